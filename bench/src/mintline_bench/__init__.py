@@ -1,0 +1,1 @@
+"""Drives the running line over HTTP, measures it, and checks the chain afterwards."""

@@ -1,0 +1,1 @@
+"""The whole line on one machine: emulators, supervisor, and the mintline command."""

@@ -1,0 +1,1 @@
+"""Mintline's HTTP API: mint intake and every query."""

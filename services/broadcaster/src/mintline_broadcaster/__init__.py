@@ -1,0 +1,1 @@
+"""Sends signed transactions and reports what the node said."""

@@ -1,0 +1,1 @@
+"""Turns an accepted mint into an unsigned transaction."""

@@ -1,0 +1,1 @@
+"""Signs mints: the host that moves bytes, and the enclave that holds keys."""

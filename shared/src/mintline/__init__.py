@@ -1,0 +1,1 @@
+"""What Mintline's services share: message contracts, the state machine, and thin adapters."""

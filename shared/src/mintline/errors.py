@@ -1,0 +1,70 @@
+"""The error tree: three families, each with one way to be handled.
+
+::
+
+    MintlineError
+    ├── Retryable            leave the message: it comes back
+    │   ├── Unavailable      a dependency did not answer, or said "not now"
+    │   ├── Throttled        a dependency asked for less
+    │   └── Deferred         waiting for a known event; not a failure, never counted as one
+    ├── Rejected             the end of the road, with a reason for the user
+    │   └── BadRequest       the input itself is wrong
+    ├── Conflict             someone else got there first: drop
+    └── Misconfigured        a process cannot start; its message is one line for the operator
+"""
+
+from __future__ import annotations
+
+
+class MintlineError(Exception):
+    """The root of every error that Mintline raises on purpose."""
+
+
+class Retryable(MintlineError):  # noqa: N818 - the family is named for what the caller does
+    """Work that may succeed later; its message stays on the queue.
+
+    `retry_after` is the delay in seconds to ask of the queue, or None for the consumer's own backoff.
+    """
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class Unavailable(Retryable):
+    """A dependency did not answer, or answered that it cannot serve now."""
+
+
+class Throttled(Retryable):
+    """A dependency asked for fewer requests."""
+
+
+class Deferred(Retryable):
+    """Work that waits for a known event, such as a top-up being mined.
+
+    The consumer redelivers it after `retry_after` seconds and never dead-letters it for its age.
+    """
+
+
+class Rejected(MintlineError):  # noqa: N818
+    """Work that can never succeed.
+
+    `code` is stable and machine-readable (snake_case); `reason` is one sentence for the user.
+    """
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(f"{code}: {reason}")
+        self.code = code
+        self.reason = reason
+
+
+class BadRequest(Rejected):
+    """The input itself is wrong, whatever the state of the world."""
+
+
+class Conflict(MintlineError):  # noqa: N818
+    """A conditional write found that someone else got there first: a duplicate to drop in silence."""
+
+
+class Misconfigured(MintlineError):  # noqa: N818
+    """A process cannot start; the message names the cause and the way out in one line."""

@@ -1,0 +1,159 @@
+"""Ethereum's encodings that every part needs, the enclave included: no client, no network.
+
+Keccak-256, EIP-55 addresses, RLP, EIP-1559 transactions, and Mintline's EIP-712 voucher.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from Crypto.Hash import keccak
+
+SECP256K1_N = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+UINT256_MAX = 2**256 - 1
+ZERO_ADDRESS = "0x" + "00" * 20
+
+RlpItem: TypeAlias = "bytes | Sequence[RlpItem]"
+
+
+def keccak256(data: bytes) -> bytes:
+    """Return the 32-byte Keccak-256 of `data` (the pre-NIST padding that Ethereum uses)."""
+    return keccak.new(digest_bits=256, data=data).digest()
+
+
+def to_checksum_address(address: bytes | str) -> str:
+    """Return `address` (20 bytes, or 0x-hex of any case) with its EIP-55 checksum."""
+    raw = address if isinstance(address, bytes) else bytes.fromhex(address.removeprefix("0x"))
+    if len(raw) != 20:
+        raise ValueError(f"an address has 20 bytes, not {len(raw)}")
+    lower = raw.hex()
+    digest = keccak256(lower.encode()).hex()
+    return "0x" + "".join(c.upper() if int(d, 16) >= 8 else c for c, d in zip(lower, digest, strict=False))
+
+
+def address_of_public_key(public_key: bytes) -> str:
+    """Return the checksummed address of an uncompressed secp256k1 point (65 bytes, leading 0x04)."""
+    if len(public_key) != 65 or public_key[0] != 4:
+        raise ValueError("a public key is an uncompressed point: 65 bytes that begin with 0x04")
+    return to_checksum_address(keccak256(public_key[1:])[12:])
+
+
+def to_big_endian(value: int) -> bytes:
+    """Return `value` as RLP wants its integers: big-endian without leading zeros, zero as empty."""
+    if value < 0:
+        raise ValueError("RLP has no negative integers")
+    return value.to_bytes((value.bit_length() + 7) // 8, "big")
+
+
+def rlp_encode(item: RlpItem) -> bytes:
+    """Encode bytes and nested sequences of bytes (Yellow Paper, appendix B)."""
+    if isinstance(item, bytes):
+        if len(item) == 1 and item[0] < 0x80:
+            return item
+        return _rlp_length(len(item), 0x80) + item
+    payload = b"".join(rlp_encode(child) for child in item)
+    return _rlp_length(len(payload), 0xC0) + payload
+
+
+def _rlp_length(length: int, offset: int) -> bytes:
+    if length < 56:
+        return bytes([offset + length])
+    size = to_big_endian(length)
+    return bytes([offset + 55 + len(size)]) + size
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """An EIP-1559 transaction (type 2) without an access list; amounts in wei, `to` checksummed."""
+
+    chain_id: int
+    nonce: int
+    max_priority_fee_per_gas: int
+    max_fee_per_gas: int
+    gas: int
+    to: str
+    value: int
+    data: bytes
+
+    def _fields(self) -> list[RlpItem]:
+        return [
+            to_big_endian(self.chain_id),
+            to_big_endian(self.nonce),
+            to_big_endian(self.max_priority_fee_per_gas),
+            to_big_endian(self.max_fee_per_gas),
+            to_big_endian(self.gas),
+            bytes.fromhex(self.to[2:]),
+            to_big_endian(self.value),
+            self.data,
+            [],
+        ]
+
+    def signing_hash(self) -> bytes:
+        """Return the 32 bytes that the sender signs (EIP-2718, EIP-1559)."""
+        return keccak256(b"\x02" + rlp_encode(self._fields()))
+
+    def signed(self, y_parity: int, r: int, s: int) -> bytes:
+        """Return the raw transaction, ready for `eth_sendRawTransaction`; its hash is its Keccak-256."""
+        signature: list[RlpItem] = [to_big_endian(y_parity), to_big_endian(r), to_big_endian(s)]
+        return b"\x02" + rlp_encode([*self._fields(), *signature])
+
+
+def word(value: int) -> bytes:
+    """Return `value` as one 32-byte ABI word."""
+    return value.to_bytes(32, "big")
+
+
+def address_word(address: str) -> bytes:
+    """Return a 0x-hex address as one 32-byte ABI word."""
+    return bytes(12) + bytes.fromhex(address[2:])
+
+
+def selector(signature: str) -> bytes:
+    """Return the 4-byte function selector of a canonical ABI signature."""
+    return keccak256(signature.encode())[:4]
+
+
+_DOMAIN_TYPEHASH = keccak256(
+    b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
+)
+_VOUCHER_TYPEHASH = keccak256(
+    b"Voucher(uint256 tokenId,address to,bytes32 metadataDigest,uint256 deadline)"
+)
+_DOMAIN_NAME = keccak256(b"Mintline")
+_DOMAIN_VERSION = keccak256(b"1")
+REDEEM_SELECTOR = selector("redeem((uint256,address,bytes32,uint256),bytes)")
+
+
+def voucher_hash(
+    *, chain_id: int, contract: str, token_id: int, to: str, metadata_digest: bytes, deadline: int
+) -> bytes:
+    """Return the EIP-712 digest of a voucher, 32 bytes: what the issuer signs.
+
+    `deadline` is in Unix seconds. The domain is {name: "Mintline", version: "1", chainId, verifyingContract}.
+    """
+    domain = keccak256(
+        _DOMAIN_TYPEHASH + _DOMAIN_NAME + _DOMAIN_VERSION + word(chain_id) + address_word(contract)
+    )
+    voucher = keccak256(
+        _VOUCHER_TYPEHASH + word(token_id) + address_word(to) + metadata_digest + word(deadline)
+    )
+    return keccak256(b"\x19\x01" + domain + voucher)
+
+
+def redeem_calldata(
+    *, token_id: int, to: str, metadata_digest: bytes, deadline: int, signature: bytes
+) -> bytes:
+    """Return the calldata of `redeem(Voucher, bytes)`; `signature` is r‖s‖v, 65 bytes."""
+    padded = signature + bytes(-len(signature) % 32)
+    return (
+        REDEEM_SELECTOR
+        + word(token_id)
+        + address_word(to)
+        + metadata_digest
+        + word(deadline)
+        + word(5 * 32)
+        + word(len(signature))
+        + padded
+    )

@@ -1,0 +1,164 @@
+"""The contracts between the services: one union, discriminated by `type`, each with a `version`.
+
+::
+
+    api ─BuildMint▶ builder ─SignMint│SignTopUp▶ signer ─Broadcast│SigningRefused▶ broadcaster
+                    builder ◀─────────────FundWallet──────────────────────────────  broadcaster
+                                     signer ◀──────────SignNoop│SignMint (a bump)─  broadcaster
+
+Every message is JSON on a FIFO queue whose message group is the sender's address.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from mintline.fields import Address, Bytes32, HexBytes, TokenId, Wei
+
+
+class Frozen(BaseModel):
+    """A value: immutable, and strict about what it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Message(Frozen):
+    """What every message carries."""
+
+    version: Literal[1] = 1
+    trace: str = ""
+    """W3C `traceparent` of the request that began this work, or empty."""
+
+
+class KeyRef(Frozen):
+    """Names a key in custody without holding it."""
+
+    address: Address
+    subject: str = Field(min_length=1, max_length=128)
+    """`sub` of the key's KMS encryption context: the Cognito user, or `platform:NAME`."""
+    chain_id: int = Field(gt=0)
+    """`chain` of the key's KMS encryption context."""
+    secret_id: str = Field(min_length=1, max_length=512)
+    """Where the wrapped key is stored."""
+
+
+class Fees(Frozen):
+    """EIP-1559 fee caps, in wei per gas."""
+
+    max_fee_per_gas: Wei
+    max_priority_fee_per_gas: Wei
+
+
+class Voucher(Frozen):
+    """The EIP-712 voucher: may be redeemed once, by anyone, and always lands at `to`."""
+
+    token_id: TokenId
+    to: Address
+    metadata_digest: Bytes32
+    deadline: int = Field(gt=0)
+    """Unix seconds; the contract refuses the voucher after it."""
+
+
+class Intent(Message):
+    """What the enclave is asked to sign: never raw bytes, always what they mean."""
+
+    signer: KeyRef
+    chain_id: int = Field(gt=0)
+    nonce: int = Field(ge=0)
+    gas: int = Field(gt=0)
+    fees: Fees
+    attempt: int = Field(default=0, ge=0)
+    """Counts replacements: same nonce, same meaning, higher fees."""
+
+
+class SignMint(Intent):
+    """Issue the voucher, and redeem it with the user's own key."""
+
+    type: Literal["sign_mint"] = "sign_mint"
+    mint_id: str
+    contract: Address
+    voucher: Voucher
+
+
+class SignTopUp(Intent):
+    """Send gas money from the treasury to a wallet in custody."""
+
+    type: Literal["sign_top_up"] = "sign_top_up"
+    recipient: Address
+    value: Wei
+
+
+class SignNoop(Intent):
+    """Fill a reserved nonce whose mint died: zero wei from the sender to itself."""
+
+    type: Literal["sign_noop"] = "sign_noop"
+    mint_id: str
+    """The mint whose nonce it was."""
+
+
+AnyIntent: TypeAlias = Annotated[SignMint | SignTopUp | SignNoop, Field(discriminator="type")]
+
+
+class BuildMint(Message):
+    """A mint was accepted; its record holds everything else."""
+
+    type: Literal["build_mint"] = "build_mint"
+    mint_id: str
+
+
+class FundWallet(Message):
+    """A node refused a wallet's transaction for lack of funds: top it up."""
+
+    type: Literal["fund_wallet"] = "fund_wallet"
+    wallet: Address
+    required: Wei
+    """The balance that the wallet needs, in wei."""
+
+
+class Broadcast(Message):
+    """A signed transaction, with the intent that it carries out."""
+
+    type: Literal["broadcast"] = "broadcast"
+    intent: AnyIntent
+    raw: HexBytes
+    tx_hash: Bytes32
+
+
+class SigningRefused(Message):
+    """The enclave's policy refused an intent."""
+
+    type: Literal["signing_refused"] = "signing_refused"
+    intent: AnyIntent
+    code: str
+    reason: str
+
+
+AnyMessage: TypeAlias = Annotated[
+    BuildMint | FundWallet | SignMint | SignTopUp | SignNoop | Broadcast | SigningRefused,
+    Field(discriminator="type"),
+]
+
+_ADAPTER: TypeAdapter[AnyMessage] = TypeAdapter(AnyMessage)
+
+
+def encode(message: Message) -> str:
+    """Return the message as compact JSON."""
+    return message.model_dump_json()
+
+
+def decode(body: str | bytes) -> AnyMessage:
+    """Parse and validate one message; raises pydantic's ValidationError."""
+    return _ADAPTER.validate_json(body)
+
+
+def mint_id_of(message: AnyMessage) -> str | None:
+    """Return the mint that a message is about, or None for one about a wallet alone."""
+    match message:
+        case BuildMint() | SignMint() | SignNoop():
+            return message.mint_id
+        case Broadcast() | SigningRefused():
+            return mint_id_of(message.intent)
+        case FundWallet() | SignTopUp():
+            return None

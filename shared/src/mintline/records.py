@@ -1,0 +1,198 @@
+"""What the DynamoDB tables hold, as typed values.
+
+A record is stored attribute by attribute under its field names, `None` as an absent attribute.
+Amounts and token ids are strings there: DynamoDB's numbers end at 38 digits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from pydantic import Field
+
+from mintline.fields import Address, Bytes32, HexBytes, TokenId, Wei
+from mintline.messages import Fees, Frozen, KeyRef
+from mintline.states import MintStatus
+
+TOKEN_KEY_DIGITS = 78
+
+
+class Problem(Frozen):
+    """Why a mint ended badly: a stable code, and one sentence for the user."""
+
+    code: str
+    reason: str
+
+
+class Attempt(Frozen):
+    """One signed transaction of a mint: any attempt can be the one that is mined."""
+
+    tx_hash: Bytes32
+    max_fee_per_gas: Wei
+    max_priority_fee_per_gas: Wei
+    at: int
+    """Unix milliseconds of the write-ahead."""
+
+
+class Mint(Frozen):
+    """One mint. Times are Unix milliseconds; fields are None until the stage that sets them."""
+
+    mint_id: str
+    sub: str
+    status: MintStatus
+    chain_id: int
+    contract: Address
+    to: Address
+    sender: KeyRef
+    """The custodial wallet that redeems the voucher."""
+    metadata: str | None = None
+    """The canonical JSON to store; absent once it is in S3."""
+    metadata_digest: Bytes32
+    request_digest: str
+    """SHA-256 (hex) of the caller's canonical request: tells a retry from a reuse of its key."""
+    trace: str = ""
+    created_at: int
+    updated_at: int
+    token_id: TokenId | None = None
+    deadline: int | None = None
+    nonce: int | None = None
+    gas: int | None = None
+    fees: Fees | None = None
+    attempts: tuple[Attempt, ...] = ()
+    built_at: int | None = None
+    submitted_at: int | None = None
+    tx_hash: Bytes32 | None = None
+    """The mined transaction's hash, once there is one."""
+    block_number: int | None = None
+    block_hash: Bytes32 | None = None
+    mined_at: int | None = None
+    """When the indexer saw it, not the block's timestamp."""
+    finalized_at: int | None = None
+    problem: Problem | None = None
+
+    def log_context(self) -> dict[str, Any]:
+        """Return the fields that identify the mint in a log line."""
+        return {"mint_id": self.mint_id, "status": self.status.value}
+
+
+class Wallet(Frozen):
+    """A user's key in custody: its address, and where its wrapped private half lies."""
+
+    wallet_id: str
+    sub: str
+    chain_id: int
+    address: Address
+    secret_id: str
+    ready: bool
+    """False until the wrapped key is in its store; `wrapped` holds it meanwhile."""
+    wrapped: HexBytes | None = Field(default=None, repr=False)
+    created_at: int
+
+    def key(self) -> KeyRef:
+        """Return the reference by which the line names this key."""
+        return KeyRef(address=self.address, subject=self.sub, chain_id=self.chain_id, secret_id=self.secret_id)
+
+
+class Collection(Frozen):
+    """A contract that Mintline mints into."""
+
+    collection_id: str
+    chain_id: int
+    contract: Address
+    name: str
+    symbol: str
+    deployed_block: int
+    next_token_id: TokenId
+
+
+class Token(Frozen):
+    """A token as the index knows it; `owner` is None once it is burned."""
+
+    chain_id: int
+    contract: Address
+    token_id: TokenId
+    owner: Address | None
+    metadata_digest: Bytes32 | None
+    mint_id: str | None
+    """The mint of ours that made it, if one did."""
+    minted_block: int
+    block_number: int
+    """The block of its latest transfer."""
+    tx_hash: Bytes32
+
+
+class Transfer(Frozen):
+    """One ERC-721 Transfer event; `sender` is None for a mint, `recipient` None for a burn."""
+
+    chain_id: int
+    contract: Address
+    token_id: TokenId
+    sender: Address | None
+    recipient: Address | None
+    block_number: int
+    block_hash: Bytes32
+    log_index: int
+    tx_hash: Bytes32
+    timestamp: int
+    """The block's, in Unix seconds."""
+
+
+class Checkpoint(Frozen):
+    """How far the index has come on one chain."""
+
+    chain: str
+    head_number: int
+    head_hash: Bytes32
+    head_timestamp: int
+    finalized_number: int
+    updated_at: int
+
+
+def scoped(chain_id: int, name: str) -> str:
+    """Return the key of something that exists once per chain: `{chain_id}#{name}`."""
+    return f"{chain_id}#{name}"
+
+
+def token_key(token_id: int) -> str:
+    """Return a token id in fixed width, so that keys sort as numbers do."""
+    return f"{token_id:0{TOKEN_KEY_DIGITS}d}"
+
+
+def token_ref(chain_id: int, contract: str, token_id: int) -> str:
+    """Return the partition key of a token's transfers."""
+    return f"{chain_id}#{contract}#{token_id}"
+
+
+def position(block_number: int, log_index: int) -> str:
+    """Return the sort key of an event within its chain."""
+    return f"{block_number:012d}#{log_index:06d}"
+
+
+def created_key(created_at: int, mint_id: str) -> str:
+    """Return the sort key of a mint among its user's mints."""
+    return f"{created_at:015d}#{mint_id}"
+
+
+def metadata_object_key(chain_id: int, contract: str, token_id: int) -> str:
+    """Return the S3 key of a token's metadata."""
+    return f"{chain_id}/{contract}/{token_id}.json"
+
+
+def collection_object_key(chain_id: int, contract: str) -> str:
+    """Return the S3 key of a collection's own metadata (ERC-7572)."""
+    return f"{chain_id}/{contract}/contract.json"
+
+
+def canonical_json(value: Any) -> str:
+    """Return the one JSON text of a value: sorted keys, no spaces, UTF-8, no NaN.
+
+    Raises ValueError for numbers that JSON does not have.
+    """
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def digest_of(text: str) -> bytes:
+    """Return the SHA-256 of a text's UTF-8 bytes: what `metadataDigest` is, and S3's checksum of the object."""
+    return hashlib.sha256(text.encode()).digest()

@@ -1,0 +1,145 @@
+"""Every AWS resource that Mintline owns, declared once.
+
+The local stack creates them from here, and the infrastructure code synthesizes the same ones.
+Names are `{prefix}-{name}`; a FIFO queue adds `.fifo`, its dead-letter queue `-dlq.fifo`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """A FIFO queue with its dead-letter queue; the message group is the sender's address.
+
+    `visibility_timeout` is in seconds and shorter than a human's patience: consumers extend it while they
+    work, so it bounds how long a killed process delays its messages.
+    `max_receives` is SQS's own backstop against messages that kill their consumer each time; poison that the
+    consumer survives is dead-lettered by the consumer, with a reason.
+    """
+
+    name: str
+    visibility_timeout: int = 30
+    retention: int = 14 * 24 * 3600
+    max_receives: int = 1000
+
+    def queue_name(self, prefix: str) -> str:
+        """Return the queue's name on AWS."""
+        return f"{prefix}-{self.name}.fifo"
+
+    def dead_letter_name(self, prefix: str) -> str:
+        """Return the name of its dead-letter queue."""
+        return f"{prefix}-{self.name}-dlq.fifo"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One attribute of a key schema."""
+
+    name: str
+    type: Literal["S", "N", "B"] = "S"
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """A global secondary index, projecting every attribute unless `keys_only`."""
+
+    name: str
+    partition: Key
+    sort: Key | None = None
+    keys_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """An on-demand DynamoDB table; `ttl` names the attribute that expires items, if any."""
+
+    name: str
+    partition: Key
+    sort: Key | None = None
+    indexes: tuple[Index, ...] = ()
+    ttl: str | None = None
+
+    def table_name(self, prefix: str) -> str:
+        """Return the table's name on AWS."""
+        return f"{prefix}-{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """A private, versioned S3 bucket."""
+
+    name: str
+
+    def bucket_name(self, prefix: str) -> str:
+        """Return the bucket's name on AWS."""
+        return f"{prefix}-{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class KmsKey:
+    """A symmetric KMS key, found by its alias."""
+
+    name: str
+
+    def alias(self, prefix: str) -> str:
+        """Return the key's alias on AWS."""
+        return f"alias/{prefix}-{self.name}"
+
+
+BUILD = Queue("build")
+SIGN = Queue("sign")
+BROADCAST = Queue("broadcast")
+
+WALLETS = Table("wallets", partition=Key("wallet_id"))
+"""One item per user and chain: `wallet_id` is `{chain_id}#{sub}`. Written by the api."""
+
+MINTS = Table(
+    "mints",
+    partition=Key("mint_id"),
+    indexes=(Index("by_user", partition=Key("sub"), sort=Key("created_key"), keys_only=True),),
+)
+"""One item per mint; `created_key` is `{created_at}#{mint_id}`.
+
+The index holds keys alone, so that a mint's later transitions do not write it again."""
+
+ACCOUNTS = Table("accounts", partition=Key("account_id"))
+"""One item per sender: `account_id` is `{chain_id}#{address}`. Nonces and top-ups. Written by the builder."""
+
+COLLECTIONS = Table("collections", partition=Key("collection_id"))
+"""One item per contract: `collection_id` is `{chain_id}#{address}`. Token id counters. Written by the builder."""
+
+ATTEMPTS = Table("attempts", partition=Key("tx_hash"))
+"""One item per signed transaction, written before it is sent. Written by the broadcaster."""
+
+TOKENS = Table(
+    "tokens",
+    partition=Key("collection_id"),
+    sort=Key("token_key"),
+    indexes=(Index("by_owner", partition=Key("owner_id"), sort=Key("owned_key")),),
+)
+"""One item per token ever minted. `token_key` is the token id in 78 digits; `owner_id` is
+`{chain_id}#{address}`, absent once burned; `owned_key` is `{contract}#{token_key}`. Written by the indexer."""
+
+TRANSFERS = Table("transfers", partition=Key("token_ref"), sort=Key("position"))
+"""One item per Transfer event. `token_ref` is `{chain_id}#{contract}#{token_id}`; `position` is
+`{block:012}#{log_index:06}`. Written by the indexer."""
+
+BLOCKS = Table("blocks", partition=Key("chain"), sort=Key("position"))
+"""One item per indexed block (or part of one) with its undo records. Written by the indexer."""
+
+CHECKPOINTS = Table("checkpoints", partition=Key("chain"))
+"""One item per chain: the indexer's cursor, head and finalized block. Written by the indexer."""
+
+METADATA = Bucket("metadata")
+"""`{chain_id}/{contract}/{token_id}.json`: the exact bytes whose SHA-256 is the voucher's metadataDigest."""
+
+WALLET_KEY = KmsKey("wallets")
+"""Wraps every key in custody; only the enclave may use it to decrypt."""
+
+QUEUES = (BUILD, SIGN, BROADCAST)
+TABLES = (WALLETS, MINTS, ACCOUNTS, COLLECTIONS, ATTEMPTS, TOKENS, TRANSFERS, BLOCKS, CHECKPOINTS)
+BUCKETS = (METADATA,)
+KMS_KEYS = (WALLET_KEY,)

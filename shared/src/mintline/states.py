@@ -1,0 +1,58 @@
+"""The mint's state machine, as data: the only place that knows which transitions are legal.
+
+::
+
+    accepted ──▶ built ──▶ submitted ──▶ mined ──▶ finalized
+       │           │        │  ▲   │      │
+       ▼           ▼        │  └───┼──────┤ (reorg)
+    rejected ◀─────┴────────┘      ▼      │
+                                reverted ─┘
+
+`submitted` means that the signed bytes and their hash are on record and may have reached a node.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class MintStatus(StrEnum):
+    """Where a mint stands."""
+
+    ACCEPTED = "accepted"
+    BUILT = "built"
+    SUBMITTED = "submitted"
+    MINED = "mined"
+    FINALIZED = "finalized"
+    REJECTED = "rejected"
+    REVERTED = "reverted"
+
+
+TRANSITIONS: Mapping[MintStatus, frozenset[MintStatus]] = MappingProxyType(
+    {
+        MintStatus.ACCEPTED: frozenset({MintStatus.BUILT, MintStatus.REJECTED}),
+        MintStatus.BUILT: frozenset({MintStatus.SUBMITTED, MintStatus.REJECTED}),
+        MintStatus.SUBMITTED: frozenset({MintStatus.MINED, MintStatus.REVERTED, MintStatus.REJECTED}),
+        MintStatus.MINED: frozenset({MintStatus.FINALIZED, MintStatus.SUBMITTED}),
+        MintStatus.REVERTED: frozenset({MintStatus.SUBMITTED}),
+        MintStatus.FINALIZED: frozenset(),
+        MintStatus.REJECTED: frozenset(),
+    }
+)
+
+TERMINAL: frozenset[MintStatus] = frozenset(
+    {MintStatus.FINALIZED, MintStatus.REJECTED, MintStatus.REVERTED}
+)
+"""Where a user's wait ends. `reverted` can still be undone by a reorg until its block is final."""
+
+
+def sources(target: MintStatus) -> tuple[MintStatus, ...]:
+    """Return the states that may move to `target`, in declaration order: the condition of the write."""
+    return tuple(source for source, targets in TRANSITIONS.items() if target in targets)
+
+
+def may(source: MintStatus, target: MintStatus) -> bool:
+    """Tell whether a mint in `source` may move to `target`."""
+    return target in TRANSITIONS[source]
