@@ -1,0 +1,40 @@
+# Every target does all the set-up it needs, in .venv/, node_modules/ and .mintline/; see local/bootstrap.py.
+
+N ?= 1000
+USERS ?= 50
+
+PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { command -v "$$p"; break; }; done)
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup up demo test lint bench clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: ## Install everything the other targets need (they do so themselves)
+	@test -n "$(PYTHON)" || { echo "setup: error: Python 3.11 or newer is needed" >&2; exit 1; }
+	@"$(PYTHON)" local/bootstrap.py
+
+up: setup ## Start the whole line and keep it running until Ctrl-C
+	@.venv/bin/mintline up
+
+demo: setup ## Mint one NFT through the whole line, check it on chain, print it as JSON
+	@.venv/bin/mintline demo
+
+test: setup ## Run all tests; says which were skipped and why
+	@.venv/bin/pytest tests -m "not containers" -rs
+
+lint: setup ## Check style, format, types, package boundaries and the lock
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports
+	@.venv/bin/uv lock --check
+
+bench: setup ## Measure the line: make bench N=1000 USERS=50
+	@.venv/bin/mintline bench --mints $(N) --users $(USERS)
+
+clean: ## Forget the line's state: chain, queues, keys, logs
+	@if [ -x .venv/bin/mintline ]; then .venv/bin/mintline clean; else echo "nothing to remove"; fi
