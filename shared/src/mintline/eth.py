@@ -118,9 +118,7 @@ def selector(signature: str) -> bytes:
 _DOMAIN_TYPEHASH = keccak256(
     b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
 )
-_VOUCHER_TYPEHASH = keccak256(
-    b"Voucher(uint256 tokenId,address to,bytes32 metadataDigest,uint256 deadline)"
-)
+_VOUCHER_TYPEHASH = keccak256(b"Voucher(uint256 tokenId,address to,bytes32 metadataDigest,uint256 deadline)")
 _DOMAIN_NAME = keccak256(b"Mintline")
 _DOMAIN_VERSION = keccak256(b"1")
 REDEEM_SELECTOR = selector("redeem((uint256,address,bytes32,uint256),bytes)")

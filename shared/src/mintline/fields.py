@@ -77,7 +77,11 @@ Address = Annotated[
     str,
     AfterValidator(checked_address),
     WithJsonSchema(
-        {"type": "string", "pattern": "^0x[0-9a-fA-F]{40}$", "examples": ["0x70997970C51812dc3A010C7d01b50e0d17dc79C8"]}
+        {
+            "type": "string",
+            "pattern": "^0x[0-9a-fA-F]{40}$",
+            "examples": ["0x70997970C51812dc3A010C7d01b50e0d17dc79C8"],
+        }
     ),
 ]
 """A checksummed (EIP-55), non-zero address."""

@@ -13,7 +13,6 @@ import structlog
 from mintline.messages import AnyMessage, mint_id_of
 from mintline.settings import Settings
 
-
 _TRACEBACKS = structlog.processors.ExceptionRenderer(
     structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
 )

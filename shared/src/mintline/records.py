@@ -92,7 +92,9 @@ class Wallet(Frozen):
 
     def key(self) -> KeyRef:
         """Return the reference by which the line names this key."""
-        return KeyRef(address=self.address, subject=self.sub, chain_id=self.chain_id, secret_id=self.secret_id)
+        return KeyRef(
+            address=self.address, subject=self.sub, chain_id=self.chain_id, secret_id=self.secret_id
+        )
 
 
 class Collection(Frozen):
@@ -194,5 +196,5 @@ def canonical_json(value: Any) -> str:
 
 
 def digest_of(text: str) -> bytes:
-    """Return the SHA-256 of a text's UTF-8 bytes: what `metadataDigest` is, and S3's checksum of the object."""
+    """Return the SHA-256 of a text's UTF-8 bytes: `metadataDigest`, and S3's own checksum of the object."""
     return hashlib.sha256(text.encode()).digest()

@@ -106,10 +106,12 @@ MINTS = Table(
 The index holds keys alone, so that a mint's later transitions do not write it again."""
 
 ACCOUNTS = Table("accounts", partition=Key("account_id"))
-"""One item per sender: `account_id` is `{chain_id}#{address}`. Nonces and top-ups. Written by the builder."""
+"""One item per sender, `account_id` is `{chain_id}#{address}`: nonces, top-ups. Written by the builder."""
 
 COLLECTIONS = Table("collections", partition=Key("collection_id"))
-"""One item per contract: `collection_id` is `{chain_id}#{address}`. Token id counters. Written by the builder."""
+"""One item per contract, `collection_id` is `{chain_id}#{address}`: its token id counter.
+
+Registered by an operator, counted by the builder."""
 
 ATTEMPTS = Table("attempts", partition=Key("tx_hash"))
 """One item per signed transaction, written before it is sent. Written by the broadcaster."""
@@ -121,7 +123,8 @@ TOKENS = Table(
     indexes=(Index("by_owner", partition=Key("owner_id"), sort=Key("owned_key")),),
 )
 """One item per token ever minted. `token_key` is the token id in 78 digits; `owner_id` is
-`{chain_id}#{address}`, absent once burned; `owned_key` is `{contract}#{token_key}`. Written by the indexer."""
+`{chain_id}#{address}`, absent once burned; `owned_key` is `{contract}#{token_key}`.
+Written by the indexer."""
 
 TRANSFERS = Table("transfers", partition=Key("token_ref"), sort=Key("position"))
 """One item per Transfer event. `token_ref` is `{chain_id}#{contract}#{token_id}`; `position` is

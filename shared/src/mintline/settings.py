@@ -24,7 +24,11 @@ class Settings(BaseModel):
 
     def public(self) -> dict[str, Any]:
         """Return the fields that may be logged: all but the secrets."""
-        return {k: v for k, v in self.model_dump(mode="json").items() if not isinstance(getattr(self, k), SecretStr)}
+        return {
+            k: v
+            for k, v in self.model_dump(mode="json").items()
+            if not isinstance(getattr(self, k), SecretStr)
+        }
 
 
 class ServiceSettings(Settings):

@@ -42,9 +42,7 @@ TRANSITIONS: Mapping[MintStatus, frozenset[MintStatus]] = MappingProxyType(
     }
 )
 
-TERMINAL: frozenset[MintStatus] = frozenset(
-    {MintStatus.FINALIZED, MintStatus.REJECTED, MintStatus.REVERTED}
-)
+TERMINAL: frozenset[MintStatus] = frozenset({MintStatus.FINALIZED, MintStatus.REJECTED, MintStatus.REVERTED})
 """Where a user's wait ends. `reverted` can still be undone by a reorg until its block is final."""
 
 

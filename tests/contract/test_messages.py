@@ -1,0 +1,135 @@
+"""Golden files: what a service wrote yesterday, its neighbour must read tomorrow.
+
+A message that changes shape gets a new version and a new file; files are never edited.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from pydantic import ValidationError
+
+from mintline import messages
+from mintline.messages import (
+    AnyMessage,
+    Broadcast,
+    BuildMint,
+    Fees,
+    FundWallet,
+    KeyRef,
+    SigningRefused,
+    SignMint,
+    SignNoop,
+    SignTopUp,
+    Voucher,
+)
+
+GOLDEN = Path(__file__).parent / "golden"
+WALLET = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+TREASURY = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
+CONTRACT = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+MINT_ID = "mint_01JDBQ6V6W8XN3Y5Z7A9B1C2D3"
+
+SIGN_MINT = SignMint(
+    trace=TRACE,
+    signer=KeyRef(
+        address=WALLET,
+        subject="5f9c2f0e-1d3a-4a53-9a7e-0d7e0c0c9f11",
+        chain_id=31337,
+        secret_id=f"mintline/wallets/31337/{WALLET}",
+    ),
+    chain_id=31337,
+    nonce=7,
+    gas=150_000,
+    fees=Fees(max_fee_per_gas=3_000_000_000, max_priority_fee_per_gas=1_000_000_000),
+    mint_id=MINT_ID,
+    contract=CONTRACT,
+    voucher=Voucher(token_id=2**255 + 1, to=WALLET, metadata_digest=bytes(range(32)), deadline=1_900_000_000),
+)
+SIGN_TOP_UP = SignTopUp(
+    trace=TRACE,
+    signer=KeyRef(
+        address=TREASURY,
+        subject="platform:treasury",
+        chain_id=31337,
+        secret_id=f"mintline/wallets/31337/{TREASURY}",
+    ),
+    chain_id=31337,
+    nonce=0,
+    gas=21_000,
+    fees=Fees(max_fee_per_gas=3_000_000_000, max_priority_fee_per_gas=1_000_000_000),
+    recipient=WALLET,
+    value=10**18,
+)
+SIGN_NOOP = SignNoop(
+    trace=TRACE,
+    signer=SIGN_MINT.signer,
+    chain_id=31337,
+    nonce=7,
+    gas=21_000,
+    fees=SIGN_MINT.fees,
+    attempt=1,
+    mint_id=MINT_ID,
+)
+MESSAGES: dict[str, AnyMessage] = {
+    "build_mint": BuildMint(trace=TRACE, mint_id=MINT_ID),
+    "fund_wallet": FundWallet(trace=TRACE, wallet=WALLET, required=10**16),
+    "sign_mint": SIGN_MINT,
+    "sign_top_up": SIGN_TOP_UP,
+    "sign_noop": SIGN_NOOP,
+    "broadcast": Broadcast(trace=TRACE, intent=SIGN_MINT, raw=b"\x02\xf8\x01", tx_hash=bytes(31) + b"\x01"),
+    "signing_refused": SigningRefused(
+        trace=TRACE, intent=SIGN_NOOP, code="policy_fee_cap", reason="the fee is over the policy's cap"
+    ),
+}
+
+
+def golden(name: str) -> Path:
+    return GOLDEN / f"{name}.v{MESSAGES[name].version}.json"
+
+
+def test_every_message_type__has_a_golden_file() -> None:
+    union = get_args(get_args(AnyMessage)[0])
+    assert {kind.model_fields["type"].default for kind in union} == set(MESSAGES)
+    assert {path.name for path in GOLDEN.iterdir()} == {golden(name).name for name in MESSAGES}
+
+
+@pytest.mark.parametrize("name", sorted(MESSAGES))
+def test_message__when_written__is_its_golden_file(name: str) -> None:
+    written = json.dumps(json.loads(messages.encode(MESSAGES[name])), indent=2) + "\n"
+    if os.environ.get("UPDATE_GOLDEN") == "1" and not golden(name).exists():
+        golden(name).write_text(written)
+    assert golden(name).read_text() == written
+
+
+@pytest.mark.parametrize("name", sorted(MESSAGES))
+def test_golden_file__when_read__is_the_message(name: str) -> None:
+    assert messages.decode(golden(name).read_bytes()) == MESSAGES[name]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "null",
+        "[]",
+        "{}",
+        '{"type":"build_mint"}',
+        '{"type":"build_mint","version":2,"mint_id":"m"}',
+        '{"type":"build_mint","version":1,"mint_id":"m","extra":1}',
+        '{"type":"sign_anything","version":1}',
+    ],
+)
+def test_decode__when_it_is_no_message__refuses(body: str) -> None:
+    with pytest.raises(ValidationError):
+        messages.decode(body)
+
+
+def test_mint_id_of__finds_the_mint_inside_an_envelope() -> None:
+    with_mint = {name for name, message in MESSAGES.items() if messages.mint_id_of(message) == MINT_ID}
+    assert with_mint == {"build_mint", "sign_mint", "sign_noop", "broadcast", "signing_refused"}

@@ -1,0 +1,39 @@
+"""Keys sort as the numbers they hold, and metadata has one text."""
+
+import hashlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mintline import records
+from mintline.eth import UINT256_MAX
+
+ids = st.integers(min_value=0, max_value=UINT256_MAX)
+
+
+@given(ids, ids)
+def test_token_key__sorts_as_numbers_do(left: int, right: int) -> None:
+    assert (records.token_key(left) < records.token_key(right)) == (left < right)
+
+
+@given(
+    st.tuples(st.integers(0, 10**12 - 1), st.integers(0, 10**6 - 1)),
+    st.tuples(st.integers(0, 10**12 - 1), st.integers(0, 10**6 - 1)),
+)
+def test_position__sorts_as_the_chain_does(left: tuple[int, int], right: tuple[int, int]) -> None:
+    assert (records.position(*left) < records.position(*right)) == (left < right)
+
+
+def test_canonical_json__does_not_depend_on_order_or_spelling() -> None:
+    assert records.canonical_json({"b": 1, "a": "é"}) == '{"a":"é","b":1}'
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_canonical_json__when_a_number_is_not_in_json__refuses(value: float) -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        records.canonical_json({"value": value})
+
+
+def test_digest_of__is_the_sha256_of_the_utf8_bytes() -> None:
+    assert records.digest_of("é") == hashlib.sha256(b"\xc3\xa9").digest()

@@ -1,0 +1,56 @@
+"""The state machine is data: these tests hold the data to its meaning."""
+
+import pytest
+
+from mintline.states import TERMINAL, TRANSITIONS, MintStatus, may, sources
+
+
+def test_table__names_every_status() -> None:
+    assert set(TRANSITIONS) == set(MintStatus)
+
+
+def test_sources__are_the_inverse_of_the_table() -> None:
+    for target in MintStatus:
+        assert set(sources(target)) == {source for source in MintStatus if target in TRANSITIONS[source]}
+
+
+def test_every_status__when_reached_from_accepted__exists_for_a_reason() -> None:
+    reached = {MintStatus.ACCEPTED}
+    frontier = [MintStatus.ACCEPTED]
+    while frontier:
+        for target in TRANSITIONS[frontier.pop()] - reached:
+            reached.add(target)
+            frontier.append(target)
+    assert reached == set(MintStatus)
+
+
+def test_every_open_status__has_a_way_to_an_end() -> None:
+    for status in MintStatus:
+        seen = {status}
+        frontier = [status]
+        while frontier:
+            for target in TRANSITIONS[frontier.pop()] - seen:
+                seen.add(target)
+                frontier.append(target)
+        assert seen & TERMINAL, status
+
+
+@pytest.mark.parametrize("end", [MintStatus.FINALIZED, MintStatus.REJECTED])
+def test_an_end__leads_nowhere(end: MintStatus) -> None:
+    assert TRANSITIONS[end] == frozenset()
+
+
+def test_nothing__skips_the_write_ahead_on_its_way_to_the_chain() -> None:
+    assert sources(MintStatus.MINED) == (MintStatus.SUBMITTED,)
+    assert sources(MintStatus.REVERTED) == (MintStatus.SUBMITTED,)
+
+
+def test_a_reorg__may_undo_an_outcome_until_it_is_final() -> None:
+    assert may(MintStatus.MINED, MintStatus.SUBMITTED)
+    assert may(MintStatus.REVERTED, MintStatus.SUBMITTED)
+    assert not may(MintStatus.FINALIZED, MintStatus.SUBMITTED)
+
+
+def test_a_mined_mint__cannot_be_rejected() -> None:
+    assert not may(MintStatus.MINED, MintStatus.REJECTED)
+    assert not may(MintStatus.FINALIZED, MintStatus.REJECTED)
