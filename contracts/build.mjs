@@ -19,8 +19,10 @@ const ARTIFACT = "shared/src/mintline/chain/artifacts/MintlineCollection.json";
 const SETTINGS = {
   // Minting is what the contract is for, so run-time gas goes before the size of the code.
   optimizer: { enabled: true, runs: 10000 },
-  viaIR: false,
-  evmVersion: "osaka",
+  // The IR pipeline saves 2 % of a batch and 1 % of a redemption, and makes no more code.
+  viaIR: true,
+  // The oldest EVM whose instructions the code uses; a newer one gives the same bytecode.
+  evmVersion: "cancun",
   // No hash of the metadata in the bytecode: a changed comment leaves the bytecode as it is.
   metadata: { bytecodeHash: "none" },
 };
@@ -37,9 +39,8 @@ async function loadCompiler() {
 }
 
 function readSource(name) {
-  const candidates = name.startsWith("@") ? [join(ROOT, "node_modules", name)] : [join(ROOT, name)];
-  const path = candidates.find(existsSync);
-  if (path === undefined) throw new BuildError(`no such source: ${name}`);
+  const path = name.startsWith("@") ? join(ROOT, "node_modules", name) : join(ROOT, name);
+  if (!existsSync(path)) throw new BuildError(`no such source: ${name}`);
   return readFileSync(path, "utf8");
 }
 
@@ -100,41 +101,49 @@ function sorted(value) {
 
 const encode = (value) => `${JSON.stringify(sorted(value), null, 2)}\n`;
 
-function firstDifference(committed, built) {
-  if (committed === null) return "it is missing";
-  let old;
+const outOfDate = (why) =>
+  new BuildError(`${ARTIFACT} is out of date (${why}): run node contracts/build.mjs and commit it`);
+
+function readCommitted(path) {
+  if (!existsSync(path)) throw outOfDate("it is missing");
+  const text = readFileSync(path, "utf8");
   try {
-    old = JSON.parse(committed);
+    return { text, artifact: JSON.parse(text) };
   } catch {
-    return "it is not JSON";
+    throw outOfDate("it is not JSON");
   }
-  const keys = [...new Set([...Object.keys(old), ...Object.keys(built)])].sort();
-  const changed = keys.filter((key) => encode(old[key] ?? null) !== encode(built[key] ?? null));
-  return changed.length ? `${changed.join(", ")} changed` : "its formatting changed";
+}
+
+function check(solc, path) {
+  const committed = readCommitted(path);
+  const [built] = compile(solc, SOURCE);
+  if (committed.text === encode(built)) return;
+  const keys = [...new Set([...Object.keys(committed.artifact), ...Object.keys(built)])].sort();
+  const changed = keys.filter((key) => encode(committed.artifact[key] ?? null) !== encode(built[key] ?? null));
+  throw outOfDate(changed.length ? `${changed.join(", ")} changed` : "its formatting changed");
+}
+
+function build(solc, path) {
+  const [artifact] = compile(solc, SOURCE);
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, encode(artifact));
+  const bytes = (artifact.deployedBytecode.length - 2) / 2;
+  console.log(`${ARTIFACT}: ${bytes} bytes of code, compiler ${artifact.compiler}`);
 }
 
 async function main(args) {
+  const [option, file] = args;
+  const known = { undefined: 0, "--check": 1, "--compile": 2 };
+  if (known[option] !== args.length) throw new BuildError("usage: node contracts/build.mjs [--check | --compile FILE.sol]");
   const solc = await loadCompiler();
-  if (args[0] === "--compile" && args.length === 2) {
-    const entry = relative(ROOT, resolve(args[1])).split(sep).join("/");
-    process.stdout.write(encode(compile(solc, entry)));
-    return;
-  }
-  if (args.length > 1 || (args.length === 1 && args[0] !== "--check")) {
-    throw new BuildError("usage: node contracts/build.mjs [--check | --compile FILE.sol]");
-  }
-  const [artifact] = compile(solc, SOURCE);
   const path = join(ROOT, ARTIFACT);
-  const text = encode(artifact);
-  const committed = existsSync(path) ? readFileSync(path, "utf8") : null;
-  if (args.length === 0) {
-    mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, text);
-    const bytes = (artifact.deployedBytecode.length - 2) / 2;
-    console.log(`${ARTIFACT}: ${bytes} bytes of code, compiler ${artifact.compiler}`);
-  } else if (committed !== text) {
-    const why = firstDifference(committed, artifact);
-    throw new BuildError(`${ARTIFACT} is out of date (${why}): run node contracts/build.mjs and commit it`);
+  if (option === undefined) {
+    build(solc, path);
+  } else if (option === "--check") {
+    check(solc, path);
+  } else {
+    const entry = relative(ROOT, resolve(file)).split(sep).join("/");
+    process.stdout.write(encode(compile(solc, entry)));
   }
 }
 
