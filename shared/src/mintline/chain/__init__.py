@@ -1,0 +1,12 @@
+"""The chain, over any JSON-RPC node.
+
+::
+
+    node          typed questions and their answers         collection   the contract: its ABI, events, errors
+      │                                                     send_facts   what a node's refusal means
+      ▼
+    rpc           batching, failover, JSON-RPC errors       answers      strict parsing into values
+      │                                                     abi          the part of the contract ABI in use
+      ▼
+    transport     HTTP: the only place with a socket
+"""

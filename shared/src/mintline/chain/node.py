@@ -1,0 +1,233 @@
+"""A chain node, by typed questions: each a coalesced JSON-RPC call with a strictly parsed answer.
+
+Every method raises Unavailable or Throttled when no endpoint serves, and RpcError when the node refuses the
+question itself.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Literal, Protocol, TypeAlias
+
+from mintline.chain import answers, collection, send_facts
+from mintline.chain.answers import Block, FeeMarket, Log, Receipt
+from mintline.chain.rpc import RpcError
+from mintline.chain.send_facts import SendAnswer, SendFact
+from mintline.errors import Rejected, Unavailable
+from mintline.eth import keccak256
+
+Tag: TypeAlias = Literal["latest", "safe", "finalized", "pending"]
+At: TypeAlias = int | Tag
+"""A block by number or by tag."""
+
+FEE_HISTORY_BLOCKS = 5
+FEE_HISTORY_PERCENTILE = 50
+FEES_AGE = 1.0
+"""Seconds for which a fee history is shared: less than a block takes."""
+
+_REVERTED = re.compile(r"revert", re.IGNORECASE)
+_OUT_OF_GAS = re.compile(
+    r"out of gas|gas required exceeds|exceeds block gas limit|intrinsic gas", re.IGNORECASE
+)
+_NO_SUCH_BLOCK = re.compile(r"(block|header) (was )?not found|unknown block|not found.*block", re.IGNORECASE)
+_HEX = re.compile(r"0x(?:[0-9a-fA-F]{2})+")
+
+
+class Calls(Protocol):
+    """What a node is asked through; `Rpc` in production."""
+
+    async def call(self, method: str, params: Sequence[Any]) -> Any:
+        """Return the result of one JSON-RPC call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A message call to simulate; `value` is in wei."""
+
+    sender: str
+    to: str
+    data: bytes
+    value: int = 0
+    gas: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """What a simulation takes for true of one account; `storage` replaces single slots."""
+
+    balance: int | None = None
+    nonce: int | None = None
+    code: bytes | None = None
+    storage: Mapping[bytes, bytes] = field(default_factory=dict)
+
+
+Overrides: TypeAlias = Mapping[str, Override]
+"""By address."""
+
+
+class Node:
+    """Questions to one chain."""
+
+    def __init__(self, rpc: Calls, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rpc = rpc
+        self._clock = clock
+        self._fees: tuple[float, FeeMarket] | None = None
+
+    async def chain_id(self) -> int:
+        """Return the chain's id (EIP-155)."""
+        return answers.quantity(await self._rpc.call("eth_chainId", []), "chain id")
+
+    async def block(self, ref: At | bytes, *, full: bool = False) -> Block | None:
+        """Return a block by number, hash or tag, with its transactions if `full`; None if there is none."""
+        method = "eth_getBlockByHash" if isinstance(ref, bytes) else "eth_getBlockByNumber"
+        name = _hex(ref) if isinstance(ref, bytes) else _at(ref)
+        try:
+            found = await self._rpc.call(method, [name, full])
+        except RpcError as error:
+            # A chain that has not finalized yet: "finalized block not found" (geth), "Unknown block" (Besu).
+            if _NO_SUCH_BLOCK.search(error.message):
+                return None
+            raise
+        return answers.optional(partial(answers.block, full=full), found)
+
+    async def block_number(self) -> int:
+        """Return the number of the latest block."""
+        return answers.quantity(await self._rpc.call("eth_blockNumber", []), "block number")
+
+    async def logs(
+        self, *, block_hash: bytes, addresses: Sequence[str], topics: Sequence[bytes] = ()
+    ) -> tuple[Log, ...]:
+        """Return the logs of one block, by its hash, in order; `topics` are alternatives for the first topic.
+
+        A block that the node does not have, or no longer, is Unavailable.
+        """
+        try:
+            return await self._logs({"blockHash": _hex(block_hash)}, addresses, topics)
+        except RpcError as error:
+            raise Unavailable(f"no logs of block {_hex(block_hash)}: {error.message[:200]}") from error
+
+    async def logs_range(
+        self, from_block: int, to_block: int, addresses: Sequence[str], topics: Sequence[bytes] = ()
+    ) -> tuple[Log, ...]:
+        """Return the logs of a range of blocks, both ends included.
+
+        Raises RpcError when the node finds the range too large: ask for half of it.
+        """
+        return await self._logs({"fromBlock": hex(from_block), "toBlock": hex(to_block)}, addresses, topics)
+
+    async def _logs(
+        self, query: dict[str, Any], addresses: Sequence[str], topics: Sequence[bytes]
+    ) -> tuple[Log, ...]:
+        query["address"] = list(addresses)
+        if topics:
+            query["topics"] = [[_hex(topic) for topic in topics]]
+        return answers.logs(await self._rpc.call("eth_getLogs", [query]))
+
+    async def balance(self, address: str, at: At = "latest") -> int:
+        """Return an account's balance in wei."""
+        return answers.quantity(await self._rpc.call("eth_getBalance", [address, _at(at)]), "balance")
+
+    async def transaction_count(self, address: str, at: At = "latest") -> int:
+        """Return an account's next nonce: how many of its transactions are mined."""
+        found = await self._rpc.call("eth_getTransactionCount", [address, _at(at)])
+        return answers.quantity(found, "transaction count")
+
+    async def code(self, address: str, at: At = "latest") -> bytes:
+        """Return an account's code, empty for one that is no contract."""
+        return answers.octets(await self._rpc.call("eth_getCode", [address, _at(at)]), "code")
+
+    async def fees(self) -> FeeMarket:
+        """Return what the next block asks; an answer is shared for a second."""
+        now = self._clock()
+        if self._fees is None or now - self._fees[0] >= FEES_AGE:
+            params = [hex(FEE_HISTORY_BLOCKS), "latest", [FEE_HISTORY_PERCENTILE]]
+            market = answers.fee_market(await self._rpc.call("eth_feeHistory", params))
+            self._fees = (now, market)
+        return self._fees[1]
+
+    async def estimate_gas(self, call: Call, overrides: Overrides | None = None) -> int:
+        """Return the gas that a call needs, simulated on the latest block.
+
+        Raises Rejected: `simulation_reverted` with the contract's reason, `simulation_out_of_gas` when no gas
+        limit would do. Any other refusal is the node's own trouble: Unavailable.
+        """
+        return answers.quantity(await self._simulate("eth_estimateGas", call, "latest", overrides), "gas")
+
+    async def call(self, call: Call, *, at: At = "latest", overrides: Overrides | None = None) -> bytes:
+        """Return what a call returns, without sending it; raises as `estimate_gas` does."""
+        return answers.octets(await self._simulate("eth_call", call, at, overrides), "the call's result")
+
+    async def _simulate(self, method: str, call: Call, at: At, overrides: Overrides | None) -> Any:
+        params: list[Any] = [_call_object(call), _at(at)]
+        if overrides:
+            params.append({address: _override_object(override) for address, override in overrides.items()})
+        try:
+            return await self._rpc.call(method, params)
+        except RpcError as error:
+            data = _revert_data(error.data)
+            if data or _REVERTED.search(error.message):
+                reason = str(collection.decode_revert(data)) if data else error.message
+                raise Rejected("simulation_reverted", f"The contract would refuse: {reason}") from error
+            if _OUT_OF_GAS.search(error.message):
+                raise Rejected("simulation_out_of_gas", f"No gas limit would do: {error.message}") from error
+            raise Unavailable(f"{method}: {error}") from error
+
+    async def send_raw(self, raw: bytes) -> SendAnswer:
+        """Send a signed transaction, and return what is now known of it. Sending it again is harmless."""
+        try:
+            found = await self._rpc.call("eth_sendRawTransaction", [_hex(raw)])
+        except RpcError as error:
+            words = f"{error.message} {error.data}" if isinstance(error.data, str) else error.message
+            return SendAnswer(send_facts.classify(words), words[:500])
+        if answers.octets(found, "transaction hash", 32) != keccak256(raw):
+            raise Unavailable("the node answered the hash of another transaction")
+        return SendAnswer(SendFact.ACCEPTED)
+
+    async def receipt(self, tx_hash: bytes) -> Receipt | None:
+        """Return a mined transaction's receipt, or None."""
+        found = await self._rpc.call("eth_getTransactionReceipt", [_hex(tx_hash)])
+        return answers.optional(answers.receipt, found)
+
+    async def transaction_known(self, tx_hash: bytes) -> bool:
+        """Tell whether the node knows a transaction, pending or mined."""
+        return await self._rpc.call("eth_getTransactionByHash", [_hex(tx_hash)]) is not None
+
+
+def _at(at: At) -> str:
+    return hex(at) if isinstance(at, int) else at
+
+
+def _hex(data: bytes) -> str:
+    return "0x" + data.hex()
+
+
+def _call_object(call: Call) -> dict[str, str]:
+    fields = {"from": call.sender, "to": call.to, "input": _hex(call.data), "value": hex(call.value)}
+    if call.gas is not None:
+        fields["gas"] = hex(call.gas)
+    return fields
+
+
+def _override_object(override: Override) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    if override.balance is not None:
+        fields["balance"] = hex(override.balance)
+    if override.nonce is not None:
+        fields["nonce"] = hex(override.nonce)
+    if override.code is not None:
+        fields["code"] = _hex(override.code)
+    if override.storage:
+        fields["stateDiff"] = {_hex(slot): _hex(value) for slot, value in override.storage.items()}
+    return fields
+
+
+def _revert_data(data: Any) -> bytes:
+    """Find the revert data, which nodes put as hex, in an object, or behind "Reverted " (Nethermind)."""
+    if isinstance(data, dict):
+        data = data.get("data")
+    match = _HEX.search(data) if isinstance(data, str) else None
+    return bytes.fromhex(match[0][2:]) if match else b""

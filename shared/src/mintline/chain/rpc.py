@@ -1,0 +1,217 @@
+"""JSON-RPC calls: coalesced into batches, with failover between endpoints.
+
+A transport's failure is Unavailable or Throttled, after every endpoint was tried. What a node answers with an
+error is RpcError, and only that call's: its neighbours in the batch are not concerned.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import structlog
+
+from mintline.aws.batcher import Batcher
+from mintline.chain.transport import BodyTooLarge, HttpTransport, Transport, host
+from mintline.errors import MintlineError, Retryable, Throttled, Unavailable
+
+MAX_BATCH = 100
+"""Calls in one batch: what the strictest of the public providers takes."""
+FIRST_BACKOFF = 0.25
+LONGEST_BACKOFF = 30.0
+
+_THROTTLED = re.compile(
+    r"rate.?limit|too many requests|request (rate|count) exceeded|compute units|exceeded .*capacity",
+    re.IGNORECASE,
+)
+_RESPONSE_TOO_LARGE = re.compile(
+    r"response (size )?(is )?too (large|big)|response size exceed", re.IGNORECASE
+)
+
+log = structlog.get_logger(__name__)
+
+
+class RpcError(MintlineError):
+    """The node answered a call with an error."""
+
+    def __init__(self, code: int, message: str, data: Any = None) -> None:
+        super().__init__(f"{message} ({code})")
+        self.code = code
+        self.message = message
+        self.data = data
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    method: str
+    params: Sequence[Any]
+
+
+_Answer: TypeAlias = Any
+"""A call's result, or the exception that its caller gets."""
+
+
+class _Endpoint:
+    """One node, and for how long not to ask it."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.down_until = float("-inf")
+        self._failures = 0
+
+    def succeeded(self) -> None:
+        self._failures = 0
+        self.down_until = float("-inf")
+
+    def failed(self, now: float) -> None:
+        self.down_until = now + min(LONGEST_BACKOFF, FIRST_BACKOFF * 2 ** min(self._failures, 10))
+        self._failures += 1
+
+
+class Rpc:
+    """Calls to a chain through one or more endpoints, the first healthy one in order of preference.
+
+    Every method here may be asked twice, `eth_sendRawTransaction` included: a node knows a transaction by its
+    hash. So a call that failed at one endpoint is tried at the next. `timeout` is per exchange, in seconds.
+    """
+
+    def __init__(
+        self,
+        endpoints: Sequence[str],
+        *,
+        timeout: float = 10.0,
+        transport: Transport | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        max_batch: int = MAX_BATCH,
+    ) -> None:
+        if not endpoints:
+            raise ValueError("a chain needs at least one endpoint")
+        self._endpoints = [_Endpoint(url) for url in endpoints]
+        self._transport = transport if transport is not None else HttpTransport(timeout)
+        self._clock = clock
+        self._batcher: Batcher[_Call, _Answer] = Batcher(self._flush, max_items=max_batch)
+
+    async def call(self, method: str, params: Sequence[Any]) -> Any:
+        """Return the result of one call; raises RpcError, Unavailable or Throttled."""
+        return await self._batcher.submit(_Call(method, params))
+
+    async def aclose(self) -> None:
+        """Finish the calls under way and close every connection."""
+        await self._batcher.aclose()
+        await self._transport.aclose()
+
+    async def _flush(self, calls: Sequence[_Call]) -> list[_Answer]:
+        answers: list[_Answer] = [Unavailable("no endpoint was asked")] * len(calls)
+        pending = list(range(len(calls)))
+        for endpoint in self._in_order():
+            try:
+                round_answers = await self._exchange(endpoint, [calls[index] for index in pending])
+            except Retryable as error:
+                round_answers = [error] * len(pending)
+            for index, answer in zip(pending, round_answers, strict=True):
+                answers[index] = answer
+            # Throttled and Unavailable alone are worth another endpoint; an RpcError is an answer.
+            pending = [index for index in pending if isinstance(answers[index], Retryable)]
+            if not pending:
+                endpoint.succeeded()
+                break
+            endpoint.failed(self._clock())
+            log.warning("rpc_endpoint_failed", endpoint=host(endpoint.url), error=str(answers[pending[0]]))
+        return answers
+
+    def _in_order(self) -> list[_Endpoint]:
+        """Healthy endpoints in order of preference, then the others, the soonest to recover first."""
+        now = self._clock()
+        return sorted(self._endpoints, key=lambda endpoint: max(endpoint.down_until, now))
+
+    async def _exchange(self, endpoint: _Endpoint, calls: Sequence[_Call]) -> list[_Answer]:
+        """Ask one endpoint; a batch that it finds too large, or does not know, is asked in halves."""
+        try:
+            body = await self._transport.post(endpoint.url, _encode(calls))
+        except BodyTooLarge:
+            if len(calls) == 1:
+                raise
+            return await self._halves(endpoint, calls)
+        parsed = _parse(endpoint.url, body)
+        if len(calls) == 1 and isinstance(parsed, dict):
+            return [_answer(parsed)]
+        if isinstance(parsed, list):
+            answers = _by_id(endpoint.url, parsed, len(calls))
+            return await self._again(endpoint, calls, answers)
+        error = _answer(parsed)
+        if len(calls) == 1 or isinstance(error, Throttled) or not isinstance(error, RpcError):
+            raise Throttled(str(error)) if isinstance(error, Throttled) else _unexpected(endpoint.url)
+        return await self._halves(endpoint, calls)
+
+    async def _halves(self, endpoint: _Endpoint, calls: Sequence[_Call]) -> list[_Answer]:
+        middle = len(calls) // 2
+        return [
+            *await self._exchange(endpoint, calls[:middle]),
+            *await self._exchange(endpoint, calls[middle:]),
+        ]
+
+    async def _again(
+        self, endpoint: _Endpoint, calls: Sequence[_Call], answers: list[_Answer]
+    ) -> list[_Answer]:
+        """Ask alone for what only the size of the common response left out."""
+        for index, answer in enumerate(answers):
+            cut = isinstance(answer, RpcError) and _RESPONSE_TOO_LARGE.search(answer.message) is not None
+            if cut and len(calls) > 1:
+                [answers[index]] = await self._exchange(endpoint, [calls[index]])
+        return answers
+
+
+def _encode(calls: Sequence[_Call]) -> bytes:
+    # An id need only be unique within its HTTP exchange.
+    requests = [
+        {"jsonrpc": "2.0", "id": number, "method": call.method, "params": call.params}
+        for number, call in enumerate(calls)
+    ]
+    return json.dumps(requests[0] if len(requests) == 1 else requests, separators=(",", ":")).encode()
+
+
+def _parse(url: str, body: bytes) -> Any:
+    try:
+        parsed = json.loads(body)
+    except ValueError:
+        raise Unavailable(f"{host(url)} answered something other than JSON") from None
+    if not isinstance(parsed, dict | list):
+        raise _unexpected(url)
+    return parsed
+
+
+def _unexpected(url: str) -> Unavailable:
+    return Unavailable(f"{host(url)} answered something other than JSON-RPC")
+
+
+def _by_id(url: str, parsed: list[Any], count: int) -> list[_Answer]:
+    """Put answers in the order of their calls: a node may answer a batch in any order."""
+    answers: list[_Answer] = [Unavailable(f"{host(url)} left a call of a batch unanswered")] * count
+    for item in parsed:
+        number = item.get("id") if isinstance(item, dict) else None
+        if isinstance(number, int) and 0 <= number < count:
+            answers[number] = _answer(item)
+    return answers
+
+
+def _answer(item: dict[str, Any]) -> _Answer:
+    error = item.get("error")
+    if error is not None:
+        return _error(error)
+    if "result" not in item:
+        return Unavailable("the node answered neither a result nor an error")
+    return item["result"]
+
+
+def _error(error: Any) -> MintlineError:
+    if not isinstance(error, dict):
+        return Unavailable(f"the node answered an error of no known shape: {str(error)[:200]}")
+    code = error.get("code")
+    message = str(error.get("message", ""))
+    if code == 429 or _THROTTLED.search(message):
+        return Throttled(f"the node asks for fewer requests: {message[:200]}")
+    return RpcError(code if isinstance(code, int) else 0, message, error.get("data"))
