@@ -1,0 +1,132 @@
+"""The load: many users post mints over HTTP, as fast as the line takes them, and wait for their ends."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import aiohttp
+
+from mintline.errors import Unavailable
+from mintline.states import TERMINAL, MintStatus
+
+RETRY_PAUSE = 0.2
+"""Seconds between tries of a POST that got no answer; the same Idempotency-Key makes it safe."""
+
+
+@dataclass(slots=True)
+class Posted:
+    """One mint that the API accepted. Times are Unix seconds; `name` is unique to the mint."""
+
+    mint_id: str
+    user: int
+    name: str
+    started: float
+    answered: float
+    body: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def status(self) -> MintStatus:
+        """Return the last status seen."""
+        return MintStatus(self.body.get("status", MintStatus.ACCEPTED))
+
+    def at(self, stage: str) -> float | None:
+        """Return when the mint reached `stage`, by its own record, or None."""
+        stamp = self.body.get("timeline", {}).get(f"{stage}_at")
+        return None if stamp is None else datetime.fromisoformat(stamp).timestamp()
+
+
+class Driver:
+    """Posts and follows mints for a set of users; `tokens` holds one access token for each."""
+
+    def __init__(
+        self, session: aiohttp.ClientSession, *, api_url: str, tokens: Sequence[str], deadline: float
+    ) -> None:
+        self._session = session
+        self._api = api_url.rstrip("/")
+        self._tokens = tokens
+        self._deadline = deadline
+        self._run = uuid.uuid4().hex[:12]
+        self.retries = 0
+
+    async def post_all(self, mints: int, *, in_flight: int) -> list[Posted]:
+        """Post `mints` mints, `in_flight` at a time, users in turn; returns when all are accepted."""
+        gate = asyncio.Semaphore(in_flight)
+
+        async def one(number: int) -> Posted:
+            async with gate:
+                return await self._post(number)
+
+        return await asyncio.gather(*(one(number) for number in range(mints)))
+
+    async def _post(self, number: int) -> Posted:
+        user = number % len(self._tokens)
+        name = f"bench {self._run} {number}"
+        body = {
+            "metadata": {
+                "name": name,
+                "description": "One of many, minted to see how many fit into a second.",
+                "image": "ipfs://bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku",
+                "attributes": [{"trait_type": "number", "value": number}],
+            }
+        }
+        headers = {
+            "authorization": f"Bearer {self._tokens[user]}",
+            "idempotency-key": f"{self._run}-{number}",
+        }
+        started = time.time()
+        while True:
+            try:
+                async with self._session.post(f"{self._api}/v1/mints", json=body, headers=headers) as answer:
+                    text = await answer.text()
+                    if answer.status == 202:
+                        accepted = await answer.json()
+                        return Posted(accepted["mint_id"], user, name, started, time.time(), accepted)
+                    if answer.status < 500 and answer.status != 429:
+                        raise Unavailable(f"POST /v1/mints was answered {answer.status}: {text[:300]}")
+            except (aiohttp.ClientError, TimeoutError) as error:
+                text = str(error) or type(error).__name__
+            if time.time() > self._deadline:
+                raise Unavailable(f"POST /v1/mints was not accepted in time; the last answer: {text[:300]}")
+            self.retries += 1
+            await asyncio.sleep(RETRY_PAUSE)
+
+    async def follow(self, posted: Sequence[Posted], *, pause: float = 1.0) -> None:
+        """Poll until every mint has ended or the deadline has passed; bodies are updated in place."""
+        waiting = {mint.mint_id: mint for mint in posted}
+        while waiting and time.time() < self._deadline:
+            await asyncio.sleep(pause)
+            users = sorted({mint.user for mint in waiting.values()})
+            for page in await asyncio.gather(*(self._list(user) for user in users)):
+                for body in page:
+                    mint = waiting.get(body["mint_id"])
+                    if mint is None:
+                        continue
+                    mint.body = body
+                    if mint.status in TERMINAL:
+                        del waiting[mint.mint_id]
+
+    async def _list(self, user: int) -> list[dict[str, Any]]:
+        headers = {"authorization": f"Bearer {self._tokens[user]}"}
+        found: list[dict[str, Any]] = []
+        cursor: str | None = None
+        while True:
+            query = {"limit": "100"} | ({"cursor": cursor} if cursor else {})
+            try:
+                async with self._session.get(
+                    f"{self._api}/v1/mints", params=query, headers=headers
+                ) as answer:
+                    if answer.status != 200:
+                        return found
+                    page = await answer.json()
+            except (aiohttp.ClientError, TimeoutError):
+                return found
+            found += page["items"]
+            cursor = page.get("next_cursor")
+            if cursor is None:
+                return found

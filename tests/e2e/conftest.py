@@ -1,0 +1,149 @@
+"""The whole line, once a session, as real processes; tests talk to it over HTTP as users do."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from mintline.chain.node import Node
+from mintline.chain.rpc import Rpc
+from mintline_bench.users import sign_in
+from mintline_local.client import cognito_client
+from mintline_local.places import StateFolder
+from mintline_local.stack import running_stack
+
+ENDS = frozenset({"finalized", "rejected", "reverted"})
+SVG = "data:image/svg+xml;base64,PHN2ZyB4bWxucz0iaHR0cDovL3d3dy53My5vcmcvMjAwMC9zdmciLz4="
+
+
+def metadata(name: str) -> dict[str, Any]:
+    return {"name": name, "image": SVG, "attributes": [{"trait_type": "made by", "value": "a test"}]}
+
+
+@dataclass(slots=True)
+class Answer:
+    status: int
+    body: Any
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class User:
+    """One signed-in user of the line."""
+
+    session: aiohttp.ClientSession
+    api: str
+    token: str
+
+    async def call(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
+        sent = {"authorization": f"Bearer {self.token}"} | {
+            name.replace("_", "-"): value for name, value in headers.items()
+        }
+        async with self.session.request(method, self.api + path, json=body, headers=sent) as answer:
+            text = await answer.text()
+            is_json = "json" in answer.content_type
+            return Answer(
+                answer.status, await answer.json(content_type=None) if is_json else text, answer.headers
+            )
+
+    async def get(self, path: str) -> Any:
+        answer = await self.call("GET", path)
+        assert answer.status == 200, (path, answer)
+        return answer.body
+
+    async def mint(self, name: str, *, key: str | None = None, **fields: Any) -> Any:
+        """Post a mint; while a process of the line is being killed, the same key is tried again."""
+        key = key or name.replace(" ", "-")
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                answer = await self.call(
+                    "POST", "/v1/mints", {"metadata": metadata(name), **fields}, idempotency_key=key
+                )
+                if answer.status == 202:
+                    return answer.body
+                assert answer.status >= 500, answer
+            except (aiohttp.ClientError, TimeoutError):
+                pass
+            assert time.monotonic() < deadline, "the mint was not accepted within a minute"
+            await asyncio.sleep(0.2)
+
+    async def until(self, mint_id: str, *statuses: str, within: float = 90.0) -> Any:
+        """Poll the mint until its status is one of `statuses` (or any end)."""
+        wanted = frozenset(statuses) or ENDS
+        deadline = time.monotonic() + within
+        body: Any = None
+        while time.monotonic() < deadline:
+            try:
+                answer = await self.call("GET", f"/v1/mints/{mint_id}")
+                body = answer.body
+                if answer.status == 200 and body["status"] in wanted | ENDS:
+                    assert body["status"] in wanted, body
+                    return body
+            except (aiohttp.ClientError, TimeoutError):
+                pass
+            await asyncio.sleep(0.2)
+        raise AssertionError(f"{mint_id} did not become {sorted(wanted)} in {within} s: {body}")
+
+
+@dataclass(slots=True)
+class Line:
+    """The running line, and what tests may do to it."""
+
+    folder: StateFolder
+    info: dict[str, Any]
+    session: aiohttp.ClientSession
+    node: Node
+    rpc: Rpc
+    sign_in: Callable[[], Awaitable[User]]
+
+    def pid(self, name: str) -> int:
+        running = self.folder.running()
+        assert running is not None
+        pid: int = running["pids"][name]
+        return pid
+
+    def kill(self, name: str) -> int:
+        pid = self.pid(name)
+        os.kill(pid, signal.SIGKILL)
+        return pid
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def line(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Line]:
+    state: Path = tmp_path_factory.mktemp("line")
+    async with running_stack(state, ports="free"):
+        folder = StateFolder(state)
+        info = folder.running()
+        assert info is not None
+        rpc = Rpc([info["rpc_url"]])
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(30)) as session:
+
+            async def new_user() -> User:
+                async with cognito_client(info) as cognito:
+                    (token,) = await sign_in(
+                        cognito,
+                        user_pool_id=info["cognito"]["user_pool_id"],
+                        client_id=info["cognito"]["client_id"],
+                        count=1,
+                    )
+                return User(session, info["api_url"], token)
+
+            yield Line(folder, info, session, Node(rpc), rpc, new_user)
+        await rpc.aclose()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def user(line: Line) -> User:
+    """Sign in as a user whom no other test knows."""
+    return await line.sign_in()

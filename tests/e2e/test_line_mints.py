@@ -1,0 +1,163 @@
+"""From a POST to an NFT in a wallet, over HTTP, on the whole line."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from typing import Any
+
+import pytest
+
+from mintline.chain.collection import MINTED_TOPIC, decode_minted
+
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
+
+DEV_ACCOUNT = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+
+
+async def minted_events(line: Any, digest: str) -> list[int]:
+    head = await line.node.block("latest", full=False)
+    logs = await line.node.logs_range(0, head.number, [line.info["contract"]])
+    events = [decode_minted(log) for log in logs if log.topics[0] == MINTED_TOPIC]
+    return [event.token_id for event in events if "0x" + event.metadata_digest.hex() == digest]
+
+
+async def test_mint__when_posted__lands_in_the_users_wallet_and_in_the_index(line: Any, user: Any) -> None:
+    contract = line.info["contract"]
+    wallet = (await user.get("/v1/wallet"))["address"]
+    accepted = await user.mint("a first one")
+    assert accepted["status"] in {"accepted", "built", "submitted"}
+
+    mint = await user.until(accepted["mint_id"], "finalized")
+    assert mint["to"] == wallet
+    assert await minted_events(line, mint["metadata_digest"]) == [int(mint["token_id"])]
+    stages = [
+        mint["timeline"][f"{stage}_at"] for stage in ("accepted", "built", "submitted", "mined", "finalized")
+    ]
+    assert stages == sorted(stages)
+
+    token = await user.get(f"/v1/tokens/{contract}/{mint['token_id']}")
+    assert token["owner"] == wallet
+    assert token["metadata"]["name"] == "a first one"
+    assert token["finality"] == "finalized"
+    owned = await user.get(f"/v1/owners/{wallet}/tokens")
+    assert [item["token_id"] for item in owned["items"]] == [mint["token_id"]]
+    transfers = await user.get(f"/v1/tokens/{contract}/{mint['token_id']}/transfers")
+    assert [(item["from"], item["to"]) for item in transfers["items"]] == [(None, wallet)]
+
+
+async def test_metadata__when_fetched_without_a_token__hashes_to_the_digest_on_chain(
+    line: Any, user: Any
+) -> None:
+    mint = await user.until((await user.mint("checked by anyone"))["mint_id"], "mined", "finalized")
+    url = f"{line.info['api_url']}/v1/metadata/{line.info['contract']}/{mint['token_id']}"
+    async with line.session.get(url) as answer:
+        assert answer.status == 200
+        assert "max-age" in answer.headers["cache-control"]
+        body = await answer.read()
+    assert "0x" + hashlib.sha256(body).hexdigest() == mint["metadata_digest"]
+
+
+async def test_same_key__when_posted_ten_times_at_once__makes_one_token(line: Any, user: Any) -> None:
+    answers = await asyncio.gather(*(user.mint("only once", key="one-key") for _ in range(10)))
+    assert len({answer["mint_id"] for answer in answers}) == 1
+    mint = await user.until(answers[0]["mint_id"], "finalized")
+    assert len(await minted_events(line, mint["metadata_digest"])) == 1
+
+
+async def test_same_key__when_the_body_differs__is_refused(user: Any) -> None:
+    await user.mint("the first body", key="reused")
+    answer = await user.call(
+        "POST",
+        "/v1/mints",
+        {"metadata": {"name": "another body", "image": "ipfs://x/1.png"}},
+        idempotency_key="reused",
+    )
+    assert answer.status == 422
+    assert answer.headers["content-type"].startswith("application/problem+json")
+
+
+async def test_burst__on_a_fresh_wallet__mints_each_with_a_nonce_of_its_own(line: Any, user: Any) -> None:
+    accepted = await asyncio.gather(*(user.mint(f"burst {number}") for number in range(40)))
+    mints = await asyncio.gather(*(user.until(mint["mint_id"], "finalized") for mint in accepted))
+    assert len({mint["token_id"] for mint in mints}) == 40
+    wallet = (await user.get("/v1/wallet"))["address"]
+    assert await line.node.transaction_count(wallet) == 40
+
+
+async def test_other_users_mint__is_not_found(line: Any, user: Any) -> None:
+    mint_id = (await user.mint("mine"))["mint_id"]
+    stranger = await line.sign_in()
+    assert (await stranger.call("GET", f"/v1/mints/{mint_id}")).status == 404
+    assert (await stranger.get("/v1/mints"))["items"] == []
+    await user.until(mint_id)
+
+
+async def test_mint__when_the_contract_is_paused__is_rejected_with_the_reason(line: Any, user: Any) -> None:
+    admin = line.info["admin_address"]
+
+    async def send(signature: str) -> None:
+        from mintline.eth import selector
+
+        call = {"from": admin, "to": line.info["contract"], "data": "0x" + selector(signature).hex()}
+        await line.rpc.call("eth_sendTransaction", [call])
+        await asyncio.sleep(1.5)
+
+    await send("pause()")
+    try:
+        mint = await user.until((await user.mint("too late"))["mint_id"])
+    finally:
+        await send("unpause()")
+    assert mint["status"] == "rejected"
+    assert "paused" in mint["problem"]["reason"].lower()
+    assert (await user.until((await user.mint("again"))["mint_id"]))["status"] == "finalized"
+
+
+async def test_token__when_it_moves_and_burns_on_chain__is_followed(line: Any, user: Any) -> None:
+    from mintline.eth import address_word, selector, word
+
+    contract = line.info["contract"]
+    other = "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC"
+    mint = await user.until((await user.mint("to a friend", to=DEV_ACCOUNT))["mint_id"], "finalized")
+    token_id = int(mint["token_id"])
+
+    async def send(sender: str, data: bytes) -> None:
+        await line.rpc.call(
+            "eth_sendTransaction", [{"from": sender, "to": contract, "data": "0x" + data.hex()}]
+        )
+
+    async def owner_becomes(owner: str | None) -> Any:
+        for _ in range(100):
+            token = await user.get(f"/v1/tokens/{contract}/{token_id}")
+            if token["owner"] == owner:
+                return token
+            await asyncio.sleep(0.1)
+        raise AssertionError(token)
+
+    await line.rpc.call("anvil_impersonateAccount", [DEV_ACCOUNT])
+    await line.rpc.call("anvil_impersonateAccount", [other])
+    transfer = selector("transferFrom(address,address,uint256)")
+    await send(DEV_ACCOUNT, transfer + address_word(DEV_ACCOUNT) + address_word(other) + word(token_id))
+    await owner_becomes(other)
+    assert [t["token_id"] for t in (await user.get(f"/v1/owners/{other}/tokens"))["items"]] == [str(token_id)]
+    await send(other, selector("burn(uint256)") + word(token_id))
+    await owner_becomes(None)
+    assert (await user.get(f"/v1/owners/{other}/tokens"))["items"] == []
+    history = (await user.get(f"/v1/tokens/{contract}/{token_id}/transfers"))["items"]
+    assert {(item["from"], item["to"]) for item in history} == {
+        (None, DEV_ACCOUNT),
+        (DEV_ACCOUNT, other),
+        (other, None),
+    }
+
+
+async def test_documents_and_health__are_served_without_a_token(line: Any) -> None:
+    for path, kind in (
+        ("/openapi.json", "application/json"),
+        ("/docs", "text/html"),
+        ("/healthz", "application/json"),
+        ("/readyz", "application/json"),
+    ):
+        async with line.session.get(line.info["api_url"] + path) as answer:
+            assert answer.status == 200, path
+            assert answer.content_type == kind, path
