@@ -110,7 +110,7 @@ def run(command: list[str], *, doing: str, env: dict[str, str] | None = None) ->
 
 def telling_line(output: str) -> str:
     """Pick the line of a tool's output that names the cause: the innermost one, else the last."""
-    lines = [line.strip(" \t×│├╰─▶") for line in output.splitlines() if line.strip(" \t×│├╰─▶")]
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
     lines = [line for line in lines if "complete log of this run" not in line]
     causes = [line for line in lines if re.match(r"(?i)(cause(d by)?:|error|npm (err!|error) \S)", line)]
     return (causes or lines or ["no output"])[-1]
@@ -137,7 +137,7 @@ def fetch(url: str) -> bytes:
             if attempt == 2 or isinstance(exc, urllib.error.HTTPError):
                 host = urllib.parse.urlsplit(url).hostname
                 raise SetupError(
-                    f"cannot reach {host} ({reason}); the first run needs the network, or a proxy in HTTPS_PROXY"
+                    f"cannot reach {host} ({reason}): the first run needs the network, or HTTPS_PROXY"
                 ) from exc
             time.sleep(1 + attempt)
     raise AssertionError("the loop above returns or raises")

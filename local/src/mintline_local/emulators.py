@@ -1,0 +1,118 @@
+"""The processes that stand in for AWS and for the chain: ministack, anvil, and the KMS front."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import aiohttp
+
+from mintline_local.places import CHECKOUT, StateFolder, corrupt, read_json, tool, write_json
+from mintline_local.ports import HOST, Ports
+from mintline_local.principals import key_policy
+from mintline_local.probes import chain_ready, http_ready
+from mintline_local.supervisor import ChildSpec
+
+CHAIN_ID = 31337
+REGION = "us-east-1"
+AWS_SERVICES = "sqs,dynamodb,s3,kms,secretsmanager,cognito-idp,sts"
+GAS_LIMIT = 60_000_000
+"""Mainnet's block gas limit."""
+STATES_KEPT = 64
+"""Blocks whose state anvil keeps in memory; older blocks keep their transactions, receipts and logs."""
+
+
+def base_environment(state: StateFolder) -> dict[str, str]:
+    """Return what every child inherits: a path, a home, and nothing of the user's AWS or Docker settings."""
+    return {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "HOME": str(state.path),
+        "TMPDIR": str(state.ministack / "tmp"),
+        "LANG": "C.UTF-8",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def check_saved_state(state: StateFolder) -> None:
+    """Raise Misconfigured when what the emulators saved is damaged: ministack would silently start empty."""
+    saved = [*sorted((state.ministack / "state").glob("*.json")), state.anvil / "state.json"]
+    for path in saved:
+        if path.exists():
+            read_json(path)
+
+
+def ministack(state: StateFolder, ports: Ports, http: aiohttp.ClientSession) -> ChildSpec:
+    """Return the AWS emulator: it saves its state when it ends, and never looks for Docker."""
+    return ChildSpec(
+        name="ministack",
+        argv=(str(tool("ministack")), "-m", "ministack"),
+        env={
+            **base_environment(state),
+            "GATEWAY_PORT": str(ports.ministack),
+            "BIND_HOST": HOST,
+            "MINISTACK_HOST": HOST,
+            "MINISTACK_REGION": REGION,
+            "SERVICES": AWS_SERVICES,
+            "PERSIST_STATE": "1",
+            "STATE_DIR": str(state.ministack / "state"),
+            "S3_PERSIST": "1",
+            "S3_DATA_DIR": str(state.ministack / "s3"),
+            "LOG_LEVEL": "WARNING",
+            "IOT_MTLS_ENABLED": "0",
+            "SFTP_ENABLED": "0",
+            "DOCKER_HOST": f"unix://{state.ministack}/no-docker",
+        },
+        cwd=CHECKOUT,
+        ready=http_ready(http, f"{ports.url('ministack')}/_ministack/health"),
+        restart=False,
+        death_signal=signal.SIGTERM,
+    )
+
+
+def anvil(state: StateFolder, ports: Ports, http: aiohttp.ClientSession) -> ChildSpec:
+    """Return the chain: a block a second, finalized two blocks behind the head, limits like mainnet's."""
+    return ChildSpec(
+        name="anvil",
+        argv=(
+            *(str(tool("anvil")), "--quiet", "--host", HOST, "--port", str(ports.anvil)),
+            *("--chain-id", str(CHAIN_ID), "--block-time", "1", "--slots-in-an-epoch", "1"),
+            *("--gas-limit", str(GAS_LIMIT), "--enable-tx-gas-limit"),
+            *("--prune-history", str(STATES_KEPT), "--state", str(state.anvil / "state.json")),
+        ),
+        env=base_environment(state),
+        cwd=CHECKOUT,
+        ready=chain_ready(http, ports.url("anvil")),
+        restart=False,
+        death_signal=signal.SIGTERM,
+    )
+
+
+def kms_front(state: StateFolder, ports: Ports, http: aiohttp.ClientSession) -> ChildSpec:
+    """Return the KMS front, under the key policy of this version."""
+    policy = state.kms / "policy.json"
+    write_json(policy, key_policy(CHAIN_ID))
+    return ChildSpec(
+        name="kms-front",
+        argv=(sys.executable, "-m", "mintline_local.kms_front"),
+        env={
+            **base_environment(state),
+            "MINTLINE_KMS_FRONT_HOST": HOST,
+            "MINTLINE_KMS_FRONT_PORT": str(ports.kms_front),
+            "MINTLINE_KMS_FRONT_UPSTREAM": ports.url("ministack"),
+            "MINTLINE_KMS_FRONT_PRINCIPALS": str(state.kms / "principals.json"),
+            "MINTLINE_KMS_FRONT_POLICY": str(policy),
+            "MINTLINE_AWS_REGION": REGION,
+        },
+        cwd=CHECKOUT,
+        ready=http_ready(http, f"{ports.url('kms_front')}/healthz"),
+    )
+
+
+def damaged_by(failure: str, state: StateFolder) -> Exception | None:
+    """Return the clearer error when an emulator failed to start because of what it had saved."""
+    path: Path = state.anvil / "state.json"
+    if failure.startswith("anvil") and path.exists() and "--state" in failure:
+        return corrupt(path, failure)
+    return None

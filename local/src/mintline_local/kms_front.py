@@ -1,0 +1,242 @@
+"""KMS as its callers know it, in front of an emulator that checks neither callers nor policies.
+
+Speaks KMS's JSON protocol: verifies the caller's signature, decides by the key policy, and passes what is
+allowed on to the emulator. A refusal answers as KMS does.
+https://docs.aws.amazon.com/kms/latest/APIReference/CommonErrors.html
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import aiohttp
+import structlog
+from aiohttp import web
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from pydantic import Field, ValidationError
+
+from mintline import logging, settings
+from mintline.errors import Misconfigured
+from mintline.settings import Settings
+from mintline_local.key_policy import Context, KeyPolicy
+from mintline_local.places import corrupt, read_json
+from mintline_local.sigv4 import SignatureRefused, SignedRequest, verify
+
+TARGET = "TrentService."
+"""The prefix of `X-Amz-Target` for KMS, whose first name it was."""
+JSON_1_1 = "application/x-amz-json-1.1"
+MAX_BODY = 64 * 1024
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+
+class KmsFrontSettings(Settings):
+    """Settings of the KMS front."""
+
+    kms_front_host: str = "127.0.0.1"
+    kms_front_port: int = Field(ge=0, le=65535)
+    kms_front_upstream: str
+    """URL of the emulator."""
+    kms_front_principals: Path
+    """JSON file: access key id → {"secret", "arn"}."""
+    kms_front_policy: Path
+    """JSON file: the key policy."""
+    aws_region: str = "us-east-1"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whom an access key id stands for."""
+
+    secret: str
+    arn: str
+
+
+class Refused(Exception):  # noqa: N818 - named as AWS names the fact
+    """The request is answered with an AWS error."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+
+
+class KmsFront:
+    """Decides about one request after another; holds no state of its own."""
+
+    def __init__(
+        self,
+        *,
+        callers: Mapping[str, Caller],
+        policy: KeyPolicy,
+        http: aiohttp.ClientSession,
+        upstream: str,
+        region: str,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._callers = callers
+        self._secrets = {key_id: caller.secret for key_id, caller in callers.items()}
+        self._policy = policy
+        self._http = http
+        self._upstream = upstream.rstrip("/") + "/"
+        self._region = region
+        self._now = now
+
+    async def handle(self, request: web.Request) -> web.Response:
+        """Answer one KMS request."""
+        body = await request.read()
+        try:
+            caller = self._authenticate(request, body)
+            action, asked = parse(request.headers.get("X-Amz-Target", ""), body)
+            self._authorize(caller, action, asked)
+        except Refused as refusal:
+            log.warning("kms_refused", code=refusal.code, reason=str(refusal))
+            return error(refusal)
+        return await self._forward(request.headers["X-Amz-Target"], body)
+
+    def _authenticate(self, request: web.Request, body: bytes) -> Caller:
+        signed = SignedRequest(request.method, {k.lower(): v for k, v in request.headers.items()}, body)
+        try:
+            return self._callers[verify(signed, self._secrets, service="kms", now=self._now())]
+        except SignatureRefused as fault:
+            raise Refused(400, fault.code, str(fault)) from None
+
+    def _authorize(self, caller: Caller, action: str, asked: dict[str, Any]) -> None:
+        if not self._policy.allows(principal=caller.arn, action=action, context=context_of(asked)):
+            raise Refused(
+                400,
+                "AccessDeniedException",
+                f"User: {caller.arn} is not authorized to perform: {action} on this resource because no "
+                f"resource-based policy allows the {action} action",
+            )
+
+    async def _forward(self, target: str, body: bytes) -> web.Response:
+        headers = {"X-Amz-Target": target, "Content-Type": JSON_1_1}
+        signed = AWSRequest("POST", self._upstream, headers=headers, data=body)
+        SigV4Auth(Credentials("test", "test"), "kms", self._region).add_auth(signed)
+        try:
+            async with self._http.post(self._upstream, data=body, headers=dict(signed.headers)) as answer:
+                return web.Response(status=answer.status, body=await answer.read(), content_type=JSON_1_1)
+        except (aiohttp.ClientError, TimeoutError) as fault:
+            log.warning("kms_upstream_unavailable", reason=str(fault) or type(fault).__name__)
+            return error(
+                Refused(503, "KMSInternalException", "the emulator behind the KMS front is not there")
+            )
+
+
+def parse(target: str, body: bytes) -> tuple[str, dict[str, Any]]:
+    """Return the action (`kms:Decrypt`) and the parameters of a request; raises Refused."""
+    operation = target.removeprefix(TARGET)
+    if not target.startswith(TARGET) or not operation.isalnum():
+        raise Refused(400, "UnknownOperationException", f"not a KMS operation: {target[:100]!r}")
+    try:
+        asked = json.loads(body or b"{}")
+    except ValueError:
+        raise Refused(400, "SerializationException", "the body is not JSON") from None
+    if not isinstance(asked, dict):
+        raise Refused(400, "SerializationException", "the body is not a JSON object")
+    return f"kms:{operation}", asked
+
+
+def context_of(asked: Mapping[str, Any]) -> Context:
+    """Return the condition keys that a request sets.
+
+    https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html
+    """
+    context: dict[str, str] = {}
+    encryption_context = asked.get("EncryptionContext")
+    if isinstance(encryption_context, dict):
+        context |= {f"kms:EncryptionContext:{k}": str(v) for k, v in encryption_context.items()}
+    if isinstance(spec := asked.get("KeyPairSpec"), str):
+        context["kms:DataKeyPairSpec"] = spec
+    return context
+
+
+def error(refusal: Refused) -> web.Response:
+    """Return an AWS error as KMS writes it."""
+    body = json.dumps({"__type": refusal.code, "message": str(refusal)})
+    return web.Response(status=refusal.status, text=body, content_type=JSON_1_1)
+
+
+async def healthy(_request: web.Request) -> web.Response:
+    """Answer that the front serves."""
+    return web.json_response({"status": "ok"})
+
+
+def application(front: KmsFront) -> web.Application:
+    """Return the front as an aiohttp application."""
+    app = web.Application(client_max_size=MAX_BODY)
+    app.add_routes([web.post("/", front.handle), web.get("/healthz", healthy)])
+    return app
+
+
+def load_callers(path: Path) -> dict[str, Caller]:
+    """Read the principals' file; raises Misconfigured."""
+    try:
+        return {key_id: Caller(entry["secret"], entry["arn"]) for key_id, entry in read_json(path).items()}
+    except (KeyError, TypeError):
+        raise corrupt(path, "not a file of principals") from None
+
+
+def load_policy(path: Path) -> KeyPolicy:
+    """Read the key policy; raises Misconfigured."""
+    try:
+        return KeyPolicy.model_validate(read_json(path))
+    except ValidationError as fault:
+        first = fault.errors(include_url=False)[0]
+        raise corrupt(path, f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from None
+
+
+async def run(config: KmsFrontSettings, stop: asyncio.Event) -> None:
+    """Serve until told to stop."""
+    async with contextlib.AsyncExitStack() as stack:
+        http = await stack.enter_async_context(
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30), trust_env=False)
+        )
+        front = KmsFront(
+            callers=load_callers(config.kms_front_principals),
+            policy=load_policy(config.kms_front_policy),
+            http=http,
+            upstream=config.kms_front_upstream,
+            region=config.aws_region,
+        )
+        runner = web.AppRunner(application(front), access_log=None)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        await web.TCPSite(runner, config.kms_front_host, config.kms_front_port).start()
+        log.info("kms_front_started", **config.public())
+        await stop.wait()
+
+
+async def _main(config: KmsFrontSettings) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await run(config, stop)
+
+
+def main() -> NoReturn:
+    """Run the KMS front as a process."""
+    try:
+        config = settings.load(KmsFrontSettings, os.environ)
+        logging.configure("kms-front", config)
+        asyncio.run(_main(config))
+    except Misconfigured as fault:
+        sys.exit(str(fault))
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

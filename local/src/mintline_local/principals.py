@@ -1,0 +1,90 @@
+"""Who is who on the local stack: one AWS principal per process, and what KMS lets each of them do."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+from mintline_local.places import StateFolder, corrupt, read_json, write_json
+
+ACCOUNT = "000000000000"
+ROLES = ("operator", "api", "builder", "signer-host", "enclave", "broadcaster", "indexer")
+"""`operator` is whoever sets the stack up: in production, the infrastructure's role."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class AwsCredentials:
+    """An access key, as environment variables carry it."""
+
+    access_key_id: str
+    secret_access_key: str
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables that AWS clients read."""
+        return {
+            "AWS_ACCESS_KEY_ID": self.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": self.secret_access_key,
+        }
+
+
+def role_arn(role: str) -> str:
+    """Return the ARN of a role of the local stack."""
+    return f"arn:aws:iam::{ACCOUNT}:role/mintline-{role}"
+
+
+def issue_credentials(state: StateFolder) -> dict[str, AwsCredentials]:
+    """Return every role's credentials: those of the state folder, or new ones stored there (mode 0600)."""
+    path = state.kms / "principals.json"
+    if not path.exists():
+        fresh = {
+            f"LOCAL{secrets.token_hex(8).upper()}": {
+                "secret": secrets.token_urlsafe(30),
+                "arn": role_arn(role),
+            }
+            for role in ROLES
+        }
+        write_json(path, fresh)
+    by_arn = {entry["arn"]: (key_id, entry["secret"]) for key_id, entry in read_json(path).items()}
+    try:
+        return {role: AwsCredentials(*by_arn[role_arn(role)]) for role in ROLES}
+    except KeyError as missing:
+        raise corrupt(path, f"no credentials for {missing}") from None
+
+
+def key_policy(chain_id: int) -> dict[str, Any]:
+    """Return the key policy of the wallets' key: the enclave decrypts, and nobody else ever does."""
+    on_this_chain = {"kms:EncryptionContext:chain": str(chain_id)}
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            _statement(
+                "EnclaveUnwrapsKeys", "enclave", ["kms:Decrypt"], Condition={"StringEquals": on_this_chain}
+            ),
+            _statement(
+                "ApiMakesWalletKeys",
+                "api",
+                ["kms:GenerateDataKeyPairWithoutPlaintext"],
+                Condition={"StringEquals": {**on_this_chain, "kms:DataKeyPairSpec": "ECC_SECG_P256K1"}},
+            ),
+            _statement("ApiChecksTheKey", "api", ["kms:DescribeKey"]),
+            _statement("OperatorAdministers", "operator", ["kms:*"]),
+            _statement(
+                "OperatorNeverSeesKeys",
+                "operator",
+                ["kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey", "kms:GenerateDataKeyPair"],
+                Effect="Deny",
+            ),
+        ],
+    }
+
+
+def _statement(sid: str, role: str, actions: list[str], **rest: Any) -> dict[str, Any]:
+    return {
+        "Sid": sid,
+        "Effect": "Allow",
+        "Principal": {"AWS": role_arn(role)},
+        "Action": actions,
+        "Resource": "*",
+        **rest,
+    }
