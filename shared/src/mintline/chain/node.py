@@ -69,6 +69,14 @@ Overrides: TypeAlias = Mapping[str, Override]
 """By address."""
 
 
+class CallReverted(Rejected):
+    """A simulated call reverted; `revert` is the contract's reason, or None when the node passed on no data."""
+
+    def __init__(self, revert: collection.Revert | None, reason: str) -> None:
+        super().__init__("simulation_reverted", f"The contract would refuse: {reason}")
+        self.revert = revert
+
+
 class Node:
     """Questions to one chain."""
 
@@ -152,8 +160,8 @@ class Node:
     async def estimate_gas(self, call: Call, overrides: Overrides | None = None) -> int:
         """Return the gas that a call needs, simulated on the latest block.
 
-        Raises Rejected: `simulation_reverted` with the contract's reason, `simulation_out_of_gas` when no gas
-        limit would do. Any other refusal is the node's own trouble: Unavailable.
+        Raises CallReverted with the contract's reason, and Rejected `simulation_out_of_gas` when no gas limit
+        would do. Any other refusal is the node's own trouble: Unavailable.
         """
         return answers.quantity(await self._simulate("eth_estimateGas", call, "latest", overrides), "gas")
 
@@ -170,8 +178,8 @@ class Node:
         except RpcError as error:
             data = _revert_data(error.data)
             if data or _REVERTED.search(error.message):
-                reason = str(collection.decode_revert(data)) if data else error.message
-                raise Rejected("simulation_reverted", f"The contract would refuse: {reason}") from error
+                revert = collection.decode_revert(data) if data else None
+                raise CallReverted(revert, str(revert) if revert else error.message) from error
             if _OUT_OF_GAS.search(error.message):
                 raise Rejected("simulation_out_of_gas", f"No gas limit would do: {error.message}") from error
             raise Unavailable(f"{method}: {error}") from error
