@@ -1,0 +1,1 @@
+"""Thin async adapters for the AWS services that Mintline uses."""

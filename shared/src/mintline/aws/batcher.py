@@ -1,0 +1,150 @@
+"""Groups what concurrent callers ask for into batches, without making an idle line wait.
+
+A lone item on an idle line is flushed at once. While a flush is in flight, or when several items came in
+the same turn of the event loop, items gather until a batch is full, a flush ends, or the linger is over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context
+from typing import Generic, TypeVar
+
+ItemT = TypeVar("ItemT")
+ResultT = TypeVar("ResultT")
+
+
+def _weightless(_: object) -> int:
+    return 0
+
+
+class Batcher(Generic[ItemT, ResultT]):
+    """Coalesces `submit` calls into `flush` calls of at most `max_items` and `max_weight`.
+
+    `flush` returns one result or exception for each item, in order; when it raises, all of its batch fails.
+    At most `concurrency` flushes run at a time; `linger` is in seconds.
+    """
+
+    def __init__(
+        self,
+        flush: Callable[[Sequence[ItemT]], Awaitable[Sequence[ResultT | BaseException]]],
+        *,
+        max_items: int,
+        max_weight: int | None = None,
+        weight: Callable[[ItemT], int] = _weightless,
+        linger: float = 0.003,
+        concurrency: int = 4,
+    ) -> None:
+        self._flush = flush
+        self._max_items = max_items
+        self._max_weight = max_weight
+        self._weigh = weight
+        self._linger = linger
+        self._concurrency = concurrency
+        self._pending: deque[tuple[ItemT, int, asyncio.Future[ResultT]]] = deque()
+        self._weight = 0
+        self._timer: asyncio.Handle | None = None
+        self._flights: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    async def submit(self, item: ItemT) -> ResultT:
+        """Return the item's own result, or raise its own error.
+
+        A cancelled caller takes back an item that is not yet in flight and harms no other.
+        """
+        if self._closed:
+            raise RuntimeError("the batcher is closed")
+        future: asyncio.Future[ResultT] = asyncio.get_running_loop().create_future()
+        weight = self._weigh(item)
+        self._pending.append((item, weight, future))
+        self._weight += weight
+        if self._full():
+            self._launch()
+        elif self._timer is None:
+            self._wait(idle=not self._flights)
+        return await future
+
+    async def aclose(self) -> None:
+        """Flush what is pending and wait for what is in flight."""
+        self._closed = True
+        while self._pending or self._flights:
+            self._launch(everything=True)
+            if self._flights:
+                await asyncio.wait(self._flights)
+
+    def _full(self) -> bool:
+        return len(self._pending) >= self._max_items or (
+            self._max_weight is not None and self._weight >= self._max_weight
+        )
+
+    def _wait(self, *, idle: bool) -> None:
+        loop = asyncio.get_running_loop()
+        if idle:
+            self._timer = loop.call_soon(self._end_of_turn)
+        else:
+            self._timer = loop.call_later(self._linger, self._end_of_linger)
+
+    def _end_of_turn(self) -> None:
+        self._timer = None
+        if len(self._pending) > 1 and self._linger > 0:
+            self._wait(idle=False)
+        else:
+            self._launch(everything=True)
+
+    def _end_of_linger(self) -> None:
+        self._timer = None
+        self._launch(everything=True)
+
+    def _launch(self, *, everything: bool = False) -> None:
+        while len(self._flights) < self._concurrency and (self._full() or (everything and self._pending)):
+            batch = self._take()
+            if not batch:
+                continue
+            # A context of its own: a flush serves many callers, so it must not log under one caller's ids.
+            flight = asyncio.create_task(self._fly(batch), context=Context())
+            self._flights.add(flight)
+            flight.add_done_callback(self._landed)
+        if not self._pending and self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _take(self) -> list[tuple[ItemT, asyncio.Future[ResultT]]]:
+        batch: list[tuple[ItemT, asyncio.Future[ResultT]]] = []
+        total = 0
+        while self._pending and len(batch) < self._max_items:
+            item, weight, future = self._pending[0]
+            if batch and self._max_weight is not None and total + weight > self._max_weight:
+                break
+            self._pending.popleft()
+            self._weight -= weight
+            if not future.done():
+                batch.append((item, future))
+                total += weight
+        return batch
+
+    async def _fly(self, batch: list[tuple[ItemT, asyncio.Future[ResultT]]]) -> None:
+        results: Sequence[ResultT | BaseException]
+        try:
+            results = await self._flush([item for item, _ in batch])
+        except Exception as error:  # noqa: BLE001 - handed to every caller of the batch
+            results = [error] * len(batch)
+        except asyncio.CancelledError:
+            for _, future in batch:
+                future.cancel()
+            raise
+        if len(results) != len(batch):
+            results = [RuntimeError(f"a flush of {len(batch)} returned {len(results)} results")] * len(batch)
+        for (_, future), result in zip(batch, results, strict=True):
+            if future.done():
+                continue
+            if isinstance(result, BaseException):
+                future.set_exception(result)
+            else:
+                future.set_result(result)
+
+    def _landed(self, flight: asyncio.Task[None]) -> None:
+        self._flights.discard(flight)
+        # With other flights still out, a running linger decides: landing early would split its batch.
+        self._launch(everything=not self._flights or self._timer is None)

@@ -1,0 +1,220 @@
+"""DynamoDB as typed items and changes: what comes in together goes out together.
+
+======================  =============================  =====================================
+Call                    Rides in                       Fails
+======================  =============================  =====================================
+`get`                   BatchGetItem (100)             alone
+`write`, plain          BatchWriteItem (25)            alone
+`write`, conditional    BatchExecuteStatement (25)     alone, with ConditionFailed
+`write`, the rest       one PutItem, UpdateItem, …     alone, with ConditionFailed
+`transact`              TransactWriteItems             as a whole, with TransactionCancelled
+======================  =============================  =====================================
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from mintline.aws import changes
+from mintline.aws.batcher import Batcher
+from mintline.aws.changes import Change, Check, Clause, Delete, Put, Update
+from mintline.aws.items import Item, Value, decode_item, encode_item, encode_value
+from mintline.aws.outcomes import ConditionFailed, Contended, Page, Reason, TransactionCancelled
+from mintline.aws.session import error_code, translated
+from mintline.aws.writes import ATTEMPTS, BackOff, Writes
+from mintline.errors import Throttled, Unavailable
+from mintline.resources import Index, Table
+
+if TYPE_CHECKING:
+    from types_aiobotocore_dynamodb import DynamoDBClient
+
+__all__ = [
+    "Change",
+    "Check",
+    "Clause",
+    "ConditionFailed",
+    "Contended",
+    "Delete",
+    "Dynamo",
+    "Item",
+    "Page",
+    "Put",
+    "Reason",
+    "TransactionCancelled",
+    "Update",
+    "Value",
+    "decode_item",
+    "encode_item",
+]
+
+READ_BATCH = 100
+TRANSACTION_ATTEMPTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    table: Table
+    key: Item
+
+    @property
+    def id(self) -> tuple[Any, ...]:
+        return changes.item_id(self.table, self.key)
+
+
+class Dynamo:
+    """The tables of one deployment, named by `prefix`.
+
+    `linger` (seconds) is how long a request may wait for company while others are in flight.
+    """
+
+    def __init__(
+        self,
+        client: DynamoDBClient,
+        prefix: str,
+        *,
+        linger: float = 0.01,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        rng: random.Random | None = None,
+    ) -> None:
+        self._client = client
+        self._prefix = prefix
+        self._back_off = BackOff(sleep, rng or random.Random())  # noqa: S311 - jitter, not a secret
+        self._gets: Batcher[_Key, Item | None] = Batcher(self._get_batch, max_items=READ_BATCH, linger=linger)
+        self._writes = Writes(client, prefix, linger=linger, back_off=self._back_off)
+
+    async def get(self, table: Table, key: Item) -> Item | None:
+        """Return an item as of now (a consistent read), or None."""
+        return await self._gets.submit(_Key(table, key))
+
+    async def write(self, change: Put | Update | Delete) -> None:
+        """Carry out one change; ConditionFailed, with the item as it was, if a clause does not hold."""
+        await self._writes.write(change)
+
+    async def update_returning(self, update: Update) -> Item:
+        """Carry out an update and return the whole item as it is afterwards."""
+        response = await self._writes.alone(update, ReturnValues="ALL_NEW")
+        return decode_item(response["Attributes"])
+
+    async def transact(self, batch: Sequence[Change], *, token: str | None = None) -> None:
+        """Carry out up to 100 changes of different items, or none of them.
+
+        Raises TransactionCancelled if a clause does not hold, Contended if other writers kept interfering.
+        The same `token` (≤ 36 characters) within ten minutes makes a repetition harmless.
+        """
+        items: list[Any] = [
+            {type(change).__name__ if not isinstance(change, Check) else "ConditionCheck": entry}
+            for change, entry in ((change, changes.expression(change, self._prefix)) for change in batch)
+        ]
+        arguments: dict[str, Any] = {"TransactItems": items}
+        if token is not None:
+            arguments["ClientRequestToken"] = token
+        for attempt in range(TRANSACTION_ATTEMPTS):
+            await self._back_off.before(attempt)
+            try:
+                with translated():
+                    await self._client.transact_write_items(**arguments)
+            except ClientError as error:
+                if error_code(error) != "TransactionCanceledException":
+                    raise
+                reasons = _reasons(error)
+                if any(reason.code == "ConditionalCheckFailed" for reason in reasons):
+                    raise TransactionCancelled(reasons) from None
+                codes = {reason.code for reason in reasons} - {"None"}
+                if not codes <= {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}:
+                    raise
+            else:
+                return
+        raise Contended("the transaction kept meeting other writers")
+
+    async def query(
+        self,
+        table: Table,
+        *,
+        index: Index | None = None,
+        partition: Value,
+        sort_begins: str | None = None,
+        forward: bool = True,
+        limit: int,
+        start: Item | None = None,
+    ) -> Page:
+        """Return one page of a partition in sort-key order, consistent unless read from an index."""
+        source = index or table
+        names = {"#p": source.partition.name}
+        values = {":p": encode_value(partition)}
+        condition = "#p = :p"
+        if sort_begins is not None and source.sort is not None:
+            names["#s"] = source.sort.name
+            values[":s"] = encode_value(sort_begins)
+            condition += " AND begins_with(#s, :s)"
+        arguments: dict[str, Any] = {
+            "TableName": table.table_name(self._prefix),
+            "KeyConditionExpression": condition,
+            "ExpressionAttributeNames": names,
+            "ExpressionAttributeValues": values,
+            "ScanIndexForward": forward,
+            "Limit": limit,
+            "ConsistentRead": index is None,
+        }
+        if index is not None:
+            arguments["IndexName"] = index.name
+        if start is not None:
+            arguments["ExclusiveStartKey"] = encode_item(start)
+        with translated():
+            response = await self._client.query(**arguments)
+        last = response.get("LastEvaluatedKey")
+        return Page([decode_item(item) for item in response["Items"]], decode_item(last) if last else None)
+
+    async def ping(self, table: Table) -> None:
+        """Check that DynamoDB answers and that the table is active: a readiness check."""
+        with translated():
+            described = await self._client.describe_table(TableName=table.table_name(self._prefix))
+        if described["Table"]["TableStatus"] not in ("ACTIVE", "UPDATING"):
+            raise Unavailable(f"table {table.name} is {described['Table']['TableStatus']}")
+
+    async def aclose(self) -> None:
+        """Send what is pending and wait for what is in flight."""
+        await asyncio.gather(self._gets.aclose(), self._writes.aclose())
+
+    async def _get_batch(self, keys: Sequence[_Key]) -> Sequence[Item | BaseException | None]:
+        """Read each distinct key once; DynamoDB refuses a batch that names one twice."""
+        requests: dict[str, Any] = {}
+        for key in {key.id: key for key in keys}.values():
+            table = requests.setdefault(
+                key.table.table_name(self._prefix), {"Keys": [], "ConsistentRead": True}
+            )
+            table["Keys"].append(encode_item(key.key))
+        tables = {key.table.table_name(self._prefix): key.table for key in keys}
+        found: dict[tuple[Any, ...], Item] = {}
+        for attempt in range(ATTEMPTS):
+            await self._back_off.before(attempt)
+            with translated():
+                response = await self._client.batch_get_item(RequestItems=requests)
+            for name, items in response["Responses"].items():
+                for attributes in items:
+                    item = decode_item(attributes)
+                    table_key = changes.key_of(tables[name], item)
+                    found[tables[name].name, *table_key.values()] = item
+            requests = dict(response.get("UnprocessedKeys") or {})
+            if not requests:
+                return [found.get(key.id) for key in keys]
+        left = {
+            (tables[name].name, *changes.key_of(tables[name], decode_item(key)).values())
+            for name, request in requests.items()
+            for key in request["Keys"]
+        }
+        throttled = Throttled("BatchGetItem: unprocessed keys")
+        return [throttled if key.id in left else found.get(key.id) for key in keys]
+
+
+def _reasons(error: ClientError) -> tuple[Reason, ...]:
+    response: Any = error.response
+    return tuple(
+        Reason(reason.get("Code", "None"), decode_item(reason["Item"]) if reason.get("Item") else None)
+        for reason in response.get("CancellationReasons", [])
+    )

@@ -1,0 +1,68 @@
+"""DynamoDB's AttributeValue codec: Python values in, `{"S": …}` out, and back.
+
+Integers travel as numbers (38 digits at most, so amounts in wei are stored as strings); there are no floats.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias, Union
+
+Value: TypeAlias = Union[bool, int, str, bytes, "list[Value]", "dict[str, Value]", None]
+Item: TypeAlias = dict[str, Value]
+
+NUMBER_DIGITS = 38
+
+
+def encode_value(value: Any) -> dict[str, Any]:  # noqa: PLR0911 - one per type
+    """Return one AttributeValue; raises ValueError for an integer that DynamoDB cannot hold."""
+    kind = type(value)
+    if kind is str:
+        return {"S": value}
+    if kind is bool:
+        return {"BOOL": value}
+    if kind is int:
+        if not -(10**NUMBER_DIGITS) < value < 10**NUMBER_DIGITS:
+            raise ValueError(f"DynamoDB's numbers end at {NUMBER_DIGITS} digits: store it as a string")
+        return {"N": str(value)}
+    if value is None:
+        return {"NULL": True}
+    if kind is dict:
+        return {"M": {name: encode_value(inner) for name, inner in value.items()}}
+    if isinstance(value, list | tuple):
+        return {"L": [encode_value(inner) for inner in value]}
+    if isinstance(value, bytes):
+        return {"B": value}
+    if isinstance(value, str):  # an enumeration's member
+        return {"S": str.__str__(value)}
+    raise TypeError(f"DynamoDB cannot hold a {kind.__name__}")
+
+
+def decode_value(attribute: Any) -> Value:  # noqa: PLR0911 - one per type
+    """Return the Python value of one AttributeValue; raises ValueError for a type that we never store."""
+    ((tag, value),) = attribute.items()
+    match tag:
+        case "S":
+            return str(value)
+        case "N":
+            return int(value)
+        case "BOOL":
+            return bool(value)
+        case "NULL":
+            return None
+        case "B":
+            return bytes(value)
+        case "L":
+            return [decode_value(inner) for inner in value]
+        case "M":
+            return {name: decode_value(inner) for name, inner in value.items()}
+    raise ValueError(f"unexpected attribute type {tag}")
+
+
+def encode_item(item: Item) -> dict[str, Any]:
+    """Return an item in DynamoDB's form."""
+    return {name: encode_value(value) for name, value in item.items()}
+
+
+def decode_item(attributes: Any) -> Item:
+    """Return an item in Python's form."""
+    return {name: decode_value(attribute) for name, attribute in attributes.items()}

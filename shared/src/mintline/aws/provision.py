@@ -1,0 +1,270 @@
+"""Creates every resource that `mintline.resources` declares, and finds what is there already."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from mintline.aws.session import AwsCalls, error_code, open_client, translated
+from mintline.errors import Unavailable
+from mintline.resources import BUCKETS, KMS_KEYS, QUEUES, TABLES, Bucket, Index, Key, KmsKey, Queue, Table
+from mintline.settings import ServiceSettings
+
+if TYPE_CHECKING:
+    from types_aiobotocore_dynamodb import DynamoDBClient
+    from types_aiobotocore_kms import KMSClient
+    from types_aiobotocore_s3 import S3Client
+    from types_aiobotocore_sqs import SQSClient
+
+ACTIVE_POLLS = 120
+POLL_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Clients:
+    """The clients that own resources."""
+
+    sqs: SQSClient
+    dynamodb: DynamoDBClient
+    s3: S3Client
+    kms: KMSClient
+
+
+@dataclass(frozen=True, slots=True)
+class Provisioned:
+    """What one deployment consists of, by the names and ids that AWS knows it under."""
+
+    queue_urls: dict[str, str]
+    dead_letter_urls: dict[str, str]
+    tables: dict[str, str]
+    buckets: dict[str, str]
+    key_arns: dict[str, str]
+
+
+@asynccontextmanager
+async def open_clients(
+    settings: ServiceSettings, *, calls: AwsCalls | None = None, kms_endpoint_url: str | None = None
+) -> AsyncIterator[Clients]:
+    """Open the clients that `provision` needs."""
+    counted = calls or AwsCalls()
+    async with AsyncExitStack() as stack:
+        yield Clients(
+            sqs=await open_client(stack, "sqs", settings, calls=counted),
+            dynamodb=await open_client(stack, "dynamodb", settings, calls=counted),
+            s3=await open_client(stack, "s3", settings, calls=counted),
+            kms=await open_client(stack, "kms", settings, calls=counted, endpoint_url=kms_endpoint_url),
+        )
+
+
+async def provision(clients: Clients, prefix: str) -> Provisioned:
+    """Create what is missing and return everything; safe to repeat and to race."""
+    with translated():
+        queues, tables, buckets, keys = await asyncio.gather(
+            _gathered((queue.name, _queue(clients.sqs, queue, prefix)) for queue in QUEUES),
+            _gathered((table.name, _table(clients.dynamodb, table, prefix)) for table in TABLES),
+            _gathered((bucket.name, _bucket(clients.s3, bucket, prefix)) for bucket in BUCKETS),
+            _gathered((key.name, _key(clients.kms, key, prefix)) for key in KMS_KEYS),
+        )
+    return Provisioned(
+        queue_urls={name: url for name, (url, _) in queues.items()},
+        dead_letter_urls={name: url for name, (_, url) in queues.items()},
+        tables=tables,
+        buckets=buckets,
+        key_arns=keys,
+    )
+
+
+async def deprovision(clients: Clients, prefix: str) -> None:
+    """Delete one deployment's queues, tables, objects, buckets and key aliases, with all they hold."""
+    with translated():
+        await asyncio.gather(
+            *(
+                _delete_queue(clients.sqs, name)
+                for q in QUEUES
+                for name in (q.queue_name(prefix), q.dead_letter_name(prefix))
+            ),
+            *(
+                _tolerating(
+                    clients.dynamodb.delete_table(TableName=t.table_name(prefix)), "ResourceNotFoundException"
+                )
+                for t in TABLES
+            ),
+            *(_empty_and_delete(clients.s3, b.bucket_name(prefix)) for b in BUCKETS),
+            *(_delete_key(clients.kms, k.alias(prefix)) for k in KMS_KEYS),
+        )
+
+
+async def _gathered(named: Iterable[tuple[str, Awaitable[Any]]]) -> dict[str, Any]:
+    pairs = list(named)
+    results = await asyncio.gather(*(work for _, work in pairs))
+    return {name: result for (name, _), result in zip(pairs, results, strict=True)}
+
+
+async def _tolerating(call: Awaitable[Any], *codes: str) -> Any:
+    """Await an AWS call, and return None where it fails with one of `codes`."""
+    try:
+        return await call
+    except ClientError as error:
+        if error_code(error) in codes:
+            return None
+        raise
+
+
+async def _queue(sqs: SQSClient, queue: Queue, prefix: str) -> tuple[str, str]:
+    """Create a queue and its dead-letter queue; high throughput, so both scopes are the message group."""
+    fifo = {
+        "FifoQueue": "true",
+        "DeduplicationScope": "messageGroup",
+        "FifoThroughputLimit": "perMessageGroupId",
+        "MessageRetentionPeriod": str(queue.retention),
+    }
+    dead_url = await _create_queue(sqs, queue.dead_letter_name(prefix), fifo)
+    response = await sqs.get_queue_attributes(QueueUrl=dead_url, AttributeNames=["QueueArn"])
+    redrive = {
+        "deadLetterTargetArn": response["Attributes"]["QueueArn"],
+        "maxReceiveCount": queue.max_receives,
+    }
+    attributes = fifo | {
+        "VisibilityTimeout": str(queue.visibility_timeout),
+        "RedrivePolicy": json.dumps(redrive),
+    }
+    return await _create_queue(sqs, queue.queue_name(prefix), attributes), dead_url
+
+
+async def _create_queue(sqs: SQSClient, name: str, attributes: Any) -> str:
+    try:
+        return (await sqs.create_queue(QueueName=name, Attributes=attributes))["QueueUrl"]
+    except ClientError as error:
+        if not error_code(error).endswith(("QueueNameExists", "QueueAlreadyExists")):
+            raise
+    # It exists with other attributes: bring it up to the declaration.
+    url = (await sqs.get_queue_url(QueueName=name))["QueueUrl"]
+    changeable = {key: value for key, value in attributes.items() if key != "FifoQueue"}
+    await sqs.set_queue_attributes(QueueUrl=url, Attributes=changeable)
+    return url
+
+
+async def _table(dynamodb: DynamoDBClient, table: Table, prefix: str) -> str:
+    name = table.table_name(prefix)
+    keys: list[Key | None] = [table.partition, table.sort]
+    for index in table.indexes:
+        keys += [index.partition, index.sort]
+    declared = {key.name: key.type for key in keys if key is not None}
+    arguments: dict[str, Any] = {
+        "TableName": name,
+        "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": [{"AttributeName": n, "AttributeType": t} for n, t in declared.items()],
+        "KeySchema": _schema(table),
+    }
+    if table.indexes:
+        arguments["GlobalSecondaryIndexes"] = [
+            {
+                "IndexName": index.name,
+                "KeySchema": _schema(index),
+                "Projection": {"ProjectionType": "KEYS_ONLY" if index.keys_only else "ALL"},
+            }
+            for index in table.indexes
+        ]
+    await _tolerating(dynamodb.create_table(**arguments), "ResourceInUseException")
+    await _active(dynamodb, name)
+    if table.ttl is not None:
+        specification: Any = {"Enabled": True, "AttributeName": table.ttl}
+        await _tolerating(
+            dynamodb.update_time_to_live(TableName=name, TimeToLiveSpecification=specification),
+            "ValidationException",  # it is enabled already
+        )
+    return name
+
+
+def _schema(source: Table | Index) -> list[dict[str, str]]:
+    schema = [{"AttributeName": source.partition.name, "KeyType": "HASH"}]
+    if source.sort is not None:
+        schema.append({"AttributeName": source.sort.name, "KeyType": "RANGE"})
+    return schema
+
+
+async def _active(dynamodb: DynamoDBClient, name: str) -> None:
+    for _ in range(ACTIVE_POLLS):
+        table = (await dynamodb.describe_table(TableName=name))["Table"]
+        states = [
+            table["TableStatus"],
+            *(i.get("IndexStatus", "ACTIVE") for i in table.get("GlobalSecondaryIndexes", [])),
+        ]
+        if all(state == "ACTIVE" for state in states):
+            return
+        await asyncio.sleep(POLL_SECONDS)
+    raise Unavailable(f"table {name} did not become active")
+
+
+async def _bucket(s3: S3Client, bucket: Bucket, prefix: str) -> str:
+    name = bucket.bucket_name(prefix)
+    region = s3.meta.region_name
+    arguments: dict[str, Any] = {"Bucket": name}
+    if region != "us-east-1":
+        arguments["CreateBucketConfiguration"] = {"LocationConstraint": region}
+    await _tolerating(s3.create_bucket(**arguments), "BucketAlreadyOwnedByYou")
+    await s3.put_public_access_block(
+        Bucket=name,
+        PublicAccessBlockConfiguration={
+            "BlockPublicAcls": True,
+            "IgnorePublicAcls": True,
+            "BlockPublicPolicy": True,
+            "RestrictPublicBuckets": True,
+        },
+    )
+    await s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    return name
+
+
+async def _key(kms: KMSClient, key: KmsKey, prefix: str) -> str:
+    """Find a key by its alias or create both; of two racing creators the alias's first owner wins."""
+    alias = key.alias(prefix)
+    found: Any = await _tolerating(kms.describe_key(KeyId=alias), "NotFoundException")
+    if found is None:
+        created = (await kms.create_key(Description=f"Mintline: {key.name}"))["KeyMetadata"]
+        made: Any = await _tolerating(
+            _returning(kms.create_alias(AliasName=alias, TargetKeyId=created["KeyId"])),
+            "AlreadyExistsException",
+        )
+        if made is None:
+            await kms.schedule_key_deletion(KeyId=created["KeyId"], PendingWindowInDays=7)
+        found = await kms.describe_key(KeyId=alias)
+    return str(found["KeyMetadata"]["Arn"])
+
+
+async def _returning(call: Awaitable[Any]) -> bool:
+    await call
+    return True
+
+
+async def _delete_queue(sqs: SQSClient, name: str) -> None:
+    gone = ("AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist")
+    found = await _tolerating(sqs.get_queue_url(QueueName=name), *gone)
+    if found is not None:
+        await _tolerating(sqs.delete_queue(QueueUrl=found["QueueUrl"]), *gone)
+
+
+async def _empty_and_delete(s3: S3Client, name: str) -> None:
+    try:
+        async for page in s3.get_paginator("list_object_versions").paginate(Bucket=name):
+            versions: list[Any] = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+            objects: list[Any] = [{"Key": v["Key"], "VersionId": v["VersionId"]} for v in versions]
+            if objects:
+                await s3.delete_objects(Bucket=name, Delete={"Objects": objects, "Quiet": True})
+        await s3.delete_bucket(Bucket=name)
+    except ClientError as error:
+        if error_code(error) != "NoSuchBucket":
+            raise
+
+
+async def _delete_key(kms: KMSClient, alias: str) -> None:
+    found: Any = await _tolerating(kms.describe_key(KeyId=alias), "NotFoundException")
+    if found is not None:
+        await kms.delete_alias(AliasName=alias)
+        await kms.schedule_key_deletion(KeyId=found["KeyMetadata"]["KeyId"], PendingWindowInDays=7)

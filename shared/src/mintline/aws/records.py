@@ -1,0 +1,50 @@
+"""Records as DynamoDB items, and the one way to move a mint along its state machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+from mintline.aws.dynamo import Clause, Item, Update, Value
+from mintline.messages import Frozen
+from mintline.resources import MINTS
+from mintline.states import MintStatus, sources
+
+RecordT = TypeVar("RecordT", bound=Frozen)
+
+
+def to_item(record: Frozen) -> Item:
+    """Return a record's attributes; a field that is None is an absent attribute."""
+    item: Item = record.model_dump(mode="json", exclude_none=True)
+    return item
+
+
+def from_item(model: type[RecordT], item: Item) -> RecordT:
+    """Return a record from an item, whose further attributes (keys of indexes, say) are passed over."""
+    fields = model.model_fields
+    return model.model_validate({name: value for name, value in item.items() if name in fields})
+
+
+def transition(
+    mint_id: str,
+    target: MintStatus,
+    *,
+    at: int,
+    set: Item | None = None,  # noqa: A002 - DynamoDB's own word
+    remove: tuple[str, ...] = (),
+    append: Mapping[str, list[Value]] | None = None,
+    where: tuple[Clause, ...] = (),
+) -> Update:
+    """Return the conditional write that moves a mint to `target` from any state that may.
+
+    `at` is in Unix milliseconds. The clause `legal_source` fails for a mint that has moved on already.
+    """
+    legal = Clause("legal_source", "status", "in", tuple(source.value for source in sources(target)))
+    return Update(
+        table=MINTS,
+        key={"mint_id": mint_id},
+        set={"status": target.value, "updated_at": at, **(set or {})},
+        remove=remove,
+        append=append or {},
+        where=(legal, *where),
+    )

@@ -1,0 +1,228 @@
+"""AWS clients: one way to open them, to count their requests and to translate their errors."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
+
+from aiobotocore.config import AioConfig
+from aiobotocore.session import get_session
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionClosedError,
+    CredentialRetrievalError,
+    HTTPClientError,
+    NoCredentialsError,
+)
+from botocore.exceptions import ConnectionError as BotoConnectionError
+
+from mintline.errors import MintlineError, Misconfigured, Throttled, Unavailable
+from mintline.settings import ServiceSettings
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+    from types_aiobotocore_cognito_idp import CognitoIdentityProviderClient
+    from types_aiobotocore_dynamodb import DynamoDBClient
+    from types_aiobotocore_kms import KMSClient
+    from types_aiobotocore_s3 import S3Client
+    from types_aiobotocore_secretsmanager import SecretsManagerClient
+    from types_aiobotocore_sqs import SQSClient
+
+ServiceName: TypeAlias = Literal["sqs", "dynamodb", "s3", "kms", "secretsmanager", "cognito-idp"]
+
+LONG_POLL_SECONDS = 20
+"""The longest that SQS lets a receive wait."""
+
+_THROTTLES = frozenset(
+    {
+        "KmsThrottled",
+        "LimitExceededException",
+        "OverLimit",
+        "ProvisionedThroughputExceeded",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "SlowDown",
+        "Throttling",
+        "ThrottlingError",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
+)
+_OUTAGES = frozenset(
+    {
+        "InternalError",
+        "InternalFailure",
+        "InternalServerError",
+        "InternalServiceError",
+        "KMSInternalException",
+        "RequestTimeout",
+        "ServiceUnavailable",
+        "TransactionConflictException",
+        "TransactionInProgressException",
+    }
+)
+
+
+class AwsCalls:
+    """Counts every request sent to AWS, retries included, by service and operation.
+
+    Given a registry, the counts are also its `mintline_aws_requests_total{service, operation}`.
+    """
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self._counts: Counter[tuple[str, str]] = Counter()
+        self._metric = None
+        if registry is not None:
+            from prometheus_client import Counter as Metric  # noqa: PLC0415 - the `admin` extra is optional here
+
+            self._metric = Metric(
+                "mintline_aws_requests", "Requests sent to AWS.", ("service", "operation"), registry=registry
+            )
+
+    def record(self, service: str, operation: str) -> None:
+        """Count one request."""
+        self._counts[service, operation] += 1
+        if self._metric is not None:
+            self._metric.labels(service, operation).inc()
+
+    def counts(self) -> dict[tuple[str, str], int]:
+        """Return the requests so far, by (service, operation)."""
+        return dict(self._counts)
+
+    def attach(self, client: Any) -> None:
+        """Count what `client` sends from now on."""
+        service = client.meta.service_model.service_name
+
+        def before_send(event_name: str, **_: Any) -> None:
+            self.record(service, event_name.rpartition(".")[2])
+
+        client.meta.events.register("before-send", before_send)
+
+
+@overload
+async def open_client(
+    stack: AsyncExitStack,
+    service: Literal["sqs"],
+    settings: ServiceSettings,
+    *,
+    calls: AwsCalls,
+    endpoint_url: str | None = None,
+) -> SQSClient: ...
+@overload
+async def open_client(
+    stack: AsyncExitStack,
+    service: Literal["dynamodb"],
+    settings: ServiceSettings,
+    *,
+    calls: AwsCalls,
+    endpoint_url: str | None = None,
+) -> DynamoDBClient: ...
+@overload
+async def open_client(
+    stack: AsyncExitStack,
+    service: Literal["s3"],
+    settings: ServiceSettings,
+    *,
+    calls: AwsCalls,
+    endpoint_url: str | None = None,
+) -> S3Client: ...
+@overload
+async def open_client(
+    stack: AsyncExitStack,
+    service: Literal["kms"],
+    settings: ServiceSettings,
+    *,
+    calls: AwsCalls,
+    endpoint_url: str | None = None,
+) -> KMSClient: ...
+@overload
+async def open_client(
+    stack: AsyncExitStack,
+    service: Literal["secretsmanager"],
+    settings: ServiceSettings,
+    *,
+    calls: AwsCalls,
+    endpoint_url: str | None = None,
+) -> SecretsManagerClient: ...
+@overload
+async def open_client(
+    stack: AsyncExitStack,
+    service: Literal["cognito-idp"],
+    settings: ServiceSettings,
+    *,
+    calls: AwsCalls,
+    endpoint_url: str | None = None,
+) -> CognitoIdentityProviderClient: ...
+
+
+async def open_client(
+    stack: AsyncExitStack,
+    service: ServiceName,
+    settings: ServiceSettings,
+    *,
+    calls: AwsCalls,
+    endpoint_url: str | None = None,
+) -> Any:
+    """Open a client that `stack` closes, and count its requests in `calls`.
+
+    `endpoint_url` overrides the settings' own. Credentials come from AWS's usual chain. Parameters are not
+    validated on this side (it costs a tenth of a call's CPU, and the service does it anyway).
+    """
+    endpoint = endpoint_url or settings.aws_endpoint_url
+    config = AioConfig(
+        connect_timeout=5,
+        read_timeout=LONG_POLL_SECONDS + 10,
+        max_pool_connections=64,
+        parameter_validation=False,
+        retries={"mode": "standard", "max_attempts": 4},
+        s3={"addressing_style": "path"} if endpoint else None,
+        user_agent_extra="mintline",
+    )
+    client: Any = await stack.enter_async_context(
+        get_session().create_client(
+            service, region_name=settings.aws_region, endpoint_url=endpoint, config=config
+        )
+    )
+    calls.attach(client)
+    return client
+
+
+def error_code(error: ClientError) -> str:
+    """Return the service's code of an error, such as `ThrottlingException`."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def map_error(error: Exception) -> MintlineError | None:
+    """Translate an AWS error that is not about the request's meaning; None for one that is."""
+    if isinstance(error, ClientError):
+        code = error_code(error)
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        where = f"{error.operation_name}: {code}"
+        if code in _THROTTLES:
+            return Throttled(where)
+        if code in _OUTAGES or status >= 500:
+            return Unavailable(where)
+        return None
+    if isinstance(error, NoCredentialsError):
+        return Misconfigured("AWS credentials: none found by the AWS SDK's usual chain")
+    outages = (HTTPClientError, BotoConnectionError, ConnectionClosedError, CredentialRetrievalError)
+    if isinstance(error, (*outages, TimeoutError, ConnectionError)):
+        return Unavailable(f"AWS did not answer: {type(error).__name__}")
+    return None
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raise Throttled, Unavailable or Misconfigured in place of the AWS errors that mean so."""
+    try:
+        yield
+    except (BotoCoreError, ClientError, TimeoutError, ConnectionError) as error:
+        mapped = map_error(error)
+        if mapped is None:
+            raise
+        raise mapped from error

@@ -1,0 +1,201 @@
+"""Single-item writes to DynamoDB, batched by the cheapest request that says each of them exactly."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from botocore.exceptions import ClientError
+
+from mintline.aws import changes
+from mintline.aws.batcher import Batcher
+from mintline.aws.changes import Change, Delete, Put, Update
+from mintline.aws.items import decode_item
+from mintline.aws.outcomes import ConditionFailed
+from mintline.aws.session import error_code, translated
+from mintline.errors import MintlineError, Throttled
+
+if TYPE_CHECKING:
+    from types_aiobotocore_dynamodb import DynamoDBClient
+
+log = structlog.get_logger()
+
+WRITE_BATCH = 25
+WRITE_BYTES = 2 * 1024 * 1024
+"""Far below DynamoDB's 16 MB: an item that takes longer to send holds its batch's others back."""
+ATTEMPTS = 8
+"""Tries of what DynamoDB left undone for lack of capacity, about 6 seconds in all."""
+
+_RETRIED = frozenset(
+    {
+        "ProvisionedThroughputExceeded",
+        "RequestLimitExceeded",
+        "ThrottlingError",
+        "InternalServerError",
+        "TransactionConflict",
+    }
+)
+
+
+class BackOff:
+    """Waits a jittered, doubling while before each attempt but the first."""
+
+    def __init__(self, sleep: Callable[[float], Awaitable[None]], rng: random.Random) -> None:
+        self._sleep = sleep
+        self._rng = rng
+
+    async def before(self, attempt: int) -> None:
+        """Wait before attempt number `attempt`, counted from 0."""
+        if attempt:
+            await self._sleep(self._rng.uniform(0.5, 1) * min(2.0, 0.05 * 2**attempt))
+
+
+class Writes:
+    """Writes changes one by one as far as callers can tell, many to a request as far as AWS can."""
+
+    def __init__(self, client: DynamoDBClient, prefix: str, *, linger: float, back_off: BackOff) -> None:
+        self._client = client
+        self._prefix = prefix
+        self._back_off = back_off
+        self._plain: Batcher[Put | Delete, None] = Batcher(
+            self._plain_batch, max_items=WRITE_BATCH, max_weight=WRITE_BYTES, weight=_weight, linger=linger
+        )
+        self._conditional: Batcher[tuple[Change, Any], None] = Batcher(
+            self._conditional_batch,
+            max_items=WRITE_BATCH,
+            max_weight=WRITE_BYTES,
+            weight=lambda pair: _weight(pair[0]),
+            linger=linger,
+        )
+
+    async def write(self, change: Put | Update | Delete) -> None:
+        """Carry out one change; ConditionFailed, with the item as it was, if a clause does not hold."""
+        if isinstance(change, Put | Delete) and changes.is_plain(change):
+            return await self._plain.submit(change)
+        statement = changes.statement(change, self._prefix)
+        if statement is None:
+            await self.alone(change)
+            return None
+        return await self._conditional.submit((change, statement))
+
+    async def alone(self, change: Change, **more: Any) -> Any:
+        """Carry out one change by the single-item API and return its response."""
+        arguments = changes.expression(change, self._prefix) | more
+        try:
+            with translated():
+                match change:
+                    case Put():
+                        return await self._client.put_item(**arguments)
+                    case Update():
+                        return await self._client.update_item(**arguments)
+                    case _:
+                        return await self._client.delete_item(**arguments)
+        except ClientError as error:
+            if error_code(error) != "ConditionalCheckFailedException":
+                raise
+            response: Any = error.response
+            item = response.get("Item")
+            raise ConditionFailed(change, decode_item(item) if item else None) from None
+
+    async def aclose(self) -> None:
+        """Send what is pending and wait for what is in flight."""
+        await asyncio.gather(self._plain.aclose(), self._conditional.aclose())
+
+    async def _plain_batch(self, batch: Sequence[Put | Delete]) -> Sequence[BaseException | None]:
+        results: list[BaseException | None] = [None] * len(batch)
+        for indices in _rounds(batch):
+            error = await self._plain_round([batch[i] for i in indices])
+            for i in indices:
+                results[i] = error
+        return results
+
+    async def _plain_round(self, batch: Sequence[Put | Delete]) -> MintlineError | None:
+        """Write distinct items. What stays undone fails all of them: plain writes may be repeated."""
+        if len(batch) == 1:
+            await self.alone(batch[0])
+            return None
+        requests: dict[str, Any] = {}
+        for change in batch:
+            name = change.table.table_name(self._prefix)
+            requests.setdefault(name, []).append(changes.write_request(change))
+        for attempt in range(ATTEMPTS):
+            await self._back_off.before(attempt)
+            with translated():
+                response = await self._client.batch_write_item(RequestItems=requests)
+            requests = dict(response.get("UnprocessedItems") or {})
+            if not requests:
+                return None
+        return Throttled("BatchWriteItem: unprocessed items")
+
+    async def _conditional_batch(self, batch: Sequence[tuple[Change, Any]]) -> Sequence[BaseException | None]:
+        results: list[BaseException | None] = [None] * len(batch)
+        for indices in _rounds([change for change, _ in batch]):
+            remaining = indices
+            for attempt in range(ATTEMPTS):
+                await self._back_off.before(attempt)
+                remaining = await self._execute(batch, remaining, results)
+                if not remaining:
+                    break
+        return results
+
+    async def _execute(
+        self, batch: Sequence[tuple[Change, Any]], indices: Sequence[int], results: list[BaseException | None]
+    ) -> list[int]:
+        """Run statements, note their outcomes in `results` and return those to run again."""
+        with translated():
+            response = await self._client.batch_execute_statement(Statements=[batch[i][1] for i in indices])
+        again: list[int] = []
+        for i, outcome in zip(indices, response["Responses"], strict=True):
+            error: Any = outcome.get("Error")
+            code = error.get("Code") if error else None
+            change = batch[i][0]
+            if code is None:
+                results[i] = None
+            elif code == "ConditionalCheckFailed":
+                item = error.get("Item")
+                results[i] = ConditionFailed(change, decode_item(item) if item else None)
+            elif code == "DuplicateItem":
+                results[i] = await self._outcome(self._duplicate(change, error.get("Item")))
+            elif code in _RETRIED:
+                results[i] = Throttled(f"BatchExecuteStatement: {code}")
+                again.append(i)
+            else:
+                # PartiQL is a convenience: what it refuses, the single-item API decides.
+                log.warning("partiql_statement_refused", code=code, table=change.table.name)
+                results[i] = await self._outcome(self.alone(change))
+        return again
+
+    async def _duplicate(self, change: Change, item: Any) -> None:
+        """Raise ConditionFailed with the item in the way, which AWS does not promise to send along."""
+        if item:
+            raise ConditionFailed(change, decode_item(item))
+        await self.alone(change)
+
+    async def _outcome(self, attempt: Awaitable[None]) -> BaseException | None:
+        try:
+            await attempt
+        except Exception as error:  # noqa: BLE001 - the outcome of one write among many
+            return error
+        return None
+
+
+def _weight(change: Change) -> int:
+    item = change.item if isinstance(change, Put) else change.set if isinstance(change, Update) else {}
+    return 512 + sum(len(value) for value in item.values() if isinstance(value, str | bytes))
+
+
+def _rounds(batch: Sequence[Change]) -> list[list[int]]:
+    """Split a batch into rounds that touch no item twice, keeping each item's own order."""
+    rounds: list[list[int]] = []
+    seen: dict[tuple[Any, ...], int] = {}
+    for i, change in enumerate(batch):
+        identity = changes.identity(change)
+        turn = seen.get(identity, -1) + 1
+        seen[identity] = turn
+        if turn == len(rounds):
+            rounds.append([])
+        rounds[turn].append(i)
+    return rounds
