@@ -42,6 +42,26 @@ LABELS = {
     **{f"batch_{size}_holder": f"`mintBatch` of {size}, all to one holder" for size in BATCHES},
 }
 
+PAGE_TEMPLATE = """\
+# Gas
+
+Gas used by whole transactions, the base 21,000 and calldata included, measured on anvil
+(hard fork {hardfork}, compiler {compiler}).
+
+Ids are sequential: 256 of them share the slot that marks them as minted, and the first of them pays
+for it. Every row but the one that says so measures a later id.
+
+| Transaction | Gas | Gas per token |
+|---|--:|--:|
+{rows}
+
+This page and `gas.json` are written by
+
+    {command}
+
+Without `UPDATE_GAS=1` the same test fails when a figure is off by more than 2 %.
+"""
+
 Figures = dict[str, dict[str, int]]
 
 
@@ -118,26 +138,7 @@ def page_of(table: dict[str, Any]) -> str:
         + (f"{figures['per_token']:,} |" if "per_token" in figures else "|")
         for name, figures in table["figures"].items()
     ]
-    return "\n".join(
-        [
-            "# Gas",
-            "",
-            "Gas used by whole transactions, the base 21,000 and calldata included, measured on anvil",
-            f"(hard fork {table['hardfork']}, compiler {table['compiler']}). This page and `gas.json` are written by",
-            "",
-            f"    {HOW_TO_UPDATE}",
-            "",
-            "Without `UPDATE_GAS=1` the same test fails when a figure is off by more than 2 %.",
-            "",
-            "Ids are sequential: 256 of them share the slot that marks them as minted, and the first of them pays",
-            "for it. Every row but the one that says so measures a later id.",
-            "",
-            "| Transaction | Gas | Gas per token |",
-            "|---|--:|--:|",
-            *rows,
-            "",
-        ]
-    )
+    return PAGE_TEMPLATE.format(command=HOW_TO_UPDATE, rows="\n".join(rows), **table)
 
 
 def test_gas__when_measured__then_no_figure_grew_over_two_percent(
