@@ -106,7 +106,8 @@ class Collection(Frozen):
     name: str
     symbol: str
     deployed_block: int
-    next_token_id: TokenId
+    next_token_id: int = Field(ge=0)
+    """A number in DynamoDB, unlike other token ids: the builder leases ids by adding to it."""
 
 
 class Token(Frozen):
