@@ -30,8 +30,7 @@ PRIVILEGED: list[tuple[str, tuple[Any, ...], bytes, str]] = [
     ("grantRole", (ROLES["RELAYER"], ADDRESS), ADMIN_ROLE, "admin"),
     ("revokeRole", (ROLES["ISSUER"], ADDRESS), ADMIN_ROLE, "admin"),
 ]
-# Functions that change state and are anyone's to call: on the caller's own tokens, approvals or roles, or with a
-# signature of an issuer.
+# Anyone's to call: on the caller's own tokens, approvals or roles, or with a signature of an issuer.
 OPEN = {"redeem", "burn", "approve", "setApprovalForAll", "transferFrom", "safeTransferFrom", "renounceRole"}
 
 
