@@ -1,0 +1,103 @@
+"""The admin endpoint of every service: /healthz, /readyz and /metrics."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from types import TracebackType
+from typing import Self, TypeAlias
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+Check: TypeAlias = Callable[[], Awaitable[object]]
+"""Returns when a dependency answers, raises when it does not; its result means nothing."""
+
+SHUTDOWN_SECONDS = 1.0
+
+
+def process_registry() -> CollectorRegistry:
+    """Return a metrics registry of this process's own, with its CPU, memory and garbage collection."""
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    GCCollector(registry=registry)
+    return registry
+
+
+class Admin:
+    """Serves health, readiness and metrics while it is entered; `port` is the real one.
+
+    /healthz answers as long as the event loop turns. /readyz runs all `checks` at once, each for at most
+    `timeout` seconds, and answers 503 with what is missing. /metrics is `registry` in Prometheus's format.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str,
+        port: int,
+        checks: Mapping[str, Check],
+        registry: CollectorRegistry,
+        timeout: float = 2.0,
+    ) -> None:
+        self.port = port
+        self._host = host
+        self._checks = checks
+        self._registry = registry
+        self._timeout = timeout
+        app = web.Application()
+        app.add_routes(
+            [
+                web.get("/healthz", self._health),
+                web.get("/readyz", self._ready),
+                web.get("/metrics", self._metrics),
+            ]
+        )
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
+
+    async def __aenter__(self) -> Self:
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self._host, self.port)
+        try:
+            await site.start()
+        except OSError:
+            await self._runner.cleanup()
+            raise
+        self.port = self._runner.addresses[0][1]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._runner.cleanup()
+
+    async def readiness(self) -> dict[str, str]:
+        """Run every check and return `ok` or what is wrong, by name."""
+        answers = await asyncio.gather(*(self._answer(check) for check in self._checks.values()))
+        return dict(zip(self._checks, answers, strict=True))
+
+    async def _answer(self, check: Check) -> str:
+        try:
+            async with asyncio.timeout(self._timeout):
+                await check()
+        except TimeoutError:
+            return f"no answer within {self._timeout:g} s"
+        except Exception as error:  # noqa: BLE001 - whatever is wrong is the answer
+            return f"{type(error).__name__}: {error}"[:200]
+        return "ok"
+
+    async def _health(self, _: web.Request) -> web.Response:
+        return web.json_response({"status": "alive"})
+
+    async def _ready(self, _: web.Request) -> web.Response:
+        answers = await self.readiness()
+        missing = sorted(name for name, answer in answers.items() if answer != "ok")
+        body = {"status": "unready" if missing else "ready", "missing": missing, "checks": answers}
+        return web.json_response(body, status=503 if missing else 200)
+
+    async def _metrics(self, _: web.Request) -> web.Response:
+        return web.Response(
+            body=generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
+        )

@@ -1,0 +1,346 @@
+"""The one consumer loop: fetches messages, hands them to a handler, and settles each by its outcome.
+
+==============================  =====================================  ====================
+The handler                     The message                            Outcome
+==============================  =====================================  ====================
+returns                         is deleted                             done
+raises Conflict                 is deleted                             duplicate
+raises Deferred                 comes back after its `retry_after`     deferred
+raises another Retryable        comes back after a growing delay       retried
+raises Rejected                 goes to the dead-letter queue          rejected
+raises anything else            comes back after a growing delay       failed
+fails `max_attempts` times      goes to the dead-letter queue          exhausted
+is cut off by a stop            comes back at once                     abandoned
+==============================  =====================================  ====================
+
+A body that is no message is `rejected` with the code `undecodable`, without reaching the handler.
+
+Deferrals are no failures, so the queue's receive count cannot serve: failures are counted here, per process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from pydantic import ValidationError
+
+from mintline.consumer_metrics import ConsumerMetrics
+from mintline.errors import Conflict, Deferred, MintlineError, Rejected, Retryable
+from mintline.logging import message_context
+from mintline.messages import AnyMessage, decode
+from mintline.queueing import QueuesPort, Received
+from mintline.resources import Queue
+from mintline.tracebacks import digest_of_traceback, frames
+
+__all__ = ["Consumer", "ConsumerMetrics"]
+
+log = structlog.get_logger()
+
+FETCH = 10
+"""The most that one receive returns."""
+RENEW_MARGIN = 50
+"""Receives before the queue's own limit at which a deferred message is replaced by a fresh copy."""
+BACKOFF_CAP = 60.0
+FAILURES_KEPT = 10_000
+
+
+@dataclass(slots=True)
+class _Delivery:
+    received: Received
+    extend_at: float
+    handling: asyncio.Task[None] | None = None
+
+
+@dataclass(slots=True)
+class _Slots:
+    """Places for handlers: taken before messages are fetched, so that none waits unhandled."""
+
+    free: int
+    freed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def release(self, count: int = 1) -> None:
+        self.free += count
+        self.freed.set()
+
+
+class Consumer:
+    """Consumes one queue with at most `concurrency` handlers at a time.
+
+    `grace` is how long a stop waits for handlers, in seconds. After a receive that came back part full the
+    next one waits `pace` seconds, so that a trickle still comes in batches; further receivers than the first
+    only join while receives come back full.
+    """
+
+    def __init__(
+        self,
+        *,
+        queues: QueuesPort,
+        queue: Queue,
+        handle: Callable[[AnyMessage], Awaitable[None]],
+        concurrency: int = 64,
+        receivers: int = 2,
+        max_attempts: int = 20,
+        grace: float = 25.0,
+        pace: float = 0.02,
+        wait: int = 20,
+        metrics: ConsumerMetrics | None = None,
+        rng: random.Random | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._queues = queues
+        self._queue = queue
+        self._handle = handle
+        self._slots = _Slots(concurrency)
+        self._batch = min(FETCH, concurrency)
+        self._receivers = receivers
+        self._max_attempts = max_attempts
+        self._grace = grace
+        self._pace = pace
+        self._wait = wait
+        self._metrics = metrics
+        self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
+        self._clock = clock
+        self._sleep = sleep
+        self._deliveries: dict[asyncio.Task[None], _Delivery] = {}
+        self._failures: OrderedDict[str, int] = OrderedDict()
+        self._backlog = asyncio.Event()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Consume until `stop` is set, then stop gracefully; being cancelled means the same."""
+        halt = asyncio.Event()
+        loop = asyncio.create_task(self._loop(stop, halt), name=f"consumer:{self._queue.name}")
+        try:
+            await asyncio.shield(loop)
+        except asyncio.CancelledError:
+            halt.set()
+            await loop
+            raise
+
+    async def _loop(self, stop: asyncio.Event, halt: asyncio.Event) -> None:
+        halted = asyncio.ensure_future(_either(stop, halt))
+        extender = asyncio.create_task(self._extend(), name=f"extend:{self._queue.name}")
+        try:
+            await asyncio.gather(*(self._receive(number, halted) for number in range(self._receivers)))
+            await self._drain()
+        finally:
+            halted.cancel()
+            extender.cancel()
+            await asyncio.gather(halted, extender, return_exceptions=True)
+
+    async def _receive(self, number: int, halted: asyncio.Future[None]) -> None:
+        faults = 0
+        while not halted.done():
+            if number and not await _before(self._backlog.wait(), halted):
+                return
+            slots = await self._take_slots(halted)
+            batch: list[Received] = []
+            try:
+                if slots:
+                    batch = await self._fetch(slots, halted)
+                faults = 0
+            except Exception as error:  # noqa: BLE001 - a consumer outlives whatever its queue does
+                faults += 1
+                log.warning("receive_failed", queue=self._queue.name, error=str(error), faults=faults)
+            self._slots.release(slots - len(batch))
+            for received in batch:
+                self._start(received)
+            if faults:
+                await _before(self._sleep(self._backoff(faults)), halted)
+            elif len(batch) == self._batch:
+                self._backlog.set()
+            else:
+                self._backlog.clear()
+                if batch:
+                    await _before(self._sleep(self._pace), halted)
+
+    async def _fetch(self, slots: int, halted: asyncio.Future[None]) -> list[Received]:
+        """Receive up to `slots` messages; none on a stop: what SQS handed out by then comes back later."""
+        fetch = asyncio.ensure_future(self._queues.receive(self._queue, limit=slots, wait=self._wait))
+        try:
+            await _first(fetch, halted)
+        finally:
+            if not fetch.done():
+                fetch.cancel()
+        with suppress(asyncio.CancelledError):
+            return await fetch
+        return []
+
+    async def _take_slots(self, halted: asyncio.Future[None]) -> int:
+        """Take as many slots as one receive can fill, or fewer when no more come free soon; 0 to stop."""
+        while not halted.done():
+            if self._slots.free == 0:
+                self._slots.freed.clear()
+                await _before(self._slots.freed.wait(), halted)
+            if 0 < self._slots.free < self._batch:
+                await _before(self._sleep(self._pace), halted)
+            if (taken := min(self._slots.free, self._batch)) and not halted.done():
+                self._slots.free -= taken
+                return taken
+        return 0
+
+    def _start(self, received: Received) -> None:
+        delivery = _Delivery(received, self._clock() + self._queue.visibility_timeout / 2)
+        task = asyncio.create_task(self._process(delivery), name=f"{self._queue.name}:{received.message_id}")
+        self._deliveries[task] = delivery
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        del self._deliveries[task]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("message_not_settled", queue=self._queue.name, error=type(error).__name__)
+
+    async def _process(self, delivery: _Delivery) -> None:
+        """Handle one message and settle it; a failure to settle leaves it to be redelivered."""
+        received = delivery.received
+        started = self._clock()
+        delivery.handling = asyncio.create_task(self._handled(received), name=f"handle:{received.message_id}")
+        try:
+            await _first(delivery.handling)
+        finally:
+            self._slots.release()
+        outcome, settle = self._outcome(received, delivery.handling)
+        if self._metrics is not None:
+            self._metrics.observe(self._queue.name, outcome, self._clock() - started)
+        try:
+            await settle
+        except Conflict:
+            log.info("receipt_expired", queue=self._queue.name, outcome=outcome)
+        except MintlineError as error:
+            log.warning("settling_failed", queue=self._queue.name, outcome=outcome, error=str(error))
+
+    async def _handled(self, received: Received) -> None:
+        try:
+            message = decode(received.body)
+        except ValidationError as error:
+            raise Rejected("undecodable", _faults(error)) from None
+        with message_context(message):
+            try:
+                await self._handle(message)
+            except (Conflict, Deferred):
+                raise
+            except MintlineError as error:
+                log.warning("message_refused", queue=self._queue.name, error=str(error))
+                raise
+            except Exception as error:
+                # No text of the error: it may quote the message.
+                kind, digest = type(error).__name__, digest_of_traceback(error)
+                log.error(  # noqa: TRY400 - the traceback would bring the text along
+                    "handler_failed", queue=self._queue.name, error=kind, digest=digest, frames=frames(error)
+                )
+                raise
+
+    def _outcome(self, received: Received, handling: asyncio.Task[None]) -> tuple[str, Awaitable[None]]:
+        if handling.cancelled():
+            return "abandoned", self._queues.change_visibility(received, 0)
+        match handling.exception():
+            case None:
+                return "done", self._end(received)
+            case Conflict():
+                return "duplicate", self._end(received)
+            case Deferred() as error:
+                return "deferred", self._defer(received, error)
+            case Rejected() as error:
+                return "rejected", self._bury(received, error.code, error.reason, error)
+            case error:
+                return self._retry(received, error)
+
+    async def _end(self, received: Received) -> None:
+        self._failures.pop(received.message_id, None)
+        await self._queues.delete(received)
+
+    async def _defer(self, received: Received, error: Deferred) -> None:
+        """Postpone a message, for ever if need be: SQS itself would dead-letter it by its receive count."""
+        if received.receive_count >= self._queue.max_receives - RENEW_MARGIN:
+            await self._queues.renew(received)
+        else:
+            await self._queues.change_visibility(received, math.ceil(error.retry_after or 1))
+
+    def _retry(self, received: Received, error: BaseException) -> tuple[str, Awaitable[None]]:
+        failures = self._failures.pop(received.message_id, 0) + 1
+        if failures >= self._max_attempts:
+            reason = str(error) if isinstance(error, Retryable) else type(error).__name__
+            return "exhausted", self._bury(received, "attempts_exhausted", reason, error)
+        self._failures[received.message_id] = failures
+        if len(self._failures) > FAILURES_KEPT:
+            self._failures.popitem(last=False)
+        delay = error.retry_after if isinstance(error, Retryable) else None
+        seconds = math.ceil(delay if delay is not None else self._backoff(failures))
+        outcome = "retried" if isinstance(error, Retryable) else "failed"
+        return outcome, self._queues.change_visibility(received, seconds)
+
+    async def _bury(self, received: Received, code: str, reason: str, error: BaseException) -> None:
+        self._failures.pop(received.message_id, None)
+        log.error("message_dead_lettered", queue=self._queue.name, message_id=received.message_id, code=code)
+        await self._queues.dead_letter(received, code=code, reason=reason, digest=digest_of_traceback(error))
+
+    def _backoff(self, failures: int) -> float:
+        return self._rng.uniform(0.5, 1) * min(BACKOFF_CAP, 2.0**failures)
+
+    async def _extend(self) -> None:
+        """Keep messages invisible while they are handled: at half of the timeout, in batches."""
+        timeout = self._queue.visibility_timeout
+        while True:
+            await self._sleep(timeout / 10)
+            now = self._clock()
+            due = [delivery for delivery in self._deliveries.values() if delivery.extend_at <= now]
+            for delivery in due:
+                delivery.extend_at = now + timeout / 2
+            calls = (self._queues.change_visibility(delivery.received, timeout) for delivery in due)
+            for result in await asyncio.gather(*calls, return_exceptions=True):
+                if isinstance(result, Exception):
+                    log.warning("extension_failed", queue=self._queue.name, error=str(result))
+
+    async def _drain(self) -> None:
+        """Give handlers their grace, then cancel them; every message is settled before this returns."""
+        if not self._deliveries:
+            return
+        log.info("consumer_draining", queue=self._queue.name, handlers=len(self._deliveries))
+        rest = asyncio.ensure_future(_all(self._deliveries))
+        grace = asyncio.ensure_future(self._sleep(self._grace))
+        await _first(rest, grace)
+        grace.cancel()
+        for delivery in self._deliveries.values():
+            if delivery.handling is not None:
+                delivery.handling.cancel()
+        await rest
+
+
+async def _first(*futures: asyncio.Future[Any]) -> None:
+    await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
+
+
+async def _all(tasks: Iterable[asyncio.Task[None]]) -> None:
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _either(*events: asyncio.Event) -> None:
+    waits = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await _first(*waits)
+    finally:
+        for wait in waits:
+            wait.cancel()
+
+
+async def _before(work: Awaitable[object], halted: asyncio.Future[None]) -> bool:
+    """Wait for `work` unless the stop comes first; tell whether to go on."""
+    task = asyncio.ensure_future(work)
+    await _first(task, halted)
+    task.cancel()
+    return not halted.done()
+
+
+def _faults(error: ValidationError) -> str:
+    """Say what is wrong with a body without quoting it."""
+    faults = error.errors(include_url=False, include_input=False, include_context=False)
+    return "; ".join(f"{'.'.join(str(p) for p in fault['loc'])}: {fault['type']}" for fault in faults)

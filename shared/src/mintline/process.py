@@ -1,0 +1,66 @@
+"""How every process begins and ends: settings, logging, signals, event loop, exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from typing import NoReturn
+
+import structlog
+
+from mintline.errors import Misconfigured
+from mintline.logging import configure
+from mintline.settings import SettingsT, load
+
+log = structlog.get_logger()
+
+EXIT_FAILED = 1
+EXIT_MISCONFIGURED = 2
+
+
+def main(
+    service: str, model: type[SettingsT], run: Callable[[SettingsT, asyncio.Event], Awaitable[None]]
+) -> NoReturn:
+    """Run a service until SIGTERM or SIGINT sets its stop event, then exit 0.
+
+    A second signal cancels `run`. Exits 2, with one line on stderr, when the process is misconfigured, and 1,
+    with one log line, when `run` raises.
+    """
+    try:
+        settings = load(model, os.environ)
+        configure(service, settings)
+        asyncio.run(_supervised(settings, run))
+    except Misconfigured as error:
+        sys.stderr.write(f"{service}: {error}\n")
+        sys.exit(EXIT_MISCONFIGURED)
+    except asyncio.CancelledError:
+        log.warning("service_aborted")
+        sys.exit(EXIT_FAILED)
+    except Exception:
+        log.exception("service_failed")
+        sys.exit(EXIT_FAILED)
+    sys.exit(0)
+
+
+async def _supervised(
+    settings: SettingsT, run: Callable[[SettingsT, asyncio.Event], Awaitable[None]]
+) -> None:
+    stop = asyncio.Event()
+    task = asyncio.ensure_future(run(settings, stop))
+
+    def on_signal(number: signal.Signals) -> None:
+        if stop.is_set():
+            task.cancel()
+            return
+        log.info("service_stopping", signal=number.name)
+        stop.set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal, number)
+    log.info("service_started", pid=os.getpid(), settings=settings.public())
+    await task
+    log.info("service_stopped")
