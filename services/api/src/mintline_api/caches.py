@@ -1,0 +1,93 @@
+"""Bounded caches, and one flight for many who ask for the same."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Generic, TypeVar
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+class BoundedCache(Generic[K, V]):
+    """The least recently used entries go when the sum of weights passes `max_weight`.
+
+    `weight` defaults to 1 an entry. Entries past their deadline (on `clock`, in seconds) are as good as absent.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_weight: int,
+        clock: Callable[[], float],
+        weight: Callable[[V], int] = lambda _: 1,
+    ) -> None:
+        self._max_weight = max_weight
+        self._clock = clock
+        self._weigh = weight
+        self._weight = 0
+        self._entries: OrderedDict[K, tuple[V, float]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def get(self, key: K) -> V | None:
+        """Return the entry, unless it is absent or past its deadline."""
+        entry = self._entries.get(key)
+        if entry is None:
+            return None
+        value, deadline = entry
+        if self._clock() >= deadline:
+            self.discard(key)
+            return None
+        self._entries.move_to_end(key)
+        return value
+
+    def put(self, key: K, value: V, *, ttl: float = float("inf")) -> None:
+        """Keep `value` for `ttl` seconds at most; one heavier than the whole cache is not kept."""
+        self.discard(key)
+        weight = self._weigh(value)
+        if weight > self._max_weight:
+            return
+        self._entries[key] = (value, self._clock() + ttl)
+        self._weight += weight
+        while self._weight > self._max_weight:
+            self.discard(next(iter(self._entries)))
+
+    def discard(self, key: K) -> None:
+        """Forget the entry, if there is one."""
+        entry = self._entries.pop(key, None)
+        if entry is not None:
+            self._weight -= self._weigh(entry[0])
+
+
+class SingleFlight(Generic[K, V]):
+    """Runs one piece of work per key at a time; all who ask meanwhile get its outcome.
+
+    The work is nobody's in particular: a caller who is cancelled leaves it running for the others.
+    """
+
+    def __init__(self) -> None:
+        self._flights: dict[K, asyncio.Task[V]] = {}
+
+    async def run(self, key: K, work: Callable[[], Awaitable[V]]) -> V:
+        """Return the outcome of the flight for `key`, starting `work` if none is in the air."""
+        flight = self._flights.get(key)
+        if flight is None:
+            flight = asyncio.create_task(self._fly(work), name=f"flight-{key}")
+            self._flights[key] = flight
+            flight.add_done_callback(lambda _: self._flights.pop(key, None))
+            flight.add_done_callback(_retrieve)
+        return await asyncio.shield(flight)
+
+    @staticmethod
+    async def _fly(work: Callable[[], Awaitable[V]]) -> V:
+        return await work()
+
+
+def _retrieve(flight: asyncio.Task[V]) -> None:
+    """Mark the exception as seen: every caller may have gone."""
+    if not flight.cancelled():
+        flight.exception()

@@ -1,0 +1,48 @@
+"""What the endpoints reach the rest of the api by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from mintline_api.access_tokens import AccessTokens
+from mintline_api.cursors import Cursors
+from mintline_api.ports import Index, Line, MintStore
+from mintline_api.readiness import Readiness
+from mintline_api.settings import Settings
+from mintline_api.tokens import Collections, MetadataCache
+from mintline_api.wallets import WalletDirectory
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """Everything that an endpoint may call. `now` returns Unix milliseconds, `entropy` random bytes."""
+
+    settings: Settings
+    access_tokens: AccessTokens
+    wallets: WalletDirectory
+    mints: MintStore
+    line: Line
+    index: Index
+    collections: Collections
+    metadata: MetadataCache
+    cursors: Cursors
+    readiness: Readiness
+    now: Callable[[], int]
+    entropy: Callable[[int], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document that is made once, at start."""
+
+    body: bytes
+    etag: str
+    headers: Mapping[str, str]
+
+
+API = web.AppKey("api", Api)
+OPENAPI = web.AppKey("openapi", Document)
+DOCS = web.AppKey("docs", Document)

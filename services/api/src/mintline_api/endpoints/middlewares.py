@@ -1,0 +1,99 @@
+"""What happens around every handler: its trace, its line in the log, its problems."""
+
+from __future__ import annotations
+
+import math
+import time
+
+import structlog
+from aiohttp import web
+from aiohttp.typedefs import Handler
+from prometheus_client import Histogram
+from structlog.contextvars import bound_contextvars
+
+from mintline.errors import Retryable
+from mintline_api.endpoints.answers import SAFE_HEADERS, problem
+from mintline_api.endpoints.context import API
+from mintline_api.endpoints.tracing import TRACE, trace_of
+from mintline_api.problems import (
+    BAD_HTTP,
+    BODY_TOO_LARGE,
+    INTERNAL,
+    METHOD_NOT_ALLOWED,
+    UNAVAILABLE,
+    UNKNOWN_ROUTE,
+    Refused,
+)
+from mintline_api.settings import BODY_LIMIT
+
+log = structlog.get_logger()
+
+SECONDS = web.AppKey("seconds", Histogram)
+
+
+@web.middleware
+async def observed(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Give the request its trace, and write one line about it that holds no token, query or body."""
+    trace = trace_of(request.headers.get("traceparent"), entropy=request.app[API].entropy)
+    request[TRACE] = trace
+    resource = request.match_info.route.resource
+    route = resource.canonical if resource is not None else "unknown"
+    started = time.perf_counter()
+    status = 499
+    with bound_contextvars(trace=trace.trace_id):
+        try:
+            response = await handler(request)
+            status = response.status
+        finally:
+            seconds = time.perf_counter() - started
+            request.app[SECONDS].labels(request.method, route, status).observe(seconds)
+            log.info(
+                "http_request",
+                method=request.method,
+                route=route,
+                status=status,
+                ms=round(seconds * 1000, 2),
+            )
+    response.headers["Traceresponse"] = trace.traceparent()
+    return response
+
+
+@web.middleware
+async def explained(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn every error into a problem document; an unforeseen one says nothing of its cause."""
+    try:
+        return await handler(request)
+    except Refused as refused:
+        return problem(
+            request, refused.kind, refused.detail, faults=refused.faults, headers=refused.headers
+        )
+    except Retryable as error:
+        log.warning("dependency_unavailable", reason=f"{type(error).__name__}: {error}")
+        seconds = max(1, math.ceil(error.retry_after or 1))
+        detail = "A service that this needs does not answer now."
+        return problem(request, UNAVAILABLE, detail, headers={"Retry-After": str(seconds)})
+    except web.HTTPException as error:
+        return _http_problem(request, error)
+    except Exception:
+        log.exception("request_failed")
+        return problem(request, INTERNAL, "Something failed that should not.")
+
+
+def _http_problem(request: web.Request, error: web.HTTPException) -> web.StreamResponse:
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        allowed = ", ".join(sorted(error.allowed_methods))
+        return problem(
+            request, METHOD_NOT_ALLOWED, f"This path has {allowed} only.", headers={"Allow": allowed}
+        )
+    if error.status == web.HTTPNotFound.status_code:
+        return problem(request, UNKNOWN_ROUTE, "There is nothing at this path; /docs lists what there is.")
+    if error.status == web.HTTPRequestEntityTooLarge.status_code:
+        return problem(request, BODY_TOO_LARGE, f"The body has more than {BODY_LIMIT} bytes.")
+    return problem(request, BAD_HTTP, error.reason)
+
+
+async def protect(_: web.Request, response: web.StreamResponse) -> None:
+    """Add the headers that every answer carries, and say nothing of what serves it."""
+    for name, value in SAFE_HEADERS.items():
+        response.headers.setdefault(name, value)
+    response.headers.popall("Server", None)

@@ -1,0 +1,145 @@
+"""The user pool's signing keys: fetched once, kept while they last, fetched again when a new one shows up."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import aiohttp
+import structlog
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from jwt import PyJWK
+from jwt.exceptions import PyJWTError
+
+from mintline.errors import Unavailable
+from mintline_api.caches import SingleFlight
+from mintline_api.ports import JwksSource
+
+log = structlog.get_logger()
+
+_MIN_KEY_BITS = 2048
+
+
+class HttpJwks:
+    """A JWKS document over HTTP."""
+
+    def __init__(self, session: aiohttp.ClientSession, url: str, *, timeout: float = 3.0) -> None:
+        self._session = session
+        self._url = url
+        self._timeout = aiohttp.ClientTimeout(total=timeout)
+
+    async def fetch(self) -> dict[str, Any]:
+        """Return the document; raises Unavailable for anything but a 200 with a JSON object."""
+        try:
+            async with self._session.get(self._url, timeout=self._timeout, allow_redirects=False) as answer:
+                if answer.status != 200:
+                    raise Unavailable(f"JWKS: HTTP {answer.status}")
+                document = await answer.json(content_type=None)
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise Unavailable(f"JWKS: {type(error).__name__}") from error
+        if not isinstance(document, dict):
+            raise Unavailable("JWKS: not a JSON object")
+        return document
+
+
+class KeySet:
+    """Signing keys by id.
+
+    An old set is renewed in the background, and used for as long as the source does not answer. A key id that
+    is not in it makes a fetch, but at most one per `min_interval` (seconds), so that made-up ids cost little.
+    """
+
+    def __init__(
+        self,
+        source: JwksSource,
+        *,
+        clock: Callable[[], float],
+        ttl: float = 3600.0,
+        min_interval: float = 5.0,
+    ) -> None:
+        self._source = source
+        self._clock = clock
+        self._ttl = ttl
+        self._min_interval = min_interval
+        self._keys: Mapping[str, RSAPublicKey] | None = None
+        self._fetched_at = 0.0
+        self._tried_at: float | None = None
+        self._failure: Unavailable | None = None
+        self._flights: SingleFlight[str, None] = SingleFlight()
+        self._renewal: asyncio.Task[None] | None = None
+
+    async def key(self, kid: str) -> RSAPublicKey | None:
+        """Return the key; None if the pool publishes none of that id.
+
+        Raises Unavailable when that cannot be told, because the source does not answer.
+        """
+        if self._keys is not None and kid in self._keys:
+            self._renew_when_old()
+            return self._keys[kid]
+        await self._refresh()
+        if self._keys is not None and kid in self._keys:
+            return self._keys[kid]
+        if self._failure is not None:
+            raise self._failure
+        return None
+
+    async def check(self) -> None:
+        """Raise Unavailable if there are no keys to verify tokens with."""
+        if self._keys is None:
+            await self._refresh()
+        if self._keys is None:
+            raise self._failure or Unavailable("JWKS: not fetched yet")
+
+    async def aclose(self) -> None:
+        """Stop a renewal that is under way."""
+        if self._renewal is not None:
+            self._renewal.cancel()
+            await asyncio.gather(self._renewal, return_exceptions=True)
+
+    def _renew_when_old(self) -> None:
+        old = self._clock() - self._fetched_at >= self._ttl
+        if old and (self._renewal is None or self._renewal.done()) and self._may_fetch():
+            self._renewal = asyncio.create_task(self._refresh(), name="jwks-renewal")
+
+    def _may_fetch(self) -> bool:
+        return self._tried_at is None or self._clock() - self._tried_at >= self._min_interval
+
+    async def _refresh(self) -> None:
+        await self._flights.run("jwks", self._fetch)
+
+    async def _fetch(self) -> None:
+        if not self._may_fetch():
+            return
+        self._tried_at = self._clock()
+        try:
+            document = await self._source.fetch()
+        except Unavailable as error:
+            self._failure = error
+            log.warning("jwks_unreachable", reason=str(error), stale=self._keys is not None)
+            return
+        self._keys = read_keys(document)
+        self._fetched_at = self._clock()
+        self._failure = None
+        log.info("jwks_fetched", keys=sorted(self._keys))
+
+
+def read_keys(document: Mapping[str, Any]) -> dict[str, RSAPublicKey]:
+    """Return the RS256 signing keys of a JWKS document; others are none of ours (RFC 7517)."""
+    keys: dict[str, RSAPublicKey] = {}
+    entries = document.get("keys")
+    for entry in entries if isinstance(entries, list) else []:
+        if not isinstance(entry, dict) or not isinstance(kid := entry.get("kid"), str):
+            continue
+        if entry.get("kty") != "RSA" or entry.get("use", "sig") != "sig":
+            continue
+        if entry.get("alg", "RS256") != "RS256":
+            continue
+        try:
+            key = PyJWK(entry, algorithm="RS256").key
+        except (PyJWTError, ValueError):
+            log.warning("jwks_key_unreadable", kid=kid)
+            continue
+        if isinstance(key, RSAPublicKey) and key.key_size >= _MIN_KEY_BITS:
+            keys[kid] = key
+    return keys

@@ -1,0 +1,186 @@
+"""The ports in memory: for tests and simulations, and true to the real ones in all that handlers can see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+from mintline.aws.keys import GeneratedKey, secret_name
+from mintline.eth import keccak256, to_checksum_address
+from mintline.messages import BuildMint
+from mintline.records import (
+    Checkpoint,
+    Collection,
+    Mint,
+    Token,
+    Transfer,
+    Wallet,
+    created_key,
+    position,
+    token_key,
+)
+from mintline_api.ports import Page
+
+T = TypeVar("T")
+
+
+def _page(items: Iterable[tuple[str, T]], *, limit: int, after: str | None, newest_first: bool) -> Page[T]:
+    ordered = sorted(items, key=lambda item: item[0], reverse=newest_first)
+    if after is not None:
+        ordered = [item for item in ordered if (item[0] < after if newest_first else item[0] > after)]
+    return Page(tuple(ordered[:limit]), more=len(ordered) > limit)
+
+
+class MemoryMints:
+    """Mints in a dict."""
+
+    def __init__(self) -> None:
+        self.items: dict[str, Mint] = {}
+
+    async def create(self, mint: Mint) -> Mint | None:
+        """Create unless it exists."""
+        existing = self.items.get(mint.mint_id)
+        if existing is None:
+            self.items[mint.mint_id] = mint
+        return existing
+
+    async def get(self, mint_id: str) -> Mint | None:
+        """Return the mint."""
+        return self.items.get(mint_id)
+
+    async def ids_of(self, sub: str, *, limit: int, after: str | None) -> Page[str]:
+        """Return a user's mint ids, newest first."""
+        mine = [
+            (created_key(m.created_at, m.mint_id), m.mint_id) for m in self.items.values() if m.sub == sub
+        ]
+        return _page(mine, limit=limit, after=after, newest_first=True)
+
+
+class MemoryWallets:
+    """Wallets in a dict."""
+
+    def __init__(self) -> None:
+        self.items: dict[str, Wallet] = {}
+
+    async def get(self, wallet_id: str) -> Wallet | None:
+        """Return the wallet."""
+        return self.items.get(wallet_id)
+
+    async def create(self, wallet: Wallet) -> Wallet | None:
+        """Create unless it exists."""
+        existing = self.items.get(wallet.wallet_id)
+        if existing is None:
+            self.items[wallet.wallet_id] = wallet
+        return existing
+
+    async def mark_ready(self, wallet_id: str) -> None:
+        """Mark as ready."""
+        wallet = self.items[wallet_id]
+        self.items[wallet_id] = wallet.model_copy(update={"ready": True, "wrapped": None})
+
+
+class MemoryKeys:
+    """Keys by counting: every generated key is another one, as with KMS; none can sign."""
+
+    def __init__(self, *, prefix: str = "mintline", chain_id: int = 31337) -> None:
+        self._prefix = prefix
+        self._chain_id = chain_id
+        self.generated: list[GeneratedKey] = []
+        self.kept: dict[str, tuple[str, bytes]] = {}
+
+    async def generate(self, sub: str) -> GeneratedKey:
+        """Make a key."""
+        seed = keccak256(f"{sub}#{len(self.generated)}".encode())
+        key = GeneratedKey(address=to_checksum_address(seed[12:]), wrapped=b"wrapped:" + seed)
+        self.generated.append(key)
+        return key
+
+    async def keep(self, sub: str, key: GeneratedKey) -> None:
+        """Keep a key; the first one stays."""
+        self.kept.setdefault(self.secret_id(key.address), (sub, key.wrapped))
+
+    def secret_id(self, address: str) -> str:
+        """Return the secret's name."""
+        return secret_name(self._prefix, self._chain_id, address)
+
+
+class MemoryIndex:
+    """The index in lists, to be filled by the test."""
+
+    def __init__(self) -> None:
+        self.collections: dict[str, Collection] = {}
+        self.head: Checkpoint | None = None
+        self.tokens: dict[tuple[str, int], Token] = {}
+        self.events: list[Transfer] = []
+
+    async def collection(self, contract: str) -> Collection | None:
+        """Return a collection."""
+        return self.collections.get(contract)
+
+    async def checkpoint(self) -> Checkpoint | None:
+        """Return the checkpoint."""
+        return self.head
+
+    async def token(self, contract: str, token_id: int) -> Token | None:
+        """Return a token."""
+        return self.tokens.get((contract, token_id))
+
+    async def tokens_of(
+        self, owner: str, *, contract: str | None, limit: int, after: str | None
+    ) -> Page[Token]:
+        """Return an owner's tokens."""
+        mine = [
+            (f"{t.contract}#{token_key(t.token_id)}", t)
+            for t in self.tokens.values()
+            if t.owner == owner and contract in (None, t.contract)
+        ]
+        return _page(mine, limit=limit, after=after, newest_first=False)
+
+    async def transfers(
+        self, contract: str, token_id: int, *, limit: int, after: str | None
+    ) -> Page[Transfer]:
+        """Return a token's transfers."""
+        events = [
+            (position(e.block_number, e.log_index), e)
+            for e in self.events
+            if (e.contract, e.token_id) == (contract, token_id)
+        ]
+        return _page(events, limit=limit, after=after, newest_first=True)
+
+
+class MemoryMetadata:
+    """Objects in a dict."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+
+    async def read(self, key: str) -> bytes | None:
+        """Return an object."""
+        return self.objects.get(key)
+
+
+class MemoryLine:
+    """A line that remembers what it was given."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, BuildMint]] = []
+
+    async def build(self, message: BuildMint, *, sender: str) -> None:
+        """Remember the message."""
+        self.sent.append((sender, message))
+
+
+class MemoryJwks:
+    """A JWKS document that a test may rotate or take away."""
+
+    def __init__(self, keys: Iterable[dict[str, Any]] = ()) -> None:
+        self.keys = list(keys)
+        self.fetches = 0
+        self.failure: Exception | None = None
+
+    async def fetch(self) -> dict[str, Any]:
+        """Return the document, or raise the planned failure."""
+        self.fetches += 1
+        if self.failure is not None:
+            raise self.failure
+        return {"keys": list(self.keys)}

@@ -1,0 +1,145 @@
+"""Mints: accepting them once, and showing them to the one who asked for them."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from mintline.messages import BuildMint
+from mintline.records import Mint, canonical_json, digest_of
+from mintline.states import MintStatus
+from mintline_api.inputs import MintRequest
+from mintline_api.ports import Line, MintStore
+from mintline_api.problems import KEY_REUSED, UNKNOWN_MINT, Refused
+from mintline_api.tokens import Collections
+from mintline_api.wallets import WalletDirectory
+
+log = structlog.get_logger()
+
+_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_ID_CHARACTERS = 26
+_ID_BYTES = 17
+_PAGES_PER_REQUEST = 5
+_FILTER_WINDOW = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """An accepted mint; `replayed` when the idempotency key had already made it."""
+
+    mint: Mint
+    replayed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MintPage:
+    """Some of a user's mints; `after` continues the list, None at its end."""
+
+    mints: tuple[Mint, ...]
+    after: str | None
+
+
+def mint_id_from(seed: bytes) -> str:
+    """Return the mint id that 17 or more bytes give: 130 bits in Crockford's base 32."""
+    bits = int.from_bytes(seed[:_ID_BYTES], "big") >> (8 * _ID_BYTES - 5 * _ID_CHARACTERS)
+    digits = (_CROCKFORD[bits >> shift & 31] for shift in range(5 * (_ID_CHARACTERS - 1), -1, -5))
+    return "mint_" + "".join(digits)
+
+
+def keyed_mint_id(chain_id: int, sub: str, key: str) -> str:
+    """Return the id that a user's idempotency key stands for, on any copy of the api, for ever."""
+    named = canonical_json(["mint", chain_id, sub, key])
+    return mint_id_from(hashlib.sha256(named.encode()).digest())
+
+
+async def accept_mint(
+    request: MintRequest,
+    *,
+    sub: str,
+    key: str | None,
+    trace: str,
+    default_collection: str,
+    collections: Collections,
+    wallets: WalletDirectory,
+    mints: MintStore,
+    line: Line,
+    now: int,
+    entropy: Callable[[int], bytes],
+) -> Accepted:
+    """Create the mint and put it on the line; a key's second request gets the first one's mint.
+
+    The id is made of the key, so one conditional put is both the lock and the creation. A mint that is still
+    `accepted` is put on the line again: the process may have died between the two writes.
+    `now` is in Unix milliseconds. Raises Refused for an unknown contract, or when the key named another body.
+    """
+    contract = request.contract or default_collection
+    await collections.known(contract)
+    wallet = await wallets.of(sub)
+    mint_id = keyed_mint_id(wallet.chain_id, sub, key) if key else mint_id_from(entropy(_ID_BYTES))
+    metadata = canonical_json(request.metadata.model_dump(mode="json", exclude_none=True))
+    asked = canonical_json(request.model_dump(mode="json", exclude_none=True))
+    mint = Mint(
+        mint_id=mint_id,
+        sub=sub,
+        status=MintStatus.ACCEPTED,
+        chain_id=wallet.chain_id,
+        contract=contract,
+        to=request.to or wallet.address,
+        sender=wallet.key(),
+        metadata=metadata,
+        metadata_digest=digest_of(metadata),
+        request_digest=hashlib.sha256(asked.encode()).hexdigest(),
+        trace=trace,
+        created_at=now,
+        updated_at=now,
+    )
+    existing = await mints.create(mint)
+    if existing is not None and existing.request_digest != mint.request_digest:
+        raise Refused(KEY_REUSED, f"This Idempotency-Key made {mint_id} from another body.")
+    current = existing or mint
+    if current.status is MintStatus.ACCEPTED:
+        await line.build(BuildMint(mint_id=mint_id, trace=current.trace), sender=current.sender.address)
+    log.info("mint_replayed" if existing else "mint_accepted", mint_id=mint_id)
+    return Accepted(current, replayed=existing is not None)
+
+
+async def get_mint(mint_id: str, *, sub: str, mints: MintStore) -> Mint:
+    """Return the caller's mint; another user's is as unknown as none."""
+    mint = await mints.get(mint_id)
+    if mint is None or mint.sub != sub:
+        raise Refused(UNKNOWN_MINT, "There is no such mint of yours.")
+    return mint
+
+
+async def list_mints(
+    sub: str,
+    *,
+    status: MintStatus | None,
+    limit: int,
+    after: str | None,
+    mints: MintStore,
+) -> MintPage:
+    """Return up to `limit` of the user's mints, newest first, those in `status` if one is given.
+
+    The filter looks at a bounded number of mints, so a page may be short, even empty, and still have a next.
+    """
+    found: list[Mint] = []
+    window = limit if status is None else _FILTER_WINDOW
+    for _ in range(_PAGES_PER_REQUEST):
+        page = await mints.ids_of(sub, limit=window, after=after)
+        read = await asyncio.gather(*(mints.get(mint_id) for _, mint_id in page.items))
+        for (position, _), mint in zip(page.items, read, strict=True):
+            after = position
+            if mint is None or mint.sub != sub or (status is not None and mint.status is not status):
+                continue
+            found.append(mint)
+            if len(found) == limit:
+                last = page.items[-1][0]
+                return MintPage(tuple(found), after if page.more or position != last else None)
+        if not page.more:
+            return MintPage(tuple(found), None)
+    return MintPage(tuple(found), after)

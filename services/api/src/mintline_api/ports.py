@@ -1,0 +1,120 @@
+"""What the handlers need of the world; `stores` and `memory` provide it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+from mintline.aws.keys import GeneratedKey
+from mintline.messages import BuildMint
+from mintline.records import Checkpoint, Collection, Mint, Token, Transfer, Wallet
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """Part of a list: items with the position of each, and whether more may follow."""
+
+    items: tuple[tuple[str, T], ...]
+    more: bool
+
+
+class MintStore(Protocol):
+    """The mints."""
+
+    async def create(self, mint: Mint) -> Mint | None:
+        """Create a mint unless its id exists; return None if created, else the mint that was there."""
+        ...
+
+    async def get(self, mint_id: str) -> Mint | None:
+        """Return the mint as it is now."""
+        ...
+
+    async def ids_of(self, sub: str, *, limit: int, after: str | None) -> Page[str]:
+        """Return a user's mint ids, newest first; may lag behind `create` by moments."""
+        ...
+
+
+class WalletStore(Protocol):
+    """The users' wallets."""
+
+    async def get(self, wallet_id: str) -> Wallet | None:
+        """Return the wallet as it is now."""
+        ...
+
+    async def create(self, wallet: Wallet) -> Wallet | None:
+        """Create a wallet unless its id exists; return None if created, else the wallet that was there."""
+        ...
+
+    async def mark_ready(self, wallet_id: str) -> None:
+        """Note that the wrapped key is in its store, and drop the copy; harmless if that is done."""
+        ...
+
+
+class Keys(Protocol):
+    """Makes keys and keeps them wrapped."""
+
+    async def generate(self, sub: str) -> GeneratedKey:
+        """Make a key for a user."""
+        ...
+
+    async def keep(self, sub: str, key: GeneratedKey) -> None:
+        """Keep a wrapped key under `secret_id(address)`; harmless if that is done."""
+        ...
+
+    def secret_id(self, address: str) -> str:
+        """Return where the wrapped key of an address is kept."""
+        ...
+
+
+class Index(Protocol):
+    """What the indexer knows of the chain."""
+
+    async def collection(self, contract: str) -> Collection | None:
+        """Return a collection of ours."""
+        ...
+
+    async def checkpoint(self) -> Checkpoint | None:
+        """Return how far the index has come; None before its first block."""
+        ...
+
+    async def token(self, contract: str, token_id: int) -> Token | None:
+        """Return a token that was ever minted."""
+        ...
+
+    async def tokens_of(
+        self, owner: str, *, contract: str | None, limit: int, after: str | None
+    ) -> Page[Token]:
+        """Return an owner's tokens by contract and id."""
+        ...
+
+    async def transfers(
+        self, contract: str, token_id: int, *, limit: int, after: str | None
+    ) -> Page[Transfer]:
+        """Return a token's transfers, newest first."""
+        ...
+
+
+class MetadataStore(Protocol):
+    """The metadata's bytes."""
+
+    async def read(self, key: str) -> bytes | None:
+        """Return an object's bytes."""
+        ...
+
+
+class Line(Protocol):
+    """The way into the line of services."""
+
+    async def build(self, message: BuildMint, *, sender: str) -> None:
+        """Ask for a mint to be built; `sender` is the address whose transactions keep their order."""
+        ...
+
+
+class JwksSource(Protocol):
+    """Where the user pool's signing keys come from."""
+
+    async def fetch(self) -> dict[str, Any]:
+        """Return the JWKS document; raises Unavailable."""
+        ...

@@ -1,0 +1,260 @@
+"""Every way in which a request is answered with other than what it asked for (RFC 9457).
+
+::
+
+    Rejected
+    └── Refused          one request, refused: a kind of problem, and what is wrong this time
+
+A kind's type URI is `{public_url}/docs#{slug}`, where the documentation explains it; `code` repeats the slug,
+so that a client can tell problems apart whatever the API's address.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from mintline.errors import Rejected
+
+MEDIA_TYPE = "application/problem+json"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A problem type: its slug never changes, its title says it in a few words, `meaning` what to do."""
+
+    slug: str
+    status: int
+    title: str
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong with a request: a JSON pointer into the body, or a parameter's or header's name."""
+
+    detail: str
+    pointer: str | None = None
+    parameter: str | None = None
+    header: str | None = None
+
+    def view(self) -> dict[str, str]:
+        """Return the members of one item of a problem's `errors`."""
+        members = {"pointer": self.pointer, "parameter": self.parameter, "header": self.header}
+        return {**{k: v for k, v in members.items() if v is not None}, "detail": self.detail}
+
+
+class FaultView(BaseModel):
+    """One fault, and where it lies."""
+
+    detail: str
+    pointer: str | None = Field(default=None, description="JSON pointer into the body, as a URI fragment.")
+    parameter: str | None = Field(default=None, description="A path or query parameter.")
+    header: str | None = Field(default=None, description="A request header.")
+
+
+class ProblemDocument(BaseModel):
+    """Why a request was not answered as asked (RFC 9457)."""
+
+    type: str = Field(description="URI of the problem type; explained there.")
+    title: str
+    status: int
+    detail: str = Field(description="What is wrong this time, and what to do.")
+    instance: str = Field(description="The path of the request.")
+    code: str = Field(description="The problem type's slug: the same on every deployment.")
+    trace: str = Field(description="Names the request in our logs; quote it to support.")
+    errors: list[FaultView] | None = Field(default=None, description="Each fault of an invalid request.")
+
+
+class Refused(Rejected):
+    """A request that is refused; rendered as a problem by the HTTP layer."""
+
+    def __init__(
+        self,
+        kind: Kind,
+        detail: str,
+        *,
+        faults: Sequence[Fault] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(kind.slug, detail)
+        self.kind = kind
+        self.detail = detail
+        self.faults = tuple(faults)
+        self.headers = dict(headers or {})
+
+
+def body_of(
+    kind: Kind, detail: str, *, public_url: str, instance: str, trace: str, faults: Sequence[Fault] = ()
+) -> bytes:
+    """Return a problem document; `trace` is the id under which the logs know the request."""
+    document: dict[str, Any] = {
+        "type": f"{public_url}/docs#{kind.slug}",
+        "title": kind.title,
+        "status": kind.status,
+        "detail": detail,
+        "instance": instance,
+        "code": kind.slug,
+        "trace": trace,
+    }
+    if faults:
+        document["errors"] = [fault.view() for fault in faults]
+    # ASCII escapes: a path or a key with a lone surrogate must not break the answer about it.
+    return json.dumps(document).encode()
+
+
+NO_TOKEN = Kind(
+    "no-token",
+    401,
+    "No access token",
+    "Send `Authorization: Bearer TOKEN` with an access token of the user pool.",
+)
+MALFORMED_TOKEN = Kind(
+    "malformed-token", 401, "Malformed access token", "The bearer token is no JSON Web Token; get a new one."
+)
+TOKEN_ALGORITHM = Kind(
+    "token-algorithm",
+    401,
+    "Signing algorithm not accepted",
+    "Only RS256 is accepted: the user pool signs nothing else.",
+)
+UNKNOWN_KEY = Kind(
+    "unknown-key",
+    401,
+    "Unknown signing key",
+    "The token names a key that the user pool does not publish. Keys rotate: get a new token.",
+)
+BAD_SIGNATURE = Kind(
+    "bad-signature", 401, "Signature does not verify", "The token was altered, or another pool signed it."
+)
+TOKEN_EXPIRED = Kind("token-expired", 401, "Access token expired", "Refresh the token, then repeat the request.")
+TOKEN_NOT_YET_VALID = Kind(
+    "token-not-yet-valid",
+    401,
+    "Access token not valid yet",
+    "The token's `nbf` or `iat` lies in the future: a clock is wrong.",
+)
+WRONG_ISSUER = Kind(
+    "wrong-issuer", 401, "Wrong token issuer", "The token comes from another user pool than this API's."
+)
+WRONG_CLIENT = Kind(
+    "wrong-client", 401, "Wrong app client", "The token was issued to another app client than this API's."
+)
+NOT_AN_ACCESS_TOKEN = Kind(
+    "not-an-access-token",
+    401,
+    "Not an access token",
+    "Sign-in gives an id token and an access token; send the access token.",
+)
+BAD_CLAIMS = Kind(
+    "bad-claims", 401, "Claims missing or malformed", "The token lacks a claim that every access token has."
+)
+
+NOT_JSON = Kind("not-json", 400, "Body is not JSON", "The body must be one JSON text (RFC 8259) in UTF-8.")
+AMBIGUOUS_JSON = Kind(
+    "ambiguous-json",
+    400,
+    "JSON that readers disagree on",
+    "The body must be I-JSON (RFC 7493): no repeated keys, no numbers beyond a double, no lone surrogates, "
+    "and at most 32 levels deep.",
+)
+INVALID_BODY = Kind(
+    "invalid-body", 400, "Body does not fit", "`errors` names each fault by a JSON pointer into the body."
+)
+INVALID_PARAMETER = Kind(
+    "invalid-parameter", 400, "Parameter does not fit", "`errors` names each parameter or header at fault."
+)
+INVALID_CURSOR = Kind(
+    "invalid-cursor",
+    400,
+    "Cursor not valid here",
+    "A cursor continues only the list that it came from, with the same filters. Start again without one.",
+)
+BODY_TOO_LARGE = Kind("body-too-large", 413, "Body too large", "A body may have 256 KB (262,144 bytes).")
+UNSUPPORTED_MEDIA_TYPE = Kind(
+    "unsupported-media-type",
+    415,
+    "Not a JSON media type",
+    "Send `Content-Type: application/json`, in UTF-8.",
+)
+KEY_REUSED = Kind(
+    "idempotency-key-reused",
+    422,
+    "Idempotency key used for another body",
+    "A key names one request for ever. Repeat that very body, or choose a new key.",
+)
+
+UNKNOWN_ROUTE = Kind("unknown-route", 404, "No such path", "See the list of operations on this page.")
+UNKNOWN_MINT = Kind(
+    "unknown-mint", 404, "No such mint", "Not an id of yours. Other users' mints are not shown to exist."
+)
+UNKNOWN_CONTRACT = Kind(
+    "unknown-contract", 404, "No such contract", "Not a collection that this API mints into or indexes."
+)
+UNKNOWN_TOKEN = Kind(
+    "unknown-token",
+    404,
+    "No such token",
+    "Never minted, as far as the index has come. A mint of yours shows its progress at its own address.",
+)
+UNKNOWN_METADATA = Kind(
+    "unknown-metadata", 404, "No such metadata", "No mint has given this token its metadata yet."
+)
+BODY_TOO_SLOW = Kind(
+    "body-too-slow", 408, "Body did not arrive in time", "A body must arrive within 30 seconds."
+)
+METHOD_NOT_ALLOWED = Kind(
+    "method-not-allowed", 405, "Method not allowed", "`Allow` lists the methods of this path."
+)
+BAD_HTTP = Kind("bad-request", 400, "Request not understood", "The request breaks HTTP's own rules.")
+
+INTERNAL = Kind(
+    "internal", 500, "Internal error", "Our fault. Quote `trace` to support; repeating with the same key is safe."
+)
+UNAVAILABLE = Kind(
+    "unavailable",
+    503,
+    "Temporarily unavailable",
+    "A dependency does not answer. Repeat after `Retry-After` seconds, with the same idempotency key.",
+)
+
+AUTHENTICATION = (
+    NO_TOKEN,
+    MALFORMED_TOKEN,
+    TOKEN_ALGORITHM,
+    UNKNOWN_KEY,
+    BAD_SIGNATURE,
+    TOKEN_EXPIRED,
+    TOKEN_NOT_YET_VALID,
+    WRONG_ISSUER,
+    WRONG_CLIENT,
+    NOT_AN_ACCESS_TOKEN,
+    BAD_CLAIMS,
+)
+"""What any operation that needs a token may answer."""
+
+KINDS = (
+    *AUTHENTICATION,
+    NOT_JSON,
+    AMBIGUOUS_JSON,
+    INVALID_BODY,
+    INVALID_PARAMETER,
+    INVALID_CURSOR,
+    BODY_TOO_LARGE,
+    UNSUPPORTED_MEDIA_TYPE,
+    KEY_REUSED,
+    UNKNOWN_ROUTE,
+    UNKNOWN_MINT,
+    UNKNOWN_CONTRACT,
+    UNKNOWN_TOKEN,
+    UNKNOWN_METADATA,
+    METHOD_NOT_ALLOWED,
+    BODY_TOO_SLOW,
+    BAD_HTTP,
+    INTERNAL,
+    UNAVAILABLE,
+)

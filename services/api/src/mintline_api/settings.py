@@ -1,0 +1,43 @@
+"""What the api reads from its environment."""
+
+from __future__ import annotations
+
+from pydantic import Field, SecretStr, field_validator
+
+from mintline.fields import Address
+from mintline.settings import ServiceSettings
+
+BODY_LIMIT = 256 * 1024
+"""Bytes of a request's body, after any content coding is undone."""
+
+
+class Settings(ServiceSettings):
+    """`MINTLINE_API_PORT` sets `api_port`, and so on."""
+
+    api_host: str = "127.0.0.1"
+    api_port: int = Field(default=8080, ge=0, le=65535)
+    """0 picks a free port."""
+    public_url: str = Field(pattern=r"^https?://[^/?#\s]+(/[^?#\s]*)?$")
+    """Where clients and marketplaces reach this API; begins metadata URLs and problem types."""
+    chain_id: int = Field(gt=0)
+    default_collection: Address
+    """The contract of a mint that names none."""
+    cognito_issuer: str = Field(pattern=r"^https?://\S+$")
+    """The user pool's issuer, exactly as its tokens' `iss` has it."""
+    cognito_client_id: str = Field(min_length=1)
+    """The app client whose access tokens are accepted."""
+    cognito_jwks_url: str | None = None
+    """None means `{cognito_issuer}/.well-known/jwks.json`."""
+    kms_endpoint_url: str | None = None
+    """None means the endpoint of the other AWS services."""
+    cursor_secret: SecretStr = Field(min_length=32)
+    """Seals the cursors of lists; the same in every copy of the api."""
+
+    @field_validator("public_url", "cognito_issuer")
+    @classmethod
+    def _without_trailing_slash(cls, value: str) -> str:
+        return value.rstrip("/")
+
+    def jwks_url(self) -> str:
+        """Return where the user pool publishes its signing keys."""
+        return self.cognito_jwks_url or f"{self.cognito_issuer}/.well-known/jwks.json"

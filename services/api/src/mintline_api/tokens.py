@@ -1,0 +1,174 @@
+"""Tokens, their owners and their metadata: what the index and the metadata store know."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from mintline.records import (
+    Checkpoint,
+    Collection,
+    Mint,
+    Token,
+    Transfer,
+    collection_object_key,
+    digest_of,
+    metadata_object_key,
+)
+from mintline_api.caches import BoundedCache, SingleFlight
+from mintline_api.ports import Index, MetadataStore, MintStore, Page
+from mintline_api.problems import UNKNOWN_CONTRACT, UNKNOWN_METADATA, UNKNOWN_TOKEN, Refused
+
+_CACHED_COLLECTIONS = 10_000
+_ABSENCE_SECONDS = 5.0
+_METADATA_CACHE_BYTES = 64 * 1024 * 1024
+_METADATA_SECONDS = 300.0
+
+
+class Collections:
+    """The contracts that are ours: one that is known stays known, an unknown one is asked about again soon."""
+
+    def __init__(self, index: Index, *, clock: Callable[[], float]) -> None:
+        self._index = index
+        self._cache: BoundedCache[str, tuple[Collection | None]] = BoundedCache(
+            max_weight=_CACHED_COLLECTIONS, clock=clock
+        )
+        self._flights: SingleFlight[str, Collection | None] = SingleFlight()
+
+    async def known(self, contract: str) -> Collection:
+        """Return the collection; raises Refused for a contract that is not ours."""
+        entry = self._cache.get(contract)
+        if entry is None:
+            collection = await self._flights.run(contract, lambda: self._index.collection(contract))
+            entry = (collection,)
+            self._cache.put(contract, entry, ttl=_ABSENCE_SECONDS if collection is None else float("inf"))
+        if entry[0] is None:
+            raise Refused(UNKNOWN_CONTRACT, f"{contract} is no collection of this API.")
+        return entry[0]
+
+
+class MetadataCache:
+    """Metadata objects by key, bounded in bytes; absence is not remembered, for it ends within moments."""
+
+    def __init__(self, store: MetadataStore, *, clock: Callable[[], float]) -> None:
+        self._store = store
+        self._cache: BoundedCache[str, bytes] = BoundedCache(
+            max_weight=_METADATA_CACHE_BYTES, clock=clock, weight=len
+        )
+        self._flights: SingleFlight[str, bytes | None] = SingleFlight()
+
+    async def read(self, key: str) -> bytes | None:
+        """Return an object's bytes, at most five minutes old."""
+        found = self._cache.get(key)
+        if found is None:
+            found = await self._flights.run(key, lambda: self._store.read(key))
+            if found is not None:
+                self._cache.put(key, found, ttl=_METADATA_SECONDS)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class TokenFacts:
+    """A token with all that belongs to it."""
+
+    token: Token
+    checkpoint: Checkpoint | None
+    metadata: dict[str, Any] | None
+    verified: bool | None
+    mint: Mint | None
+
+
+async def get_token(
+    contract: str,
+    token_id: int,
+    *,
+    chain_id: int,
+    collections: Collections,
+    index: Index,
+    metadata: MetadataCache,
+    mints: MintStore,
+) -> TokenFacts:
+    """Return what is known of a token; raises Refused if the index has not seen it minted."""
+    await collections.known(contract)
+    token, checkpoint, stored = await asyncio.gather(
+        index.token(contract, token_id),
+        index.checkpoint(),
+        metadata.read(metadata_object_key(chain_id, contract, token_id)),
+    )
+    if token is None:
+        raise _unknown_token(contract, token_id)
+    text = stored.decode() if stored is not None else None
+    return TokenFacts(
+        token=token,
+        checkpoint=checkpoint,
+        metadata=json.loads(text) if text is not None else None,
+        verified=digest_of(text) == token.metadata_digest
+        if text is not None and token.metadata_digest is not None
+        else None,
+        mint=await mints.get(token.mint_id) if token.mint_id else None,
+    )
+
+
+async def get_transfers(
+    contract: str,
+    token_id: int,
+    *,
+    limit: int,
+    after: str | None,
+    collections: Collections,
+    index: Index,
+) -> tuple[Page[Transfer], Checkpoint | None]:
+    """Return a token's transfers, newest first; raises Refused if the index has not seen it minted."""
+    await collections.known(contract)
+    page, checkpoint = await asyncio.gather(
+        index.transfers(contract, token_id, limit=limit, after=after), index.checkpoint()
+    )
+    if not page.items and await index.token(contract, token_id) is None:
+        raise _unknown_token(contract, token_id)
+    return page, checkpoint
+
+
+async def get_owned(
+    owner: str,
+    *,
+    contract: str | None,
+    limit: int,
+    after: str | None,
+    collections: Collections,
+    index: Index,
+) -> tuple[Page[Token], Checkpoint | None]:
+    """Return an owner's tokens by contract and id."""
+    if contract is not None:
+        await collections.known(contract)
+    return await asyncio.gather(
+        index.tokens_of(owner, contract=contract, limit=limit, after=after), index.checkpoint()
+    )
+
+
+async def get_metadata(
+    contract: str, token_id: int, *, chain_id: int, collections: Collections, metadata: MetadataCache
+) -> bytes:
+    """Return the exact bytes whose SHA-256 is the token's metadata digest."""
+    await collections.known(contract)
+    found = await metadata.read(metadata_object_key(chain_id, contract, token_id))
+    if found is None:
+        raise Refused(UNKNOWN_METADATA, f"There is no metadata of token {token_id} of {contract}.")
+    return found
+
+
+async def get_collection_metadata(
+    contract: str, *, chain_id: int, collections: Collections, metadata: MetadataCache
+) -> bytes:
+    """Return the collection's own metadata (ERC-7572); its name and symbol if nothing richer is stored."""
+    collection = await collections.known(contract)
+    found = await metadata.read(collection_object_key(chain_id, contract))
+    if found is None:
+        found = json.dumps({"name": collection.name, "symbol": collection.symbol}).encode()
+    return found
+
+
+def _unknown_token(contract: str, token_id: int) -> Refused:
+    return Refused(UNKNOWN_TOKEN, f"The index has seen no token {token_id} of {contract}.")
