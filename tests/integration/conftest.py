@@ -11,11 +11,15 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from mintline.aws.provision import deprovision, open_clients, provision
+from mintline.settings import ServiceSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 MACHINES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
@@ -121,3 +125,19 @@ def aws_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+@pytest.fixture
+def aws_settings(ministack: str) -> ServiceSettings:
+    """Return settings that lead to the emulator, under a prefix that no other test has."""
+    return ServiceSettings(aws_endpoint_url=ministack, resource_prefix=f"t-{uuid.uuid4().hex[:12]}")
+
+
+@pytest.fixture
+async def aws_prefix(aws_settings: ServiceSettings) -> AsyncIterator[str]:
+    """Create every declared resource under a fresh prefix, and delete them after the test."""
+    prefix = aws_settings.resource_prefix
+    async with open_clients(aws_settings) as clients:
+        await provision(clients, prefix)
+        yield prefix
+        await deprovision(clients, prefix)

@@ -116,7 +116,7 @@ class MemoryQueues:
         return self._lines.setdefault(queue.name, _Line())
 
     def _take(self, queue: Queue, limit: int) -> list[Received]:
-        """Hand out messages in order; a group with one in flight hands out no more until that one is settled."""
+        """Hand out messages in order; a group with one in flight waits until that one is settled."""
         now = self._clock()
         line = self._line(queue)
         blocked = {stored.group for stored in line.messages if stored.visible_at > now}

@@ -1,0 +1,47 @@
+from mintline.aws.provision import deprovision, open_clients, provision
+from mintline.resources import BUCKETS, KMS_KEYS, QUEUES, TABLES
+from mintline.settings import ServiceSettings
+
+
+async def test_provision__when_repeated__finds_the_same_resources(aws_settings: ServiceSettings) -> None:
+    prefix = aws_settings.resource_prefix
+    async with open_clients(aws_settings) as clients:
+        first = await provision(clients, prefix)
+        second = await provision(clients, prefix)
+        assert first == second
+        assert set(first.queue_urls) == {queue.name for queue in QUEUES}
+        assert set(first.tables) == {table.name for table in TABLES}
+        assert set(first.buckets) == {bucket.name for bucket in BUCKETS}
+        assert set(first.key_arns) == {key.name for key in KMS_KEYS}
+        await deprovision(clients, prefix)
+
+
+async def test_provision__when_a_queue_drifted__restores_the_declaration(aws_settings: ServiceSettings) -> None:
+    prefix = aws_settings.resource_prefix
+    async with open_clients(aws_settings) as clients:
+        made = await provision(clients, prefix)
+        url = made.queue_urls[QUEUES[0].name]
+        await clients.sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "7"})
+        await provision(clients, prefix)
+        response = await clients.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])
+        attributes = response["Attributes"]
+        assert attributes["VisibilityTimeout"] == str(QUEUES[0].visibility_timeout)
+        assert attributes["FifoThroughputLimit"] == "perMessageGroupId"
+        assert attributes["DeduplicationScope"] == "messageGroup"
+        assert "deadLetterTargetArn" in attributes["RedrivePolicy"]
+        await deprovision(clients, prefix)
+
+
+async def test_deprovision__when_done__leaves_nothing_and_may_be_repeated(aws_settings: ServiceSettings) -> None:
+    prefix = aws_settings.resource_prefix
+    async with open_clients(aws_settings) as clients:
+        made = await provision(clients, prefix)
+        await clients.s3.put_object(Bucket=made.buckets["metadata"], Key="1/2/3.json", Body=b"{}")
+        await deprovision(clients, prefix)
+        await deprovision(clients, prefix)
+        queues = (await clients.sqs.list_queues(QueueNamePrefix=prefix)).get("QueueUrls", [])
+        tables = (await clients.dynamodb.list_tables())["TableNames"]
+        buckets = (await clients.s3.list_buckets())["Buckets"]
+        assert queues == []
+        assert [name for name in tables if name.startswith(prefix)] == []
+        assert [bucket["Name"] for bucket in buckets if bucket["Name"].startswith(prefix)] == []
