@@ -1,0 +1,168 @@
+"""KMS Decrypt through the host's proxy: the enclave's own client, from the signature to the TLS.
+
+https://docs.aws.amazon.com/kms/latest/APIReference/API_Decrypt.html
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from mintline.errors import Unavailable
+from mintline_signer import addresses
+from mintline_signer.enclave.http1 import MAX_HEAD, HttpPool, HttpResponse, Stream
+from mintline_signer.enclave.pkcs8 import secp256k1_scalar
+from mintline_signer.enclave.sigv4 import AwsKey, signed_headers
+from mintline_signer.errors import Failed, FailureCode, RefusalCode, Refused
+from mintline_signer.protocol import Credentials, WrappedKey
+
+_ENDPOINT = re.compile(r"(https?)://([a-z0-9.-]{1,253}(?::[0-9]{1,5})?)/?")
+
+_FAULTS: dict[str, RefusalCode | FailureCode] = {
+    # What no later try can mend: the blob, or the subject and chain that it was made for, are wrong.
+    "InvalidCiphertextException": RefusalCode.KEY_UNDECRYPTABLE,
+    "IncorrectKeyException": RefusalCode.KEY_UNDECRYPTABLE,
+    "AccessDeniedException": FailureCode.KMS_DENIED,
+    "UnrecognizedClientException": FailureCode.KMS_DENIED,
+    "InvalidSignatureException": FailureCode.KMS_DENIED,
+    "IncompleteSignatureException": FailureCode.KMS_DENIED,
+    "MissingAuthenticationTokenException": FailureCode.KMS_DENIED,
+    "ExpiredTokenException": FailureCode.CREDENTIALS_EXPIRED,
+    "ThrottlingException": FailureCode.KMS_THROTTLED,
+    "LimitExceededException": FailureCode.KMS_THROTTLED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class KmsEndpoint:
+    """KMS as the enclave names it: the host's proxy chooses the route, TLS proves the end."""
+
+    host: str
+    """With the port, if it is not the scheme's own: what the Host header says."""
+    tls: bool
+
+    @property
+    def server_name(self) -> str:
+        """The name that the certificate must prove."""
+        return self.host.partition(":")[0]
+
+
+def parse_endpoint(url: str) -> KmsEndpoint:
+    """Read `http(s)://host[:port]`; raises ValueError."""
+    match = _ENDPOINT.fullmatch(url)
+    if match is None:
+        raise ValueError("expected http://host[:port] or https://host[:port]")
+    return KmsEndpoint(host=match[2], tls=match[1] == "https")
+
+
+def dial(proxy: addresses.Address, endpoint: KmsEndpoint) -> Callable[[], Awaitable[Stream]]:
+    """Return a function that connects to KMS through the host's proxy.
+
+    TLS ends here, with the system's trust roots and no less than TLS 1.2 (asyncio's default context).
+    """
+
+    async def connect() -> Stream:
+        sock = await addresses.connect(proxy)
+        return await asyncio.open_connection(
+            sock=sock,
+            limit=MAX_HEAD,
+            ssl=True if endpoint.tls else None,
+            server_hostname=endpoint.server_name if endpoint.tls else None,
+        )
+
+    return connect
+
+
+class KmsUnwrapper:
+    """A KeyUnwrapper that asks KMS to decrypt under one pinned key.
+
+    `key_id` is the key's ARN, id or alias; `now` gives Unix seconds. Without attestation KMS answers with the
+    plaintext key: TLS keeps the host from reading it on the way, the credentials do not keep the host from
+    asking the same question.
+    """
+
+    def __init__(
+        self, http: HttpPool, endpoint: KmsEndpoint, *, key_id: str, now: Callable[[], float]
+    ) -> None:
+        self._http = http
+        self._host = endpoint.host
+        self._key_id = key_id
+        self._now = now
+        self._credentials: AwsKey | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Tell whether there are credentials."""
+        return self._credentials is not None
+
+    def use(self, credentials: Credentials) -> None:
+        """Replace the credentials."""
+        token = credentials.session_token
+        self._credentials = AwsKey(
+            access_key_id=credentials.access_key_id,
+            secret=credentials.secret_access_key.get_secret_value(),
+            token=None if token is None else token.get_secret_value(),
+            region=credentials.region,
+            service="kms",
+        )
+
+    async def unwrap(self, key: WrappedKey) -> bytearray:
+        """Return the private scalar of a wrapped key; raises Refused or Failed."""
+        if self._credentials is None:
+            raise Failed(FailureCode.CREDENTIALS_MISSING)
+        body = json.dumps(
+            {
+                "CiphertextBlob": base64.b64encode(key.wrapped).decode(),
+                "EncryptionAlgorithm": "SYMMETRIC_DEFAULT",
+                "EncryptionContext": {"sub": key.subject, "chain": str(key.chain_id)},
+                "KeyId": self._key_id,
+            }
+        ).encode()
+        headers = {
+            "content-type": "application/x-amz-json-1.1",
+            "host": self._host,
+            "x-amz-target": "TrentService.Decrypt",
+        }
+        try:
+            response = await self._http.post(
+                signed_headers(self._credentials, headers, body, now=self._now()), body
+            )
+        except Unavailable:
+            raise Failed(FailureCode.KMS_UNAVAILABLE) from None
+        if response.status != 200:
+            _raise_fault(response)
+        return secp256k1_scalar(self._plaintext(response))
+
+    def _plaintext(self, response: HttpResponse) -> bytes:
+        answer = _object(response)
+        used, plaintext = answer.get("KeyId"), answer.get("Plaintext")
+        if self._key_id.startswith("arn:") and ":key/" in self._key_id and used != self._key_id:
+            raise Refused(RefusalCode.KEY_UNDECRYPTABLE)
+        if not isinstance(plaintext, str):
+            raise Failed(FailureCode.KMS_UNAVAILABLE)
+        try:
+            return base64.b64decode(plaintext, validate=True)
+        except ValueError:
+            raise Failed(FailureCode.KMS_UNAVAILABLE) from None
+
+
+def _object(response: HttpResponse) -> dict[str, Any]:
+    try:
+        answer = json.loads(response.body)
+    except (ValueError, RecursionError):
+        answer = None
+    return answer if isinstance(answer, dict) else {}
+
+
+def _raise_fault(response: HttpResponse) -> NoReturn:
+    """Raise what a KMS error means; its message goes nowhere."""
+    kind = str(_object(response).get("__type", "")).rpartition("#")[2]
+    fault = _FAULTS.get(kind, FailureCode.KMS_UNAVAILABLE)
+    if isinstance(fault, RefusalCode):
+        raise Refused(fault)
+    raise Failed(fault)

@@ -1,0 +1,219 @@
+"""Serves the host: reads requests, answers each one, and never says more than a code."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import structlog
+
+from mintline_signer.connection import FramedConnection, Limits
+from mintline_signer.enclave.keys import KeyCache
+from mintline_signer.enclave.kms import KmsUnwrapper
+from mintline_signer.enclave.policy import Policy, check
+from mintline_signer.enclave.signing import match_keys, sign
+from mintline_signer.errors import Failed, FailureCode, RefusalCode, Refused
+from mintline_signer.protocol import (
+    Accepted,
+    BadRequest,
+    Credentials,
+    Failure,
+    Ping,
+    Pong,
+    Refusal,
+    Request,
+    Response,
+    Sign,
+    Statistics,
+    Stats,
+    read_request,
+    response_frame,
+)
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Counts:
+    """What has been answered since the start."""
+
+    signed: int = 0
+    refused: int = 0
+    failed: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class Enclave:
+    """What answers requests: a policy, keys, and the way to get more of them."""
+
+    policy: Policy
+    keys: KeyCache
+    kms: KmsUnwrapper
+    now: Callable[[], float]
+    counts: Counts = field(default_factory=Counts)
+
+    def answer(self, request: Request) -> Response | None:
+        """Answer at once what can be; None means that keys have to be fetched first (`answer_later`)."""
+        match request:
+            case Sign():
+                return self._judged(request)
+            case Credentials():
+                self.kms.use(request)
+                return Accepted()
+            case Ping():
+                return Pong(credentials=self.kms.ready)
+            case Stats():
+                return self._statistics()
+
+    def _judged(self, request: Sign) -> Response | None:
+        try:
+            check(self.policy, request.intent, now=self.now())
+            match_keys(request, self.policy)
+            keys = self.keys.held(request.keys)
+            if keys is None:
+                return None
+            signed = sign(request.intent, keys)
+        except (Refused, Failed) as error:
+            return self._declined(error)
+        self.counts.signed += 1
+        return signed
+
+    async def answer_later(self, request: Sign) -> Response:
+        """Answer a request that the policy allows and whose keys have to be unwrapped."""
+        try:
+            signed = sign(request.intent, await self.keys.obtain(request.keys))
+        except (Refused, Failed) as error:
+            return self._declined(error)
+        self.counts.signed += 1
+        return signed
+
+    def _declined(self, error: Refused | Failed) -> Response:
+        if isinstance(error, Refused):
+            self.counts.refused += 1
+            log.warning("signing_refused", code=error.code)
+            return Refusal(code=RefusalCode(error.code))
+        return self.failure(error.code)
+
+    def failure(self, code: FailureCode) -> Failure:
+        """Return a failure, counted."""
+        self.counts.failed += 1
+        log.warning("signing_failed", code=code.value)
+        return Failure(code=code)
+
+    def _statistics(self) -> Statistics:
+        return Statistics(
+            signed=self.counts.signed,
+            refused=self.counts.refused,
+            failed=self.counts.failed,
+            keys_unwrapped=self.keys.unwrapped,
+            keys_held=len(self.keys),
+        )
+
+
+class Session:
+    """One connection of the host's.
+
+    Invariant: at most `in_flight` requests of a connection are being worked on; beyond that nothing is read.
+    """
+
+    def __init__(self, enclave: Enclave, *, limits: Limits, in_flight: int, server: Server) -> None:
+        self._enclave = enclave
+        self._in_flight = in_flight
+        self._server = server
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.connection = FramedConnection(
+            receive=self._receive, opened=self._opened, closed=self._closed, limits=limits
+        )
+
+    def _opened(self) -> None:
+        if not self._server.admit(self):
+            self.connection.abort()
+
+    def _closed(self) -> None:
+        self._server.forget(self)
+        for task in self._tasks:
+            task.cancel()
+
+    def _receive(self, body: bytes) -> None:
+        try:
+            request_id, request = read_request(body)
+        except BadRequest as error:
+            response: Response = self._enclave.failure(FailureCode.BAD_REQUEST)
+            self.connection.send(response_frame(error.request_id, response))
+            return
+        answer = self._at_once(request)
+        if answer is not None:
+            self.connection.send(response_frame(request_id, answer))
+        elif isinstance(request, Sign):
+            task = asyncio.create_task(self._later(request_id, request), name=f"sign {request_id}")
+            self._tasks.add(task)
+            task.add_done_callback(self._finished)
+            if len(self._tasks) >= self._in_flight:
+                self.connection.hold()
+
+    def _at_once(self, request: Request) -> Response | None:
+        try:
+            return self._enclave.answer(request)
+        except Exception as error:  # noqa: BLE001 - the host must get a code whatever broke
+            return self._broken(error)
+
+    async def _later(self, request_id: int, request: Sign) -> None:
+        try:
+            answer = await self._enclave.answer_later(request)
+        except Exception as error:  # noqa: BLE001 - the host must get a code whatever broke
+            answer = self._broken(error)
+        self.connection.send(response_frame(request_id, answer))
+
+    def _broken(self, error: Exception) -> Response:
+        # The type alone: an exception's text may quote a key.
+        log.error("request_broke", error=type(error).__name__)
+        return self._enclave.failure(FailureCode.INTERNAL)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if len(self._tasks) == self._in_flight - 1 and self.connection.open:
+            self.connection.release()
+
+
+class Server:
+    """Accepts the host's connections: up to `connections` of them, over vsock from `parent_cid` alone."""
+
+    def __init__(
+        self, enclave: Enclave, *, limits: Limits, connections: int, in_flight: int, parent_cid: int
+    ) -> None:
+        self._enclave = enclave
+        self._limits = limits
+        self._connections = connections
+        self._in_flight = in_flight
+        self._parent_cid = parent_cid
+        self._sessions: set[Session] = set()
+
+    def admit(self, session: Session) -> bool:
+        """Take a session in, if there is room and its peer is the host."""
+        peer = session.connection.peer
+        foreign = isinstance(peer, tuple) and peer[0] != self._parent_cid
+        if foreign or len(self._sessions) >= self._connections:
+            log.warning("connection_refused", foreign=foreign)
+            return False
+        self._sessions.add(session)
+        return True
+
+    def forget(self, session: Session) -> None:
+        """Note that a session has ended."""
+        self._sessions.discard(session)
+
+    def _accept(self) -> FramedConnection:
+        session = Session(self._enclave, limits=self._limits, in_flight=self._in_flight, server=self)
+        return session.connection
+
+    async def serve(self, listening: socket.socket, stop: asyncio.Event) -> None:
+        """Serve until `stop` is set, then close every connection."""
+        server = await asyncio.get_running_loop().create_server(self._accept, sock=listening)
+        try:
+            await stop.wait()
+        finally:
+            server.close()
+            for session in list(self._sessions):
+                session.connection.close()

@@ -1,0 +1,61 @@
+"""Wires the enclave: policy, keys, KMS, and the socket on which the host is served."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import time
+
+import structlog
+
+from mintline_signer import addresses
+from mintline_signer.connection import Limits
+from mintline_signer.enclave.http1 import HttpPool
+from mintline_signer.enclave.keys import KeyCache
+from mintline_signer.enclave.kms import KmsUnwrapper, dial, parse_endpoint
+from mintline_signer.enclave.policy import load_policy
+from mintline_signer.enclave.server import Enclave, Server
+from mintline_signer.enclave.settings import EnclaveSettings
+
+log = structlog.get_logger()
+
+_SWEEP = 1.0
+"""Seconds between two looks for keys whose time is over."""
+
+
+async def run(settings: EnclaveSettings, stop: asyncio.Event) -> None:
+    """Serve the host until `stop` is set, then overwrite every key."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold the keys
+    policy = load_policy(settings.signing_policy)
+    endpoint = parse_endpoint(settings.kms_endpoint_url)
+    http = HttpPool(
+        dial(addresses.parse(settings.kms_proxy_address), endpoint),
+        size=settings.kms_connections,
+        timeout=settings.kms_timeout,
+    )
+    kms = KmsUnwrapper(http, endpoint, key_id=settings.kms_key_id, now=time.time)
+    keys = KeyCache(kms, size=settings.key_cache_size, ttl=settings.key_cache_ttl, clock=time.monotonic)
+    server = Server(
+        Enclave(policy=policy, keys=keys, kms=kms, now=time.time),
+        limits=Limits(idle=settings.idle_timeout),
+        connections=settings.max_connections,
+        in_flight=settings.max_in_flight,
+        parent_cid=settings.parent_cid,
+    )
+    address = addresses.parse(settings.enclave_address)
+    listening = addresses.listen(address)
+    log.info("enclave_listening", address=settings.enclave_address, contracts=sorted(policy.contracts))
+    sweeping = asyncio.create_task(_expire(keys), name="expire keys")
+    try:
+        await server.serve(listening, stop)
+    finally:
+        sweeping.cancel()
+        addresses.withdraw(address)
+        await http.aclose()
+        keys.clear()
+
+
+async def _expire(keys: KeyCache) -> None:
+    while True:
+        await asyncio.sleep(_SWEEP)
+        keys.expire()

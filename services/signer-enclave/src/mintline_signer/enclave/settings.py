@@ -1,0 +1,45 @@
+"""Settings of the enclave: none of them secret, since an enclave's environment is part of its image."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from mintline.settings import Settings
+from mintline_signer.addresses import AddressText
+from mintline_signer.enclave.kms import parse_endpoint
+
+
+def _endpoint(url: str) -> str:
+    parse_endpoint(url)
+    return url
+
+
+class EnclaveSettings(Settings):
+    """Settings of the enclave process."""
+
+    enclave_address: AddressText
+    """Where the enclave serves the host: `vsock://any:PORT`, or `unix:///path`."""
+    kms_proxy_address: AddressText
+    """Where the host's KMS proxy listens: `vsock://3:PORT`, or `unix:///path`."""
+    parent_cid: int = Field(default=3, ge=0, lt=2**32)
+    """The context id of the parent instance: over vsock, no one else is served."""
+    kms_endpoint_url: Annotated[str, AfterValidator(_endpoint)]
+    """KMS as its certificate names it; the proxy chooses the route."""
+    kms_key_id: str = Field(min_length=1, max_length=2048)
+    """The one key that may unwrap: its ARN, or an alias where no one can repoint it."""
+    signing_policy: Path
+    """The policy document (JSON)."""
+    kms_connections: int = Field(default=16, ge=1, le=256)
+    kms_timeout: float = Field(default=5.0, gt=0)
+    """Seconds for one request to KMS, the wait for a connection included."""
+    key_cache_size: int = Field(default=10_000, ge=2)
+    key_cache_ttl: float = Field(default=900.0, gt=0)
+    """Seconds that an unwrapped key is held at most."""
+    max_connections: int = Field(default=16, ge=1)
+    max_in_flight: int = Field(default=256, ge=1)
+    """Requests of one connection that may wait for KMS before nothing more is read from it."""
+    idle_timeout: float = Field(default=60.0, gt=0)
+    """Seconds without a byte from the host after which its connection is closed."""

@@ -1,0 +1,85 @@
+"""From an intent that the policy allows to a signed transaction."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from mintline.eth import Transaction, keccak256, redeem_calldata, voucher_hash
+from mintline.messages import AnyIntent, SignMint, SignNoop, SignTopUp
+from mintline_signer.enclave.curve import SigningKey
+from mintline_signer.enclave.policy import Policy
+from mintline_signer.errors import Failed, FailureCode
+from mintline_signer.protocol import Sign, Signed, WrappedKey
+
+
+def match_keys(request: Sign, policy: Policy) -> None:
+    """Raise Failed (`keys_mismatch`) unless the keys are the signer's, then for a mint the issuer's."""
+    intent = request.intent
+    signer = intent.signer
+    expected = [(signer.address, signer.subject, intent.chain_id)]
+    if isinstance(intent, SignMint):
+        expected.append((policy.issuer.address, policy.issuer.subject, intent.chain_id))
+    if [_identity(key) for key in request.keys] != expected:
+        raise Failed(FailureCode.KEYS_MISMATCH)
+
+
+def _identity(key: WrappedKey) -> tuple[str, str, int]:
+    return key.address, key.subject, key.chain_id
+
+
+def sign(intent: AnyIntent, keys: list[SigningKey]) -> Signed:
+    """Sign with the signer's key, having issued the voucher with the second key if it is a mint.
+
+    Hazard: no policy is applied here; the caller has done so. Raises Failed (`signing_fault`).
+    """
+    signer = keys[0]
+    if signer.address != intent.signer.address:
+        raise Failed(FailureCode.SIGNING_FAULT)
+    transaction = _transaction(intent, keys)
+    signature = signer.sign(transaction.signing_hash())
+    raw = transaction.signed(signature.y_parity, signature.r, signature.s)
+    return Signed(raw=raw, tx_hash=keccak256(raw))
+
+
+def _transaction(intent: AnyIntent, keys: list[SigningKey]) -> Transaction:
+    match intent:
+        case SignMint():
+            return _of(intent, to=intent.contract, data=_redemption(intent, keys[1]))
+        case SignTopUp():
+            return _of(intent, to=intent.recipient, value=intent.value)
+        case SignNoop():
+            return _of(intent, to=intent.signer.address)
+        case _:
+            assert_never(intent)
+
+
+def _of(intent: AnyIntent, *, to: str, value: int = 0, data: bytes = b"") -> Transaction:
+    return Transaction(
+        chain_id=intent.chain_id,
+        nonce=intent.nonce,
+        max_priority_fee_per_gas=intent.fees.max_priority_fee_per_gas,
+        max_fee_per_gas=intent.fees.max_fee_per_gas,
+        gas=intent.gas,
+        to=to,
+        value=value,
+        data=data,
+    )
+
+
+def _redemption(intent: SignMint, issuer: SigningKey) -> bytes:
+    voucher = intent.voucher
+    digest = voucher_hash(
+        chain_id=intent.chain_id,
+        contract=intent.contract,
+        token_id=voucher.token_id,
+        to=voucher.to,
+        metadata_digest=voucher.metadata_digest,
+        deadline=voucher.deadline,
+    )
+    return redeem_calldata(
+        token_id=voucher.token_id,
+        to=voucher.to,
+        metadata_digest=voucher.metadata_digest,
+        deadline=voucher.deadline,
+        signature=issuer.sign(digest).with_v(),
+    )

@@ -1,0 +1,95 @@
+"""The signer's errors.
+
+::
+
+    MintlineError
+    ├── BrokenFrame     the peer broke the framing or the encoding: its connection is closed
+    ├── Refused         the enclave will never sign this; `code` says why       (a Rejected)
+    └── Failed          the enclave cannot sign this now; `code` says why       (an Unavailable)
+
+Only codes cross the socket, never the text of an exception.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from mintline.errors import MintlineError, Rejected, Unavailable
+
+
+class RefusalCode(StrEnum):
+    """Why an intent can never be signed."""
+
+    INTENT = "policy_intent"
+    CHAIN = "policy_chain"
+    KEY_CHAIN = "policy_key_chain"
+    SIGNER = "policy_signer"
+    ISSUER_TRANSACTS = "policy_issuer_transacts"
+    CONTRACT = "policy_contract"
+    GAS = "policy_gas"
+    FEE = "policy_fee"
+    PRIORITY_FEE = "policy_priority_fee"
+    COST = "policy_cost"
+    VOUCHER_TTL = "policy_voucher_ttl"
+    VOUCHER_EXPIRED = "policy_voucher_expired"
+    TOP_UP_VALUE = "policy_top_up_value"
+    TOP_UP_RECIPIENT = "policy_top_up_recipient"
+    KEY_UNDECRYPTABLE = "key_undecryptable"
+    KEY_MALFORMED = "key_malformed"
+    KEY_ADDRESS = "key_address"
+
+
+class FailureCode(StrEnum):
+    """Why a request cannot be served now, or not by this peer."""
+
+    BAD_REQUEST = "bad_request"
+    KEYS_MISMATCH = "keys_mismatch"
+    CREDENTIALS_MISSING = "credentials_missing"
+    CREDENTIALS_EXPIRED = "credentials_expired"
+    KMS_DENIED = "kms_denied"
+    KMS_THROTTLED = "kms_throttled"
+    KMS_UNAVAILABLE = "kms_unavailable"
+    SIGNING_FAULT = "signing_fault"
+    OVERLOADED = "overloaded"
+    INTERNAL = "internal"
+
+
+REASONS: dict[RefusalCode, str] = {
+    RefusalCode.INTENT: "The signing policy does not know this kind of transaction.",
+    RefusalCode.CHAIN: "The signing policy does not allow this chain.",
+    RefusalCode.KEY_CHAIN: "The signer's key belongs to another chain.",
+    RefusalCode.SIGNER: "The signing policy does not allow this signer to do this.",
+    RefusalCode.ISSUER_TRANSACTS: "The issuer's key signs vouchers only, never transactions.",
+    RefusalCode.CONTRACT: "The signing policy does not allow this contract.",
+    RefusalCode.GAS: "The gas limit exceeds the signing policy's.",
+    RefusalCode.FEE: "The fee per gas exceeds the signing policy's.",
+    RefusalCode.PRIORITY_FEE: "The priority fee exceeds the fee cap.",
+    RefusalCode.COST: "The transaction may cost more than the signing policy allows.",
+    RefusalCode.VOUCHER_TTL: "The voucher's deadline is further away than the signing policy allows.",
+    RefusalCode.VOUCHER_EXPIRED: "The voucher's deadline has passed.",
+    RefusalCode.TOP_UP_VALUE: "The top-up exceeds the signing policy's limit.",
+    RefusalCode.TOP_UP_RECIPIENT: "The signing policy does not allow a top-up to this recipient.",
+    RefusalCode.KEY_UNDECRYPTABLE: "The wrapped key does not decrypt for its subject and chain.",
+    RefusalCode.KEY_MALFORMED: "The unwrapped key is not a secp256k1 private key.",
+    RefusalCode.KEY_ADDRESS: "The unwrapped key has another address than expected.",
+}
+"""One sentence for the user per refusal."""
+
+
+class BrokenFrame(MintlineError):  # noqa: N818 - named for what happened, as its family's members are
+    """The peer sent something that is no frame of ours; nothing more can be read from it."""
+
+
+class Refused(Rejected):
+    """The enclave will never sign this."""
+
+    def __init__(self, code: RefusalCode) -> None:
+        super().__init__(code.value, REASONS[code])
+
+
+class Failed(Unavailable):
+    """The enclave cannot serve this now; `code` is a FailureCode."""
+
+    def __init__(self, code: FailureCode) -> None:
+        super().__init__(code.value)
+        self.code = code

@@ -1,0 +1,1 @@
+"""The host: moves intents from SQS to the enclave and signed transactions back; knows no secrets."""

@@ -1,0 +1,214 @@
+"""The enclave at the far end of a connection: pipelined, kept alive, found again when it restarts."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+import structlog
+
+from mintline.errors import MintlineError, Unavailable
+from mintline_signer import addresses
+from mintline_signer.connection import FramedConnection, Limits
+from mintline_signer.errors import Failed, FailureCode, Refused
+from mintline_signer.host.credentials import CredentialSource
+from mintline_signer.protocol import (
+    Accepted,
+    Credentials,
+    Failure,
+    Ping,
+    Pong,
+    Refusal,
+    Request,
+    Response,
+    Sign,
+    Signed,
+    Statistics,
+    Stats,
+    read_response,
+    request_frame,
+)
+
+log = structlog.get_logger()
+
+MAX_SENDS = 2
+"""A request goes out again once when the connection breaks under it: signing is deterministic. Not more
+often, since the request itself may be what broke it."""
+BACKOFF_CAP = 2.0
+_STALE = frozenset({FailureCode.CREDENTIALS_MISSING, FailureCode.CREDENTIALS_EXPIRED})
+
+
+@dataclass(slots=True, eq=False)
+class _Pending:
+    frame: bytes
+    answer: asyncio.Future[Response]
+    sends: int = 0
+
+
+class EnclaveClient:
+    """One connection to the enclave, for as long as it is entered.
+
+    Invariant: on a new connection the credentials go first, then whatever is still unanswered.
+    `timeout` is in seconds and covers one request with all its reconnections. Every `keepalive` seconds the
+    enclave is given the credentials, if they have changed, and asked for its statistics: `observe` gets them.
+    """
+
+    def __init__(
+        self,
+        address: addresses.Address,
+        *,
+        credentials: CredentialSource,
+        timeout: float = 10.0,
+        keepalive: float = 10.0,
+        observe: Callable[[Statistics], None] = lambda _: None,
+        rng: random.Random | None = None,
+    ) -> None:
+        self._address = address
+        self._credentials = credentials
+        self._timeout = timeout
+        self._keepalive = keepalive
+        self._observe = observe
+        self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
+        self._ids = itertools.count(1)
+        self._pending: dict[int, _Pending] = {}
+        self._connection: FramedConnection | None = None
+        self._greeted = False
+        self._pushed: Credentials | None = None
+        self._nudge = asyncio.Event()
+        self._keeper: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._keeper = asyncio.create_task(self._keep_connected(), name="enclave connection")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._keeper is not None:
+            self._keeper.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._keeper
+
+    async def sign(self, request: Sign) -> Signed:
+        """Return the signed transaction; raises Refused, Failed, or Unavailable when nobody answers."""
+        answer = await self._call(request)
+        match answer:
+            case Signed():
+                return answer
+            case Refusal():
+                raise Refused(answer.code)
+            case Failure():
+                if answer.code in _STALE:
+                    self._pushed = None
+                    self._nudge.set()
+                raise Failed(answer.code)
+            case _:
+                raise Unavailable("the enclave answered something else")
+
+    async def ping(self) -> None:
+        """Raise Unavailable unless the enclave answers and has credentials: a readiness check."""
+        answer = await self._call(Ping())
+        if not isinstance(answer, Pong) or not answer.credentials:
+            raise Unavailable("the enclave has no credentials")
+
+    async def _call(self, request: Request, *, urgent: bool = False) -> Response:
+        """Send a request and wait for its answer; an urgent one does not wait for the greeting."""
+        request_id = next(self._ids)
+        frame = request_frame(request_id, request)
+        pending = _Pending(frame, asyncio.get_running_loop().create_future())
+        self._pending[request_id] = pending
+        try:
+            if self._greeted or urgent:
+                self._transmit(pending)
+            async with asyncio.timeout(self._timeout):
+                return await pending.answer
+        except TimeoutError:
+            raise Unavailable("the enclave did not answer") from None
+        finally:
+            del self._pending[request_id]
+
+    def _transmit(self, pending: _Pending) -> None:
+        if self._connection is None or pending.answer.done():
+            return
+        if pending.sends >= MAX_SENDS:
+            pending.answer.set_exception(Unavailable("the enclave broke off twice"))
+            return
+        pending.sends += 1
+        self._connection.send(pending.frame)
+
+    def _receive(self, body: bytes) -> None:
+        request_id, response = read_response(body)
+        pending = self._pending.get(request_id)
+        # Nobody waits for an answer that came too late, or twice.
+        if pending is not None and not pending.answer.done():
+            pending.answer.set_result(response)
+
+    async def _keep_connected(self) -> None:
+        failures = 0
+        while True:
+            try:
+                await self._one_connection()
+                failures = 0
+            except (OSError, MintlineError) as error:
+                failures += 1
+                if failures == 1:
+                    log.warning("enclave_unreachable", error=type(error).__name__)
+            delay = min(BACKOFF_CAP, 0.05 * 2.0 ** min(failures, 10))
+            await asyncio.sleep(delay * self._rng.uniform(0.5, 1))
+
+    async def _one_connection(self) -> None:
+        """Connect, and keep alive until the end; raises Unavailable if that comes before the greeting."""
+        closed = asyncio.Event()
+        sock = await addresses.connect(self._address)
+        try:
+            _, connection = await asyncio.get_running_loop().create_connection(
+                lambda: FramedConnection(receive=self._receive, closed=closed.set, limits=Limits()), sock=sock
+            )
+        except BaseException:
+            sock.close()
+            raise
+        self._connection, self._pushed = connection, None
+        living = asyncio.create_task(self._live(), name="enclave keepalive")
+        ending = asyncio.create_task(closed.wait())
+        try:
+            done, _ = await asyncio.wait({living, ending}, return_when=asyncio.FIRST_COMPLETED)
+            if living in done:
+                living.result()
+            if not self._greeted:
+                raise Unavailable("the enclave broke off at once")
+            log.warning("enclave_connection_lost")
+        finally:
+            living.cancel()
+            ending.cancel()
+            self._connection, self._greeted = None, False
+            connection.abort()
+
+    async def _live(self) -> None:
+        """Greet, send what waits, then ask after the enclave time and again; raises Unavailable."""
+        await self._push_credentials()
+        self._greeted = True
+        log.info("enclave_connected")
+        for pending in list(self._pending.values()):
+            self._transmit(pending)
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._keepalive):
+                    await self._nudge.wait()
+            self._nudge.clear()
+            await self._push_credentials()
+            statistics = await self._call(Stats(), urgent=True)
+            if isinstance(statistics, Statistics):
+                self._observe(statistics)
+
+    async def _push_credentials(self) -> None:
+        credentials = await self._credentials()
+        if credentials != self._pushed:
+            if not isinstance(await self._call(credentials, urgent=True), Accepted):
+                raise Unavailable("the enclave did not take the credentials")
+            self._pushed = credentials

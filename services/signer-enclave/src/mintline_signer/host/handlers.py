@@ -1,0 +1,59 @@
+"""From an intent to what the broadcaster is told."""
+
+from __future__ import annotations
+
+from mintline.errors import Rejected, Unavailable
+from mintline.messages import (
+    AnyIntent,
+    AnyMessage,
+    Broadcast,
+    KeyRef,
+    SigningRefused,
+    SignMint,
+    SignNoop,
+    SignTopUp,
+)
+from mintline_signer.errors import Refused
+from mintline_signer.host.ports import SigningPort, WrappedKeySource
+from mintline_signer.protocol import Sign, WrappedKey
+
+
+async def sign(
+    intent: AnyIntent, *, keys: WrappedKeySource, enclave: SigningPort, issuer: KeyRef
+) -> Broadcast | SigningRefused:
+    """Have the enclave sign an intent.
+
+    Raises Rejected when there is no such key, Unavailable when the enclave, KMS or the store does not answer.
+    """
+    wrapped = [await keys.read(intent.signer)]
+    if isinstance(intent, SignMint):
+        wrapped.append(await _issuer_key(keys, issuer))
+    try:
+        signed = await enclave.sign(Sign(intent=intent, keys=wrapped))
+    except Refused as refused:
+        return SigningRefused(intent=intent, code=refused.code, reason=refused.reason, trace=intent.trace)
+    return Broadcast(intent=intent, raw=signed.raw, tx_hash=signed.tx_hash, trace=intent.trace)
+
+
+async def _issuer_key(keys: WrappedKeySource, issuer: KeyRef) -> WrappedKey:
+    """Return the issuer's key; its absence is an outage of ours, and no reason to end a mint."""
+    try:
+        return await keys.read(issuer)
+    except Rejected as rejected:
+        raise Unavailable(f"the issuer's key: {rejected.code}") from None
+
+
+def intent_of(message: AnyMessage) -> AnyIntent:
+    """Return a message that is an intent; raises Rejected for one that strayed into the queue."""
+    if isinstance(message, SignMint | SignTopUp | SignNoop):
+        return message
+    raise Rejected("unexpected_message", f"A {message.type} message has no place on the signing queue.")
+
+
+def dedup_id(answer: Broadcast | SigningRefused) -> str:
+    """Return the id by which the queue knows a second copy of the same answer."""
+    if isinstance(answer, Broadcast):
+        return f"0x{answer.tx_hash.hex()}"
+    intent = answer.intent
+    subject = intent.signer.address if isinstance(intent, SignTopUp) else intent.mint_id
+    return f"refused:{subject}:{intent.nonce}:{intent.attempt}"

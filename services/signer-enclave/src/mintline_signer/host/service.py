@@ -1,0 +1,111 @@
+"""Wires the host: the signing queue, the wrapped keys, the enclave, and the enclave's way to KMS."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from functools import partial
+
+import structlog
+from prometheus_client import CollectorRegistry, Gauge
+
+from mintline.admin import Admin, process_registry
+from mintline.aws.keys import read_wrapped
+from mintline.aws.queues import Queues
+from mintline.aws.session import AwsCalls, open_client
+from mintline.consumer import Consumer, ConsumerMetrics
+from mintline.messages import AnyMessage, Broadcast, KeyRef
+from mintline.queueing import SendingPort
+from mintline.resources import BROADCAST, SIGN
+from mintline_signer import addresses
+from mintline_signer.host.credentials import credential_source
+from mintline_signer.host.enclave_client import EnclaveClient
+from mintline_signer.host.handlers import dedup_id, intent_of, sign
+from mintline_signer.host.kms_proxy import KmsProxy
+from mintline_signer.host.ports import SigningPort, WrappedKeySource
+from mintline_signer.host.settings import HostSettings
+from mintline_signer.host.wrapped_keys import RememberedKeys
+from mintline_signer.protocol import Statistics
+
+log = structlog.get_logger()
+
+
+async def run(settings: HostSettings, stop: asyncio.Event) -> None:
+    """Serve the signing queue until `stop` is set."""
+    registry = process_registry()
+    calls = AwsCalls(registry)
+    async with AsyncExitStack() as stack:
+        sqs = await open_client(stack, "sqs", settings, calls=calls)
+        secrets = await open_client(stack, "secretsmanager", settings, calls=calls)
+        queues = Queues(sqs, settings.resource_prefix)
+        stack.push_async_callback(queues.aclose)
+        await stack.enter_async_context(_kms_proxy(settings))
+        enclave = await stack.enter_async_context(
+            EnclaveClient(
+                addresses.parse(settings.enclave_address),
+                credentials=credential_source(settings),
+                timeout=settings.enclave_timeout,
+                observe=_StatisticsGauge(registry),
+            )
+        )
+        admin = Admin(
+            host=settings.admin_host,
+            port=settings.admin_port,
+            checks={"sqs": partial(queues.ping, SIGN), "enclave": enclave.ping},
+            registry=registry,
+        )
+        await stack.enter_async_context(admin)
+        log.info("admin_listening", port=admin.port)
+        keys = RememberedKeys(partial(read_wrapped, secrets), size=settings.key_cache_size)
+        consumer = Consumer(
+            queues=queues,
+            queue=SIGN,
+            handle=partial(handle, queues=queues, keys=keys, enclave=enclave, issuer=settings.issuer),
+            concurrency=settings.concurrency,
+            metrics=ConsumerMetrics(registry),
+        )
+        await consumer.run(stop)
+
+
+async def handle(
+    message: AnyMessage,
+    *,
+    queues: SendingPort,
+    keys: WrappedKeySource,
+    enclave: SigningPort,
+    issuer: KeyRef,
+) -> None:
+    """Take one message from the signing queue to the broadcast queue."""
+    intent = intent_of(message)
+    answer = await sign(intent, keys=keys, enclave=enclave, issuer=issuer)
+    await queues.send(BROADCAST, answer, group=intent.signer.address, dedup=dedup_id(answer))
+    identity = {"sender": intent.signer.address, "nonce": intent.nonce, "attempt": intent.attempt}
+    if isinstance(answer, Broadcast):
+        log.info("intent_signed", tx_hash=f"0x{answer.tx_hash.hex()}", **identity)
+    else:
+        log.warning("intent_refused", code=answer.code, **identity)
+
+
+def _kms_proxy(settings: HostSettings) -> KmsProxy:
+    host, _, port = settings.kms_endpoint.rpartition(":")
+    enclave = addresses.parse(settings.enclave_address)
+    return KmsProxy(
+        addresses.parse(settings.kms_proxy_address),
+        (host, int(port)),
+        connections=settings.proxy_connections,
+        idle_timeout=settings.proxy_idle_timeout,
+        peer_cid=enclave.cid if isinstance(enclave, addresses.VsockAddress) else None,
+    )
+
+
+class _StatisticsGauge:
+    """The enclave's own counts, since it has no metrics endpoint."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._gauge = Gauge(
+            "mintline_enclave", "The enclave's counts since its start.", ("count",), registry=registry
+        )
+
+    def __call__(self, statistics: Statistics) -> None:
+        for name, value in statistics.model_dump(exclude={"type"}).items():
+            self._gauge.labels(name).set(value)

@@ -1,0 +1,190 @@
+"""What host and enclave say to each other.
+
+::
+
+    host ──▶ enclave   {"id": n, "request":  Sign | Credentials | Ping | Stats}
+    host ◀── enclave   {"id": n, "response": Signed | Refusal | Failure | Accepted | Pong | Statistics}
+
+Requests are pipelined: answers come in any order and carry the request's id. Integers beyond 64 bits are
+decimal strings, as in the messages' JSON.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import Field, SecretStr, TypeAdapter, ValidationError
+
+from mintline.fields import Address
+from mintline.messages import AnyIntent, Frozen
+from mintline_signer.errors import BrokenFrame, FailureCode, RefusalCode
+from mintline_signer.frames import decode, frame
+
+MAX_ID = 2**63 - 1
+
+
+class WrappedKey(Frozen):
+    """A private key as KMS wrapped it, and whose it claims to be."""
+
+    address: Address
+    subject: str = Field(min_length=1, max_length=128)
+    chain_id: int = Field(gt=0)
+    wrapped: bytes = Field(min_length=1, max_length=6144, repr=False)
+
+
+class Sign(Frozen):
+    """Sign what the intent means, with exactly the keys that it takes."""
+
+    type: Literal["sign"] = "sign"
+    intent: AnyIntent
+    keys: list[WrappedKey] = Field(min_length=1, max_length=2)
+
+
+class Credentials(Frozen):
+    """The AWS credentials by which the enclave calls KMS; they replace the ones before."""
+
+    type: Literal["credentials"] = "credentials"
+    access_key_id: str = Field(min_length=1, max_length=128, repr=False)
+    secret_access_key: SecretStr = Field(min_length=1, max_length=256)
+    session_token: SecretStr | None = Field(default=None, max_length=8192)
+    region: str = Field(pattern=r"^[a-z0-9-]{1,32}$")
+
+
+class Ping(Frozen):
+    """Ask whether anyone is there."""
+
+    type: Literal["ping"] = "ping"
+
+
+class Stats(Frozen):
+    """Ask what has been done since the start."""
+
+    type: Literal["stats"] = "stats"
+
+
+Request: TypeAlias = Annotated[Sign | Credentials | Ping | Stats, Field(discriminator="type")]
+
+
+class Signed(Frozen):
+    """A signed transaction, ready for `eth_sendRawTransaction`, and its hash."""
+
+    type: Literal["signed"] = "signed"
+    raw: bytes
+    tx_hash: bytes = Field(min_length=32, max_length=32)
+
+
+class Refusal(Frozen):
+    """It will never be signed."""
+
+    type: Literal["refused"] = "refused"
+    code: Annotated[RefusalCode, Field(strict=False)]
+
+
+class Failure(Frozen):
+    """It was not done; it may be, later."""
+
+    type: Literal["failed"] = "failed"
+    code: Annotated[FailureCode, Field(strict=False)]
+
+
+class Accepted(Frozen):
+    """The credentials are in use."""
+
+    type: Literal["accepted"] = "accepted"
+
+
+class Pong(Frozen):
+    """Somebody is there."""
+
+    type: Literal["pong"] = "pong"
+    credentials: bool
+    """Whether the enclave holds credentials for KMS."""
+
+
+class Statistics(Frozen):
+    """Counts since the enclave's start, and what it holds now."""
+
+    type: Literal["statistics"] = "statistics"
+    signed: int = 0
+    refused: int = 0
+    failed: int = 0
+    keys_unwrapped: int = 0
+    keys_held: int = 0
+
+
+Response: TypeAlias = Annotated[
+    Signed | Refusal | Failure | Accepted | Pong | Statistics, Field(discriminator="type")
+]
+
+_REQUEST: TypeAdapter[Request] = TypeAdapter(Request)
+_RESPONSE: TypeAdapter[Response] = TypeAdapter(Response)
+
+
+class BadRequest(Exception):  # noqa: N818 - internal to a frame's way to its handler
+    """The frame is sound, its request is not; `request_id` can still be answered."""
+
+    def __init__(self, request_id: int) -> None:
+        super().__init__()
+        self.request_id = request_id
+
+
+def request_frame(request_id: int, request: Request) -> bytes:
+    """Return a request as one frame."""
+    return frame({"id": request_id, "request": _plain(request)})
+
+
+def _plain(request: Request) -> dict[str, Any]:
+    match request:
+        case Sign():
+            return {
+                "type": request.type,
+                "intent": request.intent.model_dump(mode="json"),
+                "keys": [key.model_dump() for key in request.keys],
+            }
+        case Credentials():
+            token = request.session_token
+            return {
+                "type": request.type,
+                "access_key_id": request.access_key_id,
+                "secret_access_key": request.secret_access_key.get_secret_value(),
+                "session_token": None if token is None else token.get_secret_value(),
+                "region": request.region,
+            }
+        case _:
+            return request.model_dump()
+
+
+def response_frame(request_id: int, response: Response) -> bytes:
+    """Return a response as one frame."""
+    return frame({"id": request_id, "response": response.model_dump()})
+
+
+def read_request(body: bytes) -> tuple[int, Request]:
+    """Parse one request strictly.
+
+    Raises BrokenFrame when there is no id to answer to, BadRequest when there is one and the rest is wrong.
+    """
+    request_id, content = _envelope(body, "request")
+    try:
+        return request_id, _REQUEST.validate_python(content, strict=True)
+    except ValidationError:
+        raise BadRequest(request_id) from None
+
+
+def read_response(body: bytes) -> tuple[int, Response]:
+    """Parse one response strictly; raises BrokenFrame."""
+    request_id, content = _envelope(body, "response")
+    try:
+        return request_id, _RESPONSE.validate_python(content, strict=True)
+    except ValidationError:
+        raise BrokenFrame("a response is none of the protocol's") from None
+
+
+def _envelope(body: bytes, content: str) -> tuple[int, Any]:
+    value = decode(body)
+    if not isinstance(value, dict) or value.keys() != {"id", content}:
+        raise BrokenFrame(f"a body is not a map of id and {content}")
+    request_id = value["id"]
+    if type(request_id) is not int or not 0 <= request_id <= MAX_ID:
+        raise BrokenFrame("an id is not an integer of 63 bits")
+    return request_id, value[content]
