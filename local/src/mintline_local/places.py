@@ -8,6 +8,7 @@ import json
 import os
 import platform
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,8 @@ from mintline.errors import Misconfigured
 CHECKOUT = Path(__file__).resolve().parents[3]
 DEFAULT_STATE = CHECKOUT / ".mintline"
 ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
-SOCKET_PATH_LIMIT = 100
-"""Bytes; a little under the 104 to 108 that systems allow a unix socket's path."""
+SOCKET_FOLDER_LIMIT = 80
+"""Bytes; systems allow a unix socket's whole path 104 to 108."""
 
 
 def tool(name: str) -> Path:
@@ -94,10 +95,14 @@ class StateFolder:
         """Return what runs from this folder, or None; a stale file of a killed line does not count."""
         return read_json(self.run) if self.run.exists() and self.in_use() else None
 
-    def socket(self, name: str, fallback: Path) -> Path:
-        """Return a path for a unix socket: in this folder, or in `fallback` when that would be too long."""
-        path = self.enclave / name
-        return path if len(os.fsencode(path)) <= SOCKET_PATH_LIMIT else fallback / name
+    @contextlib.contextmanager
+    def sockets(self) -> Iterator[Path]:
+        """Yield a folder for unix sockets: the enclave's own, unless its path is too long for them."""
+        if len(os.fsencode(self.enclave)) <= SOCKET_FOLDER_LIMIT:
+            yield self.enclave
+            return
+        with tempfile.TemporaryDirectory(prefix="mintline-") as folder:
+            yield Path(folder)
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mintline.errors import Misconfigured
-from mintline_local.places import SOCKET_PATH_LIMIT, StateFolder, read_json, write_json
+from mintline_local.places import SOCKET_FOLDER_LIMIT, StateFolder, read_json, write_json
 from mintline_local.principals import ROLES, issue_credentials
 
 
@@ -63,7 +63,13 @@ def test_prepare__when_a_file_is_in_the_way__says_so(tmp_path: Path) -> None:
         StateFolder(tmp_path / "taken").prepare()
 
 
-def test_socket__when_the_folder_is_deep__moves_to_the_fallback(tmp_path: Path) -> None:
-    deep = StateFolder(tmp_path / ("d" * SOCKET_PATH_LIMIT))
-    assert deep.socket("host.sock", Path("/tmp/m")) == Path("/tmp/m/host.sock")
-    assert StateFolder(Path("/s")).socket("host.sock", Path("/tmp/m")) == Path("/s/enclave/host.sock")
+def test_sockets__when_the_folder_is_deep__are_elsewhere_and_gone_afterwards(tmp_path: Path) -> None:
+    with StateFolder(tmp_path / ("d" * SOCKET_FOLDER_LIMIT)).sockets() as folder:
+        assert folder.is_dir()
+        assert len(str(folder)) <= SOCKET_FOLDER_LIMIT
+    assert not folder.exists()
+
+
+def test_sockets__when_the_path_is_short__are_in_the_state_folder() -> None:
+    with StateFolder(Path("/s")).sockets() as folder:
+        assert folder == Path("/s/enclave")

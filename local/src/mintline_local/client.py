@@ -1,0 +1,136 @@
+"""How the command line, the bench and the tests talk to a line: its AWS endpoint, its sign-in, its API."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Literal
+
+import aiohttp
+from aiobotocore.config import AioConfig
+from aiobotocore.session import get_session
+
+from mintline.errors import Rejected, Unavailable
+from mintline_local.principals import AwsCredentials
+
+if TYPE_CHECKING:
+    from types_aiobotocore_cognito_idp import CognitoIdentityProviderClient
+
+AwsService = Literal["sqs", "dynamodb", "s3", "kms", "secretsmanager", "cognito-idp"]
+
+
+@asynccontextmanager
+async def aws_client(
+    service: AwsService, *, endpoint_url: str, region: str, credentials: AwsCredentials
+) -> AsyncIterator[Any]:
+    """Open a client with credentials of its own, whatever the environment holds."""
+    config = AioConfig(
+        connect_timeout=5,
+        read_timeout=30,
+        retries={"mode": "standard", "max_attempts": 4},
+        s3={"addressing_style": "path"},
+    )
+    async with get_session().create_client(
+        service,
+        region_name=region,
+        endpoint_url=endpoint_url,
+        aws_access_key_id=credentials.access_key_id,
+        aws_secret_access_key=credentials.secret_access_key,
+        config=config,
+    ) as client:
+        yield client
+
+
+@asynccontextmanager
+async def cognito_client(info: Mapping[str, Any]) -> AsyncIterator[CognitoIdentityProviderClient]:
+    """Open the Cognito client of the line that `info`, its run file, describes."""
+    async with aws_client(
+        "cognito-idp",
+        endpoint_url=info["aws_endpoint_url"],
+        region=info["region"],
+        credentials=AwsCredentials(**info["operator"]),
+    ) as client:
+        yield client
+
+
+async def sign_in(
+    http: aiohttp.ClientSession, info: Mapping[str, Any], *, username: str, password: str
+) -> dict[str, Any]:
+    """Sign a user in over HTTP and return Cognito's AuthenticationResult; raises Rejected.
+
+    https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_InitiateAuth.html
+    """
+    asked = {
+        "AuthFlow": "USER_PASSWORD_AUTH",
+        "ClientId": info["cognito"]["client_id"],
+        "AuthParameters": {"USERNAME": username, "PASSWORD": password},
+    }
+    headers = {
+        "X-Amz-Target": "AWSCognitoIdentityProviderService.InitiateAuth",
+        "Content-Type": "application/x-amz-json-1.1",
+    }
+    try:
+        async with http.post(info["aws_endpoint_url"], json=asked, headers=headers) as answer:
+            body = await answer.json(content_type=None)
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise Unavailable(
+            f"no sign-in at {info['aws_endpoint_url']}: {error or type(error).__name__}"
+        ) from None
+    if answer.status != 200:
+        raise Rejected("sign_in_refused", str(body.get("message") or body.get("__type")))
+    result: dict[str, Any] = body["AuthenticationResult"]
+    return result
+
+
+class Api:
+    """The line's API for one signed-in user."""
+
+    def __init__(self, http: aiohttp.ClientSession, url: str, token: str) -> None:
+        self._http = http
+        self.url = url
+        self._headers = {"Authorization": f"Bearer {token}"}
+
+    async def get(self, path: str) -> Any:
+        """Return a resource's JSON; raises Rejected or Unavailable with the problem's own words."""
+        return await self._call("GET", path)
+
+    async def post(self, path: str, body: Mapping[str, Any], *, idempotency_key: str) -> Any:
+        """Post JSON and return the answer's; raises as `get` does."""
+        return await self._call("POST", path, json=body, headers={"Idempotency-Key": idempotency_key})
+
+    async def get_bytes(self, path: str) -> bytes:
+        """Return the exact bytes of a resource; raises as `get` does."""
+        try:
+            async with self._http.get(self.url + path, headers=self._headers) as answer:
+                content = await answer.read()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise self._away(error) from None
+        if answer.status != 200:
+            raise Rejected("not_found", f"GET {path} was answered {answer.status}")
+        return content
+
+    async def _call(self, method: str, path: str, *, headers: Mapping[str, str] = {}, **sent: Any) -> Any:
+        try:
+            async with self._http.request(
+                method, self.url + path, headers={**self._headers, **headers}, **sent
+            ) as answer:
+                body = await answer.json(content_type=None)
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise self._away(error) from None
+        if answer.status >= 500:
+            raise Unavailable(f"{method} {path} was answered {answer.status}: {described(body)}")
+        if answer.status >= 400:
+            raise Rejected(str(answer.status), described(body))
+        return body
+
+    def _away(self, error: Exception) -> Unavailable:
+        return Unavailable(f"no answer from the API at {self.url}: {error or type(error).__name__}")
+
+
+def described(problem: Any) -> str:
+    """Return what an RFC 9457 problem says, in one line."""
+    if not isinstance(problem, dict):
+        return str(problem)
+    errors = problem.get("errors")
+    said = problem.get("detail") or problem.get("title") or "no reason given"
+    return f"{said} {errors}" if errors else str(said)

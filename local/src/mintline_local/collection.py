@@ -1,0 +1,155 @@
+"""The local chain's collection: deployed from an unlocked development account, funded, kept up to date."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from mintline.chain import abi, collection
+from mintline.chain.node import Node
+from mintline.chain.rpc import Rpc, RpcError
+from mintline.errors import Unavailable
+from mintline.eth import keccak256, rlp_encode, selector, to_big_endian, to_checksum_address
+
+NAME, SYMBOL = "Mintline", "MINT"
+ROYALTY_BPS = 500
+"""5 % of a sale, in 1/10,000."""
+ETHER = 10**18
+TREASURY_FLOOR = 1_000 * ETHER
+TREASURY_FUNDS = 5_000 * ETHER
+"""What the treasury is given when it holds less than the floor, in wei."""
+DEPLOY_GAS = 6_000_000
+CALL_GAS = 300_000
+"""Fixed, since a call cannot be estimated before the deployment that it follows in one block."""
+RECEIPT_POLLS = 300
+RECEIPT_POLL_SECONDS = 0.1
+ADMIN_ROLES = (collection.PAUSER_ROLE, collection.METADATA_ROLE)
+"""Granted to the account that deploys; the issuer's role comes with the constructor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """A collection on the chain."""
+
+    contract: str
+    block: int
+
+
+def base_uri(api_url: str, contract: str) -> str:
+    """Return what stands before the id in a token's URI."""
+    return f"{contract_uri(api_url, contract)}/"
+
+
+def contract_uri(api_url: str, contract: str) -> str:
+    """Return the URI of the collection's own metadata (ERC-7572)."""
+    return f"{api_url}/v1/metadata/{contract}"
+
+
+def created_address(sender: str, nonce: int) -> str:
+    """Return the address of the contract that a transaction creates: Keccak of RLP [sender, nonce]."""
+    return to_checksum_address(keccak256(rlp_encode([bytes.fromhex(sender[2:]), to_big_endian(nonce)]))[12:])
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One set-up transaction; `to` is None for a deployment, `value` in wei."""
+
+    to: str | None
+    data: bytes = b""
+    value: int = 0
+    gas: int = CALL_GAS
+
+
+class Deployer:
+    """Sends transactions from anvil's first two development accounts, which the node signs for."""
+
+    def __init__(self, rpc: Rpc, node: Node, accounts: list[str]) -> None:
+        self._rpc = rpc
+        self._node = node
+        self.admin = to_checksum_address(accounts[0])
+        self._bank = to_checksum_address(accounts[1])
+
+    async def deploy(self, *, issuer: str, api_url: str) -> Deployed:
+        """Deploy a collection whose URIs lead to the api, and grant the admin its roles."""
+        nonce = await self._node.transaction_count(self.admin)
+        contract = created_address(self.admin, nonce)
+        code = collection.creation_code(
+            name=NAME,
+            symbol=SYMBOL,
+            base_uri=base_uri(api_url, contract),
+            contract_uri=contract_uri(api_url, contract),
+            admin=self.admin,
+            issuer=issuer,
+            royalty_receiver=self.admin,
+            royalty_bps=ROYALTY_BPS,
+        )
+        calls = [
+            selector("grantRole(bytes32,address)") + abi.encode(["bytes32", "address"], [role, self.admin])
+            for role in ADMIN_ROLES
+        ]
+        block, *_ = await self._run(
+            self.admin,
+            _Step(to=None, data=code, gas=DEPLOY_GAS),
+            *(_Step(to=contract, data=call) for call in calls),
+        )
+        return Deployed(contract=contract, block=block)
+
+    async def repoint(self, contract: str, api_url: str) -> None:
+        """Make the collection's URIs lead to an api at another address."""
+        steps = (
+            ("setBaseURI(string)", base_uri(api_url, contract)),
+            ("setContractURI(string)", contract_uri(api_url, contract)),
+        )
+        await self._run(
+            self.admin,
+            *(
+                _Step(to=contract, data=selector(setter) + abi.encode(["string"], [uri]))
+                for setter, uri in steps
+            ),
+        )
+
+    async def fund(self, account: str) -> None:
+        """Give an account money if it runs low."""
+        if await self._node.balance(account) < TREASURY_FLOOR:
+            await self._run(self._bank, _Step(to=account, value=TREASURY_FUNDS))
+
+    async def _run(self, sender: str, *steps: _Step) -> list[int]:
+        """Send transactions in order, usually into one block; return the blocks that mined them.
+
+        Raises Unavailable when the node refuses one, or one reverts.
+        """
+        first = await self._node.transaction_count(sender)
+        hashes = [await self._send(sender, step, first + offset) for offset, step in enumerate(steps)]
+        return [await self._mined(tx_hash) for tx_hash in hashes]
+
+    async def _send(self, sender: str, step: _Step, nonce: int) -> bytes:
+        transaction: dict[str, Any] = {
+            "from": sender,
+            "nonce": hex(nonce),
+            "gas": hex(step.gas),
+            "data": "0x" + step.data.hex(),
+            "value": hex(step.value),
+        }
+        if step.to is not None:
+            transaction["to"] = step.to
+        try:
+            tx_hash: str = await self._rpc.call("eth_sendTransaction", [transaction])
+        except RpcError as error:
+            raise Unavailable(f"the chain refused a set-up transaction: {error}") from None
+        return bytes.fromhex(tx_hash[2:])
+
+    async def _mined(self, tx_hash: bytes) -> int:
+        for _ in range(RECEIPT_POLLS):
+            receipt = await self._node.receipt(tx_hash)
+            if receipt is not None:
+                if not receipt.status:
+                    raise Unavailable(f"a set-up transaction reverted: 0x{tx_hash.hex()}")
+                return receipt.block_number
+            await asyncio.sleep(RECEIPT_POLL_SECONDS)
+        raise Unavailable(f"a set-up transaction was not mined: 0x{tx_hash.hex()}")
+
+
+async def open_deployer(rpc: Rpc, node: Node) -> Deployer:
+    """Return a deployer for the node's own accounts."""
+    return Deployer(rpc, node, await rpc.call("eth_accounts", []))

@@ -1,0 +1,250 @@
+"""Make a line's resources at its first start, and find them again at every later one.
+
+Queues, tables, buckets and keys come from their declaration. What depends on chance (keys, user pool,
+contract address) is remembered in the state folder; both emulators must still know it, else it is damaged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+from pydantic import Field, SecretStr, ValidationError, field_serializer
+
+from mintline.aws import keys
+from mintline.aws.dynamo import Clause, ConditionFailed, Dynamo, Put
+from mintline.aws.provision import Clients, provision
+from mintline.aws.records import to_item
+from mintline.chain.node import Node
+from mintline.chain.rpc import Rpc
+from mintline.errors import Rejected
+from mintline.fields import Address
+from mintline.messages import Frozen, KeyRef
+from mintline.records import Collection, canonical_json, collection_object_key, scoped
+from mintline.resources import COLLECTIONS, METADATA, WALLET_KEY
+from mintline_local.client import AwsService, aws_client
+from mintline_local.collection import NAME, SYMBOL, Deployer, open_deployer
+from mintline_local.emulators import CHAIN_ID, REGION
+from mintline_local.places import StateFolder, corrupt, read_json, write_json
+from mintline_local.ports import Ports
+from mintline_local.principals import AwsCredentials
+
+PREFIX = "mintline"
+DEMO_USER = "demo"
+
+
+class UserPool(Frozen):
+    """The Cognito pool, its app client and its demo user."""
+
+    user_pool_id: str
+    client_id: str
+    username: str
+    password: str
+
+
+class Known(Frozen):
+    """What the first start made."""
+
+    version: int = 1
+    pool: UserPool
+    issuer: KeyRef
+    treasury: KeyRef
+    admin: Address
+    """Administers the contract; a development account, which the node signs for."""
+    contract: Address
+    deployed_block: int
+    api_url: str
+    """What the contract's URIs begin with."""
+    cursor_secret: SecretStr = Field(min_length=32)
+    """Seals the api's cursors, so that those of an earlier run stay good."""
+
+    @field_serializer("cursor_secret", when_used="json")
+    def _revealed(self, secret: SecretStr) -> str:
+        return secret.get_secret_value()
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The emulators, as the operator reaches them."""
+
+    aws: Clients
+    secretsmanager: Any
+    cognito: Any
+    dynamo: Dynamo
+    node: Node
+    deployer: Deployer
+
+
+@asynccontextmanager
+async def open_world(ports: Ports, operator: AwsCredentials) -> AsyncIterator[World]:
+    """Open every client that the provisioning needs."""
+    async with AsyncExitStack() as stack:
+
+        async def client(service: AwsService) -> Any:
+            endpoint = ports.url("kms_front" if service == "kms" else "ministack")
+            return await stack.enter_async_context(
+                aws_client(service, endpoint_url=endpoint, region=REGION, credentials=operator)
+            )
+
+        dynamodb = await client("dynamodb")
+        dynamo = Dynamo(dynamodb, PREFIX)
+        stack.push_async_callback(dynamo.aclose)
+        rpc = Rpc([ports.url("anvil")])
+        stack.push_async_callback(rpc.aclose)
+        node = Node(rpc)
+        yield World(
+            aws=Clients(
+                sqs=await client("sqs"), dynamodb=dynamodb, s3=await client("s3"), kms=await client("kms")
+            ),
+            secretsmanager=await client("secretsmanager"),
+            cognito=await client("cognito-idp"),
+            dynamo=dynamo,
+            node=node,
+            deployer=await open_deployer(rpc, node),
+        )
+
+
+async def set_up(state: StateFolder, ports: Ports, world: World) -> Known:
+    """Bring the emulators to where the services can start, and return what they need to know."""
+    await provision(world.aws, PREFIX)
+    known = load_known(state)
+    if known is None or not await _still_known(state, known, world):
+        known = await _first_time(ports, world)
+    if known.api_url != ports.url("api"):
+        await world.deployer.repoint(known.contract, ports.url("api"))
+        known = known.model_copy(update={"api_url": ports.url("api")})
+    await asyncio.gather(
+        world.deployer.fund(known.treasury.address),
+        _register(world.dynamo, known),
+        _publish_collection(world, known),
+    )
+    write_json(state.known, known.model_dump(mode="json"))
+    return known
+
+
+def load_known(state: StateFolder) -> Known | None:
+    """Return what an earlier start remembered, or None; raises Misconfigured when it is damaged."""
+    if not state.known.exists():
+        return None
+    try:
+        return Known.model_validate(read_json(state.known))
+    except ValidationError as error:
+        raise corrupt(state.known, error.errors(include_url=False, include_input=False)[0]["msg"]) from None
+
+
+async def _still_known(state: StateFolder, known: Known, world: World) -> bool:
+    """Tell whether the emulators hold what is remembered; False when they hold none of it.
+
+    They save when they end: after a power cut in the first run, say, both start empty, and so does the line.
+    """
+    pool, issuer, treasury, code = await asyncio.gather(
+        _pool_exists(world, known.pool.user_pool_id),
+        _key_exists(world, known.issuer),
+        _key_exists(world, known.treasury),
+        world.node.code(known.contract),
+    )
+    found = {"user pool": pool, "issuer key": issuer, "treasury key": treasury, "contract": bool(code)}
+    if any(found.values()) and not all(found.values()):
+        missing = ", ".join(name for name, there in found.items() if not there)
+        raise corrupt(state.path, f"{missing} missing, because the last run did not end cleanly")
+    return all(found.values())
+
+
+async def _pool_exists(world: World, user_pool_id: str) -> bool:
+    try:
+        await world.cognito.describe_user_pool(UserPoolId=user_pool_id)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ResourceNotFoundException":
+            raise
+        return False
+    return True
+
+
+async def _key_exists(world: World, key: KeyRef) -> bool:
+    try:
+        await keys.read_wrapped(world.secretsmanager, key.secret_id)
+    except Rejected:
+        return False
+    return True
+
+
+async def _first_time(ports: Ports, world: World) -> Known:
+    pool, issuer, treasury = await asyncio.gather(
+        _create_pool(world.cognito),
+        _create_platform_key(world, "platform:issuer"),
+        _create_platform_key(world, "platform:treasury"),
+    )
+    deployed = await world.deployer.deploy(issuer=issuer.address, api_url=ports.url("api"))
+    return Known(
+        pool=pool,
+        issuer=issuer,
+        treasury=treasury,
+        admin=world.deployer.admin,
+        contract=deployed.contract,
+        deployed_block=deployed.block,
+        api_url=ports.url("api"),
+        cursor_secret=SecretStr(secrets.token_urlsafe(48)),
+    )
+
+
+async def _create_platform_key(world: World, subject: str) -> KeyRef:
+    generated = await keys.generate_key(
+        world.aws.kms, key_id=WALLET_KEY.alias(PREFIX), subject=subject, chain_id=CHAIN_ID
+    )
+    secret_id = await keys.store_wrapped(
+        world.secretsmanager, prefix=PREFIX, chain_id=CHAIN_ID, subject=subject, key=generated
+    )
+    return KeyRef(address=generated.address, subject=subject, chain_id=CHAIN_ID, secret_id=secret_id)
+
+
+async def _create_pool(cognito: Any) -> UserPool:
+    pool = (await cognito.create_user_pool(PoolName=PREFIX))["UserPool"]["Id"]
+    client = await cognito.create_user_pool_client(
+        UserPoolId=pool,
+        ClientName="mintline-api",
+        ExplicitAuthFlows=["ALLOW_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"],
+    )
+    password = f"Aa1-{secrets.token_urlsafe(15)}"
+    await cognito.admin_create_user(UserPoolId=pool, Username=DEMO_USER, MessageAction="SUPPRESS")
+    await cognito.admin_set_user_password(
+        UserPoolId=pool, Username=DEMO_USER, Password=password, Permanent=True
+    )
+    return UserPool(
+        user_pool_id=pool,
+        client_id=client["UserPoolClient"]["ClientId"],
+        username=DEMO_USER,
+        password=password,
+    )
+
+
+async def _publish_collection(world: World, known: Known) -> None:
+    """Store the collection's own metadata (ERC-7572), where the api serves it from."""
+    about = {"name": NAME, "symbol": SYMBOL, "description": "Tokens of a local Mintline stack."}
+    await world.aws.s3.put_object(
+        Bucket=METADATA.bucket_name(PREFIX),
+        Key=collection_object_key(CHAIN_ID, known.contract),
+        Body=canonical_json(about).encode(),
+        ContentType="application/json",
+    )
+
+
+async def _register(dynamo: Dynamo, known: Known) -> None:
+    record = Collection(
+        collection_id=scoped(CHAIN_ID, known.contract),
+        chain_id=CHAIN_ID,
+        contract=known.contract,
+        name=NAME,
+        symbol=SYMBOL,
+        deployed_block=known.deployed_block,
+        next_token_id=1,
+    )
+    new = Clause("collection_is_new", "collection_id", "missing")
+    try:
+        await dynamo.write(Put(COLLECTIONS, to_item(record), where=(new,)))
+    except ConditionFailed:
+        return  # an earlier start registered it

@@ -1,0 +1,180 @@
+"""The five services as processes of the local stack: how each is started, and what it is told."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from mintline.resources import METADATA, WALLET_KEY
+from mintline_local.emulators import CHAIN_ID, REGION, base_environment
+from mintline_local.places import CHECKOUT, StateFolder, write_json
+from mintline_local.ports import HOST, Ports
+from mintline_local.principals import AwsCredentials
+from mintline_local.probes import http_ready, socket_ready
+from mintline_local.provisioning import PREFIX, Known
+from mintline_local.supervisor import ChildSpec, Probe
+
+GWEI = 10**9
+ETHER = 10**18
+ADMIN_PORTS = {
+    "api": "admin_api",
+    "builder": "admin_builder",
+    "signer-host": "admin_signer_host",
+    "broadcaster": "admin_broadcaster",
+    "indexer": "admin_indexer",
+}
+"""Every service with an admin address, and the name of its port."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the services are told about: where everything is, and who they are."""
+
+    state: StateFolder
+    ports: Ports
+    known: Known
+    credentials: Mapping[str, AwsCredentials]
+    sockets: Path
+    """A folder for unix sockets, whose path is short enough for them."""
+
+    @property
+    def enclave_socket(self) -> Path:
+        """Where the enclave serves its host."""
+        return self.sockets / "enclave.sock"
+
+    @property
+    def kms_socket(self) -> Path:
+        """Where the host's KMS proxy serves the enclave."""
+        return self.sockets / "kms.sock"
+
+
+def signing_policy(known: Known) -> dict[str, object]:
+    """Return the enclave's policy document; amounts in wei."""
+    return {
+        "version": 1,
+        "chain_ids": [CHAIN_ID],
+        "contracts": [known.contract],
+        "issuer": {"address": known.issuer.address, "subject": known.issuer.subject},
+        "treasury": {"address": known.treasury.address, "subject": known.treasury.subject},
+        "max_gas": 1_000_000,
+        "max_fee_per_gas": str(1_000 * GWEI),
+        "max_transaction_cost": str(ETHER // 2),
+        "max_top_up_value": str(10 * ETHER),
+        "max_voucher_ttl": 2 * 86_400,
+    }
+
+
+def enclave(around: Surroundings) -> ChildSpec:
+    """Return the enclave: its socket and the way to KMS, no endpoint, no credentials."""
+    policy = around.state.enclave / "policy.json"
+    write_json(policy, signing_policy(around.known))
+    around.enclave_socket.unlink(missing_ok=True)
+    return ChildSpec(
+        name="enclave",
+        argv=(sys.executable, "-m", "mintline_signer.enclave"),
+        env={
+            **base_environment(around.state),
+            "MINTLINE_ENCLAVE_ADDRESS": f"unix://{around.enclave_socket}",
+            "MINTLINE_KMS_PROXY_ADDRESS": f"unix://{around.kms_socket}",
+            "MINTLINE_KMS_ENDPOINT_URL": around.ports.url("kms_front"),
+            "MINTLINE_KMS_KEY_ID": WALLET_KEY.alias(PREFIX),
+            "MINTLINE_SIGNING_POLICY": str(policy),
+        },
+        cwd=CHECKOUT,
+        ready=socket_ready(around.enclave_socket),
+    )
+
+
+def networked(around: Surroundings, http: aiohttp.ClientSession) -> list[ChildSpec]:
+    """Return the services that wait for nothing but each other's resources."""
+    modules = {
+        "signer-host": "mintline_signer.host",
+        "builder": "mintline_builder",
+        "broadcaster": "mintline_broadcaster",
+        "indexer": "mintline_indexer",
+        "api": "mintline_api",
+    }
+    told = settings_of(around)
+    return [
+        ChildSpec(
+            name=name,
+            argv=(sys.executable, "-m", module),
+            env={
+                **base_environment(around.state),
+                **around.credentials[name].environment(),
+                **common_settings(around, name),
+                **told[name],
+            },
+            cwd=CHECKOUT,
+            ready=_ready(around.ports, name, http),
+            grace=35.0,
+        )
+        for name, module in modules.items()
+    ]
+
+
+def common_settings(around: Surroundings, name: str) -> dict[str, str]:
+    """Return what every networked service is told."""
+    return {
+        "AWS_REGION": REGION,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "MINTLINE_AWS_REGION": REGION,
+        "MINTLINE_AWS_ENDPOINT_URL": around.ports.url("ministack"),
+        "MINTLINE_RESOURCE_PREFIX": PREFIX,
+        "MINTLINE_ADMIN_HOST": HOST,
+        "MINTLINE_ADMIN_PORT": str(getattr(around.ports, ADMIN_PORTS[name])),
+        "MINTLINE_CHAIN_ID": str(CHAIN_ID),
+        "MINTLINE_RPC_URLS": json.dumps([around.ports.url("anvil")]),
+    }
+
+
+def settings_of(around: Surroundings) -> dict[str, dict[str, str]]:
+    """Return what each service is told besides."""
+    ports, known = around.ports, around.known
+    kms = urlsplit(ports.url("kms_front"))
+    pool = known.pool.user_pool_id
+    return {
+        "api": {
+            "MINTLINE_API_HOST": HOST,
+            "MINTLINE_API_PORT": str(ports.api),
+            "MINTLINE_PUBLIC_URL": ports.url("api"),
+            "MINTLINE_DEFAULT_COLLECTION": known.contract,
+            "MINTLINE_COGNITO_ISSUER": issuer_url(pool),
+            "MINTLINE_COGNITO_JWKS_URL": f"{ports.url('ministack')}/{pool}/.well-known/jwks.json",
+            "MINTLINE_COGNITO_CLIENT_ID": known.pool.client_id,
+            "MINTLINE_KMS_ENDPOINT_URL": ports.url("kms_front"),
+            "MINTLINE_CURSOR_SECRET": known.cursor_secret.get_secret_value(),
+        },
+        "builder": {
+            "MINTLINE_TREASURY": known.treasury.model_dump_json(),
+            "MINTLINE_METADATA_BUCKET": METADATA.bucket_name(PREFIX),
+        },
+        "signer-host": {
+            "MINTLINE_ISSUER": known.issuer.model_dump_json(),
+            "MINTLINE_ENCLAVE_ADDRESS": f"unix://{around.enclave_socket}",
+            "MINTLINE_KMS_PROXY_ADDRESS": f"unix://{around.kms_socket}",
+            "MINTLINE_KMS_PROXY_TARGET": kms.netloc,
+        },
+        "broadcaster": {},
+        "indexer": {"MINTLINE_START_BLOCK": str(known.deployed_block)},
+    }
+
+
+def issuer_url(user_pool_id: str) -> str:
+    """Return a user pool's issuer, as its tokens' `iss` has it."""
+    return f"https://cognito-idp.{REGION}.amazonaws.com/{user_pool_id}"
+
+
+def admin_urls(ports: Ports) -> dict[str, str]:
+    """Return the admin address of every service that has one."""
+    return {name: ports.url(port) for name, port in ADMIN_PORTS.items()}
+
+
+def _ready(ports: Ports, name: str, http: aiohttp.ClientSession) -> Probe:
+    return http_ready(http, f"{ports.url(ADMIN_PORTS[name])}/readyz")

@@ -1,0 +1,126 @@
+"""The whole line on this machine, from a state folder, for as long as a context lasts."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from mintline_local import emulators, services
+from mintline_local.emulators import CHAIN_ID, REGION
+from mintline_local.places import StateFolder, write_json
+from mintline_local.ports import PortChoice, Ports, choose
+from mintline_local.principals import AwsCredentials, issue_credentials
+from mintline_local.provisioning import PREFIX, Known, open_world, set_up
+from mintline_local.supervisor import Event, StartFailed, Supervisor
+
+Tell = Callable[[Event], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """A running line."""
+
+    state: StateFolder
+    supervisor: Supervisor
+    info: dict[str, Any]
+    """What the run file holds: addresses, sign-in, pids. The pids here are those of the start."""
+
+
+def _ignore(_event: Event) -> None:
+    pass
+
+
+@asynccontextmanager
+async def running_stack(
+    state_dir: Path, *, ports: PortChoice = "default", wanted: Ports | None = None, tell: Tell = _ignore
+) -> AsyncIterator[Stack]:
+    """Start the whole line, and stop it when the context ends, however it ends.
+
+    Raises Misconfigured, one line, when the folder is in use or damaged, a port is taken, a tool is missing,
+    or a process does not start.
+    """
+    state = StateFolder(state_dir)
+    async with AsyncExitStack() as stack:
+        stack.enter_context(state.locked())
+        state.run.unlink(missing_ok=True)
+        emulators.check_saved_state(state)
+        chosen = choose(ports, wanted)
+        credentials = issue_credentials(state)
+        http = await stack.enter_async_context(aiohttp.ClientSession())
+        sockets = stack.enter_context(state.sockets())
+        run_file = RunFile(state)
+        supervisor = Supervisor(state.logs, tell=tell, changed=run_file.refresh)
+        run_file.pids = supervisor.pids
+        stack.callback(state.run.unlink, missing_ok=True)
+        stack.push_async_callback(supervisor.stop)
+
+        await _start_emulators(supervisor, state, chosen, http)
+        async with open_world(chosen, credentials["operator"]) as world:
+            known = await set_up(state, chosen, world)
+        tell(Event("resources", "ready"))
+        around = services.Surroundings(state, chosen, known, credentials, sockets)
+        await supervisor.start(services.enclave(around))
+        await supervisor.start(*services.networked(around, http))
+        run_file.info = describe(state, chosen, known, credentials["operator"])
+        run_file.refresh()
+        yield Stack(state, supervisor, {**run_file.info, "pids": supervisor.pids()})
+
+
+class RunFile:
+    """Keeps the run file's pids true: it is written once everything runs, and again when a pid changes."""
+
+    def __init__(self, state: StateFolder) -> None:
+        self._path = state.run
+        self.info: dict[str, Any] | None = None
+        self.pids: Callable[[], dict[str, int]] = dict
+
+    def refresh(self) -> None:
+        """Write the file, if there is a line to describe."""
+        if self.info is not None:
+            write_json(self._path, {**self.info, "pids": self.pids()})
+
+
+async def _start_emulators(
+    supervisor: Supervisor,
+    state: StateFolder,
+    ports: Ports,
+    http: aiohttp.ClientSession,
+) -> None:
+    try:
+        await supervisor.start(emulators.ministack(state, ports, http), emulators.anvil(state, ports, http))
+    except StartFailed as failure:
+        raise emulators.damaged_by(str(failure), state) or failure from None
+    await supervisor.start(emulators.kms_front(state, ports, http))
+
+
+def describe(state: StateFolder, ports: Ports, known: Known, operator: AwsCredentials) -> dict[str, Any]:
+    """Return what others need to use the line."""
+    pool = known.pool
+    return {
+        "api_url": ports.url("api"),
+        "rpc_url": ports.url("anvil"),
+        "aws_endpoint_url": ports.url("ministack"),
+        "kms_url": ports.url("kms_front"),
+        "region": REGION,
+        "prefix": PREFIX,
+        "chain_id": CHAIN_ID,
+        "contract": known.contract,
+        "deployed_block": known.deployed_block,
+        "admin_address": known.admin,
+        "treasury": known.treasury.address,
+        "cognito": {
+            "user_pool_id": pool.user_pool_id,
+            "client_id": pool.client_id,
+            "issuer": services.issuer_url(pool.user_pool_id),
+            "username": pool.username,
+            "password": pool.password,
+        },
+        "operator": asdict(operator),
+        "state_dir": str(state.path),
+        "admin": services.admin_urls(ports),
+    }

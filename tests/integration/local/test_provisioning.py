@@ -1,0 +1,150 @@
+"""A line's resources over real emulators: made once, found again after a restart, missed when gone."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from mintline.chain import abi
+from mintline.chain.collection import ISSUER_ROLE, METADATA_ROLE, PAUSER_ROLE
+from mintline.chain.node import Call
+from mintline.errors import Misconfigured
+from mintline.eth import selector
+from mintline.records import scoped
+from mintline.resources import COLLECTIONS, QUEUES, TABLES
+from mintline_local import emulators
+from mintline_local.places import StateFolder, read_json
+from mintline_local.ports import Ports, free_ports
+from mintline_local.principals import issue_credentials
+from mintline_local.provisioning import PREFIX, Known, World, open_world, set_up
+from mintline_local.supervisor import Supervisor
+
+pytestmark = pytest.mark.integration
+
+
+@asynccontextmanager
+async def emulated(state: StateFolder, ports: Ports) -> AsyncIterator[World]:
+    """Run the emulators from a state folder, saved when this ends."""
+    state.prepare()
+    supervisor = Supervisor(state.logs, tell=lambda _: None)
+    credentials = issue_credentials(state)
+    async with aiohttp.ClientSession() as http:
+        try:
+            await supervisor.start(
+                emulators.ministack(state, ports, http), emulators.anvil(state, ports, http)
+            )
+            await supervisor.start(emulators.kms_front(state, ports, http))
+            async with open_world(ports, credentials["operator"]) as world:
+                yield world
+        finally:
+            await supervisor.stop()
+    assert supervisor.disorderly == []
+
+
+async def has_role(world: World, known: Known, role: bytes, account: str) -> bool:
+    data = selector("hasRole(bytes32,address)") + abi.encode(["bytes32", "address"], [role, account])
+    answer = await world.node.call(Call(sender=known.admin, to=known.contract, data=data))
+    return bool(abi.decode(["bool"], answer)[0])
+
+
+async def contract_uri(world: World, known: Known) -> str:
+    call = Call(sender=known.admin, to=known.contract, data=selector("contractURI()"))
+    (uri,) = abi.decode(["string"], await world.node.call(call))
+    return str(uri)
+
+
+async def test_first_start__when_done__has_everything_that_the_services_need(tmp_path: Path) -> None:
+    state, ports = StateFolder(tmp_path), free_ports()
+    async with emulated(state, ports) as world:
+        known = await set_up(state, ports, world)
+        assert len((await world.aws.sqs.list_queues())["QueueUrls"]) == 2 * len(QUEUES)
+        assert len((await world.aws.dynamodb.list_tables())["TableNames"]) == len(TABLES)
+        assert await has_role(world, known, ISSUER_ROLE, known.issuer.address)
+        assert await has_role(world, known, PAUSER_ROLE, known.admin)
+        assert await has_role(world, known, METADATA_ROLE, known.admin)
+        assert not await has_role(world, known, ISSUER_ROLE, known.admin)
+        assert await world.node.balance(known.treasury.address) >= 10**21
+        collection = await world.dynamo.get(COLLECTIONS, {"collection_id": scoped(31337, known.contract)})
+        assert collection is not None
+        assert collection["deployed_block"] == known.deployed_block
+        assert await contract_uri(world, known) == f"{ports.url('api')}/v1/metadata/{known.contract}"
+        signed_in = await world.cognito.initiate_auth(
+            ClientId=known.pool.client_id,
+            AuthFlow="USER_PASSWORD_AUTH",
+            AuthParameters={"USERNAME": known.pool.username, "PASSWORD": known.pool.password},
+        )
+        assert signed_in["AuthenticationResult"]["AccessToken"].count(".") == 2
+    assert state.known.stat().st_mode & 0o777 == 0o600
+
+
+async def test_later_start__when_on_other_ports__finds_all_again_and_repoints_the_uris(
+    tmp_path: Path,
+) -> None:
+    state, ports, others = StateFolder(tmp_path), free_ports(), free_ports()
+    async with emulated(state, ports) as world:
+        first = await set_up(state, ports, world)
+        urls = await world.aws.sqs.get_queue_url(QueueName=QUEUES[0].queue_name(PREFIX))
+        await world.aws.sqs.send_message(
+            QueueUrl=urls["QueueUrl"], MessageBody="kept", MessageGroupId="g", MessageDeduplicationId="d"
+        )
+        block = await world.node.block_number()
+    async with emulated(state, others) as world:
+        second = await set_up(state, others, world)
+        assert second == first.model_copy(update={"api_url": others.url("api")})
+        assert await world.node.block_number() >= block
+        assert await contract_uri(world, second) == f"{others.url('api')}/v1/metadata/{first.contract}"
+        urls = await world.aws.sqs.get_queue_url(QueueName=QUEUES[0].queue_name(PREFIX))
+        received = await world.aws.sqs.receive_message(QueueUrl=urls["QueueUrl"])
+        assert [message["Body"] for message in received["Messages"]] == ["kept"]
+
+
+async def test_later_start__when_the_chain_was_lost__says_so_in_one_line(tmp_path: Path) -> None:
+    state, ports = StateFolder(tmp_path), free_ports()
+    async with emulated(state, ports) as world:
+        await set_up(state, ports, world)
+    (state.anvil / "state.json").unlink()
+    async with emulated(state, ports) as world:
+        with pytest.raises(Misconfigured, match=r"damaged: .*contract missing.*make clean"):
+            await set_up(state, ports, world)
+
+
+async def test_later_start__when_nothing_was_saved__begins_anew(tmp_path: Path) -> None:
+    state, ports = StateFolder(tmp_path), free_ports()
+    async with emulated(state, ports) as world:
+        first = await set_up(state, ports, world)
+    (state.anvil / "state.json").unlink()
+    for saved in (state.ministack / "state").glob("*.json"):
+        saved.unlink()
+    async with emulated(state, ports) as world:
+        second = await set_up(state, ports, world)
+        assert second.issuer.address != first.issuer.address
+        assert await has_role(world, second, ISSUER_ROLE, second.issuer.address)
+
+
+@pytest.mark.parametrize("name", ["ministack/state/sqs.json", "anvil/state.json"])
+def test_saved_state__when_it_is_cut_off__is_refused_before_anything_starts(
+    tmp_path: Path, name: str
+) -> None:
+    state = StateFolder(tmp_path)
+    state.prepare()
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).write_text('{"cut of')
+    with pytest.raises(Misconfigured, match=rf"{name}.*make clean"):
+        emulators.check_saved_state(state)
+
+
+async def test_anvil__when_its_saved_state_is_of_another_kind__is_called_damaged(tmp_path: Path) -> None:
+    state, ports = StateFolder(tmp_path), free_ports()
+    state.prepare()
+    (state.anvil / "state.json").write_text("{}")
+    assert read_json(state.anvil / "state.json") == {}
+    supervisor = Supervisor(state.logs, tell=lambda _: None)
+    async with aiohttp.ClientSession() as http:
+        with pytest.raises(Misconfigured) as failure:
+            await supervisor.start(emulators.anvil(state, ports, http))
+        await supervisor.stop()
+    damaged = emulators.damaged_by(str(failure.value), state)
+    assert damaged is not None
+    assert "make clean" in str(damaged)
