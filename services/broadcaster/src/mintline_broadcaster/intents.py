@@ -1,0 +1,60 @@
+"""What the broadcaster sends back up the line: replacements, no-ops, and calls for gas money."""
+
+from __future__ import annotations
+
+from mintline.messages import AnyIntent, Fees, FundWallet, SignMint, SignNoop, SignTopUp
+from mintline.queueing import SendingPort
+from mintline.resources import BUILD, SIGN
+from mintline_broadcaster.fees import FeeCaps, bump, capped
+
+NOOP_GAS = 21_000
+"""A transfer's intrinsic gas (Yellow Paper, G_transaction): all that a no-op needs."""
+MINUTE = 60_000
+
+
+async def sign_again(intent: AnyIntent, fees: Fees, *, outbox: SendingPort) -> None:
+    """Have the same intent signed with other fees, as its next attempt."""
+    following = intent.model_copy(update={"fees": fees, "attempt": intent.attempt + 1})
+    await outbox.send(SIGN, following, group=intent.signer.address, dedup=_dedup(following))
+
+
+async def fill_nonce(intent: SignMint, caps: FeeCaps, *, outbox: SendingPort) -> None:
+    """Have the nonce of a dead mint filled by a no-op, so that its sender's later ones can be mined.
+
+    It outbids the dead mint's own transaction as far as the caps allow, should a node hold that after all.
+    """
+    noop = SignNoop(
+        trace=intent.trace,
+        signer=intent.signer,
+        chain_id=intent.chain_id,
+        nonce=intent.nonce,
+        gas=NOOP_GAS,
+        fees=bump(intent.fees, caps) or capped(intent.fees, caps),
+        attempt=intent.attempt + 1,
+        mint_id=intent.mint_id,
+    )
+    await outbox.send(SIGN, noop, group=intent.signer.address, dedup=_dedup(noop))
+
+
+async def ask_for_funds(intent: AnyIntent, required: int, *, outbox: SendingPort, now: int) -> None:
+    """Ask the builder for a top-up of the sender, at most once a minute."""
+    wallet = intent.signer.address
+    message = FundWallet(trace=intent.trace, wallet=wallet, required=required)
+    await outbox.send(BUILD, message, group=wallet, dedup=f"fund:{wallet}:{now // MINUTE}")
+
+
+def cost_of(intent: AnyIntent) -> int:
+    """Return the most that an intent can take from its sender, in wei."""
+    value = intent.value if isinstance(intent, SignTopUp) else 0
+    return intent.gas * intent.fees.max_fee_per_gas + value
+
+
+def _dedup(intent: AnyIntent) -> str:
+    match intent:
+        case SignMint():
+            return f"sign:{intent.mint_id}:{intent.attempt}"
+        case SignNoop():
+            return f"noop:{intent.mint_id}:{intent.attempt}"
+        case SignTopUp():
+            # The builder's own id for attempt 0 names no attempt; a replacement must not be taken for it.
+            return f"topup:{intent.recipient}:{intent.nonce}:{intent.attempt}"

@@ -1,0 +1,185 @@
+"""The broadcaster's world in memory: a ledger, and a chain with a pool that behaves as geth's does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from mintline.chain.answers import FeeMarket, Receipt
+from mintline.chain.send_facts import SendAnswer, SendFact
+from mintline.eth import keccak256
+from mintline.messages import Fees
+from mintline.records import Attempt, Mint, Problem
+from mintline.states import MintStatus, may
+from mintline_broadcaster.intents import NOOP_GAS
+from mintline_broadcaster.ports import MintMoved, SignedTransaction
+
+POOL_BUMP_PERCENT = 10
+"""geth's default: a replacement offers at least this much more on both fields."""
+
+
+@dataclass
+class MemoryLedger:
+    """A Ledger of dictionaries; every call gives way to other tasks first, as a real one would."""
+
+    mints: dict[str, Mint] = field(default_factory=dict)
+    transactions: dict[bytes, SignedTransaction] = field(default_factory=dict)
+
+    async def record(self, transaction: SignedTransaction) -> None:
+        """Write a transaction down, once."""
+        await asyncio.sleep(0)
+        self.transactions.setdefault(transaction.tx_hash, transaction)
+
+    async def get(self, mint_id: str) -> Mint | None:
+        """Read a mint."""
+        await asyncio.sleep(0)
+        return self.mints.get(mint_id)
+
+    async def submit(self, mint_id: str, attempt: Attempt, *, nonce: int) -> None:
+        """Move a built mint with that nonce to submitted."""
+        await asyncio.sleep(0)
+        mint = self.mints.get(mint_id)
+        if mint is None or mint.status is not MintStatus.BUILT or mint.nonce != nonce:
+            raise MintMoved(mint)
+        self._change(
+            mint,
+            status=MintStatus.SUBMITTED,
+            attempts=(attempt,),
+            submitted_at=attempt.at,
+            updated_at=attempt.at,
+        )
+
+    async def add_attempt(self, mint: Mint, attempt: Attempt) -> None:
+        """Append to the attempts of a submitted mint, if they are still `mint`'s."""
+        await asyncio.sleep(0)
+        current = self.mints.get(mint.mint_id)
+        if current is None or current.status is not MintStatus.SUBMITTED or current.attempts != mint.attempts:
+            raise MintMoved(current)
+        self._change(current, attempts=(*current.attempts, attempt), updated_at=attempt.at)
+
+    async def reject(self, mint_id: str, problem: Problem, *, source: MintStatus, at: int) -> None:
+        """End a mint that is still in `source`."""
+        await asyncio.sleep(0)
+        mint = self.mints.get(mint_id)
+        if mint is None or mint.status is not source or not may(source, MintStatus.REJECTED):
+            raise MintMoved(mint)
+        self._change(mint, status=MintStatus.REJECTED, problem=problem, updated_at=at)
+
+    def _change(self, mint: Mint, **fields: object) -> None:
+        self.mints[mint.mint_id] = mint.model_copy(update=fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What a chain reads in a raw transaction; amounts in wei."""
+
+    sender: str
+    nonce: int
+    gas: int
+    fees: Fees
+    value: int = 0
+
+    @property
+    def cost(self) -> int:
+        """The most that it takes from its sender."""
+        return self.gas * self.fees.max_fee_per_gas + self.value
+
+
+@dataclass
+class MemoryChain:
+    """A Chain of one node: `decode` reads raw transactions, `mine` and `finalize` move it on."""
+
+    decode: Callable[[bytes], Decoded]
+    base_fee: int = 1_000_000_000
+    minimum_tip: int = 0
+    block_gas: int = 60_000_000
+    pool_size: int = 10_000
+    default_balance: int = 10**18
+    balances: dict[str, int] = field(default_factory=dict)
+    number: int = 0
+    receipts: dict[bytes, Receipt] = field(default_factory=dict)
+    sends: list[bytes] = field(default_factory=list)
+    """Every raw transaction that was sent, in order, refused ones included."""
+    pool: dict[tuple[str, int], tuple[bytes, Decoded]] = field(default_factory=dict)
+    nonces: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
+    final_nonces: dict[str, int] = field(default_factory=dict)
+
+    async def send_raw(self, raw: bytes) -> SendAnswer:
+        """Take a transaction into the pool, or say why not."""
+        await asyncio.sleep(0)
+        self.sends.append(raw)
+        fact = self._admit(keccak256(raw), self.decode(raw))
+        return SendAnswer(fact, "" if fact is SendFact.ACCEPTED else fact.value)
+
+    def _admit(self, tx_hash: bytes, sent: Decoded) -> SendFact:  # noqa: PLR0911 - one return for each fact
+        place = (sent.sender, sent.nonce)
+        present = self.pool.get(place)
+        if present is not None and present[0] == tx_hash:
+            return SendFact.ALREADY_KNOWN
+        if sent.gas < NOOP_GAS:
+            return SendFact.INTRINSIC_GAS
+        if sent.gas > self.block_gas:
+            return SendFact.EXCEEDS_BLOCK_GAS
+        if sent.nonce < self.nonces[sent.sender]:
+            return SendFact.NONCE_TOO_LOW
+        if sent.fees.max_priority_fee_per_gas < self.minimum_tip:
+            return SendFact.UNDERPRICED
+        pending = sum(
+            other.cost for at, (_, other) in self.pool.items() if at[0] == sent.sender and at[1] != sent.nonce
+        )
+        if pending + sent.cost > self.balance(sent.sender):
+            return SendFact.INSUFFICIENT_FUNDS
+        if present is not None and not _outbids(sent.fees, present[1].fees):
+            return SendFact.REPLACEMENT_UNDERPRICED
+        if present is None and len(self.pool) >= self.pool_size:
+            return SendFact.POOL_FULL
+        self.pool[place] = (tx_hash, sent)
+        return SendFact.ACCEPTED
+
+    async def receipt(self, tx_hash: bytes) -> Receipt | None:
+        """Return a mined transaction's receipt, or None."""
+        await asyncio.sleep(0)
+        return self.receipts.get(tx_hash)
+
+    async def transaction_count(self, address: str, at: Literal["latest", "finalized"] = "latest") -> int:
+        """Return an account's next nonce."""
+        await asyncio.sleep(0)
+        return self.final_nonces.get(address, 0) if at == "finalized" else self.nonces[address]
+
+    async def fees(self) -> FeeMarket:
+        """Return what the next block asks."""
+        await asyncio.sleep(0)
+        return FeeMarket(base_fee=self.base_fee, priority_fee=self.minimum_tip)
+
+    def balance(self, address: str) -> int:
+        """Return a balance in wei."""
+        return self.balances.get(address, self.default_balance)
+
+    def mine(self) -> None:
+        """Mine what the pool holds without a gap in its sender's nonces and above the base fee."""
+        self.number += 1
+        for place in sorted(self.pool):
+            tx_hash, sent = self.pool[place]
+            if sent.nonce == self.nonces[sent.sender] and sent.fees.max_fee_per_gas >= self.base_fee:
+                del self.pool[place]
+                self.use_nonce(sent.sender)
+                self.receipts[tx_hash] = Receipt(tx_hash, True, self.number, bytes(32), sent.gas)  # noqa: FBT003
+
+    def use_nonce(self, address: str) -> None:
+        """Move an account on, as a transaction from elsewhere would."""
+        self.nonces[address] += 1
+
+    def finalize(self) -> None:
+        """Make everything mined so far final."""
+        self.final_nonces = dict(self.nonces)
+
+
+def _outbids(offer: Fees, present: Fees) -> bool:
+    pairs = (
+        (offer.max_fee_per_gas, present.max_fee_per_gas),
+        (offer.max_priority_fee_per_gas, present.max_priority_fee_per_gas),
+    )
+    return all(new > old and new * 100 >= old * (100 + POOL_BUMP_PERCENT) for new, old in pairs)

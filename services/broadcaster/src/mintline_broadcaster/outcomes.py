@@ -1,0 +1,173 @@
+"""From a node's answer to the next step: send errors are facts, not failures."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from mintline.chain.send_facts import SendAnswer, SendFact
+from mintline.errors import Deferred, Rejected, Throttled, Unavailable
+from mintline.messages import AnyIntent, Broadcast, SignMint, SignTopUp
+from mintline.queueing import SendingPort
+from mintline.records import Mint, Problem
+from mintline.states import MintStatus
+from mintline_broadcaster.fees import FeeCaps, bump
+from mintline_broadcaster.intents import ask_for_funds, cost_of, fill_nonce, sign_again
+from mintline_broadcaster.ports import Chain, Ledger, MintMoved
+
+FUNDS_SECONDS = 2.0
+"""How long a wallet waits between two looks for its gas money: a top-up takes about two blocks."""
+TREASURY_SECONDS = 30.0
+"""The same for the treasury, which only its owner can fill."""
+FEES_SECONDS = 15.0
+"""How long a transaction at the fee cap waits for the market to come down."""
+NONCE_GAP_SECONDS = 1.0
+USED_NONCE_SECONDS = 5.0
+"""How long to wait for the chain to say who used a nonce."""
+
+NONCE_TAKEN = "nonce_taken"
+_GAS_REASONS = {
+    SendFact.INTRINSIC_GAS: "The transaction's gas limit is below what the chain asks of any transaction.",
+    SendFact.EXCEEDS_BLOCK_GAS: "The transaction's gas limit is above what the chain allows.",
+}
+_FEE_FACTS = frozenset(
+    {SendFact.REPLACEMENT_UNDERPRICED, SendFact.UNDERPRICED, SendFact.FEE_CAP_BELOW_BASE_FEE}
+)
+
+log = structlog.get_logger(__name__)
+
+
+async def act_on(
+    answer: SendAnswer,
+    message: Broadcast,
+    *,
+    ledger: Ledger,
+    chain: Chain,
+    outbox: SendingPort,
+    caps: FeeCaps,
+    now: int,
+) -> None:
+    """Do what a fact asks for; returns when nothing is left to do for the message."""
+    fact, intent = answer.fact, message.intent
+    if fact in _FEE_FACTS:
+        await _raise_fees(message, fact, ledger=ledger, chain=chain, outbox=outbox, caps=caps)
+    elif fact in _GAS_REASONS:
+        await _give_up(intent, fact, ledger=ledger, outbox=outbox, caps=caps, now=now)
+    elif fact is SendFact.NONCE_TOO_LOW:
+        await _look_who_used_the_nonce(message, ledger=ledger, chain=chain, now=now)
+    elif fact is SendFact.INSUFFICIENT_FUNDS:
+        await _wait_for_funds(intent, chain=chain, outbox=outbox, now=now)
+    elif fact is SendFact.NONCE_TOO_HIGH:
+        raise Deferred("earlier nonces have not arrived yet", retry_after=NONCE_GAP_SECONDS)
+    elif fact is SendFact.POOL_FULL:
+        raise Throttled(f"the node's pool is full: {answer.message}")
+    elif fact is SendFact.UNKNOWN:
+        raise Unavailable(f"the node refused the transaction: {answer.message}")
+
+
+async def end(
+    intent: SignMint,
+    problem: Problem,
+    *,
+    source: MintStatus,
+    ledger: Ledger,
+    outbox: SendingPort,
+    caps: FeeCaps,
+    now: int,
+) -> None:
+    """Reject a mint and have its nonce filled: again if it is rejected already, not at all if it lives."""
+    try:
+        await ledger.reject(intent.mint_id, problem, source=source, at=now)
+    except MintMoved as moved:
+        if moved.mint is None or moved.mint.status is not MintStatus.REJECTED:
+            raise
+    else:
+        log.warning("mint_rejected", mint_id=intent.mint_id, code=problem.code, nonce=intent.nonce)
+    await fill_nonce(intent, caps, outbox=outbox)
+
+
+async def _give_up(
+    intent: AnyIntent, fact: SendFact, *, ledger: Ledger, outbox: SendingPort, caps: FeeCaps, now: int
+) -> None:
+    problem = Problem(code=fact.value, reason=_GAS_REASONS[fact])
+    if not isinstance(intent, SignMint):
+        log.error("transaction_can_never_be_sent", kind=intent.type, nonce=intent.nonce, code=problem.code)
+        raise Rejected(problem.code, problem.reason)
+    await end(intent, problem, source=MintStatus.SUBMITTED, ledger=ledger, outbox=outbox, caps=caps, now=now)
+
+
+async def _look_who_used_the_nonce(message: Broadcast, *, ledger: Ledger, chain: Chain, now: int) -> None:
+    """Find out which transaction has the nonce: one of ours means that all is well.
+
+    A stranger's ends the mint, but only once it is final: until then a reorg may still let ours in. Nobody
+    but the enclave holds the key, so this is a key used outside Mintline, or a lost database.
+    """
+    intent = message.intent
+    hashes = {message.tx_hash}
+    if isinstance(intent, SignMint):
+        mint = await ledger.get(intent.mint_id)
+        hashes.update(attempt.tx_hash for attempt in (mint.attempts if mint is not None else ()))
+    # Asked at once, so one JSON-RPC batch and one endpoint's view: a lagging one is not mixed with another.
+    used, receipts = await asyncio.gather(
+        chain.transaction_count(intent.signer.address, "finalized"),
+        asyncio.gather(*(chain.receipt(tx_hash) for tx_hash in hashes)),
+    )
+    if any(receipt is not None for receipt in receipts):
+        return
+    if not isinstance(intent, SignMint):
+        # The nonce is used, which is all that a no-op is for; the builder settles top-ups by the chain.
+        log.warning("nonce_used_by_another", kind=intent.type, **context(message))
+        return
+    if used <= intent.nonce:
+        raise Deferred("the nonce is used, but not finally", retry_after=USED_NONCE_SECONDS)
+    log.error("nonce_taken", **context(message))
+    reason = "The wallet's nonce was used by a transaction that is not Mintline's."
+    problem = Problem(code=NONCE_TAKEN, reason=reason)
+    await ledger.reject(intent.mint_id, problem, source=MintStatus.SUBMITTED, at=now)
+
+
+async def _raise_fees(
+    message: Broadcast, fact: SendFact, *, ledger: Ledger, chain: Chain, outbox: SendingPort, caps: FeeCaps
+) -> None:
+    """Send the intent back to be signed at a higher price; wait at the cap."""
+    intent = message.intent
+    if isinstance(intent, SignMint) and _is_superseded(await ledger.get(intent.mint_id), intent):
+        log.info("transaction_superseded", **context(message))
+        return
+    # A replacement must outbid one transaction, the others the market.
+    market = None if fact is SendFact.REPLACEMENT_UNDERPRICED else await chain.fees()
+    fees = bump(intent.fees, caps, market)
+    if fees is None:
+        log.warning("fee_cap_reached", max_fee_per_gas=intent.fees.max_fee_per_gas, **context(message))
+        raise Deferred("the fee cap is reached", retry_after=FEES_SECONDS)
+    await sign_again(intent, fees, outbox=outbox)
+    log.info("transaction_bumped", max_fee_per_gas=fees.max_fee_per_gas, **context(message))
+
+
+async def _wait_for_funds(intent: AnyIntent, *, chain: Chain, outbox: SendingPort, now: int) -> None:
+    if isinstance(intent, SignTopUp):
+        log.warning("treasury_low", treasury=intent.signer.address, required=cost_of(intent))
+        raise Deferred("the treasury is low", retry_after=TREASURY_SECONDS)
+    # Nodes count what waits in their pool as spent: ask for the price of every nonce up to this one.
+    mined = await chain.transaction_count(intent.signer.address)
+    required = cost_of(intent) * max(1, intent.nonce - mined + 1)
+    await ask_for_funds(intent, required, outbox=outbox, now=now)
+    raise Deferred("the wallet waits for gas money", retry_after=FUNDS_SECONDS)
+
+
+def _is_superseded(mint: Mint | None, intent: SignMint) -> bool:
+    """Tell whether an attempt at a higher price is on record: its own message goes on from here."""
+    price = intent.fees.max_fee_per_gas
+    return mint is not None and any(attempt.max_fee_per_gas > price for attempt in mint.attempts)
+
+
+def context(message: Broadcast) -> dict[str, object]:
+    """Return what identifies a transaction in a log line."""
+    intent = message.intent
+    return {
+        "tx_hash": "0x" + message.tx_hash.hex(),
+        "sender": intent.signer.address,
+        "nonce": intent.nonce,
+        "attempt": intent.attempt,
+    }

@@ -1,0 +1,92 @@
+"""The broadcaster, wired."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import AsyncExitStack
+from functools import partial
+
+import structlog
+
+from mintline.admin import Admin, process_registry
+from mintline.aws.dynamo import Dynamo
+from mintline.aws.queues import Queues
+from mintline.aws.session import AwsCalls, open_client
+from mintline.chain.node import Node
+from mintline.chain.rpc import Rpc
+from mintline.consumer import Consumer, ConsumerMetrics
+from mintline.errors import Misconfigured, Rejected, Retryable
+from mintline.messages import AnyMessage, Broadcast, SigningRefused
+from mintline.resources import BROADCAST, MINTS
+from mintline_broadcaster.dynamo import DynamoLedger
+from mintline_broadcaster.fees import FeeCaps
+from mintline_broadcaster.handlers import broadcast, refuse
+from mintline_broadcaster.settings import BroadcasterSettings
+
+RECEIVERS = 4
+
+log = structlog.get_logger(__name__)
+
+
+async def run(settings: BroadcasterSettings, stop: asyncio.Event) -> None:
+    """Consume `broadcast.fifo` until `stop` is set."""
+    async with AsyncExitStack() as stack:
+        registry = process_registry()
+        calls = AwsCalls(registry)
+        sqs = await open_client(stack, "sqs", settings, calls=calls)
+        dynamodb = await open_client(stack, "dynamodb", settings, calls=calls)
+        queues = Queues(sqs, settings.resource_prefix)
+        stack.push_async_callback(queues.aclose)
+        dynamo = Dynamo(dynamodb, settings.resource_prefix)
+        stack.push_async_callback(dynamo.aclose)
+        rpc = Rpc([url.get_secret_value() for url in settings.rpc_urls], timeout=settings.rpc_timeout)
+        stack.push_async_callback(rpc.aclose)
+        node = Node(rpc)
+        await _check_chain_at_start(node, settings.chain_id)
+
+        ledger = DynamoLedger(dynamo)
+        caps = FeeCaps(settings.fee_cap, settings.priority_fee_cap)
+
+        async def handle(message: AnyMessage) -> None:
+            now = time.time_ns() // 1_000_000
+            match message:
+                case Broadcast():
+                    await broadcast(message, ledger=ledger, chain=node, outbox=queues, caps=caps, now=now)
+                case SigningRefused():
+                    await refuse(message, ledger=ledger, outbox=queues, caps=caps, now=now)
+                case _:
+                    raise Rejected("misrouted", f"{message.type} does not belong on {BROADCAST.name}")
+
+        checks = {
+            "queue": partial(queues.ping, BROADCAST),
+            "mints": partial(dynamo.ping, MINTS),
+            "chain": partial(check_chain, node, settings.chain_id),
+        }
+        admin = Admin(host=settings.admin_host, port=settings.admin_port, checks=checks, registry=registry)
+        await stack.enter_async_context(admin)
+        log.info("broadcaster_ready", admin_port=admin.port)
+        consumer = Consumer(
+            queues=queues,
+            queue=BROADCAST,
+            handle=handle,
+            concurrency=settings.concurrency,
+            receivers=RECEIVERS,
+            metrics=ConsumerMetrics(registry),
+        )
+        await consumer.run(stop)
+
+
+async def check_chain(node: Node, chain_id: int) -> None:
+    """Raise Misconfigured if the node serves another chain than the settings say."""
+    found = await node.chain_id()
+    if found != chain_id:
+        raise Misconfigured(f"MINTLINE_RPC_URLS serve chain {found}, but MINTLINE_CHAIN_ID is {chain_id}")
+
+
+async def _check_chain_at_start(node: Node, chain_id: int) -> None:
+    try:
+        await check_chain(node, chain_id)
+    except Retryable as error:
+        # A node that is down for now does not keep the process down: /readyz says so until it is back.
+        log.warning("chain_not_reachable_yet", error=str(error))
