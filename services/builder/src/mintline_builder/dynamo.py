@@ -1,0 +1,176 @@
+"""The builder's tables on DynamoDB.
+
+An account's item holds `next_nonce` (a number), `top_up` (a map) and `top_up_nonce`, the treasury nonce of
+that top-up once more, for a condition to name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mintline.aws.dynamo import (
+    Change,
+    Clause,
+    ConditionFailed,
+    Contended,
+    Dynamo,
+    Item,
+    TransactionCancelled,
+    Update,
+)
+from mintline.aws.records import from_item, to_item, transition
+from mintline.errors import Rejected
+from mintline.records import Mint, Problem, scoped
+from mintline.resources import ACCOUNTS, COLLECTIONS, MINTS
+from mintline.states import MintStatus
+from mintline_builder.ports import Account, Advance, Claim, MintClaim, NotCommitted, TopUpClaim, account_item
+
+_REFUSED = "ConditionalCheckFailed"
+_CONFLICT = "TransactionConflict"
+
+
+class DynamoAccounts:
+    """The accounts of one chain."""
+
+    def __init__(self, dynamo: Dynamo, chain_id: int) -> None:
+        self._dynamo = dynamo
+        self._chain_id = chain_id
+
+    async def get(self, address: str) -> Account | None:
+        """Read one account."""
+        item = await self._dynamo.get(ACCOUNTS, self._key(address))
+        return None if item is None else from_item(Account, item)
+
+    async def commit(self, advances: Sequence[Advance]) -> None:
+        """Write all or nothing, in one TransactWriteItems."""
+        changes: list[Change] = []
+        names: list[str] = []
+        for advance in advances:
+            changes.append(self._advance(advance))
+            names.append(account_item(advance.sender))
+            for index, claim in enumerate(advance.claims):
+                changes.append(self._claim(claim, advance.first + index))
+                names.append(claim.item)
+        try:
+            await self._dynamo.transact(changes)
+        except Contended:
+            raise NotCommitted(moved={}, busy=True) from None
+        except TransactionCancelled as cancelled:
+            raise _refusal(advances, names, cancelled) from None
+
+    def _key(self, address: str) -> Item:
+        return {"account_id": scoped(self._chain_id, address)}
+
+    def _advance(self, advance: Advance) -> Update:
+        clause = (
+            Clause("first_use", "next_nonce", "missing")
+            if advance.expected is None
+            else Clause("nonce_unmoved", "next_nonce", "eq", (advance.expected,))
+        )
+        return Update(
+            ACCOUNTS, self._key(advance.sender), set={"next_nonce": advance.next_nonce}, where=(clause,)
+        )
+
+    def _claim(self, claim: Claim, nonce: int) -> Update:
+        if isinstance(claim, MintClaim):
+            return _built(claim, nonce)
+        return self._top_up(claim, nonce)
+
+    def _top_up(self, claim: TopUpClaim, nonce: int) -> Update:
+        clause = (
+            Clause("settled", "top_up_nonce", "missing")
+            if claim.replaces is None
+            else Clause("settled", "top_up_nonce", "eq", (claim.replaces,))
+        )
+        return Update(
+            ACCOUNTS,
+            self._key(claim.wallet),
+            set={"top_up": to_item(claim.top_up(nonce)), "top_up_nonce": nonce},
+            where=(clause,),
+        )
+
+
+def _built(claim: MintClaim, nonce: int) -> Update:
+    """Return the mint's transition, whose clause `legal_source` is that it is still accepted."""
+    return transition(
+        claim.mint_id,
+        MintStatus.BUILT,
+        at=claim.at,
+        set={
+            "nonce": nonce,
+            "token_id": str(claim.token_id),
+            "deadline": claim.deadline,
+            "gas": claim.gas,
+            "fees": to_item(claim.fees),
+            "built_at": claim.at,
+        },
+        remove=("metadata",),
+    )
+
+
+def _refusal(
+    advances: Sequence[Advance], names: Sequence[str], cancelled: TransactionCancelled
+) -> NotCommitted:
+    """Say which conditions failed, from the reasons, which come in the order of the changes."""
+    senders = {account_item(advance.sender): advance.sender for advance in advances}
+    moved: dict[str, int | None] = {}
+    lost: set[str] = set()
+    # A mint's claim and a sender's own item never share a name, and a wallet's top-up is never in one
+    # transaction with the wallet's own nonce.
+    for name, reason in zip(names, cancelled.reasons, strict=True):
+        if reason.code != _REFUSED:
+            continue
+        if name in senders:
+            stored = None if reason.item is None else reason.item.get("next_nonce")
+            moved[senders[name]] = stored if isinstance(stored, int) else None
+        else:
+            lost.add(name)
+    busy = any(reason.code == _CONFLICT for reason in cancelled.reasons)
+    return NotCommitted(moved=moved, lost=frozenset(lost), busy=busy)
+
+
+class DynamoMints:
+    """Mint records."""
+
+    def __init__(self, dynamo: Dynamo) -> None:
+        self._dynamo = dynamo
+
+    async def get(self, mint_id: str) -> Mint | None:
+        """Read one mint."""
+        item = await self._dynamo.get(MINTS, {"mint_id": mint_id})
+        return None if item is None else from_item(Mint, item)
+
+    async def reject(self, mint_id: str, problem: Problem, *, at: int) -> None:
+        """End an accepted mint: one with a nonce is no longer the builder's to end."""
+        unbuilt = Clause("still_accepted", "status", "eq", (MintStatus.ACCEPTED.value,))
+        await self._dynamo.write(
+            transition(
+                mint_id, MintStatus.REJECTED, at=at, set={"problem": to_item(problem)}, where=(unbuilt,)
+            )
+        )
+
+
+class DynamoCollections:
+    """Token id counters of one chain's collections."""
+
+    def __init__(self, dynamo: Dynamo, chain_id: int) -> None:
+        self._dynamo = dynamo
+        self._chain_id = chain_id
+
+    async def lease(self, contract: str, count: int) -> int:
+        """Take token ids by one addition."""
+        update = Update(
+            COLLECTIONS,
+            {"collection_id": scoped(self._chain_id, contract)},
+            add={"next_token_id": count},
+            where=(Clause("registered", "next_token_id", "exists"),),
+        )
+        try:
+            item = await self._dynamo.update_returning(update)
+        except ConditionFailed:
+            raise Rejected(
+                "contract_unknown", "This contract is not one that tokens are minted into."
+            ) from None
+        following = item["next_token_id"]
+        assert isinstance(following, int)
+        return following - count

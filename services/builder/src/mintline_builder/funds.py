@@ -1,0 +1,194 @@
+"""Gas money: whether a wallet can pay, and its top-up from the treasury when it cannot.
+
+A top-up is a transaction of the treasury like any other of the line: its nonce is reserved together with the
+record of it on the wallet's account, and there is one per wallet at a time. Whether it has arrived is for the
+chain to say: once the treasury's count of mined transactions has passed its nonce, it is settled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import structlog
+
+from mintline.errors import Conflict, Deferred
+from mintline.messages import Fees, KeyRef, SignTopUp
+from mintline.resources import SIGN
+from mintline_builder.metrics import Metrics
+from mintline_builder.ports import Account, Accounts, Chain, Outbox, TopUp, TopUpClaim
+from mintline_builder.reserver import Reserver
+
+TRANSFER_GAS = 21_000
+"""What sending ether to an account without code costs (Yellow Paper, appendix G)."""
+RESEND_AFTER = 5.0
+"""Seconds after which a top-up that is still pending is sent on again, as its first message may be lost."""
+TREASURY_LOW_RETRY = 15.0
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What a wallet lacks, in wei; `cost` is what one mint may cost it."""
+
+    required: int
+    balance: int
+    cost: int
+
+    @property
+    def met(self) -> bool:
+        """Whether the balance is enough."""
+        return self.balance >= self.required
+
+
+class Funds:
+    """Watches wallets' balances, and tops them up from `treasury` for `top_up_mints` mints at a time."""
+
+    def __init__(
+        self,
+        *,
+        treasury: KeyRef,
+        top_up_mints: int,
+        accounts: Accounts,
+        reserver: Reserver,
+        chain: Chain,
+        fees: Callable[[], Awaitable[Fees]],
+        outbox: Outbox,
+        metrics: Metrics,
+        clock: Callable[[], float],
+    ) -> None:
+        self._treasury = treasury
+        self._top_up_mints = top_up_mints
+        self._accounts = accounts
+        self._reserver = reserver
+        self._chain = chain
+        self._fees = fees
+        self._outbox = outbox
+        self._metrics = metrics
+        self._clock = clock
+        self._held: Counter[str] = Counter()
+        self._under_way: set[str] = set()
+        self._sent: dict[str, float] = {}
+
+    async def need(self, wallet: str, cost: int) -> Need:
+        """Tell whether `wallet` can pay one mint of `cost` wei more, on top of those in flight.
+
+        In flight is what is reserved and not mined, and what this process holds. Other copies of the builder
+        may hold more, so the answer can be a little too kind: then the node refuses, and the wallet is topped
+        up.
+        """
+        balance, mined, next_nonce = await asyncio.gather(
+            self._chain.balance(wallet),
+            self._chain.transaction_count(wallet),
+            self._reserver.next_nonce(wallet),
+        )
+        in_flight = max(0, next_nonce - mined) if next_nonce is not None else 0
+        return Need((in_flight + self._held[wallet] + 1) * cost, balance, cost)
+
+    @contextmanager
+    def held(self, wallet: str) -> Iterator[None]:
+        """Count one mint of `wallet` as in flight until its nonce is reserved."""
+        self._held[wallet] += 1
+        try:
+            yield
+        finally:
+            self._held[wallet] -= 1
+            if not self._held[wallet]:
+                del self._held[wallet]
+
+    async def top_up(self, wallet: str, need: Need, *, trace: str = "") -> None:
+        """See to it that a top-up of `wallet` is under way, once.
+
+        Raises Deferred, with nothing reserved, when the treasury itself is low.
+        """
+        if wallet == self._treasury.address:
+            self._warn_low(need.balance, need.required)
+            return
+        if wallet in self._under_way:
+            return
+        self._under_way.add(wallet)
+        try:
+            await self._top_up(wallet, need, trace)
+        finally:
+            self._under_way.discard(wallet)
+
+    async def _top_up(self, wallet: str, need: Need, trace: str) -> None:
+        recorded = (await self._accounts.get(wallet) or Account()).top_up
+        if recorded is not None:
+            if not await self._settled(recorded):
+                await self._send_again(wallet, recorded, trace)
+                return
+            # The balance in `need` may have been read before the top-up arrived.
+            if await self._chain.balance(wallet) >= need.required:
+                return
+        fees = await self._fees()
+        value = max(self._top_up_mints * need.cost, need.required - need.balance)
+        await self._check_treasury(value + TRANSFER_GAS * fees.max_fee_per_gas)
+        claim = TopUpClaim(
+            treasury=self._treasury.address,
+            wallet=wallet,
+            replaces=None if recorded is None else recorded.nonce,
+            value=value,
+            gas=TRANSFER_GAS,
+            fees=fees,
+            at=int(self._clock() * 1000),
+        )
+        try:
+            nonce = await self._reserver.reserve(self._treasury.address, claim)
+        except Conflict:
+            # Another copy, or a try of ours whose answer was lost, recorded one: it is found as pending next
+            # time.
+            return
+        self._metrics.top_ups.inc()
+        log.info("top_up_reserved", wallet=wallet, nonce=nonce, value=str(value))
+        await self._send(wallet, claim.top_up(nonce), trace)
+
+    async def _settled(self, top_up: TopUp) -> bool:
+        return await self._chain.transaction_count(top_up.treasury) > top_up.nonce
+
+    async def _check_treasury(self, cost: int) -> None:
+        address = self._treasury.address
+        balance, mined, next_nonce = await asyncio.gather(
+            self._chain.balance(address),
+            self._chain.transaction_count(address),
+            self._reserver.next_nonce(address),
+        )
+        in_flight = max(0, next_nonce - mined) if next_nonce is not None else 0
+        self._metrics.treasury_balance.set(balance)
+        required = (in_flight + len(self._under_way)) * cost
+        if balance < required:
+            self._warn_low(balance, required)
+            raise Deferred("the treasury is low", retry_after=TREASURY_LOW_RETRY)
+
+    def _warn_low(self, balance: int, required: int) -> None:
+        self._metrics.treasury_low.inc()
+        log.warning(
+            "treasury_low", address=self._treasury.address, balance=str(balance), required=str(required)
+        )
+
+    async def _send_again(self, wallet: str, top_up: TopUp, trace: str) -> None:
+        now = self._clock()
+        due = max(self._sent.get(wallet, 0), top_up.at / 1000) + RESEND_AFTER
+        if now >= due and top_up.treasury == self._treasury.address:
+            await self._send(wallet, top_up, trace)
+
+    async def _send(self, wallet: str, top_up: TopUp, trace: str) -> None:
+        now = self._clock()
+        self._sent = {w: at for w, at in self._sent.items() if now - at < RESEND_AFTER} | {wallet: now}
+        message = SignTopUp(
+            trace=trace,
+            signer=self._treasury,
+            chain_id=self._treasury.chain_id,
+            nonce=top_up.nonce,
+            gas=top_up.gas,
+            fees=top_up.fees,
+            recipient=wallet,
+            value=top_up.value,
+        )
+        await self._outbox.send(
+            SIGN, message, group=self._treasury.address, dedup=f"topup:{wallet}:{top_up.nonce}"
+        )

@@ -1,0 +1,164 @@
+"""What the builder does with a message.
+
+The order of a build keeps every step before the reservation repeatable: read, check funds, lease a token id,
+simulate, publish the metadata; then one transaction makes the mint `built` and gives it its nonce; then it is
+sent on. A crash anywhere means the message comes back, and finds either an accepted mint (start over) or a
+built one (send it on again, the same).
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import NoReturn
+
+import structlog
+
+from mintline.errors import Conflict, Deferred, Rejected
+from mintline.messages import BuildMint, Fees, FundWallet, SignMint, Voucher
+from mintline.records import Mint, Problem
+from mintline.resources import SIGN
+from mintline.states import MintStatus
+from mintline_builder.funds import Funds, Need
+from mintline_builder.metrics import Metrics
+from mintline_builder.ports import Metadata, MintClaim, Mints, Outbox
+from mintline_builder.reserver import Reserver
+from mintline_builder.simulation import Simulator
+from mintline_builder.token_ids import TokenIds
+
+TOP_UP_WAIT = 1.0
+"""Seconds after which a mint that waits for its wallet's top-up looks again."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What every build goes by; `voucher_ttl` is in seconds."""
+
+    chain_id: int
+    voucher_ttl: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preparation:
+    """The steps that come before a reservation, each repeatable."""
+
+    fees: Callable[[], Awaitable[Fees]]
+    simulator: Simulator
+    funds: Funds
+    token_ids: TokenIds
+    metadata: Metadata
+
+
+async def build(
+    cmd: BuildMint,
+    *,
+    terms: Terms,
+    mints: Mints,
+    preparation: Preparation,
+    reserver: Reserver,
+    outbox: Outbox,
+    metrics: Metrics,
+    clock: Callable[[], float],
+) -> None:
+    """Give an accepted mint its token id, gas, fees and nonce, and send it on to be signed.
+
+    A mint that cannot succeed is rejected on its record. Raises Deferred while the wallet waits for gas
+    money, and Conflict when another delivery ended the mint.
+    """
+    mint = await _load(mints, cmd.mint_id)
+    if mint.status is MintStatus.ACCEPTED:
+        try:
+            mint = await _reserve(mint, terms, preparation, reserver, clock)
+            metrics.built.inc()
+        except Rejected as refusal:
+            await mints.reject(
+                mint.mint_id, Problem(code=refusal.code, reason=refusal.reason), at=_milliseconds(clock)
+            )
+            metrics.rejected.labels(refusal.code).inc()
+            log.info("mint_rejected", code=refusal.code)
+            return
+        except Conflict:
+            # Another delivery, or a try of ours whose answer was lost, has built it.
+            mint = await _load(mints, cmd.mint_id)
+    if mint.status is MintStatus.BUILT:
+        intent = sign_mint(mint)
+        # Sent again on every delivery: a crash may have come between the reservation and the send.
+        await outbox.send(SIGN, intent, group=intent.signer.address, dedup=f"sign:{mint.mint_id}:0")
+        log.info("mint_built", nonce=intent.nonce, token_id=str(intent.voucher.token_id))
+
+
+async def fund(cmd: FundWallet, *, funds: Funds) -> None:
+    """Top up a wallet whose transaction a node refused for lack of funds, unless it is rich enough by now."""
+    need = await funds.need(cmd.wallet, cmd.required)
+    if not need.met:
+        await funds.top_up(cmd.wallet, need, trace=cmd.trace)
+
+
+def sign_mint(mint: Mint) -> SignMint:
+    """Return the intent that a built mint's record stands for: always the same one."""
+    assert mint.token_id is not None
+    assert mint.deadline is not None
+    assert mint.nonce is not None
+    assert mint.gas is not None
+    assert mint.fees is not None
+    return SignMint(
+        trace=mint.trace,
+        signer=mint.sender,
+        chain_id=mint.chain_id,
+        nonce=mint.nonce,
+        gas=mint.gas,
+        fees=mint.fees,
+        mint_id=mint.mint_id,
+        contract=mint.contract,
+        voucher=_voucher(mint, mint.token_id, mint.deadline),
+    )
+
+
+async def _load(mints: Mints, mint_id: str) -> Mint:
+    mint = await mints.get(mint_id)
+    if mint is None:
+        raise Rejected("mint_unknown", "There is no record of this mint.")
+    return mint
+
+
+async def _reserve(
+    mint: Mint, terms: Terms, preparation: Preparation, reserver: Reserver, clock: Callable[[], float]
+) -> Mint:
+    """Take the mint to `built`, and return it as it then is on record."""
+    if mint.chain_id != terms.chain_id or mint.metadata is None:
+        raise Rejected("mint_malformed", "The mint is not one that this builder can build.")
+    wallet = mint.sender.address
+    deadline = int(clock()) + terms.voucher_ttl
+    fees = await preparation.fees()
+    gas = await preparation.simulator.usual_gas(mint.contract, wallet)
+    need = await preparation.funds.need(wallet, gas * fees.max_fee_per_gas)
+    if not need.met:
+        await _wait_for_funds(mint, need, deadline, preparation)
+    with preparation.funds.held(wallet):
+        token_id = await preparation.token_ids.next(mint.contract)
+        voucher = _voucher(mint, token_id, deadline)
+        gas = await preparation.simulator.gas(mint.contract, wallet, voucher)
+        await preparation.metadata.put(mint.contract, token_id, mint.metadata, mint.metadata_digest)
+        at = _milliseconds(clock)
+        claim = MintClaim(mint.mint_id, token_id, deadline, gas, fees, at)
+        nonce = await reserver.reserve(wallet, claim)
+    return mint.model_copy(update=claim.update(nonce))
+
+
+async def _wait_for_funds(mint: Mint, need: Need, deadline: int, preparation: Preparation) -> NoReturn:
+    """Start a top-up, unless the mint is doomed anyway: a simulation under a random token id tells."""
+    probe = _voucher(mint, secrets.randbits(256), deadline)
+    await preparation.simulator.gas(mint.contract, mint.sender.address, probe)
+    await preparation.funds.top_up(mint.sender.address, need, trace=mint.trace)
+    raise Deferred("the wallet waits for gas money", retry_after=TOP_UP_WAIT)
+
+
+def _voucher(mint: Mint, token_id: int, deadline: int) -> Voucher:
+    return Voucher(token_id=token_id, to=mint.to, metadata_digest=mint.metadata_digest, deadline=deadline)
+
+
+def _milliseconds(clock: Callable[[], float]) -> int:
+    return int(clock() * 1000)

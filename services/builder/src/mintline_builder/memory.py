@@ -1,0 +1,189 @@
+"""The builder's ports in memory, with the real ones' conditions: what tests and simulations run over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from mintline.chain.answers import FeeMarket
+from mintline.chain.node import Call, CallReverted, Overrides
+from mintline.errors import Conflict, Rejected
+from mintline.messages import Message
+from mintline.records import Mint, Problem, digest_of
+from mintline.resources import Queue
+from mintline.states import MintStatus
+from mintline_builder.ports import Account, Advance, Claim, MintClaim, NotCommitted
+
+
+@dataclass
+class MemoryTables:
+    """The tables' contents. Accounts and mints share transactions, so they live together."""
+
+    accounts: dict[str, Account] = field(default_factory=dict)
+    mints: dict[str, Mint] = field(default_factory=dict)
+    counters: dict[str, int] = field(default_factory=dict)
+    """The next token id by contract."""
+
+
+@dataclass
+class MemoryAccounts:
+    """Accounts, and the mints that are reserved with them."""
+
+    tables: MemoryTables
+    transactions: list[tuple[Advance, ...]] = field(default_factory=list)
+    """What was committed, in order."""
+
+    async def get(self, address: str) -> Account | None:
+        """Read one account."""
+        return self.tables.accounts.get(address)
+
+    async def commit(self, advances: Sequence[Advance]) -> None:
+        """Write all or nothing, under the same conditions as the real tables."""
+        moved = {
+            advance.sender: stored
+            for advance in advances
+            if (stored := self._account(advance.sender).next_nonce) != advance.expected
+        }
+        claims = [claim for advance in advances for claim in advance.claims]
+        lost = frozenset(claim.item for claim in claims if not self._holds(claim))
+        if moved or lost:
+            raise NotCommitted(moved=moved, lost=lost)
+        for advance in advances:
+            self._set(advance.sender, next_nonce=advance.next_nonce)
+            for index, claim in enumerate(advance.claims):
+                self._apply(claim, advance.first + index)
+        self.transactions.append(tuple(advances))
+
+    def _account(self, address: str) -> Account:
+        return self.tables.accounts.get(address, Account())
+
+    def _set(self, address: str, **fields: object) -> None:
+        self.tables.accounts[address] = self._account(address).model_copy(update=fields)
+
+    def _holds(self, claim: Claim) -> bool:
+        if isinstance(claim, MintClaim):
+            return self.tables.mints[claim.mint_id].status is MintStatus.ACCEPTED
+        recorded = self._account(claim.wallet).top_up
+        return (None if recorded is None else recorded.nonce) == claim.replaces
+
+    def _apply(self, claim: Claim, nonce: int) -> None:
+        if isinstance(claim, MintClaim):
+            mint = self.tables.mints[claim.mint_id]
+            self.tables.mints[claim.mint_id] = mint.model_copy(update=claim.update(nonce))
+        else:
+            self._set(claim.wallet, top_up=claim.top_up(nonce))
+
+
+@dataclass
+class MemoryMints:
+    """Mint records."""
+
+    tables: MemoryTables
+
+    async def get(self, mint_id: str) -> Mint | None:
+        """Read one mint."""
+        return self.tables.mints.get(mint_id)
+
+    async def reject(self, mint_id: str, problem: Problem, *, at: int) -> None:
+        """End an accepted mint."""
+        mint = self.tables.mints[mint_id]
+        if mint.status is not MintStatus.ACCEPTED:
+            raise Conflict(f"{mint_id} is {mint.status.value}")
+        fields = {"status": MintStatus.REJECTED, "problem": problem, "updated_at": at}
+        self.tables.mints[mint_id] = mint.model_copy(update=fields)
+
+
+@dataclass
+class MemoryCollections:
+    """Token id counters."""
+
+    tables: MemoryTables
+    leases: list[tuple[str, int]] = field(default_factory=list)
+    """Each lease's contract and count."""
+
+    async def lease(self, contract: str, count: int) -> int:
+        """Take token ids."""
+        if contract not in self.tables.counters:
+            raise Rejected("contract_unknown", "This contract is not one that tokens are minted into.")
+        first = self.tables.counters[contract]
+        self.tables.counters[contract] += count
+        self.leases.append((contract, count))
+        return first
+
+
+@dataclass
+class MemoryMetadata:
+    """Published metadata by contract and token id."""
+
+    objects: dict[tuple[str, int], str] = field(default_factory=dict)
+
+    async def put(self, contract: str, token_id: int, text: str, digest: bytes) -> None:
+        """Store a text, if the digest is its own."""
+        if digest_of(text) != digest:
+            raise Rejected("digest_mismatch", "The metadata is not what its digest says.")
+        self.objects[contract, token_id] = text
+
+
+@dataclass
+class MemoryOutbox:
+    """Sent messages; like SQS, it drops one whose deduplication id it has seen."""
+
+    sent: list[tuple[Queue, Message, str]] = field(default_factory=list)
+    """Queue, message and group."""
+    seen: set[str] = field(default_factory=set)
+
+    async def send(self, queue: Queue, message: Message, *, group: str, dedup: str) -> None:
+        """Send one message."""
+        if dedup not in self.seen:
+            self.seen.add(dedup)
+            self.sent.append((queue, message, group))
+
+
+@dataclass
+class MemoryChain:
+    """A chain that holds balances and counts, and simulates by rule."""
+
+    balances: dict[str, int] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    codes: dict[str, bytes] = field(default_factory=dict)
+    market: FeeMarket = field(default_factory=lambda: FeeMarket(base_fee=10**9, priority_fee=10**9))
+    gas: int = 100_000
+    """What any call needs."""
+    reverts: dict[str, CallReverted] = field(default_factory=dict)
+    """How calls of a contract revert."""
+    calls: list[tuple[Call, Overrides]] = field(default_factory=list)
+    estimates: list[tuple[Call, Overrides]] = field(default_factory=list)
+
+    async def balance(self, address: str) -> int:
+        """Return a balance in wei."""
+        return self.balances.get(address, 0)
+
+    async def transaction_count(self, address: str) -> int:
+        """Return how many of an account's transactions are mined."""
+        return self.counts.get(address, 0)
+
+    async def code(self, address: str) -> bytes:
+        """Return an account's code."""
+        return self.codes.get(address, b"")
+
+    async def fees(self) -> FeeMarket:
+        """Return what the next block asks."""
+        return self.market
+
+    async def call(self, call: Call, *, overrides: Overrides | None = None) -> bytes:
+        """Run a call by rule."""
+        self.calls.append((call, overrides or {}))
+        self._check(call)
+        return b""
+
+    async def estimate_gas(self, call: Call, overrides: Overrides | None = None) -> int:
+        """Return the gas that any call needs."""
+        self.estimates.append((call, overrides or {}))
+        self._check(call)
+        return self.gas
+
+    def _check(self, call: Call) -> None:
+        if call.to in self.reverts:
+            raise self.reverts[call.to]
+        if call.gas is not None and call.gas < self.gas:
+            raise CallReverted(None, "out of gas")

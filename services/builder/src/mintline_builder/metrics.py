@@ -1,0 +1,26 @@
+"""What the builder counts."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+
+class Metrics:
+    """Counters of one builder process, exported as `mintline_builder_…`."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        prefix = "mintline_builder"
+        self.built = Counter(f"{prefix}_mints_built", "Mints given a nonce.", registry=registry)
+        self.rejected = Counter(
+            f"{prefix}_mints_rejected", "Mints refused before they had a nonce.", ("code",), registry=registry
+        )
+        self.top_ups = Counter(f"{prefix}_top_ups", "Top-ups reserved.", registry=registry)
+        self.conflicts = Counter(
+            f"{prefix}_reservation_conflicts", "Reservations refused and tried again.", registry=registry
+        )
+        self.treasury_low = Counter(
+            f"{prefix}_treasury_low", "Top-ups that the treasury could not pay.", registry=registry
+        )
+        self.treasury_balance = Gauge(
+            f"{prefix}_treasury_balance_wei", "The treasury's balance when last looked at.", registry=registry
+        )

@@ -1,0 +1,205 @@
+"""What the builder asks of the world, as protocols and the values that cross them.
+
+`mintline_builder.memory` has each of them in memory. The real ones are `mintline_builder.dynamo`,
+`.published`, and the shared library's queues and node. Amounts are in wei, times in Unix milliseconds unless
+a name says otherwise, addresses checksummed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+from mintline.chain.answers import FeeMarket
+from mintline.chain.node import Call, Overrides
+from mintline.errors import Conflict
+from mintline.fields import Address, Wei
+from mintline.messages import Fees, Frozen, Message
+from mintline.records import Mint, Problem
+from mintline.resources import Queue
+from mintline.states import MintStatus
+
+
+class TopUp(Frozen):
+    """Gas money on its way to a wallet: the treasury's transaction that carries it."""
+
+    treasury: Address
+    nonce: int
+    """The treasury's; once the chain has passed it, the top-up is settled."""
+    value: Wei
+    gas: int
+    fees: Fees
+    at: int
+
+
+class Account(Frozen):
+    """A sender as the builder keeps it; `next_nonce` is None until the first reservation."""
+
+    next_nonce: int | None = None
+    top_up: TopUp | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MintClaim:
+    """A nonce is wanted for an accepted mint, which becomes `built` in the same transaction."""
+
+    mint_id: str
+    token_id: int
+    deadline: int
+    """Unix seconds."""
+    gas: int
+    fees: Fees
+    at: int
+
+    @property
+    def item(self) -> str:
+        """Name the item that the claim writes: no transaction may write one item twice."""
+        return f"mint {self.mint_id}"
+
+    def update(self, nonce: int) -> dict[str, Any]:
+        """Return the fields of the mint's record that change, under the nonce that it got."""
+        return {
+            "status": MintStatus.BUILT,
+            "nonce": nonce,
+            "token_id": self.token_id,
+            "deadline": self.deadline,
+            "gas": self.gas,
+            "fees": self.fees,
+            "built_at": self.at,
+            "updated_at": self.at,
+            "metadata": None,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class TopUpClaim:
+    """A treasury nonce is wanted for a top-up, which goes on the wallet's record in the same transaction.
+
+    `replaces` is the treasury nonce of the settled top-up on the record, or None if there never was one.
+    """
+
+    treasury: str
+    wallet: str
+    replaces: int | None
+    value: int
+    gas: int
+    fees: Fees
+    at: int
+
+    @property
+    def item(self) -> str:
+        """Name the item that the claim writes: no transaction may write one item twice."""
+        return account_item(self.wallet)
+
+    def top_up(self, nonce: int) -> TopUp:
+        """Return the record of this top-up under the nonce that it got."""
+        return TopUp(
+            treasury=self.treasury, nonce=nonce, value=self.value, gas=self.gas, fees=self.fees, at=self.at
+        )
+
+
+Claim: TypeAlias = MintClaim | TopUpClaim
+
+
+def account_item(address: str) -> str:
+    """Name the item that holds a sender's nonce and top-up."""
+    return f"account {address}"
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """One sender's part of a transaction: claim `i` gets the nonce `first + i`.
+
+    The condition is that the stored next nonce is `expected`; None stands for none stored yet.
+    """
+
+    sender: str
+    expected: int | None
+    first: int
+    claims: tuple[Claim, ...]
+
+    @property
+    def next_nonce(self) -> int:
+        """The next nonce once this is committed."""
+        return self.first + len(self.claims)
+
+
+class NotCommitted(Conflict):
+    """A transaction was refused as a whole, and wrote nothing.
+
+    `moved` maps each sender whose next nonce is another to that nonce, or to None where the answer did not
+    tell; `lost` names the items of claims whose own condition failed; `busy` tells that another transaction
+    held one of the items.
+    """
+
+    def __init__(
+        self, *, moved: Mapping[str, int | None], lost: frozenset[str] = frozenset(), busy: bool = False
+    ) -> None:
+        super().__init__("the reservation was refused")
+        self.moved = moved
+        self.lost = lost
+        self.busy = busy
+
+
+class Accounts(Protocol):
+    """Senders: nonces and top-ups."""
+
+    async def get(self, address: str) -> Account | None:
+        """Read one account, consistently."""
+
+    async def commit(self, advances: Sequence[Advance]) -> None:
+        """Write all or nothing; raises NotCommitted, or Retryable if whether it was written is unknown."""
+
+
+class Mints(Protocol):
+    """Mint records."""
+
+    async def get(self, mint_id: str) -> Mint | None:
+        """Read one mint, consistently."""
+
+    async def reject(self, mint_id: str, problem: Problem, *, at: int) -> None:
+        """End an accepted mint; raises Conflict if it is no longer accepted."""
+
+
+class Collections(Protocol):
+    """Token id counters."""
+
+    async def lease(self, contract: str, count: int) -> int:
+        """Take `count` token ids and return the first; raises Rejected for a contract without a counter."""
+
+
+class Metadata(Protocol):
+    """Where token metadata is published."""
+
+    async def put(self, contract: str, token_id: int, text: str, digest: bytes) -> None:
+        """Store the text's exact bytes; `digest` is their SHA-256."""
+
+
+class Outbox(Protocol):
+    """Queues to send to."""
+
+    async def send(self, queue: Queue, message: Message, *, group: str, dedup: str) -> None:
+        """Send one message, durably."""
+
+
+class Chain(Protocol):
+    """The chain, read only, at its latest block; `mintline.chain.node.Node` is one."""
+
+    async def balance(self, address: str) -> int:
+        """Return a balance in wei."""
+
+    async def transaction_count(self, address: str) -> int:
+        """Return an account's next nonce: how many of its transactions are mined."""
+
+    async def code(self, address: str) -> bytes:
+        """Return an account's code, empty unless it is a contract or delegates to one (EIP-7702)."""
+
+    async def fees(self) -> FeeMarket:
+        """Return what the next block asks."""
+
+    async def call(self, call: Call, *, overrides: Overrides | None = None) -> bytes:
+        """Return what a call returns; raises CallReverted, or Rejected when it needs more gas than it has."""
+
+    async def estimate_gas(self, call: Call, overrides: Overrides | None = None) -> int:
+        """Return the gas that a call needs; raises as `call` does."""

@@ -1,0 +1,253 @@
+"""Nonces, reserved in one transaction with what they are for.
+
+Invariants, whatever crashes, repeats or races:
+
+- A nonce is given out by the very write that records its use, so it can be neither lost nor given twice.
+  The write's conditions are, by name:
+
+  ============== ==================================================================
+  nonce_unmoved  the account's next nonce is the one this reservation counted from
+  first_use      the account has no next nonce yet (the chain's count is where it begins)
+  legal_source   the mint is still `accepted`
+  settled        the wallet's recorded top-up is the one seen to be settled
+  ============== ==================================================================
+
+- An answer that got lost is harmless. The claim's own condition fails when it is tried again, which the
+  caller
+  sees as Conflict: it reads back what is on record. Nothing here remembers a nonce that was not committed.
+- The cache is only a guess at `nonce_unmoved`; a wrong guess costs one refused transaction.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+from contextvars import Context
+from dataclasses import dataclass, field
+from random import Random
+
+from mintline.errors import Conflict, Unavailable
+from mintline_builder.ports import Accounts, Advance, Claim, NotCommitted, account_item
+
+MAX_TRIES = 30
+"""Refusals after which a claim's message goes back: a hot account must not hold handlers for ever."""
+MAX_GUESSES = 100_000
+"""Senders whose next nonce is remembered, those used last."""
+
+
+@dataclass(eq=False, slots=True)
+class _Waiting:
+    claim: Claim
+    nonce: asyncio.Future[int]
+    tries: int = 0
+
+
+@dataclass(slots=True)
+class _Flight:
+    """One transaction under way. Its items are locked in this process until it lands."""
+
+    groups: dict[str, list[_Waiting]] = field(default_factory=dict)
+    items: set[str] = field(default_factory=set)
+
+    def waiting(self) -> Iterable[_Waiting]:
+        return (waiting for group in self.groups.values() for waiting in group)
+
+
+class Reserver:
+    """Gives out nonces, many in one transaction.
+
+    Claims that arrive together share a transaction of at most `max_changes` writes, across senders. A sender
+    under way is locked in this process, so its later claims gather for the next transaction. A lone claim
+    goes at once; company waits `linger` seconds for more. `conflicts` is called once per refused transaction.
+    """
+
+    def __init__(
+        self,
+        *,
+        accounts: Accounts,
+        chain_nonce: Callable[[str], Awaitable[int]],
+        sleep: Callable[[float], Awaitable[None]],
+        rng: Random,
+        linger: float = 0.005,
+        max_flights: int = 4,
+        max_changes: int = 100,
+        conflicts: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._accounts = accounts
+        self._chain_nonce = chain_nonce
+        self._sleep = sleep
+        self._rng = rng
+        self._linger = linger
+        self._max_flights = max_flights
+        self._max_changes = max_changes
+        self._conflicts = conflicts
+        self._queues: dict[str, deque[_Waiting]] = {}
+        self._guesses: dict[str, int] = {}
+        self._locked: set[str] = set()
+        self._flights: set[asyncio.Task[None]] = set()
+        self._gathering: asyncio.Task[None] | None = None
+
+    async def reserve(self, sender: str, claim: Claim) -> int:
+        """Return the nonce of `sender` that `claim` got, once both are committed.
+
+        Raises Conflict if the claim's own condition fails: someone else, or an earlier try of one's own, got
+        there first. Raises Retryable if it is unknown whether the write happened.
+        """
+        waiting = _Waiting(claim, asyncio.get_running_loop().create_future())
+        self._queues.setdefault(sender, deque()).append(waiting)
+        if self._gathering is None:
+            # Contexts of their own: these tasks serve many callers, and must not log under one caller's ids.
+            self._gathering = asyncio.create_task(self._gather(), name="reserver-gather", context=Context())
+        return await waiting.nonce
+
+    async def next_nonce(self, sender: str) -> int | None:
+        """Return the next nonce of `sender` as this process last saw it, or None before its first use."""
+        if (guess := self._guesses.get(sender)) is not None:
+            return guess
+        return await self._read(sender)
+
+    async def aclose(self) -> None:
+        """Wait for what is under way, so that no answer is thrown away."""
+        while tasks := [*self._flights, *([self._gathering] if self._gathering else [])]:
+            await asyncio.wait(tasks)
+
+    async def _gather(self) -> None:
+        # One turn of the loop lets claims of the same moment meet.
+        await asyncio.sleep(0)
+        if self._flights or sum(len(queue) for queue in self._queues.values()) > 1:
+            await self._sleep(self._linger)
+        self._gathering = None
+        self._launch()
+
+    def _launch(self) -> None:
+        while len(self._flights) < self._max_flights and (flight := self._compose()).groups:
+            self._locked |= flight.items
+            task = asyncio.create_task(self._fly(flight), name="reserver-flight", context=Context())
+            self._flights.add(task)
+
+    def _compose(self) -> _Flight:
+        """Fill a transaction, oldest sender first, with claims whose items no other has."""
+        flight = _Flight()
+        room = self._max_changes
+        for sender in list(self._queues):
+            own = account_item(sender)
+            if own in self._locked or own in flight.items:
+                continue
+            if room < 2:
+                break
+            chosen, left = self._choose(sender, flight.items, room - 1)
+            if chosen:
+                flight.groups[sender] = chosen
+                flight.items |= {own, *(waiting.claim.item for waiting in chosen)}
+                room -= 1 + len(chosen)
+            if left:
+                # Behind the other senders, so that none is starved.
+                del self._queues[sender]
+                self._queues[sender] = left
+            else:
+                del self._queues[sender]
+        return flight
+
+    def _choose(self, sender: str, taken: set[str], room: int) -> tuple[list[_Waiting], deque[_Waiting]]:
+        chosen: list[_Waiting] = []
+        left: deque[_Waiting] = deque()
+        items = {account_item(sender)}
+        for waiting in self._queues[sender]:
+            if waiting.nonce.done():
+                continue
+            item = waiting.claim.item
+            if len(chosen) < room and item not in self._locked | taken | items:
+                chosen.append(waiting)
+                items.add(item)
+            else:
+                left.append(waiting)
+        return chosen, left
+
+    async def _fly(self, flight: _Flight) -> None:
+        try:
+            await self._commit(flight)
+        except asyncio.CancelledError:
+            self._land(flight)
+            self._fail(flight, Unavailable("reservation: stopped"))
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, each caller must hear of it
+            self._fail(flight, error)
+        self._land(flight)
+        self._launch()
+
+    def _land(self, flight: _Flight) -> None:
+        self._locked -= flight.items
+        task = asyncio.current_task()
+        assert task is not None
+        self._flights.discard(task)
+
+    async def _commit(self, flight: _Flight) -> None:
+        advances = await asyncio.gather(*(self._advance(*group) for group in flight.groups.items()))
+        try:
+            await self._accounts.commit(advances)
+        except NotCommitted as refusal:
+            self._conflicts()
+            await self._settle_refusal(flight, refusal)
+            return
+        for advance in advances:
+            self._guess(advance.sender, advance.next_nonce)
+            for index, waiting in enumerate(flight.groups[advance.sender]):
+                if not waiting.nonce.done():
+                    waiting.nonce.set_result(advance.first + index)
+
+    async def _advance(self, sender: str, group: list[_Waiting]) -> Advance:
+        expected = await self.next_nonce(sender)
+        first = await self._chain_nonce(sender) if expected is None else expected
+        return Advance(sender, expected, first, tuple(waiting.claim for waiting in group))
+
+    async def _settle_refusal(self, flight: _Flight, refusal: NotCommitted) -> None:
+        """Answer the claims that lost; let the others go again, ahead of newer ones."""
+        for sender, actual in refusal.moved.items():
+            if actual is None:
+                self._guesses.pop(sender, None)
+            else:
+                self._guess(sender, actual)
+        if refusal.busy or not (refusal.moved or refusal.lost):
+            tries = max(waiting.tries for waiting in flight.waiting())
+            await self._sleep(self._rng.uniform(0, min(0.2, 0.01 * 2**tries)))
+        for sender, group in flight.groups.items():
+            again = [waiting for waiting in group if not self._answered(waiting, refusal.lost)]
+            if again:
+                self._queues.setdefault(sender, deque()).extendleft(reversed(again))
+
+    @staticmethod
+    def _answered(waiting: _Waiting, lost: frozenset[str]) -> bool:
+        waiting.tries += 1
+        if waiting.nonce.done():
+            return True
+        if waiting.claim.item in lost:
+            waiting.nonce.set_exception(Conflict("the claim was taken before"))
+            return True
+        if waiting.tries >= MAX_TRIES:
+            waiting.nonce.set_exception(Unavailable("reservation: too much contention"))
+            return True
+        return False
+
+    def _fail(self, flight: _Flight, error: Exception) -> None:
+        """Tell every caller that the outcome is unknown, and assume no nonce any more."""
+        for sender in flight.groups:
+            self._guesses.pop(sender, None)
+        for waiting in flight.waiting():
+            if not waiting.nonce.done():
+                waiting.nonce.set_exception(error)
+
+    async def _read(self, sender: str) -> int | None:
+        account = await self._accounts.get(sender)
+        if account is None or account.next_nonce is None:
+            return None
+        # While this was being read, a transaction may have landed and known better.
+        if sender not in self._guesses:
+            self._guess(sender, account.next_nonce)
+        return self._guesses[sender]
+
+    def _guess(self, sender: str, next_nonce: int) -> None:
+        self._guesses.pop(sender, None)
+        self._guesses[sender] = next_nonce
+        if len(self._guesses) > MAX_GUESSES:
+            del self._guesses[next(iter(self._guesses))]

@@ -1,0 +1,142 @@
+"""The builder's wiring, from settings to a running consumer."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
+
+from mintline.admin import Admin, process_registry
+from mintline.aws.dynamo import Dynamo
+from mintline.aws.queues import Queues
+from mintline.aws.session import AwsCalls, open_client
+from mintline.chain.node import Node
+from mintline.chain.rpc import Rpc
+from mintline.consumer import Consumer, ConsumerMetrics
+from mintline.errors import Rejected, Unavailable
+from mintline.messages import AnyMessage, BuildMint, Fees, FundWallet
+from mintline.resources import ACCOUNTS, BUILD
+from mintline_builder import handlers
+from mintline_builder.dynamo import DynamoAccounts, DynamoCollections, DynamoMints
+from mintline_builder.fees import offer
+from mintline_builder.funds import Funds
+from mintline_builder.metrics import Metrics
+from mintline_builder.published import PublishedMetadata
+from mintline_builder.reserver import Reserver
+from mintline_builder.settings import Settings
+from mintline_builder.simulation import Simulator
+from mintline_builder.token_ids import TokenIds
+
+
+@dataclass(frozen=True, slots=True)
+class _World:
+    """The adapters that everything else is made of."""
+
+    queues: Queues
+    dynamo: Dynamo
+    metadata: PublishedMetadata
+    node: Node
+
+
+async def run(settings: Settings, stop: asyncio.Event) -> None:
+    """Build mints until `stop` is set."""
+    async with AsyncExitStack() as stack:
+        registry = process_registry()
+        world = await _open(stack, settings, AwsCalls(registry))
+        handle = _handler(stack, settings, world, Metrics(registry))
+        checks = {
+            "sqs": partial(world.queues.ping, BUILD),
+            "dynamodb": partial(world.dynamo.ping, ACCOUNTS),
+            "chain": partial(_same_chain, world.node, settings.chain_id),
+        }
+        await stack.enter_async_context(
+            Admin(host=settings.admin_host, port=settings.admin_port, checks=checks, registry=registry)
+        )
+        consumer = Consumer(
+            queues=world.queues,
+            queue=BUILD,
+            handle=handle,
+            concurrency=settings.concurrency,
+            metrics=ConsumerMetrics(registry),
+        )
+        await consumer.run(stop)
+
+
+async def _open(stack: AsyncExitStack, settings: Settings, calls: AwsCalls) -> _World:
+    prefix = settings.resource_prefix
+    queues = Queues(await open_client(stack, "sqs", settings, calls=calls), prefix)
+    stack.push_async_callback(queues.aclose)
+    dynamo = Dynamo(await open_client(stack, "dynamodb", settings, calls=calls), prefix)
+    stack.push_async_callback(dynamo.aclose)
+    s3 = await open_client(stack, "s3", settings, calls=calls)
+    rpc = Rpc([url.get_secret_value() for url in settings.rpc_urls], timeout=settings.rpc_timeout)
+    stack.push_async_callback(rpc.aclose)
+    return _World(queues, dynamo, PublishedMetadata(s3, prefix, settings.chain_id), Node(rpc))
+
+
+def _handler(
+    stack: AsyncExitStack, settings: Settings, world: _World, metrics: Metrics
+) -> Callable[[AnyMessage], Awaitable[None]]:
+    accounts = DynamoAccounts(world.dynamo, settings.chain_id)
+    reserver = Reserver(
+        accounts=accounts,
+        chain_nonce=world.node.transaction_count,
+        sleep=asyncio.sleep,
+        rng=random.Random(),  # noqa: S311 - jitter, not a secret
+        conflicts=metrics.conflicts.inc,
+    )
+    stack.push_async_callback(reserver.aclose)
+    token_ids = TokenIds(DynamoCollections(world.dynamo, settings.chain_id))
+    stack.push_async_callback(token_ids.aclose)
+    fees = partial(_fees, world.node, settings)
+    funds = Funds(
+        treasury=settings.treasury,
+        top_up_mints=settings.top_up_mints,
+        accounts=accounts,
+        reserver=reserver,
+        chain=world.node,
+        fees=fees,
+        outbox=world.queues,
+        metrics=metrics,
+        clock=time.time,
+    )
+    simulator = Simulator(
+        world.node, chain_id=settings.chain_id, clock=time.monotonic, margin=settings.gas_margin
+    )
+    build = partial(
+        handlers.build,
+        terms=handlers.Terms(chain_id=settings.chain_id, voucher_ttl=settings.voucher_ttl),
+        mints=DynamoMints(world.dynamo),
+        preparation=handlers.Preparation(
+            fees=fees, simulator=simulator, funds=funds, token_ids=token_ids, metadata=world.metadata
+        ),
+        reserver=reserver,
+        outbox=world.queues,
+        metrics=metrics,
+        clock=time.time,
+    )
+
+    async def handle(message: AnyMessage) -> None:
+        match message:
+            case BuildMint():
+                await build(message)
+            case FundWallet():
+                await handlers.fund(message, funds=funds)
+            case _:
+                raise Rejected("message_misrouted", f"{message.type} is not for the builder.")
+
+    return handle
+
+
+async def _fees(node: Node, settings: Settings) -> Fees:
+    return offer(await node.fees(), settings.fee_policy())
+
+
+async def _same_chain(node: Node, chain_id: int) -> None:
+    actual = await node.chain_id()
+    if actual != chain_id:
+        raise Unavailable(f"the node is on chain {actual}, not {chain_id}")

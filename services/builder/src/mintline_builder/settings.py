@@ -1,0 +1,42 @@
+"""What the builder reads from its environment."""
+
+from __future__ import annotations
+
+from pydantic import Field, SecretStr
+
+from mintline.messages import KeyRef
+from mintline.settings import ServiceSettings
+from mintline_builder.fees import FeePolicy
+
+GWEI = 10**9
+
+
+class Settings(ServiceSettings):
+    """Fees are in wei per gas, times in seconds."""
+
+    chain_id: int = Field(gt=0)
+    rpc_urls: tuple[SecretStr, ...] = Field(min_length=1)
+    """JSON-RPC endpoints in order of preference. Secret, since many carry an API key."""
+    rpc_timeout: float = Field(default=10.0, gt=0)
+    treasury: KeyRef
+    """The key that pays for top-ups."""
+    top_up_mints: int = Field(default=20, ge=1, le=1000)
+    """How many mints' gas a top-up brings, at the fees of that moment."""
+    voucher_ttl: int = Field(default=24 * 3600, ge=600)
+    """How long a voucher may be redeemed."""
+    gas_margin: int = Field(default=20, ge=0, le=200)
+    """What is added to an estimate of gas, in percent."""
+    min_priority_fee: int = Field(default=GWEI // 10, ge=0)
+    max_priority_fee: int = Field(default=5 * GWEI, ge=0)
+    max_fee: int = Field(default=200 * GWEI, gt=0)
+    """Mints wait while the base fee asks for more."""
+    concurrency: int = Field(default=128, ge=1, le=4096)
+    """Messages handled at a time."""
+
+    def fee_policy(self) -> FeePolicy:
+        """Return the bounds of what transactions offer."""
+        return FeePolicy(
+            min_priority_fee=self.min_priority_fee,
+            max_priority_fee=self.max_priority_fee,
+            max_fee=self.max_fee,
+        )

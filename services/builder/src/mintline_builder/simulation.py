@@ -1,0 +1,127 @@
+"""Whether a mint would succeed, and what gas it needs, before anything is reserved for it.
+
+The voucher that the enclave will sign does not exist yet, so the simulation redeems one signed by a throwaway
+key, which a state override makes an issuer: the contract runs as it will, from the signature check to the
+receiver's `onERC721Received`.
+
+Estimating costs a node ten times what running does. A recipient without code can only make a mint cheaper
+than the worst case (an unused token id group, an empty balance), so that case is estimated once per contract
+and each mint is then run with that gas. Recipients with code are estimated one by one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable
+
+from coincurve import PrivateKey
+
+from mintline.chain import collection
+from mintline.chain.node import Call, CallReverted, Override, Overrides
+from mintline.errors import Rejected, Unavailable
+from mintline.eth import address_of_public_key, redeem_calldata, to_checksum_address, voucher_hash
+from mintline.messages import Voucher
+from mintline_builder.ports import Chain
+
+PROFILE_AGE = 600.0
+"""Seconds for which a contract's worst case is believed: only a fork of the chain changes it."""
+
+_REASONS = {
+    "EnforcedPause": ("collection_paused", "The collection is paused."),
+    "ERC721InvalidReceiver": (
+        "recipient_refused",
+        "The recipient is a contract that does not accept this token.",
+    ),
+}
+
+
+class Simulator:
+    """Simulates redemptions on one chain. `margin` is the part of an estimate added to it, in percent."""
+
+    def __init__(self, chain: Chain, *, chain_id: int, clock: Callable[[], float], margin: int = 20) -> None:
+        self._chain = chain
+        self._chain_id = chain_id
+        self._clock = clock
+        self._margin = margin
+        self._key = PrivateKey()
+        self._issuer = address_of_public_key(self._key.public_key.format(compressed=False))
+        self._grant = {collection.roles_slot(collection.ISSUER_ROLE, self._issuer): collection.GRANTED}
+        self._profiles: dict[str, tuple[float, int]] = {}
+        self._lock = asyncio.Lock()
+
+    async def usual_gas(self, contract: str, sender: str) -> int:
+        """Return the gas limit of a mint to a recipient without code.
+
+        Raises Rejected if the contract mints to nobody now, or is none.
+        """
+        async with self._lock:
+            now = self._clock()
+            known = self._profiles.get(contract)
+            if known is None or now - known[0] > PROFILE_AGE:
+                known = (now, await self._estimate_worst(contract, sender))
+                self._profiles[contract] = known
+            return known[1]
+
+    async def gas(self, contract: str, sender: str, voucher: Voucher) -> int:
+        """Return the gas limit with which redeeming such a voucher succeeds now.
+
+        Raises Rejected if none does, and Unavailable if the token id is taken: the counter lags the chain,
+        and another id will do.
+        """
+        usual = await self.usual_gas(contract, sender)
+        code, suffices = await asyncio.gather(
+            self._chain.code(voucher.to), self._suffices(usual, contract, sender, voucher)
+        )
+        if code or not suffices:
+            return await self._estimate(contract, sender, voucher)
+        return usual
+
+    async def _estimate_worst(self, contract: str, sender: str) -> int:
+        if not await self._chain.code(contract):
+            raise Rejected("contract_missing", "There is no contract at this address.")
+        nobody = to_checksum_address(secrets.token_bytes(20))
+        voucher = Voucher(
+            token_id=secrets.randbits(256),
+            to=nobody,
+            metadata_digest=secrets.token_bytes(32),
+            deadline=2**63 - 1,
+        )
+        return await self._estimate(contract, sender, voucher)
+
+    async def _estimate(self, contract: str, sender: str, voucher: Voucher) -> int:
+        try:
+            needed = await self._chain.estimate_gas(
+                self._redemption(contract, sender, voucher), self._overrides(contract, sender)
+            )
+        except CallReverted as reverted:
+            raise _refusal(reverted) from reverted
+        return needed + needed * self._margin // 100
+
+    async def _suffices(self, gas: int, contract: str, sender: str, voucher: Voucher) -> bool:
+        call = self._redemption(contract, sender, voucher, gas=gas)
+        try:
+            await self._chain.call(call, overrides=self._overrides(contract, sender))
+        except Rejected:
+            # Refused, or more gas is needed after all: the estimate tells which.
+            return False
+        return True
+
+    def _overrides(self, contract: str, sender: str) -> Overrides:
+        return {contract: Override(storage=self._grant), sender: Override(balance=2**127)}
+
+    def _redemption(self, contract: str, sender: str, voucher: Voucher, *, gas: int | None = None) -> Call:
+        fields = voucher.model_dump()
+        digest = voucher_hash(chain_id=self._chain_id, contract=contract, **fields)
+        signature = self._key.sign_recoverable(digest, hasher=None)
+        data = redeem_calldata(**fields, signature=signature[:64] + bytes([27 + signature[64]]))
+        return Call(sender=sender, to=contract, data=data, gas=gas)
+
+
+def _refusal(reverted: CallReverted) -> Rejected | Unavailable:
+    name = reverted.revert.name if reverted.revert else ""
+    if name == "AlreadyMinted":
+        return Unavailable("the token id is taken on chain")
+    if name in _REASONS:
+        return Rejected(*_REASONS[name])
+    return reverted

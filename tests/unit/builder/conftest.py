@@ -1,0 +1,195 @@
+"""A builder over memory, and the records that it works on."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from mintline.eth import keccak256, to_checksum_address
+from mintline.messages import Fees, KeyRef, Message
+from mintline.records import Mint, digest_of
+from mintline.states import MintStatus
+from mintline_builder import handlers
+from mintline_builder.fees import FeePolicy, offer
+from mintline_builder.funds import Funds
+from mintline_builder.memory import (
+    MemoryAccounts,
+    MemoryChain,
+    MemoryCollections,
+    MemoryMetadata,
+    MemoryMints,
+    MemoryOutbox,
+    MemoryTables,
+)
+from mintline_builder.metrics import Metrics
+from mintline_builder.ports import Account
+from mintline_builder.reserver import Reserver
+from mintline_builder.simulation import Simulator
+from mintline_builder.token_ids import TokenIds
+
+CHAIN_ID = 31337
+ETHER = 10**18
+METADATA = '{"name":"A picture"}'
+
+
+def address(name: str) -> str:
+    return to_checksum_address(keccak256(name.encode())[12:])
+
+
+def key(name: str) -> KeyRef:
+    return KeyRef(address=address(name), subject=name, chain_id=CHAIN_ID, secret_id=f"secrets/{name}")
+
+
+CONTRACT = address("contract")
+
+
+def accepted_mint(mint_id: str, *, sender: str = "alice", to: str | None = None) -> Mint:
+    return Mint(
+        mint_id=mint_id,
+        sub=sender,
+        status=MintStatus.ACCEPTED,
+        chain_id=CHAIN_ID,
+        contract=CONTRACT,
+        to=address(to or sender),
+        sender=key(sender),
+        metadata=METADATA,
+        metadata_digest=digest_of(METADATA),
+        request_digest="00" * 32,
+        trace="trace-of-" + mint_id,
+        created_at=1,
+        updated_at=1,
+    )
+
+
+async def no_sleep(_: float) -> None:
+    await asyncio.sleep(0)
+
+
+@dataclass
+class World:
+    """Everything around one or more builders, in memory."""
+
+    tables: MemoryTables = field(default_factory=lambda: MemoryTables(counters={CONTRACT: 1}))
+    chain: MemoryChain = field(default_factory=MemoryChain)
+    outbox: MemoryOutbox = field(default_factory=MemoryOutbox)
+    metadata: MemoryMetadata = field(default_factory=MemoryMetadata)
+    policy: FeePolicy = FeePolicy(min_priority_fee=1, max_priority_fee=5 * 10**9, max_fee=200 * 10**9)
+    now: float = 1_700_000_000.0
+
+    def __post_init__(self) -> None:
+        self.accounts = MemoryAccounts(self.tables)
+        self.mints = MemoryMints(self.tables)
+        self.collections = MemoryCollections(self.tables)
+        self.chain.codes[CONTRACT] = b"\x00"
+        self.chain.balances[address("treasury")] = 1000 * ETHER
+        self.chain.balances[address("alice")] = ETHER
+
+    contract = CONTRACT
+    metadata_text = METADATA
+    address = staticmethod(address)
+    key = staticmethod(key)
+
+    def accept(self, mint_id: str, *, sender: str = "alice", to: str | None = None, **fields: Any) -> Mint:
+        """Put an accepted mint on record."""
+        mint = accepted_mint(mint_id, sender=sender, to=to).model_copy(update=fields)
+        self.tables.mints[mint_id] = mint
+        return mint
+
+    def mint(self, mint_id: str) -> Mint:
+        return self.tables.mints[mint_id]
+
+    def account(self, name: str) -> Account:
+        return self.tables.accounts[address(name)]
+
+    def mine(self, name: str) -> None:
+        """Let the chain mine everything that a sender has reserved."""
+        account = self.tables.accounts[address(name)]
+        assert account.next_nonce is not None
+        self.chain.counts[address(name)] = account.next_nonce
+
+    def clock(self) -> float:
+        return self.now
+
+    async def fees(self) -> Fees:
+        return offer(await self.chain.fees(), self.policy)
+
+    def messages(self) -> list[Message]:
+        return [message for _, message, _ in self.outbox.sent]
+
+    def builder(self) -> Builder:
+        return Builder(self)
+
+
+@dataclass
+class Builder:
+    """One copy of the builder, wired as the service wires it."""
+
+    world: World
+    number: int = field(default_factory=count().__next__)
+
+    def __post_init__(self) -> None:
+        world = self.world
+        self.metrics = Metrics(CollectorRegistry())
+        self.reserver = Reserver(
+            accounts=world.accounts,
+            chain_nonce=world.chain.transaction_count,
+            sleep=no_sleep,
+            rng=random.Random(self.number),
+            conflicts=self.metrics.conflicts.inc,
+        )
+        self.funds = Funds(
+            treasury=key("treasury"),
+            top_up_mints=20,
+            accounts=world.accounts,
+            reserver=self.reserver,
+            chain=world.chain,
+            fees=world.fees,
+            outbox=world.outbox,
+            metrics=self.metrics,
+            clock=world.clock,
+        )
+        self.preparation = handlers.Preparation(
+            fees=world.fees,
+            simulator=Simulator(world.chain, chain_id=CHAIN_ID, clock=world.clock),
+            funds=self.funds,
+            token_ids=TokenIds(world.collections),
+            metadata=world.metadata,
+        )
+
+    async def build(self, mint_id: str) -> None:
+        await handlers.build(
+            handlers.BuildMint(mint_id=mint_id),
+            terms=handlers.Terms(chain_id=CHAIN_ID, voucher_ttl=3600),
+            mints=self.world.mints,
+            preparation=self.preparation,
+            reserver=self.reserver,
+            outbox=self.world.outbox,
+            metrics=self.metrics,
+            clock=self.world.clock,
+        )
+
+    async def fund(self, wallet: str, required: int) -> None:
+        await handlers.fund(handlers.FundWallet(wallet=wallet, required=required), funds=self.funds)
+
+    def count(self, metric: str, **labels: str) -> float:
+        found = getattr(self.metrics, metric)
+        if labels:
+            found = found.labels(**labels)
+        value: float = found._value.get()
+        return value
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def builder(world: World) -> Builder:
+    return world.builder()

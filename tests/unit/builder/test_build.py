@@ -1,0 +1,259 @@
+"""From an accepted mint to the intent that is sent to be signed."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mintline.chain.answers import FeeMarket
+from mintline.chain.collection import Revert
+from mintline.chain.node import CallReverted
+from mintline.errors import Conflict, Deferred, Rejected, Unavailable
+from mintline.messages import Message, SignMint
+from mintline.resources import SIGN, Queue
+from mintline.states import MintStatus
+
+if TYPE_CHECKING:
+    from tests.unit.builder.conftest import Builder, World
+
+GWEI = 10**9
+PAUSED = CallReverted(Revert("EnforcedPause", {}), "EnforcedPause()")
+
+
+async def test_build__when_a_mint_is_accepted__then_its_intent_says_what_its_record_says(
+    world: World, builder: Builder
+) -> None:
+    world.accept("m1", to="bob")
+
+    await builder.build("m1")
+
+    mint = world.mint("m1")
+    assert (mint.status, mint.nonce, mint.token_id, mint.metadata) == (MintStatus.BUILT, 0, 1, None)
+    assert mint.deadline == int(world.now) + 3600
+    assert mint.gas == world.chain.gas * 120 // 100
+    assert mint.fees is not None
+    assert (mint.fees.max_fee_per_gas, mint.fees.max_priority_fee_per_gas) == (3 * GWEI, GWEI)
+    [(queue, intent, group)] = world.outbox.sent
+    assert (queue, group) == (SIGN, world.address("alice"))
+    assert isinstance(intent, SignMint)
+    assert intent.mint_id == "m1"
+    assert intent.trace == "trace-of-m1"
+    assert intent.signer == world.key("alice")
+    assert (intent.nonce, intent.gas, intent.fees, intent.attempt) == (0, mint.gas, mint.fees, 0)
+    assert intent.voucher.token_id == mint.token_id
+    assert intent.voucher.to == world.address("bob")
+    assert intent.voucher.metadata_digest == mint.metadata_digest
+    assert intent.voucher.deadline == mint.deadline
+    assert builder.count("built") == 1
+
+
+async def test_build__when_a_mint_is_built__then_its_metadata_lies_under_its_token_id(
+    world: World, builder: Builder
+) -> None:
+    world.accept("m1")
+
+    await builder.build("m1")
+
+    assert world.metadata.objects == {(world.contract, 1): world.metadata_text}
+
+
+async def test_build__when_many_arrive_together__then_nonces_and_token_ids_have_no_gap_or_repeat(
+    world: World, builder: Builder
+) -> None:
+    world.chain.balances[world.address("alice")] = 10**20
+    world.chain.balances[world.address("bob")] = 10**20
+    names = [f"m{i}" for i in range(60)]
+    for i, name in enumerate(names):
+        world.accept(name, sender=("alice", "bob")[i % 2])
+
+    await asyncio.gather(*map(builder.build, names))
+
+    mints = [world.mint(name) for name in names]
+    assert sorted(mint.token_id or 0 for mint in mints) == list(range(1, 61))
+    for sender in ("alice", "bob"):
+        own = [mint.nonce for mint in mints if mint.sub == sender]
+        assert sorted(own, key=lambda nonce: nonce or 0) == list(range(30))
+    assert len(world.accounts.transactions) < 10
+    assert len(world.collections.leases) < 10
+
+
+async def test_build__when_delivered_again__then_the_same_intent_is_sent_again(
+    world: World, builder: Builder
+) -> None:
+    world.accept("m1")
+    await builder.build("m1")
+    world.outbox.seen.clear()
+
+    await world.builder().build("m1")
+
+    first, second = world.messages()
+    assert first == second
+    assert len(world.accounts.transactions) == 1
+
+
+async def test_build__when_the_mint_has_moved_on__then_nothing_is_sent(
+    world: World, builder: Builder
+) -> None:
+    world.accept("m1", status=MintStatus.SUBMITTED)
+
+    await builder.build("m1")
+
+    assert world.messages() == []
+    assert world.accounts.transactions == []
+
+
+async def test_build__when_two_copies_get_the_same_mint_at_once__then_it_is_built_once(world: World) -> None:
+    world.accept("m1")
+
+    await asyncio.gather(world.builder().build("m1"), world.builder().build("m1"))
+
+    assert world.account("alice").next_nonce == 1
+    assert len(world.messages()) == 1
+
+
+async def test_build__when_the_send_fails__then_the_next_delivery_sends_what_was_reserved(
+    world: World, builder: Builder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.accept("m1")
+
+    async def refuse(queue: Queue, message: Message, *, group: str, dedup: str) -> None:
+        raise Unavailable("SQS")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(world.outbox, "send", refuse)
+        with pytest.raises(Unavailable):
+            await builder.build("m1")
+
+    await builder.build("m1")
+
+    assert world.account("alice").next_nonce == 1
+    assert [message.nonce for message in world.messages() if isinstance(message, SignMint)] == [0]
+
+
+async def test_build__when_the_key_was_used_before_the_line_knew_it__then_its_count_on_chain_is_its_first_nonce(
+    world: World, builder: Builder
+) -> None:
+    world.chain.counts[world.address("alice")] = 9
+    world.accept("m1")
+
+    await builder.build("m1")
+
+    assert world.mint("m1").nonce == 9
+
+
+async def test_build__when_there_is_no_such_mint__then_the_message_is_rejected(builder: Builder) -> None:
+    with pytest.raises(Rejected, match="mint_unknown"):
+        await builder.build("m1")
+
+
+@pytest.mark.parametrize(
+    ("revert", "code"),
+    [
+        (PAUSED, "collection_paused"),
+        (CallReverted(Revert("ERC721InvalidReceiver", {"receiver": "0x"}), "…"), "recipient_refused"),
+        (CallReverted(Revert("Error", {"message": "not today"}), "not today"), "simulation_reverted"),
+        (CallReverted(None, "reverted"), "simulation_reverted"),
+    ],
+)
+async def test_build__when_the_simulation_reverts__then_the_mint_is_rejected_and_nothing_is_reserved(
+    world: World, builder: Builder, revert: CallReverted, code: str
+) -> None:
+    world.accept("m1")
+    world.chain.reverts[world.contract] = revert
+
+    await builder.build("m1")
+
+    mint = world.mint("m1")
+    assert mint.status is MintStatus.REJECTED
+    assert mint.problem is not None
+    assert mint.problem.code == code
+    assert mint.problem.reason
+    assert world.accounts.transactions == []
+    assert world.collections.leases == []
+    assert world.messages() == []
+    assert builder.count("rejected", code=code) == 1
+
+
+async def test_build__when_the_token_id_is_taken_on_chain__then_the_mint_is_tried_again_with_another(
+    world: World, builder: Builder
+) -> None:
+    world.accept("m1")
+    world.accept("m2")
+    await builder.build("m1")
+    taken = CallReverted(Revert("AlreadyMinted", {"tokenId": 2}), "AlreadyMinted(tokenId=2)")
+    world.chain.reverts[world.contract] = taken
+    with pytest.raises(Unavailable):
+        await builder.build("m2")
+    world.chain.reverts.clear()
+
+    await builder.build("m2")
+
+    assert world.mint("m2").token_id == 3
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"chain_id": 1}, "mint_malformed"),
+        ({"metadata": None}, "mint_malformed"),
+        ({"metadata": "{}"}, "digest_mismatch"),
+        ({"contract": "0x000000000000000000000000000000000000dEaD"}, "contract_missing"),
+    ],
+)
+async def test_build__when_the_record_cannot_be_built__then_the_mint_is_rejected(
+    world: World, builder: Builder, fields: dict[str, Any], code: str
+) -> None:
+    world.accept("m1", **fields)
+
+    await builder.build("m1")
+
+    problem = world.mint("m1").problem
+    assert problem is not None
+    assert problem.code == code
+
+
+async def test_build__when_the_contract_has_no_counter__then_the_mint_is_rejected(
+    world: World, builder: Builder
+) -> None:
+    world.tables.counters.clear()
+    world.accept("m1")
+
+    await builder.build("m1")
+
+    problem = world.mint("m1").problem
+    assert problem is not None
+    assert problem.code == "contract_unknown"
+
+
+async def test_build__when_a_mint_is_rejected_while_its_twin_was_built__then_it_is_a_conflict(
+    world: World, builder: Builder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accepted = world.accept("m1")
+    world.chain.reverts[world.contract] = PAUSED
+    world.tables.mints["m1"] = accepted.model_copy(update={"status": MintStatus.SUBMITTED})
+    stale = [accepted]
+
+    async def get(mint_id: str) -> Any:
+        return stale.pop() if stale else world.tables.mints[mint_id]
+
+    monkeypatch.setattr(world.mints, "get", get)
+
+    with pytest.raises(Conflict):
+        await builder.build("m1")
+
+    assert world.mint("m1").status is MintStatus.SUBMITTED
+
+
+async def test_build__when_fees_are_over_the_cap__then_the_mint_waits_and_nothing_is_reserved(
+    world: World, builder: Builder
+) -> None:
+    world.accept("m1")
+    world.chain.market = FeeMarket(base_fee=300 * GWEI, priority_fee=GWEI)
+
+    with pytest.raises(Deferred):
+        await builder.build("m1")
+
+    assert world.mint("m1").status is MintStatus.ACCEPTED
+    assert world.accounts.transactions == []

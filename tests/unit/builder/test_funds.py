@@ -1,0 +1,222 @@
+"""Gas money: who waits, who is topped up, how often and by how much."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mintline.chain.collection import Revert
+from mintline.chain.node import CallReverted
+from mintline.errors import Deferred
+from mintline.messages import SignMint, SignTopUp
+from mintline.resources import SIGN
+from mintline.states import MintStatus
+
+if TYPE_CHECKING:
+    from tests.unit.builder.conftest import Builder, World
+
+COST = 120_000 * 3 * 10**9
+"""Of one mint at the prices of the memory chain: gas limit × fee cap."""
+
+
+async def build_deferred(builder: Builder, *mint_ids: str) -> None:
+    for mint_id in mint_ids:
+        with pytest.raises(Deferred):
+            await builder.build(mint_id)
+
+
+async def test_build__when_the_wallet_is_empty__then_it_is_topped_up_and_the_mint_waits(
+    world: World, builder: Builder
+) -> None:
+    world.accept("m1", sender="bob")
+
+    with pytest.raises(Deferred) as deferred:
+        await builder.build("m1")
+
+    assert deferred.value.retry_after == 1
+    assert world.mint("m1").status is MintStatus.ACCEPTED
+    [(queue, intent, group)] = world.outbox.sent
+    assert (queue, group) == (SIGN, world.address("treasury"))
+    assert isinstance(intent, SignTopUp)
+    assert intent.signer == world.key("treasury")
+    assert intent.recipient == world.address("bob")
+    assert (intent.nonce, intent.gas, intent.value) == (0, 21_000, 20 * COST)
+    recorded = world.account("bob").top_up
+    assert recorded is not None
+    assert (recorded.nonce, recorded.value) == (0, 20 * COST)
+    assert world.account("treasury").next_nonce == 1
+    assert builder.count("top_ups") == 1
+
+
+async def test_build__when_a_top_up_is_pending__then_no_second_one_is_made(
+    world: World, builder: Builder
+) -> None:
+    world.accept("m1", sender="bob")
+    world.accept("m2", sender="bob")
+
+    await build_deferred(builder, "m1", "m2", "m1")
+    await build_deferred(world.builder(), "m1")
+
+    assert world.account("treasury").next_nonce == 1
+    assert len(world.messages()) == 1
+
+
+async def test_build__when_many_mints_of_one_wallet_wait__then_they_share_one_top_up(
+    world: World, builder: Builder
+) -> None:
+    for i in range(10):
+        world.accept(f"m{i}", sender="bob")
+
+    outcomes = await asyncio.gather(*(builder.build(f"m{i}") for i in range(10)), return_exceptions=True)
+
+    assert all(isinstance(outcome, Deferred) for outcome in outcomes)
+    assert world.account("treasury").next_nonce == 1
+
+
+async def test_build__when_many_wallets_are_empty__then_their_treasury_nonces_share_transactions(
+    world: World, builder: Builder
+) -> None:
+    for i in range(50):
+        world.accept(f"m{i}", sender=f"user-{i}")
+
+    await asyncio.gather(*(builder.build(f"m{i}") for i in range(50)), return_exceptions=True)
+
+    nonces = [message.nonce for message in world.messages() if isinstance(message, SignTopUp)]
+    assert sorted(nonces) == list(range(50))
+    assert len(world.accounts.transactions) <= 3
+
+
+async def test_build__when_the_top_up_has_arrived__then_the_mint_goes_on(
+    world: World, builder: Builder
+) -> None:
+    world.accept("m1", sender="bob")
+    await build_deferred(builder, "m1")
+    world.mine("treasury")
+    world.chain.balances[world.address("bob")] = 20 * COST
+
+    await builder.build("m1")
+
+    assert [type(message) for message in world.messages()] == [SignTopUp, SignMint]
+    assert world.account("bob").next_nonce == 1
+
+
+async def test_build__when_a_settled_top_up_was_not_enough__then_another_replaces_it(
+    world: World, builder: Builder
+) -> None:
+    world.accept("m1", sender="bob")
+    await build_deferred(builder, "m1")
+    world.mine("treasury")
+
+    await build_deferred(builder, "m1")
+
+    recorded = world.account("bob").top_up
+    assert recorded is not None
+    assert recorded.nonce == 1
+    assert [message.nonce for message in world.messages() if isinstance(message, SignTopUp)] == [0, 1]
+
+
+async def test_build__when_a_pending_top_up_is_old__then_the_same_one_is_sent_again(
+    world: World, builder: Builder
+) -> None:
+    world.accept("m1", sender="bob")
+    await build_deferred(builder, "m1")
+    world.outbox.seen.clear()
+    world.now += 4
+    await build_deferred(builder, "m1")
+    assert len(world.messages()) == 1
+    world.now += 2
+
+    await build_deferred(builder, "m1", "m1")
+
+    first, second = world.messages()
+    assert first == second
+
+
+async def test_build__when_mints_in_flight_have_spent_the_balance__then_the_next_one_waits(
+    world: World, builder: Builder
+) -> None:
+    world.chain.balances[world.address("bob")] = 3 * COST
+    for i in range(4):
+        world.accept(f"m{i}", sender="bob")
+
+    outcomes = await asyncio.gather(*(builder.build(f"m{i}") for i in range(4)), return_exceptions=True)
+
+    assert sum(isinstance(outcome, Deferred) for outcome in outcomes) == 1
+    assert world.account("bob").next_nonce == 3
+
+
+async def test_build__when_mints_in_flight_are_mined__then_they_count_no_more(
+    world: World, builder: Builder
+) -> None:
+    world.chain.balances[world.address("bob")] = COST
+    world.accept("m1", sender="bob")
+    world.accept("m2", sender="bob")
+    await builder.build("m1")
+    world.mine("bob")
+
+    await builder.build("m2")
+
+    assert world.account("bob").next_nonce == 2
+
+
+async def test_build__when_the_treasury_is_low__then_the_mint_waits_and_no_nonce_is_burned(
+    world: World, builder: Builder
+) -> None:
+    world.chain.balances[world.address("treasury")] = COST
+    world.accept("m1", sender="bob")
+
+    with pytest.raises(Deferred, match="treasury") as deferred:
+        await builder.build("m1")
+
+    assert deferred.value.retry_after == 15
+    assert world.tables.accounts == {}
+    assert world.messages() == []
+    assert builder.count("treasury_low") == 1
+
+
+async def test_build__when_the_mint_is_doomed_and_the_wallet_empty__then_no_money_is_sent(
+    world: World, builder: Builder
+) -> None:
+    world.accept("m1", sender="bob")
+    await build_deferred(builder, "m1")
+    world.accept("m2", sender="carol")
+    world.chain.reverts[world.contract] = CallReverted(Revert("EnforcedPause", {}), "EnforcedPause()")
+
+    await builder.build("m2")
+
+    assert world.mint("m2").status is MintStatus.REJECTED
+    assert world.address("carol") not in world.tables.accounts
+
+
+async def test_fund__when_the_wallet_lacks_the_money__then_it_is_topped_up(
+    world: World, builder: Builder
+) -> None:
+    await builder.fund(world.address("bob"), required=5 * COST)
+
+    [intent] = world.messages()
+    assert isinstance(intent, SignTopUp)
+    assert intent.recipient == world.address("bob")
+    assert intent.value >= 5 * COST
+
+
+async def test_fund__when_the_wallet_is_rich_by_now__then_nothing_happens(
+    world: World, builder: Builder
+) -> None:
+    world.chain.balances[world.address("bob")] = 5 * COST
+
+    await builder.fund(world.address("bob"), required=5 * COST)
+
+    assert world.messages() == []
+
+
+async def test_fund__when_the_poor_wallet_is_the_treasury_itself__then_it_is_only_reported(
+    world: World, builder: Builder
+) -> None:
+    world.chain.balances[world.address("treasury")] = 0
+
+    await builder.fund(world.address("treasury"), required=COST)
+
+    assert world.messages() == []
+    assert builder.count("treasury_low") == 1
