@@ -117,6 +117,8 @@ class Consumer:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Consume until `stop` is set, then stop gracefully; being cancelled means the same."""
+        if stop.is_set():
+            return
         halt = asyncio.Event()
         loop = asyncio.create_task(self._loop(stop, halt), name=f"consumer:{self._queue.name}")
         try:

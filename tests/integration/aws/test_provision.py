@@ -16,7 +16,9 @@ async def test_provision__when_repeated__finds_the_same_resources(aws_settings: 
         await deprovision(clients, prefix)
 
 
-async def test_provision__when_a_queue_drifted__restores_the_declaration(aws_settings: ServiceSettings) -> None:
+async def test_provision__when_a_queue_drifted__restores_it(
+    aws_settings: ServiceSettings,
+) -> None:
     prefix = aws_settings.resource_prefix
     async with open_clients(aws_settings) as clients:
         made = await provision(clients, prefix)
@@ -32,7 +34,9 @@ async def test_provision__when_a_queue_drifted__restores_the_declaration(aws_set
         await deprovision(clients, prefix)
 
 
-async def test_deprovision__when_done__leaves_nothing_and_may_be_repeated(aws_settings: ServiceSettings) -> None:
+async def test_deprovision__when_repeated__leaves_nothing(
+    aws_settings: ServiceSettings,
+) -> None:
     prefix = aws_settings.resource_prefix
     async with open_clients(aws_settings) as clients:
         made = await provision(clients, prefix)

@@ -18,6 +18,7 @@ from botocore.exceptions import (
     NoCredentialsError,
 )
 from botocore.exceptions import ConnectionError as BotoConnectionError
+from botocore.loaders import create_loader
 
 from mintline.errors import MintlineError, Misconfigured, Throttled, Unavailable
 from mintline.settings import ServiceSettings
@@ -35,6 +36,9 @@ ServiceName: TypeAlias = Literal["sqs", "dynamodb", "s3", "kms", "secretsmanager
 
 LONG_POLL_SECONDS = 20
 """The longest that SQS lets a receive wait."""
+
+_LOADER = create_loader()
+"""Shared by all sessions: parsing the services' models is most of what opening a client costs."""
 
 _THROTTLES = frozenset(
     {
@@ -183,10 +187,10 @@ async def open_client(
         s3={"addressing_style": "path"} if endpoint else None,
         user_agent_extra="mintline",
     )
+    session = get_session()
+    session.register_component("data_loader", _LOADER)
     client: Any = await stack.enter_async_context(
-        get_session().create_client(
-            service, region_name=settings.aws_region, endpoint_url=endpoint, config=config
-        )
+        session.create_client(service, region_name=settings.aws_region, endpoint_url=endpoint, config=config)
     )
     calls.attach(client)
     return client

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 WRITE_BATCH = 25
-WRITE_BYTES = 2 * 1024 * 1024
-"""Far below DynamoDB's 16 MB: an item that takes longer to send holds its batch's others back."""
+WRITE_BYTES = 512 * 1024
+"""Far below DynamoDB's 16 MB: a body above 1 MiB would hold up the event loop while it is sent."""
 ATTEMPTS = 8
 """Tries of what DynamoDB left undone for lack of capacity, about 6 seconds in all."""
 

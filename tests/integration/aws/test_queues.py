@@ -1,0 +1,120 @@
+import asyncio
+import json
+
+import pytest
+
+from mintline.aws.queues import Queues, Received
+from mintline.aws.session import AwsCalls
+from mintline.errors import Conflict
+from mintline.messages import BuildMint, decode
+from mintline.resources import BUILD, SIGN
+
+
+async def drain(queues: Queues, count: int) -> list[Received]:
+    received: list[Received] = []
+    for _ in range(50):
+        batch = await queues.receive(BUILD, wait=0)
+        received += batch
+        await asyncio.gather(*(queues.delete(one) for one in batch))
+        if len(received) >= count:
+            break
+    return received
+
+
+async def test_send__when_many_come_together__shares_requests_and_keeps_each_groups_order(
+    queues: Queues, calls: AwsCalls
+) -> None:
+    await asyncio.gather(
+        *(
+            queues.send(BUILD, BuildMint(mint_id=f"{i}"), group=f"g{i % 3}", dedup=f"build:{i}")
+            for i in range(60)
+        )
+    )
+    assert calls.counts()["sqs", "SendMessageBatch"] == 6
+    received = await drain(queues, 60)
+    assert len(received) == 60
+    for group in ("g0", "g1", "g2"):
+        numbers = [int(decode(one.body).mint_id) for one in received if one.group == group]  # type: ignore[union-attr] # only BuildMint was sent
+        assert numbers == sorted(numbers)
+    assert calls.counts()["sqs", "DeleteMessageBatch"] == 6
+    assert (await queues.depth(BUILD)).visible == 0
+
+
+async def test_send__when_a_dedup_id_repeats__enqueues_once(queues: Queues) -> None:
+    for _ in range(2):
+        await queues.send(BUILD, BuildMint(mint_id="m"), group="g", dedup="build:m")
+    assert len(await drain(queues, 2)) == 1
+
+
+async def test_send__when_the_batch_would_be_too_long__splits_it_by_bytes(queues: Queues) -> None:
+    bulky = "x" * 60_000
+    sends = [
+        queues.send(BUILD, BuildMint(mint_id=bulky, trace=str(i)), group="g", dedup=str(i)) for i in range(8)
+    ]
+    await asyncio.gather(*sends)
+    assert (await queues.depth(BUILD)).visible == 8
+
+
+async def test_receive__when_a_message_comes_back__counts_and_keeps_its_identity(queues: Queues) -> None:
+    await queues.send(BUILD, BuildMint(mint_id="m"), group="g", dedup="d")
+    (first,) = await queues.receive(BUILD, wait=1)
+    assert (first.group, first.receive_count, first.queue) == ("g", 1, BUILD)
+    await queues.change_visibility(first, 0)
+    (second,) = await queues.receive(BUILD, wait=1)
+    assert (second.message_id, second.receive_count) == (first.message_id, 2)
+    assert second.body == first.body
+    assert second.sent_at == first.sent_at > 1_600_000_000
+
+
+async def test_receive__when_one_of_a_group_is_out__hides_the_rest_of_it(
+    queues: Queues,
+) -> None:
+    for i in range(2):
+        await queues.send(BUILD, BuildMint(mint_id=str(i)), group="g", dedup=str(i))
+    (first,) = await queues.receive(BUILD, limit=1, wait=0)
+    assert await queues.receive(BUILD, wait=0) == []
+    await queues.delete(first)
+    assert len(await queues.receive(BUILD, wait=0)) == 1
+
+
+async def test_change_visibility__when_the_receipt_is_none__is_a_conflict(queues: Queues) -> None:
+    await queues.send(BUILD, BuildMint(mint_id="m"), group="g", dedup="d")
+    (received,) = await queues.receive(BUILD, wait=0)
+    await queues.delete(received)
+    with pytest.raises(Conflict):
+        await queues.change_visibility(received, 10)
+
+
+async def test_dead_letter__when_given_up__lies_in_the_other_queue_with_its_reason(
+    queues: Queues, aws_prefix: str
+) -> None:
+    await queues.send(SIGN, BuildMint(mint_id="m"), group="g", dedup="d")
+    (received,) = await queues.receive(SIGN, wait=0)
+    await queues.dead_letter(received, code="reverted", reason="the contract said no", digest="ab12")
+    assert (await queues.depth(SIGN)).in_flight == 0
+    assert (await queues.depth(SIGN, dead_letters=True)).visible == 1
+    url = (await queues._sqs.get_queue_url(QueueName=SIGN.dead_letter_name(aws_prefix)))["QueueUrl"]
+    response = await queues._sqs.receive_message(QueueUrl=url, MessageAttributeNames=["All"])
+    (message,) = response["Messages"]
+    attributes = {name: value["StringValue"] for name, value in message["MessageAttributes"].items()}
+    assert json.loads(message["Body"])["mint_id"] == "m"
+    assert attributes == {
+        "code": "reverted",
+        "reason": "the contract said no",
+        "origin": "sign",
+        "receive_count": "1",
+        "message_id": received.message_id,
+        "digest": "ab12",
+    }
+
+
+async def test_renew__when_done__starts_the_count_afresh(queues: Queues) -> None:
+    await queues.send(BUILD, BuildMint(mint_id="m"), group="g", dedup="d")
+    for _ in range(3):
+        (received,) = await queues.receive(BUILD, wait=0)
+        await queues.change_visibility(received, 0)
+    (received,) = await queues.receive(BUILD, wait=0)
+    assert received.receive_count == 4
+    await queues.renew(received)
+    (fresh,) = await queues.receive(BUILD, wait=0)
+    assert (fresh.receive_count, fresh.body) == (1, received.body)
