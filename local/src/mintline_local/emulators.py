@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -22,6 +23,8 @@ GAS_LIMIT = 60_000_000
 """Mainnet's block gas limit."""
 STATES_KEPT = 64
 """Blocks whose state anvil keeps in memory; older blocks keep their transactions, receipts and logs."""
+
+_QUEUE_URL = re.compile(rf"http://{re.escape(HOST)}:\d+/(\d{{12}})/")
 
 
 def base_environment(state: StateFolder) -> dict[str, str]:
@@ -43,8 +46,19 @@ def check_saved_state(state: StateFolder) -> None:
             read_json(path)
 
 
+def move_queues(state: StateFolder, port: int) -> None:
+    """Make saved queues those of this port: the emulator knows each by its whole URL."""
+    saved = state.ministack / "state" / "sqs.json"
+    if saved.exists():
+        text = saved.read_text()
+        moved = _QUEUE_URL.sub(rf"http://{HOST}:{port}/\1/", text)
+        if moved != text:
+            saved.write_text(moved)
+
+
 def ministack(state: StateFolder, ports: Ports, http: aiohttp.ClientSession) -> ChildSpec:
     """Return the AWS emulator: it saves its state when it ends, and never looks for Docker."""
+    move_queues(state, ports.ministack)
     return ChildSpec(
         name="ministack",
         argv=(str(tool("ministack")), "-m", "ministack"),

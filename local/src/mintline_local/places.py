@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import platform
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -79,6 +80,18 @@ class StateFolder:
             lock.write(str(os.getpid()))
             lock.flush()
             yield
+
+    def forget(self) -> list[str]:
+        """Remove what a line keeps here, and nothing else; return the names of what was removed."""
+        kept = ("anvil", "enclave", "kms", "logs", "ministack", "run.json", "setup.log", "state.json")
+        removed = [name for name in kept if (self.path / name).exists()]
+        for name in removed:
+            path = self.path / name
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+        return removed
 
     def in_use(self) -> bool:
         """Tell whether a line runs from this folder."""

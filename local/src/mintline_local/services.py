@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from mintline.resources import METADATA, WALLET_KEY
+from mintline.resources import WALLET_KEY
 from mintline_local.emulators import CHAIN_ID, REGION, base_environment
 from mintline_local.places import CHECKOUT, StateFolder, write_json
 from mintline_local.ports import HOST, Ports
@@ -139,6 +139,7 @@ def settings_of(around: Surroundings) -> dict[str, dict[str, str]]:
     ports, known = around.ports, around.known
     kms = urlsplit(ports.url("kms_front"))
     pool = known.pool.user_pool_id
+    enclave = around.credentials["enclave"]
     return {
         "api": {
             "MINTLINE_API_HOST": HOST,
@@ -151,15 +152,14 @@ def settings_of(around: Surroundings) -> dict[str, dict[str, str]]:
             "MINTLINE_KMS_ENDPOINT_URL": ports.url("kms_front"),
             "MINTLINE_CURSOR_SECRET": known.cursor_secret.get_secret_value(),
         },
-        "builder": {
-            "MINTLINE_TREASURY": known.treasury.model_dump_json(),
-            "MINTLINE_METADATA_BUCKET": METADATA.bucket_name(PREFIX),
-        },
+        "builder": {"MINTLINE_TREASURY": known.treasury.model_dump_json()},
         "signer-host": {
             "MINTLINE_ISSUER": known.issuer.model_dump_json(),
             "MINTLINE_ENCLAVE_ADDRESS": f"unix://{around.enclave_socket}",
             "MINTLINE_KMS_PROXY_ADDRESS": f"unix://{around.kms_socket}",
             "MINTLINE_KMS_PROXY_TARGET": kms.netloc,
+            "MINTLINE_ENCLAVE_ACCESS_KEY_ID": enclave.access_key_id,
+            "MINTLINE_ENCLAVE_SECRET_ACCESS_KEY": enclave.secret_access_key,
         },
         "broadcaster": {},
         "indexer": {"MINTLINE_START_BLOCK": str(known.deployed_block)},

@@ -1,0 +1,299 @@
+"""`mintline`: start a line, mint through it, look at it, forget it."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import uuid
+from collections.abc import Coroutine
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, TypeVar
+
+import aiohttp
+import typer
+
+from mintline.errors import BadRequest, MintlineError, Misconfigured
+from mintline_local import curls
+from mintline_local.client import Api, sign_in
+from mintline_local.console import Screen, fail
+from mintline_local.demo import demonstrate
+from mintline_local.interrupts import Interrupted, run
+from mintline_local.minting import follow
+from mintline_local.places import DEFAULT_STATE, StateFolder
+from mintline_local.ports import Ports
+from mintline_local.stack import Stack, running_stack
+from mintline_local.status import look
+
+app = typer.Typer(
+    name="mintline",
+    help="Mint NFTs through a line of services on this machine.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+T = TypeVar("T")
+
+State = Annotated[Path, typer.Option("--state", help="The line's state folder.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, for programs.")]
+Username = Annotated[str | None, typer.Option(help="The user to sign in; the demo user by default.")]
+Password = Annotated[str | None, typer.Option(help="That user's password.")]
+
+
+@app.command()
+def up(
+    *,
+    state: State = DEFAULT_STATE,
+    as_json: Json = False,
+    ports: Annotated[str, typer.Option(help="`default`, or `free` for ports that are free now.")] = "default",
+    port: Annotated[list[str] | None, typer.Option(help="One port, as NAME=NUMBER: --port api=9000.")] = None,
+) -> None:
+    """Start the whole line and keep it running until Ctrl-C."""
+    screen = Screen(as_json=as_json)
+    if ports not in ("default", "free"):
+        raise typer.BadParameter("expected `default` or `free`", param_hint="--ports")
+    wanted = chosen_ports(port or [])
+
+    async def serve() -> None:
+        screen.say("starting the line")
+        async with running_stack(
+            state, ports="free" if ports == "free" else "default", wanted=wanted, tell=screen.event
+        ) as stack:
+            introduce(screen, stack)
+            reason = await stack.supervisor.failed
+        raise Misconfigured(f"{reason}; the line was stopped, `make up` starts it again")
+
+    execute(serve(), interrupted_is_success=True)
+
+
+@app.command()
+def demo(*, state: State = DEFAULT_STATE, as_json: Json = False) -> None:
+    """Mint one NFT through the whole line, check it on chain, and print it as JSON."""
+    screen = Screen(as_json=as_json)
+
+    async def mint_one() -> dict[str, Any]:
+        running = StateFolder(state).running()
+        if running is not None:
+            screen.say(f"using the line that runs at {running['api_url']}")
+            return await demonstrate(running, screen)
+        screen.say("starting the line")
+        async with running_stack(state, ports="fallback", tell=screen.event) as stack:
+            return await demonstrate(stack.info, screen)
+
+    screen.result(execute(mint_one()), always=True)
+
+
+@app.command()
+def token(
+    *,
+    state: State = DEFAULT_STATE,
+    as_json: Json = False,
+    username: Username = None,
+    password: Password = None,
+) -> None:
+    """Sign in and print an access token."""
+    info = running_line(state)
+
+    async def fetch() -> dict[str, Any]:
+        async with aiohttp.ClientSession() as http:
+            return await signed_in(http, info, username, password)
+
+    result = execute(fetch())
+    if not as_json:
+        sys.stdout.write(result["AccessToken"] + "\n")
+    Screen(as_json=as_json).result(
+        {"access_token": result["AccessToken"], "expires_in": result.get("ExpiresIn")}
+    )
+
+
+@app.command()
+def mint(
+    *,
+    name: Annotated[str, typer.Option(help="The token's name.")],
+    image: Annotated[str, typer.Option(help="An http(s), ipfs, ar or data URL.")],
+    description: Annotated[str | None, typer.Option(help="What it is.")] = None,
+    attribute: Annotated[list[str] | None, typer.Option(help="A trait, as TRAIT=VALUE; repeatable.")] = None,
+    to: Annotated[str | None, typer.Option(help="Who receives it; your own wallet by default.")] = None,
+    key: Annotated[str | None, typer.Option(help="Idempotency key: the same one mints only once.")] = None,
+    wait: Annotated[bool, typer.Option(help="Wait until the mint is finalized.")] = True,
+    state: State = DEFAULT_STATE,
+    as_json: Json = False,
+    username: Username = None,
+    password: Password = None,
+) -> None:
+    """Mint one NFT through the running line."""
+    screen = Screen(as_json=as_json)
+    info = running_line(state)
+    body = mint_request(name, image, description, attribute or [], to)
+
+    async def post() -> dict[str, Any]:
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(30)) as http:
+            signed = await signed_in(http, info, username, password)
+            api = Api(http, info["api_url"], signed["AccessToken"])
+            accepted: dict[str, Any] = await api.post(
+                "/v1/mints", body, idempotency_key=key or str(uuid.uuid4())
+            )
+            screen.say(f"mint {accepted['mint_id']}")
+            if not wait:
+                return accepted
+            with screen.waiting("minting"):
+                return await follow(
+                    api,
+                    accepted,
+                    passed=lambda stage, seconds: screen.stage(stage, f"{seconds:5.2f} s"),
+                )
+
+    result = execute(post())
+    if wait:
+        screen.say(f"token {result['token_id']} of {result['contract']} belongs to {result['to']}")
+    screen.result(result)
+
+
+@app.command()
+def status(*, state: State = DEFAULT_STATE, as_json: Json = False) -> None:
+    """Show the running line: its processes, whether they are ready, and how far the index has come."""
+    screen = Screen(as_json=as_json)
+    report = execute(look(running_line(state)))
+    screen.say(f"API {report['api_url']}, contract {report['contract']} on chain {report['chain_id']}")
+    for process in report["processes"]:
+        style = "green" if process["ready"] else "red"
+        screen.stage(process["name"], f"pid {process['pid'] or '-'}  {process['detail']}", style=style)
+    screen.result(report)
+    if not all(process["ready"] for process in report["processes"]):
+        raise typer.Exit(1)
+
+
+@app.command()
+def clean(*, state: State = DEFAULT_STATE, as_json: Json = False) -> None:
+    """Forget a line's state: its chain, queues, keys and logs."""
+    screen = Screen(as_json=as_json)
+    folder = StateFolder(state)
+    removed = []
+    if folder.path.exists():
+        try:
+            with folder.locked():
+                removed = folder.forget()
+        except MintlineError as error:
+            stop(str(error))
+    screen.say(f"removed {folder.path}: {', '.join(removed)}" if removed else "nothing to remove")
+    screen.result({"state_dir": str(folder.path), "removed": removed})
+
+
+@app.command()
+def bench(
+    *,
+    mints: Annotated[int, typer.Option(min=1, help="How many mints.")] = 1000,
+    users: Annotated[int, typer.Option(min=1, help="By how many users.")] = 50,
+    patience: Annotated[float, typer.Option(help="Seconds until unfinished mints are lost.")] = 900.0,
+    state: State = DEFAULT_STATE,
+) -> None:
+    """Measure the line, and check on chain that every mint exists once."""
+    try:
+        from mintline_bench.run import bench as measure  # noqa: PLC0415 - it depends on this package
+    except ImportError:
+        stop("the bench is not installed; run `make setup`")
+    raise typer.Exit(execute(measure(mints=mints, users=users, state=state, patience=patience)))
+
+
+def introduce(screen: Screen, stack: Stack) -> None:
+    """Say where the line is, and how to use it."""
+    info = stack.info
+    screen.say()
+    screen.say(f"The line is ready.  API {info['api_url']}  (docs: {info['api_url']}/docs)", style="bold")
+    screen.say(f"Contract {info['contract']} on chain {info['chain_id']}, node {info['rpc_url']}")
+    screen.say(f"Logs {stack.state.logs}")
+    for title, command in (
+        ("Get a token:", curls.token_command(info)),
+        ("Mint:", curls.mint_command(info)),
+        ("Watch:", curls.follow_command(info)),
+    ):
+        screen.say()
+        screen.say(title, style="bold")
+        screen.say(command)
+    screen.say()
+    screen.say("Ctrl-C stops everything; the state stays for the next time.", style="dim")
+    screen.result({key: value for key, value in info.items() if key != "operator"})
+
+
+def chosen_ports(assignments: list[str]) -> Ports:
+    """Return the default ports with `NAME=NUMBER` changes."""
+    ports = Ports()
+    names = {name.replace("_", "-"): name for name, _ in ports.items()}
+    for assignment in assignments:
+        name, _, number = assignment.partition("=")
+        if name not in names or not number.isdigit() or not 0 < int(number) < 2**16:
+            known = ", ".join(names)
+            raise typer.BadParameter(f"{assignment!r}: expected NAME=NUMBER with NAME one of {known}")
+        ports = replace(ports, **{names[name]: int(number)})
+    return ports
+
+
+def mint_request(
+    name: str, image: str, description: str | None, attributes: list[str], to: str | None
+) -> dict[str, Any]:
+    """Return the body of `POST /v1/mints`."""
+    metadata: dict[str, Any] = {"name": name, "image": image}
+    if description is not None:
+        metadata["description"] = description
+    if attributes:
+        metadata["attributes"] = [trait(text) for text in attributes]
+    return {"metadata": metadata, **({"to": to} if to is not None else {})}
+
+
+def trait(text: str) -> dict[str, Any]:
+    """Parse `TRAIT=VALUE`; a value that is a number is minted as one."""
+    name, separator, value = text.partition("=")
+    if not (name and separator):
+        raise typer.BadParameter(f"{text!r}: expected TRAIT=VALUE", param_hint="--attribute")
+    for number in (int, float):
+        try:
+            return {"trait_type": name, "value": number(value)}
+        except ValueError:
+            continue
+    return {"trait_type": name, "value": value}
+
+
+async def signed_in(
+    http: aiohttp.ClientSession, info: dict[str, Any], username: str | None, password: str | None
+) -> dict[str, Any]:
+    """Sign in the user asked for, or the demo user."""
+    if (username is None) != (password is None):
+        raise BadRequest("incomplete", "--username and --password come together")
+    user = info["cognito"]
+    return await sign_in(
+        http, info, username=username or user["username"], password=password or user["password"]
+    )
+
+
+def running_line(state: Path) -> dict[str, Any]:
+    """Return what runs from a state folder; ends the command when nothing does."""
+    try:
+        running = StateFolder(state).running()
+    except MintlineError as error:
+        stop(str(error))
+    if running is None:
+        stop(f"no line runs from {state}; start one with `make up`")
+    return running
+
+
+def execute(main: Coroutine[Any, Any, T], *, interrupted_is_success: bool = False) -> T:
+    """Run a command's work; an error of ours becomes one line and a non-zero exit."""
+    try:
+        return run(main)
+    except Interrupted as interruption:
+        raise typer.Exit(0 if interrupted_is_success else interruption.exit_code) from None
+    except MintlineError as error:
+        stop(str(error))
+    except asyncio.CancelledError:
+        stop("cancelled")
+
+
+def stop(message: str) -> NoReturn:
+    """End the command with one line on standard error."""
+    fail(message)
+    raise typer.Exit(1)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
