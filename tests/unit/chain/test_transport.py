@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import pytest
+
+from mintline.chain.transport import BodyTooLarge, check_status, host
+from mintline.errors import Throttled, Unavailable
+
+URL = "https://user:secret@node.example:8545/v3/API-KEY?token=SECRET"
+
+
+def test_host__when_a_url_holds_secrets__then_only_host_and_port_are_left() -> None:
+    assert host(URL) == "node.example:8545"
+    assert host("http://127.0.0.1:8545") == "127.0.0.1:8545"
+    assert host("https://node.example?key=SECRET") == "node.example"
+
+
+@pytest.mark.parametrize(("header", "seconds"), [("7", 7.0), (None, None), ("Wed, 21 Oct 2026", None)])
+def test_status__when_429__then_it_is_throttled_for_as_long_as_asked(
+    header: str | None, seconds: float | None
+) -> None:
+    with pytest.raises(Throttled) as caught:
+        check_status(URL, 429, header, b"")
+    assert caught.value.retry_after == seconds
+
+
+@pytest.mark.parametrize(
+    ("status", "body"), [(500, b"{}"), (503, b""), (401, b"denied"), (301, b""), (404, b"<html>")]
+)
+def test_status__when_it_is_a_failure__then_unavailable_without_the_url(status: int, body: bytes) -> None:
+    with pytest.raises(Unavailable) as caught:
+        check_status(URL, status, None, body)
+    assert "SECRET" not in str(caught.value)
+    assert "API-KEY" not in str(caught.value)
+    assert str(status) in str(caught.value)
+
+
+def test_status__when_413__then_the_body_is_too_large() -> None:
+    with pytest.raises(BodyTooLarge):
+        check_status(URL, 413, None, b"")
+
+
+@pytest.mark.parametrize("status", [200, 400])
+def test_status__when_a_json_rpc_answer_comes_with_it__then_it_passes(status: int) -> None:
+    check_status(URL, status, None, b' {"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"bad"}}')
