@@ -39,6 +39,9 @@ class ServiceSettings(Settings):
     """One endpoint for all AWS services (an emulator); None means AWS itself."""
     resource_prefix: str = Field(default="mintline", pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")
     """Begins the name of every queue, table, bucket and key."""
+    receive_wait: int = Field(default=20, ge=0, le=20)
+    """Seconds that a receive waits for a first message. A receive whose process was killed can still take
+    messages and hide them for a visibility timeout: an emulator that does so wants a short wait."""
     admin_host: str = "127.0.0.1"
     admin_port: int = Field(default=0, ge=0, le=65535)
     """Where /healthz, /readyz and /metrics are served; 0 picks a free port."""
