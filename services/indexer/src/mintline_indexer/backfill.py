@@ -1,0 +1,154 @@
+"""Brings a new collection up to the head, so that it can be followed with the others.
+
+From the block it was deployed in to the finalized block its events are read by ranges and written without
+undo records: final blocks stay. Then the few blocks above are undone and applied again with it, which gives
+them undo records as if it had always been followed.
+
+Events do not show a mint of ours that reverted; only whole blocks do. So the newest of the final blocks are
+read whole: so many blocks, no mint waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+import structlog
+
+from mintline.errors import Unavailable
+from mintline_indexer.effects import Effect, effects_of_block
+from mintline_indexer.follow import MAX_GAP, Follower
+from mintline_indexer.ledger import Ledger
+from mintline_indexer.ports import Chain, Event, RangeTooWide, Ref, Store
+from mintline_indexer.reading import gather_facts, minting, read_block
+
+SUCCESSES_TO_WIDEN = 16
+"""Ranges in a row that the node must have answered before twice as many blocks are asked for."""
+
+log = structlog.get_logger()
+
+
+class Backfill:
+    """Reads ranges of final blocks.
+
+    `widest` is the most blocks whose events to ask for at once; the newest `whole` blocks are read whole.
+    """
+
+    def __init__(
+        self,
+        *,
+        chain: Chain,
+        store: Store,
+        ledger: Ledger,
+        follower: Follower,
+        chain_id: int,
+        widest: int,
+        whole: int,
+    ) -> None:
+        self._chain = chain
+        self._store = store
+        self._ledger = ledger
+        self._follower = follower
+        self._chain_id = chain_id
+        self._widest = widest
+        self._width = widest
+        self._whole_blocks = whole
+        self._succeeded = 0
+
+    async def step(self, known: Mapping[str, int]) -> bool:
+        """Bring the collections that are not followed yet one range closer; tell whether there is more."""
+        progress = self._ledger.progress
+        new = {c: deployed for c, deployed in known.items() if c not in progress.collections}
+        ready = []
+        for contract, deployed in sorted(new.items()):
+            first = progress.backfills.get(contract, deployed)
+            if first <= self._ledger.finalized.number:
+                await self._range(contract, first)
+                return True
+            ready.append(contract)
+        if ready:
+            await self._join(ready, min(new[contract] for contract in ready) - 1)
+        return False
+
+    async def _join(self, contracts: Sequence[str], before: int) -> None:
+        finalized = self._ledger.finalized
+        if self._ledger.head.number > max(before, finalized.number):
+            ancestor: Ref | None = self._ledger.indexed(before) if before > finalized.number else finalized
+            await self._follower.rewind(ancestor or finalized)
+        await self._ledger.join(contracts)
+        log.info("collections_followed", contracts=contracts, block=self._ledger.head.number)
+
+    async def _range(self, contract: str, first: int) -> None:
+        final = self._ledger.finalized.number
+        if first > final - self._whole_blocks:
+            await self._whole(contract, first, min(first + MAX_GAP - 1, final))
+        else:
+            await self._events(contract, first, min(first + self._width - 1, final - self._whole_blocks))
+
+    async def _whole(self, contract: str, first: int, last: int) -> None:
+        reading = (read_block(self._chain, number, [contract]) for number in range(first, last + 1))
+        effects: list[Effect] = []
+        timestamps = {}
+        for number, found in enumerate(await asyncio.gather(*reading), start=first):
+            if found is None:
+                raise Unavailable(f"the node has no block {number}, which is final")
+            effects += found.effects
+            timestamps[found.block.hash] = found.block.timestamp
+        await self._write(contract, effects, timestamps, first=first, last=last)
+
+    async def _events(self, contract: str, first: int, last: int) -> None:
+        try:
+            events = await self._chain.events_between(first, last, [contract])
+        except RangeTooWide as error:
+            if last == first:
+                raise Unavailable(f"the node does not give the events of block {last} alone") from error
+            self._succeeded = 0
+            self._width = max(1, (last - first + 1) // 2)
+            log.info("backfill_range_split", width=self._width, reason=str(error))
+            return
+        self._succeeded += 1
+        if self._succeeded % SUCCESSES_TO_WIDEN == 0:
+            self._width = min(self._widest, self._width * 2)
+        timestamps = await self._timestamps(events)
+        await self._write(contract, _effects(events), timestamps, first=first, last=last)
+
+    async def _write(
+        self,
+        contract: str,
+        effects: Sequence[Effect],
+        timestamps: Mapping[bytes, int],
+        *,
+        first: int,
+        last: int,
+    ) -> None:
+        facts = await gather_facts(
+            effects,
+            chain=self._chain,
+            store=self._store,
+            chain_id=self._chain_id,
+            timestamps=timestamps,
+        )
+        await self._ledger.apply_range(contract, effects, facts, end=last + 1)
+        log.info("range_backfilled", contract=contract, first=first, last=last, effects=len(effects))
+
+    async def _timestamps(self, events: Sequence[Event]) -> dict[bytes, int]:
+        numbers = {event.block_hash: event.block_number for event in events}
+        blocks = await asyncio.gather(*(self._chain.block(found, full=False) for found in numbers))
+        timestamps = {}
+        for (block_hash, number), block in zip(numbers.items(), blocks, strict=True):
+            if block is None or block.number != number:
+                raise Unavailable(f"the node gave events of block {number} but not the block")
+            timestamps[block_hash] = block.timestamp
+        return timestamps
+
+
+def _effects(events: Sequence[Event]) -> list[Effect]:
+    """Return the effects of many blocks in order."""
+    by_block: dict[tuple[int, bytes], list[Event]] = {}
+    for event in sorted(events, key=lambda event: (event.block_number, event.log_index)):
+        by_block.setdefault((event.block_number, event.block_hash), []).append(event)
+    effects: list[Effect] = []
+    for (number, block_hash), found in by_block.items():
+        transactions = list(dict.fromkeys(event.tx_hash for event in found))
+        effects += effects_of_block(number, block_hash, found, transactions, minting(found))
+    return effects

@@ -1,0 +1,201 @@
+"""From a block's events to what is written: pure functions, no port.
+
+An effect is one step of a block, in the order of the chain: each event, and after the events of each
+transaction that may be ours, its settlement. Their order depends on the block and the followed contracts
+alone, so an index into it is a cursor that survives a restart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from mintline.errors import Unavailable
+from mintline.records import Token, Transfer, position, token_ref
+from mintline_indexer.ports import ROOM, Before, Event, Moved, Outcome, Stamped, TokenKey, TokenWrite
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A transaction that may carry a mint of ours has ended; `emitted` if it left events of ours."""
+
+    block_number: int
+    block_hash: bytes
+    tx_hash: bytes
+    emitted: bool
+
+
+Effect: TypeAlias = Moved | Stamped | Settled
+
+
+def effects_of_block(
+    number: int,
+    block_hash: bytes,
+    events: Sequence[Event],
+    transactions: Sequence[bytes],
+    settling: Collection[bytes],
+) -> tuple[Effect, ...]:
+    """Return a block's effects in order; `transactions` are the block's hashes, `settling` those to settle.
+
+    Raises Unavailable if the events are not of these transactions: the node's answers do not fit together.
+    """
+    by_transaction: dict[bytes, list[Event]] = {}
+    for event in events:
+        if event.block_hash != block_hash:
+            raise Unavailable(f"the node gave events of another block for block {number}")
+        by_transaction.setdefault(event.tx_hash, []).append(event)
+    effects: list[Effect] = []
+    for tx_hash in transactions:
+        found = sorted(by_transaction.pop(tx_hash, []), key=lambda event: event.log_index)
+        effects += found
+        if tx_hash in settling:
+            effects.append(Settled(number, block_hash, tx_hash, emitted=bool(found)))
+    if by_transaction:
+        raise Unavailable(f"the node gave events of transactions that block {number} does not hold")
+    return tuple(effects)
+
+
+@dataclass(slots=True)
+class Facts:
+    """What is known of the records that some effects touch.
+
+    `tokens` is what is stored at the first effect not yet written. The tokens in `assumed_new` were not
+    read: a mint's token does not exist before it, which the write itself checks.
+    """
+
+    chain_id: int
+    timestamps: Mapping[bytes, int]
+    """Of each block by its hash, in Unix seconds."""
+    tokens: dict[TokenKey, Token | None] = field(default_factory=dict)
+    assumed_new: set[TokenKey] = field(default_factory=set)
+    mints: Mapping[bytes, str] = field(default_factory=dict)
+    """The mint of each transaction that is an attempt of one."""
+    outcomes: dict[bytes, Outcome] = field(default_factory=dict)
+    """The outcome to write for each transaction, if one is due."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Consecutive effects that fit into one transaction: those from `first` up to, not with, `next`."""
+
+    first: int
+    next: int
+    before: tuple[Before, ...]
+    tokens: tuple[TokenWrite, ...]
+    transfers: tuple[Transfer, ...]
+    outcomes: tuple[Outcome, ...]
+
+
+def first_touches(effects: Sequence[Effect]) -> tuple[list[TokenKey], set[TokenKey]]:
+    """Return the tokens to read before the effects can be folded, and those that a mint makes."""
+    read: list[TokenKey] = []
+    made: set[TokenKey] = set()
+    seen: set[TokenKey] = set()
+    for effect in effects:
+        if isinstance(effect, Settled):
+            continue
+        key = TokenKey(effect.contract, effect.token_id)
+        if key in seen:
+            continue
+        seen.add(key)
+        if isinstance(effect, Moved) and effect.sender is None:
+            made.add(key)
+        else:
+            read.append(key)
+    return read, made
+
+
+def fold(effects: Sequence[Effect], first: int, facts: Facts, *, room: int = ROOM) -> Part:
+    """Take effects from `first` on while their items fit into `room`, and say what to write.
+
+    Each item appears once, with its last state: DynamoDB refuses two actions on one item.
+    """
+    tokens: dict[TokenKey, Token] = {}
+    transfers: list[Transfer] = []
+    outcomes: list[Outcome] = []
+    index = first
+    while index < len(effects):
+        effect = effects[index]
+        if isinstance(effect, Settled):
+            outcome = facts.outcomes.get(effect.tx_hash)
+            if outcome is not None:
+                if len(tokens) + len(transfers) + len(outcomes) + 1 > room:
+                    break
+                outcomes.append(outcome)
+        else:
+            key = TokenKey(effect.contract, effect.token_id)
+            cost = (key not in tokens) + isinstance(effect, Moved)
+            if len(tokens) + len(transfers) + len(outcomes) + cost > room:
+                break
+            token = _after(effect, tokens.get(key) or facts.tokens.get(key), facts)
+            if token is not None:
+                tokens[key] = token
+            if isinstance(effect, Moved):
+                transfers.append(_transfer(effect, facts))
+        index += 1
+    return Part(
+        first=first,
+        next=index,
+        before=tuple(
+            Before(contract=key.contract, token_id=key.token_id, token=facts.tokens.get(key))
+            for key in tokens
+        ),
+        tokens=tuple(TokenWrite(key, token, key in facts.assumed_new) for key, token in tokens.items()),
+        transfers=tuple(transfers),
+        outcomes=tuple(outcomes),
+    )
+
+
+def settle(facts: Facts, part: Part) -> None:
+    """Note that a part was written: what it wrote is what is stored now."""
+    for write in part.tokens:
+        facts.tokens[write.key] = write.after
+        facts.assumed_new.discard(write.key)
+
+
+def _after(effect: Moved | Stamped, token: Token | None, facts: Facts) -> Token | None:
+    if isinstance(effect, Stamped):
+        # `Minted` follows `Transfer`, so there is a token; one without is no mint of this contract.
+        return token and token.model_copy(update={"metadata_digest": effect.metadata_digest})
+    if token is not None and effect.sender is not None:
+        moved = {
+            "owner": effect.recipient,
+            "block_number": effect.block_number,
+            "tx_hash": effect.tx_hash,
+        }
+        return token.model_copy(update=moved)
+    return Token(
+        chain_id=facts.chain_id,
+        contract=effect.contract,
+        token_id=effect.token_id,
+        owner=effect.recipient,
+        metadata_digest=None,
+        mint_id=facts.mints.get(effect.tx_hash) if effect.sender is None else None,
+        minted_block=effect.block_number,
+        block_number=effect.block_number,
+        tx_hash=effect.tx_hash,
+    )
+
+
+def _transfer(effect: Moved, facts: Facts) -> Transfer:
+    return Transfer(
+        chain_id=facts.chain_id,
+        contract=effect.contract,
+        token_id=effect.token_id,
+        sender=effect.sender,
+        recipient=effect.recipient,
+        block_number=effect.block_number,
+        block_hash=effect.block_hash,
+        log_index=effect.log_index,
+        tx_hash=effect.tx_hash,
+        timestamp=facts.timestamps[effect.block_hash],
+    )
+
+
+def transfer_key(transfer: Transfer) -> tuple[str, str]:
+    """Return a transfer's key in TRANSFERS: token reference and position."""
+    return (
+        token_ref(transfer.chain_id, transfer.contract, transfer.token_id),
+        position(transfer.block_number, transfer.log_index),
+    )

@@ -1,0 +1,159 @@
+"""Follows the chain's head: four cases for a new head, undo on a reorg, and finality.
+
+::
+
+    the newest block is …          then
+    ─────────────────────          ────────────────────────────────────────────────────────
+    the head itself                nothing
+    no higher than the head        a block we have: the node lags; another: a reorg
+    more than one above            fetch what lies between, at most 50, and treat each as next
+    next                           its parent is the head: apply it; else: a reorg
+
+A reorg is undone to the common ancestor, found by walking the new branch back by hash. One that
+would go below the finalized block is not undone: the follower halts, and an operator is called.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from mintline.errors import MintlineError, Unavailable
+from mintline_indexer.ledger import Ledger
+from mintline_indexer.metrics import Metrics
+from mintline_indexer.ports import Block, Chain, Ref, Store, Tips
+from mintline_indexer.reading import Found, gather_facts, read_block
+
+MAX_GAP = 50
+"""Blocks fetched at once."""
+
+log = structlog.get_logger()
+
+
+class PastFinality(MintlineError):  # noqa: N818
+    """The node's chain does not contain the block that was finalized here."""
+
+    def __init__(self, finalized: Ref, seen: bytes) -> None:
+        super().__init__(
+            f"block {finalized.number} was final as 0x{finalized.hash.hex()}, the node says 0x{seen.hex()}"
+        )
+
+
+class Follower:
+    """Applies blocks to the ledger in the order of the chain."""
+
+    def __init__(
+        self, *, chain: Chain, store: Store, ledger: Ledger, chain_id: int, metrics: Metrics
+    ) -> None:
+        self._chain = chain
+        self._store = store
+        self._ledger = ledger
+        self._chain_id = chain_id
+        self._metrics = metrics
+
+    async def follow(self, tips: Tips) -> bool:
+        """Move towards the newest block; tell whether there is more to do at once."""
+        head, latest = self._ledger.head, tips.latest
+        if latest.hash == head.hash:
+            return False
+        if latest.number <= head.number:
+            return await self._not_higher(latest)
+        last = min(latest.number, head.number + MAX_GAP)
+        refs: list[int | bytes] = [*range(head.number + 1, last + 1)]
+        if last == latest.number:
+            refs[-1] = latest.hash
+        contracts = self._ledger.progress.collections
+        for found in await asyncio.gather(*(read_block(self._chain, ref, contracts) for ref in refs)):
+            if found is None:
+                return False
+            if found.block.parent_hash != self._ledger.head.hash:
+                await self._reorganize(found.block)
+                return True
+            await self._apply(found, below_final=found.block.number < tips.finalized.number)
+        return last < latest.number
+
+    async def finalize(self, finalized: Block) -> None:
+        """Finalize up to the chain's final block, or up to the head while that is behind it."""
+        ledger = self._ledger
+        number = min(finalized.number, ledger.head.number)
+        indexed = ledger.indexed(number) if number > ledger.finalized.number else None
+        if indexed is not None and number < finalized.number:
+            canonical = await self._chain.block(number, full=False)
+            indexed = indexed if canonical is not None and canonical.hash == indexed.hash else None
+        elif indexed is not None and indexed.hash != finalized.hash:
+            indexed = None  # a stale branch: the reorg comes first
+        await ledger.finalize(indexed)
+
+    async def resume(self) -> None:
+        """Finish a block that was written in part, or undo the part if the chain has moved on."""
+        partial = self._ledger.progress.partial
+        if partial is None:
+            return
+        found = await read_block(self._chain, partial.number, self._ledger.progress.collections)
+        if found is None:
+            raise Unavailable(f"the node has no block {partial.number} yet")
+        if found.block.hash == partial.hash:
+            await self._write(found)
+        else:
+            await self.rewind(self._ledger.head)
+
+    async def rewind(self, ancestor: Ref) -> None:
+        """Undo every block above `ancestor`."""
+        depth = self._ledger.head.number - ancestor.number
+        reopened = await self._ledger.undo_to(ancestor)
+        self._metrics.reorg_depth.observe(depth)
+        log.warning("blocks_undone", depth=depth, ancestor=ancestor.number, mints=len(reopened))
+
+    async def _apply(self, found: Found, *, below_final: bool) -> None:
+        # The final block itself gets its row: finality is taken only of a block that we know.
+        if below_final and not found.effects:
+            self._ledger.pass_over(found.block.ref())
+        else:
+            await self._write(found)
+
+    async def _write(self, found: Found) -> None:
+        block, partial = found.block, self._ledger.progress.partial
+        facts = await gather_facts(
+            found.effects[partial.next if partial else 0 :],
+            chain=self._chain,
+            store=self._store,
+            chain_id=self._chain_id,
+            timestamps={block.hash: block.timestamp},
+        )
+        await self._ledger.apply(block, found.effects, facts)
+        log.info(
+            "block_indexed",
+            block=block.number,
+            effects=len(found.effects),
+            mints=len(facts.outcomes),
+        )
+
+    async def _not_higher(self, latest: Block) -> bool:
+        finalized = self._ledger.finalized
+        if latest.number < finalized.number:
+            raise Unavailable(f"the node is at block {latest.number}, behind the final {finalized.number}")
+        indexed = self._ledger.indexed(latest.number)
+        if indexed is not None and indexed.hash == latest.hash:
+            return False
+        await self._reorganize(latest)
+        return True
+
+    async def _reorganize(self, block: Block) -> None:
+        await self.rewind(await self._common_ancestor(block))
+
+    async def _common_ancestor(self, block: Block) -> Ref:
+        """Walk back from a block of the new branch until a block of ours, by hash."""
+        finalized = self._ledger.finalized
+        while True:
+            parent = self._ledger.indexed(block.number - 1)
+            if parent is not None and parent.hash == block.parent_hash:
+                return parent
+            if block.number <= finalized.number:
+                raise PastFinality(finalized, block.hash)
+            if block.number - 1 == finalized.number:
+                raise PastFinality(finalized, block.parent_hash)
+            above = await self._chain.block(block.parent_hash, full=False)
+            if above is None:
+                raise Unavailable(f"the node has no parent of block {block.number}")
+            block = above

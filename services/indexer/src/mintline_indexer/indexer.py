@@ -1,0 +1,206 @@
+"""One instance of the indexer: it writes, or it stands by until the writer falls silent.
+
+The checkpoint is the lease. Every write moves its revision, and a writer with nothing to say writes it
+anyway before a third of `takeover_after` is over. An instance that sees no movement for that long (and up
+to half of it more at random, so that two do not collide) puts its own name there. Nothing depends on clocks
+that agree, nor on the old writer noticing: its next write fails, because the revision has moved.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import structlog
+
+from mintline_indexer.backfill import Backfill
+from mintline_indexer.follow import Follower, PastFinality
+from mintline_indexer.ledger import Ledger
+from mintline_indexer.metrics import Metrics
+from mintline_indexer.ports import Chain, Collections, Fenced, Progress, Store, Write
+
+STANDBY_INTERVAL = 1.0
+"""Seconds between two looks of a standby at the checkpoint."""
+COLLECTIONS_AGE = 5.0
+"""Seconds for which the list of collections is believed."""
+SILENCE = 30.0
+"""Seconds without a finished round after which an instance is not ready."""
+
+log = structlog.get_logger()
+
+
+class Indexer:
+    """Call `poll` again and again: each call is one round, and any of them may be the last.
+
+    `writer` names the instance, uniquely for each start. `clock` is monotonic, in seconds; `now` returns
+    Unix milliseconds; `takeover_after` is in seconds. `widest` and `whole` are the backfill's, in blocks.
+    """
+
+    def __init__(
+        self,
+        *,
+        chain: Chain,
+        store: Store,
+        collections: Collections,
+        chain_id: int,
+        writer: str,
+        takeover_after: float,
+        widest: int,
+        whole: int,
+        metrics: Metrics,
+        clock: Callable[[], float],
+        now: Callable[[], int],
+        rng: random.Random,
+    ) -> None:
+        self._chain = chain
+        self._store = store
+        self._collections = collections
+        self._chain_id = chain_id
+        self._writer = writer
+        self._takeover_after = takeover_after
+        self._widest = widest
+        self._whole = whole
+        self._metrics = metrics
+        self._clock = clock
+        self._now = now
+        self._rng = rng
+        self._ledger: Ledger | None = None
+        self._follower: Follower | None = None
+        self._backfill: Backfill | None = None
+        self._known: Mapping[str, int] = {}
+        self._known_at = -COLLECTIONS_AGE
+        self._watched = -1
+        self._watched_since = 0.0
+        self._patience = takeover_after
+        self._next_look = 0.0
+        self._written = -1
+        self._written_at = 0.0
+        self._finished_at = clock()
+        self._halted: str | None = None
+
+    @property
+    def writing(self) -> bool:
+        """Whether this instance believes that it is the writer."""
+        return self._ledger is not None
+
+    def trouble(self) -> str | None:
+        """Return why the instance is not ready, None if it is."""
+        if self._halted is not None:
+            return self._halted
+        silent = self._clock() - self._finished_at
+        return f"no round finished for {silent:.0f} s" if silent > SILENCE else None
+
+    async def poll(self) -> bool:
+        """Do one round; tell whether there is more to do at once. Raises what the ports raise."""
+        try:
+            more = await self._take_over() and await self._round()
+        except Fenced:
+            log.warning("writer_fenced", writer=self._writer)
+            self._forget()
+            return False
+        except PastFinality as error:
+            self._halted = f"reorg past finality: {error}"
+            self._metrics.halted.set(1)
+            log.critical("reorg_past_finality", reason=str(error))
+            return False
+        except BaseException:
+            # The write in flight may have happened or not: read again what is stored.
+            self._forget()
+            raise
+        self._halted = None
+        self._metrics.halted.set(0)
+        self._finished_at = self._clock()
+        return more
+
+    async def step_down(self) -> None:
+        """Leave the checkpoint, so that a standby takes over at once."""
+        if self._ledger is not None:
+            await self._ledger.step_down()
+            self._forget()
+
+    async def _round(self) -> bool:
+        assert self._ledger is not None
+        assert self._follower is not None
+        assert self._backfill is not None
+        tips = await self._chain.tips()
+        await self._follower.resume()
+        await self._follower.finalize(tips.finalized)
+        if self._clock() - self._known_at >= COLLECTIONS_AGE:
+            self._known = await self._collections.known()
+            self._known_at = self._clock()
+        more = await self._backfill.step(self._known)
+        more = await self._follower.follow(tips) or more
+        await self._ledger.flush(even_if_clean=self._silent_for_long())
+        self._metrics.latest.set(tips.latest.number)
+        self._metrics.head.set(self._ledger.head.number)
+        self._metrics.finalized.set(self._ledger.finalized.number)
+        return more
+
+    def _silent_for_long(self) -> bool:
+        assert self._ledger is not None
+        if self._ledger.progress.revision != self._written:
+            self._written, self._written_at = self._ledger.progress.revision, self._clock()
+        return self._clock() - self._written_at >= self._takeover_after / 3
+
+    async def _take_over(self) -> bool:
+        """Tell whether this instance writes, having made it so if the checkpoint is free."""
+        if self._ledger is not None:
+            return True
+        if self._clock() < self._next_look:
+            return False
+        progress = await self._store.load()
+        if progress is None:
+            progress = await self._found()
+        elif progress.writer != self._writer:
+            if not self._abandoned(progress):
+                self._next_look = self._clock() + STANDBY_INTERVAL
+                return False
+            progress = replace(progress, revision=progress.revision + 1, writer=self._writer, at=self._now())
+            await self._store.commit(progress, Write())
+            log.info("checkpoint_taken_over", writer=self._writer, head=progress.head.number)
+        await self._open(progress)
+        return True
+
+    def _abandoned(self, progress: Progress) -> bool:
+        if not progress.writer:
+            return True
+        if progress.revision != self._watched:
+            self._watched, self._watched_since = progress.revision, self._clock()
+            self._patience = self._takeover_after * self._rng.uniform(1, 1.5)
+        return self._clock() - self._watched_since >= self._patience
+
+    async def _found(self) -> Progress:
+        """Begin the index at the final block: what lies below is the backfill's."""
+        start = (await self._chain.tips()).finalized.ref()
+        progress = Progress(revision=1, writer=self._writer, head=start, finalized=start, at=self._now())
+        await self._store.commit(progress, Write())
+        log.info("index_founded", block=start.number)
+        return progress
+
+    async def _open(self, progress: Progress) -> None:
+        ledger = await Ledger.open(store=self._store, progress=progress, now=self._now)
+        self._follower = Follower(
+            chain=self._chain,
+            store=self._store,
+            ledger=ledger,
+            chain_id=self._chain_id,
+            metrics=self._metrics,
+        )
+        self._backfill = Backfill(
+            chain=self._chain,
+            store=self._store,
+            ledger=ledger,
+            follower=self._follower,
+            chain_id=self._chain_id,
+            widest=self._widest,
+            whole=self._whole,
+        )
+        self._ledger = ledger
+        self._metrics.writer.set(1)
+
+    def _forget(self) -> None:
+        self._ledger = self._follower = self._backfill = None
+        self._metrics.writer.set(0)
+        self._watched = -1
+        self._next_look = 0.0

@@ -1,0 +1,286 @@
+"""The written side of the index: the checkpoint, the rows that undo, and the writes that move them.
+
+Invariants:
+
+- Every write is one transaction on the condition that the checkpoint is the one last read, so two writers
+  cannot both be right, and a block's part is written once or not at all.
+- After a write that failed in any way the memory is forgotten and read again: it may have happened.
+- Blocks above `finalized` have rows and are undone newest first. Only a block without effects, below the
+  chain's final block when it was read, has none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import structlog
+
+from mintline.records import position
+from mintline.states import MintStatus
+from mintline_indexer.effects import Effect, Facts, Part, fold, settle, transfer_key
+from mintline_indexer.ports import (
+    Block,
+    Outcome,
+    Partial,
+    Progress,
+    Ref,
+    Row,
+    Stale,
+    Store,
+    TokenKey,
+    TokenWrite,
+    Write,
+)
+
+PRUNE_BATCH = 25
+"""Rows are deleted that many at a time: one request, whatever the pace of the chain."""
+
+log = structlog.get_logger()
+
+
+class Ledger:
+    """What this writer believes is stored, and the only way to change it.
+
+    `now` returns Unix milliseconds.
+    """
+
+    def __init__(self, *, store: Store, progress: Progress, now: Callable[[], int]) -> None:
+        self._store = store
+        self._now = now
+        self._dirty = False
+        self._rows: list[Row] = []
+        self._unsettled: list[Row] = []
+        self._spent: list[str] = []
+        self.progress = progress
+
+    @classmethod
+    async def open(cls, *, store: Store, progress: Progress, now: Callable[[], int]) -> Ledger:
+        """Return the ledger of a checkpoint that this writer holds, with its rows read."""
+        ledger = cls(store=store, progress=progress, now=now)
+        for row in await store.rows():
+            if row.backfilled:
+                ledger._unsettled.append(row.bare())
+            elif row.number > progress.finalized.number:
+                ledger._rows.append(row.bare())
+            else:
+                ledger._spent.append(row.position)
+        ledger._rows.sort(key=lambda row: (row.number, row.first))
+        return ledger
+
+    @property
+    def head(self) -> Ref:
+        """The newest block that is indexed completely."""
+        return self.progress.head
+
+    @property
+    def finalized(self) -> Ref:
+        """The newest block that is never undone."""
+        return self.progress.finalized
+
+    def indexed(self, number: int) -> Ref | None:
+        """Return the indexed block of that number, if it is at or above the finalized one and known."""
+        for ref in (self.head, self.finalized):
+            if ref.number == number:
+                return ref
+        for row in reversed(self._rows):
+            if row.number == number and row.complete:
+                return row.ref()
+            if row.number < number:
+                break
+        return None
+
+    def pass_over(self, block: Ref) -> None:
+        """Move the head over a final block without effects; the next write records it."""
+        self.progress = replace(self.progress, head=block)
+        self._dirty = True
+
+    async def apply(self, block: Block, effects: Sequence[Effect], facts: Facts) -> None:
+        """Write a block on top of the head, in as many transactions as its items need."""
+        parent = self.head
+        first = self.progress.partial.next if self.progress.partial else 0
+        while True:
+            part = fold(effects, first, facts)
+            complete = part.next == len(effects)
+            row = _row(block, part, parent=parent, complete=complete)
+            if complete:
+                progress = replace(self.progress, head=block.ref(), partial=None)
+            else:
+                progress = replace(self.progress, partial=Partial(block.number, block.hash, part.next))
+            if not await self._write_part(progress, part, row, facts):
+                continue
+            self._rows.append(row.bare())
+            if complete:
+                return
+            first = part.next
+
+    async def apply_range(self, contract: str, effects: Sequence[Effect], facts: Facts, *, end: int) -> None:
+        """Write a backfilled range of final blocks, and move the contract's backfill to block `end`.
+
+        Nothing here is ever undone, so only parts with mints get a row. A block whose parts a crash separates
+        is written again from its start, which leads to the same records.
+        """
+        first = 0
+        while first < len(effects):
+            part = fold(effects, first, facts)
+            reached = end if part.next == len(effects) else effects[part.next].block_number
+            progress = replace(self.progress, backfills={**self.progress.backfills, contract: reached})
+            row = None
+            if part.outcomes:
+                row = _backfill_row(effects[first].block_number, self.progress.revision, part)
+            if not await self._write_part(progress, part, row, facts):
+                continue
+            if row is not None:
+                self._unsettled.append(row.bare())
+            first = part.next
+        if not effects:
+            self.progress = replace(self.progress, backfills={**self.progress.backfills, contract: end})
+            self._dirty = True
+
+    async def join(self, contracts: Sequence[str]) -> None:
+        """Follow contracts from the next block on; they must be indexed up to the head."""
+        followed = tuple(sorted({*self.progress.collections, *contracts}))
+        waiting = {k: v for k, v in self.progress.backfills.items() if k not in followed}
+        await self._commit(replace(self.progress, collections=followed, backfills=waiting), Write())
+
+    async def undo_to(self, ancestor: Ref) -> list[str]:
+        """Undo every block above `ancestor`, newest first; return the mints that were mined in them."""
+        reopened: list[str] = []
+        while self._rows and self._rows[-1].number > ancestor.number:
+            row = await self._store.row(self._rows[-1].position)
+            if row is None:
+                raise LookupError(f"the undo record of block {self._rows[-1].number} is gone")
+            await self._undo(row)
+            self._rows.pop()
+            reopened += row.mints
+        if self.head.number > ancestor.number:
+            self.pass_over(ancestor)
+            await self.flush()
+        return reopened
+
+    async def finalize(self, block: Ref | None) -> None:
+        """Finalize the mints up to an indexed block that is final, then record that it is.
+
+        Without a block, only the mints of backfilled rows are finalized. Safe to repeat.
+        """
+        final = [row for row in self._rows if block is not None and row.number <= block.number]
+        settled = self._unsettled + final
+        mints = [mint_id for row in settled for mint_id in row.mints]
+        if mints:
+            refused = await self._store.finalize(mints, at=self._now())
+            for mint_id, status in refused.items():
+                if status not in (MintStatus.FINALIZED, MintStatus.REVERTED):
+                    log.error("mint_not_finalized", mint_id=mint_id, status=status)
+        if block is not None:
+            self.progress = replace(self.progress, finalized=block)
+            self._dirty = True
+        self._rows = self._rows[len(final) :]
+        self._unsettled = []
+        self._spent += [row.position for row in settled]
+
+    async def flush(self, *, even_if_clean: bool = False) -> None:
+        """Record what only memory knows; then drop the rows of final blocks, once there are enough."""
+        if self._dirty or even_if_clean:
+            await self._commit(self.progress, Write())
+        # A row may go only when the stored checkpoint says that its block is final: hence after the commit.
+        if len(self._spent) >= PRUNE_BATCH:
+            await self._store.prune(self._spent)
+            self._spent = []
+
+    async def step_down(self) -> None:
+        """Leave the checkpoint to another instance."""
+        await self._commit(replace(self.progress, writer=""), Write())
+
+    async def _write_part(self, progress: Progress, part: Part, row: Row | None, facts: Facts) -> bool:
+        write = Write(tokens=part.tokens, transfers=part.transfers, outcomes=part.outcomes, row=row)
+        try:
+            await self._commit(progress, write)
+        except Stale as stale:
+            await self._reconsider(stale, facts)
+            return False
+        settle(facts, part)
+        return True
+
+    async def _commit(self, progress: Progress, write: Write) -> None:
+        progress = replace(progress, revision=self.progress.revision + 1, at=self._now())
+        await self._store.commit(progress, write)
+        self.progress = progress
+        self._dirty = False
+
+    async def _reconsider(self, stale: Stale, facts: Facts) -> None:
+        """Read what a write assumed wrongly, so that the next fold starts from the truth."""
+        if stale.tokens:
+            facts.tokens.update(await self._store.tokens(list(stale.tokens)))
+            facts.assumed_new -= stale.tokens
+        if stale.mints:
+            mints = await self._store.mints(list(stale.mints))
+            for tx_hash, outcome in list(facts.outcomes.items()):
+                if outcome.mint_id not in stale.mints:
+                    continue
+                mint = mints.get(outcome.mint_id)
+                # Legal again if the mint moved while we read; otherwise the token is indexed all the same.
+                if mint is not None and mint.status is MintStatus.SUBMITTED:
+                    continue
+                del facts.outcomes[tx_hash]
+                self._report(outcome, mint)
+
+    def _report(self, outcome: Outcome, mint: Any) -> None:
+        known = (MintStatus.MINED, MintStatus.FINALIZED, MintStatus.REVERTED)
+        if mint is not None and mint.status in known and mint.tx_hash == outcome.tx_hash:
+            return  # a rebuilt index meets what it wrote before
+        log.error(
+            "mint_outcome_refused",
+            mint_id=outcome.mint_id,
+            status=mint.status.value if mint else None,
+            outcome=outcome.status.value,
+            tx_hash="0x" + outcome.tx_hash.hex(),
+            block=outcome.block_number,
+        )
+
+    async def _undo(self, row: Row) -> None:
+        partial = Partial(row.number, row.hash, row.first) if row.first else None
+        progress = replace(self.progress, head=row.parent_ref(), partial=partial)
+        write = Write(
+            tokens=tuple(TokenWrite(TokenKey(old.contract, old.token_id), old.token) for old in row.tokens),
+            erased_transfers=row.transfers,
+            reopened=row.mints,
+            erased_row=row,
+        )
+        try:
+            await self._commit(progress, write)
+        except Stale as stale:
+            # Ownership is undone all the same: a mint that someone else moved on is theirs to explain.
+            log.error("mints_not_reopened", mint_ids=sorted(stale.mints), block=row.number)  # noqa: TRY400 - no fault of the code
+            left = tuple(mint_id for mint_id in row.mints if mint_id not in stale.mints)
+            await self._commit(progress, replace(write, reopened=left))
+
+
+def _row(block: Block, part: Part, *, parent: Ref, complete: bool) -> Row:
+    return Row(
+        position=position(block.number, part.first),
+        number=block.number,
+        hash=block.hash,
+        timestamp=block.timestamp,
+        parent=(parent.number, parent.hash, parent.timestamp),
+        first=part.first,
+        complete=complete,
+        tokens=part.before,
+        transfers=tuple(transfer_key(transfer) for transfer in part.transfers),
+        mints=tuple(outcome.mint_id for outcome in part.outcomes),
+    )
+
+
+def _backfill_row(number: int, revision: int, part: Part) -> Row:
+    return Row(
+        # Apart from the rows of followed blocks, and from an earlier try of the same block.
+        position=f"{position(number, part.first)}#{revision}",
+        number=number,
+        hash=part.outcomes[0].block_hash,
+        timestamp=0,
+        parent=(0, bytes(32), 0),
+        first=part.first,
+        complete=True,
+        backfilled=True,
+        mints=tuple(outcome.mint_id for outcome in part.outcomes),
+    )

@@ -1,0 +1,290 @@
+"""The indexer's ports in memory: a chain that reorganises at will, a store with the real one's conditions.
+
+For tests and simulations: nothing here sleeps.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from mintline.eth import ZERO_ADDRESS, keccak256
+from mintline.records import Mint, Problem, Token, Transfer
+from mintline.states import MintStatus, may
+from mintline_indexer.bloom import BLOOM_BYTES, bloom_bits
+from mintline_indexer.effects import transfer_key
+from mintline_indexer.ports import (
+    Block,
+    BlockTransaction,
+    Event,
+    Fenced,
+    Moved,
+    Outcome,
+    Progress,
+    RangeTooWide,
+    Row,
+    Stale,
+    Stamped,
+    Tips,
+    TokenKey,
+    TransactionOutcome,
+    Write,
+)
+from mintline_indexer.reading import TOPICS
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One transfer within a made-up transaction; `digest` makes it a mint with its `Minted` event."""
+
+    contract: str
+    token_id: int
+    sender: str | None
+    recipient: str | None
+    digest: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A made-up transaction; one without moves that is not `succeeded` has reverted."""
+
+    hash: bytes
+    to: str | None
+    moves: tuple[Move, ...] = ()
+    succeeded: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Mined:
+    """A block with the events and outcomes that its transactions had in it."""
+
+    block: Block
+    events: tuple[Event, ...]
+    outcomes: Mapping[bytes, TransactionOutcome]
+
+
+class MemoryChain:
+    """A chain under the test's control. `finality` is the depth in blocks at which a block is final."""
+
+    def __init__(self, *, finality: int = 4, widest: int = 1000) -> None:
+        self._finality = finality
+        self._widest = widest
+        self._forks = 0
+        self.finalized = 0
+        """The number of the newest final block."""
+        genesis = Block(0, bytes(32), bytes(32), 1_000, bytes(BLOOM_BYTES), ())
+        self.mined: list[Mined] = [Mined(genesis, (), {})]
+        self._by_hash = {genesis.hash: self.mined[0]}
+
+    def mine(self, sent: Sequence[Sent] = ()) -> Mined:
+        """Put a block with these transactions on top."""
+        parent = self.mined[-1].block
+        number = parent.number + 1
+        seed = b"".join([parent.hash, number.to_bytes(8, "big"), self._forks.to_bytes(8, "big")])
+        block_hash = hashlib.sha256(seed + b"".join(tx.hash for tx in sent)).digest()
+        events = _events(number, block_hash, sent)
+        block = Block(
+            number=number,
+            hash=block_hash,
+            parent_hash=parent.hash,
+            timestamp=parent.timestamp + 1,
+            logs_bloom=_bloom(events),
+            transactions=tuple(BlockTransaction(tx.hash, tx.to) for tx in sent),
+        )
+        failed = Problem(code="reverted", reason="The contract refused the transaction.")
+        outcomes = {tx.hash: TransactionOutcome(block_hash, None if tx.succeeded else failed) for tx in sent}
+        mined = Mined(block, events, outcomes)
+        self.mined.append(mined)
+        self._by_hash[block_hash] = mined
+        self.finalized = max(self.finalized, number - self._finality)
+        return mined
+
+    def drop(self, depth: int) -> None:
+        """Take the newest blocks off; what is mined next is another branch."""
+        self._forks += 1
+        del self.mined[len(self.mined) - depth :]
+
+    def at(self, block_hash: bytes) -> Mined:
+        """Return a block of any branch."""
+        return self._by_hash[block_hash]
+
+    async def tips(self) -> Tips:
+        """Return the newest and the newest final block."""
+        return Tips(self.mined[-1].block, self.mined[self.finalized].block)
+
+    async def block(self, ref: int | bytes, *, full: bool) -> Block | None:
+        """Return a block; one of an abandoned branch still has its hash."""
+        if isinstance(ref, bytes):
+            mined = self._by_hash.get(ref)
+        else:
+            mined = self.mined[ref] if ref < len(self.mined) else None
+        if mined is None:
+            return None
+        return mined.block if full else replace(mined.block, transactions=None)
+
+    async def events(self, block_hash: bytes, contracts: Sequence[str]) -> Sequence[Event]:
+        """Return a block's events."""
+        return [event for event in self._by_hash[block_hash].events if event.contract in contracts]
+
+    async def events_from_receipts(self, block: Block, contracts: Sequence[str]) -> Sequence[Event]:
+        """Return the same."""
+        return await self.events(block.hash, contracts)
+
+    async def events_between(self, first: int, last: int, contracts: Sequence[str]) -> Sequence[Event]:
+        """Return the events of a range no wider than the provider's limit."""
+        if last - first + 1 > self._widest:
+            raise RangeTooWide(f"more than {self._widest} blocks")
+        found = (event for mined in self.mined[first : last + 1] for event in mined.events)
+        return [event for event in found if event.contract in contracts]
+
+    async def outcome(self, tx_hash: bytes) -> TransactionOutcome | None:
+        """Return how a transaction of the present branch ended."""
+        for mined in reversed(self.mined):
+            if tx_hash in mined.outcomes:
+                return mined.outcomes[tx_hash]
+        return None
+
+
+def _events(number: int, block_hash: bytes, sent: Sequence[Sent]) -> tuple[Event, ...]:
+    events: list[Event] = []
+    for tx in sent:
+        for move in tx.moves:
+            place = (number, block_hash, tx.hash)
+            parties = (move.sender, move.recipient)
+            events.append(Moved(*place, len(events), move.contract, move.token_id, *parties))
+            if move.digest is not None:
+                events.append(Stamped(*place, len(events), move.contract, move.token_id, move.digest))
+    return tuple(events)
+
+
+def _bloom(events: Sequence[Event]) -> bytes:
+    bits = 0
+    for event in events:
+        bits |= bloom_bits(bytes.fromhex(event.contract[2:]))
+        bits |= bloom_bits(TOPICS[0] if isinstance(event, Moved) else TOPICS[1])
+    # A header without any bit would be taken for a chain that keeps no bloom.
+    return (bits or bloom_bits(keccak256(ZERO_ADDRESS.encode()))).to_bytes(BLOOM_BYTES, "big")
+
+
+@dataclass(slots=True)
+class MemoryStore:
+    """The tables of one chain."""
+
+    progress: Progress | None = None
+    block_rows: dict[str, Row] = field(default_factory=dict)
+    token_table: dict[TokenKey, Token] = field(default_factory=dict)
+    transfer_table: dict[tuple[str, str], Transfer] = field(default_factory=dict)
+    mint_table: dict[str, Mint] = field(default_factory=dict)
+    attempt_table: dict[bytes, str] = field(default_factory=dict)
+
+    async def load(self) -> Progress | None:
+        """Return the checkpoint."""
+        return self.progress
+
+    async def commit(self, progress: Progress, write: Write) -> None:
+        """Write both, or raise Fenced or Stale."""
+        if (self.progress.revision if self.progress else 0) != progress.revision - 1:
+            raise Fenced("another writer moved the checkpoint")
+        tokens = [
+            change.key for change in write.tokens if change.assumed_new and change.key in self.token_table
+        ]
+        mints = [outcome.mint_id for outcome in write.outcomes if not self._may_end(outcome)]
+        mints += [mint_id for mint_id in write.reopened if not self._may_reopen(mint_id, write)]
+        if tokens or mints:
+            raise Stale(tokens, mints)
+        self.progress = progress
+        for change in write.tokens:
+            if change.after is None:
+                self.token_table.pop(change.key, None)
+            else:
+                self.token_table[change.key] = change.after
+        for transfer in write.transfers:
+            self.transfer_table[transfer_key(transfer)] = transfer
+        for key in write.erased_transfers:
+            del self.transfer_table[key]
+        self._write_mints(progress, write)
+        if write.row is not None:
+            self.block_rows[write.row.position] = write.row
+        if write.erased_row is not None:
+            del self.block_rows[write.erased_row.position]
+
+    async def rows(self) -> list[Row]:
+        """Return every row, oldest first."""
+        return [self.block_rows[position] for position in sorted(self.block_rows)]
+
+    async def row(self, position: str) -> Row | None:
+        """Return one row."""
+        return self.block_rows.get(position)
+
+    async def prune(self, positions: Sequence[str]) -> None:
+        """Delete rows."""
+        for position in positions:
+            self.block_rows.pop(position, None)
+
+    async def tokens(self, keys: Sequence[TokenKey]) -> dict[TokenKey, Token | None]:
+        """Return tokens as they are stored."""
+        return {key: self.token_table.get(key) for key in keys}
+
+    async def attempts(self, tx_hashes: Sequence[bytes]) -> dict[bytes, str]:
+        """Return the mint of each transaction that is an attempt of one."""
+        return {found: self.attempt_table[found] for found in tx_hashes if found in self.attempt_table}
+
+    async def mints(self, mint_ids: Sequence[str]) -> dict[str, Mint]:
+        """Return the mints that exist."""
+        return {mint_id: self.mint_table[mint_id] for mint_id in mint_ids if mint_id in self.mint_table}
+
+    async def finalize(self, mint_ids: Sequence[str], *, at: int) -> dict[str, MintStatus | None]:
+        """Move mined mints to finalized."""
+        refused: dict[str, MintStatus | None] = {}
+        for mint_id in mint_ids:
+            mint = self.mint_table.get(mint_id)
+            if mint is None or not may(mint.status, MintStatus.FINALIZED):
+                refused[mint_id] = mint.status if mint else None
+            else:
+                self._set(mint, status=MintStatus.FINALIZED, finalized_at=at, updated_at=at)
+        return refused
+
+    def _may_end(self, outcome: Outcome) -> bool:
+        mint = self.mint_table.get(outcome.mint_id)
+        return mint is not None and may(mint.status, outcome.status)
+
+    def _may_reopen(self, mint_id: str, write: Write) -> bool:
+        mint = self.mint_table.get(mint_id)
+        row = write.erased_row
+        return (
+            mint is not None
+            and row is not None
+            and may(mint.status, MintStatus.SUBMITTED)
+            and mint.block_hash == row.hash
+        )
+
+    def _write_mints(self, progress: Progress, write: Write) -> None:
+        for outcome in write.outcomes:
+            self._set(
+                self.mint_table[outcome.mint_id],
+                status=outcome.status,
+                tx_hash=outcome.tx_hash,
+                block_number=outcome.block_number,
+                block_hash=outcome.block_hash,
+                problem=outcome.problem,
+                mined_at=progress.at,
+                updated_at=progress.at,
+            )
+        gone = dict.fromkeys(("tx_hash", "block_number", "block_hash", "mined_at", "problem"))
+        for mint_id in write.reopened:
+            self._set(self.mint_table[mint_id], status=MintStatus.SUBMITTED, updated_at=progress.at, **gone)
+
+    def _set(self, mint: Mint, **fields: object) -> None:
+        self.mint_table[mint.mint_id] = mint.model_copy(update=fields)
+
+
+@dataclass(slots=True)
+class MemoryCollections:
+    """A list of collections under the test's control."""
+
+    deployed: dict[str, int] = field(default_factory=dict)
+
+    async def known(self) -> Mapping[str, int]:
+        """Return each contract with the block it was deployed in."""
+        return dict(self.deployed)

@@ -1,0 +1,315 @@
+"""What the indexer needs of the outside: a chain to read, a store to write, a list of collections.
+
+Everything here is a value or a protocol. The adapters are `node_chain` and `dynamo_store`; `memory` has
+implementations for tests and simulations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol, TypeAlias
+
+from mintline.errors import Conflict, MintlineError
+from mintline.messages import Frozen
+from mintline.records import Mint, Problem, Token, Transfer
+from mintline.states import MintStatus
+
+# --- the chain ---
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """A block: its number, its hash (32 bytes) and its timestamp in Unix seconds."""
+
+    number: int
+    hash: bytes
+    timestamp: int
+
+
+@dataclass(frozen=True, slots=True)
+class BlockTransaction:
+    """A transaction of a block; `to` is checksummed, None for a deployment."""
+
+    hash: bytes
+    to: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A block; `transactions` is None when only the header was asked for."""
+
+    number: int
+    hash: bytes
+    parent_hash: bytes
+    timestamp: int
+    logs_bloom: bytes
+    transactions: tuple[BlockTransaction, ...] | None = None
+
+    def ref(self) -> Ref:
+        """Return the block's number, hash and timestamp."""
+        return Ref(self.number, self.hash, self.timestamp)
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """An ERC-721 `Transfer` event; `sender` is None for a mint, `recipient` None for a burn."""
+
+    block_number: int
+    block_hash: bytes
+    tx_hash: bytes
+    log_index: int
+    contract: str
+    token_id: int
+    sender: str | None
+    recipient: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stamped:
+    """The collection's `Minted` event: the digest of a new token's metadata."""
+
+    block_number: int
+    block_hash: bytes
+    tx_hash: bytes
+    log_index: int
+    contract: str
+    token_id: int
+    metadata_digest: bytes
+
+
+Event: TypeAlias = Moved | Stamped
+
+
+@dataclass(frozen=True, slots=True)
+class Tips:
+    """The chain's newest block and its newest final block, as headers."""
+
+    latest: Block
+    finalized: Block
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionOutcome:
+    """How a mined transaction ended; `problem` says why it failed, None when it did not."""
+
+    block_hash: bytes
+    problem: Problem | None
+
+
+class RangeTooWide(MintlineError):  # noqa: N818 - a fact about the request, by which the range is split
+    """The node will not return the events of so many blocks at once."""
+
+
+class Chain(Protocol):
+    """One view of one chain. Every method may raise Unavailable."""
+
+    async def tips(self) -> Tips:
+        """Return the newest and the newest final block."""
+        ...
+
+    async def block(self, ref: int | bytes, *, full: bool) -> Block | None:
+        """Return a block by number or hash, with its transactions if `full`; None if the node has none."""
+        ...
+
+    async def events(self, block_hash: bytes, contracts: Sequence[str]) -> Sequence[Event]:
+        """Return the events of one block, by its hash, in order."""
+        ...
+
+    async def events_from_receipts(self, block: Block, contracts: Sequence[str]) -> Sequence[Event]:
+        """Return the same by way of the receipts: slower, and the last word when `events` is doubted."""
+        ...
+
+    async def events_between(self, first: int, last: int, contracts: Sequence[str]) -> Sequence[Event]:
+        """Return the events of a range of blocks, both ends included, in order; raises RangeTooWide."""
+        ...
+
+    async def outcome(self, tx_hash: bytes) -> TransactionOutcome | None:
+        """Return how a mined transaction ended, None if the node does not know it as mined."""
+        ...
+
+
+# --- the store ---
+
+
+class TokenKey(NamedTuple):
+    """Names a token within the chain."""
+
+    contract: str
+    token_id: int
+
+
+class Before(Frozen):
+    """A token as it was before a block's part changed it; `token` is None if there was none."""
+
+    contract: str
+    token_id: int
+    token: Token | None
+
+
+class Row(Frozen):
+    """One item of BLOCKS: a block, or a part of one, and how to undo it."""
+
+    position: str
+    number: int
+    hash: bytes
+    timestamp: int
+    parent: tuple[int, bytes, int]
+    """Number, hash and timestamp of the block before it: the head once this is undone."""
+    first: int
+    """Index of the part's first effect within its block."""
+    complete: bool
+    """Whether this is the block's last part."""
+    backfilled: bool = False
+    """Whether it came from a range of final blocks: never undone, kept until its mints are finalized."""
+    tokens: tuple[Before, ...] = ()
+    transfers: tuple[tuple[str, str], ...] = ()
+    """Keys in TRANSFERS: token reference and position."""
+    mints: tuple[str, ...] = ()
+
+    def ref(self) -> Ref:
+        """Return the block's number, hash and timestamp."""
+        return Ref(self.number, self.hash, self.timestamp)
+
+    def parent_ref(self) -> Ref:
+        """Return the block before it."""
+        return Ref(*self.parent)
+
+    def bare(self) -> Row:
+        """Return the row without what only an undo needs: the form kept in memory."""
+        return self.model_copy(update={"tokens": (), "transfers": ()})
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """A block of which the effects before `next` are written, and those from `next` on are not."""
+
+    number: int
+    hash: bytes
+    next: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """The checkpoint: where the index stands, who writes it, and what it follows.
+
+    `revision` counts the writes, and is the condition of each: a writer that did not see the last one loses.
+    """
+
+    revision: int
+    writer: str
+    """The instance that writes; empty when it has stepped down."""
+    head: Ref
+    """The newest block that is indexed completely."""
+    finalized: Ref
+    """Nothing at or below this block is ever undone; its mints are finalized."""
+    partial: Partial | None = None
+    collections: tuple[str, ...] = ()
+    """The contracts whose events are indexed up to `head`."""
+    backfills: Mapping[str, int] = field(default_factory=dict)
+    """The contracts that are not there yet, each with the next block to read."""
+    at: int = 0
+    """Unix milliseconds of the write."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenWrite:
+    """A token's new state, None to delete it; `assumed_new` makes the write fail if there is one already."""
+
+    key: TokenKey
+    after: Token | None
+    assumed_new: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A mint of ours that was mined, or mined and reverted."""
+
+    mint_id: str
+    status: MintStatus
+    tx_hash: bytes
+    block_number: int
+    block_hash: bytes
+    problem: Problem | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """What one transaction changes besides the checkpoint: at most `ROOM` items, and one row."""
+
+    tokens: tuple[TokenWrite, ...] = ()
+    transfers: tuple[Transfer, ...] = ()
+    outcomes: tuple[Outcome, ...] = ()
+    row: Row | None = None
+    erased_transfers: tuple[tuple[str, str], ...] = ()
+    reopened: tuple[str, ...] = ()
+    """Mints that go back to submitted, because the block of `erased_row` was undone."""
+    erased_row: Row | None = None
+
+
+ROOM = 98
+"""DynamoDB's 100 actions a transaction, less the checkpoint and the row."""
+
+
+class Fenced(Conflict):
+    """Another writer moved the checkpoint since it was read."""
+
+
+class Stale(Conflict):
+    """The checkpoint stands, but these tokens or mints are not what the write assumed."""
+
+    def __init__(self, tokens: Iterable[TokenKey], mints: Iterable[str]) -> None:
+        self.tokens = frozenset(tokens)
+        self.mints = frozenset(mints)
+        super().__init__(f"{len(self.tokens)} tokens and {len(self.mints)} mints changed")
+
+
+class Store(Protocol):
+    """The tables of one chain. Every method may raise Unavailable or Throttled, having written or not."""
+
+    async def load(self) -> Progress | None:
+        """Return the checkpoint, None if there is none yet."""
+        ...
+
+    async def commit(self, progress: Progress, write: Write) -> None:
+        """Write both in one transaction, on the condition that the stored revision is one less.
+
+        Revision 1 must be the first. Raises Fenced or Stale, having written nothing.
+        """
+        ...
+
+    async def rows(self) -> list[Row]:
+        """Return every row, oldest first."""
+        ...
+
+    async def row(self, position: str) -> Row | None:
+        """Return one row with its undo records."""
+        ...
+
+    async def prune(self, positions: Sequence[str]) -> None:
+        """Delete rows; one that is gone already is no error."""
+        ...
+
+    async def tokens(self, keys: Sequence[TokenKey]) -> dict[TokenKey, Token | None]:
+        """Return tokens as they are stored."""
+        ...
+
+    async def attempts(self, tx_hashes: Sequence[bytes]) -> dict[bytes, str]:
+        """Return the mint of each transaction that is an attempt of one."""
+        ...
+
+    async def mints(self, mint_ids: Sequence[str]) -> dict[str, Mint]:
+        """Return the mints that exist."""
+        ...
+
+    async def finalize(self, mint_ids: Sequence[str], *, at: int) -> dict[str, MintStatus | None]:
+        """Move mined mints to finalized; return those that could not, with the status that they have."""
+        ...
+
+
+class Collections(Protocol):
+    """The contracts to index."""
+
+    async def known(self) -> Mapping[str, int]:
+        """Return each contract with the block it was deployed in."""
+        ...

@@ -1,0 +1,331 @@
+"""Random chains, reorgs, faults and rivals against a replay of the canonical chain."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import random
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from mintline.errors import Unavailable
+from mintline.messages import KeyRef
+from mintline.records import Mint, Token, Transfer, position, token_ref
+from mintline.states import MintStatus
+from mintline_indexer.indexer import Indexer
+from mintline_indexer.memory import MemoryChain, MemoryCollections, MemoryStore, Mined, Move, Sent
+from mintline_indexer.metrics import Metrics
+from mintline_indexer.ports import Moved, TokenKey
+
+CHAIN_ID = 31337
+FINALITY = 4
+CONTRACTS = tuple("0x" + f"{n}" * 40 for n in (1, 2))
+OWNERS = tuple("0x" + f"{n}" * 40 for n in (3, 4, 5))
+ELSEWHERE = "0x" + "6" * 40
+SEEDS = int(os.environ.get("INDEXER_SEEDS", "60"))
+
+
+class Crash(BaseException):
+    """The process dies here."""
+
+
+class Faulty:
+    """A port that fails before or after the deed, at random, and yields to rivals in between."""
+
+    def __init__(self, port: Any, rng: random.Random, rate: Callable[[], float]) -> None:
+        self._port, self._rng, self._rate = port, rng, rate
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._port, name)
+
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            await asyncio.sleep(0)
+            self._strike()
+            result = await method(*args, **kwargs)
+            self._strike()
+            await asyncio.sleep(0)
+            return result
+
+        return call
+
+    def _strike(self) -> None:
+        if self._rng.random() < self._rate():
+            raise self._rng.choice([Crash(), Unavailable("the port is out of order")])
+
+
+class World:
+    """A chain that anyone uses, the store, and two instances of the indexer."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng = random.Random(seed)
+        self.chain = MemoryChain(finality=FINALITY, widest=self.rng.choice([1, 3, 100]))
+        self.store = MemoryStore()
+        self.collections = MemoryCollections()
+        self.metrics = Metrics(CollectorRegistry())
+        self.whole = self.rng.choice([0, 1_000])
+        self.fault_rate = 0.0
+        self.time = 0.0
+        self.starts = 0
+        self.sent: dict[bytes, Sent] = {}
+        self.dropped: list[Sent] = []
+        self.next_token = 1
+        self.checked: Any = None
+        self.indexers = [self.start(), self.start()]
+
+    def start(self) -> Indexer:
+        self.starts += 1
+        return Indexer(
+            chain=Faulty(self.chain, self.rng, lambda: self.fault_rate),
+            store=Faulty(self.store, self.rng, lambda: self.fault_rate),
+            collections=self.collections,
+            chain_id=CHAIN_ID,
+            writer=f"writer-{self.starts}",
+            takeover_after=10.0,
+            widest=7,
+            whole=self.whole,
+            metrics=self.metrics,
+            clock=lambda: self.time,
+            now=lambda: int(self.time * 1000),
+            rng=self.rng,
+        )
+
+    # --- what happens on chain ---
+
+    def owners(self) -> dict[TokenKey, str | None]:
+        """Who owns what at the tip, burned tokens being owned by None."""
+        owners: dict[TokenKey, str | None] = {}
+        for mined in self.chain.mined:
+            for event in mined.events:
+                if isinstance(event, Moved):
+                    owners[TokenKey(event.contract, event.token_id)] = event.recipient
+        return owners
+
+    def transaction(self, contract: str, moves: tuple[Move, ...], *, ours: bool, direct: bool = True) -> Sent:
+        tx_hash = hashlib.sha256(f"tx {len(self.sent)}".encode()).digest()
+        sent = Sent(tx_hash, contract if direct else ELSEWHERE, moves, succeeded=bool(moves))
+        self.sent[tx_hash] = sent
+        if ours:
+            mint = submitted_mint(f"mint_{len(self.store.mint_table)}", contract)
+            self.store.mint_table[mint.mint_id] = mint
+            self.store.attempt_table[tx_hash] = mint.mint_id
+        return sent
+
+    def mint(self, contract: str, *, ours: bool, count: int = 1, direct: bool = True) -> Sent:
+        moves = []
+        for _ in range(count):
+            digest = hashlib.sha256(f"digest {self.next_token}".encode()).digest()
+            moves.append(Move(contract, self.next_token, None, self.rng.choice(OWNERS), digest))
+            self.next_token += 1
+        return self.transaction(contract, tuple(moves), ours=ours, direct=direct)
+
+    def moving(self) -> Sent | None:
+        owned = [(key, owner) for key, owner in self.owners().items() if owner is not None]
+        if not owned:
+            return None
+        key, owner = self.rng.choice(owned)
+        recipient = self.rng.choice([None, *OWNERS])
+        move = Move(key.contract, key.token_id, owner, recipient)
+        return self.transaction(key.contract, (move,), ours=False, direct=self.rng.random() < 0.5)
+
+    def deployed(self) -> list[str]:
+        return [c for c, number in self.collections.deployed.items() if number < len(self.chain.mined)]
+
+    def mine(self) -> None:
+        sent: list[Sent] = []
+        for contract in self.deployed():
+            sent += [
+                self.mint(contract, ours=self.rng.random() < 0.7, direct=self.rng.random() < 0.9)
+                for _ in range(self.rng.choice([0, 0, 1, 3]))
+            ]
+            if self.rng.random() < 0.1:
+                sent.append(self.transaction(contract, (), ours=True))  # it reverts
+            if self.rng.random() < 0.05:
+                sent.append(self.mint(contract, ours=False, count=70))
+        # Mints of an undone block may be mined again, moves of what they made may not be valid any more.
+        again = [tx for tx in self.dropped if self.rng.random() < 0.5]
+        self.dropped = [tx for tx in self.dropped if tx not in again]
+        self.chain.mine([*sent, *again])
+        if (move := self.moving()) is not None:
+            self.chain.mine([move])
+
+    def reorganize(self) -> None:
+        deepest = len(self.chain.mined) - 1 - self.chain.finalized
+        depth = self.rng.randint(0, deepest)
+        gone = self.chain.mined[len(self.chain.mined) - depth :]
+        first = [number for number in self.collections.deployed.values() if number > 0]
+        if not depth or any(mined.block.number in first for mined in gone):
+            return
+        for mined in gone:
+            for transaction in mined.block.transactions or ():
+                sent = self.sent[transaction.hash]
+                if all(move.sender is None for move in sent.moves):
+                    self.dropped.append(sent)
+        self.chain.drop(depth)
+        for _ in range(self.rng.randint(max(1, depth - 1), depth + 2)):
+            self.mine()
+
+    def deploy(self) -> None:
+        """List a contract: freshly deployed, or long after its first tokens were minted."""
+        missing = [c for c in CONTRACTS if c not in self.collections.deployed]
+        if missing:
+            self.collections.deployed[missing[0]] = len(self.chain.mined)
+            self.chain.mine()
+
+    # --- what the indexers do about it ---
+
+    async def poll(self, index: int) -> bool:
+        self.time += self.rng.choice([0.1, 0.5, 2.0])
+        try:
+            return await self.indexers[index].poll()
+        except Unavailable:
+            return True
+        except Crash:
+            self.indexers[index] = self.start()
+            return True
+
+    def standing(self) -> Any:
+        progress = self.store.progress
+        return progress and (progress.head, progress.finalized, progress.partial, progress.collections)
+
+    async def settle(self) -> None:
+        self.fault_rate = 0.0
+        quiet = 0
+        while quiet < 3 or not any(indexer.writing for indexer in self.indexers):
+            self.time += 2
+            before = self.standing()
+            busy = any(await asyncio.gather(self.poll(0), self.poll(1)))
+            quiet = 0 if busy or self.standing() != before else quiet + 1
+        assert [indexer.writing for indexer in self.indexers].count(True) == 1
+
+
+def submitted_mint(mint_id: str, contract: str) -> Mint:
+    return Mint(
+        mint_id=mint_id,
+        sub="user",
+        status=MintStatus.SUBMITTED,
+        chain_id=CHAIN_ID,
+        contract=contract,
+        to=OWNERS[0],
+        sender=KeyRef(address=OWNERS[0], subject="user", chain_id=CHAIN_ID, secret_id="secret"),
+        metadata_digest=bytes(32),
+        request_digest="",
+        created_at=0,
+        updated_at=0,
+    )
+
+
+# --- the oracle: what the tables must hold, computed anew from the blocks ---
+
+
+def replay(
+    world: World, blocks: Sequence[Mined], contracts: Sequence[str]
+) -> tuple[dict[TokenKey, Token], dict[tuple[str, str], Transfer]]:
+    tokens: dict[TokenKey, Token] = {}
+    transfers = {}
+    for mined in blocks:
+        for event in mined.events:
+            key = TokenKey(event.contract, event.token_id)
+            if event.contract not in contracts:
+                continue
+            if not isinstance(event, Moved):
+                tokens[key] = tokens[key].model_copy(update={"metadata_digest": event.metadata_digest})
+                continue
+            at = (token_ref(CHAIN_ID, *key), position(event.block_number, event.log_index))
+            transfers[at] = Transfer(
+                chain_id=CHAIN_ID,
+                contract=event.contract,
+                token_id=event.token_id,
+                sender=event.sender,
+                recipient=event.recipient,
+                block_number=event.block_number,
+                block_hash=event.block_hash,
+                log_index=event.log_index,
+                tx_hash=event.tx_hash,
+                timestamp=mined.block.timestamp,
+            )
+            latest = {"owner": event.recipient, "block_number": event.block_number, "tx_hash": event.tx_hash}
+            if event.sender is not None:
+                tokens[key] = tokens[key].model_copy(update=latest)
+                continue
+            tokens[key] = Token(
+                chain_id=CHAIN_ID,
+                contract=event.contract,
+                token_id=event.token_id,
+                metadata_digest=None,
+                mint_id=world.store.attempt_table.get(event.tx_hash),
+                minted_block=event.block_number,
+                **latest,
+            )
+    return tokens, transfers
+
+
+def check_what_is_indexed(world: World) -> None:
+    """Hold the tables against the branch that the checkpoint names, wherever the tip is by now."""
+    progress = world.store.progress
+    if progress is None or progress.partial is not None or world.standing() == world.checked:
+        return
+    world.checked = world.standing()
+    branch = [world.chain.at(progress.head.hash)]
+    while branch[0].block.number:
+        branch.insert(0, world.chain.at(branch[0].block.parent_hash))
+    followed = progress.collections
+    tokens, transfers = replay(world, branch, followed)
+    assert {k: v for k, v in world.store.token_table.items() if k.contract in followed} == tokens
+    stored = {k: v for k, v in world.store.transfer_table.items() if v.contract in followed}
+    assert stored == transfers
+
+
+def check_mints(world: World) -> None:
+    progress = world.store.progress
+    assert progress is not None
+    mined = {tx.hash: m for m in world.chain.mined for tx in m.block.transactions or ()}
+    for tx_hash, mint_id in world.store.attempt_table.items():
+        mint, found = world.store.mint_table[mint_id], mined.get(tx_hash)
+        if found is None:
+            assert (mint.status, mint.tx_hash, mint.block_hash) == (MintStatus.SUBMITTED, None, None)
+            continue
+        final = found.block.number <= world.chain.finalized
+        if not world.sent[tx_hash].succeeded:
+            # Ranges of events do not show it.
+            unseen = final and world.whole == 0 and mint.status is MintStatus.SUBMITTED
+            expected = MintStatus.SUBMITTED if unseen else MintStatus.REVERTED
+        else:
+            expected = MintStatus.FINALIZED if final else MintStatus.MINED
+        assert mint.status == expected
+        if expected is not MintStatus.SUBMITTED:
+            assert (mint.tx_hash, mint.block_hash) == (tx_hash, found.block.hash)
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
+async def test_index__when_the_chain_reorganises_and_processes_die__then_equals_a_replay(seed: int) -> None:
+    world = World(seed)
+    for _ in range(world.rng.randint(0, 8)):
+        world.chain.mine()
+    world.deploy()
+    for _ in range(120):
+        world.fault_rate = world.rng.choice([0.0, 0.0, 0.05, 0.2])
+        match world.rng.randint(0, 9):
+            case 0 | 1 | 2:
+                world.mine()
+            case 3:
+                world.reorganize()
+            case 4 if world.rng.random() < 0.3:
+                world.deploy()
+            case 5:
+                await asyncio.gather(world.poll(0), world.poll(1))
+            case _:
+                await world.poll(world.rng.randint(0, 1))
+        check_what_is_indexed(world)
+    await world.settle()
+    check_what_is_indexed(world)
+    check_mints(world)
+    progress = world.store.progress
+    assert progress is not None
+    assert progress.head == world.chain.mined[-1].block.ref()
+    assert progress.finalized.number == world.chain.finalized
+    assert progress.collections == tuple(sorted(world.collections.deployed))
+    assert len(world.store.block_rows) < 60
