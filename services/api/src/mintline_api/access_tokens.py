@@ -59,7 +59,7 @@ class AccessTokens:
         self._cache: BoundedCache[bytes, Caller] = BoundedCache(max_weight=_CACHED_TOKENS, clock=now)
 
     async def caller(self, authorization: str | None) -> Caller:
-        """Return who sent an `Authorization` header; raises Refused (401), or Unavailable without any keys."""
+        """Return who sent an `Authorization` header; raises Refused (401), or Unavailable without keys."""
         token = _bearer(authorization)
         digest = hashlib.sha256(token.encode()).digest()
         caller = self._cache.get(digest)
@@ -76,13 +76,23 @@ class AccessTokens:
             raise _refused(problems.TOKEN_ALGORITHM, "The token is not signed with RS256.")
         key = await self._keys.key(kid) if isinstance(kid, str) else None
         if key is None:
-            raise _refused(problems.UNKNOWN_KEY, "The token names a signing key that the user pool does not have.")
+            raise _refused(
+                problems.UNKNOWN_KEY, "The token names a signing key that the user pool does not have."
+            )
         return self._caller_of(self._claims(token, key))
 
     def _claims(self, token: str, key: Any) -> Mapping[str, Any]:
         """Verify the signature, then read the claims; their meaning is checked by `_caller_of`."""
         unchecked = dict.fromkeys(
-            ("verify_exp", "verify_nbf", "verify_iat", "verify_aud", "verify_iss", "verify_sub", "verify_jti"),
+            (
+                "verify_exp",
+                "verify_nbf",
+                "verify_iat",
+                "verify_aud",
+                "verify_iss",
+                "verify_sub",
+                "verify_jti",
+            ),
             False,
         )
         try:
@@ -96,7 +106,9 @@ class AccessTokens:
     def _caller_of(self, claims: Mapping[str, Any]) -> Caller:
         # An id token lacks `client_id`: say what it is before saying what it lacks.
         if (use := claims.get("token_use")) is not None and use != "access":
-            raise _refused(problems.NOT_AN_ACCESS_TOKEN, "This is not an access token; send the access token.")
+            raise _refused(
+                problems.NOT_AN_ACCESS_TOKEN, "This is not an access token; send the access token."
+            )
         if missing := [name for name in _REQUIRED if name not in claims]:
             raise _refused(problems.BAD_CLAIMS, f"The token lacks {', '.join(missing)}.")
         if claims["iss"] != self._issuer:

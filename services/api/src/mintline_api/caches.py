@@ -14,7 +14,7 @@ V = TypeVar("V")
 class BoundedCache(Generic[K, V]):
     """The least recently used entries go when the sum of weights passes `max_weight`.
 
-    `weight` defaults to 1 an entry. Entries past their deadline (on `clock`, in seconds) are as good as absent.
+    `weight` defaults to 1 an entry. An entry past its deadline (on `clock`, in seconds) is as good as absent.
     """
 
     def __init__(

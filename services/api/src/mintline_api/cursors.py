@@ -17,8 +17,8 @@ _MAC_BYTES = 16
 class Cursors:
     """Issues and reads cursors under one secret.
 
-    A cursor is base64url of MAC ‖ position. The MAC covers the query too (caller, route, filters), so a cursor
-    of one list is worth nothing in another, and none can be made up.
+    A cursor is base64url of MAC ‖ position. The MAC covers the query too (caller, route, filters), so a
+    cursor of one list is worth nothing in another, and none can be made up.
     """
 
     def __init__(self, secret: str) -> None:

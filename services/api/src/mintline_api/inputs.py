@@ -67,7 +67,7 @@ MediaUrl = Annotated[
             "type": "string",
             "format": "uri",
             "pattern": "^([hH][tT][tT][pP][sS]?|[iI][pP][fF][sS]|[aA][rR]|[dD][aA][tT][aA]):",
-            "description": "An http(s), ipfs, ar or data URL; at most 2,048 characters unless it is a data URL.",
+            "description": "An http(s), ipfs, ar or data URL; at most 2,048 characters if not data.",
         }
     ),
 ]
@@ -102,9 +102,9 @@ class Attribute(Input):
     display_type: Literal["number", "boost_number", "boost_percentage", "date"] | None = Field(
         default=None, description="How to show a numeric value; `date` is in Unix seconds."
     )
-    max_value: (
-        Annotated[int | float, PlainValidator(_number), WithJsonSchema({"type": "number"})] | None
-    ) = Field(default=None, description="The scale's end, for a numeric value.")
+    max_value: Annotated[int | float, PlainValidator(_number), WithJsonSchema({"type": "number"})] | None = (
+        Field(default=None, description="The scale's end, for a numeric value.")
+    )
 
     @model_validator(mode="after")
     def _numeric_where_shown_as_number(self) -> Attribute:
@@ -138,7 +138,9 @@ class MintRequest(Input):
     contract: Address | None = Field(
         default=None, description="The collection; this deployment's default if absent."
     )
-    to: Address | None = Field(default=None, description="Who receives the token; the caller's wallet if absent.")
+    to: Address | None = Field(
+        default=None, description="Who receives the token; the caller's wallet if absent."
+    )
     metadata: Metadata
 
 

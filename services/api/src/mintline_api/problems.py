@@ -131,7 +131,9 @@ UNKNOWN_KEY = Kind(
 BAD_SIGNATURE = Kind(
     "bad-signature", 401, "Signature does not verify", "The token was altered, or another pool signed it."
 )
-TOKEN_EXPIRED = Kind("token-expired", 401, "Access token expired", "Refresh the token, then repeat the request.")
+TOKEN_EXPIRED = Kind(
+    "token-expired", 401, "Access token expired", "Refresh the token, then repeat the request."
+)
 TOKEN_NOT_YET_VALID = Kind(
     "token-not-yet-valid",
     401,
@@ -213,7 +215,10 @@ METHOD_NOT_ALLOWED = Kind(
 BAD_HTTP = Kind("bad-request", 400, "Request not understood", "The request breaks HTTP's own rules.")
 
 INTERNAL = Kind(
-    "internal", 500, "Internal error", "Our fault. Quote `trace` to support; repeating with the same key is safe."
+    "internal",
+    500,
+    "Internal error",
+    "Our fault. Quote `trace` to support; repeating with the same key is safe.",
 )
 UNAVAILABLE = Kind(
     "unavailable",

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 
 import structlog
 
+from mintline.admin import Check
 from mintline_api.caches import SingleFlight
 
 log = structlog.get_logger()
-
-Check = Callable[[], Awaitable[None]]
-"""Returns if a dependency answers, raises if not."""
 
 
 class Readiness:

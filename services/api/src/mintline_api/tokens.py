@@ -29,7 +29,7 @@ _METADATA_SECONDS = 300.0
 
 
 class Collections:
-    """The contracts that are ours: one that is known stays known, an unknown one is asked about again soon."""
+    """The contracts that are ours: a known one stays known, an unknown one is asked about again soon."""
 
     def __init__(self, index: Index, *, clock: Callable[[], float]) -> None:
         self._index = index

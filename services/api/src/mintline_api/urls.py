@@ -53,7 +53,9 @@ def checked_link(value: str) -> str:
 
 def _scheme_of(value: str) -> str:
     if _FORBIDDEN.search(value):
-        raise ValueError("a URL holds no spaces, control characters or any of \"<>\\^`{|}; percent-encode them")
+        raise ValueError(
+            'a URL holds no spaces, control characters or any of "<>\\^`{|}; percent-encode them'
+        )
     match = _SCHEME.match(value)
     return match[1].lower() if match else ""
 

@@ -164,7 +164,7 @@ class MintList(View):
 
     items: list[MintView]
     next_cursor: str | None = Field(
-        description="Continues the list; null at its end. A page may be short, even empty, and still have one."
+        description="Continues the list; null at its end. A short or empty page may have one, too."
     )
 
 
@@ -178,9 +178,7 @@ class WalletView(View):
 
 def wallet_view(wallet: Wallet) -> WalletView:
     """Return the public form of a wallet."""
-    return WalletView(
-        address=wallet.address, chain_id=wallet.chain_id, created_at=rfc3339(wallet.created_at)
-    )
+    return WalletView(address=wallet.address, chain_id=wallet.chain_id, created_at=rfc3339(wallet.created_at))
 
 
 class IndexView(View):

@@ -64,9 +64,7 @@ async def explained(request: web.Request, handler: Handler) -> web.StreamRespons
     try:
         return await handler(request)
     except Refused as refused:
-        return problem(
-            request, refused.kind, refused.detail, faults=refused.faults, headers=refused.headers
-        )
+        return problem(request, refused.kind, refused.detail, faults=refused.faults, headers=refused.headers)
     except Retryable as error:
         log.warning("dependency_unavailable", reason=f"{type(error).__name__}: {error}")
         seconds = max(1, math.ceil(error.retry_after or 1))

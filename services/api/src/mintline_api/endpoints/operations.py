@@ -1,4 +1,4 @@
-"""The operations of the API, each declared once: the router, the OpenAPI document and /docs are made of these."""
+"""The operations, each declared once: the router, the OpenAPI document and /docs are made of these."""
 
 from __future__ import annotations
 
@@ -113,6 +113,4 @@ class Operations:
 
     def routes(self) -> list[web.RouteDef]:
         """Return the operations as aiohttp's routes."""
-        return [web.route(op.method, op.path, op.handler) for op in self._items] + [
-            web.head(op.path, op.handler) for op in self._items if op.method == "GET"
-        ]
+        return [web.route(op.method, op.path, op.handler) for op in self._items]

@@ -62,7 +62,7 @@ def read_path(request: web.Request, model: type[ModelT]) -> ModelT:
 
 def read_query(request: web.Request, model: type[ModelT]) -> ModelT:
     """Return the query's parameters; an empty one is as good as absent, one given twice is refused."""
-    counts = Counter(request.query.keys())
+    counts = Counter(name for name, _ in request.query.items())
     if twice := [name for name, count in counts.items() if count > 1]:
         faults = [Fault("given more than once", parameter=name) for name in twice[:_MAX_FAULTS]]
         raise Refused(INVALID_PARAMETER, "A parameter is given more than once.", faults=faults)
@@ -110,7 +110,9 @@ def _validated(model: type[ModelT], raw: dict[str, Any], kind: Any, *, in_body: 
         faults = [_fault(item, in_body=in_body) for item in error.errors(include_url=False)[:_MAX_FAULTS]]
         first = faults[0]
         where = first.pointer or first.parameter
-        detail = f"{where}: {first.detail}" + (f" (and {len(faults) - 1} more)" if len(faults) > 1 else "") + "."
+        detail = (
+            f"{where}: {first.detail}" + (f" (and {len(faults) - 1} more)" if len(faults) > 1 else "") + "."
+        )
         raise Refused(kind, detail, faults=faults) from None
 
 

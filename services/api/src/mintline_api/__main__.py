@@ -1,0 +1,8 @@
+"""`python -m mintline_api`: serve the API until SIGTERM."""
+
+from mintline import process
+from mintline_api.service import run
+from mintline_api.settings import Settings
+
+if __name__ == "__main__":
+    process.main("api", Settings, run)

@@ -1,0 +1,51 @@
+"""The aiohttp application: every operation, the middlewares around them, and the documents about them."""
+
+from __future__ import annotations
+
+import json
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry, Histogram
+
+from mintline_api.endpoints import mints, system, tokens
+from mintline_api.endpoints.answers import document
+from mintline_api.endpoints.context import API, DOCS, OPENAPI, Api
+from mintline_api.endpoints.docs_page import docs_page
+from mintline_api.endpoints.middlewares import SECONDS, explained, observed, protect
+from mintline_api.endpoints.openapi import openapi
+from mintline_api.settings import BODY_LIMIT
+
+GROUPS = (
+    mints.operations,
+    tokens.wallet_operations,
+    tokens.operations,
+    tokens.metadata_operations,
+    system.operations,
+)
+_SHARED_CACHE = {"Cache-Control": "public, max-age=60"}
+
+
+def build_app(api: Api, *, registry: CollectorRegistry) -> web.Application:
+    """Return the application that serves `api`; its request durations go to `registry`."""
+    app = web.Application(middlewares=[observed, explained], client_max_size=BODY_LIMIT)
+    app[API] = api
+    app[SECONDS] = Histogram(
+        "mintline_http_request_seconds",
+        "Time from a request's head to its answer.",
+        ("method", "route", "status"),
+        registry=registry,
+    )
+    described = openapi(GROUPS, public_url=api.settings.public_url)
+    page, policy = docs_page(described)
+    app[OPENAPI] = document(
+        json.dumps(described, indent=1).encode(),
+        {**_SHARED_CACHE, "Content-Type": "application/json", "Access-Control-Allow-Origin": "*"},
+    )
+    app[DOCS] = document(
+        page,
+        {**_SHARED_CACHE, "Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": policy},
+    )
+    for group in GROUPS:
+        app.add_routes(group.routes())
+    app.on_response_prepare.append(protect)
+    return app

@@ -1,0 +1,141 @@
+"""The examples of the OpenAPI document: values of the very models that they illustrate."""
+
+from __future__ import annotations
+
+from mintline.states import MintStatus
+from mintline_api.inputs import Attribute, Metadata, MintRequest
+from mintline_api.views import (
+    AttemptView,
+    IndexView,
+    MintLinks,
+    MintList,
+    MintView,
+    Readiness,
+    Timeline,
+    TokenList,
+    TokenMint,
+    TokenSummary,
+    TokenView,
+    TransferList,
+    TransferView,
+    WalletView,
+)
+
+CONTRACT = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
+WALLET = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+MINT_ID = "mint_7H2KQ0S5V9XW3Z8R4T6Y1B2C3D"
+CURSOR = "p0q1r2s3t4u5v6w7x8y9zAMDAwMDE3OTUzMTcwNTQxMjMjbWludF83SDJL"
+_DIGEST = bytes.fromhex("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08")
+_TX_HASH = bytes.fromhex("5c504ed432cb51138bcf09aa5e8a410dd4a1e204ef84bfed1be16dfba1b22060")
+_BLOCK_HASH = bytes.fromhex("88e96d4537bea4d9c05d12549907b32561d3bf31f45aae734cdc119f13406cb6")
+_METADATA_URL = f"https://api.example.com/v1/metadata/{CONTRACT}/1"
+
+METADATA = Metadata(
+    name="Aurora #1",
+    description="The first light of the season.",
+    image="ipfs://bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi",
+    attributes=[
+        Attribute(trait_type="Colour", value="green"),
+        Attribute(trait_type="Kp index", value=7, display_type="number", max_value=9),
+    ],
+)
+MINT_REQUEST = MintRequest(metadata=METADATA)
+MINT_REQUEST_JSON = MINT_REQUEST.model_dump(mode="json", exclude_none=True)
+
+ACCEPTED = MintView(
+    mint_id=MINT_ID,
+    status=MintStatus.ACCEPTED,
+    chain_id=31337,
+    contract=CONTRACT,
+    token_id=None,
+    to=WALLET,
+    wallet=WALLET,
+    metadata_digest=_DIGEST,
+    metadata_url=None,
+    nonce=None,
+    tx_hash=None,
+    block_number=None,
+    block_hash=None,
+    timeline=Timeline(
+        accepted_at="2026-11-23T01:50:54.123Z",
+        built_at=None,
+        submitted_at=None,
+        mined_at=None,
+        finalized_at=None,
+    ),
+    attempts=[],
+    problem=None,
+    links=MintLinks(self=f"/v1/mints/{MINT_ID}", token=None),
+)
+MINED = ACCEPTED.model_copy(
+    update={
+        "status": MintStatus.MINED,
+        "token_id": 1,
+        "metadata_url": _METADATA_URL,
+        "nonce": 0,
+        "tx_hash": _TX_HASH,
+        "block_number": 42,
+        "block_hash": _BLOCK_HASH,
+        "timeline": Timeline(
+            accepted_at="2026-11-23T01:50:54.123Z",
+            built_at="2026-11-23T01:50:54.201Z",
+            submitted_at="2026-11-23T01:50:54.268Z",
+            mined_at="2026-11-23T01:50:55.310Z",
+            finalized_at=None,
+        ),
+        "attempts": [
+            AttemptView(
+                tx_hash=_TX_HASH,
+                max_fee_per_gas=3_000_000_000,
+                max_priority_fee_per_gas=1_000_000_000,
+                at="2026-11-23T01:50:54.262Z",
+            )
+        ],
+        "links": MintLinks(self=f"/v1/mints/{MINT_ID}", token=f"/v1/tokens/{CONTRACT}/1"),
+    }
+)
+MINTS = MintList(items=[MINED], next_cursor=CURSOR)
+USER_WALLET = WalletView(address=WALLET, chain_id=31337, created_at="2026-11-23T01:50:54.001Z")
+INDEX = IndexView(
+    head_block=44, head_timestamp="2026-11-23T01:50:57.000Z", finalized_block=40, lag_seconds=0.8
+)
+SUMMARY = TokenSummary(
+    chain_id=31337,
+    contract=CONTRACT,
+    token_id=1,
+    owner=WALLET,
+    burned=False,
+    metadata_digest=_DIGEST,
+    metadata_url=_METADATA_URL,
+    minted_block=42,
+    block_number=42,
+    tx_hash=_TX_HASH,
+    finality="pending",
+)
+TOKEN = TokenView(
+    **SUMMARY.model_dump(),
+    metadata=MINT_REQUEST_JSON["metadata"],
+    metadata_verified=True,
+    mint=TokenMint(mint_id=MINT_ID, status=MintStatus.MINED),
+    index=INDEX,
+)
+TOKENS = TokenList(items=[SUMMARY], next_cursor=None, index=INDEX)
+TRANSFERS = TransferList(
+    items=[
+        TransferView(
+            sender=None,
+            recipient=WALLET,
+            block_number=42,
+            block_hash=_BLOCK_HASH,
+            log_index=0,
+            tx_hash=_TX_HASH,
+            timestamp="2026-11-23T01:50:55.000Z",
+            finality="pending",
+        )
+    ],
+    next_cursor=None,
+    index=INDEX,
+)
+READY = Readiness(status="ready", checks={"dynamodb": "ok", "sqs": "ok", "jwks": "ok"})
+NOT_READY = Readiness(status="not_ready", checks={"dynamodb": "ok", "sqs": "timeout", "jwks": "ok"})
+COLLECTION_METADATA = {"name": "Aurora", "symbol": "AUR"}

@@ -1,0 +1,172 @@
+"""Operations on the caller's mints."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from mintline_api.endpoints import examples
+from mintline_api.endpoints.answers import answer
+from mintline_api.endpoints.context import API
+from mintline_api.endpoints.operations import Answer, HeaderField, Operations
+from mintline_api.endpoints.requests import (
+    read_body,
+    read_caller,
+    read_idempotency_key,
+    read_path,
+    read_query,
+)
+from mintline_api.endpoints.tracing import TRACE
+from mintline_api.inputs import MintPath, MintRequest, MintsQuery, NoQuery
+from mintline_api.mints import accept_mint, get_mint, list_mints
+from mintline_api.problems import (
+    AMBIGUOUS_JSON,
+    BODY_TOO_LARGE,
+    BODY_TOO_SLOW,
+    INVALID_BODY,
+    INVALID_CURSOR,
+    INVALID_PARAMETER,
+    KEY_REUSED,
+    NOT_JSON,
+    UNKNOWN_CONTRACT,
+    UNKNOWN_MINT,
+    UNSUPPORTED_MEDIA_TYPE,
+)
+from mintline_api.views import MintList, MintView, mint_view
+
+operations = Operations("Mints", "Ask for an NFT and follow it to the chain.")
+
+IDEMPOTENCY_KEY = HeaderField(
+    "Idempotency-Key",
+    "Names this request, for ever: 1 to 255 printable ASCII characters, a UUID say. Send one always: then "
+    "the request may be repeated after any failure and mints once. Keys of different users never meet.",
+    {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": 255,
+        "pattern": "^[\\x21-\\x7e]([\\x20-\\x7e]*[\\x21-\\x7e])?$",
+    },
+    "8e03978e-40d5-43e8-bc93-6894a57f9324",
+)
+
+
+@operations.add(
+    "POST",
+    "/v1/mints",
+    summary="Mint an NFT",
+    description="Accepts a mint and answers at once; the token is on chain a few seconds later. Follow it at "
+    "`Location` until its status is `finalized`, `rejected` or `reverted`.\n\n"
+    "The metadata is stored as canonical JSON (sorted keys, no spaces, UTF-8); its SHA-256 is in the mint's "
+    "event on chain, so anyone can check that what `metadata_url` serves is what was minted.\n\n"
+    "With an `Idempotency-Key`, the same key and body give the same mint back, as it is now; the same key "
+    "with another body is refused (422). Without one, every request is another mint.",
+    headers=(IDEMPOTENCY_KEY,),
+    body_model=MintRequest,
+    body_example=examples.MINT_REQUEST_JSON,
+    answers=(
+        Answer(
+            202,
+            "The mint is on record and on its way.",
+            MintView,
+            examples.ACCEPTED,
+            headers=(
+                HeaderField(
+                    "Location", "Where to follow it.", {"type": "string"}, f"/v1/mints/{examples.MINT_ID}"
+                ),
+                HeaderField(
+                    "Idempotent-Replayed",
+                    "`true` when the key had made this mint before.",
+                    {"type": "string", "enum": ["true"]},
+                    "true",
+                ),
+            ),
+        ),
+    ),
+    problems=(
+        NOT_JSON,
+        AMBIGUOUS_JSON,
+        INVALID_BODY,
+        INVALID_PARAMETER,
+        UNKNOWN_CONTRACT,
+        BODY_TOO_SLOW,
+        BODY_TOO_LARGE,
+        UNSUPPORTED_MEDIA_TYPE,
+        KEY_REUSED,
+    ),
+)
+async def create_mint(request: web.Request) -> web.Response:
+    """Accept a mint."""
+    api = request.app[API]
+    caller = await read_caller(request)
+    read_query(request, NoQuery)
+    key = read_idempotency_key(request)
+    asked = await read_body(request, MintRequest)
+    accepted = await accept_mint(
+        asked,
+        sub=caller.sub,
+        key=key,
+        trace=request[TRACE].traceparent(),
+        default_collection=api.settings.default_collection,
+        collections=api.collections,
+        wallets=api.wallets,
+        mints=api.mints,
+        line=api.line,
+        now=api.now(),
+        entropy=api.entropy,
+    )
+    view = mint_view(accepted.mint, public_url=api.settings.public_url)
+    headers = {"Location": view.links.self}
+    if accepted.replayed:
+        headers["Idempotent-Replayed"] = "true"
+    return answer(view, status=202, headers=headers)
+
+
+@operations.add(
+    "GET",
+    "/v1/mints/{mint_id}",
+    summary="Follow a mint",
+    description="Shows where the mint stands. Only the caller's own mints exist here.",
+    path_model=MintPath,
+    answers=(Answer(200, "The mint as it is now.", MintView, examples.MINED),),
+    problems=(INVALID_PARAMETER, UNKNOWN_MINT),
+)
+async def read_mint(request: web.Request) -> web.Response:
+    """Return one mint."""
+    api = request.app[API]
+    caller = await read_caller(request)
+    read_query(request, NoQuery)
+    path = read_path(request, MintPath)
+    mint = await get_mint(path.mint_id, sub=caller.sub, mints=api.mints)
+    return answer(mint_view(mint, public_url=api.settings.public_url))
+
+
+@operations.add(
+    "GET",
+    "/v1/mints",
+    summary="List your mints",
+    description="The caller's mints, newest first; a new one shows up within moments. Pass `next_cursor` as "
+    "`cursor` to go on, with the same filters, until it is null.\n\n"
+    "`status` filters what is read, a bounded number of mints per request: a page may be short, even empty, "
+    "and still have a `next_cursor`.",
+    query_model=MintsQuery,
+    answers=(Answer(200, "A page of mints.", MintList, examples.MINTS),),
+    problems=(INVALID_PARAMETER, INVALID_CURSOR),
+)
+async def read_mints(request: web.Request) -> web.Response:
+    """Return a page of mints."""
+    api = request.app[API]
+    caller = await read_caller(request)
+    query = read_query(request, MintsQuery)
+    bound = ("mints", caller.sub, query.status or "")
+    page = await list_mints(
+        caller.sub,
+        status=query.status,
+        limit=query.limit,
+        after=api.cursors.read(bound, query.cursor) if query.cursor else None,
+        mints=api.mints,
+    )
+    return answer(
+        MintList(
+            items=[mint_view(mint, public_url=api.settings.public_url) for mint in page.mints],
+            next_cursor=api.cursors.issue(bound, page.after) if page.after else None,
+        )
+    )

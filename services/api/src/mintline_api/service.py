@@ -1,0 +1,115 @@
+"""The wiring: every client, store and handler of the api, from top to bottom."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from contextlib import AsyncExitStack
+from functools import partial
+
+import aiohttp
+import structlog
+from aiohttp import web
+
+from mintline.admin import Admin, Check, process_registry
+from mintline.aws.dynamo import Dynamo
+from mintline.aws.queues import Queues
+from mintline.aws.session import AwsCalls, open_client
+from mintline.errors import Misconfigured
+from mintline.resources import BUILD, MINTS
+from mintline_api.access_tokens import AccessTokens
+from mintline_api.cursors import Cursors
+from mintline_api.endpoints.app import build_app
+from mintline_api.endpoints.context import Api
+from mintline_api.jwks import HttpJwks, KeySet
+from mintline_api.readiness import Readiness
+from mintline_api.settings import Settings
+from mintline_api.stores import DynamoIndex, DynamoMints, DynamoWallets, KmsKeys, S3Metadata, SqsLine
+from mintline_api.tokens import Collections, MetadataCache
+from mintline_api.wallets import WalletDirectory
+
+log = structlog.get_logger()
+
+_HEADER_BYTES = 32 * 1024
+_SHUTDOWN_SECONDS = 20.0
+
+
+async def run(settings: Settings, stop: asyncio.Event) -> None:
+    """Serve until `stop` is set, then finish the requests under way."""
+    registry = process_registry()
+    calls = AwsCalls(registry)
+    async with AsyncExitStack() as stack:
+        dynamo = Dynamo(await open_client(stack, "dynamodb", settings, calls=calls), settings.resource_prefix)
+        stack.push_async_callback(dynamo.aclose)
+        queues = Queues(await open_client(stack, "sqs", settings, calls=calls), settings.resource_prefix)
+        stack.push_async_callback(queues.aclose)
+        s3 = await open_client(stack, "s3", settings, calls=calls)
+        kms = await open_client(stack, "kms", settings, calls=calls, endpoint_url=settings.kms_endpoint_url)
+        secrets = await open_client(stack, "secretsmanager", settings, calls=calls)
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        keys = KeySet(HttpJwks(session, settings.jwks_url()), clock=time.monotonic)
+        stack.push_async_callback(keys.aclose)
+
+        index = DynamoIndex(dynamo, chain_id=settings.chain_id)
+        checks: dict[str, Check] = {
+            "dynamodb": partial(dynamo.ping, MINTS),
+            "sqs": partial(queues.ping, BUILD),
+            "jwks": keys.check,
+        }
+        api = Api(
+            settings=settings,
+            access_tokens=AccessTokens(
+                keys=keys,
+                issuer=settings.cognito_issuer,
+                client_id=settings.cognito_client_id,
+                now=time.time,
+            ),
+            wallets=WalletDirectory(
+                chain_id=settings.chain_id,
+                wallets=DynamoWallets(dynamo),
+                keys=KmsKeys(kms, secrets, prefix=settings.resource_prefix, chain_id=settings.chain_id),
+                now=_milliseconds,
+                clock=time.monotonic,
+            ),
+            mints=DynamoMints(dynamo),
+            line=SqsLine(queues),
+            index=index,
+            collections=Collections(index, clock=time.monotonic),
+            metadata=MetadataCache(S3Metadata(s3, prefix=settings.resource_prefix), clock=time.monotonic),
+            cursors=Cursors(settings.cursor_secret.get_secret_value()),
+            readiness=Readiness(checks, clock=time.monotonic),
+            now=_milliseconds,
+            entropy=os.urandom,
+        )
+        admin = Admin(host=settings.admin_host, port=settings.admin_port, checks=checks, registry=registry)
+        await stack.enter_async_context(admin)
+        port = await _serve(stack, build_app(api, registry=registry), settings)
+        log.info("api_listening", host=settings.api_host, port=port, admin_port=admin.port)
+        await stop.wait()
+
+
+async def _serve(stack: AsyncExitStack, app: web.Application, settings: Settings) -> int:
+    """Listen until `stack` closes, which first waits for requests under way; return the port."""
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        shutdown_timeout=_SHUTDOWN_SECONDS,
+        max_field_size=_HEADER_BYTES,
+        keepalive_timeout=75,
+    )
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    try:
+        await web.TCPSite(runner, settings.api_host, settings.api_port).start()
+    except OSError as error:
+        raise Misconfigured(
+            f"settings: MINTLINE_API_PORT: cannot listen on {settings.api_host}:{settings.api_port}: "
+            f"{error.strerror}"
+        ) from None
+    port: int = runner.addresses[0][1]
+    return port
+
+
+def _milliseconds() -> int:
+    return time.time_ns() // 1_000_000

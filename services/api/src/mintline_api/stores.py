@@ -1,0 +1,263 @@
+"""The ports over AWS: DynamoDB, SQS, KMS, Secrets Manager and S3."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from mintline.aws.dynamo import Clause, ConditionFailed, Dynamo, Item, Put, Update
+from mintline.aws.dynamo import Page as ItemPage
+from mintline.aws.keys import GeneratedKey, generate_key, secret_name, store_wrapped
+from mintline.aws.records import from_item, to_item
+from mintline.aws.session import error_code, translated
+from mintline.messages import BuildMint
+from mintline.queueing import SendingPort
+from mintline.records import (
+    Checkpoint,
+    Collection,
+    Mint,
+    Token,
+    Transfer,
+    Wallet,
+    created_key,
+    scoped,
+    token_key,
+    token_ref,
+)
+from mintline.resources import (
+    BUILD,
+    CHECKPOINTS,
+    COLLECTIONS,
+    METADATA,
+    MINTS,
+    TOKENS,
+    TRANSFERS,
+    WALLET_KEY,
+    WALLETS,
+)
+from mintline_api.ports import Page
+
+if TYPE_CHECKING:
+    from types_aiobotocore_kms import KMSClient
+    from types_aiobotocore_s3 import S3Client
+    from types_aiobotocore_secretsmanager import SecretsManagerClient
+
+(_BY_USER,) = MINTS.indexes
+(_BY_OWNER,) = TOKENS.indexes
+
+
+class DynamoMints:
+    """The mints table."""
+
+    def __init__(self, dynamo: Dynamo) -> None:
+        self._dynamo = dynamo
+
+    async def create(self, mint: Mint) -> Mint | None:
+        """Create a mint unless its id exists; return None if created, else the mint that was there."""
+        item = {**to_item(mint), "created_key": created_key(mint.created_at, mint.mint_id)}
+        try:
+            await self._dynamo.write(Put(MINTS, item, where=(Clause("new_mint", "mint_id", "missing"),)))
+        except ConditionFailed as lost:
+            if lost.item is not None:
+                return from_item(Mint, lost.item)
+            return await self.get(mint.mint_id)
+        return None
+
+    async def get(self, mint_id: str) -> Mint | None:
+        """Return the mint as it is now."""
+        item = await self._dynamo.get(MINTS, {"mint_id": mint_id})
+        return None if item is None else from_item(Mint, item)
+
+    async def ids_of(self, sub: str, *, limit: int, after: str | None) -> Page[str]:
+        """Return a user's mint ids, newest first; the index lags behind `create` by moments."""
+        start: Item | None = None
+        if after is not None:
+            start = {"mint_id": after.partition("#")[2], "sub": sub, "created_key": after}
+        page = await self._dynamo.query(
+            MINTS, index=_BY_USER, partition=sub, forward=False, limit=limit, start=start
+        )
+        return Page(
+            tuple((_text(item, "created_key"), _text(item, "mint_id")) for item in page.items),
+            more=page.next is not None,
+        )
+
+
+class DynamoWallets:
+    """The wallets table."""
+
+    def __init__(self, dynamo: Dynamo) -> None:
+        self._dynamo = dynamo
+
+    async def get(self, wallet_id: str) -> Wallet | None:
+        """Return the wallet as it is now."""
+        item = await self._dynamo.get(WALLETS, {"wallet_id": wallet_id})
+        return None if item is None else from_item(Wallet, item)
+
+    async def create(self, wallet: Wallet) -> Wallet | None:
+        """Create a wallet unless its id exists; return None if created, else the wallet that was there."""
+        lock = Clause("first_wallet", "wallet_id", "missing")
+        try:
+            await self._dynamo.write(Put(WALLETS, to_item(wallet), where=(lock,)))
+        except ConditionFailed as lost:
+            if lost.item is not None:
+                return from_item(Wallet, lost.item)
+            return await self.get(wallet.wallet_id)
+        return None
+
+    async def mark_ready(self, wallet_id: str) -> None:
+        """Note that the wrapped key is in its store, and drop the copy; harmless if that is done."""
+        await self._dynamo.write(
+            Update(
+                WALLETS,
+                {"wallet_id": wallet_id},
+                set={"ready": True},
+                remove=("wrapped",),
+                where=(Clause("wallet_exists", "wallet_id", "exists"),),
+            )
+        )
+
+
+class KmsKeys:
+    """Keys made by KMS and kept in Secrets Manager."""
+
+    def __init__(
+        self, kms: KMSClient, secretsmanager: SecretsManagerClient, *, prefix: str, chain_id: int
+    ) -> None:
+        self._kms = kms
+        self._secretsmanager = secretsmanager
+        self._prefix = prefix
+        self._chain_id = chain_id
+
+    async def generate(self, sub: str) -> GeneratedKey:
+        """Make a key for a user."""
+        return await generate_key(
+            self._kms, key_id=WALLET_KEY.alias(self._prefix), subject=sub, chain_id=self._chain_id
+        )
+
+    async def keep(self, sub: str, key: GeneratedKey) -> None:
+        """Keep a wrapped key; harmless if that is done."""
+        await store_wrapped(
+            self._secretsmanager, prefix=self._prefix, chain_id=self._chain_id, subject=sub, key=key
+        )
+
+    def secret_id(self, address: str) -> str:
+        """Return where the wrapped key of an address is kept."""
+        return secret_name(self._prefix, self._chain_id, address)
+
+
+class DynamoIndex:
+    """The tables that the indexer and the builder write, as one chain's index."""
+
+    def __init__(self, dynamo: Dynamo, *, chain_id: int) -> None:
+        self._dynamo = dynamo
+        self._chain_id = chain_id
+
+    async def collection(self, contract: str) -> Collection | None:
+        """Return a collection of ours."""
+        key: Item = {"collection_id": scoped(self._chain_id, contract)}
+        item = await self._dynamo.get(COLLECTIONS, key)
+        return None if item is None else from_item(Collection, item)
+
+    async def checkpoint(self) -> Checkpoint | None:
+        """Return how far the index has come; None before its first block."""
+        item = await self._dynamo.get(CHECKPOINTS, {"chain": str(self._chain_id)})
+        if item is None or "head_number" not in item:
+            return None
+        return from_item(Checkpoint, item)
+
+    async def token(self, contract: str, token_id: int) -> Token | None:
+        """Return a token that was ever minted."""
+        key: Item = {"collection_id": scoped(self._chain_id, contract), "token_key": token_key(token_id)}
+        item = await self._dynamo.get(TOKENS, key)
+        return None if item is None else _token(item)
+
+    async def tokens_of(
+        self, owner: str, *, contract: str | None, limit: int, after: str | None
+    ) -> Page[Token]:
+        """Return an owner's tokens by contract and id; the index lags behind the table by moments."""
+        owner_id = scoped(self._chain_id, owner)
+        start: Item | None = None
+        if after is not None:
+            of_contract, _, key = after.partition("#")
+            collection_id = scoped(self._chain_id, of_contract)
+            start = {
+                "owner_id": owner_id,
+                "owned_key": after,
+                "collection_id": collection_id,
+                "token_key": key,
+            }
+        page = await self._dynamo.query(
+            TOKENS,
+            index=_BY_OWNER,
+            partition=owner_id,
+            sort_begins=None if contract is None else f"{contract}#",
+            limit=limit,
+            start=start,
+        )
+        return Page(
+            tuple((_text(item, "owned_key"), _token(item)) for item in page.items), more=page.next is not None
+        )
+
+    async def transfers(
+        self, contract: str, token_id: int, *, limit: int, after: str | None
+    ) -> Page[Transfer]:
+        """Return a token's transfers, newest first."""
+        ref = token_ref(self._chain_id, contract, token_id)
+        page: ItemPage = await self._dynamo.query(
+            TRANSFERS,
+            partition=ref,
+            forward=False,
+            limit=limit,
+            start=None if after is None else {"token_ref": ref, "position": after},
+        )
+        return Page(
+            tuple((_text(item, "position"), _transfer(item)) for item in page.items),
+            more=page.next is not None,
+        )
+
+
+class S3Metadata:
+    """The metadata bucket."""
+
+    def __init__(self, s3: S3Client, *, prefix: str) -> None:
+        self._s3 = s3
+        self._bucket = METADATA.bucket_name(prefix)
+
+    async def read(self, key: str) -> bytes | None:
+        """Return an object's bytes."""
+        try:
+            with translated():
+                answer = await self._s3.get_object(Bucket=self._bucket, Key=key)
+                async with answer["Body"] as stream:
+                    return await stream.read()
+        except ClientError as error:
+            if error_code(error) in ("NoSuchKey", "404"):
+                return None
+            raise
+
+
+class SqsLine:
+    """The queue that the builder reads."""
+
+    def __init__(self, queues: SendingPort) -> None:
+        self._queues = queues
+
+    async def build(self, message: BuildMint, *, sender: str) -> None:
+        """Ask for a mint to be built; the sender's messages keep their order."""
+        await self._queues.send(BUILD, message, group=sender, dedup=f"build:{message.mint_id}")
+
+
+def _text(item: Item, name: str) -> str:
+    value = item[name]
+    assert isinstance(value, str)
+    return value
+
+
+def _token(item: Item) -> Token:
+    # An absent attribute is a None: burned, minted elsewhere, or by a contract without our event.
+    return from_item(Token, {"owner": None, "metadata_digest": None, "mint_id": None, **item})
+
+
+def _transfer(item: Item) -> Transfer:
+    return from_item(Transfer, {"sender": None, "recipient": None, **item})

@@ -1,0 +1,256 @@
+"""The whole API in memory: its application over the in-memory ports, reached by HTTP without a socket.
+
+For tests and simulations: time stands still until it is moved, and randomness comes from a seed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http.client import HTTPResponse
+from types import TracebackType
+from typing import Any, Self, cast
+
+import jwt
+from aiohttp import web
+from cryptography.hazmat.primitives.asymmetric import rsa
+from prometheus_client import CollectorRegistry
+from pydantic import SecretStr
+
+from mintline_api.access_tokens import AccessTokens
+from mintline_api.cursors import Cursors
+from mintline_api.endpoints.app import build_app
+from mintline_api.endpoints.context import Api
+from mintline_api.jwks import KeySet
+from mintline_api.memory import (
+    MemoryIndex,
+    MemoryJwks,
+    MemoryKeys,
+    MemoryLine,
+    MemoryMetadata,
+    MemoryMints,
+    MemoryWallets,
+)
+from mintline_api.readiness import Readiness
+from mintline_api.settings import Settings
+from mintline_api.tokens import Collections, MetadataCache
+from mintline_api.wallets import WalletDirectory
+
+CHAIN_ID = 31337
+CONTRACT = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
+ISSUER = "https://cognito-idp.us-east-1.amazonaws.com/us-east-1_TestPool"
+CLIENT_ID = "test-client"
+PUBLIC_URL = "https://api.example.com"
+START = 1_795_398_654.0
+"""Where the clock of a `Stage` starts, in Unix seconds."""
+
+
+class UserPool:
+    """A user pool that signs tokens as Cognito does."""
+
+    def __init__(self, *, kid: str = "key-1") -> None:
+        self.kid = kid
+        self.private_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+    def jwk(self) -> dict[str, Any]:
+        """Return the pool's public key as its JWKS has it."""
+        public = jwt.algorithms.RSAAlgorithm.to_jwk(self.private_key.public_key(), as_dict=True)
+        return {**public, "kid": self.kid, "alg": "RS256", "use": "sig"}
+
+    def claims(self, sub: str, *, now: float = START) -> dict[str, Any]:
+        """Return the claims of a user's access token, good for an hour."""
+        return {
+            "sub": sub,
+            "iss": ISSUER,
+            "client_id": CLIENT_ID,
+            "token_use": "access",
+            "scope": "aws.cognito.signin.user.admin",
+            "iat": int(now),
+            "exp": int(now) + 3600,
+            "jti": "d8f1a1de-8f9f-4d1c-9a3a-4f4e0f5c9f1e",
+            "username": sub,
+        }
+
+    def sign(self, claims: Mapping[str, Any], **header: Any) -> str:
+        """Return a token; `header` overrides members of its header."""
+        return jwt.encode(
+            dict(claims), self.private_key, algorithm="RS256", headers={"kid": self.kid, **header}
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """An HTTP answer; header names in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        """Return the body's JSON value."""
+        return json.loads(self.body)
+
+
+class _Transport(asyncio.Transport):
+    """Collects what a server writes, until it closes the connection."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = bytearray()
+        self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.written += data
+
+    def is_closing(self) -> bool:
+        return self.closed.done()
+
+    def close(self) -> None:
+        if not self.closed.done():
+            self.closed.set_result(None)
+
+    def abort(self) -> None:
+        self.close()
+
+    def pause_reading(self) -> None:
+        """Do nothing: the whole request is in memory anyway."""
+
+    def resume_reading(self) -> None:
+        """Do nothing."""
+
+
+class _Stream:
+    """What `http.client` reads an answer from."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def makefile(self, _mode: str) -> io.BytesIO:
+        return io.BytesIO(self._data)
+
+
+class MemoryClient:
+    """Speaks HTTP to an application through its real parser, without a socket."""
+
+    def __init__(self, app: web.Application) -> None:
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1, max_field_size=32 * 1024)
+
+    async def __aenter__(self) -> Self:
+        await self._runner.setup()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._runner.cleanup()
+
+    async def request(
+        self, method: str, target: str, *, headers: Mapping[str, str] | None = None, body: bytes = b""
+    ) -> Answered:
+        """Send one request on a connection of its own and return the answer."""
+        lines = [f"{method} {target} HTTP/1.1", "Host: api.example.com", "Connection: close"]
+        lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
+        if body:
+            lines.append(f"Content-Length: {len(body)}")
+        return await self.send("\r\n".join([*lines, "", ""]).encode("latin-1") + body, method=method)
+
+    async def send(self, raw: bytes, *, method: str) -> Answered:
+        """Send the bytes of one request, which must ask for the connection to be closed."""
+        assert self._runner.server is not None
+        protocol = self._runner.server()
+        transport = _Transport()
+        protocol.connection_made(transport)
+        protocol.data_received(raw)
+        async with asyncio.timeout(10):
+            await transport.closed
+        protocol.connection_lost(None)
+        response = HTTPResponse(cast("Any", _Stream(bytes(transport.written))), method=method)
+        response.begin()
+        headers = {name.lower(): value for name, value in response.getheaders()}
+        return Answered(response.status, headers, response.read())
+
+
+@dataclass(slots=True)
+class Stage:
+    """An api with all its ports in the open."""
+
+    pool: UserPool
+    seed: int = 0
+    now: float = START
+    mints: MemoryMints = field(default_factory=MemoryMints)
+    wallets: MemoryWallets = field(default_factory=MemoryWallets)
+    keys: MemoryKeys = field(default_factory=lambda: MemoryKeys(chain_id=CHAIN_ID))
+    index: MemoryIndex = field(default_factory=MemoryIndex)
+    metadata: MemoryMetadata = field(default_factory=MemoryMetadata)
+    line: MemoryLine = field(default_factory=MemoryLine)
+    jwks: MemoryJwks = field(default_factory=MemoryJwks)
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    missing: dict[str, Exception] = field(default_factory=dict)
+    """What the readiness checks of `dynamodb` and `sqs` fail with."""
+
+    def __post_init__(self) -> None:
+        self.jwks.keys.append(self.pool.jwk())
+
+    def app(self) -> web.Application:
+        """Return the application over this stage's ports."""
+        settings = Settings(
+            public_url=PUBLIC_URL,
+            chain_id=CHAIN_ID,
+            default_collection=CONTRACT,
+            cognito_issuer=ISSUER,
+            cognito_client_id=CLIENT_ID,
+            cursor_secret=SecretStr("a secret that is long enough for cursors"),
+        )
+        keys = KeySet(self.jwks, clock=self.clock)
+        api = Api(
+            settings=settings,
+            access_tokens=AccessTokens(keys=keys, issuer=ISSUER, client_id=CLIENT_ID, now=self.clock),
+            wallets=WalletDirectory(
+                chain_id=CHAIN_ID,
+                wallets=self.wallets,
+                keys=self.keys,
+                now=self.milliseconds,
+                clock=self.clock,
+            ),
+            mints=self.mints,
+            line=self.line,
+            index=self.index,
+            collections=Collections(self.index, clock=self.clock),
+            metadata=MetadataCache(self.metadata, clock=self.clock),
+            cursors=Cursors(settings.cursor_secret.get_secret_value()),
+            readiness=Readiness(
+                {"dynamodb": self._check("dynamodb"), "sqs": self._check("sqs"), "jwks": keys.check},
+                clock=self.clock,
+            ),
+            now=self.milliseconds,
+            entropy=random.Random(self.seed).randbytes,  # noqa: S311 - reproducible on purpose
+        )
+        return build_app(api, registry=self.registry)
+
+    def clock(self) -> float:
+        """Return the stage's time in Unix seconds."""
+        return self.now
+
+    def milliseconds(self) -> int:
+        """Return the stage's time in Unix milliseconds."""
+        return int(self.now * 1000)
+
+    def token(self, sub: str = "alice") -> str:
+        """Return a good access token of a user."""
+        return self.pool.sign(self.pool.claims(sub, now=self.now))
+
+    def headers(self, sub: str = "alice", **more: str) -> dict[str, str]:
+        """Return the headers of a user's request; `idempotency_key="…"` becomes `Idempotency-Key: …`."""
+        named = {name.replace("_", "-").title(): value for name, value in more.items()}
+        return {"Authorization": f"Bearer {self.token(sub)}", **named}
+
+    def _check(self, name: str) -> Any:
+        async def check() -> None:
+            if name in self.missing:
+                raise self.missing[name]
+
+        return check

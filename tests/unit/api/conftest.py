@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from mintline.records import Checkpoint, Collection, scoped
+from mintline_api.testing import CHAIN_ID, CONTRACT, START, MemoryClient, Stage, UserPool
+
+
+@pytest.fixture(scope="session")
+def pool() -> UserPool:
+    return UserPool()
+
+
+@pytest.fixture
+def stage(pool: UserPool) -> Stage:
+    stage = Stage(pool)
+    stage.index.collections[CONTRACT] = Collection(
+        collection_id=scoped(CHAIN_ID, CONTRACT),
+        chain_id=CHAIN_ID,
+        contract=CONTRACT,
+        name="Aurora",
+        symbol="AUR",
+        deployed_block=1,
+        next_token_id=1,
+    )
+    stage.index.head = Checkpoint(
+        chain=str(CHAIN_ID),
+        head_number=44,
+        head_hash=bytes(32),
+        head_timestamp=int(START) - 1,
+        finalized_number=40,
+        updated_at=int(START) * 1000,
+    )
+    return stage
+
+
+@pytest.fixture
+async def client(stage: Stage) -> AsyncIterator[MemoryClient]:
+    async with MemoryClient(stage.app()) as client:
+        yield client

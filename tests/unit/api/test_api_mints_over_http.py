@@ -1,0 +1,292 @@
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from mintline.errors import Unavailable
+from mintline.records import canonical_json, digest_of
+from mintline.states import MintStatus
+from mintline_api.testing import CONTRACT, MemoryClient, Stage
+
+METADATA: dict[str, Any] = {"name": "Aurora #1", "image": "ipfs://bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3"}
+RECIPIENT = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+
+
+async def post(client: MemoryClient, headers: dict[str, str], body: Any) -> Any:
+    return await client.request(
+        "POST",
+        "/v1/mints",
+        headers={**headers, "Content-Type": "application/json"},
+        body=json.dumps(body).encode(),
+    )
+
+
+async def test_post__when_the_body_is_good__accepts_and_puts_the_mint_on_the_line(
+    stage: Stage, client: MemoryClient
+) -> None:
+    answer = await post(client, stage.headers(), {"metadata": METADATA})
+
+    assert answer.status == 202
+    view = answer.json()
+    assert re.fullmatch(r"mint_[0-9A-HJKMNP-TV-Z]{26}", view["mint_id"])
+    assert answer.headers["location"] == f"/v1/mints/{view['mint_id']}" == view["links"]["self"]
+    assert "idempotent-replayed" not in answer.headers
+    assert (view["status"], view["contract"], view["token_id"]) == ("accepted", CONTRACT, None)
+    (wallet,) = stage.wallets.items.values()
+    assert view["to"] == view["wallet"] == wallet.address
+    mint = stage.mints.items[view["mint_id"]]
+    assert mint.metadata == canonical_json(METADATA)
+    assert mint.metadata_digest == digest_of(mint.metadata)
+    assert mint.sender == wallet.key()
+    ((sender, message),) = stage.line.sent
+    assert (sender, message.mint_id, message.trace) == (wallet.address, mint.mint_id, mint.trace)
+
+
+async def test_post__when_a_recipient_is_named__mints_to_it_from_the_callers_wallet(
+    stage: Stage, client: MemoryClient
+) -> None:
+    answer = await post(client, stage.headers(), {"to": RECIPIENT.lower(), "metadata": METADATA})
+
+    assert answer.json()["to"] == RECIPIENT
+    assert answer.json()["wallet"] != RECIPIENT
+
+
+async def test_post__when_the_key_repeats_with_the_same_body__returns_the_same_mint(
+    stage: Stage, client: MemoryClient
+) -> None:
+    headers = stage.headers(idempotency_key="order 17")
+    first = await post(client, headers, {"metadata": METADATA})
+    respelled = {"metadata": dict(reversed([*METADATA.items(), ("description", None)]))}
+    second = await post(client, headers, respelled)
+
+    assert second.status == 202
+    assert second.json() == first.json()
+    assert second.headers["idempotent-replayed"] == "true"
+    assert len(stage.mints.items) == 1
+
+
+async def test_post__when_the_first_send_was_lost__sends_again_under_the_same_key(
+    stage: Stage, client: MemoryClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    headers = stage.headers(idempotency_key="k")
+    with monkeypatch.context() as broken:
+
+        async def refuse(*_: object, **__: object) -> None:
+            raise Unavailable("SQS is away", retry_after=2.5)
+
+        broken.setattr(stage.line, "build", refuse)
+        lost = await post(client, headers, {"metadata": METADATA})
+    again = await post(client, headers, {"metadata": METADATA})
+
+    assert (lost.status, lost.headers["retry-after"], lost.json()["code"]) == (503, "3", "unavailable")
+    assert again.status == 202
+    assert [message.mint_id for _, message in stage.line.sent] == [again.json()["mint_id"]]
+
+
+async def test_post__when_the_repeated_mint_has_moved_on__shows_it_and_sends_nothing(
+    stage: Stage, client: MemoryClient
+) -> None:
+    headers = stage.headers(idempotency_key="k")
+    mint_id = (await post(client, headers, {"metadata": METADATA})).json()["mint_id"]
+    stage.mints.items[mint_id] = stage.mints.items[mint_id].model_copy(update={"status": MintStatus.BUILT})
+    stage.line.sent.clear()
+
+    again = await post(client, headers, {"metadata": METADATA})
+
+    assert again.json()["status"] == "built"
+    assert stage.line.sent == []
+
+
+async def test_post__when_the_key_repeats_with_another_body__refuses(
+    stage: Stage, client: MemoryClient
+) -> None:
+    headers = stage.headers(idempotency_key="k")
+    await post(client, headers, {"metadata": METADATA})
+    answer = await post(client, headers, {"metadata": {**METADATA, "name": "Another"}})
+
+    assert (answer.status, answer.json()["code"]) == (422, "idempotency-key-reused")
+    assert len(stage.mints.items) == len(stage.line.sent) == 1
+
+
+async def test_post__when_two_users_use_one_key__makes_two_mints(stage: Stage, client: MemoryClient) -> None:
+    for sub in ("alice", "bob"):
+        answer = await post(client, stage.headers(sub, idempotency_key="k"), {"metadata": METADATA})
+        assert answer.status == 202
+
+    assert {mint.sub for mint in stage.mints.items.values()} == {"alice", "bob"}
+
+
+async def test_post__when_there_is_no_key__makes_another_mint_each_time(
+    stage: Stage, client: MemoryClient
+) -> None:
+    ids = {
+        (await post(client, stage.headers(), {"metadata": METADATA})).json()["mint_id"] for _ in range(3)
+    }
+
+    assert ids == set(stage.mints.items)
+    assert len(ids) == 3
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "caf\xe9", "tab\there"])
+async def test_post__when_the_key_is_no_printable_ascii__refuses(
+    stage: Stage, client: MemoryClient, key: str
+) -> None:
+    answer = await post(client, stage.headers(idempotency_key=key), {"metadata": METADATA})
+
+    assert (answer.status, answer.json()["code"]) == (400, "invalid-parameter")
+    assert answer.json()["errors"][0]["header"] == "Idempotency-Key"
+    assert stage.mints.items == {}
+
+
+async def test_post__when_the_contract_is_unknown__refuses_before_a_wallet_is_made(
+    stage: Stage, client: MemoryClient
+) -> None:
+    answer = await post(client, stage.headers(), {"contract": RECIPIENT, "metadata": METADATA})
+
+    assert (answer.status, answer.json()["code"]) == (404, "unknown-contract")
+    assert stage.wallets.items == {}
+
+
+async def test_get__when_the_mint_is_anothers_or_nobodys__gives_the_same_404(
+    stage: Stage, client: MemoryClient
+) -> None:
+    mint_id = (await post(client, stage.headers("alice"), {"metadata": METADATA})).json()["mint_id"]
+
+    mine = await client.request("GET", f"/v1/mints/{mint_id}", headers=stage.headers("alice"))
+    theirs = await client.request("GET", f"/v1/mints/{mint_id}", headers=stage.headers("bob"))
+    nobodys = await client.request("GET", "/v1/mints/mint_0", headers=stage.headers("bob"))
+
+    assert (mine.status, mine.json()["mint_id"]) == (200, mint_id)
+    assert theirs.status == nobodys.status == 404
+    assert {**theirs.json(), "trace": "", "instance": ""} == {**nobodys.json(), "trace": "", "instance": ""}
+
+
+async def mint_many(stage: Stage, client: MemoryClient, count: int) -> list[str]:
+    ids = []
+    for _ in range(count):
+        stage.now += 1
+        ids.append((await post(client, stage.headers(), {"metadata": METADATA})).json()["mint_id"])
+    return ids[::-1]
+
+
+async def test_list__when_paged__gives_every_mint_once_newest_first(
+    stage: Stage, client: MemoryClient
+) -> None:
+    ids = await mint_many(stage, client, 7)
+    await post(client, stage.headers("bob"), {"metadata": METADATA})
+
+    seen: list[str] = []
+    target = "/v1/mints?limit=3"
+    for _ in range(10):
+        page = (await client.request("GET", target, headers=stage.headers())).json()
+        seen += [item["mint_id"] for item in page["items"]]
+        if page["next_cursor"] is None:
+            break
+        target = f"/v1/mints?limit=3&cursor={page['next_cursor']}"
+
+    assert seen == ids
+
+
+async def test_list__when_filtered_by_status__gives_only_those_and_pages_on(
+    stage: Stage, client: MemoryClient
+) -> None:
+    ids = await mint_many(stage, client, 6)
+    for mint_id in ids[::2]:
+        mint = stage.mints.items[mint_id]
+        stage.mints.items[mint_id] = mint.model_copy(update={"status": MintStatus.MINED})
+
+    first = (await client.request("GET", "/v1/mints?status=mined&limit=2", headers=stage.headers())).json()
+    target = f"/v1/mints?status=mined&limit=2&cursor={first['next_cursor']}"
+    second = (await client.request("GET", target, headers=stage.headers())).json()
+
+    assert [item["mint_id"] for item in first["items"]] == ids[:4:2]
+    assert [item["mint_id"] for item in second["items"]] == [ids[4]]
+    assert second["next_cursor"] is None
+
+
+async def test_list__when_the_filter_matches_nothing_for_long__gives_a_short_page_with_a_cursor(
+    stage: Stage, client: MemoryClient
+) -> None:
+    mint_id = (await mint_many(stage, client, 1))[0]
+    oldest = stage.mints.items[mint_id].model_copy(update={"status": MintStatus.REJECTED})
+    stage.mints.items = {mint_id: oldest}
+    for number in range(600):
+        copy_id = f"mint_{number:026d}"
+        stage.mints.items[copy_id] = oldest.model_copy(
+            update={
+                "mint_id": copy_id,
+                "status": MintStatus.MINED,
+                "created_at": oldest.created_at + 1 + number,
+            }
+        )
+
+    target, seen, pages = "/v1/mints?status=rejected", [], 0
+    while True:
+        page = (await client.request("GET", target, headers=stage.headers())).json()
+        seen += [item["mint_id"] for item in page["items"]]
+        pages += 1
+        if page["next_cursor"] is None:
+            break
+        target = f"/v1/mints?status=rejected&cursor={page['next_cursor']}"
+
+    assert seen == [mint_id]
+    assert pages == 2
+
+
+async def test_list__when_parameters_are_empty__takes_them_as_absent(
+    stage: Stage, client: MemoryClient
+) -> None:
+    answer = await client.request("GET", "/v1/mints?status=&cursor=&limit=", headers=stage.headers())
+
+    assert (answer.status, answer.json()) == (200, {"items": [], "next_cursor": None})
+
+
+@pytest.mark.parametrize(
+    ("query", "parameter", "detail"),
+    [
+        ("limit=0", "limit", "expected 1 or more"),
+        ("limit=101", "limit", "expected 100 or less"),
+        ("limit=-1", "limit", "expected a whole number from 1 to 100"),
+        ("limit=%2B5", "limit", "expected a whole number from 1 to 100"),
+        ("limit=5.0", "limit", "expected a whole number from 1 to 100"),
+        ("limit=99999999999", "limit", "expected a whole number from 1 to 100"),
+        ("limit=1&limit=2", "limit", "given more than once"),
+        (
+            "status=done",
+            "status",
+            "expected one of 'accepted', 'built', 'submitted', 'mined', 'finalized', 'rejected' or 'reverted'",
+        ),
+        ("offset=10", "offset", "no such parameter"),
+        ("cursor=" + "A" * 1025, "cursor", "expected at most 1024 characters"),
+    ],
+)
+async def test_list__when_a_parameter_does_not_fit__names_it(
+    stage: Stage, client: MemoryClient, query: str, parameter: str, detail: str
+) -> None:
+    answer = await client.request("GET", f"/v1/mints?{query}", headers=stage.headers())
+
+    assert (answer.status, answer.json()["code"]) == (400, "invalid-parameter")
+    assert answer.json()["errors"] == [{"parameter": parameter, "detail": detail}]
+
+
+async def test_list__when_the_cursor_is_forged_or_from_another_list__refuses(
+    stage: Stage, client: MemoryClient
+) -> None:
+    await mint_many(stage, client, 3)
+    page = (await client.request("GET", "/v1/mints?limit=1", headers=stage.headers())).json()
+    cursor = page["next_cursor"]
+    last = "A" if cursor[5] != "A" else "B"
+    attempts = {
+        "tampered": ("alice", f"cursor={cursor[:5]}{last}{cursor[6:]}"),
+        "garbage": ("alice", "cursor=hello"),
+        "not base64": ("alice", "cursor=%00%E2%82%AC"),
+        "another user's": ("bob", f"cursor={cursor}"),
+        "another filter's": ("alice", f"status=mined&cursor={cursor}"),
+    }
+
+    for name, (sub, query) in attempts.items():
+        answer = await client.request("GET", f"/v1/mints?{query}", headers=stage.headers(sub))
+        assert (answer.status, answer.json()["code"]) == (400, "invalid-cursor"), name
