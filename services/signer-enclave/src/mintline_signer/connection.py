@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
@@ -38,18 +39,20 @@ class FramedConnection(asyncio.Protocol):
         closed: Callable[[], None],
         limits: Limits,
         opened: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._receive = receive
         self._opened = opened
         self._closed = closed
         self._limits = limits
+        self._clock = clock
         self._decoder = FrameDecoder()
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._outgoing: list[bytes] = []
         self._backlog: list[bytes] = []
         self._held = False
-        self._heard = self._frame_began = self._loop.time()
+        self._heard = self._frame_began = self._clock()
         self._blocked_since: float | None = None
         self._watch: asyncio.TimerHandle | None = None
 
@@ -80,7 +83,7 @@ class FramedConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take a piece of the stream (asyncio.Protocol); one that breaks the framing ends the connection."""
-        self._heard = self._loop.time()
+        self._heard = self._clock()
         began = not self._decoder.partial
         try:
             bodies = self._decoder.feed(data)
@@ -126,19 +129,19 @@ class FramedConnection(asyncio.Protocol):
     def release(self) -> None:
         """Undo `hold`, and deliver what had arrived already."""
         self._held = False
-        self._heard = self._frame_began = self._loop.time()
+        self._heard = self._frame_began = self._clock()
         self._deliver()
         self._steer()
 
     def pause_writing(self) -> None:
         """Note that the peer does not read (asyncio.Protocol)."""
-        self._blocked_since = self._loop.time()
+        self._blocked_since = self._clock()
         self._steer()
 
     def resume_writing(self) -> None:
         """Note that the peer reads again (asyncio.Protocol)."""
         self._blocked_since = None
-        self._heard = self._frame_began = self._loop.time()
+        self._heard = self._frame_began = self._clock()
         self._steer()
 
     @property
@@ -154,7 +157,7 @@ class FramedConnection(asyncio.Protocol):
             self._transport.pause_reading()
 
     def _look(self) -> None:
-        now, limits = self._loop.time(), self._limits
+        now, limits = self._clock(), self._limits
         blocked = self._blocked_since is not None and now - self._blocked_since > limits.drain
         slow = self._listening and self._decoder.partial and now - self._frame_began > limits.frame
         silent = self._listening and limits.idle is not None and now - self._heard > limits.idle

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import Field, SecretStr, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, Field, SecretStr, TypeAdapter, ValidationError
 
 from mintline.fields import Address
 from mintline.messages import AnyIntent, Frozen
@@ -77,14 +77,14 @@ class Refusal(Frozen):
     """It will never be signed."""
 
     type: Literal["refused"] = "refused"
-    code: Annotated[RefusalCode, Field(strict=False)]
+    code: Annotated[RefusalCode, BeforeValidator(RefusalCode)]
 
 
 class Failure(Frozen):
     """It was not done; it may be, later."""
 
     type: Literal["failed"] = "failed"
-    code: Annotated[FailureCode, Field(strict=False)]
+    code: Annotated[FailureCode, BeforeValidator(FailureCode)]
 
 
 class Accepted(Frozen):

@@ -141,10 +141,10 @@ class KmsUnwrapper:
     def _plaintext(self, response: HttpResponse) -> bytes:
         answer = _object(response)
         used, plaintext = answer.get("KeyId"), answer.get("Plaintext")
-        if self._key_id.startswith("arn:") and ":key/" in self._key_id and used != self._key_id:
-            raise Refused(RefusalCode.KEY_UNDECRYPTABLE)
-        if not isinstance(plaintext, str):
+        if not isinstance(used, str) or not isinstance(plaintext, str):
             raise Failed(FailureCode.KMS_UNAVAILABLE)
+        if ":key/" in self._key_id and used != self._key_id:
+            raise Refused(RefusalCode.KEY_UNDECRYPTABLE)
         try:
             return base64.b64decode(plaintext, validate=True)
         except ValueError:

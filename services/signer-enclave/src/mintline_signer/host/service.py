@@ -87,7 +87,7 @@ async def handle(
 
 
 def _kms_proxy(settings: HostSettings) -> KmsProxy:
-    host, _, port = settings.kms_endpoint.rpartition(":")
+    host, _, port = settings.kms_proxy_target.rpartition(":")
     enclave = addresses.parse(settings.enclave_address)
     return KmsProxy(
         addresses.parse(settings.kms_proxy_address),

@@ -30,7 +30,7 @@ class HostSettings(ServiceSettings):
     """Where the enclave serves: `vsock://CID:PORT`, or `unix:///path`."""
     kms_proxy_address: AddressText
     """Where the enclave finds KMS: `vsock://any:PORT`, or `unix:///path`."""
-    kms_endpoint: Annotated[str, AfterValidator(_host_port)]
+    kms_proxy_target: Annotated[str, AfterValidator(_host_port)]
     """`host:port` of KMS: the one place that the proxy connects to."""
     enclave_access_key_id: str | None = None
     """The enclave's own AWS key; without it the enclave gets this process's credentials."""

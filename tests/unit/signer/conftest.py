@@ -1,0 +1,110 @@
+"""The cast of the signer's tests: keys that are known, a policy, and one intent of each kind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+from coincurve import PrivateKey
+
+from mintline.eth import address_of_public_key
+from mintline.messages import Fees, KeyRef, SignMint, SignNoop, SignTopUp, Voucher
+from mintline_signer.enclave.curve import SigningKey
+from mintline_signer.enclave.policy import PlatformKey, Policy
+from mintline_signer.protocol import WrappedKey
+
+CHAIN_ID = 31337
+CONTRACT = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
+NOW = 1_800_000_000
+
+
+@dataclass(frozen=True)
+class Player:
+    """A key whose secret the test knows."""
+
+    subject: str
+    secret: bytes
+
+    @property
+    def address(self) -> str:
+        return address_of_public_key(PrivateKey(self.secret).public_key.format(compressed=False))
+
+    @property
+    def ref(self) -> KeyRef:
+        return KeyRef(
+            address=self.address, subject=self.subject, chain_id=CHAIN_ID, secret_id=f"s/{self.subject}"
+        )
+
+    @property
+    def wrapped(self) -> WrappedKey:
+        return WrappedKey(
+            address=self.address, subject=self.subject, chain_id=CHAIN_ID, wrapped=b"wrapped " + self.secret
+        )
+
+    def signing_key(self) -> SigningKey:
+        return SigningKey(bytearray(self.secret))
+
+
+@dataclass(frozen=True)
+class Cast:
+    user: Player = Player("user-1", b"\x11" * 32)
+    issuer: Player = Player("platform:issuer", b"\x22" * 32)
+    treasury: Player = Player("platform:treasury", b"\x33" * 32)
+    now: int = NOW
+
+    def mint(self, signer: Player | None = None) -> SignMint:
+        signer = signer or self.user
+        return SignMint(
+            signer=signer.ref,
+            chain_id=CHAIN_ID,
+            nonce=7,
+            gas=200_000,
+            fees=Fees(max_fee_per_gas=30 * 10**9, max_priority_fee_per_gas=10**9),
+            mint_id="mint_1",
+            contract=CONTRACT,
+            voucher=Voucher(
+                token_id=2**200 + 1,
+                to=signer.address,
+                metadata_digest=bytes(range(32)),
+                deadline=NOW + 3600,
+            ),
+        )
+
+    def top_up(self) -> SignTopUp:
+        return SignTopUp(
+            signer=self.treasury.ref,
+            chain_id=CHAIN_ID,
+            nonce=0,
+            gas=21_000,
+            fees=Fees(max_fee_per_gas=30 * 10**9, max_priority_fee_per_gas=10**9),
+            recipient=self.user.address,
+            value=10**17,
+        )
+
+    def noop(self) -> SignNoop:
+        return SignNoop(
+            signer=self.user.ref,
+            chain_id=CHAIN_ID,
+            nonce=8,
+            gas=21_000,
+            fees=Fees(max_fee_per_gas=30 * 10**9, max_priority_fee_per_gas=10**9),
+            mint_id="mint_1",
+        )
+
+    def policy(self) -> Policy:
+        return Policy(
+            chain_ids=frozenset({CHAIN_ID}),
+            contracts=frozenset({CONTRACT}),
+            issuer=PlatformKey(address=self.issuer.address, subject=self.issuer.subject),
+            treasury=PlatformKey(address=self.treasury.address, subject=self.treasury.subject),
+            max_gas=200_000,
+            max_fee_per_gas=30 * 10**9,
+            max_transaction_cost=200_000 * 30 * 10**9,
+            max_top_up_value=10**17,
+            max_voucher_ttl=3600,
+        )
+
+
+@pytest.fixture
+def cast() -> Cast:
+    return Cast()

@@ -1,0 +1,313 @@
+"""Connections without sockets: a fake transport stands for the peer."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from pydantic import SecretStr
+
+from mintline_signer.connection import FramedConnection, Limits
+from mintline_signer.enclave.http1 import HttpPool
+from mintline_signer.enclave.keys import KeyCache
+from mintline_signer.enclave.kms import KmsUnwrapper, parse_endpoint
+from mintline_signer.enclave.server import Enclave, Server
+from mintline_signer.enclave.signing import sign
+from mintline_signer.errors import FailureCode, RefusalCode
+from mintline_signer.frames import FrameDecoder, frame
+from mintline_signer.protocol import (
+    Accepted,
+    Credentials,
+    Failure,
+    Ping,
+    Pong,
+    Refusal,
+    Response,
+    Sign,
+    Signed,
+    Statistics,
+    Stats,
+    WrappedKey,
+    read_response,
+    request_frame,
+)
+
+if TYPE_CHECKING:
+    from tests.unit.signer.conftest import Cast
+
+
+class FakeTransport:
+    """Remembers what is written to it, and whether its reader is paused."""
+
+    def __init__(self, connection: FramedConnection, peer: object = "") -> None:
+        self.connection = connection
+        self.peer = peer
+        self.closed = False
+        self.paused = False
+        self.decoder = FrameDecoder()
+        self.responses: dict[int, Response] = {}
+        self.writes = 0
+
+    def write(self, data: bytes) -> None:
+        self.writes += 1
+        self.responses |= dict(read_response(body) for body in self.decoder.feed(data))
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def abort(self) -> None:
+        if not self.closed:
+            self.closed = True
+            asyncio.get_running_loop().call_soon(self.connection.connection_lost, None)
+
+    close = abort
+
+    def pause_reading(self) -> None:
+        self.paused = True
+
+    def resume_reading(self) -> None:
+        self.paused = False
+
+    def set_write_buffer_limits(self, high: int) -> None:
+        pass
+
+    def get_extra_info(self, name: str) -> object:
+        return {"peername": self.peer}[name]
+
+
+class GatedUnwrapper:
+    def __init__(self) -> None:
+        self.gate = asyncio.Event()
+        self.error: Exception | None = None
+
+    async def unwrap(self, key: WrappedKey) -> bytearray:
+        await self.gate.wait()
+        if self.error is not None:
+            raise self.error
+        return bytearray(key.wrapped.removeprefix(b"wrapped "))
+
+
+class Line:
+    """An enclave, and connections to it."""
+
+    def __init__(self, cast_: Cast, *, connections: int = 4, in_flight: int = 8) -> None:
+        self.unwrapper = GatedUnwrapper()
+        self.keys = KeyCache(self.unwrapper, size=10, ttl=60, clock=lambda: 0.0)
+        kms = KmsUnwrapper(
+            HttpPool(cast("Any", None)), parse_endpoint("http://kms"), key_id="k", now=lambda: 0.0
+        )
+        self.enclave = Enclave(policy=cast_.policy(), keys=self.keys, kms=kms, now=lambda: float(cast_.now))
+        self.server = Server(
+            self.enclave,
+            limits=Limits(frame=10, drain=10, idle=60, tick=1000),
+            connections=connections,
+            in_flight=in_flight,
+            parent_cid=3,
+        )
+
+    def connect(self, peer: object = "") -> FakeTransport:
+        connection = self.server._accept()
+        transport = FakeTransport(connection, peer)
+        connection.connection_made(cast("Any", transport))
+        return transport
+
+
+async def settle() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+def mint_request(cast_: Cast) -> Sign:
+    return Sign(intent=cast_.mint(), keys=[cast_.user.wrapped, cast_.issuer.wrapped])
+
+
+async def test_session__when_keys_have_to_be_unwrapped__answers_each_request_by_its_id(cast: Cast) -> None:
+    line = Line(cast)
+    peer = line.connect()
+    noop = Sign(intent=cast.noop(), keys=[cast.user.wrapped])
+    peer.connection.data_received(request_frame(1, mint_request(cast)) + request_frame(2, noop))
+    peer.connection.data_received(request_frame(3, Ping()))
+    await settle()
+    assert peer.responses == {3: Pong(credentials=False)}
+    line.unwrapper.gate.set()
+    await settle()
+    assert peer.responses[1] == sign(cast.mint(), [cast.user.signing_key(), cast.issuer.signing_key()])
+    assert isinstance(peer.responses[2], Signed)
+
+
+async def test_session__when_keys_are_held__answers_within_the_turn_in_one_write(cast: Cast) -> None:
+    line = Line(cast)
+    line.unwrapper.gate.set()
+    await line.keys.obtain(mint_request(cast).keys)
+    peer = line.connect()
+    peer.connection.data_received(b"".join(request_frame(n, mint_request(cast)) for n in range(20)))
+    await asyncio.sleep(0)
+    assert len(peer.responses) == 20
+    assert peer.writes == 1
+
+
+async def test_session__when_the_policy_refuses__says_so_without_asking_for_keys(cast: Cast) -> None:
+    line = Line(cast)
+    peer = line.connect()
+    intent = cast.mint().model_copy(update={"gas": 10**9})
+    request = Sign(intent=intent, keys=[cast.user.wrapped, cast.issuer.wrapped])
+    peer.connection.data_received(request_frame(1, request) + request_frame(2, Stats()))
+    await settle()
+    assert peer.responses == {1: Refusal(code=RefusalCode.GAS), 2: Statistics(refused=1)}
+
+
+async def test_session__when_given_credentials__accepts_them(cast: Cast) -> None:
+    line = Line(cast)
+    peer = line.connect()
+    credentials = Credentials(access_key_id="A", secret_access_key=SecretStr("hush"), region="eu-west-1")
+    peer.connection.data_received(request_frame(1, credentials) + request_frame(2, Ping()))
+    await settle()
+    assert peer.responses == {1: Accepted(), 2: Pong(credentials=True)}
+
+
+@pytest.mark.parametrize(
+    "request_", [{"type": "sign", "hash": bytes(32)}, {"hash": bytes(32)}, [1], None, "sign", 7]
+)
+async def test_session__when_asked_to_sign_an_unknown_dict__refuses_and_stays(
+    cast: Cast, request_: Any
+) -> None:
+    peer = Line(cast).connect()
+    peer.connection.data_received(frame({"id": 1, "request": request_}) + request_frame(2, Ping()))
+    await settle()
+    assert peer.responses[1] == Failure(code=FailureCode.BAD_REQUEST)
+    assert isinstance(peer.responses[2], Pong)
+
+
+@pytest.mark.parametrize("garbage", [b"GET / HTTP/1.1\r\n\r\n", bytes(8), b"\x00\x00\x00\x01\xff"])
+async def test_session__when_garbage_comes__closes_without_an_answer(cast: Cast, garbage: bytes) -> None:
+    line = Line(cast)
+    peer = line.connect()
+    peer.connection.data_received(garbage)
+    await settle()
+    assert peer.closed
+    assert peer.responses == {}
+    assert line.connect().closed is False
+
+
+@pytest.mark.parametrize("late", [True, False])
+async def test_session__when_something_breaks__answers_a_code_and_no_text(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], late: Any
+) -> None:
+    line = Line(cast)
+    peer = line.connect()
+    error = RuntimeError("the key is 0x1111")
+    line.unwrapper.error = error
+    line.unwrapper.gate.set()
+    if not late:
+        monkeypatch.setattr(line.keys, "held", lambda _: (_ for _ in ()).throw(error))
+    peer.connection.data_received(request_frame(1, mint_request(cast)))
+    await settle()
+    assert peer.responses == {1: Failure(code=FailureCode.INTERNAL)}
+    assert "0x1111" not in capsys.readouterr().out
+
+
+async def test_session__when_too_many_wait_for_kms__reads_no_more_until_one_is_done(cast: Cast) -> None:
+    line = Line(cast, in_flight=3)
+    peer = line.connect()
+    frames = b"".join(request_frame(n, mint_request(cast)) for n in range(1, 11))
+    peer.connection.data_received(frames)
+    await settle()
+    assert peer.paused
+    assert len(peer.connection._backlog) == 7
+    line.unwrapper.gate.set()
+    await settle()
+    assert not peer.paused
+    assert peer.responses.keys() == set(range(1, 11))
+
+
+async def test_session__when_its_peer_goes__stops_working_for_it(cast: Cast) -> None:
+    line = Line(cast)
+    peer = line.connect()
+    peer.connection.data_received(request_frame(1, mint_request(cast)))
+    await settle()
+    peer.abort()
+    await settle()
+    assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("sign ")]
+    assert line.server._sessions == set()
+
+
+async def test_server__when_full__refuses_one_more_and_takes_it_once_another_went(cast: Cast) -> None:
+    line = Line(cast, connections=1)
+    first = line.connect()
+    assert line.connect().closed
+    first.abort()
+    await settle()
+    assert not line.connect().closed
+
+
+async def test_server__when_a_foreign_machine_connects_over_vsock__refuses_it(cast: Cast) -> None:
+    line = Line(cast)
+    assert line.connect(peer=(16, 5000)).closed
+    assert not line.connect(peer=(3, 5000)).closed
+
+
+def pass_time(peer: FakeTransport, seconds: float) -> None:
+    """Let time pass for a connection, and its watch look."""
+    then = peer.connection._clock()
+    peer.connection._clock = lambda: then + seconds
+    peer.connection._look()
+
+
+async def test_session__when_a_frame_does_not_end__closes(cast: Cast) -> None:
+    peer = Line(cast).connect()
+    peer.connection.data_received(request_frame(1, Ping())[:-1])
+    pass_time(peer, 9)
+    assert not peer.closed
+    pass_time(peer, 2)
+    assert peer.closed
+
+
+async def test_session__when_bytes_trickle_in_without_completing_a_frame__closes(cast: Cast) -> None:
+    peer = Line(cast).connect()
+    trickle = iter(frame({"id": 1, "request": {"type": "ping", "padding": bytes(50)}}))
+    for byte in (next(trickle) for _ in range(11)):
+        assert not peer.closed
+        peer.connection.data_received(bytes((byte,)))
+        pass_time(peer, 1)
+    assert peer.closed
+
+
+async def test_session__when_the_peer_does_not_read__stops_reading_it_and_then_closes(cast: Cast) -> None:
+    peer = Line(cast).connect()
+    peer.connection.pause_writing()
+    assert peer.paused
+    pass_time(peer, 9)
+    assert not peer.closed
+    pass_time(peer, 2)
+    assert peer.closed
+
+
+async def test_session__when_the_peer_reads_again_in_time__goes_on(cast: Cast) -> None:
+    peer = Line(cast).connect()
+    peer.connection.pause_writing()
+    pass_time(peer, 9)
+    peer.connection.resume_writing()
+    assert not peer.paused
+    pass_time(peer, 30)
+    assert not peer.closed
+
+
+async def test_session__when_the_peer_is_silent_too_long__closes(cast: Cast) -> None:
+    peer = Line(cast).connect()
+    pass_time(peer, 59)
+    assert not peer.closed
+    peer.connection.data_received(request_frame(1, Ping()))
+    pass_time(peer, 59)
+    assert not peer.closed
+    pass_time(peer, 2)
+    assert peer.closed
+
+
+async def test_session__when_the_silence_is_our_own_doing__stays(cast: Cast) -> None:
+    line = Line(cast, in_flight=1)
+    peer = line.connect()
+    peer.connection.data_received(request_frame(1, mint_request(cast)))
+    await settle()
+    pass_time(peer, 100)
+    assert not peer.closed

@@ -1,0 +1,232 @@
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials as BotoCredentials
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    KeySerializationEncryption,
+    NoEncryption,
+    PrivateFormat,
+)
+from pydantic import SecretStr
+
+from mintline.errors import Unavailable
+from mintline_signer.enclave import sigv4
+from mintline_signer.enclave.http1 import HttpPool, HttpResponse
+from mintline_signer.enclave.kms import KmsUnwrapper, parse_endpoint
+from mintline_signer.enclave.pkcs8 import secp256k1_scalar
+from mintline_signer.enclave.sigv4 import AwsKey, signed_headers
+from mintline_signer.errors import Failed, FailureCode, RefusalCode, Refused
+from mintline_signer.protocol import Credentials
+
+if TYPE_CHECKING:
+    from tests.unit.signer.conftest import Cast
+
+KEY_ID = "arn:aws:kms:eu-west-1:111122223333:key/0e2d"
+ENDPOINT = parse_endpoint("https://kms.eu-west-1.amazonaws.com")
+CREDENTIALS = Credentials(
+    access_key_id="AKIAEXAMPLE",
+    secret_access_key=SecretStr("hush"),
+    session_token=SecretStr("quiet"),
+    region="eu-west-1",
+)
+
+
+def pkcs8(key: Any, encryption: KeySerializationEncryption | None = None) -> bytes:
+    der: bytes = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, encryption or NoEncryption())
+    return der
+
+
+def secp256k1(secret: bytes) -> Any:
+    return ec.derive_private_key(int.from_bytes(secret, "big"), ec.SECP256K1())
+
+
+@dataclass
+class FakeHttp(HttpPool):
+    answer: HttpResponse | Exception
+    requests: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+
+    async def post(self, headers: Mapping[str, str], body: bytes) -> HttpResponse:
+        self.requests.append((dict(headers), body))
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+def answering(status: int, content: object) -> FakeHttp:
+    return FakeHttp(HttpResponse(status, json.dumps(content).encode()))
+
+
+def decrypted(secret: bytes, key_id: str = KEY_ID) -> FakeHttp:
+    plaintext = base64.b64encode(pkcs8(secp256k1(secret))).decode()
+    return answering(200, {"KeyId": key_id, "Plaintext": plaintext})
+
+
+def unwrapper_over(http: HttpPool, *, key_id: str = KEY_ID, credentials: bool = True) -> KmsUnwrapper:
+    unwrapper = KmsUnwrapper(http, ENDPOINT, key_id=key_id, now=lambda: 1_800_000_000.0)
+    if credentials:
+        unwrapper.use(CREDENTIALS)
+    return unwrapper
+
+
+async def test_unwrap__when_kms_decrypts__asks_for_one_key_and_one_context(cast: Cast) -> None:
+    http = decrypted(cast.user.secret)
+    assert await unwrapper_over(http).unwrap(cast.user.wrapped) == cast.user.secret
+    ((headers, body),) = http.requests
+    assert json.loads(body) == {
+        "CiphertextBlob": base64.b64encode(cast.user.wrapped.wrapped).decode(),
+        "EncryptionAlgorithm": "SYMMETRIC_DEFAULT",
+        "EncryptionContext": {"sub": "user-1", "chain": "31337"},
+        "KeyId": KEY_ID,
+    }
+    assert headers["x-amz-target"] == "TrentService.Decrypt"
+    assert headers["x-amz-security-token"] == "quiet"
+    assert headers["host"] == "kms.eu-west-1.amazonaws.com"
+
+
+async def test_unwrap__when_the_key_begins_with_zeros__keeps_them(cast: Cast) -> None:
+    secret = bytes(3) + b"\x09" * 29
+    assert await unwrapper_over(decrypted(secret)).unwrap(cast.user.wrapped) == secret
+
+
+async def test_unwrap__when_there_are_no_credentials__fails(cast: Cast) -> None:
+    unwrapper = unwrapper_over(decrypted(cast.user.secret), credentials=False)
+    assert not unwrapper.ready
+    with pytest.raises(Failed) as caught:
+        await unwrapper.unwrap(cast.user.wrapped)
+    assert caught.value.code is FailureCode.CREDENTIALS_MISSING
+
+
+async def test_unwrap__when_kms_used_another_key_than_the_pinned_one__is_refused(cast: Cast) -> None:
+    other = KEY_ID.replace("0e2d", "ffff")
+    with pytest.raises(Refused) as caught:
+        await unwrapper_over(decrypted(cast.user.secret, other)).unwrap(cast.user.wrapped)
+    assert caught.value.code == RefusalCode.KEY_UNDECRYPTABLE
+
+
+async def test_unwrap__when_the_pinned_key_is_an_alias__takes_what_kms_resolved(cast: Cast) -> None:
+    unwrapper = unwrapper_over(decrypted(cast.user.secret), key_id="alias/mintline-wallets")
+    assert await unwrapper.unwrap(cast.user.wrapped) == cast.user.secret
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "code"),
+    [
+        (400, "InvalidCiphertextException", RefusalCode.KEY_UNDECRYPTABLE),
+        (400, "IncorrectKeyException", RefusalCode.KEY_UNDECRYPTABLE),
+        (400, "AccessDeniedException", FailureCode.KMS_DENIED),
+        (400, "com.amazonaws.kms#AccessDeniedException", FailureCode.KMS_DENIED),
+        (403, "InvalidSignatureException", FailureCode.KMS_DENIED),
+        (400, "ExpiredTokenException", FailureCode.CREDENTIALS_EXPIRED),
+        (400, "ThrottlingException", FailureCode.KMS_THROTTLED),
+        (500, "KMSInternalException", FailureCode.KMS_UNAVAILABLE),
+        (400, "NeverHeardOfException", FailureCode.KMS_UNAVAILABLE),
+    ],
+)
+async def test_unwrap__when_kms_declines__gives_a_code_and_no_text(
+    cast: Cast, status: int, kind: str, code: RefusalCode | FailureCode
+) -> None:
+    http = answering(status, {"__type": kind, "message": "secret detail"})
+    with pytest.raises((Refused, Failed)) as caught:
+        await unwrapper_over(http).unwrap(cast.user.wrapped)
+    assert isinstance(caught.value, Refused | Failed)
+    assert caught.value.code == code
+    assert "detail" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        HttpResponse(200, b"not json"),
+        HttpResponse(200, b"[]"),
+        HttpResponse(200, json.dumps({"KeyId": KEY_ID}).encode()),
+        HttpResponse(200, json.dumps({"KeyId": KEY_ID, "Plaintext": "!!"}).encode()),
+        HttpResponse(200, json.dumps({"KeyId": KEY_ID, "Plaintext": "é"}).encode()),
+        HttpResponse(502, b"<html>"),
+        Unavailable("gone"),
+    ],
+)
+async def test_unwrap__when_the_answer_is_no_answer__fails_as_unavailable(
+    cast: Cast, answer: HttpResponse | Exception
+) -> None:
+    with pytest.raises(Failed) as caught:
+        await unwrapper_over(FakeHttp(answer)).unwrap(cast.user.wrapped)
+    assert caught.value.code is FailureCode.KMS_UNAVAILABLE
+
+
+@pytest.mark.parametrize("scalar", [1, 2**248 - 1, 2**255, 0x00FF << 232])
+def test_pkcs8__when_the_scalar_has_leading_zeros__gives_32_bytes(scalar: int) -> None:
+    secret = scalar.to_bytes(32, "big")
+    assert secp256k1_scalar(pkcs8(secp256k1(secret))) == secret
+
+
+@pytest.mark.parametrize(
+    "der",
+    [
+        b"",
+        b"\x30\x03\x02\x01\x00",
+        pkcs8(secp256k1(b"\x01" * 32))[:-1],
+        pkcs8(ec.generate_private_key(ec.SECP256R1())),
+        pkcs8(rsa.generate_private_key(65537, 2048)),
+        pkcs8(secp256k1(b"\x01" * 32), BestAvailableEncryption(b"pass")),
+    ],
+    ids=["nothing", "rubbish", "cut short", "another curve", "rsa", "encrypted"],
+)
+def test_pkcs8__when_it_is_no_plain_secp256k1_key__is_refused(der: bytes) -> None:
+    with pytest.raises(Refused) as caught:
+        secp256k1_scalar(der)
+    assert caught.value.code == RefusalCode.KEY_MALFORMED
+
+
+@pytest.mark.parametrize("token", [None, "a/session+token=="])
+@pytest.mark.parametrize("body", [b"", b'{"KeyId": "alias/x"}'])
+def test_sigv4__when_given_a_request__signs_as_botocore_does(
+    monkeypatch: pytest.MonkeyPatch, token: str | None, body: bytes
+) -> None:
+    key = AwsKey("AKIAEXAMPLE", "wJalrXUtnFEMI/K7MDENG", token, "eu-west-1", "kms")
+    headers = {
+        "host": "kms.eu-west-1.amazonaws.com",
+        "content-type": "application/x-amz-json-1.1",
+        "x-amz-target": "TrentService.Decrypt",
+    }
+    ours = signed_headers(key, headers, body, now=1_800_000_000.5)
+    request = AWSRequest("POST", "https://kms.eu-west-1.amazonaws.com/", headers=dict(headers), data=body)
+    monkeypatch.setattr("botocore.auth.get_current_datetime", _stamp_time)
+    SigV4Auth(BotoCredentials(key.access_key_id, key.secret, token), "kms", "eu-west-1").add_auth(request)
+    assert ours["authorization"] == request.headers["Authorization"]
+    assert ours["x-amz-date"] == request.headers["X-Amz-Date"] == "20270115T080000Z"
+
+
+def _stamp_time() -> Any:
+    return dt.datetime.fromtimestamp(1_800_000_000, dt.UTC)
+
+
+def test_sigv4__when_the_key_is_shown__hides_all_that_is_secret() -> None:
+    shown = repr(sigv4.AwsKey("AKIAEXAMPLE", "hush", "quiet", "eu-west-1", "kms"))
+    assert not any(secret in shown for secret in ("AKIAEXAMPLE", "hush", "quiet"))
+
+
+def test_endpoint__when_it_is_a_url__says_whom_to_trust() -> None:
+    public = parse_endpoint("https://kms.us-east-1.amazonaws.com")
+    assert (public.host, public.tls) == ("kms.us-east-1.amazonaws.com", True)
+    local = parse_endpoint("http://127.0.0.1:4567/")
+    assert (local.host, local.server_name, local.tls) == ("127.0.0.1:4567", "127.0.0.1", False)
+
+
+@pytest.mark.parametrize(
+    "url", ["kms:443", "ftp://kms", "https://", "https://kms/path", "https://kms\r\nx: y"]
+)
+def test_endpoint__when_it_is_no_url__raises(url: str) -> None:
+    with pytest.raises(ValueError, match="expected http"):
+        parse_endpoint(url)

@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import pytest
+
+from mintline.errors import Misconfigured
+from mintline.messages import AnyIntent, Fees, Frozen, Intent
+from mintline_signer.enclave.policy import check, load_policy
+from mintline_signer.errors import RefusalCode, Refused
+
+if TYPE_CHECKING:
+    from tests.unit.signer.conftest import Cast
+
+OTHER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+
+
+class SignAnything(Intent):
+    type: Literal["sign_anything"] = "sign_anything"
+
+
+def evolve(model: Any, **changes: Any) -> Any:
+    return model.model_copy(update=changes)
+
+
+def fees(maximum: int, priority: int = 0) -> Frozen:
+    return Fees(max_fee_per_gas=maximum, max_priority_fee_per_gas=priority)
+
+
+def voucher(cast: Cast, deadline: int) -> AnyIntent:
+    mint = cast.mint()
+    intent: AnyIntent = evolve(mint, voucher=evolve(mint.voucher, deadline=deadline))
+    return intent
+
+
+def signed_by(intent: Any, **changes: Any) -> Any:
+    return evolve(intent, signer=evolve(intent.signer, **changes))
+
+
+RULES: list[tuple[str, RefusalCode, Callable[[Cast], Any]]] = [
+    (
+        "another kind of intent",
+        RefusalCode.INTENT,
+        lambda c: SignAnything(**c.noop().model_dump(exclude={"type", "mint_id"})),
+    ),
+    ("another chain", RefusalCode.CHAIN, lambda c: signed_by(evolve(c.mint(), chain_id=1), chain_id=1)),
+    ("a key of another chain", RefusalCode.KEY_CHAIN, lambda c: signed_by(c.mint(), chain_id=1)),
+    ("another contract", RefusalCode.CONTRACT, lambda c: evolve(c.mint(), contract=OTHER)),
+    ("too much gas", RefusalCode.GAS, lambda c: evolve(c.mint(), gas=200_001)),
+    ("too high a fee", RefusalCode.FEE, lambda c: evolve(c.mint(), fees=fees(30 * 10**9 + 1))),
+    ("a priority above the fee", RefusalCode.PRIORITY_FEE, lambda c: evolve(c.mint(), fees=fees(10, 11))),
+    ("a voucher at its deadline", RefusalCode.VOUCHER_EXPIRED, lambda c: voucher(c, c.now)),
+    ("a voucher for too long", RefusalCode.VOUCHER_TTL, lambda c: voucher(c, c.now + 3601)),
+    ("a mint by the treasury", RefusalCode.SIGNER, lambda c: c.mint(c.treasury)),
+    ("a mint by the issuer", RefusalCode.ISSUER_TRANSACTS, lambda c: c.mint(c.issuer)),
+    ("a no-op by the issuer", RefusalCode.ISSUER_TRANSACTS, lambda c: evolve(c.noop(), signer=c.issuer.ref)),
+    (
+        "the issuer's address as a user's",
+        RefusalCode.ISSUER_TRANSACTS,
+        lambda c: signed_by(c.mint(), address=c.issuer.address),
+    ),
+    (
+        "a user's address as the issuer's",
+        RefusalCode.ISSUER_TRANSACTS,
+        lambda c: signed_by(c.noop(), subject=c.issuer.subject),
+    ),
+    (
+        "the treasury's address as a user's",
+        RefusalCode.SIGNER,
+        lambda c: signed_by(c.noop(), address=c.treasury.address),
+    ),
+    (
+        "a user's address as the treasury's",
+        RefusalCode.SIGNER,
+        lambda c: signed_by(c.top_up(), address=c.user.address),
+    ),
+    (
+        "an unknown key of the platform",
+        RefusalCode.SIGNER,
+        lambda c: signed_by(c.mint(), subject="platform:relayer"),
+    ),
+    ("a top-up by a user", RefusalCode.SIGNER, lambda c: evolve(c.top_up(), signer=c.user.ref)),
+    ("too high a top-up", RefusalCode.TOP_UP_VALUE, lambda c: evolve(c.top_up(), value=10**17 + 1)),
+    (
+        "a top-up of the issuer",
+        RefusalCode.TOP_UP_RECIPIENT,
+        lambda c: evolve(c.top_up(), recipient=c.issuer.address),
+    ),
+    (
+        "a top-up of a contract",
+        RefusalCode.TOP_UP_RECIPIENT,
+        lambda c: evolve(c.top_up(), recipient=c.mint().contract),
+    ),
+]
+
+
+@pytest.mark.parametrize(("code", "build"), [rule[1:] for rule in RULES], ids=[rule[0] for rule in RULES])
+def test_policy__when_a_rule_is_broken__refuses_with_its_code(
+    cast: Cast, code: RefusalCode, build: Callable[[Cast], Any]
+) -> None:
+    with pytest.raises(Refused) as caught:
+        check(cast.policy(), build(cast), now=cast.now)
+    assert caught.value.code == code
+
+
+def test_policy__when_gas_times_fee_exceeds_the_cost__refuses(cast: Cast) -> None:
+    policy = evolve(cast.policy(), max_transaction_cost=200_000 * 30 * 10**9 - 1)
+    with pytest.raises(Refused) as caught:
+        check(policy, cast.mint(), now=cast.now)
+    assert caught.value.code == RefusalCode.COST
+
+
+def test_policy__when_it_has_a_rule__some_test_here_breaks_it() -> None:
+    broken = {rule[1] for rule in RULES} | {RefusalCode.COST}
+    assert broken == {code for code in RefusalCode if code.startswith("policy_")}
+
+
+def test_policy__when_every_amount_is_at_its_limit__allows(cast: Cast) -> None:
+    treasury_noop = evolve(cast.noop(), signer=cast.treasury.ref)
+    for intent in (cast.mint(), cast.top_up(), cast.noop(), treasury_noop):
+        check(cast.policy(), intent, now=cast.now)
+
+
+def document(cast: Cast) -> dict[str, Any]:
+    return {
+        "version": 1,
+        "chain_ids": [31337],
+        "contracts": [OTHER],
+        "issuer": {"address": cast.issuer.address, "subject": "platform:issuer"},
+        "treasury": {"address": cast.treasury.address, "subject": "platform:treasury"},
+        "max_gas": 500_000,
+        "max_fee_per_gas": "200000000000",
+        "max_transaction_cost": "100000000000000000",
+        "max_top_up_value": "1000000000000000000",
+        "max_voucher_ttl": 86_400,
+    }
+
+
+def test_load_policy__when_the_document_is_sound__reads_it(cast: Cast, tmp_path: Path) -> None:
+    path = tmp_path / "policy.json"
+    path.write_text(json.dumps(document(cast)))
+    policy = load_policy(path)
+    assert policy.contracts == {OTHER}
+    assert policy.max_top_up_value == 10**18
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"allow_everything": True},
+        {"version": 2},
+        {"contracts": []},
+        {"chain_ids": []},
+        {"max_gas": 0},
+        {"max_fee_per_gas": "-1"},
+        {"issuer": {"address": OTHER, "subject": "user-1"}},
+    ],
+)
+def test_load_policy__when_the_document_is_unsound__is_misconfigured_in_one_line(
+    cast: Cast, tmp_path: Path, change: dict[str, Any]
+) -> None:
+    path = tmp_path / "policy.json"
+    path.write_text(json.dumps(document(cast) | change))
+    with pytest.raises(Misconfigured) as caught:
+        load_policy(path)
+    assert "\n" not in str(caught.value)
+    assert next(iter(change)) in str(caught.value)
+
+
+def test_load_policy__when_there_is_no_file__is_misconfigured(tmp_path: Path) -> None:
+    with pytest.raises(Misconfigured, match="cannot read"):
+        load_policy(tmp_path / "none.json")

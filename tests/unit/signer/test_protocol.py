@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from pydantic import SecretStr
+
+from mintline_signer.errors import BrokenFrame, FailureCode, RefusalCode
+from mintline_signer.frames import frame
+from mintline_signer.protocol import (
+    Accepted,
+    BadRequest,
+    Credentials,
+    Failure,
+    Ping,
+    Pong,
+    Refusal,
+    Response,
+    Sign,
+    Signed,
+    Statistics,
+    Stats,
+    read_request,
+    read_response,
+    request_frame,
+    response_frame,
+)
+
+if TYPE_CHECKING:
+    from tests.unit.signer.conftest import Cast
+
+CREDENTIALS = Credentials(
+    access_key_id="AKIAEXAMPLE", secret_access_key=SecretStr("hush"), session_token=None, region="eu-west-1"
+)
+
+
+def plain_sign(cast: Cast) -> dict[str, Any]:
+    return {
+        "type": "sign",
+        "intent": cast.mint().model_dump(mode="json"),
+        "keys": [cast.user.wrapped.model_dump(), cast.issuer.wrapped.model_dump()],
+    }
+
+
+def body(request: object) -> bytes:
+    return frame({"id": 9, "request": request})[4:]
+
+
+def test_request__when_written_and_read__is_the_same(cast: Cast) -> None:
+    for intent in (cast.mint(), cast.top_up(), cast.noop()):
+        request = Sign(intent=intent, keys=[cast.user.wrapped])
+        assert read_request(request_frame(3, request)[4:]) == (3, request)
+    for other in (CREDENTIALS, Ping(), Stats()):
+        assert read_request(request_frame(4, other)[4:]) == (4, other)
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        Signed(raw=b"\x02raw", tx_hash=bytes(32)),
+        Refusal(code=RefusalCode.GAS),
+        Failure(code=FailureCode.KMS_UNAVAILABLE),
+        Accepted(),
+        Pong(credentials=True),
+        Statistics(signed=2**40),
+    ],
+)
+def test_response__when_written_and_read__is_the_same(response: Response) -> None:
+    assert read_response(response_frame(5, response)[4:]) == (5, response)
+
+
+def test_request__when_read_from_the_plain_form__is_typed(cast: Cast) -> None:
+    _, request = read_request(body(plain_sign(cast)))
+    assert isinstance(request, Sign)
+    assert request.intent == cast.mint()
+
+
+MUTATIONS: dict[str, Any] = {
+    "an unknown field": lambda r: r | {"raw_hash": bytes(32)},
+    "an unknown field of the intent": lambda r: r | {"intent": r["intent"] | {"data": "0x"}},
+    "an unknown type": lambda r: r | {"type": "sign_hash"},
+    "an unknown intent": lambda r: r | {"intent": {"type": "sign_anything", "hash": "0x00"}},
+    "no type": lambda r: {k: v for k, v in r.items() if k != "type"},
+    "no keys": lambda r: r | {"keys": []},
+    "three keys": lambda r: r | {"keys": [r["keys"][0]] * 3},
+    "a nonce that is text": lambda r: r | {"intent": r["intent"] | {"nonce": "7"}},
+    "a nonce that is a boolean": lambda r: r | {"intent": r["intent"] | {"nonce": True}},
+    "a nonce that is a float": lambda r: r | {"intent": r["intent"] | {"nonce": 7.0}},
+    "a negative nonce": lambda r: r | {"intent": r["intent"] | {"nonce": -1}},
+    "a zero address": lambda r: r | {"intent": r["intent"] | {"contract": "0x" + "00" * 20}},
+    "a wrong checksum": lambda r: (
+        r | {"intent": r["intent"] | {"contract": "0x5fbDB2315678afecb367f032d93F642f64180aa3"}}
+    ),
+    "a foreign version": lambda r: r | {"intent": r["intent"] | {"version": 2}},
+    "wrapped bytes as text": lambda r: r | {"keys": [r["keys"][0] | {"wrapped": "abc"}]},
+    "a list": lambda _: [1, 2],
+    "null": lambda _: None,
+}
+
+
+@pytest.mark.parametrize("what", MUTATIONS)
+def test_request__when_it_is_none_of_the_protocol__can_be_answered(cast: Cast, what: str) -> None:
+    with pytest.raises(BadRequest) as caught:
+        read_request(body(MUTATIONS[what](plain_sign(cast))))
+    assert caught.value.request_id == 9
+    assert str(caught.value) == ""
+
+
+@pytest.mark.parametrize(
+    "envelope",
+    [
+        {},
+        {"id": 1},
+        {"request": {"type": "ping"}},
+        {"id": 1, "request": {"type": "ping"}, "more": 1},
+        {"id": "1", "request": {"type": "ping"}},
+        {"id": True, "request": {"type": "ping"}},
+        {"id": -1, "request": {"type": "ping"}},
+        {"id": 2**63, "request": {"type": "ping"}},
+        {"id": 1, "response": {"type": "pong", "credentials": True}},
+    ],
+)
+def test_envelope__when_there_is_no_id_to_answer_to__breaks_the_connection(envelope: dict[str, Any]) -> None:
+    with pytest.raises(BrokenFrame):
+        read_request(frame(envelope)[4:])
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        {"type": "signed", "raw": b"", "tx_hash": bytes(31)},
+        {"type": "refused", "code": "because"},
+        {"type": "failed", "code": "kms_unavailable", "detail": "Traceback"},
+        {"type": "other"},
+    ],
+)
+def test_response__when_it_is_none_of_the_protocol__breaks_the_connection(response: dict[str, Any]) -> None:
+    with pytest.raises(BrokenFrame):
+        read_response(frame({"id": 1, "response": response})[4:])
+
+
+def test_credentials__when_shown__hide_all_that_is_secret() -> None:
+    credentials = Credentials(
+        access_key_id="AKIAEXAMPLE",
+        secret_access_key=SecretStr("hush"),
+        session_token=SecretStr("quiet"),
+        region="eu-west-1",
+    )
+    for shown in (repr(credentials), str(credentials), credentials.model_dump_json()):
+        assert "hush" not in shown
+        assert "quiet" not in shown
+    assert "AKIA" not in repr(credentials)
+
+
+def test_wrapped_key__when_shown__hides_its_bytes(cast: Cast) -> None:
+    assert "wrapped" not in repr(cast.user.wrapped)
