@@ -111,7 +111,7 @@ def run(command: list[str], *, doing: str, env: dict[str, str] | None = None) ->
 def telling_line(output: str) -> str:
     """Pick the line of a tool's output that names the cause: the innermost one, else the last."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    lines = [line for line in lines if "complete log of this run" not in line]
+    lines = [line for line in lines if "A complete log of this run" not in line]
     causes = [line for line in lines if re.match(r"(?i)(cause(d by)?:|error|npm (err!|error) \S)", line)]
     return (causes or lines or ["no output"])[-1]
 

@@ -10,14 +10,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
-import signal
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import aiohttp
 import structlog
@@ -27,8 +24,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from pydantic import Field, ValidationError
 
-from mintline import logging, settings
-from mintline.errors import Misconfigured
+from mintline import process
 from mintline.settings import Settings
 from mintline_local.key_policy import Context, KeyPolicy
 from mintline_local.places import corrupt, read_json
@@ -216,27 +212,8 @@ async def run(config: KmsFrontSettings, stop: asyncio.Event) -> None:
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         await web.TCPSite(runner, config.kms_front_host, config.kms_front_port).start()
-        log.info("kms_front_started", **config.public())
         await stop.wait()
 
 
-async def _main(config: KmsFrontSettings) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await run(config, stop)
-
-
-def main() -> NoReturn:
-    """Run the KMS front as a process."""
-    try:
-        config = settings.load(KmsFrontSettings, os.environ)
-        logging.configure("kms-front", config)
-        asyncio.run(_main(config))
-    except Misconfigured as fault:
-        sys.exit(str(fault))
-    sys.exit(0)
-
-
 if __name__ == "__main__":
-    main()
+    process.main("kms-front", KmsFrontSettings, run)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import sys
@@ -114,7 +115,7 @@ class Child:
         except OSError:
             return ""
         errors = [line for line in lines if line.lower().startswith("error")]
-        return next(iter((errors or lines)[-1:]), "").strip()[:300]
+        return told(next(iter((errors or lines)[-1:]), "").strip())[:300]
 
     async def end(self) -> bool:
         """Stop the process and what it started; tell whether it went without SIGKILL."""
@@ -240,6 +241,16 @@ class Supervisor:
             child.restarts += 1
             self._changed()
             self._tell(Event(name, "restarted", f"pid {process.pid}"))
+
+
+def told(line: str) -> str:
+    """Return what a log line says: the exception of a structured one that has one, else the line itself."""
+    try:
+        record = json.loads(line)
+        cause = record["exception"][0]
+        return f"{cause['exc_type']}: {cause['exc_value']}"
+    except (ValueError, LookupError, TypeError):
+        return line
 
 
 def describe_exit(code: int) -> str:

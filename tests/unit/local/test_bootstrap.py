@@ -1,0 +1,164 @@
+"""Setting a checkout up: the pinned uv or nothing, causes in one line, finished steps not repeated."""
+
+import hashlib
+import importlib.util
+import io
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+SCRIPT = Path(__file__).parents[3] / "local" / "bootstrap.py"
+
+
+@pytest.fixture
+def bootstrap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The script as a module, at work in a checkout of its own."""
+    spec = importlib.util.spec_from_file_location("bootstrap", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    for name, path in (
+        ("ROOT", tmp_path),
+        ("LOG", tmp_path / ".mintline" / "setup.log"),
+        ("STAMPS", tmp_path / "stamps"),
+    ):
+        monkeypatch.setattr(module, name, path)
+    return module
+
+
+def wheel(version: str) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr(f"uv-{version}.data/scripts/uv", "#!/bin/sh\necho uv\n")
+    return content.getvalue()
+
+
+def index(bootstrap: ModuleType, content: bytes) -> Callable[[str], bytes]:
+    """A package index that offers the wheel of this platform with the given content."""
+    name, _ = bootstrap.uv_wheel()
+    page = f'<a href="../../files/{name}#sha256=ff" data-x="y">{name}</a>'.encode()
+    pages = {
+        "https://index.test/simple/uv/": page,
+        f"https://index.test/files/{name}": content,
+    }
+    return pages.__getitem__
+
+
+def test_uv__when_the_wheel_is_the_pinned_one__is_installed(
+    bootstrap: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = wheel(bootstrap.UV_VERSION)
+    name, _ = bootstrap.uv_wheel()
+    monkeypatch.setenv("UV_DEFAULT_INDEX", "https://index.test/simple/")
+    monkeypatch.setattr(bootstrap, "fetch", index(bootstrap, content))
+    monkeypatch.setattr(bootstrap, "uv_wheel", lambda: (name, hashlib.sha256(content).hexdigest()))
+    bootstrap.download_uv(tmp_path / "uv")
+    assert (tmp_path / "uv").stat().st_mode & 0o111
+    assert (tmp_path / "uv").read_text().startswith("#!/bin/sh")
+
+
+def test_uv__when_the_wheel_is_another__is_refused_and_nothing_is_written(
+    bootstrap: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UV_DEFAULT_INDEX", "https://index.test/simple")
+    monkeypatch.setattr(bootstrap, "fetch", index(bootstrap, wheel(bootstrap.UV_VERSION)))
+    with pytest.raises(bootstrap.SetupError, match="does not have the pinned digest"):
+        bootstrap.download_uv(tmp_path / "uv")
+    assert not (tmp_path / "uv").exists()
+
+
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+@pytest.mark.parametrize("libc", ["glibc", ""])
+def test_wheel__when_on_linux__fits_the_machine_and_its_libc(
+    bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch, machine: str, libc: str
+) -> None:
+    monkeypatch.setattr(bootstrap.platform, "system", lambda: "Linux")
+    monkeypatch.setattr(bootstrap.platform, "machine", lambda: machine)
+    monkeypatch.setattr(bootstrap.platform, "libc_ver", lambda: (libc, ""))
+    name, sha256 = bootstrap.uv_wheel()
+    assert machine in name
+    assert libc or "musllinux" in name
+    assert len(bytes.fromhex(sha256)) == 32
+
+
+def test_wheel__when_the_platform_is_not_pinned__says_which(
+    bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bootstrap.platform, "machine", lambda: "sparc64")
+    with pytest.raises(bootstrap.SetupError, match="sparc64"):
+        bootstrap.uv_wheel()
+
+
+@pytest.mark.parametrize(
+    ("output", "line"),
+    [
+        ("error: Failed to build\n  cause: no route\n  cause: dns error\n\nhint: retry", "cause: dns error"),
+        (
+            "npm error code E404\nnpm error not found\nnpm error A complete log of this run: x",
+            "npm error not found",
+        ),
+        ("just\nwords", "words"),
+        ("", "no output"),
+    ],
+)
+def test_telling_line__when_a_tool_failed__names_the_cause(
+    bootstrap: ModuleType, output: str, line: str
+) -> None:
+    assert bootstrap.telling_line(output) == line
+
+
+def test_run__when_the_tool_fails__is_one_line_and_the_rest_is_logged(bootstrap: ModuleType) -> None:
+    with pytest.raises(bootstrap.SetupError, match=r"^doing it failed: error: no \(all of it: .*"):
+        bootstrap.run([sys.executable, "-c", "print('first'); exit('error: no')"], doing="doing it")
+    assert "first\nerror: no\n" in bootstrap.LOG.read_text()
+
+
+def test_once__when_the_step_is_done__runs_it_again_only_for_another_key_or_a_missing_result(
+    bootstrap: ModuleType, tmp_path: Path
+) -> None:
+    result = tmp_path / "result"
+    ran: list[str] = []
+
+    def step() -> None:
+        ran.append("step")
+        result.write_text("")
+
+    for key in ("a", "a", "b", "b"):
+        bootstrap.once("step", key, [result], step)
+    assert len(ran) == 2
+    result.unlink()
+    bootstrap.once("step", "b", [result], step)
+    assert len(ran) == 3
+
+
+def test_once__when_the_step_fails__is_tried_again(bootstrap: ModuleType) -> None:
+    def fails() -> None:
+        raise bootstrap.SetupError("no network")
+
+    ran: list[str] = []
+    with pytest.raises(bootstrap.SetupError):
+        bootstrap.once("step", "a", [], fails)
+    bootstrap.once("step", "a", [], lambda: ran.append("step"))
+    assert ran == ["step"]
+
+
+def test_requirements__when_installed__are_all_pinned_with_hashes() -> None:
+    for name in ("emulator", "node"):
+        lines = (SCRIPT.parent / "requirements" / f"{name}.txt").read_text().splitlines()
+        pins = [line for line in lines if line and not line.startswith((" ", "#"))]
+        assert pins
+        assert all("==" in line and line.endswith("\\") for line in pins)
+
+
+def test_help__when_asked__lists_every_target() -> None:
+    shown = subprocess.run(
+        ["make", "-C", str(SCRIPT.parents[1]), "help"], capture_output=True, text=True, check=True
+    ).stdout
+    for target in ("up", "demo", "test", "lint", "bench", "clean"):
+        assert f"make {target} " in shown
