@@ -266,10 +266,10 @@ async def test_session__when_a_frame_does_not_end__closes(cast: Cast) -> None:
 async def test_session__when_bytes_trickle_in_without_completing_a_frame__closes(cast: Cast) -> None:
     peer = Line(cast).connect()
     trickle = iter(frame({"id": 1, "request": {"type": "ping", "padding": bytes(50)}}))
-    for byte in (next(trickle) for _ in range(11)):
+    for byte in (next(trickle) for _ in range(10)):
         assert not peer.closed
         peer.connection.data_received(bytes((byte,)))
-        pass_time(peer, 1)
+        pass_time(peer, 1.1)
     assert peer.closed
 
 
