@@ -84,6 +84,11 @@ class Indexer:
         """Whether this instance believes that it is the writer."""
         return self._ledger is not None
 
+    @property
+    def halted(self) -> bool:
+        """Whether the chain reorganised past finality: nothing is written until the node agrees again."""
+        return self._halted is not None
+
     def trouble(self) -> str | None:
         """Return why the instance is not ready, None if it is."""
         if self._halted is not None:

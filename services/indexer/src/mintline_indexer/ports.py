@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, TypeAlias
 
 from mintline.errors import Conflict, MintlineError
+from mintline.fields import Bytes32
 from mintline.messages import Frozen
 from mintline.records import Mint, Problem, Token, Transfer
 from mintline.states import MintStatus
@@ -152,9 +153,9 @@ class Row(Frozen):
 
     position: str
     number: int
-    hash: bytes
+    hash: Bytes32
     timestamp: int
-    parent: tuple[int, bytes, int]
+    parent: tuple[int, Bytes32, int]
     """Number, hash and timestamp of the block before it: the head once this is undone."""
     first: int
     """Index of the part's first effect within its block."""

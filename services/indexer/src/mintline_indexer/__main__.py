@@ -1,0 +1,10 @@
+"""The indexer's process."""
+
+from __future__ import annotations
+
+from mintline import process
+from mintline_indexer.service import run
+from mintline_indexer.settings import IndexerSettings
+
+if __name__ == "__main__":
+    process.main("indexer", IndexerSettings, run)

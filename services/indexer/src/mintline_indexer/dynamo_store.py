@@ -1,0 +1,304 @@
+"""The index in DynamoDB.
+
+The condition of every transaction, in the order that its clauses are looked at:
+
+::
+
+    checkpoints  no_checkpoint_yet | last_revision ─▶ Fenced
+    tokens       not_minted_before                 ─▶ Stale
+    mints        legal_source, in_the_undone_block ─▶ Stale
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from mintline.aws.dynamo import (
+    Change,
+    Clause,
+    ConditionFailed,
+    Delete,
+    Dynamo,
+    Item,
+    Put,
+    TransactionCancelled,
+    Update,
+    decode_item,
+)
+from mintline.aws.records import from_item, to_item, transition
+from mintline.aws.session import translated
+from mintline.fields import Bytes32
+from mintline.messages import Frozen
+from mintline.records import Checkpoint, Collection, Mint, Token, Transfer, scoped, token_key
+from mintline.resources import ATTEMPTS, BLOCKS, CHECKPOINTS, COLLECTIONS, MINTS, TOKENS, TRANSFERS
+from mintline.states import MintStatus
+from mintline_indexer.effects import transfer_key
+from mintline_indexer.ports import (
+    Fenced,
+    Outcome,
+    Partial,
+    Progress,
+    Ref,
+    Row,
+    Stale,
+    TokenKey,
+    TokenWrite,
+    Write,
+)
+
+if TYPE_CHECKING:
+    from types_aiobotocore_dynamodb import DynamoDBClient
+
+ROWS_PAGE = 50
+_OUTCOME_FIELDS = ("tx_hash", "block_number", "block_hash", "mined_at", "problem")
+_NO_TOKEN: Item = {"owner": None, "metadata_digest": None, "mint_id": None}
+"""What an absent attribute of a token means."""
+
+
+class _PartialItem(Frozen):
+    number: int
+    hash: Bytes32
+    next: int
+
+
+class _CheckpointItem(Checkpoint):
+    """The public checkpoint, and the indexer's own fields beside it."""
+
+    revision: int
+    writer: str
+    finalized_hash: Bytes32
+    finalized_timestamp: int
+    partial: _PartialItem | None = None
+    collections: tuple[str, ...]
+    backfills: dict[str, int]
+
+
+class DynamoStore:
+    """The tables of one chain."""
+
+    def __init__(self, dynamo: Dynamo, *, chain_id: int) -> None:
+        self._dynamo = dynamo
+        self._chain_id = chain_id
+        self._chain = str(chain_id)
+
+    async def load(self) -> Progress | None:
+        """Return the checkpoint."""
+        item = await self._dynamo.get(CHECKPOINTS, {"chain": self._chain})
+        return None if item is None else _progress(from_item(_CheckpointItem, item))
+
+    async def commit(self, progress: Progress, write: Write) -> None:
+        """Write both in one transaction, or raise Fenced or Stale."""
+        changes: list[Change] = [self._checkpoint(progress)]
+        if write.row is not None:
+            changes.append(Put(BLOCKS, self._row_item(write.row)))
+        if write.erased_row is not None:
+            changes.append(Delete(BLOCKS, self._row_key(write.erased_row.position)))
+        guarded: dict[int, TokenKey | str] = {}
+        for token in write.tokens:
+            guarded[len(changes)] = token.key
+            changes.append(self._token(token))
+        changes += [Put(TRANSFERS, _transfer_item(transfer)) for transfer in write.transfers]
+        changes += [Delete(TRANSFERS, _transfer_key(key)) for key in write.erased_transfers]
+        for outcome in write.outcomes:
+            guarded[len(changes)] = outcome.mint_id
+            changes.append(_outcome(outcome, progress.at))
+        for mint_id in write.reopened:
+            assert write.erased_row is not None
+            guarded[len(changes)] = mint_id
+            changes.append(_reopened(mint_id, write.erased_row, progress.at))
+        try:
+            await self._dynamo.transact(changes)
+        except TransactionCancelled as cancelled:
+            failed = [i for i, why in enumerate(cancelled.reasons) if why.code == "ConditionalCheckFailed"]
+            if 0 in failed:
+                raise Fenced("another writer moved the checkpoint") from None
+            found = [guarded[i] for i in failed]
+            raise Stale(
+                (key for key in found if isinstance(key, TokenKey)),
+                (key for key in found if isinstance(key, str)),
+            ) from None
+
+    async def rows(self) -> list[Row]:
+        """Return every row, oldest first."""
+        rows: list[Row] = []
+        start: Item | None = None
+        while True:
+            page = await self._dynamo.query(BLOCKS, partition=self._chain, limit=ROWS_PAGE, start=start)
+            rows += [from_item(Row, item) for item in page.items]
+            if page.next is None:
+                return rows
+            start = page.next
+
+    async def row(self, position: str) -> Row | None:
+        """Return one row with its undo records."""
+        item = await self._dynamo.get(BLOCKS, self._row_key(position))
+        return None if item is None else from_item(Row, item)
+
+    async def prune(self, positions: Sequence[str]) -> None:
+        """Delete rows, 25 a request."""
+        await asyncio.gather(
+            *(self._dynamo.write(Delete(BLOCKS, self._row_key(position))) for position in positions)
+        )
+
+    async def tokens(self, keys: Sequence[TokenKey]) -> dict[TokenKey, Token | None]:
+        """Return tokens as they are stored."""
+        items = await asyncio.gather(*(self._dynamo.get(TOKENS, self._token_key(key)) for key in keys))
+        return {
+            key: None if item is None else from_item(Token, _NO_TOKEN | item)
+            for key, item in zip(keys, items, strict=True)
+        }
+
+    async def attempts(self, tx_hashes: Sequence[bytes]) -> dict[bytes, str]:
+        """Return the mint of each transaction that is an attempt of one."""
+        keys: list[Item] = [{"tx_hash": "0x" + tx_hash.hex()} for tx_hash in tx_hashes]
+        items = await asyncio.gather(*(self._dynamo.get(ATTEMPTS, key) for key in keys))
+        mints = {}
+        for tx_hash, item in zip(tx_hashes, items, strict=True):
+            mint_id = item.get("mint_id") if item is not None else None
+            if isinstance(mint_id, str):
+                mints[tx_hash] = mint_id
+        return mints
+
+    async def mints(self, mint_ids: Sequence[str]) -> dict[str, Mint]:
+        """Return the mints that exist."""
+        items = await asyncio.gather(*(self._dynamo.get(MINTS, {"mint_id": found}) for found in mint_ids))
+        return {
+            mint_id: from_item(Mint, item)
+            for mint_id, item in zip(mint_ids, items, strict=True)
+            if item is not None
+        }
+
+    async def finalize(self, mint_ids: Sequence[str], *, at: int) -> dict[str, MintStatus | None]:
+        """Move mined mints to finalized, 25 a request."""
+        finalized: Item = {"finalized_at": at}
+        outcomes = await asyncio.gather(
+            *(
+                self._write_or_status(transition(mint_id, MintStatus.FINALIZED, at=at, set=finalized))
+                for mint_id in mint_ids
+            )
+        )
+        refused = zip(mint_ids, outcomes, strict=True)
+        return {mint_id: status for mint_id, (written, status) in refused if not written}
+
+    async def _write_or_status(self, update: Update) -> tuple[bool, MintStatus | None]:
+        try:
+            await self._dynamo.write(update)
+        except ConditionFailed as failed:
+            item = failed.item or await self._dynamo.get(update.table, update.key)
+            return False, MintStatus(str(item["status"])) if item else None
+        return True, None
+
+    def _checkpoint(self, progress: Progress) -> Put:
+        if progress.revision == 1:
+            last = Clause("no_checkpoint_yet", "chain", "missing")
+        else:
+            last = Clause("last_revision", "revision", "eq", (progress.revision - 1,))
+        return Put(CHECKPOINTS, to_item(_checkpoint_item(self._chain, progress)), where=(last,))
+
+    def _token(self, write: TokenWrite) -> Put | Delete:
+        contract, token_id = write.key
+        key = self._token_key(write.key)
+        if write.after is None:
+            return Delete(TOKENS, key)
+        item = to_item(write.after) | key
+        if write.after.owner is not None:
+            item["owner_id"] = scoped(self._chain_id, write.after.owner)
+            item["owned_key"] = f"{contract}#{token_key(token_id)}"
+        where = (Clause("not_minted_before", "token_key", "missing"),) if write.assumed_new else ()
+        return Put(TOKENS, item, where=where)
+
+    def _token_key(self, key: TokenKey) -> Item:
+        return {
+            "collection_id": scoped(self._chain_id, key.contract),
+            "token_key": token_key(key.token_id),
+        }
+
+    def _row_key(self, position: str) -> Item:
+        return {"chain": self._chain, "position": position}
+
+    def _row_item(self, row: Row) -> Item:
+        # With its nulls: a token's absent owner is part of what an undo restores.
+        item: Item = row.model_dump(mode="json")
+        return item | {"chain": self._chain}
+
+
+class DynamoCollections:
+    """The contracts that are registered for one chain."""
+
+    def __init__(self, client: DynamoDBClient, *, prefix: str, chain_id: int) -> None:
+        self._client = client
+        self._table = COLLECTIONS.table_name(prefix)
+        self._chain_id = chain_id
+
+    async def known(self) -> Mapping[str, int]:
+        """Return each contract with the block it was deployed in: a scan, of a table with a few items."""
+        known: dict[str, int] = {}
+        with translated():
+            async for page in self._client.get_paginator("scan").paginate(TableName=self._table):
+                for attributes in page["Items"]:
+                    collection = from_item(Collection, decode_item(attributes))
+                    if collection.chain_id == self._chain_id:
+                        known[collection.contract] = collection.deployed_block
+        return known
+
+
+def _checkpoint_item(chain: str, progress: Progress) -> _CheckpointItem:
+    partial_item = None
+    if (partial := progress.partial) is not None:
+        partial_item = _PartialItem(number=partial.number, hash=partial.hash, next=partial.next)
+    return _CheckpointItem(
+        chain=chain,
+        head_number=progress.head.number,
+        head_hash=progress.head.hash,
+        head_timestamp=progress.head.timestamp,
+        finalized_number=progress.finalized.number,
+        updated_at=progress.at,
+        revision=progress.revision,
+        writer=progress.writer,
+        finalized_hash=progress.finalized.hash,
+        finalized_timestamp=progress.finalized.timestamp,
+        partial=partial_item,
+        collections=progress.collections,
+        backfills=dict(progress.backfills),
+    )
+
+
+def _progress(item: _CheckpointItem) -> Progress:
+    partial = item.partial
+    return Progress(
+        revision=item.revision,
+        writer=item.writer,
+        head=Ref(item.head_number, item.head_hash, item.head_timestamp),
+        finalized=Ref(item.finalized_number, item.finalized_hash, item.finalized_timestamp),
+        partial=None if partial is None else Partial(partial.number, partial.hash, partial.next),
+        collections=item.collections,
+        backfills=item.backfills,
+        at=item.updated_at,
+    )
+
+
+def _transfer_item(transfer: Transfer) -> Item:
+    return to_item(transfer) | _transfer_key(transfer_key(transfer))
+
+
+def _transfer_key(key: tuple[str, str]) -> Item:
+    return {"token_ref": key[0], "position": key[1]}
+
+
+def _outcome(outcome: Outcome, at: int) -> Update:
+    written: Item = {
+        "tx_hash": "0x" + outcome.tx_hash.hex(),
+        "block_number": outcome.block_number,
+        "block_hash": "0x" + outcome.block_hash.hex(),
+        "mined_at": at,
+    }
+    if outcome.problem is not None:
+        written["problem"] = to_item(outcome.problem)
+    return transition(outcome.mint_id, outcome.status, at=at, set=written)
+
+
+def _reopened(mint_id: str, row: Row, at: int) -> Update:
+    here = Clause("in_the_undone_block", "block_hash", "eq", ("0x" + row.hash.hex(),))
+    return transition(mint_id, MintStatus.SUBMITTED, at=at, remove=_OUTCOME_FIELDS, where=(here,))

@@ -1,0 +1,137 @@
+"""The chain through a JSON-RPC node."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+
+from mintline.chain import answers
+from mintline.chain.answers import Log, Receipt
+from mintline.chain.collection import MINTED_TOPIC, TRANSFER_TOPIC, decode_minted, decode_transfer
+from mintline.chain.node import Call, CallReverted, Calls, Node
+from mintline.chain.rpc import RpcError
+from mintline.errors import Rejected, Retryable, Unavailable
+from mintline.records import Problem
+from mintline_indexer.ports import (
+    Block,
+    BlockTransaction,
+    Event,
+    Moved,
+    RangeTooWide,
+    Stamped,
+    Tips,
+    TransactionOutcome,
+)
+
+TOPICS = (TRANSFER_TOPIC, MINTED_TOPIC)
+METHOD_NOT_FOUND = -32601
+"""JSON-RPC 2.0, section 5.1."""
+
+
+class NodeChain:
+    """Reads one chain through `node`, and through `rpc` what `node` has no question for."""
+
+    def __init__(self, node: Node, rpc: Calls) -> None:
+        self._node = node
+        self._rpc = rpc
+
+    async def tips(self) -> Tips:
+        """Return the newest and the newest final block; the latter is the genesis until there is another."""
+        latest, finalized = await asyncio.gather(self._node.block("latest"), self._node.block("finalized"))
+        finalized = finalized or await self._node.block(0)
+        if latest is None or finalized is None:
+            raise Unavailable("the node has no latest block, or no genesis")
+        return Tips(_block(latest, full=False), _block(finalized, full=False))
+
+    async def block(self, ref: int | bytes, *, full: bool) -> Block | None:
+        """Return a block by number or hash."""
+        found = await self._node.block(ref, full=full)
+        return None if found is None else _block(found, full=full)
+
+    async def events(self, block_hash: bytes, contracts: Sequence[str]) -> Sequence[Event]:
+        """Return the events of one block."""
+        return _events(await self._node.logs(block_hash=block_hash, addresses=contracts, topics=TOPICS))
+
+    async def events_from_receipts(self, block: Block, contracts: Sequence[str]) -> Sequence[Event]:
+        """Return the same from the receipts of the whole block.
+
+        A node without `eth_getBlockReceipts` is asked for those of the transactions sent to the contracts.
+        """
+        name = "0x" + block.hash.hex()
+        try:
+            receipts = await self._rpc.call("eth_getBlockReceipts", [name])
+        except RpcError as error:
+            if error.code != METHOD_NOT_FOUND:
+                raise
+            hashes = [found.hash for found in block.transactions or () if found.to in contracts]
+            receipts = await asyncio.gather(
+                *(self._rpc.call("eth_getTransactionReceipt", ["0x" + found.hex()]) for found in hashes)
+            )
+        if receipts is None or None in receipts:
+            raise Unavailable(f"the node has block {block.number}, but not its receipts")
+        logs = (log for receipt in receipts for log in answers.logs(receipt.get("logs")))
+        return _events(log for log in logs if log.address in contracts)
+
+    async def events_between(self, first: int, last: int, contracts: Sequence[str]) -> Sequence[Event]:
+        """Return the events of a range of blocks.
+
+        Providers word their limits in many ways and some just time out, so any failure is worth a smaller
+        range.
+        """
+        try:
+            return _events(await self._node.logs_range(first, last, contracts, TOPICS))
+        except (RpcError, Retryable) as error:
+            raise RangeTooWide(str(error)) from error
+
+    async def outcome(self, tx_hash: bytes) -> TransactionOutcome | None:
+        """Return how a mined transaction ended, with the contract's reason if it failed."""
+        receipt = await self._node.receipt(tx_hash)
+        if receipt is None:
+            return None
+        problem = None if receipt.status else await self._problem(receipt)
+        return TransactionOutcome(receipt.block_hash, problem)
+
+    async def _problem(self, receipt: Receipt) -> Problem:
+        """Call the failed transaction again, on the state of its block, to hear the contract's reason."""
+        found = await self._rpc.call("eth_getTransactionByHash", ["0x" + receipt.tx_hash.hex()])
+        if isinstance(found, dict):
+            gas = answers.quantity(found.get("gas"), "gas")
+            if receipt.gas_used >= gas:
+                return Problem(code="out_of_gas", reason=f"The transaction used up its {gas} gas.")
+            call = Call(
+                sender=answers.address(found.get("from"), "from"),
+                to=answers.address(found.get("to"), "to"),
+                data=answers.octets(found.get("input"), "input"),
+                gas=gas,
+            )
+            try:
+                await self._node.call(call, at=receipt.block_number)
+            except CallReverted as reverted:
+                return Problem(code="reverted", reason=reverted.reason)
+            except (Rejected, Unavailable):
+                pass  # the reason is a courtesy: the receipt has decided
+        return Problem(code="reverted", reason="The transaction was mined, but the contract refused it.")
+
+
+def _block(found: answers.Block, *, full: bool) -> Block:
+    return Block(
+        number=found.number,
+        hash=found.hash,
+        parent_hash=found.parent_hash,
+        timestamp=found.timestamp,
+        logs_bloom=found.logs_bloom,
+        transactions=tuple(BlockTransaction(tx.hash, tx.to) for tx in found.transactions) if full else None,
+    )
+
+
+def _events(logs: Iterable[Log]) -> list[Event]:
+    events: list[Event] = []
+    for log in logs:
+        if log.removed:
+            raise Unavailable("the node gave events of a block that it has undone")
+        place = (log.block_number, log.block_hash, log.tx_hash, log.log_index, log.address)
+        if (moved := decode_transfer(log)) is not None:
+            events.append(Moved(*place, moved.token_id, moved.sender, moved.recipient))
+        elif (minted := decode_minted(log)) is not None:
+            events.append(Stamped(*place, minted.token_id, minted.metadata_digest))
+    return events

@@ -1,0 +1,120 @@
+"""The indexer, wired."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+import uuid
+from contextlib import AsyncExitStack, suppress
+from functools import partial
+
+import structlog
+
+from mintline.admin import Admin, process_registry
+from mintline.aws.dynamo import Dynamo
+from mintline.aws.session import AwsCalls, open_client
+from mintline.chain.node import Node
+from mintline.chain.rpc import Rpc, RpcError
+from mintline.errors import Conflict, Misconfigured, Retryable, Unavailable
+from mintline.resources import CHECKPOINTS
+from mintline_indexer.dynamo_store import DynamoCollections, DynamoStore
+from mintline_indexer.indexer import Indexer
+from mintline_indexer.metrics import Metrics
+from mintline_indexer.node_chain import NodeChain
+from mintline_indexer.settings import IndexerSettings
+
+LONGEST_BACKOFF = 5.0
+HALTED_INTERVAL = 10.0
+"""Seconds between two looks at a chain that reorganised past finality: each is an alarm."""
+FAREWELL = 5.0
+"""Seconds, at shutdown, for the round to finish, and for the checkpoint to be handed over."""
+
+log = structlog.get_logger(__name__)
+
+
+async def run(settings: IndexerSettings, stop: asyncio.Event) -> None:
+    """Follow the chain, or stand by, until `stop` is set."""
+    async with AsyncExitStack() as stack:
+        registry = process_registry()
+        client = await open_client(stack, "dynamodb", settings, calls=AwsCalls(registry))
+        dynamo = Dynamo(client, settings.resource_prefix)
+        stack.push_async_callback(dynamo.aclose)
+        rpc = Rpc([url.get_secret_value() for url in settings.rpc_urls], timeout=settings.rpc_timeout)
+        stack.push_async_callback(rpc.aclose)
+        node = Node(rpc)
+        indexer = Indexer(
+            chain=NodeChain(node, rpc),
+            store=DynamoStore(dynamo, chain_id=settings.chain_id),
+            collections=DynamoCollections(
+                client, prefix=settings.resource_prefix, chain_id=settings.chain_id
+            ),
+            chain_id=settings.chain_id,
+            writer=settings.instance or uuid.uuid4().hex,
+            takeover_after=settings.takeover_after,
+            widest=settings.backfill_range,
+            whole=settings.backfill_whole_blocks,
+            metrics=Metrics(registry),
+            clock=time.monotonic,
+            now=lambda: time.time_ns() // 1_000_000,
+            rng=random.Random(),  # noqa: S311 - jitter, not a secret
+        )
+        checks = {
+            "checkpoint": partial(dynamo.ping, CHECKPOINTS),
+            "chain": partial(check_chain, node, settings.chain_id),
+            "index": partial(_check_index, indexer),
+        }
+        admin = Admin(host=settings.admin_host, port=settings.admin_port, checks=checks, registry=registry)
+        await stack.enter_async_context(admin)
+        log.info("indexer_ready", admin_port=admin.port)
+        following = asyncio.create_task(_follow(indexer, node, settings, stop))
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait({following, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        await _end(following)
+        with suppress(Retryable, Conflict, TimeoutError):
+            async with asyncio.timeout(FAREWELL):
+                await indexer.step_down()
+
+
+async def check_chain(node: Node, chain_id: int) -> None:
+    """Raise Misconfigured if the node serves another chain than the settings say."""
+    found = await node.chain_id()
+    if found != chain_id:
+        raise Misconfigured(f"MINTLINE_RPC_URLS serve chain {found}, but MINTLINE_CHAIN_ID is {chain_id}")
+
+
+async def _check_index(indexer: Indexer) -> None:
+    if (trouble := indexer.trouble()) is not None:
+        raise Unavailable(trouble)
+
+
+async def _end(following: asyncio.Task[None]) -> None:
+    """Let the round finish, for a while: cutting it off is safe, but leaves the checkpoint held."""
+    done, _ = await asyncio.wait({following}, timeout=FAREWELL)
+    if not done:
+        following.cancel()
+        await asyncio.wait({following})
+    elif (error := following.exception()) is not None:
+        raise error
+
+
+async def _follow(indexer: Indexer, node: Node, settings: IndexerSettings, stop: asyncio.Event) -> None:
+    known = False
+    failures = 0
+    while not stop.is_set():
+        try:
+            if not known:
+                await check_chain(node, settings.chain_id)
+                known = True
+            more = await indexer.poll()
+        except (Retryable, RpcError) as error:
+            failures += 1
+            pause = min(LONGEST_BACKOFF, settings.poll_interval * 2 ** min(failures, 8))
+            log.warning("round_failed", error=type(error).__name__, reason=str(error), retry_in=pause)
+        else:
+            failures = 0
+            pause = 0.0 if more else HALTED_INTERVAL if indexer.halted else settings.poll_interval
+        with suppress(TimeoutError):
+            async with asyncio.timeout(pause):
+                await stop.wait()
