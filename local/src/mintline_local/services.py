@@ -162,7 +162,7 @@ def settings_of(around: Surroundings) -> dict[str, dict[str, str]]:
             "MINTLINE_ENCLAVE_SECRET_ACCESS_KEY": enclave.secret_access_key,
         },
         "broadcaster": {},
-        "indexer": {"MINTLINE_START_BLOCK": str(known.deployed_block)},
+        "indexer": {"MINTLINE_INSTANCE": "local"},
     }
 
 
