@@ -134,10 +134,15 @@ class MemoryChain:
             return SendFact.INSUFFICIENT_FUNDS
         if present is not None and not _outbids(sent.fees, present[1].fees):
             return SendFact.REPLACEMENT_UNDERPRICED
-        if present is None and len(self.pool) >= self.pool_size:
+        if present is None and len(self.pool) >= self.pool_size and not self._executable(place):
             return SendFact.POOL_FULL
         self.pool[place] = (tx_hash, sent)
         return SendFact.ACCEPTED
+
+    def _executable(self, place: tuple[str, int]) -> bool:
+        """Tell whether no nonce before this one is missing: a full pool turns only the others away."""
+        sender, nonce = place
+        return all((sender, earlier) in self.pool for earlier in range(self.nonces[sender], nonce))
 
     async def receipt(self, tx_hash: bytes) -> Receipt | None:
         """Return a mined transaction's receipt, or None."""

@@ -1,0 +1,475 @@
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from mintline.chain.send_facts import SendAnswer, SendFact
+from mintline.errors import Conflict, Deferred, Rejected, Retryable, Throttled, Unavailable
+from mintline.messages import FundWallet, SignMint, SignNoop
+from mintline.records import Problem
+from mintline.resources import BUILD, SIGN
+from mintline.states import MintStatus
+
+GWEI = 10**9
+
+
+def answering(world: Any, fact: SendFact, message: str = "") -> None:
+    """Have the node answer one fact to everything."""
+
+    async def send_raw(raw: bytes) -> SendAnswer:
+        world.chain.sends.append(raw)
+        return SendAnswer(fact, message)
+
+    world.chain.send_raw = send_raw
+
+
+async def test_broadcast__when_the_mint_is_built__then_it_is_submitted_on_record_and_in_the_pool(
+    world: Any, make: Any, signed: Any
+) -> None:
+    intent = make()
+    world.built(intent)
+    await world.broadcast(intent)
+    mint = world.mint(intent)
+    message = signed(intent)
+    assert (mint.status, mint.submitted_at) == (MintStatus.SUBMITTED, world.now)
+    [attempt] = mint.attempts
+    assert (attempt.tx_hash, attempt.max_fee_per_gas, attempt.at) == (
+        message.tx_hash,
+        10 * GWEI,
+        world.now,
+    )
+    recorded = world.ledger.transactions[message.tx_hash]
+    assert (recorded.raw, recorded.mint_id, recorded.nonce, recorded.kind) == (
+        message.raw,
+        intent.mint_id,
+        0,
+        "sign_mint",
+    )
+    assert [tx_hash for tx_hash, _ in world.chain.pool.values()] == [message.tx_hash]
+
+
+async def test_broadcast__when_either_write_fails__then_nothing_is_sent(world: Any, make: Any) -> None:
+    async def failing(*_: Any, **__: Any) -> None:
+        await asyncio.sleep(0)
+        raise Unavailable("DynamoDB")
+
+    for method in ("record", "submit"):
+        intent = make()
+        world.built(intent)
+        setattr(world.ledger, method, failing)
+        with pytest.raises(Unavailable):
+            await world.broadcast(intent)
+        delattr(world.ledger, method)
+        assert world.chain.sends == []
+
+
+async def test_broadcast__when_redelivered__then_the_attempt_is_on_record_once(world: Any, make: Any) -> None:
+    intent = make()
+    world.built(intent)
+    for _ in range(3):
+        await world.broadcast(intent)
+        world.now += 1
+    mint = world.mint(intent)
+    assert len(mint.attempts) == 1
+    assert mint.attempts[0].at == mint.submitted_at
+    assert len(world.chain.pool) == 1
+
+
+async def test_broadcast__when_duplicates_run_at_once__then_the_attempt_is_on_record_once(
+    world: Any, make: Any
+) -> None:
+    first, second = make(), make(attempt=1, fees=20 * GWEI, tip=2 * GWEI)
+    world.built(first)
+    await asyncio.gather(*(world.broadcast(intent) for intent in (first, second) * 8), return_exceptions=True)
+    hashes = [attempt.tx_hash for attempt in world.mint(first).attempts]
+    assert len(hashes) == 2
+    assert len(set(hashes)) == 2
+
+
+async def test_broadcast__when_a_replacement__then_it_is_appended_and_takes_the_place(
+    world: Any, make: Any, signed: Any
+) -> None:
+    first, second = make(), make(attempt=1, fees=20 * GWEI, tip=2 * GWEI)
+    world.built(first)
+    await world.broadcast(first)
+    submitted_at = world.now
+    world.now += 5
+    await world.broadcast(second)
+    mint = world.mint(first)
+    assert [attempt.max_fee_per_gas for attempt in mint.attempts] == [10 * GWEI, 20 * GWEI]
+    assert (mint.submitted_at, mint.updated_at) == (submitted_at, world.now)
+    assert [tx_hash for tx_hash, _ in world.chain.pool.values()] == [signed(second).tx_hash]
+
+
+@pytest.mark.parametrize("status", [MintStatus.MINED, MintStatus.FINALIZED, MintStatus.REVERTED])
+async def test_broadcast__when_the_mint_is_mined__then_nothing_is_sent_or_changed(
+    world: Any, make: Any, status: MintStatus
+) -> None:
+    intent = make()
+    before = world.built(intent, status=status)
+    await world.broadcast(intent)
+    assert world.chain.sends == []
+    assert world.mint(intent) == before
+
+
+async def test_broadcast__when_the_mint_is_rejected__then_its_nonce_is_filled_and_it_is_not_sent(
+    world: Any, make: Any
+) -> None:
+    intent = make(nonce=4)
+    world.built(intent, status=MintStatus.REJECTED, problem=Problem(code="intrinsic_gas", reason="…"))
+    await world.broadcast(intent)
+    assert world.chain.sends == []
+    [noop] = await world.sent_to(SIGN)
+    assert isinstance(noop, SignNoop)
+    assert (noop.nonce, noop.signer, noop.mint_id, noop.gas) == (4, intent.signer, intent.mint_id, 21_000)
+
+
+async def test_broadcast__when_the_nonce_of_a_rejected_mint_is_taken__then_no_noop(
+    world: Any, make: Any
+) -> None:
+    intent = make()
+    world.built(intent, status=MintStatus.REJECTED, problem=Problem(code="nonce_taken", reason="…"))
+    await world.broadcast(intent)
+    assert await world.sent_to(SIGN) == []
+
+
+@pytest.mark.parametrize("changes", [{"nonce": 5}, {"mint_id": "mint_other"}])
+async def test_broadcast__when_no_mint_has_that_nonce__then_rejected_and_not_sent(
+    world: Any, make: Any, changes: dict[str, Any]
+) -> None:
+    intent = make()
+    world.built(intent, **changes)
+    with pytest.raises(Rejected, match="unknown_mint"):
+        await world.broadcast(intent)
+    assert world.chain.sends == []
+
+
+async def test_broadcast__when_the_hash_is_not_the_bytes__then_rejected_and_not_on_record(
+    world: Any, make: Any, signed: Any
+) -> None:
+    intent = make()
+    world.built(intent)
+    with pytest.raises(Rejected, match="hash_mismatch"):
+        await world.handle(signed(intent).model_copy(update={"tx_hash": bytes(32)}))
+    assert world.ledger.transactions == {}
+    assert world.mint(intent).status is MintStatus.BUILT
+
+
+@pytest.mark.parametrize("kind", ["make_top_up", "make_noop"])
+async def test_broadcast__when_it_mints_nothing__then_on_record_without_a_mint_and_sent(
+    world: Any, signed: Any, request: pytest.FixtureRequest, kind: str
+) -> None:
+    intent = request.getfixturevalue(kind)()
+    await world.broadcast(intent)
+    [recorded] = world.ledger.transactions.values()
+    assert recorded.mint_id is None
+    assert len(world.chain.pool) == 1
+
+
+@pytest.mark.parametrize(
+    ("fact", "error"),
+    [
+        (SendFact.POOL_FULL, Throttled),
+        (SendFact.UNKNOWN, Unavailable),
+        (SendFact.NONCE_TOO_HIGH, Deferred),
+    ],
+)
+async def test_broadcast__when_the_node_cannot_take_it_now__then_retried_and_still_submitted(
+    world: Any, make: Any, fact: SendFact, error: type[Retryable]
+) -> None:
+    intent = make()
+    world.built(intent)
+    answering(world, fact, "words")
+    with pytest.raises(error):
+        await world.broadcast(intent)
+    assert world.mint(intent).status is MintStatus.SUBMITTED
+    assert await world.sent_to(SIGN) == []
+
+
+# Underpriced
+
+
+@pytest.mark.parametrize(
+    "fact", [SendFact.REPLACEMENT_UNDERPRICED, SendFact.UNDERPRICED, SendFact.FEE_CAP_BELOW_BASE_FEE]
+)
+async def test_underpriced__when_below_the_caps__then_signed_again_an_eighth_dearer(
+    world: Any, make: Any, fact: SendFact
+) -> None:
+    intent = make(nonce=3)
+    world.built(intent)
+    answering(world, fact)
+    await world.broadcast(intent)
+    [again] = await world.sent_to(SIGN)
+    assert isinstance(again, SignMint)
+    assert again.attempt == 1
+    assert again.fees.max_fee_per_gas == 11_250_000_000
+    assert again.fees.max_priority_fee_per_gas == 1_125_000_000
+    assert again.model_copy(update={"fees": intent.fees, "attempt": 0}) == intent
+
+
+async def test_underpriced__when_the_base_fee_ran_away__then_the_next_attempt_follows_it(
+    world: Any, make: Any
+) -> None:
+    intent = make()
+    world.built(intent)
+    world.chain.base_fee = 30 * GWEI
+    answering(world, SendFact.FEE_CAP_BELOW_BASE_FEE)
+    await world.broadcast(intent)
+    [again] = await world.sent_to(SIGN)
+    assert again.fees.max_fee_per_gas == 2 * 30 * GWEI + again.fees.max_priority_fee_per_gas
+
+
+async def test_underpriced__when_at_the_cap__then_deferred_and_nothing_signed(world: Any, make: Any) -> None:
+    intent = make(fees=95 * GWEI)
+    world.built(intent)
+    answering(world, SendFact.UNDERPRICED)
+    with pytest.raises(Deferred) as caught:
+        await world.broadcast(intent)
+    assert caught.value.retry_after
+    assert await world.sent_to(SIGN) == []
+
+
+async def test_underpriced__when_a_dearer_attempt_is_on_record__then_the_old_one_is_dropped(
+    world: Any, make: Any
+) -> None:
+    first, second = make(), make(attempt=1, fees=20 * GWEI, tip=2 * GWEI)
+    world.built(first)
+    await world.broadcast(first)
+    await world.broadcast(second)
+    await world.broadcast(first)
+    assert await world.sent_to(SIGN) == []
+
+
+async def test_underpriced__when_redelivered__then_one_replacement_is_asked_for(
+    world: Any, make: Any
+) -> None:
+    intent = make()
+    world.built(intent)
+    answering(world, SendFact.REPLACEMENT_UNDERPRICED)
+    await world.broadcast(intent)
+    await world.broadcast(intent)
+    assert len(await world.sent_to(SIGN)) == 1
+
+
+async def test_underpriced__when_a_top_up__then_its_replacement_is_no_duplicate_of_it(
+    world: Any, make_top_up: Any
+) -> None:
+    intent = make_top_up(nonce=7)
+    await world.queues.send(SIGN, intent, group=intent.signer.address, dedup=f"topup:{intent.recipient}:7")
+    answering(world, SendFact.UNDERPRICED)
+    await world.broadcast(intent)
+    attempts = [message.attempt for message in await world.sent_to(SIGN)]
+    assert attempts == [0, 1]
+
+
+# Funds
+
+
+async def test_insufficient_funds__when_a_wallet__then_funds_for_all_its_nonces_are_asked_once_a_minute(
+    world: Any, make: Any
+) -> None:
+    intent = make(nonce=3)
+    world.built(intent)
+    world.chain.balances[intent.signer.address] = 1
+    world.chain.nonces[intent.signer.address] = 1
+    for _ in range(3):
+        with pytest.raises(Deferred):
+            await world.broadcast(intent)
+    [fund] = await world.sent_to(BUILD)
+    assert isinstance(fund, FundWallet)
+    assert (fund.wallet, fund.required) == (intent.signer.address, 3 * 120_000 * 10 * GWEI)
+    world.now += 60_000
+    with pytest.raises(Deferred):
+        await world.broadcast(intent)
+    assert len(await world.sent_to(BUILD)) == 1
+
+
+async def test_insufficient_funds__when_they_came__then_the_same_transaction_goes_out(
+    world: Any, make: Any, signed: Any
+) -> None:
+    intent = make()
+    world.built(intent)
+    world.chain.balances[intent.signer.address] = 0
+    with pytest.raises(Deferred):
+        await world.broadcast(intent)
+    del world.chain.balances[intent.signer.address]
+    await world.broadcast(intent)
+    assert [tx_hash for tx_hash, _ in world.chain.pool.values()] == [signed(intent).tx_hash]
+    assert len(world.mint(intent).attempts) == 1
+
+
+async def test_insufficient_funds__when_the_treasury__then_it_waits_and_nobody_is_asked(
+    world: Any, make_top_up: Any
+) -> None:
+    intent = make_top_up()
+    world.chain.balances[intent.signer.address] = 0
+    with pytest.raises(Deferred) as caught:
+        await world.broadcast(intent)
+    assert caught.value.retry_after is not None
+    assert caught.value.retry_after >= 10
+    assert await world.sent_to(BUILD) == []
+
+
+# Gas
+
+
+@pytest.mark.parametrize(("gas", "code"), [(100, "intrinsic_gas"), (10**9, "exceeds_block_gas")])
+async def test_gas__when_it_can_never_do__then_the_mint_is_rejected_and_its_nonce_filled(
+    world: Any, make: Any, gas: int, code: str
+) -> None:
+    intent = make(nonce=2, gas=gas)
+    world.built(intent)
+    await world.broadcast(intent)
+    mint = world.mint(intent)
+    assert mint.status is MintStatus.REJECTED
+    assert mint.problem is not None
+    assert mint.problem.code == code
+    [noop] = await world.sent_to(SIGN)
+    assert isinstance(noop, SignNoop)
+    assert (noop.nonce, noop.attempt) == (2, 1)
+
+
+async def test_gas__when_the_noop_was_lost__then_redelivery_sends_it(world: Any, make: Any) -> None:
+    intent = make(gas=100)
+    world.built(intent)
+    send, world.queues.send = world.queues.send, None
+    with pytest.raises(TypeError):
+        await world.broadcast(intent)
+    assert world.mint(intent).status is MintStatus.REJECTED
+    world.queues.send = send
+    await world.broadcast(intent)
+    assert [type(message) for message in await world.sent_to(SIGN)] == [SignNoop]
+
+
+async def test_gas__when_it_is_a_top_up__then_it_is_an_operators_business(
+    world: Any, make_top_up: Any
+) -> None:
+    answering(world, SendFact.INTRINSIC_GAS)
+    with pytest.raises(Rejected, match="intrinsic_gas"):
+        await world.broadcast(make_top_up())
+
+
+# Nonce too low
+
+
+async def test_nonce_too_low__when_this_very_transaction_is_mined__then_done(world: Any, make: Any) -> None:
+    intent = make()
+    world.built(intent)
+    await world.broadcast(intent)
+    world.chain.mine()
+    await world.broadcast(intent)
+    assert world.mint(intent).status is MintStatus.SUBMITTED
+
+
+async def test_nonce_too_low__when_another_attempt_is_mined__then_done(world: Any, make: Any) -> None:
+    first, second = make(), make(attempt=1, fees=20 * GWEI, tip=2 * GWEI)
+    world.built(first)
+    await world.broadcast(first)
+    world.chain.mine()
+    world.chain.finalize()
+    await world.broadcast(second)
+    assert world.mint(first).status is MintStatus.SUBMITTED
+    assert len(world.mint(first).attempts) == 2
+
+
+async def test_nonce_too_low__when_a_stranger_used_it_not_yet_finally__then_deferred(
+    world: Any, make: Any
+) -> None:
+    intent = make()
+    world.built(intent)
+    world.chain.use_nonce(intent.signer.address)
+    with pytest.raises(Deferred):
+        await world.broadcast(intent)
+    assert world.mint(intent).status is MintStatus.SUBMITTED
+
+
+async def test_nonce_too_low__when_a_stranger_used_it_finally__then_the_mint_is_rejected_without_a_noop(
+    world: Any, make: Any
+) -> None:
+    intent = make()
+    world.built(intent)
+    world.chain.use_nonce(intent.signer.address)
+    world.chain.finalize()
+    await world.broadcast(intent)
+    mint = world.mint(intent)
+    assert mint.status is MintStatus.REJECTED
+    assert mint.problem is not None
+    assert mint.problem.code == "nonce_taken"
+    assert await world.sent_to(SIGN) == []
+
+
+@pytest.mark.parametrize("kind", ["make_top_up", "make_noop"])
+async def test_nonce_too_low__when_it_mints_nothing__then_done_whoever_used_it(
+    world: Any, request: pytest.FixtureRequest, kind: str
+) -> None:
+    intent = request.getfixturevalue(kind)()
+    world.chain.use_nonce(intent.signer.address)
+    await world.broadcast(intent)
+
+
+# Refused signing
+
+
+async def test_refused__when_a_built_mint__then_rejected_with_the_policys_reason_and_its_nonce_filled(
+    world: Any, make: Any
+) -> None:
+    intent = make(nonce=6)
+    world.built(intent)
+    await world.refuse(intent, "fee", "The fee is above the policy.")
+    mint = world.mint(intent)
+    assert (mint.status, mint.problem) == (
+        MintStatus.REJECTED,
+        Problem(code="fee", reason="The fee is above the policy."),
+    )
+    [noop] = await world.sent_to(SIGN)
+    assert isinstance(noop, SignNoop)
+    assert noop.nonce == 6
+
+
+async def test_refused__when_the_fee_was_above_the_caps__then_the_noops_is_not(world: Any, make: Any) -> None:
+    intent = make(fees=1000 * GWEI, tip=900 * GWEI)
+    world.built(intent)
+    await world.refuse(intent)
+    [noop] = await world.sent_to(SIGN)
+    assert noop.fees.max_fee_per_gas == world.caps.max_fee_per_gas
+    assert noop.fees.max_priority_fee_per_gas == world.caps.max_priority_fee_per_gas
+
+
+async def test_refused__when_redelivered__then_the_noop_is_asked_for_again(world: Any, make: Any) -> None:
+    intent = make()
+    world.built(intent)
+    await world.refuse(intent)
+    await world.sent_to(SIGN)
+    world.now += 301_000
+    await world.refuse(intent)
+    assert [type(message) for message in await world.sent_to(SIGN)] == [SignNoop]
+
+
+async def test_refused__when_the_mint_is_submitted_already__then_it_lives(world: Any, make: Any) -> None:
+    intent = make()
+    world.built(intent)
+    await world.broadcast(intent)
+    with pytest.raises(Conflict):
+        await world.refuse(intent)
+    assert world.mint(intent).status is MintStatus.SUBMITTED
+    assert await world.sent_to(SIGN) == []
+
+
+async def test_refused__when_a_replacement__then_the_earlier_attempt_stands(world: Any, make: Any) -> None:
+    intent = make()
+    world.built(intent)
+    await world.broadcast(intent)
+    with pytest.raises(Rejected, match="fee"):
+        await world.refuse(make(attempt=1))
+    assert world.mint(intent).status is MintStatus.SUBMITTED
+
+
+@pytest.mark.parametrize("kind", ["make_top_up", "make_noop"])
+async def test_refused__when_it_mints_nothing__then_it_is_an_operators_business(
+    world: Any, request: pytest.FixtureRequest, kind: str
+) -> None:
+    with pytest.raises(Rejected):
+        await world.refuse(request.getfixturevalue(kind)())
+    assert await world.sent_to(SIGN) == []
