@@ -1,0 +1,179 @@
+"""A real contract on a chain that mines on demand, fresh tables, and indexers in this process."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from mintline.aws.dynamo import Dynamo, Item, Put
+from mintline.aws.records import to_item
+from mintline.aws.session import AwsCalls, open_client
+from mintline.chain import abi
+from mintline.chain.collection import RELAYER_ROLE, creation_code
+from mintline.chain.node import Node
+from mintline.chain.rpc import Rpc
+from mintline.eth import address_word, selector, to_checksum_address, word
+from mintline.messages import KeyRef
+from mintline.records import Collection, Mint, scoped
+from mintline.resources import ATTEMPTS, COLLECTIONS, MINTS
+from mintline.settings import ServiceSettings
+from mintline.states import MintStatus
+from mintline_indexer.dynamo_store import DynamoCollections, DynamoStore
+from mintline_indexer.indexer import Indexer
+from mintline_indexer.metrics import Metrics
+from mintline_indexer.node_chain import NodeChain
+
+CHAIN_ID = 31337
+GAS = 30_000_000
+
+
+@dataclass
+class Line:
+    """What the tests drive: the chain as its users, the tables as the other services, and the indexers."""
+
+    rpc: Rpc
+    node: Node
+    client: Any
+    dynamo: Dynamo
+    calls: AwsCalls
+    prefix: str
+    accounts: list[str] = field(default_factory=list)
+    contract: str = ""
+    deployed_block: int = 0
+    started: int = 0
+
+    @property
+    def store(self) -> DynamoStore:
+        return DynamoStore(self.dynamo, chain_id=CHAIN_ID)
+
+    def indexer(self, *, takeover_after: float = 5.0, widest: int = 1_000, whole: int = 5_000) -> Indexer:
+        self.started += 1
+        return Indexer(
+            chain=NodeChain(self.node, self.rpc),
+            store=self.store,
+            collections=DynamoCollections(self.client, prefix=self.prefix, chain_id=CHAIN_ID),
+            chain_id=CHAIN_ID,
+            writer=f"writer-{self.started}",
+            takeover_after=takeover_after,
+            widest=widest,
+            whole=whole,
+            metrics=Metrics(CollectorRegistry()),
+            clock=time.monotonic,
+            now=lambda: time.time_ns() // 1_000_000,
+            rng=random.Random(1),
+        )
+
+    async def deploy(self) -> None:
+        """Deploy a collection whose relayer is the first account, and register it."""
+        owner = self.accounts[0]
+        code = creation_code(
+            name="Test",
+            symbol="TEST",
+            base_uri="",
+            contract_uri="",
+            admin=owner,
+            issuer=owner,
+            royalty_receiver=owner,
+            royalty_bps=0,
+        )
+        sent = await self.send(None, code)
+        await self.mine()
+        receipt = await self.rpc.call("eth_getTransactionReceipt", [sent])
+        self.contract = to_checksum_address(receipt["contractAddress"])
+        self.deployed_block = int(receipt["blockNumber"], 16)
+        await self.call("grantRole(bytes32,address)", ["bytes32", "address"], [RELAYER_ROLE, owner])
+        await self.mine()
+
+    async def register(self) -> None:
+        record = Collection(
+            collection_id=scoped(CHAIN_ID, self.contract),
+            chain_id=CHAIN_ID,
+            contract=self.contract,
+            name="Test",
+            symbol="TEST",
+            deployed_block=self.deployed_block,
+            next_token_id=1,
+        )
+        await self.dynamo.write(Put(COLLECTIONS, to_item(record)))
+
+    async def send(self, to: str | None, data: bytes, *, sender: str = "", gas: int = GAS) -> str:
+        transaction = {"from": sender or self.accounts[0], "data": "0x" + data.hex(), "gas": hex(gas)}
+        if to is not None:
+            transaction["to"] = to
+        sent: str = await self.rpc.call("eth_sendTransaction", [transaction])
+        return sent
+
+    async def call(
+        self, signature: str, types: list[str], arguments: list[Any], *, sender: str = "", gas: int = 500_000
+    ) -> str:
+        """Send a call of the contract into the pool; return its hash."""
+        data = selector(signature) + abi.encode(types, arguments)
+        return await self.send(self.contract, data, sender=sender, gas=gas)
+
+    async def mint(self, token_ids: Sequence[int], owner: str, *, gas: int = 500_000) -> str:
+        """Mint a batch; a token's id is also its metadata digest."""
+        requests = [word(token_id) + address_word(owner) + word(token_id) for token_id in token_ids]
+        data = selector("mintBatch((uint256,address,bytes32)[])") + word(32) + word(len(requests))
+        return await self.send(self.contract, data + b"".join(requests), gas=gas)
+
+    async def transfer(self, token_id: int, sender: str, recipient: str) -> str:
+        signature, types = "transferFrom(address,address,uint256)", ["address", "address", "uint256"]
+        return await self.call(signature, types, [sender, recipient, token_id], sender=sender)
+
+    async def burn(self, token_id: int, owner: str) -> str:
+        return await self.call("burn(uint256)", ["uint256"], [token_id], sender=owner)
+
+    async def mine(self, blocks: int = 1) -> None:
+        await self.rpc.call("anvil_mine", [hex(blocks)])
+
+    async def submitted(self, tx_hash: str, mint_id: str) -> None:
+        """Do the broadcaster's part: the mint is submitted, its attempt on record."""
+        mint = Mint(
+            mint_id=mint_id,
+            sub="user",
+            status=MintStatus.SUBMITTED,
+            chain_id=CHAIN_ID,
+            contract=self.contract,
+            to=self.accounts[1],
+            sender=KeyRef(address=self.accounts[0], subject="user", chain_id=CHAIN_ID, secret_id="secret"),
+            metadata_digest=bytes(32),
+            request_digest="",
+            created_at=0,
+            updated_at=0,
+        )
+        attempt: Item = {"tx_hash": tx_hash, "kind": "sign_mint", "mint_id": mint_id}
+        await self.dynamo.write(Put(MINTS, to_item(mint)))
+        await self.dynamo.write(Put(ATTEMPTS, attempt))
+
+    async def mint_record(self, mint_id: str) -> Mint:
+        return (await self.store.mints([mint_id]))[mint_id]
+
+    async def every(self, table: str) -> list[Item]:
+        """Return every item of a table, in the order of their keys."""
+        page = await self.client.scan(TableName=f"{self.prefix}-{table}")
+        assert "LastEvaluatedKey" not in page
+        items: list[Item] = page["Items"]
+        return sorted(items, key=repr)
+
+
+@pytest.fixture
+async def line(anvil_automine: str, aws_settings: ServiceSettings, aws_prefix: str) -> AsyncIterator[Line]:
+    async with AsyncExitStack() as stack:
+        calls = AwsCalls()
+        client = await open_client(stack, "dynamodb", aws_settings, calls=calls)
+        dynamo = Dynamo(client, aws_prefix)
+        stack.push_async_callback(dynamo.aclose)
+        rpc = Rpc([anvil_automine])
+        stack.push_async_callback(rpc.aclose)
+        line = Line(rpc, Node(rpc), client, dynamo, calls, aws_prefix)
+        line.accounts = [to_checksum_address(found) for found in await rpc.call("eth_accounts", [])]
+        await rpc.call("evm_setAutomine", [False])
+        await line.deploy()
+        yield line

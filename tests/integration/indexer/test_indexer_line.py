@@ -1,0 +1,185 @@
+"""The indexer on a real contract and real tables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mintline.records import Token
+from mintline.states import MintStatus
+from mintline_indexer.indexer import Indexer
+from mintline_indexer.ports import TokenKey
+
+pytestmark = pytest.mark.integration
+
+
+async def catch_up(indexer: Indexer) -> None:
+    """Poll until there is nothing more to do at once, and once more for finality."""
+    while await indexer.poll():
+        pass
+    await indexer.poll()
+
+
+async def token(line: Any, token_id: int) -> Token | None:
+    key = TokenKey(line.contract, token_id)
+    found: Token | None = (await line.store.tokens([key]))[key]
+    return found
+
+
+async def test_index__when_tokens_are_minted_moved_and_burned__then_follows_them(line: Any) -> None:
+    alice, bob = line.accounts[1:3]
+    await line.register()
+    indexer = line.indexer()
+    await catch_up(indexer)
+    sent = await line.mint([7], alice)
+    await line.submitted(sent, "mint_7")
+    await line.mint([8, 9], alice, gas=1_000_000)
+    await line.mine()
+    await catch_up(indexer)
+
+    minted = await token(line, 7)
+    assert minted is not None
+    assert (minted.owner, minted.mint_id, minted.metadata_digest) == (alice, "mint_7", (7).to_bytes(32, "big"))
+    eighth = await token(line, 8)
+    assert eighth is not None
+    assert eighth.mint_id is None
+    mint = await line.mint_record("mint_7")
+    assert (mint.status, mint.tx_hash) == (MintStatus.MINED, bytes.fromhex(sent[2:]))
+    assert mint.block_number == minted.minted_block
+
+    await line.transfer(7, alice, bob)
+    await line.burn(8, alice)
+    await line.mine(4)
+    await catch_up(indexer)
+    moved, burned = await token(line, 7), await token(line, 8)
+    assert moved is not None
+    assert burned is not None
+    assert (moved.owner, burned.owner) == (bob, None)
+    assert moved.metadata_digest == minted.metadata_digest
+    assert "owner_id" not in next(item for item in await line.every("tokens") if not item.get("owner"))
+    transfers = await line.every("transfers")
+    assert len(transfers) == 5
+    assert (await line.mint_record("mint_7")).status is MintStatus.FINALIZED
+    progress = await line.store.load()
+    assert progress is not None
+    assert progress.finalized.number >= mint.block_number
+
+
+async def test_index__when_a_mint_reverts__then_says_why(line: Any) -> None:
+    await line.register()
+    indexer = line.indexer()
+    await catch_up(indexer)
+    await line.mint([1], line.accounts[1])
+    await line.mine()
+    again = await line.mint([1], line.accounts[1])
+    await line.submitted(again, "mint_again")
+    starved = await line.mint([2], line.accounts[1], gas=40_000)
+    await line.submitted(starved, "mint_starved")
+    await line.mine()
+    await catch_up(indexer)
+    refused, starving = await line.mint_record("mint_again"), await line.mint_record("mint_starved")
+    assert refused.status is starving.status is MintStatus.REVERTED
+    assert refused.problem.code == "reverted"
+    assert "AlreadyMinted(tokenId=1)" in refused.problem.reason
+    assert starving.problem.code == "out_of_gas"
+
+
+async def test_index__when_a_block_holds_more_than_a_transaction_takes__then_splits_it(line: Any) -> None:
+    await line.register()
+    indexer = line.indexer()
+    await catch_up(indexer)
+    for number in range(150):
+        await line.submitted(await line.mint([number], line.accounts[1], gas=200_000), f"mint_{number}")
+    await line.mint(list(range(1000, 1150)), line.accounts[2], gas=20_000_000)
+    await line.mine()
+    await catch_up(indexer)
+    assert len(await line.every("tokens")) == 300
+    assert len(await line.every("transfers")) == 300
+    mints = await line.store.mints([f"mint_{number}" for number in range(150)])
+    assert {mint.status for mint in mints.values()} == {MintStatus.MINED}
+    before = await line.every("tokens")
+
+    await line.rpc.call("anvil_reorg", [1, []])
+    await line.mine()
+    await catch_up(indexer)
+    assert await line.every("tokens") == []
+    assert await line.every("transfers") == []
+    mints = await line.store.mints([f"mint_{number}" for number in range(150)])
+    assert {mint.status for mint in mints.values()} == {MintStatus.SUBMITTED}
+    assert {mint.block_hash for mint in mints.values()} == {None}
+    assert len(before) == 300
+
+
+async def test_index__when_the_chain_reorganises__then_restores_every_byte(line: Any) -> None:
+    alice, bob = line.accounts[1:3]
+    await line.register()
+    indexer = line.indexer()
+    await catch_up(indexer)
+    await line.mint([1, 2], alice, gas=1_000_000)
+    await line.mine()
+    await catch_up(indexer)
+    tokens, transfers = await line.every("tokens"), await line.every("transfers")
+    await line.transfer(1, alice, bob)
+    await line.burn(2, alice)
+    await line.mine()
+    await catch_up(indexer)
+    assert await line.every("tokens") != tokens
+
+    await line.rpc.call("anvil_reorg", [1, []])
+    await catch_up(indexer)
+    assert await line.every("tokens") == tokens
+    assert await line.every("transfers") == transfers
+
+
+async def test_index__when_the_writer_dies__then_a_standby_takes_over_and_the_old_one_is_fenced(
+    line: Any,
+) -> None:
+    await line.register()
+    first, second = line.indexer(takeover_after=1.0), line.indexer(takeover_after=1.0)
+    await catch_up(first)
+    assert not await second.poll()
+    assert not second.writing
+    await line.mint([1], line.accounts[1])
+    await line.mine()
+    while not second.writing:
+        await second.poll()
+    await catch_up(second)
+    assert await token(line, 1) is not None
+    await line.mine()
+    await first.poll()
+    assert (first.writing, second.writing) == (False, True)
+
+    await second.step_down()
+    await catch_up(first)
+    assert first.writing
+
+
+@pytest.mark.parametrize("whole", [0, 5_000])
+async def test_index__when_a_collection_is_registered_late__then_backfills_it(line: Any, whole: int) -> None:
+    alice, bob = line.accounts[1:3]
+    indexer = line.indexer(widest=3, whole=whole)
+    await catch_up(indexer)
+    sent = await line.mint([1, 2], alice, gas=1_000_000)
+    await line.submitted(sent, "mint_old")
+    await line.mine(30)
+    await line.transfer(1, alice, bob)
+    await line.mine()
+    await line.mint([3], alice)
+    await line.mine()
+    await line.register()
+    late = line.indexer(widest=3, whole=whole)
+    await indexer.step_down()
+    await catch_up(late)
+    owners = [found.owner for found in [await token(line, number) for number in (1, 2, 3)] if found]
+    assert owners == [bob, alice, alice]
+    mint = await line.mint_record("mint_old")
+    assert mint.status is MintStatus.FINALIZED
+    tokens, transfers = await line.every("tokens"), await line.every("transfers")
+
+    # What was written in two ways is the same as what is followed from the start.
+    await line.rpc.call("anvil_reorg", [1, []])
+    await line.mine()
+    await catch_up(late)
+    assert len(await line.every("tokens")) == len(tokens) - 1
+    assert len(await line.every("transfers")) == len(transfers) - 1
