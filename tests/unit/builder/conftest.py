@@ -12,7 +12,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from mintline.eth import keccak256, to_checksum_address
-from mintline.messages import Fees, KeyRef, Message
+from mintline.messages import BuildMint, Fees, FundWallet, KeyRef, Message
 from mintline.records import Mint, digest_of
 from mintline.states import MintStatus
 from mintline_builder import handlers
@@ -79,7 +79,6 @@ class World:
     chain: MemoryChain = field(default_factory=MemoryChain)
     outbox: MemoryOutbox = field(default_factory=MemoryOutbox)
     metadata: MemoryMetadata = field(default_factory=MemoryMetadata)
-    policy: FeePolicy = FeePolicy(min_priority_fee=1, max_priority_fee=5 * 10**9, max_fee=200 * 10**9)
     now: float = 1_700_000_000.0
 
     def __post_init__(self) -> None:
@@ -90,6 +89,7 @@ class World:
         self.chain.balances[address("treasury")] = 1000 * ETHER
         self.chain.balances[address("alice")] = ETHER
 
+    policy = FeePolicy(min_priority_fee=1, max_priority_fee=5 * 10**9, max_fee=200 * 10**9)
     contract = CONTRACT
     metadata_text = METADATA
     address = staticmethod(address)
@@ -164,7 +164,7 @@ class Builder:
 
     async def build(self, mint_id: str) -> None:
         await handlers.build(
-            handlers.BuildMint(mint_id=mint_id),
+            BuildMint(mint_id=mint_id),
             terms=handlers.Terms(chain_id=CHAIN_ID, voucher_ttl=3600),
             mints=self.world.mints,
             preparation=self.preparation,
@@ -175,7 +175,7 @@ class Builder:
         )
 
     async def fund(self, wallet: str, required: int) -> None:
-        await handlers.fund(handlers.FundWallet(wallet=wallet, required=required), funds=self.funds)
+        await handlers.fund(FundWallet(wallet=wallet, required=required), funds=self.funds)
 
     def count(self, metric: str, **labels: str) -> float:
         found = getattr(self.metrics, metric)

@@ -132,7 +132,7 @@ async def test_build__when_the_send_fails__then_the_next_delivery_sends_what_was
     assert [message.nonce for message in world.messages() if isinstance(message, SignMint)] == [0]
 
 
-async def test_build__when_the_key_was_used_before_the_line_knew_it__then_its_count_on_chain_is_its_first_nonce(
+async def test_build__when_the_key_was_used_elsewhere_before__then_the_chains_count_is_its_first_nonce(
     world: World, builder: Builder
 ) -> None:
     world.chain.counts[world.address("alice")] = 9

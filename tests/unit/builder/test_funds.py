@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.unit.builder.conftest import Builder, World
 
 COST = 120_000 * 3 * 10**9
-"""Of one mint at the prices of the memory chain: gas limit × fee cap."""
+"""Of one mint at the prices of the memory chain: gas limit times fee cap."""
 
 
 async def build_deferred(builder: Builder, *mint_ids: str) -> None:

@@ -39,8 +39,20 @@ async def chain_nonce(sender: str) -> int:
 
 
 def accepted(mint_id: str) -> Mint:
-    sender = KeyRef.model_construct(address="0x00")
-    return Mint.model_construct(mint_id=mint_id, status=MintStatus.ACCEPTED, sender=sender)
+    sender = address("sender")
+    return Mint(
+        mint_id=mint_id,
+        sub="sub",
+        status=MintStatus.ACCEPTED,
+        chain_id=1,
+        contract=sender,
+        to=sender,
+        sender=KeyRef(address=sender, subject="sub", chain_id=1, secret_id="secret"),
+        metadata_digest=bytes(32),
+        request_digest="00",
+        created_at=1,
+        updated_at=1,
+    )
 
 
 @dataclass
@@ -119,7 +131,7 @@ class Copy:
             self.errors.append(error)
 
     async def _handle(self, sender: str, claim: Claim) -> None:
-        # What the consumer does with the outcome: a Conflict is a duplicate, a Retryable comes back by itself.
+        # As the consumer does: a Conflict is a duplicate, a Retryable comes back by itself.
         with suppress(Conflict, Retryable):
             nonce = await self.reserver.reserve(sender, claim)
             if isinstance(claim, MintClaim):
@@ -147,7 +159,7 @@ async def run_line(seed: int, *, mints: int, senders: int, copies: int, faults: 
         claims: list[tuple[str, Claim]] = [
             (sender_of[mint_id], MintClaim(mint_id, 1, 1, 1, FEES, 1)) for mint_id in open_mints
         ]
-        poor = [w for w in wallets if w not in tables.accounts or tables.accounts[w].top_up is None]
+        poor = [w for w in wallets if tables.accounts.get(w, Account()).top_up is None]
         return claims + [(TREASURY, TopUpClaim(TREASURY, w, None, 1, 1, FEES, 1)) for w in poor]
 
     for _ in range(10_000):

@@ -1,0 +1,266 @@
+"""The real builder between an emulated AWS and a real chain; tests play the api, the signer and the broadcaster."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
+
+from mintline.aws.dynamo import Dynamo, Put
+from mintline.aws.queues import Queues
+from mintline.aws.records import from_item, to_item
+from mintline.aws.session import AwsCalls, open_client
+from mintline.chain import collection
+from mintline.chain.node import Node
+from mintline.chain.rpc import Rpc
+from mintline.eth import Transaction, redeem_calldata, to_checksum_address, voucher_hash
+from mintline.messages import AnyMessage, BuildMint, FundWallet, KeyRef, SignMint, SignTopUp, decode
+from mintline.records import Collection, Mint, canonical_json, digest_of, scoped
+from mintline.resources import ACCOUNTS, BUILD, COLLECTIONS, METADATA, MINTS, SIGN, Queue
+from mintline.states import MintStatus
+from mintline.settings import ServiceSettings
+from mintline_builder.service import run
+from mintline_builder.settings import Settings
+
+CHAIN_ID = 31337
+ETHER = 10**18
+
+
+def key_of(account: LocalAccount, subject: str) -> KeyRef:
+    return KeyRef(
+        address=account.address, subject=subject, chain_id=CHAIN_ID, secret_id=f"secret/{account.address}"
+    )
+
+
+@dataclass
+class Line:
+    """Everything on both sides of the builder."""
+
+    settings: Settings
+    dynamo: Dynamo
+    queues: Queues
+    s3: Any
+    rpc: Rpc
+    node: Node
+    contract: str
+    admin: str
+    issuer: LocalAccount
+    treasury: LocalAccount
+    wallets: dict[str, LocalAccount] = field(default_factory=dict)
+
+    async def wallet(self, name: str, *, balance: int = ETHER) -> LocalAccount:
+        """A user's wallet with a balance on chain."""
+        account: LocalAccount = Account.create()
+        self.wallets[account.address] = account
+        if balance:
+            await self.rpc.call("anvil_setBalance", [account.address, hex(balance)])
+        return account
+
+    async def accept(self, sender: LocalAccount, *, to: str | None = None, send: bool = True) -> str:
+        """What the api does with a mint."""
+        mint_id = f"mint_{uuid4().hex}"
+        metadata = canonical_json({"name": f"№ {mint_id}", "image": "ipfs://image"})
+        now = int(time.time() * 1000)
+        mint = Mint(
+            mint_id=mint_id,
+            sub=sender.address,
+            status=MintStatus.ACCEPTED,
+            chain_id=CHAIN_ID,
+            contract=self.contract,
+            to=to or sender.address,
+            sender=key_of(sender, sender.address),
+            metadata=metadata,
+            metadata_digest=digest_of(metadata),
+            request_digest="00" * 32,
+            created_at=now,
+            updated_at=now,
+        )
+        await self.dynamo.write(Put(MINTS, to_item(mint)))
+        if send:
+            await self.send(mint_id, sender.address)
+        return mint_id
+
+    async def send(self, mint_id: str, group: str) -> None:
+        await self.queues.send(BUILD, BuildMint(mint_id=mint_id), group=group, dedup=uuid4().hex)
+
+    async def fund(self, wallet: str, required: int) -> None:
+        message = FundWallet(wallet=wallet, required=required)
+        await self.queues.send(BUILD, message, group=wallet, dedup=uuid4().hex)
+
+    async def mint(self, mint_id: str) -> Mint:
+        item = await self.dynamo.get(MINTS, {"mint_id": mint_id})
+        assert item is not None
+        return from_item(Mint, item)
+
+    async def mints(self, mint_ids: Sequence[str]) -> list[Mint]:
+        return await asyncio.gather(*map(self.mint, mint_ids))
+
+    async def account(self, address: str) -> dict[str, Any]:
+        return dict(await self.dynamo.get(ACCOUNTS, {"account_id": scoped(CHAIN_ID, address)}) or {})
+
+    async def take(self, count: int, *, queue: Queue = SIGN, timeout: float = 30) -> list[AnyMessage]:
+        """Receive and delete `count` messages."""
+        taken: list[AnyMessage] = []
+        async with asyncio.timeout(timeout):
+            while len(taken) < count:
+                received = await self.queues.receive(queue, limit=10, wait=1)
+                taken += [decode(each.body) for each in received]
+                await asyncio.gather(*map(self.queues.delete, received))
+        return taken
+
+    async def metadata(self, token_id: int) -> tuple[bytes, str]:
+        key = f"{CHAIN_ID}/{self.contract}/{token_id}.json"
+        found = await self.s3.get_object(Bucket=METADATA.bucket_name(self.settings.resource_prefix), Key=key)
+        return await found["Body"].read(), found["ContentType"]
+
+    @asynccontextmanager
+    async def building(self, copies: int = 1, **changes: Any) -> AsyncIterator[None]:
+        """Run copies of the builder, and see them stop."""
+        stop = asyncio.Event()
+        settings = self.settings.model_copy(update=changes)
+        running = [asyncio.create_task(run(settings, stop)) for _ in range(copies)]
+        try:
+            yield
+        finally:
+            stop.set()
+            async with asyncio.timeout(30):
+                await asyncio.gather(*running)
+
+    @asynccontextmanager
+    async def process(self) -> AsyncIterator[asyncio.subprocess.Process]:
+        """Run a builder as its own process, which is killed at the end."""
+        secret = {"rpc_urls": json.dumps([url.get_secret_value() for url in self.settings.rpc_urls])}
+        values = {
+            name: json.dumps(value) if isinstance(value, dict) else str(value)
+            for name, value in self.settings.public().items()
+            if value is not None
+        }
+        environment = {f"MINTLINE_{name.upper()}": value for name, value in (values | secret).items()}
+        child = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "mintline_builder",
+            env={**os.environ, **environment},
+            stdout=asyncio.subprocess.DEVNULL,
+        )
+        try:
+            yield child
+        finally:
+            if child.returncode is None:
+                child.send_signal(signal.SIGKILL)
+            await child.wait()
+
+    async def until(self, holds: Callable[[], Coroutine[Any, Any, bool]], *, timeout: float = 30) -> None:
+        async with asyncio.timeout(timeout):
+            while not await holds():
+                await asyncio.sleep(0.05)
+
+    async def broadcast(self, intent: AnyMessage) -> bytes:
+        """What signer and broadcaster do with an intent; returns the transaction's hash."""
+        assert isinstance(intent, SignMint | SignTopUp)
+        data, to, value = b"", "", 0
+        if isinstance(intent, SignMint):
+            fields = intent.voucher.model_dump()
+            digest = voucher_hash(chain_id=CHAIN_ID, contract=intent.contract, **fields)
+            signature = bytes(self.issuer.unsafe_sign_hash(digest).signature)
+            data, to = redeem_calldata(**fields, signature=signature), intent.contract
+        else:
+            to, value = intent.recipient, intent.value
+        transaction = Transaction(
+            chain_id=intent.chain_id,
+            nonce=intent.nonce,
+            max_priority_fee_per_gas=intent.fees.max_priority_fee_per_gas,
+            max_fee_per_gas=intent.fees.max_fee_per_gas,
+            gas=intent.gas,
+            to=to,
+            value=value,
+            data=data,
+        )
+        signer = {**self.wallets, self.treasury.address: self.treasury}[intent.signer.address]
+        signed = signer.unsafe_sign_hash(transaction.signing_hash())
+        answer = await self.rpc.call(
+            "eth_sendRawTransaction", ["0x" + transaction.signed(signed.v - 27, signed.r, signed.s).hex()]
+        )
+        return bytes.fromhex(answer[2:])
+
+    async def mined(self, tx_hash: bytes) -> bool:
+        """Wait for a transaction's receipt and return whether it succeeded."""
+        async with asyncio.timeout(20):
+            while (receipt := await self.node.receipt(tx_hash)) is None:
+                await asyncio.sleep(0.05)
+        return receipt.status
+
+    async def administer(self, data: bytes) -> None:
+        """Call the contract as its administrator."""
+        params = {"from": self.admin, "to": self.contract, "data": "0x" + data.hex()}
+        answer = await self.rpc.call("eth_sendTransaction", [params])
+        assert await self.mined(bytes.fromhex(answer[2:]))
+
+
+async def deploy(rpc: Rpc, node: Node, admin: str, issuer: str) -> str:
+    code = collection.creation_code(
+        name="Builder Test",
+        symbol="BLD",
+        base_uri="https://nft.example/",
+        contract_uri="https://nft.example/contract.json",
+        admin=admin,
+        issuer=issuer,
+        royalty_receiver=admin,
+        royalty_bps=0,
+    )
+    params = {"from": admin, "data": "0x" + code.hex(), "gas": hex(6_000_000)}
+    answer = await rpc.call("eth_sendTransaction", [params])
+    async with asyncio.timeout(20):
+        while (found := await rpc.call("eth_getTransactionReceipt", [answer])) is None:
+            await asyncio.sleep(0.05)
+    return to_checksum_address(found["contractAddress"])
+
+
+@pytest.fixture
+async def line(aws_settings: ServiceSettings, aws_prefix: str, anvil: str) -> AsyncIterator[Line]:
+    issuer, treasury = Account.create(), Account.create()
+    prefix = aws_prefix
+    settings = Settings.model_validate(
+        aws_settings.model_dump()
+        | {
+            "chain_id": CHAIN_ID,
+            "rpc_urls": [anvil],
+            "treasury": key_of(treasury, "platform:treasury").model_dump(),
+        }
+    )
+    calls = AwsCalls()
+    async with AsyncExitStack() as stack:
+        rpc = Rpc([anvil])
+        stack.push_async_callback(rpc.aclose)
+        node = Node(rpc)
+        dynamo = Dynamo(await open_client(stack, "dynamodb", settings, calls=calls), prefix)
+        stack.push_async_callback(dynamo.aclose)
+        queues = Queues(await open_client(stack, "sqs", settings, calls=calls), prefix)
+        stack.push_async_callback(queues.aclose)
+        s3 = await open_client(stack, "s3", settings, calls=calls)
+        admin = to_checksum_address((await rpc.call("eth_accounts", []))[0])
+        contract = await deploy(rpc, node, admin, issuer.address)
+        await rpc.call("anvil_setBalance", [treasury.address, hex(100 * ETHER)])
+        record = Collection(
+            collection_id=scoped(CHAIN_ID, contract),
+            chain_id=CHAIN_ID,
+            contract=contract,
+            name="Builder Test",
+            symbol="BLD",
+            deployed_block=0,
+            next_token_id=1,
+        )
+        await dynamo.write(Put(COLLECTIONS, to_item(record)))
+        yield Line(settings, dynamo, queues, s3, rpc, node, contract, admin, issuer, treasury)

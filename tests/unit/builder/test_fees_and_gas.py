@@ -1,0 +1,172 @@
+"""What a transaction offers, and the gas it is given."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+from coincurve import PublicKey
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mintline.chain.answers import FeeMarket
+from mintline.chain.collection import GRANTED, ISSUER_ROLE, Revert, roles_slot
+from mintline.chain.node import CallReverted
+from mintline.errors import Deferred, Rejected
+from mintline.eth import address_of_public_key, voucher_hash
+from mintline.messages import Voucher
+from mintline_builder.fees import FeePolicy, offer
+from mintline_builder.simulation import PROFILE_AGE, Simulator
+from mintline_builder.token_ids import TokenIds
+
+if TYPE_CHECKING:
+    from tests.unit.builder.conftest import World
+
+POLICY = FeePolicy(min_priority_fee=100, max_priority_fee=5_000, max_fee=100_000)
+
+
+@pytest.mark.parametrize(
+    ("base", "suggested", "max_fee", "priority"),
+    [
+        (10_000, 1_000, 21_000, 1_000),
+        (10_000, 0, 20_100, 100),
+        (10_000, 9_999, 25_000, 5_000),
+        (0, 0, 100, 100),
+        (60_000, 1_000, 100_000, 1_000),
+    ],
+)
+def test_offer__when_the_market_is_known__then_it_outlasts_a_doubling_within_the_policy(
+    base: int, suggested: int, max_fee: int, priority: int
+) -> None:
+    fees = offer(FeeMarket(base_fee=base, priority_fee=suggested), POLICY)
+
+    assert (fees.max_fee_per_gas, fees.max_priority_fee_per_gas) == (max_fee, priority)
+
+
+def test_offer__when_not_even_the_next_block_fits_under_the_cap__then_the_mint_waits() -> None:
+    with pytest.raises(Deferred) as deferred:
+        offer(FeeMarket(base_fee=90_000, priority_fee=100), POLICY)
+
+    assert deferred.value.retry_after == 15
+
+
+@given(base=st.integers(0, 10**12), suggested=st.integers(0, 10**12))
+def test_offer__when_it_is_made__then_a_node_would_take_it(base: int, suggested: int) -> None:
+    try:
+        fees = offer(FeeMarket(base_fee=base, priority_fee=suggested), POLICY)
+    except Deferred:
+        return
+
+    assert base + base // 8 + fees.max_priority_fee_per_gas <= fees.max_fee_per_gas <= POLICY.max_fee
+    assert 100 <= fees.max_priority_fee_per_gas <= 5_000
+
+
+def voucher(world: World, to: str = "bob") -> Voucher:
+    return Voucher(token_id=5, to=world.address(to), metadata_digest=b"\x07" * 32, deadline=2_000_000_000)
+
+
+@pytest.fixture
+def simulator(world: World) -> Simulator:
+    return Simulator(world.chain, chain_id=31337, clock=world.clock, margin=10)
+
+
+async def test_gas__when_recipients_have_no_code__then_one_estimate_serves_them_and_each_is_run(
+    world: World, simulator: Simulator
+) -> None:
+    found = [await simulator.gas(world.contract, world.address("alice"), voucher(world)) for _ in range(5)]
+
+    assert found == [110_000] * 5
+    assert len(world.chain.estimates) == 1
+    assert [call.gas for call, _ in world.chain.calls] == [110_000] * 5
+
+
+async def test_gas__when_the_recipient_has_code__then_it_is_estimated_on_its_own(
+    world: World, simulator: Simulator
+) -> None:
+    await simulator.usual_gas(world.contract, world.address("alice"))
+    world.chain.codes[world.address("bob")] = b"\xef\x01\x00"
+    world.chain.gas = 500_000
+
+    assert await simulator.gas(world.contract, world.address("alice"), voucher(world)) == 550_000
+
+
+async def test_gas__when_the_usual_gas_no_longer_suffices__then_it_is_estimated_anew(
+    world: World, simulator: Simulator
+) -> None:
+    await simulator.usual_gas(world.contract, world.address("alice"))
+    world.chain.gas = 200_000
+
+    assert await simulator.gas(world.contract, world.address("alice"), voucher(world)) == 220_000
+
+
+async def test_usual_gas__when_it_is_old__then_it_is_estimated_again(
+    world: World, simulator: Simulator
+) -> None:
+    await simulator.usual_gas(world.contract, world.address("alice"))
+    world.now += PROFILE_AGE + 1
+    world.chain.gas = 200_000
+
+    assert await simulator.usual_gas(world.contract, world.address("alice")) == 220_000
+
+
+async def test_usual_gas__when_the_contract_refuses__then_the_refusal_is_not_remembered(
+    world: World, simulator: Simulator
+) -> None:
+    world.chain.reverts[world.contract] = CallReverted(Revert("EnforcedPause", {}), "")
+    with pytest.raises(Rejected):
+        await simulator.usual_gas(world.contract, world.address("alice"))
+    world.chain.reverts.clear()
+
+    assert await simulator.usual_gas(world.contract, world.address("alice")) == 110_000
+
+
+async def test_gas__when_it_simulates__then_the_throwaway_issuer_signed_that_very_voucher(
+    world: World, simulator: Simulator
+) -> None:
+    asked = voucher(world)
+    await simulator.gas(world.contract, world.address("alice"), asked)
+
+    [(call, overrides)] = world.chain.calls
+    signature = call.data[-96:-31]
+    digest = voucher_hash(
+        chain_id=31337,
+        contract=world.contract,
+        token_id=5,
+        to=asked.to,
+        metadata_digest=asked.metadata_digest,
+        deadline=asked.deadline,
+    )
+    signer = PublicKey.from_signature_and_message(
+        signature[:64] + bytes([signature[64] - 27]), digest, hasher=None
+    )
+    issuer = address_of_public_key(signer.format(compressed=False))
+    assert overrides[world.contract].storage == {roles_slot(ISSUER_ROLE, issuer): GRANTED}
+    assert (overrides[world.address("alice")].balance or 0) > 10**30
+
+
+async def test_token_ids__when_mints_arrive_while_a_lease_is_under_way__then_the_next_lease_is_for_all(
+    world: World,
+) -> None:
+    token_ids = TokenIds(world.collections)
+    other = world.address("other contract")
+    world.tables.counters[other] = 100
+
+    first = await token_ids.next(world.contract)
+    rest = await asyncio.gather(
+        *(token_ids.next(contract) for contract in [world.contract, other, world.contract])
+    )
+
+    assert (first, rest) == (1, [2, 100, 3])
+    assert sorted(world.collections.leases) == sorted([(world.contract, 1), (world.contract, 2), (other, 1)])
+
+
+async def test_token_ids__when_a_contract_is_unknown__then_its_mints_alone_are_rejected(world: World) -> None:
+    token_ids = TokenIds(world.collections)
+
+    known, unknown = await asyncio.gather(
+        token_ids.next(world.contract), token_ids.next(world.address("elsewhere")), return_exceptions=True
+    )
+
+    assert known == 1
+    assert isinstance(unknown, Rejected)

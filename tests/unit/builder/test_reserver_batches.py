@@ -1,0 +1,246 @@
+"""How claims share transactions, and what becomes of each when one of them fails."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mintline.errors import Conflict, Unavailable
+from mintline.messages import Fees
+from mintline.states import MintStatus
+from mintline_builder.ports import Account, Advance, MintClaim, NotCommitted, TopUpClaim
+from mintline_builder.reserver import MAX_TRIES, Reserver
+
+if TYPE_CHECKING:
+    from tests.unit.builder.conftest import World
+
+FEES = Fees(max_fee_per_gas=2, max_priority_fee_per_gas=1)
+
+
+def claim(mint_id: str) -> MintClaim:
+    return MintClaim(mint_id, token_id=1, deadline=1, gas=1, fees=FEES, at=1)
+
+
+class Line:
+    """A reserver over memory, whose sleeps are recorded."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.sleeps: list[float] = []
+        self.refusals = 0
+        self.reserver = Reserver(
+            accounts=world.accounts,
+            chain_nonce=world.chain.transaction_count,
+            sleep=self._sleep,
+            rng=random.Random(1),
+            conflicts=self._refused,
+        )
+
+    async def _sleep(self, seconds: float) -> None:
+        self.sleeps.append(seconds)
+        await asyncio.sleep(0)
+
+    def _refused(self) -> None:
+        self.refusals += 1
+
+    async def reserve(self, mint_id: str, sender: str = "alice") -> int:
+        if mint_id not in self.world.tables.mints:
+            self.world.accept(mint_id, sender=sender)
+        return await self.reserver.reserve(self.world.address(sender), claim(mint_id))
+
+    async def together(self, *mint_ids: str, sender: str = "alice") -> list[int | BaseException]:
+        reserving = (self.reserve(mint_id, sender) for mint_id in mint_ids)
+        return list(await asyncio.gather(*reserving, return_exceptions=True))
+
+    def sizes(self) -> list[int]:
+        return [sum(len(advance.claims) for advance in each) for each in self.world.accounts.transactions]
+
+
+@pytest.fixture
+def line(world: World) -> Line:
+    return Line(world)
+
+
+async def test_reserve__when_a_claim_comes_alone__then_it_goes_at_once(line: Line) -> None:
+    assert await line.reserve("m1") == 0
+    assert await line.reserve("m2") == 1
+
+    assert line.sleeps == []
+    assert line.sizes() == [1, 1]
+
+
+async def test_reserve__when_claims_come_together__then_they_share_a_transaction_in_their_order(
+    line: Line,
+) -> None:
+    assert await line.together("m1", "m2", "m3") == [0, 1, 2]
+
+    assert line.sizes() == [3]
+
+
+async def test_reserve__when_senders_come_together__then_they_share_a_transaction(line: Line) -> None:
+    nonces = await asyncio.gather(
+        line.reserve("m1", "alice"), line.reserve("m2", "bob"), line.reserve("m3", "alice")
+    )
+
+    assert tuple(nonces) == (0, 0, 1)
+    assert line.sizes() == [3]
+
+
+async def test_reserve__when_there_are_more_claims_than_fit__then_no_transaction_exceeds_its_limit(
+    line: Line, world: World
+) -> None:
+    nonces = await line.together(*(f"m{i}" for i in range(150)))
+
+    assert nonces == list(range(150))
+    changes = [sum(1 + len(advance.claims) for advance in each) for each in world.accounts.transactions]
+    assert changes == [100, 52]
+
+
+async def test_reserve__when_a_sender_is_under_way__then_its_later_claims_wait_for_the_next_transaction(
+    line: Line, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = asyncio.Event()
+    commit = world.accounts.commit
+    under_way: list[list[str]] = []
+
+    async def slow(advances: Sequence[Advance]) -> None:
+        under_way.append([advance.sender for advance in advances])
+        await gate.wait()
+        await commit(advances)
+
+    monkeypatch.setattr(world.accounts, "commit", slow)
+    first = asyncio.create_task(line.reserve("m1"))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    later = [asyncio.create_task(line.reserve(f"m{i}")) for i in range(2, 6)]
+    other = asyncio.create_task(line.reserve("m6", "bob"))
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+    assert under_way == [[world.address("alice")], [world.address("bob")]]
+    gate.set()
+    assert await asyncio.gather(first, *later, other) == [0, 1, 2, 3, 4, 0]
+    assert sorted(line.sizes()) == [1, 1, 4]
+
+
+async def test_reserve__when_one_claim_is_taken__then_it_alone_conflicts_and_the_others_go_again(
+    line: Line, world: World
+) -> None:
+    world.accept("m2", status=MintStatus.BUILT)
+
+    first, taken, third = await line.together("m1", "m2", "m3")
+
+    assert (first, third) == (0, 1)
+    assert isinstance(taken, Conflict)
+    assert world.account("alice").next_nonce == 2
+
+
+async def test_reserve__when_another_copy_moved_the_nonce__then_it_counts_from_there(
+    line: Line, world: World
+) -> None:
+    await line.reserve("m1")
+    world.tables.accounts[world.address("alice")] = Account(next_nonce=40)
+
+    assert await line.reserve("m2") == 40
+    assert line.refusals == 1
+
+
+async def test_reserve__when_the_answer_is_lost__then_trying_again_is_a_conflict_and_takes_no_nonce(
+    line: Line, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = world.accounts.commit
+
+    async def lose_answer(advances: Sequence[Advance]) -> None:
+        await commit(advances)
+        raise Unavailable("the answer was lost")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(world.accounts, "commit", lose_answer)
+        with pytest.raises(Unavailable):
+            await line.reserve("m1")
+
+    with pytest.raises(Conflict):
+        await line.reserve("m1")
+    assert world.mint("m1").nonce == 0
+    assert await line.reserve("m2") == 1
+
+
+async def test_reserve__when_the_same_mint_comes_twice_at_once__then_one_of_them_conflicts(
+    line: Line, world: World
+) -> None:
+    outcomes = await line.together("m1", "m1")
+
+    assert outcomes[0] == 0
+    assert isinstance(outcomes[1], Conflict)
+    assert world.account("alice").next_nonce == 1
+
+
+async def test_reserve__when_a_wallet_mints_and_is_topped_up_at_once__then_no_transaction_writes_it_twice(
+    line: Line, world: World
+) -> None:
+    alice, treasury = world.address("alice"), world.address("treasury")
+    top_up = TopUpClaim(treasury, alice, replaces=None, value=1, gas=1, fees=FEES, at=1)
+
+    nonces = await asyncio.gather(line.reserve("m1"), line.reserver.reserve(treasury, top_up))
+
+    assert tuple(nonces) == (0, 0)
+    assert line.sizes() == [1, 1]
+    account = world.account("alice")
+    assert account.next_nonce == 1
+    assert account.top_up is not None
+
+
+async def test_reserve__when_transactions_keep_colliding__then_it_backs_off_and_gives_the_message_back(
+    line: Line, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def collide(_: Sequence[Advance]) -> None:
+        raise NotCommitted(moved={}, busy=True)
+
+    monkeypatch.setattr(world.accounts, "commit", collide)
+
+    with pytest.raises(Unavailable, match="contention"):
+        await line.reserve("m1")
+
+    assert line.refusals == len(line.sleeps) == MAX_TRIES
+    assert 0 < max(line.sleeps) <= 0.2
+
+
+async def test_reserve__when_a_caller_gives_up_before_its_turn__then_it_takes_no_nonce(
+    line: Line, world: World
+) -> None:
+    waiting = asyncio.create_task(line.reserve("m1"))
+    other = asyncio.create_task(line.reserve("m2"))
+    await asyncio.sleep(0)
+    waiting.cancel()
+
+    assert await other == 0
+    assert world.mint("m1").status is MintStatus.ACCEPTED
+
+
+async def test_reserve__when_the_store_breaks__then_every_caller_hears_and_later_ones_are_served(
+    line: Line, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(_: Sequence[Advance]) -> None:
+        raise KeyError("a defect")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(world.accounts, "commit", broken)
+        outcomes = await line.together("m1", "m2")
+
+    assert [type(outcome) for outcome in outcomes] == [KeyError, KeyError]
+    assert await line.together("m1", "m2") == [0, 1]
+
+
+async def test_aclose__when_claims_are_under_way__then_it_waits_for_them(line: Line) -> None:
+    waiting = asyncio.create_task(line.together("m1", "m2"))
+    for _ in range(2):
+        await asyncio.sleep(0)
+
+    await line.reserver.aclose()
+
+    assert line.sizes() == [2]
+    assert await waiting == [0, 1]
