@@ -1,4 +1,7 @@
-"""How every process begins and ends: settings, logging, signals, event loop, exit code."""
+"""How every process begins and ends: settings, logging, signals, event loop, exit code.
+
+The event loop is asyncio's own: uvloop saved under 10 % of an SQS round trip's CPU, nothing on batches.
+"""
 
 from __future__ import annotations
 
