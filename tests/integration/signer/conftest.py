@@ -1,0 +1,279 @@
+"""A real enclave process, a fake KMS that can misbehave, and the host's two ends between them."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import json
+import os
+import shutil
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from eth_account import Account
+from pydantic import SecretStr
+
+from mintline.messages import Fees, KeyRef, SignMint, SignNoop, Voucher
+from mintline_signer import addresses
+from mintline_signer.host.enclave_client import EnclaveClient
+from mintline_signer.host.kms_proxy import KmsProxy
+from mintline_signer.protocol import Credentials, Sign, WrappedKey
+
+CHAIN_ID = 31337
+CONTRACT = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
+KEY_ID = "alias/test-wallets"
+DEADLINE = 4_000_000_000
+SECRET = "a-secret-access-key-of-the-enclave"
+
+
+@dataclass(frozen=True)
+class Player:
+    subject: str
+    secret: bytes
+
+    @property
+    def address(self) -> str:
+        address: str = Account.from_key(self.secret).address
+        return address
+
+    @property
+    def ref(self) -> KeyRef:
+        return KeyRef(address=self.address, subject=self.subject, chain_id=CHAIN_ID, secret_id=self.subject)
+
+    @property
+    def wrapped(self) -> WrappedKey:
+        return WrappedKey(
+            address=self.address, subject=self.subject, chain_id=CHAIN_ID, wrapped=self.subject.encode()
+        )
+
+    def mint(self, nonce: int, issuer: Player) -> Sign:
+        intent = SignMint(
+            signer=self.ref,
+            chain_id=CHAIN_ID,
+            nonce=nonce,
+            gas=200_000,
+            fees=Fees(max_fee_per_gas=10**10, max_priority_fee_per_gas=10**9),
+            mint_id=f"mint_{nonce}",
+            contract=CONTRACT,
+            voucher=Voucher(
+                token_id=nonce, to=self.address, metadata_digest=bytes(range(32)), deadline=DEADLINE
+            ),
+        )
+        return Sign(intent=intent, keys=[self.wrapped, issuer.wrapped])
+
+    def noop(self, nonce: int) -> Sign:
+        intent = SignNoop(
+            signer=self.ref,
+            chain_id=CHAIN_ID,
+            nonce=nonce,
+            gas=21_000,
+            fees=Fees(max_fee_per_gas=10**10, max_priority_fee_per_gas=10**9),
+            mint_id="mint_1",
+        )
+        return Sign(intent=intent, keys=[self.wrapped])
+
+
+ISSUER = Player("platform:issuer", b"\x22" * 32)
+TREASURY = Player("platform:treasury", b"\x33" * 32)
+
+
+def policy_document(issuer: str = ISSUER.address, treasury: str = TREASURY.address) -> dict[str, Any]:
+    return {
+        "version": 1,
+        "chain_ids": [CHAIN_ID],
+        "contracts": [CONTRACT],
+        "issuer": {"address": issuer, "subject": "platform:issuer"},
+        "treasury": {"address": treasury, "subject": "platform:treasury"},
+        "max_gas": 500_000,
+        "max_fee_per_gas": str(10**11),
+        "max_transaction_cost": str(10**17),
+        "max_top_up_value": str(10**18),
+        "max_voucher_ttl": DEADLINE,
+    }
+
+
+@dataclass
+class FakeKms:
+    """Decrypts a subject's name into that player's key, under the right context."""
+
+    players: dict[str, Player] = field(default_factory=dict)
+    requests: int = 0
+    good_token: str | None = None
+    """Where set, any other session token has expired."""
+    port: int = 0
+
+    def know(self, *players: Player) -> None:
+        self.players |= {player.subject: player for player in players}
+
+    async def answer(self, request: web.Request) -> web.Response:
+        self.requests += 1
+        asked = json.loads(await request.read())
+        subject = base64.b64decode(asked["CiphertextBlob"]).decode()
+        player = self.players.get(subject)
+        assert request.headers["X-Amz-Target"] == "TrentService.Decrypt"
+        assert SECRET not in str(request.headers)
+        if self.good_token is not None and request.headers.get("X-Amz-Security-Token") != self.good_token:
+            return self._fault("ExpiredTokenException")
+        context = {"sub": subject, "chain": str(CHAIN_ID)}
+        if player is None or asked["EncryptionContext"] != context or asked["KeyId"] != KEY_ID:
+            return self._fault("InvalidCiphertextException")
+        key = ec.derive_private_key(int.from_bytes(player.secret, "big"), ec.SECP256K1())
+        der = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+        return web.json_response(
+            {"KeyId": "arn:aws:kms:x", "Plaintext": base64.b64encode(der).decode()},
+            content_type="application/x-amz-json-1.1",
+        )
+
+    def _fault(self, kind: str) -> web.Response:
+        return web.json_response({"__type": kind, "message": "a detail"}, status=400)
+
+    async def serve(self, stack: AsyncExitStack, *, tls: ssl.SSLContext | None = None) -> None:
+        app = web.Application()
+        app.router.add_post("/", self.answer)
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        site = web.TCPSite(runner, "127.0.0.1", self.port, ssl_context=tls)
+        await site.start()
+        self.port = runner.addresses[0][1]
+
+
+class EnclaveProcess:
+    """`python -m mintline_signer.enclave`, its output in a file."""
+
+    def __init__(self, folder: Path, *, policy: dict[str, Any], settings: dict[str, str]) -> None:
+        self.folder = folder
+        self.socket = folder / "enclave.sock"
+        self.log = folder / "enclave.log"
+        self.process: subprocess.Popen[bytes] | None = None
+        (folder / "policy.json").write_text(json.dumps(policy))
+        self.environment = {
+            **{name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ},
+            "MINTLINE_ENCLAVE_ADDRESS": f"unix://{self.socket}",
+            "MINTLINE_KMS_PROXY_ADDRESS": f"unix://{folder / 'kms.sock'}",
+            "MINTLINE_KMS_KEY_ID": KEY_ID,
+            "MINTLINE_SIGNING_POLICY": str(folder / "policy.json"),
+            **settings,
+        }
+
+    def spawn(self) -> subprocess.Popen[bytes]:
+        with self.log.open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "mintline_signer.enclave"],
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+            )
+
+    async def start(self) -> None:
+        self.process = self.spawn()
+        for _ in range(600):
+            if self.process.poll() is not None:
+                raise RuntimeError(self.log.read_text())
+            with socket.socket(socket.AF_UNIX) as probe:
+                if probe.connect_ex(str(self.socket)) == 0:
+                    return
+            await asyncio.sleep(0.05)
+        raise RuntimeError("the enclave did not start")
+
+    def kill(self) -> None:
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> int:
+        if self.process is None:
+            return 0
+        self.process.terminate()
+        try:
+            return self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            return self.process.wait()
+
+
+@dataclass
+class Line:
+    enclave: EnclaveProcess
+    client: EnclaveClient
+    kms: FakeKms
+    folder: Path
+    credentials: list[Credentials]
+    """The last one is what the host hands over."""
+
+
+def credentials(token: str | None = None) -> Credentials:
+    return Credentials(
+        access_key_id="AKIAEXAMPLE",
+        secret_access_key=SecretStr(SECRET),
+        session_token=None if token is None else SecretStr(token),
+        region="eu-west-1",
+    )
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Return a folder whose path is short enough for sockets, wherever pytest keeps its own."""
+    path = Path(tempfile.mkdtemp(prefix="ml-"))
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+async def stack() -> AsyncIterator[AsyncExitStack]:
+    async with AsyncExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture
+async def line(stack: AsyncExitStack, folder: Path) -> Line:
+    kms = FakeKms()
+    kms.know(ISSUER)
+    await kms.serve(stack)
+    enclave = EnclaveProcess(
+        folder,
+        policy=policy_document(),
+        settings={"MINTLINE_KMS_ENDPOINT_URL": f"http://127.0.0.1:{kms.port}", "MINTLINE_KMS_TIMEOUT": "2"},
+    )
+    await enclave.start()
+    stack.callback(enclave.stop)
+    handed = [credentials()]
+
+    async def current() -> Credentials:
+        return handed[-1]
+
+    proxy = KmsProxy(addresses.parse(f"unix://{folder / 'kms.sock'}"), ("127.0.0.1", kms.port))
+    await stack.enter_async_context(proxy)
+    client = EnclaveClient(
+        addresses.parse(f"unix://{enclave.socket}"), credentials=current, timeout=10.0, keepalive=0.2
+    )
+    await stack.enter_async_context(client)
+    return Line(enclave, client, kms, folder, handed)
+
+
+@pytest.fixture
+def issuer() -> Player:
+    return ISSUER
+
+
+@pytest.fixture
+def users(line: Line) -> list[Player]:
+    """Return twenty users; a third of their keys begin with one zero byte, a third with two."""
+    users = [
+        Player(f"user-{n}", bytes(n % 3) + hashlib.sha256(bytes((n,))).digest()[n % 3 :]) for n in range(20)
+    ]
+    line.kms.know(*users)
+    return users

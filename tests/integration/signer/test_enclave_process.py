@@ -1,0 +1,254 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import stat
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from eth_account import Account
+
+from mintline.errors import Unavailable
+from mintline.eth import keccak256
+from mintline_signer.errors import Failed, FailureCode, RefusalCode, Refused
+from mintline_signer.frames import FrameDecoder, frame
+from mintline_signer.protocol import Credentials, Failure, Sign, Signed, read_response, request_frame
+
+if TYPE_CHECKING:
+    from tests.integration.signer.conftest import Line, Player
+
+pytestmark = pytest.mark.integration
+
+
+def check_signed(request: Sign, signed: Signed) -> None:
+    assert keccak256(signed.raw) == signed.tx_hash
+    assert Account.recover_transaction(signed.raw) == request.intent.signer.address
+
+
+async def test_enclave__when_asked_for_a_mint__signs_with_keys_from_kms(
+    line: Line, users: list[Player], issuer: Player
+) -> None:
+    request = users[0].mint(7, issuer)
+    signed = await line.client.sign(request)
+    check_signed(request, signed)
+    assert line.kms.requests == 2
+    assert await line.client.sign(request) == signed
+    assert line.kms.requests == 2
+
+
+async def test_enclave__when_a_thousand_requests_are_pipelined__answers_each_rightly(
+    line: Line, users: list[Player], issuer: Player
+) -> None:
+    requests = [users[nonce % len(users)].mint(nonce, issuer) for nonce in range(1000)]
+    answers = await asyncio.gather(*(line.client.sign(request) for request in requests))
+    assert line.kms.requests == len(users) + 1
+    assert len({answer.tx_hash for answer in answers}) == 1000
+    for request, answer in zip(requests[::50], answers[::50], strict=True):
+        check_signed(request, answer)
+
+
+async def test_enclave__when_killed_while_it_signs__is_found_again_and_nothing_is_lost(
+    line: Line, users: list[Player], issuer: Player
+) -> None:
+    requests = [users[nonce % len(users)].mint(nonce, issuer) for nonce in range(400)]
+    signing = [asyncio.create_task(line.client.sign(request)) for request in requests]
+    await asyncio.wait(signing, return_when=asyncio.FIRST_COMPLETED)
+    line.enclave.kill()
+    await line.enclave.start()
+    answers = await asyncio.gather(*signing)
+    again = [await line.client.sign(request) for request in requests[:20]]
+    assert again == answers[:20]
+
+
+async def test_enclave__when_it_is_away__is_unavailable(line: Line, users: list[Player]) -> None:
+    await line.client.ping()
+    line.enclave.kill()
+    line.client._timeout = 0.3
+    with pytest.raises(Unavailable):
+        await line.client.sign(users[0].noop(1))
+
+
+async def test_enclave__when_the_policy_forbids__refuses_with_a_code(line: Line, users: list[Player]) -> None:
+    request = users[0].noop(1)
+    costly = request.model_copy(update={"intent": request.intent.model_copy(update={"gas": 10**6})})
+    with pytest.raises(Refused) as caught:
+        await line.client.sign(costly)
+    assert caught.value.code == RefusalCode.GAS
+    assert line.kms.requests == 0
+
+
+async def test_enclave__when_kms_does_not_know_the_key__refuses_that_key_alone(
+    line: Line, users: list[Player]
+) -> None:
+    stranger = type(users[0])("stranger", b"\x09" * 32)
+    with pytest.raises(Refused) as caught:
+        await line.client.sign(stranger.noop(1))
+    assert caught.value.code == RefusalCode.KEY_UNDECRYPTABLE
+    await line.client.sign(users[0].noop(1))
+
+
+async def test_enclave__when_a_wrapped_key_is_anothers__refuses_by_its_address(
+    line: Line, users: list[Player]
+) -> None:
+    victim, thief = users[:2]
+    line.kms.know(type(thief)(thief.subject, victim.secret))
+    with pytest.raises(Refused) as caught:
+        await line.client.sign(thief.noop(1))
+    assert caught.value.code == RefusalCode.KEY_ADDRESS
+
+
+async def test_enclave__when_a_key_begins_with_a_zero_byte__signs(line: Line, users: list[Player]) -> None:
+    zeros = [user for user in users if user.secret[0] == 0]
+    assert zeros
+    for user in zeros:
+        request = user.noop(1)
+        check_signed(request, await line.client.sign(request))
+
+
+async def exchange(line: Line, data: bytes, answers: int) -> list[Any]:
+    reader, writer = await asyncio.open_unix_connection(str(line.enclave.socket))
+    decoder, found = FrameDecoder(), list[Any]()
+    try:
+        writer.write(data)
+        async with asyncio.timeout(5):
+            while len(found) < answers and (piece := await reader.read(4096)):
+                found += [read_response(body) for body in decoder.feed(piece)]
+            if not answers:
+                assert await reader.read() == b""
+    finally:
+        writer.close()
+    return found
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        os.urandom(64 * 1024),
+        b"GET / HTTP/1.1\r\nHost: enclave\r\n\r\n",
+        bytes(64),
+        (2**20 + 1).to_bytes(4, "big"),
+        b"\x00\x00\x00\x01\xff",
+        frame({"id": 1, "request": {"type": "ping"}})[:-1] + b"\xff",
+        frame({"request": {"type": "ping"}}),
+    ],
+    ids=["random", "http", "zeros", "too long", "break", "damaged", "no id"],
+)
+async def test_enclave__when_garbage_comes__closes_that_connection_alone(
+    line: Line, users: list[Player], garbage: bytes
+) -> None:
+    await line.client.sign(users[0].noop(1))
+    assert await exchange(line, garbage, 0) == []
+    await line.client.sign(users[0].noop(2))
+    assert line.enclave.process is not None
+    assert line.enclave.process.poll() is None
+
+
+async def test_enclave__when_asked_to_sign_any_dict__answers_a_code_and_nothing_else(
+    line: Line,
+) -> None:
+    answers = await exchange(line, frame({"id": 5, "request": {"type": "sign", "hash": bytes(32)}}), 1)
+    assert answers == [(5, Failure(code=FailureCode.BAD_REQUEST))]
+
+
+async def test_enclave__when_a_request_comes_bytewise__answers_it(line: Line, users: list[Player]) -> None:
+    await line.client.sign(users[0].noop(1))
+    reader, writer = await asyncio.open_unix_connection(str(line.enclave.socket))
+    for byte in request_frame(1, users[0].noop(2)):
+        writer.write(bytes((byte,)))
+        await writer.drain()
+        await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        length = int.from_bytes(await reader.readexactly(4), "big")
+        _, answer = read_response(await reader.readexactly(length))
+    assert answer == await line.client.sign(users[0].noop(2))
+    writer.close()
+
+
+async def test_enclave__when_a_peer_never_reads__serves_the_others(line: Line, users: list[Player]) -> None:
+    await line.client.sign(users[0].noop(1))
+    with socket.socket(socket.AF_UNIX) as deaf:
+        deaf.connect(str(line.enclave.socket))
+        deaf.settimeout(0.2)
+        noop = users[0].noop(1)
+        flood = b"".join(request_frame(n, noop) for n in range(20_000))
+        with pytest.raises(TimeoutError):
+            await asyncio.to_thread(deaf.sendall, flood)
+        request = users[0].noop(9999)
+        check_signed(request, await line.client.sign(request))
+
+
+async def test_enclave__when_kms_is_away__fails_and_signs_once_it_is_back(
+    line: Line, users: list[Player]
+) -> None:
+    (line.folder / "kms.sock").rename(line.folder / "away.sock")
+    with pytest.raises(Failed) as caught:
+        await line.client.sign(users[0].noop(1))
+    assert caught.value.code is FailureCode.KMS_UNAVAILABLE
+    (line.folder / "away.sock").rename(line.folder / "kms.sock")
+    await line.client.sign(users[0].noop(1))
+
+
+async def test_enclave__when_the_credentials_have_expired__gets_new_ones_from_the_host(
+    line: Line, users: list[Player]
+) -> None:
+    def renewed() -> Credentials:
+        from pydantic import SecretStr
+
+        return line.credentials[0].model_copy(update={"session_token": SecretStr("new")})
+
+    line.kms.good_token = "new"
+    await line.client.ping()
+    line.client._keepalive = 3600
+    with pytest.raises(Failed) as caught:
+        await line.client.sign(users[0].noop(1))
+    assert caught.value.code is FailureCode.CREDENTIALS_EXPIRED
+    line.credentials.append(renewed())
+    for _ in range(100):
+        try:
+            await line.client.sign(users[0].noop(1))
+            break
+        except Failed:
+            await asyncio.sleep(0.05)
+    else:
+        pytest.fail("the new credentials never arrived")
+
+
+async def test_enclave__when_it_runs__shows_no_secret_in_logs_or_arguments(
+    line: Line, users: list[Player], issuer: Player
+) -> None:
+    await line.client.sign(users[3].mint(1, issuer))
+    await exchange(line, frame({"id": 1, "request": {"type": "credentials", "secret": "hush-hush"}}), 1)
+    line.enclave.stop()
+    shown = line.enclave.log.read_text()
+    assert line.enclave.process is not None
+    shown += repr(line.enclave.process.args)
+    assert "enclave_listening" in shown
+    keys = (users[3].secret.hex(), issuer.secret.hex())
+    for secret in ("a-secret-access-key", "AKIAEXAMPLE", "hush-hush", *keys):
+        assert secret not in shown
+
+
+async def test_enclave__when_it_listens__serves_its_owner_alone(line: Line) -> None:
+    mode = line.enclave.socket.stat().st_mode
+    assert stat.S_ISSOCK(mode)
+    assert stat.S_IMODE(mode) == 0o600
+
+
+async def test_enclave__when_told_to_stop__exits_cleanly_and_takes_its_socket_along(line: Line) -> None:
+    assert line.enclave.stop() == 0
+    assert not line.enclave.socket.exists()
+
+
+async def test_enclave__when_the_address_is_taken__exits_with_one_line(line: Line) -> None:
+    second = line.enclave.spawn()
+    assert second.wait(20) == 2
+    assert "another process does" in line.enclave.log.read_text().splitlines()[-1]
+
+
+async def test_enclave__when_the_policy_is_missing__exits_with_one_line(line: Line) -> None:
+    line.enclave.stop()
+    (line.folder / "policy.json").unlink()
+    assert line.enclave.spawn().wait(20) == 2
+    last = line.enclave.log.read_text().splitlines()[-1]
+    assert "cannot read" in last
