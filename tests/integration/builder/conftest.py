@@ -1,4 +1,4 @@
-"""The real builder between an emulated AWS and a real chain; tests play the api, the signer and the broadcaster."""
+"""The builder between an emulated AWS and a real chain; tests play api, signer and broadcaster."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from uuid import uuid4
 import pytest
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
+from eth_typing import Hash32
 
 from mintline.aws.dynamo import Dynamo, Put
 from mintline.aws.queues import Queues
@@ -29,8 +30,8 @@ from mintline.eth import Transaction, redeem_calldata, to_checksum_address, vouc
 from mintline.messages import AnyMessage, BuildMint, FundWallet, KeyRef, SignMint, SignTopUp, decode
 from mintline.records import Collection, Mint, canonical_json, digest_of, scoped
 from mintline.resources import ACCOUNTS, BUILD, COLLECTIONS, METADATA, MINTS, SIGN, Queue
-from mintline.states import MintStatus
 from mintline.settings import ServiceSettings
+from mintline.states import MintStatus
 from mintline_builder.service import run
 from mintline_builder.settings import Settings
 
@@ -52,6 +53,7 @@ class Line:
     dynamo: Dynamo
     queues: Queues
     s3: Any
+    sqs: Any
     rpc: Rpc
     node: Node
     contract: str
@@ -60,7 +62,7 @@ class Line:
     treasury: LocalAccount
     wallets: dict[str, LocalAccount] = field(default_factory=dict)
 
-    async def wallet(self, name: str, *, balance: int = ETHER) -> LocalAccount:
+    async def wallet(self, *, balance: int = ETHER) -> LocalAccount:
         """A user's wallet with a balance on chain."""
         account: LocalAccount = Account.create()
         self.wallets[account.address] = account
@@ -107,13 +109,20 @@ class Line:
     async def mints(self, mint_ids: Sequence[str]) -> list[Mint]:
         return await asyncio.gather(*map(self.mint, mint_ids))
 
+    async def shorten_visibility(self, seconds: int) -> None:
+        """Let messages of a killed builder come back soon."""
+        name = BUILD.queue_name(self.settings.resource_prefix)
+        url = (await self.sqs.get_queue_url(QueueName=name))["QueueUrl"]
+        attributes = {"VisibilityTimeout": str(seconds)}
+        await self.sqs.set_queue_attributes(QueueUrl=url, Attributes=attributes)
+
     async def account(self, address: str) -> dict[str, Any]:
         return dict(await self.dynamo.get(ACCOUNTS, {"account_id": scoped(CHAIN_ID, address)}) or {})
 
-    async def take(self, count: int, *, queue: Queue = SIGN, timeout: float = 30) -> list[AnyMessage]:
+    async def take(self, count: int, *, queue: Queue = SIGN, within: float = 30) -> list[AnyMessage]:
         """Receive and delete `count` messages."""
         taken: list[AnyMessage] = []
-        async with asyncio.timeout(timeout):
+        async with asyncio.timeout(within):
             while len(taken) < count:
                 received = await self.queues.receive(queue, limit=10, wait=1)
                 taken += [decode(each.body) for each in received]
@@ -162,8 +171,9 @@ class Line:
                 child.send_signal(signal.SIGKILL)
             await child.wait()
 
-    async def until(self, holds: Callable[[], Coroutine[Any, Any, bool]], *, timeout: float = 30) -> None:
-        async with asyncio.timeout(timeout):
+    async def until(self, holds: Callable[[], Coroutine[Any, Any, bool]], *, within: float = 30) -> None:
+        """Wait for a condition of the outside world, which announces nothing."""
+        async with asyncio.timeout(within):
             while not await holds():
                 await asyncio.sleep(0.05)
 
@@ -174,7 +184,7 @@ class Line:
         if isinstance(intent, SignMint):
             fields = intent.voucher.model_dump()
             digest = voucher_hash(chain_id=CHAIN_ID, contract=intent.contract, **fields)
-            signature = bytes(self.issuer.unsafe_sign_hash(digest).signature)
+            signature = bytes(self.issuer.unsafe_sign_hash(Hash32(digest)).signature)
             data, to = redeem_calldata(**fields, signature=signature), intent.contract
         else:
             to, value = intent.recipient, intent.value
@@ -189,7 +199,7 @@ class Line:
             data=data,
         )
         signer = {**self.wallets, self.treasury.address: self.treasury}[intent.signer.address]
-        signed = signer.unsafe_sign_hash(transaction.signing_hash())
+        signed = signer.unsafe_sign_hash(Hash32(transaction.signing_hash()))
         answer = await self.rpc.call(
             "eth_sendRawTransaction", ["0x" + transaction.signed(signed.v - 27, signed.r, signed.s).hex()]
         )
@@ -197,9 +207,13 @@ class Line:
 
     async def mined(self, tx_hash: bytes) -> bool:
         """Wait for a transaction's receipt and return whether it succeeded."""
-        async with asyncio.timeout(20):
-            while (receipt := await self.node.receipt(tx_hash)) is None:
-                await asyncio.sleep(0.05)
+
+        async def known() -> bool:
+            return await self.node.receipt(tx_hash) is not None
+
+        await self.until(known)
+        receipt = await self.node.receipt(tx_hash)
+        assert receipt is not None
         return receipt.status
 
     async def administer(self, data: bytes) -> None:
@@ -209,7 +223,7 @@ class Line:
         assert await self.mined(bytes.fromhex(answer[2:]))
 
 
-async def deploy(rpc: Rpc, node: Node, admin: str, issuer: str) -> str:
+async def deploy(rpc: Rpc, admin: str, issuer: str) -> str:
     code = collection.creation_code(
         name="Builder Test",
         symbol="BLD",
@@ -222,9 +236,8 @@ async def deploy(rpc: Rpc, node: Node, admin: str, issuer: str) -> str:
     )
     params = {"from": admin, "data": "0x" + code.hex(), "gas": hex(6_000_000)}
     answer = await rpc.call("eth_sendTransaction", [params])
-    async with asyncio.timeout(20):
-        while (found := await rpc.call("eth_getTransactionReceipt", [answer])) is None:
-            await asyncio.sleep(0.05)
+    await rpc.call("evm_mine", [])
+    found = await rpc.call("eth_getTransactionReceipt", [answer])
     return to_checksum_address(found["contractAddress"])
 
 
@@ -247,11 +260,12 @@ async def line(aws_settings: ServiceSettings, aws_prefix: str, anvil: str) -> As
         node = Node(rpc)
         dynamo = Dynamo(await open_client(stack, "dynamodb", settings, calls=calls), prefix)
         stack.push_async_callback(dynamo.aclose)
-        queues = Queues(await open_client(stack, "sqs", settings, calls=calls), prefix)
+        sqs = await open_client(stack, "sqs", settings, calls=calls)
+        queues = Queues(sqs, prefix)
         stack.push_async_callback(queues.aclose)
         s3 = await open_client(stack, "s3", settings, calls=calls)
         admin = to_checksum_address((await rpc.call("eth_accounts", []))[0])
-        contract = await deploy(rpc, node, admin, issuer.address)
+        contract = await deploy(rpc, admin, issuer.address)
         await rpc.call("anvil_setBalance", [treasury.address, hex(100 * ETHER)])
         record = Collection(
             collection_id=scoped(CHAIN_ID, contract),
@@ -263,4 +277,4 @@ async def line(aws_settings: ServiceSettings, aws_prefix: str, anvil: str) -> As
             next_token_id=1,
         )
         await dynamo.write(Put(COLLECTIONS, to_item(record)))
-        yield Line(settings, dynamo, queues, s3, rpc, node, contract, admin, issuer, treasury)
+        yield Line(settings, dynamo, queues, s3, sqs, rpc, node, contract, admin, issuer, treasury)

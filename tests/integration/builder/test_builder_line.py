@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mintline.eth import selector
-from mintline.messages import SignMint, SignTopUp
+from mintline.chain.collection import PAUSER_ROLE
+from mintline.eth import address_word, selector
+from mintline.messages import Fees, SignMint, SignTopUp
 from mintline.records import digest_of
 from mintline.resources import SIGN
 from mintline.states import MintStatus
+from mintline_builder.dynamo import DynamoAccounts
+from mintline_builder.ports import Advance, MintClaim
 
 if TYPE_CHECKING:
     from tests.integration.builder.conftest import Line
@@ -30,7 +33,7 @@ def mint_intents(messages: list[object]) -> list[SignMint]:
 async def test_builder__when_two_copies_build_200_mints_of_20_senders__then_nonces_and_ids_are_gapless(
     line: Line,
 ) -> None:
-    wallets = await asyncio.gather(*(line.wallet(f"user {i}") for i in range(20)))
+    wallets = await asyncio.gather(*(line.wallet() for _ in range(20)))
     accepted = await asyncio.gather(*(line.accept(wallets[i % 20]) for i in range(200)))
 
     async with line.building(copies=2):
@@ -50,7 +53,7 @@ async def test_builder__when_two_copies_build_200_mints_of_20_senders__then_nonc
 async def test_builder__when_its_intent_is_carried_out__then_the_chain_accepts_it_and_the_metadata_is_there(
     line: Line,
 ) -> None:
-    mint_id = await line.accept(await line.wallet("alice"))
+    mint_id = await line.accept(await line.wallet())
     metadata = (await line.mint(mint_id)).metadata
     assert metadata is not None
 
@@ -67,13 +70,10 @@ async def test_builder__when_its_intent_is_carried_out__then_the_chain_accepts_i
 async def test_builder__when_the_contract_is_paused__then_the_mint_is_rejected_with_the_reason(
     line: Line,
 ) -> None:
-    pauser = selector("grantRole(bytes32,address)") + bytes.fromhex(
-        "65d7a28e3265b37a6474929f336521b332c1681b933f6cb9f3376673440d862a"
-        + line.admin[2:].rjust(64, "0").lower()
-    )
-    await line.administer(pauser)
+    grant = selector("grantRole(bytes32,address)") + PAUSER_ROLE + address_word(line.admin)
+    await line.administer(grant)
     await line.administer(selector("pause()"))
-    mint_id = await line.accept(await line.wallet("alice"))
+    mint_id = await line.accept(await line.wallet())
 
     async with line.building():
 
@@ -91,7 +91,7 @@ async def test_builder__when_the_contract_is_paused__then_the_mint_is_rejected_w
 async def test_builder__when_the_recipient_is_a_contract_that_refuses__then_the_mint_is_rejected(
     line: Line,
 ) -> None:
-    mint_id = await line.accept(await line.wallet("alice"), to=line.contract)
+    mint_id = await line.accept(await line.wallet(), to=line.contract)
 
     async with line.building():
 
@@ -108,7 +108,7 @@ async def test_builder__when_the_recipient_is_a_contract_that_refuses__then_the_
 async def test_builder__when_the_wallet_is_empty__then_the_treasury_funds_it_and_the_mint_goes_on(
     line: Line,
 ) -> None:
-    wallet = await line.wallet("alice", balance=0)
+    wallet = await line.wallet(balance=0)
     mint_ids = [await line.accept(wallet) for _ in range(5)]
 
     async with line.building(copies=2):
@@ -131,7 +131,7 @@ async def test_builder__when_the_wallet_is_empty__then_the_treasury_funds_it_and
 async def test_builder__when_many_wallets_are_empty__then_each_is_funded_once_with_gapless_treasury_nonces(
     line: Line,
 ) -> None:
-    wallets = await asyncio.gather(*(line.wallet(f"user {i}", balance=0) for i in range(30)))
+    wallets = await asyncio.gather(*(line.wallet(balance=0) for _ in range(30)))
     for _ in range(2):
         await asyncio.gather(*map(line.accept, wallets))
 
@@ -145,7 +145,7 @@ async def test_builder__when_many_wallets_are_empty__then_each_is_funded_once_wi
 
 
 async def test_builder__when_a_broadcaster_asks_for_funds__then_the_wallet_is_topped_up(line: Line) -> None:
-    wallet = await line.wallet("alice", balance=0)
+    wallet = await line.wallet(balance=0)
 
     async with line.building():
         await line.fund(wallet.address, required=10**16)
@@ -159,7 +159,7 @@ async def test_builder__when_the_treasury_is_empty__then_mints_wait_and_no_nonce
     line: Line,
 ) -> None:
     await line.rpc.call("anvil_setBalance", [line.treasury.address, "0x0"])
-    wallet = await line.wallet("alice", balance=0)
+    wallet = await line.wallet(balance=0)
     mint_id = await line.accept(wallet)
 
     async with line.building():
@@ -170,54 +170,48 @@ async def test_builder__when_the_treasury_is_empty__then_mints_wait_and_no_nonce
     assert (await line.queues.depth(SIGN)).visible == 0
 
 
-async def test_builder__when_a_message_comes_again__then_the_same_intent_is_sent_again(line: Line) -> None:
-    wallet = await line.wallet("alice")
-    mint_id = await line.accept(wallet)
+async def test_builder__when_the_one_before_died_between_reserving_and_sending__then_the_next_one_sends_it(
+    line: Line,
+) -> None:
+    wallet = await line.wallet()
+    mint_id = await line.accept(wallet, send=False)
+    fees = Fees(max_fee_per_gas=3 * 10**9, max_priority_fee_per_gas=10**9)
+    claim = MintClaim(mint_id, token_id=2**200, deadline=2_000_000_000, gas=120_000, fees=fees, at=1)
+    accounts = DynamoAccounts(line.dynamo, line.settings.chain_id)
+    await accounts.commit([Advance(wallet.address, expected=None, first=4, claims=(claim,))])
+
     async with line.building():
-        [first] = await line.take(1)
         await line.send(mint_id, wallet.address)
-        other = await line.accept(wallet)
-        # SQS drops the repetition by its deduplication id: the next intent is the other mint's.
-        [second] = mint_intents([*await line.take(1)])
+        [intent] = mint_intents([*await line.take(1)])
 
-    assert second.mint_id == other
-    assert second.nonce == 1
-    assert isinstance(first, SignMint)
-    assert (await line.mint(mint_id)).nonce == first.nonce == 0
+    assert (intent.nonce, intent.gas, intent.fees) == (4, 120_000, fees)
+    assert (intent.voucher.token_id, intent.voucher.deadline) == (2**200, 2_000_000_000)
+    assert (await line.account(wallet.address))["next_nonce"] == 5
 
 
-async def test_builder__when_it_is_killed_again_and_again__then_every_mint_is_built_once(line: Line) -> None:
-    wallets = await asyncio.gather(*(line.wallet(f"user {i}") for i in range(5)))
-    accepted = [await line.accept(wallets[i % 5]) for i in range(100)]
-    built = 0
-    kills = 0
-    while built < len(accepted):
+async def test_builder__when_it_is_killed_again_and_again__then_every_mint_is_built_and_sent_once(
+    line: Line,
+) -> None:
+    await line.shorten_visibility(2)
+    wallets = await asyncio.gather(*(line.wallet() for _ in range(5)))
+    accepted = [await line.accept(wallets[i % 5]) for i in range(150)]
+
+    async def built() -> int:
+        return sum(mint.nonce is not None for mint in await line.mints(accepted))
+
+    for share in (1, 50, 100):
         async with line.process():
-            before = built
 
-            async def moved(before: int = before) -> bool:
-                nonlocal built
-                built = sum(mint.nonce is not None for mint in await line.mints(accepted))
-                return built > before or built == len(accepted)
+            async def reached(share: int = share) -> bool:
+                return await built() >= share
 
-            await line.until(moved, timeout=60)
-            kills += 1
-        # What the killed process held would come back after its visibility timeout; the api's sweep is quicker.
-        for mint in await line.mints(accepted):
-            if mint.nonce is None:
-                await line.send(mint.mint_id, f"again-{kills}-{mint.sender.address}")
-
-    mints = await line.mints(accepted)
-    for wallet in wallets:
-        own = sorted(
-            mint.nonce for mint in mints if mint.sender.address == wallet.address and mint.nonce is not None
-        )
-        assert own == list(range(20))
-        assert (await line.account(wallet.address))["next_nonce"] == 20
-    assert len({mint.token_id for mint in mints}) == 100
+            await line.until(reached)
     async with line.building():
-        for mint in mints:
-            await line.send(mint.mint_id, mint.sender.address)
-        intents = mint_intents([*await line.take(100)])
+        intents = mint_intents([*await line.take(150)])
+
     assert {intent.mint_id for intent in intents} == set(accepted)
-    assert len({(intent.signer.address, intent.nonce) for intent in intents}) == 100
+    for wallet in wallets:
+        nonces = sorted(intent.nonce for intent in intents if intent.signer.address == wallet.address)
+        assert nonces == list(range(30))
+        assert (await line.account(wallet.address))["next_nonce"] == 30
+    assert len({intent.voucher.token_id for intent in intents}) == 150

@@ -1,0 +1,146 @@
+"""The builder's conditions, as DynamoDB and S3 enforce them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mintline.errors import Conflict, Rejected
+from mintline.eth import keccak256, to_checksum_address
+from mintline.messages import Fees
+from mintline.records import Problem, digest_of
+from mintline.states import MintStatus
+from mintline_builder.dynamo import DynamoAccounts, DynamoCollections, DynamoMints
+from mintline_builder.ports import Advance, MintClaim, NotCommitted, TopUpClaim
+from mintline_builder.published import PublishedMetadata
+
+if TYPE_CHECKING:
+    from tests.integration.builder.conftest import Line
+
+pytestmark = pytest.mark.integration
+
+FEES = Fees(max_fee_per_gas=10**30, max_priority_fee_per_gas=1)
+ALICE = to_checksum_address(keccak256(b"alice")[12:])
+TREASURY = to_checksum_address(keccak256(b"treasury")[12:])
+
+
+def claim(mint_id: str) -> MintClaim:
+    return MintClaim(mint_id, token_id=2**255, deadline=10**9, gas=100_000, fees=FEES, at=7)
+
+
+def top_up(replaces: int | None) -> TopUpClaim:
+    return TopUpClaim(TREASURY, ALICE, replaces=replaces, value=10**60, gas=21_000, fees=FEES, at=7)
+
+
+@pytest.fixture
+def accounts(line: Line) -> DynamoAccounts:
+    return DynamoAccounts(line.dynamo, line.settings.chain_id)
+
+
+async def test_commit__when_all_conditions_hold__then_the_records_say_what_was_claimed(
+    line: Line, accounts: DynamoAccounts
+) -> None:
+    sender = await line.wallet()
+    first, second = [await line.accept(sender, send=False) for _ in range(2)]
+    claims = (claim(first), claim(second))
+
+    await accounts.commit([Advance(sender.address, expected=None, first=5, claims=claims)])
+
+    account = await accounts.get(sender.address)
+    assert account is not None
+    assert account.next_nonce == 7
+    mint = await line.mint(second)
+    assert (mint.status, mint.nonce, mint.token_id) == (MintStatus.BUILT, 6, 2**255)
+    assert (mint.deadline, mint.gas, mint.fees, mint.built_at) == (10**9, 100_000, FEES, 7)
+    assert mint.metadata is None
+
+
+async def test_commit__when_the_nonce_has_moved__then_nothing_is_written_and_the_refusal_says_to_where(
+    line: Line, accounts: DynamoAccounts
+) -> None:
+    sender = await line.wallet()
+    first, second = [await line.accept(sender, send=False) for _ in range(2)]
+    await accounts.commit([Advance(sender.address, None, 0, (claim(first),))])
+
+    for expected in (None, 0, 2):
+        with pytest.raises(NotCommitted) as refusal:
+            await accounts.commit([Advance(sender.address, expected, expected or 0, (claim(second),))])
+        assert refusal.value.moved == {sender.address: 1}
+        assert refusal.value.lost == frozenset()
+
+    assert (await line.mint(second)).status is MintStatus.ACCEPTED
+
+
+async def test_commit__when_a_mint_is_no_longer_accepted__then_the_refusal_names_it_alone(
+    line: Line, accounts: DynamoAccounts
+) -> None:
+    sender = await line.wallet()
+    first, second = [await line.accept(sender, send=False) for _ in range(2)]
+    await accounts.commit([Advance(sender.address, None, 0, (claim(first),))])
+
+    with pytest.raises(NotCommitted) as refusal:
+        await accounts.commit([Advance(sender.address, 1, 1, (claim(second), claim(first)))])
+
+    assert refusal.value.lost == {claim(first).item}
+    assert refusal.value.moved == {}
+    assert (await line.mint(first)).nonce == 0
+    account = await accounts.get(sender.address)
+    assert account is not None
+    assert account.next_nonce == 1
+
+
+async def test_commit__when_a_top_up_is_recorded__then_only_the_one_seen_can_be_replaced(
+    accounts: DynamoAccounts,
+) -> None:
+    await accounts.commit([Advance(TREASURY, None, 0, (top_up(replaces=None),))])
+
+    with pytest.raises(NotCommitted) as refusal:
+        await accounts.commit([Advance(TREASURY, 1, 1, (top_up(replaces=None),))])
+    assert refusal.value.lost == {top_up(None).item}
+    await accounts.commit([Advance(TREASURY, 1, 1, (top_up(replaces=0),))])
+
+    account = await accounts.get(ALICE)
+    assert account is not None
+    assert account.next_nonce is None
+    assert account.top_up == replace(top_up(0), at=7).top_up(1)
+
+
+async def test_reject__when_a_mint_has_a_nonce__then_the_builder_may_not_end_it(
+    line: Line, accounts: DynamoAccounts
+) -> None:
+    mints = DynamoMints(line.dynamo)
+    sender = await line.wallet()
+    built, accepted = [await line.accept(sender, send=False) for _ in range(2)]
+    await accounts.commit([Advance(sender.address, None, 0, (claim(built),))])
+    problem = Problem(code="a_code", reason="A reason.")
+
+    await mints.reject(accepted, problem, at=9)
+    with pytest.raises(Conflict):
+        await mints.reject(built, problem, at=9)
+
+    rejected = await mints.get(accepted)
+    assert rejected is not None
+    assert (rejected.status, rejected.problem, rejected.updated_at) == (MintStatus.REJECTED, problem, 9)
+    assert (await line.mint(built)).status is MintStatus.BUILT
+
+
+async def test_lease__when_ids_are_leased__then_none_is_leased_again(line: Line) -> None:
+    collections = DynamoCollections(line.dynamo, line.settings.chain_id)
+
+    assert await collections.lease(line.contract, 5) == 1
+    assert await collections.lease(line.contract, 1) == 6
+    with pytest.raises(Rejected, match="contract_unknown"):
+        await collections.lease(ALICE, 1)
+
+
+async def test_put__when_the_bytes_are_not_what_the_digest_says__then_s3_refuses_them(line: Line) -> None:
+    metadata = PublishedMetadata(line.s3, line.settings.resource_prefix, line.settings.chain_id)
+    text = '{"name":"Ünïcode ✓"}'
+
+    await metadata.put(line.contract, 3, text, digest_of(text))
+    with pytest.raises(Rejected, match="digest_mismatch"):
+        await metadata.put(line.contract, 4, text, digest_of("{}"))
+
+    assert (await line.metadata(3))[0] == text.encode()
