@@ -11,7 +11,11 @@ from mintline.records import canonical_json, digest_of
 from mintline.states import MintStatus
 from mintline_api.testing import CONTRACT, MemoryClient, Stage
 
-METADATA: dict[str, Any] = {"name": "Aurora #1", "image": "ipfs://bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3"}
+METADATA: dict[str, Any] = {
+    "name": "Aurora #1",
+    "image": "ipfs://bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3",
+}
+STAGES = "'accepted', 'built', 'submitted', 'mined', 'finalized', 'rejected' or 'reverted'"
 RECIPIENT = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 
 
@@ -122,9 +126,7 @@ async def test_post__when_two_users_use_one_key__makes_two_mints(stage: Stage, c
 async def test_post__when_there_is_no_key__makes_another_mint_each_time(
     stage: Stage, client: MemoryClient
 ) -> None:
-    ids = {
-        (await post(client, stage.headers(), {"metadata": METADATA})).json()["mint_id"] for _ in range(3)
-    }
+    ids = {(await post(client, stage.headers(), {"metadata": METADATA})).json()["mint_id"] for _ in range(3)}
 
     assert ids == set(stage.mints.items)
     assert len(ids) == 3
@@ -257,7 +259,7 @@ async def test_list__when_parameters_are_empty__takes_them_as_absent(
         (
             "status=done",
             "status",
-            "expected one of 'accepted', 'built', 'submitted', 'mined', 'finalized', 'rejected' or 'reverted'",
+            f"expected one of {STAGES}",
         ),
         ("offset=10", "offset", "no such parameter"),
         ("cursor=" + "A" * 1025, "cursor", "expected at most 1024 characters"),

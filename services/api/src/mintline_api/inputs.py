@@ -57,8 +57,8 @@ def _number(value: Any) -> Any:
     return value
 
 
-Line = Annotated[str, AfterValidator(_line)]
-Paragraphs = Annotated[str, AfterValidator(_paragraphs)]
+Line = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_line)]
+Paragraphs = Annotated[str, Field(max_length=4000), AfterValidator(_paragraphs)]
 MediaUrl = Annotated[
     str,
     AfterValidator(checked_media),
@@ -85,7 +85,7 @@ class Input(BaseModel):
 class Attribute(Input):
     """One trait, as OpenSea's metadata standard has it."""
 
-    trait_type: Annotated[Line, Field(min_length=1, max_length=200)] | None = None
+    trait_type: Line | None = None
     value: Annotated[
         str | int | float | bool,
         PlainValidator(_attribute_value),
@@ -121,8 +121,8 @@ class Attribute(Input):
 class Metadata(Input):
     """A token's metadata by ERC-721 and OpenSea's standard. Stored as given, in canonical JSON."""
 
-    name: Line = Field(min_length=1, max_length=200)
-    description: Annotated[Paragraphs, Field(max_length=4000)] | None = None
+    name: Line
+    description: Paragraphs | None = None
     image: MediaUrl
     external_url: Link | None = Field(default=None, description="A page about the token; http(s).")
     animation_url: MediaUrl | None = None

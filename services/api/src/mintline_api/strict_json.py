@@ -23,6 +23,8 @@ def parse(body: bytes) -> Any:
         text = body.decode("utf-8")
     except UnicodeDecodeError as error:
         raise Refused(NOT_JSON, f"The body is not UTF-8: byte {error.start} begins no character.") from None
+    if text.startswith("\ufeff"):
+        raise Refused(NOT_JSON, "The body begins with a byte order mark (BOM), which JSON does not allow.")
     _check_depth(text)
     try:
         value = _DECODER.decode(text)

@@ -75,10 +75,13 @@ class UserPool:
             "username": sub,
         }
 
-    def sign(self, claims: Mapping[str, Any], **header: Any) -> str:
-        """Return a token; `header` overrides members of its header."""
-        return jwt.encode(
-            dict(claims), self.private_key, algorithm="RS256", headers={"kid": self.kid, **header}
+    def sign(self, claims: dict[str, Any], **header: Any) -> str:
+        """Return a token of these claims, right or wrong; `header` overrides members of its header."""
+        return jwt.PyJWS().encode(
+            json.dumps(claims).encode(),
+            self.private_key,
+            algorithm="RS256",
+            headers={"kid": self.kid, **header},
         )
 
 

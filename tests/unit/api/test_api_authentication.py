@@ -1,0 +1,217 @@
+from __future__ import annotations
+
+import base64
+import hmac
+import json
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from mintline_api.testing import MemoryClient, Stage, UserPool
+
+
+async def get_wallet(client: MemoryClient, authorization: str | None) -> Any:
+    headers = {} if authorization is None else {"Authorization": authorization}
+    return await client.request("GET", "/v1/wallet", headers=headers)
+
+
+def refused(answer: Any, code: str) -> bool:
+    body = answer.json()
+    challenge = answer.headers["www-authenticate"]
+    if code != "no-token":
+        assert challenge.startswith('Bearer error="invalid_token", error_description="')
+    return (answer.status, body["code"], body["type"].rpartition("#")[2]) == (401, code, code)
+
+
+def unsigned(header: dict[str, Any], claims: dict[str, Any]) -> str:
+    parts = (base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=") for part in (header, claims))
+    return b".".join(parts).decode() + "."
+
+
+async def test_request__when_the_token_is_good__is_served(stage: Stage, client: MemoryClient) -> None:
+    answer = await get_wallet(client, f"bearer {stage.token()}")
+
+    assert answer.status == 200
+
+
+@pytest.mark.parametrize("authorization", [None, "", "Basic YTpi", "Bearer", "Bearer  "])
+async def test_request__when_there_is_no_token__is_challenged(
+    client: MemoryClient, authorization: str | None
+) -> None:
+    answer = await get_wallet(client, authorization)
+
+    assert refused(answer, "no-token")
+    assert answer.headers["www-authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize(
+    "token", ["x", "a.b", "a.b.c", "a.b.c.d", "e30.e30.", "\u00fcber", "a b", "x" * 20_000, "bnVsbA.e30.e30"]
+)
+async def test_request__when_the_token_is_no_jwt__is_refused_as_malformed(
+    client: MemoryClient, token: str
+) -> None:
+    answer = await get_wallet(client, f"Bearer {token}")
+
+    assert answer.json()["code"] in {"malformed-token", "token-algorithm"}
+    assert answer.status == 401
+
+
+async def test_request__when_the_token_is_unsigned__is_refused_for_its_algorithm(
+    stage: Stage, client: MemoryClient
+) -> None:
+    claims = stage.pool.claims("alice")
+    for algorithm in ("none", "None", "NONE"):
+        token = unsigned({"alg": algorithm, "kid": stage.pool.kid, "typ": "JWT"}, claims)
+        assert refused(await get_wallet(client, f"Bearer {token}"), "token-algorithm")
+
+
+async def test_request__when_the_token_is_signed_with_hmac_by_the_public_key__is_refused_for_its_algorithm(
+    stage: Stage, client: MemoryClient
+) -> None:
+    public = stage.pool.private_key.public_key()
+    secret = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    unsealed = unsigned({"alg": "HS256", "kid": stage.pool.kid}, stage.pool.claims("alice")).rstrip(".")
+    mac = hmac.digest(secret, unsealed.encode(), "sha256")
+    token = f"{unsealed}.{base64.urlsafe_b64encode(mac).rstrip(b'=').decode()}"
+
+    assert refused(await get_wallet(client, f"Bearer {token}"), "token-algorithm")
+
+
+@pytest.mark.parametrize("algorithm", ["RS384", "RS512", "PS256"])
+async def test_request__when_another_rsa_algorithm_is_used__is_refused_for_its_algorithm(
+    stage: Stage, client: MemoryClient, algorithm: str
+) -> None:
+    token = jwt.encode(
+        stage.pool.claims("alice"),
+        stage.pool.private_key,
+        algorithm=algorithm,
+        headers={"kid": stage.pool.kid},
+    )
+
+    assert refused(await get_wallet(client, f"Bearer {token}"), "token-algorithm")
+
+
+async def test_request__when_the_key_is_unknown_or_unnamed__is_refused(
+    stage: Stage, client: MemoryClient
+) -> None:
+    stranger = UserPool(kid="key-9")
+    token = stranger.sign(stranger.claims("alice"))
+    assert refused(await get_wallet(client, f"Bearer {token}"), "unknown-key")
+
+    nameless = jwt.encode(stage.pool.claims("alice"), stage.pool.private_key, algorithm="RS256")
+    assert refused(await get_wallet(client, f"Bearer {nameless}"), "unknown-key")
+
+
+async def test_request__when_another_key_signed_under_a_known_name__is_refused(
+    stage: Stage, client: MemoryClient
+) -> None:
+    impostor = UserPool(kid=stage.pool.kid)
+
+    answer = await get_wallet(client, f"Bearer {impostor.sign(impostor.claims('alice'))}")
+
+    assert refused(answer, "bad-signature")
+
+
+async def test_request__when_the_claims_were_altered__is_refused(stage: Stage, client: MemoryClient) -> None:
+    head, _, signature = stage.token("alice").split(".")
+    other = stage.token("bob").split(".")[1]
+
+    assert refused(await get_wallet(client, f"Bearer {head}.{other}.{signature}"), "bad-signature")
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"exp": -11}, "token-expired"),
+        ({"nbf": 11}, "token-not-yet-valid"),
+        ({"iat": 11}, "token-not-yet-valid"),
+    ],
+)
+async def test_request__when_the_times_are_beyond_the_leeway__is_refused(
+    stage: Stage, client: MemoryClient, change: dict[str, int], code: str
+) -> None:
+    moved = {name: stage.now + seconds for name, seconds in change.items()}
+    token = stage.pool.sign({**stage.pool.claims("alice"), **moved})
+
+    assert refused(await get_wallet(client, f"Bearer {token}"), code)
+
+
+@pytest.mark.parametrize("change", [{"exp": -9}, {"nbf": 9}, {"iat": 9}])
+async def test_request__when_the_times_are_within_the_leeway__is_served(
+    stage: Stage, client: MemoryClient, change: dict[str, int]
+) -> None:
+    moved = {name: stage.now + seconds for name, seconds in change.items()}
+    token = stage.pool.sign({**stage.pool.claims("alice"), **moved})
+
+    assert (await get_wallet(client, f"Bearer {token}")).status == 200
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"iss": "https://cognito-idp.us-east-1.amazonaws.com/us-east-1_Other"}, "wrong-issuer"),
+        ({"iss": None}, "wrong-issuer"),
+        ({"client_id": "another-client"}, "wrong-client"),
+        ({"client_id": ["test-client"]}, "wrong-client"),
+        ({"token_use": "id"}, "not-an-access-token"),
+        ({"token_use": "refresh"}, "not-an-access-token"),
+        ({"exp": "tomorrow"}, "bad-claims"),
+        ({"exp": True}, "bad-claims"),
+        ({"exp": None}, "bad-claims"),
+        ({"sub": 5}, "bad-claims"),
+        ({"sub": ""}, "bad-claims"),
+        ({"sub": "platform:treasury"}, "bad-claims"),
+        ({"sub": "a#b"}, "bad-claims"),
+        ({"sub": "x" * 129}, "bad-claims"),
+    ],
+)
+async def test_request__when_a_claim_is_wrong__is_refused_for_it(
+    stage: Stage, client: MemoryClient, change: dict[str, Any], code: str
+) -> None:
+    token = stage.pool.sign({**stage.pool.claims("alice"), **change})
+
+    assert refused(await get_wallet(client, f"Bearer {token}"), code)
+
+
+@pytest.mark.parametrize("name", ["sub", "exp", "iat", "iss", "client_id", "token_use"])
+async def test_request__when_a_claim_is_missing__is_refused_and_told_which(
+    stage: Stage, client: MemoryClient, name: str
+) -> None:
+    claims = stage.pool.claims("alice")
+    del claims[name]
+    answer = await get_wallet(client, f"Bearer {stage.pool.sign(claims)}")
+
+    assert refused(answer, "bad-claims")
+    assert name in answer.json()["detail"]
+
+
+async def test_request__when_it_brings_an_id_token__is_told_to_send_the_access_token(
+    stage: Stage, client: MemoryClient
+) -> None:
+    claims = stage.pool.claims("alice")
+    del claims["client_id"]
+    token = stage.pool.sign({**claims, "token_use": "id", "aud": "test-client"})
+
+    assert refused(await get_wallet(client, f"Bearer {token}"), "not-an-access-token")
+
+
+async def test_request__when_a_remembered_token_expires__is_refused(
+    stage: Stage, client: MemoryClient
+) -> None:
+    token = stage.pool.sign({**stage.pool.claims("alice"), "exp": stage.now + 20})
+    assert (await get_wallet(client, f"Bearer {token}")).status == 200
+    stage.now += 29
+    assert (await get_wallet(client, f"Bearer {token}")).status == 200
+    stage.now += 2
+
+    assert refused(await get_wallet(client, f"Bearer {token}"), "token-expired")
+
+
+async def test_request__when_the_body_is_bad_too__is_refused_for_its_token_first(
+    client: MemoryClient,
+) -> None:
+    answer = await client.request("POST", "/v1/mints", body=b"not json")
+
+    assert refused(answer, "no-token")

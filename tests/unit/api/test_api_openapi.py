@@ -1,0 +1,296 @@
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from mintline_api.endpoints.app import GROUPS
+from mintline_api.endpoints.docs_page import docs_page
+from mintline_api.endpoints.openapi import openapi
+from mintline_api.inputs import MintRequest
+from mintline_api.problems import KINDS
+from mintline_api.testing import PUBLIC_URL, MemoryClient, Stage
+
+METHODS = {"get", "post"}
+
+
+@pytest.fixture(scope="module")
+def described() -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(json.dumps(openapi(GROUPS, public_url=PUBLIC_URL)))
+    return document
+
+
+def operations(described: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, methods in described["paths"].items():
+        assert set(methods) <= METHODS
+        for method, operation in methods.items():
+            yield method, path, operation
+
+
+def walk(value: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(value, dict):
+        yield value
+        for inner in value.values():
+            yield from walk(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from walk(inner)
+
+
+TYPES: dict[str, tuple[type, ...]] = {
+    "object": (dict,),
+    "array": (list,),
+    "string": (str,),
+    "null": (type(None),),
+    "boolean": (bool,),
+    "integer": (int,),
+    "number": (int, float),
+}
+
+
+def fits(value: Any, schema: dict[str, Any], described: dict[str, Any]) -> bool:
+    """As much of JSON Schema as the document uses."""
+    if "$ref" in schema:
+        return fits(value, described["components"]["schemas"][schema["$ref"].rpartition("/")[2]], described)
+    if "anyOf" in schema:
+        return any(fits(value, option, described) for option in schema["anyOf"])
+    return (
+        has_type(value, schema.get("type"))
+        and value in schema.get("enum", [value])
+        and ("pattern" not in schema or re.search(schema["pattern"], value) is not None)
+        and all(fits(item, schema["items"], described) for item in (value if "items" in schema else ()))
+        and ("properties" not in schema or members_fit(value, schema, described))
+    )
+
+
+def has_type(value: Any, name: str | None) -> bool:
+    if name is None:
+        return True
+    return isinstance(value, TYPES[name]) and (name == "boolean" or not isinstance(value, bool))
+
+
+def members_fit(value: dict[str, Any], schema: dict[str, Any], described: dict[str, Any]) -> bool:
+    members = schema["properties"]
+    known = schema.get("additionalProperties") is not False or value.keys() <= members.keys()
+    complete = set(schema.get("required", ())) <= value.keys()
+    return (
+        known
+        and complete
+        and all(fits(inner, members[name], described) for name, inner in value.items() if name in members)
+    )
+
+
+async def test_document__when_served__is_valid_json_with_an_etag(client: MemoryClient) -> None:
+    answer = await client.request("GET", "/openapi.json")
+    again = await client.request("GET", "/openapi.json", headers={"If-None-Match": answer.headers["etag"]})
+
+    assert answer.json()["openapi"] == "3.1.0"
+    assert answer.json()["servers"] == [{"url": PUBLIC_URL}]
+    assert answer.headers["content-type"] == "application/json"
+    assert again.status == 304
+
+
+def test_document__when_compared_with_the_router__describes_every_route(
+    stage: Stage, described: dict[str, Any]
+) -> None:
+    routes = {
+        (route.method.lower(), route.resource.canonical)
+        for route in stage.app().router.routes()
+        if route.resource is not None and route.method != "HEAD"
+    }
+
+    assert {(method, path) for method, path, _ in operations(described)} == routes
+
+
+def test_document__when_it_refers__refers_to_what_is_there_and_nothing_is_left_over(
+    described: dict[str, Any],
+) -> None:
+    schemas = described["components"]["schemas"]
+    used = {
+        node["$ref"].removeprefix("#/components/schemas/")
+        for node in walk(described)
+        if isinstance(node.get("$ref"), str)
+    }
+
+    assert used == set(schemas)
+
+
+def test_document__when_it_names_parameters__names_each_of_the_path_once(described: dict[str, Any]) -> None:
+    for _, path, operation in operations(described):
+        names = [p["name"] for p in operation["parameters"] if p["in"] == "path"]
+        assert sorted(names) == sorted(re.findall(r"\{(\w+)\}", path))
+        assert all(p["required"] is (p["in"] == "path") and p["description"] for p in operation["parameters"])
+
+
+def test_document__when_it_gives_examples__they_fit_their_schemas(described: dict[str, Any]) -> None:
+    checked = 0
+    for node in walk(described["paths"]):
+        if "schema" not in node:
+            continue
+        examples = [node["example"]] if "example" in node else []
+        examples += [example["value"] for example in node.get("examples", {}).values()]
+        for example in examples:
+            assert fits(example, node["schema"], described), example
+            checked += 1
+
+    assert checked > 50
+
+
+def test_document__when_a_value_does_not_fit__the_check_itself_fails(described: dict[str, Any]) -> None:
+    schema = {"$ref": "#/components/schemas/MintView"}
+    example = described["paths"]["/v1/mints"]["post"]["responses"]["202"]["content"]["application/json"][
+        "example"
+    ]
+
+    assert fits(example, schema, described)
+    assert not fits({**example, "status": "done"}, schema, described)
+    assert not fits({**example, "token_id": 5}, schema, described)
+    assert not fits({**example, "more": 1}, schema, described)
+    assert not fits({k: v for k, v in example.items() if k != "to"}, schema, described)
+
+
+def test_document__when_it_gives_a_body_example__the_model_accepts_it(described: dict[str, Any]) -> None:
+    example = described["paths"]["/v1/mints"]["post"]["requestBody"]["content"]["application/json"]["example"]
+
+    MintRequest.model_validate(example)
+
+
+async def test_document__when_an_operation_is_secured__it_refuses_without_a_token(
+    client: MemoryClient, described: dict[str, Any]
+) -> None:
+    for method, path, operation in operations(described):
+        answer = await client.request(method.upper(), re.sub(r"\{\w+\}", "1", path))
+        assert (answer.status == 401) is bool(operation["security"]), path
+
+
+async def test_document__when_an_answer_is_given__it_fits_the_schema_of_that_answer(
+    stage: Stage, client: MemoryClient, described: dict[str, Any]
+) -> None:
+    body = json.dumps(
+        described["paths"]["/v1/mints"]["post"]["requestBody"]["content"]["application/json"]["example"]
+    ).encode()
+    made = await client.request(
+        "POST", "/v1/mints", headers=stage.headers(content_type="application/json"), body=body
+    )
+    requests = [
+        ("/v1/mints", "post", made),
+        ("/v1/mints/{mint_id}", "get", None),
+        ("/v1/mints", "get", None),
+        ("/v1/wallet", "get", None),
+        ("/healthz", "get", None),
+        ("/readyz", "get", None),
+    ]
+    for path, method, given in requests:
+        target = path.replace("{mint_id}", made.json()["mint_id"])
+        answer = given or await client.request("GET", target, headers=stage.headers())
+        responses = described["paths"][path][method]["responses"]
+        schema = responses[str(answer.status)]["content"]["application/json"]["schema"]
+        assert fits(answer.json(), schema, described), path
+
+
+def test_problems__when_listed__each_has_its_own_slug_and_some_operation_or_all_answer_it(
+    described: dict[str, Any],
+) -> None:
+    slugs = [kind.slug for kind in KINDS]
+    answered = {
+        slug
+        for node in walk(described["paths"])
+        if "examples" in node
+        for slug in node["examples"]
+        if isinstance(node["examples"], dict)
+    }
+
+    assert len(set(slugs)) == len(slugs)
+    assert set(slugs) - answered == {"unknown-route", "method-not-allowed", "bad-request"}
+    assert answered <= set(slugs)
+
+
+class Page(HTMLParser):
+    VOID = frozenset({"meta", "link", "input", "br"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.loads: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in self.VOID:
+            self.open.append(tag)
+        for name, value in attrs:
+            if name == "id" and value:
+                self.ids.append(value)
+            if name == "href" and tag == "a" and value:
+                self.links.append(value)
+            if name in ("src", "srcset", "style", "onclick") or (name == "href" and tag != "a"):
+                self.loads.append(f"{tag} {name}={value}")
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+@pytest.fixture(scope="module")
+def page(described: dict[str, Any]) -> str:
+    return docs_page(described)[0].decode()
+
+
+def test_docs__when_rendered__are_well_formed_and_load_nothing(page: str) -> None:
+    parsed = Page()
+    parsed.feed(page)
+
+    assert parsed.open == []
+    assert parsed.loads == ["link href=data:,"]
+    assert "@import" not in page
+    assert "url(" not in page
+    assert len(set(parsed.ids)) == len(parsed.ids)
+    targets = {link.removeprefix("#") for link in parsed.links if link.startswith("#")}
+    assert targets <= set(parsed.ids)
+    assert [link for link in parsed.links if not link.startswith("#")] == ["/openapi.json"]
+
+
+def test_docs__when_rendered__show_every_operation_with_a_curl_and_every_problem(
+    page: str, described: dict[str, Any]
+) -> None:
+    parsed = Page()
+    parsed.feed(page)
+
+    for method, _, operation in operations(described):
+        assert operation["operationId"] in parsed.ids
+        article = page.partition(f'<article id="{operation["operationId"]}">')[2].partition("</article>")[0]
+        assert "curl -sS" in article
+        assert ("-X POST" in article) is (method == "post")
+        assert ("Authorization: Bearer $TOKEN" in article) is bool(operation["security"])
+    assert {kind.slug for kind in KINDS} <= set(parsed.ids)
+
+
+def test_docs__when_the_document_holds_markup__escape_it(described: dict[str, Any]) -> None:
+    poisoned = json.loads(json.dumps(described))
+    evil = "<script>alert(1)</script>"
+    poisoned["info"]["title"] = poisoned["info"]["description"] = evil
+    for _, _, operation in operations(poisoned):
+        operation["summary"] = operation["description"] = evil
+
+    assert evil not in docs_page(poisoned)[0].decode()
+
+
+async def test_docs__when_served__allow_only_their_own_script_and_style(client: MemoryClient) -> None:
+    answer = await client.request("GET", "/docs")
+
+    policy = answer.headers["content-security-policy"]
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert re.search(r"script-src 'sha256-[A-Za-z0-9+/=]{44}';", policy)
+    assert policy.startswith("default-src 'none';")
+    assert "unsafe" not in policy
+
+
+def test_app__when_built_twice__is_the_same(stage: Stage) -> None:
+    first = stage.app()
+
+    assert isinstance(first, web.Application)
+    assert openapi(GROUPS, public_url=PUBLIC_URL) == openapi(GROUPS, public_url=PUBLIC_URL)

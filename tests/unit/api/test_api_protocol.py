@@ -1,0 +1,217 @@
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+import structlog
+from structlog.testing import LogCapture
+
+from mintline_api.endpoints.tracing import trace_of
+from mintline_api.testing import MemoryClient, Stage
+
+TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
+TRACEPARENT = f"00-{TRACE_ID}-00f067aa0ba902b7-01"
+
+
+@pytest.fixture
+def logged(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    capture = LogCapture()
+    with monkeypatch.context():
+        structlog.configure(processors=[structlog.contextvars.merge_contextvars, capture])
+        entries: list[Any] = capture.entries
+    return entries
+
+
+@pytest.fixture(autouse=True)
+def structlog_defaults() -> Any:
+    yield
+    structlog.reset_defaults()
+
+
+async def test_path__when_there_is_none_such__is_a_problem(client: MemoryClient) -> None:
+    answer = await client.request("GET", "/v2/mints?token=secret")
+
+    assert answer.status == 404
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem = answer.json()
+    assert problem.pop("trace")
+    assert problem == {
+        "type": "https://api.example.com/docs#unknown-route",
+        "title": "No such path",
+        "status": 404,
+        "detail": "There is nothing at this path; /docs lists what there is.",
+        "instance": "/v2/mints",
+        "code": "unknown-route",
+    }
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("DELETE", "/v1/mints", "GET, HEAD, POST"),
+        ("PUT", "/v1/mints/mint_1", "GET, HEAD"),
+        ("POST", "/v1/wallet", "GET, HEAD"),
+        ("OPTIONS", "/healthz", "GET, HEAD"),
+        ("PATCH", "/docs", "GET, HEAD"),
+    ],
+)
+async def test_method__when_the_path_lacks_it__is_refused_with_those_it_has(
+    client: MemoryClient, method: str, path: str, allowed: str
+) -> None:
+    answer = await client.request(method, path)
+
+    assert (answer.status, answer.json()["code"]) == (405, "method-not-allowed")
+    assert answer.headers["allow"] == allowed
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/openapi.json", "/docs", "/v1/wallet", "/v1/mints"])
+async def test_head__when_the_path_has_get__answers_alike_without_a_body(
+    stage: Stage, client: MemoryClient, path: str
+) -> None:
+    get = await client.request("GET", path, headers=stage.headers())
+    head = await client.request("HEAD", path, headers=stage.headers())
+
+    assert (head.status, head.body) == (get.status, b"")
+    assert head.headers["content-length"] == str(len(get.body))
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/nowhere", "/v1/wallet", "/docs", "/openapi.json"])
+async def test_answer__when_of_any_kind__carries_the_safe_headers_and_hides_the_server(
+    client: MemoryClient, path: str
+) -> None:
+    answer = await client.request("GET", path)
+
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert answer.headers["x-frame-options"] == "DENY"
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert "server" not in answer.headers
+
+
+async def test_answer__when_it_is_a_users__is_not_to_be_stored(stage: Stage, client: MemoryClient) -> None:
+    answer = await client.request("GET", "/v1/wallet", headers=stage.headers())
+
+    assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_trace__when_the_client_sends_one__is_joined_and_travels_with_the_mint(
+    stage: Stage, client: MemoryClient
+) -> None:
+    headers = stage.headers(traceparent=TRACEPARENT, content_type="application/json")
+    body = json.dumps({"metadata": {"name": "x", "image": "https://example.com/x"}}).encode()
+    answer = await client.request("POST", "/v1/mints", headers=headers, body=body)
+
+    ((_, message),) = stage.line.sent
+    assert message.trace == answer.headers["traceresponse"]
+    assert re.fullmatch(rf"00-{TRACE_ID}-(?!00f067aa0ba902b7)[0-9a-f]{{16}}-01", message.trace)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        None,
+        "",
+        "garbage",
+        f"00-{'0' * 32}-00f067aa0ba902b7-01",
+        f"00-{TRACE_ID}-{'0' * 16}-01",
+        f"ff-{TRACE_ID}-00f067aa0ba902b7-01",
+        TRACEPARENT.upper(),
+    ],
+)
+def test_trace__when_the_client_sends_none_or_a_bad_one__is_a_new_one(header: str | None) -> None:
+    trace = trace_of(header, entropy=lambda count: bytes(range(1, count + 1)))
+
+    assert trace.traceparent() == "00-0102030405060708090a0b0c0d0e0f10-1112131415161718-01"
+
+
+async def test_log__when_a_request_is_served__has_one_line_without_secrets(
+    stage: Stage, client: MemoryClient, logged: list[Any]
+) -> None:
+    headers = stage.headers(content_type="application/json", idempotency_key="key-of-mine")
+    body = json.dumps({"metadata": {"name": "Very private", "image": "https://example.com/x"}}).encode()
+    answer = await client.request("POST", "/v1/mints", headers=headers, body=body)
+    await client.request(
+        "GET", f"/v1/mints/{answer.json()['mint_id']}?x=secret-query", headers=stage.headers()
+    )
+
+    lines = [line for line in logged if line["event"] == "http_request"]
+    assert [(line["method"], line["route"], line["status"]) for line in lines] == [
+        ("POST", "/v1/mints", 202),
+        ("GET", "/v1/mints/{mint_id}", 400),
+    ]
+    assert all(line["ms"] >= 0 and len(line["trace"]) == 32 for line in lines)
+    everything = json.dumps(logged, default=str)
+    for secret in (headers["Authorization"][7:], "Very private", "key-of-mine", "secret-query"):
+        assert secret not in everything
+
+
+async def test_failure__when_unforeseen__is_a_500_that_names_only_the_trace(
+    stage: Stage, client: MemoryClient, logged: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(_: str) -> None:
+        raise ZeroDivisionError("the cause, with a secret")
+
+    monkeypatch.setattr(stage.wallets, "get", fail)
+    answer = await client.request("GET", "/v1/wallet", headers=stage.headers())
+
+    assert (answer.status, answer.json()["code"]) == (500, "internal")
+    assert b"cause" not in answer.body
+    (line,) = [line for line in logged if line["event"] == "request_failed"]
+    assert line["trace"] == answer.json()["trace"]
+    assert line["log_level"] == "error"
+
+
+async def test_ready__when_everything_answers__says_so(client: MemoryClient) -> None:
+    answer = await client.request("GET", "/readyz")
+
+    assert answer.status == 200
+    assert answer.json() == {
+        "status": "ready",
+        "checks": {"dynamodb": "ok", "sqs": "ok", "jwks": "ok"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("failure", "said"), [(RuntimeError("with details"), "unavailable"), (TimeoutError(), "timeout")]
+)
+async def test_ready__when_a_dependency_is_missing__names_it(
+    stage: Stage, client: MemoryClient, failure: Exception, said: str
+) -> None:
+    stage.missing["sqs"] = failure
+    stage.jwks.failure = None
+    answer = await client.request("GET", "/readyz")
+
+    assert answer.status == 503
+    assert answer.json() == {
+        "status": "not_ready",
+        "checks": {"dynamodb": "ok", "sqs": said, "jwks": "ok"},
+    }
+
+    del stage.missing["sqs"]
+    assert (await client.request("GET", "/readyz")).status == 503
+    stage.now += 1
+    assert (await client.request("GET", "/readyz")).status == 200
+
+
+async def test_health__when_dependencies_are_missing__is_ok(stage: Stage, client: MemoryClient) -> None:
+    stage.missing["dynamodb"] = RuntimeError()
+
+    answer = await client.request("GET", "/healthz")
+
+    assert (answer.status, answer.json()) == (200, {"status": "ok"})
+
+
+async def test_metrics__when_requests_were_served__count_them_by_route(
+    stage: Stage, client: MemoryClient
+) -> None:
+    await client.request("GET", "/v1/mints/mint_1")
+    await client.request("GET", "/nowhere")
+
+    def count(route: str, status: str) -> float | None:
+        labels = {"method": "GET", "route": route, "status": status}
+        return stage.registry.get_sample_value("mintline_http_request_seconds_count", labels)
+
+    assert count("/v1/mints/{mint_id}", "401") == 1
+    assert count("unknown", "404") == 1

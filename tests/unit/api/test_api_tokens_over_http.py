@@ -1,0 +1,349 @@
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+
+import pytest
+
+from mintline.eth import to_checksum_address
+from mintline.messages import KeyRef
+from mintline.records import Mint, Token, Transfer, canonical_json, digest_of
+from mintline.states import MintStatus
+from mintline_api.testing import CHAIN_ID, CONTRACT, PUBLIC_URL, MemoryClient, Stage
+
+OWNER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+STRANGER = "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC"
+OTHER_CONTRACT = "0xe7f1725E7734CE288F8367e1Bb143E90bb3F0512"
+METADATA = {"name": "Aurora #7", "image": "ar://" + "x" * 43}
+TEXT = canonical_json(METADATA)
+TX_HASH = bytes(31) + b"\x07"
+
+
+def give(stage: Stage, token_id: int, *, owner: str | None = OWNER, block: int = 41, **more: object) -> None:
+    token = Token(
+        chain_id=CHAIN_ID,
+        contract=CONTRACT,
+        token_id=token_id,
+        owner=owner,
+        metadata_digest=digest_of(TEXT),
+        mint_id=None,
+        minted_block=block,
+        block_number=block,
+        tx_hash=TX_HASH,
+    )
+    stage.index.tokens[CONTRACT, token_id] = token.model_copy(update=more)
+    stage.metadata.objects[f"{CHAIN_ID}/{CONTRACT}/{token_id}.json"] = TEXT.encode()
+
+
+def minted(stage: Stage, sub: str, token_id: int) -> str:
+    mint_id = "mint_" + "0" * 25 + str(token_id)
+    stage.mints.items[mint_id] = Mint(
+        mint_id=mint_id,
+        sub=sub,
+        status=MintStatus.MINED,
+        chain_id=CHAIN_ID,
+        contract=CONTRACT,
+        to=OWNER,
+        sender=KeyRef(address=OWNER, subject=sub, chain_id=CHAIN_ID, secret_id="s"),
+        metadata_digest=digest_of(TEXT),
+        request_digest="",
+        created_at=1,
+        updated_at=1,
+        token_id=token_id,
+    )
+    return mint_id
+
+
+async def test_token__when_it_is_indexed__shows_all_that_is_known(stage: Stage, client: MemoryClient) -> None:
+    give(stage, 7, mint_id=minted(stage, "alice", 7))
+
+    answer = await client.request("GET", f"/v1/tokens/{CONTRACT.lower()}/7", headers=stage.headers())
+
+    assert answer.json() == {
+        "chain_id": CHAIN_ID,
+        "contract": CONTRACT,
+        "token_id": "7",
+        "owner": OWNER,
+        "burned": False,
+        "metadata_digest": "0x" + hashlib.sha256(TEXT.encode()).hexdigest(),
+        "metadata_url": f"{PUBLIC_URL}/v1/metadata/{CONTRACT}/7",
+        "minted_block": 41,
+        "block_number": 41,
+        "tx_hash": "0x" + TX_HASH.hex(),
+        "finality": "pending",
+        "metadata": METADATA,
+        "metadata_verified": True,
+        "mint": {"mint_id": "mint_" + "0" * 25 + "7", "status": "mined"},
+        "index": {
+            "head_block": 44,
+            "head_timestamp": "2026-11-23T01:50:53.000Z",
+            "finalized_block": 40,
+            "lag_seconds": 1.0,
+        },
+    }
+
+
+@pytest.mark.parametrize(("block", "finality"), [(40, "finalized"), (41, "pending")])
+async def test_token__when_its_block_is_final_or_not__says_so(
+    stage: Stage, client: MemoryClient, block: int, finality: str
+) -> None:
+    give(stage, 7, block=block)
+
+    answer = await client.request("GET", f"/v1/tokens/{CONTRACT}/7", headers=stage.headers())
+
+    assert answer.json()["finality"] == finality
+
+
+async def test_token__when_someone_else_minted_it__hides_the_mint_id(
+    stage: Stage, client: MemoryClient
+) -> None:
+    give(stage, 7, mint_id=minted(stage, "bob", 7))
+
+    answer = await client.request("GET", f"/v1/tokens/{CONTRACT}/7", headers=stage.headers("alice"))
+
+    assert answer.json()["mint"] == {"mint_id": None, "status": "mined"}
+
+
+async def test_token__when_it_is_burned_and_the_index_is_empty__has_no_owner_and_no_freshness(
+    stage: Stage, client: MemoryClient
+) -> None:
+    give(stage, 7, owner=None, metadata_digest=None)
+    stage.index.head = None
+    stage.metadata.objects.clear()
+
+    view = (await client.request("GET", f"/v1/tokens/{CONTRACT}/7", headers=stage.headers())).json()
+
+    assert (view["owner"], view["burned"], view["finality"]) == (None, True, "pending")
+    assert (view["metadata"], view["metadata_verified"], view["mint"]) == (None, None, None)
+    assert set(view["index"].values()) == {None}
+
+
+async def test_token__when_the_stored_metadata_was_altered__is_not_verified(
+    stage: Stage, client: MemoryClient
+) -> None:
+    give(stage, 7)
+    stage.metadata.objects[f"{CHAIN_ID}/{CONTRACT}/7.json"] += b" "
+
+    view = (await client.request("GET", f"/v1/tokens/{CONTRACT}/7", headers=stage.headers())).json()
+
+    assert (view["metadata"], view["metadata_verified"]) == (METADATA, False)
+
+
+async def test_token__when_the_id_is_the_largest__is_found(stage: Stage, client: MemoryClient) -> None:
+    largest = 2**256 - 1
+    give(stage, largest)
+
+    answer = await client.request("GET", f"/v1/tokens/{CONTRACT}/{largest}", headers=stage.headers())
+
+    assert answer.json()["token_id"] == str(largest)
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "code"),
+    [
+        (f"/v1/tokens/{STRANGER}/7", 404, "unknown-contract"),
+        (f"/v1/tokens/{STRANGER}/7/transfers", 404, "unknown-contract"),
+        (f"/v1/owners/{OWNER}/tokens?contract={STRANGER}", 404, "unknown-contract"),
+        (f"/v1/metadata/{STRANGER}/7", 404, "unknown-contract"),
+        (f"/v1/metadata/{STRANGER}", 404, "unknown-contract"),
+        (f"/v1/tokens/{CONTRACT}/8", 404, "unknown-token"),
+        (f"/v1/tokens/{CONTRACT}/8/transfers", 404, "unknown-token"),
+        (f"/v1/metadata/{CONTRACT}/8", 404, "unknown-metadata"),
+        (f"/v1/tokens/{CONTRACT}/07", 400, "invalid-parameter"),
+        (f"/v1/tokens/{CONTRACT}/-1", 400, "invalid-parameter"),
+        (f"/v1/tokens/{CONTRACT}/0x7", 400, "invalid-parameter"),
+        (f"/v1/tokens/{CONTRACT}/{2**256}", 400, "invalid-parameter"),
+        (f"/v1/tokens/{CONTRACT}/{'9' * 5000}", 400, "invalid-parameter"),
+        (f"/v1/tokens/{CONTRACT.swapcase().replace('0X', '0x')}/7", 400, "invalid-parameter"),
+        ("/v1/tokens/0x0000000000000000000000000000000000000000/7", 400, "invalid-parameter"),
+        ("/v1/tokens/aurora.eth/7", 400, "invalid-parameter"),
+        ("/v1/owners/0x0000000000000000000000000000000000000000/tokens", 400, "invalid-parameter"),
+        (f"/v1/owners/{OWNER}/tokens?limit=0", 400, "invalid-parameter"),
+        (f"/v1/owners/{OWNER}/tokens?contract=0x12", 400, "invalid-parameter"),
+        (f"/v1/owners/{OWNER}/tokens?cursor=AAAA", 400, "invalid-cursor"),
+        (f"/v1/tokens/{CONTRACT}/7/transfers?cursor=AAAA", 400, "invalid-cursor"),
+        (f"/v1/tokens/{CONTRACT}/7?fields=owner", 400, "invalid-parameter"),
+    ],
+)
+async def test_query__when_it_asks_for_nothing_there_is__says_what(
+    stage: Stage, client: MemoryClient, path: str, status: int, code: str
+) -> None:
+    give(stage, 7)
+
+    answer = await client.request("GET", path, headers=stage.headers())
+
+    assert (answer.status, answer.json()["code"]) == (status, code)
+    assert answer.headers["content-type"].startswith("application/problem+json")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/wallet",
+        "/v1/mints",
+        f"/v1/tokens/{CONTRACT}/7",
+        f"/v1/tokens/{CONTRACT}/7/transfers",
+        f"/v1/owners/{OWNER}/tokens",
+    ],
+)
+async def test_query__when_there_is_no_token__is_refused(client: MemoryClient, path: str) -> None:
+    answer = await client.request("GET", path)
+
+    assert (answer.status, answer.json()["code"]) == (401, "no-token")
+
+
+async def test_contract__when_it_is_added_later__is_known_within_seconds(
+    stage: Stage, client: MemoryClient
+) -> None:
+    path = f"/v1/metadata/{OTHER_CONTRACT}"
+    assert (await client.request("GET", path)).status == 404
+    collection = stage.index.collections[CONTRACT]
+    stage.index.collections[OTHER_CONTRACT] = collection.model_copy(update={"contract": OTHER_CONTRACT})
+    assert (await client.request("GET", path)).status == 404
+    stage.now += 5
+
+    assert (await client.request("GET", path)).status == 200
+
+
+async def test_owned__when_paged__gives_each_token_once_by_contract_and_number(
+    stage: Stage, client: MemoryClient
+) -> None:
+    for token_id in (10, 9, 1, 100, 2):
+        give(stage, token_id)
+    give(stage, 5, owner=STRANGER)
+    give(stage, 6, owner=None)
+
+    seen: list[str] = []
+    target = f"/v1/owners/{OWNER}/tokens?contract={CONTRACT}&limit=2"
+    cursor = ""
+    for _ in range(5):
+        page = (await client.request("GET", target + cursor, headers=stage.headers())).json()
+        seen += [item["token_id"] for item in page["items"]]
+        if page["next_cursor"] is None:
+            break
+        cursor = f"&cursor={page['next_cursor']}"
+
+    assert seen == ["1", "2", "9", "10", "100"]
+    assert page["index"]["head_block"] == 44
+
+
+async def test_owned__when_the_cursor_is_of_another_owner__refuses(
+    stage: Stage, client: MemoryClient
+) -> None:
+    for token_id in (1, 2):
+        give(stage, token_id)
+    page = (await client.request("GET", f"/v1/owners/{OWNER}/tokens?limit=1", headers=stage.headers())).json()
+    cursor = page["next_cursor"]
+
+    for target in (f"/v1/owners/{STRANGER}/tokens?", f"/v1/owners/{OWNER}/tokens?contract={CONTRACT}&"):
+        answer = await client.request("GET", f"{target}cursor={cursor}", headers=stage.headers())
+        assert answer.json()["code"] == "invalid-cursor"
+
+
+async def test_transfers__when_paged__gives_each_event_newest_first(
+    stage: Stage, client: MemoryClient
+) -> None:
+    give(stage, 7)
+    parties = [None, OWNER, STRANGER, None]
+    for number, (sender, recipient) in enumerate(itertools.pairwise(parties)):
+        stage.index.events.append(
+            Transfer(
+                chain_id=CHAIN_ID,
+                contract=CONTRACT,
+                token_id=7,
+                sender=sender,
+                recipient=recipient,
+                block_number=39 + number,
+                block_hash=bytes(32),
+                log_index=number,
+                tx_hash=TX_HASH,
+                timestamp=1_795_398_600,
+            )
+        )
+    target = f"/v1/tokens/{CONTRACT}/7/transfers?limit=2"
+    first = (await client.request("GET", target, headers=stage.headers())).json()
+    rest = await client.request("GET", f"{target}&cursor={first['next_cursor']}", headers=stage.headers())
+
+    items = first["items"] + rest.json()["items"]
+    assert [(item["sender"], item["recipient"]) for item in items] == [
+        (STRANGER, None),
+        (OWNER, STRANGER),
+        (None, OWNER),
+    ]
+    assert [item["finality"] for item in items] == ["pending", "finalized", "finalized"]
+    assert items[0]["timestamp"] == "2026-11-23T01:50:00.000Z"
+    assert rest.json()["next_cursor"] is None
+
+
+async def test_metadata__when_asked_for_by_anyone__is_the_minted_bytes_and_cacheable(
+    stage: Stage, client: MemoryClient
+) -> None:
+    give(stage, 7)
+
+    answer = await client.request("GET", f"/v1/metadata/{CONTRACT}/7")
+
+    assert (answer.status, answer.body) == (200, TEXT.encode())
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["etag"] == f'"{hashlib.sha256(TEXT.encode()).hexdigest()}"'
+    assert "public, max-age=3600" in answer.headers["cache-control"]
+    assert answer.headers["access-control-allow-origin"] == "*"
+
+
+@pytest.mark.parametrize("form", ["{}", "W/{}", '"other", {}', "*"])
+async def test_metadata__when_the_client_has_it__is_not_sent_again(
+    stage: Stage, client: MemoryClient, form: str
+) -> None:
+    give(stage, 7)
+    path = f"/v1/metadata/{CONTRACT}/7"
+    etag = (await client.request("GET", path)).headers["etag"]
+
+    answer = await client.request("GET", path, headers={"If-None-Match": form.format(etag)})
+    stale = await client.request("GET", path, headers={"If-None-Match": '"other"'})
+
+    assert (answer.status, answer.body, answer.headers["etag"]) == (304, b"", etag)
+    assert "max-age" in answer.headers["cache-control"]
+    assert stale.status == 200
+
+
+async def test_metadata__when_only_the_head_is_asked_for__has_no_body(
+    stage: Stage, client: MemoryClient
+) -> None:
+    give(stage, 7)
+
+    answer = await client.request("HEAD", f"/v1/metadata/{CONTRACT}/7")
+
+    assert (answer.status, answer.body) == (200, b"")
+    assert answer.headers["content-length"] == str(len(TEXT))
+
+
+async def test_metadata__when_it_is_missing__is_not_remembered_as_missing(
+    stage: Stage, client: MemoryClient
+) -> None:
+    path = f"/v1/metadata/{CONTRACT}/7"
+    absent = await client.request("GET", path)
+    give(stage, 7)
+
+    assert (absent.status, absent.headers["cache-control"]) == (404, "no-store")
+    assert (await client.request("GET", path)).status == 200
+
+
+async def test_collection_metadata__when_nothing_richer_is_stored__names_the_collection(
+    stage: Stage, client: MemoryClient
+) -> None:
+    plain = await client.request("GET", f"/v1/metadata/{CONTRACT}")
+    stage.metadata.objects[f"{CHAIN_ID}/{CONTRACT}/contract.json"] = b'{"name":"Aurora","image":"x"}'
+    rich = await client.request("GET", f"/v1/metadata/{CONTRACT}")
+
+    assert plain.json() == {"name": "Aurora", "symbol": "AUR"}
+    assert rich.json() == json.loads('{"name":"Aurora","image":"x"}')
+
+
+async def test_address__when_it_is_lower_case__is_answered_with_its_checksum(
+    stage: Stage, client: MemoryClient
+) -> None:
+    give(stage, 7)
+
+    answer = await client.request("GET", f"/v1/owners/{OWNER.lower()}/tokens", headers=stage.headers())
+
+    assert answer.json()["items"][0]["owner"] == to_checksum_address(OWNER)
