@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from eth_keys import keys as eth_keys
+from eth_account import Account
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,7 +20,7 @@ def spki(secret: int, curve: ec.EllipticCurve | None = None) -> bytes:
 
 @given(st.integers(min_value=1, max_value=SECP256K1_N - 1))
 def test_address__when_the_key_is_on_secp256k1__is_the_reference_implementations(secret: int) -> None:
-    reference = eth_keys.PrivateKey(secret.to_bytes(32, "big")).public_key.to_checksum_address()
+    reference = Account.from_key(secret.to_bytes(32, "big")).address
 
     assert address_of_spki(spki(secret)) == reference
 

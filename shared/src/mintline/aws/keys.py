@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from types_aiobotocore_kms import KMSClient
     from types_aiobotocore_secretsmanager import SecretsManagerClient
 
-_SPKI_PREFIX = bytes.fromhex("3056301006072a8648ce3d020106052b8104000a034200")
-"""SubjectPublicKeyInfo {id-ecPublicKey, secp256k1}, BIT STRING of 65 bytes follows (RFC 5480, SEC 2)."""
+_SPKI_PREFIX = bytes.fromhex("3056301006072a8648ce3d020106052b8104000a03420004")
+"""SubjectPublicKeyInfo {id-ecPublicKey, secp256k1} up to the coordinates of an uncompressed point (RFC 5480)."""
 
 _FIELD_PRIME = 2**256 - 2**32 - 977
 
@@ -34,14 +34,13 @@ def address_of_spki(der: bytes) -> str:
 
     Raises ValueError for another curve, a compressed point, or a point that is not on the curve.
     """
-    if len(der) != len(_SPKI_PREFIX) + 65 or not der.startswith(_SPKI_PREFIX):
+    if len(der) != len(_SPKI_PREFIX) + 64 or not der.startswith(_SPKI_PREFIX):
         raise ValueError("not the SubjectPublicKeyInfo of an uncompressed secp256k1 key")
-    point = der[len(_SPKI_PREFIX) :]
-    x, y = int.from_bytes(point[1:33], "big"), int.from_bytes(point[33:], "big")
+    x, y = int.from_bytes(der[-64:-32], "big"), int.from_bytes(der[-32:], "big")
     on_curve = (y * y - (x * x * x + 7)) % _FIELD_PRIME == 0
     if x >= _FIELD_PRIME or y >= _FIELD_PRIME or not on_curve:
         raise ValueError("not a point on secp256k1")
-    return address_of_public_key(point)
+    return address_of_public_key(der[-65:])
 
 
 @dataclass(frozen=True, slots=True)
