@@ -177,8 +177,8 @@ async def test_line__when_processes_die_anywhere__then_every_nonce_is_used_once_
 ) -> None:
     line = Line(world, seed, make, signed)
     await line.start()
-    line.faults = 0.05
-    for _ in range(2000):
+    for turn in range(2000):
+        line.faults = 0.1 if turn < 500 else 0.0
         await line.turn()
         if line.idle:
             break
