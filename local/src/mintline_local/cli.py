@@ -155,6 +155,7 @@ def status(*, state: State = DEFAULT_STATE, as_json: Json = False) -> None:
     screen = Screen(as_json=as_json)
     report = execute(look(running_line(state)))
     screen.say(f"API {report['api_url']}, contract {report['contract']} on chain {report['chain_id']}")
+    screen.say(f"Index at block {report['indexed']}, chain at {report['head']}")
     for process in report["processes"]:
         style = "green" if process["ready"] else "red"
         screen.stage(process["name"], f"pid {process['pid'] or '-'}  {process['detail']}", style=style)

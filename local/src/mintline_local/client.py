@@ -131,6 +131,4 @@ def described(problem: Any) -> str:
     """Return what an RFC 9457 problem says, in one line."""
     if not isinstance(problem, dict):
         return str(problem)
-    errors = problem.get("errors")
-    said = problem.get("detail") or problem.get("title") or "no reason given"
-    return f"{said} {errors}" if errors else str(said)
+    return str(problem.get("detail") or problem.get("title") or "no reason given")

@@ -8,6 +8,15 @@ from typing import Any
 
 import aiohttp
 
+from mintline.aws.dynamo import Dynamo
+from mintline.aws.records import from_item
+from mintline.errors import Retryable
+from mintline.records import Checkpoint
+from mintline.resources import CHECKPOINTS
+from mintline_local.client import aws_client
+from mintline_local.principals import AwsCredentials
+from mintline_local.probes import rpc
+
 TIMEOUT = aiohttp.ClientTimeout(total=3)
 
 
@@ -15,8 +24,39 @@ async def look(info: Mapping[str, Any]) -> dict[str, Any]:
     """Return the line's addresses and one entry per process: name, pid, ready, detail."""
     async with aiohttp.ClientSession(timeout=TIMEOUT) as http:
         processes = await asyncio.gather(*(_process(http, info, name) for name in _names(info)))
+        chain, index = await asyncio.gather(_head(http, info), _indexed(info))
     shared = ("api_url", "rpc_url", "aws_endpoint_url", "kms_url", "chain_id", "contract", "state_dir")
-    return {**{key: info[key] for key in shared}, "processes": list(processes)}
+    return {
+        **{key: info[key] for key in shared},
+        "head": chain,
+        "indexed": index,
+        "processes": list(processes),
+    }
+
+
+async def _head(http: aiohttp.ClientSession, info: Mapping[str, Any]) -> int | None:
+    try:
+        return int(await rpc(http, info["rpc_url"], "eth_blockNumber", []), 16)
+    except (aiohttp.ClientError, TimeoutError, RuntimeError):
+        return None
+
+
+async def _indexed(info: Mapping[str, Any]) -> int | None:
+    """Return the last block in the index, or None before its first or without an answer."""
+    async with aws_client(
+        "dynamodb",
+        endpoint_url=info["aws_endpoint_url"],
+        region=info["region"],
+        credentials=AwsCredentials(**info["operator"]),
+    ) as dynamodb:
+        dynamo = Dynamo(dynamodb, info["prefix"])
+        try:
+            item = await dynamo.get(CHECKPOINTS, {"chain": str(info["chain_id"])})
+        except Retryable:
+            return None
+        finally:
+            await dynamo.aclose()
+    return None if item is None else from_item(Checkpoint, item).head_number
 
 
 def _names(info: Mapping[str, Any]) -> list[str]:

@@ -89,9 +89,16 @@ def test_command__when_its_work_fails__ends_with_one_line_and_a_code(
     assert captured.err.count("\n") == 1
 
 
-def test_described__when_a_problem_has_errors__shows_them() -> None:
-    problem = {"title": "Bad", "detail": "Two faults.", "errors": [{"pointer": "/to"}]}
-    assert described(problem) == "Two faults. [{'pointer': '/to'}]"
+@pytest.mark.parametrize(
+    ("problem", "words"),
+    [
+        ({"title": "Bad", "detail": "Two faults."}, "Two faults."),
+        ({"title": "Bad"}, "Bad"),
+        (["odd"], "['odd']"),
+    ],
+)
+def test_described__when_it_is_a_problem__is_its_most_telling_sentence(problem: object, words: str) -> None:
+    assert described(problem) == words
 
 
 def invoke(*arguments: str) -> Any:
