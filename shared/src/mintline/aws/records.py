@@ -20,9 +20,14 @@ def to_item(record: Frozen) -> Item:
 
 
 def from_item(model: type[RecordT], item: Item) -> RecordT:
-    """Return a record from an item, whose further attributes (keys of indexes, say) are passed over."""
-    fields = model.model_fields
-    return model.model_validate({name: value for name, value in item.items() if name in fields})
+    """Return a record from an item, whose further attributes (keys of indexes, say) are passed over.
+
+    An absent attribute is the field's default, or None.
+    """
+    fields = model.model_fields.items()
+    return model.model_validate(
+        {name: item.get(name) for name, field in fields if name in item or field.is_required()}
+    )
 
 
 def transition(

@@ -1,0 +1,216 @@
+"""What DynamoDB leaves undone, refuses or fails: behaviours that an emulator does not show on demand."""
+
+import asyncio
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+from structlog.testing import capture_logs
+
+from mintline.aws.dynamo import (
+    Clause,
+    ConditionFailed,
+    Contended,
+    Dynamo,
+    Put,
+    TransactionCancelled,
+    Update,
+)
+from mintline.errors import Throttled, Unavailable
+from mintline.resources import MINTS
+
+if TYPE_CHECKING:
+    from tests.unit.aws.conftest import Scripted
+
+NEW = Clause("new", "mint_id", "missing")
+SOURCE = Clause("source", "status", "eq", ("accepted",))
+
+
+@pytest.fixture
+def dynamo(client: "Scripted", naps: list[float]) -> Dynamo:
+    async def sleep(seconds: float) -> None:
+        naps.append(seconds)
+
+    adapter: Any = client
+    return Dynamo(adapter, "p", linger=0.001, sleep=sleep, rng=Random(1))
+
+
+def put(n: int) -> Put:
+    return Put(MINTS, {"mint_id": f"m{n}"}, where=(NEW,))
+
+
+def key(n: int) -> dict[str, Any]:
+    return {"mint_id": {"S": f"m{n}"}}
+
+
+async def test_get__when_keys_are_left_unprocessed__asks_again_for_those(
+    client: "Scripted", dynamo: Dynamo, naps: list[float]
+) -> None:
+    def answer(arguments: dict[str, Any]) -> Any:
+        keys = arguments["RequestItems"]["p-mints"]["Keys"]
+        left = {"p-mints": {"Keys": keys[1:], "ConsistentRead": True}} if keys[1:] else {}
+        return {"Responses": {"p-mints": keys[:1]}, "UnprocessedKeys": left}
+
+    client.on("batch_get_item", answer)
+    found = await asyncio.gather(*(dynamo.get(MINTS, {"mint_id": f"m{n}"}) for n in range(3)))
+    assert [item and item["mint_id"] for item in found] == ["m0", "m1", "m2"]
+    assert client.count("batch_get_item") == 3
+    assert len(naps) == 2
+    assert naps == sorted(naps)
+
+
+async def test_get__when_a_key_stays_unprocessed__throttles_its_callers_alone(
+    client: "Scripted", dynamo: Dynamo
+) -> None:
+    def answer(arguments: dict[str, Any]) -> Any:
+        keys = arguments["RequestItems"]["p-mints"]["Keys"]
+        left = {"p-mints": {"Keys": [key(1)], "ConsistentRead": True}}
+        return {"Responses": {"p-mints": [k for k in keys if k != key(1)]}, "UnprocessedKeys": left}
+
+    client.on("batch_get_item", answer)
+    asks = [dynamo.get(MINTS, {"mint_id": f"m{n}"}) for n in range(3)]
+    results = await asyncio.gather(*asks, return_exceptions=True)
+    assert results[0] == {"mint_id": "m0"}
+    assert isinstance(results[1], Throttled)
+    assert results[2] == {"mint_id": "m2"}
+
+
+async def test_write__when_statements_are_throttled__repeats_only_those(
+    client: "Scripted", dynamo: Dynamo
+) -> None:
+    rounds: list[int] = []
+
+    def answer(arguments: dict[str, Any]) -> Any:
+        rounds.append(len(arguments["Statements"]))
+        throttled = {"Error": {"Code": "ThrottlingError", "Message": "slow down"}}
+        return {"Responses": [{}] + [throttled] * (len(arguments["Statements"]) - 1)}
+
+    client.on("batch_execute_statement", answer)
+    await asyncio.gather(*(dynamo.write(put(n)) for n in range(4)))
+    assert rounds == [4, 3, 2, 1]
+
+
+@pytest.mark.parametrize("code", ["ThrottlingError", "TransactionConflict", "InternalServerError"])
+async def test_write__when_a_statement_never_gets_through__is_throttled_and_no_conflict(
+    client: "Scripted", dynamo: Dynamo, naps: list[float], code: str
+) -> None:
+    client.on("batch_execute_statement", lambda _: {"Responses": [{"Error": {"Code": code}}]})
+    with pytest.raises(Throttled, match=code):
+        await dynamo.write(put(1))
+    assert 2 < sum(naps) < 10
+
+
+async def test_write__when_aws_sends_no_item_with_a_duplicate__asks_the_single_item_api(
+    client: "Scripted", dynamo: Dynamo
+) -> None:
+    client.on("batch_execute_statement", lambda _: {"Responses": [{"Error": {"Code": "DuplicateItem"}}]})
+    client.on(
+        "put_item",
+        lambda _: ClientError(
+            {"Error": {"Code": "ConditionalCheckFailedException"}, "Item": {**key(1), "n": {"N": "5"}}},  # type: ignore[typeddict-unknown-key] # DynamoDB's own
+            "PutItem",
+        ),
+    )
+    with pytest.raises(ConditionFailed) as failed:
+        await dynamo.write(put(1))
+    assert failed.value.item == {"mint_id": "m1", "n": 5}
+
+
+async def test_write__when_aws_sends_the_item_with_a_duplicate__asks_nothing_more(
+    client: "Scripted", dynamo: Dynamo
+) -> None:
+    error = {"Code": "DuplicateItem", "Item": key(1)}
+    client.on("batch_execute_statement", lambda _: {"Responses": [{"Error": error}]})
+    with pytest.raises(ConditionFailed) as failed:
+        await dynamo.write(put(1))
+    assert failed.value.item == {"mint_id": "m1"}
+    assert client.count("put_item") == 0
+
+
+async def test_write__when_partiql_refuses_a_statement__falls_back_to_the_single_item_api(
+    client: "Scripted", dynamo: Dynamo
+) -> None:
+    client.on(
+        "batch_execute_statement",
+        lambda arguments: {
+            "Responses": [{}] + [{"Error": {"Code": "ValidationError"}}] * (len(arguments["Statements"]) - 1)
+        },
+    )
+    client.on("update_item", lambda _: {})
+    update = Update(MINTS, {"mint_id": "m1"}, set={"status": "built"}, where=(SOURCE,))
+    with capture_logs() as logs:
+        await asyncio.gather(dynamo.write(put(0)), dynamo.write(update))
+    assert client.count("update_item") == 1
+    assert [entry["event"] for entry in logs] == ["partiql_statement_refused"]
+
+
+async def test_write__when_plain_items_are_left_unprocessed__writes_those_again(
+    client: "Scripted", dynamo: Dynamo
+) -> None:
+    sizes: list[int] = []
+
+    def answer(arguments: dict[str, Any]) -> Any:
+        requests = arguments["RequestItems"]["p-mints"]
+        sizes.append(len(requests))
+        return {"UnprocessedItems": {"p-mints": requests[2:]} if requests[2:] else {}}
+
+    client.on("batch_write_item", answer)
+    await asyncio.gather(*(dynamo.write(Put(MINTS, {"mint_id": f"m{n}"})) for n in range(5)))
+    assert sizes == [5, 3, 1]
+
+
+async def test_write__when_the_endpoint_is_down__is_unavailable_for_everyone(
+    client: "Scripted", dynamo: Dynamo
+) -> None:
+    client.on("batch_execute_statement", lambda _: EndpointConnectionError(endpoint_url="http://x"))
+    results = await asyncio.gather(*(dynamo.write(put(n)) for n in range(3)), return_exceptions=True)
+    assert [type(result) for result in results] == [Unavailable] * 3
+
+
+def cancelled(*codes: str) -> ClientError:
+    response: Any = {
+        "Error": {"Code": "TransactionCanceledException"},
+        "CancellationReasons": [{"Code": code} for code in codes],
+    }
+    return ClientError(response, "TransactWriteItems")
+
+
+async def test_transact__when_another_writer_interferes__tries_again(
+    client: "Scripted", dynamo: Dynamo, naps: list[float]
+) -> None:
+    answers: list[Any] = [cancelled("TransactionConflict", "None"), cancelled("None", "ThrottlingError"), {}]
+    client.on("transact_write_items", lambda _: answers.pop(0))
+    await dynamo.transact([put(1), put(2)])
+    assert answers == []
+    assert len(naps) == 2
+
+
+async def test_transact__when_others_never_let_go__is_retryable_and_no_conflict(
+    client: "Scripted", dynamo: Dynamo
+) -> None:
+    client.on("transact_write_items", lambda _: cancelled("TransactionConflict"))
+    with pytest.raises(Contended):
+        await dynamo.transact([put(1)])
+
+
+async def test_transact__when_a_clause_fails_among_conflicts__is_final(
+    client: "Scripted", dynamo: Dynamo
+) -> None:
+    client.on("transact_write_items", lambda _: cancelled("TransactionConflict", "ConditionalCheckFailed"))
+    with pytest.raises(TransactionCancelled) as failed:
+        await dynamo.transact([put(1), put(2)])
+    assert [reason.code for reason in failed.value.reasons] == [
+        "TransactionConflict",
+        "ConditionalCheckFailed",
+    ]
+    assert client.count("transact_write_items") == 1
+
+
+async def test_transact__when_the_request_itself_is_wrong__is_not_retried(
+    client: "Scripted", dynamo: Dynamo
+) -> None:
+    client.on("transact_write_items", lambda _: cancelled("None", "ValidationError"))
+    with pytest.raises(ClientError):
+        await dynamo.transact([put(1), put(2)])
+    assert client.count("transact_write_items") == 1
