@@ -48,12 +48,14 @@ class Line:
     contract: str = ""
     deployed_block: int = 0
     started: int = 0
+    skipped: float = 0.0
+    """Seconds by which the indexers' clocks are ahead."""
 
     @property
     def store(self) -> DynamoStore:
         return DynamoStore(self.dynamo, chain_id=CHAIN_ID)
 
-    def indexer(self, *, takeover_after: float = 5.0, widest: int = 1_000, whole: int = 5_000) -> Indexer:
+    def indexer(self, *, widest: int = 1_000, whole: int = 5_000) -> Indexer:
         self.started += 1
         return Indexer(
             chain=NodeChain(self.node, self.rpc),
@@ -61,11 +63,11 @@ class Line:
             collections=DynamoCollections(self.client, prefix=self.prefix, chain_id=CHAIN_ID),
             chain_id=CHAIN_ID,
             writer=f"writer-{self.started}",
-            takeover_after=takeover_after,
+            takeover_after=10.0,
             widest=widest,
             whole=whole,
             metrics=Metrics(CollectorRegistry()),
-            clock=time.monotonic,
+            clock=lambda: time.monotonic() + self.skipped,
             now=lambda: time.time_ns() // 1_000_000,
             rng=random.Random(1),
         )

@@ -26,7 +26,7 @@ FINALITY = 4
 CONTRACTS = tuple("0x" + f"{n}" * 40 for n in (1, 2))
 OWNERS = tuple("0x" + f"{n}" * 40 for n in (3, 4, 5))
 ELSEWHERE = "0x" + "6" * 40
-SEEDS = int(os.environ.get("INDEXER_SEEDS", "60"))
+SEEDS = int(os.environ.get("INDEXER_SEEDS", "40"))
 
 
 class Crash(BaseException):
