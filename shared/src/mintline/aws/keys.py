@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from types_aiobotocore_secretsmanager import SecretsManagerClient
 
 _SPKI_PREFIX = bytes.fromhex("3056301006072a8648ce3d020106052b8104000a03420004")
-"""SubjectPublicKeyInfo {id-ecPublicKey, secp256k1} up to the coordinates of an uncompressed point (RFC 5480)."""
+"""SubjectPublicKeyInfo {id-ecPublicKey, secp256k1} up to an uncompressed point's coordinates (RFC 5480)."""
 
 _FIELD_PRIME = 2**256 - 2**32 - 977
 
