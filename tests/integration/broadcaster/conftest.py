@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
+from pydantic import SecretStr
+
+from mintline.aws.dynamo import Dynamo, Put
+from mintline.aws.queues import Queues
+from mintline.aws.records import to_item
+from mintline.aws.session import AwsCalls, open_client
+from mintline.chain.node import Node
+from mintline.chain.rpc import Rpc
+from mintline.eth import keccak256, to_checksum_address
+from mintline.messages import (
+    AnyIntent,
+    Broadcast,
+    Fees,
+    KeyRef,
+    SignMint,
+    SignNoop,
+    SignTopUp,
+    Voucher,
+)
+from mintline.records import Mint
+from mintline.resources import BROADCAST, MINTS, Queue
+from mintline.settings import ServiceSettings
+from mintline.states import MintStatus
+from mintline_broadcaster.dynamo import DynamoLedger
+from mintline_broadcaster.fees import FeeCaps
+from mintline_broadcaster.handlers import broadcast
+from mintline_broadcaster.settings import BroadcasterSettings
+
+CHAIN_ID = 31337
+GWEI = 10**9
+TARGET = to_checksum_address("0x" + "c0" * 20)
+"""An address without code: a call to it succeeds, whatever its data."""
+
+
+@dataclass
+class Line:
+    """The broadcaster's surroundings: emulated queues and tables, a real chain, keys of the test's own."""
+
+    settings: BroadcasterSettings
+    dynamo: Dynamo
+    queues: Queues
+    rpc: Rpc
+    node: Node
+    sqs: Any
+    keys: dict[str, LocalAccount] = field(default_factory=dict)
+    dedup: Any = field(default_factory=itertools.count)
+
+    @property
+    def ledger(self) -> DynamoLedger:
+        return DynamoLedger(self.dynamo)
+
+    async def wallet(self, wei: int = 10**18) -> KeyRef:
+        """Make a funded wallet."""
+        account: LocalAccount = Account.create()
+        self.keys[account.address] = account
+        await self.rpc.call("anvil_setBalance", [account.address, hex(wei)])
+        return KeyRef(address=account.address, subject="user", chain_id=CHAIN_ID, secret_id="secret")
+
+    def mint_intent(self, signer: KeyRef, nonce: int = 0, **changes: Any) -> SignMint:
+        fields: dict[str, Any] = {
+            "signer": signer,
+            "chain_id": CHAIN_ID,
+            "nonce": nonce,
+            "gas": 60_000,
+            "fees": Fees(max_fee_per_gas=20 * GWEI, max_priority_fee_per_gas=GWEI),
+            "mint_id": f"mint_{signer.address}_{nonce}",
+            "contract": TARGET,
+            "voucher": Voucher(
+                token_id=nonce, to=signer.address, metadata_digest=bytes(32), deadline=2 * 10**9
+            ),
+        }
+        return SignMint(**{**fields, **changes})
+
+    def sign(self, intent: AnyIntent) -> Broadcast:
+        """Sign as the enclave does, with a stand-in for the voucher in the data."""
+        match intent:
+            case SignMint():
+                to, value, data = intent.contract, 0, intent.mint_id.encode()
+            case SignTopUp():
+                to, value, data = intent.recipient, intent.value, b""
+            case SignNoop():
+                to, value, data = intent.signer.address, 0, b""
+        transaction: dict[str, Any] = {
+            "type": 2,
+            "chainId": intent.chain_id,
+            "nonce": intent.nonce,
+            "gas": intent.gas,
+            "maxFeePerGas": intent.fees.max_fee_per_gas,
+            "maxPriorityFeePerGas": intent.fees.max_priority_fee_per_gas,
+            "to": to,
+            "value": value,
+            "data": data,
+        }
+        raw = bytes(self.keys[intent.signer.address].sign_transaction(transaction).raw_transaction)
+        return Broadcast(intent=intent, raw=raw, tx_hash=keccak256(raw))
+
+    async def built(self, intent: SignMint, **changes: Any) -> Mint:
+        """Put the intent's mint on record, as the builder leaves it."""
+        fields: dict[str, Any] = {
+            "mint_id": intent.mint_id,
+            "sub": "user",
+            "status": MintStatus.BUILT,
+            "chain_id": intent.chain_id,
+            "contract": intent.contract,
+            "to": intent.voucher.to,
+            "sender": intent.signer,
+            "metadata_digest": bytes(32),
+            "request_digest": "",
+            "created_at": 1,
+            "updated_at": 1,
+            "nonce": intent.nonce,
+            "token_id": 2**255 + intent.nonce,
+        }
+        mint = Mint(**{**fields, **changes})
+        item = to_item(mint) | {"created_key": "000000000000001#x"}
+        await self.dynamo.write(Put(MINTS, item))
+        return mint
+
+    async def enqueue(self, message: Broadcast) -> None:
+        """Send a message, a new one each time, whatever was sent before."""
+        group = message.intent.signer.address
+        await self.queues.send(BROADCAST, message, group=group, dedup=f"test-{next(self.dedup)}")
+
+    async def mint(self, intent: SignMint | SignNoop) -> Mint:
+        found = await self.ledger.get(intent.mint_id)
+        assert found is not None
+        return found
+
+    async def broadcast(self, message: Broadcast, *, now: int = 1_700_000_000_000) -> None:
+        """Handle one message at once, without the queue."""
+        await broadcast(
+            message,
+            ledger=self.ledger,
+            chain=self.node,
+            outbox=self.queues,
+            caps=FeeCaps(self.settings.fee_cap, self.settings.priority_fee_cap),
+            now=now,
+        )
+
+    async def hide_messages_for(self, seconds: int, queue: Queue) -> None:
+        """Change a queue's visibility timeout."""
+        url = (await self.sqs.get_queue_url(QueueName=queue.queue_name(self.settings.resource_prefix)))[
+            "QueueUrl"
+        ]
+        await self.sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": str(seconds)})
+
+    async def settle(self) -> None:
+        """Wait for two blocks."""
+        await self.rpc.call("anvil_mine", ["0x2"])
+
+
+@pytest.fixture
+async def line(aws_settings: ServiceSettings, aws_prefix: str, anvil: str) -> AsyncIterator[Line]:
+    async with AsyncExitStack() as stack:
+        calls = AwsCalls()
+        dynamo = Dynamo(await open_client(stack, "dynamodb", aws_settings, calls=calls), aws_prefix)
+        stack.push_async_callback(dynamo.aclose)
+        sqs = await open_client(stack, "sqs", aws_settings, calls=calls)
+        queues = Queues(sqs, aws_prefix)
+        stack.push_async_callback(queues.aclose)
+        rpc = Rpc([anvil])
+        stack.push_async_callback(rpc.aclose)
+        settings = BroadcasterSettings(
+            aws_endpoint_url=aws_settings.aws_endpoint_url,
+            resource_prefix=aws_prefix,
+            chain_id=CHAIN_ID,
+            rpc_urls=(SecretStr(anvil),),
+        )
+        yield Line(settings, dynamo, queues, rpc, Node(rpc), sqs)
+
+
+@pytest.fixture
+def eventually() -> Callable[..., Any]:
+    """Return a function that waits until an async condition holds, and gives its value."""
+
+    async def wait(condition: Callable[[], Any], seconds: float = 20) -> Any:
+        async with asyncio.timeout(seconds):
+            while not (value := await condition()):  # noqa: ASYNC110 - other processes are polled
+                await asyncio.sleep(0.05)
+        return value
+
+    return wait

@@ -1,0 +1,160 @@
+"""Each fact that anvil can be brought to, and what follows from it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mintline.errors import Deferred
+from mintline.messages import Fees, FundWallet, SignMint, SignNoop, SignTopUp, decode
+from mintline.resources import BUILD, SIGN, Queue
+from mintline.states import MintStatus
+
+pytestmark = pytest.mark.integration
+
+GWEI = 10**9
+
+
+async def sent_to(line: Any, queue: Queue) -> list[Any]:
+    return [decode(received.body) for received in await line.queues.receive(queue, wait=1)]
+
+
+async def test_fact__when_accepted_then_known_then_mined__then_submitted_with_one_attempt(line: Any) -> None:
+    intent = line.mint_intent(await line.wallet())
+    await line.built(intent)
+    message = line.sign(intent)
+    await line.broadcast(message)
+    await line.broadcast(message, now=1_700_000_000_001)
+    await line.settle()
+    await line.broadcast(message)
+    mint = await line.mint(intent)
+    assert mint.status is MintStatus.SUBMITTED
+    assert [attempt.tx_hash for attempt in mint.attempts] == [message.tx_hash]
+    receipt = await line.node.receipt(message.tx_hash)
+    assert receipt is not None
+    assert receipt.status
+
+
+async def test_fact__when_a_pooled_attempt_is_not_outbid__then_the_next_attempt_is_dearer_and_takes_its_place(
+    line: Any,
+) -> None:
+    await line.rpc.call("evm_setIntervalMining", [0])
+    try:
+        wallet = await line.wallet()
+        first = line.mint_intent(wallet)
+        await line.built(first)
+        await line.broadcast(line.sign(first))
+        same = first.model_copy(update={"attempt": 1, "gas": 61_000})
+        await line.broadcast(line.sign(same))
+        [dearer] = await sent_to(line, SIGN)
+        assert isinstance(dearer, SignMint)
+        assert dearer.attempt == 2
+        assert dearer.fees == Fees(max_fee_per_gas=22_500_000_000, max_priority_fee_per_gas=1_125_000_000)
+        message = line.sign(dearer)
+        await line.broadcast(message)
+        await line.settle()
+    finally:
+        await line.rpc.call("evm_setIntervalMining", [1])
+    assert await line.node.receipt(message.tx_hash) is not None
+    assert len((await line.mint(first)).attempts) == 3
+
+
+async def test_fact__when_below_the_base_fee__then_the_next_attempt_follows_the_market(line: Any) -> None:
+    wallet = await line.wallet()
+    intent = line.mint_intent(wallet, fees=Fees(max_fee_per_gas=1, max_priority_fee_per_gas=1))
+    await line.built(intent)
+    await line.broadcast(line.sign(intent))
+    [dearer] = await sent_to(line, SIGN)
+    market = await line.node.fees()
+    assert dearer.fees.max_fee_per_gas >= market.base_fee
+    await line.broadcast(line.sign(dearer))
+    await line.settle()
+    assert await line.node.transaction_count(wallet.address) == 1
+
+
+async def test_fact__when_funds_are_missing__then_they_are_asked_for_and_it_goes_out_when_they_come(
+    line: Any,
+) -> None:
+    wallet = await line.wallet(wei=1)
+    intent = line.mint_intent(wallet)
+    await line.built(intent)
+    message = line.sign(intent)
+    for _ in range(2):
+        with pytest.raises(Deferred):
+            await line.broadcast(message)
+    [fund] = await sent_to(line, BUILD)
+    assert fund == FundWallet(wallet=wallet.address, required=60_000 * 20 * GWEI)
+    await line.rpc.call("anvil_setBalance", [wallet.address, hex(fund.required)])
+    await line.broadcast(message)
+    await line.settle()
+    assert await line.node.receipt(message.tx_hash) is not None
+
+
+async def test_fact__when_the_treasury_is_empty__then_its_top_up_waits(line: Any) -> None:
+    treasury = await line.wallet(wei=1)
+    intent = SignTopUp(
+        signer=treasury,
+        chain_id=31337,
+        nonce=0,
+        gas=21_000,
+        fees=Fees(max_fee_per_gas=20 * GWEI, max_priority_fee_per_gas=GWEI),
+        recipient=(await line.wallet()).address,
+        value=10**15,
+    )
+    with pytest.raises(Deferred):
+        await line.broadcast(line.sign(intent))
+    await line.rpc.call("anvil_setBalance", [treasury.address, hex(10**18)])
+    await line.broadcast(line.sign(intent))
+    await line.settle()
+    assert await line.node.transaction_count(treasury.address) == 1
+
+
+@pytest.mark.parametrize(("gas", "code"), [(20_000, "intrinsic_gas"), (70_000_000, "exceeds_block_gas")])
+async def test_fact__when_its_gas_can_never_do__then_rejected_and_a_noop_fills_the_nonce(
+    line: Any, gas: int, code: str
+) -> None:
+    wallet = await line.wallet(wei=10**20)
+    intent = line.mint_intent(wallet, gas=gas)
+    await line.built(intent)
+    message = line.sign(intent)
+    await line.broadcast(message)
+    mint = await line.mint(intent)
+    assert mint.status is MintStatus.REJECTED
+    assert mint.problem is not None
+    assert mint.problem.code == code
+    [noop] = await sent_to(line, SIGN)
+    assert isinstance(noop, SignNoop)
+    await line.broadcast(line.sign(noop))
+    await line.settle()
+    assert await line.node.transaction_count(wallet.address) == 1
+    assert await line.node.receipt(message.tx_hash) is None
+
+
+async def test_fact__when_a_stranger_uses_the_nonce__then_the_mint_waits_for_finality_and_is_rejected(
+    line: Any,
+) -> None:
+    wallet = await line.wallet()
+    intent = line.mint_intent(wallet)
+    await line.built(intent)
+    stranger = line.sign(
+        SignNoop(
+            signer=wallet, chain_id=31337, nonce=0, gas=21_000, fees=intent.fees, mint_id="mint_elsewhere"
+        )
+    )
+    await line.rpc.call("evm_setIntervalMining", [0])
+    try:
+        await line.node.send_raw(stranger.raw)
+        await line.rpc.call("anvil_mine", ["0x1"])
+        message = line.sign(intent)
+        with pytest.raises(Deferred):
+            await line.broadcast(message)
+        assert (await line.mint(intent)).status is MintStatus.SUBMITTED
+        await line.rpc.call("anvil_mine", ["0x5"])
+        await line.broadcast(message)
+    finally:
+        await line.rpc.call("evm_setIntervalMining", [1])
+    mint = await line.mint(intent)
+    assert mint.status is MintStatus.REJECTED
+    assert mint.problem is not None
+    assert mint.problem.code == "nonce_taken"

@@ -1,0 +1,164 @@
+"""The service as it runs: its own process or its own task, real queues, tables and chain."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from mintline.errors import Misconfigured
+from mintline.messages import SignMint
+from mintline.resources import BROADCAST
+from mintline.states import MintStatus
+from mintline_broadcaster.service import run
+
+pytestmark = pytest.mark.integration
+
+SENDERS, NONCES = 10, 30
+VISIBILITY = 5
+"""Seconds for which a killed process hides what it held: shorter than in production, for the test's sake."""
+
+
+@asynccontextmanager
+async def running(line: Any) -> AsyncIterator[None]:
+    stop = asyncio.Event()
+    task = asyncio.create_task(run(line.settings, stop))
+    try:
+        yield
+    finally:
+        stop.set()
+        await task
+
+
+async def spawn(line: Any) -> asyncio.subprocess.Process:
+    environment = {
+        "MINTLINE_AWS_ENDPOINT_URL": line.settings.aws_endpoint_url,
+        "MINTLINE_RESOURCE_PREFIX": line.settings.resource_prefix,
+        "MINTLINE_CHAIN_ID": str(line.settings.chain_id),
+        "MINTLINE_RPC_URLS": json.dumps([url.get_secret_value() for url in line.settings.rpc_urls]),
+    }
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "mintline_broadcaster",
+        env={**os.environ, **environment},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+
+async def intents_of(line: Any) -> list[SignMint]:
+    """Build every sender's mints, and sign and enqueue them out of order."""
+    wallets = await asyncio.gather(*(line.wallet() for _ in range(SENDERS)))
+    intents = [line.mint_intent(wallet, nonce) for wallet in wallets for nonce in range(NONCES)]
+    await asyncio.gather(*(line.built(intent) for intent in intents))
+    shuffled = random.Random(5).sample(intents, len(intents))
+    await asyncio.gather(*(line.enqueue(line.sign(intent)) for intent in shuffled))
+    return intents
+
+
+async def check_all_landed(line: Any, intents: list[SignMint]) -> None:
+    for intent in intents:
+        mint = await line.mint(intent)
+        assert mint.status is MintStatus.SUBMITTED
+        [attempt] = mint.attempts
+        receipt = await line.node.receipt(attempt.tx_hash)
+        assert receipt is not None
+        assert receipt.status
+    for address in {intent.signer.address for intent in intents}:
+        assert await line.node.transaction_count(address) == NONCES
+
+
+async def test_service__when_300_transactions_come_out_of_order__then_all_land_once(
+    line: Any, eventually: Callable[..., Any], record_property: Callable[[str, object], None]
+) -> None:
+    intents = await intents_of(line)
+    wallets = {intent.signer.address for intent in intents}
+    started = time.monotonic()
+
+    async def empty() -> bool:
+        depth = await line.queues.depth(BROADCAST)
+        return bool(depth.visible + depth.in_flight == 0)
+
+    async with running(line):
+        await eventually(empty, 30)
+        record_property("tx_per_s", len(intents) / (time.monotonic() - started))
+
+        async def landed() -> bool:
+            counts = await asyncio.gather(*(line.node.transaction_count(one) for one in wallets))
+            return set(counts) == {NONCES}
+
+        await eventually(landed)
+    await check_all_landed(line, intents)
+
+
+async def test_service__when_killed_in_the_middle__then_its_successor_ends_the_work_and_doubles_nothing(
+    line: Any, eventually: Callable[..., Any]
+) -> None:
+    intents = await intents_of(line)
+    await line.hide_messages_for(VISIBILITY, BROADCAST)
+
+    async def some_submitted() -> bool:
+        mints = await asyncio.gather(*(line.mint(intent) for intent in intents))
+        return sum(mint.status is MintStatus.SUBMITTED for mint in mints) > 20
+
+    victim = await spawn(line)
+    await eventually(some_submitted)
+    os.kill(victim.pid, signal.SIGKILL)
+    await victim.communicate()
+
+    async def landed() -> bool:
+        counts = await asyncio.gather(
+            *(line.node.transaction_count(address) for address in {i.signer.address for i in intents})
+        )
+        return set(counts) == {NONCES}
+
+    async with running(line):
+        # What the victim held comes back when its visibility timeout ends.
+        await eventually(landed, VISIBILITY + 20)
+    await check_all_landed(line, intents)
+
+
+async def test_process__when_told_to_stop__then_it_ends_cleanly_and_logs_no_secret(line: Any) -> None:
+    process = await spawn(line)
+    assert process.stdout is not None
+    lines: list[bytes] = []
+    async with asyncio.timeout(20):
+        while not lines or b"broadcaster_ready" not in lines[-1]:
+            lines.append(await process.stdout.readline())
+            assert lines[-1]
+    process.terminate()
+    async with asyncio.timeout(20):
+        output, errors = await process.communicate()
+    assert (process.returncode, errors) == (0, b"")
+    everything = b"".join(lines) + output
+    assert all(json.loads(entry)["service"] == "broadcaster" for entry in everything.splitlines())
+    assert line.settings.rpc_urls[0].get_secret_value().encode() not in everything
+
+
+async def test_service__when_the_node_serves_another_chain__then_it_does_not_start(line: Any) -> None:
+    settings = line.settings.model_copy(update={"chain_id": 1})
+    with pytest.raises(Misconfigured, match="MINTLINE_CHAIN_ID"):
+        await run(settings, asyncio.Event())
+
+
+async def test_service__when_a_message_does_not_belong_here__then_it_is_dead_lettered(
+    line: Any, eventually: Callable[..., Any]
+) -> None:
+    intent = line.mint_intent(await line.wallet())
+    await line.queues.send(BROADCAST, intent, group="x", dedup="x")
+
+    async def dead() -> bool:
+        return bool((await line.queues.depth(BROADCAST, dead_letters=True)).visible)
+
+    async with running(line):
+        await eventually(dead)

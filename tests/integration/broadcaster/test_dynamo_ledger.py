@@ -1,0 +1,112 @@
+"""The ledger over DynamoDB keeps what the one in memory keeps."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from mintline.records import Attempt, Problem
+from mintline.states import MintStatus
+from mintline_broadcaster.ports import MintMoved, SignedTransaction
+
+pytestmark = pytest.mark.integration
+
+
+def attempt(number: int, fee: int = 10**9) -> Attempt:
+    return Attempt(tx_hash=bytes([number]) * 32, max_fee_per_gas=fee, max_priority_fee_per_gas=1, at=number)
+
+
+async def test_submit__when_built__then_submitted_with_one_attempt_and_the_rest_untouched(line: Any) -> None:
+    intent = line.mint_intent(await line.wallet(), 3)
+    before = await line.built(intent)
+    await line.ledger.submit(intent.mint_id, attempt(1), nonce=3)
+    after = await line.mint(intent)
+    assert after == before.model_copy(
+        update={
+            "status": MintStatus.SUBMITTED,
+            "attempts": (attempt(1),),
+            "submitted_at": 1,
+            "updated_at": 1,
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"status": status} for status in MintStatus if status is not MintStatus.BUILT] + [{"nonce": 4}],
+)
+async def test_submit__when_elsewhere__then_it_tells_where(line: Any, changes: dict[str, Any]) -> None:
+    intent = line.mint_intent(await line.wallet(), 3)
+    mint = await line.built(intent, **changes)
+    with pytest.raises(MintMoved) as caught:
+        await line.ledger.submit(intent.mint_id, attempt(1), nonce=3)
+    assert caught.value.mint == mint
+    assert await line.mint(intent) == mint
+
+
+async def test_writes__when_there_is_no_such_mint__then_none_and_none_is_made(line: Any) -> None:
+    ledger = line.ledger
+    with pytest.raises(MintMoved) as caught:
+        await ledger.submit("mint_none", attempt(1), nonce=0)
+    assert caught.value.mint is None
+    with pytest.raises(MintMoved):
+        await ledger.reject("mint_none", Problem(code="c", reason="r"), source=MintStatus.BUILT, at=1)
+    assert await ledger.get("mint_none") is None
+
+
+async def test_add_attempt__when_two_race__then_one_of_them_must_look_again(line: Any) -> None:
+    intent = line.mint_intent(await line.wallet())
+    await line.built(intent)
+    await line.ledger.submit(intent.mint_id, attempt(1), nonce=0)
+    seen = await line.mint(intent)
+    results = await asyncio.gather(
+        *(line.ledger.add_attempt(seen, attempt(number)) for number in (2, 3)), return_exceptions=True
+    )
+    [lost] = [result for result in results if result is not None]
+    assert isinstance(lost, MintMoved)
+    after = await line.mint(intent)
+    assert lost.mint == after
+    assert len(after.attempts) == 2
+    assert after.attempts[0] == attempt(1)
+
+
+async def test_add_attempt__when_the_mint_is_mined__then_it_is_left_alone(line: Any) -> None:
+    intent = line.mint_intent(await line.wallet())
+    mint = await line.built(intent, status=MintStatus.MINED, attempts=(attempt(1),))
+    with pytest.raises(MintMoved):
+        await line.ledger.add_attempt(mint, attempt(2))
+    assert await line.mint(intent) == mint
+
+
+@pytest.mark.parametrize("source", [MintStatus.BUILT, MintStatus.SUBMITTED])
+async def test_reject__when_there__then_rejected_with_its_problem_once(line: Any, source: MintStatus) -> None:
+    intent = line.mint_intent(await line.wallet())
+    await line.built(intent, status=source)
+    problem = Problem(code="nonce_taken", reason="A stranger's.")
+    await line.ledger.reject(intent.mint_id, problem, source=source, at=9)
+    mint = await line.mint(intent)
+    assert (mint.status, mint.problem, mint.updated_at) == (MintStatus.REJECTED, problem, 9)
+    with pytest.raises(MintMoved) as caught:
+        await line.ledger.reject(intent.mint_id, problem, source=source, at=10)
+    assert caught.value.mint == mint
+
+
+async def test_record__when_written_twice__then_the_first_stays(line: Any) -> None:
+    fields: dict[str, Any] = {
+        "tx_hash": b"\x07" * 32,
+        "kind": "sign_mint",
+        "mint_id": "mint_1",
+        "sender": (await line.wallet()).address,
+        "nonce": 5,
+        "chain_id": 31337,
+        "raw": b"\x02" * 300,
+        "attempt": 0,
+    }
+    await line.ledger.record(SignedTransaction(**fields, at=1))
+    await line.ledger.record(SignedTransaction(**fields, at=2))
+    from mintline.resources import ATTEMPTS
+
+    item = await line.dynamo.get(ATTEMPTS, {"tx_hash": "0x" + "07" * 32})
+    assert item == {**fields, "tx_hash": "0x" + "07" * 32, "raw": "0x" + "02" * 300, "at": 1}
