@@ -25,10 +25,9 @@ import math
 import random
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
 
 import structlog
 from pydantic import ValidationError
@@ -39,6 +38,7 @@ from mintline.logging import message_context
 from mintline.messages import AnyMessage, decode
 from mintline.queueing import QueuesPort, Received
 from mintline.resources import Queue
+from mintline.tasks import all_ended, before, either, first
 from mintline.tracebacks import digest_of_traceback, frames
 
 __all__ = ["Consumer", "ConsumerMetrics"]
@@ -58,6 +58,10 @@ class _Delivery:
     received: Received
     extend_at: float
     handling: asyncio.Task[None] | None = None
+
+    def is_due(self, now: float) -> bool:
+        """Tell whether to extend: never once it is being settled, which may shorten the timeout."""
+        return self.extend_at <= now and not (self.handling is not None and self.handling.done())
 
 
 @dataclass(slots=True)
@@ -129,7 +133,7 @@ class Consumer:
             raise
 
     async def _loop(self, stop: asyncio.Event, halt: asyncio.Event) -> None:
-        halted = asyncio.ensure_future(_either(stop, halt))
+        halted = asyncio.ensure_future(either(stop, halt))
         extender = asyncio.create_task(self._extend(), name=f"extend:{self._queue.name}")
         try:
             await asyncio.gather(*(self._receive(number, halted) for number in range(self._receivers)))
@@ -142,7 +146,7 @@ class Consumer:
     async def _receive(self, number: int, halted: asyncio.Future[None]) -> None:
         faults = 0
         while not halted.done():
-            if number and not await _before(self._backlog.wait(), halted):
+            if number and not await before(self._backlog.wait(), halted):
                 return
             slots = await self._take_slots(halted)
             batch: list[Received] = []
@@ -157,19 +161,19 @@ class Consumer:
             for received in batch:
                 self._start(received)
             if faults:
-                await _before(self._sleep(self._backoff(faults)), halted)
+                await before(self._sleep(self._backoff(faults)), halted)
             elif len(batch) == self._batch:
                 self._backlog.set()
             else:
                 self._backlog.clear()
                 if batch:
-                    await _before(self._sleep(self._pace), halted)
+                    await before(self._sleep(self._pace), halted)
 
     async def _fetch(self, slots: int, halted: asyncio.Future[None]) -> list[Received]:
         """Receive up to `slots` messages; none on a stop: what SQS handed out by then comes back later."""
         fetch = asyncio.ensure_future(self._queues.receive(self._queue, limit=slots, wait=self._wait))
         try:
-            await _first(fetch, halted)
+            await first(fetch, halted)
         finally:
             if not fetch.done():
                 fetch.cancel()
@@ -182,9 +186,9 @@ class Consumer:
         while not halted.done():
             if self._slots.free == 0:
                 self._slots.freed.clear()
-                await _before(self._slots.freed.wait(), halted)
+                await before(self._slots.freed.wait(), halted)
             if 0 < self._slots.free < self._batch:
-                await _before(self._sleep(self._pace), halted)
+                await before(self._sleep(self._pace), halted)
             if (taken := min(self._slots.free, self._batch)) and not halted.done():
                 self._slots.free -= taken
                 return taken
@@ -207,7 +211,7 @@ class Consumer:
         started = self._clock()
         delivery.handling = asyncio.create_task(self._handled(received), name=f"handle:{received.message_id}")
         try:
-            await _first(delivery.handling)
+            await first(delivery.handling)
         finally:
             self._slots.release()
         outcome, settle = self._outcome(received, delivery.handling)
@@ -257,8 +261,8 @@ class Consumer:
                 return self._retry(received, error)
 
     async def _end(self, received: Received) -> None:
-        self._failures.pop(received.message_id, None)
         await self._queues.delete(received)
+        self._failures.pop(received.message_id, None)
 
     async def _defer(self, received: Received, error: Deferred) -> None:
         """Postpone a message, for ever if need be: SQS itself would dead-letter it by its receive count."""
@@ -269,21 +273,21 @@ class Consumer:
 
     def _retry(self, received: Received, error: BaseException) -> tuple[str, Awaitable[None]]:
         failures = self._failures.pop(received.message_id, 0) + 1
-        if failures >= self._max_attempts:
-            reason = str(error) if isinstance(error, Retryable) else type(error).__name__
-            return "exhausted", self._bury(received, "attempts_exhausted", reason, error)
         self._failures[received.message_id] = failures
         if len(self._failures) > FAILURES_KEPT:
             self._failures.popitem(last=False)
+        if failures >= self._max_attempts:
+            reason = str(error) if isinstance(error, Retryable) else type(error).__name__
+            return "exhausted", self._bury(received, "attempts_exhausted", reason, error)
         delay = error.retry_after if isinstance(error, Retryable) else None
         seconds = math.ceil(delay if delay is not None else self._backoff(failures))
         outcome = "retried" if isinstance(error, Retryable) else "failed"
         return outcome, self._queues.change_visibility(received, seconds)
 
     async def _bury(self, received: Received, code: str, reason: str, error: BaseException) -> None:
-        self._failures.pop(received.message_id, None)
         log.error("message_dead_lettered", queue=self._queue.name, message_id=received.message_id, code=code)
         await self._queues.dead_letter(received, code=code, reason=reason, digest=digest_of_traceback(error))
+        self._failures.pop(received.message_id, None)
 
     def _backoff(self, failures: int) -> float:
         return self._rng.uniform(0.5, 1) * min(BACKOFF_CAP, 2.0**failures)
@@ -294,7 +298,7 @@ class Consumer:
         while True:
             await self._sleep(timeout / 10)
             now = self._clock()
-            due = [delivery for delivery in self._deliveries.values() if delivery.extend_at <= now]
+            due = [delivery for delivery in self._deliveries.values() if delivery.is_due(now)]
             for delivery in due:
                 delivery.extend_at = now + timeout / 2
             calls = (self._queues.change_visibility(delivery.received, timeout) for delivery in due)
@@ -307,39 +311,14 @@ class Consumer:
         if not self._deliveries:
             return
         log.info("consumer_draining", queue=self._queue.name, handlers=len(self._deliveries))
-        rest = asyncio.ensure_future(_all(self._deliveries))
+        rest = asyncio.ensure_future(all_ended(self._deliveries))
         grace = asyncio.ensure_future(self._sleep(self._grace))
-        await _first(rest, grace)
+        await first(rest, grace)
         grace.cancel()
         for delivery in self._deliveries.values():
             if delivery.handling is not None:
                 delivery.handling.cancel()
         await rest
-
-
-async def _first(*futures: asyncio.Future[Any]) -> None:
-    await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
-
-
-async def _all(tasks: Iterable[asyncio.Task[None]]) -> None:
-    await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _either(*events: asyncio.Event) -> None:
-    waits = [asyncio.ensure_future(event.wait()) for event in events]
-    try:
-        await _first(*waits)
-    finally:
-        for wait in waits:
-            wait.cancel()
-
-
-async def _before(work: Awaitable[object], halted: asyncio.Future[None]) -> bool:
-    """Wait for `work` unless the stop comes first; tell whether to go on."""
-    task = asyncio.ensure_future(work)
-    await _first(task, halted)
-    task.cancel()
-    return not halted.done()
 
 
 def _faults(error: ValidationError) -> str:

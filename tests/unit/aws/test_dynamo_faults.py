@@ -128,6 +128,55 @@ async def test_write__when_aws_sends_the_item_with_a_duplicate__asks_nothing_mor
     assert client.count("put_item") == 0
 
 
+UPDATE = Update(
+    MINTS, {"mint_id": "m1"}, set={"status": "built", "at": 5}, remove=("metadata",), where=(SOURCE,)
+)
+DONE = {"mint_id": {"S": "m1"}, "status": {"S": "built"}, "at": {"N": "5"}, "other": {"S": "x"}}
+
+
+@pytest.mark.parametrize(
+    ("retries", "item", "succeeds"),
+    [
+        (1, DONE, True),
+        (0, DONE, False),
+        (1, {**DONE, "at": {"N": "6"}}, False),
+        (1, {**DONE, "metadata": {"S": "{}"}}, False),
+        (1, None, False),
+    ],
+)
+async def test_write__when_the_sdk_repeated_it__recognizes_its_own_work(
+    client: "Scripted", dynamo: Dynamo, retries: int, item: Any, *, succeeds: bool
+) -> None:
+    error = {"Code": "ConditionalCheckFailed", **({"Item": item} if item else {})}
+    metadata = {"RetryAttempts": retries}
+    client.on(
+        "batch_execute_statement", lambda _: {"Responses": [{"Error": error}], "ResponseMetadata": metadata}
+    )
+    if succeeds:
+        await dynamo.write(UPDATE)
+    else:
+        with pytest.raises(ConditionFailed):
+            await dynamo.write(UPDATE)
+
+
+async def test_write__when_a_failed_statement_did_happen__is_not_its_own_conflict(
+    client: "Scripted", dynamo: Dynamo
+) -> None:
+    answers: list[Any] = [{"Code": "InternalServerError"}, {"Code": "DuplicateItem", "Item": key(1)}]
+    client.on("batch_execute_statement", lambda _: {"Responses": [{"Error": answers.pop(0)}]})
+    await dynamo.write(put(1))
+    assert answers == []
+
+
+async def test_get__when_two_ask_for_one_key__gives_each_an_item_of_its_own(
+    client: "Scripted", dynamo: Dynamo
+) -> None:
+    client.on("batch_get_item", lambda _: {"Responses": {"p-mints": [key(1)]}, "UnprocessedKeys": {}})
+    one, other = await asyncio.gather(*(dynamo.get(MINTS, {"mint_id": "m1"}) for _ in range(2)))
+    assert one == other
+    assert one is not other
+
+
 async def test_write__when_partiql_refuses_a_statement__falls_back_to_the_single_item_api(
     client: "Scripted", dynamo: Dynamo
 ) -> None:

@@ -104,6 +104,25 @@ def item_id(table: Table, key: Item) -> tuple[Any, ...]:
     return (table.name, *key_of(table, key).values())
 
 
+def holds(change: Change, item: Item | None) -> bool:
+    """Tell whether `item` is as `change` would leave it: how a write whose answer was lost is recognized."""
+    if isinstance(change, Put):
+        return item == change.item
+    if isinstance(change, Delete):
+        return item is None
+    if isinstance(change, Check) or item is None or change.add:
+        return False
+    appended = (
+        (kept := item.get(name)) and isinstance(kept, list) and kept[-len(values) :] == values
+        for name, values in change.append.items()
+    )
+    return (
+        all(name in item and item[name] == value for name, value in change.set.items())
+        and not any(name in item for name in change.remove)
+        and all(appended)
+    )
+
+
 class _Names:
     """Hands out placeholders for attribute names and values: any name may be a reserved word."""
 

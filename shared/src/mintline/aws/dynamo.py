@@ -190,26 +190,29 @@ class Dynamo:
             )
             table["Keys"].append(encode_item(key.key))
         tables = {key.table.table_name(self._prefix): key.table for key in keys}
-        found: dict[tuple[Any, ...], Item] = {}
+        found: dict[tuple[Any, ...], Any] = {}
         for attempt in range(ATTEMPTS):
             await self._back_off.before(attempt)
             with translated():
                 response = await self._client.batch_get_item(RequestItems=requests)
             for name, items in response["Responses"].items():
                 for attributes in items:
-                    item = decode_item(attributes)
-                    table_key = changes.key_of(tables[name], item)
-                    found[tables[name].name, *table_key.values()] = item
+                    found[_id(tables[name], attributes)] = attributes
             requests = dict(response.get("UnprocessedKeys") or {})
             if not requests:
-                return [found.get(key.id) for key in keys]
-        left = {
-            (tables[name].name, *changes.key_of(tables[name], decode_item(key)).values())
-            for name, request in requests.items()
-            for key in request["Keys"]
-        }
+                return [_decoded(found.get(key.id)) for key in keys]
+        left = {_id(tables[name], key) for name, request in requests.items() for key in request["Keys"]}
         throttled = Throttled("BatchGetItem: unprocessed keys")
-        return [throttled if key.id in left else found.get(key.id) for key in keys]
+        return [throttled if key.id in left else _decoded(found.get(key.id)) for key in keys]
+
+
+def _id(table: Table, attributes: Any) -> tuple[Any, ...]:
+    return changes.item_id(table, decode_item(changes.key_of(table, attributes)))
+
+
+def _decoded(attributes: Any) -> Item | None:
+    # Once for each caller: items are mutable, and callers of one key must not share theirs.
+    return decode_item(attributes) if attributes is not None else None
 
 
 def _reasons(error: ClientError) -> tuple[Reason, ...]:

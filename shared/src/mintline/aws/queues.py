@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -81,6 +82,8 @@ class Queues:
                 MaxNumberOfMessages=min(limit, BATCH_ITEMS),
                 WaitTimeSeconds=wait,
                 MessageSystemAttributeNames=_SYSTEM_ATTRIBUTES,
+                # Should the answer get lost, the SDK's retry under this id gets the same messages.
+                ReceiveRequestAttemptId=uuid.uuid4().hex,
             )
         return [_received(queue, message) for message in response.get("Messages", [])]
 

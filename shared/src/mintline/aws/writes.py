@@ -81,8 +81,11 @@ class Writes:
             return None
         return await self._conditional.submit((change, statement))
 
-    async def alone(self, change: Change, **more: Any) -> Any:
-        """Carry out one change by the single-item API and return its response."""
+    async def alone(self, change: Change, *, retried: bool = False, **more: Any) -> Any:
+        """Carry out one change by the single-item API and return its response.
+
+        `retried` says that it may have been carried out already, its answer lost.
+        """
         arguments = changes.expression(change, self._prefix) | more
         try:
             with translated():
@@ -97,8 +100,10 @@ class Writes:
             if error_code(error) != "ConditionalCheckFailedException":
                 raise
             response: Any = error.response
-            item = response.get("Item")
-            raise ConditionFailed(change, decode_item(item) if item else None) from None
+            refusal = _refusal(change, response.get("Item"), retried=retried or _was_retried(response))
+            if refusal is not None:
+                raise refusal from None
+            return response
 
     async def aclose(self) -> None:
         """Send what is pending and wait for what is in flight."""
@@ -136,17 +141,23 @@ class Writes:
             remaining = indices
             for attempt in range(ATTEMPTS):
                 await self._back_off.before(attempt)
-                remaining = await self._execute(batch, remaining, results)
+                remaining = await self._execute(batch, remaining, results, retried=attempt > 0)
                 if not remaining:
                     break
         return results
 
     async def _execute(
-        self, batch: Sequence[tuple[Change, Any]], indices: Sequence[int], results: list[BaseException | None]
+        self,
+        batch: Sequence[tuple[Change, Any]],
+        indices: Sequence[int],
+        results: list[BaseException | None],
+        *,
+        retried: bool,
     ) -> list[int]:
         """Run statements, note their outcomes in `results` and return those to run again."""
         with translated():
             response = await self._client.batch_execute_statement(Statements=[batch[i][1] for i in indices])
+        retried = retried or _was_retried(response)
         again: list[int] = []
         for i, outcome in zip(indices, response["Responses"], strict=True):
             error: Any = outcome.get("Error")
@@ -154,11 +165,11 @@ class Writes:
             change = batch[i][0]
             if code is None:
                 results[i] = None
-            elif code == "ConditionalCheckFailed":
-                item = error.get("Item")
-                results[i] = ConditionFailed(change, decode_item(item) if item else None)
+            elif code == "ConditionalCheckFailed" or (code == "DuplicateItem" and error.get("Item")):
+                results[i] = _refusal(change, error.get("Item"), retried=retried)
             elif code == "DuplicateItem":
-                results[i] = await self._outcome(self._duplicate(change, error.get("Item")))
+                # AWS does not promise to send the item in the way along: the single-item API does.
+                results[i] = await self._outcome(self.alone(change, retried=retried))
             elif code in _RETRIED:
                 results[i] = Throttled(f"BatchExecuteStatement: {code}")
                 again.append(i)
@@ -168,18 +179,24 @@ class Writes:
                 results[i] = await self._outcome(self.alone(change))
         return again
 
-    async def _duplicate(self, change: Change, item: Any) -> None:
-        """Raise ConditionFailed with the item in the way, which AWS does not promise to send along."""
-        if item:
-            raise ConditionFailed(change, decode_item(item))
-        await self.alone(change)
-
     async def _outcome(self, attempt: Awaitable[None]) -> BaseException | None:
         try:
             await attempt
         except Exception as error:  # noqa: BLE001 - the outcome of one write among many
             return error
         return None
+
+
+def _refusal(change: Change, attributes: Any, *, retried: bool) -> ConditionFailed | None:
+    """Return why a change was not carried out; None if an earlier try was, and only its answer got lost."""
+    item = decode_item(attributes) if attributes else None
+    if retried and changes.holds(change, item):
+        return None
+    return ConditionFailed(change, item)
+
+
+def _was_retried(response: Any) -> bool:
+    return bool(response.get("ResponseMetadata", {}).get("RetryAttempts", 0))
 
 
 def _weight(change: Change) -> int:

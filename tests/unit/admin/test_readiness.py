@@ -1,0 +1,44 @@
+import asyncio
+import time
+from collections.abc import Mapping
+
+from prometheus_client import CollectorRegistry
+
+from mintline.admin import Admin, Check
+from mintline.errors import Unavailable
+
+
+async def good() -> None:
+    pass
+
+
+async def slow() -> None:
+    await asyncio.sleep(0.1)
+
+
+async def hung() -> None:
+    await asyncio.Event().wait()
+
+
+async def broken() -> None:
+    raise Unavailable("GetQueueUrl: ServiceUnavailable")
+
+
+def admin(checks: Mapping[str, Check], *, timeout: float = 0.5) -> Admin:
+    return Admin(host="127.0.0.1", port=0, checks=checks, registry=CollectorRegistry(), timeout=timeout)
+
+
+async def test_readiness__when_one_dependency_hangs__still_answers_about_the_others() -> None:
+    answers = await admin({"sqs": good, "rpc": hung, "dynamodb": broken}, timeout=0.05).readiness()
+    assert answers == {
+        "sqs": "ok",
+        "rpc": "no answer within 0.05 s",
+        "dynamodb": "Unavailable: GetQueueUrl: ServiceUnavailable",
+    }
+
+
+async def test_readiness__when_checks_are_slow__runs_them_together() -> None:
+    started = time.monotonic()
+    answers = await admin({f"dependency-{n}": slow for n in range(20)}).readiness()
+    assert set(answers.values()) == {"ok"}
+    assert time.monotonic() - started < 1.0
