@@ -13,7 +13,7 @@ import ssl
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -111,6 +111,8 @@ class FakeKms:
 
     players: dict[str, Player] = field(default_factory=dict)
     requests: int = 0
+    at_once: int = 0
+    most_at_once: int = 0
     good_token: str | None = None
     """Where set, any other session token has expired."""
     port: int = 0
@@ -120,6 +122,10 @@ class FakeKms:
 
     async def answer(self, request: web.Request) -> web.Response:
         self.requests += 1
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        await asyncio.sleep(0.005)
+        self.at_once -= 1
         asked = json.loads(await request.read())
         subject = base64.b64decode(asked["CiphertextBlob"]).decode()
         player = self.players.get(subject)
@@ -239,9 +245,7 @@ async def stack() -> AsyncIterator[AsyncExitStack]:
 
 
 @pytest.fixture
-async def line(stack: AsyncExitStack, folder: Path) -> Line:
-    kms = FakeKms()
-    kms.know(ISSUER)
+async def line(stack: AsyncExitStack, folder: Path, kms: FakeKms) -> Line:
     await kms.serve(stack)
     enclave = EnclaveProcess(
         folder,
@@ -262,6 +266,24 @@ async def line(stack: AsyncExitStack, folder: Path) -> Line:
     )
     await stack.enter_async_context(client)
     return Line(enclave, client, kms, folder, handed)
+
+
+@pytest.fixture
+def kms() -> FakeKms:
+    """Return a KMS that serves nobody yet."""
+    kms = FakeKms()
+    kms.know(ISSUER)
+    return kms
+
+
+@pytest.fixture
+def make_enclave(folder: Path) -> Callable[..., EnclaveProcess]:
+    """Return a function that makes an enclave for given platform keys and settings."""
+
+    def make(issuer: str, treasury: str, settings: dict[str, str]) -> EnclaveProcess:
+        return EnclaveProcess(folder, policy=policy_document(issuer, treasury), settings=settings)
+
+    return make
 
 
 @pytest.fixture

@@ -35,6 +35,9 @@ class FakeWriter:
     def abort(self) -> None:
         self.aborted = True
 
+    def close(self) -> None:
+        pass
+
 
 class FakeServer:
     """Answers each request of each connection with the next of `answers`; None closes, "" says nothing."""

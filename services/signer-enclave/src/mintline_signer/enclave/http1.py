@@ -75,13 +75,18 @@ class HttpPool:
             if keep:
                 self._idle.append(stream)
             else:
-                # Without waiting: what is left on the connection is of no interest, and may never come.
-                writer.transport.abort()
+                _drop(writer)
 
     async def aclose(self) -> None:
         """Close the kept connections."""
         while self._idle:
-            self._idle.pop()[1].transport.abort()
+            _drop(self._idle.pop()[1])
+
+
+def _drop(writer: asyncio.StreamWriter) -> None:
+    """Close without waiting: what is left on the connection is of no interest, and may never come."""
+    writer.transport.abort()
+    writer.close()  # a TLS stream that was aborted does not know by itself that it is closed
 
 
 async def _converse(

@@ -197,14 +197,14 @@ class EnclaveClient:
         for pending in list(self._pending.values()):
             self._transmit(pending)
         while True:
+            statistics = await self._call(Stats(), urgent=True)
+            if isinstance(statistics, Statistics):
+                self._observe(statistics)
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._keepalive):
                     await self._nudge.wait()
             self._nudge.clear()
             await self._push_credentials()
-            statistics = await self._call(Stats(), urgent=True)
-            if isinstance(statistics, Statistics):
-                self._observe(statistics)
 
     async def _push_credentials(self) -> None:
         credentials = await self._credentials()

@@ -1,0 +1,210 @@
+"""Host and enclave as two processes, with SQS, Secrets Manager and KMS of the emulator."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import pytest
+from eth_account import Account
+
+from mintline.aws.keys import generate_key, store_wrapped
+from mintline.aws.queues import Queues
+from mintline.aws.session import AwsCalls, open_client
+from mintline.messages import AnyIntent, Broadcast, KeyRef, SigningRefused, decode
+from mintline.resources import BROADCAST, SIGN, WALLET_KEY
+from mintline.settings import ServiceSettings
+
+if TYPE_CHECKING:
+    from tests.integration.signer.conftest import EnclaveProcess, Player
+
+pytestmark = pytest.mark.integration
+
+CHAIN_ID = 31337
+
+
+@dataclass
+class Pair:
+    """The two processes, and the queues before and behind them."""
+
+    queues: Queues
+    enclave: EnclaveProcess
+    host: subprocess.Popen[bytes]
+    admin: str
+    log: Path
+    wallet: KeyRef
+    example: Player
+
+    async def send(self, intent: AnyIntent) -> None:
+        group = intent.signer.address
+        await self.queues.send(SIGN, intent, group=group, dedup=f"{intent.type}:{intent.nonce}")
+
+    async def receive(self, count: int) -> list[Broadcast | SigningRefused]:
+        answers: list[Any] = []
+        async with asyncio.timeout(30):
+            while len(answers) < count:
+                received = await self.queues.receive(BROADCAST, wait=1)
+                answers += [decode(message.body) for message in received]
+                await asyncio.gather(*map(self.queues.delete, received))
+        return answers
+
+    def intent(self, nonce: int, **changes: Any) -> Any:
+        mint = self.example.mint(nonce, self.example).intent
+        return mint.model_copy(update={"signer": self.wallet, **changes})
+
+    async def ready(self) -> tuple[int, dict[str, Any]]:
+        async with aiohttp.ClientSession() as session, session.get(f"{self.admin}/readyz") as response:
+            return response.status, await response.json()
+
+
+async def until_ready(pair: Pair, status: int) -> dict[str, Any]:
+    for _ in range(200):
+        try:
+            answered, body = await pair.ready()
+        except aiohttp.ClientError:
+            answered = 0
+        if answered == status:
+            return body
+        if pair.host.poll() is not None:
+            break
+        await asyncio.sleep(0.1)
+    pytest.fail(f"never became {status}: {pair.log.read_text()}")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+async def new_key(stack: AsyncExitStack, settings: ServiceSettings, subject: str) -> KeyRef:
+    kms = await open_client(stack, "kms", settings, calls=AwsCalls())
+    secrets = await open_client(stack, "secretsmanager", settings, calls=AwsCalls())
+    prefix = settings.resource_prefix
+    key = await generate_key(kms, key_id=WALLET_KEY.alias(prefix), subject=subject, chain_id=CHAIN_ID)
+    secret_id = await store_wrapped(secrets, prefix=prefix, chain_id=CHAIN_ID, subject=subject, key=key)
+    return KeyRef(address=key.address, subject=subject, chain_id=CHAIN_ID, secret_id=secret_id)
+
+
+@dataclass
+class Keys:
+    """The platform's and a user's keys, made by the emulator's KMS."""
+
+    issuer: KeyRef
+    treasury: KeyRef
+    wallet: KeyRef
+
+
+@pytest.fixture
+async def keys(stack: AsyncExitStack, aws_settings: ServiceSettings, aws_prefix: str) -> Keys:
+    subjects = ("platform:issuer", "platform:treasury", "user-1")
+    return Keys(*[await new_key(stack, aws_settings, subject) for subject in subjects])
+
+
+@pytest.fixture
+async def enclave(
+    keys: Keys, make_enclave: Callable[..., EnclaveProcess], aws_settings: ServiceSettings
+) -> AsyncIterator[EnclaveProcess]:
+    settings = {
+        "MINTLINE_KMS_ENDPOINT_URL": str(aws_settings.aws_endpoint_url),
+        "MINTLINE_KMS_KEY_ID": WALLET_KEY.alias(aws_settings.resource_prefix),
+    }
+    enclave = make_enclave(keys.issuer.address, keys.treasury.address, settings)
+    await enclave.start()
+    yield enclave
+    enclave.stop()
+
+
+def start_host(enclave: EnclaveProcess, keys: Keys, settings: ServiceSettings, port: int) -> Any:
+    endpoint = str(settings.aws_endpoint_url)
+    environment = {
+        **os.environ,
+        "MINTLINE_AWS_ENDPOINT_URL": endpoint,
+        "MINTLINE_RESOURCE_PREFIX": settings.resource_prefix,
+        "MINTLINE_ADMIN_PORT": str(port),
+        "MINTLINE_ISSUER": keys.issuer.model_dump_json(),
+        "MINTLINE_ENCLAVE_ADDRESS": f"unix://{enclave.socket}",
+        "MINTLINE_KMS_PROXY_ADDRESS": f"unix://{enclave.folder / 'kms.sock'}",
+        "MINTLINE_KMS_PROXY_TARGET": endpoint.removeprefix("http://"),
+        "MINTLINE_ENCLAVE_ACCESS_KEY_ID": "test",
+        "MINTLINE_ENCLAVE_SECRET_ACCESS_KEY": "a-secret-access-key",
+    }
+    with (enclave.folder / "host.log").open("wb") as output:
+        argv = [sys.executable, "-m", "mintline_signer.host"]
+        return subprocess.Popen(argv, env=environment, stdout=output, stderr=output)
+
+
+@pytest.fixture
+async def pair(
+    stack: AsyncExitStack, keys: Keys, enclave: EnclaveProcess, aws_settings: ServiceSettings, issuer: Player
+) -> AsyncIterator[Pair]:
+    port = free_port()
+    sqs = await open_client(stack, "sqs", aws_settings, calls=AwsCalls())
+    queues = Queues(sqs, aws_settings.resource_prefix)
+    stack.push_async_callback(queues.aclose)
+    host = start_host(enclave, keys, aws_settings, port)
+    log = enclave.folder / "host.log"
+    pair = Pair(queues, enclave, host, f"http://127.0.0.1:{port}", log, keys.wallet, issuer)
+    try:
+        await until_ready(pair, 200)
+        yield pair
+    finally:
+        host.terminate()
+        assert host.wait(40) == 0
+
+
+async def test_host__when_a_mint_arrives__has_it_signed_by_the_users_key_in_kms(pair: Pair) -> None:
+    await pair.send(pair.intent(0))
+    (answer,) = await pair.receive(1)
+    assert isinstance(answer, Broadcast)
+    assert answer.intent == pair.intent(0)
+    assert Account.recover_transaction(answer.raw) == pair.wallet.address
+    assert "a-secret-access-key" not in pair.log.read_text()
+
+
+async def test_host__when_the_policy_refuses__tells_the_broadcaster(pair: Pair) -> None:
+    await pair.send(pair.intent(0, gas=10**8))
+    (answer,) = await pair.receive(1)
+    assert isinstance(answer, SigningRefused)
+    assert answer.code == "policy_gas"
+
+
+async def test_host__when_the_wrapped_key_is_missing__dead_letters_the_intent(pair: Pair) -> None:
+    lost = pair.wallet.model_copy(update={"secret_id": "no/such/secret"})
+    await pair.send(pair.intent(0, signer=lost))
+    for _ in range(200):
+        if (await pair.queues.depth(SIGN, dead_letters=True)).visible == 1:
+            return
+        await asyncio.sleep(0.1)
+    pytest.fail(pair.log.read_text())
+
+
+async def test_host__when_the_enclave_is_killed__is_unready_and_delays_but_loses_nothing(pair: Pair) -> None:
+    pair.enclave.kill()
+    body = await until_ready(pair, 503)
+    assert body["missing"] == ["enclave"]
+    for nonce in range(30):
+        await pair.send(pair.intent(nonce))
+    await pair.enclave.start()
+    answers = await pair.receive(30)
+    assert {answer.intent.nonce for answer in answers} == set(range(30))
+    await until_ready(pair, 200)
+
+
+async def test_host__when_asked_for_metrics__shows_its_own_and_the_enclaves(pair: Pair) -> None:
+    await pair.send(pair.intent(0))
+    await pair.receive(1)
+    async with aiohttp.ClientSession() as session, session.get(f"{pair.admin}/metrics") as response:
+        text = await response.text()
+    assert 'mintline_enclave{count="signed"}' in text
+    assert 'mintline_aws_requests_total{operation="GetSecretValue",service="secretsmanager"} 2.0' in text

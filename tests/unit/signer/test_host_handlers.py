@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mintline.aws.keys import SecretBody
+from mintline.errors import Rejected, Unavailable
+from mintline.messages import Broadcast, BuildMint, KeyRef, Message, SigningRefused
+from mintline.resources import BROADCAST, Queue
+from mintline_signer.errors import Failed, FailureCode, RefusalCode, Refused
+from mintline_signer.host.handlers import dedup_id, intent_of, sign
+from mintline_signer.host.service import handle
+from mintline_signer.host.wrapped_keys import RememberedKeys
+from mintline_signer.protocol import Sign, Signed, WrappedKey
+
+if TYPE_CHECKING:
+    from tests.unit.signer.conftest import Cast
+
+SIGNED = Signed(raw=b"\x02raw", tx_hash=bytes(range(32)))
+
+
+@dataclass
+class FakeKeys:
+    keys: dict[str, WrappedKey]
+
+    async def read(self, key: KeyRef) -> WrappedKey:
+        if key.secret_id not in self.keys:
+            raise Rejected("key_missing", "No wrapped key.")
+        return self.keys[key.secret_id]
+
+
+@dataclass
+class FakeEnclave:
+    error: Exception | None = None
+    requests: list[Sign] = field(default_factory=list)
+
+    async def sign(self, request: Sign) -> Signed:
+        self.requests.append(request)
+        if self.error is not None:
+            raise self.error
+        return SIGNED
+
+
+@dataclass
+class FakeQueues:
+    sent: list[tuple[Queue, Message, str, str]] = field(default_factory=list)
+
+    async def send(self, queue: Queue, message: Message, *, group: str, dedup: str) -> None:
+        self.sent.append((queue, message, group, dedup))
+
+
+def keys_of(cast: Cast) -> FakeKeys:
+    players = (cast.user, cast.issuer, cast.treasury)
+    return FakeKeys({player.ref.secret_id: player.wrapped for player in players})
+
+
+async def test_sign__when_it_is_a_mint__brings_the_signers_and_the_issuers_key(cast: Cast) -> None:
+    enclave, intent = FakeEnclave(), cast.mint().model_copy(update={"trace": "00-ab"})
+    answer = await sign(intent, keys=keys_of(cast), enclave=enclave, issuer=cast.issuer.ref)
+    assert answer == Broadcast(intent=intent, raw=SIGNED.raw, tx_hash=SIGNED.tx_hash, trace="00-ab")
+    assert enclave.requests == [Sign(intent=intent, keys=[cast.user.wrapped, cast.issuer.wrapped])]
+
+
+async def test_sign__when_it_is_no_mint__brings_the_signers_key_alone(cast: Cast) -> None:
+    enclave = FakeEnclave()
+    await sign(cast.top_up(), keys=keys_of(cast), enclave=enclave, issuer=cast.issuer.ref)
+    await sign(cast.noop(), keys=keys_of(cast), enclave=enclave, issuer=cast.issuer.ref)
+    assert [request.keys for request in enclave.requests] == [[cast.treasury.wrapped], [cast.user.wrapped]]
+
+
+async def test_sign__when_the_enclave_refuses__tells_the_broadcaster_why(cast: Cast) -> None:
+    enclave = FakeEnclave(Refused(RefusalCode.CONTRACT))
+    answer = await sign(cast.mint(), keys=keys_of(cast), enclave=enclave, issuer=cast.issuer.ref)
+    assert isinstance(answer, SigningRefused)
+    assert answer.code == "policy_contract"
+    assert answer.reason.endswith(".")
+
+
+@pytest.mark.parametrize("error", [Failed(FailureCode.KMS_UNAVAILABLE), Unavailable("gone")])
+async def test_sign__when_the_enclave_cannot__leaves_the_message(cast: Cast, error: Exception) -> None:
+    with pytest.raises(Unavailable):
+        await sign(cast.mint(), keys=keys_of(cast), enclave=FakeEnclave(error), issuer=cast.issuer.ref)
+
+
+async def test_sign__when_the_signers_key_is_missing__rejects(cast: Cast) -> None:
+    keys = keys_of(cast)
+    del keys.keys[cast.user.ref.secret_id]
+    with pytest.raises(Rejected):
+        await sign(cast.mint(), keys=keys, enclave=FakeEnclave(), issuer=cast.issuer.ref)
+
+
+async def test_sign__when_the_issuers_key_is_missing__waits_for_it(cast: Cast) -> None:
+    keys = keys_of(cast)
+    del keys.keys[cast.issuer.ref.secret_id]
+    with pytest.raises(Unavailable):
+        await sign(cast.mint(), keys=keys, enclave=FakeEnclave(), issuer=cast.issuer.ref)
+
+
+async def test_handle__when_signed__sends_it_in_the_senders_group_under_its_hash(cast: Cast) -> None:
+    queues = FakeQueues()
+    await handle(
+        cast.mint(), queues=queues, keys=keys_of(cast), enclave=FakeEnclave(), issuer=cast.issuer.ref
+    )
+    ((queue, message, group, dedup),) = queues.sent
+    assert (queue, group, dedup) == (BROADCAST, cast.user.address, "0x" + SIGNED.tx_hash.hex())
+    assert isinstance(message, Broadcast)
+
+
+def test_dedup_id__when_refused__names_the_mint_or_the_treasury_with_nonce_and_attempt(cast: Cast) -> None:
+    def refused(intent: object) -> str:
+        return dedup_id(SigningRefused.model_validate({"intent": intent, "code": "c", "reason": "r"}))
+
+    assert refused(cast.mint()) == "refused:mint_1:7:0"
+    assert refused(cast.noop()) == "refused:mint_1:8:0"
+    assert refused(cast.top_up()) == f"refused:{cast.treasury.address}:0:0"
+
+
+def test_intent_of__when_the_message_is_none__rejects(cast: Cast) -> None:
+    assert intent_of(cast.noop()) == cast.noop()
+    with pytest.raises(Rejected) as caught:
+        intent_of(BuildMint(mint_id="mint_1"))
+    assert caught.value.code == "unexpected_message"
+
+
+@dataclass
+class FakeSecrets:
+    bodies: dict[str, SecretBody]
+    reads: list[str] = field(default_factory=list)
+
+    async def read(self, secret_id: str) -> SecretBody:
+        self.reads.append(secret_id)
+        await asyncio.sleep(0)
+        if secret_id not in self.bodies:
+            raise Rejected("key_missing", "No wrapped key.")
+        return self.bodies[secret_id]
+
+
+def secrets_of(cast: Cast) -> FakeSecrets:
+    return FakeSecrets(
+        {
+            player.ref.secret_id: SecretBody(**player.wrapped.model_dump())
+            for player in (cast.user, cast.issuer, cast.treasury)
+        }
+    )
+
+
+async def test_remembered_keys__when_many_ask_at_once__read_once(cast: Cast) -> None:
+    secrets = secrets_of(cast)
+    keys = RememberedKeys(secrets.read, size=10)
+    found = await asyncio.gather(*(keys.read(cast.user.ref) for _ in range(30)))
+    assert found == [cast.user.wrapped] * 30
+    assert await keys.read(cast.user.ref) == cast.user.wrapped
+    assert len(secrets.reads) == 1
+
+
+async def test_remembered_keys__when_full__forget_the_least_recently_used(cast: Cast) -> None:
+    secrets = secrets_of(cast)
+    keys = RememberedKeys(secrets.read, size=2)
+    for player in (cast.user, cast.issuer, cast.user, cast.treasury, cast.user, cast.issuer):
+        await keys.read(player.ref)
+    assert secrets.reads == [
+        player.ref.secret_id for player in (cast.user, cast.issuer, cast.treasury, cast.issuer)
+    ]
+
+
+async def test_remembered_keys__when_there_is_none__reject_and_ask_again(cast: Cast) -> None:
+    secrets = secrets_of(cast)
+    body = secrets.bodies.pop(cast.user.ref.secret_id)
+    keys = RememberedKeys(secrets.read, size=2)
+    with pytest.raises(Rejected):
+        await keys.read(cast.user.ref)
+    secrets.bodies[cast.user.ref.secret_id] = body
+    assert await keys.read(cast.user.ref) == cast.user.wrapped
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"subject": "user-2"}, {"chain_id": 1}, {"address": "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"}],
+)
+async def test_remembered_keys__when_the_secret_is_anothers__reject(
+    cast: Cast, change: dict[str, object]
+) -> None:
+    keys = RememberedKeys(secrets_of(cast).read, size=2)
+    with pytest.raises(Rejected) as caught:
+        await keys.read(cast.user.ref.model_copy(update=change))
+    assert caught.value.code == "key_mismatch"
