@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import Any, Literal
 
 from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
+from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from mintline_api.endpoints.operations import Answer, HeaderField, Operation, Operations
 from mintline_api.problems import AUTHENTICATION, INTERNAL, MEDIA_TYPE, UNAVAILABLE, Kind, ProblemDocument
@@ -31,6 +31,13 @@ checksum.
 **Problems** follow RFC 9457: `code` says which one it is, `detail` what is wrong, `errors` where, and `trace`
 names the request in our logs. Send `traceparent` to join your own trace.
 """
+
+
+class _Untitled(GenerateJsonSchema):
+    """Leaves out the titles that only repeat a member's name."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - pydantic calls it so
+        return False
 
 
 def openapi(groups: Sequence[Operations], *, public_url: str) -> dict[str, Any]:
@@ -93,7 +100,9 @@ def _schemas(operations: Sequence[Operation]) -> dict[str, Any]:
         for answer in op.answers
         if answer.model is not None
     ]
-    _, document = models_json_schema(list(dict.fromkeys(modes)), ref_template=_REF)
+    _, document = models_json_schema(
+        list(dict.fromkeys(modes)), ref_template=_REF, schema_generator=_Untitled
+    )
     schemas: dict[str, Any] = document["$defs"]
     return schemas
 
@@ -155,7 +164,7 @@ def _header_parameters(headers: Iterable[HeaderField]) -> list[dict[str, Any]]:
 
 def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
     """Unwrap `anyOf [X, null]`: an optional parameter is absent, never null."""
-    kept = {key: value for key, value in schema.items() if key != "title"}
+    kept = dict(schema)
     options = [option for option in kept.get("anyOf", ()) if option.get("type") != "null"]
     if len(options) == 1:
         del kept["anyOf"]

@@ -1,0 +1,126 @@
+"""The ports' contract, held by the in-memory implementations and by those over AWS alike."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from mintline.aws.dynamo import Dynamo
+from mintline.messages import KeyRef
+from mintline.records import Mint, Wallet, scoped
+from mintline.states import MintStatus
+from mintline_api.memory import MemoryMints, MemoryWallets
+from mintline_api.ports import MintStore, WalletStore
+from mintline_api.stores import DynamoMints, DynamoWallets
+from mintline_api.testing import CHAIN_ID, CONTRACT
+
+pytestmark = pytest.mark.integration
+
+ADDRESS = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+OTHER = "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC"
+
+
+def mint(number: int, *, sub: str = "alice", metadata: str = "{}") -> Mint:
+    return Mint(
+        mint_id=f"mint_{number:026d}",
+        sub=sub,
+        status=MintStatus.ACCEPTED,
+        chain_id=CHAIN_ID,
+        contract=CONTRACT,
+        to=ADDRESS,
+        sender=KeyRef(address=ADDRESS, subject=sub, chain_id=CHAIN_ID, secret_id="s"),
+        metadata=metadata,
+        metadata_digest=bytes(range(32)),
+        request_digest="00",
+        created_at=1_795_398_654_000 + number,
+        updated_at=1_795_398_654_000 + number,
+    )
+
+
+def wallet(address: str, *, sub: str = "alice") -> Wallet:
+    return Wallet(
+        wallet_id=scoped(CHAIN_ID, sub),
+        sub=sub,
+        chain_id=CHAIN_ID,
+        address=address,
+        secret_id=f"mintline/wallets/{address}",
+        ready=False,
+        wrapped=b"\x00wrapped\xff",
+        created_at=1,
+    )
+
+
+@pytest.fixture(params=["memory", "dynamodb"])
+def mints(request: pytest.FixtureRequest) -> MintStore:
+    if request.param == "memory":
+        return MemoryMints()
+    dynamo: Dynamo = request.getfixturevalue("dynamo")
+    return DynamoMints(dynamo)
+
+
+@pytest.fixture(params=["memory", "dynamodb"])
+def wallets(request: pytest.FixtureRequest) -> WalletStore:
+    if request.param == "memory":
+        return MemoryWallets()
+    dynamo: Dynamo = request.getfixturevalue("dynamo")
+    return DynamoWallets(dynamo)
+
+
+async def test_mints__when_created_and_read__hold_to_their_contract(mints: MintStore) -> None:
+    first = mint(1)
+    assert await mints.get(first.mint_id) is None
+    assert await mints.create(first) is None
+    assert await mints.get(first.mint_id) == first
+
+    twin = first.model_copy(update={"metadata": '{"another":1}', "request_digest": "01"})
+    assert await mints.create(twin) == first
+    assert await mints.get(first.mint_id) == first
+
+
+async def test_mints__when_one_id_is_created_at_once__let_one_win(mints: MintStore) -> None:
+    rivals = [mint(1, metadata=f'{{"n":{n}}}') for n in range(20)]
+
+    outcomes = await asyncio.gather(*(mints.create(rival) for rival in rivals))
+
+    winners = [rival for rival, outcome in zip(rivals, outcomes, strict=True) if outcome is None]
+    assert len(winners) == 1
+    assert [outcome for outcome in outcomes if outcome is not None] == winners * 19
+
+
+async def test_mints__when_listed__come_newest_first_and_page_from_any_position(mints: MintStore) -> None:
+    made = [mint(number) for number in range(1, 8)]
+    await asyncio.gather(*(mints.create(m) for m in (*made, mint(50, sub="bob"))))
+    expected = [m.mint_id for m in reversed(made)]
+
+    whole = await mints.ids_of("alice", limit=100, after=None)
+    assert [mint_id for _, mint_id in whole.items] == expected
+    assert not whole.more
+    for cut in range(len(expected)):
+        position = whole.items[cut][0]
+        rest = await mints.ids_of("alice", limit=100, after=position)
+        assert [mint_id for _, mint_id in rest.items] == expected[cut + 1 :]
+    part = await mints.ids_of("alice", limit=3, after=None)
+    assert ([mint_id for _, mint_id in part.items], part.more) == (expected[:3], True)
+    assert (await mints.ids_of("nobody", limit=3, after=None)).items == ()
+
+
+async def test_mints__when_the_metadata_is_as_large_as_may_be__hold_it(mints: MintStore) -> None:
+    large = mint(1, metadata='{"image":"data:image/png;base64,' + "A" * 260_000 + '"}')
+
+    assert await mints.create(large) is None
+    assert await mints.get(large.mint_id) == large
+
+
+async def test_wallets__when_created_and_finished__hold_to_their_contract(wallets: WalletStore) -> None:
+    mine = wallet(ADDRESS)
+    assert await wallets.get(mine.wallet_id) is None
+    assert await wallets.create(mine) is None
+    assert await wallets.create(wallet(OTHER)) == mine
+    assert await wallets.get(mine.wallet_id) == mine
+
+    done = mine.model_copy(update={"ready": True, "wrapped": None})
+    for _ in range(2):
+        await wallets.mark_ready(mine.wallet_id)
+        assert await wallets.get(mine.wallet_id) == done
+    assert await wallets.create(wallet(OTHER)) == done
