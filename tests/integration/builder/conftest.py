@@ -174,7 +174,7 @@ class Line:
     async def until(self, holds: Callable[[], Coroutine[Any, Any, bool]], *, within: float = 30) -> None:
         """Wait for a condition of the outside world, which announces nothing."""
         async with asyncio.timeout(within):
-            while not await holds():
+            while not await holds():  # noqa: ASYNC110 - there is no event to wait for
                 await asyncio.sleep(0.05)
 
     async def broadcast(self, intent: AnyMessage) -> bytes:

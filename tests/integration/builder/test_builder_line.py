@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mintline.chain.collection import PAUSER_ROLE
+from mintline.errors import Misconfigured
 from mintline.eth import address_word, selector
 from mintline.messages import Fees, SignMint, SignTopUp
 from mintline.records import digest_of
@@ -170,6 +171,12 @@ async def test_builder__when_the_treasury_is_empty__then_mints_wait_and_no_nonce
     assert (await line.queues.depth(SIGN)).visible == 0
 
 
+async def test_builder__when_its_node_is_on_another_chain__then_it_does_not_start(line: Line) -> None:
+    with pytest.raises(Misconfigured, match="MINTLINE_RPC_URLS lead to chain 31337, not 1"):
+        async with line.building(chain_id=1):
+            await asyncio.sleep(5)
+
+
 async def test_builder__when_the_one_before_died_between_reserving_and_sending__then_the_next_one_sends_it(
     line: Line,
 ) -> None:
@@ -199,7 +206,7 @@ async def test_builder__when_it_is_killed_again_and_again__then_every_mint_is_bu
     async def built() -> int:
         return sum(mint.nonce is not None for mint in await line.mints(accepted))
 
-    for share in (1, 50, 100):
+    for share in (1, 75):
         async with line.process():
 
             async def reached(share: int = share) -> bool:

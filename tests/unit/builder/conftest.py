@@ -17,7 +17,7 @@ from mintline.records import Mint, digest_of
 from mintline.states import MintStatus
 from mintline_builder import handlers
 from mintline_builder.fees import FeePolicy, offer
-from mintline_builder.funds import Funds
+from mintline_builder.funds import Funds, TopUpPolicy
 from mintline_builder.memory import (
     MemoryAccounts,
     MemoryChain,
@@ -145,7 +145,7 @@ class Builder:
         )
         self.funds = Funds(
             treasury=key("treasury"),
-            top_up_mints=20,
+            policy=TopUpPolicy(mints=20, max_mints=100, max_value=ETHER),
             accounts=world.accounts,
             reserver=self.reserver,
             chain=world.chain,

@@ -199,7 +199,6 @@ async def test_build__when_the_token_id_is_taken_on_chain__then_the_mint_is_trie
         ({"chain_id": 1}, "mint_malformed"),
         ({"metadata": None}, "mint_malformed"),
         ({"metadata": "{}"}, "digest_mismatch"),
-        ({"contract": "0x000000000000000000000000000000000000dEaD"}, "contract_missing"),
     ],
 )
 async def test_build__when_the_record_cannot_be_built__then_the_mint_is_rejected(
@@ -212,6 +211,18 @@ async def test_build__when_the_record_cannot_be_built__then_the_mint_is_rejected
     problem = world.mint("m1").problem
     assert problem is not None
     assert problem.code == code
+
+
+async def test_build__when_the_node_does_not_have_the_contract__then_the_mint_waits_for_a_better_node(
+    world: World, builder: Builder
+) -> None:
+    world.accept("m1")
+    world.chain.codes.clear()
+
+    with pytest.raises(Unavailable):
+        await builder.build("m1")
+
+    assert world.mint("m1").status is MintStatus.ACCEPTED
 
 
 async def test_build__when_the_contract_has_no_counter__then_the_mint_is_rejected(

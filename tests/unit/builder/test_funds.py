@@ -10,9 +10,11 @@ import pytest
 from mintline.chain.collection import Revert
 from mintline.chain.node import CallReverted
 from mintline.errors import Deferred
-from mintline.messages import SignMint, SignTopUp
+from mintline.messages import Fees, SignMint, SignTopUp
 from mintline.resources import SIGN
 from mintline.states import MintStatus
+from mintline_builder.funds import Need, TopUpPolicy
+from mintline_builder.ports import TopUp
 
 if TYPE_CHECKING:
     from tests.unit.builder.conftest import Builder, World
@@ -113,7 +115,7 @@ async def test_build__when_a_settled_top_up_was_not_enough__then_another_replace
 
     recorded = world.account("bob").top_up
     assert recorded is not None
-    assert recorded.nonce == 1
+    assert (recorded.nonce, recorded.value) == (1, 40 * COST)
     assert [message.nonce for message in world.messages() if isinstance(message, SignTopUp)] == [0, 1]
 
 
@@ -197,8 +199,7 @@ async def test_fund__when_the_wallet_lacks_the_money__then_it_is_topped_up(
 
     [intent] = world.messages()
     assert isinstance(intent, SignTopUp)
-    assert intent.recipient == world.address("bob")
-    assert intent.value >= 5 * COST
+    assert (intent.recipient, intent.value) == (world.address("bob"), 10 * COST)
 
 
 async def test_fund__when_the_wallet_is_rich_by_now__then_nothing_happens(
@@ -220,3 +221,30 @@ async def test_fund__when_the_poor_wallet_is_the_treasury_itself__then_it_is_onl
 
     assert world.messages() == []
     assert builder.count("treasury_low") == 1
+
+
+POLICY = TopUpPolicy(mints=20, max_mints=100, max_value=10**6)
+
+
+def before(value: int, at: int) -> TopUp:
+    fees = Fees(max_fee_per_gas=1, max_priority_fee_per_gas=1)
+    treasury = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+    return TopUp(treasury=treasury, nonce=0, value=value, gas=21_000, fees=fees, at=at * 1000)
+
+
+@pytest.mark.parametrize(
+    ("need", "earlier", "value"),
+    [
+        pytest.param(Need(10, 0, 10), None, 200, id="the first brings the usual number of mints"),
+        pytest.param(Need(10, 0, 10), before(200, at=1000), 400, id="soon after another it is doubled"),
+        pytest.param(Need(10, 0, 10), before(800, at=1000), 1000, id="up to the greatest number of mints"),
+        pytest.param(Need(10, 0, 10), before(200, at=939), 200, id="long after another it is not doubled"),
+        pytest.param(Need(500, 100, 10), None, 800, id="it brings twice what is missing"),
+        pytest.param(Need(500, 100, 0), before(200, at=1000), 800, id="also where a mint's cost is unknown"),
+        pytest.param(Need(10**7, 0, 10), None, 10**6, id="it never exceeds its cap"),
+    ],
+)
+def test_value__when_a_wallet_is_short__then_the_top_up_follows_its_need(
+    need: Need, earlier: TopUp | None, value: int
+) -> None:
+    assert POLICY.value(need, earlier, now=1000.0) == value

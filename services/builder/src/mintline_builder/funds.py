@@ -27,13 +27,35 @@ TRANSFER_GAS = 21_000
 RESEND_AFTER = 5.0
 """Seconds after which a top-up that is still pending is sent on again, as its first message may be lost."""
 TREASURY_LOW_RETRY = 15.0
+SOON = 60.0
+"""Seconds after a top-up within which the next one is twice as large."""
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
+class TopUpPolicy:
+    """How much a top-up brings: the gas of `mints` mints, doubled for a wallet that is soon back for more.
+
+    `max_mints` ends the doubling. `max_value` (wei) bounds any top-up; it must be within the enclave's own
+    policy, or a treasury nonce is reserved for what will not be signed.
+    """
+
+    mints: int
+    max_mints: int
+    max_value: int
+
+    def value(self, need: Need, before: TopUp | None, now: float) -> int:
+        """Return the wei to send, given the settled top-up before this one; `now` is in Unix seconds."""
+        value = max(self.mints * need.cost, 2 * (need.required - need.balance))
+        if before is not None and now - before.at / 1000 < SOON:
+            value = max(value, min(2 * before.value, self.max_mints * need.cost))
+        return min(value, self.max_value)
+
+
+@dataclass(frozen=True, slots=True)
 class Need:
-    """What a wallet lacks, in wei; `cost` is what one mint may cost it."""
+    """What a wallet must hold and does hold, in wei; `cost` is that of one mint at most, 0 if unknown."""
 
     required: int
     balance: int
@@ -46,13 +68,13 @@ class Need:
 
 
 class Funds:
-    """Watches wallets' balances, and tops them up from `treasury` for `top_up_mints` mints at a time."""
+    """Watches wallets' balances, and tops them up from `treasury`."""
 
     def __init__(
         self,
         *,
         treasury: KeyRef,
-        top_up_mints: int,
+        policy: TopUpPolicy,
         accounts: Accounts,
         reserver: Reserver,
         chain: Chain,
@@ -62,7 +84,7 @@ class Funds:
         clock: Callable[[], float],
     ) -> None:
         self._treasury = treasury
-        self._top_up_mints = top_up_mints
+        self._policy = policy
         self._accounts = accounts
         self._reserver = reserver
         self._chain = chain
@@ -73,6 +95,10 @@ class Funds:
         self._held: Counter[str] = Counter()
         self._under_way: set[str] = set()
         self._sent: dict[str, float] = {}
+
+    async def need_of(self, wallet: str, required: int) -> Need:
+        """Tell whether `wallet` holds `required` wei."""
+        return Need(required, await self._chain.balance(wallet), 0)
 
     async def need(self, wallet: str, cost: int) -> Need:
         """Tell whether `wallet` can pay one mint of `cost` wei more, on top of those in flight.
@@ -126,7 +152,7 @@ class Funds:
             if await self._chain.balance(wallet) >= need.required:
                 return
         fees = await self._fees()
-        value = max(self._top_up_mints * need.cost, need.required - need.balance)
+        value = self._policy.value(need, recorded, self._clock())
         await self._check_treasury(value + TRANSFER_GAS * fees.max_fee_per_gas)
         claim = TopUpClaim(
             treasury=self._treasury.address,

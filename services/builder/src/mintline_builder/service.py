@@ -10,6 +10,8 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 
+import structlog
+
 from mintline.admin import Admin, process_registry
 from mintline.aws.dynamo import Dynamo
 from mintline.aws.queues import Queues
@@ -17,7 +19,7 @@ from mintline.aws.session import AwsCalls, open_client
 from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc
 from mintline.consumer import Consumer, ConsumerMetrics
-from mintline.errors import Rejected, Unavailable
+from mintline.errors import Misconfigured, Rejected, Unavailable
 from mintline.messages import AnyMessage, BuildMint, Fees, FundWallet
 from mintline.resources import ACCOUNTS, BUILD
 from mintline_builder import handlers
@@ -30,6 +32,8 @@ from mintline_builder.reserver import Reserver
 from mintline_builder.settings import Settings
 from mintline_builder.simulation import Simulator
 from mintline_builder.token_ids import TokenIds
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,10 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         registry = process_registry()
         world = await _open(stack, settings, AwsCalls(registry))
         handle = _handler(stack, settings, world, Metrics(registry))
+        try:
+            await _same_chain(world.node, settings.chain_id)
+        except Unavailable as error:
+            log.warning("chain_unavailable", error=str(error))
         checks = {
             "sqs": partial(world.queues.ping, BUILD),
             "dynamodb": partial(world.dynamo.ping, ACCOUNTS),
@@ -95,7 +103,7 @@ def _handler(
     fees = partial(_fees, world.node, settings)
     funds = Funds(
         treasury=settings.treasury,
-        top_up_mints=settings.top_up_mints,
+        policy=settings.top_up_policy(),
         accounts=accounts,
         reserver=reserver,
         chain=world.node,
@@ -139,4 +147,5 @@ async def _fees(node: Node, settings: Settings) -> Fees:
 async def _same_chain(node: Node, chain_id: int) -> None:
     actual = await node.chain_id()
     if actual != chain_id:
-        raise Unavailable(f"the node is on chain {actual}, not {chain_id}")
+        # Simulating on another chain would reject every mint.
+        raise Misconfigured(f"MINTLINE_RPC_URLS lead to chain {actual}, not {chain_id}")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pydantic import Field, SecretStr
 
+from mintline.fields import Wei
 from mintline.messages import KeyRef
 from mintline.settings import ServiceSettings
 from mintline_builder.fees import FeePolicy
+from mintline_builder.funds import TopUpPolicy
 
 GWEI = 10**9
 
@@ -22,6 +24,10 @@ class Settings(ServiceSettings):
     """The key that pays for top-ups."""
     top_up_mints: int = Field(default=20, ge=1, le=1000)
     """How many mints' gas a top-up brings, at the fees of that moment."""
+    max_top_up_mints: int = Field(default=200, ge=1)
+    """The same at most, for a wallet that needs the next top-up within a minute of the last."""
+    max_top_up: Wei = 10**18
+    """The most that one top-up brings, in wei; within what the enclave's policy allows."""
     voucher_ttl: int = Field(default=24 * 3600, ge=600)
     """How long a voucher may be redeemed."""
     gas_margin: int = Field(default=20, ge=0, le=200)
@@ -32,6 +38,12 @@ class Settings(ServiceSettings):
     """Mints wait while the base fee asks for more."""
     concurrency: int = Field(default=128, ge=1, le=4096)
     """Messages handled at a time."""
+
+    def top_up_policy(self) -> TopUpPolicy:
+        """Return how much a top-up brings."""
+        return TopUpPolicy(
+            mints=self.top_up_mints, max_mints=self.max_top_up_mints, max_value=self.max_top_up
+        )
 
     def fee_policy(self) -> FeePolicy:
         """Return the bounds of what transactions offer."""

@@ -53,7 +53,7 @@ class Simulator:
     async def usual_gas(self, contract: str, sender: str) -> int:
         """Return the gas limit of a mint to a recipient without code.
 
-        Raises Rejected if the contract mints to nobody now, or is none.
+        Raises Rejected if the contract mints to nobody now, and Unavailable if the node does not know it.
         """
         async with self._lock:
             now = self._clock()
@@ -79,7 +79,8 @@ class Simulator:
 
     async def _estimate_worst(self, contract: str, sender: str) -> int:
         if not await self._chain.code(contract):
-            raise Rejected("contract_missing", "There is no contract at this address.")
+            # The contract is a registered one, so it is the node that lacks it.
+            raise Unavailable(f"the node has no code at {contract}")
         nobody = to_checksum_address(secrets.token_bytes(20))
         voucher = Voucher(
             token_id=secrets.randbits(256),
