@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import uuid
 from collections.abc import Coroutine
@@ -285,8 +284,8 @@ def execute(main: Coroutine[Any, Any, T], *, interrupted_is_success: bool = Fals
         raise typer.Exit(0 if interrupted_is_success else interruption.exit_code) from None
     except MintlineError as error:
         stop(str(error))
-    except asyncio.CancelledError:
-        stop("cancelled")
+    except OSError as error:
+        stop(f"{error.filename or 'system'}: {error.strerror or error}")
 
 
 def stop(message: str) -> NoReturn:

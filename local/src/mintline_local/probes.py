@@ -14,12 +14,15 @@ from mintline_local.supervisor import Probe
 
 PROBE_TIMEOUT = aiohttp.ClientTimeout(total=2)
 
+NO_KEEP_ALIVE = {"Connection": "close"}
+"""An idle connection would hold up the orderly end of the process that was asked."""
+
 
 def http_ready(http: aiohttp.ClientSession, url: str) -> Probe:
     """Return a probe for an HTTP address that answers 200 once its process is ready."""
 
     async def probe() -> str:
-        async with http.get(url, timeout=PROBE_TIMEOUT) as answer:
+        async with http.get(url, timeout=PROBE_TIMEOUT, headers=NO_KEEP_ALIVE) as answer:
             return "" if answer.status == 200 else f"{url} says {answer.status} {await _short(answer)}"
 
     return _answering(probe, url)
@@ -49,7 +52,7 @@ def socket_ready(path: Path) -> Probe:
 async def rpc(http: aiohttp.ClientSession, url: str, method: str, params: list[Any]) -> Any:
     """Make one JSON-RPC call; raises RuntimeError with the node's message when it answers with an error."""
     body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
-    async with http.post(url, json=body) as answer:
+    async with http.post(url, json=body, headers=NO_KEEP_ALIVE) as answer:
         result = await answer.json()
     if "error" in result:
         raise RuntimeError(f"{method}: {json.dumps(result['error'])}")

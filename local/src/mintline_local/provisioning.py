@@ -29,6 +29,7 @@ from mintline.records import Collection, canonical_json, collection_object_key, 
 from mintline.resources import COLLECTIONS, METADATA, WALLET_KEY
 from mintline_local.client import AwsService, aws_client
 from mintline_local.collection import NAME, SYMBOL, Deployer, open_deployer
+from mintline_local.continuity import RunMark, leave_mark, missing_mark
 from mintline_local.emulators import CHAIN_ID, REGION
 from mintline_local.places import StateFolder, corrupt, read_json, write_json
 from mintline_local.ports import Ports
@@ -62,6 +63,7 @@ class Known(Frozen):
     """What the contract's URIs begin with."""
     cursor_secret: SecretStr = Field(min_length=32)
     """Seals the api's cursors, so that those of an earlier run stay good."""
+    last_run: RunMark | None = None
 
     @field_serializer("cursor_secret", when_used="json")
     def _revealed(self, secret: SecretStr) -> str:
@@ -118,11 +120,13 @@ async def set_up(state: StateFolder, ports: Ports, world: World) -> Known:
     if known.api_url != ports.url("api"):
         await world.deployer.repoint(known.contract, ports.url("api"))
         known = known.model_copy(update={"api_url": ports.url("api")})
-    await asyncio.gather(
+    mark, *_ = await asyncio.gather(
+        leave_mark(world.secretsmanager, world.node, prefix=PREFIX),
         world.deployer.fund(known.treasury.address),
         _register(world.dynamo, known),
         _publish_collection(world, known),
     )
+    known = known.model_copy(update={"last_run": mark})
     write_json(state.known, known.model_dump(mode="json"))
     return known
 
@@ -152,6 +156,10 @@ async def _still_known(state: StateFolder, known: Known, world: World) -> bool:
     if any(found.values()) and not all(found.values()):
         missing = ", ".join(name for name, there in found.items() if not there)
         raise corrupt(state.path, f"{missing} missing, because the last run did not end cleanly")
+    if all(found.values()) and known.last_run is not None:
+        lost = await missing_mark(world.secretsmanager, world.node, known.last_run)
+        if lost:
+            raise corrupt(state.path, f"{lost} the last run, which did not end cleanly")
     return all(found.values())
 
 

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+from botocore.exceptions import BotoCoreError, ClientError
 
+from mintline.errors import Unavailable
 from mintline_local import emulators, services
 from mintline_local.emulators import CHAIN_ID, REGION
 from mintline_local.places import StateFolder, write_json
@@ -60,8 +62,7 @@ async def running_stack(
         stack.push_async_callback(supervisor.stop)
 
         await _start_emulators(supervisor, state, chosen, http)
-        async with open_world(chosen, credentials["operator"]) as world:
-            known = await set_up(state, chosen, world)
+        known = await _set_up(state, chosen, credentials["operator"])
         tell(Event("resources", "ready"))
         around = services.Surroundings(state, chosen, known, credentials, sockets)
         await supervisor.start(services.enclave(around))
@@ -96,6 +97,14 @@ async def _start_emulators(
     except StartFailed as failure:
         raise emulators.damaged_by(str(failure), state) or failure from None
     await supervisor.start(emulators.kms_front(state, ports, http))
+
+
+async def _set_up(state: StateFolder, ports: Ports, operator: AwsCredentials) -> Known:
+    try:
+        async with open_world(ports, operator) as world:
+            return await set_up(state, ports, world)
+    except (BotoCoreError, ClientError) as error:
+        raise Unavailable(f"the resources could not be set up: {error} (logs: {state.logs})") from error
 
 
 def describe(state: StateFolder, ports: Ports, known: Known, operator: AwsCredentials) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """A line's resources over real emulators: made once, found again after a restart, missed when gone."""
 
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -92,7 +93,9 @@ async def test_later_start__when_on_other_ports__finds_all_again_and_repoints_th
         block = await world.node.block_number()
     async with emulated(state, others) as world:
         second = await set_up(state, others, world)
-        assert second == first.model_copy(update={"api_url": others.url("api")})
+        assert second.last_run != first.last_run
+        changed = {"api_url": others.url("api"), "last_run": second.last_run}
+        assert second == first.model_copy(update=changed)
         assert await world.node.block_number() >= block
         assert await contract_uri(world, second) == f"{others.url('api')}/v1/metadata/{first.contract}"
         urls = await world.aws.sqs.get_queue_url(QueueName=QUEUES[0].queue_name(PREFIX))
@@ -108,6 +111,42 @@ async def test_later_start__when_the_chain_was_lost__says_so_in_one_line(tmp_pat
     async with emulated(state, ports) as world:
         with pytest.raises(Misconfigured, match=r"damaged: .*contract missing.*make clean"):
             await set_up(state, ports, world)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("ministack", "queues and tables have lost the last run"), ("anvil", "the chain has lost the last run")],
+)
+async def test_later_start__when_one_emulator_fell_back_to_an_earlier_run__says_which(
+    tmp_path: Path, name: str, words: str
+) -> None:
+    state, ports = StateFolder(tmp_path), free_ports()
+    async with emulated(state, ports) as world:
+        await set_up(state, ports, world)
+    shutil.copytree(tmp_path / name, tmp_path / "earlier")
+    async with emulated(state, ports) as world:
+        await set_up(state, ports, world)
+    shutil.rmtree(tmp_path / name)
+    shutil.move(tmp_path / "earlier", tmp_path / name)
+    async with emulated(state, ports) as world:
+        with pytest.raises(Misconfigured, match=rf"{words}.*make clean"):
+            await set_up(state, ports, world)
+
+
+async def test_later_start__when_both_emulators_fell_back__goes_on_from_there(tmp_path: Path) -> None:
+    state, ports = StateFolder(tmp_path), free_ports()
+    async with emulated(state, ports) as world:
+        first = await set_up(state, ports, world)
+    for name in ("ministack", "anvil"):
+        shutil.copytree(tmp_path / name, tmp_path / "earlier" / name)
+    async with emulated(state, ports) as world:
+        await set_up(state, ports, world)
+    for name in ("ministack", "anvil"):
+        shutil.rmtree(tmp_path / name)
+        shutil.move(tmp_path / "earlier" / name, tmp_path / name)
+    async with emulated(state, ports) as world:
+        again = await set_up(state, ports, world)
+    assert again.contract == first.contract
 
 
 async def test_later_start__when_nothing_was_saved__begins_anew(tmp_path: Path) -> None:

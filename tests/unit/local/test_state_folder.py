@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from mintline.errors import Misconfigured
+from mintline_local import places
 from mintline_local.places import SOCKET_FOLDER_LIMIT, StateFolder, read_json, write_json
 from mintline_local.principals import ROLES, issue_credentials
 
@@ -55,6 +56,15 @@ def test_credentials__when_shown__hide_the_secret(tmp_path: Path) -> None:
     state.prepare()
     api = issue_credentials(state)["api"]
     assert api.secret_access_key not in repr(api)
+
+
+@pytest.mark.parametrize("name", ["anvil", "ministack"])
+def test_tool__when_it_is_not_installed__says_how_to_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(places, "CHECKOUT", tmp_path)
+    with pytest.raises(Misconfigured, match=rf"{name} is not installed at {tmp_path}.*make setup"):
+        places.tool(name)
 
 
 def test_prepare__when_a_file_is_in_the_way__says_so(tmp_path: Path) -> None:
