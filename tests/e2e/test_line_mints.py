@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mintline.chain.collection import MINTED_TOPIC, decode_minted
+from mintline.chain.collection import decode_minted
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
@@ -18,7 +18,7 @@ DEV_ACCOUNT = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 async def minted_events(line: Any, digest: str) -> list[int]:
     head = await line.node.block("latest", full=False)
     logs = await line.node.logs_range(0, head.number, [line.info["contract"]])
-    events = [decode_minted(log) for log in logs if log.topics[0] == MINTED_TOPIC]
+    events = [event for log in logs if (event := decode_minted(log)) is not None]
     return [event.token_id for event in events if "0x" + event.metadata_digest.hex() == digest]
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mintline.chain.collection import MINTED_TOPIC, decode_minted
+from mintline.chain.collection import decode_minted
 from mintline.chain.node import Node
 from mintline.states import MintStatus
 from mintline_bench.load import Posted
@@ -47,8 +47,7 @@ async def verify(node: Node, *, contract: str, first_block: int, posted: Sequenc
     for start in range(first_block, head.number + 1, RANGE):
         logs = await node.logs_range(start, min(start + RANGE - 1, head.number), [contract])
         for log in logs:
-            if log.topics and log.topics[0] == MINTED_TOPIC:
-                minted = decode_minted(log)
+            if (minted := decode_minted(log)) is not None:
                 events.append((minted.token_id, minted.to, minted.metadata_digest))
     return judge(events, posted)
 
