@@ -70,7 +70,7 @@ Overrides: TypeAlias = Mapping[str, Override]
 
 
 class CallReverted(Rejected):
-    """A simulated call reverted; `revert` is the contract's reason, or None when the node passed on no data."""
+    """A simulated call reverted; `revert` is the contract's reason, None when the node passed on no data."""
 
     def __init__(self, revert: collection.Revert | None, reason: str) -> None:
         super().__init__("simulation_reverted", f"The contract would refuse: {reason}")
