@@ -46,9 +46,8 @@ async def verify(node: Node, *, contract: str, first_block: int, posted: Sequenc
     events: list[tuple[int, str, bytes]] = []
     for start in range(first_block, head.number + 1, RANGE):
         logs = await node.logs_range(start, min(start + RANGE - 1, head.number), [contract])
-        for log in logs:
-            if (minted := decode_minted(log)) is not None:
-                events.append((minted.token_id, minted.to, minted.metadata_digest))
+        minted = filter(None, map(decode_minted, logs))
+        events.extend((event.token_id, event.to, event.metadata_digest) for event in minted)
     return judge(events, posted)
 
 
