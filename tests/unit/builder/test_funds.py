@@ -119,6 +119,20 @@ async def test_build__when_a_settled_top_up_was_not_enough__then_another_replace
     assert [message.nonce for message in world.messages() if isinstance(message, SignTopUp)] == [0, 1]
 
 
+async def test_top_up__when_the_money_arrived_after_the_need_was_read__then_no_more_is_sent(
+    world: World, builder: Builder
+) -> None:
+    bob = world.address("bob")
+    need = await builder.funds.need(bob, COST)
+    await builder.funds.top_up(bob, need)
+    world.mine("treasury")
+    world.chain.balances[bob] = 20 * COST
+
+    await builder.funds.top_up(bob, need)
+
+    assert world.account("treasury").next_nonce == 1
+
+
 async def test_build__when_a_pending_top_up_is_old__then_the_same_one_is_sent_again(
     world: World, builder: Builder
 ) -> None:
