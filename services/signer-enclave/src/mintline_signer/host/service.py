@@ -62,6 +62,7 @@ async def run(settings: HostSettings, stop: asyncio.Event) -> None:
             queue=SIGN,
             handle=partial(handle, queues=queues, keys=keys, enclave=enclave, issuer=settings.issuer),
             concurrency=settings.concurrency,
+            wait=settings.receive_wait,
             metrics=ConsumerMetrics(registry),
         )
         await consumer.run(stop)
