@@ -1,7 +1,8 @@
 """Whether both emulators remember the last run, or neither does.
 
 They save when they end. One that was killed goes back to the end of an earlier run, alone: its nonces, token
-ids or blocks no longer fit the other's. So every run leaves a mark in both, early on, and the next looks for it.
+ids or blocks no longer fit the other's. So every run leaves a mark in both, early on, and the next run looks
+for it.
 """
 
 from __future__ import annotations

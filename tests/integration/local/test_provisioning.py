@@ -1,13 +1,16 @@
 """A line's resources over real emulators: made once, found again after a restart, missed when gone."""
 
+import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
 import pytest
 
+from mintline import resources
 from mintline.chain import abi
 from mintline.chain.collection import ISSUER_ROLE, METADATA_ROLE, PAUSER_ROLE
 from mintline.chain.node import Call
@@ -23,6 +26,8 @@ from mintline_local.provisioning import PREFIX, Known, World, open_world, set_up
 from mintline_local.supervisor import Supervisor
 
 pytestmark = pytest.mark.integration
+
+BUILD = resources.BUILD.queue_name(PREFIX)
 
 
 @asynccontextmanager
@@ -80,37 +85,58 @@ async def test_first_start__when_done__has_everything_that_the_services_need(tmp
     assert state.known.stat().st_mode & 0o777 == 0o600
 
 
+@dataclass(frozen=True)
+class Saved:
+    """A state folder as two runs left it, one after the other."""
+
+    earlier: Path
+    later: Path
+    known: Known
+
+    def copy(self, target: Path, *, fallen_back: tuple[str, ...] = ()) -> StateFolder:
+        """Copy what the later run left, but for emulators that fell back to the earlier one."""
+        shutil.copytree(self.later, target, dirs_exist_ok=True)
+        for name in fallen_back:
+            shutil.rmtree(target / name)
+            shutil.copytree(self.earlier / name, target / name)
+        return StateFolder(target)
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Saved:
+    root = tmp_path_factory.mktemp("saved")
+    state = StateFolder(root / "later")
+
+    async def one_run(*, send: bool) -> Known:
+        ports = free_ports()
+        async with emulated(state, ports) as world:
+            made = await set_up(state, ports, world)
+            if send:
+                url = (await world.aws.sqs.get_queue_url(QueueName=BUILD))["QueueUrl"]
+                await world.aws.sqs.send_message(
+                    QueueUrl=url, MessageBody="kept", MessageGroupId="g", MessageDeduplicationId="d"
+                )
+            return made
+
+    asyncio.run(one_run(send=False))
+    shutil.copytree(state.path, root / "earlier")
+    known = asyncio.run(one_run(send=True))
+    return Saved(root / "earlier", state.path, known)
+
+
 async def test_later_start__when_on_other_ports__finds_all_again_and_repoints_the_uris(
-    tmp_path: Path,
+    saved: Saved, tmp_path: Path
 ) -> None:
-    state, ports, others = StateFolder(tmp_path), free_ports(), free_ports()
+    state, ports = saved.copy(tmp_path), free_ports()
     async with emulated(state, ports) as world:
-        first = await set_up(state, ports, world)
-        urls = await world.aws.sqs.get_queue_url(QueueName=QUEUES[0].queue_name(PREFIX))
-        await world.aws.sqs.send_message(
-            QueueUrl=urls["QueueUrl"], MessageBody="kept", MessageGroupId="g", MessageDeduplicationId="d"
-        )
-        block = await world.node.block_number()
-    async with emulated(state, others) as world:
-        second = await set_up(state, others, world)
-        assert second.last_run != first.last_run
-        changed = {"api_url": others.url("api"), "last_run": second.last_run}
-        assert second == first.model_copy(update=changed)
-        assert await world.node.block_number() >= block
-        assert await contract_uri(world, second) == f"{others.url('api')}/v1/metadata/{first.contract}"
-        urls = await world.aws.sqs.get_queue_url(QueueName=QUEUES[0].queue_name(PREFIX))
-        received = await world.aws.sqs.receive_message(QueueUrl=urls["QueueUrl"])
+        known = await set_up(state, ports, world)
+        assert known.last_run != saved.known.last_run
+        changed = {"api_url": ports.url("api"), "last_run": known.last_run}
+        assert known == saved.known.model_copy(update=changed)
+        assert await contract_uri(world, known) == f"{ports.url('api')}/v1/metadata/{known.contract}"
+        url = (await world.aws.sqs.get_queue_url(QueueName=BUILD))["QueueUrl"]
+        received = await world.aws.sqs.receive_message(QueueUrl=url)
         assert [message["Body"] for message in received["Messages"]] == ["kept"]
-
-
-async def test_later_start__when_the_chain_was_lost__says_so_in_one_line(tmp_path: Path) -> None:
-    state, ports = StateFolder(tmp_path), free_ports()
-    async with emulated(state, ports) as world:
-        await set_up(state, ports, world)
-    (state.anvil / "state.json").unlink()
-    async with emulated(state, ports) as world:
-        with pytest.raises(Misconfigured, match=r"damaged: .*contract missing.*make clean"):
-            await set_up(state, ports, world)
 
 
 @pytest.mark.parametrize(
@@ -118,48 +144,40 @@ async def test_later_start__when_the_chain_was_lost__says_so_in_one_line(tmp_pat
     [("ministack", "queues and tables have lost the last run"), ("anvil", "the chain has lost the last run")],
 )
 async def test_later_start__when_one_emulator_fell_back_to_an_earlier_run__says_which(
-    tmp_path: Path, name: str, words: str
+    saved: Saved, tmp_path: Path, name: str, words: str
 ) -> None:
-    state, ports = StateFolder(tmp_path), free_ports()
-    async with emulated(state, ports) as world:
-        await set_up(state, ports, world)
-    shutil.copytree(tmp_path / name, tmp_path / "earlier")
-    async with emulated(state, ports) as world:
-        await set_up(state, ports, world)
-    shutil.rmtree(tmp_path / name)
-    shutil.move(tmp_path / "earlier", tmp_path / name)
+    state, ports = saved.copy(tmp_path, fallen_back=(name,)), free_ports()
     async with emulated(state, ports) as world:
         with pytest.raises(Misconfigured, match=rf"{words}.*make clean"):
             await set_up(state, ports, world)
 
 
-async def test_later_start__when_both_emulators_fell_back__goes_on_from_there(tmp_path: Path) -> None:
-    state, ports = StateFolder(tmp_path), free_ports()
+async def test_later_start__when_both_emulators_fell_back__goes_on_from_there(
+    saved: Saved, tmp_path: Path
+) -> None:
+    state, ports = saved.copy(tmp_path, fallen_back=("ministack", "anvil")), free_ports()
     async with emulated(state, ports) as world:
-        first = await set_up(state, ports, world)
-    for name in ("ministack", "anvil"):
-        shutil.copytree(tmp_path / name, tmp_path / "earlier" / name)
-    async with emulated(state, ports) as world:
-        await set_up(state, ports, world)
-    for name in ("ministack", "anvil"):
-        shutil.rmtree(tmp_path / name)
-        shutil.move(tmp_path / "earlier" / name, tmp_path / name)
-    async with emulated(state, ports) as world:
-        again = await set_up(state, ports, world)
-    assert again.contract == first.contract
+        assert (await set_up(state, ports, world)).contract == saved.known.contract
 
 
-async def test_later_start__when_nothing_was_saved__begins_anew(tmp_path: Path) -> None:
-    state, ports = StateFolder(tmp_path), free_ports()
-    async with emulated(state, ports) as world:
-        first = await set_up(state, ports, world)
+async def test_later_start__when_the_chain_was_lost__says_so_in_one_line(
+    saved: Saved, tmp_path: Path
+) -> None:
+    state, ports = saved.copy(tmp_path), free_ports()
     (state.anvil / "state.json").unlink()
-    for saved in (state.ministack / "state").glob("*.json"):
-        saved.unlink()
     async with emulated(state, ports) as world:
-        second = await set_up(state, ports, world)
-        assert second.issuer.address != first.issuer.address
-        assert await has_role(world, second, ISSUER_ROLE, second.issuer.address)
+        with pytest.raises(Misconfigured, match=r"damaged: .*contract missing.*make clean"):
+            await set_up(state, ports, world)
+
+
+async def test_later_start__when_nothing_was_saved__begins_anew(saved: Saved, tmp_path: Path) -> None:
+    state, ports = saved.copy(tmp_path), free_ports()
+    (state.anvil / "state.json").unlink()
+    shutil.rmtree(state.ministack / "state")
+    async with emulated(state, ports) as world:
+        known = await set_up(state, ports, world)
+        assert known.issuer.address != saved.known.issuer.address
+        assert await has_role(world, known, ISSUER_ROLE, known.issuer.address)
 
 
 @pytest.mark.parametrize("name", ["ministack/state/sqs.json", "anvil/state.json"])

@@ -56,39 +56,50 @@ async def command(*arguments: str) -> tuple[int | None, str, str]:
     return process.returncode, out.decode(), err.decode()
 
 
-async def test_up__when_interrupted_or_killed__leaves_no_process_and_finds_its_state_again(
+async def test_up__when_killed_then_started_again__finds_its_state_and_leaves_no_process(
     tmp_path: Path,
 ) -> None:
     async with up(tmp_path) as (process, info):
-        pids = [process.pid, *info["pids"].values()]
         assert set(info["pids"]) == CHILDREN
         assert "operator" not in info
-        code, out, err = await command("status", "--state", str(tmp_path), "--json")
-        assert code == 0, err
-        assert {entry["name"] for entry in json.loads(out)["processes"]} == CHILDREN
-        code, _, err = await command("up", "--state", str(tmp_path))
-        assert (code, err.count("\n")) == (1, 1)
-        assert f"a line already runs from {tmp_path} (pid {process.pid})" in err
-
-        process.send_signal(signal.SIGINT)
-        assert await asyncio.wait_for(process.wait(), 60) == 0
-        await all_gone(pids, 0.5)
-    assert not StateFolder(tmp_path).run.exists()
+        os.kill(process.pid, signal.SIGKILL)
+        await process.wait()
+        await all_gone(list(info["pids"].values()), 15)
+    assert StateFolder(tmp_path).running() is None
 
     async with up(tmp_path) as (process, again):
         assert again["contract"] == info["contract"]
         assert again["cognito"] == info["cognito"]
-        pids = list(again["pids"].values())
-        os.kill(process.pid, signal.SIGKILL)
-        await process.wait()
-        await all_gone(pids, 15)
-    assert StateFolder(tmp_path).running() is None
+        await check_commands(tmp_path, process.pid, again)
+        process.send_signal(signal.SIGINT)
+        assert await asyncio.wait_for(process.wait(), 60) == 0
+        await all_gone([process.pid, *again["pids"].values()], 0.5)
+    assert not StateFolder(tmp_path).run.exists()
 
-    code, out, err = await command("demo", "--state", str(tmp_path))
+
+async def check_commands(state: Path, pid: int, info: dict[str, Any]) -> None:
+    """Use the running line by every command that needs one; none of them stops it."""
+    at = ("--state", str(state))
+    code, out, err = await command("status", *at, "--json")
+    assert code == 0, err
+    assert {entry["name"] for entry in json.loads(out)["processes"]} == CHILDREN
+
+    code, _, err = await command("up", *at)
+    assert (code, err.count("\n")) == (1, 1)
+    assert f"a line already runs from {state} (pid {pid})" in err
+
+    code, out, err = await command("mint", *at, "--name", "n", "--image", "ftp://x/y", "--json")
+    assert (code, out, err.count("\n")) == (1, "", 1)
+
+    code, out, err = await command("mint", *at, "--name", "n", "--image", "https://x.test/y", "--json")
+    assert code == 0, err
+    assert json.loads(out)["status"] == "finalized"
+
+    code, out, err = await command("demo", *at)
     assert code == 0, out + err
     printed = json.loads(out.splitlines()[-1])
-    assert printed["contract"] == info["contract"]
-    assert printed["status"] == "finalized"
+    assert (printed["contract"], printed["status"]) == (info["contract"], "finalized")
     assert set(printed) == {
         *("mint_id", "token_id", "contract", "owner", "tx_hash", "block", "status", "seconds"),
     }
+    assert StateFolder(state).running() is not None
