@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import Counter
 from typing import Any
@@ -23,17 +24,11 @@ async def test_requests__when_blocks_hold_two_hundred_mints__then_stay_below_a_t
     indexer = line.indexer()
     while await indexer.poll():
         pass
-    hashes: list[list[str]] = []
     for block in range(BLOCKS):
-        first = 1 + block * MINTS
-        hashes.append(
-            [
-                await line.mint([number], line.accounts[1], gas=130_000)
-                for number in range(first, first + MINTS)
-            ]
-        )
-        for number, tx_hash in enumerate(hashes[-1], start=first):
-            await line.submitted(tx_hash, f"mint_{number}")
+        numbers = range(1 + block * MINTS, 1 + (block + 1) * MINTS)
+        sent = [await line.mint([number], line.accounts[1], gas=130_000) for number in numbers]
+        records = zip(sent, numbers, strict=True)
+        await asyncio.gather(*(line.submitted(tx_hash, f"mint_{number}") for tx_hash, number in records))
         await line.mine()
     # More blocks than finality takes, so that what is counted includes finalizing every mint.
     before = Counter(line.calls.counts())

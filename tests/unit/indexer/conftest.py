@@ -1,0 +1,104 @@
+"""A chain, a store and indexers in memory, with one clock."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from typing import TypeVar
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from mintline.messages import KeyRef
+from mintline.records import Mint
+from mintline.states import MintStatus
+from mintline_indexer.indexer import Indexer
+from mintline_indexer.memory import MemoryChain, MemoryCollections, MemoryStore, Move, Sent
+from mintline_indexer.metrics import Metrics
+from mintline_indexer.ports import Block, Event, Progress, Store
+
+CONTRACT = "0x" + "1" * 40
+ALICE, BOB = "0x" + "2" * 40, "0x" + "3" * 40
+FINALITY = 3
+StoreT = TypeVar("StoreT", bound=MemoryStore)
+
+
+class DoubtfulChain(MemoryChain):
+    """Answers the first `empty` questions for events with none at all."""
+
+    empty = 0
+    asked = 0
+
+    async def events(self, block_hash: bytes, contracts: Sequence[str]) -> Sequence[Event]:
+        self.asked += 1
+        return [] if self.asked <= self.empty else await super().events(block_hash, contracts)
+
+    async def events_from_receipts(self, block: Block, contracts: Sequence[str]) -> Sequence[Event]:
+        return await super().events(block.hash, contracts)
+
+
+@dataclass
+class Rig:
+    chain: DoubtfulChain = field(default_factory=lambda: DoubtfulChain(finality=FINALITY))
+    store: MemoryStore = field(default_factory=MemoryStore)
+    collections: MemoryCollections = field(default_factory=lambda: MemoryCollections({CONTRACT: 1}))
+    time: float = 0.0
+    started: int = 0
+
+    def start(self, writer: str | None = None, store: Store | None = None) -> Indexer:
+        self.started += 1
+        return Indexer(
+            chain=self.chain,
+            store=store or self.store,
+            collections=self.collections,
+            chain_id=1,
+            writer=writer or f"writer-{self.started}",
+            takeover_after=10.0,
+            widest=10,
+            whole=10,
+            metrics=Metrics(CollectorRegistry()),
+            clock=lambda: self.time,
+            now=lambda: int(self.time * 1000),
+            rng=random.Random(1),
+        )
+
+    def mint(self, token_id: int, *, mint_id: str | None = None) -> Sent:
+        sent = Sent(
+            token_id.to_bytes(32, "big"), CONTRACT, (Move(CONTRACT, token_id, None, ALICE, bytes(32)),)
+        )
+        if mint_id is not None:
+            self.store.attempt_table[sent.hash] = mint_id
+        return sent
+
+    def record(self, mint_id: str, status: MintStatus) -> None:
+        self.store.mint_table[mint_id] = Mint(
+            mint_id=mint_id,
+            sub="user",
+            status=status,
+            chain_id=1,
+            contract=CONTRACT,
+            to=ALICE,
+            sender=KeyRef(address=ALICE, subject="user", chain_id=1, secret_id="secret"),
+            metadata_digest=bytes(32),
+            request_digest="",
+            created_at=0,
+            updated_at=0,
+        )
+
+    def like(self, kind: type[StoreT]) -> StoreT:
+        """A store of another kind with the same tables."""
+        return kind(**{f.name: getattr(self.store, f.name) for f in fields(MemoryStore)})
+
+    @property
+    def progress(self) -> Progress:
+        assert self.store.progress is not None
+        return self.store.progress
+
+    def token_ids(self) -> set[int]:
+        return {key.token_id for key in self.store.token_table}
+
+
+@pytest.fixture
+def rig() -> Rig:
+    return Rig()

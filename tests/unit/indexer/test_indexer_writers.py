@@ -1,0 +1,88 @@
+"""One writer at a time: standing by, taking over, being fenced, stepping down."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from structlog.testing import capture_logs
+
+from mintline_indexer.indexer import STANDBY_INTERVAL, Indexer
+from mintline_indexer.memory import MemoryStore
+from mintline_indexer.ports import Fenced, Progress, TokenKey, Write
+
+CONTRACT = "0x" + "1" * 40
+
+
+async def settle(indexer: Indexer) -> None:
+    while await indexer.poll():
+        pass
+    await indexer.poll()
+
+
+async def test_standby__when_the_writer_is_alive__then_waits(rig: Any) -> None:
+    writer, standby = rig.start(), rig.start()
+    await settle(writer)
+    for _ in range(40):
+        rig.time += STANDBY_INTERVAL
+        await writer.poll()
+        assert not await standby.poll()
+    assert (writer.writing, standby.writing) == (True, False)
+    assert standby.trouble() is None
+
+
+async def test_standby__when_the_writer_is_silent__then_takes_over_and_fences_it(rig: Any) -> None:
+    writer, standby = rig.start(), rig.start()
+    await settle(writer)
+    await standby.poll()
+    rig.time += 9
+    await standby.poll()
+    assert not standby.writing
+    rig.time += 7
+    await settle(standby)
+    assert standby.writing
+
+    rig.chain.mine([rig.mint(1)])
+    before = rig.progress
+    with capture_logs() as logs:
+        assert not await writer.poll()
+    assert "writer_fenced" in [entry["event"] for entry in logs]
+    assert (writer.writing, rig.progress) == (False, before)
+
+
+async def test_standby__when_the_writer_steps_down__then_takes_over_at_once(rig: Any) -> None:
+    writer, standby = rig.start(), rig.start()
+    await settle(writer)
+    await standby.poll()
+    await writer.step_down()
+    rig.time += STANDBY_INTERVAL
+    await settle(standby)
+    assert standby.writing
+
+
+async def test_writer__when_restarted_under_its_own_name__then_goes_on_at_once(rig: Any) -> None:
+    await settle(rig.start(writer="indexer"))
+    again = rig.start(writer="indexer")
+    await settle(again)
+    assert again.writing
+
+
+async def test_writer__when_an_acknowledgement_is_lost__then_nothing_is_written_twice(rig: Any) -> None:
+    await settle(rig.start(writer="indexer"))
+
+    class Deaf(MemoryStore):
+        lost = 0
+
+        async def commit(self, progress: Progress, write: Write) -> None:
+            await super().commit(progress, write)
+            if write.tokens:
+                self.lost += 1
+                raise Fenced("what a repetition of the request would say")
+
+    store = rig.like(Deaf)
+    indexer = rig.start(writer="indexer", store=store)
+    rig.chain.mine([rig.mint(1)])
+    await settle(indexer)
+    assert store.lost == 1
+    assert indexer.writing
+    assert set(store.token_table) == {TokenKey(CONTRACT, 1)}
+    assert len(store.transfer_table) == 1
