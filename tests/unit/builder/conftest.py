@@ -156,7 +156,9 @@ class Builder:
         )
         self.preparation = handlers.Preparation(
             fees=world.fees,
-            simulator=Simulator(world.chain, chain_id=CHAIN_ID, clock=world.clock),
+            simulator=Simulator(
+                world.chain, chain_id=CHAIN_ID, clock=world.clock, margin=20, max_gas=1_000_000
+            ),
             funds=self.funds,
             token_ids=TokenIds(world.collections),
             metadata=world.metadata,

@@ -68,7 +68,7 @@ def voucher(world: World, to: str = "bob") -> Voucher:
 
 @pytest.fixture
 def simulator(world: World) -> Simulator:
-    return Simulator(world.chain, chain_id=31337, clock=world.clock, margin=10)
+    return Simulator(world.chain, chain_id=31337, clock=world.clock, margin=10, max_gas=600_000)
 
 
 async def test_gas__when_recipients_have_no_code__then_one_estimate_serves_them_and_each_is_run(
@@ -98,6 +98,17 @@ async def test_gas__when_the_usual_gas_no_longer_suffices__then_it_is_estimated_
     world.chain.gas = 200_000
 
     assert await simulator.gas(world.contract, world.address("alice"), voucher(world)) == 220_000
+
+
+async def test_gas__when_the_recipients_code_burns_more_than_allowed__then_the_mint_is_rejected(
+    world: World, simulator: Simulator
+) -> None:
+    await simulator.usual_gas(world.contract, world.address("alice"))
+    world.chain.codes[world.address("bob")] = b"\x5b"
+    world.chain.gas = 600_000
+
+    with pytest.raises(Rejected, match="gas_over_limit"):
+        await simulator.gas(world.contract, world.address("alice"), voucher(world))
 
 
 async def test_usual_gas__when_it_is_old__then_it_is_estimated_again(

@@ -113,7 +113,11 @@ def _handler(
         clock=time.time,
     )
     simulator = Simulator(
-        world.node, chain_id=settings.chain_id, clock=time.monotonic, margin=settings.gas_margin
+        world.node,
+        chain_id=settings.chain_id,
+        clock=time.monotonic,
+        margin=settings.gas_margin,
+        max_gas=settings.max_gas,
     )
     build = partial(
         handlers.build,

@@ -32,6 +32,8 @@ class Settings(ServiceSettings):
     """How long a voucher may be redeemed."""
     gas_margin: int = Field(default=20, ge=0, le=200)
     """What is added to an estimate of gas, in percent."""
+    max_gas: int = Field(default=500_000, ge=21_000)
+    """The highest gas limit of a mint; within what the enclave's policy allows."""
     min_priority_fee: int = Field(default=GWEI // 10, ge=0)
     max_priority_fee: int = Field(default=5 * GWEI, ge=0)
     max_fee: int = Field(default=200 * GWEI, gt=0)

@@ -37,13 +37,19 @@ _REASONS = {
 
 
 class Simulator:
-    """Simulates redemptions on one chain. `margin` is the part of an estimate added to it, in percent."""
+    """Simulates redemptions on one chain.
 
-    def __init__(self, chain: Chain, *, chain_id: int, clock: Callable[[], float], margin: int = 20) -> None:
+    `margin` is what is added to an estimate of gas, in percent; no gas limit exceeds `max_gas`.
+    """
+
+    def __init__(
+        self, chain: Chain, *, chain_id: int, clock: Callable[[], float], margin: int, max_gas: int
+    ) -> None:
         self._chain = chain
         self._chain_id = chain_id
         self._clock = clock
         self._margin = margin
+        self._max_gas = max_gas
         self._key = PrivateKey()
         self._issuer = address_of_public_key(self._key.public_key.format(compressed=False))
         self._grant = {collection.roles_slot(collection.ISSUER_ROLE, self._issuer): collection.GRANTED}
@@ -97,7 +103,11 @@ class Simulator:
             )
         except CallReverted as reverted:
             raise _refusal(reverted) from reverted
-        return needed + needed * self._margin // 100
+        limit = needed + needed * self._margin // 100
+        if limit > self._max_gas:
+            # A recipient's code could otherwise burn what the treasury pays for.
+            raise Rejected("gas_over_limit", "Minting to this recipient needs more gas than is allowed.")
+        return limit
 
     async def _suffices(self, gas: int, contract: str, sender: str, voucher: Voucher) -> bool:
         call = self._redemption(contract, sender, voucher, gas=gas)
