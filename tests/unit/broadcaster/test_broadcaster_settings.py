@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from mintline.errors import Misconfigured
 from mintline.settings import load
 from mintline_broadcaster.settings import BroadcasterSettings
