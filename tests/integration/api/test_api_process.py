@@ -175,7 +175,7 @@ async def test_tokens__when_the_indexer_wrote_them__are_served_with_their_metada
     ids = [item["token_id"] for page in (first, second) for item in page["items"]]
     assert ids == ["1", "2", "10"]
     assert second["next_cursor"] is None
-    assert [(t["sender"], t["recipient"]) for t in transfers["items"]] == [(None, OWNER)]
+    assert [(t["from"], t["to"]) for t in transfers["items"]] == [(None, OWNER)]
     assert (status, metadata) == (200, json.loads(text))
 
 

@@ -266,7 +266,7 @@ async def test_transfers__when_paged__gives_each_event_newest_first(
     rest = await client.request("GET", f"{target}&cursor={first['next_cursor']}", headers=stage.headers())
 
     items = first["items"] + rest.json()["items"]
-    assert [(item["sender"], item["recipient"]) for item in items] == [
+    assert [(item["from"], item["to"]) for item in items] == [
         (STRANGER, None),
         (OWNER, STRANGER),
         (None, OWNER),

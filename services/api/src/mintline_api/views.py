@@ -269,10 +269,10 @@ class TokenList(View):
 
 
 class TransferView(View):
-    """One transfer on chain."""
+    """One transfer on chain, in the words of ERC-721's event."""
 
-    sender: Address | None = Field(description="Null for a mint.")
-    recipient: Address | None = Field(description="Null for a burn.")
+    from_: Address | None = Field(serialization_alias="from", description="Null for a mint.")
+    to: Address | None = Field(description="Null for a burn.")
     block_number: int
     block_hash: Bytes32
     log_index: int
@@ -284,8 +284,8 @@ class TransferView(View):
 def transfer_view(transfer: Transfer, checkpoint: Checkpoint | None) -> TransferView:
     """Return the public form of a transfer."""
     return TransferView(
-        sender=transfer.sender,
-        recipient=transfer.recipient,
+        from_=transfer.sender,
+        to=transfer.recipient,
         block_number=transfer.block_number,
         block_hash=transfer.block_hash,
         log_index=transfer.log_index,

@@ -27,7 +27,7 @@ SAFE_HEADERS: Mapping[str, str] = {
 def answer(view: View, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     """Return a resource as JSON."""
     return web.Response(
-        body=view.model_dump_json().encode(), status=status, content_type=JSON, headers=headers
+        body=view.model_dump_json(by_alias=True).encode(), status=status, content_type=JSON, headers=headers
     )
 
 

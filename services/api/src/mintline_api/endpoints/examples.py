@@ -123,8 +123,8 @@ TOKENS = TokenList(items=[SUMMARY], next_cursor=None, index=INDEX)
 TRANSFERS = TransferList(
     items=[
         TransferView(
-            sender=None,
-            recipient=WALLET,
+            from_=None,
+            to=WALLET,
             block_number=42,
             block_hash=_BLOCK_HASH,
             log_index=0,

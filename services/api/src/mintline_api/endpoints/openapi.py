@@ -201,7 +201,7 @@ def _answer(answer: Answer) -> dict[str, Any]:
     if answer.model is not None:
         media["schema"] = {"$ref": _REF.format(model=answer.model.__name__)}
     if isinstance(answer.example, BaseModel):
-        media["example"] = answer.example.model_dump(mode="json")
+        media["example"] = answer.example.model_dump(mode="json", by_alias=True)
     elif answer.example is not None:
         media["example"] = answer.example
     described["content"] = {answer.media_type: media}
