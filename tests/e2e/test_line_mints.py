@@ -70,7 +70,7 @@ async def test_same_key__when_the_body_differs__is_refused(user: Any) -> None:
     answer = await user.call(
         "POST",
         "/v1/mints",
-        {"metadata": {"name": "another body", "image": "ipfs://x/1.png"}},
+        {"metadata": {"name": "another body", "image": "https://example.com/1.png"}},
         idempotency_key="reused",
     )
     assert answer.status == 422
