@@ -60,7 +60,7 @@ def up(
         ) as stack:
             introduce(screen, stack)
             reason = await stack.supervisor.failed
-        raise Misconfigured(f"{reason}; the line was stopped, `make up` starts it again")
+        raise Misconfigured(f"{reason}; the line was stopped")
 
     execute(serve(), interrupted_is_success=True)
 

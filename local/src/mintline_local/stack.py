@@ -17,7 +17,7 @@ from mintline_local.emulators import CHAIN_ID, REGION
 from mintline_local.places import StateFolder, write_json
 from mintline_local.ports import PortChoice, Ports, choose
 from mintline_local.principals import AwsCredentials, issue_credentials
-from mintline_local.provisioning import PREFIX, Known, open_world, set_up
+from mintline_local.provisioning import PREFIX, Known, load_known, open_world, set_up
 from mintline_local.supervisor import Event, StartFailed, Supervisor
 
 Tell = Callable[[Event], None]
@@ -51,6 +51,7 @@ async def running_stack(
         stack.enter_context(state.locked())
         state.run.unlink(missing_ok=True)
         emulators.check_saved_state(state)
+        load_known(state)  # damage is told before anything starts
         chosen = choose(ports, wanted)
         credentials = issue_credentials(state)
         http = await stack.enter_async_context(aiohttp.ClientSession())
