@@ -107,16 +107,22 @@ class Line:
     rpc: Rpc
     sign_in: Callable[[], Awaitable[User]]
 
-    def pid(self, name: str) -> int:
+    def pid(self, name: str) -> int | None:
+        """Return the process's pid, or None while it is down."""
         running = self.folder.running()
         assert running is not None
-        pid: int = running["pids"][name]
+        pid: int | None = running["pids"].get(name)
         return pid
 
-    def kill(self, name: str) -> int:
-        pid = self.pid(name)
-        os.kill(pid, signal.SIGKILL)
-        return pid
+    async def kill(self, name: str) -> None:
+        """Kill -9 the process and wait until another one runs in its place."""
+        victim = self.pid(name)
+        assert victim is not None
+        os.kill(victim, signal.SIGKILL)
+        deadline = time.monotonic() + 30
+        while self.pid(name) in (None, victim):
+            assert time.monotonic() < deadline, f"{name} was not restarted"
+            await asyncio.sleep(0.1)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

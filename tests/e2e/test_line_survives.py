@@ -22,17 +22,10 @@ async def test_mints__when_a_process_is_killed_amid_them__are_each_minted_once(
 ) -> None:
     users = await asyncio.gather(*(line.sign_in() for _ in range(6)))
     head = await line.node.block("latest", full=False)
-    killed = asyncio.Event()
 
     async def assassin() -> None:
         await asyncio.sleep(0.6)
-        before = line.kill(victim)
-        killed.set()
-        for _ in range(200):
-            if line.pid(victim) != before:
-                return
-            await asyncio.sleep(0.1)
-        raise AssertionError(f"{victim} was not restarted")
+        await line.kill(victim)
 
     async def one(number: int) -> Posted:
         await asyncio.sleep(number * 0.03)
@@ -43,7 +36,6 @@ async def test_mints__when_a_process_is_killed_amid_them__are_each_minted_once(
 
     results = await asyncio.gather(assassin(), *(one(number) for number in range(MINTS)))
     posted = [result for result in results if isinstance(result, Posted)]
-    assert killed.is_set()
     verdict = await verify(line.node, contract=line.info["contract"], first_block=head.number, posted=posted)
     assert verdict.clean, verdict
     assert verdict.minted == MINTS

@@ -21,7 +21,7 @@ class Queue:
     """
 
     name: str
-    visibility_timeout: int = 30
+    visibility_timeout: int = 15
     retention: int = 14 * 24 * 3600
     max_receives: int = 1000
 
