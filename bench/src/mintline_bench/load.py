@@ -96,8 +96,11 @@ class Driver:
             self.retries += 1
             await asyncio.sleep(RETRY_PAUSE)
 
-    async def follow(self, posted: Sequence[Posted], *, pause: float = 1.0) -> None:
-        """Poll until every mint has ended or the deadline has passed; bodies are updated in place."""
+    async def follow(self, posted: Sequence[Posted], *, pause: float = 5.0) -> None:
+        """Poll until every mint has ended or the deadline has passed; bodies are updated in place.
+
+        Times come from the mints themselves, so polling seldom costs no precision and spares the line.
+        """
         waiting = {mint.mint_id: mint for mint in posted}
         while waiting and time.time() < self._deadline:
             await asyncio.sleep(pause)
