@@ -11,7 +11,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 
-from mintline.aws.batcher import Batcher
+from mintline.batcher import Batcher
 from mintline_builder.ports import Collections
 
 

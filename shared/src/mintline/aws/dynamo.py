@@ -22,12 +22,12 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from mintline.aws import changes
-from mintline.aws.batcher import Batcher
 from mintline.aws.changes import Change, Check, Clause, Delete, Put, Update
 from mintline.aws.items import Item, Value, decode_item, encode_item, encode_value
 from mintline.aws.outcomes import ConditionFailed, Contended, Page, Reason, TransactionCancelled
 from mintline.aws.session import error_code, translated
 from mintline.aws.writes import ATTEMPTS, BackOff, Writes
+from mintline.batcher import Batcher
 from mintline.errors import Throttled, Unavailable
 from mintline.resources import Index, Table
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from mintline.aws.batcher import Batcher
 from mintline.aws.session import LONG_POLL_SECONDS, translated
+from mintline.batcher import Batcher
 from mintline.errors import Conflict, MintlineError, Unavailable
 from mintline.messages import Message, encode
 from mintline.queueing import Received

@@ -11,11 +11,11 @@ import structlog
 from botocore.exceptions import ClientError
 
 from mintline.aws import changes
-from mintline.aws.batcher import Batcher
 from mintline.aws.changes import Change, Delete, Put, Update
 from mintline.aws.items import decode_item
 from mintline.aws.outcomes import ConditionFailed
 from mintline.aws.session import error_code, translated
+from mintline.batcher import Batcher
 from mintline.errors import MintlineError, Throttled
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 import structlog
 
-from mintline.aws.batcher import Batcher
+from mintline.batcher import Batcher
 from mintline.chain.transport import BodyTooLarge, HttpTransport, Transport, host
 from mintline.errors import MintlineError, Retryable, Throttled, Unavailable
 

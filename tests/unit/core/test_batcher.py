@@ -3,7 +3,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from mintline.aws.batcher import Batcher
+from mintline.batcher import Batcher
 
 
 class Flushes:
