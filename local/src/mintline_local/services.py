@@ -122,6 +122,9 @@ def networked(around: Surroundings, http: aiohttp.ClientSession) -> list[ChildSp
 def common_settings(around: Surroundings, name: str) -> dict[str, str]:
     """Return what every networked service is told."""
     return {
+        # The emulator goes on with a long poll whose client was killed: it takes messages for nobody, which
+        # are then hidden for a visibility timeout. A short poll leaves it little time for that.
+        "MINTLINE_RECEIVE_WAIT": "1",
         "AWS_REGION": REGION,
         "AWS_EC2_METADATA_DISABLED": "true",
         "MINTLINE_AWS_REGION": REGION,

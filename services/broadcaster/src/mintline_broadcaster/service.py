@@ -72,6 +72,7 @@ async def run(settings: BroadcasterSettings, stop: asyncio.Event) -> None:
             handle=handle,
             concurrency=settings.concurrency,
             receivers=RECEIVERS,
+            wait=settings.receive_wait,
             metrics=ConsumerMetrics(registry),
         )
         await consumer.run(stop)

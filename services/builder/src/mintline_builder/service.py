@@ -69,6 +69,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             queue=BUILD,
             handle=handle,
             concurrency=settings.concurrency,
+            wait=settings.receive_wait,
             metrics=ConsumerMetrics(registry),
         )
         await consumer.run(stop)
