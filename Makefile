@@ -24,13 +24,13 @@ demo: setup ## Mint one NFT through the whole line, check it on chain, print it 
 	@.venv/bin/mintline demo
 
 test: setup ## Run all tests; says which were skipped and why
-	@.venv/bin/pytest tests -m "not containers" -rs
+	@.venv/bin/pytest tests -rs
 
 lint: setup ## Check style, format, types, package boundaries and the lock
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
-	@.venv/bin/lint-imports
+	@.venv/bin/lint-imports --no-logo
 	@.venv/bin/uv lock --check
 
 bench: setup ## Measure the line: make bench N=1000 USERS=50
