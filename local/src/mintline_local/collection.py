@@ -6,7 +6,9 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
-from mintline.chain import abi, collection
+from eth_abi.abi import encode
+
+from mintline.chain import collection
 from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc, RpcError
 from mintline.errors import Unavailable
@@ -85,7 +87,7 @@ class Deployer:
             royalty_bps=ROYALTY_BPS,
         )
         calls = [
-            selector("grantRole(bytes32,address)") + abi.encode(["bytes32", "address"], [role, self.admin])
+            selector("grantRole(bytes32,address)") + encode(["bytes32", "address"], [role, self.admin])
             for role in ADMIN_ROLES
         ]
         block, *_ = await self._run(
@@ -103,10 +105,7 @@ class Deployer:
         )
         await self._run(
             self.admin,
-            *(
-                _Step(to=contract, data=selector(setter) + abi.encode(["string"], [uri]))
-                for setter, uri in steps
-            ),
+            *(_Step(to=contract, data=selector(setter) + encode(["string"], [uri])) for setter, uri in steps),
         )
 
     async def fund(self, account: str) -> None:

@@ -11,12 +11,13 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import aiohttp
+from eth_abi.abi import decode, encode
 
-from mintline.chain import abi, collection
+from mintline.chain import collection
 from mintline.chain.node import Call, Node
 from mintline.chain.rpc import Rpc
 from mintline.errors import Rejected
-from mintline.eth import selector
+from mintline.eth import selector, to_checksum_address
 from mintline.records import metadata_object_key
 from mintline.resources import METADATA
 from mintline_local.client import Api, aws_client, sign_in
@@ -105,11 +106,12 @@ async def check_chain(node: Node, mint: Mapping[str, Any], api_url: str) -> None
     contract, token_id = mint["contract"], int(mint["token_id"])
 
     async def asked(signature: str, kind: str) -> Any:
-        data = selector(signature) + abi.encode(["uint256"], [token_id])
+        data = selector(signature) + encode(["uint256"], [token_id])
         answer = await node.call(Call(sender=mint["to"], to=contract, data=data), at="finalized")
-        return abi.decode([kind], answer)[0]
+        return decode([kind], answer)[0]
 
-    agree("the owner on chain", await asked("ownerOf(uint256)", "address"), mint["to"])
+    owner = to_checksum_address(await asked("ownerOf(uint256)", "address"))
+    agree("the owner on chain", owner, mint["to"])
     uri = f"{api_url}/v1/metadata/{contract}/{token_id}"
     agree("the token's URI", await asked("tokenURI(uint256)", "string"), uri)
     receipt = await node.receipt(bytes.fromhex(mint["tx_hash"][2:]))

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from eth_abi.abi import encode
 from prometheus_client import CollectorRegistry
 
 from mintline.aws.dynamo import Dynamo, Item, Put
 from mintline.aws.records import to_item
 from mintline.aws.session import AwsCalls, open_client
-from mintline.chain import abi
 from mintline.chain.collection import RELAYER_ROLE, creation_code
 from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc
@@ -116,7 +116,7 @@ class Line:
         self, signature: str, types: list[str], arguments: list[Any], *, sender: str = "", gas: int = 500_000
     ) -> str:
         """Send a call of the contract into the pool; return its hash."""
-        data = selector(signature) + abi.encode(types, arguments)
+        data = selector(signature) + encode(types, arguments)
         return await self.send(self.contract, data, sender=sender, gas=gas)
 
     async def mint(self, token_ids: Sequence[int], owner: str, *, gas: int = 500_000) -> str:

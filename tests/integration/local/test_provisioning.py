@@ -9,9 +9,9 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from eth_abi.abi import decode, encode
 
 from mintline import resources
-from mintline.chain import abi
 from mintline.chain.collection import ISSUER_ROLE, METADATA_ROLE, PAUSER_ROLE
 from mintline.chain.node import Call
 from mintline.errors import Misconfigured
@@ -50,14 +50,14 @@ async def emulated(state: StateFolder, ports: Ports) -> AsyncIterator[World]:
 
 
 async def has_role(world: World, known: Known, role: bytes, account: str) -> bool:
-    data = selector("hasRole(bytes32,address)") + abi.encode(["bytes32", "address"], [role, account])
+    data = selector("hasRole(bytes32,address)") + encode(["bytes32", "address"], [role, account])
     answer = await world.node.call(Call(sender=known.admin, to=known.contract, data=data))
-    return bool(abi.decode(["bool"], answer)[0])
+    return bool(decode(["bool"], answer)[0])
 
 
 async def contract_uri(world: World, known: Known) -> str:
     call = Call(sender=known.admin, to=known.contract, data=selector("contractURI()"))
-    (uri,) = abi.decode(["string"], await world.node.call(call))
+    (uri,) = decode(["string"], await world.node.call(call))
     return str(uri)
 
 

@@ -87,9 +87,28 @@ def test_revert__when_panicked__then_its_code() -> None:
     assert str(collection.decode_revert(selector("Panic(uint256)") + word(0x11))) == "Panic(code=17)"
 
 
-@given(st.binary(max_size=100))
-def test_revert__when_any_data__then_it_never_fails(data: bytes) -> None:
-    assert collection.decode_revert(data).name
+KNOWN = [b"", *map(selector, ("Error(string)", "Panic(uint256)", "AlreadyMinted(uint256)"))]
+
+
+@given(st.sampled_from(KNOWN), st.binary(max_size=100))
+def test_revert__when_any_data__then_it_never_fails(known: bytes, data: bytes) -> None:
+    assert collection.decode_revert(known + data).name
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        b"",
+        word(32) + word(2**256 - 1),
+        word(2**256 - 1),
+        word(32) + word(2) + b"\xff\xfe".ljust(32, b"\0"),
+        word(32) + word(33) + bytes(32),
+    ],
+    ids=["nothing", "a huge length", "a huge offset", "no text", "cut off"],
+)
+def test_revert__when_a_known_error_has_broken_arguments__then_unknown(arguments: bytes) -> None:
+    data = selector("Error(string)") + arguments
+    assert collection.decode_revert(data) == collection.Revert("Unknown", {"data": data})
 
 
 def test_roles_slot__when_computed_by_hand__then_the_same() -> None:

@@ -12,7 +12,9 @@ from functools import cache
 from importlib import resources
 from typing import Any, NamedTuple
 
-from mintline.chain import abi
+from eth_abi.abi import decode, encode
+from eth_abi.exceptions import DecodingError
+
 from mintline.chain.answers import Log, checksummed
 from mintline.eth import ZERO_ADDRESS, address_word, keccak256, selector, word
 
@@ -86,7 +88,7 @@ def creation_code(
     [constructor] = [entry for entry in artifact()["abi"] if entry["type"] == "constructor"]
     arguments = (name, symbol, base_uri, contract_uri, admin, issuer, royalty_receiver, royalty_bps)
     types = [argument["type"] for argument in constructor["inputs"]]
-    return bytes.fromhex(artifact()["bytecode"][2:]) + abi.encode(types, arguments)
+    return bytes.fromhex(artifact()["bytecode"][2:]) + encode(types, arguments)
 
 
 def decode_transfer(log: Log) -> TransferEvent | None:
@@ -119,13 +121,16 @@ def _party(topic: bytes) -> str | None:
 def decode_revert(data: bytes) -> Revert:
     """Decode the data that a call reverted with; what no known error explains is `Unknown`, with its data."""
     known = _errors().get(data[:4])
-    if known is not None:
-        name, names, types = known
-        try:
-            return Revert(name, dict(zip(names, abi.decode(types, data[4:]), strict=True)))
-        except ValueError:
-            pass
-    return Revert("Unknown", {"data": data})
+    if known is None:
+        return Revert("Unknown", {"data": data})
+    name, names, types = known
+    try:
+        values = decode(types, data[4:])
+    except (DecodingError, UnicodeDecodeError, OverflowError):  # the last for a length beyond any memory
+        return Revert("Unknown", {"data": data})
+    typed = zip(types, values, strict=True)
+    arguments = (checksummed(value) if kind == "address" else value for kind, value in typed)
+    return Revert(name, dict(zip(names, arguments, strict=True)))
 
 
 @cache
