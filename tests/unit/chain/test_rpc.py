@@ -1,55 +1,52 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from mintline.chain.rpc import Rpc, RpcError
-from mintline.chain.transport import BodyTooLarge
+from mintline.chain.transport import BodyTooLarge, Request
 from mintline.errors import Throttled, Unavailable
 
 A, B = "http://a.example/key", "http://b.example/key"
 
 
 class FakeTransport:
-    """Answers every call by `answers[url]`, called with one JSON-RPC request, or raises it."""
+    """Answers each request by what `answers[url]` makes of it, or raises it; all at once by `whole`."""
 
     def __init__(self) -> None:
         self.answers: dict[str, Any] = {}
-        self.posts: list[tuple[str, Any]] = []
+        self.posts: list[tuple[str, list[Request]]] = []
         self.limit = 1_000
-        self.raw: dict[str, bytes] = {}
+        self.whole: dict[str, Any] = {}
 
-    async def post(self, url: str, body: bytes) -> bytes:
+    async def exchange(self, url: str, requests: Sequence[Request]) -> Any:
         await asyncio.sleep(0)
-        request = json.loads(body)
-        self.posts.append((url, request))
-        if url in self.raw:
-            return self.raw[url]
+        self.posts.append((url, list(requests)))
+        if url in self.whole:
+            return self.whole[url]
         answer = self.answers[url]
         if isinstance(answer, Exception):
             raise answer
-        if isinstance(request, list):
-            if len(request) > self.limit:
-                raise BodyTooLarge("too large")
-            # JSON-RPC lets a node answer in any order.
-            return json.dumps([self._item(answer, call) for call in reversed(request)]).encode()
-        return json.dumps(self._item(answer, request)).encode()
+        if len(requests) == 1:
+            return self.response(answer, requests[0], 0)
+        if len(requests) > self.limit:
+            raise BodyTooLarge("too large")
+        return [self.response(answer, request, index) for index, request in enumerate(requests)]
 
-    def _item(self, answer: Callable[[Any], dict[str, Any]], call: Any) -> dict[str, Any]:
-        return {"jsonrpc": "2.0", "id": call["id"], **answer(call)}
+    def response(self, answer: Callable[[Request], Any], request: Request, _index: int) -> Any:
+        return answer(request)
 
     async def aclose(self) -> None:
         pass
 
 
-def echo(call: Any) -> dict[str, Any]:
-    return {"result": call["params"][0]}
+def echo(request: Request) -> dict[str, Any]:
+    return {"result": request.params[0]}
 
 
 @pytest.fixture
@@ -61,11 +58,10 @@ def rpc_over(transport: FakeTransport, *urls: str, clock: Callable[[], float] = 
     return Rpc(urls or (A,), transport=transport, clock=clock)
 
 
-async def test_call__when_alone__then_it_is_no_batch(transport: FakeTransport) -> None:
+async def test_call__when_alone__then_it_is_asked_alone(transport: FakeTransport) -> None:
     transport.answers[A] = echo
     assert await rpc_over(transport).call("m", ["x"]) == "x"
-    [(_, request)] = transport.posts
-    assert request == {"jsonrpc": "2.0", "id": 0, "method": "m", "params": ["x"]}
+    assert transport.posts == [(A, [Request("m", ["x"])])]
 
 
 async def test_calls__when_concurrent__then_one_batch_answers_each_its_own(transport: FakeTransport) -> None:
@@ -85,10 +81,10 @@ async def test_calls__when_more_than_a_batch_takes__then_batches_of_at_most_that
 
 
 async def test_batch__when_one_call_is_an_error__then_only_that_call_raises(transport: FakeTransport) -> None:
-    def answer(call: Any) -> dict[str, Any]:
-        if call["params"] == [1]:
+    def answer(request: Request) -> dict[str, Any]:
+        if request.params == [1]:
             return {"error": {"code": 3, "message": "execution reverted", "data": "0x1234"}}
-        return echo(call)
+        return echo(request)
 
     transport.answers[A] = answer
     rpc = rpc_over(transport)
@@ -192,19 +188,29 @@ async def test_call__when_a_log_query_is_too_wide__then_it_is_no_throttling(tran
         await rpc_over(transport).call("eth_getLogs", [{}])
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>gateway</html>", b"3", b"null", b'"text"', b"\xff\xfe", b"{}"])
-async def test_call__when_the_answer_is_no_json_rpc__then_it_is_unavailable(
-    transport: FakeTransport, body: bytes
+@pytest.mark.parametrize(
+    ("count", "response"),
+    [
+        *((count, response) for count in (1, 2) for response in (3, None, "text", {}, {"error": "odd"})),
+        (1, []),
+        (1, [{"result": 1}]),
+        (2, {"result": 1}),
+        (2, [None, 3]),
+    ],
+)
+async def test_calls__when_the_answer_is_no_json_rpc__then_unavailable(
+    transport: FakeTransport, count: int, response: Any
 ) -> None:
-    transport.raw[A] = body
-    with pytest.raises(Unavailable):
-        await rpc_over(transport).call("m", [0])
+    transport.whole[A] = response
+    rpc = rpc_over(transport)
+    results = await asyncio.gather(*(rpc.call("m", [0]) for _ in range(count)), return_exceptions=True)
+    assert [type(result) for result in results] == [Unavailable] * count
 
 
 async def test_batch__when_a_call_is_left_unanswered__then_that_one_goes_to_the_next_endpoint(
     transport: FakeTransport,
 ) -> None:
-    transport.raw[A] = b'[{"jsonrpc":"2.0","id":0,"result":"from a"},{"jsonrpc":"2.0","id":9,"result":1}]'
+    transport.whole[A] = [{"result": "from a"}, None]
     transport.answers[B] = lambda _: {"result": "from b"}
     rpc = rpc_over(transport, A, B)
     results = await asyncio.gather(*(rpc.call("m", [n]) for n in range(2)))
@@ -222,10 +228,10 @@ async def test_batch__when_a_node_knows_no_batches__then_calls_go_one_by_one(
     transport: FakeTransport,
 ) -> None:
     class NoBatches(FakeTransport):
-        async def post(self, url: str, body: bytes) -> bytes:
-            if body.startswith(b"["):
-                return b'{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"batch not supported"}}'
-            return await super().post(url, body)
+        async def exchange(self, url: str, requests: Sequence[Request]) -> Any:
+            if len(requests) > 1:
+                return {"id": None, "error": {"code": -32600, "message": "batch not supported"}}
+            return await super().exchange(url, requests)
 
     single = NoBatches()
     single.answers[A] = echo
@@ -236,7 +242,7 @@ async def test_batch__when_a_node_knows_no_batches__then_calls_go_one_by_one(
 async def test_batch__when_it_is_throttled_as_a_whole__then_no_half_of_it_is_tried(
     transport: FakeTransport,
 ) -> None:
-    transport.raw[A] = b'{"jsonrpc":"2.0","id":null,"error":{"code":429,"message":"too many requests"}}'
+    transport.whole[A] = {"id": None, "error": {"code": 429, "message": "too many requests"}}
     rpc = rpc_over(transport)
     results = await asyncio.gather(*(rpc.call("m", [n]) for n in range(4)), return_exceptions=True)
     assert all(isinstance(result, Throttled) for result in results)
@@ -247,11 +253,10 @@ async def test_batch__when_the_common_answer_grew_too_large__then_what_was_cut_i
     transport: FakeTransport,
 ) -> None:
     class Cutting(FakeTransport):
-        def _item(self, answer: Callable[[Any], dict[str, Any]], call: Any) -> dict[str, Any]:
-            if call["id"] > 0:
-                error = {"code": -32003, "message": "response too large"}
-                return {"jsonrpc": "2.0", "id": call["id"], "error": error}
-            return super()._item(answer, call)
+        def response(self, answer: Callable[[Request], Any], request: Request, index: int) -> Any:
+            if index > 0:
+                return {"error": {"code": -32003, "message": "response too large"}}
+            return super().response(answer, request, index)
 
     cutting = Cutting()
     cutting.answers[A] = echo

@@ -6,7 +6,6 @@
       │                                                     send_facts   what a node's refusal means
       ▼
     rpc           batching, failover, JSON-RPC errors       answers      strict parsing into values
-      │                                                     abi          the part of the contract ABI in use
       ▼
-    transport     HTTP: the only place with a socket
+    transport     web3's AsyncHTTPProvider: the only place with a socket
 """

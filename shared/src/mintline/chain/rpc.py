@@ -6,17 +6,15 @@ error is RpcError, and only that call's: its neighbours in the batch are not con
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import structlog
 
 from mintline.batcher import Batcher
-from mintline.chain.transport import BodyTooLarge, HttpTransport, Transport, host
+from mintline.chain.transport import BodyTooLarge, Request, Transport, Web3Transport, host
 from mintline.errors import MintlineError, Retryable, Throttled, Unavailable
 
 MAX_BATCH = 100
@@ -43,12 +41,6 @@ class RpcError(MintlineError):
         self.code = code
         self.message = message
         self.data = data
-
-
-@dataclass(frozen=True, slots=True)
-class _Call:
-    method: str
-    params: Sequence[Any]
 
 
 _Answer: TypeAlias = Any
@@ -91,20 +83,23 @@ class Rpc:
         if not endpoints:
             raise ValueError("a chain needs at least one endpoint")
         self._endpoints = [_Endpoint(url) for url in endpoints]
-        self._transport = transport if transport is not None else HttpTransport(timeout)
+        self._transport = transport if transport is not None else Web3Transport(timeout)
         self._clock = clock
-        self._batcher: Batcher[_Call, _Answer] = Batcher(self._flush, max_items=max_batch)
+        self._batcher: Batcher[Request, _Answer] = Batcher(self._flush, max_items=max_batch)
 
     async def call(self, method: str, params: Sequence[Any]) -> Any:
-        """Return the result of one call; raises RpcError, Unavailable or Throttled."""
-        return await self._batcher.submit(_Call(method, params))
+        """Return the result of one call; raises RpcError, Unavailable or Throttled.
+
+        A cancelled caller leaves the exchange alone: the batcher's flight owns it, as the transport needs.
+        """
+        return await self._batcher.submit(Request(method, params))
 
     async def aclose(self) -> None:
         """Finish the calls under way and close every connection."""
         await self._batcher.aclose()
         await self._transport.aclose()
 
-    async def _flush(self, calls: Sequence[_Call]) -> list[_Answer]:
+    async def _flush(self, calls: Sequence[Request]) -> list[_Answer]:
         answers: list[_Answer] = [Unavailable("no endpoint was asked")] * len(calls)
         pending = list(range(len(calls)))
         for endpoint in self._in_order():
@@ -128,26 +123,24 @@ class Rpc:
         now = self._clock()
         return sorted(self._endpoints, key=lambda endpoint: max(endpoint.down_until, now))
 
-    async def _exchange(self, endpoint: _Endpoint, calls: Sequence[_Call]) -> list[_Answer]:
+    async def _exchange(self, endpoint: _Endpoint, calls: Sequence[Request]) -> list[_Answer]:
         """Ask one endpoint; a batch that it finds too large, or does not know, is asked in halves."""
         try:
-            body = await self._transport.post(endpoint.url, _encode(calls))
+            response = await self._transport.exchange(endpoint.url, calls)
         except BodyTooLarge:
             if len(calls) == 1:
                 raise
             return await self._halves(endpoint, calls)
-        parsed = _parse(endpoint.url, body)
-        if len(calls) == 1 and isinstance(parsed, dict):
-            return [_answer(parsed)]
-        if isinstance(parsed, list):
-            answers = _by_id(endpoint.url, parsed, len(calls))
-            return await self._again(endpoint, calls, answers)
-        error = _answer(parsed)
-        if len(calls) == 1 or isinstance(error, Throttled) or not isinstance(error, RpcError):
-            raise Throttled(str(error)) if isinstance(error, Throttled) else _unexpected(endpoint.url)
-        return await self._halves(endpoint, calls)
+        if len(calls) == 1:
+            return [_answer(endpoint.url, response)]
+        if isinstance(response, list):
+            return await self._again(endpoint, calls, [_answer(endpoint.url, item) for item in response])
+        whole = _answer(endpoint.url, response)
+        if isinstance(whole, RpcError):
+            return await self._halves(endpoint, calls)
+        raise whole if isinstance(whole, Retryable) else _unexpected(endpoint.url)
 
-    async def _halves(self, endpoint: _Endpoint, calls: Sequence[_Call]) -> list[_Answer]:
+    async def _halves(self, endpoint: _Endpoint, calls: Sequence[Request]) -> list[_Answer]:
         middle = len(calls) // 2
         return [
             *await self._exchange(endpoint, calls[:middle]),
@@ -155,7 +148,7 @@ class Rpc:
         ]
 
     async def _again(
-        self, endpoint: _Endpoint, calls: Sequence[_Call], answers: list[_Answer]
+        self, endpoint: _Endpoint, calls: Sequence[Request], answers: list[_Answer]
     ) -> list[_Answer]:
         """Ask alone for what only the size of the common response left out."""
         for index, answer in enumerate(answers):
@@ -165,46 +158,21 @@ class Rpc:
         return answers
 
 
-def _encode(calls: Sequence[_Call]) -> bytes:
-    # An id need only be unique within its HTTP exchange.
-    requests = [
-        {"jsonrpc": "2.0", "id": number, "method": call.method, "params": call.params}
-        for number, call in enumerate(calls)
-    ]
-    return json.dumps(requests[0] if len(requests) == 1 else requests, separators=(",", ":")).encode()
-
-
-def _parse(url: str, body: bytes) -> Any:
-    try:
-        parsed = json.loads(body)
-    except ValueError:
-        raise Unavailable(f"{host(url)} answered something other than JSON") from None
-    if not isinstance(parsed, dict | list):
-        raise _unexpected(url)
-    return parsed
-
-
 def _unexpected(url: str) -> Unavailable:
     return Unavailable(f"{host(url)} answered something other than JSON-RPC")
 
 
-def _by_id(url: str, parsed: list[Any], count: int) -> list[_Answer]:
-    """Put answers in the order of their calls: a node may answer a batch in any order."""
-    answers: list[_Answer] = [Unavailable(f"{host(url)} left a call of a batch unanswered")] * count
-    for item in parsed:
-        number = item.get("id") if isinstance(item, dict) else None
-        if isinstance(number, int) and 0 <= number < count:
-            answers[number] = _answer(item)
-    return answers
-
-
-def _answer(item: dict[str, Any]) -> _Answer:
-    error = item.get("error")
+def _answer(url: str, response: Any) -> _Answer:
+    if response is None:
+        return Unavailable(f"{host(url)} left a call unanswered")
+    if not isinstance(response, dict):
+        return _unexpected(url)
+    error = response.get("error")
     if error is not None:
         return _error(error)
-    if "result" not in item:
+    if "result" not in response:
         return Unavailable("the node answered neither a result nor an error")
-    return item["result"]
+    return response["result"]
 
 
 def _error(error: Any) -> MintlineError:
