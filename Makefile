@@ -34,7 +34,7 @@ lint: setup ## Check style, format, types, package boundaries and the lock
 	@.venv/bin/uv lock --check
 
 bench: setup ## Measure the line: make bench N=1000 USERS=50
-	@.venv/bin/mintline bench --mints $(N) --users $(USERS)
+	@.venv/bin/python -m mintline_bench --mints $(N) --users $(USERS)
 
 clean: ## Forget the line's state: chain, queues, keys, logs
 	@if [ -x .venv/bin/mintline ]; then .venv/bin/mintline clean; else echo "nothing to remove"; fi

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import sys
 from pathlib import Path
 
 from mintline.errors import MintlineError
 from mintline_bench.run import bench
+from mintline_local.interrupts import Interrupted, run
 from mintline_local.places import DEFAULT_STATE
 
 
@@ -23,9 +23,11 @@ def main() -> int:
     )
     options = parser.parse_args()
     try:
-        return asyncio.run(
+        return run(
             bench(mints=options.mints, users=options.users, state=options.state, patience=options.timeout)
         )
+    except Interrupted as interruption:
+        return interruption.exit_code
     except MintlineError as error:
         print(f"bench: {error}", file=sys.stderr)  # noqa: T201 - a command's own output
         return 2

@@ -179,22 +179,6 @@ def clean(*, state: State = DEFAULT_STATE, as_json: Json = False) -> None:
     screen.result({"state_dir": str(folder.path), "removed": removed})
 
 
-@app.command()
-def bench(
-    *,
-    mints: Annotated[int, typer.Option(min=1, help="How many mints.")] = 1000,
-    users: Annotated[int, typer.Option(min=1, help="By how many users.")] = 50,
-    patience: Annotated[float, typer.Option(help="Seconds until unfinished mints are lost.")] = 900.0,
-    state: State = DEFAULT_STATE,
-) -> None:
-    """Measure the line, and check on chain that every mint exists once."""
-    try:
-        from mintline_bench.run import bench as measure  # noqa: PLC0415 - it depends on this package
-    except ImportError:
-        stop("the bench is not installed; run `make setup`")
-    raise typer.Exit(execute(measure(mints=mints, users=users, state=state, patience=patience)))
-
-
 def introduce(screen: Screen, stack: Stack) -> None:
     """Say where the line is, and how to use it."""
     info = stack.info
