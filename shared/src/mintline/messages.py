@@ -91,11 +91,11 @@ class SignTopUp(Intent):
 
 
 class SignNoop(Intent):
-    """Fill a reserved nonce whose mint died: zero wei from the sender to itself."""
+    """Fill a reserved nonce whose mint or top-up died: zero wei from the sender to itself."""
 
     type: Literal["sign_noop"] = "sign_noop"
-    mint_id: str
-    """The mint whose nonce it was."""
+    mint_id: str | None = None
+    """The mint whose nonce it was; None if it was a top-up's."""
 
 
 AnyIntent: TypeAlias = Annotated[SignMint | SignTopUp | SignNoop, Field(discriminator="type")]

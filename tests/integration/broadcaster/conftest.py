@@ -134,6 +134,7 @@ class Line:
         await self.queues.send(BROADCAST, message, group=group, dedup=f"test-{next(self.dedup)}")
 
     async def mint(self, intent: SignMint | SignNoop) -> Mint:
+        assert intent.mint_id is not None
         found = await self.ledger.get(intent.mint_id)
         assert found is not None
         return found

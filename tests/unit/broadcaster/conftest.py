@@ -136,6 +136,7 @@ class World:
         return mint
 
     def mint(self, intent: SignMint | SignNoop) -> Mint:
+        assert intent.mint_id is not None
         return self.ledger.mints[intent.mint_id]
 
     async def broadcast(self, intent: AnyIntent) -> None:

@@ -343,12 +343,15 @@ async def test_gas__when_the_noop_was_lost__then_redelivery_sends_it(world: Any,
     assert [type(message) for message in await world.sent_to(SIGN)] == [SignNoop]
 
 
-async def test_gas__when_it_is_a_top_up__then_it_is_an_operators_business(
+async def test_gas__when_it_is_a_top_up__then_its_nonce_is_filled_and_an_operator_told(
     world: Any, make_top_up: Any
 ) -> None:
     answering(world, SendFact.INTRINSIC_GAS)
     with pytest.raises(Rejected, match="intrinsic_gas"):
-        await world.broadcast(make_top_up())
+        await world.broadcast(make_top_up(nonce=3))
+    [noop] = await world.sent_to(SIGN)
+    assert isinstance(noop, SignNoop)
+    assert noop.nonce == 3
 
 
 # Nonce too low
@@ -466,10 +469,39 @@ async def test_refused__when_a_replacement__then_the_earlier_attempt_stands(worl
     assert world.mint(intent).status is MintStatus.SUBMITTED
 
 
-@pytest.mark.parametrize("kind", ["make_top_up", "make_noop"])
-async def test_refused__when_it_mints_nothing__then_it_is_an_operators_business(
-    world: Any, request: pytest.FixtureRequest, kind: str
+async def test_refused__when_a_noop__then_it_is_an_operators_business(world: Any, make_noop: Any) -> None:
+    with pytest.raises(Rejected):
+        await world.refuse(make_noop())
+    assert await world.sent_to(SIGN) == []
+
+
+async def test_refused__when_a_top_up__then_its_nonce_is_filled_and_an_operator_told(
+    world: Any, make_top_up: Any
+) -> None:
+    intent = make_top_up(nonce=4)
+    with pytest.raises(Rejected, match="fee"):
+        await world.refuse(intent)
+    [noop] = await world.sent_to(SIGN)
+    assert isinstance(noop, SignNoop)
+    assert (noop.signer, noop.nonce, noop.mint_id) == (intent.signer, 4, None)
+
+
+async def test_refused__when_a_top_ups_replacement__then_the_earlier_attempt_stands(
+    world: Any, make_top_up: Any
 ) -> None:
     with pytest.raises(Rejected):
-        await world.refuse(request.getfixturevalue(kind)())
+        await world.refuse(make_top_up().model_copy(update={"attempt": 1}))
     assert await world.sent_to(SIGN) == []
+
+
+async def test_top_ups__when_one_is_refused__then_the_treasurys_later_ones_are_mined(
+    world: Any, make_top_up: Any
+) -> None:
+    with pytest.raises(Rejected):
+        await world.refuse(make_top_up(nonce=0))
+    await world.broadcast(make_top_up(nonce=1))
+    world.chain.mine()
+    [noop] = await world.sent_to(SIGN)
+    await world.broadcast(noop)
+    world.chain.mine()
+    assert world.chain.nonces[noop.signer.address] == 2

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mintline.chain.answers import FeeMarket
 from mintline.chain.collection import Revert
 from mintline.chain.node import CallReverted
 from mintline.errors import Deferred
@@ -110,6 +111,7 @@ async def test_build__when_a_settled_top_up_was_not_enough__then_another_replace
     world.accept("m1", sender="bob")
     await build_deferred(builder, "m1")
     world.mine("treasury")
+    world.chain.counts[world.address("bob")] = 20  # and they have spent it
 
     await build_deferred(builder, "m1")
 
@@ -117,6 +119,37 @@ async def test_build__when_a_settled_top_up_was_not_enough__then_another_replace
     assert recorded is not None
     assert (recorded.nonce, recorded.value) == (1, 40 * COST)
     assert [message.nonce for message in world.messages() if isinstance(message, SignTopUp)] == [0, 1]
+
+
+async def test_build__when_a_noop_took_the_top_ups_nonce__then_the_next_try_waits_a_minute(
+    world: World, builder: Builder
+) -> None:
+    world.accept("m1", sender="bob")
+    await build_deferred(builder, "m1")
+    world.mine("treasury")
+    world.now += 59
+
+    with pytest.raises(Deferred, match="never arrived"):
+        await builder.build("m1")
+    assert world.account("treasury").next_nonce == 1
+    world.now += 2
+    await build_deferred(builder, "m1")
+
+    assert [message.nonce for message in world.messages() if isinstance(message, SignTopUp)] == [0, 1]
+
+
+async def test_build__when_a_top_up_arrived_but_is_not_enough_any_more__then_another_follows_at_once(
+    world: World, builder: Builder
+) -> None:
+    world.accept("m1", sender="bob")
+    await build_deferred(builder, "m1")
+    world.mine("treasury")
+    world.chain.balances[world.address("bob")] = 20 * COST
+    world.chain.market = FeeMarket(base_fee=100 * 10**9, priority_fee=10**9)
+
+    await build_deferred(builder, "m1")
+
+    assert world.account("treasury").next_nonce == 2
 
 
 async def test_top_up__when_the_money_arrived_after_the_need_was_read__then_no_more_is_sent(

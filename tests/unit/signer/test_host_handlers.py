@@ -109,13 +109,13 @@ async def test_handle__when_signed__sends_it_in_the_senders_group_under_its_hash
     assert isinstance(message, Broadcast)
 
 
-def test_dedup_id__when_refused__names_the_mint_or_the_treasury_with_nonce_and_attempt(cast: Cast) -> None:
+def test_dedup_id__when_refused__names_the_mint_or_the_sender_with_nonce_and_attempt(cast: Cast) -> None:
     def refused(intent: object) -> str:
         return dedup_id(SigningRefused.model_validate({"intent": intent, "code": "c", "reason": "r"}))
 
-    assert refused(cast.mint()) == "refused:mint_1:7:0"
-    assert refused(cast.noop()) == "refused:mint_1:8:0"
-    assert refused(cast.top_up()) == f"refused:{cast.treasury.address}:0:0"
+    assert refused(cast.mint()) == "refused:sign_mint:mint_1:7:0"
+    assert refused(cast.noop()) == f"refused:sign_noop:{cast.user.address}:8:0"
+    assert refused(cast.top_up()) == f"refused:sign_top_up:{cast.treasury.address}:0:0"
 
 
 def test_intent_of__when_the_message_is_none__rejects(cast: Cast) -> None:

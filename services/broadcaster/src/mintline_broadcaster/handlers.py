@@ -6,7 +6,7 @@ import structlog
 
 from mintline.errors import Rejected
 from mintline.eth import keccak256
-from mintline.messages import Broadcast, SigningRefused, SignMint
+from mintline.messages import Broadcast, SigningRefused, SignMint, SignTopUp
 from mintline.queueing import SendingPort
 from mintline.records import Mint, Problem
 from mintline.states import MintStatus
@@ -49,12 +49,15 @@ async def refuse(
 ) -> None:
     """End a mint whose signing the enclave's policy refused, and fill the nonce reserved for it.
 
-    A refused replacement changes nothing, as the earlier attempts still stand, and nobody waits for a refused
-    top-up or no-op: these are an operator's business, and raise Rejected.
+    A refused replacement changes nothing, as the earlier attempts still stand. It, a refused no-op
+    and a refused top-up are an operator's business, and raise Rejected; the top-up's nonce is filled all the
+    same, as the treasury's later ones wait for it.
     """
     intent = message.intent
     if not isinstance(intent, SignMint) or intent.attempt > 0:
         log.error("signing_refused", code=message.code, kind=intent.type, nonce=intent.nonce)
+        if isinstance(intent, SignTopUp) and intent.attempt == 0:
+            await fill_nonce(intent, caps, outbox=outbox)
         raise Rejected(message.code, message.reason)
     problem = Problem(code=message.code, reason=message.reason)
     await end(intent, problem, source=MintStatus.BUILT, ledger=ledger, outbox=outbox, caps=caps, now=now)

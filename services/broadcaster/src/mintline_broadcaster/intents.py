@@ -18,10 +18,10 @@ async def sign_again(intent: AnyIntent, fees: Fees, *, outbox: SendingPort) -> N
     await outbox.send(SIGN, following, group=intent.signer.address, dedup=_dedup(following))
 
 
-async def fill_nonce(intent: SignMint, caps: FeeCaps, *, outbox: SendingPort) -> None:
-    """Have the nonce of a dead mint filled by a no-op, so that its sender's later ones can be mined.
+async def fill_nonce(intent: SignMint | SignTopUp, caps: FeeCaps, *, outbox: SendingPort) -> None:
+    """Have the nonce of a dead mint or top-up filled by a no-op, so that later ones can be mined.
 
-    It outbids the dead mint's own transaction as far as the caps allow, should a node hold that after all.
+    It outbids the dead transaction itself as far as the caps allow, should a node hold that after all.
     """
     noop = SignNoop(
         trace=intent.trace,
@@ -31,7 +31,7 @@ async def fill_nonce(intent: SignMint, caps: FeeCaps, *, outbox: SendingPort) ->
         gas=NOOP_GAS,
         fees=bump(intent.fees, caps) or capped(intent.fees, caps),
         attempt=intent.attempt + 1,
-        mint_id=intent.mint_id,
+        mint_id=intent.mint_id if isinstance(intent, SignMint) else None,
     )
     await outbox.send(SIGN, noop, group=intent.signer.address, dedup=_dedup(noop))
 
@@ -54,7 +54,7 @@ def _dedup(intent: AnyIntent) -> str:
         case SignMint():
             return f"sign:{intent.mint_id}:{intent.attempt}"
         case SignNoop():
-            return f"noop:{intent.mint_id}:{intent.attempt}"
+            return f"noop:{intent.signer.address}:{intent.nonce}:{intent.attempt}"
         case SignTopUp():
             # The builder's own id for attempt 0 names no attempt; a replacement must not be taken for it.
             return f"topup:{intent.recipient}:{intent.nonce}:{intent.attempt}"

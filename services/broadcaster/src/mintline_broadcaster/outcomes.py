@@ -93,6 +93,8 @@ async def _give_up(
     problem = Problem(code=fact.value, reason=_GAS_REASONS[fact])
     if not isinstance(intent, SignMint):
         log.error("transaction_can_never_be_sent", kind=intent.type, nonce=intent.nonce, code=problem.code)
+        if isinstance(intent, SignTopUp):
+            await fill_nonce(intent, caps, outbox=outbox)
         raise Rejected(problem.code, problem.reason)
     await end(intent, problem, source=MintStatus.SUBMITTED, ledger=ledger, outbox=outbox, caps=caps, now=now)
 

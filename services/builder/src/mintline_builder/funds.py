@@ -2,7 +2,8 @@
 
 A top-up is a transaction of the treasury like any other of the line: its nonce is reserved together with the
 record of it on the wallet's account, and there is one per wallet at a time. Whether it has arrived is for the
-chain to say: once the treasury's count of mined transactions has passed its nonce, it is settled.
+chain to say: once the treasury's count of mined transactions has passed its nonce, it is settled. That
+nonce may have gone to a no-op, if the enclave refused the top-up: then the wallet waits before the next try.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ TRANSFER_GAS = 21_000
 RESEND_AFTER = 5.0
 """Seconds after which a top-up that is still pending is sent on again, as its first message may be lost."""
 TREASURY_LOW_RETRY = 15.0
+MISSED_RETRY = 60.0
+"""Seconds from a top-up that never arrived to the next: each try burns a no-op of the treasury's."""
 SOON = 60.0
 """Seconds after a top-up within which the next one is twice as large."""
 
@@ -144,13 +147,19 @@ class Funds:
 
     async def _top_up(self, wallet: str, need: Need, trace: str) -> None:
         recorded = (await self._accounts.get(wallet) or Account()).top_up
+        balance = need.balance
         if recorded is not None:
             if not await self._settled(recorded):
                 await self._send_again(wallet, recorded, trace)
                 return
             # The balance in `need` may have been read before the top-up arrived.
-            if await self._chain.balance(wallet) >= need.required:
+            balance = await self._chain.balance(wallet)
+            if balance >= need.required:
                 return
+        # Read after the balance, so that a wallet that has spent is never taken for one that got nothing.
+        count = await self._chain.transaction_count(wallet)
+        if recorded is not None and balance < recorded.value and count == recorded.wallet_count:
+            self._wait_after_miss(wallet, recorded)
         fees = await self._fees()
         value = self._policy.value(need, recorded, self._clock())
         await self._check_treasury(value + TRANSFER_GAS * fees.max_fee_per_gas)
@@ -162,6 +171,7 @@ class Funds:
             gas=TRANSFER_GAS,
             fees=fees,
             at=int(self._clock() * 1000),
+            wallet_count=count,
         )
         try:
             nonce = await self._reserver.reserve(self._treasury.address, claim)
@@ -172,6 +182,13 @@ class Funds:
         self._metrics.top_ups.inc()
         log.info("top_up_reserved", wallet=wallet, nonce=nonce, value=str(value))
         await self._send(wallet, claim.top_up(nonce), trace)
+
+    def _wait_after_miss(self, wallet: str, top_up: TopUp) -> None:
+        """Raise Deferred until it is time to try again, after a top-up whose nonce a no-op has taken."""
+        left = top_up.at / 1000 + MISSED_RETRY - self._clock()
+        if left > 0:
+            log.warning("top_up_missed", wallet=wallet, nonce=top_up.nonce, value=str(top_up.value))
+            raise Deferred("the wallet's top-up never arrived", retry_after=min(left, TREASURY_LOW_RETRY))
 
     async def _settled(self, top_up: TopUp) -> bool:
         return await self._chain.transaction_count(top_up.treasury) > top_up.nonce

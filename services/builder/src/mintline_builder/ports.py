@@ -31,6 +31,8 @@ class TopUp(Frozen):
     gas: int
     fees: Fees
     at: int
+    wallet_count: int = 0
+    """How many of the wallet's own transactions were mined by then."""
 
 
 class Account(Frozen):
@@ -86,6 +88,7 @@ class TopUpClaim:
     gas: int
     fees: Fees
     at: int
+    wallet_count: int = 0
 
     @property
     def item(self) -> str:
@@ -95,7 +98,13 @@ class TopUpClaim:
     def top_up(self, nonce: int) -> TopUp:
         """Return the record of this top-up under the nonce that it got."""
         return TopUp(
-            treasury=self.treasury, nonce=nonce, value=self.value, gas=self.gas, fees=self.fees, at=self.at
+            treasury=self.treasury,
+            nonce=nonce,
+            value=self.value,
+            gas=self.gas,
+            fees=self.fees,
+            at=self.at,
+            wallet_count=self.wallet_count,
         )
 
 

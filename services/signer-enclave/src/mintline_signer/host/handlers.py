@@ -55,5 +55,6 @@ def dedup_id(answer: Broadcast | SigningRefused) -> str:
     if isinstance(answer, Broadcast):
         return f"0x{answer.tx_hash.hex()}"
     intent = answer.intent
-    subject = intent.signer.address if isinstance(intent, SignTopUp) else intent.mint_id
-    return f"refused:{subject}:{intent.nonce}:{intent.attempt}"
+    # A mint's replacement and the no-op on its nonce can share nonce and attempt: hence the type.
+    subject = intent.mint_id if isinstance(intent, SignMint) else intent.signer.address
+    return f"refused:{intent.type}:{subject}:{intent.nonce}:{intent.attempt}"
