@@ -43,7 +43,9 @@ async def progress_at(line: Any, head: int, finalized: int) -> None:
     deadline = time.monotonic() + 60
     while True:
         progress = await line.store.load()
-        if progress is not None and (progress.head.number, progress.finalized.number) == (head, finalized):
+        # Before the collection is followed, the head may be there while its backfill is still being settled.
+        followed = progress is not None and bool(progress.collections)
+        if followed and (progress.head.number, progress.finalized.number) == (head, finalized):
             return
         assert time.monotonic() < deadline, progress
         await asyncio.sleep(0.05)
