@@ -69,7 +69,7 @@ class Reserver:
         chain_nonce: Callable[[str], Awaitable[int]],
         sleep: Callable[[float], Awaitable[None]],
         rng: Random,
-        linger: float = 0.005,
+        linger: float = 0.02,
         max_flights: int = 4,
         max_changes: int = 100,
         conflicts: Callable[[], None] = lambda: None,

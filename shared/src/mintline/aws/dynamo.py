@@ -78,7 +78,7 @@ class Dynamo:
         client: DynamoDBClient,
         prefix: str,
         *,
-        linger: float = 0.01,
+        linger: float = 0.02,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         rng: random.Random | None = None,
     ) -> None:

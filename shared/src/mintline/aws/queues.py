@@ -56,7 +56,7 @@ class Queues:
         sqs: SQSClient,
         prefix: str,
         *,
-        linger: float = 0.01,
+        linger: float = 0.02,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         rng: random.Random | None = None,
     ) -> None:
