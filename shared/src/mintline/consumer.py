@@ -81,7 +81,7 @@ class Consumer:
 
     `grace` is how long a stop waits for handlers, in seconds. After a receive that came back part full the
     next one waits `pace` seconds, so that a trickle still comes in batches; further receivers than the first
-    only join while receives come back full.
+    only join while receives come back full. `now` is in Unix seconds.
     """
 
     def __init__(
@@ -99,6 +99,7 @@ class Consumer:
         metrics: ConsumerMetrics | None = None,
         rng: random.Random | None = None,
         clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._queues = queues
@@ -114,6 +115,7 @@ class Consumer:
         self._metrics = metrics
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
         self._clock = clock
+        self._now = now
         self._sleep = sleep
         self._deliveries: dict[asyncio.Task[None], _Delivery] = {}
         self._failures: OrderedDict[str, int] = OrderedDict()
@@ -216,7 +218,8 @@ class Consumer:
             self._slots.release()
         outcome, settle = self._outcome(received, delivery.handling)
         if self._metrics is not None:
-            self._metrics.observe(self._queue.name, outcome, self._clock() - started)
+            seconds, age = self._clock() - started, self._now() - received.sent_at
+            self._metrics.observe(self._queue.name, outcome, seconds, age=age)
         try:
             await settle
         except Conflict:

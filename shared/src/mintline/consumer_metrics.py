@@ -5,10 +5,14 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_AGES = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
 
 
 class ConsumerMetrics:
-    """Messages by queue and outcome, and the handlers' seconds; one per process, shared by its consumers."""
+    """Messages by queue and outcome, the handlers' seconds, and the age at which messages were done.
+
+    One per process, shared by its consumers.
+    """
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._messages = Counter(
@@ -21,8 +25,17 @@ class ConsumerMetrics:
             buckets=_SECONDS,
             registry=registry,
         )
+        self._ages = Histogram(
+            "mintline_message_age_seconds",
+            "From when a message was sent to when it was done: waiting, deferrals and all attempts.",
+            ("queue",),
+            buckets=_AGES,
+            registry=registry,
+        )
 
-    def observe(self, queue: str, outcome: str, seconds: float) -> None:
-        """Count one handled message."""
+    def observe(self, queue: str, outcome: str, seconds: float, *, age: float) -> None:
+        """Count one handled message; `age` is in seconds since it was sent."""
         self._messages.labels(queue, outcome).inc()
         self._seconds.labels(queue).observe(seconds)
+        if outcome == "done":
+            self._ages.labels(queue).observe(age)

@@ -50,13 +50,16 @@ class AccessTokens:
         client_id: str,
         now: Callable[[], float],
         leeway: float = 10.0,
+        looked_up: Callable[[bool], None] = lambda _: None,
     ) -> None:
         self._keys = keys
         self._issuer = issuer
         self._client_id = client_id
         self._now = now
         self._leeway = leeway
-        self._cache: BoundedCache[bytes, Caller] = BoundedCache(max_weight=_CACHED_TOKENS, clock=now)
+        self._cache: BoundedCache[bytes, Caller] = BoundedCache(
+            max_weight=_CACHED_TOKENS, clock=now, looked_up=looked_up
+        )
 
     async def caller(self, authorization: str | None) -> Caller:
         """Return who sent an `Authorization` header; raises Refused (401), or Unavailable without keys."""

@@ -15,6 +15,7 @@ class BoundedCache(Generic[K, V]):
     """The least recently used entries go when the sum of weights passes `max_weight`.
 
     `weight` defaults to 1 an entry. An entry past its deadline (on `clock`, in seconds) is as good as absent.
+    `looked_up` is told of each lookup whether it found something.
     """
 
     def __init__(
@@ -23,7 +24,9 @@ class BoundedCache(Generic[K, V]):
         max_weight: int,
         clock: Callable[[], float],
         weight: Callable[[V], int] = lambda _: 1,
+        looked_up: Callable[[bool], None] = lambda _: None,
     ) -> None:
+        self._looked_up = looked_up
         self._max_weight = max_weight
         self._clock = clock
         self._weigh = weight
@@ -35,6 +38,11 @@ class BoundedCache(Generic[K, V]):
 
     def get(self, key: K) -> V | None:
         """Return the entry, unless it is absent or past its deadline."""
+        value = self._find(key)
+        self._looked_up(value is not None)
+        return value
+
+    def _find(self, key: K) -> V | None:
         entry = self._entries.get(key)
         if entry is None:
             return None

@@ -15,7 +15,7 @@ from aiohttp import web
 from mintline.admin import Admin, Check, process_registry
 from mintline.aws.dynamo import Dynamo
 from mintline.aws.queues import Queues
-from mintline.aws.session import AwsCalls, open_client
+from mintline.aws.session import open_client
 from mintline.errors import Misconfigured
 from mintline.resources import BUILD, MINTS
 from mintline_api.access_tokens import AccessTokens
@@ -23,6 +23,7 @@ from mintline_api.cursors import Cursors
 from mintline_api.endpoints.app import build_app
 from mintline_api.endpoints.context import Api
 from mintline_api.jwks import HttpJwks, KeySet
+from mintline_api.metrics import Metrics
 from mintline_api.readiness import Readiness
 from mintline_api.settings import Settings
 from mintline_api.stores import DynamoIndex, DynamoMints, DynamoWallets, KmsKeys, S3Metadata, SqsLine
@@ -38,7 +39,8 @@ _SHUTDOWN_SECONDS = 20.0
 async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Serve until `stop` is set, then finish the requests under way."""
     registry = process_registry()
-    calls = AwsCalls(registry)
+    metrics = Metrics(registry)
+    calls = metrics.aws
     async with AsyncExitStack() as stack:
         dynamo = Dynamo(await open_client(stack, "dynamodb", settings, calls=calls), settings.resource_prefix)
         stack.push_async_callback(dynamo.aclose)
@@ -64,6 +66,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
                 issuer=settings.cognito_issuer,
                 client_id=settings.cognito_client_id,
                 now=time.time,
+                looked_up=metrics.caches.of("access_tokens"),
             ),
             wallets=WalletDirectory(
                 chain_id=settings.chain_id,
@@ -71,12 +74,17 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
                 keys=KmsKeys(kms, secrets, prefix=settings.resource_prefix, chain_id=settings.chain_id),
                 now=_milliseconds,
                 clock=time.monotonic,
+                looked_up=metrics.caches.of("wallets"),
             ),
             mints=DynamoMints(dynamo),
             line=SqsLine(queues),
             index=index,
-            collections=Collections(index, clock=time.monotonic),
-            metadata=MetadataCache(S3Metadata(s3, prefix=settings.resource_prefix), clock=time.monotonic),
+            collections=Collections(index, clock=time.monotonic, looked_up=metrics.caches.of("collections")),
+            metadata=MetadataCache(
+                S3Metadata(s3, prefix=settings.resource_prefix),
+                clock=time.monotonic,
+                looked_up=metrics.caches.of("metadata"),
+            ),
             cursors=Cursors(settings.cursor_secret.get_secret_value()),
             readiness=Readiness(checks, clock=time.monotonic),
             now=_milliseconds,
@@ -84,7 +92,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         )
         admin = Admin(host=settings.admin_host, port=settings.admin_port, checks=checks, registry=registry)
         await stack.enter_async_context(admin)
-        port = await _serve(stack, build_app(api, registry=registry), settings)
+        port = await _serve(stack, build_app(api, metrics=metrics), settings)
         log.info("api_listening", host=settings.api_host, port=port, admin_port=admin.port)
         await stop.wait()
 

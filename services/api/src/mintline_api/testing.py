@@ -35,6 +35,7 @@ from mintline_api.memory import (
     MemoryMints,
     MemoryWallets,
 )
+from mintline_api.metrics import Metrics
 from mintline_api.readiness import Readiness
 from mintline_api.settings import Settings
 from mintline_api.tokens import Collections, MetadataCache
@@ -232,7 +233,7 @@ class Stage:
             now=self.milliseconds,
             entropy=random.Random(self.seed).randbytes,  # noqa: S311 - reproducible on purpose
         )
-        return build_app(api, registry=self.registry)
+        return build_app(api, metrics=Metrics(self.registry))
 
     def clock(self) -> float:
         """Return the stage's time in Unix seconds."""

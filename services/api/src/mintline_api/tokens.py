@@ -31,10 +31,16 @@ _METADATA_SECONDS = 300.0
 class Collections:
     """The contracts that are ours: a known one stays known, an unknown one is asked about again soon."""
 
-    def __init__(self, index: Index, *, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        index: Index,
+        *,
+        clock: Callable[[], float],
+        looked_up: Callable[[bool], None] = lambda _: None,
+    ) -> None:
         self._index = index
         self._cache: BoundedCache[str, tuple[Collection | None]] = BoundedCache(
-            max_weight=_CACHED_COLLECTIONS, clock=clock
+            max_weight=_CACHED_COLLECTIONS, clock=clock, looked_up=looked_up
         )
         self._flights: SingleFlight[str, Collection | None] = SingleFlight()
 
@@ -53,10 +59,16 @@ class Collections:
 class MetadataCache:
     """Metadata objects by key, bounded in bytes; absence is not remembered, for it ends within moments."""
 
-    def __init__(self, store: MetadataStore, *, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        store: MetadataStore,
+        *,
+        clock: Callable[[], float],
+        looked_up: Callable[[bool], None] = lambda _: None,
+    ) -> None:
         self._store = store
         self._cache: BoundedCache[str, bytes] = BoundedCache(
-            max_weight=_METADATA_CACHE_BYTES, clock=clock, weight=len
+            max_weight=_METADATA_CACHE_BYTES, clock=clock, weight=len, looked_up=looked_up
         )
         self._flights: SingleFlight[str, bytes | None] = SingleFlight()
 

@@ -70,12 +70,15 @@ class WalletDirectory:
         now: Callable[[], int],
         clock: Callable[[], float],
         max_cached: int = _CACHED_WALLETS,
+        looked_up: Callable[[bool], None] = lambda _: None,
     ) -> None:
         self._chain_id = chain_id
         self._wallets = wallets
         self._keys = keys
         self._now = now
-        self._cache: BoundedCache[str, Wallet] = BoundedCache(max_weight=max_cached, clock=clock)
+        self._cache: BoundedCache[str, Wallet] = BoundedCache(
+            max_weight=max_cached, clock=clock, looked_up=looked_up
+        )
         self._flights: SingleFlight[str, Wallet] = SingleFlight()
 
     async def of(self, sub: str) -> Wallet:

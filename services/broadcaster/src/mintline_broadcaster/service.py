@@ -12,16 +12,18 @@ import structlog
 from mintline.admin import Admin, process_registry
 from mintline.aws.dynamo import Dynamo
 from mintline.aws.queues import Queues
-from mintline.aws.session import AwsCalls, open_client
+from mintline.aws.session import open_client
 from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc
-from mintline.consumer import Consumer, ConsumerMetrics
+from mintline.consumer import Consumer
 from mintline.errors import Misconfigured, Rejected, Retryable
 from mintline.messages import AnyMessage, Broadcast, SigningRefused
 from mintline.resources import BROADCAST, MINTS
+from mintline_broadcaster.counted import CountedChain, CountedLedger, CountedOutbox
 from mintline_broadcaster.dynamo import DynamoLedger
 from mintline_broadcaster.fees import FeeCaps
 from mintline_broadcaster.handlers import broadcast, refuse
+from mintline_broadcaster.metrics import Metrics
 from mintline_broadcaster.settings import BroadcasterSettings
 
 RECEIVERS = 4
@@ -33,28 +35,33 @@ async def run(settings: BroadcasterSettings, stop: asyncio.Event) -> None:
     """Consume `broadcast.fifo` until `stop` is set."""
     async with AsyncExitStack() as stack:
         registry = process_registry()
-        calls = AwsCalls(registry)
-        sqs = await open_client(stack, "sqs", settings, calls=calls)
-        dynamodb = await open_client(stack, "dynamodb", settings, calls=calls)
+        metrics = Metrics(registry)
+        sqs = await open_client(stack, "sqs", settings, calls=metrics.aws)
+        dynamodb = await open_client(stack, "dynamodb", settings, calls=metrics.aws)
         queues = Queues(sqs, settings.resource_prefix)
         stack.push_async_callback(queues.aclose)
         dynamo = Dynamo(dynamodb, settings.resource_prefix)
         stack.push_async_callback(dynamo.aclose)
-        rpc = Rpc([url.get_secret_value() for url in settings.rpc_urls], timeout=settings.rpc_timeout)
+        rpc = Rpc(
+            [url.get_secret_value() for url in settings.rpc_urls],
+            timeout=settings.rpc_timeout,
+            observer=metrics.rpc,
+        )
         stack.push_async_callback(rpc.aclose)
         node = Node(rpc)
         await _check_chain_at_start(node, settings.chain_id)
 
-        ledger = DynamoLedger(dynamo)
+        ledger = CountedLedger(DynamoLedger(dynamo), metrics)
+        chain, outbox = CountedChain(node, metrics), CountedOutbox(queues, metrics)
         caps = FeeCaps(settings.fee_cap, settings.priority_fee_cap)
 
         async def handle(message: AnyMessage) -> None:
             now = time.time_ns() // 1_000_000
             match message:
                 case Broadcast():
-                    await broadcast(message, ledger=ledger, chain=node, outbox=queues, caps=caps, now=now)
+                    await broadcast(message, ledger=ledger, chain=chain, outbox=outbox, caps=caps, now=now)
                 case SigningRefused():
-                    await refuse(message, ledger=ledger, outbox=queues, caps=caps, now=now)
+                    await refuse(message, ledger=ledger, outbox=outbox, caps=caps, now=now)
                 case _:
                     raise Rejected("misrouted", f"{message.type} does not belong on {BROADCAST.name}")
 
@@ -73,7 +80,7 @@ async def run(settings: BroadcasterSettings, stop: asyncio.Event) -> None:
             concurrency=settings.concurrency,
             receivers=RECEIVERS,
             wait=settings.receive_wait,
-            metrics=ConsumerMetrics(registry),
+            metrics=metrics.consumer,
         )
         await consumer.run(stop)
 

@@ -73,11 +73,13 @@ async def build(
         try:
             mint = await _reserve(mint, terms, preparation, reserver, clock)
             metrics.built.inc()
+            metrics.stages.reached(MintStatus.BUILT, after=(mint.updated_at - mint.created_at) / 1000)
         except Rejected as refusal:
             await mints.reject(
                 mint.mint_id, Problem(code=refusal.code, reason=refusal.reason), at=_milliseconds(clock)
             )
             metrics.rejected.labels(refusal.code).inc()
+            metrics.stages.reached(MintStatus.REJECTED)
             log.info("mint_rejected", code=refusal.code)
             return
         except Conflict:

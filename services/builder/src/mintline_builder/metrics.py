@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from mintline.aws.session import AwsCalls
+from mintline.chain.rpc_metrics import RpcMetrics
+from mintline.consumer_metrics import ConsumerMetrics
+from mintline.stage_metrics import StageMetrics
+
 
 class Metrics:
-    """Counters of one builder process, exported as `mintline_builder_…`."""
+    """The metrics of one builder process; its own are exported as `mintline_builder_…`."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        self.aws = AwsCalls(registry)
+        self.consumer = ConsumerMetrics(registry)
+        self.rpc = RpcMetrics(registry)
+        self.stages = StageMetrics(registry)
         prefix = "mintline_builder"
         self.built = Counter(f"{prefix}_mints_built", "Mints given a nonce.", registry=registry)
         self.rejected = Counter(

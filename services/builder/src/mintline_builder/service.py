@@ -15,10 +15,10 @@ import structlog
 from mintline.admin import Admin, process_registry
 from mintline.aws.dynamo import Dynamo
 from mintline.aws.queues import Queues
-from mintline.aws.session import AwsCalls, open_client
+from mintline.aws.session import open_client
 from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc
-from mintline.consumer import Consumer, ConsumerMetrics
+from mintline.consumer import Consumer
 from mintline.errors import Misconfigured, Rejected, Unavailable
 from mintline.messages import AnyMessage, BuildMint, Fees, FundWallet
 from mintline.resources import ACCOUNTS, BUILD
@@ -50,8 +50,9 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Build mints until `stop` is set."""
     async with AsyncExitStack() as stack:
         registry = process_registry()
-        world = await _open(stack, settings, AwsCalls(registry))
-        handle = _handler(stack, settings, world, Metrics(registry))
+        metrics = Metrics(registry)
+        world = await _open(stack, settings, metrics)
+        handle = _handler(stack, settings, world, metrics)
         try:
             await _same_chain(world.node, settings.chain_id)
         except Unavailable as error:
@@ -70,19 +71,23 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             handle=handle,
             concurrency=settings.concurrency,
             wait=settings.receive_wait,
-            metrics=ConsumerMetrics(registry),
+            metrics=metrics.consumer,
         )
         await consumer.run(stop)
 
 
-async def _open(stack: AsyncExitStack, settings: Settings, calls: AwsCalls) -> _World:
-    prefix = settings.resource_prefix
+async def _open(stack: AsyncExitStack, settings: Settings, metrics: Metrics) -> _World:
+    prefix, calls = settings.resource_prefix, metrics.aws
     queues = Queues(await open_client(stack, "sqs", settings, calls=calls), prefix)
     stack.push_async_callback(queues.aclose)
     dynamo = Dynamo(await open_client(stack, "dynamodb", settings, calls=calls), prefix)
     stack.push_async_callback(dynamo.aclose)
     s3 = await open_client(stack, "s3", settings, calls=calls)
-    rpc = Rpc([url.get_secret_value() for url in settings.rpc_urls], timeout=settings.rpc_timeout)
+    rpc = Rpc(
+        [url.get_secret_value() for url in settings.rpc_urls],
+        timeout=settings.rpc_timeout,
+        observer=metrics.rpc,
+    )
     stack.push_async_callback(rpc.aclose)
     return _World(queues, dynamo, PublishedMetadata(s3, prefix, settings.chain_id), Node(rpc))
 

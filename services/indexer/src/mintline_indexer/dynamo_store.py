@@ -36,6 +36,7 @@ from mintline.resources import ATTEMPTS, BLOCKS, CHECKPOINTS, COLLECTIONS, MINTS
 from mintline.states import MintStatus
 from mintline_indexer.effects import transfer_key
 from mintline_indexer.ports import (
+    Attempted,
     Fenced,
     Outcome,
     Partial,
@@ -150,16 +151,16 @@ class DynamoStore:
             for key, item in zip(keys, items, strict=True)
         }
 
-    async def attempts(self, tx_hashes: Sequence[bytes]) -> dict[bytes, str]:
-        """Return the mint of each transaction that is an attempt of one."""
+    async def attempts(self, tx_hashes: Sequence[bytes]) -> dict[bytes, Attempted]:
+        """Return those of the transactions that are attempts of mints."""
         keys: list[Item] = [{"tx_hash": "0x" + tx_hash.hex()} for tx_hash in tx_hashes]
         items = await asyncio.gather(*(self._dynamo.get(ATTEMPTS, key) for key in keys))
-        mints = {}
+        attempted = {}
         for tx_hash, item in zip(tx_hashes, items, strict=True):
-            mint_id = item.get("mint_id") if item is not None else None
+            mint_id, at = (item.get("mint_id"), item.get("at")) if item is not None else (None, None)
             if isinstance(mint_id, str):
-                mints[tx_hash] = mint_id
-        return mints
+                attempted[tx_hash] = Attempted(mint_id, at if isinstance(at, int) else None)
+        return attempted
 
     async def mints(self, mint_ids: Sequence[str]) -> dict[str, Mint]:
         """Return the mints that exist."""

@@ -103,6 +103,7 @@ class Follower:
         depth = self._ledger.head.number - ancestor.number
         reopened = await self._ledger.undo_to(ancestor)
         self._metrics.reorg_depth.observe(depth)
+        self._metrics.reopened.inc(len(reopened))
         log.warning("blocks_undone", depth=depth, ancestor=ancestor.number, mints=len(reopened))
 
     async def _apply(self, found: Found, *, below_final: bool) -> None:

@@ -184,7 +184,7 @@ class Indexer:
         return progress
 
     async def _open(self, progress: Progress) -> None:
-        ledger = await Ledger.open(store=self._store, progress=progress, now=self._now)
+        ledger = await Ledger.open(store=self._store, progress=progress, metrics=self._metrics, now=self._now)
         self._follower = Follower(
             chain=self._chain,
             store=self._store,

@@ -11,7 +11,7 @@ Invariants:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -20,6 +20,7 @@ import structlog
 from mintline.records import position
 from mintline.states import MintStatus
 from mintline_indexer.effects import Effect, Facts, Part, fold, settle, transfer_key
+from mintline_indexer.metrics import Metrics
 from mintline_indexer.ports import (
     Block,
     Outcome,
@@ -46,8 +47,9 @@ class Ledger:
     `now` returns Unix milliseconds.
     """
 
-    def __init__(self, *, store: Store, progress: Progress, now: Callable[[], int]) -> None:
+    def __init__(self, *, store: Store, progress: Progress, metrics: Metrics, now: Callable[[], int]) -> None:
         self._store = store
+        self._metrics = metrics
         self._now = now
         self._dirty = False
         self._rows: list[Row] = []
@@ -56,9 +58,11 @@ class Ledger:
         self.progress = progress
 
     @classmethod
-    async def open(cls, *, store: Store, progress: Progress, now: Callable[[], int]) -> Ledger:
+    async def open(
+        cls, *, store: Store, progress: Progress, metrics: Metrics, now: Callable[[], int]
+    ) -> Ledger:
         """Return the ledger of a checkpoint that this writer holds, with its rows read."""
-        ledger = cls(store=store, progress=progress, now=now)
+        ledger = cls(store=store, progress=progress, metrics=metrics, now=now)
         for row in await store.rows():
             if row.backfilled:
                 ledger._unsettled.append(row.bare())
@@ -103,7 +107,7 @@ class Ledger:
         while True:
             part = fold(effects, first, facts)
             complete = part.next == len(effects)
-            row = _row(block, part, parent=parent, complete=complete)
+            row = _row(block, part, parent=parent, complete=complete, at=self._now())
             if complete:
                 progress = replace(self.progress, head=block.ref(), partial=None)
             else:
@@ -128,7 +132,8 @@ class Ledger:
             progress = replace(self.progress, backfills={**self.progress.backfills, contract: reached})
             row = None
             if part.outcomes:
-                row = _backfill_row(effects[first].block_number, self.progress.revision, part)
+                number = effects[first].block_number
+                row = _backfill_row(number, self.progress.revision, part, at=self._now())
             if not await self._write_part(progress, part, row, facts):
                 continue
             if row is not None:
@@ -168,7 +173,9 @@ class Ledger:
         settled = self._unsettled + final
         mints = [mint_id for row in settled for mint_id in row.mints]
         if mints:
-            refused = await self._store.finalize(mints, at=self._now())
+            at = self._now()
+            refused = await self._store.finalize(mints, at=at)
+            self._count_finalized(settled, refused, at)
             for mint_id, status in refused.items():
                 if status not in (MintStatus.FINALIZED, MintStatus.REVERTED):
                     log.error("mint_not_finalized", mint_id=mint_id, status=status)
@@ -200,7 +207,17 @@ class Ledger:
             await self._reconsider(stale, facts)
             return False
         settle(facts, part)
+        for outcome in part.outcomes:
+            after = None if outcome.sent_at is None else (self.progress.at - outcome.sent_at) / 1000
+            self._metrics.stages.reached(outcome.status, after=after)
         return True
+
+    def _count_finalized(self, rows: Sequence[Row], refused: Collection[str], at: int) -> None:
+        for row in rows:
+            after = None if row.at is None else (at - row.at) / 1000
+            for mint_id in row.mints:
+                if mint_id not in refused:
+                    self._metrics.stages.reached(MintStatus.FINALIZED, after=after)
 
     async def _commit(self, progress: Progress, write: Write) -> None:
         progress = replace(progress, revision=self.progress.revision + 1, at=self._now())
@@ -256,7 +273,7 @@ class Ledger:
             await self._commit(progress, replace(write, reopened=left))
 
 
-def _row(block: Block, part: Part, *, parent: Ref, complete: bool) -> Row:
+def _row(block: Block, part: Part, *, parent: Ref, complete: bool, at: int) -> Row:
     return Row(
         position=position(block.number, part.first),
         number=block.number,
@@ -268,10 +285,11 @@ def _row(block: Block, part: Part, *, parent: Ref, complete: bool) -> Row:
         tokens=part.before,
         transfers=tuple(transfer_key(transfer) for transfer in part.transfers),
         mints=tuple(outcome.mint_id for outcome in part.outcomes),
+        at=at,
     )
 
 
-def _backfill_row(number: int, revision: int, part: Part) -> Row:
+def _backfill_row(number: int, revision: int, part: Part, *, at: int) -> Row:
     return Row(
         # Apart from the rows of followed blocks, and from an earlier try of the same block.
         position=f"{position(number, part.first)}#{revision}",
@@ -283,4 +301,5 @@ def _backfill_row(number: int, revision: int, part: Part) -> Row:
         complete=True,
         backfilled=True,
         mints=tuple(outcome.mint_id for outcome in part.outcomes),
+        at=at,
     )

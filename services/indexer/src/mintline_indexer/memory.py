@@ -15,6 +15,7 @@ from mintline.states import MintStatus, may
 from mintline_indexer.bloom import BLOOM_BYTES, bloom_bits
 from mintline_indexer.effects import transfer_key
 from mintline_indexer.ports import (
+    Attempted,
     Block,
     BlockTransaction,
     Event,
@@ -226,9 +227,10 @@ class MemoryStore:
         """Return tokens as they are stored."""
         return {key: self.token_table.get(key) for key in keys}
 
-    async def attempts(self, tx_hashes: Sequence[bytes]) -> dict[bytes, str]:
-        """Return the mint of each transaction that is an attempt of one."""
-        return {found: self.attempt_table[found] for found in tx_hashes if found in self.attempt_table}
+    async def attempts(self, tx_hashes: Sequence[bytes]) -> dict[bytes, Attempted]:
+        """Return those of the transactions that are attempts of mints."""
+        table = self.attempt_table
+        return {found: Attempted(table[found]) for found in tx_hashes if found in table}
 
     async def mints(self, mint_ids: Sequence[str]) -> dict[str, Mint]:
         """Return the mints that exist."""

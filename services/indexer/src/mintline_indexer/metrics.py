@@ -1,14 +1,21 @@
-"""The indexer's metrics: few, and without labels."""
+"""What the indexer counts."""
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from mintline.aws.session import AwsCalls
+from mintline.chain.rpc_metrics import RpcMetrics
+from mintline.stage_metrics import StageMetrics
 
 
 class Metrics:
-    """Where the index stands, and how it fares."""
+    """The metrics of one indexer process: where the index stands, and how it fares."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        self.aws = AwsCalls(registry)
+        self.rpc = RpcMetrics(registry)
+        self.stages = StageMetrics(registry)
         self.head = Gauge("mintline_indexer_head_block", "The newest indexed block.", registry=registry)
         self.latest = Gauge("mintline_indexer_latest_block", "The chain's newest block.", registry=registry)
         self.finalized = Gauge(
@@ -26,5 +33,10 @@ class Metrics:
             "mintline_indexer_reorg_depth",
             "Blocks undone at once.",
             buckets=(1, 2, 3, 5, 8, 16, 32, 64),
+            registry=registry,
+        )
+        self.reopened = Counter(
+            "mintline_indexer_reopened_mints",
+            "Mints that a reorg took out of their block again.",
             registry=registry,
         )

@@ -167,6 +167,8 @@ class Row(Frozen):
     transfers: tuple[tuple[str, str], ...] = ()
     """Keys in TRANSFERS: token reference and position."""
     mints: tuple[str, ...] = ()
+    at: int | None = None
+    """Unix milliseconds of the write, which is when its mints were mined as far as we know."""
 
     def ref(self) -> Ref:
         """Return the block's number, hash and timestamp."""
@@ -223,8 +225,16 @@ class TokenWrite:
 
 
 @dataclass(frozen=True, slots=True)
+class Attempted:
+    """A signed transaction of a mint, as the broadcaster wrote it down, `at` in Unix milliseconds."""
+
+    mint_id: str
+    at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
-    """A mint of ours that was mined, or mined and reverted."""
+    """A mint of ours that was mined, or mined and reverted; `sent_at` is its attempt's, in Unix ms."""
 
     mint_id: str
     status: MintStatus
@@ -232,6 +242,7 @@ class Outcome:
     block_number: int
     block_hash: bytes
     problem: Problem | None = None
+    sent_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,8 +306,8 @@ class Store(Protocol):
         """Return tokens as they are stored."""
         ...
 
-    async def attempts(self, tx_hashes: Sequence[bytes]) -> dict[bytes, str]:
-        """Return the mint of each transaction that is an attempt of one."""
+    async def attempts(self, tx_hashes: Sequence[bytes]) -> dict[bytes, Attempted]:
+        """Return those of the transactions that are attempts of mints."""
         ...
 
     async def mints(self, mint_ids: Sequence[str]) -> dict[str, Mint]:

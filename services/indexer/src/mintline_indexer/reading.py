@@ -13,7 +13,7 @@ from mintline.eth import keccak256
 from mintline.states import MintStatus
 from mintline_indexer.bloom import is_blank, may_hold
 from mintline_indexer.effects import Effect, Facts, Settled, effects_of_block, first_touches
-from mintline_indexer.ports import Block, Chain, Event, Moved, Outcome, Store
+from mintline_indexer.ports import Attempted, Block, Chain, Event, Moved, Outcome, Store
 
 TOPICS = (
     keccak256(b"Transfer(address,address,uint256)"),
@@ -81,23 +81,28 @@ async def gather_facts(
     """Read what the effects depend on: the tokens they change, and the mints of their transactions."""
     keys, made = first_touches(effects)
     settled = [effect for effect in effects if isinstance(effect, Settled)]
-    tokens, mints = await asyncio.gather(
+    tokens, attempted = await asyncio.gather(
         store.tokens(keys), store.attempts([effect.tx_hash for effect in settled])
     )
     outcomes = await asyncio.gather(
-        *(_outcome(chain, effect, mints[effect.tx_hash]) for effect in settled if effect.tx_hash in mints)
+        *(
+            _outcome(chain, effect, attempted[effect.tx_hash])
+            for effect in settled
+            if effect.tx_hash in attempted
+        )
     )
     return Facts(
         chain_id=chain_id,
         timestamps=timestamps,
         tokens=tokens,
         assumed_new=made,
-        mints=mints,
+        mints={tx_hash: attempt.mint_id for tx_hash, attempt in attempted.items()},
         outcomes={outcome.tx_hash: outcome for outcome in outcomes if outcome is not None},
     )
 
 
-async def _outcome(chain: Chain, effect: Settled, mint_id: str) -> Outcome | None:
+async def _outcome(chain: Chain, effect: Settled, attempt: Attempted) -> Outcome | None:
+    mint_id = attempt.mint_id
     problem = None
     if not effect.emitted:
         # Redeeming a voucher always emits, so this one failed: the receipt decides.
@@ -115,4 +120,5 @@ async def _outcome(chain: Chain, effect: Settled, mint_id: str) -> Outcome | Non
         block_number=effect.block_number,
         block_hash=effect.block_hash,
         problem=problem,
+        sent_at=attempt.at,
     )

@@ -13,7 +13,7 @@ import structlog
 
 from mintline.admin import Admin, process_registry
 from mintline.aws.dynamo import Dynamo
-from mintline.aws.session import AwsCalls, open_client
+from mintline.aws.session import open_client
 from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc, RpcError
 from mintline.errors import Conflict, Misconfigured, Retryable, Unavailable
@@ -37,10 +37,15 @@ async def run(settings: IndexerSettings, stop: asyncio.Event) -> None:
     """Follow the chain, or stand by, until `stop` is set."""
     async with AsyncExitStack() as stack:
         registry = process_registry()
-        client = await open_client(stack, "dynamodb", settings, calls=AwsCalls(registry))
+        metrics = Metrics(registry)
+        client = await open_client(stack, "dynamodb", settings, calls=metrics.aws)
         dynamo = Dynamo(client, settings.resource_prefix)
         stack.push_async_callback(dynamo.aclose)
-        rpc = Rpc([url.get_secret_value() for url in settings.rpc_urls], timeout=settings.rpc_timeout)
+        rpc = Rpc(
+            [url.get_secret_value() for url in settings.rpc_urls],
+            timeout=settings.rpc_timeout,
+            observer=metrics.rpc,
+        )
         stack.push_async_callback(rpc.aclose)
         node = Node(rpc)
         indexer = Indexer(
@@ -54,7 +59,7 @@ async def run(settings: IndexerSettings, stop: asyncio.Event) -> None:
             takeover_after=settings.takeover_after,
             widest=settings.backfill_range,
             whole=settings.backfill_whole_blocks,
-            metrics=Metrics(registry),
+            metrics=metrics,
             clock=time.monotonic,
             now=lambda: time.time_ns() // 1_000_000,
             rng=random.Random(),  # noqa: S311 - jitter, not a secret

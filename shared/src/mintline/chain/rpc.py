@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import structlog
 
@@ -47,11 +47,22 @@ _Answer: TypeAlias = Any
 """A call's result, or the exception that its caller gets."""
 
 
+class RpcObserver(Protocol):
+    """Hears of every call; `mintline.chain.rpc_metrics.RpcMetrics` counts them. Endpoints are hosts."""
+
+    def called(self, endpoint: str, method: str, outcome: str) -> None:
+        """Hear of one call: `answered`, `refused` (the node answered with an error) or `failed`."""
+
+    def exchanged(self, endpoint: str, seconds: float) -> None:
+        """Hear how long one exchange took."""
+
+
 class _Endpoint:
     """One node, and for how long not to ask it."""
 
     def __init__(self, url: str) -> None:
         self.url = url
+        self.host = host(url)
         self.down_until = float("-inf")
         self._failures = 0
 
@@ -79,12 +90,14 @@ class Rpc:
         transport: Transport | None = None,
         clock: Callable[[], float] = time.monotonic,
         max_batch: int = MAX_BATCH,
+        observer: RpcObserver | None = None,
     ) -> None:
         if not endpoints:
             raise ValueError("a chain needs at least one endpoint")
         self._endpoints = [_Endpoint(url) for url in endpoints]
         self._transport = transport if transport is not None else Web3Transport(timeout)
         self._clock = clock
+        self._observer = observer
         self._batcher: Batcher[Request, _Answer] = Batcher(self._flush, max_items=max_batch)
 
     async def call(self, method: str, params: Sequence[Any]) -> Any:
@@ -103,10 +116,15 @@ class Rpc:
         answers: list[_Answer] = [Unavailable("no endpoint was asked")] * len(calls)
         pending = list(range(len(calls)))
         for endpoint in self._in_order():
+            started = self._clock()
             try:
                 round_answers = await self._exchange(endpoint, [calls[index] for index in pending])
             except Retryable as error:
                 round_answers = [error] * len(pending)
+            if self._observer is not None:
+                self._observer.exchanged(endpoint.host, self._clock() - started)
+                for index, answer in zip(pending, round_answers, strict=True):
+                    self._observer.called(endpoint.host, calls[index].method, _outcome(answer))
             for index, answer in zip(pending, round_answers, strict=True):
                 answers[index] = answer
             # Throttled and Unavailable alone are worth another endpoint; an RpcError is an answer.
@@ -115,7 +133,7 @@ class Rpc:
                 endpoint.succeeded()
                 break
             endpoint.failed(self._clock())
-            log.warning("rpc_endpoint_failed", endpoint=host(endpoint.url), error=str(answers[pending[0]]))
+            log.warning("rpc_endpoint_failed", endpoint=endpoint.host, error=str(answers[pending[0]]))
         return answers
 
     def _in_order(self) -> list[_Endpoint]:
@@ -156,6 +174,12 @@ class Rpc:
             if cut and len(calls) > 1:
                 [answers[index]] = await self._exchange(endpoint, [calls[index]])
         return answers
+
+
+def _outcome(answer: _Answer) -> str:
+    if isinstance(answer, Retryable):
+        return "failed"
+    return "refused" if isinstance(answer, RpcError) else "answered"
 
 
 def _unexpected(url: str) -> Unavailable:

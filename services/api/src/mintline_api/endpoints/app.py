@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry, Histogram
 
 from mintline_api.endpoints import mints, system, tokens
 from mintline_api.endpoints.answers import document
-from mintline_api.endpoints.context import API, DOCS, OPENAPI, Api
+from mintline_api.endpoints.context import API, DOCS, METRICS, OPENAPI, Api
 from mintline_api.endpoints.docs_page import docs_page
-from mintline_api.endpoints.middlewares import SECONDS, explained, observed, protect
+from mintline_api.endpoints.middlewares import explained, observed, protect
 from mintline_api.endpoints.openapi import openapi
+from mintline_api.metrics import Metrics
 from mintline_api.settings import BODY_LIMIT
 
 GROUPS = (
@@ -25,16 +25,11 @@ GROUPS = (
 _SHARED_CACHE = {"Cache-Control": "public, max-age=60"}
 
 
-def build_app(api: Api, *, registry: CollectorRegistry) -> web.Application:
-    """Return the application that serves `api`; its request durations go to `registry`."""
+def build_app(api: Api, *, metrics: Metrics) -> web.Application:
+    """Return the application that serves `api`, counted in `metrics`."""
     app = web.Application(middlewares=[observed, explained], client_max_size=BODY_LIMIT)
     app[API] = api
-    app[SECONDS] = Histogram(
-        "mintline_http_request_seconds",
-        "Time from a request's head to its answer.",
-        ("method", "route", "status"),
-        registry=registry,
-    )
+    app[METRICS] = metrics
     described = openapi(GROUPS, public_url=api.settings.public_url)
     page, policy = docs_page(described)
     app[OPENAPI] = document(

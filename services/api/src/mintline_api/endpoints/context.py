@@ -9,6 +9,7 @@ from aiohttp import web
 
 from mintline_api.access_tokens import AccessTokens
 from mintline_api.cursors import Cursors
+from mintline_api.metrics import Metrics
 from mintline_api.ports import Index, Line, MintStore
 from mintline_api.readiness import Readiness
 from mintline_api.settings import Settings
@@ -44,5 +45,6 @@ class Document:
 
 
 API = web.AppKey("api", Api)
+METRICS = web.AppKey("metrics", Metrics)
 OPENAPI = web.AppKey("openapi", Document)
 DOCS = web.AppKey("docs", Document)

@@ -8,12 +8,11 @@ import time
 import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
-from prometheus_client import Histogram
 from structlog.contextvars import bound_contextvars
 
 from mintline.errors import Retryable
 from mintline_api.endpoints.answers import SAFE_HEADERS, problem
-from mintline_api.endpoints.context import API
+from mintline_api.endpoints.context import API, METRICS
 from mintline_api.endpoints.tracing import TRACE, trace_of
 from mintline_api.problems import (
     BAD_HTTP,
@@ -27,8 +26,6 @@ from mintline_api.problems import (
 from mintline_api.settings import BODY_LIMIT
 
 log = structlog.get_logger()
-
-SECONDS = web.AppKey("seconds", Histogram)
 
 
 @web.middleware
@@ -46,7 +43,7 @@ async def observed(request: web.Request, handler: Handler) -> web.StreamResponse
             status = response.status
         finally:
             seconds = time.perf_counter() - started
-            request.app[SECONDS].labels(request.method, route, status).observe(seconds)
+            request.app[METRICS].requests.labels(request.method, route, status).observe(seconds)
             log.info(
                 "http_request",
                 method=request.method,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from mintline.states import MintStatus
 from mintline_api.endpoints import examples
 from mintline_api.endpoints.answers import answer
-from mintline_api.endpoints.context import API
+from mintline_api.endpoints.context import API, METRICS
 from mintline_api.endpoints.operations import Answer, HeaderField, Operations
 from mintline_api.endpoints.requests import (
     read_body,
@@ -117,6 +118,8 @@ async def create_mint(request: web.Request) -> web.Response:
     headers = {"Location": view.links.self}
     if accepted.replayed:
         headers["Idempotent-Replayed"] = "true"
+    else:
+        request.app[METRICS].stages.reached(MintStatus.ACCEPTED)
     return answer(view, status=202, headers=headers)
 
 

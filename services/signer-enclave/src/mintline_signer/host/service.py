@@ -7,13 +7,12 @@ from contextlib import AsyncExitStack
 from functools import partial
 
 import structlog
-from prometheus_client import CollectorRegistry, Gauge
 
 from mintline.admin import Admin, process_registry
 from mintline.aws.keys import read_wrapped
 from mintline.aws.queues import Queues
-from mintline.aws.session import AwsCalls, open_client
-from mintline.consumer import Consumer, ConsumerMetrics
+from mintline.aws.session import open_client
+from mintline.consumer import Consumer
 from mintline.messages import AnyMessage, Broadcast, KeyRef
 from mintline.queueing import SendingPort
 from mintline.resources import BROADCAST, SIGN
@@ -22,10 +21,10 @@ from mintline_signer.host.credentials import credential_source
 from mintline_signer.host.enclave_client import EnclaveClient
 from mintline_signer.host.handlers import dedup_id, intent_of, sign
 from mintline_signer.host.kms_proxy import KmsProxy
+from mintline_signer.host.metrics import Metrics
 from mintline_signer.host.ports import SigningPort, WrappedKeySource
 from mintline_signer.host.settings import HostSettings
 from mintline_signer.host.wrapped_keys import RememberedKeys
-from mintline_signer.protocol import Statistics
 
 log = structlog.get_logger()
 
@@ -33,10 +32,10 @@ log = structlog.get_logger()
 async def run(settings: HostSettings, stop: asyncio.Event) -> None:
     """Serve the signing queue until `stop` is set."""
     registry = process_registry()
-    calls = AwsCalls(registry)
+    metrics = Metrics(registry)
     async with AsyncExitStack() as stack:
-        sqs = await open_client(stack, "sqs", settings, calls=calls)
-        secrets = await open_client(stack, "secretsmanager", settings, calls=calls)
+        sqs = await open_client(stack, "sqs", settings, calls=metrics.aws)
+        secrets = await open_client(stack, "secretsmanager", settings, calls=metrics.aws)
         queues = Queues(sqs, settings.resource_prefix)
         stack.push_async_callback(queues.aclose)
         await stack.enter_async_context(_kms_proxy(settings))
@@ -45,7 +44,7 @@ async def run(settings: HostSettings, stop: asyncio.Event) -> None:
                 addresses.parse(settings.enclave_address),
                 credentials=credential_source(settings),
                 timeout=settings.enclave_timeout,
-                observe=_StatisticsGauge(registry),
+                observe=metrics.observe_enclave,
             )
         )
         admin = Admin(
@@ -56,14 +55,18 @@ async def run(settings: HostSettings, stop: asyncio.Event) -> None:
         )
         await stack.enter_async_context(admin)
         log.info("admin_listening", port=admin.port)
-        keys = RememberedKeys(partial(read_wrapped, secrets), size=settings.key_cache_size)
+        keys = RememberedKeys(
+            partial(read_wrapped, secrets),
+            size=settings.key_cache_size,
+            looked_up=metrics.caches.of("wrapped_keys"),
+        )
         consumer = Consumer(
             queues=queues,
             queue=SIGN,
             handle=partial(handle, queues=queues, keys=keys, enclave=enclave, issuer=settings.issuer),
             concurrency=settings.concurrency,
             wait=settings.receive_wait,
-            metrics=ConsumerMetrics(registry),
+            metrics=metrics.consumer,
         )
         await consumer.run(stop)
 
@@ -97,16 +100,3 @@ def _kms_proxy(settings: HostSettings) -> KmsProxy:
         idle_timeout=settings.proxy_idle_timeout,
         peer_cid=enclave.cid if isinstance(enclave, addresses.VsockAddress) else None,
     )
-
-
-class _StatisticsGauge:
-    """The enclave's own counts, since it has no metrics endpoint."""
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self._gauge = Gauge(
-            "mintline_enclave", "The enclave's counts since its start.", ("count",), registry=registry
-        )
-
-    def __call__(self, statistics: Statistics) -> None:
-        for name, value in statistics.model_dump(exclude={"type"}).items():
-            self._gauge.labels(name).set(value)

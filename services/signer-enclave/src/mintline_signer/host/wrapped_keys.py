@@ -15,11 +15,19 @@ from mintline_signer.protocol import WrappedKey
 class RememberedKeys:
     """A WrappedKeySource over `read`, which fetches one secret; the least recently used is forgotten first.
 
-    Those who ask for the same key at once share one fetch. A failure is not remembered.
+    Those who ask for the same key at once share one fetch. A failure is not remembered. `looked_up` is told
+    of each lookup whether the key was known.
     """
 
-    def __init__(self, read: Callable[[str], Awaitable[SecretBody]], *, size: int) -> None:
+    def __init__(
+        self,
+        read: Callable[[str], Awaitable[SecretBody]],
+        *,
+        size: int,
+        looked_up: Callable[[bool], None] = lambda _: None,
+    ) -> None:
         self._read = read
+        self._looked_up = looked_up
         self._size = size
         self._known: OrderedDict[str, WrappedKey] = OrderedDict()
         self._fetches: dict[str, asyncio.Task[WrappedKey]] = {}
@@ -27,6 +35,7 @@ class RememberedKeys:
     async def read(self, key: KeyRef) -> WrappedKey:
         """Return the wrapped key; raises Rejected if there is none, or it is another's."""
         wrapped = self._known.get(key.secret_id)
+        self._looked_up(wrapped is not None)
         if wrapped is None:
             wrapped = await self._fetch(key.secret_id)
         else:

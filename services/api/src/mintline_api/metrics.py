@@ -1,0 +1,24 @@
+"""What the api counts."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Histogram
+
+from mintline.aws.session import AwsCalls
+from mintline.cache_metrics import CacheMetrics
+from mintline.stage_metrics import StageMetrics
+
+
+class Metrics:
+    """The metrics of one api process."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.aws = AwsCalls(registry)
+        self.caches = CacheMetrics(registry)
+        self.stages = StageMetrics(registry)
+        self.requests = Histogram(
+            "mintline_http_request_seconds",
+            "Time from a request's head to its answer.",
+            ("method", "route", "status"),
+            registry=registry,
+        )

@@ -1,0 +1,87 @@
+"""The broadcaster's ports, counted: each passes everything on and counts what came of it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from mintline.chain.answers import FeeMarket, Receipt
+from mintline.chain.send_facts import SendAnswer
+from mintline.messages import Message, SignMint, SignNoop, SignTopUp
+from mintline.queueing import SendingPort
+from mintline.records import Attempt, Mint, Problem
+from mintline.resources import Queue
+from mintline.states import MintStatus
+from mintline_broadcaster.metrics import Metrics
+from mintline_broadcaster.ports import Chain, Ledger, SignedTransaction
+
+
+class CountedLedger:
+    """A Ledger that counts the mints which it moves on."""
+
+    def __init__(self, ledger: Ledger, metrics: Metrics) -> None:
+        self._ledger = ledger
+        self._stages = metrics.stages
+
+    async def record(self, transaction: SignedTransaction) -> None:
+        """Write a transaction down."""
+        await self._ledger.record(transaction)
+
+    async def get(self, mint_id: str) -> Mint | None:
+        """Read a mint."""
+        return await self._ledger.get(mint_id)
+
+    async def submit(self, mint_id: str, attempt: Attempt, *, nonce: int) -> None:
+        """Move a built mint with that nonce to submitted."""
+        await self._ledger.submit(mint_id, attempt, nonce=nonce)
+        self._stages.reached(MintStatus.SUBMITTED)
+
+    async def add_attempt(self, mint: Mint, attempt: Attempt) -> None:
+        """Append to the attempts of a submitted mint."""
+        await self._ledger.add_attempt(mint, attempt)
+
+    async def reject(self, mint_id: str, problem: Problem, *, source: MintStatus, at: int) -> None:
+        """End a mint that is still in `source`."""
+        await self._ledger.reject(mint_id, problem, source=source, at=at)
+        self._stages.reached(MintStatus.REJECTED)
+
+
+class CountedChain:
+    """A Chain that counts what its node says to transactions."""
+
+    def __init__(self, chain: Chain, metrics: Metrics) -> None:
+        self._chain = chain
+        self._sends = metrics.sends
+
+    async def send_raw(self, raw: bytes) -> SendAnswer:
+        """Send a signed transaction."""
+        answer = await self._chain.send_raw(raw)
+        self._sends.labels(answer.fact.value).inc()
+        return answer
+
+    async def receipt(self, tx_hash: bytes) -> Receipt | None:
+        """Return a mined transaction's receipt, or None."""
+        return await self._chain.receipt(tx_hash)
+
+    async def transaction_count(self, address: str, at: Literal["latest", "finalized"] = "latest") -> int:
+        """Return an account's next nonce on that block."""
+        return await self._chain.transaction_count(address, at)
+
+    async def fees(self) -> FeeMarket:
+        """Return what the next block asks."""
+        return await self._chain.fees()
+
+
+class CountedOutbox:
+    """A SendingPort that counts replacements and no-ops."""
+
+    def __init__(self, outbox: SendingPort, metrics: Metrics) -> None:
+        self._outbox = outbox
+        self._metrics = metrics
+
+    async def send(self, queue: Queue, message: Message, *, group: str, dedup: str) -> None:
+        """Enqueue a message."""
+        await self._outbox.send(queue, message, group=group, dedup=dedup)
+        if isinstance(message, SignNoop):
+            self._metrics.noops.inc()
+        elif isinstance(message, SignMint | SignTopUp):
+            self._metrics.fee_bumps.inc()

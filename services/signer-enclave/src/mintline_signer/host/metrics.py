@@ -1,0 +1,27 @@
+"""What the host counts, and what the enclave counts, which has no metrics endpoint of its own."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Gauge
+
+from mintline.aws.session import AwsCalls
+from mintline.cache_metrics import CacheMetrics
+from mintline.consumer_metrics import ConsumerMetrics
+from mintline_signer.protocol import Statistics
+
+
+class Metrics:
+    """The metrics of one host process."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.aws = AwsCalls(registry)
+        self.consumer = ConsumerMetrics(registry)
+        self.caches = CacheMetrics(registry)
+        self._enclave = Gauge(
+            "mintline_enclave", "The enclave's counts since its start.", ("count",), registry=registry
+        )
+
+    def observe_enclave(self, statistics: Statistics) -> None:
+        """Take over the enclave's counts."""
+        for name, value in statistics.model_dump(exclude={"type"}).items():
+            self._enclave.labels(name).set(value)

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry
+
+from mintline.states import MintStatus
+from mintline_indexer.indexer import Indexer
+from mintline_indexer.memory import MemoryStore
+from mintline_indexer.metrics import Metrics
+from mintline_indexer.ports import Attempted
+
+if TYPE_CHECKING:
+    from tests.unit.indexer.conftest import Rig
+
+
+class TimedStore(MemoryStore):
+    """Attempts were written down at 1 s."""
+
+    async def attempts(self, tx_hashes: Sequence[bytes]) -> dict[bytes, Attempted]:
+        found = await super().attempts(tx_hashes)
+        return {tx_hash: Attempted(attempt.mint_id, at=1_000) for tx_hash, attempt in found.items()}
+
+
+async def until_idle(indexer: Indexer) -> None:
+    while await indexer.poll():
+        pass
+
+
+def counted(rig: Rig) -> tuple[Indexer, CollectorRegistry]:
+    registry = CollectorRegistry()
+    indexer = rig.start(store=rig.like(TimedStore))
+    indexer._metrics = Metrics(registry)
+    return indexer, registry
+
+
+async def test_stages__when_a_mint_is_mined_and_final__time_each_from_the_one_before(rig: Rig) -> None:
+    rig.record("mint_1", MintStatus.SUBMITTED)
+    indexer, registry = counted(rig)
+    rig.chain.mine()
+    await until_idle(indexer)
+    rig.chain.mine([rig.mint(1, mint_id="mint_1")])
+    rig.time = 4.0
+    await until_idle(indexer)
+    for _ in range(5):
+        rig.chain.mine()
+    rig.time = 10.0
+    await until_idle(indexer)
+    await until_idle(indexer)
+
+    def seconds(status: str) -> float | None:
+        return registry.get_sample_value("mintline_stage_seconds_sum", {"status": status})
+
+    assert seconds("mined") == 3.0
+    assert seconds("finalized") == 6.0
+    assert registry.get_sample_value("mintline_mints_total", {"status": "finalized"}) == 1
+
+
+async def test_reopened__when_a_reorg_takes_a_mint_back__counts_it(rig: Rig) -> None:
+    rig.record("mint_1", MintStatus.SUBMITTED)
+    indexer, registry = counted(rig)
+    rig.chain.mine()
+    await until_idle(indexer)
+    rig.chain.mine([rig.mint(1, mint_id="mint_1")])
+    await until_idle(indexer)
+    rig.chain.drop(1)
+    rig.chain.mine()
+    rig.chain.mine()
+    await until_idle(indexer)
+    assert registry.get_sample_value("mintline_indexer_reopened_mints_total") == 1
+    assert registry.get_sample_value("mintline_indexer_reorg_depth_count") == 1
