@@ -276,8 +276,3 @@ def stop(message: str) -> NoReturn:
     """End the command with one line on standard error."""
     fail(message)
     raise typer.Exit(1)
-
-
-def main() -> None:
-    """Run the command line."""
-    app()

@@ -82,14 +82,16 @@ class StateFolder:
             yield
 
     def forget(self) -> list[str]:
-        """Remove what a line keeps here, and nothing else; return the names of what was removed."""
+        """Remove what a line keeps here, and nothing else; return the names of what held anything."""
         kept = ("anvil", "enclave", "kms", "logs", "ministack", "run.json", "setup.log", "state.json")
-        removed = [name for name in kept if (self.path / name).exists()]
-        for name in removed:
-            path = self.path / name
+        removed = []
+        for path in (self.path / name for name in kept):
             if path.is_dir():
+                if any(not inner.is_dir() for inner in path.rglob("*")):
+                    removed.append(path.name)
                 shutil.rmtree(path)
-            else:
+            elif path.exists():
+                removed.append(path.name)
                 path.unlink()
         return removed
 

@@ -117,9 +117,11 @@ def test_clean__when_there_is_state__removes_it_and_nothing_else(tmp_path: Path)
     state = StateFolder(tmp_path)
     state.prepare()
     (tmp_path / "mine.txt").write_text("keep")
+    (state.logs / "api.log").write_text("a line\n")
     result = invoke("clean", "--state", str(tmp_path), "--json")
     assert result.exit_code == 0
-    assert json.loads(result.stdout)["removed"] == ["anvil", "enclave", "kms", "logs", "ministack"]
+    assert json.loads(result.stdout)["removed"] == ["logs"]
+    assert "nothing to remove" in invoke("clean", "--state", str(tmp_path)).output
     assert {path.name for path in tmp_path.iterdir()} == {"lock", "mine.txt"}
 
 
