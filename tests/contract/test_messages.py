@@ -123,11 +123,30 @@ def test_golden_file__when_read__is_the_message(name: str) -> None:
         '{"type":"build_mint","version":2,"mint_id":"m"}',
         '{"type":"build_mint","version":1,"mint_id":"m","extra":1}',
         '{"type":"sign_anything","version":1}',
+        '{"type":"build_mint","version":1,"mint_id":""}',
+        '{"type":"build_mint","version":1,"mint_id":"%s"}' % ("m" * 65),
     ],
 )
 def test_decode__when_it_is_no_message__refuses(body: str) -> None:
     with pytest.raises(ValidationError):
         messages.decode(body)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"nonce": 2**64 - 1},
+        {"gas": 2**64},
+        {"chain_id": 2**64},
+        {"attempt": 10_001},
+        {"mint_id": "m" * 65},
+        {"voucher": {**SIGN_MINT.voucher.model_dump(mode="json"), "deadline": 2**64}},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_decode__when_a_field_is_beyond_what_the_line_can_carry__refuses(changes: dict[str, object]) -> None:
+    with pytest.raises(ValidationError, match=next(iter(changes))):
+        messages.decode(json.dumps(json.loads(messages.encode(SIGN_MINT)) | changes))
 
 
 def test_mint_id_of__finds_the_mint_inside_an_envelope() -> None:

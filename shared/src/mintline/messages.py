@@ -17,6 +17,12 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from mintline.fields import Address, Bytes32, HexBytes, TokenId, Wei
 
+UINT64_MAX = 2**64 - 1
+"""What the enclave's protocol carries as an integer; an account's nonce stays below it (EIP-2681)."""
+
+MintId: TypeAlias = Annotated[str, Field(min_length=1, max_length=64)]
+"""Fit to be a key: DynamoDB fails a whole batch of reads for an empty or overlong one."""
+
 
 class Frozen(BaseModel):
     """A value: immutable, and strict about what it does not know."""
@@ -38,7 +44,7 @@ class KeyRef(Frozen):
     address: Address
     subject: str = Field(min_length=1, max_length=128)
     """`sub` of the key's KMS encryption context: the Cognito user, or `platform:NAME`."""
-    chain_id: int = Field(gt=0)
+    chain_id: int = Field(gt=0, le=UINT64_MAX)
     """`chain` of the key's KMS encryption context."""
     secret_id: str = Field(min_length=1, max_length=512)
     """Where the wrapped key is stored."""
@@ -57,7 +63,7 @@ class Voucher(Frozen):
     token_id: TokenId
     to: Address
     metadata_digest: Bytes32
-    deadline: int = Field(gt=0)
+    deadline: int = Field(gt=0, le=UINT64_MAX)
     """Unix seconds; the contract refuses the voucher after it."""
 
 
@@ -65,11 +71,11 @@ class Intent(Message):
     """What the enclave is asked to sign: never raw bytes, always what they mean."""
 
     signer: KeyRef
-    chain_id: int = Field(gt=0)
-    nonce: int = Field(ge=0)
-    gas: int = Field(gt=0)
+    chain_id: int = Field(gt=0, le=UINT64_MAX)
+    nonce: int = Field(ge=0, lt=UINT64_MAX)
+    gas: int = Field(gt=0, le=UINT64_MAX)
     fees: Fees
-    attempt: int = Field(default=0, ge=0)
+    attempt: int = Field(default=0, ge=0, le=10_000)
     """Counts replacements: same nonce, same meaning, higher fees."""
 
 
@@ -77,7 +83,7 @@ class SignMint(Intent):
     """Issue the voucher, and redeem it with the user's own key."""
 
     type: Literal["sign_mint"] = "sign_mint"
-    mint_id: str
+    mint_id: MintId
     contract: Address
     voucher: Voucher
 
@@ -94,7 +100,7 @@ class SignNoop(Intent):
     """Fill a reserved nonce whose mint or top-up died: zero wei from the sender to itself."""
 
     type: Literal["sign_noop"] = "sign_noop"
-    mint_id: str | None = None
+    mint_id: MintId | None = None
     """The mint whose nonce it was; None if it was a top-up's."""
 
 
@@ -105,7 +111,7 @@ class BuildMint(Message):
     """A mint was accepted; its record holds everything else."""
 
     type: Literal["build_mint"] = "build_mint"
-    mint_id: str
+    mint_id: MintId
 
 
 class FundWallet(Message):

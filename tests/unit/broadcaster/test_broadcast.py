@@ -188,6 +188,14 @@ async def test_broadcast__when_the_node_cannot_take_it_now__then_retried_and_sti
     assert await world.sent_to(SIGN) == []
 
 
+async def test_broadcast__when_no_node_can_read_it__then_dead_lettered_at_once(world: Any, make: Any) -> None:
+    intent = make()
+    world.built(intent)
+    answering(world, SendFact.MALFORMED, "rlp: expected input list")
+    with pytest.raises(Rejected, match="rlp: expected"):
+        await world.broadcast(intent)
+
+
 # Underpriced
 
 

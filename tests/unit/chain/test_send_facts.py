@@ -25,6 +25,11 @@ RECORDED = [
     ("intrinsic gas too low: gas 100, minimum needed 21000", SendFact.INTRINSIC_GAS),
     ("insufficient gas for floor data gas cost: gas 21000, minimum needed 30000", SendFact.INTRINSIC_GAS),
     ("exceeds block gas limit", SendFact.EXCEEDS_BLOCK_GAS),
+    ("rlp: expected input list for types.DynamicFeeTx", SendFact.MALFORMED),
+    ("typed transaction too short", SendFact.MALFORMED),
+    ("transaction type not supported", SendFact.MALFORMED),
+    ("invalid sender: invalid transaction v, r, s values", SendFact.MALFORMED),
+    ("invalid chain id for signer: have 1 want 31337", SendFact.MALFORMED),
     ("transaction gas limit too high (cap: 16777216, tx: 30000000)", SendFact.EXCEEDS_BLOCK_GAS),
     (
         "max fee per gas less than block base fee: address 0xA, maxFeePerGas: 1, baseFee: 7",
@@ -37,6 +42,8 @@ RECORDED = [
     # What older geth and its forks say.
     (f"known transaction: {HASH}", SendFact.ALREADY_KNOWN),
     # What reth says: its rpc-eth-types and its pool.
+    ("failed to decode signed transaction", SendFact.MALFORMED),
+    ("empty transaction data", SendFact.MALFORMED),
     ("transaction priority fee below minimum required priority fee 1000", SendFact.UNDERPRICED),
     ("exceeds max transaction gas limit", SendFact.EXCEEDS_BLOCK_GAS),
     ("intrinsic gas too high", SendFact.EXCEEDS_BLOCK_GAS),
@@ -85,6 +92,8 @@ RECORDED = [
     ("baseFee sub-pool is full", SendFact.POOL_FULL),
     ("spammer", SendFact.POOL_FULL),
     # What anvil says: its error.rs.
+    ("Failed to decode transaction", SendFact.MALFORMED),
+    ("Empty transaction data", SendFact.MALFORMED),
     (f"Tx: [{HASH}] already Imported", SendFact.ALREADY_KNOWN),
     ("transaction already imported", SendFact.ALREADY_KNOWN),
     (

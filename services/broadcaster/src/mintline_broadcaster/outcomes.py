@@ -62,6 +62,8 @@ async def act_on(
         raise Deferred("earlier nonces have not arrived yet", retry_after=NONCE_GAP_SECONDS)
     elif fact is SendFact.POOL_FULL:
         raise Throttled(f"the node's pool is full: {answer.message}")
+    elif fact is SendFact.MALFORMED:
+        raise Rejected("malformed", f"The node cannot read the transaction: {answer.message}")
     elif fact is SendFact.UNKNOWN:
         raise Unavailable(f"the node refused the transaction: {answer.message}")
 

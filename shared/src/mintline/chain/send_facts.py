@@ -27,6 +27,8 @@ class SendFact(StrEnum):
     INTRINSIC_GAS = "intrinsic_gas"
     EXCEEDS_BLOCK_GAS = "exceeds_block_gas"
     POOL_FULL = "pool_full"
+    MALFORMED = "malformed"
+    """The bytes are no signed transaction of this chain."""
     UNKNOWN = "unknown"
 
 
@@ -90,6 +92,12 @@ WORDINGS: tuple[tuple[str, SendFact], ...] = (
     ),  # geth, reth, Erigon's three sub-pools
     (r"pool size constraints|spammer", SendFact.POOL_FULL),  # reth's pool, Erigon
     (r"account limit exceeded", SendFact.POOL_FULL),  # geth
+    (r"^rlp: |typed transaction too short", SendFact.MALFORMED),  # geth, Erigon
+    (r"transaction type not supported", SendFact.MALFORMED),  # geth, Erigon
+    (r"failed to decode (signed )?transaction", SendFact.MALFORMED),  # anvil, reth
+    (r"empty (raw )?transaction data", SendFact.MALFORMED),  # reth, anvil
+    (r"invalid transaction v, r, s values|invalid transaction signature", SendFact.MALFORMED),  # geth, reth
+    (r"invalid chain id for signer", SendFact.MALFORMED),  # geth
 )
 
 _TABLE = tuple((re.compile(pattern), fact) for pattern, fact in WORDINGS)
