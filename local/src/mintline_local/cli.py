@@ -11,9 +11,13 @@ from typing import Annotated, Any, NoReturn, TypeVar
 
 import aiohttp
 import typer
+from pydantic import ValidationError
 
 from mintline.errors import BadRequest, MintlineError, Misconfigured
+from mintline.records import Mint
+from mintline.settings import ServiceSettings
 from mintline_local import curls
+from mintline_local import trace as tracing
 from mintline_local.client import Api, sign_in
 from mintline_local.console import Screen, fail
 from mintline_local.demo import demonstrate
@@ -164,6 +168,44 @@ def status(*, state: State = DEFAULT_STATE, as_json: Json = False) -> None:
 
 
 @app.command()
+def trace(
+    mint_id: Annotated[str, typer.Argument(help="The mint to follow.")],
+    *,
+    logs: Annotated[
+        list[Path] | None, typer.Option(help="Logs to search: a file or a folder; repeatable.")
+    ] = None,
+    prefix: Annotated[
+        str | None, typer.Option(help="Look at the deployment on AWS whose resources have this prefix.")
+    ] = None,
+    region: Annotated[str, typer.Option(help="That deployment's region.")] = "us-east-1",
+    endpoint_url: Annotated[str | None, typer.Option(help="Its endpoint, if it is not AWS itself.")] = None,
+    state: State = DEFAULT_STATE,
+    as_json: Json = False,
+) -> None:
+    """Print one mint's timeline, from its record and the services' logs."""
+    screen = Screen(as_json=as_json)
+    info = running_line(state) if prefix is None else None
+    places = logs or ([StateFolder(state).logs] if info is not None else [])
+    tables = (
+        tracing.table_of_line(info)
+        if info is not None
+        else tracing.table_of_deployment(deployment(prefix, region, endpoint_url))
+    )
+
+    async def read() -> tuple[Mint, list[tracing.Moment]]:
+        files = tracing.log_files(places)
+        async with tables as dynamo:
+            mint = await tracing.read_mint(dynamo, mint_id)
+        return mint, tracing.timeline(mint, files)
+
+    mint, moments = execute(read())
+    screen.say(f"mint {mint.mint_id} is {mint.status.value}")
+    for moment in moments:
+        screen.say(tracing.told(moment, moments[0].at), style=tracing.STYLES.get(moment.level, ""))
+    screen.result(tracing.report(mint, moments))
+
+
+@app.command()
 def clean(*, state: State = DEFAULT_STATE, as_json: Json = False) -> None:
     """Forget a line's state: its chain, queues, keys and logs."""
     screen = Screen(as_json=as_json)
@@ -247,6 +289,16 @@ async def signed_in(
     return await sign_in(
         http, info, username=username or user["username"], password=password or user["password"]
     )
+
+
+def deployment(prefix: str | None, region: str, endpoint_url: str | None) -> ServiceSettings:
+    """Return how to reach a deployment; ends the command when the prefix cannot be one."""
+    try:
+        return ServiceSettings.model_validate(
+            {"resource_prefix": prefix, "aws_region": region, "aws_endpoint_url": endpoint_url}
+        )
+    except ValidationError:
+        stop(f"{prefix!r} is no prefix of resources: lower-case letters, digits and hyphens")
 
 
 def running_line(state: Path) -> dict[str, Any]:

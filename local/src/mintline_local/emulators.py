@@ -11,7 +11,7 @@ from pathlib import Path
 import aiohttp
 
 from mintline_local.places import CHECKOUT, StateFolder, corrupt, read_json, tool, write_json
-from mintline_local.ports import HOST, Ports
+from mintline_local.ports import HOST, Listeners, Ports
 from mintline_local.principals import key_policy
 from mintline_local.probes import chain_ready, http_ready
 from mintline_local.supervisor import ChildSpec
@@ -104,24 +104,28 @@ def anvil(state: StateFolder, ports: Ports, http: aiohttp.ClientSession) -> Chil
 
 
 def kms_front(state: StateFolder, ports: Ports, http: aiohttp.ClientSession) -> ChildSpec:
-    """Return the KMS front, under the key policy of this version."""
-    policy = state.kms / "policy.json"
-    write_json(policy, key_policy(CHAIN_ID))
+    """Return the KMS front."""
     return ChildSpec(
         name="kms-front",
         argv=(sys.executable, "-m", "mintline_local.kms_front"),
-        env={
-            **base_environment(state),
-            "MINTLINE_KMS_FRONT_HOST": HOST,
-            "MINTLINE_KMS_FRONT_PORT": str(ports.kms_front),
-            "MINTLINE_KMS_FRONT_UPSTREAM": ports.url("ministack"),
-            "MINTLINE_KMS_FRONT_PRINCIPALS": str(state.kms / "principals.json"),
-            "MINTLINE_KMS_FRONT_POLICY": str(policy),
-            "MINTLINE_AWS_REGION": REGION,
-        },
+        env={**base_environment(state), **kms_front_settings(state, ports)},
         cwd=CHECKOUT,
         ready=http_ready(http, f"{ports.url('kms_front')}/healthz"),
     )
+
+
+def kms_front_settings(state: StateFolder, ports: Listeners) -> dict[str, str]:
+    """Return what the KMS front is told, after writing the key policy of this version for it."""
+    policy = state.kms / "policy.json"
+    write_json(policy, key_policy(CHAIN_ID))
+    return {
+        "MINTLINE_KMS_FRONT_HOST": ports.bind,
+        "MINTLINE_KMS_FRONT_PORT": str(ports.port("kms_front")),
+        "MINTLINE_KMS_FRONT_UPSTREAM": ports.url("ministack"),
+        "MINTLINE_KMS_FRONT_PRINCIPALS": str(state.kms / "principals.json"),
+        "MINTLINE_KMS_FRONT_POLICY": str(policy),
+        "MINTLINE_AWS_REGION": REGION,
+    }
 
 
 def damaged_by(failure: str, state: StateFolder) -> Exception | None:

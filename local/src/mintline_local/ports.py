@@ -6,13 +6,27 @@ import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, fields
-from typing import Literal
+from typing import Literal, Protocol
 
 from mintline.errors import Misconfigured
 
 HOST = "127.0.0.1"
 PortChoice = Literal["default", "free", "fallback"]
 """The default ports or none, free ones picked by the system, or the former and else the latter."""
+
+
+class Listeners(Protocol):
+    """Where a line's parts listen and are reached, each named as in `Ports`."""
+
+    @property
+    def bind(self) -> str:
+        """Return the address that the services listen on."""
+
+    def port(self, name: str) -> int:
+        """Return the port of a listener."""
+
+    def url(self, name: str) -> str:
+        """Return the base URL at which the line's own processes reach a listener."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +43,19 @@ class Ports:
     admin_broadcaster: int = 9104
     admin_indexer: int = 9105
 
+    @property
+    def bind(self) -> str:
+        """Return the loopback's address."""
+        return HOST
+
+    def port(self, name: str) -> int:
+        """Return the port of a listener."""
+        port: int = getattr(self, name)
+        return port
+
     def url(self, name: str) -> str:
         """Return the base URL of a listener."""
-        return f"http://{HOST}:{getattr(self, name)}"
+        return f"http://{HOST}:{self.port(name)}"
 
     def items(self) -> Iterator[tuple[str, int]]:
         """Return the listeners' names with their ports."""

@@ -32,7 +32,7 @@ from mintline_local.collection import NAME, SYMBOL, Deployer, open_deployer
 from mintline_local.continuity import RunMark, leave_mark, missing_mark
 from mintline_local.emulators import CHAIN_ID, REGION
 from mintline_local.places import StateFolder, corrupt, read_json, write_json
-from mintline_local.ports import Ports
+from mintline_local.ports import Listeners
 from mintline_local.principals import AwsCredentials
 
 PREFIX = "mintline"
@@ -83,7 +83,7 @@ class World:
 
 
 @asynccontextmanager
-async def open_world(ports: Ports, operator: AwsCredentials) -> AsyncIterator[World]:
+async def open_world(ports: Listeners, operator: AwsCredentials) -> AsyncIterator[World]:
     """Open every client that the provisioning needs."""
     async with AsyncExitStack() as stack:
 
@@ -111,7 +111,7 @@ async def open_world(ports: Ports, operator: AwsCredentials) -> AsyncIterator[Wo
         )
 
 
-async def set_up(state: StateFolder, ports: Ports, world: World) -> Known:
+async def set_up(state: StateFolder, ports: Listeners, world: World) -> Known:
     """Bring the emulators to where the services can start, and return what they need to know."""
     await provision(world.aws, PREFIX)
     known = load_known(state)
@@ -181,7 +181,7 @@ async def _key_exists(world: World, key: KeyRef) -> bool:
     return True
 
 
-async def _first_time(ports: Ports, world: World) -> Known:
+async def _first_time(ports: Listeners, world: World) -> Known:
     pool, issuer, treasury = await asyncio.gather(
         _create_pool(world.cognito),
         _create_platform_key(world, "platform:issuer"),

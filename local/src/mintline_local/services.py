@@ -14,7 +14,7 @@ import aiohttp
 from mintline.resources import WALLET_KEY
 from mintline_local.emulators import CHAIN_ID, REGION, base_environment
 from mintline_local.places import CHECKOUT, StateFolder, write_json
-from mintline_local.ports import HOST, Ports
+from mintline_local.ports import Listeners
 from mintline_local.principals import AwsCredentials
 from mintline_local.probes import http_ready, socket_ready
 from mintline_local.provisioning import PREFIX, Known
@@ -37,7 +37,7 @@ class Surroundings:
     """What the services are told about: where everything is, and who they are."""
 
     state: StateFolder
-    ports: Ports
+    ports: Listeners
     known: Known
     credentials: Mapping[str, AwsCredentials]
     sockets: Path
@@ -78,17 +78,21 @@ def enclave(around: Surroundings) -> ChildSpec:
     return ChildSpec(
         name="enclave",
         argv=(sys.executable, "-m", "mintline_signer.enclave"),
-        env={
-            **base_environment(around.state),
-            "MINTLINE_ENCLAVE_ADDRESS": f"unix://{around.enclave_socket}",
-            "MINTLINE_KMS_PROXY_ADDRESS": f"unix://{around.kms_socket}",
-            "MINTLINE_KMS_ENDPOINT_URL": around.ports.url("kms_front"),
-            "MINTLINE_KMS_KEY_ID": WALLET_KEY.alias(PREFIX),
-            "MINTLINE_SIGNING_POLICY": str(policy),
-        },
+        env={**base_environment(around.state), **enclave_settings(around, policy)},
         cwd=CHECKOUT,
         ready=socket_ready(around.enclave_socket),
     )
+
+
+def enclave_settings(around: Surroundings, policy: Path) -> dict[str, str]:
+    """Return what the enclave is told; `policy` is where it finds its policy document."""
+    return {
+        "MINTLINE_ENCLAVE_ADDRESS": f"unix://{around.enclave_socket}",
+        "MINTLINE_KMS_PROXY_ADDRESS": f"unix://{around.kms_socket}",
+        "MINTLINE_KMS_ENDPOINT_URL": around.ports.url("kms_front"),
+        "MINTLINE_KMS_KEY_ID": WALLET_KEY.alias(PREFIX),
+        "MINTLINE_SIGNING_POLICY": str(policy),
+    }
 
 
 def networked(around: Surroundings, http: aiohttp.ClientSession) -> list[ChildSpec]:
@@ -130,8 +134,8 @@ def common_settings(around: Surroundings, name: str) -> dict[str, str]:
         "MINTLINE_AWS_REGION": REGION,
         "MINTLINE_AWS_ENDPOINT_URL": around.ports.url("ministack"),
         "MINTLINE_RESOURCE_PREFIX": PREFIX,
-        "MINTLINE_ADMIN_HOST": HOST,
-        "MINTLINE_ADMIN_PORT": str(getattr(around.ports, ADMIN_PORTS[name])),
+        "MINTLINE_ADMIN_HOST": around.ports.bind,
+        "MINTLINE_ADMIN_PORT": str(around.ports.port(ADMIN_PORTS[name])),
         "MINTLINE_CHAIN_ID": str(CHAIN_ID),
         "MINTLINE_RPC_URLS": json.dumps([around.ports.url("anvil")]),
     }
@@ -145,8 +149,8 @@ def settings_of(around: Surroundings) -> dict[str, dict[str, str]]:
     enclave = around.credentials["enclave"]
     return {
         "api": {
-            "MINTLINE_API_HOST": HOST,
-            "MINTLINE_API_PORT": str(ports.api),
+            "MINTLINE_API_HOST": ports.bind,
+            "MINTLINE_API_PORT": str(ports.port("api")),
             "MINTLINE_PUBLIC_URL": ports.url("api"),
             "MINTLINE_DEFAULT_COLLECTION": known.contract,
             "MINTLINE_COGNITO_ISSUER": issuer_url(pool),
@@ -174,10 +178,10 @@ def issuer_url(user_pool_id: str) -> str:
     return f"https://cognito-idp.{REGION}.amazonaws.com/{user_pool_id}"
 
 
-def admin_urls(ports: Ports) -> dict[str, str]:
+def admin_urls(ports: Listeners) -> dict[str, str]:
     """Return the admin address of every service that has one."""
     return {name: ports.url(port) for name, port in ADMIN_PORTS.items()}
 
 
-def _ready(ports: Ports, name: str, http: aiohttp.ClientSession) -> Probe:
+def _ready(ports: Listeners, name: str, http: aiohttp.ClientSession) -> Probe:
     return http_ready(http, f"{ports.url(ADMIN_PORTS[name])}/readyz")

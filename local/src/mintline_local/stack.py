@@ -15,7 +15,7 @@ from mintline.errors import Unavailable
 from mintline_local import emulators, services
 from mintline_local.emulators import CHAIN_ID, REGION
 from mintline_local.places import StateFolder, write_json
-from mintline_local.ports import PortChoice, Ports, choose
+from mintline_local.ports import Listeners, PortChoice, Ports, choose
 from mintline_local.principals import AwsCredentials, issue_credentials
 from mintline_local.provisioning import PREFIX, Known, load_known, open_world, set_up
 from mintline_local.supervisor import Event, StartFailed, Supervisor
@@ -108,7 +108,7 @@ async def _set_up(state: StateFolder, ports: Ports, operator: AwsCredentials) ->
         raise Unavailable(f"the resources could not be set up: {error} (logs: {state.logs})") from error
 
 
-def describe(state: StateFolder, ports: Ports, known: Known, operator: AwsCredentials) -> dict[str, Any]:
+def describe(state: StateFolder, ports: Listeners, known: Known, operator: AwsCredentials) -> dict[str, Any]:
     """Return what others need to use the line."""
     pool = known.pool
     return {

@@ -1,0 +1,84 @@
+"""What all images have in common, and what would drift apart unseen."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+SERVICES = sorted((ROOT / "services").glob("*/Dockerfile*"))
+LOCAL = ROOT / "local" / "docker" / "Dockerfile"
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def test_images__when_listed__are_one_for_each_service_and_two_for_the_signer() -> None:
+    assert {name(path) for path in SERVICES} == {
+        "services/api/Dockerfile",
+        "services/broadcaster/Dockerfile",
+        "services/builder/Dockerfile",
+        "services/indexer/Dockerfile",
+        "services/signer-enclave/Dockerfile.enclave",
+        "services/signer-enclave/Dockerfile.host",
+    }
+
+
+def test_images__when_built__share_one_base_pinned_by_version() -> None:
+    bases = {
+        base
+        for path in [*SERVICES, LOCAL]
+        for base in re.findall(r"(?m)^ARG BASE_IMAGE=(.+)$", path.read_text())
+    }
+    (base,) = bases
+    assert re.fullmatch(r"python:\d+\.\d+\.\d+-slim-\w+", base)
+
+
+def test_images__when_built__use_the_uv_of_the_checkout() -> None:
+    bootstrap = re.search(r'(?m)^UV_VERSION = "(.+)"$', (ROOT / "local" / "bootstrap.py").read_text())
+    assert bootstrap is not None
+    versions = {v for path in [*SERVICES, LOCAL] for v in re.findall(r"uv==(\S+)", path.read_text())}
+    assert versions == {bootstrap[1]}
+
+
+@pytest.mark.parametrize("path", SERVICES, ids=name)
+def test_service_image__when_built__installs_as_locked_and_runs_unprivileged(path: Path) -> None:
+    text = path.read_text()
+    build, final = text.split("\nFROM ${BASE_IMAGE}\n")
+    syncs = re.findall(r"(?m)^RUN /uv/bin/uv sync (.+)$", build)
+    assert len(syncs) == 2
+    assert all("--frozen --no-dev" in sync for sync in syncs)
+    assert "--no-install-workspace" in syncs[0]
+    assert "--no-editable" in syncs[1]
+    assert re.findall(r"(?m)^COPY (.+)$", final) == ["--from=build /app /app"]
+    assert "\nUSER 10001:10001\n" in final
+    assert "\nHEALTHCHECK " in final
+    assert "\nSTOPSIGNAL SIGTERM\n" in final
+    assert "org.opencontainers.image.title" in final
+
+
+@pytest.mark.parametrize("path", SERVICES, ids=name)
+def test_service_image__when_its_context_is_copied__takes_one_service_and_the_library(path: Path) -> None:
+    copied = re.findall(r"(?m)^COPY (?!--from)(.+) \S+$", path.read_text())
+    allowed = ("pyproject.toml uv.lock", "shared/", f"{path.parent.relative_to(ROOT)}/")
+    assert all(source.startswith(allowed) for source in copied), copied
+
+
+def test_emulator__when_in_a_container__emulates_the_services_that_it_does_outside() -> None:
+    from mintline_local.emulators import AWS_SERVICES
+
+    assert f"SERVICES={AWS_SERVICES} " in LOCAL.read_text()
+
+
+def test_chain__when_in_a_container__is_the_chain_that_it_is_outside() -> None:
+    from mintline_local.emulators import CHAIN_ID, GAS_LIMIT, STATES_KEPT
+
+    words = re.findall(r'"([^"]+)"', LOCAL.read_text().split("ENTRYPOINT")[2])
+    told = dict(itertools.pairwise(words))
+    assert told["--chain-id"] == str(CHAIN_ID)
+    assert told["--gas-limit"] == str(GAS_LIMIT)
+    assert told["--prune-history"] == str(STATES_KEPT)

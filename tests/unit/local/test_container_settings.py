@@ -1,0 +1,110 @@
+"""What the set-up tells each container: all that it needs, nothing of another's."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from mintline.messages import KeyRef
+from mintline.settings import Settings, load
+from mintline_api.settings import Settings as ApiSettings
+from mintline_broadcaster.settings import BroadcasterSettings
+from mintline_builder.settings import Settings as BuilderSettings
+from mintline_indexer.settings import IndexerSettings
+from mintline_local.containers import ContainerNetwork, write_environment, write_settings
+from mintline_local.places import StateFolder
+from mintline_local.principals import ROLES, issue_credentials
+from mintline_local.provisioning import Known, UserPool
+from mintline_local.services import Surroundings
+from mintline_signer.enclave.settings import EnclaveSettings
+from mintline_signer.host.settings import HostSettings
+
+ADDRESS = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
+MODELS: dict[str, type[Settings]] = {
+    "api": ApiSettings,
+    "builder": BuilderSettings,
+    "signer-host": HostSettings,
+    "enclave": EnclaveSettings,
+    "broadcaster": BroadcasterSettings,
+    "indexer": IndexerSettings,
+}
+
+
+def key(subject: str) -> KeyRef:
+    return KeyRef(address=ADDRESS, subject=subject, chain_id=31337, secret_id=f"mintline/{subject}")
+
+
+def environment(path: Path) -> dict[str, str]:
+    words = [shlex.split(line) for line in path.read_text().splitlines()]
+    assert {word for word, *_ in words} == {"export"}
+    return dict(assignment.split("=", 1) for _, assignment in words)
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Path:
+    state = StateFolder(tmp_path / "state")
+    state.prepare()
+    known = Known(
+        pool=UserPool(user_pool_id="us-east-1_x", client_id="c", username="demo", password="it's a secret"),
+        issuer=key("platform:issuer"),
+        treasury=key("platform:treasury"),
+        admin=ADDRESS,
+        contract=ADDRESS,
+        deployed_block=3,
+        api_url="http://127.0.0.1:8080",
+        cursor_secret=SecretStr("c" * 40),
+    )
+    folder = tmp_path / "settings"
+    for name in MODELS:
+        (folder / name).mkdir(parents=True)
+    network = ContainerNetwork("http://127.0.0.1:8080")
+    around = Surroundings(state, network, known, issue_credentials(state), Path("/run/mintline"))
+    write_settings(around, folder)
+    return folder
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_settings__when_written_for_a_container__are_those_of_its_process(written: Path, name: str) -> None:
+    path = written / name / "environment"
+    load(MODELS[name], environment(path))
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_enclave__when_told__gets_its_policy_and_no_credentials(written: Path) -> None:
+    told = environment(written / "enclave" / "environment")
+    assert not [name for name in told if "ACCESS_KEY" in name or name.startswith("AWS_")]
+    assert told["MINTLINE_SIGNING_POLICY"] == "/run/settings/policy.json"
+    policy = json.loads((written / "enclave" / "policy.json").read_text())
+    assert policy["contracts"] == [ADDRESS]
+
+
+def test_settings__when_written__hold_no_other_services_key(written: Path) -> None:
+    keys = {
+        name: environment(written / name / "environment")["AWS_SECRET_ACCESS_KEY"]
+        for name in set(MODELS) - {"enclave"}
+    }
+    assert len(set(keys.values())) == len(keys) == len(set(ROLES) - {"operator", "enclave"})
+    for name in keys:
+        text = (written / name / "environment").read_text()
+        assert not [other for other, secret in keys.items() if other != name and secret in text]
+
+
+def test_indexer__when_scaled__takes_no_name_from_the_settings_that_its_copies_share(written: Path) -> None:
+    assert "MINTLINE_INSTANCE" not in environment(written / "indexer" / "environment")
+
+
+def test_network__when_asked__names_containers_and_the_public_address_of_the_api() -> None:
+    network = ContainerNetwork("https://nft.example")
+    assert network.url("api") == "https://nft.example"
+    assert network.url("kms_front") == "http://kms-front:4567"
+    assert network.url("admin_signer_host") == "http://signer-host:9100"
+    assert network.port("api") == 8080
+
+
+def test_environment__when_a_value_has_quotes__means_the_same_to_a_shell(tmp_path: Path) -> None:
+    write_environment(tmp_path / "environment", {"A": '["it\'s $HOME"]', "B": ""})
+    assert environment(tmp_path / "environment") == {"A": '["it\'s $HOME"]', "B": ""}
