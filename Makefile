@@ -8,7 +8,7 @@ PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo test lint bench clean
+.PHONY: help setup up demo test lint bench infra clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -35,6 +35,12 @@ lint: setup ## Check style, format, types, package boundaries and the lock
 
 bench: setup ## Measure the line: make bench N=1000 USERS=50
 	@.venv/bin/python -m mintline_bench --mints $(N) --users $(USERS)
+
+infra: setup ## Synthesize the AWS stacks offline, and check them: types, tests, cfn-lint, cdk-nag
+	@cd infra && UV_PYTHON_DOWNLOADS=never UV_SYSTEM_CERTS=true VIRTUAL_ENV= ../.venv/bin/uv sync --quiet --locked \
+		--project . --python ../.venv/bin/python
+	@cd infra && .venv/bin/mypy
+	@cd infra && .venv/bin/pytest
 
 clean: ## Forget the line's state: chain, queues, keys, logs
 	@if [ -x .venv/bin/mintline ]; then .venv/bin/mintline clean; else echo "nothing to remove"; fi

@@ -1,0 +1,1 @@
+"""Mintline on AWS, as CDK stacks."""

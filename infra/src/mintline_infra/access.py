@@ -1,0 +1,203 @@
+"""Who may do what: one role per service, with the requests that its code makes and nothing else.
+
+Resources are named by ARN, so that the roles stand before what they open: a key policy may only name
+principals that exist. KMS is absent here: the key policy says by itself who may use the wallets' key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from mintline.resources import (
+    ACCOUNTS,
+    ATTEMPTS,
+    BLOCKS,
+    BROADCAST,
+    BUILD,
+    CHECKPOINTS,
+    COLLECTIONS,
+    METADATA,
+    MINTS,
+    SIGN,
+    TOKENS,
+    TRANSFERS,
+    WALLETS,
+    Queue,
+    Table,
+)
+from mintline_infra.deployment import Deployment
+
+GET = ("BatchGetItem",)
+QUERY = ("Query",)
+SCAN = ("Scan",)
+PING = ("DescribeTable",)
+INSERT = ("PartiQLInsert", "PutItem")
+"""A conditional put: in a PartiQL batch, or alone when the batch cannot tell what stood in its way."""
+UPDATE = ("PartiQLUpdate", "UpdateItem")
+TRANSACT_UPDATE = ("UpdateItem",)
+REPLACE = ("PutItem", "DeleteItem")
+PRUNE = ("BatchWriteItem",)
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What one service's role reaches."""
+
+    principal: str
+    """The AWS service that runs it."""
+    tables: Mapping[Table, tuple[str, ...]] = field(default_factory=dict)
+    consumes: Queue | None = None
+    sends: tuple[Queue, ...] = ()
+    objects: tuple[str, ...] = ()
+    """Actions on the metadata bucket's objects."""
+    lists_objects: bool = False
+    """Without it S3 answers 403, not 404, for an object that does not exist."""
+    wallet_secrets: tuple[str, ...] = ()
+
+
+TASK = "ecs-tasks.amazonaws.com"
+INSTANCE = "ec2.amazonaws.com"
+
+REACH: Mapping[str, Reach] = {
+    "api": Reach(
+        principal=TASK,
+        tables={
+            WALLETS: GET + INSERT + UPDATE,
+            MINTS: GET + INSERT + QUERY + PING,
+            COLLECTIONS: GET,
+            CHECKPOINTS: GET,
+            TOKENS: GET + QUERY,
+            TRANSFERS: QUERY,
+        },
+        sends=(BUILD,),
+        objects=("GetObject",),
+        lists_objects=True,
+        wallet_secrets=("CreateSecret",),
+    ),
+    "builder": Reach(
+        principal=TASK,
+        tables={
+            MINTS: GET + UPDATE,
+            ACCOUNTS: GET + TRANSACT_UPDATE + PING,
+            COLLECTIONS: TRANSACT_UPDATE,
+        },
+        consumes=BUILD,
+        sends=(SIGN,),
+        objects=("PutObject",),
+    ),
+    "signer": Reach(
+        principal=INSTANCE,
+        consumes=SIGN,
+        sends=(BROADCAST,),
+        wallet_secrets=("GetSecretValue",),
+    ),
+    "broadcaster": Reach(
+        principal=TASK,
+        tables={ATTEMPTS: INSERT, MINTS: GET + UPDATE + PING},
+        consumes=BROADCAST,
+        sends=(SIGN, BUILD),
+    ),
+    "indexer": Reach(
+        principal=TASK,
+        tables={
+            TOKENS: GET + REPLACE,
+            TRANSFERS: REPLACE,
+            BLOCKS: GET + QUERY + REPLACE + PRUNE,
+            CHECKPOINTS: GET + INSERT + PING,
+            MINTS: GET + UPDATE,
+            ATTEMPTS: GET,
+            COLLECTIONS: SCAN,
+        },
+    ),
+}
+
+
+class AccessStack(cdk.Stack):
+    """The services' roles."""
+
+    def __init__(self, scope: Construct, name: str, deployment: Deployment, env: cdk.Environment) -> None:
+        super().__init__(scope, name, env=env, description="Mintline: one role per service.")
+        self.roles = {service: self._role(service, reach, deployment) for service, reach in REACH.items()}
+        for output, role in self.roles.items():
+            cdk.CfnOutput(self, f"{output}-role", value=role.role_arn)
+        cdk.CfnOutput(
+            self,
+            "enclave-pcr3",
+            value=deployment.pcr3(),
+            description="What an enclave on the signer's instances has in PCR3.",
+        )
+
+    def _role(self, service: str, reach: Reach, deployment: Deployment) -> iam.Role:
+        role = iam.Role(
+            self,
+            service,
+            role_name=deployment.role_name(service),
+            assumed_by=iam.ServicePrincipal(reach.principal, conditions=_on_behalf_of(reach, deployment)),
+            description=f"Mintline's {service}: what it asks of AWS.",
+        )
+        for statement in statements(reach, deployment):
+            role.add_to_policy(statement)
+            for resource in statement.resources:
+                if resource.endswith("/*"):
+                    _acknowledge_children(role, resource)
+        return role
+
+
+def _acknowledge_children(role: iam.Role, resource: str) -> None:
+    cdk.Validations.of(role).acknowledge(
+        cdk.Acknowledgment(
+            id=f"AwsSolutions-IAM5[Resource::{resource}]",
+            reason="Wallet secrets and metadata objects come into being one by one; the wildcard stands "
+            "behind the deployment's own prefix or bucket.",
+        )
+    )
+
+
+def _on_behalf_of(reach: Reach, deployment: Deployment) -> dict[str, dict[str, str]]:
+    """Keep ECS from lending the role to another account's tasks; EC2 sends no such context."""
+    if reach.principal == INSTANCE:
+        return {}
+    return {"StringEquals": {"aws:SourceAccount": deployment.account}}
+
+
+def statements(reach: Reach, deployment: Deployment) -> list[iam.PolicyStatement]:
+    """Return the IAM statements that say what `reach` says."""
+    region_account = f"{deployment.region}:{deployment.account}"
+    found: list[iam.PolicyStatement] = []
+
+    def allow(sid: str, service: str, actions: tuple[str, ...], *resources: str) -> None:
+        found.append(
+            iam.PolicyStatement(
+                sid=sid,
+                actions=sorted(f"{service}:{action}" for action in set(actions)),
+                resources=list(resources),
+            )
+        )
+
+    for table, actions in reach.tables.items():
+        arn = f"arn:aws:dynamodb:{region_account}:table/{table.table_name(deployment.prefix)}"
+        indexes = (f"{arn}/index/{index.name}" for index in table.indexes if "Query" in actions)
+        allow(f"Table{table.name.title()}", "dynamodb", actions, arn, *indexes)
+    queue = f"arn:aws:sqs:{region_account}:"
+    if (consumed := reach.consumes) is not None:
+        taking = ("ReceiveMessage", "DeleteMessage", "ChangeMessageVisibility", "GetQueueUrl")
+        allow("Take", "sqs", taking, queue + consumed.queue_name(deployment.prefix))
+        dead = queue + consumed.dead_letter_name(deployment.prefix)
+        allow("DeadLetter", "sqs", ("SendMessage", "GetQueueUrl"), dead)
+    if reach.sends:
+        targets = [queue + sent.queue_name(deployment.prefix) for sent in reach.sends]
+        allow("Send", "sqs", ("SendMessage", "GetQueueUrl"), *targets)
+    bucket = f"arn:aws:s3:::{METADATA.bucket_name(deployment.prefix)}"
+    if reach.objects:
+        allow("Metadata", "s3", reach.objects, f"{bucket}/*")
+    if reach.lists_objects:
+        allow("MetadataMissing", "s3", ("ListBucket",), bucket)
+    if reach.wallet_secrets:
+        secret = f"arn:aws:secretsmanager:{region_account}:secret:{deployment.prefix}/wallets/*"
+        allow("WalletSecrets", "secretsmanager", reach.wallet_secrets, secret)
+    return found

@@ -1,0 +1,214 @@
+"""The data stack: what `mintline.resources` declares, as AWS should keep it.
+
+Everything in it outlives the stack: deleting the stack deletes no queue, table, bucket, key or secret.
+"""
+
+from __future__ import annotations
+
+import aws_cdk as cdk
+from aws_cdk import aws_cloudfront as cloudfront
+from aws_cdk import aws_cloudfront_origins as origins
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_secretsmanager as secretsmanager
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from mintline.resources import BUCKETS, KMS_KEYS, QUEUES, TABLES, WALLET_KEY, Bucket, Key, Queue, Table
+from mintline_infra.deployment import Deployment
+from mintline_infra.wallet_key import key_policy
+
+RETAIN = cdk.RemovalPolicy.RETAIN
+RPC_URLS = "rpc-urls"
+CURSOR_SECRET = "cursor-secret"  # noqa: S105 - a secret's name
+_TYPES = {
+    "S": dynamodb.AttributeType.STRING,
+    "N": dynamodb.AttributeType.NUMBER,
+    "B": dynamodb.AttributeType.BINARY,
+}
+
+
+class DataStack(cdk.Stack):
+    """Queues, tables, buckets, keys and secrets."""
+
+    def __init__(self, scope: Construct, name: str, deployment: Deployment, env: cdk.Environment) -> None:
+        super().__init__(scope, name, env=env, description="Mintline: queues, tables, metadata, keys.")
+        self._prefix = deployment.prefix
+        self.dead_letters: dict[Queue, sqs.Queue] = {}
+        self.queues = {queue: self._queue(queue) for queue in QUEUES}
+        self.tables = {table: self._table(table) for table in TABLES}
+        assert KMS_KEYS == (WALLET_KEY,), "the wallets' policy fits no other key"
+        self.wallet_key = self._wallet_key(deployment)
+        self.logs = self._log_bucket()
+        self.distributions = {bucket: self._published(bucket) for bucket in BUCKETS}
+        self.rpc_urls = self._secret(
+            RPC_URLS, "JSON list of the chain's JSON-RPC endpoints, in order of preference."
+        )
+        self.cursor_secret = self._secret(CURSOR_SECRET, "Seals the cursors of the api's lists.")
+
+    def _queue(self, queue: Queue) -> sqs.Queue:
+        dead = self._fifo(f"{queue.name}-dlq", queue.dead_letter_name(self._prefix), queue)
+        self.dead_letters[queue] = dead
+        cdk.Validations.of(dead).acknowledge(
+            cdk.Acknowledgment(id="AwsSolutions-SQS3", reason="It is itself a dead-letter queue.")
+        )
+        return self._fifo(
+            queue.name,
+            queue.queue_name(self._prefix),
+            queue,
+            visibility_timeout=cdk.Duration.seconds(queue.visibility_timeout),
+            dead_letter_queue=sqs.DeadLetterQueue(queue=dead, max_receive_count=queue.max_receives),
+        )
+
+    def _fifo(
+        self,
+        name: str,
+        queue_name: str,
+        queue: Queue,
+        *,
+        visibility_timeout: cdk.Duration | None = None,
+        dead_letter_queue: sqs.DeadLetterQueue | None = None,
+    ) -> sqs.Queue:
+        """Make a FIFO queue with high throughput: both scopes are the message group."""
+        return sqs.Queue(
+            self,
+            name,
+            queue_name=queue_name,
+            fifo=True,
+            deduplication_scope=sqs.DeduplicationScope.MESSAGE_GROUP,
+            fifo_throughput_limit=sqs.FifoThroughputLimit.PER_MESSAGE_GROUP_ID,
+            retention_period=cdk.Duration.seconds(queue.retention),
+            visibility_timeout=visibility_timeout,
+            dead_letter_queue=dead_letter_queue,
+            encryption=sqs.QueueEncryption.KMS_MANAGED,
+            data_key_reuse=cdk.Duration.hours(1),
+            enforce_ssl=True,
+            removal_policy=RETAIN,
+        )
+
+    def _table(self, table: Table) -> dynamodb.Table:
+        made = dynamodb.Table(
+            self,
+            f"table-{table.name}",
+            table_name=table.table_name(self._prefix),
+            partition_key=_attribute(table.partition),
+            sort_key=None if table.sort is None else _attribute(table.sort),
+            billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
+            point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
+                point_in_time_recovery_enabled=True
+            ),
+            encryption=dynamodb.TableEncryption.AWS_MANAGED,
+            time_to_live_attribute=table.ttl,
+            deletion_protection=True,
+            removal_policy=RETAIN,
+        )
+        for index in table.indexes:
+            projection = dynamodb.ProjectionType.KEYS_ONLY if index.keys_only else dynamodb.ProjectionType.ALL
+            made.add_global_secondary_index(
+                index_name=index.name,
+                partition_key=_attribute(index.partition),
+                sort_key=None if index.sort is None else _attribute(index.sort),
+                projection_type=projection,
+            )
+        return made
+
+    def _wallet_key(self, deployment: Deployment) -> kms.Key:
+        key = kms.Key(
+            self,
+            "wallet-key",
+            description="Mintline: wraps every key in custody; only the attested enclave unwraps.",
+            enable_key_rotation=True,
+            pending_window=cdk.Duration.days(30),
+            policy=key_policy(deployment),
+            removal_policy=RETAIN,
+        )
+        kms.Alias(
+            self,
+            "wallet-key-alias",
+            alias_name=WALLET_KEY.alias(self._prefix),
+            target_key=key,
+            removal_policy=RETAIN,
+        )
+        return key
+
+    def _log_bucket(self) -> s3.Bucket:
+        """Make the bucket for access logs, which names no one but AWS's log delivery."""
+        return s3.Bucket(
+            self,
+            "access-logs",
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            encryption=s3.BucketEncryption.S3_MANAGED,
+            enforce_ssl=True,
+            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_PREFERRED,
+            lifecycle_rules=[s3.LifecycleRule(expiration=cdk.Duration.days(90))],
+            server_access_logs_prefix="own/",
+            removal_policy=RETAIN,
+        )
+
+    def _published(self, bucket: Bucket) -> cloudfront.Distribution:
+        """Make a private, versioned bucket that only CloudFront reads for the public."""
+        made = s3.Bucket(
+            self,
+            f"bucket-{bucket.name}",
+            bucket_name=bucket.bucket_name(self._prefix),
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            encryption=s3.BucketEncryption.S3_MANAGED,
+            enforce_ssl=True,
+            versioned=True,
+            server_access_logs_bucket=self.logs,
+            server_access_logs_prefix=f"{bucket.name}/",
+            removal_policy=RETAIN,
+        )
+        distribution = cloudfront.Distribution(
+            self,
+            f"public-{bucket.name}",
+            comment=f"Mintline: public reads of {bucket.name}.",
+            default_behavior=cloudfront.BehaviorOptions(
+                origin=origins.S3BucketOrigin.with_origin_access_control(made),
+                viewer_protocol_policy=cloudfront.ViewerProtocolPolicy.REDIRECT_TO_HTTPS,
+                response_headers_policy=cloudfront.ResponseHeadersPolicy.CORS_ALLOW_ALL_ORIGINS,
+            ),
+            minimum_protocol_version=cloudfront.SecurityPolicyProtocol.TLS_V1_2_2021,
+            log_bucket=self.logs,
+            log_file_prefix=f"cloudfront-{bucket.name}/",
+            price_class=cloudfront.PriceClass.PRICE_CLASS_100,
+        )
+        _acknowledge_public(distribution)
+        cdk.CfnOutput(self, f"{bucket.name}-url", value=f"https://{distribution.distribution_domain_name}")
+        return distribution
+
+    def _secret(self, name: str, description: str) -> secretsmanager.Secret:
+        made = secretsmanager.Secret(
+            self,
+            name,
+            secret_name=f"{self._prefix}/{name}",
+            description=description,
+            generate_secret_string=secretsmanager.SecretStringGenerator(
+                password_length=64, exclude_punctuation=True
+            ),
+            removal_policy=RETAIN,
+        )
+        cdk.Validations.of(made).acknowledge(
+            cdk.Acknowledgment(
+                id="AwsSolutions-SMG4",
+                reason="Set or replaced by the operator: endpoints are a provider's, and a new cursor secret "
+                "ends every cursor given out.",
+            )
+        )
+        return made
+
+
+def _attribute(key: Key) -> dynamodb.Attribute:
+    return dynamodb.Attribute(name=key.name, type=_TYPES[key.type])
+
+
+def _acknowledge_public(distribution: cloudfront.Distribution) -> None:
+    reasons = {
+        "AwsSolutions-CFR1": "Token metadata is read by marketplaces everywhere.",
+        "AwsSolutions-CFR2": "It serves public objects by GET alone; there is no application behind.",
+        "AwsSolutions-CFR4": "CloudFront's own domain name fixes the TLS floor; it rises with a certificate "
+        "of the operator's domain.",
+    }
+    for rule, reason in reasons.items():
+        cdk.Validations.of(distribution).acknowledge(cdk.Acknowledgment(id=rule, reason=reason))

@@ -1,0 +1,98 @@
+"""One deployment, as its operator describes it in a JSON file."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from mintline.errors import Misconfigured
+from mintline.fields import Address
+from mintline.messages import KeyRef
+
+_MEASUREMENT = re.compile(r"[0-9a-f]{96}")
+
+
+def _measurement(text: str) -> str:
+    if not _MEASUREMENT.fullmatch(text):
+        raise ValueError("expected a SHA-384 in 96 lower-case hex digits")
+    if set(text) == {"0"}:
+        raise ValueError("an all-zero measurement is an enclave in debug mode")
+    return text
+
+
+Measurement = Annotated[str, AfterValidator(_measurement)]
+"""A platform configuration register of an enclave, as `nitro-cli describe-eif` prints it."""
+
+
+class Chain(BaseModel):
+    """The chain that is minted on, and the contract and keys that mint; known once they are deployed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    chain_id: int = Field(gt=0)
+    default_collection: Address
+    issuer: KeyRef
+    treasury: KeyRef
+
+
+class Enclave(BaseModel):
+    """What an enclave must measure as for KMS to unwrap keys for it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    pcr0: tuple[Measurement, ...] = ()
+    """Images that may unwrap keys: one, or two while a new one is rolled out. None: nobody may."""
+    pcr8: Measurement | None = None
+    """The certificate that signed the image, if it is signed."""
+
+
+class Deployment(BaseModel):
+    """Everything that the stacks need to know; the same input gives the same templates."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    prefix: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{2,39}$")
+    """Begins every name. Bucket names are global, so it must be one that nobody else uses."""
+    account: str = Field(pattern=r"^[0-9]{12}$")
+    region: str = Field(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")
+    zones: tuple[str, ...] = Field(default=("a", "b"), min_length=2, max_length=3)
+    """Letters of the availability zones, which must offer the signer's instance type."""
+    chain: Chain
+    enclave: Enclave = Enclave()
+    image_tag: str = Field(min_length=1, max_length=128)
+    """The tag of the services' images in the deployment's registries."""
+    enclave_image: str = Field(pattern=r"^[A-Za-z0-9._/-]{1,512}$")
+    """The key of the enclave's image file (EIF) in the deployment's artifact bucket."""
+    alarm_email: str | None = None
+    public_url: str | None = None
+    """Where clients reach the API, if that is not API Gateway's own address."""
+
+    def role_name(self, service: str) -> str:
+        """Return the name of a service's IAM role."""
+        return f"{self.prefix}-{service}"
+
+    def role_arn(self, service: str) -> str:
+        """Return the ARN of a service's IAM role."""
+        return f"arn:aws:iam::{self.account}:role/{self.role_name(service)}"
+
+    def pcr3(self) -> str:
+        """Return the measurement of the signer's instance role: SHA384(0^48 || role ARN).
+
+        Source: Nitro Enclaves user guide, "Where to get an enclave's measurements".
+        """
+        return hashlib.sha384(bytes(48) + self.role_arn("signer").encode()).hexdigest()
+
+
+def read(document: Any) -> Deployment:
+    """Read a deployment's document; raises Misconfigured, one line that names what is wrong."""
+    try:
+        return Deployment.model_validate(document)
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{'.'.join(str(part) for part in fault['loc']) or 'document'}: {fault['msg']}"
+            for fault in error.errors(include_url=False, include_input=False)
+        )
+        raise Misconfigured(f"deployment: {faults}") from None

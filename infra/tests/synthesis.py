@@ -1,0 +1,69 @@
+"""Synthesizes a described deployment, and finds things in templates."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import aws_cdk as cdk
+
+from mintline_infra.app import build
+from mintline_infra.deployment import Deployment, read
+
+ROOT = Path(__file__).resolve().parents[2]
+CONTRACT = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
+Templates = Mapping[str, dict[str, Any]]
+"""The synthesized templates by the stack's name without the deployment's prefix."""
+
+
+def described(prefix: str = "acme-mintline", **changes: Any) -> Deployment:
+    def key(name: str) -> dict[str, Any]:
+        secret = f"{prefix}/wallets/1/{CONTRACT}"
+        return {"address": CONTRACT, "subject": f"platform:{name}", "chain_id": 1, "secret_id": secret}
+
+    return read(
+        {
+            "prefix": prefix,
+            "account": "111122223333",
+            "region": "us-east-1",
+            "chain": {
+                "chain_id": 1,
+                "default_collection": CONTRACT,
+                "issuer": key("issuer"),
+                "treasury": key("treasury"),
+            },
+            "enclave": {"pcr0": ["ab" * 48], "pcr8": "cd" * 48},
+            "image_tag": "0.1.0",
+            "enclave_image": "signer-0.1.0.eif",
+            "alarm_email": "oncall@example.com",
+        }
+        | changes
+    )
+
+
+def synthesized(deployment: Deployment, out: Path) -> dict[str, dict[str, Any]]:
+    app = cdk.App(outdir=str(out))
+    build(app, deployment)
+    assembly = app.synth()
+    prefix = f"{deployment.prefix}-"
+    return {
+        stack.stack_name.removeprefix(prefix): json.loads(Path(stack.template_full_path).read_text())
+        for stack in assembly.stacks
+    }
+
+
+def resources(template: dict[str, Any], kind: str) -> dict[str, dict[str, Any]]:
+    """Return a template's resources of one type, by logical id."""
+    return {name: made for name, made in template["Resources"].items() if made["Type"] == kind}
+
+
+def properties(template: dict[str, Any], kind: str) -> list[dict[str, Any]]:
+    """Return the properties of a template's resources of one type."""
+    return [made["Properties"] for made in resources(template, kind).values()]
+
+
+def listed(value: Any) -> list[Any]:
+    """Return a policy's element that may be one or many as many."""
+    return value if isinstance(value, list) else [value]

@@ -1,0 +1,158 @@
+"""The table of ARCHITECTURE.md (who writes what, who talks to whom), against the roles as synthesized."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from policies import text
+from synthesis import Templates, listed, properties, resources
+
+PREFIX = "acme-mintline"
+TABLE = "arn:aws:dynamodb:us-east-1:111122223333:table/"
+QUEUE = "arn:aws:sqs:us-east-1:111122223333:"
+
+WRITES = {
+    "api": {"wallets", "mints"},
+    "builder": {"mints", "accounts", "collections"},
+    "signer": set(),
+    "broadcaster": {"mints", "attempts"},
+    "indexer": {"tokens", "transfers", "blocks", "checkpoints", "mints"},
+}
+READS = {
+    "api": {"wallets", "mints", "collections", "checkpoints", "tokens", "transfers"},
+    "builder": {"mints", "accounts"},
+    "signer": set(),
+    "broadcaster": {"mints"},
+    "indexer": {"tokens", "blocks", "checkpoints", "mints", "attempts", "collections"},
+}
+CONSUMES = {
+    "api": set(),
+    "builder": {"build"},
+    "signer": {"sign"},
+    "broadcaster": {"broadcast"},
+    "indexer": set(),
+}
+SENDS = {
+    "api": {"build"},
+    "builder": {"sign", "build-dlq"},
+    "signer": {"broadcast", "sign-dlq"},
+    "broadcaster": {"sign", "build", "broadcast-dlq"},
+    "indexer": set(),
+}
+OTHER = {
+    "api": {
+        ("s3:GetObject", f"arn:aws:s3:::{PREFIX}-metadata/*"),
+        ("s3:ListBucket", f"arn:aws:s3:::{PREFIX}-metadata"),
+        (
+            "secretsmanager:CreateSecret",
+            f"arn:aws:secretsmanager:us-east-1:111122223333:secret:{PREFIX}/wallets/*",
+        ),
+    },
+    "builder": {("s3:PutObject", f"arn:aws:s3:::{PREFIX}-metadata/*")},
+    "signer": {
+        (
+            "secretsmanager:GetSecretValue",
+            f"arn:aws:secretsmanager:us-east-1:111122223333:secret:{PREFIX}/wallets/*",
+        )
+    },
+    "broadcaster": set(),
+    "indexer": set(),
+}
+READING = {"BatchGetItem", "GetItem", "Query", "Scan", "PartiQLSelect"}
+WRITING = {
+    "PutItem",
+    "UpdateItem",
+    "DeleteItem",
+    "BatchWriteItem",
+    "PartiQLInsert",
+    "PartiQLUpdate",
+    "PartiQLDelete",
+}
+SERVICES = sorted(WRITES)
+
+
+def granted(templates: Templates, service: str) -> set[tuple[str, str]]:
+    """Return every (action, resource) that the service's role is allowed."""
+    template = templates["access"]
+    (logical,) = (
+        name
+        for name, role in resources(template, "AWS::IAM::Role").items()
+        if role["Properties"]["RoleName"] == f"{PREFIX}-{service}"
+    )
+    policies = [
+        policy["PolicyDocument"]["Statement"]
+        for policy in properties(template, "AWS::IAM::Policy")
+        if policy["Roles"] == [{"Ref": logical}]
+    ]
+    found: set[tuple[str, str]] = set()
+    for statement in (one for policy in policies for one in policy):
+        assert statement["Effect"] == "Allow"
+        for action in listed(statement["Action"]):
+            found |= {(action, text(resource)) for resource in listed(statement["Resource"])}
+    return found
+
+
+def tables(grants: set[tuple[str, str]], kinds: set[str]) -> set[str]:
+    return {
+        resource.removeprefix(f"{TABLE}{PREFIX}-").split("/")[0]
+        for action, resource in grants
+        if action.startswith("dynamodb:") and action.removeprefix("dynamodb:") in kinds
+    }
+
+
+def queues(grants: set[tuple[str, str]], action: str) -> set[str]:
+    return {
+        resource.removeprefix(f"{QUEUE}{PREFIX}-").removesuffix(".fifo")
+        for granted_action, resource in grants
+        if granted_action == action
+    }
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_role__when_it_writes__then_only_the_tables_that_the_service_owns(
+    templates: Templates, service: str
+) -> None:
+    assert tables(granted(templates, service), WRITING) == WRITES[service]
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_role__when_it_reads__then_only_the_tables_that_the_service_needs(
+    templates: Templates, service: str
+) -> None:
+    assert tables(granted(templates, service), READING) == READS[service]
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_role__when_it_uses_queues__then_as_the_line_runs(templates: Templates, service: str) -> None:
+    grants = granted(templates, service)
+
+    assert queues(grants, "sqs:ReceiveMessage") == CONSUMES[service]
+    assert queues(grants, "sqs:DeleteMessage") == CONSUMES[service]
+    assert queues(grants, "sqs:SendMessage") == SENDS[service]
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_role__when_all_else_is_listed__then_it_is_this(templates: Templates, service: str) -> None:
+    rest = {grant for grant in granted(templates, service) if not grant[0].startswith(("dynamodb:", "sqs:"))}
+    assert rest == OTHER[service]
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_role__when_an_action_or_table_is_granted__then_without_wildcards(
+    templates: Templates, service: str
+) -> None:
+    for action, resource in granted(templates, service):
+        assert "*" not in action
+        assert "*" not in resource or resource.endswith(("/wallets/*", "-metadata/*"))
+
+
+def test_roles__when_all_stacks_are_searched__then_none_is_allowed_to_decrypt(templates: Templates) -> None:
+    found: list[Any] = []
+    for template in templates.values():
+        for policy in properties(template, "AWS::IAM::Policy"):
+            for statement in policy["PolicyDocument"]["Statement"]:
+                found += [a for a in listed(statement["Action"]) if a.startswith("kms:") or a == "*"]
+
+    assert found == []

@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mintline_infra.deployment import Deployment
+from policies import allows
+from synthesis import Templates, described, listed, properties, synthesized
+
+ROOT_PRINCIPAL = "arn:aws:iam::111122223333:root"
+SERVICES = ("api", "builder", "signer", "broadcaster", "indexer")
+ATTESTED = "kms:RecipientAttestation:"
+LEAKS = (
+    "kms:CreateGrant",
+    "kms:Encrypt",
+    "kms:GenerateDataKey",
+    "kms:GenerateDataKeyPair",
+    "kms:ReEncryptFrom",
+    "kms:ReEncryptTo",
+)
+
+
+def statements(templates: Templates) -> list[dict[str, Any]]:
+    (key,) = properties(templates["data"], "AWS::KMS::Key")
+    found: list[dict[str, Any]] = key["KeyPolicy"]["Statement"]
+    return found
+
+
+def attestation(deployment: Deployment, **changes: str) -> dict[str, str]:
+    assert deployment.enclave.pcr8 is not None
+    return {
+        f"{ATTESTED}ImageSha384": deployment.enclave.pcr0[0],
+        f"{ATTESTED}PCR3": deployment.pcr3(),
+        f"{ATTESTED}PCR8": deployment.enclave.pcr8,
+        "kms:EncryptionContext:chain": "1",
+        "kms:EncryptionContext:sub": "user",
+    } | {f"{ATTESTED}{name}": value for name, value in changes.items()}
+
+
+def test_decrypt__when_the_enclave_is_attested__then_its_role_may(
+    templates: Templates, deployment: Deployment
+) -> None:
+    assert allows(
+        statements(templates),
+        principal=deployment.role_arn("signer"),
+        action="kms:Decrypt",
+        context=attestation(deployment),
+    )
+
+
+@pytest.mark.parametrize("service", [name for name in SERVICES if name != "signer"] + [None])
+def test_decrypt__when_another_asks_even_attested__then_denied(
+    templates: Templates, deployment: Deployment, service: str | None
+) -> None:
+    principal = ROOT_PRINCIPAL if service is None else deployment.role_arn(service)
+
+    assert not allows(
+        statements(templates), principal=principal, action="kms:Decrypt", context=attestation(deployment)
+    )
+
+
+@pytest.mark.parametrize("register", ["ImageSha384", "PCR3", "PCR8"])
+def test_decrypt__when_one_measurement_differs__then_denied(
+    templates: Templates, deployment: Deployment, register: str
+) -> None:
+    context = attestation(deployment, **{register: "00" * 48})
+
+    assert not allows(
+        statements(templates),
+        principal=deployment.role_arn("signer"),
+        action="kms:Decrypt",
+        context=context,
+    )
+
+
+def test_decrypt__when_there_is_no_attestation__then_the_signers_role_is_denied_too(
+    templates: Templates, deployment: Deployment
+) -> None:
+    assert not allows(
+        statements(templates),
+        principal=deployment.role_arn("signer"),
+        action="kms:Decrypt",
+        context={"kms:EncryptionContext:chain": "1"},
+    )
+
+
+def test_decrypt__when_a_grant_or_another_policy_would_allow_it_unattested__then_a_deny_stands_above(
+    templates: Templates,
+) -> None:
+    (deny,) = (
+        statement
+        for statement in statements(templates)
+        if statement["Effect"] == "Deny" and "kms:Decrypt" in listed(statement["Action"])
+    )
+    assert deny["Principal"] == {"AWS": "*"}
+    assert deny["Condition"] == {"Null": {f"{ATTESTED}ImageSha384": "true"}}
+
+
+@pytest.mark.parametrize("action", LEAKS)
+@pytest.mark.parametrize("service", [*SERVICES, None])
+def test_key__when_anyone_asks_for_what_leaks_or_moves_keys__then_denied(
+    templates: Templates, deployment: Deployment, action: str, service: str | None
+) -> None:
+    principal = ROOT_PRINCIPAL if service is None else deployment.role_arn(service)
+    context = attestation(deployment) | {"kms:DataKeyPairSpec": "ECC_SECG_P256K1"}
+
+    assert not allows(statements(templates), principal=principal, action=action, context=context)
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        (("api", "user", "1"), True),
+        (("api", "user", "5"), False),
+        (("builder", "user", "1"), False),
+        (("signer", "user", "1"), False),
+        ((None, "platform:treasury", "1"), True),
+        ((None, "user", "1"), False),
+    ],
+)
+def test_key_pairs__when_asked_for__then_only_the_api_makes_users_and_operators_make_platform_keys(
+    templates: Templates,
+    deployment: Deployment,
+    asked: tuple[str | None, str, str],
+    expected: bool,  # noqa: FBT001 - the table's last column
+) -> None:
+    service, subject, chain = asked
+    principal = ROOT_PRINCIPAL if service is None else deployment.role_arn(service)
+    context = {
+        "kms:DataKeyPairSpec": "ECC_SECG_P256K1",
+        "kms:EncryptionContext:chain": chain,
+        "kms:EncryptionContext:sub": subject,
+    }
+    action = "kms:GenerateDataKeyPairWithoutPlaintext"
+
+    assert allows(statements(templates), principal=principal, action=action, context=context) is expected
+
+
+def test_key__when_no_image_is_known__then_nobody_decrypts(tmp_path: Path) -> None:
+    templates = synthesized(described(enclave={}), tmp_path)
+
+    allowed = [s for s in statements(templates) if s["Effect"] == "Allow"]
+    assert not [s for s in allowed if "kms:Decrypt" in listed(s["Action"])]
+
+
+def test_key__when_an_action_is_allowed__then_it_is_named_without_wildcards(templates: Templates) -> None:
+    named = [a for s in statements(templates) if s["Effect"] == "Allow" for a in listed(s["Action"])]
+
+    assert named
+    assert not [action for action in named if "*" in action]
+
+
+def test_pcr3__when_computed__then_it_is_the_hash_of_zeros_and_the_roles_arn() -> None:
+    # By the recipe of the Nitro Enclaves user guide, for the role acme-mintline-signer of 111122223333.
+    expected = (
+        "60b903ff7fb03d89ac4c4dd5616daf8b071d7e20568b4c3441effdbea718209ee1257b9b77e7cfa3c2f83c64680847e7"
+    )
+    assert described().pcr3() == expected
