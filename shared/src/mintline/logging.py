@@ -56,6 +56,16 @@ def configure(service: str, settings: Settings) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(max(level, logging.WARNING))
+    logging.getLogger("aiohttp.server").addFilter(_without_quotation)
+
+
+def _without_quotation(record: logging.LogRecord) -> bool:
+    """Say of a request that aiohttp could not read only that: its errors quote the header, token and all."""
+    error = record.exc_info[1] if record.exc_info else None
+    if error is not None and type(error).__module__.startswith("aiohttp."):
+        record.msg, record.args, record.exc_info = "http_not_understood", (), None
+        record.levelno, record.levelname = logging.WARNING, logging.getLevelName(logging.WARNING)
+    return True
 
 
 def _named(service: str) -> Callable[[Any, str, dict[str, Any]], dict[str, Any]]:

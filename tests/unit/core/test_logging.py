@@ -1,9 +1,11 @@
 """Log lines carry the mint and the trace, and never local variables."""
 
 import json
+import logging as standard
 
 import pytest
 import structlog
+from aiohttp.http_exceptions import BadHttpMessage
 
 from mintline import logging
 from mintline.messages import BuildMint
@@ -44,9 +46,26 @@ def test_traceback__when_a_handler_fails__shows_no_local_variable(capsys: pytest
     assert "do-not-print-me" not in out
 
 
-def test_third_party_debug__is_not_heard(capsys: pytest.CaptureFixture[str]) -> None:
-    import logging as standard
+def test_request_that_no_parser_reads__is_logged_without_its_headers(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    logging.configure("api", Settings())
+    error = BadHttpMessage("Invalid header value char: b'Authorization: Bearer do-not-print-me'")
+    standard.getLogger("aiohttp.server").error("Error handling request from %s", "::1", exc_info=error)
+    out = capsys.readouterr().out
+    assert "do-not-print-me" not in out
+    assert [json.loads(out)[key] for key in ("event", "level")] == ["http_not_understood", "warning"]
 
+
+def test_handler_of_ours_that_fails_in_the_server__is_logged_with_its_traceback(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    logging.configure("api", Settings())
+    standard.getLogger("aiohttp.server").error("Error handling request", exc_info=RuntimeError("broken"))
+    assert "RuntimeError" in capsys.readouterr().out
+
+
+def test_third_party_debug__is_not_heard(capsys: pytest.CaptureFixture[str]) -> None:
     logging.configure("api", Settings(log_level="debug"))
     standard.getLogger("botocore").debug("Authorization: secret")
     standard.getLogger("botocore").warning("slow")
