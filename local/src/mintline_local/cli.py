@@ -169,7 +169,7 @@ def status(*, state: State = DEFAULT_STATE, as_json: Json = False) -> None:
 
 @app.command()
 def trace(
-    mint_id: Annotated[str, typer.Argument(help="The mint to follow.")],
+    mint_id: Annotated[str, typer.Argument(metavar="MINT_ID", help="The mint to follow.")],
     *,
     logs: Annotated[
         list[Path] | None, typer.Option(help="Logs to search: a file or a folder; repeatable.")
