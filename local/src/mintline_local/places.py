@@ -52,10 +52,14 @@ class StateFolder:
         self._lock = self.path / "lock"
 
     def prepare(self) -> None:
-        """Create the folder and its parts, readable by this user alone."""
+        """Create the folder and its parts, the parts readable by this user alone: they hold keys."""
+        parts = (self.logs, self.ministack, self.ministack / "tmp", self.anvil, self.kms, self.enclave)
         try:
-            for folder in (self.path, self.logs, self.ministack / "tmp", self.anvil, self.kms, self.enclave):
-                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for folder in parts:
+                folder.mkdir(mode=0o700, exist_ok=True)
+                # It may be there already, from a time or a hand that left it open.
+                folder.chmod(0o700)
         except OSError as error:
             raise Misconfigured(f"cannot use the state folder {self.path}: {error.strerror}") from None
 

@@ -67,6 +67,18 @@ def test_tool__when_it_is_not_installed__says_how_to_get_it(
         places.tool(name)
 
 
+def test_prepare__when_folders_are_open_to_others__closes_those_that_hold_keys(tmp_path: Path) -> None:
+    state = StateFolder(tmp_path)
+    tmp_path.chmod(0o755)
+    for folder in (state.ministack, state.kms):
+        folder.mkdir()
+        folder.chmod(0o755)
+    state.prepare()
+    parts = [path for path in tmp_path.rglob("*") if path.is_dir()]
+    assert state.ministack in parts
+    assert {path.stat().st_mode & 0o777 for path in parts} == {0o700}
+
+
 def test_prepare__when_a_file_is_in_the_way__says_so(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
     with pytest.raises(Misconfigured, match="cannot use the state folder"):
