@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mintline.errors import MintlineError
 from mintline_bench.run import bench
+from mintline_local.copies import parse
 from mintline_local.interrupts import Interrupted, run
 from mintline_local.places import DEFAULT_STATE
 
@@ -21,10 +22,18 @@ def main() -> int:
     parser.add_argument(
         "--timeout", type=float, default=900.0, help="seconds until unfinished mints are lost"
     )
+    parser.add_argument("--scale", action="append", default=[], help="copies of a worker: builder=2")
     options = parser.parse_args()
     try:
+        copies = parse(options.scale)
         return run(
-            bench(mints=options.mints, users=options.users, state=options.state, patience=options.timeout)
+            bench(
+                mints=options.mints,
+                users=options.users,
+                state=options.state,
+                patience=options.timeout,
+                copies=copies,
+            )
         )
     except Interrupted as interruption:
         return interruption.exit_code

@@ -15,6 +15,7 @@ import aiohttp
 
 from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc
+from mintline.errors import Misconfigured
 from mintline_bench.load import Driver
 from mintline_bench.report import summarize, table
 from mintline_bench.users import sign_in
@@ -34,17 +35,22 @@ def progress(text: str) -> None:
     print(text, file=sys.stderr, flush=True)  # noqa: T201 - a command's own output
 
 
-async def bench(*, mints: int, users: int, state: Path, patience: float) -> int:
+async def bench(
+    *, mints: int, users: int, state: Path, patience: float, copies: Mapping[str, int] | None = None
+) -> int:
     """Mint `mints` times for `users` users; print the figures; return the exit code.
 
-    Uses the line that runs from `state`, or starts one there and stops it afterwards. `patience` is in
-    seconds, from the first POST. Returns 0 only when every mint is on chain exactly once.
+    Uses the line that runs from `state`, or starts one there, with `copies` of its workers, and stops it
+    afterwards. `patience` is in seconds, from the first POST. Returns 0 only when every mint is on chain
+    exactly once.
     """
     folder = StateFolder(state)
     async with AsyncExitStack() as stack:
         if folder.running() is None:
             progress("no line runs; starting one")
-            await stack.enter_async_context(running_stack(state, ports="free"))
+            await stack.enter_async_context(running_stack(state, ports="free", copies=copies))
+        elif copies:
+            raise Misconfigured("a line runs already, with copies of its own: stop it, or leave --scale out")
         figures, verdict = await _drive(folder, mints=mints, users=users, patience=patience)
     own = frozenset(figures["cpu_ms_per_mint"]) - EMULATORS
     print(table(figures, own=own))  # noqa: T201 - the result

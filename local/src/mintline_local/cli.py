@@ -20,6 +20,7 @@ from mintline_local import curls
 from mintline_local import trace as tracing
 from mintline_local.client import Api, sign_in
 from mintline_local.console import Screen, fail
+from mintline_local.copies import parse
 from mintline_local.demo import demonstrate
 from mintline_local.interrupts import Interrupted, run
 from mintline_local.minting import follow
@@ -50,6 +51,7 @@ def up(
     as_json: Json = False,
     ports: Annotated[str, typer.Option(help="`default`, or `free` for ports that are free now.")] = "default",
     port: Annotated[list[str] | None, typer.Option(help="One port, as NAME=NUMBER: --port api=9000.")] = None,
+    scale: Annotated[list[str] | None, typer.Option(help="Copies of a worker: --scale builder=2.")] = None,
 ) -> None:
     """Start the whole line and keep it running until Ctrl-C."""
     screen = Screen(as_json=as_json)
@@ -58,9 +60,14 @@ def up(
     wanted = chosen_ports(port or [])
 
     async def serve() -> None:
+        copies = parse(scale or [])
         screen.say("starting the line")
         async with running_stack(
-            state, ports="free" if ports == "free" else "default", wanted=wanted, tell=screen.event
+            state,
+            ports="free" if ports == "free" else "default",
+            wanted=wanted,
+            copies=copies,
+            tell=screen.event,
         ) as stack:
             introduce(screen, stack)
             reason = await stack.supervisor.failed

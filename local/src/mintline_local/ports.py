@@ -79,6 +79,14 @@ def choose(choice: PortChoice, wanted: Ports | None = None) -> Ports:
     )
 
 
+def free_port() -> int:
+    """Return one port that the system has free now."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
 def free_ports() -> Ports:
     """Return ports that the system has free now, no two alike."""
     with ExitStack() as stack:

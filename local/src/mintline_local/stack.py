@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from mintline.errors import Unavailable
 from mintline_local import emulators, services
+from mintline_local.copies import further
 from mintline_local.emulators import CHAIN_ID, REGION
 from mintline_local.places import StateFolder, write_json
 from mintline_local.ports import Listeners, PortChoice, Ports, choose
@@ -39,9 +40,16 @@ def _ignore(_event: Event) -> None:
 
 @asynccontextmanager
 async def running_stack(
-    state_dir: Path, *, ports: PortChoice = "default", wanted: Ports | None = None, tell: Tell = _ignore
+    state_dir: Path,
+    *,
+    ports: PortChoice = "default",
+    wanted: Ports | None = None,
+    copies: Mapping[str, int] | None = None,
+    tell: Tell = _ignore,
 ) -> AsyncIterator[Stack]:
     """Start the whole line, and stop it when the context ends, however it ends.
+
+    `copies` says how many of each worker to run, one if it does not.
 
     Raises Misconfigured, one line, when the folder is in use or damaged, a port is taken, a tool is missing,
     or a process does not start.
@@ -67,8 +75,11 @@ async def running_stack(
         tell(Event("resources", "ready"))
         around = services.Surroundings(state, chosen, known, credentials, sockets)
         await supervisor.start(services.enclave(around))
-        await supervisor.start(*services.networked(around, http))
+        networked = services.networked(around, http)
+        more, admin = further(networked, copies or {}, sockets=sockets, http=http)
+        await supervisor.start(*networked, *more)
         run_file.info = describe(state, chosen, known, credentials["operator"])
+        run_file.info["admin"] |= admin
         run_file.refresh()
         yield Stack(state, supervisor, {**run_file.info, "pids": supervisor.pids()})
 
