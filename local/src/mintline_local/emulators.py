@@ -23,6 +23,9 @@ GAS_LIMIT = 60_000_000
 """Mainnet's block gas limit."""
 STATES_KEPT = 64
 """Blocks whose state anvil keeps in memory; older blocks keep their transactions, receipts and logs."""
+NEVER = 10 * 365 * 24 * 3600
+"""Seconds between anvil's saves while it runs: one that was killed must go back to the end of an earlier run,
+which the next start notices, and not to a minute ago, which it does not."""
 
 _QUEUE_URL = re.compile(rf"http://{re.escape(HOST)}:\d+/(\d{{12}})/")
 
@@ -94,6 +97,7 @@ def anvil(state: StateFolder, ports: Ports, http: aiohttp.ClientSession) -> Chil
             *("--chain-id", str(CHAIN_ID), "--block-time", "1", "--slots-in-an-epoch", "1"),
             *("--gas-limit", str(GAS_LIMIT), "--enable-tx-gas-limit"),
             *("--prune-history", str(STATES_KEPT), "--state", str(state.anvil / "state.json")),
+            *("--state-interval", str(NEVER)),
         ),
         env=base_environment(state),
         cwd=CHECKOUT,
