@@ -458,6 +458,20 @@ async def test_refused__when_redelivered__then_the_noop_is_asked_for_again(world
     assert [type(message) for message in await world.sent_to(SIGN)] == [SignNoop]
 
 
+@pytest.mark.parametrize("changes", [{"nonce": 7}, {"sender": 1}, {}], ids=["nonce", "sender", "no-mint"])
+async def test_refused__when_the_intent_is_not_the_mints_own__then_dead_lettered_and_nothing_done(
+    world: Any, make: Any, changes: dict[str, int]
+) -> None:
+    intent = make(nonce=6)
+    if changes:
+        world.built(intent)
+    strange = make(**{"nonce": 6, **changes}).model_copy(update={"mint_id": intent.mint_id})
+    with pytest.raises(Rejected, match="unknown_mint"):
+        await world.refuse(strange)
+    assert [mint.status for mint in world.ledger.mints.values()] == [MintStatus.BUILT] * bool(changes)
+    assert await world.sent_to(SIGN) == []
+
+
 async def test_refused__when_the_mint_is_submitted_already__then_it_lives(world: Any, make: Any) -> None:
     intent = make()
     world.built(intent)

@@ -78,7 +78,14 @@ async def end(
     caps: FeeCaps,
     now: int,
 ) -> None:
-    """Reject a mint and have its nonce filled: again if it is rejected already, not at all if it lives."""
+    """Reject a mint and have its nonce filled: again if it is rejected already, not at all if it lives.
+
+    Raises Rejected, with nothing done, for an intent that is not the mint's own.
+    """
+    mint = await ledger.get(intent.mint_id)
+    # Neither changes once the mint is built.
+    if mint is None or (mint.nonce, mint.sender) != (intent.nonce, intent.signer):
+        raise Rejected("unknown_mint", "The intent belongs to no mint on record.")
     try:
         await ledger.reject(intent.mint_id, problem, source=source, at=now)
     except MintMoved as moved:
