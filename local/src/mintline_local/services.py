@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -124,8 +125,10 @@ def networked(around: Surroundings, http: aiohttp.ClientSession) -> list[ChildSp
 
 
 def common_settings(around: Surroundings, name: str) -> dict[str, str]:
-    """Return what every networked service is told."""
+    """Return what every networked service is told; the collector of traces is the caller's own."""
+    traced = os.environ.get("MINTLINE_OTLP_ENDPOINT")
     return {
+        **({"MINTLINE_OTLP_ENDPOINT": traced} if traced else {}),
         # The emulator goes on with a long poll whose client was killed: it takes messages for nobody, which
         # are then hidden for a visibility timeout. A short poll leaves it little time for that.
         "MINTLINE_RECEIVE_WAIT": "1",

@@ -26,7 +26,7 @@ import random
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 
 import structlog
@@ -35,11 +35,12 @@ from pydantic import ValidationError
 from mintline.consumer_metrics import ConsumerMetrics
 from mintline.errors import Conflict, Deferred, MintlineError, Rejected, Retryable
 from mintline.logging import message_context
-from mintline.messages import AnyMessage, decode
+from mintline.messages import AnyMessage, decode, mint_id_of
 from mintline.queueing import QueuesPort, Received
 from mintline.resources import Queue
 from mintline.tasks import all_ended, before, either, first
 from mintline.tracebacks import digest_of_traceback, frames
+from mintline.tracing import OFF, Tracer
 
 __all__ = ["Consumer", "ConsumerMetrics"]
 
@@ -97,6 +98,7 @@ class Consumer:
         pace: float = 0.02,
         wait: int = 20,
         metrics: ConsumerMetrics | None = None,
+        tracer: Tracer = OFF,
         rng: random.Random | None = None,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
@@ -113,6 +115,7 @@ class Consumer:
         self._pace = pace
         self._wait = wait
         self._metrics = metrics
+        self._tracer = tracer
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
         self._clock = clock
         self._now = now
@@ -232,7 +235,9 @@ class Consumer:
             message = decode(received.body)
         except ValidationError as error:
             raise Rejected("undecodable", _faults(error)) from None
-        with message_context(message):
+        with message_context(message), self._span(message) as own:
+            if own:
+                message = message.model_copy(update={"trace": own})
             try:
                 await self._handle(message)
             except (Conflict, Deferred):
@@ -247,6 +252,14 @@ class Consumer:
                     "handler_failed", queue=self._queue.name, error=kind, digest=digest, frames=frames(error)
                 )
                 raise
+
+    def _span(self, message: AnyMessage) -> AbstractContextManager[str]:
+        # Names and attributes of OpenTelemetry's semantic conventions for messaging.
+        attributes = {"messaging.destination.name": self._queue.name, "mintline.message": message.type}
+        if (mint_id := mint_id_of(message)) is not None:
+            attributes["mintline.mint_id"] = mint_id
+        name = f"process {self._queue.name}"
+        return self._tracer.span(name, parent=message.trace, kind="consumer", attributes=attributes)
 
     def _outcome(self, received: Received, handling: asyncio.Task[None]) -> tuple[str, Awaitable[None]]:
         if handling.cancelled():

@@ -45,6 +45,8 @@ class ServiceSettings(Settings):
     admin_host: str = "127.0.0.1"
     admin_port: int = Field(default=0, ge=0, le=65535)
     """Where /healthz, /readyz and /metrics are served; 0 picks a free port."""
+    otlp_endpoint: str | None = Field(default=None, pattern=r"^https?://")
+    """The collector that gets traces over OTLP/HTTP, such as http://localhost:4318; None means no traces."""
 
 
 SettingsT = TypeVar("SettingsT", bound=Settings)

@@ -18,6 +18,7 @@ from mintline.aws.queues import Queues
 from mintline.aws.session import open_client
 from mintline.errors import Misconfigured
 from mintline.resources import BUILD, MINTS
+from mintline.tracing import carrying, open_tracer
 from mintline_api.access_tokens import AccessTokens
 from mintline_api.cursors import Cursors
 from mintline_api.endpoints.app import build_app
@@ -42,6 +43,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     metrics = Metrics(registry)
     calls = metrics.aws
     async with AsyncExitStack() as stack:
+        tracer = open_tracer(stack, "api", settings)
         dynamo = Dynamo(await open_client(stack, "dynamodb", settings, calls=calls), settings.resource_prefix)
         stack.push_async_callback(dynamo.aclose)
         queues = Queues(await open_client(stack, "sqs", settings, calls=calls), settings.resource_prefix)
@@ -77,7 +79,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
                 looked_up=metrics.caches.of("wallets"),
             ),
             mints=DynamoMints(dynamo),
-            line=SqsLine(queues),
+            line=SqsLine(carrying(queues, tracer)),
             index=index,
             collections=Collections(index, clock=time.monotonic, looked_up=metrics.caches.of("collections")),
             metadata=MetadataCache(
@@ -92,7 +94,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         )
         admin = Admin(host=settings.admin_host, port=settings.admin_port, checks=checks, registry=registry)
         await stack.enter_async_context(admin)
-        port = await _serve(stack, build_app(api, metrics=metrics), settings)
+        port = await _serve(stack, build_app(api, metrics=metrics, tracer=tracer), settings)
         log.info("api_listening", host=settings.api_host, port=port, admin_port=admin.port)
         await stop.wait()
 

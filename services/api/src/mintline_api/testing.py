@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
+from mintline.tracing import OFF, Tracer
 from mintline_api.access_tokens import AccessTokens
 from mintline_api.cursors import Cursors
 from mintline_api.endpoints.app import build_app
@@ -195,6 +196,7 @@ class Stage:
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     missing: dict[str, Exception] = field(default_factory=dict)
     """What the readiness checks of `dynamodb` and `sqs` fail with."""
+    tracer: Tracer = OFF
 
     def __post_init__(self) -> None:
         self.jwks.keys.append(self.pool.jwk())
@@ -233,7 +235,7 @@ class Stage:
             now=self.milliseconds,
             entropy=random.Random(self.seed).randbytes,  # noqa: S311 - reproducible on purpose
         )
-        return build_app(api, metrics=Metrics(self.registry))
+        return build_app(api, metrics=Metrics(self.registry), tracer=self.tracer)
 
     def clock(self) -> float:
         """Return the stage's time in Unix seconds."""

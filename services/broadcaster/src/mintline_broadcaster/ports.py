@@ -30,6 +30,8 @@ class SignedTransaction(Frozen):
     raw: HexBytes
     attempt: int
     at: int
+    trace: str | None = None
+    """The W3C `traceparent` of its message, by which the indexer joins its mint's trace."""
 
 
 class MintMoved(Conflict):

@@ -19,6 +19,7 @@ from mintline.consumer import Consumer
 from mintline.errors import Misconfigured, Rejected, Retryable
 from mintline.messages import AnyMessage, Broadcast, SigningRefused
 from mintline.resources import BROADCAST, MINTS
+from mintline.tracing import carrying, open_tracer
 from mintline_broadcaster.counted import CountedChain, CountedLedger, CountedOutbox
 from mintline_broadcaster.dynamo import DynamoLedger
 from mintline_broadcaster.fees import FeeCaps
@@ -34,6 +35,7 @@ log = structlog.get_logger(__name__)
 async def run(settings: BroadcasterSettings, stop: asyncio.Event) -> None:
     """Consume `broadcast.fifo` until `stop` is set."""
     async with AsyncExitStack() as stack:
+        tracer = open_tracer(stack, "broadcaster", settings)
         registry = process_registry()
         metrics = Metrics(registry)
         sqs = await open_client(stack, "sqs", settings, calls=metrics.aws)
@@ -52,7 +54,7 @@ async def run(settings: BroadcasterSettings, stop: asyncio.Event) -> None:
         await _check_chain_at_start(node, settings.chain_id)
 
         ledger = CountedLedger(DynamoLedger(dynamo), metrics)
-        chain, outbox = CountedChain(node, metrics), CountedOutbox(queues, metrics)
+        chain, outbox = CountedChain(node, metrics), CountedOutbox(carrying(queues, tracer), metrics)
         caps = FeeCaps(settings.fee_cap, settings.priority_fee_cap)
 
         async def handle(message: AnyMessage) -> None:
@@ -81,6 +83,7 @@ async def run(settings: BroadcasterSettings, stop: asyncio.Event) -> None:
             receivers=RECEIVERS,
             wait=settings.receive_wait,
             metrics=metrics.consumer,
+            tracer=tracer,
         )
         await consumer.run(stop)
 

@@ -109,4 +109,5 @@ def _transaction(message: Broadcast, intent: AnyIntent, now: int) -> SignedTrans
         raw=message.raw,
         attempt=intent.attempt,
         at=now,
+        trace=message.trace or None,
     )

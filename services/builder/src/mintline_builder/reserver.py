@@ -28,6 +28,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from mintline.errors import Conflict, Unavailable
+from mintline.tracing import OFF, Tracer
 from mintline_builder.ports import Accounts, Advance, Claim, NotCommitted, account_item
 
 MAX_TRIES = 30
@@ -40,6 +41,7 @@ MAX_GUESSES = 100_000
 class _Waiting:
     claim: Claim
     nonce: asyncio.Future[int]
+    trace: str
     tries: int = 0
 
 
@@ -60,6 +62,7 @@ class Reserver:
     Claims that arrive together share a transaction of at most `max_changes` writes, across senders. A sender
     under way is locked in this process, so its later claims gather for the next transaction. A lone claim
     goes at once; company waits `linger` seconds for more. `conflicts` is called once per refused transaction.
+    In traces a transaction links to the spans of all its claims.
     """
 
     def __init__(
@@ -73,6 +76,7 @@ class Reserver:
         max_flights: int = 4,
         max_changes: int = 100,
         conflicts: Callable[[], None] = lambda: None,
+        tracer: Tracer = OFF,
     ) -> None:
         self._accounts = accounts
         self._chain_nonce = chain_nonce
@@ -82,6 +86,7 @@ class Reserver:
         self._max_flights = max_flights
         self._max_changes = max_changes
         self._conflicts = conflicts
+        self._tracer = tracer
         self._queues: dict[str, deque[_Waiting]] = {}
         self._guesses: dict[str, int] = {}
         self._locked: set[str] = set()
@@ -94,7 +99,7 @@ class Reserver:
         Raises Conflict if the claim's own condition fails: someone else, or an earlier try of one's own, got
         there first. Raises Retryable if it is unknown whether the write happened.
         """
-        waiting = _Waiting(claim, asyncio.get_running_loop().create_future())
+        waiting = _Waiting(claim, asyncio.get_running_loop().create_future(), self._tracer.current())
         self._queues.setdefault(sender, deque()).append(waiting)
         if self._gathering is None:
             # Contexts of their own: these tasks serve many callers, and must not log under one caller's ids.
@@ -184,8 +189,10 @@ class Reserver:
 
     async def _commit(self, flight: _Flight) -> None:
         advances = await asyncio.gather(*(self._advance(*group) for group in flight.groups.items()))
+        links = [waiting.trace for waiting in flight.waiting() if waiting.trace]
         try:
-            await self._accounts.commit(advances)
+            with self._tracer.span("reserve nonces", links=links, attributes={"mintline.claims": len(links)}):
+                await self._accounts.commit(advances)
         except NotCommitted as refusal:
             self._conflicts()
             await self._settle_refusal(flight, refusal)

@@ -22,6 +22,7 @@ from mintline.consumer import Consumer
 from mintline.errors import Misconfigured, Rejected, Unavailable
 from mintline.messages import AnyMessage, BuildMint, Fees, FundWallet
 from mintline.resources import ACCOUNTS, BUILD
+from mintline.tracing import Tracer, carrying, open_tracer
 from mintline_builder import handlers
 from mintline_builder.dynamo import DynamoAccounts, DynamoCollections, DynamoMints
 from mintline_builder.fees import offer
@@ -49,10 +50,11 @@ class _World:
 async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Build mints until `stop` is set."""
     async with AsyncExitStack() as stack:
+        tracer = open_tracer(stack, "builder", settings)
         registry = process_registry()
         metrics = Metrics(registry)
         world = await _open(stack, settings, metrics)
-        handle = _handler(stack, settings, world, metrics)
+        handle = _handler(stack, settings, world, metrics, tracer)
         try:
             await _same_chain(world.node, settings.chain_id)
         except Unavailable as error:
@@ -72,6 +74,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             concurrency=settings.concurrency,
             wait=settings.receive_wait,
             metrics=metrics.consumer,
+            tracer=tracer,
         )
         await consumer.run(stop)
 
@@ -93,15 +96,17 @@ async def _open(stack: AsyncExitStack, settings: Settings, metrics: Metrics) -> 
 
 
 def _handler(
-    stack: AsyncExitStack, settings: Settings, world: _World, metrics: Metrics
+    stack: AsyncExitStack, settings: Settings, world: _World, metrics: Metrics, tracer: Tracer
 ) -> Callable[[AnyMessage], Awaitable[None]]:
     accounts = DynamoAccounts(world.dynamo, settings.chain_id)
+    outbox = carrying(world.queues, tracer)
     reserver = Reserver(
         accounts=accounts,
         chain_nonce=world.node.transaction_count,
         sleep=asyncio.sleep,
         rng=random.Random(),  # noqa: S311 - jitter, not a secret
         conflicts=metrics.conflicts.inc,
+        tracer=tracer,
     )
     stack.push_async_callback(reserver.aclose)
     token_ids = TokenIds(DynamoCollections(world.dynamo, settings.chain_id))
@@ -114,7 +119,7 @@ def _handler(
         reserver=reserver,
         chain=world.node,
         fees=fees,
-        outbox=world.queues,
+        outbox=outbox,
         metrics=metrics,
         clock=time.time,
     )
@@ -133,7 +138,7 @@ def _handler(
             fees=fees, simulator=simulator, funds=funds, token_ids=token_ids, metadata=world.metadata
         ),
         reserver=reserver,
-        outbox=world.queues,
+        outbox=outbox,
         metrics=metrics,
         clock=time.time,
     )

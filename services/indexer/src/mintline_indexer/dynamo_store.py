@@ -157,9 +157,11 @@ class DynamoStore:
         items = await asyncio.gather(*(self._dynamo.get(ATTEMPTS, key) for key in keys))
         attempted = {}
         for tx_hash, item in zip(tx_hashes, items, strict=True):
-            mint_id, at = (item.get("mint_id"), item.get("at")) if item is not None else (None, None)
-            if isinstance(mint_id, str):
-                attempted[tx_hash] = Attempted(mint_id, at if isinstance(at, int) else None)
+            if item is not None and isinstance(mint_id := item.get("mint_id"), str):
+                at, trace = item.get("at"), item.get("trace")
+                attempted[tx_hash] = Attempted(
+                    mint_id, at if isinstance(at, int) else None, trace if isinstance(trace, str) else ""
+                )
         return attempted
 
     async def mints(self, mint_ids: Sequence[str]) -> dict[str, Mint]:

@@ -20,6 +20,8 @@ import asyncio
 import structlog
 
 from mintline.errors import MintlineError, Unavailable
+from mintline.tracing import OFF, Tracer
+from mintline_indexer.effects import Facts
 from mintline_indexer.ledger import Ledger
 from mintline_indexer.metrics import Metrics
 from mintline_indexer.ports import Block, Chain, Ref, Store, Tips
@@ -44,13 +46,21 @@ class Follower:
     """Applies blocks to the ledger in the order of the chain."""
 
     def __init__(
-        self, *, chain: Chain, store: Store, ledger: Ledger, chain_id: int, metrics: Metrics
+        self,
+        *,
+        chain: Chain,
+        store: Store,
+        ledger: Ledger,
+        chain_id: int,
+        metrics: Metrics,
+        tracer: Tracer = OFF,
     ) -> None:
         self._chain = chain
         self._store = store
         self._ledger = ledger
         self._chain_id = chain_id
         self._metrics = metrics
+        self._tracer = tracer
 
     async def follow(self, tips: Tips) -> bool:
         """Move towards the newest block; tell whether there is more to do at once."""
@@ -122,13 +132,29 @@ class Follower:
             chain_id=self._chain_id,
             timestamps={block.hash: block.timestamp},
         )
-        await self._ledger.apply(block, found.effects, facts)
+        await self._apply_traced(found, facts)
         log.info(
             "block_indexed",
             block=block.number,
             effects=len(found.effects),
             mints=len(facts.outcomes),
         )
+
+    async def _apply_traced(self, found: Found, facts: Facts) -> None:
+        """Apply a block; one with mints is a span that links to theirs, and each mint's trace ends there."""
+        links = [outcome.trace for outcome in facts.outcomes.values() if outcome.trace]
+        if not links:
+            await self._ledger.apply(found.block, found.effects, facts)
+            return
+        number = {"mintline.block": found.block.number}
+        with self._tracer.span("index block", links=links, attributes=number) as block:
+            await self._ledger.apply(found.block, found.effects, facts)
+        for outcome in facts.outcomes.values():
+            about: dict[str, str | int] = {"mintline.mint_id": outcome.mint_id, **number}
+            with self._tracer.span(
+                outcome.status.value, parent=outcome.trace, links=[block], attributes=about
+            ):
+                pass
 
     async def _not_higher(self, latest: Block) -> bool:
         finalized = self._ledger.finalized

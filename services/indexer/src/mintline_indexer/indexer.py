@@ -14,6 +14,7 @@ from dataclasses import replace
 
 import structlog
 
+from mintline.tracing import OFF, Tracer
 from mintline_indexer.backfill import Backfill
 from mintline_indexer.follow import Follower, PastFinality
 from mintline_indexer.ledger import Ledger
@@ -49,6 +50,7 @@ class Indexer:
         widest: int,
         whole: int,
         metrics: Metrics,
+        tracer: Tracer = OFF,
         clock: Callable[[], float],
         now: Callable[[], int],
         rng: random.Random,
@@ -62,6 +64,7 @@ class Indexer:
         self._widest = widest
         self._whole = whole
         self._metrics = metrics
+        self._tracer = tracer
         self._clock = clock
         self._now = now
         self._rng = rng
@@ -191,6 +194,7 @@ class Indexer:
             ledger=ledger,
             chain_id=self._chain_id,
             metrics=self._metrics,
+            tracer=self._tracer,
         )
         self._backfill = Backfill(
             chain=self._chain,

@@ -230,6 +230,8 @@ class Attempted:
 
     mint_id: str
     at: int | None = None
+    trace: str = ""
+    """The W3C `traceparent` by which it was sent, or empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +245,8 @@ class Outcome:
     block_hash: bytes
     problem: Problem | None = None
     sent_at: int | None = None
+    trace: str = ""
+    """The attempt's."""
 
 
 @dataclass(frozen=True, slots=True)

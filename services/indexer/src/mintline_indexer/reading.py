@@ -121,4 +121,5 @@ async def _outcome(chain: Chain, effect: Settled, attempt: Attempted) -> Outcome
         block_hash=effect.block_hash,
         problem=problem,
         sent_at=attempt.at,
+        trace=attempt.trace,
     )

@@ -18,6 +18,7 @@ from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc, RpcError
 from mintline.errors import Conflict, Misconfigured, Retryable, Unavailable
 from mintline.resources import CHECKPOINTS
+from mintline.tracing import open_tracer
 from mintline_indexer.dynamo_store import DynamoCollections, DynamoStore
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.metrics import Metrics
@@ -36,6 +37,7 @@ log = structlog.get_logger(__name__)
 async def run(settings: IndexerSettings, stop: asyncio.Event) -> None:
     """Follow the chain, or stand by, until `stop` is set."""
     async with AsyncExitStack() as stack:
+        tracer = open_tracer(stack, "indexer", settings)
         registry = process_registry()
         metrics = Metrics(registry)
         client = await open_client(stack, "dynamodb", settings, calls=metrics.aws)
@@ -60,6 +62,7 @@ async def run(settings: IndexerSettings, stop: asyncio.Event) -> None:
             widest=settings.backfill_range,
             whole=settings.backfill_whole_blocks,
             metrics=metrics,
+            tracer=tracer,
             clock=time.monotonic,
             now=lambda: time.time_ns() // 1_000_000,
             rng=random.Random(),  # noqa: S311 - jitter, not a secret

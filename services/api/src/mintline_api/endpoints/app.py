@@ -6,9 +6,10 @@ import json
 
 from aiohttp import web
 
+from mintline.tracing import OFF, Tracer
 from mintline_api.endpoints import mints, system, tokens
 from mintline_api.endpoints.answers import document
-from mintline_api.endpoints.context import API, DOCS, METRICS, OPENAPI, Api
+from mintline_api.endpoints.context import API, DOCS, METRICS, OPENAPI, TRACER, Api
 from mintline_api.endpoints.docs_page import docs_page
 from mintline_api.endpoints.middlewares import explained, observed, protect
 from mintline_api.endpoints.openapi import openapi
@@ -25,11 +26,12 @@ GROUPS = (
 _SHARED_CACHE = {"Cache-Control": "public, max-age=60"}
 
 
-def build_app(api: Api, *, metrics: Metrics) -> web.Application:
-    """Return the application that serves `api`, counted in `metrics`."""
+def build_app(api: Api, *, metrics: Metrics, tracer: Tracer = OFF) -> web.Application:
+    """Return the application that serves `api`, counted in `metrics` and traced by `tracer`."""
     app = web.Application(middlewares=[observed, explained], client_max_size=BODY_LIMIT)
     app[API] = api
     app[METRICS] = metrics
+    app[TRACER] = tracer
     described = openapi(GROUPS, public_url=api.settings.public_url)
     page, policy = docs_page(described)
     app[OPENAPI] = document(

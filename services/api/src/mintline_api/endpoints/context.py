@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from mintline.tracing import Tracer
 from mintline_api.access_tokens import AccessTokens
 from mintline_api.cursors import Cursors
 from mintline_api.metrics import Metrics
@@ -45,6 +46,7 @@ class Document:
 
 
 API = web.AppKey("api", Api)
+TRACER: web.AppKey[Tracer] = web.AppKey("tracer")
 METRICS = web.AppKey("metrics", Metrics)
 OPENAPI = web.AppKey("openapi", Document)
 DOCS = web.AppKey("docs", Document)

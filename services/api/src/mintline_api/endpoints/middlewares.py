@@ -12,8 +12,8 @@ from structlog.contextvars import bound_contextvars
 
 from mintline.errors import Retryable
 from mintline_api.endpoints.answers import SAFE_HEADERS, problem
-from mintline_api.endpoints.context import API, METRICS
-from mintline_api.endpoints.tracing import TRACE, trace_of
+from mintline_api.endpoints.context import API, METRICS, TRACER
+from mintline_api.endpoints.tracing import TRACE, Trace, trace_in, trace_of
 from mintline_api.problems import (
     BAD_HTTP,
     BODY_TOO_LARGE,
@@ -31,16 +31,31 @@ log = structlog.get_logger()
 @web.middleware
 async def observed(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give the request its trace, and write one line about it that holds no token, query or body."""
-    trace = trace_of(request.headers.get("traceparent"), entropy=request.app[API].entropy)
-    request[TRACE] = trace
     resource = request.match_info.route.resource
     route = resource.canonical if resource is not None else "unknown"
+    header = request.headers.get("traceparent")
+    with request.app[TRACER].span(
+        f"{request.method} {route}",
+        parent=header or "",
+        kind="server",
+        attributes={"http.request.method": request.method, "http.route": route},
+    ) as own:
+        # With tracing off there are ids all the same: the logs and the line carry them.
+        trace = trace_in(own) if own else trace_of(header, entropy=request.app[API].entropy)
+        request[TRACE] = trace
+        response = await _measured(request, handler, route, trace)
+    response.headers["Traceresponse"] = trace.traceparent()
+    return response
+
+
+async def _measured(request: web.Request, handler: Handler, route: str, trace: Trace) -> web.StreamResponse:
     started = time.perf_counter()
     status = 499
     with bound_contextvars(trace=trace.trace_id):
         try:
             response = await handler(request)
             status = response.status
+            return response
         finally:
             seconds = time.perf_counter() - started
             request.app[METRICS].requests.labels(request.method, route, status).observe(seconds)
@@ -51,8 +66,6 @@ async def observed(request: web.Request, handler: Handler) -> web.StreamResponse
                 status=status,
                 ms=round(seconds * 1000, 2),
             )
-    response.headers["Traceresponse"] = trace.traceparent()
-    return response
 
 
 @web.middleware

@@ -24,6 +24,12 @@ class Trace:
         return f"00-{self.trace_id}-{self.span_id}-{self.flags}"
 
 
+def trace_in(own: str) -> Trace:
+    """Return the trace of a span that has begun, given its traceparent."""
+    _, trace_id, span_id, flags = own.split("-")
+    return Trace(trace_id, span_id, flags)
+
+
 TRACE = web.RequestKey("trace", Trace)
 
 

@@ -16,6 +16,7 @@ from mintline.consumer import Consumer
 from mintline.messages import AnyMessage, Broadcast, KeyRef
 from mintline.queueing import SendingPort
 from mintline.resources import BROADCAST, SIGN
+from mintline.tracing import carrying, open_tracer
 from mintline_signer import addresses
 from mintline_signer.host.credentials import credential_source
 from mintline_signer.host.enclave_client import EnclaveClient
@@ -34,6 +35,7 @@ async def run(settings: HostSettings, stop: asyncio.Event) -> None:
     registry = process_registry()
     metrics = Metrics(registry)
     async with AsyncExitStack() as stack:
+        tracer = open_tracer(stack, "signer-host", settings)
         sqs = await open_client(stack, "sqs", settings, calls=metrics.aws)
         secrets = await open_client(stack, "secretsmanager", settings, calls=metrics.aws)
         queues = Queues(sqs, settings.resource_prefix)
@@ -63,10 +65,17 @@ async def run(settings: HostSettings, stop: asyncio.Event) -> None:
         consumer = Consumer(
             queues=queues,
             queue=SIGN,
-            handle=partial(handle, queues=queues, keys=keys, enclave=enclave, issuer=settings.issuer),
+            handle=partial(
+                handle,
+                queues=carrying(queues, tracer),
+                keys=keys,
+                enclave=enclave,
+                issuer=settings.issuer,
+            ),
             concurrency=settings.concurrency,
             wait=settings.receive_wait,
             metrics=metrics.consumer,
+            tracer=tracer,
         )
         await consumer.run(stop)
 

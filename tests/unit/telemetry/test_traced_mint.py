@@ -1,0 +1,334 @@
+"""One mint's trace, from the POST through the handlers of every service to its block."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, cast
+
+import pytest
+from opentelemetry.sdk.resources import SERVICE_NAME, Resource
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from prometheus_client import CollectorRegistry
+
+from mintline.consumer import Consumer
+from mintline.eth import keccak256
+from mintline.memory import MemoryQueues
+from mintline.messages import AnyMessage, Broadcast, BuildMint, Fees, KeyRef, SignMint, decode, encode
+from mintline.otel import OtelTracer
+from mintline.records import Collection, Mint, scoped
+from mintline.resources import BROADCAST, BUILD, SIGN, Queue
+from mintline.states import MintStatus
+from mintline.tracing import OFF, Tracer, carrying
+from mintline_api.stores import SqsLine
+from mintline_api.testing import CHAIN_ID, CONTRACT, MemoryClient, Stage, UserPool
+from mintline_broadcaster.fees import FeeCaps
+from mintline_broadcaster.handlers import broadcast
+from mintline_broadcaster.memory import Decoded, MemoryLedger
+from mintline_broadcaster.memory import MemoryChain as MemoryNode
+from mintline_builder import handlers
+from mintline_builder import memory as builder_memory
+from mintline_builder.funds import Funds, TopUpPolicy
+from mintline_builder.metrics import Metrics as BuilderMetrics
+from mintline_builder.reserver import Reserver
+from mintline_builder.simulation import Simulator
+from mintline_builder.token_ids import TokenIds
+from mintline_indexer.indexer import Indexer
+from mintline_indexer.memory import MemoryChain, MemoryCollections, MemoryStore, Move, Sent
+from mintline_indexer.metrics import Metrics as IndexerMetrics
+from mintline_indexer.ports import Attempted
+from mintline_signer.host.service import handle as sign
+from mintline_signer.protocol import Sign, Signed, WrappedKey
+
+CLIENT_TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+CLIENT = f"00-{CLIENT_TRACE}-00f067aa0ba902b7-01"
+WALLET = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+ISSUER = KeyRef(address=WALLET, subject="platform:issuer", chain_id=CHAIN_ID, secret_id="issuer")
+
+
+class Keys:
+    async def read(self, key: KeyRef) -> WrappedKey:
+        return WrappedKey(address=key.address, subject=key.subject, chain_id=key.chain_id, wrapped=b"w")
+
+
+class Enclave:
+    """Signs as deterministically as the real one: the transaction is the intent."""
+
+    async def sign(self, request: Sign) -> Signed:
+        raw = encode(request.intent).encode()
+        return Signed(raw=raw, tx_hash=keccak256(raw))
+
+
+def read(raw: bytes) -> Decoded:
+    intent = decode(raw)
+    assert isinstance(intent, SignMint)
+    return Decoded(intent.signer.address, intent.nonce, intent.gas, intent.fees)
+
+
+class Store(MemoryStore):
+    """Reads the attempts where the broadcaster wrote them."""
+
+    ledger: MemoryLedger
+
+    async def attempts(self, tx_hashes: Sequence[bytes]) -> dict[bytes, Attempted]:
+        found = ((tx_hash, self.ledger.transactions.get(tx_hash)) for tx_hash in tx_hashes)
+        return {
+            tx_hash: Attempted(sent.mint_id, sent.at, sent.trace or "")
+            for tx_hash, sent in found
+            if sent is not None and sent.mint_id is not None
+        }
+
+
+@dataclass
+class Line:
+    """All services' handlers over ports in memory, each with a tracer of its own."""
+
+    tracer_of: Callable[[str], Tracer]
+    mints: dict[str, Mint] = field(default_factory=dict)
+    queues: MemoryQueues = field(default_factory=MemoryQueues)
+    ledger: MemoryLedger = field(default_factory=MemoryLedger)
+    traces: list[str] = field(default_factory=list)
+    """Of every message that was handled, in order."""
+
+    def __post_init__(self) -> None:
+        self.ledger.mints = self.mints
+
+    def outbox(self, service: str) -> Any:
+        return carrying(self.queues, self.tracer_of(service))
+
+    async def post(self, **headers: str) -> str:
+        """Ask for a mint over HTTP, and return its id."""
+        stage = Stage(UserPool(), seed=len(self.mints), tracer=self.tracer_of("api"))
+        stage.line = cast("Any", SqsLine(self.outbox("api")))
+        stage.mints.items = self.mints
+        stage.index.collections[CONTRACT] = Collection(
+            collection_id=scoped(CHAIN_ID, CONTRACT),
+            chain_id=CHAIN_ID,
+            contract=CONTRACT,
+            name="Aurora",
+            symbol="AUR",
+            deployed_block=1,
+            next_token_id=1,
+        )
+        async with MemoryClient(stage.app()) as client:
+            answer = await client.request(
+                "POST",
+                "/v1/mints",
+                headers={**stage.headers(), **headers, "Content-Type": "application/json"},
+                body=json.dumps({"metadata": {"name": "n", "image": "https://a.example/n.png"}}).encode(),
+            )
+        assert answer.status == 202, answer.body
+        mint_id: str = answer.json()["mint_id"]
+        return mint_id
+
+    async def consume(
+        self, service: str, queue: Queue, handle: Callable[[AnyMessage], Awaitable[None]]
+    ) -> None:
+        """Run a service's consumer until its queue is empty."""
+        stop = asyncio.Event()
+
+        async def seen(message: AnyMessage) -> None:
+            self.traces.append(message.trace)
+            await handle(message)
+
+        consumer = Consumer(
+            queues=self.queues, queue=queue, handle=seen, wait=1, tracer=self.tracer_of(service)
+        )
+        running = asyncio.create_task(consumer.run(stop))
+        async with asyncio.timeout(5):
+            while self.queues.waiting(queue):  # noqa: ASYNC110 - the queue in memory has no event
+                await asyncio.sleep(0.005)
+        stop.set()
+        await running
+        assert self.queues.dead_letters(queue) == []
+
+    async def build(self) -> None:
+        tables = builder_memory.MemoryTables(counters={CONTRACT: 1}, mints=self.mints)
+        chain = builder_memory.MemoryChain()
+        chain.codes[CONTRACT] = b"\x00"
+        for mint in self.mints.values():
+            chain.balances[mint.sender.address] = 10**18
+        accounts, metrics = builder_memory.MemoryAccounts(tables), BuilderMetrics(CollectorRegistry())
+        reserver = Reserver(
+            accounts=accounts,
+            chain_nonce=chain.transaction_count,
+            sleep=asyncio.sleep,
+            rng=random.Random(1),
+            tracer=self.tracer_of("builder"),
+        )
+
+        async def fees() -> Fees:
+            return Fees(max_fee_per_gas=2 * 10**9, max_priority_fee_per_gas=10**9)
+
+        funds = Funds(
+            treasury=ISSUER,
+            policy=TopUpPolicy(mints=20, max_mints=100, max_value=10**18),
+            accounts=accounts,
+            reserver=reserver,
+            chain=chain,
+            fees=fees,
+            outbox=self.outbox("builder"),
+            metrics=metrics,
+            clock=lambda: 1_795_398_655.0,
+        )
+        preparation = handlers.Preparation(
+            fees=fees,
+            simulator=Simulator(chain, chain_id=CHAIN_ID, clock=lambda: 0.0, margin=20, max_gas=1_000_000),
+            funds=funds,
+            token_ids=TokenIds(builder_memory.MemoryCollections(tables)),
+            metadata=builder_memory.MemoryMetadata(),
+        )
+
+        async def handle(message: AnyMessage) -> None:
+            assert isinstance(message, BuildMint)
+            await handlers.build(
+                message,
+                terms=handlers.Terms(chain_id=CHAIN_ID, voucher_ttl=3600),
+                mints=builder_memory.MemoryMints(tables),
+                preparation=preparation,
+                reserver=reserver,
+                outbox=self.outbox("builder"),
+                metrics=metrics,
+                clock=lambda: 1_795_398_655.0,
+            )
+
+        await self.consume("builder", BUILD, handle)
+
+    async def sign(self) -> None:
+        handle = partial(
+            sign, queues=self.outbox("signer-host"), keys=Keys(), enclave=Enclave(), issuer=ISSUER
+        )
+        await self.consume("signer-host", SIGN, handle)
+
+    async def broadcast(self) -> None:
+        node, caps = MemoryNode(read), FeeCaps(10**11, 10**10)
+
+        async def handle(message: AnyMessage) -> None:
+            assert isinstance(message, Broadcast)
+            outbox = self.outbox("broadcaster")
+            await broadcast(message, ledger=self.ledger, chain=node, outbox=outbox, caps=caps, now=5_000)
+
+        await self.consume("broadcaster", BROADCAST, handle)
+
+    async def index(self) -> None:
+        chain, store = MemoryChain(), Store(mint_table=self.mints)
+        store.ledger = self.ledger
+        indexer = Indexer(
+            chain=chain,
+            store=store,
+            collections=MemoryCollections({CONTRACT: 1}),
+            chain_id=CHAIN_ID,
+            writer="one",
+            takeover_after=10.0,
+            widest=10,
+            whole=10,
+            metrics=IndexerMetrics(CollectorRegistry()),
+            tracer=self.tracer_of("indexer"),
+            clock=lambda: 0.0,
+            now=lambda: 9_000,
+            rng=random.Random(1),
+        )
+        chain.mine()
+        await settle(indexer)
+        chain.mine(
+            [
+                Sent(tx_hash, CONTRACT, (Move(CONTRACT, number, None, WALLET, bytes(32)),))
+                for number, tx_hash in enumerate(self.ledger.transactions)
+            ]
+        )
+        await settle(indexer)
+
+
+async def settle(indexer: Indexer) -> None:
+    while await indexer.poll():
+        pass
+
+
+@pytest.fixture
+def exporter() -> InMemorySpanExporter:
+    return InMemorySpanExporter()
+
+
+@pytest.fixture
+def line(exporter: InMemorySpanExporter) -> Line:
+    tracers: dict[str, Tracer] = {}
+
+    def tracer_of(service: str) -> Tracer:
+        if service not in tracers:
+            provider = TracerProvider(resource=Resource({SERVICE_NAME: service}), shutdown_on_exit=False)
+            provider.add_span_processor(SimpleSpanProcessor(exporter))
+            tracers[service] = OtelTracer(provider)
+        return tracers[service]
+
+    return Line(tracer_of)
+
+
+async def mint(line: Line, *headers: str) -> None:
+    for header in headers or ("",):
+        await line.post(**({"traceparent": header} if header else {}))
+    await line.build()
+    await line.sign()
+    await line.broadcast()
+    await line.index()
+    assert {mint.status for mint in line.mints.values()} == {MintStatus.MINED}
+
+
+def told(span: ReadableSpan) -> tuple[str, str]:
+    return str(span.resource.attributes[SERVICE_NAME]), span.name
+
+
+async def test_trace__when_a_mint_goes_from_post_to_block__is_one_chain_through_every_service(
+    line: Line, exporter: InMemorySpanExporter
+) -> None:
+    await mint(line, CLIENT)
+    (mint_id,) = line.mints
+    own = [
+        span
+        for span in exporter.get_finished_spans()
+        if span.context is not None and f"{span.context.trace_id:032x}" == CLIENT_TRACE
+    ]
+    assert [told(span) for span in own] == [
+        ("api", "POST /v1/mints"),
+        ("builder", "process build"),
+        ("signer-host", "process sign"),
+        ("broadcaster", "process broadcast"),
+        ("indexer", "mined"),
+    ]
+    parents = [span.parent.span_id if span.parent else None for span in own]
+    ids = [span.context.span_id for span in own if span.context is not None]
+    assert parents[0] == int("00f067aa0ba902b7", 16)
+    assert parents[1:] == ids[:-1]
+    assert [span.attributes["mintline.mint_id"] for span in own[1:] if span.attributes] == [mint_id] * 4
+
+
+async def test_trace__when_work_is_done_for_many__links_to_each_of_them(
+    line: Line, exporter: InMemorySpanExporter
+) -> None:
+    traces = [f"{number:032x}" for number in (1, 2, 3)]
+    await mint(line, *(f"00-{trace}-00f067aa0ba902b7-01" for trace in traces))
+    spans = exporter.get_finished_spans()
+    (block,) = [span for span in spans if span.name == "index block"]
+    assert sorted(f"{link.context.trace_id:032x}" for link in block.links) == traces
+    reservations = [span for span in spans if span.name == "reserve nonces"]
+    linked = [f"{link.context.trace_id:032x}" for span in reservations for link in span.links]
+    assert sorted(linked) == traces
+    mined = [span for span in spans if span.name == "mined"]
+    assert len(mined) == 3
+    assert block.context is not None
+    assert {link.context.span_id for span in mined for link in span.links} == {block.context.span_id}
+
+
+async def test_trace__when_tracing_is_off__still_carries_the_clients_trace_on_every_message(
+    exporter: InMemorySpanExporter,
+) -> None:
+    line = Line(lambda _: OFF)
+    await mint(line, CLIENT)
+    assert [trace.split("-")[1] for trace in line.traces] == [CLIENT_TRACE] * 3
+    assert len(set(line.traces)) == 1
+    assert exporter.get_finished_spans() == ()
