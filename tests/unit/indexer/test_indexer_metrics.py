@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
 
 from mintline.states import MintStatus
 from mintline_indexer.indexer import Indexer
@@ -55,6 +56,20 @@ async def test_stages__when_a_mint_is_mined_and_final__time_each_from_the_one_be
     assert seconds("mined") == 3.0
     assert seconds("finalized") == 6.0
     assert registry.get_sample_value("mintline_mints_total", {"status": "finalized"}) == 1
+
+
+async def test_reorgs__when_blocks_are_read_again_for_a_new_contract__are_not_counted(rig: Rig) -> None:
+    indexer, registry = counted(rig)
+    with capture_logs() as logs:
+        for _ in range(3):
+            rig.chain.mine()
+            await until_idle(indexer)
+        rig.collections.deployed["0x" + "4" * 40] = rig.chain.mined[-1].block.number - 1
+        rig.time += 10
+        rig.chain.mine()
+        await until_idle(indexer)
+    assert [entry for entry in logs if entry["event"] == "blocks_undone"]
+    assert registry.get_sample_value("mintline_indexer_reorg_depth_count") == 0
 
 
 async def test_reopened__when_a_reorg_takes_a_mint_back__counts_it(rig: Rig) -> None:

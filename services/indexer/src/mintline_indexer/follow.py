@@ -108,13 +108,12 @@ class Follower:
         else:
             await self.rewind(self._ledger.head)
 
-    async def rewind(self, ancestor: Ref) -> None:
-        """Undo every block above `ancestor`."""
+    async def rewind(self, ancestor: Ref) -> list[str]:
+        """Undo every block above `ancestor`; return the mints that were mined in them."""
         depth = self._ledger.head.number - ancestor.number
         reopened = await self._ledger.undo_to(ancestor)
-        self._metrics.reorg_depth.observe(depth)
-        self._metrics.reopened.inc(len(reopened))
         log.warning("blocks_undone", depth=depth, ancestor=ancestor.number, mints=len(reopened))
+        return reopened
 
     async def _apply(self, found: Found, *, below_final: bool) -> None:
         # The final block itself gets its row: finality is taken only of a block that we know.
@@ -167,7 +166,12 @@ class Follower:
         return True
 
     async def _reorganize(self, block: Block) -> None:
-        await self.rewind(await self._common_ancestor(block))
+        ancestor = await self._common_ancestor(block)
+        depth = self._ledger.head.number - ancestor.number
+        reopened = await self.rewind(ancestor)
+        # Counted here alone: blocks are also rewound to read them again for a contract that joins.
+        self._metrics.reorg_depth.observe(depth)
+        self._metrics.reopened.inc(len(reopened))
 
     async def _common_ancestor(self, block: Block) -> Ref:
         """Walk back from a block of the new branch until a block of ours, by hash."""
