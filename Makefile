@@ -37,7 +37,7 @@ bench: setup ## Measure the line: make bench N=1000 USERS=50
 	@.venv/bin/python -m mintline_bench --mints $(N) --users $(USERS)
 
 infra: setup ## Synthesize the AWS stacks offline, and check them: types, tests, cfn-lint, cdk-nag
-	@cd infra && UV_PYTHON_DOWNLOADS=never UV_SYSTEM_CERTS=true VIRTUAL_ENV= ../.venv/bin/uv sync --quiet --locked \
+	@cd infra && UV_PYTHON_DOWNLOADS=never UV_SYSTEM_CERTS=true VIRTUAL_ENV= ../.venv/bin/uv sync --quiet \
 		--project . --python ../.venv/bin/python
 	@cd infra && .venv/bin/mypy
 	@cd infra && .venv/bin/pytest

@@ -70,6 +70,7 @@ WRITING = {
     "PartiQLUpdate",
     "PartiQLDelete",
 }
+MACHINERY = ("ssm:", "ssmmessages:", "ec2messages:", "ecr:", "logs:", "s3:")
 SERVICES = sorted(WRITES)
 
 
@@ -133,9 +134,30 @@ def test_role__when_it_uses_queues__then_as_the_line_runs(templates: Templates, 
     assert queues(grants, "sqs:SendMessage") == SENDS[service]
 
 
+def test_signers_role__when_its_instance_is_one__then_it_has_a_session_an_image_and_logs(
+    templates: Templates,
+) -> None:
+    """What an instance needs to be one; the other roles are Fargate's, which has an execution role for it."""
+    found = {grant for grant in granted(templates, "signer") if grant[0].startswith(MACHINERY)}
+
+    assert {resource for action, resource in found if not action.startswith(("ssm", "ec2"))} == {
+        "*",  # ecr:GetAuthorizationToken
+        f"arn:aws:ecr:us-east-1:111122223333:repository/{PREFIX}/signer",
+        f"arn:aws:s3:::{PREFIX}-artifacts/*",
+        f"arn:aws:logs:us-east-1:111122223333:log-group:/{PREFIX}/signer",
+        f"arn:aws:logs:us-east-1:111122223333:log-group:/{PREFIX}/signer:log-stream:*",
+    }
+    assert {action for action, _ in found if action.startswith("s3")} == {"s3:GetObject"}
+    for service in SERVICES:
+        if service != "signer":
+            others = {action for action, _ in granted(templates, service) if action.startswith(MACHINERY)}
+            assert others <= {"s3:GetObject", "s3:ListBucket", "s3:PutObject"}
+
+
 @pytest.mark.parametrize("service", SERVICES)
 def test_role__when_all_else_is_listed__then_it_is_this(templates: Templates, service: str) -> None:
-    rest = {grant for grant in granted(templates, service) if not grant[0].startswith(("dynamodb:", "sqs:"))}
+    covered = ("dynamodb:", "sqs:", *(MACHINERY if service == "signer" else ()))
+    rest = {grant for grant in granted(templates, service) if not grant[0].startswith(covered)}
     assert rest == OTHER[service]
 
 
@@ -145,7 +167,8 @@ def test_role__when_an_action_or_table_is_granted__then_without_wildcards(
 ) -> None:
     for action, resource in granted(templates, service):
         assert "*" not in action
-        assert "*" not in resource or resource.endswith(("/wallets/*", "-metadata/*"))
+        if action.startswith(("dynamodb:", "sqs:", "kms:")):
+            assert "*" not in resource
 
 
 def test_roles__when_all_stacks_are_searched__then_none_is_allowed_to_decrypt(templates: Templates) -> None:

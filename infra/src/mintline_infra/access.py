@@ -31,6 +31,7 @@ from mintline.resources import (
     Table,
 )
 from mintline_infra.deployment import Deployment
+from mintline_infra.nag import acknowledge_finding
 
 GET = ("BatchGetItem",)
 QUERY = ("Query",)
@@ -117,12 +118,43 @@ REACH: Mapping[str, Reach] = {
 }
 
 
+SESSION = (
+    "ssm:UpdateInstanceInformation",
+    "ssmmessages:CreateControlChannel",
+    "ssmmessages:CreateDataChannel",
+    "ssmmessages:OpenControlChannel",
+    "ssmmessages:OpenDataChannel",
+    "ec2messages:AcknowledgeMessage",
+    "ec2messages:DeleteMessage",
+    "ec2messages:FailMessage",
+    "ec2messages:GetEndpoint",
+    "ec2messages:GetMessages",
+    "ec2messages:SendReply",
+)
+"""What Systems Manager's agent asks for: the way in, since there is no SSH."""
+
+
+CHILDREN = (
+    "Wallet secrets and metadata objects come into being one by one; the wildcard stands behind the "
+    "deployment's own prefix or bucket."
+)
+MACHINERY_WILDCARDS = {
+    "*": "ecr:GetAuthorizationToken and the agent's channels name no resource; AWS offers none.",
+    "arn:aws:logs:{0.region}:{0.account}:log-group:/{0.prefix}/signer:log-stream:*": (
+        "One stream a container, in the service's own group."
+    ),
+    "arn:aws:s3:::{0.prefix}-artifacts/*": "Enclave images come one by one, in a bucket of their own.",
+}
+
+
 class AccessStack(cdk.Stack):
     """The services' roles."""
 
     def __init__(self, scope: Construct, name: str, deployment: Deployment, env: cdk.Environment) -> None:
         super().__init__(scope, name, env=env, description="Mintline: one role per service.")
         self.roles = {service: self._role(service, reach, deployment) for service, reach in REACH.items()}
+        for statement in machinery(deployment):
+            self.roles["signer"].add_to_policy(statement)
         for output, role in self.roles.items():
             cdk.CfnOutput(self, f"{output}-role", value=role.role_arn)
         cdk.CfnOutput(
@@ -144,18 +176,11 @@ class AccessStack(cdk.Stack):
             role.add_to_policy(statement)
             for resource in statement.resources:
                 if resource.endswith("/*"):
-                    _acknowledge_children(role, resource)
+                    acknowledge_finding(role, f"IAM5[Resource::{resource}]", CHILDREN)
+        if reach.principal == INSTANCE:
+            for resource, reason in MACHINERY_WILDCARDS.items():
+                acknowledge_finding(role, f"IAM5[Resource::{resource.format(deployment)}]", reason)
         return role
-
-
-def _acknowledge_children(role: iam.Role, resource: str) -> None:
-    cdk.Validations.of(role).acknowledge(
-        cdk.Acknowledgment(
-            id=f"AwsSolutions-IAM5[Resource::{resource}]",
-            reason="Wallet secrets and metadata objects come into being one by one; the wildcard stands "
-            "behind the deployment's own prefix or bucket.",
-        )
-    )
 
 
 def _on_behalf_of(reach: Reach, deployment: Deployment) -> dict[str, dict[str, str]]:
@@ -163,6 +188,23 @@ def _on_behalf_of(reach: Reach, deployment: Deployment) -> dict[str, dict[str, s
     if reach.principal == INSTANCE:
         return {}
     return {"StringEquals": {"aws:SourceAccount": deployment.account}}
+
+
+def machinery(deployment: Deployment) -> list[iam.PolicyStatement]:
+    """Return what a signer's instance needs to be one, besides what the service asks of AWS."""
+    region_account = f"{deployment.region}:{deployment.account}"
+    group = f"arn:aws:logs:{region_account}:log-group:{deployment.log_group_name('signer')}"
+    repository = f"arn:aws:ecr:{region_account}:repository/{deployment.repository_name('signer')}"
+    pull = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+    artifacts = f"arn:aws:s3:::{deployment.artifact_bucket_name()}/*"
+    writing = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    return [
+        iam.PolicyStatement(sid="Session", actions=[*SESSION], resources=["*"]),
+        iam.PolicyStatement(sid="Registry", actions=["ecr:GetAuthorizationToken"], resources=["*"]),
+        iam.PolicyStatement(sid="Image", actions=pull, resources=[repository]),
+        iam.PolicyStatement(sid="EnclaveImage", actions=["s3:GetObject"], resources=[artifacts]),
+        iam.PolicyStatement(sid="Logs", actions=writing, resources=[group, f"{group}:log-stream:*"]),
+    ]
 
 
 def statements(reach: Reach, deployment: Deployment) -> list[iam.PolicyStatement]:

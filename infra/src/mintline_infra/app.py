@@ -2,30 +2,43 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import aws_cdk as cdk
 
 from mintline_infra.access import AccessStack
 from mintline_infra.data import DataStack
 from mintline_infra.deployment import Deployment
+from mintline_infra.identity import IdentityStack
+from mintline_infra.platform import PlatformStack
+from mintline_infra.services import ApiStack, IndexerStack, Surroundings, broadcaster, builder
+from mintline_infra.signer import SignerStack
+from mintline_infra.watch import WatchStack
 
 
-@dataclass(frozen=True, slots=True)
-class Stacks:
-    """All stacks of a deployment."""
-
-    access: AccessStack
-    data: DataStack
-
-
-def build(app: cdk.App, deployment: Deployment) -> Stacks:
+def build(app: cdk.App, deployment: Deployment) -> None:
     """Declare every stack. Looks nothing up: the same deployment gives the same templates anywhere."""
     # Logs are delivered by a bucket policy, not by the access control lists of old.
     app.node.set_context("@aws-cdk/aws-s3:serverAccessLogsUseBucketPolicy", True)  # noqa: FBT003 - a flag
+    app.node.set_context("@aws-cdk/core:validateAgainstDefaultRules", True)  # noqa: FBT003 - a flag
     env = cdk.Environment(account=deployment.account, region=deployment.region)
-    access = AccessStack(app, f"{deployment.prefix}-access", deployment, env)
-    data = DataStack(app, f"{deployment.prefix}-data", deployment, env)
+
+    def named(stack: str) -> str:
+        return f"{deployment.prefix}-{stack}"
+
+    access = AccessStack(app, named("access"), deployment, env)
+    data = DataStack(app, named("data"), deployment, env)
     data.add_stack_dependency(access, "a key policy may only name principals that exist")
+    platform = PlatformStack(app, named("platform"), deployment, env, data=data)
+    identity = IdentityStack(app, named("identity"), deployment, env)
+    around = Surroundings(deployment, env, data, platform)
+    api = ApiStack(app, named("api"), around, identity=identity)
+    running: list[cdk.Stack] = [
+        api,
+        builder(app, named("builder"), around),
+        broadcaster(app, named("broadcaster"), around),
+        IndexerStack(app, named("indexer"), around),
+        SignerStack(app, named("signer"), around),
+    ]
+    for stack in running:
+        stack.add_stack_dependency(access, "its tasks take on their role")
+    WatchStack(app, named("watch"), around, api=api)
     cdk.Tags.of(app).add("mintline:deployment", deployment.prefix)
-    return Stacks(access, data)

@@ -17,6 +17,7 @@ from constructs import Construct
 
 from mintline.resources import BUCKETS, KMS_KEYS, QUEUES, TABLES, WALLET_KEY, Bucket, Key, Queue, Table
 from mintline_infra.deployment import Deployment
+from mintline_infra.nag import acknowledge
 from mintline_infra.wallet_key import key_policy
 
 RETAIN = cdk.RemovalPolicy.RETAIN
@@ -50,9 +51,7 @@ class DataStack(cdk.Stack):
     def _queue(self, queue: Queue) -> sqs.Queue:
         dead = self._fifo(f"{queue.name}-dlq", queue.dead_letter_name(self._prefix), queue)
         self.dead_letters[queue] = dead
-        cdk.Validations.of(dead).acknowledge(
-            cdk.Acknowledgment(id="AwsSolutions-SQS3", reason="It is itself a dead-letter queue.")
-        )
+        acknowledge(dead, SQS3="It is itself a dead-letter queue.")
         return self._fifo(
             queue.name,
             queue.queue_name(self._prefix),
@@ -189,12 +188,10 @@ class DataStack(cdk.Stack):
             ),
             removal_policy=RETAIN,
         )
-        cdk.Validations.of(made).acknowledge(
-            cdk.Acknowledgment(
-                id="AwsSolutions-SMG4",
-                reason="Set or replaced by the operator: endpoints are a provider's, and a new cursor secret "
-                "ends every cursor given out.",
-            )
+        acknowledge(
+            made,
+            SMG4="Set or replaced by the operator: endpoints are a provider's, and a new cursor secret ends "
+            "every cursor given out.",
         )
         return made
 
@@ -204,11 +201,9 @@ def _attribute(key: Key) -> dynamodb.Attribute:
 
 
 def _acknowledge_public(distribution: cloudfront.Distribution) -> None:
-    reasons = {
-        "AwsSolutions-CFR1": "Token metadata is read by marketplaces everywhere.",
-        "AwsSolutions-CFR2": "It serves public objects by GET alone; there is no application behind.",
-        "AwsSolutions-CFR4": "CloudFront's own domain name fixes the TLS floor; it rises with a certificate "
-        "of the operator's domain.",
-    }
-    for rule, reason in reasons.items():
-        cdk.Validations.of(distribution).acknowledge(cdk.Acknowledgment(id=rule, reason=reason))
+    acknowledge(
+        distribution,
+        CFR1="Token metadata is read by marketplaces everywhere.",
+        CFR2="It serves public objects by GET alone; there is no application behind.",
+        CFR4="CloudFront's own domain name fixes the TLS floor; it rises with one's own certificate.",
+    )

@@ -78,6 +78,18 @@ class Deployment(BaseModel):
         """Return the ARN of a service's IAM role."""
         return f"arn:aws:iam::{self.account}:role/{self.role_name(service)}"
 
+    def log_group_name(self, service: str) -> str:
+        """Return the name of a service's log group."""
+        return f"/{self.prefix}/{service}"
+
+    def repository_name(self, service: str) -> str:
+        """Return the name of the registry that holds a service's images."""
+        return f"{self.prefix}/{service}"
+
+    def artifact_bucket_name(self) -> str:
+        """Return the name of the bucket that holds the enclave's images."""
+        return f"{self.prefix}-artifacts"
+
     def pcr3(self) -> str:
         """Return the measurement of the signer's instance role: SHA384(0^48 || role ARN).
 

@@ -1,0 +1,144 @@
+"""What a deployment costs a month, from measured requests a mint and AWS's public prices.
+
+`python -m mintline_infra.costs` prints the table of the README; a test holds the two together.
+Prices are those of us-east-1 in US dollars, without free tiers and discounts, as known in mid-2025.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mintline_infra.services import BROADCASTER_RATE, BUILDER_RATE
+from mintline_infra.signer import RATE as SIGNER_RATE
+
+HOURS = 730
+SECONDS = HOURS * 3600
+PEAK = 5
+"""How much busier the busiest hour is than the mean."""
+MINTS_A_WALLET = 20
+"""As in the measured run: 1,000 mints of 50 new users."""
+VOLUMES = (0, 10_000, 1_000_000, 100_000_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What one unit costs in dollars, and on which page AWS says so."""
+
+    dollars: float
+    page: str
+
+
+PRICES = {
+    "SQS FIFO, a request": Price(0.50e-6, "Amazon SQS pricing"),
+    "DynamoDB, a write unit": Price(0.625e-6, "Amazon DynamoDB pricing, on-demand"),
+    "DynamoDB, a read unit": Price(0.125e-6, "Amazon DynamoDB pricing, on-demand"),
+    "S3, a PUT": Price(5.0e-6, "Amazon S3 pricing"),
+    "KMS, a key": Price(1.0, "AWS KMS pricing"),
+    "KMS, an ECC key pair": Price(10.0e-6, "AWS KMS pricing"),
+    "KMS, a Decrypt": Price(3.0e-6, "AWS KMS pricing"),
+    "Secrets Manager, a secret": Price(0.40, "AWS Secrets Manager pricing"),
+    "Secrets Manager, a request": Price(5.0e-6, "AWS Secrets Manager pricing"),
+    "Cognito Essentials, a user above 10,000": Price(0.015, "Amazon Cognito pricing"),
+    "API Gateway HTTP API, a request": Price(1.0e-6, "Amazon API Gateway pricing"),
+    "WAF, a request": Price(0.6e-6, "AWS WAF pricing"),
+    "WAF, an ACL with three rules": Price(8.0, "AWS WAF pricing"),
+    "ALB, an hour with one LCU": Price(0.0305, "Elastic Load Balancing pricing"),
+    "Fargate ARM, a vCPU hour": Price(0.03238, "AWS Fargate pricing"),
+    "Fargate ARM, a GB hour": Price(0.00356, "AWS Fargate pricing"),
+    "EC2 c7g.xlarge, an hour": Price(0.145, "Amazon EC2 on-demand pricing"),
+    "NAT gateway, an hour": Price(0.045, "Amazon VPC pricing"),
+    "Interface endpoint, a zone and hour": Price(0.01, "AWS PrivateLink pricing"),
+    "CloudWatch Logs, a GB": Price(0.50, "Amazon CloudWatch pricing"),
+    "CloudWatch, an alarm": Price(0.10, "Amazon CloudWatch pricing"),
+    "CloudWatch, a metric": Price(0.30, "Amazon CloudWatch pricing"),
+    "CloudWatch, a dashboard": Price(3.0, "Amazon CloudWatch pricing"),
+}
+
+SQS_REQUESTS = 1.38
+"""A mint, measured with `make bench N=1000 USERS=50` on 2026-11-23, as are the next four."""
+S3_PUTS = 1.0
+KEY_PAIRS = SECRETS_MADE = 0.05
+SECRETS_READ = 0.052
+WRITE_UNITS = 26
+"""A mint, from the items' sizes: DynamoDB bills kilobytes written, twice within a transaction."""
+READ_UNITS = 8
+HTTP_REQUESTS = 3
+"""A mint: one POST, two looks at how it stands."""
+LOG_KILOBYTES = 2.5
+
+
+def monthly(mints: int) -> dict[str, float]:
+    """Return what `mints` in one month cost, by the rows of the table, in dollars."""
+    wallets = mints / MINTS_A_WALLET
+    peak = PEAK * mints / SECONDS
+    return {
+        "Network: 2 NAT gateways, 9 endpoints in 2 zones": HOURS
+        * (2 * _price("NAT gateway, an hour") + 18 * _price("Interface endpoint, a zone and hour")),
+        "Signer instances": HOURS * max(2, math.ceil(peak / SIGNER_RATE)) * _price("EC2 c7g.xlarge, an hour"),
+        "Fargate tasks, Spot counted in full": _tasks(peak),
+        "Edge: API Gateway, ALB, WAF": _edge(mints),
+        "Queues": mints * SQS_REQUESTS * _price("SQS FIFO, a request")
+        + 10 * SECONDS / 20 * _price("SQS FIFO, a request"),
+        "Tables": mints
+        * (WRITE_UNITS * _price("DynamoDB, a write unit") + READ_UNITS * _price("DynamoDB, a read unit"))
+        + SECONDS / 12 * 4 * _price("DynamoDB, a write unit"),
+        "Metadata": mints * S3_PUTS * _price("S3, a PUT"),
+        "KMS": _price("KMS, a key")
+        + mints * (KEY_PAIRS * _price("KMS, an ECC key pair") + SECRETS_READ * _price("KMS, a Decrypt")),
+        "Wallets' secrets made this month": wallets * _price("Secrets Manager, a secret")
+        + mints * (SECRETS_MADE + SECRETS_READ) * _price("Secrets Manager, a request"),
+        "Users": max(0.0, wallets - 10_000) * _price("Cognito Essentials, a user above 10,000"),
+        "Logs, alarms, metrics": mints * LOG_KILOBYTES / 1e6 * _price("CloudWatch Logs, a GB")
+        + 20 * _price("CloudWatch, an alarm")
+        + 50 * _price("CloudWatch, a metric")
+        + _price("CloudWatch, a dashboard"),
+    }
+
+
+def table() -> str:
+    """Return the README's table, in dollars a month."""
+    columns = [monthly(mints) for mints in VOLUMES]
+    rows = [
+        "| Mints a month | " + " | ".join(f"{mints:,}" for mints in VOLUMES) + " |",
+        "|---|" + "---:|" * len(VOLUMES),
+    ]
+    rows += [f"| {name} | " + " | ".join(_cell(c[name]) for c in columns) + " |" for name in columns[0]]
+    rows.append("| **Sum** | " + " | ".join(f"**{_cell(sum(c.values()))}**" for c in columns) + " |")
+    return "\n".join(rows)
+
+
+def _price(name: str) -> float:
+    return PRICES[name].dollars
+
+
+def _tasks(peak: float) -> float:
+    """Return the tasks of all services: two of the api and indexer, one and more of the workers."""
+    sizes: Mapping[str, tuple[float, float, int]] = {
+        "api": (0.5, 1.0, max(2, math.ceil(peak / 100))),
+        "builder": (0.5, 1.0, max(1, math.ceil(peak / BUILDER_RATE))),
+        "broadcaster": (0.25, 0.5, max(1, math.ceil(peak / BROADCASTER_RATE))),
+        "indexer": (0.25, 0.5, 2),
+    }
+    return HOURS * sum(
+        count * (cpu * _price("Fargate ARM, a vCPU hour") + memory * _price("Fargate ARM, a GB hour"))
+        for cpu, memory, count in sizes.values()
+    )
+
+
+def _edge(mints: int) -> float:
+    requests = mints * HTTP_REQUESTS
+    return (
+        requests * (_price("API Gateway HTTP API, a request") + _price("WAF, a request"))
+        + HOURS * _price("ALB, an hour with one LCU")
+        + _price("WAF, an ACL with three rules")
+    )
+
+
+def _cell(dollars: float) -> str:
+    return f"{dollars:,.2f}" if dollars < 10 else f"{dollars:,.0f}"
+
+
+if __name__ == "__main__":
+    print(table())  # noqa: T201 - a command's own output

@@ -1,0 +1,67 @@
+"""Who the callers are: the Cognito user pool, its app client, and the group of those who run the platform."""
+
+from __future__ import annotations
+
+import aws_cdk as cdk
+from aws_cdk import aws_cognito as cognito
+from constructs import Construct
+
+from mintline_infra.deployment import Deployment
+from mintline_infra.nag import acknowledge
+
+OPERATORS = "operators"
+
+
+class IdentityStack(cdk.Stack):
+    """The user pool whose access tokens the api takes."""
+
+    def __init__(self, scope: Construct, name: str, deployment: Deployment, env: cdk.Environment) -> None:
+        super().__init__(scope, name, env=env, description="Mintline: users.")
+        self.pool = cognito.UserPool(
+            self,
+            "users",
+            user_pool_name=deployment.prefix,
+            self_sign_up_enabled=False,
+            sign_in_aliases=cognito.SignInAliases(username=True, email=True),
+            mfa=cognito.Mfa.OPTIONAL,
+            mfa_second_factor=cognito.MfaSecondFactor(otp=True, sms=False),
+            account_recovery=cognito.AccountRecovery.EMAIL_ONLY,
+            password_policy=cognito.PasswordPolicy(
+                min_length=12,
+                require_digits=True,
+                require_lowercase=True,
+                require_uppercase=True,
+                require_symbols=True,
+            ),
+            deletion_protection=True,
+            removal_policy=cdk.RemovalPolicy.RETAIN,
+        )
+        acknowledge(
+            self.pool,
+            COG2="Users of a shop's NFTs may choose a second factor; one that is forced belongs to the shop.",
+            COG3="Threat protection needs the Plus plan, 2 cents per active user: the operator's choice.",
+            COG8="Threat protection needs the Plus plan, 2 cents per active user: the operator's choice.",
+        )
+        self.client = self.pool.add_client(
+            "api",
+            user_pool_client_name=f"{deployment.prefix}-api",
+            generate_secret=False,
+            auth_flows=cognito.AuthFlow(user_srp=True),
+            disable_o_auth=True,
+            prevent_user_existence_errors=True,
+            enable_token_revocation=True,
+            access_token_validity=cdk.Duration.hours(1),
+            id_token_validity=cdk.Duration.hours(1),
+            refresh_token_validity=cdk.Duration.days(30),
+        )
+        cognito.UserPoolGroup(
+            self,
+            OPERATORS,
+            user_pool=self.pool,
+            group_name=OPERATORS,
+            precedence=0,
+            description="Those who run the platform. No service reads groups yet.",
+        )
+        self.issuer = f"https://cognito-idp.{deployment.region}.amazonaws.com/{self.pool.user_pool_id}"
+        cdk.CfnOutput(self, "user-pool", value=self.pool.user_pool_id)
+        cdk.CfnOutput(self, "client", value=self.client.user_pool_client_id)

@@ -1,0 +1,164 @@
+"""The stacks of the services that run on Fargate: api, builder, broadcaster, indexer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import aws_cdk as cdk
+from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_elasticloadbalancingv2 as balancing
+from constructs import Construct
+
+from mintline.resources import BROADCAST, BUILD, Queue
+from mintline_infra import edge, fargate
+from mintline_infra.data import DataStack
+from mintline_infra.deployment import Deployment
+from mintline_infra.identity import IdentityStack
+from mintline_infra.platform import PlatformStack
+
+API_PORT = 8080
+PATIENCE = 10
+"""Seconds of work that may wait for each running task before another one is started."""
+BUILDER_RATE = 70.0
+"""Mints a second and task: half of what 3.6 ms of CPU each, measured, allow on half a vCPU."""
+BROADCASTER_RATE = 85.0
+"""The same, at 1.4 ms on a quarter of a vCPU."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What every service's stack is built on."""
+
+    deployment: Deployment
+    env: cdk.Environment
+    data: DataStack
+    platform: PlatformStack
+
+
+def _rpc_urls(around: Surroundings) -> dict[str, ecs.Secret]:
+    return {"MINTLINE_RPC_URLS": ecs.Secret.from_secrets_manager(around.data.rpc_urls)}
+
+
+class ApiStack(cdk.Stack):
+    """The api behind API Gateway, a VPC link, WAF and a balancer; scales on CPU."""
+
+    def __init__(self, scope: Construct, name: str, around: Surroundings, *, identity: IdentityStack) -> None:
+        super().__init__(scope, name, env=around.env, description="Mintline: the api and its edge.")
+        deployment, vpc = around.deployment, around.platform.vpc
+        self.http_api = edge.http_api(self, deployment.prefix)
+        behind = edge.balancer(self, vpc, around.data.logs)
+        self.balancer = behind.balancer
+        edge.open_routes(self, self.http_api, behind, vpc, identity)
+        edge.firewall(self, behind, f"{deployment.prefix}-api")
+        public_url = deployment.public_url or self.http_api.api_endpoint
+        self.service = fargate.service(
+            self,
+            deployment,
+            around.platform,
+            fargate.Task(
+                service="api",
+                cpu=512,
+                memory=1024,
+                port=API_PORT,
+                settings={
+                    "MINTLINE_API_HOST": "0.0.0.0",  # noqa: S104 - only the balancer is let in
+                    "MINTLINE_API_PORT": str(API_PORT),
+                    "MINTLINE_PUBLIC_URL": public_url,
+                    "MINTLINE_CHAIN_ID": str(deployment.chain.chain_id),
+                    "MINTLINE_DEFAULT_COLLECTION": deployment.chain.default_collection,
+                    "MINTLINE_COGNITO_ISSUER": identity.issuer,
+                    "MINTLINE_COGNITO_CLIENT_ID": identity.client.user_pool_client_id,
+                },
+                secrets={
+                    "MINTLINE_CURSOR_SECRET": ecs.Secret.from_secrets_manager(around.data.cursor_secret)
+                },
+            ),
+        )
+        self.targets = behind.listener.add_targets(
+            "tasks",
+            port=API_PORT,
+            protocol=balancing.ApplicationProtocol.HTTP,
+            targets=[self.service],
+            deregistration_delay=cdk.Duration.seconds(20),
+            health_check=balancing.HealthCheck(path="/healthz", interval=cdk.Duration.seconds(10)),
+        )
+        count = self.service.auto_scale_task_count(min_capacity=2, max_capacity=20)
+        count.scale_on_cpu_utilization(
+            "cpu",
+            target_utilization_percent=60,
+            scale_in_cooldown=cdk.Duration.seconds(120),
+            scale_out_cooldown=cdk.Duration.seconds(30),
+        )
+        cdk.CfnOutput(self, "url", value=public_url)
+
+
+class WorkerStack(cdk.Stack):
+    """A service that takes from a queue; scales on the backlog per running task, on Spot but for one task."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        name: str,
+        around: Surroundings,
+        *,
+        task: fargate.Task,
+        queue: Queue,
+        rate: float,
+    ) -> None:
+        super().__init__(scope, name, env=around.env, description=f"Mintline: the {task.service}.")
+        self.service = fargate.service(self, around.deployment, around.platform, task)
+        fargate.scale_on_backlog(
+            self.service,
+            queue_name=queue.queue_name(around.deployment.prefix),
+            cluster=around.deployment.prefix,
+            per_task=rate * PATIENCE,
+            most=20,
+        )
+
+
+class IndexerStack(cdk.Stack):
+    """The indexer: two copies, of which the checkpoint lets one write; the other takes over in 15 seconds."""
+
+    def __init__(self, scope: Construct, name: str, around: Surroundings) -> None:
+        super().__init__(scope, name, env=around.env, description="Mintline: the indexer.")
+        deployment = around.deployment
+        task = fargate.Task(
+            service="indexer",
+            cpu=256,
+            memory=512,
+            settings={"MINTLINE_CHAIN_ID": str(deployment.chain.chain_id)},
+            secrets=_rpc_urls(around),
+            desired=2,
+        )
+        self.service = fargate.service(self, deployment, around.platform, task)
+
+
+def builder(scope: Construct, name: str, around: Surroundings) -> WorkerStack:
+    """Declare the builder."""
+    deployment = around.deployment
+    task = fargate.Task(
+        service="builder",
+        cpu=512,
+        memory=1024,
+        settings={
+            "MINTLINE_CHAIN_ID": str(deployment.chain.chain_id),
+            "MINTLINE_TREASURY": deployment.chain.treasury.model_dump_json(),
+        },
+        secrets=_rpc_urls(around),
+        spot=4,
+    )
+    return WorkerStack(scope, name, around, task=task, queue=BUILD, rate=BUILDER_RATE)
+
+
+def broadcaster(scope: Construct, name: str, around: Surroundings) -> WorkerStack:
+    """Declare the broadcaster."""
+    deployment = around.deployment
+    task = fargate.Task(
+        service="broadcaster",
+        cpu=256,
+        memory=512,
+        settings={"MINTLINE_CHAIN_ID": str(deployment.chain.chain_id)},
+        secrets=_rpc_urls(around),
+        spot=4,
+    )
+    return WorkerStack(scope, name, around, task=task, queue=BROADCAST, rate=BROADCASTER_RATE)

@@ -1,0 +1,190 @@
+"""The signer: instances with enclaves, that no one logs in to and that nothing leads out of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import aws_cdk as cdk
+from aws_cdk import aws_autoscaling as autoscaling
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_ssm as ssm
+from constructs import Construct
+
+from mintline.resources import SIGN
+from mintline_infra.deployment import Deployment
+from mintline_infra.fargate import ADMIN_PORT
+from mintline_infra.platform import PlatformStack
+from mintline_infra.services import PATIENCE, Surroundings
+from mintline_infra.signer_boot import PATH_OF_ROLL, boot
+
+ENCLAVE_CID = 16
+ENCLAVE_PORT = 5000
+KMS_PROXY_PORT = 8000
+RATE = 100
+"""Intents a second and instance: a sixth of what 1.6 ms of CPU each (host and enclave, measured) allow."""
+MOST = 4
+
+
+def host_settings(deployment: Deployment) -> dict[str, str]:
+    """Return what the host process reads; its KMS proxy leads to KMS and nowhere else."""
+    return {
+        "MINTLINE_AWS_REGION": deployment.region,
+        "MINTLINE_RESOURCE_PREFIX": deployment.prefix,
+        "MINTLINE_ADMIN_HOST": "127.0.0.1",
+        "MINTLINE_ADMIN_PORT": str(ADMIN_PORT),
+        "MINTLINE_ISSUER": deployment.chain.issuer.model_dump_json(),
+        "MINTLINE_ENCLAVE_ADDRESS": f"vsock://{ENCLAVE_CID}:{ENCLAVE_PORT}",
+        "MINTLINE_KMS_PROXY_ADDRESS": f"vsock://any:{KMS_PROXY_PORT}",
+        "MINTLINE_KMS_PROXY_TARGET": f"kms.{deployment.region}.amazonaws.com:443",
+    }
+
+
+class SignerStack(cdk.Stack):
+    """An auto-scaling group that pulls from `sign.fifo`; nothing connects to it."""
+
+    def __init__(self, scope: Construct, name: str, around: Surroundings) -> None:
+        super().__init__(scope, name, env=around.env, description="Mintline: the signer.")
+        deployment, platform = around.deployment, around.platform
+        group = ec2.SecurityGroup(
+            self,
+            "group",
+            vpc=platform.vpc,
+            allow_all_outbound=False,
+            description="Mintline: the signer. Nothing in, TLS out to endpoints of AWS.",
+        )
+        group.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(443), "endpoints of AWS")
+        self.group = self._instances(deployment, platform, group)
+        self._scale(deployment)
+        self.document = _roll_document(self, deployment)
+
+    def _instances(
+        self, deployment: Deployment, platform: PlatformStack, group: ec2.SecurityGroup
+    ) -> autoscaling.AutoScalingGroup:
+        template = ec2.LaunchTemplate(
+            self,
+            "template",
+            launch_template_name=f"{deployment.prefix}-signer",
+            # Graviton: its smallest size with cores to spare for an enclave.
+            instance_type=ec2.InstanceType.of(ec2.InstanceClass.C7G, ec2.InstanceSize.XLARGE),
+            machine_image=ec2.MachineImage.latest_amazon_linux2023(cpu_type=ec2.AmazonLinuxCpuType.ARM_64),
+            nitro_enclave_enabled=True,
+            require_imdsv2=True,
+            http_put_response_hop_limit=1,
+            detailed_monitoring=True,
+            role=iam.Role.from_role_arn(self, "role", deployment.role_arn("signer"), mutable=False),
+            security_group=group,
+            block_devices=[
+                ec2.BlockDevice(
+                    device_name="/dev/xvda",
+                    volume=ec2.BlockDeviceVolume.ebs(
+                        20, encrypted=True, volume_type=ec2.EbsDeviceVolumeType.GP3
+                    ),
+                )
+            ],
+            user_data=ec2.UserData.custom(
+                boot(deployment, settings=host_settings(deployment), enclave_cid=ENCLAVE_CID)
+            ),
+        )
+        return autoscaling.AutoScalingGroup(
+            self,
+            "instances",
+            auto_scaling_group_name=f"{deployment.prefix}-signer",
+            vpc=platform.vpc,
+            vpc_subnets=ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED),
+            launch_template=template,
+            min_capacity=2,
+            max_capacity=MOST,
+            group_metrics=[autoscaling.GroupMetrics.all()],
+            update_policy=autoscaling.UpdatePolicy.rolling_update(
+                min_instances_in_service=1, pause_time=cdk.Duration.minutes(5)
+            ),
+            notifications=[
+                autoscaling.NotificationConfiguration(
+                    topic=platform.alarms, scaling_events=autoscaling.ScalingEvents.ALL
+                )
+            ],
+        )
+
+    def _scale(self, deployment: Deployment) -> None:
+        """Keep ten seconds of work waiting for each instance at most."""
+        kinds = autoscaling.CfnScalingPolicy
+
+        def stat(
+            name: str, namespace: str, metric: str, dimensions: Mapping[str, str]
+        ) -> autoscaling.CfnScalingPolicy.TargetTrackingMetricDataQueryProperty:
+            return kinds.TargetTrackingMetricDataQueryProperty(
+                id=name,
+                return_data=False,
+                metric_stat=kinds.TargetTrackingMetricStatProperty(
+                    stat="Average",
+                    metric=kinds.MetricProperty(
+                        namespace=namespace,
+                        metric_name=metric,
+                        dimensions=[
+                            kinds.MetricDimensionProperty(name=key, value=value)
+                            for key, value in dimensions.items()
+                        ],
+                    ),
+                ),
+            )
+
+        autoscaling.CfnScalingPolicy(
+            self,
+            "backlog-per-instance",
+            auto_scaling_group_name=self.group.auto_scaling_group_name,
+            policy_type="TargetTrackingScaling",
+            target_tracking_configuration=kinds.TargetTrackingConfigurationProperty(
+                target_value=RATE * PATIENCE,
+                customized_metric_specification=kinds.CustomizedMetricSpecificationProperty(
+                    metrics=[
+                        stat(
+                            "waiting",
+                            "AWS/SQS",
+                            "ApproximateNumberOfMessagesVisible",
+                            {"QueueName": SIGN.queue_name(deployment.prefix)},
+                        ),
+                        stat(
+                            "running",
+                            "AWS/AutoScaling",
+                            "GroupInServiceInstances",
+                            {"AutoScalingGroupName": f"{deployment.prefix}-signer"},
+                        ),
+                        kinds.TargetTrackingMetricDataQueryProperty(
+                            id="backlog",
+                            expression="waiting / IF(running > 0, running, 1)",
+                            return_data=True,
+                        ),
+                    ]
+                ),
+            ),
+        )
+
+
+def _roll_document(scope: Construct, deployment: Deployment) -> ssm.CfnDocument:
+    """Make the SSM document that puts another enclave image on the instances, if it measures as stated."""
+    return ssm.CfnDocument(
+        scope,
+        "roll-enclave",
+        name=f"{deployment.prefix}-roll-enclave",
+        document_type="Command",
+        update_method="NewVersion",
+        content={
+            "schemaVersion": "2.2",
+            "description": "Replace the enclave's image, if the new one measures as stated.",
+            "parameters": {
+                "image": {"type": "String", "allowedPattern": "^[A-Za-z0-9._/-]{1,512}$"},
+                "pcr0": {"type": "String", "allowedPattern": "^[0-9a-f]{96}$"},
+            },
+            "mainSteps": [
+                {
+                    "action": "aws:runShellScript",
+                    "name": "roll",
+                    "inputs": {
+                        "timeoutSeconds": "300",
+                        "runCommand": [f"{PATH_OF_ROLL} '{{{{ image }}}}' '{{{{ pcr0 }}}}'"],
+                    },
+                }
+            ],
+        },
+    )

@@ -1,0 +1,272 @@
+"""Alarms, notices and one dashboard. What to do about each of them stands in the README's runbook."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import aws_cdk as cdk
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from mintline.resources import QUEUES
+from mintline_infra.services import ApiStack, Surroundings
+
+MINUTE = cdk.Duration.minutes(1)
+FIVE_MINUTES = cdk.Duration.minutes(5)
+OLDEST = 300
+"""Seconds that a message may wait before someone should know."""
+TASKS = ("api", "builder", "broadcaster", "indexer")
+
+
+@dataclass(frozen=True, slots=True)
+class LogAlarm:
+    """An alarm on how often a service logs an event."""
+
+    name: str
+    service: str
+    event: str
+    threshold: int
+    text: str
+    below: bool = False
+    """Rings when the event stays away, rather than when it comes."""
+
+
+LOG_ALARMS = (
+    LogAlarm("treasury-low", "builder", "treasury_low", 1, "The treasury cannot pay for top-ups."),
+    LogAlarm(
+        "indexer-behind", "indexer", "block_indexed", 1, "No block was indexed for five minutes.", below=True
+    ),
+    LogAlarm("indexer-fails", "indexer", "round_failed", 10, "The indexer's rounds fail."),
+    LogAlarm("finality-broken", "indexer", "reorg_past_finality", 1, "A reorg past a final block."),
+    LogAlarm("signing-refused", "signer", "intent_refused", 1, "The enclave's policy refused an intent."),
+    LogAlarm("enclave-unreachable", "signer", "enclave_unreachable", 5, "The host cannot reach its enclave."),
+)
+
+
+class WatchStack(cdk.Stack):
+    """All alarms lead to one topic."""
+
+    def __init__(self, scope: Construct, name: str, around: Surroundings, *, api: ApiStack) -> None:
+        super().__init__(scope, name, env=around.env, description="Mintline: alarms and the dashboard.")
+        self._around = around
+        self._prefix = around.deployment.prefix
+        self._action = actions.SnsAction(around.platform.alarms)
+        self._alarms: list[cloudwatch.Alarm] = []
+        for queue in QUEUES:
+            self._queue_alarms(queue.name)
+        for alarm in LOG_ALARMS:
+            self._log_alarm(alarm)
+        self._edge_alarms(api)
+        self._capacity_alarms()
+        self._notices()
+        self._dashboard(api)
+
+    def _queue_alarms(self, name: str) -> None:
+        data = self._around.data
+        ((queue, made),) = ((queue, made) for queue, made in data.queues.items() if queue.name == name)
+        self._alarm(
+            f"{name}-dead-letters",
+            data.dead_letters[queue].metric_approximate_number_of_messages_visible(
+                period=MINUTE, statistic="Maximum"
+            ),
+            threshold=1,
+            text=f"Messages of {name} were given up.",
+        )
+        self._alarm(
+            f"{name}-oldest-message",
+            made.metric_approximate_age_of_oldest_message(period=MINUTE, statistic="Maximum"),
+            threshold=OLDEST,
+            periods=3,
+            text=f"A message of {name} has waited for more than {OLDEST} seconds.",
+        )
+
+    def _log_alarm(self, alarm: LogAlarm) -> None:
+        counted = logs.MetricFilter(
+            self,
+            f"counts-{alarm.name}",
+            log_group=self._around.platform.logs[alarm.service],
+            filter_pattern=logs.FilterPattern.string_value("$.event", "=", alarm.event),
+            metric_namespace=f"Mintline/{self._prefix}",
+            metric_name=f"{alarm.service}-{alarm.event}",
+            metric_value="1",
+            default_value=0,
+        )
+        less = cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD
+        more = cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD
+        missing = cloudwatch.TreatMissingData
+        self._alarm(
+            alarm.name,
+            counted.metric(period=FIVE_MINUTES, statistic="Sum"),
+            threshold=alarm.threshold,
+            text=alarm.text,
+            comparison=less if alarm.below else more,
+            missing=missing.BREACHING if alarm.below else missing.NOT_BREACHING,
+        )
+
+    def _edge_alarms(self, api: ApiStack) -> None:
+        self._alarm(
+            "api-errors",
+            api.http_api.metric_server_error(period=FIVE_MINUTES, statistic="Sum"),
+            threshold=10,
+            text="The API answers with server errors.",
+        )
+        self._alarm(
+            "api-unhealthy",
+            api.targets.metrics.unhealthy_host_count(period=MINUTE, statistic="Maximum"),
+            threshold=1,
+            periods=5,
+            text="A task of the api fails its health check.",
+        )
+
+    def _capacity_alarms(self) -> None:
+        for service in TASKS:
+            self._alarm(
+                f"{service}-not-running",
+                self._running(service),
+                threshold=1,
+                periods=3,
+                text=f"No task of the {service} runs.",
+                comparison=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
+                missing=cloudwatch.TreatMissingData.BREACHING,
+            )
+        self._alarm(
+            "signer-not-running",
+            self._signers(),
+            threshold=1,
+            periods=3,
+            text="No instance of the signer is in service.",
+            comparison=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
+            missing=cloudwatch.TreatMissingData.BREACHING,
+        )
+
+    def _running(self, service: str) -> cloudwatch.Metric:
+        return cloudwatch.Metric(
+            namespace="ECS/ContainerInsights",
+            metric_name="RunningTaskCount",
+            dimensions_map={"ClusterName": self._prefix, "ServiceName": service},
+            period=MINUTE,
+            statistic="Minimum",
+        )
+
+    def _signers(self) -> cloudwatch.Metric:
+        return cloudwatch.Metric(
+            namespace="AWS/AutoScaling",
+            metric_name="GroupInServiceInstances",
+            dimensions_map={"AutoScalingGroupName": f"{self._prefix}-signer"},
+            period=MINUTE,
+            statistic="Minimum",
+        )
+
+    def _alarm(
+        self,
+        name: str,
+        metric: cloudwatch.IMetric,
+        *,
+        threshold: float,
+        text: str,
+        periods: int = 1,
+        comparison: cloudwatch.ComparisonOperator = (
+            cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD
+        ),
+        missing: cloudwatch.TreatMissingData = cloudwatch.TreatMissingData.NOT_BREACHING,
+    ) -> None:
+        made = cloudwatch.Alarm(
+            self,
+            name,
+            alarm_name=f"{self._prefix}-{name}",
+            alarm_description=f"{text} Runbook: infra/README.md, {name}.",
+            metric=metric,
+            threshold=threshold,
+            evaluation_periods=periods,
+            datapoints_to_alarm=periods,
+            comparison_operator=comparison,
+            treat_missing_data=missing,
+        )
+        made.add_alarm_action(self._action)
+        made.add_ok_action(self._action)
+        self._alarms.append(made)
+
+    def _notices(self) -> None:
+        """Tell of what KMS did with the wallets' key, as CloudTrail records it."""
+        arn = self._around.data.wallet_key.key_arn
+        self._notice(
+            "kms-denied",
+            "KMS refused a request for the wallets' key.",
+            {"errorCode": [{"prefix": "AccessDenied"}], "resources": {"ARN": [arn]}},
+        )
+        self._notice(
+            "decrypt-unattested",
+            "KMS unwrapped a key for a caller that did not attest.",
+            {
+                "eventName": ["Decrypt"],
+                "errorCode": [{"exists": False}],
+                "resources": {"ARN": [arn]},
+                "additionalEventData": {
+                    "recipient": {"attestationDocumentEnclaveImageDigest": [{"exists": False}]}
+                },
+            },
+        )
+        self._notice(
+            "key-policy-changed",
+            "The policy of the wallets' key, or the key itself, was changed.",
+            {
+                "eventName": ["PutKeyPolicy", "ScheduleKeyDeletion", "DisableKey", "CreateGrant"],
+                "resources": {"ARN": [arn]},
+            },
+        )
+
+    def _notice(self, name: str, text: str, detail: dict[str, object]) -> None:
+        rule = events.Rule(
+            self,
+            name,
+            rule_name=f"{self._prefix}-{name}",
+            description=f"{text} Runbook: infra/README.md, {name}.",
+            event_pattern=events.EventPattern(
+                source=["aws.kms"],
+                detail_type=["AWS API Call via CloudTrail"],
+                detail={"eventSource": ["kms.amazonaws.com"], **detail},
+            ),
+            targets=[targets.SnsTopic(self._around.platform.alarms)],
+        )
+        made = rule.node.default_child
+        assert isinstance(made, events.CfnRule)
+        # Decrypt reads: rules see reading calls only when they ask for them.
+        made.state = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
+
+    def _dashboard(self, api: ApiStack) -> None:
+        data = self._around.data
+        depth = [q.metric_approximate_number_of_messages_visible(period=MINUTE) for q in data.queues.values()]
+        age = [q.metric_approximate_age_of_oldest_message(period=MINUTE) for q in data.queues.values()]
+        dead = [
+            q.metric_approximate_number_of_messages_visible(period=MINUTE) for q in data.dead_letters.values()
+        ]
+        cloudwatch.Dashboard(
+            self,
+            "dashboard",
+            dashboard_name=self._prefix,
+            widgets=[
+                [cloudwatch.AlarmStatusWidget(title="Alarms", alarms=self._alarms, width=24, height=4)],
+                [
+                    cloudwatch.GraphWidget(title="Waiting", left=depth),
+                    cloudwatch.GraphWidget(title="Oldest message, seconds", left=age),
+                    cloudwatch.GraphWidget(title="Given up", left=dead),
+                ],
+                [
+                    cloudwatch.GraphWidget(title="Requests", left=[api.http_api.metric_count(period=MINUTE)]),
+                    cloudwatch.GraphWidget(
+                        title="Latency, ms",
+                        left=[
+                            api.http_api.metric_latency(period=MINUTE, statistic=statistic)
+                            for statistic in ("p50", "p99")
+                        ],
+                    ),
+                    cloudwatch.GraphWidget(
+                        title="Running", left=[*(self._running(name) for name in TASKS), self._signers()]
+                    ),
+                ],
+            ],
+        )

@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+from mintline_infra.costs import MINTS_A_WALLET, PRICES, monthly, table
+from synthesis import ROOT
+
+README = (ROOT / "infra/README.md").read_text()
+
+
+def test_cost_table__when_read_in_the_readme__then_it_is_what_the_figures_give() -> None:
+    assert table() in README
+
+
+def test_prices__when_read_in_the_readme__then_each_stands_there_with_its_page() -> None:
+    for name, price in PRICES.items():
+        assert f"| {name} | {price.dollars:.10f}".rstrip("0").rstrip(".") in README
+        assert price.page in README
+
+
+def test_costs__when_mints_double__then_only_what_mints_cause_grows() -> None:
+    idle, one, two = (monthly(mints) for mints in (0, 1_000_000, 2_000_000))
+
+    assert one["Metadata"] * 2 == two["Metadata"]
+    assert idle["Metadata"] == idle["Users"] == 0
+    assert one["Wallets' secrets made this month"] > 1_000_000 / MINTS_A_WALLET * 0.40
+    network = "Network: 2 NAT gateways, 9 endpoints in 2 zones"
+    assert idle[network] == two[network]

@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from mintline_api.settings import Settings as ApiSettings
+from mintline_broadcaster.settings import BroadcasterSettings
+from mintline_builder.settings import Settings as BuilderSettings
+from mintline_indexer.settings import IndexerSettings
+from mintline_signer.host.settings import HostSettings
+
+from mintline.settings import PREFIX, ServiceSettings, load
+from mintline_infra.deployment import Deployment
+from mintline_infra.signer import host_settings
+from synthesis import Templates, listed, properties, resources
+
+MODELS: dict[str, type[ServiceSettings]] = {
+    "api": ApiSettings,
+    "builder": BuilderSettings,
+    "broadcaster": BroadcasterSettings,
+    "indexer": IndexerSettings,
+}
+SECRETS = {
+    "api": {"MINTLINE_CURSOR_SECRET"},
+    "builder": {"MINTLINE_RPC_URLS"},
+    "broadcaster": {"MINTLINE_RPC_URLS"},
+    "indexer": {"MINTLINE_RPC_URLS"},
+}
+SECRET_VALUES = {"MINTLINE_CURSOR_SECRET": "s" * 64, "MINTLINE_RPC_URLS": '["https://node.example"]'}
+SERVICES = sorted(MODELS)
+
+
+def container(templates: Templates, service: str) -> dict[str, Any]:
+    (definition,) = properties(templates[service], "AWS::ECS::TaskDefinition")
+    (found,) = definition["ContainerDefinitions"]
+    made: dict[str, Any] = found
+    return made
+
+
+def environment(templates: Templates, service: str) -> dict[str, str]:
+    """Return a task's variables; what only AWS knows when it deploys stands as a URL."""
+    return {
+        entry["Name"]: entry["Value"] if isinstance(entry["Value"], str) else "https://known-when-deployed"
+        for entry in container(templates, service)["Environment"]
+    }
+
+
+def fields(model: type[ServiceSettings]) -> set[str]:
+    return {f"{PREFIX}{name.upper()}" for name in model.model_fields}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_task__when_its_service_starts__then_it_is_told_all_it_needs_and_nothing_it_does_not_read(
+    templates: Templates, service: str
+) -> None:
+    plain = environment(templates, service)
+    secret = {entry["Name"] for entry in container(templates, service)["Secrets"]}
+
+    assert secret == SECRETS[service]
+    assert set(plain) | secret <= fields(MODELS[service])
+    settings = load(MODELS[service], plain | {name: SECRET_VALUES[name] for name in secret})
+    assert settings.resource_prefix == "acme-mintline"
+
+
+def test_signer__when_its_host_starts__then_it_is_told_all_it_needs_and_its_proxy_leads_to_kms_alone(
+    deployment: Deployment,
+) -> None:
+    told = host_settings(deployment)
+
+    assert set(told) <= fields(HostSettings)
+    settings = load(HostSettings, told)
+    assert isinstance(settings, HostSettings)
+    assert settings.kms_proxy_target == "kms.us-east-1.amazonaws.com:443"
+    assert settings.enclave_access_key_id is None
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_task__when_it_runs__then_on_arm_with_its_own_role_and_nothing_writable(
+    templates: Templates, service: str
+) -> None:
+    (definition,) = properties(templates[service], "AWS::ECS::TaskDefinition")
+    made = container(templates, service)
+
+    assert definition["RuntimePlatform"]["CpuArchitecture"] == "ARM64"
+    assert definition["TaskRoleArn"] == f"arn:aws:iam::111122223333:role/acme-mintline-{service}"
+    assert made["ReadonlyRootFilesystem"] is True
+    assert made["StopTimeout"] == 30
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_execution_role__when_it_reads_secrets__then_only_those_of_its_task(
+    templates: Templates, service: str
+) -> None:
+    allowed = [
+        statement
+        for policy in properties(templates[service], "AWS::IAM::Policy")
+        for statement in policy["PolicyDocument"]["Statement"]
+        if any(action.startswith("secretsmanager:") for action in listed(statement["Action"]))
+    ]
+    used = {str(entry["ValueFrom"]) for entry in container(templates, service)["Secrets"]}
+
+    assert {str(resource) for statement in allowed for resource in listed(statement["Resource"])} == used
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_service__when_a_deployment_fails__then_it_is_rolled_back(templates: Templates, service: str) -> None:
+    (made,) = properties(templates[service], "AWS::ECS::Service")
+
+    assert made["DeploymentConfiguration"]["DeploymentCircuitBreaker"] == {"Enable": True, "Rollback": True}
+    spot = {
+        entry["CapacityProvider"]: (entry.get("Base"), entry["Weight"])
+        for entry in made["CapacityProviderStrategy"]
+    }
+    assert spot["FARGATE"] == (1, 1)
+    assert ("FARGATE_SPOT" in spot) is (service in {"builder", "broadcaster"})
+
+
+@pytest.mark.parametrize(("service", "queue"), [("builder", "build"), ("broadcaster", "broadcast")])
+def test_worker__when_its_queue_grows__then_it_scales_on_the_backlog_of_each_task(
+    templates: Templates, service: str, queue: str
+) -> None:
+    (policy,) = properties(templates[service], "AWS::ApplicationAutoScaling::ScalingPolicy")
+    configuration = policy["TargetTrackingScalingPolicyConfiguration"]
+    metrics = {one["Id"]: one for one in configuration["CustomizedMetricSpecification"]["Metrics"]}
+
+    waiting = metrics["waiting"]["MetricStat"]["Metric"]
+    assert waiting["Dimensions"] == [{"Name": "QueueName", "Value": f"acme-mintline-{queue}.fifo"}]
+    assert metrics["running"]["MetricStat"]["Metric"]["MetricName"] == "RunningTaskCount"
+    assert metrics["backlog"]["Expression"] == "waiting / IF(running > 0, running, 1)"
+    assert [name for name, one in metrics.items() if one["ReturnData"]] == ["backlog"]
+
+
+def test_api__when_it_is_busy__then_it_scales_on_cpu(templates: Templates) -> None:
+    (policy,) = properties(templates["api"], "AWS::ApplicationAutoScaling::ScalingPolicy")
+
+    configuration = policy["TargetTrackingScalingPolicyConfiguration"]
+    metric = configuration["PredefinedMetricSpecification"]["PredefinedMetricType"]
+    assert metric == "ECSServiceAverageCPUUtilization"
+
+
+def test_indexer__when_deployed__then_two_copies_run_unnamed_and_do_not_scale(templates: Templates) -> None:
+    (made,) = properties(templates["indexer"], "AWS::ECS::Service")
+
+    assert made["DesiredCount"] == 2
+    # A name shared by both would have each take the other for itself.
+    assert "MINTLINE_INSTANCE" not in environment(templates, "indexer")
+    assert not resources(templates["indexer"], "AWS::ApplicationAutoScaling::ScalableTarget")

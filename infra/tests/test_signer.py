@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from mintline_infra.deployment import Deployment
+from mintline_infra.signer import ENCLAVE_CID, host_settings
+from mintline_infra.signer_boot import PATH_OF_ROLL, boot
+from synthesis import Templates, properties, resources
+
+GOOD, OTHER = "ab" * 48, "cd" * 48
+
+
+def script(deployment: Deployment) -> str:
+    return boot(deployment, settings=host_settings(deployment), enclave_cid=ENCLAVE_CID)
+
+
+def test_instances__when_launched__then_with_enclaves_imdsv2_and_no_way_in(templates: Templates) -> None:
+    template = templates["signer"]
+    (launch,) = properties(template, "AWS::EC2::LaunchTemplate")
+    data = launch["LaunchTemplateData"]
+
+    assert data["EnclaveOptions"] == {"Enabled": True}
+    assert data["MetadataOptions"] == {"HttpTokens": "required", "HttpPutResponseHopLimit": 1}
+    assert "KeyName" not in data
+    assert data["BlockDeviceMappings"][0]["Ebs"]["Encrypted"] is True
+    (group,) = properties(template, "AWS::EC2::SecurityGroup")
+    assert "SecurityGroupIngress" not in group
+    assert not resources(template, "AWS::EC2::SecurityGroupIngress")
+    assert [(rule["FromPort"], rule["ToPort"]) for rule in group["SecurityGroupEgress"]] == [(443, 443)]
+
+
+def test_instances__when_they_look_for_a_way_out__then_their_subnets_have_no_route(
+    templates: Templates,
+) -> None:
+    template = templates["platform"]
+    tables = {
+        name for name in resources(template, "AWS::EC2::RouteTable") if name.startswith("vpcsignerSubnet")
+    }
+    routed = {route["RouteTableId"]["Ref"] for route in properties(template, "AWS::EC2::Route")}
+
+    assert len(tables) == 2
+    assert not tables & routed
+
+
+def test_boot__when_written__then_bash_reads_it_and_nothing_is_left_open(deployment: Deployment) -> None:
+    text = script(deployment)
+    done = subprocess.run(["bash", "-n"], input=text, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "@" not in text.replace("${", "")
+    assert "--debug-mode" not in text
+    assert "--enclave-cid 16" in text
+
+
+@pytest.mark.parametrize(("stated", "rolled"), [(GOOD, True), (OTHER, False), (None, True)])
+def test_roll__when_an_image_measures_otherwise_than_stated__then_the_old_one_stays(
+    deployment: Deployment,
+    tmp_path: Path,
+    stated: str | None,
+    rolled: bool,  # noqa: FBT001 - the table's last column
+) -> None:
+    _, _, rest = script(deployment).partition(f"cat > {PATH_OF_ROLL} <<'END'\n")
+    text = rest.split("\nEND\n", 1)[0].replace("/opt/mintline", str(tmp_path))
+    command(tmp_path, "aws", 'echo new > "${@: -1}"; echo "$*" >> "$LOG"')
+    command(tmp_path, "nitro-cli", f'echo \'{{"Measurements": {{"PCR0": "{GOOD}"}}}}\'')
+    command(tmp_path, "jq", f"cat > /dev/null; echo {GOOD}")
+    command(tmp_path, "systemctl", 'echo "$*" >> "$LOG"')
+    image, log = tmp_path / "signer.eif", tmp_path / "log"
+    image.write_text("old\n")
+
+    done = subprocess.run(
+        ["bash", "-c", text, "roll", "signer-0.2.0.eif", *([stated] if stated else [])],
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}", "LOG": str(log)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert "s3://acme-mintline-artifacts/signer-0.2.0.eif" in log.read_text()
+    assert (done.returncode == 0) is rolled
+    assert image.read_text() == ("new\n" if rolled else "old\n")
+    assert ("restart mintline-enclave" in log.read_text()) is rolled
+    assert not list(tmp_path.glob("fetched.*"))
+
+
+def command(folder: Path, name: str, body: str) -> None:
+    path = folder / name
+    path.write_text(f"#!/bin/bash\n{body}\n")
+    path.chmod(0o755)
+
+
+def test_document__when_it_is_given_a_shell_command__then_its_parameters_do_not_match(
+    templates: Templates,
+) -> None:
+    (document,) = properties(templates["signer"], "AWS::SSM::Document")
+
+    parameters = document["Content"]["parameters"]
+    assert parameters["pcr0"]["allowedPattern"] == "^[0-9a-f]{96}$"
+    assert parameters["image"]["allowedPattern"] == "^[A-Za-z0-9._/-]{1,512}$"
+    (step,) = document["Content"]["mainSteps"]
+    assert step["inputs"]["runCommand"] == [f"{PATH_OF_ROLL} '{{{{ image }}}}' '{{{{ pcr0 }}}}'"]

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from mintline_infra.watch import LOG_ALARMS, LogAlarm
+from synthesis import ROOT, Templates, properties
+
+FOLDERS = {"builder": "builder", "indexer": "indexer", "signer": "signer-enclave"}
+RUNBOOK = (ROOT / "infra/README.md").read_text()
+
+
+def names(templates: Templates) -> set[str]:
+    template = templates["watch"]
+    alarms = {alarm["AlarmName"] for alarm in properties(template, "AWS::CloudWatch::Alarm")}
+    rules = {rule["Name"] for rule in properties(template, "AWS::Events::Rule")}
+    return {name.removeprefix("acme-mintline-") for name in alarms | rules}
+
+
+def test_runbook__when_an_alarm_rings__then_it_says_what_to_do(templates: Templates) -> None:
+    described = set(re.findall(r"^\| ((?:`[a-z-]+`(?:, )?)+) \|", RUNBOOK, flags=re.MULTILINE))
+    found = {name for row in described for name in re.findall(r"`([a-z-]+)`", row)}
+
+    assert found >= names(templates)
+
+
+@pytest.mark.parametrize("alarm", LOG_ALARMS, ids=lambda alarm: alarm.name)
+def test_log_alarm__when_it_waits_for_an_event__then_its_service_logs_it(alarm: LogAlarm) -> None:
+    sources = (ROOT / "services" / FOLDERS[alarm.service] / "src").rglob("*.py")
+
+    assert any(f'"{alarm.event}"' in path.read_text() for path in sources)
+
+
+def test_alarms__when_they_ring__then_the_topic_is_told(templates: Templates) -> None:
+    for alarm in properties(templates["watch"], "AWS::CloudWatch::Alarm"):
+        assert len(alarm["AlarmActions"]) == 1
+    for rule in properties(templates["watch"], "AWS::Events::Rule"):
+        assert rule["State"] == "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
+        assert len(rule["Targets"]) == 1
+
+
+def test_decrypt_notice__when_a_key_was_unwrapped_without_attestation__then_it_matches(
+    templates: Templates,
+) -> None:
+    (rule,) = (
+        rule
+        for rule in properties(templates["watch"], "AWS::Events::Rule")
+        if rule["Name"] == "acme-mintline-decrypt-unattested"
+    )
+    detail = rule["EventPattern"]["detail"]
+
+    assert detail["eventName"] == ["Decrypt"]
+    assert detail["errorCode"] == [{"exists": False}]
+    assert detail["additionalEventData"] == {
+        "recipient": {"attestationDocumentEnclaveImageDigest": [{"exists": False}]}
+    }
