@@ -40,6 +40,18 @@ def test_alarms__when_they_ring__then_the_topic_is_told(templates: Templates) ->
         assert len(rule["Targets"]) == 1
 
 
+def test_topic__when_told_of_something__then_alarms_and_notices_may_publish(templates: Templates) -> None:
+    # The notices' rules name the topic across stacks, so their statement stands in the topic's own.
+    (policy,) = properties(templates["platform"], "AWS::SNS::TopicPolicy")
+    allowed = {
+        statement["Principal"]["Service"]
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Allow" and statement["Action"] == "sns:Publish"
+    }
+
+    assert allowed == {"cloudwatch.amazonaws.com", "events.amazonaws.com"}
+
+
 def test_decrypt_notice__when_a_key_was_unwrapped_without_attestation__then_it_matches(
     templates: Templates,
 ) -> None:

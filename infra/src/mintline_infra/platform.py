@@ -6,6 +6,7 @@ import aws_cdk as cdk
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sns as sns
@@ -76,9 +77,23 @@ class PlatformStack(cdk.Stack):
             server_access_logs_prefix="artifacts/",
             removal_policy=cdk.RemovalPolicy.RETAIN,
         )
-        self.alarms = sns.Topic(self, "alarms", topic_name=f"{deployment.prefix}-alarms", enforce_ssl=True)
+        self.alarms = self._topic(deployment)
+
+    def _topic(self, deployment: Deployment) -> sns.Topic:
+        topic = sns.Topic(self, "alarms", topic_name=f"{deployment.prefix}-alarms", enforce_ssl=True)
+        # A policy of one's own takes the place of the default one, by which alarms may publish.
+        topic.add_to_resource_policy(
+            iam.PolicyStatement(
+                sid="Alarms",
+                actions=["sns:Publish"],
+                principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+                resources=[topic.topic_arn],
+                conditions={"StringEquals": {"aws:SourceAccount": deployment.account}},
+            )
+        )
         if deployment.alarm_email is not None:
-            self.alarms.add_subscription(subscriptions.EmailSubscription(deployment.alarm_email))
+            topic.add_subscription(subscriptions.EmailSubscription(deployment.alarm_email))
+        return topic
 
     def _network(self, deployment: Deployment) -> ec2.Vpc:
         """Make three tiers: NAT in public, services in private, the signer where no route leads out."""
