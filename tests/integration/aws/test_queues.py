@@ -6,7 +6,7 @@ import pytest
 from mintline.aws.queues import Queues, Received
 from mintline.aws.session import AwsCalls
 from mintline.errors import Conflict
-from mintline.messages import BuildMint, decode
+from mintline.messages import BuildMint, decode, mint_id_of
 from mintline.resources import BUILD, SIGN
 
 
@@ -34,7 +34,7 @@ async def test_send__when_many_come_together__shares_requests_and_keeps_each_gro
     received = await drain(queues, 60)
     assert len(received) == 60
     for group in ("g0", "g1", "g2"):
-        numbers = [int(decode(one.body).mint_id) for one in received if one.group == group]  # type: ignore[union-attr] # only BuildMint was sent
+        numbers = [int(mint_id_of(decode(one.body)) or -1) for one in received if one.group == group]
         assert numbers == sorted(numbers)
     assert calls.counts()["sqs", "DeleteMessageBatch"] == 6
     assert (await queues.depth(BUILD)).visible == 0
