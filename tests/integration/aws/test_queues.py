@@ -6,8 +6,10 @@ import pytest
 from mintline.aws.queues import Queues, Received
 from mintline.aws.session import AwsCalls
 from mintline.errors import Conflict
-from mintline.messages import BuildMint, decode, mint_id_of
+from mintline.messages import Broadcast, BuildMint, Fees, KeyRef, SignNoop, decode, mint_id_of
 from mintline.resources import BUILD, SIGN
+
+SENDER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 
 
 async def drain(queues: Queues, count: int) -> list[Received]:
@@ -47,10 +49,15 @@ async def test_send__when_a_dedup_id_repeats__enqueues_once(queues: Queues) -> N
 
 
 async def test_send__when_the_batch_would_be_too_long__splits_it_by_bytes(queues: Queues) -> None:
-    bulky = "x" * 60_000
-    sends = [
-        queues.send(BUILD, BuildMint(mint_id=bulky, trace=str(i)), group="g", dedup=str(i)) for i in range(8)
-    ]
+    intent = SignNoop(
+        signer=KeyRef(address=SENDER, subject="user", chain_id=1, secret_id="secret"),
+        chain_id=1,
+        nonce=0,
+        gas=21_000,
+        fees=Fees(max_fee_per_gas=1, max_priority_fee_per_gas=1),
+    )
+    bulky = Broadcast(intent=intent, raw=bytes(30_000), tx_hash=bytes(32))
+    sends = [queues.send(BUILD, bulky, group="g", dedup=str(i)) for i in range(8)]
     await asyncio.gather(*sends)
     assert (await queues.depth(BUILD)).visible == 8
 
