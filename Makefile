@@ -8,10 +8,10 @@ PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo test lint bench infra clean
+.PHONY: help setup up demo test test-containers lint bench infra clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: ## Install everything the other targets need (they do so themselves)
 	@test -n "$(PYTHON)" || { echo "setup: error: Python 3.11 or newer is needed" >&2; exit 1; }
@@ -25,6 +25,9 @@ demo: setup ## Mint one NFT through the whole line, check it on chain, print it 
 
 test: setup ## Run all tests; says which were skipped and why
 	@.venv/bin/pytest tests -rs
+
+test-containers: setup ## Run the end-to-end tests against containers built from this checkout
+	@.venv/bin/pytest tests/e2e --line containers -rs
 
 lint: setup ## Check style, format, types, package boundaries and the lock
 	@.venv/bin/ruff check .

@@ -1,4 +1,4 @@
-"""The whole line, once a session, as real processes; tests talk to it over HTTP as users do."""
+"""The whole line, once a session, as processes or in containers; tests talk to it over HTTP as users do."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 import pytest
@@ -96,19 +97,20 @@ class User:
         raise AssertionError(f"{mint_id} did not become {sorted(wanted)} in {within} s: {body}")
 
 
-@dataclass(slots=True)
-class Line:
-    """The running line, and what tests may do to it."""
+class Parts(Protocol):
+    """The parts of a running line, by name."""
+
+    async def kill(self, name: str) -> None:
+        """Kill -9 the part and wait until it runs again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Processes:
+    """The parts of a line of local processes, whose supervisor starts them again."""
 
     folder: StateFolder
-    info: dict[str, Any]
-    session: aiohttp.ClientSession
-    node: Node
-    rpc: Rpc
-    sign_in: Callable[[], Awaitable[User]]
 
-    def pid(self, name: str) -> int | None:
-        """Return the process's pid, or None while it is down."""
+    def _pid(self, name: str) -> int | None:
         running = self.folder.running()
         assert running is not None
         pid: int | None = running["pids"].get(name)
@@ -116,37 +118,56 @@ class Line:
 
     async def kill(self, name: str) -> None:
         """Kill -9 the process and wait until another one runs in its place."""
-        victim = self.pid(name)
+        victim = self._pid(name)
         assert victim is not None
         os.kill(victim, signal.SIGKILL)
         deadline = time.monotonic() + 30
-        while self.pid(name) in (None, victim):
+        while self._pid(name) in (None, victim):
             assert time.monotonic() < deadline, f"{name} was not restarted"
             await asyncio.sleep(0.1)
 
 
+@dataclass(slots=True)
+class Line:
+    """The running line, and what tests may do to it."""
+
+    info: dict[str, Any]
+    session: aiohttp.ClientSession
+    node: Node
+    rpc: Rpc
+    parts: Parts
+
+    async def sign_in(self) -> User:
+        """Sign in as a new user."""
+        pool = self.info["cognito"]
+        async with cognito_client(self.info) as cognito:
+            (token,) = await sign_in(
+                cognito, user_pool_id=pool["user_pool_id"], client_id=pool["client_id"], count=1
+            )
+        return User(self.session, self.info["api_url"], token)
+
+    async def kill(self, name: str) -> None:
+        """Kill -9 a part and wait until it runs again."""
+        await self.parts.kill(name)
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def line(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Line]:
-    state: Path = tmp_path_factory.mktemp("line")
-    async with running_stack(state, ports="free"):
-        folder = StateFolder(state)
-        info = folder.running()
-        assert info is not None
+async def line(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Line]:
+    async with AsyncExitStack() as stack:
+        parts: Parts
+        if request.config.getoption("--line") == "containers":
+            containers = request.getfixturevalue("containers")
+            parts, info = containers, containers.info
+        else:
+            state: Path = tmp_path_factory.mktemp("line")
+            running = await stack.enter_async_context(running_stack(state, ports="free"))
+            parts, info = Processes(StateFolder(state)), running.info
         rpc = Rpc([info["rpc_url"]])
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(30)) as session:
-
-            async def new_user() -> User:
-                async with cognito_client(info) as cognito:
-                    (token,) = await sign_in(
-                        cognito,
-                        user_pool_id=info["cognito"]["user_pool_id"],
-                        client_id=info["cognito"]["client_id"],
-                        count=1,
-                    )
-                return User(session, info["api_url"], token)
-
-            yield Line(folder, info, session, Node(rpc), rpc, new_user)
-        await rpc.aclose()
+        stack.push_async_callback(rpc.aclose)
+        session = await stack.enter_async_context(aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(30)))
+        yield Line(info, session, Node(rpc), rpc, parts)
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -1,0 +1,278 @@
+"""What the end-to-end tests run against: local processes, or, with `--line containers`, containers.
+
+The containers are those of compose.yaml: the same images, built from this checkout, with the same mounts and
+confinement, on a network of their own, for one session.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import uuid
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from testcontainers.core.container import DockerContainer
+    from testcontainers.core.network import Network
+
+ROOT = Path(__file__).resolve().parents[1]
+LOCAL = "local/docker/Dockerfile"
+SIGNER = "services/signer-enclave/Dockerfile"
+IMAGES = {
+    # The Dockerfile of each image, and its target there.
+    "ministack": (LOCAL, "ministack"),
+    "anvil": (LOCAL, "anvil"),
+    "set-up": (LOCAL, "set-up"),
+    "api": ("services/api/Dockerfile", None),
+    "builder": ("services/builder/Dockerfile", None),
+    "broadcaster": ("services/broadcaster/Dockerfile", None),
+    "indexer": ("services/indexer/Dockerfile", None),
+    "enclave": (f"{SIGNER}.enclave", None),
+    "signer-host": (f"{SIGNER}.host", None),
+}
+MODULES = {
+    "enclave": "mintline_signer.enclave",
+    "signer-host": "mintline_signer.host",
+    "builder": "mintline_builder",
+    "broadcaster": "mintline_broadcaster",
+    "indexer": "mintline_indexer",
+    "api": "mintline_api",
+}
+WITH_SETTINGS = ". /run/settings/environment && export MINTLINE_INSTANCE=$HOSTNAME && exec python -m $0"
+SIGNER_PAIR = ("enclave", "signer-host")
+CONFINED: dict[str, Any] = {
+    "read_only": True,
+    "cap_drop": ["ALL"],
+    "security_opt": ["no-new-privileges:true"],
+}
+SECOND = 10**9
+FRONT_HEALTH = {
+    "test": [
+        *("CMD", "python", "-c"),
+        "import urllib.request; urllib.request.urlopen('http://127.0.0.1:4567/healthz')",
+    ],
+    "interval": SECOND,
+    "timeout": 4 * SECOND,
+    "retries": 20,
+}
+GRACE = 30
+"""Seconds between SIGTERM and SIGKILL, as on Fargate."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--line",
+        choices=("processes", "containers"),
+        default="processes",
+        help="what the end-to-end tests run against",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    containers = config.getoption("--line") == "containers"
+    for item in items:
+        fixtures: list[str] = getattr(item, "fixturenames", [])
+        if not containers and item.get_closest_marker("containers"):
+            item.add_marker(pytest.mark.skip(reason="needs containers: `make test-containers` runs it"))
+        elif containers and item.get_closest_marker("e2e") and "line" not in fixtures:
+            item.add_marker(pytest.mark.skip(reason="starts a line of its own: `make test` runs it"))
+
+
+@dataclass(slots=True)
+class Containers:
+    """A line in containers, and what tests may do to its parts."""
+
+    engine: Any
+    network: Network
+    ends: ExitStack
+    """Removes everything, newest first."""
+    run: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
+    volumes: set[str] = field(default_factory=set)
+    parts: dict[str, DockerContainer] = field(default_factory=dict)
+    info: dict[str, Any] = field(default_factory=dict)
+    """What the set-up says about the line, with addresses that this machine reaches."""
+
+    def build(self, name: str) -> None:
+        """Build an image; the engine's cache makes that short when nothing changed."""
+        from testcontainers.core.image import DockerImage
+
+        dockerfile, target = IMAGES[name]
+        with DockerImage(
+            ROOT, tag=f"mintline-test/{name}", dockerfile_path=dockerfile, target=target, clean_up=False
+        ):
+            pass
+
+    def volume(self, name: str) -> str:
+        """Return this line's volume of that name, made on first use."""
+        full = f"mintline-{self.run}-{name}"
+        if full not in self.volumes:
+            self.ends.callback(self.engine.volumes.create(full).remove, force=True)
+            self.volumes.add(full)
+        return full
+
+    def start(
+        self,
+        part: str,
+        image: str,
+        *,
+        mounts: dict[str, str],
+        ports: dict[int, int] | None = None,
+        **more: Any,
+    ) -> DockerContainer:
+        """Start a container under the part's name; if it has a health check, wait until it is healthy."""
+        from testcontainers.core.container import DockerContainer
+        from testcontainers.core.wait_strategies import HealthcheckWaitStrategy
+
+        container = DockerContainer(f"mintline-test/{image}").with_tmpfs_mount("/tmp")
+        for path, volume in mounts.items():
+            container.with_volume_mapping(self.volume(volume), path, "rw")
+        for inside, outside in (ports or {}).items():
+            container.with_bind_ports(inside, outside)
+        if "network_mode" not in more:
+            container.with_network(self.network).with_network_aliases(part)
+        container.with_command(more.pop("command", None))
+        container.with_kwargs(**CONFINED, **more)
+        if image != "set-up" or "healthcheck" in more:
+            container.waiting_for(HealthcheckWaitStrategy())
+        self.ends.callback(container.stop)
+        self.parts[part] = container.start()
+        return container
+
+    def start_service(
+        self, service: str, *, part: str = "", sockets: str = "sockets", ports: dict[int, int] | None = None
+    ) -> None:
+        """Start a copy of a service, with its settings from their volume, as compose.yaml does."""
+        self.start(
+            part or service,
+            service,
+            mounts={"/run/settings": f"settings-{service}"}
+            | ({"/run/mintline": sockets} if service in SIGNER_PAIR else {}),
+            ports=ports,
+            entrypoint=["sh", "-c", WITH_SETTINGS],
+            command=[MODULES[service]],
+            **({"network_mode": "none"} if service == "enclave" else {}),
+        )
+
+    def logged(self, part: str, event: str) -> bool:
+        """Tell whether the part has logged an event."""
+        return f'"event": "{event}"'.encode() in self._container(part).logs()
+
+    def _container(self, part: str) -> Any:
+        return self.parts[part].get_wrapped_container()
+
+    def _up_again(self, part: str) -> None:
+        from testcontainers.core.wait_strategies import HealthcheckWaitStrategy
+
+        self._container(part).start()
+        HealthcheckWaitStrategy().wait_until_ready(self.parts[part])
+
+    async def kill(self, part: str) -> None:
+        """Kill -9 the part, start it again, and wait until it is healthy."""
+        await asyncio.to_thread(self._container(part).kill)
+        await asyncio.to_thread(self._up_again, part)
+
+    async def restart(self, part: str) -> int:
+        """Stop the part as a deployment does, start it again, and return the exit code of the old one."""
+        container = self._container(part)
+        await asyncio.to_thread(container.stop, timeout=GRACE)
+        code: int = (await asyncio.to_thread(container.wait))["StatusCode"]
+        await asyncio.to_thread(self._up_again, part)
+        return code
+
+    async def pause(self, part: str, seconds: float) -> None:
+        """Freeze the part for a while."""
+        container = self._container(part)
+        await asyncio.to_thread(container.pause)
+        await asyncio.sleep(seconds)
+        await asyncio.to_thread(container.unpause)
+
+    async def cut_off(self, part: str, seconds: float) -> None:
+        """Take the part off the network for a while."""
+        (network,) = await asyncio.to_thread(self.engine.networks.list, names=[self.network.name])
+        container = self._container(part)
+        await asyncio.to_thread(network.disconnect, container)
+        await asyncio.sleep(seconds)
+        await asyncio.to_thread(network.connect, container, aliases=[part])
+
+    async def restart_all(self) -> None:
+        """Stop the services, then the emulators, as `docker compose stop` does; start all of them again."""
+        emulators = ("kms-front", "ministack", "anvil")
+        for parts in (tuple(MODULES), emulators):
+            stops = (asyncio.to_thread(self._container(part).stop, timeout=GRACE) for part in parts)
+            await asyncio.gather(*stops)
+        for parts in (emulators, tuple(MODULES)):
+            await asyncio.gather(*(asyncio.to_thread(self._up_again, part) for part in parts))
+
+    async def double(self) -> None:
+        """Start a second copy of every service, as `builder-2` and so on; the signer's is a second pair."""
+        for service in MODULES:
+            await asyncio.to_thread(self.start_service, service, part=f"{service}-2", sockets="sockets-2")
+
+    async def halve(self) -> None:
+        """Stop the second copies, in order."""
+        for service in MODULES:
+            await asyncio.to_thread(self._container(f"{service}-2").stop, timeout=GRACE)
+
+
+def start_line(line: Containers) -> None:
+    """Start everything, in the order that compose.yaml's conditions make."""
+    from mintline_local.ports import free_ports
+
+    for name in IMAGES:
+        line.build(name)
+    ports = free_ports()
+    line.start("ministack", "ministack", mounts={"/data": "ministack"}, ports={4566: ports.ministack})
+    line.start("anvil", "anvil", mounts={"/data": "anvil"}, ports={8545: ports.anvil})
+    front = line.start(
+        "kms-front", "set-up", mounts={"/data": "set-up"}, command=["kms-front"], healthcheck=FRONT_HEALTH
+    )
+    settings = {f"/settings/{name}": f"settings-{name}" for name in MODULES}
+    set_up = line.start(
+        "set-up",
+        "set-up",
+        mounts={"/data": "set-up", **settings},
+        command=["set-up", "--public-url", ports.url("api")],
+    ).get_wrapped_container()
+    assert set_up.wait()["StatusCode"] == 0, set_up.logs().decode()
+    for name in MODULES:
+        line.start_service(name, ports={8080: ports.api} if name == "api" else None)
+    said = json.loads(front.exec(["cat", "/data/run.json"]).output)
+    line.info = said | {"rpc_url": ports.url("anvil"), "aws_endpoint_url": ports.url("ministack")}
+
+
+def reach_engine() -> Any:
+    """Return a client of the container engine; skips, saying why, where none is reachable."""
+    from testcontainers.core.docker_client import DockerClient
+
+    try:
+        engine = DockerClient().client
+        engine.ping()
+    except Exception as error:  # noqa: BLE001 - the client's errors have no types, and all mean the same here
+        reason = f"no container engine is reachable: {error}"
+    else:
+        return engine
+    with warnings.catch_warnings(action="ignore", category=ResourceWarning):
+        gc.collect()  # the client leaves its socket open when there is no engine at the other end
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def containers() -> Iterator[Containers]:
+    """Run the whole line in containers; skips where no engine is reachable."""
+    from testcontainers.core.network import Network
+
+    engine = reach_engine()
+    with ExitStack() as ends:
+        ends.callback(engine.close)
+        on_loopback = {"options": {"com.docker.network.bridge.host_binding_ipv4": "127.0.0.1"}}
+        line = Containers(engine, ends.enter_context(Network(docker_network_kw=on_loopback)), ends)
+        start_line(line)
+        yield line
