@@ -230,7 +230,9 @@ async def test_fact__when_gas_is_above_the_blocks__then_exceeds_block_gas(chain:
     assert await chain.send(chain.sign(chain.rich, gas=31_000_000)) is SendFact.EXCEEDS_BLOCK_GAS
 
 
-async def test_fact__when_signed_for_another_chain__then_unknown_with_the_nodes_words(chain: Chain) -> None:
+async def test_fact__when_signed_for_another_chain__then_malformed_with_the_nodes_words(
+    chain: Chain,
+) -> None:
     answer = await chain.node.send_raw(chain.sign(chain.rich, chainId=1))
-    assert answer.fact is SendFact.UNKNOWN
+    assert answer.fact is SendFact.MALFORMED
     assert answer.message
