@@ -170,7 +170,7 @@ class DynamoIndex:
         """Return a token that was ever minted."""
         key: Item = {"collection_id": scoped(self._chain_id, contract), "token_key": token_key(token_id)}
         item = await self._dynamo.get(TOKENS, key)
-        return None if item is None else _token(item)
+        return None if item is None else from_item(Token, item)
 
     async def tokens_of(
         self, owner: str, *, contract: str | None, limit: int, after: str | None
@@ -196,7 +196,8 @@ class DynamoIndex:
             start=start,
         )
         return Page(
-            tuple((_text(item, "owned_key"), _token(item)) for item in page.items), more=page.next is not None
+            tuple((_text(item, "owned_key"), from_item(Token, item)) for item in page.items),
+            more=page.next is not None,
         )
 
     async def transfers(
@@ -212,7 +213,7 @@ class DynamoIndex:
             start=None if after is None else {"token_ref": ref, "position": after},
         )
         return Page(
-            tuple((_text(item, "position"), _transfer(item)) for item in page.items),
+            tuple((_text(item, "position"), from_item(Transfer, item)) for item in page.items),
             more=page.next is not None,
         )
 
@@ -252,12 +253,3 @@ def _text(item: Item, name: str) -> str:
     value = item[name]
     assert isinstance(value, str)
     return value
-
-
-def _token(item: Item) -> Token:
-    # An absent attribute is a None: burned, minted elsewhere, or by a contract without our event.
-    return from_item(Token, {"owner": None, "metadata_digest": None, "mint_id": None, **item})
-
-
-def _transfer(item: Item) -> Transfer:
-    return from_item(Transfer, {"sender": None, "recipient": None, **item})

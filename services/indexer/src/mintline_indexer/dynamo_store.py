@@ -54,8 +54,6 @@ if TYPE_CHECKING:
 
 ROWS_PAGE = 50
 _OUTCOME_FIELDS = ("tx_hash", "block_number", "block_hash", "mined_at", "problem")
-_NO_TOKEN: Item = {"owner": None, "metadata_digest": None, "mint_id": None}
-"""What an absent attribute of a token means."""
 
 
 class _PartialItem(Frozen):
@@ -147,7 +145,7 @@ class DynamoStore:
         """Return tokens as they are stored."""
         items = await asyncio.gather(*(self._dynamo.get(TOKENS, self._token_key(key)) for key in keys))
         return {
-            key: None if item is None else from_item(Token, _NO_TOKEN | item)
+            key: None if item is None else from_item(Token, item)
             for key, item in zip(keys, items, strict=True)
         }
 
