@@ -18,7 +18,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from mintline_signer import addresses
 from mintline_signer.enclave.http1 import HttpPool
-from mintline_signer.enclave.kms import KmsUnwrapper, dial, parse_endpoint
+from mintline_signer.enclave.kms import KmsDecrypter, dial, parse_endpoint
+from mintline_signer.enclave.wrapped import WalletUnwrapper
 from mintline_signer.errors import Failed, FailureCode
 from mintline_signer.host.kms_proxy import KmsProxy
 from mintline_signer.protocol import Credentials
@@ -143,9 +144,9 @@ async def unwrap_over_tls(
     endpoint = parse_endpoint(f"https://127.0.0.1:{kms.port}")
     http = HttpPool(dial(addresses.parse(f"unix://{path}"), endpoint), timeout=5)
     stack.push_async_callback(http.aclose)
-    unwrapper = KmsUnwrapper(http, endpoint, key_id="alias/test-wallets", now=lambda: 0.0)
-    unwrapper.use(Credentials.model_validate({"access_key_id": "A", "secret_access_key": "s", "region": "r"}))
-    return await unwrapper.unwrap(player.wrapped)
+    decrypter = KmsDecrypter(http, endpoint, key_id="alias/test-wallets", now=lambda: 0.0)
+    decrypter.use(Credentials.model_validate({"access_key_id": "A", "secret_access_key": "s", "region": "r"}))
+    return await WalletUnwrapper(decrypter).unwrap(player.wrapped)
 
 
 async def test_tls__when_the_certificate_is_trusted__ends_in_the_enclave(

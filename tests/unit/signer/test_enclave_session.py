@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from mintline_signer.connection import FramedConnection, Limits
 from mintline_signer.enclave.http1 import HttpPool
 from mintline_signer.enclave.keys import KeyCache
-from mintline_signer.enclave.kms import KmsUnwrapper, parse_endpoint
+from mintline_signer.enclave.kms import KmsDecrypter, parse_endpoint
 from mintline_signer.enclave.server import Enclave, Server
 from mintline_signer.enclave.signing import sign
 from mintline_signer.errors import FailureCode, RefusalCode
@@ -94,7 +94,7 @@ class Line:
     def __init__(self, cast_: Cast, *, connections: int = 4, in_flight: int = 8) -> None:
         self.unwrapper = GatedUnwrapper()
         self.keys = KeyCache(self.unwrapper, size=10, ttl=60, clock=lambda: 0.0)
-        kms = KmsUnwrapper(
+        kms = KmsDecrypter(
             HttpPool(cast("Any", None)), parse_endpoint("http://kms"), key_id="k", now=lambda: 0.0
         )
         self.enclave = Enclave(policy=cast_.policy(), keys=self.keys, kms=kms, now=lambda: float(cast_.now))

@@ -9,17 +9,16 @@ import asyncio
 import base64
 import json
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from mintline.errors import Unavailable
 from mintline_signer import addresses
 from mintline_signer.enclave.http1 import MAX_HEAD, HttpPool, HttpResponse, Stream
-from mintline_signer.enclave.pkcs8 import secp256k1_scalar
 from mintline_signer.enclave.sigv4 import AwsKey, signed_headers
 from mintline_signer.errors import Failed, FailureCode, RefusalCode, Refused
-from mintline_signer.protocol import Credentials, WrappedKey
+from mintline_signer.protocol import Credentials
 
 _ENDPOINT = re.compile(r"(https?)://([a-z0-9.-]{1,253}(?::[0-9]{1,5})?)/?")
 
@@ -78,8 +77,8 @@ def dial(proxy: addresses.Address, endpoint: KmsEndpoint) -> Callable[[], Awaita
     return connect
 
 
-class KmsUnwrapper:
-    """A KeyUnwrapper that asks KMS to decrypt under one pinned key.
+class KmsDecrypter:
+    """A Decrypter that asks KMS to decrypt under one pinned key.
 
     `key_id` is the key's ARN, id or alias; `now` gives Unix seconds. Without attestation KMS answers with the
     plaintext key: TLS keeps the host from reading it on the way, the credentials do not keep the host from
@@ -111,15 +110,15 @@ class KmsUnwrapper:
             service="kms",
         )
 
-    async def unwrap(self, key: WrappedKey) -> bytearray:
-        """Return the private scalar of a wrapped key; raises Refused or Failed."""
+    async def decrypt(self, ciphertext: bytes, context: Mapping[str, str]) -> bytearray:
+        """Return what `ciphertext` holds, if it was made under `context`; raises Refused or Failed."""
         if self._credentials is None:
             raise Failed(FailureCode.CREDENTIALS_MISSING)
         body = json.dumps(
             {
-                "CiphertextBlob": base64.b64encode(key.wrapped).decode(),
+                "CiphertextBlob": base64.b64encode(ciphertext).decode(),
                 "EncryptionAlgorithm": "SYMMETRIC_DEFAULT",
-                "EncryptionContext": {"sub": key.subject, "chain": str(key.chain_id)},
+                "EncryptionContext": dict(context),
                 "KeyId": self._key_id,
             }
         ).encode()
@@ -136,9 +135,9 @@ class KmsUnwrapper:
             raise Failed(FailureCode.KMS_UNAVAILABLE) from None
         if response.status != 200:
             _raise_fault(response)
-        return secp256k1_scalar(self._plaintext(response))
+        return self._plaintext(response)
 
-    def _plaintext(self, response: HttpResponse) -> bytes:
+    def _plaintext(self, response: HttpResponse) -> bytearray:
         answer = _object(response)
         used, plaintext = answer.get("KeyId"), answer.get("Plaintext")
         if not isinstance(used, str) or not isinstance(plaintext, str):
@@ -146,7 +145,7 @@ class KmsUnwrapper:
         if ":key/" in self._key_id and used != self._key_id:
             raise Refused(RefusalCode.KEY_UNDECRYPTABLE)
         try:
-            return base64.b64decode(plaintext, validate=True)
+            return bytearray(base64.b64decode(plaintext, validate=True))
         except ValueError:
             raise Failed(FailureCode.KMS_UNAVAILABLE) from None
 

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.serialization import load_der_private_key
 from mintline_signer.errors import RefusalCode, Refused
 
 
-def secp256k1_scalar(der: bytes) -> bytearray:
+def secp256k1_scalar(der: bytes | bytearray) -> bytearray:
     """Return the private scalar in 32 bytes, leading zeros included; raises Refused for anything else.
 
     Hazard: the parser and Python's integer keep copies of their own, which are freed but not overwritten.

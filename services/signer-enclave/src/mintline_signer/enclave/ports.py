@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from mintline_signer.protocol import WrappedKey
+
+
+class Decrypter(Protocol):
+    """KMS, as far as the enclave goes: ciphertexts of the one pinned key become plaintexts."""
+
+    async def decrypt(self, ciphertext: bytes, context: Mapping[str, str]) -> bytearray:
+        """Return the plaintext, to be erased by the caller; `context` is the encryption context.
+
+        A key pair's plaintext is PKCS#8 in DER. Raises Refused (`key_undecryptable`) or Failed.
+        """
+        ...
 
 
 class KeyUnwrapper(Protocol):

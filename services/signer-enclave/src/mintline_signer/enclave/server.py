@@ -11,7 +11,7 @@ import structlog
 
 from mintline_signer.connection import FramedConnection, Limits
 from mintline_signer.enclave.keys import KeyCache
-from mintline_signer.enclave.kms import KmsUnwrapper
+from mintline_signer.enclave.kms import KmsDecrypter
 from mintline_signer.enclave.policy import Policy, check
 from mintline_signer.enclave.signing import match_keys, sign
 from mintline_signer.errors import Failed, FailureCode, RefusalCode, Refused
@@ -50,7 +50,7 @@ class Enclave:
 
     policy: Policy
     keys: KeyCache
-    kms: KmsUnwrapper
+    kms: KmsDecrypter
     now: Callable[[], float]
     counts: Counts = field(default_factory=Counts)
 

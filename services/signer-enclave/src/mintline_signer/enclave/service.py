@@ -12,10 +12,11 @@ from mintline_signer import addresses
 from mintline_signer.connection import Limits
 from mintline_signer.enclave.http1 import HttpPool
 from mintline_signer.enclave.keys import KeyCache
-from mintline_signer.enclave.kms import KmsUnwrapper, dial, parse_endpoint
+from mintline_signer.enclave.kms import KmsDecrypter, dial, parse_endpoint
 from mintline_signer.enclave.policy import load_policy
 from mintline_signer.enclave.server import Enclave, Server
 from mintline_signer.enclave.settings import EnclaveSettings
+from mintline_signer.enclave.wrapped import WalletUnwrapper
 
 log = structlog.get_logger()
 
@@ -33,8 +34,13 @@ async def run(settings: EnclaveSettings, stop: asyncio.Event) -> None:
         size=settings.kms_connections,
         timeout=settings.kms_timeout,
     )
-    kms = KmsUnwrapper(http, endpoint, key_id=settings.kms_key_id, now=time.time)
-    keys = KeyCache(kms, size=settings.key_cache_size, ttl=settings.key_cache_ttl, clock=time.monotonic)
+    kms = KmsDecrypter(http, endpoint, key_id=settings.kms_key_id, now=time.time)
+    keys = KeyCache(
+        WalletUnwrapper(kms),
+        size=settings.key_cache_size,
+        ttl=settings.key_cache_ttl,
+        clock=time.monotonic,
+    )
     server = Server(
         Enclave(policy=policy, keys=keys, kms=kms, now=time.time),
         limits=Limits(idle=settings.idle_timeout),

@@ -24,9 +24,10 @@ from pydantic import SecretStr
 from mintline.errors import Unavailable
 from mintline_signer.enclave import sigv4
 from mintline_signer.enclave.http1 import HttpPool, HttpResponse
-from mintline_signer.enclave.kms import KmsUnwrapper, parse_endpoint
+from mintline_signer.enclave.kms import KmsDecrypter, parse_endpoint
 from mintline_signer.enclave.pkcs8 import secp256k1_scalar
 from mintline_signer.enclave.sigv4 import AwsKey, signed_headers
+from mintline_signer.enclave.wrapped import WalletUnwrapper
 from mintline_signer.errors import Failed, FailureCode, RefusalCode, Refused
 from mintline_signer.protocol import Credentials
 
@@ -73,16 +74,20 @@ def decrypted(secret: bytes, key_id: str = KEY_ID) -> FakeHttp:
     return answering(200, {"KeyId": key_id, "Plaintext": plaintext})
 
 
-def unwrapper_over(http: HttpPool, *, key_id: str = KEY_ID, credentials: bool = True) -> KmsUnwrapper:
-    unwrapper = KmsUnwrapper(http, ENDPOINT, key_id=key_id, now=lambda: 1_800_000_000.0)
+def decrypter_over(http: HttpPool, *, key_id: str = KEY_ID, credentials: bool = True) -> KmsDecrypter:
+    decrypter = KmsDecrypter(http, ENDPOINT, key_id=key_id, now=lambda: 1_800_000_000.0)
     if credentials:
-        unwrapper.use(CREDENTIALS)
-    return unwrapper
+        decrypter.use(CREDENTIALS)
+    return decrypter
 
 
-async def test_unwrap__when_kms_decrypts__asks_for_one_key_and_one_context(cast: Cast) -> None:
+async def unwrap(decrypter: KmsDecrypter, cast: Cast) -> bytearray:
+    return await WalletUnwrapper(decrypter).unwrap(cast.user.wrapped)
+
+
+async def test_decrypt__when_kms_decrypts__asks_for_one_key_and_one_context(cast: Cast) -> None:
     http = decrypted(cast.user.secret)
-    assert await unwrapper_over(http).unwrap(cast.user.wrapped) == cast.user.secret
+    assert await unwrap(decrypter_over(http), cast) == cast.user.secret
     ((headers, body),) = http.requests
     assert json.loads(body) == {
         "CiphertextBlob": base64.b64encode(cast.user.wrapped.wrapped).decode(),
@@ -95,29 +100,29 @@ async def test_unwrap__when_kms_decrypts__asks_for_one_key_and_one_context(cast:
     assert headers["host"] == "kms.eu-west-1.amazonaws.com"
 
 
-async def test_unwrap__when_the_key_begins_with_zeros__keeps_them(cast: Cast) -> None:
+async def test_decrypt__when_the_key_begins_with_zeros__keeps_them(cast: Cast) -> None:
     secret = bytes(3) + b"\x09" * 29
-    assert await unwrapper_over(decrypted(secret)).unwrap(cast.user.wrapped) == secret
+    assert await unwrap(decrypter_over(decrypted(secret)), cast) == secret
 
 
-async def test_unwrap__when_there_are_no_credentials__fails(cast: Cast) -> None:
-    unwrapper = unwrapper_over(decrypted(cast.user.secret), credentials=False)
-    assert not unwrapper.ready
+async def test_decrypt__when_there_are_no_credentials__fails(cast: Cast) -> None:
+    decrypter = decrypter_over(decrypted(cast.user.secret), credentials=False)
+    assert not decrypter.ready
     with pytest.raises(Failed) as caught:
-        await unwrapper.unwrap(cast.user.wrapped)
+        await unwrap(decrypter, cast)
     assert caught.value.code is FailureCode.CREDENTIALS_MISSING
 
 
-async def test_unwrap__when_kms_used_another_key_than_the_pinned_one__is_refused(cast: Cast) -> None:
+async def test_decrypt__when_kms_used_another_key_than_the_pinned_one__is_refused(cast: Cast) -> None:
     other = KEY_ID.replace("0e2d", "ffff")
     with pytest.raises(Refused) as caught:
-        await unwrapper_over(decrypted(cast.user.secret, other)).unwrap(cast.user.wrapped)
+        await unwrap(decrypter_over(decrypted(cast.user.secret, other)), cast)
     assert caught.value.code == RefusalCode.KEY_UNDECRYPTABLE
 
 
-async def test_unwrap__when_the_pinned_key_is_an_alias__takes_what_kms_resolved(cast: Cast) -> None:
-    unwrapper = unwrapper_over(decrypted(cast.user.secret), key_id="alias/mintline-wallets")
-    assert await unwrapper.unwrap(cast.user.wrapped) == cast.user.secret
+async def test_decrypt__when_the_pinned_key_is_an_alias__takes_what_kms_resolved(cast: Cast) -> None:
+    decrypter = decrypter_over(decrypted(cast.user.secret), key_id="alias/mintline-wallets")
+    assert await unwrap(decrypter, cast) == cast.user.secret
 
 
 @pytest.mark.parametrize(
@@ -134,12 +139,12 @@ async def test_unwrap__when_the_pinned_key_is_an_alias__takes_what_kms_resolved(
         (400, "NeverHeardOfException", FailureCode.KMS_UNAVAILABLE),
     ],
 )
-async def test_unwrap__when_kms_declines__gives_a_code_and_no_text(
+async def test_decrypt__when_kms_declines__gives_a_code_and_no_text(
     cast: Cast, status: int, kind: str, code: RefusalCode | FailureCode
 ) -> None:
     http = answering(status, {"__type": kind, "message": "secret detail"})
     with pytest.raises((Refused, Failed)) as caught:
-        await unwrapper_over(http).unwrap(cast.user.wrapped)
+        await unwrap(decrypter_over(http), cast)
     assert isinstance(caught.value, Refused | Failed)
     assert caught.value.code == code
     assert "detail" not in str(caught.value)
@@ -157,11 +162,11 @@ async def test_unwrap__when_kms_declines__gives_a_code_and_no_text(
         Unavailable("gone"),
     ],
 )
-async def test_unwrap__when_the_answer_is_no_answer__fails_as_unavailable(
+async def test_decrypt__when_the_answer_is_no_answer__fails_as_unavailable(
     cast: Cast, answer: HttpResponse | Exception
 ) -> None:
     with pytest.raises(Failed) as caught:
-        await unwrapper_over(FakeHttp(answer)).unwrap(cast.user.wrapped)
+        await unwrap(decrypter_over(FakeHttp(answer)), cast)
     assert caught.value.code is FailureCode.KMS_UNAVAILABLE
 
 
@@ -230,3 +235,21 @@ def test_endpoint__when_it_is_a_url__says_whom_to_trust() -> None:
 def test_endpoint__when_it_is_no_url__raises(url: str) -> None:
     with pytest.raises(ValueError, match="expected http"):
         parse_endpoint(url)
+
+
+async def test_decrypt__when_it_is_no_key__gives_the_bytes_as_they_are() -> None:
+    http = answering(200, {"KeyId": KEY_ID, "Plaintext": base64.b64encode(b"\x00any\xff").decode()})
+    assert await decrypter_over(http).decrypt(b"wrapped", {"purpose": "sealing"}) == b"\x00any\xff"
+    ((_, body),) = http.requests
+    assert json.loads(body)["EncryptionContext"] == {"purpose": "sealing"}
+
+
+async def test_wallet_unwrapper__when_it_has_the_scalar__erases_the_plaintext(cast: Cast) -> None:
+    plaintext = bytearray(pkcs8(secp256k1(cast.user.secret)))
+
+    class Remembered:
+        async def decrypt(self, _ciphertext: bytes, _context: Mapping[str, str]) -> bytearray:
+            return plaintext
+
+    assert await WalletUnwrapper(Remembered()).unwrap(cast.user.wrapped) == cast.user.secret
+    assert plaintext == bytes(len(plaintext))
