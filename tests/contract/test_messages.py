@@ -1,6 +1,6 @@
 """Golden files: what a service wrote yesterday, its neighbour must read tomorrow.
 
-A message that changes shape gets a new version and a new file; files are never edited.
+A message that changes shape gets a new file; files are never edited, and the earlier ones can still be read.
 """
 
 from __future__ import annotations
@@ -20,12 +20,14 @@ from mintline.messages import (
     BuildMint,
     Fees,
     FundWallet,
+    IssueVoucher,
     KeyRef,
     SigningRefused,
     SignMint,
     SignNoop,
     SignTopUp,
     Voucher,
+    VoucherIssued,
 )
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -50,7 +52,9 @@ SIGN_MINT = SignMint(
     mint_id=MINT_ID,
     contract=CONTRACT,
     voucher=Voucher(token_id=2**255 + 1, to=WALLET, metadata_digest=bytes(range(32)), deadline=1_900_000_000),
+    authorization=b"\x01" + bytes(range(8)) + b"sealed",
 )
+UNAUTHORIZED = SIGN_MINT.model_copy(update={"authorization": b""})
 SIGN_TOP_UP = SignTopUp(
     trace=TRACE,
     signer=KeyRef(
@@ -76,6 +80,21 @@ SIGN_NOOP = SignNoop(
     attempt=1,
     mint_id=MINT_ID,
 )
+ISSUER = "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC"
+ISSUE_VOUCHER = IssueVoucher(
+    trace=TRACE,
+    signer=KeyRef(
+        address=ISSUER,
+        subject="platform:issuer",
+        chain_id=31337,
+        secret_id=f"mintline/wallets/31337/{ISSUER}",
+    ),
+    chain_id=31337,
+    mint_id=MINT_ID,
+    contract=CONTRACT,
+    voucher=SIGN_MINT.voucher,
+    authorization=SIGN_MINT.authorization,
+)
 MESSAGES: dict[str, AnyMessage] = {
     "build_mint": BuildMint(trace=TRACE, mint_id=MINT_ID),
     "fund_wallet": FundWallet(trace=TRACE, wallet=WALLET, required=10**16),
@@ -83,20 +102,32 @@ MESSAGES: dict[str, AnyMessage] = {
     "sign_top_up": SIGN_TOP_UP,
     "sign_noop": SIGN_NOOP,
     "broadcast": Broadcast(trace=TRACE, intent=SIGN_MINT, raw=b"\x02\xf8\x01", tx_hash=bytes(31) + b"\x01"),
+    "issue_voucher": ISSUE_VOUCHER,
+    "voucher_issued": VoucherIssued(trace=TRACE, intent=ISSUE_VOUCHER, signature=bytes(range(65))),
     "signing_refused": SigningRefused(
         trace=TRACE, intent=SIGN_NOOP, code="policy_fee_cap", reason="the fee is over the policy's cap"
     ),
 }
+EARLIER: dict[str, AnyMessage] = {
+    "sign_mint.v1.json": UNAUTHORIZED,
+    "broadcast.v1.json": Broadcast(
+        trace=TRACE, intent=UNAUTHORIZED, raw=b"\x02\xf8\x01", tx_hash=bytes(31) + b"\x01"
+    ),
+}
+"""What was written before a field was added, and how it is read since."""
+SHAPES = {"sign_mint": "authorized", "broadcast": "authorized"}
+"""The names of the shapes that came after the first."""
 
 
 def golden(name: str) -> Path:
-    return GOLDEN / f"{name}.v{MESSAGES[name].version}.json"
+    shape = f".{SHAPES[name]}" if name in SHAPES else ""
+    return GOLDEN / f"{name}.v{MESSAGES[name].version}{shape}.json"
 
 
 def test_every_message_type__has_a_golden_file() -> None:
     union = get_args(get_args(AnyMessage)[0])
     assert {kind.model_fields["type"].default for kind in union} == set(MESSAGES)
-    assert {path.name for path in GOLDEN.iterdir()} == {golden(name).name for name in MESSAGES}
+    assert {path.name for path in GOLDEN.iterdir()} == {golden(name).name for name in MESSAGES} | set(EARLIER)
 
 
 @pytest.mark.parametrize("name", sorted(MESSAGES))
@@ -110,6 +141,11 @@ def test_message__when_written__is_its_golden_file(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(MESSAGES))
 def test_golden_file__when_read__is_the_message(name: str) -> None:
     assert messages.decode(golden(name).read_bytes()) == MESSAGES[name]
+
+
+@pytest.mark.parametrize("name", sorted(EARLIER))
+def test_golden_file__when_it_has_an_earlier_shape__is_read_all_the_same(name: str) -> None:
+    assert messages.decode((GOLDEN / name).read_bytes()) == EARLIER[name]
 
 
 @pytest.mark.parametrize(
@@ -140,6 +176,7 @@ def test_decode__when_it_is_no_message__refuses(body: str) -> None:
         {"chain_id": 2**64},
         {"attempt": 10_001},
         {"mint_id": "m" * 65},
+        {"authorization": "0x" + "00" * 8193},
         {"voucher": {**SIGN_MINT.voucher.model_dump(mode="json"), "deadline": 2**64}},
     ],
     ids=lambda changes: next(iter(changes)),
@@ -151,4 +188,4 @@ def test_decode__when_a_field_is_beyond_what_the_line_can_carry__refuses(changes
 
 def test_mint_id_of__finds_the_mint_inside_an_envelope() -> None:
     with_mint = {name for name, message in MESSAGES.items() if messages.mint_id_of(message) == MINT_ID}
-    assert with_mint == {"build_mint", "sign_mint", "sign_noop", "broadcast", "signing_refused"}
+    assert with_mint == set(MESSAGES) - {"fund_wallet", "sign_top_up"}

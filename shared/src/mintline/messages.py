@@ -3,10 +3,12 @@
 ::
 
     api ─BuildMint▶ builder ─SignMint│SignTopUp▶ signer ─Broadcast│SigningRefused▶ broadcaster
+                    builder ─IssueVoucher──────▶ signer ─VoucherIssued───────────▶ broadcaster
                     builder ◀─────────────FundWallet──────────────────────────────  broadcaster
                                      signer ◀──────────SignNoop│SignMint (a bump)─  broadcaster
 
-Every message is JSON on a FIFO queue whose message group is the sender's address.
+Every message is JSON on a FIFO queue whose message group is the sender's address, or the mint's id where the
+sender is no key of ours.
 """
 
 from __future__ import annotations
@@ -22,6 +24,9 @@ UINT64_MAX = 2**64 - 1
 
 MintId: TypeAlias = Annotated[str, Field(min_length=1, max_length=64)]
 """Fit to be a key: DynamoDB fails a whole batch of reads for an empty or overlong one."""
+
+Sealed: TypeAlias = Annotated[HexBytes, Field(max_length=8192, repr=False)]
+"""What the api sealed for the enclaves: the proof that the user asked for this. Empty where there is none."""
 
 
 class Frozen(BaseModel):
@@ -86,6 +91,7 @@ class SignMint(Intent):
     mint_id: MintId
     contract: Address
     voucher: Voucher
+    authorization: Sealed = b""
 
 
 class SignTopUp(Intent):
@@ -105,6 +111,24 @@ class SignNoop(Intent):
 
 
 AnyIntent: TypeAlias = Annotated[SignMint | SignTopUp | SignNoop, Field(discriminator="type")]
+"""What becomes a transaction."""
+
+
+class IssueVoucher(Message):
+    """Issue the voucher of a mint that the user's own wallet redeems: a signature, no transaction."""
+
+    type: Literal["issue_voucher"] = "issue_voucher"
+    signer: KeyRef
+    """The issuer."""
+    chain_id: int = Field(gt=0, le=UINT64_MAX)
+    mint_id: MintId
+    contract: Address
+    voucher: Voucher
+    authorization: Sealed = b""
+
+
+AnyRequest: TypeAlias = Annotated[SignMint | SignTopUp | SignNoop | IssueVoucher, Field(discriminator="type")]
+"""What the enclave can be asked to sign."""
 
 
 class BuildMint(Message):
@@ -132,17 +156,33 @@ class Broadcast(Message):
     tx_hash: Bytes32
 
 
+class VoucherIssued(Message):
+    """A voucher's signature by the issuer, r‖s‖v in 65 bytes: what the contract's `redeem` takes."""
+
+    type: Literal["voucher_issued"] = "voucher_issued"
+    intent: IssueVoucher
+    signature: HexBytes = Field(min_length=65, max_length=65)
+
+
 class SigningRefused(Message):
-    """The enclave's policy refused an intent."""
+    """The enclave refused what it was asked for."""
 
     type: Literal["signing_refused"] = "signing_refused"
-    intent: AnyIntent
+    intent: AnyRequest
     code: str
     reason: str
 
 
 AnyMessage: TypeAlias = Annotated[
-    BuildMint | FundWallet | SignMint | SignTopUp | SignNoop | Broadcast | SigningRefused,
+    BuildMint
+    | FundWallet
+    | SignMint
+    | SignTopUp
+    | SignNoop
+    | IssueVoucher
+    | Broadcast
+    | VoucherIssued
+    | SigningRefused,
     Field(discriminator="type"),
 ]
 
@@ -162,9 +202,9 @@ def decode(body: str | bytes) -> AnyMessage:
 def mint_id_of(message: AnyMessage) -> str | None:
     """Return the mint that a message is about, or None for one about a wallet alone."""
     match message:
-        case BuildMint() | SignMint() | SignNoop():
+        case BuildMint() | SignMint() | SignNoop() | IssueVoucher():
             return message.mint_id
-        case Broadcast() | SigningRefused():
+        case Broadcast() | VoucherIssued() | SigningRefused():
             return mint_id_of(message.intent)
         case FundWallet() | SignTopUp():
             return None

@@ -8,7 +8,7 @@ import pytest
 from coincurve import PrivateKey
 
 from mintline.eth import address_of_public_key
-from mintline.messages import Fees, KeyRef, SignMint, SignNoop, SignTopUp, Voucher
+from mintline.messages import Fees, IssueVoucher, KeyRef, SignMint, SignNoop, SignTopUp, Voucher
 from mintline_signer.enclave.curve import SigningKey
 from mintline_signer.enclave.policy import PlatformKey, Policy
 from mintline_signer.protocol import WrappedKey
@@ -68,6 +68,16 @@ class Cast:
                 metadata_digest=bytes(range(32)),
                 deadline=NOW + 3600,
             ),
+        )
+
+    def voucher(self) -> IssueVoucher:
+        mint = self.mint()
+        return IssueVoucher(
+            signer=self.issuer.ref,
+            chain_id=CHAIN_ID,
+            mint_id="mint_2",
+            contract=CONTRACT,
+            voucher=mint.voucher,
         )
 
     def top_up(self) -> SignTopUp:

@@ -13,7 +13,7 @@ from mintline_signer.enclave.http1 import HttpPool
 from mintline_signer.enclave.keys import KeyCache
 from mintline_signer.enclave.kms import KmsDecrypter, parse_endpoint
 from mintline_signer.enclave.server import Enclave, Server
-from mintline_signer.enclave.signing import sign
+from mintline_signer.enclave.signing import issue, sign
 from mintline_signer.errors import FailureCode, RefusalCode
 from mintline_signer.frames import FrameDecoder, frame
 from mintline_signer.protocol import (
@@ -127,13 +127,15 @@ async def test_session__when_keys_have_to_be_unwrapped__answers_each_request_by_
     peer = line.connect()
     noop = Sign(intent=cast.noop(), keys=[cast.user.wrapped])
     peer.connection.data_received(request_frame(1, mint_request(cast)) + request_frame(2, noop))
-    peer.connection.data_received(request_frame(3, Ping()))
+    voucher = Sign(intent=cast.voucher(), keys=[cast.issuer.wrapped])
+    peer.connection.data_received(request_frame(3, Ping()) + request_frame(4, voucher))
     await settle()
     assert peer.responses == {3: Pong(credentials=False)}
     line.unwrapper.gate.set()
     await settle()
     assert peer.responses[1] == sign(cast.mint(), [cast.user.signing_key(), cast.issuer.signing_key()])
     assert isinstance(peer.responses[2], Signed)
+    assert peer.responses[4] == issue(cast.voucher(), cast.issuer.signing_key())
 
 
 async def test_session__when_keys_are_held__answers_within_the_turn_in_one_write(cast: Cast) -> None:

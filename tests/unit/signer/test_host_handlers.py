@@ -8,18 +8,19 @@ import pytest
 
 from mintline.aws.keys import SecretBody
 from mintline.errors import Rejected, Unavailable
-from mintline.messages import Broadcast, BuildMint, KeyRef, Message, SigningRefused
+from mintline.messages import Broadcast, BuildMint, KeyRef, Message, SigningRefused, VoucherIssued
 from mintline.resources import BROADCAST, Queue
 from mintline_signer.errors import Failed, FailureCode, RefusalCode, Refused
 from mintline_signer.host.handlers import dedup_id, intent_of, sign
 from mintline_signer.host.service import handle
 from mintline_signer.host.wrapped_keys import RememberedKeys
-from mintline_signer.protocol import Sign, Signed, WrappedKey
+from mintline_signer.protocol import Issued, Sign, Signed, WrappedKey
 
 if TYPE_CHECKING:
     from tests.unit.signer.conftest import Cast
 
 SIGNED = Signed(raw=b"\x02raw", tx_hash=bytes(range(32)))
+ISSUED = Issued(signature=bytes(range(65)))
 
 
 @dataclass
@@ -36,12 +37,13 @@ class FakeKeys:
 class FakeEnclave:
     error: Exception | None = None
     requests: list[Sign] = field(default_factory=list)
+    answer: Signed | Issued = SIGNED
 
-    async def sign(self, request: Sign) -> Signed:
+    async def sign(self, request: Sign) -> Signed | Issued:
         self.requests.append(request)
         if self.error is not None:
             raise self.error
-        return SIGNED
+        return self.answer
 
 
 @dataclass
@@ -71,6 +73,23 @@ async def test_sign__when_it_is_no_mint__brings_the_signers_key_alone(cast: Cast
     assert [request.keys for request in enclave.requests] == [[cast.treasury.wrapped], [cast.user.wrapped]]
 
 
+async def test_sign__when_it_is_a_voucher__brings_the_issuers_key_and_answers_its_signature(
+    cast: Cast,
+) -> None:
+    enclave, intent = FakeEnclave(answer=ISSUED), cast.voucher().model_copy(update={"trace": "00-ab"})
+    answer = await sign(intent, keys=keys_of(cast), enclave=enclave, issuer=cast.issuer.ref)
+    assert answer == VoucherIssued(intent=intent, signature=ISSUED.signature, trace="00-ab")
+    assert enclave.requests == [Sign(intent=intent, keys=[cast.issuer.wrapped])]
+
+
+@pytest.mark.parametrize("kind", ["mint", "voucher"])
+async def test_sign__when_the_enclave_signs_something_else__leaves_the_message(cast: Cast, kind: str) -> None:
+    intent = cast.mint() if kind == "mint" else cast.voucher()
+    enclave = FakeEnclave(answer=ISSUED if kind == "mint" else SIGNED)
+    with pytest.raises(Unavailable):
+        await sign(intent, keys=keys_of(cast), enclave=enclave, issuer=cast.issuer.ref)
+
+
 async def test_sign__when_the_enclave_refuses__tells_the_broadcaster_why(cast: Cast) -> None:
     enclave = FakeEnclave(Refused(RefusalCode.CONTRACT))
     answer = await sign(cast.mint(), keys=keys_of(cast), enclave=enclave, issuer=cast.issuer.ref)
@@ -95,8 +114,9 @@ async def test_sign__when_the_signers_key_is_missing__rejects(cast: Cast) -> Non
 async def test_sign__when_the_issuers_key_is_missing__waits_for_it(cast: Cast) -> None:
     keys = keys_of(cast)
     del keys.keys[cast.issuer.ref.secret_id]
-    with pytest.raises(Unavailable):
-        await sign(cast.mint(), keys=keys, enclave=FakeEnclave(), issuer=cast.issuer.ref)
+    for intent in (cast.mint(), cast.voucher()):
+        with pytest.raises(Unavailable):
+            await sign(intent, keys=keys, enclave=FakeEnclave(), issuer=cast.issuer.ref)
 
 
 async def test_handle__when_signed__sends_it_in_the_senders_group_under_its_hash(cast: Cast) -> None:
@@ -109,11 +129,21 @@ async def test_handle__when_signed__sends_it_in_the_senders_group_under_its_hash
     assert isinstance(message, Broadcast)
 
 
+async def test_handle__when_a_voucher_is_issued__sends_it_in_the_mints_group(cast: Cast) -> None:
+    queues, enclave = FakeQueues(), FakeEnclave(answer=ISSUED)
+    await handle(cast.voucher(), queues=queues, keys=keys_of(cast), enclave=enclave, issuer=cast.issuer.ref)
+    ((queue, message, group, dedup),) = queues.sent
+    assert (queue, group) == (BROADCAST, "mint_2")
+    assert dedup == f"issued:{ISSUED.signature[:32].hex()}"
+    assert isinstance(message, VoucherIssued)
+
+
 def test_dedup_id__when_refused__names_the_mint_or_the_sender_with_nonce_and_attempt(cast: Cast) -> None:
     def refused(intent: object) -> str:
         return dedup_id(SigningRefused.model_validate({"intent": intent, "code": "c", "reason": "r"}))
 
     assert refused(cast.mint()) == "refused:sign_mint:mint_1:7:0"
+    assert refused(cast.voucher()) == f"refused:issue_voucher:mint_2:{cast.voucher().voucher.deadline}"
     assert refused(cast.noop()) == f"refused:sign_noop:{cast.user.address}:8:0"
     assert refused(cast.top_up()) == f"refused:sign_top_up:{cast.treasury.address}:0:0"
 

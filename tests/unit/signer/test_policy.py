@@ -36,6 +36,11 @@ def voucher(cast: Cast, deadline: int) -> AnyIntent:
     return intent
 
 
+def lone_voucher(cast: Cast, deadline: int) -> Any:
+    request = cast.voucher()
+    return evolve(request, voucher=evolve(request.voucher, deadline=deadline))
+
+
 def signed_by(intent: Any, **changes: Any) -> Any:
     return evolve(intent, signer=evolve(intent.signer, **changes))
 
@@ -54,6 +59,29 @@ RULES: list[tuple[str, RefusalCode, Callable[[Cast], Any]]] = [
     ("a priority above the fee", RefusalCode.PRIORITY_FEE, lambda c: evolve(c.mint(), fees=fees(10, 11))),
     ("a voucher at its deadline", RefusalCode.VOUCHER_EXPIRED, lambda c: voucher(c, c.now)),
     ("a voucher for too long", RefusalCode.VOUCHER_TTL, lambda c: voucher(c, c.now + 3601)),
+    ("a voucher alone at its deadline", RefusalCode.VOUCHER_EXPIRED, lambda c: lone_voucher(c, c.now)),
+    ("a voucher alone for too long", RefusalCode.VOUCHER_TTL, lambda c: lone_voucher(c, c.now + 3601)),
+    (
+        "a voucher alone for another contract",
+        RefusalCode.CONTRACT,
+        lambda c: evolve(c.voucher(), contract=OTHER),
+    ),
+    ("a voucher alone by a user", RefusalCode.SIGNER, lambda c: evolve(c.voucher(), signer=c.user.ref)),
+    (
+        "a voucher alone by the treasury",
+        RefusalCode.SIGNER,
+        lambda c: evolve(c.voucher(), signer=c.treasury.ref),
+    ),
+    (
+        "a voucher alone by another's key in the issuer's name",
+        RefusalCode.SIGNER,
+        lambda c: signed_by(c.voucher(), address=c.user.address),
+    ),
+    (
+        "a voucher alone for another chain",
+        RefusalCode.CHAIN,
+        lambda c: signed_by(evolve(c.voucher(), chain_id=1), chain_id=1),
+    ),
     ("a mint by the treasury", RefusalCode.SIGNER, lambda c: c.mint(c.treasury)),
     ("a mint by the issuer", RefusalCode.ISSUER_TRANSACTS, lambda c: c.mint(c.issuer)),
     ("a no-op by the issuer", RefusalCode.ISSUER_TRANSACTS, lambda c: evolve(c.noop(), signer=c.issuer.ref)),
@@ -120,7 +148,7 @@ def test_policy__when_it_has_a_rule__some_test_here_breaks_it() -> None:
 
 def test_policy__when_every_amount_is_at_its_limit__allows(cast: Cast) -> None:
     treasury_noop = evolve(cast.noop(), signer=cast.treasury.ref)
-    for intent in (cast.mint(), cast.top_up(), cast.noop(), treasury_noop):
+    for intent in (cast.mint(), cast.voucher(), cast.top_up(), cast.noop(), treasury_noop):
         check(cast.policy(), intent, now=cast.now)
 
 

@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mintline.eth import SECP256K1_N, redeem_calldata
-from mintline.messages import AnyIntent, Fees
+from mintline.messages import AnyIntent, AnyRequest, Fees
 from mintline_signer.enclave.curve import SigningKey
-from mintline_signer.enclave.signing import match_keys, sign
+from mintline_signer.enclave.signing import answer, issue, match_keys, sign
 from mintline_signer.errors import Failed, RefusalCode, Refused
 from mintline_signer.protocol import Sign
 
@@ -44,7 +44,7 @@ def reference(intent: AnyIntent, secret: bytes, *, to: str, value: int = 0, data
     )
 
 
-def reference_redemption(cast: Cast, intent: Any) -> bytes:
+def reference_voucher(cast: Cast, intent: Any) -> bytes:
     voucher = intent.voucher
     domain = {
         "name": "Mintline",
@@ -59,12 +59,17 @@ def reference_redemption(cast: Cast, intent: Any) -> bytes:
         "deadline": voucher.deadline,
     }
     issued = Account.from_key(cast.issuer.secret).sign_message(encode_typed_data(domain, VOUCHER, message))
+    return bytes(issued.signature)
+
+
+def reference_redemption(cast: Cast, intent: Any) -> bytes:
+    voucher = intent.voucher
     return redeem_calldata(
         token_id=voucher.token_id,
         to=voucher.to,
         metadata_digest=voucher.metadata_digest,
         deadline=voucher.deadline,
-        signature=bytes(issued.signature),
+        signature=reference_voucher(cast, intent),
     )
 
 
@@ -76,6 +81,18 @@ def test_mint__when_signed__is_what_the_reference_signs(cast: Cast) -> None:
     )
     assert signed.raw == bytes(expected.raw_transaction)
     assert signed.tx_hash == bytes(expected.hash)
+
+
+def test_voucher__when_issued_alone__is_what_the_reference_signs(cast: Cast) -> None:
+    intent = cast.voucher()
+    issued = issue(intent, cast.issuer.signing_key())
+    assert issued.signature == reference_voucher(cast, intent)
+    assert answer(intent, [cast.issuer.signing_key()]) == issued
+
+
+def test_voucher__when_the_key_is_not_the_issuers__fails(cast: Cast) -> None:
+    with pytest.raises(Failed):
+        issue(cast.voucher(), cast.treasury.signing_key())
 
 
 def test_top_up__when_signed__is_what_the_reference_signs(cast: Cast) -> None:
@@ -176,22 +193,32 @@ def test_key__when_shown__hides_its_secret(cast: Cast) -> None:
 
 def test_match_keys__when_they_are_the_signers_and_the_issuers__passes(cast: Cast) -> None:
     match_keys(Sign(intent=cast.mint(), keys=[cast.user.wrapped, cast.issuer.wrapped]), cast.policy())
+    match_keys(Sign(intent=cast.voucher(), keys=[cast.issuer.wrapped]), cast.policy())
     match_keys(Sign(intent=cast.top_up(), keys=[cast.treasury.wrapped]), cast.policy())
     match_keys(Sign(intent=cast.noop(), keys=[cast.user.wrapped]), cast.policy())
 
 
-def _wrong(cast: Cast) -> dict[str, tuple[AnyIntent, list[Player]]]:
+def _wrong(cast: Cast) -> dict[str, tuple[AnyRequest, list[Player]]]:
     return {
         "no issuer": (cast.mint(), [cast.user]),
         "the wrong order": (cast.mint(), [cast.issuer, cast.user]),
         "another issuer": (cast.mint(), [cast.user, cast.treasury]),
+        "two keys for a voucher": (cast.voucher(), [cast.issuer, cast.issuer]),
         "the issuer for a no-op": (cast.noop(), [cast.user, cast.issuer]),
         "another's key": (cast.noop(), [cast.treasury]),
     }
 
 
 @pytest.mark.parametrize(
-    "what", ["no issuer", "the wrong order", "another issuer", "the issuer for a no-op", "another's key"]
+    "what",
+    [
+        "no issuer",
+        "the wrong order",
+        "another issuer",
+        "two keys for a voucher",
+        "the issuer for a no-op",
+        "another's key",
+    ],
 )
 def test_match_keys__when_they_are_others__fails(cast: Cast, what: str) -> None:
     intent, players = _wrong(cast)[what]

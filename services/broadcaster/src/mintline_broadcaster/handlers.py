@@ -55,7 +55,7 @@ async def refuse(
     """
     intent = message.intent
     if not isinstance(intent, SignMint) or intent.attempt > 0:
-        log.error("signing_refused", code=message.code, kind=intent.type, nonce=intent.nonce)
+        log.error("signing_refused", code=message.code, kind=intent.type)
         if isinstance(intent, SignTopUp) and intent.attempt == 0:
             await fill_nonce(intent, caps, outbox=outbox)
         raise Rejected(message.code, message.reason)

@@ -3,7 +3,8 @@
 ::
 
     host ──▶ enclave   {"id": n, "request":  Sign | Credentials | Ping | Stats}
-    host ◀── enclave   {"id": n, "response": Signed | Refusal | Failure | Accepted | Pong | Statistics}
+    host ◀── enclave   {"id": n, "response": Signed | Issued | Refusal | Failure
+                                             | Accepted | Pong | Statistics}
 
 Requests are pipelined: answers come in any order and carry the request's id. Integers beyond 64 bits are
 decimal strings, as in the messages' JSON.
@@ -16,7 +17,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import BeforeValidator, Field, SecretStr, TypeAdapter, ValidationError
 
 from mintline.fields import Address
-from mintline.messages import AnyIntent, Frozen
+from mintline.messages import AnyRequest, Frozen
 from mintline_signer.errors import BrokenFrame, FailureCode, RefusalCode
 from mintline_signer.frames import decode, frame
 
@@ -36,7 +37,7 @@ class Sign(Frozen):
     """Sign what the intent means, with exactly the keys that it takes."""
 
     type: Literal["sign"] = "sign"
-    intent: AnyIntent
+    intent: AnyRequest
     keys: list[WrappedKey] = Field(min_length=1, max_length=2)
 
 
@@ -71,6 +72,13 @@ class Signed(Frozen):
     type: Literal["signed"] = "signed"
     raw: bytes
     tx_hash: bytes = Field(min_length=32, max_length=32)
+
+
+class Issued(Frozen):
+    """A voucher's signature: r‖s‖v, v being 27 or 28."""
+
+    type: Literal["issued"] = "issued"
+    signature: bytes = Field(min_length=65, max_length=65)
 
 
 class Refusal(Frozen):
@@ -113,7 +121,7 @@ class Statistics(Frozen):
 
 
 Response: TypeAlias = Annotated[
-    Signed | Refusal | Failure | Accepted | Pong | Statistics, Field(discriminator="type")
+    Signed | Issued | Refusal | Failure | Accepted | Pong | Statistics, Field(discriminator="type")
 ]
 
 _REQUEST: TypeAdapter[Request] = TypeAdapter(Request)

@@ -13,7 +13,16 @@ from pydantic import Field, ValidationError
 
 from mintline.errors import Misconfigured
 from mintline.fields import Address, Wei
-from mintline.messages import AnyIntent, Frozen, KeyRef, SignMint, SignNoop, SignTopUp
+from mintline.messages import (
+    AnyIntent,
+    AnyRequest,
+    Frozen,
+    IssueVoucher,
+    KeyRef,
+    SignMint,
+    SignNoop,
+    SignTopUp,
+)
 from mintline_signer.errors import RefusalCode, Refused
 
 PLATFORM = "platform:"
@@ -64,16 +73,24 @@ def load_policy(path: Path) -> Policy:
         raise Misconfigured(f"signing policy {path}: {faults}") from None
 
 
-def check(policy: Policy, intent: AnyIntent, *, now: float) -> None:
-    """Raise Refused unless the policy allows the intent; `now` is in Unix seconds."""
+def check(policy: Policy, intent: AnyRequest, *, now: float) -> None:
+    """Raise Refused unless the policy allows what is asked for; `now` is in Unix seconds."""
     _require(intent.chain_id in policy.chain_ids, RefusalCode.CHAIN)
     _require(intent.signer.chain_id == intent.chain_id, RefusalCode.KEY_CHAIN)
+    if isinstance(intent, IssueVoucher):
+        issuer = policy.issuer
+        _require(
+            (intent.signer.address, intent.signer.subject) == (issuer.address, issuer.subject),
+            RefusalCode.SIGNER,
+        )
+        _check_voucher(policy, intent, now)
+        return
     role = _role(policy, intent.signer)
     _check_fees(policy, intent)
     match intent:
         case SignMint():
             _require(role is _Role.USER, RefusalCode.SIGNER)
-            _check_mint(policy, intent, now)
+            _check_voucher(policy, intent, now)
         case SignTopUp():
             _require(role is _Role.TREASURY, RefusalCode.SIGNER)
             _check_top_up(policy, intent)
@@ -109,7 +126,7 @@ def _check_fees(policy: Policy, intent: AnyIntent) -> None:
     _require(intent.gas * fees.max_fee_per_gas <= policy.max_transaction_cost, RefusalCode.COST)
 
 
-def _check_mint(policy: Policy, intent: SignMint, now: float) -> None:
+def _check_voucher(policy: Policy, intent: SignMint | IssueVoucher, now: float) -> None:
     _require(intent.contract in policy.contracts, RefusalCode.CONTRACT)
     _require(intent.voucher.deadline > now, RefusalCode.VOUCHER_EXPIRED)
     _require(intent.voucher.deadline <= now + policy.max_voucher_ttl, RefusalCode.VOUCHER_TTL)

@@ -13,7 +13,7 @@ from mintline_signer.connection import FramedConnection, Limits
 from mintline_signer.enclave.keys import KeyCache
 from mintline_signer.enclave.kms import KmsDecrypter
 from mintline_signer.enclave.policy import Policy, check
-from mintline_signer.enclave.signing import match_keys, sign
+from mintline_signer.enclave.signing import answer, match_keys
 from mintline_signer.errors import Failed, FailureCode, RefusalCode, Refused
 from mintline_signer.protocol import (
     Accepted,
@@ -74,7 +74,7 @@ class Enclave:
             keys = self.keys.held(request.keys)
             if keys is None:
                 return None
-            signed = sign(request.intent, keys)
+            signed = answer(request.intent, keys)
         except (Refused, Failed) as error:
             return self._declined(error)
         self.counts.signed += 1
@@ -83,7 +83,7 @@ class Enclave:
     async def answer_later(self, request: Sign) -> Response:
         """Answer a request that the policy allows and whose keys have to be unwrapped."""
         try:
-            signed = sign(request.intent, await self.keys.obtain(request.keys))
+            signed = answer(request.intent, await self.keys.obtain(request.keys))
         except (Refused, Failed) as error:
             return self._declined(error)
         self.counts.signed += 1

@@ -1,15 +1,15 @@
-"""From an intent that the policy allows to a signed transaction."""
+"""From an intent that the policy allows to a signed transaction, or a signed voucher."""
 
 from __future__ import annotations
 
 from typing import assert_never
 
 from mintline.eth import Transaction, keccak256, redeem_calldata, voucher_hash
-from mintline.messages import AnyIntent, SignMint, SignNoop, SignTopUp
-from mintline_signer.enclave.curve import SigningKey
+from mintline.messages import AnyIntent, AnyRequest, IssueVoucher, SignMint, SignNoop, SignTopUp
+from mintline_signer.enclave.curve import Signature, SigningKey
 from mintline_signer.enclave.policy import Policy
 from mintline_signer.errors import Failed, FailureCode
-from mintline_signer.protocol import Sign, Signed, WrappedKey
+from mintline_signer.protocol import Issued, Sign, Signed, WrappedKey
 
 
 def match_keys(request: Sign, policy: Policy) -> None:
@@ -25,6 +25,21 @@ def match_keys(request: Sign, policy: Policy) -> None:
 
 def _identity(key: WrappedKey) -> tuple[str, str, int]:
     return key.address, key.subject, key.chain_id
+
+
+def answer(intent: AnyRequest, keys: list[SigningKey]) -> Signed | Issued:
+    """Sign what is asked for; hazard and errors are those of `sign` and `issue`."""
+    return issue(intent, keys[0]) if isinstance(intent, IssueVoucher) else sign(intent, keys)
+
+
+def issue(intent: IssueVoucher, issuer: SigningKey) -> Issued:
+    """Sign a voucher alone.
+
+    Hazard: no policy is applied here; the caller has done so. Raises Failed (`signing_fault`).
+    """
+    if issuer.address != intent.signer.address:
+        raise Failed(FailureCode.SIGNING_FAULT)
+    return Issued(signature=_issued(intent, issuer).with_v())
 
 
 def sign(intent: AnyIntent, keys: list[SigningKey]) -> Signed:
@@ -66,7 +81,7 @@ def _of(intent: AnyIntent, *, to: str, value: int = 0, data: bytes = b"") -> Tra
     )
 
 
-def _redemption(intent: SignMint, issuer: SigningKey) -> bytes:
+def _issued(intent: SignMint | IssueVoucher, issuer: SigningKey) -> Signature:
     voucher = intent.voucher
     digest = voucher_hash(
         chain_id=intent.chain_id,
@@ -76,10 +91,15 @@ def _redemption(intent: SignMint, issuer: SigningKey) -> bytes:
         metadata_digest=voucher.metadata_digest,
         deadline=voucher.deadline,
     )
+    return issuer.sign(digest)
+
+
+def _redemption(intent: SignMint, issuer: SigningKey) -> bytes:
+    voucher = intent.voucher
     return redeem_calldata(
         token_id=voucher.token_id,
         to=voucher.to,
         metadata_digest=voucher.metadata_digest,
         deadline=voucher.deadline,
-        signature=issuer.sign(digest).with_v(),
+        signature=_issued(intent, issuer).with_v(),
     )

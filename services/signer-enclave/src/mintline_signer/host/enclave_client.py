@@ -22,6 +22,7 @@ from mintline_signer.protocol import (
     Accepted,
     Credentials,
     Failure,
+    Issued,
     Ping,
     Pong,
     Refusal,
@@ -95,11 +96,11 @@ class EnclaveClient:
             with suppress(asyncio.CancelledError):
                 await self._keeper
 
-    async def sign(self, request: Sign) -> Signed:
-        """Return the signed transaction; raises Refused, Failed, or Unavailable when nobody answers."""
+    async def sign(self, request: Sign) -> Signed | Issued:
+        """Return what was signed; raises Refused, Failed, or Unavailable when nobody answers."""
         answer = await self._call(request)
         match answer:
-            case Signed():
+            case Signed() | Issued():
                 return answer
             case Refusal():
                 raise Refused(answer.code)

@@ -2,37 +2,50 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 from mintline.errors import Rejected, Unavailable
 from mintline.messages import (
-    AnyIntent,
     AnyMessage,
+    AnyRequest,
     Broadcast,
+    IssueVoucher,
     KeyRef,
     SigningRefused,
     SignMint,
     SignNoop,
     SignTopUp,
+    VoucherIssued,
 )
 from mintline_signer.errors import Refused
 from mintline_signer.host.ports import SigningPort, WrappedKeySource
-from mintline_signer.protocol import Sign, WrappedKey
+from mintline_signer.protocol import Issued, Sign, Signed, WrappedKey
+
+Answer: TypeAlias = Broadcast | VoucherIssued | SigningRefused
 
 
-async def sign(
-    intent: AnyIntent, *, keys: WrappedKeySource, enclave: SigningPort, issuer: KeyRef
-) -> Broadcast | SigningRefused:
+async def sign(intent: AnyRequest, *, keys: WrappedKeySource, enclave: SigningPort, issuer: KeyRef) -> Answer:
     """Have the enclave sign an intent.
 
     Raises Rejected when there is no such key, Unavailable when the enclave, KMS or the store does not answer.
     """
-    wrapped = [await keys.read(intent.signer)]
+    if isinstance(intent, IssueVoucher):
+        wrapped = [await _issuer_key(keys, intent.signer)]
+    else:
+        wrapped = [await keys.read(intent.signer)]
     if isinstance(intent, SignMint):
         wrapped.append(await _issuer_key(keys, issuer))
     try:
         signed = await enclave.sign(Sign(intent=intent, keys=wrapped))
     except Refused as refused:
         return SigningRefused(intent=intent, code=refused.code, reason=refused.reason, trace=intent.trace)
-    return Broadcast(intent=intent, raw=signed.raw, tx_hash=signed.tx_hash, trace=intent.trace)
+    match intent, signed:
+        case IssueVoucher(), Issued():
+            return VoucherIssued(intent=intent, signature=signed.signature, trace=intent.trace)
+        case SignMint() | SignTopUp() | SignNoop(), Signed():
+            return Broadcast(intent=intent, raw=signed.raw, tx_hash=signed.tx_hash, trace=intent.trace)
+        case _:
+            raise Unavailable("the enclave signed something else")
 
 
 async def _issuer_key(keys: WrappedKeySource, issuer: KeyRef) -> WrappedKey:
@@ -43,18 +56,27 @@ async def _issuer_key(keys: WrappedKeySource, issuer: KeyRef) -> WrappedKey:
         raise Unavailable(f"the issuer's key: {rejected.code}") from None
 
 
-def intent_of(message: AnyMessage) -> AnyIntent:
+def intent_of(message: AnyMessage) -> AnyRequest:
     """Return a message that is an intent; raises Rejected for one that strayed into the queue."""
-    if isinstance(message, SignMint | SignTopUp | SignNoop):
+    if isinstance(message, SignMint | SignTopUp | SignNoop | IssueVoucher):
         return message
     raise Rejected("unexpected_message", f"A {message.type} message has no place on the signing queue.")
 
 
-def dedup_id(answer: Broadcast | SigningRefused) -> str:
+def group_of(intent: AnyRequest) -> str:
+    """Return the message group of an answer: the sender, or the mint where no key of ours sends."""
+    return intent.mint_id if isinstance(intent, IssueVoucher) else intent.signer.address
+
+
+def dedup_id(answer: Answer) -> str:
     """Return the id by which the queue knows a second copy of the same answer."""
     if isinstance(answer, Broadcast):
         return f"0x{answer.tx_hash.hex()}"
+    if isinstance(answer, VoucherIssued):
+        return f"issued:{answer.signature.hex()[:64]}"  # r alone, as an id has 128 characters at most
     intent = answer.intent
+    if isinstance(intent, IssueVoucher):
+        return f"refused:{intent.type}:{intent.mint_id}:{intent.voucher.deadline}"
     # A mint's replacement and the no-op on its nonce can share nonce and attempt: hence the type.
     subject = intent.mint_id if isinstance(intent, SignMint) else intent.signer.address
     return f"refused:{intent.type}:{subject}:{intent.nonce}:{intent.attempt}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from mintline.messages import KeyRef
-from mintline_signer.protocol import Sign, Signed, WrappedKey
+from mintline_signer.protocol import Issued, Sign, Signed, WrappedKey
 
 
 class WrappedKeySource(Protocol):
@@ -19,6 +19,6 @@ class WrappedKeySource(Protocol):
 class SigningPort(Protocol):
     """The enclave, as the host sees it."""
 
-    async def sign(self, request: Sign) -> Signed:
-        """Return the signed transaction; raises Refused, or Unavailable (Failed among them)."""
+    async def sign(self, request: Sign) -> Signed | Issued:
+        """Return the signed transaction or voucher; raises Refused, or Unavailable (Failed among them)."""
         ...

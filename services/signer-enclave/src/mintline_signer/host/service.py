@@ -13,14 +13,14 @@ from mintline.aws.keys import read_wrapped
 from mintline.aws.queues import Queues
 from mintline.aws.session import open_client
 from mintline.consumer import Consumer
-from mintline.messages import AnyMessage, Broadcast, KeyRef
+from mintline.messages import AnyMessage, Broadcast, IssueVoucher, KeyRef, SigningRefused, VoucherIssued
 from mintline.queueing import SendingPort
 from mintline.resources import BROADCAST, SIGN
 from mintline.tracing import carrying, open_tracer
 from mintline_signer import addresses
 from mintline_signer.host.credentials import credential_source
 from mintline_signer.host.enclave_client import EnclaveClient
-from mintline_signer.host.handlers import dedup_id, intent_of, sign
+from mintline_signer.host.handlers import Answer, dedup_id, group_of, intent_of, sign
 from mintline_signer.host.kms_proxy import KmsProxy
 from mintline_signer.host.metrics import Metrics
 from mintline_signer.host.ports import SigningPort, WrappedKeySource
@@ -91,12 +91,22 @@ async def handle(
     """Take one message from the signing queue to the broadcast queue."""
     intent = intent_of(message)
     answer = await sign(intent, keys=keys, enclave=enclave, issuer=issuer)
-    await queues.send(BROADCAST, answer, group=intent.signer.address, dedup=dedup_id(answer))
-    identity = {"sender": intent.signer.address, "nonce": intent.nonce, "attempt": intent.attempt}
-    if isinstance(answer, Broadcast):
-        log.info("intent_signed", tx_hash=f"0x{answer.tx_hash.hex()}", **identity)
-    else:
-        log.warning("intent_refused", code=answer.code, **identity)
+    await queues.send(BROADCAST, answer, group=group_of(intent), dedup=dedup_id(answer))
+    _tell(answer)
+
+
+def _tell(answer: Answer) -> None:
+    intent = answer.intent
+    identity: dict[str, str | int] = {}
+    if not isinstance(intent, IssueVoucher):
+        identity = {"sender": intent.signer.address, "nonce": intent.nonce, "attempt": intent.attempt}
+    match answer:
+        case Broadcast():
+            log.info("intent_signed", tx_hash=f"0x{answer.tx_hash.hex()}", **identity)
+        case VoucherIssued():
+            log.info("voucher_issued", **identity)
+        case SigningRefused():
+            log.warning("intent_refused", code=answer.code, **identity)
 
 
 def _kms_proxy(settings: HostSettings) -> KmsProxy:
