@@ -12,7 +12,7 @@ from mintline.errors import Rejected, Unavailable
 from mintline.states import TERMINAL, MintStatus
 from mintline_local.client import Api
 
-STAGES = ("accepted", "built", "submitted", "mined", "finalized")
+STAGES = ("accepted", "built", "issued", "submitted", "mined", "finalized")
 POLL_SECONDS = 0.1
 PATIENCE = 120.0
 """Seconds within which a mint on the local chain is finalized, or something is wrong."""

@@ -98,10 +98,12 @@ def recorded(mint: Mint) -> Iterator[Moment]:
         known = {name: value for name, value in details.items() if value is not None}
         return Moment(datetime.fromtimestamp(at / 1000, UTC), RECORD, event, details=known)
 
-    yield moment(mint.created_at, "accepted", sender=mint.sender.address, to=mint.to, contract=mint.contract)
+    yield moment(mint.created_at, "accepted", sender=mint.wallet, to=mint.to, contract=mint.contract)
     if mint.built_at is not None:
         token_id = None if mint.token_id is None else str(mint.token_id)
         yield moment(mint.built_at, "built", token_id=token_id, nonce=mint.nonce, gas=mint.gas)
+    if mint.issued_at is not None:
+        yield moment(mint.issued_at, "issued", deadline=mint.deadline)
     for number, attempt in enumerate(mint.attempts):
         fee = str(attempt.max_fee_per_gas)
         event = "submitted" if attempt.at == mint.submitted_at else "attempted"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -20,7 +20,7 @@ TOKEN_KEY_DIGITS = 78
 
 
 class Problem(Frozen):
-    """Why a mint ended badly: a stable code, and one sentence for the user."""
+    """Why a mint ended badly, or what its owner has to do: a stable code, and one sentence for the user."""
 
     code: str
     reason: str
@@ -45,8 +45,10 @@ class Mint(Frozen):
     chain_id: int
     contract: Address
     to: Address
-    sender: KeyRef
-    """The custodial wallet that redeems the voucher."""
+    custody: Literal["custodial", "self"] = "custodial"
+    """Who redeems the voucher: `sender` from custody, or `to`, which is the user's own wallet."""
+    sender: KeyRef | None = None
+    """The custodial wallet that redeems the voucher; None with self-custody."""
     metadata: str | None = None
     """The canonical JSON to store; absent once it is in S3."""
     metadata_digest: Bytes32
@@ -60,8 +62,11 @@ class Mint(Frozen):
     nonce: int | None = None
     gas: int | None = None
     fees: Fees | None = None
+    voucher_signature: HexBytes | None = None
+    """The issuer's, r‖s‖v in 65 bytes; on record with self-custody alone."""
     attempts: tuple[Attempt, ...] = ()
     built_at: int | None = None
+    issued_at: int | None = None
     submitted_at: int | None = None
     tx_hash: Bytes32 | None = None
     """The mined transaction's hash, once there is one."""
@@ -71,6 +76,11 @@ class Mint(Frozen):
     """When the indexer saw it, not the block's timestamp."""
     finalized_at: int | None = None
     problem: Problem | None = None
+
+    @property
+    def wallet(self) -> str:
+        """The address that redeems the voucher."""
+        return self.to if self.sender is None else self.sender.address
 
     def log_context(self) -> dict[str, Any]:
         """Return the fields that identify the mint in a log line."""
@@ -95,6 +105,30 @@ class Wallet(Frozen):
         return KeyRef(
             address=self.address, subject=self.sub, chain_id=self.chain_id, secret_id=self.secret_id
         )
+
+
+class Link(Frozen):
+    """A user's own wallet, which proved itself; one address has one user at a time."""
+
+    link_id: str
+    """`{chain_id}#{address}`: the key, so the lock too."""
+    sub: str
+    chain_id: int
+    address: Address
+    kind: Literal["account", "contract"]
+    """A contract proves itself by EIP-1271, and sends no transaction of its own."""
+    nonce: str
+    """The challenge that it answered."""
+    linked_at: int
+
+
+class Challenge(Frozen):
+    """What a wallet has to sign to be linked; good for one link."""
+
+    nonce: str
+    sub: str
+    expires: int
+    """Unix seconds. The table drops it some time later, so the write looks at it."""
 
 
 class Collection(Frozen):

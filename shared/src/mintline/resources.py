@@ -96,14 +96,29 @@ BROADCAST = Queue("broadcast")
 WALLETS = Table("wallets", partition=Key("wallet_id"))
 """One item per user and chain: `wallet_id` is `{chain_id}#{sub}`. Written by the api."""
 
+LINKS = Table(
+    "links",
+    partition=Key("link_id"),
+    indexes=(Index("links_of_user", partition=Key("sub")),),
+)
+"""One item per wallet of a user's own: `link_id` is `{chain_id}#{address}`. Written by the api."""
+
+CHALLENGES = Table("challenges", partition=Key("nonce"), ttl="expires")
+"""One item per open request to link a wallet, for minutes. Written by the api."""
+
 MINTS = Table(
     "mints",
     partition=Key("mint_id"),
-    indexes=(Index("by_user", partition=Key("sub"), sort=Key("created_key"), keys_only=True),),
+    indexes=(
+        Index("by_user", partition=Key("sub"), sort=Key("created_key"), keys_only=True),
+        Index("by_token", partition=Key("token_ref"), keys_only=True),
+    ),
 )
 """One item per mint; `created_key` is `{created_at}#{mint_id}`.
 
-The index holds keys alone, so that a mint's later transitions do not write it again."""
+Only a self-custody mint has `token_ref`, `{chain_id}#{contract}#{token_id}`, since only its voucher waits
+for a transaction that we do not know. The indexes hold keys alone, so that later transitions do not write
+them."""
 
 ACCOUNTS = Table("accounts", partition=Key("account_id"))
 """One item per sender, `account_id` is `{chain_id}#{address}`: nonces, top-ups. Written by the builder."""
@@ -143,6 +158,18 @@ WALLET_KEY = KmsKey("wallets")
 """Wraps every key in custody; only the enclave may use it to decrypt."""
 
 QUEUES = (BUILD, SIGN, BROADCAST)
-TABLES = (WALLETS, MINTS, ACCOUNTS, COLLECTIONS, ATTEMPTS, TOKENS, TRANSFERS, BLOCKS, CHECKPOINTS)
+TABLES = (
+    WALLETS,
+    LINKS,
+    CHALLENGES,
+    MINTS,
+    ACCOUNTS,
+    COLLECTIONS,
+    ATTEMPTS,
+    TOKENS,
+    TRANSFERS,
+    BLOCKS,
+    CHECKPOINTS,
+)
 BUCKETS = (METADATA,)
 KMS_KEYS = (WALLET_KEY,)

@@ -2,13 +2,21 @@
 
 ::
 
-    accepted ──▶ built ──▶ submitted ──▶ mined ──▶ finalized
-       │           │        │  ▲   │      │
-       ▼           ▼        │  └───┼──────┤ (reorg)
-    rejected ◀─────┴────────┘      ▼      │
-                                reverted ─┘
+    custodial   accepted ──▶ built ──▶ submitted ──▶ mined ──▶ finalized
+                   │           │        │  ▲   │      │
+                   ▼           ▼        │  └───┼──────┤ (reorg)
+                rejected ◀─────┴────────┘      ▼      │
+                                            reverted ─┘
+
+    self        accepted ──▶ built ──▶ issued ◀──▶ submitted      any of these four ──▶ rejected
+                                         │              │
+                                         ▼              ▼
+                                       mined ──▶ finalized         (a reorg leads back to either)
 
 `submitted` means that the signed bytes and their hash are on record and may have reached a node.
+`issued` means that the voucher is signed and waits for the user's own wallet, which may take it to the chain
+through the api or behind its back: so `issued` leads to `mined` too. A transaction of the user's that fails
+on chain leaves the voucher as good as it was: `submitted` leads back to `issued`, never to `reverted`.
 """
 
 from __future__ import annotations
@@ -23,6 +31,7 @@ class MintStatus(StrEnum):
 
     ACCEPTED = "accepted"
     BUILT = "built"
+    ISSUED = "issued"
     SUBMITTED = "submitted"
     MINED = "mined"
     FINALIZED = "finalized"
@@ -33,9 +42,12 @@ class MintStatus(StrEnum):
 TRANSITIONS: Mapping[MintStatus, frozenset[MintStatus]] = MappingProxyType(
     {
         MintStatus.ACCEPTED: frozenset({MintStatus.BUILT, MintStatus.REJECTED}),
-        MintStatus.BUILT: frozenset({MintStatus.SUBMITTED, MintStatus.REJECTED}),
-        MintStatus.SUBMITTED: frozenset({MintStatus.MINED, MintStatus.REVERTED, MintStatus.REJECTED}),
-        MintStatus.MINED: frozenset({MintStatus.FINALIZED, MintStatus.SUBMITTED}),
+        MintStatus.BUILT: frozenset({MintStatus.ISSUED, MintStatus.SUBMITTED, MintStatus.REJECTED}),
+        MintStatus.ISSUED: frozenset({MintStatus.SUBMITTED, MintStatus.MINED, MintStatus.REJECTED}),
+        MintStatus.SUBMITTED: frozenset(
+            {MintStatus.ISSUED, MintStatus.MINED, MintStatus.REVERTED, MintStatus.REJECTED}
+        ),
+        MintStatus.MINED: frozenset({MintStatus.FINALIZED, MintStatus.ISSUED, MintStatus.SUBMITTED}),
         MintStatus.REVERTED: frozenset({MintStatus.SUBMITTED}),
         MintStatus.FINALIZED: frozenset(),
         MintStatus.REJECTED: frozenset(),

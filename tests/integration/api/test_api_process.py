@@ -65,7 +65,7 @@ async def test_mint__when_posted__is_on_record_and_on_the_queue(
     (received,) = await queues.receive(BUILD, wait=5)
     message = decode(received.body)
     assert isinstance(message, BuildMint)
-    assert (message.mint_id, received.group) == (mint.mint_id, mint.sender.address)
+    assert (message.mint_id, received.group) == (mint.mint_id, mint.wallet)
     assert await api.request("GET", f"/v1/mints/{mint.mint_id}", token=token) == (200, view)
 
 

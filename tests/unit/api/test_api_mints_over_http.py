@@ -15,7 +15,7 @@ METADATA: dict[str, Any] = {
     "name": "Aurora #1",
     "image": "ipfs://bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3",
 }
-STAGES = "'accepted', 'built', 'submitted', 'mined', 'finalized', 'rejected' or 'reverted'"
+STAGES = "'accepted', 'built', 'issued', 'submitted', 'mined', 'finalized', 'rejected' or 'reverted'"
 RECIPIENT = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 
 

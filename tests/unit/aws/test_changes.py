@@ -107,11 +107,11 @@ def test_identity__when_key_attributes_differ_in_order__is_the_same() -> None:
 def test_transition__when_a_state_has_several_sources__accepts_any_of_them() -> None:
     update = transition("m1", MintStatus.REJECTED, at=5, set={"problem": {"code": "c"}}, remove=("metadata",))
     (legal,) = update.where
-    assert legal == Clause("legal_source", "status", "in", ("accepted", "built", "submitted"))
+    assert legal == Clause("legal_source", "status", "in", ("accepted", "built", "issued", "submitted"))
     assert update.set == {"status": "rejected", "updated_at": 5, "problem": {"code": "c"}}
     said = statement(update, "p")
     assert said is not None
-    assert '"status" IN [?, ?, ?]' in said["Statement"]
+    assert '"status" IN [?, ?, ?, ?]' in said["Statement"]
 
 
 def test_transition__when_a_state_has_one_source__asks_for_equality() -> None:

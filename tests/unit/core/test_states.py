@@ -41,14 +41,21 @@ def test_an_end__leads_nowhere(end: MintStatus) -> None:
 
 
 def test_nothing__skips_the_write_ahead_on_its_way_to_the_chain() -> None:
-    assert sources(MintStatus.MINED) == (MintStatus.SUBMITTED,)
+    # `issued` has a voucher in the user's hands, who needs nobody's write-ahead.
+    assert sources(MintStatus.MINED) == (MintStatus.ISSUED, MintStatus.SUBMITTED)
     assert sources(MintStatus.REVERTED) == (MintStatus.SUBMITTED,)
 
 
 def test_a_reorg__may_undo_an_outcome_until_it_is_final() -> None:
     assert may(MintStatus.MINED, MintStatus.SUBMITTED)
+    assert may(MintStatus.MINED, MintStatus.ISSUED)
     assert may(MintStatus.REVERTED, MintStatus.SUBMITTED)
     assert not may(MintStatus.FINALIZED, MintStatus.SUBMITTED)
+
+
+def test_a_voucher_of_the_users__waits_on__when_a_transaction_of_theirs_failed() -> None:
+    assert may(MintStatus.SUBMITTED, MintStatus.ISSUED)
+    assert not may(MintStatus.ISSUED, MintStatus.REVERTED)
 
 
 def test_a_mined_mint__cannot_be_rejected() -> None:

@@ -153,7 +153,7 @@ class Line:
         chain = builder_memory.MemoryChain()
         chain.codes[CONTRACT] = b"\x00"
         for mint in self.mints.values():
-            chain.balances[mint.sender.address] = 10**18
+            chain.balances[mint.wallet] = 10**18
         accounts, metrics = builder_memory.MemoryAccounts(tables), BuilderMetrics(CollectorRegistry())
         reserver = Reserver(
             accounts=accounts,

@@ -102,7 +102,7 @@ async def accept_mint(
         raise Refused(KEY_REUSED, f"This Idempotency-Key made {mint_id} from another body.")
     current = existing or mint
     if current.status is MintStatus.ACCEPTED:
-        await line.build(BuildMint(mint_id=mint_id, trace=current.trace), sender=current.sender.address)
+        await line.build(BuildMint(mint_id=mint_id, trace=current.trace), sender=current.wallet)
     log.info("mint_replayed" if existing else "mint_accepted", mint_id=mint_id)
     return Accepted(current, replayed=existing is not None)
 

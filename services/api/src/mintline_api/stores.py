@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
     from types_aiobotocore_secretsmanager import SecretsManagerClient
 
-(_BY_USER,) = MINTS.indexes
+_BY_USER, *_ = MINTS.indexes
 (_BY_OWNER,) = TOKENS.indexes
 
 

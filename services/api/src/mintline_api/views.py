@@ -61,6 +61,7 @@ class Timeline(View):
 
     accepted_at: Time
     built_at: Time | None
+    issued_at: Time | None = Field(description="Self-custody only: when the voucher was signed.")
     submitted_at: Time | None
     mined_at: Time | None
     finalized_at: Time | None
@@ -95,13 +96,16 @@ class MintView(View):
     mint_id: MintId
     status: MintStatus = Field(
         description="`accepted` → `built` → `submitted` → `mined` → `finalized`; "
-        "`rejected` (never reached the chain) and `reverted` (mined, but failed) are the bad ends."
+        "`rejected` (never reached the chain) and `reverted` (mined, but failed) are the bad ends. "
+        "With self-custody `issued` follows `built`: the voucher waits for your own wallet's transaction."
     )
     chain_id: int
     contract: Address
     token_id: TokenId | None
     to: Address = Field(description="Who receives the token.")
-    wallet: Address = Field(description="The caller's wallet in custody, which sends the transaction.")
+    wallet: Address = Field(
+        description="Who sends the transaction: the caller's wallet in custody, or the linked one."
+    )
     metadata_digest: Bytes32 = Field(description="SHA-256 of the stored metadata; also in the mint's event.")
     metadata_url: str | None
     nonce: int | None
@@ -126,7 +130,7 @@ def mint_view(mint: Mint, *, public_url: str) -> MintView:
         contract=mint.contract,
         token_id=mint.token_id,
         to=mint.to,
-        wallet=mint.sender.address,
+        wallet=mint.wallet,
         metadata_digest=mint.metadata_digest,
         metadata_url=metadata_url(public_url, mint.contract, mint.token_id)
         if mint.token_id is not None
@@ -138,6 +142,7 @@ def mint_view(mint: Mint, *, public_url: str) -> MintView:
         timeline=Timeline(
             accepted_at=rfc3339(mint.created_at),
             built_at=_time(mint.built_at),
+            issued_at=_time(mint.issued_at),
             submitted_at=_time(mint.submitted_at),
             mined_at=_time(mint.mined_at),
             finalized_at=_time(mint.finalized_at),

@@ -94,7 +94,7 @@ def _standing(mint: Mint, attempt: Attempt) -> Standing | None:
             return Standing.SETTLED
         case MintStatus.REJECTED:
             return Standing.DEAD
-        case MintStatus.ACCEPTED | MintStatus.BUILT:
+        case MintStatus.ACCEPTED | MintStatus.BUILT | MintStatus.ISSUED:
             raise Unavailable("the mint was built again meanwhile")
 
 

@@ -106,6 +106,7 @@ def sign_mint(mint: Mint) -> SignMint:
     assert mint.nonce is not None
     assert mint.gas is not None
     assert mint.fees is not None
+    assert mint.sender is not None
     return SignMint(
         trace=mint.trace,
         signer=mint.sender,
@@ -132,7 +133,7 @@ async def _reserve(
     """Take the mint to `built`, and return it as it then is on record."""
     if mint.chain_id != terms.chain_id or mint.metadata is None:
         raise Rejected("mint_malformed", "The mint is not one that this builder can build.")
-    wallet = mint.sender.address
+    wallet = mint.wallet
     deadline = int(clock()) + terms.voucher_ttl
     fees = await preparation.fees()
     gas = await preparation.simulator.usual_gas(mint.contract, wallet)
@@ -153,8 +154,8 @@ async def _reserve(
 async def _wait_for_funds(mint: Mint, need: Need, deadline: int, preparation: Preparation) -> NoReturn:
     """Start a top-up, unless the mint is doomed anyway: a simulation under a random token id tells."""
     probe = _voucher(mint, secrets.randbits(256), deadline)
-    await preparation.simulator.gas(mint.contract, mint.sender.address, probe)
-    await preparation.funds.top_up(mint.sender.address, need, trace=mint.trace)
+    await preparation.simulator.gas(mint.contract, mint.wallet, probe)
+    await preparation.funds.top_up(mint.wallet, need, trace=mint.trace)
     raise Deferred("the wallet waits for gas money", retry_after=TOP_UP_WAIT)
 
 

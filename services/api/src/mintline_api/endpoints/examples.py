@@ -59,6 +59,7 @@ ACCEPTED = MintView(
     timeline=Timeline(
         accepted_at="2026-11-23T01:50:54.123Z",
         built_at=None,
+        issued_at=None,
         submitted_at=None,
         mined_at=None,
         finalized_at=None,
@@ -79,6 +80,7 @@ MINED = ACCEPTED.model_copy(
         "timeline": Timeline(
             accepted_at="2026-11-23T01:50:54.123Z",
             built_at="2026-11-23T01:50:54.201Z",
+            issued_at=None,
             submitted_at="2026-11-23T01:50:54.268Z",
             mined_at="2026-11-23T01:50:55.310Z",
             finalized_at=None,
