@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import sys
 import uuid
-from collections.abc import Coroutine
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, Any
 
 import aiohttp
 import typer
-from pydantic import ValidationError
 
 from mintline.errors import BadRequest, MintlineError, Misconfigured
 from mintline.records import Mint
-from mintline.settings import ServiceSettings
 from mintline_local import curls
 from mintline_local import trace as tracing
 from mintline_local.client import Api, sign_in
-from mintline_local.console import Screen, fail
+from mintline_local.command import Json, State, deployment, execute, running_line, stop
+from mintline_local.console import Screen
 from mintline_local.copies import parse
 from mintline_local.demo import demonstrate
-from mintline_local.interrupts import Interrupted, run
 from mintline_local.minting import follow
 from mintline_local.places import DEFAULT_STATE, StateFolder
 from mintline_local.ports import Ports
@@ -36,10 +33,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-T = TypeVar("T")
-
-State = Annotated[Path, typer.Option("--state", help="The line's state folder.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, for programs.")]
 Username = Annotated[str | None, typer.Option(help="The user to sign in; the demo user by default.")]
 Password = Annotated[str | None, typer.Option(help="That user's password.")]
 
@@ -296,42 +289,3 @@ async def signed_in(
     return await sign_in(
         http, info, username=username or user["username"], password=password or user["password"]
     )
-
-
-def deployment(prefix: str | None, region: str, endpoint_url: str | None) -> ServiceSettings:
-    """Return how to reach a deployment; ends the command when the prefix cannot be one."""
-    try:
-        return ServiceSettings.model_validate(
-            {"resource_prefix": prefix, "aws_region": region, "aws_endpoint_url": endpoint_url}
-        )
-    except ValidationError:
-        stop(f"{prefix!r} is no prefix of resources: lower-case letters, digits and hyphens")
-
-
-def running_line(state: Path) -> dict[str, Any]:
-    """Return what runs from a state folder; ends the command when nothing does."""
-    try:
-        running = StateFolder(state).running()
-    except MintlineError as error:
-        stop(str(error))
-    if running is None:
-        stop(f"no line runs from {state}; start one with `make up`")
-    return running
-
-
-def execute(main: Coroutine[Any, Any, T], *, interrupted_is_success: bool = False) -> T:
-    """Run a command's work; an error of ours becomes one line and a non-zero exit."""
-    try:
-        return run(main)
-    except Interrupted as interruption:
-        raise typer.Exit(0 if interrupted_is_success else interruption.exit_code) from None
-    except MintlineError as error:
-        stop(str(error))
-    except OSError as error:
-        stop(f"{error.filename or 'system'}: {error.strerror or error}")
-
-
-def stop(message: str) -> NoReturn:
-    """End the command with one line on standard error."""
-    fail(message)
-    raise typer.Exit(1)

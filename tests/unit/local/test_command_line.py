@@ -11,8 +11,9 @@ from typer.testing import CliRunner
 
 from mintline.errors import Rejected, Unavailable
 from mintline_local import curls
-from mintline_local.cli import app, chosen_ports, execute, mint_request, trait
+from mintline_local.cli import app, chosen_ports, mint_request, trait
 from mintline_local.client import described
+from mintline_local.command import execute
 from mintline_local.minting import reached
 from mintline_local.places import StateFolder
 
