@@ -24,7 +24,7 @@ READS = {
     "api": {"wallets", "mints", "collections", "checkpoints", "tokens", "transfers"},
     "builder": {"mints", "accounts"},
     "signer": set(),
-    "broadcaster": {"mints"},
+    "broadcaster": {"mints", "attempts"},
     "indexer": {"tokens", "blocks", "checkpoints", "mints", "attempts", "collections"},
 }
 CONSUMES = {

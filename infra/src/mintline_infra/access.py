@@ -99,7 +99,7 @@ REACH: Mapping[str, Reach] = {
     ),
     "broadcaster": Reach(
         principal=TASK,
-        tables={ATTEMPTS: INSERT, MINTS: GET + UPDATE + PING},
+        tables={ATTEMPTS: GET + INSERT + UPDATE + QUERY, MINTS: GET + UPDATE + QUERY + PING},
         consumes=BROADCAST,
         sends=(SIGN, BUILD),
     ),

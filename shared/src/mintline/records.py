@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zlib
 from typing import Any, Literal
 
 from pydantic import Field
@@ -17,6 +18,8 @@ from mintline.messages import Fees, Frozen, KeyRef
 from mintline.states import MintStatus
 
 TOKEN_KEY_DIGITS = 78
+OPEN_SHARDS = 8
+"""Partitions of the index of open mints: enough for several thousand new mints a second."""
 
 
 class Problem(Frozen):
@@ -210,6 +213,11 @@ def position(block_number: int, log_index: int) -> str:
 def created_key(created_at: int, mint_id: str) -> str:
     """Return the sort key of a mint among its user's mints."""
     return f"{created_at:015d}#{mint_id}"
+
+
+def open_shard(mint_id: str) -> str:
+    """Return the partition of a mint within the index of open mints."""
+    return str(zlib.crc32(mint_id.encode()) % OPEN_SHARDS)
 
 
 def metadata_object_key(chain_id: int, contract: str, token_id: int) -> str:

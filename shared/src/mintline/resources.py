@@ -62,6 +62,10 @@ class Table:
     indexes: tuple[Index, ...] = ()
     ttl: str | None = None
 
+    def index(self, name: str) -> Index:
+        """Return an index by its name."""
+        return next(index for index in self.indexes if index.name == name)
+
     def table_name(self, prefix: str) -> str:
         """Return the table's name on AWS."""
         return f"{prefix}-{self.name}"
@@ -112,13 +116,15 @@ MINTS = Table(
     indexes=(
         Index("by_user", partition=Key("sub"), sort=Key("created_key"), keys_only=True),
         Index("by_token", partition=Key("token_ref"), keys_only=True),
+        Index("open", partition=Key("open_shard"), sort=Key("created_key"), keys_only=True),
     ),
 )
 """One item per mint; `created_key` is `{created_at}#{mint_id}`.
 
-Only a self-custody mint has `token_ref`, `{chain_id}#{contract}#{token_id}`, since only its voucher waits
-for a transaction that we do not know. The indexes hold keys alone, so that later transitions do not write
-them."""
+`open_shard` is one of a few numbers that the mint id gives: present from the mint's creation until it is
+finalized, rejected, or reverted in a block that is final. Only a self-custody mint has `token_ref`,
+`{chain_id}#{contract}#{token_id}`, since only its voucher waits for a transaction that we do not know. The
+indexes hold keys alone, so that a mint's transitions in between do not write them again."""
 
 ACCOUNTS = Table("accounts", partition=Key("account_id"))
 """One item per sender, `account_id` is `{chain_id}#{address}`: nonces, top-ups. Written by the builder."""
@@ -128,8 +134,15 @@ COLLECTIONS = Table("collections", partition=Key("collection_id"))
 
 Registered by an operator, counted by the builder."""
 
-ATTEMPTS = Table("attempts", partition=Key("tx_hash"))
-"""One item per signed transaction, written before it is sent. Written by the broadcaster."""
+ATTEMPTS = Table(
+    "attempts",
+    partition=Key("tx_hash"),
+    indexes=(Index("open", partition=Key("open_chain"), sort=Key("sent_key"), keys_only=True),),
+)
+"""One item per signed transaction, written before it is sent. Written by the broadcaster.
+
+Top-ups and no-ops are in the index until their nonce is final: `open_chain` is the chain's id, `sent_key`
+`{at}#{tx_hash}`. A mint's transactions are not, since the mint itself is among the open ones."""
 
 TOKENS = Table(
     "tokens",

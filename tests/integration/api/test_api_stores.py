@@ -8,7 +8,8 @@ import pytest
 
 from mintline.aws.dynamo import Dynamo
 from mintline.messages import KeyRef
-from mintline.records import Mint, Wallet, scoped
+from mintline.records import Mint, Wallet, created_key, open_shard, scoped
+from mintline.resources import MINTS
 from mintline.states import MintStatus
 from mintline_api.memory import MemoryMints, MemoryWallets
 from mintline_api.ports import MintStore, WalletStore
@@ -124,3 +125,10 @@ async def test_wallets__when_created_and_finished__hold_to_their_contract(wallet
         await wallets.mark_ready(mine.wallet_id)
         assert await wallets.get(mine.wallet_id) == done
     assert await wallets.create(wallet(OTHER)) == done
+
+
+async def test_mints__when_created__are_among_the_open_ones(dynamo: Dynamo) -> None:
+    made = mint(1)
+    await DynamoMints(dynamo).create(made)
+    page = await dynamo.query(MINTS, index=MINTS.index("open"), partition=open_shard(made.mint_id), limit=10)
+    assert [item["created_key"] for item in page.items] == [created_key(made.created_at, made.mint_id)]

@@ -57,7 +57,7 @@ async def test_query__when_by_index__returns_its_keys(dynamo: Dynamo) -> None:
     for n in range(3):
         item = {"mint_id": f"m{n}", "sub": "alice", "created_key": f"{n}#m{n}", "metadata": "x"}
         await dynamo.write(Put(MINTS, dict(item)))
-    page = await dynamo.query(MINTS, index=MINTS.indexes[0], partition="alice", forward=False, limit=10)
+    page = await dynamo.query(MINTS, index=MINTS.index("by_user"), partition="alice", forward=False, limit=10)
     assert [item["mint_id"] for item in page.items] == ["m2", "m1", "m0"]
     assert "metadata" not in page.items[0]
     assert page.next is None

@@ -3,8 +3,11 @@ import asyncio
 import pytest
 
 from mintline.aws.dynamo import Clause, ConditionFailed, Delete, Dynamo, Item, Put, Update
+from mintline.aws.records import transition
 from mintline.aws.session import AwsCalls
+from mintline.records import open_shard
 from mintline.resources import ACCOUNTS, MINTS
+from mintline.states import MintStatus
 
 ABSENT = Clause("new", "mint_id", "missing")
 
@@ -190,3 +193,18 @@ async def test_writes__when_names_are_reserved_words__go_through(dynamo: Dynamo)
     exists = Clause("e", "name", "eq", ("a",))
     await dynamo.write(Update(MINTS, {"mint_id": "m1"}, set={"value": 2}, remove=("size",), where=(exists,)))
     assert await dynamo.get(MINTS, {"mint_id": "m1"}) == mint("m1", name="a", value=2)
+
+
+@pytest.mark.parametrize("open_before", [True, False], ids=["open", "of-an-earlier-version"])
+async def test_transition__when_it_ends_a_mint__then_it_leaves_the_index_of_open_ones(
+    dynamo: Dynamo, *, open_before: bool
+) -> None:
+    item: Item = {"mint_id": "m1", "status": "built", "created_key": "1#m1"}
+    if open_before:
+        item["open_shard"] = open_shard("m1")
+    await dynamo.write(Put(MINTS, item))
+    await dynamo.write(transition("m1", MintStatus.REJECTED, at=1))
+    page = await dynamo.query(MINTS, index=MINTS.index("open"), partition=open_shard("m1"), limit=10)
+    assert page.items == []
+    ended = await dynamo.get(MINTS, {"mint_id": "m1"})
+    assert ended == {"mint_id": "m1", "status": "rejected", "created_key": "1#m1", "updated_at": 1}

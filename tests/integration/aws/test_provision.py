@@ -1,5 +1,8 @@
+import asyncio
+
+from mintline.aws.dynamo import Dynamo
 from mintline.aws.provision import deprovision, open_clients, provision
-from mintline.resources import BUCKETS, KMS_KEYS, QUEUES, TABLES
+from mintline.resources import BUCKETS, KMS_KEYS, MINTS, QUEUES, TABLES
 from mintline.settings import ServiceSettings
 
 
@@ -49,3 +52,31 @@ async def test_deprovision__when_repeated__leaves_nothing(
         assert queues == []
         assert [name for name in tables if name.startswith(prefix)] == []
         assert [bucket["Name"] for bucket in buckets if bucket["Name"].startswith(prefix)] == []
+
+
+async def test_provision__when_a_table_lacks_a_later_index__adds_it(
+    aws_settings: ServiceSettings,
+) -> None:
+    prefix = aws_settings.resource_prefix
+    name = MINTS.table_name(prefix)
+    async with open_clients(aws_settings) as clients:
+        await clients.dynamodb.create_table(
+            TableName=name,
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": "mint_id", "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": "mint_id", "KeyType": "HASH"}],
+        )
+        await clients.dynamodb.put_item(
+            TableName=name,
+            Item={
+                key: {"S": value} for key, value in {"mint_id": "m", "sub": "s", "created_key": "1"}.items()
+            },
+        )
+        await asyncio.gather(provision(clients, prefix), provision(clients, prefix))
+        table = (await clients.dynamodb.describe_table(TableName=name))["Table"]
+        assert {i["IndexName"] for i in table["GlobalSecondaryIndexes"]} == {i.name for i in MINTS.indexes}
+        dynamo = Dynamo(clients.dynamodb, prefix)
+        page = await dynamo.query(MINTS, index=MINTS.index("by_user"), partition="s", limit=10)
+        assert [item["mint_id"] for item in page.items] == ["m"]
+        await dynamo.aclose()
+        await deprovision(clients, prefix)

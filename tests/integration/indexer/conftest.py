@@ -21,7 +21,7 @@ from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc
 from mintline.eth import address_word, selector, to_checksum_address, word
 from mintline.messages import KeyRef
-from mintline.records import Collection, Mint, scoped
+from mintline.records import Collection, Mint, created_key, open_shard, scoped
 from mintline.resources import ATTEMPTS, COLLECTIONS, MINTS
 from mintline.settings import ServiceSettings
 from mintline.states import MintStatus
@@ -151,8 +151,14 @@ class Line:
             updated_at=0,
         )
         attempt: Item = {"tx_hash": tx_hash, "kind": "sign_mint", "mint_id": mint_id}
-        await self.dynamo.write(Put(MINTS, to_item(mint)))
+        keys: Item = {"created_key": created_key(0, mint_id), "open_shard": open_shard(mint_id)}
+        await self.dynamo.write(Put(MINTS, to_item(mint) | keys))
         await self.dynamo.write(Put(ATTEMPTS, attempt))
+
+    async def open_mints(self) -> set[str]:
+        """Return the ids in the index of open mints."""
+        items: list[Any] = await self.every("mints")
+        return {item["mint_id"]["S"] for item in items if "open_shard" in item}
 
     async def mint_record(self, mint_id: str) -> Mint:
         return (await self.store.mints([mint_id]))[mint_id]

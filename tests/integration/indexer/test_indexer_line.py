@@ -65,6 +65,7 @@ async def test_index__when_tokens_are_minted_moved_and_burned__then_follows_them
     transfers = await line.every("transfers")
     assert len(transfers) == 5
     assert (await line.mint_record("mint_7")).status is MintStatus.FINALIZED
+    assert await line.open_mints() == set()
     progress = await line.store.load()
     assert progress is not None
     assert progress.finalized.number >= mint.block_number
@@ -87,6 +88,11 @@ async def test_index__when_a_mint_reverts__then_says_why(line: Any) -> None:
     assert refused.problem.code == "reverted"
     assert "AlreadyMinted(tokenId=1)" in refused.problem.reason
     assert starving.problem.code == "out_of_gas"
+    assert await line.open_mints() == {"mint_again", "mint_starved"}
+    await line.mine(4)
+    await catch_up(indexer)
+    assert await line.open_mints() == set()
+    assert (await line.mint_record("mint_again")).status is MintStatus.REVERTED
 
 
 async def test_index__when_a_block_holds_more_than_a_transaction_takes__then_splits_it(line: Any) -> None:

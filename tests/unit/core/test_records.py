@@ -1,6 +1,7 @@
 """Keys sort as the numbers they hold, and metadata has one text."""
 
 import hashlib
+from collections import Counter
 
 import pytest
 from hypothesis import given
@@ -37,3 +38,9 @@ def test_canonical_json__when_a_number_is_not_in_json__refuses(value: float) -> 
 
 def test_digest_of__is_the_sha256_of_the_utf8_bytes() -> None:
     assert records.digest_of("é") == hashlib.sha256(b"\xc3\xa9").digest()
+
+
+def test_open_shard__when_mints_are_many__spreads_them_evenly() -> None:
+    counts = Counter(records.open_shard(f"mint_{number}") for number in range(8000))
+    assert set(counts) == {str(shard) for shard in range(records.OPEN_SHARDS)}
+    assert max(counts.values()) < 1.2 * min(counts.values())

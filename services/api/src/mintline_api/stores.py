@@ -21,6 +21,7 @@ from mintline.records import (
     Transfer,
     Wallet,
     created_key,
+    open_shard,
     scoped,
     token_key,
     token_ref,
@@ -43,8 +44,8 @@ if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
     from types_aiobotocore_secretsmanager import SecretsManagerClient
 
-_BY_USER, *_ = MINTS.indexes
-(_BY_OWNER,) = TOKENS.indexes
+_BY_USER = MINTS.index("by_user")
+_BY_OWNER = TOKENS.index("by_owner")
 
 
 class DynamoMints:
@@ -55,7 +56,11 @@ class DynamoMints:
 
     async def create(self, mint: Mint) -> Mint | None:
         """Create a mint unless its id exists; return None if created, else the mint that was there."""
-        item = {**to_item(mint), "created_key": created_key(mint.created_at, mint.mint_id)}
+        item = {
+            **to_item(mint),
+            "created_key": created_key(mint.created_at, mint.mint_id),
+            "open_shard": open_shard(mint.mint_id),
+        }
         try:
             await self._dynamo.write(Put(MINTS, item, where=(Clause("new_mint", "mint_id", "missing"),)))
         except ConditionFailed as lost:

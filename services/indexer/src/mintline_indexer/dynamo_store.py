@@ -27,7 +27,7 @@ from mintline.aws.dynamo import (
     Update,
     decode_item,
 )
-from mintline.aws.records import from_item, to_item, transition
+from mintline.aws.records import OPEN, from_item, to_item, transition
 from mintline.aws.session import translated
 from mintline.fields import Bytes32
 from mintline.messages import Frozen
@@ -172,7 +172,7 @@ class DynamoStore:
         }
 
     async def finalize(self, mint_ids: Sequence[str], *, at: int) -> dict[str, MintStatus | None]:
-        """Move mined mints to finalized, 25 a request."""
+        """Move mined mints to finalized and close reverted ones, 25 a request."""
         finalized: Item = {"finalized_at": at}
         outcomes = await asyncio.gather(
             *(
@@ -180,8 +180,14 @@ class DynamoStore:
                 for mint_id in mint_ids
             )
         )
-        refused = zip(mint_ids, outcomes, strict=True)
-        return {mint_id: status for mint_id, (written, status) in refused if not written}
+        refused = {
+            mint_id: status
+            for mint_id, (written, status) in zip(mint_ids, outcomes, strict=True)
+            if not written
+        }
+        reverted = (mint_id for mint_id, status in refused.items() if status is MintStatus.REVERTED)
+        await asyncio.gather(*(self._write_or_status(_closed(mint_id)) for mint_id in reverted))
+        return refused
 
     async def _write_or_status(self, update: Update) -> tuple[bool, MintStatus | None]:
         try:
@@ -298,6 +304,12 @@ def _outcome(outcome: Outcome, at: int) -> Update:
     if outcome.problem is not None:
         written["problem"] = to_item(outcome.problem)
     return transition(outcome.mint_id, outcome.status, at=at, set=written)
+
+
+def _closed(mint_id: str) -> Update:
+    """Take a mint that is reverted for good out of the index of open ones; its status stays."""
+    where = (Clause("still_reverted", "status", "eq", (MintStatus.REVERTED.value,)),)
+    return Update(MINTS, {"mint_id": mint_id}, remove=(OPEN,), where=where)
 
 
 def _reopened(mint_id: str, row: Row, at: int) -> Update:

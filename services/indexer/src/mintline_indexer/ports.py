@@ -319,7 +319,10 @@ class Store(Protocol):
         ...
 
     async def finalize(self, mint_ids: Sequence[str], *, at: int) -> dict[str, MintStatus | None]:
-        """Move mined mints to finalized; return those that could not, with the status that they have."""
+        """Move mined mints to finalized, and take reverted ones out of the index of open mints.
+
+        Returns those that were not mined, with the status that they have.
+        """
         ...
 
 

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from mintline.aws.session import AwsCalls, error_code, open_client, translated
 from mintline.errors import Unavailable
-from mintline.resources import BUCKETS, KMS_KEYS, QUEUES, TABLES, Bucket, Index, Key, KmsKey, Queue, Table
+from mintline.resources import BUCKETS, KMS_KEYS, QUEUES, TABLES, Bucket, Index, KmsKey, Queue, Table
 from mintline.settings import ServiceSettings
 
 if TYPE_CHECKING:
@@ -152,27 +152,17 @@ async def _create_queue(sqs: SQSClient, name: str, attributes: Any) -> str:
 
 async def _table(dynamodb: DynamoDBClient, table: Table, prefix: str) -> str:
     name = table.table_name(prefix)
-    keys: list[Key | None] = [table.partition, table.sort]
-    for index in table.indexes:
-        keys += [index.partition, index.sort]
-    declared = {key.name: key.type for key in keys if key is not None}
     arguments: dict[str, Any] = {
         "TableName": name,
         "BillingMode": "PAY_PER_REQUEST",
-        "AttributeDefinitions": [{"AttributeName": n, "AttributeType": t} for n, t in declared.items()],
+        "AttributeDefinitions": _definitions(table, *table.indexes),
         "KeySchema": _schema(table),
     }
     if table.indexes:
-        arguments["GlobalSecondaryIndexes"] = [
-            {
-                "IndexName": index.name,
-                "KeySchema": _schema(index),
-                "Projection": {"ProjectionType": "KEYS_ONLY" if index.keys_only else "ALL"},
-            }
-            for index in table.indexes
-        ]
+        arguments["GlobalSecondaryIndexes"] = [_index(index) for index in table.indexes]
     await _tolerating(dynamodb.create_table(**arguments), "ResourceInUseException")
     await _active(dynamodb, name)
+    await _add_missing_indexes(dynamodb, table, name)
     if table.ttl is not None:
         specification: Any = {"Enabled": True, "AttributeName": table.ttl}
         await _tolerating(
@@ -180,6 +170,40 @@ async def _table(dynamodb: DynamoDBClient, table: Table, prefix: str) -> str:
             "ValidationException",  # it is enabled already
         )
     return name
+
+
+async def _add_missing_indexes(dynamodb: DynamoDBClient, table: Table, name: str) -> None:
+    """Give a table of an earlier version the indexes that came since; DynamoDB builds one at a time.
+
+    Items of that version are in a new index only as far as they have its key attributes.
+    """
+    described = (await dynamodb.describe_table(TableName=name))["Table"]
+    present = {index.get("IndexName") for index in described.get("GlobalSecondaryIndexes", [])}
+    for index in table.indexes:
+        if index.name in present:
+            continue
+        definitions: Any = _definitions(table, index)
+        create: Any = {"Create": _index(index)}
+        update = dynamodb.update_table(
+            TableName=name, AttributeDefinitions=definitions, GlobalSecondaryIndexUpdates=[create]
+        )
+        # Another copy adds it just now, or has.
+        await _tolerating(update, "ResourceInUseException", "ValidationException")
+        await _active(dynamodb, name)
+
+
+def _definitions(*sources: Table | Index) -> list[dict[str, str]]:
+    keys = (key for source in sources for key in (source.partition, source.sort) if key is not None)
+    declared = {key.name: key.type for key in keys}
+    return [{"AttributeName": name, "AttributeType": kind} for name, kind in declared.items()]
+
+
+def _index(index: Index) -> dict[str, Any]:
+    return {
+        "IndexName": index.name,
+        "KeySchema": _schema(index),
+        "Projection": {"ProjectionType": "KEYS_ONLY" if index.keys_only else "ALL"},
+    }
 
 
 def _schema(source: Table | Index) -> list[dict[str, str]]:

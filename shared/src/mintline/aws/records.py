@@ -12,6 +12,11 @@ from mintline.states import MintStatus, sources
 
 RecordT = TypeVar("RecordT", bound=Frozen)
 
+OPEN = "open_shard"
+"""The attribute that keeps a mint in the index of open ones."""
+_CLOSING = frozenset({MintStatus.FINALIZED, MintStatus.REJECTED})
+"""States that nothing leaves. `reverted` is none of them: the indexer closes it once its block is final."""
+
 
 def to_item(record: Frozen) -> Item:
     """Return a record's attributes; a field that is None is an absent attribute."""
@@ -43,13 +48,14 @@ def transition(
     """Return the conditional write that moves a mint to `target` from any state that may.
 
     `at` is in Unix milliseconds. The clause `legal_source` fails for a mint that has moved on already.
+    A mint that reaches its end leaves the index of open mints by the same write.
     """
     legal = Clause("legal_source", "status", "in", tuple(source.value for source in sources(target)))
     return Update(
         table=MINTS,
         key={"mint_id": mint_id},
         set={"status": target.value, "updated_at": at, **(set or {})},
-        remove=remove,
+        remove=(*remove, OPEN) if target in _CLOSING else remove,
         append=append or {},
         where=(legal, *where),
     )
