@@ -25,7 +25,7 @@ UINT64_MAX = 2**64 - 1
 MintId: TypeAlias = Annotated[str, Field(min_length=1, max_length=64)]
 """Fit to be a key: DynamoDB fails a whole batch of reads for an empty or overlong one."""
 
-Sealed: TypeAlias = Annotated[HexBytes, Field(max_length=8192, repr=False)]
+Sealed: TypeAlias = Annotated[HexBytes, Field(max_length=8192)]
 """What the api sealed for the enclaves: the proof that the user asked for this. Empty where there is none."""
 
 
@@ -91,7 +91,7 @@ class SignMint(Intent):
     mint_id: MintId
     contract: Address
     voucher: Voucher
-    authorization: Sealed = b""
+    authorization: Sealed = Field(default=b"", repr=False)
 
 
 class SignTopUp(Intent):
@@ -124,7 +124,7 @@ class IssueVoucher(Message):
     mint_id: MintId
     contract: Address
     voucher: Voucher
-    authorization: Sealed = b""
+    authorization: Sealed = Field(default=b"", repr=False)
 
 
 AnyRequest: TypeAlias = Annotated[SignMint | SignTopUp | SignNoop | IssueVoucher, Field(discriminator="type")]

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from mintline.fields import Address, Bytes32, HexBytes, TokenId, Wei
-from mintline.messages import Fees, Frozen, KeyRef
+from mintline.messages import Fees, Frozen, KeyRef, Sealed
 from mintline.states import MintStatus
 
 TOKEN_KEY_DIGITS = 78
@@ -57,6 +57,8 @@ class Mint(Frozen):
     metadata_digest: Bytes32
     request_digest: str
     """SHA-256 (hex) of the caller's canonical request: tells a retry from a reuse of its key."""
+    authorization: Sealed | None = Field(default=None, repr=False)
+    """The caller's token, sealed for the enclaves (`mintline.authorization`)."""
     trace: str = ""
     created_at: int
     updated_at: int

@@ -1,0 +1,104 @@
+"""The sealing key: made by KMS like every key in custody, its wrapped half kept in Secrets Manager.
+
+By its public half the api seals users' tokens; the enclaves alone can have its private half unwrapped.
+Several can be in use at once, so that one can follow another.
+"""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from botocore.exceptions import ClientError
+from pydantic import BeforeValidator, Field, PlainSerializer, ValidationError
+
+from mintline.authorization import SEALING_SUBJECT, key_id
+from mintline.aws.keys import encryption_context
+from mintline.aws.session import error_code, translated
+from mintline.errors import Rejected
+from mintline.messages import Frozen
+
+if TYPE_CHECKING:
+    from types_aiobotocore_kms import KMSClient
+    from types_aiobotocore_secretsmanager import SecretsManagerClient
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratedSealingKey:
+    """A new sealing key: public half (SubjectPublicKeyInfo, DER), and private half as KMS wrapped it."""
+
+    public_key: bytes
+    wrapped: bytes = field(repr=False)
+
+
+def _from_base64(value: object) -> object:
+    return base64.b64decode(value, validate=True) if isinstance(value, str) else value
+
+
+def _to_base64(value: bytes) -> str:
+    return base64.b64encode(value).decode()
+
+
+Base64 = Annotated[
+    bytes,
+    BeforeValidator(_from_base64),
+    PlainSerializer(_to_base64, return_type=str, when_used="json"),
+    Field(min_length=1),
+]
+"""Bytes; base64 in JSON."""
+
+
+class SealingSecret(Frozen):
+    """What a sealing key's secret holds."""
+
+    version: Literal[1] = 1
+    chain_id: int = Field(gt=0)
+    public_key: Base64
+    """SubjectPublicKeyInfo in DER."""
+    wrapped: Base64 = Field(repr=False)
+
+
+async def generate_sealing_key(kms: KMSClient, *, kms_key: str, chain_id: int) -> GeneratedSealingKey:
+    """Have KMS make a P-256 pair and wrap its private half under `kms_key` (an id, ARN or alias).
+
+    Source: KMS API reference, GenerateDataKeyPairWithoutPlaintext.
+    """
+    with translated():
+        pair = await kms.generate_data_key_pair_without_plaintext(
+            KeyId=kms_key,
+            KeyPairSpec="ECC_NIST_P256",
+            EncryptionContext=encryption_context(SEALING_SUBJECT, chain_id),
+        )
+    return GeneratedSealingKey(public_key=pair["PublicKey"], wrapped=pair["PrivateKeyCiphertextBlob"])
+
+
+async def store_sealing_key(
+    secretsmanager: SecretsManagerClient, *, prefix: str, chain_id: int, key: GeneratedSealingKey
+) -> str:
+    """Keep a wrapped sealing key and return its secret's name; one that is there already is left as it is."""
+    name = f"{prefix}/sealing/{chain_id}/{key_id(key.public_key).hex()}"
+    body = SealingSecret(chain_id=chain_id, public_key=key.public_key, wrapped=key.wrapped)
+    try:
+        with translated():
+            await secretsmanager.create_secret(Name=name, SecretString=body.model_dump_json())
+    except ClientError as error:
+        if error_code(error) != "ResourceExistsException":
+            raise
+    return name
+
+
+async def read_sealing_key(secretsmanager: SecretsManagerClient, secret_id: str) -> SealingSecret:
+    """Return what `store_sealing_key` kept; raises Rejected if there is none, or it is not ours."""
+    try:
+        with translated():
+            answer = await secretsmanager.get_secret_value(SecretId=secret_id)
+    except ClientError as error:
+        if error_code(error) != "ResourceNotFoundException":
+            raise
+        raise Rejected("key_missing", f"No sealing key is stored as {secret_id}.") from None
+    try:
+        return SealingSecret.model_validate_json(answer["SecretString"])
+    except (KeyError, ValidationError):
+        # The cause would quote the secret.
+        raise Rejected("key_unreadable", f"The secret {secret_id} holds no sealing key.") from None
