@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import os
 import uuid
 import warnings
 from collections.abc import Iterator
@@ -249,7 +250,10 @@ def start_line(line: Containers) -> None:
 
 
 def reach_engine() -> Any:
-    """Return a client of the container engine; skips, saying why, where none is reachable."""
+    """Return a client of the container engine; skips, saying why, where none is reachable.
+
+    Where one must be there, as in CI, MINTLINE_ENGINE=required makes that a failure.
+    """
     from testcontainers.core.docker_client import DockerClient
 
     try:
@@ -261,6 +265,8 @@ def reach_engine() -> Any:
         return engine
     with warnings.catch_warnings(action="ignore", category=ResourceWarning):
         gc.collect()  # the client leaves its socket open when there is no engine at the other end
+    if os.environ.get("MINTLINE_ENGINE") == "required":
+        pytest.fail(reason)
     pytest.skip(reason)
 
 
