@@ -22,6 +22,8 @@ from mintline.messages import (
     FundWallet,
     IssueVoucher,
     KeyRef,
+    RenewNonce,
+    ReviewMint,
     SigningRefused,
     SignMint,
     SignNoop,
@@ -98,6 +100,8 @@ ISSUE_VOUCHER = IssueVoucher(
 MESSAGES: dict[str, AnyMessage] = {
     "build_mint": BuildMint(trace=TRACE, mint_id=MINT_ID),
     "fund_wallet": FundWallet(trace=TRACE, wallet=WALLET, required=10**16),
+    "renew_nonce": RenewNonce(trace=TRACE, mint_id=MINT_ID, nonce=7),
+    "review_mint": ReviewMint(trace=TRACE, mint_id=MINT_ID),
     "sign_mint": SIGN_MINT,
     "sign_top_up": SIGN_TOP_UP,
     "sign_noop": SIGN_NOOP,

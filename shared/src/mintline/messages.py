@@ -4,11 +4,13 @@
 
     api ─BuildMint▶ builder ─SignMint│SignTopUp▶ signer ─Broadcast│SigningRefused▶ broadcaster
                     builder ─IssueVoucher──────▶ signer ─VoucherIssued───────────▶ broadcaster
-                    builder ◀─────────────FundWallet──────────────────────────────  broadcaster
+                    builder ◀─────────────FundWallet│RenewNonce───────────────────  broadcaster
                                      signer ◀──────────SignNoop│SignMint (a bump)─  broadcaster
+    api, indexer ──────────────────────────────────────────────ReviewMint──────────▶ broadcaster
 
-Every message is JSON on a FIFO queue whose message group is the sender's address, or the mint's id where the
-sender is no key of ours.
+Every message is JSON on a FIFO queue. Its message group is the sender's address; one of the sender's nonces
+for what must not wait behind the others (`mintline.intents.group_of`); the mint's id where the order does
+not matter, or the sender is no key of ours.
 """
 
 from __future__ import annotations
@@ -147,6 +149,22 @@ class FundWallet(Message):
     """The balance that the wallet needs, in wei."""
 
 
+class RenewNonce(Message):
+    """A stranger's transaction has used a submitted mint's nonce for good: give the mint another one."""
+
+    type: Literal["renew_nonce"] = "renew_nonce"
+    mint_id: MintId
+    nonce: int = Field(ge=0, lt=UINT64_MAX)
+    """The nonce that is spent; a mint that has another by now is left as it is."""
+
+
+class ReviewMint(Message):
+    """Something happened to a mint on its way to the chain: look at its record, and do what that asks for."""
+
+    type: Literal["review_mint"] = "review_mint"
+    mint_id: MintId
+
+
 class Broadcast(Message):
     """A signed transaction, with the intent that it carries out."""
 
@@ -176,11 +194,13 @@ class SigningRefused(Message):
 AnyMessage: TypeAlias = Annotated[
     BuildMint
     | FundWallet
+    | RenewNonce
     | SignMint
     | SignTopUp
     | SignNoop
     | IssueVoucher
     | Broadcast
+    | ReviewMint
     | VoucherIssued
     | SigningRefused,
     Field(discriminator="type"),
@@ -202,7 +222,7 @@ def decode(body: str | bytes) -> AnyMessage:
 def mint_id_of(message: AnyMessage) -> str | None:
     """Return the mint that a message is about, or None for one about a wallet alone."""
     match message:
-        case BuildMint() | SignMint() | SignNoop() | IssueVoucher():
+        case BuildMint() | RenewNonce() | ReviewMint() | SignMint() | SignNoop() | IssueVoucher():
             return message.mint_id
         case Broadcast() | VoucherIssued() | SigningRefused():
             return mint_id_of(message.intent)

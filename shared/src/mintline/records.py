@@ -37,6 +37,8 @@ class Attempt(Frozen):
     max_priority_fee_per_gas: Wei
     at: int
     """Unix milliseconds of the write-ahead."""
+    nonce: int | None = None
+    """Whose turn it was: a mint gets another nonce when a stranger's transaction took its own."""
 
 
 class Mint(Frozen):
@@ -80,6 +82,12 @@ class Mint(Frozen):
     mined_at: int | None = None
     """When the indexer saw it, not the block's timestamp."""
     finalized_at: int | None = None
+    cancel_requested_at: int | None = None
+    """When its user asked to stop it; what was mined decides whether that came in time."""
+    swept_at: int | None = None
+    """When the sweep last sent it on: see `sweeps`."""
+    sweeps: int = 0
+    """How often it was sent on in vain; each time doubles the patience until the next."""
     problem: Problem | None = None
 
     @property

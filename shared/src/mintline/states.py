@@ -2,7 +2,7 @@
 
 ::
 
-    custodial   accepted ──▶ built ──▶ submitted ──▶ mined ──▶ finalized
+    custodial   accepted ──▶ built ◀─▶ submitted ──▶ mined ──▶ finalized
                    │           │        │  ▲   │      │
                    ▼           ▼        │  └───┼──────┤ (reorg)
                 rejected ◀─────┴────────┘      ▼      │
@@ -14,6 +14,8 @@
                                        mined ──▶ finalized         (a reorg leads back to either)
 
 `submitted` means that the signed bytes and their hash are on record and may have reached a node.
+It leads back to `built`, with another nonce and the same token, when a transaction that is not the mint's has
+used its nonce for good.
 `issued` means that the voucher is signed and waits for the user's own wallet, which may take it to the chain
 through the api or behind its back: so `issued` leads to `mined` too. A transaction of the user's that fails
 on chain leaves the voucher as good as it was: `submitted` leads back to `issued`, never to `reverted`.
@@ -45,7 +47,13 @@ TRANSITIONS: Mapping[MintStatus, frozenset[MintStatus]] = MappingProxyType(
         MintStatus.BUILT: frozenset({MintStatus.ISSUED, MintStatus.SUBMITTED, MintStatus.REJECTED}),
         MintStatus.ISSUED: frozenset({MintStatus.SUBMITTED, MintStatus.MINED, MintStatus.REJECTED}),
         MintStatus.SUBMITTED: frozenset(
-            {MintStatus.ISSUED, MintStatus.MINED, MintStatus.REVERTED, MintStatus.REJECTED}
+            {
+                MintStatus.BUILT,
+                MintStatus.ISSUED,
+                MintStatus.MINED,
+                MintStatus.REVERTED,
+                MintStatus.REJECTED,
+            }
         ),
         MintStatus.MINED: frozenset({MintStatus.FINALIZED, MintStatus.ISSUED, MintStatus.SUBMITTED}),
         MintStatus.REVERTED: frozenset({MintStatus.SUBMITTED}),

@@ -53,6 +53,10 @@ def test_a_reorg__may_undo_an_outcome_until_it_is_final() -> None:
     assert not may(MintStatus.FINALIZED, MintStatus.SUBMITTED)
 
 
+def test_a_submitted_mint__may_be_built_again__when_a_stranger_used_its_nonce() -> None:
+    assert sources(MintStatus.BUILT) == (MintStatus.ACCEPTED, MintStatus.SUBMITTED)
+
+
 def test_a_voucher_of_the_users__waits_on__when_a_transaction_of_theirs_failed() -> None:
     assert may(MintStatus.SUBMITTED, MintStatus.ISSUED)
     assert not may(MintStatus.ISSUED, MintStatus.REVERTED)

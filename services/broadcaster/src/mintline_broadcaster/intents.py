@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mintline.intents import dedup_id, group_of
 from mintline.messages import AnyIntent, Fees, FundWallet, SignMint, SignNoop, SignTopUp
 from mintline.queueing import SendingPort
 from mintline.resources import BUILD, SIGN
@@ -15,7 +16,7 @@ MINUTE = 60_000
 async def sign_again(intent: AnyIntent, fees: Fees, *, outbox: SendingPort) -> None:
     """Have the same intent signed with other fees, as its next attempt."""
     following = intent.model_copy(update={"fees": fees, "attempt": intent.attempt + 1})
-    await outbox.send(SIGN, following, group=intent.signer.address, dedup=_dedup(following))
+    await outbox.send(SIGN, following, group=group_of(following), dedup=dedup_id(following))
 
 
 async def fill_nonce(intent: SignMint | SignTopUp, caps: FeeCaps, *, outbox: SendingPort) -> None:
@@ -33,7 +34,7 @@ async def fill_nonce(intent: SignMint | SignTopUp, caps: FeeCaps, *, outbox: Sen
         attempt=intent.attempt + 1,
         mint_id=intent.mint_id if isinstance(intent, SignMint) else None,
     )
-    await outbox.send(SIGN, noop, group=intent.signer.address, dedup=_dedup(noop))
+    await outbox.send(SIGN, noop, group=group_of(noop), dedup=dedup_id(noop))
 
 
 async def ask_for_funds(intent: AnyIntent, required: int, *, outbox: SendingPort, now: int) -> None:
@@ -47,14 +48,3 @@ def cost_of(intent: AnyIntent) -> int:
     """Return the most that an intent can take from its sender, in wei."""
     value = intent.value if isinstance(intent, SignTopUp) else 0
     return intent.gas * intent.fees.max_fee_per_gas + value
-
-
-def _dedup(intent: AnyIntent) -> str:
-    match intent:
-        case SignMint():
-            return f"sign:{intent.mint_id}:{intent.attempt}"
-        case SignNoop():
-            return f"noop:{intent.signer.address}:{intent.nonce}:{intent.attempt}"
-        case SignTopUp():
-            # The builder's own id for attempt 0 names no attempt; a replacement must not be taken for it.
-            return f"topup:{intent.recipient}:{intent.nonce}:{intent.attempt}"

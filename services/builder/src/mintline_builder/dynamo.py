@@ -91,7 +91,7 @@ class DynamoAccounts:
 
 
 def _built(claim: MintClaim, nonce: int) -> Update:
-    """Return the mint's transition, whose clause `legal_source` is that it is still accepted."""
+    """Return the mint's transition from accepted: a submitted one gets its next nonce by another claim."""
     return transition(
         claim.mint_id,
         MintStatus.BUILT,
@@ -105,6 +105,7 @@ def _built(claim: MintClaim, nonce: int) -> Update:
             "built_at": claim.at,
         },
         remove=("metadata",),
+        where=(Clause("still_accepted", "status", "eq", (MintStatus.ACCEPTED.value,)),),
     )
 
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import structlog
 
 from mintline.errors import Conflict, Deferred
+from mintline.intents import dedup_id, group_of
 from mintline.messages import Fees, KeyRef, SignTopUp
 from mintline.resources import SIGN
 from mintline_builder.metrics import Metrics
@@ -232,6 +233,4 @@ class Funds:
             recipient=wallet,
             value=top_up.value,
         )
-        await self._outbox.send(
-            SIGN, message, group=self._treasury.address, dedup=f"topup:{wallet}:{top_up.nonce}"
-        )
+        await self._outbox.send(SIGN, message, group=group_of(message), dedup=dedup_id(message))

@@ -16,7 +16,8 @@ from typing import NoReturn
 import structlog
 
 from mintline.errors import Conflict, Deferred, Rejected
-from mintline.messages import BuildMint, Fees, FundWallet, SignMint, Voucher
+from mintline.intents import dedup_id, group_of, sign_mint
+from mintline.messages import BuildMint, Fees, FundWallet, Voucher
 from mintline.records import Mint, Problem
 from mintline.resources import SIGN
 from mintline.states import MintStatus
@@ -88,7 +89,7 @@ async def build(
     if mint.status is MintStatus.BUILT:
         intent = sign_mint(mint)
         # Sent again on every delivery: a crash may have come between the reservation and the send.
-        await outbox.send(SIGN, intent, group=intent.signer.address, dedup=f"sign:{mint.mint_id}:0")
+        await outbox.send(SIGN, intent, group=group_of(intent), dedup=dedup_id(intent))
         log.info("mint_built", nonce=intent.nonce, token_id=str(intent.voucher.token_id))
 
 
@@ -97,27 +98,6 @@ async def fund(cmd: FundWallet, *, funds: Funds) -> None:
     need = await funds.need_of(cmd.wallet, cmd.required)
     if not need.met:
         await funds.top_up(cmd.wallet, need, trace=cmd.trace)
-
-
-def sign_mint(mint: Mint) -> SignMint:
-    """Return the intent that a built mint's record stands for: always the same one."""
-    assert mint.token_id is not None
-    assert mint.deadline is not None
-    assert mint.nonce is not None
-    assert mint.gas is not None
-    assert mint.fees is not None
-    assert mint.sender is not None
-    return SignMint(
-        trace=mint.trace,
-        signer=mint.sender,
-        chain_id=mint.chain_id,
-        nonce=mint.nonce,
-        gas=mint.gas,
-        fees=mint.fees,
-        mint_id=mint.mint_id,
-        contract=mint.contract,
-        voucher=_voucher(mint, mint.token_id, mint.deadline),
-    )
 
 
 async def _load(mints: Mints, mint_id: str) -> Mint:

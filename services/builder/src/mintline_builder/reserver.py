@@ -8,7 +8,7 @@ Invariants, whatever crashes, repeats or races:
   ============== ==================================================================
   nonce_unmoved  the account's next nonce is the one this reservation counted from
   first_use      the account has no next nonce yet (the chain's count is where it begins)
-  legal_source   the mint is still `accepted`
+  still_accepted the mint is still `accepted`
   settled        the wallet's recorded top-up is the one seen to be settled
   ============== ==================================================================
 

@@ -1,0 +1,57 @@
+"""Intents on their way through `sign.fifo`: made from a mint's record, grouped, and told from duplicates."""
+
+from __future__ import annotations
+
+from mintline.messages import AnyIntent, SignMint, SignNoop, SignTopUp, Voucher
+from mintline.records import Mint
+
+
+def sign_mint(mint: Mint) -> SignMint:
+    """Return the intent that a built mint's record stands for: always the same one.
+
+    Attempts are counted through: those under an earlier nonce of the mint's come first.
+    """
+    assert mint.token_id is not None
+    assert mint.deadline is not None
+    assert mint.nonce is not None
+    assert mint.gas is not None
+    assert mint.fees is not None
+    assert mint.sender is not None
+    return SignMint(
+        trace=mint.trace,
+        signer=mint.sender,
+        chain_id=mint.chain_id,
+        nonce=mint.nonce,
+        gas=mint.gas,
+        fees=mint.fees,
+        attempt=len(mint.attempts),
+        mint_id=mint.mint_id,
+        contract=mint.contract,
+        voucher=Voucher(
+            token_id=mint.token_id,
+            to=mint.to,
+            metadata_digest=mint.metadata_digest,
+            deadline=mint.deadline,
+        ),
+    )
+
+
+def group_of(intent: AnyIntent) -> str:
+    """Return the message group of an intent and of its answer: the sender, or one of its nonces.
+
+    First attempts keep the order of the sender's nonces. A later one must not wait behind them: it may be
+    what they wait for.
+    """
+    address = intent.signer.address
+    return f"{address}#{intent.nonce}" if intent.attempt else address
+
+
+def dedup_id(intent: AnyIntent) -> str:
+    """Return the id by which the queue knows a second copy of an intent."""
+    match intent:
+        case SignMint():
+            return f"sign:{intent.mint_id}:{intent.nonce}:{intent.attempt}"
+        case SignNoop():
+            return f"noop:{intent.signer.address}:{intent.nonce}:{intent.attempt}"
+        case SignTopUp():
+            return f"topup:{intent.recipient}:{intent.nonce}:{intent.attempt}"
