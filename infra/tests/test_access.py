@@ -14,7 +14,7 @@ TABLE = "arn:aws:dynamodb:us-east-1:111122223333:table/"
 QUEUE = "arn:aws:sqs:us-east-1:111122223333:"
 
 WRITES = {
-    "api": {"wallets", "mints"},
+    "api": {"wallets", "wrapped-keys", "mints"},
     "builder": {"mints", "accounts", "collections"},
     "signer": set(),
     "broadcaster": {"mints", "attempts"},
@@ -23,7 +23,7 @@ WRITES = {
 READS = {
     "api": {"wallets", "mints", "collections", "checkpoints", "tokens", "transfers"},
     "builder": {"mints", "accounts"},
-    "signer": set(),
+    "signer": {"wrapped-keys"},
     "broadcaster": {"mints", "attempts"},
     "indexer": {"tokens", "blocks", "checkpoints", "mints", "attempts", "collections"},
 }
@@ -123,6 +123,15 @@ def test_role__when_it_reads__then_only_the_tables_that_the_service_needs(
     templates: Templates, service: str
 ) -> None:
     assert tables(granted(templates, service), READING) == READS[service]
+
+
+def test_wrapped_keys__when_the_api_makes_one__then_it_can_neither_read_nor_overwrite_any(
+    templates: Templates,
+) -> None:
+    grants = granted(templates, "api")
+    on_keys = {action for action, resource in grants if resource == f"{TABLE}{PREFIX}-wrapped-keys"}
+
+    assert on_keys == {"dynamodb:PartiQLInsert"}
 
 
 @pytest.mark.parametrize("service", SERVICES)

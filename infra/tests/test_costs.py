@@ -21,6 +21,10 @@ def test_costs__when_mints_double__then_only_what_mints_cause_grows() -> None:
 
     assert one["Metadata"] * 2 == two["Metadata"]
     assert idle["Metadata"] == idle["Users"] == 0
-    assert one["Wallets' secrets made this month"] > 1_000_000 / MINTS_A_WALLET * 0.40
+    keys = "Keys of wallets made this month"
+    assert 0 < one[keys] * 2 == two[keys] < 1
+    secrets = monthly(1_000_000, store="secretsmanager")
+    assert secrets[keys] > 1_000_000 / MINTS_A_WALLET * 0.40
+    assert {name for name in one if one[name] != secrets[name]} == {keys}
     network = "Network: 2 NAT gateways, 9 endpoints in 2 zones"
     assert idle[network] == two[network]

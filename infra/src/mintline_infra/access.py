@@ -27,6 +27,7 @@ from mintline.resources import (
     TOKENS,
     TRANSFERS,
     WALLETS,
+    WRAPPED_KEYS,
     Queue,
     Table,
 )
@@ -39,6 +40,8 @@ SCAN = ("Scan",)
 PING = ("DescribeTable",)
 INSERT = ("PartiQLInsert", "PutItem")
 """A conditional put: in a PartiQL batch, or alone when the batch cannot tell what stood in its way."""
+CREATE = ("PartiQLInsert",)
+"""PartiQL's INSERT fails where there is an item: who may do nothing else can overwrite nothing."""
 UPDATE = ("PartiQLUpdate", "UpdateItem")
 TRANSACT_UPDATE = ("UpdateItem",)
 REPLACE = ("PutItem", "DeleteItem")
@@ -69,6 +72,7 @@ REACH: Mapping[str, Reach] = {
         principal=TASK,
         tables={
             WALLETS: GET + INSERT + UPDATE,
+            WRAPPED_KEYS: CREATE,
             MINTS: GET + INSERT + QUERY + PING,
             COLLECTIONS: GET,
             CHECKPOINTS: GET,
@@ -93,6 +97,7 @@ REACH: Mapping[str, Reach] = {
     ),
     "signer": Reach(
         principal=INSTANCE,
+        tables={WRAPPED_KEYS: GET},
         consumes=SIGN,
         sends=(BROADCAST,),
         wallet_secrets=("GetSecretValue",),
@@ -224,7 +229,7 @@ def statements(reach: Reach, deployment: Deployment) -> list[iam.PolicyStatement
     for table, actions in reach.tables.items():
         arn = f"arn:aws:dynamodb:{region_account}:table/{table.table_name(deployment.prefix)}"
         indexes = (f"{arn}/index/{index.name}" for index in table.indexes if "Query" in actions)
-        allow(f"Table{table.name.title()}", "dynamodb", actions, arn, *indexes)
+        allow(f"Table{table.name.title().replace('-', '')}", "dynamodb", actions, arn, *indexes)
     queue = f"arn:aws:sqs:{region_account}:"
     if (consumed := reach.consumes) is not None:
         taking = ("ReceiveMessage", "DeleteMessage", "ChangeMessageVisibility", "GetQueueUrl")

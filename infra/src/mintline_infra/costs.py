@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from mintline.key_stores import StoreName
 from mintline_infra.services import BROADCASTER_RATE, BUILDER_RATE
 from mintline_infra.signer import RATE as SIGNER_RATE
 
@@ -34,6 +35,7 @@ PRICES = {
     "SQS FIFO, a request": Price(0.50e-6, "Amazon SQS pricing"),
     "DynamoDB, a write unit": Price(0.625e-6, "Amazon DynamoDB pricing, on-demand"),
     "DynamoDB, a read unit": Price(0.125e-6, "Amazon DynamoDB pricing, on-demand"),
+    "DynamoDB, a GB": Price(0.25, "Amazon DynamoDB pricing, on-demand"),
     "S3, a PUT": Price(5.0e-6, "Amazon S3 pricing"),
     "KMS, a key": Price(1.0, "AWS KMS pricing"),
     "KMS, an ECC key pair": Price(10.0e-6, "AWS KMS pricing"),
@@ -59,17 +61,19 @@ PRICES = {
 SQS_REQUESTS = 1.38
 """A mint, measured with `make bench N=1000 USERS=50` on 2026-11-23, as are the next four."""
 S3_PUTS = 1.0
-KEY_PAIRS = SECRETS_MADE = 0.05
-SECRETS_READ = 0.052
+KEY_PAIRS = KEYS_KEPT = 0.05
+KEYS_READ = 0.052
 WRITE_UNITS = 26
 """A mint, from the items' sizes: DynamoDB bills kilobytes written, twice within a transaction."""
 READ_UNITS = 8
 HTTP_REQUESTS = 3
 """A mint: one POST, two looks at how it stands."""
 LOG_KILOBYTES = 2.5
+KEY_KILOBYTES = 0.5
+"""An item of `wrapped-keys`: a write unit, and half a read unit rounded up to one."""
 
 
-def monthly(mints: int) -> dict[str, float]:
+def monthly(mints: int, *, store: StoreName = "dynamodb") -> dict[str, float]:
     """Return what `mints` in one month cost, by the rows of the table, in dollars."""
     wallets = mints / MINTS_A_WALLET
     peak = PEAK * mints / SECONDS
@@ -86,9 +90,8 @@ def monthly(mints: int) -> dict[str, float]:
         + SECONDS / 12 * 4 * _price("DynamoDB, a write unit"),
         "Metadata": mints * S3_PUTS * _price("S3, a PUT"),
         "KMS": _price("KMS, a key")
-        + mints * (KEY_PAIRS * _price("KMS, an ECC key pair") + SECRETS_READ * _price("KMS, a Decrypt")),
-        "Wallets' secrets made this month": wallets * _price("Secrets Manager, a secret")
-        + mints * (SECRETS_MADE + SECRETS_READ) * _price("Secrets Manager, a request"),
+        + mints * (KEY_PAIRS * _price("KMS, an ECC key pair") + KEYS_READ * _price("KMS, a Decrypt")),
+        "Keys of wallets made this month": _keys(mints, store),
         "Users": max(0.0, wallets - 10_000) * _price("Cognito Essentials, a user above 10,000"),
         "Logs, alarms, metrics": mints * LOG_KILOBYTES / 1e6 * _price("CloudWatch Logs, a GB")
         + 20 * _price("CloudWatch, an alarm")
@@ -106,11 +109,26 @@ def table() -> str:
     ]
     rows += [f"| {name} | " + " | ".join(_cell(c[name]) for c in columns) + " |" for name in columns[0]]
     rows.append("| **Sum** | " + " | ".join(f"**{_cell(sum(c.values()))}**" for c in columns) + " |")
+    others = (sum(monthly(mints, store="secretsmanager").values()) for mints in VOLUMES)
+    rows.append("| Sum with the keys in Secrets Manager | " + " | ".join(map(_cell, others)) + " |")
     return "\n".join(rows)
 
 
 def _price(name: str) -> float:
     return PRICES[name].dollars
+
+
+def _keys(mints: int, store: StoreName) -> float:
+    """Return what the wrapped keys of one wallet for 20 mints cost: made, read, and kept for the month."""
+    wallets = mints / MINTS_A_WALLET
+    if store == "secretsmanager":
+        requests = mints * (KEYS_KEPT + KEYS_READ)
+        return wallets * _price("Secrets Manager, a secret") + requests * _price("Secrets Manager, a request")
+    return (
+        mints * KEYS_KEPT * _price("DynamoDB, a write unit")
+        + mints * KEYS_READ * _price("DynamoDB, a read unit")
+        + wallets * KEY_KILOBYTES / 1e6 * _price("DynamoDB, a GB")
+    )
 
 
 def _tasks(peak: float) -> float:

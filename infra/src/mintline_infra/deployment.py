@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from mintline.errors import Misconfigured
 from mintline.fields import Address
+from mintline.key_stores import StoreName
 from mintline.messages import KeyRef
 
 _MEASUREMENT = re.compile(r"[0-9a-f]{96}")
@@ -66,6 +67,8 @@ class Deployment(BaseModel):
     """The tag of the services' images in the deployment's registries."""
     enclave_image: str = Field(pattern=r"^[A-Za-z0-9._/-]{1,512}$")
     """The key of the enclave's image file (EIF) in the deployment's artifact bucket."""
+    wallet_store: StoreName = "dynamodb"
+    """Where the wrapped keys of new wallets are kept."""
     alarm_email: str | None = None
     public_url: str | None = None
     """Where clients reach the API, if that is not API Gateway's own address."""

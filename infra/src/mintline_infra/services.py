@@ -68,6 +68,7 @@ class ApiStack(cdk.Stack):
                     "MINTLINE_DEFAULT_COLLECTION": deployment.chain.default_collection,
                     "MINTLINE_COGNITO_ISSUER": identity.issuer,
                     "MINTLINE_COGNITO_CLIENT_ID": identity.client.user_pool_client_id,
+                    "MINTLINE_WALLET_STORE": deployment.wallet_store,
                 },
                 secrets={
                     "MINTLINE_CURSOR_SECRET": ecs.Secret.from_secrets_manager(around.data.cursor_secret)

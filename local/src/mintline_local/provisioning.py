@@ -7,23 +7,26 @@ contract address) is remembered in the state folder; both emulators must still k
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from botocore.exceptions import ClientError
 from pydantic import Field, SecretStr, ValidationError, field_serializer
 
 from mintline.aws import keys
 from mintline.aws.dynamo import Clause, ConditionFailed, Dynamo, Put
+from mintline.aws.key_stores import DynamoKeys, SecretsManagerKeys
 from mintline.aws.provision import Clients, provision
 from mintline.aws.records import to_item
 from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc
-from mintline.errors import Rejected
+from mintline.errors import Misconfigured, Rejected
 from mintline.fields import Address
+from mintline.key_stores import KeyStores, StoredKey, StoreName
 from mintline.messages import Frozen, KeyRef
 from mintline.records import Collection, canonical_json, collection_object_key, scoped
 from mintline.resources import COLLECTIONS, METADATA, WALLET_KEY
@@ -76,6 +79,7 @@ class World:
 
     aws: Clients
     secretsmanager: Any
+    stores: KeyStores
     cognito: Any
     dynamo: Dynamo
     node: Node
@@ -99,16 +103,28 @@ async def open_world(ports: Listeners, operator: AwsCredentials) -> AsyncIterato
         rpc = Rpc([ports.url("anvil")])
         stack.push_async_callback(rpc.aclose)
         node = Node(rpc)
+        secretsmanager = await client("secretsmanager")
         yield World(
             aws=Clients(
                 sqs=await client("sqs"), dynamodb=dynamodb, s3=await client("s3"), kms=await client("kms")
             ),
-            secretsmanager=await client("secretsmanager"),
+            secretsmanager=secretsmanager,
+            stores=KeyStores(SecretsManagerKeys(secretsmanager, prefix=PREFIX), DynamoKeys(dynamo)),
             cognito=await client("cognito-idp"),
             dynamo=dynamo,
             node=node,
             deployer=await open_deployer(rpc, node),
         )
+
+
+def wallet_store() -> StoreName:
+    """Return the store that the caller's `MINTLINE_WALLET_STORE` picks for new keys; raises Misconfigured."""
+    named = os.environ.get("MINTLINE_WALLET_STORE", "secretsmanager")
+    for store in get_args(StoreName):
+        if store == named:
+            picked: StoreName = store
+            return picked
+    raise Misconfigured(f"MINTLINE_WALLET_STORE: expected {' or '.join(get_args(StoreName))}, not {named!r}")
 
 
 async def set_up(state: StateFolder, ports: Listeners, world: World) -> Known:
@@ -175,7 +191,7 @@ async def _pool_exists(world: World, user_pool_id: str) -> bool:
 
 async def _key_exists(world: World, key: KeyRef) -> bool:
     try:
-        await keys.read_wrapped(world.secretsmanager, key.secret_id)
+        await world.stores.read(key)
     except Rejected:
         return False
     return True
@@ -204,10 +220,10 @@ async def _create_platform_key(world: World, subject: str) -> KeyRef:
     generated = await keys.generate_key(
         world.aws.kms, key_id=WALLET_KEY.alias(PREFIX), subject=subject, chain_id=CHAIN_ID
     )
-    secret_id = await keys.store_wrapped(
-        world.secretsmanager, prefix=PREFIX, chain_id=CHAIN_ID, subject=subject, key=generated
+    reference = await world.stores.named(wallet_store()).create(
+        StoredKey(address=generated.address, chain_id=CHAIN_ID, subject=subject, wrapped=generated.wrapped)
     )
-    return KeyRef(address=generated.address, subject=subject, chain_id=CHAIN_ID, secret_id=secret_id)
+    return KeyRef(address=generated.address, subject=subject, chain_id=CHAIN_ID, secret_id=reference)
 
 
 async def _create_pool(cognito: Any) -> UserPool:

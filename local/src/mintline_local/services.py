@@ -18,7 +18,7 @@ from mintline_local.places import CHECKOUT, StateFolder, write_json
 from mintline_local.ports import Listeners
 from mintline_local.principals import AwsCredentials
 from mintline_local.probes import http_ready, socket_ready
-from mintline_local.provisioning import PREFIX, Known
+from mintline_local.provisioning import PREFIX, Known, wallet_store
 from mintline_local.supervisor import ChildSpec, Probe
 
 GWEI = 10**9
@@ -161,6 +161,7 @@ def settings_of(around: Surroundings) -> dict[str, dict[str, str]]:
             "MINTLINE_COGNITO_CLIENT_ID": known.pool.client_id,
             "MINTLINE_KMS_ENDPOINT_URL": ports.url("kms_front"),
             "MINTLINE_CURSOR_SECRET": known.cursor_secret.get_secret_value(),
+            "MINTLINE_WALLET_STORE": wallet_store(),
         },
         "builder": {"MINTLINE_TREASURY": known.treasury.model_dump_json()},
         "signer-host": {

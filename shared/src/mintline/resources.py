@@ -110,6 +110,11 @@ LINKS = Table(
 CHALLENGES = Table("challenges", partition=Key("nonce"), ttl="expires")
 """One item per open request to link a wallet, for minutes. Written by the api."""
 
+WRAPPED_KEYS = Table("wrapped-keys", partition=Key("key_id"), ttl="expires_at")
+"""One item per key in custody, if DynamoDB is where they are kept: `key_id` is `{chain_id}#{address}`.
+
+Created by the api, read by the signer's host. `expires_at` (Unix seconds): the key is to be deleted then."""
+
 MINTS = Table(
     "mints",
     partition=Key("mint_id"),
@@ -175,6 +180,7 @@ TABLES = (
     WALLETS,
     LINKS,
     CHALLENGES,
+    WRAPPED_KEYS,
     MINTS,
     ACCOUNTS,
     COLLECTIONS,

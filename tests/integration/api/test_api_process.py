@@ -13,10 +13,12 @@ import aiohttp
 import pytest
 
 from mintline.aws.dynamo import Dynamo, Item, Put
-from mintline.aws.keys import encryption_context, read_wrapped
+from mintline.aws.key_stores import open_key_stores
+from mintline.aws.keys import encryption_context
 from mintline.aws.queues import Queues
 from mintline.aws.records import from_item
 from mintline.aws.session import AwsCalls, open_client
+from mintline.key_stores import StoreName
 from mintline.messages import BuildMint, decode
 from mintline.records import Collection, Mint, Wallet, metadata_object_key
 from mintline.resources import BUILD, CHECKPOINTS, METADATA, MINTS, TOKENS, TRANSFERS, WALLETS
@@ -69,18 +71,27 @@ async def test_mint__when_posted__is_on_record_and_on_the_queue(
     assert await api.request("GET", f"/v1/mints/{mint.mint_id}", token=token) == (200, view)
 
 
+@pytest.mark.parametrize("store", ["secretsmanager", "dynamodb"])
 async def test_wallet__when_first_asked_for__has_a_key_that_kms_unwraps_for_its_owner_alone(
-    api: Process, cognito: UserPool, dynamo: Dynamo, aws_settings: ServiceSettings, stack: AsyncExitStack
+    *,
+    store: StoreName,
+    environment: dict[str, str],
+    start: Start,
+    cognito: UserPool,
+    dynamo: Dynamo,
+    aws_settings: ServiceSettings,
+    stack: AsyncExitStack,
 ) -> None:
+    api = await start({**environment, "MINTLINE_WALLET_STORE": store})
     token = (await cognito.sign_in("alice"))["AccessToken"]
 
     status, view = await api.request("GET", "/v1/wallet", token=token)
 
     assert status == 200
     kms = await open_client(stack, "kms", aws_settings, calls=AwsCalls())
-    secrets = await open_client(stack, "secretsmanager", aws_settings, calls=AwsCalls())
-    secret_id = f"{aws_settings.resource_prefix}/wallets/{CHAIN_ID}/{view['address']}"
-    body = await read_wrapped(secrets, secret_id)
+    stores = await open_key_stores(stack, aws_settings, dynamo, calls=AwsCalls())
+    secret_id = stores.named(store).reference(CHAIN_ID, view["address"])
+    body = await stores.named(store).read(secret_id)
     assert (body.address, body.chain_id) == (view["address"], CHAIN_ID)
     item = await dynamo.get(WALLETS, {"wallet_id": f"{CHAIN_ID}#{body.subject}"})
     assert item is not None

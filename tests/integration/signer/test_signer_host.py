@@ -17,9 +17,12 @@ import aiohttp
 import pytest
 from eth_account import Account
 
-from mintline.aws.keys import generate_key, store_wrapped
+from mintline.aws.dynamo import Dynamo
+from mintline.aws.key_stores import open_key_stores
+from mintline.aws.keys import generate_key
 from mintline.aws.queues import Queues
 from mintline.aws.session import AwsCalls, open_client
+from mintline.key_stores import StoredKey, StoreName
 from mintline.messages import AnyIntent, Broadcast, KeyRef, SigningRefused, decode
 from mintline.resources import BROADCAST, SIGN, WALLET_KEY
 from mintline.settings import ServiceSettings
@@ -87,13 +90,19 @@ def free_port() -> int:
         return port
 
 
-async def new_key(stack: AsyncExitStack, settings: ServiceSettings, subject: str) -> KeyRef:
+async def new_key(
+    stack: AsyncExitStack, settings: ServiceSettings, subject: str, *, store: StoreName
+) -> KeyRef:
     kms = await open_client(stack, "kms", settings, calls=AwsCalls())
-    secrets = await open_client(stack, "secretsmanager", settings, calls=AwsCalls())
     prefix = settings.resource_prefix
+    dynamo = Dynamo(await open_client(stack, "dynamodb", settings, calls=AwsCalls()), prefix)
+    stack.push_async_callback(dynamo.aclose)
+    stores = await open_key_stores(stack, settings, dynamo, calls=AwsCalls())
     key = await generate_key(kms, key_id=WALLET_KEY.alias(prefix), subject=subject, chain_id=CHAIN_ID)
-    secret_id = await store_wrapped(secrets, prefix=prefix, chain_id=CHAIN_ID, subject=subject, key=key)
-    return KeyRef(address=key.address, subject=subject, chain_id=CHAIN_ID, secret_id=secret_id)
+    reference = await stores.named(store).create(
+        StoredKey(address=key.address, chain_id=CHAIN_ID, subject=subject, wrapped=key.wrapped)
+    )
+    return KeyRef(address=key.address, subject=subject, chain_id=CHAIN_ID, secret_id=reference)
 
 
 @dataclass
@@ -107,8 +116,10 @@ class Keys:
 
 @pytest.fixture
 async def keys(stack: AsyncExitStack, aws_settings: ServiceSettings, aws_prefix: str) -> Keys:
-    subjects = ("platform:issuer", "platform:treasury", "user-1")
-    return Keys(*[await new_key(stack, aws_settings, subject) for subject in subjects])
+    """Keep the platform's keys in one store and the user's in the other: the host reads both."""
+    issuer = await new_key(stack, aws_settings, "platform:issuer", store="secretsmanager")
+    treasury = await new_key(stack, aws_settings, "platform:treasury", store="secretsmanager")
+    return Keys(issuer, treasury, await new_key(stack, aws_settings, "user-1", store="dynamodb"))
 
 
 @pytest.fixture
@@ -180,13 +191,21 @@ async def test_host__when_the_policy_refuses__tells_the_broadcaster(pair: Pair) 
 
 
 async def test_host__when_the_wrapped_key_is_missing__dead_letters_the_intent(pair: Pair) -> None:
-    lost = pair.wallet.model_copy(update={"secret_id": "no/such/secret"})
+    nobody = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+    lost = pair.wallet.model_copy(update={"secret_id": "no/such/secret", "address": nobody})
     await pair.send(pair.intent(0, signer=lost))
     for _ in range(200):
         if (await pair.queues.depth(SIGN, dead_letters=True)).visible == 1:
             return
         await asyncio.sleep(0.1)
     pytest.fail(pair.log.read_text())
+
+
+async def test_host__when_the_wrapped_key_has_moved__signs_by_its_old_reference(pair: Pair) -> None:
+    moved = pair.wallet.model_copy(update={"secret_id": f"p/wallets/{CHAIN_ID}/{pair.wallet.address}"})
+    await pair.send(pair.intent(0, signer=moved))
+    (answer,) = await pair.receive(1)
+    assert isinstance(answer, Broadcast)
 
 
 async def test_host__when_the_enclave_is_killed__is_unready_and_delays_but_loses_nothing(pair: Pair) -> None:
@@ -208,4 +227,5 @@ async def test_host__when_asked_for_metrics__shows_its_own_and_the_enclaves(pair
     async with aiohttp.ClientSession() as session, session.get(f"{pair.admin}/metrics") as response:
         text = await response.text()
     assert 'mintline_enclave{count="signed"}' in text
-    assert 'mintline_aws_requests_total{operation="GetSecretValue",service="secretsmanager"} 2.0' in text
+    assert 'mintline_aws_requests_total{operation="GetSecretValue",service="secretsmanager"} 1.0' in text
+    assert 'mintline_aws_requests_total{operation="BatchGetItem",service="dynamodb"} 1.0' in text

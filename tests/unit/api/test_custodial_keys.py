@@ -7,8 +7,10 @@ from eth_account import Account
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mintline.aws.keys import SecretBody, address_of_spki, secret_name
+from mintline.aws.key_stores import secret_name
+from mintline.aws.keys import address_of_spki
 from mintline.eth import SECP256K1_N
+from mintline.key_stores import StoredKey
 
 ADDRESS = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 
@@ -59,15 +61,15 @@ def test_address__when_it_is_no_such_key__is_refused(der: bytes) -> None:
         address_of_spki(der)
 
 
-def test_secret_body__when_written__is_read_back_and_hides_the_key_in_its_repr() -> None:
-    body = SecretBody(address=ADDRESS, chain_id=1, subject="alice", wrapped=b"\x00wrapped\xff")
+def test_stored_key__when_written__is_read_back_and_hides_the_key_in_its_repr() -> None:
+    body = StoredKey(address=ADDRESS, chain_id=1, subject="alice", wrapped=b"\x00wrapped\xff")
 
     text = body.model_dump_json()
 
     assert text == (
         f'{{"version":1,"address":"{ADDRESS}","chain_id":1,"subject":"alice","wrapped":"AHdyYXBwZWT/"}}'
     )
-    assert SecretBody.model_validate_json(text) == body
+    assert StoredKey.model_validate_json(text) == body
     assert "wrapped" not in repr(body)
 
 

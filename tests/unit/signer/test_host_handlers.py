@@ -1,19 +1,16 @@
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
 
-from mintline.aws.keys import SecretBody
 from mintline.errors import Rejected, Unavailable
 from mintline.messages import Broadcast, BuildMint, KeyRef, Message, SigningRefused, VoucherIssued
 from mintline.resources import BROADCAST, Queue
 from mintline_signer.errors import Failed, FailureCode, RefusalCode, Refused
 from mintline_signer.host.handlers import dedup_id, intent_of, sign
 from mintline_signer.host.service import handle
-from mintline_signer.host.wrapped_keys import RememberedKeys
 from mintline_signer.protocol import Issued, Sign, Signed, WrappedKey
 
 if TYPE_CHECKING:
@@ -153,67 +150,3 @@ def test_intent_of__when_the_message_is_none__rejects(cast: Cast) -> None:
     with pytest.raises(Rejected) as caught:
         intent_of(BuildMint(mint_id="mint_1"))
     assert caught.value.code == "unexpected_message"
-
-
-@dataclass
-class FakeSecrets:
-    bodies: dict[str, SecretBody]
-    reads: list[str] = field(default_factory=list)
-
-    async def read(self, secret_id: str) -> SecretBody:
-        self.reads.append(secret_id)
-        await asyncio.sleep(0)
-        if secret_id not in self.bodies:
-            raise Rejected("key_missing", "No wrapped key.")
-        return self.bodies[secret_id]
-
-
-def secrets_of(cast: Cast) -> FakeSecrets:
-    return FakeSecrets(
-        {
-            player.ref.secret_id: SecretBody(**player.wrapped.model_dump())
-            for player in (cast.user, cast.issuer, cast.treasury)
-        }
-    )
-
-
-async def test_remembered_keys__when_many_ask_at_once__read_once(cast: Cast) -> None:
-    secrets = secrets_of(cast)
-    keys = RememberedKeys(secrets.read, size=10)
-    found = await asyncio.gather(*(keys.read(cast.user.ref) for _ in range(30)))
-    assert found == [cast.user.wrapped] * 30
-    assert await keys.read(cast.user.ref) == cast.user.wrapped
-    assert len(secrets.reads) == 1
-
-
-async def test_remembered_keys__when_full__forget_the_least_recently_used(cast: Cast) -> None:
-    secrets = secrets_of(cast)
-    keys = RememberedKeys(secrets.read, size=2)
-    for player in (cast.user, cast.issuer, cast.user, cast.treasury, cast.user, cast.issuer):
-        await keys.read(player.ref)
-    assert secrets.reads == [
-        player.ref.secret_id for player in (cast.user, cast.issuer, cast.treasury, cast.issuer)
-    ]
-
-
-async def test_remembered_keys__when_there_is_none__reject_and_ask_again(cast: Cast) -> None:
-    secrets = secrets_of(cast)
-    body = secrets.bodies.pop(cast.user.ref.secret_id)
-    keys = RememberedKeys(secrets.read, size=2)
-    with pytest.raises(Rejected):
-        await keys.read(cast.user.ref)
-    secrets.bodies[cast.user.ref.secret_id] = body
-    assert await keys.read(cast.user.ref) == cast.user.wrapped
-
-
-@pytest.mark.parametrize(
-    "change",
-    [{"subject": "user-2"}, {"chain_id": 1}, {"address": "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"}],
-)
-async def test_remembered_keys__when_the_secret_is_anothers__reject(
-    cast: Cast, change: dict[str, object]
-) -> None:
-    keys = RememberedKeys(secrets_of(cast).read, size=2)
-    with pytest.raises(Rejected) as caught:
-        await keys.read(cast.user.ref.model_copy(update=change))
-    assert caught.value.code == "key_mismatch"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
-from mintline.aws.keys import GeneratedKey, secret_name
+from mintline.aws.key_stores import secret_name
+from mintline.aws.keys import GeneratedKey
 from mintline.eth import keccak256, to_checksum_address
 from mintline.messages import BuildMint
 from mintline.records import (
@@ -95,9 +96,10 @@ class MemoryKeys:
         self.generated.append(key)
         return key
 
-    async def keep(self, sub: str, key: GeneratedKey) -> None:
+    async def keep(self, wallet: Wallet) -> None:
         """Keep a key; the first one stays."""
-        self.kept.setdefault(self.secret_id(key.address), (sub, key.wrapped))
+        assert wallet.wrapped is not None
+        self.kept.setdefault(wallet.secret_id, (wallet.sub, wallet.wrapped))
 
     def secret_id(self, address: str) -> str:
         """Return the secret's name."""

@@ -59,12 +59,12 @@ class Keys(Protocol):
         """Make a key for a user."""
         ...
 
-    async def keep(self, sub: str, key: GeneratedKey) -> None:
-        """Keep a wrapped key under `secret_id(address)`; harmless if that is done."""
+    async def keep(self, wallet: Wallet) -> None:
+        """Keep the wrapped key of a record under its `secret_id`; harmless if that is done."""
         ...
 
     def secret_id(self, address: str) -> str:
-        """Return where the wrapped key of an address is kept."""
+        """Return where the wrapped key of a new address is to be kept."""
         ...
 
 

@@ -14,6 +14,7 @@ from aiohttp import web
 
 from mintline.admin import Admin, Check, process_registry
 from mintline.aws.dynamo import Dynamo
+from mintline.aws.key_stores import open_key_stores
 from mintline.aws.queues import Queues
 from mintline.aws.session import open_client
 from mintline.errors import Misconfigured
@@ -50,7 +51,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         stack.push_async_callback(queues.aclose)
         s3 = await open_client(stack, "s3", settings, calls=calls)
         kms = await open_client(stack, "kms", settings, calls=calls, endpoint_url=settings.kms_endpoint_url)
-        secrets = await open_client(stack, "secretsmanager", settings, calls=calls)
+        stores = await open_key_stores(stack, settings, dynamo, calls=calls)
         session = await stack.enter_async_context(aiohttp.ClientSession())
         keys = KeySet(HttpJwks(session, settings.jwks_url()), clock=time.monotonic)
         stack.push_async_callback(keys.aclose)
@@ -73,7 +74,13 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             wallets=WalletDirectory(
                 chain_id=settings.chain_id,
                 wallets=DynamoWallets(dynamo),
-                keys=KmsKeys(kms, secrets, prefix=settings.resource_prefix, chain_id=settings.chain_id),
+                keys=KmsKeys(
+                    kms,
+                    stores,
+                    picked=settings.wallet_store,
+                    prefix=settings.resource_prefix,
+                    chain_id=settings.chain_id,
+                ),
                 now=_milliseconds,
                 clock=time.monotonic,
                 looked_up=metrics.caches.of("wallets"),

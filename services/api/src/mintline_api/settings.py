@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field, SecretStr, field_validator
 
 from mintline.fields import Address
+from mintline.key_stores import StoreName
 from mintline.settings import ServiceSettings
 
 BODY_LIMIT = 256 * 1024
@@ -30,6 +31,8 @@ class Settings(ServiceSettings):
     """None means `{cognito_issuer}/.well-known/jwks.json`."""
     kms_endpoint_url: str | None = None
     """None means the endpoint of the other AWS services."""
+    wallet_store: StoreName = "secretsmanager"
+    """Where the wrapped keys of new wallets are kept; those of older ones stay where they are."""
     cursor_secret: SecretStr = Field(min_length=32)
     """Seals the cursors of lists; the same in every copy of the api."""
 

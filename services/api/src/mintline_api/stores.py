@@ -1,4 +1,4 @@
-"""The ports over AWS: DynamoDB, SQS, KMS, Secrets Manager and S3."""
+"""The ports over AWS: DynamoDB, SQS, KMS and S3, and a key store."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from botocore.exceptions import ClientError
 
 from mintline.aws.dynamo import Clause, ConditionFailed, Dynamo, Item, Put, Update
 from mintline.aws.dynamo import Page as ItemPage
-from mintline.aws.keys import GeneratedKey, generate_key, secret_name, store_wrapped
+from mintline.aws.keys import GeneratedKey, generate_key
 from mintline.aws.records import from_item, to_item
 from mintline.aws.session import error_code, translated
+from mintline.key_stores import KeyStores, StoredKey, StoreName
 from mintline.messages import BuildMint
 from mintline.queueing import SendingPort
 from mintline.records import (
@@ -42,7 +43,6 @@ from mintline_api.ports import Page
 if TYPE_CHECKING:
     from types_aiobotocore_kms import KMSClient
     from types_aiobotocore_s3 import S3Client
-    from types_aiobotocore_secretsmanager import SecretsManagerClient
 
 _BY_USER = MINTS.index("by_user")
 _BY_OWNER = TOKENS.index("by_owner")
@@ -124,13 +124,14 @@ class DynamoWallets:
 
 
 class KmsKeys:
-    """Keys made by KMS and kept in Secrets Manager."""
+    """Keys made by KMS; new ones are kept in the store that is `picked`."""
 
     def __init__(
-        self, kms: KMSClient, secretsmanager: SecretsManagerClient, *, prefix: str, chain_id: int
+        self, kms: KMSClient, stores: KeyStores, *, picked: StoreName, prefix: str, chain_id: int
     ) -> None:
         self._kms = kms
-        self._secretsmanager = secretsmanager
+        self._stores = stores
+        self._picked = stores.named(picked)
         self._prefix = prefix
         self._chain_id = chain_id
 
@@ -140,15 +141,22 @@ class KmsKeys:
             self._kms, key_id=WALLET_KEY.alias(self._prefix), subject=sub, chain_id=self._chain_id
         )
 
-    async def keep(self, sub: str, key: GeneratedKey) -> None:
-        """Keep a wrapped key; harmless if that is done."""
-        await store_wrapped(
-            self._secretsmanager, prefix=self._prefix, chain_id=self._chain_id, subject=sub, key=key
-        )
+    async def keep(self, wallet: Wallet) -> None:
+        """Keep a wrapped key in the store that was picked when the wallet was made."""
+        await self._stores.holding(wallet.secret_id).create(kept_key(wallet))
 
     def secret_id(self, address: str) -> str:
-        """Return where the wrapped key of an address is kept."""
-        return secret_name(self._prefix, self._chain_id, address)
+        """Return where the wrapped key of a new address is to be kept."""
+        return self._picked.reference(self._chain_id, address)
+
+
+def kept_key(wallet: Wallet) -> StoredKey:
+    """Return what is to be kept of a wallet whose record still holds its wrapped key."""
+    if wallet.wrapped is None:
+        raise RuntimeError(f"the wallet {wallet.address} is not ready, and its wrapped key is gone")
+    return StoredKey(
+        address=wallet.address, chain_id=wallet.chain_id, subject=wallet.sub, wrapped=wallet.wrapped
+    )
 
 
 class DynamoIndex:

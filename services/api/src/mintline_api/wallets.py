@@ -2,8 +2,8 @@
 
 ::
 
-    KMS makes the pair ──▶ record (ready = false, with the wrapped key) ──▶ secret ──▶ record (ready = true)
-          1                       2  the lock                                3             4
+    KMS makes the pair ──▶ record (ready = false, with the wrapped key) ──▶ store ──▶ record (ready = true)
+          1                       2  the lock                                 3            4
 
 Whoever dies between two steps is overtaken by the next caller: before 2 nothing has happened but an unused
 pair; after it the record holds all that steps 3 and 4 need. Only one caller wins step 2, so a user has one
@@ -16,7 +16,6 @@ from collections.abc import Callable
 
 import structlog
 
-from mintline.aws.keys import GeneratedKey
 from mintline.records import Wallet, scoped
 from mintline_api.caches import BoundedCache, SingleFlight
 from mintline_api.ports import Keys, WalletStore
@@ -50,9 +49,7 @@ async def provision(
         wallet = await wallets.create(mine) or mine
     if wallet.ready:
         return wallet
-    if wallet.wrapped is None:
-        raise RuntimeError(f"the wallet {wallet.address} is not ready, and its wrapped key is gone")
-    await keys.keep(sub, GeneratedKey(wallet.address, wallet.wrapped))
+    await keys.keep(wallet)
     await wallets.mark_ready(wallet_id)
     log.info("wallet_provisioned", address=wallet.address, chain_id=chain_id)
     return wallet.model_copy(update={"ready": True, "wrapped": None})

@@ -96,6 +96,13 @@ class Dynamo:
         """Carry out one change; ConditionFailed, with the item as it was, if a clause does not hold."""
         await self._writes.write(change)
 
+    async def insert(self, put: Put) -> None:
+        """Create an item; ConditionFailed, with the one that is there, if its key exists.
+
+        Alone in its request, and with no more than the permission to insert, which overwrites nothing.
+        """
+        await self._writes.insert(put)
+
     async def update_returning(self, update: Update) -> Item:
         """Carry out an update and return the whole item as it is afterwards."""
         response = await self._writes.alone(update, ReturnValues="ALL_NEW")

@@ -1,27 +1,19 @@
-"""Keys in custody: made by KMS, kept wrapped in Secrets Manager, unwrapped by the enclave alone.
+"""Keys in custody: made by KMS, kept wrapped in a store, unwrapped by the enclave alone.
 
 A key's life begins in three steps, each safe to repeat: KMS makes the pair, the caller records the address
-(its lock, and the only copy of the wrapped key until the next step), Secrets Manager keeps the wrapped half.
+(its lock, and the only copy of the wrapped key until the next step), a store keeps the wrapped half.
 """
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
-from pydantic import BeforeValidator, Field, PlainSerializer, ValidationError
-
-from mintline.aws.session import error_code, translated
-from mintline.errors import Rejected
+from mintline.aws.session import translated
 from mintline.eth import address_of_public_key
-from mintline.fields import Address
-from mintline.messages import Frozen
 
 if TYPE_CHECKING:
     from types_aiobotocore_kms import KMSClient
-    from types_aiobotocore_secretsmanager import SecretsManagerClient
 
 _SPKI_PREFIX = bytes.fromhex("3056301006072a8648ce3d020106052b8104000a03420004")
 """SubjectPublicKeyInfo {id-ecPublicKey, secp256k1} up to an uncompressed point's coordinates (RFC 5480)."""
@@ -69,65 +61,3 @@ async def generate_key(kms: KMSClient, *, key_id: str, subject: str, chain_id: i
             EncryptionContext=encryption_context(subject, chain_id),
         )
     return GeneratedKey(address=address_of_spki(pair["PublicKey"]), wrapped=pair["PrivateKeyCiphertextBlob"])
-
-
-def _from_base64(value: object) -> object:
-    return base64.b64decode(value, validate=True) if isinstance(value, str) else value
-
-
-def _to_base64(value: bytes) -> str:
-    return base64.b64encode(value).decode()
-
-
-class SecretBody(Frozen):
-    """What a wallet's secret holds: the wrapped key, and all that is needed to check whose it is."""
-
-    version: Literal[1] = 1
-    address: Address
-    chain_id: int = Field(gt=0)
-    subject: str = Field(min_length=1, max_length=128)
-    wrapped: Annotated[
-        bytes,
-        BeforeValidator(_from_base64),
-        PlainSerializer(_to_base64, return_type=str, when_used="json"),
-        Field(repr=False, min_length=1),
-    ]
-
-
-def secret_name(prefix: str, chain_id: int, address: str) -> str:
-    """Return the name of the secret that holds the wrapped key of `address`."""
-    return f"{prefix}/wallets/{chain_id}/{address}"
-
-
-async def store_wrapped(
-    secretsmanager: SecretsManagerClient, *, prefix: str, chain_id: int, subject: str, key: GeneratedKey
-) -> str:
-    """Keep a wrapped key and return its secret's name; one that is there already is left as it is.
-
-    The name holds the address, so a secret that exists is of the very same key.
-    """
-    name = secret_name(prefix, chain_id, key.address)
-    body = SecretBody(address=key.address, chain_id=chain_id, subject=subject, wrapped=key.wrapped)
-    try:
-        with translated():
-            await secretsmanager.create_secret(Name=name, SecretString=body.model_dump_json())
-    except ClientError as error:
-        if error_code(error) != "ResourceExistsException":
-            raise
-    return name
-
-
-async def read_wrapped(secretsmanager: SecretsManagerClient, secret_id: str) -> SecretBody:
-    """Return what `store_wrapped` kept; raises Rejected when there is no such secret, or it is not ours."""
-    try:
-        with translated():
-            answer = await secretsmanager.get_secret_value(SecretId=secret_id)
-    except ClientError as error:
-        if error_code(error) != "ResourceNotFoundException":
-            raise
-        raise Rejected("key_missing", f"No wrapped key is stored as {secret_id}.") from None
-    try:
-        return SecretBody.model_validate_json(answer["SecretString"])
-    except (KeyError, ValidationError):
-        # The cause would quote the secret.
-        raise Rejected("key_unreadable", f"The secret {secret_id} holds no wrapped key.") from None

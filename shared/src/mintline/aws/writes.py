@@ -105,6 +105,22 @@ class Writes:
                 raise refusal from None
             return response
 
+    async def insert(self, put: Put) -> None:
+        """Create an item by PartiQL's INSERT; ConditionFailed if its key exists."""
+        absent = changes.Clause("new_item", put.table.partition.name, "missing")
+        change = Put(put.table, put.item, where=(absent,))
+        statement: Any = changes.statement(change, self._prefix)
+        try:
+            with translated():
+                await self._client.execute_statement(**statement)
+        except ClientError as error:
+            if error_code(error) not in ("DuplicateItemException", "ConditionalCheckFailedException"):
+                raise
+            response: Any = error.response
+            refusal = _refusal(change, response.get("Item"), retried=_was_retried(response))
+            if refusal is not None:
+                raise refusal from None
+
     async def aclose(self) -> None:
         """Send what is pending and wait for what is in flight."""
         await asyncio.gather(self._plain.aclose(), self._conditional.aclose())

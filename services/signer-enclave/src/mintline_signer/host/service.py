@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import AsyncExitStack
 from functools import partial
 
 import structlog
 
 from mintline.admin import Admin, process_registry
-from mintline.aws.keys import read_wrapped
+from mintline.aws.dynamo import Dynamo
+from mintline.aws.key_stores import open_key_stores
 from mintline.aws.queues import Queues
 from mintline.aws.session import open_client
 from mintline.consumer import Consumer
@@ -37,7 +39,11 @@ async def run(settings: HostSettings, stop: asyncio.Event) -> None:
     async with AsyncExitStack() as stack:
         tracer = open_tracer(stack, "signer-host", settings)
         sqs = await open_client(stack, "sqs", settings, calls=metrics.aws)
-        secrets = await open_client(stack, "secretsmanager", settings, calls=metrics.aws)
+        dynamo = Dynamo(
+            await open_client(stack, "dynamodb", settings, calls=metrics.aws), settings.resource_prefix
+        )
+        stack.push_async_callback(dynamo.aclose)
+        stores = await open_key_stores(stack, settings, dynamo, calls=metrics.aws)
         queues = Queues(sqs, settings.resource_prefix)
         stack.push_async_callback(queues.aclose)
         await stack.enter_async_context(_kms_proxy(settings))
@@ -58,8 +64,10 @@ async def run(settings: HostSettings, stop: asyncio.Event) -> None:
         await stack.enter_async_context(admin)
         log.info("admin_listening", port=admin.port)
         keys = RememberedKeys(
-            partial(read_wrapped, secrets),
+            stores.read,
             size=settings.key_cache_size,
+            ttl=settings.key_cache_ttl,
+            clock=time.monotonic,
             looked_up=metrics.caches.of("wrapped_keys"),
         )
         consumer = Consumer(

@@ -43,6 +43,8 @@ class HostSettings(ServiceSettings):
     """Seconds without a byte either way after which a proxied connection is closed."""
     key_cache_size: int = Field(default=100_000, ge=2)
     """Wrapped keys remembered; half a kilobyte each."""
+    key_cache_ttl: float = Field(default=3600.0, gt=0)
+    """Seconds that a wrapped key is remembered: how long one that was deleted or replaced can linger."""
     concurrency: int = Field(default=128, ge=1)
     """Intents in work at a time."""
 

@@ -1,4 +1,4 @@
-"""Wrapped keys from Secrets Manager, remembered: they never change, and without KMS they are of no use."""
+"""Wrapped keys from their store, remembered for a while: without KMS they are of no use."""
 
 from __future__ import annotations
 
@@ -6,59 +6,61 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 
-from mintline.aws.keys import SecretBody
-from mintline.errors import Rejected
+from mintline.key_stores import StoredKey
 from mintline.messages import KeyRef
 from mintline_signer.protocol import WrappedKey
 
 
 class RememberedKeys:
-    """A WrappedKeySource over `read`, which fetches one secret; the least recently used is forgotten first.
+    """A WrappedKeySource over `read`, which fetches one key; the least recently used is forgotten first.
 
-    Those who ask for the same key at once share one fetch. A failure is not remembered. `looked_up` is told
-    of each lookup whether the key was known.
+    Each is fetched again after `ttl` seconds on `clock`. Those who ask for the same key at once share one
+    fetch. A failure is not remembered. `looked_up` is told of each lookup whether the key was known.
     """
 
     def __init__(
         self,
-        read: Callable[[str], Awaitable[SecretBody]],
+        read: Callable[[KeyRef], Awaitable[StoredKey]],
         *,
         size: int,
+        ttl: float,
+        clock: Callable[[], float],
         looked_up: Callable[[bool], None] = lambda _: None,
     ) -> None:
         self._read = read
         self._looked_up = looked_up
         self._size = size
-        self._known: OrderedDict[str, WrappedKey] = OrderedDict()
-        self._fetches: dict[str, asyncio.Task[WrappedKey]] = {}
+        self._ttl = ttl
+        self._clock = clock
+        self._known: OrderedDict[KeyRef, tuple[WrappedKey, float]] = OrderedDict()
+        self._fetches: dict[KeyRef, asyncio.Task[WrappedKey]] = {}
 
     async def read(self, key: KeyRef) -> WrappedKey:
         """Return the wrapped key; raises Rejected if there is none, or it is another's."""
-        wrapped = self._known.get(key.secret_id)
-        self._looked_up(wrapped is not None)
-        if wrapped is None:
-            wrapped = await self._fetch(key.secret_id)
-        else:
-            self._known.move_to_end(key.secret_id)
-        if (wrapped.address, wrapped.subject, wrapped.chain_id) != (key.address, key.subject, key.chain_id):
-            raise Rejected("key_mismatch", f"The secret {key.secret_id} holds another key.")
+        wrapped, deadline = self._known.get(key, (None, 0.0))
+        fresh = wrapped is not None and self._clock() < deadline
+        self._looked_up(fresh)
+        if wrapped is None or not fresh:
+            return await self._fetch(key)
+        self._known.move_to_end(key)
         return wrapped
 
-    async def _fetch(self, secret_id: str) -> WrappedKey:
-        fetch = self._fetches.get(secret_id)
+    async def _fetch(self, key: KeyRef) -> WrappedKey:
+        fetch = self._fetches.get(key)
         if fetch is None:
-            fetch = asyncio.create_task(self._remember(secret_id), name=f"secret {secret_id}")
-            self._fetches[secret_id] = fetch
-            fetch.add_done_callback(lambda _: self._fetches.pop(secret_id, None))
+            fetch = asyncio.create_task(self._remember(key), name=f"wrapped key {key.address}")
+            self._fetches[key] = fetch
+            fetch.add_done_callback(lambda _: self._fetches.pop(key, None))
         # Shielded: one waiter's end is not the others'.
         return await asyncio.shield(fetch)
 
-    async def _remember(self, secret_id: str) -> WrappedKey:
-        body = await self._read(secret_id)
+    async def _remember(self, key: KeyRef) -> WrappedKey:
+        stored = await self._read(key)
         wrapped = WrappedKey(
-            address=body.address, subject=body.subject, chain_id=body.chain_id, wrapped=body.wrapped
+            address=stored.address, subject=stored.subject, chain_id=stored.chain_id, wrapped=stored.wrapped
         )
-        self._known[secret_id] = wrapped
+        self._known[key] = wrapped, self._clock() + self._ttl
+        self._known.move_to_end(key)
         while len(self._known) > self._size:
             self._known.popitem(last=False)
         return wrapped
