@@ -13,7 +13,7 @@ import typer
 
 from mintline.errors import BadRequest, MintlineError, Misconfigured
 from mintline.records import Mint
-from mintline_local import curls
+from mintline_local import attest, curls
 from mintline_local import trace as tracing
 from mintline_local.client import Api, sign_in
 from mintline_local.command import Json, State, deployment, execute, running_line, stop
@@ -33,6 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.add_typer(attest.app, name="attest")
 Username = Annotated[str | None, typer.Option(help="The user to sign in; the demo user by default.")]
 Password = Annotated[str | None, typer.Option(help="That user's password.")]
 

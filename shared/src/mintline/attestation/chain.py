@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from cryptography import x509
@@ -29,6 +30,21 @@ _UNREADABLE = (
 _CHECKED = {ExtensionOID.BASIC_CONSTRAINTS, ExtensionOID.KEY_USAGE}
 
 
+@dataclass(frozen=True, slots=True)
+class _Certificate:
+    """One certificate, read whole: cryptography reads parts only when asked, and fails only then."""
+
+    parsed: x509.Certificate
+    name: str
+    subject: bytes
+    issuer: bytes
+    since: datetime
+    until: datetime
+    key: EllipticCurvePublicKey
+    constraints: x509.Extension[x509.BasicConstraints] | None
+    usage: x509.KeyUsage | None
+
+
 class Path:
     """Certificates from the root to the leaf, each checked for itself and against its neighbours.
 
@@ -43,11 +59,10 @@ class Path:
         self._certificates = [_parsed(der) for der in (*bundle, certificate)]
         authorities, leaf = self._certificates[:-1], self._certificates[-1]
         for one in self._certificates:
-            _check_algorithms(one)
             _check_validity(one, at)
         for issuer, one in zip(self._certificates, self._certificates[1:], strict=False):
-            if one.issuer.public_bytes() != issuer.subject.public_bytes():
-                raise NotAttested(Reason.WRONG_ORDER, f"{_name(one)} was not issued by the one before it.")
+            if one.issuer != issuer.subject:
+                raise NotAttested(Reason.WRONG_ORDER, f"{one.name} was not issued by the one before it.")
         for below, authority in enumerate(reversed(authorities)):
             _check_authority(authority, below)
         _check_leaf(leaf)
@@ -55,96 +70,67 @@ class Path:
     @property
     def key(self) -> EllipticCurvePublicKey:
         """The leaf's key: not to be relied upon before `check_signatures`."""
-        return _key_of(self._certificates[-1])
+        return self._certificates[-1].key
 
     def check_signatures(self) -> None:
         """Raise NotAttested unless each certificate is signed by the one before it."""
         for issuer, one in zip(self._certificates, self._certificates[1:], strict=False):
             try:
-                one.verify_directly_issued_by(issuer)
-            except (InvalidSignature, ValueError, TypeError):
+                one.parsed.verify_directly_issued_by(issuer.parsed)
+            except (InvalidSignature, *_UNREADABLE):
                 raise NotAttested(
-                    Reason.CERTIFICATE_SIGNATURE, f"The signature of {_name(one)} does not match."
+                    Reason.CERTIFICATE_SIGNATURE, f"The signature of {one.name} does not match."
                 ) from None
 
 
-def _parsed(der: bytes) -> x509.Certificate:
+def _parsed(der: bytes) -> _Certificate:
     try:
-        certificate = x509.load_der_x509_certificate(der)
-        known = certificate.version is x509.Version.v3 and all(
-            extension.oid in _CHECKED for extension in certificate.extensions if extension.critical
-        )
-        certificate.public_key()
+        parsed = x509.load_der_x509_certificate(der)
+        name = parsed.subject.rfc4514_string() or "a certificate without a name"
+        key, extensions = parsed.public_key(), parsed.extensions
+        algorithm, version = parsed.signature_algorithm_oid, parsed.version
+        subject, issuer = parsed.subject.public_bytes(), parsed.issuer.public_bytes()
+        since, until = parsed.not_valid_before_utc, parsed.not_valid_after_utc
     except _UNREADABLE:
         raise NotAttested(Reason.CERTIFICATE, "A certificate of the document cannot be read.") from None
-    if not known:
-        raise NotAttested(
-            Reason.UNKNOWN_EXTENSION, f"{_name(certificate)} has a critical extension unknown here."
-        )
-    return certificate
-
-
-def _key_of(certificate: x509.Certificate) -> EllipticCurvePublicKey:
-    key = certificate.public_key()
+    if version is not x509.Version.v3 or any(e.critical and e.oid not in _CHECKED for e in extensions):
+        raise NotAttested(Reason.UNKNOWN_EXTENSION, f"{name} has an unknown critical extension.")
     if not isinstance(key, EllipticCurvePublicKey) or not isinstance(key.curve, SECP384R1):
-        raise NotAttested(Reason.WRONG_CURVE, f"The key of {_name(certificate)} is not of P-384.")
-    return key
+        raise NotAttested(Reason.WRONG_CURVE, f"The key of {name} is not of P-384.")
+    if algorithm != SignatureAlgorithmOID.ECDSA_WITH_SHA384:
+        raise NotAttested(Reason.ALGORITHM, f"{name} is not signed by ECDSA with SHA-384.")
+    constraints = usage = None
+    for extension in extensions:
+        if isinstance(extension.value, x509.BasicConstraints):
+            constraints = extension
+        elif isinstance(extension.value, x509.KeyUsage):
+            usage = extension.value
+    return _Certificate(parsed, name, subject, issuer, since, until, key, constraints, usage)
 
 
-def _check_algorithms(certificate: x509.Certificate) -> None:
-    _key_of(certificate)
-    if certificate.signature_algorithm_oid != SignatureAlgorithmOID.ECDSA_WITH_SHA384:
-        raise NotAttested(Reason.ALGORITHM, f"{_name(certificate)} is not signed by ECDSA with SHA-384.")
+def _check_validity(certificate: _Certificate, at: datetime) -> None:
+    name = certificate.name
+    if at < certificate.since:
+        raise NotAttested(Reason.NOT_YET_VALID, f"{name} is not valid yet at {at.isoformat()}.")
+    if at > certificate.until:
+        raise NotAttested(Reason.EXPIRED, f"{name} is not valid any more at {at.isoformat()}.")
 
 
-def _check_validity(certificate: x509.Certificate, at: datetime) -> None:
-    if at < certificate.not_valid_before_utc:
-        raise NotAttested(Reason.NOT_YET_VALID, f"{_name(certificate)} is not valid yet at {at.isoformat()}.")
-    if at > certificate.not_valid_after_utc:
-        raise NotAttested(Reason.EXPIRED, f"{_name(certificate)} is not valid any more at {at.isoformat()}.")
-
-
-def _check_authority(certificate: x509.Certificate, below: int) -> None:
+def _check_authority(certificate: _Certificate, below: int) -> None:
     """Check one that issues; `below` is the number of authorities between it and the leaf."""
-    constraints = _basic_constraints(certificate)
+    name, constraints, usage = certificate.name, certificate.constraints, certificate.usage
     if constraints is None or not constraints.critical or not constraints.value.ca:
-        raise NotAttested(Reason.NOT_AN_AUTHORITY, f"{_name(certificate)} may not issue certificates.")
+        raise NotAttested(Reason.NOT_AN_AUTHORITY, f"{name} may not issue certificates.")
     length = constraints.value.path_length
     if length is not None and below > length:
-        raise NotAttested(
-            Reason.PATH_LENGTH, f"{_name(certificate)} may not have {below} authorities below it."
-        )
-    usage = _usage(certificate)
+        raise NotAttested(Reason.PATH_LENGTH, f"{name} has {below} authorities below it.")
     if usage is None or not usage.key_cert_sign:
-        raise NotAttested(Reason.KEY_USAGE, f"The key of {_name(certificate)} may not sign certificates.")
+        raise NotAttested(Reason.KEY_USAGE, f"The key of {name} may not sign certificates.")
 
 
-def _check_leaf(certificate: x509.Certificate) -> None:
-    constraints = _basic_constraints(certificate)
+def _check_leaf(certificate: _Certificate) -> None:
+    name, constraints, usage = certificate.name, certificate.constraints, certificate.usage
     if constraints is not None and constraints.value.ca:
-        raise NotAttested(
-            Reason.KEY_USAGE, f"{_name(certificate)} is an authority, and no enclave's certificate."
-        )
-    usage = _usage(certificate)
+        raise NotAttested(Reason.KEY_USAGE, f"{name} is an authority, not an enclave.")
     if usage is None or not usage.digital_signature or usage.key_cert_sign:
-        raise NotAttested(
-            Reason.KEY_USAGE, f"The key of {_name(certificate)} is not one that signs documents."
-        )
-
-
-def _basic_constraints(certificate: x509.Certificate) -> x509.Extension[x509.BasicConstraints] | None:
-    try:
-        return certificate.extensions.get_extension_for_class(x509.BasicConstraints)
-    except x509.ExtensionNotFound:
-        return None
-
-
-def _usage(certificate: x509.Certificate) -> x509.KeyUsage | None:
-    try:
-        return certificate.extensions.get_extension_for_class(x509.KeyUsage).value
-    except x509.ExtensionNotFound:
-        return None
-
-
-def _name(certificate: x509.Certificate) -> str:
-    return certificate.subject.rfc4514_string() or "a certificate without a name"
+        raise NotAttested(Reason.KEY_USAGE, f"The key of {name} may not sign documents.")

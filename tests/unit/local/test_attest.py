@@ -1,0 +1,100 @@
+"""`mintline attest verify` says what it found, and fails when it found nothing sound."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+from typer.testing import CliRunner, Result
+
+from mintline.attestation.development import DevelopmentAuthority
+from mintline_local.cli import app
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+IMAGE = b"\x01" * 48
+GENUINE = Path(__file__).resolve().parents[4] / "shared/vectors/nitro/aws-document.cbor"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    authority = DevelopmentAuthority.create(now=NOW)
+    pcrs = {0: IMAGE, 1: b"\x02" * 48, 2: b"\x03" * 48, 16: bytes(48)}
+    attester = authority.attester("module", now=NOW)
+    path = tmp_path / "document.cbor"
+    path.write_bytes(attester.attest(module_id="module", at=NOW, pcrs=pcrs, user_data=b"\xab"))
+    (tmp_path / "root.pem").write_bytes(authority.root.public_bytes(Encoding.PEM))
+    return path
+
+
+def run(file: Path, *options: str, at: str = "2026-11-24T12:00:30Z") -> Result:
+    root = file.with_name("root.pem")
+    arguments = ["attest", "verify", str(file), "--at", at, "--root", str(root), *options]
+    return CliRunner().invoke(app, arguments)
+
+
+def test_verify__when_the_document_is_sound__says_what_it_says(file: Path) -> None:
+    result = run(file, "--pcr0", "00" * 48, "--pcr0", IMAGE.hex(), "--pcr", f"16={'00' * 48}", "--json")
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    assert told["verified"] is True
+    assert (told["module_id"], told["user_data"]) == ("module", "ab")
+    assert told["timestamp"] == "2026-11-24T12:00:00+00:00"
+    assert told["pcrs"]["PCR0"] == IMAGE.hex()
+    assert "is genuine: module attested" in run(file).output
+
+
+@pytest.mark.parametrize(
+    ("options", "at", "code"),
+    [
+        (["--pcr0", "01" * 47 + "00"], "2026-11-24T12:00:30Z", "measurement"),
+        (["--pcr", f"17={'00' * 48}"], "2026-11-24T12:00:30Z", "measurement"),
+        ([], "2026-11-25T12:00:00Z", "expired"),
+        ([], "2026-11-24T11:00:00+00:00", "not_yet_valid"),
+    ],
+)
+def test_verify__when_the_document_is_refused__fails_with_the_reason(
+    file: Path, options: list[str], at: str, code: str
+) -> None:
+    result = run(file, *options, "--json", at=at)
+    assert result.exit_code == 1
+    told = json.loads(result.stdout)
+    assert (told["verified"], told["code"]) == (False, code)
+    assert result.stderr.count("\n") == 1
+
+
+def test_verify__when_no_root_is_named__trusts_aws_alone(file: Path) -> None:
+    result = CliRunner().invoke(app, ["attest", "verify", str(file), "--at", "2026-11-24T12:00:30Z"])
+    assert result.exit_code == 1
+    assert "foreign_root" in result.stderr
+
+
+@pytest.mark.parametrize(("day", "code"), [(9, 0), (10, 1)])
+def test_verify__when_aws_made_the_document__accepts_it_on_that_day_alone(day: int, code: int) -> None:
+    if not GENUINE.exists():
+        pytest.skip(f"no genuine AWS document at {GENUINE}")
+    at = f"2022-11-{day:02}T22:52:00Z"
+    assert CliRunner().invoke(app, ["attest", "verify", str(GENUINE), "--at", at]).exit_code == code
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--at", "yesterday"],
+        ["--at", "2026-11-24T12:00:00"],
+        ["--pcr0", "xyz"],
+        ["--pcr0", "00"],
+        ["--pcr", f"32={'00' * 48}"],
+    ],
+)
+def test_verify__when_an_option_cannot_be_read__says_so(file: Path, options: list[str]) -> None:
+    assert run(file, *options).exit_code == 2
+
+
+def test_verify__when_a_file_is_missing_or_no_certificate__fails_in_one_line(file: Path) -> None:
+    missing = run(file.with_name("missing"))
+    assert (missing.exit_code, missing.stderr.count("\n")) == (1, 1)
+    file.with_name("root.pem").write_text("rubbish")
+    assert "not a certificate in PEM" in run(file).stderr
