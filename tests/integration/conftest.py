@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import platform
@@ -12,11 +13,15 @@ import tempfile
 import time
 import urllib.request
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
+from typing import Any, Self
 
+import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from mintline.aws.provision import deprovision, open_clients, provision
 from mintline.settings import ServiceSettings
@@ -141,3 +146,87 @@ async def aws_prefix(aws_settings: ServiceSettings) -> AsyncIterator[str]:
         await provision(clients, prefix)
         yield prefix
         await deprovision(clients, prefix)
+
+
+class SickNode:
+    """Passes JSON-RPC on to `behind`; `tamper` changes results, `sick` spoils whole responses."""
+
+    def __init__(self, behind: str) -> None:
+        self.behind = behind
+        self.tamper: Callable[[dict[str, Any], Any], Any] = lambda _, result: result
+        self.sick = ""
+        """One of `throttles`, `hangs`, `garbage`, `stalls`, `cut`, `endless`; empty when it is well."""
+        self.asked: list[str] = []
+        self.bodies: list[bytes] = []
+        self.headers: list[dict[str, str]] = []
+        self.url = ""
+        self._over = asyncio.Event()
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        app = web.Application(client_max_size=2**26)
+        app.router.add_post("/", self._answer)
+        self._http = await self._stack.enter_async_context(aiohttp.ClientSession())
+        server = TestServer(app, host="127.0.0.1")
+        await server.start_server()
+        self._stack.push_async_callback(server.close)
+        self.url = str(server.make_url("/"))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._over.set()
+        await self._stack.aclose()
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        self.bodies.append(await request.read())
+        calls = await request.json()
+        several = isinstance(calls, list)
+        calls = calls if several else [calls]
+        self.asked += [call["method"] for call in calls]
+        self.headers.append(dict(request.headers))
+        if self.sick == "throttles":
+            return web.Response(status=429, headers={"Retry-After": "1"})
+        if self.sick == "hangs":
+            await self._over.wait()
+        answers = [await self._pass_on(call) for call in calls]
+        body = json.dumps(answers if several else answers[0]).encode()
+        if self.sick == "garbage":
+            body = b"<html>502 Bad Gateway</html>"
+        if self.sick in ("stalls", "cut", "endless"):
+            return await self._spoiled(request, body)
+        return web.Response(body=body, content_type="application/json")
+
+    async def _pass_on(self, call: dict[str, Any]) -> Any:
+        async with self._http.post(self.behind, json=call) as response:
+            answer = await response.json(content_type=None)
+        if "result" in answer:
+            answer["result"] = self.tamper(call, answer["result"])
+        return answer
+
+    async def _spoiled(self, request: web.Request, body: bytes) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "application/json"})
+        if self.sick == "cut":
+            response.content_length = len(body)
+        await response.prepare(request)
+        await response.write(body[: len(body) // 2])
+        if self.sick == "stalls":
+            await self._over.wait()
+        while self.sick == "endless":
+            try:
+                await response.write(b" " * 2**20)
+            except ConnectionError:
+                break
+        assert request.transport is not None
+        request.transport.abort()
+        return response
+
+
+@pytest.fixture
+async def sick_node() -> AsyncIterator[Callable[[str], Awaitable[SickNode]]]:
+    """Start nodes in front of others."""
+    async with AsyncExitStack() as stack:
+
+        async def start(behind: str) -> SickNode:
+            return await stack.enter_async_context(SickNode(behind))
+
+        yield start

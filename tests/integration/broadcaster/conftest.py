@@ -18,6 +18,7 @@ from mintline.aws.records import to_item
 from mintline.aws.session import AwsCalls, open_client
 from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc
+from mintline.chain.settings import RpcEndpoint
 from mintline.eth import keccak256, to_checksum_address
 from mintline.messages import (
     AnyIntent,
@@ -177,7 +178,7 @@ async def line(aws_settings: ServiceSettings, aws_prefix: str, anvil: str) -> As
             aws_endpoint_url=aws_settings.aws_endpoint_url,
             resource_prefix=aws_prefix,
             chain_id=CHAIN_ID,
-            rpc_urls=(SecretStr(anvil),),
+            rpc_urls=(RpcEndpoint(url=SecretStr(anvil)),),
         )
         yield Line(settings, dynamo, queues, rpc, Node(rpc), sqs)
 

@@ -44,7 +44,9 @@ async def spawn(line: Any) -> asyncio.subprocess.Process:
         "MINTLINE_AWS_ENDPOINT_URL": line.settings.aws_endpoint_url,
         "MINTLINE_RESOURCE_PREFIX": line.settings.resource_prefix,
         "MINTLINE_CHAIN_ID": str(line.settings.chain_id),
-        "MINTLINE_RPC_URLS": json.dumps([url.get_secret_value() for url in line.settings.rpc_urls]),
+        "MINTLINE_RPC_URLS": json.dumps(
+            [endpoint.url.get_secret_value() for endpoint in line.settings.rpc_urls]
+        ),
     }
     return await asyncio.create_subprocess_exec(
         sys.executable,
@@ -142,7 +144,7 @@ async def test_process__when_told_to_stop__then_it_ends_cleanly_and_logs_no_secr
     assert (process.returncode, errors) == (0, b"")
     everything = b"".join(lines) + output
     assert all(json.loads(entry)["service"] == "broadcaster" for entry in everything.splitlines())
-    assert line.settings.rpc_urls[0].get_secret_value().encode() not in everything
+    assert line.settings.rpc_urls[0].url.get_secret_value().encode() not in everything
 
 
 async def test_service__when_the_node_serves_another_chain__then_it_does_not_start(line: Any) -> None:

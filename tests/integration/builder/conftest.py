@@ -150,7 +150,9 @@ class Line:
     @asynccontextmanager
     async def process(self) -> AsyncIterator[asyncio.subprocess.Process]:
         """Run a builder as its own process, which is killed at the end."""
-        secret = {"rpc_urls": json.dumps([url.get_secret_value() for url in self.settings.rpc_urls])}
+        secret = {
+            "rpc_urls": json.dumps([endpoint.url.get_secret_value() for endpoint in self.settings.rpc_urls])
+        }
         values = {
             name: json.dumps(value) if isinstance(value, dict) else str(value)
             for name, value in self.settings.public().items()

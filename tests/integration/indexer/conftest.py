@@ -55,10 +55,17 @@ class Line:
     def store(self) -> DynamoStore:
         return DynamoStore(self.dynamo, chain_id=CHAIN_ID)
 
-    def indexer(self, *, widest: int = 1_000, whole: int = 5_000) -> Indexer:
+    def indexer(
+        self,
+        *,
+        widest: int = 1_000,
+        whole: int = 5_000,
+        rpc: Rpc | None = None,
+        node: Node | None = None,
+    ) -> Indexer:
         self.started += 1
         return Indexer(
-            chain=NodeChain(self.node, self.rpc),
+            chain=NodeChain(node or self.node, rpc or self.rpc),
             store=self.store,
             collections=DynamoCollections(self.client, prefix=self.prefix, chain_id=CHAIN_ID),
             chain_id=CHAIN_ID,

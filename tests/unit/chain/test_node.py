@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from mintline.chain.node import Call, Node, Override
-from mintline.chain.rpc import RpcError
+from mintline.chain.rpc import Doubt, RpcError
 from mintline.chain.send_facts import SendFact
 from mintline.errors import Rejected, Unavailable
 from mintline.eth import keccak256, selector, word
@@ -22,9 +22,11 @@ class FakeRpc:
     def __init__(self, answer: Any) -> None:
         self.answer = answer
         self.asked: list[tuple[str, list[Any]]] = []
+        self.doubts: list[Doubt | None] = []
 
-    async def call(self, method: str, params: Sequence[Any]) -> Any:
+    async def call(self, method: str, params: Sequence[Any], *, doubt: Doubt | None = None) -> Any:
         self.asked.append((method, list(params)))
+        self.doubts.append(doubt)
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer

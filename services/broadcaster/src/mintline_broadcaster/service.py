@@ -9,15 +9,15 @@ from functools import partial
 
 import structlog
 
-from mintline.admin import Admin, process_registry
+from mintline.admin import Admin, Check, process_registry
 from mintline.aws.dynamo import Dynamo
 from mintline.aws.queues import Queues
 from mintline.aws.session import open_client
 from mintline.chain.node import Node
-from mintline.chain.rpc import Rpc
 from mintline.consumer import Consumer
-from mintline.errors import Misconfigured, Rejected, Retryable
+from mintline.errors import Rejected
 from mintline.messages import AnyMessage, Broadcast, SigningRefused
+from mintline.nodes import open_rpc
 from mintline.resources import BROADCAST, MINTS
 from mintline.tracing import carrying, open_tracer
 from mintline_broadcaster.counted import CountedChain, CountedLedger, CountedOutbox
@@ -44,14 +44,8 @@ async def run(settings: BroadcasterSettings, stop: asyncio.Event) -> None:
         stack.push_async_callback(queues.aclose)
         dynamo = Dynamo(dynamodb, settings.resource_prefix)
         stack.push_async_callback(dynamo.aclose)
-        rpc = Rpc(
-            [url.get_secret_value() for url in settings.rpc_urls],
-            timeout=settings.rpc_timeout,
-            observer=metrics.rpc,
-        )
-        stack.push_async_callback(rpc.aclose)
-        node = Node(rpc)
-        await _check_chain_at_start(node, settings.chain_id)
+        rpc = await open_rpc(stack, settings, observer=metrics.rpc)
+        node = Node(rpc, witnesses=rpc)
 
         ledger = CountedLedger(DynamoLedger(dynamo), metrics)
         chain, outbox = CountedChain(node, metrics), CountedOutbox(carrying(queues, tracer), metrics)
@@ -67,10 +61,10 @@ async def run(settings: BroadcasterSettings, stop: asyncio.Event) -> None:
                 case _:
                     raise Rejected("misrouted", f"{message.type} does not belong on {BROADCAST.name}")
 
-        checks = {
+        checks: dict[str, Check] = {
             "queue": partial(queues.ping, BROADCAST),
             "mints": partial(dynamo.ping, MINTS),
-            "chain": partial(check_chain, node, settings.chain_id),
+            "chain": rpc.check_chain,
         }
         admin = Admin(host=settings.admin_host, port=settings.admin_port, checks=checks, registry=registry)
         await stack.enter_async_context(admin)
@@ -86,18 +80,3 @@ async def run(settings: BroadcasterSettings, stop: asyncio.Event) -> None:
             tracer=tracer,
         )
         await consumer.run(stop)
-
-
-async def check_chain(node: Node, chain_id: int) -> None:
-    """Raise Misconfigured if the node serves another chain than the settings say."""
-    found = await node.chain_id()
-    if found != chain_id:
-        raise Misconfigured(f"MINTLINE_RPC_URLS serve chain {found}, but MINTLINE_CHAIN_ID is {chain_id}")
-
-
-async def _check_chain_at_start(node: Node, chain_id: int) -> None:
-    try:
-        await check_chain(node, chain_id)
-    except Retryable as error:
-        # A node that is down for now does not keep the process down: /readyz says so until it is back.
-        log.warning("chain_not_reachable_yet", error=str(error))

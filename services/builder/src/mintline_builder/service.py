@@ -12,15 +12,16 @@ from functools import partial
 
 import structlog
 
-from mintline.admin import Admin, process_registry
+from mintline.admin import Admin, Check, process_registry
 from mintline.aws.dynamo import Dynamo
 from mintline.aws.queues import Queues
 from mintline.aws.session import open_client
 from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc
 from mintline.consumer import Consumer
-from mintline.errors import Misconfigured, Rejected, Unavailable
+from mintline.errors import Rejected
 from mintline.messages import AnyMessage, BuildMint, Fees, FundWallet
+from mintline.nodes import open_rpc
 from mintline.resources import ACCOUNTS, BUILD
 from mintline.tracing import Tracer, carrying, open_tracer
 from mintline_builder import handlers
@@ -44,6 +45,7 @@ class _World:
     queues: Queues
     dynamo: Dynamo
     metadata: PublishedMetadata
+    rpc: Rpc
     node: Node
 
 
@@ -55,14 +57,10 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         metrics = Metrics(registry)
         world = await _open(stack, settings, metrics)
         handle = _handler(stack, settings, world, metrics, tracer)
-        try:
-            await _same_chain(world.node, settings.chain_id)
-        except Unavailable as error:
-            log.warning("chain_unavailable", error=str(error))
-        checks = {
+        checks: dict[str, Check] = {
             "sqs": partial(world.queues.ping, BUILD),
             "dynamodb": partial(world.dynamo.ping, ACCOUNTS),
-            "chain": partial(_same_chain, world.node, settings.chain_id),
+            "chain": world.rpc.check_chain,
         }
         await stack.enter_async_context(
             Admin(host=settings.admin_host, port=settings.admin_port, checks=checks, registry=registry)
@@ -86,13 +84,9 @@ async def _open(stack: AsyncExitStack, settings: Settings, metrics: Metrics) -> 
     dynamo = Dynamo(await open_client(stack, "dynamodb", settings, calls=calls), prefix)
     stack.push_async_callback(dynamo.aclose)
     s3 = await open_client(stack, "s3", settings, calls=calls)
-    rpc = Rpc(
-        [url.get_secret_value() for url in settings.rpc_urls],
-        timeout=settings.rpc_timeout,
-        observer=metrics.rpc,
-    )
-    stack.push_async_callback(rpc.aclose)
-    return _World(queues, dynamo, PublishedMetadata(s3, prefix, settings.chain_id), Node(rpc))
+    rpc = await open_rpc(stack, settings, observer=metrics.rpc)
+    metadata = PublishedMetadata(s3, prefix, settings.chain_id)
+    return _World(queues, dynamo, metadata, rpc, Node(rpc, witnesses=rpc))
 
 
 def _handler(
@@ -157,10 +151,3 @@ def _handler(
 
 async def _fees(node: Node, settings: Settings) -> Fees:
     return offer(await node.fees(), settings.fee_policy())
-
-
-async def _same_chain(node: Node, chain_id: int) -> None:
-    actual = await node.chain_id()
-    if actual != chain_id:
-        # Simulating on another chain would reject every mint.
-        raise Misconfigured(f"MINTLINE_RPC_URLS lead to chain {actual}, not {chain_id}")

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from pydantic import Field, SecretStr
+from pydantic import Field
 
+from mintline.chain.settings import ChainSettings
 from mintline.fields import Wei
 from mintline.messages import KeyRef
-from mintline.settings import ServiceSettings
 from mintline_builder.fees import FeePolicy
 from mintline_builder.funds import TopUpPolicy
 
 GWEI = 10**9
 
 
-class Settings(ServiceSettings):
+class Settings(ChainSettings):
     """Fees are in wei per gas, times in seconds."""
 
-    chain_id: int = Field(gt=0)
-    rpc_urls: tuple[SecretStr, ...] = Field(min_length=1)
-    """JSON-RPC endpoints in order of preference. Secret, since many carry an API key."""
-    rpc_timeout: float = Field(default=10.0, gt=0)
     treasury: KeyRef
     """The key that pays for top-ups."""
     top_up_mints: int = Field(default=20, ge=1, le=1000)

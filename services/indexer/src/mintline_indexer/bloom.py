@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 
+from mintline.chain.answers import Log
 from mintline.eth import keccak256
 
 BLOOM_BYTES = 256
@@ -25,6 +27,16 @@ def may_hold(bloom: bytes, contracts: tuple[str, ...], topics: tuple[bytes, ...]
     if not any(word & (bits := bloom_bits(topic)) == bits for topic in topics):
         return False
     return any(word & (bits := bloom_bits(bytes.fromhex(address[2:]))) == bits for address in contracts)
+
+
+def bloom_of(logs: Iterable[Log]) -> bytes:
+    """Return the bloom of a block with exactly these logs."""
+    word = 0
+    for log in logs:
+        word |= bloom_bits(bytes.fromhex(log.address[2:]))
+        for topic in log.topics:
+            word |= bloom_bits(topic)
+    return word.to_bytes(BLOOM_BYTES, "big")
 
 
 def is_blank(bloom: bytes) -> bool:

@@ -93,6 +93,10 @@ class Follower:
             indexed = indexed if canonical is not None and canonical.hash == indexed.hash else None
         elif indexed is not None and indexed.hash != finalized.hash:
             indexed = None  # a stale branch: the reorg comes first
+        if indexed is not None and self._chain.several and not await self._chain.confirmed(indexed):
+            # Nothing is undone below a final block, so one node's word does not make it one.
+            log.warning("finality_not_confirmed", block=indexed.number)
+            indexed = None
         await ledger.finalize(indexed)
 
     async def resume(self) -> None:

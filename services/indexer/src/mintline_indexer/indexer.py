@@ -14,6 +14,7 @@ from dataclasses import replace
 
 import structlog
 
+from mintline.errors import Unavailable
 from mintline.tracing import OFF, Tracer
 from mintline_indexer.backfill import Backfill
 from mintline_indexer.follow import Follower, PastFinality
@@ -108,6 +109,8 @@ class Indexer:
             self._forget()
             return False
         except PastFinality as error:
+            if await self._outvoted():
+                raise Unavailable(f"one endpoint left the chain: {error}") from error
             self._halted = f"reorg past finality: {error}"
             self._metrics.halted.set(1)
             log.critical("reorg_past_finality", reason=str(error))
@@ -126,6 +129,11 @@ class Indexer:
         if self._ledger is not None:
             await self._ledger.step_down()
             self._forget()
+
+    async def _outvoted(self) -> bool:
+        """Tell whether the final block stands after all, by the word of most nodes."""
+        assert self._ledger is not None
+        return self._chain.several and await self._chain.confirmed(self._ledger.finalized)
 
     async def _round(self) -> bool:
         assert self._ledger is not None

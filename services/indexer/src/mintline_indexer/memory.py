@@ -24,6 +24,7 @@ from mintline_indexer.ports import (
     Outcome,
     Progress,
     RangeTooWide,
+    Ref,
     Row,
     Stale,
     Stamped,
@@ -77,6 +78,15 @@ class MemoryChain:
         genesis = Block(0, bytes(32), bytes(32), 1_000, bytes(BLOOM_BYTES), ())
         self.mined: list[Mined] = [Mined(genesis, (), {})]
         self._by_hash = {genesis.hash: self.mined[0]}
+
+    @property
+    def several(self) -> bool:
+        """One view."""
+        return False
+
+    async def confirmed(self, block: Ref) -> bool:
+        """Tell whether the present branch has this block."""
+        return block.number < len(self.mined) and self.mined[block.number].block.hash == block.hash
 
     def mine(self, sent: Sequence[Sent] = ()) -> Mined:
         """Put a block with these transactions on top."""

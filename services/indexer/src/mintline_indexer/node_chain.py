@@ -4,36 +4,57 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import Any
+
+import structlog
 
 from mintline.chain import answers
 from mintline.chain.answers import Log, Receipt
 from mintline.chain.collection import MINTED_TOPIC, TRANSFER_TOPIC, decode_minted, decode_transfer
-from mintline.chain.node import Call, CallReverted, Calls, Node
-from mintline.chain.rpc import RpcError
+from mintline.chain.node import Call, CallReverted, Node
+from mintline.chain.quorum import Disagreement
+from mintline.chain.responses import METHOD_NOT_FOUND
+from mintline.chain.rpc import Rpc, RpcError
 from mintline.errors import Rejected, Retryable, Unavailable
 from mintline.records import Problem
+from mintline_indexer.bloom import bloom_of, is_blank
 from mintline_indexer.ports import (
     Block,
     BlockTransaction,
     Event,
     Moved,
     RangeTooWide,
+    Ref,
     Stamped,
     Tips,
     TransactionOutcome,
 )
 
 TOPICS = (TRANSFER_TOPIC, MINTED_TOPIC)
-METHOD_NOT_FOUND = -32601
-"""JSON-RPC 2.0, section 5.1."""
+
+log = structlog.get_logger(__name__)
 
 
 class NodeChain:
     """Reads one chain through `node`, and through `rpc` what `node` has no question for."""
 
-    def __init__(self, node: Node, rpc: Calls) -> None:
+    def __init__(self, node: Node, rpc: Rpc) -> None:
         self._node = node
         self._rpc = rpc
+
+    @property
+    def several(self) -> bool:
+        """Whether there is more than one node to ask."""
+        return self._rpc.several
+
+    async def confirmed(self, block: Ref) -> bool:
+        """Tell whether more than half of the nodes have this block at its height."""
+        try:
+            return await self._node.agreed_hash(block.number) == block.hash
+        except Disagreement as error:
+            log.error("endpoints_disagree", block=block.number, reason=str(error))  # noqa: TRY400 - no fault of the code
+            return False
 
     async def tips(self) -> Tips:
         """Return the newest and the newest final block; the latter is the genesis until there is another."""
@@ -53,13 +74,14 @@ class NodeChain:
         return _events(await self._node.logs(block_hash=block_hash, addresses=contracts, topics=TOPICS))
 
     async def events_from_receipts(self, block: Block, contracts: Sequence[str]) -> Sequence[Event]:
-        """Return the same from the receipts of the whole block.
+        """Return the same from the receipts of the whole block, which must add up to the header's bloom.
 
         A node without `eth_getBlockReceipts` is asked for those of the transactions sent to the contracts.
         """
         name = "0x" + block.hash.hex()
+        doubt = partial(_is_incomplete, block)
         try:
-            receipts = await self._rpc.call("eth_getBlockReceipts", [name])
+            receipts = await self._rpc.call("eth_getBlockReceipts", [name], doubt=doubt)
         except RpcError as error:
             if error.code != METHOD_NOT_FOUND:
                 raise
@@ -67,10 +89,12 @@ class NodeChain:
             receipts = await asyncio.gather(
                 *(self._rpc.call("eth_getTransactionReceipt", ["0x" + found.hex()]) for found in hashes)
             )
-        if receipts is None or None in receipts:
-            raise Unavailable(f"the node has block {block.number}, but not its receipts")
-        logs = (log for receipt in receipts for log in answers.logs(receipt.get("logs")))
-        return _events(log for log in logs if log.address in contracts)
+            if None in receipts:
+                raise Unavailable(f"the node has block {block.number}, but not its receipts") from None
+        else:
+            if _is_incomplete(block, receipts):
+                raise Unavailable(f"the node has block {block.number}, but not its receipts")
+        return _events(log for log in _logs(receipts) if log.address in contracts)
 
     async def events_between(self, first: int, last: int, contracts: Sequence[str]) -> Sequence[Event]:
         """Return the events of a range of blocks.
@@ -122,6 +146,23 @@ def _block(found: answers.Block, *, full: bool) -> Block:
         logs_bloom=found.logs_bloom,
         transactions=tuple(BlockTransaction(tx.hash, tx.to) for tx in found.transactions) if full else None,
     )
+
+
+def _logs(receipts: Any) -> list[Log]:
+    return [log for receipt in receipts for log in answers.logs(receipt.get("logs"))]
+
+
+def _is_incomplete(block: Block, receipts: Any) -> bool:
+    """Tell whether receipts are not all of a block's: too few, or short of logs that its bloom holds."""
+    if not isinstance(receipts, list) or not all(isinstance(receipt, dict) for receipt in receipts):
+        return True
+    if len(receipts) != len(block.transactions or ()):
+        return True
+    try:
+        logs = _logs(receipts)
+    except Unavailable:
+        return True
+    return not is_blank(block.logs_bloom) and bloom_of(logs) != block.logs_bloom
 
 
 def _events(logs: Iterable[Log]) -> list[Event]:

@@ -103,7 +103,19 @@ class RangeTooWide(MintlineError):  # noqa: N818 - a fact about the request, by 
 
 
 class Chain(Protocol):
-    """One view of one chain. Every method may raise Unavailable."""
+    """One view of one chain, through one node or several. Every method may raise Unavailable."""
+
+    @property
+    def several(self) -> bool:
+        """Whether there is more than one node to ask."""
+        ...
+
+    async def confirmed(self, block: Ref) -> bool:
+        """Tell whether more than half of the nodes have this block at its height; distrust those that do not.
+
+        False if no majority decides.
+        """
+        ...
 
     async def tips(self) -> Tips:
         """Return the newest and the newest final block."""

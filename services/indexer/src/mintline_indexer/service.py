@@ -11,12 +11,13 @@ from functools import partial
 
 import structlog
 
-from mintline.admin import Admin, process_registry
+from mintline.admin import Admin, Check, process_registry
 from mintline.aws.dynamo import Dynamo
 from mintline.aws.session import open_client
 from mintline.chain.node import Node
-from mintline.chain.rpc import Rpc, RpcError
-from mintline.errors import Conflict, Misconfigured, Retryable, Unavailable
+from mintline.chain.rpc import RpcError
+from mintline.errors import Conflict, Retryable, Unavailable
+from mintline.nodes import open_rpc
 from mintline.resources import CHECKPOINTS
 from mintline.tracing import open_tracer
 from mintline_indexer.dynamo_store import DynamoCollections, DynamoStore
@@ -43,13 +44,8 @@ async def run(settings: IndexerSettings, stop: asyncio.Event) -> None:
         client = await open_client(stack, "dynamodb", settings, calls=metrics.aws)
         dynamo = Dynamo(client, settings.resource_prefix)
         stack.push_async_callback(dynamo.aclose)
-        rpc = Rpc(
-            [url.get_secret_value() for url in settings.rpc_urls],
-            timeout=settings.rpc_timeout,
-            observer=metrics.rpc,
-        )
-        stack.push_async_callback(rpc.aclose)
-        node = Node(rpc)
+        rpc = await open_rpc(stack, settings, observer=metrics.rpc)
+        node = Node(rpc, witnesses=rpc)
         indexer = Indexer(
             chain=NodeChain(node, rpc),
             store=DynamoStore(dynamo, chain_id=settings.chain_id),
@@ -67,15 +63,15 @@ async def run(settings: IndexerSettings, stop: asyncio.Event) -> None:
             now=lambda: time.time_ns() // 1_000_000,
             rng=random.Random(),  # noqa: S311 - jitter, not a secret
         )
-        checks = {
+        checks: dict[str, Check] = {
             "checkpoint": partial(dynamo.ping, CHECKPOINTS),
-            "chain": partial(check_chain, node, settings.chain_id),
+            "chain": rpc.check_chain,
             "index": partial(_check_index, indexer),
         }
         admin = Admin(host=settings.admin_host, port=settings.admin_port, checks=checks, registry=registry)
         await stack.enter_async_context(admin)
         log.info("indexer_ready", admin_port=admin.port)
-        following = asyncio.create_task(_follow(indexer, node, settings, stop))
+        following = asyncio.create_task(_follow(indexer, settings, stop))
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({following, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
@@ -83,13 +79,6 @@ async def run(settings: IndexerSettings, stop: asyncio.Event) -> None:
         with suppress(Retryable, Conflict, TimeoutError):
             async with asyncio.timeout(FAREWELL):
                 await indexer.step_down()
-
-
-async def check_chain(node: Node, chain_id: int) -> None:
-    """Raise Misconfigured if the node serves another chain than the settings say."""
-    found = await node.chain_id()
-    if found != chain_id:
-        raise Misconfigured(f"MINTLINE_RPC_URLS serve chain {found}, but MINTLINE_CHAIN_ID is {chain_id}")
 
 
 async def _check_index(indexer: Indexer) -> None:
@@ -107,14 +96,10 @@ async def _end(following: asyncio.Task[None]) -> None:
         raise error
 
 
-async def _follow(indexer: Indexer, node: Node, settings: IndexerSettings, stop: asyncio.Event) -> None:
-    known = False
+async def _follow(indexer: Indexer, settings: IndexerSettings, stop: asyncio.Event) -> None:
     failures = 0
     while not stop.is_set():
         try:
-            if not known:
-                await check_chain(node, settings.chain_id)
-                known = True
             more = await indexer.poll()
         except (Retryable, RpcError) as error:
             failures += 1

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from pydantic import Field, SecretStr
+from pydantic import Field
 
-from mintline.settings import ServiceSettings
+from mintline.chain.settings import ChainSettings
 
 
-class IndexerSettings(ServiceSettings):
+class IndexerSettings(ChainSettings):
     """Read from `MINTLINE_…`; see README.md."""
 
-    chain_id: int = Field(gt=0)
-    rpc_urls: tuple[SecretStr, ...] = Field(min_length=1)
-    """The chain's nodes in order of preference; secret, since providers put API keys into them."""
-    rpc_timeout: float = Field(default=10.0, gt=0)
-    """Seconds for one exchange with a node."""
     poll_interval: float = Field(default=0.5, gt=0)
     """Seconds between two looks at the chain's head."""
     takeover_after: float = Field(default=15.0, gt=1)

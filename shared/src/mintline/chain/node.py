@@ -15,7 +15,8 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 from mintline.chain import answers, collection, send_facts
 from mintline.chain.answers import Block, FeeMarket, Log, Receipt
-from mintline.chain.rpc import RpcError
+from mintline.chain.quorum import Witnesses, agreed
+from mintline.chain.rpc import Doubt, RpcError
 from mintline.chain.send_facts import SendAnswer, SendFact
 from mintline.errors import Rejected, Unavailable
 from mintline.eth import keccak256
@@ -40,8 +41,8 @@ _HEX = re.compile(r"0x(?:[0-9a-fA-F]{2})+")
 class Calls(Protocol):
     """What a node is asked through; `Rpc` in production."""
 
-    async def call(self, method: str, params: Sequence[Any]) -> Any:
-        """Return the result of one JSON-RPC call."""
+    async def call(self, method: str, params: Sequence[Any], *, doubt: Doubt | None = None) -> Any:
+        """Return the result of one JSON-RPC call; a doubted one only if no other endpoint knows better."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +79,17 @@ class CallReverted(Rejected):
 
 
 class Node:
-    """Questions to one chain."""
+    """Questions to one chain; a mint's fate is asked of all `witnesses`, if there are several."""
 
-    def __init__(self, rpc: Calls, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        rpc: Calls,
+        *,
+        witnesses: Witnesses | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._rpc = rpc
+        self._witnesses = witnesses if witnesses is not None and witnesses.several else None
         self._clock = clock
         self._fees: tuple[float, FeeMarket] | None = None
 
@@ -90,11 +98,15 @@ class Node:
         return answers.quantity(await self._rpc.call("eth_chainId", []), "chain id")
 
     async def block(self, ref: At | bytes, *, full: bool = False) -> Block | None:
-        """Return a block by number, hash or tag, with its transactions if `full`; None if there is none."""
+        """Return a block by number, hash or tag, with its transactions if `full`; None if there is none.
+
+        Whoever asks for a number or hash has heard of it, so that an endpoint without the block is doubted.
+        """
         method = "eth_getBlockByHash" if isinstance(ref, bytes) else "eth_getBlockByNumber"
         name = _hex(ref) if isinstance(ref, bytes) else _at(ref)
         try:
-            found = await self._rpc.call(method, [name, full])
+            doubt = None if isinstance(ref, str) else _is_missing
+            found = await self._rpc.call(method, [name, full], doubt=doubt)
         except RpcError as error:
             # A chain that has not finalized yet: "finalized block not found" (geth), "Unknown block" (Besu).
             if _NO_SUCH_BLOCK.search(error.message):
@@ -111,7 +123,8 @@ class Node:
     ) -> tuple[Log, ...]:
         """Return the logs of one block, by its hash, in order; `topics` are alternatives for the first topic.
 
-        A block that the node does not have, or no longer, is Unavailable.
+        Whoever asks expects some, so that an endpoint without any is doubted. A block that no endpoint has,
+        or no longer, is Unavailable.
         """
         try:
             return await self._logs({"blockHash": _hex(block_hash)}, addresses, topics)
@@ -121,7 +134,7 @@ class Node:
     async def logs_range(
         self, from_block: int, to_block: int, addresses: Sequence[str], topics: Sequence[bytes] = ()
     ) -> tuple[Log, ...]:
-        """Return the logs of a range of blocks, both ends included.
+        """Return the logs of a range of blocks, both ends included; that there are none is asked of all.
 
         Raises RpcError when the node finds the range too large: ask for half of it.
         """
@@ -133,7 +146,7 @@ class Node:
         query["address"] = list(addresses)
         if topics:
             query["topics"] = [[_hex(topic) for topic in topics]]
-        return answers.logs(await self._rpc.call("eth_getLogs", [query]))
+        return answers.logs(await self._rpc.call("eth_getLogs", [query], doubt=_is_missing))
 
     async def balance(self, address: str, at: At = "latest") -> int:
         """Return an account's balance in wei."""
@@ -196,13 +209,45 @@ class Node:
         return SendAnswer(SendFact.ACCEPTED)
 
     async def receipt(self, tx_hash: bytes) -> Receipt | None:
-        """Return a mined transaction's receipt, or None."""
-        found = await self._rpc.call("eth_getTransactionReceipt", [_hex(tx_hash)])
-        return answers.optional(answers.receipt, found)
+        """Return a mined transaction's receipt, or None if no endpoint has one.
+
+        With several endpoints it is believed when no majority contradicts it, nor has another block at its
+        height. Raises Disagreement when there is no majority.
+        """
+        method, params = "eth_getTransactionReceipt", [_hex(tx_hash)]
+        found = answers.optional(answers.receipt, await self._rpc.call(method, params, doubt=_is_missing))
+        if found is None or self._witnesses is None:
+            return found
+        told = await agreed(self._witnesses, method, params, partial(answers.optional, answers.receipt))
+        at = await self.agreed_hash(found.block_number)
+        if told not in (None, found) or at not in (None, found.block_hash):
+            raise Unavailable(f"the endpoints contradict the receipt of {_hex(tx_hash)}")
+        return found
+
+    async def agreed_hash(self, number: int) -> bytes | None:
+        """Return the hash of the block of that number by the majority of the endpoints, None if none has it.
+
+        Raises Disagreement when there is no majority.
+        """
+        if self._witnesses is None:
+            block = await self.block(number)
+            return None if block is None else block.hash
+        params = [hex(number), False]
+        return await agreed(self._witnesses, "eth_getBlockByNumber", params, _hash_of_block)
 
     async def transaction_known(self, tx_hash: bytes) -> bool:
-        """Tell whether the node knows a transaction, pending or mined."""
-        return await self._rpc.call("eth_getTransactionByHash", [_hex(tx_hash)]) is not None
+        """Tell whether a node knows a transaction, pending or mined."""
+        params = [_hex(tx_hash)]
+        return await self._rpc.call("eth_getTransactionByHash", params, doubt=_is_missing) is not None
+
+
+def _is_missing(answer: Any) -> bool:
+    """Tell whether an answer says that there is nothing: it may be that only this endpoint has nothing."""
+    return answer is None or answer == [] or isinstance(answer, RpcError)
+
+
+def _hash_of_block(answer: Any) -> bytes | None:
+    return None if answer is None else answers.block(answer, full=False).hash
 
 
 def _at(at: At) -> str:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
 class RpcMetrics:
-    """Calls by endpoint, method and outcome, and exchanges' seconds; an `RpcObserver`, one per process."""
+    """An `RpcObserver`: calls, exchanges' seconds, and how each endpoint fares. One per process."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._calls = Counter(
             "mintline_rpc_calls",
-            "JSON-RPC calls: answered, refused by the node, or failed on the way.",
+            "JSON-RPC calls: answered, refused by the node, doubted, or failed on the way.",
             ("endpoint", "method", "outcome"),
             registry=registry,
         )
@@ -24,6 +24,24 @@ class RpcMetrics:
             buckets=_SECONDS,
             registry=registry,
         )
+        self._up = Gauge(
+            "mintline_rpc_endpoint_up",
+            "1 while an endpoint is in service, 0 while others are asked first.",
+            ("endpoint",),
+            registry=registry,
+        )
+        self._head = Gauge(
+            "mintline_rpc_endpoint_head_block",
+            "The chain's height as an endpoint last told it.",
+            ("endpoint",),
+            registry=registry,
+        )
+        self._contradictions = Counter(
+            "mintline_rpc_contradictions",
+            "Answers of an endpoint that other endpoints showed to be wrong or stale.",
+            ("endpoint",),
+            registry=registry,
+        )
 
     def called(self, endpoint: str, method: str, outcome: str) -> None:
         """Count one call."""
@@ -32,3 +50,13 @@ class RpcMetrics:
     def exchanged(self, endpoint: str, seconds: float) -> None:
         """Observe one exchange."""
         self._seconds.labels(endpoint).observe(seconds)
+
+    def is_up(self, endpoint: str, *, up: bool, head: int | None) -> None:
+        """Note whether an endpoint is in service, and its head."""
+        self._up.labels(endpoint).set(up)
+        if head is not None:
+            self._head.labels(endpoint).set(head)
+
+    def contradicted(self, endpoint: str) -> None:
+        """Count an answer that others showed to be wrong."""
+        self._contradictions.labels(endpoint).inc()

@@ -7,8 +7,8 @@ session of ours, since its own closes the connection after every request.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import aiohttp
 from web3 import AsyncHTTPProvider
@@ -18,6 +18,11 @@ from web3.types import RPCEndpoint
 from mintline.errors import Throttled, Unavailable
 
 TOO_LARGE = 413
+MOST_BYTES = 64 * 1024 * 1024
+"""The largest answer that is read: several times what a full block with its transactions takes."""
+
+Authorize: TypeAlias = Callable[[str, bytes], Awaitable[Mapping[str, str]]]
+"""Returns the headers that authorize a request, given its URL and body. Raises Unavailable."""
 
 
 class BodyTooLarge(Unavailable):
@@ -46,15 +51,19 @@ class Transport(Protocol):
 
 
 class Web3Transport:
-    """A Transport over web3, on connections that stay open; `timeout` is per exchange, in seconds.
+    """A Transport over web3, on connections that stay open.
+
+    `timeout` is per exchange, in seconds; a half of it is the longest silence within one. `authorize` has the
+    headers of endpoints that ask for more than their URL, by URL.
 
     Nothing may cancel an exchange, not even a timeout around it: that can leave a lock of web3's taken for
     good, and the process asks no endpoint any more (https://github.com/ApeWorX/web3.py/issues/3867).
     aiohttp's timeout begins behind that lock.
     """
 
-    def __init__(self, timeout: float) -> None:
-        self._timeout = aiohttp.ClientTimeout(total=timeout)
+    def __init__(self, timeout: float, *, authorize: Mapping[str, Authorize] | None = None) -> None:
+        self._timeout = aiohttp.ClientTimeout(total=timeout, sock_connect=timeout / 2, sock_read=timeout / 2)
+        self._authorize = authorize or {}
         self._session: aiohttp.ClientSession | None = None
         self._providers: dict[str, AsyncHTTPProvider] = {}
         self._opening = asyncio.Lock()
@@ -66,7 +75,7 @@ class Web3Transport:
         try:
             return await _ask(provider, requests)
         except TimeoutError:
-            raise Unavailable(f"{host(url)} did not answer in {self._timeout.total:g} s") from None
+            raise Unavailable(f"{host(url)} was silent, or not done in {self._timeout.total:g} s") from None
         except (aiohttp.ClientError, OSError) as error:
             raise Unavailable(f"{host(url)}: {type(error).__name__}") from None
         except Web3TypeError:  # a parameter that has no JSON is our mistake
@@ -85,12 +94,13 @@ class Web3Transport:
         async with self._opening:
             if url not in self._providers:
                 if self._session is None:
-                    self._session = aiohttp.ClientSession(raise_for_status=_raise_for_status)
-                provider = AsyncHTTPProvider(
-                    url,
-                    request_kwargs={"timeout": self._timeout, "allow_redirects": False},
-                    exception_retry_configuration=None,
-                )
+                    self._session = aiohttp.ClientSession(
+                        raise_for_status=_raise_for_status, response_class=_Bounded
+                    )
+                options: dict[str, Any] = {"timeout": self._timeout, "allow_redirects": False}
+                if url in self._authorize:
+                    options["middlewares"] = (_authorized(url, self._authorize[url]),)
+                provider = AsyncHTTPProvider(url, request_kwargs=options, exception_retry_configuration=None)
                 await provider.cache_async_session(self._session)
                 self._providers[url] = provider
             return self._providers[url]
@@ -101,6 +111,42 @@ class _Answered(Exception):  # noqa: N818 - it carries a body to where it is rea
 
     def __init__(self, body: bytes) -> None:
         self.body = body
+
+
+class _Bounded(aiohttp.ClientResponse):
+    """A response that is not read beyond `MOST_BYTES`."""
+
+    async def read(self) -> bytes:
+        """Return the body; raises Unavailable if it is too long."""
+        if self._body is None:
+            try:
+                self._body = await self._read_within_bounds()
+            except BaseException:
+                self.close()
+                raise
+        return await super().read()
+
+    async def _read_within_bounds(self) -> bytes:
+        parts, size = [], 0
+        async for part in self.content.iter_any():
+            size += len(part)
+            if size > MOST_BYTES:
+                raise Unavailable(f"{host(str(self.url))} answers without end")
+            parts.append(part)
+        return b"".join(parts)
+
+
+def _authorized(url: str, authorize: Authorize) -> aiohttp.ClientMiddlewareType:
+    async def middleware(
+        request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        body = request.body
+        request.headers.update(
+            await authorize(url, body if isinstance(body, bytes) else await body.as_bytes())
+        )
+        return await handler(request)
+
+    return middleware
 
 
 async def _ask(provider: AsyncHTTPProvider, requests: Sequence[Request]) -> Any:

@@ -1,0 +1,142 @@
+"""How each endpoint fares, and in which order endpoints are asked.
+
+::
+
+    closed ──a failure──▶ open ──its backoff ends──▶ half-open ──an answer──▶ closed
+                           ▲                             │
+                           └──────────a failure──────────┘
+
+Half-open, an endpoint gets one exchange at a time: the watch's probe, or, if nobody watches, a call of ours.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+
+from mintline.chain.transport import host
+
+FIRST_BACKOFF = 0.25
+LONGEST_BACKOFF = 30.0
+DISTRUST = 300.0
+"""Seconds for which an endpoint that others outvoted is not asked while another is left."""
+WEIGHT = 0.2
+"""Of the newest exchange in the moving averages."""
+UNRELIABLE = 0.3
+"""The moving average of failures from which on an endpoint is asked after the others."""
+SLOW = 1.0
+SLOWER = 3.0
+"""An endpoint is slow when its probes take more than `SLOW` seconds and `SLOWER` times the fastest one's."""
+LAG_BLOCKS = 2
+LAG_SECONDS = 6
+"""An endpoint lags when its head is behind another's by more of both; half a slot of the beacon chain."""
+
+
+class Health:
+    """One endpoint's circuit, averages and head. Times are in seconds of the caller's clock."""
+
+    def __init__(self, url: str, preference: int, jitter: Callable[[], float]) -> None:
+        self.url = url
+        self.host = host(url)
+        self.preference = preference
+        self.chain_id: int | None = None
+        """What it last said; None while nobody asked."""
+        self.verified = False
+        """Whether it was asked for its chain since its circuit closed."""
+        self.head: int | None = None
+        """The chain's height as it last told it."""
+        self.failures = 0.0
+        self.seconds: float | None = None
+        self.lagging = False
+        self._jitter = jitter
+        self._down_until: float | None = None
+        self._distrusted_until = float("-inf")
+        self._in_a_row = 0
+        self._probing = False
+
+    def is_up(self, now: float, *, half_open: bool = True) -> bool:
+        """Tell whether it may be asked like any other: closed, or half-open with nobody asking."""
+        if now < self._distrusted_until:
+            return False
+        if self._down_until is None:
+            return True
+        return half_open and now >= self._down_until and not self._probing
+
+    def begins(self) -> None:
+        """Note that an exchange starts."""
+        self._probing = self._down_until is not None
+
+    def ends(self) -> None:
+        """Note that it is over, however it went."""
+        self._probing = False
+
+    def succeeded(self) -> None:
+        """Note an exchange that was answered: the circuit closes."""
+        self.failures *= 1 - WEIGHT
+        self._in_a_row = 0
+        self._down_until = None
+
+    def failed(self, now: float) -> None:
+        """Note an exchange that failed: the circuit opens, for longer each time.
+
+        Whoever answers there afterwards may be another node: its chain is asked for again.
+        """
+        self.failures = self.failures * (1 - WEIGHT) + WEIGHT
+        pause = min(LONGEST_BACKOFF, FIRST_BACKOFF * 2 ** min(self._in_a_row, 10))
+        self._in_a_row += 1
+        self._down_until = now + pause * self._jitter()
+        self.verified = False
+
+    def distrust(self, now: float) -> None:
+        """Note that the others outvoted it: answering does not make it right again, time may."""
+        self._distrusted_until = now + DISTRUST
+
+    def took(self, seconds: float) -> None:
+        """Note how long a probe took."""
+        self.seconds = seconds if self.seconds is None else self.seconds + WEIGHT * (seconds - self.seconds)
+
+    def is_slow(self, fastest: float) -> bool:
+        """Tell whether its probes take far longer than those of the fastest one."""
+        return self.seconds is not None and self.seconds > max(SLOW, SLOWER * fastest)
+
+    def recovers_at(self, now: float) -> float:
+        """Return when it may be asked like any other again, `now` if it may."""
+        return max(now, self._down_until or now, self._distrusted_until)
+
+
+def in_order(endpoints: Sequence[Health], now: float, *, watched: bool) -> list[Health]:
+    """Return all endpoints, the one to ask first first.
+
+    Those that are down come last, the soonest to recover first. Under a watch only its probes close a
+    circuit, and before those that are down come those that lag, fail often or are slow: the watch goes on
+    asking them, so they come back. The rest stand in the order of preference.
+    """
+    fastest = min((found.seconds for found in endpoints if found.seconds is not None), default=0.0)
+
+    def rank(endpoint: Health) -> tuple[bool, float, bool, bool, bool, int]:
+        up = endpoint.is_up(now, half_open=not watched)
+        return (
+            not up,
+            now if up else endpoint.recovers_at(now),
+            watched and endpoint.lagging,
+            watched and endpoint.failures > UNRELIABLE,
+            watched and endpoint.is_slow(fastest),
+            endpoint.preference,
+        )
+
+    return sorted(endpoints, key=rank)
+
+
+def note_lag(heads: Sequence[tuple[Health, int, int]]) -> None:
+    """Compare heads that were told at the same time, as endpoint, block number and Unix seconds."""
+    if not heads:
+        return
+    number, timestamp = max((number, timestamp) for _, number, timestamp in heads)
+    for endpoint, own_number, own_timestamp in heads:
+        behind, late = number - own_number, timestamp - own_timestamp
+        endpoint.lagging = behind > LAG_BLOCKS and late > LAG_SECONDS
+
+
+def upper_half(rng: random.Random) -> Callable[[], float]:
+    """Return a jitter that shortens a backoff by up to a half, so that processes do not probe in step."""
+    return lambda: rng.uniform(0.5, 1)

@@ -1,0 +1,58 @@
+"""What several endpoints agree on: where nothing can be undone later, one node's word is not enough."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, Protocol, TypeVar
+
+from mintline.chain.rpc import Witness
+from mintline.errors import Unavailable
+
+FactT = TypeVar("FactT", bound=Hashable)
+
+
+class Disagreement(Unavailable):
+    """The endpoints contradict each other, and no majority decides."""
+
+
+class Witnesses(Protocol):
+    """All endpoints of a chain; `Rpc` in production."""
+
+    @property
+    def several(self) -> bool:
+        """Whether there is more than one."""
+
+    async def witnesses(self, method: str, params: Sequence[Any]) -> list[Witness]:
+        """Ask every endpoint that is in service."""
+
+    def distrust(self, witness: Witness, reason: str) -> None:
+        """Do not ask an endpoint for a while, since the others outvoted it."""
+
+
+async def agreed(
+    rpc: Witnesses, method: str, params: Sequence[Any], read: Callable[[Any], FactT | None]
+) -> FactT | None:
+    """Return the fact that more than half of the endpoints tell, and distrust those that tell another.
+
+    `read` takes the fact out of an answer; an endpoint for which it returns None, or raises Unavailable, has
+    no say. None if nobody has. Raises Disagreement.
+    """
+    told: dict[FactT, list[Witness]] = {}
+    for witness in await rpc.witnesses(method, params):
+        try:
+            fact = read(witness.answer)
+        except Unavailable:
+            continue
+        if fact is not None:
+            told.setdefault(fact, []).append(witness)
+    if not told:
+        return None
+    most = max(told, key=lambda fact: len(told[fact]))
+    if 2 * len(told[most]) <= sum(len(witnesses) for witnesses in told.values()):
+        hosts = " and ".join(sorted(witness.host for found in told.values() for witness in found))
+        raise Disagreement(f"{hosts} disagree about {method} {params[0]}")
+    for fact, witnesses in told.items():
+        if fact != most:
+            for witness in witnesses:
+                rpc.distrust(witness, f"outvoted about {method} {params[0]}")
+    return most

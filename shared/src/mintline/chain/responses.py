@@ -1,0 +1,93 @@
+"""JSON-RPC responses: a result, the node's error, or nothing to go by (JSON-RPC 2.0, section 5)."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, TypeAlias
+
+from mintline.chain.transport import Request, host
+from mintline.errors import MintlineError, Retryable, Throttled, Unavailable
+
+METHOD_NOT_FOUND = -32601
+"""JSON-RPC 2.0, section 5.1."""
+
+_THROTTLED = re.compile(
+    r"rate.?limit|too many requests|request (rate|count) exceeded|compute units|exceeded .*capacity",
+    re.IGNORECASE,
+)
+_TOO_LARGE = re.compile(r"response (size )?(is )?too (large|big)|response size exceed", re.IGNORECASE)
+_OWN_TROUBLE = re.compile(
+    r"missing trie node|header not found|state .*(not available|is unavailable)|pruned", re.IGNORECASE
+)
+
+
+class RpcError(MintlineError):
+    """The node answered a call with an error."""
+
+    def __init__(self, code: int, message: str, data: Any = None) -> None:
+        super().__init__(f"{message} ({code})")
+        self.code = code
+        self.message = message
+        self.data = data
+
+    def is_cut(self) -> bool:
+        """Tell whether only the size of a batch's common response left this answer out."""
+        return _TOO_LARGE.search(self.message) is not None
+
+    def is_own_trouble(self) -> bool:
+        """Tell whether it is about what this node has, where another may have more."""
+        return _OWN_TROUBLE.search(self.message) is not None
+
+
+Answer: TypeAlias = Any
+"""A call's result, or the exception that its caller gets."""
+
+
+def answer(url: str, response: Any) -> Answer:
+    """Return what a response to one call says."""
+    if response is None:
+        return Unavailable(f"{host(url)} left a call unanswered")
+    if not isinstance(response, dict):
+        return unexpected(url)
+    error = response.get("error")
+    if error is not None:
+        return _error(error)
+    if "result" not in response:
+        return Unavailable("the node answered neither a result nor an error")
+    return response["result"]
+
+
+def unexpected(url: str) -> Unavailable:
+    """Return the failure of an endpoint that answered something else."""
+    return Unavailable(f"{host(url)} answered something other than JSON-RPC")
+
+
+def outcome(found: Answer) -> str:
+    """Return the name under which an answer is counted."""
+    if isinstance(found, Retryable):
+        return "failed"
+    return "refused" if isinstance(found, RpcError) else "answered"
+
+
+def head_told(request: Request, found: Answer) -> int | None:
+    """Return the chain's height if the answer tells it."""
+    if request.method == "eth_blockNumber":
+        number = found
+    elif request.method == "eth_getBlockByNumber" and request.params and request.params[0] == "latest":
+        number = found.get("number") if isinstance(found, dict) else None
+    else:
+        return None
+    try:
+        return int(number, 16)
+    except (TypeError, ValueError):
+        return None
+
+
+def _error(error: Any) -> MintlineError:
+    if not isinstance(error, dict):
+        return Unavailable(f"the node answered an error of no known shape: {str(error)[:200]}")
+    code = error.get("code")
+    message = str(error.get("message", ""))
+    if code == 429 or _THROTTLED.search(message):
+        return Throttled(f"the node asks for fewer requests: {message[:200]}")
+    return RpcError(code if isinstance(code, int) else 0, message, error.get("data"))

@@ -1,0 +1,61 @@
+"""What every process that asks a chain is told about it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+from mintline.settings import ServiceSettings
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Bearer(_Part):
+    """Authorization by a token in a header (RFC 6750)."""
+
+    type: Literal["bearer"]
+    token: SecretStr
+
+
+class SigV4(_Part):
+    """Authorization by AWS Signature Version 4 with the process's own credentials: Managed Blockchain.
+
+    https://docs.aws.amazon.com/managed-blockchain/latest/ethereum-dev/ethereum-json-rpc.html
+    """
+
+    type: Literal["sigv4"]
+    region: str | None = None
+    """The node's; the process's own if None."""
+
+
+class RpcEndpoint(_Part):
+    """A node over HTTP; in settings either its URL, or an object with URL and authorization."""
+
+    url: SecretStr
+    """Secret, since providers put API keys into it."""
+    auth: Annotated[Bearer | SigV4, Field(discriminator="type")] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_url(cls, value: Any) -> Any:
+        return {"url": value} if isinstance(value, str | SecretStr) else value
+
+    @field_validator("url")
+    @classmethod
+    def _is_http(cls, url: SecretStr) -> SecretStr:
+        if not url.get_secret_value().startswith(("http://", "https://")):
+            raise ValueError("an endpoint is an http:// or https:// URL")
+        return url
+
+
+class ChainSettings(ServiceSettings):
+    """What a service that asks a chain reads besides."""
+
+    chain_id: int = Field(gt=0)
+    rpc_urls: tuple[RpcEndpoint, ...] = Field(min_length=1)
+    """The chain's nodes in order of preference."""
+    rpc_timeout: float = Field(default=10.0, gt=0)
+    """Seconds for one exchange with a node; a half of it is the longest silence within one."""

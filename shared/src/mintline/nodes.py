@@ -1,0 +1,62 @@
+"""The way to a chain's nodes as the settings say it: one way to open it, for every service."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+
+import structlog
+
+from mintline.aws.managed_blockchain import SignedRequests
+from mintline.chain.health import upper_half
+from mintline.chain.rpc import Rpc, RpcObserver
+from mintline.chain.settings import Bearer, ChainSettings, SigV4
+from mintline.chain.transport import Authorize, Web3Transport
+from mintline.errors import Retryable
+
+log = structlog.get_logger(__name__)
+
+
+async def open_rpc(stack: AsyncExitStack, settings: ChainSettings, *, observer: RpcObserver) -> Rpc:
+    """Open the endpoints, which `stack` closes, and keep watching them.
+
+    Raises Misconfigured if they serve another chain. Nodes that are down for now do not keep a process down:
+    /readyz says so until they are back.
+    """
+    rpc = Rpc(
+        [endpoint.url.get_secret_value() for endpoint in settings.rpc_urls],
+        chain_id=settings.chain_id,
+        transport=Web3Transport(settings.rpc_timeout, authorize=authorizations(settings)),
+        jitter=upper_half(random.Random()),  # noqa: S311 - jitter, not a secret
+        observer=observer,
+    )
+    stack.push_async_callback(rpc.aclose)
+    try:
+        await rpc.check_chain()
+    except Retryable as error:
+        log.warning("chain_not_reachable_yet", error=str(error))
+    rpc.watch()
+    return rpc
+
+
+def authorizations(settings: ChainSettings) -> Mapping[str, Authorize]:
+    """Return how to authorize requests, by URL, for the endpoints that ask for more than their URL."""
+    ways: dict[str, Authorize] = {}
+    for endpoint in settings.rpc_urls:
+        match endpoint.auth:
+            case Bearer(token=token):
+                ways[endpoint.url.get_secret_value()] = _Bearer(token.get_secret_value())
+            case SigV4(region=region):
+                ways[endpoint.url.get_secret_value()] = SignedRequests(region or settings.aws_region)
+    return ways
+
+
+class _Bearer:
+    """Authorizes by a token."""
+
+    def __init__(self, token: str) -> None:
+        self._headers = {"Authorization": f"Bearer {token}"}
+
+    async def __call__(self, _url: str, _body: bytes) -> Mapping[str, str]:
+        return self._headers
