@@ -83,7 +83,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         fixtures: list[str] = getattr(item, "fixturenames", [])
         if not containers and item.get_closest_marker("containers"):
             item.add_marker(pytest.mark.skip(reason="needs containers: `make test-containers` runs it"))
-        elif containers and item.get_closest_marker("e2e") and "line" not in fixtures:
+        elif (
+            containers
+            and item.get_closest_marker("e2e")
+            and "line" not in fixtures
+            and "containers" not in fixtures
+        ):
             item.add_marker(pytest.mark.skip(reason="starts a line of its own: `make test` runs it"))
 
 
@@ -271,13 +276,19 @@ def reach_engine() -> Any:
 
 
 @pytest.fixture(scope="session")
-def containers() -> Iterator[Containers]:
+def engine() -> Iterator[Any]:
+    """Return a client of the container engine; skips where none is reachable."""
+    reached = reach_engine()
+    yield reached
+    reached.close()
+
+
+@pytest.fixture(scope="session")
+def containers(engine: Any) -> Iterator[Containers]:
     """Run the whole line in containers; skips where no engine is reachable."""
     from testcontainers.core.network import Network
 
-    engine = reach_engine()
     with ExitStack() as ends:
-        ends.callback(engine.close)
         on_loopback = {"options": {"com.docker.network.bridge.host_binding_ipv4": "127.0.0.1"}}
         line = Containers(engine, ends.enter_context(Network(docker_network_kw=on_loopback)), ends)
         start_line(line)

@@ -20,6 +20,7 @@ from mintline_local.command import Json, State, deployment, execute, running_lin
 from mintline_local.console import Screen
 from mintline_local.copies import parse
 from mintline_local.demo import demonstrate
+from mintline_local.eif import commands as eif
 from mintline_local.minting import follow
 from mintline_local.places import DEFAULT_STATE, StateFolder
 from mintline_local.ports import Ports
@@ -34,6 +35,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(attest.app, name="attest")
+app.add_typer(eif.app, name="eif")
 Username = Annotated[str | None, typer.Option(help="The user to sign in; the demo user by default.")]
 Password = Annotated[str | None, typer.Option(help="That user's password.")]
 

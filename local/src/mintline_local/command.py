@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
@@ -44,10 +45,18 @@ def running_line(state: Path) -> dict[str, Any]:
 
 def execute(main: Coroutine[Any, Any, T], *, interrupted_is_success: bool = False) -> T:
     """Run a command's work; an error of ours becomes one line and a non-zero exit."""
+    with ending_on_errors():
+        try:
+            return run(main)
+        except Interrupted as interruption:
+            raise typer.Exit(0 if interrupted_is_success else interruption.exit_code) from None
+
+
+@contextmanager
+def ending_on_errors() -> Iterator[None]:
+    """End the command with one line and a non-zero exit on an error of ours, or of the system's."""
     try:
-        return run(main)
-    except Interrupted as interruption:
-        raise typer.Exit(0 if interrupted_is_success else interruption.exit_code) from None
+        yield
     except MintlineError as error:
         stop(str(error))
     except OSError as error:

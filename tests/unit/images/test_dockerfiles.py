@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -66,6 +68,25 @@ def test_service_image__when_its_context_is_copied__takes_one_service_and_the_li
     copied = re.findall(r"(?m)^COPY (?!--from)(.+) \S+$", path.read_text())
     allowed = ("pyproject.toml uv.lock", "shared/", f"{path.parent.relative_to(ROOT)}/")
     assert all(source.startswith(allowed) for source in copied), copied
+
+
+def test_enclave__when_installed_as_locked__holds_a_dozen_packages_besides_ours() -> None:
+    locked = {
+        package["name"]: package for package in tomllib.loads((ROOT / "uv.lock").read_text())["package"]
+    }
+    found, ahead = set[str](), ["mintline-signer"]
+    while ahead:
+        name = ahead.pop()
+        if name not in found:
+            found.add(name)
+            ahead += [needed["name"] for needed in locked[name].get("dependencies", [])]
+    assert len(found - {"mintline", "mintline-signer"}) <= 12
+
+
+def test_enclave__when_it_starts__needs_no_shell_and_no_search_path() -> None:
+    text = (ROOT / "services/signer-enclave/Dockerfile.enclave").read_text()
+    (entrypoint,) = re.findall(r"(?m)^ENTRYPOINT (.+)$", text)
+    assert json.loads(entrypoint)[0] == "/app/bin/python"
 
 
 def test_emulator__when_in_a_container__emulates_the_services_that_it_does_outside() -> None:

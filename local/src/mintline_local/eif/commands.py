@@ -1,0 +1,103 @@
+"""`mintline eif`: make an enclave image, and say what one measures as."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mintline.errors import Misconfigured
+from mintline_local.command import Json, ending_on_errors
+from mintline_local.console import Screen
+from mintline_local.eif import container_image, image
+from mintline_local.eif.assembly import assemble, read_boot
+
+app = typer.Typer(help="Enclave images: make one, and say what one measures as.", no_args_is_help=True)
+
+MOST_ADMITTED = 2
+"""Images that may unwrap keys at once: the one that runs, and the one that is rolled out."""
+
+
+@app.command()
+def build(
+    container: Annotated[Path, typer.Argument(help="A container image, as `docker save` wrote it.")],
+    *,
+    blobs: Annotated[Path, typer.Option(help="Kernel (bzImage or Image), cmdline, init and nsm.ko.")],
+    out: Annotated[Path, typer.Option(help="Where to write the enclave image.")],
+    env: Annotated[
+        list[str] | None, typer.Option(help="A setting of the enclave's, as NAME=VALUE; it is measured.")
+    ] = None,
+    policy: Annotated[Path | None, typer.Option(help="The signing policy; it is measured too.")] = None,
+    epoch: Annotated[
+        int, typer.Option("--source-date-epoch", envvar="SOURCE_DATE_EPOCH", min=0, help="Unix seconds.")
+    ] = 0,
+    as_json: Json = False,
+) -> None:
+    """Make an enclave image; the same input gives the same bytes, and so the same measurements."""
+    settings = _settings(env or [])
+    with ending_on_errors():
+        read = container_image.read(container)
+        boot = read_boot(blobs, arm64=read.arm64)
+        made = assemble(
+            read,
+            boot,
+            name=out.stem,
+            settings=settings,
+            policy=policy.read_bytes() if policy is not None else None,
+            epoch=epoch,
+        )
+        out.write_bytes(made)
+        _tell(made, as_json=as_json)
+
+
+@app.command()
+def pcrs(
+    enclave_image: Annotated[Path, typer.Argument(help="An enclave image (EIF).")],
+    *,
+    admit: Annotated[
+        Path | None, typer.Option(help="Add PCR0 to this deployment's document, beside the one there.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Print what an enclave image measures as: PCR0 is what the wallets' key must know."""
+    with ending_on_errors():
+        made = enclave_image.read_bytes()
+        if admit is not None:
+            _admit(admit, image.measure(image.read(made)).pcr0)
+        _tell(made, as_json=as_json)
+
+
+def _tell(made: bytes, *, as_json: bool) -> None:
+    screen = Screen(as_json=as_json)
+    measured = asdict(image.measure(image.read(made)))
+    for name, value in measured.items():
+        screen.say(f"{name.upper()}  {value}")
+    screen.result(measured)
+
+
+def _settings(pairs: list[str]) -> dict[str, str]:
+    settings = {}
+    for pair in pairs:
+        name, separator, value = pair.partition("=")
+        if not (name and separator):
+            raise typer.BadParameter(f"{pair!r}: expected NAME=VALUE", param_hint="--env")
+        settings[name] = value
+    return settings
+
+
+def _admit(path: Path, pcr0: str) -> None:
+    """Let the wallets' key answer an image too, in the deployment's document."""
+    try:
+        document: dict[str, Any] = json.loads(path.read_text())
+        enclave = document.setdefault("enclave", {})
+        known: list[str] = enclave.setdefault("pcr0", [])
+        if pcr0 not in known:
+            known.append(pcr0)
+    except (ValueError, AttributeError):
+        raise Misconfigured(f"{path}: not the document of a deployment") from None
+    if len(known) > MOST_ADMITTED:
+        raise Misconfigured(f"{path}: enclave.pcr0 is full; take the images out that are retired")
+    path.write_text(json.dumps(document, indent=2) + "\n")
