@@ -14,14 +14,14 @@ TABLE = "arn:aws:dynamodb:us-east-1:111122223333:table/"
 QUEUE = "arn:aws:sqs:us-east-1:111122223333:"
 
 WRITES = {
-    "api": {"wallets", "wrapped-keys", "mints"},
+    "api": {"wallets", "wrapped-keys", "links", "challenges", "mints"},
     "builder": {"mints", "accounts", "collections"},
     "signer": set(),
     "broadcaster": {"mints", "attempts"},
     "indexer": {"tokens", "transfers", "blocks", "checkpoints", "mints"},
 }
 READS = {
-    "api": {"wallets", "mints", "collections", "checkpoints", "tokens", "transfers"},
+    "api": {"wallets", "links", "mints", "collections", "checkpoints", "tokens", "transfers"},
     "builder": {"mints", "accounts"},
     "signer": {"wrapped-keys"},
     "broadcaster": {"mints", "attempts"},

@@ -21,7 +21,7 @@ MODELS: dict[str, type[ServiceSettings]] = {
     "indexer": IndexerSettings,
 }
 SECRETS = {
-    "api": {"MINTLINE_CURSOR_SECRET"},
+    "api": {"MINTLINE_CURSOR_SECRET", "MINTLINE_RPC_URLS"},
     "builder": {"MINTLINE_RPC_URLS"},
     "broadcaster": {"MINTLINE_RPC_URLS"},
     "indexer": {"MINTLINE_RPC_URLS"},

@@ -19,8 +19,10 @@ from mintline.resources import (
     BLOCKS,
     BROADCAST,
     BUILD,
+    CHALLENGES,
     CHECKPOINTS,
     COLLECTIONS,
+    LINKS,
     METADATA,
     MINTS,
     SIGN,
@@ -46,6 +48,7 @@ UPDATE = ("PartiQLUpdate", "UpdateItem")
 TRANSACT_UPDATE = ("UpdateItem",)
 REPLACE = ("PutItem", "DeleteItem")
 PRUNE = ("BatchWriteItem",)
+"""Puts and deletes without a condition."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,8 @@ REACH: Mapping[str, Reach] = {
         tables={
             WALLETS: GET + INSERT + UPDATE,
             WRAPPED_KEYS: CREATE,
+            LINKS: GET + QUERY + REPLACE,
+            CHALLENGES: (*PRUNE, "DeleteItem"),
             MINTS: GET + INSERT + QUERY + PING,
             COLLECTIONS: GET,
             CHECKPOINTS: GET,

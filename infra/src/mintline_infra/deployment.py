@@ -73,6 +73,9 @@ class Deployment(BaseModel):
     public_url: str | None = None
     """Where clients reach the API, if that is not API Gateway's own address."""
 
+    sign_in_domains: tuple[str, ...] = ()
+    """Sites, as browsers name them, that may have users link wallets, besides the API's own."""
+
     def role_name(self, service: str) -> str:
         """Return the name of a service's IAM role."""
         return f"{self.prefix}-{service}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 import aws_cdk as cdk
@@ -66,12 +67,14 @@ class ApiStack(cdk.Stack):
                     "MINTLINE_PUBLIC_URL": public_url,
                     "MINTLINE_CHAIN_ID": str(deployment.chain.chain_id),
                     "MINTLINE_DEFAULT_COLLECTION": deployment.chain.default_collection,
+                    "MINTLINE_SIGN_IN_DOMAINS": json.dumps(deployment.sign_in_domains),
                     "MINTLINE_COGNITO_ISSUER": identity.issuer,
                     "MINTLINE_COGNITO_CLIENT_ID": identity.client.user_pool_client_id,
                     "MINTLINE_WALLET_STORE": deployment.wallet_store,
                 },
                 secrets={
-                    "MINTLINE_CURSOR_SECRET": ecs.Secret.from_secrets_manager(around.data.cursor_secret)
+                    "MINTLINE_CURSOR_SECRET": ecs.Secret.from_secrets_manager(around.data.cursor_secret),
+                    **_rpc_urls(around),
                 },
             ),
         )

@@ -16,7 +16,7 @@ from mintline_api.inputs import MintRequest
 from mintline_api.problems import KINDS
 from mintline_api.testing import PUBLIC_URL, MemoryClient, Stage
 
-METHODS = {"get", "post"}
+METHODS = {"get", "post", "delete"}
 
 
 @pytest.fixture(scope="module")

@@ -116,9 +116,12 @@ async def test_estimate__when_it_reverts_without_data__then_the_nodes_words() ->
     assert caught.value.code == "simulation_reverted"
 
 
-async def test_estimate__when_no_gas_would_do__then_rejected() -> None:
+@pytest.mark.parametrize(
+    "words", ["gas required exceeds allowance (50000)", "out of gas", "EVM error OutOfGas"]
+)
+async def test_estimate__when_no_gas_would_do__then_rejected(words: str) -> None:
     with pytest.raises(Rejected) as caught:
-        await Node(FakeRpc(RpcError(-32000, "gas required exceeds allowance (50000)"))).estimate_gas(CALL)
+        await Node(FakeRpc(RpcError(-32000, words))).estimate_gas(CALL)
     assert caught.value.code == "simulation_out_of_gas"
 
 

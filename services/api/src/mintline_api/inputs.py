@@ -17,7 +17,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from mintline.fields import Address, TokenId
+from mintline.fields import Address, HexBytes, TokenId
 from mintline.states import MintStatus
 from mintline_api.urls import checked_link, checked_media
 
@@ -144,6 +144,24 @@ class MintRequest(Input):
     metadata: Metadata
 
 
+class ChallengeRequest(Input):
+    """Which wallet to link, and where its user is asked to sign."""
+
+    address: Address
+    domain: Annotated[str, Field(max_length=255)] | None = Field(
+        default=None, description="The site that asks, as the browser names it; this API's own if absent."
+    )
+
+
+class LinkRequest(Input):
+    """A challenge, signed."""
+
+    message: str = Field(max_length=4096, description="The text that was signed: EIP-4361.")
+    signature: Annotated[HexBytes, Field(max_length=16_384)] = Field(
+        description="By `personal_sign`: 65 bytes of an account, up to 16 KB of a contract wallet."
+    )
+
+
 def _limit(value: Any) -> Any:
     if isinstance(value, str) and _LIMIT.fullmatch(value):
         return int(value)
@@ -202,6 +220,12 @@ class TokenPath(ContractPath):
     """Names a token."""
 
     token_id: TokenId = Field(description="Decimal, without leading zeros.")
+
+
+class WalletPath(Input):
+    """Names a linked wallet."""
+
+    address: Address = Field(description="The wallet's address.")
 
 
 class OwnerPath(Input):

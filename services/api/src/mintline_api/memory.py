@@ -7,20 +7,25 @@ from typing import Any, TypeVar
 
 from mintline.aws.key_stores import secret_name
 from mintline.aws.keys import GeneratedKey
+from mintline.chain.answers import FeeMarket
+from mintline.chain.node import Call
 from mintline.eth import keccak256, to_checksum_address
 from mintline.messages import BuildMint
 from mintline.records import (
+    Challenge,
     Checkpoint,
     Collection,
+    Link,
     Mint,
     Token,
     Transfer,
     Wallet,
     created_key,
     position,
+    scoped,
     token_key,
 )
-from mintline_api.ports import Page
+from mintline_api.ports import AddressTaken, ChallengeSpent, Page
 
 T = TypeVar("T")
 
@@ -78,6 +83,87 @@ class MemoryWallets:
         """Mark as ready."""
         wallet = self.items[wallet_id]
         self.items[wallet_id] = wallet.model_copy(update={"ready": True, "wrapped": None})
+
+
+class MemoryLinks:
+    """Links and challenges in dicts."""
+
+    def __init__(self, *, chain_id: int = 31337) -> None:
+        self._chain_id = chain_id
+        self.open: dict[str, Challenge] = {}
+        self.items: dict[str, Link] = {}
+
+    async def challenge(self, challenge: Challenge) -> None:
+        """Keep a challenge."""
+        self.open[challenge.nonce] = challenge
+
+    async def link(self, link: Link, *, now: int) -> Link:
+        """Spend the challenge and link the address."""
+        present = self.items.get(link.link_id)
+        if present is not None and present.sub != link.sub:
+            raise AddressTaken("the address is another user's")
+        if present is not None and present.nonce == link.nonce:
+            return present
+        challenge = self.open.get(link.nonce)
+        if challenge is None or challenge.sub != link.sub or challenge.expires <= now:
+            raise ChallengeSpent("the challenge is not open")
+        del self.open[link.nonce]
+        self.items[link.link_id] = link
+        return link
+
+    async def get(self, address: str) -> Link | None:
+        """Return an address's link."""
+        return self.items.get(scoped(self._chain_id, address))
+
+    async def of_user(self, sub: str) -> tuple[Link, ...]:
+        """Return a user's links, oldest first."""
+        mine = (link for link in self.items.values() if link.sub == sub)
+        return tuple(sorted(mine, key=lambda link: (link.linked_at, link.address)))
+
+    async def unlink(self, address: str, *, sub: str) -> bool:
+        """Drop a user's link."""
+        link = await self.get(address)
+        if link is None or link.sub != sub:
+            return False
+        del self.items[link.link_id]
+        return True
+
+
+class MemoryChain:
+    """A chain that a test fills; a contract wallet accepts the digests in `accepts`."""
+
+    def __init__(self) -> None:
+        self.codes: dict[str, bytes] = {}
+        self.accepts: dict[str, set[bytes]] = {}
+        self.nonces: dict[str, int] = {}
+        self.market = FeeMarket(base_fee=10**9, priority_fee=10**8)
+        self.failure: Exception | None = None
+
+    async def code(self, address: str) -> bytes:
+        """Return an account's code."""
+        self._answer()
+        return self.codes.get(address, b"")
+
+    async def call(self, call: Call) -> bytes:
+        """Answer `isValidSignature` as EIP-1271 has it."""
+        self._answer()
+        method, digest = call.data[:4], call.data[4:36]
+        accepted = digest in self.accepts.get(call.to, ())
+        return (method if accepted else bytes.fromhex("ffffffff")) + bytes(28)
+
+    async def transaction_count(self, address: str) -> int:
+        """Return an account's next nonce."""
+        self._answer()
+        return self.nonces.get(address, 0)
+
+    async def fees(self) -> FeeMarket:
+        """Return what the next block asks."""
+        self._answer()
+        return self.market
+
+    def _answer(self) -> None:
+        if self.failure is not None:
+            raise self.failure
 
 
 class MemoryKeys:

@@ -6,6 +6,7 @@ from prometheus_client import CollectorRegistry, Histogram
 
 from mintline.aws.session import AwsCalls
 from mintline.cache_metrics import CacheMetrics
+from mintline.chain.rpc_metrics import RpcMetrics
 from mintline.stage_metrics import StageMetrics
 
 
@@ -15,6 +16,7 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.aws = AwsCalls(registry)
         self.caches = CacheMetrics(registry)
+        self.rpc = RpcMetrics(registry)
         self.stages = StageMetrics(registry)
         self.requests = Histogram(
             "mintline_http_request_seconds",

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from mintline.aws.keys import GeneratedKey
+from mintline.chain.answers import FeeMarket
+from mintline.chain.node import Call
+from mintline.errors import Conflict
 from mintline.messages import BuildMint
-from mintline.records import Checkpoint, Collection, Mint, Token, Transfer, Wallet
+from mintline.records import Challenge, Checkpoint, Collection, Link, Mint, Token, Transfer, Wallet
 
 T = TypeVar("T")
 
@@ -49,6 +52,62 @@ class WalletStore(Protocol):
 
     async def mark_ready(self, wallet_id: str) -> None:
         """Note that the wrapped key is in its store, and drop the copy; harmless if that is done."""
+        ...
+
+
+class ChallengeSpent(Conflict):
+    """A challenge that is not open: answered, expired, or never this user's."""
+
+
+class AddressTaken(Conflict):
+    """An address that is linked to another user."""
+
+
+class LinkStore(Protocol):
+    """The users' own wallets, and the challenges by which they prove themselves."""
+
+    async def challenge(self, challenge: Challenge) -> None:
+        """Keep a challenge until it expires."""
+        ...
+
+    async def link(self, link: Link, *, now: int) -> Link:
+        """Spend the link's challenge and link its address, both or neither; return the link on record.
+
+        `now` is in Unix seconds. An address that is the user's already stays so. Raises ChallengeSpent or
+        AddressTaken.
+        """
+        ...
+
+    async def get(self, address: str) -> Link | None:
+        """Return an address's link as it is now."""
+        ...
+
+    async def of_user(self, sub: str) -> tuple[Link, ...]:
+        """Return a user's links, oldest first; may lag behind `link` by moments."""
+        ...
+
+    async def unlink(self, address: str, *, sub: str) -> bool:
+        """Drop a user's link; tell whether there was one."""
+        ...
+
+
+class Chain(Protocol):
+    """The chain, read only, at its latest block; `mintline.chain.node.Node` is one."""
+
+    async def code(self, address: str) -> bytes:
+        """Return an account's code, empty unless it is a contract or delegates to one (EIP-7702)."""
+        ...
+
+    async def call(self, call: Call) -> bytes:
+        """Return what a call returns; raises Rejected if it reverts or runs out of gas."""
+        ...
+
+    async def transaction_count(self, address: str) -> int:
+        """Return an account's next nonce."""
+        ...
+
+    async def fees(self) -> FeeMarket:
+        """Return what the next block asks."""
         ...
 
 

@@ -190,10 +190,45 @@ KEY_REUSED = Kind(
     "A key names one request for ever. Repeat that very body, or choose a new key.",
 )
 
+MALFORMED_SIGN_IN = Kind(
+    "malformed-sign-in",
+    400,
+    "Not a Sign-In with Ethereum message",
+    "`message` must follow EIP-4361 to the letter; the challenge's own text does.",
+)
+SIGN_IN_MISMATCH = Kind(
+    "sign-in-mismatch",
+    422,
+    "Signed for something else",
+    "The message names another site, chain or time than this request. Sign the challenge's own text.",
+)
+CHALLENGE_SPENT = Kind(
+    "challenge-spent",
+    409,
+    "Challenge not open",
+    "Each challenge is good for one link, for ten minutes, and for who asked for it. Ask for another.",
+)
+NOT_THE_WALLETS_SIGNATURE = Kind(
+    "not-the-wallets-signature",
+    422,
+    "Signature is not the wallet's",
+    "An account signs by `personal_sign`; a contract wallet must accept the signature by EIP-1271.",
+)
+WALLET_TAKEN = Kind(
+    "wallet-taken",
+    409,
+    "Wallet linked to another user",
+    "An address belongs to one user at a time. Unlink it there first.",
+)
+TOO_MANY_WALLETS = Kind(
+    "too-many-wallets", 409, "Too many linked wallets", "A user has 20 linked wallets at most. Unlink one."
+)
+
 UNKNOWN_ROUTE = Kind("unknown-route", 404, "No such path", "See the list of operations on this page.")
 UNKNOWN_MINT = Kind(
     "unknown-mint", 404, "No such mint", "Not an id of yours. Other users' mints are not shown to exist."
 )
+UNKNOWN_LINK = Kind("unknown-link", 404, "No such linked wallet", "You have not linked this address.")
 UNKNOWN_CONTRACT = Kind(
     "unknown-contract", 404, "No such contract", "Not a collection that this API mints into or indexes."
 )
@@ -252,8 +287,15 @@ KINDS = (
     BODY_TOO_LARGE,
     UNSUPPORTED_MEDIA_TYPE,
     KEY_REUSED,
+    MALFORMED_SIGN_IN,
+    SIGN_IN_MISMATCH,
+    CHALLENGE_SPENT,
+    NOT_THE_WALLETS_SIGNATURE,
+    WALLET_TAKEN,
+    TOO_MANY_WALLETS,
     UNKNOWN_ROUTE,
     UNKNOWN_MINT,
+    UNKNOWN_LINK,
     UNKNOWN_CONTRACT,
     UNKNOWN_TOKEN,
     UNKNOWN_METADATA,

@@ -17,6 +17,8 @@ from mintline.aws.dynamo import Dynamo
 from mintline.aws.key_stores import open_key_stores
 from mintline.aws.queues import Queues
 from mintline.aws.session import open_client
+from mintline.chain.node import Node
+from mintline.chain.rpc import Rpc
 from mintline.errors import Misconfigured
 from mintline.resources import BUILD, MINTS
 from mintline.tracing import carrying, open_tracer
@@ -25,6 +27,7 @@ from mintline_api.cursors import Cursors
 from mintline_api.endpoints.app import build_app
 from mintline_api.endpoints.context import Api
 from mintline_api.jwks import HttpJwks, KeySet
+from mintline_api.link_stores import DynamoLinks
 from mintline_api.metrics import Metrics
 from mintline_api.readiness import Readiness
 from mintline_api.settings import Settings
@@ -85,6 +88,8 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
                 clock=time.monotonic,
                 looked_up=metrics.caches.of("wallets"),
             ),
+            links=DynamoLinks(dynamo, chain_id=settings.chain_id),
+            chain=_chain(stack, settings, metrics),
             mints=DynamoMints(dynamo),
             line=SqsLine(carrying(queues, tracer)),
             index=index,
@@ -126,6 +131,19 @@ async def _serve(stack: AsyncExitStack, app: web.Application, settings: Settings
         ) from None
     port: int = runner.addresses[0][1]
     return port
+
+
+def _chain(stack: AsyncExitStack, settings: Settings, metrics: Metrics) -> Node | None:
+    """Return the chain to read, None if there is no endpoint.
+
+    It is no readiness check: a silent node makes few answers poorer.
+    """
+    if not settings.rpc_urls:
+        return None
+    urls = [url.get_secret_value() for url in settings.rpc_urls]
+    rpc = Rpc(urls, timeout=settings.rpc_timeout, observer=metrics.rpc)
+    stack.push_async_callback(rpc.aclose)
+    return Node(rpc)
 
 
 def _milliseconds() -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from pydantic import Field, SecretStr, field_validator
 
 from mintline.fields import Address
@@ -29,6 +31,13 @@ class Settings(ServiceSettings):
     """The app client whose access tokens are accepted."""
     cognito_jwks_url: str | None = None
     """None means `{cognito_issuer}/.well-known/jwks.json`."""
+    sign_in_domains: tuple[str, ...] = ()
+    """Sites, as `host` or `host:port`, for which wallets may sign in to be linked, besides this API's own."""
+    rpc_urls: tuple[SecretStr, ...] = ()
+    """The chain's nodes in order of preference, read only; secret, since providers put API keys into them.
+    Without one, contract wallets cannot be linked."""
+    rpc_timeout: float = Field(default=5.0, gt=0)
+    """Seconds for one exchange with a node."""
     kms_endpoint_url: str | None = None
     """None means the endpoint of the other AWS services."""
     wallet_store: StoreName = "secretsmanager"
@@ -40,6 +49,11 @@ class Settings(ServiceSettings):
     @classmethod
     def _without_trailing_slash(cls, value: str) -> str:
         return value.rstrip("/")
+
+    def sign_in_sites(self) -> tuple[str, ...]:
+        """Return every site for which wallets may sign in; this API's own comes first."""
+        own = urlsplit(self.public_url).netloc
+        return (own, *(domain for domain in self.sign_in_domains if domain != own))
 
     def jwks_url(self) -> str:
         """Return where the user pool publishes its signing keys."""

@@ -17,10 +17,12 @@ from typing import Any, Self, cast
 
 import jwt
 from aiohttp import web
+from coincurve import PrivateKey
 from cryptography.hazmat.primitives.asymmetric import rsa
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
+from mintline.eth import address_of_public_key
 from mintline.tracing import OFF, Tracer
 from mintline_api.access_tokens import AccessTokens
 from mintline_api.cursors import Cursors
@@ -28,10 +30,12 @@ from mintline_api.endpoints.app import build_app
 from mintline_api.endpoints.context import Api
 from mintline_api.jwks import KeySet
 from mintline_api.memory import (
+    MemoryChain,
     MemoryIndex,
     MemoryJwks,
     MemoryKeys,
     MemoryLine,
+    MemoryLinks,
     MemoryMetadata,
     MemoryMints,
     MemoryWallets,
@@ -39,6 +43,7 @@ from mintline_api.memory import (
 from mintline_api.metrics import Metrics
 from mintline_api.readiness import Readiness
 from mintline_api.settings import Settings
+from mintline_api.signatures import personal_hash
 from mintline_api.tokens import Collections, MetadataCache
 from mintline_api.wallets import WalletDirectory
 
@@ -85,6 +90,30 @@ class UserPool:
             algorithm="RS256",
             headers={"kid": self.kid, **header},
         )
+
+
+@dataclass(frozen=True, slots=True)
+class OwnWallet:
+    """A wallet of a user's own, whose key is a number."""
+
+    key: int = 1
+
+    @property
+    def address(self) -> str:
+        """The wallet's address."""
+        return address_of_public_key(self._private().public_key.format(compressed=False))
+
+    def sign(self, digest: bytes) -> bytes:
+        """Return r‖s‖v over a hash."""
+        signature = self._private().sign_recoverable(digest, hasher=None)
+        return signature[:64] + bytes([27 + signature[64]])
+
+    def personal_sign(self, text: str) -> str:
+        """Sign a text as wallets do (EIP-191)."""
+        return "0x" + self.sign(personal_hash(text.encode())).hex()
+
+    def _private(self) -> PrivateKey:
+        return PrivateKey(self.key.to_bytes(32, "big"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +192,11 @@ class MemoryClient:
             lines.append(f"Content-Length: {len(body)}")
         return await self.send("\r\n".join([*lines, "", ""]).encode("latin-1") + body, method=method)
 
+    async def post_json(self, target: str, body: Any, *, headers: Mapping[str, str]) -> Answered:
+        """Post a JSON body."""
+        typed = {**headers, "Content-Type": "application/json"}
+        return await self.request("POST", target, headers=typed, body=json.dumps(body).encode())
+
     async def send(self, raw: bytes, *, method: str) -> Answered:
         """Send the bytes of one request, which must ask for the connection to be closed."""
         assert self._runner.server is not None
@@ -188,6 +222,8 @@ class Stage:
     now: float = START
     mints: MemoryMints = field(default_factory=MemoryMints)
     wallets: MemoryWallets = field(default_factory=MemoryWallets)
+    links: MemoryLinks = field(default_factory=lambda: MemoryLinks(chain_id=CHAIN_ID))
+    chain: MemoryChain | None = field(default_factory=MemoryChain)
     keys: MemoryKeys = field(default_factory=lambda: MemoryKeys(chain_id=CHAIN_ID))
     index: MemoryIndex = field(default_factory=MemoryIndex)
     metadata: MemoryMetadata = field(default_factory=MemoryMetadata)
@@ -210,6 +246,7 @@ class Stage:
             cognito_issuer=ISSUER,
             cognito_client_id=CLIENT_ID,
             cursor_secret=SecretStr("a secret that is long enough for cursors"),
+            sign_in_domains=("app.example.com",),
         )
         keys = KeySet(self.jwks, clock=self.clock)
         api = Api(
@@ -222,6 +259,8 @@ class Stage:
                 now=self.milliseconds,
                 clock=self.clock,
             ),
+            links=self.links,
+            chain=self.chain,
             mints=self.mints,
             line=self.line,
             index=self.index,

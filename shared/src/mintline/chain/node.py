@@ -32,7 +32,7 @@ FEES_AGE = 1.0
 
 _REVERTED = re.compile(r"revert", re.IGNORECASE)
 _OUT_OF_GAS = re.compile(
-    r"out of gas|gas required exceeds|exceeds block gas limit|intrinsic gas", re.IGNORECASE
+    r"out ?of ?gas|gas required exceeds|exceeds block gas limit|intrinsic gas", re.IGNORECASE
 )
 _NO_SUCH_BLOCK = re.compile(r"(block|header) (was )?not found|unknown block|not found.*block", re.IGNORECASE)
 _HEX = re.compile(r"0x(?:[0-9a-fA-F]{2})+")

@@ -7,7 +7,7 @@ import json
 from aiohttp import web
 
 from mintline.tracing import OFF, Tracer
-from mintline_api.endpoints import mints, system, tokens
+from mintline_api.endpoints import links, mints, system, tokens
 from mintline_api.endpoints.answers import document
 from mintline_api.endpoints.context import API, DOCS, METRICS, OPENAPI, TRACER, Api
 from mintline_api.endpoints.docs_page import docs_page
@@ -19,6 +19,7 @@ from mintline_api.settings import BODY_LIMIT
 GROUPS = (
     mints.operations,
     tokens.wallet_operations,
+    links.operations,
     tokens.operations,
     tokens.metadata_operations,
     system.operations,

@@ -11,7 +11,7 @@ from mintline.tracing import Tracer
 from mintline_api.access_tokens import AccessTokens
 from mintline_api.cursors import Cursors
 from mintline_api.metrics import Metrics
-from mintline_api.ports import Index, Line, MintStore
+from mintline_api.ports import Chain, Index, Line, LinkStore, MintStore
 from mintline_api.readiness import Readiness
 from mintline_api.settings import Settings
 from mintline_api.tokens import Collections, MetadataCache
@@ -25,6 +25,8 @@ class Api:
     settings: Settings
     access_tokens: AccessTokens
     wallets: WalletDirectory
+    links: LinkStore
+    chain: Chain | None
     mints: MintStore
     line: Line
     index: Index

@@ -216,7 +216,7 @@ def _curl(method: str, path: str, operation: Mapping[str, Any]) -> str:
         if p["in"] == "query" and p["name"] == "limit"
     }
     target = f"$API{url}{'?' + urlencode(query) if query else ''}"
-    lines = [f'curl -sS {"-X POST " if method == "POST" else ""}"{target}"']
+    lines = [f'curl -sS {"" if method == "GET" else f"-X {method} "}"{target}"']
     if operation["security"]:
         lines.append('-H "Authorization: Bearer $TOKEN"')
     if any(p["name"] == "Idempotency-Key" for p in operation["parameters"]):

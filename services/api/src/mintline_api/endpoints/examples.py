@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from mintline.states import MintStatus
-from mintline_api.inputs import Attribute, Metadata, MintRequest
+from mintline_api.inputs import Attribute, ChallengeRequest, LinkRequest, Metadata, MintRequest
+from mintline_api.link_views import LinkList, LinkView, challenge_view
+from mintline_api.links import LIFETIME, STATEMENT, Challenged
+from mintline_api.siwe import SiweMessage, compose
 from mintline_api.views import (
     AttemptView,
     IndexView,
@@ -98,6 +103,25 @@ MINED = ACCEPTED.model_copy(
 )
 MINTS = MintList(items=[MINED], next_cursor=CURSOR)
 USER_WALLET = WalletView(address=WALLET, chain_id=31337, created_at="2026-11-23T01:50:54.001Z")
+_ISSUED_AT = datetime(2026, 11, 23, 1, 50, 54, 123_000, UTC)
+_SIGN_IN = SiweMessage(
+    domain="api.example.com",
+    address=WALLET,
+    uri="https://api.example.com",
+    chain_id=31337,
+    nonce="3f1c9a7be04d4b0f8f6a5d2c1e0b9a87",
+    issued_at=_ISSUED_AT,
+    expires_at=_ISSUED_AT + LIFETIME,
+    statement=STATEMENT,
+)
+CHALLENGE_REQUEST_JSON = ChallengeRequest(address=WALLET).model_dump(mode="json", exclude_none=True)
+CHALLENGE = challenge_view(Challenged(_SIGN_IN, compose(_SIGN_IN)))
+LINK_REQUEST_JSON = LinkRequest(
+    message=CHALLENGE.message,
+    signature=bytes.fromhex("f2" * 32 + "5e" * 32 + "1b"),
+).model_dump(mode="json")
+LINK = LinkView(address=WALLET, chain_id=31337, kind="account", linked_at="2026-11-23T01:51:20.456Z")
+LINKS = LinkList(items=[LINK])
 INDEX = IndexView(
     head_block=44, head_timestamp="2026-11-23T01:50:57.000Z", finalized_block=40, lag_seconds=0.8
 )

@@ -193,7 +193,7 @@ def _answer(answer: Answer) -> dict[str, Any]:
             }
             for header in answer.headers
         }
-    if answer.status == 304:
+    if answer.status in (204, 304):
         return described
     media: dict[str, Any] = {"schema": {"type": "object"}}
     if answer.media_type != "application/json":

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from mintline_api.inputs import NoQuery
 from mintline_api.problems import Kind
 
+Method: TypeAlias = Literal["GET", "POST", "DELETE"]
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -41,7 +42,7 @@ class Answer:
 class Operation:
     """One method of one path. A GET answers HEAD too."""
 
-    method: Literal["GET", "POST"]
+    method: Method
     path: str
     handler: Handler
     name: str
@@ -71,7 +72,7 @@ class Operations:
 
     def add(
         self,
-        method: Literal["GET", "POST"],
+        method: Method,
         path: str,
         *,
         summary: str,

@@ -1,0 +1,61 @@
+"""Whose signature it is: accounts by recovery, contract wallets by asking them."""
+
+from __future__ import annotations
+
+from coincurve import PublicKey
+
+from mintline.chain.node import Call
+from mintline.errors import Rejected
+from mintline.eth import SECP256K1_N, address_of_public_key, keccak256, selector, word
+from mintline_api.ports import Chain
+
+CONTRACT_GAS = 3_000_000
+"""What a contract wallet may spend on looking at a signature, in gas of a call that nobody pays."""
+ERC6492_SUFFIX = bytes.fromhex("6492" * 16)
+"""Ends the signature of a wallet that is not deployed yet (ERC-6492)."""
+
+_IS_VALID = selector("isValidSignature(bytes32,bytes)")
+_MAGIC = _IS_VALID + bytes(28)
+_DELEGATION = bytes.fromhex("ef0100")
+_NOBODY = "0x" + "00" * 19 + "01"
+
+
+def personal_hash(message: bytes) -> bytes:
+    """Return the 32 bytes that `personal_sign` signs (EIP-191, version 0x45)."""
+    return keccak256(b"\x19Ethereum Signed Message:\n%d%s" % (len(message), message))
+
+
+def recover(digest: bytes, signature: bytes) -> str | None:
+    """Return the address that signed `digest`; `signature` is r‖s‖v, v 0, 1, 27 or 28.
+
+    None for one that no key can have made, and for one with a high s (EIP-2), which has a twin.
+    """
+    if len(signature) != 65 or signature[64] not in (0, 1, 27, 28):
+        return None
+    if int.from_bytes(signature[32:64], "big") > SECP256K1_N // 2:
+        return None
+    recoverable = signature[:64] + bytes([signature[64] % 27])
+    try:
+        key = PublicKey.from_signature_and_message(recoverable, digest, hasher=None)
+    except ValueError:
+        return None
+    return address_of_public_key(key.format(compressed=False))
+
+
+def is_contract(code: bytes) -> bool:
+    """Tell whether code makes its account one that has no key: an EIP-7702 delegation does not."""
+    return bool(code) and not code.startswith(_DELEGATION)
+
+
+async def contract_accepts(chain: Chain, address: str, digest: bytes, signature: bytes) -> bool:
+    """Ask a contract wallet whether a signature is its own (EIP-1271); a revert is a no.
+
+    Raises Unavailable or Throttled when the chain does not answer.
+    """
+    padded = signature + bytes(-len(signature) % 32)
+    data = _IS_VALID + digest + word(2 * 32) + word(len(signature)) + padded
+    try:
+        answer = await chain.call(Call(sender=_NOBODY, to=address, data=data, gas=CONTRACT_GAS))
+    except Rejected:
+        return False
+    return answer[:32] == _MAGIC
