@@ -33,6 +33,10 @@ def described(prefix: str = "acme-mintline", **changes: Any) -> Deployment:
                 "default_collection": CONTRACT,
                 "issuer": key("issuer"),
                 "treasury": key("treasury"),
+                "sealing": {
+                    "public_key": "MFkw" + "A" * 118 + "==",
+                    "secrets": [f"{prefix}/sealing/1/0011223344556677"],
+                },
             },
             "enclave": {"pcr0": ["ab" * 48], "pcr8": "cd" * 48},
             "image_tag": "0.1.0",

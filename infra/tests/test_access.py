@@ -55,7 +55,11 @@ OTHER = {
         (
             "secretsmanager:GetSecretValue",
             f"arn:aws:secretsmanager:us-east-1:111122223333:secret:{PREFIX}/wallets/*",
-        )
+        ),
+        (
+            "secretsmanager:GetSecretValue",
+            f"arn:aws:secretsmanager:us-east-1:111122223333:secret:{PREFIX}/sealing/*",
+        ),
     },
     "broadcaster": set(),
     "indexer": set(),

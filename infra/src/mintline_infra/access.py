@@ -65,6 +65,7 @@ class Reach:
     lists_objects: bool = False
     """Without it S3 answers 403, not 404, for an object that does not exist."""
     wallet_secrets: tuple[str, ...] = ()
+    sealing_secrets: tuple[str, ...] = ()
 
 
 TASK = "ecs-tasks.amazonaws.com"
@@ -106,6 +107,7 @@ REACH: Mapping[str, Reach] = {
         consumes=SIGN,
         sends=(BROADCAST,),
         wallet_secrets=("GetSecretValue",),
+        sealing_secrets=("GetSecretValue",),
     ),
     "broadcaster": Reach(
         principal=TASK,
@@ -249,7 +251,9 @@ def statements(reach: Reach, deployment: Deployment) -> list[iam.PolicyStatement
         allow("Metadata", "s3", reach.objects, f"{bucket}/*")
     if reach.lists_objects:
         allow("MetadataMissing", "s3", ("ListBucket",), bucket)
+    secrets = f"arn:aws:secretsmanager:{region_account}:secret:{deployment.prefix}"
     if reach.wallet_secrets:
-        secret = f"arn:aws:secretsmanager:{region_account}:secret:{deployment.prefix}/wallets/*"
-        allow("WalletSecrets", "secretsmanager", reach.wallet_secrets, secret)
+        allow("WalletSecrets", "secretsmanager", reach.wallet_secrets, f"{secrets}/wallets/*")
+    if reach.sealing_secrets:
+        allow("SealingSecrets", "secretsmanager", reach.sealing_secrets, f"{secrets}/sealing/*")
     return found

@@ -37,6 +37,18 @@ class Chain(BaseModel):
     default_collection: Address
     issuer: KeyRef
     treasury: KeyRef
+    sealing: SealingKey
+
+
+class SealingKey(BaseModel):
+    """The key by which the api seals users' tokens for the enclaves, made beforehand."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    public_key: str = Field(pattern=r"^[A-Za-z0-9+/]{122}==$")
+    """SubjectPublicKeyInfo of a P-256 key, DER in base64."""
+    secrets: tuple[str, ...] = Field(min_length=1, max_length=8)
+    """Where the wrapped halves lie, of this key and of those before that envelopes may still name."""
 
 
 class Enclave(BaseModel):

@@ -71,6 +71,7 @@ class ApiStack(cdk.Stack):
                     "MINTLINE_COGNITO_ISSUER": identity.issuer,
                     "MINTLINE_COGNITO_CLIENT_ID": identity.client.user_pool_client_id,
                     "MINTLINE_WALLET_STORE": deployment.wallet_store,
+                    "MINTLINE_SEALING_KEY": deployment.chain.sealing.public_key,
                 },
                 secrets={
                     "MINTLINE_CURSOR_SECRET": ecs.Secret.from_secrets_manager(around.data.cursor_secret),

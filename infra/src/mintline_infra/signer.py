@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
 import aws_cdk as cdk
@@ -34,6 +35,7 @@ def host_settings(deployment: Deployment) -> dict[str, str]:
         "MINTLINE_ADMIN_HOST": "127.0.0.1",
         "MINTLINE_ADMIN_PORT": str(ADMIN_PORT),
         "MINTLINE_ISSUER": deployment.chain.issuer.model_dump_json(),
+        "MINTLINE_SEALING_SECRETS": json.dumps(deployment.chain.sealing.secrets),
         "MINTLINE_ENCLAVE_ADDRESS": f"vsock://{ENCLAVE_CID}:{ENCLAVE_PORT}",
         "MINTLINE_KMS_PROXY_ADDRESS": f"vsock://any:{KMS_PROXY_PORT}",
         "MINTLINE_KMS_PROXY_TARGET": f"kms.{deployment.region}.amazonaws.com:443",

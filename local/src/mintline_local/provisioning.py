@@ -9,15 +9,17 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, get_args
 
+import aiohttp
 from botocore.exceptions import ClientError
 from pydantic import Field, SecretStr, ValidationError, field_serializer
 
-from mintline.aws import keys
+from mintline.aws import keys, sealing
 from mintline.aws.dynamo import Clause, ConditionFailed, Dynamo, Put
 from mintline.aws.key_stores import DynamoKeys, SecretsManagerKeys
 from mintline.aws.provision import Clients, provision
@@ -51,6 +53,15 @@ class UserPool(Frozen):
     password: str
 
 
+class SealingKey(Frozen):
+    """The key by which the api seals users' tokens for the enclaves."""
+
+    public_key: str
+    """SubjectPublicKeyInfo, DER in base64."""
+    secret_id: str
+    """Where the wrapped private half is stored."""
+
+
 class Known(Frozen):
     """What the first start made."""
 
@@ -66,6 +77,10 @@ class Known(Frozen):
     """What the contract's URIs begin with."""
     cursor_secret: SecretStr = Field(min_length=32)
     """Seals the api's cursors, so that those of an earlier run stay good."""
+    sealing: SealingKey | None = None
+    """None only while it is being made."""
+    jwks: dict[str, Any] = Field(default_factory=dict)
+    """The pool's signing keys, as they were at the last start."""
     last_run: RunMark | None = None
 
     @field_serializer("cursor_secret", when_used="json")
@@ -84,6 +99,7 @@ class World:
     dynamo: Dynamo
     node: Node
     deployer: Deployer
+    http: aiohttp.ClientSession
 
 
 @asynccontextmanager
@@ -114,6 +130,7 @@ async def open_world(ports: Listeners, operator: AwsCredentials) -> AsyncIterato
             dynamo=dynamo,
             node=node,
             deployer=await open_deployer(rpc, node),
+            http=await stack.enter_async_context(aiohttp.ClientSession(raise_for_status=True)),
         )
 
 
@@ -136,6 +153,12 @@ async def set_up(state: StateFolder, ports: Listeners, world: World) -> Known:
     if known.api_url != ports.url("api"):
         await world.deployer.repoint(known.contract, ports.url("api"))
         known = known.model_copy(update={"api_url": ports.url("api")})
+    known = known.model_copy(
+        update={
+            "sealing": known.sealing or await _create_sealing_key(world),
+            "jwks": await _read_jwks(world, ports, known.pool),
+        }
+    )
     mark, *_ = await asyncio.gather(
         leave_mark(world.secretsmanager, world.node, prefix=PREFIX),
         world.deployer.fund(known.treasury.address),
@@ -224,6 +247,27 @@ async def _create_platform_key(world: World, subject: str) -> KeyRef:
         StoredKey(address=generated.address, chain_id=CHAIN_ID, subject=subject, wrapped=generated.wrapped)
     )
     return KeyRef(address=generated.address, subject=subject, chain_id=CHAIN_ID, secret_id=reference)
+
+
+async def _create_sealing_key(world: World) -> SealingKey:
+    key = await sealing.generate_sealing_key(
+        world.aws.kms, kms_key=WALLET_KEY.alias(PREFIX), chain_id=CHAIN_ID
+    )
+    secret_id = await sealing.store_sealing_key(
+        world.secretsmanager, prefix=PREFIX, chain_id=CHAIN_ID, key=key
+    )
+    return SealingKey(public_key=b64encode(key.public_key).decode(), secret_id=secret_id)
+
+
+async def _read_jwks(world: World, ports: Listeners, pool: UserPool) -> dict[str, Any]:
+    async with world.http.get(jwks_url(ports, pool.user_pool_id)) as answer:
+        document: dict[str, Any] = await answer.json(content_type=None)
+    return document
+
+
+def jwks_url(ports: Listeners, user_pool_id: str) -> str:
+    """Return where the emulator publishes a user pool's signing keys."""
+    return f"{ports.url('ministack')}/{user_pool_id}/.well-known/jwks.json"
 
 
 async def _create_pool(cognito: Any) -> UserPool:

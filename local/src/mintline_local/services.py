@@ -18,11 +18,13 @@ from mintline_local.places import CHECKOUT, StateFolder, write_json
 from mintline_local.ports import Listeners
 from mintline_local.principals import AwsCredentials
 from mintline_local.probes import http_ready, socket_ready
-from mintline_local.provisioning import PREFIX, Known, wallet_store
+from mintline_local.provisioning import PREFIX, Known, jwks_url, wallet_store
 from mintline_local.supervisor import ChildSpec, Probe
 
 GWEI = 10**9
 ETHER = 10**18
+VOUCHER_TTL = 2 * 86_400
+"""Seconds that a voucher may last, and a user's word with it: the mint's fees may have to be raised."""
 ADMIN_PORTS = {
     "api": "admin_api",
     "builder": "admin_builder",
@@ -61,13 +63,19 @@ def signing_policy(known: Known) -> dict[str, object]:
         "version": 1,
         "chain_ids": [CHAIN_ID],
         "contracts": [known.contract],
+        "authorization": {
+            "issuer": issuer_url(known.pool.user_pool_id),
+            "client_ids": [known.pool.client_id],
+            "jwks": known.jwks,
+            "grace": VOUCHER_TTL,
+        },
         "issuer": {"address": known.issuer.address, "subject": known.issuer.subject},
         "treasury": {"address": known.treasury.address, "subject": known.treasury.subject},
         "max_gas": 1_000_000,
         "max_fee_per_gas": str(1_000 * GWEI),
         "max_transaction_cost": str(ETHER // 2),
         "max_top_up_value": str(10 * ETHER),
-        "max_voucher_ttl": 2 * 86_400,
+        "max_voucher_ttl": VOUCHER_TTL,
     }
 
 
@@ -150,6 +158,8 @@ def settings_of(around: Surroundings) -> dict[str, dict[str, str]]:
     kms = urlsplit(ports.url("kms_front"))
     pool = known.pool.user_pool_id
     enclave = around.credentials["enclave"]
+    sealing = known.sealing
+    assert sealing is not None
     return {
         "api": {
             "MINTLINE_API_HOST": ports.bind,
@@ -157,15 +167,17 @@ def settings_of(around: Surroundings) -> dict[str, dict[str, str]]:
             "MINTLINE_PUBLIC_URL": ports.url("api"),
             "MINTLINE_DEFAULT_COLLECTION": known.contract,
             "MINTLINE_COGNITO_ISSUER": issuer_url(pool),
-            "MINTLINE_COGNITO_JWKS_URL": f"{ports.url('ministack')}/{pool}/.well-known/jwks.json",
+            "MINTLINE_COGNITO_JWKS_URL": jwks_url(ports, pool),
             "MINTLINE_COGNITO_CLIENT_ID": known.pool.client_id,
             "MINTLINE_KMS_ENDPOINT_URL": ports.url("kms_front"),
+            "MINTLINE_SEALING_KEY": sealing.public_key,
             "MINTLINE_CURSOR_SECRET": known.cursor_secret.get_secret_value(),
             "MINTLINE_WALLET_STORE": wallet_store(),
         },
         "builder": {"MINTLINE_TREASURY": known.treasury.model_dump_json()},
         "signer-host": {
             "MINTLINE_ISSUER": known.issuer.model_dump_json(),
+            "MINTLINE_SEALING_SECRETS": json.dumps([sealing.secret_id]),
             "MINTLINE_ENCLAVE_ADDRESS": f"unix://{around.enclave_socket}",
             "MINTLINE_KMS_PROXY_ADDRESS": f"unix://{around.kms_socket}",
             "MINTLINE_KMS_PROXY_TARGET": kms.netloc,

@@ -98,6 +98,11 @@ def key_id(spki: bytes) -> bytes:
     return _id_of(_p256(spki))
 
 
+def private_key_id(key: EllipticCurvePrivateKey) -> bytes:
+    """Return the id of the key whose private half this is."""
+    return _id_of(key.public_key())
+
+
 def _id_of(key: EllipticCurvePublicKey) -> bytes:
     point = key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
     return hashlib.sha256(point).digest()[:KEY_ID_BYTES]

@@ -33,6 +33,7 @@ def sign_mint(mint: Mint) -> SignMint:
             metadata_digest=mint.metadata_digest,
             deadline=mint.deadline,
         ),
+        authorization=mint.authorization or b"",
     )
 
 

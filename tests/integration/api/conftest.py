@@ -12,6 +12,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from mintline.aws.dynamo import Dynamo, Put
 from mintline.aws.queues import Queues
@@ -20,7 +21,7 @@ from mintline.aws.session import AwsCalls, open_client
 from mintline.records import Collection, scoped
 from mintline.resources import COLLECTIONS
 from mintline.settings import ServiceSettings
-from mintline_api.testing import CHAIN_ID, CONTRACT
+from mintline_api.testing import CHAIN_ID, CONTRACT, public_key_of
 
 
 @pytest.fixture
@@ -113,6 +114,7 @@ def environment(aws_settings: ServiceSettings, aws_prefix: str, cognito: Cognito
         "MINTLINE_COGNITO_ISSUER": cognito.issuer,
         "MINTLINE_COGNITO_JWKS_URL": cognito.jwks_url,
         "MINTLINE_COGNITO_CLIENT_ID": cognito.client_id,
+        "MINTLINE_SEALING_KEY": public_key_of(ec.generate_private_key(ec.SECP256R1())),
         "MINTLINE_CURSOR_SECRET": "0123456789abcdef0123456789abcdef",
     }
 

@@ -13,9 +13,11 @@ import ssl
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +33,18 @@ from mintline_signer import addresses
 from mintline_signer.host.enclave_client import EnclaveClient
 from mintline_signer.host.kms_proxy import KmsProxy
 from mintline_signer.protocol import Credentials, Sign, WrappedKey
+from mintline_signer.testing import Authority
 
 CHAIN_ID = 31337
 CONTRACT = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
 KEY_ID = "alias/test-wallets"
 DEADLINE = 4_000_000_000
 SECRET = "a-secret-access-key-of-the-enclave"
+
+
+@cache
+def _authority() -> Authority:
+    return Authority(chain_id=CHAIN_ID)
 
 
 @dataclass(frozen=True)
@@ -60,6 +68,10 @@ class Player:
         )
 
     def mint(self, nonce: int, issuer: Player) -> Sign:
+        return Sign(intent=self.intent(nonce), keys=[self.wrapped, issuer.wrapped])
+
+    def intent(self, nonce: int, **changes: Any) -> SignMint:
+        """Return a mint that the player asked for, changes and all."""
         intent = SignMint(
             signer=self.ref,
             chain_id=CHAIN_ID,
@@ -71,8 +83,9 @@ class Player:
             voucher=Voucher(
                 token_id=nonce, to=self.address, metadata_digest=bytes(range(32)), deadline=DEADLINE
             ),
-        )
-        return Sign(intent=intent, keys=[self.wrapped, issuer.wrapped])
+        ).model_copy(update=changes)
+        token = _authority().token(self.subject, now=int(time.time()))
+        return _authority().authorized(intent, token)
 
     def noop(self, nonce: int) -> Sign:
         intent = SignNoop(
@@ -95,6 +108,7 @@ def policy_document(issuer: str = ISSUER.address, treasury: str = TREASURY.addre
         "version": 1,
         "chain_ids": [CHAIN_ID],
         "contracts": [CONTRACT],
+        "authorization": _authority().policy(),
         "issuer": {"address": issuer, "subject": "platform:issuer"},
         "treasury": {"address": treasury, "subject": "platform:treasury"},
         "max_gas": 500_000,
@@ -127,7 +141,10 @@ class FakeKms:
         await asyncio.sleep(0.005)
         self.at_once -= 1
         asked = json.loads(await request.read())
-        subject = base64.b64decode(asked["CiphertextBlob"]).decode()
+        blob = base64.b64decode(asked["CiphertextBlob"])
+        if blob == _authority().sealing_keys().keys[0].wrapped:
+            return self._plaintext(_authority().plaintext())
+        subject = blob.decode()
         player = self.players.get(subject)
         assert request.headers["X-Amz-Target"] == "TrentService.Decrypt"
         assert SECRET not in str(request.headers)
@@ -137,7 +154,9 @@ class FakeKms:
         if player is None or asked["EncryptionContext"] != context or asked["KeyId"] != KEY_ID:
             return self._fault("InvalidCiphertextException")
         key = ec.derive_private_key(int.from_bytes(player.secret, "big"), ec.SECP256K1())
-        der = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+        return self._plaintext(key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()))
+
+    def _plaintext(self, der: bytes) -> web.Response:
         return web.json_response(
             {"KeyId": "arn:aws:kms:x", "Plaintext": base64.b64encode(der).decode()},
             content_type="application/x-amz-json-1.1",
@@ -262,7 +281,11 @@ async def line(stack: AsyncExitStack, folder: Path, kms: FakeKms) -> Line:
     proxy = KmsProxy(addresses.parse(f"unix://{folder / 'kms.sock'}"), ("127.0.0.1", kms.port))
     await stack.enter_async_context(proxy)
     client = EnclaveClient(
-        addresses.parse(f"unix://{enclave.socket}"), credentials=current, timeout=10.0, keepalive=0.2
+        addresses.parse(f"unix://{enclave.socket}"),
+        credentials=current,
+        sealing_keys=_authority().sealing_keys(),
+        timeout=10.0,
+        keepalive=0.2,
     )
     await stack.enter_async_context(client)
     return Line(enclave, client, kms, folder, handed)
@@ -284,6 +307,15 @@ def make_enclave(folder: Path) -> Callable[..., EnclaveProcess]:
         return EnclaveProcess(folder, policy=policy_document(issuer, treasury), settings=settings)
 
     return make
+
+
+@pytest.fixture
+def authority() -> Iterator[Authority]:
+    """Return the user pool, whose sealing key a test may replace."""
+    authority = _authority()
+    sealer = authority.sealer
+    yield authority
+    authority.sealer = sealer
 
 
 @pytest.fixture

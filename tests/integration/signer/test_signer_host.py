@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +18,12 @@ import aiohttp
 import pytest
 from eth_account import Account
 
+from mintline.authorization import Sealer
 from mintline.aws.dynamo import Dynamo
 from mintline.aws.key_stores import open_key_stores
 from mintline.aws.keys import generate_key
 from mintline.aws.queues import Queues
+from mintline.aws.sealing import generate_sealing_key, store_sealing_key
 from mintline.aws.session import AwsCalls, open_client
 from mintline.key_stores import StoredKey, StoreName
 from mintline.messages import AnyIntent, Broadcast, KeyRef, SigningRefused, decode
@@ -28,6 +31,7 @@ from mintline.resources import BROADCAST, SIGN, WALLET_KEY
 from mintline.settings import ServiceSettings
 
 if TYPE_CHECKING:
+    from mintline_signer.testing import Authority
     from tests.integration.signer.conftest import EnclaveProcess, Player
 
 pytestmark = pytest.mark.integration
@@ -61,8 +65,9 @@ class Pair:
         return answers
 
     def intent(self, nonce: int, **changes: Any) -> Any:
-        mint = self.example.mint(nonce, self.example).intent
-        return mint.model_copy(update={"signer": self.wallet, **changes})
+        """Return a mint that the wallet's user asked for, changes and all."""
+        user = replace(self.example, subject=self.wallet.subject)
+        return user.intent(nonce, **{"signer": self.wallet, **changes})
 
     async def ready(self) -> tuple[int, dict[str, Any]]:
         async with aiohttp.ClientSession() as session, session.get(f"{self.admin}/readyz") as response:
@@ -112,14 +117,30 @@ class Keys:
     issuer: KeyRef
     treasury: KeyRef
     wallet: KeyRef
+    sealing: str
+    """The sealing key's secret."""
 
 
 @pytest.fixture
-async def keys(stack: AsyncExitStack, aws_settings: ServiceSettings, aws_prefix: str) -> Keys:
+async def keys(
+    stack: AsyncExitStack, aws_settings: ServiceSettings, aws_prefix: str, authority: Authority
+) -> Keys:
     """Keep the platform's keys in one store and the user's in the other: the host reads both."""
     issuer = await new_key(stack, aws_settings, "platform:issuer", store="secretsmanager")
     treasury = await new_key(stack, aws_settings, "platform:treasury", store="secretsmanager")
-    return Keys(issuer, treasury, await new_key(stack, aws_settings, "user-1", store="dynamodb"))
+    wallet = await new_key(stack, aws_settings, "user-1", store="dynamodb")
+    sealing = await new_sealing_key(stack, aws_settings, authority)
+    return Keys(issuer, treasury, wallet, sealing)
+
+
+async def new_sealing_key(stack: AsyncExitStack, settings: ServiceSettings, authority: Authority) -> str:
+    """Have KMS make a sealing key, and the authority seal with it."""
+    kms = await open_client(stack, "kms", settings, calls=AwsCalls())
+    secrets = await open_client(stack, "secretsmanager", settings, calls=AwsCalls())
+    prefix = settings.resource_prefix
+    key = await generate_sealing_key(kms, kms_key=WALLET_KEY.alias(prefix), chain_id=CHAIN_ID)
+    authority.sealer = Sealer(key.public_key)
+    return await store_sealing_key(secrets, prefix=prefix, chain_id=CHAIN_ID, key=key)
 
 
 @pytest.fixture
@@ -144,6 +165,7 @@ def start_host(enclave: EnclaveProcess, keys: Keys, settings: ServiceSettings, p
         "MINTLINE_RESOURCE_PREFIX": settings.resource_prefix,
         "MINTLINE_ADMIN_PORT": str(port),
         "MINTLINE_ISSUER": keys.issuer.model_dump_json(),
+        "MINTLINE_SEALING_SECRETS": json.dumps([keys.sealing]),
         "MINTLINE_ENCLAVE_ADDRESS": f"unix://{enclave.socket}",
         "MINTLINE_KMS_PROXY_ADDRESS": f"unix://{enclave.folder / 'kms.sock'}",
         "MINTLINE_KMS_PROXY_TARGET": endpoint.removeprefix("http://"),
@@ -175,10 +197,11 @@ async def pair(
 
 
 async def test_host__when_a_mint_arrives__has_it_signed_by_the_users_key_in_kms(pair: Pair) -> None:
-    await pair.send(pair.intent(0))
+    intent = pair.intent(0)
+    await pair.send(intent)
     (answer,) = await pair.receive(1)
     assert isinstance(answer, Broadcast)
-    assert answer.intent == pair.intent(0)
+    assert answer.intent == intent
     assert Account.recover_transaction(answer.raw) == pair.wallet.address
     assert "a-secret-access-key" not in pair.log.read_text()
 
@@ -188,6 +211,15 @@ async def test_host__when_the_policy_refuses__tells_the_broadcaster(pair: Pair) 
     (answer,) = await pair.receive(1)
     assert isinstance(answer, SigningRefused)
     assert answer.code == "policy_gas"
+
+
+async def test_host__when_someone_else_than_the_user_asks__has_nothing_signed(pair: Pair) -> None:
+    stolen = pair.intent(0)
+    await pair.send(stolen.model_copy(update={"mint_id": "mint_stolen"}))
+    await pair.send(pair.example.intent(2, signer=pair.wallet))
+    answers = await pair.receive(2)
+    codes = [answer.code for answer in answers if isinstance(answer, SigningRefused)]
+    assert codes == ["authorization_seal", "authorization_subject"]
 
 
 async def test_host__when_the_wrapped_key_is_missing__dead_letters_the_intent(pair: Pair) -> None:
@@ -229,3 +261,4 @@ async def test_host__when_asked_for_metrics__shows_its_own_and_the_enclaves(pair
     assert 'mintline_enclave{count="signed"}' in text
     assert 'mintline_aws_requests_total{operation="GetSecretValue",service="secretsmanager"} 1.0' in text
     assert 'mintline_aws_requests_total{operation="BatchGetItem",service="dynamodb"} 1.0' in text
+    assert 'mintline_aws_requests_total{operation="GetSecretValue",service="secretsmanager"} 3.0' in text

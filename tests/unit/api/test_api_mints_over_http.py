@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from mintline.authorization import unseal
 from mintline.errors import Unavailable
 from mintline.records import canonical_json, digest_of
 from mintline.states import MintStatus
+from mintline_api.authorizations import digest_of as digest_of_mint
 from mintline_api.testing import CONTRACT, MemoryClient, Stage
 
 METADATA: dict[str, Any] = {
@@ -47,6 +49,31 @@ async def test_post__when_the_body_is_good__accepts_and_puts_the_mint_on_the_lin
     assert mint.sender == wallet.key()
     ((sender, message),) = stage.line.sent
     assert (sender, message.mint_id, message.trace) == (wallet.address, mint.mint_id, mint.trace)
+
+
+async def test_post__when_accepted__seals_the_callers_token_for_this_very_mint_and_shows_it_to_nobody(
+    stage: Stage, client: MemoryClient
+) -> None:
+    answer = await post(client, stage.headers(), {"metadata": METADATA})
+
+    mint = stage.mints.items[answer.json()["mint_id"]]
+    assert mint.authorization is not None
+    assert unseal(mint.authorization, digest_of_mint(mint), stage.sealing_key) == stage.token()
+    assert stage.token().encode() not in mint.authorization
+    followed = await client.request("GET", f"/v1/mints/{mint.mint_id}", headers=stage.headers())
+    for shown in (answer, followed):
+        assert mint.authorization.hex() not in shown.body.decode()
+        assert "authorization" not in shown.json()
+
+
+async def test_post__when_it_is_repeated__keeps_the_first_authorization(
+    stage: Stage, client: MemoryClient
+) -> None:
+    headers = stage.headers(idempotency_key="k")
+    first = await post(client, headers, {"metadata": METADATA})
+    sealed = stage.mints.items[first.json()["mint_id"]].authorization
+    await post(client, headers, {"metadata": METADATA})
+    assert stage.mints.items[first.json()["mint_id"]].authorization == sealed
 
 
 async def test_post__when_a_recipient_is_named__mints_to_it_from_the_callers_wallet(

@@ -7,18 +7,20 @@ import shlex
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import SecretStr
 
 from mintline.messages import KeyRef
 from mintline.settings import Settings, load
 from mintline_api.settings import Settings as ApiSettings
+from mintline_api.testing import public_key_of
 from mintline_broadcaster.settings import BroadcasterSettings
 from mintline_builder.settings import Settings as BuilderSettings
 from mintline_indexer.settings import IndexerSettings
 from mintline_local.containers import ContainerNetwork, write_environment, write_settings
 from mintline_local.places import StateFolder
 from mintline_local.principals import ROLES, issue_credentials
-from mintline_local.provisioning import Known, UserPool
+from mintline_local.provisioning import Known, SealingKey, UserPool
 from mintline_local.services import Surroundings
 from mintline_signer.enclave.settings import EnclaveSettings
 from mintline_signer.host.settings import HostSettings
@@ -57,6 +59,10 @@ def written(tmp_path: Path) -> Path:
         deployed_block=3,
         api_url="http://127.0.0.1:8080",
         cursor_secret=SecretStr("c" * 40),
+        sealing=SealingKey(
+            public_key=public_key_of(ec.generate_private_key(ec.SECP256R1())),
+            secret_id="mintline/sealing/31337/0011223344556677",
+        ),
     )
     folder = tmp_path / "settings"
     for name in MODELS:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 import pytest
 from coincurve import PrivateKey
@@ -11,11 +13,25 @@ from mintline.eth import address_of_public_key
 from mintline.messages import Fees, IssueVoucher, KeyRef, SignMint, SignNoop, SignTopUp, Voucher
 from mintline_signer.enclave.curve import SigningKey
 from mintline_signer.enclave.policy import PlatformKey, Policy
+from mintline_signer.enclave.tokens import AuthorizationPolicy
 from mintline_signer.protocol import WrappedKey
+from mintline_signer.testing import Authority
 
 CHAIN_ID = 31337
 CONTRACT = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
 NOW = 1_800_000_000
+GRACE = 600
+
+
+@cache
+def _authority() -> Authority:
+    return Authority(chain_id=CHAIN_ID)
+
+
+@cache
+def _authorized(intent: Any, token: str) -> Any:
+    """Return an intent with its authorization, the same one each time; sealing itself never repeats."""
+    return _authority().authorized(intent, token)
 
 
 @dataclass(frozen=True)
@@ -52,9 +68,19 @@ class Cast:
     treasury: Player = Player("platform:treasury", b"\x33" * 32)
     now: int = NOW
 
+    @property
+    def authority(self) -> Authority:
+        return _authority()
+
+    def token(self, player: Player | None = None) -> str:
+        return self.authority.token((player or self.user).subject, now=self.now)
+
+    def authorized(self, intent: Any, player: Player | None = None) -> Any:
+        return _authorized(intent, self.token(player))
+
     def mint(self, signer: Player | None = None) -> SignMint:
         signer = signer or self.user
-        return SignMint(
+        intent = SignMint(
             signer=signer.ref,
             chain_id=CHAIN_ID,
             nonce=7,
@@ -69,16 +95,20 @@ class Cast:
                 deadline=NOW + 3600,
             ),
         )
+        mint: SignMint = self.authorized(intent, signer)
+        return mint
 
     def voucher(self) -> IssueVoucher:
         mint = self.mint()
-        return IssueVoucher(
+        intent = IssueVoucher(
             signer=self.issuer.ref,
             chain_id=CHAIN_ID,
             mint_id="mint_2",
             contract=CONTRACT,
             voucher=mint.voucher,
         )
+        voucher: IssueVoucher = self.authorized(intent)
+        return voucher
 
     def top_up(self) -> SignTopUp:
         return SignTopUp(
@@ -105,6 +135,7 @@ class Cast:
         return Policy(
             chain_ids=frozenset({CHAIN_ID}),
             contracts=frozenset({CONTRACT}),
+            authorization=AuthorizationPolicy.model_validate(self.authority.policy(grace=GRACE)),
             issuer=PlatformKey(address=self.issuer.address, subject=self.issuer.subject),
             treasury=PlatformKey(address=self.treasury.address, subject=self.treasury.subject),
             max_gas=200_000,

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from pydantic import SecretStr
 
 from mintline_signer.connection import FramedConnection, Limits
+from mintline_signer.enclave.authorizer import Authorizer
 from mintline_signer.enclave.http1 import HttpPool
 from mintline_signer.enclave.keys import KeyCache
 from mintline_signer.enclave.kms import KmsDecrypter, parse_endpoint
+from mintline_signer.enclave.seals import Seals
 from mintline_signer.enclave.server import Enclave, Server
 from mintline_signer.enclave.signing import issue, sign
+from mintline_signer.enclave.tokens import TokenVerifier
 from mintline_signer.errors import FailureCode, RefusalCode
 from mintline_signer.frames import FrameDecoder, frame
 from mintline_signer.protocol import (
@@ -76,12 +80,23 @@ class FakeTransport:
         return {"peername": self.peer}[name]
 
 
-class GatedUnwrapper:
-    def __init__(self) -> None:
+class GatedKms:
+    """Unwraps keys and decrypts the sealing key, once its gate is open."""
+
+    def __init__(self, sealing: bytes) -> None:
         self.gate = asyncio.Event()
         self.error: Exception | None = None
+        self.sealing = sealing
+        self.unwraps = 0
+
+    async def decrypt(self, ciphertext: bytes, context: Mapping[str, str]) -> bytearray:
+        assert context == {"sub": "platform:sealing", "chain": "31337"}
+        assert ciphertext.startswith(b"sealing ")
+        await self.gate.wait()
+        return bytearray(self.sealing)
 
     async def unwrap(self, key: WrappedKey) -> bytearray:
+        self.unwraps += 1
         await self.gate.wait()
         if self.error is not None:
             raise self.error
@@ -92,12 +107,22 @@ class Line:
     """An enclave, and connections to it."""
 
     def __init__(self, cast_: Cast, *, connections: int = 4, in_flight: int = 8) -> None:
-        self.unwrapper = GatedUnwrapper()
+        self.unwrapper = GatedKms(cast_.authority.plaintext())
         self.keys = KeyCache(self.unwrapper, size=10, ttl=60, clock=lambda: 0.0)
         kms = KmsDecrypter(
             HttpPool(cast("Any", None)), parse_endpoint("http://kms"), key_id="k", now=lambda: 0.0
         )
-        self.enclave = Enclave(policy=cast_.policy(), keys=self.keys, kms=kms, now=lambda: float(cast_.now))
+        policy = cast_.policy()
+        self.seals = Seals(self.unwrapper)
+        self.seals.use(cast_.authority.sealing_keys().keys)
+        self.enclave = Enclave(
+            policy=policy,
+            authorizer=Authorizer(self.seals, TokenVerifier(policy.authorization)),
+            seals=self.seals,
+            keys=self.keys,
+            kms=kms,
+            now=lambda: float(cast_.now),
+        )
         self.server = Server(
             self.enclave,
             limits=Limits(frame=10, drain=10, idle=60, tick=1000),
@@ -114,7 +139,7 @@ class Line:
 
 
 async def settle() -> None:
-    for _ in range(10):
+    for _ in range(30):
         await asyncio.sleep(0)
 
 
@@ -142,6 +167,7 @@ async def test_session__when_keys_are_held__answers_within_the_turn_in_one_write
     line = Line(cast)
     line.unwrapper.gate.set()
     await line.keys.obtain(mint_request(cast).keys)
+    await line.seals.obtain(cast.authority.sealing_keys().keys[0].key_id)
     peer = line.connect()
     peer.connection.data_received(b"".join(request_frame(n, mint_request(cast)) for n in range(20)))
     await asyncio.sleep(0)

@@ -157,6 +157,7 @@ def document(cast: Cast) -> dict[str, Any]:
         "version": 1,
         "chain_ids": [31337],
         "contracts": [OTHER],
+        "authorization": cast.authority.policy(),
         "issuer": {"address": cast.issuer.address, "subject": "platform:issuer"},
         "treasury": {"address": cast.treasury.address, "subject": "platform:treasury"},
         "max_gas": 500_000,

@@ -50,7 +50,7 @@ def test_request__when_written_and_read__is_the_same(cast: Cast) -> None:
     for intent in (cast.mint(), cast.top_up(), cast.noop()):
         request = Sign(intent=intent, keys=[cast.user.wrapped])
         assert read_request(request_frame(3, request)[4:]) == (3, request)
-    for other in (CREDENTIALS, Ping(), Stats()):
+    for other in (CREDENTIALS, cast.authority.sealing_keys(), Ping(), Stats()):
         assert read_request(request_frame(4, other)[4:]) == (4, other)
 
 

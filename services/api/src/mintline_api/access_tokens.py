@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import jwt
+from pydantic import SecretStr
 
 from mintline_api import problems
 from mintline_api.caches import BoundedCache
@@ -33,6 +34,8 @@ class Caller:
     sub: str
     expires_at: float
     """Unix seconds."""
+    token: SecretStr
+    """The access token that proved it."""
 
 
 class AccessTokens:
@@ -82,7 +85,7 @@ class AccessTokens:
             raise _refused(
                 problems.UNKNOWN_KEY, "The token names a signing key that the user pool does not have."
             )
-        return self._caller_of(self._claims(token, key))
+        return self._caller_of(self._claims(token, key), token)
 
     def _claims(self, token: str, key: Any) -> Mapping[str, Any]:
         """Verify the signature, then read the claims; their meaning is checked by `_caller_of`."""
@@ -106,7 +109,7 @@ class AccessTokens:
             raise _refused(problems.MALFORMED_TOKEN, "The token is no well-formed JSON Web Token.") from None
         return claims
 
-    def _caller_of(self, claims: Mapping[str, Any]) -> Caller:
+    def _caller_of(self, claims: Mapping[str, Any], token: str) -> Caller:
         # An id token lacks `client_id`: say what it is before saying what it lacks.
         if (use := claims.get("token_use")) is not None and use != "access":
             raise _refused(
@@ -129,7 +132,7 @@ class AccessTokens:
         sub = claims["sub"]
         if not isinstance(sub, str) or not _SUBJECT.fullmatch(sub):
             raise _refused(problems.BAD_CLAIMS, "The token's `sub` is not a user's.")
-        return Caller(sub=sub, expires_at=float(times["exp"]))
+        return Caller(sub=sub, expires_at=float(times["exp"]), token=SecretStr(token))
 
 
 def _bearer(authorization: str | None) -> str:

@@ -60,6 +60,7 @@ async def accept_mint(
     request: MintRequest,
     *,
     sub: str,
+    authorize: Callable[[Mint], bytes],
     key: str | None,
     trace: str,
     default_collection: str,
@@ -74,7 +75,8 @@ async def accept_mint(
 
     The id is made of the key, so one conditional put is both the lock and the creation. A mint that is still
     `accepted` is put on the line again: the process may have died between the two writes.
-    `now` is in Unix milliseconds. Raises Refused for an unknown contract, or when the key named another body.
+    `authorize` seals the caller's word for the enclaves; `now` is in Unix milliseconds.
+    Raises Refused for an unknown contract, or when the key named another body.
     """
     contract = request.contract or default_collection
     await collections.known(contract)
@@ -97,6 +99,7 @@ async def accept_mint(
         created_at=now,
         updated_at=now,
     )
+    mint = mint.model_copy(update={"authorization": authorize(mint)})
     existing = await mints.create(mint)
     if existing is not None and existing.request_digest != mint.request_digest:
         raise Refused(KEY_REUSED, f"This Idempotency-Key made {mint_id} from another body.")

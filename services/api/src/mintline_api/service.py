@@ -23,6 +23,7 @@ from mintline.errors import Misconfigured
 from mintline.resources import BUILD, MINTS
 from mintline.tracing import carrying, open_tracer
 from mintline_api.access_tokens import AccessTokens
+from mintline_api.authorizations import Authorizations
 from mintline_api.cursors import Cursors
 from mintline_api.endpoints.app import build_app
 from mintline_api.endpoints.context import Api
@@ -99,6 +100,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
                 clock=time.monotonic,
                 looked_up=metrics.caches.of("metadata"),
             ),
+            authorizations=Authorizations(settings.sealer()),
             cursors=Cursors(settings.cursor_secret.get_secret_value()),
             readiness=Readiness(checks, clock=time.monotonic),
             now=_milliseconds,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 
+from mintline.authorization import Sealer, key_id
 from mintline.fields import Address
 from mintline.key_stores import StoreName
 from mintline.settings import ServiceSettings
@@ -38,6 +40,8 @@ class Settings(ServiceSettings):
     Without one, contract wallets cannot be linked."""
     rpc_timeout: float = Field(default=5.0, gt=0)
     """Seconds for one exchange with a node."""
+    sealing_key: str
+    """Seals callers' tokens for the enclaves: a P-256 SubjectPublicKeyInfo, DER in base64."""
     kms_endpoint_url: str | None = None
     """None means the endpoint of the other AWS services."""
     wallet_store: StoreName = "secretsmanager"
@@ -54,6 +58,16 @@ class Settings(ServiceSettings):
         """Return every site for which wallets may sign in; this API's own comes first."""
         own = urlsplit(self.public_url).netloc
         return (own, *(domain for domain in self.sign_in_domains if domain != own))
+
+    @field_validator("sealing_key")
+    @classmethod
+    def _a_p256_key(cls, value: str) -> str:
+        key_id(b64decode(value, validate=True))
+        return value
+
+    def sealer(self) -> Sealer:
+        """Return what seals with the sealing key."""
+        return Sealer(b64decode(self.sealing_key))
 
     def jwks_url(self) -> str:
         """Return where the user pool publishes its signing keys."""

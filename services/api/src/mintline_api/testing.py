@@ -9,6 +9,7 @@ import asyncio
 import io
 import json
 import random
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPResponse
@@ -18,13 +19,15 @@ from typing import Any, Self, cast
 import jwt
 from aiohttp import web
 from coincurve import PrivateKey
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
 from mintline.eth import address_of_public_key
 from mintline.tracing import OFF, Tracer
 from mintline_api.access_tokens import AccessTokens
+from mintline_api.authorizations import Authorizations
 from mintline_api.cursors import Cursors
 from mintline_api.endpoints.app import build_app
 from mintline_api.endpoints.context import Api
@@ -213,11 +216,21 @@ class MemoryClient:
         return Answered(response.status, headers, response.read())
 
 
+def public_key_of(key: ec.EllipticCurvePrivateKey) -> str:
+    """Return a public key as settings have it: SubjectPublicKeyInfo, DER in base64."""
+    der = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return b64encode(der).decode()
+
+
 @dataclass(slots=True)
 class Stage:
     """An api with all its ports in the open."""
 
     pool: UserPool
+    sealing_key: ec.EllipticCurvePrivateKey = field(
+        default_factory=lambda: ec.generate_private_key(ec.SECP256R1())
+    )
+    """Opens what the api seals for the enclaves."""
     seed: int = 0
     now: float = START
     mints: MemoryMints = field(default_factory=MemoryMints)
@@ -245,6 +258,7 @@ class Stage:
             default_collection=CONTRACT,
             cognito_issuer=ISSUER,
             cognito_client_id=CLIENT_ID,
+            sealing_key=public_key_of(self.sealing_key),
             cursor_secret=SecretStr("a secret that is long enough for cursors"),
             sign_in_domains=("app.example.com",),
         )
@@ -266,6 +280,7 @@ class Stage:
             index=self.index,
             collections=Collections(self.index, clock=self.clock),
             metadata=MetadataCache(self.metadata, clock=self.clock),
+            authorizations=Authorizations(settings.sealer()),
             cursors=Cursors(settings.cursor_secret.get_secret_value()),
             readiness=Readiness(
                 {"dynamodb": self._check("dynamodb"), "sqs": self._check("sqs"), "jwks": keys.check},

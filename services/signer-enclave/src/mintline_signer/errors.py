@@ -34,6 +34,20 @@ class RefusalCode(StrEnum):
     VOUCHER_EXPIRED = "policy_voucher_expired"
     TOP_UP_VALUE = "policy_top_up_value"
     TOP_UP_RECIPIENT = "policy_top_up_recipient"
+    AUTHORIZATION_MISSING = "authorization_missing"
+    AUTHORIZATION_MALFORMED = "authorization_malformed"
+    AUTHORIZATION_SEAL = "authorization_seal"
+    AUTHORIZATION_SUBJECT = "authorization_subject"
+    TOKEN_MALFORMED = "token_malformed"  # noqa: S105 - these are no secrets
+    TOKEN_ALGORITHM = "token_algorithm"  # noqa: S105
+    TOKEN_KEY = "token_key"  # noqa: S105
+    TOKEN_SIGNATURE = "token_signature"  # noqa: S105
+    TOKEN_ISSUER = "token_issuer"  # noqa: S105
+    TOKEN_CLIENT = "token_client"  # noqa: S105
+    TOKEN_USE = "token_use"  # noqa: S105
+    TOKEN_SUBJECT = "token_subject"  # noqa: S105
+    TOKEN_EXPIRED = "token_expired"  # noqa: S105
+    TOKEN_NOT_YET_VALID = "token_not_yet_valid"  # noqa: S105
     KEY_UNDECRYPTABLE = "key_undecryptable"
     KEY_MALFORMED = "key_malformed"
     KEY_ADDRESS = "key_address"
@@ -44,6 +58,7 @@ class FailureCode(StrEnum):
 
     BAD_REQUEST = "bad_request"
     KEYS_MISMATCH = "keys_mismatch"
+    SEALING_KEY_MISSING = "sealing_key_missing"
     CREDENTIALS_MISSING = "credentials_missing"
     CREDENTIALS_EXPIRED = "credentials_expired"
     KMS_DENIED = "kms_denied"
@@ -69,6 +84,20 @@ REASONS: dict[RefusalCode, str] = {
     RefusalCode.VOUCHER_EXPIRED: "The voucher's deadline has passed.",
     RefusalCode.TOP_UP_VALUE: "The top-up exceeds the signing policy's limit.",
     RefusalCode.TOP_UP_RECIPIENT: "The signing policy does not allow a top-up to this recipient.",
+    RefusalCode.AUTHORIZATION_MISSING: "The user's authorization is missing.",
+    RefusalCode.AUTHORIZATION_MALFORMED: "The user's authorization is not in a form that is known here.",
+    RefusalCode.AUTHORIZATION_SEAL: "The user's authorization was given for something else.",
+    RefusalCode.AUTHORIZATION_SUBJECT: "The authorization is another user's than the wallet.",
+    RefusalCode.TOKEN_MALFORMED: "The authorizing token is no well-formed access token.",
+    RefusalCode.TOKEN_ALGORITHM: "The authorizing token is not signed with RS256.",
+    RefusalCode.TOKEN_KEY: "The authorizing token names a key that the signing policy does not have.",
+    RefusalCode.TOKEN_SIGNATURE: "The authorizing token's signature does not verify.",
+    RefusalCode.TOKEN_ISSUER: "The authorizing token comes from another user pool.",
+    RefusalCode.TOKEN_CLIENT: "The authorizing token was issued to another app client.",
+    RefusalCode.TOKEN_USE: "The authorizing token is no access token.",
+    RefusalCode.TOKEN_SUBJECT: "The authorizing token names no user.",
+    RefusalCode.TOKEN_EXPIRED: "The authorizing token expired too long ago.",
+    RefusalCode.TOKEN_NOT_YET_VALID: "The authorizing token is not valid yet.",
     RefusalCode.KEY_UNDECRYPTABLE: "The wrapped key does not decrypt for its subject and chain.",
     RefusalCode.KEY_MALFORMED: "The unwrapped key is not a secp256k1 private key.",
     RefusalCode.KEY_ADDRESS: "The unwrapped key has another address than expected.",

@@ -2,7 +2,7 @@
 
 ::
 
-    host ──▶ enclave   {"id": n, "request":  Sign | Credentials | Ping | Stats}
+    host ──▶ enclave   {"id": n, "request":  Sign | Credentials | SealingKeys | Ping | Stats}
     host ◀── enclave   {"id": n, "response": Signed | Issued | Refusal | Failure
                                              | Accepted | Pong | Statistics}
 
@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, SecretStr, TypeAdapter, ValidationError
 
+from mintline.authorization import KEY_ID_BYTES
 from mintline.fields import Address
 from mintline.messages import AnyRequest, Frozen
 from mintline_signer.errors import BrokenFrame, FailureCode, RefusalCode
@@ -51,6 +52,22 @@ class Credentials(Frozen):
     region: str = Field(pattern=r"^[a-z0-9-]{1,32}$")
 
 
+class WrappedSealingKey(Frozen):
+    """The private half of a sealing key as KMS wrapped it."""
+
+    key_id: bytes = Field(min_length=KEY_ID_BYTES, max_length=KEY_ID_BYTES)
+    """As envelopes name it: the beginning of the public point's SHA-256."""
+    chain_id: int = Field(gt=0)
+    wrapped: bytes = Field(min_length=1, max_length=6144, repr=False)
+
+
+class SealingKeys(Frozen):
+    """The keys that users' authorizations are sealed with; they replace the ones before."""
+
+    type: Literal["sealing_keys"] = "sealing_keys"
+    keys: list[WrappedSealingKey] = Field(min_length=1, max_length=8)
+
+
 class Ping(Frozen):
     """Ask whether anyone is there."""
 
@@ -63,7 +80,7 @@ class Stats(Frozen):
     type: Literal["stats"] = "stats"
 
 
-Request: TypeAlias = Annotated[Sign | Credentials | Ping | Stats, Field(discriminator="type")]
+Request: TypeAlias = Annotated[Sign | Credentials | SealingKeys | Ping | Stats, Field(discriminator="type")]
 
 
 class Signed(Frozen):
@@ -96,7 +113,7 @@ class Failure(Frozen):
 
 
 class Accepted(Frozen):
-    """The credentials are in use."""
+    """What the host handed over is in use."""
 
     type: Literal["accepted"] = "accepted"
 

@@ -14,6 +14,8 @@ RecordT = TypeVar("RecordT", bound=Frozen)
 
 OPEN = "open_shard"
 """The attribute that keeps a mint in the index of open ones."""
+_SPENT = (OPEN, "authorization")
+"""What a mint at its end has no more use for."""
 _CLOSING = frozenset({MintStatus.FINALIZED, MintStatus.REJECTED})
 """States that nothing leaves. `reverted` is none of them: the indexer closes it once its block is final."""
 
@@ -48,14 +50,15 @@ def transition(
     """Return the conditional write that moves a mint to `target` from any state that may.
 
     `at` is in Unix milliseconds. The clause `legal_source` fails for a mint that has moved on already.
-    A mint that reaches its end leaves the index of open mints by the same write.
+    A mint that reaches its end leaves the index of open mints by the same write, and its user's authorization
+    goes: nothing of it will be signed again.
     """
     legal = Clause("legal_source", "status", "in", tuple(source.value for source in sources(target)))
     return Update(
         table=MINTS,
         key={"mint_id": mint_id},
         set={"status": target.value, "updated_at": at, **(set or {})},
-        remove=(*remove, OPEN) if target in _CLOSING else remove,
+        remove=(*remove, *_SPENT) if target in _CLOSING else remove,
         append=append or {},
         where=(legal, *where),
     )

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from mintline.tracing import Tracer
 from mintline_api.access_tokens import AccessTokens
+from mintline_api.authorizations import Authorizations
 from mintline_api.cursors import Cursors
 from mintline_api.metrics import Metrics
 from mintline_api.ports import Chain, Index, Line, LinkStore, MintStore
@@ -32,6 +33,7 @@ class Api:
     index: Index
     collections: Collections
     metadata: MetadataCache
+    authorizations: Authorizations
     cursors: Cursors
     readiness: Readiness
     now: Callable[[], int]

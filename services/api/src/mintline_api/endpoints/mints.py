@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from aiohttp import web
 
 from mintline.states import MintStatus
@@ -104,6 +106,7 @@ async def create_mint(request: web.Request) -> web.Response:
     accepted = await accept_mint(
         asked,
         sub=caller.sub,
+        authorize=partial(api.authorizations.of, token=caller.token),
         key=key,
         trace=request[TRACE].traceparent(),
         default_collection=api.settings.default_collection,

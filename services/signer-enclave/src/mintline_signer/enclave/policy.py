@@ -23,6 +23,7 @@ from mintline.messages import (
     SignNoop,
     SignTopUp,
 )
+from mintline_signer.enclave.tokens import AuthorizationPolicy
 from mintline_signer.errors import RefusalCode, Refused
 
 PLATFORM = "platform:"
@@ -42,6 +43,8 @@ class Policy(Frozen):
     version: Literal[1] = 1
     chain_ids: frozenset[int] = Field(min_length=1)
     contracts: frozenset[Address] = Field(min_length=1)
+    authorization: AuthorizationPolicy
+    """What counts as a user's word."""
     issuer: PlatformKey
     """Signs vouchers, never transactions."""
     treasury: PlatformKey

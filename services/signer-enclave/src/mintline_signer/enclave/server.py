@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 import structlog
 
 from mintline_signer.connection import FramedConnection, Limits
+from mintline_signer.enclave.authorizer import Authorizer
 from mintline_signer.enclave.keys import KeyCache
 from mintline_signer.enclave.kms import KmsDecrypter
 from mintline_signer.enclave.policy import Policy, check
+from mintline_signer.enclave.seals import Seals
 from mintline_signer.enclave.signing import answer, match_keys
 from mintline_signer.errors import Failed, FailureCode, RefusalCode, Refused
 from mintline_signer.protocol import (
@@ -25,6 +27,7 @@ from mintline_signer.protocol import (
     Refusal,
     Request,
     Response,
+    SealingKeys,
     Sign,
     Statistics,
     Stats,
@@ -46,9 +49,14 @@ class Counts:
 
 @dataclass(slots=True, kw_only=True)
 class Enclave:
-    """What answers requests: a policy, keys, and the way to get more of them."""
+    """What answers requests: a policy, the users' word, keys, and the way to get more of them.
+
+    Invariant: a signature is made in the turn of the loop in which the keys for it were found.
+    """
 
     policy: Policy
+    authorizer: Authorizer
+    seals: Seals
     keys: KeyCache
     kms: KmsDecrypter
     now: Callable[[], float]
@@ -62,15 +70,21 @@ class Enclave:
             case Credentials():
                 self.kms.use(request)
                 return Accepted()
+            case SealingKeys():
+                self.seals.use(request.keys)
+                return Accepted()
             case Ping():
                 return Pong(credentials=self.kms.ready)
             case Stats():
                 return self._statistics()
 
     def _judged(self, request: Sign) -> Response | None:
+        now = self.now()
         try:
-            check(self.policy, request.intent, now=self.now())
+            check(self.policy, request.intent, now=now)
             match_keys(request, self.policy)
+            if not self.authorizer.judge(request.intent, now=now):
+                return None
             keys = self.keys.held(request.keys)
             if keys is None:
                 return None
@@ -81,8 +95,9 @@ class Enclave:
         return signed
 
     async def answer_later(self, request: Sign) -> Response:
-        """Answer a request that the policy allows and whose keys have to be unwrapped."""
+        """Answer a request that the policy allows and for which some key has to be unwrapped."""
         try:
+            await self.authorizer.judge_later(request.intent, now=self.now())
             signed = answer(request.intent, await self.keys.obtain(request.keys))
         except (Refused, Failed) as error:
             return self._declined(error)

@@ -10,12 +10,15 @@ import structlog
 
 from mintline_signer import addresses
 from mintline_signer.connection import Limits
+from mintline_signer.enclave.authorizer import Authorizer
 from mintline_signer.enclave.http1 import HttpPool
 from mintline_signer.enclave.keys import KeyCache
 from mintline_signer.enclave.kms import KmsDecrypter, dial, parse_endpoint
 from mintline_signer.enclave.policy import load_policy
+from mintline_signer.enclave.seals import Seals
 from mintline_signer.enclave.server import Enclave, Server
 from mintline_signer.enclave.settings import EnclaveSettings
+from mintline_signer.enclave.tokens import TokenVerifier
 from mintline_signer.enclave.wrapped import WalletUnwrapper
 
 log = structlog.get_logger()
@@ -41,8 +44,10 @@ async def run(settings: EnclaveSettings, stop: asyncio.Event) -> None:
         ttl=settings.key_cache_ttl,
         clock=time.monotonic,
     )
+    seals = Seals(kms)
+    authorizer = Authorizer(seals, TokenVerifier(policy.authorization))
     server = Server(
-        Enclave(policy=policy, keys=keys, kms=kms, now=time.time),
+        Enclave(policy=policy, authorizer=authorizer, seals=seals, keys=keys, kms=kms, now=time.time),
         limits=Limits(idle=settings.idle_timeout),
         connections=settings.max_connections,
         in_flight=settings.max_in_flight,

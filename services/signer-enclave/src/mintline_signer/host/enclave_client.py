@@ -28,6 +28,7 @@ from mintline_signer.protocol import (
     Refusal,
     Request,
     Response,
+    SealingKeys,
     Sign,
     Signed,
     Statistics,
@@ -55,7 +56,8 @@ class _Pending:
 class EnclaveClient:
     """One connection to the enclave, for as long as it is entered.
 
-    Invariant: on a new connection the credentials go first, then whatever is still unanswered.
+    Invariant: on a new connection the credentials and the sealing keys go first, then whatever is still
+    unanswered.
     `timeout` is in seconds and covers one request with all its reconnections. Every `keepalive` seconds the
     enclave is given the credentials, if they have changed, and asked for its statistics: `observe` gets them.
     """
@@ -65,6 +67,7 @@ class EnclaveClient:
         address: addresses.Address,
         *,
         credentials: CredentialSource,
+        sealing_keys: SealingKeys,
         timeout: float = 10.0,
         keepalive: float = 10.0,
         observe: Callable[[Statistics], None] = lambda _: None,
@@ -72,6 +75,7 @@ class EnclaveClient:
     ) -> None:
         self._address = address
         self._credentials = credentials
+        self._sealing_keys = sealing_keys
         self._timeout = timeout
         self._keepalive = keepalive
         self._observe = observe
@@ -193,6 +197,7 @@ class EnclaveClient:
     async def _live(self) -> None:
         """Greet, send what waits, then ask after the enclave time and again; raises Unavailable."""
         await self._push_credentials()
+        await self._hand_over(self._sealing_keys)
         self._greeted = True
         log.info("enclave_connected")
         for pending in list(self._pending.values()):
@@ -210,6 +215,9 @@ class EnclaveClient:
     async def _push_credentials(self) -> None:
         credentials = await self._credentials()
         if credentials != self._pushed:
-            if not isinstance(await self._call(credentials, urgent=True), Accepted):
-                raise Unavailable("the enclave did not take the credentials")
+            await self._hand_over(credentials)
             self._pushed = credentials
+
+    async def _hand_over(self, what: Credentials | SealingKeys) -> None:
+        if not isinstance(await self._call(what, urgent=True), Accepted):
+            raise Unavailable(f"the enclave did not take the {what.type}")

@@ -13,6 +13,7 @@ from mintline.admin import Admin, process_registry
 from mintline.aws.dynamo import Dynamo
 from mintline.aws.key_stores import open_key_stores
 from mintline.aws.queues import Queues
+from mintline.aws.sealing import read_sealing_key
 from mintline.aws.session import open_client
 from mintline.consumer import Consumer
 from mintline.messages import AnyMessage, Broadcast, IssueVoucher, KeyRef, SigningRefused, VoucherIssued
@@ -26,8 +27,10 @@ from mintline_signer.host.handlers import Answer, dedup_id, group_of, intent_of,
 from mintline_signer.host.kms_proxy import KmsProxy
 from mintline_signer.host.metrics import Metrics
 from mintline_signer.host.ports import SigningPort, WrappedKeySource
+from mintline_signer.host.sealing_keys import read_sealing_keys
 from mintline_signer.host.settings import HostSettings
 from mintline_signer.host.wrapped_keys import RememberedKeys
+from mintline_signer.protocol import SealingKeys
 
 log = structlog.get_logger()
 
@@ -51,6 +54,7 @@ async def run(settings: HostSettings, stop: asyncio.Event) -> None:
             EnclaveClient(
                 addresses.parse(settings.enclave_address),
                 credentials=credential_source(settings),
+                sealing_keys=await _sealing_keys(settings, metrics),
                 timeout=settings.enclave_timeout,
                 observe=metrics.observe_enclave,
             )
@@ -86,6 +90,12 @@ async def run(settings: HostSettings, stop: asyncio.Event) -> None:
             tracer=tracer,
         )
         await consumer.run(stop)
+
+
+async def _sealing_keys(settings: HostSettings, metrics: Metrics) -> SealingKeys:
+    async with AsyncExitStack() as stack:
+        secrets = await open_client(stack, "secretsmanager", settings, calls=metrics.aws)
+        return await read_sealing_keys(partial(read_sealing_key, secrets), settings.sealing_secrets)
 
 
 async def handle(

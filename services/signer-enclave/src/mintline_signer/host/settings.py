@@ -26,6 +26,8 @@ class HostSettings(ServiceSettings):
 
     issuer: KeyRef
     """The key that signs vouchers (JSON)."""
+    sealing_secrets: tuple[str, ...] = Field(min_length=1, max_length=8)
+    """The secrets of the sealing keys in use (JSON)."""
     enclave_address: AddressText
     """Where the enclave serves: `vsock://CID:PORT`, or `unix:///path`."""
     kms_proxy_address: AddressText

@@ -1,0 +1,67 @@
+"""The sealing keys' private halves, by which the enclave reads what the api sealed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+
+from mintline.authorization import SEALING_SUBJECT, private_key_id
+from mintline_signer.enclave.pkcs8 import p256_key
+from mintline_signer.enclave.ports import Decrypter
+from mintline_signer.errors import Failed, FailureCode, Refused
+from mintline_signer.protocol import WrappedSealingKey
+
+
+class Seals:
+    """Sealing keys by id; each is unwrapped when it is first needed, once for all who wait for it.
+
+    Hazard: `cryptography` keeps a private key in memory of its own, which is freed but not overwritten.
+    """
+
+    def __init__(self, decrypter: Decrypter) -> None:
+        self._decrypter = decrypter
+        self._wrapped: dict[bytes, WrappedSealingKey] = {}
+        self._held: dict[bytes, EllipticCurvePrivateKey] = {}
+        self._flights: dict[bytes, asyncio.Task[EllipticCurvePrivateKey]] = {}
+
+    def use(self, keys: Sequence[WrappedSealingKey]) -> None:
+        """Replace the keys in use; the ones that are no longer among them open nothing any more."""
+        self._wrapped = {key.key_id: key for key in keys}
+        self._held = {key_id: key for key_id, key in self._held.items() if key_id in self._wrapped}
+
+    def held(self, key_id: bytes) -> EllipticCurvePrivateKey | None:
+        """Return an unwrapped key, or None if it has to be obtained."""
+        return self._held.get(key_id)
+
+    async def obtain(self, key_id: bytes) -> EllipticCurvePrivateKey:
+        """Return the key; raises Failed, `sealing_key_missing` for one that the host did not give."""
+        if (held := self._held.get(key_id)) is not None:
+            return held
+        wrapped = self._wrapped.get(key_id)
+        if wrapped is None:
+            raise Failed(FailureCode.SEALING_KEY_MISSING)
+        flight = self._flights.get(key_id)
+        if flight is None:
+            flight = asyncio.create_task(self._unwrap(wrapped), name=f"unseal {key_id.hex()}")
+            self._flights[key_id] = flight
+            flight.add_done_callback(lambda _: self._flights.pop(key_id, None))
+        return await asyncio.shield(flight)
+
+    async def _unwrap(self, wrapped: WrappedSealingKey) -> EllipticCurvePrivateKey:
+        context = {"sub": SEALING_SUBJECT, "chain": str(wrapped.chain_id)}
+        try:
+            der = await self._decrypter.decrypt(wrapped.wrapped, context)
+            try:
+                key = p256_key(der)
+            finally:
+                der[:] = bytes(len(der))
+        except Refused:
+            # What the host brought is no sealing key: its doing, and no reason to end anyone's mint.
+            raise Failed(FailureCode.SEALING_KEY_MISSING) from None
+        if private_key_id(key) != wrapped.key_id:
+            raise Failed(FailureCode.SEALING_KEY_MISSING)
+        if wrapped.key_id in self._wrapped:
+            self._held[wrapped.key_id] = key
+        return key

@@ -1,0 +1,104 @@
+"""A user pool and a sealing key whose secrets are known: for tests and the enclave's bench."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+from mintline.authorization import Sealer, key_id
+from mintline.messages import IssueVoucher, SignMint
+from mintline_signer.enclave.authorizer import digest_of
+from mintline_signer.protocol import SealingKeys, WrappedSealingKey
+
+ISSUER = "https://cognito-idp.us-east-1.amazonaws.com/us-east-1_TestPool"
+CLIENT_ID = "test-client"
+LIFETIME = 3600
+"""Seconds that a token is good for, from its `iat` on."""
+
+IntentT = TypeVar("IntentT", SignMint, IssueVoucher)
+
+
+def base64url(data: bytes) -> str:
+    """Return base64url without padding (RFC 7515)."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+class Authority:
+    """Signs users' tokens as Cognito does, and seals them as the api does for the enclaves of one chain."""
+
+    def __init__(self, *, chain_id: int = 31337, kid: str = "key-1") -> None:
+        self.kid = kid
+        self.chain_id = chain_id
+        self.pool_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        self.sealing_key = ec.generate_private_key(ec.SECP256R1())
+        self.sealer = Sealer(
+            self.sealing_key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        )
+
+    def jwk(self) -> dict[str, Any]:
+        """Return the pool's public key as its JWKS has it."""
+        numbers = self.pool_key.public_key().public_numbers()
+        modulus = numbers.n.to_bytes((numbers.n.bit_length() + 7) // 8, "big")
+        return {
+            "kty": "RSA",
+            "kid": self.kid,
+            "alg": "RS256",
+            "use": "sig",
+            "n": base64url(modulus),
+            "e": base64url(numbers.e.to_bytes(3, "big")),
+        }
+
+    def policy(self, *, grace: int = 0) -> dict[str, Any]:
+        """Return the `authorization` part of a policy document that believes this pool."""
+        return {
+            "issuer": ISSUER,
+            "client_ids": [CLIENT_ID],
+            "jwks": {"keys": [self.jwk()]},
+            "grace": grace,
+        }
+
+    def claims(self, sub: str, *, now: int) -> dict[str, Any]:
+        """Return the claims of a user's access token."""
+        return {
+            "sub": sub,
+            "iss": ISSUER,
+            "client_id": CLIENT_ID,
+            "token_use": "access",
+            "scope": "aws.cognito.signin.user.admin",
+            "iat": now,
+            "exp": now + LIFETIME,
+            "jti": hashlib.sha256(sub.encode()).hexdigest(),
+            "username": sub,
+        }
+
+    def sign(self, claims: Mapping[str, Any], **header: Any) -> str:
+        """Return a token of these claims, right or wrong; `header` overrides members of its header."""
+        head = {"kid": self.kid, "alg": "RS256", **header}
+        signed = ".".join(base64url(json.dumps(part).encode()) for part in (head, claims))
+        signature = self.pool_key.sign(signed.encode(), padding.PKCS1v15(), SHA256())
+        return f"{signed}.{base64url(signature)}"
+
+    def token(self, sub: str, *, now: int) -> str:
+        """Return a good access token of a user."""
+        return self.sign(self.claims(sub, now=now))
+
+    def authorized(self, intent: IntentT, token: str) -> IntentT:
+        """Return the intent with the word of the token's user for that very intent."""
+        return intent.model_copy(update={"authorization": self.sealer.seal(token, digest_of(intent))})
+
+    def sealing_keys(self) -> SealingKeys:
+        """Return what the host hands over; the wrapped key is one that `plaintext` belongs to."""
+        name = key_id(self.sealer.spki)
+        wrapped = b"sealing " + name
+        return SealingKeys(keys=[WrappedSealingKey(key_id=name, chain_id=self.chain_id, wrapped=wrapped)])
+
+    def plaintext(self) -> bytes:
+        """Return the sealing key's private half as KMS's plaintext has it: PKCS#8, DER."""
+        return self.sealing_key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())

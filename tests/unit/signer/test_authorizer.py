@@ -1,0 +1,285 @@
+"""What a user's word is good for: the very thing that was asked for, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from mintline_signer.enclave.authorizer import Authorizer
+from mintline_signer.enclave.seals import Seals
+from mintline_signer.enclave.tokens import TokenVerifier
+from mintline_signer.errors import Failed, FailureCode, RefusalCode, Refused
+from mintline_signer.protocol import WrappedSealingKey
+from mintline_signer.testing import LIFETIME, Authority, base64url
+
+if TYPE_CHECKING:
+    from tests.unit.signer.conftest import Cast
+
+GRACE = 600
+OTHER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+
+
+class FakeKms:
+    def __init__(self, plaintext: bytes) -> None:
+        self.plaintext = plaintext
+        self.decrypted: list[bytearray] = []
+        self.error: Exception | None = None
+
+    async def decrypt(self, ciphertext: bytes, context: Mapping[str, str]) -> bytearray:
+        assert context == {"sub": "platform:sealing", "chain": "31337"}
+        assert ciphertext
+        if self.error is not None:
+            raise self.error
+        self.decrypted.append(bytearray(self.plaintext))
+        return self.decrypted[-1]
+
+
+async def authorizer_of(cast: Cast) -> Authorizer:
+    seals = Seals(FakeKms(cast.authority.plaintext()))
+    keys = cast.authority.sealing_keys().keys
+    seals.use(keys)
+    await seals.obtain(keys[0].key_id)
+    return Authorizer(seals, TokenVerifier(cast.policy().authorization))
+
+
+def evolve(model: Any, **changes: Any) -> Any:
+    return model.model_copy(update=changes)
+
+
+def voucher(mint: Any, **changes: Any) -> Any:
+    return evolve(mint, voucher=evolve(mint.voucher, **changes))
+
+
+def by(mint: Any, **changes: Any) -> Any:
+    return evolve(mint, signer=evolve(mint.signer, **changes))
+
+
+def spoiled(mint: Any, spoil: Callable[[bytes], bytes]) -> Any:
+    return evolve(mint, authorization=spoil(mint.authorization))
+
+
+ATTACKS: list[tuple[str, RefusalCode, Callable[[Cast], Any]]] = [
+    ("no word", RefusalCode.AUTHORIZATION_MISSING, lambda c: evolve(c.mint(), authorization=b"")),
+    (
+        "a word in clear",
+        RefusalCode.AUTHORIZATION_MALFORMED,
+        lambda c: spoiled(c.mint(), lambda _: b"ey.J.x"),
+    ),
+    (
+        "another version",
+        RefusalCode.AUTHORIZATION_MALFORMED,
+        lambda c: spoiled(c.mint(), lambda e: b"\2" + e[1:]),
+    ),
+    ("no box", RefusalCode.AUTHORIZATION_MALFORMED, lambda c: spoiled(c.mint(), lambda e: e[:9])),
+    ("half a box", RefusalCode.AUTHORIZATION_SEAL, lambda c: spoiled(c.mint(), lambda e: e[:90])),
+    (
+        "a bit changed",
+        RefusalCode.AUTHORIZATION_SEAL,
+        lambda c: spoiled(c.mint(), lambda e: e[:-1] + bytes((e[-1] ^ 1,))),
+    ),
+    (
+        "a token without its seal",
+        RefusalCode.AUTHORIZATION_SEAL,
+        lambda c: spoiled(c.mint(), lambda e: e[:9] + c.token().encode()),
+    ),
+    ("another recipient", RefusalCode.AUTHORIZATION_SEAL, lambda c: voucher(c.mint(), to=OTHER)),
+    (
+        "other metadata",
+        RefusalCode.AUTHORIZATION_SEAL,
+        lambda c: voucher(c.mint(), metadata_digest=bytes(32)),
+    ),
+    ("another contract", RefusalCode.AUTHORIZATION_SEAL, lambda c: evolve(c.mint(), contract=OTHER)),
+    ("another chain", RefusalCode.AUTHORIZATION_SEAL, lambda c: evolve(c.mint(), chain_id=1)),
+    ("another mint", RefusalCode.AUTHORIZATION_SEAL, lambda c: evolve(c.mint(), mint_id="mint_9")),
+    ("another user's wallet", RefusalCode.AUTHORIZATION_SEAL, lambda c: by(c.mint(), address=OTHER)),
+    ("another user", RefusalCode.AUTHORIZATION_SEAL, lambda c: by(c.mint(), subject="user-2")),
+    ("another user's word", RefusalCode.AUTHORIZATION_SUBJECT, lambda c: c.authorized(c.mint(), c.treasury)),
+    (
+        "a voucher's word for a mint",
+        RefusalCode.AUTHORIZATION_SEAL,
+        lambda c: evolve(c.mint(), mint_id="mint_2", authorization=c.voucher().authorization),
+    ),
+    ("a voucher for another", RefusalCode.AUTHORIZATION_SEAL, lambda c: voucher(c.voucher(), to=OTHER)),
+    (
+        "a voucher of another mint",
+        RefusalCode.AUTHORIZATION_SEAL,
+        lambda c: evolve(c.voucher(), mint_id="mint_1"),
+    ),
+    (
+        "a voucher without a word",
+        RefusalCode.AUTHORIZATION_MISSING,
+        lambda c: evolve(c.voucher(), authorization=b""),
+    ),
+]
+
+
+@pytest.mark.parametrize(("code", "build"), [a[1:] for a in ATTACKS], ids=[a[0] for a in ATTACKS])
+async def test_authorizer__when_the_word_is_not_for_this__refuses(
+    cast: Cast, code: RefusalCode, build: Callable[[Cast], Any]
+) -> None:
+    authorizer = await authorizer_of(cast)
+    with pytest.raises(Refused) as caught:
+        authorizer.judge(build(cast), now=cast.now)
+    assert caught.value.code == code
+
+
+def tokens(cast: Cast, **changes: Any) -> str:
+    claims = cast.authority.claims(cast.user.subject, now=cast.now)
+    return cast.authority.sign({k: v for k, v in (claims | changes).items() if v is not None})
+
+
+def resigned(token: str, **header: Any) -> str:
+    """Return a token with another header, and the signature of the former."""
+    _, claims, signature = token.split(".")
+    return f"{base64url(json.dumps(header).encode())}.{claims}.{signature}"
+
+
+BAD_TOKENS: list[tuple[str, RefusalCode, Callable[[Cast], str]]] = [
+    ("no token", RefusalCode.TOKEN_MALFORMED, lambda _: "x"),
+    ("two parts", RefusalCode.TOKEN_MALFORMED, lambda c: c.token().rpartition(".")[0]),
+    ("four parts", RefusalCode.TOKEN_MALFORMED, lambda c: c.token() + ".x"),
+    ("a header that is no object", RefusalCode.TOKEN_MALFORMED, lambda _: "bnVsbA.e30.e30"),
+    ("a header that is no JSON", RefusalCode.TOKEN_MALFORMED, lambda _: "eA.e30.e30"),
+    ("padding", RefusalCode.TOKEN_MALFORMED, lambda c: c.token() + "="),
+    ("too long", RefusalCode.TOKEN_MALFORMED, lambda c: tokens(c, scope="x" * 8000)),
+    ("no algorithm", RefusalCode.TOKEN_ALGORITHM, lambda c: resigned(c.token(), kid="key-1", alg="none")),
+    (
+        "HMAC by the public key",
+        RefusalCode.TOKEN_ALGORITHM,
+        lambda c: resigned(c.token(), kid="key-1", alg="HS256"),
+    ),
+    ("a critical extension", RefusalCode.TOKEN_ALGORITHM, lambda c: c.authority.sign({}, crit=["b64"])),
+    ("an unknown key", RefusalCode.TOKEN_KEY, lambda c: c.authority.sign({}, kid="key-2")),
+    ("a key id that is none", RefusalCode.TOKEN_KEY, lambda c: c.authority.sign({}, kid=["key-1"])),
+    ("another pool's key", RefusalCode.TOKEN_SIGNATURE, lambda c: Authority().token("user-1", now=c.now)),
+    ("no signature", RefusalCode.TOKEN_SIGNATURE, lambda c: c.token().rpartition(".")[0] + "."),
+    ("another issuer", RefusalCode.TOKEN_ISSUER, lambda c: tokens(c, iss="https://evil.example")),
+    ("no issuer", RefusalCode.TOKEN_ISSUER, lambda c: tokens(c, iss=None)),
+    ("an id token", RefusalCode.TOKEN_USE, lambda c: tokens(c, token_use="id")),
+    ("another client", RefusalCode.TOKEN_CLIENT, lambda c: tokens(c, client_id="other")),
+    ("clients in a list", RefusalCode.TOKEN_CLIENT, lambda c: tokens(c, client_id=["test-client"])),
+    ("no user", RefusalCode.TOKEN_SUBJECT, lambda c: tokens(c, sub=None)),
+    ("a user that is no text", RefusalCode.TOKEN_SUBJECT, lambda c: tokens(c, sub=["user-1"])),
+    ("no end", RefusalCode.TOKEN_MALFORMED, lambda c: tokens(c, exp=None)),
+    ("an end that is no number", RefusalCode.TOKEN_MALFORMED, lambda c: tokens(c, exp=True)),
+    ("an infinite end", RefusalCode.TOKEN_MALFORMED, lambda c: tokens(c, exp=float("inf"))),
+    ("no beginning", RefusalCode.TOKEN_MALFORMED, lambda c: tokens(c, iat=None)),
+    ("not yet", RefusalCode.TOKEN_NOT_YET_VALID, lambda c: tokens(c, nbf=c.now + 11)),
+    ("from the future", RefusalCode.TOKEN_NOT_YET_VALID, lambda c: tokens(c, iat=c.now + 11)),
+    ("past its grace", RefusalCode.TOKEN_EXPIRED, lambda c: tokens(c, exp=c.now - GRACE)),
+]
+
+
+@pytest.mark.parametrize(("code", "token"), [t[1:] for t in BAD_TOKENS], ids=[t[0] for t in BAD_TOKENS])
+async def test_authorizer__when_the_token_is_bad__refuses(
+    cast: Cast, code: RefusalCode, token: Callable[[Cast], str]
+) -> None:
+    authorizer = await authorizer_of(cast)
+    intent = cast.authority.authorized(cast.mint(), token(cast))
+    with pytest.raises(Refused) as caught:
+        authorizer.judge(intent, now=cast.now)
+    assert caught.value.code == code
+
+
+def test_authorizer__when_it_has_a_rule__some_test_here_breaks_it() -> None:
+    broken = {attack[1] for attack in ATTACKS} | {bad[1] for bad in BAD_TOKENS}
+    assert broken == {code for code in RefusalCode if code.startswith(("authorization_", "token_"))}
+
+
+async def test_authorizer__when_the_user_asked_for_this__lets_it_pass(cast: Cast) -> None:
+    authorizer = await authorizer_of(cast)
+    for intent in (cast.mint(), cast.voucher()):
+        assert authorizer.judge(intent, now=cast.now)
+
+
+async def test_authorizer__when_fees_or_the_nonce_change__lets_it_pass(cast: Cast) -> None:
+    authorizer = await authorizer_of(cast)
+    bumped = evolve(cast.mint(), fees=evolve(cast.mint().fees, max_fee_per_gas=1), attempt=3, nonce=9)
+    assert authorizer.judge(bumped, now=cast.now)
+
+
+async def test_authorizer__when_no_user_is_needed__asks_for_no_word(cast: Cast) -> None:
+    authorizer = await authorizer_of(cast)
+    for intent in (cast.top_up(), cast.noop()):
+        assert authorizer.judge(intent, now=cast.now)
+
+
+async def test_authorizer__when_a_known_token_grows_old__refuses_it_after_its_grace(cast: Cast) -> None:
+    authorizer = await authorizer_of(cast)
+    mint, end = cast.mint(), cast.now + LIFETIME + GRACE
+    assert authorizer.judge(mint, now=cast.now)
+    assert authorizer.judge(mint, now=end - 1)
+    with pytest.raises(Refused) as caught:
+        authorizer.judge(mint, now=end)
+    assert caught.value.code == RefusalCode.TOKEN_EXPIRED
+
+
+def test_verifier__when_many_tokens_come__remembers_the_latest(cast: Cast) -> None:
+    verifier = TokenVerifier(cast.policy().authorization, remembered=2)
+    for player in (cast.user, cast.issuer, cast.treasury):
+        assert verifier.subject_of(cast.token(player), now=cast.now) == player.subject
+    assert len(verifier) == 2
+
+
+async def test_seals__when_the_key_is_not_unwrapped_yet__has_it_obtained_once(cast: Cast) -> None:
+    kms = FakeKms(cast.authority.plaintext())
+    seals = Seals(kms)
+    seals.use(cast.authority.sealing_keys().keys)
+    authorizer = Authorizer(seals, TokenVerifier(cast.policy().authorization))
+    assert not authorizer.judge(cast.mint(), now=cast.now)
+    await authorizer.judge_later(cast.mint(), now=cast.now)
+    await authorizer.judge_later(cast.mint(), now=cast.now)
+    assert authorizer.judge(cast.mint(), now=cast.now)
+    assert kms.decrypted == [bytearray(len(cast.authority.plaintext()))], "the plaintext must be erased"
+
+
+async def test_seals__when_the_host_gave_no_such_key__fails_and_refuses_nobody(cast: Cast) -> None:
+    seals = Seals(FakeKms(cast.authority.plaintext()))
+    authorizer = Authorizer(seals, TokenVerifier(cast.policy().authorization))
+    with pytest.raises(Failed) as caught:
+        await authorizer.judge_later(cast.mint(), now=cast.now)
+    assert caught.value.code == FailureCode.SEALING_KEY_MISSING
+
+
+async def test_seals__when_keys_are_replaced__forget_the_former(cast: Cast) -> None:
+    seals = Seals(FakeKms(cast.authority.plaintext()))
+    (key,) = cast.authority.sealing_keys().keys
+    seals.use([key])
+    await seals.obtain(key.key_id)
+    seals.use([WrappedSealingKey(key_id=bytes(8), chain_id=1, wrapped=b"w")])
+    assert seals.held(key.key_id) is None
+    with pytest.raises(Failed):
+        await seals.obtain(key.key_id)
+
+
+def _der(curve: ec.EllipticCurve) -> bytes:
+    key = ec.generate_private_key(curve)
+    return key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+
+
+@pytest.mark.parametrize("plaintext", [b"", b"junk", _der(ec.SECP256K1()), _der(ec.SECP256R1())])
+async def test_seals__when_the_plaintext_is_another_key__fail(cast: Cast, plaintext: bytes) -> None:
+    seals = Seals(FakeKms(plaintext))
+    (key,) = cast.authority.sealing_keys().keys
+    seals.use([key])
+    with pytest.raises(Failed) as caught:
+        await seals.obtain(key.key_id)
+    assert caught.value.code == FailureCode.SEALING_KEY_MISSING
+    assert seals.held(key.key_id) is None
+
+
+async def test_seals__when_kms_fails__ask_again(cast: Cast) -> None:
+    kms = FakeKms(cast.authority.plaintext())
+    seals = Seals(kms)
+    (key,) = cast.authority.sealing_keys().keys
+    seals.use([key])
+    kms.error = Failed(FailureCode.KMS_UNAVAILABLE)
+    with pytest.raises(Failed):
+        await seals.obtain(key.key_id)
+    kms.error = None
+    assert await seals.obtain(key.key_id) is seals.held(key.key_id)
