@@ -13,7 +13,7 @@ import typer
 
 from mintline.errors import BadRequest, MintlineError, Misconfigured
 from mintline.records import Mint
-from mintline_local import attest, curls
+from mintline_local import attest, curls, reconciling
 from mintline_local import trace as tracing
 from mintline_local.client import Api, sign_in
 from mintline_local.command import Json, State, deployment, execute, running_line, stop
@@ -36,6 +36,7 @@ app = typer.Typer(
 )
 app.add_typer(attest.app, name="attest")
 app.add_typer(eif.app, name="eif")
+app.command(name="reconcile")(reconciling.command)
 Username = Annotated[str | None, typer.Option(help="The user to sign in; the demo user by default.")]
 Password = Annotated[str | None, typer.Option(help="That user's password.")]
 

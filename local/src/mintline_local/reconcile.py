@@ -1,0 +1,270 @@
+"""Compares what was accepted, what was minted and what is indexed: pure, over everything that was read.
+
+What may be read at different moments of a running line is compared only up to the block that the index had
+reached before anything else was read: up to there, records and chain must agree.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from mintline.records import Mint, Token
+from mintline.states import MintStatus
+from mintline_indexer.ports import Event, Moved, Stamped, TokenKey
+
+SETTLED = (MintStatus.MINED, MintStatus.FINALIZED)
+ENDED_BADLY = (MintStatus.REJECTED, MintStatus.REVERTED)
+
+
+class Kind(StrEnum):
+    """What a finding is; see `MEANING`."""
+
+    IN_FLIGHT = "in_flight"
+    AWAITS_WALLET = "awaits_wallet"
+    NOT_INDEXED_YET = "not_indexed_yet"
+    FOREIGN = "foreign"
+    STUCK = "stuck"
+    LOST = "lost"
+    DOUBLED = "doubled"
+    MISJUDGED = "misjudged"
+    UNSETTLED = "unsettled"
+    NOT_INDEXED = "not_indexed"
+    PHANTOM = "phantom"
+    WRONG_OWNER = "wrong_owner"
+    WRONG_RECIPIENT = "wrong_recipient"
+    WRONG_METADATA = "wrong_metadata"
+    WRONG_TRANSACTION = "wrong_transaction"
+    WRONG_MINT = "wrong_mint"
+
+
+MEANING: Mapping[Kind, str] = {
+    Kind.IN_FLIGHT: "on its way",
+    Kind.AWAITS_WALLET: "waits for its user's own wallet",
+    Kind.NOT_INDEXED_YET: "minted above the index's head",
+    Kind.FOREIGN: "minted by someone with a role on the contract, not through Mintline",
+    Kind.STUCK: "has not moved for longer than it may",
+    Kind.LOST: "recorded as mined, but its token is not on chain",
+    Kind.DOUBLED: "more than one token, or a token with more than one mint",
+    Kind.MISJUDGED: "recorded as failed, but its token is on chain",
+    Kind.UNSETTLED: "its token is indexed, but the mint does not say that it was mined",
+    Kind.NOT_INDEXED: "minted below the index's head, but not in the index",
+    Kind.PHANTOM: "in the index, but never minted on chain",
+    Kind.WRONG_OWNER: "the index has another owner than the chain",
+    Kind.WRONG_RECIPIENT: "minted to another address than was asked for",
+    Kind.WRONG_METADATA: "minted with another metadata digest than was asked for",
+    Kind.WRONG_TRANSACTION: "the mint names another transaction or block than the chain",
+    Kind.WRONG_MINT: "the index says that another mint made it",
+}
+HARMLESS = frozenset({Kind.IN_FLIGHT, Kind.AWAITS_WALLET, Kind.NOT_INDEXED_YET, Kind.FOREIGN})
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One mint or token that is not simply done; `detail` says what was found."""
+
+    kind: Kind
+    detail: str
+    mint_id: str | None = None
+    contract: str | None = None
+    token_id: int | None = None
+    block: int | None = None
+
+    @property
+    def is_difference(self) -> bool:
+        """Whether something is wrong."""
+        return self.kind not in HARMLESS
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the finding as JSON values; the token id as a decimal string."""
+        token_id = None if self.token_id is None else str(self.token_id)
+        return {**asdict(self), "kind": self.kind.value, "meaning": MEANING[self.kind], "token_id": token_id}
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """Everything that is compared, in the order in which it was read.
+
+    `first` and `last` are the range of blocks; `last` is at most the head that the index had before. `now` is
+    in Unix seconds, `patience` in seconds.
+    """
+
+    first: int
+    last: int
+    head: int
+    mints: Sequence[Mint]
+    tokens: Sequence[Token]
+    events: Sequence[Event]
+    """Of all blocks of the range, and of later ones that were there when they were read; in order."""
+    now: float
+    patience: float
+
+
+@dataclass(slots=True)
+class Minted:
+    """A token as the chain tells it."""
+
+    made: Moved
+    moves: list[Moved] = field(default_factory=list)
+    digest: bytes | None = None
+
+    def owner(self, block: int) -> str | None:
+        """Return its owner after a block, None if it is burned."""
+        return next(
+            (move for move in reversed(self.moves) if move.block_number <= block), self.made
+        ).recipient
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciliation:
+    """What came out; `counts` are of the range."""
+
+    counts: Mapping[str, int]
+    findings: tuple[Finding, ...]
+
+    @property
+    def differences(self) -> list[Finding]:
+        """What is wrong."""
+        return [finding for finding in self.findings if finding.is_difference]
+
+
+def reconcile(books: Books) -> Reconciliation:
+    """Explain every mint and token that is not accepted, minted and indexed alike."""
+    minted = _minted(books.events)
+    in_range = {key: found for key, found in minted.items() if _within(found.made.block_number, books)}
+    by_token: dict[TokenKey, list[Mint]] = {}
+    by_transaction: dict[bytes, Mint] = {}
+    for mint in books.mints:
+        if mint.token_id is not None:
+            by_token.setdefault(TokenKey(mint.contract, mint.token_id), []).append(mint)
+        by_transaction |= {attempt.tx_hash: mint for attempt in mint.attempts}
+    tokens = {TokenKey(token.contract, token.token_id): token for token in books.tokens}
+    findings = [
+        *_of_mints(books, minted),
+        *_of_minted(books, minted, by_token, by_transaction),
+        *_of_index(books, minted, tokens, by_token),
+    ]
+    counts = Counter({"accepted": len(books.mints), "minted": len(in_range)})
+    counts["indexed"] = sum(_within(token.minted_block, books) for token in books.tokens)
+    counts["burned"] = sum(found.owner(books.last) is None for found in in_range.values())
+    counts.update(f"mints_{mint.status.value}" for mint in books.mints)
+    counts.update(finding.kind.value for finding in findings)
+    return Reconciliation(dict(counts), tuple(findings))
+
+
+def _within(block: int, books: Books) -> bool:
+    return books.first <= block <= books.last
+
+
+def _minted(events: Iterable[Event]) -> dict[TokenKey, Minted]:
+    minted: dict[TokenKey, Minted] = {}
+    for event in events:
+        key = TokenKey(event.contract, event.token_id)
+        if isinstance(event, Stamped):
+            if key in minted:
+                minted[key].digest = event.metadata_digest
+        elif event.sender is None:
+            minted[key] = Minted(event, [event])
+        elif key in minted:
+            minted[key].moves.append(event)
+    return minted
+
+
+def _of_mints(books: Books, minted: Mapping[TokenKey, Minted]) -> Iterator[Finding]:
+    for mint in books.mints:
+        key = None if mint.token_id is None else TokenKey(mint.contract, mint.token_id)
+        on_chain = minted.get(key) if key is not None else None
+        about: dict[str, Any] = {
+            "mint_id": mint.mint_id,
+            "contract": mint.contract,
+            "token_id": mint.token_id,
+        }
+        if mint.status in SETTLED:
+            if on_chain is None and mint.block_number is not None and _within(mint.block_number, books):
+                detail = f"{mint.status.value} in block {mint.block_number}"
+                yield Finding(Kind.LOST, detail, block=mint.block_number, **about)
+        elif mint.status not in ENDED_BADLY and on_chain is None:
+            yield _on_its_way(mint, books, about)
+
+
+def _on_its_way(mint: Mint, books: Books, about: Mapping[str, Any]) -> Finding:
+    still = books.now - mint.updated_at / 1000
+    detail = f"{mint.status.value} for {still:.0f} s"
+    if mint.status is MintStatus.ISSUED and mint.deadline is not None and mint.deadline > books.now:
+        return Finding(Kind.AWAITS_WALLET, detail, **about)
+    return Finding(Kind.STUCK if still > books.patience else Kind.IN_FLIGHT, detail, **about)
+
+
+def _of_minted(
+    books: Books,
+    minted: Mapping[TokenKey, Minted],
+    by_token: Mapping[TokenKey, Sequence[Mint]],
+    by_transaction: Mapping[bytes, Mint],
+) -> Iterator[Finding]:
+    for key, found in minted.items():
+        made = found.made
+        if made.block_number < books.first:
+            continue
+        about: dict[str, Any] = {**key._asdict(), "block": made.block_number}
+        sender = by_transaction.get(made.tx_hash)
+        mints = by_token.get(key, ())
+        if sender is not None and sender.token_id != key.token_id:
+            detail = f"its transaction was to mint token {sender.token_id}"
+            yield Finding(Kind.DOUBLED, detail, mint_id=sender.mint_id, **about)
+        if len(mints) > 1:
+            detail = "reserved by " + " and ".join(sorted(mint.mint_id for mint in mints))
+            yield Finding(Kind.DOUBLED, detail, **about)
+        if made.block_number > books.last:
+            yield Finding(Kind.NOT_INDEXED_YET, f"the index was at block {books.head}", **about)
+        elif mints:
+            yield from _of_outcome(mints[0], found, about)
+        elif sender is None:
+            yield Finding(Kind.FOREIGN, f"in transaction 0x{made.tx_hash.hex()}", **about)
+
+
+def _of_outcome(mint: Mint, found: Minted, about: Mapping[str, Any]) -> Iterator[Finding]:
+    """Compare a mint's record with its token on chain; `about` tells of the token."""
+    made, about = found.made, {**about, "mint_id": mint.mint_id}
+    if mint.status in ENDED_BADLY:
+        code = mint.problem.code if mint.problem else ""
+        yield Finding(Kind.MISJUDGED, f"{mint.status.value} {code}".strip(), **about)
+    elif mint.status not in SETTLED:
+        yield Finding(Kind.UNSETTLED, mint.status.value, **about)
+    elif (mint.tx_hash, mint.block_hash) != (made.tx_hash, made.block_hash):
+        detail = f"it was made in block 0x{made.block_hash.hex()} by 0x{made.tx_hash.hex()}"
+        yield Finding(Kind.WRONG_TRANSACTION, detail, **about)
+    if made.recipient != mint.to:
+        yield Finding(Kind.WRONG_RECIPIENT, f"{made.recipient}, not {mint.to}", **about)
+    if found.digest != mint.metadata_digest:
+        digest = "none" if found.digest is None else f"0x{found.digest.hex()}"
+        yield Finding(Kind.WRONG_METADATA, f"{digest}, not 0x{mint.metadata_digest.hex()}", **about)
+
+
+def _of_index(
+    books: Books,
+    minted: Mapping[TokenKey, Minted],
+    tokens: Mapping[TokenKey, Token],
+    by_token: Mapping[TokenKey, Sequence[Mint]],
+) -> Iterator[Finding]:
+    for key, found in minted.items():
+        block = found.made.block_number
+        if _within(block, books) and key not in tokens:
+            detail = f"in transaction 0x{found.made.tx_hash.hex()}"
+            yield Finding(Kind.NOT_INDEXED, detail, **key._asdict(), block=block)
+    for key, token in tokens.items():
+        if not _within(token.minted_block, books):
+            continue
+        about: dict[str, Any] = {**key._asdict(), "block": token.minted_block, "mint_id": token.mint_id}
+        on_chain = minted.get(key)
+        if on_chain is None:
+            yield Finding(Kind.PHANTOM, f"by transaction 0x{token.tx_hash.hex()}", **about)
+            continue
+        owner = on_chain.owner(books.last)
+        if token.block_number <= books.last and owner != token.owner:
+            yield Finding(Kind.WRONG_OWNER, f"{token.owner}, not {owner}", **about)
+        mints = by_token.get(key, ())
+        if mints and token.mint_id not in (None, mints[0].mint_id):
+            yield Finding(Kind.WRONG_MINT, f"not {mints[0].mint_id}", **about)

@@ -1,0 +1,77 @@
+"""What the index and a real chain say, reconciled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mintline.aws.dynamo import Delete, Item, Put
+from mintline.aws.records import to_item
+from mintline.records import scoped, token_key
+from mintline.resources import MINTS, TOKENS
+from mintline_local.deployments import Records
+from mintline_local.reconcile import Kind, Reconciliation, reconcile
+from mintline_local.reconciling import events_between, read
+
+pytestmark = pytest.mark.integration
+
+
+async def settle(indexer: Any) -> None:
+    while await indexer.poll():
+        pass
+    await indexer.poll()
+
+
+async def reconciled(line: Any) -> Reconciliation:
+    records = Records(line.client, line.dynamo, line.prefix)
+    return reconcile(await read(records, line.rpc, line.node, first=None, last=None, patience=10**12))
+
+
+async def test_reconcile__when_tokens_were_minted_moved_and_burned__then_there_is_no_difference(
+    line: Any,
+) -> None:
+    await line.register()
+    indexer = line.indexer()
+    owner, other = line.accounts[1], line.accounts[2]
+    await line.mint([1, 2, 3], owner)
+    await line.mine()
+    await line.transfer(1, owner, other)
+    await line.burn(2, owner)
+    await line.mine(3)
+    await settle(indexer)
+    found = await reconciled(line)
+    assert found.differences == []
+    assert (found.counts["minted"], found.counts["indexed"], found.counts["burned"]) == (3, 3, 1)
+    assert found.counts["foreign"] == 3
+
+
+async def test_reconcile__when_a_record_was_lost_or_made_up__then_each_is_named(line: Any) -> None:
+    await line.register()
+    indexer = line.indexer()
+    await line.submitted(await line.mint([1], line.accounts[1]), "mint_a")
+    await line.mine(4)
+    await settle(indexer)
+    mint = await line.mint_record("mint_a")
+    mint = mint.model_copy(update={"token_id": 1, "metadata_digest": (1).to_bytes(32, "big")})
+    made_up = mint.model_copy(update={"mint_id": "mint_b", "token_id": 9})
+    for record in (mint, made_up):
+        await line.dynamo.write(Put(MINTS, to_item(record)))
+    key: Item = {"collection_id": scoped(31337, line.contract), "token_key": token_key(1)}
+    await line.dynamo.write(Delete(TOKENS, key))
+    found = await reconciled(line)
+    assert {(difference.kind, difference.token_id) for difference in found.differences} == {
+        (Kind.NOT_INDEXED, 1),
+        (Kind.LOST, 9),
+    }
+
+
+async def test_events__when_the_node_takes_narrow_ranges_only__then_the_range_is_split(line: Any) -> None:
+    from mintline_indexer.memory import MemoryChain, Move, Sent
+
+    chain = MemoryChain(widest=3)
+    for number in range(1, 20):
+        move = Move(line.contract, number, None, line.accounts[1], bytes(32))
+        chain.mine([Sent(number.to_bytes(32, "big"), line.contract, (move,))])
+    events = await events_between(chain, 1, 19, [line.contract])
+    assert [event.block_number for event in events] == [n for n in range(1, 20) for _ in range(2)]

@@ -1,0 +1,163 @@
+"""Each way in which records and chain can differ, and each that only looks like it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from mintline.messages import KeyRef
+from mintline.records import Attempt, Mint, Problem, Token
+from mintline.states import MintStatus
+from mintline_indexer.ports import Event, Moved, Stamped
+from mintline_local.reconcile import HARMLESS, MEANING, Books, Finding, Kind, reconcile
+
+CONTRACT = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
+ALICE, BOB = "0x" + "2" * 40, "0x" + "3" * 40
+DIGEST = bytes(range(32))
+TX, BLOCK = b"\1" * 32, b"\2" * 32
+NOW = 10_000.0
+
+
+def moved(block: int = 5, sender: str | None = None, recipient: str | None = ALICE, **more: Any) -> Moved:
+    fields = {"block_hash": BLOCK, "tx_hash": TX, "log_index": 0, "contract": CONTRACT, "token_id": 1, **more}
+    return Moved(block_number=block, sender=sender, recipient=recipient, **fields)
+
+
+def stamped(digest: bytes = DIGEST, token_id: int = 1) -> Stamped:
+    return Stamped(5, BLOCK, TX, 1, CONTRACT, token_id, digest)
+
+
+def mint(**more: Any) -> Mint:
+    fields = {
+        "mint_id": "mint_a",
+        "sub": "user",
+        "status": MintStatus.FINALIZED,
+        "chain_id": 1,
+        "contract": CONTRACT,
+        "to": ALICE,
+        "sender": KeyRef(address=ALICE, subject="user", chain_id=1, secret_id="secret"),
+        "metadata_digest": DIGEST,
+        "request_digest": "",
+        "created_at": 0,
+        "updated_at": int((NOW - 60) * 1000),
+        "token_id": 1,
+        "tx_hash": TX,
+        "block_number": 5,
+        "block_hash": BLOCK,
+        "attempts": (Attempt(tx_hash=TX, max_fee_per_gas=1, max_priority_fee_per_gas=1, at=0),),
+    }
+    return Mint.model_validate({**fields, **more})
+
+
+def token(**more: Any) -> Token:
+    fields = {
+        "chain_id": 1,
+        "contract": CONTRACT,
+        "token_id": 1,
+        "owner": ALICE,
+        "metadata_digest": DIGEST,
+        "mint_id": "mint_a",
+        "minted_block": 5,
+        "block_number": 5,
+        "tx_hash": TX,
+    }
+    return Token.model_validate({**fields, **more})
+
+
+MINTED: tuple[Event, ...] = (moved(), stamped())
+BOOKS = Books(
+    first=1, last=9, head=9, mints=[mint()], tokens=[token()], events=MINTED, now=NOW, patience=900.0
+)
+GONE: dict[str, Any] = {"token_id": None, "tx_hash": None, "block_number": None, "block_hash": None}
+
+
+def found(**changes: Any) -> list[Finding]:
+    return list(reconcile(replace(BOOKS, **changes)).findings)
+
+
+def test_reconcile__when_all_three_agree__then_nothing_is_found() -> None:
+    agreed = reconcile(BOOKS)
+    assert agreed.findings == ()
+    assert agreed.counts == {"accepted": 1, "minted": 1, "indexed": 1, "burned": 0, "mints_finalized": 1}
+
+
+CASES: list[tuple[Kind, dict[str, Any]]] = [
+    (
+        Kind.IN_FLIGHT,
+        {"mints": [mint(status=MintStatus.ACCEPTED, **GONE, attempts=())], "tokens": [], "events": ()},
+    ),
+    (
+        Kind.STUCK,
+        {"mints": [mint(status="submitted", **GONE, updated_at=0)], "tokens": [], "events": ()},
+    ),
+    (
+        Kind.AWAITS_WALLET,
+        {
+            "mints": [mint(status="issued", updated_at=0, deadline=int(NOW) + 1, attempts=())],
+            "tokens": [],
+            "events": (),
+        },
+    ),
+    (
+        Kind.STUCK,
+        {
+            "mints": [mint(status="issued", updated_at=0, deadline=int(NOW) - 1, attempts=())],
+            "tokens": [],
+            "events": (),
+        },
+    ),
+    (Kind.NOT_INDEXED_YET, {"last": 4, "head": 4, "mints": [mint(status="submitted")], "tokens": []}),
+    (Kind.FOREIGN, {"mints": [], "tokens": [token(mint_id=None)]}),
+    (Kind.LOST, {"tokens": [], "events": ()}),
+    (Kind.MISJUDGED, {"mints": [mint(status="rejected", problem=Problem(code="no", reason="No."))]}),
+    (Kind.MISJUDGED, {"mints": [mint(status="reverted")]}),
+    (Kind.UNSETTLED, {"mints": [mint(status="submitted")]}),
+    (Kind.NOT_INDEXED, {"tokens": []}),
+    (Kind.PHANTOM, {"mints": [], "events": ()}),
+    (Kind.WRONG_OWNER, {"events": (*MINTED, moved(7, ALICE, BOB))}),
+    (Kind.WRONG_OWNER, {"tokens": [token(owner=None)]}),
+    (Kind.WRONG_RECIPIENT, {"mints": [mint(to=BOB)]}),
+    (Kind.WRONG_METADATA, {"events": (moved(), stamped(bytes(32)))}),
+    (Kind.WRONG_METADATA, {"events": (moved(),)}),
+    (Kind.WRONG_TRANSACTION, {"mints": [mint(block_hash=b"\3" * 32)]}),
+    (Kind.WRONG_MINT, {"tokens": [token(mint_id="mint_b")]}),
+    (Kind.DOUBLED, {"mints": [mint(), mint(mint_id="mint_b", attempts=())]}),
+]
+
+
+@pytest.mark.parametrize(("kind", "changes"), CASES)
+def test_reconcile__when_one_thing_is_off__then_exactly_that_is_found(
+    kind: Kind, changes: dict[str, Any]
+) -> None:
+    findings = found(**changes)
+    assert {finding.kind for finding in findings} == {kind}
+    assert all(finding.is_difference is (kind not in HARMLESS) for finding in findings)
+
+
+def test_reconcile__when_a_mint_has_two_tokens__then_the_second_is_doubled_and_not_foreign() -> None:
+    events = (*MINTED, moved(6, token_id=2), stamped(token_id=2))
+    findings = found(events=events, tokens=[token(), token(token_id=2, mint_id="mint_a", minted_block=6)])
+    assert [(finding.kind, finding.token_id) for finding in findings] == [(Kind.DOUBLED, 2)]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"events": (*MINTED, moved(12, ALICE, BOB))},
+        {"events": (*MINTED, moved(12, ALICE, BOB)), "tokens": [token(owner=BOB, block_number=12)]},
+        {"events": (*MINTED, moved(7, ALICE, None)), "tokens": [token(owner=None, block_number=7)]},
+        {"events": (*MINTED, moved(7, ALICE, BOB)), "tokens": [token(owner=BOB, block_number=7)]},
+        {"tokens": [token(mint_id=None)]},
+        {"first": 6, "mints": [], "events": ()},
+        {"first": 6, "events": ()},
+        {"mints": [mint(), mint(mint_id="mint_b", status="rejected", **GONE, attempts=())]},
+    ],
+)
+def test_reconcile__when_it_only_looks_different__then_nothing_is_found(changes: dict[str, Any]) -> None:
+    assert found(**changes) == []
+
+
+def test_kinds__when_listed__then_each_is_explained_and_tested() -> None:
+    assert set(MEANING) == set(Kind) == {kind for kind, _ in CASES}
