@@ -147,6 +147,7 @@ def builder(scope: Construct, name: str, around: Surroundings) -> WorkerStack:
         memory=1024,
         settings={
             "MINTLINE_CHAIN_ID": str(deployment.chain.chain_id),
+            "MINTLINE_ISSUER": deployment.chain.issuer.model_dump_json(),
             "MINTLINE_TREASURY": deployment.chain.treasury.model_dump_json(),
         },
         secrets=_rpc_urls(around),

@@ -174,7 +174,10 @@ def settings_of(around: Surroundings) -> dict[str, dict[str, str]]:
             "MINTLINE_CURSOR_SECRET": known.cursor_secret.get_secret_value(),
             "MINTLINE_WALLET_STORE": wallet_store(),
         },
-        "builder": {"MINTLINE_TREASURY": known.treasury.model_dump_json()},
+        "builder": {
+            "MINTLINE_ISSUER": known.issuer.model_dump_json(),
+            "MINTLINE_TREASURY": known.treasury.model_dump_json(),
+        },
         "signer-host": {
             "MINTLINE_ISSUER": known.issuer.model_dump_json(),
             "MINTLINE_SEALING_SECRETS": json.dumps([sealing.secret_id]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mintline.messages import AnyIntent, SignMint, SignNoop, SignTopUp, Voucher
+from mintline.messages import AnyIntent, IssueVoucher, KeyRef, SignMint, SignNoop, SignTopUp, Voucher
 from mintline.records import Mint
 
 
@@ -11,8 +11,6 @@ def sign_mint(mint: Mint) -> SignMint:
 
     Attempts are counted through: those under an earlier nonce of the mint's come first.
     """
-    assert mint.token_id is not None
-    assert mint.deadline is not None
     assert mint.nonce is not None
     assert mint.gas is not None
     assert mint.fees is not None
@@ -27,13 +25,33 @@ def sign_mint(mint: Mint) -> SignMint:
         attempt=len(mint.attempts),
         mint_id=mint.mint_id,
         contract=mint.contract,
-        voucher=Voucher(
-            token_id=mint.token_id,
-            to=mint.to,
-            metadata_digest=mint.metadata_digest,
-            deadline=mint.deadline,
-        ),
+        voucher=voucher_of(mint),
         authorization=mint.authorization or b"",
+    )
+
+
+def issue_voucher(mint: Mint, issuer: KeyRef) -> IssueVoucher:
+    """Return what a built self-custody mint's record stands for: its voucher, to be issued."""
+    return IssueVoucher(
+        trace=mint.trace,
+        signer=issuer,
+        chain_id=mint.chain_id,
+        mint_id=mint.mint_id,
+        contract=mint.contract,
+        voucher=voucher_of(mint),
+        authorization=mint.authorization or b"",
+    )
+
+
+def voucher_of(mint: Mint) -> Voucher:
+    """Return the voucher of a mint that was built."""
+    assert mint.token_id is not None
+    assert mint.deadline is not None
+    return Voucher(
+        token_id=mint.token_id,
+        to=mint.to,
+        metadata_digest=mint.metadata_digest,
+        deadline=mint.deadline,
     )
 
 

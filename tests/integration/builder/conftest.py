@@ -252,6 +252,7 @@ async def line(aws_settings: ServiceSettings, aws_prefix: str, anvil: str) -> As
         | {
             "chain_id": CHAIN_ID,
             "rpc_urls": [anvil],
+            "issuer": key_of(issuer, "platform:issuer").model_dump(),
             "treasury": key_of(treasury, "platform:treasury").model_dump(),
         }
     )

@@ -10,10 +10,11 @@ import pytest
 from mintline.errors import Conflict, Rejected
 from mintline.eth import keccak256, to_checksum_address
 from mintline.messages import Fees
-from mintline.records import Problem, digest_of
+from mintline.records import Problem, digest_of, token_ref
+from mintline.resources import MINTS
 from mintline.states import MintStatus
 from mintline_builder.dynamo import DynamoAccounts, DynamoCollections, DynamoMints
-from mintline_builder.ports import Advance, MintClaim, NotCommitted, TopUpClaim
+from mintline_builder.ports import Advance, MintClaim, NotCommitted, TopUpClaim, VoucherClaim
 from mintline_builder.published import PublishedMetadata
 
 if TYPE_CHECKING:
@@ -124,6 +125,23 @@ async def test_reject__when_a_mint_has_a_nonce__then_the_builder_may_not_end_it(
     assert rejected is not None
     assert (rejected.status, rejected.problem, rejected.updated_at) == (MintStatus.REJECTED, problem, 9)
     assert (await line.mint(built)).status is MintStatus.BUILT
+
+
+async def test_offer__when_a_mint_is_the_users_to_send__then_its_token_leads_to_it(line: Line) -> None:
+    mints = DynamoMints(line.dynamo)
+    mint_id = await line.accept(await line.wallet(), send=False)
+    accepted = await line.mint(mint_id)
+    offer = VoucherClaim(mint_id, token_id=2**200, deadline=1_900_000_000, gas=90_000, at=9)
+
+    await mints.offer(accepted, offer)
+    with pytest.raises(Conflict):
+        await mints.offer(accepted, replace(offer, token_id=2))
+
+    assert await line.mint(mint_id) == accepted.model_copy(update=offer.update())
+    by_token = next(index for index in MINTS.indexes if index.name == "by_token")
+    ref = token_ref(accepted.chain_id, accepted.contract, 2**200)
+    page = await line.dynamo.query(MINTS, index=by_token, partition=ref, limit=2)
+    assert [item["mint_id"] for item in page.items] == [mint_id]
 
 
 async def test_lease__when_ids_are_leased__then_none_is_leased_again(line: Line) -> None:

@@ -167,7 +167,7 @@ class Builder:
     async def build(self, mint_id: str) -> None:
         await handlers.build(
             BuildMint(mint_id=mint_id),
-            terms=handlers.Terms(chain_id=CHAIN_ID, voucher_ttl=3600),
+            terms=handlers.Terms(chain_id=CHAIN_ID, issuer=key("issuer"), voucher_ttl=3600),
             mints=self.world.mints,
             preparation=self.preparation,
             reserver=self.reserver,

@@ -189,7 +189,7 @@ class Line:
             assert isinstance(message, BuildMint)
             await handlers.build(
                 message,
-                terms=handlers.Terms(chain_id=CHAIN_ID, voucher_ttl=3600),
+                terms=handlers.Terms(chain_id=CHAIN_ID, issuer=ISSUER, voucher_ttl=3600),
                 mints=builder_memory.MemoryMints(tables),
                 preparation=preparation,
                 reserver=reserver,

@@ -18,8 +18,8 @@ from mintline.aws.key_stores import open_key_stores
 from mintline.aws.queues import Queues
 from mintline.aws.session import open_client
 from mintline.chain.node import Node
-from mintline.chain.rpc import Rpc
 from mintline.errors import Misconfigured
+from mintline.nodes import open_rpc
 from mintline.resources import BUILD, MINTS
 from mintline.tracing import carrying, open_tracer
 from mintline_api.access_tokens import AccessTokens
@@ -90,7 +90,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
                 looked_up=metrics.caches.of("wallets"),
             ),
             links=DynamoLinks(dynamo, chain_id=settings.chain_id),
-            chain=_chain(stack, settings, metrics),
+            chain=await _chain(stack, settings, metrics),
             mints=DynamoMints(dynamo),
             line=SqsLine(carrying(queues, tracer)),
             index=index,
@@ -135,17 +135,14 @@ async def _serve(stack: AsyncExitStack, app: web.Application, settings: Settings
     return port
 
 
-def _chain(stack: AsyncExitStack, settings: Settings, metrics: Metrics) -> Node | None:
+async def _chain(stack: AsyncExitStack, settings: Settings, metrics: Metrics) -> Node | None:
     """Return the chain to read, None if there is no endpoint.
 
     It is no readiness check: a silent node makes few answers poorer.
     """
     if not settings.rpc_urls:
         return None
-    urls = [url.get_secret_value() for url in settings.rpc_urls]
-    rpc = Rpc(urls, timeout=settings.rpc_timeout, observer=metrics.rpc)
-    stack.push_async_callback(rpc.aclose)
-    return Node(rpc)
+    return Node(await open_rpc(stack, settings, observer=metrics.rpc))
 
 
 def _milliseconds() -> int:

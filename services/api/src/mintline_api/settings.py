@@ -8,15 +8,15 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, field_validator
 
 from mintline.authorization import Sealer, key_id
+from mintline.chain.settings import ChainSettings, RpcEndpoint
 from mintline.fields import Address
 from mintline.key_stores import StoreName
-from mintline.settings import ServiceSettings
 
 BODY_LIMIT = 256 * 1024
 """Bytes of a request's body, after any content coding is undone."""
 
 
-class Settings(ServiceSettings):
+class Settings(ChainSettings):
     """`MINTLINE_API_PORT` sets `api_port`, and so on."""
 
     api_host: str = "127.0.0.1"
@@ -24,7 +24,6 @@ class Settings(ServiceSettings):
     """0 picks a free port."""
     public_url: str = Field(pattern=r"^https?://[^/?#\s]+(/[^?#\s]*)?$")
     """Where clients and marketplaces reach this API; begins metadata URLs and problem types."""
-    chain_id: int = Field(gt=0)
     default_collection: Address
     """The contract of a mint that names none."""
     cognito_issuer: str = Field(pattern=r"^https?://\S+$")
@@ -35,9 +34,8 @@ class Settings(ServiceSettings):
     """None means `{cognito_issuer}/.well-known/jwks.json`."""
     sign_in_domains: tuple[str, ...] = ()
     """Sites, as `host` or `host:port`, for which wallets may sign in to be linked, besides this API's own."""
-    rpc_urls: tuple[SecretStr, ...] = ()
-    """The chain's nodes in order of preference, read only; secret, since providers put API keys into them.
-    Without one, contract wallets cannot be linked."""
+    rpc_urls: tuple[RpcEndpoint, ...] = ()
+    """The chain's nodes in order of preference, read only. Without one, contract wallets cannot be linked."""
     rpc_timeout: float = Field(default=5.0, gt=0)
     """Seconds for one exchange with a node."""
     sealing_key: str

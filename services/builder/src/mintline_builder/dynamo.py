@@ -20,10 +20,19 @@ from mintline.aws.dynamo import (
 )
 from mintline.aws.records import from_item, to_item, transition
 from mintline.errors import Rejected
-from mintline.records import Mint, Problem, scoped
+from mintline.records import Mint, Problem, scoped, token_ref
 from mintline.resources import ACCOUNTS, COLLECTIONS, MINTS
 from mintline.states import MintStatus
-from mintline_builder.ports import Account, Advance, Claim, MintClaim, NotCommitted, TopUpClaim, account_item
+from mintline_builder.ports import (
+    Account,
+    Advance,
+    Claim,
+    MintClaim,
+    NotCommitted,
+    TopUpClaim,
+    VoucherClaim,
+    account_item,
+)
 
 _REFUSED = "ConditionalCheckFailed"
 _CONFLICT = "TransactionConflict"
@@ -147,6 +156,24 @@ class DynamoMints:
         await self._dynamo.write(
             transition(
                 mint_id, MintStatus.REJECTED, at=at, set={"problem": to_item(problem)}, where=(unbuilt,)
+            )
+        )
+
+    async def offer(self, mint: Mint, claim: VoucherClaim) -> None:
+        """Take an accepted self-custody mint to `built`, findable by its token from now on."""
+        await self._dynamo.write(
+            transition(
+                claim.mint_id,
+                MintStatus.BUILT,
+                at=claim.at,
+                set={
+                    "token_id": str(claim.token_id),
+                    "token_ref": token_ref(mint.chain_id, mint.contract, claim.token_id),
+                    "deadline": claim.deadline,
+                    "gas": claim.gas,
+                    "built_at": claim.at,
+                },
+                remove=("metadata",),
             )
         )
 

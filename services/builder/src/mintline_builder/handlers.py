@@ -16,14 +16,14 @@ from typing import NoReturn
 import structlog
 
 from mintline.errors import Conflict, Deferred, Rejected
-from mintline.intents import dedup_id, group_of, sign_mint
-from mintline.messages import BuildMint, Fees, FundWallet, Voucher
+from mintline.intents import dedup_id, group_of, issue_voucher, sign_mint
+from mintline.messages import BuildMint, Fees, FundWallet, KeyRef, Voucher
 from mintline.records import Mint, Problem
 from mintline.resources import SIGN
 from mintline.states import MintStatus
 from mintline_builder.funds import Funds, Need
 from mintline_builder.metrics import Metrics
-from mintline_builder.ports import Metadata, MintClaim, Mints, Outbox
+from mintline_builder.ports import Metadata, MintClaim, Mints, Outbox, VoucherClaim
 from mintline_builder.reserver import Reserver
 from mintline_builder.simulation import Simulator
 from mintline_builder.token_ids import TokenIds
@@ -36,9 +36,10 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What every build goes by; `voucher_ttl` is in seconds."""
+    """What every build goes by; `voucher_ttl` is in seconds, `issuer` signs the vouchers."""
 
     chain_id: int
+    issuer: KeyRef
     voucher_ttl: int
 
 
@@ -66,13 +67,17 @@ async def build(
 ) -> None:
     """Give an accepted mint its token id, gas, fees and nonce, and send it on to be signed.
 
-    A mint that cannot succeed is rejected on its record. Raises Deferred while the wallet waits for gas
-    money, and Conflict when another delivery ended the mint.
+    A self-custody mint gets no fees and no nonce: its user sends the transaction, and pays for it. A mint
+    that cannot succeed is rejected on its record. Raises Deferred while the wallet waits for gas money, and
+    Conflict when another delivery ended the mint.
     """
     mint = await _load(mints, cmd.mint_id)
     if mint.status is MintStatus.ACCEPTED:
         try:
-            mint = await _reserve(mint, terms, preparation, reserver, clock)
+            if mint.custody == "self":
+                mint = await _offer(mint, terms, mints, preparation, clock)
+            else:
+                mint = await _reserve(mint, terms, preparation, reserver, clock)
             metrics.built.inc()
             metrics.stages.reached(MintStatus.BUILT, after=(mint.updated_at - mint.created_at) / 1000)
         except Rejected as refusal:
@@ -87,10 +92,18 @@ async def build(
             # Another delivery, or a try of ours whose answer was lost, has built it.
             mint = await _load(mints, cmd.mint_id)
     if mint.status is MintStatus.BUILT:
-        intent = sign_mint(mint)
         # Sent again on every delivery: a crash may have come between the reservation and the send.
+        await _send_on(mint, terms, outbox)
+
+
+async def _send_on(mint: Mint, terms: Terms, outbox: Outbox) -> None:
+    if mint.custody == "self":
+        request = issue_voucher(mint, terms.issuer)
+        await outbox.send(SIGN, request, group=mint.mint_id, dedup=f"issue:{mint.mint_id}")
+    else:
+        intent = sign_mint(mint)
         await outbox.send(SIGN, intent, group=group_of(intent), dedup=dedup_id(intent))
-        log.info("mint_built", nonce=intent.nonce, token_id=str(intent.voucher.token_id))
+    log.info("mint_built", nonce=mint.nonce, token_id=str(mint.token_id))
 
 
 async def fund(cmd: FundWallet, *, funds: Funds) -> None:
@@ -110,9 +123,8 @@ async def _load(mints: Mints, mint_id: str) -> Mint:
 async def _reserve(
     mint: Mint, terms: Terms, preparation: Preparation, reserver: Reserver, clock: Callable[[], float]
 ) -> Mint:
-    """Take the mint to `built`, and return it as it then is on record."""
-    if mint.chain_id != terms.chain_id or mint.metadata is None:
-        raise Rejected("mint_malformed", "The mint is not one that this builder can build.")
+    """Take a custodial mint to `built`, and return it as it then is on record."""
+    metadata = _metadata(mint, terms)
     wallet = mint.wallet
     deadline = int(clock()) + terms.voucher_ttl
     fees = await preparation.fees()
@@ -124,11 +136,31 @@ async def _reserve(
         token_id = await preparation.token_ids.next(mint.contract)
         voucher = _voucher(mint, token_id, deadline)
         gas = await preparation.simulator.gas(mint.contract, wallet, voucher)
-        await preparation.metadata.put(mint.contract, token_id, mint.metadata, mint.metadata_digest)
+        await preparation.metadata.put(mint.contract, token_id, metadata, mint.metadata_digest)
         at = _milliseconds(clock)
         claim = MintClaim(mint.mint_id, token_id, deadline, gas, fees, at)
         nonce = await reserver.reserve(wallet, claim)
     return mint.model_copy(update=claim.update(nonce))
+
+
+async def _offer(
+    mint: Mint, terms: Terms, mints: Mints, preparation: Preparation, clock: Callable[[], float]
+) -> Mint:
+    """Take a self-custody mint to `built`, and return it as it then is on record."""
+    metadata = _metadata(mint, terms)
+    deadline = int(clock()) + terms.voucher_ttl
+    token_id = await preparation.token_ids.next(mint.contract)
+    gas = await preparation.simulator.gas(mint.contract, mint.to, _voucher(mint, token_id, deadline))
+    await preparation.metadata.put(mint.contract, token_id, metadata, mint.metadata_digest)
+    claim = VoucherClaim(mint.mint_id, token_id, deadline, gas, _milliseconds(clock))
+    await mints.offer(mint, claim)
+    return mint.model_copy(update=claim.update())
+
+
+def _metadata(mint: Mint, terms: Terms) -> str:
+    if mint.chain_id != terms.chain_id or mint.metadata is None:
+        raise Rejected("mint_malformed", "The mint is not one that this builder can build.")
+    return mint.metadata
 
 
 async def _wait_for_funds(mint: Mint, need: Need, deadline: int, preparation: Preparation) -> NoReturn:

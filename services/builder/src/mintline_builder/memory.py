@@ -12,7 +12,7 @@ from mintline.messages import Message
 from mintline.records import Mint, Problem, digest_of
 from mintline.resources import Queue
 from mintline.states import MintStatus
-from mintline_builder.ports import Account, Advance, Claim, MintClaim, NotCommitted
+from mintline_builder.ports import Account, Advance, Claim, MintClaim, NotCommitted, VoucherClaim
 
 
 @dataclass
@@ -91,6 +91,13 @@ class MemoryMints:
             raise Conflict(f"{mint_id} is {mint.status.value}")
         fields = {"status": MintStatus.REJECTED, "problem": problem, "updated_at": at}
         self.tables.mints[mint_id] = mint.model_copy(update=fields)
+
+    async def offer(self, mint: Mint, claim: VoucherClaim) -> None:
+        """Take an accepted self-custody mint to `built`."""
+        current = self.tables.mints[mint.mint_id]
+        if current.status is not MintStatus.ACCEPTED:
+            raise Conflict(f"{mint.mint_id} is {current.status.value}")
+        self.tables.mints[mint.mint_id] = current.model_copy(update=claim.update())
 
 
 @dataclass

@@ -75,6 +75,30 @@ class MintClaim:
 
 
 @dataclass(frozen=True, slots=True)
+class VoucherClaim:
+    """An accepted self-custody mint becomes `built`: without a nonce, so without a reservation."""
+
+    mint_id: str
+    token_id: int
+    deadline: int
+    """Unix seconds."""
+    gas: int
+    at: int
+
+    def update(self) -> dict[str, Any]:
+        """Return the fields of the mint's record that change."""
+        return {
+            "status": MintStatus.BUILT,
+            "token_id": self.token_id,
+            "deadline": self.deadline,
+            "gas": self.gas,
+            "built_at": self.at,
+            "updated_at": self.at,
+            "metadata": None,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class TopUpClaim:
     """A treasury nonce is wanted for a top-up, which goes on the wallet's record in the same transaction.
 
@@ -169,6 +193,9 @@ class Mints(Protocol):
 
     async def reject(self, mint_id: str, problem: Problem, *, at: int) -> None:
         """End an accepted mint; raises Conflict if it is no longer accepted."""
+
+    async def offer(self, mint: Mint, claim: VoucherClaim) -> None:
+        """Take an accepted self-custody mint to `built`; raises Conflict if it is no longer accepted."""
 
 
 class Collections(Protocol):

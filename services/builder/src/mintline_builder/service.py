@@ -126,7 +126,9 @@ def _handler(
     )
     build = partial(
         handlers.build,
-        terms=handlers.Terms(chain_id=settings.chain_id, voucher_ttl=settings.voucher_ttl),
+        terms=handlers.Terms(
+            chain_id=settings.chain_id, issuer=settings.issuer, voucher_ttl=settings.voucher_ttl
+        ),
         mints=DynamoMints(world.dynamo),
         preparation=handlers.Preparation(
             fees=fees, simulator=simulator, funds=funds, token_ids=token_ids, metadata=world.metadata

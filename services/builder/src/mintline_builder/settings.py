@@ -16,6 +16,8 @@ GWEI = 10**9
 class Settings(ChainSettings):
     """Fees are in wei per gas, times in seconds."""
 
+    issuer: KeyRef
+    """The key that signs vouchers."""
     treasury: KeyRef
     """The key that pays for top-ups."""
     top_up_mints: int = Field(default=20, ge=1, le=1000)
