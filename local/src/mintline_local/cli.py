@@ -28,6 +28,7 @@ from mintline_local.places import DEFAULT_STATE, StateFolder
 from mintline_local.ports import Ports
 from mintline_local.stack import Stack, running_stack
 from mintline_local.status import look
+from mintline_local.wallets.cli import app as wallets_app
 
 app = typer.Typer(
     name="mintline",
@@ -40,6 +41,7 @@ app.add_typer(attest.app, name="attest")
 app.add_typer(eif.app, name="eif")
 app.add_typer(rebuilding.app, name="index")
 app.command(name="reconcile")(reconciling.command)
+app.add_typer(wallets_app, name="wallets")
 Username = Annotated[str | None, typer.Option(help="The user to sign in; the demo user by default.")]
 Password = Annotated[str | None, typer.Option(help="That user's password.")]
 
