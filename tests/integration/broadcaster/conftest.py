@@ -30,7 +30,7 @@ from mintline.messages import (
     SignTopUp,
     Voucher,
 )
-from mintline.records import Mint
+from mintline.records import Mint, created_key, open_shard
 from mintline.resources import BROADCAST, MINTS, Queue
 from mintline.settings import ServiceSettings
 from mintline.states import MintStatus
@@ -60,7 +60,7 @@ class Line:
 
     @property
     def ledger(self) -> DynamoLedger:
-        return DynamoLedger(self.dynamo)
+        return DynamoLedger(self.dynamo, chain_id=CHAIN_ID)
 
     async def wallet(self, wei: int = 10**18) -> KeyRef:
         """Make a funded wallet."""
@@ -122,10 +122,16 @@ class Line:
             "created_at": 1,
             "updated_at": 1,
             "nonce": intent.nonce,
-            "token_id": 2**255 + intent.nonce,
+            "token_id": intent.voucher.token_id,
+            "deadline": intent.voucher.deadline,
+            "gas": intent.gas,
+            "fees": intent.fees,
         }
         mint = Mint(**{**fields, **changes})
-        item = to_item(mint) | {"created_key": "000000000000001#x"}
+        item = to_item(mint) | {
+            "created_key": created_key(mint.created_at, mint.mint_id),
+            "open_shard": open_shard(mint.mint_id),
+        }
         await self.dynamo.write(Put(MINTS, item))
         return mint
 

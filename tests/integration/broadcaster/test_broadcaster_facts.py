@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mintline.errors import Deferred
-from mintline.messages import Fees, FundWallet, SignMint, SignNoop, SignTopUp, decode
+from mintline.messages import Fees, FundWallet, RenewNonce, SignMint, SignNoop, SignTopUp, decode
 from mintline.resources import BUILD, SIGN, Queue
 from mintline.states import MintStatus
 
@@ -131,7 +131,7 @@ async def test_fact__when_its_gas_can_never_do__then_rejected_and_a_noop_fills_t
     assert await line.node.receipt(message.tx_hash) is None
 
 
-async def test_fact__when_a_stranger_uses_the_nonce__then_the_mint_waits_for_finality_and_is_rejected(
+async def test_fact__when_a_stranger_uses_the_nonce__then_another_is_asked_for_once_that_is_final(
     line: Any,
 ) -> None:
     wallet = await line.wallet()
@@ -147,14 +147,11 @@ async def test_fact__when_a_stranger_uses_the_nonce__then_the_mint_waits_for_fin
         await line.node.send_raw(stranger.raw)
         await line.rpc.call("anvil_mine", ["0x1"])
         message = line.sign(intent)
-        with pytest.raises(Deferred):
-            await line.broadcast(message)
-        assert (await line.mint(intent)).status is MintStatus.SUBMITTED
+        await line.broadcast(message)
+        assert await sent_to(line, BUILD) == []
         await line.rpc.call("anvil_mine", ["0x5"])
         await line.broadcast(message)
     finally:
         await line.rpc.call("evm_setIntervalMining", [1])
-    mint = await line.mint(intent)
-    assert mint.status is MintStatus.REJECTED
-    assert mint.problem is not None
-    assert mint.problem.code == "nonce_taken"
+    assert (await line.mint(intent)).status is MintStatus.SUBMITTED
+    assert await sent_to(line, BUILD) == [RenewNonce(mint_id=intent.mint_id, nonce=0)]

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from mintline.records import Attempt, Problem
+from mintline.messages import Fees, SignNoop
+from mintline.records import Attempt, Problem, open_shard
 from mintline.states import MintStatus
-from mintline_broadcaster.ports import MintMoved, SignedTransaction
+from mintline_broadcaster.ports import MintMoved, OpenMint, SignedTransaction
 
 pytestmark = pytest.mark.integration
 
@@ -110,3 +111,83 @@ async def test_record__when_written_twice__then_the_first_stays(line: Any) -> No
 
     item = await line.dynamo.get(ATTEMPTS, {"tx_hash": "0x" + "07" * 32})
     assert item == {**fields, "tx_hash": "0x" + "07" * 32, "raw": "0x" + "02" * 300, "at": 1}
+
+
+async def test_submit__when_a_stranger_took_an_earlier_nonce__then_its_attempts_are_kept(line: Any) -> None:
+    intent = line.mint_intent(await line.wallet(), 3)
+    await line.built(intent)
+    first = attempt(1).model_copy(update={"nonce": 2})
+    await line.ledger.submit(intent.mint_id, attempt(2), nonce=3, earlier=(first,))
+    assert (await line.mint(intent)).attempts == (first, attempt(2))
+
+
+async def test_open_mints__when_read_in_pages__then_oldest_first_until_they_end(line: Any) -> None:
+    wallet = await line.wallet()
+    intents = [line.mint_intent(wallet, nonce) for nonce in range(30)]
+    for age, intent in enumerate(intents):
+        await line.built(intent, created_at=1000 - age)
+    shard = open_shard(intents[0].mint_id)
+    expected = [
+        OpenMint(intent.mint_id, 1000 - age)
+        for age, intent in reversed(list(enumerate(intents)))
+        if open_shard(intent.mint_id) == shard
+    ]
+    found: list[OpenMint] = []
+    while page := await line.ledger.open_mints(shard, after=found[-1] if found else None, limit=2):
+        found += page
+    assert found == expected
+    problem = Problem(code="c", reason="r")
+    await line.ledger.reject(intents[0].mint_id, problem, source=MintStatus.BUILT, at=1)
+    left = await line.ledger.open_mints(shard, after=None, limit=50)
+    assert left == [key for key in expected if key.mint_id != intents[0].mint_id]
+
+
+async def test_read_mints__when_some_do_not_exist__then_those_that_do(line: Any) -> None:
+    intent = line.mint_intent(await line.wallet())
+    mint = await line.built(intent)
+    assert await line.ledger.read_mints([mint.mint_id, "mint_none"]) == {mint.mint_id: mint}
+
+
+async def test_mark_swept__when_copies_race__then_one_has_it_each_time(line: Any) -> None:
+    intent = line.mint_intent(await line.wallet())
+    mint = await line.built(intent)
+    for round_number, at in enumerate((50, 90), 1):
+        results = await asyncio.gather(
+            *(line.ledger.mark_swept(mint, at=at) for _ in range(4)), return_exceptions=True
+        )
+        lost = [result for result in results if result is not None]
+        assert [type(result) for result in lost] == [MintMoved] * 3
+        mint = await line.mint(intent)
+        assert (mint.swept_at, mint.sweeps, mint.updated_at) == (at, round_number, 1)
+    await line.ledger.submit(intent.mint_id, attempt(99), nonce=0)
+    with pytest.raises(MintMoved):
+        await line.ledger.mark_swept(mint, at=100)
+
+
+async def test_open_transactions__when_top_ups_and_noops_are_recorded__then_found_until_closed(
+    line: Any,
+) -> None:
+    wallet = await line.wallet()
+    fees = Fees(max_fee_per_gas=2, max_priority_fee_per_gas=1)
+    noop = SignNoop(signer=wallet, chain_id=31337, nonce=4, gas=21_000, fees=fees)
+    bare: dict[str, Any] = {
+        "kind": "sign_noop",
+        "sender": wallet.address,
+        "nonce": 4,
+        "chain_id": 31337,
+        "raw": b"\x02",
+        "attempt": 1,
+        "intent": noop,
+    }
+    later = SignedTransaction(tx_hash=b"\x01" * 32, at=20, **bare)
+    sooner = SignedTransaction(tx_hash=b"\x02" * 32, at=10, **bare)
+    elsewhere = later.model_copy(update={"tx_hash": b"\x03" * 32, "chain_id": 1})
+    minting = later.model_copy(update={"tx_hash": b"\x04" * 32, "intent": None, "mint_id": "mint_1"})
+    for transaction in (later, sooner, elsewhere, minting):
+        await line.ledger.record(transaction)
+    assert await line.ledger.open_transactions(limit=10) == [sooner, later]
+    hashes = [minting.tx_hash, b"\x09" * 32]
+    assert await line.ledger.read_transactions(hashes) == {minting.tx_hash: minting}
+    await line.ledger.close(sooner.tx_hash)
+    await line.ledger.close(sooner.tx_hash)
+    assert await line.ledger.open_transactions(limit=10) == [later]

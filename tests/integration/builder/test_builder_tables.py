@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mintline.aws.dynamo import Item
+from mintline.aws.records import transition
 from mintline.errors import Conflict, Rejected
 from mintline.eth import keccak256, to_checksum_address
 from mintline.messages import Fees
@@ -90,6 +92,41 @@ async def test_commit__when_a_mint_is_no_longer_accepted__then_the_refusal_names
     account = await accounts.get(sender.address)
     assert account is not None
     assert account.next_nonce == 1
+
+
+async def test_commit__when_a_submitted_mints_nonce_is_spent__then_it_is_built_again_once(
+    line: Line, accounts: DynamoAccounts
+) -> None:
+    sender = await line.wallet()
+    mint_id = await line.accept(sender, send=False)
+    await accounts.commit([Advance(sender.address, None, 0, (claim(mint_id),))])
+    sent: Item = {"submitted_at": 8}
+    await line.dynamo.write(transition(mint_id, MintStatus.SUBMITTED, at=8, set=sent))
+    renewal = replace(claim(mint_id), at=9, spent=0)
+
+    for stale in (claim(mint_id), replace(renewal, spent=1)):
+        with pytest.raises(NotCommitted) as refusal:
+            await accounts.commit([Advance(sender.address, 1, 1, (stale,))])
+        assert refusal.value.lost == {stale.item}
+    await accounts.commit([Advance(sender.address, 1, 4, (renewal,))])
+
+    mint = await line.mint(mint_id)
+    assert (mint.status, mint.nonce, mint.built_at, mint.submitted_at) == (MintStatus.BUILT, 4, 9, None)
+    with pytest.raises(NotCommitted):
+        await accounts.commit([Advance(sender.address, 5, 5, (renewal,))])
+
+
+async def test_reject__when_the_nonce_is_spent__then_the_builder_may_end_a_submitted_mint(line: Line) -> None:
+    sender = await line.wallet()
+    mint_id = await line.accept(sender, send=False)
+    accounts, mints = DynamoAccounts(line.dynamo, line.settings.chain_id), DynamoMints(line.dynamo)
+    await accounts.commit([Advance(sender.address, None, 3, (claim(mint_id),))])
+    await line.dynamo.write(transition(mint_id, MintStatus.SUBMITTED, at=8))
+    problem = Problem(code="collection_paused", reason="It is paused.")
+    with pytest.raises(Conflict):
+        await mints.reject(mint_id, problem, at=9, spent=2)
+    await mints.reject(mint_id, problem, at=9, spent=3)
+    assert (await line.mint(mint_id)).problem == problem
 
 
 async def test_commit__when_a_top_up_is_recorded__then_only_the_one_seen_can_be_replaced(

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from mintline.eth import keccak256, to_checksum_address
 from mintline.memory import MemoryQueues
@@ -14,6 +15,7 @@ from mintline.messages import (
     Broadcast,
     Fees,
     KeyRef,
+    ReviewMint,
     SigningRefused,
     SignMint,
     SignNoop,
@@ -26,8 +28,11 @@ from mintline.records import Mint
 from mintline.resources import Queue
 from mintline.states import MintStatus
 from mintline_broadcaster.fees import FeeCaps
-from mintline_broadcaster.handlers import broadcast, refuse
+from mintline_broadcaster.handlers import broadcast, refuse, review
 from mintline_broadcaster.memory import Decoded, MemoryChain, MemoryLedger
+from mintline_broadcaster.metrics import Metrics
+from mintline_broadcaster.sweep import Sweeper
+from mintline_broadcaster.watch import Patience, Watch
 
 CONTRACT = to_checksum_address("0x" + "c0" * 20)
 GWEI = 10**9
@@ -114,6 +119,40 @@ class World:
 
     def __post_init__(self) -> None:
         self.queues = MemoryQueues(clock=lambda: self.now / 1000)
+        self.chain.clock = lambda: self.now / 1000
+        self.registry = CollectorRegistry()
+        self.metrics = Metrics(self.registry)
+
+    def watch(self, *, ledger: Any = None, chain: Any = None, outbox: Any = None) -> Watch:
+        return Watch(
+            ledger=ledger or self.ledger,
+            chain=chain or self.chain,
+            outbox=outbox or self.queues,
+            caps=self.caps,
+            patience=Patience(look_after=20, replace_after=5, gap_after=60),
+            metrics=self.metrics,
+        )
+
+    def sweeper(self, **ports: Any) -> Sweeper:
+        return Sweeper(
+            ledger=ports.get("ledger") or self.ledger,
+            watch=self.watch(**ports),
+            outbox=ports.get("outbox") or self.queues,
+            chain_id=31337,
+            stage_deadline=60,
+            look_after=20,
+            metrics=self.metrics,
+            now=lambda: self.now,
+        )
+
+    async def sweep(self, *, after: float = 0) -> bool:
+        """Let some seconds pass, and do one pass as a copy that has just started."""
+        self.now += int(after * 1000)
+        return await self.sweeper().sweep()
+
+    def counted(self, name: str, **labels: str) -> float:
+        """Return the value of one of the broadcaster's metrics."""
+        return self.registry.get_sample_value(f"mintline_broadcaster_{name}", labels) or 0
 
     def built(self, intent: SignMint, **changes: Any) -> Mint:
         """Put the intent's mint on record, as the builder leaves it."""
@@ -130,6 +169,11 @@ class World:
             "created_at": 0,
             "updated_at": 0,
             "nonce": intent.nonce,
+            "token_id": intent.voucher.token_id,
+            "deadline": intent.voucher.deadline,
+            "gas": intent.gas,
+            "fees": intent.fees,
+            "trace": intent.trace,
         }
         mint = Mint(**{**fields, **changes})
         self.ledger.mints[mint.mint_id] = mint
@@ -151,6 +195,10 @@ class World:
         ledger, chain, outbox = ledger or self.ledger, chain or self.chain, outbox or self.queues
         if isinstance(message, Broadcast):
             await broadcast(message, ledger=ledger, chain=chain, outbox=outbox, caps=self.caps, now=self.now)
+        elif isinstance(message, ReviewMint):
+            watch = self.watch(ledger=ledger, chain=chain, outbox=outbox)
+            ports = {"ledger": ledger, "chain": chain, "outbox": outbox}
+            await review(message, **ports, watch=watch, caps=self.caps, now=self.now)
         else:
             assert isinstance(message, SigningRefused)
             await refuse(message, ledger=ledger, outbox=outbox, caps=self.caps, now=self.now)

@@ -130,7 +130,8 @@ async def test_broadcast__when_the_nonce_of_a_rejected_mint_is_taken__then_no_no
     world: Any, make: Any
 ) -> None:
     intent = make()
-    world.built(intent, status=MintStatus.REJECTED, problem=Problem(code="nonce_taken", reason="…"))
+    world.built(intent, status=MintStatus.REJECTED, problem=Problem(code="cancelled", reason="…"))
+    world.chain.use_nonce(intent.signer.address)
     await world.broadcast(intent)
     assert await world.sent_to(SIGN) == []
 
@@ -385,18 +386,19 @@ async def test_nonce_too_low__when_another_attempt_is_mined__then_done(world: An
     assert len(world.mint(first).attempts) == 2
 
 
-async def test_nonce_too_low__when_a_stranger_used_it_not_yet_finally__then_deferred(
+async def test_nonce_too_low__when_a_stranger_used_it_not_yet_finally__then_the_watch_decides_later(
     world: Any, make: Any
 ) -> None:
     intent = make()
     world.built(intent)
     world.chain.use_nonce(intent.signer.address)
-    with pytest.raises(Deferred):
-        await world.broadcast(intent)
+    # Its message is done: left on the queue until finality, it would hold up the sender's later ones.
+    await world.broadcast(intent)
     assert world.mint(intent).status is MintStatus.SUBMITTED
+    assert await world.sent_to(BUILD) == []
 
 
-async def test_nonce_too_low__when_a_stranger_used_it_finally__then_the_mint_is_rejected_without_a_noop(
+async def test_nonce_too_low__when_a_stranger_used_it_finally__then_the_mint_gets_another(
     world: Any, make: Any
 ) -> None:
     intent = make()
@@ -404,11 +406,10 @@ async def test_nonce_too_low__when_a_stranger_used_it_finally__then_the_mint_is_
     world.chain.use_nonce(intent.signer.address)
     world.chain.finalize()
     await world.broadcast(intent)
-    mint = world.mint(intent)
-    assert mint.status is MintStatus.REJECTED
-    assert mint.problem is not None
-    assert mint.problem.code == "nonce_taken"
+    assert world.mint(intent).status is MintStatus.SUBMITTED
     assert await world.sent_to(SIGN) == []
+    [renewal] = await world.sent_to(BUILD)
+    assert (renewal.type, renewal.mint_id, renewal.nonce) == ("renew_nonce", intent.mint_id, 0)
 
 
 @pytest.mark.parametrize("kind", ["make_top_up", "make_noop"])

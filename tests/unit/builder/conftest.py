@@ -12,7 +12,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from mintline.eth import keccak256, to_checksum_address
-from mintline.messages import BuildMint, Fees, FundWallet, KeyRef, Message
+from mintline.messages import BuildMint, Fees, FundWallet, KeyRef, Message, RenewNonce
 from mintline.records import Mint, digest_of
 from mintline.states import MintStatus
 from mintline_builder import handlers
@@ -142,6 +142,7 @@ class Builder:
             sleep=no_sleep,
             rng=random.Random(self.number),
             conflicts=self.metrics.conflicts.inc,
+            jumps=self.metrics.jumps.inc,
         )
         self.funds = Funds(
             treasury=key("treasury"),
@@ -165,16 +166,21 @@ class Builder:
         )
 
     async def build(self, mint_id: str) -> None:
-        await handlers.build(
-            BuildMint(mint_id=mint_id),
-            terms=handlers.Terms(chain_id=CHAIN_ID, issuer=key("issuer"), voucher_ttl=3600),
-            mints=self.world.mints,
-            preparation=self.preparation,
-            reserver=self.reserver,
-            outbox=self.world.outbox,
-            metrics=self.metrics,
-            clock=self.world.clock,
-        )
+        await handlers.build(BuildMint(mint_id=mint_id), **self._ports())
+
+    async def renew(self, mint_id: str, spent: int) -> None:
+        await handlers.renew(RenewNonce(mint_id=mint_id, nonce=spent), **self._ports())
+
+    def _ports(self) -> dict[str, Any]:
+        return {
+            "terms": handlers.Terms(chain_id=CHAIN_ID, issuer=key("issuer"), voucher_ttl=3600),
+            "mints": self.world.mints,
+            "preparation": self.preparation,
+            "reserver": self.reserver,
+            "outbox": self.world.outbox,
+            "metrics": self.metrics,
+            "clock": self.world.clock,
+        }
 
     async def fund(self, wallet: str, required: int) -> None:
         await handlers.fund(FundWallet(wallet=wallet, required=required), funds=self.funds)

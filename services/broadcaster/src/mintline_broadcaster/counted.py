@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 from mintline.chain.answers import FeeMarket, Receipt
 from mintline.chain.send_facts import SendAnswer
-from mintline.messages import Message, SignMint, SignNoop, SignTopUp
+from mintline.messages import Message, RenewNonce, SignMint, SignNoop, SignTopUp
 from mintline.queueing import SendingPort
 from mintline.records import Attempt, Mint, Problem
 from mintline.resources import Queue
 from mintline.states import MintStatus
 from mintline_broadcaster.metrics import Metrics
-from mintline_broadcaster.ports import Chain, Ledger, SignedTransaction
+from mintline_broadcaster.ports import Chain, Ledger, OpenMint, SignedTransaction
 
 
 class CountedLedger:
@@ -30,9 +31,11 @@ class CountedLedger:
         """Read a mint."""
         return await self._ledger.get(mint_id)
 
-    async def submit(self, mint_id: str, attempt: Attempt, *, nonce: int) -> None:
+    async def submit(
+        self, mint_id: str, attempt: Attempt, *, nonce: int, earlier: tuple[Attempt, ...] = ()
+    ) -> None:
         """Move a built mint with that nonce to submitted."""
-        await self._ledger.submit(mint_id, attempt, nonce=nonce)
+        await self._ledger.submit(mint_id, attempt, nonce=nonce, earlier=earlier)
         self._stages.reached(MintStatus.SUBMITTED)
 
     async def add_attempt(self, mint: Mint, attempt: Attempt) -> None:
@@ -43,6 +46,30 @@ class CountedLedger:
         """End a mint that is still in `source`."""
         await self._ledger.reject(mint_id, problem, source=source, at=at)
         self._stages.reached(MintStatus.REJECTED)
+
+    async def open_mints(self, shard: str, *, after: OpenMint | None, limit: int) -> list[OpenMint]:
+        """Return open mints of a shard."""
+        return await self._ledger.open_mints(shard, after=after, limit=limit)
+
+    async def read_mints(self, mint_ids: Iterable[str]) -> dict[str, Mint]:
+        """Read mints."""
+        return await self._ledger.read_mints(mint_ids)
+
+    async def mark_swept(self, mint: Mint, *, at: int) -> None:
+        """Note that a mint is sent on."""
+        await self._ledger.mark_swept(mint, at=at)
+
+    async def read_transactions(self, tx_hashes: Iterable[bytes]) -> dict[bytes, SignedTransaction]:
+        """Read transactions."""
+        return await self._ledger.read_transactions(tx_hashes)
+
+    async def open_transactions(self, *, limit: int) -> list[SignedTransaction]:
+        """Return top-ups and no-ops whose nonce is not final."""
+        return await self._ledger.open_transactions(limit=limit)
+
+    async def close(self, tx_hash: bytes) -> None:
+        """Note that a nonce is final."""
+        await self._ledger.close(tx_hash)
 
 
 class CountedChain:
@@ -70,6 +97,10 @@ class CountedChain:
         """Return what the next block asks."""
         return await self._chain.fees()
 
+    async def timestamp(self, blocks_ago: int) -> int:
+        """Return when the block so many before the latest was made."""
+        return await self._chain.timestamp(blocks_ago)
+
 
 class CountedOutbox:
     """A SendingPort that counts replacements and no-ops."""
@@ -85,3 +116,5 @@ class CountedOutbox:
             self._metrics.noops.inc()
         elif isinstance(message, SignMint | SignTopUp):
             self._metrics.fee_bumps.inc()
+        elif isinstance(message, RenewNonce):
+            self._metrics.nonces_taken.inc()

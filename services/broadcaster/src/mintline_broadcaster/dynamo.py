@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterable
 from contextlib import suppress
 
 from mintline.aws.dynamo import Clause, ConditionFailed, Dynamo, Item, Put, Update, Value
 from mintline.aws.records import from_item, to_item, transition
-from mintline.records import Attempt, Mint, Problem
+from mintline.records import Attempt, Mint, Problem, created_key
 from mintline.resources import ATTEMPTS, MINTS
 from mintline.states import MintStatus
-from mintline_broadcaster.ports import MintMoved, SignedTransaction
+from mintline_broadcaster.ports import MintMoved, OpenMint, SignedTransaction
+from mintline_broadcaster.sweeping import next_sweep
+
+_OPEN_MINTS = MINTS.index("open")
+_OPEN_TRANSACTIONS = ATTEMPTS.index("open")
 
 
 class DynamoLedger:
@@ -17,32 +23,38 @@ class DynamoLedger:
 
     ::
 
-        attempts   not_on_record
+        attempts   not_on_record ──▶ on_record
         mints      is_built, reserved_nonce ──▶ still_submitted, attempts_unchanged ──▶ still_in_source
+                   swept by: still_there, not_moved, not_swept
     """
 
-    def __init__(self, dynamo: Dynamo) -> None:
+    def __init__(self, dynamo: Dynamo, *, chain_id: int) -> None:
         self._dynamo = dynamo
+        self._chain_id = chain_id
 
     async def record(self, transaction: SignedTransaction) -> None:
         """Write a transaction down; its hash names its content, so what is on record already is the same."""
         where = (Clause("not_on_record", "tx_hash", "missing"),)
         with suppress(ConditionFailed):
-            await self._dynamo.write(Put(ATTEMPTS, to_item(transaction), where=where))
+            await self._dynamo.write(Put(ATTEMPTS, _transaction_item(transaction), where=where))
 
     async def get(self, mint_id: str) -> Mint | None:
         """Read a mint, consistently."""
         item = await self._dynamo.get(MINTS, {"mint_id": mint_id})
         return None if item is None else from_item(Mint, item)
 
-    async def submit(self, mint_id: str, attempt: Attempt, *, nonce: int) -> None:
+    async def submit(
+        self, mint_id: str, attempt: Attempt, *, nonce: int, earlier: tuple[Attempt, ...] = ()
+    ) -> None:
         """Move a built mint with that nonce to submitted, with its first attempt; raises MintMoved."""
         # A reorg's way back to submitted is the indexer's: here only a built mint will do.
         where = (
             Clause("is_built", "status", "eq", (MintStatus.BUILT.value,)),
             Clause("reserved_nonce", "nonce", "eq", (nonce,)),
         )
-        written: Item = {"attempts": [_stored(attempt)], "submitted_at": attempt.at}
+        # Only a submitted mint's attempts change, so the earlier ones are still what the caller read.
+        attempts: list[Value] = [_stored(one) for one in (*earlier, attempt)]
+        written: Item = {"attempts": attempts, "submitted_at": attempt.at}
         await self._write(
             mint_id, transition(mint_id, MintStatus.SUBMITTED, at=attempt.at, set=written, where=where)
         )
@@ -67,6 +79,59 @@ class DynamoLedger:
         written: Item = {"problem": problem.model_dump(mode="json")}
         await self._write(mint_id, transition(mint_id, MintStatus.REJECTED, at=at, set=written, where=where))
 
+    async def open_mints(self, shard: str, *, after: OpenMint | None, limit: int) -> list[OpenMint]:
+        """Return up to `limit` open mints of a shard, oldest first."""
+        start: Item | None = None
+        if after is not None:
+            key = created_key(after.created_at, after.mint_id)
+            start = {"mint_id": after.mint_id, "open_shard": shard, "created_key": key}
+        page = await self._dynamo.query(MINTS, index=_OPEN_MINTS, partition=shard, limit=limit, start=start)
+        keys = (str(item["created_key"]).partition("#") for item in page.items)
+        return [OpenMint(mint_id, int(created_at)) for created_at, _, mint_id in keys]
+
+    async def read_mints(self, mint_ids: Iterable[str]) -> dict[str, Mint]:
+        """Read the mints that exist, a hundred a request."""
+        mints = await asyncio.gather(*(self.get(mint_id) for mint_id in mint_ids))
+        return {mint.mint_id: mint for mint in mints if mint is not None}
+
+    async def mark_swept(self, mint: Mint, *, at: int) -> None:
+        """Note that a mint is sent on, if nobody did since `mint` was read; raises MintMoved."""
+        swept = ("missing", ()) if mint.swept_at is None else ("eq", (mint.swept_at,))
+        update = Update(
+            MINTS,
+            {"mint_id": mint.mint_id},
+            set={"swept_at": at, "sweeps": next_sweep(mint)},
+            where=(
+                Clause("still_there", "status", "eq", (mint.status.value,)),
+                Clause("not_moved", "updated_at", "eq", (mint.updated_at,)),
+                Clause("not_swept", "swept_at", *swept),
+            ),
+        )
+        await self._write(mint.mint_id, update)
+
+    async def read_transactions(self, tx_hashes: Iterable[bytes]) -> dict[bytes, SignedTransaction]:
+        """Read the transactions that are on record, a hundred a request."""
+        keys: list[Item] = [_transaction_key(tx_hash) for tx_hash in tx_hashes]
+        items = await asyncio.gather(*(self._dynamo.get(ATTEMPTS, key) for key in keys))
+        found = (from_item(SignedTransaction, item) for item in items if item is not None)
+        return {transaction.tx_hash: transaction for transaction in found}
+
+    async def open_transactions(self, *, limit: int) -> list[SignedTransaction]:
+        """Return up to `limit` top-ups and no-ops whose nonce is not final, oldest first."""
+        page = await self._dynamo.query(
+            ATTEMPTS, index=_OPEN_TRANSACTIONS, partition=str(self._chain_id), limit=limit
+        )
+        hashes = [bytes.fromhex(str(item["tx_hash"])[2:]) for item in page.items]
+        found = await self.read_transactions(hashes)
+        return [found[tx_hash] for tx_hash in hashes if tx_hash in found]
+
+    async def close(self, tx_hash: bytes) -> None:
+        """Note that the nonce of a top-up or no-op is final."""
+        where = (Clause("on_record", "tx_hash", "exists"),)
+        await self._dynamo.write(
+            Update(ATTEMPTS, _transaction_key(tx_hash), remove=("open_chain",), where=where)
+        )
+
     async def _write(self, mint_id: str, update: Update) -> None:
         try:
             await self._dynamo.write(update)
@@ -79,3 +144,15 @@ class DynamoLedger:
 def _stored(attempt: Attempt) -> Value:
     stored: Value = attempt.model_dump(mode="json")
     return stored
+
+
+def _transaction_key(tx_hash: bytes) -> Item:
+    return {"tx_hash": "0x" + tx_hash.hex()}
+
+
+def _transaction_item(transaction: SignedTransaction) -> Item:
+    item = to_item(transaction)
+    if transaction.intent is not None:
+        item["open_chain"] = str(transaction.chain_id)
+        item["sent_key"] = f"{transaction.at:015d}#0x{transaction.tx_hash.hex()}"
+    return item

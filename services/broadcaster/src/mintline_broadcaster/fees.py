@@ -36,6 +36,15 @@ def bump(fees: Fees, caps: FeeCaps, market: FeeMarket | None = None) -> Fees | N
     return Fees(max_fee_per_gas=total, max_priority_fee_per_gas=min(priority, total))
 
 
+def market_fees(market: FeeMarket, caps: FeeCaps) -> Fees:
+    """Return fees that suit the market while the base fee doubles, within the caps."""
+    offer = Fees(
+        max_fee_per_gas=2 * market.base_fee + market.priority_fee,
+        max_priority_fee_per_gas=market.priority_fee,
+    )
+    return capped(offer, caps)
+
+
 def capped(fees: Fees, caps: FeeCaps) -> Fees:
     """Return `fees`, lowered to the caps where they exceed them."""
     total = min(fees.max_fee_per_gas, caps.max_fee_per_gas)

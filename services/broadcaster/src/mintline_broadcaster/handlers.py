@@ -1,4 +1,4 @@
-"""The two messages of `broadcast.fifo`: a signed transaction, and the enclave's refusal to sign one."""
+"""The messages of `broadcast.fifo`: a signed transaction, the enclave's refusal to sign one, and a review."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ import structlog
 
 from mintline.errors import Rejected
 from mintline.eth import keccak256
-from mintline.messages import Broadcast, SigningRefused, SignMint, SignTopUp
+from mintline.intents import sign_mint
+from mintline.messages import Broadcast, ReviewMint, SigningRefused, SignMint, SignTopUp
 from mintline.queueing import SendingPort
-from mintline.records import Mint, Problem
+from mintline.records import Problem
 from mintline.states import MintStatus
 from mintline_broadcaster.fees import FeeCaps
 from mintline_broadcaster.intents import fill_nonce
-from mintline_broadcaster.outcomes import NONCE_TAKEN, act_on, context, end
+from mintline_broadcaster.outcomes import act_on, context, end, fill_if_unused
 from mintline_broadcaster.ports import Chain, Ledger
+from mintline_broadcaster.watch import Sender, Watch
 from mintline_broadcaster.write_ahead import Standing, write_ahead
 
 log = structlog.get_logger(__name__)
@@ -29,15 +31,15 @@ async def broadcast(
     """
     if keccak256(message.raw) != message.tx_hash:
         raise Rejected("hash_mismatch", "The transaction's hash is not that of its bytes.")
-    standing, mint = await write_ahead(message, ledger=ledger, now=now)
+    standing = await write_ahead(message, ledger=ledger, now=now)
     match standing:
         case Standing.SETTLED:
             log.info("transaction_not_needed", **context(message))
         case Standing.DEAD:
             log.info("transaction_of_rejected_mint", **context(message))
             # The no-op's message may have been lost between the mint's end and now.
-            if isinstance(message.intent, SignMint) and _nonce_is_free(mint):
-                await fill_nonce(message.intent, caps, outbox=outbox)
+            if isinstance(message.intent, SignMint):
+                await fill_if_unused(message.intent, chain=chain, outbox=outbox, caps=caps)
         case Standing.SEND:
             answer = await chain.send_raw(message.raw)
             log.info("transaction_sent", fact=answer.fact.value, said=answer.message, **context(message))
@@ -47,14 +49,14 @@ async def broadcast(
 async def refuse(
     message: SigningRefused, *, ledger: Ledger, outbox: SendingPort, caps: FeeCaps, now: int
 ) -> None:
-    """End a mint whose signing the enclave's policy refused, and fill the nonce reserved for it.
+    """End a built mint whose signing the enclave refused, and fill the nonce reserved for it.
 
     A refused replacement changes nothing, as the earlier attempts still stand. It, a refused no-op
     and a refused top-up are an operator's business, and raise Rejected; the top-up's nonce is filled all the
     same, as the treasury's later ones wait for it.
     """
     intent = message.intent
-    if not isinstance(intent, SignMint) or intent.attempt > 0:
+    if not isinstance(intent, SignMint) or await _is_replacement(intent, ledger=ledger):
         log.error("signing_refused", code=message.code, kind=intent.type)
         if isinstance(intent, SignTopUp) and intent.attempt == 0:
             await fill_nonce(intent, caps, outbox=outbox)
@@ -63,5 +65,34 @@ async def refuse(
     await end(intent, problem, source=MintStatus.BUILT, ledger=ledger, outbox=outbox, caps=caps, now=now)
 
 
-def _nonce_is_free(mint: Mint | None) -> bool:
-    return mint is not None and (mint.problem is None or mint.problem.code != NONCE_TAKEN)
+async def _is_replacement(intent: SignMint, *, ledger: Ledger) -> bool:
+    """Tell a later attempt from the first one under a new nonce, which only the record can."""
+    if intent.attempt == 0:
+        return False
+    mint = await ledger.get(intent.mint_id)
+    return mint is not None and mint.status not in (MintStatus.BUILT, MintStatus.REJECTED)
+
+
+async def review(
+    message: ReviewMint,
+    *,
+    ledger: Ledger,
+    chain: Chain,
+    outbox: SendingPort,
+    watch: Watch,
+    caps: FeeCaps,
+    now: int,
+) -> None:
+    """Do at once what the sweep would do with a mint: its user stopped it, or a reorg dropped it.
+
+    Raises Rejected for a mint that does not exist.
+    """
+    mint = await ledger.get(message.mint_id)
+    if mint is None:
+        raise Rejected("unknown_mint", "There is no record of this mint.")
+    if mint.sender is None or mint.nonce is None:
+        return
+    if mint.status is MintStatus.SUBMITTED:
+        await watch.look(Sender(mint.sender.address, [mint]), now=now, urgent=True)
+    elif mint.status is MintStatus.REJECTED:
+        await fill_if_unused(sign_mint(mint), chain=chain, outbox=outbox, caps=caps)

@@ -1,10 +1,11 @@
-"""What the broadcaster sends back up the line: replacements, no-ops, and calls for gas money."""
+"""What the broadcaster sends back up the line: replacements, no-ops, calls for gas money and for nonces."""
 
 from __future__ import annotations
 
 from mintline.intents import dedup_id, group_of
-from mintline.messages import AnyIntent, Fees, FundWallet, SignMint, SignNoop, SignTopUp
+from mintline.messages import AnyIntent, Fees, FundWallet, KeyRef, RenewNonce, SignMint, SignNoop, SignTopUp
 from mintline.queueing import SendingPort
+from mintline.records import Mint
 from mintline.resources import BUILD, SIGN
 from mintline_broadcaster.fees import FeeCaps, bump, capped
 
@@ -35,6 +36,19 @@ async def fill_nonce(intent: SignMint | SignTopUp, caps: FeeCaps, *, outbox: Sen
         mint_id=intent.mint_id if isinstance(intent, SignMint) else None,
     )
     await outbox.send(SIGN, noop, group=group_of(noop), dedup=dedup_id(noop))
+
+
+async def fill_gap(signer: KeyRef, nonce: int, fees: Fees, *, outbox: SendingPort) -> None:
+    """Have a nonce filled that was reserved for something which is not on its way."""
+    noop = SignNoop(signer=signer, chain_id=signer.chain_id, nonce=nonce, gas=NOOP_GAS, fees=fees, attempt=1)
+    await outbox.send(SIGN, noop, group=group_of(noop), dedup=dedup_id(noop))
+
+
+async def ask_for_nonce(mint: Mint, *, outbox: SendingPort) -> None:
+    """Ask the builder for another nonce of a mint whose own was used by a stranger for good."""
+    assert mint.nonce is not None
+    message = RenewNonce(trace=mint.trace, mint_id=mint.mint_id, nonce=mint.nonce)
+    await outbox.send(BUILD, message, group=mint.mint_id, dedup=f"renew:{mint.mint_id}:{mint.nonce}")
 
 
 async def ask_for_funds(intent: AnyIntent, required: int, *, outbox: SendingPort, now: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -12,11 +12,13 @@ from mintline.chain.answers import FeeMarket, Receipt
 from mintline.chain.send_facts import SendAnswer, SendFact
 from mintline.eth import keccak256
 from mintline.messages import Fees
-from mintline.records import Attempt, Mint, Problem
+from mintline.records import Attempt, Mint, Problem, created_key, open_shard
 from mintline.states import MintStatus, may
 from mintline_broadcaster.intents import NOOP_GAS
-from mintline_broadcaster.ports import MintMoved, SignedTransaction
+from mintline_broadcaster.ports import MintMoved, OpenMint, SignedTransaction
+from mintline_broadcaster.sweeping import next_sweep
 
+_ENDED = frozenset({MintStatus.FINALIZED, MintStatus.REJECTED})
 POOL_BUMP_PERCENT = 10
 """geth's default: a replacement offers at least this much more on both fields."""
 
@@ -27,6 +29,8 @@ class MemoryLedger:
 
     mints: dict[str, Mint] = field(default_factory=dict)
     transactions: dict[bytes, SignedTransaction] = field(default_factory=dict)
+    closed: set[bytes] = field(default_factory=set)
+    """Top-ups and no-ops whose nonce is final."""
 
     async def record(self, transaction: SignedTransaction) -> None:
         """Write a transaction down, once."""
@@ -38,7 +42,9 @@ class MemoryLedger:
         await asyncio.sleep(0)
         return self.mints.get(mint_id)
 
-    async def submit(self, mint_id: str, attempt: Attempt, *, nonce: int) -> None:
+    async def submit(
+        self, mint_id: str, attempt: Attempt, *, nonce: int, earlier: tuple[Attempt, ...] = ()
+    ) -> None:
         """Move a built mint with that nonce to submitted."""
         await asyncio.sleep(0)
         mint = self.mints.get(mint_id)
@@ -47,7 +53,7 @@ class MemoryLedger:
         self._change(
             mint,
             status=MintStatus.SUBMITTED,
-            attempts=(attempt,),
+            attempts=(*earlier, attempt),
             submitted_at=attempt.at,
             updated_at=attempt.at,
         )
@@ -68,8 +74,58 @@ class MemoryLedger:
             raise MintMoved(mint)
         self._change(mint, status=MintStatus.REJECTED, problem=problem, updated_at=at)
 
+    async def open_mints(self, shard: str, *, after: OpenMint | None, limit: int) -> list[OpenMint]:
+        """Return up to `limit` open mints of a shard, oldest first."""
+        await asyncio.sleep(0)
+        found = sorted(
+            (created_key(mint.created_at, mint.mint_id), OpenMint(mint.mint_id, mint.created_at))
+            for mint in self.mints.values()
+            if mint.status not in _ENDED and open_shard(mint.mint_id) == shard
+        )
+        start = "" if after is None else created_key(after.created_at, after.mint_id)
+        return [key for position, key in found if position > start][:limit]
+
+    async def read_mints(self, mint_ids: Iterable[str]) -> dict[str, Mint]:
+        """Read the mints that exist."""
+        await asyncio.sleep(0)
+        wanted = list(mint_ids)
+        return {one: self.mints[one] for one in wanted if one in self.mints}
+
+    async def mark_swept(self, mint: Mint, *, at: int) -> None:
+        """Note that a mint is sent on, if nobody did since `mint` was read."""
+        await asyncio.sleep(0)
+        current = self.mints.get(mint.mint_id)
+        if current is None or _position(current) != _position(mint):
+            raise MintMoved(current)
+        self._change(current, swept_at=at, sweeps=next_sweep(mint))
+
+    async def read_transactions(self, tx_hashes: Iterable[bytes]) -> dict[bytes, SignedTransaction]:
+        """Read the transactions that are on record."""
+        await asyncio.sleep(0)
+        wanted = list(tx_hashes)
+        return {one: self.transactions[one] for one in wanted if one in self.transactions}
+
+    async def open_transactions(self, *, limit: int) -> list[SignedTransaction]:
+        """Return up to `limit` top-ups and no-ops whose nonce is not final, oldest first."""
+        await asyncio.sleep(0)
+        bare = (
+            one
+            for one in self.transactions.values()
+            if one.intent is not None and one.tx_hash not in self.closed
+        )
+        return sorted(bare, key=lambda one: (one.at, one.tx_hash))[:limit]
+
+    async def close(self, tx_hash: bytes) -> None:
+        """Note that the nonce of a top-up or no-op is final."""
+        await asyncio.sleep(0)
+        self.closed.add(tx_hash)
+
     def _change(self, mint: Mint, **fields: object) -> None:
         self.mints[mint.mint_id] = mint.model_copy(update=fields)
+
+
+def _position(mint: Mint) -> tuple[MintStatus, int, int | None]:
+    return mint.status, mint.updated_at, mint.swept_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +162,10 @@ class MemoryChain:
     pool: dict[tuple[str, int], tuple[bytes, Decoded]] = field(default_factory=dict)
     nonces: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
     final_nonces: dict[str, int] = field(default_factory=dict)
+    clock: Callable[[], float] = lambda: 0.0
+    """Unix seconds, by which blocks are stamped."""
+    stamps: list[int] = field(default_factory=list)
+    """Unix seconds of each block, oldest first."""
 
     async def send_raw(self, raw: bytes) -> SendAnswer:
         """Take a transaction into the pool, or say why not."""
@@ -159,6 +219,11 @@ class MemoryChain:
         await asyncio.sleep(0)
         return FeeMarket(base_fee=self.base_fee, priority_fee=self.minimum_tip)
 
+    async def timestamp(self, blocks_ago: int) -> int:
+        """Return the Unix seconds of the block so many before the latest; 0 if the chain is shorter."""
+        await asyncio.sleep(0)
+        return self.stamps[-1 - blocks_ago] if blocks_ago < len(self.stamps) else 0
+
     def balance(self, address: str) -> int:
         """Return a balance in wei."""
         return self.balances.get(address, self.default_balance)
@@ -166,6 +231,7 @@ class MemoryChain:
     def mine(self) -> None:
         """Mine what the pool holds without a gap in its sender's nonces and above the base fee."""
         self.number += 1
+        self.stamps.append(int(self.clock()))
         for place in sorted(self.pool):
             tx_hash, sent = self.pool[place]
             if sent.nonce == self.nonces[sent.sender] and sent.fees.max_fee_per_gas >= self.base_fee:

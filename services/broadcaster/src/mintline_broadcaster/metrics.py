@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from mintline.aws.session import AwsCalls
 from mintline.chain.rpc_metrics import RpcMetrics
@@ -30,4 +30,33 @@ class Metrics:
         )
         self.noops = Counter(
             f"{prefix}_noops", "No-ops asked for, each to fill a dead nonce.", registry=registry
+        )
+        self.passes = Counter(f"{prefix}_sweep_passes", "Passes over what is open.", registry=registry)
+        self.sweeps = Counter(
+            f"{prefix}_sweeps",
+            "Mints that had stopped moving and were sent on, by the status they stood in.",
+            ("status",),
+            registry=registry,
+        )
+        self.resends = Counter(
+            f"{prefix}_resends", "Transactions that the node had lost and took again.", registry=registry
+        )
+        self.replacements = Counter(
+            f"{prefix}_replacements",
+            "Replacements of transactions too old in blocks (`age`) or below the base fee (`market`).",
+            ("cause",),
+            registry=registry,
+        )
+        self.nonce_gaps = Counter(
+            f"{prefix}_nonce_gaps", "Reserved nonces that nothing was on its way for.", registry=registry
+        )
+        self.nonces_taken = Counter(
+            f"{prefix}_nonces_taken",
+            "Nonces that another transaction used for good; their mints get new ones.",
+            registry=registry,
+        )
+        self.oldest_open = Gauge(
+            f"{prefix}_oldest_open_seconds",
+            "Age of the oldest mint that is not mined yet, as of the last pass.",
+            registry=registry,
         )

@@ -13,7 +13,7 @@ from mintline.queueing import SendingPort
 from mintline.records import Mint, Problem
 from mintline.states import MintStatus
 from mintline_broadcaster.fees import FeeCaps, bump
-from mintline_broadcaster.intents import ask_for_funds, cost_of, fill_nonce, sign_again
+from mintline_broadcaster.intents import ask_for_funds, ask_for_nonce, cost_of, fill_nonce, sign_again
 from mintline_broadcaster.ports import Chain, Ledger, MintMoved
 
 FUNDS_SECONDS = 2.0
@@ -23,10 +23,8 @@ TREASURY_SECONDS = 30.0
 FEES_SECONDS = 15.0
 """How long a transaction at the fee cap waits for the market to come down."""
 NONCE_GAP_SECONDS = 1.0
-USED_NONCE_SECONDS = 5.0
-"""How long to wait for the chain to say who used a nonce."""
 
-NONCE_TAKEN = "nonce_taken"
+CANCELLED = Problem(code="cancelled", reason="The mint was cancelled before it reached the chain.")
 _GAS_REASONS = {
     SendFact.INTRINSIC_GAS: "The transaction's gas limit is below what the chain asks of any transaction.",
     SendFact.EXCEEDS_BLOCK_GAS: "The transaction's gas limit is above what the chain allows.",
@@ -55,7 +53,7 @@ async def act_on(
     elif fact in _GAS_REASONS:
         await _give_up(intent, fact, ledger=ledger, outbox=outbox, caps=caps, now=now)
     elif fact is SendFact.NONCE_TOO_LOW:
-        await _look_who_used_the_nonce(message, ledger=ledger, chain=chain, now=now)
+        await _look_who_used_the_nonce(message, ledger=ledger, chain=chain, outbox=outbox, now=now)
     elif fact is SendFact.INSUFFICIENT_FUNDS:
         await _wait_for_funds(intent, chain=chain, outbox=outbox, now=now)
     elif fact is SendFact.NONCE_TOO_HIGH:
@@ -83,7 +81,6 @@ async def end(
     Raises Rejected, with nothing done, for an intent that is not the mint's own.
     """
     mint = await ledger.get(intent.mint_id)
-    # Neither changes once the mint is built.
     if mint is None or (mint.nonce, mint.sender) != (intent.nonce, intent.signer):
         raise Rejected("unknown_mint", "The intent belongs to no mint on record.")
     try:
@@ -94,6 +91,12 @@ async def end(
     else:
         log.warning("mint_rejected", mint_id=intent.mint_id, code=problem.code, nonce=intent.nonce)
     await fill_nonce(intent, caps, outbox=outbox)
+
+
+async def fill_if_unused(intent: SignMint, *, chain: Chain, outbox: SendingPort, caps: FeeCaps) -> None:
+    """Have a dead mint's nonce filled, unless the chain has used it: whoever did has filled it."""
+    if await chain.transaction_count(intent.signer.address) <= intent.nonce:
+        await fill_nonce(intent, caps, outbox=outbox)
 
 
 async def _give_up(
@@ -108,34 +111,49 @@ async def _give_up(
     await end(intent, problem, source=MintStatus.SUBMITTED, ledger=ledger, outbox=outbox, caps=caps, now=now)
 
 
-async def _look_who_used_the_nonce(message: Broadcast, *, ledger: Ledger, chain: Chain, now: int) -> None:
-    """Find out which transaction has the nonce: one of ours means that all is well.
-
-    A stranger's ends the mint, but only once it is final: until then a reorg may still let ours in. Nobody
-    but the enclave holds the key, so this is a key used outside Mintline, or a lost database.
-    """
+async def _look_who_used_the_nonce(
+    message: Broadcast, *, ledger: Ledger, chain: Chain, outbox: SendingPort, now: int
+) -> None:
+    """Find out which transaction has the nonce: one of ours means that all is well."""
     intent = message.intent
-    hashes = {message.tx_hash}
-    if isinstance(intent, SignMint):
-        mint = await ledger.get(intent.mint_id)
-        hashes.update(attempt.tx_hash for attempt in (mint.attempts if mint is not None else ()))
+    if not isinstance(intent, SignMint):
+        if await chain.receipt(message.tx_hash) is None:
+            # The nonce is used, which is all that a no-op is for; the builder settles top-ups by the chain.
+            log.warning("nonce_used_by_another", kind=intent.type, **context(message))
+        return
+    mint = await ledger.get(intent.mint_id)
+    if mint is not None and mint.status is MintStatus.SUBMITTED and mint.nonce == intent.nonce:
+        await settle_used_nonce(mint, ledger=ledger, chain=chain, outbox=outbox, now=now)
+
+
+async def settle_used_nonce(
+    mint: Mint, *, ledger: Ledger, chain: Chain, outbox: SendingPort, now: int
+) -> None:
+    """Find out who has the nonce of a submitted mint, which the chain says is used.
+
+    One of the mint's own attempts: the indexer will tell. Another transaction: nothing until it is final,
+    since a reorg may still let ours in, and the sweep looks again. Then it ends a mint that its user asked to
+    stop; any other gets a new nonce, and keeps its token id.
+    """
+    assert mint.nonce is not None
+    assert mint.sender is not None
+    hashes = [attempt.tx_hash for attempt in mint.attempts if attempt.nonce in (None, mint.nonce)]
     # Asked at once, so one JSON-RPC batch and one endpoint's view: a lagging one is not mixed with another.
-    used, receipts = await asyncio.gather(
-        chain.transaction_count(intent.signer.address, "finalized"),
+    final, receipts = await asyncio.gather(
+        chain.transaction_count(mint.sender.address, "finalized"),
         asyncio.gather(*(chain.receipt(tx_hash) for tx_hash in hashes)),
     )
     if any(receipt is not None for receipt in receipts):
         return
-    if not isinstance(intent, SignMint):
-        # The nonce is used, which is all that a no-op is for; the builder settles top-ups by the chain.
-        log.warning("nonce_used_by_another", kind=intent.type, **context(message))
-        return
-    if used <= intent.nonce:
-        raise Deferred("the nonce is used, but not finally", retry_after=USED_NONCE_SECONDS)
-    log.error("nonce_taken", **context(message))
-    reason = "The wallet's nonce was used by a transaction that is not Mintline's."
-    problem = Problem(code=NONCE_TAKEN, reason=reason)
-    await ledger.reject(intent.mint_id, problem, source=MintStatus.SUBMITTED, at=now)
+    about = {"mint_id": mint.mint_id, "sender": mint.sender.address, "nonce": mint.nonce}
+    if final <= mint.nonce:
+        log.info("nonce_used_by_another_not_finally", **about)
+    elif mint.cancel_requested_at is not None:
+        await ledger.reject(mint.mint_id, CANCELLED, source=MintStatus.SUBMITTED, at=now)
+        log.info("mint_cancelled", **about)
+    else:
+        log.warning("nonce_taken", **about)
+        await ask_for_nonce(mint, outbox=outbox)
 
 
 async def _raise_fees(
@@ -170,7 +188,9 @@ async def _wait_for_funds(intent: AnyIntent, *, chain: Chain, outbox: SendingPor
 def _is_superseded(mint: Mint | None, intent: SignMint) -> bool:
     """Tell whether an attempt at a higher price is on record: its own message goes on from here."""
     price = intent.fees.max_fee_per_gas
-    return mint is not None and any(attempt.max_fee_per_gas > price for attempt in mint.attempts)
+    return mint is not None and any(
+        attempt.max_fee_per_gas > price and attempt.nonce in (None, intent.nonce) for attempt in mint.attempts
+    )
 
 
 def context(message: Broadcast) -> dict[str, object]:

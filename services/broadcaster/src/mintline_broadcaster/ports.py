@@ -6,13 +6,15 @@ ledger, `mintline.chain.node` the real chain. Times are Unix milliseconds, amoun
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from mintline.chain.answers import FeeMarket, Receipt
 from mintline.chain.send_facts import SendAnswer
 from mintline.errors import Conflict
 from mintline.fields import Address, Bytes32, HexBytes
-from mintline.messages import Frozen
+from mintline.messages import AnyIntent, Frozen
 from mintline.records import Attempt, Mint, Problem
 from mintline.states import MintStatus
 
@@ -32,6 +34,16 @@ class SignedTransaction(Frozen):
     at: int
     trace: str | None = None
     """The W3C `traceparent` of its message, by which the indexer joins its mint's trace."""
+    intent: AnyIntent | None = None
+    """What to sign again at a higher price; None for a mint's, whose record says it."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenMint:
+    """A mint that is not at its end, as the index names it; `created_at` is in Unix milliseconds."""
+
+    mint_id: str
+    created_at: int
 
 
 class MintMoved(Conflict):
@@ -51,14 +63,37 @@ class Ledger(Protocol):
     async def get(self, mint_id: str) -> Mint | None:
         """Read a mint, consistently."""
 
-    async def submit(self, mint_id: str, attempt: Attempt, *, nonce: int) -> None:
-        """Move a built mint with that nonce to submitted, with its first attempt; raises MintMoved."""
+    async def submit(
+        self, mint_id: str, attempt: Attempt, *, nonce: int, earlier: tuple[Attempt, ...] = ()
+    ) -> None:
+        """Move a built mint with that nonce to submitted, with its first attempt; raises MintMoved.
+
+        `earlier` are the attempts under nonces that strangers took.
+        """
 
     async def add_attempt(self, mint: Mint, attempt: Attempt) -> None:
         """Append to the attempts of a submitted mint, if they are still `mint`'s; raises MintMoved."""
 
     async def reject(self, mint_id: str, problem: Problem, *, source: MintStatus, at: int) -> None:
         """End a mint that is still in `source`; raises MintMoved."""
+
+    async def open_mints(self, shard: str, *, after: OpenMint | None, limit: int) -> list[OpenMint]:
+        """Return up to `limit` open mints of a shard, oldest first; the index lags by moments."""
+
+    async def read_mints(self, mint_ids: Iterable[str]) -> dict[str, Mint]:
+        """Read the mints that exist."""
+
+    async def mark_swept(self, mint: Mint, *, at: int) -> None:
+        """Note that a mint is sent on, if nobody did since `mint` was read; raises MintMoved."""
+
+    async def read_transactions(self, tx_hashes: Iterable[bytes]) -> dict[bytes, SignedTransaction]:
+        """Read the transactions that are on record."""
+
+    async def open_transactions(self, *, limit: int) -> list[SignedTransaction]:
+        """Return up to `limit` top-ups and no-ops whose nonce is not final, oldest first."""
+
+    async def close(self, tx_hash: bytes) -> None:
+        """Note that the nonce of a top-up or no-op is final; harmless if that is done."""
 
 
 class Chain(Protocol):
@@ -75,3 +110,6 @@ class Chain(Protocol):
 
     async def fees(self) -> FeeMarket:
         """Return what the next block asks."""
+
+    async def timestamp(self, blocks_ago: int) -> int:
+        """Return the Unix seconds of the block so many before the latest; 0 if the chain is shorter."""

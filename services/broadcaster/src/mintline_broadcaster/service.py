@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 
 import structlog
@@ -16,16 +18,20 @@ from mintline.aws.session import open_client
 from mintline.chain.node import Node
 from mintline.consumer import Consumer
 from mintline.errors import Rejected
-from mintline.messages import AnyMessage, Broadcast, SigningRefused
+from mintline.messages import AnyMessage, Broadcast, ReviewMint, SigningRefused
 from mintline.nodes import open_rpc
+from mintline.queueing import SendingPort
 from mintline.resources import BROADCAST, MINTS
 from mintline.tracing import carrying, open_tracer
 from mintline_broadcaster.counted import CountedChain, CountedLedger, CountedOutbox
 from mintline_broadcaster.dynamo import DynamoLedger
 from mintline_broadcaster.fees import FeeCaps
-from mintline_broadcaster.handlers import broadcast, refuse
+from mintline_broadcaster.handlers import broadcast, refuse, review
 from mintline_broadcaster.metrics import Metrics
+from mintline_broadcaster.ports import Chain, Ledger
 from mintline_broadcaster.settings import BroadcasterSettings
+from mintline_broadcaster.sweep import Sweeper
+from mintline_broadcaster.watch import Watch
 
 RECEIVERS = 4
 
@@ -47,19 +53,27 @@ async def run(settings: BroadcasterSettings, stop: asyncio.Event) -> None:
         rpc = await open_rpc(stack, settings, observer=metrics.rpc)
         node = Node(rpc, witnesses=rpc)
 
-        ledger = CountedLedger(DynamoLedger(dynamo), metrics)
+        ledger = CountedLedger(DynamoLedger(dynamo, chain_id=settings.chain_id), metrics)
         chain, outbox = CountedChain(node, metrics), CountedOutbox(carrying(queues, tracer), metrics)
         caps = FeeCaps(settings.fee_cap, settings.priority_fee_cap)
-
-        async def handle(message: AnyMessage) -> None:
-            now = time.time_ns() // 1_000_000
-            match message:
-                case Broadcast():
-                    await broadcast(message, ledger=ledger, chain=chain, outbox=outbox, caps=caps, now=now)
-                case SigningRefused():
-                    await refuse(message, ledger=ledger, outbox=outbox, caps=caps, now=now)
-                case _:
-                    raise Rejected("misrouted", f"{message.type} does not belong on {BROADCAST.name}")
+        watch = Watch(
+            ledger=ledger,
+            chain=chain,
+            outbox=outbox,
+            caps=caps,
+            patience=settings.patience(),
+            metrics=metrics,
+        )
+        sweeper = Sweeper(
+            ledger=ledger,
+            watch=watch,
+            outbox=outbox,
+            chain_id=settings.chain_id,
+            stage_deadline=settings.stage_deadline,
+            look_after=settings.look_after,
+            metrics=metrics,
+            now=_now,
+        )
 
         checks: dict[str, Check] = {
             "queue": partial(queues.ping, BROADCAST),
@@ -72,11 +86,58 @@ async def run(settings: BroadcasterSettings, stop: asyncio.Event) -> None:
         consumer = Consumer(
             queues=queues,
             queue=BROADCAST,
-            handle=handle,
+            handle=_handler(ledger=ledger, chain=chain, outbox=outbox, watch=watch, caps=caps),
             concurrency=settings.concurrency,
             receivers=RECEIVERS,
             wait=settings.receive_wait,
             metrics=metrics.consumer,
             tracer=tracer,
         )
+        _start(stack, sweeper, settings, stop)
         await consumer.run(stop)
+
+
+def _handler(
+    *, ledger: Ledger, chain: Chain, outbox: SendingPort, watch: Watch, caps: FeeCaps
+) -> Callable[[AnyMessage], Awaitable[None]]:
+    async def handle(message: AnyMessage) -> None:
+        now = _now()
+        match message:
+            case Broadcast():
+                await broadcast(message, ledger=ledger, chain=chain, outbox=outbox, caps=caps, now=now)
+            case SigningRefused():
+                await refuse(message, ledger=ledger, outbox=outbox, caps=caps, now=now)
+            case ReviewMint():
+                await review(
+                    message, ledger=ledger, chain=chain, outbox=outbox, watch=watch, caps=caps, now=now
+                )
+            case _:
+                raise Rejected("misrouted", f"{message.type} does not belong on {BROADCAST.name}")
+
+    return handle
+
+
+def _start(
+    stack: AsyncExitStack, sweeper: Sweeper, settings: BroadcasterSettings, stop: asyncio.Event
+) -> None:
+    """Sweep until `stop`; a pass that is cut off is no loss, as the next one, anywhere, starts over."""
+    sweeping = asyncio.create_task(
+        sweeper.run(
+            stop,
+            interval=settings.sweep_interval,
+            sleep=asyncio.sleep,
+            rng=random.Random(),  # noqa: S311 - jitter, not a secret
+        ),
+        name="sweep",
+    )
+    stack.push_async_callback(_ended, sweeping)
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
+
+
+async def _ended(sweeping: asyncio.Task[None]) -> None:
+    sweeping.cancel()
+    with suppress(asyncio.CancelledError):
+        await sweeping

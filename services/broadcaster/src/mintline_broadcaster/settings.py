@@ -6,6 +6,7 @@ from pydantic import Field
 
 from mintline.chain.settings import ChainSettings
 from mintline.fields import Wei
+from mintline_broadcaster.watch import Patience
 
 GWEI = 10**9
 
@@ -17,5 +18,17 @@ class BroadcasterSettings(ChainSettings):
     """The most that a replacement may offer, in wei per gas; not above the enclave's policy."""
     priority_fee_cap: Wei = 50 * GWEI
     """The same for the priority fee."""
+    sweep_interval: float = Field(default=15.0, gt=0)
+    """Seconds between two passes over what is open; four times as many while nothing is."""
+    stage_deadline: float = Field(default=60.0, gt=0)
+    """Seconds for which a mint may be accepted or built before it is sent on again."""
+    look_after: float = Field(default=20.0, gt=0)
+    """Seconds for which a transaction that is not mined is left alone."""
+    replace_after: int = Field(default=5, ge=1)
+    """Blocks after which the first missing transaction of a sender is replaced by a dearer one."""
     concurrency: int = Field(default=256, ge=1)
     """Messages in handling at a time."""
+
+    def patience(self) -> Patience:
+        """Return how long transactions are left alone."""
+        return Patience(self.look_after, self.replace_after, gap_after=self.stage_deadline)

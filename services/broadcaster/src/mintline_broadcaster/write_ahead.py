@@ -29,26 +29,27 @@ class Standing(Enum):
 
     SEND = auto()
     SETTLED = auto()
-    """Its mint is mined: there is nothing to send."""
+    """There is nothing to send: its mint is mined, has another nonce by now, or gives this one to a no-op."""
     DEAD = auto()
     """Its mint was rejected: it must never be sent, but its nonce may need filling."""
 
 
-async def write_ahead(message: Broadcast, *, ledger: Ledger, now: int) -> tuple[Standing, Mint | None]:
+async def write_ahead(message: Broadcast, *, ledger: Ledger, now: int) -> Standing:
     """Write a signed transaction down, and tell whether to send it.
 
-    The mint is returned where its record had to be read. Raises Rejected for a transaction of no such mint.
+    Raises Rejected for a transaction of no such mint.
     """
     intent = message.intent
     recording = ledger.record(_transaction(message, intent, now))
     if not isinstance(intent, SignMint):
         await recording
-        return Standing.SEND, None
+        return Standing.SEND
     attempt = Attempt(
         tx_hash=message.tx_hash,
         max_fee_per_gas=intent.fees.max_fee_per_gas,
         max_priority_fee_per_gas=intent.fees.max_priority_fee_per_gas,
         at=now,
+        nonce=intent.nonce,
     )
     # Both writes end before either failure is reported: nothing of this message runs on behind its back.
     recorded, entered = await asyncio.gather(
@@ -61,32 +62,50 @@ async def write_ahead(message: Broadcast, *, ledger: Ledger, now: int) -> tuple[
     return entered
 
 
-async def _enter(intent: SignMint, attempt: Attempt, *, ledger: Ledger) -> tuple[Standing, Mint | None]:
+async def _enter(intent: SignMint, attempt: Attempt, *, ledger: Ledger) -> Standing:
     """Put the attempt on its mint's record, once, whatever came before or happens besides."""
-    try:
-        await ledger.submit(intent.mint_id, attempt, nonce=intent.nonce)
-    except MintMoved as moved:
-        mint = moved.mint
+    if intent.attempt:
+        mint = await ledger.get(intent.mint_id)
     else:
-        return Standing.SEND, None
-    for _ in range(TRIES):
-        if mint is None or mint.nonce != intent.nonce:
-            raise Rejected("unknown_mint", "The transaction belongs to no mint on record.")
-        standing = _standing(mint, attempt)
-        if standing is not None:
-            return standing, mint
+        # The usual case needs no read.
         try:
-            await ledger.add_attempt(mint, attempt)
+            await ledger.submit(intent.mint_id, attempt, nonce=intent.nonce)
         except MintMoved as moved:
             mint = moved.mint
         else:
-            return Standing.SEND, mint
+            return Standing.SEND
+    for _ in range(TRIES):
+        if mint is None or mint.nonce != intent.nonce:
+            return _of_another_nonce(mint, intent)
+        standing = _standing(mint, attempt)
+        if standing is not None:
+            return standing
+        try:
+            if mint.status is MintStatus.BUILT:
+                await ledger.submit(mint.mint_id, attempt, nonce=intent.nonce, earlier=mint.attempts)
+            else:
+                await ledger.add_attempt(mint, attempt)
+        except MintMoved as moved:
+            mint = moved.mint
+        else:
+            return Standing.SEND
     raise Unavailable("other attempts of the mint kept being written")
+
+
+def _of_another_nonce(mint: Mint | None, intent: SignMint) -> Standing:
+    """Tell a late attempt under a nonce that a stranger took from one that was never the mint's."""
+    if mint is None or all(earlier.nonce != intent.nonce for earlier in mint.attempts):
+        raise Rejected("unknown_mint", "The transaction belongs to no mint on record.")
+    return Standing.SETTLED
 
 
 def _standing(mint: Mint, attempt: Attempt) -> Standing | None:
     """Return what to do, or None if the attempt is not on the mint's record yet."""
     match mint.status:
+        case MintStatus.BUILT:
+            return None
+        case MintStatus.SUBMITTED if mint.cancel_requested_at is not None:
+            return Standing.SETTLED
         case MintStatus.SUBMITTED:
             known = any(earlier.tx_hash == attempt.tx_hash for earlier in mint.attempts)
             return Standing.SEND if known else None
@@ -94,8 +113,8 @@ def _standing(mint: Mint, attempt: Attempt) -> Standing | None:
             return Standing.SETTLED
         case MintStatus.REJECTED:
             return Standing.DEAD
-        case MintStatus.ACCEPTED | MintStatus.BUILT | MintStatus.ISSUED:
-            raise Unavailable("the mint was built again meanwhile")
+        case MintStatus.ACCEPTED | MintStatus.ISSUED:
+            raise Unavailable("the mint is not as far as its transaction")
 
 
 def _transaction(message: Broadcast, intent: AnyIntent, now: int) -> SignedTransaction:
@@ -110,4 +129,5 @@ def _transaction(message: Broadcast, intent: AnyIntent, now: int) -> SignedTrans
         attempt=intent.attempt,
         at=now,
         trace=message.trace or None,
+        intent=None if isinstance(intent, SignMint) else intent,
     )

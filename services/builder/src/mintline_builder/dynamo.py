@@ -100,7 +100,7 @@ class DynamoAccounts:
 
 
 def _built(claim: MintClaim, nonce: int) -> Update:
-    """Return the mint's transition from accepted: a submitted one gets its next nonce by another claim."""
+    """Return the mint's transition: from accepted, or from submitted under the nonce that is spent."""
     return transition(
         claim.mint_id,
         MintStatus.BUILT,
@@ -113,8 +113,18 @@ def _built(claim: MintClaim, nonce: int) -> Update:
             "fees": to_item(claim.fees),
             "built_at": claim.at,
         },
-        remove=("metadata",),
-        where=(Clause("still_accepted", "status", "eq", (MintStatus.ACCEPTED.value,)),),
+        remove=("metadata", "submitted_at"),
+        where=_source(claim.spent),
+    )
+
+
+def _source(spent: int | None) -> tuple[Clause, ...]:
+    """Return where a mint must be that the builder moves: a nonce that still counts is not its to touch."""
+    if spent is None:
+        return (Clause("still_accepted", "status", "eq", (MintStatus.ACCEPTED.value,)),)
+    return (
+        Clause("still_submitted", "status", "eq", (MintStatus.SUBMITTED.value,)),
+        Clause("nonce_spent", "nonce", "eq", (spent,)),
     )
 
 
@@ -150,13 +160,11 @@ class DynamoMints:
         item = await self._dynamo.get(MINTS, {"mint_id": mint_id})
         return None if item is None else from_item(Mint, item)
 
-    async def reject(self, mint_id: str, problem: Problem, *, at: int) -> None:
-        """End an accepted mint: one with a nonce is no longer the builder's to end."""
-        unbuilt = Clause("still_accepted", "status", "eq", (MintStatus.ACCEPTED.value,))
+    async def reject(self, mint_id: str, problem: Problem, *, at: int, spent: int | None = None) -> None:
+        """End an accepted mint, or a submitted one whose nonce is spent."""
+        written: Item = {"problem": to_item(problem)}
         await self._dynamo.write(
-            transition(
-                mint_id, MintStatus.REJECTED, at=at, set={"problem": to_item(problem)}, where=(unbuilt,)
-            )
+            transition(mint_id, MintStatus.REJECTED, at=at, set=written, where=_source(spent))
         )
 
     async def offer(self, mint: Mint, claim: VoucherClaim) -> None:

@@ -59,11 +59,15 @@ class TopUpPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What a wallet must hold and does hold, in wei; `cost` is that of one mint at most, 0 if unknown."""
+    """What a wallet must hold and does hold, in wei; `cost` is that of one mint at most, 0 if unknown.
+
+    `mined` is how many of its transactions are mined, 0 if that was not asked.
+    """
 
     required: int
     balance: int
     cost: int
+    mined: int = 0
 
     @property
     def met(self) -> bool:
@@ -117,7 +121,7 @@ class Funds:
             self._reserver.next_nonce(wallet),
         )
         in_flight = max(0, next_nonce - mined) if next_nonce is not None else 0
-        return Need((in_flight + self._held[wallet] + 1) * cost, balance, cost)
+        return Need((in_flight + self._held[wallet] + 1) * cost, balance, cost, mined)
 
     @contextmanager
     def held(self, wallet: str) -> Iterator[None]:
@@ -163,7 +167,7 @@ class Funds:
             self._wait_after_miss(wallet, recorded)
         fees = await self._fees()
         value = self._policy.value(need, recorded, self._clock())
-        await self._check_treasury(value + TRANSFER_GAS * fees.max_fee_per_gas)
+        mined = await self._check_treasury(value + TRANSFER_GAS * fees.max_fee_per_gas)
         claim = TopUpClaim(
             treasury=self._treasury.address,
             wallet=wallet,
@@ -175,7 +179,7 @@ class Funds:
             wallet_count=count,
         )
         try:
-            nonce = await self._reserver.reserve(self._treasury.address, claim)
+            nonce = await self._reserver.reserve(self._treasury.address, claim, floor=mined)
         except Conflict:
             # Another copy, or a try of ours whose answer was lost, recorded one: it is found as pending next
             # time.
@@ -194,7 +198,8 @@ class Funds:
     async def _settled(self, top_up: TopUp) -> bool:
         return await self._chain.transaction_count(top_up.treasury) > top_up.nonce
 
-    async def _check_treasury(self, cost: int) -> None:
+    async def _check_treasury(self, cost: int) -> int:
+        """Return how many of the treasury's transactions are mined; raises Deferred if it cannot pay."""
         address = self._treasury.address
         balance, mined, next_nonce = await asyncio.gather(
             self._chain.balance(address),
@@ -207,6 +212,7 @@ class Funds:
         if balance < required:
             self._warn_low(balance, required)
             raise Deferred("the treasury is low", retry_after=TREASURY_LOW_RETRY)
+        return mined
 
     def _warn_low(self, balance: int, required: int) -> None:
         self._metrics.treasury_low.inc()

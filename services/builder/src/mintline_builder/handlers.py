@@ -17,7 +17,7 @@ import structlog
 
 from mintline.errors import Conflict, Deferred, Rejected
 from mintline.intents import dedup_id, group_of, issue_voucher, sign_mint
-from mintline.messages import BuildMint, Fees, FundWallet, KeyRef, Voucher
+from mintline.messages import BuildMint, Fees, FundWallet, KeyRef, RenewNonce, Voucher
 from mintline.records import Mint, Problem
 from mintline.resources import SIGN
 from mintline.states import MintStatus
@@ -28,6 +28,7 @@ from mintline_builder.reserver import Reserver
 from mintline_builder.simulation import Simulator
 from mintline_builder.token_ids import TokenIds
 
+LAGGING_NODE_WAIT = 5.0
 TOP_UP_WAIT = 1.0
 """Seconds after which a mint that waits for its wallet's top-up looks again."""
 
@@ -84,9 +85,7 @@ async def build(
             await mints.reject(
                 mint.mint_id, Problem(code=refusal.code, reason=refusal.reason), at=_milliseconds(clock)
             )
-            metrics.rejected.labels(refusal.code).inc()
-            metrics.stages.reached(MintStatus.REJECTED)
-            log.info("mint_rejected", code=refusal.code)
+            _count_rejection(refusal, metrics)
             return
         except Conflict:
             # Another delivery, or a try of ours whose answer was lost, has built it.
@@ -94,6 +93,43 @@ async def build(
     if mint.status is MintStatus.BUILT:
         # Sent again on every delivery: a crash may have come between the reservation and the send.
         await _send_on(mint, terms, outbox)
+
+
+async def renew(
+    cmd: RenewNonce,
+    *,
+    terms: Terms,
+    mints: Mints,
+    preparation: Preparation,
+    reserver: Reserver,
+    outbox: Outbox,
+    metrics: Metrics,
+    clock: Callable[[], float],
+) -> None:
+    """Give a submitted mint another nonce, after a stranger's transaction has used its own for good.
+
+    A mint that moved on since is left as it is, or sent on if it is built. Raises as `build` does.
+    """
+    mint = await _load(mints, cmd.mint_id)
+    if mint.status is MintStatus.SUBMITTED and mint.nonce == cmd.nonce:
+        try:
+            mint = await _renew(mint, terms, preparation, reserver, clock)
+            metrics.renewed.inc()
+        except Rejected as refusal:
+            problem = Problem(code=refusal.code, reason=refusal.reason)
+            await mints.reject(mint.mint_id, problem, at=_milliseconds(clock), spent=cmd.nonce)
+            _count_rejection(refusal, metrics)
+            return
+        except Conflict:
+            mint = await _load(mints, cmd.mint_id)
+    if mint.status is MintStatus.BUILT:
+        await _send_on(mint, terms, outbox)
+
+
+def _count_rejection(refusal: Rejected, metrics: Metrics) -> None:
+    metrics.rejected.labels(refusal.code).inc()
+    metrics.stages.reached(MintStatus.REJECTED)
+    log.info("mint_rejected", code=refusal.code)
 
 
 async def _send_on(mint: Mint, terms: Terms, outbox: Outbox) -> None:
@@ -139,7 +175,35 @@ async def _reserve(
         await preparation.metadata.put(mint.contract, token_id, metadata, mint.metadata_digest)
         at = _milliseconds(clock)
         claim = MintClaim(mint.mint_id, token_id, deadline, gas, fees, at)
-        nonce = await reserver.reserve(wallet, claim)
+        nonce = await reserver.reserve(wallet, claim, floor=need.mined)
+    return mint.model_copy(update=claim.update(nonce))
+
+
+async def _renew(
+    mint: Mint, terms: Terms, preparation: Preparation, reserver: Reserver, clock: Callable[[], float]
+) -> Mint:
+    """Take a submitted mint whose nonce is spent back to `built`: all is new but the token id.
+
+    Should the mint be on chain after all, its token is, and the simulation says so.
+    """
+    assert mint.nonce is not None
+    assert mint.token_id is not None
+    wallet = mint.wallet
+    deadline = int(clock()) + terms.voucher_ttl
+    fees = await preparation.fees()
+    voucher = _voucher(mint, mint.token_id, deadline)
+    gas = await preparation.simulator.gas(mint.contract, wallet, voucher)
+    need = await preparation.funds.need(wallet, gas * fees.max_fee_per_gas)
+    if need.mined <= mint.nonce:
+        raise Deferred("the node does not know yet that the nonce is used", retry_after=LAGGING_NODE_WAIT)
+    if not need.met:
+        await _wait_for_funds(mint, need, deadline, preparation)
+    with preparation.funds.held(wallet):
+        claim = MintClaim(
+            mint.mint_id, mint.token_id, deadline, gas, fees, _milliseconds(clock), spent=mint.nonce
+        )
+        nonce = await reserver.reserve(wallet, claim, floor=need.mined)
+    log.warning("nonce_renewed", spent=mint.nonce, nonce=nonce)
     return mint.model_copy(update=claim.update(nonce))
 
 

@@ -62,7 +62,7 @@ class MemoryAccounts:
 
     def _holds(self, claim: Claim) -> bool:
         if isinstance(claim, MintClaim):
-            return self.tables.mints[claim.mint_id].status is MintStatus.ACCEPTED
+            return claim.fits(self.tables.mints[claim.mint_id])
         recorded = self._account(claim.wallet).top_up
         return (None if recorded is None else recorded.nonce) == claim.replaces
 
@@ -84,10 +84,11 @@ class MemoryMints:
         """Read one mint."""
         return self.tables.mints.get(mint_id)
 
-    async def reject(self, mint_id: str, problem: Problem, *, at: int) -> None:
-        """End an accepted mint."""
+    async def reject(self, mint_id: str, problem: Problem, *, at: int, spent: int | None = None) -> None:
+        """End an accepted mint, or a submitted one whose nonce is spent."""
         mint = self.tables.mints[mint_id]
-        if mint.status is not MintStatus.ACCEPTED:
+        expected = MintStatus.ACCEPTED if spent is None else MintStatus.SUBMITTED
+        if mint.status is not expected or (spent is not None and mint.nonce != spent):
             raise Conflict(f"{mint_id} is {mint.status.value}")
         fields = {"status": MintStatus.REJECTED, "problem": problem, "updated_at": at}
         self.tables.mints[mint_id] = mint.model_copy(update=fields)

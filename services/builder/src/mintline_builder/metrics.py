@@ -23,6 +23,14 @@ class Metrics:
         self.rejected = Counter(
             f"{prefix}_mints_rejected", "Mints refused before they had a nonce.", ("code",), registry=registry
         )
+        self.renewed = Counter(
+            f"{prefix}_nonces_renewed", "Mints given another nonce, as theirs was taken.", registry=registry
+        )
+        self.jumps = Counter(
+            f"{prefix}_nonce_jumps",
+            "Senders whose transactions on chain were ahead of their reservations.",
+            registry=registry,
+        )
         self.top_ups = Counter(f"{prefix}_top_ups", "Top-ups reserved.", registry=registry)
         self.conflicts = Counter(
             f"{prefix}_reservation_conflicts", "Reservations refused and tried again.", registry=registry

@@ -44,7 +44,10 @@ class Account(Frozen):
 
 @dataclass(frozen=True, slots=True)
 class MintClaim:
-    """A nonce is wanted for an accepted mint, which becomes `built` in the same transaction."""
+    """A nonce is wanted for a mint, which becomes `built` in the same transaction.
+
+    `spent` is the nonce that a stranger used, if the mint was submitted with one; None for an accepted mint.
+    """
 
     mint_id: str
     token_id: int
@@ -53,11 +56,18 @@ class MintClaim:
     gas: int
     fees: Fees
     at: int
+    spent: int | None = None
 
     @property
     def item(self) -> str:
         """Name the item that the claim writes: no transaction may write one item twice."""
         return f"mint {self.mint_id}"
+
+    def fits(self, mint: Mint) -> bool:
+        """Tell whether the mint is where the claim wants it."""
+        if self.spent is None:
+            return mint.status is MintStatus.ACCEPTED
+        return mint.status is MintStatus.SUBMITTED and mint.nonce == self.spent
 
     def update(self, nonce: int) -> dict[str, Any]:
         """Return the fields of the mint's record that change, under the nonce that it got."""
@@ -69,6 +79,7 @@ class MintClaim:
             "gas": self.gas,
             "fees": self.fees,
             "built_at": self.at,
+            "submitted_at": None,
             "updated_at": self.at,
             "metadata": None,
         }
@@ -191,8 +202,8 @@ class Mints(Protocol):
     async def get(self, mint_id: str) -> Mint | None:
         """Read one mint, consistently."""
 
-    async def reject(self, mint_id: str, problem: Problem, *, at: int) -> None:
-        """End an accepted mint; raises Conflict if it is no longer accepted."""
+    async def reject(self, mint_id: str, problem: Problem, *, at: int, spent: int | None = None) -> None:
+        """End an accepted mint, or a submitted one whose nonce is `spent`; raises Conflict if it moved on."""
 
     async def offer(self, mint: Mint, claim: VoucherClaim) -> None:
         """Take an accepted self-custody mint to `built`; raises Conflict if it is no longer accepted."""

@@ -8,13 +8,16 @@ Invariants, whatever crashes, repeats or races:
   ============== ==================================================================
   nonce_unmoved  the account's next nonce is the one this reservation counted from
   first_use      the account has no next nonce yet (the chain's count is where it begins)
-  still_accepted the mint is still `accepted`
+  still_accepted the mint is still `accepted`, or `still_submitted` under the nonce that is `nonce_spent`
   settled        the wallet's recorded top-up is the one seen to be settled
   ============== ==================================================================
 
 - An answer that got lost is harmless. The claim's own condition fails when it is tried again, which the
   caller
   sees as Conflict: it reads back what is on record. Nothing here remembers a nonce that was not committed.
+- A nonce that the chain has used already is never given out: where a claim's `floor` is above the stored next
+  nonce, someone used the key elsewhere, and the account jumps ahead by the same write. Should a reorg take
+  that back, the nonces in between are a gap, which the broadcaster fills.
 - The cache is only a guess at `nonce_unmoved`; a wrong guess costs one refused transaction.
 """
 
@@ -27,9 +30,13 @@ from contextvars import Context
 from dataclasses import dataclass, field
 from random import Random
 
+import structlog
+
 from mintline.errors import Conflict, Unavailable
 from mintline.tracing import OFF, Tracer
 from mintline_builder.ports import Accounts, Advance, Claim, NotCommitted, account_item
+
+log = structlog.get_logger(__name__)
 
 MAX_TRIES = 30
 """Refusals after which a claim's message goes back: a hot account must not hold handlers for ever."""
@@ -42,6 +49,7 @@ class _Waiting:
     claim: Claim
     nonce: asyncio.Future[int]
     trace: str
+    floor: int = 0
     tries: int = 0
 
 
@@ -61,7 +69,8 @@ class Reserver:
 
     Claims that arrive together share a transaction of at most `max_changes` writes, across senders. A sender
     under way is locked in this process, so its later claims gather for the next transaction. A lone claim
-    goes at once; company waits `linger` seconds for more. `conflicts` is called once per refused transaction.
+    goes at once; company waits `linger` seconds for more. `conflicts` is called once per refused transaction,
+    `jumps` once per sender whose nonces were used elsewhere.
     In traces a transaction links to the spans of all its claims.
     """
 
@@ -76,6 +85,7 @@ class Reserver:
         max_flights: int = 4,
         max_changes: int = 100,
         conflicts: Callable[[], None] = lambda: None,
+        jumps: Callable[[], None] = lambda: None,
         tracer: Tracer = OFF,
     ) -> None:
         self._accounts = accounts
@@ -86,6 +96,7 @@ class Reserver:
         self._max_flights = max_flights
         self._max_changes = max_changes
         self._conflicts = conflicts
+        self._jumps = jumps
         self._tracer = tracer
         self._queues: dict[str, deque[_Waiting]] = {}
         self._guesses: dict[str, int] = {}
@@ -93,13 +104,15 @@ class Reserver:
         self._flights: set[asyncio.Task[None]] = set()
         self._gathering: asyncio.Task[None] | None = None
 
-    async def reserve(self, sender: str, claim: Claim) -> int:
+    async def reserve(self, sender: str, claim: Claim, *, floor: int = 0) -> int:
         """Return the nonce of `sender` that `claim` got, once both are committed.
+
+        `floor` is the sender's count of mined transactions as the caller last saw it.
 
         Raises Conflict if the claim's own condition fails: someone else, or an earlier try of one's own, got
         there first. Raises Retryable if it is unknown whether the write happened.
         """
-        waiting = _Waiting(claim, asyncio.get_running_loop().create_future(), self._tracer.current())
+        waiting = _Waiting(claim, asyncio.get_running_loop().create_future(), self._tracer.current(), floor)
         self._queues.setdefault(sender, deque()).append(waiting)
         if self._gathering is None:
             # Contexts of their own: these tasks serve many callers, and must not log under one caller's ids.
@@ -206,6 +219,11 @@ class Reserver:
     async def _advance(self, sender: str, group: list[_Waiting]) -> Advance:
         expected = await self.next_nonce(sender)
         first = await self._chain_nonce(sender) if expected is None else expected
+        floor = max(waiting.floor for waiting in group)
+        if floor > first:
+            log.error("nonces_used_elsewhere", sender=sender, next_nonce=first, mined=floor)
+            self._jumps()
+            first = floor
         return Advance(sender, expected, first, tuple(waiting.claim for waiting in group))
 
     async def _settle_refusal(self, flight: _Flight, refusal: NotCommitted) -> None:

@@ -20,7 +20,7 @@ from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc
 from mintline.consumer import Consumer
 from mintline.errors import Rejected
-from mintline.messages import AnyMessage, BuildMint, Fees, FundWallet
+from mintline.messages import AnyMessage, BuildMint, Fees, FundWallet, RenewNonce
 from mintline.nodes import open_rpc
 from mintline.resources import ACCOUNTS, BUILD
 from mintline.tracing import Tracer, carrying, open_tracer
@@ -100,6 +100,7 @@ def _handler(
         sleep=asyncio.sleep,
         rng=random.Random(),  # noqa: S311 - jitter, not a secret
         conflicts=metrics.conflicts.inc,
+        jumps=metrics.jumps.inc,
         tracer=tracer,
     )
     stack.push_async_callback(reserver.aclose)
@@ -124,25 +125,30 @@ def _handler(
         margin=settings.gas_margin,
         max_gas=settings.max_gas,
     )
-    build = partial(
-        handlers.build,
-        terms=handlers.Terms(
-            chain_id=settings.chain_id, issuer=settings.issuer, voucher_ttl=settings.voucher_ttl
-        ),
-        mints=DynamoMints(world.dynamo),
-        preparation=handlers.Preparation(
-            fees=fees, simulator=simulator, funds=funds, token_ids=token_ids, metadata=world.metadata
-        ),
-        reserver=reserver,
-        outbox=outbox,
-        metrics=metrics,
-        clock=time.time,
+    build, renew = (
+        partial(
+            handler,
+            terms=handlers.Terms(
+                chain_id=settings.chain_id, issuer=settings.issuer, voucher_ttl=settings.voucher_ttl
+            ),
+            mints=DynamoMints(world.dynamo),
+            preparation=handlers.Preparation(
+                fees=fees, simulator=simulator, funds=funds, token_ids=token_ids, metadata=world.metadata
+            ),
+            reserver=reserver,
+            outbox=outbox,
+            metrics=metrics,
+            clock=time.time,
+        )
+        for handler in (handlers.build, handlers.renew)
     )
 
     async def handle(message: AnyMessage) -> None:
         match message:
             case BuildMint():
                 await build(message)
+            case RenewNonce():
+                await renew(message)
             case FundWallet():
                 await handlers.fund(message, funds=funds)
             case _:

@@ -118,6 +118,12 @@ class Node:
         """Return the number of the latest block."""
         return answers.quantity(await self._rpc.call("eth_blockNumber", []), "block number")
 
+    async def timestamp(self, blocks_ago: int) -> int:
+        """Return the Unix seconds of the block so many before the latest; 0 if the chain is shorter."""
+        number = await self.block_number() - blocks_ago
+        block = await self.block(number) if number >= 0 else None
+        return 0 if block is None else block.timestamp
+
     async def logs(
         self, *, block_hash: bytes, addresses: Sequence[str], topics: Sequence[bytes] = ()
     ) -> tuple[Log, ...]:

@@ -1,0 +1,212 @@
+"""The sweep: finds what stopped moving, and sends it on.
+
+No message is needed for a mint to reach its end, only its record. Every few seconds each copy of the
+broadcaster reads the indexes of what is open, and acts on what is older than its stage's deadline:
+
+::
+
+    accepted, built   BuildMint again, by one copy (the record is marked first), and ever more patiently
+    submitted         see `watch`, together with the sender's other transactions
+    issued            nothing: the voucher is in its user's hands
+    mined, reverted   nothing: they wait for their block to be final, which is the indexer's
+
+A pass reads a bounded number of keys; beyond it, the next pass goes on where this one ended. Mints that are
+younger than any deadline are not even read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from mintline.errors import MintlineError
+from mintline.messages import BuildMint
+from mintline.queueing import SendingPort
+from mintline.records import OPEN_SHARDS, Mint
+from mintline.resources import BUILD
+from mintline.states import MintStatus
+from mintline.tasks import before, either
+from mintline.tracebacks import frames
+from mintline_broadcaster.metrics import Metrics
+from mintline_broadcaster.ports import Ledger, MintMoved, OpenMint, SignedTransaction
+from mintline_broadcaster.sweeping import due
+from mintline_broadcaster.watch import Sender, Watch
+
+PAGE = 500
+MAX_PAGES = 10
+"""Pages of one shard in one pass: 40,000 open mints in all."""
+MAX_BARE = 1_000
+"""Top-ups and no-ops that are looked at in one pass."""
+SENDERS_AT_ONCE = 16
+RESTING_SECONDS = 300
+"""How long a mint that needs nothing from here is not read again: of a reorg the indexer tells by itself."""
+IDLE = 4
+"""How much longer the pauses are while nothing waits."""
+
+_WAITING = frozenset({MintStatus.ACCEPTED, MintStatus.BUILT, MintStatus.SUBMITTED})
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a pass read: `complete` unless there was more than it may read, `idle` if nothing is open."""
+
+    mints: Sequence[Mint]
+    bare: Sequence[SignedTransaction]
+    complete: bool
+    idle: bool
+
+
+@dataclass(slots=True)
+class _Group:
+    submitted: list[Mint] = field(default_factory=list)
+    bare: list[SignedTransaction] = field(default_factory=list)
+    reserved: set[int] = field(default_factory=set)
+
+
+class Sweeper:
+    """Sweeps one chain's mints, again and again.
+
+    `stage_deadline` is how long a mint may be accepted or built, `look_after` how long it is not looked at at
+    all, in seconds; `now` returns Unix milliseconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        watch: Watch,
+        outbox: SendingPort,
+        chain_id: int,
+        stage_deadline: float,
+        look_after: float,
+        metrics: Metrics,
+        now: Callable[[], int],
+    ) -> None:
+        self._ledger = ledger
+        self._watch = watch
+        self._outbox = outbox
+        self._chain_id = chain_id
+        self._stage_deadline = int(stage_deadline * 1000)
+        self._grown_up = int(min(look_after, stage_deadline) * 1000)
+        self._metrics = metrics
+        self._now = now
+        self._starts: dict[str, OpenMint] = {}
+        self._resting: dict[str, int] = {}
+
+    async def run(
+        self,
+        stop: asyncio.Event,
+        *,
+        interval: float,
+        sleep: Callable[[float], Awaitable[None]],
+        rng: random.Random,
+    ) -> None:
+        """Sweep about every `interval` seconds until `stop` is set; four times as rarely while idle."""
+        pause = interval
+        stopped = asyncio.ensure_future(either(stop))
+        try:
+            while await before(sleep(pause * rng.uniform(0.75, 1.25)), stopped):
+                try:
+                    pause = interval if await self.sweep() else IDLE * interval
+                except MintlineError as error:
+                    log.warning("sweep_failed", error=str(error))
+                    pause = interval
+                except Exception as error:  # noqa: BLE001 - what repairs the line outlives whatever breaks
+                    log.error("sweep_broke", error=type(error).__name__, frames=frames(error))  # noqa: TRY400 - no text
+                    pause = interval
+        finally:
+            stopped.cancel()
+
+    async def sweep(self) -> bool:
+        """Do one pass; tell whether anything was open. Raises Retryable if the tables do not answer."""
+        now = self._now()
+        found = await self._read(now)
+        groups: defaultdict[str, _Group] = defaultdict(_Group)
+        waiting = [mint for mint in found.mints if mint.status in _WAITING]
+        for mint in waiting:
+            if mint.status is MintStatus.SUBMITTED:
+                if mint.sender is not None:
+                    groups[mint.sender.address].submitted.append(mint)
+                continue
+            if mint.sender is not None and mint.nonce is not None:
+                groups[mint.sender.address].reserved.add(mint.nonce)
+            if now >= due(mint, self._stage_deadline):
+                await self._send_on(mint, now=now)
+        for transaction in found.bare:
+            groups[transaction.sender].bare.append(transaction)
+        await self._look_at(groups, complete=found.complete, now=now)
+        oldest = min((mint.created_at for mint in waiting), default=now)
+        self._metrics.oldest_open.set(max(0, now - oldest) / 1000)
+        self._metrics.passes.inc()
+        return not found.idle
+
+    async def _read(self, now: int) -> _Found:
+        shards = [str(number) for number in range(OPEN_SHARDS)]
+        pages, bare = await asyncio.gather(
+            asyncio.gather(*(self._read_shard(shard) for shard in shards)),
+            self._ledger.open_transactions(limit=MAX_BARE),
+        )
+        keys = [key for found, _ in pages for key in found]
+        complete = all(whole for _, whole in pages) and len(bare) < MAX_BARE
+        since = now - RESTING_SECONDS * 1000
+        self._resting = {key.mint_id: at for key in keys if (at := self._resting.get(key.mint_id, 0)) > since}
+        # One so young has no nonce before those that have waited for long, so no gap is seen for it.
+        grown = [key.mint_id for key in keys if key.created_at <= now - self._grown_up]
+        mints = await self._ledger.read_mints(one for one in grown if one not in self._resting)
+        for mint in mints.values():
+            if mint.status not in _WAITING:
+                self._resting[mint.mint_id] = now
+        own = [mint for mint in mints.values() if mint.chain_id == self._chain_id]
+        return _Found(own, bare, complete, idle=not keys and not bare)
+
+    async def _read_shard(self, shard: str) -> tuple[list[OpenMint], bool]:
+        """Return a shard's open mints, oldest first, and whether these are all of them."""
+        start = after = self._starts.pop(shard, None)
+        found: list[OpenMint] = []
+        for _ in range(MAX_PAGES):
+            page = await self._ledger.open_mints(shard, after=after, limit=PAGE)
+            found += page
+            if len(page) < PAGE:
+                return found, start is None
+            after = page[-1]
+        assert after is not None
+        self._starts[shard] = after
+        return found, False
+
+    async def _send_on(self, mint: Mint, *, now: int) -> None:
+        """Ask for an accepted or built mint once more, unless another copy has just done so."""
+        try:
+            await self._ledger.mark_swept(mint, at=now)
+        except MintMoved:
+            return
+        self._metrics.sweeps.labels(mint.status.value).inc()
+        log.warning("mint_sent_on", mint_id=mint.mint_id, status=mint.status.value, sweeps=mint.sweeps)
+        message = BuildMint(trace=mint.trace, mint_id=mint.mint_id)
+        await self._outbox.send(BUILD, message, group=mint.mint_id, dedup=f"sweep:{mint.mint_id}:{now}")
+
+    async def _look_at(self, groups: dict[str, _Group], *, complete: bool, now: int) -> None:
+        places = asyncio.Semaphore(SENDERS_AT_ONCE)
+
+        async def look(address: str, group: _Group) -> None:
+            sender = Sender(
+                address=address,
+                submitted=group.submitted,
+                bare=group.bare,
+                reserved=frozenset(group.reserved),
+                complete=complete,
+            )
+            async with places:
+                try:
+                    await self._watch.look(sender, now=now)
+                except MintlineError as error:
+                    log.warning("sender_not_watched", sender=address, error=str(error))
+
+        ready = (pair for pair in groups.items() if pair[1].submitted or pair[1].bare)
+        await asyncio.gather(*(look(address, group) for address, group in ready))

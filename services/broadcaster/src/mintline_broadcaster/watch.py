@@ -1,0 +1,282 @@
+"""Watches what was sent until the chain has used its nonce, one sender at a time, from the records alone.
+
+::
+
+    nonces of a sender    … │ final │ used │ first │ later …
+                            │       │      │       │
+    one of ours was mined   │ close │ wait │       │
+    another was mined       │ renew │ wait │       │
+    not mined               │              │ send again; dearer when too old  │ send again; dearer when the
+                            │              │ or too cheap for the market      │ market is above its fee cap
+    nothing is on its way   │              │ a gap: fill it with a no-op      │
+
+A later nonce cannot be mined before the first one that is missing, so only that one is ever late. Every step
+may be repeated, by any number of copies: the same bytes have the same hash, a replacement is told from its
+duplicate by its attempt, and whoever asks for one has marked the mint first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from mintline.chain.send_facts import SendFact
+from mintline.errors import Conflict, MintlineError
+from mintline.intents import dedup_id, group_of, sign_mint
+from mintline.messages import AnyIntent, Broadcast, Fees, SignMint, SignNoop
+from mintline.queueing import SendingPort
+from mintline.records import Attempt, Mint
+from mintline.resources import SIGN
+from mintline_broadcaster.fees import FeeCaps, bump, market_fees
+from mintline_broadcaster.intents import fill_gap, fill_nonce, sign_again
+from mintline_broadcaster.metrics import Metrics
+from mintline_broadcaster.outcomes import act_on, context, settle_used_nonce
+from mintline_broadcaster.ports import Chain, Ledger, MintMoved, SignedTransaction
+from mintline_broadcaster.sweeping import due
+
+LOOK_AHEAD = 64
+"""Nonces of one sender that are sent again in one look: what comes later is as patient as these."""
+MAX_GAPS = 16
+"""Missing nonces of one sender that are filled in one look."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a transaction that is not mined is left alone; in seconds, and in blocks."""
+
+    look_after: float
+    """Seconds after which it is sent again, and again."""
+    replace_after: int
+    """Blocks after which the first missing one is replaced by a dearer one."""
+    gap_after: float
+    """Seconds for which the transactions behind a gap wait before it is filled."""
+
+    @property
+    def look_milliseconds(self) -> int:
+        """The same as the first, in milliseconds."""
+        return int(self.look_after * 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """What is on record of a sender and not final yet.
+
+    `submitted` are its submitted mints, `bare` its top-ups and no-ops, `reserved` the nonces of its mints
+    that are not submitted yet. `complete` tells that nothing is left out: only then is a missing nonce a gap.
+    """
+
+    address: str
+    submitted: Sequence[Mint]
+    bare: Sequence[SignedTransaction] = ()
+    reserved: frozenset[int] = frozenset()
+    complete: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    """The newest transaction for a nonce that the chain has not used; `mint` is None if it mints nothing."""
+
+    intent: AnyIntent
+    transaction: SignedTransaction
+    mint: Mint | None
+
+    @property
+    def nonce(self) -> int:
+        return self.intent.nonce
+
+    def message(self) -> Broadcast:
+        return Broadcast(
+            trace=self.intent.trace,
+            intent=self.intent,
+            raw=self.transaction.raw,
+            tx_hash=self.transaction.tx_hash,
+        )
+
+
+class Watch:
+    """Looks after one sender's transactions."""
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        chain: Chain,
+        outbox: SendingPort,
+        caps: FeeCaps,
+        patience: Patience,
+        metrics: Metrics,
+    ) -> None:
+        self._ledger = ledger
+        self._chain = chain
+        self._outbox = outbox
+        self._caps = caps
+        self._patience = patience
+        self._metrics = metrics
+
+    async def look(self, sender: Sender, *, now: int, urgent: bool = False) -> None:
+        """Do what a sender's transactions need; `now` is in Unix milliseconds.
+
+        `urgent` sends again what is not old yet. Raises Retryable if the chain or the tables do not answer.
+        """
+        used, final = await asyncio.gather(
+            self._chain.transaction_count(sender.address),
+            self._chain.transaction_count(sender.address, "finalized"),
+        )
+        for transaction in sender.bare:
+            if transaction.nonce < final:
+                await self._ledger.close(transaction.tx_hash)
+        for mint in sender.submitted:
+            if mint.nonce is not None and mint.nonce < used:
+                await self._settle(mint, now=now)
+        pending = await self._pending(sender, used, now=now)
+        if sender.complete:
+            await self._fill_gaps(sender, pending, used, now=now)
+        horizon = await self._chain.timestamp(self._patience.replace_after) * 1000
+        for one in pending[:LOOK_AHEAD]:
+            if urgent or now - one.transaction.at >= self._patience.look_milliseconds or _stopping(one):
+                await self._attend(one, first=one.nonce == used, horizon=horizon, now=now, urgent=urgent)
+
+    async def _settle(self, mint: Mint, *, now: int) -> None:
+        try:
+            await settle_used_nonce(
+                mint, ledger=self._ledger, chain=self._chain, outbox=self._outbox, now=now
+            )
+        except Conflict:
+            log.info("mint_moved_meanwhile", mint_id=mint.mint_id)
+
+    async def _pending(self, sender: Sender, used: int, *, now: int) -> list[_Pending]:
+        """Return the newest transaction of each unused nonce, in order; a no-op is always newest."""
+        mints = {
+            mint.nonce: mint for mint in sender.submitted if mint.nonce is not None and mint.nonce >= used
+        }
+        newest = {nonce: mint.attempts[-1].tx_hash for nonce, mint in mints.items()}
+        known = await self._ledger.read_transactions(newest.values())
+        found: dict[int, _Pending] = {}
+        for nonce, mint in mints.items():
+            transaction = known.get(newest[nonce])
+            if transaction is not None:
+                found[nonce] = _Pending(_intent_of(mint, transaction), transaction, mint)
+            elif await self._marked(mint, now=now):
+                await self._sign_same(mint)
+        for transaction in sorted(sender.bare, key=_rank):
+            if transaction.nonce >= used and transaction.intent is not None:
+                found[transaction.nonce] = _Pending(transaction.intent, transaction, None)
+        return [found[nonce] for nonce in sorted(found)]
+
+    async def _fill_gaps(self, sender: Sender, pending: list[_Pending], used: int, *, now: int) -> None:
+        """Fill reserved nonces that nothing is on its way for, once those behind have waited long enough.
+
+        Should one be on its way after all, the no-op takes its nonce, and the mint gets another: a detour,
+        never a loss.
+        """
+        waiting = [one for one in pending if now - one.transaction.at >= self._patience.gap_after * 1000]
+        if not waiting:
+            return
+        taken = sender.reserved | {mint.nonce for mint in sender.submitted} | {one.nonce for one in pending}
+        missing = [nonce for nonce in range(used, waiting[-1].nonce) if nonce not in taken][:MAX_GAPS]
+        if not missing:
+            return
+        fees = market_fees(await self._chain.fees(), self._caps)
+        for nonce in missing:
+            log.warning("nonce_gap_filled", sender=sender.address, nonce=nonce, waiting=len(waiting))
+            self._metrics.nonce_gaps.inc()
+            await fill_gap(waiting[0].intent.signer, nonce, fees, outbox=self._outbox)
+
+    async def _attend(self, one: _Pending, *, first: bool, horizon: int, now: int, urgent: bool) -> None:
+        """Send a transaction again, or have its nonce given to a dearer one or a no-op."""
+        if _stopping(one):
+            await self._stop(one, now=now, urgent=urgent)
+        elif await self._send_again(one, now=now):
+            await self._replace_if_stuck(one, first=first, horizon=horizon, now=now)
+
+    async def _send_again(self, one: _Pending, *, now: int) -> bool:
+        """Send the same bytes again; tell whether they are in the node's pool now."""
+        message = one.message()
+        answer = await self._chain.send_raw(message.raw)
+        if answer.fact is SendFact.ALREADY_KNOWN:
+            return True
+        if answer.fact is SendFact.ACCEPTED:
+            self._metrics.resends.inc()
+            log.info("transaction_sent_again", **context(message))
+            return True
+        log.info("transaction_refused_again", fact=answer.fact.value, said=answer.message, **context(message))
+        try:
+            await act_on(
+                answer,
+                message,
+                ledger=self._ledger,
+                chain=self._chain,
+                outbox=self._outbox,
+                caps=self._caps,
+                now=now,
+            )
+        except MintlineError as error:
+            # The next look finds the same records.
+            log.info("transaction_waits", why=str(error), **context(message))
+        return False
+
+    async def _replace_if_stuck(self, one: _Pending, *, first: bool, horizon: int, now: int) -> None:
+        market = await self._chain.fees()
+        too_cheap = one.intent.fees.max_fee_per_gas < market.base_fee
+        too_old = first and one.transaction.at < horizon
+        if not (too_cheap or too_old):
+            return
+        fees = bump(one.intent.fees, self._caps, market)
+        if fees is None:
+            log.warning("fee_cap_reached", **context(one.message()))
+            return
+        if one.mint is not None and not await self._marked(one.mint, now=now):
+            return
+        self._metrics.replacements.labels("market" if too_cheap else "age").inc()
+        log.info("transaction_replaced", max_fee_per_gas=fees.max_fee_per_gas, **context(one.message()))
+        await sign_again(one.intent, fees, outbox=self._outbox)
+
+    async def _stop(self, one: _Pending, *, now: int, urgent: bool) -> None:
+        """Have the nonce of a mint that its user stopped filled by a no-op, which may come too late."""
+        assert isinstance(one.intent, SignMint)
+        assert one.mint is not None
+        if urgent or await self._marked(one.mint, now=now):
+            await fill_nonce(one.intent, self._caps, outbox=self._outbox)
+
+    async def _sign_same(self, mint: Mint) -> None:
+        """Have an attempt signed once more whose bytes were not written down: the same ones come of it."""
+        number = len(mint.attempts) - 1
+        intent = sign_mint(mint).model_copy(update={"fees": _fees_of(mint.attempts[-1]), "attempt": number})
+        log.warning("attempt_without_bytes", mint_id=mint.mint_id, nonce=mint.nonce, attempt=number)
+        await self._outbox.send(SIGN, intent, group=group_of(intent), dedup=dedup_id(intent))
+
+    async def _marked(self, mint: Mint, *, now: int) -> bool:
+        """Tell whether it is this copy's turn to send a mint on: one at a time, with growing patience."""
+        if now < due(mint, self._patience.look_milliseconds):
+            return False
+        try:
+            await self._ledger.mark_swept(mint, at=now)
+        except MintMoved:
+            return False
+        return True
+
+
+def _stopping(one: _Pending) -> bool:
+    return one.mint is not None and one.mint.cancel_requested_at is not None
+
+
+def _rank(transaction: SignedTransaction) -> tuple[bool, int]:
+    return isinstance(transaction.intent, SignNoop), transaction.attempt
+
+
+def _intent_of(mint: Mint, transaction: SignedTransaction) -> SignMint:
+    """Return the intent that a mint's transaction carries out."""
+    [attempt] = [one for one in mint.attempts if one.tx_hash == transaction.tx_hash]
+    return sign_mint(mint).model_copy(update={"fees": _fees_of(attempt), "attempt": transaction.attempt})
+
+
+def _fees_of(attempt: Attempt) -> Fees:
+    return Fees(
+        max_fee_per_gas=attempt.max_fee_per_gas,
+        max_priority_fee_per_gas=attempt.max_priority_fee_per_gas,
+    )

@@ -1,0 +1,200 @@
+"""The sweep sends on what stopped moving, from the records alone, in as many copies as run."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+from typing import Any
+
+import pytest
+
+from mintline.errors import Unavailable
+from mintline.messages import BuildMint
+from mintline.resources import BUILD, SIGN
+from mintline.states import MintStatus
+from mintline_broadcaster import sweep as sweeping
+
+
+def opened(world: Any, intent: Any, **changes: Any) -> Any:
+    """Put a mint on record that was created, and last moved, just now."""
+    return world.built(intent, **{"created_at": world.now, "updated_at": world.now, **changes})
+
+
+@pytest.mark.parametrize("status", [MintStatus.ACCEPTED, MintStatus.BUILT])
+async def test_sweep__when_a_stage_is_overdue__then_the_mint_is_asked_for_again(
+    world: Any, make: Any, status: MintStatus
+) -> None:
+    intent = make()
+    opened(world, intent, status=status)
+    await world.sweep(after=59)
+    assert await world.sent_to(BUILD) == []
+    await world.sweep(after=1)
+    [message] = await world.sent_to(BUILD)
+    assert message == BuildMint(trace=intent.trace, mint_id=intent.mint_id)
+    assert world.counted("sweeps_total", status=status.value) == 1
+
+
+async def test_sweep__when_it_was_in_vain__then_its_patience_doubles(world: Any, make: Any) -> None:
+    opened(world, make(), status=MintStatus.ACCEPTED)
+    asked = []
+    for second in range(0, 3600, 10):
+        await world.sweep(after=10)
+        asked += [second for _ in await world.sent_to(BUILD)]
+    assert len(asked) == 5
+    assert [later - earlier for earlier, later in itertools.pairwise(asked)] == [
+        120,
+        240,
+        480,
+        960,
+    ]
+
+
+async def test_sweep__when_the_mint_moved_since__then_its_patience_starts_afresh(
+    world: Any, make: Any
+) -> None:
+    intent = make()
+    mint = opened(world, intent, status=MintStatus.ACCEPTED)
+    for _ in range(4):
+        await world.sweep(after=600)
+    assert world.mint(intent).sweeps > 2
+    await world.sent_to(BUILD)
+    world.ledger.mints[mint.mint_id] = world.mint(intent).model_copy(
+        update={"status": MintStatus.BUILT, "updated_at": world.now + 1}
+    )
+    await world.sweep(after=61)
+    assert len(await world.sent_to(BUILD)) == 1
+    assert world.mint(intent).sweeps == 1
+
+
+async def test_sweep__when_many_copies_see_the_same_mint__then_one_sends_it_on(world: Any, make: Any) -> None:
+    opened(world, make(), status=MintStatus.ACCEPTED)
+    world.now += 60_000
+    await asyncio.gather(*(world.sweeper().sweep() for _ in range(8)))
+    assert world.counted("sweeps_total", status="accepted") == 1
+    assert len(await world.sent_to(BUILD)) == 1
+
+
+async def test_sweep__when_a_copy_dies_after_its_mark__then_the_next_one_sends_the_mint_on(
+    world: Any, make: Any
+) -> None:
+    opened(world, make(), status=MintStatus.ACCEPTED)
+
+    class Dead:
+        async def send(self, *_: Any, **__: Any) -> None:
+            raise Unavailable("SQS")
+
+    world.now += 60_000
+    with pytest.raises(Unavailable):
+        await world.sweeper(outbox=Dead()).sweep()
+    await world.sweep(after=60)
+    assert await world.sent_to(BUILD) == []
+    await world.sweep(after=60)
+    assert len(await world.sent_to(BUILD)) == 1
+
+
+@pytest.mark.parametrize(
+    "status", [MintStatus.MINED, MintStatus.REVERTED, MintStatus.FINALIZED, MintStatus.REJECTED]
+)
+async def test_sweep__when_a_mint_needs_nothing__then_nothing_is_asked(
+    world: Any, make: Any, status: MintStatus
+) -> None:
+    opened(world, make(), status=status)
+    for _ in range(5):
+        await world.sweep(after=1000)
+    assert await world.sent_to(BUILD) == await world.sent_to(SIGN) == []
+    assert world.chain.sends == []
+
+
+async def test_sweep__when_a_mint_belongs_to_another_chain__then_it_is_left_to_its_own(
+    world: Any, make: Any
+) -> None:
+    opened(world, make(), status=MintStatus.ACCEPTED, chain_id=1)
+    await world.sweep(after=1000)
+    assert await world.sent_to(BUILD) == []
+
+
+async def test_sweep__when_mints_are_mined_or_young__then_they_are_not_read_each_time(
+    world: Any, make: Any
+) -> None:
+    for nonce in range(10):
+        opened(world, make(nonce), status=MintStatus.MINED)
+    world.now += 30_000
+    opened(world, make(10), status=MintStatus.ACCEPTED)
+    read: list[str] = []
+    read_mints = world.ledger.read_mints
+
+    async def counting(mint_ids: Any) -> Any:
+        asked = list(mint_ids)
+        read.extend(asked)
+        return await read_mints(asked)
+
+    world.ledger.read_mints = counting
+    sweeper = world.sweeper()
+    for _ in range(3):
+        assert await sweeper.sweep()
+    assert len(read) == 10
+    # A reorg that nobody told us of is seen all the same, later.
+    world.now += sweeping.RESTING_SECONDS * 1000
+    await sweeper.sweep()
+    assert len(read) == 21
+
+
+async def test_sweep__when_there_is_more_than_a_pass_may_read__then_the_next_one_goes_on(
+    world: Any, make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweeping, "PAGE", 2)
+    monkeypatch.setattr(sweeping, "MAX_PAGES", 1)
+    for nonce in range(100):
+        opened(world, make(nonce), status=MintStatus.ACCEPTED)
+    sweeper = world.sweeper()
+    world.now += 60_000
+    asked: set[str] = set()
+    for _ in range(15):
+        await sweeper.sweep()
+        asked |= {message.mint_id for message in await world.sent_to(BUILD)}
+    assert len(asked) == 100
+
+
+async def test_sweep__when_mints_wait__then_the_age_of_the_oldest_is_known(world: Any, make: Any) -> None:
+    opened(world, make(0), status=MintStatus.MINED)
+    world.now += 100_000
+    opened(world, make(1), status=MintStatus.ACCEPTED)
+    assert await world.sweep(after=70)
+    assert world.counted("oldest_open_seconds") == 70
+
+
+async def test_run__when_nothing_is_open__then_it_pauses_four_times_as_long(world: Any, make: Any) -> None:
+    pauses: list[float] = []
+    stop = asyncio.Event()
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 3:
+            opened(world, make(), status=MintStatus.MINED)
+        if len(pauses) == 5:
+            stop.set()
+        await asyncio.sleep(0)
+
+    await world.sweeper().run(stop, interval=10, sleep=sleep, rng=random.Random(1))
+    rough = [10, 40, 40, 10, 10]
+    assert all(0.75 * want <= got <= 1.25 * want for got, want in zip(pauses, rough, strict=True))
+
+
+async def test_run__when_the_tables_do_not_answer__then_it_goes_on(world: Any) -> None:
+    stop = asyncio.Event()
+    calls: list[int] = []
+
+    async def failing(*_: Any, **__: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 3:
+            stop.set()
+        raise Unavailable("DynamoDB")
+
+    world.ledger.open_transactions = failing
+
+    async def sleep(_: float) -> None:
+        await asyncio.sleep(0)
+
+    await world.sweeper().run(stop, interval=10, sleep=sleep, rng=random.Random(1))
+    assert len(calls) == 3

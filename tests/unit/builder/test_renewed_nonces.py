@@ -1,0 +1,168 @@
+"""Keys that were used elsewhere: reservations jump ahead, and mints whose nonce was taken get another."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mintline.chain.collection import Revert
+from mintline.chain.node import CallReverted
+from mintline.errors import Deferred, Unavailable
+from mintline.messages import SignMint, SignTopUp
+from mintline.records import Attempt
+from mintline.states import MintStatus
+
+if TYPE_CHECKING:
+    from mintline.records import Mint
+    from tests.unit.builder.conftest import Builder, World
+
+FIRST = Attempt(tx_hash=b"\x01" * 32, max_fee_per_gas=3, max_priority_fee_per_gas=1, at=1, nonce=0)
+
+
+async def submitted(world: World, builder: Builder, mint_id: str = "m1") -> Mint:
+    """Build a mint, and note that its transaction was sent."""
+    world.accept(mint_id)
+    await builder.build(mint_id)
+    sent = {"status": MintStatus.SUBMITTED, "attempts": (FIRST,), "submitted_at": 1}
+    mint = world.mint(mint_id).model_copy(update=sent)
+    world.tables.mints[mint_id] = mint
+    world.outbox.sent.clear()
+    return mint
+
+
+async def test_build__when_the_chain_is_ahead_of_the_reservations__then_they_jump_there(
+    world: World, builder: Builder
+) -> None:
+    world.accept("m1")
+    await builder.build("m1")
+    world.chain.counts[world.address("alice")] = 5
+    for mint_id in ("m2", "m3"):
+        world.accept(mint_id)
+    await asyncio.gather(*(builder.build(mint_id) for mint_id in ("m2", "m3")))
+    assert [world.mint(mint_id).nonce for mint_id in ("m1", "m2", "m3")] == [0, 5, 6]
+    assert world.account("alice").next_nonce == 7
+    assert builder.count("jumps") == 1
+
+
+async def test_build__when_copies_see_the_jump_at_once__then_every_nonce_is_given_out_once(
+    world: World, builder: Builder
+) -> None:
+    world.accept("m0")
+    await builder.build("m0")
+    world.chain.counts[world.address("alice")] = 9
+    copies = [world.builder() for _ in range(3)]
+    for number in range(1, 13):
+        world.accept(f"m{number}")
+    await asyncio.gather(*(copies[number % 3].build(f"m{number}") for number in range(1, 13)))
+    assert sorted(world.mint(f"m{number}").nonce or 0 for number in range(1, 13)) == list(range(9, 21))
+
+
+async def test_top_up__when_the_treasury_was_used_elsewhere__then_its_reservations_jump_too(
+    world: World, builder: Builder
+) -> None:
+    world.accept("m1", sender="poor")
+    world.accept("m2", sender="poorer")
+    with pytest.raises(Deferred):
+        await builder.build("m1")
+    world.chain.counts[world.address("treasury")] = 4
+    with pytest.raises(Deferred):
+        await builder.build("m2")
+    top_up = world.account("poorer").top_up
+    assert top_up is not None
+    assert top_up.nonce == 4
+
+
+async def test_renew__when_the_nonce_is_spent__then_the_mint_has_another_and_the_same_token(
+    world: World, builder: Builder
+) -> None:
+    before = await submitted(world, builder)
+    world.chain.counts[world.address("alice")] = 3
+    world.now += 600
+    await builder.renew("m1", spent=0)
+    mint = world.mint("m1")
+    assert (mint.status, mint.nonce, mint.token_id) == (MintStatus.BUILT, 3, before.token_id)
+    assert (mint.attempts, mint.submitted_at, mint.deadline) == ((FIRST,), None, int(world.now) + 3600)
+    [intent] = world.messages()
+    assert isinstance(intent, SignMint)
+    assert (intent.nonce, intent.attempt, intent.voucher.token_id) == (3, 1, before.token_id)
+    assert world.collections.leases == [(world.contract, 1)]
+    assert builder.count("renewed") == 1
+
+
+async def test_renew__when_redelivered__then_the_same_intent_is_sent_on_and_no_nonce_is_lost(
+    world: World, builder: Builder
+) -> None:
+    await submitted(world, builder)
+    world.chain.counts[world.address("alice")] = 1
+    await asyncio.gather(*(world.builder().renew("m1", spent=0) for _ in range(4)), return_exceptions=True)
+    await builder.renew("m1", spent=0)
+    assert world.mint("m1").nonce == 1
+    assert world.account("alice").next_nonce == 2
+    assert {message.nonce for message in world.messages() if isinstance(message, SignMint)} == {1}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"status": MintStatus.MINED}, {"status": MintStatus.REJECTED}, {"nonce": 8}],
+    ids=["mined", "rejected", "renewed-already"],
+)
+async def test_renew__when_the_mint_moved_on__then_nothing_happens(
+    world: World, builder: Builder, changes: dict[str, object]
+) -> None:
+    before = (await submitted(world, builder)).model_copy(update=changes)
+    world.tables.mints["m1"] = before
+    world.chain.counts[world.address("alice")] = 1
+    await builder.renew("m1", spent=0)
+    assert world.mint("m1") == before
+    assert world.messages() == []
+
+
+async def test_renew__when_the_node_lags__then_it_waits(world: World, builder: Builder) -> None:
+    before = await submitted(world, builder)
+    with pytest.raises(Deferred):
+        await builder.renew("m1", spent=0)
+    assert world.mint("m1") == before
+
+
+async def test_renew__when_the_token_is_on_chain_after_all__then_the_mint_keeps_its_nonce(
+    world: World, builder: Builder
+) -> None:
+    before = await submitted(world, builder)
+    world.chain.counts[world.address("alice")] = 1
+    world.chain.reverts[world.contract] = CallReverted(Revert("AlreadyMinted", {}), "AlreadyMinted()")
+    with pytest.raises(Unavailable):
+        await builder.renew("m1", spent=0)
+    assert world.mint("m1") == before
+    assert world.account("alice").next_nonce == 1
+
+
+async def test_renew__when_the_contract_would_refuse_now__then_the_mint_ends_without_another_nonce(
+    world: World, builder: Builder
+) -> None:
+    await submitted(world, builder)
+    world.chain.counts[world.address("alice")] = 1
+    world.chain.reverts[world.contract] = CallReverted(Revert("EnforcedPause", {}), "EnforcedPause()")
+    await builder.renew("m1", spent=0)
+    mint = world.mint("m1")
+    assert mint.status is MintStatus.REJECTED
+    assert mint.problem is not None
+    assert mint.problem.code == "collection_paused"
+    assert world.account("alice").next_nonce == 1
+    assert world.messages() == []
+
+
+async def test_renew__when_the_wallet_is_empty__then_it_is_topped_up_and_no_nonce_is_burned(
+    world: World, builder: Builder
+) -> None:
+    before = await submitted(world, builder)
+    world.chain.counts[world.address("alice")] = 1
+    world.chain.balances[world.address("alice")] = 0
+    with pytest.raises(Deferred):
+        await builder.renew("m1", spent=0)
+    assert world.mint("m1") == before
+    assert [type(message) for message in world.messages()] == [SignTopUp]
+    world.chain.balances[world.address("alice")] = 10**18
+    await builder.renew("m1", spent=0)
+    assert world.mint("m1").nonce == 1
