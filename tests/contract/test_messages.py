@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from mintline import messages
 from mintline.messages import (
     AnyMessage,
+    BatchMint,
     Broadcast,
     BuildMint,
     Fees,
@@ -24,10 +25,13 @@ from mintline.messages import (
     KeyRef,
     RenewNonce,
     ReviewMint,
+    SignBatch,
+    SignBurn,
     SigningRefused,
     SignMint,
     SignNoop,
     SignTopUp,
+    SignTransfer,
     Voucher,
     VoucherIssued,
 )
@@ -97,6 +101,41 @@ ISSUE_VOUCHER = IssueVoucher(
     voucher=SIGN_MINT.voucher,
     authorization=SIGN_MINT.authorization,
 )
+SIGN_BATCH = SignBatch(
+    trace=TRACE,
+    signer=SIGN_TOP_UP.signer.model_copy(update={"subject": "platform:relayer-1"}),
+    chain_id=31337,
+    nonce=12,
+    gas=900_000,
+    fees=SIGN_MINT.fees,
+    contract=CONTRACT,
+    mints=(BatchMint(mint_id=MINT_ID, token_id=2**255 + 1, to=WALLET, metadata_digest=bytes(range(32))),),
+)
+SIGN_TRANSFER = SignTransfer(
+    trace=TRACE,
+    signer=SIGN_MINT.signer,
+    chain_id=31337,
+    nonce=8,
+    gas=90_000,
+    fees=SIGN_MINT.fees,
+    request_id="transfer_01JDBQ6V6W8XN3Y5Z7A9B1C2D3",
+    contract=CONTRACT,
+    token_id=2**255 + 1,
+    to=TREASURY,
+    authorization=SIGN_MINT.authorization,
+)
+SIGN_BURN = SignBurn(
+    trace=TRACE,
+    signer=SIGN_MINT.signer,
+    chain_id=31337,
+    nonce=9,
+    gas=90_000,
+    fees=SIGN_MINT.fees,
+    request_id="burn_01JDBQ6V6W8XN3Y5Z7A9B1C2D3",
+    contract=CONTRACT,
+    token_id=2**255 + 1,
+    authorization=SIGN_MINT.authorization,
+)
 MESSAGES: dict[str, AnyMessage] = {
     "build_mint": BuildMint(trace=TRACE, mint_id=MINT_ID),
     "fund_wallet": FundWallet(trace=TRACE, wallet=WALLET, required=10**16),
@@ -105,6 +144,9 @@ MESSAGES: dict[str, AnyMessage] = {
     "sign_mint": SIGN_MINT,
     "sign_top_up": SIGN_TOP_UP,
     "sign_noop": SIGN_NOOP,
+    "sign_batch": SIGN_BATCH,
+    "sign_transfer": SIGN_TRANSFER,
+    "sign_burn": SIGN_BURN,
     "broadcast": Broadcast(trace=TRACE, intent=SIGN_MINT, raw=b"\x02\xf8\x01", tx_hash=bytes(31) + b"\x01"),
     "issue_voucher": ISSUE_VOUCHER,
     "voucher_issued": VoucherIssued(trace=TRACE, intent=ISSUE_VOUCHER, signature=bytes(range(65))),
@@ -192,4 +234,5 @@ def test_decode__when_a_field_is_beyond_what_the_line_can_carry__refuses(changes
 
 def test_mint_id_of__finds_the_mint_inside_an_envelope() -> None:
     with_mint = {name for name, message in MESSAGES.items() if messages.mint_id_of(message) == MINT_ID}
-    assert with_mint == set(MESSAGES) - {"fund_wallet", "sign_top_up"}
+    without = {"fund_wallet", "sign_top_up", "sign_batch", "sign_transfer", "sign_burn"}
+    assert with_mint == set(MESSAGES) - without

@@ -82,6 +82,37 @@ def voucher_digest(*, mint_id: str, chain_id: int, contract: str, to: str, metad
     )
 
 
+def transfer_digest(
+    *, request_id: str, sub: str, chain_id: int, contract: str, token_id: int, sender: str, to: str
+) -> bytes:
+    """Return what a user authorizes by asking for a token to be sent out of custody, 32 bytes."""
+    return _digest(
+        b"mintline/authorization/transfer/1",
+        request_id.encode(),
+        sub.encode(),
+        chain_id.to_bytes(32, "big"),
+        _address(contract),
+        token_id.to_bytes(32, "big"),
+        _address(sender),
+        _address(to),
+    )
+
+
+def burn_digest(
+    *, request_id: str, sub: str, chain_id: int, contract: str, token_id: int, sender: str
+) -> bytes:
+    """Return what a user authorizes by asking for a token to be burned, 32 bytes."""
+    return _digest(
+        b"mintline/authorization/burn/1",
+        request_id.encode(),
+        sub.encode(),
+        chain_id.to_bytes(32, "big"),
+        _address(contract),
+        token_id.to_bytes(32, "big"),
+        _address(sender),
+    )
+
+
 def _address(text: str) -> bytes:
     return bytes.fromhex(text[2:])
 

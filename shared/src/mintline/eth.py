@@ -127,6 +127,9 @@ _VOUCHER_TYPEHASH = keccak256(b"Voucher(uint256 tokenId,address to,bytes32 metad
 _DOMAIN_NAME = keccak256(b"Mintline")
 _DOMAIN_VERSION = keccak256(b"1")
 REDEEM_SELECTOR = selector("redeem((uint256,address,bytes32,uint256),bytes)")
+MINT_BATCH_SELECTOR = selector("mintBatch((uint256,address,bytes32)[])")
+TRANSFER_SELECTOR = selector("safeTransferFrom(address,address,uint256)")
+BURN_SELECTOR = selector("burn(uint256)")
 
 
 def voucher_hash(
@@ -160,3 +163,19 @@ def redeem_calldata(
         + word(len(signature))
         + padded
     )
+
+
+def mint_batch_calldata(mints: Sequence[tuple[int, str, bytes]]) -> bytes:
+    """Return the calldata of `mintBatch(MintRequest[])`, of (token id, recipient, metadata digest) each."""
+    items = b"".join(word(token_id) + address_word(to) + digest for token_id, to, digest in mints)
+    return MINT_BATCH_SELECTOR + word(32) + word(len(mints)) + items
+
+
+def transfer_calldata(*, sender: str, to: str, token_id: int) -> bytes:
+    """Return the calldata of ERC-721's `safeTransferFrom(address,address,uint256)`."""
+    return TRANSFER_SELECTOR + address_word(sender) + address_word(to) + word(token_id)
+
+
+def burn_calldata(token_id: int) -> bytes:
+    """Return the calldata of `burn(uint256)` (ERC721Burnable)."""
+    return BURN_SELECTOR + word(token_id)

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from mintline.messages import AnyIntent, IssueVoucher, KeyRef, SignMint, SignNoop, SignTopUp, Voucher
+from mintline.messages import (
+    AnyIntent,
+    IssueVoucher,
+    KeyRef,
+    SignBatch,
+    SignBurn,
+    SignMint,
+    SignNoop,
+    SignTopUp,
+    SignTransfer,
+    Voucher,
+)
 from mintline.records import Mint
 
 
@@ -74,3 +85,7 @@ def dedup_id(intent: AnyIntent) -> str:
             return f"noop:{intent.signer.address}:{intent.nonce}:{intent.attempt}"
         case SignTopUp():
             return f"topup:{intent.recipient}:{intent.nonce}:{intent.attempt}"
+        case SignBatch():
+            return f"batch:{intent.signer.address}:{intent.nonce}:{intent.attempt}"
+        case SignTransfer() | SignBurn():
+            return f"{intent.type}:{intent.request_id}:{intent.nonce}:{intent.attempt}"

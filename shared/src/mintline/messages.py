@@ -15,9 +15,9 @@ not matter, or the sender is no key of ours.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 
 from mintline.fields import Address, Bytes32, HexBytes, TokenId, Wei
 
@@ -112,7 +112,54 @@ class SignNoop(Intent):
     """The mint whose nonce it was; None if it was a top-up's."""
 
 
-AnyIntent: TypeAlias = Annotated[SignMint | SignTopUp | SignNoop, Field(discriminator="type")]
+class BatchMint(Frozen):
+    """One mint of a relayer's batch."""
+
+    mint_id: MintId
+    token_id: TokenId
+    to: Address
+    metadata_digest: Bytes32
+
+
+def _as_tuple(value: Any) -> Any:
+    """Return a list as a tuple, which CBOR does not have and a strict parser misses."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+class SignBatch(Intent):
+    """Mint many tokens at once, all or none, by a relayer that the contract trusts."""
+
+    type: Literal["sign_batch"] = "sign_batch"
+    contract: Address
+    mints: Annotated[tuple[BatchMint, ...], BeforeValidator(_as_tuple)] = Field(min_length=1, max_length=500)
+
+
+class SignTransfer(Intent):
+    """Send a token out of a user's wallet in custody (`safeTransferFrom`)."""
+
+    type: Literal["sign_transfer"] = "sign_transfer"
+    request_id: MintId
+    """What the user asked for, once."""
+    contract: Address
+    token_id: TokenId
+    to: Address
+    authorization: Sealed = Field(default=b"", repr=False)
+
+
+class SignBurn(Intent):
+    """Burn a token of a user's wallet in custody."""
+
+    type: Literal["sign_burn"] = "sign_burn"
+    request_id: MintId
+    """What the user asked for, once."""
+    contract: Address
+    token_id: TokenId
+    authorization: Sealed = Field(default=b"", repr=False)
+
+
+AnyIntent: TypeAlias = Annotated[
+    SignMint | SignTopUp | SignNoop | SignBatch | SignTransfer | SignBurn, Field(discriminator="type")
+]
 """What becomes a transaction."""
 
 
@@ -129,7 +176,10 @@ class IssueVoucher(Message):
     authorization: Sealed = Field(default=b"", repr=False)
 
 
-AnyRequest: TypeAlias = Annotated[SignMint | SignTopUp | SignNoop | IssueVoucher, Field(discriminator="type")]
+AnyRequest: TypeAlias = Annotated[
+    SignMint | SignTopUp | SignNoop | SignBatch | SignTransfer | SignBurn | IssueVoucher,
+    Field(discriminator="type"),
+]
 """What the enclave can be asked to sign."""
 
 
@@ -198,6 +248,9 @@ AnyMessage: TypeAlias = Annotated[
     | SignMint
     | SignTopUp
     | SignNoop
+    | SignBatch
+    | SignTransfer
+    | SignBurn
     | IssueVoucher
     | Broadcast
     | ReviewMint
@@ -220,11 +273,11 @@ def decode(body: str | bytes) -> AnyMessage:
 
 
 def mint_id_of(message: AnyMessage) -> str | None:
-    """Return the mint that a message is about, or None for one about a wallet alone."""
+    """Return the one mint that a message is about, or None: it is about a wallet, a token, or many mints."""
     match message:
         case BuildMint() | RenewNonce() | ReviewMint() | SignMint() | SignNoop() | IssueVoucher():
             return message.mint_id
         case Broadcast() | VoucherIssued() | SigningRefused():
             return mint_id_of(message.intent)
-        case FundWallet() | SignTopUp():
+        case FundWallet() | SignTopUp() | SignBatch() | SignTransfer() | SignBurn():
             return None

@@ -10,9 +10,22 @@ import pytest
 from coincurve import PrivateKey
 
 from mintline.eth import address_of_public_key
-from mintline.messages import Fees, IssueVoucher, KeyRef, SignMint, SignNoop, SignTopUp, Voucher
+from mintline.messages import (
+    AnyRequest,
+    BatchMint,
+    Fees,
+    IssueVoucher,
+    KeyRef,
+    SignBatch,
+    SignBurn,
+    SignMint,
+    SignNoop,
+    SignTopUp,
+    SignTransfer,
+    Voucher,
+)
 from mintline_signer.enclave.curve import SigningKey
-from mintline_signer.enclave.policy import PlatformKey, Policy
+from mintline_signer.enclave.policy import PlatformKey, Policy, Rates, Relayers
 from mintline_signer.enclave.tokens import AuthorizationPolicy
 from mintline_signer.protocol import WrappedKey
 from mintline_signer.testing import Authority
@@ -66,6 +79,7 @@ class Cast:
     user: Player = Player("user-1", b"\x11" * 32)
     issuer: Player = Player("platform:issuer", b"\x22" * 32)
     treasury: Player = Player("platform:treasury", b"\x33" * 32)
+    relayer: Player = Player("platform:relayer-1", b"\x44" * 32)
     now: int = NOW
 
     @property
@@ -131,6 +145,63 @@ class Cast:
             mint_id="mint_1",
         )
 
+    def batch(self, size: int = 3) -> SignBatch:
+        return SignBatch(
+            signer=self.relayer.ref,
+            chain_id=CHAIN_ID,
+            nonce=3,
+            gas=900_000,
+            fees=Fees(max_fee_per_gas=30 * 10**9, max_priority_fee_per_gas=10**9),
+            contract=CONTRACT,
+            mints=tuple(
+                BatchMint(
+                    mint_id=f"mint_b{n}", token_id=2**200 + n, to=self.user.address, metadata_digest=bytes(32)
+                )
+                for n in range(size)
+            ),
+        )
+
+    def transfer(self) -> SignTransfer:
+        intent = SignTransfer(
+            signer=self.user.ref,
+            chain_id=CHAIN_ID,
+            nonce=9,
+            gas=90_000,
+            fees=Fees(max_fee_per_gas=30 * 10**9, max_priority_fee_per_gas=10**9),
+            request_id="transfer_1",
+            contract=CONTRACT,
+            token_id=2**200 + 1,
+            to=self.relayer.address,
+        )
+        transfer: SignTransfer = self.authorized(intent)
+        return transfer
+
+    def burn(self) -> SignBurn:
+        intent = SignBurn(
+            signer=self.user.ref,
+            chain_id=CHAIN_ID,
+            nonce=10,
+            gas=90_000,
+            fees=Fees(max_fee_per_gas=30 * 10**9, max_priority_fee_per_gas=10**9),
+            request_id="burn_1",
+            contract=CONTRACT,
+            token_id=2**200 + 1,
+        )
+        burn: SignBurn = self.authorized(intent)
+        return burn
+
+    def everything(self) -> list[AnyRequest]:
+        """Return one request of each kind."""
+        return [
+            self.mint(),
+            self.voucher(),
+            self.top_up(),
+            self.noop(),
+            self.batch(),
+            self.transfer(),
+            self.burn(),
+        ]
+
     def policy(self) -> Policy:
         return Policy(
             chain_ids=frozenset({CHAIN_ID}),
@@ -138,6 +209,14 @@ class Cast:
             authorization=AuthorizationPolicy.model_validate(self.authority.policy(grace=GRACE)),
             issuer=PlatformKey(address=self.issuer.address, subject=self.issuer.subject),
             treasury=PlatformKey(address=self.treasury.address, subject=self.treasury.subject),
+            relayers=Relayers(
+                keys=(PlatformKey(address=self.relayer.address, subject=self.relayer.subject),),
+                max_batch=3,
+                max_gas=900_000,
+                max_transaction_cost=900_000 * 30 * 10**9,
+            ),
+            user_actions=frozenset({"mint", "transfer", "burn"}),
+            rates=Rates(window=60, user=30, treasury=30, relayer=30, issuer=30),
             max_gas=200_000,
             max_fee_per_gas=30 * 10**9,
             max_transaction_cost=200_000 * 30 * 10**9,

@@ -110,6 +110,30 @@ ATTACKS: list[tuple[str, RefusalCode, Callable[[Cast], Any]]] = [
         RefusalCode.AUTHORIZATION_SEAL,
         lambda c: evolve(c.voucher(), mint_id="mint_1"),
     ),
+    ("a transfer to another", RefusalCode.AUTHORIZATION_SEAL, lambda c: evolve(c.transfer(), to=OTHER)),
+    (
+        "a transfer of another token",
+        RefusalCode.AUTHORIZATION_SEAL,
+        lambda c: evolve(c.transfer(), token_id=1),
+    ),
+    ("a transfer once more", RefusalCode.AUTHORIZATION_SEAL, lambda c: evolve(c.transfer(), request_id="x")),
+    ("a transfer elsewhere", RefusalCode.AUTHORIZATION_SEAL, lambda c: evolve(c.transfer(), contract=OTHER)),
+    (
+        "a transfer by another user's word",
+        RefusalCode.AUTHORIZATION_SUBJECT,
+        lambda c: c.authorized(c.transfer(), c.treasury),
+    ),
+    ("a burn of another token", RefusalCode.AUTHORIZATION_SEAL, lambda c: evolve(c.burn(), token_id=1)),
+    (
+        "a burn by a transfer's word",
+        RefusalCode.AUTHORIZATION_SEAL,
+        lambda c: evolve(c.burn(), request_id="transfer_1", authorization=c.transfer().authorization),
+    ),
+    (
+        "a burn without a word",
+        RefusalCode.AUTHORIZATION_MISSING,
+        lambda c: evolve(c.burn(), authorization=b""),
+    ),
     (
         "a voucher without a word",
         RefusalCode.AUTHORIZATION_MISSING,
@@ -193,8 +217,8 @@ def test_authorizer__when_it_has_a_rule__some_test_here_breaks_it() -> None:
 
 async def test_authorizer__when_the_user_asked_for_this__lets_it_pass(cast: Cast) -> None:
     authorizer = await authorizer_of(cast)
-    for intent in (cast.mint(), cast.voucher()):
-        assert authorizer.judge(intent, now=cast.now)
+    for request in cast.everything():
+        assert authorizer.judge(request, now=cast.now)
 
 
 async def test_authorizer__when_fees_or_the_nonce_change__lets_it_pass(cast: Cast) -> None:
@@ -205,7 +229,7 @@ async def test_authorizer__when_fees_or_the_nonce_change__lets_it_pass(cast: Cas
 
 async def test_authorizer__when_no_user_is_needed__asks_for_no_word(cast: Cast) -> None:
     authorizer = await authorizer_of(cast)
-    for intent in (cast.top_up(), cast.noop()):
+    for intent in (cast.top_up(), cast.noop(), cast.batch()):
         assert authorizer.judge(intent, now=cast.now)
 
 

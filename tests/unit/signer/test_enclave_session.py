@@ -14,6 +14,8 @@ from mintline_signer.enclave.authorizer import Authorizer
 from mintline_signer.enclave.http1 import HttpPool
 from mintline_signer.enclave.keys import KeyCache
 from mintline_signer.enclave.kms import KmsDecrypter, parse_endpoint
+from mintline_signer.enclave.memory import Memory
+from mintline_signer.enclave.rates import RateLimiter
 from mintline_signer.enclave.seals import Seals
 from mintline_signer.enclave.server import Enclave, Server
 from mintline_signer.enclave.signing import issue, sign
@@ -119,6 +121,8 @@ class Line:
             policy=policy,
             authorizer=Authorizer(self.seals, TokenVerifier(policy.authorization)),
             seals=self.seals,
+            memory=Memory(size=100),
+            rates=RateLimiter(policy),
             keys=self.keys,
             kms=kms,
             now=lambda: float(cast_.now),
@@ -183,6 +187,36 @@ async def test_session__when_the_policy_refuses__says_so_without_asking_for_keys
     peer.connection.data_received(request_frame(1, request) + request_frame(2, Stats()))
     await settle()
     assert peer.responses == {1: Refusal(code=RefusalCode.GAS), 2: Statistics(refused=1)}
+
+
+async def test_session__when_another_intent_comes_for_a_nonce__refuses_it(cast: Cast) -> None:
+    line = Line(cast)
+    line.unwrapper.gate.set()
+    peer = line.connect()
+    other = cast.noop().model_copy(update={"nonce": cast.mint().nonce})
+    for request_id, intent in enumerate((cast.mint(), other, cast.mint())):
+        keys = [cast.user.wrapped] if intent is other else mint_request(cast).keys
+        peer.connection.data_received(request_frame(request_id, Sign(intent=intent, keys=keys)))
+        await settle()
+    assert isinstance(peer.responses[0], Signed)
+    assert isinstance(peer.responses[1], Signed)
+    assert peer.responses[2] == Refusal(code=RefusalCode.NONCE_FILLED)
+
+
+async def test_session__when_a_key_signs_too_often__fails_until_the_next_window(cast: Cast) -> None:
+    line = Line(cast)
+    line.unwrapper.gate.set()
+    peer = line.connect()
+    noop = Sign(intent=cast.noop(), keys=[cast.user.wrapped])
+    for request_id in range(31):
+        peer.connection.data_received(request_frame(request_id, noop))
+        await settle()
+    assert isinstance(peer.responses[29], Signed)
+    assert peer.responses[30] == Failure(code=FailureCode.RATE_LIMITED)
+    line.enclave.now = lambda: cast.now + 60.0
+    peer.connection.data_received(request_frame(31, noop))
+    await settle()
+    assert isinstance(peer.responses[31], Signed)
 
 
 async def test_session__when_given_credentials__accepts_them(cast: Cast) -> None:

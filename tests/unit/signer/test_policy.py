@@ -9,7 +9,7 @@ import pytest
 
 from mintline.errors import Misconfigured
 from mintline.messages import AnyIntent, Fees, Frozen, Intent
-from mintline_signer.enclave.policy import check, load_policy
+from mintline_signer.enclave.policy import Role, check, load_policy
 from mintline_signer.errors import RefusalCode, Refused
 
 if TYPE_CHECKING:
@@ -82,6 +82,30 @@ RULES: list[tuple[str, RefusalCode, Callable[[Cast], Any]]] = [
         RefusalCode.CHAIN,
         lambda c: signed_by(evolve(c.voucher(), chain_id=1), chain_id=1),
     ),
+    ("a mint by a relayer", RefusalCode.SIGNER, lambda c: c.mint(c.relayer)),
+    ("a batch by a user", RefusalCode.SIGNER, lambda c: evolve(c.batch(), signer=c.user.ref, gas=9)),
+    (
+        "a batch by the treasury",
+        RefusalCode.SIGNER,
+        lambda c: evolve(c.batch(), signer=c.treasury.ref, gas=9),
+    ),
+    ("a batch at another contract", RefusalCode.CONTRACT, lambda c: evolve(c.batch(), contract=OTHER)),
+    ("too large a batch", RefusalCode.BATCH, lambda c: c.batch(4)),
+    ("too much gas for a batch", RefusalCode.GAS, lambda c: evolve(c.batch(), gas=900_001)),
+    ("a transfer by the treasury", RefusalCode.SIGNER, lambda c: evolve(c.transfer(), signer=c.treasury.ref)),
+    (
+        "a transfer by the issuer",
+        RefusalCode.ISSUER_TRANSACTS,
+        lambda c: evolve(c.transfer(), signer=c.issuer.ref),
+    ),
+    ("a transfer at another contract", RefusalCode.CONTRACT, lambda c: evolve(c.transfer(), contract=OTHER)),
+    ("a burn by a relayer", RefusalCode.SIGNER, lambda c: evolve(c.burn(), signer=c.relayer.ref)),
+    ("a burn at another contract", RefusalCode.CONTRACT, lambda c: evolve(c.burn(), contract=OTHER)),
+    (
+        "a relayer's address as a user's",
+        RefusalCode.SIGNER,
+        lambda c: signed_by(c.noop(), address=c.relayer.address),
+    ),
     ("a mint by the treasury", RefusalCode.SIGNER, lambda c: c.mint(c.treasury)),
     ("a mint by the issuer", RefusalCode.ISSUER_TRANSACTS, lambda c: c.mint(c.issuer)),
     ("a no-op by the issuer", RefusalCode.ISSUER_TRANSACTS, lambda c: evolve(c.noop(), signer=c.issuer.ref)),
@@ -108,7 +132,7 @@ RULES: list[tuple[str, RefusalCode, Callable[[Cast], Any]]] = [
     (
         "an unknown key of the platform",
         RefusalCode.SIGNER,
-        lambda c: signed_by(c.mint(), subject="platform:relayer"),
+        lambda c: signed_by(c.mint(), subject="platform:other"),
     ),
     ("a top-up by a user", RefusalCode.SIGNER, lambda c: evolve(c.top_up(), signer=c.user.ref)),
     ("too high a top-up", RefusalCode.TOP_UP_VALUE, lambda c: evolve(c.top_up(), value=10**17 + 1)),
@@ -141,14 +165,38 @@ def test_policy__when_gas_times_fee_exceeds_the_cost__refuses(cast: Cast) -> Non
     assert caught.value.code == RefusalCode.COST
 
 
+@pytest.mark.parametrize("action", ["mint", "transfer", "burn"])
+def test_policy__when_users_may_not_do_it__refuses(cast: Cast, action: str) -> None:
+    others = frozenset({"mint", "transfer", "burn"}) - {action}
+    policy = evolve(cast.policy(), user_actions=others)
+    intents: dict[str, Any] = {"mint": cast.mint(), "transfer": cast.transfer(), "burn": cast.burn()}
+    with pytest.raises(Refused) as caught:
+        check(policy, intents.pop(action), now=cast.now)
+    assert caught.value.code == RefusalCode.ACTION
+    for intent in intents.values():
+        check(policy, intent, now=cast.now)
+
+
+def test_policy__when_it_names_no_relayer__lets_nobody_mint_in_batches(cast: Cast) -> None:
+    with pytest.raises(Refused) as caught:
+        check(evolve(cast.policy(), relayers=None), cast.batch(), now=cast.now)
+    assert caught.value.code == RefusalCode.SIGNER
+
+
+def test_policy__when_it_allows__says_what_the_signer_is(cast: Cast) -> None:
+    roles = [check(cast.policy(), request, now=cast.now) for request in cast.everything()]
+    user, issuer, treasury, relayer = Role.USER, Role.ISSUER, Role.TREASURY, Role.RELAYER
+    assert roles == [user, issuer, treasury, user, relayer, user, user]
+
+
 def test_policy__when_it_has_a_rule__some_test_here_breaks_it() -> None:
-    broken = {rule[1] for rule in RULES} | {RefusalCode.COST}
+    broken = {rule[1] for rule in RULES} | {RefusalCode.COST, RefusalCode.ACTION}
     assert broken == {code for code in RefusalCode if code.startswith("policy_")}
 
 
 def test_policy__when_every_amount_is_at_its_limit__allows(cast: Cast) -> None:
     treasury_noop = evolve(cast.noop(), signer=cast.treasury.ref)
-    for intent in (cast.mint(), cast.voucher(), cast.top_up(), cast.noop(), treasury_noop):
+    for intent in (*cast.everything(), treasury_noop):
         check(cast.policy(), intent, now=cast.now)
 
 
@@ -160,6 +208,7 @@ def document(cast: Cast) -> dict[str, Any]:
         "authorization": cast.authority.policy(),
         "issuer": {"address": cast.issuer.address, "subject": "platform:issuer"},
         "treasury": {"address": cast.treasury.address, "subject": "platform:treasury"},
+        "rates": {"window": 60, "user": 5, "treasury": 10, "relayer": 10, "issuer": 100},
         "max_gas": 500_000,
         "max_fee_per_gas": "200000000000",
         "max_transaction_cost": "100000000000000000",

@@ -47,7 +47,7 @@ def body(request: object) -> bytes:
 
 
 def test_request__when_written_and_read__is_the_same(cast: Cast) -> None:
-    for intent in (cast.mint(), cast.top_up(), cast.noop()):
+    for intent in cast.everything():
         request = Sign(intent=intent, keys=[cast.user.wrapped])
         assert read_request(request_frame(3, request)[4:]) == (3, request)
     for other in (CREDENTIALS, cast.authority.sealing_keys(), Ping(), Stats()):

@@ -3,8 +3,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from eth_abi.abi import encode
 from eth_account import Account
 from eth_account.messages import encode_typed_data
+from eth_utils.abi import function_signature_to_4byte_selector
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -99,6 +101,30 @@ def test_top_up__when_signed__is_what_the_reference_signs(cast: Cast) -> None:
     intent = cast.top_up()
     expected = reference(intent, cast.treasury.secret, to=intent.recipient, value=intent.value)
     assert sign(intent, [cast.treasury.signing_key()]).raw == bytes(expected.raw_transaction)
+
+
+def test_batch__when_signed__is_what_the_reference_signs(cast: Cast) -> None:
+    intent = cast.batch()
+    mints = [(mint.token_id, mint.to, mint.metadata_digest) for mint in intent.mints]
+    data = function_signature_to_4byte_selector("mintBatch((uint256,address,bytes32)[])")
+    data += encode(["(uint256,address,bytes32)[]"], [mints])
+    expected = reference(intent, cast.relayer.secret, to=intent.contract, data=data)
+    assert sign(intent, [cast.relayer.signing_key()]).raw == bytes(expected.raw_transaction)
+
+
+def test_transfer__when_signed__is_what_the_reference_signs(cast: Cast) -> None:
+    intent = cast.transfer()
+    data = function_signature_to_4byte_selector("safeTransferFrom(address,address,uint256)")
+    data += encode(["address", "address", "uint256"], [intent.signer.address, intent.to, intent.token_id])
+    expected = reference(intent, cast.user.secret, to=intent.contract, data=data)
+    assert sign(intent, [cast.user.signing_key()]).raw == bytes(expected.raw_transaction)
+
+
+def test_burn__when_signed__is_what_the_reference_signs(cast: Cast) -> None:
+    intent = cast.burn()
+    data = function_signature_to_4byte_selector("burn(uint256)") + encode(["uint256"], [intent.token_id])
+    expected = reference(intent, cast.user.secret, to=intent.contract, data=data)
+    assert sign(intent, [cast.user.signing_key()]).raw == bytes(expected.raw_transaction)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)

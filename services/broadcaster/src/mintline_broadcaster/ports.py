@@ -23,7 +23,7 @@ class SignedTransaction(Frozen):
     """A signed transaction as it is written down before it is sent: an item of `attempts`."""
 
     tx_hash: Bytes32
-    kind: Literal["sign_mint", "sign_top_up", "sign_noop"]
+    kind: Literal["sign_mint", "sign_top_up", "sign_noop", "sign_batch", "sign_transfer", "sign_burn"]
     mint_id: str | None = None
     """The mint that it carries out; None for a no-op, which only takes the nonce of one."""
     sender: Address

@@ -26,6 +26,8 @@ class RefusalCode(StrEnum):
     SIGNER = "policy_signer"
     ISSUER_TRANSACTS = "policy_issuer_transacts"
     CONTRACT = "policy_contract"
+    ACTION = "policy_action"
+    BATCH = "policy_batch"
     GAS = "policy_gas"
     FEE = "policy_fee"
     PRIORITY_FEE = "policy_priority_fee"
@@ -34,6 +36,9 @@ class RefusalCode(StrEnum):
     VOUCHER_EXPIRED = "policy_voucher_expired"
     TOP_UP_VALUE = "policy_top_up_value"
     TOP_UP_RECIPIENT = "policy_top_up_recipient"
+    NONCE = "memory_nonce"
+    NONCE_FILLED = "memory_nonce_filled"
+    TOKEN_ID = "memory_token_id"  # noqa: S105 - these are no secrets
     AUTHORIZATION_MISSING = "authorization_missing"
     AUTHORIZATION_MALFORMED = "authorization_malformed"
     AUTHORIZATION_SEAL = "authorization_seal"
@@ -65,6 +70,7 @@ class FailureCode(StrEnum):
     KMS_THROTTLED = "kms_throttled"
     KMS_UNAVAILABLE = "kms_unavailable"
     SIGNING_FAULT = "signing_fault"
+    RATE_LIMITED = "rate_limited"
     OVERLOADED = "overloaded"
     INTERNAL = "internal"
 
@@ -76,6 +82,11 @@ REASONS: dict[RefusalCode, str] = {
     RefusalCode.SIGNER: "The signing policy does not allow this signer to do this.",
     RefusalCode.ISSUER_TRANSACTS: "The issuer's key signs vouchers only, never transactions.",
     RefusalCode.CONTRACT: "The signing policy does not allow this contract.",
+    RefusalCode.ACTION: "The signing policy does not let users' keys do this.",
+    RefusalCode.BATCH: "The batch has more mints than the signing policy allows.",
+    RefusalCode.NONCE: "Something else was signed for this nonce of the wallet.",
+    RefusalCode.NONCE_FILLED: "This nonce of the wallet was given up and filled.",
+    RefusalCode.TOKEN_ID: "The mint was signed for another token.",
     RefusalCode.GAS: "The gas limit exceeds the signing policy's.",
     RefusalCode.FEE: "The fee per gas exceeds the signing policy's.",
     RefusalCode.PRIORITY_FEE: "The priority fee exceeds the fee cap.",

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from mintline.authorization import Sealer, key_id
-from mintline.messages import IssueVoucher, SignMint
+from mintline.messages import IssueVoucher, SignBurn, SignMint, SignTransfer
 from mintline_signer.enclave.authorizer import digest_of
 from mintline_signer.protocol import SealingKeys, WrappedSealingKey
 
@@ -22,7 +22,7 @@ CLIENT_ID = "test-client"
 LIFETIME = 3600
 """Seconds that a token is good for, from its `iat` on."""
 
-IntentT = TypeVar("IntentT", SignMint, IssueVoucher)
+IntentT = TypeVar("IntentT", SignMint, SignTransfer, SignBurn, IssueVoucher)
 
 
 def base64url(data: bytes) -> str:

@@ -6,13 +6,21 @@ from typing import TypeAlias
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
-from mintline.authorization import SealBroken, mint_digest, sealed_for, unseal, voucher_digest
-from mintline.messages import AnyRequest, IssueVoucher, SignMint
+from mintline.authorization import (
+    SealBroken,
+    burn_digest,
+    mint_digest,
+    sealed_for,
+    transfer_digest,
+    unseal,
+    voucher_digest,
+)
+from mintline.messages import AnyRequest, IssueVoucher, SignBurn, SignMint, SignTransfer
 from mintline_signer.enclave.seals import Seals
 from mintline_signer.enclave.tokens import TokenVerifier
 from mintline_signer.errors import RefusalCode, Refused
 
-Authorized: TypeAlias = SignMint | IssueVoucher
+Authorized: TypeAlias = SignMint | SignTransfer | SignBurn | IssueVoucher
 """What needs the user's word. The platform's own keys act by the policy alone; a no-op moves nothing."""
 
 
@@ -47,7 +55,7 @@ class Authorizer:
         except SealBroken:
             raise Refused(RefusalCode.AUTHORIZATION_SEAL) from None
         subject = self._tokens.subject_of(token, now=now)
-        if isinstance(intent, SignMint) and subject != intent.signer.subject:
+        if not isinstance(intent, IssueVoucher) and subject != intent.signer.subject:
             raise Refused(RefusalCode.AUTHORIZATION_SUBJECT)
 
 
@@ -62,20 +70,41 @@ def _key_id(intent: Authorized) -> bytes:
 
 def digest_of(intent: Authorized) -> bytes:
     """Return the digest that the user's word must have been sealed under: of the very thing to be signed."""
-    if isinstance(intent, IssueVoucher):
-        return voucher_digest(
-            mint_id=intent.mint_id,
-            chain_id=intent.chain_id,
-            contract=intent.contract,
-            to=intent.voucher.to,
-            metadata_digest=intent.voucher.metadata_digest,
-        )
-    return mint_digest(
-        mint_id=intent.mint_id,
-        sub=intent.signer.subject,
-        chain_id=intent.chain_id,
-        contract=intent.contract,
-        to=intent.voucher.to,
-        metadata_digest=intent.voucher.metadata_digest,
-        sender=intent.signer.address,
-    )
+    match intent:
+        case SignMint():
+            return mint_digest(
+                mint_id=intent.mint_id,
+                sub=intent.signer.subject,
+                chain_id=intent.chain_id,
+                contract=intent.contract,
+                to=intent.voucher.to,
+                metadata_digest=intent.voucher.metadata_digest,
+                sender=intent.signer.address,
+            )
+        case IssueVoucher():
+            return voucher_digest(
+                mint_id=intent.mint_id,
+                chain_id=intent.chain_id,
+                contract=intent.contract,
+                to=intent.voucher.to,
+                metadata_digest=intent.voucher.metadata_digest,
+            )
+        case SignTransfer():
+            return transfer_digest(
+                request_id=intent.request_id,
+                sub=intent.signer.subject,
+                chain_id=intent.chain_id,
+                contract=intent.contract,
+                token_id=intent.token_id,
+                sender=intent.signer.address,
+                to=intent.to,
+            )
+        case SignBurn():
+            return burn_digest(
+                request_id=intent.request_id,
+                sub=intent.signer.subject,
+                chain_id=intent.chain_id,
+                contract=intent.contract,
+                token_id=intent.token_id,
+                sender=intent.signer.address,
+            )

@@ -5,7 +5,7 @@ The document is part of the enclave's image on AWS, so the image's measurement c
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Literal
 
@@ -19,9 +19,12 @@ from mintline.messages import (
     Frozen,
     IssueVoucher,
     KeyRef,
+    SignBatch,
+    SignBurn,
     SignMint,
     SignNoop,
     SignTopUp,
+    SignTransfer,
 )
 from mintline_signer.enclave.tokens import AuthorizationPolicy
 from mintline_signer.errors import RefusalCode, Refused
@@ -37,6 +40,26 @@ class PlatformKey(Frozen):
     subject: str = Field(pattern=r"^platform:[a-z0-9-]{1,64}$")
 
 
+class Relayers(Frozen):
+    """Keys that mint in batches: what the contract trusts them with, and no more."""
+
+    keys: tuple[PlatformKey, ...] = Field(min_length=1, max_length=64)
+    max_batch: int = Field(gt=0, le=500)
+    """Mints of one transaction."""
+    max_gas: int = Field(gt=0)
+    max_transaction_cost: Wei
+
+
+class Rates(Frozen):
+    """Signatures of one key within `window` seconds, by what the key is."""
+
+    window: int = Field(gt=0, le=86_400)
+    user: int = Field(gt=0)
+    treasury: int = Field(gt=0)
+    relayer: int = Field(gt=0)
+    issuer: int = Field(gt=0)
+
+
 class Policy(Frozen):
     """The policy document; amounts in wei, times in seconds."""
 
@@ -49,6 +72,11 @@ class Policy(Frozen):
     """Signs vouchers, never transactions."""
     treasury: PlatformKey
     """Signs top-ups, never mints."""
+    relayers: Relayers | None = None
+    """None: nobody mints in batches."""
+    user_actions: frozenset[Literal["mint", "transfer", "burn"]] = frozenset({"mint"})
+    """What users' keys may do at the contracts, if the user asks for it."""
+    rates: Rates
     max_gas: int = Field(gt=0)
     max_fee_per_gas: Wei
     max_transaction_cost: Wei
@@ -57,9 +85,13 @@ class Policy(Frozen):
     max_voucher_ttl: int = Field(gt=0)
 
 
-class _Role(Enum):
+class Role(StrEnum):
+    """What a key acts as; a field of `Rates` each."""
+
     USER = "user"
     TREASURY = "treasury"
+    RELAYER = "relayer"
+    ISSUER = "issuer"
 
 
 def load_policy(path: Path) -> Policy:
@@ -76,31 +108,38 @@ def load_policy(path: Path) -> Policy:
         raise Misconfigured(f"signing policy {path}: {faults}") from None
 
 
-def check(policy: Policy, intent: AnyRequest, *, now: float) -> None:
-    """Raise Refused unless the policy allows what is asked for; `now` is in Unix seconds."""
+def check(policy: Policy, intent: AnyRequest, *, now: float) -> Role:
+    """Raise Refused unless the policy allows what is asked for; return what the signer acts as.
+
+    `now` is in Unix seconds.
+    """
     _require(intent.chain_id in policy.chain_ids, RefusalCode.CHAIN)
     _require(intent.signer.chain_id == intent.chain_id, RefusalCode.KEY_CHAIN)
     if isinstance(intent, IssueVoucher):
-        issuer = policy.issuer
-        _require(
-            (intent.signer.address, intent.signer.subject) == (issuer.address, issuer.subject),
-            RefusalCode.SIGNER,
-        )
+        _require(_same(intent.signer, policy.issuer), RefusalCode.SIGNER)
         _check_voucher(policy, intent, now)
-        return
+        return Role.ISSUER
     role = _role(policy, intent.signer)
-    _check_fees(policy, intent)
+    _require(role is not Role.ISSUER, RefusalCode.ISSUER_TRANSACTS)
+    _check_fees(policy, intent, role)
     match intent:
         case SignMint():
-            _require(role is _Role.USER, RefusalCode.SIGNER)
+            _check_user(policy, intent, role, action="mint")
             _check_voucher(policy, intent, now)
+        case SignTransfer():
+            _check_user(policy, intent, role, action="transfer")
+        case SignBurn():
+            _check_user(policy, intent, role, action="burn")
+        case SignBatch():
+            _check_batch(policy, intent, role)
         case SignTopUp():
-            _require(role is _Role.TREASURY, RefusalCode.SIGNER)
+            _require(role is Role.TREASURY, RefusalCode.SIGNER)
             _check_top_up(policy, intent)
         case SignNoop():
             pass  # zero wei to itself: whoever may send transactions may send this one
         case _:
             raise Refused(RefusalCode.INTENT)
+    return role
 
 
 def _require(allowed: bool, code: RefusalCode) -> None:  # noqa: FBT001 - reads as the rule it states
@@ -108,31 +147,55 @@ def _require(allowed: bool, code: RefusalCode) -> None:  # noqa: FBT001 - reads 
         raise Refused(code)
 
 
-def _role(policy: Policy, signer: KeyRef) -> _Role:
+def _role(policy: Policy, signer: KeyRef) -> Role:
     """Return what the signer may act as; half a match with a platform key is none."""
-    issuer, treasury = policy.issuer, policy.treasury
-    _require(
-        signer.address != issuer.address and signer.subject != issuer.subject, RefusalCode.ISSUER_TRANSACTS
-    )
-    if signer.address == treasury.address and signer.subject == treasury.subject:
-        return _Role.TREASURY
-    _require(signer.address != treasury.address, RefusalCode.SIGNER)
+    issuer = policy.issuer
+    if signer.address == issuer.address or signer.subject == issuer.subject:
+        _require(_same(signer, issuer), RefusalCode.ISSUER_TRANSACTS)
+        return Role.ISSUER
+    if _same(signer, policy.treasury):
+        return Role.TREASURY
+    relayers = () if policy.relayers is None else policy.relayers.keys
+    if any(_same(signer, relayer) for relayer in relayers):
+        return Role.RELAYER
+    _require(signer.address != policy.treasury.address, RefusalCode.SIGNER)
+    _require(all(signer.address != relayer.address for relayer in relayers), RefusalCode.SIGNER)
     _require(not signer.subject.startswith(PLATFORM), RefusalCode.SIGNER)
-    return _Role.USER
+    return Role.USER
 
 
-def _check_fees(policy: Policy, intent: AnyIntent) -> None:
+def _same(signer: KeyRef, key: PlatformKey) -> bool:
+    return (signer.address, signer.subject) == (key.address, key.subject)
+
+
+def _check_fees(policy: Policy, intent: AnyIntent, role: Role) -> None:
     fees = intent.fees
-    _require(intent.gas <= policy.max_gas, RefusalCode.GAS)
+    caps = policy.relayers if role is Role.RELAYER and policy.relayers is not None else policy
+    _require(intent.gas <= caps.max_gas, RefusalCode.GAS)
     _require(fees.max_fee_per_gas <= policy.max_fee_per_gas, RefusalCode.FEE)
     _require(fees.max_priority_fee_per_gas <= fees.max_fee_per_gas, RefusalCode.PRIORITY_FEE)
-    _require(intent.gas * fees.max_fee_per_gas <= policy.max_transaction_cost, RefusalCode.COST)
+    _require(intent.gas * fees.max_fee_per_gas <= caps.max_transaction_cost, RefusalCode.COST)
+
+
+def _check_user(
+    policy: Policy, intent: SignMint | SignTransfer | SignBurn, role: Role, *, action: str
+) -> None:
+    _require(role is Role.USER, RefusalCode.SIGNER)
+    _require(action in policy.user_actions, RefusalCode.ACTION)
+    _require(intent.contract in policy.contracts, RefusalCode.CONTRACT)
 
 
 def _check_voucher(policy: Policy, intent: SignMint | IssueVoucher, now: float) -> None:
     _require(intent.contract in policy.contracts, RefusalCode.CONTRACT)
     _require(intent.voucher.deadline > now, RefusalCode.VOUCHER_EXPIRED)
     _require(intent.voucher.deadline <= now + policy.max_voucher_ttl, RefusalCode.VOUCHER_TTL)
+
+
+def _check_batch(policy: Policy, intent: SignBatch, role: Role) -> None:
+    _require(role is Role.RELAYER, RefusalCode.SIGNER)
+    assert policy.relayers is not None, "nobody else is a relayer"
+    _require(intent.contract in policy.contracts, RefusalCode.CONTRACT)
+    _require(len(intent.mints) <= policy.relayers.max_batch, RefusalCode.BATCH)
 
 
 def _check_top_up(policy: Policy, intent: SignTopUp) -> None:

@@ -9,11 +9,15 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from mintline.messages import AnyRequest
 from mintline_signer.connection import FramedConnection, Limits
 from mintline_signer.enclave.authorizer import Authorizer
+from mintline_signer.enclave.curve import SigningKey
 from mintline_signer.enclave.keys import KeyCache
 from mintline_signer.enclave.kms import KmsDecrypter
-from mintline_signer.enclave.policy import Policy, check
+from mintline_signer.enclave.memory import Memory, meaning_of
+from mintline_signer.enclave.policy import Policy, Role, check
+from mintline_signer.enclave.rates import RateLimiter
 from mintline_signer.enclave.seals import Seals
 from mintline_signer.enclave.signing import answer, match_keys
 from mintline_signer.errors import Failed, FailureCode, RefusalCode, Refused
@@ -22,6 +26,7 @@ from mintline_signer.protocol import (
     BadRequest,
     Credentials,
     Failure,
+    Issued,
     Ping,
     Pong,
     Refusal,
@@ -29,6 +34,7 @@ from mintline_signer.protocol import (
     Response,
     SealingKeys,
     Sign,
+    Signed,
     Statistics,
     Stats,
     read_request,
@@ -57,6 +63,8 @@ class Enclave:
     policy: Policy
     authorizer: Authorizer
     seals: Seals
+    memory: Memory
+    rates: RateLimiter
     keys: KeyCache
     kms: KmsDecrypter
     now: Callable[[], float]
@@ -81,26 +89,32 @@ class Enclave:
     def _judged(self, request: Sign) -> Response | None:
         now = self.now()
         try:
-            check(self.policy, request.intent, now=now)
+            role = check(self.policy, request.intent, now=now)
             match_keys(request, self.policy)
             if not self.authorizer.judge(request.intent, now=now):
                 return None
             keys = self.keys.held(request.keys)
             if keys is None:
                 return None
-            signed = answer(request.intent, keys)
+            return self._sign(request.intent, role, keys, now)
         except (Refused, Failed) as error:
             return self._declined(error)
-        self.counts.signed += 1
-        return signed
 
     async def answer_later(self, request: Sign) -> Response:
         """Answer a request that the policy allows and for which some key has to be unwrapped."""
         try:
             await self.authorizer.judge_later(request.intent, now=self.now())
-            signed = answer(request.intent, await self.keys.obtain(request.keys))
+            keys = await self.keys.obtain(request.keys)
+            now = self.now()
+            return self._sign(request.intent, check(self.policy, request.intent, now=now), keys, now)
         except (Refused, Failed) as error:
             return self._declined(error)
+
+    def _sign(self, intent: AnyRequest, role: Role, keys: list[SigningKey], now: float) -> Signed | Issued:
+        """Sign what was judged, once nothing that was signed before forbids it."""
+        self.memory.admit(intent, meaning_of(intent))
+        self.rates.admit(intent, role, now=now)
+        signed = answer(intent, keys)
         self.counts.signed += 1
         return signed
 

@@ -14,7 +14,9 @@ from mintline_signer.enclave.authorizer import Authorizer
 from mintline_signer.enclave.http1 import HttpPool
 from mintline_signer.enclave.keys import KeyCache
 from mintline_signer.enclave.kms import KmsDecrypter, dial, parse_endpoint
+from mintline_signer.enclave.memory import Memory
 from mintline_signer.enclave.policy import load_policy
+from mintline_signer.enclave.rates import RateLimiter
 from mintline_signer.enclave.seals import Seals
 from mintline_signer.enclave.server import Enclave, Server
 from mintline_signer.enclave.settings import EnclaveSettings
@@ -47,7 +49,16 @@ async def run(settings: EnclaveSettings, stop: asyncio.Event) -> None:
     seals = Seals(kms)
     authorizer = Authorizer(seals, TokenVerifier(policy.authorization))
     server = Server(
-        Enclave(policy=policy, authorizer=authorizer, seals=seals, keys=keys, kms=kms, now=time.time),
+        Enclave(
+            policy=policy,
+            authorizer=authorizer,
+            seals=seals,
+            memory=Memory(size=settings.memory_size),
+            rates=RateLimiter(policy),
+            keys=keys,
+            kms=kms,
+            now=time.time,
+        ),
         limits=Limits(idle=settings.idle_timeout),
         connections=settings.max_connections,
         in_flight=settings.max_in_flight,

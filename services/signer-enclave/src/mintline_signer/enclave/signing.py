@@ -4,8 +4,26 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from mintline.eth import Transaction, keccak256, redeem_calldata, voucher_hash
-from mintline.messages import AnyIntent, AnyRequest, IssueVoucher, SignMint, SignNoop, SignTopUp
+from mintline.eth import (
+    Transaction,
+    burn_calldata,
+    keccak256,
+    mint_batch_calldata,
+    redeem_calldata,
+    transfer_calldata,
+    voucher_hash,
+)
+from mintline.messages import (
+    AnyIntent,
+    AnyRequest,
+    IssueVoucher,
+    SignBatch,
+    SignBurn,
+    SignMint,
+    SignNoop,
+    SignTopUp,
+    SignTransfer,
+)
 from mintline_signer.enclave.curve import Signature, SigningKey
 from mintline_signer.enclave.policy import Policy
 from mintline_signer.errors import Failed, FailureCode
@@ -64,6 +82,14 @@ def _transaction(intent: AnyIntent, keys: list[SigningKey]) -> Transaction:
             return _of(intent, to=intent.recipient, value=intent.value)
         case SignNoop():
             return _of(intent, to=intent.signer.address)
+        case SignBatch():
+            mints = [(mint.token_id, mint.to, mint.metadata_digest) for mint in intent.mints]
+            return _of(intent, to=intent.contract, data=mint_batch_calldata(mints))
+        case SignTransfer():
+            data = transfer_calldata(sender=intent.signer.address, to=intent.to, token_id=intent.token_id)
+            return _of(intent, to=intent.contract, data=data)
+        case SignBurn():
+            return _of(intent, to=intent.contract, data=burn_calldata(intent.token_id))
         case _:
             assert_never(intent)
 

@@ -10,12 +10,11 @@ from mintline.messages import (
     AnyMessage,
     AnyRequest,
     Broadcast,
+    Intent,
     IssueVoucher,
     KeyRef,
     SigningRefused,
     SignMint,
-    SignNoop,
-    SignTopUp,
     VoucherIssued,
 )
 from mintline_signer.errors import Refused
@@ -40,13 +39,12 @@ async def sign(intent: AnyRequest, *, keys: WrappedKeySource, enclave: SigningPo
         signed = await enclave.sign(Sign(intent=intent, keys=wrapped))
     except Refused as refused:
         return SigningRefused(intent=intent, code=refused.code, reason=refused.reason, trace=intent.trace)
-    match intent, signed:
-        case IssueVoucher(), Issued():
+    if isinstance(intent, IssueVoucher):
+        if isinstance(signed, Issued):
             return VoucherIssued(intent=intent, signature=signed.signature, trace=intent.trace)
-        case SignMint() | SignTopUp() | SignNoop(), Signed():
-            return Broadcast(intent=intent, raw=signed.raw, tx_hash=signed.tx_hash, trace=intent.trace)
-        case _:
-            raise Unavailable("the enclave signed something else")
+    elif isinstance(signed, Signed):
+        return Broadcast(intent=intent, raw=signed.raw, tx_hash=signed.tx_hash, trace=intent.trace)
+    raise Unavailable("the enclave signed something else")
 
 
 async def _issuer_key(keys: WrappedKeySource, issuer: KeyRef) -> WrappedKey:
@@ -59,7 +57,7 @@ async def _issuer_key(keys: WrappedKeySource, issuer: KeyRef) -> WrappedKey:
 
 def intent_of(message: AnyMessage) -> AnyRequest:
     """Return a message that is an intent; raises Rejected for one that strayed into the queue."""
-    if isinstance(message, SignMint | SignTopUp | SignNoop | IssueVoucher):
+    if isinstance(message, Intent | IssueVoucher):
         return message
     raise Rejected("unexpected_message", f"A {message.type} message has no place on the signing queue.")
 

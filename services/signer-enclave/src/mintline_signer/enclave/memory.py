@@ -1,0 +1,117 @@
+"""What was signed, as far as it binds what may be signed next: the enclave's own guard against equivocation.
+
+::
+
+    nonce   anything ──▶ itself again, at other fees ──▶ the no-op ──▶ nothing but the no-op
+    mint    a token id ──▶ the same token id, under whatever nonce
+
+The chain takes each nonce once and the contract mints each token once, so exactness does not rest on this:
+it keeps whoever writes to the queue from having two transactions to choose from. It forgets the oldest when
+it is full, and everything when the enclave ends.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import OrderedDict
+from collections.abc import Iterator
+from typing import Any, TypeAlias
+
+from mintline.messages import (
+    AnyIntent,
+    AnyRequest,
+    IssueVoucher,
+    SignBatch,
+    SignBurn,
+    SignMint,
+    SignNoop,
+    SignTopUp,
+    SignTransfer,
+)
+from mintline_signer.errors import RefusalCode, Refused
+
+Nonce: TypeAlias = tuple[int, str, int]
+"""Chain, sender, nonce."""
+_NOOP = b""
+"""Stands for the meaning of every no-op: there is one for each nonce."""
+
+
+def meaning_of(intent: AnyRequest) -> bytes:
+    """Return the SHA-256 of what an intent does: everything but fees, attempt, trace and authorization."""
+    fields = [intent.type, intent.chain_id, intent.signer.address, *_meaning(intent)]
+    return hashlib.sha256(json.dumps(fields, separators=(",", ":")).encode()).digest()
+
+
+def _meaning(intent: AnyRequest) -> list[Any]:
+    match intent:
+        case SignMint() | IssueVoucher():
+            voucher = intent.voucher
+            issued = [intent.mint_id, intent.contract, str(voucher.token_id), voucher.to]
+            issued += [voucher.metadata_digest.hex(), str(voucher.deadline)]
+            return issued if isinstance(intent, IssueVoucher) else [intent.nonce, *issued]
+        case SignTopUp():
+            return [intent.nonce, intent.recipient, str(intent.value)]
+        case SignNoop():
+            return [intent.nonce]
+        case SignBatch():
+            mints = [[m.mint_id, str(m.token_id), m.to, m.metadata_digest.hex()] for m in intent.mints]
+            return [intent.nonce, intent.contract, mints]
+        case SignTransfer():
+            return [intent.nonce, intent.request_id, intent.contract, str(intent.token_id), intent.to]
+        case SignBurn():
+            return [intent.nonce, intent.request_id, intent.contract, str(intent.token_id)]
+
+
+class Memory:
+    """Remembers up to `size` nonces and as many mints."""
+
+    def __init__(self, *, size: int) -> None:
+        self._size = size
+        self._nonces: OrderedDict[Nonce, bytes] = OrderedDict()
+        self._tokens: OrderedDict[str, tuple[int, str, int]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._nonces)
+
+    def admit(self, intent: AnyRequest, meaning: bytes) -> None:
+        """Raise Refused if something else was signed before, and remember this; `meaning` is `meaning_of` it.
+
+        Nothing is remembered of what is refused.
+        """
+        tokens = list(_tokens_of(intent))
+        if any(self._tokens.get(mint_id, token) != token for mint_id, token in tokens):
+            raise Refused(RefusalCode.TOKEN_ID)
+        if not isinstance(intent, IssueVoucher):
+            self._admit_nonce(intent, meaning)
+        for mint_id, token in tokens:
+            self._remember(self._tokens, mint_id, token)
+
+    def _admit_nonce(self, intent: AnyIntent, meaning: bytes) -> None:
+        nonce = (intent.chain_id, intent.signer.address, intent.nonce)
+        before = self._nonces.get(nonce)
+        if isinstance(intent, SignNoop):
+            meaning = _NOOP
+        elif before == _NOOP:
+            raise Refused(RefusalCode.NONCE_FILLED)
+        elif before is not None and before != meaning:
+            raise Refused(RefusalCode.NONCE)
+        self._remember(self._nonces, nonce, meaning)
+
+    def _remember(self, where: OrderedDict[Any, Any], key: Any, value: Any) -> None:
+        where[key] = value
+        where.move_to_end(key)
+        if len(where) > self._size:
+            where.popitem(last=False)
+
+
+def _tokens_of(intent: AnyRequest) -> Iterator[tuple[str, tuple[int, str, int]]]:
+    """Yield each mint of an intent with its token: chain, contract, token id."""
+    match intent:
+        case SignMint() | IssueVoucher():
+            yield intent.mint_id, (intent.chain_id, intent.contract, intent.voucher.token_id)
+        case SignBatch():
+            for mint in intent.mints:
+                yield mint.mint_id, (intent.chain_id, intent.contract, mint.token_id)
+        case _:
+            return

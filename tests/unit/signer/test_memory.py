@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mintline.messages import Fees
+from mintline_signer.enclave.memory import Memory, meaning_of
+from mintline_signer.errors import RefusalCode, Refused
+
+if TYPE_CHECKING:
+    from tests.unit.signer.conftest import Cast
+
+OTHER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+FEES = Fees(max_fee_per_gas=7, max_priority_fee_per_gas=1)
+
+
+def evolve(model: Any, **changes: Any) -> Any:
+    return model.model_copy(update=changes)
+
+
+def voucher(intent: Any, **changes: Any) -> Any:
+    return evolve(intent, voucher=evolve(intent.voucher, **changes))
+
+
+def admit(memory: Memory, *intents: Any) -> None:
+    for intent in intents:
+        memory.admit(intent, meaning_of(intent))
+
+
+def refused(memory: Memory, intent: Any) -> RefusalCode:
+    with pytest.raises(Refused) as caught:
+        admit(memory, intent)
+    return RefusalCode(caught.value.code)
+
+
+def test_meaning__when_fees_attempt_or_trace_change__stays(cast: Cast) -> None:
+    for request in cast.everything():
+        changes: dict[str, Any] = {"trace": "00-1"}
+        if hasattr(request, "fees"):
+            changes |= {"fees": FEES, "attempt": 4, "gas": 1}
+        if hasattr(request, "authorization"):
+            changes |= {"authorization": b"another envelope"}
+        assert meaning_of(evolve(request, **changes)) == meaning_of(request)
+
+
+def test_meaning__when_anything_else_changes__changes(cast: Cast) -> None:
+    mint, batch, transfer, burn, top_up = (
+        cast.mint(),
+        cast.batch(),
+        cast.transfer(),
+        cast.burn(),
+        cast.top_up(),
+    )
+    others = [
+        evolve(mint, nonce=8),
+        evolve(mint, mint_id="mint_9"),
+        evolve(mint, contract=OTHER),
+        evolve(mint, chain_id=1),
+        evolve(mint, signer=evolve(mint.signer, address=OTHER)),
+        voucher(mint, token_id=1),
+        voucher(mint, to=OTHER),
+        voucher(mint, metadata_digest=bytes(32)),
+        voucher(mint, deadline=1),
+        voucher(cast.voucher(), to=OTHER),
+        evolve(top_up, recipient=OTHER),
+        evolve(top_up, value=1),
+        evolve(batch, mints=batch.mints[:2]),
+        evolve(batch, mints=(*batch.mints[:2], evolve(batch.mints[2], to=OTHER))),
+        evolve(batch, contract=OTHER),
+        evolve(transfer, to=OTHER),
+        evolve(transfer, token_id=1),
+        evolve(transfer, request_id="t"),
+        evolve(burn, token_id=1),
+        evolve(burn, request_id="b"),
+        *cast.everything(),
+    ]
+    assert len({meaning_of(other) for other in others}) == len(others)
+
+
+def test_memory__when_the_fees_are_raised__admits_it_again(cast: Cast) -> None:
+    memory = Memory(size=1000)
+    for request in cast.everything():
+        admit(memory, request, request)
+        if hasattr(request, "fees"):
+            admit(memory, evolve(request, fees=FEES, attempt=1))
+
+
+def test_memory__when_something_else_has_the_nonce__refuses(cast: Cast) -> None:
+    memory, mint = Memory(size=1000), cast.mint()
+    admit(memory, mint)
+    transfer = evolve(cast.transfer(), nonce=mint.nonce)
+    for other in (transfer, voucher(mint, to=OTHER), voucher(mint, deadline=1), evolve(mint, contract=OTHER)):
+        code = refused(memory, other)
+        assert code in {RefusalCode.NONCE, RefusalCode.TOKEN_ID}
+    assert refused(memory, transfer) == RefusalCode.NONCE
+    admit(memory, mint)
+
+
+def test_memory__when_it_is_another_senders_or_chains_nonce__admits(cast: Cast) -> None:
+    memory, noop = Memory(size=1000), cast.noop()
+    admit(memory, evolve(cast.transfer(), nonce=8))
+    admit(memory, evolve(noop, signer=cast.treasury.ref), evolve(noop, chain_id=1))
+
+
+def test_memory__when_the_nonce_was_filled__admits_nothing_but_the_noop(cast: Cast) -> None:
+    memory, mint = Memory(size=1000), cast.mint()
+    noop = evolve(cast.noop(), nonce=mint.nonce)
+    admit(memory, mint, noop)
+    assert refused(memory, mint) == RefusalCode.NONCE_FILLED
+    assert refused(memory, evolve(mint, fees=FEES, attempt=9)) == RefusalCode.NONCE_FILLED
+    admit(memory, evolve(noop, fees=FEES, attempt=2, mint_id=None))
+
+
+def test_memory__when_a_mint_gets_a_new_nonce__admits_the_same_token_alone(cast: Cast) -> None:
+    memory, mint = Memory(size=1000), cast.mint()
+    admit(memory, mint, evolve(mint, nonce=20))
+    assert refused(memory, voucher(evolve(mint, nonce=21), token_id=5)) == RefusalCode.TOKEN_ID
+    assert (
+        refused(memory, evolve(voucher(cast.voucher(), token_id=5), mint_id="mint_1")) == RefusalCode.TOKEN_ID
+    )
+
+
+def test_memory__when_one_mint_of_a_batch_was_for_another_token__refuses_it_all(cast: Cast) -> None:
+    memory, batch = Memory(size=1000), cast.batch()
+    admit(memory, voucher(evolve(cast.mint(), mint_id="mint_b2"), token_id=77))
+    assert refused(memory, batch) == RefusalCode.TOKEN_ID
+    admit(memory, evolve(cast.noop(), signer=cast.relayer.ref, nonce=batch.nonce))
+
+
+def test_memory__when_full__forgets_the_oldest(cast: Cast) -> None:
+    memory = Memory(size=2)
+    admit(memory, *(evolve(cast.transfer(), nonce=n) for n in range(3)))
+    assert len(memory) == 2
+    assert refused(memory, evolve(cast.burn(), nonce=1)) == RefusalCode.NONCE
+    admit(memory, evolve(cast.burn(), nonce=0))

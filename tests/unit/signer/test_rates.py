@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mintline_signer.enclave.policy import Policy, Rates, check
+from mintline_signer.enclave.rates import RateLimiter
+from mintline_signer.errors import Failed, FailureCode
+
+if TYPE_CHECKING:
+    from tests.unit.signer.conftest import Cast
+
+NOW = 1_800_000_000
+
+
+def limiter_of(policy: Policy, **rates: int) -> RateLimiter:
+    given = Rates(**{"window": 60, "user": 100, "treasury": 100, "relayer": 100, "issuer": 100} | rates)
+    return RateLimiter(policy.model_copy(update={"rates": given}))
+
+
+@pytest.mark.parametrize(
+    ("role", "build"),
+    [
+        ("user", "mint"),
+        ("user", "noop"),
+        ("user", "burn"),
+        ("treasury", "top_up"),
+        ("relayer", "batch"),
+        ("issuer", "voucher"),
+        ("issuer", "mint"),
+    ],
+)
+def test_rates__when_a_key_signed_as_often_as_it_may__fails_until_the_next_window(
+    cast: Cast, role: str, build: str
+) -> None:
+    limiter = limiter_of(cast.policy(), **{role: 2})
+    intent: Any = getattr(cast, build)()
+    as_what = check(cast.policy(), intent, now=NOW)
+    for _ in range(2):
+        limiter.admit(intent, as_what, now=NOW)
+    with pytest.raises(Failed) as caught:
+        limiter.admit(intent, as_what, now=NOW + 59)
+    assert caught.value.code == FailureCode.RATE_LIMITED
+    limiter.admit(intent, as_what, now=NOW + 60)
+
+
+def test_rates__when_another_key_signs__counts_it_apart(cast: Cast) -> None:
+    limiter = limiter_of(cast.policy(), user=1)
+    for player in (cast.user, cast.treasury):
+        noop = cast.noop().model_copy(update={"signer": player.ref})
+        limiter.admit(noop, check(cast.policy(), noop, now=NOW), now=NOW)
+
+
+def test_rates__when_one_of_two_keys_is_over__counts_neither(cast: Cast) -> None:
+    limiter = limiter_of(cast.policy(), user=2, issuer=1)
+    mint, noop = cast.mint(), cast.noop()
+    role = check(cast.policy(), mint, now=NOW)
+    limiter.admit(mint, role, now=NOW)
+    with pytest.raises(Failed):
+        limiter.admit(mint, role, now=NOW)
+    limiter.admit(noop, role, now=NOW)
