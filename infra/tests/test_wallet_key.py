@@ -158,3 +158,34 @@ def test_pcr3__when_computed__then_it_is_the_hash_of_zeros_and_the_roles_arn() -
         "60b903ff7fb03d89ac4c4dd5616daf8b071d7e20568b4c3441effdbea718209ee1257b9b77e7cfa3c2f83c64680847e7"
     )
     assert described().pcr3() == expected
+
+
+def test_decrypt__when_policy_documents_are_named__then_another_is_denied(tmp_path: Path) -> None:
+    deployment = described(enclave={"pcr0": ["ab" * 48], "pcr8": "cd" * 48, "pcr16": ["ef" * 48]})
+    found = statements(synthesized(deployment, tmp_path))
+
+    def decrypts(**changes: str) -> bool:
+        context = attestation(deployment, **changes)
+        principal = deployment.role_arn("signer")
+        return allows(found, principal=principal, action="kms:Decrypt", context=context)
+
+    assert decrypts(PCR16="ef" * 48)
+    assert not decrypts(PCR16="00" * 48)
+    assert not decrypts()
+
+
+def test_key_pairs__when_for_sealing__then_only_operators_make_them(
+    templates: Templates, deployment: Deployment
+) -> None:
+    context = {
+        "kms:DataKeyPairSpec": "ECC_NIST_P256",
+        "kms:EncryptionContext:chain": "1",
+        "kms:EncryptionContext:sub": "platform:sealing",
+    }
+    action = "kms:GenerateDataKeyPairWithoutPlaintext"
+
+    def made_by(principal: str) -> bool:
+        return allows(statements(templates), principal=principal, action=action, context=context)
+
+    assert made_by(ROOT_PRINCIPAL)
+    assert not made_by(deployment.role_arn("api"))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from mintline.attestation.registers import role_register
 from mintline.errors import Misconfigured
 from mintline.fields import Address
 from mintline.key_stores import StoreName
@@ -58,6 +58,8 @@ class Enclave(BaseModel):
 
     pcr0: tuple[Measurement, ...] = ()
     """Images that may unwrap keys: one, or two while a new one is rolled out. None: nobody may."""
+    pcr16: tuple[Measurement, ...] = ()
+    """Policy documents by which they may sign: SHA384(0^48 || SHA384(document)). None: any document."""
     pcr8: Measurement | None = None
     """The certificate that signed the image, if it is signed."""
 
@@ -109,11 +111,8 @@ class Deployment(BaseModel):
         return f"{self.prefix}-artifacts"
 
     def pcr3(self) -> str:
-        """Return the measurement of the signer's instance role: SHA384(0^48 || role ARN).
-
-        Source: Nitro Enclaves user guide, "Where to get an enclave's measurements".
-        """
-        return hashlib.sha384(bytes(48) + self.role_arn("signer").encode()).hexdigest()
+        """Return the measurement of the signer's instance role."""
+        return role_register(self.role_arn("signer")).hex()
 
 
 def read(document: Any) -> Deployment:

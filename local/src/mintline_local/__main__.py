@@ -10,6 +10,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     from mintline_local import cli  # noqa: PLC0415 - a second of imports, in which Ctrl-C may come
 
+    cli.quieten()
     cli.app()
 
 

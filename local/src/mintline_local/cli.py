@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import uuid
 from dataclasses import replace
@@ -9,11 +10,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import aiohttp
+import structlog
 import typer
 
 from mintline.errors import BadRequest, MintlineError, Misconfigured
 from mintline.records import Mint
-from mintline_local import attest, curls, reconciling
+from mintline_local import attest, curls, rebuilding, reconciling
 from mintline_local import trace as tracing
 from mintline_local.client import Api, sign_in
 from mintline_local.command import Json, State, deployment, execute, running_line, stop
@@ -26,6 +28,7 @@ from mintline_local.places import DEFAULT_STATE, StateFolder
 from mintline_local.ports import Ports
 from mintline_local.stack import Stack, running_stack
 from mintline_local.status import look
+from mintline_local.wallets.cli import app as wallets_app
 
 app = typer.Typer(
     name="mintline",
@@ -36,9 +39,19 @@ app = typer.Typer(
 )
 app.add_typer(attest.app, name="attest")
 app.add_typer(eif.app, name="eif")
+app.add_typer(rebuilding.app, name="index")
 app.command(name="reconcile")(reconciling.command)
+app.add_typer(wallets_app, name="wallets")
 Username = Annotated[str | None, typer.Option(help="The user to sign in; the demo user by default.")]
 Password = Annotated[str | None, typer.Option(help="That user's password.")]
+
+
+def quieten() -> None:
+    """Let only errors of what the library logs through, to standard error: output is the commands' own."""
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
 
 
 @app.command()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import aiohttp
 
+from mintline_local.attesting import root_file
 from mintline_local.places import CHECKOUT, StateFolder, corrupt, read_json, tool, write_json
 from mintline_local.ports import HOST, Listeners, Ports
 from mintline_local.principals import key_policy
@@ -128,6 +129,7 @@ def kms_front_settings(state: StateFolder, ports: Listeners) -> dict[str, str]:
         "MINTLINE_KMS_FRONT_UPSTREAM": ports.url("ministack"),
         "MINTLINE_KMS_FRONT_PRINCIPALS": str(state.kms / "principals.json"),
         "MINTLINE_KMS_FRONT_POLICY": str(policy),
+        "MINTLINE_KMS_FRONT_ROOT": str(root_file(state)),
         "MINTLINE_AWS_REGION": REGION,
     }
 

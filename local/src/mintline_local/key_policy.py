@@ -1,7 +1,7 @@
 """Decide by an AWS key policy, as KMS does: an explicit deny wins, else some statement must allow.
 
 Only what Mintline's policies use is understood: `Principal.AWS`, `Action`, `Resource: "*"`, and conditions
-with the string operators below. Anything else is refused when the policy is read, so that no statement is
+with the operators below. Anything else is refused when the policy is read, so that no statement is
 ever taken to mean more than it says.
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
 """
@@ -29,7 +29,7 @@ def _as_tuple(value: Any) -> Any:
 
 
 OneOrMany = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
-Operator = Literal["StringEquals", "StringEqualsIgnoreCase", "StringLike"]
+Operator = Literal["StringEquals", "StringEqualsIgnoreCase", "StringLike", "Null"]
 
 
 class _Part(BaseModel):
@@ -58,11 +58,18 @@ class Statement(_Part):
             any(arn in ("*", principal) for arn in self.Principal.AWS)
             and any(fnmatchcase(action.casefold(), wanted.casefold()) for wanted in self.Action)
             and all(
-                key in context and any(OPERATORS[operator](context[key], wanted) for wanted in values)
+                holds(operator, context.get(key), values)
                 for operator, keys in self.Condition.items()
                 for key, values in keys.items()
             )
         )
+
+
+def holds(operator: Operator, value: str | None, wanted: tuple[str, ...]) -> bool:
+    """Tell whether a condition holds for a key's value; one that a request does not set meets Null alone."""
+    if operator == "Null":
+        return ("true" if value is None else "false") in wanted
+    return value is not None and any(OPERATORS[operator](value, one) for one in wanted)
 
 
 class KeyPolicy(_Part):

@@ -1,8 +1,8 @@
 """KMS as its callers know it, in front of an emulator that checks neither callers nor policies.
 
-Speaks KMS's JSON protocol: verifies the caller's signature, decides by the key policy, and passes what is
-allowed on to the emulator. A refusal answers as KMS does.
-https://docs.aws.amazon.com/kms/latest/APIReference/CommonErrors.html
+Speaks KMS's JSON protocol: verifies the caller's signature and attestation, decides by the key policy, and
+passes what is allowed on to the emulator. A caller that attests gets its answer encrypted. A refusal answers
+as KMS does. All keys have one policy here, which `PutKeyPolicy` replaces.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,18 +23,23 @@ from aiohttp import web
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
 from pydantic import Field, ValidationError
 
 from mintline import process
 from mintline.settings import Settings
 from mintline_local.key_policy import Context, KeyPolicy
-from mintline_local.places import corrupt, read_json
+from mintline_local.kms_errors import JSON_1_1, Refused, error
+from mintline_local.kms_recipient import Recipient, recipient_of
+from mintline_local.places import corrupt, read_json, write_json
+from mintline_local.principals import account_allows
 from mintline_local.sigv4 import SignatureRefused, SignedRequest, verify
 
 TARGET = "TrentService."
 """The prefix of `X-Amz-Target` for KMS, whose first name it was."""
-JSON_1_1 = "application/x-amz-json-1.1"
 MAX_BODY = 64 * 1024
+_OWN = frozenset({"kms:GetKeyPolicy", "kms:PutKeyPolicy"})
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
@@ -48,7 +54,9 @@ class KmsFrontSettings(Settings):
     kms_front_principals: Path
     """JSON file: access key id → {"secret", "arn"}."""
     kms_front_policy: Path
-    """JSON file: the key policy."""
+    """JSON file: the key policy. `PutKeyPolicy` replaces it."""
+    kms_front_root: Path
+    """PEM file: the root under which enclaves attest. It may come later than the front."""
     aws_region: str = "us-east-1"
 
 
@@ -60,23 +68,18 @@ class Caller:
     arn: str
 
 
-class Refused(Exception):  # noqa: N818 - named as AWS names the fact
-    """The request is answered with an AWS error."""
-
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-
-
 class KmsFront:
-    """Decides about one request after another; holds no state of its own."""
+    """Decides about one request after another; its one state is the key policy, which it keeps in a file.
+
+    `root` returns the SHA-256 of the root under which callers attest; it is asked when one does.
+    """
 
     def __init__(
         self,
         *,
         callers: Mapping[str, Caller],
-        policy: KeyPolicy,
+        policy: Path,
+        root: Callable[[], bytes],
         http: aiohttp.ClientSession,
         upstream: str,
         region: str,
@@ -84,7 +87,9 @@ class KmsFront:
     ) -> None:
         self._callers = callers
         self._secrets = {key_id: caller.secret for key_id, caller in callers.items()}
-        self._policy = policy
+        self._policy_file = policy
+        self._policy = load_policy(policy)
+        self._root = root
         self._http = http
         self._upstream = upstream.rstrip("/") + "/"
         self._region = region
@@ -93,14 +98,19 @@ class KmsFront:
     async def handle(self, request: web.Request) -> web.Response:
         """Answer one KMS request."""
         body = await request.read()
+        target = request.headers.get("X-Amz-Target", "")
         try:
             caller = self._authenticate(request, body)
-            action, asked = parse(request.headers.get("X-Amz-Target", ""), body)
-            self._authorize(caller, action, asked)
+            action, asked = parse(target, body)
+            recipient = recipient_of(action, asked, root=self._root, now=self._now)
+            self._authorize(caller, action, asked, recipient)
+            if action in _OWN:
+                return self._serve_policy(action, asked)
+            asked.pop("Recipient", None)
+            return await self._forward(target, asked, recipient)
         except Refused as refusal:
             log.warning("kms_refused", code=refusal.code, reason=str(refusal))
             return error(refusal)
-        return await self._forward(request.headers["X-Amz-Target"], body)
 
     def _authenticate(self, request: web.Request, body: bytes) -> Caller:
         signed = SignedRequest(request.method, {k.lower(): v for k, v in request.headers.items()}, body)
@@ -109,8 +119,13 @@ class KmsFront:
         except SignatureRefused as fault:
             raise Refused(400, fault.code, str(fault)) from None
 
-    def _authorize(self, caller: Caller, action: str, asked: dict[str, Any]) -> None:
-        if not self._policy.allows(principal=caller.arn, action=action, context=context_of(asked)):
+    def _authorize(
+        self, caller: Caller, action: str, asked: dict[str, Any], recipient: Recipient | None
+    ) -> None:
+        context = {**context_of(asked), **(recipient.context if recipient else {})}
+        if account_allows(caller.arn, action):
+            return
+        if not self._policy.allows(principal=caller.arn, action=action, context=context):
             raise Refused(
                 400,
                 "AccessDeniedException",
@@ -118,18 +133,35 @@ class KmsFront:
                 f"resource-based policy allows the {action} action",
             )
 
-    async def _forward(self, target: str, body: bytes) -> web.Response:
+    def _serve_policy(self, action: str, asked: dict[str, Any]) -> web.Response:
+        if action == "kms:GetKeyPolicy":
+            told = {"Policy": self._policy_file.read_text(), "PolicyName": "default"}
+            return web.json_response(told, content_type=JSON_1_1)
+        try:
+            document = json.loads(asked.get("Policy", ""))
+            self._policy = KeyPolicy.model_validate(document)
+        except (TypeError, ValueError):
+            raise Refused(400, "MalformedPolicyDocumentException", "the policy is not understood") from None
+        write_json(self._policy_file, document)
+        log.info("kms_policy_replaced")
+        return web.Response(content_type=JSON_1_1)
+
+    async def _forward(self, target: str, asked: dict[str, Any], recipient: Recipient | None) -> web.Response:
+        body = json.dumps(asked).encode()
         headers = {"X-Amz-Target": target, "Content-Type": JSON_1_1}
         signed = AWSRequest("POST", self._upstream, headers=headers, data=body)
         SigV4Auth(Credentials("test", "test"), "kms", self._region).add_auth(signed)
         try:
             async with self._http.post(self._upstream, data=body, headers=dict(signed.headers)) as answer:
-                return web.Response(status=answer.status, body=await answer.read(), content_type=JSON_1_1)
+                told = await answer.read()
         except (aiohttp.ClientError, TimeoutError) as fault:
             log.warning("kms_upstream_unavailable", reason=str(fault) or type(fault).__name__)
-            return error(
-                Refused(503, "KMSInternalException", "the emulator behind the KMS front is not there")
-            )
+            raise Refused(
+                503, "KMSInternalException", "the emulator behind the KMS front is not there"
+            ) from None
+        if recipient is not None and answer.status == 200:
+            told = recipient.seal(f"kms:{target.removeprefix(TARGET)}", told)
+        return web.Response(status=answer.status, body=told, content_type=JSON_1_1)
 
 
 def parse(target: str, body: bytes) -> tuple[str, dict[str, Any]]:
@@ -158,12 +190,6 @@ def context_of(asked: Mapping[str, Any]) -> Context:
     if isinstance(spec := asked.get("KeyPairSpec"), str):
         context["kms:DataKeyPairSpec"] = spec
     return context
-
-
-def error(refusal: Refused) -> web.Response:
-    """Return an AWS error as KMS writes it."""
-    body = json.dumps({"__type": refusal.code, "message": str(refusal)})
-    return web.Response(status=refusal.status, text=body, content_type=JSON_1_1)
 
 
 async def healthy(_request: web.Request) -> web.Response:
@@ -195,6 +221,14 @@ def load_policy(path: Path) -> KeyPolicy:
         raise corrupt(path, f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from None
 
 
+def load_root(path: Path) -> bytes:
+    """Return the SHA-256 of a root's certificate; raises Refused when there is none."""
+    try:
+        return x509.load_pem_x509_certificate(path.read_bytes()).fingerprint(SHA256())
+    except (OSError, ValueError):
+        raise Refused(500, "KMSInternalException", "there is no root under which to attest") from None
+
+
 async def run(config: KmsFrontSettings, stop: asyncio.Event) -> None:
     """Serve until told to stop."""
     async with contextlib.AsyncExitStack() as stack:
@@ -203,7 +237,8 @@ async def run(config: KmsFrontSettings, stop: asyncio.Event) -> None:
         )
         front = KmsFront(
             callers=load_callers(config.kms_front_principals),
-            policy=load_policy(config.kms_front_policy),
+            policy=config.kms_front_policy,
+            root=partial(load_root, config.kms_front_root),
             http=http,
             upstream=config.kms_front_upstream,
             region=config.aws_region,

@@ -11,6 +11,7 @@ from mintline_local.places import StateFolder, corrupt, read_json, write_json
 ACCOUNT = "000000000000"
 ROLES = ("operator", "api", "builder", "signer-host", "enclave", "broadcaster", "indexer")
 """`operator` is whoever sets the stack up: in production, the infrastructure's role."""
+_ABOUT_NO_KEY = frozenset({"kms:CreateKey", "kms:ListAliases", "kms:ListKeys"})
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -88,3 +89,8 @@ def _statement(sid: str, role: str, actions: list[str], **rest: Any) -> dict[str
         "Resource": "*",
         **rest,
     }
+
+
+def account_allows(arn: str, action: str) -> bool:
+    """Tell whether the account itself lets a principal do what no key's policy speaks about."""
+    return action == "kms:GenerateRandom" or (action in _ABOUT_NO_KEY and arn == role_arn("operator"))

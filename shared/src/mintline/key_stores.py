@@ -8,7 +8,7 @@ and address, so whoever holds a reference from before a migration finds the copy
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Literal, Protocol, TypeAlias
 
 from pydantic import BeforeValidator, Field, PlainSerializer
@@ -118,35 +118,38 @@ class KeyStores:
                 return store
         raise key_missing(reference)
 
+    def everywhere(self, key: KeyRef) -> list[tuple[KeyStore, str]]:
+        """Return every place where this key may lie, the one that its reference names first."""
+        holding = self.holding(key.secret_id)
+        others = [(s, s.reference(key.chain_id, key.address)) for s in self._stores if s is not holding]
+        return [(holding, key.secret_id), *others]
+
     async def read(self, key: KeyRef) -> StoredKey:
         """Return a key from where its reference points, or from where it was moved to.
 
         Raises Rejected if it is nowhere, unreadable, or another key than the reference says.
         """
-        holding = self.holding(key.secret_id)
+        (holding, reference), *others = self.everywhere(key)
         try:
-            stored = await holding.read(key.secret_id)
+            stored = await holding.read(reference)
         except Rejected as rejected:
-            if rejected.code == "key_unreadable":
+            moved = None if rejected.code == "key_unreadable" else await _first(others)
+            if moved is None:
                 raise
-            found = await self._elsewhere(key, than=holding)
-            if found is None:
-                raise
-            stored = found
+            stored = moved
         if (stored.address, stored.subject, stored.chain_id) != (key.address, key.subject, key.chain_id):
             raise Rejected("key_mismatch", f"{key.secret_id} holds another key.")
         return stored
 
-    async def _elsewhere(self, key: KeyRef, *, than: KeyStore) -> StoredKey | None:
-        for store in self._stores:
-            if store is than:
-                continue
-            try:
-                return await store.read(store.reference(key.chain_id, key.address))
-            except Rejected as rejected:
-                if rejected.code not in ("key_missing", "key_deleting"):
-                    raise
-        return None
+
+async def _first(places: Sequence[tuple[KeyStore, str]]) -> StoredKey | None:
+    for store, reference in places:
+        try:
+            return await store.read(reference)
+        except Rejected as rejected:
+            if rejected.code == "key_unreadable":
+                raise
+    return None
 
 
 class MemoryKeyStore:

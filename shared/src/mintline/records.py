@@ -18,6 +18,8 @@ from mintline.messages import Fees, Frozen, KeyRef, Sealed
 from mintline.states import MintStatus
 
 TOKEN_KEY_DIGITS = 78
+WALLET_CACHE_SECONDS = 60
+"""How long the api may go on with a wallet as it was."""
 OPEN_SHARDS = 8
 """Partitions of the index of open mints: enough for several thousand new mints a second."""
 
@@ -112,6 +114,11 @@ class Wallet(Frozen):
     """False until the wrapped key is in its store; `wrapped` holds it meanwhile."""
     wrapped: HexBytes | None = Field(default=None, repr=False)
     created_at: int
+    previous_secret_id: str | None = None
+    """Where the wrapped key was before it was moved to another store: that copy is still there."""
+    moved_at: int | None = None
+    deletes_at: int | None = None
+    """When the key is destroyed: from the moment that this is set, nothing is minted with it."""
 
     def key(self) -> KeyRef:
         """Return the reference by which the line names this key."""

@@ -15,9 +15,8 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
-from mintline_local.key_policy import KeyPolicy
 from mintline_local.kms_front import Caller, KmsFront, application
-from mintline_local.places import StateFolder
+from mintline_local.places import StateFolder, write_json
 from mintline_local.principals import AwsCredentials, issue_credentials, key_policy, role_arn
 
 CHAIN = 31337
@@ -54,10 +53,13 @@ async def serving(upstream: str, state: StateFolder) -> AsyncIterator[Front]:
     callers = {
         own.access_key_id: Caller(own.secret_access_key, role_arn(role)) for role, own in credentials.items()
     }
+    policy = state.kms / "policy.json"
+    write_json(policy, key_policy(CHAIN))
     async with aiohttp.ClientSession() as http:
         front = KmsFront(
             callers=callers,
-            policy=KeyPolicy.model_validate(key_policy(CHAIN)),
+            policy=policy,
+            root=lambda: bytes(32),
             http=http,
             upstream=upstream,
             region="us-east-1",

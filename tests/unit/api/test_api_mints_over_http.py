@@ -319,3 +319,25 @@ async def test_list__when_the_cursor_is_forged_or_from_another_list__refuses(
     for name, (sub, query) in attempts.items():
         answer = await client.request("GET", f"/v1/mints?{query}", headers=stage.headers(sub))
         assert (answer.status, answer.json()["code"]) == (400, "invalid-cursor"), name
+
+
+async def test_post__when_the_wallet_is_being_deleted__is_refused_within_a_minute_and_told_when(
+    stage: Stage, client: MemoryClient
+) -> None:
+    await client.request("GET", "/v1/wallet", headers=stage.headers())
+    ((wallet_id, wallet),) = stage.wallets.items.items()
+    change = {"deletes_at": stage.milliseconds() + 7 * 86_400_000}
+    stage.wallets.items[wallet_id] = wallet.model_copy(update=change)
+    stage.now += 59
+    earlier = await post(client, stage.headers(idempotency_key="k"), {"metadata": METADATA})
+    stage.now += 1
+
+    refused = await post(client, stage.headers(), {"metadata": METADATA})
+    replayed = await post(client, stage.headers(idempotency_key="k"), {"metadata": METADATA})
+    shown = await client.request("GET", "/v1/wallet", headers=stage.headers())
+
+    assert (earlier.status, replayed.status, replayed.json()) == (202, 202, earlier.json())
+    assert (refused.status, refused.json()["code"]) == (409, "wallet-deleted")
+    assert "2026-11-30T01:50:54.000Z" in refused.json()["detail"]
+    assert shown.json()["deletes_at"] == "2026-11-30T01:50:54.000Z"
+    assert len(stage.mints.items) == 1

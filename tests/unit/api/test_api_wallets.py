@@ -31,6 +31,7 @@ async def test_wallet__when_first_asked_for__is_made_and_kept(stage: Stage, clie
         "address": wallet.address,
         "chain_id": CHAIN_ID,
         "created_at": "2026-11-23T01:50:54.000Z",
+        "deletes_at": None,
     }
     assert (wallet.ready, wallet.wrapped) == (True, None)
     assert wallet.key() == KeyRef(

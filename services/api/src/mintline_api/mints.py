@@ -14,8 +14,9 @@ from mintline.records import Mint, canonical_json, digest_of
 from mintline.states import MintStatus
 from mintline_api.inputs import MintRequest
 from mintline_api.ports import Line, MintStore
-from mintline_api.problems import KEY_REUSED, UNKNOWN_MINT, Refused
+from mintline_api.problems import KEY_REUSED, UNKNOWN_MINT, WALLET_DELETED, Refused
 from mintline_api.tokens import Collections
+from mintline_api.views import rfc3339
 from mintline_api.wallets import WalletDirectory
 
 log = structlog.get_logger()
@@ -76,12 +77,15 @@ async def accept_mint(
     The id is made of the key, so one conditional put is both the lock and the creation. A mint that is still
     `accepted` is put on the line again: the process may have died between the two writes.
     `authorize` seals the caller's word for the enclaves; `now` is in Unix milliseconds.
-    Raises Refused for an unknown contract, or when the key named another body.
+    Raises Refused for an unknown contract, for a wallet that is being deleted, or when the key named another
+    body.
     """
     contract = request.contract or default_collection
     await collections.known(contract)
     wallet = await wallets.of(sub)
     mint_id = keyed_mint_id(wallet.chain_id, sub, key) if key else mint_id_from(entropy(_ID_BYTES))
+    if wallet.deletes_at is not None and await mints.get(mint_id) is None:
+        raise Refused(WALLET_DELETED, f"The wallet's key is destroyed at {rfc3339(wallet.deletes_at)}.")
     metadata = canonical_json(request.metadata.model_dump(mode="json", exclude_none=True))
     asked = canonical_json(request.model_dump(mode="json", exclude_none=True))
     mint = Mint(

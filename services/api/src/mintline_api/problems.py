@@ -223,6 +223,13 @@ WALLET_TAKEN = Kind(
 TOO_MANY_WALLETS = Kind(
     "too-many-wallets", 409, "Too many linked wallets", "A user has 20 linked wallets at most. Unlink one."
 )
+WALLET_DELETED = Kind(
+    "wallet-deleted",
+    409,
+    "Wallet is being deleted",
+    "The key of your wallet is to be destroyed, or has been: nothing is minted with it. Until the time that "
+    "`detail` names, support can keep it.",
+)
 
 UNKNOWN_ROUTE = Kind("unknown-route", 404, "No such path", "See the list of operations on this page.")
 UNKNOWN_MINT = Kind(
@@ -293,6 +300,7 @@ KINDS = (
     NOT_THE_WALLETS_SIGNATURE,
     WALLET_TAKEN,
     TOO_MANY_WALLETS,
+    WALLET_DELETED,
     UNKNOWN_ROUTE,
     UNKNOWN_MINT,
     UNKNOWN_LINK,

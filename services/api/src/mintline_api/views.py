@@ -179,11 +179,19 @@ class WalletView(View):
     address: Address
     chain_id: int
     created_at: Time
+    deletes_at: Time | None = Field(
+        description="When the wallet's key is destroyed, if it is to be: nothing is minted with it any more."
+    )
 
 
 def wallet_view(wallet: Wallet) -> WalletView:
     """Return the public form of a wallet."""
-    return WalletView(address=wallet.address, chain_id=wallet.chain_id, created_at=rfc3339(wallet.created_at))
+    return WalletView(
+        address=wallet.address,
+        chain_id=wallet.chain_id,
+        created_at=rfc3339(wallet.created_at),
+        deletes_at=_time(wallet.deletes_at),
+    )
 
 
 class IndexView(View):

@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 import structlog
 
-from mintline.records import Wallet, scoped
+from mintline.records import WALLET_CACHE_SECONDS, Wallet, scoped
 from mintline_api.caches import BoundedCache, SingleFlight
 from mintline_api.ports import Keys, WalletStore
 
@@ -89,6 +89,6 @@ class WalletDirectory:
         wallet = await provision(
             sub, chain_id=self._chain_id, wallets=self._wallets, keys=self._keys, now=self._now
         )
-        # Only a ready wallet comes out of `provision`, and a ready wallet never changes.
-        self._cache.put(sub, wallet)
+        # Only a ready wallet comes out of `provision`. It may still be moved to another store, or be deleted.
+        self._cache.put(sub, wallet, ttl=WALLET_CACHE_SECONDS)
         return wallet

@@ -98,7 +98,7 @@ class DynamoStore:
         for token in write.tokens:
             guarded[len(changes)] = token.key
             changes.append(self._token(token))
-        changes += [Put(TRANSFERS, _transfer_item(transfer)) for transfer in write.transfers]
+        changes += [Put(TRANSFERS, transfer_item(transfer)) for transfer in write.transfers]
         changes += [Delete(TRANSFERS, _transfer_key(key)) for key in write.erased_transfers]
         for outcome in write.outcomes:
             guarded[len(changes)] = outcome.mint_id
@@ -205,22 +205,13 @@ class DynamoStore:
         return Put(CHECKPOINTS, to_item(_checkpoint_item(self._chain, progress)), where=(last,))
 
     def _token(self, write: TokenWrite) -> Put | Delete:
-        contract, token_id = write.key
-        key = self._token_key(write.key)
         if write.after is None:
-            return Delete(TOKENS, key)
-        item = to_item(write.after) | key
-        if write.after.owner is not None:
-            item["owner_id"] = scoped(self._chain_id, write.after.owner)
-            item["owned_key"] = f"{contract}#{token_key(token_id)}"
+            return Delete(TOKENS, self._token_key(write.key))
         where = (Clause("not_minted_before", "token_key", "missing"),) if write.assumed_new else ()
-        return Put(TOKENS, item, where=where)
+        return Put(TOKENS, token_item(write.after), where=where)
 
     def _token_key(self, key: TokenKey) -> Item:
-        return {
-            "collection_id": scoped(self._chain_id, key.contract),
-            "token_key": token_key(key.token_id),
-        }
+        return _token_key(self._chain_id, key)
 
     def _row_key(self, position: str) -> Item:
         return {"chain": self._chain, "position": position}
@@ -286,7 +277,21 @@ def _progress(item: _CheckpointItem) -> Progress:
     )
 
 
-def _transfer_item(transfer: Transfer) -> Item:
+def token_item(token: Token) -> Item:
+    """Return the item of TOKENS that holds a token."""
+    item = to_item(token) | _token_key(token.chain_id, TokenKey(token.contract, token.token_id))
+    if token.owner is not None:
+        item["owner_id"] = scoped(token.chain_id, token.owner)
+        item["owned_key"] = f"{token.contract}#{token_key(token.token_id)}"
+    return item
+
+
+def _token_key(chain_id: int, key: TokenKey) -> Item:
+    return {"collection_id": scoped(chain_id, key.contract), "token_key": token_key(key.token_id)}
+
+
+def transfer_item(transfer: Transfer) -> Item:
+    """Return the item of TRANSFERS that holds a transfer."""
     return to_item(transfer) | _transfer_key(transfer_key(transfer))
 
 

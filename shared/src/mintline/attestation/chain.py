@@ -7,6 +7,7 @@ is one that is checked here, and the path is taken in the order given, never sea
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +15,7 @@ from datetime import datetime
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import SECP384R1, EllipticCurvePublicKey
+from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import ExtensionOID, SignatureAlgorithmOID
 
 from mintline.attestation.refusals import NotAttested, Reason
@@ -24,6 +26,8 @@ _UNREADABLE = (
     ValueError,
     TypeError,
     UnsupportedAlgorithm,
+    CryptographyDeprecationWarning,
+    x509.InvalidVersion,
     x509.DuplicateExtension,
     x509.UnsupportedGeneralNameType,
 )
@@ -85,7 +89,10 @@ class Path:
 
 def _parsed(der: bytes) -> _Certificate:
     try:
-        parsed = x509.load_der_x509_certificate(der)
+        # What cryptography reads with a warning only, such as a serial number below one, is refused here.
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", CryptographyDeprecationWarning)
+            parsed = x509.load_der_x509_certificate(der)
         name = parsed.subject.rfc4514_string() or "a certificate without a name"
         key, extensions = parsed.public_key(), parsed.extensions
         algorithm, version = parsed.signature_algorithm_oid, parsed.version

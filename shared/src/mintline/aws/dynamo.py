@@ -177,6 +177,20 @@ class Dynamo:
         last = response.get("LastEvaluatedKey")
         return Page([decode_item(item) for item in response["Items"]], decode_item(last) if last else None)
 
+    async def scan(self, table: Table, *, limit: int, start: Item | None = None) -> Page:
+        """Return one page of a whole table, in no order, by consistent reads."""
+        arguments: dict[str, Any] = {
+            "TableName": table.table_name(self._prefix),
+            "Limit": limit,
+            "ConsistentRead": True,
+        }
+        if start is not None:
+            arguments["ExclusiveStartKey"] = encode_item(start)
+        with translated():
+            response = await self._client.scan(**arguments)
+        last = response.get("LastEvaluatedKey")
+        return Page([decode_item(item) for item in response["Items"]], decode_item(last) if last else None)
+
     async def ping(self, table: Table) -> None:
         """Check that DynamoDB answers and that the table is active: a readiness check."""
         with translated():

@@ -102,7 +102,9 @@ MINED = ACCEPTED.model_copy(
     }
 )
 MINTS = MintList(items=[MINED], next_cursor=CURSOR)
-USER_WALLET = WalletView(address=WALLET, chain_id=31337, created_at="2026-11-23T01:50:54.001Z")
+USER_WALLET = WalletView(
+    address=WALLET, chain_id=31337, created_at="2026-11-23T01:50:54.001Z", deletes_at=None
+)
 _ISSUED_AT = datetime(2026, 11, 23, 1, 50, 54, 123_000, UTC)
 _SIGN_IN = SiweMessage(
     domain="api.example.com",

@@ -33,6 +33,7 @@ from mintline_api.problems import (
     UNKNOWN_CONTRACT,
     UNKNOWN_MINT,
     UNSUPPORTED_MEDIA_TYPE,
+    WALLET_DELETED,
 )
 from mintline_api.views import MintList, MintView, mint_view
 
@@ -94,6 +95,7 @@ IDEMPOTENCY_KEY = HeaderField(
         BODY_TOO_LARGE,
         UNSUPPORTED_MEDIA_TYPE,
         KEY_REUSED,
+        WALLET_DELETED,
     ),
 )
 async def create_mint(request: web.Request) -> web.Response:

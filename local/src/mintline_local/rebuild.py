@@ -1,0 +1,233 @@
+"""An index built from nothing but the chain, and what it has in common with the one that is kept.
+
+The real indexer builds it, over the real chain and a store in memory. Of the deployment it reads which
+collections there are, and which transactions belong to which mints: neither is on chain.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import random
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+
+from mintline.aws.dynamo import Item
+from mintline.aws.records import from_item
+from mintline.errors import Misconfigured, Unavailable
+from mintline.records import Checkpoint, Mint, canonical_json
+from mintline.resources import CHECKPOINTS, MINTS, TOKENS, TRANSFERS, Table
+from mintline.states import MintStatus
+from mintline_indexer.dynamo_store import DynamoStore, token_item, transfer_item
+from mintline_indexer.indexer import Indexer
+from mintline_indexer.memory import MemoryStore
+from mintline_indexer.metrics import Metrics
+from mintline_indexer.ports import Attempted, Chain, Collections
+from mintline_local.deployments import Records
+
+WIDEST = 2_000
+ATTEMPTS = 50
+"""Looks for a moment at which both indexes stand at the same block."""
+PAUSE = 0.1
+"""Seconds between two of them."""
+
+ItemKey = tuple[str, str, str]
+"""Table, partition key, sort key (empty for a table without one)."""
+OUTCOME = ("tx_hash", "block_number", "block_hash", "problem")
+
+
+class ReplayStore(MemoryStore):
+    """A store in memory that knows the deployment's mints as they were before the chain decided on them."""
+
+    live: DynamoStore
+
+    async def attempts(self, tx_hashes: Sequence[bytes]) -> dict[bytes, Attempted]:
+        """Return which mints the transactions are attempts of, and bring those mints in."""
+        attempted = await self.live.attempts(tx_hashes)
+        new = {attempt.mint_id for attempt in attempted.values()} - self.mint_table.keys()
+        for mint_id, mint in (await self.live.mints(sorted(new))).items():
+            undecided = dict.fromkeys(OUTCOME) | {"status": MintStatus.SUBMITTED}
+            self.mint_table[mint_id] = mint.model_copy(update=undecided)
+        return attempted
+
+    def items(self) -> Iterator[tuple[ItemKey, Item]]:
+        """Yield the index as the tables would hold it."""
+        for token in self.token_table.values():
+            yield keyed(TOKENS, token_item(token))
+        for transfer in self.transfer_table.values():
+            yield keyed(TRANSFERS, transfer_item(transfer))
+        for mint in self.mint_table.values():
+            if (outcome := outcome_item(mint)) is not None:
+                yield keyed(MINTS, outcome)
+
+    def digest(self) -> str:
+        """Return the SHA-256 of every item in the order of keys: alike for indexes that are alike."""
+        hashed = hashlib.sha256()
+        for _, item in sorted(self.items(), key=lambda pair: pair[0]):
+            hashed.update(canonical_json(item).encode() + b"\n")
+        return hashed.hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One item that is not the same in both; None where there is none."""
+
+    key: ItemKey
+    kept: Item | None
+    rebuilt: Item | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the difference as JSON values."""
+        table, partition, sort = self.key
+        return {
+            "table": table,
+            "key": [partition, sort] if sort else [partition],
+            "fields": self.fields(),
+            "kept": self.kept,
+            "rebuilt": self.rebuilt,
+        }
+
+    def fields(self) -> list[str]:
+        """Return the attributes that differ; none if the whole item is on one side only."""
+        if self.kept is None or self.rebuilt is None:
+            return []
+        names = self.kept.keys() | self.rebuilt.keys()
+        return sorted(name for name in names if self.kept.get(name) != self.rebuilt.get(name))
+
+
+def keyed(table: Table, item: Item) -> tuple[ItemKey, Item]:
+    """Return an item with its key."""
+    sort = str(item[table.sort.name]) if table.sort is not None else ""
+    return (table.name, str(item[table.partition.name]), sort), item
+
+
+def outcome_item(mint: Mint) -> Item | None:
+    """Return what the chain decided about a mint, None if it has not.
+
+    Mined and finalized are one: the two indexes may see finality at different moments.
+    """
+    if mint.status not in (MintStatus.MINED, MintStatus.FINALIZED, MintStatus.REVERTED):
+        return None
+    reverted = mint.status is MintStatus.REVERTED
+    return {
+        "mint_id": mint.mint_id,
+        "outcome": "reverted" if reverted else "mined",
+        "tx_hash": "0x" + mint.tx_hash.hex() if mint.tx_hash else None,
+        "block_number": mint.block_number,
+        "block_hash": "0x" + mint.block_hash.hex() if mint.block_hash else None,
+        "problem": mint.problem.model_dump() if mint.problem else None,
+    }
+
+
+class Rebuild:
+    """Builds an index in memory, and keeps it level with the one that is kept."""
+
+    def __init__(
+        self,
+        *,
+        records: Records,
+        chain: Chain,
+        collections: Collections,
+        chain_id: int,
+        whole: int,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self.store = ReplayStore()
+        self.store.live = DynamoStore(records.dynamo, chain_id=chain_id)
+        self._records = records
+        self._chain_id = chain_id
+        self._whole = whole
+        self._sleep = sleep
+        self._indexer = Indexer(
+            chain=chain,
+            store=self.store,
+            collections=collections,
+            chain_id=chain_id,
+            writer="rebuild",
+            takeover_after=3600.0,
+            widest=WIDEST,
+            whole=whole,
+            metrics=Metrics(CollectorRegistry()),
+            clock=time.monotonic,
+            now=lambda: 0,
+            rng=random.Random(),  # noqa: S311 - nobody contends
+        )
+
+    async def catch_up(self) -> None:
+        """Follow the chain to its head. Raises Unavailable if it went back past finality meanwhile."""
+        while await self._indexer.poll():
+            pass
+        if (trouble := self._indexer.trouble()) is not None:
+            raise Unavailable(trouble)
+
+    async def differences(self) -> list[Difference]:
+        """Compare every item, and those that differ again while both indexes stand at one block."""
+        await self.catch_up()
+        rebuilt = dict(self.store.items())
+        suspects: set[ItemKey] = set(rebuilt)
+        async for key, item in self._kept():
+            if rebuilt.get(key) == item:
+                suspects.discard(key)
+            else:
+                suspects.add(key)
+        return await self._at_one_block(suspects) if suspects else []
+
+    async def _kept(self) -> Any:
+        for table in (TOKENS, TRANSFERS):
+            async for item in self._records.every(table):
+                if item["chain_id"] == self._chain_id:
+                    yield keyed(table, item)
+        async for item in self._records.every(MINTS):
+            mint = from_item(Mint, item)
+            if mint.chain_id != self._chain_id or (outcome := outcome_item(mint)) is None:
+                continue
+            if self._may_see(mint):
+                yield keyed(MINTS, outcome)
+
+    def _may_see(self, mint: Mint) -> bool:
+        """Tell whether a rebuild meets this outcome: one that reverted shows in whole blocks only."""
+        assert self.store.progress is not None
+        oldest = self.store.progress.finalized.number - self._whole
+        return mint.status is not MintStatus.REVERTED or (mint.block_number or 0) > oldest
+
+    async def _at_one_block(self, suspects: set[ItemKey]) -> list[Difference]:
+        for _ in range(ATTEMPTS):
+            await self.catch_up()
+            head = await self._kept_head()
+            if head == self._own_head():
+                kept = await self._read(sorted(suspects))
+                if await self._kept_head() == head:
+                    rebuilt = dict(self.store.items())
+                    found = (Difference(key, kept.get(key), rebuilt.get(key)) for key in sorted(suspects))
+                    return [difference for difference in found if difference.kept != difference.rebuilt]
+            await self._sleep(PAUSE)
+        raise Unavailable("the index never stood at the chain's head: is an indexer running, and not behind?")
+
+    async def _read(self, keys: Sequence[ItemKey]) -> dict[ItemKey, Item]:
+        tables = {table.name: table for table in (TOKENS, TRANSFERS, MINTS)}
+
+        async def read(key: ItemKey) -> Item | None:
+            table = tables[key[0]]
+            names: Item = {table.partition.name: key[1]}
+            if table.sort is not None:
+                names[table.sort.name] = key[2]
+            item = await self._records.dynamo.get(table, names)
+            return item if item is None or table is not MINTS else outcome_item(from_item(Mint, item))
+
+        items = await asyncio.gather(*(read(key) for key in keys))
+        return {key: item for key, item in zip(keys, items, strict=True) if item is not None}
+
+    async def _kept_head(self) -> tuple[int, bytes] | None:
+        item = await self._records.dynamo.get(CHECKPOINTS, {"chain": str(self._chain_id)})
+        if item is None:
+            raise Misconfigured(f"{self._records.prefix} has no index of chain {self._chain_id}")
+        checkpoint = from_item(Checkpoint, item)
+        return checkpoint.head_number, checkpoint.head_hash
+
+    def _own_head(self) -> tuple[int, bytes] | None:
+        progress = self.store.progress
+        return None if progress is None else (progress.head.number, progress.head.hash)

@@ -1,0 +1,128 @@
+"""`mintline index`: builds the index anew from the chain, and compares it with the one that is kept."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+
+from mintline_indexer.dynamo_store import DynamoCollections
+from mintline_indexer.node_chain import NodeChain
+from mintline_local.command import Json, State, execute
+from mintline_local.console import Screen
+from mintline_local.deployments import (
+    EndpointUrl,
+    Place,
+    Prefix,
+    Region,
+    RpcUrls,
+    open_chain,
+    open_records,
+    place_of,
+)
+from mintline_local.places import DEFAULT_STATE
+from mintline_local.rebuild import Difference, Rebuild
+
+app = typer.Typer(help="Build the index anew from the chain.", no_args_is_help=True)
+
+EVERY_BLOCK = 10**12
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """What a rebuild came to; `differences` is None if nothing was compared."""
+
+    head: int
+    tokens: int
+    transfers: int
+    digest: str
+    differences: list[Difference] | None
+
+
+@app.callback()
+def index() -> None:
+    """Build the index anew from the chain."""
+
+
+@app.command()
+def rebuild(
+    *,
+    compare: Annotated[
+        bool,
+        typer.Option("--compare", help="Compare it with the index that is kept; exits 1 if they differ."),
+    ] = False,
+    whole_blocks: Annotated[
+        int,
+        typer.Option(help="Read only so many of the newest blocks whole: older reverted mints are passed."),
+    ] = EVERY_BLOCK,
+    prefix: Prefix = None,
+    region: Region = "us-east-1",
+    endpoint_url: EndpointUrl = None,
+    rpc: RpcUrls = None,
+    state: State = DEFAULT_STATE,
+    as_json: Json = False,
+) -> None:
+    """Build an index in memory from the chain alone, and print its digest."""
+    screen = Screen(as_json=as_json)
+    place = place_of(state, prefix, region, endpoint_url, rpc)
+    with screen.waiting("reading the chain"):
+        built = execute(build(place, whole=whole_blocks, compare=compare))
+    screen.say(f"{built.tokens} tokens and {built.transfers} transfers up to block {built.head}")
+    screen.say(f"SHA-256 {built.digest}")
+    result = {
+        "head": built.head,
+        "tokens": built.tokens,
+        "transfers": built.transfers,
+        "sha256": built.digest,
+    }
+    if built.differences is None:
+        screen.result(result)
+        return
+    for difference in built.differences:
+        screen.say(_told(difference), style="red")
+    count = len(built.differences)
+    screen.say(f"{count} items differ" if count else "the index that is kept is the same", style="bold")
+    screen.result(result | {"differences": [difference.to_json() for difference in built.differences]})
+    if count:
+        raise typer.Exit(1)
+
+
+async def build(place: Place, *, whole: int, compare: bool) -> Rebuilt:
+    """Build an index of a deployment's chain, and compare it if asked to."""
+    async with open_records(place) as records, open_chain(place) as (rpc, node):
+        chain_id = await node.chain_id()
+        rebuild = Rebuild(
+            records=records,
+            chain=NodeChain(node, rpc),
+            collections=DynamoCollections(records.client, prefix=records.prefix, chain_id=chain_id),
+            chain_id=chain_id,
+            whole=whole,
+        )
+        await rebuild.catch_up()
+        differences = await rebuild.differences() if compare else None
+        progress = rebuild.store.progress
+        assert progress is not None
+        return Rebuilt(
+            head=progress.head.number,
+            tokens=len(rebuild.store.token_table),
+            transfers=len(rebuild.store.transfer_table),
+            digest=rebuild.store.digest(),
+            differences=differences,
+        )
+
+
+def _told(difference: Difference) -> str:
+    table, *key = difference.key
+    name = f"{table} {' '.join(part for part in key if part)}"
+    if difference.kept is None:
+        return f"{name}: missing from the index"
+    if difference.rebuilt is None:
+        return f"{name}: not on chain"
+    sides = (
+        f"{field}: kept {json.dumps(difference.kept.get(field), default=str)}, "
+        f"rebuilt {json.dumps(difference.rebuilt.get(field), default=str)}"
+        for field in difference.fields()
+    )
+    return f"{name}: {'; '.join(sides)}"

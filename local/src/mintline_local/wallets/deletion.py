@@ -1,0 +1,95 @@
+"""Delete a key in custody, after a waiting time in which that can be undone.
+
+::
+
+    mark the record ──▶ wait until no api knows it otherwise ──▶ look again ──▶ have the stores delete the key
+       1                                                            2             3
+
+From 1 on nothing is accepted for the wallet. What was accepted before shows at 2, and unmarks the record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from mintline.errors import Rejected
+from mintline.key_stores import DAY, MAX_DELETION_DAYS, MIN_DELETION_DAYS, KeyStores
+from mintline.records import WALLET_CACHE_SECONDS, Wallet
+from mintline_local.wallets.ports import Belongings, WalletRecords
+
+_MOST = 100
+
+
+async def delete(
+    wallet_id: str,
+    *,
+    days: int,
+    force: bool,
+    records: WalletRecords,
+    belongings: Belongings,
+    stores: KeyStores,
+    now: Callable[[], int],
+    sleep: Callable[[float], Awaitable[None]],
+) -> Wallet:
+    """Destroy a wallet's key in `days` (7 to 30), and return its record; safe to repeat.
+
+    `now` gives Unix milliseconds. Raises Rejected for a wallet that owns tokens or has mints under way,
+    unless `force` accepts that nobody will ever move those tokens.
+    """
+    if not MIN_DELETION_DAYS <= days <= MAX_DELETION_DAYS:
+        raise Rejected("bad_delay", f"between {MIN_DELETION_DAYS} and {MAX_DELETION_DAYS} days")
+    wallet = await _known(wallet_id, records)
+    if wallet.deletes_at is None:
+        await _check(wallet, belongings, force=force)
+        at = now() + days * DAY * 1000
+        await records.mark_deleting(wallet, at=at)
+        wallet = wallet.model_copy(update={"deletes_at": at})
+        await sleep(WALLET_CACHE_SECONDS + 1)
+        try:
+            await _check(wallet, belongings, force=force)
+        except Rejected:
+            await records.unmark_deleting(wallet)
+            raise
+    assert wallet.deletes_at is not None
+    left = -(-(wallet.deletes_at - now()) // (DAY * 1000))
+    # Not before the record says, whenever an interrupted deletion is taken up again.
+    left = min(MAX_DELETION_DAYS, max(MIN_DELETION_DAYS, left))
+    for store, reference in stores.everywhere(wallet.key()):
+        await store.schedule_deletion(reference, days=left)
+    return wallet
+
+
+async def undelete(wallet_id: str, *, records: WalletRecords, stores: KeyStores) -> Wallet:
+    """Keep a wallet whose key was to be destroyed, and return its record; safe to repeat.
+
+    Raises Rejected if the key is gone.
+    """
+    wallet = await _known(wallet_id, records)
+    if wallet.deletes_at is None:
+        return wallet
+    for reference in (wallet.secret_id, wallet.previous_secret_id):
+        if reference is not None:
+            await stores.holding(reference).restore(reference)
+    await records.unmark_deleting(wallet)
+    return wallet.model_copy(update={"deletes_at": None})
+
+
+async def _known(wallet_id: str, records: WalletRecords) -> Wallet:
+    wallet = await records.get(wallet_id)
+    if wallet is None:
+        raise Rejected("wallet_unknown", f"there is no wallet {wallet_id}")
+    if not wallet.ready:
+        raise Rejected("wallet_unready", f"the wallet {wallet_id} has not been finished by the api yet")
+    return wallet
+
+
+async def _check(wallet: Wallet, belongings: Belongings, *, force: bool) -> None:
+    if force:
+        return
+    mint_id = await belongings.open_mint(wallet)
+    if mint_id is not None:
+        raise Rejected("mint_under_way", f"{mint_id} of {wallet.address} has not ended")
+    owned = await belongings.tokens(wallet, most=_MOST)
+    if owned:
+        some = f"{owned} or more tokens" if owned == _MOST else f"{owned} token{'s' * (owned > 1)}"
+        raise Rejected("tokens_owned", f"{wallet.address} owns {some}, which nobody could ever move again")

@@ -1,0 +1,52 @@
+"""Open what the work on wallets needs: of the local line, or of a deployment on AWS."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from mintline.aws.dynamo import Dynamo
+from mintline.aws.key_stores import DynamoKeys, SecretsManagerKeys, open_key_stores
+from mintline.aws.session import AwsCalls
+from mintline.key_stores import KeyStores
+from mintline.settings import ServiceSettings
+from mintline_local.client import aws_client
+from mintline_local.principals import AwsCredentials
+from mintline_local.trace import table_of_deployment, table_of_line
+from mintline_local.wallets.dynamo import DynamoBelongings, DynamoWalletRecords
+
+
+@dataclass(frozen=True, slots=True)
+class Custody:
+    """The wallets of one deployment, what they own, and where their keys are."""
+
+    records: DynamoWalletRecords
+    belongings: DynamoBelongings
+    stores: KeyStores
+
+
+def _custody(dynamo: Dynamo, stores: KeyStores) -> Custody:
+    return Custody(DynamoWalletRecords(dynamo), DynamoBelongings(dynamo), stores)
+
+
+@asynccontextmanager
+async def custody_of_line(info: Mapping[str, Any]) -> AsyncIterator[Custody]:
+    """Open the custody of the local line that `info`, its run file, describes."""
+    secretsmanager = aws_client(
+        "secretsmanager",
+        endpoint_url=info["aws_endpoint_url"],
+        region=info["region"],
+        credentials=AwsCredentials(**info["operator"]),
+    )
+    async with table_of_line(info) as dynamo, secretsmanager as client:
+        secrets = SecretsManagerKeys(client, prefix=info["prefix"])
+        yield _custody(dynamo, KeyStores(secrets, DynamoKeys(dynamo)))
+
+
+@asynccontextmanager
+async def custody_of_deployment(settings: ServiceSettings) -> AsyncIterator[Custody]:
+    """Open the custody of any deployment, with credentials from AWS's usual chain."""
+    async with table_of_deployment(settings) as dynamo, AsyncExitStack() as stack:
+        yield _custody(dynamo, await open_key_stores(stack, settings, dynamo, calls=AwsCalls()))

@@ -1,0 +1,129 @@
+"""An index built from nothing is the one that was kept, byte for byte, and shows what was changed in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from mintline.aws.dynamo import Delete, Item, Put
+from mintline.aws.records import to_item
+from mintline.errors import Unavailable
+from mintline.records import scoped, token_key, token_ref
+from mintline.resources import MINTS, TOKENS, TRANSFERS
+from mintline_indexer.dynamo_store import DynamoCollections
+from mintline_indexer.node_chain import NodeChain
+from mintline_local.deployments import Records
+from mintline_local.rebuild import Difference, Rebuild
+
+pytestmark = pytest.mark.integration
+
+CHAIN_ID = 31337
+
+
+async def settle(indexer: Any) -> None:
+    while await indexer.poll():
+        pass
+    await indexer.poll()
+
+
+@pytest.fixture
+def rebuild(line: Any) -> Callable[[], Rebuild]:
+    records = Records(line.client, line.dynamo, line.prefix)
+
+    def begin() -> Rebuild:
+        return Rebuild(
+            records=records,
+            chain=NodeChain(line.node, line.rpc),
+            collections=DynamoCollections(line.client, prefix=line.prefix, chain_id=CHAIN_ID),
+            chain_id=CHAIN_ID,
+            whole=1_000,
+        )
+
+    return begin
+
+
+async def lived(line: Any) -> Any:
+    """Mint, revert, move, burn, and reorganise, all while an indexer follows."""
+    await line.register()
+    indexer = line.indexer()
+    owner, other = line.accounts[1], line.accounts[2]
+    await line.submitted(await line.mint([1, 2, 3], owner), "mint_a")
+    await line.mine()
+    await settle(indexer)
+    await line.submitted(await line.mint([1], owner), "mint_reverted")
+    await line.mine()
+    await settle(indexer)
+    await line.transfer(1, owner, other)
+    await line.burn(2, owner)
+    await line.mine()
+    await settle(indexer)
+    await line.rpc.call("anvil_reorg", [1, []])
+    await settle(indexer)
+    await line.transfer(3, owner, other)
+    await line.mine(4)
+    await settle(indexer)
+    return indexer
+
+
+async def test_rebuild__when_the_index_has_lived_through_everything__then_it_is_the_same(
+    line: Any, rebuild: Callable[[], Rebuild]
+) -> None:
+    await lived(line)
+    first, second = rebuild(), rebuild()
+    assert await first.differences() == []
+    await second.catch_up()
+    assert first.store.digest() == second.store.digest()
+    assert {key[0] for key, _ in first.store.items()} == {"tokens", "transfers", "mints"}
+    outcomes = {item["mint_id"]: item["outcome"] for key, item in first.store.items() if key[0] == "mints"}
+    assert outcomes == {"mint_a": "mined", "mint_reverted": "reverted"}
+    assert len(first.store.token_table) == 3
+
+
+async def test_rebuild__when_items_were_changed_lost_or_made_up__then_each_is_shown(
+    line: Any, rebuild: Callable[[], Rebuild]
+) -> None:
+    await lived(line)
+    key: Item = {"collection_id": scoped(CHAIN_ID, line.contract), "token_key": token_key(1)}
+    token = await line.dynamo.get(TOKENS, key)
+    await line.dynamo.write(Put(TOKENS, token | {"owner": line.accounts[3]}))
+    await line.dynamo.write(Put(TOKENS, token | {"token_key": token_key(9)}))
+    transfer: Item = {"token_ref": token_ref(CHAIN_ID, line.contract, 3)}
+    page = await line.dynamo.query(TRANSFERS, partition=transfer["token_ref"], limit=1)
+    position = str(page.items[0]["position"])
+    transfer["position"] = position
+    await line.dynamo.write(Delete(TRANSFERS, transfer))
+    mint = await line.mint_record("mint_a")
+    await line.dynamo.write(Put(MINTS, to_item(mint.model_copy(update={"block_number": 1}))))
+
+    def shown(difference: Difference) -> tuple[str, list[str], bool, bool]:
+        table, _, sort = difference.key
+        fields = difference.fields()
+        return f"{table} {sort}".strip(), fields, difference.kept is None, difference.rebuilt is None
+
+    found = await rebuild().differences()
+    assert sorted(shown(difference) for difference in found) == sorted(
+        [
+            ("mints", ["block_number"], False, False),
+            (f"tokens {token_key(1)}", ["owner"], False, False),
+            (f"tokens {token_key(9)}", [], False, True),
+            (f"transfers {position}", [], True, False),
+        ]
+    )
+
+
+async def test_rebuild__when_the_index_falls_behind_for_good__then_it_says_so_and_claims_nothing(
+    line: Any, rebuild: Callable[[], Rebuild]
+) -> None:
+    await lived(line)
+    await line.mint([4], line.accounts[1])
+    await line.mine()
+
+    async def no_pause(_: float) -> None:
+        return
+
+    behind = rebuild()
+    behind._sleep = no_pause
+    with pytest.raises(Unavailable, match="is an indexer running, and not behind"):
+        await behind.differences()
