@@ -25,6 +25,7 @@ from mintline.messages import (
     KeyRef,
     RenewNonce,
     ReviewMint,
+    SelfRedeem,
     SignBatch,
     SignBurn,
     SigningRefused,
@@ -150,6 +151,16 @@ MESSAGES: dict[str, AnyMessage] = {
     "broadcast": Broadcast(trace=TRACE, intent=SIGN_MINT, raw=b"\x02\xf8\x01", tx_hash=bytes(31) + b"\x01"),
     "issue_voucher": ISSUE_VOUCHER,
     "voucher_issued": VoucherIssued(trace=TRACE, intent=ISSUE_VOUCHER, signature=bytes(range(65))),
+    "self_redeem": SelfRedeem(
+        trace=TRACE,
+        mint_id=MINT_ID,
+        chain_id=31337,
+        sender=WALLET,
+        nonce=12,
+        fees=SIGN_MINT.fees,
+        raw=b"\x02\xf8\x01",
+        tx_hash=bytes(31) + b"\x01",
+    ),
     "signing_refused": SigningRefused(
         trace=TRACE, intent=SIGN_NOOP, code="policy_fee_cap", reason="the fee is over the policy's cap"
     ),

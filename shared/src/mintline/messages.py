@@ -6,6 +6,7 @@
                     builder ─IssueVoucher──────▶ signer ─VoucherIssued───────────▶ broadcaster
                     builder ◀─────────────FundWallet│RenewNonce───────────────────  broadcaster
                                      signer ◀──────────SignNoop│SignMint (a bump)─  broadcaster
+    api ───────────────────────────────────────────────────────SelfRedeem──────────▶ broadcaster
     api, indexer ──────────────────────────────────────────────ReviewMint──────────▶ broadcaster
 
 Every message is JSON on a FIFO queue. Its message group is the sender's address; one of the sender's nonces
@@ -232,6 +233,23 @@ class VoucherIssued(Message):
     signature: HexBytes = Field(min_length=65, max_length=65)
 
 
+class SelfRedeem(Message):
+    """A user's own wallet has signed the transaction that redeems a mint's voucher.
+
+    The api has checked that it does just that. No key of ours is in it: it is sent as it is, and nothing is
+    ever sent in its place.
+    """
+
+    type: Literal["self_redeem"] = "self_redeem"
+    mint_id: MintId
+    chain_id: int = Field(gt=0, le=UINT64_MAX)
+    sender: Address
+    nonce: int = Field(ge=0, lt=UINT64_MAX)
+    fees: Fees
+    raw: HexBytes
+    tx_hash: Bytes32
+
+
 class SigningRefused(Message):
     """The enclave refused what it was asked for."""
 
@@ -255,6 +273,7 @@ AnyMessage: TypeAlias = Annotated[
     | Broadcast
     | ReviewMint
     | VoucherIssued
+    | SelfRedeem
     | SigningRefused,
     Field(discriminator="type"),
 ]
@@ -275,7 +294,15 @@ def decode(body: str | bytes) -> AnyMessage:
 def mint_id_of(message: AnyMessage) -> str | None:
     """Return the one mint that a message is about, or None: it is about a wallet, a token, or many mints."""
     match message:
-        case BuildMint() | RenewNonce() | ReviewMint() | SignMint() | SignNoop() | IssueVoucher():
+        case (
+            BuildMint()
+            | RenewNonce()
+            | ReviewMint()
+            | SignMint()
+            | SignNoop()
+            | IssueVoucher()
+            | SelfRedeem()
+        ):
             return message.mint_id
         case Broadcast() | VoucherIssued() | SigningRefused():
             return mint_id_of(message.intent)

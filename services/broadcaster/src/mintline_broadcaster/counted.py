@@ -7,13 +7,13 @@ from typing import Literal
 
 from mintline.chain.answers import FeeMarket, Receipt
 from mintline.chain.send_facts import SendAnswer
-from mintline.messages import Message, RenewNonce, SignMint, SignNoop, SignTopUp
+from mintline.messages import Message, RenewNonce, SignMint, SignNoop, SignTopUp, VoucherIssued
 from mintline.queueing import SendingPort
 from mintline.records import Attempt, Mint, Problem
 from mintline.resources import Queue
 from mintline.states import MintStatus
 from mintline_broadcaster.metrics import Metrics
-from mintline_broadcaster.ports import Chain, Ledger, OpenMint, SignedTransaction
+from mintline_broadcaster.ports import Chain, Ledger, OpenMint, SignedTransaction, Vouchers
 
 
 class CountedLedger:
@@ -70,6 +70,32 @@ class CountedLedger:
     async def close(self, tx_hash: bytes) -> None:
         """Note that a nonce is final."""
         await self._ledger.close(tx_hash)
+
+
+class CountedVouchers:
+    """Vouchers that count the mints which they move on."""
+
+    def __init__(self, vouchers: Vouchers, metrics: Metrics) -> None:
+        self._vouchers = vouchers
+        self._stages = metrics.stages
+
+    async def issue(self, issued: VoucherIssued, *, at: int) -> None:
+        """Move a built self-custody mint to issued."""
+        await self._vouchers.issue(issued, at=at)
+        self._stages.reached(MintStatus.ISSUED)
+
+    async def attempt(self, mint: Mint, attempt: Attempt) -> None:
+        """Append to the attempts of a waiting mint."""
+        await self._vouchers.attempt(mint, attempt)
+
+    async def taken(self, mint_id: str, *, at: int) -> None:
+        """Note that a node has taken a transaction."""
+        await self._vouchers.taken(mint_id, at=at)
+        self._stages.reached(MintStatus.SUBMITTED)
+
+    async def refused(self, mint_id: str, problem: Problem, *, at: int) -> None:
+        """Note why a node refused a transaction."""
+        await self._vouchers.refused(mint_id, problem, at=at)
 
 
 class CountedChain:

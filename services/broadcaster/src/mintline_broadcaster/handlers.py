@@ -7,7 +7,7 @@ import structlog
 from mintline.errors import Rejected
 from mintline.eth import keccak256
 from mintline.intents import sign_mint
-from mintline.messages import Broadcast, ReviewMint, SigningRefused, SignMint, SignTopUp
+from mintline.messages import Broadcast, IssueVoucher, ReviewMint, SigningRefused, SignMint, SignTopUp
 from mintline.queueing import SendingPort
 from mintline.records import Problem
 from mintline.states import MintStatus
@@ -15,6 +15,7 @@ from mintline_broadcaster.fees import FeeCaps
 from mintline_broadcaster.intents import fill_nonce
 from mintline_broadcaster.outcomes import act_on, context, end, fill_if_unused
 from mintline_broadcaster.ports import Chain, Ledger
+from mintline_broadcaster.vouchers import refuse_voucher
 from mintline_broadcaster.watch import Sender, Watch
 from mintline_broadcaster.write_ahead import Standing, write_ahead
 
@@ -56,6 +57,9 @@ async def refuse(
     same, as the treasury's later ones wait for it.
     """
     intent = message.intent
+    if isinstance(intent, IssueVoucher):
+        await refuse_voucher(message, ledger=ledger, now=now)
+        return
     if not isinstance(intent, SignMint) or await _is_replacement(intent, ledger=ledger):
         log.error("signing_refused", code=message.code, kind=intent.type)
         if isinstance(intent, SignTopUp) and intent.attempt == 0:

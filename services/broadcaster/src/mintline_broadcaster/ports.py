@@ -14,7 +14,7 @@ from mintline.chain.answers import FeeMarket, Receipt
 from mintline.chain.send_facts import SendAnswer
 from mintline.errors import Conflict
 from mintline.fields import Address, Bytes32, HexBytes
-from mintline.messages import AnyIntent, Frozen
+from mintline.messages import AnyIntent, Frozen, VoucherIssued
 from mintline.records import Attempt, Mint, Problem
 from mintline.states import MintStatus
 
@@ -23,7 +23,15 @@ class SignedTransaction(Frozen):
     """A signed transaction as it is written down before it is sent: an item of `attempts`."""
 
     tx_hash: Bytes32
-    kind: Literal["sign_mint", "sign_top_up", "sign_noop", "sign_batch", "sign_transfer", "sign_burn"]
+    kind: Literal[
+        "sign_mint",
+        "sign_top_up",
+        "sign_noop",
+        "sign_batch",
+        "sign_transfer",
+        "sign_burn",
+        "self_redeem",
+    ]
     mint_id: str | None = None
     """The mint that it carries out; None for a no-op, which only takes the nonce of one."""
     sender: Address
@@ -94,6 +102,22 @@ class Ledger(Protocol):
 
     async def close(self, tx_hash: bytes) -> None:
         """Note that the nonce of a top-up or no-op is final; harmless if that is done."""
+
+
+class Vouchers(Protocol):
+    """The records of mints whose voucher waits for the user's own wallet: `issued`, or `submitted` by it."""
+
+    async def issue(self, issued: VoucherIssued, *, at: int) -> None:
+        """Move the built self-custody mint with that voucher to issued; raises MintMoved."""
+
+    async def attempt(self, mint: Mint, attempt: Attempt) -> None:
+        """Append to the attempts of a waiting mint, if they are still `mint`'s; raises MintMoved."""
+
+    async def taken(self, mint_id: str, *, at: int) -> None:
+        """Move a waiting mint, whose transaction a node has taken, to submitted; raises MintMoved."""
+
+    async def refused(self, mint_id: str, problem: Problem, *, at: int) -> None:
+        """Note why a node refused a transaction: the mint waits on; raises MintMoved."""
 
 
 class Chain(Protocol):

@@ -18,19 +18,28 @@ from mintline.aws.session import open_client
 from mintline.chain.node import Node
 from mintline.consumer import Consumer
 from mintline.errors import Rejected
-from mintline.messages import AnyMessage, Broadcast, ReviewMint, SigningRefused
+from mintline.messages import (
+    AnyMessage,
+    Broadcast,
+    ReviewMint,
+    SelfRedeem,
+    SigningRefused,
+    VoucherIssued,
+)
 from mintline.nodes import open_rpc
 from mintline.queueing import SendingPort
 from mintline.resources import BROADCAST, MINTS
 from mintline.tracing import carrying, open_tracer
-from mintline_broadcaster.counted import CountedChain, CountedLedger, CountedOutbox
+from mintline_broadcaster.counted import CountedChain, CountedLedger, CountedOutbox, CountedVouchers
 from mintline_broadcaster.dynamo import DynamoLedger
 from mintline_broadcaster.fees import FeeCaps
 from mintline_broadcaster.handlers import broadcast, refuse, review
 from mintline_broadcaster.metrics import Metrics
-from mintline_broadcaster.ports import Chain, Ledger
+from mintline_broadcaster.ports import Chain, Ledger, Vouchers
 from mintline_broadcaster.settings import BroadcasterSettings
 from mintline_broadcaster.sweep import Sweeper
+from mintline_broadcaster.voucher_store import DynamoVouchers
+from mintline_broadcaster.vouchers import issue, relay
 from mintline_broadcaster.watch import Watch
 
 RECEIVERS = 4
@@ -86,7 +95,14 @@ async def run(settings: BroadcasterSettings, stop: asyncio.Event) -> None:
         consumer = Consumer(
             queues=queues,
             queue=BROADCAST,
-            handle=_handler(ledger=ledger, chain=chain, outbox=outbox, watch=watch, caps=caps),
+            handle=_handler(
+                ledger=ledger,
+                vouchers=CountedVouchers(DynamoVouchers(dynamo), metrics),
+                chain=chain,
+                outbox=outbox,
+                watch=watch,
+                caps=caps,
+            ),
             concurrency=settings.concurrency,
             receivers=RECEIVERS,
             wait=settings.receive_wait,
@@ -98,13 +114,17 @@ async def run(settings: BroadcasterSettings, stop: asyncio.Event) -> None:
 
 
 def _handler(
-    *, ledger: Ledger, chain: Chain, outbox: SendingPort, watch: Watch, caps: FeeCaps
+    *, ledger: Ledger, vouchers: Vouchers, chain: Chain, outbox: SendingPort, watch: Watch, caps: FeeCaps
 ) -> Callable[[AnyMessage], Awaitable[None]]:
     async def handle(message: AnyMessage) -> None:
         now = _now()
         match message:
             case Broadcast():
                 await broadcast(message, ledger=ledger, chain=chain, outbox=outbox, caps=caps, now=now)
+            case VoucherIssued():
+                await issue(message, vouchers=vouchers, now=now)
+            case SelfRedeem():
+                await relay(message, ledger=ledger, vouchers=vouchers, chain=chain, now=now)
             case SigningRefused():
                 await refuse(message, ledger=ledger, outbox=outbox, caps=caps, now=now)
             case ReviewMint():

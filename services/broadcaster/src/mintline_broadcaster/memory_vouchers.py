@@ -1,0 +1,66 @@
+"""Vouchers in their users' hands, in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from mintline.messages import VoucherIssued
+from mintline.records import Attempt, Mint, Problem
+from mintline.states import MintStatus
+from mintline_broadcaster.memory import MemoryLedger
+from mintline_broadcaster.ports import MintMoved
+from mintline_broadcaster.vouchers import WAITING
+
+
+@dataclass
+class MemoryVouchers:
+    """The self-custody mints of a ledger in memory."""
+
+    ledger: MemoryLedger
+
+    async def issue(self, issued: VoucherIssued, *, at: int) -> None:
+        """Move the built self-custody mint with that voucher to issued."""
+        await asyncio.sleep(0)
+        mint = self.ledger.mints.get(issued.intent.mint_id)
+        voucher = issued.intent.voucher
+        own = mint is not None and (mint.custody, mint.token_id, mint.deadline) == (
+            "self",
+            voucher.token_id,
+            voucher.deadline,
+        )
+        if mint is None or not own or mint.status is not MintStatus.BUILT:
+            raise MintMoved(mint)
+        self._change(
+            mint,
+            status=MintStatus.ISSUED,
+            voucher_signature=issued.signature,
+            issued_at=at,
+            updated_at=at,
+        )
+
+    async def attempt(self, mint: Mint, attempt: Attempt) -> None:
+        """Append to the attempts of a waiting mint, if they are still `mint`'s."""
+        current = await self._waiting(mint.mint_id)
+        if current.attempts != mint.attempts:
+            raise MintMoved(current)
+        self._change(current, attempts=(*current.attempts, attempt), updated_at=attempt.at)
+
+    async def taken(self, mint_id: str, *, at: int) -> None:
+        """Note that a node has taken a transaction."""
+        mint = await self._waiting(mint_id)
+        self._change(mint, status=MintStatus.SUBMITTED, submitted_at=at, updated_at=at, problem=None)
+
+    async def refused(self, mint_id: str, problem: Problem, *, at: int) -> None:
+        """Note why a node refused a transaction."""
+        self._change(await self._waiting(mint_id), problem=problem, updated_at=at)
+
+    async def _waiting(self, mint_id: str) -> Mint:
+        await asyncio.sleep(0)
+        mint = self.ledger.mints.get(mint_id)
+        if mint is None or mint.status not in WAITING:
+            raise MintMoved(mint)
+        return mint
+
+    def _change(self, mint: Mint, **fields: object) -> None:
+        self.ledger.mints[mint.mint_id] = mint.model_copy(update=fields)

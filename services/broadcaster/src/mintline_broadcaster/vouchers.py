@@ -1,0 +1,186 @@
+"""Vouchers in their users' hands: issued, carried to the chain by the user's own wallet, expired.
+
+::
+
+    built ──VoucherIssued──▶ issued ──SelfRedeem──▶ attempt on record ──▶ sent ──▶ taken:   submitted
+                               │                                              └──▶ refused: a problem to read
+                               └──the deadline is past, finally──▶ rejected
+
+The wallet is the user's: its fees are never raised and its nonces never filled. What a node refuses is for
+the user to mend, so it ends nothing, and another transaction may follow as long as the voucher is good.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import structlog
+
+from mintline.chain.send_facts import SendAnswer, SendFact
+from mintline.errors import Rejected, Throttled, Unavailable
+from mintline.eth import keccak256
+from mintline.intents import voucher_of
+from mintline.messages import IssueVoucher, SelfRedeem, SigningRefused, VoucherIssued
+from mintline.records import Attempt, Mint, Problem
+from mintline.states import MintStatus
+from mintline_broadcaster.ports import Chain, Ledger, MintMoved, SignedTransaction, Vouchers
+
+WAITING = (MintStatus.ISSUED, MintStatus.SUBMITTED)
+"""Where a voucher waits for a transaction, or for its transaction to be mined."""
+MAX_ATTEMPTS = 50
+"""Transactions that one mint's record has room for."""
+_TRIES = 10
+_TAKEN = frozenset({SendFact.ACCEPTED, SendFact.ALREADY_KNOWN})
+_REASONS: Mapping[SendFact, str] = {
+    SendFact.INSUFFICIENT_FUNDS: "Your wallet cannot pay for it. Send it ether, then post this again.",
+    SendFact.NONCE_TOO_LOW: "The transaction's nonce is used. Sign it again with your wallet's next nonce.",
+    SendFact.NONCE_TOO_HIGH: "Earlier transactions of your wallet are missing. Send those, then this again.",
+    SendFact.REPLACEMENT_UNDERPRICED: "Another transaction of your wallet waits with this nonce. "
+    "Offer at least an eighth more than it does, or take the next nonce.",
+    SendFact.UNDERPRICED: "The fees are below what the node asks. Sign it again with higher ones.",
+    SendFact.FEE_CAP_BELOW_BASE_FEE: "The fees are below the base fee. Sign it again with higher ones.",
+    SendFact.INTRINSIC_GAS: "The gas limit is below what the chain asks of any transaction. Sign it again.",
+    SendFact.EXCEEDS_BLOCK_GAS: "The gas limit is above what the chain allows. Sign it again.",
+    SendFact.MALFORMED: "The node cannot read the transaction.",
+}
+EXPIRED = Problem(code="voucher_expired", reason="The voucher was not redeemed before its deadline.")
+
+log = structlog.get_logger(__name__)
+
+
+async def issue(message: VoucherIssued, *, vouchers: Vouchers, now: int) -> None:
+    """Put a voucher's signature on its mint's record: from now on its user can redeem it.
+
+    Raises Rejected for a voucher that is not the mint's own.
+    """
+    intent = message.intent
+    try:
+        await vouchers.issue(message, at=now)
+    except MintMoved as moved:
+        mint = moved.mint
+        if mint is None or mint.custody != "self" or mint.token_id is None:
+            raise Rejected("unknown_mint", "The voucher belongs to no self-custody mint on record.") from None
+        if voucher_of(mint) != intent.voucher:
+            raise Rejected("unknown_voucher", "The voucher is not the one on its mint's record.") from None
+        log.info("voucher_not_needed", mint_id=intent.mint_id, status=mint.status.value)
+    else:
+        log.info("voucher_issued", mint_id=intent.mint_id, token_id=str(intent.voucher.token_id))
+
+
+async def refuse_voucher(message: SigningRefused, *, ledger: Ledger, now: int) -> None:
+    """End a self-custody mint whose voucher the enclave refused to issue: it has no nonce to fill."""
+    assert isinstance(message.intent, IssueVoucher)
+    mint_id = message.intent.mint_id
+    problem = Problem(code=message.code, reason=message.reason)
+    await ledger.reject(mint_id, problem, source=MintStatus.BUILT, at=now)
+    log.warning("mint_rejected", mint_id=mint_id, code=problem.code)
+
+
+async def relay(message: SelfRedeem, *, ledger: Ledger, vouchers: Vouchers, chain: Chain, now: int) -> None:
+    """Write the user's transaction down, send it, and tell the user what the node said.
+
+    `now` is in Unix milliseconds. Raises Rejected for one of no such mint, Retryable to see it again.
+    """
+    if keccak256(message.raw) != message.tx_hash:
+        raise Rejected("hash_mismatch", "The transaction's hash is not that of its bytes.")
+    mint = await ledger.get(message.mint_id)
+    if mint is None or mint.custody != "self" or mint.to != message.sender:
+        raise Rejected("unknown_mint", "The transaction belongs to no self-custody mint on record.")
+    attempt = Attempt(
+        tx_hash=message.tx_hash,
+        max_fee_per_gas=message.fees.max_fee_per_gas,
+        max_priority_fee_per_gas=message.fees.max_priority_fee_per_gas,
+        at=now,
+        nonce=message.nonce,
+    )
+    # Both are on record before anything is sent: the indexer knows the mint by its transaction.
+    await ledger.record(_transaction(message, len(mint.attempts), now))
+    if not await _enter(mint, attempt, vouchers=vouchers):
+        log.info("transaction_not_needed", **_context(message))
+        return
+    answer = await chain.send_raw(message.raw)
+    log.info("transaction_sent", fact=answer.fact.value, said=answer.message, **_context(message))
+    try:
+        await _tell(answer, message, vouchers=vouchers, chain=chain, now=now)
+    except MintMoved:
+        log.info("transaction_overtaken", **_context(message))
+
+
+def expired(mint: Mint, *, final_time: int) -> bool:
+    """Tell whether a waiting voucher can never be redeemed any more.
+
+    `final_time` is the timestamp, in Unix seconds, of the newest block that is final and indexed: any
+    redemption is in a block no later than the deadline, so in one that the index has seen.
+    """
+    return (
+        mint.custody == "self"
+        and mint.status in WAITING
+        and mint.deadline is not None
+        and mint.deadline < final_time
+    )
+
+
+async def expire(mint: Mint, *, final_time: int, ledger: Ledger, now: int) -> bool:
+    """Reject a mint whose voucher can never be redeemed any more; tell whether it was so."""
+    if not expired(mint, final_time=final_time):
+        return False
+    try:
+        await ledger.reject(mint.mint_id, EXPIRED, source=mint.status, at=now)
+    except MintMoved:
+        return False
+    log.info("voucher_expired", mint_id=mint.mint_id, deadline=mint.deadline)
+    return True
+
+
+async def _enter(mint: Mint, attempt: Attempt, *, vouchers: Vouchers) -> bool:
+    """Put the attempt on its mint's record, once; tell whether the mint still waits for it."""
+    current: Mint | None = mint
+    for _ in range(_TRIES):
+        if current is None or current.status not in WAITING:
+            return False
+        if any(earlier.tx_hash == attempt.tx_hash for earlier in current.attempts):
+            return True
+        if len(current.attempts) >= MAX_ATTEMPTS:
+            raise Rejected("too_many_attempts", f"A mint has {MAX_ATTEMPTS} transactions at most.")
+        try:
+            await vouchers.attempt(current, attempt)
+        except MintMoved as moved:
+            current = moved.mint
+        else:
+            return True
+    raise Unavailable("other attempts of the mint kept being written")
+
+
+async def _tell(
+    answer: SendAnswer, message: SelfRedeem, *, vouchers: Vouchers, chain: Chain, now: int
+) -> None:
+    fact = answer.fact
+    if fact in _TAKEN:
+        await vouchers.taken(message.mint_id, at=now)
+        return
+    if fact is SendFact.POOL_FULL:
+        raise Throttled(f"the node's pool is full: {answer.message}")
+    if fact not in _REASONS:
+        raise Unavailable(f"the node refused the transaction: {answer.message}")
+    if fact is SendFact.NONCE_TOO_LOW and await chain.receipt(message.tx_hash) is not None:
+        return  # it is this very transaction that was mined: the indexer tells the rest
+    await vouchers.refused(message.mint_id, Problem(code=fact.value, reason=_REASONS[fact]), at=now)
+
+
+def _transaction(message: SelfRedeem, attempt: int, now: int) -> SignedTransaction:
+    return SignedTransaction(
+        tx_hash=message.tx_hash,
+        kind=message.type,
+        mint_id=message.mint_id,
+        sender=message.sender,
+        nonce=message.nonce,
+        chain_id=message.chain_id,
+        raw=message.raw,
+        attempt=attempt,
+        at=now,
+        trace=message.trace or None,
+    )
+
+
+def _context(message: SelfRedeem) -> dict[str, object]:
+    return {"tx_hash": "0x" + message.tx_hash.hex(), "sender": message.sender, "nonce": message.nonce}

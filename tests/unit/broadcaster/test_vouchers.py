@@ -1,0 +1,378 @@
+"""Vouchers in their users' hands: issued once, carried by the user's own wallet, expired at last."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from mintline.chain.send_facts import SendFact
+from mintline.errors import Rejected, Throttled
+from mintline.eth import keccak256, to_checksum_address
+from mintline.messages import Fees, IssueVoucher, KeyRef, SelfRedeem, SigningRefused, Voucher, VoucherIssued
+from mintline.records import Mint
+from mintline.states import MintStatus
+from mintline_broadcaster.fees import FeeCaps
+from mintline_broadcaster.handlers import refuse
+from mintline_broadcaster.memory import Decoded, MemoryChain, MemoryLedger
+from mintline_broadcaster.memory_vouchers import MemoryVouchers
+from mintline_broadcaster.vouchers import MAX_ATTEMPTS, expire, expired, issue, relay
+
+GWEI = 10**9
+NOW = 1_700_000_000_000
+DEADLINE = NOW // 1000 + 3600
+USER = to_checksum_address(b"\x11" * 20)
+OTHER = to_checksum_address(b"\x22" * 20)
+CONTRACT = to_checksum_address(b"\xc0" * 20)
+ISSUER = KeyRef(address=OTHER, subject="platform:issuer", chain_id=31337, secret_id="issuer")
+VOUCHER = Voucher(token_id=7, to=USER, metadata_digest=bytes(32), deadline=DEADLINE)
+SIGNATURE = bytes(range(65))
+REQUEST = IssueVoucher(signer=ISSUER, chain_id=31337, mint_id="m1", contract=CONTRACT, voucher=VOUCHER)
+ISSUED = VoucherIssued(intent=REQUEST, signature=SIGNATURE)
+
+
+def transaction(
+    nonce: int = 0, *, fees: int = 10 * GWEI, tip: int = GWEI, gas: int = 120_000, **changes: Any
+) -> SelfRedeem:
+    raw = b"\x02 %d %d %d %d" % (nonce, gas, fees, tip)
+    fields: dict[str, Any] = {
+        "mint_id": "m1",
+        "chain_id": 31337,
+        "sender": USER,
+        "nonce": nonce,
+        "fees": Fees(max_fee_per_gas=fees, max_priority_fee_per_gas=tip),
+        "raw": raw,
+        "tx_hash": keccak256(raw),
+    }
+    return SelfRedeem(**fields | changes)
+
+
+def decoded(raw: bytes) -> Decoded:
+    nonce, gas, fees, tip = (int(part) for part in raw.split()[1:])
+    return Decoded(USER, nonce, gas, Fees(max_fee_per_gas=fees, max_priority_fee_per_gas=tip))
+
+
+@dataclass
+class Line:
+    now: int = NOW
+    ledger: MemoryLedger = field(default_factory=MemoryLedger)
+    chain: MemoryChain = field(default_factory=lambda: MemoryChain(decoded))
+
+    def __post_init__(self) -> None:
+        self.vouchers = MemoryVouchers(self.ledger)
+
+    def put(self, status: MintStatus = MintStatus.BUILT, **changes: Any) -> Mint:
+        fields: dict[str, Any] = {
+            "mint_id": "m1",
+            "sub": "alice",
+            "status": status,
+            "chain_id": 31337,
+            "contract": CONTRACT,
+            "to": USER,
+            "custody": "self",
+            "metadata_digest": bytes(32),
+            "request_digest": "00",
+            "created_at": NOW,
+            "updated_at": NOW,
+            "token_id": 7,
+            "deadline": DEADLINE,
+            "gas": 100_000,
+        }
+        mint = Mint(**fields | changes)
+        self.ledger.mints[mint.mint_id] = mint
+        return mint
+
+    @property
+    def mint(self) -> Mint:
+        return self.ledger.mints["m1"]
+
+    @property
+    def problem(self) -> str | None:
+        """The code of what the user is told."""
+        return self.mint.problem.code if self.mint.problem else None
+
+    async def issue(self, message: VoucherIssued = ISSUED) -> None:
+        await issue(message, vouchers=self.vouchers, now=self.now)
+
+    async def relay(self, message: SelfRedeem) -> None:
+        await relay(message, ledger=self.ledger, vouchers=self.vouchers, chain=self.chain, now=self.now)
+
+
+@pytest.fixture
+def line() -> Line:
+    return Line()
+
+
+async def test_voucher__when_it_is_the_mints_own__then_its_user_can_have_it(line: Line) -> None:
+    line.put()
+
+    await line.issue()
+
+    assert line.mint.status is MintStatus.ISSUED
+    assert (line.mint.voucher_signature, line.mint.issued_at) == (SIGNATURE, NOW)
+
+
+@pytest.mark.parametrize(
+    "status", [MintStatus.ISSUED, MintStatus.SUBMITTED, MintStatus.MINED, MintStatus.REJECTED]
+)
+async def test_voucher__when_delivered_again__then_nothing_moves(line: Line, status: MintStatus) -> None:
+    before = line.put(status, voucher_signature=SIGNATURE)
+
+    await line.issue()
+
+    assert line.mint == before
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"token_id": 8}, {"deadline": DEADLINE + 1}, {"custody": "custodial"}, {"token_id": None}],
+)
+async def test_voucher__when_it_is_not_the_mints_own__then_it_is_poison(
+    line: Line, changes: dict[str, Any]
+) -> None:
+    before = line.put(**changes)
+
+    with pytest.raises(Rejected, match="unknown"):
+        await line.issue()
+
+    assert line.mint == before
+
+
+async def test_voucher__when_there_is_no_such_mint__then_it_is_poison(line: Line) -> None:
+    with pytest.raises(Rejected, match="unknown_mint"):
+        await line.issue()
+
+
+async def test_voucher__when_the_enclave_refuses_it__then_the_mint_ends_and_no_nonce_is_filled(
+    line: Line,
+) -> None:
+    line.put()
+    refusal = SigningRefused(intent=REQUEST, code="voucher_ttl", reason="Too long.")
+
+    class NoOutbox:
+        async def send(self, *_: Any, **__: Any) -> None:
+            raise AssertionError("there is no nonce to fill")
+
+    await refuse(refusal, ledger=line.ledger, outbox=NoOutbox(), caps=FeeCaps(1, 1), now=NOW)
+
+    assert line.mint.status is MintStatus.REJECTED
+    assert line.problem == "voucher_ttl"
+
+
+async def test_transaction__when_the_node_takes_it__then_the_mint_is_submitted(line: Line) -> None:
+    line.put(MintStatus.ISSUED)
+    message = transaction(nonce=0)
+
+    await line.relay(message)
+
+    assert line.mint.status is MintStatus.SUBMITTED
+    assert line.mint.submitted_at == NOW
+    [attempt] = line.mint.attempts
+    assert (attempt.tx_hash, attempt.max_fee_per_gas, attempt.nonce) == (message.tx_hash, 10 * GWEI, 0)
+    recorded = line.ledger.transactions[message.tx_hash]
+    assert (recorded.kind, recorded.mint_id, recorded.sender) == ("self_redeem", "m1", USER)
+
+
+async def test_transaction__when_delivered_again__then_it_is_one_attempt(line: Line) -> None:
+    line.put(MintStatus.ISSUED)
+    for _ in range(3):
+        await line.relay(transaction())
+        line.now += 1000
+
+    assert line.mint.status is MintStatus.SUBMITTED
+    assert len(line.mint.attempts) == 1
+    assert len(line.chain.pool) == 1
+
+
+async def test_transaction__when_the_process_died_before_the_send__then_it_is_on_record_already(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line.put(MintStatus.ISSUED)
+    seen: list[tuple[bool, int]] = []
+
+    async def dies(_: bytes) -> Any:
+        seen.append((transaction().tx_hash in line.ledger.transactions, len(line.mint.attempts)))
+        raise RuntimeError("killed")
+
+    monkeypatch.setattr(line.chain, "send_raw", dies)
+    with pytest.raises(RuntimeError):
+        await line.relay(transaction())
+
+    assert seen == [(True, 1)]
+    assert line.mint.status is MintStatus.ISSUED
+
+
+def poor(line: Line) -> SelfRedeem:
+    line.chain.default_balance = 1
+    return transaction()
+
+
+def used(line: Line) -> SelfRedeem:
+    line.chain.use_nonce(USER)
+    return transaction()
+
+
+def cheap(line: Line) -> SelfRedeem:
+    line.chain.minimum_tip = 2 * GWEI
+    return transaction()
+
+
+def tight(_: Line) -> SelfRedeem:
+    return transaction(gas=20_000)
+
+
+def huge(line: Line) -> SelfRedeem:
+    return transaction(gas=line.chain.block_gas + 1)
+
+
+@pytest.mark.parametrize(
+    ("arrange", "fact"),
+    [
+        (poor, SendFact.INSUFFICIENT_FUNDS),
+        (used, SendFact.NONCE_TOO_LOW),
+        (cheap, SendFact.UNDERPRICED),
+        (tight, SendFact.INTRINSIC_GAS),
+        (huge, SendFact.EXCEEDS_BLOCK_GAS),
+    ],
+)
+async def test_transaction__when_the_node_refuses_it__then_the_user_reads_why_and_the_voucher_waits(
+    line: Line, arrange: Any, fact: SendFact
+) -> None:
+    line.put(MintStatus.ISSUED)
+
+    await line.relay(arrange(line))
+
+    assert line.mint.status is MintStatus.ISSUED
+    assert line.problem == fact.value
+    assert len(line.mint.attempts) == 1
+
+
+async def test_transaction__when_signed_again_after_a_refusal__then_the_problem_is_gone(line: Line) -> None:
+    line.put(MintStatus.ISSUED)
+    await line.relay(used(line))
+    await line.relay(transaction(nonce=1))
+
+    assert line.mint.status is MintStatus.SUBMITTED
+    assert line.problem is None
+    assert [attempt.nonce for attempt in line.mint.attempts] == [0, 1]
+
+
+async def test_transaction__when_a_better_one_follows__then_both_are_attempts(line: Line) -> None:
+    line.put(MintStatus.ISSUED)
+    await line.relay(transaction())
+    await line.relay(transaction(fees=10 * GWEI + 1, tip=GWEI + 1))
+    assert line.problem == "replacement_underpriced"
+
+    await line.relay(transaction(fees=20 * GWEI, tip=2 * GWEI))
+
+    assert line.mint.status is MintStatus.SUBMITTED
+    assert line.problem is None
+    assert len(line.mint.attempts) == 3
+
+
+async def test_transaction__when_it_is_mined_already__then_it_is_no_problem(line: Line) -> None:
+    line.put(MintStatus.ISSUED)
+    await line.relay(transaction())
+    line.chain.mine()
+
+    await line.relay(transaction())
+
+    assert line.problem is None
+
+
+async def test_transaction__when_the_pool_is_full__then_it_is_sent_again_later(line: Line) -> None:
+    line.put(MintStatus.ISSUED)
+    line.chain.pool_size = 0
+    line.chain.nonces[USER] = 0
+
+    with pytest.raises(Throttled):
+        await line.relay(transaction(nonce=1))
+
+    assert line.problem is None
+
+
+@pytest.mark.parametrize("status", [MintStatus.MINED, MintStatus.FINALIZED, MintStatus.REJECTED])
+async def test_transaction__when_the_mint_is_at_its_end__then_it_is_not_sent(
+    line: Line, status: MintStatus
+) -> None:
+    before = line.put(status)
+
+    await line.relay(transaction())
+
+    assert line.mint == before
+    assert line.chain.sends == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"tx_hash": bytes(32)}, "hash_mismatch"),
+        ({"sender": OTHER}, "unknown_mint"),
+        ({"mint_id": "m2"}, "unknown_mint"),
+    ],
+)
+async def test_transaction__when_it_is_not_the_mints__then_it_is_poison(
+    line: Line, changes: dict[str, Any], code: str
+) -> None:
+    line.put(MintStatus.ISSUED)
+
+    with pytest.raises(Rejected, match=code):
+        await line.relay(transaction(**changes))
+
+    assert line.chain.sends == []
+
+
+async def test_transaction__when_the_mint_is_custodial__then_it_is_poison(line: Line) -> None:
+    line.put(MintStatus.SUBMITTED, custody="custodial")
+
+    with pytest.raises(Rejected, match="unknown_mint"):
+        await line.relay(transaction())
+
+
+async def test_transaction__when_there_are_too_many__then_no_more_are_taken(line: Line) -> None:
+    line.put(MintStatus.ISSUED)
+    for nonce in range(MAX_ATTEMPTS):
+        await line.relay(transaction(nonce))
+
+    with pytest.raises(Rejected, match="too_many_attempts"):
+        await line.relay(transaction(MAX_ATTEMPTS))
+    await line.relay(transaction(0))
+
+    assert len(line.mint.attempts) == MAX_ATTEMPTS
+
+
+@pytest.mark.parametrize("status", [MintStatus.ISSUED, MintStatus.SUBMITTED])
+async def test_voucher__when_its_deadline_is_finally_past__then_the_mint_is_rejected(
+    line: Line, status: MintStatus
+) -> None:
+    mint = line.put(status)
+
+    assert not await expire(mint, final_time=DEADLINE, ledger=line.ledger, now=NOW)
+    assert line.mint.status is status
+    assert await expire(mint, final_time=DEADLINE + 1, ledger=line.ledger, now=NOW)
+    assert line.mint.status is MintStatus.REJECTED
+    assert line.problem == "voucher_expired"
+
+
+async def test_voucher__when_it_was_redeemed_meanwhile__then_it_does_not_expire(line: Line) -> None:
+    mint = line.put(MintStatus.ISSUED)
+    line.put(MintStatus.MINED)
+
+    assert not await expire(mint, final_time=DEADLINE + 1, ledger=line.ledger, now=NOW)
+    assert line.mint.status is MintStatus.MINED
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"status": MintStatus.BUILT},
+        {"status": MintStatus.MINED},
+        {"custody": "custodial", "status": MintStatus.SUBMITTED},
+        {"deadline": None},
+    ],
+)
+def test_mint__when_no_voucher_of_it_waits__then_none_expires(line: Line, changes: dict[str, Any]) -> None:
+    mint = line.put(MintStatus.ISSUED).model_copy(update=changes)
+
+    assert not expired(mint, final_time=DEADLINE + 1)
