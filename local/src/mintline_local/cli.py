@@ -15,7 +15,7 @@ import typer
 
 from mintline.errors import BadRequest, MintlineError, Misconfigured
 from mintline.records import Mint
-from mintline_local import attest, curls, rebuilding, reconciling
+from mintline_local import attest, curls, dlq, rebuilding, reconciling
 from mintline_local import trace as tracing
 from mintline_local.client import Api, sign_in
 from mintline_local.command import Json, State, deployment, execute, running_line, stop
@@ -39,6 +39,7 @@ app = typer.Typer(
 )
 app.add_typer(attest.app, name="attest")
 app.add_typer(eif.app, name="eif")
+app.add_typer(dlq.app, name="dlq")
 app.add_typer(rebuilding.app, name="index")
 app.command(name="reconcile")(reconciling.command)
 app.add_typer(wallets_app, name="wallets")

@@ -9,6 +9,7 @@ from mintline.errors import Conflict
 from mintline.messages import Broadcast, BuildMint, Fees, KeyRef, SignNoop, decode, mint_id_of
 from mintline.resources import BUILD, SIGN
 
+TRACE = f"00-{'a' * 32}-{'b' * 16}-01"
 SENDER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 
 
@@ -95,7 +96,7 @@ async def test_change_visibility__when_the_receipt_is_none__is_a_conflict(queues
 async def test_dead_letter__when_given_up__lies_in_the_other_queue_with_its_reason(
     queues: Queues, aws_prefix: str
 ) -> None:
-    await queues.send(SIGN, BuildMint(mint_id="m"), group="g", dedup="d")
+    await queues.send(SIGN, BuildMint(mint_id="m", trace=TRACE), group="g", dedup="d")
     (received,) = await queues.receive(SIGN, wait=0)
     await queues.dead_letter(received, code="reverted", reason="the contract said no", digest="ab12")
     assert (await queues.depth(SIGN)).in_flight == 0
@@ -112,6 +113,7 @@ async def test_dead_letter__when_given_up__lies_in_the_other_queue_with_its_reas
         "receive_count": "1",
         "message_id": received.message_id,
         "digest": "ab12",
+        "trace": TRACE,
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
@@ -109,6 +110,7 @@ class Queues:
             "receive_count": str(received.receive_count),
             "message_id": received.message_id,
             "digest": digest or "",
+            "trace": _trace_of(received.body),
         }
         await self._send(
             received.queue.dead_letter_name(self._prefix),
@@ -222,6 +224,15 @@ class Queues:
     async def _look_up(self, name: str) -> str:
         with translated():
             return (await self._sqs.get_queue_url(QueueName=name))["QueueUrl"]
+
+
+def _trace_of(body: str) -> str:
+    """Return a message's `traceparent`, or nothing if the body is no message that has one."""
+    try:
+        trace = json.loads(body).get("trace")
+    except (ValueError, AttributeError):
+        return ""
+    return trace if isinstance(trace, str) else ""
 
 
 def _weight(entry: _Entry) -> int:

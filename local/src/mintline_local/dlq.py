@@ -1,0 +1,184 @@
+"""`mintline dlq`: what was given up, and what to do with it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+
+from mintline.aws.dead_letters import MOST, DeadLetter, DeadLetters
+from mintline.errors import Rejected
+from mintline.resources import QUEUES, Queue
+from mintline_local.command import Json, State, execute, stop
+from mintline_local.console import Screen
+from mintline_local.deployments import EndpointUrl, Place, Prefix, Region, open_aws, place_of
+from mintline_local.places import DEFAULT_STATE
+
+app = typer.Typer(help="Look at messages that were given up; send them on again, or drop them.")
+
+NAMES = ", ".join(queue.name for queue in QUEUES)
+Name = Annotated[str, typer.Argument(metavar="QUEUE", help=f"The queue that they come from: {NAMES}.")]
+Ids = Annotated[
+    list[str] | None, typer.Argument(metavar="[MESSAGE_ID]…", help="Messages, as `list` names them.")
+]
+All = Annotated[bool, typer.Option("--all", help="All of the queue's, up to --limit.")]
+Limit = Annotated[int, typer.Option(min=1, max=MOST, help="The most messages to deal with.")]
+
+
+@app.command(name="list")
+def list_letters(
+    queue: Annotated[str | None, typer.Argument(metavar="[QUEUE]", help=f"One of {NAMES}; all.")] = None,
+    *,
+    limit: Limit = 100,
+    prefix: Prefix = None,
+    region: Region = "us-east-1",
+    endpoint_url: EndpointUrl = None,
+    state: State = DEFAULT_STATE,
+    as_json: Json = False,
+) -> None:
+    """Show what was given up, and why: of each sender at most the first ten."""
+    screen = Screen(as_json=as_json)
+    place = place_of(state, prefix, region, endpoint_url, None)
+    queues = QUEUES if queue is None else (_named(queue),)
+
+    async def look() -> dict[str, tuple[int, list[DeadLetter]]]:
+        async with _open(place) as letters:
+            return {
+                found.name: (await letters.waiting(found), await letters.look(found, limit=limit))
+                for found in queues
+            }
+
+    found = execute(look())
+    for name, (waiting, letters) in found.items():
+        screen.say(f"{name}: {waiting} given up", style="bold" if waiting else "dim")
+        for letter in letters:
+            screen.say(f"  {_told(letter)}", style="red")
+    screen.result(
+        {
+            name: {"waiting": waiting, "messages": [letter.to_json() for letter in letters]}
+            for name, (waiting, letters) in found.items()
+        }
+    )
+
+
+@app.command()
+def show(
+    queue: Name,
+    message_id: Annotated[str, typer.Argument(metavar="MESSAGE_ID", help="As `list` names it.")],
+    *,
+    prefix: Prefix = None,
+    region: Region = "us-east-1",
+    endpoint_url: EndpointUrl = None,
+    state: State = DEFAULT_STATE,
+    as_json: Json = False,
+) -> None:
+    """Show one message that was given up, with its body."""
+    screen = Screen(as_json=as_json)
+    place = place_of(state, prefix, region, endpoint_url, None)
+    wanted = _named(queue)
+
+    async def find() -> DeadLetter:
+        async with _open(place) as letters:
+            for letter in await letters.look(wanted, limit=MOST):
+                if letter.message_id == message_id:
+                    return letter
+        raise Rejected("message_unknown", f"{queue} has given up no message {message_id} within reach")
+
+    letter = execute(find())
+    for name, value in letter.to_json().items():
+        screen.stage(name, str(value), style="dim")
+    screen.say(json.dumps(letter.message, indent=2) if letter.message else letter.body)
+    screen.result(letter.to_json() | {"body": letter.body})
+
+
+@app.command()
+def redrive(
+    queue: Name,
+    ids: Ids = None,
+    *,
+    everything: All = False,
+    limit: Limit = 100,
+    prefix: Prefix = None,
+    region: Region = "us-east-1",
+    endpoint_url: EndpointUrl = None,
+    state: State = DEFAULT_STATE,
+    as_json: Json = False,
+) -> None:
+    """Send messages back to the queue that they come from, in order. Every handler may meet one again."""
+    wanted = _chosen(ids, everything=everything)
+    place = place_of(state, prefix, region, endpoint_url, None)
+
+    async def send() -> list[DeadLetter]:
+        async with _open(place) as letters:
+            return await letters.redrive(_named(queue), wanted, limit=limit)
+
+    _settled("redriven", execute(send()), wanted, as_json=as_json)
+
+
+@app.command()
+def drop(
+    queue: Name,
+    ids: Ids = None,
+    *,
+    everything: All = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before dropping all.")] = False,
+    limit: Limit = 100,
+    prefix: Prefix = None,
+    region: Region = "us-east-1",
+    endpoint_url: EndpointUrl = None,
+    state: State = DEFAULT_STATE,
+    as_json: Json = False,
+) -> None:
+    """Delete messages for good. The records of their mints stay, and the sweep may send those on again."""
+    wanted = _chosen(ids, everything=everything)
+    if everything and not yes:
+        stop("dropping all messages of a queue needs --yes")
+    place = place_of(state, prefix, region, endpoint_url, None)
+
+    async def delete() -> list[DeadLetter]:
+        async with _open(place) as letters:
+            return await letters.drop(_named(queue), wanted, limit=limit)
+
+    _settled("dropped", execute(delete()), wanted, as_json=as_json)
+
+
+def _chosen(ids: list[str] | None, *, everything: bool) -> set[str] | None:
+    if bool(ids) == everything:
+        raise typer.BadParameter("name messages, or say --all")
+    return set(ids) if ids else None
+
+
+def _settled(what: str, letters: list[DeadLetter], wanted: set[str] | None, *, as_json: bool) -> None:
+    screen = Screen(as_json=as_json)
+    for letter in letters:
+        screen.say(f"{what} {_told(letter)}")
+    missing = sorted((wanted or set()) - {letter.message_id for letter in letters})
+    result: dict[str, Any] = {what: [letter.to_json() for letter in letters], "missing": missing}
+    screen.result(result)
+    if missing:
+        stop(f"not found: {', '.join(missing)}")
+    screen.say(f"{len(letters)} {what}", style="bold")
+
+
+def _named(name: str) -> Queue:
+    for queue in QUEUES:
+        if queue.name == name:
+            return queue
+    raise typer.BadParameter(f"{name!r}: expected one of {NAMES}")
+
+
+def _told(letter: DeadLetter) -> str:
+    at = datetime.fromtimestamp(letter.sent_at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    message = letter.message
+    about = " ".join(str(part) for part in (message.get("type"), message.get("mint_id")) if part)
+    return f"{letter.message_id}  {at}  {about or 'no message'}  {letter.code}: {letter.reason}"
+
+
+@asynccontextmanager
+async def _open(place: Place) -> AsyncIterator[DeadLetters]:
+    async with AsyncExitStack() as stack:
+        yield DeadLetters(await open_aws(stack, place, "sqs"), place.settings.resource_prefix)

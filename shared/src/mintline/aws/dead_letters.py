@@ -1,0 +1,209 @@
+"""What operators do with messages that were given up: look at them, send them on again, drop them.
+
+A FIFO queue hands out at most ten messages of a group before it wants them settled. So a look shows the first
+ten of each sender, whereas redriving and dropping, which settle as they go, reach all.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Collection, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mintline.aws.session import translated
+from mintline.errors import Unavailable
+from mintline.resources import Queue
+
+if TYPE_CHECKING:
+    from types_aiobotocore_sqs import SQSClient
+
+HOLD = 60
+"""Seconds for which a message that is looked at is kept from others, should we not come to put it back."""
+BATCH = 10
+MOST = 1_000
+"""Messages that one command takes into its hands at most."""
+BY_SQS = "max_receives"
+"""The code of a message that SQS itself moved: it killed its consumer each time."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """One message that was given up, and why; `sent_at` is when, in Unix seconds."""
+
+    message_id: str
+    origin: str
+    group: str
+    body: str
+    code: str
+    reason: str
+    digest: str
+    """Of the traceback: errors of one kind from one place share it."""
+    trace: str
+    sent_at: float
+    receipt: str
+
+    @property
+    def message(self) -> dict[str, Any]:
+        """The body's JSON object; an empty one if it is none."""
+        try:
+            found = json.loads(self.body)
+        except ValueError:
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the letter without its body."""
+        return {
+            "message_id": self.message_id,
+            "origin": self.origin,
+            "type": self.message.get("type"),
+            "mint_id": self.message.get("mint_id"),
+            "group": self.group,
+            "code": self.code,
+            "reason": self.reason,
+            "digest": self.digest,
+            "trace": self.trace,
+            "sent_at": self.sent_at,
+        }
+
+
+class DeadLetters:
+    """The dead-letter queues of one deployment."""
+
+    def __init__(self, sqs: SQSClient, prefix: str) -> None:
+        self._sqs = sqs
+        self._prefix = prefix
+
+    async def waiting(self, queue: Queue) -> int:
+        """Return about how many messages there are."""
+        url = await self._url(queue.dead_letter_name(self._prefix))
+        names: Any = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        with translated():
+            found = await self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)
+        return sum(int(found["Attributes"][name]) for name in names)
+
+    async def look(self, queue: Queue, *, limit: int) -> list[DeadLetter]:
+        """Return the first messages, at most ten of a group, and put them back."""
+        url = await self._url(queue.dead_letter_name(self._prefix))
+        letters: list[DeadLetter] = []
+        try:
+            async for batch in self._take(queue, url, limit):
+                letters += batch
+        finally:
+            await self._put_back(url, letters)
+        return letters
+
+    async def redrive(
+        self, queue: Queue, ids: Collection[str] | None = None, *, limit: int = MOST
+    ) -> list[DeadLetter]:
+        """Send messages back to the queue that they come from, in order, each under its own group.
+
+        Their deduplication ids are new, so that SQS does not take them for what it saw when they first came;
+        sent twice, because a process died in between, they are still one. `ids` of None means all.
+        """
+        back = await self._url(queue.queue_name(self._prefix))
+        settled: list[DeadLetter] = []
+        async for url, batch in self._chosen(queue, ids, limit):
+            sent = await self._send(back, batch)
+            await self._delete(url, sent)
+            settled += sent
+        return settled
+
+    async def drop(
+        self, queue: Queue, ids: Collection[str] | None = None, *, limit: int = MOST
+    ) -> list[DeadLetter]:
+        """Delete messages for good. `ids` of None means all."""
+        settled: list[DeadLetter] = []
+        async for url, batch in self._chosen(queue, ids, limit):
+            await self._delete(url, batch)
+            settled += batch
+        return settled
+
+    async def _chosen(
+        self, queue: Queue, ids: Collection[str] | None, limit: int
+    ) -> AsyncIterator[tuple[str, list[DeadLetter]]]:
+        """Yield the messages asked for, to be settled before the next; put back the others at the end."""
+        url = await self._url(queue.dead_letter_name(self._prefix))
+        others: list[DeadLetter] = []
+        left = limit if ids is None else len(ids)
+        try:
+            async for batch in self._take(queue, url, limit if ids is None else MOST):
+                chosen = [letter for letter in batch if ids is None or letter.message_id in ids]
+                others += [letter for letter in batch if letter not in chosen]
+                if chosen:
+                    yield url, chosen
+                left -= len(chosen)
+                if left <= 0:
+                    break
+        finally:
+            await self._put_back(url, others)
+
+    async def _take(self, queue: Queue, url: str, limit: int) -> AsyncIterator[list[DeadLetter]]:
+        left = min(limit, MOST)
+        while left > 0:
+            with translated():
+                response = await self._sqs.receive_message(
+                    QueueUrl=url,
+                    MaxNumberOfMessages=min(BATCH, left),
+                    VisibilityTimeout=HOLD,
+                    WaitTimeSeconds=1,
+                    MessageAttributeNames=["All"],
+                    MessageSystemAttributeNames=["MessageGroupId", "SentTimestamp"],
+                )
+            batch = [_letter(queue, message) for message in response.get("Messages", [])]
+            if not batch:
+                return
+            left -= len(batch)
+            yield batch
+
+    async def _send(self, url: str, letters: Sequence[DeadLetter]) -> list[DeadLetter]:
+        entries: list[Any] = [
+            {
+                "Id": str(place),
+                "MessageBody": letter.body,
+                "MessageGroupId": letter.group,
+                "MessageDeduplicationId": f"redrive:{letter.message_id}",
+            }
+            for place, letter in enumerate(letters)
+        ]
+        with translated():
+            response = await self._sqs.send_message_batch(QueueUrl=url, Entries=entries)
+        return [letters[int(entry["Id"])] for entry in response.get("Successful", [])]
+
+    async def _delete(self, url: str, letters: Sequence[DeadLetter]) -> None:
+        if letters:
+            with translated():
+                response = await self._sqs.delete_message_batch(QueueUrl=url, Entries=_entries(letters))
+            if failed := response.get("Failed", []):
+                raise Unavailable(f"{len(failed)} messages could not be deleted: {failed[0].get('Code')}")
+
+    async def _put_back(self, url: str, letters: Sequence[DeadLetter]) -> None:
+        for start in range(0, len(letters), BATCH):
+            entries = [entry | {"VisibilityTimeout": 0} for entry in _entries(letters[start : start + BATCH])]
+            with translated():
+                await self._sqs.change_message_visibility_batch(QueueUrl=url, Entries=entries)
+
+    async def _url(self, name: str) -> str:
+        with translated():
+            return (await self._sqs.get_queue_url(QueueName=name))["QueueUrl"]
+
+
+def _entries(letters: Sequence[DeadLetter]) -> list[Any]:
+    return [{"Id": str(place), "ReceiptHandle": letter.receipt} for place, letter in enumerate(letters)]
+
+
+def _letter(queue: Queue, message: Any) -> DeadLetter:
+    told = {name: value["StringValue"] for name, value in message.get("MessageAttributes", {}).items()}
+    return DeadLetter(
+        message_id=message["MessageId"],
+        origin=told.get("origin", queue.name),
+        group=message["Attributes"]["MessageGroupId"],
+        body=message["Body"],
+        code=told.get("code", BY_SQS),
+        reason=told.get("reason", f"received {queue.max_receives} times"),
+        digest=told.get("digest", ""),
+        trace=told.get("trace", ""),
+        sent_at=int(message["Attributes"]["SentTimestamp"]) / 1000,
+        receipt=message["ReceiptHandle"],
+    )
