@@ -10,7 +10,7 @@ from typing import Any
 import aws_cdk as cdk
 
 from mintline_infra.app import build
-from mintline_infra.deployment import Deployment, read
+from mintline_infra.deployment import Deployment, Minting, read
 
 ROOT = Path(__file__).resolve().parents[2]
 CONTRACT = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
@@ -45,6 +45,12 @@ def described(prefix: str = "acme-mintline", **changes: Any) -> Deployment:
         }
         | changes
     )
+
+
+def minting(deployment: Deployment) -> Minting:
+    found = deployment.chain.minting
+    assert found is not None
+    return found
 
 
 def synthesized(deployment: Deployment, out: Path) -> dict[str, dict[str, Any]]:

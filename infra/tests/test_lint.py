@@ -12,7 +12,7 @@ from cdk_nag import AwsSolutionsChecks
 from mintline.errors import Misconfigured
 from mintline_infra.app import build
 from mintline_infra.deployment import Deployment, read
-from synthesis import ROOT, described
+from synthesis import ROOT, described, synthesized
 
 
 @pytest.fixture(scope="module")
@@ -73,3 +73,11 @@ def test_example__when_read__then_it_is_a_deployment_that_lets_nobody_decrypt() 
     document = json.loads((ROOT / "infra/deployment.example.json").read_text())
 
     assert read(document).enclave.pcr0 == ()
+
+
+def test_deployment__when_nothing_is_made_to_mint_with_yet__then_what_to_make_it_with_stands(
+    tmp_path: Path,
+) -> None:
+    founded = described(chain={"chain_id": 1})
+
+    assert set(synthesized(founded, tmp_path)) == {"access", "data", "platform", "identity"}

@@ -12,7 +12,7 @@ from mintline_signer.host.settings import HostSettings
 from mintline.settings import PREFIX, ServiceSettings, load
 from mintline_infra.deployment import Deployment
 from mintline_infra.signer import host_settings
-from synthesis import Templates, listed, properties, resources
+from synthesis import Templates, listed, minting, properties, resources
 
 MODELS: dict[str, type[ServiceSettings]] = {
     "api": ApiSettings,
@@ -65,7 +65,7 @@ def test_task__when_its_service_starts__then_it_is_told_all_it_needs_and_nothing
 def test_signer__when_its_host_starts__then_it_is_told_all_it_needs_and_its_proxy_leads_to_kms_alone(
     deployment: Deployment,
 ) -> None:
-    told = host_settings(deployment)
+    told = host_settings(deployment, minting(deployment))
 
     assert set(told) <= fields(HostSettings)
     settings = load(HostSettings, told)

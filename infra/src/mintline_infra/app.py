@@ -15,7 +15,11 @@ from mintline_infra.watch import WatchStack
 
 
 def build(app: cdk.App, deployment: Deployment) -> None:
-    """Declare every stack. Looks nothing up: the same deployment gives the same templates anywhere."""
+    """Declare the stacks. Looks nothing up: the same deployment gives the same templates anywhere.
+
+    The services' come when the deployment names the contract and the keys that they mint with, as those are
+    made with what the other stacks hold.
+    """
     # Logs are delivered by a bucket policy, not by the access control lists of old.
     app.node.set_context("@aws-cdk/aws-s3:serverAccessLogsUseBucketPolicy", True)  # noqa: FBT003 - a flag
     app.node.set_context("@aws-cdk/core:validateAgainstDefaultRules", True)  # noqa: FBT003 - a flag
@@ -29,7 +33,10 @@ def build(app: cdk.App, deployment: Deployment) -> None:
     data.add_stack_dependency(access, "a key policy may only name principals that exist")
     platform = PlatformStack(app, named("platform"), deployment, env, data=data)
     identity = IdentityStack(app, named("identity"), deployment, env)
-    around = Surroundings(deployment, env, data, platform)
+    cdk.Tags.of(app).add("mintline:deployment", deployment.prefix)
+    if (minting := deployment.chain.minting) is None:
+        return
+    around = Surroundings(deployment, env, data, platform, minting)
     api = ApiStack(app, named("api"), around, identity=identity)
     running: list[cdk.Stack] = [
         api,
@@ -41,4 +48,3 @@ def build(app: cdk.App, deployment: Deployment) -> None:
     for stack in running:
         stack.add_stack_dependency(access, "its tasks take on their role")
     WatchStack(app, named("watch"), around, api=api)
-    cdk.Tags.of(app).add("mintline:deployment", deployment.prefix)

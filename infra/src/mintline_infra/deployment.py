@@ -28,18 +28,6 @@ Measurement = Annotated[str, AfterValidator(_measurement)]
 """A platform configuration register of an enclave, as `nitro-cli describe-eif` prints it."""
 
 
-class Chain(BaseModel):
-    """The chain that is minted on, and the contract and keys that mint; known once they are deployed."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    chain_id: int = Field(gt=0)
-    default_collection: Address
-    issuer: KeyRef
-    treasury: KeyRef
-    sealing: SealingKey
-
-
 class SealingKey(BaseModel):
     """The key by which the api seals users' tokens for the enclaves, made beforehand."""
 
@@ -49,6 +37,35 @@ class SealingKey(BaseModel):
     """SubjectPublicKeyInfo of a P-256 key, DER in base64."""
     secrets: tuple[str, ...] = Field(min_length=1, max_length=8)
     """Where the wrapped halves lie, of this key and of those before that envelopes may still name."""
+
+
+class Minting(BaseModel):
+    """The contract and the keys that mint; known once they are made."""
+
+    model_config = ConfigDict(frozen=True)
+
+    default_collection: Address
+    issuer: KeyRef
+    treasury: KeyRef
+    sealing: SealingKey
+
+
+class Chain(BaseModel):
+    """The chain that is minted on. What mints on it comes after the stacks that it is made with."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    chain_id: int = Field(gt=0)
+    issuer: KeyRef | None = None
+    treasury: KeyRef | None = None
+    sealing: SealingKey | None = None
+    default_collection: Address | None = None
+
+    @property
+    def minting(self) -> Minting | None:
+        """Return what mints, or None while some of it is missing."""
+        missing = None in (self.issuer, self.treasury, self.sealing, self.default_collection)
+        return None if missing else Minting.model_validate(self, from_attributes=True)
 
 
 class Enclave(BaseModel):

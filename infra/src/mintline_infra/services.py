@@ -13,7 +13,7 @@ from constructs import Construct
 from mintline.resources import BROADCAST, BUILD, Queue
 from mintline_infra import edge, fargate
 from mintline_infra.data import DataStack
-from mintline_infra.deployment import Deployment
+from mintline_infra.deployment import Deployment, Minting
 from mintline_infra.identity import IdentityStack
 from mintline_infra.platform import PlatformStack
 
@@ -34,6 +34,7 @@ class Surroundings:
     env: cdk.Environment
     data: DataStack
     platform: PlatformStack
+    minting: Minting
 
 
 def _rpc_urls(around: Surroundings) -> dict[str, ecs.Secret]:
@@ -66,12 +67,12 @@ class ApiStack(cdk.Stack):
                     "MINTLINE_API_PORT": str(API_PORT),
                     "MINTLINE_PUBLIC_URL": public_url,
                     "MINTLINE_CHAIN_ID": str(deployment.chain.chain_id),
-                    "MINTLINE_DEFAULT_COLLECTION": deployment.chain.default_collection,
+                    "MINTLINE_DEFAULT_COLLECTION": around.minting.default_collection,
                     "MINTLINE_SIGN_IN_DOMAINS": json.dumps(deployment.sign_in_domains),
                     "MINTLINE_COGNITO_ISSUER": identity.issuer,
                     "MINTLINE_COGNITO_CLIENT_ID": identity.client.user_pool_client_id,
                     "MINTLINE_WALLET_STORE": deployment.wallet_store,
-                    "MINTLINE_SEALING_KEY": deployment.chain.sealing.public_key,
+                    "MINTLINE_SEALING_KEY": around.minting.sealing.public_key,
                 },
                 secrets={
                     "MINTLINE_CURSOR_SECRET": ecs.Secret.from_secrets_manager(around.data.cursor_secret),
@@ -147,8 +148,8 @@ def builder(scope: Construct, name: str, around: Surroundings) -> WorkerStack:
         memory=1024,
         settings={
             "MINTLINE_CHAIN_ID": str(deployment.chain.chain_id),
-            "MINTLINE_ISSUER": deployment.chain.issuer.model_dump_json(),
-            "MINTLINE_TREASURY": deployment.chain.treasury.model_dump_json(),
+            "MINTLINE_ISSUER": around.minting.issuer.model_dump_json(),
+            "MINTLINE_TREASURY": around.minting.treasury.model_dump_json(),
         },
         secrets=_rpc_urls(around),
         spot=4,

@@ -13,7 +13,7 @@ from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
 from mintline.resources import SIGN
-from mintline_infra.deployment import Deployment
+from mintline_infra.deployment import Deployment, Minting
 from mintline_infra.fargate import ADMIN_PORT
 from mintline_infra.platform import PlatformStack
 from mintline_infra.services import PATIENCE, Surroundings
@@ -27,15 +27,15 @@ RATE = 100
 MOST = 4
 
 
-def host_settings(deployment: Deployment) -> dict[str, str]:
+def host_settings(deployment: Deployment, minting: Minting) -> dict[str, str]:
     """Return what the host process reads; its KMS proxy leads to KMS and nowhere else."""
     return {
         "MINTLINE_AWS_REGION": deployment.region,
         "MINTLINE_RESOURCE_PREFIX": deployment.prefix,
         "MINTLINE_ADMIN_HOST": "127.0.0.1",
         "MINTLINE_ADMIN_PORT": str(ADMIN_PORT),
-        "MINTLINE_ISSUER": deployment.chain.issuer.model_dump_json(),
-        "MINTLINE_SEALING_SECRETS": json.dumps(deployment.chain.sealing.secrets),
+        "MINTLINE_ISSUER": minting.issuer.model_dump_json(),
+        "MINTLINE_SEALING_SECRETS": json.dumps(minting.sealing.secrets),
         "MINTLINE_ENCLAVE_ADDRESS": f"vsock://{ENCLAVE_CID}:{ENCLAVE_PORT}",
         "MINTLINE_KMS_PROXY_ADDRESS": f"vsock://any:{KMS_PROXY_PORT}",
         "MINTLINE_KMS_PROXY_TARGET": f"kms.{deployment.region}.amazonaws.com:443",
@@ -56,12 +56,17 @@ class SignerStack(cdk.Stack):
             description="Mintline: the signer. Nothing in, TLS out to endpoints of AWS.",
         )
         group.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(443), "endpoints of AWS")
-        self.group = self._instances(deployment, platform, group)
+        settings = host_settings(deployment, around.minting)
+        self.group = self._instances(deployment, platform, group, settings)
         self._scale(deployment)
         self.document = _roll_document(self, deployment)
 
     def _instances(
-        self, deployment: Deployment, platform: PlatformStack, group: ec2.SecurityGroup
+        self,
+        deployment: Deployment,
+        platform: PlatformStack,
+        group: ec2.SecurityGroup,
+        settings: Mapping[str, str],
     ) -> autoscaling.AutoScalingGroup:
         template = ec2.LaunchTemplate(
             self,
@@ -84,9 +89,7 @@ class SignerStack(cdk.Stack):
                     ),
                 )
             ],
-            user_data=ec2.UserData.custom(
-                boot(deployment, settings=host_settings(deployment), enclave_cid=ENCLAVE_CID)
-            ),
+            user_data=ec2.UserData.custom(boot(deployment, settings=settings, enclave_cid=ENCLAVE_CID)),
         )
         return autoscaling.AutoScalingGroup(
             self,

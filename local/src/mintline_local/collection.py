@@ -1,10 +1,10 @@
-"""The local chain's collection: deployed from an unlocked development account, funded, kept up to date."""
+"""A deployment's collection: deployed from the account that administers it, and kept up to date."""
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from eth_abi.abi import encode
 
@@ -24,7 +24,6 @@ TREASURY_FUNDS = 5_000 * ETHER
 DEPLOY_GAS = 6_000_000
 CALL_GAS = 300_000
 """Fixed, since a call cannot be estimated before the deployment that it follows in one block."""
-RECEIPT_POLLS = 300
 RECEIPT_POLL_SECONDS = 0.1
 ADMIN_ROLES = (collection.PAUSER_ROLE, collection.METADATA_ROLE)
 """Granted to the account that deploys; the issuer's role comes with the constructor."""
@@ -54,7 +53,7 @@ def created_address(sender: str, nonce: int) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Step:
+class Step:
     """One set-up transaction; `to` is None for a deployment, `value` in wei."""
 
     to: str | None
@@ -63,37 +62,88 @@ class _Step:
     gas: int = CALL_GAS
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a collection is called, and what its sales owe; royalties in 1/10,000 of the price (ERC-2981)."""
+
+    name: str = NAME
+    symbol: str = SYMBOL
+    royalty_bps: int = ROYALTY_BPS
+
+
+LOCAL = Terms()
+
+
+class Account(Protocol):
+    """An account that set-up transactions come from."""
+
+    @property
+    def address(self) -> str:
+        """Return its address."""
+
+    async def send(self, step: Step, nonce: int) -> bytes:
+        """Sign and send a transaction, and return its hash; raises Unavailable when the node refuses it."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeAccount:
+    """An account that the node itself signs for, as anvil does for its development accounts."""
+
+    rpc: Rpc
+    address: str
+
+    async def send(self, step: Step, nonce: int) -> bytes:
+        """Have the node sign and send."""
+        transaction: dict[str, Any] = {
+            "from": self.address,
+            "nonce": hex(nonce),
+            "gas": hex(step.gas),
+            "data": "0x" + step.data.hex(),
+            "value": hex(step.value),
+        }
+        if step.to is not None:
+            transaction["to"] = step.to
+        try:
+            tx_hash: str = await self.rpc.call("eth_sendTransaction", [transaction])
+        except RpcError as error:
+            raise Unavailable(f"the chain refused a set-up transaction: {error}") from None
+        return bytes.fromhex(tx_hash[2:])
+
+
 class Deployer:
-    """Sends transactions from anvil's first two development accounts, which the node signs for."""
+    """Sends set-up transactions from one account; waits up to `patience` seconds for each to be mined."""
 
-    def __init__(self, rpc: Rpc, node: Node, accounts: list[str]) -> None:
-        self._rpc = rpc
+    def __init__(self, node: Node, account: Account, *, patience: float = 30.0) -> None:
         self._node = node
-        self.admin = to_checksum_address(accounts[0])
-        self._bank = to_checksum_address(accounts[1])
+        self._account = account
+        self._polls = round(patience / RECEIPT_POLL_SECONDS)
 
-    async def deploy(self, *, issuer: str, api_url: str) -> Deployed:
+    @property
+    def admin(self) -> str:
+        """Return the account that administers what is deployed."""
+        return self._account.address
+
+    async def deploy(self, *, issuer: str, api_url: str, terms: Terms = LOCAL) -> Deployed:
         """Deploy a collection whose URIs lead to the api, and grant the admin its roles."""
         nonce = await self._node.transaction_count(self.admin)
         contract = created_address(self.admin, nonce)
         code = collection.creation_code(
-            name=NAME,
-            symbol=SYMBOL,
+            name=terms.name,
+            symbol=terms.symbol,
             base_uri=base_uri(api_url, contract),
             contract_uri=contract_uri(api_url, contract),
             admin=self.admin,
             issuer=issuer,
             royalty_receiver=self.admin,
-            royalty_bps=ROYALTY_BPS,
+            royalty_bps=terms.royalty_bps,
         )
         calls = [
             selector("grantRole(bytes32,address)") + encode(["bytes32", "address"], [role, self.admin])
             for role in ADMIN_ROLES
         ]
-        block, *_ = await self._run(
-            self.admin,
-            _Step(to=None, data=code, gas=DEPLOY_GAS),
-            *(_Step(to=contract, data=call) for call in calls),
+        block, *_ = await self.send(
+            Step(to=None, data=code, gas=DEPLOY_GAS),
+            *(Step(to=contract, data=call) for call in calls),
         )
         return Deployed(contract=contract, block=block)
 
@@ -103,43 +153,21 @@ class Deployer:
             ("setBaseURI(string)", base_uri(api_url, contract)),
             ("setContractURI(string)", contract_uri(api_url, contract)),
         )
-        await self._run(
-            self.admin,
-            *(_Step(to=contract, data=selector(setter) + encode(["string"], [uri])) for setter, uri in steps),
+        await self.send(
+            *(Step(to=contract, data=selector(setter) + encode(["string"], [uri])) for setter, uri in steps),
         )
 
-    async def fund(self, account: str) -> None:
-        """Give an account money if it runs low."""
-        if await self._node.balance(account) < TREASURY_FLOOR:
-            await self._run(self._bank, _Step(to=account, value=TREASURY_FUNDS))
-
-    async def _run(self, sender: str, *steps: _Step) -> list[int]:
+    async def send(self, *steps: Step) -> list[int]:
         """Send transactions in order, usually into one block; return the blocks that mined them.
 
         Raises Unavailable when the node refuses one, or one reverts.
         """
-        first = await self._node.transaction_count(sender)
-        hashes = [await self._send(sender, step, first + offset) for offset, step in enumerate(steps)]
+        first = await self._node.transaction_count(self.admin)
+        hashes = [await self._account.send(step, first + offset) for offset, step in enumerate(steps)]
         return [await self._mined(tx_hash) for tx_hash in hashes]
 
-    async def _send(self, sender: str, step: _Step, nonce: int) -> bytes:
-        transaction: dict[str, Any] = {
-            "from": sender,
-            "nonce": hex(nonce),
-            "gas": hex(step.gas),
-            "data": "0x" + step.data.hex(),
-            "value": hex(step.value),
-        }
-        if step.to is not None:
-            transaction["to"] = step.to
-        try:
-            tx_hash: str = await self._rpc.call("eth_sendTransaction", [transaction])
-        except RpcError as error:
-            raise Unavailable(f"the chain refused a set-up transaction: {error}") from None
-        return bytes.fromhex(tx_hash[2:])
-
     async def _mined(self, tx_hash: bytes) -> int:
-        for _ in range(RECEIPT_POLLS):
+        for _ in range(self._polls):
             receipt = await self._node.receipt(tx_hash)
             if receipt is not None:
                 if not receipt.status:
@@ -149,6 +177,21 @@ class Deployer:
         raise Unavailable(f"a set-up transaction was not mined: 0x{tx_hash.hex()}")
 
 
-async def open_deployer(rpc: Rpc, node: Node) -> Deployer:
-    """Return a deployer for the node's own accounts."""
-    return Deployer(rpc, node, await rpc.call("eth_accounts", []))
+@dataclass(frozen=True, slots=True)
+class LocalAccounts:
+    """The local chain's own accounts: one administers, another has money to give."""
+
+    admin: Deployer
+    bank: Deployer
+    node: Node
+
+    async def fund(self, account: str) -> None:
+        """Give an account money if it runs low."""
+        if await self.node.balance(account) < TREASURY_FLOOR:
+            await self.bank.send(Step(to=account, value=TREASURY_FUNDS))
+
+
+async def open_local_accounts(rpc: Rpc, node: Node) -> LocalAccounts:
+    """Return the first two development accounts, which the node signs for."""
+    accounts = [NodeAccount(rpc, to_checksum_address(one)) for one in await rpc.call("eth_accounts", [])]
+    return LocalAccounts(Deployer(node, accounts[0]), Deployer(node, accounts[1]), node)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -19,23 +18,22 @@ import aiohttp
 from botocore.exceptions import ClientError
 from pydantic import Field, SecretStr, ValidationError, field_serializer
 
-from mintline.aws import keys, sealing
-from mintline.aws.dynamo import Clause, ConditionFailed, Dynamo, Put
+from mintline.aws.dynamo import Dynamo
 from mintline.aws.key_stores import DynamoKeys, SecretsManagerKeys
 from mintline.aws.provision import Clients, provision
-from mintline.aws.records import to_item
 from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc
 from mintline.errors import Misconfigured, Rejected
 from mintline.fields import Address
-from mintline.key_stores import KeyStores, StoredKey, StoreName
+from mintline.key_stores import KeyStores, StoreName
 from mintline.messages import Frozen, KeyRef
-from mintline.records import Collection, canonical_json, collection_object_key, scoped
-from mintline.resources import COLLECTIONS, METADATA, WALLET_KEY
+from mintline.records import Collection, scoped
+from mintline_local import founding
 from mintline_local.client import AwsService, aws_client
-from mintline_local.collection import NAME, SYMBOL, Deployer, open_deployer
+from mintline_local.collection import NAME, SYMBOL, LocalAccounts, open_local_accounts
 from mintline_local.continuity import RunMark, leave_mark, missing_mark
 from mintline_local.emulators import CHAIN_ID, REGION
+from mintline_local.founding import ISSUER, TREASURY, SealingKey
 from mintline_local.places import StateFolder, corrupt, read_json, write_json
 from mintline_local.ports import Listeners
 from mintline_local.principals import AwsCredentials
@@ -51,15 +49,6 @@ class UserPool(Frozen):
     client_id: str
     username: str
     password: str
-
-
-class SealingKey(Frozen):
-    """The key by which the api seals users' tokens for the enclaves."""
-
-    public_key: str
-    """SubjectPublicKeyInfo, DER in base64."""
-    secret_id: str
-    """Where the wrapped private half is stored."""
 
 
 class Known(Frozen):
@@ -98,7 +87,7 @@ class World:
     cognito: Any
     dynamo: Dynamo
     node: Node
-    deployer: Deployer
+    accounts: LocalAccounts
     http: aiohttp.ClientSession
 
 
@@ -129,7 +118,7 @@ async def open_world(ports: Listeners, operator: AwsCredentials) -> AsyncIterato
             cognito=await client("cognito-idp"),
             dynamo=dynamo,
             node=node,
-            deployer=await open_deployer(rpc, node),
+            accounts=await open_local_accounts(rpc, node),
             http=await stack.enter_async_context(aiohttp.ClientSession(raise_for_status=True)),
         )
 
@@ -151,17 +140,20 @@ async def set_up(state: StateFolder, ports: Listeners, world: World) -> Known:
     if known is None or not await _still_known(state, known, world):
         known = await _first_time(ports, world)
     if known.api_url != ports.url("api"):
-        await world.deployer.repoint(known.contract, ports.url("api"))
+        await world.accounts.admin.repoint(known.contract, ports.url("api"))
         known = known.model_copy(update={"api_url": ports.url("api")})
     known = known.model_copy(
         update={
-            "sealing": known.sealing or await _create_sealing_key(world),
+            "sealing": known.sealing
+            or await founding.create_sealing_key(
+                world.aws.kms, world.secretsmanager, prefix=PREFIX, chain_id=CHAIN_ID
+            ),
             "jwks": await _read_jwks(world, ports, known.pool),
         }
     )
     mark, *_ = await asyncio.gather(
         leave_mark(world.secretsmanager, world.node, prefix=PREFIX),
-        world.deployer.fund(known.treasury.address),
+        world.accounts.fund(known.treasury.address),
         _register(world.dynamo, known),
         _publish_collection(world, known),
     )
@@ -223,15 +215,15 @@ async def _key_exists(world: World, key: KeyRef) -> bool:
 async def _first_time(ports: Listeners, world: World) -> Known:
     pool, issuer, treasury = await asyncio.gather(
         _create_pool(world.cognito),
-        _create_platform_key(world, "platform:issuer"),
-        _create_platform_key(world, "platform:treasury"),
+        _create_platform_key(world, ISSUER),
+        _create_platform_key(world, TREASURY),
     )
-    deployed = await world.deployer.deploy(issuer=issuer.address, api_url=ports.url("api"))
+    deployed = await world.accounts.admin.deploy(issuer=issuer.address, api_url=ports.url("api"))
     return Known(
         pool=pool,
         issuer=issuer,
         treasury=treasury,
-        admin=world.deployer.admin,
+        admin=world.accounts.admin.admin,
         contract=deployed.contract,
         deployed_block=deployed.block,
         api_url=ports.url("api"),
@@ -240,23 +232,10 @@ async def _first_time(ports: Listeners, world: World) -> Known:
 
 
 async def _create_platform_key(world: World, subject: str) -> KeyRef:
-    generated = await keys.generate_key(
-        world.aws.kms, key_id=WALLET_KEY.alias(PREFIX), subject=subject, chain_id=CHAIN_ID
+    store = world.stores.named(wallet_store())
+    return await founding.create_platform_key(
+        world.aws.kms, store, prefix=PREFIX, subject=subject, chain_id=CHAIN_ID
     )
-    reference = await world.stores.named(wallet_store()).create(
-        StoredKey(address=generated.address, chain_id=CHAIN_ID, subject=subject, wrapped=generated.wrapped)
-    )
-    return KeyRef(address=generated.address, subject=subject, chain_id=CHAIN_ID, secret_id=reference)
-
-
-async def _create_sealing_key(world: World) -> SealingKey:
-    key = await sealing.generate_sealing_key(
-        world.aws.kms, kms_key=WALLET_KEY.alias(PREFIX), chain_id=CHAIN_ID
-    )
-    secret_id = await sealing.store_sealing_key(
-        world.secretsmanager, prefix=PREFIX, chain_id=CHAIN_ID, key=key
-    )
-    return SealingKey(public_key=b64encode(key.public_key).decode(), secret_id=secret_id)
 
 
 async def _read_jwks(world: World, ports: Listeners, pool: UserPool) -> dict[str, Any]:
@@ -291,13 +270,9 @@ async def _create_pool(cognito: Any) -> UserPool:
 
 
 async def _publish_collection(world: World, known: Known) -> None:
-    """Store the collection's own metadata (ERC-7572), where the api serves it from."""
     about = {"name": NAME, "symbol": SYMBOL, "description": "Tokens of a local Mintline stack."}
-    await world.aws.s3.put_object(
-        Bucket=METADATA.bucket_name(PREFIX),
-        Key=collection_object_key(CHAIN_ID, known.contract),
-        Body=canonical_json(about).encode(),
-        ContentType="application/json",
+    await founding.publish_collection(
+        world.aws.s3, prefix=PREFIX, chain_id=CHAIN_ID, contract=known.contract, about=about
     )
 
 
@@ -311,8 +286,4 @@ async def _register(dynamo: Dynamo, known: Known) -> None:
         deployed_block=known.deployed_block,
         next_token_id=1,
     )
-    new = Clause("collection_is_new", "collection_id", "missing")
-    try:
-        await dynamo.write(Put(COLLECTIONS, to_item(record), where=(new,)))
-    except ConditionFailed:
-        return  # an earlier start registered it
+    await founding.register_collection(dynamo, record)

@@ -18,9 +18,10 @@ from mintline_broadcaster.settings import BroadcasterSettings
 from mintline_builder.settings import Settings as BuilderSettings
 from mintline_indexer.settings import IndexerSettings
 from mintline_local.containers import ContainerNetwork, write_environment, write_settings
+from mintline_local.founding import SealingKey
 from mintline_local.places import StateFolder
 from mintline_local.principals import ROLES, issue_credentials
-from mintline_local.provisioning import Known, SealingKey, UserPool
+from mintline_local.provisioning import Known, UserPool
 from mintline_local.services import Surroundings
 from mintline_signer.enclave.settings import EnclaveSettings
 from mintline_signer.host.settings import HostSettings

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from mintline.errors import Misconfigured
+from mintline_local import deployment_file
 from mintline_local.command import Json, ending_on_errors
 from mintline_local.console import Screen
 from mintline_local.eif import container_image, image
@@ -90,14 +90,12 @@ def _settings(pairs: list[str]) -> dict[str, str]:
 
 def _admit(path: Path, pcr0: str) -> None:
     """Let the wallets' key answer an image too, in the deployment's document."""
-    try:
-        document: dict[str, Any] = json.loads(path.read_text())
+    with deployment_file.changing(path) as document:
         enclave = document.setdefault("enclave", {})
+        if not isinstance(enclave, dict):
+            raise Misconfigured(f"{path}: not the document of a deployment")
         known: list[str] = enclave.setdefault("pcr0", [])
         if pcr0 not in known:
             known.append(pcr0)
-    except (ValueError, AttributeError):
-        raise Misconfigured(f"{path}: not the document of a deployment") from None
-    if len(known) > MOST_ADMITTED:
-        raise Misconfigured(f"{path}: enclave.pcr0 is full; take the images out that are retired")
-    path.write_text(json.dumps(document, indent=2) + "\n")
+        if len(known) > MOST_ADMITTED:
+            raise Misconfigured(f"{path}: enclave.pcr0 is full; take the images out that are retired")

@@ -1,0 +1,77 @@
+"""What a deployment is founded on: the platform's keys, and its collection's row and metadata."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from mintline.aws import keys, sealing
+from mintline.aws.dynamo import Clause, ConditionFailed, Dynamo, Put
+from mintline.aws.records import to_item
+from mintline.key_stores import KeyStore, StoredKey
+from mintline.messages import Frozen, KeyRef
+from mintline.records import Collection, canonical_json, collection_object_key
+from mintline.resources import COLLECTIONS, METADATA, WALLET_KEY
+
+if TYPE_CHECKING:
+    from types_aiobotocore_kms import KMSClient
+    from types_aiobotocore_s3 import S3Client
+    from types_aiobotocore_secretsmanager import SecretsManagerClient
+
+ISSUER, TREASURY = "platform:issuer", "platform:treasury"
+"""Whose keys the platform's own are, in KMS's encryption context."""
+
+
+class SealingKey(Frozen):
+    """The key by which the api seals users' tokens for the enclaves."""
+
+    public_key: str
+    """SubjectPublicKeyInfo, DER in base64."""
+    secret_id: str
+    """Where the wrapped private half is stored."""
+
+
+async def create_platform_key(
+    kms: KMSClient, store: KeyStore, *, prefix: str, subject: str, chain_id: int
+) -> KeyRef:
+    """Have KMS make one of the platform's own keys, keep it wrapped, and say where."""
+    made = await keys.generate_key(kms, key_id=WALLET_KEY.alias(prefix), subject=subject, chain_id=chain_id)
+    reference = await store.create(
+        StoredKey(address=made.address, chain_id=chain_id, subject=subject, wrapped=made.wrapped)
+    )
+    return KeyRef(address=made.address, subject=subject, chain_id=chain_id, secret_id=reference)
+
+
+async def create_sealing_key(
+    kms: KMSClient, secretsmanager: SecretsManagerClient, *, prefix: str, chain_id: int
+) -> SealingKey:
+    """Have KMS make a sealing key, keep it wrapped, and say where."""
+    key = await sealing.generate_sealing_key(kms, kms_key=WALLET_KEY.alias(prefix), chain_id=chain_id)
+    secret_id = await sealing.store_sealing_key(secretsmanager, prefix=prefix, chain_id=chain_id, key=key)
+    return SealingKey(public_key=b64encode(key.public_key).decode(), secret_id=secret_id)
+
+
+async def register_collection(dynamo: Dynamo, record: Collection) -> bool:
+    """Give a contract its row, by which the line mints and indexes it; False if it has one already.
+
+    A row is never written again: it counts the token ids that were given out.
+    """
+    new = Clause("collection_is_new", "collection_id", "missing")
+    try:
+        await dynamo.write(Put(COLLECTIONS, to_item(record), where=(new,)))
+    except ConditionFailed:
+        return False
+    return True
+
+
+async def publish_collection(
+    s3: S3Client, *, prefix: str, chain_id: int, contract: str, about: Mapping[str, str]
+) -> None:
+    """Store the collection's own metadata (ERC-7572), where the api serves it from."""
+    await s3.put_object(
+        Bucket=METADATA.bucket_name(prefix),
+        Key=collection_object_key(chain_id, contract),
+        Body=canonical_json(dict(about)).encode(),
+        ContentType="application/json",
+    )

@@ -1,0 +1,230 @@
+"""`mintline operator`: found a deployment. Each command completes the document that `infra/` deploys from."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mintline.aws.dynamo import Dynamo
+from mintline.aws.key_stores import DynamoKeys, SecretsManagerKeys
+from mintline.aws.session import AwsCalls, open_client
+from mintline.chain.node import Node
+from mintline.chain.rpc import Rpc
+from mintline.errors import Misconfigured
+from mintline.key_stores import KeyStores
+from mintline.records import Collection, scoped
+from mintline_local import deployment_file, founding
+from mintline_local.collection import Deployer, Terms
+from mintline_local.command import Json, deployment, execute
+from mintline_local.console import Screen
+from mintline_local.deployment_file import Deployment, Described
+from mintline_local.deployments import EndpointUrl
+from mintline_local.founding import ISSUER, TREASURY
+from mintline_local.keystore import KeystoreAccount, open_keystore
+
+app = typer.Typer(help="Found a deployment: its keys, its contract, its collection.", no_args_is_help=True)
+
+PATIENCE = 600.0
+"""Seconds for a set-up transaction to be mined."""
+
+Url = Annotated[str | None, typer.Option(help="Where the API is; the document's public_url by default.")]
+RpcUrl = Annotated[str, typer.Option("--rpc", help="A node of the deployment's chain.")]
+Keystore = Annotated[Path, typer.Option(help="The administrator's key: an encrypted keystore file.")]
+Password = Annotated[
+    str,
+    typer.Option(
+        envvar="MINTLINE_KEYSTORE_PASSWORD", prompt=True, hide_input=True, help="The file's password."
+    ),
+]
+
+
+@app.command()
+def keys(*, document: Deployment, endpoint_url: EndpointUrl = None, as_json: Json = False) -> None:
+    """Make the platform's keys, wrapped by the wallets' key, and enter them into the document."""
+    screen = Screen(as_json=as_json)
+
+    async def make() -> dict[str, Any]:
+        described = deployment_file.read(document)
+        if described.chain.issuer is not None:
+            raise Misconfigured(f"{document}: chain.issuer is there already; its vouchers would end with it")
+        async with AsyncExitStack() as stack:
+            made = await _keys(stack, described, endpoint_url)
+        with deployment_file.changing(document) as changed:
+            changed["chain"].update(made)
+        return made
+
+    made = execute(make())
+    screen.say(f"issuer    {made['issuer']['address']}")
+    screen.say(f"treasury  {made['treasury']['address']}: it pays for everyone's gas, so send it ether")
+    screen.result(made)
+
+
+@app.command()
+def deploy(
+    *,
+    document: Deployment,
+    rpc_url: RpcUrl,
+    keystore: Keystore,
+    password: Password,
+    name: Annotated[str, typer.Option(help="The collection's name.")],
+    symbol: Annotated[str, typer.Option(help="Its symbol.")],
+    royalty_bps: Annotated[int, typer.Option(min=0, max=10_000, help="Royalty, in 1/10,000 of a price.")] = 0,
+    url: Url = None,
+    as_json: Json = False,
+) -> None:
+    """Deploy the collection's contract; the keystore's account administers it."""
+    screen = Screen(as_json=as_json)
+
+    async def send() -> dict[str, Any]:
+        described = deployment_file.read(document)
+        if described.chain.issuer is None:
+            raise Misconfigured(f"{document}: chain.issuer is missing: run `mintline operator keys` first")
+        async with _deployer(described, rpc_url, keystore, password) as deployer:
+            deployed = await deployer.deploy(
+                issuer=described.chain.issuer.address,
+                api_url=_api_url(document, described, url),
+                terms=Terms(name, symbol, royalty_bps),
+            )
+        with deployment_file.changing(document) as changed:
+            changed["chain"]["default_collection"] = deployed.contract
+        return {"contract": deployed.contract, "block": deployed.block, "admin": deployer.admin}
+
+    sent = execute(send())
+    screen.say(f"contract {sent['contract']}, deployed in block {sent['block']} by {sent['admin']}")
+    screen.result(sent)
+
+
+@app.command()
+def repoint(
+    *,
+    document: Deployment,
+    rpc_url: RpcUrl,
+    keystore: Keystore,
+    password: Password,
+    url: Url = None,
+    as_json: Json = False,
+) -> None:
+    """Make the contract's URIs lead to the API at another address."""
+    screen = Screen(as_json=as_json)
+
+    async def send() -> dict[str, Any]:
+        described = deployment_file.read(document)
+        contract, api_url = _contract(document, described), _api_url(document, described, url)
+        async with _deployer(described, rpc_url, keystore, password) as deployer:
+            await deployer.repoint(contract, api_url)
+        return {"contract": contract, "url": api_url}
+
+    sent = execute(send())
+    screen.say(f"the tokens of {sent['contract']} point to {sent['url']}")
+    screen.result(sent)
+
+
+@app.command()
+def register(
+    *,
+    document: Deployment,
+    name: Annotated[str, typer.Option(help="The collection's name.")],
+    symbol: Annotated[str, typer.Option(help="Its symbol.")],
+    description: Annotated[str, typer.Option(help="What it is, for marketplaces.")],
+    block: Annotated[int, typer.Option(min=0, help="The block that deployed its contract.")],
+    endpoint_url: EndpointUrl = None,
+    as_json: Json = False,
+) -> None:
+    """Give the document's contract its row, from which it is minted and indexed, and publish its metadata."""
+    screen = Screen(as_json=as_json)
+
+    async def write() -> dict[str, Any]:
+        described = deployment_file.read(document)
+        contract, chain_id = _contract(document, described), described.chain.chain_id
+        settings = deployment(described.prefix, described.region, endpoint_url)
+        async with AsyncExitStack() as stack:
+            dynamo = Dynamo(
+                await open_client(stack, "dynamodb", settings, calls=AwsCalls()), described.prefix
+            )
+            stack.push_async_callback(dynamo.aclose)
+            s3 = await open_client(stack, "s3", settings, calls=AwsCalls())
+            about = {"name": name, "symbol": symbol, "description": description}
+            await founding.publish_collection(
+                s3, prefix=described.prefix, chain_id=chain_id, contract=contract, about=about
+            )
+            new = await founding.register_collection(
+                dynamo,
+                Collection(
+                    collection_id=scoped(chain_id, contract),
+                    chain_id=chain_id,
+                    contract=contract,
+                    name=name,
+                    symbol=symbol,
+                    deployed_block=block,
+                    next_token_id=1,
+                ),
+            )
+        return {"contract": contract, "registered": new}
+
+    written = execute(write())
+    screen.say(
+        f"{written['contract']} is registered"
+        if written["registered"]
+        else f"{written['contract']} was registered before; its row stays, its metadata is new"
+    )
+    screen.result(written)
+
+
+async def _keys(stack: AsyncExitStack, described: Described, endpoint_url: str | None) -> dict[str, Any]:
+    """Make the three keys and return them as the document holds them."""
+    prefix, chain_id = described.prefix, described.chain.chain_id
+    settings = deployment(prefix, described.region, endpoint_url)
+    calls = AwsCalls()
+    kms = await open_client(stack, "kms", settings, calls=calls)
+    secretsmanager = await open_client(stack, "secretsmanager", settings, calls=calls)
+    dynamo = Dynamo(await open_client(stack, "dynamodb", settings, calls=calls), prefix)
+    stack.push_async_callback(dynamo.aclose)
+    store = KeyStores(SecretsManagerKeys(secretsmanager, prefix=prefix), DynamoKeys(dynamo)).named(
+        described.wallet_store
+    )
+    issuer, treasury = [
+        await founding.create_platform_key(kms, store, prefix=prefix, subject=subject, chain_id=chain_id)
+        for subject in (ISSUER, TREASURY)
+    ]
+    sealing = await founding.create_sealing_key(kms, secretsmanager, prefix=prefix, chain_id=chain_id)
+    return {
+        "issuer": issuer.model_dump(mode="json"),
+        "treasury": treasury.model_dump(mode="json"),
+        "sealing": {"public_key": sealing.public_key, "secrets": [sealing.secret_id]},
+    }
+
+
+@asynccontextmanager
+async def _deployer(
+    described: Described, rpc_url: str, keystore: Path, password: str
+) -> AsyncIterator[Deployer]:
+    """Open the administrator's account; raises Misconfigured when the node is on another chain."""
+    account = open_keystore(keystore, password)
+    rpc = Rpc([rpc_url], timeout=30.0)
+    try:
+        node = Node(rpc)
+        chain_id = await node.chain_id()
+        if chain_id != described.chain.chain_id:
+            raise Misconfigured(
+                f"the node is on chain {chain_id}, the deployment on {described.chain.chain_id}"
+            )
+        yield Deployer(node, KeystoreAccount(node, account, chain_id), patience=PATIENCE)
+    finally:
+        await rpc.aclose()
+
+
+def _contract(document: Path, described: Described) -> str:
+    if described.chain.default_collection is None:
+        raise Misconfigured(f"{document}: chain.default_collection is missing: deploy the contract first")
+    return described.chain.default_collection
+
+
+def _api_url(document: Path, described: Described, url: str | None) -> str:
+    chosen = url or described.public_url
+    if chosen is None:
+        raise Misconfigured(f"{document}: public_url is null: name the API's address by --url")
+    return chosen.rstrip("/")

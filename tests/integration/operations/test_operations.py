@@ -1,0 +1,213 @@
+"""A deployment, founded by commands: keys in KMS, a contract on a chain, its row and metadata in tables."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from eth_abi.abi import decode, encode
+from eth_account import Account
+from typer.testing import CliRunner, Result
+
+from mintline.aws.dynamo import Dynamo
+from mintline.aws.key_stores import DynamoKeys, SecretsManagerKeys
+from mintline.aws.provision import open_clients, provision
+from mintline.aws.sealing import read_sealing_key
+from mintline.aws.session import AwsCalls, open_client
+from mintline.chain.collection import ISSUER_ROLE, METADATA_ROLE, PAUSER_ROLE
+from mintline.chain.node import Call, Node
+from mintline.chain.rpc import Rpc
+from mintline.eth import selector
+from mintline.key_stores import KeyStores
+from mintline.messages import KeyRef
+from mintline.records import collection_object_key
+from mintline.resources import COLLECTIONS, METADATA
+from mintline.settings import ServiceSettings
+from mintline_local.cli import app
+
+pytestmark = pytest.mark.integration
+
+CHAIN_ID = 31337
+PASSWORD = "correct horse"
+URL = "https://api.example.com"
+
+
+@pytest.fixture
+def document(aws_settings: ServiceSettings, tmp_path: Path) -> Path:
+    path = tmp_path / "deployment.json"
+    described = {
+        "prefix": aws_settings.resource_prefix,
+        "account": "111122223333",
+        "region": "us-east-1",
+        "chain": {"chain_id": CHAIN_ID},
+        "public_url": URL,
+    }
+    path.write_text(json.dumps(described))
+    return path
+
+
+@pytest.fixture
+async def keystore(anvil: str, tmp_path: Path) -> tuple[Path, str]:
+    """Return a keystore whose account has money, and that account's address."""
+    account = Account.create()
+    path = tmp_path / "keystore.json"
+    path.write_text(json.dumps(Account.encrypt(account.key, PASSWORD, kdf="pbkdf2", iterations=1000)))
+    rpc = Rpc([anvil])
+    await rpc.call("anvil_setBalance", [account.address, hex(10**18)])
+    await rpc.aclose()
+    return path, account.address
+
+
+@pytest.fixture(autouse=True)
+def keystore_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MINTLINE_KEYSTORE_PASSWORD", PASSWORD)
+
+
+def operator(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["operator", *map(str, arguments), "--json"])
+
+
+def answered(result: Result) -> Any:
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+@pytest.fixture
+async def prefix(aws_settings: ServiceSettings) -> str:
+    """Make a deployment's resources, as its data stack does, and return their prefix."""
+    async with open_clients(aws_settings) as clients:
+        await provision(clients, aws_settings.resource_prefix)
+    return aws_settings.resource_prefix
+
+
+def test_deployment__when_founded_by_commands__has_what_its_services_need(
+    aws_settings: ServiceSettings, prefix: str, anvil: str, document: Path, keystore: tuple[Path, str]
+) -> None:
+    about = ("--deployment", document, "--name", "Birds", "--symbol", "BIRD")
+    on_aws = ("--endpoint-url", aws_settings.aws_endpoint_url)
+
+    made = answered(operator("keys", "--deployment", document, *on_aws))
+    sent = answered(operator("deploy", *about, "--rpc", anvil, "--keystore", keystore[0]))
+    row = (*about, *on_aws, "--block", sent["block"], "--description", "All of them.")
+    registered = [answered(operator("register", *row))["registered"] for _ in range(2)]
+
+    described = json.loads(document.read_text())["chain"]
+    assert described == {"chain_id": CHAIN_ID, **made, "default_collection": sent["contract"]}
+    assert registered == [True, False]
+    asyncio.run(check_aws(aws_settings, prefix, made, sent))
+    issuer = made["issuer"]["address"]
+    assert asyncio.run(roles(anvil, sent["contract"], keystore[1], issuer)) == (True, True, True)
+
+
+async def check_aws(settings: ServiceSettings, prefix: str, made: Any, sent: Any) -> None:
+    async with AsyncExitStack() as stack:
+        clients = await stack.enter_async_context(open_clients(settings))
+        secretsmanager = await open_client(stack, "secretsmanager", settings, calls=AwsCalls())
+        dynamo = Dynamo(clients.dynamodb, prefix)
+        stack.push_async_callback(dynamo.aclose)
+        stores = KeyStores(SecretsManagerKeys(secretsmanager, prefix=prefix), DynamoKeys(dynamo))
+        for name in ("issuer", "treasury"):
+            key = KeyRef.model_validate(made[name])
+            assert (await stores.read(key)).address == key.address
+            assert stores.holding(key.secret_id) is stores.named("dynamodb")
+        await read_sealing_key(secretsmanager, made["sealing"]["secrets"][0])
+        row = await dynamo.get(COLLECTIONS, {"collection_id": f"{CHAIN_ID}#{sent['contract']}"})
+        assert row is not None
+        assert (row["name"], row["deployed_block"]) == ("Birds", sent["block"])
+        published = await clients.s3.get_object(
+            Bucket=METADATA.bucket_name(prefix), Key=collection_object_key(CHAIN_ID, sent["contract"])
+        )
+        assert json.loads(await published["Body"].read())["description"] == "All of them."
+
+
+async def roles(anvil: str, contract: str, admin: str, issuer: str) -> tuple[bool, ...]:
+    rpc = Rpc([anvil])
+    node = Node(rpc)
+
+    async def has(role: bytes, account: str) -> bool:
+        data = selector("hasRole(bytes32,address)") + encode(["bytes32", "address"], [role, account])
+        return bool(decode(["bool"], await node.call(Call(sender=admin, to=contract, data=data)))[0])
+
+    try:
+        return (
+            await has(ISSUER_ROLE, issuer),
+            await has(METADATA_ROLE, admin),
+            await has(PAUSER_ROLE, admin),
+        )
+    finally:
+        await rpc.aclose()
+
+
+def test_contract__when_repointed__leads_to_the_new_address(
+    anvil: str, document: Path, keystore: tuple[Path, str]
+) -> None:
+    with_issuer(document)
+    chain = ("--deployment", document, "--rpc", anvil, "--keystore", keystore[0])
+    answered(operator("deploy", *chain, "--name", "Birds", "--symbol", "BIRD", "--royalty-bps", 250))
+
+    moved = answered(operator("repoint", *chain, "--url", "https://elsewhere.example/"))
+
+    assert moved["url"] == "https://elsewhere.example"
+    uri = asyncio.run(contract_uri(anvil, moved["contract"]))
+    assert uri == f"https://elsewhere.example/v1/metadata/{moved['contract']}"
+
+
+async def contract_uri(anvil: str, contract: str) -> str:
+    rpc = Rpc([anvil])
+    try:
+        answer = await Node(rpc).call(Call(sender=contract, to=contract, data=selector("contractURI()")))
+    finally:
+        await rpc.aclose()
+    (uri,) = decode(["string"], answer)
+    return str(uri)
+
+
+def with_issuer(document: Path) -> None:
+    described = json.loads(document.read_text())
+    address = Account.from_key(secrets.token_bytes(32)).address
+    described["chain"]["issuer"] = {
+        "address": address,
+        "subject": "platform:issuer",
+        "chain_id": CHAIN_ID,
+        "secret_id": "x",
+    }
+    document.write_text(json.dumps(described))
+
+
+@pytest.mark.parametrize(
+    ("change", "password", "why"),
+    [
+        ({"issuer": None}, PASSWORD, "run `mintline operator keys` first"),
+        ({"chain_id": 5}, PASSWORD, "chain 31337, the deployment on 5"),
+        ({}, "wrong", "no keystore, or not its password"),
+    ],
+)
+def test_deploy__when_it_cannot__says_why_in_one_line_and_changes_nothing(
+    anvil: str, document: Path, keystore: tuple[Path, str], *, change: Any, password: str, why: str
+) -> None:
+    with_issuer(document)
+    described = json.loads(document.read_text())
+    described["chain"] |= change
+    document.write_text(before := json.dumps(described))
+
+    chain = ("--deployment", document, "--rpc", anvil, "--keystore", keystore[0])
+    result = operator("deploy", *chain, "--name", "Birds", "--symbol", "BIRD", "--password", password)
+
+    assert result.exit_code == 1
+    assert len(result.stderr.splitlines()) == 1
+    assert why in result.stderr
+    assert document.read_text() == before
+
+
+def test_keys__when_there_are_some__are_left_alone(document: Path) -> None:
+    with_issuer(document)
+
+    result = operator("keys", "--deployment", document)
+
+    assert result.exit_code == 1
+    assert "chain.issuer is there already" in result.stderr
