@@ -14,6 +14,10 @@ from mintline_infra.deployment import Deployment, Minting, read
 
 ROOT = Path(__file__).resolve().parents[2]
 CONTRACT = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
+SEALING_KEY = (
+    "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE1qKuJj6QIjX1OYce/BUHYsnG0Qjh"
+    "pS8R3+RbTkR3tKjAcqUObI6zHGG76O7kl2Lg4RB5ckJBXyeCmBba1PNw7g=="
+)
 Templates = Mapping[str, dict[str, Any]]
 """The synthesized templates by the stack's name without the deployment's prefix."""
 
@@ -34,7 +38,7 @@ def described(prefix: str = "acme-mintline", **changes: Any) -> Deployment:
                 "issuer": key("issuer"),
                 "treasury": key("treasury"),
                 "sealing": {
-                    "public_key": "MFkw" + "A" * 118 + "==",
+                    "public_key": SEALING_KEY,
                     "secrets": [f"{prefix}/sealing/1/0011223344556677"],
                 },
             },
