@@ -8,7 +8,7 @@ PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo test test-containers lint bench infra clean
+.PHONY: help setup up demo test test-containers lint bench simulate infra clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -38,6 +38,10 @@ lint: setup ## Check style, format, types, package boundaries and the lock
 
 bench: setup ## Measure the line: make bench N=1000 USERS=50
 	@.venv/bin/python -m mintline_bench --mints $(N) --users $(USERS)
+
+simulate: setup ## Run the line through seeded schedules of faults: make simulate N=1000, or SEED=7 to replay one
+	@.venv/bin/python -m mintline_harness.simulation \
+		$(if $(SEED),--seed $(SEED),--count $(N)) $(if $(PLANT),--plant $(PLANT))
 
 infra: setup ## Synthesize the AWS stacks offline, and check them: types, tests, cfn-lint, cdk-nag
 	@cd infra && UV_PYTHON_DOWNLOADS=never UV_SYSTEM_CERTS=true VIRTUAL_ENV= ../.venv/bin/uv sync --quiet \

@@ -1,0 +1,1 @@
+"""Breaks the line in every way that it must survive, and tells whether it did."""

@@ -1,0 +1,1 @@
+"""One process, one thread, no clock: the services' own handlers over a world that fails by a seed."""

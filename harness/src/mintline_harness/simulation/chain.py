@@ -1,0 +1,292 @@
+"""A chain with one collection: blocks, state, a pool, reorgs and finality, as a node would keep them.
+
+It executes what the line sends, bytes and all: signatures are recovered, vouchers checked, ids minted once.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from coincurve import PublicKey
+
+from mintline.eth import REDEEM_SELECTOR, Transaction, address_of_public_key, keccak256, voucher_hash
+from mintline_harness.simulation import rlp
+
+TRANSFER_GAS = 21_000
+REDEEM_GAS = 90_000
+POOL_BUMP_PERCENT = 10
+"""geth's default: a replacement offers at least this much more on both fields."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sent:
+    """A signed transaction, read back from its bytes."""
+
+    raw: bytes
+    hash: bytes
+    sender: str
+    body: Transaction
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """Return sender and nonce, which the chain uses once."""
+        return self.sender, self.body.nonce
+
+    @property
+    def cost(self) -> int:
+        """Return the most that it takes from its sender, in wei."""
+        return self.body.gas * self.body.max_fee_per_gas + self.body.value
+
+
+@lru_cache(maxsize=4096)
+def read(raw: bytes) -> Sent:
+    """Decode a signed EIP-1559 transaction; raises ValueError for anything else."""
+    body, (parity, r, s) = rlp.transaction(raw)
+    signature = r.to_bytes(32, "big") + s.to_bytes(32, "big") + bytes([parity])
+    key = PublicKey.from_signature_and_message(signature, body.signing_hash(), hasher=None)
+    return Sent(raw, keccak256(raw), address_of_public_key(key.format(compressed=False)), body)
+
+
+@dataclass(frozen=True, slots=True)
+class Redemption:
+    """The arguments of `redeem`."""
+
+    token_id: int
+    to: str
+    digest: bytes
+    deadline: int
+    signature: bytes
+
+
+@lru_cache(maxsize=4096)
+def redemption(data: bytes) -> Redemption | None:
+    """Decode a call of `redeem`, None for other data."""
+    if data[:4] != REDEEM_SELECTOR or len(data) < 4 + 6 * 32 + 65:
+        return None
+    words = [data[4 + 32 * index : 36 + 32 * index] for index in range(6)]
+    return Redemption(
+        token_id=int.from_bytes(words[0], "big"),
+        to=rlp.address(words[1][12:]),
+        digest=words[2],
+        deadline=int.from_bytes(words[3], "big"),
+        signature=data[4 + 6 * 32 : 4 + 6 * 32 + 65],
+    )
+
+
+@lru_cache(maxsize=4096)
+def issuer_of(data: bytes, chain_id: int, contract: str) -> str:
+    """Return the address whose key signed the voucher in a call of `redeem`."""
+    voucher = redemption(data)
+    assert voucher is not None
+    digest = voucher_hash(
+        chain_id=chain_id,
+        contract=contract,
+        token_id=voucher.token_id,
+        to=voucher.to,
+        metadata_digest=voucher.digest,
+        deadline=voucher.deadline,
+    )
+    signature = voucher.signature[:64] + bytes([voucher.signature[64] - 27])
+    key = PublicKey.from_signature_and_message(signature, digest, hasher=None)
+    return address_of_public_key(key.format(compressed=False))
+
+
+@dataclass(slots=True)
+class State:
+    """Accounts and tokens after a block; balances in wei."""
+
+    nonces: dict[str, int] = field(default_factory=dict)
+    balances: dict[str, int] = field(default_factory=dict)
+    minted: dict[int, bytes] = field(default_factory=dict)
+    """The metadata digest of every token id ever minted."""
+
+    def copy(self) -> State:
+        """Return a state to execute the next block on."""
+        return State(dict(self.nonces), dict(self.balances), dict(self.minted))
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a transaction ended in its block; `revert` is the contract's reason, None if it succeeded."""
+
+    sent: Sent
+    revert: str | None
+    minted: Redemption | None
+    gas_used: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """A block with all that came of it; `parent` is None for the genesis."""
+
+    number: int
+    hash: bytes
+    parent: Block | None
+    timestamp: int
+    base_fee: int
+    outcomes: tuple[Outcome, ...]
+    state: State
+    shown: dict[str, Any] = field(default_factory=dict)
+    """JSON forms, made when first asked for."""
+
+
+class SimulatedChain:
+    """One canonical branch, and every block that ever was on it. `now` is in Unix seconds."""
+
+    def __init__(
+        self, *, chain_id: int, contract: str, issuer: str, finality: int, now: float, rng: random.Random
+    ) -> None:
+        self.chain_id = chain_id
+        self.contract = contract
+        self.issuer = issuer
+        self.finality = finality
+        self.base_fee = 10**9
+        self.minimum_tip = 0
+        self.pool: dict[tuple[str, int], Sent] = {}
+        self.refusing: set[str] = set()
+        """Contracts that accept no token."""
+        self.mined: Callable[[Block], None] = lambda _: None
+        self.reorganisations = 0
+        self._rng = rng
+        genesis = Block(0, bytes(32), None, int(now), self.base_fee, (), State())
+        self.blocks = [genesis]
+        self.by_hash = {genesis.hash: genesis}
+        self.finalized = 0
+        self.where: dict[bytes, Block] = {}
+        """The canonical block of every mined transaction."""
+
+    @property
+    def head(self) -> Block:
+        """Return the newest block."""
+        return self.blocks[-1]
+
+    def fund(self, address: str, wei: int) -> None:
+        """Give an account a balance at the genesis."""
+        self.blocks[0].state.balances[address] = wei
+
+    # --- the pool ---
+
+    def admit(self, sent: Sent) -> str | None:  # noqa: PLR0911 - one return for each answer
+        """Take a transaction into the pool, or return the error of a node that does not want it."""
+        state = self.head.state
+        present = self.pool.get(sent.place)
+        if present is not None and present.hash == sent.hash:
+            return "already known"
+        if sent.body.nonce < state.nonces.get(sent.sender, 0):
+            return f"nonce too low: next nonce {state.nonces.get(sent.sender, 0)}, tx nonce {sent.body.nonce}"
+        if sent.body.max_priority_fee_per_gas < self.minimum_tip:
+            return "transaction underpriced: gas tip cap too low, minimum needed"
+        if sent.body.gas < TRANSFER_GAS:
+            return "intrinsic gas too low"
+        others = (t for t in self.pool.values() if t.sender == sent.sender and t.place != sent.place)
+        if sum(other.cost for other in others) + sent.cost > state.balances.get(sent.sender, 0):
+            return "insufficient funds for gas * price + value"
+        if present is not None and not _outbids(sent.body, present.body):
+            return "replacement transaction underpriced"
+        self.pool[sent.place] = sent
+        return None
+
+    def drop_pool(self, share: float) -> int:
+        """Forget each pending transaction with that probability, as a node that restarts does."""
+        gone = [place for place in self.pool if self._rng.random() < share]
+        for place in gone:
+            del self.pool[place]
+        return len(gone)
+
+    # --- blocks ---
+
+    def mine(self, now: float, *, eagerness: float = 1.0) -> Block:
+        """Put a block on top with what the pool has, each executable one with probability `eagerness`."""
+        parent = self.head
+        state = parent.state.copy()
+        timestamp = max(parent.timestamp + 1, int(now))
+        outcomes: list[Outcome] = []
+        for place in sorted(self.pool, key=lambda place: (place[0], place[1])):
+            sent = self.pool[place]
+            if sent.body.nonce < state.nonces.get(sent.sender, 0):
+                del self.pool[place]
+            elif self._executable(sent, state) and self._rng.random() < eagerness:
+                del self.pool[place]
+                outcomes.append(self._execute(sent, state, timestamp))
+        seed = (parent.hash, self.reorganisations.to_bytes(4, "big"), timestamp.to_bytes(8, "big"))
+        block_hash = keccak256(b"".join([*seed, *(outcome.sent.hash for outcome in outcomes)]))
+        number = parent.number + 1
+        block = Block(number, block_hash, parent, timestamp, self.base_fee, tuple(outcomes), state)
+        self.blocks.append(block)
+        self.by_hash[block_hash] = block
+        for outcome in outcomes:
+            self.where[outcome.sent.hash] = block
+        self.finalized = max(self.finalized, number - self.finality)
+        self.mined(block)
+        return block
+
+    def reorganise(self, depth: int, now: float, *, kept: float) -> int:
+        """Replace the newest blocks by one more of another branch; return how many went.
+
+        Their transactions go back to the pool, each with the probability `kept`.
+        """
+        depth = min(depth, self.head.number - self.finalized)
+        if depth <= 0:
+            return 0
+        self.reorganisations += 1
+        gone = self.blocks[-depth:]
+        del self.blocks[-depth:]
+        for block in gone:
+            for outcome in block.outcomes:
+                del self.where[outcome.sent.hash]
+                if self._rng.random() < kept:
+                    self.pool.setdefault(outcome.sent.place, outcome.sent)
+        for _ in range(depth + 1):
+            self.mine(now, eagerness=0.5)
+        return depth
+
+    def _executable(self, sent: Sent, state: State) -> bool:
+        return (
+            sent.body.nonce == state.nonces.get(sent.sender, 0)
+            and sent.body.max_fee_per_gas >= self.base_fee
+            and state.balances.get(sent.sender, 0) >= sent.cost
+        )
+
+    def _execute(self, sent: Sent, state: State, timestamp: int) -> Outcome:
+        body = sent.body
+        call = redemption(body.data) if body.to == self.contract else None
+        revert = None if call is None else self.refusal(body.data, call, state, timestamp)
+        minted = call if revert is None else None
+        gas_used = TRANSFER_GAS if call is None else REDEEM_GAS
+        price = min(body.max_fee_per_gas, self.base_fee + body.max_priority_fee_per_gas)
+        balances = state.balances
+        balances[sent.sender] -= gas_used * price + body.value
+        balances[body.to] = balances.get(body.to, 0) + body.value
+        state.nonces[sent.sender] = body.nonce + 1
+        if minted is not None:
+            state.minted[minted.token_id] = minted.digest
+        return Outcome(sent, revert, minted, gas_used)
+
+    def refusal(
+        self, data: bytes, call: Redemption, state: State, timestamp: int, *, issued: bool = False
+    ) -> str | None:
+        """Return the error with which the contract refuses a redemption, None if it mints.
+
+        `issued` takes the voucher's signature for good, as a simulation with an issuer of its own does.
+        """
+        if timestamp > call.deadline:
+            return "VoucherExpired(uint256)"
+        if not issued and issuer_of(data, self.chain_id, self.contract) != self.issuer:
+            return "InvalidIssuer(address)"
+        if call.token_id in state.minted:
+            return "AlreadyMinted(uint256)"
+        if call.to in self.refusing:
+            return "ERC721InvalidReceiver(address)"
+        return None
+
+
+def _outbids(offer: Transaction, present: Transaction) -> bool:
+    pairs = (
+        (offer.max_fee_per_gas, present.max_fee_per_gas),
+        (offer.max_priority_fee_per_gas, present.max_priority_fee_per_gas),
+    )
+    return all(new > old and new * 100 >= old * (100 + POOL_BUMP_PERCENT) for new, old in pairs)

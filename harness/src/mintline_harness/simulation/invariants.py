@@ -1,0 +1,177 @@
+"""What must hold, at every moment and at the end; each breach is one sentence."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from mintline.messages import IssueVoucher, SignNoop, SignTopUp
+from mintline.records import Mint, Token, position, token_ref
+from mintline.resources import BROADCAST, BUILD, SIGN
+from mintline.states import MintStatus
+from mintline_harness.simulation.chain import Block, Sent, SimulatedChain
+from mintline_harness.simulation.queues import SimulatedQueues
+from mintline_harness.simulation.tables import CHAIN_ID, CONTRACT, Tables
+from mintline_indexer.ports import TokenKey
+from mintline_signer.protocol import Sign
+
+ENDS = frozenset({MintStatus.FINALIZED, MintStatus.REJECTED, MintStatus.REVERTED})
+
+
+class Breach(Exception):  # noqa: N818 - it is the harness that found it, not the code that failed
+    """An invariant does not hold."""
+
+
+@dataclass(slots=True)
+class Watch:
+    """Looks on while a schedule runs; raises Breach from `end` at the latest."""
+
+    tables: Tables
+    chain: SimulatedChain
+    queues: SimulatedQueues
+    breaches: list[str] = field(default_factory=list)
+    meanings: dict[tuple[str, int], set[str]] = field(default_factory=dict)
+    """What the enclave has signed for each nonce, no-ops apart."""
+    accepted: set[str] = field(default_factory=set)
+    """The mints whose clients were told so."""
+
+    def broken(self, what: str) -> None:
+        """Note a breach."""
+        self.breaches.append(what)
+
+    # --- at every moment ---
+
+    def signing(self, request: Sign) -> None:
+        """Hold a signature that the enclave gives against those it gave before."""
+        intent = request.intent
+        match intent:
+            case IssueVoucher() | SignNoop():
+                return
+            case SignTopUp():
+                meaning = f"top-up of {intent.recipient} with {intent.value}"
+            case _:
+                meaning = intent.mint_id
+        place = (intent.signer.address, intent.nonce)
+        meanings = self.meanings.setdefault(place, set())
+        meanings.add(meaning)
+        if len(meanings) > 1:
+            self.broken(f"nonce {place} was signed for {' and for '.join(sorted(meanings))}")
+
+    def sending(self, sent: Sent) -> None:
+        """Hold what reaches a node against what was written down before."""
+        record = self.tables.transactions.get(sent.hash)
+        if record is None or record.raw != sent.raw:
+            self.broken(f"{sent.place} was sent before its bytes were on record")
+            return
+        if record.mint_id is not None:
+            mint = self.tables.mints[record.mint_id]
+            if all(attempt.tx_hash != sent.hash for attempt in mint.attempts):
+                self.broken(f"{record.mint_id} was sent before its attempt was on record")
+
+    def mined(self, block: Block) -> None:
+        """Hold a block's state against the mints: no mint has two tokens, no two mints one nonce."""
+        copies = Counter(block.state.minted.values())
+        for digest, count in copies.items():
+            if count > 1:
+                self.broken(f"block {block.number} holds {count} tokens of one mint ({digest.hex()[:8]}…)")
+        self._one_nonce_each()
+
+    def _one_nonce_each(self) -> None:
+        users: dict[tuple[str, int], str] = {}
+        for mint in self.tables.mints.values():
+            if mint.nonce is None or mint.sender is None:
+                continue
+            place = (mint.sender.address, mint.nonce)
+            other = users.setdefault(place, mint.mint_id)
+            if other != mint.mint_id:
+                self.broken(f"nonce {place} belongs to {other} and to {mint.mint_id}")
+
+    # --- once the faults are over ---
+
+    def unfinished(self) -> list[str]:
+        """Return what still has to happen: empty when the line has come to rest."""
+        waiting = [
+            f"{mint_id} is {mint.status}"
+            for mint_id, mint in self.tables.mints.items()
+            if not _ended(mint, self.chain)
+        ]
+        waiting += [
+            f"{queue.name} holds {self.queues.waiting(queue)}"
+            for queue in (BUILD, SIGN, BROADCAST)
+            if self.queues.waiting(queue)
+        ]
+        waiting += [f"{len(self.chain.pool)} transactions are pending"] if self.chain.pool else []
+        waiting += list(self._gaps())
+        progress = self.tables.store.progress
+        if progress is None or progress.head.number < self.chain.finalized:
+            waiting.append("the index lags behind the final block")
+        elif self.chain.by_hash[progress.head.hash] not in self.chain.blocks[progress.head.number :][:1]:
+            waiting.append(f"the index stands on block {progress.head.number} of an abandoned branch")
+        return waiting
+
+    def _gaps(self) -> Iterator[str]:
+        nonces = self.chain.head.state.nonces
+        for address, account in self.tables.builder.accounts.items():
+            used, following = nonces.get(address, 0), account.next_nonce or 0
+            if used < following:
+                yield f"{address} has used {used} of {following} nonces"
+
+    def end(self) -> None:
+        """Check what must hold at rest; raises Breach with everything that does not."""
+        for mint_id in self.accepted - self.tables.mints.keys():
+            self.broken(f"{mint_id} was accepted and is not on record")
+        minted = Counter(self.chain.head.state.minted.values())
+        for mint in self.tables.mints.values():
+            self._hold_to_chain(mint, minted[mint.metadata_digest])
+        self._hold_index_to_chain()
+        if self.breaches:
+            raise Breach("; ".join(dict.fromkeys(self.breaches)))
+
+    def _hold_to_chain(self, mint: Mint, tokens: int) -> None:
+        expected = int(mint.status is MintStatus.FINALIZED)
+        if tokens != expected:
+            self.broken(f"{mint.mint_id} is {mint.status} and has {tokens} tokens")
+        if mint.status in (MintStatus.FINALIZED, MintStatus.REVERTED):
+            block = self.chain.where.get(mint.tx_hash or b"")
+            if block is None or block.hash != mint.block_hash:
+                self.broken(f"{mint.mint_id} names a transaction that its block does not hold")
+        if mint.status in (MintStatus.REJECTED, MintStatus.REVERTED) and mint.problem is None:
+            self.broken(f"{mint.mint_id} is {mint.status} without a reason")
+
+    def _hold_index_to_chain(self) -> None:
+        """Compare ownership and transfers with a replay of the chain up to the indexed head."""
+        store = self.tables.store
+        assert store.progress is not None
+        head = self.chain.by_hash[store.progress.head.hash]
+        tokens: dict[TokenKey, Token] = {}
+        events: set[tuple[str, str]] = set()
+        for block in self.chain.blocks[: head.number + 1]:
+            index = 0
+            for outcome in block.outcomes:
+                if (made := outcome.minted) is None:
+                    continue
+                record = self.tables.transactions.get(outcome.sent.hash)
+                tokens[TokenKey(CONTRACT, made.token_id)] = Token(
+                    chain_id=CHAIN_ID,
+                    contract=CONTRACT,
+                    token_id=made.token_id,
+                    owner=made.to,
+                    metadata_digest=made.digest,
+                    mint_id=record and record.mint_id,
+                    minted_block=block.number,
+                    block_number=block.number,
+                    tx_hash=outcome.sent.hash,
+                )
+                events.add((token_ref(CHAIN_ID, CONTRACT, made.token_id), position(block.number, index)))
+                index += 2
+        if tokens != store.token_table:
+            self.broken("ownership is not a replay of the chain")
+        elif events != store.transfer_table.keys():
+            self.broken("the transfers are not a replay of the chain's")
+
+
+def _ended(mint: Mint, chain: SimulatedChain) -> bool:
+    if mint.status is MintStatus.REVERTED:
+        return mint.block_number is not None and mint.block_number <= chain.finalized
+    return mint.status in ENDS

@@ -1,0 +1,127 @@
+"""Bugs to plant, each by wiring a faulty variant of one part: a harness that misses them proves nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
+
+from mintline.messages import Broadcast
+from mintline.queueing import QueuesPort, Received
+from mintline.resources import Queue
+from mintline_broadcaster.handlers import broadcast
+from mintline_builder.memory import MemoryAccounts, MemoryTables
+from mintline_builder.ports import Account, Advance, NotCommitted
+from mintline_harness.simulation.process import Process
+from mintline_harness.simulation.wiring import Parts
+from mintline_indexer.memory import MemoryStore
+from mintline_indexer.node_chain import NodeChain
+from mintline_indexer.ports import Block, Progress, Tips, Write
+
+
+class DeletingFirst:
+    """Deletes each message as it is received: a crash in the handler loses it."""
+
+    def __init__(self, queues: QueuesPort) -> None:
+        self._queues = queues
+
+    async def receive(self, queue: Queue, *, limit: int = 10, wait: int = 20) -> list[Received]:
+        """Receive, and delete at once."""
+        batch = await self._queues.receive(queue, limit=limit, wait=wait)
+        for received in batch:
+            await self._queues.delete(received)
+        return batch
+
+    async def delete(self, received: Received) -> None:
+        """Do nothing: it is gone."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._queues, name)
+
+
+class NonceApart:
+    """Writes the mints with their nonces first, and moves the counters on in a second write."""
+
+    def __init__(self, process: Process, tables: MemoryTables) -> None:
+        self._accounts = process.port(_Halves(tables))
+
+    async def get(self, address: str) -> Account | None:
+        """Read one account."""
+        return await self._accounts.get(address)
+
+    async def commit(self, advances: Sequence[Advance]) -> None:
+        """Write twice what must be written once."""
+        await self._accounts.claim(advances)
+        await self._accounts.count(advances)
+
+
+class _Halves(MemoryAccounts):
+    async def claim(self, advances: Sequence[Advance]) -> None:
+        moved = {
+            advance.sender: stored
+            for advance in advances
+            if (stored := self._account(advance.sender).next_nonce) != advance.expected
+        }
+        claims = [claim for advance in advances for claim in advance.claims]
+        lost = frozenset(claim.item for claim in claims if not self._holds(claim))
+        if moved or lost:
+            raise NotCommitted(moved=moved, lost=lost)
+        for advance in advances:
+            for index, claim in enumerate(advance.claims):
+                self._apply(claim, advance.first + index)
+
+    async def count(self, advances: Sequence[Advance]) -> None:
+        for advance in advances:
+            self._set(advance.sender, next_nonce=advance.next_nonce)
+
+
+async def send_first(message: Broadcast, **ports: Any) -> None:
+    """Send a transaction, and write it down afterwards."""
+    await ports["chain"].send_raw(message.raw)
+    await broadcast(message, **ports)
+
+
+class BlindToParents(NodeChain):
+    """Takes every block for the child of the one that was seen before it at its height."""
+
+    def __init__(self, node: Any, rpc: Any) -> None:
+        super().__init__(node, rpc)
+        self._seen: dict[int, bytes] = {}
+
+    async def tips(self) -> Tips:
+        """Return the tips, their parents as remembered."""
+        tips = await super().tips()
+        return Tips(self._adopted(tips.latest), tips.finalized)
+
+    async def block(self, ref: int | bytes, *, full: bool) -> Block | None:
+        """Return a block, its parent as remembered."""
+        found = await super().block(ref, full=full)
+        return None if found is None else self._adopted(found)
+
+    def _adopted(self, block: Block) -> Block:
+        known = self._seen.setdefault(block.number, block.hash)
+        parent = self._seen.get(block.number - 1, block.parent_hash)
+        self._seen[block.number] = block.hash if known != block.hash else known
+        return replace(block, parent_hash=parent)
+
+
+class Unconditional(MemoryStore):
+    """Writes the index whatever the checkpoint is by then."""
+
+    async def commit(self, progress: Progress, write: Write) -> None:
+        """Pretend that the checkpoint is the one that the writer read."""
+        if self.progress is not None:
+            self.progress = replace(self.progress, revision=progress.revision - 1)
+        await super().commit(progress, write)
+
+
+BUGS: Mapping[str, Parts] = MappingProxyType(
+    {
+        "delete-before-commit": Parts(consumed=DeletingFirst),
+        "nonce-outside-the-transaction": Parts(accounts=NonceApart),
+        "send-before-write-ahead": Parts(broadcast=send_first),
+        "ignore-the-parent-hash": Parts(indexed_chain=BlindToParents),
+        "drop-the-cursor-condition": Parts(index_store=Unconditional),
+    }
+)

@@ -1,0 +1,269 @@
+"""A node of the simulated chain, asked by JSON-RPC: what the services' own `Node` reads and sends through."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from mintline.chain.collection import MINTED_TOPIC, TRANSFER_TOPIC
+from mintline.chain.rpc import Doubt, RpcError
+from mintline.eth import address_word, selector, word
+from mintline_harness.simulation.chain import (
+    REDEEM_GAS,
+    Block,
+    Outcome,
+    Sent,
+    SimulatedChain,
+    read,
+    redemption,
+)
+from mintline_indexer.bloom import BLOOM_BYTES, bloom_bits
+
+REVERTED = 3
+"""The code of a reverted call in geth and anvil; the revert's data comes with it."""
+METHOD_NOT_FOUND = -32601
+
+
+class SimulatedNode:
+    """Answers for one process.
+
+    `lag` says how many blocks this node is behind, `sending` hears of what is sent before the chain does.
+    """
+
+    def __init__(
+        self, chain: SimulatedChain, *, lag: Callable[[], int], sending: Callable[[Sent], None]
+    ) -> None:
+        self._chain = chain
+        self._lag = lag
+        self._sending = sending
+
+    @property
+    def several(self) -> bool:
+        """One node."""
+        return False
+
+    async def call(self, method: str, params: Sequence[Any], *, doubt: Doubt | None = None) -> Any:
+        """Return the result of one JSON-RPC call; raises RpcError. There is no other node to ask."""
+        del doubt
+        answer = getattr(self, method, None)
+        if answer is None:
+            raise RpcError(METHOD_NOT_FOUND, f"the method {method} does not exist")
+        return answer(*params)
+
+    # --- blocks ---
+
+    def _head(self) -> Block:
+        chain = self._chain
+        return chain.blocks[max(chain.finalized, chain.head.number - self._lag())]
+
+    def _block(self, name: str) -> Block | None:
+        chain = self._chain
+        match name:
+            case "latest" | "pending":
+                return self._head()
+            case "finalized" | "safe":
+                return chain.blocks[chain.finalized]
+            case _:
+                number = int(name, 16)
+                return chain.blocks[number] if number <= self._head().number else None
+
+    def eth_chainId(self) -> str:
+        return hex(self._chain.chain_id)
+
+    def eth_blockNumber(self) -> str:
+        return hex(self._head().number)
+
+    def eth_getBlockByNumber(self, name: str, full: bool) -> Any:
+        block = self._block(name)
+        return None if block is None else _shown(block, full=full)
+
+    def eth_getBlockByHash(self, name: str, full: bool) -> Any:
+        block = self._chain.by_hash.get(bytes.fromhex(name[2:]))
+        return None if block is None else _shown(block, full=full)
+
+    def eth_getBlockReceipts(self, name: str) -> Any:
+        block = self._chain.by_hash.get(bytes.fromhex(name[2:])) if len(name) == 66 else self._block(name)
+        if block is None:
+            return None
+        return [self._receipt(block, outcome) for outcome in block.outcomes]
+
+    def eth_getLogs(self, query: dict[str, Any]) -> Any:
+        chain = self._chain
+        if "blockHash" in query:
+            block = chain.by_hash.get(bytes.fromhex(query["blockHash"][2:]))
+            if block is None:
+                raise RpcError(-32000, "unknown block")
+            return _logs(block, chain.contract)
+        first, last = int(query["fromBlock"], 16), min(int(query["toBlock"], 16), self._head().number)
+        return [log for block in chain.blocks[first : last + 1] for log in _logs(block, chain.contract)]
+
+    # --- accounts ---
+
+    def eth_getBalance(self, address: str, at: str) -> str:
+        return hex(self._at(at).state.balances.get(address, 0))
+
+    def eth_getTransactionCount(self, address: str, at: str) -> str:
+        count = self._at(at).state.nonces.get(address, 0)
+        if at == "pending":
+            while (address, count) in self._chain.pool:
+                count += 1
+        return hex(count)
+
+    def eth_getCode(self, address: str, at: str) -> str:
+        del at
+        return "0x60" if address == self._chain.contract or address in self._chain.refusing else "0x"
+
+    def _at(self, name: str) -> Block:
+        block = self._block(name)
+        if block is None:
+            raise RpcError(-32000, "header not found")
+        return block
+
+    # --- fees and simulations ---
+
+    def eth_feeHistory(self, _count: str, _newest: str, _percentiles: list[int]) -> Any:
+        tip = hex(max(self._chain.minimum_tip, 10**8))
+        return {"baseFeePerGas": [hex(self._head().base_fee), hex(self._chain.base_fee)], "reward": [[tip]]}
+
+    def eth_estimateGas(self, call: dict[str, str], _at: str, _overrides: Any = None) -> str:
+        self._simulate(call)
+        return hex(REDEEM_GAS)
+
+    def eth_call(self, call: dict[str, str], _at: str, _overrides: Any = None) -> str:
+        self._simulate(call)
+        return "0x"
+
+    def _simulate(self, call: dict[str, str]) -> None:
+        data = bytes.fromhex(call["input"][2:])
+        redeeming = redemption(data)
+        if redeeming is None:
+            return
+        head = self._head()
+        refusal = self._chain.refusal(data, redeeming, head.state, head.timestamp, issued=True)
+        if refusal is not None:
+            argument = address_word(redeeming.to) if "address" in refusal else word(redeeming.token_id)
+            raise RpcError(REVERTED, "execution reverted", "0x" + (selector(refusal) + argument).hex())
+
+    # --- transactions ---
+
+    def eth_sendRawTransaction(self, raw: str) -> str:
+        sent = read(bytes.fromhex(raw[2:]))
+        self._sending(sent)
+        refusal = self._chain.admit(sent)
+        if refusal is not None:
+            raise RpcError(-32000, refusal)
+        return "0x" + sent.hash.hex()
+
+    def eth_getTransactionReceipt(self, name: str) -> Any:
+        tx_hash = bytes.fromhex(name[2:])
+        block = self._chain.where.get(tx_hash)
+        if block is None or block.number > self._head().number:
+            return None
+        [outcome] = [outcome for outcome in block.outcomes if outcome.sent.hash == tx_hash]
+        return self._receipt(block, outcome)
+
+    def eth_getTransactionByHash(self, name: str) -> Any:
+        tx_hash = bytes.fromhex(name[2:])
+        block = self._chain.where.get(tx_hash)
+        if block is not None and block.number <= self._head().number:
+            [sent] = [outcome.sent for outcome in block.outcomes if outcome.sent.hash == tx_hash]
+            place: dict[str, str | None] = {
+                "blockHash": "0x" + block.hash.hex(),
+                "blockNumber": hex(block.number),
+            }
+        else:
+            pending = [sent for sent in self._chain.pool.values() if sent.hash == tx_hash]
+            if not pending:
+                return None
+            [sent], place = pending, {"blockHash": None, "blockNumber": None}
+        body = sent.body
+        return {
+            "hash": name,
+            "from": sent.sender,
+            "to": body.to,
+            "nonce": hex(body.nonce),
+            "gas": hex(body.gas),
+            "value": hex(body.value),
+            "input": "0x" + body.data.hex(),
+            **place,
+        }
+
+    def _receipt(self, block: Block, outcome: Outcome) -> dict[str, Any]:
+        tx_hash = "0x" + outcome.sent.hash.hex()
+        return {
+            "transactionHash": tx_hash,
+            "status": "0x1" if outcome.revert is None else "0x0",
+            "blockNumber": hex(block.number),
+            "blockHash": "0x" + block.hash.hex(),
+            "gasUsed": hex(outcome.gas_used),
+            "from": outcome.sent.sender,
+            "to": outcome.sent.body.to,
+            "logs": [log for log in _logs(block, self._chain.contract) if log["transactionHash"] == tx_hash],
+        }
+
+
+def _shown(block: Block, *, full: bool) -> Any:
+    key = "full" if full else "header"
+    if key not in block.shown:
+        parent = bytes(32) if block.parent is None else block.parent.hash
+        minted = any(outcome.minted for outcome in block.outcomes)
+        transactions: list[Any] = [
+            {
+                "hash": "0x" + outcome.sent.hash.hex(),
+                "from": outcome.sent.sender,
+                "to": outcome.sent.body.to,
+                "nonce": hex(outcome.sent.body.nonce),
+            }
+            if full
+            else "0x" + outcome.sent.hash.hex()
+            for outcome in block.outcomes
+        ]
+        block.shown[key] = {
+            "number": hex(block.number),
+            "hash": "0x" + block.hash.hex(),
+            "parentHash": "0x" + parent.hex(),
+            "timestamp": hex(block.timestamp),
+            "baseFeePerGas": hex(block.base_fee),
+            "logsBloom": _bloom(block) if minted else _OTHER_BLOOM,
+            "transactions": transactions,
+        }
+    return block.shown[key]
+
+
+def _bloom(block: Block) -> str:
+    bits = bloom_bits(TRANSFER_TOPIC) | bloom_bits(MINTED_TOPIC)
+    for outcome in block.outcomes:
+        if outcome.minted is not None:
+            bits |= bloom_bits(bytes.fromhex(outcome.sent.body.to[2:]))
+    return "0x" + bits.to_bytes(BLOOM_BYTES, "big").hex()
+
+
+_OTHER_BLOOM = "0x" + bloom_bits(b"someone else's event").to_bytes(BLOOM_BYTES, "big").hex()
+"""A header without any bit would be taken for a chain that keeps no bloom."""
+
+
+def _logs(block: Block, contract: str) -> list[dict[str, Any]]:
+    if "logs" not in block.shown:
+        logs: list[dict[str, Any]] = []
+        for outcome in block.outcomes:
+            if (minted := outcome.minted) is None:
+                continue
+            token, to = word(minted.token_id), address_word(minted.to)
+            for topics, data in (
+                ((TRANSFER_TOPIC, bytes(32), to, token), b""),
+                ((MINTED_TOPIC, token, to), minted.digest),
+            ):
+                logs.append(
+                    {
+                        "address": contract,
+                        "topics": ["0x" + topic.hex() for topic in topics],
+                        "data": "0x" + data.hex(),
+                        "blockHash": "0x" + block.hash.hex(),
+                        "blockNumber": hex(block.number),
+                        "transactionHash": "0x" + outcome.sent.hash.hex(),
+                        "logIndex": hex(len(logs)),
+                        "removed": False,
+                    }
+                )
+        block.shown["logs"] = logs
+    return block.shown["logs"]  # type: ignore[no-any-return]

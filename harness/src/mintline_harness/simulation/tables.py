@@ -1,0 +1,164 @@
+"""The tables, once: what each service's in-memory port reads and writes is the same dictionaries.
+
+Every write of a mint is held against the state machine, whoever makes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+
+from coincurve import PublicKey
+from pydantic import SecretStr
+
+from mintline.aws.key_stores import secret_name
+from mintline.aws.keys import GeneratedKey
+from mintline.errors import Rejected
+from mintline.eth import address_of_public_key, keccak256
+from mintline.messages import KeyRef
+from mintline.records import Collection, Mint, Wallet, scoped
+from mintline.states import MintStatus, may
+from mintline_api.memory import MemoryIndex, MemoryMints, MemoryWallets
+from mintline_broadcaster.memory import MemoryLedger
+from mintline_broadcaster.ports import SignedTransaction
+from mintline_builder.memory import MemoryMetadata, MemoryTables
+from mintline_indexer.memory import MemoryCollections, MemoryStore
+from mintline_signer.protocol import WrappedKey
+from mintline_signer.testing import Authority
+
+CHAIN_ID = 31337
+CONTRACT = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
+PREFIX = "mintline"
+_WRAPPED = b"wrapped:"
+
+
+class WatchedMints(dict[str, Mint]):
+    """Mints by id; `broken` is told of every write that the state machine does not allow."""
+
+    def __init__(self, broken: Callable[[str], None]) -> None:
+        super().__init__()
+        self._broken = broken
+
+    def __setitem__(self, mint_id: str, mint: Mint) -> None:
+        before = self.get(mint_id)
+        if before is None:
+            if mint.status is not MintStatus.ACCEPTED:
+                self._broken(f"{mint_id} began as {mint.status}")
+        elif before.status is not mint.status and not may(before.status, mint.status):
+            self._broken(f"{mint_id} went from {before.status} to {mint.status}")
+        super().__setitem__(mint_id, mint)
+
+
+class AttemptsOfMints(dict[bytes, str]):
+    """The attempts table as the indexer reads it: the mint of each signed transaction that has one."""
+
+    def __init__(self, transactions: dict[bytes, SignedTransaction]) -> None:
+        super().__init__()
+        self._transactions = transactions
+
+    def __contains__(self, tx_hash: object) -> bool:
+        found = self._transactions.get(tx_hash) if isinstance(tx_hash, bytes) else None
+        return found is not None and found.mint_id is not None
+
+    def __getitem__(self, tx_hash: bytes) -> str:
+        mint_id = self._transactions[tx_hash].mint_id
+        assert mint_id is not None
+        return mint_id
+
+
+class Tables:
+    """Every table, bucket and secret of one simulated deployment."""
+
+    def __init__(self, broken: Callable[[str], None], index_store: type[MemoryStore]) -> None:
+        self.mints = WatchedMints(broken)
+        self.transactions: dict[bytes, SignedTransaction] = {}
+        self.api_mints = MemoryMints()
+        self.api_mints.items = self.mints
+        self.wallets = MemoryWallets()
+        self.index = MemoryIndex()
+        self.builder = MemoryTables(mints=self.mints, counters={CONTRACT: 1})
+        self.metadata = MemoryMetadata()
+        self.ledger = MemoryLedger(mints=self.mints, transactions=self.transactions)
+        self.store = index_store(mint_table=self.mints, attempt_table=AttemptsOfMints(self.transactions))
+        self.collections = MemoryCollections({CONTRACT: 1})
+        self.index.collections[CONTRACT] = Collection(
+            collection_id=scoped(CHAIN_ID, CONTRACT),
+            chain_id=CHAIN_ID,
+            contract=CONTRACT,
+            name="Simulated",
+            symbol="SIM",
+            deployed_block=1,
+            next_token_id=1,
+        )
+
+
+@lru_cache(maxsize=256)
+def key_of(subject: str, number: int = 0) -> GeneratedKey:
+    """Return a key that is the same in every run: making one costs as much as signing."""
+    secret = keccak256(f"{subject}#{number}".encode())
+    address = address_of_public_key(PublicKey.from_secret(secret).format(compressed=False))
+    return GeneratedKey(address=address, wrapped=_WRAPPED + secret)
+
+
+def key_ref(subject: str) -> KeyRef:
+    """Return the reference to a platform key."""
+    address = key_of(subject).address
+    secret_id = secret_name(PREFIX, CHAIN_ID, address)
+    return KeyRef(address=address, subject=subject, chain_id=CHAIN_ID, secret_id=secret_id)
+
+
+ISSUER = key_ref("platform:issuer")
+TREASURY = key_ref("platform:treasury")
+
+
+class Custody:
+    """KMS and the store of wrapped keys: makes keys, keeps them, unwraps them."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, int] = {}
+        self._kept: dict[str, tuple[str, bytes]] = {
+            ref.secret_id: (ref.subject, key_of(ref.subject).wrapped) for ref in (ISSUER, TREASURY)
+        }
+
+    async def generate(self, sub: str) -> GeneratedKey:
+        """Make a key for a user, another one at each call."""
+        number = self._made.get(sub, 0)
+        self._made[sub] = number + 1
+        return key_of(sub, number)
+
+    async def keep(self, wallet: Wallet) -> None:
+        """Keep a wallet's wrapped key; the first one stays."""
+        assert wallet.wrapped is not None
+        self._kept.setdefault(wallet.secret_id, (wallet.sub, wallet.wrapped))
+
+    def secret_id(self, address: str) -> str:
+        """Return where the wrapped key of an address is kept."""
+        return secret_name(PREFIX, CHAIN_ID, address)
+
+    async def read(self, key: KeyRef) -> WrappedKey:
+        """Return a wrapped key, as the signer's host reads it."""
+        kept = self._kept.get(key.secret_id)
+        if kept is None or kept[0] != key.subject:
+            raise Rejected("key_unknown", "There is no such key.")
+        return WrappedKey(address=key.address, subject=key.subject, chain_id=key.chain_id, wrapped=kept[1])
+
+    async def unwrap(self, key: WrappedKey) -> bytearray:
+        """Return the private key, as the enclave gets it from KMS."""
+        return bytearray(key.wrapped.removeprefix(_WRAPPED))
+
+    async def decrypt(self, ciphertext: bytes, context: Mapping[str, str]) -> bytearray:
+        """Return the sealing key's private half, the one other thing that the enclave has KMS unwrap."""
+        del ciphertext, context
+        return bytearray(authority().plaintext())
+
+
+@lru_cache(maxsize=1)
+def authority() -> Authority:
+    """Return the user pool and the sealing key, which take a while to make."""
+    return Authority(chain_id=CHAIN_ID)
+
+
+@lru_cache(maxsize=64)
+def token_of(sub: str, now: int) -> SecretStr:
+    """Return a user's access token."""
+    return SecretStr(authority().token(sub, now=now))

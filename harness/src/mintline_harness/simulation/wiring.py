@@ -1,0 +1,338 @@
+"""The services as simulated processes: each function wires one as its own `service.py` does, over the world.
+
+What a planted bug replaces comes in through `Parts`; everything else is the services' own code.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import Any, cast
+
+from prometheus_client import CollectorRegistry
+
+from mintline.chain.node import Node
+from mintline.chain.rpc import RpcError
+from mintline.consumer import Consumer
+from mintline.errors import Rejected, Retryable
+from mintline.messages import AnyMessage, Broadcast, BuildMint, Fees, FundWallet, SigningRefused, encode
+from mintline.queueing import QueuesPort
+from mintline.resources import BROADCAST, BUILD, SIGN, Queue
+from mintline_api.authorizations import Authorizations
+from mintline_api.inputs import MintRequest
+from mintline_api.mints import Accepted, accept_mint
+from mintline_api.stores import SqsLine
+from mintline_api.tokens import Collections
+from mintline_api.wallets import WalletDirectory
+from mintline_broadcaster.fees import FeeCaps
+from mintline_broadcaster.handlers import broadcast, refuse
+from mintline_builder import handlers as building
+from mintline_builder.fees import FeePolicy, offer
+from mintline_builder.funds import Funds, TopUpPolicy
+from mintline_builder.memory import MemoryAccounts, MemoryCollections, MemoryMints, MemoryTables
+from mintline_builder.metrics import Metrics as BuilderMetrics
+from mintline_builder.reserver import Reserver
+from mintline_builder.simulation import Simulator
+from mintline_builder.token_ids import TokenIds
+from mintline_harness.simulation.process import EPOCH, Process
+from mintline_harness.simulation.queues import SimulatedQueues
+from mintline_harness.simulation.rpc import SimulatedNode
+from mintline_harness.simulation.tables import (
+    CHAIN_ID,
+    CONTRACT,
+    ISSUER,
+    TREASURY,
+    Custody,
+    Tables,
+    authority,
+    token_of,
+)
+from mintline_indexer.indexer import Indexer
+from mintline_indexer.memory import MemoryStore
+from mintline_indexer.metrics import Metrics as IndexerMetrics
+from mintline_indexer.node_chain import NodeChain
+from mintline_signer.enclave.authorizer import Authorizer
+from mintline_signer.enclave.keys import KeyCache
+from mintline_signer.enclave.policy import PlatformKey, Policy
+from mintline_signer.enclave.seals import Seals
+from mintline_signer.enclave.server import Enclave
+from mintline_signer.enclave.tokens import AuthorizationPolicy, TokenVerifier
+from mintline_signer.errors import Failed, Refused
+from mintline_signer.host.service import handle as sign_message
+from mintline_signer.protocol import Failure, Issued, Refusal, Sign, Signed
+
+GWEI = 10**9
+ETHER = 10**18
+VOUCHER_TTL = 24 * 3600
+POLL_INTERVAL = 2.0
+
+FEE_POLICY = FeePolicy(min_priority_fee=GWEI // 10, max_priority_fee=5 * GWEI, max_fee=200 * GWEI)
+TOP_UPS = TopUpPolicy(mints=5, max_mints=20, max_value=ETHER)
+CAPS = FeeCaps(500 * GWEI, 50 * GWEI)
+
+
+@lru_cache(maxsize=1)
+def signing_policy() -> Policy:
+    """Return the enclave's policy document."""
+    return Policy(
+        chain_ids=frozenset({CHAIN_ID}),
+        contracts=frozenset({CONTRACT}),
+        authorization=AuthorizationPolicy.model_validate(authority().policy(grace=VOUCHER_TTL)),
+        issuer=PlatformKey(address=ISSUER.address, subject=ISSUER.subject),
+        treasury=PlatformKey(address=TREASURY.address, subject=TREASURY.subject),
+        max_gas=1_000_000,
+        max_fee_per_gas=1_000 * GWEI,
+        max_transaction_cost=ETHER // 2,
+        max_top_up_value=10 * ETHER,
+        max_voucher_ttl=2 * VOUCHER_TTL,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a planted bug may replace; the defaults are the services' own."""
+
+    accounts: Callable[[Process, MemoryTables], Any] = lambda process, tables: process.port(
+        MemoryAccounts(tables)
+    )
+    broadcast: Callable[..., Awaitable[None]] = broadcast
+    consumed: Callable[[QueuesPort], QueuesPort] = lambda queues: queues
+    indexed_chain: Callable[[Node, Any], Any] = NodeChain
+    index_store: type[MemoryStore] = MemoryStore
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """The world that every process reaches through its ports."""
+
+    tables: Tables
+    queues: SimulatedQueues
+    custody: Custody
+    node: Callable[[Process], SimulatedNode]
+    parts: Parts
+    rng: random.Random
+
+
+class Api:
+    """The api's handlers over one process's ports."""
+
+    def __init__(self, process: Process, around: Surroundings) -> None:
+        tables = around.tables
+        self._mints = process.port(tables.api_mints)
+        self._line = SqsLine(process.port(around.queues))
+        self._collections = Collections(process.port(tables.index), clock=process.clock)
+        self._wallets = WalletDirectory(
+            chain_id=CHAIN_ID,
+            wallets=process.port(tables.wallets),
+            keys=process.port(around.custody),
+            now=process.milliseconds,
+            clock=process.clock,
+        )
+        self._authorizations = Authorizations(authority().sealer)
+        self._process = process
+        self._entropy = around.rng.randbytes
+
+    async def mint(self, request: MintRequest, *, sub: str, key: str) -> Accepted:
+        """Answer POST /v1/mints, past its HTTP."""
+        return await accept_mint(
+            request,
+            sub=sub,
+            key=key,
+            trace="",
+            default_collection=CONTRACT,
+            collections=self._collections,
+            wallets=self._wallets,
+            mints=self._mints,
+            line=self._line,
+            authorize=lambda mint: self._authorizations.of(mint, token_of(sub, int(EPOCH))),
+            now=self._process.milliseconds(),
+            entropy=self._entropy,
+        )
+
+
+async def serve_builder(process: Process, around: Surroundings) -> None:
+    """Run a builder."""
+    tables, metrics = around.tables, _builder_metrics()
+    node = _node(process, around)
+    accounts = around.parts.accounts(process, tables.builder)
+    queues = process.port(around.queues)
+    reserver = Reserver(
+        accounts=accounts, chain_nonce=node.transaction_count, sleep=asyncio.sleep, rng=around.rng
+    )
+    fees = partial(_fees, node)
+    funds = Funds(
+        treasury=TREASURY,
+        policy=TOP_UPS,
+        accounts=accounts,
+        reserver=reserver,
+        chain=node,
+        fees=fees,
+        outbox=queues,
+        metrics=metrics,
+        clock=process.now,
+    )
+    build = partial(
+        building.build,
+        terms=building.Terms(chain_id=CHAIN_ID, voucher_ttl=VOUCHER_TTL),
+        mints=process.port(MemoryMints(tables.builder)),
+        preparation=building.Preparation(
+            fees=fees,
+            simulator=Simulator(node, chain_id=CHAIN_ID, clock=process.clock, margin=20, max_gas=500_000),
+            funds=funds,
+            token_ids=TokenIds(process.port(MemoryCollections(tables.builder))),
+            metadata=process.port(tables.metadata),
+        ),
+        reserver=reserver,
+        outbox=queues,
+        metrics=metrics,
+        clock=process.now,
+    )
+
+    async def handle(message: AnyMessage) -> None:
+        match message:
+            case BuildMint():
+                await build(message)
+            case FundWallet():
+                await building.fund(message, funds=funds)
+            case _:
+                raise Rejected("message_misrouted", f"{message.type} is not for the builder.")
+
+    await _consume(process, around, BUILD, handle)
+
+
+async def _fees(node: Node) -> Fees:
+    return offer(await node.fees(), FEE_POLICY)
+
+
+async def serve_signer(process: Process, around: Surroundings, enclave: SimulatedEnclave) -> None:
+    """Run a signer's host; its enclave is a process of its own."""
+    handle = partial(
+        sign_message,
+        queues=process.port(around.queues),
+        keys=process.port(around.custody),
+        enclave=process.port(enclave),
+        issuer=ISSUER,
+    )
+    await _consume(process, around, SIGN, handle)
+
+
+class SimulatedEnclave:
+    """The enclave's own judgement and signatures, without its socket. `now` is in Unix seconds."""
+
+    def __init__(self, custody: Custody, *, now: Callable[[], float], told: Callable[[Sign], None]) -> None:
+        loop = asyncio.get_running_loop()
+        self._told = told
+        policy, seals = signing_policy(), Seals(custody)
+        seals.use(authority().sealing_keys().keys)
+        self._enclave = Enclave(
+            policy=policy,
+            authorizer=Authorizer(seals, TokenVerifier(policy.authorization)),
+            seals=seals,
+            keys=KeyCache(custody, size=16, ttl=3600, clock=loop.time),
+            kms=cast("Any", None),
+            now=now,
+        )
+
+    async def sign(self, request: Sign) -> Signed | Issued:
+        """Return what was signed; raises Refused or Failed."""
+        answer = self._enclave.answer(request) or await self._enclave.answer_later(request)
+        match answer:
+            case Signed() | Issued():
+                self._told(request)
+                return answer
+            case Refusal():
+                raise Refused(answer.code)
+            case Failure():
+                raise Failed(answer.code)
+            case _:
+                raise AssertionError(answer)
+
+
+async def serve_broadcaster(process: Process, around: Surroundings) -> None:
+    """Run a broadcaster."""
+    node, queues = _node(process, around), process.port(around.queues)
+    ledger = process.port(around.tables.ledger)
+
+    async def handle(message: AnyMessage) -> None:
+        now = process.milliseconds()
+        match message:
+            case Broadcast():
+                await around.parts.broadcast(
+                    message, ledger=ledger, chain=node, outbox=queues, caps=CAPS, now=now
+                )
+            case SigningRefused():
+                await refuse(message, ledger=ledger, outbox=queues, caps=CAPS, now=now)
+            case _:
+                raise Rejected("misrouted", f"{message.type} does not belong on {BROADCAST.name}")
+
+    await _consume(process, around, BROADCAST, handle)
+
+
+async def serve_indexer(process: Process, around: Surroundings) -> None:
+    """Run an indexer."""
+    rpc = process.port(around.node(process), seldom=True)
+    indexer = Indexer(
+        chain=around.parts.indexed_chain(Node(rpc, clock=process.clock), rpc),
+        store=process.port(around.tables.store, seldom=True),
+        collections=around.tables.collections,
+        chain_id=CHAIN_ID,
+        writer=f"{process.name}-{process.generation}",
+        takeover_after=15.0,
+        widest=2_000,
+        whole=5_000,
+        metrics=_indexer_metrics(),
+        clock=process.clock,
+        now=process.milliseconds,
+        rng=around.rng,
+    )
+    while True:
+        try:
+            more = await indexer.poll()
+        except (Retryable, RpcError):
+            more = False
+        if not more:
+            await asyncio.sleep(POLL_INTERVAL)
+
+
+def _node(process: Process, around: Surroundings) -> Node:
+    return Node(process.port(around.node(process)), clock=process.clock)
+
+
+async def _consume(
+    process: Process,
+    around: Surroundings,
+    queue: Queue,
+    handle: Callable[[AnyMessage], Awaitable[None]],
+) -> None:
+    async def handled(message: AnyMessage) -> None:
+        try:
+            await handle(message)
+        except Exception:
+            around.queues.worked_on(queue, encode(message))
+            raise
+        around.queues.worked_on(queue, encode(message))
+
+    consumer = Consumer(
+        queues=around.parts.consumed(process.port(around.queues, seldom=True)),
+        queue=queue,
+        handle=handled,
+        rng=around.rng,
+        clock=process.clock,
+        now=process.now,
+        sleep=asyncio.sleep,
+    )
+    await consumer.run(asyncio.Event())
+
+
+@lru_cache(maxsize=1)
+def _builder_metrics() -> BuilderMetrics:
+    """Return metrics that nobody reads: making them takes as long as a whole schedule."""
+    return BuilderMetrics(CollectorRegistry())
+
+
+@lru_cache(maxsize=1)
+def _indexer_metrics() -> IndexerMetrics:
+    return IndexerMetrics(CollectorRegistry())

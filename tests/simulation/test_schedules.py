@@ -1,0 +1,52 @@
+"""The whole line in one process: every schedule keeps every promise, and a line with a bug in it does not."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from mintline_harness.simulation.planted import BUGS
+
+BUDGET = float(os.environ.get("SIMULATION_SECONDS", "60"))
+"""Seconds; as many schedules as fit."""
+ENOUGH = 300
+"""Schedules within which every planted bug must show."""
+
+
+def simulate(*arguments: str) -> tuple[int, dict[str, Any], str]:
+    """Run the command in a process of its own, where strings hash the same each time."""
+    ran = subprocess.run(
+        [sys.executable, "-m", "mintline_harness.simulation", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONHASHSEED": "0"},
+    )
+    lines = ran.stdout.splitlines()
+    return ran.returncode, json.loads(lines[-1]) if lines else {}, ran.stderr + ran.stdout
+
+
+def test_line__when_everything_that_can_fail_does__then_keeps_every_promise() -> None:
+    code, result, told = simulate("--seconds", str(BUDGET))
+    assert code == 0, told
+    assert result["schedules"] > 0
+    struck = {"crashes", "pauses", "refusals", "lost answers", "slow calls", "reorgs", "duplicates"}
+    assert struck <= result["faults"].keys()
+
+
+@pytest.mark.parametrize("bug", sorted(BUGS))
+def test_harness__when_a_bug_is_planted__then_catches_it(bug: str) -> None:
+    code, result, told = simulate("--count", str(ENOUGH), "--plant", bug)
+    assert (code, result.get("breaches")) == (1, 1), told
+    assert f"replay: make simulate SEED={result['schedules'] - 1} PLANT={bug}" in told
+
+
+def test_schedule__when_its_seed_is_run_again__then_is_the_same() -> None:
+    first, second = (simulate("--seed", "7")[2] for _ in range(2))
+    assert first == second
+    assert "the faults are over" in first
