@@ -49,6 +49,23 @@ async def test_standby__when_the_writer_is_silent__then_takes_over_and_fences_it
     assert (writer.writing, rig.progress) == (False, before)
 
 
+async def test_writer__when_another_has_undone_its_block__then_is_fenced(rig: Any) -> None:
+    writer, standby = rig.start(), rig.start()
+    rig.chain.mine()
+    rig.chain.mine([rig.mint(1)])
+    await settle(writer)
+    await standby.poll()
+    rig.chain.drop(2)
+    rig.chain.mine()
+    rig.time += 16
+    await settle(standby)
+    assert standby.writing
+    # The silent writer wakes up to the same reorg, whose undo record is used up.
+    assert not await writer.poll()
+    assert not writer.writing
+    assert rig.token_ids() == set()
+
+
 async def test_standby__when_the_writer_steps_down__then_takes_over_at_once(rig: Any) -> None:
     writer, standby = rig.start(), rig.start()
     await settle(writer)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Literal, NoReturn, TypeVar, cast
 
@@ -68,11 +68,12 @@ class Process:
     def __init__(
         self,
         name: str,
-        start: Callable[[Process], Awaitable[None]],
+        start: Callable[[Process], Coroutine[Any, Any, None]],
         *,
         faults: Faults,
         rng: random.Random,
         note: Callable[[str, str], None],
+        broken: Callable[[str], None],
     ) -> None:
         self.name = name
         self.generation = 0
@@ -83,6 +84,7 @@ class Process:
         """How many blocks the node that this process asks is behind."""
         self.rng = rng
         self.note = note
+        self._broken = broken
         self._start = start
         self._faults = faults
         self._loop = asyncio.get_running_loop()
@@ -98,10 +100,14 @@ class Process:
         life = Life(self, self.generation)
         token = OWNER.set(life)
         try:
-            self._loop.create_task(cast("Any", self._start(self)), name=self.name)
+            self._loop.create_task(self._start(self), name=self.name).add_done_callback(self._ended)
         finally:
             OWNER.reset(token)
         self.life = life
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._broken(f"{self.name} came to an end: {error!r}")
 
     def crash(self) -> None:
         """End the process as kill -9 does: none of its code has any effect from here on."""

@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry
 from mintline.chain.node import Node
 from mintline.chain.rpc import RpcError
 from mintline.consumer import Consumer
-from mintline.errors import Rejected, Retryable
+from mintline.errors import MintlineError, Rejected, Retryable
 from mintline.messages import AnyMessage, Broadcast, BuildMint, Fees, FundWallet, SigningRefused, encode
 from mintline.queueing import QueuesPort
 from mintline.resources import BROADCAST, BUILD, SIGN, Queue
@@ -114,6 +114,8 @@ class Surroundings:
     node: Callable[[Process], SimulatedNode]
     parts: Parts
     rng: random.Random
+    broken: Callable[[str], None]
+    """Hears of what no handler may do."""
 
 
 class Api:
@@ -176,7 +178,7 @@ async def serve_builder(process: Process, around: Surroundings) -> None:
     )
     build = partial(
         building.build,
-        terms=building.Terms(chain_id=CHAIN_ID, voucher_ttl=VOUCHER_TTL),
+        terms=building.Terms(chain_id=CHAIN_ID, issuer=ISSUER, voucher_ttl=VOUCHER_TTL),
         mints=process.port(MemoryMints(tables.builder)),
         preparation=building.Preparation(
             fees=fees,
@@ -310,8 +312,10 @@ async def _consume(
     async def handled(message: AnyMessage) -> None:
         try:
             await handle(message)
-        except Exception:
+        except Exception as error:
             around.queues.worked_on(queue, encode(message))
+            if not isinstance(error, MintlineError):
+                around.broken(f"{process.name} failed on {message.type}: {error!r}")
             raise
         around.queues.worked_on(queue, encode(message))
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 from mintline.errors import Retryable
 from mintline_api.inputs import Metadata, MintRequest
@@ -113,7 +113,9 @@ class World:
         self.block_time = rng.choice([1.0, 2.0, 4.0])
         self.kinds = rng.sample(KINDS, rng.randint(1, len(KINDS)))
         self.calm = False
-        self.around = Surroundings(self.tables, self.queues, self.custody, self._node, parts, rng)
+        self.around = Surroundings(
+            self.tables, self.queues, self.custody, self._node, parts, rng, self._broken
+        )
         self.apis: list[tuple[Process, list[Api]]] = []
         self.processes = self._processes()
 
@@ -133,7 +135,7 @@ class World:
         enclave = SimulatedEnclave(
             self.custody, now=lambda: EPOCH + self.loop.time(), told=self.watch.signing
         )
-        services: dict[str, Callable[[Process], object]] = {
+        services: dict[str, Callable[[Process], Coroutine[Any, Any, None]]] = {
             "builder": lambda process: serve_builder(process, self.around),
             "signer": lambda process: serve_signer(process, self.around, enclave),
             "broadcaster": lambda process: serve_broadcaster(process, self.around),
@@ -151,8 +153,8 @@ class World:
             processes.append(process)
         return processes
 
-    def _process(self, name: str, start: Callable[[Process], object]) -> Process:
-        return Process(name, start, faults=self.faults, rng=self.rng, note=self.note)  # type: ignore[arg-type]
+    def _process(self, name: str, start: Callable[[Process], Coroutine[Any, Any, None]]) -> Process:
+        return Process(name, start, faults=self.faults, rng=self.rng, note=self.note, broken=self._broken)
 
     # --- the schedule ---
 

@@ -23,6 +23,7 @@ from mintline_indexer.effects import Effect, Facts, Part, fold, settle, transfer
 from mintline_indexer.metrics import Metrics
 from mintline_indexer.ports import (
     Block,
+    Fenced,
     Outcome,
     Partial,
     Progress,
@@ -155,7 +156,7 @@ class Ledger:
         while self._rows and self._rows[-1].number > ancestor.number:
             row = await self._store.row(self._rows[-1].position)
             if row is None:
-                raise LookupError(f"the undo record of block {self._rows[-1].number} is gone")
+                raise await self._explain_missing(self._rows[-1])
             await self._undo(row)
             self._rows.pop()
             reopened += row.mints
@@ -163,6 +164,13 @@ class Ledger:
             self.pass_over(ancestor)
             await self.flush()
         return reopened
+
+    async def _explain_missing(self, row: Row) -> Exception:
+        """Return why an undo record is gone: another writer used it, or else the table is damaged."""
+        stored = await self._store.load()
+        if stored is None or stored.revision != self.progress.revision:
+            return Fenced("another writer has undone the block")
+        return LookupError(f"the undo record of block {row.number} is gone")
 
     async def finalize(self, block: Ref | None) -> None:
         """Finalize the mints up to an indexed block that is final, then record that it is.
