@@ -18,9 +18,9 @@ from typing import Any
 import structlog
 
 from mintline_harness.simulation.loop import OWNER
+from mintline_harness.simulation.parts import Parts
 from mintline_harness.simulation.planted import BUGS
 from mintline_harness.simulation.process import Life
-from mintline_harness.simulation.wiring import Parts
 from mintline_harness.simulation.world import Report, run
 
 HASH_SEED = "0"

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from mintline.messages import IssueVoucher, SignNoop, SignTopUp
+from mintline.messages import SignMint, SignTopUp
 from mintline.records import Mint, Token, position, token_ref
 from mintline.resources import BROADCAST, BUILD, SIGN
 from mintline.states import MintStatus
@@ -46,12 +46,12 @@ class Watch:
         """Hold a signature that the enclave gives against those it gave before."""
         intent = request.intent
         match intent:
-            case IssueVoucher() | SignNoop():
-                return
+            case SignMint():
+                meaning = intent.mint_id
             case SignTopUp():
                 meaning = f"top-up of {intent.recipient} with {intent.value}"
             case _:
-                meaning = intent.mint_id
+                return
         place = (intent.signer.address, intent.nonce)
         meanings = self.meanings.setdefault(place, set())
         meanings.add(meaning)

@@ -13,8 +13,8 @@ from mintline.resources import Queue
 from mintline_broadcaster.handlers import broadcast
 from mintline_builder.memory import MemoryAccounts, MemoryTables
 from mintline_builder.ports import Account, Advance, NotCommitted
+from mintline_harness.simulation.parts import Parts
 from mintline_harness.simulation.process import Process
-from mintline_harness.simulation.wiring import Parts
 from mintline_indexer.memory import MemoryStore
 from mintline_indexer.node_chain import NodeChain
 from mintline_indexer.ports import Block, Progress, Tips, Write

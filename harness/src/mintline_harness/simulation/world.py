@@ -20,22 +20,18 @@ from mintline_api.inputs import Metadata, MintRequest
 from mintline_harness.simulation.chain import SimulatedChain
 from mintline_harness.simulation.invariants import Breach, Watch
 from mintline_harness.simulation.loop import VirtualLoop
+from mintline_harness.simulation.parts import ETHER, GWEI, Parts, Surroundings
 from mintline_harness.simulation.process import EPOCH, Ambush, Faults, Process
 from mintline_harness.simulation.queues import SimulatedQueues
 from mintline_harness.simulation.rpc import SimulatedNode
-from mintline_harness.simulation.tables import CHAIN_ID, CONTRACT, ISSUER, TREASURY, Custody, Tables
-from mintline_harness.simulation.wiring import (
-    ETHER,
-    GWEI,
+from mintline_harness.simulation.services import (
     Api,
-    Parts,
-    SimulatedEnclave,
-    Surroundings,
     serve_broadcaster,
     serve_builder,
     serve_indexer,
     serve_signer,
 )
+from mintline_harness.simulation.tables import CHAIN_ID, CONTRACT, ISSUER, TREASURY, Custody, Tables
 
 PATIENCE = 1_800.0
 """Seconds, from the last fault, in which everything must come to rest."""
@@ -114,7 +110,15 @@ class World:
         self.kinds = rng.sample(KINDS, rng.randint(1, len(KINDS)))
         self.calm = False
         self.around = Surroundings(
-            self.tables, self.queues, self.custody, self._node, parts, rng, self._broken
+            tables=self.tables,
+            queues=self.queues,
+            custody=self.custody,
+            node=self._node,
+            parts=parts,
+            rng=rng,
+            true_time=self._true_time,
+            signed=self.watch.signing,
+            broken=self._broken,
         )
         self.apis: list[tuple[Process, list[Api]]] = []
         self.processes = self._processes()
@@ -125,6 +129,9 @@ class World:
         self.notes.append(note)
         self._tell(note)
 
+    def _true_time(self) -> float:
+        return EPOCH + self.loop.time()
+
     def _broken(self, what: str) -> None:
         self.watch.broken(what)
 
@@ -132,12 +139,9 @@ class World:
         return SimulatedNode(self.chain, lag=lambda: process.lag, sending=self.watch.sending)
 
     def _processes(self) -> list[Process]:
-        enclave = SimulatedEnclave(
-            self.custody, now=lambda: EPOCH + self.loop.time(), told=self.watch.signing
-        )
         services: dict[str, Callable[[Process], Coroutine[Any, Any, None]]] = {
             "builder": lambda process: serve_builder(process, self.around),
-            "signer": lambda process: serve_signer(process, self.around, enclave),
+            "signer": lambda process: serve_signer(process, self.around),
             "broadcaster": lambda process: serve_broadcaster(process, self.around),
             "indexer": lambda process: serve_indexer(process, self.around),
         }
@@ -248,7 +252,7 @@ class World:
         self.chain.base_fee = int(GWEI * self.rng.choice([1, 3, 20]))
 
     def _reorganise(self, depth: int) -> None:
-        gone = self.chain.reorganise(depth, EPOCH + self.loop.time(), kept=1.0)
+        gone = self.chain.reorganise(depth, self._true_time(), kept=1.0)
         if gone:
             self.faults.count("reorgs")
             self.note("chain", f"reorganises {gone} blocks")
@@ -257,7 +261,7 @@ class World:
         while True:
             await asyncio.sleep(self.block_time)
             eagerness = 1.0 if self.calm else self.rng.choice([0.0, 0.5, 1.0, 1.0])
-            block = self.chain.mine(EPOCH + self.loop.time(), eagerness=eagerness)
+            block = self.chain.mine(self._true_time(), eagerness=eagerness)
             if block.outcomes:
                 self.note("chain", f"mines {len(block.outcomes)} transactions in block {block.number}")
                 if "reorg" in self.kinds and not self.calm and self.rng.random() < 0.3:

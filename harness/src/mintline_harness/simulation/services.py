@@ -6,9 +6,7 @@ What a planted bug replaces comes in through `Parts`; everything else is the ser
 from __future__ import annotations
 
 import asyncio
-import random
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import Any, cast
 
@@ -16,106 +14,73 @@ from prometheus_client import CollectorRegistry
 
 from mintline.chain.node import Node
 from mintline.chain.rpc import RpcError
-from mintline.consumer import Consumer
-from mintline.errors import MintlineError, Rejected, Retryable
-from mintline.messages import AnyMessage, Broadcast, BuildMint, Fees, FundWallet, SigningRefused, encode
-from mintline.queueing import QueuesPort
-from mintline.resources import BROADCAST, BUILD, SIGN, Queue
+from mintline.errors import Rejected, Retryable
+from mintline.messages import (
+    AnyMessage,
+    Broadcast,
+    BuildMint,
+    Fees,
+    FundWallet,
+    RenewNonce,
+    ReviewMint,
+    SigningRefused,
+)
+from mintline.resources import BROADCAST, BUILD, SIGN
 from mintline_api.authorizations import Authorizations
 from mintline_api.inputs import MintRequest
 from mintline_api.mints import Accepted, accept_mint
 from mintline_api.stores import SqsLine
 from mintline_api.tokens import Collections
 from mintline_api.wallets import WalletDirectory
-from mintline_broadcaster.fees import FeeCaps
-from mintline_broadcaster.handlers import broadcast, refuse
+from mintline_broadcaster.handlers import refuse, review
+from mintline_broadcaster.metrics import Metrics as BroadcasterMetrics
+from mintline_broadcaster.sweep import Sweeper
+from mintline_broadcaster.watch import Patience, Watch
 from mintline_builder import handlers as building
-from mintline_builder.fees import FeePolicy, offer
-from mintline_builder.funds import Funds, TopUpPolicy
-from mintline_builder.memory import MemoryAccounts, MemoryCollections, MemoryMints, MemoryTables
+from mintline_builder.fees import offer
+from mintline_builder.funds import Funds
+from mintline_builder.memory import MemoryCollections, MemoryMints
 from mintline_builder.metrics import Metrics as BuilderMetrics
 from mintline_builder.reserver import Reserver
 from mintline_builder.simulation import Simulator
 from mintline_builder.token_ids import TokenIds
+from mintline_harness.simulation.parts import (
+    CAPS,
+    FEE_POLICY,
+    LOOK_AFTER,
+    POLL_INTERVAL,
+    REPLACE_AFTER,
+    STAGE_DEADLINE,
+    SWEEP_INTERVAL,
+    TOP_UPS,
+    VOUCHER_TTL,
+    Surroundings,
+    consume,
+    node_of,
+    signing_policy,
+)
 from mintline_harness.simulation.process import EPOCH, Process
-from mintline_harness.simulation.queues import SimulatedQueues
-from mintline_harness.simulation.rpc import SimulatedNode
 from mintline_harness.simulation.tables import (
     CHAIN_ID,
     CONTRACT,
     ISSUER,
     TREASURY,
     Custody,
-    Tables,
     authority,
     token_of,
 )
 from mintline_indexer.indexer import Indexer
-from mintline_indexer.memory import MemoryStore
 from mintline_indexer.metrics import Metrics as IndexerMetrics
-from mintline_indexer.node_chain import NodeChain
 from mintline_signer.enclave.authorizer import Authorizer
 from mintline_signer.enclave.keys import KeyCache
-from mintline_signer.enclave.policy import PlatformKey, Policy
+from mintline_signer.enclave.memory import Memory
+from mintline_signer.enclave.rates import RateLimiter
 from mintline_signer.enclave.seals import Seals
 from mintline_signer.enclave.server import Enclave
-from mintline_signer.enclave.tokens import AuthorizationPolicy, TokenVerifier
+from mintline_signer.enclave.tokens import TokenVerifier
 from mintline_signer.errors import Failed, Refused
 from mintline_signer.host.service import handle as sign_message
 from mintline_signer.protocol import Failure, Issued, Refusal, Sign, Signed
-
-GWEI = 10**9
-ETHER = 10**18
-VOUCHER_TTL = 24 * 3600
-POLL_INTERVAL = 2.0
-
-FEE_POLICY = FeePolicy(min_priority_fee=GWEI // 10, max_priority_fee=5 * GWEI, max_fee=200 * GWEI)
-TOP_UPS = TopUpPolicy(mints=5, max_mints=20, max_value=ETHER)
-CAPS = FeeCaps(500 * GWEI, 50 * GWEI)
-
-
-@lru_cache(maxsize=1)
-def signing_policy() -> Policy:
-    """Return the enclave's policy document."""
-    return Policy(
-        chain_ids=frozenset({CHAIN_ID}),
-        contracts=frozenset({CONTRACT}),
-        authorization=AuthorizationPolicy.model_validate(authority().policy(grace=VOUCHER_TTL)),
-        issuer=PlatformKey(address=ISSUER.address, subject=ISSUER.subject),
-        treasury=PlatformKey(address=TREASURY.address, subject=TREASURY.subject),
-        max_gas=1_000_000,
-        max_fee_per_gas=1_000 * GWEI,
-        max_transaction_cost=ETHER // 2,
-        max_top_up_value=10 * ETHER,
-        max_voucher_ttl=2 * VOUCHER_TTL,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What a planted bug may replace; the defaults are the services' own."""
-
-    accounts: Callable[[Process, MemoryTables], Any] = lambda process, tables: process.port(
-        MemoryAccounts(tables)
-    )
-    broadcast: Callable[..., Awaitable[None]] = broadcast
-    consumed: Callable[[QueuesPort], QueuesPort] = lambda queues: queues
-    indexed_chain: Callable[[Node, Any], Any] = NodeChain
-    index_store: type[MemoryStore] = MemoryStore
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """The world that every process reaches through its ports."""
-
-    tables: Tables
-    queues: SimulatedQueues
-    custody: Custody
-    node: Callable[[Process], SimulatedNode]
-    parts: Parts
-    rng: random.Random
-    broken: Callable[[str], None]
-    """Hears of what no handler may do."""
 
 
 class Api:
@@ -158,7 +123,7 @@ class Api:
 async def serve_builder(process: Process, around: Surroundings) -> None:
     """Run a builder."""
     tables, metrics = around.tables, _builder_metrics()
-    node = _node(process, around)
+    node = node_of(process, around)
     accounts = around.parts.accounts(process, tables.builder)
     queues = process.port(around.queues)
     reserver = Reserver(
@@ -176,41 +141,47 @@ async def serve_builder(process: Process, around: Surroundings) -> None:
         metrics=metrics,
         clock=process.now,
     )
-    build = partial(
-        building.build,
-        terms=building.Terms(chain_id=CHAIN_ID, issuer=ISSUER, voucher_ttl=VOUCHER_TTL),
-        mints=process.port(MemoryMints(tables.builder)),
-        preparation=building.Preparation(
-            fees=fees,
-            simulator=Simulator(node, chain_id=CHAIN_ID, clock=process.clock, margin=20, max_gas=500_000),
-            funds=funds,
-            token_ids=TokenIds(process.port(MemoryCollections(tables.builder))),
-            metadata=process.port(tables.metadata),
-        ),
-        reserver=reserver,
-        outbox=queues,
-        metrics=metrics,
-        clock=process.now,
+    build, renew = (
+        partial(
+            handler,
+            terms=building.Terms(chain_id=CHAIN_ID, issuer=ISSUER, voucher_ttl=VOUCHER_TTL),
+            mints=process.port(MemoryMints(tables.builder)),
+            preparation=building.Preparation(
+                fees=fees,
+                simulator=Simulator(node, chain_id=CHAIN_ID, clock=process.clock, margin=20, max_gas=500_000),
+                funds=funds,
+                token_ids=TokenIds(process.port(MemoryCollections(tables.builder))),
+                metadata=process.port(tables.metadata),
+            ),
+            reserver=reserver,
+            outbox=queues,
+            metrics=metrics,
+            clock=process.now,
+        )
+        for handler in (building.build, building.renew)
     )
 
     async def handle(message: AnyMessage) -> None:
         match message:
             case BuildMint():
                 await build(message)
+            case RenewNonce():
+                await renew(message)
             case FundWallet():
                 await building.fund(message, funds=funds)
             case _:
                 raise Rejected("message_misrouted", f"{message.type} is not for the builder.")
 
-    await _consume(process, around, BUILD, handle)
+    await consume(process, around, BUILD, handle)
 
 
 async def _fees(node: Node) -> Fees:
     return offer(await node.fees(), FEE_POLICY)
 
 
-async def serve_signer(process: Process, around: Surroundings, enclave: SimulatedEnclave) -> None:
-    """Run a signer's host; its enclave is a process of its own."""
+async def serve_signer(process: Process, around: Surroundings) -> None:
+    """Run a signer's host and its enclave, which remembers what it signed until it dies with its host."""
+    enclave = SimulatedEnclave(around.custody, now=around.true_time, told=around.signed)
     handle = partial(
         sign_message,
         queues=process.port(around.queues),
@@ -218,7 +189,7 @@ async def serve_signer(process: Process, around: Surroundings, enclave: Simulate
         enclave=process.port(enclave),
         issuer=ISSUER,
     )
-    await _consume(process, around, SIGN, handle)
+    await consume(process, around, SIGN, handle)
 
 
 class SimulatedEnclave:
@@ -233,6 +204,8 @@ class SimulatedEnclave:
             policy=policy,
             authorizer=Authorizer(seals, TokenVerifier(policy.authorization)),
             seals=seals,
+            memory=Memory(size=1000),
+            rates=RateLimiter(policy),
             keys=KeyCache(custody, size=16, ttl=3600, clock=loop.time),
             kms=cast("Any", None),
             now=now,
@@ -254,9 +227,27 @@ class SimulatedEnclave:
 
 
 async def serve_broadcaster(process: Process, around: Surroundings) -> None:
-    """Run a broadcaster."""
-    node, queues = _node(process, around), process.port(around.queues)
-    ledger = process.port(around.tables.ledger)
+    """Run a broadcaster, its sweep included."""
+    node, queues = node_of(process, around), process.port(around.queues)
+    ledger, metrics = process.port(around.tables.ledger), _broadcaster_metrics()
+    watch = Watch(
+        ledger=ledger,
+        chain=node,
+        outbox=queues,
+        caps=CAPS,
+        patience=Patience(LOOK_AFTER, REPLACE_AFTER, gap_after=STAGE_DEADLINE),
+        metrics=metrics,
+    )
+    sweeper = Sweeper(
+        ledger=ledger,
+        watch=watch,
+        outbox=queues,
+        chain_id=CHAIN_ID,
+        stage_deadline=STAGE_DEADLINE,
+        look_after=LOOK_AFTER,
+        metrics=metrics,
+        now=process.milliseconds,
+    )
 
     async def handle(message: AnyMessage) -> None:
         now = process.milliseconds()
@@ -267,10 +258,17 @@ async def serve_broadcaster(process: Process, around: Surroundings) -> None:
                 )
             case SigningRefused():
                 await refuse(message, ledger=ledger, outbox=queues, caps=CAPS, now=now)
+            case ReviewMint():
+                await review(
+                    message, ledger=ledger, chain=node, outbox=queues, watch=watch, caps=CAPS, now=now
+                )
             case _:
                 raise Rejected("misrouted", f"{message.type} does not belong on {BROADCAST.name}")
 
-    await _consume(process, around, BROADCAST, handle)
+    sweeping = asyncio.create_task(
+        sweeper.run(asyncio.Event(), interval=SWEEP_INTERVAL, sleep=asyncio.sleep, rng=around.rng)
+    )
+    await asyncio.gather(sweeping, consume(process, around, BROADCAST, handle))
 
 
 async def serve_indexer(process: Process, around: Surroundings) -> None:
@@ -299,42 +297,15 @@ async def serve_indexer(process: Process, around: Surroundings) -> None:
             await asyncio.sleep(POLL_INTERVAL)
 
 
-def _node(process: Process, around: Surroundings) -> Node:
-    return Node(process.port(around.node(process)), clock=process.clock)
-
-
-async def _consume(
-    process: Process,
-    around: Surroundings,
-    queue: Queue,
-    handle: Callable[[AnyMessage], Awaitable[None]],
-) -> None:
-    async def handled(message: AnyMessage) -> None:
-        try:
-            await handle(message)
-        except Exception as error:
-            around.queues.worked_on(queue, encode(message))
-            if not isinstance(error, MintlineError):
-                around.broken(f"{process.name} failed on {message.type}: {error!r}")
-            raise
-        around.queues.worked_on(queue, encode(message))
-
-    consumer = Consumer(
-        queues=around.parts.consumed(process.port(around.queues, seldom=True)),
-        queue=queue,
-        handle=handled,
-        rng=around.rng,
-        clock=process.clock,
-        now=process.now,
-        sleep=asyncio.sleep,
-    )
-    await consumer.run(asyncio.Event())
-
-
 @lru_cache(maxsize=1)
 def _builder_metrics() -> BuilderMetrics:
     """Return metrics that nobody reads: making them takes as long as a whole schedule."""
     return BuilderMetrics(CollectorRegistry())
+
+
+@lru_cache(maxsize=1)
+def _broadcaster_metrics() -> BroadcasterMetrics:
+    return BroadcasterMetrics(CollectorRegistry())
 
 
 @lru_cache(maxsize=1)

@@ -1,0 +1,137 @@
+"""What simulated processes are wired with: the world, the consumer, and what a planted bug may replace."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from mintline.chain.node import Node
+from mintline.consumer import Consumer
+from mintline.errors import MintlineError
+from mintline.messages import AnyMessage, encode
+from mintline.queueing import QueuesPort
+from mintline.resources import Queue
+from mintline_broadcaster.fees import FeeCaps
+from mintline_broadcaster.handlers import broadcast
+from mintline_builder.fees import FeePolicy
+from mintline_builder.funds import TopUpPolicy
+from mintline_builder.memory import MemoryAccounts, MemoryTables
+from mintline_harness.simulation.process import Process
+from mintline_harness.simulation.queues import SimulatedQueues
+from mintline_harness.simulation.rpc import SimulatedNode
+from mintline_harness.simulation.tables import (
+    CHAIN_ID,
+    CONTRACT,
+    ISSUER,
+    TREASURY,
+    Custody,
+    Tables,
+    authority,
+)
+from mintline_indexer.memory import MemoryStore
+from mintline_indexer.node_chain import NodeChain
+from mintline_signer.enclave.policy import PlatformKey, Policy, Rates
+from mintline_signer.enclave.tokens import AuthorizationPolicy
+from mintline_signer.protocol import Sign
+
+GWEI = 10**9
+ETHER = 10**18
+VOUCHER_TTL = 24 * 3600
+POLL_INTERVAL = 2.0
+SWEEP_INTERVAL = 15.0
+STAGE_DEADLINE = 60.0
+LOOK_AFTER = 20.0
+REPLACE_AFTER = 5
+"""As the broadcaster's settings have them: seconds, and blocks."""
+
+FEE_POLICY = FeePolicy(min_priority_fee=GWEI // 10, max_priority_fee=5 * GWEI, max_fee=200 * GWEI)
+TOP_UPS = TopUpPolicy(mints=5, max_mints=20, max_value=ETHER)
+CAPS = FeeCaps(500 * GWEI, 50 * GWEI)
+
+
+@lru_cache(maxsize=1)
+def signing_policy() -> Policy:
+    """Return the enclave's policy document."""
+    return Policy(
+        chain_ids=frozenset({CHAIN_ID}),
+        contracts=frozenset({CONTRACT}),
+        authorization=AuthorizationPolicy.model_validate(authority().policy(grace=VOUCHER_TTL)),
+        issuer=PlatformKey(address=ISSUER.address, subject=ISSUER.subject),
+        treasury=PlatformKey(address=TREASURY.address, subject=TREASURY.subject),
+        rates=Rates(window=60, user=1000, treasury=1000, relayer=1000, issuer=1000),
+        max_gas=1_000_000,
+        max_fee_per_gas=1_000 * GWEI,
+        max_transaction_cost=ETHER // 2,
+        max_top_up_value=10 * ETHER,
+        max_voucher_ttl=2 * VOUCHER_TTL,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a planted bug may replace; the defaults are the services' own."""
+
+    accounts: Callable[[Process, MemoryTables], Any] = lambda process, tables: process.port(
+        MemoryAccounts(tables)
+    )
+    broadcast: Callable[..., Awaitable[None]] = broadcast
+    consumed: Callable[[QueuesPort], QueuesPort] = lambda queues: queues
+    indexed_chain: Callable[[Node, Any], Any] = NodeChain
+    index_store: type[MemoryStore] = MemoryStore
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """The world that every process reaches through its ports."""
+
+    tables: Tables
+    queues: SimulatedQueues
+    custody: Custody
+    node: Callable[[Process], SimulatedNode]
+    parts: Parts
+    rng: random.Random
+    true_time: Callable[[], float]
+    """The time that no machine's clock has, in Unix seconds; the enclave's comes from its security module."""
+    signed: Callable[[Sign], None]
+    """Hears of everything that an enclave signs."""
+    broken: Callable[[str], None]
+    """Hears of what no handler may do."""
+
+
+def node_of(process: Process, around: Surroundings) -> Node:
+    """Return the chain as a process reaches it."""
+    return Node(process.port(around.node(process)), clock=process.clock)
+
+
+async def consume(
+    process: Process,
+    around: Surroundings,
+    queue: Queue,
+    handle: Callable[[AnyMessage], Awaitable[None]],
+) -> None:
+    """Consume a queue until the process dies; the harness hears what its handlers have finished."""
+
+    async def handled(message: AnyMessage) -> None:
+        try:
+            await handle(message)
+        except Exception as error:
+            around.queues.worked_on(queue, encode(message))
+            if not isinstance(error, MintlineError):
+                around.broken(f"{process.name} failed on {message.type}: {error!r}")
+            raise
+        around.queues.worked_on(queue, encode(message))
+
+    consumer = Consumer(
+        queues=around.parts.consumed(process.port(around.queues, seldom=True)),
+        queue=queue,
+        handle=handled,
+        rng=around.rng,
+        clock=process.clock,
+        now=process.now,
+        sleep=asyncio.sleep,
+    )
+    await consumer.run(asyncio.Event())
