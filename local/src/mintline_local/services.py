@@ -136,6 +136,7 @@ def networked(around: Surroundings, http: aiohttp.ClientSession) -> list[ChildSp
 
 def common_settings(around: Surroundings, name: str) -> dict[str, str]:
     """Return what every networked service is told; the collector of traces is the caller's own."""
+    node = around.ports.url("anvil")
     traced = os.environ.get("MINTLINE_OTLP_ENDPOINT")
     return {
         **({"MINTLINE_OTLP_ENDPOINT": traced} if traced else {}),
@@ -150,7 +151,7 @@ def common_settings(around: Surroundings, name: str) -> dict[str, str]:
         "MINTLINE_ADMIN_HOST": around.ports.bind,
         "MINTLINE_ADMIN_PORT": str(around.ports.port(ADMIN_PORTS[name])),
         "MINTLINE_CHAIN_ID": str(CHAIN_ID),
-        "MINTLINE_RPC_URLS": json.dumps([around.ports.url("anvil")]),
+        "MINTLINE_RPC_URLS": json.dumps([{"url": node, "ws_url": node.replace("http", "ws", 1)}]),
     }
 
 

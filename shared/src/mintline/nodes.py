@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 
 import structlog
 
 from mintline.aws.managed_blockchain import SignedRequests
+from mintline.chain.heads import Heads
 from mintline.chain.health import upper_half
 from mintline.chain.rpc import Rpc, RpcObserver
 from mintline.chain.settings import Bearer, ChainSettings, SigV4
@@ -52,11 +53,27 @@ def authorizations(settings: ChainSettings) -> Mapping[str, Authorize]:
     return ways
 
 
+def listeners(settings: ChainSettings, *, wake: Callable[[], None], rng: random.Random) -> list[Heads]:
+    """Return a listener for each endpoint that tells of new heads; each calls `wake`."""
+    return [
+        Heads(
+            endpoint.ws_url.get_secret_value(),
+            wake=wake,
+            headers=_Bearer(endpoint.auth.token.get_secret_value()).headers
+            if isinstance(endpoint.auth, Bearer)
+            else None,
+            rng=rng,
+        )
+        for endpoint in settings.rpc_urls
+        if endpoint.ws_url is not None
+    ]
+
+
 class _Bearer:
     """Authorizes by a token."""
 
     def __init__(self, token: str) -> None:
-        self._headers = {"Authorization": f"Bearer {token}"}
+        self.headers = {"Authorization": f"Bearer {token}"}
 
     async def __call__(self, _url: str, _body: bytes) -> Mapping[str, str]:
-        return self._headers
+        return self.headers

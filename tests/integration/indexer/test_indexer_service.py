@@ -87,6 +87,23 @@ async def test_service__when_it_runs__then_follows_is_ready_and_hands_over(
     assert time.monotonic() - started < settings.takeover_after
 
 
+async def test_service__when_heads_are_told_over_a_socket__then_blocks_are_indexed_long_before_the_interval(
+    line: Any, ministack: str, anvil_automine: str
+) -> None:
+    await line.register()
+    node = {"url": anvil_automine, "ws_url": anvil_automine.replace("http", "ws", 1)}
+    settings = settings_for(line, ministack, anvil_automine)
+    settings = IndexerSettings.model_validate(
+        {**settings.model_dump(), "rpc_urls": [node], "poll_interval": 3_600}
+    )
+    async with running(settings) as url, aiohttp.ClientSession() as session:
+        for _ in range(3):
+            await line.mine()
+            await until_head(line, await line.node.block_number())
+        async with session.get(f"{url}/metrics") as answer:
+            assert "mintline_indexer_heads_total" in await answer.text()
+
+
 async def test_service__when_the_node_is_away__then_says_so(
     line: Any, ministack: str, anvil_automine: str
 ) -> None:

@@ -29,6 +29,9 @@ class Metrics:
         self.halted = Gauge(
             "mintline_indexer_halted", "1 after a reorg past finality: nothing is written.", registry=registry
         )
+        self.heads = Counter(
+            "mintline_indexer_heads", "Times that news of a head woke the indexer.", registry=registry
+        )
         self.reorg_depth = Histogram(
             "mintline_indexer_reorg_depth",
             "Blocks undone at once.",

@@ -17,8 +17,9 @@ from mintline.aws.session import open_client
 from mintline.chain.node import Node
 from mintline.chain.rpc import RpcError
 from mintline.errors import Conflict, Retryable, Unavailable
-from mintline.nodes import open_rpc
+from mintline.nodes import listeners, open_rpc
 from mintline.resources import CHECKPOINTS
+from mintline.tasks import either
 from mintline.tracing import open_tracer
 from mintline_indexer.dynamo_store import DynamoCollections, DynamoStore
 from mintline_indexer.indexer import Indexer
@@ -71,7 +72,16 @@ async def run(settings: IndexerSettings, stop: asyncio.Event) -> None:
         admin = Admin(host=settings.admin_host, port=settings.admin_port, checks=checks, registry=registry)
         await stack.enter_async_context(admin)
         log.info("indexer_ready", admin_port=admin.port)
-        following = asyncio.create_task(_follow(indexer, settings, stop))
+        woken = asyncio.Event()
+        rng = random.Random()  # noqa: S311 - jitter, not a secret
+
+        def wake() -> None:
+            metrics.heads.inc()
+            woken.set()
+
+        for heads in listeners(settings, wake=wake, rng=rng):
+            stack.push_async_callback(_cancelled, asyncio.create_task(heads.listen()))
+        following = asyncio.create_task(_follow(indexer, settings, stop, woken))
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({following, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
@@ -96,10 +106,19 @@ async def _end(following: asyncio.Task[None]) -> None:
         raise error
 
 
-async def _follow(indexer: Indexer, settings: IndexerSettings, stop: asyncio.Event) -> None:
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait({task})
+
+
+async def _follow(
+    indexer: Indexer, settings: IndexerSettings, stop: asyncio.Event, woken: asyncio.Event
+) -> None:
+    """Poll at once while there is more, else at the interval, or when a new head is told of."""
     failures = 0
     while not stop.is_set():
         try:
+            woken.clear()
             more = await indexer.poll()
         except (Retryable, RpcError) as error:
             failures += 1
@@ -108,6 +127,8 @@ async def _follow(indexer: Indexer, settings: IndexerSettings, stop: asyncio.Eve
         else:
             failures = 0
             pause = 0.0 if more else HALTED_INTERVAL if indexer.halted else settings.poll_interval
+        # Only a round that went well may be followed early: news of heads must not cut a backoff short.
+        waiting = stop.wait() if failures or indexer.halted else either(stop, woken)
         with suppress(TimeoutError):
             async with asyncio.timeout(pause):
-                await stop.wait()
+                await waiting

@@ -36,6 +36,8 @@ class RpcEndpoint(_Part):
 
     url: SecretStr
     """Secret, since providers put API keys into it."""
+    ws_url: SecretStr | None = None
+    """Where the node tells of new heads, if it does; the indexer listens there."""
     auth: Annotated[Bearer | SigV4, Field(discriminator="type")] | None = None
 
     @model_validator(mode="before")
@@ -48,6 +50,13 @@ class RpcEndpoint(_Part):
     def _is_http(cls, url: SecretStr) -> SecretStr:
         if not url.get_secret_value().startswith(("http://", "https://")):
             raise ValueError("an endpoint is an http:// or https:// URL")
+        return url
+
+    @field_validator("ws_url")
+    @classmethod
+    def _is_ws(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not url.get_secret_value().startswith(("ws://", "wss://")):
+            raise ValueError("heads come from a ws:// or wss:// URL")
         return url
 
 
