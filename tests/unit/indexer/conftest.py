@@ -10,6 +10,7 @@ from typing import TypeVar
 import pytest
 from prometheus_client import CollectorRegistry
 
+from mintline.memory import MemoryQueues
 from mintline.messages import KeyRef
 from mintline.records import Mint
 from mintline.states import MintStatus
@@ -46,6 +47,9 @@ class Rig:
     time: float = 0.0
     started: int = 0
 
+    def __post_init__(self) -> None:
+        self.queues = MemoryQueues(clock=lambda: self.time)
+
     def start(self, writer: str | None = None, store: Store | None = None) -> Indexer:
         self.started += 1
         return Indexer(
@@ -58,6 +62,7 @@ class Rig:
             widest=10,
             whole=10,
             metrics=Metrics(CollectorRegistry()),
+            outbox=self.queues,
             clock=lambda: self.time,
             now=lambda: int(self.time * 1000),
             rng=random.Random(1),

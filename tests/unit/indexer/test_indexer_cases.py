@@ -9,6 +9,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from mintline.errors import Unavailable
+from mintline.messages import ReviewMint, decode
+from mintline.resources import BROADCAST
 from mintline.states import MintStatus
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.memory import MemoryStore, Move, Sent
@@ -80,6 +82,40 @@ async def test_follow__when_a_block_is_replaced_by_one_of_the_same_height__then_
     await settle(indexer)
     assert rig.token_ids() == {1, 3}
     assert rig.progress.head == rig.chain.mined[-1].block.ref()
+
+
+async def test_follow__when_a_reorg_drops_a_mint__then_the_broadcaster_is_told_once(rig: Any) -> None:
+    rig.record("m1", MintStatus.SUBMITTED)
+    rig.chain.mine([rig.mint(1, mint_id="m1")])
+    indexer = rig.start()
+    await settle(indexer)
+    assert await rig.queues.receive(BROADCAST, wait=0) == []
+    rig.chain.drop(1)
+    rig.chain.mine()
+    rig.chain.mine()
+    await settle(indexer)
+    assert rig.store.mint_table["m1"].status is MintStatus.SUBMITTED
+    [received] = await rig.queues.receive(BROADCAST, wait=0)
+    assert decode(received.body) == ReviewMint(mint_id="m1")
+
+
+async def test_follow__when_the_queue_does_not_answer__then_the_reorg_is_followed_all_the_same(
+    rig: Any,
+) -> None:
+    async def failing(*_: Any, **__: Any) -> None:
+        raise Unavailable("SQS")
+
+    rig.queues.send = failing
+    rig.record("m1", MintStatus.SUBMITTED)
+    rig.chain.mine([rig.mint(1, mint_id="m1")])
+    indexer = rig.start()
+    await settle(indexer)
+    rig.chain.drop(1)
+    rig.chain.mine()
+    rig.chain.mine([rig.mint(2)])
+    await settle(indexer)
+    assert rig.store.mint_table["m1"].status is MintStatus.SUBMITTED
+    assert rig.token_ids() == {2}
 
 
 async def test_follow__when_a_reorg_goes_below_the_final_block__then_halts_and_undoes_nothing(

@@ -16,10 +16,14 @@ would go below the finalized block is not undone: the follower halts, and an ope
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import structlog
 
 from mintline.errors import MintlineError, Unavailable
+from mintline.messages import ReviewMint
+from mintline.queueing import SendingPort
+from mintline.resources import BROADCAST
 from mintline.tracing import OFF, Tracer
 from mintline_indexer.effects import Facts
 from mintline_indexer.ledger import Ledger
@@ -53,6 +57,7 @@ class Follower:
         ledger: Ledger,
         chain_id: int,
         metrics: Metrics,
+        outbox: SendingPort | None = None,
         tracer: Tracer = OFF,
     ) -> None:
         self._chain = chain
@@ -60,6 +65,7 @@ class Follower:
         self._ledger = ledger
         self._chain_id = chain_id
         self._metrics = metrics
+        self._outbox = outbox
         self._tracer = tracer
 
     async def follow(self, tips: Tips) -> bool:
@@ -110,7 +116,7 @@ class Follower:
         if found.block.hash == partial.hash:
             await self._write(found)
         else:
-            await self.rewind(self._ledger.head)
+            await self._announce(await self.rewind(self._ledger.head), partial.hash)
 
     async def rewind(self, ancestor: Ref) -> list[str]:
         """Undo every block above `ancestor`; return the mints that were mined in them."""
@@ -173,9 +179,33 @@ class Follower:
         ancestor = await self._common_ancestor(block)
         depth = self._ledger.head.number - ancestor.number
         reopened = await self.rewind(ancestor)
+        await self._announce(reopened, block.hash)
         # Counted here alone: blocks are also rewound to read them again for a contract that joins.
         self._metrics.reorg_depth.observe(depth)
         self._metrics.reopened.inc(len(reopened))
+
+    async def _announce(self, reopened: Sequence[str], branch: bytes) -> None:
+        """Have mints looked at whose block is gone: their transactions may be in no node's pool any more.
+
+        Only for speed: what is lost here is found by the sweep, since the records say the same.
+        """
+        if self._outbox is None:
+            return
+        outbox = self._outbox
+        sending = (
+            outbox.send(
+                BROADCAST,
+                ReviewMint(mint_id=mint_id),
+                group=mint_id,
+                dedup=f"review:{mint_id}:{branch.hex()}",
+            )
+            for mint_id in reopened
+        )
+        for failed in await asyncio.gather(*sending, return_exceptions=True):
+            if isinstance(failed, MintlineError):
+                log.warning("review_not_sent", error=str(failed))
+            elif failed is not None:
+                raise failed
 
     async def _common_ancestor(self, block: Block) -> Ref:
         """Walk back from a block of the new branch until a block of ours, by hash."""

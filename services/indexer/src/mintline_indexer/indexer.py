@@ -15,6 +15,7 @@ from dataclasses import replace
 import structlog
 
 from mintline.errors import Unavailable
+from mintline.queueing import SendingPort
 from mintline.tracing import OFF, Tracer
 from mintline_indexer.backfill import Backfill
 from mintline_indexer.follow import Follower, PastFinality
@@ -37,6 +38,7 @@ class Indexer:
 
     `writer` names the instance, uniquely for each start. `clock` is monotonic, in seconds; `now` returns
     Unix milliseconds; `takeover_after` is in seconds. `widest` and `whole` are the backfill's, in blocks.
+    Mints that a reorg reopened are announced to `outbox`, if there is one.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Indexer:
         widest: int,
         whole: int,
         metrics: Metrics,
+        outbox: SendingPort | None = None,
         tracer: Tracer = OFF,
         clock: Callable[[], float],
         now: Callable[[], int],
@@ -65,6 +68,7 @@ class Indexer:
         self._widest = widest
         self._whole = whole
         self._metrics = metrics
+        self._outbox = outbox
         self._tracer = tracer
         self._clock = clock
         self._now = now
@@ -202,6 +206,7 @@ class Indexer:
             ledger=ledger,
             chain_id=self._chain_id,
             metrics=self._metrics,
+            outbox=self._outbox,
             tracer=self._tracer,
         )
         self._backfill = Backfill(

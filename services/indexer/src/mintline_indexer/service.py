@@ -13,6 +13,7 @@ import structlog
 
 from mintline.admin import Admin, Check, process_registry
 from mintline.aws.dynamo import Dynamo
+from mintline.aws.queues import Queues
 from mintline.aws.session import open_client
 from mintline.chain.node import Node
 from mintline.chain.rpc import RpcError
@@ -42,6 +43,10 @@ async def run(settings: IndexerSettings, stop: asyncio.Event) -> None:
         tracer = open_tracer(stack, "indexer", settings)
         registry = process_registry()
         metrics = Metrics(registry)
+        queues = Queues(
+            await open_client(stack, "sqs", settings, calls=metrics.aws), settings.resource_prefix
+        )
+        stack.push_async_callback(queues.aclose)
         client = await open_client(stack, "dynamodb", settings, calls=metrics.aws)
         dynamo = Dynamo(client, settings.resource_prefix)
         stack.push_async_callback(dynamo.aclose)
@@ -59,6 +64,7 @@ async def run(settings: IndexerSettings, stop: asyncio.Event) -> None:
             widest=settings.backfill_range,
             whole=settings.backfill_whole_blocks,
             metrics=metrics,
+            outbox=queues,
             tracer=tracer,
             clock=time.monotonic,
             now=lambda: time.time_ns() // 1_000_000,
