@@ -35,11 +35,11 @@ CONSUMES = {
     "indexer": set(),
 }
 SENDS = {
-    "api": {"build"},
+    "api": {"build", "broadcast"},
     "builder": {"sign", "build-dlq"},
     "signer": {"broadcast", "sign-dlq"},
     "broadcaster": {"sign", "build", "broadcast-dlq"},
-    "indexer": set(),
+    "indexer": {"broadcast"},
 }
 OTHER = {
     "api": {

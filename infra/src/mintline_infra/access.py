@@ -79,13 +79,13 @@ REACH: Mapping[str, Reach] = {
             WRAPPED_KEYS: CREATE,
             LINKS: GET + QUERY + REPLACE,
             CHALLENGES: (*PRUNE, "DeleteItem"),
-            MINTS: GET + INSERT + QUERY + PING,
+            MINTS: GET + INSERT + UPDATE + QUERY + PING,
             COLLECTIONS: GET,
             CHECKPOINTS: GET,
             TOKENS: GET + QUERY,
             TRANSFERS: QUERY,
         },
-        sends=(BUILD,),
+        sends=(BUILD, BROADCAST),
         objects=("GetObject",),
         lists_objects=True,
         wallet_secrets=("CreateSecret",),
@@ -126,6 +126,7 @@ REACH: Mapping[str, Reach] = {
             ATTEMPTS: GET,
             COLLECTIONS: SCAN,
         },
+        sends=(BROADCAST,),
     ),
 }
 

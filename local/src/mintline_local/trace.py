@@ -110,6 +110,8 @@ def recorded(mint: Mint) -> Iterator[Moment]:
         yield moment(
             attempt.at, event, tx_hash="0x" + attempt.tx_hash.hex(), attempt=number, max_fee_per_gas=fee
         )
+    if mint.cancel_requested_at is not None:
+        yield moment(mint.cancel_requested_at, "cancel_requested")
     if mint.mined_at is not None:
         tx_hash = None if mint.tx_hash is None else "0x" + mint.tx_hash.hex()
         event = "mined" if mint.problem is None else "reverted"

@@ -31,6 +31,9 @@ class Problem(Frozen):
     reason: str
 
 
+CANCELLED = Problem(code="cancelled", reason="The mint was cancelled before it reached the chain.")
+
+
 class Attempt(Frozen):
     """One signed transaction of a mint: any attempt can be the one that is mined."""
 

@@ -8,7 +8,7 @@ import pytest
 
 from mintline.aws.dynamo import Dynamo
 from mintline.messages import KeyRef
-from mintline.records import Mint, Wallet, created_key, open_shard, scoped
+from mintline.records import CANCELLED, Mint, Wallet, created_key, open_shard, scoped
 from mintline.resources import MINTS
 from mintline.states import MintStatus
 from mintline_api.memory import MemoryMints, MemoryWallets
@@ -132,3 +132,21 @@ async def test_mints__when_created__are_among_the_open_ones(dynamo: Dynamo) -> N
     await DynamoMints(dynamo).create(made)
     page = await dynamo.query(MINTS, index=MINTS.index("open"), partition=open_shard(made.mint_id), limit=10)
     assert [item["created_key"] for item in page.items] == [created_key(made.created_at, made.mint_id)]
+
+
+@pytest.mark.parametrize("status", [MintStatus.ACCEPTED, MintStatus.BUILT, MintStatus.SUBMITTED])
+async def test_mints__when_cancelled__say_so_once_and_only_where_they_were_seen(
+    mints: MintStore, status: MintStatus
+) -> None:
+    seen = mint(1).model_copy(update={"status": status, "nonce": 3})
+    await mints.create(seen)
+    moved = seen.model_copy(update={"status": MintStatus.MINED})
+    assert await mints.cancel(moved.model_copy(update={"status": MintStatus.ISSUED}), CANCELLED, at=5) == seen
+
+    stopped = await mints.cancel(seen, CANCELLED, at=7)
+
+    expected: dict[str, object] = {"cancel_requested_at": 7, "updated_at": 7}
+    if status is not MintStatus.SUBMITTED:
+        expected |= {"status": MintStatus.REJECTED, "problem": CANCELLED}
+    assert stopped == seen.model_copy(update=expected)
+    assert await mints.cancel(seen, CANCELLED, at=9) == stopped == await mints.get(seen.mint_id)

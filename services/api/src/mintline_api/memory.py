@@ -10,13 +10,14 @@ from mintline.aws.keys import GeneratedKey
 from mintline.chain.answers import FeeMarket
 from mintline.chain.node import Call
 from mintline.eth import keccak256, to_checksum_address
-from mintline.messages import BuildMint
+from mintline.messages import BuildMint, ReviewMint
 from mintline.records import (
     Challenge,
     Checkpoint,
     Collection,
     Link,
     Mint,
+    Problem,
     Token,
     Transfer,
     Wallet,
@@ -25,6 +26,7 @@ from mintline.records import (
     scoped,
     token_key,
 )
+from mintline.states import MintStatus
 from mintline_api.ports import AddressTaken, ChallengeSpent, Page
 
 T = TypeVar("T")
@@ -53,6 +55,17 @@ class MemoryMints:
     async def get(self, mint_id: str) -> Mint | None:
         """Return the mint."""
         return self.items.get(mint_id)
+
+    async def cancel(self, mint: Mint, problem: Problem, *, at: int) -> Mint:
+        """Reject a mint that was not sent, or note on a submitted one that it is to be stopped."""
+        current = self.items[mint.mint_id]
+        if current.status is not mint.status or current.cancel_requested_at is not None:
+            return current
+        fields: dict[str, object] = {"cancel_requested_at": at, "updated_at": at}
+        if current.status is not MintStatus.SUBMITTED:
+            fields |= {"status": MintStatus.REJECTED, "problem": problem}
+        self.items[mint.mint_id] = current.model_copy(update=fields)
+        return self.items[mint.mint_id]
 
     async def ids_of(self, sub: str, *, limit: int, after: str | None) -> Page[str]:
         """Return a user's mint ids, newest first."""
@@ -252,10 +265,15 @@ class MemoryLine:
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, BuildMint]] = []
+        self.reviews: list[ReviewMint] = []
 
     async def build(self, message: BuildMint, *, sender: str) -> None:
         """Remember the message."""
         self.sent.append((sender, message))
+
+    async def review(self, message: ReviewMint) -> None:
+        """Remember the message."""
+        self.reviews.append(message)
 
 
 class MemoryJwks:

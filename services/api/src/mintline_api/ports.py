@@ -9,8 +9,8 @@ from mintline.aws.keys import GeneratedKey
 from mintline.chain.answers import FeeMarket
 from mintline.chain.node import Call
 from mintline.errors import Conflict
-from mintline.messages import BuildMint
-from mintline.records import Challenge, Checkpoint, Collection, Link, Mint, Token, Transfer, Wallet
+from mintline.messages import BuildMint, ReviewMint
+from mintline.records import Challenge, Checkpoint, Collection, Link, Mint, Problem, Token, Transfer, Wallet
 
 T = TypeVar("T")
 
@@ -32,6 +32,14 @@ class MintStore(Protocol):
 
     async def get(self, mint_id: str) -> Mint | None:
         """Return the mint as it is now."""
+        ...
+
+    async def cancel(self, mint: Mint, problem: Problem, *, at: int) -> Mint:
+        """Reject a mint that was not sent, note on a submitted one that it is to be stopped.
+
+        Only if its status is still `mint`'s. Returns the mint as it is then, changed or not; `at` is in Unix
+        milliseconds.
+        """
         ...
 
     async def ids_of(self, sub: str, *, limit: int, after: str | None) -> Page[str]:
@@ -168,6 +176,10 @@ class Line(Protocol):
 
     async def build(self, message: BuildMint, *, sender: str) -> None:
         """Ask for a mint to be built; `sender` is the address whose transactions keep their order."""
+        ...
+
+    async def review(self, message: ReviewMint) -> None:
+        """Ask for a mint that was sent to be looked at."""
         ...
 
 

@@ -231,6 +231,13 @@ WALLET_DELETED = Kind(
     "`detail` names, support can keep it.",
 )
 
+NOT_CANCELLABLE = Kind(
+    "not-cancellable",
+    409,
+    "Too late to cancel",
+    "The mint is on chain, or its voucher is out of our hands. `detail` says which.",
+)
+
 UNKNOWN_ROUTE = Kind("unknown-route", 404, "No such path", "See the list of operations on this page.")
 UNKNOWN_MINT = Kind(
     "unknown-mint", 404, "No such mint", "Not an id of yours. Other users' mints are not shown to exist."
@@ -301,6 +308,7 @@ KINDS = (
     WALLET_TAKEN,
     TOO_MANY_WALLETS,
     WALLET_DELETED,
+    NOT_CANCELLABLE,
     UNKNOWN_ROUTE,
     UNKNOWN_MINT,
     UNKNOWN_LINK,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
@@ -9,15 +10,16 @@ from botocore.exceptions import ClientError
 from mintline.aws.dynamo import Clause, ConditionFailed, Dynamo, Item, Put, Update
 from mintline.aws.dynamo import Page as ItemPage
 from mintline.aws.keys import GeneratedKey, generate_key
-from mintline.aws.records import from_item, to_item
+from mintline.aws.records import from_item, to_item, transition
 from mintline.aws.session import error_code, translated
 from mintline.key_stores import KeyStores, StoredKey, StoreName
-from mintline.messages import BuildMint
+from mintline.messages import BuildMint, ReviewMint
 from mintline.queueing import SendingPort
 from mintline.records import (
     Checkpoint,
     Collection,
     Mint,
+    Problem,
     Token,
     Transfer,
     Wallet,
@@ -28,6 +30,7 @@ from mintline.records import (
     token_ref,
 )
 from mintline.resources import (
+    BROADCAST,
     BUILD,
     CHECKPOINTS,
     COLLECTIONS,
@@ -38,6 +41,7 @@ from mintline.resources import (
     WALLET_KEY,
     WALLETS,
 )
+from mintline.states import MintStatus
 from mintline_api.ports import Page
 
 if TYPE_CHECKING:
@@ -73,6 +77,23 @@ class DynamoMints:
         """Return the mint as it is now."""
         item = await self._dynamo.get(MINTS, {"mint_id": mint_id})
         return None if item is None else from_item(Mint, item)
+
+    async def cancel(self, mint: Mint, problem: Problem, *, at: int) -> Mint:
+        """Reject a mint that was not sent, or note on a submitted one that it is to be stopped."""
+        still = Clause("still_there", "status", "eq", (mint.status.value,))
+        if mint.status is MintStatus.SUBMITTED:
+            update = Update(
+                MINTS,
+                {"mint_id": mint.mint_id},
+                set={"cancel_requested_at": at, "updated_at": at},
+                where=(still, Clause("first_request", "cancel_requested_at", "missing")),
+            )
+        else:
+            written: Item = {"problem": to_item(problem), "cancel_requested_at": at}
+            update = transition(mint.mint_id, MintStatus.REJECTED, at=at, set=written, where=(still,))
+        with suppress(ConditionFailed):
+            await self._dynamo.write(update)
+        return await self.get(mint.mint_id) or mint
 
     async def ids_of(self, sub: str, *, limit: int, after: str | None) -> Page[str]:
         """Return a user's mint ids, newest first; the index lags behind `create` by moments."""
@@ -252,7 +273,7 @@ class S3Metadata:
 
 
 class SqsLine:
-    """The queue that the builder reads."""
+    """The queues that the builder and the broadcaster read."""
 
     def __init__(self, queues: SendingPort) -> None:
         self._queues = queues
@@ -260,6 +281,11 @@ class SqsLine:
     async def build(self, message: BuildMint, *, sender: str) -> None:
         """Ask for a mint to be built; the sender's messages keep their order."""
         await self._queues.send(BUILD, message, group=sender, dedup=f"build:{message.mint_id}")
+
+    async def review(self, message: ReviewMint) -> None:
+        """Ask for a mint to be looked at; nobody's order matters to that."""
+        mint_id = message.mint_id
+        await self._queues.send(BROADCAST, message, group=mint_id, dedup=f"cancel:{mint_id}")
 
 
 def _text(item: Item, name: str) -> str:

@@ -65,6 +65,9 @@ class Timeline(View):
     submitted_at: Time | None
     mined_at: Time | None
     finalized_at: Time | None
+    cancel_requested_at: Time | None = Field(
+        description="When you asked to stop it. Until the status is `rejected`, it may still be mined."
+    )
 
 
 class AttemptView(View):
@@ -146,6 +149,7 @@ def mint_view(mint: Mint, *, public_url: str) -> MintView:
             submitted_at=_time(mint.submitted_at),
             mined_at=_time(mint.mined_at),
             finalized_at=_time(mint.finalized_at),
+            cancel_requested_at=_time(mint.cancel_requested_at),
         ),
         attempts=[
             AttemptView(

@@ -10,7 +10,7 @@ from mintline.chain.send_facts import SendAnswer, SendFact
 from mintline.errors import Deferred, Rejected, Throttled, Unavailable
 from mintline.messages import AnyIntent, Broadcast, SignMint, SignTopUp
 from mintline.queueing import SendingPort
-from mintline.records import Mint, Problem
+from mintline.records import CANCELLED, Mint, Problem
 from mintline.states import MintStatus
 from mintline_broadcaster.fees import FeeCaps, bump
 from mintline_broadcaster.intents import ask_for_funds, ask_for_nonce, cost_of, fill_nonce, sign_again
@@ -23,8 +23,6 @@ TREASURY_SECONDS = 30.0
 FEES_SECONDS = 15.0
 """How long a transaction at the fee cap waits for the market to come down."""
 NONCE_GAP_SECONDS = 1.0
-
-CANCELLED = Problem(code="cancelled", reason="The mint was cancelled before it reached the chain.")
 _GAS_REASONS = {
     SendFact.INTRINSIC_GAS: "The transaction's gas limit is below what the chain asks of any transaction.",
     SendFact.EXCEEDS_BLOCK_GAS: "The transaction's gas limit is above what the chain allows.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from mintline import records
 from mintline.states import MintStatus
 from mintline_api.inputs import Attribute, ChallengeRequest, LinkRequest, Metadata, MintRequest
 from mintline_api.link_views import LinkList, LinkView, challenge_view
@@ -15,6 +16,7 @@ from mintline_api.views import (
     MintLinks,
     MintList,
     MintView,
+    ProblemView,
     Readiness,
     Timeline,
     TokenList,
@@ -68,6 +70,7 @@ ACCEPTED = MintView(
         submitted_at=None,
         mined_at=None,
         finalized_at=None,
+        cancel_requested_at=None,
     ),
     attempts=[],
     problem=None,
@@ -89,6 +92,7 @@ MINED = ACCEPTED.model_copy(
             submitted_at="2026-11-23T01:50:54.268Z",
             mined_at="2026-11-23T01:50:55.310Z",
             finalized_at=None,
+            cancel_requested_at=None,
         ),
         "attempts": [
             AttemptView(
@@ -99,6 +103,22 @@ MINED = ACCEPTED.model_copy(
             )
         ],
         "links": MintLinks(self=f"/v1/mints/{MINT_ID}", token=f"/v1/tokens/{CONTRACT}/1"),
+    }
+)
+_STOPPED_AT = "2026-11-23T01:50:54.900Z"
+CANCELLED = ACCEPTED.model_copy(
+    update={
+        "status": MintStatus.REJECTED,
+        "timeline": ACCEPTED.timeline.model_copy(update={"cancel_requested_at": _STOPPED_AT}),
+        "problem": ProblemView(**records.CANCELLED.model_dump()),
+    }
+)
+STOPPING = MINED.model_copy(
+    update={
+        "status": MintStatus.SUBMITTED,
+        "block_number": None,
+        "block_hash": None,
+        "timeline": MINED.timeline.model_copy(update={"mined_at": None, "cancel_requested_at": _STOPPED_AT}),
     }
 )
 MINTS = MintList(items=[MINED], next_cursor=CURSOR)

@@ -7,6 +7,7 @@ from functools import partial
 from aiohttp import web
 
 from mintline.states import MintStatus
+from mintline_api.cancellations import cancel_mint
 from mintline_api.endpoints import examples
 from mintline_api.endpoints.answers import answer
 from mintline_api.endpoints.context import API, METRICS
@@ -29,6 +30,7 @@ from mintline_api.problems import (
     INVALID_CURSOR,
     INVALID_PARAMETER,
     KEY_REUSED,
+    NOT_CANCELLABLE,
     NOT_JSON,
     UNKNOWN_CONTRACT,
     UNKNOWN_MINT,
@@ -145,6 +147,41 @@ async def read_mint(request: web.Request) -> web.Response:
     path = read_path(request, MintPath)
     mint = await get_mint(path.mint_id, sub=caller.sub, mints=api.mints)
     return answer(mint_view(mint, public_url=api.settings.public_url))
+
+
+@operations.add(
+    "POST",
+    "/v1/mints/{mint_id}/cancel",
+    summary="Cancel a mint",
+    description="Stops a mint that was not sent yet, at once. For one that was sent a transaction that does "
+    "nothing competes for its place, at a higher fee, and what is mined decides. Follow the mint: it ends as "
+    "`rejected` (`cancelled`) once that is final, or goes on as `mined` if it was faster. Safe to repeat.",
+    path_model=MintPath,
+    answers=(
+        Answer(200, "The mint has ended, and nothing of it reaches the chain.", MintView, examples.CANCELLED),
+        Answer(202, "The mint was sent; stopping it is tried.", MintView, examples.STOPPING),
+    ),
+    problems=(INVALID_PARAMETER, UNKNOWN_MINT, NOT_CANCELLABLE),
+)
+async def stop_mint(request: web.Request) -> web.Response:
+    """Stop a mint, or ask for that."""
+    api = request.app[API]
+    caller = await read_caller(request)
+    read_query(request, NoQuery)
+    path = read_path(request, MintPath)
+    cancellation = await cancel_mint(
+        path.mint_id,
+        sub=caller.sub,
+        trace=request[TRACE].traceparent(),
+        mints=api.mints,
+        line=api.line,
+        now=api.now(),
+    )
+    if cancellation.ended:
+        request.app[METRICS].stages.reached(MintStatus.REJECTED)
+    mint = cancellation.mint
+    status = 200 if mint.status is MintStatus.REJECTED else 202
+    return answer(mint_view(mint, public_url=api.settings.public_url), status=status)
 
 
 @operations.add(
