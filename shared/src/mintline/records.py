@@ -18,6 +18,8 @@ from mintline.messages import Fees, Frozen, KeyRef, Sealed
 from mintline.states import MintStatus
 
 TOKEN_KEY_DIGITS = 78
+MAX_OWN_TRANSACTIONS = 50
+"""How many transactions of its user's own wallet one mint's record has room for."""
 WALLET_CACHE_SECONDS = 60
 """How long the api may go on with a wallet as it was."""
 OPEN_SHARDS = 8

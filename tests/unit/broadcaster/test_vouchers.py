@@ -11,13 +11,13 @@ from mintline.chain.send_facts import SendFact
 from mintline.errors import Rejected, Throttled
 from mintline.eth import keccak256, to_checksum_address
 from mintline.messages import Fees, IssueVoucher, KeyRef, SelfRedeem, SigningRefused, Voucher, VoucherIssued
-from mintline.records import Mint
+from mintline.records import MAX_OWN_TRANSACTIONS, Mint
 from mintline.states import MintStatus
 from mintline_broadcaster.fees import FeeCaps
 from mintline_broadcaster.handlers import refuse
 from mintline_broadcaster.memory import Decoded, MemoryChain, MemoryLedger
 from mintline_broadcaster.memory_vouchers import MemoryVouchers
-from mintline_broadcaster.vouchers import MAX_ATTEMPTS, expire, expired, issue, relay
+from mintline_broadcaster.vouchers import expire, expired, issue, relay
 
 GWEI = 10**9
 NOW = 1_700_000_000_000
@@ -332,14 +332,14 @@ async def test_transaction__when_the_mint_is_custodial__then_it_is_poison(line: 
 
 async def test_transaction__when_there_are_too_many__then_no_more_are_taken(line: Line) -> None:
     line.put(MintStatus.ISSUED)
-    for nonce in range(MAX_ATTEMPTS):
+    for nonce in range(MAX_OWN_TRANSACTIONS):
         await line.relay(transaction(nonce))
 
     with pytest.raises(Rejected, match="too_many_attempts"):
-        await line.relay(transaction(MAX_ATTEMPTS))
+        await line.relay(transaction(MAX_OWN_TRANSACTIONS))
     await line.relay(transaction(0))
 
-    assert len(line.mint.attempts) == MAX_ATTEMPTS
+    assert len(line.mint.attempts) == MAX_OWN_TRANSACTIONS
 
 
 @pytest.mark.parametrize("status", [MintStatus.ISSUED, MintStatus.SUBMITTED])

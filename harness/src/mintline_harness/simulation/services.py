@@ -28,6 +28,7 @@ from mintline.messages import (
 from mintline.resources import BROADCAST, BUILD, SIGN
 from mintline_api.authorizations import Authorizations
 from mintline_api.inputs import MintRequest
+from mintline_api.memory import MemoryLinks
 from mintline_api.mints import Accepted, accept_mint
 from mintline_api.stores import SqsLine
 from mintline_api.tokens import Collections
@@ -98,6 +99,7 @@ class Api:
             now=process.milliseconds,
             clock=process.clock,
         )
+        self._links = MemoryLinks(chain_id=CHAIN_ID)
         self._authorizations = Authorizations(authority().sealer)
         self._process = process
         self._entropy = around.rng.randbytes
@@ -112,6 +114,8 @@ class Api:
             default_collection=CONTRACT,
             collections=self._collections,
             wallets=self._wallets,
+            links=self._links,
+            chain_id=CHAIN_ID,
             mints=self._mints,
             line=self._line,
             authorize=lambda mint: self._authorizations.of(mint, token_of(sub, int(EPOCH))),

@@ -138,8 +138,15 @@ class MintRequest(Input):
     contract: Address | None = Field(
         default=None, description="The collection; this deployment's default if absent."
     )
+    custody: Literal["custodial", "self"] | None = Field(
+        default=None,
+        description="Who sends the transaction: your wallet in custody (`custodial`, also if absent), or a "
+        "linked wallet of your own (`self`), which pays the gas and receives the token.",
+    )
     to: Address | None = Field(
-        default=None, description="Who receives the token; the caller's wallet if absent."
+        default=None,
+        description="Who receives the token; your wallet in custody if absent. With self-custody a wallet "
+        "that you have linked; the only one if absent.",
     )
     metadata: Metadata
 
@@ -159,6 +166,14 @@ class LinkRequest(Input):
     message: str = Field(max_length=4096, description="The text that was signed: EIP-4361.")
     signature: Annotated[HexBytes, Field(max_length=16_384)] = Field(
         description="By `personal_sign`: 65 bytes of an account, up to 16 KB of a contract wallet."
+    )
+
+
+class TransactionRequest(Input):
+    """A transaction, signed by the user's own wallet."""
+
+    raw: Annotated[HexBytes, Field(min_length=1, max_length=8192)] = Field(
+        description="The signed transaction, as `eth_sendRawTransaction` takes it."
     )
 
 

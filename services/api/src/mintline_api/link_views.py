@@ -9,7 +9,7 @@ from pydantic import Field
 from mintline.fields import Address
 from mintline.records import Link
 from mintline_api.links import Challenged
-from mintline_api.views import Time, View, rfc3339
+from mintline_api.view import Time, View, rfc3339
 
 
 class ChallengeView(View):

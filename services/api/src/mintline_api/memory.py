@@ -10,7 +10,7 @@ from mintline.aws.keys import GeneratedKey
 from mintline.chain.answers import FeeMarket
 from mintline.chain.node import Call
 from mintline.eth import keccak256, to_checksum_address
-from mintline.messages import BuildMint, ReviewMint
+from mintline.messages import BuildMint, ReviewMint, SelfRedeem
 from mintline.records import (
     Challenge,
     Checkpoint,
@@ -266,6 +266,7 @@ class MemoryLine:
     def __init__(self) -> None:
         self.sent: list[tuple[str, BuildMint]] = []
         self.reviews: list[ReviewMint] = []
+        self.redeemed: list[tuple[int, SelfRedeem]] = []
 
     async def build(self, message: BuildMint, *, sender: str) -> None:
         """Remember the message."""
@@ -274,6 +275,10 @@ class MemoryLine:
     async def review(self, message: ReviewMint) -> None:
         """Remember the message."""
         self.reviews.append(message)
+
+    async def redeem(self, message: SelfRedeem, *, at: int) -> None:
+        """Remember a user's transaction."""
+        self.redeemed.append((at, message))
 
 
 class MemoryJwks:

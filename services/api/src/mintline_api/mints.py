@@ -13,10 +13,11 @@ from mintline.messages import BuildMint
 from mintline.records import Mint, canonical_json, digest_of
 from mintline.states import MintStatus
 from mintline_api.inputs import MintRequest
-from mintline_api.ports import Line, MintStore
+from mintline_api.ports import Line, LinkStore, MintStore
 from mintline_api.problems import KEY_REUSED, UNKNOWN_MINT, WALLET_DELETED, Refused
+from mintline_api.self_custody import own_wallet
 from mintline_api.tokens import Collections
-from mintline_api.views import rfc3339
+from mintline_api.view import rfc3339
 from mintline_api.wallets import WalletDirectory
 
 log = structlog.get_logger()
@@ -67,6 +68,8 @@ async def accept_mint(
     default_collection: str,
     collections: Collections,
     wallets: WalletDirectory,
+    links: LinkStore,
+    chain_id: int,
     mints: MintStore,
     line: Line,
     now: int,
@@ -77,14 +80,18 @@ async def accept_mint(
     The id is made of the key, so one conditional put is both the lock and the creation. A mint that is still
     `accepted` is put on the line again: the process may have died between the two writes.
     `authorize` seals the caller's word for the enclaves; `now` is in Unix milliseconds.
-    Raises Refused for an unknown contract, for a wallet that is being deleted, or when the key named another
-    body.
+    Raises Refused for an unknown contract, for a wallet that is being deleted or is not linked, or when the
+    key named another body.
     """
     contract = request.contract or default_collection
     await collections.known(contract)
-    wallet = await wallets.of(sub)
-    mint_id = keyed_mint_id(wallet.chain_id, sub, key) if key else mint_id_from(entropy(_ID_BYTES))
-    if wallet.deletes_at is not None and await mints.get(mint_id) is None:
+    mint_id = keyed_mint_id(chain_id, sub, key) if key else mint_id_from(entropy(_ID_BYTES))
+    wallet = None if request.custody == "self" else await wallets.of(sub)
+    if wallet is None:
+        to = await own_wallet(request.to, sub=sub, links=links)
+    else:
+        to = request.to or wallet.address
+    if wallet is not None and wallet.deletes_at is not None and await mints.get(mint_id) is None:
         raise Refused(WALLET_DELETED, f"The wallet's key is destroyed at {rfc3339(wallet.deletes_at)}.")
     metadata = canonical_json(request.metadata.model_dump(mode="json", exclude_none=True))
     asked = canonical_json(request.model_dump(mode="json", exclude_none=True))
@@ -92,10 +99,11 @@ async def accept_mint(
         mint_id=mint_id,
         sub=sub,
         status=MintStatus.ACCEPTED,
-        chain_id=wallet.chain_id,
+        chain_id=chain_id,
         contract=contract,
-        to=request.to or wallet.address,
-        sender=wallet.key(),
+        to=to,
+        custody="custodial" if wallet else "self",
+        sender=wallet.key() if wallet else None,
         metadata=metadata,
         metadata_digest=digest_of(metadata),
         request_digest=hashlib.sha256(asked.encode()).hexdigest(),

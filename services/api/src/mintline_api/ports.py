@@ -9,7 +9,7 @@ from mintline.aws.keys import GeneratedKey
 from mintline.chain.answers import FeeMarket
 from mintline.chain.node import Call
 from mintline.errors import Conflict
-from mintline.messages import BuildMint, ReviewMint
+from mintline.messages import BuildMint, ReviewMint, SelfRedeem
 from mintline.records import Challenge, Checkpoint, Collection, Link, Mint, Problem, Token, Transfer, Wallet
 
 T = TypeVar("T")
@@ -180,6 +180,10 @@ class Line(Protocol):
 
     async def review(self, message: ReviewMint) -> None:
         """Ask for a mint that was sent to be looked at."""
+        ...
+
+    async def redeem(self, message: SelfRedeem, *, at: int) -> None:
+        """Have a user's own transaction sent; the same one again, some seconds later, is sent again."""
         ...
 
 

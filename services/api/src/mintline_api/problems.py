@@ -237,6 +237,31 @@ NOT_CANCELLABLE = Kind(
     "Too late to cancel",
     "The mint is on chain, or its voucher is out of our hands. `detail` says which.",
 )
+WALLET_NOT_LINKED = Kind(
+    "wallet-not-linked",
+    422,
+    "Not a wallet of yours",
+    "A self-custody mint goes to a wallet that you have linked; without `to`, to the only one.",
+)
+MALFORMED_TRANSACTION = Kind(
+    "malformed-transaction",
+    400,
+    "Not a signed transaction",
+    "`raw` must be a signed EIP-1559 transaction with an empty access list: what your wallet's "
+    "`signTransaction` gives.",
+)
+TRANSACTION_MISMATCH = Kind(
+    "transaction-mismatch",
+    422,
+    "Not the transaction of this mint",
+    "`errors` names each way in which it differs from `self_custody.transaction`, or cannot succeed.",
+)
+NOT_WAITING = Kind(
+    "not-waiting",
+    409,
+    "Mint waits for no transaction",
+    "Only a self-custody mint takes one, from `issued` until it is mined or its voucher expires.",
+)
 
 UNKNOWN_ROUTE = Kind("unknown-route", 404, "No such path", "See the list of operations on this page.")
 UNKNOWN_MINT = Kind(
@@ -307,6 +332,10 @@ KINDS = (
     NOT_THE_WALLETS_SIGNATURE,
     WALLET_TAKEN,
     TOO_MANY_WALLETS,
+    WALLET_NOT_LINKED,
+    MALFORMED_TRANSACTION,
+    TRANSACTION_MISMATCH,
+    NOT_WAITING,
     WALLET_DELETED,
     NOT_CANCELLABLE,
     UNKNOWN_ROUTE,

@@ -104,6 +104,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             cursors=Cursors(settings.cursor_secret.get_secret_value()),
             readiness=Readiness(checks, clock=time.monotonic),
             now=_milliseconds,
+            sleep=asyncio.sleep,
             entropy=os.urandom,
         )
         admin = Admin(host=settings.admin_host, port=settings.admin_port, checks=checks, registry=registry)

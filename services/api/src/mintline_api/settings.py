@@ -35,7 +35,8 @@ class Settings(ChainSettings):
     sign_in_domains: tuple[str, ...] = ()
     """Sites, as `host` or `host:port`, for which wallets may sign in to be linked, besides this API's own."""
     rpc_urls: tuple[RpcEndpoint, ...] = ()
-    """The chain's nodes in order of preference, read only. Without one, contract wallets cannot be linked."""
+    """The chain's nodes in order of preference, read only. Without one, contract wallets cannot be linked,
+    and unsigned transactions carry no nonce and no fees."""
     rpc_timeout: float = Field(default=5.0, gt=0)
     """Seconds for one exchange with a node."""
     sealing_key: str

@@ -13,7 +13,7 @@ from mintline.aws.keys import GeneratedKey, generate_key
 from mintline.aws.records import from_item, to_item, transition
 from mintline.aws.session import error_code, translated
 from mintline.key_stores import KeyStores, StoredKey, StoreName
-from mintline.messages import BuildMint, ReviewMint
+from mintline.messages import BuildMint, ReviewMint, SelfRedeem
 from mintline.queueing import SendingPort
 from mintline.records import (
     Checkpoint,
@@ -50,6 +50,8 @@ if TYPE_CHECKING:
 
 _BY_USER = MINTS.index("by_user")
 _BY_OWNER = TOKENS.index("by_owner")
+_REPEAT = 5_000
+"""Milliseconds within which a repeated transaction is a retry of the request, not the user's second try."""
 
 
 class DynamoMints:
@@ -286,6 +288,11 @@ class SqsLine:
         """Ask for a mint to be looked at; nobody's order matters to that."""
         mint_id = message.mint_id
         await self._queues.send(BROADCAST, message, group=mint_id, dedup=f"cancel:{mint_id}")
+
+    async def redeem(self, message: SelfRedeem, *, at: int) -> None:
+        """Have a user's own transaction sent; repeated within seconds it is sent once."""
+        dedup = f"redeem:0x{message.tx_hash.hex()}:{at // _REPEAT}"
+        await self._queues.send(BROADCAST, message, group=message.mint_id, dedup=dedup)
 
 
 def _text(item: Item, name: str) -> str:

@@ -10,7 +10,7 @@ import io
 import json
 import random
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPResponse
 from types import TracebackType
@@ -246,6 +246,8 @@ class Stage:
     missing: dict[str, Exception] = field(default_factory=dict)
     """What the readiness checks of `dynamodb` and `sqs` fail with."""
     tracer: Tracer = OFF
+    meanwhile: Callable[[], Awaitable[None]] = field(default=lambda: asyncio.sleep(0))
+    """What happens while an answer waits."""
 
     def __post_init__(self) -> None:
         self.jwks.keys.append(self.pool.jwk())
@@ -287,6 +289,7 @@ class Stage:
                 clock=self.clock,
             ),
             now=self.milliseconds,
+            sleep=self.sleep,
             entropy=random.Random(self.seed).randbytes,  # noqa: S311 - reproducible on purpose
         )
         return build_app(api, metrics=Metrics(self.registry), tracer=self.tracer)
@@ -298,6 +301,11 @@ class Stage:
     def milliseconds(self) -> int:
         """Return the stage's time in Unix milliseconds."""
         return int(self.now * 1000)
+
+    async def sleep(self, seconds: float) -> None:
+        """Let time pass, and what was planned for it happen."""
+        self.now += seconds
+        await self.meanwhile()
 
     def token(self, sub: str = "alice") -> str:
         """Return a good access token of a user."""

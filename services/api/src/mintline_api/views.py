@@ -6,19 +6,16 @@ and wei are decimal strings; links are relative to the API's address.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import Field, WithJsonSchema
 
 from mintline.fields import Address, Bytes32, TokenId, Wei
 from mintline.records import Checkpoint, Mint, Token, Transfer, Wallet
 from mintline.states import MintStatus
+from mintline_api.self_custody_views import SelfCustodyView, UnsignedTransaction, self_custody_view
+from mintline_api.view import Time, View, rfc3339
 
-Time = Annotated[
-    str,
-    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-11-23T01:50:54.123Z"]}),
-]
 Finality = Annotated[
     Literal["pending", "finalized"],
     Field(description="`finalized` once no reorg can undo it; `pending` until then."),
@@ -33,18 +30,6 @@ MintId = Annotated[
         }
     ),
 ]
-
-
-class View(BaseModel):
-    """A public resource."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_serialization_defaults_required=True)
-
-
-def rfc3339(milliseconds: int) -> str:
-    """Return Unix milliseconds as RFC 3339, UTC."""
-    at = datetime.fromtimestamp(milliseconds / 1000, UTC)
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _time(milliseconds: int | None) -> str | None:
@@ -80,7 +65,7 @@ class AttemptView(View):
 
 
 class ProblemView(View):
-    """Why the mint ended badly: a stable code, and a sentence to show."""
+    """What went wrong: a stable code, and a sentence to show."""
 
     code: str
     reason: str
@@ -106,8 +91,11 @@ class MintView(View):
     contract: Address
     token_id: TokenId | None
     to: Address = Field(description="Who receives the token.")
+    custody: Literal["custodial", "self"] = Field(
+        description="Who sends the transaction: the caller's wallet in custody, or their own."
+    )
     wallet: Address = Field(
-        description="Who sends the transaction: the caller's wallet in custody, or the linked one."
+        description="The wallet that sends the transaction: the one in custody, or the linked one."
     )
     metadata_digest: Bytes32 = Field(description="SHA-256 of the stored metadata; also in the mint's event.")
     metadata_url: str | None
@@ -119,12 +107,17 @@ class MintView(View):
     block_hash: Bytes32 | None
     timeline: Timeline
     attempts: list[AttemptView]
-    problem: ProblemView | None
+    problem: ProblemView | None = Field(
+        description="Why it ended badly; with self-custody also why a transaction of yours was not taken."
+    )
+    self_custody: SelfCustodyView | None = Field(
+        description="Self-custody only, once the voucher is issued: all that your wallet needs."
+    )
     links: MintLinks
 
 
-def mint_view(mint: Mint, *, public_url: str) -> MintView:
-    """Return the public form of a mint."""
+def mint_view(mint: Mint, *, public_url: str, transaction: UnsignedTransaction | None = None) -> MintView:
+    """Return the public form of a mint; `transaction` is what its user's own wallet may sign now."""
     known = mint.token_id is not None
     return MintView(
         mint_id=mint.mint_id,
@@ -133,6 +126,7 @@ def mint_view(mint: Mint, *, public_url: str) -> MintView:
         contract=mint.contract,
         token_id=mint.token_id,
         to=mint.to,
+        custody=mint.custody,
         wallet=mint.wallet,
         metadata_digest=mint.metadata_digest,
         metadata_url=metadata_url(public_url, mint.contract, mint.token_id)
@@ -161,6 +155,7 @@ def mint_view(mint: Mint, *, public_url: str) -> MintView:
             for attempt in mint.attempts
         ],
         problem=ProblemView(code=mint.problem.code, reason=mint.problem.reason) if mint.problem else None,
+        self_custody=self_custody_view(mint, transaction),
         links=MintLinks(
             self=f"/v1/mints/{mint.mint_id}",
             token=f"/v1/tokens/{mint.contract}/{mint.token_id}" if known else None,

@@ -21,14 +21,12 @@ from mintline.errors import Rejected, Throttled, Unavailable
 from mintline.eth import keccak256
 from mintline.intents import voucher_of
 from mintline.messages import IssueVoucher, SelfRedeem, SigningRefused, VoucherIssued
-from mintline.records import Attempt, Mint, Problem
+from mintline.records import MAX_OWN_TRANSACTIONS, Attempt, Mint, Problem
 from mintline.states import MintStatus
 from mintline_broadcaster.ports import Chain, Ledger, MintMoved, SignedTransaction, Vouchers
 
 WAITING = (MintStatus.ISSUED, MintStatus.SUBMITTED)
 """Where a voucher waits for a transaction, or for its transaction to be mined."""
-MAX_ATTEMPTS = 50
-"""Transactions that one mint's record has room for."""
 _TRIES = 10
 _TAKEN = frozenset({SendFact.ACCEPTED, SendFact.ALREADY_KNOWN})
 _REASONS: Mapping[SendFact, str] = {
@@ -140,8 +138,8 @@ async def _enter(mint: Mint, attempt: Attempt, *, vouchers: Vouchers) -> bool:
             return False
         if any(earlier.tx_hash == attempt.tx_hash for earlier in current.attempts):
             return True
-        if len(current.attempts) >= MAX_ATTEMPTS:
-            raise Rejected("too_many_attempts", f"A mint has {MAX_ATTEMPTS} transactions at most.")
+        if len(current.attempts) >= MAX_OWN_TRANSACTIONS:
+            raise Rejected("too_many_attempts", f"A mint has {MAX_OWN_TRANSACTIONS} transactions at most.")
         try:
             await vouchers.attempt(current, attempt)
         except MintMoved as moved:

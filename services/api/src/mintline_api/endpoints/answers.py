@@ -10,7 +10,7 @@ from aiohttp import hdrs, web
 from mintline_api.endpoints.context import API, Document
 from mintline_api.endpoints.tracing import TRACE
 from mintline_api.problems import MEDIA_TYPE, Fault, Kind, body_of
-from mintline_api.views import View
+from mintline_api.view import View
 
 JSON = "application/json"
 SAFE_HEADERS: Mapping[str, str] = {

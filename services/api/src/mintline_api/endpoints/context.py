@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -21,7 +21,10 @@ from mintline_api.wallets import WalletDirectory
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """Everything that an endpoint may call. `now` returns Unix milliseconds, `entropy` random bytes."""
+    """Everything that an endpoint may call.
+
+    `now` returns Unix milliseconds, `sleep` takes seconds, `entropy` returns random bytes.
+    """
 
     settings: Settings
     access_tokens: AccessTokens
@@ -37,6 +40,7 @@ class Api:
     cursors: Cursors
     readiness: Readiness
     now: Callable[[], int]
+    sleep: Callable[[float], Awaitable[None]]
     entropy: Callable[[int], bytes]
 
 

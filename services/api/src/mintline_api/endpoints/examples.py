@@ -5,10 +5,20 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from mintline import records
+from mintline.eth import Transaction
+from mintline.records import Mint
 from mintline.states import MintStatus
-from mintline_api.inputs import Attribute, ChallengeRequest, LinkRequest, Metadata, MintRequest
+from mintline_api.inputs import (
+    Attribute,
+    ChallengeRequest,
+    LinkRequest,
+    Metadata,
+    MintRequest,
+    TransactionRequest,
+)
 from mintline_api.link_views import LinkList, LinkView, challenge_view
 from mintline_api.links import LIFETIME, STATEMENT, Challenged
+from mintline_api.self_custody_views import UnsignedTransaction, calldata
 from mintline_api.siwe import SiweMessage, compose
 from mintline_api.views import (
     AttemptView,
@@ -26,6 +36,7 @@ from mintline_api.views import (
     TransferList,
     TransferView,
     WalletView,
+    mint_view,
 )
 
 CONTRACT = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
@@ -56,6 +67,7 @@ ACCEPTED = MintView(
     contract=CONTRACT,
     token_id=None,
     to=WALLET,
+    custody="custodial",
     wallet=WALLET,
     metadata_digest=_DIGEST,
     metadata_url=None,
@@ -74,6 +86,7 @@ ACCEPTED = MintView(
     ),
     attempts=[],
     problem=None,
+    self_custody=None,
     links=MintLinks(self=f"/v1/mints/{MINT_ID}", token=None),
 )
 MINED = ACCEPTED.model_copy(
@@ -120,6 +133,53 @@ STOPPING = MINED.model_copy(
         "block_hash": None,
         "timeline": MINED.timeline.model_copy(update={"mined_at": None, "cancel_requested_at": _STOPPED_AT}),
     }
+)
+_ISSUED = Mint(
+    mint_id=MINT_ID,
+    sub="alice",
+    status=MintStatus.SUBMITTED,
+    chain_id=31337,
+    contract=CONTRACT,
+    to=WALLET,
+    custody="self",
+    metadata_digest=_DIGEST,
+    request_digest="",
+    created_at=1_795_398_654_123,
+    built_at=1_795_398_654_201,
+    issued_at=1_795_398_654_268,
+    submitted_at=1_795_398_661_310,
+    updated_at=1_795_398_661_310,
+    token_id=1,
+    deadline=1_795_485_054,
+    gas=120_000,
+    voucher_signature=bytes.fromhex("7d" * 32 + "3a" * 32 + "1c"),
+)
+_REDEMPTION = Transaction(
+    chain_id=31337,
+    nonce=7,
+    max_priority_fee_per_gas=100_000_000,
+    max_fee_per_gas=2_100_000_000,
+    gas=120_000,
+    to=CONTRACT,
+    value=0,
+    data=calldata(_ISSUED),
+)
+TRANSACTION_REQUEST_JSON = TransactionRequest(raw=_REDEMPTION.signed(1, 2**255, 2**254)).model_dump(
+    mode="json"
+)
+SELF_SUBMITTED = mint_view(
+    _ISSUED,
+    public_url="https://api.example.com",
+    transaction=UnsignedTransaction(
+        chain_id=hex(_REDEMPTION.chain_id),
+        from_=WALLET,
+        to=CONTRACT,
+        data=_REDEMPTION.data,
+        gas=hex(_REDEMPTION.gas),
+        max_fee_per_gas=hex(_REDEMPTION.max_fee_per_gas),
+        max_priority_fee_per_gas=hex(_REDEMPTION.max_priority_fee_per_gas),
+        nonce=hex(_REDEMPTION.nonce),
+    ),
 )
 MINTS = MintList(items=[MINED], next_cursor=CURSOR)
 USER_WALLET = WalletView(

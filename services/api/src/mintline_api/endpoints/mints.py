@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from aiohttp import web
 
+from mintline.records import Mint
 from mintline.states import MintStatus
 from mintline_api.cancellations import cancel_mint
 from mintline_api.endpoints import examples
@@ -20,7 +22,7 @@ from mintline_api.endpoints.requests import (
     read_query,
 )
 from mintline_api.endpoints.tracing import TRACE
-from mintline_api.inputs import MintPath, MintRequest, MintsQuery, NoQuery
+from mintline_api.inputs import MintPath, MintRequest, MintsQuery, NoQuery, TransactionRequest
 from mintline_api.mints import accept_mint, get_mint, list_mints
 from mintline_api.problems import (
     AMBIGUOUS_JSON,
@@ -30,14 +32,20 @@ from mintline_api.problems import (
     INVALID_CURSOR,
     INVALID_PARAMETER,
     KEY_REUSED,
+    MALFORMED_TRANSACTION,
     NOT_CANCELLABLE,
     NOT_JSON,
+    NOT_WAITING,
+    TRANSACTION_MISMATCH,
     UNKNOWN_CONTRACT,
     UNKNOWN_MINT,
     UNSUPPORTED_MEDIA_TYPE,
     WALLET_DELETED,
+    WALLET_NOT_LINKED,
 )
+from mintline_api.self_custody import carry, unsigned_transaction
 from mintline_api.views import MintList, MintView, mint_view
+from mintline_api.waiting import has_heard_of, moved_from, rests, wait_for, wished
 
 operations = Operations("Mints", "Ask for an NFT and follow it to the chain.")
 
@@ -55,6 +63,18 @@ IDEMPOTENCY_KEY = HeaderField(
 )
 
 
+PREFER = HeaderField(
+    "Prefer",
+    "`wait=N` (RFC 7240) has the answer wait up to N seconds, at most 10, for the mint to reach the chain, "
+    "its end, or a point where it needs you.",
+    {"type": "string"},
+    "wait=10",
+)
+PREFERENCE_APPLIED = HeaderField(
+    "Preference-Applied", "`wait` if the answer waited.", {"type": "string", "enum": ["wait"]}, "wait"
+)
+
+
 @operations.add(
     "POST",
     "/v1/mints",
@@ -64,8 +84,12 @@ IDEMPOTENCY_KEY = HeaderField(
     "The metadata is stored as canonical JSON (sorted keys, no spaces, UTF-8); its SHA-256 is in the mint's "
     "event on chain, so anyone can check that what `metadata_url` serves is what was minted.\n\n"
     "With an `Idempotency-Key`, the same key and body give the same mint back, as it is now; the same key "
-    "with another body is refused (422). Without one, every request is another mint.",
-    headers=(IDEMPOTENCY_KEY,),
+    "with another body is refused (422). Without one, every request is another mint.\n\n"
+    "With `custody: self` the token goes to a wallet that you have linked, which sends the transaction and "
+    "pays for it. The mint stops at `issued`, where `self_custody` holds the voucher, its signature and a "
+    "transaction to sign. Sign it and post it to `…/transaction`, or send it on your own: we notice it on "
+    "chain either way.",
+    headers=(IDEMPOTENCY_KEY, PREFER),
     body_model=MintRequest,
     body_example=examples.MINT_REQUEST_JSON,
     answers=(
@@ -84,6 +108,7 @@ IDEMPOTENCY_KEY = HeaderField(
                     {"type": "string", "enum": ["true"]},
                     "true",
                 ),
+                PREFERENCE_APPLIED,
             ),
         ),
     ),
@@ -97,6 +122,7 @@ IDEMPOTENCY_KEY = HeaderField(
         BODY_TOO_LARGE,
         UNSUPPORTED_MEDIA_TYPE,
         KEY_REUSED,
+        WALLET_NOT_LINKED,
         WALLET_DELETED,
     ),
 )
@@ -116,18 +142,19 @@ async def create_mint(request: web.Request) -> web.Response:
         default_collection=api.settings.default_collection,
         collections=api.collections,
         wallets=api.wallets,
+        links=api.links,
+        chain_id=api.settings.chain_id,
         mints=api.mints,
         line=api.line,
         now=api.now(),
         entropy=api.entropy,
     )
-    view = mint_view(accepted.mint, public_url=api.settings.public_url)
-    headers = {"Location": view.links.self}
+    headers = {"Location": f"/v1/mints/{accepted.mint.mint_id}"}
     if accepted.replayed:
         headers["Idempotent-Replayed"] = "true"
     else:
         request.app[METRICS].stages.reached(MintStatus.ACCEPTED)
-    return answer(view, status=202, headers=headers)
+    return await _answer(request, accepted.mint, rests, status=202, headers=headers)
 
 
 @operations.add(
@@ -136,7 +163,8 @@ async def create_mint(request: web.Request) -> web.Response:
     summary="Follow a mint",
     description="Shows where the mint stands. Only the caller's own mints exist here.",
     path_model=MintPath,
-    answers=(Answer(200, "The mint as it is now.", MintView, examples.MINED),),
+    headers=(PREFER,),
+    answers=(Answer(200, "The mint as it is now.", MintView, examples.MINED, headers=(PREFERENCE_APPLIED,)),),
     problems=(INVALID_PARAMETER, UNKNOWN_MINT),
 )
 async def read_mint(request: web.Request) -> web.Response:
@@ -146,7 +174,67 @@ async def read_mint(request: web.Request) -> web.Response:
     read_query(request, NoQuery)
     path = read_path(request, MintPath)
     mint = await get_mint(path.mint_id, sub=caller.sub, mints=api.mints)
-    return answer(mint_view(mint, public_url=api.settings.public_url))
+    return await _answer(request, mint, moved_from(mint), status=200)
+
+
+@operations.add(
+    "POST",
+    "/v1/mints/{mint_id}/transaction",
+    summary="Post your wallet's transaction",
+    description="Takes the signed transaction of a self-custody mint and sends it. It must be what "
+    "`self_custody.transaction` is, signed by `to`; nonce, gas and fees may be your own. If a node refuses "
+    "it, `problem` says why and the mint stays `issued`: sign another one. Several may be on their way; the "
+    "contract takes one. To repeat the request is harmless.",
+    path_model=MintPath,
+    headers=(PREFER,),
+    body_model=TransactionRequest,
+    body_example=examples.TRANSACTION_REQUEST_JSON,
+    answers=(
+        Answer(202, "It is on its way.", MintView, examples.SELF_SUBMITTED, headers=(PREFERENCE_APPLIED,)),
+    ),
+    problems=(
+        NOT_JSON,
+        AMBIGUOUS_JSON,
+        INVALID_BODY,
+        INVALID_PARAMETER,
+        MALFORMED_TRANSACTION,
+        UNKNOWN_MINT,
+        BODY_TOO_SLOW,
+        NOT_WAITING,
+        BODY_TOO_LARGE,
+        UNSUPPORTED_MEDIA_TYPE,
+        TRANSACTION_MISMATCH,
+    ),
+)
+async def create_transaction(request: web.Request) -> web.Response:
+    """Take a user's own transaction."""
+    api = request.app[API]
+    caller = await read_caller(request)
+    read_query(request, NoQuery)
+    path = read_path(request, MintPath)
+    asked = await read_body(request, TransactionRequest)
+    mint = await get_mint(path.mint_id, sub=caller.sub, mints=api.mints)
+    signed = await carry(asked.raw, mint, chain=api.chain, line=api.line, now=api.now())
+    return await _answer(request, mint, has_heard_of(signed.tx_hash), status=202)
+
+
+async def _answer(
+    request: web.Request,
+    mint: Mint,
+    until: Callable[[Mint], bool],
+    *,
+    status: int,
+    headers: Mapping[str, str] | None = None,
+) -> web.Response:
+    """Show a mint, now or when `until` holds of it, as the client prefers."""
+    api = request.app[API]
+    applied = dict(headers or {})
+    if seconds := wished(request.headers.getall("Prefer", [])):
+        applied["Preference-Applied"] = "wait"
+        mint = await wait_for(mint, until, seconds=seconds, mints=api.mints, now=api.now, sleep=api.sleep)
+    transaction = await unsigned_transaction(mint, api.chain)
+    view = mint_view(mint, public_url=api.settings.public_url, transaction=transaction)
+    return answer(view, status=status, headers=applied)
 
 
 @operations.add(

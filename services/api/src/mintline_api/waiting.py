@@ -1,0 +1,76 @@
+"""Answers that wait for the line, so that a client need not poll (RFC 7240, `Prefer: wait`)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Iterable
+
+from mintline.records import Mint
+from mintline.states import TERMINAL, MintStatus
+from mintline_api.ports import MintStore
+
+LONGEST = 10
+"""Seconds that an answer waits at most; a longer wish is answered after that."""
+FIRST_LOOK = 0.1
+SLOWEST_LOOK = 0.5
+RESTING = TERMINAL | {MintStatus.ISSUED, MintStatus.MINED}
+"""Where a mint waits for its user, or has reached the chain."""
+
+_WAIT = re.compile(r"\s*wait\s*=\s*\"?(\d{1,9})\"?\s*(;.*)?", re.IGNORECASE | re.ASCII)
+
+
+def wished(headers: Iterable[str]) -> int:
+    """Return how many seconds `Prefer` headers wish to wait, at most `LONGEST`, 0 if they do not.
+
+    The first `wait` counts, and preferences that we do not know are passed over, as RFC 7240 has it.
+    """
+    for header in headers:
+        for preference in header.split(","):
+            if match := _WAIT.fullmatch(preference):
+                return min(int(match[1]), LONGEST)
+    return 0
+
+
+async def wait_for(
+    mint: Mint,
+    until: Callable[[Mint], bool],
+    *,
+    seconds: int,
+    mints: MintStore,
+    now: Callable[[], int],
+    sleep: Callable[[float], Awaitable[None]],
+) -> Mint:
+    """Return the mint once `until` holds of it, or as it is after so many seconds; `now` in Unix ms."""
+    deadline = now() + seconds * 1000
+    pause = FIRST_LOOK
+    while not until(mint) and (left := deadline - now()) > 0:
+        await sleep(min(pause, left / 1000))
+        pause = min(pause * 1.5, SLOWEST_LOOK)
+        mint = await mints.get(mint.mint_id) or mint
+    return mint
+
+
+def rests(mint: Mint) -> bool:
+    """Tell whether a mint waits for its user, or has reached the chain or its end."""
+    return mint.status in RESTING
+
+
+def moved_from(first: Mint) -> Callable[[Mint], bool]:
+    """Return what tells whether there is something new to rest on, or nothing more to come."""
+
+    def moved(mint: Mint) -> bool:
+        new = (mint.status, mint.problem) != (first.status, first.problem)
+        return mint.status in TERMINAL or (new and (rests(mint) or mint.problem is not None))
+
+    return moved
+
+
+def has_heard_of(tx_hash: bytes) -> Callable[[Mint], bool]:
+    """Return what tells whether a node's answer to a user's transaction is on the mint's record."""
+
+    def heard(mint: Mint) -> bool:
+        sent = any(attempt.tx_hash == tx_hash for attempt in mint.attempts)
+        answered = mint.status is MintStatus.SUBMITTED or mint.problem is not None
+        return (sent and answered) or mint.status in TERMINAL | {MintStatus.MINED}
+
+    return heard
