@@ -27,13 +27,13 @@ from mintline.messages import (
     KeyRef,
     SignMint,
     SignNoop,
-    SignTopUp,
     Voucher,
 )
 from mintline.records import Mint, created_key, open_shard
 from mintline.resources import BROADCAST, MINTS, Queue
 from mintline.settings import ServiceSettings
 from mintline.states import MintStatus
+from mintline.transactions import transaction_of
 from mintline_broadcaster.dynamo import DynamoLedger
 from mintline_broadcaster.fees import FeeCaps
 from mintline_broadcaster.handlers import broadcast
@@ -85,14 +85,8 @@ class Line:
         return SignMint(**{**fields, **changes})
 
     def sign(self, intent: AnyIntent) -> Broadcast:
-        """Sign as the enclave does, with a stand-in for the voucher in the data."""
-        match intent:
-            case SignMint():
-                to, value, data = intent.contract, 0, intent.mint_id.encode()
-            case SignTopUp():
-                to, value, data = intent.recipient, intent.value, b""
-            case SignNoop():
-                to, value, data = intent.signer.address, 0, b""
+        """Sign as the enclave does, with a stand-in for the voucher's signature."""
+        means = transaction_of(intent, issued=bytes(65))
         transaction: dict[str, Any] = {
             "type": 2,
             "chainId": intent.chain_id,
@@ -100,9 +94,9 @@ class Line:
             "gas": intent.gas,
             "maxFeePerGas": intent.fees.max_fee_per_gas,
             "maxPriorityFeePerGas": intent.fees.max_priority_fee_per_gas,
-            "to": to,
-            "value": value,
-            "data": data,
+            "to": means.to,
+            "value": means.value,
+            "data": means.data,
         }
         raw = bytes(self.keys[intent.signer.address].sign_transaction(transaction).raw_transaction)
         return Broadcast(intent=intent, raw=raw, tx_hash=keccak256(raw))

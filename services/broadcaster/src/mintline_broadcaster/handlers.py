@@ -27,8 +27,8 @@ async def broadcast(
 ) -> None:
     """Write a signed transaction down, send it, and do what the node's answer asks for.
 
-    `now` is in Unix milliseconds. Returns when nothing is left to do for this message; raises Retryable to
-    see it again, Rejected for one that can never be sent.
+    The bytes carry the intent (`carried`). `now` is in Unix milliseconds. Returns when nothing is left to do
+    for this message; raises Retryable to see it again, Rejected for one that can never be sent.
     """
     if keccak256(message.raw) != message.tx_hash:
         raise Rejected("hash_mismatch", "The transaction's hash is not that of its bytes.")

@@ -30,6 +30,7 @@ from mintline.nodes import open_rpc
 from mintline.queueing import SendingPort
 from mintline.resources import BROADCAST, MINTS
 from mintline.tracing import carrying, open_tracer
+from mintline_broadcaster.carried import check_carried
 from mintline_broadcaster.counted import CountedChain, CountedLedger, CountedOutbox, CountedVouchers
 from mintline_broadcaster.dynamo import DynamoLedger
 from mintline_broadcaster.fees import FeeCaps
@@ -120,6 +121,7 @@ def _handler(
         now = _now()
         match message:
             case Broadcast():
+                check_carried(message)
                 await broadcast(message, ledger=ledger, chain=chain, outbox=outbox, caps=caps, now=now)
             case VoucherIssued():
                 await issue(message, vouchers=vouchers, now=now)

@@ -2,28 +2,9 @@
 
 from __future__ import annotations
 
-from typing import assert_never
-
-from mintline.eth import (
-    Transaction,
-    burn_calldata,
-    keccak256,
-    mint_batch_calldata,
-    redeem_calldata,
-    transfer_calldata,
-    voucher_hash,
-)
-from mintline.messages import (
-    AnyIntent,
-    AnyRequest,
-    IssueVoucher,
-    SignBatch,
-    SignBurn,
-    SignMint,
-    SignNoop,
-    SignTopUp,
-    SignTransfer,
-)
+from mintline.eth import keccak256, voucher_hash
+from mintline.messages import AnyIntent, AnyRequest, IssueVoucher, SignMint
+from mintline.transactions import transaction_of
 from mintline_signer.enclave.curve import Signature, SigningKey
 from mintline_signer.enclave.policy import Policy
 from mintline_signer.errors import Failed, FailureCode
@@ -68,43 +49,11 @@ def sign(intent: AnyIntent, keys: list[SigningKey]) -> Signed:
     signer = keys[0]
     if signer.address != intent.signer.address:
         raise Failed(FailureCode.SIGNING_FAULT)
-    transaction = _transaction(intent, keys)
+    issued = _issued(intent, keys[1]).with_v() if isinstance(intent, SignMint) else b""
+    transaction = transaction_of(intent, issued=issued)
     signature = signer.sign(transaction.signing_hash())
     raw = transaction.signed(signature.y_parity, signature.r, signature.s)
     return Signed(raw=raw, tx_hash=keccak256(raw))
-
-
-def _transaction(intent: AnyIntent, keys: list[SigningKey]) -> Transaction:
-    match intent:
-        case SignMint():
-            return _of(intent, to=intent.contract, data=_redemption(intent, keys[1]))
-        case SignTopUp():
-            return _of(intent, to=intent.recipient, value=intent.value)
-        case SignNoop():
-            return _of(intent, to=intent.signer.address)
-        case SignBatch():
-            mints = [(mint.token_id, mint.to, mint.metadata_digest) for mint in intent.mints]
-            return _of(intent, to=intent.contract, data=mint_batch_calldata(mints))
-        case SignTransfer():
-            data = transfer_calldata(sender=intent.signer.address, to=intent.to, token_id=intent.token_id)
-            return _of(intent, to=intent.contract, data=data)
-        case SignBurn():
-            return _of(intent, to=intent.contract, data=burn_calldata(intent.token_id))
-        case _:
-            assert_never(intent)
-
-
-def _of(intent: AnyIntent, *, to: str, value: int = 0, data: bytes = b"") -> Transaction:
-    return Transaction(
-        chain_id=intent.chain_id,
-        nonce=intent.nonce,
-        max_priority_fee_per_gas=intent.fees.max_priority_fee_per_gas,
-        max_fee_per_gas=intent.fees.max_fee_per_gas,
-        gas=intent.gas,
-        to=to,
-        value=value,
-        data=data,
-    )
 
 
 def _issued(intent: SignMint | IssueVoucher, issuer: SigningKey) -> Signature:
@@ -118,14 +67,3 @@ def _issued(intent: SignMint | IssueVoucher, issuer: SigningKey) -> Signature:
         deadline=voucher.deadline,
     )
     return issuer.sign(digest)
-
-
-def _redemption(intent: SignMint, issuer: SigningKey) -> bytes:
-    voucher = intent.voucher
-    return redeem_calldata(
-        token_id=voucher.token_id,
-        to=voucher.to,
-        metadata_digest=voucher.metadata_digest,
-        deadline=voucher.deadline,
-        signature=_issued(intent, issuer).with_v(),
-    )

@@ -1,0 +1,71 @@
+"""Do the signed bytes carry the intent that they come with? Whoever writes to the queue could swap two."""
+
+from __future__ import annotations
+
+from coincurve import PublicKey
+
+from mintline.errors import Rejected
+from mintline.eth import address_of_public_key, word
+from mintline.messages import AnyIntent, Broadcast, SignMint
+from mintline.transactions import transaction_of
+
+_TYPE = b"\x02"
+_FIELDS = 12
+_DATA = 7
+_ISSUED = slice(4 + 6 * 32, 4 + 6 * 32 + 65)
+"""The voucher's signature in the calldata of `redeem`: behind the selector, the voucher's four words, the
+signature's offset and its length."""
+_EMPTY_LIST = 0xC0
+
+
+def check_carried(message: Broadcast) -> None:
+    """Raise Rejected unless the bytes are the intent's own transaction, signed by its signer.
+
+    The voucher's signature alone is not looked at: the contract does that.
+    """
+    if _sender_of(message.intent, message.raw) != message.intent.signer.address:
+        raise Rejected("raw_mismatch", "The signed bytes are not the transaction that the intent means.")
+
+
+def _sender_of(intent: AnyIntent, raw: bytes) -> str | None:
+    """Return who signed the intent's transaction, or None if the bytes are another one."""
+    fields = _fields(raw)
+    if raw[:1] != _TYPE or len(fields) != _FIELDS:
+        return None
+    data, *signature = fields[_DATA], *fields[-3:]
+    parity, r, s = (int.from_bytes(part, "big") for part in signature)
+    transaction = transaction_of(intent, issued=data[_ISSUED] if isinstance(intent, SignMint) else b"")
+    # Encoded again, so that every field is compared at once, and in its one encoding.
+    if max(r, s) >= 2**256 or parity > 1 or transaction.signed(parity, r, s) != raw:
+        return None
+    return _recovered(transaction.signing_hash(), word(r) + word(s) + bytes((parity,)))
+
+
+def _fields(raw: bytes) -> list[bytes]:
+    """Return the fields of a transaction without an access list, which is given as an empty field.
+
+    It reads without judging: what is not RLP gives other fields, which are not encoded to the same bytes.
+    """
+    body = raw[1:]
+    at = 1 if body[:1] <= b"\xf7" else 1 + body[0] - 0xF7
+    fields: list[bytes] = []
+    while at < len(body) and len(fields) <= _FIELDS:
+        head = body[at]
+        if head < 0x80:
+            start, length = at, 1
+        elif head < 0xB8 or head == _EMPTY_LIST:
+            start, length = at + 1, head & 0x3F
+        else:
+            size = head - 0xB7
+            start, length = at + 1 + size, int.from_bytes(body[at + 1 : at + 1 + size], "big")
+        fields.append(body[start : start + length])
+        at = start + length
+    return fields
+
+
+def _recovered(digest: bytes, signature: bytes) -> str | None:
+    try:
+        key = PublicKey.from_signature_and_message(signature, digest, hasher=None)
+    except ValueError:
+        return None
+    return address_of_public_key(key.format(compressed=False))

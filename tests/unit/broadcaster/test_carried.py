@@ -1,0 +1,164 @@
+"""A queue writer swaps what belongs together: signed bytes, and the intent that they come with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from coincurve import PrivateKey
+from eth_account import Account
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mintline.errors import Rejected
+from mintline.eth import address_of_public_key, keccak256, rlp_encode
+from mintline.messages import (
+    AnyIntent,
+    BatchMint,
+    Broadcast,
+    Fees,
+    KeyRef,
+    SignBatch,
+    SignBurn,
+    SignMint,
+    SignNoop,
+    SignTopUp,
+    SignTransfer,
+    Voucher,
+)
+from mintline.transactions import transaction_of
+from mintline_broadcaster.carried import check_carried
+
+SECRET, OTHER_SECRET = b"\x11" * 32, b"\x12" * 32
+CONTRACT = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
+OTHER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+ISSUED = bytes(range(65))
+
+
+def ref(secret: bytes) -> KeyRef:
+    address = address_of_public_key(PrivateKey(secret).public_key.format(compressed=False))
+    return KeyRef(address=address, subject="user-1", chain_id=31337, secret_id="s")
+
+
+COMMON: dict[str, Any] = {
+    "signer": ref(SECRET),
+    "chain_id": 31337,
+    "nonce": 7,
+    "gas": 200_000,
+    "fees": Fees(max_fee_per_gas=30 * 10**9, max_priority_fee_per_gas=10**9),
+}
+INTENTS: list[AnyIntent] = [
+    SignMint(
+        **COMMON,
+        mint_id="mint_1",
+        contract=CONTRACT,
+        voucher=Voucher(token_id=2**200 + 1, to=OTHER, metadata_digest=bytes(range(32)), deadline=2 * 10**9),
+    ),
+    SignTopUp(**COMMON, recipient=OTHER, value=10**17),
+    SignNoop(**COMMON),
+    SignBatch(
+        **COMMON,
+        contract=CONTRACT,
+        mints=(BatchMint(mint_id="mint_2", token_id=1, to=OTHER, metadata_digest=bytes(32)),),
+    ),
+    SignTransfer(**COMMON, request_id="t", contract=CONTRACT, token_id=5, to=OTHER),
+    SignBurn(**COMMON, request_id="b", contract=CONTRACT, token_id=5),
+]
+
+
+def sign(intent: AnyIntent, secret: bytes = SECRET, **changes: Any) -> Broadcast:
+    means = transaction_of(intent, issued=ISSUED)
+    signed = Account.from_key(secret).sign_transaction(
+        {
+            "type": 2,
+            "chainId": means.chain_id,
+            "nonce": means.nonce,
+            "gas": means.gas,
+            "maxFeePerGas": means.max_fee_per_gas,
+            "maxPriorityFeePerGas": means.max_priority_fee_per_gas,
+            "to": means.to,
+            "value": means.value,
+            "data": means.data,
+            **changes,
+        }
+    )
+    raw = bytes(signed.raw_transaction)
+    return Broadcast(intent=intent, raw=raw, tx_hash=keccak256(raw))
+
+
+def refused(message: Broadcast) -> bool:
+    with pytest.raises(Rejected) as caught:
+        check_carried(message)
+    return caught.value.code == "raw_mismatch"
+
+
+@pytest.mark.parametrize("intent", INTENTS, ids=lambda intent: intent.type)
+def test_bytes__when_they_are_the_intents__pass(intent: AnyIntent) -> None:
+    check_carried(sign(intent))
+    check_carried(sign(intent.model_copy(update={"attempt": 3, "trace": "00-1"})))
+
+
+@pytest.mark.parametrize("intent", INTENTS, ids=lambda intent: intent.type)
+@pytest.mark.parametrize("other", INTENTS, ids=lambda other: other.type)
+def test_bytes__when_swapped_with_anothers__are_refused(intent: AnyIntent, other: AnyIntent) -> None:
+    if intent is not other:
+        assert refused(sign(other).model_copy(update={"intent": intent}))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"nonce": 8},
+        {"chainId": 1},
+        {"gas": 200_001},
+        {"maxFeePerGas": 31 * 10**9},
+        {"maxPriorityFeePerGas": 1},
+        {"to": OTHER},
+        {"value": 1},
+        {"data": b""},
+        {"accessList": [{"address": OTHER, "storageKeys": []}]},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_bytes__when_a_field_is_another__are_refused(changes: dict[str, Any]) -> None:
+    assert refused(sign(INTENTS[0], **changes))
+
+
+@pytest.mark.parametrize("field", ["token_id", "to", "metadata_digest", "deadline"])
+def test_bytes__when_the_voucher_is_another__are_refused(field: str) -> None:
+    mint = INTENTS[0]
+    assert isinstance(mint, SignMint)
+    others = {"token_id": 9, "to": CONTRACT, "metadata_digest": bytes(32), "deadline": 3}
+    voucher = mint.voucher.model_copy(update={field: others[field]})
+    assert refused(sign(mint).model_copy(update={"intent": mint.model_copy(update={"voucher": voucher})}))
+
+
+def test_bytes__when_someone_else_signed__are_refused() -> None:
+    assert refused(sign(INTENTS[0], OTHER_SECRET))
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda _: b"",
+        lambda _: b"\x02",
+        lambda raw: raw[1:],
+        lambda raw: raw[:-1],
+        lambda raw: raw + b"\x00",
+        lambda raw: b"\x01" + raw[1:],
+        lambda _: b"\x02" + rlp_encode([b""] * 12),
+        lambda _: b"\x02" + rlp_encode([[b""]] * 12),
+        lambda _: b"\x02" + rlp_encode([b""] * 11),
+        lambda _: b"\x02" + rlp_encode([b""] * 9 + [b"\x02", b"\x01" * 33, b"\x01" * 33]),
+        lambda raw: raw[:-1] + bytes((raw[-1] ^ 1,)),
+    ],
+)
+def test_bytes__when_they_are_no_transaction__are_refused(spoil: Callable[[bytes], bytes]) -> None:
+    message = sign(INTENTS[0])
+    assert refused(message.model_copy(update={"raw": spoil(message.raw)}))
+
+
+@given(junk=st.binary(max_size=200))
+def test_bytes__when_they_are_junk__are_refused(junk: bytes) -> None:
+    assert refused(sign(INTENTS[2]).model_copy(update={"raw": b"\x02" + junk}))
