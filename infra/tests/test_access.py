@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from mintline_infra.deployment import Deployment
 from policies import text
-from synthesis import Templates, listed, properties, resources
+from synthesis import Templates, listed, properties, resources, synthesized
 
 PREFIX = "acme-mintline"
 TABLE = "arn:aws:dynamodb:us-east-1:111122223333:table/"
@@ -192,3 +193,15 @@ def test_roles__when_all_stacks_are_searched__then_none_is_allowed_to_decrypt(te
                 found += [a for a in listed(statement["Action"]) if a.startswith("kms:") or a == "*"]
 
     assert found == []
+
+
+def test_roles__when_managed_blockchain_is_asked__then_only_those_who_ask_the_chain_may_post(
+    tmp_path_factory: pytest.TempPathFactory, deployment: Deployment
+) -> None:
+    chain = deployment.chain.model_copy(update={"managed_blockchain": True})
+    templates = synthesized(
+        deployment.model_copy(update={"chain": chain}), tmp_path_factory.mktemp("managed")
+    )
+    may = {service for service in SERVICES if ("managedblockchain:POST", "*") in granted(templates, service)}
+
+    assert may == {"builder", "broadcaster", "indexer"}

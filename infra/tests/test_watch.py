@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from mintline_infra.watch import LOG_ALARMS, LogAlarm
+from mintline_infra.watch import LOG_ALARMS, VALUE_ALARMS, LogAlarm, ValueAlarm
 from synthesis import ROOT, Templates, properties
 
 FOLDERS = {"builder": "builder", "indexer": "indexer", "signer": "signer-enclave"}
@@ -30,6 +30,16 @@ def test_log_alarm__when_it_waits_for_an_event__then_its_service_logs_it(alarm: 
     sources = (ROOT / "services" / FOLDERS[alarm.service] / "src").rglob("*.py")
 
     assert any(f'"{alarm.event}"' in path.read_text() for path in sources)
+
+
+@pytest.mark.parametrize("alarm", VALUE_ALARMS, ids=lambda alarm: alarm.name)
+def test_value_alarm__when_it_waits_for_a_number__then_its_service_logs_it(alarm: ValueAlarm) -> None:
+    sources = (ROOT / "services" / FOLDERS[alarm.service] / "src").rglob("*.py")
+
+    assert any(
+        f'"{alarm.event}"' in text and f"{alarm.field}=" in text
+        for text in (path.read_text() for path in sources)
+    )
 
 
 def test_alarms__when_they_ring__then_the_topic_is_told(templates: Templates) -> None:

@@ -66,6 +66,7 @@ class Reach:
     """Without it S3 answers 403, not 404, for an object that does not exist."""
     wallet_secrets: tuple[str, ...] = ()
     sealing_secrets: tuple[str, ...] = ()
+    asks_chain: bool = False
 
 
 TASK = "ecs-tasks.amazonaws.com"
@@ -100,6 +101,7 @@ REACH: Mapping[str, Reach] = {
         consumes=BUILD,
         sends=(SIGN,),
         objects=("PutObject",),
+        asks_chain=True,
     ),
     "signer": Reach(
         principal=INSTANCE,
@@ -114,6 +116,7 @@ REACH: Mapping[str, Reach] = {
         tables={ATTEMPTS: GET + INSERT + UPDATE + QUERY, MINTS: GET + UPDATE + QUERY + PING},
         consumes=BROADCAST,
         sends=(SIGN, BUILD),
+        asks_chain=True,
     ),
     "indexer": Reach(
         principal=TASK,
@@ -127,6 +130,7 @@ REACH: Mapping[str, Reach] = {
             COLLECTIONS: SCAN,
         },
         sends=(BROADCAST,),
+        asks_chain=True,
     ),
 }
 
@@ -151,6 +155,7 @@ CHILDREN = (
     "Wallet secrets and metadata objects come into being one by one; the wildcard stands behind the "
     "deployment's own prefix or bucket."
 )
+NODES = "A request to a node of Amazon Managed Blockchain names no resource; AWS offers none."
 MACHINERY_WILDCARDS = {
     "*": "ecr:GetAuthorizationToken and the agent's channels name no resource; AWS offers none.",
     "arn:aws:logs:{0.region}:{0.account}:log-group:/{0.prefix}/signer:log-stream:*": (
@@ -190,6 +195,11 @@ class AccessStack(cdk.Stack):
             for resource in statement.resources:
                 if resource.endswith("/*"):
                     acknowledge_finding(role, f"IAM5[Resource::{resource}]", CHILDREN)
+        if reach.asks_chain and deployment.chain.managed_blockchain:
+            role.add_to_policy(
+                iam.PolicyStatement(sid="Nodes", actions=["managedblockchain:POST"], resources=["*"])
+            )
+            acknowledge_finding(role, "IAM5[Resource::*]", NODES)
         if reach.principal == INSTANCE:
             for resource, reason in MACHINERY_WILDCARDS.items():
                 acknowledge_finding(role, f"IAM5[Resource::{resource.format(deployment)}]", reason)

@@ -60,6 +60,8 @@ class Chain(BaseModel):
     treasury: KeyRef | None = None
     sealing: SealingKey | None = None
     default_collection: Address | None = None
+    managed_blockchain: bool = False
+    """Whether nodes of Amazon Managed Blockchain are asked, by requests that the tasks sign (SigV4)."""
 
     @property
     def minting(self) -> Minting | None:

@@ -47,6 +47,38 @@ LOG_ALARMS = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class ValueAlarm:
+    """An alarm on a number that a service logs with an event, once a minute."""
+
+    name: str
+    service: str
+    event: str
+    field: str
+    threshold: int
+    text: str
+
+
+VALUE_ALARMS = (
+    ValueAlarm(
+        "indexer-stale",
+        "indexer",
+        "index_position",
+        "head_age",
+        180,
+        "The newest indexed block is old, seconds.",
+    ),
+    ValueAlarm(
+        "finality-stalls",
+        "indexer",
+        "index_position",
+        "finalized_age",
+        1800,
+        "No block becomes final, seconds.",
+    ),
+)
+
+
 class WatchStack(cdk.Stack):
     """All alarms lead to one topic."""
 
@@ -60,6 +92,8 @@ class WatchStack(cdk.Stack):
             self._queue_alarms(queue.name)
         for alarm in LOG_ALARMS:
             self._log_alarm(alarm)
+        for value_alarm in VALUE_ALARMS:
+            self._value_alarm(value_alarm)
         self._edge_alarms(api)
         self._capacity_alarms()
         self._notices()
@@ -105,6 +139,24 @@ class WatchStack(cdk.Stack):
             text=alarm.text,
             comparison=less if alarm.below else more,
             missing=missing.BREACHING if alarm.below else missing.NOT_BREACHING,
+        )
+
+    def _value_alarm(self, alarm: ValueAlarm) -> None:
+        counted = logs.MetricFilter(
+            self,
+            f"measures-{alarm.name}",
+            log_group=self._around.platform.logs[alarm.service],
+            filter_pattern=logs.FilterPattern.string_value("$.event", "=", alarm.event),
+            metric_namespace=f"Mintline/{self._prefix}",
+            metric_name=f"{alarm.service}-{alarm.field}",
+            metric_value=f"$.{alarm.field}",
+        )
+        self._alarm(
+            alarm.name,
+            counted.metric(period=FIVE_MINUTES, statistic="Minimum"),
+            threshold=alarm.threshold,
+            text=alarm.text,
+            missing=cloudwatch.TreatMissingData.BREACHING,
         )
 
     def _edge_alarms(self, api: ApiStack) -> None:

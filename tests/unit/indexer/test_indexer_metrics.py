@@ -85,3 +85,30 @@ async def test_reopened__when_a_reorg_takes_a_mint_back__counts_it(rig: Rig) -> 
     await until_idle(indexer)
     assert registry.get_sample_value("mintline_indexer_reopened_mints_total") == 1
     assert registry.get_sample_value("mintline_indexer_reorg_depth_count") == 1
+
+
+async def test_ages__when_the_chain_stands_still__grow_by_the_clock_and_are_logged_each_minute(
+    rig: Rig,
+) -> None:
+    for _ in range(5):
+        rig.chain.mine()
+    rig.time = 1_010.0
+    indexer = rig.start()
+
+    def ages() -> list[float]:
+        gauges = (indexer._metrics.head_age, indexer._metrics.finalized_age)
+        return [next(iter(gauge.collect())).samples[0].value for gauge in gauges]
+
+    assert ages() == [0, 0]
+    with capture_logs() as logs:
+        for _ in range(2):
+            await until_idle(indexer)
+            await until_idle(indexer)
+            # The genesis is of second 1,000, a block follows each second, and three make one final.
+            assert ages() == [rig.time - 1_005, rig.time - 1_002]
+            rig.time += 70
+    told = [entry for entry in logs if entry["event"] == "index_position"]
+    assert [(entry["lag_blocks"], entry["head_age"], entry["finalized_age"]) for entry in told] == [
+        (0, 5, 8),
+        (0, 75, 78),
+    ]

@@ -29,6 +29,9 @@ COLLECTIONS_AGE = 5.0
 """Seconds for which the list of collections is believed."""
 SILENCE = 30.0
 """Seconds without a finished round after which an instance is not ready."""
+POSITION_INTERVAL = 60.0
+"""Seconds between two log lines that say where the index stands."""
+WHAT_TO_DO = "nothing is indexed until the nodes agree; see `Past finality` in docs/operations.md"
 
 log = structlog.get_logger()
 
@@ -86,6 +89,9 @@ class Indexer:
         self._written_at = 0.0
         self._finished_at = clock()
         self._halted: str | None = None
+        self._told_at = -POSITION_INTERVAL
+        metrics.head_age.set_function(lambda: self._age(finalized=False))
+        metrics.finalized_age.set_function(lambda: self._age(finalized=True))
 
     @property
     def writing(self) -> bool:
@@ -115,9 +121,9 @@ class Indexer:
         except PastFinality as error:
             if await self._outvoted():
                 raise Unavailable(f"one endpoint left the chain: {error}") from error
-            self._halted = f"reorg past finality: {error}"
+            self._halted = f"reorg past finality: {error}; {WHAT_TO_DO}"
             self._metrics.halted.set(1)
-            log.critical("reorg_past_finality", reason=str(error))
+            log.critical("reorg_past_finality", reason=str(error), what_to_do=WHAT_TO_DO)
             return False
         except BaseException:
             # The write in flight may have happened or not: read again what is stored.
@@ -155,7 +161,23 @@ class Indexer:
         self._metrics.latest.set(tips.latest.number)
         self._metrics.head.set(self._ledger.head.number)
         self._metrics.finalized.set(self._ledger.finalized.number)
+        if self._clock() - self._told_at >= POSITION_INTERVAL:
+            self._told_at = self._clock()
+            log.info(
+                "index_position",
+                head=self._ledger.head.number,
+                lag_blocks=tips.latest.number - self._ledger.head.number,
+                head_age=self._age(finalized=False),
+                finalized_age=self._age(finalized=True),
+            )
         return more
+
+    def _age(self, *, finalized: bool) -> float:
+        """Return how long ago a block was made, in seconds; 0 while nothing is written here."""
+        if self._ledger is None:
+            return 0.0
+        block = self._ledger.finalized if finalized else self._ledger.head
+        return max(0.0, self._now() / 1000 - block.timestamp)
 
     def _silent_for_long(self) -> bool:
         assert self._ledger is not None

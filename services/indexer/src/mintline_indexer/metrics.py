@@ -21,6 +21,16 @@ class Metrics:
         self.finalized = Gauge(
             "mintline_indexer_finalized_block", "The newest block that is never undone.", registry=registry
         )
+        self.head_age = Gauge(
+            "mintline_indexer_head_age_seconds",
+            "Since the newest indexed block was made; 0 while this instance stands by.",
+            registry=registry,
+        )
+        self.finalized_age = Gauge(
+            "mintline_indexer_finalized_age_seconds",
+            "Since the newest block that is never undone was made; 0 while this instance stands by.",
+            registry=registry,
+        )
         self.writer = Gauge(
             "mintline_indexer_writer",
             "1 while this instance writes, 0 while it stands by.",
