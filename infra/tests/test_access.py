@@ -26,7 +26,7 @@ READS = {
     "builder": {"mints", "accounts"},
     "signer": {"wrapped-keys"},
     "broadcaster": {"mints", "attempts"},
-    "indexer": {"tokens", "blocks", "checkpoints", "mints", "attempts", "collections"},
+    "indexer": {"tokens", "transfers", "blocks", "checkpoints", "mints", "attempts", "collections"},
 }
 CONSUMES = {
     "api": set(),

@@ -122,10 +122,10 @@ REACH: Mapping[str, Reach] = {
         principal=TASK,
         tables={
             TOKENS: GET + REPLACE,
-            TRANSFERS: REPLACE,
+            TRANSFERS: QUERY + REPLACE,
             BLOCKS: GET + QUERY + REPLACE + PRUNE,
             CHECKPOINTS: GET + INSERT + PING,
-            MINTS: GET + UPDATE,
+            MINTS: GET + QUERY + UPDATE,
             ATTEMPTS: GET,
             COLLECTIONS: SCAN,
         },

@@ -31,7 +31,7 @@ from mintline.aws.records import OPEN, from_item, to_item, transition
 from mintline.aws.session import translated
 from mintline.fields import Bytes32
 from mintline.messages import Frozen
-from mintline.records import Checkpoint, Collection, Mint, Token, Transfer, scoped, token_key
+from mintline.records import Checkpoint, Collection, Mint, Token, Transfer, scoped, token_key, token_ref
 from mintline.resources import ATTEMPTS, BLOCKS, CHECKPOINTS, COLLECTIONS, MINTS, TOKENS, TRANSFERS
 from mintline.states import MintStatus
 from mintline_indexer.effects import transfer_key
@@ -42,6 +42,7 @@ from mintline_indexer.ports import (
     Partial,
     Progress,
     Ref,
+    Reopened,
     Row,
     Stale,
     TokenKey,
@@ -53,6 +54,8 @@ if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
 
 ROWS_PAGE = 50
+QUERIES_AT_ONCE = 32
+_BY_TOKEN = MINTS.index("by_token")
 _OUTCOME_FIELDS = ("tx_hash", "block_number", "block_hash", "mined_at", "problem")
 
 
@@ -103,10 +106,9 @@ class DynamoStore:
         for outcome in write.outcomes:
             guarded[len(changes)] = outcome.mint_id
             changes.append(_outcome(outcome, progress.at))
-        for mint_id in write.reopened:
-            assert write.erased_row is not None
-            guarded[len(changes)] = mint_id
-            changes.append(_reopened(mint_id, write.erased_row, progress.at))
+        for reopened in write.reopened:
+            guarded[len(changes)] = reopened.mint_id
+            changes.append(_reopened(reopened, progress.at))
         try:
             await self._dynamo.transact(changes)
         except TransactionCancelled as cancelled:
@@ -158,7 +160,10 @@ class DynamoStore:
             if item is not None and isinstance(mint_id := item.get("mint_id"), str):
                 at, trace = item.get("at"), item.get("trace")
                 attempted[tx_hash] = Attempted(
-                    mint_id, at if isinstance(at, int) else None, trace if isinstance(trace, str) else ""
+                    mint_id,
+                    at if isinstance(at, int) else None,
+                    trace if isinstance(trace, str) else "",
+                    own=item.get("kind") == "self_redeem",
                 )
         return attempted
 
@@ -170,6 +175,25 @@ class DynamoStore:
             for mint_id, item in zip(mint_ids, items, strict=True)
             if item is not None
         }
+
+    async def vouchers(self, keys: Sequence[TokenKey]) -> dict[TokenKey, str]:
+        """Return the self-custody mints of tokens: a query each, for an index has no batch reads."""
+        places = asyncio.Semaphore(QUERIES_AT_ONCE)
+
+        async def find(key: TokenKey) -> str | None:
+            ref = token_ref(self._chain_id, key.contract, key.token_id)
+            async with places:
+                page = await self._dynamo.query(MINTS, index=_BY_TOKEN, partition=ref, limit=1)
+            return str(page.items[0]["mint_id"]) if page.items else None
+
+        found = zip(keys, await asyncio.gather(*map(find, keys)), strict=True)
+        return {key: mint_id for key, mint_id in found if mint_id is not None}
+
+    async def minting(self, key: TokenKey) -> Transfer | None:
+        """Return the transfer that made a token: its oldest."""
+        ref = token_ref(self._chain_id, key.contract, key.token_id)
+        page = await self._dynamo.query(TRANSFERS, partition=ref, limit=1)
+        return from_item(Transfer, page.items[0]) if page.items else None
 
     async def finalize(self, mint_ids: Sequence[str], *, at: int) -> dict[str, MintStatus | None]:
         """Move mined mints to finalized and close reverted ones, 25 a request."""
@@ -300,6 +324,15 @@ def _transfer_key(key: tuple[str, str]) -> Item:
 
 
 def _outcome(outcome: Outcome, at: int) -> Update:
+    if outcome.status is MintStatus.ISSUED:
+        assert outcome.problem is not None
+        waiting = Clause("still_waiting", "status", "in", tuple(status.value for status in outcome.sources))
+        noted: Item = {
+            "status": outcome.status.value,
+            "problem": to_item(outcome.problem),
+            "updated_at": at,
+        }
+        return Update(MINTS, {"mint_id": outcome.mint_id}, set=noted, where=(waiting,))
     written: Item = {
         "tx_hash": "0x" + outcome.tx_hash.hex(),
         "block_number": outcome.block_number,
@@ -308,7 +341,9 @@ def _outcome(outcome: Outcome, at: int) -> Update:
     }
     if outcome.problem is not None:
         written["problem"] = to_item(outcome.problem)
-    return transition(outcome.mint_id, outcome.status, at=at, set=written)
+    # What a node said to an earlier transaction of the user's is of no interest any more.
+    remove = () if outcome.problem is not None else ("problem",)
+    return transition(outcome.mint_id, outcome.status, at=at, set=written, remove=remove)
 
 
 def _closed(mint_id: str) -> Update:
@@ -317,6 +352,7 @@ def _closed(mint_id: str) -> Update:
     return Update(MINTS, {"mint_id": mint_id}, remove=(OPEN,), where=where)
 
 
-def _reopened(mint_id: str, row: Row, at: int) -> Update:
-    here = Clause("in_the_undone_block", "block_hash", "eq", ("0x" + row.hash.hex(),))
-    return transition(mint_id, MintStatus.SUBMITTED, at=at, remove=_OUTCOME_FIELDS, where=(here,))
+def _reopened(reopened: Reopened, at: int) -> Update:
+    mint_id, status, block_hash = reopened
+    here = Clause("in_the_undone_block", "block_hash", "eq", ("0x" + block_hash.hex(),))
+    return transition(mint_id, status, at=at, remove=_OUTCOME_FIELDS, where=(here,))

@@ -72,7 +72,15 @@ class Facts:
     mints: Mapping[bytes, str] = field(default_factory=dict)
     """The mint of each transaction that is an attempt of one."""
     outcomes: dict[bytes, Outcome] = field(default_factory=dict)
-    """The outcome to write for each transaction, if one is due."""
+    """The outcome to write for each transaction of ours, if one is due."""
+    vouchers: Mapping[TokenKey, str] = field(default_factory=dict)
+    """The self-custody mint of each token that a transaction unknown to us made."""
+    redeemed: dict[TokenKey, Outcome] = field(default_factory=dict)
+    """The outcome to write with each of those tokens, if one is due."""
+
+    def due(self) -> list[Outcome]:
+        """Return every outcome to write."""
+        return [*self.outcomes.values(), *self.redeemed.values()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,22 +125,23 @@ def fold(effects: Sequence[Effect], first: int, facts: Facts, *, room: int = ROO
     index = first
     while index < len(effects):
         effect = effects[index]
+        used = len(tokens) + len(transfers) + len(outcomes)
+        outcome = _outcome(effect, facts)
+        key = outcome.token if isinstance(effect, Settled) and outcome else _key(effect)
+        cost = (key is not None and key not in tokens) + isinstance(effect, Moved) + (outcome is not None)
+        if used + cost > room:
+            break
+        before = None if key is None else tokens.get(key) or facts.tokens.get(key)
         if isinstance(effect, Settled):
-            outcome = facts.outcomes.get(effect.tx_hash)
-            if outcome is not None:
-                if len(tokens) + len(transfers) + len(outcomes) + 1 > room:
-                    break
-                outcomes.append(outcome)
+            token = before and before.model_copy(update={"mint_id": outcome and outcome.mint_id})
         else:
-            key = TokenKey(effect.contract, effect.token_id)
-            cost = (key not in tokens) + isinstance(effect, Moved)
-            if len(tokens) + len(transfers) + len(outcomes) + cost > room:
-                break
-            token = _after(effect, tokens.get(key) or facts.tokens.get(key), facts)
-            if token is not None:
-                tokens[key] = token
-            if isinstance(effect, Moved):
-                transfers.append(_transfer(effect, facts))
+            token = _after(effect, before, facts)
+        if key is not None and token is not None:
+            tokens[key] = token
+        if isinstance(effect, Moved):
+            transfers.append(_transfer(effect, facts))
+        if outcome is not None:
+            outcomes.append(outcome)
         index += 1
     return Part(
         first=first,
@@ -145,6 +154,19 @@ def fold(effects: Sequence[Effect], first: int, facts: Facts, *, room: int = ROO
         transfers=tuple(transfers),
         outcomes=tuple(outcomes),
     )
+
+
+def _key(effect: Effect) -> TokenKey | None:
+    return None if isinstance(effect, Settled) else TokenKey(effect.contract, effect.token_id)
+
+
+def _outcome(effect: Effect, facts: Facts) -> Outcome | None:
+    """Return the outcome written with an effect: of its transaction, or of the token that it makes."""
+    if isinstance(effect, Settled):
+        return facts.outcomes.get(effect.tx_hash)
+    if isinstance(effect, Moved) and effect.sender is None:
+        return facts.redeemed.get(TokenKey(effect.contract, effect.token_id))
+    return None
 
 
 def settle(facts: Facts, part: Part) -> None:
@@ -171,11 +193,16 @@ def _after(effect: Moved | Stamped, token: Token | None, facts: Facts) -> Token 
         token_id=effect.token_id,
         owner=effect.recipient,
         metadata_digest=None,
-        mint_id=facts.mints.get(effect.tx_hash) if effect.sender is None else None,
+        mint_id=_mint_of(effect, facts) if effect.sender is None else None,
         minted_block=effect.block_number,
         block_number=effect.block_number,
         tx_hash=effect.tx_hash,
     )
+
+
+def _mint_of(effect: Moved, facts: Facts) -> str | None:
+    key = TokenKey(effect.contract, effect.token_id)
+    return facts.mints.get(effect.tx_hash) or facts.vouchers.get(key)
 
 
 def _transfer(effect: Moved, facts: Facts) -> Transfer:

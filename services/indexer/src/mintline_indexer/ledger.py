@@ -11,13 +11,13 @@ Invariants:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import structlog
 
-from mintline.records import position
+from mintline.records import Mint, position
 from mintline.states import MintStatus
 from mintline_indexer.effects import Effect, Facts, Part, fold, settle, transfer_key
 from mintline_indexer.metrics import Metrics
@@ -28,6 +28,7 @@ from mintline_indexer.ports import (
     Partial,
     Progress,
     Ref,
+    Reopened,
     Row,
     Stale,
     Store,
@@ -132,7 +133,7 @@ class Ledger:
             reached = end if part.next == len(effects) else effects[part.next].block_number
             progress = replace(self.progress, backfills={**self.progress.backfills, contract: reached})
             row = None
-            if part.outcomes:
+            if decided(part.outcomes):
                 number = effects[first].block_number
                 row = _backfill_row(number, self.progress.revision, part, at=self._now())
             if not await self._write_part(progress, part, row, facts):
@@ -215,7 +216,7 @@ class Ledger:
             await self._reconsider(stale, facts)
             return False
         settle(facts, part)
-        for outcome in part.outcomes:
+        for outcome in decided(part.outcomes):
             after = None if outcome.sent_at is None else (self.progress.at - outcome.sent_at) / 1000
             self._metrics.stages.reached(outcome.status, after=after)
         return True
@@ -240,20 +241,26 @@ class Ledger:
             facts.assumed_new -= stale.tokens
         if stale.mints:
             mints = await self._store.mints(list(stale.mints))
-            for tx_hash, outcome in list(facts.outcomes.items()):
-                if outcome.mint_id not in stale.mints:
-                    continue
-                mint = mints.get(outcome.mint_id)
-                # Legal again if the mint moved while we read; otherwise the token is indexed all the same.
-                if mint is not None and mint.status is MintStatus.SUBMITTED:
-                    continue
-                del facts.outcomes[tx_hash]
-                self._report(outcome, mint)
+            self._drop_refused(facts.outcomes, stale, mints)
+            self._drop_refused(facts.redeemed, stale, mints)
+
+    def _drop_refused(self, due: dict[Any, Outcome], stale: Stale, mints: Mapping[str, Mint]) -> None:
+        for place, outcome in list(due.items()):
+            if outcome.mint_id not in stale.mints:
+                continue
+            mint = mints.get(outcome.mint_id)
+            # Legal again if the mint moved while we read; otherwise the token is indexed all the same.
+            if mint is not None and mint.status in outcome.sources:
+                continue
+            del due[place]
+            self._report(outcome, mint)
 
     def _report(self, outcome: Outcome, mint: Any) -> None:
         known = (MintStatus.MINED, MintStatus.FINALIZED, MintStatus.REVERTED)
         if mint is not None and mint.status in known and mint.tx_hash == outcome.tx_hash:
             return  # a rebuilt index meets what it wrote before
+        if outcome.status is MintStatus.ISSUED:
+            return  # a transaction of the user's failed, and another one had minted
         log.error(
             "mint_outcome_refused",
             mint_id=outcome.mint_id,
@@ -266,10 +273,11 @@ class Ledger:
     async def _undo(self, row: Row) -> None:
         partial = Partial(row.number, row.hash, row.first) if row.first else None
         progress = replace(self.progress, head=row.parent_ref(), partial=partial)
+        mints = await self._store.mints(row.mints)
         write = Write(
             tokens=tuple(TokenWrite(TokenKey(old.contract, old.token_id), old.token) for old in row.tokens),
             erased_transfers=row.transfers,
-            reopened=row.mints,
+            reopened=tuple(_reopened(mint_id, mints.get(mint_id), row) for mint_id in row.mints),
             erased_row=row,
         )
         try:
@@ -277,11 +285,24 @@ class Ledger:
         except Stale as stale:
             # Ownership is undone all the same: a mint that someone else moved on is theirs to explain.
             log.error("mints_not_reopened", mint_ids=sorted(stale.mints), block=row.number)  # noqa: TRY400 - no fault of the code
-            left = tuple(mint_id for mint_id in row.mints if mint_id not in stale.mints)
+            left = tuple(mint for mint in write.reopened if mint.mint_id not in stale.mints)
             await self._commit(progress, replace(write, reopened=left))
 
 
+def decided(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Return the outcomes that a reorg undoes and finality seals: all but a user's own failed attempts."""
+    return [outcome for outcome in outcomes if outcome.status is not MintStatus.ISSUED]
+
+
+def _reopened(mint_id: str, mint: Mint | None, row: Row) -> Reopened:
+    """Return where a mint goes back to: one that no node took from its user is only issued."""
+    unsent = mint is not None and mint.custody == "self" and mint.submitted_at is None
+    status = MintStatus.ISSUED if unsent else MintStatus.SUBMITTED
+    return Reopened(mint_id, status, dict(row.elsewhere).get(mint_id, row.hash))
+
+
 def _row(block: Block, part: Part, *, parent: Ref, complete: bool, at: int) -> Row:
+    outcomes = decided(part.outcomes)
     return Row(
         position=position(block.number, part.first),
         number=block.number,
@@ -292,22 +313,26 @@ def _row(block: Block, part: Part, *, parent: Ref, complete: bool, at: int) -> R
         complete=complete,
         tokens=part.before,
         transfers=tuple(transfer_key(transfer) for transfer in part.transfers),
-        mints=tuple(outcome.mint_id for outcome in part.outcomes),
+        mints=tuple(outcome.mint_id for outcome in outcomes),
+        elsewhere=tuple(
+            (outcome.mint_id, outcome.block_hash) for outcome in outcomes if outcome.block_hash != block.hash
+        ),
         at=at,
     )
 
 
 def _backfill_row(number: int, revision: int, part: Part, *, at: int) -> Row:
+    outcomes = decided(part.outcomes)
     return Row(
         # Apart from the rows of followed blocks, and from an earlier try of the same block.
         position=f"{position(number, part.first)}#{revision}",
         number=number,
-        hash=part.outcomes[0].block_hash,
+        hash=outcomes[0].block_hash,
         timestamp=0,
         parent=(0, bytes(32), 0),
         first=part.first,
         complete=True,
         backfilled=True,
-        mints=tuple(outcome.mint_id for outcome in part.outcomes),
+        mints=tuple(outcome.mint_id for outcome in outcomes),
         at=at,
     )

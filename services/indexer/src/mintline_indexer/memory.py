@@ -25,6 +25,7 @@ from mintline_indexer.ports import (
     Progress,
     RangeTooWide,
     Ref,
+    Reopened,
     Row,
     Stale,
     Stamped,
@@ -188,6 +189,8 @@ class MemoryStore:
     transfer_table: dict[tuple[str, str], Transfer] = field(default_factory=dict)
     mint_table: dict[str, Mint] = field(default_factory=dict)
     attempt_table: dict[bytes, str] = field(default_factory=dict)
+    own_attempts: set[bytes] = field(default_factory=set)
+    """Those that users' own wallets signed."""
 
     async def load(self) -> Progress | None:
         """Return the checkpoint."""
@@ -201,7 +204,7 @@ class MemoryStore:
             change.key for change in write.tokens if change.assumed_new and change.key in self.token_table
         ]
         mints = [outcome.mint_id for outcome in write.outcomes if not self._may_end(outcome)]
-        mints += [mint_id for mint_id in write.reopened if not self._may_reopen(mint_id, write)]
+        mints += [reopened.mint_id for reopened in write.reopened if not self._may_reopen(reopened)]
         if tokens or mints:
             raise Stale(tokens, mints)
         self.progress = progress
@@ -240,11 +243,33 @@ class MemoryStore:
     async def attempts(self, tx_hashes: Sequence[bytes]) -> dict[bytes, Attempted]:
         """Return those of the transactions that are attempts of mints."""
         table = self.attempt_table
-        return {found: Attempted(table[found]) for found in tx_hashes if found in table}
+        return {
+            found: Attempted(table[found], own=found in self.own_attempts)
+            for found in tx_hashes
+            if found in table
+        }
 
     async def mints(self, mint_ids: Sequence[str]) -> dict[str, Mint]:
         """Return the mints that exist."""
         return {mint_id: self.mint_table[mint_id] for mint_id in mint_ids if mint_id in self.mint_table}
+
+    async def vouchers(self, keys: Sequence[TokenKey]) -> dict[TokenKey, str]:
+        """Return the self-custody mints of tokens."""
+        waiting = {
+            TokenKey(mint.contract, mint.token_id): mint.mint_id
+            for mint in self.mint_table.values()
+            if mint.custody == "self" and mint.token_id is not None
+        }
+        return {key: waiting[key] for key in keys if key in waiting}
+
+    async def minting(self, key: TokenKey) -> Transfer | None:
+        """Return the transfer that made a token."""
+        made = (
+            transfer
+            for transfer in self.transfer_table.values()
+            if (transfer.contract, transfer.token_id) == key and transfer.sender is None
+        )
+        return next(made, None)
 
     async def finalize(self, mint_ids: Sequence[str], *, at: int) -> dict[str, MintStatus | None]:
         """Move mined mints to finalized."""
@@ -259,22 +284,22 @@ class MemoryStore:
 
     def _may_end(self, outcome: Outcome) -> bool:
         mint = self.mint_table.get(outcome.mint_id)
-        return mint is not None and may(mint.status, outcome.status)
+        return mint is not None and mint.status in outcome.sources
 
-    def _may_reopen(self, mint_id: str, write: Write) -> bool:
-        mint = self.mint_table.get(mint_id)
-        row = write.erased_row
+    def _may_reopen(self, reopened: Reopened) -> bool:
+        mint = self.mint_table.get(reopened.mint_id)
         return (
-            mint is not None
-            and row is not None
-            and may(mint.status, MintStatus.SUBMITTED)
-            and mint.block_hash == row.hash
+            mint is not None and may(mint.status, reopened.status) and mint.block_hash == reopened.block_hash
         )
 
     def _write_mints(self, progress: Progress, write: Write) -> None:
         for outcome in write.outcomes:
+            mint = self.mint_table[outcome.mint_id]
+            if outcome.status is MintStatus.ISSUED:
+                self._set(mint, status=outcome.status, problem=outcome.problem, updated_at=progress.at)
+                continue
             self._set(
-                self.mint_table[outcome.mint_id],
+                mint,
                 status=outcome.status,
                 tx_hash=outcome.tx_hash,
                 block_number=outcome.block_number,
@@ -284,8 +309,8 @@ class MemoryStore:
                 updated_at=progress.at,
             )
         gone = dict.fromkeys(("tx_hash", "block_number", "block_hash", "mined_at", "problem"))
-        for mint_id in write.reopened:
-            self._set(self.mint_table[mint_id], status=MintStatus.SUBMITTED, updated_at=progress.at, **gone)
+        for mint_id, status, _ in write.reopened:
+            self._set(self.mint_table[mint_id], status=status, updated_at=progress.at, **gone)
 
     def _set(self, mint: Mint, **fields: object) -> None:
         self.mint_table[mint.mint_id] = mint.model_copy(update=fields)

@@ -14,7 +14,7 @@ from mintline.errors import Conflict, MintlineError
 from mintline.fields import Bytes32
 from mintline.messages import Frozen
 from mintline.records import Mint, Problem, Token, Transfer
-from mintline.states import MintStatus
+from mintline.states import MintStatus, sources
 
 # --- the chain ---
 
@@ -179,6 +179,8 @@ class Row(Frozen):
     transfers: tuple[tuple[str, str], ...] = ()
     """Keys in TRANSFERS: token reference and position."""
     mints: tuple[str, ...] = ()
+    elsewhere: tuple[tuple[str, Bytes32], ...] = ()
+    """Those of the mints whose token was made in an earlier block, by a stranger, each with that block."""
     at: int | None = None
     """Unix milliseconds of the write, which is when its mints were mined as far as we know."""
 
@@ -244,21 +246,44 @@ class Attempted:
     at: int | None = None
     trace: str = ""
     """The W3C `traceparent` by which it was sent, or empty."""
+    own: bool = False
+    """Whether the user's own wallet signed it: then its failure ends nothing, as the voucher is as good."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A mint of ours that was mined, or mined and reverted; `sent_at` is its attempt's, in Unix ms."""
+    """A mint of ours that was mined, or mined and reverted; `sent_at` is its attempt's, in Unix ms.
+
+    `issued` stands for a user's own transaction that failed: its mint waits on, with the problem.
+    """
 
     mint_id: str
     status: MintStatus
     tx_hash: bytes
     block_number: int
     block_hash: bytes
+    """The block of the transaction that minted, which may be an earlier one than the effect's."""
     problem: Problem | None = None
     sent_at: int | None = None
     trace: str = ""
     """The attempt's."""
+    token: TokenKey | None = None
+    """The token of a custodial mint that a stranger's transaction made: it is marked as the mint's."""
+
+    @property
+    def sources(self) -> tuple[MintStatus, ...]:
+        """The states that a mint may be in for this outcome to be written."""
+        if self.status is MintStatus.ISSUED:
+            return (MintStatus.ISSUED, MintStatus.SUBMITTED)
+        return sources(self.status)
+
+
+class Reopened(NamedTuple):
+    """A mint whose block was undone: the state it goes back to, and the block that its record names."""
+
+    mint_id: str
+    status: MintStatus
+    block_hash: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,8 +295,8 @@ class Write:
     outcomes: tuple[Outcome, ...] = ()
     row: Row | None = None
     erased_transfers: tuple[tuple[str, str], ...] = ()
-    reopened: tuple[str, ...] = ()
-    """Mints that go back to submitted, because the block of `erased_row` was undone."""
+    reopened: tuple[Reopened, ...] = ()
+    """Mints that go back to where they were, because the block of `erased_row` was undone."""
     erased_row: Row | None = None
 
 
@@ -328,6 +353,14 @@ class Store(Protocol):
 
     async def mints(self, mint_ids: Sequence[str]) -> dict[str, Mint]:
         """Return the mints that exist."""
+        ...
+
+    async def vouchers(self, keys: Sequence[TokenKey]) -> dict[TokenKey, str]:
+        """Return the self-custody mints whose vouchers are for these tokens; may lag by moments."""
+        ...
+
+    async def minting(self, key: TokenKey) -> Transfer | None:
+        """Return the transfer that made a token."""
         ...
 
     async def finalize(self, mint_ids: Sequence[str], *, at: int) -> dict[str, MintStatus | None]:

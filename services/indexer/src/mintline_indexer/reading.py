@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -13,7 +13,8 @@ from mintline.eth import keccak256
 from mintline.states import MintStatus
 from mintline_indexer.bloom import is_blank, may_hold
 from mintline_indexer.effects import Effect, Facts, Settled, effects_of_block, first_touches
-from mintline_indexer.ports import Attempted, Block, Chain, Event, Moved, Outcome, Store
+from mintline_indexer.front_runs import explain_reverts
+from mintline_indexer.ports import Attempted, Block, Chain, Event, Moved, Outcome, Store, TokenKey
 
 TOPICS = (
     keccak256(b"Transfer(address,address,uint256)"),
@@ -78,27 +79,53 @@ async def gather_facts(
     chain_id: int,
     timestamps: Mapping[bytes, int],
 ) -> Facts:
-    """Read what the effects depend on: the tokens they change, and the mints of their transactions."""
+    """Read what the effects depend on: the tokens they change, and the mints that they decide."""
     keys, made = first_touches(effects)
     settled = [effect for effect in effects if isinstance(effect, Settled)]
     tokens, attempted = await asyncio.gather(
         store.tokens(keys), store.attempts([effect.tx_hash for effect in settled])
     )
-    outcomes = await asyncio.gather(
-        *(
-            _outcome(chain, effect, attempted[effect.tx_hash])
-            for effect in settled
-            if effect.tx_hash in attempted
-        )
-    )
-    return Facts(
+    facts = Facts(
         chain_id=chain_id,
         timestamps=timestamps,
         tokens=tokens,
         assumed_new=made,
         mints={tx_hash: attempt.mint_id for tx_hash, attempt in attempted.items()},
-        outcomes={outcome.tx_hash: outcome for outcome in outcomes if outcome is not None},
     )
+    strangers = {
+        TokenKey(effect.contract, effect.token_id): effect
+        for effect in effects
+        if isinstance(effect, Moved) and effect.sender is None and effect.tx_hash not in attempted
+    }
+    facts.vouchers = await store.vouchers(list(strangers)) if strangers else {}
+    facts.redeemed = {key: _redeemed(strangers[key], mint_id) for key, mint_id in facts.vouchers.items()}
+    ours = (effect for effect in settled if effect.tx_hash in attempted)
+    ended = await asyncio.gather(*(_outcome(chain, effect, attempted[effect.tx_hash]) for effect in ours))
+    due = [outcome for outcome in ended if outcome is not None]
+    explained = await explain_reverts(due, strangers, facts, store=store)
+    facts.outcomes = _one_each(zip((outcome.tx_hash for outcome in due), explained, strict=True), facts)
+    return facts
+
+
+def _redeemed(effect: Moved, mint_id: str) -> Outcome:
+    """Return the outcome of a mint whose voucher its user, or anyone, redeemed without telling us."""
+    return Outcome(mint_id, MintStatus.MINED, effect.tx_hash, effect.block_number, effect.block_hash)
+
+
+def _one_each(outcomes: Iterable[tuple[bytes, Outcome]], facts: Facts) -> dict[bytes, Outcome]:
+    """Return outcomes by their transaction, one for each mint: what minted, or else the last that failed.
+
+    No transaction may write one item twice; and whoever else minted first, the token is the mint's.
+    """
+    chosen: dict[str, tuple[bytes, Outcome]] = {}
+    minted = {outcome.mint_id for outcome in facts.redeemed.values()}
+    for tx_hash, outcome in outcomes:
+        if outcome.mint_id in minted:
+            continue
+        chosen[outcome.mint_id] = (tx_hash, outcome)
+        if outcome.status is MintStatus.MINED:
+            minted.add(outcome.mint_id)
+    return dict(chosen.values())
 
 
 async def _outcome(chain: Chain, effect: Settled, attempt: Attempted) -> Outcome | None:
@@ -113,9 +140,10 @@ async def _outcome(chain: Chain, effect: Settled, attempt: Attempted) -> Outcome
         if problem is None:
             log.error("mint_without_events", mint_id=mint_id, tx_hash="0x" + effect.tx_hash.hex())
             return None
+    failed = MintStatus.ISSUED if attempt.own else MintStatus.REVERTED
     return Outcome(
         mint_id=mint_id,
-        status=MintStatus.MINED if problem is None else MintStatus.REVERTED,
+        status=MintStatus.MINED if problem is None else failed,
         tx_hash=effect.tx_hash,
         block_number=effect.block_number,
         block_hash=effect.block_hash,

@@ -1,0 +1,75 @@
+"""Custodial mints whose voucher a stranger redeemed first: our transaction fails, and the token is minted.
+
+A voucher is in its transaction's calldata, so whoever sees that can send the same call at a higher fee. It
+lands at the same recipient: the mint has what it asked for, by another transaction than its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import structlog
+
+from mintline.states import MintStatus
+from mintline_indexer.effects import Facts
+from mintline_indexer.ports import Moved, Outcome, Store, TokenKey
+
+log = structlog.get_logger()
+
+
+async def explain_reverts(
+    outcomes: Sequence[Outcome], made: Mapping[TokenKey, Moved], facts: Facts, *, store: Store
+) -> list[Outcome]:
+    """Return outcomes, those that failed because their token was there as mined by that token's event.
+
+    `made` are the tokens that strangers made in the effects at hand. The tokens of such outcomes are added to
+    the facts, since they are marked as their mints'.
+    """
+    failed = [outcome.mint_id for outcome in outcomes if outcome.status is MintStatus.REVERTED]
+    if not failed:
+        return list(outcomes)
+    mints = await store.mints(failed)
+    keys = {
+        mint.mint_id: TokenKey(mint.contract, mint.token_id)
+        for mint in mints.values()
+        if mint.token_id is not None
+    }
+    stored = await store.tokens([key for key in keys.values() if key not in made])
+    found: list[Outcome] = []
+    for outcome in outcomes:
+        key = keys.get(outcome.mint_id) if outcome.status is MintStatus.REVERTED else None
+        taken = None if key is None else await _by_another(outcome, key, made, stored, store)
+        if taken is not None:
+            log.warning("mint_front_run", mint_id=outcome.mint_id, tx_hash="0x" + taken.tx_hash.hex())
+            if taken.token is not None and taken.token not in made:
+                facts.tokens.setdefault(taken.token, stored.get(taken.token))
+        found.append(taken or outcome)
+    return found
+
+
+async def _by_another(
+    outcome: Outcome,
+    key: TokenKey,
+    made: Mapping[TokenKey, Moved],
+    stored: Mapping[TokenKey, object],
+    store: Store,
+) -> Outcome | None:
+    """Return the outcome by the event that made the token before this one failed, None if there is none."""
+    event = made.get(key)
+    if event is not None and event.block_number <= outcome.block_number:
+        place = (event.tx_hash, event.block_number, event.block_hash)
+    elif stored.get(key) is not None and (minting := await store.minting(key)) is not None:
+        place = (minting.tx_hash, minting.block_number, minting.block_hash)
+    else:
+        return None
+    tx_hash, number, block_hash = place
+    return replace(
+        outcome,
+        status=MintStatus.MINED,
+        problem=None,
+        tx_hash=tx_hash,
+        block_number=number,
+        block_hash=block_hash,
+        token=key,
+    )
