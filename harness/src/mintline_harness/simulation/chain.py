@@ -190,6 +190,14 @@ class SimulatedChain:
         self.pool[sent.place] = sent
         return None
 
+    def usurp(self, sent: Sent) -> bool:
+        """Put a stranger's transaction in place of whatever has its nonce; tell whether it can be mined."""
+        state = self.head.state
+        if sent.cost > state.balances.get(sent.sender, 0):
+            return False
+        self.pool[sent.place] = sent
+        return True
+
     def drop_pool(self, share: float) -> int:
         """Forget each pending transaction with that probability, as a node that restarts does."""
         gone = [place for place in self.pool if self._rng.random() < share]

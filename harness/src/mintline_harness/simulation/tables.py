@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from mintline.aws.key_stores import secret_name
 from mintline.aws.keys import GeneratedKey
 from mintline.errors import Rejected
-from mintline.eth import address_of_public_key, keccak256
+from mintline.eth import Transaction, address_of_public_key, keccak256
 from mintline.messages import KeyRef
 from mintline.records import Collection, Mint, Wallet, scoped
 from mintline.states import MintStatus, may
@@ -22,7 +22,9 @@ from mintline_api.memory import MemoryIndex, MemoryMints, MemoryWallets
 from mintline_broadcaster.memory import MemoryLedger
 from mintline_broadcaster.ports import SignedTransaction
 from mintline_builder.memory import MemoryMetadata, MemoryTables
+from mintline_harness.simulation.chain import TRANSFER_GAS, Sent, read
 from mintline_indexer.memory import MemoryCollections, MemoryStore
+from mintline_signer.enclave.curve import SigningKey
 from mintline_signer.protocol import WrappedKey
 from mintline_signer.testing import Authority
 
@@ -105,6 +107,24 @@ def key_ref(subject: str) -> KeyRef:
     address = key_of(subject).address
     secret_id = secret_name(PREFIX, CHAIN_ID, address)
     return KeyRef(address=address, subject=subject, chain_id=CHAIN_ID, secret_id=secret_id)
+
+
+def stray(subject: str, address: str, nonce: int, *, fee: int) -> Sent:
+    """Return a transaction of a user's wallet that the line did not make; `fee` is in wei per gas."""
+    number = next(number for number in range(16) if key_of(subject, number).address == address)
+    key = SigningKey(bytearray(key_of(subject, number).wrapped.removeprefix(_WRAPPED)))
+    body = Transaction(
+        chain_id=CHAIN_ID,
+        nonce=nonce,
+        max_priority_fee_per_gas=fee // 2,
+        max_fee_per_gas=fee,
+        gas=TRANSFER_GAS,
+        to=address,
+        value=0,
+        data=b"",
+    )
+    signature = key.sign(body.signing_hash())
+    return read(body.signed(signature.y_parity, signature.r, signature.s))
 
 
 ISSUER = key_ref("platform:issuer")

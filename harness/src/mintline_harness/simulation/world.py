@@ -31,13 +31,13 @@ from mintline_harness.simulation.services import (
     serve_indexer,
     serve_signer,
 )
-from mintline_harness.simulation.tables import CHAIN_ID, CONTRACT, ISSUER, TREASURY, Custody, Tables
+from mintline_harness.simulation.tables import CHAIN_ID, CONTRACT, ISSUER, TREASURY, Custody, Tables, stray
 
 PATIENCE = 1_800.0
 """Seconds, from the last fault, in which everything must come to rest."""
 NOTES = 400
 FINALITY = 3
-KINDS = ("crash", "ambush", "usurp", "pause", "clock", "lag", "reorg", "fees")
+KINDS = ("crash", "ambush", "usurp", "pause", "clock", "lag", "reorg", "pool", "fees", "stranger")
 """What may go wrong; each schedule knows some of it, so that nothing always drowns out something else."""
 AMBUSHES: tuple[tuple[float, Literal["before", "after"] | None], ...] = (
     (0.0, "before"),
@@ -224,7 +224,9 @@ class World:
             "clock": self._skew,
             "lag": self._lag,
             "reorg": lambda _: self._reorganise(self.rng.randint(1, FINALITY)),
+            "pool": self._drop_pool,
             "fees": self._move_fees,
+            "stranger": self._use_key_elsewhere,
         }
         victim = self.rng.choice(self.processes)
         kinds[self.rng.choice(self.kinds)](victim)
@@ -249,10 +251,28 @@ class World:
         victim.lag = self.rng.choice([0, 1, 2])
 
     def _move_fees(self, _victim: Process) -> None:
-        self.chain.base_fee = int(GWEI * self.rng.choice([1, 3, 20]))
+        self.chain.base_fee = int(GWEI * self.rng.choice([0.1, 1, 3, 20]))
+
+    def _drop_pool(self, _victim: Process) -> None:
+        gone = self.chain.drop_pool(self.rng.choice([0.3, 1.0]))
+        if gone:
+            self.faults.count("pool drops")
+            self.note("chain", f"forgets {gone} pending transactions")
+
+    def _use_key_elsewhere(self, _victim: Process) -> None:
+        """Have someone send from a user's wallet, past the line: its nonces are not only ours any more."""
+        wallets = [wallet for wallet in self.tables.wallets.items.values() if wallet.ready]
+        if not wallets:
+            return
+        wallet = self.rng.choice(wallets)
+        nonce = self.chain.head.state.nonces.get(wallet.address, 0)
+        sent = stray(wallet.sub, wallet.address, nonce, fee=self.chain.base_fee * 40)
+        if self.chain.usurp(sent):
+            self.faults.count("nonces used elsewhere")
+            self.note("stranger", f"sends nonce {nonce} of {wallet.address}")
 
     def _reorganise(self, depth: int) -> None:
-        gone = self.chain.reorganise(depth, self._true_time(), kept=1.0)
+        gone = self.chain.reorganise(depth, self._true_time(), kept=self.rng.choice([0.0, 0.5, 1.0, 1.0]))
         if gone:
             self.faults.count("reorgs")
             self.note("chain", f"reorganises {gone} blocks")
@@ -270,7 +290,7 @@ class World:
                     self._reorganise(1 + self.chain.head.number - block.number)
 
     async def _ask(self, user: str, number: int, at: float) -> None:
-        """Post one mint until it is answered, as the API asks its clients to."""
+        """Post one mint until it is answered, as the API asks its clients to, or until patience is over."""
         rng = self.rng
         await asyncio.sleep(at)
         to = rng.choice([None, None, STRANGER, REFUSING])
@@ -289,6 +309,9 @@ class World:
                         return
                     if not isinstance(error, Retryable):
                         raise error
+                if rng.random() < 0.1:
+                    self.note("client", f"gives up on mint {number}")
+                    return
             await asyncio.sleep(rng.uniform(0.5, 3))
 
     async def _rest(self) -> None:
