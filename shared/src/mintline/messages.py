@@ -197,7 +197,7 @@ class FundWallet(Message):
     type: Literal["fund_wallet"] = "fund_wallet"
     wallet: Address
     required: Wei
-    """The balance that the wallet needs, in wei."""
+    """What the refused transaction takes at most, in wei; the builder adds the others in flight."""
 
 
 class RenewNonce(Message):

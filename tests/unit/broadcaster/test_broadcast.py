@@ -276,7 +276,7 @@ async def test_underpriced__when_a_top_up__then_its_replacement_is_no_duplicate_
 # Funds
 
 
-async def test_insufficient_funds__when_a_wallet__then_funds_for_all_its_nonces_are_asked_once_a_minute(
+async def test_insufficient_funds__when_a_wallet__then_its_price_is_asked_for_once_a_minute(
     world: Any, make: Any
 ) -> None:
     intent = make(nonce=3)
@@ -288,7 +288,7 @@ async def test_insufficient_funds__when_a_wallet__then_funds_for_all_its_nonces_
             await world.broadcast(intent)
     [fund] = await world.sent_to(BUILD)
     assert isinstance(fund, FundWallet)
-    assert (fund.wallet, fund.required) == (intent.signer.address, 3 * 120_000 * 10 * GWEI)
+    assert (fund.wallet, fund.required) == (intent.signer.address, 120_000 * 10 * GWEI)
     world.now += 60_000
     with pytest.raises(Deferred):
         await world.broadcast(intent)

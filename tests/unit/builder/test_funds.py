@@ -15,7 +15,7 @@ from mintline.messages import Fees, SignMint, SignTopUp
 from mintline.resources import SIGN
 from mintline.states import MintStatus
 from mintline_builder.funds import Need, TopUpPolicy
-from mintline_builder.ports import TopUp
+from mintline_builder.ports import Account, TopUp
 
 if TYPE_CHECKING:
     from tests.unit.builder.conftest import Builder, World
@@ -247,6 +247,21 @@ async def test_fund__when_the_wallet_lacks_the_money__then_it_is_topped_up(
     [intent] = world.messages()
     assert isinstance(intent, SignTopUp)
     assert (intent.recipient, intent.value) == (world.address("bob"), 10 * COST)
+
+
+async def test_fund__when_later_nonces_are_in_flight_too__then_they_are_paid_for_as_well(
+    world: World, builder: Builder
+) -> None:
+    # A node counts all that waits in its pool: enough for the first nonce alone is not enough.
+    world.tables.accounts[world.address("bob")] = Account(next_nonce=7)
+    world.chain.counts[world.address("bob")] = 4
+    world.chain.balances[world.address("bob")] = COST
+
+    await builder.fund(world.address("bob"), required=COST)
+
+    [intent] = world.messages()
+    assert isinstance(intent, SignTopUp)
+    assert intent.value == 2 * (3 * COST - COST)
 
 
 async def test_fund__when_the_wallet_is_rich_by_now__then_nothing_happens(

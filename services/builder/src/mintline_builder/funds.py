@@ -61,7 +61,7 @@ class TopUpPolicy:
 class Need:
     """What a wallet must hold and does hold, in wei; `cost` is that of one mint at most, 0 if unknown.
 
-    `mined` is how many of its transactions are mined, 0 if that was not asked.
+    `mined` is how many of its transactions are mined.
     """
 
     required: int
@@ -104,9 +104,13 @@ class Funds:
         self._under_way: set[str] = set()
         self._sent: dict[str, float] = {}
 
-    async def need_of(self, wallet: str, required: int) -> Need:
-        """Tell whether `wallet` holds `required` wei."""
-        return Need(required, await self._chain.balance(wallet), 0)
+    async def need_of(self, wallet: str, cost: int) -> Need:
+        """Tell whether `wallet` can pay everything in flight, when a transaction of it takes `cost` wei.
+
+        Nodes count all that waits in their pool as spent, the nonces behind the refused one included.
+        """
+        balance, in_flight, mined = await self._standing(wallet)
+        return Need(max(1, in_flight) * cost, balance, 0, mined)
 
     async def need(self, wallet: str, cost: int) -> Need:
         """Tell whether `wallet` can pay one mint of `cost` wei more, on top of those in flight.
@@ -115,13 +119,18 @@ class Funds:
         may hold more, so the answer can be a little too kind: then the node refuses, and the wallet is topped
         up.
         """
+        balance, in_flight, mined = await self._standing(wallet)
+        return Need((in_flight + self._held[wallet] + 1) * cost, balance, cost, mined)
+
+    async def _standing(self, wallet: str) -> tuple[int, int, int]:
+        """Return a wallet's balance, how many nonces are reserved and not mined, and how many are mined."""
         balance, mined, next_nonce = await asyncio.gather(
             self._chain.balance(wallet),
             self._chain.transaction_count(wallet),
             self._reserver.next_nonce(wallet),
         )
         in_flight = max(0, next_nonce - mined) if next_nonce is not None else 0
-        return Need((in_flight + self._held[wallet] + 1) * cost, balance, cost, mined)
+        return balance, in_flight, mined
 
     @contextmanager
     def held(self, wallet: str) -> Iterator[None]:
