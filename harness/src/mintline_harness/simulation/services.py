@@ -288,6 +288,7 @@ async def serve_indexer(process: Process, around: Surroundings) -> None:
         widest=2_000,
         whole=5_000,
         metrics=_indexer_metrics(),
+        outbox=process.port(around.queues),
         clock=process.clock,
         now=process.milliseconds,
         rng=around.rng,
