@@ -113,7 +113,11 @@ REACH: Mapping[str, Reach] = {
     ),
     "broadcaster": Reach(
         principal=TASK,
-        tables={ATTEMPTS: GET + INSERT + UPDATE + QUERY, MINTS: GET + UPDATE + QUERY + PING},
+        tables={
+            ATTEMPTS: GET + INSERT + UPDATE + QUERY,
+            MINTS: GET + UPDATE + QUERY + PING,
+            CHECKPOINTS: GET,
+        },
         consumes=BROADCAST,
         sends=(SIGN, BUILD),
         asks_chain=True,

@@ -127,9 +127,10 @@ MINTS = Table(
 """One item per mint; `created_key` is `{created_at}#{mint_id}`.
 
 `open_shard` is one of a few numbers that the mint id gives: present from the mint's creation until it is
-finalized, rejected, or reverted in a block that is final. Only a self-custody mint has `token_ref`,
-`{chain_id}#{contract}#{token_id}`, since only its voucher waits for a transaction that we do not know. The
-indexes hold keys alone, so that a mint's transitions in between do not write them again."""
+finalized, rejected (and its nonce, if it has one, used), or reverted in a block that is final. Only a
+self-custody mint has `token_ref`, `{chain_id}#{contract}#{token_id}`, since only its voucher waits for a
+transaction that we do not know. The indexes hold keys alone, so that a mint's transitions in between do not
+write them again."""
 
 ACCOUNTS = Table("accounts", partition=Key("account_id"))
 """One item per sender, `account_id` is `{chain_id}#{address}`: nonces, top-ups. Written by the builder."""

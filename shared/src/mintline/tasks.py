@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable
+import random
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
+
+import structlog
+
+from mintline.errors import MintlineError
+from mintline.tracebacks import frames
+
+log = structlog.get_logger(__name__)
 
 
 async def first(*futures: asyncio.Future[Any]) -> None:
@@ -33,3 +41,33 @@ async def before(work: Awaitable[object], stop: asyncio.Future[None]) -> bool:
     await first(task, stop)
     task.cancel()
     return not stop.done()
+
+
+async def repeatedly(
+    work: Callable[[], Awaitable[float]],
+    stop: asyncio.Event,
+    *,
+    every: float,
+    sleep: Callable[[float], Awaitable[None]],
+    rng: random.Random,
+) -> None:
+    """Do some work again and again until `stop` is set; it outlives whatever breaks.
+
+    `every` is the first pause and the one after a failure, in seconds; the work returns the next one. Each is
+    a quarter longer or shorter by chance, so that copies do not keep step.
+    """
+    pause = every
+    stopped = asyncio.ensure_future(either(stop))
+    try:
+        while await before(sleep(pause * rng.uniform(0.75, 1.25)), stopped):
+            try:
+                pause = await work()
+            except MintlineError as error:
+                log.warning("pass_failed", error=str(error))
+                pause = every
+            except Exception as error:  # noqa: BLE001 - what repairs the line must go on
+                # No text of the error: it may quote what it was about.
+                log.error("pass_broke", error=type(error).__name__, frames=frames(error))  # noqa: TRY400
+                pause = every
+    finally:
+        stopped.cancel()

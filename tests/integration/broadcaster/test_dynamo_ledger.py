@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from mintline.aws.dynamo import Put
 from mintline.messages import Fees, SignNoop
 from mintline.records import Attempt, Problem, open_shard
+from mintline.resources import CHECKPOINTS
 from mintline.states import MintStatus
 from mintline_broadcaster.ports import MintMoved, OpenMint, SignedTransaction
 
@@ -191,3 +193,22 @@ async def test_open_transactions__when_top_ups_and_noops_are_recorded__then_foun
     await line.ledger.close(sooner.tx_hash)
     await line.ledger.close(sooner.tx_hash)
     assert await line.ledger.open_transactions(limit=10) == [later]
+
+
+async def test_reject__when_its_nonce_is_unfilled__then_it_stays_open_until_closed(line: Any) -> None:
+    intent = line.mint_intent(await line.wallet())
+    await line.built(intent)
+    shard, problem = open_shard(intent.mint_id), Problem(code="c", reason="r")
+    await line.ledger.reject(intent.mint_id, problem, source=MintStatus.BUILT, at=2, unfilled=True)
+    [key] = await line.ledger.open_mints(shard, after=None, limit=5)
+    assert key.mint_id == intent.mint_id
+    for _ in range(2):
+        await line.ledger.close_mint(intent.mint_id)
+    assert await line.ledger.open_mints(shard, after=None, limit=5) == []
+    assert (await line.mint(intent)).status is MintStatus.REJECTED
+
+
+async def test_final_time__when_there_is_a_checkpoint__then_its_final_blocks(line: Any) -> None:
+    assert await line.ledger.final_time() == 0
+    await line.dynamo.write(Put(CHECKPOINTS, {"chain": "31337", "finalized_timestamp": 77}))
+    assert await line.ledger.final_time() == 77

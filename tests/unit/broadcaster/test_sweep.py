@@ -106,6 +106,21 @@ async def test_sweep__when_a_mint_needs_nothing__then_nothing_is_asked(
     assert world.chain.sends == []
 
 
+@pytest.mark.parametrize("status", [MintStatus.ISSUED, MintStatus.SUBMITTED])
+async def test_sweep__when_a_voucher_can_never_be_redeemed_any_more__then_its_mint_ends(
+    world: Any, make: Any, status: MintStatus
+) -> None:
+    late = world.now // 1000 + 100
+    opened(world, make(), status=status, custody="self", sender=None, nonce=None, deadline=late)
+    await world.sweep(after=101)
+    # The index must have seen every block in which it might have been redeemed.
+    assert world.mint(make()).status is status
+    world.ledger.indexed_until = late + 1
+    await world.sweep(after=sweeping.RESTING_SECONDS)
+    assert world.mint(make()).problem.code == "voucher_expired"
+    assert world.chain.sends == []
+
+
 async def test_sweep__when_a_mint_belongs_to_another_chain__then_it_is_left_to_its_own(
     world: Any, make: Any
 ) -> None:

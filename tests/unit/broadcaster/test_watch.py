@@ -284,6 +284,38 @@ async def test_gap__when_a_dead_mint_left_it_and_its_noop_was_lost__then_it_is_f
     assert noop.nonce == 0
 
 
+async def test_gap__when_a_dead_mint_left_it_with_nothing_behind__then_it_is_filled_all_the_same(
+    world: Any, make: Any
+) -> None:
+    world.built(make(0), created_at=0, updated_at=world.now)
+    await world.refuse(make(0))
+    assert len(await world.sent_to(SIGN)) == 1  # and lost
+    world.now += 301_000
+    await world.sweep()
+    [noop] = await world.sent_to(SIGN)
+    assert (type(noop), noop.nonce, noop.mint_id) == (SignNoop, 0, make(0).mint_id)
+    await world.broadcast(noop)
+    world.chain.mine()
+    await world.sweep(after=300)
+    assert await world.sent_to(SIGN) == []
+    assert world.ledger.unfilled
+    world.chain.finalize()
+    await world.sweep(after=20)
+    assert not world.ledger.unfilled
+
+
+async def test_gap__when_a_dead_mints_noop_is_on_its_way__then_no_other_is_asked_for(
+    world: Any, make: Any
+) -> None:
+    world.built(make(0), created_at=0, updated_at=world.now)
+    await world.refuse(make(0))
+    [noop] = await world.sent_to(SIGN)
+    await world.broadcast(noop)
+    world.now += 301_000
+    await world.sweep()
+    assert await world.sent_to(SIGN) == []
+
+
 async def test_gap__when_a_lost_top_up_left_it__then_the_treasury_goes_on(
     world: Any, make_top_up: Any
 ) -> None:

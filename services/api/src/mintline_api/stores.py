@@ -92,7 +92,15 @@ class DynamoMints:
             )
         else:
             written: Item = {"problem": to_item(problem), "cancel_requested_at": at}
-            update = transition(mint.mint_id, MintStatus.REJECTED, at=at, set=written, where=(still,))
+            # One with a nonce stays open until a no-op has filled that.
+            update = transition(
+                mint.mint_id,
+                MintStatus.REJECTED,
+                at=at,
+                set=written,
+                where=(still,),
+                stays_open=mint.nonce is not None,
+            )
         with suppress(ConditionFailed):
             await self._dynamo.write(update)
         return await self.get(mint.mint_id) or mint

@@ -42,9 +42,11 @@ class CountedLedger:
         """Append to the attempts of a submitted mint."""
         await self._ledger.add_attempt(mint, attempt)
 
-    async def reject(self, mint_id: str, problem: Problem, *, source: MintStatus, at: int) -> None:
+    async def reject(
+        self, mint_id: str, problem: Problem, *, source: MintStatus, at: int, unfilled: bool = False
+    ) -> None:
         """End a mint that is still in `source`."""
-        await self._ledger.reject(mint_id, problem, source=source, at=at)
+        await self._ledger.reject(mint_id, problem, source=source, at=at, unfilled=unfilled)
         self._stages.reached(MintStatus.REJECTED)
 
     async def open_mints(self, shard: str, *, after: OpenMint | None, limit: int) -> list[OpenMint]:
@@ -66,6 +68,14 @@ class CountedLedger:
     async def open_transactions(self, *, limit: int) -> list[SignedTransaction]:
         """Return top-ups and no-ops whose nonce is not final."""
         return await self._ledger.open_transactions(limit=limit)
+
+    async def close_mint(self, mint_id: str) -> None:
+        """Note that a rejected mint's nonce is used for good."""
+        await self._ledger.close_mint(mint_id)
+
+    async def final_time(self) -> int:
+        """Return the time up to which the index is final."""
+        return await self._ledger.final_time()
 
     async def close(self, tx_hash: bytes) -> None:
         """Note that a nonce is final."""

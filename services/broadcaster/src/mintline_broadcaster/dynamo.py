@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from mintline.aws.dynamo import Clause, ConditionFailed, Dynamo, Item, Put, Update, Value
-from mintline.aws.records import from_item, to_item, transition
+from mintline.aws.records import OPEN, from_item, to_item, transition
 from mintline.records import Attempt, Mint, Problem, created_key
-from mintline.resources import ATTEMPTS, MINTS
+from mintline.resources import ATTEMPTS, CHECKPOINTS, MINTS
 from mintline.states import MintStatus
 from mintline_broadcaster.ports import MintMoved, OpenMint, SignedTransaction
 from mintline_broadcaster.sweeping import next_sweep
@@ -25,7 +25,7 @@ class DynamoLedger:
 
         attempts   not_on_record ──▶ on_record
         mints      is_built, reserved_nonce ──▶ still_submitted, attempts_unchanged ──▶ still_in_source
-                   swept by: still_there, not_moved, not_swept
+                   swept by: still_there, not_moved, not_swept; closed by: still_rejected
     """
 
     def __init__(self, dynamo: Dynamo, *, chain_id: int) -> None:
@@ -73,11 +73,21 @@ class DynamoLedger:
         )
         await self._write(mint.mint_id, update)
 
-    async def reject(self, mint_id: str, problem: Problem, *, source: MintStatus, at: int) -> None:
+    async def reject(
+        self, mint_id: str, problem: Problem, *, source: MintStatus, at: int, unfilled: bool = False
+    ) -> None:
         """End a mint that is still in `source`; raises MintMoved."""
         where = (Clause("still_in_source", "status", "eq", (source.value,)),)
         written: Item = {"problem": problem.model_dump(mode="json")}
-        await self._write(mint_id, transition(mint_id, MintStatus.REJECTED, at=at, set=written, where=where))
+        update = transition(
+            mint_id, MintStatus.REJECTED, at=at, set=written, where=where, stays_open=unfilled
+        )
+        await self._write(mint_id, update)
+
+    async def close_mint(self, mint_id: str) -> None:
+        """Take a rejected mint out of the index of open ones."""
+        where = (Clause("still_rejected", "status", "eq", (MintStatus.REJECTED.value,)),)
+        await self._write(mint_id, Update(MINTS, {"mint_id": mint_id}, remove=(OPEN,), where=where))
 
     async def open_mints(self, shard: str, *, after: OpenMint | None, limit: int) -> list[OpenMint]:
         """Return up to `limit` open mints of a shard, oldest first."""
@@ -131,6 +141,12 @@ class DynamoLedger:
         await self._dynamo.write(
             Update(ATTEMPTS, _transaction_key(tx_hash), remove=("open_chain",), where=where)
         )
+
+    async def final_time(self) -> int:
+        """Return the Unix seconds of the newest block that is final and indexed, 0 if there is none."""
+        item = await self._dynamo.get(CHECKPOINTS, {"chain": str(self._chain_id)})
+        found = None if item is None else item.get("finalized_timestamp")
+        return found if isinstance(found, int) else 0
 
     async def _write(self, mint_id: str, update: Update) -> None:
         try:

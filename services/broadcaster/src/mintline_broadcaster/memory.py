@@ -31,6 +31,10 @@ class MemoryLedger:
     transactions: dict[bytes, SignedTransaction] = field(default_factory=dict)
     closed: set[bytes] = field(default_factory=set)
     """Top-ups and no-ops whose nonce is final."""
+    unfilled: set[str] = field(default_factory=set)
+    """Rejected mints whose nonce is not used for good."""
+    indexed_until: int = 0
+    """Unix seconds of the newest block that is final and indexed."""
 
     async def record(self, transaction: SignedTransaction) -> None:
         """Write a transaction down, once."""
@@ -66,13 +70,27 @@ class MemoryLedger:
             raise MintMoved(current)
         self._change(current, attempts=(*current.attempts, attempt), updated_at=attempt.at)
 
-    async def reject(self, mint_id: str, problem: Problem, *, source: MintStatus, at: int) -> None:
+    async def reject(
+        self, mint_id: str, problem: Problem, *, source: MintStatus, at: int, unfilled: bool = False
+    ) -> None:
         """End a mint that is still in `source`."""
         await asyncio.sleep(0)
         mint = self.mints.get(mint_id)
         if mint is None or mint.status is not source or not may(source, MintStatus.REJECTED):
             raise MintMoved(mint)
         self._change(mint, status=MintStatus.REJECTED, problem=problem, updated_at=at)
+        if unfilled:
+            self.unfilled.add(mint_id)
+
+    async def close_mint(self, mint_id: str) -> None:
+        """Note that a rejected mint's nonce is used for good."""
+        await asyncio.sleep(0)
+        self.unfilled.discard(mint_id)
+
+    async def final_time(self) -> int:
+        """Return the Unix seconds of the newest block that is final and indexed."""
+        await asyncio.sleep(0)
+        return self.indexed_until
 
     async def open_mints(self, shard: str, *, after: OpenMint | None, limit: int) -> list[OpenMint]:
         """Return up to `limit` open mints of a shard, oldest first."""
@@ -80,7 +98,8 @@ class MemoryLedger:
         found = sorted(
             (created_key(mint.created_at, mint.mint_id), OpenMint(mint.mint_id, mint.created_at))
             for mint in self.mints.values()
-            if mint.status not in _ENDED and open_shard(mint.mint_id) == shard
+            if (mint.status not in _ENDED or mint.mint_id in self.unfilled)
+            and open_shard(mint.mint_id) == shard
         )
         start = "" if after is None else created_key(after.created_at, after.mint_id)
         return [key for position, key in found if position > start][:limit]

@@ -82,7 +82,7 @@ async def end(
     if mint is None or (mint.nonce, mint.sender) != (intent.nonce, intent.signer):
         raise Rejected("unknown_mint", "The intent belongs to no mint on record.")
     try:
-        await ledger.reject(intent.mint_id, problem, source=source, at=now)
+        await ledger.reject(intent.mint_id, problem, source=source, at=now, unfilled=True)
     except MintMoved as moved:
         if moved.mint is None or moved.mint.status is not MintStatus.REJECTED:
             raise

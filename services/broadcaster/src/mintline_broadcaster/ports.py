@@ -82,8 +82,16 @@ class Ledger(Protocol):
     async def add_attempt(self, mint: Mint, attempt: Attempt) -> None:
         """Append to the attempts of a submitted mint, if they are still `mint`'s; raises MintMoved."""
 
-    async def reject(self, mint_id: str, problem: Problem, *, source: MintStatus, at: int) -> None:
-        """End a mint that is still in `source`; raises MintMoved."""
+    async def reject(
+        self, mint_id: str, problem: Problem, *, source: MintStatus, at: int, unfilled: bool = False
+    ) -> None:
+        """End a mint that is still in `source`; raises MintMoved.
+
+        One whose nonce is `unfilled` stays among the open mints until it is closed.
+        """
+
+    async def close_mint(self, mint_id: str) -> None:
+        """Note that a rejected mint's nonce is used for good; harmless if that is done."""
 
     async def open_mints(self, shard: str, *, after: OpenMint | None, limit: int) -> list[OpenMint]:
         """Return up to `limit` open mints of a shard, oldest first; the index lags by moments."""
@@ -102,6 +110,9 @@ class Ledger(Protocol):
 
     async def close(self, tx_hash: bytes) -> None:
         """Note that the nonce of a top-up or no-op is final; harmless if that is done."""
+
+    async def final_time(self) -> int:
+        """Return the Unix seconds of the newest block that is final and indexed, 0 if there is none."""
 
 
 class Vouchers(Protocol):

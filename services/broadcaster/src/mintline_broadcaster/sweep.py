@@ -7,7 +7,8 @@ broadcaster reads the indexes of what is open, and acts on what is older than it
 
     accepted, built   BuildMint again, by one copy (the record is marked first), and ever more patiently
     submitted         see `watch`, together with the sender's other transactions
-    issued            nothing: the voucher is in its user's hands
+    issued            nothing, until the voucher can never be redeemed any more: then it is rejected
+    rejected          its nonce is filled, if it has one that the chain has not used yet
     mined, reverted   nothing: they wait for their block to be final, which is the indexer's
 
 A pass reads a bounded number of keys; beyond it, the next pass goes on where this one ended. Mints that are
@@ -30,11 +31,12 @@ from mintline.queueing import SendingPort
 from mintline.records import OPEN_SHARDS, Mint
 from mintline.resources import BUILD
 from mintline.states import MintStatus
-from mintline.tasks import before, either
-from mintline.tracebacks import frames
+from mintline.tasks import repeatedly
 from mintline_broadcaster.metrics import Metrics
 from mintline_broadcaster.ports import Ledger, MintMoved, OpenMint, SignedTransaction
 from mintline_broadcaster.sweeping import due
+from mintline_broadcaster.vouchers import WAITING as VOUCHERS
+from mintline_broadcaster.vouchers import expire
 from mintline_broadcaster.watch import Sender, Watch
 
 PAGE = 500
@@ -48,7 +50,9 @@ RESTING_SECONDS = 300
 IDLE = 4
 """How much longer the pauses are while nothing waits."""
 
-_WAITING = frozenset({MintStatus.ACCEPTED, MintStatus.BUILT, MintStatus.SUBMITTED})
+_UNSENT = frozenset({MintStatus.ACCEPTED, MintStatus.BUILT})
+_WAITING = _UNSENT | {MintStatus.SUBMITTED}
+_RESTING = frozenset(MintStatus) - _WAITING - {MintStatus.REJECTED}
 
 log = structlog.get_logger(__name__)
 
@@ -66,8 +70,26 @@ class _Found:
 @dataclass(slots=True)
 class _Group:
     submitted: list[Mint] = field(default_factory=list)
+    dead: list[Mint] = field(default_factory=list)
     bare: list[SignedTransaction] = field(default_factory=list)
     reserved: set[int] = field(default_factory=set)
+
+    def add(self, mint: Mint) -> None:
+        """Put a mint where the watch looks for it."""
+        if mint.nonce is None:
+            return
+        match mint.status:
+            case MintStatus.BUILT:
+                self.reserved.add(mint.nonce)
+            case MintStatus.SUBMITTED:
+                self.submitted.append(mint)
+            case MintStatus.REJECTED:
+                self.dead.append(mint)
+
+    @property
+    def quiet(self) -> bool:
+        """Whether there is nothing to look at."""
+        return not (self.submitted or self.dead or self.bare)
 
 
 class Sweeper:
@@ -109,20 +131,11 @@ class Sweeper:
         rng: random.Random,
     ) -> None:
         """Sweep about every `interval` seconds until `stop` is set; four times as rarely while idle."""
-        pause = interval
-        stopped = asyncio.ensure_future(either(stop))
-        try:
-            while await before(sleep(pause * rng.uniform(0.75, 1.25)), stopped):
-                try:
-                    pause = interval if await self.sweep() else IDLE * interval
-                except MintlineError as error:
-                    log.warning("sweep_failed", error=str(error))
-                    pause = interval
-                except Exception as error:  # noqa: BLE001 - what repairs the line outlives whatever breaks
-                    log.error("sweep_broke", error=type(error).__name__, frames=frames(error))  # noqa: TRY400 - no text
-                    pause = interval
-        finally:
-            stopped.cancel()
+
+        async def once() -> float:
+            return interval if await self.sweep() else IDLE * interval
+
+        await repeatedly(once, stop, every=interval, sleep=sleep, rng=rng)
 
     async def sweep(self) -> bool:
         """Do one pass; tell whether anything was open. Raises Retryable if the tables do not answer."""
@@ -130,14 +143,12 @@ class Sweeper:
         found = await self._read(now)
         groups: defaultdict[str, _Group] = defaultdict(_Group)
         waiting = [mint for mint in found.mints if mint.status in _WAITING]
-        for mint in waiting:
-            if mint.status is MintStatus.SUBMITTED:
-                if mint.sender is not None:
-                    groups[mint.sender.address].submitted.append(mint)
-                continue
-            if mint.sender is not None and mint.nonce is not None:
-                groups[mint.sender.address].reserved.add(mint.nonce)
-            if now >= due(mint, self._stage_deadline):
+        for mint in found.mints:
+            if mint.custody == "self":
+                await self._tend_voucher(mint, now=now)
+            elif mint.sender is not None:
+                groups[mint.sender.address].add(mint)
+            if mint.status in _UNSENT and now >= due(mint, self._stage_deadline):
                 await self._send_on(mint, now=now)
         for transaction in found.bare:
             groups[transaction.sender].bare.append(transaction)
@@ -161,7 +172,7 @@ class Sweeper:
         grown = [key.mint_id for key in keys if key.created_at <= now - self._grown_up]
         mints = await self._ledger.read_mints(one for one in grown if one not in self._resting)
         for mint in mints.values():
-            if mint.status not in _WAITING:
+            if mint.status in _RESTING:
                 self._resting[mint.mint_id] = now
         own = [mint for mint in mints.values() if mint.chain_id == self._chain_id]
         return _Found(own, bare, complete, idle=not keys and not bare)
@@ -191,6 +202,11 @@ class Sweeper:
         message = BuildMint(trace=mint.trace, mint_id=mint.mint_id)
         await self._outbox.send(BUILD, message, group=mint.mint_id, dedup=f"sweep:{mint.mint_id}:{now}")
 
+    async def _tend_voucher(self, mint: Mint, *, now: int) -> None:
+        """End a self-custody mint whose voucher nobody redeemed in time; all else about it is its user's."""
+        if mint.status in VOUCHERS and mint.deadline is not None and mint.deadline * 1000 < now:
+            await expire(mint, final_time=await self._ledger.final_time(), ledger=self._ledger, now=now)
+
     async def _look_at(self, groups: dict[str, _Group], *, complete: bool, now: int) -> None:
         places = asyncio.Semaphore(SENDERS_AT_ONCE)
 
@@ -198,6 +214,7 @@ class Sweeper:
             sender = Sender(
                 address=address,
                 submitted=group.submitted,
+                dead=group.dead,
                 bare=group.bare,
                 reserved=frozenset(group.reserved),
                 complete=complete,
@@ -208,5 +225,5 @@ class Sweeper:
                 except MintlineError as error:
                     log.warning("sender_not_watched", sender=address, error=str(error))
 
-        ready = (pair for pair in groups.items() if pair[1].submitted or pair[1].bare)
+        ready = (pair for pair in groups.items() if not pair[1].quiet)
         await asyncio.gather(*(look(address, group) for address, group in ready))

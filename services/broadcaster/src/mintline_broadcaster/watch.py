@@ -6,6 +6,7 @@
                             │       │      │       │
     one of ours was mined   │ close │ wait │       │
     another was mined       │ renew │ wait │       │
+    its mint was rejected   │ close │ wait │ fill it with a no-op            │
     not mined               │              │ send again; dearer when too old  │ send again; dearer when the
                             │              │ or too cheap for the market      │ market is above its fee cap
     nothing is on its way   │              │ a gap: fill it with a no-op      │
@@ -66,12 +67,14 @@ class Patience:
 class Sender:
     """What is on record of a sender and not final yet.
 
-    `submitted` are its submitted mints, `bare` its top-ups and no-ops, `reserved` the nonces of its mints
-    that are not submitted yet. `complete` tells that nothing is left out: only then is a missing nonce a gap.
+    `submitted` are its submitted mints, `dead` rejected ones whose nonce may be unused, `bare` its top-ups
+    and no-ops, `reserved` the nonces of its mints that are not submitted yet. `complete` tells that nothing
+    is left out: only then is a missing nonce a gap.
     """
 
     address: str
-    submitted: Sequence[Mint]
+    submitted: Sequence[Mint] = ()
+    dead: Sequence[Mint] = ()
     bare: Sequence[SignedTransaction] = ()
     reserved: frozenset[int] = frozenset()
     complete: bool = False
@@ -133,6 +136,9 @@ class Watch:
         for mint in sender.submitted:
             if mint.nonce is not None and mint.nonce < used:
                 await self._settle(mint, now=now)
+        filled = {transaction.nonce for transaction in sender.bare}
+        for mint in sender.dead:
+            await self._bury(mint, used=used, final=final, filled=filled, now=now)
         pending = await self._pending(sender, used, now=now)
         if sender.complete:
             await self._fill_gaps(sender, pending, used, now=now)
@@ -148,6 +154,14 @@ class Watch:
             )
         except Conflict:
             log.info("mint_moved_meanwhile", mint_id=mint.mint_id)
+
+    async def _bury(self, mint: Mint, *, used: int, final: int, filled: set[int], now: int) -> None:
+        """See to it that the nonce of a rejected mint is used, by whatever is not the mint."""
+        assert mint.nonce is not None
+        if mint.nonce < final:
+            await self._ledger.close_mint(mint.mint_id)
+        elif mint.nonce >= used and mint.nonce not in filled and await self._marked(mint, now=now):
+            await fill_nonce(sign_mint(mint), self._caps, outbox=self._outbox)
 
     async def _pending(self, sender: Sender, used: int, *, now: int) -> list[_Pending]:
         """Return the newest transaction of each unused nonce, in order; a no-op is always newest."""
@@ -177,7 +191,8 @@ class Watch:
         waiting = [one for one in pending if now - one.transaction.at >= self._patience.gap_after * 1000]
         if not waiting:
             return
-        taken = sender.reserved | {mint.nonce for mint in sender.submitted} | {one.nonce for one in pending}
+        mints = {mint.nonce for mint in (*sender.submitted, *sender.dead)}
+        taken = sender.reserved | mints | {one.nonce for one in pending}
         missing = [nonce for nonce in range(used, waiting[-1].nonce) if nonce not in taken][:MAX_GAPS]
         if not missing:
             return

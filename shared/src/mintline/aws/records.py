@@ -46,19 +46,21 @@ def transition(
     remove: tuple[str, ...] = (),
     append: Mapping[str, list[Value]] | None = None,
     where: tuple[Clause, ...] = (),
+    stays_open: bool = False,
 ) -> Update:
     """Return the conditional write that moves a mint to `target` from any state that may.
 
     `at` is in Unix milliseconds. The clause `legal_source` fails for a mint that has moved on already.
     A mint that reaches its end leaves the index of open mints by the same write, and its user's authorization
-    goes: nothing of it will be signed again.
+    goes: nothing of it will be signed again. A rejected one `stays_open` while its nonce is not filled.
     """
+    spent = tuple(name for name in _SPENT if name != OPEN or not stays_open)
     legal = Clause("legal_source", "status", "in", tuple(source.value for source in sources(target)))
     return Update(
         table=MINTS,
         key={"mint_id": mint_id},
         set={"status": target.value, "updated_at": at, **(set or {})},
-        remove=(*remove, *_SPENT) if target in _CLOSING else remove,
+        remove=(*remove, *spent) if target in _CLOSING else remove,
         append=append or {},
         where=(legal, *where),
     )
