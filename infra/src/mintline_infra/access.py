@@ -95,7 +95,7 @@ REACH: Mapping[str, Reach] = {
         principal=TASK,
         tables={
             MINTS: GET + UPDATE,
-            ACCOUNTS: GET + TRANSACT_UPDATE + PING,
+            ACCOUNTS: GET + UPDATE + QUERY + PING,
             COLLECTIONS: TRANSACT_UPDATE,
         },
         consumes=BUILD,

@@ -132,8 +132,14 @@ self-custody mint has `token_ref`, `{chain_id}#{contract}#{token_id}`, since onl
 transaction that we do not know. The indexes hold keys alone, so that a mint's transitions in between do not
 write them again."""
 
-ACCOUNTS = Table("accounts", partition=Key("account_id"))
-"""One item per sender, `account_id` is `{chain_id}#{address}`: nonces, top-ups. Written by the builder."""
+ACCOUNTS = Table(
+    "accounts",
+    partition=Key("account_id"),
+    indexes=(Index("topping_up", partition=Key("topping_chain"), keys_only=True),),
+)
+"""One item per sender, `account_id` is `{chain_id}#{address}`: nonces, top-ups. Written by the builder.
+
+`topping_chain` is the chain's id, present while the account's top-up is not known to be settled."""
 
 COLLECTIONS = Table("collections", partition=Key("collection_id"))
 """One item per contract, `collection_id` is `{chain_id}#{address}`: its token id counter.

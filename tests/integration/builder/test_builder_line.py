@@ -172,7 +172,7 @@ async def test_builder__when_the_treasury_is_empty__then_mints_wait_and_no_nonce
 
 
 async def test_builder__when_its_node_is_on_another_chain__then_it_does_not_start(line: Line) -> None:
-    with pytest.raises(Misconfigured, match="MINTLINE_RPC_URLS lead to chain 31337, not 1"):
+    with pytest.raises(Misconfigured, match="serve chain 31337, but MINTLINE_CHAIN_ID is 1"):
         async with line.building(chain_id=1):
             await asyncio.sleep(5)
 

@@ -145,6 +145,18 @@ async def test_commit__when_a_top_up_is_recorded__then_only_the_one_seen_can_be_
     assert account.top_up == replace(top_up(0), at=7).top_up(1)
 
 
+async def test_topping_up__when_a_top_up_is_recorded__then_its_wallet_is_found_until_that_one_is_settled(
+    accounts: DynamoAccounts,
+) -> None:
+    await accounts.commit([Advance(TREASURY, None, 0, (top_up(None),))])
+    await accounts.settle(ALICE, 7)
+    assert await accounts.topping_up(limit=5) == [ALICE]
+    await accounts.settle(ALICE, 0)
+    assert await accounts.topping_up(limit=5) == []
+    await accounts.commit([Advance(TREASURY, 1, 1, (top_up(0),))])
+    assert await accounts.topping_up(limit=5) == [ALICE]
+
+
 async def test_reject__when_a_mint_has_a_nonce__then_the_builder_may_not_end_it(
     line: Line, accounts: DynamoAccounts
 ) -> None:

@@ -10,7 +10,7 @@ import pytest
 from mintline.chain.answers import FeeMarket
 from mintline.chain.collection import Revert
 from mintline.chain.node import CallReverted
-from mintline.errors import Deferred
+from mintline.errors import Deferred, Unavailable
 from mintline.messages import Fees, SignMint, SignTopUp
 from mintline.resources import SIGN
 from mintline.states import MintStatus
@@ -310,3 +310,44 @@ def test_value__when_a_wallet_is_short__then_the_top_up_follows_its_need(
     need: Need, earlier: TopUp | None, value: int
 ) -> None:
     assert POLICY.value(need, earlier, now=1000.0) == value
+
+
+async def test_tend__when_a_top_up_was_reserved_and_never_sent__then_it_is_sent_until_it_is_settled(
+    world: World, builder: Builder
+) -> None:
+    world.accept("m1", sender="poor")
+    send, world.outbox.send = world.outbox.send, failing  # type: ignore[method-assign] # a builder dies here
+    with pytest.raises(Unavailable):
+        await builder.build("m1")
+    world.outbox.send = send  # type: ignore[method-assign] # and another one starts
+    successor = world.builder()
+    await successor.funds.tend()
+    assert world.messages() == []
+    world.now += 5
+    await successor.funds.tend()
+    [message] = world.messages()
+    assert isinstance(message, SignTopUp)
+    assert (message.nonce, message.recipient) == (0, world.address("poor"))
+    assert world.tables.topping_up == {world.address("poor")}
+    world.mine("treasury")
+    await successor.funds.tend()
+    assert world.tables.topping_up == set()
+
+
+async def test_tend__when_the_next_top_up_is_under_way__then_the_settled_one_does_not_hide_it(
+    world: World, builder: Builder
+) -> None:
+    world.accept("m1", sender="poor")
+    with pytest.raises(Deferred):
+        await builder.build("m1")
+    world.mine("treasury")
+    world.now += 120
+    world.chain.counts[world.address("poor")] = 1
+    with pytest.raises(Deferred):
+        await builder.build("m1")
+    await world.accounts.settle(world.address("poor"), 0)
+    assert world.tables.topping_up == {world.address("poor")}
+
+
+async def failing(*_: object, **__: object) -> None:
+    raise Unavailable("SQS")

@@ -26,6 +26,7 @@ from mintline.messages import (
     SigningRefused,
 )
 from mintline.resources import BROADCAST, BUILD, SIGN
+from mintline.tasks import repeatedly
 from mintline_api.authorizations import Authorizations
 from mintline_api.inputs import MintRequest
 from mintline_api.memory import MemoryLinks
@@ -53,6 +54,7 @@ from mintline_harness.simulation.parts import (
     REPLACE_AFTER,
     STAGE_DEADLINE,
     SWEEP_INTERVAL,
+    TEND_EVERY,
     TOP_UPS,
     VOUCHER_TTL,
     Surroundings,
@@ -176,7 +178,14 @@ async def serve_builder(process: Process, around: Surroundings) -> None:
             case _:
                 raise Rejected("message_misrouted", f"{message.type} is not for the builder.")
 
-    await consume(process, around, BUILD, handle)
+    async def tend() -> float:
+        await funds.tend()
+        return TEND_EVERY
+
+    tending = asyncio.create_task(
+        repeatedly(tend, asyncio.Event(), every=TEND_EVERY, sleep=asyncio.sleep, rng=around.rng)
+    )
+    await asyncio.gather(tending, consume(process, around, BUILD, handle))
 
 
 async def _fees(node: Node) -> Fees:

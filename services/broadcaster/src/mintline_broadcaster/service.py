@@ -6,7 +6,7 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from functools import partial
 
 import structlog
@@ -29,6 +29,7 @@ from mintline.messages import (
 from mintline.nodes import open_rpc
 from mintline.queueing import SendingPort
 from mintline.resources import BROADCAST, MINTS
+from mintline.tasks import cut_off
 from mintline.tracing import carrying, open_tracer
 from mintline_broadcaster.carried import check_carried
 from mintline_broadcaster.counted import CountedChain, CountedLedger, CountedOutbox, CountedVouchers
@@ -152,14 +153,8 @@ def _start(
         ),
         name="sweep",
     )
-    stack.push_async_callback(_ended, sweeping)
+    stack.push_async_callback(cut_off, sweeping)
 
 
 def _now() -> int:
     return time.time_ns() // 1_000_000
-
-
-async def _ended(sweeping: asyncio.Task[None]) -> None:
-    sweeping.cancel()
-    with suppress(asyncio.CancelledError):
-        await sweeping

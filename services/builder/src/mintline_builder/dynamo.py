@@ -1,12 +1,13 @@
 """The builder's tables on DynamoDB.
 
-An account's item holds `next_nonce` (a number), `top_up` (a map) and `top_up_nonce`, the treasury nonce of
-that top-up once more, for a condition to name.
+An account's item holds `next_nonce` (a number), `top_up` (a map), `top_up_nonce`, the treasury nonce of that
+top-up once more, for a condition to name, and `topping_chain` while it is not known to be settled.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from mintline.aws.dynamo import (
     Change,
@@ -34,6 +35,7 @@ from mintline_builder.ports import (
     account_item,
 )
 
+_TOPPING_UP = ACCOUNTS.index("topping_up")
 _REFUSED = "ConditionalCheckFailed"
 _CONFLICT = "TransactionConflict"
 
@@ -67,6 +69,21 @@ class DynamoAccounts:
         except TransactionCancelled as cancelled:
             raise _refusal(advances, names, cancelled) from None
 
+    async def topping_up(self, *, limit: int) -> list[str]:
+        """Return up to `limit` wallets whose top-up is not known to be settled."""
+        page = await self._dynamo.query(
+            ACCOUNTS, index=_TOPPING_UP, partition=str(self._chain_id), limit=limit
+        )
+        return [str(item["account_id"]).partition("#")[2] for item in page.items]
+
+    async def settle(self, wallet: str, nonce: int) -> None:
+        """Note that a wallet's top-up with that treasury nonce is settled."""
+        where = (Clause("that_top_up", "top_up_nonce", "eq", (nonce,)),)
+        with suppress(ConditionFailed):
+            await self._dynamo.write(
+                Update(ACCOUNTS, self._key(wallet), remove=("topping_chain",), where=where)
+            )
+
     def _key(self, address: str) -> Item:
         return {"account_id": scoped(self._chain_id, address)}
 
@@ -94,7 +111,11 @@ class DynamoAccounts:
         return Update(
             ACCOUNTS,
             self._key(claim.wallet),
-            set={"top_up": to_item(claim.top_up(nonce)), "top_up_nonce": nonce},
+            set={
+                "top_up": to_item(claim.top_up(nonce)),
+                "top_up_nonce": nonce,
+                "topping_chain": str(self._chain_id),
+            },
             where=(clause,),
         )
 

@@ -31,6 +31,8 @@ RESEND_AFTER = 5.0
 TREASURY_LOW_RETRY = 15.0
 MISSED_RETRY = 60.0
 """Seconds from a top-up that never arrived to the next: each try burns a no-op of the treasury's."""
+TENDED = 500
+"""Wallets whose top-ups are looked after at once."""
 SOON = 60.0
 """Seconds after a top-up within which the next one is twice as large."""
 
@@ -196,6 +198,20 @@ class Funds:
         self._metrics.top_ups.inc()
         log.info("top_up_reserved", wallet=wallet, nonce=nonce, value=str(value))
         await self._send(wallet, claim.top_up(nonce), trace)
+
+    async def tend(self) -> None:
+        """Send on what is still pending of all wallets' top-ups, and note what is settled.
+
+        Whoever was to ask for one again may be gone, and the treasury's later ones wait for its nonce.
+        """
+        for wallet in await self._accounts.topping_up(limit=TENDED):
+            recorded = (await self._accounts.get(wallet) or Account()).top_up
+            if recorded is None:
+                continue
+            if await self._settled(recorded):
+                await self._accounts.settle(wallet, recorded.nonce)
+            else:
+                await self._send_again(wallet, recorded, "")
 
     def _wait_after_miss(self, wallet: str, top_up: TopUp) -> None:
         """Raise Deferred until it is time to try again, after a top-up whose nonce a no-op has taken."""

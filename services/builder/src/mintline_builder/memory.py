@@ -23,6 +23,8 @@ class MemoryTables:
     mints: dict[str, Mint] = field(default_factory=dict)
     counters: dict[str, int] = field(default_factory=dict)
     """The next token id by contract."""
+    topping_up: set[str] = field(default_factory=set)
+    """Wallets whose top-up is not known to be settled."""
 
 
 @dataclass
@@ -54,6 +56,16 @@ class MemoryAccounts:
                 self._apply(claim, advance.first + index)
         self.transactions.append(tuple(advances))
 
+    async def topping_up(self, *, limit: int) -> list[str]:
+        """Return up to `limit` wallets whose top-up is not known to be settled."""
+        return sorted(self.tables.topping_up)[:limit]
+
+    async def settle(self, wallet: str, nonce: int) -> None:
+        """Note that a wallet's top-up with that treasury nonce is settled."""
+        recorded = self._account(wallet).top_up
+        if recorded is not None and recorded.nonce == nonce:
+            self.tables.topping_up.discard(wallet)
+
     def _account(self, address: str) -> Account:
         return self.tables.accounts.get(address, Account())
 
@@ -72,6 +84,7 @@ class MemoryAccounts:
             self.tables.mints[claim.mint_id] = mint.model_copy(update=claim.update(nonce))
         else:
             self._set(claim.wallet, top_up=claim.top_up(nonce))
+            self.tables.topping_up.add(claim.wallet)
 
 
 @dataclass

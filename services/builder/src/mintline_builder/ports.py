@@ -195,6 +195,12 @@ class Accounts(Protocol):
     async def commit(self, advances: Sequence[Advance]) -> None:
         """Write all or nothing; raises NotCommitted, or Retryable if whether it was written is unknown."""
 
+    async def topping_up(self, *, limit: int) -> list[str]:
+        """Return up to `limit` wallets whose top-up is not known to be settled; may lag by moments."""
+
+    async def settle(self, wallet: str, nonce: int) -> None:
+        """Note that a wallet's top-up with that treasury nonce is settled; one that followed it stays."""
+
 
 class Mints(Protocol):
     """Mint records."""

@@ -23,6 +23,7 @@ from mintline.errors import Rejected
 from mintline.messages import AnyMessage, BuildMint, Fees, FundWallet, RenewNonce
 from mintline.nodes import open_rpc
 from mintline.resources import ACCOUNTS, BUILD
+from mintline.tasks import cut_off, repeatedly
 from mintline.tracing import Tracer, carrying, open_tracer
 from mintline_builder import handlers
 from mintline_builder.dynamo import DynamoAccounts, DynamoCollections, DynamoMints
@@ -34,6 +35,9 @@ from mintline_builder.reserver import Reserver
 from mintline_builder.settings import Settings
 from mintline_builder.simulation import Simulator
 from mintline_builder.token_ids import TokenIds
+
+TEND_SECONDS = 30.0
+"""Seconds between two looks at the top-ups that are not settled."""
 
 log = structlog.get_logger(__name__)
 
@@ -56,7 +60,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         registry = process_registry()
         metrics = Metrics(registry)
         world = await _open(stack, settings, metrics)
-        handle = _handler(stack, settings, world, metrics, tracer)
+        handle = _handler(stack, settings, world, metrics, tracer, stop=stop)
         checks: dict[str, Check] = {
             "sqs": partial(world.queues.ping, BUILD),
             "dynamodb": partial(world.dynamo.ping, ACCOUNTS),
@@ -89,8 +93,34 @@ async def _open(stack: AsyncExitStack, settings: Settings, metrics: Metrics) -> 
     return _World(queues, dynamo, metadata, rpc, Node(rpc, witnesses=rpc))
 
 
+def _tend(stack: AsyncExitStack, funds: Funds, stop: asyncio.Event) -> None:
+    """Look after top-ups until `stop`; a round that is cut off then is no loss."""
+
+    async def once() -> float:
+        await funds.tend()
+        return TEND_SECONDS
+
+    tending = asyncio.create_task(
+        repeatedly(
+            once,
+            stop,
+            every=TEND_SECONDS,
+            sleep=asyncio.sleep,
+            rng=random.Random(),  # noqa: S311 - jitter, not a secret
+        ),
+        name="tend top-ups",
+    )
+    stack.push_async_callback(cut_off, tending)
+
+
 def _handler(
-    stack: AsyncExitStack, settings: Settings, world: _World, metrics: Metrics, tracer: Tracer
+    stack: AsyncExitStack,
+    settings: Settings,
+    world: _World,
+    metrics: Metrics,
+    tracer: Tracer,
+    *,
+    stop: asyncio.Event,
 ) -> Callable[[AnyMessage], Awaitable[None]]:
     accounts = DynamoAccounts(world.dynamo, settings.chain_id)
     outbox = carrying(world.queues, tracer)
@@ -118,6 +148,7 @@ def _handler(
         metrics=metrics,
         clock=time.time,
     )
+    _tend(stack, funds, stop)
     simulator = Simulator(
         world.node,
         chain_id=settings.chain_id,
