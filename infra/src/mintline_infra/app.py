@@ -5,6 +5,7 @@ from __future__ import annotations
 import aws_cdk as cdk
 
 from mintline_infra.access import AccessStack
+from mintline_infra.canary import CanaryStack
 from mintline_infra.data import DataStack
 from mintline_infra.deployment import Deployment
 from mintline_infra.identity import IdentityStack
@@ -47,4 +48,5 @@ def build(app: cdk.App, deployment: Deployment) -> None:
     ]
     for stack in running:
         stack.add_stack_dependency(access, "its tasks take on their role")
-    WatchStack(app, named("watch"), around, api=api)
+    canary = CanaryStack(app, named("canary"), deployment, env, data=data)
+    WatchStack(app, named("watch"), around, api=api, canary=canary)

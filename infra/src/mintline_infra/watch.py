@@ -13,6 +13,8 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from mintline.resources import QUEUES
+from mintline_infra.canary import NAME as CANARY
+from mintline_infra.canary import CanaryStack
 from mintline_infra.services import ApiStack, Surroundings
 
 MINUTE = cdk.Duration.minutes(1)
@@ -33,6 +35,8 @@ class LogAlarm:
     text: str
     below: bool = False
     """Rings when the event stays away, rather than when it comes."""
+    periods: int = 1
+    """Periods of five minutes in a row."""
 
 
 LOG_ALARMS = (
@@ -44,6 +48,18 @@ LOG_ALARMS = (
     LogAlarm("finality-broken", "indexer", "reorg_past_finality", 1, "A reorg past a final block."),
     LogAlarm("signing-refused", "signer", "intent_refused", 1, "The enclave's policy refused an intent."),
     LogAlarm("enclave-unreachable", "signer", "enclave_unreachable", 5, "The host cannot reach its enclave."),
+    LogAlarm(
+        "canary-decrypted", CANARY, "unattested_decrypt_answered", 1, "KMS gave a key without attestation."
+    ),
+    LogAlarm(
+        "canary-silent",
+        CANARY,
+        "unattested_decrypt_refused",
+        1,
+        "The canary did not try.",
+        below=True,
+        periods=3,
+    ),
 )
 
 
@@ -82,7 +98,9 @@ VALUE_ALARMS = (
 class WatchStack(cdk.Stack):
     """All alarms lead to one topic."""
 
-    def __init__(self, scope: Construct, name: str, around: Surroundings, *, api: ApiStack) -> None:
+    def __init__(
+        self, scope: Construct, name: str, around: Surroundings, *, api: ApiStack, canary: CanaryStack
+    ) -> None:
         super().__init__(scope, name, env=around.env, description="Mintline: alarms and the dashboard.")
         self._around = around
         self._prefix = around.deployment.prefix
@@ -90,6 +108,7 @@ class WatchStack(cdk.Stack):
         self._alarms: list[cloudwatch.Alarm] = []
         for queue in QUEUES:
             self._queue_alarms(queue.name)
+        self._log_groups = {**around.platform.logs, CANARY: canary.log_group}
         for alarm in LOG_ALARMS:
             self._log_alarm(alarm)
         for value_alarm in VALUE_ALARMS:
@@ -122,7 +141,7 @@ class WatchStack(cdk.Stack):
         counted = logs.MetricFilter(
             self,
             f"counts-{alarm.name}",
-            log_group=self._around.platform.logs[alarm.service],
+            log_group=self._log_groups[alarm.service],
             filter_pattern=logs.FilterPattern.string_value("$.event", "=", alarm.event),
             metric_namespace=f"Mintline/{self._prefix}",
             metric_name=f"{alarm.service}-{alarm.event}",
@@ -136,6 +155,7 @@ class WatchStack(cdk.Stack):
             alarm.name,
             counted.metric(period=FIVE_MINUTES, statistic="Sum"),
             threshold=alarm.threshold,
+            periods=alarm.periods,
             text=alarm.text,
             comparison=less if alarm.below else more,
             missing=missing.BREACHING if alarm.below else missing.NOT_BREACHING,
@@ -245,10 +265,20 @@ class WatchStack(cdk.Stack):
     def _notices(self) -> None:
         """Tell of what KMS did with the wallets' key, as CloudTrail records it."""
         arn = self._around.data.wallet_key.key_arn
+        account, canary = self._around.deployment.account, self._around.deployment.role_name(CANARY)
+        session = f"arn:aws:sts::{account}:assumed-role/{canary}/"
         self._notice(
             "kms-denied",
-            "KMS refused a request for the wallets' key.",
-            {"errorCode": [{"prefix": "AccessDenied"}], "resources": {"ARN": [arn]}},
+            "KMS refused a request for the wallets' key, not the canary's.",
+            {
+                "errorCode": [{"prefix": "AccessDenied"}],
+                "resources": {"ARN": [arn]},
+                # Of another account's callers CloudTrail may know no ARN.
+                "$or": [
+                    {"userIdentity": {"arn": [{"anything-but": {"prefix": session}}]}},
+                    {"userIdentity": {"arn": [{"exists": False}]}},
+                ],
+            },
         )
         self._notice(
             "decrypt-unattested",
