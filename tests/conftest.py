@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -131,9 +131,10 @@ class Containers:
         *,
         mounts: dict[str, str],
         ports: dict[int, int] | None = None,
+        once: bool = False,
         **more: Any,
     ) -> DockerContainer:
-        """Start a container under the part's name; if it has a health check, wait until it is healthy."""
+        """Start a container under the part's name; unless it runs but once, wait until it is healthy."""
         from testcontainers.core.container import DockerContainer
         from testcontainers.core.wait_strategies import HealthcheckWaitStrategy
 
@@ -146,7 +147,7 @@ class Containers:
             container.with_network(self.network).with_network_aliases(part)
         container.with_command(more.pop("command", None))
         container.with_kwargs(**CONFINED, **more)
-        if image != "set-up" or "healthcheck" in more:
+        if not once:
             container.waiting_for(HealthcheckWaitStrategy())
         self.ends.callback(container.stop)
         self.parts[part] = container.start()
@@ -164,7 +165,7 @@ class Containers:
             ports=ports,
             entrypoint=["sh", "-c", WITH_SETTINGS],
             command=[MODULES[service]],
-            **({"network_mode": "none"} if service == "enclave" else {}),
+            **cast("dict[str, Any]", {"network_mode": "none"} if service == "enclave" else {}),
         )
 
     def logged(self, part: str, event: str) -> bool:
@@ -241,11 +242,21 @@ def start_line(line: Containers) -> None:
         "kms-front", "set-up", mounts={"/data": "set-up"}, command=["kms-front"], healthcheck=FRONT_HEALTH
     )
     settings = {f"/settings/{name}": f"settings-{name}" for name in MODULES}
+    measuring = line.start(
+        "measurement",
+        "enclave",
+        mounts={"/run/mintline": "measurement"},
+        network_mode="none",
+        entrypoint=["sh", "-c", "python -m mintline_signer.enclave.measure > /run/mintline/enclave.json"],
+        once=True,
+    ).get_wrapped_container()
+    assert measuring.wait()["StatusCode"] == 0, measuring.logs().decode()
     set_up = line.start(
         "set-up",
         "set-up",
-        mounts={"/data": "set-up", **settings},
+        mounts={"/data": "set-up", "/measurement": "measurement", **settings},
         command=["set-up", "--public-url", ports.url("api")],
+        once=True,
     ).get_wrapped_container()
     assert set_up.wait()["StatusCode"] == 0, set_up.logs().decode()
     for name in MODULES:

@@ -1,15 +1,26 @@
-"""The line's own authority for attestation: its file is the enclave's alone, its root is everybody's."""
+"""How the local enclave is attested: by the line's own authority, under a key policy that names its measures.
+
+The authority's file is the enclave's alone, its root is everybody's.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from mintline.attestation.development import DevelopmentAuthority
+from mintline.attestation.registers import policy_register
+from mintline.errors import Misconfigured
+from mintline.resources import WALLET_KEY
 from mintline_local.places import StateFolder, corrupt
+from mintline_local.principals import key_policy
 
 AUTHORITY = "authority.pem"
 
@@ -28,6 +39,35 @@ def issue_authority(state: StateFolder, folder: Path) -> Path:
         raise corrupt(path, str(fault)) from None
     _write(root_file(state), authority.root.public_bytes(Encoding.PEM))
     return path
+
+
+async def measure() -> str:
+    """Return what the enclave of this environment is measured as (PCR0, hex); raises Misconfigured."""
+    command = (sys.executable, "-m", "mintline_signer.enclave.measure")
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe)
+    said, complaint = await process.communicate()
+    if process.returncode != 0:
+        raise Misconfigured(f"the enclave cannot be measured: {complaint.decode()[-200:]}")
+    return image_of(said.decode())
+
+
+def image_of(description: str) -> str:
+    """Return PCR0 (hex) from an image's description, as nitro-cli prints one; raises Misconfigured."""
+    try:
+        image: str = json.loads(description)["Measurements"]["PCR0"]
+    except (ValueError, KeyError, TypeError):
+        raise Misconfigured(f"not an enclave's measurements: {description[:100]!r}") from None
+    return image
+
+
+async def admit(kms: Any, *, prefix: str, chain_id: int, image: str, policy: bytes) -> None:
+    """Let the enclave of that image that signs by that policy document unwrap keys, and no other one.
+
+    `kms` is the operator's client.
+    """
+    document = key_policy(chain_id, images=(image,), policies=(policy_register(policy).hex(),))
+    await kms.put_key_policy(KeyId=WALLET_KEY.alias(prefix), Policy=json.dumps(document))
 
 
 def root_file(state: StateFolder) -> Path:

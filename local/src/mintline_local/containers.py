@@ -22,10 +22,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from mintline.errors import MintlineError, Misconfigured, Unavailable
 from mintline_local import emulators, services
+from mintline_local.attesting import admit, image_of, issue_authority
 from mintline_local.client import sign_in
+from mintline_local.emulators import CHAIN_ID
 from mintline_local.places import StateFolder, read_json, write_json
 from mintline_local.principals import issue_credentials
-from mintline_local.provisioning import open_world, set_up
+from mintline_local.provisioning import PREFIX, open_world, set_up
 from mintline_local.services import Surroundings
 from mintline_local.stack import describe
 
@@ -34,6 +36,8 @@ SETTINGS = Path("/settings")
 """Holds a folder for each process, which that process mounts at `SEEN_AT`."""
 SEEN_AT = Path("/run/settings")
 SOCKETS = Path("/run/mintline")
+MEASUREMENT = Path("/measurement/enclave.json")
+"""Where a container of the enclave's image has written what it is measured as."""
 ADMIN_PORT = 9100
 PORTS = {"api": 8080, "ministack": 4566, "kms_front": 4567, "anvil": 8545}
 HOSTS = {"ministack": "ministack", "kms_front": "kms-front", "anvil": "anvil"}
@@ -104,11 +108,27 @@ async def _set_up(public_url: str) -> None:
         try:
             async with open_world(network, credentials["operator"]) as world:
                 known = await set_up(state, network, world)
+                folder = SETTINGS / "enclave"
+                issue_authority(state, folder)
+                policy = services.write_policy(folder, known)
+                await admit(
+                    world.aws.kms, prefix=PREFIX, chain_id=CHAIN_ID, image=measured_image(), policy=policy
+                )
         except (BotoCoreError, ClientError) as error:
             raise Unavailable(f"the resources could not be set up: {error}") from error
         around = Surroundings(state, network, known, credentials, SOCKETS)
         write_settings(around, SETTINGS)
         write_json(state.run, describe(state, network, known, credentials["operator"]))
+
+
+def measured_image() -> str:
+    """Return what the enclave's container says that its image is measured as (PCR0, hex)."""
+    try:
+        return image_of(MEASUREMENT.read_text())
+    except OSError as error:
+        raise Misconfigured(
+            f"cannot read the enclave's measurement {MEASUREMENT}: {error.strerror}"
+        ) from None
 
 
 def write_settings(around: Surroundings, folder: Path) -> None:
@@ -122,9 +142,8 @@ def write_settings(around: Surroundings, folder: Path) -> None:
             **own[name],
         }
         write_environment(folder / name / "environment", told)
-    write_json(folder / "enclave" / "policy.json", services.signing_policy(around.known))
     write_environment(
-        folder / "enclave" / "environment", services.enclave_settings(around, SEEN_AT / "policy.json")
+        folder / "enclave" / "environment", services.enclave_settings(around, SEEN_AT / services.POLICY)
     )
 
 

@@ -120,9 +120,10 @@ def kms_front(state: StateFolder, ports: Ports, http: aiohttp.ClientSession) -> 
 
 
 def kms_front_settings(state: StateFolder, ports: Listeners) -> dict[str, str]:
-    """Return what the KMS front is told, after writing the key policy of this version for it."""
+    """Return what the KMS front is told, after writing a first key policy for it, by which nobody unwraps."""
     policy = state.kms / "policy.json"
-    write_json(policy, key_policy(CHAIN_ID))
+    if not policy.exists():
+        write_json(policy, key_policy(CHAIN_ID))
     return {
         "MINTLINE_KMS_FRONT_HOST": ports.bind,
         "MINTLINE_KMS_FRONT_PORT": str(ports.port("kms_front")),

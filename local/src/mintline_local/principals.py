@@ -6,6 +6,9 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
+from mintline import wallet_key
+from mintline.attestation.registers import role_register
+from mintline.wallet_key import Measured, Parties
 from mintline_local.places import StateFolder, corrupt, read_json, write_json
 
 ACCOUNT = "000000000000"
@@ -53,42 +56,18 @@ def issue_credentials(state: StateFolder) -> dict[str, AwsCredentials]:
         raise corrupt(path, f"no credentials for {missing}") from None
 
 
-def key_policy(chain_id: int) -> dict[str, Any]:
-    """Return the key policy of the wallets' key: the enclave decrypts, and nobody else ever does."""
-    on_this_chain = {"kms:EncryptionContext:chain": str(chain_id)}
-    return {
-        "Version": "2012-10-17",
-        "Statement": [
-            _statement(
-                "EnclaveUnwrapsKeys", "enclave", ["kms:Decrypt"], Condition={"StringEquals": on_this_chain}
-            ),
-            _statement(
-                "ApiMakesWalletKeys",
-                "api",
-                ["kms:GenerateDataKeyPairWithoutPlaintext"],
-                Condition={"StringEquals": {**on_this_chain, "kms:DataKeyPairSpec": "ECC_SECG_P256K1"}},
-            ),
-            _statement("ApiChecksTheKey", "api", ["kms:DescribeKey"]),
-            _statement("OperatorAdministers", "operator", ["kms:*"]),
-            _statement(
-                "OperatorNeverSeesKeys",
-                "operator",
-                ["kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey", "kms:GenerateDataKeyPair"],
-                Effect="Deny",
-            ),
-        ],
-    }
+def key_policy(
+    chain_id: int, *, images: tuple[str, ...] = (), policies: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """Return the key policy that AWS would deploy, for these principals.
 
-
-def _statement(sid: str, role: str, actions: list[str], **rest: Any) -> dict[str, Any]:
-    return {
-        "Sid": sid,
-        "Effect": "Allow",
-        "Principal": {"AWS": role_arn(role)},
-        "Action": actions,
-        "Resource": "*",
-        **rest,
-    }
+    `images` and `policies` are what enclaves may measure as (PCR0 and PCR16, hex); without an image nobody
+    unwraps.
+    """
+    parties = Parties(administrator=role_arn("operator"), api=role_arn("api"), enclave=role_arn("enclave"))
+    role = role_register(parties.enclave).hex()
+    measured = Measured(images=images, role=role, policies=policies)
+    return wallet_key.key_policy(parties, chain_id=chain_id, measured=measured)
 
 
 def account_allows(arn: str, action: str) -> bool:

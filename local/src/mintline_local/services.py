@@ -13,10 +13,11 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from mintline.resources import WALLET_KEY
+from mintline_local.attesting import AUTHORITY
 from mintline_local.emulators import CHAIN_ID, REGION, base_environment
 from mintline_local.places import CHECKOUT, StateFolder, write_json
 from mintline_local.ports import Listeners
-from mintline_local.principals import AwsCredentials
+from mintline_local.principals import AwsCredentials, role_arn
 from mintline_local.probes import http_ready, socket_ready
 from mintline_local.provisioning import PREFIX, Known, jwks_url, wallet_store
 from mintline_local.supervisor import ChildSpec, Probe
@@ -25,6 +26,7 @@ GWEI = 10**9
 ETHER = 10**18
 VOUCHER_TTL = 2 * 86_400
 """Seconds that a voucher may last, and a user's word with it: the mint's fees may have to be raised."""
+POLICY = "policy.json"
 ADMIN_PORTS = {
     "api": "admin_api",
     "builder": "admin_builder",
@@ -81,10 +83,16 @@ def signing_policy(known: Known) -> dict[str, object]:
     }
 
 
+def write_policy(folder: Path, known: Known) -> bytes:
+    """Write the enclave's policy document into its folder, and return it: the bytes that it will measure."""
+    path = folder / POLICY
+    write_json(path, signing_policy(known))
+    return path.read_bytes()
+
+
 def enclave(around: Surroundings) -> ChildSpec:
     """Return the enclave: its socket and the way to KMS, no endpoint, no credentials."""
-    policy = around.state.enclave / "policy.json"
-    write_json(policy, signing_policy(around.known))
+    policy = around.state.enclave / POLICY
     around.enclave_socket.unlink(missing_ok=True)
     return ChildSpec(
         name="enclave",
@@ -96,13 +104,16 @@ def enclave(around: Surroundings) -> ChildSpec:
 
 
 def enclave_settings(around: Surroundings, policy: Path) -> dict[str, str]:
-    """Return what the enclave is told; `policy` is where it finds its policy document."""
+    """Return what the enclave is told; `policy` is where it finds its policy, with its authority beside."""
     return {
         "MINTLINE_ENCLAVE_ADDRESS": f"unix://{around.enclave_socket}",
         "MINTLINE_KMS_PROXY_ADDRESS": f"unix://{around.kms_socket}",
         "MINTLINE_KMS_ENDPOINT_URL": around.ports.url("kms_front"),
         "MINTLINE_KMS_KEY_ID": WALLET_KEY.alias(PREFIX),
         "MINTLINE_SIGNING_POLICY": str(policy),
+        "MINTLINE_NSM": "development",
+        "MINTLINE_DEVELOPMENT_AUTHORITY": str(policy.with_name(AUTHORITY)),
+        "MINTLINE_DEVELOPMENT_ROLE": role_arn("enclave"),
     }
 
 

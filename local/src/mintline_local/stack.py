@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from mintline.errors import Unavailable
 from mintline_local import emulators, services
+from mintline_local.attesting import admit, issue_authority, measure
 from mintline_local.copies import further
 from mintline_local.emulators import CHAIN_ID, REGION
 from mintline_local.places import StateFolder, write_json
@@ -114,7 +115,12 @@ async def _start_emulators(
 async def _set_up(state: StateFolder, ports: Ports, operator: AwsCredentials) -> Known:
     try:
         async with open_world(ports, operator) as world:
-            return await set_up(state, ports, world)
+            known = await set_up(state, ports, world)
+            issue_authority(state, state.enclave)
+            policy = services.write_policy(state.enclave, known)
+            image = await measure()
+            await admit(world.aws.kms, prefix=PREFIX, chain_id=CHAIN_ID, image=image, policy=policy)
+            return known
     except (BotoCoreError, ClientError) as error:
         raise Unavailable(f"the resources could not be set up: {error} (logs: {state.logs})") from error
 

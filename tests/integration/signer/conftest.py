@@ -17,6 +17,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,11 +25,21 @@ from typing import Any
 import pytest
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_der_public_key,
+)
 from eth_account import Account
 from pydantic import SecretStr
 
+from mintline.attestation import cose, document
+from mintline.attestation.development import DevelopmentAuthority
 from mintline.messages import Fees, KeyRef, SignMint, SignNoop, Voucher
+from mintline_local.enveloped import enveloped
+from mintline_local.principals import role_arn
 from mintline_signer import addresses
 from mintline_signer.host.enclave_client import EnclaveClient
 from mintline_signer.host.kms_proxy import KmsProxy
@@ -128,6 +139,9 @@ def policy_document(issuer: str = ISSUER.address, treasury: str = TREASURY.addre
     }
 
 
+ATTESTS = DevelopmentAuthority.create(now=datetime.now(UTC))
+
+
 @dataclass
 class FakeKms:
     """Decrypts a subject's name into that player's key, under the right context."""
@@ -152,7 +166,7 @@ class FakeKms:
         asked = json.loads(await request.read())
         blob = base64.b64decode(asked["CiphertextBlob"])
         if blob == _authority().sealing_keys().keys[0].wrapped:
-            return self._plaintext(_authority().plaintext())
+            return self._sealed(asked, _authority().plaintext())
         subject = blob.decode()
         player = self.players.get(subject)
         assert request.headers["X-Amz-Target"] == "TrentService.Decrypt"
@@ -163,11 +177,17 @@ class FakeKms:
         if player is None or asked["EncryptionContext"] != context or asked["KeyId"] != KEY_ID:
             return self._fault("InvalidCiphertextException")
         key = ec.derive_private_key(int.from_bytes(player.secret, "big"), ec.SECP256K1())
-        return self._plaintext(key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()))
+        der = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+        return self._sealed(asked, der)
 
-    def _plaintext(self, der: bytes) -> web.Response:
+    def _sealed(self, asked: dict[str, Any], der: bytes) -> web.Response:
+        """Answer the key of the attestation document, which this KMS believes whatever it says."""
+        attestation = base64.b64decode(asked["Recipient"]["AttestationDocument"])
+        key = load_der_public_key(document.read(cose.read(attestation).payload).public_key or b"")
+        assert isinstance(key, RSAPublicKey)
+        envelope = base64.b64encode(enveloped(der, key)).decode()
         return web.json_response(
-            {"KeyId": "arn:aws:kms:x", "Plaintext": base64.b64encode(der).decode()},
+            {"KeyId": "arn:aws:kms:x", "Plaintext": None, "CiphertextForRecipient": envelope},
             content_type="application/x-amz-json-1.1",
         )
 
@@ -193,15 +213,26 @@ class EnclaveProcess:
         self.socket = folder / "enclave.sock"
         self.log = folder / "enclave.log"
         self.process: subprocess.Popen[bytes] | None = None
-        (folder / "policy.json").write_text(json.dumps(policy))
+        self.policy = folder / "policy.json"
+        self.policy.write_text(json.dumps(policy))
+        authority = folder / "authority.pem"
+        authority.write_bytes(ATTESTS.to_pem())
         self.environment = {
             **{name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ},
             "MINTLINE_ENCLAVE_ADDRESS": f"unix://{self.socket}",
             "MINTLINE_KMS_PROXY_ADDRESS": f"unix://{folder / 'kms.sock'}",
             "MINTLINE_KMS_KEY_ID": KEY_ID,
-            "MINTLINE_SIGNING_POLICY": str(folder / "policy.json"),
+            "MINTLINE_SIGNING_POLICY": str(self.policy),
+            "MINTLINE_NSM": "development",
+            "MINTLINE_DEVELOPMENT_AUTHORITY": str(authority),
+            "MINTLINE_DEVELOPMENT_ROLE": role_arn("enclave"),
             **settings,
         }
+
+    @property
+    def root(self) -> bytes:
+        """The fingerprint of the root under which it attests."""
+        return ATTESTS.fingerprint
 
     def spawn(self) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:

@@ -14,11 +14,13 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from mintline.attestation.development import DevelopmentAuthority
 from mintline_signer import addresses
 from mintline_signer.enclave.http1 import HttpPool
 from mintline_signer.enclave.kms import KmsDecrypter, dial, parse_endpoint
+from mintline_signer.enclave.recipient import Recipient, new_key
 from mintline_signer.enclave.wrapped import WalletUnwrapper
 from mintline_signer.errors import Failed, FailureCode
 from mintline_signer.host.kms_proxy import KmsProxy
@@ -144,7 +146,21 @@ async def unwrap_over_tls(
     endpoint = parse_endpoint(f"https://127.0.0.1:{kms.port}")
     http = HttpPool(dial(addresses.parse(f"unix://{path}"), endpoint), timeout=5)
     stack.push_async_callback(http.aclose)
-    decrypter = KmsDecrypter(http, endpoint, key_id="alias/test-wallets", now=lambda: 0.0)
+    key = new_key()
+    attester = DevelopmentAuthority.create(now=dt.datetime.now(dt.UTC)).attester(
+        "m", now=dt.datetime.now(dt.UTC)
+    )
+    public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    attestation = attester.attest(
+        module_id="m", at=dt.datetime.now(dt.UTC), pcrs={0: bytes(48)}, public_key=public
+    )
+    decrypter = KmsDecrypter(
+        http,
+        endpoint,
+        key_id="alias/test-wallets",
+        now=lambda: 0.0,
+        recipient=lambda: Recipient(key, attestation),
+    )
     decrypter.use(Credentials.model_validate({"access_key_id": "A", "secret_access_key": "s", "region": "r"}))
     return await WalletUnwrapper(decrypter).unwrap(player.wrapped)
 

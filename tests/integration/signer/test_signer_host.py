@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 from eth_account import Account
 
+from mintline.attestation.registers import policy_register
 from mintline.authorization import Sealer
 from mintline.aws.dynamo import Dynamo
 from mintline.aws.key_stores import open_key_stores
@@ -29,6 +31,9 @@ from mintline.key_stores import StoredKey, StoreName
 from mintline.messages import AnyIntent, Broadcast, KeyRef, SigningRefused, decode
 from mintline.resources import BROADCAST, SIGN, WALLET_KEY
 from mintline.settings import ServiceSettings
+from mintline_local.kms_front import Caller, KmsFront, application
+from mintline_local.principals import key_policy, role_arn
+from mintline_signer.enclave.measurement import measured
 
 if TYPE_CHECKING:
     from mintline_signer.testing import Authority
@@ -145,16 +150,45 @@ async def new_sealing_key(stack: AsyncExitStack, settings: ServiceSettings, auth
 
 @pytest.fixture
 async def enclave(
-    keys: Keys, make_enclave: Callable[..., EnclaveProcess], aws_settings: ServiceSettings
+    stack: AsyncExitStack,
+    keys: Keys,
+    make_enclave: Callable[..., EnclaveProcess],
+    aws_settings: ServiceSettings,
 ) -> AsyncIterator[EnclaveProcess]:
+    port = free_port()
     settings = {
-        "MINTLINE_KMS_ENDPOINT_URL": str(aws_settings.aws_endpoint_url),
+        "MINTLINE_KMS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
         "MINTLINE_KMS_KEY_ID": WALLET_KEY.alias(aws_settings.resource_prefix),
     }
     enclave = make_enclave(keys.issuer.address, keys.treasury.address, settings)
+    await serve_kms(stack, enclave, upstream=str(aws_settings.aws_endpoint_url), port=port)
     await enclave.start()
     yield enclave
     enclave.stop()
+
+
+async def serve_kms(stack: AsyncExitStack, enclave: EnclaveProcess, *, upstream: str, port: int) -> None:
+    """Serve KMS with the key policy that admits this very enclave, which signs by this very policy."""
+    role = role_arn("enclave")
+    admitted = key_policy(
+        CHAIN_ID,
+        images=(measured(role)[0].hex(),),
+        policies=(policy_register(enclave.policy.read_bytes()).hex(),),
+    )
+    policy = enclave.folder / "key-policy.json"
+    policy.write_text(json.dumps(admitted))
+    front = KmsFront(
+        callers={"test": Caller("a-secret-access-key", role)},
+        policy=policy,
+        root=lambda: enclave.root,
+        http=await stack.enter_async_context(aiohttp.ClientSession()),
+        upstream=upstream,
+        region="us-east-1",
+    )
+    runner = web.AppRunner(application(front), access_log=None)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    await web.TCPSite(runner, "127.0.0.1", port).start()
 
 
 def start_host(enclave: EnclaveProcess, keys: Keys, settings: ServiceSettings, port: int) -> Any:
@@ -168,7 +202,7 @@ def start_host(enclave: EnclaveProcess, keys: Keys, settings: ServiceSettings, p
         "MINTLINE_SEALING_SECRETS": json.dumps([keys.sealing]),
         "MINTLINE_ENCLAVE_ADDRESS": f"unix://{enclave.socket}",
         "MINTLINE_KMS_PROXY_ADDRESS": f"unix://{enclave.folder / 'kms.sock'}",
-        "MINTLINE_KMS_PROXY_TARGET": endpoint.removeprefix("http://"),
+        "MINTLINE_KMS_PROXY_TARGET": enclave.environment["MINTLINE_KMS_ENDPOINT_URL"].removeprefix("http://"),
         "MINTLINE_ENCLAVE_ACCESS_KEY_ID": "test",
         "MINTLINE_ENCLAVE_SECRET_ACCESS_KEY": "a-secret-access-key",
     }
@@ -204,6 +238,22 @@ async def test_host__when_a_mint_arrives__has_it_signed_by_the_users_key_in_kms(
     assert answer.intent == intent
     assert Account.recover_transaction(answer.raw) == pair.wallet.address
     assert "a-secret-access-key" not in pair.log.read_text()
+
+
+async def test_host__when_the_enclave_signs_by_another_policy__gets_no_key_from_kms(pair: Pair) -> None:
+    await pair.send(pair.intent(0))
+    await pair.receive(1)
+    pair.enclave.kill()
+    lenient = json.loads(pair.enclave.policy.read_text()) | {"max_gas": 10**9}
+    pair.enclave.policy.write_text(json.dumps(lenient))
+    await pair.enclave.start()
+    await pair.send(pair.intent(1))
+    for _ in range(200):
+        if "kms_denied" in pair.enclave.log.read_text():
+            break
+        await asyncio.sleep(0.1)
+    assert "kms_denied" in pair.enclave.log.read_text()
+    assert await pair.queues.receive(BROADCAST, wait=1) == []
 
 
 async def test_host__when_the_policy_refuses__tells_the_broadcaster(pair: Pair) -> None:
@@ -259,6 +309,5 @@ async def test_host__when_asked_for_metrics__shows_its_own_and_the_enclaves(pair
     async with aiohttp.ClientSession() as session, session.get(f"{pair.admin}/metrics") as response:
         text = await response.text()
     assert 'mintline_enclave{count="signed"}' in text
-    assert 'mintline_aws_requests_total{operation="GetSecretValue",service="secretsmanager"} 1.0' in text
     assert 'mintline_aws_requests_total{operation="BatchGetItem",service="dynamodb"} 1.0' in text
-    assert 'mintline_aws_requests_total{operation="GetSecretValue",service="secretsmanager"} 3.0' in text
+    assert 'mintline_aws_requests_total{operation="GetSecretValue",service="secretsmanager"} 2.0' in text

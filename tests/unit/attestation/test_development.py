@@ -44,5 +44,5 @@ def test_attester__when_three_hours_have_passed__is_out_of_date() -> None:
 def test_authority__when_its_file_is_not_whole__is_refused(cut: str) -> None:
     pem = DevelopmentAuthority.create(now=NOW).to_pem().decode()
     broken = pem[: pem.index(cut)] if cut else ""
-    with pytest.raises(ValueError, match=r"development authority|PEM"):
+    with pytest.raises(ValueError, match="not a development authority"):
         DevelopmentAuthority.from_pem(broken.encode())

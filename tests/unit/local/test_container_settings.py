@@ -22,7 +22,7 @@ from mintline_local.founding import SealingKey
 from mintline_local.places import StateFolder
 from mintline_local.principals import ROLES, issue_credentials
 from mintline_local.provisioning import Known, UserPool
-from mintline_local.services import Surroundings
+from mintline_local.services import Surroundings, write_policy
 from mintline_signer.enclave.settings import EnclaveSettings
 from mintline_signer.host.settings import HostSettings
 
@@ -70,6 +70,7 @@ def written(tmp_path: Path) -> Path:
         (folder / name).mkdir(parents=True)
     network = ContainerNetwork("http://127.0.0.1:8080")
     around = Surroundings(state, network, known, issue_credentials(state), Path("/run/mintline"))
+    write_policy(folder / "enclave", known)
     write_settings(around, folder)
     return folder
 
@@ -87,6 +88,7 @@ def test_enclave__when_told__gets_its_policy_and_no_credentials(written: Path) -
     assert told["MINTLINE_SIGNING_POLICY"] == "/run/settings/policy.json"
     policy = json.loads((written / "enclave" / "policy.json").read_text())
     assert policy["contracts"] == [ADDRESS]
+    assert told["MINTLINE_DEVELOPMENT_AUTHORITY"] == "/run/settings/authority.pem"
 
 
 def test_settings__when_written__hold_no_other_services_key(written: Path) -> None:

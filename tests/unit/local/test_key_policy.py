@@ -1,31 +1,81 @@
-"""The key policy lets the enclave alone decrypt, and reads nothing into a policy that it does not say."""
+"""The key policy lets the attested enclave alone decrypt, and nothing is read into a policy."""
 
 import pytest
 from pydantic import ValidationError
 
+from mintline.attestation.registers import role_register
 from mintline_local.key_policy import KeyPolicy
-from mintline_local.principals import ROLES, key_policy, role_arn
+from mintline_local.principals import ROLES, account_allows, key_policy, role_arn
 
 CHAIN = 31337
 ON_CHAIN = {"kms:EncryptionContext:chain": str(CHAIN), "kms:EncryptionContext:sub": "user"}
 PAIR = {**ON_CHAIN, "kms:DataKeyPairSpec": "ECC_SECG_P256K1"}
 
 
-def allows(role: str, action: str, context: dict[str, str]) -> bool:
-    policy = KeyPolicy.model_validate(key_policy(CHAIN))
+IMAGE, POLICY = "ab" * 48, "cd" * 48
+ATTESTED = {
+    **ON_CHAIN,
+    "kms:RecipientAttestation:ImageSha384": IMAGE,
+    "kms:RecipientAttestation:PCR0": IMAGE,
+    "kms:RecipientAttestation:PCR3": role_register(role_arn("enclave")).hex(),
+    "kms:RecipientAttestation:PCR16": POLICY,
+}
+
+
+def allows(role: str, action: str, context: dict[str, str], *, images: tuple[str, ...] = (IMAGE,)) -> bool:
+    policy = KeyPolicy.model_validate(key_policy(CHAIN, images=images, policies=(POLICY,)))
     return policy.allows(principal=role_arn(role), action=action, context=context)
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_decrypt__when_asked_by_each_role__is_the_enclaves_alone(role: str) -> None:
-    assert allows(role, "kms:Decrypt", ON_CHAIN) == (role == "enclave")
+def test_decrypt__when_asked_by_each_role__is_the_attested_enclaves_alone(role: str) -> None:
+    assert allows(role, "kms:Decrypt", ATTESTED) == (role == "enclave")
+    assert not allows(role, "kms:Decrypt", ON_CHAIN)
+    assert not allows(role, "kms:Decrypt", ATTESTED, images=())
 
 
-@pytest.mark.parametrize("context", [{}, {"kms:EncryptionContext:chain": "1"}])
-def test_decrypt__when_the_context_is_not_this_chains__is_refused_to_the_enclave(
-    context: dict[str, str],
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("kms:EncryptionContext:chain", "1"),
+        ("kms:RecipientAttestation:ImageSha384", "00" * 48),
+        ("kms:RecipientAttestation:PCR3", role_register(role_arn("signer-host")).hex()),
+        ("kms:RecipientAttestation:PCR16", "00" * 48),
+    ],
+)
+def test_decrypt__when_one_condition_does_not_hold__is_refused_to_the_enclave(key: str, value: str) -> None:
+    assert not allows("enclave", "kms:Decrypt", ATTESTED | {key: value})
+    assert not allows("enclave", "kms:Decrypt", {k: v for k, v in ATTESTED.items() if k != key})
+
+
+@pytest.mark.parametrize(
+    ("role", "subject", "expected"),
+    [("operator", "platform:sealing", True), ("operator", "user", False), ("api", "platform:sealing", False)],
+)
+def test_sealing_keys__when_asked_for__are_made_by_the_operator_for_the_platform_alone(
+    role: str,
+    subject: str,
+    expected: bool,  # noqa: FBT001 - a parameter of the table above
 ) -> None:
-    assert not allows("enclave", "kms:Decrypt", context)
+    context = {**PAIR, "kms:DataKeyPairSpec": "ECC_NIST_P256", "kms:EncryptionContext:sub": subject}
+    assert allows(role, "kms:GenerateDataKeyPairWithoutPlaintext", context) is expected
+
+
+@pytest.mark.parametrize(
+    ("role", "action", "expected"),
+    [
+        ("operator", "kms:CreateKey", True),
+        ("api", "kms:CreateKey", False),
+        ("api", "kms:GenerateRandom", True),
+        ("operator", "kms:Decrypt", False),
+    ],
+)
+def test_account__when_no_key_is_concerned__decides_by_itself(
+    role: str,
+    action: str,
+    expected: bool,  # noqa: FBT001 - a parameter of the table above
+) -> None:
+    assert account_allows(role_arn(role), action) is expected
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -35,7 +85,7 @@ def test_plaintext_keys__when_asked_by_anyone__are_refused(role: str, action: st
 
 
 @pytest.mark.parametrize(
-    ("role", "expected"), [("api", True), ("operator", True), ("builder", False), ("enclave", False)]
+    ("role", "expected"), [("api", True), ("operator", False), ("builder", False), ("enclave", False)]
 )
 def test_key_pairs__when_asked_by_each_role__are_for_those_who_make_wallets(
     role: str,
@@ -87,3 +137,11 @@ def test_conditions__when_compared__follow_their_operator() -> None:
     assert holds("StringEqualsIgnoreCase", "AB", "ab")
     assert holds("StringLike", "arn:1:x", "arn:*:x")
     assert not holds("StringLike", "arn:1:y", "arn:*:x")
+    assert holds("Null", "there", "false")
+    assert not holds("Null", "there", "true")
+
+
+@pytest.mark.parametrize("operator", ["StringEquals", "StringLike", "Null"])
+def test_conditions__when_the_request_does_not_set_the_key__hold_for_null_alone(operator: str) -> None:
+    policy = KeyPolicy.model_validate(statement(Condition={operator: {"k": "true"}}))
+    assert policy.allows(principal="p", action="kms:Decrypt", context={}) is (operator == "Null")

@@ -112,7 +112,11 @@ class Line:
         self.unwrapper = GatedKms(cast_.authority.plaintext())
         self.keys = KeyCache(self.unwrapper, size=10, ttl=60, clock=lambda: 0.0)
         kms = KmsDecrypter(
-            HttpPool(cast("Any", None)), parse_endpoint("http://kms"), key_id="k", now=lambda: 0.0
+            HttpPool(cast("Any", None)),
+            parse_endpoint("http://kms"),
+            key_id="k",
+            now=lambda: 0.0,
+            recipient=cast("Any", None),
         )
         policy = cast_.policy()
         self.seals = Seals(self.unwrapper)

@@ -22,10 +22,13 @@ from cryptography.hazmat.primitives.serialization import (
 from pydantic import SecretStr
 
 from mintline.errors import Unavailable
+from mintline_local.enveloped import enveloped
 from mintline_signer.enclave import sigv4
 from mintline_signer.enclave.http1 import HttpPool, HttpResponse
 from mintline_signer.enclave.kms import KmsDecrypter, parse_endpoint
+from mintline_signer.enclave.nsm import NsmFailed
 from mintline_signer.enclave.pkcs8 import secp256k1_scalar
+from mintline_signer.enclave.recipient import Recipient, new_key
 from mintline_signer.enclave.sigv4 import AwsKey, signed_headers
 from mintline_signer.enclave.wrapped import WalletUnwrapper
 from mintline_signer.errors import Failed, FailureCode, RefusalCode, Refused
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
     from tests.unit.signer.conftest import Cast
 
 KEY_ID = "arn:aws:kms:eu-west-1:111122223333:key/0e2d"
+RECIPIENT = Recipient(new_key(), b"document")
 ENDPOINT = parse_endpoint("https://kms.eu-west-1.amazonaws.com")
 CREDENTIALS = Credentials(
     access_key_id="AKIAEXAMPLE",
@@ -69,13 +73,19 @@ def answering(status: int, content: object) -> FakeHttp:
     return FakeHttp(HttpResponse(status, json.dumps(content).encode()))
 
 
+def enveloped_for(recipient: Recipient, plaintext: bytes) -> str:
+    return base64.b64encode(enveloped(plaintext, recipient.key.public_key())).decode()
+
+
 def decrypted(secret: bytes, key_id: str = KEY_ID) -> FakeHttp:
-    plaintext = base64.b64encode(pkcs8(secp256k1(secret))).decode()
-    return answering(200, {"KeyId": key_id, "Plaintext": plaintext})
+    envelope = enveloped_for(RECIPIENT, pkcs8(secp256k1(secret)))
+    return answering(200, {"KeyId": key_id, "Plaintext": None, "CiphertextForRecipient": envelope})
 
 
 def decrypter_over(http: HttpPool, *, key_id: str = KEY_ID, credentials: bool = True) -> KmsDecrypter:
-    decrypter = KmsDecrypter(http, ENDPOINT, key_id=key_id, now=lambda: 1_800_000_000.0)
+    decrypter = KmsDecrypter(
+        http, ENDPOINT, key_id=key_id, now=lambda: 1_800_000_000.0, recipient=lambda: RECIPIENT
+    )
     if credentials:
         decrypter.use(CREDENTIALS)
     return decrypter
@@ -94,6 +104,10 @@ async def test_decrypt__when_kms_decrypts__asks_for_one_key_and_one_context(cast
         "EncryptionAlgorithm": "SYMMETRIC_DEFAULT",
         "EncryptionContext": {"sub": "user-1", "chain": "31337"},
         "KeyId": KEY_ID,
+        "Recipient": {
+            "AttestationDocument": base64.b64encode(RECIPIENT.document).decode(),
+            "KeyEncryptionAlgorithm": "RSAES_OAEP_SHA_256",
+        },
     }
     assert headers["x-amz-target"] == "TrentService.Decrypt"
     assert headers["x-amz-security-token"] == "quiet"
@@ -131,6 +145,7 @@ async def test_decrypt__when_the_pinned_key_is_an_alias__takes_what_kms_resolved
         (400, "InvalidCiphertextException", RefusalCode.KEY_UNDECRYPTABLE),
         (400, "IncorrectKeyException", RefusalCode.KEY_UNDECRYPTABLE),
         (400, "AccessDeniedException", FailureCode.KMS_DENIED),
+        (400, "ValidationException", FailureCode.KMS_DENIED),
         (400, "com.amazonaws.kms#AccessDeniedException", FailureCode.KMS_DENIED),
         (403, "InvalidSignatureException", FailureCode.KMS_DENIED),
         (400, "ExpiredTokenException", FailureCode.CREDENTIALS_EXPIRED),
@@ -153,11 +168,6 @@ async def test_decrypt__when_kms_declines__gives_a_code_and_no_text(
 @pytest.mark.parametrize(
     "answer",
     [
-        HttpResponse(200, b"not json"),
-        HttpResponse(200, b"[]"),
-        HttpResponse(200, json.dumps({"KeyId": KEY_ID}).encode()),
-        HttpResponse(200, json.dumps({"KeyId": KEY_ID, "Plaintext": "!!"}).encode()),
-        HttpResponse(200, json.dumps({"KeyId": KEY_ID, "Plaintext": "é"}).encode()),
         HttpResponse(502, b"<html>"),
         Unavailable("gone"),
     ],
@@ -168,6 +178,61 @@ async def test_decrypt__when_the_answer_is_no_answer__fails_as_unavailable(
     with pytest.raises(Failed) as caught:
         await unwrap(decrypter_over(FakeHttp(answer)), cast)
     assert caught.value.code is FailureCode.KMS_UNAVAILABLE
+
+
+STRANGER = Recipient(new_key(), b"document")
+PLAINTEXT = base64.b64encode(pkcs8(secp256k1(b"\x11" * 32))).decode()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "not an object",
+        [],
+        {"KeyId": KEY_ID},
+        {"CiphertextForRecipient": enveloped_for(RECIPIENT, b"secret")},
+        {"KeyId": KEY_ID, "Plaintext": PLAINTEXT},
+        {
+            "KeyId": KEY_ID,
+            "Plaintext": PLAINTEXT,
+            "CiphertextForRecipient": enveloped_for(RECIPIENT, b"secret"),
+        },
+        {"KeyId": KEY_ID, "CiphertextForRecipient": PLAINTEXT},
+        {"KeyId": KEY_ID, "CiphertextForRecipient": "!!"},
+        {"KeyId": KEY_ID, "CiphertextForRecipient": "é"},
+        {"KeyId": KEY_ID, "CiphertextForRecipient": enveloped_for(STRANGER, b"secret")},
+    ],
+)
+async def test_decrypt__when_the_answer_is_in_the_clear_or_not_for_this_enclave__is_not_taken(
+    cast: Cast, content: object
+) -> None:
+    with pytest.raises(Failed) as caught:
+        await unwrap(decrypter_over(answering(200, content)), cast)
+    assert caught.value.code is FailureCode.KMS_ANSWER
+
+
+async def test_decrypt__when_the_key_is_rotated_in_flight__opens_the_answer_by_the_older_one() -> None:
+    recipients = [RECIPIENT, STRANGER]
+    envelope = enveloped_for(RECIPIENT, b"secret")
+    http = answering(200, {"KeyId": KEY_ID, "CiphertextForRecipient": envelope})
+    decrypter = KmsDecrypter(
+        http, ENDPOINT, key_id=KEY_ID, now=lambda: 0.0, recipient=lambda: recipients.pop(0)
+    )
+    decrypter.use(CREDENTIALS)
+    assert await decrypter.decrypt(b"wrapped", {}) == b"secret"
+
+
+async def test_decrypt__when_the_security_module_fails__asks_nothing(cast: Cast) -> None:
+    def failing() -> Recipient:
+        raise NsmFailed("gone")
+
+    http = decrypted(cast.user.secret)
+    decrypter = KmsDecrypter(http, ENDPOINT, key_id=KEY_ID, now=lambda: 0.0, recipient=failing)
+    decrypter.use(CREDENTIALS)
+    with pytest.raises(Failed) as caught:
+        await decrypter.decrypt(b"wrapped", {})
+    assert caught.value.code is FailureCode.NOT_ATTESTED
+    assert http.requests == []
 
 
 @pytest.mark.parametrize("scalar", [1, 2**248 - 1, 2**255, 0x00FF << 232])
@@ -238,7 +303,9 @@ def test_endpoint__when_it_is_no_url__raises(url: str) -> None:
 
 
 async def test_decrypt__when_it_is_no_key__gives_the_bytes_as_they_are() -> None:
-    http = answering(200, {"KeyId": KEY_ID, "Plaintext": base64.b64encode(b"\x00any\xff").decode()})
+    http = answering(
+        200, {"KeyId": KEY_ID, "CiphertextForRecipient": enveloped_for(RECIPIENT, b"\x00any\xff")}
+    )
     assert await decrypter_over(http).decrypt(b"wrapped", {"purpose": "sealing"}) == b"\x00any\xff"
     ((_, body),) = http.requests
     assert json.loads(body)["EncryptionContext"] == {"purpose": "sealing"}

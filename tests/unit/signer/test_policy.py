@@ -9,7 +9,7 @@ import pytest
 
 from mintline.errors import Misconfigured
 from mintline.messages import AnyIntent, Fees, Frozen, Intent
-from mintline_signer.enclave.policy import Role, check, load_policy
+from mintline_signer.enclave.policy import Role, check, parse_policy, read_policy
 from mintline_signer.errors import RefusalCode, Refused
 
 if TYPE_CHECKING:
@@ -217,10 +217,11 @@ def document(cast: Cast) -> dict[str, Any]:
     }
 
 
-def test_load_policy__when_the_document_is_sound__reads_it(cast: Cast, tmp_path: Path) -> None:
+def test_policy__when_the_document_is_sound__is_read(cast: Cast, tmp_path: Path) -> None:
     path = tmp_path / "policy.json"
     path.write_text(json.dumps(document(cast)))
-    policy = load_policy(path)
+    assert read_policy(path) == path.read_bytes()
+    policy = parse_policy(read_policy(path))
     assert policy.contracts == {OTHER}
     assert policy.max_top_up_value == 10**18
 
@@ -237,17 +238,15 @@ def test_load_policy__when_the_document_is_sound__reads_it(cast: Cast, tmp_path:
         {"issuer": {"address": OTHER, "subject": "user-1"}},
     ],
 )
-def test_load_policy__when_the_document_is_unsound__is_misconfigured_in_one_line(
-    cast: Cast, tmp_path: Path, change: dict[str, Any]
+def test_policy__when_the_document_is_unsound__is_misconfigured_in_one_line(
+    cast: Cast, change: dict[str, Any]
 ) -> None:
-    path = tmp_path / "policy.json"
-    path.write_text(json.dumps(document(cast) | change))
     with pytest.raises(Misconfigured) as caught:
-        load_policy(path)
+        parse_policy(json.dumps(document(cast) | change).encode())
     assert "\n" not in str(caught.value)
     assert next(iter(change)) in str(caught.value)
 
 
-def test_load_policy__when_there_is_no_file__is_misconfigured(tmp_path: Path) -> None:
+def test_policy__when_there_is_no_file__is_misconfigured(tmp_path: Path) -> None:
     with pytest.raises(Misconfigured, match="cannot read"):
-        load_policy(tmp_path / "none.json")
+        read_policy(tmp_path / "none.json")

@@ -67,6 +67,8 @@ class FailureCode(StrEnum):
     CREDENTIALS_MISSING = "credentials_missing"
     CREDENTIALS_EXPIRED = "credentials_expired"
     KMS_DENIED = "kms_denied"
+    KMS_ANSWER = "kms_answer"
+    NOT_ATTESTED = "not_attested"
     KMS_THROTTLED = "kms_throttled"
     KMS_UNAVAILABLE = "kms_unavailable"
     SIGNING_FAULT = "signing_fault"

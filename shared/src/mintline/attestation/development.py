@@ -96,8 +96,11 @@ class DevelopmentAuthority:
     def from_pem(cls, pem: bytes) -> DevelopmentAuthority:
         """Read what `to_pem` wrote; raises ValueError."""
         private = _PRIVATE.search(pem)
-        certificates = x509.load_pem_x509_certificates(pem)
-        key = load_pem_private_key(private[0], password=None) if private else None
+        try:
+            certificates = x509.load_pem_x509_certificates(pem)
+            key = load_pem_private_key(private[0], password=None) if private else None
+        except ValueError:
+            certificates, key = [], None
         if not isinstance(key, EllipticCurvePrivateKey) or len(certificates) != 2:
             raise ValueError("not a development authority: expected a private key and two certificates")
         return cls(key, *certificates)

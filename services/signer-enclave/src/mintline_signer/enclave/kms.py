@@ -15,7 +15,10 @@ from typing import Any, NoReturn
 
 from mintline.errors import Unavailable
 from mintline_signer import addresses
+from mintline_signer.enclave.envelope import BrokenEnvelope, open_envelope
 from mintline_signer.enclave.http1 import MAX_HEAD, HttpPool, HttpResponse, Stream
+from mintline_signer.enclave.nsm import NsmFailed
+from mintline_signer.enclave.recipient import Recipient
 from mintline_signer.enclave.sigv4 import AwsKey, signed_headers
 from mintline_signer.errors import Failed, FailureCode, RefusalCode, Refused
 from mintline_signer.protocol import Credentials
@@ -26,6 +29,8 @@ _FAULTS: dict[str, RefusalCode | FailureCode] = {
     # What no later try can mend: the blob, or the subject and chain that it was made for, are wrong.
     "InvalidCiphertextException": RefusalCode.KEY_UNDECRYPTABLE,
     "IncorrectKeyException": RefusalCode.KEY_UNDECRYPTABLE,
+    # The document is refused: too old, of another root, or not what was asked for.
+    "ValidationException": FailureCode.KMS_DENIED,
     "AccessDeniedException": FailureCode.KMS_DENIED,
     "UnrecognizedClientException": FailureCode.KMS_DENIED,
     "InvalidSignatureException": FailureCode.KMS_DENIED,
@@ -78,20 +83,27 @@ def dial(proxy: addresses.Address, endpoint: KmsEndpoint) -> Callable[[], Awaita
 
 
 class KmsDecrypter:
-    """A Decrypter that asks KMS to decrypt under one pinned key.
+    """A Decrypter that asks KMS to decrypt under one pinned key, and to answer this enclave alone.
 
-    `key_id` is the key's ARN, id or alias; `now` gives Unix seconds. Without attestation KMS answers with the
-    plaintext key: TLS keeps the host from reading it on the way, the credentials do not keep the host from
-    asking the same question.
+    `key_id` is the key's ARN, id or alias; `now` gives Unix seconds; `recipient` returns the key and the
+    document to ask with. Hazard: the envelope carries no integrity. That it comes from KMS is proven by TLS,
+    that it holds the right key by the address derived from it.
     """
 
     def __init__(
-        self, http: HttpPool, endpoint: KmsEndpoint, *, key_id: str, now: Callable[[], float]
+        self,
+        http: HttpPool,
+        endpoint: KmsEndpoint,
+        *,
+        key_id: str,
+        now: Callable[[], float],
+        recipient: Callable[[], Recipient],
     ) -> None:
         self._http = http
         self._host = endpoint.host
         self._key_id = key_id
         self._now = now
+        self._recipient = recipient
         self._credentials: AwsKey | None = None
 
     @property
@@ -114,12 +126,20 @@ class KmsDecrypter:
         """Return what `ciphertext` holds, if it was made under `context`; raises Refused or Failed."""
         if self._credentials is None:
             raise Failed(FailureCode.CREDENTIALS_MISSING)
+        try:
+            recipient = self._recipient()
+        except NsmFailed:
+            raise Failed(FailureCode.NOT_ATTESTED) from None
         body = json.dumps(
             {
                 "CiphertextBlob": base64.b64encode(ciphertext).decode(),
                 "EncryptionAlgorithm": "SYMMETRIC_DEFAULT",
                 "EncryptionContext": dict(context),
                 "KeyId": self._key_id,
+                "Recipient": {
+                    "AttestationDocument": base64.b64encode(recipient.document).decode(),
+                    "KeyEncryptionAlgorithm": "RSAES_OAEP_SHA_256",
+                },
             }
         ).encode()
         headers = {
@@ -135,19 +155,20 @@ class KmsDecrypter:
             raise Failed(FailureCode.KMS_UNAVAILABLE) from None
         if response.status != 200:
             _raise_fault(response)
-        return self._plaintext(response)
+        return self._opened(response, recipient)
 
-    def _plaintext(self, response: HttpResponse) -> bytearray:
+    def _opened(self, response: HttpResponse, recipient: Recipient) -> bytearray:
+        """Return what the envelope in the answer holds; an answer in the clear is none."""
         answer = _object(response)
-        used, plaintext = answer.get("KeyId"), answer.get("Plaintext")
-        if not isinstance(used, str) or not isinstance(plaintext, str):
-            raise Failed(FailureCode.KMS_UNAVAILABLE)
+        used, envelope = answer.get("KeyId"), answer.get("CiphertextForRecipient")
+        if not isinstance(used, str) or not isinstance(envelope, str) or answer.get("Plaintext"):
+            raise Failed(FailureCode.KMS_ANSWER)
         if ":key/" in self._key_id and used != self._key_id:
             raise Refused(RefusalCode.KEY_UNDECRYPTABLE)
         try:
-            return bytearray(base64.b64decode(plaintext, validate=True))
-        except ValueError:
-            raise Failed(FailureCode.KMS_UNAVAILABLE) from None
+            return open_envelope(base64.b64decode(envelope, validate=True), recipient.key)
+        except (ValueError, BrokenEnvelope):
+            raise Failed(FailureCode.KMS_ANSWER) from None
 
 
 def _object(response: HttpResponse) -> dict[str, Any]:

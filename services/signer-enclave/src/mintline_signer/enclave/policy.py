@@ -94,18 +94,24 @@ class Role(StrEnum):
     ISSUER = "issuer"
 
 
-def load_policy(path: Path) -> Policy:
-    """Read and validate the policy document; raises Misconfigured, one line."""
+def read_policy(path: Path) -> bytes:
+    """Return the policy document as it is measured; raises Misconfigured, one line."""
     try:
-        return Policy.model_validate_json(path.read_bytes())
+        return path.read_bytes()
     except OSError as error:
         raise Misconfigured(f"signing policy: cannot read {path}: {error.strerror}") from None
+
+
+def parse_policy(document: bytes) -> Policy:
+    """Validate the policy document; raises Misconfigured, one line."""
+    try:
+        return Policy.model_validate_json(document)
     except ValidationError as error:
         faults = "; ".join(
             f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"
             for fault in error.errors(include_url=False, include_input=False)
         )
-        raise Misconfigured(f"signing policy {path}: {faults}") from None
+        raise Misconfigured(f"signing policy: {faults}") from None
 
 
 def check(policy: Policy, intent: AnyRequest, *, now: float) -> Role:

@@ -11,12 +11,15 @@ import structlog
 from mintline_signer import addresses
 from mintline_signer.connection import Limits
 from mintline_signer.enclave.authorizer import Authorizer
+from mintline_signer.enclave.boot import measure_policy, open_nsm, seed
+from mintline_signer.enclave.clock import NsmClock
 from mintline_signer.enclave.http1 import HttpPool
 from mintline_signer.enclave.keys import KeyCache
 from mintline_signer.enclave.kms import KmsDecrypter, dial, parse_endpoint
 from mintline_signer.enclave.memory import Memory
-from mintline_signer.enclave.policy import load_policy
+from mintline_signer.enclave.policy import parse_policy, read_policy
 from mintline_signer.enclave.rates import RateLimiter
+from mintline_signer.enclave.recipient import Recipients
 from mintline_signer.enclave.seals import Seals
 from mintline_signer.enclave.server import Enclave, Server
 from mintline_signer.enclave.settings import EnclaveSettings
@@ -32,14 +35,20 @@ _SWEEP = 1.0
 async def run(settings: EnclaveSettings, stop: asyncio.Event) -> None:
     """Serve the host until `stop` is set, then overwrite every key."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold the keys
-    policy = load_policy(settings.signing_policy)
+    document = read_policy(settings.signing_policy)
+    policy = parse_policy(document)
+    nsm = open_nsm(settings)
+    seed(nsm)
+    measure_policy(nsm, document)
+    now = NsmClock(nsm.attest(), monotonic=time.monotonic)
+    recipients = Recipients(nsm, now, rotation=settings.recipient_rotation, monotonic=time.monotonic)
     endpoint = parse_endpoint(settings.kms_endpoint_url)
     http = HttpPool(
         dial(addresses.parse(settings.kms_proxy_address), endpoint),
         size=settings.kms_connections,
         timeout=settings.kms_timeout,
     )
-    kms = KmsDecrypter(http, endpoint, key_id=settings.kms_key_id, now=time.time)
+    kms = KmsDecrypter(http, endpoint, key_id=settings.kms_key_id, now=now, recipient=recipients.current)
     keys = KeyCache(
         WalletUnwrapper(kms),
         size=settings.key_cache_size,
@@ -57,7 +66,7 @@ async def run(settings: EnclaveSettings, stop: asyncio.Event) -> None:
             rates=RateLimiter(policy),
             keys=keys,
             kms=kms,
-            now=time.time,
+            now=now,
         ),
         limits=Limits(idle=settings.idle_timeout),
         connections=settings.max_connections,
@@ -68,10 +77,12 @@ async def run(settings: EnclaveSettings, stop: asyncio.Event) -> None:
     listening = addresses.listen(address)
     log.info("enclave_listening", address=settings.enclave_address, contracts=sorted(policy.contracts))
     sweeping = asyncio.create_task(_expire(keys), name="expire keys")
+    attesting = asyncio.create_task(recipients.keep(), name="attest anew")
     try:
         await server.serve(listening, stop)
     finally:
         sweeping.cancel()
+        attesting.cancel()
         addresses.withdraw(address)
         await http.aclose()
         keys.clear()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -32,6 +32,14 @@ class EnclaveSettings(Settings):
     """The one key that may unwrap: its ARN, or an alias where no one can repoint it."""
     signing_policy: Path
     """The policy document (JSON)."""
+    nsm: Literal["device", "development"] = "device"
+    """The security module: an enclave's own, or one that signs with an authority from a file."""
+    development_authority: Path | None = None
+    """The authority's file (PEM): a private key, its certificate, and the root."""
+    development_role: str = ""
+    """The ARN of the IAM role that a development module measures in the place of the parent's."""
+    recipient_rotation: float = Field(default=3600.0, gt=0)
+    """Seconds after which the key that KMS answers to is made anew."""
     kms_connections: int = Field(default=16, ge=1, le=256)
     kms_timeout: float = Field(default=5.0, gt=0)
     """Seconds for one request to KMS, the wait for a connection included."""
