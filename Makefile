@@ -2,13 +2,15 @@
 
 N ?= 1000
 USERS ?= 50
+SEEDS ?= 20
+MINTS ?= 1000
 
 PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { command -v "$$p"; break; }; done)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo test test-containers lint bench simulate infra clean
+.PHONY: help setup up demo test test-containers lint bench simulate chaos infra clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -42,6 +44,9 @@ bench: setup ## Measure the line: make bench N=1000 USERS=50
 simulate: setup ## Run the line through seeded schedules of faults: make simulate N=1000, or SEED=7 to replay one
 	@.venv/bin/python -m mintline_harness.simulation \
 		$(if $(SEED),--seed $(SEED),--count $(N)) $(if $(PLANT),--plant $(PLANT))
+
+chaos: setup ## Break the real processes under load: make chaos SEEDS=20 MINTS=1000
+	@.venv/bin/python -m mintline_harness.chaos --seeds $(SEEDS) --mints $(MINTS)
 
 infra: setup ## Synthesize the AWS stacks offline, and check them: types, tests, cfn-lint, cdk-nag
 	@cd infra && UV_PYTHON_DOWNLOADS=never UV_SYSTEM_CERTS=true VIRTUAL_ENV= ../.venv/bin/uv sync --quiet \

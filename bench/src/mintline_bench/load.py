@@ -60,11 +60,12 @@ class Driver:
 
         async def one(number: int) -> Posted:
             async with gate:
-                return await self._post(number)
+                return await self.post(number)
 
         return await asyncio.gather(*(one(number) for number in range(mints)))
 
-    async def _post(self, number: int) -> Posted:
+    async def post(self, number: int) -> Posted:
+        """Post one mint until it is accepted; raises Unavailable past the deadline."""
         user = number % len(self._tokens)
         name = f"bench {self._run} {number}"
         body = {

@@ -22,6 +22,8 @@ REGION = "us-east-1"
 AWS_SERVICES = "sqs,dynamodb,s3,kms,secretsmanager,cognito-idp,sts"
 GAS_LIMIT = 60_000_000
 """Mainnet's block gas limit."""
+FINALITY = 2
+"""Blocks on top of a final one, at least."""
 STATES_KEPT = 64
 """Blocks whose state anvil keeps in memory; older blocks keep their transactions, receipts and logs."""
 NEVER = 10 * 365 * 24 * 3600
@@ -89,13 +91,19 @@ def ministack(state: StateFolder, ports: Ports, http: aiohttp.ClientSession) -> 
     )
 
 
-def anvil(state: StateFolder, ports: Ports, http: aiohttp.ClientSession) -> ChildSpec:
-    """Return the chain: a block a second, finalized two blocks behind the head, limits like mainnet's."""
+def anvil(
+    state: StateFolder, ports: Ports, http: aiohttp.ClientSession, *, finality: int = FINALITY
+) -> ChildSpec:
+    """Return the chain: a block a second, limits like mainnet's.
+
+    A block is final once `finality` more are on top, an even number: two of anvil's epochs.
+    """
     return ChildSpec(
         name="anvil",
         argv=(
             *(str(tool("anvil")), "--quiet", "--host", HOST, "--port", str(ports.anvil)),
-            *("--chain-id", str(CHAIN_ID), "--block-time", "1", "--slots-in-an-epoch", "1"),
+            *("--chain-id", str(CHAIN_ID), "--block-time", "1"),
+            *("--slots-in-an-epoch", str(finality // 2)),
             *("--gas-limit", str(GAS_LIMIT), "--enable-tx-gas-limit"),
             *("--prune-history", str(STATES_KEPT), "--state", str(state.anvil / "state.json")),
             *("--state-interval", str(NEVER)),

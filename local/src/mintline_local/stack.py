@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,6 +23,8 @@ from mintline_local.provisioning import PREFIX, Known, load_known, open_world, s
 from mintline_local.supervisor import Event, StartFailed, Supervisor
 
 Tell = Callable[[Event], None]
+Through = Callable[[Ports], Awaitable[Listeners]]
+"""Puts something between the services and what they reach; it may stand until the line has stopped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +49,12 @@ async def running_stack(
     wanted: Ports | None = None,
     copies: Mapping[str, int] | None = None,
     tell: Tell = _ignore,
+    through: Through | None = None,
+    finality: int = emulators.FINALITY,
 ) -> AsyncIterator[Stack]:
     """Start the whole line, and stop it when the context ends, however it ends.
 
-    `copies` says how many of each worker to run, one if it does not.
+    `copies` says how many of each worker to run, one if it does not. `finality` is in blocks.
 
     Raises Misconfigured, one line, when the folder is in use or damaged, a port is taken, a tool is missing,
     or a process does not start.
@@ -71,10 +75,11 @@ async def running_stack(
         stack.callback(state.run.unlink, missing_ok=True)
         stack.push_async_callback(supervisor.stop)
 
-        await _start_emulators(supervisor, state, chosen, http)
+        await _start_emulators(supervisor, state, chosen, http, finality=finality)
         known = await _set_up(state, chosen, credentials["operator"])
         tell(Event("resources", "ready"))
-        around = services.Surroundings(state, chosen, known, credentials, sockets)
+        reached = chosen if through is None else await through(chosen)
+        around = services.Surroundings(state, reached, known, credentials, sockets)
         await supervisor.start(services.enclave(around))
         networked = services.networked(around, http)
         more, admin = further(networked, copies or {}, sockets=sockets, http=http)
@@ -104,9 +109,12 @@ async def _start_emulators(
     state: StateFolder,
     ports: Ports,
     http: aiohttp.ClientSession,
+    *,
+    finality: int,
 ) -> None:
+    chain = emulators.anvil(state, ports, http, finality=finality)
     try:
-        await supervisor.start(emulators.ministack(state, ports, http), emulators.anvil(state, ports, http))
+        await supervisor.start(emulators.ministack(state, ports, http), chain)
     except StartFailed as failure:
         raise emulators.damaged_by(str(failure), state) or failure from None
     await supervisor.start(emulators.kms_front(state, ports, http))

@@ -1,0 +1,94 @@
+"""The command line of chaos: seeds one after the other, a table, and one JSON object as the last line."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from collections import Counter
+from collections.abc import Sequence
+
+import structlog
+
+from mintline.errors import MintlineError
+from mintline_harness.chaos.run import Outcome, run_seed
+from mintline_local.interrupts import Interrupted, run
+
+COLUMNS = (
+    "seed",
+    "accepted",
+    "finalized",
+    "failed",
+    "lost",
+    "doubled",
+    "stuck",
+    "mismatched",
+    "unreconciled",
+    "kills",
+    "stops",
+    "reorgs",
+    "pool drops",
+    "faults",
+    "seconds",
+)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the seeds; 0 only if no mint was lost, doubled or stuck, and the books agree, in every one."""
+    parser = argparse.ArgumentParser(prog="make chaos", description="Break the running line.")
+    parser.add_argument("--seeds", type=int, default=20, help="how many, from --first on")
+    parser.add_argument("--first", type=int, default=1, help="the first seed")
+    parser.add_argument("--mints", type=int, default=1000, help="mints of each seed")
+    parser.add_argument("--patience", type=float, default=300.0, help="seconds of calm until a mint is stuck")
+    options = parser.parse_args(argv)
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    seeds = range(options.first, options.first + options.seeds)
+    try:
+        return run(_seeds(seeds, mints=options.mints, patience=options.patience))
+    except Interrupted as interruption:
+        return interruption.exit_code
+    except MintlineError as error:
+        print(f"chaos: {error}", file=sys.stderr)  # noqa: T201 - a command's own output
+        return 2
+
+
+async def _seeds(seeds: range, *, mints: int, patience: float) -> int:
+    print("".join(f"{name:>13}" for name in COLUMNS), flush=True)  # noqa: T201 - the result
+    outcomes: list[Outcome] = []
+    for seed in seeds:
+        outcome = await run_seed(seed, mints=mints, patience=patience)
+        outcomes.append(outcome)
+        row = _row(outcome)
+        print("".join(f"{row[name]!s:>13}" for name in COLUMNS), flush=True)  # noqa: T201 - the result
+    print(json.dumps(summary(outcomes)))  # noqa: T201 - the result
+    return int(not all(outcome.clean for outcome in outcomes))
+
+
+def _row(outcome: Outcome) -> dict[str, object]:
+    struck = outcome.struck
+    faults = sum(count for name, count in struck.items() if name.startswith("requests "))
+    shown: dict[str, object] = {name: getattr(outcome, name, struck.get(name, 0)) for name in COLUMNS}
+    return shown | {"faults": faults}
+
+
+def summary(outcomes: Sequence[Outcome]) -> dict[str, object]:
+    """Return what all seeds came to."""
+    struck: Counter[str] = Counter()
+    for outcome in outcomes:
+        struck.update(outcome.struck)
+    return {
+        "seeds": len(outcomes),
+        **{
+            name: sum(getattr(outcome, name) for outcome in outcomes)
+            for name in ("accepted", "lost", "doubled", "stuck", "failed", "mismatched", "unreconciled")
+        },
+        "kills": struck["kills"],
+        "stops": struck["stops"],
+        "reorgs": struck["reorgs"],
+        "pool_drops": struck["pool drops"],
+        "faults": sum(count for name, count in struck.items() if name.startswith("requests ")),
+    }

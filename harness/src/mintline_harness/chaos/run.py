@@ -1,0 +1,154 @@
+"""One seed: a fresh line, load and disturbance together, then calm, patience, and the verdict."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import aiohttp
+
+from mintline.chain.node import Node
+from mintline.chain.rpc import Rpc
+from mintline.states import TERMINAL
+from mintline_bench.load import Driver, Posted
+from mintline_bench.users import sign_in
+from mintline_bench.verify import Verdict, verify
+from mintline_harness.chaos.disturb import Disturbances
+from mintline_harness.chaos.proxy import FaultProxy, Reached, Weather
+from mintline_local.client import cognito_client
+from mintline_local.ports import Ports
+from mintline_local.stack import Stack, running_stack
+
+PROXIED = ("ministack", "kms_front", "anvil")
+FINALITY = 8
+"""Blocks: a reorg of ours never goes past it."""
+USERS = 20
+SHORTEST = 60.0
+"""Seconds of disturbance at least: six services are to die five times each."""
+PACE = 10.0
+"""Mints a second."""
+SLOW_ANSWERS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a seed; `unreconciled` is what `mintline reconcile` found wrong."""
+
+    seed: int
+    accepted: int
+    finalized: int
+    failed: int
+    lost: int
+    doubled: int
+    stuck: int
+    mismatched: int
+    unreconciled: int
+    struck: dict[str, int]
+    seconds: float
+
+    @property
+    def clean(self) -> bool:
+        """Tell whether every promise was kept."""
+        return not (self.lost or self.doubled or self.stuck or self.mismatched or self.unreconciled)
+
+
+async def run_seed(seed: int, *, mints: int, patience: float) -> Outcome:
+    """Run one seed on a line of its own; `patience` is in seconds, from the last fault on."""
+    started = time.monotonic()
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="mintline-chaos-")))
+        weather = Weather(random.Random(f"weather {seed}"))  # noqa: S311 - reproducible on purpose
+
+        async def through(ports: Ports) -> Reached:
+            proxies = {name: FaultProxy(ports.url(name), weather) for name in PROXIED}
+            for proxy in proxies.values():
+                await stack.enter_async_context(proxy)
+            return Reached(ports, proxies)
+
+        line = await stack.enter_async_context(
+            running_stack(folder, ports="free", through=through, finality=FINALITY)
+        )
+        posted, struck, verdict = await _drive(
+            stack, line, weather, seed=seed, mints=mints, patience=patience
+        )
+        differences = await _reconcile(folder)
+        counts = {"rejected", "reverted"}
+        return Outcome(
+            seed=seed,
+            accepted=len(posted),
+            finalized=sum(mint.status == "finalized" for mint in posted),
+            failed=sum(mint.status in counts for mint in posted),
+            lost=verdict.lost,
+            doubled=verdict.doubled,
+            stuck=sum(mint.status not in TERMINAL for mint in posted),
+            mismatched=verdict.mismatched,
+            unreconciled=differences,
+            struck=struck,
+            seconds=round(time.monotonic() - started, 1),
+        )
+
+
+async def _drive(
+    stack: AsyncExitStack, line: Stack, weather: Weather, *, seed: int, mints: int, patience: float
+) -> tuple[Sequence[Posted], dict[str, int], Verdict]:
+    info, span = line.info, max(SHORTEST, mints / PACE)
+    session = await stack.enter_async_context(
+        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(SLOW_ANSWERS))
+    )
+    cognito = await stack.enter_async_context(cognito_client(info))
+    rpc = Rpc([info["rpc_url"]])
+    stack.push_async_callback(rpc.aclose)
+    node = Node(rpc)
+    pool = info["cognito"]
+    tokens = await sign_in(
+        cognito, user_pool_id=pool["user_pool_id"], client_id=pool["client_id"], count=USERS
+    )
+    first = await node.block_number()
+    deadline = time.time() + span + patience
+    driver = Driver(session, api_url=info["api_url"], tokens=tokens, deadline=deadline)
+    disturbances = Disturbances(
+        rng=random.Random(f"disturbances {seed}"),  # noqa: S311 - reproducible on purpose
+        span=span,
+        pids=line.supervisor.pids,
+        rpc=rpc,
+        weather=weather,
+    )
+
+    async def post(number: int) -> Posted:
+        await asyncio.sleep(span * number / mints)
+        return await driver.post(number)
+
+    disturbing = asyncio.create_task(disturbances.run())
+    posted = await asyncio.gather(*(post(number) for number in range(mints)))
+    await disturbing
+    await driver.follow(posted, pause=2.0)
+    verdict = await verify(node, contract=info["contract"], first_block=first, posted=posted)
+    return posted, dict(disturbances.struck), verdict
+
+
+async def _reconcile(folder: Path) -> int:
+    """Return how many differences the operators' own command finds; -1 if it could not say."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "mintline_local", "reconcile", "--state", str(folder), "--json"),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    told, complaint = await process.communicate()
+    try:
+        found: dict[str, Any] = json.loads(told)
+    except ValueError:
+        print(complaint.decode(), file=sys.stderr)  # noqa: T201 - a command's own output
+        return -1
+    for finding in found["findings"]:
+        print(f"reconcile: {json.dumps(finding)}", file=sys.stderr)  # noqa: T201 - a command's own output
+    differences: int = found["differences"]
+    return differences

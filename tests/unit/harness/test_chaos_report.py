@@ -1,0 +1,43 @@
+"""What a chaos run says at its end."""
+
+from __future__ import annotations
+
+import pytest
+
+from mintline_harness.chaos.command import summary
+from mintline_harness.chaos.run import Outcome
+
+
+def outcome(**fields: int) -> Outcome:
+    counts = dict.fromkeys(("lost", "doubled", "stuck", "mismatched", "unreconciled"), 0) | fields
+    struck = {"kills": 30, "stops": 6, "reorgs": 4, "requests cut": 7, "requests torn": 2}
+    return Outcome(seed=1, accepted=100, finalized=99, failed=1, struck=struck, seconds=80.0, **counts)
+
+
+@pytest.mark.parametrize("what", ["lost", "doubled", "stuck", "mismatched", "unreconciled"])
+def test_outcome__when_one_promise_is_broken__then_is_not_clean(what: str) -> None:
+    assert outcome().clean
+    assert not outcome(**{what: 1}).clean
+
+
+def test_outcome__when_nobody_could_reconcile__then_is_not_clean() -> None:
+    assert not outcome(unreconciled=-1).clean
+
+
+def test_summary__when_there_are_two_seeds__then_adds_them_up() -> None:
+    told = summary([outcome(), outcome(stuck=2)])
+    assert told == {
+        "seeds": 2,
+        "accepted": 200,
+        "lost": 0,
+        "doubled": 0,
+        "stuck": 2,
+        "failed": 2,
+        "mismatched": 0,
+        "unreconciled": 0,
+        "kills": 60,
+        "stops": 12,
+        "reorgs": 8,
+        "pool_drops": 0,
+        "faults": 18,
+    }
