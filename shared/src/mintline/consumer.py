@@ -33,7 +33,8 @@ import structlog
 from pydantic import ValidationError
 
 from mintline.consumer_metrics import ConsumerMetrics
-from mintline.errors import Conflict, Deferred, MintlineError, Rejected, Retryable
+from mintline.errors import Conflict, Deferred, MintlineError, Rejected, Retryable, Throttled
+from mintline.intake import Intake
 from mintline.logging import message_context
 from mintline.messages import AnyMessage, decode, mint_id_of
 from mintline.queueing import QueuesPort, Received
@@ -69,16 +70,24 @@ class _Delivery:
 class _Slots:
     """Places for handlers: taken before messages are fetched, so that none waits unhandled."""
 
-    free: int
+    intake: Intake
+    taken: int = 0
     freed: asyncio.Event = field(default_factory=asyncio.Event)
 
+    @property
+    def free(self) -> int:
+        return max(0, self.intake.width - self.taken)
+
+    def take(self, count: int) -> None:
+        self.taken += count
+
     def release(self, count: int = 1) -> None:
-        self.free += count
+        self.taken -= count
         self.freed.set()
 
 
 class Consumer:
-    """Consumes one queue with at most `concurrency` handlers at a time.
+    """Consumes one queue with at most `concurrency` handlers at a time, fewer while they report Throttled.
 
     `grace` is how long a stop waits for handlers, in seconds. After a receive that came back part full the
     next one waits `pace` seconds, so that a trickle still comes in batches; further receivers than the first
@@ -107,7 +116,8 @@ class Consumer:
         self._queues = queues
         self._queue = queue
         self._handle = handle
-        self._slots = _Slots(concurrency)
+        self._intake = Intake(concurrency, clock=clock)
+        self._slots = _Slots(self._intake)
         self._batch = min(FETCH, concurrency)
         self._receivers = receivers
         self._max_attempts = max_attempts
@@ -195,7 +205,7 @@ class Consumer:
             if 0 < self._slots.free < self._batch:
                 await before(self._sleep(self._pace), halted)
             if (taken := min(self._slots.free, self._batch)) and not halted.done():
-                self._slots.free -= taken
+                self._slots.take(taken)
                 return taken
         return 0
 
@@ -219,16 +229,26 @@ class Consumer:
             await first(delivery.handling)
         finally:
             self._slots.release()
+        self._adapt(delivery.handling)
         outcome, settle = self._outcome(received, delivery.handling)
         if self._metrics is not None:
             seconds, age = self._clock() - started, self._now() - received.sent_at
             self._metrics.observe(self._queue.name, outcome, seconds, age=age)
+            self._metrics.intake(self._queue.name, self._intake.width)
         try:
             await settle
         except Conflict:
             log.info("receipt_expired", queue=self._queue.name, outcome=outcome)
         except MintlineError as error:
             log.warning("settling_failed", queue=self._queue.name, outcome=outcome, error=str(error))
+
+    def _adapt(self, handling: asyncio.Task[None]) -> None:
+        """Take in less while something that handlers need asks for less, and more again as they succeed."""
+        error = None if handling.cancelled() else handling.exception()
+        if isinstance(error, Throttled):
+            self._intake.throttled()
+        elif error is None:
+            self._intake.done()
 
     async def _handled(self, received: Received) -> None:
         try:

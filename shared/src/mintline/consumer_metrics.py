@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _AGES = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
@@ -32,6 +32,12 @@ class ConsumerMetrics:
             buckets=_AGES,
             registry=registry,
         )
+        self._intake = Gauge(
+            "mintline_intake_width",
+            "Messages taken in at once at most: fewer while something that handlers need is throttled.",
+            ("queue",),
+            registry=registry,
+        )
 
     def observe(self, queue: str, outcome: str, seconds: float, *, age: float) -> None:
         """Count one handled message; `age` is in seconds since it was sent."""
@@ -39,3 +45,7 @@ class ConsumerMetrics:
         self._seconds.labels(queue).observe(seconds)
         if outcome == "done":
             self._ages.labels(queue).observe(age)
+
+    def intake(self, queue: str, width: int) -> None:
+        """Note how many messages are taken in at once."""
+        self._intake.labels(queue).set(width)

@@ -18,6 +18,9 @@ _TRACEBACKS = structlog.processors.ExceptionRenderer(
 )
 """Tracebacks without local variables: those may hold keys and tokens."""
 
+LONGEST_VALUE = 4_096
+"""Characters of one field of a line."""
+
 
 def configure(service: str, settings: Settings) -> None:
     """Send structlog and the standard library's logging to stdout in one format.
@@ -29,6 +32,7 @@ def configure(service: str, settings: Settings) -> None:
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _bounded,
         _named(service),
     ]
     renderer: Any = (
@@ -66,6 +70,14 @@ def _without_quotation(record: logging.LogRecord) -> bool:
         record.msg, record.args, record.exc_info = "http_not_understood", (), None
         record.levelno, record.levelname = logging.WARNING, logging.getLevelName(logging.WARNING)
     return True
+
+
+def _bounded(_logger: Any, _method: str, event: Any) -> Any:
+    """Cut what others say at a length that a line can bear: their text has no bound of its own."""
+    for name, value in event.items():
+        if isinstance(value, str) and len(value) > LONGEST_VALUE:
+            event[name] = f"{value[:LONGEST_VALUE]}… ({len(value)} characters)"
+    return event
 
 
 def _named(service: str) -> Callable[[Any, str, dict[str, Any]], dict[str, Any]]:

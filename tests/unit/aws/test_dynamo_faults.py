@@ -263,3 +263,19 @@ async def test_transact__when_the_request_itself_is_wrong__is_not_retried(
     with pytest.raises(ClientError):
         await dynamo.transact([put(1), put(2)])
     assert client.count("transact_write_items") == 1
+
+
+async def test_write__when_everything_is_throttled_for_long__then_retries_end_with_their_budget(
+    client: "Scripted", dynamo: Dynamo
+) -> None:
+    def answer(arguments: dict[str, Any]) -> Any:
+        error = {"Error": {"Code": "ThrottlingError", "Message": "no"}}
+        return {"Responses": [error for _ in arguments["Statements"]]}
+
+    client.on("batch_execute_statement", answer)
+    for n in range(60):
+        writes = (dynamo.write(put(2 * n)), dynamo.write(put(2 * n + 1)))
+        results = await asyncio.gather(*writes, return_exceptions=True)
+        assert all(isinstance(result, Throttled) for result in results)
+    # Without a budget it would be eight tries each.
+    assert client.count("batch_execute_statement") == 60 + 100

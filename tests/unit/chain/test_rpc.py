@@ -264,6 +264,13 @@ async def test_batch__when_the_common_answer_grew_too_large__then_what_was_cut_i
     assert await asyncio.gather(*(rpc.call("m", [n]) for n in range(3))) == [0, 1, 2]
 
 
+async def test_call__when_a_node_says_much__then_its_message_is_cut(transport: FakeTransport) -> None:
+    transport.answers[A] = lambda _: {"error": {"code": -32000, "message": "nonce too low " + "x" * 10**6}}
+    with pytest.raises(RpcError, match="nonce too low") as caught:
+        await rpc_over(transport).call("m", [0])
+    assert len(str(caught.value)) < 1_100
+
+
 def test_rpc__when_it_has_no_endpoint__then_it_refuses() -> None:
     with pytest.raises(ValueError, match="at least one endpoint"):
         Rpc([])

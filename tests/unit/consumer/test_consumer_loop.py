@@ -4,8 +4,10 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
+from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
+from mintline.consumer import ConsumerMetrics
 from mintline.errors import Throttled
 from mintline.queueing import Received
 from mintline.resources import Queue
@@ -204,3 +206,37 @@ async def test_run__when_stopped_before_it_starts__takes_nothing(line: "Line") -
     await asyncio.wait_for(line.consumer(handle).run(line.stop), 1)
     assert line.handled == []
     assert line.queues.waiting(QUEUE) == 1
+
+
+async def test_intake__when_handlers_are_throttled__then_shrinks_to_one_and_grows_back_as_they_succeed(
+    line: "Line",
+) -> None:
+    registry = CollectorRegistry()
+    throttled, running, most = True, 0, 0
+    line.put(*(f"m{number}" for number in range(400)))
+
+    async def handle(_: str) -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await line.time.sleep(1.5)
+        running -= 1
+        if throttled:
+            raise Throttled("ThrottlingException", retry_after=1)
+
+    def width() -> float:
+        return registry.get_sample_value("mintline_intake_width", {"queue": "test"}) or 0
+
+    consumer = line.consumer(handle, concurrency=32, max_attempts=1000, metrics=ConsumerMetrics(registry))
+    task = asyncio.create_task(consumer.run(line.stop))
+    await line.until(lambda: width() == 1)
+    assert most == 32
+    await line.until(lambda: running <= 1)
+    most = 0
+    before = len(line.handled)
+    await line.until(lambda: len(line.handled) >= before + 5)
+    assert most == 1
+    throttled = False
+    await line.until(lambda: width() == 32)
+    line.stop.set()
+    await task

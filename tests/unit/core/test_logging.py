@@ -72,3 +72,13 @@ def test_third_party_debug__is_not_heard(capsys: pytest.CaptureFixture[str]) -> 
     out = capsys.readouterr().out
     assert "secret" not in out
     assert "slow" in out
+
+
+def test_value__when_someone_else_says_much__is_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    logging.configure("indexer", Settings())
+    structlog.get_logger().warning("round_failed", reason="x" * 1_000_000, block=7)
+    standard.getLogger("somewhere").warning("y" * 1_000_000)
+    ours, theirs = capsys.readouterr().out.splitlines()
+    assert json.loads(ours)["reason"].endswith("xxx… (1000000 characters)")
+    assert json.loads(ours)["block"] == 7
+    assert max(len(ours), len(theirs)) < 5_000

@@ -294,6 +294,12 @@ INTERNAL = Kind(
     "Internal error",
     "Our fault. Quote `trace` to support; repeating with the same key is safe.",
 )
+OVERLOADED = Kind(
+    "overloaded",
+    503,
+    "Too many requests in hand",
+    "Nothing was done. Repeat after `Retry-After` seconds, with the same idempotency key.",
+)
 UNAVAILABLE = Kind(
     "unavailable",
     503,
@@ -348,5 +354,6 @@ KINDS = (
     BODY_TOO_SLOW,
     BAD_HTTP,
     INTERNAL,
+    OVERLOADED,
     UNAVAILABLE,
 )

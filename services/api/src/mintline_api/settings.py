@@ -22,6 +22,8 @@ class Settings(ChainSettings):
     api_host: str = "127.0.0.1"
     api_port: int = Field(default=8080, ge=0, le=65535)
     """0 picks a free port."""
+    max_requests: int = Field(default=512, ge=1, le=65_536)
+    """Requests in hand at once; as many again wait up to a second, the others are told to come again."""
     public_url: str = Field(pattern=r"^https?://[^/?#\s]+(/[^?#\s]*)?$")
     """Where clients and marketplaces reach this API; begins metadata URLs and problem types."""
     default_collection: Address

@@ -122,7 +122,7 @@ class Dynamo:
         if token is not None:
             arguments["ClientRequestToken"] = token
         for attempt in range(TRANSACTION_ATTEMPTS):
-            await self._back_off.before(attempt)
+            await self._back_off.pause(attempt)
             try:
                 with translated():
                     await self._client.transact_write_items(**arguments)
@@ -213,7 +213,8 @@ class Dynamo:
         tables = {key.table.table_name(self._prefix): key.table for key in keys}
         found: dict[tuple[Any, ...], Any] = {}
         for attempt in range(ATTEMPTS):
-            await self._back_off.before(attempt)
+            if not await self._back_off.before(attempt):
+                break
             with translated():
                 response = await self._client.batch_get_item(RequestItems=requests)
             for name, items in response["Responses"].items():
@@ -221,6 +222,7 @@ class Dynamo:
                     found[_id(tables[name], attributes)] = attributes
             requests = dict(response.get("UnprocessedKeys") or {})
             if not requests:
+                self._back_off.succeeded()
                 return [_decoded(found.get(key.id)) for key in keys]
         left = {_id(tables[name], key) for name, request in requests.items() for key in request["Keys"]}
         throttled = Throttled("BatchGetItem: unprocessed keys")

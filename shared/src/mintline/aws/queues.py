@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from mintline.aws.session import LONG_POLL_SECONDS, translated
 from mintline.batcher import Batcher
+from mintline.budget import RetryBudget
 from mintline.errors import Conflict, MintlineError, Unavailable
 from mintline.messages import Message, encode
 from mintline.queueing import Received
@@ -66,6 +67,7 @@ class Queues:
         self._linger = linger
         self._sleep = sleep
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
+        self._budget = RetryBudget()
         self._urls: dict[str, asyncio.Task[str]] = {}
         self._batchers: dict[tuple[_Operation, str], Batcher[_Entry, None]] = {}
 
@@ -189,7 +191,9 @@ class Queues:
         remaining = list(range(len(entries)))
         for attempt in range(ATTEMPTS):
             if attempt:
-                await self._sleep(self._rng.uniform(0.5, 1) * 0.1 * 2**attempt)
+                if not self._budget.spend():
+                    break
+                await self._sleep(self._rng.uniform(0, 0.2 * 2**attempt))
             response = await self._call(operation, url, [{"Id": str(i), **entries[i]} for i in remaining])
             remaining = []
             for fault in response.get("Failed", []):
@@ -202,6 +206,7 @@ class Queues:
             for entry in response.get("Successful", []):
                 results[int(entry["Id"])] = None
             if not remaining:
+                self._budget.earn()
                 break
         return results
 

@@ -16,6 +16,7 @@ from mintline.aws.items import decode_item
 from mintline.aws.outcomes import ConditionFailed
 from mintline.aws.session import error_code, translated
 from mintline.batcher import Batcher
+from mintline.budget import RetryBudget
 from mintline.errors import MintlineError, Throttled
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ WRITE_BYTES = 512 * 1024
 """Far below DynamoDB's 16 MB: a body above 1 MiB would hold up the event loop while it is sent."""
 ATTEMPTS = 8
 """Tries of what DynamoDB left undone for lack of capacity, about 6 seconds in all."""
+RETRIES_AT_ONCE = 100
+"""The budget's burst: as many as the AWS SDK's own retries have."""
 
 _RETRIED = frozenset(
     {
@@ -41,16 +44,28 @@ _RETRIED = frozenset(
 
 
 class BackOff:
-    """Waits a jittered, doubling while before each attempt but the first."""
+    """Waits with full jitter before each attempt but the first, as long as there is a budget for it."""
 
     def __init__(self, sleep: Callable[[float], Awaitable[None]], rng: random.Random) -> None:
         self._sleep = sleep
         self._rng = rng
+        self._budget = RetryBudget(burst=RETRIES_AT_ONCE)
 
-    async def before(self, attempt: int) -> None:
-        """Wait before attempt number `attempt`, counted from 0."""
+    async def before(self, attempt: int) -> bool:
+        """Wait before attempt number `attempt`, counted from 0; tell whether to make it."""
+        if attempt and not self._budget.spend():
+            return False
+        await self.pause(attempt)
+        return True
+
+    async def pause(self, attempt: int) -> None:
+        """Wait only: for what competes with other writers, which is no sign of too much load."""
         if attempt:
-            await self._sleep(self._rng.uniform(0.5, 1) * min(2.0, 0.05 * 2**attempt))
+            await self._sleep(self._rng.uniform(0, min(2.0, 0.1 * 2**attempt)))
+
+    def succeeded(self) -> None:
+        """Note a request of which nothing is left to do."""
+        self._budget.earn()
 
 
 class Writes:
@@ -143,11 +158,13 @@ class Writes:
             name = change.table.table_name(self._prefix)
             requests.setdefault(name, []).append(changes.write_request(change))
         for attempt in range(ATTEMPTS):
-            await self._back_off.before(attempt)
+            if not await self._back_off.before(attempt):
+                break
             with translated():
                 response = await self._client.batch_write_item(RequestItems=requests)
             requests = dict(response.get("UnprocessedItems") or {})
             if not requests:
+                self._back_off.succeeded()
                 return None
         return Throttled("BatchWriteItem: unprocessed items")
 
@@ -156,9 +173,11 @@ class Writes:
         for indices in _rounds([change for change, _ in batch]):
             remaining = indices
             for attempt in range(ATTEMPTS):
-                await self._back_off.before(attempt)
+                if not await self._back_off.before(attempt):
+                    break
                 remaining = await self._execute(batch, remaining, results, retried=attempt > 0)
                 if not remaining:
+                    self._back_off.succeeded()
                     break
         return results
 

@@ -11,6 +11,9 @@ from mintline.errors import MintlineError, Retryable, Throttled, Unavailable
 METHOD_NOT_FOUND = -32601
 """JSON-RPC 2.0, section 5.1."""
 
+MOST_WORDS = 1_000
+"""Characters that are kept of a node's message: some quote the whole call in theirs."""
+
 _THROTTLED = re.compile(
     r"rate.?limit|too many requests|request (rate|count) exceeded|compute units|exceeded .*capacity",
     re.IGNORECASE,
@@ -87,7 +90,7 @@ def _error(error: Any) -> MintlineError:
     if not isinstance(error, dict):
         return Unavailable(f"the node answered an error of no known shape: {str(error)[:200]}")
     code = error.get("code")
-    message = str(error.get("message", ""))
+    message = str(error.get("message", ""))[:MOST_WORDS]
     if code == 429 or _THROTTLED.search(message):
         return Throttled(f"the node asks for fewer requests: {message[:200]}")
     return RpcError(code if isinstance(code, int) else 0, message, error.get("data"))

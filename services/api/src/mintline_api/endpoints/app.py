@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import random
+import time
 
 from aiohttp import web
 
 from mintline.tracing import OFF, Tracer
 from mintline_api.endpoints import links, mints, system, tokens
 from mintline_api.endpoints.answers import document
-from mintline_api.endpoints.context import API, DOCS, METRICS, OPENAPI, TRACER, Api
+from mintline_api.endpoints.context import API, DOCS, GATE, METRICS, OPENAPI, TRACER, Api
 from mintline_api.endpoints.docs_page import docs_page
-from mintline_api.endpoints.middlewares import explained, observed, protect
+from mintline_api.endpoints.middlewares import admitted, explained, observed, protect
 from mintline_api.endpoints.openapi import openapi
+from mintline_api.gate import Gate
 from mintline_api.metrics import Metrics
 from mintline_api.settings import BODY_LIMIT
 
@@ -29,10 +32,15 @@ _SHARED_CACHE = {"Cache-Control": "public, max-age=60"}
 
 def build_app(api: Api, *, metrics: Metrics, tracer: Tracer = OFF) -> web.Application:
     """Return the application that serves `api`, counted in `metrics` and traced by `tracer`."""
-    app = web.Application(middlewares=[observed, explained], client_max_size=BODY_LIMIT)
+    app = web.Application(middlewares=[observed, explained, admitted], client_max_size=BODY_LIMIT)
     app[API] = api
     app[METRICS] = metrics
     app[TRACER] = tracer
+    app[GATE] = Gate(
+        most=api.settings.max_requests,
+        clock=time.monotonic,
+        rng=random.Random(),  # noqa: S311 - advice, not a secret
+    )
     described = openapi(GROUPS, public_url=api.settings.public_url)
     page, policy = docs_page(described)
     app[OPENAPI] = document(

@@ -10,9 +10,9 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from structlog.contextvars import bound_contextvars
 
-from mintline.errors import Retryable
+from mintline.errors import Retryable, Throttled
 from mintline_api.endpoints.answers import SAFE_HEADERS, problem
-from mintline_api.endpoints.context import API, METRICS, TRACER
+from mintline_api.endpoints.context import API, GATE, METRICS, TRACER
 from mintline_api.endpoints.tracing import TRACE, Trace, trace_in, trace_of
 from mintline_api.problems import (
     BAD_HTTP,
@@ -85,6 +85,22 @@ async def explained(request: web.Request, handler: Handler) -> web.StreamRespons
     except Exception:
         log.exception("request_failed")
         return problem(request, INTERNAL, "Something failed that should not.")
+
+
+@web.middleware
+async def admitted(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Let a bounded number of requests in, fewer while AWS asks for fewer of ours."""
+    if not request.path.startswith("/v1/"):
+        return await handler(request)
+    gate = request.app[GATE]
+    async with gate.entered():
+        try:
+            response = await handler(request)
+        except Throttled:
+            gate.intake.throttled()
+            raise
+        gate.intake.done()
+        return response
 
 
 def _http_problem(request: web.Request, error: web.HTTPException) -> web.StreamResponse:

@@ -12,7 +12,7 @@ from mintline.states import MintStatus
 from mintline_api.cancellations import cancel_mint
 from mintline_api.endpoints import examples
 from mintline_api.endpoints.answers import answer
-from mintline_api.endpoints.context import API, METRICS
+from mintline_api.endpoints.context import API, GATE, METRICS
 from mintline_api.endpoints.operations import Answer, HeaderField, Operations
 from mintline_api.endpoints.requests import (
     read_body,
@@ -230,8 +230,12 @@ async def _answer(
     api = request.app[API]
     applied = dict(headers or {})
     if seconds := wished(request.headers.getall("Prefer", [])):
-        applied["Preference-Applied"] = "wait"
-        mint = await wait_for(mint, until, seconds=seconds, mints=api.mints, now=api.now, sleep=api.sleep)
+        with request.app[GATE].lingering() as may_wait:
+            if may_wait:
+                applied["Preference-Applied"] = "wait"
+                mint = await wait_for(
+                    mint, until, seconds=seconds, mints=api.mints, now=api.now, sleep=api.sleep
+                )
     transaction = await unsigned_transaction(mint, api.chain)
     view = mint_view(mint, public_url=api.settings.public_url, transaction=transaction)
     return answer(view, status=status, headers=applied)

@@ -12,7 +12,15 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from mintline_api.endpoints.operations import Answer, HeaderField, Operation, Operations
-from mintline_api.problems import AUTHENTICATION, INTERNAL, MEDIA_TYPE, UNAVAILABLE, Kind, ProblemDocument
+from mintline_api.problems import (
+    AUTHENTICATION,
+    INTERNAL,
+    MEDIA_TYPE,
+    OVERLOADED,
+    UNAVAILABLE,
+    Kind,
+    ProblemDocument,
+)
 
 _REF = "#/components/schemas/{model}"
 _TRACE_EXAMPLE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -79,6 +87,8 @@ def openapi(groups: Sequence[Operations], *, public_url: str) -> dict[str, Any]:
 def problems_of(operation: Operation) -> list[Kind]:
     """Return every problem that an operation may answer, by status."""
     kinds = [*operation.problems, *(AUTHENTICATION if operation.secured else ()), INTERNAL, UNAVAILABLE]
+    if operation.path.startswith("/v1/"):
+        kinds.append(OVERLOADED)
     return sorted(kinds, key=lambda kind: kind.status)
 
 

@@ -1,0 +1,155 @@
+"""Under more load than there is room for, and under a dependency that asks for less."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from mintline.errors import Throttled
+from mintline_api.endpoints.context import GATE
+from mintline_api.gate import LINGERING, Gate
+from mintline_api.problems import Refused
+from mintline_api.testing import MemoryClient, Stage
+
+METADATA = {"name": "Aurora #1", "image": "https://example.com/1.png"}
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def gate_of(most: int, clock: Callable[[], float] | None = None, *, patience: float = 0.05) -> Gate:
+    return Gate(most=most, clock=clock or Clock(), rng=random.Random(1), patience=patience)
+
+
+async def hold(gate: Gate, release: asyncio.Event) -> None:
+    async with gate.entered():
+        await release.wait()
+
+
+async def entered(gate: Gate, count: int, release: asyncio.Event) -> list[asyncio.Task[None]]:
+    tasks = [asyncio.create_task(hold(gate, release)) for _ in range(count)]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    return tasks
+
+
+async def test_gate__when_it_is_full__then_a_request_waits_and_enters_as_another_leaves() -> None:
+    gate, first, second = gate_of(1, patience=5), asyncio.Event(), asyncio.Event()
+    inside = await entered(gate, 1, first)
+    waiting = await entered(gate, 1, second)
+    assert not waiting[0].done()
+    first.set()
+    await inside[0]
+    second.set()
+    await waiting[0]
+
+
+async def test_gate__when_no_place_comes_free_in_time__then_the_request_is_refused_and_leaves_no_trace() -> (
+    None
+):
+    gate, release = gate_of(1), asyncio.Event()
+    inside = await entered(gate, 1, release)
+    with pytest.raises(Refused) as refused:
+        await hold(gate, release)
+    assert refused.value.kind.slug == "overloaded"
+    assert 1 <= int(refused.value.headers["Retry-After"]) <= 4
+    release.set()
+    await inside[0]
+    async with gate.entered():
+        assert gate._inside == 1
+    assert (gate._inside, len(gate._waiting)) == (0, 0)
+
+
+async def test_gate__when_as_many_wait_as_may__then_the_next_is_refused_at_once() -> None:
+    gate, release = gate_of(2, patience=60), asyncio.Event()
+    tasks = await entered(gate, 4, release)
+    with pytest.raises(Refused):
+        await asyncio.wait_for(hold(gate, release), 1)
+    release.set()
+    await asyncio.gather(*tasks)
+
+
+async def test_gate__when_waiting_requests_are_cancelled_at_any_point__then_no_place_is_lost() -> None:
+    gate, rng = gate_of(2, patience=0.002), random.Random(7)
+    for _ in range(200):
+        release = asyncio.Event()
+        tasks = await entered(gate, 4, release)
+        for _ in range(rng.randrange(4)):
+            rng.choice(tasks).cancel()
+            if rng.random() < 0.5:
+                await asyncio.sleep(0)
+        if rng.random() < 0.2:
+            await asyncio.sleep(0.002)
+        release.set()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert (gate._inside, len(gate._waiting)) == (0, 0)
+
+
+async def test_gate__when_an_answer_lingers__then_its_place_is_anothers_and_lingerers_are_bounded() -> None:
+    gate = gate_of(1)
+    async with gate.entered():
+        with gate.lingering() as may_wait:
+            assert may_wait
+            async with gate.entered():
+                pass
+        assert gate._inside == 1
+    kept = [gate.lingering() for _ in range(LINGERING)]
+    assert [context.__enter__() for context in kept] == [True] * LINGERING
+    with gate.lingering() as may_wait:
+        assert not may_wait
+    for context in kept:
+        context.__exit__(None, None, None)
+    assert gate._inside == 0
+
+
+async def test_gate__when_a_dependency_throttles__then_fewer_enter_and_more_again_as_work_gets_done() -> None:
+    clock = Clock()
+    gate = gate_of(8, clock)
+    for _ in range(3):
+        gate.intake.throttled()
+    assert gate.intake.width == 4
+    for _ in range(5):
+        clock.now += 1
+        gate.intake.throttled()
+    assert gate.intake.width == 1
+    for _ in range(40):
+        gate.intake.done()
+    assert gate.intake.width == 8
+
+
+async def test_api__when_its_places_are_taken__then_503_with_retry_after_and_health_still_answers(
+    stage: Stage, client: MemoryClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = client._runner.app[GATE]
+    monkeypatch.setattr(gate, "_patience", 0.01)
+    gate.intake._width = 1.0
+    async with gate.entered():
+        refused = await client.request("GET", "/v1/mints", headers=stage.headers())
+        alive = await client.request("GET", "/healthz")
+    body: Any = refused.json()
+    assert (refused.status, body["code"], body["status"]) == (503, "overloaded", 503)
+    assert int(refused.headers["retry-after"]) >= 1
+    assert alive.status == 200
+    assert (await client.request("GET", "/v1/mints", headers=stage.headers())).status == 200
+
+
+async def test_api__when_aws_throttles__then_503_with_retry_after_and_fewer_requests_enter(
+    stage: Stage, client: MemoryClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(*_: object, **__: object) -> None:
+        raise Throttled("SendMessageBatch: RequestThrottled")
+
+    before = client._runner.app[GATE].intake.width
+    monkeypatch.setattr(stage.line, "build", refuse)
+    headers = stage.headers(idempotency_key="k")
+    answer = await client.post_json("/v1/mints", {"metadata": METADATA}, headers=headers)
+    assert (answer.status, answer.headers["retry-after"]) == (503, "1")
+    assert client._runner.app[GATE].intake.width == before // 2
