@@ -10,10 +10,21 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import Context
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
+
+from mintline.callers import IN_SPAN, serve
 
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
+
+
+class _Asked(NamedTuple, Generic[ItemT, ResultT]):
+    """One caller's item, and the span that the caller is in."""
+
+    item: ItemT
+    weight: int
+    future: asyncio.Future[ResultT]
+    caller: str
 
 
 def _weightless(_: object) -> int:
@@ -43,7 +54,7 @@ class Batcher(Generic[ItemT, ResultT]):
         self._weigh = weight
         self._linger = linger
         self._concurrency = concurrency
-        self._pending: deque[tuple[ItemT, int, asyncio.Future[ResultT]]] = deque()
+        self._pending: deque[_Asked[ItemT, ResultT]] = deque()
         self._weight = 0
         self._timer: asyncio.Handle | None = None
         self._flights: set[asyncio.Task[None]] = set()
@@ -58,7 +69,7 @@ class Batcher(Generic[ItemT, ResultT]):
             raise RuntimeError("the batcher is closed")
         future: asyncio.Future[ResultT] = asyncio.get_running_loop().create_future()
         weight = self._weigh(item)
-        self._pending.append((item, weight, future))
+        self._pending.append(_Asked(item, weight, future, IN_SPAN.get()))
         self._weight += weight
         if self._full():
             self._launch()
@@ -110,39 +121,40 @@ class Batcher(Generic[ItemT, ResultT]):
             self._timer.cancel()
             self._timer = None
 
-    def _take(self) -> list[tuple[ItemT, asyncio.Future[ResultT]]]:
-        batch: list[tuple[ItemT, asyncio.Future[ResultT]]] = []
+    def _take(self) -> list[_Asked[ItemT, ResultT]]:
+        batch: list[_Asked[ItemT, ResultT]] = []
         total = 0
         while self._pending and len(batch) < self._max_items:
-            item, weight, future = self._pending[0]
-            if batch and self._max_weight is not None and total + weight > self._max_weight:
+            asked = self._pending[0]
+            if batch and self._max_weight is not None and total + asked.weight > self._max_weight:
                 break
             self._pending.popleft()
-            self._weight -= weight
-            if not future.done():
-                batch.append((item, future))
-                total += weight
+            self._weight -= asked.weight
+            if not asked.future.done():
+                batch.append(asked)
+                total += asked.weight
         return batch
 
-    async def _fly(self, batch: list[tuple[ItemT, asyncio.Future[ResultT]]]) -> None:
+    async def _fly(self, batch: list[_Asked[ItemT, ResultT]]) -> None:
+        serve(asked.caller for asked in batch)
         results: Sequence[ResultT | BaseException]
         try:
-            results = await self._flush([item for item, _ in batch])
+            results = await self._flush([asked.item for asked in batch])
         except Exception as error:  # noqa: BLE001 - handed to every caller of the batch
             results = [error] * len(batch)
         except asyncio.CancelledError:
-            for _, future in batch:
-                future.cancel()
+            for asked in batch:
+                asked.future.cancel()
             raise
         if len(results) != len(batch):
             results = [RuntimeError(f"a flush of {len(batch)} returned {len(results)} results")] * len(batch)
-        for (_, future), result in zip(batch, results, strict=True):
-            if future.done():
+        for asked, result in zip(batch, results, strict=True):
+            if asked.future.done():
                 continue
             if isinstance(result, BaseException):
-                future.set_exception(result)
+                asked.future.set_exception(result)
             else:
-                future.set_result(result)
+                asked.future.set_result(result)
 
     def _landed(self, flight: asyncio.Task[None]) -> None:
         self._flights.discard(flight)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from typing import Any
 
 import structlog
 
@@ -13,22 +14,26 @@ from mintline.chain.heads import Heads
 from mintline.chain.health import upper_half
 from mintline.chain.rpc import Rpc, RpcObserver
 from mintline.chain.settings import Bearer, ChainSettings, SigV4
-from mintline.chain.transport import Authorize, Web3Transport
+from mintline.chain.transport import Authorize, Request, Transport, Web3Transport, host
 from mintline.errors import Retryable
+from mintline.tracing import OFF, Tracer, calling
 
 log = structlog.get_logger(__name__)
 
 
-async def open_rpc(stack: AsyncExitStack, settings: ChainSettings, *, observer: RpcObserver) -> Rpc:
+async def open_rpc(
+    stack: AsyncExitStack, settings: ChainSettings, *, observer: RpcObserver, tracer: Tracer = OFF
+) -> Rpc:
     """Open the endpoints, which `stack` closes, and keep watching them.
 
     Raises Misconfigured if they serve another chain. Nodes that are down for now do not keep a process down:
     /readyz says so until they are back.
     """
+    transport: Transport = Web3Transport(settings.rpc_timeout, authorize=authorizations(settings))
     rpc = Rpc(
         [endpoint.url.get_secret_value() for endpoint in settings.rpc_urls],
         chain_id=settings.chain_id,
-        transport=Web3Transport(settings.rpc_timeout, authorize=authorizations(settings)),
+        transport=transport if tracer is OFF else TracedTransport(transport, tracer),
         jitter=upper_half(random.Random()),  # noqa: S311 - jitter, not a secret
         observer=observer,
     )
@@ -67,6 +72,29 @@ def listeners(settings: ChainSettings, *, wake: Callable[[], None], rng: random.
         for endpoint in settings.rpc_urls
         if endpoint.ws_url is not None
     ]
+
+
+class TracedTransport:
+    """A Transport with a span around every exchange that someone asked for."""
+
+    def __init__(self, transport: Transport, tracer: Tracer) -> None:
+        self._transport = transport
+        self._tracer = tracer
+
+    async def exchange(self, url: str, requests: Sequence[Request]) -> Any:
+        """Carry requests to an endpoint; the span is named for the method, if they share one."""
+        methods = {request.method for request in requests}
+        attributes: dict[str, str | int] = {
+            "rpc.system": "jsonrpc",
+            "server.address": host(url),
+            "mintline.calls": len(requests),
+        }
+        with calling(self._tracer, methods.pop() if len(methods) == 1 else "several methods", attributes):
+            return await self._transport.exchange(url, requests)
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self._transport.aclose()
 
 
 class _Bearer:

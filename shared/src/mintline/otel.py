@@ -12,6 +12,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from mintline.callers import IN_SPAN
 from mintline.errors import Conflict, Deferred
 from mintline.tracing import SpanKind
 
@@ -20,6 +21,7 @@ _KINDS: Mapping[SpanKind, trace.SpanKind] = {
     "internal": trace.SpanKind.INTERNAL,
     "server": trace.SpanKind.SERVER,
     "consumer": trace.SpanKind.CONSUMER,
+    "client": trace.SpanKind.CLIENT,
 }
 _PROPAGATOR = TraceContextTextMapPropagator()
 EXPORT_SECONDS = 5.0
@@ -53,8 +55,10 @@ class OtelTracer:
             record_exception=False,
             set_status_on_exception=False,
         ) as span:
+            traceparent = _traceparent(span)
+            within = IN_SPAN.set(traceparent)
             try:
-                yield _traceparent(span)
+                yield traceparent
             except (Conflict, Deferred) as error:
                 # Neither is a failure: the one is a duplicate, the other waits for a known event.
                 span.set_attribute("mintline.outcome", type(error).__name__)
@@ -62,6 +66,8 @@ class OtelTracer:
             except BaseException as error:
                 span.set_status(trace.StatusCode.ERROR, type(error).__name__)
                 raise
+            finally:
+                IN_SPAN.reset(within)
 
     def current(self) -> str:
         """Return the traceparent of the span that this is called in."""

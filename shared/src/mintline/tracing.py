@@ -12,13 +12,14 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, nullcontext
 from typing import Final, Literal, Protocol, TypeAlias
 
+from mintline.callers import IN_SPAN, SERVED
 from mintline.errors import Misconfigured
 from mintline.messages import Message
 from mintline.queueing import SendingPort
 from mintline.resources import Queue
 from mintline.settings import ServiceSettings
 
-SpanKind: TypeAlias = Literal["internal", "server", "consumer"]
+SpanKind: TypeAlias = Literal["internal", "server", "consumer", "client"]
 _NO_ATTRIBUTES: Final[Mapping[str, str | int]] = {}
 
 
@@ -67,6 +68,22 @@ class Untraced:
 
 
 OFF: Final = Untraced()
+
+
+def calling(
+    tracer: Tracer, name: str, attributes: Mapping[str, str | int] = _NO_ATTRIBUTES
+) -> AbstractContextManager[object]:
+    """Open a span around a call to another system, below the span whose code makes it.
+
+    A batch's call is below its one caller's span, or linked to those of all its callers. What nobody asked
+    for, such as polling a queue, is no span.
+    """
+    served = SERVED.get()
+    if len(served) > 1:
+        return tracer.span(name, kind="client", links=served, attributes=attributes)
+    if served or IN_SPAN.get():
+        return tracer.span(name, kind="client", parent=served[0] if served else "", attributes=attributes)
+    return nullcontext()
 
 
 class TracedSending:

@@ -48,7 +48,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     metrics = Metrics(registry)
     calls = metrics.aws
     async with AsyncExitStack() as stack:
-        tracer = open_tracer(stack, "api", settings)
+        tracer = calls.tracer = open_tracer(stack, "api", settings)
         dynamo = Dynamo(await open_client(stack, "dynamodb", settings, calls=calls), settings.resource_prefix)
         stack.push_async_callback(dynamo.aclose)
         queues = Queues(await open_client(stack, "sqs", settings, calls=calls), settings.resource_prefix)
@@ -143,7 +143,7 @@ async def _chain(stack: AsyncExitStack, settings: Settings, metrics: Metrics) ->
     """
     if not settings.rpc_urls:
         return None
-    return Node(await open_rpc(stack, settings, observer=metrics.rpc))
+    return Node(await open_rpc(stack, settings, observer=metrics.rpc, tracer=metrics.aws.tracer))
 
 
 def _milliseconds() -> int:

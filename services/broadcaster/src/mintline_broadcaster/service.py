@@ -55,13 +55,14 @@ async def run(settings: BroadcasterSettings, stop: asyncio.Event) -> None:
         tracer = open_tracer(stack, "broadcaster", settings)
         registry = process_registry()
         metrics = Metrics(registry)
+        metrics.aws.tracer = tracer
         sqs = await open_client(stack, "sqs", settings, calls=metrics.aws)
         dynamodb = await open_client(stack, "dynamodb", settings, calls=metrics.aws)
         queues = Queues(sqs, settings.resource_prefix)
         stack.push_async_callback(queues.aclose)
         dynamo = Dynamo(dynamodb, settings.resource_prefix)
         stack.push_async_callback(dynamo.aclose)
-        rpc = await open_rpc(stack, settings, observer=metrics.rpc)
+        rpc = await open_rpc(stack, settings, observer=metrics.rpc, tracer=tracer)
         node = Node(rpc, witnesses=rpc)
 
         ledger = CountedLedger(DynamoLedger(dynamo, chain_id=settings.chain_id), metrics)

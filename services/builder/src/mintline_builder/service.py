@@ -59,6 +59,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         tracer = open_tracer(stack, "builder", settings)
         registry = process_registry()
         metrics = Metrics(registry)
+        metrics.aws.tracer = tracer
         world = await _open(stack, settings, metrics)
         handle = _handler(stack, settings, world, metrics, tracer, stop=stop)
         checks: dict[str, Check] = {
@@ -88,7 +89,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, metrics: Metrics) -> 
     dynamo = Dynamo(await open_client(stack, "dynamodb", settings, calls=calls), prefix)
     stack.push_async_callback(dynamo.aclose)
     s3 = await open_client(stack, "s3", settings, calls=calls)
-    rpc = await open_rpc(stack, settings, observer=metrics.rpc)
+    rpc = await open_rpc(stack, settings, observer=metrics.rpc, tracer=calls.tracer)
     metadata = PublishedMetadata(s3, prefix, settings.chain_id)
     return _World(queues, dynamo, metadata, rpc, Node(rpc, witnesses=rpc))
 

@@ -43,6 +43,7 @@ async def run(settings: IndexerSettings, stop: asyncio.Event) -> None:
         tracer = open_tracer(stack, "indexer", settings)
         registry = process_registry()
         metrics = Metrics(registry)
+        metrics.aws.tracer = tracer
         queues = Queues(
             await open_client(stack, "sqs", settings, calls=metrics.aws), settings.resource_prefix
         )
@@ -50,7 +51,7 @@ async def run(settings: IndexerSettings, stop: asyncio.Event) -> None:
         client = await open_client(stack, "dynamodb", settings, calls=metrics.aws)
         dynamo = Dynamo(client, settings.resource_prefix)
         stack.push_async_callback(dynamo.aclose)
-        rpc = await open_rpc(stack, settings, observer=metrics.rpc)
+        rpc = await open_rpc(stack, settings, observer=metrics.rpc, tracer=tracer)
         node = Node(rpc, witnesses=rpc)
         indexer = Indexer(
             chain=NodeChain(node, rpc),

@@ -24,6 +24,7 @@ from botocore.loaders import create_loader
 
 from mintline.errors import MintlineError, Misconfigured, Throttled, Unavailable
 from mintline.settings import ServiceSettings
+from mintline.tracing import OFF, Tracer, calling
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -84,6 +85,8 @@ class AwsCalls:
     """
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self.tracer: Tracer = OFF
+        """Traces the calls of clients that are attached from now on."""
         self._counts: Counter[tuple[str, str]] = Counter()
         self._metric = None
         if registry is not None:
@@ -111,6 +114,19 @@ class AwsCalls:
             self.record(service, event_name.rpartition(".")[2])
 
         client.meta.events.register("before-send", before_send)
+        if self.tracer is not OFF:
+            _trace(client, service, self.tracer)
+
+
+def _trace(client: Any, service: str, tracer: Tracer) -> None:
+    """Put a span around every call of a client, retries and all: where botocore's own instrumentations do."""
+    call = client._make_api_call  # noqa: SLF001 - its hooks begin after the call and end before it
+
+    async def traced(operation: str, parameters: Any) -> Any:
+        with calling(tracer, f"{service} {operation}", {"rpc.system": "aws-api"}):
+            return await call(operation, parameters)
+
+    client._make_api_call = traced  # noqa: SLF001
 
 
 @overload

@@ -40,7 +40,7 @@ async def run(settings: HostSettings, stop: asyncio.Event) -> None:
     registry = process_registry()
     metrics = Metrics(registry)
     async with AsyncExitStack() as stack:
-        tracer = open_tracer(stack, "signer-host", settings)
+        tracer = metrics.aws.tracer = open_tracer(stack, "signer-host", settings)
         sqs = await open_client(stack, "sqs", settings, calls=metrics.aws)
         dynamo = Dynamo(
             await open_client(stack, "dynamodb", settings, calls=metrics.aws), settings.resource_prefix
