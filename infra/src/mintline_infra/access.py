@@ -117,6 +117,7 @@ REACH: Mapping[str, Reach] = {
             ATTEMPTS: GET + INSERT + UPDATE + QUERY,
             MINTS: GET + UPDATE + QUERY + PING,
             CHECKPOINTS: GET,
+            TOKENS: GET,
         },
         consumes=BROADCAST,
         sends=(SIGN, BUILD),

@@ -19,6 +19,7 @@ from mintline.errors import Misconfigured, Rejected
 from mintline.records import Mint
 from mintline.resources import MINTS
 from mintline.settings import ServiceSettings
+from mintline.states import MintStatus
 from mintline_local.client import aws_client
 from mintline_local.principals import AwsCredentials
 
@@ -110,6 +111,8 @@ def recorded(mint: Mint) -> Iterator[Moment]:
         yield moment(
             attempt.at, event, tx_hash="0x" + attempt.tx_hash.hex(), attempt=number, max_fee_per_gas=fee
         )
+    if mint.submitted_at is not None and all(one.at != mint.submitted_at for one in mint.attempts):
+        yield moment(mint.submitted_at, "submitted")
     if mint.cancel_requested_at is not None:
         yield moment(mint.cancel_requested_at, "cancel_requested")
     if mint.mined_at is not None:
@@ -117,7 +120,8 @@ def recorded(mint: Mint) -> Iterator[Moment]:
         event = "mined" if mint.problem is None else "reverted"
         yield moment(mint.mined_at, event, block=mint.block_number, tx_hash=tx_hash, **_problem(mint))
     elif mint.problem is not None:
-        yield moment(mint.updated_at, "rejected", **_problem(mint))
+        event = "rejected" if mint.status is MintStatus.REJECTED else "transaction_refused"
+        yield moment(mint.updated_at, event, **_problem(mint))
     if mint.finalized_at is not None:
         yield moment(mint.finalized_at, "finalized")
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from mintline.aws.dynamo import Put
+from mintline.aws.dynamo import Item, Put
 from mintline.messages import Fees, SignNoop
 from mintline.records import Attempt, Problem, open_shard
-from mintline.resources import CHECKPOINTS
+from mintline.resources import CHECKPOINTS, TOKENS
 from mintline.states import MintStatus
 from mintline_broadcaster.ports import MintMoved, OpenMint, SignedTransaction
 
@@ -57,6 +57,20 @@ async def test_writes__when_there_is_no_such_mint__then_none_and_none_is_made(li
     with pytest.raises(MintMoved):
         await ledger.reject("mint_none", Problem(code="c", reason="r"), source=MintStatus.BUILT, at=1)
     assert await ledger.get("mint_none") is None
+
+
+async def test_is_minted__when_the_indexer_has_the_token__then_and_only_then(line: Any) -> None:
+    intent = line.mint_intent(await line.wallet(), 3)
+    mint = await line.built(intent, token_id=7)
+    assert not await line.ledger.is_minted(mint)
+    key: Item = {
+        "collection_id": f"{mint.chain_id}#{mint.contract}",
+        "token_key": f"{7:078d}",
+    }
+    await line.dynamo.write(Put(TOKENS, key))
+    assert await line.ledger.is_minted(mint)
+    assert not await line.ledger.is_minted(mint.model_copy(update={"token_id": 8}))
+    assert not await line.ledger.is_minted(mint.model_copy(update={"token_id": None}))
 
 
 async def test_add_attempt__when_two_race__then_one_of_them_must_look_again(line: Any) -> None:

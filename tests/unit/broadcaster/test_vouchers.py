@@ -363,6 +363,16 @@ async def test_voucher__when_it_was_redeemed_meanwhile__then_it_does_not_expire(
     assert line.mint.status is MintStatus.MINED
 
 
+async def test_voucher__when_its_token_is_there_but_nobody_noticed__then_it_is_not_called_expired(
+    line: Line,
+) -> None:
+    mint = line.put(MintStatus.ISSUED)
+    line.ledger.minted.add((CONTRACT, 7))
+
+    assert not await expire(mint, final_time=DEADLINE + 1, ledger=line.ledger, now=NOW)
+    assert line.mint.status is MintStatus.ISSUED
+
+
 @pytest.mark.parametrize(
     "changes",
     [

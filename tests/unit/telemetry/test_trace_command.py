@@ -94,6 +94,33 @@ def test_timeline__when_record_and_logs_speak__puts_both_in_the_order_of_time(
     )
 
 
+def test_timeline__when_a_voucher_waits__says_so_and_what_a_node_refused() -> None:
+    fields: dict[str, Any] = {
+        "custody": "self",
+        "sender": None,
+        "issued_at": START + 600,
+        "mined_at": None,
+        "finalized_at": None,
+    }
+    refused = a_mint(
+        status=MintStatus.ISSUED,
+        submitted_at=None,
+        problem=Problem(code="insufficient_funds", reason="Poor."),
+        **fields,
+    )
+    taken = a_mint(status=MintStatus.SUBMITTED, submitted_at=START + 950, **fields)
+
+    assert [moment.event for moment in trace.timeline(refused, [])] == [
+        "accepted",
+        "built",
+        "issued",
+        "attempted",
+        "attempted",
+        "transaction_refused",
+    ]
+    assert [moment.event for moment in trace.timeline(taken, [])][-2:] == ["attempted", "submitted"]
+
+
 def test_timeline__when_a_mint_ended_badly__says_why() -> None:
     problem = Problem(code="contract_paused", reason="The contract is paused.")
     rejected = a_mint(

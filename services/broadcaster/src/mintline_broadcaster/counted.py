@@ -77,6 +77,10 @@ class CountedLedger:
         """Return the time up to which the index is final."""
         return await self._ledger.final_time()
 
+    async def is_minted(self, mint: Mint) -> bool:
+        """Tell whether a mint's token is in the index."""
+        return await self._ledger.is_minted(mint)
+
     async def close(self, tx_hash: bytes) -> None:
         """Note that a nonce is final."""
         await self._ledger.close(tx_hash)

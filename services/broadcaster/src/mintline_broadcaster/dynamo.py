@@ -8,8 +8,8 @@ from contextlib import suppress
 
 from mintline.aws.dynamo import Clause, ConditionFailed, Dynamo, Item, Put, Update, Value
 from mintline.aws.records import OPEN, from_item, to_item, transition
-from mintline.records import Attempt, Mint, Problem, created_key
-from mintline.resources import ATTEMPTS, CHECKPOINTS, MINTS
+from mintline.records import Attempt, Mint, Problem, created_key, scoped, token_key
+from mintline.resources import ATTEMPTS, CHECKPOINTS, MINTS, TOKENS
 from mintline.states import MintStatus
 from mintline_broadcaster.ports import MintMoved, OpenMint, SignedTransaction
 from mintline_broadcaster.sweeping import next_sweep
@@ -147,6 +147,14 @@ class DynamoLedger:
         item = await self._dynamo.get(CHECKPOINTS, {"chain": str(self._chain_id)})
         found = None if item is None else item.get("finalized_timestamp")
         return found if isinstance(found, int) else 0
+
+    async def is_minted(self, mint: Mint) -> bool:
+        """Tell whether a mint's token is in the index, read consistently."""
+        if mint.token_id is None:
+            return False
+        collection: Value = scoped(mint.chain_id, mint.contract)
+        key: Item = {"collection_id": collection, "token_key": token_key(mint.token_id)}
+        return await self._dynamo.get(TOKENS, key) is not None
 
     async def _write(self, mint_id: str, update: Update) -> None:
         try:

@@ -33,6 +33,8 @@ class MemoryLedger:
     """Top-ups and no-ops whose nonce is final."""
     unfilled: set[str] = field(default_factory=set)
     """Rejected mints whose nonce is not used for good."""
+    minted: set[tuple[str, int | None]] = field(default_factory=set)
+    """The tokens in the index, by contract and id."""
     indexed_until: int = 0
     """Unix seconds of the newest block that is final and indexed."""
 
@@ -91,6 +93,11 @@ class MemoryLedger:
         """Return the Unix seconds of the newest block that is final and indexed."""
         await asyncio.sleep(0)
         return self.indexed_until
+
+    async def is_minted(self, mint: Mint) -> bool:
+        """Tell whether a mint's token is in the index."""
+        await asyncio.sleep(0)
+        return (mint.contract, mint.token_id) in self.minted
 
     async def open_mints(self, shard: str, *, after: OpenMint | None, limit: int) -> list[OpenMint]:
         """Return up to `limit` open mints of a shard, oldest first."""

@@ -114,6 +114,9 @@ class Ledger(Protocol):
     async def final_time(self) -> int:
         """Return the Unix seconds of the newest block that is final and indexed, 0 if there is none."""
 
+    async def is_minted(self, mint: Mint) -> bool:
+        """Tell whether a mint's token is in the index, whoever made it."""
+
 
 class Vouchers(Protocol):
     """The records of mints whose voucher waits for the user's own wallet: `issued`, or `submitted` by it."""

@@ -119,8 +119,12 @@ def expired(mint: Mint, *, final_time: int) -> bool:
 
 
 async def expire(mint: Mint, *, final_time: int, ledger: Ledger, now: int) -> bool:
-    """Reject a mint whose voucher can never be redeemed any more; tell whether it was so."""
+    """Reject a mint whose voucher was not redeemed and never can be any more; tell whether it was so."""
     if not expired(mint, final_time=final_time):
+        return False
+    if await ledger.is_minted(mint):
+        # The index from tokens to vouchers lagged so far behind that the indexer did not find the mint.
+        log.error("redemption_missed", mint_id=mint.mint_id, token_id=str(mint.token_id))
         return False
     try:
         await ledger.reject(mint.mint_id, EXPIRED, source=mint.status, at=now)
