@@ -74,8 +74,6 @@ async def test_stolen_stores__when_a_wrapped_key_is_taken_to_kms__no_role_of_the
     assert (await victim.emulator_kms.decrypt(**asked))["Plaintext"]
 
     for role, credentials in victim.credentials.items():
-        if role == "enclave":
-            continue
         async with aws_client(
             "kms",
             endpoint_url=victim.info["kms_url"],
