@@ -17,7 +17,7 @@ from mintline_infra.deployment import Deployment, Minting
 from mintline_infra.fargate import ADMIN_PORT
 from mintline_infra.platform import PlatformStack
 from mintline_infra.services import PATIENCE, Surroundings
-from mintline_infra.signer_boot import PATH_OF_ROLL, boot
+from mintline_infra.signer_boot import AUDIT_DIR, PATH_OF_ROLL, boot
 
 ENCLAVE_CID = 16
 ENCLAVE_PORT = 5000
@@ -35,6 +35,7 @@ def host_settings(deployment: Deployment, minting: Minting) -> dict[str, str]:
         "MINTLINE_ADMIN_HOST": "127.0.0.1",
         "MINTLINE_ADMIN_PORT": str(ADMIN_PORT),
         "MINTLINE_ISSUER": minting.issuer.model_dump_json(),
+        "MINTLINE_AUDIT_DIR": AUDIT_DIR,
         "MINTLINE_SEALING_SECRETS": json.dumps(minting.sealing.secrets),
         "MINTLINE_ENCLAVE_ADDRESS": f"vsock://{ENCLAVE_CID}:{ENCLAVE_PORT}",
         "MINTLINE_KMS_PROXY_ADDRESS": f"vsock://any:{KMS_PROXY_PORT}",

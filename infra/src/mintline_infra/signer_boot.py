@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from mintline_infra.deployment import Deployment
 
+AUDIT_DIR = "/var/lib/mintline/audit"
+"""The enclave's audit trail, on the instance's encrypted disk; the image's user owns it."""
 PATH_OF_ROLL = "/usr/local/sbin/mintline-roll-enclave"
 ENCLAVE_CPUS = 2
 ENCLAVE_MEMORY = 3072
@@ -17,6 +19,7 @@ set -euo pipefail
 umask 077
 dnf install -y aws-nitro-enclaves-cli docker jq
 install -d /etc/mintline /opt/mintline
+install -d -o 10001 -g 10001 -m 0700 @AUDIT@
 
 cat > /etc/nitro_enclaves/allocator.yaml <<'END'
 ---
@@ -76,6 +79,7 @@ ExecStartPre=/bin/bash -c 'aws ecr get-login-password --region @REGION@ | \\
   docker login --username AWS --password-stdin @REGISTRY@'
 ExecStart=/usr/bin/docker run --rm --name signer-host --network host --read-only --cap-drop ALL \\
   --security-opt no-new-privileges --security-opt seccomp=unconfined --env-file /etc/mintline/host.env \\
+  --volume @AUDIT@:@AUDIT@ \\
   --log-driver awslogs --log-opt awslogs-region=@REGION@ --log-opt awslogs-group=@LOGS@ \\
   @REGISTRY@/@REPOSITORY@:@TAG@
 ExecStop=/usr/bin/docker stop --time 30 signer-host
@@ -95,6 +99,7 @@ systemctl start mintline-signer-host
 def boot(deployment: Deployment, *, settings: Mapping[str, str], enclave_cid: int) -> str:
     """Return the script that an instance runs once, at its first start."""
     values = {
+        "AUDIT": AUDIT_DIR,
         "MEMORY": str(ENCLAVE_MEMORY),
         "CPUS": str(ENCLAVE_CPUS),
         "CID": str(enclave_cid),

@@ -15,7 +15,7 @@ import typer
 
 from mintline.errors import BadRequest, MintlineError, Misconfigured
 from mintline.records import Mint
-from mintline_local import attest, curls, dlq, operations, rebuilding, reconciling
+from mintline_local import attest, audit, curls, dlq, operations, rebuilding, reconciling
 from mintline_local import trace as tracing
 from mintline_local.client import Api, sign_in
 from mintline_local.command import Json, State, deployment, execute, running_line, stop
@@ -38,6 +38,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(attest.app, name="attest")
+app.add_typer(audit.app, name="audit")
 app.add_typer(eif.app, name="eif")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(rebuilding.app, name="index")

@@ -36,6 +36,7 @@ SETTINGS = Path("/settings")
 """Holds a folder for each process, which that process mounts at `SEEN_AT`."""
 SEEN_AT = Path("/run/settings")
 SOCKETS = Path("/run/mintline")
+AUDIT = Path("/var/lib/mintline/audit")
 MEASUREMENT = Path("/measurement/enclave.json")
 """Where a container of the enclave's image has written what it is measured as."""
 ADMIN_PORT = 9100
@@ -116,7 +117,7 @@ async def _set_up(public_url: str) -> None:
                 )
         except (BotoCoreError, ClientError) as error:
             raise Unavailable(f"the resources could not be set up: {error}") from error
-        around = Surroundings(state, network, known, credentials, SOCKETS)
+        around = Surroundings(state, network, known, credentials, SOCKETS, AUDIT)
         write_settings(around, SETTINGS)
         write_json(state.run, describe(state, network, known, credentials["operator"]))
 

@@ -45,6 +45,8 @@ class StateFolder:
         self.anvil = self.path / "anvil"
         self.kms = self.path / "kms"
         self.enclave = self.path / "enclave"
+        self.audit = self.path / "audit"
+        """The enclave's audit trail."""
         self.known = self.path / "state.json"
         """What the first start made, and later ones find again."""
         self.run = self.path / "run.json"
@@ -53,7 +55,15 @@ class StateFolder:
 
     def prepare(self) -> None:
         """Create the folder and its parts, the parts readable by this user alone: they hold keys."""
-        parts = (self.logs, self.ministack, self.ministack / "tmp", self.anvil, self.kms, self.enclave)
+        parts = (
+            self.logs,
+            self.ministack,
+            self.ministack / "tmp",
+            self.anvil,
+            self.kms,
+            self.enclave,
+            self.audit,
+        )
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             for folder in parts:
@@ -87,7 +97,17 @@ class StateFolder:
 
     def forget(self) -> list[str]:
         """Remove what a line keeps here, and nothing else; return the names of what held anything."""
-        kept = ("anvil", "enclave", "kms", "logs", "ministack", "run.json", "setup.log", "state.json")
+        kept = (
+            "anvil",
+            "audit",
+            "enclave",
+            "kms",
+            "logs",
+            "ministack",
+            "run.json",
+            "setup.log",
+            "state.json",
+        )
         removed = []
         for path in (self.path / name for name in kept):
             if path.is_dir():

@@ -47,6 +47,8 @@ class Surroundings:
     credentials: Mapping[str, AwsCredentials]
     sockets: Path
     """A folder for unix sockets, whose path is short enough for them."""
+    audit: Path
+    """Where the signer's host keeps the enclave's audit trail."""
 
     @property
     def enclave_socket(self) -> Path:
@@ -194,6 +196,7 @@ def settings_of(around: Surroundings) -> dict[str, dict[str, str]]:
         },
         "signer-host": {
             "MINTLINE_ISSUER": known.issuer.model_dump_json(),
+            "MINTLINE_AUDIT_DIR": str(around.audit),
             "MINTLINE_SEALING_SECRETS": json.dumps([sealing.secret_id]),
             "MINTLINE_ENCLAVE_ADDRESS": f"unix://{around.enclave_socket}",
             "MINTLINE_KMS_PROXY_ADDRESS": f"unix://{around.kms_socket}",

@@ -79,7 +79,7 @@ async def running_stack(
         known = await _set_up(state, chosen, credentials["operator"])
         tell(Event("resources", "ready"))
         reached = chosen if through is None else await through(chosen)
-        around = services.Surroundings(state, reached, known, credentials, sockets)
+        around = services.Surroundings(state, reached, known, credentials, sockets, state.audit)
         await supervisor.start(services.enclave(around))
         networked = services.networked(around, http)
         more, admin = further(networked, copies or {}, sockets=sockets, http=http)

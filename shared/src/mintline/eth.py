@@ -139,13 +139,17 @@ def voucher_hash(
 
     `deadline` is in Unix seconds. The domain is {name: "Mintline", version: "1", chainId, verifyingContract}.
     """
-    domain = keccak256(
-        _DOMAIN_TYPEHASH + _DOMAIN_NAME + _DOMAIN_VERSION + word(chain_id) + address_word(contract)
-    )
     voucher = keccak256(
         _VOUCHER_TYPEHASH + word(token_id) + address_word(to) + metadata_digest + word(deadline)
     )
-    return keccak256(b"\x19\x01" + domain + voucher)
+    return keccak256(b"\x19\x01" + _domain_separator(chain_id, contract) + voucher)
+
+
+@lru_cache(maxsize=1024)
+def _domain_separator(chain_id: int, contract: str) -> bytes:
+    return keccak256(
+        _DOMAIN_TYPEHASH + _DOMAIN_NAME + _DOMAIN_VERSION + word(chain_id) + address_word(contract)
+    )
 
 
 def redeem_calldata(

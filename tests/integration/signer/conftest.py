@@ -41,6 +41,7 @@ from mintline.messages import Fees, KeyRef, SignMint, SignNoop, Voucher
 from mintline_local.enveloped import enveloped
 from mintline_local.principals import role_arn
 from mintline_signer import addresses
+from mintline_signer.host.audit_files import AuditFiles
 from mintline_signer.host.enclave_client import EnclaveClient
 from mintline_signer.host.kms_proxy import KmsProxy
 from mintline_signer.protocol import Credentials, Sign, WrappedKey
@@ -324,6 +325,7 @@ async def line(stack: AsyncExitStack, folder: Path, kms: FakeKms) -> Line:
         addresses.parse(f"unix://{enclave.socket}"),
         credentials=current,
         sealing_keys=_authority().sealing_keys(),
+        audit=await stack.enter_async_context(AuditFiles(folder / "audit")),
         timeout=10.0,
         keepalive=0.2,
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from eth_account import Account
 
+from mintline.audit.records import Batch
 from mintline.errors import Unavailable
 from mintline.eth import keccak256
 from mintline_signer.errors import Failed, FailureCode, RefusalCode, Refused
@@ -27,6 +28,11 @@ if TYPE_CHECKING:
     from tests.integration.signer.conftest import Line, Player
 
 pytestmark = pytest.mark.integration
+
+
+async def read_frame(reader: asyncio.StreamReader) -> object:
+    length = int.from_bytes(await reader.readexactly(4), "big")
+    return read_response(await reader.readexactly(length))
 
 
 def check_signed(request: Sign, signed: Signed | Issued) -> None:
@@ -122,7 +128,8 @@ async def exchange(line: Line, data: bytes, answers: int) -> list[Any]:
         writer.write(data)
         async with asyncio.timeout(5):
             while len(found) < answers and (piece := await reader.read(4096)):
-                found += [read_response(body) for body in decoder.feed(piece)]
+                received = [read_response(body) for body in decoder.feed(piece)]
+                found += [answer for answer in received if not isinstance(answer, Batch)]
             if not answers:
                 assert await reader.read() == b""
     finally:
@@ -168,9 +175,10 @@ async def test_enclave__when_a_request_comes_bytewise__answers_it(line: Line, us
         await writer.drain()
         await asyncio.sleep(0)
     async with asyncio.timeout(5):
-        length = int.from_bytes(await reader.readexactly(4), "big")
-        _, answer = read_response(await reader.readexactly(length))
-    assert answer == await line.client.sign(users[0].noop(2))
+        audited = await read_frame(reader)
+        answered = await read_frame(reader)
+    assert isinstance(audited, Batch), "what was signed is on record before it is answered"
+    assert answered == (1, await line.client.sign(users[0].noop(2)))
     writer.close()
 
 

@@ -199,6 +199,7 @@ def start_host(enclave: EnclaveProcess, keys: Keys, settings: ServiceSettings, p
         "MINTLINE_RESOURCE_PREFIX": settings.resource_prefix,
         "MINTLINE_ADMIN_PORT": str(port),
         "MINTLINE_ISSUER": keys.issuer.model_dump_json(),
+        "MINTLINE_AUDIT_DIR": str(enclave.folder / "audit"),
         "MINTLINE_SEALING_SECRETS": json.dumps([keys.sealing]),
         "MINTLINE_ENCLAVE_ADDRESS": f"unix://{enclave.socket}",
         "MINTLINE_KMS_PROXY_ADDRESS": f"unix://{enclave.folder / 'kms.sock'}",

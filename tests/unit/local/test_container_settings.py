@@ -69,7 +69,9 @@ def written(tmp_path: Path) -> Path:
     for name in MODELS:
         (folder / name).mkdir(parents=True)
     network = ContainerNetwork("http://127.0.0.1:8080")
-    around = Surroundings(state, network, known, issue_credentials(state), Path("/run/mintline"))
+    around = Surroundings(
+        state, network, known, issue_credentials(state), Path("/run/mintline"), Path("/audit")
+    )
     write_policy(folder / "enclave", known)
     write_settings(around, folder)
     return folder

@@ -7,14 +7,17 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import SecretStr
 
+from mintline.audit.records import Batch, Record, decode_record
 from mintline_signer.connection import FramedConnection, Limits
+from mintline_signer.enclave.audit import Audit
 from mintline_signer.enclave.authorizer import Authorizer
 from mintline_signer.enclave.http1 import HttpPool
 from mintline_signer.enclave.keys import KeyCache
 from mintline_signer.enclave.kms import KmsDecrypter, parse_endpoint
-from mintline_signer.enclave.memory import Memory
+from mintline_signer.enclave.memory import Memory, meaning_of
 from mintline_signer.enclave.rates import RateLimiter
 from mintline_signer.enclave.seals import Seals
 from mintline_signer.enclave.server import Enclave, Server
@@ -34,6 +37,7 @@ from mintline_signer.protocol import (
     Signed,
     Statistics,
     Stats,
+    Stored,
     WrappedKey,
     read_response,
     request_frame,
@@ -53,11 +57,21 @@ class FakeTransport:
         self.paused = False
         self.decoder = FrameDecoder()
         self.responses: dict[int, Response] = {}
+        self.audited: list[Record] = []
+        self.order: list[str] = []
+        """What was written, in its order: `audit` or `response`."""
         self.writes = 0
 
     def write(self, data: bytes) -> None:
         self.writes += 1
-        self.responses |= dict(read_response(body) for body in self.decoder.feed(data))
+        for body in self.decoder.feed(data):
+            received = read_response(body)
+            if isinstance(received, Batch):
+                self.order.append("audit")
+                self.audited += [decode_record(record) for record in received.records]
+            else:
+                self.order.append("response")
+                self.responses[received[0]] = received[1]
 
     def is_closing(self) -> bool:
         return self.closed
@@ -119,6 +133,8 @@ class Line:
             recipient=cast("Any", None),
         )
         policy = cast_.policy()
+        key = Ed25519PrivateKey.generate()
+        self.audit = Audit(key, attested=b"document", now=lambda: float(cast_.now))
         self.seals = Seals(self.unwrapper)
         self.seals.use(cast_.authority.sealing_keys().keys)
         self.enclave = Enclave(
@@ -127,6 +143,7 @@ class Line:
             seals=self.seals,
             memory=Memory(size=100),
             rates=RateLimiter(policy),
+            audit=self.audit,
             keys=self.keys,
             kms=kms,
             now=lambda: float(cast_.now),
@@ -191,6 +208,68 @@ async def test_session__when_the_policy_refuses__says_so_without_asking_for_keys
     peer.connection.data_received(request_frame(1, request) + request_frame(2, Stats()))
     await settle()
     assert peer.responses == {1: Refusal(code=RefusalCode.GAS), 2: Statistics(refused=1)}
+
+
+async def test_session__when_it_signs_or_refuses__puts_it_on_record_before_the_answer(cast: Cast) -> None:
+    line = Line(cast)
+    line.unwrapper.gate.set()
+    await line.keys.obtain(mint_request(cast).keys)
+    await line.seals.obtain(cast.authority.sealing_keys().keys[0].key_id)
+    peer = line.connect()
+    refused = Sign(intent=cast.mint().model_copy(update={"gas": 10**9}), keys=mint_request(cast).keys)
+    voucher = Sign(intent=cast.voucher(), keys=[cast.issuer.wrapped])
+    peer.connection.data_received(
+        request_frame(1, mint_request(cast)) + request_frame(2, refused) + request_frame(3, voucher)
+    )
+    await asyncio.sleep(0)
+    assert peer.order == ["audit", "response", "response", "response"]
+    boot, signed, refusal, issued = peer.audited
+    assert (boot.what, boot.result) == ("boot", b"document")
+    mint, answer = cast.mint(), peer.responses[1]
+    assert isinstance(answer, Signed)
+    assert (signed.what, signed.outcome, signed.key) == ("sign_mint", "signed", cast.user.address)
+    assert (signed.intent, signed.result) == (meaning_of(mint), answer.tx_hash)
+    assert (refusal.outcome, refusal.result) == ("policy_gas", b"")
+    assert (issued.what, issued.key) == ("issue_voucher", cast.issuer.address)
+
+
+async def test_session__when_its_peer_goes_without_having_stored__gives_the_records_to_the_next(
+    cast: Cast,
+) -> None:
+    line = Line(cast)
+    line.unwrapper.gate.set()
+    noop = request_frame(1, Sign(intent=cast.noop(), keys=[cast.user.wrapped]))
+    first = line.connect()
+    first.connection.data_received(noop)
+    await settle()
+    first.connection.data_received(request_frame(2, Stored(batches=1)) + noop)
+    await settle()
+    first.abort()
+    await settle()
+    second = line.connect()
+    second.connection.data_received(request_frame(1, Ping()))
+    await settle()
+    assert [record.seq for record in first.audited] == [0, 1, 2]
+    assert [record.seq for record in second.audited] == [2]
+    assert second.order == ["audit", "response"]
+
+
+async def test_session__when_too_much_is_not_stored__signs_and_records_nothing_more(cast: Cast) -> None:
+    line = Line(cast)
+    line.audit._max_waiting = 2
+    line.unwrapper.gate.set()
+    peer = line.connect()
+    noop = Sign(intent=cast.noop(), keys=[cast.user.wrapped])
+    refused = Sign(intent=cast.mint().model_copy(update={"gas": 10**9}), keys=mint_request(cast).keys)
+    for request_id, request in enumerate((noop, noop, refused)):
+        peer.connection.data_received(request_frame(request_id, request))
+        await settle()
+    assert isinstance(peer.responses[0], Signed)
+    assert peer.responses[1] == peer.responses[2] == Failure(code=FailureCode.AUDIT_BEHIND)
+    assert len(peer.audited) == 2
+    peer.connection.data_received(request_frame(3, Stored(batches=1)) + request_frame(4, noop))
+    await settle()
+    assert isinstance(peer.responses[4], Signed)
 
 
 async def test_session__when_another_intent_comes_for_a_nonce__refuses_it(cast: Cast) -> None:

@@ -20,6 +20,7 @@ from mintline_signer.protocol import (
     Signed,
     Statistics,
     Stats,
+    Stored,
     read_request,
     read_response,
     request_frame,
@@ -50,7 +51,7 @@ def test_request__when_written_and_read__is_the_same(cast: Cast) -> None:
     for intent in cast.everything():
         request = Sign(intent=intent, keys=[cast.user.wrapped])
         assert read_request(request_frame(3, request)[4:]) == (3, request)
-    for other in (CREDENTIALS, cast.authority.sealing_keys(), Ping(), Stats()):
+    for other in (CREDENTIALS, cast.authority.sealing_keys(), Stored(batches=3), Ping(), Stats()):
         assert read_request(request_frame(4, other)[4:]) == (4, other)
 
 

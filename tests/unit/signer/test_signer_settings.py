@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 def host_environment(cast: Cast) -> dict[str, str]:
     return {
         "MINTLINE_ISSUER": cast.issuer.ref.model_dump_json(),
+        "MINTLINE_AUDIT_DIR": "/var/lib/mintline/audit",
         "MINTLINE_SEALING_SECRETS": '["mintline/sealing/1/0011223344556677"]',
         "MINTLINE_ENCLAVE_ADDRESS": "vsock://16:5000",
         "MINTLINE_KMS_PROXY_ADDRESS": "vsock://any:8000",

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import Any, cast
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from prometheus_client import CollectorRegistry
 
 from mintline.chain.node import Node
@@ -74,6 +75,7 @@ from mintline_harness.simulation.tables import (
 )
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.metrics import Metrics as IndexerMetrics
+from mintline_signer.enclave.audit import Audit, Trail
 from mintline_signer.enclave.authorizer import Authorizer
 from mintline_signer.enclave.keys import KeyCache
 from mintline_signer.enclave.memory import Memory
@@ -212,6 +214,8 @@ class SimulatedEnclave:
         loop = asyncio.get_running_loop()
         self._told = told
         policy, seals = signing_policy(), Seals(custody)
+        audit = Audit(Ed25519PrivateKey.generate(), attested=b"", now=now)
+        self._trail = Trail(audit)
         seals.use(authority().sealing_keys().keys)
         self._enclave = Enclave(
             policy=policy,
@@ -219,6 +223,7 @@ class SimulatedEnclave:
             seals=seals,
             memory=Memory(size=1000),
             rates=RateLimiter(policy),
+            audit=audit,
             keys=KeyCache(custody, size=16, ttl=3600, clock=loop.time),
             kms=cast("Any", None),
             now=now,
@@ -226,7 +231,10 @@ class SimulatedEnclave:
 
     async def sign(self, request: Sign) -> Signed | Issued:
         """Return what was signed; raises Refused or Failed."""
-        answer = self._enclave.answer(request) or await self._enclave.answer_later(request)
+        answer = self._enclave.answer(request, self._trail) or await self._enclave.answer_later(
+            request, self._trail
+        )
+        self._trail.stored(len(self._trail.batches()))
         match answer:
             case Signed() | Issued():
                 self._told(request)

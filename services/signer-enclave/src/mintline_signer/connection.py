@@ -29,6 +29,8 @@ class Limits:
 class FramedConnection(asyncio.Protocol):
     """Cuts what arrives into bodies for `receive`, and writes frames together that are sent together.
 
+    `flushing` gives the frames that go before those, whenever some are written.
+
     Invariant: while `held`, or while the peer does not read, nothing more is read from the peer either.
     """
 
@@ -39,10 +41,12 @@ class FramedConnection(asyncio.Protocol):
         closed: Callable[[], None],
         limits: Limits,
         opened: Callable[[], None] = lambda: None,
+        flushing: Callable[[], list[bytes]] = list,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._receive = receive
         self._opened = opened
+        self._flushing = flushing
         self._closed = closed
         self._limits = limits
         self._clock = clock
@@ -119,7 +123,7 @@ class FramedConnection(asyncio.Protocol):
     def _flush(self) -> None:
         frames, self._outgoing = self._outgoing, []
         if self._transport is not None and self.open:
-            self._transport.write(b"".join(frames))
+            self._transport.write(b"".join([*self._flushing(), *frames]))
 
     def hold(self) -> None:
         """Read nothing more until `release`."""

@@ -72,6 +72,7 @@ class FailureCode(StrEnum):
     KMS_THROTTLED = "kms_throttled"
     KMS_UNAVAILABLE = "kms_unavailable"
     SIGNING_FAULT = "signing_fault"
+    AUDIT_BEHIND = "audit_behind"
     RATE_LIMITED = "rate_limited"
     OVERLOADED = "overloaded"
     INTERNAL = "internal"

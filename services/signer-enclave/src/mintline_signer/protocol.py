@@ -2,9 +2,10 @@
 
 ::
 
-    host ──▶ enclave   {"id": n, "request":  Sign | Credentials | SealingKeys | Ping | Stats}
+    host ──▶ enclave   {"id": n, "request":  Sign | Credentials | SealingKeys | Stored | Ping | Stats}
     host ◀── enclave   {"id": n, "response": Signed | Issued | Refusal | Failure
                                              | Accepted | Pong | Statistics}
+    host ◀── enclave   {"audit": batch}      before the answers that it is about
 
 Requests are pipelined: answers come in any order and carry the request's id. Integers beyond 64 bits are
 decimal strings, as in the messages' JSON.
@@ -16,6 +17,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, SecretStr, TypeAdapter, ValidationError
 
+from mintline.audit.records import Batch, BrokenRecord, read_batch
 from mintline.authorization import KEY_ID_BYTES
 from mintline.fields import Address
 from mintline.messages import AnyRequest, Frozen
@@ -68,6 +70,13 @@ class SealingKeys(Frozen):
     keys: list[WrappedSealingKey] = Field(min_length=1, max_length=8)
 
 
+class Stored(Frozen):
+    """So many more batches of the audit trail are stored, of those that came over this connection."""
+
+    type: Literal["stored"] = "stored"
+    batches: int = Field(gt=0, le=MAX_ID)
+
+
 class Ping(Frozen):
     """Ask whether anyone is there."""
 
@@ -80,7 +89,9 @@ class Stats(Frozen):
     type: Literal["stats"] = "stats"
 
 
-Request: TypeAlias = Annotated[Sign | Credentials | SealingKeys | Ping | Stats, Field(discriminator="type")]
+Request: TypeAlias = Annotated[
+    Sign | Credentials | SealingKeys | Stored | Ping | Stats, Field(discriminator="type")
+]
 
 
 class Signed(Frozen):
@@ -184,29 +195,39 @@ def response_frame(request_id: int, response: Response) -> bytes:
     return frame({"id": request_id, "response": response.model_dump()})
 
 
+def audit_frame(batch: Batch) -> bytes:
+    """Return a batch of the audit trail as one frame."""
+    return frame({"audit": batch.plain()})
+
+
 def read_request(body: bytes) -> tuple[int, Request]:
     """Parse one request strictly.
 
     Raises BrokenFrame when there is no id to answer to, BadRequest when there is one and the rest is wrong.
     """
-    request_id, content = _envelope(body, "request")
+    request_id, content = _envelope(decode(body), "request")
     try:
         return request_id, _REQUEST.validate_python(content, strict=True)
     except ValidationError:
         raise BadRequest(request_id) from None
 
 
-def read_response(body: bytes) -> tuple[int, Response]:
-    """Parse one response strictly; raises BrokenFrame."""
-    request_id, content = _envelope(body, "response")
+def read_response(body: bytes) -> tuple[int, Response] | Batch:
+    """Parse one response, or a batch of the audit trail, strictly; raises BrokenFrame."""
+    value = decode(body)
+    if isinstance(value, dict) and value.keys() == {"audit"}:
+        try:
+            return read_batch(value["audit"])
+        except BrokenRecord:
+            raise BrokenFrame("a batch is none of the audit trail's") from None
+    request_id, content = _envelope(value, "response")
     try:
         return request_id, _RESPONSE.validate_python(content, strict=True)
     except ValidationError:
         raise BrokenFrame("a response is none of the protocol's") from None
 
 
-def _envelope(body: bytes, content: str) -> tuple[int, Any]:
-    value = decode(body)
+def _envelope(value: Any, content: str) -> tuple[int, Any]:
     if not isinstance(value, dict) or value.keys() != {"id", content}:
         raise BrokenFrame(f"a body is not a map of id and {content}")
     request_id = value["id"]

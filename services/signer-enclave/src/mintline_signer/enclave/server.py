@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import structlog
 
+from mintline.audit.records import SIGNED
 from mintline.messages import AnyRequest
 from mintline_signer.connection import FramedConnection, Limits
+from mintline_signer.enclave.audit import Audit, Trail
 from mintline_signer.enclave.authorizer import Authorizer
 from mintline_signer.enclave.curve import SigningKey
 from mintline_signer.enclave.keys import KeyCache
@@ -37,6 +40,8 @@ from mintline_signer.protocol import (
     Signed,
     Statistics,
     Stats,
+    Stored,
+    audit_frame,
     read_request,
     response_frame,
 )
@@ -66,64 +71,79 @@ class Enclave:
     memory: Memory
     rates: RateLimiter
     keys: KeyCache
+    audit: Audit
     kms: KmsDecrypter
     now: Callable[[], float]
     counts: Counts = field(default_factory=Counts)
 
-    def answer(self, request: Request) -> Response | None:
+    def answer(self, request: Request, trail: Trail) -> Response | None:
         """Answer at once what can be; None means that keys have to be fetched first (`answer_later`)."""
         match request:
             case Sign():
-                return self._judged(request)
+                return self._judged(request, trail)
             case Credentials():
                 self.kms.use(request)
                 return Accepted()
             case SealingKeys():
                 self.seals.use(request.keys)
                 return Accepted()
+            case Stored():
+                trail.stored(request.batches)
+                return Accepted()
             case Ping():
                 return Pong(credentials=self.kms.ready)
             case Stats():
                 return self._statistics()
 
-    def _judged(self, request: Sign) -> Response | None:
-        now = self.now()
+    def _judged(self, request: Sign, trail: Trail) -> Response | None:
+        now, intent = self.now(), request.intent
         try:
-            role = check(self.policy, request.intent, now=now)
+            trail.check_room()
+            role = check(self.policy, intent, now=now)
             match_keys(request, self.policy)
-            if not self.authorizer.judge(request.intent, now=now):
+            if not self.authorizer.judge(intent, now=now):
                 return None
             keys = self.keys.held(request.keys)
-            if keys is None:
-                return None
-            return self._sign(request.intent, role, keys, now)
+            return None if keys is None else self._sign(intent, role, keys, now, trail)
         except (Refused, Failed) as error:
-            return self._declined(error)
+            return self._declined(error, intent, trail)
 
-    async def answer_later(self, request: Sign) -> Response:
+    async def answer_later(self, request: Sign, trail: Trail) -> Response:
         """Answer a request that the policy allows and for which some key has to be unwrapped."""
+        intent = request.intent
         try:
-            await self.authorizer.judge_later(request.intent, now=self.now())
+            await self.authorizer.judge_later(intent, now=self.now())
             keys = await self.keys.obtain(request.keys)
             now = self.now()
-            return self._sign(request.intent, check(self.policy, request.intent, now=now), keys, now)
+            trail.check_room()
+            return self._sign(intent, check(self.policy, intent, now=now), keys, now, trail)
         except (Refused, Failed) as error:
-            return self._declined(error)
+            return self._declined(error, intent, trail)
 
-    def _sign(self, intent: AnyRequest, role: Role, keys: list[SigningKey], now: float) -> Signed | Issued:
+    def _sign(
+        self, intent: AnyRequest, role: Role, keys: list[SigningKey], now: float, trail: Trail
+    ) -> Signed | Issued:
         """Sign what was judged, once nothing that was signed before forbids it."""
-        self.memory.admit(intent, meaning_of(intent))
+        meaning = meaning_of(intent)
+        self.memory.admit(intent, meaning)
         self.rates.admit(intent, role, now=now)
         signed = answer(intent, keys)
+        result = signed.tx_hash if isinstance(signed, Signed) else hashlib.sha256(signed.signature).digest()
+        trail.record(
+            what=intent.type, outcome=SIGNED, key=intent.signer.address, intent=meaning, result=result
+        )
         self.counts.signed += 1
         return signed
 
-    def _declined(self, error: Refused | Failed) -> Response:
-        if isinstance(error, Refused):
-            self.counts.refused += 1
-            log.warning("signing_refused", code=error.code)
-            return Refusal(code=RefusalCode(error.code))
-        return self.failure(error.code)
+    def _declined(self, error: Refused | Failed, intent: AnyRequest, trail: Trail) -> Response:
+        if isinstance(error, Failed):
+            return self.failure(error.code)
+        self.counts.refused += 1
+        log.warning("signing_refused", code=error.code)
+        trail.record(
+            what=intent.type, outcome=error.code, key=intent.signer.address, intent=meaning_of(intent)
+        )
+        return Refusal(code=RefusalCode(error.code))
 
     def failure(self, code: FailureCode) -> Failure:
         """Return a failure, counted."""
@@ -152,8 +172,13 @@ class Session:
         self._in_flight = in_flight
         self._server = server
         self._tasks: set[asyncio.Task[None]] = set()
+        self._trail = Trail(enclave.audit)
         self.connection = FramedConnection(
-            receive=self._receive, opened=self._opened, closed=self._closed, limits=limits
+            receive=self._receive,
+            opened=self._opened,
+            closed=self._closed,
+            flushing=self._audited,
+            limits=limits,
         )
 
     def _opened(self) -> None:
@@ -164,6 +189,10 @@ class Session:
         self._server.forget(self)
         for task in self._tasks:
             task.cancel()
+        self._trail.close()
+
+    def _audited(self) -> list[bytes]:
+        return [audit_frame(batch) for batch in self._trail.batches()]
 
     def _receive(self, body: bytes) -> None:
         try:
@@ -184,13 +213,13 @@ class Session:
 
     def _at_once(self, request: Request) -> Response | None:
         try:
-            return self._enclave.answer(request)
+            return self._enclave.answer(request, self._trail)
         except Exception as error:  # noqa: BLE001 - the host must get a code whatever broke
             return self._broken(error)
 
     async def _later(self, request_id: int, request: Sign) -> None:
         try:
-            answer = await self._enclave.answer_later(request)
+            answer = await self._enclave.answer_later(request, self._trail)
         except Exception as error:  # noqa: BLE001 - the host must get a code whatever broke
             answer = self._broken(error)
         self.connection.send(response_frame(request_id, answer))

@@ -10,6 +10,7 @@ import structlog
 
 from mintline_signer import addresses
 from mintline_signer.connection import Limits
+from mintline_signer.enclave.audit import open_audit
 from mintline_signer.enclave.authorizer import Authorizer
 from mintline_signer.enclave.boot import measure_policy, open_nsm, seed
 from mintline_signer.enclave.clock import NsmClock
@@ -64,6 +65,7 @@ async def run(settings: EnclaveSettings, stop: asyncio.Event) -> None:
             seals=seals,
             memory=Memory(size=settings.memory_size),
             rates=RateLimiter(policy),
+            audit=open_audit(nsm, now=now),
             keys=keys,
             kms=kms,
             now=now,

@@ -13,10 +13,12 @@ from typing import Self
 
 import structlog
 
+from mintline.audit.records import Batch
 from mintline.errors import MintlineError, Unavailable
 from mintline_signer import addresses
 from mintline_signer.connection import FramedConnection, Limits
 from mintline_signer.errors import Failed, FailureCode, Refused
+from mintline_signer.host.audit_files import AuditStore
 from mintline_signer.host.credentials import CredentialSource
 from mintline_signer.protocol import (
     Accepted,
@@ -33,6 +35,7 @@ from mintline_signer.protocol import (
     Signed,
     Statistics,
     Stats,
+    Stored,
     read_response,
     request_frame,
 )
@@ -56,8 +59,8 @@ class _Pending:
 class EnclaveClient:
     """One connection to the enclave, for as long as it is entered.
 
-    Invariant: on a new connection the credentials and the sealing keys go first, then whatever is still
-    unanswered.
+    Invariants: on a new connection the credentials and the sealing keys go first, then whatever is still
+    unanswered; no answer is passed on before the audit trail that came ahead of it is stored.
     `timeout` is in seconds and covers one request with all its reconnections. Every `keepalive` seconds the
     enclave is given the credentials, if they have changed, and asked for its statistics: `observe` gets them.
     """
@@ -68,6 +71,7 @@ class EnclaveClient:
         *,
         credentials: CredentialSource,
         sealing_keys: SealingKeys,
+        audit: AuditStore,
         timeout: float = 10.0,
         keepalive: float = 10.0,
         observe: Callable[[Statistics], None] = lambda _: None,
@@ -76,6 +80,8 @@ class EnclaveClient:
         self._address = address
         self._credentials = credentials
         self._sealing_keys = sealing_keys
+        self._audit = audit
+        self._durable: asyncio.Future[None] | None = None
         self._timeout = timeout
         self._keepalive = keepalive
         self._observe = observe
@@ -148,11 +154,35 @@ class EnclaveClient:
         self._connection.send(pending.frame)
 
     def _receive(self, body: bytes) -> None:
-        request_id, response = read_response(body)
+        received = read_response(body)
+        if isinstance(received, Batch):
+            self._store(received)
+            return
+        request_id, response = received
         pending = self._pending.get(request_id)
-        # Nobody waits for an answer that came too late, or twice.
-        if pending is not None and not pending.answer.done():
-            pending.answer.set_result(response)
+        if pending is None:
+            return
+        if self._durable is None or isinstance(response, Accepted):
+            _settle(pending.answer, response)
+        else:
+            self._durable.add_done_callback(lambda durable: _pass_on(durable, pending.answer, response))
+
+    def _store(self, batch: Batch) -> None:
+        """Have a batch stored, and tell the enclave so; it is given again over the next connection if not."""
+        connection = self._connection
+        durable = self._durable = self._audit.store(batch)
+
+        def done(_: asyncio.Future[None]) -> None:
+            if self._durable is durable:
+                self._durable = None
+            if connection is None or not connection.open:
+                return
+            if durable.cancelled() or durable.exception() is not None:
+                connection.abort()
+            else:
+                connection.send(request_frame(0, Stored(batches=1)))
+
+        durable.add_done_callback(done)
 
     async def _keep_connected(self) -> None:
         failures = 0
@@ -221,3 +251,19 @@ class EnclaveClient:
     async def _hand_over(self, what: Credentials | SealingKeys) -> None:
         if not isinstance(await self._call(what, urgent=True), Accepted):
             raise Unavailable(f"the enclave did not take the {what.type}")
+
+
+def _settle(answer: asyncio.Future[Response], response: Response) -> None:
+    # Nobody waits for an answer that came too late, or twice.
+    if not answer.done():
+        answer.set_result(response)
+
+
+def _pass_on(durable: asyncio.Future[None], answer: asyncio.Future[Response], response: Response) -> None:
+    """Give an answer to whoever waits for it, if the trail ahead of it was stored."""
+    if answer.done():
+        return
+    if durable.cancelled() or durable.exception() is not None:
+        answer.set_exception(Unavailable("the audit trail cannot be written"))
+    else:
+        answer.set_result(response)

@@ -21,6 +21,7 @@ from mintline.queueing import SendingPort
 from mintline.resources import BROADCAST, SIGN
 from mintline.tracing import carrying, open_tracer
 from mintline_signer import addresses
+from mintline_signer.host.audit_files import AuditFiles
 from mintline_signer.host.credentials import credential_source
 from mintline_signer.host.enclave_client import EnclaveClient
 from mintline_signer.host.handlers import Answer, dedup_id, group_of, intent_of, sign
@@ -55,6 +56,7 @@ async def run(settings: HostSettings, stop: asyncio.Event) -> None:
                 addresses.parse(settings.enclave_address),
                 credentials=credential_source(settings),
                 sealing_keys=await _sealing_keys(settings, metrics),
+                audit=await stack.enter_async_context(AuditFiles(settings.audit_dir)),
                 timeout=settings.enclave_timeout,
                 observe=metrics.observe_enclave,
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
@@ -26,6 +27,8 @@ class HostSettings(ServiceSettings):
 
     issuer: KeyRef
     """The key that signs vouchers (JSON)."""
+    audit_dir: Path
+    """The folder of the audit trail; several hosts may share it."""
     sealing_secrets: tuple[str, ...] = Field(min_length=1, max_length=8)
     """The secrets of the sealing keys in use (JSON)."""
     enclave_address: AddressText

@@ -1,0 +1,136 @@
+"""The host's half of the audit trail: append-only files, on the disk before an answer goes on.
+
+What arrives while a write is under way is written together by the next one: every batch costs an fsync, but
+many share it. A file is never written again once it is closed; a new process begins a new one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+import structlog
+
+from mintline.audit.records import Batch, write_batches
+from mintline.audit.trail import SUFFIX
+from mintline.errors import Misconfigured, Unavailable
+
+log = structlog.get_logger()
+
+MAX_FILE = 64 << 20
+"""Bytes after which the next batch begins another file."""
+
+
+class AuditStore(Protocol):
+    """Where batches are kept."""
+
+    def store(self, batch: Batch) -> asyncio.Future[None]:
+        """Return what is done once the batch is durable; it fails with Unavailable if it will not be."""
+        ...
+
+
+class AuditFiles:
+    """An AuditStore in a folder, while it is entered; other processes may write to the same folder."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        max_file: int = MAX_FILE,
+        sync: Callable[[int], None] = os.fsync,
+        now: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self._folder = folder
+        self._max_file = max_file
+        self._sync = sync
+        self._now = now
+        self._waiting: list[tuple[Batch, asyncio.Future[None]]] = []
+        self._arrived = asyncio.Event()
+        self._file: int | None = None
+        self._size = 0
+        self._writer: asyncio.Task[None] | None = None
+        self._closing = False
+
+    async def __aenter__(self) -> Self:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._open()
+        except OSError as error:
+            raise Misconfigured(f"audit trail: cannot write to {self._folder}: {error.strerror}") from None
+        self._writer = asyncio.create_task(self._write_on(), name="audit trail")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._closing = True
+        self._arrived.set()
+        if self._writer is not None:
+            await self._writer
+        if self._file is not None:
+            os.close(self._file)
+
+    def store(self, batch: Batch) -> asyncio.Future[None]:
+        """Return what is done once the batch is on the disk."""
+        durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((batch, durable))
+        self._arrived.set()
+        return durable
+
+    async def _write_on(self) -> None:
+        """Write whatever arrives, and the last of it when this is closed."""
+        while self._waiting or not self._closing:
+            await self._arrived.wait()
+            self._arrived.clear()
+            waiting, self._waiting = self._waiting, []
+            if not waiting:
+                continue
+            fault: Unavailable | None = None
+            try:
+                await asyncio.to_thread(self._write, write_batches([batch for batch, _ in waiting]))
+            except OSError as error:
+                log.error("audit_trail_unwritable", folder=str(self._folder), error=error.strerror)  # noqa: TRY400 - no traceback
+                fault = Unavailable("the audit trail cannot be written")
+            for _, durable in waiting:
+                if durable.done():
+                    continue
+                if fault is None:
+                    durable.set_result(None)
+                else:
+                    durable.set_exception(fault)
+
+    def _write(self, data: bytes) -> None:
+        if self._file is None or (self._size and self._size + len(data) > self._max_file):
+            self._open()
+        assert self._file is not None
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(self._file, view) :]
+            self._sync(self._file)
+        except OSError:
+            # What is half written ends this file for good: a reader takes it for a torn tail.
+            os.close(self._file)
+            self._file = None
+            raise
+        self._size += len(data)
+
+    def _open(self) -> None:
+        """Begin a file, and make its name durable too."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+        name = f"{self._now():020d}-{os.getpid()}{SUFFIX}"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
+        self._file = os.open(self._folder / name, flags, 0o600)
+        self._size = 0
+        folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)

@@ -1,0 +1,159 @@
+"""Verifies the trail that hosts have stored: every chain whole from its start, signed, by an attested key.
+
+What the trail alone cannot tell is whether its end was cut off: compare its last records with the chain.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from mintline.attestation.refusals import NotAttested
+from mintline.attestation.verify import verify
+from mintline.audit.records import (
+    BOOT,
+    MAX_BATCH,
+    NO_HASH,
+    Batch,
+    BrokenRecord,
+    Record,
+    decode_record,
+    hash_of,
+    read_batch,
+)
+from mintline.strict_cbor import MalformedCbor, loads
+
+SUFFIX = ".audit"
+"""Ends the name of every file of the trail."""
+
+
+@dataclass(slots=True)
+class Chain:
+    """What is stored of one enclave's life."""
+
+    key: bytes
+    records: dict[int, bytes] = field(default_factory=dict)
+    breaks: list[str] = field(default_factory=list)
+    module_id: str = ""
+    pcr0: bytes = b""
+    first_at: int = 0
+    last_at: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    """Records by outcome, but for the first."""
+
+
+@dataclass(slots=True)
+class Report:
+    """What a verification found."""
+
+    chains: list[Chain]
+    breaks: list[str]
+    """What is wrong with the files themselves."""
+    torn: list[str]
+    """Files whose last batch was cut short: a host died in its write, and the batch was given to another."""
+
+    @property
+    def sound(self) -> bool:
+        """Tell whether nothing is missing, altered or forged."""
+        return bool(self.chains) and not self.breaks and not any(chain.breaks for chain in self.chains)
+
+    @property
+    def outcomes(self) -> Counter[str]:
+        """Return the records of all chains by outcome."""
+        return sum((chain.outcomes for chain in self.chains), Counter())
+
+
+def verify_trail(folder: Path, *, root: bytes, pcr0: Collection[bytes] = ()) -> Report:
+    """Verify every file of the trail in a folder, and in the folders below.
+
+    `root` is the SHA-256 of the trusted root's DER, `pcr0` the measurements that an image may have; any, if
+    there are none. Raises OSError.
+    """
+    report = Report(chains=[], breaks=[], torn=[])
+    chains: dict[bytes, Chain] = {}
+    for path in sorted(folder.rglob(f"*{SUFFIX}")):
+        for batch in _batches(path, report):
+            _gather(batch, chains.setdefault(batch.key, Chain(batch.key)))
+    for chain in chains.values():
+        _check(chain, root=root, pcr0=pcr0)
+        report.chains.append(chain)
+    report.chains.sort(key=lambda chain: chain.first_at)
+    if not chains:
+        report.breaks.append(f"there is no trail in {folder}")
+    return report
+
+
+def _batches(path: Path, report: Report) -> Iterator[Batch]:
+    data = path.read_bytes()
+    at = 0
+    while at < len(data):
+        length = int.from_bytes(data[at : at + 4], "big")
+        body = data[at + 4 : at + 4 + length]
+        if length > MAX_BATCH:
+            report.breaks.append(f"{path.name}: what stands at byte {at} is no batch")
+            return
+        if len(data) - at < 4 or len(body) < length:
+            report.torn.append(path.name)
+            return
+        try:
+            yield read_batch(loads(body, max_depth=3))
+        except (MalformedCbor, BrokenRecord) as fault:
+            report.breaks.append(f"{path.name}: what stands at byte {at} is broken: {fault}")
+        at += 4 + length
+
+
+def _gather(batch: Batch, chain: Chain) -> None:
+    """Put a batch's records into their chain; one that is stored twice must be the same both times."""
+    if not batch.genuine():
+        chain.breaks.append("a batch's signature is not the audit key's")
+        return
+    last = -1
+    for encoded in batch.records:
+        try:
+            seq = decode_record(encoded).seq
+        except BrokenRecord as fault:
+            chain.breaks.append(str(fault))
+            return
+        if seq <= last:
+            chain.breaks.append(f"record {seq} stands behind record {last}")
+        last = seq
+        if chain.records.setdefault(seq, encoded) != encoded:
+            chain.breaks.append(f"there are two records {seq}")
+
+
+def _check(chain: Chain, *, root: bytes, pcr0: Collection[bytes]) -> None:
+    """Walk a chain from its first record to its last; each batch's last record was signed, so the last is."""
+    previous = NO_HASH
+    expected = 0
+    for seq in sorted(chain.records):
+        record = decode_record(chain.records[seq])
+        if seq != expected:
+            missing = f"record {expected}" if seq == expected + 1 else f"records {expected} to {seq - 1}"
+            chain.breaks.append(f"{missing} missing")
+        elif record.previous != previous:
+            chain.breaks.append(f"record {seq} does not follow from the one before")
+        if seq == 0:
+            _check_boot(record, chain, root=root, pcr0=pcr0)
+        else:
+            chain.outcomes[record.outcome] += 1
+        chain.first_at = chain.first_at or record.at
+        chain.last_at = record.at
+        previous, expected = hash_of(chain.records[seq]), seq + 1
+
+
+def _check_boot(record: Record, chain: Chain, *, root: bytes, pcr0: Collection[bytes]) -> None:
+    if record.what != BOOT:
+        chain.breaks.append("the first record is not the enclave's start")
+        return
+    at = datetime.fromtimestamp(record.at / 1000, UTC)
+    try:
+        said = verify(record.result, root=root, at=at, pcrs={0: pcr0} if pcr0 else None)
+    except NotAttested as refused:
+        chain.breaks.append(f"the audit key is not attested: {refused.reason}")
+        return
+    if said.user_data != chain.key:
+        chain.breaks.append("the attestation is of another audit key")
+    chain.module_id, chain.pcr0 = said.module_id, said.pcrs[0]

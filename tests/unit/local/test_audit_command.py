@@ -1,0 +1,83 @@
+"""`mintline audit verify` says what it found, and fails when something is missing, altered or forged."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding
+from typer.testing import CliRunner, Result
+
+from mintline.attestation.development import DevelopmentAuthority
+from mintline.audit.records import write_batches
+from mintline_local.cli import app
+from mintline_signer.enclave.audit import Audit, Trail
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+IMAGE = b"\x01" * 48
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    authority = DevelopmentAuthority.create(now=NOW)
+    (tmp_path / "root.pem").write_bytes(authority.root.public_bytes(Encoding.PEM))
+    key = Ed25519PrivateKey.generate()
+    document = authority.attester("i-1-enc-1", now=NOW).attest(
+        module_id="i-1-enc-1",
+        at=NOW,
+        pcrs={0: IMAGE, 1: b"\x02" * 48, 2: b"\x03" * 48},
+        user_data=key.public_key().public_bytes_raw(),
+    )
+    trail = Trail(Audit(key, attested=document, now=NOW.timestamp))
+    batches = trail.batches()
+    for outcome in ("signed", "signed", "policy_gas"):
+        trail.record(what="sign_mint", outcome=outcome, key="0x", intent=bytes(32))
+        batches += trail.batches()
+    folder = tmp_path / "audit"
+    folder.mkdir()
+    for number, batch in enumerate(batches):
+        (folder / f"{number}.audit").write_bytes(write_batches([batch]))
+    return folder
+
+
+def run(folder: Path, *options: str) -> Result:
+    root = folder.with_name("root.pem")
+    return CliRunner().invoke(app, ["audit", "verify", str(folder), "--root", str(root), *options])
+
+
+def test_verify__when_the_trail_is_whole__counts_its_outcomes(folder: Path) -> None:
+    result = run(folder, "--pcr0", IMAGE.hex(), "--json")
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    assert told["verified"] is True
+    assert told["outcomes"] == {"policy_gas": 1, "signed": 2}
+    (chain,) = told["chains"]
+    assert (chain["module_id"], chain["records"], chain["breaks"]) == ("i-1-enc-1", 4, [])
+    assert chain["first"] == "2026-11-24T12:00:00.000+00:00"
+    assert "policy_gas" in run(folder).output
+
+
+def test_verify__when_a_file_is_gone__says_which_record_is_missing(folder: Path) -> None:
+    (folder / "2.audit").unlink()
+    result = run(folder, "--json")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["verified"] is False
+    assert result.stderr.splitlines()[-1].endswith("record 2 missing")
+
+
+def test_verify__when_the_image_is_another__fails(folder: Path) -> None:
+    result = run(folder, "--pcr0", (b"\x09" * 48).hex())
+    assert result.exit_code == 1
+    assert "not attested" in result.stderr
+
+
+def test_verify__when_there_is_no_trail__fails(tmp_path: Path, folder: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    result = run(folder, "--json")
+    assert result.exit_code == 0
+    result = CliRunner().invoke(app, ["audit", "verify", str(tmp_path / "empty")])
+    assert result.exit_code == 1
+    assert "there is no trail" in result.stderr
