@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +26,7 @@ from mintline_indexer.dynamo_store import DynamoStore, token_item, transfer_item
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.memory import MemoryStore
 from mintline_indexer.metrics import Metrics
-from mintline_indexer.ports import Attempted, Chain, Collections
+from mintline_indexer.ports import Attempted, Chain, Collections, TokenKey
 from mintline_local.deployments import Records
 
 WIDEST = 2_000
@@ -48,11 +48,20 @@ class ReplayStore(MemoryStore):
     async def attempts(self, tx_hashes: Sequence[bytes]) -> dict[bytes, Attempted]:
         """Return which mints the transactions are attempts of, and bring those mints in."""
         attempted = await self.live.attempts(tx_hashes)
-        new = {attempt.mint_id for attempt in attempted.values()} - self.mint_table.keys()
+        await self._bring_in(attempt.mint_id for attempt in attempted.values())
+        return attempted
+
+    async def vouchers(self, keys: Sequence[TokenKey]) -> dict[TokenKey, str]:
+        """Return whose vouchers are for these tokens, and bring those mints in."""
+        found = await self.live.vouchers(keys)
+        await self._bring_in(found.values())
+        return found
+
+    async def _bring_in(self, mint_ids: Iterable[str]) -> None:
+        new = set(mint_ids) - self.mint_table.keys()
         for mint_id, mint in (await self.live.mints(sorted(new))).items():
             undecided = dict.fromkeys(OUTCOME) | {"status": MintStatus.SUBMITTED}
             self.mint_table[mint_id] = mint.model_copy(update=undecided)
-        return attempted
 
     def items(self) -> Iterator[tuple[ItemKey, Item]]:
         """Yield the index as the tables would hold it."""

@@ -10,8 +10,9 @@ import pytest
 from mintline.aws.dynamo import Delete, Item, Put
 from mintline.aws.records import to_item
 from mintline.errors import Unavailable
-from mintline.records import scoped, token_key, token_ref
+from mintline.records import Mint, scoped, token_key, token_ref
 from mintline.resources import MINTS, TOKENS, TRANSFERS
+from mintline.states import MintStatus
 from mintline_indexer.dynamo_store import DynamoCollections
 from mintline_indexer.node_chain import NodeChain
 from mintline_local.deployments import Records
@@ -79,6 +80,37 @@ async def test_rebuild__when_the_index_has_lived_through_everything__then_it_is_
     outcomes = {item["mint_id"]: item["outcome"] for key, item in first.store.items() if key[0] == "mints"}
     assert outcomes == {"mint_a": "mined", "mint_reverted": "reverted"}
     assert len(first.store.token_table) == 3
+
+
+async def test_rebuild__when_strangers_redeemed_vouchers__then_their_mints_are_found_again(
+    line: Any, rebuild: Callable[[], Rebuild]
+) -> None:
+    await line.register()
+    indexer = line.indexer()
+    await settle(indexer)
+    waiting = Mint(
+        mint_id="mint_7",
+        sub="user",
+        status=MintStatus.ISSUED,
+        chain_id=CHAIN_ID,
+        contract=line.contract,
+        to=line.accounts[1],
+        custody="self",
+        metadata_digest=bytes(32),
+        request_digest="",
+        created_at=0,
+        updated_at=0,
+        token_id=7,
+    )
+    found_by: Item = {"token_ref": token_ref(CHAIN_ID, line.contract, 7)}
+    await line.dynamo.write(Put(MINTS, to_item(waiting) | found_by))
+    await line.mint([7], line.accounts[1])
+    await line.mine(4)
+    await settle(indexer)
+    assert (await line.mint_record("mint_7")).status is MintStatus.FINALIZED
+    again = rebuild()
+    assert await again.differences() == []
+    assert [token.mint_id for token in again.store.token_table.values()] == ["mint_7"]
 
 
 async def test_rebuild__when_items_were_changed_lost_or_made_up__then_each_is_shown(
