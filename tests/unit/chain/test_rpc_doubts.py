@@ -11,7 +11,7 @@ import pytest
 from mintline.chain.quorum import Disagreement, agreed
 from mintline.chain.rpc import Rpc, RpcError
 from mintline.chain.transport import Request
-from mintline.errors import MintlineError, Misconfigured, Unavailable
+from mintline.errors import MintlineError, Misconfigured, Throttled, Unavailable
 
 A, B, C = "http://a.example/key", "http://b.example/key", "http://c.example/key"
 TRIE = {"code": -32000, "message": "missing trie node 0xabc"}
@@ -148,6 +148,26 @@ async def test_retries__when_everything_fails_for_long__then_become_a_tenth_of_t
         with pytest.raises(Unavailable):
             await rpc.call("m", [])
     assert len(nodes.asked) == 120
+
+
+async def test_doubt__when_there_are_many__then_each_gets_its_second_opinion() -> None:
+    nodes = Nodes(a={"logs": []}, b={"logs": []})
+    rpc = rpc_over(nodes)
+    for _ in range(100):
+        assert await rpc.call("logs", [], doubt=is_empty) == []
+    assert (nodes.of("a"), nodes.of("b")) == (100, 100)
+
+
+async def test_throttled__when_an_endpoint_says_for_how_long__then_it_is_spared_that_long() -> None:
+    now = 0.0
+    nodes = Nodes(a={"m": Throttled("slow down", retry_after=7.0)}, b={"m": "b"})
+    rpc = rpc_over(nodes, clock=lambda: now)
+    asked = []
+    for second in range(10):
+        now = float(second)
+        await rpc.call("m", [])
+        asked.append(nodes.of("a"))
+    assert asked == [1] * 7 + [2] * 3
 
 
 async def test_chain__when_an_endpoint_serves_another__then_the_next_one_is_asked() -> None:

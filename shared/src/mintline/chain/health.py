@@ -76,15 +76,16 @@ class Health:
         self._in_a_row = 0
         self._down_until = None
 
-    def failed(self, now: float) -> None:
-        """Note an exchange that failed: the circuit opens, for longer each time.
+    def failed(self, now: float, *, retry_after: float | None = None) -> None:
+        """Note an exchange that failed: the circuit opens, for longer each time, and as long as it asked for.
 
         Whoever answers there afterwards may be another node: its chain is asked for again.
         """
         self.failures = self.failures * (1 - WEIGHT) + WEIGHT
         pause = min(LONGEST_BACKOFF, FIRST_BACKOFF * 2 ** min(self._in_a_row, 10))
         self._in_a_row += 1
-        self._down_until = now + pause * self._jitter()
+        asked_for = min(LONGEST_BACKOFF, retry_after or 0.0)
+        self._down_until = now + max(pause * self._jitter(), asked_for)
         self.verified = False
 
     def distrust(self, now: float) -> None:

@@ -200,7 +200,8 @@ class Rpc:
         doubted: dict[int, list[Health]] = {}
         order = in_order(self._endpoints, self._clock(), watched=self._watch is not None)
         for place, endpoint in enumerate(order):
-            if place and not self._budget.spend():
+            # A doubt is no sign of too much load, and a second opinion is what keeps the index right.
+            if place and doubted.keys().isdisjoint(pending) and not self._budget.spend():
                 break
             found = await self._ask(endpoint, [asked[index].request for index in pending])
             left = []
@@ -259,7 +260,7 @@ class Rpc:
             endpoint.succeeded()
             self._budget.earn()
         else:
-            endpoint.failed(self._clock())
+            endpoint.failed(self._clock(), retry_after=failure.retry_after)
             log.warning("rpc_endpoint_failed", endpoint=endpoint.host, error=str(failure))
         for request, answer in zip(requests, found, strict=True):
             if (head := responses.head_told(request, answer)) is not None:
