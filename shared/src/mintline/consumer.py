@@ -125,6 +125,8 @@ class Consumer:
         self._pace = pace
         self._wait = wait
         self._metrics = metrics
+        if metrics is not None:
+            metrics.expect(queue.name)
         self._tracer = tracer
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
         self._clock = clock

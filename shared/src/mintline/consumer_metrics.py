@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+OUTCOMES = ("done", "duplicate", "deferred", "retried", "rejected", "failed", "exhausted", "abandoned")
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _AGES = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
 
@@ -38,6 +39,11 @@ class ConsumerMetrics:
             ("queue",),
             registry=registry,
         )
+
+    def expect(self, queue: str) -> None:
+        """Begin every outcome of a queue at zero: the first dead letter is an increase, and rings."""
+        for outcome in OUTCOMES:
+            self._messages.labels(queue, outcome)
 
     def observe(self, queue: str, outcome: str, seconds: float, *, age: float) -> None:
         """Count one handled message; `age` is in seconds since it was sent."""

@@ -28,6 +28,10 @@ class StageMetrics:
             registry=registry,
         )
 
+        # From zero: else the first of a kind would be no increase, and no alert would see it.
+        for status in MintStatus:
+            self._mints.labels(status.value)
+
     def reached(self, status: MintStatus, *, after: float | None = None) -> None:
         """Count a mint that reached `status`, `after` so many seconds in the stage before, if known."""
         self._mints.labels(status.value).inc()

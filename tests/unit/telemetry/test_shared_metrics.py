@@ -2,17 +2,20 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
 
+from mintline import consumer
 from mintline.cache_metrics import CacheMetrics
 from mintline.chain.rpc import Rpc, RpcError
 from mintline.chain.rpc_metrics import RpcMetrics
 from mintline.chain.transport import Request
 from mintline.consumer import Consumer, ConsumerMetrics
+from mintline.consumer_metrics import OUTCOMES
 from mintline.errors import Deferred, Unavailable
 from mintline.memory import MemoryQueues
 from mintline.messages import AnyMessage, BuildMint
@@ -72,6 +75,20 @@ def test_cache_metrics__when_a_cache_is_asked__count_hits_and_misses_apart() -> 
         for result in ("hit", "miss")
     ]
     assert counts == [2, 1]
+
+
+def test_counters_of_kinds__when_nothing_has_happened__stand_at_zero() -> None:
+    registry = CollectorRegistry()
+    StageMetrics(registry)
+    ConsumerMetrics(registry).expect("sign")
+
+    for status in MintStatus:
+        assert registry.get_sample_value("mintline_mints_total", {"status": status.value}) == 0
+    table = re.findall(r"(?m)^(?:returns|raises|fails|is cut).*  (\w+)$", consumer.__doc__ or "")
+    assert sorted(table) == sorted(OUTCOMES)
+    for outcome in OUTCOMES:
+        labels = {"queue": "sign", "outcome": outcome}
+        assert registry.get_sample_value("mintline_messages_total", labels) == 0
 
 
 def test_stage_metrics__when_the_time_is_unknown__count_the_mint_without_timing_it() -> None:

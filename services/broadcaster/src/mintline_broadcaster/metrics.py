@@ -6,6 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from mintline.aws.session import AwsCalls
 from mintline.chain.rpc_metrics import RpcMetrics
+from mintline.chain.send_facts import SendFact
 from mintline.consumer_metrics import ConsumerMetrics
 from mintline.stage_metrics import StageMetrics
 
@@ -25,6 +26,8 @@ class Metrics:
             ("fact",),
             registry=registry,
         )
+        for fact in SendFact:
+            self.sends.labels(fact.value)
         self.fee_bumps = Counter(
             f"{prefix}_fee_bumps", "Replacements asked for, at higher fees.", registry=registry
         )
