@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -131,8 +131,13 @@ async def _drive(
     posted = await asyncio.gather(*(post(number) for number in range(mints)))
     await disturbing
     await driver.follow(posted, pause=2.0)
-    verdict = await verify(node, contract=info["contract"], first_block=first, posted=posted)
-    return posted, dict(disturbances.struck), verdict
+    # What has not ended is stuck, and not lost besides; it may well be doubled.
+    ended = [mint for mint in posted if mint.status in TERMINAL]
+    of_all, of_ended = [
+        await verify(node, contract=info["contract"], first_block=first, posted=some)
+        for some in (posted, ended)
+    ]
+    return posted, dict(disturbances.struck), replace(of_all, lost=of_ended.lost)
 
 
 async def _reconcile(folder: Path) -> int:
