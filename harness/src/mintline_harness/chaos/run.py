@@ -34,7 +34,7 @@ FINALITY = 8
 USERS = 20
 SHORTEST = 60.0
 """Seconds of disturbance at least: six services are to die five times each."""
-PACE = 10.0
+PACE = 16.0
 """Mints a second."""
 SLOW_ANSWERS = 30.0
 
