@@ -207,4 +207,4 @@ def test_roles__when_managed_blockchain_is_asked__then_only_those_who_ask_the_ch
     )
     may = {service for service in SERVICES if ("managedblockchain:POST", "*") in granted(templates, service)}
 
-    assert may == {"builder", "broadcaster", "indexer"}
+    assert may == {"api", "builder", "broadcaster", "indexer"}

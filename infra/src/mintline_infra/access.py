@@ -90,6 +90,7 @@ REACH: Mapping[str, Reach] = {
         objects=("GetObject",),
         lists_objects=True,
         wallet_secrets=("CreateSecret",),
+        asks_chain=True,
     ),
     "builder": Reach(
         principal=TASK,
