@@ -1,0 +1,121 @@
+"""The chain forgets, reorganises, or meets a user's change of mind: every mint still has one true end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from mintline.chain.collection import decode_minted
+
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
+
+
+async def minted(line: Any, mint: Any) -> int:
+    """Return how many tokens the chain has of a mint's metadata."""
+    head = await line.node.block_number()
+    logs = await line.node.logs_range(0, head, [line.info["contract"]])
+    events = [event for log in logs if (event := decode_minted(log)) is not None]
+    digests = ["0x" + event.metadata_digest.hex() for event in events]
+    return digests.count(mint["metadata_digest"])
+
+
+@asynccontextmanager
+async def no_blocks(line: Any) -> AsyncIterator[None]:
+    """Keep the chain where it is: what is sent stays in the node's pool."""
+    await line.rpc.call("evm_setIntervalMining", [0])
+    try:
+        yield
+    finally:
+        await line.rpc.call("evm_setIntervalMining", [1])
+
+
+async def test_mints__when_the_node_forgets_its_pool__are_sent_again_and_minted_once(
+    line: Any, user: Any
+) -> None:
+    first = await user.until((await user.mint("pays for the gas"))["mint_id"], "finalized")
+    async with no_blocks(line):
+        accepted = [await user.mint(f"forgotten {number}") for number in range(5)]
+        for mint in accepted:
+            await user.until(mint["mint_id"], "submitted")
+        await line.rpc.call("anvil_dropAllTransactions", [])
+    ended = [await user.until(mint["mint_id"], "finalized") for mint in accepted]
+    assert [await minted(line, mint) for mint in (first, *ended)] == [1] * 6
+    assert [len(mint["attempts"]) for mint in ended] == [1] * 5
+
+
+async def test_mint__when_a_reorg_drops_it__is_sent_again_under_the_same_nonce(line: Any, user: Any) -> None:
+    await user.until((await user.mint("pays for it too"))["mint_id"], "finalized")
+    async with no_blocks(line):
+        accepted = await user.mint("dropped by a reorg")
+        before = await user.until(accepted["mint_id"], "submitted")
+        await line.rpc.call("anvil_mine", ["0x1"])
+        mined = await user.until(accepted["mint_id"], "mined")
+        await line.rpc.call("anvil_reorg", [1, []])
+        await line.rpc.call("anvil_dropAllTransactions", [])
+        await user.until(accepted["mint_id"], "submitted")
+    ended = await user.until(accepted["mint_id"], "finalized")
+    assert await minted(line, ended) == 1
+    assert (ended["nonce"], ended["tx_hash"]) == (before["nonce"], mined["tx_hash"])
+    assert ended["block_hash"] != mined["block_hash"]
+
+
+async def test_mint__when_its_key_is_used_elsewhere__gets_another_nonce_and_keeps_its_token(
+    line: Any, user: Any
+) -> None:
+    await user.until((await user.mint("pays first"))["mint_id"], "finalized")
+    wallet = (await user.get("/v1/wallet"))["address"]
+    async with no_blocks(line):
+        accepted = await user.mint("overtaken by a stranger")
+        before = await user.until(accepted["mint_id"], "submitted")
+        await line.rpc.call("anvil_dropAllTransactions", [])
+        await line.rpc.call("anvil_impersonateAccount", [wallet])
+        stranger = {"from": wallet, "to": wallet, "nonce": hex(before["nonce"]), "gas": hex(21_000)}
+        await line.rpc.call("eth_sendTransaction", [stranger])
+        await line.rpc.call("anvil_mine", ["0x1"])
+        await line.rpc.call("anvil_stopImpersonatingAccount", [wallet])
+    ended = await user.until(accepted["mint_id"], "finalized")
+    assert await minted(line, ended) == 1
+    assert (ended["nonce"], ended["token_id"]) == (before["nonce"] + 1, before["token_id"])
+
+
+async def test_cancel__when_it_was_sent__ends_as_what_was_mined(line: Any, user: Any) -> None:
+    await user.until((await user.mint("pays as well"))["mint_id"], "finalized")
+    async with no_blocks(line):
+        accepted = await user.mint("thought better of")
+        await user.until(accepted["mint_id"], "submitted")
+        asked = await user.call("POST", f"/v1/mints/{accepted['mint_id']}/cancel")
+        assert (asked.status, asked.body["status"]) == (202, "submitted")
+        # The no-op takes the mint's place in the pool before the next block.
+        await asyncio.sleep(4)
+    ended = await user.until(accepted["mint_id"])
+    assert (ended["status"], ended["problem"]["code"]) == ("rejected", "cancelled")
+    assert await minted(line, ended) == 0
+    # The wallet goes on behind it.
+    after = await user.until((await user.mint("but not of this one"))["mint_id"], "finalized")
+    assert after["nonce"] == ended["nonce"] + 1
+    late = await user.call("POST", f"/v1/mints/{after['mint_id']}/cancel")
+    assert (late.status, late.body["code"]) == (409, "not-cancellable")
+
+
+async def test_cancel__when_posted_amid_a_burst__leaves_every_mint_with_one_true_end(
+    line: Any, user: Any
+) -> None:
+    async def one(number: int) -> Any:
+        accepted = await user.mint(f"cancelled at once {number}")
+        await asyncio.sleep(0.05 * (number % 8))
+        answer = await user.call("POST", f"/v1/mints/{accepted['mint_id']}/cancel")
+        assert answer.status in (200, 202, 409), answer
+        ended = await user.until(accepted["mint_id"])
+        assert ended["status"] == {200: "rejected", 409: "finalized"}.get(answer.status, ended["status"])
+        return ended
+
+    ended = await asyncio.gather(*(one(number) for number in range(24)))
+    for mint in ended:
+        assert await minted(line, mint) == (1 if mint["status"] == "finalized" else 0)
+    last = await user.until((await user.mint("after all that"))["mint_id"], "finalized")
+    wallet = (await user.get("/v1/wallet"))["address"]
+    assert await line.node.transaction_count(wallet) == last["nonce"] + 1
