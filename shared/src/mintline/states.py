@@ -9,9 +9,11 @@
                                             reverted ─┘
 
     self        accepted ──▶ built ──▶ issued ◀──▶ submitted      any of these four ──▶ rejected
-                                         │              │
-                                         ▼              ▼
-                                       mined ──▶ finalized         (a reorg leads back to either)
+                                         └──┬────────┘ ▲
+                                            ▼          │ (reorg: back to where it was)
+                                          mined ───────┘
+                                            ▼
+                                        finalized
 
 `submitted` means that the signed bytes and their hash are on record and may have reached a node.
 It leads back to `built`, with another nonce and the same token, when a transaction that is not the mint's has

@@ -45,11 +45,12 @@ WORDINGS: tuple[tuple[str, SendFact], ...] = (
     (r"already known", SendFact.ALREADY_KNOWN),  # geth, reth, Nethermind, Erigon
     (r"already imported", SendFact.ALREADY_KNOWN),  # anvil, reth's pool
     (r"known transaction", SendFact.ALREADY_KNOWN),  # Besu, older geth ("known transaction: 0x…")
-    (r"existing txn with same hash", SendFact.ALREADY_KNOWN),  # Erigon
+    (r"existing txn? with same hash", SendFact.ALREADY_KNOWN),  # Erigon
     (r"alreadyknown", SendFact.ALREADY_KNOWN),  # Nethermind's name of the result
     (r"authority nonce too low", SendFact.UNKNOWN),  # geth, EIP-7702: about an authorization, not this nonce
     (r"nonce too low", SendFact.NONCE_TOO_LOW),  # geth, reth, Erigon, Besu, anvil, Nethermind
     (r"oldnonce", SendFact.NONCE_TOO_LOW),  # Nethermind
+    (r"^mined$", SendFact.NONCE_TOO_LOW),  # Erigon: by the time that it looked
     (
         r"nonce too high|nonce too far in (the )?future",
         SendFact.NONCE_TOO_HIGH,
@@ -57,9 +58,11 @@ WORDINGS: tuple[tuple[str, SendFact], ...] = (
     (r"nonce is too distant|noncegap|noncetoofarinfuture", SendFact.NONCE_TOO_HIGH),  # Besu, Nethermind
     (r"tries to replace pending", SendFact.NONCE_TOO_HIGH),  # geth: a future one would displace a pending one
     (r"lower nonce exists", SendFact.NONCE_TOO_HIGH),  # Besu: its predecessor is invalid
+    (r"gapped-nonce tx from delegated", SendFact.NONCE_TOO_HIGH),  # geth: an account with code (EIP-7702)
     (r"replacement transaction underpriced", SendFact.REPLACEMENT_UNDERPRICED),  # geth, reth, Besu, Erigon
     (r"insufficient gas price to replace", SendFact.REPLACEMENT_UNDERPRICED),  # anvil, reth's pool
     (r"could not replace existing", SendFact.REPLACEMENT_UNDERPRICED),  # Erigon
+    (r"replaced by transaction with higher tip", SendFact.REPLACEMENT_UNDERPRICED),  # Erigon
     (r"replacementnotallowed", SendFact.REPLACEMENT_UNDERPRICED),  # Nethermind
     (r"less than block base fee", SendFact.FEE_CAP_BELOW_BASE_FEE),  # geth, reth, anvil
     (r"below current base fee", SendFact.FEE_CAP_BELOW_BASE_FEE),  # Besu
@@ -68,10 +71,6 @@ WORDINGS: tuple[tuple[str, SendFact], ...] = (
     (r"fee ?too ?low", SendFact.UNDERPRICED),  # Erigon, Nethermind (FeeTooLow, FeeTooLowToCompete)
     (r"below configured minimum", SendFact.UNDERPRICED),  # Besu
     (r"below minimum required priority fee", SendFact.UNDERPRICED),  # reth
-    (
-        r"gas tip cap .*minimum needed",
-        SendFact.UNDERPRICED,
-    ),  # geth's own words after "transaction underpriced"
     (r"insufficient ?funds", SendFact.INSUFFICIENT_FUNDS),  # geth, reth, anvil, Erigon, Nethermind
     (r"upfront cost exceeds", SendFact.INSUFFICIENT_FUNDS),  # Besu
     (r"overdraws from account", SendFact.INSUFFICIENT_FUNDS),  # reth's pool
@@ -92,12 +91,15 @@ WORDINGS: tuple[tuple[str, SendFact], ...] = (
     ),  # geth, reth, Erigon's three sub-pools
     (r"pool size constraints|spammer", SendFact.POOL_FULL),  # reth's pool, Erigon
     (r"account limit exceeded", SendFact.POOL_FULL),  # geth
+    (r"in-flight transaction limit", SendFact.POOL_FULL),  # geth: an account with code (EIP-7702)
     (r"^rlp: |typed transaction too short", SendFact.MALFORMED),  # geth, Erigon
     (r"transaction type not supported", SendFact.MALFORMED),  # geth, Erigon
     (r"failed to decode (signed )?transaction", SendFact.MALFORMED),  # anvil, reth
     (r"empty (raw )?transaction data", SendFact.MALFORMED),  # reth, anvil
     (r"invalid transaction v, r, s values|invalid transaction signature", SendFact.MALFORMED),  # geth, reth
-    (r"invalid chain id for signer", SendFact.MALFORMED),  # geth
+    (r"invalid signature", SendFact.MALFORMED),  # Besu
+    (r"invalid chain id for signer|wrong chainid", SendFact.MALFORMED),  # geth, anvil, Besu
+    (r"max priority fee per gas (higher|exceeds)", SendFact.MALFORMED),  # geth, anvil, Besu
 )
 
 _TABLE = tuple((re.compile(pattern), fact) for pattern, fact in WORDINGS)

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.24;
 
 import {IERC1271} from "@openzeppelin/contracts/interfaces/IERC1271.sol";
+import {IERC721Receiver} from "@openzeppelin/contracts/token/ERC721/IERC721Receiver.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 
 /// A contract wallet with one owner, whose signatures are the wallet's.
@@ -16,6 +17,10 @@ contract OwnedWallet is IERC1271 {
         (address signer, ECDSA.RecoverError fault,) = ECDSA.tryRecover(hash, signature);
         bool valid = fault == ECDSA.RecoverError.NoError && signer == _owner;
         return valid ? IERC1271.isValidSignature.selector : bytes4(0xffffffff);
+    }
+
+    function onERC721Received(address, address, uint256, bytes calldata) external pure returns (bytes4) {
+        return IERC721Receiver.onERC721Received.selector;
     }
 }
 
