@@ -68,6 +68,22 @@ def verify_file(
     screen.result({"verified": True, **told})
 
 
+@app.command("policy")
+def measure_policy(
+    file: Annotated[Path, typer.Argument(help="The enclave's signing policy, byte for byte.")],
+    *,
+    as_json: Json = False,
+) -> None:
+    """Print what an enclave that signs by this policy document measures in PCR16."""
+    try:
+        measured = registers.policy_register(file.read_bytes()).hex()
+    except OSError as error:
+        stop(f"{file}: {error.strerror}")
+    screen = Screen(as_json=as_json)
+    screen.say(measured)
+    screen.result({"PCR16": measured})
+
+
 def expected(assignments: list[str]) -> dict[int, list[bytes]]:
     """Return the values allowed for each register, from `NUMBER=HEX`."""
     wanted: dict[int, list[bytes]] = {}

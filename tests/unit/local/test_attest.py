@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from typer.testing import CliRunner, Result
 
 from mintline.attestation.development import DevelopmentAuthority
+from mintline.attestation.registers import policy_register
 from mintline_local.cli import app
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -91,6 +92,15 @@ def test_verify__when_aws_made_the_document__accepts_it_on_that_day_alone(day: i
 )
 def test_verify__when_an_option_cannot_be_read__says_so(file: Path, options: list[str]) -> None:
     assert run(file, *options).exit_code == 2
+
+
+def test_policy__when_measured__is_what_an_enclave_measures(tmp_path: Path) -> None:
+    file = tmp_path / "policy.json"
+    file.write_bytes(b"{}\n")
+    result = CliRunner().invoke(app, ["attest", "policy", str(file), "--json"])
+    assert json.loads(result.stdout) == {"PCR16": policy_register(b"{}\n").hex()}
+    missing = CliRunner().invoke(app, ["attest", "policy", str(tmp_path / "none")])
+    assert (missing.exit_code, missing.stderr.count("\n")) == (1, 1)
 
 
 def test_verify__when_a_file_is_missing_or_no_certificate__fails_in_one_line(file: Path) -> None:
