@@ -4,6 +4,7 @@ import base64
 import datetime as dt
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
 from pydantic import SecretStr
 
 from mintline.errors import Unavailable
-from mintline_local.enveloped import enveloped
+from mintline_local.enveloped import enveloped, tlv
 from mintline_signer.enclave import sigv4
 from mintline_signer.enclave.http1 import HttpPool, HttpResponse
 from mintline_signer.enclave.kms import KmsDecrypter, parse_endpoint
@@ -247,16 +248,36 @@ def test_pkcs8__when_the_scalar_has_leading_zeros__gives_32_bytes(scalar: int) -
         b"",
         b"\x30\x03\x02\x01\x00",
         pkcs8(secp256k1(b"\x01" * 32))[:-1],
+        pkcs8(secp256k1(b"\x01" * 32)) + b"\x00",
         pkcs8(ec.generate_private_key(ec.SECP256R1())),
         pkcs8(rsa.generate_private_key(65537, 2048)),
         pkcs8(secp256k1(b"\x01" * 32), BestAvailableEncryption(b"pass")),
     ],
-    ids=["nothing", "rubbish", "cut short", "another curve", "rsa", "encrypted"],
+    ids=["nothing", "rubbish", "cut short", "a tail", "another curve", "rsa", "encrypted"],
 )
 def test_pkcs8__when_it_is_no_plain_secp256k1_key__is_refused(der: bytes) -> None:
     with pytest.raises(Refused) as caught:
         secp256k1_scalar(der)
     assert caught.value.code == RefusalCode.KEY_MALFORMED
+
+
+def test_pkcs8__when_a_writer_dropped_leading_zeros__puts_them_back() -> None:
+    algorithm = tlv(0x30, bytes.fromhex("06072a8648ce3d020106052b8104000a"))
+    private = tlv(0x30, tlv(0x02, b"\x01"), tlv(0x04, b"\x09" * 30))
+    der = tlv(0x30, tlv(0x02, b"\x00"), algorithm, tlv(0x04, private))
+    assert secp256k1_scalar(der) == bytes(2) + b"\x09" * 30
+
+
+def test_pkcs8__when_it_is_cut_or_changed_anywhere__is_refused_or_another_scalar() -> None:
+    sound = pkcs8(secp256k1(b"\x11" * 32))
+    for cut in range(len(sound)):
+        with pytest.raises(Refused):
+            secp256k1_scalar(sound[:cut])
+    for place in range(len(sound)):
+        changed = bytearray(sound)
+        changed[place] ^= 0x81
+        with suppress(Refused):
+            assert len(secp256k1_scalar(changed)) == 32
 
 
 @pytest.mark.parametrize("token", [None, "a/session+token=="])

@@ -2,37 +2,69 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ec import (
-    SECP256K1,
-    SECP256R1,
-    EllipticCurve,
-    EllipticCurvePrivateKey,
-)
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 
 from mintline_signer.errors import RefusalCode, Refused
+
+_INTEGER, _OCTETS, _SEQUENCE = 0x02, 0x04, 0x30
+_KIND = (b"\x00", b"\x01", bytes.fromhex("06072a8648ce3d020106052b8104000a"))
+"""Both versions, and the algorithm: id-ecPublicKey on secp256k1 (RFC 5480, SEC 2)."""
+_SCALAR = 32
 
 
 def secp256k1_scalar(der: bytes | bytearray) -> bytearray:
     """Return the private scalar in 32 bytes, leading zeros included; raises Refused for anything else.
 
-    Hazard: the parser and Python's integer keep copies of their own, which are freed but not overwritten.
+    Invariant: no copy of the scalar is made but the one that is returned.
     """
-    key = _key_on(SECP256K1, der)
-    return bytearray(key.private_numbers().private_value.to_bytes(32, "big"))
+    with memoryview(der) as whole:
+        info, tail = _element(whole, _SEQUENCE)
+        version, rest = _element(info, _INTEGER)
+        algorithm, rest = _element(rest, _SEQUENCE)
+        wrapped, _ = _element(rest, _OCTETS)
+        private, more = _element(wrapped, _SEQUENCE)
+        inner, rest = _element(private, _INTEGER)
+        scalar, _ = _element(rest, _OCTETS)
+        if tail or more or (bytes(version), bytes(inner), bytes(algorithm)) != _KIND:
+            _refuse()
+        if not 0 < len(scalar) <= _SCALAR:
+            _refuse()
+        found = bytearray(_SCALAR)
+        found[_SCALAR - len(scalar) :] = scalar
+        return found
+
+
+def _element(data: memoryview, tag: int) -> tuple[memoryview, memoryview]:
+    """Return the content of the element that `data` begins with, and what follows it."""
+    if len(data) < 2 or data[0] != tag:
+        _refuse()
+    start, length = 2, data[1]
+    if length & 0x80:
+        start += length & 0x7F
+        length = int.from_bytes(data[2:start], "big")
+        # DER has one form of each length; more than two bytes of it is more than KMS ever wraps.
+        if start > 4 or length < 0x80 or (start == 4 and length < 0x100):
+            _refuse()
+    end = start + length
+    if end > len(data):
+        _refuse()
+    return data[start:end], data[end:]
+
+
+def _refuse() -> NoReturn:
+    raise Refused(RefusalCode.KEY_MALFORMED)
 
 
 def p256_key(der: bytes | bytearray) -> EllipticCurvePrivateKey:
     """Return a private key on P-256; raises Refused for anything else."""
-    return _key_on(SECP256R1, der)
-
-
-def _key_on(curve: type[EllipticCurve], der: bytes | bytearray) -> EllipticCurvePrivateKey:
     try:
         key = load_der_private_key(der, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise Refused(RefusalCode.KEY_MALFORMED) from None
-    if not isinstance(key, EllipticCurvePrivateKey) or not isinstance(key.curve, curve):
-        raise Refused(RefusalCode.KEY_MALFORMED)
+        _refuse()
+    if not isinstance(key, EllipticCurvePrivateKey) or not isinstance(key.curve, SECP256R1):
+        _refuse()
     return key
