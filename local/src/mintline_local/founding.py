@@ -38,7 +38,13 @@ async def create_platform_key(
     """Have KMS make one of the platform's own keys, keep it wrapped, and say where."""
     made = await keys.generate_key(kms, key_id=WALLET_KEY.alias(prefix), subject=subject, chain_id=chain_id)
     reference = await store.create(
-        StoredKey(address=made.address, chain_id=chain_id, subject=subject, wrapped=made.wrapped)
+        StoredKey(
+            address=made.address,
+            chain_id=chain_id,
+            subject=subject,
+            wrapped=made.wrapped,
+            kms_key=made.kms_key,
+        )
     )
     return KeyRef(address=made.address, subject=subject, chain_id=chain_id, secret_id=reference)
 

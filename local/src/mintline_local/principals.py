@@ -57,17 +57,21 @@ def issue_credentials(state: StateFolder) -> dict[str, AwsCredentials]:
 
 
 def key_policy(
-    chain_id: int, *, images: tuple[str, ...] = (), policies: tuple[str, ...] = ()
+    chain_id: int,
+    *,
+    images: tuple[str, ...] = (),
+    policies: tuple[str, ...] = (),
+    receives: bool = False,
 ) -> dict[str, Any]:
     """Return the key policy that AWS would deploy, for these principals.
 
     `images` and `policies` are what enclaves may measure as (PCR0 and PCR16, hex); without an image nobody
-    unwraps.
+    unwraps. `receives`: keys are wrapped anew under it; the local KMS has one policy for all its keys.
     """
     parties = Parties(administrator=role_arn("operator"), api=role_arn("api"), enclave=role_arn("enclave"))
     role = role_register(parties.enclave).hex()
     measured = Measured(images=images, role=role, policies=policies)
-    return wallet_key.key_policy(parties, chain_id=chain_id, measured=measured)
+    return wallet_key.key_policy(parties, chain_id=chain_id, measured=measured, receives=receives)
 
 
 def account_allows(arn: str, action: str) -> bool:

@@ -86,6 +86,7 @@ async def running_stack(
         await supervisor.start(*networked, *more)
         run_file.info = describe(state, chosen, known, credentials["operator"])
         run_file.info["admin"] |= admin
+        run_file.info["enclave_address"] = f"unix://{around.enclave_socket}"
         run_file.refresh()
         yield Stack(state, supervisor, {**run_file.info, "pids": supervisor.pids()})
 

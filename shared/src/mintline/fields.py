@@ -12,6 +12,11 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, Wi
 
 from mintline.eth import UINT256_MAX, ZERO_ADDRESS, to_checksum_address
 
+KmsKeyArn = Annotated[
+    str, Field(pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]{1,64}$", max_length=256)
+]
+"""A KMS key as KMS's answers name it."""
+
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,77}")
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 

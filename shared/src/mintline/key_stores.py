@@ -8,13 +8,13 @@ and address, so whoever holds a reference from before a migration finds the copy
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Annotated, Literal, Protocol, TypeAlias
 
 from pydantic import BeforeValidator, Field, PlainSerializer
 
 from mintline.errors import Conflict, Rejected
-from mintline.fields import Address
+from mintline.fields import Address, KmsKeyArn
 from mintline.messages import Frozen, KeyRef
 
 StoreName: TypeAlias = Literal["secretsmanager", "dynamodb"]
@@ -47,6 +47,8 @@ class StoredKey(Frozen):
         PlainSerializer(_to_base64, return_type=str, when_used="json"),
         Field(repr=False, min_length=1),
     ]
+    kms_key: KmsKeyArn | None = None
+    """The KMS key that wrapped it; None of keys from before that was noted."""
 
 
 class KeyStore(Protocol):
@@ -71,6 +73,10 @@ class KeyStore(Protocol):
 
     async def read(self, reference: str) -> StoredKey:
         """Return a key; raises Rejected: `key_missing`, `key_deleting` or `key_unreadable`."""
+        ...
+
+    def references(self) -> AsyncIterator[str]:
+        """Yield the reference of every key that is not being deleted, in no order."""
         ...
 
     async def replace(self, reference: str, *, old: StoredKey, new: StoredKey) -> None:
@@ -110,6 +116,10 @@ class KeyStores:
     def named(self, name: StoreName) -> KeyStore:
         """Return a store by its name."""
         return next(store for store in self._stores if store.name == name)
+
+    def all(self) -> tuple[KeyStore, ...]:
+        """Return every store."""
+        return self._stores
 
     def holding(self, reference: str) -> KeyStore:
         """Return the store that a reference points to; raises Rejected if it is none of them."""
@@ -184,6 +194,12 @@ class MemoryKeyStore:
         if reference in self.deletions:
             raise key_deleting(reference)
         return key
+
+    async def references(self) -> AsyncIterator[str]:
+        """Yield every reference."""
+        for reference in list(self.keys):
+            if self._purged(reference) is not None and reference not in self.deletions:
+                yield reference
 
     async def replace(self, reference: str, *, old: StoredKey, new: StoredKey) -> None:
         """Put another in a key's place."""

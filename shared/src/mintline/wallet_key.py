@@ -79,8 +79,15 @@ class Measured:
     """PCR8: the certificate that signed the image, if it is signed."""
 
 
-def key_policy(parties: Parties, *, chain_id: int, measured: Measured) -> dict[str, Any]:
-    """Return the key policy: the attested enclave unwraps, and nobody else ever does."""
+def key_policy(
+    parties: Parties, *, chain_id: int, measured: Measured, receives: bool = False
+) -> dict[str, Any]:
+    """Return the key policy: the attested enclave unwraps, and nobody else ever does.
+
+    With `receives` keys of another KMS key are wrapped anew under this one, so the enclave's role may
+    encrypt. Encrypt knows no attestation: whoever has that role can wrap a key of their own making, which no
+    wallet's record leads to.
+    """
     on_this_chain = {"kms:EncryptionContext:chain": str(chain_id)}
     made_for_wallets = {**on_this_chain, "kms:DataKeyPairSpec": _WALLETS}
     made_for_the_platform = {**on_this_chain, "kms:DataKeyPairSpec": [_WALLETS, _SEALING]}
@@ -95,7 +102,7 @@ def key_policy(parties: Parties, *, chain_id: int, measured: Measured) -> dict[s
             _PAIR,
             Condition={"StringEquals": made_for_the_platform, **platform},
         ),
-        _statement("NobodySeesKeys", "*", *PLAINTEXT, Effect="Deny"),
+        _statement("NobodySeesKeys", "*", *_denied(receives=receives), Effect="Deny"),
         _statement("NobodyDecryptsUnattested", "*", "kms:Decrypt", Effect="Deny", Condition=unattested),
     ]
     if measured.images:
@@ -103,7 +110,16 @@ def key_policy(parties: Parties, *, chain_id: int, measured: Measured) -> dict[s
         statements.append(
             _statement("AttestedEnclaveUnwraps", parties.enclave, "kms:Decrypt", Condition=conditions)
         )
+    if receives:
+        conditions = {"StringEquals": on_this_chain}
+        statements.append(
+            _statement("EnclaveWrapsAnew", parties.enclave, "kms:Encrypt", Condition=conditions)
+        )
     return {"Version": "2012-10-17", "Statement": statements}
+
+
+def _denied(*, receives: bool) -> tuple[str, ...]:
+    return tuple(action for action in PLAINTEXT if not (receives and action == "kms:Encrypt"))
 
 
 def _registers(measured: Measured) -> dict[str, str | list[str]]:

@@ -1,4 +1,4 @@
-"""`mintline wallets migrate | prune-copies | delete | undelete`."""
+"""`mintline wallets migrate | prune-copies | rewrap | delete | undelete`."""
 
 from __future__ import annotations
 
@@ -20,13 +20,17 @@ from mintline.key_stores import DAY, StoreName
 from mintline.records import Wallet, scoped
 from mintline_local.command import Json, State, deployment, execute, running_line, stop
 from mintline_local.console import Screen
-from mintline_local.places import DEFAULT_STATE
+from mintline_local.places import DEFAULT_STATE, StateFolder
 from mintline_local.wallets.deletion import delete as delete_wallet
 from mintline_local.wallets.deletion import undelete as undelete_wallet
-from mintline_local.wallets.migration import Tally
 from mintline_local.wallets.migration import migrate as migrate_wallets
 from mintline_local.wallets.migration import prune_copies as prune
 from mintline_local.wallets.reach import Custody, custody_of_deployment, custody_of_line
+from mintline_local.wallets.rewrapping import rewrap as rewrap_keys
+from mintline_local.wallets.tally import Tally
+from mintline_signer import addresses
+from mintline_signer.host.audit_files import AuditFiles
+from mintline_signer.host.enclave_client import EnclaveClient
 
 app = typer.Typer(help="Work on keys in custody; none of it shows one.", no_args_is_help=True)
 T = TypeVar("T")
@@ -113,6 +117,42 @@ def prune_copies(
 
 
 @app.command()
+def rewrap(
+    *,
+    to: Annotated[str, typer.Option(help="The KMS key that the enclave's policy names: its ARN.")],
+    enclave: Annotated[
+        str | None, typer.Option(help="A deployment's enclave, from its host: vsock://CID:PORT.")
+    ] = None,
+    audit: Annotated[Path | None, typer.Option(help="The folder of that host's audit trail.")] = None,
+    concurrency: Concurrency = 16,
+    dry_run: DryRun = False,
+    prefix: Prefix = None,
+    region: Region = REGION,
+    endpoint_url: Endpoint = None,
+    state: State = DEFAULT_STATE,
+    as_json: Json = False,
+) -> None:
+    """Have the enclave wrap every key anew, under another KMS key; it shows none on the way."""
+    address, trail = enclave_of(enclave, audit, prefix, state)
+
+    async def work(custody: Custody) -> Tally:
+        async with (
+            AuditFiles(trail) as files,
+            EnclaveClient(address, credentials=None, sealing_keys=None, audit=files) as client,
+        ):
+            return await rewrap_keys(
+                to=to,
+                stores=custody.stores,
+                sealing=custody.sealing,
+                enclave=client,
+                concurrency=concurrency,
+                dry_run=dry_run,
+            )
+
+    tell(as_json, execute(working(reached(prefix, region, endpoint_url, state), work)), {"to": to})
+
+
+@app.command()
 def delete(
     sub: Sub,
     *,
@@ -185,6 +225,20 @@ def reached(
     if prefix is None:
         return custody_of_line(running_line(state))
     return custody_of_deployment(deployment(prefix, region, endpoint_url))
+
+
+def enclave_of(
+    address: str | None, audit: Path | None, prefix: str | None, state: Path
+) -> tuple[addresses.Address, Path]:
+    """Return where the enclave and its audit trail are; ends the command if a deployment's are not named."""
+    if prefix is None:
+        address, audit = running_line(state)["enclave_address"], StateFolder(state).audit
+    if address is None or audit is None:
+        stop("--prefix takes --enclave and --audit")
+    try:
+        return addresses.parse(address), audit
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--enclave") from None
 
 
 def chain_of(chain_id: int | None, prefix: str | None, state: Path) -> int:

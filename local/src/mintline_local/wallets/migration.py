@@ -10,34 +10,13 @@ The old copy stays until `prune_copies`, and a host that looks for it after that
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
 
-from mintline.errors import Conflict, MintlineError, Rejected
+from mintline.errors import Conflict, Rejected
 from mintline.key_stores import KeyStore, KeyStores, StoredKey, StoreName
 from mintline.records import Wallet
 from mintline_local.wallets.ports import WalletRecords, for_each
-
-
-@dataclass(slots=True)
-class Tally:
-    """How many wallets came to what, and why some came to nothing."""
-
-    counts: Counter[str] = field(default_factory=Counter)
-    failures: list[dict[str, str]] = field(default_factory=list)
-
-    def report(self) -> dict[str, Any]:
-        """Return the tally as JSON values."""
-        return {**dict(sorted(self.counts.items())), "failed": self.failures}
-
-    async def record(self, wallet: Wallet, work: Any) -> None:
-        """Await the work, which returns what the wallet came to, and count that or the error."""
-        try:
-            self.counts[await work] += 1
-        except MintlineError as error:
-            self.failures.append({"wallet": wallet.address, "reason": str(error)})
+from mintline_local.wallets.tally import Tally
 
 
 async def migrate(
@@ -69,7 +48,9 @@ async def migrate(
             await records.move(wallet, to=reference, at=now())
         return "moved"
 
-    await for_each(records.all(), lambda wallet: tally.record(wallet, one(wallet)), concurrency=concurrency)
+    await for_each(
+        records.all(), lambda wallet: tally.record(wallet.address, one(wallet)), concurrency=concurrency
+    )
     return tally
 
 
@@ -123,7 +104,9 @@ async def prune_copies(
             await records.forget_copy(wallet)
         return "pruned"
 
-    await for_each(records.all(), lambda wallet: tally.record(wallet, one(wallet)), concurrency=concurrency)
+    await for_each(
+        records.all(), lambda wallet: tally.record(wallet.address, one(wallet)), concurrency=concurrency
+    )
     del tally.counts["single"]
     return tally
 

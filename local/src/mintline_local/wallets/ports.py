@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from mintline.records import Wallet
+
+T = TypeVar("T")
 
 
 class WalletRecords(Protocol):
@@ -50,21 +52,21 @@ class Belongings(Protocol):
 
 
 async def for_each(
-    wallets: AsyncIterator[Wallet], work: Callable[[Wallet], Awaitable[None]], *, concurrency: int
+    items: AsyncIterator[T], work: Callable[[T], Awaitable[None]], *, concurrency: int
 ) -> None:
-    """Do the work for every wallet, for `concurrency` of them at a time; the first error ends it."""
+    """Do the work for every item, for `concurrency` of them at a time; the first error ends it."""
     slots = asyncio.Semaphore(concurrency)
 
-    async def one(wallet: Wallet) -> None:
+    async def one(item: T) -> None:
         try:
-            await work(wallet)
+            await work(item)
         finally:
             slots.release()
 
     try:
         async with asyncio.TaskGroup() as group:
-            async for wallet in wallets:
+            async for item in items:
                 await slots.acquire()
-                group.create_task(one(wallet))
+                group.create_task(one(item))
     except ExceptionGroup as errors:
         raise errors.exceptions[0] from None

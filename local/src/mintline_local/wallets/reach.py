@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mintline.aws.dynamo import Dynamo
-from mintline.aws.key_stores import DynamoKeys, SecretsManagerKeys, open_key_stores
-from mintline.aws.session import AwsCalls
+from mintline.aws.key_stores import DynamoKeys, SecretsManagerKeys
+from mintline.aws.sealing import SealingSecrets
+from mintline.aws.session import AwsCalls, open_client
 from mintline.key_stores import KeyStores
 from mintline.settings import ServiceSettings
 from mintline_local.client import aws_client
 from mintline_local.principals import AwsCredentials
 from mintline_local.trace import table_of_deployment, table_of_line
 from mintline_local.wallets.dynamo import DynamoBelongings, DynamoWalletRecords
+
+if TYPE_CHECKING:
+    from types_aiobotocore_secretsmanager import SecretsManagerClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +29,16 @@ class Custody:
     records: DynamoWalletRecords
     belongings: DynamoBelongings
     stores: KeyStores
+    sealing: SealingSecrets
 
 
-def _custody(dynamo: Dynamo, stores: KeyStores) -> Custody:
-    return Custody(DynamoWalletRecords(dynamo), DynamoBelongings(dynamo), stores)
+def _custody(dynamo: Dynamo, secretsmanager: SecretsManagerClient, prefix: str) -> Custody:
+    return Custody(
+        DynamoWalletRecords(dynamo),
+        DynamoBelongings(dynamo),
+        KeyStores(SecretsManagerKeys(secretsmanager, prefix=prefix), DynamoKeys(dynamo)),
+        SealingSecrets(secretsmanager, prefix=prefix),
+    )
 
 
 @asynccontextmanager
@@ -41,12 +51,12 @@ async def custody_of_line(info: Mapping[str, Any]) -> AsyncIterator[Custody]:
         credentials=AwsCredentials(**info["operator"]),
     )
     async with table_of_line(info) as dynamo, secretsmanager as client:
-        secrets = SecretsManagerKeys(client, prefix=info["prefix"])
-        yield _custody(dynamo, KeyStores(secrets, DynamoKeys(dynamo)))
+        yield _custody(dynamo, client, info["prefix"])
 
 
 @asynccontextmanager
 async def custody_of_deployment(settings: ServiceSettings) -> AsyncIterator[Custody]:
     """Open the custody of any deployment, with credentials from AWS's usual chain."""
     async with table_of_deployment(settings) as dynamo, AsyncExitStack() as stack:
-        yield _custody(dynamo, await open_key_stores(stack, settings, dynamo, calls=AwsCalls()))
+        client = await open_client(stack, "secretsmanager", settings, calls=AwsCalls())
+        yield _custody(dynamo, client, settings.resource_prefix)

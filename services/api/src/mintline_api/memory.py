@@ -95,7 +95,7 @@ class MemoryWallets:
     async def mark_ready(self, wallet_id: str) -> None:
         """Mark as ready."""
         wallet = self.items[wallet_id]
-        self.items[wallet_id] = wallet.model_copy(update={"ready": True, "wrapped": None})
+        self.items[wallet_id] = wallet.model_copy(update={"ready": True, "wrapped": None, "kms_key": None})
 
 
 class MemoryLinks:

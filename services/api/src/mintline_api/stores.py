@@ -148,7 +148,7 @@ class DynamoWallets:
                 WALLETS,
                 {"wallet_id": wallet_id},
                 set={"ready": True},
-                remove=("wrapped",),
+                remove=("wrapped", "kms_key"),
                 where=(Clause("wallet_exists", "wallet_id", "exists"),),
             )
         )
@@ -186,7 +186,11 @@ def kept_key(wallet: Wallet) -> StoredKey:
     if wallet.wrapped is None:
         raise RuntimeError(f"the wallet {wallet.address} is not ready, and its wrapped key is gone")
     return StoredKey(
-        address=wallet.address, chain_id=wallet.chain_id, subject=wallet.sub, wrapped=wallet.wrapped
+        address=wallet.address,
+        chain_id=wallet.chain_id,
+        subject=wallet.sub,
+        wrapped=wallet.wrapped,
+        kms_key=wallet.kms_key,
     )
 
 

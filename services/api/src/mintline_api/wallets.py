@@ -44,6 +44,7 @@ async def provision(
             secret_id=keys.secret_id(key.address),
             ready=False,
             wrapped=key.wrapped,
+            kms_key=key.kms_key,
             created_at=now(),
         )
         wallet = await wallets.create(mine) or mine
@@ -52,7 +53,7 @@ async def provision(
     await keys.keep(wallet)
     await wallets.mark_ready(wallet_id)
     log.info("wallet_provisioned", address=wallet.address, chain_id=chain_id)
-    return wallet.model_copy(update={"ready": True, "wrapped": None})
+    return wallet.model_copy(update={"ready": True, "wrapped": None, "kms_key": None})
 
 
 class WalletDirectory:

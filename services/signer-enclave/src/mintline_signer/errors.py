@@ -53,6 +53,7 @@ class RefusalCode(StrEnum):
     TOKEN_SUBJECT = "token_subject"  # noqa: S105
     TOKEN_EXPIRED = "token_expired"  # noqa: S105
     TOKEN_NOT_YET_VALID = "token_not_yet_valid"  # noqa: S105
+    REWRAP = "key_rewrap"
     KEY_UNDECRYPTABLE = "key_undecryptable"
     KEY_MALFORMED = "key_malformed"
     KEY_ADDRESS = "key_address"
@@ -69,6 +70,7 @@ class FailureCode(StrEnum):
     KMS_DENIED = "kms_denied"
     KMS_ANSWER = "kms_answer"
     NOT_ATTESTED = "not_attested"
+    NOT_CONFIDENTIAL = "not_confidential"
     KMS_THROTTLED = "kms_throttled"
     KMS_UNAVAILABLE = "kms_unavailable"
     SIGNING_FAULT = "signing_fault"
@@ -112,6 +114,7 @@ REASONS: dict[RefusalCode, str] = {
     RefusalCode.TOKEN_SUBJECT: "The authorizing token names no user.",
     RefusalCode.TOKEN_EXPIRED: "The authorizing token expired too long ago.",
     RefusalCode.TOKEN_NOT_YET_VALID: "The authorizing token is not valid yet.",
+    RefusalCode.REWRAP: "The signing policy names no other key to wrap this one under.",
     RefusalCode.KEY_UNDECRYPTABLE: "The wrapped key does not decrypt for its subject and chain.",
     RefusalCode.KEY_MALFORMED: "The unwrapped key is not a secp256k1 private key.",
     RefusalCode.KEY_ADDRESS: "The unwrapped key has another address than expected.",

@@ -2,8 +2,9 @@
 
 ::
 
-    host ──▶ enclave   {"id": n, "request":  Sign | Credentials | SealingKeys | Stored | Ping | Stats}
-    host ◀── enclave   {"id": n, "response": Signed | Issued | Refusal | Failure
+    host ──▶ enclave   {"id": n, "request":  Sign | Rewrap | Credentials | SealingKeys | Stored
+                                             | Ping | Stats}
+    host ◀── enclave   {"id": n, "response": Signed | Issued | Rewrapped | Refusal | Failure
                                              | Accepted | Pong | Statistics}
     host ◀── enclave   {"audit": batch}      before the answers that it is about
 
@@ -19,7 +20,7 @@ from pydantic import BeforeValidator, Field, SecretStr, TypeAdapter, ValidationE
 
 from mintline.audit.records import Batch, BrokenRecord, read_batch
 from mintline.authorization import KEY_ID_BYTES
-from mintline.fields import Address
+from mintline.fields import Address, KmsKeyArn
 from mintline.messages import AnyRequest, Frozen
 from mintline_signer.errors import BrokenFrame, FailureCode, RefusalCode
 from mintline_signer.frames import decode, frame
@@ -34,6 +35,8 @@ class WrappedKey(Frozen):
     subject: str = Field(min_length=1, max_length=128)
     chain_id: int = Field(gt=0)
     wrapped: bytes = Field(min_length=1, max_length=6144, repr=False)
+    kms_key: KmsKeyArn | None = None
+    """The KMS key that wrapped it, if that is on record."""
 
 
 class Sign(Frozen):
@@ -61,6 +64,15 @@ class WrappedSealingKey(Frozen):
     """As envelopes name it: the beginning of the public point's SHA-256."""
     chain_id: int = Field(gt=0)
     wrapped: bytes = Field(min_length=1, max_length=6144, repr=False)
+    kms_key: KmsKeyArn | None = None
+    """The KMS key that wrapped it, if that is on record."""
+
+
+class Rewrap(Frozen):
+    """Wrap a key under the other KMS key that the policy names."""
+
+    type: Literal["rewrap"] = "rewrap"
+    key: WrappedKey | WrappedSealingKey
 
 
 class SealingKeys(Frozen):
@@ -90,7 +102,7 @@ class Stats(Frozen):
 
 
 Request: TypeAlias = Annotated[
-    Sign | Credentials | SealingKeys | Stored | Ping | Stats, Field(discriminator="type")
+    Sign | Rewrap | Credentials | SealingKeys | Stored | Ping | Stats, Field(discriminator="type")
 ]
 
 
@@ -107,6 +119,14 @@ class Issued(Frozen):
 
     type: Literal["issued"] = "issued"
     signature: bytes = Field(min_length=65, max_length=65)
+
+
+class Rewrapped(Frozen):
+    """A key as it is wrapped now, and the KMS key that did it."""
+
+    type: Literal["rewrapped"] = "rewrapped"
+    wrapped: bytes = Field(min_length=1, max_length=6144, repr=False)
+    kms_key: KmsKeyArn
 
 
 class Refusal(Frozen):
@@ -149,7 +169,8 @@ class Statistics(Frozen):
 
 
 Response: TypeAlias = Annotated[
-    Signed | Issued | Refusal | Failure | Accepted | Pong | Statistics, Field(discriminator="type")
+    Signed | Issued | Rewrapped | Refusal | Failure | Accepted | Pong | Statistics,
+    Field(discriminator="type"),
 ]
 
 _REQUEST: TypeAdapter[Request] = TypeAdapter(Request)

@@ -7,9 +7,9 @@ item of the table `wrapped-keys`. No secret's name holds a colon, so neither is 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 from pydantic import ValidationError
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from types_aiobotocore_secretsmanager import SecretsManagerClient
 
 _ITEM = "dynamodb:"
+_PAGE = 100
 _EXISTS = Clause("key_exists", "key_id", "exists")
 
 
@@ -75,7 +76,7 @@ class SecretsManagerKeys:
         name = self.reference(key.chain_id, key.address)
         try:
             with translated():
-                await self._client.create_secret(Name=name, SecretString=key.model_dump_json())
+                await self._client.create_secret(Name=name, SecretString=_text(key))
         except ClientError as error:
             # It is there, or there and scheduled for deletion.
             if error_code(error) not in ("ResourceExistsException", "InvalidRequestException"):
@@ -109,7 +110,16 @@ class SecretsManagerKeys:
         if await self.read(reference) != old:
             raise Conflict(f"{reference} has changed")
         with translated():
-            await self._client.put_secret_value(SecretId=reference, SecretString=new.model_dump_json())
+            await self._client.put_secret_value(SecretId=reference, SecretString=_text(new))
+
+    async def references(self) -> AsyncIterator[str]:
+        """Yield the names of all wallets' secrets; those that are being deleted are not listed."""
+        filters: Any = [{"Key": "name", "Values": [f"{self._prefix}/wallets/"]}]
+        pages = self._client.get_paginator("list_secrets").paginate(Filters=filters)
+        with translated():
+            async for page in pages:
+                for secret in page["SecretList"]:
+                    yield secret["Name"]
 
     async def schedule_deletion(self, reference: str, *, days: int) -> None:
         """Delete the secret with a recovery window."""
@@ -184,6 +194,18 @@ class DynamoKeys:
         change = Update(WRAPPED_KEYS, _key(reference), set=_attributes(new), where=(unchanged, kept))
         await self._dynamo.write(change)
 
+    async def references(self) -> AsyncIterator[str]:
+        """Yield the references of all items that are not being deleted."""
+        start: Item | None = None
+        while True:
+            page = await self._dynamo.scan(WRAPPED_KEYS, limit=_PAGE, start=start)
+            for item in page.items:
+                if "expires_at" not in item:
+                    yield _ITEM + str(item["key_id"])
+            start = page.next
+            if start is None:
+                return
+
     async def schedule_deletion(self, reference: str, *, days: int) -> None:
         """Give the item a time to live."""
         change = Update(
@@ -207,6 +229,10 @@ class DynamoKeys:
             )
         except ConditionFailed:
             raise key_missing(reference) from None
+
+
+def _text(key: StoredKey) -> str:
+    return key.model_dump_json(exclude_none=True)
 
 
 _FIELDS = tuple(StoredKey.model_fields)

@@ -41,6 +41,8 @@ class GeneratedKey:
 
     address: str
     wrapped: bytes = field(repr=False)
+    kms_key: str | None = None
+    """The ARN of the KMS key that wrapped it."""
 
 
 def encryption_context(subject: str, chain_id: int) -> dict[str, str]:
@@ -60,4 +62,8 @@ async def generate_key(kms: KMSClient, *, key_id: str, subject: str, chain_id: i
             KeyPairSpec="ECC_SECG_P256K1",
             EncryptionContext=encryption_context(subject, chain_id),
         )
-    return GeneratedKey(address=address_of_spki(pair["PublicKey"]), wrapped=pair["PrivateKeyCiphertextBlob"])
+    return GeneratedKey(
+        address=address_of_spki(pair["PublicKey"]),
+        wrapped=pair["PrivateKeyCiphertextBlob"],
+        kms_key=pair["KeyId"],
+    )

@@ -7,8 +7,9 @@ Several can be in use at once, so that one can follow another.
 from __future__ import annotations
 
 import base64
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from botocore.exceptions import ClientError
 from pydantic import BeforeValidator, Field, PlainSerializer, ValidationError
@@ -16,7 +17,8 @@ from pydantic import BeforeValidator, Field, PlainSerializer, ValidationError
 from mintline.authorization import SEALING_SUBJECT, key_id
 from mintline.aws.keys import encryption_context
 from mintline.aws.session import error_code, translated
-from mintline.errors import Rejected
+from mintline.errors import Conflict, Rejected
+from mintline.fields import KmsKeyArn
 from mintline.messages import Frozen
 
 if TYPE_CHECKING:
@@ -30,6 +32,8 @@ class GeneratedSealingKey:
 
     public_key: bytes
     wrapped: bytes = field(repr=False)
+    kms_key: str | None = None
+    """The ARN of the KMS key that wrapped it."""
 
 
 def _from_base64(value: object) -> object:
@@ -57,6 +61,8 @@ class SealingSecret(Frozen):
     public_key: Base64
     """SubjectPublicKeyInfo in DER."""
     wrapped: Base64 = Field(repr=False)
+    kms_key: KmsKeyArn | None = None
+    """The KMS key that wrapped it; None of keys from before that was noted."""
 
 
 async def generate_sealing_key(kms: KMSClient, *, kms_key: str, chain_id: int) -> GeneratedSealingKey:
@@ -70,7 +76,9 @@ async def generate_sealing_key(kms: KMSClient, *, kms_key: str, chain_id: int) -
             KeyPairSpec="ECC_NIST_P256",
             EncryptionContext=encryption_context(SEALING_SUBJECT, chain_id),
         )
-    return GeneratedSealingKey(public_key=pair["PublicKey"], wrapped=pair["PrivateKeyCiphertextBlob"])
+    return GeneratedSealingKey(
+        public_key=pair["PublicKey"], wrapped=pair["PrivateKeyCiphertextBlob"], kms_key=pair["KeyId"]
+    )
 
 
 async def store_sealing_key(
@@ -78,7 +86,9 @@ async def store_sealing_key(
 ) -> str:
     """Keep a wrapped sealing key and return its secret's name; one that is there already is left as it is."""
     name = f"{prefix}/sealing/{chain_id}/{key_id(key.public_key).hex()}"
-    body = SealingSecret(chain_id=chain_id, public_key=key.public_key, wrapped=key.wrapped)
+    body = SealingSecret(
+        chain_id=chain_id, public_key=key.public_key, wrapped=key.wrapped, kms_key=key.kms_key
+    )
     try:
         with translated():
             await secretsmanager.create_secret(Name=name, SecretString=body.model_dump_json())
@@ -102,3 +112,30 @@ async def read_sealing_key(secretsmanager: SecretsManagerClient, secret_id: str)
     except (KeyError, ValidationError):
         # The cause would quote the secret.
         raise Rejected("key_unreadable", f"The secret {secret_id} holds no sealing key.") from None
+
+
+class SealingSecrets:
+    """All sealing keys of a deployment, in use or not."""
+
+    def __init__(self, client: SecretsManagerClient, *, prefix: str) -> None:
+        self._client = client
+        self._prefix = prefix
+
+    async def references(self) -> AsyncIterator[str]:
+        """Yield the name of every secret that is not being deleted."""
+        filters: Any = [{"Key": "name", "Values": [f"{self._prefix}/sealing/"]}]
+        with translated():
+            async for page in self._client.get_paginator("list_secrets").paginate(Filters=filters):
+                for secret in page["SecretList"]:
+                    yield secret["Name"]
+
+    async def read(self, reference: str) -> SealingSecret:
+        """Return a sealing key; raises Rejected if there is none, or it is not ours."""
+        return await read_sealing_key(self._client, reference)
+
+    async def replace(self, reference: str, *, old: SealingSecret, new: SealingSecret) -> None:
+        """Make `new` the current version; raises Conflict if it is no longer `old` that is there."""
+        if await self.read(reference) != old:
+            raise Conflict(f"{reference} has changed")
+        with translated():
+            await self._client.put_secret_value(SecretId=reference, SecretString=new.model_dump_json())

@@ -124,28 +124,55 @@ class KmsDecrypter:
 
     async def decrypt(self, ciphertext: bytes, context: Mapping[str, str]) -> bytearray:
         """Return what `ciphertext` holds, if it was made under `context`; raises Refused or Failed."""
-        if self._credentials is None:
-            raise Failed(FailureCode.CREDENTIALS_MISSING)
+        return await self.decrypt_under(self._key_id, ciphertext, context)
+
+    async def decrypt_under(self, key_id: str, ciphertext: bytes, context: Mapping[str, str]) -> bytearray:
+        """Return what `ciphertext` holds, if it was made under this key and context."""
         try:
             recipient = self._recipient()
         except NsmFailed:
             raise Failed(FailureCode.NOT_ATTESTED) from None
-        body = json.dumps(
-            {
-                "CiphertextBlob": base64.b64encode(ciphertext).decode(),
-                "EncryptionAlgorithm": "SYMMETRIC_DEFAULT",
-                "EncryptionContext": dict(context),
-                "KeyId": self._key_id,
-                "Recipient": {
-                    "AttestationDocument": base64.b64encode(recipient.document).decode(),
-                    "KeyEncryptionAlgorithm": "RSAES_OAEP_SHA_256",
-                },
-            }
-        ).encode()
+        asked = {
+            "CiphertextBlob": base64.b64encode(ciphertext).decode(),
+            "EncryptionAlgorithm": "SYMMETRIC_DEFAULT",
+            "EncryptionContext": dict(context),
+            "KeyId": key_id,
+            "Recipient": {
+                "AttestationDocument": base64.b64encode(recipient.document).decode(),
+                "KeyEncryptionAlgorithm": "RSAES_OAEP_SHA_256",
+            },
+        }
+        return self._opened(await self._ask("Decrypt", asked), recipient, key_id)
+
+    async def encrypt_under(self, arn: str, plaintext: bytearray, context: Mapping[str, str]) -> bytes:
+        """Return the ciphertext of `plaintext` under the key of that ARN; raises Failed.
+
+        Hazard: unlike an answer, what is asked goes to KMS in the clear within TLS, and the JSON that
+        carries it is freed but not overwritten.
+        """
+        asked = {
+            "EncryptionAlgorithm": "SYMMETRIC_DEFAULT",
+            "EncryptionContext": dict(context),
+            "KeyId": arn,
+            "Plaintext": base64.b64encode(plaintext).decode(),
+        }
+        answer = _object(await self._ask("Encrypt", asked))
+        used, ciphertext = answer.get("KeyId"), answer.get("CiphertextBlob")
+        if used != arn or not isinstance(ciphertext, str):
+            raise Failed(FailureCode.KMS_ANSWER)
+        try:
+            return base64.b64decode(ciphertext, validate=True)
+        except ValueError:
+            raise Failed(FailureCode.KMS_ANSWER) from None
+
+    async def _ask(self, operation: str, asked: Mapping[str, Any]) -> HttpResponse:
+        if self._credentials is None:
+            raise Failed(FailureCode.CREDENTIALS_MISSING)
+        body = json.dumps(asked).encode()
         headers = {
             "content-type": "application/x-amz-json-1.1",
             "host": self._host,
-            "x-amz-target": "TrentService.Decrypt",
+            "x-amz-target": f"TrentService.{operation}",
         }
         try:
             response = await self._http.post(
@@ -155,20 +182,36 @@ class KmsDecrypter:
             raise Failed(FailureCode.KMS_UNAVAILABLE) from None
         if response.status != 200:
             _raise_fault(response)
-        return self._opened(response, recipient)
+        return response
 
-    def _opened(self, response: HttpResponse, recipient: Recipient) -> bytearray:
+    def _opened(self, response: HttpResponse, recipient: Recipient, key_id: str) -> bytearray:
         """Return what the envelope in the answer holds; an answer in the clear is none."""
         answer = _object(response)
         used, envelope = answer.get("KeyId"), answer.get("CiphertextForRecipient")
         if not isinstance(used, str) or not isinstance(envelope, str) or answer.get("Plaintext"):
             raise Failed(FailureCode.KMS_ANSWER)
-        if ":key/" in self._key_id and used != self._key_id:
+        if ":key/" in key_id and used != key_id:
             raise Refused(RefusalCode.KEY_UNDECRYPTABLE)
         try:
             return open_envelope(base64.b64decode(envelope, validate=True), recipient.key)
         except (ValueError, BrokenEnvelope):
             raise Failed(FailureCode.KMS_ANSWER) from None
+
+
+@dataclass(frozen=True, slots=True)
+class SuccessorKey:
+    """A Wrapper: the other key that the policy names, asked for by the same client."""
+
+    kms: KmsDecrypter
+    arn: str
+
+    async def decrypt(self, ciphertext: bytes, context: Mapping[str, str]) -> bytearray:
+        """Return what `ciphertext` holds."""
+        return await self.kms.decrypt_under(self.arn, ciphertext, context)
+
+    async def encrypt(self, plaintext: bytearray, context: Mapping[str, str]) -> bytes:
+        """Return the ciphertext of `plaintext`."""
+        return await self.kms.encrypt_under(self.arn, plaintext, context)
 
 
 def _object(response: HttpResponse) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Literal
 from pydantic import Field, ValidationError
 
 from mintline.errors import Misconfigured
-from mintline.fields import Address, Wei
+from mintline.fields import Address, KmsKeyArn, Wei
 from mintline.messages import (
     AnyIntent,
     AnyRequest,
@@ -83,6 +83,8 @@ class Policy(Frozen):
     """Gas limit times fee cap: the most that one transaction can burn."""
     max_top_up_value: Wei
     max_voucher_ttl: int = Field(gt=0)
+    rewrap_to: KmsKeyArn | None = None
+    """The one other KMS key, by its ARN, under which keys may be wrapped anew. None: none are."""
 
 
 class Role(StrEnum):

@@ -19,6 +19,19 @@ class Decrypter(Protocol):
         ...
 
 
+class Wrapper(Decrypter, Protocol):
+    """Another key of KMS's, under which keys are wrapped anew."""
+
+    @property
+    def arn(self) -> str:
+        """The key's ARN."""
+        ...
+
+    async def encrypt(self, plaintext: bytearray, context: Mapping[str, str]) -> bytes:
+        """Return the ciphertext of `plaintext`; raises Failed."""
+        ...
+
+
 class KeyUnwrapper(Protocol):
     """Turns a wrapped key into the private key."""
 

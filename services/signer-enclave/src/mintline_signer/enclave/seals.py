@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 from mintline.authorization import SEALING_SUBJECT, private_key_id
 from mintline_signer.enclave.pkcs8 import p256_key
-from mintline_signer.enclave.ports import Decrypter
+from mintline_signer.enclave.ports import Decrypter, Wrapper
+from mintline_signer.enclave.wrapped import opening
 from mintline_signer.errors import Failed, FailureCode, Refused
 from mintline_signer.protocol import WrappedSealingKey
 
@@ -20,8 +22,8 @@ class Seals:
     Hazard: `cryptography` keeps a private key in memory of its own, which is freed but not overwritten.
     """
 
-    def __init__(self, decrypter: Decrypter) -> None:
-        self._decrypter = decrypter
+    def __init__(self, decrypter: Decrypter, successor: Wrapper | None = None) -> None:
+        self._opening = partial(opening, decrypter, successor)
         self._wrapped: dict[bytes, WrappedSealingKey] = {}
         self._held: dict[bytes, EllipticCurvePrivateKey] = {}
         self._flights: dict[bytes, asyncio.Task[EllipticCurvePrivateKey]] = {}
@@ -52,7 +54,7 @@ class Seals:
     async def _unwrap(self, wrapped: WrappedSealingKey) -> EllipticCurvePrivateKey:
         context = {"sub": SEALING_SUBJECT, "chain": str(wrapped.chain_id)}
         try:
-            der = await self._decrypter.decrypt(wrapped.wrapped, context)
+            der = await self._opening(wrapped.kms_key).decrypt(wrapped.wrapped, context)
             try:
                 key = p256_key(der)
             finally:

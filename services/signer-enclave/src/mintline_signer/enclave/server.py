@@ -21,6 +21,7 @@ from mintline_signer.enclave.kms import KmsDecrypter
 from mintline_signer.enclave.memory import Memory, meaning_of
 from mintline_signer.enclave.policy import Policy, Role, check
 from mintline_signer.enclave.rates import RateLimiter
+from mintline_signer.enclave.rewrapping import Rewrapper
 from mintline_signer.enclave.seals import Seals
 from mintline_signer.enclave.signing import answer, match_keys
 from mintline_signer.errors import Failed, FailureCode, RefusalCode, Refused
@@ -35,12 +36,15 @@ from mintline_signer.protocol import (
     Refusal,
     Request,
     Response,
+    Rewrap,
+    Rewrapped,
     SealingKeys,
     Sign,
     Signed,
     Statistics,
     Stats,
     Stored,
+    WrappedSealingKey,
     audit_frame,
     read_request,
     response_frame,
@@ -74,6 +78,7 @@ class Enclave:
     audit: Audit
     kms: KmsDecrypter
     now: Callable[[], float]
+    rewrapper: Rewrapper | None = None
     counts: Counts = field(default_factory=Counts)
 
     def answer(self, request: Request, trail: Trail) -> Response | None:
@@ -81,19 +86,24 @@ class Enclave:
         match request:
             case Sign():
                 return self._judged(request, trail)
-            case Credentials():
-                self.kms.use(request)
-                return Accepted()
-            case SealingKeys():
-                self.seals.use(request.keys)
-                return Accepted()
-            case Stored():
-                trail.stored(request.batches)
+            case Rewrap():
+                return None
+            case Credentials() | SealingKeys() | Stored():
+                self._take(request, trail)
                 return Accepted()
             case Ping():
                 return Pong(credentials=self.kms.ready)
             case Stats():
                 return self._statistics()
+
+    def _take(self, given: Credentials | SealingKeys | Stored, trail: Trail) -> None:
+        match given:
+            case Credentials():
+                self.kms.use(given)
+            case SealingKeys():
+                self.seals.use(given.keys)
+            case Stored():
+                trail.stored(given.batches)
 
     def _judged(self, request: Sign, trail: Trail) -> Response | None:
         now, intent = self.now(), request.intent
@@ -108,8 +118,10 @@ class Enclave:
         except (Refused, Failed) as error:
             return self._declined(error, intent, trail)
 
-    async def answer_later(self, request: Sign, trail: Trail) -> Response:
+    async def answer_later(self, request: Sign | Rewrap, trail: Trail) -> Response:
         """Answer a request that the policy allows and for which some key has to be unwrapped."""
+        if isinstance(request, Rewrap):
+            return await self._rewrap(request, trail)
         intent = request.intent
         try:
             await self.authorizer.judge_later(intent, now=self.now())
@@ -119,6 +131,28 @@ class Enclave:
             return self._sign(intent, check(self.policy, intent, now=now), keys, now, trail)
         except (Refused, Failed) as error:
             return self._declined(error, intent, trail)
+
+    async def _rewrap(self, request: Rewrap, trail: Trail) -> Response:
+        """Wrap a key anew, on record by the digests of what it was wrapped as before and after."""
+        key, result = request.key, b""
+        answer: Rewrapped | Refusal = Refusal(code=RefusalCode.REWRAP)
+        try:
+            trail.check_room()
+            if self.rewrapper is not None:
+                answer = await self.rewrapper.rewrap(key)
+                result = hashlib.sha256(answer.wrapped).digest()
+        except Refused as refused:
+            answer = Refusal(code=RefusalCode(refused.code))
+        except Failed as error:
+            return self.failure(error.code)
+        trail.record(
+            what=request.type,
+            outcome=answer.code if isinstance(answer, Refusal) else SIGNED,
+            key=key.key_id.hex() if isinstance(key, WrappedSealingKey) else key.address,
+            intent=hashlib.sha256(key.wrapped).digest(),
+            result=result,
+        )
+        return answer
 
     def _sign(
         self, intent: AnyRequest, role: Role, keys: list[SigningKey], now: float, trail: Trail
@@ -204,8 +238,8 @@ class Session:
         answer = self._at_once(request)
         if answer is not None:
             self.connection.send(response_frame(request_id, answer))
-        elif isinstance(request, Sign):
-            task = asyncio.create_task(self._later(request_id, request), name=f"sign {request_id}")
+        elif isinstance(request, Sign | Rewrap):
+            task = asyncio.create_task(self._later(request_id, request), name=f"answer {request_id}")
             self._tasks.add(task)
             task.add_done_callback(self._finished)
             if len(self._tasks) >= self._in_flight:
@@ -217,7 +251,7 @@ class Session:
         except Exception as error:  # noqa: BLE001 - the host must get a code whatever broke
             return self._broken(error)
 
-    async def _later(self, request_id: int, request: Sign) -> None:
+    async def _later(self, request_id: int, request: Sign | Rewrap) -> None:
         try:
             answer = await self._enclave.answer_later(request, self._trail)
         except Exception as error:  # noqa: BLE001 - the host must get a code whatever broke

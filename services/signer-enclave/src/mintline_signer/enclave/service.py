@@ -16,11 +16,12 @@ from mintline_signer.enclave.boot import measure_policy, open_nsm, seed
 from mintline_signer.enclave.clock import NsmClock
 from mintline_signer.enclave.http1 import HttpPool
 from mintline_signer.enclave.keys import KeyCache
-from mintline_signer.enclave.kms import KmsDecrypter, dial, parse_endpoint
+from mintline_signer.enclave.kms import KmsDecrypter, SuccessorKey, dial, parse_endpoint
 from mintline_signer.enclave.memory import Memory
 from mintline_signer.enclave.policy import parse_policy, read_policy
 from mintline_signer.enclave.rates import RateLimiter
 from mintline_signer.enclave.recipient import Recipients
+from mintline_signer.enclave.rewrapping import Rewrapper
 from mintline_signer.enclave.seals import Seals
 from mintline_signer.enclave.server import Enclave, Server
 from mintline_signer.enclave.settings import EnclaveSettings
@@ -50,13 +51,14 @@ async def run(settings: EnclaveSettings, stop: asyncio.Event) -> None:
         timeout=settings.kms_timeout,
     )
     kms = KmsDecrypter(http, endpoint, key_id=settings.kms_key_id, now=now, recipient=recipients.current)
+    successor = None if policy.rewrap_to is None else SuccessorKey(kms, policy.rewrap_to)
     keys = KeyCache(
-        WalletUnwrapper(kms),
+        WalletUnwrapper(kms, successor),
         size=settings.key_cache_size,
         ttl=settings.key_cache_ttl,
         clock=time.monotonic,
     )
-    seals = Seals(kms)
+    seals = Seals(kms, successor)
     authorizer = Authorizer(seals, TokenVerifier(policy.authorization))
     server = Server(
         Enclave(
@@ -69,6 +71,10 @@ async def run(settings: EnclaveSettings, stop: asyncio.Event) -> None:
             keys=keys,
             kms=kms,
             now=now,
+            # A development module's secrets lie in a file: there is nobody to hide them from on the way.
+            rewrapper=None
+            if successor is None
+            else Rewrapper(kms, successor, confidential=endpoint.tls or settings.nsm == "development"),
         ),
         limits=Limits(idle=settings.idle_timeout),
         connections=settings.max_connections,

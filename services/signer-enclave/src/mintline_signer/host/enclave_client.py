@@ -30,6 +30,8 @@ from mintline_signer.protocol import (
     Refusal,
     Request,
     Response,
+    Rewrap,
+    Rewrapped,
     SealingKeys,
     Sign,
     Signed,
@@ -63,14 +65,15 @@ class EnclaveClient:
     unanswered; no answer is passed on before the audit trail that came ahead of it is stored.
     `timeout` is in seconds and covers one request with all its reconnections. Every `keepalive` seconds the
     enclave is given the credentials, if they have changed, and asked for its statistics: `observe` gets them.
+    Without `credentials` and `sealing_keys` it uses what another connection has handed over.
     """
 
     def __init__(
         self,
         address: addresses.Address,
         *,
-        credentials: CredentialSource,
-        sealing_keys: SealingKeys,
+        credentials: CredentialSource | None,
+        sealing_keys: SealingKeys | None,
         audit: AuditStore,
         timeout: float = 10.0,
         keepalive: float = 10.0,
@@ -118,6 +121,19 @@ class EnclaveClient:
                 if answer.code in _STALE:
                     self._pushed = None
                     self._nudge.set()
+                raise Failed(answer.code)
+            case _:
+                raise Unavailable("the enclave answered something else")
+
+    async def rewrap(self, request: Rewrap) -> Rewrapped:
+        """Return a key as it is wrapped now; raises Refused, Failed or Unavailable."""
+        answer = await self._call(request)
+        match answer:
+            case Rewrapped():
+                return answer
+            case Refusal():
+                raise Refused(answer.code)
+            case Failure():
                 raise Failed(answer.code)
             case _:
                 raise Unavailable("the enclave answered something else")
@@ -227,7 +243,8 @@ class EnclaveClient:
     async def _live(self) -> None:
         """Greet, send what waits, then ask after the enclave time and again; raises Unavailable."""
         await self._push_credentials()
-        await self._hand_over(self._sealing_keys)
+        if self._sealing_keys is not None:
+            await self._hand_over(self._sealing_keys)
         self._greeted = True
         log.info("enclave_connected")
         for pending in list(self._pending.values()):
@@ -243,8 +260,8 @@ class EnclaveClient:
             await self._push_credentials()
 
     async def _push_credentials(self) -> None:
-        credentials = await self._credentials()
-        if credentials != self._pushed:
+        credentials = None if self._credentials is None else await self._credentials()
+        if credentials is not None and credentials != self._pushed:
             await self._hand_over(credentials)
             self._pushed = credentials
 

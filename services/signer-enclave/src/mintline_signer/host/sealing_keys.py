@@ -26,5 +26,8 @@ async def read_sealing_keys(
 
 def _wrapped(secret: SealingSecret) -> WrappedSealingKey:
     return WrappedSealingKey(
-        key_id=key_id(secret.public_key), chain_id=secret.chain_id, wrapped=secret.wrapped
+        key_id=key_id(secret.public_key),
+        chain_id=secret.chain_id,
+        wrapped=secret.wrapped,
+        kms_key=secret.kms_key,
     )

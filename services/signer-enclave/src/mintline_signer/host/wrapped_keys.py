@@ -57,7 +57,11 @@ class RememberedKeys:
     async def _remember(self, key: KeyRef) -> WrappedKey:
         stored = await self._read(key)
         wrapped = WrappedKey(
-            address=stored.address, subject=stored.subject, chain_id=stored.chain_id, wrapped=stored.wrapped
+            address=stored.address,
+            subject=stored.subject,
+            chain_id=stored.chain_id,
+            wrapped=stored.wrapped,
+            kms_key=stored.kms_key,
         )
         self._known[key] = wrapped, self._clock() + self._ttl
         self._known.move_to_end(key)

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from mintline.authorization import private_key_id
+from mintline_signer.enclave.rewrapping import Rewrapper
+from mintline_signer.enclave.seals import Seals
+from mintline_signer.enclave.wrapped import WalletUnwrapper
+from mintline_signer.errors import Failed, FailureCode, RefusalCode, Refused
+from mintline_signer.protocol import WrappedKey
+
+if TYPE_CHECKING:
+    from tests.unit.signer.conftest import Cast, Player
+
+OLD = "arn:aws:kms:us-east-1:111122223333:key/old"
+NEW = "arn:aws:kms:us-east-1:111122223333:key/new"
+
+
+def der_of(player: Player) -> bytes:
+    key = ec.derive_private_key(int.from_bytes(player.secret, "big"), ec.SECP256K1())
+    return key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+
+
+@dataclass
+class FakeKey:
+    """One KMS key: a ciphertext is the key's name, the context and the plaintext."""
+
+    arn: str
+    given: list[bytearray] = field(default_factory=list)
+    damage: bool = False
+
+    def wrap(self, plaintext: bytes, context: Mapping[str, str]) -> bytes:
+        return b"|".join((self.arn.encode(), repr(sorted(context.items())).encode(), plaintext))
+
+    async def encrypt(self, plaintext: bytearray, context: Mapping[str, str]) -> bytes:
+        return self.wrap(bytes(plaintext), context)
+
+    async def decrypt(self, ciphertext: bytes, context: Mapping[str, str]) -> bytearray:
+        prefix = self.wrap(b"", context)
+        if not ciphertext.startswith(prefix):
+            raise Refused(RefusalCode.KEY_UNDECRYPTABLE)
+        plaintext = bytearray(ciphertext[len(prefix) :])
+        if self.damage:
+            plaintext[-1] ^= 1
+        self.given.append(plaintext)
+        return plaintext
+
+
+@dataclass
+class Vault:
+    old: FakeKey = field(default_factory=lambda: FakeKey(OLD))
+    new: FakeKey = field(default_factory=lambda: FakeKey(NEW))
+
+    def rewrapper(self, *, confidential: bool = True) -> Rewrapper:
+        return Rewrapper(self.old, self.new, confidential=confidential)
+
+    def key(self, player: Player, **changes: object) -> WrappedKey:
+        context = {"sub": player.subject, "chain": "31337"}
+        wrapped = self.old.wrap(der_of(player), context)
+        return player.wrapped.model_copy(update={"wrapped": wrapped, "kms_key": OLD, **changes})
+
+
+@pytest.fixture
+def vault() -> Vault:
+    return Vault()
+
+
+async def test_rewrap__when_the_key_is_sound__wraps_it_under_the_other_and_erases_it(
+    cast: Cast, vault: Vault
+) -> None:
+    key = vault.key(cast.user)
+
+    rewrapped = await vault.rewrapper().rewrap(key)
+
+    assert rewrapped.kms_key == NEW
+    assert rewrapped.wrapped.startswith(NEW.encode())
+    anew = key.model_copy(update={"wrapped": rewrapped.wrapped, "kms_key": NEW})
+    unwrapper = WalletUnwrapper(vault.old, vault.new)
+    assert await unwrapper.unwrap(anew) == await unwrapper.unwrap(key) == cast.user.secret
+    for plaintext in (*vault.old.given, *vault.new.given):
+        assert plaintext == bytes(len(plaintext))
+
+
+async def test_rewrap__when_the_key_is_another_than_it_claims__refuses(cast: Cast, vault: Vault) -> None:
+    for key, code in (
+        (vault.key(cast.user, address=cast.treasury.address), RefusalCode.KEY_ADDRESS),
+        (vault.key(cast.user, subject="user-2"), RefusalCode.KEY_UNDECRYPTABLE),
+        (vault.key(cast.user, chain_id=1), RefusalCode.KEY_UNDECRYPTABLE),
+        (vault.key(cast.user, kms_key=NEW), RefusalCode.REWRAP),
+    ):
+        with pytest.raises(Refused) as caught:
+            await vault.rewrapper().rewrap(key)
+        assert caught.value.code == code
+    assert vault.new.given == []
+
+
+async def test_rewrap__when_the_way_to_kms_is_open__asks_for_nothing(cast: Cast, vault: Vault) -> None:
+    with pytest.raises(Failed) as caught:
+        await vault.rewrapper(confidential=False).rewrap(vault.key(cast.user))
+
+    assert caught.value.code is FailureCode.NOT_CONFIDENTIAL
+    assert vault.old.given == []
+
+
+async def test_rewrap__when_kms_gives_something_else_back__fails(cast: Cast, vault: Vault) -> None:
+    vault.new.damage = True
+
+    with pytest.raises(Failed) as caught:
+        await vault.rewrapper().rewrap(vault.key(cast.user))
+
+    assert caught.value.code is FailureCode.KMS_ANSWER
+
+
+async def test_unwrapper__when_no_other_key_is_named__opens_all_under_the_pinned_one(
+    cast: Cast, vault: Vault
+) -> None:
+    key = vault.key(cast.user, kms_key=NEW)
+
+    assert await WalletUnwrapper(vault.old).unwrap(key) == cast.user.secret
+    with pytest.raises(Refused):
+        await WalletUnwrapper(vault.old, vault.new).unwrap(key)
+
+
+async def test_rewrap__when_it_is_a_sealing_key__checks_it_by_its_id(cast: Cast, vault: Vault) -> None:
+    (right,) = cast.authority.sealing_keys().keys
+    context = {"sub": "platform:sealing", "chain": "31337"}
+    wrapped = vault.old.wrap(cast.authority.plaintext(), context)
+    key = right.model_copy(update={"wrapped": wrapped, "kms_key": OLD})
+
+    rewrapped = await vault.rewrapper().rewrap(key)
+
+    assert rewrapped.wrapped == vault.new.wrap(cast.authority.plaintext(), context)
+    seals = Seals(vault.old, vault.new)
+    seals.use([key.model_copy(update={"wrapped": rewrapped.wrapped, "kms_key": NEW})])
+    assert private_key_id(await seals.obtain(key.key_id)) == key.key_id
+    with pytest.raises(Refused) as caught:
+        await vault.rewrapper().rewrap(key.model_copy(update={"key_id": bytes(8)}))
+    assert caught.value.code == RefusalCode.KEY_ADDRESS
