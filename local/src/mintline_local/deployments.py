@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +45,11 @@ def place_of(
     """Return the place that a command's options name; ends the command when they name none."""
     if prefix is not None:
         return Place(deployment(prefix, region, endpoint_url), tuple(rpc_urls or ()), None)
-    info: dict[str, Any] = running_line(state)
+    return place_of_line(running_line(state), rpc_urls)
+
+
+def place_of_line(info: Mapping[str, Any], rpc_urls: list[str] | None = None) -> Place:
+    """Return the place of the local line that `info`, its run file, describes."""
     settings = deployment(info["prefix"], info["region"], info["aws_endpoint_url"])
     return Place(settings, tuple(rpc_urls or (info["rpc_url"],)), AwsCredentials(**info["operator"]))
 

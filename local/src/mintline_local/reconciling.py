@@ -56,7 +56,7 @@ def command(
     """Compare what was accepted, minted and indexed; exits 1 if they differ."""
     screen = Screen(as_json=as_json)
     place = place_of(state, prefix, region, endpoint_url, rpc)
-    books, found = execute(_settled(place, from_block, to_block, patience))
+    books, found = execute(settled(place, first=from_block, last=to_block, patience=patience))
     screen.say(f"blocks {books.first} to {books.last}, the index at {books.head}")
     for name, count in found.counts.items():
         screen.say(f"  {name:<20} {count}", style="dim")
@@ -88,9 +88,10 @@ def _told(finding: Finding) -> str:
     return f"{finding.kind.value}: {about}: {MEANING[finding.kind]} ({finding.detail})"
 
 
-async def _settled(
-    place: Place, first: int | None, last: int | None, patience: float
+async def settled(
+    place: Place, *, first: int | None = None, last: int | None = None, patience: float
 ) -> tuple[Books, Reconciliation]:
+    """Reconcile a deployment, looking again while there is a difference, which may be one of the moment."""
     async with open_records(place) as records, open_chain(place) as (rpc, node):
         for look in range(1, LOOKS + 1):
             books = await read(records, rpc, node, first=first, last=last, patience=patience)

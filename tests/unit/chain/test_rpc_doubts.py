@@ -237,6 +237,27 @@ async def test_watch__when_an_endpoint_was_down__then_only_a_look_brings_calls_b
     await rpc.aclose()
 
 
+async def test_watch__when_a_look_fails_in_an_unforeseen_way__then_the_next_one_is_made_all_the_same() -> (
+    None
+):
+    head = {"eth_getBlockByNumber": block(1, 1)}
+    looks = asyncio.Event()
+
+    class Odd(Nodes):
+        async def exchange(self, url: str, requests: Sequence[Request]) -> Any:
+            if len(self.asked) < 2:
+                self.asked.append((url[7], "odd"))
+                raise ArithmeticError
+            looks.set()
+            return await super().exchange(url, requests)
+
+    rpc = rpc_over(Odd(a=head, b=head))
+    rpc.watch(interval=0.001)
+    async with asyncio.timeout(5):
+        await looks.wait()
+    await rpc.aclose()
+
+
 async def test_watch__when_an_endpoint_is_slow__then_the_fast_one_is_asked_first() -> None:
     now = [0.0]
 

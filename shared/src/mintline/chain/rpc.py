@@ -173,7 +173,10 @@ class Rpc:
     async def _keep_watching(self, interval: float) -> None:
         while True:
             await asyncio.sleep(interval)
-            await self.look()
+            try:
+                await self.look()
+            except Exception as error:  # noqa: BLE001 - only the watch closes circuits: it outlives all
+                log.error("rpc_watch_failed", error=type(error).__name__)  # noqa: TRY400 - its text may quote an endpoint
 
     async def _owned(self, work: Coroutine[Any, Any, T]) -> T:
         """Do work that a cancelled caller leaves alone, as the transport needs."""

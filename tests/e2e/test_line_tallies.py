@@ -1,0 +1,32 @@
+"""After everything that the other tests did to the line: records, chain and index still agree."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mintline_local import rebuilding, reconciling
+from mintline_local.deployments import place_of_line
+
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
+
+
+async def test_reconcile__when_the_line_has_been_through_it__finds_no_difference(
+    line: Any, user: Any
+) -> None:
+    minted = await user.mint("Tallied")
+    await user.until(minted["mint_id"], "finalized")
+    _, found = await reconciling.settled(place_of_line(line.info), patience=900)
+    assert found.differences == []
+    assert found.counts["minted"] == found.counts["indexed"] >= 1
+
+
+async def test_rebuild__when_the_line_has_been_through_it__gives_the_index_that_is_kept(
+    line: Any, user: Any
+) -> None:
+    moving = await user.mint("Meanwhile")
+    place = place_of_line(line.info)
+    built = await rebuilding.build(place, whole=rebuilding.EVERY_BLOCK, compare=True)
+    assert built.differences == []
+    await user.until(moving["mint_id"], "finalized")
