@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
@@ -49,8 +50,13 @@ class Chain:
         (sender, *_) = await self.rpc.call("eth_accounts", [])
         data = contract["bytecode"] + arguments.hex()
         tx_hash = await self.rpc.call("eth_sendTransaction", [{"from": sender, "data": data}])
-        receipt = await self.rpc.call("eth_getTransactionReceipt", [tx_hash])
-        return to_checksum_address(receipt["contractAddress"])
+        # The block follows the answer to the send, however closely.
+        for _ in range(1_000):
+            receipt = await self.rpc.call("eth_getTransactionReceipt", [tx_hash])
+            if receipt is not None:
+                return to_checksum_address(receipt["contractAddress"])
+            await asyncio.sleep(0.01)
+        raise AssertionError("the contract was not deployed")
 
 
 @pytest.fixture
