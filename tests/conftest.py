@@ -63,6 +63,8 @@ FRONT_HEALTH = {
     "interval": SECOND,
     "timeout": 4 * SECOND,
     "retries": 20,
+    # Failures before then do not count: on a busy machine its start takes as long as theirs.
+    "start_period": 60 * SECOND,
 }
 GRACE = 30
 """Seconds between SIGTERM and SIGKILL, as on Fargate."""
