@@ -163,7 +163,8 @@ class Containers:
             part or service,
             service,
             mounts={"/run/settings": f"settings-{service}"}
-            | ({"/run/mintline": sockets} if service in SIGNER_PAIR else {}),
+            | ({"/run/mintline": sockets} if service in SIGNER_PAIR else {})
+            | ({"/var/lib/mintline/audit": f"audit-{part or service}"} if service == "signer-host" else {}),
             ports=ports,
             entrypoint=["sh", "-c", WITH_SETTINGS],
             command=[MODULES[service]],
