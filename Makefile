@@ -10,7 +10,7 @@ PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo test test-containers lint bench simulate chaos infra clean
+.PHONY: help setup up demo test test-containers lint bench bench-enclave simulate chaos infra clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -40,6 +40,9 @@ lint: setup ## Check style, format, types, package boundaries and the lock
 
 bench: setup ## Measure the line: make bench N=1000 USERS=50
 	@.venv/bin/python -m mintline_bench --mints $(N) --users $(USERS)
+
+bench-enclave: setup ## Measure the enclave alone, through its socket: make bench-enclave N=10000
+	@.venv/bin/python -m mintline_bench.enclave --pairs $(if $(filter command,$(origin N)),$(N),10000)
 
 simulate: setup ## Run the line through seeded schedules of faults: make simulate N=1000, or SEED=7 to replay one
 	@.venv/bin/python -m mintline_harness.simulation \

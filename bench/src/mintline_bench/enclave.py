@@ -1,0 +1,238 @@
+"""`make bench-enclave`: the enclave alone, driven through its socket as its host drives it.
+
+A line of its own is started for what surrounds an enclave: KMS that answers attested callers, a user pool,
+keys. Every pair is a voucher and the transaction that redeems it, with the user's authorization to open and
+verify, and a record of the audit trail to be confirmed. Throughput is per second of the enclave's own CPU, in
+which neither this driver nor other work on the machine has a part; latencies are of the wall clock.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import base64
+import itertools
+import json
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from mintline.audit.records import Batch
+from mintline.authorization import Sealer
+from mintline.aws.key_stores import SecretsManagerKeys
+from mintline.aws.keys import generate_key
+from mintline.errors import Unavailable
+from mintline.messages import Fees, KeyRef, SignMint, Voucher
+from mintline.resources import WALLET_KEY
+from mintline_bench.report import spread
+from mintline_bench.users import sign_in
+from mintline_local.client import aws_client, cognito_client
+from mintline_local.emulators import CHAIN_ID, REGION
+from mintline_local.interrupts import run
+from mintline_local.places import StateFolder
+from mintline_local.principals import AwsCredentials, issue_credentials
+from mintline_local.provisioning import PREFIX, Known, load_known
+from mintline_local.stack import running_stack
+from mintline_signer.enclave.authorizer import digest_of
+from mintline_signer.frames import FrameDecoder
+from mintline_signer.protocol import Sign, Signed, Stored, WrappedKey, read_response, request_frame
+
+GWEI = 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A user with a token of the pool, and a key that KMS made."""
+
+    token: str
+    key: WrappedKey
+
+
+@dataclass(slots=True)
+class Driver:
+    """One connection, on which up to `window` requests are under way."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    decoder: FrameDecoder = field(default_factory=FrameDecoder)
+    signed: int = 0
+
+    async def run(self, frames: Sequence[bytes], *, window: int) -> list[float]:
+        """Send every frame, and return the seconds that each answer took; raises Unavailable if one fails."""
+        started: dict[int, float] = {}
+        took: list[float] = []
+        waiting = iter(enumerate(frames))
+        for request_id, frame in itertools.islice(waiting, window):
+            self._send(request_id, frame, started)
+        while len(took) < len(frames):
+            for body in self.decoder.feed(await self.reader.read(1 << 16)):
+                received = read_response(body)
+                if isinstance(received, Batch):
+                    self.writer.write(request_frame(2**62, Stored(batches=1)))
+                    continue
+                request_id, answer = received
+                if request_id not in started:
+                    continue
+                if not isinstance(answer, Signed):
+                    raise Unavailable(f"the enclave answered {answer}")
+                took.append(time.perf_counter() - started.pop(request_id))
+                for following, frame in itertools.islice(waiting, 1):
+                    self._send(following, frame, started)
+        return took
+
+    def _send(self, request_id: int, frame: bytes, started: dict[int, float]) -> None:
+        started[request_id] = time.perf_counter()
+        self.writer.write(frame)
+
+
+class Mints:
+    """Makes requests, each for another mint of the next user, as the builder and the host would."""
+
+    def __init__(self, known: Known, issuer: WrappedKey, users: Sequence[User]) -> None:
+        assert known.sealing is not None
+        self._known = known
+        self._issuer = issuer
+        self._users = users
+        self._sealer = Sealer(base64.b64decode(known.sealing.public_key))
+        self._count = itertools.count()
+
+    def frames(self, count: int) -> list[bytes]:
+        """Return so many requests; their ids count from 0."""
+        return [self._frame(request_id, next(self._count)) for request_id in range(count)]
+
+    def _frame(self, request_id: int, number: int) -> bytes:
+        user = self._users[number % len(self._users)]
+        key = user.key
+        intent = SignMint(
+            signer=KeyRef(
+                address=key.address,
+                subject=key.subject,
+                chain_id=key.chain_id,
+                secret_id="bench",  # noqa: S106 - a reference, which nobody follows here
+            ),
+            chain_id=CHAIN_ID,
+            nonce=number,
+            gas=200_000,
+            fees=Fees(max_fee_per_gas=30 * GWEI, max_priority_fee_per_gas=GWEI),
+            mint_id=f"mint_bench_{number}",
+            contract=self._known.contract,
+            voucher=Voucher(
+                token_id=2**128 + number,
+                to=key.address,
+                metadata_digest=number.to_bytes(32, "big"),
+                deadline=int(time.time()) + 3600,
+            ),
+        )
+        sealed = self._sealer.seal(user.token, digest_of(intent))
+        intent = intent.model_copy(update={"authorization": sealed})
+        return request_frame(request_id, Sign(intent=intent, keys=[key, self._issuer]))
+
+
+def _subject_of(token: str) -> str:
+    claims = token.split(".")[1]
+    subject: str = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["sub"]
+    return subject
+
+
+@asynccontextmanager
+async def _surroundings(users: int) -> AsyncIterator[tuple[StateFolder, Mints, Mints]]:
+    """Start a line, and yield it with what makes warm requests, and cold ones, which have other keys."""
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mintline-bench-")))
+        running = await stack.enter_async_context(running_stack(folder, ports="free"))
+        info, known = running.info, load_known(running.state)
+        assert known is not None
+        api = issue_credentials(running.state)["api"]
+        kms = await stack.enter_async_context(
+            aws_client("kms", endpoint_url=info["kms_url"], region=REGION, credentials=api)
+        )
+        secrets = await stack.enter_async_context(
+            aws_client(
+                "secretsmanager",
+                endpoint_url=info["aws_endpoint_url"],
+                region=REGION,
+                credentials=AwsCredentials(**info["operator"]),
+            )
+        )
+        cognito = await stack.enter_async_context(cognito_client(info))
+        pool = known.pool
+        tokens = await sign_in(
+            cognito, user_pool_id=pool.user_pool_id, client_id=pool.client_id, count=2 * users
+        )
+        made = [await _user(kms, token) for token in tokens]
+        stored = await SecretsManagerKeys(secrets, prefix=PREFIX).read(known.issuer.secret_id)
+        issuer = WrappedKey(
+            address=stored.address, subject=stored.subject, chain_id=stored.chain_id, wrapped=stored.wrapped
+        )
+        yield running.state, Mints(known, issuer, made[:users]), Mints(known, issuer, made[users:])
+
+
+async def _user(kms: Any, token: str) -> User:
+    subject = _subject_of(token)
+    key = await generate_key(kms, key_id=WALLET_KEY.alias(PREFIX), subject=subject, chain_id=CHAIN_ID)
+    return User(
+        token, WrappedKey(address=key.address, subject=subject, chain_id=CHAIN_ID, wrapped=key.wrapped)
+    )
+
+
+async def bench(*, pairs: int, users: int) -> dict[str, Any]:
+    """Return the figures of one run."""
+    async with _surroundings(users) as (state, warm, cold):
+        info = state.running()
+        assert info is not None, "a line runs now"
+        process = psutil.Process(info["pids"]["enclave"])
+        reader, writer = await asyncio.open_unix_connection(str(state.enclave / "enclave.sock"))
+        driver = Driver(reader, writer)
+        try:
+            await driver.run(warm.frames(users), window=users)
+            throughput = await _throughput(driver, process, warm.frames(pairs))
+            one = await driver.run(warm.frames(max(pairs // 10, 100)), window=1)
+            four = await driver.run(warm.frames(max(pairs // 10, 100)), window=4)
+            began = time.perf_counter()
+            unwrapped = await driver.run(cold.frames(users), window=users)
+            seconds = time.perf_counter() - began
+        finally:
+            writer.close()
+    return {
+        "pairs": pairs,
+        "users": users,
+        **throughput,
+        "latency_ms_1_under_way": spread(one),
+        "latency_ms_4_under_way": spread(four),
+        "cold_keys": len(unwrapped),
+        "cold_keys_per_s": round(len(unwrapped) / seconds, 1),
+        "cold_ms_all_at_once": spread(unwrapped),
+    }
+
+
+async def _throughput(driver: Driver, process: psutil.Process, frames: Sequence[bytes]) -> dict[str, Any]:
+    before, began = process.cpu_times(), time.perf_counter()
+    await driver.run(frames, window=64)
+    after, seconds = process.cpu_times(), time.perf_counter() - began
+    cpu = after.user + after.system - before.user - before.system
+    return {
+        "pairs_per_cpu_s": round(len(frames) / cpu),
+        "pairs_per_s": round(len(frames) / seconds),
+        "cpu_ms_per_pair": round(1000 * cpu / len(frames), 3),
+    }
+
+
+def main() -> int:
+    """Read the command line, run, and print the figures as one JSON object."""
+    parser = argparse.ArgumentParser(prog="make bench-enclave", description="Measure the enclave alone.")
+    parser.add_argument("--pairs", type=int, default=10_000)
+    parser.add_argument("--users", type=int, default=50)
+    options = parser.parse_args()
+    print(json.dumps(run(bench(pairs=options.pairs, users=options.users)), indent=2))  # noqa: T201 - the result
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
