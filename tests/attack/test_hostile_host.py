@@ -13,7 +13,7 @@ from mintline.eth import Transaction, keccak256
 from mintline.intents import sign_mint
 from mintline.messages import SignMint, SignNoop, SignTopUp
 from mintline_signer.frames import MAX_BODY, frame
-from mintline_signer.protocol import Failure, Refusal, Sign, Signed, request_frame
+from mintline_signer.protocol import Failure, Refusal, Rewrap, Sign, Signed, request_frame
 
 if TYPE_CHECKING:
     from mintline.records import Mint
@@ -110,7 +110,7 @@ async def test_hostile_host__when_it_brings_another_wrapped_key__gets_no_signatu
     for key in (
         evolve(right, wrapped=own.wrapped),
         evolve(right, wrapped=treasury.wrapped),
-        evolve(right, wrapped=right.wrapped[:-1] + bytes((right.wrapped[-1] ^ 1,))),
+        evolve(right, wrapped=bytes(byte ^ 1 for byte in right.wrapped)),
         evolve(own, wrapped=right.wrapped),
         own,
         treasury,
@@ -197,6 +197,64 @@ async def test_hostile_host__when_it_replays_and_reorders__gets_the_same_bytes_a
     raws = {answer.raw for _, answer in answers if isinstance(answer, Signed)}
     assert {request_id for request_id, _ in answers} == set(range(1, wanted + 1))
     assert {keccak256(raw) for raw in raws} == {minted.tx_hash}
+
+
+async def test_hostile_host__when_it_wants_a_second_meaning_for_a_nonce_or_mint__gets_no_signature(
+    victim: Victim, minted: Mint, socket: Socket
+) -> None:
+    """The user's word is for the mint: which token, and at which nonce, is for the enclave to hold fast."""
+    intent = sign_mint(minted)
+    assert isinstance(await socket.ask(await victim.request(intent)), Signed)
+
+    for forged, code in (
+        (voucher(intent, token_id=intent.voucher.token_id + 10**6), "memory_token_id"),
+        (evolve(voucher(intent, token_id=10**9), nonce=10**6), "memory_token_id"),
+        (voucher(intent, deadline=intent.voucher.deadline - 1), "memory_nonce"),
+    ):
+        answer = await socket.ask(await victim.request(forged))
+        assert isinstance(answer, Refusal), (forged, answer)
+        assert answer.code == code
+    assert await victim.signs(minted)
+
+
+async def test_hostile_host__when_a_nonce_was_given_up__gets_nothing_more_for_it(
+    victim: Victim, minted: Mint, socket: Socket
+) -> None:
+    wallet = await victim.cold_wallet()
+    common: dict[str, Any] = {"chain_id": wallet.chain_id, "gas": 21_000, "fees": sign_mint(minted).fees}
+    noop = SignNoop(signer=wallet, nonce=0, **common)
+    assert isinstance(await socket.ask(await victim.request(noop)), Signed)
+    treasury = victim.known.treasury
+    top_up = SignTopUp(signer=treasury, nonce=10**6, recipient=THIEF, value=1, **common)
+    assert isinstance(await socket.ask(await victim.request(top_up)), Signed)
+
+    late = evolve(top_up, value=2)
+    answer = await socket.ask(await victim.request(late))
+
+    assert isinstance(answer, Refusal), answer
+    filled = SignNoop(signer=treasury, nonce=10**6, **common)
+    assert isinstance(await socket.ask(await victim.request(filled)), Signed)
+    answer = await socket.ask(await victim.request(top_up))
+    assert isinstance(answer, Refusal), answer
+    assert answer.code == "memory_nonce_filled"
+
+
+async def test_hostile_host__when_it_asks_for_keys_to_be_wrapped_anew__gets_none(
+    victim: Victim, minted: Mint, socket: Socket
+) -> None:
+    """Under which key is for the policy document to say, and this one names none."""
+    assert minted.sender is not None
+    key = await victim.wrapped(minted.sender)
+    thiefs = "arn:aws:kms:us-east-1:666666666666:key/thiefs-own"
+
+    for asked in (key, evolve(key, kms_key=thiefs)):
+        answer = await socket.ask(Rewrap(key=asked))
+        assert isinstance(answer, Refusal), answer
+        assert answer.code == "key_rewrap"
+    named = {"id": 1, "request": {"type": "rewrap", "key": key.model_dump(), "to": thiefs}}
+    socket.writer.write(frame(named))
+    _, answer = await socket.receive()
+    assert isinstance(answer, Failure), answer
 
 
 async def hung_up(socket: Socket) -> bool:

@@ -87,6 +87,9 @@ async def test_stolen_stores__when_a_wrapped_key_is_taken_to_kms__no_role_of_the
                     SourceEncryptionContext=asked["EncryptionContext"],
                     DestinationKeyId="alias/mintline-wallets",
                 ),
+                kms.create_grant(
+                    KeyId="alias/mintline-wallets", GranteePrincipal="*", Operations=["Decrypt"]
+                ),
             ):
                 with pytest.raises(ClientError) as refused:
                     await steal

@@ -145,3 +145,22 @@ def test_conditions__when_compared__follow_their_operator() -> None:
 def test_conditions__when_the_request_does_not_set_the_key__hold_for_null_alone(operator: str) -> None:
     policy = KeyPolicy.model_validate(statement(Condition={operator: {"k": "true"}}))
     assert policy.allows(principal="p", action="kms:Decrypt", context={}) is (operator == "Null")
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_encrypt__when_keys_are_wrapped_anew_under_the_key__is_the_enclaves_on_this_chain_alone(
+    role: str,
+) -> None:
+    receiving = KeyPolicy.model_validate(key_policy(CHAIN, images=(IMAGE,), receives=True))
+    other_chain = {**ON_CHAIN, "kms:EncryptionContext:chain": "1"}
+
+    def received(action: str, context: dict[str, str]) -> bool:
+        return receiving.allows(principal=role_arn(role), action=action, context=context)
+
+    assert received("kms:Encrypt", ON_CHAIN) == (role == "enclave")
+    assert not received("kms:Encrypt", other_chain)
+    assert not allows(role, "kms:Encrypt", ON_CHAIN)
+    assert received("kms:Decrypt", ATTESTED) == (role == "enclave")
+    assert not received("kms:Decrypt", ON_CHAIN)
+    for action in ("kms:ReEncryptFrom", "kms:ReEncryptTo", "kms:CreateGrant", "kms:GenerateDataKey"):
+        assert not received(action, ATTESTED)
