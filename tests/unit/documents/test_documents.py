@@ -1,0 +1,47 @@
+"""What the documents name must exist: a test that is renamed is renamed there too."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+DOCUMENTS = sorted(
+    [
+        *ROOT.glob("*.md"),
+        *ROOT.glob("docs/**/*.md"),
+        *ROOT.glob("*/README.md"),
+        *ROOT.glob("services/*/README.md"),
+    ]
+)
+
+
+def named_tests(text: str) -> set[str]:
+    return set(re.findall(r"`(test_\w+__\w+)`", text))
+
+
+def test_architecture__when_it_argues_a_crash_point__then_names_its_test() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text()
+    table = text.split("### Why each crash point is safe")[1].split("## 3.")[0]
+    rows = [line for line in table.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) > 15
+    assert [row for row in rows if not named_tests(row)] == []
+
+
+def test_document__when_it_names_a_test__then_there_is_one() -> None:
+    defined = {
+        name
+        for path in ROOT.glob("tests/**/*.py")
+        for name in re.findall(r"def (test_\w+)\(", path.read_text())
+    }
+    for document in DOCUMENTS:
+        assert named_tests(document.read_text()) <= defined, document
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_link__when_it_points_into_the_repository__then_something_is_there(document: Path) -> None:
+    for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", document.read_text()):
+        if not re.match(r"[a-z]+:", target):
+            assert (document.parent / target).exists(), target
