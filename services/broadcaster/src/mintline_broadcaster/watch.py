@@ -130,9 +130,8 @@ class Watch:
             self._chain.transaction_count(sender.address),
             self._chain.transaction_count(sender.address, "finalized"),
         )
-        for transaction in sender.bare:
-            if transaction.nonce < final:
-                await self._ledger.close(transaction.tx_hash)
+        past = (one.tx_hash for one in sender.bare if one.nonce < final)
+        await asyncio.gather(*(self._ledger.close(tx_hash) for tx_hash in past))
         for mint in sender.submitted:
             if mint.nonce is not None and mint.nonce < used:
                 await self._settle(mint, now=now)
