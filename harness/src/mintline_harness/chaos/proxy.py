@@ -44,7 +44,7 @@ class Weather:
 
     def storm(self) -> None:
         """Draw how bad it gets."""
-        worst = self.rng.choice([0.02, 0.05, 0.15])
+        worst = self.rng.choice([0.05, 0.15, 0.3])
         for name in FAULTS:
             setattr(self, name, self.rng.uniform(0, worst))
 
