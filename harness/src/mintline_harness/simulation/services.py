@@ -29,6 +29,7 @@ from mintline.messages import (
 from mintline.resources import BROADCAST, BUILD, SIGN
 from mintline.tasks import repeatedly
 from mintline_api.authorizations import Authorizations
+from mintline_api.cancellations import Cancellation, cancel_mint
 from mintline_api.inputs import MintRequest
 from mintline_api.memory import MemoryLinks
 from mintline_api.mints import Accepted, accept_mint
@@ -125,6 +126,12 @@ class Api:
             authorize=lambda mint: self._authorizations.of(mint, token_of(sub, int(EPOCH))),
             now=self._process.milliseconds(),
             entropy=self._entropy,
+        )
+
+    async def cancel(self, mint_id: str, *, sub: str) -> Cancellation:
+        """Answer POST /v1/mints/{id}/cancel, past its HTTP."""
+        return await cancel_mint(
+            mint_id, sub=sub, trace="", mints=self._mints, line=self._line, now=self._process.milliseconds()
         )
 
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from mintline.errors import Retryable
 from mintline_api.inputs import Metadata, MintRequest
+from mintline_api.problems import Refused
 from mintline_harness.simulation.chain import SimulatedChain
 from mintline_harness.simulation.invariants import Breach, Watch
 from mintline_harness.simulation.loop import VirtualLoop
@@ -33,6 +34,8 @@ from mintline_harness.simulation.services import (
 )
 from mintline_harness.simulation.tables import CHAIN_ID, CONTRACT, ISSUER, TREASURY, Custody, Tables, stray
 
+T = TypeVar("T")
+
 PATIENCE = 1_800.0
 """Seconds, from the last fault, in which everything must come to rest."""
 NOTES = 400
@@ -45,6 +48,8 @@ AMBUSHES: tuple[tuple[float, Literal["before", "after"] | None], ...] = (
     (40.0, None),
     (40.0, "after"),
 )
+CANCELS = 0.15
+"""How often a client stops its mint."""
 REFUSING = "0x" + "6" * 40
 STRANGER = "0x" + "7" * 40
 
@@ -290,28 +295,45 @@ class World:
                     self._reorganise(1 + self.chain.head.number - block.number)
 
     async def _ask(self, user: str, number: int, at: float) -> None:
-        """Post one mint until it is answered, as the API asks its clients to, or until patience is over."""
+        """Post one mint, and now and then stop it again; or give up on either."""
         rng = self.rng
         await asyncio.sleep(at)
         to = rng.choice([None, None, STRANGER, REFUSING])
         metadata = Metadata(name=f"mint {number}", image="https://example.com/a.png")
         request = MintRequest(to=to, metadata=metadata)
+        accepted = await self._until_answered(lambda api: api.mint(request, sub=user, key=f"key-{number}"))
+        if accepted is None:
+            self.note("client", f"gives up on mint {number}")
+            return
+        mint_id = accepted.mint.mint_id
+        self.watch.accepted.add(mint_id)
+        self.note("client", f"{mint_id} is accepted")
+        if rng.random() < CANCELS:
+            await asyncio.sleep(rng.choice([0.0, 1.0, 5.0, 20.0]))
+            try:
+                stopped = await self._until_answered(lambda api: api.cancel(mint_id, sub=user))
+            except Refused as refusal:
+                self.note("client", f"cannot stop {mint_id}: {refusal.detail}")
+            else:
+                self.faults.count("cancellations")
+                self.note("client", f"asks to stop {mint_id}: {stopped and stopped.mint.status}")
+
+    async def _until_answered(self, asked: Callable[[Api], Awaitable[T]]) -> T | None:
+        """Ask any copy of the api until one answers, as it wants its clients to; None after giving up."""
+        rng = self.rng
         while True:
             process, current = rng.choice(self.apis)
             if process.alive and current:
-                call = process.spawn(current[0].mint(request, sub=user, key=f"key-{number}"))
+                call = process.spawn(asked(current[0]))
                 await asyncio.wait([call])
                 if not call.cancelled():
                     error = call.exception()
                     if error is None:
-                        self.watch.accepted.add(call.result().mint.mint_id)
-                        self.note("client", f"{call.result().mint.mint_id} is accepted")
-                        return
+                        return call.result()
                     if not isinstance(error, Retryable):
                         raise error
                 if rng.random() < 0.1:
-                    self.note("client", f"gives up on mint {number}")
-                    return
+                    return None
             await asyncio.sleep(rng.uniform(0.5, 3))
 
     async def _rest(self) -> None:
