@@ -489,3 +489,52 @@ async def test_watch__when_the_wallet_has_no_money__then_it_asks_for_it_and_keep
     del world.chain.balances[make().signer.address]
     await world.sweep(after=20)
     assert len(world.chain.pool) == 1
+
+
+async def test_watch__when_the_treasury_has_no_money__then_its_top_up_waits_and_is_counted(
+    world: Any, make_top_up: Any
+) -> None:
+    await world.broadcast(make_top_up())
+    world.chain.pool.clear()
+    world.chain.balances[make_top_up().signer.address] = 0
+    for _ in range(3):
+        await world.sweep(after=20)
+    assert world.counted("treasury_low_total") == 3
+    assert await world.sent_to(BUILD) == await world.sent_to(SIGN) == []
+    del world.chain.balances[make_top_up().signer.address]
+    await world.sweep(after=20)
+    assert len(world.chain.pool) == 1
+
+
+# A voucher that ran out
+
+
+async def test_watch__when_the_voucher_ran_out__then_a_noop_frees_the_mint_for_another_nonce(
+    world: Any, make: Any
+) -> None:
+    await sent(world, make(fees=95 * GWEI))
+    world.now = make().voucher.deadline * 1000
+    world.chain.sends.clear()
+    await world.sweep()
+    [noop] = await world.sent_to(SIGN)
+    assert (type(noop), noop.nonce) == (SignNoop, 0)
+    assert world.chain.sends == []
+    world.chain.pool.clear()
+    await world.broadcast(noop)
+    world.chain.mine()
+    world.chain.finalize()
+    await world.sweep(after=20)
+    assert [type(message) for message in await world.sent_to(BUILD)] == [RenewNonce]
+    assert world.mint(make()).status is MintStatus.SUBMITTED
+
+
+@pytest.mark.parametrize("kind", ["make", "make_top_up"])
+async def test_refused__when_a_noop_was_signed_before__then_it_came_late_and_nobody_is_called(
+    world: Any, request: pytest.FixtureRequest, kind: str
+) -> None:
+    intent = request.getfixturevalue(kind)()
+    if kind == "make":
+        await sent(world, intent)
+        intent = intent.model_copy(update={"attempt": 1})
+    await world.refuse(intent, "memory_nonce_filled")
+    assert await world.sent_to(SIGN) == []

@@ -19,6 +19,9 @@ from mintline_broadcaster.vouchers import refuse_voucher
 from mintline_broadcaster.watch import Sender, Watch
 from mintline_broadcaster.write_ahead import Standing, write_ahead
 
+NONCE_FILLED = "memory_nonce_filled"
+"""The enclave's code for what comes after the no-op that it signed on the same nonce."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -54,13 +57,16 @@ async def refuse(
 
     A refused replacement changes nothing, as the earlier attempts still stand. It, a refused no-op
     and a refused top-up are an operator's business, and raise Rejected; the top-up's nonce is filled all the
-    same, as the treasury's later ones wait for it.
+    same, as the treasury's later ones wait for it. What comes after a no-op on its nonce only came late.
     """
     intent = message.intent
     if isinstance(intent, IssueVoucher):
         await refuse_voucher(message, ledger=ledger, now=now)
         return
     if not isinstance(intent, SignMint) or await _is_replacement(intent, ledger=ledger):
+        if message.code == NONCE_FILLED:
+            log.info("signing_came_late", kind=intent.type)
+            return
         log.error("signing_refused", code=message.code, kind=intent.type)
         if isinstance(intent, SignTopUp) and intent.attempt == 0:
             await fill_nonce(intent, caps, outbox=outbox)

@@ -58,6 +58,9 @@ class Metrics:
             "Nonces that another transaction used for good; their mints get new ones.",
             registry=registry,
         )
+        self.treasury_low = Counter(
+            f"{prefix}_treasury_low", "Top-ups that a node refused for lack of funds.", registry=registry
+        )
         self.oldest_open = Gauge(
             f"{prefix}_oldest_open_seconds",
             "Age of the oldest mint that is not mined yet, as of the last pass.",

@@ -14,7 +14,7 @@ from mintline.records import CANCELLED, Mint, Problem
 from mintline.states import MintStatus
 from mintline_broadcaster.fees import FeeCaps, bump
 from mintline_broadcaster.intents import ask_for_funds, ask_for_nonce, cost_of, fill_nonce, sign_again
-from mintline_broadcaster.ports import Chain, Ledger, MintMoved
+from mintline_broadcaster.ports import Chain, Ledger, MintMoved, TreasuryLow
 
 FUNDS_SECONDS = 2.0
 """How long a wallet waits between two looks for its gas money: a top-up takes about two blocks."""
@@ -175,7 +175,7 @@ async def _raise_fees(
 async def _wait_for_funds(intent: AnyIntent, *, outbox: SendingPort, now: int) -> None:
     if isinstance(intent, SignTopUp):
         log.warning("treasury_low", treasury=intent.signer.address, required=cost_of(intent))
-        raise Deferred("the treasury is low", retry_after=TREASURY_SECONDS)
+        raise TreasuryLow("the treasury is low", retry_after=TREASURY_SECONDS)
     await ask_for_funds(intent, cost_of(intent), outbox=outbox, now=now)
     raise Deferred("the wallet waits for gas money", retry_after=FUNDS_SECONDS)
 

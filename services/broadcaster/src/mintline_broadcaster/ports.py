@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 
 from mintline.chain.answers import FeeMarket, Receipt
 from mintline.chain.send_facts import SendAnswer
-from mintline.errors import Conflict
+from mintline.errors import Conflict, Deferred
 from mintline.fields import Address, Bytes32, HexBytes
 from mintline.messages import AnyIntent, Frozen, VoucherIssued
 from mintline.records import Attempt, Mint, Problem
@@ -52,6 +52,10 @@ class OpenMint:
 
     mint_id: str
     created_at: int
+
+
+class TreasuryLow(Deferred):
+    """The treasury cannot pay for what it sends: only its owner can help."""
 
 
 class MintMoved(Conflict):

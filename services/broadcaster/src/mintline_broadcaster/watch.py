@@ -12,8 +12,8 @@
     nothing is on its way   │              │ a gap: fill it with a no-op      │
 
 A later nonce cannot be mined before the first one that is missing, so only that one is ever late. Every step
-may be repeated, by any number of copies: the same bytes have the same hash, a replacement is told from its
-duplicate by its attempt, and whoever asks for one has marked the mint first.
+may be repeated, by any number of copies: the same bytes have the same hash, replacements and no-ops are told
+from their duplicates by their attempt, and whoever asks for a replacement has marked the mint first.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from mintline_broadcaster.fees import FeeCaps, bump, market_fees
 from mintline_broadcaster.intents import fill_gap, fill_nonce, sign_again
 from mintline_broadcaster.metrics import Metrics
 from mintline_broadcaster.outcomes import act_on, context, settle_used_nonce
-from mintline_broadcaster.ports import Chain, Ledger, MintMoved, SignedTransaction
+from mintline_broadcaster.ports import Chain, Ledger, MintMoved, SignedTransaction, TreasuryLow
 from mintline_broadcaster.sweeping import due
 
 LOOK_AHEAD = 64
@@ -137,14 +137,14 @@ class Watch:
                 await self._settle(mint, now=now)
         filled = {transaction.nonce for transaction in sender.bare}
         for mint in sender.dead:
-            await self._bury(mint, used=used, final=final, filled=filled, now=now)
+            await self._bury(mint, used=used, final=final, filled=filled)
         pending = await self._pending(sender, used, now=now)
         if sender.complete:
             await self._fill_gaps(sender, pending, used, now=now)
         horizon = await self._chain.timestamp(self._patience.replace_after) * 1000
         for one in pending[:LOOK_AHEAD]:
             if urgent or now - one.transaction.at >= self._patience.look_milliseconds or _stopping(one):
-                await self._attend(one, first=one.nonce == used, horizon=horizon, now=now, urgent=urgent)
+                await self._attend(one, first=one.nonce == used, horizon=horizon, now=now)
 
     async def _settle(self, mint: Mint, *, now: int) -> None:
         try:
@@ -154,12 +154,12 @@ class Watch:
         except Conflict:
             log.info("mint_moved_meanwhile", mint_id=mint.mint_id)
 
-    async def _bury(self, mint: Mint, *, used: int, final: int, filled: set[int], now: int) -> None:
+    async def _bury(self, mint: Mint, *, used: int, final: int, filled: set[int]) -> None:
         """See to it that the nonce of a rejected mint is used, by whatever is not the mint."""
         assert mint.nonce is not None
         if mint.nonce < final:
             await self._ledger.close_mint(mint.mint_id)
-        elif mint.nonce >= used and mint.nonce not in filled and await self._marked(mint, now=now):
+        elif mint.nonce >= used and mint.nonce not in filled:
             await fill_nonce(sign_mint(mint), self._caps, outbox=self._outbox)
 
     async def _pending(self, sender: Sender, used: int, *, now: int) -> list[_Pending]:
@@ -201,10 +201,10 @@ class Watch:
             self._metrics.nonce_gaps.inc()
             await fill_gap(waiting[0].intent.signer, nonce, fees, outbox=self._outbox)
 
-    async def _attend(self, one: _Pending, *, first: bool, horizon: int, now: int, urgent: bool) -> None:
+    async def _attend(self, one: _Pending, *, first: bool, horizon: int, now: int) -> None:
         """Send a transaction again, or have its nonce given to a dearer one or a no-op."""
-        if _stopping(one):
-            await self._stop(one, now=now, urgent=urgent)
+        if _stopping(one) or _expired(one, now=now):
+            await self._stop(one)
         elif await self._send_again(one, now=now):
             await self._replace_if_stuck(one, first=first, horizon=horizon, now=now)
 
@@ -230,6 +230,8 @@ class Watch:
                 now=now,
             )
         except MintlineError as error:
+            if isinstance(error, TreasuryLow):
+                self._metrics.treasury_low.inc()
             # The next look finds the same records.
             log.info("transaction_waits", why=str(error), **context(message))
         return False
@@ -250,12 +252,13 @@ class Watch:
         log.info("transaction_replaced", max_fee_per_gas=fees.max_fee_per_gas, **context(one.message()))
         await sign_again(one.intent, fees, outbox=self._outbox)
 
-    async def _stop(self, one: _Pending, *, now: int, urgent: bool) -> None:
-        """Have the nonce of a mint that its user stopped filled by a no-op, which may come too late."""
+    async def _stop(self, one: _Pending) -> None:
+        """Have the nonce filled of a mint that its user stopped, or whose voucher has run out meanwhile.
+
+        The no-op may come too late. If it does not, the one ends, and the other gets a new nonce and voucher.
+        """
         assert isinstance(one.intent, SignMint)
-        assert one.mint is not None
-        if urgent or await self._marked(one.mint, now=now):
-            await fill_nonce(one.intent, self._caps, outbox=self._outbox)
+        await fill_nonce(one.intent, self._caps, outbox=self._outbox)
 
     async def _sign_same(self, mint: Mint) -> None:
         """Have an attempt signed once more whose bytes were not written down: the same ones come of it."""
@@ -277,6 +280,10 @@ class Watch:
 
 def _stopping(one: _Pending) -> bool:
     return one.mint is not None and one.mint.cancel_requested_at is not None
+
+
+def _expired(one: _Pending, *, now: int) -> bool:
+    return one.mint is not None and one.mint.deadline is not None and one.mint.deadline * 1000 <= now
 
 
 def _rank(transaction: SignedTransaction) -> tuple[bool, int]:
