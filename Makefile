@@ -10,7 +10,7 @@ PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo test test-containers lint bench bench-enclave simulate chaos infra clean
+.PHONY: help setup up demo test test-containers lint bench bench-enclave simulate chaos soak infra clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -50,6 +50,9 @@ simulate: setup ## Run the line through seeded schedules of faults: make simulat
 
 chaos: setup ## Break the real processes under load: make chaos SEEDS=20 MINTS=1000
 	@.venv/bin/python -m mintline_harness.chaos --seeds $(SEEDS) --mints $(MINTS)
+
+soak: setup ## Load the line with 20 mints a second for 20 minutes, and tell whether any service grows
+	@.venv/bin/python -m mintline_harness.soak
 
 infra: setup ## Synthesize the AWS stacks offline, and check them: types, tests, cfn-lint, cdk-nag
 	@cd infra && UV_PYTHON_DOWNLOADS=never UV_SYSTEM_CERTS=true VIRTUAL_ENV= ../.venv/bin/uv sync --quiet \

@@ -96,6 +96,13 @@ class FaultProxy:
         await self._session.close()
 
     async def _pass_on(self, request: web.Request) -> web.StreamResponse:
+        try:
+            return await self._through(request)
+        except (aiohttp.ClientError, ConnectionError, TimeoutError):
+            # Either side is gone: a service that was killed, or a line that is being stopped.
+            return _hang_up(request)
+
+    async def _through(self, request: web.Request) -> web.StreamResponse:
         fault = self._weather.draw()
         body = await request.read()
         if fault == "cut":
