@@ -101,7 +101,9 @@ class Watch:
             for queue in (BUILD, SIGN, BROADCAST)
             if self.queues.waiting(queue)
         ]
-        waiting += [f"{len(self.chain.pool)} transactions are pending"] if self.chain.pool else []
+        # A stranger's may wait for ever, behind one that a reorg took.
+        ours = sum(sent.hash in self.tables.transactions for sent in self.chain.pool.values())
+        waiting += [f"{ours} transactions are pending"] if ours else []
         waiting += list(self._gaps())
         progress = self.tables.store.progress
         if progress is None or progress.head.number < self.chain.finalized:
