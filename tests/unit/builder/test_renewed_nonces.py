@@ -59,6 +59,21 @@ async def test_build__when_copies_see_the_jump_at_once__then_every_nonce_is_give
     assert sorted(world.mint(f"m{number}").nonce or 0 for number in range(1, 13)) == list(range(9, 21))
 
 
+async def test_build__when_another_copy_reserved_what_the_chain_has_mined__then_no_jump_is_told(
+    world: World, builder: Builder
+) -> None:
+    other = world.builder()
+    for number in range(6):
+        world.accept(f"m{number}")
+    await builder.build("m0")
+    for number in range(1, 5):
+        await other.build(f"m{number}")
+    world.chain.counts[world.address("alice")] = 5
+    await builder.build("m5")
+    assert world.mint("m5").nonce == 5
+    assert (builder.count("jumps"), other.count("jumps")) == (0, 0)
+
+
 async def test_top_up__when_the_treasury_was_used_elsewhere__then_its_reservations_jump_too(
     world: World, builder: Builder
 ) -> None:

@@ -211,6 +211,15 @@ class Reserver:
             await self._settle_refusal(flight, refusal)
             return
         for advance in advances:
+            # Only now: what is expected may be a guess that another copy of the builder has overtaken.
+            if advance.expected is not None and advance.first > advance.expected:
+                log.error(
+                    "nonces_used_elsewhere",
+                    sender=advance.sender,
+                    next_nonce=advance.expected,
+                    mined=advance.first,
+                )
+                self._jumps()
             self._guess(advance.sender, advance.next_nonce)
             for index, waiting in enumerate(flight.groups[advance.sender]):
                 if not waiting.nonce.done():
@@ -219,11 +228,7 @@ class Reserver:
     async def _advance(self, sender: str, group: list[_Waiting]) -> Advance:
         expected = await self.next_nonce(sender)
         first = await self._chain_nonce(sender) if expected is None else expected
-        floor = max(waiting.floor for waiting in group)
-        if floor > first:
-            log.error("nonces_used_elsewhere", sender=sender, next_nonce=first, mined=floor)
-            self._jumps()
-            first = floor
+        first = max(first, *(waiting.floor for waiting in group))
         return Advance(sender, expected, first, tuple(waiting.claim for waiting in group))
 
     async def _settle_refusal(self, flight: _Flight, refusal: NotCommitted) -> None:
