@@ -13,7 +13,7 @@ import os
 import uuid
 import warnings
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -200,9 +200,20 @@ class Containers:
     async def pause(self, part: str, seconds: float) -> None:
         """Freeze the part for a while."""
         container = self._container(part)
-        await asyncio.to_thread(container.pause)
+        await self._freeze(container)
         await asyncio.sleep(seconds)
         await asyncio.to_thread(container.unpause)
+
+    async def _freeze(self, container: Any) -> None:
+        """Pause a container; a busy engine may give up ("unable to freeze"), and thaws it then."""
+        from docker.errors import APIError  # type: ignore[import-untyped] # it ships no types
+
+        for _ in range(9):
+            with suppress(APIError):
+                await asyncio.to_thread(container.pause)
+                return
+            await asyncio.sleep(0.5)
+        await asyncio.to_thread(container.pause)
 
     async def cut_off(self, part: str, seconds: float) -> None:
         """Take the part off the network for a while."""
