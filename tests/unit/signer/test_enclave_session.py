@@ -141,7 +141,7 @@ class Line:
             policy=policy,
             authorizer=Authorizer(self.seals, TokenVerifier(policy.authorization)),
             seals=self.seals,
-            memory=Memory(size=100),
+            memory=Memory(size=100, secret=bytes(16)),
             rates=RateLimiter(policy),
             audit=self.audit,
             keys=self.keys,

@@ -79,7 +79,7 @@ def test_meaning__when_anything_else_changes__changes(cast: Cast) -> None:
 
 
 def test_memory__when_the_fees_are_raised__admits_it_again(cast: Cast) -> None:
-    memory = Memory(size=1000)
+    memory = Memory(size=1000, secret=bytes(16))
     for request in cast.everything():
         admit(memory, request, request)
         if hasattr(request, "fees"):
@@ -87,7 +87,7 @@ def test_memory__when_the_fees_are_raised__admits_it_again(cast: Cast) -> None:
 
 
 def test_memory__when_something_else_has_the_nonce__refuses(cast: Cast) -> None:
-    memory, mint = Memory(size=1000), cast.mint()
+    memory, mint = Memory(size=1000, secret=bytes(16)), cast.mint()
     admit(memory, mint)
     transfer = evolve(cast.transfer(), nonce=mint.nonce)
     for other in (transfer, voucher(mint, to=OTHER), voucher(mint, deadline=1), evolve(mint, contract=OTHER)):
@@ -98,13 +98,13 @@ def test_memory__when_something_else_has_the_nonce__refuses(cast: Cast) -> None:
 
 
 def test_memory__when_it_is_another_senders_or_chains_nonce__admits(cast: Cast) -> None:
-    memory, noop = Memory(size=1000), cast.noop()
+    memory, noop = Memory(size=1000, secret=bytes(16)), cast.noop()
     admit(memory, evolve(cast.transfer(), nonce=8))
     admit(memory, evolve(noop, signer=cast.treasury.ref), evolve(noop, chain_id=1))
 
 
 def test_memory__when_the_nonce_was_filled__admits_nothing_but_the_noop(cast: Cast) -> None:
-    memory, mint = Memory(size=1000), cast.mint()
+    memory, mint = Memory(size=1000, secret=bytes(16)), cast.mint()
     noop = evolve(cast.noop(), nonce=mint.nonce)
     admit(memory, mint, noop)
     assert refused(memory, mint) == RefusalCode.NONCE_FILLED
@@ -113,7 +113,7 @@ def test_memory__when_the_nonce_was_filled__admits_nothing_but_the_noop(cast: Ca
 
 
 def test_memory__when_a_mint_gets_a_new_nonce__admits_the_same_token_alone(cast: Cast) -> None:
-    memory, mint = Memory(size=1000), cast.mint()
+    memory, mint = Memory(size=1000, secret=bytes(16)), cast.mint()
     admit(memory, mint, evolve(mint, nonce=20))
     assert refused(memory, voucher(evolve(mint, nonce=21), token_id=5)) == RefusalCode.TOKEN_ID
     assert (
@@ -122,14 +122,14 @@ def test_memory__when_a_mint_gets_a_new_nonce__admits_the_same_token_alone(cast:
 
 
 def test_memory__when_one_mint_of_a_batch_was_for_another_token__refuses_it_all(cast: Cast) -> None:
-    memory, batch = Memory(size=1000), cast.batch()
+    memory, batch = Memory(size=1000, secret=bytes(16)), cast.batch()
     admit(memory, voucher(evolve(cast.mint(), mint_id="mint_b2"), token_id=77))
     assert refused(memory, batch) == RefusalCode.TOKEN_ID
     admit(memory, evolve(cast.noop(), signer=cast.relayer.ref, nonce=batch.nonce))
 
 
 def test_memory__when_full__forgets_the_oldest(cast: Cast) -> None:
-    memory = Memory(size=2)
+    memory = Memory(size=2, secret=bytes(16))
     admit(memory, *(evolve(cast.transfer(), nonce=n) for n in range(3)))
     assert len(memory) == 2
     assert refused(memory, evolve(cast.burn(), nonce=1)) == RefusalCode.NONCE

@@ -228,7 +228,7 @@ class SimulatedEnclave:
             policy=policy,
             authorizer=Authorizer(seals, TokenVerifier(policy.authorization)),
             seals=seals,
-            memory=Memory(size=1000),
+            memory=Memory(size=1000, secret=bytes(16)),
             rates=RateLimiter(policy),
             audit=audit,
             keys=KeyCache(custody, size=16, ttl=3600, clock=loop.time),

@@ -6,7 +6,7 @@
     mint    a token id ──▶ the same token id, under whatever nonce
 
 The chain takes each nonce once and the contract mints each token once, so exactness does not rest on this:
-it keeps whoever writes to the queue from having two transactions to choose from. It forgets the oldest when
+it keeps whoever writes to the queue from having two transactions to choose from. It forgets old ones when
 it is full, and everything when the enclave ends.
 """
 
@@ -14,9 +14,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import OrderedDict
 from collections.abc import Iterator
-from typing import Any, TypeAlias
+from typing import Any
 
 from mintline.messages import (
     AnyIntent,
@@ -29,11 +28,10 @@ from mintline.messages import (
     SignTopUp,
     SignTransfer,
 )
+from mintline_signer.enclave.fixed_table import VALUE_BYTES, FixedTable
 from mintline_signer.errors import RefusalCode, Refused
 
-Nonce: TypeAlias = tuple[int, str, int]
-"""Chain, sender, nonce."""
-_NOOP = b""
+_NOOP = bytes(VALUE_BYTES)
 """Stands for the meaning of every no-op: there is one for each nonce."""
 
 
@@ -64,12 +62,14 @@ def _meaning(intent: AnyRequest) -> list[Any]:
 
 
 class Memory:
-    """Remembers up to `size` nonces and as many mints."""
+    """Remembers about `size` nonces and as many mints, in memory that it takes at once.
 
-    def __init__(self, *, size: int) -> None:
-        self._size = size
-        self._nonces: OrderedDict[Nonce, bytes] = OrderedDict()
-        self._tokens: OrderedDict[str, tuple[int, str, int]] = OrderedDict()
+    `secret` (16 bytes or more) is drawn anew for each enclave.
+    """
+
+    def __init__(self, *, size: int, secret: bytes) -> None:
+        self._nonces = FixedTable(size=size, secret=secret)
+        self._tokens = FixedTable(size=size, secret=secret)
 
     def __len__(self) -> int:
         return len(self._nonces)
@@ -79,16 +79,16 @@ class Memory:
 
         Nothing is remembered of what is refused.
         """
-        tokens = list(_tokens_of(intent))
-        if any(self._tokens.get(mint_id, token) != token for mint_id, token in tokens):
+        tokens = [(mint_id.encode(), token) for mint_id, token in _tokens_of(intent)]
+        if any(self._tokens.get(mint_id) not in (None, token) for mint_id, token in tokens):
             raise Refused(RefusalCode.TOKEN_ID)
         if not isinstance(intent, IssueVoucher):
             self._admit_nonce(intent, meaning)
         for mint_id, token in tokens:
-            self._remember(self._tokens, mint_id, token)
+            self._tokens.put(mint_id, token)
 
     def _admit_nonce(self, intent: AnyIntent, meaning: bytes) -> None:
-        nonce = (intent.chain_id, intent.signer.address, intent.nonce)
+        nonce = f"{intent.chain_id} {intent.signer.address} {intent.nonce}".encode()
         before = self._nonces.get(nonce)
         if isinstance(intent, SignNoop):
             meaning = _NOOP
@@ -96,22 +96,20 @@ class Memory:
             raise Refused(RefusalCode.NONCE_FILLED)
         elif before is not None and before != meaning:
             raise Refused(RefusalCode.NONCE)
-        self._remember(self._nonces, nonce, meaning)
-
-    def _remember(self, where: OrderedDict[Any, Any], key: Any, value: Any) -> None:
-        where[key] = value
-        where.move_to_end(key)
-        if len(where) > self._size:
-            where.popitem(last=False)
+        self._nonces.put(nonce, meaning)
 
 
-def _tokens_of(intent: AnyRequest) -> Iterator[tuple[str, tuple[int, str, int]]]:
-    """Yield each mint of an intent with its token: chain, contract, token id."""
+def _tokens_of(intent: AnyRequest) -> Iterator[tuple[str, bytes]]:
+    """Yield each mint of an intent with the SHA-256 of its token: chain, contract, token id."""
     match intent:
         case SignMint() | IssueVoucher():
-            yield intent.mint_id, (intent.chain_id, intent.contract, intent.voucher.token_id)
+            yield intent.mint_id, _token(intent.chain_id, intent.contract, intent.voucher.token_id)
         case SignBatch():
             for mint in intent.mints:
-                yield mint.mint_id, (intent.chain_id, intent.contract, mint.token_id)
+                yield mint.mint_id, _token(intent.chain_id, intent.contract, mint.token_id)
         case _:
             return
+
+
+def _token(chain_id: int, contract: str, token_id: int) -> bytes:
+    return hashlib.sha256(f"{chain_id} {contract} {token_id}".encode()).digest()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import resource
+import secrets
 import time
 
 import structlog
@@ -65,7 +66,7 @@ async def run(settings: EnclaveSettings, stop: asyncio.Event) -> None:
             policy=policy,
             authorizer=authorizer,
             seals=seals,
-            memory=Memory(size=settings.memory_size),
+            memory=Memory(size=settings.memory_size, secret=secrets.token_bytes(16)),
             rates=RateLimiter(policy),
             audit=open_audit(nsm, now=now),
             keys=keys,
