@@ -17,6 +17,13 @@ BUDGET = float(os.environ.get("SIMULATION_SECONDS", "60"))
 ENOUGH = 300
 """Schedules within which every planted bug must show."""
 
+NOTABLE = {
+    "526": "a wallet that its builder thought rich enough, and the node did not",
+    "2811": "a stranger's transaction that nobody would mine",
+    "4468": "a replacement in the pool that cost more than what a refused one asked for",
+}
+"""Seeds that found a defect, in the line or in the harness, and what it was."""
+
 
 def simulate(*arguments: str) -> tuple[int, dict[str, Any], str]:
     """Run the command in a process of its own, where strings hash the same each time."""
@@ -44,6 +51,12 @@ def test_harness__when_a_bug_is_planted__then_catches_it(bug: str) -> None:
     code, result, told = simulate("--count", str(ENOUGH), "--plant", bug)
     assert (code, result.get("breaches")) == (1, 1), told
     assert f"replay: make simulate SEED={result['schedules'] - 1} PLANT={bug}" in told
+
+
+@pytest.mark.parametrize("seed", NOTABLE)
+def test_schedule__when_its_seed_found_a_defect_once__then_keeps_every_promise(seed: str) -> None:
+    code, _, told = simulate("--seed", seed)
+    assert code == 0, told
 
 
 def test_schedule__when_its_seed_is_run_again__then_is_the_same() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mintline.messages import RenewNonce, ReviewMint, SignMint, SignNoop, SignTopUp
+from mintline.messages import FundWallet, RenewNonce, ReviewMint, SignMint, SignNoop, SignTopUp
 from mintline.records import Problem
 from mintline.resources import BUILD, SIGN
 from mintline.states import MintStatus
@@ -46,6 +46,18 @@ async def test_watch__when_the_node_lost_its_pool__then_the_same_bytes_go_out_in
     world.chain.mine()
     assert set(world.chain.receipts) == {signed(intent).tx_hash for intent in intents}
     assert await world.sent_to(SIGN) == []
+
+
+async def test_watch__when_a_dear_replacement_waits_before_a_refused_one__then_its_price_is_asked_for(
+    world: Any, make: Any
+) -> None:
+    cheap, dear = make(0), make(1, fees=90 * GWEI)
+    await sent(world, cheap, dear)
+    del world.chain.pool[(cheap.signer.address, 0)]
+    world.chain.balances[cheap.signer.address] = dear.gas * 90 * GWEI
+    await world.sweep(after=20)
+    asked = [fund.required for fund in await world.sent_to(BUILD) if isinstance(fund, FundWallet)]
+    assert max(asked) == dear.gas * 90 * GWEI
 
 
 async def test_watch__when_a_transaction_is_young__then_it_is_left_alone(world: Any, make: Any) -> None:

@@ -52,10 +52,10 @@ async def ask_for_nonce(mint: Mint, *, outbox: SendingPort) -> None:
 
 
 async def ask_for_funds(intent: AnyIntent, required: int, *, outbox: SendingPort, now: int) -> None:
-    """Ask the builder for a top-up of the sender, at most once a minute."""
+    """Ask the builder for a top-up of the sender, for the same amount at most once a minute."""
     wallet = intent.signer.address
     message = FundWallet(trace=intent.trace, wallet=wallet, required=required)
-    await outbox.send(BUILD, message, group=wallet, dedup=f"fund:{wallet}:{now // MINUTE}")
+    await outbox.send(BUILD, message, group=wallet, dedup=f"fund:{wallet}:{required}:{now // MINUTE}")
 
 
 def cost_of(intent: AnyIntent) -> int:
