@@ -7,7 +7,7 @@ import os
 import random
 import signal
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -54,9 +54,9 @@ class Disturbances:
             self.weather.calm()
         self.struck.update({f"requests {name}": count for name, count in self.weather.struck.items()})
 
-    async def _at(self, when: float, deed: object) -> None:
+    async def _at(self, when: float, deed: Awaitable[object]) -> None:
         await asyncio.sleep(when)
-        await deed  # type: ignore[misc]
+        await deed
 
     async def _kill(self, name: str) -> None:
         if await self._signal(name, signal.SIGKILL):
