@@ -139,7 +139,7 @@ SIGN_BURN = SignBurn(
 )
 MESSAGES: dict[str, AnyMessage] = {
     "build_mint": BuildMint(trace=TRACE, mint_id=MINT_ID),
-    "fund_wallet": FundWallet(trace=TRACE, wallet=WALLET, required=10**16),
+    "fund_wallet": FundWallet(trace=TRACE, wallet=WALLET, required=10**16, balance=9 * 10**15),
     "renew_nonce": RenewNonce(trace=TRACE, mint_id=MINT_ID, nonce=7),
     "review_mint": ReviewMint(trace=TRACE, mint_id=MINT_ID),
     "sign_mint": SIGN_MINT,
@@ -170,9 +170,10 @@ EARLIER: dict[str, AnyMessage] = {
     "broadcast.v1.json": Broadcast(
         trace=TRACE, intent=UNAUTHORIZED, raw=b"\x02\xf8\x01", tx_hash=bytes(31) + b"\x01"
     ),
+    "fund_wallet.v1.json": FundWallet(trace=TRACE, wallet=WALLET, required=10**16),
 }
 """What was written before a field was added, and how it is read since."""
-SHAPES = {"sign_mint": "authorized", "broadcast": "authorized"}
+SHAPES = {"sign_mint": "authorized", "broadcast": "authorized", "fund_wallet": "balance"}
 """The names of the shapes that came after the first."""
 
 

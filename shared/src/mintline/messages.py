@@ -198,6 +198,8 @@ class FundWallet(Message):
     wallet: Address
     required: Wei
     """What the refused transaction takes at most, in wei; the builder adds the others in flight."""
+    balance: Wei = 0
+    """What the wallet held when it was refused, in wei: too little, whatever the builder knows of."""
 
 
 class RenewNonce(Message):

@@ -84,7 +84,7 @@ async def test_fact__when_funds_are_missing__then_they_are_asked_for_and_it_goes
         with pytest.raises(Deferred):
             await line.broadcast(message)
     [fund] = await sent_to(line, BUILD)
-    assert fund == FundWallet(wallet=wallet.address, required=60_000 * 20 * GWEI)
+    assert fund == FundWallet(wallet=wallet.address, required=60_000 * 20 * GWEI, balance=1)
     await line.rpc.call("anvil_setBalance", [wallet.address, hex(fund.required)])
     await line.broadcast(message)
     await line.settle()

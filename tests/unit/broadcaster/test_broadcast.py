@@ -288,7 +288,7 @@ async def test_insufficient_funds__when_a_wallet__then_its_price_is_asked_for_on
             await world.broadcast(intent)
     [fund] = await world.sent_to(BUILD)
     assert isinstance(fund, FundWallet)
-    assert (fund.wallet, fund.required) == (intent.signer.address, 120_000 * 10 * GWEI)
+    assert (fund.wallet, fund.required, fund.balance) == (intent.signer.address, 120_000 * 10 * GWEI, 1)
     world.now += 60_000
     with pytest.raises(Deferred):
         await world.broadcast(intent)

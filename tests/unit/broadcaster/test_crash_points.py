@@ -133,7 +133,8 @@ class Line:
         for received in await self.world.queues.receive(BUILD, wait=0):
             fund = decode(received.body)
             assert isinstance(fund, FundWallet)
-            self.world.chain.balances[fund.wallet] = self.world.chain.balance(fund.wallet) + fund.required
+            balance = await self.world.chain.balance(fund.wallet)
+            self.world.chain.balances[fund.wallet] = balance + fund.required
             await self.world.queues.delete(received)
         self.world.chain.minimum_tip = self.rng.choice([0, 0, 2 * GWEI])
         if self.rng.random() < 0.5:

@@ -48,18 +48,6 @@ async def test_watch__when_the_node_lost_its_pool__then_the_same_bytes_go_out_in
     assert await world.sent_to(SIGN) == []
 
 
-async def test_watch__when_a_dear_replacement_waits_before_a_refused_one__then_its_price_is_asked_for(
-    world: Any, make: Any
-) -> None:
-    cheap, dear = make(0), make(1, fees=90 * GWEI)
-    await sent(world, cheap, dear)
-    del world.chain.pool[(cheap.signer.address, 0)]
-    world.chain.balances[cheap.signer.address] = dear.gas * 90 * GWEI
-    await world.sweep(after=20)
-    asked = [fund.required for fund in await world.sent_to(BUILD) if isinstance(fund, FundWallet)]
-    assert max(asked) == dear.gas * 90 * GWEI
-
-
 async def test_watch__when_a_transaction_is_young__then_it_is_left_alone(world: Any, make: Any) -> None:
     await sent(world, make())
     await world.sweep(after=19)
@@ -496,7 +484,9 @@ async def test_watch__when_the_wallet_has_no_money__then_it_asks_for_it_and_keep
     world.chain.balances[make().signer.address] = 0
     await world.sweep(after=20)
     [fund] = await world.sent_to(BUILD)
-    assert (fund.type, fund.wallet) == ("fund_wallet", make().signer.address)
+    assert fund == FundWallet(
+        wallet=make().signer.address, required=120_000 * 10 * GWEI, balance=0, trace=fund.trace
+    )
     assert world.mint(make()).status is MintStatus.SUBMITTED
     del world.chain.balances[make().signer.address]
     await world.sweep(after=20)

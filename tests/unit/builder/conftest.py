@@ -182,8 +182,9 @@ class Builder:
             "clock": self.world.clock,
         }
 
-    async def fund(self, wallet: str, required: int) -> None:
-        await handlers.fund(FundWallet(wallet=wallet, required=required), funds=self.funds)
+    async def fund(self, wallet: str, required: int, balance: int = 0) -> None:
+        message = FundWallet(wallet=wallet, required=required, balance=balance)
+        await handlers.fund(message, funds=self.funds)
 
     def count(self, metric: str, **labels: str) -> float:
         found = getattr(self.metrics, metric)

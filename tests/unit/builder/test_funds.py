@@ -274,6 +274,30 @@ async def test_fund__when_the_wallet_is_rich_by_now__then_nothing_happens(
     assert world.messages() == []
 
 
+async def test_fund__when_the_node_counts_what_nobody_knows_of__then_more_comes_until_it_is_enough(
+    world: World, builder: Builder
+) -> None:
+    # A dearer replacement in the node's pool, or a stranger's transaction with the same key.
+    bob = world.address("bob")
+    world.chain.balances[bob] = 3 * COST
+
+    await builder.fund(bob, required=COST, balance=3 * COST)
+
+    [intent] = world.messages()
+    assert isinstance(intent, SignTopUp)
+    assert (intent.recipient, intent.value) == (bob, 2 * COST)
+
+
+async def test_fund__when_the_top_up_came_after_the_refusal__then_nothing_happens(
+    world: World, builder: Builder
+) -> None:
+    world.chain.balances[world.address("bob")] = 5 * COST
+
+    await builder.fund(world.address("bob"), required=COST, balance=3 * COST)
+
+    assert world.messages() == []
+
+
 async def test_fund__when_the_poor_wallet_is_the_treasury_itself__then_it_is_only_reported(
     world: World, builder: Builder
 ) -> None:

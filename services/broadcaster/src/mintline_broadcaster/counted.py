@@ -133,6 +133,10 @@ class CountedChain:
         """Return an account's next nonce on that block."""
         return await self._chain.transaction_count(address, at)
 
+    async def balance(self, address: str) -> int:
+        """Return what an account holds on the latest block."""
+        return await self._chain.balance(address)
+
     async def fees(self) -> FeeMarket:
         """Return what the next block asks."""
         return await self._chain.fees()

@@ -51,11 +51,15 @@ async def ask_for_nonce(mint: Mint, *, outbox: SendingPort) -> None:
     await outbox.send(BUILD, message, group=mint.mint_id, dedup=f"renew:{mint.mint_id}:{mint.nonce}")
 
 
-async def ask_for_funds(intent: AnyIntent, required: int, *, outbox: SendingPort, now: int) -> None:
-    """Ask the builder for a top-up of the sender, for the same amount at most once a minute."""
-    wallet = intent.signer.address
-    message = FundWallet(trace=intent.trace, wallet=wallet, required=required)
-    await outbox.send(BUILD, message, group=wallet, dedup=f"fund:{wallet}:{required}:{now // MINUTE}")
+async def ask_for_funds(intent: AnyIntent, balance: int, *, outbox: SendingPort, now: int) -> None:
+    """Ask the builder for a top-up of the sender, whose `balance` (wei) a node found too small.
+
+    For the same transaction and balance at most once a minute.
+    """
+    wallet, required = intent.signer.address, cost_of(intent)
+    message = FundWallet(trace=intent.trace, wallet=wallet, required=required, balance=balance)
+    dedup = f"fund:{wallet}:{required}:{balance}:{now // MINUTE}"
+    await outbox.send(BUILD, message, group=wallet, dedup=dedup)
 
 
 def cost_of(intent: AnyIntent) -> int:

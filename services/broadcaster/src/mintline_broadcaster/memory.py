@@ -216,7 +216,7 @@ class MemoryChain:
         pending = sum(
             other.cost for at, (_, other) in self.pool.items() if at[0] == sent.sender and at[1] != sent.nonce
         )
-        if pending + sent.cost > self.balance(sent.sender):
+        if pending + sent.cost > self._balance(sent.sender):
             return SendFact.INSUFFICIENT_FUNDS
         if present is not None and not _outbids(sent.fees, present[1].fees):
             return SendFact.REPLACEMENT_UNDERPRICED
@@ -224,6 +224,9 @@ class MemoryChain:
             return SendFact.POOL_FULL
         self.pool[place] = (tx_hash, sent)
         return SendFact.ACCEPTED
+
+    def _balance(self, address: str) -> int:
+        return self.balances.get(address, self.default_balance)
 
     def _executable(self, place: tuple[str, int]) -> bool:
         """Tell whether no nonce before this one is missing: a full pool turns only the others away."""
@@ -240,6 +243,11 @@ class MemoryChain:
         await asyncio.sleep(0)
         return self.final_nonces.get(address, 0) if at == "finalized" else self.nonces[address]
 
+    async def balance(self, address: str) -> int:
+        """Return what an account holds, in wei."""
+        await asyncio.sleep(0)
+        return self._balance(address)
+
     async def fees(self) -> FeeMarket:
         """Return what the next block asks."""
         await asyncio.sleep(0)
@@ -249,10 +257,6 @@ class MemoryChain:
         """Return the Unix seconds of the block so many before the latest; 0 if the chain is shorter."""
         await asyncio.sleep(0)
         return self.stamps[-1 - blocks_ago] if blocks_ago < len(self.stamps) else 0
-
-    def balance(self, address: str) -> int:
-        """Return a balance in wei."""
-        return self.balances.get(address, self.default_balance)
 
     def mine(self) -> None:
         """Mine what the pool holds without a gap in its sender's nonces and above the base fee."""

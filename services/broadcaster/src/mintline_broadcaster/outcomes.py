@@ -53,7 +53,7 @@ async def act_on(
     elif fact is SendFact.NONCE_TOO_LOW:
         await _look_who_used_the_nonce(message, ledger=ledger, chain=chain, outbox=outbox, now=now)
     elif fact is SendFact.INSUFFICIENT_FUNDS:
-        await _wait_for_funds(intent, outbox=outbox, now=now)
+        await _wait_for_funds(intent, chain=chain, outbox=outbox, now=now)
     elif fact is SendFact.NONCE_TOO_HIGH:
         raise Deferred("earlier nonces have not arrived yet", retry_after=NONCE_GAP_SECONDS)
     elif fact is SendFact.POOL_FULL:
@@ -172,11 +172,12 @@ async def _raise_fees(
     log.info("transaction_bumped", max_fee_per_gas=fees.max_fee_per_gas, **context(message))
 
 
-async def _wait_for_funds(intent: AnyIntent, *, outbox: SendingPort, now: int) -> None:
+async def _wait_for_funds(intent: AnyIntent, *, chain: Chain, outbox: SendingPort, now: int) -> None:
     if isinstance(intent, SignTopUp):
         log.warning("treasury_low", treasury=intent.signer.address, required=cost_of(intent))
         raise TreasuryLow("the treasury is low", retry_after=TREASURY_SECONDS)
-    await ask_for_funds(intent, cost_of(intent), outbox=outbox, now=now)
+    balance = await chain.balance(intent.signer.address)
+    await ask_for_funds(intent, balance, outbox=outbox, now=now)
     raise Deferred("the wallet waits for gas money", retry_after=FUNDS_SECONDS)
 
 

@@ -150,6 +150,9 @@ class Chain(Protocol):
     async def transaction_count(self, address: str, at: Literal["latest", "finalized"] = "latest") -> int:
         """Return an account's next nonce on that block."""
 
+    async def balance(self, address: str) -> int:
+        """Return what an account holds on the latest block, in wei."""
+
     async def fees(self) -> FeeMarket:
         """Return what the next block asks."""
 

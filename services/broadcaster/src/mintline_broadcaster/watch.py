@@ -27,12 +27,12 @@ import structlog
 from mintline.chain.send_facts import SendFact
 from mintline.errors import Conflict, MintlineError
 from mintline.intents import dedup_id, group_of, sign_mint
-from mintline.messages import AnyIntent, Broadcast, Fees, SignMint, SignNoop, SignTopUp
+from mintline.messages import AnyIntent, Broadcast, Fees, SignMint, SignNoop
 from mintline.queueing import SendingPort
 from mintline.records import Attempt, Mint
 from mintline.resources import SIGN
 from mintline_broadcaster.fees import FeeCaps, bump, market_fees
-from mintline_broadcaster.intents import ask_for_funds, cost_of, fill_gap, fill_nonce, sign_again
+from mintline_broadcaster.intents import fill_gap, fill_nonce, sign_again
 from mintline_broadcaster.metrics import Metrics
 from mintline_broadcaster.outcomes import act_on, context, settle_used_nonce
 from mintline_broadcaster.ports import Chain, Ledger, MintMoved, SignedTransaction, TreasuryLow
@@ -142,10 +142,9 @@ class Watch:
         if sender.complete:
             await self._fill_gaps(sender, pending, used, now=now)
         horizon = await self._chain.timestamp(self._patience.replace_after) * 1000
-        dearest = max((cost_of(one.intent) for one in pending), default=0)
         for one in pending[:LOOK_AHEAD]:
             if urgent or now - one.transaction.at >= self._patience.look_milliseconds or _stopping(one):
-                await self._attend(one, first=one.nonce == used, dearest=dearest, horizon=horizon, now=now)
+                await self._attend(one, first=one.nonce == used, horizon=horizon, now=now)
 
     async def _settle(self, mint: Mint, *, now: int) -> None:
         try:
@@ -202,17 +201,14 @@ class Watch:
             self._metrics.nonce_gaps.inc()
             await fill_gap(waiting[0].intent.signer, nonce, fees, outbox=self._outbox)
 
-    async def _attend(self, one: _Pending, *, first: bool, dearest: int, horizon: int, now: int) -> None:
-        """Send a transaction again, or have its nonce given to a dearer one or a no-op.
-
-        `dearest` is the most that any of the sender's open transactions can take, in wei.
-        """
+    async def _attend(self, one: _Pending, *, first: bool, horizon: int, now: int) -> None:
+        """Send a transaction again, or have its nonce given to a dearer one or a no-op."""
         if _stopping(one) or _expired(one, now=now):
             await self._stop(one)
-        elif await self._send_again(one, dearest=dearest, now=now):
+        elif await self._send_again(one, now=now):
             await self._replace_if_stuck(one, first=first, horizon=horizon, now=now)
 
-    async def _send_again(self, one: _Pending, *, dearest: int, now: int) -> bool:
+    async def _send_again(self, one: _Pending, *, now: int) -> bool:
         """Send the same bytes again; tell whether they are in the node's pool now."""
         message = one.message()
         answer = await self._chain.send_raw(message.raw)
@@ -224,9 +220,6 @@ class Watch:
             return True
         log.info("transaction_refused_again", fact=answer.fact.value, said=answer.message, **context(message))
         try:
-            if answer.fact is SendFact.INSUFFICIENT_FUNDS and not isinstance(one.intent, SignTopUp):
-                # The node counts a dear replacement in its pool too: this one's own cost is too little.
-                await ask_for_funds(one.intent, dearest, outbox=self._outbox, now=now)
             await act_on(
                 answer,
                 message,

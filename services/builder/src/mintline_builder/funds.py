@@ -106,13 +106,18 @@ class Funds:
         self._under_way: set[str] = set()
         self._sent: dict[str, float] = {}
 
-    async def need_of(self, wallet: str, cost: int) -> Need:
-        """Tell whether `wallet` can pay everything in flight, when a transaction of it takes `cost` wei.
+    async def need_of(self, wallet: str, cost: int, refused_at: int) -> Need:
+        """Tell whether `wallet` can pay what its node counts, to which `refused_at` wei were too few.
 
-        Nodes count all that waits in their pool as spent, the nonces behind the refused one included.
+        Nodes count what waits in their pool as spent, the nonces behind the refused one included. The pool
+        may hold what nothing here knows the price of, as a dearer replacement or another's use of the key: if
+        the wallet had enough for what is known, it needs more than it had.
         """
         balance, in_flight, mined = await self._standing(wallet)
-        return Need(max(1, in_flight) * cost, balance, 0, mined)
+        required = max(1, in_flight) * cost
+        if required <= refused_at:
+            required = refused_at + cost
+        return Need(required, balance, 0, mined)
 
     async def need(self, wallet: str, cost: int) -> Need:
         """Tell whether `wallet` can pay one mint of `cost` wei more, on top of those in flight.

@@ -144,7 +144,7 @@ async def _send_on(mint: Mint, terms: Terms, outbox: Outbox) -> None:
 
 async def fund(cmd: FundWallet, *, funds: Funds) -> None:
     """Top up a wallet whose transaction a node refused for lack of funds, unless it is rich enough by now."""
-    need = await funds.need_of(cmd.wallet, cmd.required)
+    need = await funds.need_of(cmd.wallet, cmd.required, cmd.balance)
     if not need.met:
         await funds.top_up(cmd.wallet, need, trace=cmd.trace)
 
