@@ -164,7 +164,10 @@ def broadcaster(scope: Construct, name: str, around: Surroundings) -> WorkerStac
         service="broadcaster",
         cpu=256,
         memory=512,
-        settings={"MINTLINE_CHAIN_ID": str(deployment.chain.chain_id)},
+        settings={
+            "MINTLINE_CHAIN_ID": str(deployment.chain.chain_id),
+            "MINTLINE_ISSUER": around.minting.issuer.model_dump_json(),
+        },
         secrets=_rpc_urls(around),
         spot=4,
     )

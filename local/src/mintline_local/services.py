@@ -205,8 +205,9 @@ def settings_of(around: Surroundings) -> dict[str, dict[str, str]]:
             "MINTLINE_ENCLAVE_ACCESS_KEY_ID": enclave.access_key_id,
             "MINTLINE_ENCLAVE_SECRET_ACCESS_KEY": enclave.secret_access_key,
         },
-        # For a chain of a block a second.
         "broadcaster": {
+            "MINTLINE_ISSUER": known.issuer.model_dump_json(),
+            # For a chain of a block a second.
             "MINTLINE_SWEEP_INTERVAL": "3",
             "MINTLINE_STAGE_DEADLINE": "30",
             "MINTLINE_LOOK_AFTER": "5",

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
+from eth_typing import Hash32
 from pydantic import SecretStr
 
 from mintline.aws.dynamo import Dynamo, Put
@@ -19,15 +20,17 @@ from mintline.aws.session import AwsCalls, open_client
 from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc
 from mintline.chain.settings import RpcEndpoint
-from mintline.eth import keccak256, to_checksum_address
+from mintline.eth import keccak256, to_checksum_address, voucher_hash
 from mintline.messages import (
     AnyIntent,
     Broadcast,
     Fees,
+    IssueVoucher,
     KeyRef,
     SignMint,
     SignNoop,
     Voucher,
+    VoucherIssued,
 )
 from mintline.records import Mint, created_key, open_shard
 from mintline.resources import BROADCAST, MINTS, Queue
@@ -41,6 +44,7 @@ from mintline_broadcaster.settings import BroadcasterSettings
 
 CHAIN_ID = 31337
 GWEI = 10**9
+ISSUER: LocalAccount = Account.create()
 TARGET = to_checksum_address("0x" + "c0" * 20)
 """An address without code: a call to it succeeds, whatever its data."""
 
@@ -83,6 +87,19 @@ class Line:
             ),
         }
         return SignMint(**{**fields, **changes})
+
+    def issue(self, intent: SignMint, by: LocalAccount = ISSUER) -> VoucherIssued:
+        """Issue the voucher of a self-custody mint, as the enclave does."""
+        request = IssueVoucher(
+            signer=self.settings.issuer,
+            chain_id=CHAIN_ID,
+            mint_id=intent.mint_id,
+            contract=intent.contract,
+            voucher=intent.voucher,
+        )
+        digest = voucher_hash(chain_id=CHAIN_ID, contract=intent.contract, **intent.voucher.model_dump())
+        signature = bytes(by.unsafe_sign_hash(Hash32(digest)).signature)
+        return VoucherIssued(intent=request, signature=signature)
 
     def sign(self, intent: AnyIntent) -> Broadcast:
         """Sign as the enclave does, with a stand-in for the voucher's signature."""
@@ -179,6 +196,9 @@ async def line(aws_settings: ServiceSettings, aws_prefix: str, anvil: str) -> As
             resource_prefix=aws_prefix,
             chain_id=CHAIN_ID,
             rpc_urls=(RpcEndpoint(url=SecretStr(anvil)),),
+            issuer=KeyRef(
+                address=ISSUER.address, subject="platform:issuer", chain_id=CHAIN_ID, secret_id="issuer"
+            ),
         )
         yield Line(settings, dynamo, queues, rpc, Node(rpc), sqs)
 

@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from eth_account import Account
 
 from mintline.errors import Misconfigured
 from mintline.messages import SignMint
@@ -44,6 +45,7 @@ async def spawn(line: Any) -> asyncio.subprocess.Process:
         "MINTLINE_AWS_ENDPOINT_URL": line.settings.aws_endpoint_url,
         "MINTLINE_RESOURCE_PREFIX": line.settings.resource_prefix,
         "MINTLINE_CHAIN_ID": str(line.settings.chain_id),
+        "MINTLINE_ISSUER": line.settings.issuer.model_dump_json(),
         "MINTLINE_RPC_URLS": json.dumps(
             [endpoint.url.get_secret_value() for endpoint in line.settings.rpc_urls]
         ),
@@ -164,3 +166,26 @@ async def test_service__when_a_message_does_not_belong_here__then_it_is_dead_let
 
     async with running(line):
         await eventually(dead)
+
+
+async def test_service__when_a_forged_voucher_comes_first__then_the_mint_waits_for_its_issuers(
+    line: Any, eventually: Callable[..., Any]
+) -> None:
+    intent = line.mint_intent(await line.wallet())
+    await line.built(intent, custody="self", sender=None, nonce=None, fees=None)
+    forged, good = line.issue(intent, by=Account.create()), line.issue(intent)
+
+    async def dead() -> bool:
+        return bool((await line.queues.depth(BROADCAST, dead_letters=True)).visible)
+
+    async def issued() -> bool:
+        return bool((await line.mint(intent)).status is MintStatus.ISSUED)
+
+    async with running(line):
+        await line.queues.send(BROADCAST, forged, group=intent.mint_id, dedup="forged")
+        await eventually(dead)
+        assert (await line.mint(intent)).status is MintStatus.BUILT
+        await line.queues.send(BROADCAST, good, group=intent.mint_id, dedup="good")
+        await eventually(issued)
+
+    assert (await line.mint(intent)).voucher_signature == good.signature

@@ -114,6 +114,9 @@ async def test_issue__when_built__then_issued_with_its_signature(records: Record
         mint(MintStatus.BUILT, custody="custodial"),
         mint(MintStatus.BUILT, token_id=7),
         mint(MintStatus.BUILT, deadline=7),
+        mint(MintStatus.BUILT, to=CONTRACT),
+        mint(MintStatus.BUILT, contract=USER),
+        mint(MintStatus.BUILT, metadata_digest=bytes(31) + b"1"),
     ],
 )
 async def test_issue__when_it_is_not_that_mints_turn__then_it_tells_what_is_there(

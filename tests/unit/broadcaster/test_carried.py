@@ -12,12 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mintline.errors import Rejected
-from mintline.eth import address_of_public_key, keccak256, rlp_encode
+from mintline.eth import SECP256K1_N, address_of_public_key, keccak256, rlp_encode, voucher_hash, word
 from mintline.messages import (
     AnyIntent,
     BatchMint,
     Broadcast,
     Fees,
+    IssueVoucher,
     KeyRef,
     SignBatch,
     SignBurn,
@@ -26,9 +27,10 @@ from mintline.messages import (
     SignTopUp,
     SignTransfer,
     Voucher,
+    VoucherIssued,
 )
 from mintline.transactions import transaction_of
-from mintline_broadcaster.carried import check_carried
+from mintline_broadcaster.carried import check_carried, check_issued
 
 SECRET, OTHER_SECRET = b"\x11" * 32, b"\x12" * 32
 CONTRACT = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
@@ -162,3 +164,64 @@ def test_bytes__when_they_are_no_transaction__are_refused(spoil: Callable[[bytes
 @given(junk=st.binary(max_size=200))
 def test_bytes__when_they_are_junk__are_refused(junk: bytes) -> None:
     assert refused(sign(INTENTS[2]).model_copy(update={"raw": b"\x02" + junk}))
+
+
+VOUCHER = Voucher(token_id=7, to=OTHER, metadata_digest=bytes(range(32)), deadline=2 * 10**9)
+REQUEST = IssueVoucher(
+    signer=ref(SECRET), chain_id=31337, mint_id="mint_1", contract=CONTRACT, voucher=VOUCHER
+)
+
+
+def issued(request: IssueVoucher = REQUEST, secret: bytes = SECRET) -> VoucherIssued:
+    digest = voucher_hash(
+        chain_id=request.chain_id, contract=request.contract, **request.voucher.model_dump()
+    )
+    signed = PrivateKey(secret).sign_recoverable(digest, hasher=None)
+    return VoucherIssued(intent=request, signature=signed[:64] + bytes((27 + signed[64],)))
+
+
+def is_useless(message: VoucherIssued) -> bool:
+    with pytest.raises(Rejected) as caught:
+        check_issued(message, issuer=ref(SECRET).address)
+    return caught.value.code == "not_the_issuers"
+
+
+def test_voucher__when_the_issuer_signed_it__passes() -> None:
+    check_issued(issued(), issuer=ref(SECRET).address)
+
+
+def test_voucher__when_someone_else_signed_it__is_refused_whomever_it_names() -> None:
+    assert is_useless(issued(secret=OTHER_SECRET))
+    other = REQUEST.model_copy(update={"signer": ref(OTHER_SECRET)})
+    assert is_useless(issued(other, OTHER_SECRET))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"chain_id": 1},
+        {"contract": OTHER},
+        *(
+            {"voucher": VOUCHER.model_copy(update=field)}
+            for field in ({"token_id": 8}, {"to": CONTRACT}, {"metadata_digest": bytes(32)}, {"deadline": 3})
+        ),
+    ],
+    ids=str,
+)
+def test_voucher__when_the_signature_is_of_another_one__is_refused(changes: dict[str, Any]) -> None:
+    message = issued()
+    assert is_useless(message.model_copy(update={"intent": REQUEST.model_copy(update=changes)}))
+
+
+def test_voucher__when_the_contract_would_not_take_its_form__is_refused() -> None:
+    """The twin with a high s, and a v that is not 27 or 28: both recover to the issuer, elsewhere."""
+    signature = issued().signature
+    s = SECP256K1_N - int.from_bytes(signature[32:64], "big")
+    twin = signature[:32] + word(s) + bytes((55 - signature[64],))
+    bare = signature[:64] + bytes((signature[64] - 27,))
+    assert all(is_useless(VoucherIssued(intent=REQUEST, signature=other)) for other in (twin, bare))
+
+
+@given(st.binary(min_size=65, max_size=65))
+def test_voucher__when_its_signature_is_any_bytes__is_refused(signature: bytes) -> None:
+    assert is_useless(VoucherIssued(intent=REQUEST, signature=signature))

@@ -126,7 +126,15 @@ async def test_voucher__when_delivered_again__then_nothing_moves(line: Line, sta
 
 @pytest.mark.parametrize(
     "changes",
-    [{"token_id": 8}, {"deadline": DEADLINE + 1}, {"custody": "custodial"}, {"token_id": None}],
+    [
+        {"token_id": 8},
+        {"deadline": DEADLINE + 1},
+        {"to": OTHER},
+        {"metadata_digest": bytes(31) + b"1"},
+        {"contract": OTHER},
+        {"custody": "custodial"},
+        {"token_id": None},
+    ],
 )
 async def test_voucher__when_it_is_not_the_mints_own__then_it_is_poison(
     line: Line, changes: dict[str, Any]

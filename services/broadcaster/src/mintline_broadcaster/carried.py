@@ -1,12 +1,12 @@
-"""Do the signed bytes carry the intent that they come with? Whoever writes to the queue could swap two."""
+"""Is what was signed what the intent asked for? A queue writer could swap the two, or make one up."""
 
 from __future__ import annotations
 
 from coincurve import PublicKey
 
 from mintline.errors import Rejected
-from mintline.eth import address_of_public_key, word
-from mintline.messages import AnyIntent, Broadcast, SignMint
+from mintline.eth import SECP256K1_N, address_of_public_key, voucher_hash, word
+from mintline.messages import AnyIntent, Broadcast, SignMint, VoucherIssued
 from mintline.transactions import transaction_of
 
 _TYPE = b"\x02"
@@ -16,6 +16,7 @@ _ISSUED = slice(4 + 6 * 32, 4 + 6 * 32 + 65)
 """The voucher's signature in the calldata of `redeem`: behind the selector, the voucher's four words, the
 signature's offset and its length."""
 _EMPTY_LIST = 0xC0
+_V = 27
 
 
 def check_carried(message: Broadcast) -> None:
@@ -25,6 +26,19 @@ def check_carried(message: Broadcast) -> None:
     """
     if _sender_of(message.intent, message.raw) != message.intent.signer.address:
         raise Rejected("raw_mismatch", "The signed bytes are not the transaction that the intent means.")
+
+
+def check_issued(message: VoucherIssued, *, issuer: str) -> None:
+    """Raise Rejected unless `issuer` signed the voucher, in the one form that the contract takes (EIP-2).
+
+    Its user could not redeem another one, and would learn that from the chain alone.
+    """
+    intent, signature = message.intent, message.signature
+    digest = voucher_hash(chain_id=intent.chain_id, contract=intent.contract, **intent.voucher.model_dump())
+    s, parity = int.from_bytes(signature[32:64], "big"), signature[64] - _V
+    fits = s <= SECP256K1_N // 2 and parity in (0, 1)
+    if not fits or _recovered(digest, signature[:64] + bytes((parity,))) != issuer:
+        raise Rejected("not_the_issuers", "The voucher's signature is not the issuer's.")
 
 
 def _sender_of(intent: AnyIntent, raw: bytes) -> str | None:

@@ -10,7 +10,7 @@ from mintline.records import Attempt, Mint, Problem
 from mintline.states import MintStatus
 from mintline_broadcaster.memory import MemoryLedger
 from mintline_broadcaster.ports import MintMoved
-from mintline_broadcaster.vouchers import WAITING
+from mintline_broadcaster.vouchers import WAITING, is_of
 
 
 @dataclass
@@ -23,13 +23,7 @@ class MemoryVouchers:
         """Move the built self-custody mint with that voucher to issued."""
         await asyncio.sleep(0)
         mint = self.ledger.mints.get(issued.intent.mint_id)
-        voucher = issued.intent.voucher
-        own = mint is not None and (mint.custody, mint.token_id, mint.deadline) == (
-            "self",
-            voucher.token_id,
-            voucher.deadline,
-        )
-        if mint is None or not own or mint.status is not MintStatus.BUILT:
+        if mint is None or mint.status is not MintStatus.BUILT or not is_of(issued.intent, mint):
             raise MintMoved(mint)
         self._change(
             mint,

@@ -31,7 +31,7 @@ from mintline.queueing import SendingPort
 from mintline.resources import BROADCAST, MINTS
 from mintline.tasks import cut_off
 from mintline.tracing import carrying, open_tracer
-from mintline_broadcaster.carried import check_carried
+from mintline_broadcaster.carried import check_carried, check_issued
 from mintline_broadcaster.counted import CountedChain, CountedLedger, CountedOutbox, CountedVouchers
 from mintline_broadcaster.dynamo import DynamoLedger
 from mintline_broadcaster.fees import FeeCaps
@@ -105,6 +105,7 @@ async def run(settings: BroadcasterSettings, stop: asyncio.Event) -> None:
                 outbox=outbox,
                 watch=watch,
                 caps=caps,
+                issuer=settings.issuer.address,
             ),
             concurrency=settings.concurrency,
             receivers=RECEIVERS,
@@ -117,7 +118,14 @@ async def run(settings: BroadcasterSettings, stop: asyncio.Event) -> None:
 
 
 def _handler(
-    *, ledger: Ledger, vouchers: Vouchers, chain: Chain, outbox: SendingPort, watch: Watch, caps: FeeCaps
+    *,
+    ledger: Ledger,
+    vouchers: Vouchers,
+    chain: Chain,
+    outbox: SendingPort,
+    watch: Watch,
+    caps: FeeCaps,
+    issuer: str,
 ) -> Callable[[AnyMessage], Awaitable[None]]:
     async def handle(message: AnyMessage) -> None:
         now = _now()
@@ -126,6 +134,7 @@ def _handler(
                 check_carried(message)
                 await broadcast(message, ledger=ledger, chain=chain, outbox=outbox, caps=caps, now=now)
             case VoucherIssued():
+                check_issued(message, issuer=issuer)
                 await issue(message, vouchers=vouchers, now=now)
             case SelfRedeem():
                 await relay(message, ledger=ledger, vouchers=vouchers, chain=chain, now=now)

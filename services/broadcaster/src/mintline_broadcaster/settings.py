@@ -6,6 +6,7 @@ from pydantic import Field
 
 from mintline.chain.settings import ChainSettings
 from mintline.fields import Wei
+from mintline.messages import KeyRef
 from mintline_broadcaster.watch import Patience
 
 GWEI = 10**9
@@ -14,6 +15,8 @@ GWEI = 10**9
 class BroadcasterSettings(ChainSettings):
     """Read from `MINTLINE_…`; see README.md."""
 
+    issuer: KeyRef
+    """The key that signs vouchers: a self-custody mint takes no other's signature."""
     fee_cap: Wei = 500 * GWEI
     """The most that a replacement may offer, in wei per gas; not above the enclave's policy."""
     priority_fee_cap: Wei = 50 * GWEI

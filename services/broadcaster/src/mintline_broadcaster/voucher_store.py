@@ -2,7 +2,7 @@
 
 ::
 
-    mints   self_custody, its_token, its_deadline ──▶ still_waiting (, attempts_unchanged)
+    mints   self_custody, its_contract, its_{the voucher's fields} ──▶ still_waiting (, attempts_unchanged)
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ class DynamoVouchers:
 
     async def issue(self, issued: VoucherIssued, *, at: int) -> None:
         """Move the built self-custody mint with that voucher to issued; raises MintMoved."""
-        voucher, mint_id = issued.intent.voucher, issued.intent.mint_id
+        intent, mint_id = issued.intent, issued.intent.mint_id
         where = (
             Clause("is_built", "status", "eq", (MintStatus.BUILT.value,)),
             Clause("self_custody", "custody", "eq", ("self",)),
-            Clause("its_token", "token_id", "eq", (str(voucher.token_id),)),
-            Clause("its_deadline", "deadline", "eq", (voucher.deadline,)),
+            Clause("its_contract", "contract", "eq", (intent.contract,)),
+            *(Clause(f"its_{name}", name, "eq", (value,)) for name, value in to_item(intent.voucher).items()),
         )
         written: Item = {"voucher_signature": "0x" + issued.signature.hex(), "issued_at": at}
         await self._write(mint_id, transition(mint_id, MintStatus.ISSUED, at=at, set=written, where=where))

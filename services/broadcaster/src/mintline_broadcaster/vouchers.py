@@ -58,11 +58,18 @@ async def issue(message: VoucherIssued, *, vouchers: Vouchers, now: int) -> None
         mint = moved.mint
         if mint is None or mint.custody != "self" or mint.token_id is None:
             raise Rejected("unknown_mint", "The voucher belongs to no self-custody mint on record.") from None
-        if voucher_of(mint) != intent.voucher:
+        if not is_of(intent, mint):
             raise Rejected("unknown_voucher", "The voucher is not the one on its mint's record.") from None
         log.info("voucher_not_needed", mint_id=intent.mint_id, status=mint.status.value)
     else:
         log.info("voucher_issued", mint_id=intent.mint_id, token_id=str(intent.voucher.token_id))
+
+
+def is_of(intent: IssueVoucher, mint: Mint) -> bool:
+    """Tell whether a voucher is a self-custody mint's own, contract and all."""
+    if mint.custody != "self" or mint.token_id is None or mint.deadline is None:
+        return False
+    return (mint.contract, voucher_of(mint)) == (intent.contract, intent.voucher)
 
 
 async def refuse_voucher(message: SigningRefused, *, ledger: Ledger, now: int) -> None:
