@@ -19,14 +19,14 @@ from prometheus_client import CollectorRegistry
 from mintline.aws.dynamo import Item
 from mintline.aws.records import from_item
 from mintline.errors import Misconfigured, Unavailable
-from mintline.records import Checkpoint, Mint, canonical_json
-from mintline.resources import CHECKPOINTS, MINTS, TOKENS, TRANSFERS, Table
+from mintline.records import Mint, canonical_json
+from mintline.resources import BLOCKS, MINTS, TOKENS, TRANSFERS, Table
 from mintline.states import MintStatus
 from mintline_indexer.dynamo_store import DynamoStore, token_item, transfer_item
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.memory import MemoryStore
 from mintline_indexer.metrics import Metrics
-from mintline_indexer.ports import Attempted, Chain, Collections, TokenKey
+from mintline_indexer.ports import Attempted, Chain, Collections, Progress, Row, TokenKey
 from mintline_local.deployments import Records
 
 WIDEST = 2_000
@@ -132,6 +132,12 @@ def outcome_item(mint: Mint) -> Item | None:
     }
 
 
+def undo_item(row: Row) -> Item:
+    """Return the part of an undo record that a wrong token spoils: the tokens as they were, by key."""
+    tokens: Item = row.model_dump(mode="json", include={"tokens"})
+    return tokens
+
+
 class Rebuild:
     """Builds an index in memory, and keeps it level with the one that is kept."""
 
@@ -183,7 +189,7 @@ class Rebuild:
                 suspects.discard(key)
             else:
                 suspects.add(key)
-        return await self._at_one_block(suspects) if suspects else []
+        return (await self.at_one_block(suspects))[1]
 
     async def _kept(self) -> Any:
         for table in (TOKENS, TRANSFERS):
@@ -199,22 +205,50 @@ class Rebuild:
 
     def _may_see(self, mint: Mint) -> bool:
         """Tell whether a rebuild meets this outcome: one that reverted shows in whole blocks only."""
-        assert self.store.progress is not None
-        oldest = self.store.progress.finalized.number - self._whole
+        oldest = self._own().finalized.number - self._whole
         return mint.status is not MintStatus.REVERTED or (mint.block_number or 0) > oldest
 
-    async def _at_one_block(self, suspects: set[ItemKey]) -> list[Difference]:
+    async def at_one_block(self, suspects: Iterable[ItemKey]) -> tuple[Progress, list[Difference]]:
+        """Compare these items, and the undo records, while both indexes stand at one block.
+
+        Returns the checkpoint of that moment: all of it holds for as long as that has not moved. Raises
+        Unavailable if the index is never at the chain's head, Misconfigured if there is none.
+        """
+        wanted = sorted(suspects)
         for _ in range(ATTEMPTS):
             await self.catch_up()
-            head = await self._kept_head()
-            if head == self._own_head():
-                kept = await self._read(sorted(suspects))
-                if await self._kept_head() == head:
-                    rebuilt = dict(self.store.items())
-                    found = (Difference(key, kept.get(key), rebuilt.get(key)) for key in sorted(suspects))
-                    return [difference for difference in found if difference.kept != difference.rebuilt]
+            progress = await self._progress()
+            if progress.partial is None and progress.head == self._own().head:
+                kept = await self._read(wanted)
+                found = [Difference(key, kept.get(key), rebuilt) for key, rebuilt in self._rebuilt(wanted)]
+                found += await self._undo_records()
+                if (await self._progress()).revision == progress.revision:
+                    return progress, [each for each in found if each.kept != each.rebuilt]
             await self._sleep(PAUSE)
         raise Unavailable("the index never stood at the chain's head: is an indexer running, and not behind?")
+
+    def _rebuilt(self, keys: Sequence[ItemKey]) -> Iterator[tuple[ItemKey, Item | None]]:
+        items = dict(self.store.items())
+        return ((key, items.get(key)) for key in keys)
+
+    async def _undo_records(self) -> list[Difference]:
+        """Pair what both indexes would restore of the tokens in each block that is not final.
+
+        A block of more items than a transaction takes may have been cut elsewhere: then its records have no
+        counterpart, and are passed over.
+        """
+        own = {row.position: row for row in await self.store.rows() if not row.backfilled}
+        pairs = []
+        for row in await self.store.live.rows():
+            other = own.get(row.position)
+            if other is None or other.hash != row.hash or row.number <= self._own().finalized.number:
+                continue
+            if {TokenKey(old.contract, old.token_id) for old in row.tokens} == {
+                TokenKey(old.contract, old.token_id) for old in other.tokens
+            }:
+                key = (BLOCKS.name, str(self._chain_id), row.position)
+                pairs.append(Difference(key, undo_item(row), undo_item(other)))
+        return pairs
 
     async def _read(self, keys: Sequence[ItemKey]) -> dict[ItemKey, Item]:
         tables = {table.name: table for table in (TOKENS, TRANSFERS, MINTS)}
@@ -230,13 +264,12 @@ class Rebuild:
         items = await asyncio.gather(*(read(key) for key in keys))
         return {key: item for key, item in zip(keys, items, strict=True) if item is not None}
 
-    async def _kept_head(self) -> tuple[int, bytes] | None:
-        item = await self._records.dynamo.get(CHECKPOINTS, {"chain": str(self._chain_id)})
-        if item is None:
+    async def _progress(self) -> Progress:
+        progress = await self.store.live.load()
+        if progress is None:
             raise Misconfigured(f"{self._records.prefix} has no index of chain {self._chain_id}")
-        checkpoint = from_item(Checkpoint, item)
-        return checkpoint.head_number, checkpoint.head_hash
+        return progress
 
-    def _own_head(self) -> tuple[int, bytes] | None:
-        progress = self.store.progress
-        return None if progress is None else (progress.head.number, progress.head.hash)
+    def _own(self) -> Progress:
+        assert self.store.progress is not None, "catch_up founds it"
+        return self.store.progress

@@ -1,10 +1,10 @@
-"""`mintline index`: builds the index anew from the chain, and compares it with the one that is kept."""
+"""`mintline index`: builds the index anew from the chain, compares the kept one with it, and mends that."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -22,6 +22,7 @@ from mintline_local.deployments import (
     open_records,
     place_of,
 )
+from mintline_local.mending import mend
 from mintline_local.places import DEFAULT_STATE
 from mintline_local.rebuild import Difference, Rebuild
 
@@ -32,13 +33,14 @@ EVERY_BLOCK = 10**12
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
-    """What a rebuild came to; `differences` is None if nothing was compared."""
+    """What a rebuild came to: `differences` and `mended` are None unless that was asked for."""
 
     head: int
     tokens: int
     transfers: int
     digest: str
     differences: list[Difference] | None
+    mended: list[Difference] | None
 
 
 @app.callback()
@@ -52,6 +54,12 @@ def rebuild(
     compare: Annotated[
         bool,
         typer.Option("--compare", help="Compare it with the index that is kept; exits 1 if they differ."),
+    ] = False,
+    mend_it: Annotated[
+        bool,
+        typer.Option(
+            "--mend", help="Write what differs into the index that is kept; exits 1 if it still differs."
+        ),
     ] = False,
     whole_blocks: Annotated[
         int,
@@ -68,10 +76,10 @@ def rebuild(
     screen = Screen(as_json=as_json)
     place = place_of(state, prefix, region, endpoint_url, rpc)
     with screen.waiting("reading the chain"):
-        built = execute(build(place, whole=whole_blocks, compare=compare))
+        built = execute(build(place, whole=whole_blocks, compare=compare, mend_it=mend_it))
     screen.say(f"{built.tokens} tokens and {built.transfers} transfers up to block {built.head}")
     screen.say(f"SHA-256 {built.digest}")
-    result = {
+    result: dict[str, Any] = {
         "head": built.head,
         "tokens": built.tokens,
         "transfers": built.transfers,
@@ -80,6 +88,11 @@ def rebuild(
     if built.differences is None:
         screen.result(result)
         return
+    if built.mended is not None:
+        for difference in built.mended:
+            screen.say(_told(difference), style="dim")
+        screen.say(f"{len(built.mended)} items mended", style="bold")
+        result["mended"] = [difference.to_json() for difference in built.mended]
     for difference in built.differences:
         screen.say(_told(difference), style="red")
     count = len(built.differences)
@@ -89,8 +102,8 @@ def rebuild(
         raise typer.Exit(1)
 
 
-async def build(place: Place, *, whole: int, compare: bool) -> Rebuilt:
-    """Build an index of a deployment's chain, and compare it if asked to."""
+async def build(place: Place, *, whole: int, compare: bool, mend_it: bool) -> Rebuilt:
+    """Build an index of a deployment's chain, and compare the kept one, or mend it, if asked to."""
     async with open_records(place) as records, open_chain(place) as (rpc, node):
         chain_id = await node.chain_id()
         rebuild = Rebuild(
@@ -101,7 +114,12 @@ async def build(place: Place, *, whole: int, compare: bool) -> Rebuilt:
             whole=whole,
         )
         await rebuild.catch_up()
-        differences = await rebuild.differences() if compare else None
+        differences = mended = None
+        if mend_it:
+            outcome = await mend(rebuild, records.dynamo, chain_id=chain_id)
+            differences, mended = outcome.left, outcome.mended
+        elif compare:
+            differences = await rebuild.differences()
         progress = rebuild.store.progress
         assert progress is not None
         return Rebuilt(
@@ -110,6 +128,7 @@ async def build(place: Place, *, whole: int, compare: bool) -> Rebuilt:
             transfers=len(rebuild.store.transfer_table),
             digest=rebuild.store.digest(),
             differences=differences,
+            mended=mended,
         )
 
 

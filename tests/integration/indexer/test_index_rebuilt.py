@@ -113,10 +113,8 @@ async def test_rebuild__when_strangers_redeemed_vouchers__then_their_mints_are_f
     assert [token.mint_id for token in again.store.token_table.values()] == ["mint_7"]
 
 
-async def test_rebuild__when_items_were_changed_lost_or_made_up__then_each_is_shown(
-    line: Any, rebuild: Callable[[], Rebuild]
-) -> None:
-    await lived(line)
+async def damage(line: Any) -> str:
+    """Change an item, make one up, lose one, and change a mint's block; return the lost one's position."""
     key: Item = {"collection_id": scoped(CHAIN_ID, line.contract), "token_key": token_key(1)}
     token = await line.dynamo.get(TOKENS, key)
     await line.dynamo.write(Put(TOKENS, token | {"owner": line.accounts[3]}))
@@ -128,6 +126,14 @@ async def test_rebuild__when_items_were_changed_lost_or_made_up__then_each_is_sh
     await line.dynamo.write(Delete(TRANSFERS, transfer))
     mint = await line.mint_record("mint_a")
     await line.dynamo.write(Put(MINTS, to_item(mint.model_copy(update={"block_number": 1}))))
+    return position
+
+
+async def test_rebuild__when_items_were_changed_lost_or_made_up__then_each_is_shown(
+    line: Any, rebuild: Callable[[], Rebuild]
+) -> None:
+    await lived(line)
+    position = await damage(line)
 
     def shown(difference: Difference) -> tuple[str, list[str], bool, bool]:
         table, _, sort = difference.key

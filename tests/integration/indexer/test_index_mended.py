@@ -1,0 +1,158 @@
+"""An index that was spoiled is made what the chain says, while its indexer goes on and whatever dies."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from mintline.aws.dynamo import Dynamo, Item, Put, Update
+from mintline.errors import Unavailable
+from mintline.records import scoped, token_key
+from mintline.resources import BLOCKS, TOKENS
+from mintline_indexer.dynamo_store import DynamoCollections
+from mintline_indexer.node_chain import NodeChain
+from mintline_local.deployments import Records
+from mintline_local.mending import mend
+from mintline_local.rebuild import Rebuild
+
+pytestmark = pytest.mark.integration
+
+CHAIN_ID = 31337
+INDEX = ("tokens", "transfers")
+LIARS = "0x" + "66" * 20
+
+
+class Interposed:
+    """The tables, where `before` happens before each transaction."""
+
+    def __init__(self, dynamo: Dynamo, before: Callable[[int], Awaitable[None]]) -> None:
+        self._dynamo = dynamo
+        self._before = before
+        self.transactions = 0
+
+    async def transact(self, batch: Any) -> None:
+        await self._before(self.transactions)
+        self.transactions += 1
+        await self._dynamo.transact(batch)
+
+
+def rebuild(line: Any) -> Rebuild:
+    return Rebuild(
+        records=Records(line.client, line.dynamo, line.prefix),
+        chain=NodeChain(line.node, line.rpc),
+        collections=DynamoCollections(line.client, prefix=line.prefix, chain_id=CHAIN_ID),
+        chain_id=CHAIN_ID,
+        whole=1_000,
+    )
+
+
+async def settle(indexer: Any) -> None:
+    while await indexer.poll():
+        pass
+    await indexer.poll()
+
+
+async def followed(line: Any) -> Any:
+    """Mint five tokens, move one, and have it all indexed."""
+    await line.register()
+    indexer = line.indexer()
+    await line.mint([1, 2, 3, 4, 5], line.accounts[1])
+    await line.mine(4)
+    await line.transfer(1, line.accounts[1], line.accounts[2])
+    await line.mine()
+    await settle(indexer)
+    return indexer
+
+
+def key_of(line: Any, token_id: int) -> Item:
+    return {"collection_id": scoped(CHAIN_ID, line.contract), "token_key": token_key(token_id)}
+
+
+async def spoil(line: Any) -> None:
+    """Give four tokens another owner, and make up a fifth."""
+    for token_id in (1, 2, 3, 4):
+        await line.dynamo.write(Update(TOKENS, key_of(line, token_id), set={"owner": LIARS}))
+    token = await line.dynamo.get(TOKENS, key_of(line, 1))
+    await line.dynamo.write(Put(TOKENS, token | {"token_key": token_key(9)}))
+
+
+async def index(line: Any) -> list[list[Item]]:
+    return [await line.every(table) for table in INDEX]
+
+
+async def test_mend__when_items_were_changed_and_made_up__then_the_tables_are_what_they_were(
+    line: Any,
+) -> None:
+    indexer = await followed(line)
+    true = await index(line)
+    await spoil(line)
+    found = await mend(rebuild(line), line.dynamo, chain_id=CHAIN_ID)
+    assert (len(found.mended), found.left) == (5, [])
+    assert await index(line) == true
+    await line.mint([6], line.accounts[1])
+    await line.mine()
+    await indexer.poll()
+    await settle(indexer)
+    assert await rebuild(line).differences() == []
+    assert len(await line.every("tokens")) == 6
+
+
+async def test_mend__when_the_indexer_moves_on_before_a_write__then_nothing_it_wrote_is_undone(
+    line: Any,
+) -> None:
+    indexer = await followed(line)
+    await spoil(line)
+
+    async def move(transaction: int) -> None:
+        if transaction < 2:
+            await line.transfer(2 + transaction, line.accounts[1], line.accounts[3])
+            await line.mine()
+            await settle(indexer)
+
+    tables: Any = Interposed(line.dynamo, move)
+    found = await mend(rebuild(line), tables, chain_id=CHAIN_ID)
+    assert found.left == []
+    assert tables.transactions == 3, "two lost to the indexer"
+    owners = {
+        token_id: (await line.dynamo.get(TOKENS, key_of(line, token_id)))["owner"] for token_id in (2, 3)
+    }
+    assert owners == {2: line.accounts[3], 3: line.accounts[3]}
+    assert await rebuild(line).differences() == []
+
+
+async def test_mend__when_it_dies_in_the_middle__then_doing_it_again_finishes(line: Any) -> None:
+    await followed(line)
+    true = await index(line)
+    await spoil(line)
+
+    async def die(transaction: int) -> None:
+        if transaction == 2:
+            raise Unavailable("killed")
+
+    tables: Any = Interposed(line.dynamo, die)
+    with pytest.raises(Unavailable, match="killed"):
+        await mend(rebuild(line), tables, chain_id=CHAIN_ID, batch=1)
+    assert len(await rebuild(line).differences()) == 3
+    assert len((await mend(rebuild(line), line.dynamo, chain_id=CHAIN_ID)).mended) == 3
+    assert await index(line) == true
+
+
+async def test_mend__when_an_undo_record_holds_the_wrong_owner__then_a_reorg_brings_back_the_right_one(
+    line: Any,
+) -> None:
+    indexer = await followed(line)
+    await line.dynamo.write(Update(TOKENS, key_of(line, 2), set={"owner": LIARS}))
+    await line.transfer(2, line.accounts[1], line.accounts[3])
+    await line.mine()
+    await settle(indexer)
+    assert LIARS in repr(await line.every("blocks"))
+    found = await mend(rebuild(line), line.dynamo, chain_id=CHAIN_ID)
+    assert [difference.key[0] for difference in found.mended] == [BLOCKS.name]
+    assert LIARS not in repr(await line.every("blocks"))
+    await line.rpc.call("anvil_reorg", [1, []])
+    await indexer.poll()
+    await settle(indexer)
+    assert (await line.dynamo.get(TOKENS, key_of(line, 2)))["owner"] == line.accounts[1]
+    assert await rebuild(line).differences() == []
