@@ -203,7 +203,7 @@ class FundWallet(Message):
 
 
 class RenewNonce(Message):
-    """A stranger's transaction has used a submitted mint's nonce for good: give the mint another one."""
+    """Another transaction has used a mint's nonce: give the mint another one."""
 
     type: Literal["renew_nonce"] = "renew_nonce"
     mint_id: MintId

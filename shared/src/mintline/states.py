@@ -17,7 +17,7 @@
 
 `submitted` means that the signed bytes and their hash are on record and may have reached a node.
 It leads back to `built`, with another nonce and the same token, when a transaction that is not the mint's has
-used its nonce for good.
+used its nonce for good; so does `built` itself, when a no-op took its nonce before the mint was signed.
 `issued` means that the voucher is signed and waits for the user's own wallet, which may take it to the chain
 through the api or behind its back: so `issued` leads to `mined` too. A transaction of the user's that fails
 on chain leaves the voucher as good as it was: `submitted` leads back to `issued`, never to `reverted`.
@@ -46,7 +46,9 @@ class MintStatus(StrEnum):
 TRANSITIONS: Mapping[MintStatus, frozenset[MintStatus]] = MappingProxyType(
     {
         MintStatus.ACCEPTED: frozenset({MintStatus.BUILT, MintStatus.REJECTED}),
-        MintStatus.BUILT: frozenset({MintStatus.ISSUED, MintStatus.SUBMITTED, MintStatus.REJECTED}),
+        MintStatus.BUILT: frozenset(
+            {MintStatus.BUILT, MintStatus.ISSUED, MintStatus.SUBMITTED, MintStatus.REJECTED}
+        ),
         MintStatus.ISSUED: frozenset({MintStatus.SUBMITTED, MintStatus.MINED, MintStatus.REJECTED}),
         MintStatus.SUBMITTED: frozenset(
             {

@@ -94,14 +94,16 @@ async def test_commit__when_a_mint_is_no_longer_accepted__then_the_refusal_names
     assert account.next_nonce == 1
 
 
-async def test_commit__when_a_submitted_mints_nonce_is_spent__then_it_is_built_again_once(
-    line: Line, accounts: DynamoAccounts
+@pytest.mark.parametrize("sent", [True, False])
+async def test_commit__when_a_mints_nonce_is_spent__then_it_is_built_again_once(
+    line: Line, accounts: DynamoAccounts, *, sent: bool
 ) -> None:
     sender = await line.wallet()
     mint_id = await line.accept(sender, send=False)
     await accounts.commit([Advance(sender.address, None, 0, (claim(mint_id),))])
-    sent: Item = {"submitted_at": 8}
-    await line.dynamo.write(transition(mint_id, MintStatus.SUBMITTED, at=8, set=sent))
+    if sent:
+        written: Item = {"submitted_at": 8}
+        await line.dynamo.write(transition(mint_id, MintStatus.SUBMITTED, at=8, set=written))
     renewal = replace(claim(mint_id), at=9, spent=0)
 
     for stale in (claim(mint_id), replace(renewal, spent=1)):
@@ -127,6 +129,22 @@ async def test_reject__when_the_nonce_is_spent__then_the_builder_may_end_a_submi
         await mints.reject(mint_id, problem, at=9, spent=2)
     await mints.reject(mint_id, problem, at=9, spent=3)
     assert (await line.mint(mint_id)).problem == problem
+
+
+@pytest.mark.parametrize("status", [MintStatus.BUILT, MintStatus.SUBMITTED])
+async def test_offer__when_the_mint_was_offered_before__then_it_keeps_its_token(
+    line: Line, status: MintStatus
+) -> None:
+    """Both may go to `built` again, for a nonce; a late delivery must not give them another token by that."""
+    mint_id = await line.accept(await line.wallet(), send=False)
+    mints = DynamoMints(line.dynamo)
+    mint = await line.mint(mint_id)
+    await mints.offer(mint, VoucherClaim(mint_id, 7, 100, 90_000, 8))
+    if status is MintStatus.SUBMITTED:
+        await line.dynamo.write(transition(mint_id, status, at=9))
+    with pytest.raises(Conflict):
+        await mints.offer(mint, VoucherClaim(mint_id, 8, 100, 90_000, 10))
+    assert (await line.mint(mint_id)).token_id == 7
 
 
 async def test_commit__when_a_top_up_is_recorded__then_only_the_one_seen_can_be_replaced(

@@ -459,6 +459,31 @@ async def test_refused__when_redelivered__then_the_noop_is_asked_for_again(world
     assert [type(message) for message in await world.sent_to(SIGN)] == [SignNoop]
 
 
+async def test_refused__when_a_noop_took_a_built_mints_nonce__then_the_mint_lives_and_asks_for_another(
+    world: Any, make: Any
+) -> None:
+    intent = make(nonce=6)
+    world.built(intent)
+    await world.refuse(intent, "memory_nonce_filled")
+    assert world.mint(intent).status is MintStatus.BUILT
+    [noop] = await world.sent_to(SIGN)
+    assert (type(noop), noop.nonce) == (SignNoop, 6)
+    [renewal] = await world.sent_to(BUILD)
+    assert (renewal.type, renewal.mint_id, renewal.nonce) == ("renew_nonce", intent.mint_id, 6)
+
+
+@pytest.mark.parametrize("changes", [{"nonce": 7}, {"sender": 1}, {}], ids=["nonce", "sender", "no-mint"])
+async def test_refused__when_a_noop_took_a_nonce_that_is_not_the_mints__then_nothing_is_done(
+    world: Any, make: Any, changes: dict[str, int]
+) -> None:
+    intent = make(nonce=6)
+    if changes:
+        world.built(intent)
+    strange = make(**{"nonce": 6, **changes}).model_copy(update={"mint_id": intent.mint_id})
+    await world.refuse(strange, "memory_nonce_filled")
+    assert await world.sent_to(SIGN) == await world.sent_to(BUILD) == []
+
+
 @pytest.mark.parametrize("changes", [{"nonce": 7}, {"sender": 1}, {}], ids=["nonce", "sender", "no-mint"])
 async def test_refused__when_the_intent_is_not_the_mints_own__then_dead_lettered_and_nothing_done(
     world: Any, make: Any, changes: dict[str, int]

@@ -539,4 +539,4 @@ async def test_refused__when_a_noop_was_signed_before__then_it_came_late_and_nob
         await sent(world, intent)
         intent = intent.model_copy(update={"attempt": 1})
     await world.refuse(intent, "memory_nonce_filled")
-    assert await world.sent_to(SIGN) == []
+    assert await world.sent_to(SIGN) == await world.sent_to(BUILD) == []

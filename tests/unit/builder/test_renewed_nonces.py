@@ -106,6 +106,25 @@ async def test_renew__when_the_nonce_is_spent__then_the_mint_has_another_and_the
     assert builder.count("renewed") == 1
 
 
+async def test_renew__when_a_noop_took_the_nonce_before_the_mint_was_sent__then_it_has_another(
+    world: World, builder: Builder
+) -> None:
+    world.accept("m1")
+    await builder.build("m1")
+    before = world.mint("m1")
+    world.outbox.sent.clear()
+    with pytest.raises(Deferred):
+        await builder.renew("m1", spent=0)
+    assert world.mint("m1") == before
+    world.chain.counts[world.address("alice")] = 1
+    await builder.renew("m1", spent=0)
+    mint = world.mint("m1")
+    assert (mint.status, mint.nonce, mint.token_id) == (MintStatus.BUILT, 1, before.token_id)
+    intent = world.messages()[-1]
+    assert isinstance(intent, SignMint)
+    assert (intent.nonce, intent.attempt) == (1, 0)
+
+
 async def test_renew__when_redelivered__then_the_same_intent_is_sent_on_and_no_nonce_is_lost(
     world: World, builder: Builder
 ) -> None:

@@ -54,7 +54,7 @@ def test_a_reorg__may_undo_an_outcome_until_it_is_final() -> None:
 
 
 def test_a_submitted_mint__may_be_built_again__when_a_stranger_used_its_nonce() -> None:
-    assert sources(MintStatus.BUILT) == (MintStatus.ACCEPTED, MintStatus.SUBMITTED)
+    assert sources(MintStatus.BUILT) == (MintStatus.ACCEPTED, MintStatus.BUILT, MintStatus.SUBMITTED)
 
 
 def test_a_voucher_of_the_users__waits_on__when_a_transaction_of_theirs_failed() -> None:

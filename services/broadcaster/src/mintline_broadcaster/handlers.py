@@ -12,7 +12,7 @@ from mintline.queueing import SendingPort
 from mintline.records import Problem
 from mintline.states import MintStatus
 from mintline_broadcaster.fees import FeeCaps
-from mintline_broadcaster.intents import fill_nonce
+from mintline_broadcaster.intents import ask_for_nonce, fill_nonce
 from mintline_broadcaster.outcomes import act_on, context, end, fill_if_unused
 from mintline_broadcaster.ports import Chain, Ledger
 from mintline_broadcaster.vouchers import refuse_voucher
@@ -55,24 +55,40 @@ async def refuse(
 ) -> None:
     """End a built mint whose signing the enclave refused, and fill the nonce reserved for it.
 
-    A refused replacement changes nothing, as the earlier attempts still stand. It, a refused no-op
-    and a refused top-up are an operator's business, and raise Rejected; the top-up's nonce is filled all the
-    same, as the treasury's later ones wait for it. What comes after a no-op on its nonce only came late.
+    What comes after a no-op on its nonce only came late: a mint that is still built gets another nonce. A
+    refused replacement changes nothing, as the earlier attempts still stand. It, a refused no-op and a
+    refused top-up are an operator's business, and raise Rejected; the top-up's nonce is filled all the same,
+    as the treasury's later ones wait for it.
     """
     intent = message.intent
     if isinstance(intent, IssueVoucher):
         await refuse_voucher(message, ledger=ledger, now=now)
         return
+    if message.code == NONCE_FILLED:
+        log.info("signing_came_late", kind=intent.type)
+        if isinstance(intent, SignMint):
+            await _renew_unsent(intent, ledger=ledger, outbox=outbox, caps=caps)
+        return
     if not isinstance(intent, SignMint) or await _is_replacement(intent, ledger=ledger):
-        if message.code == NONCE_FILLED:
-            log.info("signing_came_late", kind=intent.type)
-            return
         log.error("signing_refused", code=message.code, kind=intent.type)
         if isinstance(intent, SignTopUp) and intent.attempt == 0:
             await fill_nonce(intent, caps, outbox=outbox)
         raise Rejected(message.code, message.reason)
     problem = Problem(code=message.code, reason=message.reason)
     await end(intent, problem, source=MintStatus.BUILT, ledger=ledger, outbox=outbox, caps=caps, now=now)
+
+
+async def _renew_unsent(intent: SignMint, *, ledger: Ledger, outbox: SendingPort, caps: FeeCaps) -> None:
+    """Have a mint that was never sent under its nonce get another, once the no-op is mined.
+
+    The no-op was signed, but may have been lost since: it is asked for again.
+    """
+    mint = await ledger.get(intent.mint_id)
+    if mint is None or mint.status is not MintStatus.BUILT:
+        return
+    if (mint.nonce, mint.sender) == (intent.nonce, intent.signer):
+        await fill_nonce(intent, caps, outbox=outbox)
+        await ask_for_nonce(mint, outbox=outbox)
 
 
 async def _is_replacement(intent: SignMint, *, ledger: Ledger) -> bool:

@@ -45,7 +45,7 @@ async def fill_gap(signer: KeyRef, nonce: int, fees: Fees, *, outbox: SendingPor
 
 
 async def ask_for_nonce(mint: Mint, *, outbox: SendingPort) -> None:
-    """Ask the builder for another nonce of a mint whose own was used by a stranger for good."""
+    """Ask the builder for another nonce of a mint whose own was used by another transaction."""
     assert mint.nonce is not None
     message = RenewNonce(trace=mint.trace, mint_id=mint.mint_id, nonce=mint.nonce)
     await outbox.send(BUILD, message, group=mint.mint_id, dedup=f"renew:{mint.mint_id}:{mint.nonce}")

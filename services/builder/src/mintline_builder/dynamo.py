@@ -25,6 +25,7 @@ from mintline.records import Mint, Problem, scoped, token_ref
 from mintline.resources import ACCOUNTS, COLLECTIONS, MINTS
 from mintline.states import MintStatus
 from mintline_builder.ports import (
+    RENEWABLE,
     Account,
     Advance,
     Claim,
@@ -121,7 +122,7 @@ class DynamoAccounts:
 
 
 def _built(claim: MintClaim, nonce: int) -> Update:
-    """Return the mint's transition: from accepted, or from submitted under the nonce that is spent."""
+    """Return the mint's transition: from accepted, or from where it has the nonce that is spent."""
     return transition(
         claim.mint_id,
         MintStatus.BUILT,
@@ -144,7 +145,7 @@ def _source(spent: int | None) -> tuple[Clause, ...]:
     if spent is None:
         return (Clause("still_accepted", "status", "eq", (MintStatus.ACCEPTED.value,)),)
     return (
-        Clause("still_submitted", "status", "eq", (MintStatus.SUBMITTED.value,)),
+        Clause("still_renewable", "status", "in", tuple(status.value for status in RENEWABLE)),
         Clause("nonce_spent", "nonce", "eq", (spent,)),
     )
 
@@ -182,7 +183,7 @@ class DynamoMints:
         return None if item is None else from_item(Mint, item)
 
     async def reject(self, mint_id: str, problem: Problem, *, at: int, spent: int | None = None) -> None:
-        """End an accepted mint, or a submitted one whose nonce is spent."""
+        """End an accepted mint, or one whose nonce is spent."""
         written: Item = {"problem": to_item(problem)}
         await self._dynamo.write(
             transition(mint_id, MintStatus.REJECTED, at=at, set=written, where=_source(spent))
@@ -203,6 +204,7 @@ class DynamoMints:
                     "built_at": claim.at,
                 },
                 remove=("metadata",),
+                where=_source(None),
             )
         )
 

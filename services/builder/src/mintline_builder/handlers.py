@@ -23,7 +23,7 @@ from mintline.resources import SIGN
 from mintline.states import MintStatus
 from mintline_builder.funds import Funds, Need
 from mintline_builder.metrics import Metrics
-from mintline_builder.ports import Metadata, MintClaim, Mints, Outbox, VoucherClaim
+from mintline_builder.ports import RENEWABLE, Metadata, MintClaim, Mints, Outbox, VoucherClaim
 from mintline_builder.reserver import Reserver
 from mintline_builder.simulation import Simulator
 from mintline_builder.token_ids import TokenIds
@@ -106,12 +106,12 @@ async def renew(
     metrics: Metrics,
     clock: Callable[[], float],
 ) -> None:
-    """Give a submitted mint another nonce, after a stranger's transaction has used its own for good.
+    """Give a built or submitted mint another nonce, after another transaction has used its own.
 
     A mint that moved on since is left as it is, or sent on if it is built. Raises as `build` does.
     """
     mint = await _load(mints, cmd.mint_id)
-    if mint.status is MintStatus.SUBMITTED and mint.nonce == cmd.nonce:
+    if mint.status in RENEWABLE and mint.nonce == cmd.nonce:
         try:
             mint = await _renew(mint, terms, preparation, reserver, clock)
             metrics.renewed.inc()
@@ -182,7 +182,7 @@ async def _reserve(
 async def _renew(
     mint: Mint, terms: Terms, preparation: Preparation, reserver: Reserver, clock: Callable[[], float]
 ) -> Mint:
-    """Take a submitted mint whose nonce is spent back to `built`: all is new but the token id.
+    """Take a mint whose nonce is spent back to `built`: all is new but the token id.
 
     Should the mint be on chain after all, its token is, and the simulation says so.
     """

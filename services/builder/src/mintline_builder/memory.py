@@ -12,7 +12,7 @@ from mintline.messages import Message
 from mintline.records import Mint, Problem, digest_of
 from mintline.resources import Queue
 from mintline.states import MintStatus
-from mintline_builder.ports import Account, Advance, Claim, MintClaim, NotCommitted, VoucherClaim
+from mintline_builder.ports import RENEWABLE, Account, Advance, Claim, MintClaim, NotCommitted, VoucherClaim
 
 
 @dataclass
@@ -98,10 +98,10 @@ class MemoryMints:
         return self.tables.mints.get(mint_id)
 
     async def reject(self, mint_id: str, problem: Problem, *, at: int, spent: int | None = None) -> None:
-        """End an accepted mint, or a submitted one whose nonce is spent."""
+        """End an accepted mint, or one whose nonce is spent."""
         mint = self.tables.mints[mint_id]
-        expected = MintStatus.ACCEPTED if spent is None else MintStatus.SUBMITTED
-        if mint.status is not expected or (spent is not None and mint.nonce != spent):
+        expected = (MintStatus.ACCEPTED,) if spent is None else RENEWABLE
+        if mint.status not in expected or (spent is not None and mint.nonce != spent):
             raise Conflict(f"{mint_id} is {mint.status.value}")
         fields = {"status": MintStatus.REJECTED, "problem": problem, "updated_at": at}
         self.tables.mints[mint_id] = mint.model_copy(update=fields)

@@ -20,6 +20,9 @@ from mintline.records import Mint, Problem
 from mintline.resources import Queue
 from mintline.states import MintStatus
 
+RENEWABLE = (MintStatus.BUILT, MintStatus.SUBMITTED)
+"""Where a mint has a nonce that can be spent on it by another transaction."""
+
 
 class TopUp(Frozen):
     """Gas money on its way to a wallet: the treasury's transaction that carries it."""
@@ -46,7 +49,7 @@ class Account(Frozen):
 class MintClaim:
     """A nonce is wanted for a mint, which becomes `built` in the same transaction.
 
-    `spent` is the nonce that a stranger used, if the mint was submitted with one; None for an accepted mint.
+    `spent` is a built or submitted mint's nonce that another transaction used; None for an accepted mint.
     """
 
     mint_id: str
@@ -67,7 +70,7 @@ class MintClaim:
         """Tell whether the mint is where the claim wants it."""
         if self.spent is None:
             return mint.status is MintStatus.ACCEPTED
-        return mint.status is MintStatus.SUBMITTED and mint.nonce == self.spent
+        return mint.status in RENEWABLE and mint.nonce == self.spent
 
     def update(self, nonce: int) -> dict[str, Any]:
         """Return the fields of the mint's record that change, under the nonce that it got."""
@@ -209,7 +212,7 @@ class Mints(Protocol):
         """Read one mint, consistently."""
 
     async def reject(self, mint_id: str, problem: Problem, *, at: int, spent: int | None = None) -> None:
-        """End an accepted mint, or a submitted one whose nonce is `spent`; raises Conflict if it moved on."""
+        """End an accepted mint, or one whose nonce is `spent`; raises Conflict if it moved on."""
 
     async def offer(self, mint: Mint, claim: VoucherClaim) -> None:
         """Take an accepted self-custody mint to `built`; raises Conflict if it is no longer accepted."""
