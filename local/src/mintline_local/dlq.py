@@ -54,7 +54,8 @@ def list_letters(
 
     found = execute(look())
     for name, (waiting, letters) in found.items():
-        screen.say(f"{name}: {waiting} given up", style="bold" if waiting else "dim")
+        shown = f", the first {len(letters)} shown" if len(letters) < waiting else ""
+        screen.say(f"{name}: {waiting} given up{shown}", style="bold" if waiting else "dim")
         for letter in letters:
             screen.say(f"  {_told(letter)}", style="red")
     screen.result(

@@ -63,7 +63,9 @@ def rebuild(
     ] = False,
     whole_blocks: Annotated[
         int,
-        typer.Option(help="Read only so many of the newest blocks whole: older reverted mints are passed."),
+        typer.Option(
+            min=0, help="Read only so many of the newest blocks whole: older reverted mints are passed."
+        ),
     ] = EVERY_BLOCK,
     prefix: Prefix = None,
     region: Region = "us-east-1",

@@ -98,7 +98,7 @@ class Books:
     mints: Sequence[Mint]
     tokens: Sequence[Token]
     events: Sequence[Event]
-    """Of all blocks of the range, and of later ones that were there when they were read; in order."""
+    """Of all blocks from `first` on that were there when they were read, in order."""
     now: float
     patience: float
 
@@ -217,8 +217,10 @@ def _of_minted(
         if len(mints) > 1:
             detail = "reserved by " + " and ".join(sorted(mint.mint_id for mint in mints))
             yield Finding(Kind.DOUBLED, detail, **about)
-        if made.block_number > books.last:
+        if made.block_number > books.head:
             yield Finding(Kind.NOT_INDEXED_YET, f"the index was at block {books.head}", **about)
+        elif made.block_number > books.last:
+            continue
         elif mints:
             yield from _of_outcome(mints[0], found, about)
         elif sender is None:

@@ -43,9 +43,11 @@ PAUSE = 2.0
 
 def command(
     *,
-    from_block: Annotated[int | None, typer.Option(help="The first block; the first collection's.")] = None,
-    to_block: Annotated[int | None, typer.Option(help="The last block; the index's head.")] = None,
-    patience: Annotated[float, typer.Option(help="Seconds for which a mint may stand still.")] = 900.0,
+    from_block: Annotated[
+        int | None, typer.Option(min=0, help="The first block; the first collection's.")
+    ] = None,
+    to_block: Annotated[int | None, typer.Option(min=0, help="The last block; the index's head.")] = None,
+    patience: Annotated[float, typer.Option(min=0, help="Seconds for which a mint may stand still.")] = 900.0,
     prefix: Prefix = None,
     region: Region = "us-east-1",
     endpoint_url: EndpointUrl = None,
@@ -113,14 +115,18 @@ async def read(
     head = from_item(Checkpoint, item).head_number
     collections = [from_item(Collection, found) async for found in records.every(COLLECTIONS)]
     contracts = {found.contract: found.deployed_block for found in collections if found.chain_id == chain_id}
+    asked = first, last
     first = min(contracts.values(), default=0) if first is None else first
+    last = head if last is None else min(last, head)
+    if first > last and asked != (None, None):
+        raise Misconfigured(f"there is no block from {first} to {last}: the index has come to {head}")
     mints = [from_item(Mint, found) async for found in records.every(MINTS)]
     tokens = [from_item(Token, found) async for found in records.every(TOKENS)]
     latest = await node.block_number()
     events = await events_between(NodeChain(node, rpc), first, latest, sorted(contracts))
     return Books(
         first=first,
-        last=head if last is None else min(last, head),
+        last=last,
         head=head,
         mints=[mint for mint in mints if mint.chain_id == chain_id],
         tokens=[token for token in tokens if token.chain_id == chain_id],

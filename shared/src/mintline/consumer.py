@@ -362,4 +362,6 @@ class Consumer:
 def _faults(error: ValidationError) -> str:
     """Say what is wrong with a body without quoting it."""
     faults = error.errors(include_url=False, include_input=False, include_context=False)
-    return "; ".join(f"{'.'.join(str(p) for p in fault['loc'])}: {fault['type']}" for fault in faults)
+    return "; ".join(
+        f"{'.'.join(str(part) for part in fault['loc']) or 'body'}: {fault['type']}" for fault in faults
+    )

@@ -101,6 +101,28 @@ async def test_redrive__when_it_is_given_up_again__then_it_can_be_sent_back_agai
     assert await letters.waiting(BUILD) == 1
 
 
+async def test_redrive__when_the_cause_is_not_mended__then_each_is_sent_back_once(
+    queues: Queues, letters: DeadLetters
+) -> None:
+    names = [f"m{number:02}" for number in range(12)]
+    await given_up(queues, *names)
+
+    async def give_up_again() -> None:
+        left = len(names)
+        while left:
+            for received in await queues.receive(BUILD, wait=1):
+                await queues.dead_letter(received, code="again", reason="No.", digest=None)
+                left -= 1
+
+    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+        group.create_task(give_up_again())
+        redriven = group.create_task(letters.redrive(BUILD))
+    assert len(redriven.result()) == 12
+    assert await letters.waiting(BUILD) == 12
+    again = await letters.look(BUILD, limit=100)
+    assert {letter.code for letter in again} == {"again"}
+
+
 async def test_drop__when_bounded__then_no_more_than_that_are_gone(
     queues: Queues, letters: DeadLetters
 ) -> None:

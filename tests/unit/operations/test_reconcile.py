@@ -77,6 +77,11 @@ def found(**changes: Any) -> list[Finding]:
     return list(reconcile(replace(BOOKS, **changes)).findings)
 
 
+def test_reconcile__when_a_token_is_above_the_range_and_indexed__then_nothing_is_said_of_it() -> None:
+    assert found(last=4, tokens=[]) == []
+    assert [finding.kind for finding in found(last=4, head=4, tokens=[])] == [Kind.NOT_INDEXED_YET]
+
+
 def test_reconcile__when_all_three_agree__then_nothing_is_found() -> None:
     agreed = reconcile(BOOKS)
     assert agreed.findings == ()

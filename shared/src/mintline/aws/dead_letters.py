@@ -52,6 +52,11 @@ class DeadLetter:
             return {}
         return found if isinstance(found, dict) else {}
 
+    @property
+    def content(self) -> tuple[str, str]:
+        """What stays of a message that is sent on, and given up again under another id: group and body."""
+        return self.group, self.body
+
     def to_json(self) -> dict[str, Any]:
         """Return the letter without its body."""
         return {
@@ -100,12 +105,15 @@ class DeadLetters:
         """Send messages back to the queue that they come from, in order, each under its own group.
 
         Their deduplication ids are new, so that SQS does not take them for what it saw when they first came;
-        sent twice, because a process died in between, they are still one. `ids` of None means all.
+        sent twice, because a process died in between, they are still one. `ids` of None means all. What is
+        given up again at once, as its cause was not mended, stays: each message is sent back once.
         """
         back = await self._url(queue.queue_name(self._prefix))
         settled: list[DeadLetter] = []
-        async for url, batch in self._chosen(queue, ids, limit):
+        gone: set[tuple[str, str]] = set()
+        async for url, batch in self._chosen(queue, ids, limit, but=gone):
             sent = await self._send(back, batch)
+            gone |= {letter.content for letter in sent}
             await self._delete(url, sent)
             settled += sent
         return settled
@@ -121,15 +129,24 @@ class DeadLetters:
         return settled
 
     async def _chosen(
-        self, queue: Queue, ids: Collection[str] | None, limit: int
+        self,
+        queue: Queue,
+        ids: Collection[str] | None,
+        limit: int,
+        *,
+        but: Collection[tuple[str, str]] = (),
     ) -> AsyncIterator[tuple[str, list[DeadLetter]]]:
-        """Yield the messages asked for, to be settled before the next; put back the others at the end."""
+        """Yield the messages asked for, to be settled before the next; put back the others at the end.
+
+        `but` is looked at for each batch anew: contents that are not wanted.
+        """
         url = await self._url(queue.dead_letter_name(self._prefix))
         others: list[DeadLetter] = []
         left = limit if ids is None else len(ids)
         try:
             async for batch in self._take(queue, url, limit if ids is None else MOST):
-                chosen = [letter for letter in batch if ids is None or letter.message_id in ids]
+                wanted = (letter for letter in batch if ids is None or letter.message_id in ids)
+                chosen = [letter for letter in wanted if letter.content not in but]
                 others += [letter for letter in batch if letter not in chosen]
                 if chosen:
                     yield url, chosen
