@@ -40,6 +40,8 @@ def link(stage: Stage, wallet: OwnWallet = WALLET, sub: str = "alice") -> None:
 
 async def post(stage: Stage, client: MemoryClient, **fields: Any) -> Answered:
     headers = stage.headers(prefer=fields.pop("prefer", "foo"))
+    if key := fields.pop("key", None):
+        headers["idempotency-key"] = key
     body = {"metadata": METADATA, "custody": "self", **fields}
     return await client.post_json("/v1/mints", body, headers=headers)
 
@@ -117,6 +119,28 @@ async def test_mint__when_the_wallet_is_not_the_callers__is_refused(
         answer = await post(stage, client, **fields)
         assert (answer.status, answer.json()["code"]) == (422, "wallet-not-linked")
     assert stage.mints.items == {}
+
+
+async def test_mint__when_its_wallet_is_linked_no_more__is_given_to_its_key_all_the_same(
+    stage: Stage, client: MemoryClient
+) -> None:
+    link(stage)
+    first = await post(stage, client, key="k")
+    stage.links.items.clear()
+
+    now_linked: tuple[dict[str, Any], ...] = ({}, {"wallet": OTHER}, {"sub": "bob"})
+    for linked in now_linked:
+        if linked:
+            link(stage, **linked)
+        anew = await post(stage, client, key="l", to=WALLET.address)
+        again = await post(stage, client, key="k")
+        assert (anew.status, anew.json()["code"]) == (422, "wallet-not-linked")
+        assert (again.status, again.json()) == (202, first.json())
+        assert again.headers["idempotent-replayed"] == "true"
+
+    other = await post(stage, client, key="k", to=WALLET.address)
+    assert (other.status, other.json()["code"]) == (422, "idempotency-key-reused")
+    assert len(stage.mints.items) == 1
 
 
 async def test_voucher__when_issued__is_shown_with_all_that_a_wallet_needs(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import structlog
 
 from mintline.messages import BuildMint
-from mintline.records import Mint, canonical_json, digest_of
+from mintline.records import Mint, Wallet, canonical_json, digest_of
 from mintline.states import MintStatus
 from mintline_api.inputs import MintRequest
 from mintline_api.ports import Line, LinkStore, MintStore
@@ -77,24 +77,25 @@ async def accept_mint(
 ) -> Accepted:
     """Create the mint and put it on the line; a key's second request gets the first one's mint.
 
-    The id is made of the key, so one conditional put is both the lock and the creation. A mint that is still
-    `accepted` is put on the line again: the process may have died between the two writes.
+    The id is made of the key, so one conditional put is both the lock and the creation. What would refuse a
+    new mint refuses no second request: its collection and wallets may be others by then.
     `authorize` seals the caller's word for the enclaves; `now` is in Unix milliseconds.
     Raises Refused for an unknown contract, for a wallet that is being deleted or is not linked, or when the
     key named another body.
     """
     contract = request.contract or default_collection
-    await collections.known(contract)
     mint_id = keyed_mint_id(chain_id, sub, key) if key else mint_id_from(entropy(_ID_BYTES))
-    wallet = None if request.custody == "self" else await wallets.of(sub)
-    if wallet is None:
-        to = await own_wallet(request.to, sub=sub, links=links)
-    else:
-        to = request.to or wallet.address
-    if wallet is not None and wallet.deletes_at is not None and await mints.get(mint_id) is None:
-        raise Refused(WALLET_DELETED, f"The wallet's key is destroyed at {rfc3339(wallet.deletes_at)}.")
-    metadata = canonical_json(request.metadata.model_dump(mode="json", exclude_none=True))
     asked = canonical_json(request.model_dump(mode="json", exclude_none=True))
+    request_digest = hashlib.sha256(asked.encode()).hexdigest()
+    try:
+        await collections.known(contract)
+        wallet, to = await _wallets_of(request, sub=sub, wallets=wallets, links=links)
+    except Refused:
+        existing = await mints.get(mint_id) if key else None
+        if existing is None:
+            raise
+        return await _replay(existing, request_digest, line=line)
+    metadata = canonical_json(request.metadata.model_dump(mode="json", exclude_none=True))
     mint = Mint(
         mint_id=mint_id,
         sub=sub,
@@ -106,20 +107,43 @@ async def accept_mint(
         sender=wallet.key() if wallet else None,
         metadata=metadata,
         metadata_digest=digest_of(metadata),
-        request_digest=hashlib.sha256(asked.encode()).hexdigest(),
+        request_digest=request_digest,
         trace=trace,
         created_at=now,
         updated_at=now,
     )
     mint = mint.model_copy(update={"authorization": authorize(mint)})
     existing = await mints.create(mint)
-    if existing is not None and existing.request_digest != mint.request_digest:
-        raise Refused(KEY_REUSED, f"This Idempotency-Key made {mint_id} from another body.")
-    current = existing or mint
-    if current.status is MintStatus.ACCEPTED:
-        await line.build(BuildMint(mint_id=mint_id, trace=current.trace), sender=current.wallet)
-    log.info("mint_replayed" if existing else "mint_accepted", mint_id=mint_id)
-    return Accepted(current, replayed=existing is not None)
+    if existing is not None:
+        return await _replay(existing, request_digest, line=line)
+    await line.build(BuildMint(mint_id=mint_id, trace=mint.trace), sender=mint.wallet)
+    log.info("mint_accepted", mint_id=mint_id)
+    return Accepted(mint, replayed=False)
+
+
+async def _wallets_of(
+    request: MintRequest, *, sub: str, wallets: WalletDirectory, links: LinkStore
+) -> tuple[Wallet | None, str]:
+    """Return the wallet in custody that sends the mint, None with self-custody, and where it goes."""
+    if request.custody == "self":
+        return None, await own_wallet(request.to, sub=sub, links=links)
+    wallet = await wallets.of(sub)
+    if wallet.deletes_at is not None:
+        raise Refused(WALLET_DELETED, f"The wallet's key is destroyed at {rfc3339(wallet.deletes_at)}.")
+    return wallet, request.to or wallet.address
+
+
+async def _replay(mint: Mint, request_digest: str, *, line: Line) -> Accepted:
+    """Return what a key made before; raises Refused if that was from another body.
+
+    A mint that is still `accepted` is put on the line again: a process may have died between the two writes.
+    """
+    if mint.request_digest != request_digest:
+        raise Refused(KEY_REUSED, f"This Idempotency-Key made {mint.mint_id} from another body.")
+    if mint.status is MintStatus.ACCEPTED:
+        await line.build(BuildMint(mint_id=mint.mint_id, trace=mint.trace), sender=mint.wallet)
+    log.info("mint_replayed", mint_id=mint.mint_id)
+    return Accepted(mint, replayed=True)
 
 
 async def get_mint(mint_id: str, *, sub: str, mints: MintStore) -> Mint:
