@@ -337,6 +337,26 @@ async def test_transaction__when_the_mint_does_not_wait_for_one__is_refused(
     assert stage.line.redeemed == []
 
 
+@pytest.mark.parametrize(
+    ("raw", "detail"),
+    [
+        pytest.param("0x", "#/raw: expected at least 1 bytes, not 0.", id="empty"),
+        pytest.param("0x" + "00" * 8193, "#/raw: expected at most 8192 bytes, not 8193.", id="long"),
+        pytest.param("0xzz", "#/raw: expected 0x and an even number of hex digits.", id="no hex"),
+        pytest.param("0x02 f8", "#/raw: expected 0x and an even number of hex digits.", id="spaced"),
+        pytest.param(5, "#/raw: expected 0x and an even number of hex digits.", id="a number"),
+    ],
+)
+async def test_transaction__when_it_is_no_hex_of_its_size__says_what_is_expected(
+    stage: Stage, client: MemoryClient, raw: Any, detail: str
+) -> None:
+    mint = await issued(stage, client)
+
+    answer = await send(stage, client, mint, raw)
+
+    assert (answer.status, answer.json()["detail"]) == (400, detail)
+
+
 async def test_transaction__when_repeated_after_it_was_mined__is_harmless(
     stage: Stage, client: MemoryClient
 ) -> None:

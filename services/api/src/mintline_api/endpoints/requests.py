@@ -41,7 +41,8 @@ _WORDINGS = {
     "string_pattern_mismatch": "expected text of the form {pattern}",
     "string_too_short": "expected at least {min_length} characters",
     "string_too_long": "expected at most {max_length} characters",
-    "too_long": "expected at most {max_length} items, not {actual_length}",
+    "too_short": "expected at least {min_length} {unit}, not {actual_length}",
+    "too_long": "expected at most {max_length} {unit}, not {actual_length}",
     "literal_error": "expected one of {expected}",
     "enum": "expected one of {expected}",
     "greater_than_equal": "expected {ge} or more",
@@ -120,7 +121,9 @@ def _fault(item: Any, *, in_body: bool) -> Fault:
     wording = _WORDINGS.get(item["type"])
     if item["type"] == "extra_forbidden" and not in_body:
         wording = "no such parameter"
-    detail = wording.format(**item.get("ctx", {})) if wording else item["msg"]
+    context = item.get("ctx", {})
+    unit = "items" if context.get("field_type") == "List" else "bytes"
+    detail = wording.format(unit=unit, **context) if wording else item["msg"]
     parts = [str(part)[:100] for part in item["loc"]]
     if in_body:
         return Fault(detail, pointer="#" + "".join(f"/{strict_json.escape(part)}" for part in parts))
