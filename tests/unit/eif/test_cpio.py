@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import gzip
 import stat
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mintline_local.eif.cpio import Entry, archive, file, folder
+from mintline_local.eif.cpio import Entry, archive, content_of, file, folder
 
 HEX = st.integers(0, 2**32 - 1)
 NAMES = st.text("abc/.", min_size=1, max_size=12)
@@ -39,6 +41,9 @@ def test_archive__when_unpacked__gives_every_entry_back(entries: dict[str, Entry
     found = unpacked(archive(entries))
 
     assert {path: entry for path, (entry, _) in found.items()} == entries
+    assert {path: content_of(path, archive(entries)) for path in entries} == {
+        path: entry.content for path, entry in entries.items()
+    }
     assert sorted(inode for _, inode in found.values()) == list(range(1, len(entries) + 1))
 
 
@@ -48,3 +53,9 @@ def test_archive__when_entries_come_in_another_order__is_the_same_and_folders_co
 
     assert archive(entries) == archive(turned)
     assert list(unpacked(archive(turned))) == ["a", "a-b", "a/b", "a/b.c"]
+
+
+@pytest.mark.parametrize("archived", [b"", gzip.compress(archive({"a": file(b"x")})), b"070701" + b"z" * 200])
+def test_content__when_it_is_no_archive_or_not_in_it__is_none(archived: bytes) -> None:
+    assert content_of("a", archived) is None
+    assert content_of("b", archive({"a": file(b"x")})) is None

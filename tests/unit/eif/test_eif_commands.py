@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from mintline.attestation.registers import policy_register
 from mintline_local.cli import app
 from mintline_local.eif import image
 
 from .conftest import Save, member
 
 PCR = "ab" * 48
+POLICY = '{"chain_id": 1}\n'
 
 
 @pytest.fixture
@@ -48,10 +50,61 @@ def test_pcrs__when_an_image_is_admitted__stands_beside_the_one_that_runs(
     }
 
 
+@pytest.fixture
+def policed(save: Save, blobs: Path, tmp_path: Path) -> tuple[Path, dict[str, str]]:
+    """An image with a signing policy, and what it was said to measure as."""
+    out, policy = tmp_path / "policed.eif", tmp_path / "policy.json"
+    policy.write_text(POLICY)
+    arguments = ["eif", "build", str(save([member("a", b"1")])), "--blobs", str(blobs), "--out", str(out)]
+    answer = CliRunner().invoke(app, [*arguments, "--policy", str(policy), "--json"])
+    assert answer.exit_code == 0, answer.output
+    return out, json.loads(answer.stdout)
+
+
+def test_build__when_given_a_policy__says_what_it_measures_in_pcr16(
+    policed: tuple[Path, dict[str, str]], tmp_path: Path
+) -> None:
+    out, said = policed
+
+    measured = CliRunner().invoke(app, ["attest", "policy", str(tmp_path / "policy.json"), "--json"])
+
+    assert said["pcr16"] == json.loads(measured.stdout)["PCR16"] == policy_register(POLICY.encode()).hex()
+    again = CliRunner().invoke(app, ["eif", "pcrs", str(out), "--json"])
+    assert json.loads(again.stdout) == said
+
+
+@pytest.mark.parametrize(
+    ("before", "named"),
+    [
+        ({}, True),
+        ({"pcr0": [], "pcr16": []}, True),
+        ({"pcr0": [PCR], "pcr16": [PCR]}, True),
+        ({"pcr0": [PCR], "pcr16": []}, False),
+        ({"pcr0": [PCR]}, False),
+    ],
+)
+def test_pcrs__when_an_image_is_admitted__name_its_policy_unless_that_shuts_out_the_one_that_runs(
+    policed: tuple[Path, dict[str, str]], tmp_path: Path, before: dict[str, list[str]], *, named: bool
+) -> None:
+    out, said = policed
+    deployment = tmp_path / "deployment.json"
+    deployment.write_text(json.dumps({"enclave": before}))
+
+    for _ in range(2):
+        answer = CliRunner().invoke(app, ["eif", "pcrs", str(out), "--admit", str(deployment)])
+        assert answer.exit_code == 0, answer.output
+        assert ("enclave.pcr16 is empty" in answer.output) is not named
+
+    enclave = json.loads(deployment.read_text())["enclave"]
+    assert enclave["pcr0"] == [*before.get("pcr0", []), said["pcr0"]]
+    assert enclave.get("pcr16", []) == [*before.get("pcr16", []), *([said["pcr16"]] if named else [])]
+
+
 @pytest.mark.parametrize(
     ("document", "why"),
     [
-        ({"enclave": {"pcr0": [PCR, "cd" * 48]}}, "take the images out that are retired"),
+        ({"enclave": {"pcr0": [PCR, "cd" * 48]}}, "enclave.pcr0 is full"),
+        ({"enclave": {"pcr0": [PCR], "pcr16": [PCR]}}, "the image holds none"),
         ([], "not the document of a deployment"),
         ({"enclave": None}, "not the document of a deployment"),
     ],

@@ -16,6 +16,7 @@ from mintline.errors import Misconfigured
 from mintline_local.eif import cpio, image
 from mintline_local.eif.container_image import ContainerImage, RunConfig
 from mintline_local.eif.cpio import Entry
+from mintline_local.eif.image import Section, SectionType
 
 KERNELS = {False: "bzImage", True: "Image"}
 """The kernel's file, by whether it is for aarch64."""
@@ -23,6 +24,7 @@ MOUNTED = ("dev", "proc", "run", "sys", "tmp", "var")
 """Folders that the init mounts upon; what an image holds in all but `var` would be hidden."""
 POLICY = "/etc/mintline-policy.json"
 """Where an image holds the signing policy; `/etc` is there in every base image."""
+_POLICY_ENTRY = f"rootfs{POLICY}"
 _MACHINE = (".dockerenv", "etc/hostname", "etc/hosts", "etc/mtab", "etc/resolv.conf")
 """What engines leave in images of themselves; an enclave has no network and no name."""
 
@@ -88,6 +90,12 @@ def assemble(
     )
 
 
+def policy_in(sections: list[Section]) -> bytes | None:
+    """Return the signing policy that an image was assembled with; None if it holds none where ours do."""
+    found = (cpio.content_of(_POLICY_ENTRY, s.content) for s in sections if s.type is SectionType.RAMDISK)
+    return next((policy for policy in found if policy is not None), None)
+
+
 def _bootstrap(boot: Boot) -> dict[str, Entry]:
     entries = {"dev": cpio.folder(), "init": cpio.file(boot.init, 0o755)}
     if boot.nsm_module is not None:
@@ -100,7 +108,7 @@ def _application(
 ) -> dict[str, Entry]:
     added = {}
     if policy is not None:
-        added = {f"rootfs{POLICY}": cpio.file(policy)}
+        added = {_POLICY_ENTRY: cpio.file(policy)}
         settings = {**settings, "MINTLINE_SIGNING_POLICY": POLICY}
     hidden = tuple(f"{folder}/" for folder in MOUNTED if folder != "var")
     kept = {

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from mintline.attestation.registers import policy_register
 from mintline.errors import Misconfigured
 from mintline_local import deployment_file
 from mintline_local.command import Json, ending_on_errors
 from mintline_local.console import Screen
 from mintline_local.eif import container_image, image
-from mintline_local.eif.assembly import assemble, read_boot
+from mintline_local.eif.assembly import assemble, policy_in, read_boot
 
 app = typer.Typer(help="Enclave images: make one, and say what one measures as.", no_args_is_help=True)
 
 MOST_ADMITTED = 2
-"""Images that may unwrap keys at once: the one that runs, and the one that is rolled out."""
+"""Images, or policies, at once: the one that runs, and the one that is rolled out."""
 
 
 @app.command()
@@ -58,24 +59,33 @@ def pcrs(
     enclave_image: Annotated[Path, typer.Argument(help="An enclave image (EIF).")],
     *,
     admit: Annotated[
-        Path | None, typer.Option(help="Add PCR0 to this deployment's document, beside the one there.")
+        Path | None,
+        typer.Option(help="Add PCR0 and PCR16 to this deployment's document, beside those there."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Print what an enclave image measures as: PCR0 is what the wallets' key must know."""
+    """Print what an enclave image measures as: PCR0 and PCR16 are what the wallets' key must know."""
     with ending_on_errors():
         made = enclave_image.read_bytes()
         if admit is not None:
-            _admit(admit, image.measure(image.read(made)).pcr0)
+            _admit(admit, _measured(made), Screen(as_json=as_json))
         _tell(made, as_json=as_json)
 
 
 def _tell(made: bytes, *, as_json: bool) -> None:
     screen = Screen(as_json=as_json)
-    measured = asdict(image.measure(image.read(made)))
+    measured = _measured(made)
     for name, value in measured.items():
-        screen.say(f"{name.upper()}  {value}")
+        screen.say(f"{name.upper():5}  {value}")
     screen.result(measured)
+
+
+def _measured(made: bytes) -> dict[str, str]:
+    """Return an image's registers, with that of the signing policy if it holds one."""
+    sections = image.read(made)
+    policy = policy_in(sections)
+    own = {} if policy is None else {"pcr16": policy_register(policy).hex()}
+    return asdict(image.measure(sections)) | own
 
 
 def _settings(pairs: list[str]) -> dict[str, str]:
@@ -88,14 +98,33 @@ def _settings(pairs: list[str]) -> dict[str, str]:
     return settings
 
 
-def _admit(path: Path, pcr0: str) -> None:
-    """Let the wallets' key answer an image too, in the deployment's document."""
+def _admit(path: Path, measured: dict[str, str], screen: Screen) -> None:
+    """Let the wallets' key answer an image too, in the deployment's document.
+
+    The first policy that is named shuts out the images of all others. So it is only with the first image that
+    one is named unasked, and once some are named, no image is admitted without its own.
+    """
     with deployment_file.changing(path) as document:
         enclave = document.setdefault("enclave", {})
         if not isinstance(enclave, dict):
             raise Misconfigured(f"{path}: not the document of a deployment")
-        known: list[str] = enclave.setdefault("pcr0", [])
-        if pcr0 not in known:
-            known.append(pcr0)
-        if len(known) > MOST_ADMITTED:
-            raise Misconfigured(f"{path}: enclave.pcr0 is full; take the images out that are retired")
+        alone = not set(enclave.get("pcr0") or ()) - {measured["pcr0"]}
+        _add(path, enclave, "pcr0", measured["pcr0"])
+        policy = measured.get("pcr16")
+        if policy is None and enclave.get("pcr16"):
+            raise Misconfigured(f"{path}: enclave.pcr16 names policies, and the image holds none")
+        if policy is not None and (alone or enclave.get("pcr16")):
+            _add(path, enclave, "pcr16", policy)
+        elif policy is not None:
+            screen.say(
+                "enclave.pcr16 is empty: images sign by any policy. To end that, name the running image's"
+            )
+            screen.say("PCR16 there, then admit this one again.")
+
+
+def _add(path: Path, enclave: dict[str, Any], register: str, value: str) -> None:
+    known: list[str] = enclave.setdefault(register, [])
+    if value not in known:
+        known.append(value)
+    if len(known) > MOST_ADMITTED:
+        raise Misconfigured(f"{path}: enclave.{register} is full; take out what is retired")

@@ -1,4 +1,4 @@
-"""Write cpio archives that the kernel unpacks as a ramdisk, the same for the same entries.
+"""Cpio archives that the kernel unpacks as a ramdisk: written the same for the same entries, and read.
 
 Source: Linux, Documentation/driver-api/early-userspace/buffer-format.rst (newc, without checksums).
 """
@@ -12,6 +12,10 @@ from dataclasses import dataclass
 _MAGIC = b"070701"
 _TRAILER = "TRAILER!!!"
 _ALIGNED = 4
+_HEAD = len(_MAGIC) + 13 * 8
+"""Bytes of a record before its name: thirteen fields of eight hex digits."""
+_SIZE, _NAMED = 6, 11
+"""Which fields hold the sizes of content and name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,22 @@ def archive(entries: Mapping[str, Entry]) -> bytes:
     return bytes(written)
 
 
+def content_of(path: str, archived: bytes) -> bytes | None:
+    """Return a file out of an archive; None if it is not there, or if that is no plain archive."""
+    wanted, at = path.encode() + b"\0", 0
+    while archived.startswith(_MAGIC, at):
+        fields = archived[at + len(_MAGIC) : at + _HEAD]
+        try:
+            size, named = (int(fields[8 * field : 8 * field + 8], 16) for field in (_SIZE, _NAMED))
+        except ValueError:
+            return None
+        begins = at + _aligned(_HEAD + named)
+        if archived[at + _HEAD : at + _HEAD + named] == wanted:
+            return archived[begins : begins + size]
+        at = begins + _aligned(size)
+    return None
+
+
 def _record(path: str, entry: Entry, *, inode: int, links: int) -> bytes:
     name = path.encode(errors="surrogateescape") + b"\0"
     fields = (
@@ -67,4 +87,8 @@ def _record(path: str, entry: Entry, *, inode: int, links: int) -> bytes:
 
 
 def _padded(part: bytes) -> bytes:
-    return part + bytes(-len(part) % _ALIGNED)
+    return part.ljust(_aligned(len(part)), b"\0")
+
+
+def _aligned(size: int) -> int:
+    return size + -size % _ALIGNED
