@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 
 import structlog
 
@@ -43,20 +44,26 @@ class Disturbances:
     async def run(self) -> None:
         """Do everything, at the times that the seed says; nothing is broken any more when this returns."""
         rng, span = self.rng, self.span
-        plans = [self._at(rng.uniform(0, span), self._kill(name)) for name in SERVICES for _ in range(KILLS)]
-        plans += [self._at(rng.uniform(0, max(1.0, span - STOPPED)), self._stop(name)) for name in SERVICES]
-        plans += [self._at(at, self._reorganise()) for at in _times(rng, span, every=10.0)]
-        plans += [self._at(at, self._drop_pool()) for at in _times(rng, span, every=15.0)]
-        plans += [self._at(at, self._change_weather()) for at in _times(rng, span, every=5.0)]
+        plans = [
+            self._at(rng.uniform(0, span), partial(self._kill, name))
+            for name in SERVICES
+            for _ in range(KILLS)
+        ]
+        plans += [
+            self._at(rng.uniform(0, max(1.0, span - STOPPED)), partial(self._stop, name)) for name in SERVICES
+        ]
+        plans += [self._at(at, self._reorganise) for at in _times(rng, span, every=10.0)]
+        plans += [self._at(at, self._drop_pool) for at in _times(rng, span, every=15.0)]
+        plans += [self._at(at, self._change_weather) for at in _times(rng, span, every=5.0)]
         try:
             await asyncio.gather(*plans)
         finally:
             self.weather.calm()
         self.struck.update({f"requests {name}": count for name, count in self.weather.struck.items()})
 
-    async def _at(self, when: float, deed: Awaitable[object]) -> None:
+    async def _at(self, when: float, deed: Callable[[], Awaitable[object]]) -> None:
         await asyncio.sleep(when)
-        await deed
+        await deed()
 
     async def _kill(self, name: str) -> None:
         if await self._signal(name, signal.SIGKILL):
@@ -67,9 +74,11 @@ class Disturbances:
         pid = await self._signal(name, signal.SIGSTOP)
         if pid:
             self.struck["stops"] += 1
-            await asyncio.sleep(STOPPED)
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)
+            try:
+                await asyncio.sleep(STOPPED)
+            finally:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
 
     async def _signal(self, name: str, number: signal.Signals) -> int:
         """Send a signal to a service, waiting until it runs; return its pid, 0 if it does not come."""

@@ -9,9 +9,8 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import aiohttp
@@ -24,6 +23,7 @@ from mintline_bench.users import sign_in
 from mintline_bench.verify import Verdict, verify
 from mintline_harness.chaos.disturb import Disturbances
 from mintline_harness.chaos.proxy import FaultProxy, Reached, Weather
+from mintline_harness.evidence import evidence
 from mintline_local.client import cognito_client
 from mintline_local.ports import Ports
 from mintline_local.stack import Stack, running_stack
@@ -65,7 +65,8 @@ async def run_seed(seed: int, *, mints: int, patience: float) -> Outcome:
     """Run one seed on a line of its own; `patience` is in seconds, from the last fault on."""
     started = time.monotonic()
     async with AsyncExitStack() as stack:
-        folder = Path(stack.enter_context(TemporaryDirectory(prefix="mintline-chaos-")))
+        again = f"make chaos FIRST={seed} SEEDS=1 MINTS={mints}"
+        kept = stack.enter_context(evidence("chaos", again=again))
         weather = Weather(random.Random(f"weather {seed}"))  # noqa: S311 - reproducible on purpose
 
         async def through(ports: Ports) -> Reached:
@@ -75,14 +76,14 @@ async def run_seed(seed: int, *, mints: int, patience: float) -> Outcome:
             return Reached(ports, proxies)
 
         line = await stack.enter_async_context(
-            running_stack(folder, ports="free", through=through, finality=FINALITY)
+            running_stack(kept.folder, ports="free", through=through, finality=FINALITY)
         )
         posted, struck, verdict = await _drive(
             stack, line, weather, seed=seed, mints=mints, patience=patience
         )
-        differences = await _reconcile(folder)
+        findings = await _reconcile(kept.folder)
         counts = {"rejected", "reverted"}
-        return Outcome(
+        outcome = Outcome(
             seed=seed,
             accepted=len(posted),
             finalized=sum(mint.status == "finalized" for mint in posted),
@@ -91,10 +92,14 @@ async def run_seed(seed: int, *, mints: int, patience: float) -> Outcome:
             doubled=verdict.doubled,
             stuck=sum(mint.status not in TERMINAL for mint in posted),
             mismatched=verdict.mismatched,
-            unreconciled=differences,
+            unreconciled=-1 if findings is None else findings["differences"],
             struck=struck,
             seconds=round(time.monotonic() - started, 1),
         )
+        kept.record({**asdict(outcome), "reconcile": findings}, posted)
+        if outcome.clean:
+            kept.dispensable()
+        return outcome
 
 
 async def _drive(
@@ -128,6 +133,7 @@ async def _drive(
         return await driver.post(number)
 
     disturbing = asyncio.create_task(disturbances.run())
+    stack.push_async_callback(_end, disturbing)
     posted = await asyncio.gather(*(post(number) for number in range(mints)))
     await disturbing
     await driver.follow(posted, pause=2.0)
@@ -140,8 +146,14 @@ async def _drive(
     return posted, dict(disturbances.struck), replace(of_all, lost=of_ended.lost)
 
 
-async def _reconcile(folder: Path) -> int:
-    """Return how many differences the operators' own command finds; -1 if it could not say."""
+async def _end(disturbing: asyncio.Task[None]) -> None:
+    """Break nothing more: the line is about to be stopped, in order, for somebody to look at."""
+    disturbing.cancel()
+    await asyncio.wait([disturbing])
+
+
+async def _reconcile(folder: Path) -> dict[str, Any] | None:
+    """Return what the operators' own command finds; None if it could not say."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "mintline_local", "reconcile", "--state", str(folder), "--json"),
         stdout=asyncio.subprocess.PIPE,
@@ -152,8 +164,7 @@ async def _reconcile(folder: Path) -> int:
         found: dict[str, Any] = json.loads(told)
     except ValueError:
         print(complaint.decode(), file=sys.stderr)  # noqa: T201 - a command's own output
-        return -1
+        return None
     for finding in found["findings"]:
         print(f"reconcile: {json.dumps(finding)}", file=sys.stderr)  # noqa: T201 - a command's own output
-    differences: int = found["differences"]
-    return differences
+    return found

@@ -10,8 +10,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from typing import Any
 
 import aiohttp
 import psutil
@@ -20,6 +19,7 @@ from mintline.errors import MintlineError
 from mintline_bench.load import Driver, Posted
 from mintline_bench.users import sign_in
 from mintline_harness.chaos.disturb import SERVICES
+from mintline_harness.evidence import evidence
 from mintline_harness.soak.growth import Growth, growth
 from mintline_local.client import cognito_client
 from mintline_local.interrupts import Interrupted, run
@@ -51,26 +51,35 @@ def main(argv: Sequence[str]) -> int:
 
 async def _soak(*, seconds: float, rate: float) -> int:
     async with AsyncExitStack() as stack:
-        folder = Path(stack.enter_context(TemporaryDirectory(prefix="mintline-soak-")))
-        line = await stack.enter_async_context(running_stack(folder, ports="free"))
+        again = f".venv/bin/python -m mintline_harness.soak --minutes {seconds / 60:g} --rate {rate:g}"
+        kept = stack.enter_context(evidence("soak", again=again))
+        line = await stack.enter_async_context(running_stack(kept.folder, ports="free"))
         samples: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
         sampling = asyncio.create_task(_sample(line.supervisor.pids, samples))
         posted, took = await _load(stack, line, seconds=seconds, rate=rate)
         sampling.cancel()
+        result = _judged(samples, posted, took)
+        well = not result["grows"] and result["finalized"] == len(posted)
+        kept.record(result, posted)
+        if well:
+            kept.dispensable()
+    print(json.dumps(result))  # noqa: T201 - the result
+    return int(not well)
+
+
+def _judged(samples: Samples, posted: Sequence[Posted], took: float) -> dict[str, Any]:
+    """Print the table of what each service holds, and return the result."""
     figures = {name: growth(samples[name]) for name in SERVICES}
-    ended = sum(mint.status == "finalized" for mint in posted)
     print(table(figures))  # noqa: T201 - the result
-    result = {
+    return {
         "mints": len(posted),
-        "finalized": ended,
+        "finalized": sum(mint.status == "finalized" for mint in posted),
         "mints_per_s": round(len(posted) / took, 1),
         "seconds": round(took, 1),
         "grows": [name for name, figure in figures.items() if figure.grows],
         "rss_mb": {name: round(figure.size / 1e6, 1) for name, figure in figures.items()},
         "kb_per_minute": {name: round(figure.slope * 60 / 1e3, 1) for name, figure in figures.items()},
     }
-    print(json.dumps(result))  # noqa: T201 - the result
-    return int(bool(result["grows"]) or ended < len(posted))
 
 
 async def _load(
