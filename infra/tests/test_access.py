@@ -25,7 +25,7 @@ READS = {
     "api": {"wallets", "links", "mints", "collections", "checkpoints", "tokens", "transfers"},
     "builder": {"mints", "accounts"},
     "signer": {"wrapped-keys"},
-    "broadcaster": {"mints", "attempts", "checkpoints", "tokens"},
+    "broadcaster": {"mints", "attempts", "checkpoints", "transfers"},
     "indexer": {"tokens", "transfers", "blocks", "checkpoints", "mints", "attempts", "collections"},
 }
 CONSUMES = {

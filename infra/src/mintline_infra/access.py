@@ -118,7 +118,7 @@ REACH: Mapping[str, Reach] = {
             ATTEMPTS: GET + INSERT + UPDATE + QUERY,
             MINTS: GET + UPDATE + QUERY + PING,
             CHECKPOINTS: GET,
-            TOKENS: GET,
+            TRANSFERS: QUERY,
         },
         consumes=BROADCAST,
         sends=(SIGN, BUILD),

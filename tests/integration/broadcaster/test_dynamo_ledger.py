@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from mintline.aws.dynamo import Item, Put
+from mintline.aws.records import to_item
 from mintline.messages import Fees, SignNoop
-from mintline.records import Attempt, Problem, open_shard
-from mintline.resources import CHECKPOINTS, TOKENS
+from mintline.records import Attempt, Mint, Problem, Transfer, open_shard, position, token_ref
+from mintline.resources import CHECKPOINTS, TRANSFERS
 from mintline.states import MintStatus
-from mintline_broadcaster.ports import MintMoved, OpenMint, SignedTransaction
+from mintline_broadcaster.ports import Final, MintMoved, OpenMint, SignedTransaction
 
 pytestmark = pytest.mark.integration
 
@@ -59,18 +60,67 @@ async def test_writes__when_there_is_no_such_mint__then_none_and_none_is_made(li
     assert await ledger.get("mint_none") is None
 
 
-async def test_is_minted__when_the_indexer_has_the_token__then_and_only_then(line: Any) -> None:
+def transfer(mint: Mint, block: int, **changes: Any) -> Transfer:
+    fields: dict[str, Any] = {
+        "chain_id": mint.chain_id,
+        "contract": mint.contract,
+        "token_id": mint.token_id,
+        "sender": None,
+        "recipient": mint.to,
+        "block_number": block,
+        "block_hash": bytes([block]) * 32,
+        "log_index": 0,
+        "tx_hash": bytes([block + 1]) * 32,
+        "timestamp": block,
+    }
+    return Transfer(**fields | changes)
+
+
+async def indexed(line: Any, found: Transfer) -> None:
+    key: Item = {
+        "token_ref": token_ref(found.chain_id, found.contract, found.token_id),
+        "position": position(found.block_number, found.log_index),
+    }
+    await line.dynamo.write(Put(TRANSFERS, to_item(found) | key))
+
+
+async def test_minting__when_the_indexer_has_the_token__then_it_is_the_transfer_that_made_it(
+    line: Any,
+) -> None:
     intent = line.mint_intent(await line.wallet(), 3)
     mint = await line.built(intent, token_id=7)
-    assert not await line.ledger.is_minted(mint)
-    key: Item = {
-        "collection_id": f"{mint.chain_id}#{mint.contract}",
-        "token_key": f"{7:078d}",
+    assert await line.ledger.minting(mint) is None
+    made = transfer(mint, 8)
+    await indexed(line, transfer(mint, 9, sender=mint.to))
+    await indexed(line, made)
+    assert await line.ledger.minting(mint) == made
+    assert await line.ledger.minting(mint.model_copy(update={"token_id": 8})) is None
+    assert await line.ledger.minting(mint.model_copy(update={"token_id": None})) is None
+
+
+@pytest.mark.parametrize("source", [MintStatus.ISSUED, MintStatus.SUBMITTED])
+async def test_end_by_token__when_in_its_source__then_mined_and_finalized_once(
+    line: Any, source: MintStatus
+) -> None:
+    intent = line.mint_intent(await line.wallet(), 3)
+    before = await line.built(intent, token_id=7, status=source, problem=Problem(code="c", reason="r"))
+    made = transfer(before, 8)
+    with pytest.raises(MintMoved):
+        await line.ledger.finalize(before.mint_id, made, at=1)
+    await line.ledger.mine(before, made, at=2)
+    mined = await line.mint(intent)
+    assert (mined.status, mined.mined_at, mined.problem) == (MintStatus.MINED, 2, None)
+    assert (mined.tx_hash, mined.block_number, mined.block_hash) == (made.tx_hash, 8, made.block_hash)
+    with pytest.raises(MintMoved):
+        await line.ledger.mine(before, made, at=3)
+    with pytest.raises(MintMoved):
+        await line.ledger.finalize(before.mint_id, transfer(before, 9), at=3)
+    await line.ledger.finalize(before.mint_id, made, at=4)
+    ended = await line.mint(intent)
+    assert (ended.status, ended.finalized_at) == (MintStatus.FINALIZED, 4)
+    assert before.mint_id not in {
+        one.mint_id for one in await line.ledger.open_mints(open_shard(before.mint_id), after=None, limit=500)
     }
-    await line.dynamo.write(Put(TOKENS, key))
-    assert await line.ledger.is_minted(mint)
-    assert not await line.ledger.is_minted(mint.model_copy(update={"token_id": 8}))
-    assert not await line.ledger.is_minted(mint.model_copy(update={"token_id": None}))
 
 
 async def test_add_attempt__when_two_race__then_one_of_them_must_look_again(line: Any) -> None:
@@ -222,7 +272,8 @@ async def test_reject__when_its_nonce_is_unfilled__then_it_stays_open_until_clos
     assert (await line.mint(intent)).status is MintStatus.REJECTED
 
 
-async def test_final_time__when_there_is_a_checkpoint__then_its_final_blocks(line: Any) -> None:
-    assert await line.ledger.final_time() == 0
-    await line.dynamo.write(Put(CHECKPOINTS, {"chain": "31337", "finalized_timestamp": 77}))
-    assert await line.ledger.final_time() == 77
+async def test_final__when_there_is_a_checkpoint__then_its_final_block(line: Any) -> None:
+    assert await line.ledger.final() == Final()
+    checkpoint: Item = {"chain": "31337", "finalized_number": 7, "finalized_timestamp": 77}
+    await line.dynamo.write(Put(CHECKPOINTS, checkpoint))
+    assert await line.ledger.final() == Final(7, 77)

@@ -24,13 +24,14 @@ from mintline.messages import (
     decode,
     encode,
 )
-from mintline.records import Mint
+from mintline.records import Mint, Transfer
 from mintline.resources import Queue
 from mintline.states import MintStatus
 from mintline_broadcaster.fees import FeeCaps
 from mintline_broadcaster.handlers import broadcast, refuse, review
 from mintline_broadcaster.memory import Decoded, MemoryChain, MemoryLedger
 from mintline_broadcaster.metrics import Metrics
+from mintline_broadcaster.ports import Final
 from mintline_broadcaster.sweep import Sweeper
 from mintline_broadcaster.watch import Patience, Watch
 
@@ -202,6 +203,28 @@ class World:
         else:
             assert isinstance(message, SigningRefused)
             await refuse(message, ledger=ledger, outbox=outbox, caps=self.caps, now=self.now)
+
+    def finalize(self) -> None:
+        """Make everything mined so far final, and have the index know of it."""
+        self.chain.finalize()
+        self.ledger.indexed = Final(self.chain.number, self.chain.final_stamp)
+
+    def redeemed(self, intent: SignMint, *, block: int) -> Transfer:
+        """Have the index know the intent's token, as a stranger's transaction made it."""
+        made = Transfer(
+            chain_id=intent.chain_id,
+            contract=intent.contract,
+            token_id=intent.voucher.token_id,
+            sender=None,
+            recipient=intent.voucher.to,
+            block_number=block,
+            block_hash=bytes([block]) * 32,
+            log_index=0,
+            tx_hash=bytes([0xFE, block]) * 16,
+            timestamp=block,
+        )
+        self.ledger.mintings[made.contract, made.token_id] = made
+        return made
 
     async def sent_to(self, queue: Queue) -> list[AnyMessage]:
         """Take everything out of a queue."""

@@ -14,6 +14,7 @@ from mintline.messages import BuildMint
 from mintline.resources import BUILD, SIGN
 from mintline.states import MintStatus
 from mintline_broadcaster import sweep as sweeping
+from mintline_broadcaster.ports import Final
 
 
 def opened(world: Any, intent: Any, **changes: Any) -> Any:
@@ -115,7 +116,7 @@ async def test_sweep__when_a_voucher_can_never_be_redeemed_any_more__then_its_mi
     await world.sweep(after=101)
     # The index must have seen every block in which it might have been redeemed.
     assert world.mint(make()).status is status
-    world.ledger.indexed_until = late + 1
+    world.ledger.indexed = Final(1, late + 1)
     await world.sweep(after=sweeping.RESTING_SECONDS)
     assert world.mint(make()).problem.code == "voucher_expired"
     assert world.chain.sends == []

@@ -69,7 +69,7 @@ async def taken(world: Any, make: Any) -> None:
     await sent(world, make(0))
     world.chain.pool.clear()
     world.chain.use_nonce(make(0).signer.address)
-    world.chain.finalize()
+    world.finalize()
 
 
 async def unbuilt(world: Any, make: Any) -> None:
@@ -127,7 +127,7 @@ class Line:
             hashes = [attempt.tx_hash for attempt in mint.attempts]
             if mint.status is MintStatus.SUBMITTED and any(one in world.chain.receipts for one in hashes):
                 world.ledger.mints[mint.mint_id] = mint.model_copy(update={"status": MintStatus.MINED})
-        world.chain.finalize()
+        world.finalize()
 
     def build(self, message: Any) -> None:
         mint = self.world.ledger.mints[message.mint_id]

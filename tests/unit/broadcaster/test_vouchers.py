@@ -11,12 +11,13 @@ from mintline.chain.send_facts import SendFact
 from mintline.errors import Rejected, Throttled
 from mintline.eth import keccak256, to_checksum_address
 from mintline.messages import Fees, IssueVoucher, KeyRef, SelfRedeem, SigningRefused, Voucher, VoucherIssued
-from mintline.records import MAX_OWN_TRANSACTIONS, Mint
+from mintline.records import MAX_OWN_TRANSACTIONS, Mint, Transfer
 from mintline.states import MintStatus
 from mintline_broadcaster.fees import FeeCaps
 from mintline_broadcaster.handlers import refuse
 from mintline_broadcaster.memory import Decoded, MemoryChain, MemoryLedger
 from mintline_broadcaster.memory_vouchers import MemoryVouchers
+from mintline_broadcaster.ports import Final
 from mintline_broadcaster.vouchers import expire, expired, issue, relay
 
 GWEI = 10**9
@@ -356,9 +357,9 @@ async def test_voucher__when_its_deadline_is_finally_past__then_the_mint_is_reje
 ) -> None:
     mint = line.put(status)
 
-    assert not await expire(mint, final_time=DEADLINE, ledger=line.ledger, now=NOW)
+    assert not await expire(mint, Final(9, DEADLINE), ledger=line.ledger, now=NOW)
     assert line.mint.status is status
-    assert await expire(mint, final_time=DEADLINE + 1, ledger=line.ledger, now=NOW)
+    assert await expire(mint, Final(9, DEADLINE + 1), ledger=line.ledger, now=NOW)
     assert line.mint.status is MintStatus.REJECTED
     assert line.problem == "voucher_expired"
 
@@ -367,18 +368,32 @@ async def test_voucher__when_it_was_redeemed_meanwhile__then_it_does_not_expire(
     mint = line.put(MintStatus.ISSUED)
     line.put(MintStatus.MINED)
 
-    assert not await expire(mint, final_time=DEADLINE + 1, ledger=line.ledger, now=NOW)
+    assert not await expire(mint, Final(9, DEADLINE + 1), ledger=line.ledger, now=NOW)
     assert line.mint.status is MintStatus.MINED
 
 
-async def test_voucher__when_its_token_is_there_but_nobody_noticed__then_it_is_not_called_expired(
+async def test_voucher__when_its_token_is_there_but_nobody_noticed__then_its_mint_ends_by_the_token(
     line: Line,
 ) -> None:
     mint = line.put(MintStatus.ISSUED)
-    line.ledger.minted.add((CONTRACT, 7))
+    minting = Transfer(
+        chain_id=31337,
+        contract=CONTRACT,
+        token_id=7,
+        sender=None,
+        recipient=USER,
+        block_number=8,
+        block_hash=b"\x08" * 32,
+        log_index=0,
+        tx_hash=b"\x07" * 32,
+        timestamp=DEADLINE,
+    )
+    line.ledger.mintings[CONTRACT, 7] = minting
 
-    assert not await expire(mint, final_time=DEADLINE + 1, ledger=line.ledger, now=NOW)
-    assert line.mint.status is MintStatus.ISSUED
+    assert not await expire(mint, Final(9, DEADLINE + 1), ledger=line.ledger, now=NOW)
+    assert line.mint.status is MintStatus.FINALIZED
+    assert (line.mint.tx_hash, line.mint.block_number) == (minting.tx_hash, 8)
+    assert line.problem is None
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ async def test_watch__when_the_nonce_of_a_top_up_is_final__then_it_is_watched_no
     world.chain.mine()
     assert await world.sweep(after=20)
     assert len(await world.ledger.open_transactions(limit=10)) == 1
-    world.chain.finalize()
+    world.finalize()
     await world.sweep(after=20)
     assert await world.ledger.open_transactions(limit=10) == []
     assert not await world.sweep(after=20)
@@ -299,7 +299,7 @@ async def test_gap__when_a_dead_mint_left_it_with_nothing_behind__then_it_is_fil
     await world.sweep(after=300)
     assert await world.sent_to(SIGN) == []
     assert world.ledger.unfilled
-    world.chain.finalize()
+    world.finalize()
     await world.sweep(after=20)
     assert not world.ledger.unfilled
 
@@ -340,7 +340,7 @@ async def test_taken_nonce__when_final__then_another_one_is_asked_for(world: Any
     await sent(world, make())
     world.chain.pool.clear()
     world.chain.use_nonce(make().signer.address)
-    world.chain.finalize()
+    world.finalize()
     await world.sweep(after=20)
     assert await world.sent_to(BUILD) == [RenewNonce(trace=make().trace, mint_id=make().mint_id, nonce=0)]
 
@@ -351,7 +351,7 @@ async def test_taken_nonce__when_any_attempt_of_ours_was_mined__then_nothing_is_
     await sent(world, make())
     world.chain.mine()
     await world.broadcast(make(attempt=1, fees=20 * GWEI, tip=2 * GWEI))
-    world.chain.finalize()
+    world.finalize()
     await world.sweep(after=20)
     assert await world.sent_to(BUILD) == []
 
@@ -424,7 +424,7 @@ async def test_cancel__when_the_noop_wins_finally__then_the_mint_is_cancelled(wo
     world.chain.mine()
     await world.sweep(after=20)
     assert world.mint(make()).status is MintStatus.SUBMITTED
-    world.chain.finalize()
+    world.finalize()
     await world.sweep(after=20)
     mint = world.mint(make())
     assert mint.status is MintStatus.REJECTED
@@ -440,7 +440,7 @@ async def test_cancel__when_the_mint_wins__then_it_is_left_to_the_indexer(world:
     world.chain.mine()
     for noop in await world.sent_to(SIGN):
         await world.broadcast(noop)
-    world.chain.finalize()
+    world.finalize()
     await world.sweep(after=20)
     assert world.mint(make()).status is MintStatus.SUBMITTED
     assert await world.sent_to(BUILD) == []
@@ -524,7 +524,7 @@ async def test_watch__when_the_voucher_ran_out__then_a_noop_frees_the_mint_for_a
     world.chain.pool.clear()
     await world.broadcast(noop)
     world.chain.mine()
-    world.chain.finalize()
+    world.finalize()
     await world.sweep(after=20)
     assert [type(message) for message in await world.sent_to(BUILD)] == [RenewNonce]
     assert world.mint(make()).status is MintStatus.SUBMITTED

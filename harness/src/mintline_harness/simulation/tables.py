@@ -16,14 +16,15 @@ from mintline.aws.keys import GeneratedKey
 from mintline.errors import Rejected
 from mintline.eth import Transaction, address_of_public_key, keccak256
 from mintline.messages import KeyRef
-from mintline.records import Collection, Mint, Wallet, scoped
+from mintline.records import Collection, Mint, Transfer, Wallet, scoped
 from mintline.states import MintStatus, may
 from mintline_api.memory import MemoryIndex, MemoryMints, MemoryWallets
 from mintline_broadcaster.memory import MemoryLedger
-from mintline_broadcaster.ports import SignedTransaction
+from mintline_broadcaster.ports import Final, SignedTransaction
 from mintline_builder.memory import MemoryMetadata, MemoryTables
 from mintline_harness.simulation.chain import TRANSFER_GAS, Sent, read
 from mintline_indexer.memory import MemoryCollections, MemoryStore
+from mintline_indexer.ports import TokenKey
 from mintline_signer.enclave.curve import SigningKey
 from mintline_signer.protocol import WrappedKey
 from mintline_signer.testing import Authority
@@ -68,6 +69,23 @@ class AttemptsOfMints(dict[bytes, str]):
         return mint_id
 
 
+class IndexedLedger(MemoryLedger):
+    """A broadcaster's ledger that reads of the index what the indexer wrote."""
+
+    store: MemoryStore
+
+    async def final(self) -> Final:
+        """Return the newest block that is final and indexed."""
+        progress = self.store.progress
+        return Final() if progress is None else Final(progress.finalized.number, progress.finalized.timestamp)
+
+    async def minting(self, mint: Mint) -> Transfer | None:
+        """Return the transfer that made a mint's token."""
+        if mint.token_id is None:
+            return None
+        return await self.store.minting(TokenKey(mint.contract, mint.token_id))
+
+
 class Tables:
     """Every table, bucket and secret of one simulated deployment."""
 
@@ -80,8 +98,9 @@ class Tables:
         self.index = MemoryIndex()
         self.builder = MemoryTables(mints=self.mints, counters={CONTRACT: 1})
         self.metadata = MemoryMetadata()
-        self.ledger = MemoryLedger(mints=self.mints, transactions=self.transactions)
         self.store = index_store(mint_table=self.mints, attempt_table=AttemptsOfMints(self.transactions))
+        self.ledger = IndexedLedger(mints=self.mints, transactions=self.transactions)
+        self.ledger.store = self.store
         self.collections = MemoryCollections({CONTRACT: 1})
         self.index.collections[CONTRACT] = Collection(
             collection_id=scoped(CHAIN_ID, CONTRACT),

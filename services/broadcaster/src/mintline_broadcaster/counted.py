@@ -9,11 +9,11 @@ from mintline.chain.answers import FeeMarket, Receipt
 from mintline.chain.send_facts import SendAnswer
 from mintline.messages import Message, RenewNonce, SignMint, SignNoop, SignTopUp, VoucherIssued
 from mintline.queueing import SendingPort
-from mintline.records import Attempt, Mint, Problem
+from mintline.records import Attempt, Mint, Problem, Transfer
 from mintline.resources import Queue
 from mintline.states import MintStatus
 from mintline_broadcaster.metrics import Metrics
-from mintline_broadcaster.ports import Chain, Ledger, OpenMint, SignedTransaction, Vouchers
+from mintline_broadcaster.ports import Chain, Final, Ledger, OpenMint, SignedTransaction, Vouchers
 
 
 class CountedLedger:
@@ -73,13 +73,23 @@ class CountedLedger:
         """Note that a rejected mint's nonce is used for good."""
         await self._ledger.close_mint(mint_id)
 
-    async def final_time(self) -> int:
-        """Return the time up to which the index is final."""
-        return await self._ledger.final_time()
+    async def final(self) -> Final:
+        """Return the newest block that is final and indexed."""
+        return await self._ledger.final()
 
-    async def is_minted(self, mint: Mint) -> bool:
-        """Tell whether a mint's token is in the index."""
-        return await self._ledger.is_minted(mint)
+    async def minting(self, mint: Mint) -> Transfer | None:
+        """Return the transfer that made a mint's token."""
+        return await self._ledger.minting(mint)
+
+    async def mine(self, mint: Mint, minting: Transfer, *, at: int) -> None:
+        """Move a mint to mined by its token."""
+        await self._ledger.mine(mint, minting, at=at)
+        self._stages.reached(MintStatus.MINED)
+
+    async def finalize(self, mint_id: str, minting: Transfer, *, at: int) -> None:
+        """Move a mined mint to finalized."""
+        await self._ledger.finalize(mint_id, minting, at=at)
+        self._stages.reached(MintStatus.FINALIZED)
 
     async def close(self, tx_hash: bytes) -> None:
         """Note that a nonce is final."""
@@ -144,6 +154,10 @@ class CountedChain:
     async def timestamp(self, blocks_ago: int) -> int:
         """Return when the block so many before the latest was made."""
         return await self._chain.timestamp(blocks_ago)
+
+    async def final_timestamp(self) -> int:
+        """Return when the newest final block was made."""
+        return await self._chain.final_timestamp()
 
 
 class CountedOutbox:

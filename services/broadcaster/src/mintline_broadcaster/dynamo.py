@@ -8,10 +8,10 @@ from contextlib import suppress
 
 from mintline.aws.dynamo import Clause, ConditionFailed, Dynamo, Item, Put, Update, Value
 from mintline.aws.records import OPEN, from_item, to_item, transition
-from mintline.records import Attempt, Mint, Problem, created_key, scoped, token_key
-from mintline.resources import ATTEMPTS, CHECKPOINTS, MINTS, TOKENS
+from mintline.records import Attempt, Mint, Problem, Transfer, created_key, token_ref
+from mintline.resources import ATTEMPTS, CHECKPOINTS, MINTS, TRANSFERS
 from mintline.states import MintStatus
-from mintline_broadcaster.ports import MintMoved, OpenMint, SignedTransaction
+from mintline_broadcaster.ports import Final, MintMoved, OpenMint, SignedTransaction
 from mintline_broadcaster.sweeping import next_sweep
 
 _OPEN_MINTS = MINTS.index("open")
@@ -26,6 +26,7 @@ class DynamoLedger:
         attempts   not_on_record ──▶ on_record
         mints      is_built, reserved_nonce ──▶ still_submitted, attempts_unchanged ──▶ still_in_source
                    swept by: still_there, not_moved, not_swept; closed by: still_rejected
+                   ended by its token: still_in_source ──▶ by_this_transaction
     """
 
     def __init__(self, dynamo: Dynamo, *, chain_id: int) -> None:
@@ -142,19 +143,43 @@ class DynamoLedger:
             Update(ATTEMPTS, _transaction_key(tx_hash), remove=("open_chain",), where=where)
         )
 
-    async def final_time(self) -> int:
-        """Return the Unix seconds of the newest block that is final and indexed, 0 if there is none."""
+    async def final(self) -> Final:
+        """Return the newest block that is final and indexed."""
         item = await self._dynamo.get(CHECKPOINTS, {"chain": str(self._chain_id)})
-        found = None if item is None else item.get("finalized_timestamp")
-        return found if isinstance(found, int) else 0
+        if item is None:
+            return Final()
+        number, timestamp = item["finalized_number"], item["finalized_timestamp"]
+        assert isinstance(number, int)
+        assert isinstance(timestamp, int)
+        return Final(number, timestamp)
 
-    async def is_minted(self, mint: Mint) -> bool:
-        """Tell whether a mint's token is in the index, read consistently."""
+    async def minting(self, mint: Mint) -> Transfer | None:
+        """Return the transfer that made a mint's token, its oldest, read consistently."""
         if mint.token_id is None:
-            return False
-        collection: Value = scoped(mint.chain_id, mint.contract)
-        key: Item = {"collection_id": collection, "token_key": token_key(mint.token_id)}
-        return await self._dynamo.get(TOKENS, key) is not None
+            return None
+        ref = token_ref(mint.chain_id, mint.contract, mint.token_id)
+        page = await self._dynamo.query(TRANSFERS, partition=ref, limit=1)
+        return from_item(Transfer, page.items[0]) if page.items else None
+
+    async def mine(self, mint: Mint, minting: Transfer, *, at: int) -> None:
+        """Move a mint that is still in `mint`'s state to mined."""
+        where = (Clause("still_in_source", "status", "eq", (mint.status.value,)),)
+        written: Item = {
+            "tx_hash": "0x" + minting.tx_hash.hex(),
+            "block_number": minting.block_number,
+            "block_hash": "0x" + minting.block_hash.hex(),
+            "mined_at": at,
+        }
+        update = transition(
+            mint.mint_id, MintStatus.MINED, at=at, set=written, remove=("problem",), where=where
+        )
+        await self._write(mint.mint_id, update)
+
+    async def finalize(self, mint_id: str, minting: Transfer, *, at: int) -> None:
+        """Move a mint that this transfer's transaction mined to finalized."""
+        where = (Clause("by_this_transaction", "tx_hash", "eq", ("0x" + minting.tx_hash.hex(),)),)
+        update = transition(mint_id, MintStatus.FINALIZED, at=at, set={"finalized_at": at}, where=where)
+        await self._write(mint_id, update)
 
     async def _write(self, mint_id: str, update: Update) -> None:
         try:

@@ -12,10 +12,10 @@ from mintline.chain.answers import FeeMarket, Receipt
 from mintline.chain.send_facts import SendAnswer, SendFact
 from mintline.eth import keccak256
 from mintline.messages import Fees
-from mintline.records import Attempt, Mint, Problem, created_key, open_shard
+from mintline.records import Attempt, Mint, Problem, Transfer, created_key, open_shard
 from mintline.states import MintStatus, may
 from mintline_broadcaster.intents import NOOP_GAS
-from mintline_broadcaster.ports import MintMoved, OpenMint, SignedTransaction
+from mintline_broadcaster.ports import Final, MintMoved, OpenMint, SignedTransaction
 from mintline_broadcaster.sweeping import next_sweep
 
 _ENDED = frozenset({MintStatus.FINALIZED, MintStatus.REJECTED})
@@ -33,10 +33,10 @@ class MemoryLedger:
     """Top-ups and no-ops whose nonce is final."""
     unfilled: set[str] = field(default_factory=set)
     """Rejected mints whose nonce is not used for good."""
-    minted: set[tuple[str, int | None]] = field(default_factory=set)
-    """The tokens in the index, by contract and id."""
-    indexed_until: int = 0
-    """Unix seconds of the newest block that is final and indexed."""
+    mintings: dict[tuple[str, int | None], Transfer] = field(default_factory=dict)
+    """The transfers in the index that made a token, by contract and id."""
+    indexed: Final = field(default_factory=Final)
+    """The newest block that is final and indexed."""
 
     async def record(self, transaction: SignedTransaction) -> None:
         """Write a transaction down, once."""
@@ -89,15 +89,40 @@ class MemoryLedger:
         await asyncio.sleep(0)
         self.unfilled.discard(mint_id)
 
-    async def final_time(self) -> int:
-        """Return the Unix seconds of the newest block that is final and indexed."""
+    async def final(self) -> Final:
+        """Return the newest block that is final and indexed."""
         await asyncio.sleep(0)
-        return self.indexed_until
+        return self.indexed
 
-    async def is_minted(self, mint: Mint) -> bool:
-        """Tell whether a mint's token is in the index."""
+    async def minting(self, mint: Mint) -> Transfer | None:
+        """Return the transfer that made a mint's token."""
         await asyncio.sleep(0)
-        return (mint.contract, mint.token_id) in self.minted
+        return self.mintings.get((mint.contract, mint.token_id))
+
+    async def mine(self, mint: Mint, minting: Transfer, *, at: int) -> None:
+        """Move a mint that is still in `mint`'s state to mined."""
+        await asyncio.sleep(0)
+        current = self.mints.get(mint.mint_id)
+        if current is None or current.status is not mint.status or not may(mint.status, MintStatus.MINED):
+            raise MintMoved(current)
+        self._change(
+            current,
+            status=MintStatus.MINED,
+            tx_hash=minting.tx_hash,
+            block_number=minting.block_number,
+            block_hash=minting.block_hash,
+            problem=None,
+            mined_at=at,
+            updated_at=at,
+        )
+
+    async def finalize(self, mint_id: str, minting: Transfer, *, at: int) -> None:
+        """Move a mint that this transfer's transaction mined to finalized."""
+        await asyncio.sleep(0)
+        mint = self.mints.get(mint_id)
+        if mint is None or mint.status is not MintStatus.MINED or mint.tx_hash != minting.tx_hash:
+            raise MintMoved(mint)
+        self._change(mint, status=MintStatus.FINALIZED, finalized_at=at, updated_at=at)
 
     async def open_mints(self, shard: str, *, after: OpenMint | None, limit: int) -> list[OpenMint]:
         """Return up to `limit` open mints of a shard, oldest first."""
@@ -192,6 +217,8 @@ class MemoryChain:
     """Unix seconds, by which blocks are stamped."""
     stamps: list[int] = field(default_factory=list)
     """Unix seconds of each block, oldest first."""
+    final_stamp: int = 0
+    """Unix seconds of the newest final block."""
 
     async def send_raw(self, raw: bytes) -> SendAnswer:
         """Take a transaction into the pool, or say why not."""
@@ -258,6 +285,11 @@ class MemoryChain:
         await asyncio.sleep(0)
         return self.stamps[-1 - blocks_ago] if blocks_ago < len(self.stamps) else 0
 
+    async def final_timestamp(self) -> int:
+        """Return the Unix seconds of the newest final block; 0 if there is none."""
+        await asyncio.sleep(0)
+        return self.final_stamp
+
     def mine(self) -> None:
         """Mine what the pool holds without a gap in its sender's nonces and above the base fee."""
         self.number += 1
@@ -276,6 +308,7 @@ class MemoryChain:
     def finalize(self) -> None:
         """Make everything mined so far final."""
         self.final_nonces = dict(self.nonces)
+        self.final_stamp = self.stamps[-1] if self.stamps else 0
 
 
 def _outbids(offer: Fees, present: Fees) -> bool:

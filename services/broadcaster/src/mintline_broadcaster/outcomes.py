@@ -15,6 +15,7 @@ from mintline.states import MintStatus
 from mintline_broadcaster.fees import FeeCaps, bump
 from mintline_broadcaster.intents import ask_for_funds, ask_for_nonce, cost_of, fill_nonce, sign_again
 from mintline_broadcaster.ports import Chain, Ledger, MintMoved, TreasuryLow
+from mintline_broadcaster.redeemed import end_by_token
 
 FUNDS_SECONDS = 2.0
 """How long a wallet waits between two looks for its gas money: a top-up takes about two blocks."""
@@ -130,8 +131,9 @@ async def settle_used_nonce(
     """Find out who has the nonce of a submitted mint, which the chain says is used.
 
     One of the mint's own attempts: the indexer will tell. Another transaction: nothing until it is final,
-    since a reorg may still let ours in, and the sweep looks again. Then it ends a mint that its user asked to
-    stop; any other gets a new nonce, and keeps its token id.
+    since a reorg may still let ours in, and the sweep looks again. Then the mint ends by its token, if a
+    stranger redeemed the voucher. Otherwise one that its user asked to stop ends without; any other gets a
+    new nonce, and keeps its token id.
     """
     assert mint.nonce is not None
     assert mint.sender is not None
@@ -146,6 +148,14 @@ async def settle_used_nonce(
     about = {"mint_id": mint.mint_id, "sender": mint.sender.address, "nonce": mint.nonce}
     if final <= mint.nonce:
         log.info("nonce_used_by_another_not_finally", **about)
+        return
+    final_time = await chain.final_timestamp()
+    indexed = await ledger.final()
+    if indexed.timestamp < final_time:
+        # The voucher may have been redeemed in a block that the index has not read.
+        log.info("index_behind_finality", **about)
+    elif await end_by_token(mint, indexed, ledger=ledger, now=now):
+        log.warning("mint_front_run", **about)
     elif mint.cancel_requested_at is not None:
         await ledger.reject(mint.mint_id, CANCELLED, source=MintStatus.SUBMITTED, at=now)
         log.info("mint_cancelled", **about)

@@ -15,7 +15,7 @@ from mintline.chain.send_facts import SendAnswer
 from mintline.errors import Conflict, Deferred
 from mintline.fields import Address, Bytes32, HexBytes
 from mintline.messages import AnyIntent, Frozen, VoucherIssued
-from mintline.records import Attempt, Mint, Problem
+from mintline.records import Attempt, Mint, Problem, Transfer
 from mintline.states import MintStatus
 
 
@@ -52,6 +52,14 @@ class OpenMint:
 
     mint_id: str
     created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Final:
+    """The newest block that is final and indexed; `timestamp` is in Unix seconds. Both 0 if there is none."""
+
+    number: int = 0
+    timestamp: int = 0
 
 
 class TreasuryLow(Deferred):
@@ -115,11 +123,20 @@ class Ledger(Protocol):
     async def close(self, tx_hash: bytes) -> None:
         """Note that the nonce of a top-up or no-op is final; harmless if that is done."""
 
-    async def final_time(self) -> int:
-        """Return the Unix seconds of the newest block that is final and indexed, 0 if there is none."""
+    async def final(self) -> Final:
+        """Return the newest block that is final and indexed."""
 
-    async def is_minted(self, mint: Mint) -> bool:
-        """Tell whether a mint's token is in the index, whoever made it."""
+    async def minting(self, mint: Mint) -> Transfer | None:
+        """Return the transfer that made a mint's token, whoever sent it; None if the index has none."""
+
+    async def mine(self, mint: Mint, minting: Transfer, *, at: int) -> None:
+        """Move a mint that is still in `mint`'s state to mined, by the transfer that made its token.
+
+        Raises MintMoved.
+        """
+
+    async def finalize(self, mint_id: str, minting: Transfer, *, at: int) -> None:
+        """Move a mint that this transfer's transaction mined to finalized; raises MintMoved."""
 
 
 class Vouchers(Protocol):
@@ -158,3 +175,6 @@ class Chain(Protocol):
 
     async def timestamp(self, blocks_ago: int) -> int:
         """Return the Unix seconds of the block so many before the latest; 0 if the chain is shorter."""
+
+    async def final_timestamp(self) -> int:
+        """Return the Unix seconds of the newest final block; 0 if there is none."""

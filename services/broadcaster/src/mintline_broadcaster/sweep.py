@@ -7,9 +7,10 @@ broadcaster reads the indexes of what is open, and acts on what is older than it
 
     accepted, built   BuildMint again, by one copy (the record is marked first), and ever more patiently
     submitted         see `watch`, together with the sender's other transactions
-    issued            nothing, until the voucher can never be redeemed any more: then it is rejected
+    issued            ends by its token, if the indexer missed that; rejected once nobody can redeem it
     rejected          its nonce is filled, if it has one that the chain has not used yet
-    mined, reverted   nothing: they wait for their block to be final, which is the indexer's
+    mined             finalized, if its block is final and it was left behind; until then the indexer's
+    reverted          nothing: they wait for their block to be final, which is the indexer's
 
 A pass reads a bounded number of keys; beyond it, the next pass goes on where this one ended. Mints that are
 younger than any deadline are not even read.
@@ -34,9 +35,10 @@ from mintline.states import MintStatus
 from mintline.tasks import repeatedly
 from mintline_broadcaster.metrics import Metrics
 from mintline_broadcaster.ports import Ledger, MintMoved, OpenMint, SignedTransaction
+from mintline_broadcaster.redeemed import end_by_token
 from mintline_broadcaster.sweeping import due
 from mintline_broadcaster.vouchers import WAITING as VOUCHERS
-from mintline_broadcaster.vouchers import expire
+from mintline_broadcaster.vouchers import expire, expired
 from mintline_broadcaster.watch import Sender, Watch
 
 PAGE = 500
@@ -144,14 +146,13 @@ class Sweeper:
         groups: defaultdict[str, _Group] = defaultdict(_Group)
         waiting = [mint for mint in found.mints if mint.status in _WAITING]
         for mint in found.mints:
-            if mint.custody == "self":
-                await self._tend_voucher(mint, now=now)
-            elif mint.sender is not None:
+            if mint.custody != "self" and mint.sender is not None:
                 groups[mint.sender.address].add(mint)
             if mint.status in _UNSENT and now >= due(mint, self._stage_deadline):
                 await self._send_on(mint, now=now)
         for transaction in found.bare:
             groups[transaction.sender].bare.append(transaction)
+        await self._end_left([mint for mint in found.mints if _may_be_left(mint, now=now)], now=now)
         await self._look_at(groups, complete=found.complete, now=now)
         oldest = min((mint.created_at for mint in waiting), default=now)
         self._metrics.oldest_open.set(max(0, now - oldest) / 1000)
@@ -202,10 +203,16 @@ class Sweeper:
         message = BuildMint(trace=mint.trace, mint_id=mint.mint_id)
         await self._outbox.send(BUILD, message, group=mint.mint_id, dedup=f"sweep:{mint.mint_id}:{now}")
 
-    async def _tend_voucher(self, mint: Mint, *, now: int) -> None:
-        """End a self-custody mint whose voucher nobody redeemed in time; all else about it is its user's."""
-        if mint.status in VOUCHERS and mint.deadline is not None and mint.deadline * 1000 < now:
-            await expire(mint, final_time=await self._ledger.final_time(), ledger=self._ledger, now=now)
+    async def _end_left(self, mints: Sequence[Mint], *, now: int) -> None:
+        """End mints whose token the index has for good, and vouchers that nobody redeemed in time."""
+        if not mints:
+            return
+        final = await self._ledger.final()
+        for mint in mints:
+            if expired(mint, final_time=final.timestamp):
+                await expire(mint, final, ledger=self._ledger, now=now)
+            elif mint.block_number is None or mint.block_number <= final.number:
+                await end_by_token(mint, final, ledger=self._ledger, now=now)
 
     async def _look_at(self, groups: dict[str, _Group], *, complete: bool, now: int) -> None:
         places = asyncio.Semaphore(SENDERS_AT_ONCE)
@@ -227,3 +234,10 @@ class Sweeper:
 
         ready = (pair for pair in groups.items() if not pair[1].quiet)
         await asyncio.gather(*(look(address, group) for address, group in ready))
+
+
+def _may_be_left(mint: Mint, *, now: int) -> bool:
+    """Tell whether a mint has stood so long where only the chain moves it that the index is worth asking."""
+    waits = mint.status is MintStatus.MINED or (mint.custody == "self" and mint.status in VOUCHERS)
+    late = mint.deadline is not None and mint.deadline * 1000 < now
+    return waits and (late or now - mint.updated_at >= RESTING_SECONDS * 1000)

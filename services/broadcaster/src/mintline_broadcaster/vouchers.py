@@ -23,7 +23,8 @@ from mintline.intents import voucher_of
 from mintline.messages import IssueVoucher, SelfRedeem, SigningRefused, VoucherIssued
 from mintline.records import MAX_OWN_TRANSACTIONS, Attempt, Mint, Problem
 from mintline.states import MintStatus
-from mintline_broadcaster.ports import Chain, Ledger, MintMoved, SignedTransaction, Vouchers
+from mintline_broadcaster.ports import Chain, Final, Ledger, MintMoved, SignedTransaction, Vouchers
+from mintline_broadcaster.redeemed import end_by_token
 
 WAITING = (MintStatus.ISSUED, MintStatus.SUBMITTED)
 """Where a voucher waits for a transaction, or for its transaction to be mined."""
@@ -125,13 +126,14 @@ def expired(mint: Mint, *, final_time: int) -> bool:
     )
 
 
-async def expire(mint: Mint, *, final_time: int, ledger: Ledger, now: int) -> bool:
-    """Reject a mint whose voucher was not redeemed and never can be any more; tell whether it was so."""
-    if not expired(mint, final_time=final_time):
-        return False
-    if await ledger.is_minted(mint):
-        # The index from tokens to vouchers lagged so far behind that the indexer did not find the mint.
-        log.error("redemption_missed", mint_id=mint.mint_id, token_id=str(mint.token_id))
+async def expire(mint: Mint, final: Final, *, ledger: Ledger, now: int) -> bool:
+    """Reject a mint whose voucher was not redeemed and never can be any more; tell whether it was so.
+
+    One whose voucher was redeemed, and whose redemption the indexer missed, ends by its token instead.
+    """
+    if not expired(mint, final_time=final.timestamp) or await end_by_token(
+        mint, final, ledger=ledger, now=now
+    ):
         return False
     try:
         await ledger.reject(mint.mint_id, EXPIRED, source=mint.status, at=now)

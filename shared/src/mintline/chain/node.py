@@ -124,6 +124,11 @@ class Node:
         block = await self.block(number) if number >= 0 else None
         return 0 if block is None else block.timestamp
 
+    async def final_timestamp(self) -> int:
+        """Return the Unix seconds of the newest final block; 0 if there is none."""
+        block = await self.block("finalized")
+        return 0 if block is None else block.timestamp
+
     async def logs(
         self, *, block_hash: bytes, addresses: Sequence[str], topics: Sequence[bytes] = ()
     ) -> tuple[Log, ...]:

@@ -1,0 +1,43 @@
+"""Mints whose token is there, and that nothing ties to it: they end by what the index holds.
+
+::
+
+    issued, submitted ──the token's block is final──▶ mined ──▶ finalized
+
+The indexer ends a mint with the event that made its token. It cannot when a stranger's transaction did and
+the index from tokens to vouchers lagged, nor when a custodial mint's own transaction was never mined. Only
+what is final counts here, since no reorg would lead back: the indexer reopens what it wrote itself.
+"""
+
+from __future__ import annotations
+
+import structlog
+
+from mintline.records import Mint
+from mintline.states import MintStatus
+from mintline_broadcaster.ports import Final, Ledger, MintMoved
+
+log = structlog.get_logger(__name__)
+
+
+async def end_by_token(mint: Mint, final: Final, *, ledger: Ledger, now: int) -> bool:
+    """End a mint by its token if that is final; tell whether there is one at all, final or not.
+
+    `final` was read before, so that nothing at or below it can be undone any more. `now` is in Unix
+    milliseconds. Both writes may be repeated, and the second one made alone for a mint that is mined.
+    """
+    minting = await ledger.minting(mint)
+    if minting is None:
+        return False
+    if minting.block_number > final.number:
+        return True
+    about = {"mint_id": mint.mint_id, "tx_hash": "0x" + minting.tx_hash.hex(), "was": mint.status.value}
+    try:
+        if mint.status is not MintStatus.MINED:
+            await ledger.mine(mint, minting, at=now)
+        await ledger.finalize(mint.mint_id, minting, at=now)
+    except MintMoved:
+        log.info("mint_moved_meanwhile", **about)
+    else:
+        log.warning("mint_ended_by_token", **about)
+    return True

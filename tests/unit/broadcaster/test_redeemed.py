@@ -1,0 +1,133 @@
+"""Mints whose voucher a stranger redeemed, with nothing to tie the token to them: they end by it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mintline.messages import ReviewMint
+from mintline.resources import BUILD, SIGN
+from mintline.states import MintStatus
+from mintline_broadcaster import sweep as sweeping
+from mintline_broadcaster.ports import Final, MintMoved
+from mintline_broadcaster.redeemed import end_by_token
+
+SELF = {"custody": "self", "sender": None, "nonce": None}
+
+
+def waiting(world: Any, intent: Any, status: MintStatus, **changes: Any) -> Any:
+    """Put a mint on record that moved just now."""
+    return world.built(intent, status=status, created_at=world.now, updated_at=world.now, **changes)
+
+
+@pytest.mark.parametrize("status", [MintStatus.ISSUED, MintStatus.SUBMITTED])
+async def test_redemption__when_the_indexer_missed_it__then_the_sweep_ends_its_mint_once_it_is_final(
+    world: Any, make: Any, status: MintStatus
+) -> None:
+    waiting(world, make(), status, **SELF)
+    made = world.redeemed(make(), block=8)
+    world.ledger.indexed = Final(7, 7)
+    await world.sweep(after=sweeping.RESTING_SECONDS)
+    assert world.mint(make()).status is status
+    world.ledger.indexed = Final(8, 8)
+    await world.sweep(after=0)
+    mint = world.mint(make())
+    assert mint.status is MintStatus.FINALIZED
+    assert (mint.tx_hash, mint.block_number, mint.block_hash) == (made.tx_hash, 8, made.block_hash)
+
+
+async def test_redemption__when_the_indexer_may_still_find_it__then_the_index_is_not_asked(
+    world: Any, make: Any
+) -> None:
+    waiting(world, make(), MintStatus.ISSUED, **SELF)
+    world.redeemed(make(), block=8)
+    world.ledger.indexed = Final(8, 8)
+    await world.sweep(after=sweeping.RESTING_SECONDS - 1)
+    assert world.mint(make()).status is MintStatus.ISSUED
+
+
+async def test_redemption__when_the_sweep_died_between_its_writes__then_the_next_one_finalizes(
+    world: Any, make: Any
+) -> None:
+    mint = waiting(world, make(), MintStatus.ISSUED, **SELF)
+    made = world.redeemed(make(), block=8)
+    world.ledger.indexed = Final(8, 8)
+    await world.ledger.mine(mint, made, at=world.now)
+    await world.sweep(after=sweeping.RESTING_SECONDS)
+    assert world.mint(make()).status is MintStatus.FINALIZED
+
+
+async def test_mined__when_its_record_names_another_transaction__then_it_is_left_alone(
+    world: Any, make: Any
+) -> None:
+    mint = waiting(world, make(), MintStatus.MINED, tx_hash=b"\x01" * 32, block_number=8)
+    world.redeemed(make(), block=8)
+    assert await end_by_token(mint, Final(8, 8), ledger=world.ledger, now=world.now)
+    assert world.mint(make()) == mint
+
+
+async def test_redemption__when_the_indexer_ends_the_mint_meanwhile__then_that_stands(
+    world: Any, make: Any
+) -> None:
+    seen = waiting(world, make(), MintStatus.ISSUED, **SELF)
+    made = world.redeemed(make(), block=8)
+    await world.ledger.mine(seen, made, at=world.now)
+    with pytest.raises(MintMoved):
+        await world.ledger.mine(seen, made, at=world.now + 1)
+    await world.ledger.finalize(seen.mint_id, made, at=world.now)
+    ended = world.mint(make())
+    assert await end_by_token(seen, Final(8, 8), ledger=world.ledger, now=world.now + 1)
+    assert world.mint(make()) == ended
+
+
+async def nonce_lost(world: Any, intent: Any, **changes: Any) -> None:
+    """Have a custodial mint's nonce used by another transaction for good."""
+    waiting(world, intent, MintStatus.BUILT)
+    await world.broadcast(intent)
+    mint = world.mint(intent)
+    world.ledger.mints[mint.mint_id] = mint.model_copy(update=changes)
+    world.chain.pool.clear()
+    world.chain.use_nonce(intent.signer.address)
+    world.chain.mine()
+    world.chain.finalize()
+    await world.sent_to(SIGN)
+
+
+async def test_front_run__when_its_user_stopped_the_mint__then_it_ends_by_its_token(
+    world: Any, make: Any
+) -> None:
+    await nonce_lost(world, make(), cancel_requested_at=world.now)
+    made = world.redeemed(make(), block=8)
+    world.ledger.indexed = Final(8, world.chain.final_stamp)
+    await world.handle(ReviewMint(mint_id=make().mint_id))
+    mint = world.mint(make())
+    assert (mint.status, mint.tx_hash, mint.problem) == (MintStatus.FINALIZED, made.tx_hash, None)
+
+
+async def test_front_run__when_it_is_not_final_yet__then_a_stopped_mint_waits(world: Any, make: Any) -> None:
+    await nonce_lost(world, make(), cancel_requested_at=world.now)
+    world.redeemed(make(), block=8)
+    world.ledger.indexed = Final(7, world.chain.final_stamp)
+    await world.handle(ReviewMint(mint_id=make().mint_id))
+    assert world.mint(make()).status is MintStatus.SUBMITTED
+
+
+@pytest.mark.parametrize("changes", [{"cancel_requested_at": 1}, {}], ids=["stopped", "wanted"])
+async def test_taken_nonce__when_the_index_is_behind_finality__then_nothing_is_decided(
+    world: Any, make: Any, changes: dict[str, Any]
+) -> None:
+    await nonce_lost(world, make(), **changes)
+    world.ledger.indexed = Final(7, world.chain.final_stamp - 1)
+    await world.handle(ReviewMint(mint_id=make().mint_id))
+    assert world.mint(make()).status is MintStatus.SUBMITTED
+    assert await world.sent_to(BUILD) == []
+
+
+async def test_front_run__when_the_mint_lost_its_nonce__then_it_gets_no_other(world: Any, make: Any) -> None:
+    await nonce_lost(world, make())
+    world.redeemed(make(), block=8)
+    world.ledger.indexed = Final(8, world.chain.final_stamp)
+    await world.handle(ReviewMint(mint_id=make().mint_id))
+    assert world.mint(make()).status is MintStatus.FINALIZED
+    assert await world.sent_to(BUILD) == []
