@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from mintline.errors import Misconfigured
 from mintline_infra.deployment import Deployment
 from policies import allows
-from synthesis import Templates, described, listed, properties, synthesized
+from synthesis import Templates, described, listed, properties, resources, synthesized
 
 ROOT_PRINCIPAL = "arn:aws:iam::111122223333:root"
 SERVICES = ("api", "builder", "signer", "broadcaster", "indexer")
@@ -189,3 +190,84 @@ def test_key_pairs__when_for_sealing__then_only_operators_make_them(
 
     assert made_by(ROOT_PRINCIPAL)
     assert not made_by(deployment.role_arn("api"))
+
+
+def aliased(template: dict[str, Any]) -> str:
+    """Return the logical id of the key that the alias points at."""
+    (alias,) = properties(template, "AWS::KMS::Alias")
+    target: str = alias["TargetKeyId"]["Fn::GetAtt"][0]
+    return target
+
+
+def powers(template: dict[str, Any], deployment: Deployment, key: str) -> set[str]:
+    """Return what a key's policy lets the services and the operator do, beyond administration."""
+    found = resources(template, "AWS::KMS::Key")[key]["Properties"]["KeyPolicy"]["Statement"]
+    platform = {"kms:DataKeyPairSpec": "ECC_SECG_P256K1", "kms:EncryptionContext:sub": "platform:x"}
+    pair = "kms:GenerateDataKeyPairWithoutPlaintext"
+    asked = {
+        "unwrap": (deployment.role_arn("signer"), "kms:Decrypt", {}),
+        "make": (deployment.role_arn("api"), pair, {"kms:DataKeyPairSpec": "ECC_SECG_P256K1"}),
+        "make the platform's": (ROOT_PRINCIPAL, pair, platform),
+        "take in": (deployment.role_arn("signer"), "kms:Encrypt", {}),
+    }
+    context = attestation(deployment)
+    return {
+        power
+        for power, (principal, action, more) in asked.items()
+        if allows(found, principal=principal, action=action, context=context | more)
+    }
+
+
+MAKES = {"unwrap", "make", "make the platform's"}
+
+
+@pytest.mark.parametrize(
+    ("numbers", "older", "newer"),
+    [
+        ([1, 2], MAKES, {"unwrap", "take in"}),
+        ([2, 1], {"unwrap"}, MAKES | {"take in"}),
+    ],
+)
+def test_keys__when_wrapped_keys_move_to_a_second_one__then_the_alias_makes_and_the_newer_takes_in(
+    templates: Templates, tmp_path: Path, numbers: list[int], older: set[str], newer: set[str]
+) -> None:
+    (first,) = resources(templates["data"], "AWS::KMS::Key")
+    deployment = described(wallet_keys=numbers)
+    data = synthesized(deployment, tmp_path)["data"]
+    made = resources(data, "AWS::KMS::Key")
+    (second,) = set(made) - {first}
+
+    assert powers(data, deployment, first) == older
+    assert powers(data, deployment, second) == newer
+    leaves, stays = (second, first) if numbers[0] == 1 else (first, second)
+    assert aliased(data) == stays
+    assert made[leaves]["DependsOn"] == list(resources(data, "AWS::KMS::Alias"))
+    assert made[first]["DeletionPolicy"] == made[second]["DeletionPolicy"] == "Retain"
+
+
+def test_keys__when_the_move_is_over__then_the_newer_one_is_like_the_one_before(
+    templates: Templates, tmp_path: Path
+) -> None:
+    deployment = described(wallet_keys=[2])
+    data = synthesized(deployment, tmp_path)["data"]
+    (only,) = resources(data, "AWS::KMS::Key")
+
+    assert only not in resources(templates["data"], "AWS::KMS::Key")
+    assert (aliased(data), powers(data, deployment, only)) == (only, MAKES)
+
+
+def test_notices__when_there_are_two_keys__then_they_are_of_both(tmp_path: Path) -> None:
+    made = synthesized(described(wallet_keys=[2, 1]), tmp_path)["watch"]
+    about_keys = [
+        rule["EventPattern"]["detail"]["resources"]["ARN"]
+        for rule in properties(made, "AWS::Events::Rule")
+        if rule.get("EventPattern", {}).get("source") == ["aws.kms"]
+    ]
+
+    assert [len(arns) for arns in about_keys] == [2, 2, 2]
+
+
+@pytest.mark.parametrize("numbers", [[], [1, 1], [0], [1, 2, 3]])
+def test_keys__when_the_numbers_make_no_sense__then_the_deployment_is_refused(numbers: list[int]) -> None:
+    with pytest.raises(Misconfigured, match="wallet_keys"):
+        described(wallet_keys=numbers)

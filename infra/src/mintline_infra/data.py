@@ -40,7 +40,7 @@ class DataStack(cdk.Stack):
         self.queues = {queue: self._queue(queue) for queue in QUEUES}
         self.tables = {table: self._table(table) for table in TABLES}
         assert KMS_KEYS == (WALLET_KEY,), "the wallets' policy fits no other key"
-        self.wallet_key = self._wallet_key(deployment)
+        self.wallet_keys = self._wallet_keys(deployment)
         self.logs = self._log_bucket()
         self.distributions = {bucket: self._published(bucket) for bucket in BUCKETS}
         self.rpc_urls = self._secret(
@@ -112,24 +112,39 @@ class DataStack(cdk.Stack):
             )
         return made
 
-    def _wallet_key(self, deployment: Deployment) -> kms.Key:
-        key = kms.Key(
-            self,
-            "wallet-key",
-            description="Mintline: wraps every key in custody; only the attested enclave unwraps.",
-            enable_key_rotation=True,
-            pending_window=cdk.Duration.days(30),
-            policy=key_policy(deployment),
-            removal_policy=RETAIN,
-        )
-        kms.Alias(
+    def _wallet_keys(self, deployment: Deployment) -> list[kms.Key]:
+        """Make the keys; the alias is the first one's, and where new wallets' keys are made."""
+        keys = [self._wallet_key(deployment, number) for number in deployment.wallet_keys]
+        alias = kms.Alias(
             self,
             "wallet-key-alias",
             alias_name=WALLET_KEY.alias(self._prefix),
-            target_key=key,
+            target_key=keys[0],
             removal_policy=RETAIN,
         )
+        for other in keys[1:]:
+            # Wallets are made while the alias moves: the key that it leaves may stop making them only then.
+            other.node.add_dependency(alias)
+        return keys
+
+    def _wallet_key(self, deployment: Deployment, number: int) -> kms.Key:
+        name = "wallet-key" if number == 1 else f"wallet-key-{number}"
+        key = kms.Key(
+            self,
+            name,
+            description="Mintline: wraps every key in custody; only the attested enclave unwraps.",
+            enable_key_rotation=True,
+            pending_window=cdk.Duration.days(30),
+            policy=key_policy(deployment, number),
+            removal_policy=RETAIN,
+        )
+        cdk.CfnOutput(self, f"{name}-arn", value=key.key_arn)
         return key
+
+    @property
+    def wallet_key(self) -> kms.Key:
+        """The key that wraps what is made now."""
+        return self.wallet_keys[0]
 
     def _log_bucket(self) -> s3.Bucket:
         """Make the bucket for access logs, which names no one but AWS's log delivery."""

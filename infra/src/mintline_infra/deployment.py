@@ -5,7 +5,15 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveInt,
+    ValidationError,
+    field_validator,
+)
 
 from mintline.attestation.registers import role_register
 from mintline.errors import Misconfigured
@@ -102,12 +110,22 @@ class Deployment(BaseModel):
     """The key of the enclave's image file (EIF) in the deployment's artifact bucket."""
     wallet_store: StoreName = "dynamodb"
     """Where the wrapped keys of new wallets are kept."""
+    wallet_keys: tuple[PositiveInt, ...] = Field(default=(1,), min_length=1, max_length=2)
+    """The KMS keys in use, by number. The first wraps new wallets' keys; a second one is named while those
+    that the lower number wrapped are wrapped anew by the higher."""
     alarm_email: str | None = None
     public_url: str | None = None
     """Where clients reach the API, if that is not API Gateway's own address."""
 
     sign_in_domains: tuple[str, ...] = ()
     """Sites, as browsers name them, that may have users link wallets, besides the API's own."""
+
+    @field_validator("wallet_keys")
+    @classmethod
+    def _differ(cls, numbers: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(numbers)) < len(numbers):
+            raise ValueError("the same key is named twice")
+        return numbers
 
     def role_name(self, service: str) -> str:
         """Return the name of a service's IAM role."""

@@ -1,4 +1,4 @@
-"""The policy of the wallets' key, for one deployment; the policy itself is `mintline.wallet_key`."""
+"""The policies of the wallets' keys, for one deployment; the policy itself is `mintline.wallet_key`."""
 
 from __future__ import annotations
 
@@ -9,8 +9,12 @@ from mintline.wallet_key import Measured, Parties
 from mintline_infra.deployment import Deployment
 
 
-def key_policy(deployment: Deployment) -> iam.PolicyDocument:
-    """Return the key policy: the attested enclave unwraps, and nobody else ever does."""
+def key_policy(deployment: Deployment, number: int) -> iam.PolicyDocument:
+    """Return the policy of a key: the attested enclave unwraps, and nobody else ever does.
+
+    The first key alone makes new ones; of two, the newer one takes in what the older one wrapped.
+    """
+    keys = deployment.wallet_keys
     enclave = deployment.enclave
     document = wallet_key.key_policy(
         Parties(
@@ -22,5 +26,7 @@ def key_policy(deployment: Deployment) -> iam.PolicyDocument:
         measured=Measured(
             images=enclave.pcr0, role=deployment.pcr3(), policies=enclave.pcr16, signer=enclave.pcr8
         ),
+        makes=number == keys[0],
+        receives=len(keys) > 1 and number == max(keys),
     )
     return iam.PolicyDocument.from_json(document)

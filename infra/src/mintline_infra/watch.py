@@ -263,8 +263,8 @@ class WatchStack(cdk.Stack):
         self._alarms.append(made)
 
     def _notices(self) -> None:
-        """Tell of what KMS did with the wallets' key, as CloudTrail records it."""
-        arn = self._around.data.wallet_key.key_arn
+        """Tell of what KMS did with the wallets' keys, as CloudTrail records it."""
+        arns = [key.key_arn for key in self._around.data.wallet_keys]
         account, canary = self._around.deployment.account, self._around.deployment.role_name(CANARY)
         session = f"arn:aws:sts::{account}:assumed-role/{canary}/"
         self._notice(
@@ -272,7 +272,7 @@ class WatchStack(cdk.Stack):
             "KMS refused a request for the wallets' key, not the canary's.",
             {
                 "errorCode": [{"prefix": "AccessDenied"}],
-                "resources": {"ARN": [arn]},
+                "resources": {"ARN": arns},
                 # Of another account's callers CloudTrail may know no ARN.
                 "$or": [
                     {"userIdentity": {"arn": [{"anything-but": {"prefix": session}}]}},
@@ -286,7 +286,7 @@ class WatchStack(cdk.Stack):
             {
                 "eventName": ["Decrypt"],
                 "errorCode": [{"exists": False}],
-                "resources": {"ARN": [arn]},
+                "resources": {"ARN": arns},
                 "additionalEventData": {
                     "recipient": {"attestationDocumentEnclaveImageDigest": [{"exists": False}]}
                 },
@@ -297,7 +297,7 @@ class WatchStack(cdk.Stack):
             "The policy of the wallets' key, or the key itself, was changed.",
             {
                 "eventName": ["PutKeyPolicy", "ScheduleKeyDeletion", "DisableKey", "CreateGrant"],
-                "resources": {"ARN": [arn]},
+                "resources": {"ARN": arns},
             },
         )
 

@@ -80,10 +80,11 @@ class Measured:
 
 
 def key_policy(
-    parties: Parties, *, chain_id: int, measured: Measured, receives: bool = False
+    parties: Parties, *, chain_id: int, measured: Measured, makes: bool = True, receives: bool = False
 ) -> dict[str, Any]:
     """Return the key policy: the attested enclave unwraps, and nobody else ever does.
 
+    Unless it `makes` new keys, those that it wrapped can be unwrapped, and that is all.
     With `receives` keys of another KMS key are wrapped anew under this one, so the enclave's role may
     encrypt. Encrypt knows no attestation: whoever has that role can wrap a key of their own making, which no
     wallet's record leads to.
@@ -93,8 +94,7 @@ def key_policy(
     made_for_the_platform = {**on_this_chain, "kms:DataKeyPairSpec": [_WALLETS, _SEALING]}
     platform = {"StringLike": {"kms:EncryptionContext:sub": "platform:*"}}
     unattested = {"Null": {f"{ATTESTED}ImageSha384": "true"}}
-    statements = [
-        _statement("AccountAdministers", parties.administrator, *ADMINISTRATION),
+    making = (
         _statement("ApiMakesWalletKeys", parties.api, _PAIR, Condition={"StringEquals": made_for_wallets}),
         _statement(
             "OperatorMakesPlatformKeys",
@@ -102,6 +102,10 @@ def key_policy(
             _PAIR,
             Condition={"StringEquals": made_for_the_platform, **platform},
         ),
+    )
+    statements = [
+        _statement("AccountAdministers", parties.administrator, *ADMINISTRATION),
+        *(making if makes else ()),
         _statement("NobodySeesKeys", "*", *_denied(receives=receives), Effect="Deny"),
         _statement("NobodyDecryptsUnattested", "*", "kms:Decrypt", Effect="Deny", Condition=unattested),
     ]
