@@ -6,7 +6,7 @@ import asyncio
 import json
 import random
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from types import TracebackType
@@ -25,6 +25,16 @@ _HOP_BY_HOP = frozenset(
 )
 
 
+REFUSALS = ((500, "InternalServerError"), (503, "ServiceUnavailable"), (429, "ThrottlingException"))
+"""Answers of something that is out of order: status and error."""
+THROTTLED = (
+    (400, "ThrottlingException"),
+    (400, "ProvisionedThroughputExceededException"),
+    (400, "RequestThrottled"),
+)
+"""Answers of AWS to those who ask too often."""
+
+
 @dataclass(slots=True)
 class Weather:
     """How often what happens to a request, each a probability; `struck` counts what did."""
@@ -33,7 +43,7 @@ class Weather:
     cut: float = 0.0
     """The connection ends before the request gets anywhere."""
     refused: float = 0.0
-    """The answer is an error: 500, 503 or 429."""
+    """The answer is an error: one of `refusals`."""
     delayed: float = 0.0
     """The request is held for a while, sometimes for longer than anyone waits."""
     unanswered: float = 0.0
@@ -41,6 +51,7 @@ class Weather:
     torn: float = 0.0
     """The deed is done, and the answer ends in its middle."""
     struck: Counter[str] = field(default_factory=Counter)
+    refusals: Sequence[tuple[int, str]] = REFUSALS
 
     def storm(self) -> None:
         """Draw how bad it gets."""
@@ -108,7 +119,7 @@ class FaultProxy:
         if fault == "cut":
             return _hang_up(request)
         if fault == "refused":
-            return _refusal(self._weather.rng)
+            return _refusal(*self._weather.rng.choice(self._weather.refusals))
         if fault == "delayed":
             await asyncio.sleep(self._weather.rng.choice([0.2, 1.0, 3.0, SLOWEST]))
         if request.headers.get("upgrade", "").lower() == "websocket":
@@ -183,10 +194,7 @@ def _hang_up(request: web.Request) -> web.Response:
     return web.Response(status=499)
 
 
-def _refusal(rng: random.Random) -> web.Response:
-    status, name = rng.choice(
-        [(500, "InternalServerError"), (503, "ServiceUnavailable"), (429, "ThrottlingException")]
-    )
+def _refusal(status: int, name: str) -> web.Response:
     text = json.dumps({"__type": name, "message": "out of order"})
     return web.Response(status=status, text=text, content_type="application/x-amz-json-1.0")
 
