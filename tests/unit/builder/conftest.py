@@ -12,12 +12,13 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from mintline.eth import keccak256, to_checksum_address
-from mintline.messages import BuildMint, Fees, FundWallet, KeyRef, Message, RenewNonce
+from mintline.messages import BuildMint, FundWallet, KeyRef, Message, RenewNonce
 from mintline.records import Mint, digest_of
 from mintline.states import MintStatus
-from mintline_builder import handlers
-from mintline_builder.fees import FeePolicy, offer
-from mintline_builder.funds import Funds, TopUpPolicy
+from mintline_builder import builder as building
+from mintline_builder.fees import FeePolicy
+from mintline_builder.funds import TopUpPolicy
+from mintline_builder.handlers import Terms
 from mintline_builder.memory import (
     MemoryAccounts,
     MemoryChain,
@@ -29,9 +30,6 @@ from mintline_builder.memory import (
 )
 from mintline_builder.metrics import Metrics
 from mintline_builder.ports import Account
-from mintline_builder.reserver import Reserver
-from mintline_builder.simulation import Simulator
-from mintline_builder.token_ids import TokenIds
 
 CHAIN_ID = 31337
 ETHER = 10**18
@@ -89,7 +87,6 @@ class World:
         self.chain.balances[address("treasury")] = 1000 * ETHER
         self.chain.balances[address("alice")] = ETHER
 
-    policy = FeePolicy(min_priority_fee=1, max_priority_fee=5 * 10**9, max_fee=200 * 10**9)
     contract = CONTRACT
     metadata_text = METADATA
     address = staticmethod(address)
@@ -116,9 +113,6 @@ class World:
     def clock(self) -> float:
         return self.now
 
-    async def fees(self) -> Fees:
-        return offer(await self.chain.fees(), self.policy)
-
     def messages(self) -> list[Message]:
         return [message for _, message, _ in self.outbox.sent]
 
@@ -126,65 +120,48 @@ class World:
         return Builder(self)
 
 
-@dataclass
 class Builder:
-    """One copy of the builder, wired as the service wires it."""
+    """One copy of the builder."""
 
-    world: World
-    number: int = field(default_factory=count().__next__)
+    _numbers = count()
 
-    def __post_init__(self) -> None:
-        world = self.world
-        self.metrics = Metrics(CollectorRegistry())
-        self.reserver = Reserver(
-            accounts=world.accounts,
-            chain_nonce=world.chain.transaction_count,
-            sleep=no_sleep,
-            rng=random.Random(self.number),
-            conflicts=self.metrics.conflicts.inc,
-            jumps=self.metrics.jumps.inc,
-        )
-        self.funds = Funds(
-            treasury=key("treasury"),
-            policy=TopUpPolicy(mints=20, max_mints=100, max_value=ETHER),
-            accounts=world.accounts,
-            reserver=self.reserver,
-            chain=world.chain,
-            fees=world.fees,
-            outbox=world.outbox,
-            metrics=self.metrics,
-            clock=world.clock,
-        )
-        self.preparation = handlers.Preparation(
-            fees=world.fees,
-            simulator=Simulator(
-                world.chain, chain_id=CHAIN_ID, clock=world.clock, margin=20, max_gas=1_000_000
+    def __init__(self, world: World) -> None:
+        self.registry = CollectorRegistry()
+        self.metrics = Metrics(self.registry)
+        self._builder = building.Builder(
+            building.Adapters(
+                accounts=world.accounts,
+                collections=world.collections,
+                mints=world.mints,
+                metadata=world.metadata,
+                chain=world.chain,
+                outbox=world.outbox,
             ),
-            funds=self.funds,
-            token_ids=TokenIds(world.collections),
-            metadata=world.metadata,
+            building.Policy(
+                terms=Terms(chain_id=CHAIN_ID, issuer=key("issuer"), voucher_ttl=3600),
+                treasury=key("treasury"),
+                top_ups=TopUpPolicy(mints=20, max_mints=100, max_value=ETHER),
+                fees=FeePolicy(min_priority_fee=1, max_priority_fee=5 * 10**9, max_fee=200 * 10**9),
+                gas_margin=20,
+                max_gas=1_000_000,
+            ),
+            metrics=self.metrics,
+            now=world.clock,
+            clock=world.clock,
+            sleep=no_sleep,
+            rng=random.Random(next(self._numbers)),
         )
+        self.reserver = self._builder.reserver
+        self.funds = self._builder.funds
 
     async def build(self, mint_id: str) -> None:
-        await handlers.build(BuildMint(mint_id=mint_id), **self._ports())
+        await self._builder.handle(BuildMint(mint_id=mint_id))
 
     async def renew(self, mint_id: str, spent: int) -> None:
-        await handlers.renew(RenewNonce(mint_id=mint_id, nonce=spent), **self._ports())
-
-    def _ports(self) -> dict[str, Any]:
-        return {
-            "terms": handlers.Terms(chain_id=CHAIN_ID, issuer=key("issuer"), voucher_ttl=3600),
-            "mints": self.world.mints,
-            "preparation": self.preparation,
-            "reserver": self.reserver,
-            "outbox": self.world.outbox,
-            "metrics": self.metrics,
-            "clock": self.world.clock,
-        }
+        await self._builder.handle(RenewNonce(mint_id=mint_id, nonce=spent))
 
     async def fund(self, wallet: str, required: int, balance: int = 0) -> None:
-        message = FundWallet(wallet=wallet, required=required, balance=balance)
-        await handlers.fund(message, funds=self.funds)
+        await self._builder.handle(FundWallet(wallet=wallet, required=required, balance=balance))
 
     def count(self, metric: str, **labels: str) -> float:
         found = getattr(self.metrics, metric)

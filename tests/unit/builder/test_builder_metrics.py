@@ -2,10 +2,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry
-
-from mintline_builder.metrics import Metrics
-
 if TYPE_CHECKING:
     from tests.unit.builder.conftest import Builder, World
 
@@ -13,18 +9,14 @@ if TYPE_CHECKING:
 async def test_stages__when_a_mint_is_built__time_it_from_its_acceptance_once(
     world: World, builder: Builder
 ) -> None:
-    registry = CollectorRegistry()
-    builder.metrics = Metrics(registry)
     world.accept("mint_1", created_at=int(world.now * 1000) - 2_500)
     await builder.build("mint_1")
     await builder.build("mint_1")
-    assert registry.get_sample_value("mintline_mints_total", {"status": "built"}) == 1
-    assert registry.get_sample_value("mintline_stage_seconds_sum", {"status": "built"}) == 2.5
+    assert builder.registry.get_sample_value("mintline_mints_total", {"status": "built"}) == 1
+    assert builder.registry.get_sample_value("mintline_stage_seconds_sum", {"status": "built"}) == 2.5
 
 
 async def test_stages__when_a_mint_is_refused__count_it_as_rejected(world: World, builder: Builder) -> None:
-    registry = CollectorRegistry()
-    builder.metrics = Metrics(registry)
     world.accept("mint_1", chain_id=5)
     await builder.build("mint_1")
-    assert registry.get_sample_value("mintline_mints_total", {"status": "rejected"}) == 1
+    assert builder.registry.get_sample_value("mintline_mints_total", {"status": "rejected"}) == 1

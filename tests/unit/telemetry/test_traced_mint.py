@@ -20,7 +20,7 @@ from prometheus_client import CollectorRegistry
 from mintline.consumer import Consumer
 from mintline.eth import keccak256
 from mintline.memory import MemoryQueues
-from mintline.messages import AnyMessage, Broadcast, BuildMint, Fees, KeyRef, SignMint, decode, encode
+from mintline.messages import AnyMessage, Broadcast, KeyRef, SignMint, decode, encode
 from mintline.otel import OtelTracer
 from mintline.records import Collection, Mint, scoped
 from mintline.resources import BROADCAST, BUILD, SIGN, Queue
@@ -32,13 +32,12 @@ from mintline_broadcaster.fees import FeeCaps
 from mintline_broadcaster.handlers import broadcast
 from mintline_broadcaster.memory import Decoded, MemoryLedger
 from mintline_broadcaster.memory import MemoryChain as MemoryNode
-from mintline_builder import handlers
 from mintline_builder import memory as builder_memory
-from mintline_builder.funds import Funds, TopUpPolicy
+from mintline_builder.builder import Adapters, Builder, Policy
+from mintline_builder.fees import FeePolicy
+from mintline_builder.funds import TopUpPolicy
+from mintline_builder.handlers import Terms
 from mintline_builder.metrics import Metrics as BuilderMetrics
-from mintline_builder.reserver import Reserver
-from mintline_builder.simulation import Simulator
-from mintline_builder.token_ids import TokenIds
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.memory import MemoryChain, MemoryCollections, MemoryStore, Move, Sent
 from mintline_indexer.metrics import Metrics as IndexerMetrics
@@ -154,51 +153,31 @@ class Line:
         chain.codes[CONTRACT] = b"\x00"
         for mint in self.mints.values():
             chain.balances[mint.wallet] = 10**18
-        accounts, metrics = builder_memory.MemoryAccounts(tables), BuilderMetrics(CollectorRegistry())
-        reserver = Reserver(
-            accounts=accounts,
-            chain_nonce=chain.transaction_count,
+        builder = Builder(
+            Adapters(
+                accounts=builder_memory.MemoryAccounts(tables),
+                collections=builder_memory.MemoryCollections(tables),
+                mints=builder_memory.MemoryMints(tables),
+                metadata=builder_memory.MemoryMetadata(),
+                chain=chain,
+                outbox=self.outbox("builder"),
+            ),
+            Policy(
+                terms=Terms(chain_id=CHAIN_ID, issuer=ISSUER, voucher_ttl=3600),
+                treasury=ISSUER,
+                top_ups=TopUpPolicy(mints=20, max_mints=100, max_value=10**18),
+                fees=FeePolicy(min_priority_fee=1, max_priority_fee=10**9, max_fee=10**11),
+                gas_margin=20,
+                max_gas=1_000_000,
+            ),
+            metrics=BuilderMetrics(CollectorRegistry()),
+            now=lambda: 1_795_398_655.0,
+            clock=lambda: 0.0,
             sleep=asyncio.sleep,
             rng=random.Random(1),
             tracer=self.tracer_of("builder"),
         )
-
-        async def fees() -> Fees:
-            return Fees(max_fee_per_gas=2 * 10**9, max_priority_fee_per_gas=10**9)
-
-        funds = Funds(
-            treasury=ISSUER,
-            policy=TopUpPolicy(mints=20, max_mints=100, max_value=10**18),
-            accounts=accounts,
-            reserver=reserver,
-            chain=chain,
-            fees=fees,
-            outbox=self.outbox("builder"),
-            metrics=metrics,
-            clock=lambda: 1_795_398_655.0,
-        )
-        preparation = handlers.Preparation(
-            fees=fees,
-            simulator=Simulator(chain, chain_id=CHAIN_ID, clock=lambda: 0.0, margin=20, max_gas=1_000_000),
-            funds=funds,
-            token_ids=TokenIds(builder_memory.MemoryCollections(tables)),
-            metadata=builder_memory.MemoryMetadata(),
-        )
-
-        async def handle(message: AnyMessage) -> None:
-            assert isinstance(message, BuildMint)
-            await handlers.build(
-                message,
-                terms=handlers.Terms(chain_id=CHAIN_ID, issuer=ISSUER, voucher_ttl=3600),
-                mints=builder_memory.MemoryMints(tables),
-                preparation=preparation,
-                reserver=reserver,
-                outbox=self.outbox("builder"),
-                metrics=metrics,
-                clock=lambda: 1_795_398_655.0,
-            )
-
-        await self.consume("builder", BUILD, handle)
+        await self.consume("builder", BUILD, builder.handle)
 
     async def sign(self) -> None:
         handle = partial(

@@ -17,8 +17,10 @@ from mintline.queueing import QueuesPort
 from mintline.resources import Queue
 from mintline_broadcaster.fees import FeeCaps
 from mintline_broadcaster.handlers import broadcast
+from mintline_builder.builder import Policy as BuilderPolicy
 from mintline_builder.fees import FeePolicy
 from mintline_builder.funds import TopUpPolicy
+from mintline_builder.handlers import Terms
 from mintline_builder.memory import MemoryAccounts, MemoryTables
 from mintline_harness.simulation.process import Process
 from mintline_harness.simulation.queues import SimulatedQueues
@@ -43,14 +45,19 @@ ETHER = 10**18
 VOUCHER_TTL = 24 * 3600
 POLL_INTERVAL = 2.0
 SWEEP_INTERVAL = 15.0
-TEND_EVERY = 30.0
 STAGE_DEADLINE = 60.0
 LOOK_AFTER = 20.0
 REPLACE_AFTER = 5
 """As the broadcaster's settings have them: seconds, and blocks."""
 
-FEE_POLICY = FeePolicy(min_priority_fee=GWEI // 10, max_priority_fee=5 * GWEI, max_fee=200 * GWEI)
-TOP_UPS = TopUpPolicy(mints=5, max_mints=20, max_value=ETHER)
+BUILDING = BuilderPolicy(
+    terms=Terms(chain_id=CHAIN_ID, issuer=ISSUER, voucher_ttl=VOUCHER_TTL),
+    treasury=TREASURY,
+    top_ups=TopUpPolicy(mints=5, max_mints=20, max_value=ETHER),
+    fees=FeePolicy(min_priority_fee=GWEI // 10, max_priority_fee=5 * GWEI, max_fee=200 * GWEI),
+    gas_margin=20,
+    max_gas=500_000,
+)
 CAPS = FeeCaps(500 * GWEI, 50 * GWEI)
 
 

@@ -1,4 +1,4 @@
-"""The services as simulated processes: each function wires one as its own `service.py` does, over the world.
+"""The services as simulated processes, each over adapters of the simulated world.
 
 What a planted bug replaces comes in through `Parts`; everything else is the services' own code.
 """
@@ -19,15 +19,10 @@ from mintline.errors import Rejected, Retryable
 from mintline.messages import (
     AnyMessage,
     Broadcast,
-    BuildMint,
-    Fees,
-    FundWallet,
-    RenewNonce,
     ReviewMint,
     SigningRefused,
 )
 from mintline.resources import BROADCAST, BUILD, SIGN
-from mintline.tasks import repeatedly
 from mintline_api.authorizations import Authorizations
 from mintline_api.cancellations import Cancellation, cancel_mint
 from mintline_api.inputs import MintRequest
@@ -40,25 +35,17 @@ from mintline_broadcaster.handlers import refuse, review
 from mintline_broadcaster.metrics import Metrics as BroadcasterMetrics
 from mintline_broadcaster.sweep import Sweeper
 from mintline_broadcaster.watch import Patience, Watch
-from mintline_builder import handlers as building
-from mintline_builder.fees import offer
-from mintline_builder.funds import Funds
+from mintline_builder.builder import Adapters, Builder
 from mintline_builder.memory import MemoryCollections, MemoryMints
 from mintline_builder.metrics import Metrics as BuilderMetrics
-from mintline_builder.reserver import Reserver
-from mintline_builder.simulation import Simulator
-from mintline_builder.token_ids import TokenIds
 from mintline_harness.simulation.parts import (
+    BUILDING,
     CAPS,
-    FEE_POLICY,
     LOOK_AFTER,
     POLL_INTERVAL,
     REPLACE_AFTER,
     STAGE_DEADLINE,
     SWEEP_INTERVAL,
-    TEND_EVERY,
-    TOP_UPS,
-    VOUCHER_TTL,
     Surroundings,
     consume,
     node_of,
@@ -69,7 +56,6 @@ from mintline_harness.simulation.tables import (
     CHAIN_ID,
     CONTRACT,
     ISSUER,
-    TREASURY,
     Custody,
     authority,
     token_of,
@@ -138,67 +124,24 @@ class Api:
 async def serve_builder(process: Process, around: Surroundings) -> None:
     """Run a builder."""
     tables, metrics = around.tables, _builder_metrics()
-    node = node_of(process, around)
-    accounts = around.parts.accounts(process, tables.builder)
-    queues = process.port(around.queues)
-    reserver = Reserver(
-        accounts=accounts, chain_nonce=node.transaction_count, sleep=asyncio.sleep, rng=around.rng
-    )
-    fees = partial(_fees, node)
-    funds = Funds(
-        treasury=TREASURY,
-        policy=TOP_UPS,
-        accounts=accounts,
-        reserver=reserver,
-        chain=node,
-        fees=fees,
-        outbox=queues,
-        metrics=metrics,
-        clock=process.now,
-    )
-    build, renew = (
-        partial(
-            handler,
-            terms=building.Terms(chain_id=CHAIN_ID, issuer=ISSUER, voucher_ttl=VOUCHER_TTL),
+    builder = Builder(
+        Adapters(
+            accounts=around.parts.accounts(process, tables.builder),
+            collections=process.port(MemoryCollections(tables.builder)),
             mints=process.port(MemoryMints(tables.builder)),
-            preparation=building.Preparation(
-                fees=fees,
-                simulator=Simulator(node, chain_id=CHAIN_ID, clock=process.clock, margin=20, max_gas=500_000),
-                funds=funds,
-                token_ids=TokenIds(process.port(MemoryCollections(tables.builder))),
-                metadata=process.port(tables.metadata),
-            ),
-            reserver=reserver,
-            outbox=queues,
-            metrics=metrics,
-            clock=process.now,
-        )
-        for handler in (building.build, building.renew)
+            metadata=process.port(tables.metadata),
+            chain=node_of(process, around),
+            outbox=process.port(around.queues),
+        ),
+        BUILDING,
+        metrics=metrics,
+        now=process.now,
+        clock=process.clock,
+        sleep=asyncio.sleep,
+        rng=around.rng,
     )
-
-    async def handle(message: AnyMessage) -> None:
-        match message:
-            case BuildMint():
-                await build(message)
-            case RenewNonce():
-                await renew(message)
-            case FundWallet():
-                await building.fund(message, funds=funds)
-            case _:
-                raise Rejected("message_misrouted", f"{message.type} is not for the builder.")
-
-    async def tend() -> float:
-        await funds.tend()
-        return TEND_EVERY
-
-    tending = asyncio.create_task(
-        repeatedly(tend, asyncio.Event(), every=TEND_EVERY, sleep=asyncio.sleep, rng=around.rng)
-    )
-    await asyncio.gather(tending, consume(process, around, BUILD, handle))
-
-
-async def _fees(node: Node) -> Fees:
-    return offer(await node.fees(), FEE_POLICY)
+    tending = asyncio.create_task(builder.tend(asyncio.Event()))
+    await asyncio.gather(tending, consume(process, around, BUILD, builder.handle))
 
 
 async def serve_signer(process: Process, around: Surroundings) -> None:

@@ -7,8 +7,10 @@ from pydantic import Field
 from mintline.chain.settings import ChainSettings
 from mintline.fields import Wei
 from mintline.messages import KeyRef
+from mintline_builder.builder import Policy
 from mintline_builder.fees import FeePolicy
 from mintline_builder.funds import TopUpPolicy
+from mintline_builder.handlers import Terms
 
 GWEI = 10**9
 
@@ -39,16 +41,19 @@ class Settings(ChainSettings):
     concurrency: int = Field(default=128, ge=1, le=4096)
     """Messages handled at a time."""
 
-    def top_up_policy(self) -> TopUpPolicy:
-        """Return how much a top-up brings."""
-        return TopUpPolicy(
-            mints=self.top_up_mints, max_mints=self.max_top_up_mints, max_value=self.max_top_up
-        )
-
-    def fee_policy(self) -> FeePolicy:
-        """Return the bounds of what transactions offer."""
-        return FeePolicy(
-            min_priority_fee=self.min_priority_fee,
-            max_priority_fee=self.max_priority_fee,
-            max_fee=self.max_fee,
+    def policy(self) -> Policy:
+        """Return what the builder goes by."""
+        return Policy(
+            terms=Terms(chain_id=self.chain_id, issuer=self.issuer, voucher_ttl=self.voucher_ttl),
+            treasury=self.treasury,
+            top_ups=TopUpPolicy(
+                mints=self.top_up_mints, max_mints=self.max_top_up_mints, max_value=self.max_top_up
+            ),
+            fees=FeePolicy(
+                min_priority_fee=self.min_priority_fee,
+                max_priority_fee=self.max_priority_fee,
+                max_fee=self.max_fee,
+            ),
+            gas_margin=self.gas_margin,
+            max_gas=self.max_gas,
         )

@@ -1,0 +1,149 @@
+"""The builder, made of its adapters: whoever runs it, its service or a simulation, gets the same one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from random import Random
+
+from mintline.errors import Rejected
+from mintline.messages import AnyMessage, BuildMint, Fees, FundWallet, KeyRef, RenewNonce
+from mintline.tasks import repeatedly
+from mintline.tracing import OFF, Tracer
+from mintline_builder import handlers
+from mintline_builder.fees import FeePolicy, offer
+from mintline_builder.funds import Funds, TopUpPolicy
+from mintline_builder.metrics import Metrics
+from mintline_builder.ports import Accounts, Chain, Collections, Metadata, Mints, Outbox
+from mintline_builder.reserver import Reserver
+from mintline_builder.simulation import Simulator
+from mintline_builder.token_ids import TokenIds
+
+TEND_SECONDS = 30.0
+"""Seconds between two looks at the top-ups that are not settled."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adapters:
+    """The world, as a builder meets it."""
+
+    accounts: Accounts
+    collections: Collections
+    mints: Mints
+    metadata: Metadata
+    chain: Chain
+    outbox: Outbox
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What a builder goes by; `gas_margin` is what an estimate gets on top, in percent."""
+
+    terms: handlers.Terms
+    treasury: KeyRef
+    top_ups: TopUpPolicy
+    fees: FeePolicy
+    gas_margin: int
+    max_gas: int
+
+
+class Builder:
+    """Handles the messages of `build.fifo`, and looks after top-ups.
+
+    `now` is in Unix seconds, `clock` in seconds from anywhere.
+    """
+
+    def __init__(
+        self,
+        adapters: Adapters,
+        policy: Policy,
+        *,
+        metrics: Metrics,
+        now: Callable[[], float],
+        clock: Callable[[], float],
+        sleep: Callable[[float], Awaitable[None]],
+        rng: Random,
+        tracer: Tracer = OFF,
+    ) -> None:
+        self._chain = adapters.chain
+        self._fee_policy = policy.fees
+        self._sleep = sleep
+        self._rng = rng
+        self.reserver = Reserver(
+            accounts=adapters.accounts,
+            chain_nonce=adapters.chain.transaction_count,
+            sleep=sleep,
+            rng=rng,
+            conflicts=metrics.conflicts.inc,
+            jumps=metrics.jumps.inc,
+            tracer=tracer,
+        )
+        self._token_ids = TokenIds(adapters.collections)
+        self.funds = Funds(
+            treasury=policy.treasury,
+            policy=policy.top_ups,
+            accounts=adapters.accounts,
+            reserver=self.reserver,
+            chain=adapters.chain,
+            fees=self._fees,
+            outbox=adapters.outbox,
+            metrics=metrics,
+            clock=now,
+        )
+        preparation = handlers.Preparation(
+            fees=self._fees,
+            simulator=Simulator(
+                adapters.chain,
+                chain_id=policy.terms.chain_id,
+                clock=clock,
+                margin=policy.gas_margin,
+                max_gas=policy.max_gas,
+            ),
+            funds=self.funds,
+            token_ids=self._token_ids,
+            metadata=adapters.metadata,
+        )
+        self._build, self._renew = (
+            partial(
+                handler,
+                terms=policy.terms,
+                mints=adapters.mints,
+                preparation=preparation,
+                reserver=self.reserver,
+                outbox=adapters.outbox,
+                metrics=metrics,
+                clock=now,
+            )
+            for handler in (handlers.build, handlers.renew)
+        )
+
+    async def handle(self, message: AnyMessage) -> None:
+        """Do what a message asks for; raises what its handler does, and Rejected for another's message."""
+        match message:
+            case BuildMint():
+                await self._build(message)
+            case RenewNonce():
+                await self._renew(message)
+            case FundWallet():
+                await handlers.fund(message, funds=self.funds)
+            case _:
+                raise Rejected("message_misrouted", f"{message.type} is not for the builder.")
+
+    async def tend(self, stop: asyncio.Event) -> None:
+        """Look after top-ups until `stop`; a round that is cut off is no loss."""
+
+        async def once() -> float:
+            await self.funds.tend()
+            return TEND_SECONDS
+
+        await repeatedly(once, stop, every=TEND_SECONDS, sleep=self._sleep, rng=self._rng)
+
+    async def aclose(self) -> None:
+        """Wait for the reservations and leases under way."""
+        await self._token_ids.aclose()
+        await self.reserver.aclose()
+
+    async def _fees(self) -> Fees:
+        return offer(await self._chain.fees(), self._fee_policy)
