@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mintline_signer.enclave.policy import Policy, Rates, check
+from mintline.messages import SignTopUp
+from mintline_signer.enclave.policy import Policy, Rates, Role, TopUpBudget, check
 from mintline_signer.enclave.rates import RateLimiter
 from mintline_signer.errors import Failed, FailureCode
 
@@ -60,3 +61,40 @@ def test_rates__when_one_of_two_keys_is_over__counts_neither(cast: Cast) -> None
     with pytest.raises(Failed):
         limiter.admit(mint, role, now=NOW)
     limiter.admit(noop, role, now=NOW)
+
+
+def top_up(cast: Cast, nonce: int, value: int) -> SignTopUp:
+    made: SignTopUp = cast.top_up().model_copy(update={"nonce": nonce, "value": value})
+    return made
+
+
+def budgeted(cast: Cast, value: int) -> RateLimiter:
+    budget = TopUpBudget(window=3600, value=value)
+    return RateLimiter(cast.policy().model_copy(update={"top_ups": budget}))
+
+
+def test_top_ups__when_the_budget_is_given_away__fail_until_its_next_window(cast: Cast) -> None:
+    limiter = budgeted(cast, 10)
+    limiter.admit(top_up(cast, 0, 6), Role.TREASURY, now=NOW)
+    with pytest.raises(Failed) as caught:
+        limiter.admit(top_up(cast, 1, 5), Role.TREASURY, now=NOW + 3599)
+    assert caught.value.code == FailureCode.RATE_LIMITED
+    limiter.admit(top_up(cast, 1, 4), Role.TREASURY, now=NOW + 3599)
+    with pytest.raises(Failed):
+        limiter.admit(top_up(cast, 2, 1), Role.TREASURY, now=NOW + 3599)
+    limiter.admit(top_up(cast, 2, 10), Role.TREASURY, now=NOW + 3600)
+
+
+def test_top_ups__when_one_is_signed_again__count_once(cast: Cast) -> None:
+    limiter = budgeted(cast, 10)
+    for attempt in range(3):
+        again = top_up(cast, 0, 10).model_copy(update={"attempt": attempt})
+        limiter.admit(again, Role.TREASURY, now=NOW)
+
+
+def test_top_ups__when_refused_by_the_budget__leave_the_treasurys_no_ops_alone(cast: Cast) -> None:
+    limiter = budgeted(cast, 0)
+    with pytest.raises(Failed):
+        limiter.admit(top_up(cast, 0, 1), Role.TREASURY, now=NOW)
+    noop = cast.noop().model_copy(update={"signer": cast.treasury.ref})
+    limiter.admit(noop, Role.TREASURY, now=NOW)

@@ -60,6 +60,13 @@ class Rates(Frozen):
     issuer: int = Field(gt=0)
 
 
+class TopUpBudget(Frozen):
+    """What the treasury may give away within `window` seconds, in wei, whoever it goes to."""
+
+    window: int = Field(gt=0, le=86_400)
+    value: Wei
+
+
 class Policy(Frozen):
     """The policy document; amounts in wei, times in seconds."""
 
@@ -82,6 +89,8 @@ class Policy(Frozen):
     max_transaction_cost: Wei
     """Gas limit times fee cap: the most that one transaction can burn."""
     max_top_up_value: Wei
+    top_ups: TopUpBudget | None = None
+    """What all top-ups together may bring. None: `max_top_up_value` times `rates.treasury`."""
     max_voucher_ttl: int = Field(gt=0)
     rewrap_to: KmsKeyArn | None = None
     """The one other KMS key, by its ARN, under which keys may be wrapped anew. None: none are."""
