@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import random
 from collections.abc import Awaitable
 from typing import Any, TypeVar
 
@@ -16,6 +17,7 @@ from mintline.records import Attempt, Mint, Problem
 from mintline.states import MintStatus
 from mintline_builder.memory import MemoryAccounts, MemoryMints
 from mintline_builder.ports import Advance, MintClaim
+from mintline_harness.simulation.lagging import Lag
 from mintline_harness.simulation.loop import VirtualLoop
 from mintline_harness.simulation.tables import CHAIN_ID, CONTRACT, Tables, key_ref
 from mintline_indexer.memory import MemoryStore
@@ -38,7 +40,8 @@ class MintRules(RuleBasedStateMachine):
         super().__init__()
         self.loop = VirtualLoop()
         self.breaches: list[str] = []
-        self.tables = Tables(self.breaches.append, MemoryStore)
+        lag = Lag(clock=self.loop.time, rng=random.Random(0), told=lambda: None)
+        self.tables = Tables(self.breaches.append, MemoryStore, lag)
         self.accounts = MemoryAccounts(self.tables.builder)
         self.builder = MemoryMints(self.tables.builder)
         self.time = 0

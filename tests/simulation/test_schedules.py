@@ -44,6 +44,7 @@ def test_line__when_everything_that_can_fail_does__then_keeps_every_promise() ->
     assert code == 0, told
     assert result["schedules"] > 0
     struck = {"crashes", "pauses", "refusals", "lost answers", "slow calls", "reorgs", "duplicates"}
+    struck.add("stale index reads")
     assert struck <= result["faults"].keys()
 
 

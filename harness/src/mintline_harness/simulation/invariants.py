@@ -79,7 +79,7 @@ class Watch:
 
     def _one_nonce_each(self) -> None:
         users: dict[tuple[str, int], str] = {}
-        for mint in self.tables.mints.values():
+        for _, mint in self.tables.mints.items():  # noqa: PERF102 - the values are a scan, and lag
             if mint.nonce is None or mint.sender is None:
                 continue
             place = (mint.sender.address, mint.nonce)
@@ -124,7 +124,7 @@ class Watch:
         for mint_id in self.accepted - self.tables.mints.keys():
             self.broken(f"{mint_id} was accepted and is not on record")
         minted = Counter(self.chain.head.state.minted.values())
-        for mint in self.tables.mints.values():
+        for _, mint in self.tables.mints.items():  # noqa: PERF102 - as above
             self._hold_to_chain(mint, minted[mint.metadata_digest])
         self._hold_index_to_chain()
         if self.breaches:

@@ -23,6 +23,7 @@ from mintline_broadcaster.memory import MemoryLedger
 from mintline_broadcaster.ports import Final, SignedTransaction
 from mintline_builder.memory import MemoryMetadata, MemoryTables
 from mintline_harness.simulation.chain import TRANSFER_GAS, Sent, read
+from mintline_harness.simulation.lagging import Lag, LaggingKeys, LaggingTable
 from mintline_indexer.memory import MemoryCollections, MemoryStore
 from mintline_indexer.ports import TokenKey
 from mintline_signer.enclave.curve import SigningKey
@@ -35,11 +36,11 @@ PREFIX = "mintline"
 _WRAPPED = b"wrapped:"
 
 
-class WatchedMints(dict[str, Mint]):
+class WatchedMints(LaggingTable[str, Mint]):
     """Mints by id; `broken` is told of every write that the state machine does not allow."""
 
-    def __init__(self, broken: Callable[[str], None]) -> None:
-        super().__init__()
+    def __init__(self, broken: Callable[[str], None], lag: Lag) -> None:
+        super().__init__(lag)
         self._broken = broken
 
     def __setitem__(self, mint_id: str, mint: Mint) -> None:
@@ -89,14 +90,16 @@ class IndexedLedger(MemoryLedger):
 class Tables:
     """Every table, bucket and secret of one simulated deployment."""
 
-    def __init__(self, broken: Callable[[str], None], index_store: type[MemoryStore]) -> None:
-        self.mints = WatchedMints(broken)
-        self.transactions: dict[bytes, SignedTransaction] = {}
+    def __init__(self, broken: Callable[[str], None], index_store: type[MemoryStore], lag: Lag) -> None:
+        self.mints = WatchedMints(broken, lag)
+        self.transactions = LaggingTable[bytes, SignedTransaction](lag)
         self.api_mints = MemoryMints()
         self.api_mints.items = self.mints
         self.wallets = MemoryWallets()
         self.index = MemoryIndex()
-        self.builder = MemoryTables(mints=self.mints, counters={CONTRACT: 1})
+        self.builder = MemoryTables(
+            mints=self.mints, counters={CONTRACT: 1}, topping_up=LaggingKeys[str](lag)
+        )
         self.metadata = MemoryMetadata()
         self.store = index_store(mint_table=self.mints, attempt_table=AttemptsOfMints(self.transactions))
         self.ledger = IndexedLedger(mints=self.mints, transactions=self.transactions)

@@ -20,6 +20,7 @@ from mintline_api.inputs import Metadata, MintRequest
 from mintline_api.problems import Refused
 from mintline_harness.simulation.chain import SimulatedChain
 from mintline_harness.simulation.invariants import Breach, Watch
+from mintline_harness.simulation.lagging import Lag
 from mintline_harness.simulation.loop import VirtualLoop
 from mintline_harness.simulation.parts import ETHER, GWEI, Parts, Surroundings
 from mintline_harness.simulation.process import EPOCH, Ambush, Faults, Process
@@ -94,8 +95,11 @@ class World:
         self.loop = asyncio.get_running_loop()
         self.notes: deque[str] = deque(maxlen=NOTES)
         self._tell = tell
-        self.tables = Tables(self._broken, parts.index_store)
         self.faults = Faults()
+        # What came later draws from a source of its own, so that the seeds before it stay what they were.
+        self.chance = chance = random.Random(f"indexes {seed}")  # noqa: S311 - as above
+        self.lag = Lag(clock=self.loop.time, rng=chance, told=partial(self.faults.count, "stale index reads"))
+        self.tables = Tables(self._broken, parts.index_store, self.lag)
         self.queues = SimulatedQueues(clock=self.loop.time, rng=rng, faults=self.faults)
         self.chain = SimulatedChain(
             chain_id=CHAIN_ID,
@@ -198,6 +202,7 @@ class World:
         faults.crash = level * rng.choice([0.0, 0.005, 0.02])
         self.queues.duplicates = level * rng.choice([0.0, 0.1, 0.3])
         self.queues.delays = level * rng.choice([0.0, 0.1])
+        self.lag.most = self.chance.choice([0.0, 0.0, 1.0, 30.0])
 
     async def _disturb(self, span: float) -> None:
         """Let things go wrong for `span` seconds, and set everything right at the end of it."""
@@ -210,6 +215,7 @@ class World:
                 if not process.alive and rng.random() < 0.5:
                     process.start()
         self.faults.end()
+        self.lag.most = 0.0
         self.queues.end_faults()
         self.chain.base_fee, self.calm = GWEI, True
         for process in self.processes:
