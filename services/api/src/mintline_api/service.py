@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 import aiohttp
 import structlog
@@ -19,9 +22,10 @@ from mintline.aws.queues import Queues
 from mintline.aws.session import open_client
 from mintline.chain.node import Node
 from mintline.errors import Misconfigured
+from mintline.key_stores import KeyStores
 from mintline.nodes import open_rpc
 from mintline.resources import BUILD, MINTS
-from mintline.tracing import carrying, open_tracer
+from mintline.tracing import Tracer, carrying, open_tracer
 from mintline_api.access_tokens import AccessTokens
 from mintline_api.authorizations import Authorizations
 from mintline_api.cursors import Cursors
@@ -36,82 +40,117 @@ from mintline_api.stores import DynamoIndex, DynamoMints, DynamoWallets, KmsKeys
 from mintline_api.tokens import Collections, MetadataCache
 from mintline_api.wallets import WalletDirectory
 
+if TYPE_CHECKING:
+    from types_aiobotocore_kms import KMSClient
+    from types_aiobotocore_s3 import S3Client
+
 log = structlog.get_logger()
 
 _HEADER_BYTES = 32 * 1024
 _SHUTDOWN_SECONDS = 20.0
 
 
+@dataclass(frozen=True, slots=True)
+class _World:
+    """What the api talks to; no `chain` without an endpoint: a silent node makes few answers poorer."""
+
+    dynamo: Dynamo
+    queues: Queues
+    s3: S3Client
+    kms: KMSClient
+    key_stores: KeyStores
+    keys: KeySet
+    chain: Node | None
+
+
 async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Serve until `stop` is set, then finish the requests under way."""
     registry = process_registry()
     metrics = Metrics(registry)
-    calls = metrics.aws
     async with AsyncExitStack() as stack:
-        tracer = calls.tracer = open_tracer(stack, "api", settings)
-        dynamo = Dynamo(await open_client(stack, "dynamodb", settings, calls=calls), settings.resource_prefix)
-        stack.push_async_callback(dynamo.aclose)
-        queues = Queues(await open_client(stack, "sqs", settings, calls=calls), settings.resource_prefix)
-        stack.push_async_callback(queues.aclose)
-        s3 = await open_client(stack, "s3", settings, calls=calls)
-        kms = await open_client(stack, "kms", settings, calls=calls, endpoint_url=settings.kms_endpoint_url)
-        stores = await open_key_stores(stack, settings, dynamo, calls=calls)
-        session = await stack.enter_async_context(aiohttp.ClientSession())
-        keys = KeySet(HttpJwks(session, settings.jwks_url()), clock=time.monotonic)
-        stack.push_async_callback(keys.aclose)
-
-        index = DynamoIndex(dynamo, chain_id=settings.chain_id)
+        tracer = metrics.aws.tracer = open_tracer(stack, "api", settings)
+        world = await _open(stack, settings, metrics)
         checks: dict[str, Check] = {
-            "dynamodb": partial(dynamo.ping, MINTS),
-            "sqs": partial(queues.ping, BUILD),
-            "jwks": keys.check,
+            "dynamodb": partial(world.dynamo.ping, MINTS),
+            "sqs": partial(world.queues.ping, BUILD),
+            "jwks": world.keys.check,
         }
-        api = Api(
-            settings=settings,
-            access_tokens=AccessTokens(
-                keys=keys,
-                issuer=settings.cognito_issuer,
-                client_id=settings.cognito_client_id,
-                now=time.time,
-                looked_up=metrics.caches.of("access_tokens"),
-            ),
-            wallets=WalletDirectory(
-                chain_id=settings.chain_id,
-                wallets=DynamoWallets(dynamo),
-                keys=KmsKeys(
-                    kms,
-                    stores,
-                    picked=settings.wallet_store,
-                    prefix=settings.resource_prefix,
-                    chain_id=settings.chain_id,
-                ),
-                now=_milliseconds,
-                clock=time.monotonic,
-                looked_up=metrics.caches.of("wallets"),
-            ),
-            links=DynamoLinks(dynamo, chain_id=settings.chain_id),
-            chain=await _chain(stack, settings, metrics),
-            mints=DynamoMints(dynamo),
-            line=SqsLine(carrying(queues, tracer)),
-            index=index,
-            collections=Collections(index, clock=time.monotonic, looked_up=metrics.caches.of("collections")),
-            metadata=MetadataCache(
-                S3Metadata(s3, prefix=settings.resource_prefix),
-                clock=time.monotonic,
-                looked_up=metrics.caches.of("metadata"),
-            ),
-            authorizations=Authorizations(settings.sealer()),
-            cursors=Cursors(settings.cursor_secret.get_secret_value()),
-            readiness=Readiness(checks, clock=time.monotonic),
-            now=_milliseconds,
-            sleep=asyncio.sleep,
-            entropy=os.urandom,
-        )
+        api = _assemble(settings, world, metrics, tracer, checks)
         admin = Admin(host=settings.admin_host, port=settings.admin_port, checks=checks, registry=registry)
         await stack.enter_async_context(admin)
         port = await _serve(stack, build_app(api, metrics=metrics, tracer=tracer), settings)
         log.info("api_listening", host=settings.api_host, port=port, admin_port=admin.port)
         await stop.wait()
+
+
+async def _open(stack: AsyncExitStack, settings: Settings, metrics: Metrics) -> _World:
+    prefix, calls = settings.resource_prefix, metrics.aws
+    dynamo = Dynamo(await open_client(stack, "dynamodb", settings, calls=calls), prefix)
+    stack.push_async_callback(dynamo.aclose)
+    queues = Queues(await open_client(stack, "sqs", settings, calls=calls), prefix)
+    stack.push_async_callback(queues.aclose)
+    session = await stack.enter_async_context(aiohttp.ClientSession())
+    keys = KeySet(HttpJwks(session, settings.jwks_url()), clock=time.monotonic)
+    stack.push_async_callback(keys.aclose)
+    chain = None
+    if settings.rpc_urls:
+        chain = Node(await open_rpc(stack, settings, observer=metrics.rpc, tracer=calls.tracer))
+    return _World(
+        dynamo=dynamo,
+        queues=queues,
+        s3=await open_client(stack, "s3", settings, calls=calls),
+        kms=await open_client(stack, "kms", settings, calls=calls, endpoint_url=settings.kms_endpoint_url),
+        key_stores=await open_key_stores(stack, settings, dynamo, calls=calls),
+        keys=keys,
+        chain=chain,
+    )
+
+
+def _assemble(
+    settings: Settings, world: _World, metrics: Metrics, tracer: Tracer, checks: Mapping[str, Check]
+) -> Api:
+    index = DynamoIndex(world.dynamo, chain_id=settings.chain_id)
+    return Api(
+        settings=settings,
+        access_tokens=AccessTokens(
+            keys=world.keys,
+            issuer=settings.cognito_issuer,
+            client_id=settings.cognito_client_id,
+            now=time.time,
+            looked_up=metrics.caches.of("access_tokens"),
+        ),
+        wallets=WalletDirectory(
+            chain_id=settings.chain_id,
+            wallets=DynamoWallets(world.dynamo),
+            keys=KmsKeys(
+                world.kms,
+                world.key_stores,
+                picked=settings.wallet_store,
+                prefix=settings.resource_prefix,
+                chain_id=settings.chain_id,
+            ),
+            now=_milliseconds,
+            clock=time.monotonic,
+            looked_up=metrics.caches.of("wallets"),
+        ),
+        links=DynamoLinks(world.dynamo, chain_id=settings.chain_id),
+        chain=world.chain,
+        mints=DynamoMints(world.dynamo),
+        line=SqsLine(carrying(world.queues, tracer)),
+        index=index,
+        collections=Collections(index, clock=time.monotonic, looked_up=metrics.caches.of("collections")),
+        metadata=MetadataCache(
+            S3Metadata(world.s3, prefix=settings.resource_prefix),
+            clock=time.monotonic,
+            looked_up=metrics.caches.of("metadata"),
+        ),
+        authorizations=Authorizations(settings.sealer()),
+        cursors=Cursors(settings.cursor_secret.get_secret_value()),
+        readiness=Readiness(checks, clock=time.monotonic),
+        now=_milliseconds,
+        sleep=asyncio.sleep,
+        entropy=os.urandom,
+    )
 
 
 async def _serve(stack: AsyncExitStack, app: web.Application, settings: Settings) -> int:
@@ -134,16 +173,6 @@ async def _serve(stack: AsyncExitStack, app: web.Application, settings: Settings
         ) from None
     port: int = runner.addresses[0][1]
     return port
-
-
-async def _chain(stack: AsyncExitStack, settings: Settings, metrics: Metrics) -> Node | None:
-    """Return the chain to read, None if there is no endpoint.
-
-    It is no readiness check: a silent node makes few answers poorer.
-    """
-    if not settings.rpc_urls:
-        return None
-    return Node(await open_rpc(stack, settings, observer=metrics.rpc, tracer=metrics.aws.tracer))
 
 
 def _milliseconds() -> int:
