@@ -225,7 +225,8 @@ class Rebuild:
                 if (await self._progress()).revision == progress.revision:
                     return progress, [each for each in found if each.kept != each.rebuilt]
             await self._sleep(PAUSE)
-        raise Unavailable("the index never stood at the chain's head: is an indexer running, and not behind?")
+        why = "is an indexer running, and not behind or halted?"
+        raise Unavailable(f"the index never stood at the chain's head: {why}")
 
     def _rebuilt(self, keys: Sequence[ItemKey]) -> Iterator[tuple[ItemKey, Item | None]]:
         items = dict(self.store.items())

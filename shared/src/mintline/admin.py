@@ -15,6 +15,8 @@ Check: TypeAlias = Callable[[], Awaitable[object]]
 """Returns when a dependency answers, raises when it does not; its result means nothing."""
 
 SHUTDOWN_SECONDS = 1.0
+LONGEST = 400
+"""Characters of what is wrong: two block hashes, and what to do about them, have to fit."""
 
 
 def process_registry() -> CollectorRegistry:
@@ -85,7 +87,7 @@ class Admin:
         except TimeoutError:
             return f"no answer within {self._timeout:g} s"
         except Exception as error:  # noqa: BLE001 - whatever is wrong is the answer
-            return f"{type(error).__name__}: {error}"[:200]
+            return f"{type(error).__name__}: {error}"[:LONGEST]
         return "ok"
 
     async def _health(self, _: web.Request) -> web.Response:

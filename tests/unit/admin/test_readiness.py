@@ -6,6 +6,9 @@ from prometheus_client import CollectorRegistry
 
 from mintline.admin import Admin, Check
 from mintline.errors import Unavailable
+from mintline_indexer.follow import PastFinality
+from mintline_indexer.indexer import WHAT_TO_DO
+from mintline_indexer.ports import Ref
 
 
 async def good() -> None:
@@ -42,3 +45,15 @@ async def test_readiness__when_checks_are_slow__runs_them_together() -> None:
     answers = await admin({f"dependency-{n}": slow for n in range(20)}).readiness()
     assert set(answers.values()) == {"ok"}
     assert time.monotonic() - started < 1.0
+
+
+async def test_readiness__when_the_index_is_halted__then_both_hashes_and_what_to_do_can_be_read() -> None:
+    halted = PastFinality(Ref(1_234_567_890, bytes(32), 0), b"\xff" * 32)
+
+    async def index() -> None:
+        raise Unavailable(f"reorg past finality: {halted}; {WHAT_TO_DO}")
+
+    said = (await admin({"index": index}).readiness())["index"]
+    assert "00" * 32 in said
+    assert "ff" * 32 in said
+    assert said.endswith(WHAT_TO_DO)
