@@ -60,8 +60,10 @@ SIGN_MINT = SignMint(
     contract=CONTRACT,
     voucher=Voucher(token_id=2**255 + 1, to=WALLET, metadata_digest=bytes(range(32)), deadline=1_900_000_000),
     authorization=b"\x01" + bytes(range(8)) + b"sealed",
+    built_at=1_795_398_654_201,
 )
-UNAUTHORIZED = SIGN_MINT.model_copy(update={"authorization": b""})
+UNTIMED = SIGN_MINT.model_copy(update={"built_at": None})
+UNAUTHORIZED = UNTIMED.model_copy(update={"authorization": b""})
 SIGN_TOP_UP = SignTopUp(
     trace=TRACE,
     signer=KeyRef(
@@ -167,13 +169,17 @@ MESSAGES: dict[str, AnyMessage] = {
 }
 EARLIER: dict[str, AnyMessage] = {
     "sign_mint.v1.json": UNAUTHORIZED,
+    "sign_mint.v1.authorized.json": UNTIMED,
+    "broadcast.v1.authorized.json": Broadcast(
+        trace=TRACE, intent=UNTIMED, raw=b"\x02\xf8\x01", tx_hash=bytes(31) + b"\x01"
+    ),
     "broadcast.v1.json": Broadcast(
         trace=TRACE, intent=UNAUTHORIZED, raw=b"\x02\xf8\x01", tx_hash=bytes(31) + b"\x01"
     ),
     "fund_wallet.v1.json": FundWallet(trace=TRACE, wallet=WALLET, required=10**16),
 }
 """What was written before a field was added, and how it is read since."""
-SHAPES = {"sign_mint": "authorized", "broadcast": "authorized", "fund_wallet": "balance"}
+SHAPES = {"sign_mint": "timed", "broadcast": "timed", "fund_wallet": "balance"}
 """The names of the shapes that came after the first."""
 
 

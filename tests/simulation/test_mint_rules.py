@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 
 from mintline.errors import Conflict
+from mintline.intents import sign_mint
 from mintline.messages import Fees
 from mintline.records import Attempt, Mint, Problem
 from mintline.states import MintStatus
@@ -108,7 +109,7 @@ class MintRules(RuleBasedStateMachine):
             tx_hash=tx_hash, max_fee_per_gas=price, max_priority_fee_per_gas=price, at=self.time
         )
         if nonce is not None:
-            self.do(self.tables.ledger.submit(mint_id, attempt, nonce=nonce))
+            self.do(self.tables.ledger.submit(sign_mint(self.mint(mint_id)), attempt))
             known = {earlier.tx_hash for earlier in self.mint(mint_id).attempts}
             if tx_hash not in known:
                 self.do(self.tables.ledger.add_attempt(self.mint(mint_id), attempt))

@@ -38,6 +38,7 @@ def sign_mint(mint: Mint) -> SignMint:
         contract=mint.contract,
         voucher=voucher_of(mint),
         authorization=mint.authorization or b"",
+        built_at=mint.built_at,
     )
 
 

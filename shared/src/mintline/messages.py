@@ -95,6 +95,8 @@ class SignMint(Intent):
     contract: Address
     voucher: Voucher
     authorization: Sealed = Field(default=b"", repr=False)
+    built_at: int | None = Field(default=None, ge=0)
+    """Unix milliseconds of the nonce's reservation: for the metrics alone, so the enclave is not told."""
 
 
 class SignTopUp(Intent):

@@ -25,7 +25,7 @@ def attempt(number: int, fee: int = 10**9) -> Attempt:
 async def test_submit__when_built__then_submitted_with_one_attempt_and_the_rest_untouched(line: Any) -> None:
     intent = line.mint_intent(await line.wallet(), 3)
     before = await line.built(intent)
-    await line.ledger.submit(intent.mint_id, attempt(1), nonce=3)
+    await line.ledger.submit(intent, attempt(1))
     after = await line.mint(intent)
     assert after == before.model_copy(
         update={
@@ -45,15 +45,16 @@ async def test_submit__when_elsewhere__then_it_tells_where(line: Any, changes: d
     intent = line.mint_intent(await line.wallet(), 3)
     mint = await line.built(intent, **changes)
     with pytest.raises(MintMoved) as caught:
-        await line.ledger.submit(intent.mint_id, attempt(1), nonce=3)
+        await line.ledger.submit(intent, attempt(1))
     assert caught.value.mint == mint
     assert await line.mint(intent) == mint
 
 
 async def test_writes__when_there_is_no_such_mint__then_none_and_none_is_made(line: Any) -> None:
     ledger = line.ledger
+    nobodys = line.mint_intent(await line.wallet()).model_copy(update={"mint_id": "mint_none"})
     with pytest.raises(MintMoved) as caught:
-        await ledger.submit("mint_none", attempt(1), nonce=0)
+        await ledger.submit(nobodys, attempt(1))
     assert caught.value.mint is None
     with pytest.raises(MintMoved):
         await ledger.reject("mint_none", Problem(code="c", reason="r"), source=MintStatus.BUILT, at=1)
@@ -126,7 +127,7 @@ async def test_end_by_token__when_in_its_source__then_mined_and_finalized_once(
 async def test_add_attempt__when_two_race__then_one_of_them_must_look_again(line: Any) -> None:
     intent = line.mint_intent(await line.wallet())
     await line.built(intent)
-    await line.ledger.submit(intent.mint_id, attempt(1), nonce=0)
+    await line.ledger.submit(intent, attempt(1))
     seen = await line.mint(intent)
     results = await asyncio.gather(
         *(line.ledger.add_attempt(seen, attempt(number)) for number in (2, 3)), return_exceptions=True
@@ -183,7 +184,7 @@ async def test_submit__when_a_stranger_took_an_earlier_nonce__then_its_attempts_
     intent = line.mint_intent(await line.wallet(), 3)
     await line.built(intent)
     first = attempt(1).model_copy(update={"nonce": 2})
-    await line.ledger.submit(intent.mint_id, attempt(2), nonce=3, earlier=(first,))
+    await line.ledger.submit(intent, attempt(2), earlier=(first,))
     assert (await line.mint(intent)).attempts == (first, attempt(2))
 
 
@@ -225,7 +226,7 @@ async def test_mark_swept__when_copies_race__then_one_has_it_each_time(line: Any
         assert [type(result) for result in lost] == [MintMoved] * 3
         mint = await line.mint(intent)
         assert (mint.swept_at, mint.sweeps, mint.updated_at) == (at, round_number, 1)
-    await line.ledger.submit(intent.mint_id, attempt(99), nonce=0)
+    await line.ledger.submit(intent, attempt(99))
     with pytest.raises(MintMoved):
         await line.ledger.mark_swept(mint, at=100)
 

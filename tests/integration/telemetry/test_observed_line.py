@@ -104,6 +104,7 @@ async def test_metrics__when_a_mint_is_finalized__show_it_in_every_service(line:
     assert values["signer-host", "mintline_message_age_seconds_count(sign)"] >= 1
     assert values["signer-host", "mintline_cache_lookups_total(wrapped_keys,miss)"] == 3
     assert values["broadcaster", "mintline_mints_total(submitted)"] == 1
+    assert values["broadcaster", "mintline_stage_seconds_count(submitted)"] == 1
     assert values["broadcaster", "mintline_broadcaster_sends_total(accepted)"] == 2
     assert values["indexer", "mintline_stage_seconds_count(mined)"] == 1
     assert values["indexer", "mintline_stage_seconds_count(finalized)"] == 1

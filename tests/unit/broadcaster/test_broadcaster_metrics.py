@@ -67,3 +67,23 @@ async def test_metrics__when_a_transaction_can_never_be_sent__count_the_rejectio
     await send(world, registry, intent, signed=signed)
     assert registry.get_sample_value("mintline_mints_total", {"status": "rejected"}) == 1
     assert registry.get_sample_value("mintline_broadcaster_noops_total") == 1
+
+
+@pytest.mark.parametrize(("before", "observed"), [(1_500, [1, 1.5]), (None, [0, 0])])
+async def test_metrics__when_a_mint_is_submitted__time_it_since_it_was_built_if_that_is_known(
+    world: World,
+    make: Callable[..., SignMint],
+    signed: Callable[..., object],
+    before: int | None,
+    observed: list[float],
+) -> None:
+    registry = CollectorRegistry()
+    built_at = None if before is None else world.now - before
+    intent = make().model_copy(update={"built_at": built_at})
+    world.built(intent)
+    await send(world, registry, intent, intent, signed=signed)
+    timed = [
+        registry.get_sample_value(f"mintline_stage_seconds_{what}", {"status": "submitted"}) or 0
+        for what in ("count", "sum")
+    ]
+    assert timed == observed

@@ -34,13 +34,15 @@ def refused(memory: Memory, intent: Any) -> RefusalCode:
     return RefusalCode(caught.value.code)
 
 
-def test_meaning__when_fees_attempt_or_trace_change__stays(cast: Cast) -> None:
+def test_meaning__when_fees_attempt_trace_or_the_time_it_was_built_change__stays(cast: Cast) -> None:
     for request in cast.everything():
         changes: dict[str, Any] = {"trace": "00-1"}
         if hasattr(request, "fees"):
             changes |= {"fees": FEES, "attempt": 4, "gas": 1}
         if hasattr(request, "authorization"):
             changes |= {"authorization": b"another envelope"}
+        if hasattr(request, "built_at"):
+            changes |= {"built_at": 1}
         assert meaning_of(evolve(request, **changes)) == meaning_of(request)
 
 

@@ -55,6 +55,13 @@ def test_request__when_written_and_read__is_the_same(cast: Cast) -> None:
         assert read_request(request_frame(4, other)[4:]) == (4, other)
 
 
+def test_request__when_the_intent_says_when_it_was_built__keeps_that_from_the_enclave(cast: Cast) -> None:
+    intent = cast.mint()
+    timed = Sign(intent=intent.model_copy(update={"built_at": 1}), keys=[cast.user.wrapped])
+    assert request_frame(3, timed) == request_frame(3, Sign(intent=intent, keys=timed.keys))
+    assert b"built_at" not in request_frame(3, timed)
+
+
 @pytest.mark.parametrize(
     "response",
     [

@@ -31,12 +31,11 @@ class CountedLedger:
         """Read a mint."""
         return await self._ledger.get(mint_id)
 
-    async def submit(
-        self, mint_id: str, attempt: Attempt, *, nonce: int, earlier: tuple[Attempt, ...] = ()
-    ) -> None:
-        """Move a built mint with that nonce to submitted."""
-        await self._ledger.submit(mint_id, attempt, nonce=nonce, earlier=earlier)
-        self._stages.reached(MintStatus.SUBMITTED)
+    async def submit(self, intent: SignMint, attempt: Attempt, *, earlier: tuple[Attempt, ...] = ()) -> None:
+        """Move the intent's mint, built with its nonce, to submitted."""
+        await self._ledger.submit(intent, attempt, earlier=earlier)
+        after = None if intent.built_at is None else (attempt.at - intent.built_at) / 1000
+        self._stages.reached(MintStatus.SUBMITTED, after=after)
 
     async def add_attempt(self, mint: Mint, attempt: Attempt) -> None:
         """Append to the attempts of a submitted mint."""

@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from mintline.aws.dynamo import Clause, ConditionFailed, Dynamo, Item, Put, Update, Value
 from mintline.aws.records import OPEN, from_item, to_item, transition
+from mintline.messages import SignMint
 from mintline.records import Attempt, Mint, Problem, Transfer, created_key, token_ref
 from mintline.resources import ATTEMPTS, CHECKPOINTS, MINTS, TRANSFERS
 from mintline.states import MintStatus
@@ -44,14 +45,13 @@ class DynamoLedger:
         item = await self._dynamo.get(MINTS, {"mint_id": mint_id})
         return None if item is None else from_item(Mint, item)
 
-    async def submit(
-        self, mint_id: str, attempt: Attempt, *, nonce: int, earlier: tuple[Attempt, ...] = ()
-    ) -> None:
-        """Move a built mint with that nonce to submitted, with its first attempt; raises MintMoved."""
+    async def submit(self, intent: SignMint, attempt: Attempt, *, earlier: tuple[Attempt, ...] = ()) -> None:
+        """Move the intent's mint, built with its nonce, to submitted; raises MintMoved."""
+        mint_id = intent.mint_id
         # A reorg's way back to submitted is the indexer's: here only a built mint will do.
         where = (
             Clause("is_built", "status", "eq", (MintStatus.BUILT.value,)),
-            Clause("reserved_nonce", "nonce", "eq", (nonce,)),
+            Clause("reserved_nonce", "nonce", "eq", (intent.nonce,)),
         )
         # Only a submitted mint's attempts change, so the earlier ones are still what the caller read.
         attempts: list[Value] = [_stored(one) for one in (*earlier, attempt)]

@@ -11,7 +11,7 @@ from typing import Literal
 from mintline.chain.answers import FeeMarket, Receipt
 from mintline.chain.send_facts import SendAnswer, SendFact
 from mintline.eth import keccak256
-from mintline.messages import Fees
+from mintline.messages import Fees, SignMint
 from mintline.records import Attempt, Mint, Problem, Transfer, created_key, open_shard
 from mintline.states import MintStatus, may
 from mintline_broadcaster.intents import NOOP_GAS
@@ -48,13 +48,11 @@ class MemoryLedger:
         await asyncio.sleep(0)
         return self.mints.get(mint_id)
 
-    async def submit(
-        self, mint_id: str, attempt: Attempt, *, nonce: int, earlier: tuple[Attempt, ...] = ()
-    ) -> None:
-        """Move a built mint with that nonce to submitted."""
+    async def submit(self, intent: SignMint, attempt: Attempt, *, earlier: tuple[Attempt, ...] = ()) -> None:
+        """Move the intent's mint, built with its nonce, to submitted."""
         await asyncio.sleep(0)
-        mint = self.mints.get(mint_id)
-        if mint is None or mint.status is not MintStatus.BUILT or mint.nonce != nonce:
+        mint = self.mints.get(intent.mint_id)
+        if mint is None or mint.status is not MintStatus.BUILT or mint.nonce != intent.nonce:
             raise MintMoved(mint)
         self._change(
             mint,

@@ -14,7 +14,7 @@ from mintline.chain.answers import FeeMarket, Receipt
 from mintline.chain.send_facts import SendAnswer
 from mintline.errors import Conflict, Deferred
 from mintline.fields import Address, Bytes32, HexBytes
-from mintline.messages import AnyIntent, Frozen, VoucherIssued
+from mintline.messages import AnyIntent, Frozen, SignMint, VoucherIssued
 from mintline.records import Attempt, Mint, Problem, Transfer
 from mintline.states import MintStatus
 
@@ -83,10 +83,8 @@ class Ledger(Protocol):
     async def get(self, mint_id: str) -> Mint | None:
         """Read a mint, consistently."""
 
-    async def submit(
-        self, mint_id: str, attempt: Attempt, *, nonce: int, earlier: tuple[Attempt, ...] = ()
-    ) -> None:
-        """Move a built mint with that nonce to submitted, with its first attempt; raises MintMoved.
+    async def submit(self, intent: SignMint, attempt: Attempt, *, earlier: tuple[Attempt, ...] = ()) -> None:
+        """Move the intent's mint, built with its nonce, to submitted with this attempt; raises MintMoved.
 
         `earlier` are the attempts under nonces that strangers took.
         """

@@ -69,7 +69,7 @@ async def _enter(intent: SignMint, attempt: Attempt, *, ledger: Ledger) -> Stand
     else:
         # The usual case needs no read.
         try:
-            await ledger.submit(intent.mint_id, attempt, nonce=intent.nonce)
+            await ledger.submit(intent, attempt)
         except MintMoved as moved:
             mint = moved.mint
         else:
@@ -82,7 +82,7 @@ async def _enter(intent: SignMint, attempt: Attempt, *, ledger: Ledger) -> Stand
             return standing
         try:
             if mint.status is MintStatus.BUILT:
-                await ledger.submit(mint.mint_id, attempt, nonce=intent.nonce, earlier=mint.attempts)
+                await ledger.submit(intent, attempt, earlier=mint.attempts)
             else:
                 await ledger.add_attempt(mint, attempt)
         except MintMoved as moved:
