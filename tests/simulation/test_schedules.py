@@ -46,6 +46,8 @@ def test_line__when_everything_that_can_fail_does__then_keeps_every_promise() ->
     struck = {"crashes", "pauses", "refusals", "lost answers", "slow calls", "reorgs", "duplicates"}
     struck.add("stale index reads")
     assert struck <= result["faults"].keys()
+    troubles = {"nodes standing still", "nodes on a losing fork", "nodes stalling", "nodes refusing"}
+    assert troubles <= result["faults"].keys()
 
 
 @pytest.mark.parametrize("bug", sorted(BUGS))

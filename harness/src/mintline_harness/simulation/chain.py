@@ -18,6 +18,8 @@ from mintline_harness.simulation import rlp
 
 TRANSFER_GAS = 21_000
 REDEEM_GAS = 90_000
+NEVER = 1_000_000
+"""More blocks than any schedule has."""
 POOL_BUMP_PERCENT = 10
 """geth's default: a replacement offers at least this much more on both fields."""
 
@@ -150,6 +152,8 @@ class SimulatedChain:
         self.refusing: set[str] = set()
         """Contracts that accept no token."""
         self.mined: Callable[[Block], None] = lambda _: None
+        self._others: list[SimulatedChain] = []
+        """The chain as it is, to one that split off, and those that did, to it: pools tell each other."""
         self.reorganisations = 0
         self._rng = rng
         genesis = Block(0, bytes(32), None, int(now), self.base_fee, (), State())
@@ -188,6 +192,8 @@ class SimulatedChain:
         if present is not None and not _outbids(sent.body, present.body):
             return "replacement transaction underpriced"
         self.pool[sent.place] = sent
+        for other in self._others:
+            other.admit(sent)
         return None
 
     def usurp(self, sent: Sent) -> bool:
@@ -251,6 +257,35 @@ class SimulatedChain:
         for _ in range(depth + 1):
             self.mine(now, eagerness=0.5)
         return depth
+
+    def split(self, depth: int, rng: random.Random) -> SimulatedChain:
+        """Return the chain of a node that left it so many blocks ago: nothing more becomes final to it."""
+        depth = min(depth, self.head.number - self.finalized)
+        blocks = self.blocks[: len(self.blocks) - depth]
+        own = SimulatedChain(
+            chain_id=self.chain_id,
+            contract=self.contract,
+            issuer=self.issuer,
+            finality=NEVER,
+            now=0,
+            rng=rng,
+        )
+        own.blocks, own.finalized = blocks, self.finalized
+        own.by_hash = {block.hash: block for block in blocks}
+        own.where = {name: block for name, block in self.where.items() if block.hash in own.by_hash}
+        own.base_fee, own.minimum_tip, own.refusing = self.base_fee, self.minimum_tip, self.refusing
+        own.reorganisations = rng.getrandbits(32)  # so that no block of its has the hash of one here
+        own.pool = dict(self.pool)
+        for block in self.blocks[len(blocks) :]:
+            for outcome in block.outcomes:
+                own.pool.setdefault(outcome.sent.place, outcome.sent)
+        own._others.append(self)
+        self._others.append(own)
+        return own
+
+    def leave(self, split: SimulatedChain) -> None:
+        """Tell a chain that split off nothing any more."""
+        self._others = [other for other in self._others if other is not split]
 
     def _executable(self, sent: Sent, state: State) -> bool:
         return (

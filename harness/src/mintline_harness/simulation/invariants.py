@@ -108,7 +108,7 @@ class Watch:
         progress = self.tables.store.progress
         if progress is None or progress.head.number < self.chain.finalized:
             waiting.append("the index lags behind the final block")
-        elif self.chain.by_hash[progress.head.hash] not in self.chain.blocks[progress.head.number :][:1]:
+        elif self.chain.by_hash.get(progress.head.hash) not in self.chain.blocks[progress.head.number :][:1]:
             waiting.append(f"the index stands on block {progress.head.number} of an abandoned branch")
         return waiting
 
@@ -145,7 +145,10 @@ class Watch:
         """Compare ownership and transfers with a replay of the chain up to the indexed head."""
         store = self.tables.store
         assert store.progress is not None
-        head = self.chain.by_hash[store.progress.head.hash]
+        head = self.chain.by_hash.get(store.progress.head.hash)
+        if head is None:
+            self.broken(f"the index stands on block {store.progress.head.number} of a node's own branch")
+            return
         tokens: dict[TokenKey, Token] = {}
         events: set[tuple[str, str]] = set()
         for block in self.chain.blocks[: head.number + 1]:

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from mintline.chain.node import Node
+from mintline.chain.rpc import Rpc
 from mintline.consumer import Consumer
 from mintline.errors import MintlineError
 from mintline.messages import AnyMessage, encode
@@ -22,6 +23,7 @@ from mintline_builder.fees import FeePolicy
 from mintline_builder.funds import TopUpPolicy
 from mintline_builder.handlers import Terms
 from mintline_builder.memory import MemoryAccounts, MemoryTables
+from mintline_harness.simulation.endpoints import Endpoints
 from mintline_harness.simulation.process import Process
 from mintline_harness.simulation.queues import SimulatedQueues
 from mintline_harness.simulation.rpc import SimulatedNode
@@ -99,7 +101,7 @@ class Surroundings:
     tables: Tables
     queues: SimulatedQueues
     custody: Custody
-    node: Callable[[Process], SimulatedNode]
+    endpoints: Endpoints
     parts: Parts
     rng: random.Random
     true_time: Callable[[], float]
@@ -110,9 +112,9 @@ class Surroundings:
     """Hears of what no handler may do."""
 
 
-def node_of(process: Process, around: Surroundings) -> Node:
+def node_over(rpc: SimulatedNode | Rpc, process: Process) -> Node:
     """Return the chain as a process reaches it."""
-    return Node(process.port(around.node(process)), clock=process.clock)
+    return Node(rpc, witnesses=rpc if isinstance(rpc, Rpc) else None, clock=process.clock)
 
 
 async def consume(

@@ -27,13 +27,14 @@ METHOD_NOT_FOUND = -32601
 class SimulatedNode:
     """Answers for one process.
 
-    `lag` says how many blocks this node is behind, `sending` hears of what is sent before the chain does.
+    `view` returns the chain as this node has it, `lag` says how many blocks it is behind even so, and
+    `sending` hears of what is sent before the chain does.
     """
 
     def __init__(
-        self, chain: SimulatedChain, *, lag: Callable[[], int], sending: Callable[[Sent], None]
+        self, view: Callable[[], SimulatedChain], *, lag: Callable[[], int], sending: Callable[[Sent], None]
     ) -> None:
-        self._chain = chain
+        self._view = view
         self._lag = lag
         self._sending = sending
 
@@ -51,6 +52,10 @@ class SimulatedNode:
         return answer(*params)
 
     # --- blocks ---
+
+    @property
+    def _chain(self) -> SimulatedChain:
+        return self._view()
 
     def _head(self) -> Block:
         chain = self._chain

@@ -13,7 +13,6 @@ from typing import Any, cast
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from prometheus_client import CollectorRegistry
 
-from mintline.chain.node import Node
 from mintline.chain.rpc import RpcError
 from mintline.errors import Rejected, Retryable
 from mintline.messages import (
@@ -48,7 +47,7 @@ from mintline_harness.simulation.parts import (
     SWEEP_INTERVAL,
     Surroundings,
     consume,
-    node_of,
+    node_over,
     signing_policy,
 )
 from mintline_harness.simulation.process import EPOCH, Process
@@ -130,7 +129,7 @@ async def serve_builder(process: Process, around: Surroundings) -> None:
             collections=process.port(MemoryCollections(tables.builder)),
             mints=process.port(MemoryMints(tables.builder)),
             metadata=process.port(tables.metadata),
-            chain=node_of(process, around),
+            chain=node_over(around.endpoints.rpc(process), process),
             outbox=process.port(around.queues),
         ),
         BUILDING,
@@ -199,7 +198,7 @@ class SimulatedEnclave:
 
 async def serve_broadcaster(process: Process, around: Surroundings) -> None:
     """Run a broadcaster, its sweep included."""
-    node, queues = node_of(process, around), process.port(around.queues)
+    node, queues = node_over(around.endpoints.rpc(process), process), process.port(around.queues)
     ledger, metrics = process.port(around.tables.ledger), _broadcaster_metrics()
     watch = Watch(
         ledger=ledger,
@@ -244,9 +243,9 @@ async def serve_broadcaster(process: Process, around: Surroundings) -> None:
 
 async def serve_indexer(process: Process, around: Surroundings) -> None:
     """Run an indexer."""
-    rpc = process.port(around.node(process), seldom=True)
+    rpc = around.endpoints.rpc(process, seldom=True)
     indexer = Indexer(
-        chain=around.parts.indexed_chain(Node(rpc, clock=process.clock), rpc),
+        chain=around.parts.indexed_chain(node_over(rpc, process), rpc),
         store=process.port(around.tables.store, seldom=True),
         collections=around.tables.collections,
         chain_id=CHAIN_ID,

@@ -19,13 +19,13 @@ from mintline.errors import Retryable
 from mintline_api.inputs import Metadata, MintRequest
 from mintline_api.problems import Refused
 from mintline_harness.simulation.chain import SimulatedChain
+from mintline_harness.simulation.endpoints import Endpoints
 from mintline_harness.simulation.invariants import Breach, Watch
 from mintline_harness.simulation.lagging import Lag
 from mintline_harness.simulation.loop import VirtualLoop
 from mintline_harness.simulation.parts import ETHER, GWEI, Parts, Surroundings
 from mintline_harness.simulation.process import EPOCH, Ambush, Faults, Process
 from mintline_harness.simulation.queues import SimulatedQueues
-from mintline_harness.simulation.rpc import SimulatedNode
 from mintline_harness.simulation.services import (
     Api,
     serve_broadcaster,
@@ -115,6 +115,7 @@ class World:
         self.queues.misdeed = self.watch.broken
         self.chain.mined = self.watch.mined
         self.custody = Custody()
+        self.endpoints = Endpoints(seed, self.chain, faults=self.faults, sending=self.watch.sending)
         self.block_time = rng.choice([1.0, 2.0, 4.0])
         self.kinds = rng.sample(KINDS, rng.randint(1, len(KINDS)))
         self.calm = False
@@ -122,7 +123,7 @@ class World:
             tables=self.tables,
             queues=self.queues,
             custody=self.custody,
-            node=self._node,
+            endpoints=self.endpoints,
             parts=parts,
             rng=rng,
             true_time=self._true_time,
@@ -143,9 +144,6 @@ class World:
 
     def _broken(self, what: str) -> None:
         self.watch.broken(what)
-
-    def _node(self, process: Process) -> SimulatedNode:
-        return SimulatedNode(self.chain, lag=lambda: process.lag, sending=self.watch.sending)
 
     def _processes(self) -> list[Process]:
         services: dict[str, Callable[[Process], Coroutine[Any, Any, None]]] = {
@@ -186,8 +184,10 @@ class World:
             for number in range(rng.randint(1, 8))
         ]
         disturbing = asyncio.create_task(self._disturb(span), name="faults")
+        troubling = asyncio.create_task(self.endpoints.disturb(), name="nodes")
         await asyncio.wait([disturbing])
         await disturbing
+        await troubling
         await asyncio.gather(*clients)
         await self._rest()
         mining.cancel()
@@ -217,6 +217,7 @@ class World:
         self.faults.end()
         self.lag.most = 0.0
         self.queues.end_faults()
+        self.endpoints.end()
         self.chain.base_fee, self.calm = GWEI, True
         for process in self.processes:
             process.lag, process.skew = 0, 0.0
@@ -293,6 +294,7 @@ class World:
             await asyncio.sleep(self.block_time)
             eagerness = 1.0 if self.calm else self.rng.choice([0.0, 0.5, 1.0, 1.0])
             block = self.chain.mine(self._true_time(), eagerness=eagerness)
+            self.endpoints.mined(self._true_time())
             if block.outcomes:
                 self.note("chain", f"mines {len(block.outcomes)} transactions in block {block.number}")
                 if "reorg" in self.kinds and not self.calm and self.rng.random() < 0.3:

@@ -1,0 +1,165 @@
+"""The chain's nodes as a schedule has them: one asked directly, or several behind the line's own `Rpc`.
+
+Each of several is the same to all processes, and now and then in trouble for a while. What only one process
+has to bear on its way there, `Process.reach` adds to every exchange.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from mintline.chain.health import upper_half
+from mintline.chain.rpc import Rpc, RpcError
+from mintline.chain.transport import Request
+from mintline.errors import Throttled, Unavailable
+from mintline_harness.simulation.chain import Sent, SimulatedChain
+from mintline_harness.simulation.process import Faults, Process
+from mintline_harness.simulation.rpc import SimulatedNode
+
+NODES = (3, 1, 2, 1, 3)
+"""How many nodes a schedule has, by its seed."""
+TIMEOUT = 10.0
+"""Seconds after which the line's transport gives an exchange up."""
+LONGEST = 40.0
+"""Seconds that a node's trouble lasts at most."""
+
+Kind: TypeAlias = Literal["still", "fork", "stall", "refuse"]
+NAMES: dict[Kind, str] = {
+    "still": "nodes standing still",
+    "fork": "nodes on a losing fork",
+    "stall": "nodes stalling",
+    "refuse": "nodes refusing",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What a node is in until `until`, and the chain as it sees it meanwhile."""
+
+    kind: Kind
+    until: float
+    chain: SimulatedChain
+
+
+class Endpoints:
+    """The nodes of one schedule. `sending` hears of what is sent before any node does."""
+
+    def __init__(
+        self, seed: int, chain: SimulatedChain, *, faults: Faults, sending: Callable[[Sent], None]
+    ) -> None:
+        # Its own randomness: with one node, a schedule does not depend on what several would do.
+        self._rng = random.Random(f"the nodes of {seed}")  # noqa: S311 - reproducible on purpose
+        self._chain = chain
+        self._faults = faults
+        self._sending = sending
+        self._loop = asyncio.get_running_loop()
+        self._urls = [f"https://node-{number}" for number in range(1, NODES[seed % len(NODES)] + 1)]
+        self._troubles: dict[str, Trouble] = {}
+
+    def rpc(self, process: Process, *, seldom: bool = False) -> SimulatedNode | Rpc:
+        """Return the way to the nodes of a process that has just started."""
+        if len(self._urls) == 1:
+            return process.port(self.node(self._urls[0], process), seldom=seldom)
+        rpc = Rpc(
+            self._urls,
+            chain_id=self._chain.chain_id,
+            transport=process.port(_Transport(self, process, self._rng), seldom=seldom),
+            clock=process.clock,
+            jitter=upper_half(self._rng),
+        )
+        rpc.watch()
+        return rpc
+
+    def node(self, url: str, process: Process) -> SimulatedNode:
+        """Return one node as a process sees it."""
+        return SimulatedNode(lambda: self._seen_by(url), lag=lambda: process.lag, sending=self._sending)
+
+    def trouble(self, url: str) -> Trouble | None:
+        """Return what a node is in; whatever is over ends here."""
+        found = self._troubles.get(url)
+        if found is not None and found.until <= self._loop.time():
+            self._chain.leave(found.chain)
+            return self._troubles.pop(url) and None
+        return found
+
+    def _seen_by(self, url: str) -> SimulatedChain:
+        found = self.trouble(url)
+        return self._chain if found is None else found.chain
+
+    def mined(self, now: float) -> None:
+        """Let a node on another branch put a block on it, as the others have done on theirs."""
+        for url in self._urls:
+            found = self.trouble(url)
+            if found is not None and found.kind == "fork":
+                found.chain.mine(now, eagerness=self._rng.choice([0.5, 1.0]))
+
+    async def disturb(self) -> None:
+        """Let things go wrong with one of several nodes, again and again, until the faults are over."""
+        pace = self._rng.choice([2.0, 5.0, 15.0])
+        while len(self._urls) > 1:
+            await asyncio.sleep(self._rng.expovariate(1 / pace))
+            if self._faults.over:
+                return
+            self._one_fault()
+
+    def end(self) -> None:
+        """Set every node right."""
+        for found in self._troubles.values():
+            self._chain.leave(found.chain)
+        self._troubles.clear()
+
+    def _one_fault(self) -> None:
+        url = self._rng.choice(self._urls)
+        kind = self._rng.choice(list(NAMES))
+        if self.trouble(url) is not None or (kind == "fork" and self._is_split()):
+            return
+        chain = self._chain
+        match kind:
+            case "still":
+                chain = chain.split(0, self._rng)
+            case "fork":
+                chain = chain.split(self._rng.randint(0, 2), self._rng)
+        self._troubles[url] = Trouble(kind, self._loop.time() + self._rng.uniform(1, LONGEST), chain)
+        self._faults.count(NAMES[kind])
+
+    def _is_split(self) -> bool:
+        """Tell whether a node is on another branch: two on one would be a majority."""
+        found = (self.trouble(url) for url in self._urls)
+        return any(trouble is not None and trouble.kind == "fork" for trouble in found)
+
+
+class _Transport:
+    """What carries one process's requests to the nodes."""
+
+    def __init__(self, endpoints: Endpoints, process: Process, rng: random.Random) -> None:
+        self._endpoints = endpoints
+        self._process = process
+        self._rng = rng
+
+    async def exchange(self, url: str, requests: Sequence[Request]) -> Any:
+        """Return the responses; a node that stalls may have done all that was asked of it."""
+        trouble = self._endpoints.trouble(url)
+        if trouble is not None and trouble.kind == "refuse":
+            raise (Throttled if self._rng.random() < 0.2 else Unavailable)(f"{url} refuses")
+        stalls = trouble is not None and trouble.kind == "stall"
+        if not stalls or self._rng.random() < 0.5:
+            node = self._endpoints.node(url, self._process)
+            responses = [await _response(node, request) for request in requests]
+        if stalls:
+            await asyncio.sleep(TIMEOUT)
+            raise Unavailable(f"{url} was silent")
+        return responses if len(requests) > 1 else responses[0]
+
+    async def aclose(self) -> None:
+        """Do nothing: there is no connection."""
+
+
+async def _response(node: SimulatedNode, request: Request) -> dict[str, Any]:
+    try:
+        return {"result": await node.call(request.method, request.params)}
+    except RpcError as error:
+        return {"error": {"code": error.code, "message": error.message, "data": error.data}}
