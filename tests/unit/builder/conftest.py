@@ -18,7 +18,6 @@ from mintline.states import MintStatus
 from mintline_builder import builder as building
 from mintline_builder.fees import FeePolicy
 from mintline_builder.funds import TopUpPolicy
-from mintline_builder.handlers import Terms
 from mintline_builder.memory import (
     MemoryAccounts,
     MemoryChain,
@@ -29,6 +28,7 @@ from mintline_builder.memory import (
     MemoryTables,
 )
 from mintline_builder.metrics import Metrics
+from mintline_builder.policy import Policy, Terms
 from mintline_builder.ports import Account
 
 CHAIN_ID = 31337
@@ -137,7 +137,7 @@ class Builder:
                 chain=world.chain,
                 outbox=world.outbox,
             ),
-            building.Policy(
+            Policy(
                 terms=Terms(chain_id=CHAIN_ID, issuer=key("issuer"), voucher_ttl=3600),
                 treasury=key("treasury"),
                 top_ups=TopUpPolicy(mints=20, max_mints=100, max_value=ETHER),

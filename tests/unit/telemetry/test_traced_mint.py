@@ -33,11 +33,11 @@ from mintline_broadcaster.handlers import broadcast
 from mintline_broadcaster.memory import Decoded, MemoryLedger
 from mintline_broadcaster.memory import MemoryChain as MemoryNode
 from mintline_builder import memory as builder_memory
-from mintline_builder.builder import Adapters, Builder, Policy
+from mintline_builder.builder import Adapters, Builder
 from mintline_builder.fees import FeePolicy
 from mintline_builder.funds import TopUpPolicy
-from mintline_builder.handlers import Terms
 from mintline_builder.metrics import Metrics as BuilderMetrics
+from mintline_builder.policy import Policy, Terms
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.memory import MemoryChain, MemoryCollections, MemoryStore, Move, Sent
 from mintline_indexer.metrics import Metrics as IndexerMetrics

@@ -18,11 +18,11 @@ from mintline.queueing import QueuesPort
 from mintline.resources import Queue
 from mintline_broadcaster.fees import FeeCaps
 from mintline_broadcaster.handlers import broadcast
-from mintline_builder.builder import Policy as BuilderPolicy
 from mintline_builder.fees import FeePolicy
 from mintline_builder.funds import TopUpPolicy
-from mintline_builder.handlers import Terms
 from mintline_builder.memory import MemoryAccounts, MemoryTables
+from mintline_builder.policy import Policy as BuilderPolicy
+from mintline_builder.policy import Terms
 from mintline_harness.simulation.endpoints import Endpoints
 from mintline_harness.simulation.process import Process
 from mintline_harness.simulation.queues import SimulatedQueues

@@ -9,13 +9,14 @@ from functools import partial
 from random import Random
 
 from mintline.errors import Rejected
-from mintline.messages import AnyMessage, BuildMint, Fees, FundWallet, KeyRef, RenewNonce
+from mintline.messages import AnyMessage, BuildMint, Fees, FundWallet, RenewNonce
 from mintline.tasks import repeatedly
 from mintline.tracing import OFF, Tracer
 from mintline_builder import handlers
-from mintline_builder.fees import FeePolicy, offer
-from mintline_builder.funds import Funds, TopUpPolicy
+from mintline_builder.fees import offer
+from mintline_builder.funds import Funds
 from mintline_builder.metrics import Metrics
+from mintline_builder.policy import Policy
 from mintline_builder.ports import Accounts, Chain, Collections, Metadata, Mints, Outbox
 from mintline_builder.reserver import Reserver
 from mintline_builder.simulation import Simulator
@@ -35,18 +36,6 @@ class Adapters:
     metadata: Metadata
     chain: Chain
     outbox: Outbox
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
-    """What a builder goes by; `gas_margin` is what an estimate gets on top, in percent."""
-
-    terms: handlers.Terms
-    treasury: KeyRef
-    top_ups: TopUpPolicy
-    fees: FeePolicy
-    gas_margin: int
-    max_gas: int
 
 
 class Builder:

@@ -17,12 +17,13 @@ import structlog
 
 from mintline.errors import Conflict, Deferred, Rejected
 from mintline.intents import dedup_id, group_of, issue_voucher, sign_mint
-from mintline.messages import BuildMint, Fees, FundWallet, KeyRef, RenewNonce, Voucher
+from mintline.messages import BuildMint, Fees, FundWallet, RenewNonce, Voucher
 from mintline.records import Mint, Problem
 from mintline.resources import SIGN
 from mintline.states import MintStatus
 from mintline_builder.funds import Funds, Need
 from mintline_builder.metrics import Metrics
+from mintline_builder.policy import Terms
 from mintline_builder.ports import RENEWABLE, Metadata, MintClaim, Mints, Outbox, VoucherClaim
 from mintline_builder.reserver import Reserver
 from mintline_builder.simulation import Simulator
@@ -33,15 +34,6 @@ TOP_UP_WAIT = 1.0
 """Seconds after which a mint that waits for its wallet's top-up looks again."""
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What every build goes by; `voucher_ttl` is in seconds, `issuer` signs the vouchers."""
-
-    chain_id: int
-    issuer: KeyRef
-    voucher_ttl: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,10 +7,9 @@ from pydantic import Field
 from mintline.chain.settings import ChainSettings
 from mintline.fields import Wei
 from mintline.messages import KeyRef
-from mintline_builder.builder import Policy
 from mintline_builder.fees import FeePolicy
 from mintline_builder.funds import TopUpPolicy
-from mintline_builder.handlers import Terms
+from mintline_builder.policy import Policy, Terms
 
 GWEI = 10**9
 
