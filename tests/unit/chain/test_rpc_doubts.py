@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from mintline.chain.node import Node
 from mintline.chain.quorum import Disagreement, agreed
 from mintline.chain.rpc import Rpc, RpcError
 from mintline.chain.transport import Request
@@ -328,6 +329,34 @@ async def test_agreed__when_one_of_two_says_otherwise__then_nothing_is_decided()
 async def test_agreed__when_one_has_no_say__then_the_others_decide(silent: Any) -> None:
     _, fact = await majority(Nodes(a={"m": silent}, b={"m": "truth"}))
     assert fact == "truth"
+
+
+HASH = bytes.fromhex("11" * 32)
+BLOCK = {
+    "number": "0x7",
+    "hash": "0x" + HASH.hex(),
+    "parentHash": "0x" + "22" * 32,
+    "timestamp": "0x1",
+    "logsBloom": "0x" + "00" * 256,
+}
+
+
+@pytest.mark.parametrize(
+    ("in_service", "endpoints", "final"),
+    [(1, 3, None), (2, 3, HASH), (3, 3, HASH), (1, 2, HASH), (1, 1, HASH)],
+)
+async def test_final_block__when_only_some_endpoints_serve__then_two_of_three_have_to_tell(
+    in_service: int, endpoints: int, final: bytes | None
+) -> None:
+    method = "eth_getBlockByNumber"
+    tables: dict[str, dict[str, Any]] = {
+        name: {method: BLOCK if place < in_service else Unavailable("down")}
+        for place, name in enumerate("abc")
+    }
+    rpc = rpc_over(Nodes(**tables), *(A, B, C)[:endpoints])
+    node = Node(rpc, witnesses=rpc)
+    assert await node.agreed_hash(7, final=True) == final
+    assert await node.agreed_hash(7) == HASH
 
 
 async def test_agreed__when_nobody_knows__then_none() -> None:

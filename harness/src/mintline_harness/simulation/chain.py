@@ -258,15 +258,15 @@ class SimulatedChain:
             self.mine(now, eagerness=0.5)
         return depth
 
-    def split(self, depth: int, rng: random.Random) -> SimulatedChain:
-        """Return the chain of a node that left it so many blocks ago: nothing more becomes final to it."""
+    def split(self, depth: int, rng: random.Random, *, finality: int = NEVER) -> SimulatedChain:
+        """Return the chain of a node that left it so many blocks ago; by default it finalizes no more."""
         depth = min(depth, self.head.number - self.finalized)
         blocks = self.blocks[: len(self.blocks) - depth]
         own = SimulatedChain(
             chain_id=self.chain_id,
             contract=self.contract,
             issuer=self.issuer,
-            finality=NEVER,
+            finality=finality,
             now=0,
             rng=rng,
         )

@@ -27,10 +27,11 @@ TIMEOUT = 10.0
 LONGEST = 40.0
 """Seconds that a node's trouble lasts at most."""
 
-Kind: TypeAlias = Literal["still", "fork", "stall", "refuse"]
+Kind: TypeAlias = Literal["still", "fork", "finalize", "stall", "refuse"]
 NAMES: dict[Kind, str] = {
     "still": "nodes standing still",
     "fork": "nodes on a losing fork",
+    "finalize": "nodes finalizing a losing fork",
     "stall": "nodes stalling",
     "refuse": "nodes refusing",
 }
@@ -94,7 +95,7 @@ class Endpoints:
         """Let a node on another branch put a block on it, as the others have done on theirs."""
         for url in self._urls:
             found = self.trouble(url)
-            if found is not None and found.kind == "fork":
+            if found is not None and found.kind in ("fork", "finalize"):
                 found.chain.mine(now, eagerness=self._rng.choice([0.5, 1.0]))
 
     async def disturb(self) -> None:
@@ -115,7 +116,7 @@ class Endpoints:
     def _one_fault(self) -> None:
         url = self._rng.choice(self._urls)
         kind = self._rng.choice(list(NAMES))
-        if self.trouble(url) is not None or (kind == "fork" and self._is_split()):
+        if self.trouble(url) is not None or not self._may_be(kind):
             return
         chain = self._chain
         match kind:
@@ -123,13 +124,20 @@ class Endpoints:
                 chain = chain.split(0, self._rng)
             case "fork":
                 chain = chain.split(self._rng.randint(0, 2), self._rng)
+            case "finalize":
+                chain = chain.split(self._rng.randint(0, 2), self._rng, finality=chain.finality)
         self._troubles[url] = Trouble(kind, self._loop.time() + self._rng.uniform(1, LONGEST), chain)
         self._faults.count(NAMES[kind])
 
-    def _is_split(self) -> bool:
-        """Tell whether a node is on another branch: two on one would be a majority."""
-        found = (self.trouble(url) for url in self._urls)
-        return any(trouble is not None and trouble.kind == "fork" for trouble in found)
+    def _may_be(self, kind: Kind) -> bool:
+        """Tell whether the other nodes could still be right about what is final.
+
+        They are against one that finalizes another branch if both are in service: a silent node has no say.
+        """
+        kinds = {found.kind for url in self._urls if (found := self.trouble(url)) is not None}
+        if kind == "finalize":
+            return len(self._urls) > 2 and not kinds
+        return "finalize" not in kinds and not (kind == "fork" and "fork" in kinds)
 
 
 class _Transport:

@@ -106,6 +106,15 @@ class BlindToParents(NodeChain):
         return replace(block, parent_hash=parent)
 
 
+class Credulous(NodeChain):
+    """Takes for final what one node says, however many there are."""
+
+    @property
+    def several(self) -> bool:
+        """Pretend that there is nobody else to ask."""
+        return False
+
+
 class Unconditional(MemoryStore):
     """Writes the index whatever the checkpoint is by then."""
 
@@ -122,6 +131,7 @@ BUGS: Mapping[str, Parts] = MappingProxyType(
         "nonce-outside-the-transaction": Parts(accounts=NonceApart),
         "send-before-write-ahead": Parts(broadcast=send_first),
         "ignore-the-parent-hash": Parts(indexed_chain=BlindToParents),
+        "believe-one-node": Parts(indexed_chain=Credulous),
         "drop-the-cursor-condition": Parts(index_store=Unconditional),
     }
 )

@@ -49,9 +49,12 @@ class NodeChain:
         return self._rpc.several
 
     async def confirmed(self, block: Ref) -> bool:
-        """Tell whether more than half of the nodes have this block at its height."""
+        """Tell whether more than half of the nodes that can be asked have this block at its height.
+
+        Of three or more at least two must be able to tell.
+        """
         try:
-            return await self._node.agreed_hash(block.number) == block.hash
+            return await self._node.agreed_hash(block.number, final=True) == block.hash
         except Disagreement as error:
             log.error("endpoints_disagree", block=block.number, reason=str(error))  # noqa: TRY400 - no fault of the code
             return False

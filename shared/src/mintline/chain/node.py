@@ -235,16 +235,18 @@ class Node:
             raise Unavailable(f"the endpoints contradict the receipt of {_hex(tx_hash)}")
         return found
 
-    async def agreed_hash(self, number: int) -> bytes | None:
+    async def agreed_hash(self, number: int, *, final: bool = False) -> bytes | None:
         """Return the hash of the block of that number by the majority of the endpoints, None if none has it.
 
-        Raises Disagreement when there is no majority.
+        None as well for a `final` block that too few have: see `Rpc.voices`. Raises Disagreement when there
+        is no majority.
         """
         if self._witnesses is None:
             block = await self.block(number)
             return None if block is None else block.hash
         params = [hex(number), False]
-        return await agreed(self._witnesses, "eth_getBlockByNumber", params, _hash_of_block)
+        voices = self._witnesses.voices if final else 1
+        return await agreed(self._witnesses, "eth_getBlockByNumber", params, _hash_of_block, voices=voices)
 
     async def transaction_known(self, tx_hash: bytes) -> bool:
         """Tell whether a node knows a transaction, pending or mined."""

@@ -22,6 +22,10 @@ class Witnesses(Protocol):
     def several(self) -> bool:
         """Whether there is more than one."""
 
+    @property
+    def voices(self) -> int:
+        """How many have to say the same where nothing can be undone: two of three or more."""
+
     async def witnesses(self, method: str, params: Sequence[Any]) -> list[Witness]:
         """Ask every endpoint that is in service."""
 
@@ -30,12 +34,17 @@ class Witnesses(Protocol):
 
 
 async def agreed(
-    rpc: Witnesses, method: str, params: Sequence[Any], read: Callable[[Any], FactT | None]
+    rpc: Witnesses,
+    method: str,
+    params: Sequence[Any],
+    read: Callable[[Any], FactT | None],
+    *,
+    voices: int = 1,
 ) -> FactT | None:
     """Return the fact that more than half of the endpoints tell, and distrust those that tell another.
 
     `read` takes the fact out of an answer; an endpoint for which it returns None, or raises Unavailable, has
-    no say. None if nobody has. Raises Disagreement.
+    no say. None if fewer than `voices` tell it. Raises Disagreement.
     """
     told: dict[FactT, list[Witness]] = {}
     for witness in await rpc.witnesses(method, params):
@@ -55,4 +64,4 @@ async def agreed(
         if fact != most:
             for witness in witnesses:
                 rpc.distrust(witness, f"outvoted about {method} {params[0]}")
-    return most
+    return most if len(told[most]) >= voices else None

@@ -115,6 +115,15 @@ class Rpc:
         """Whether there is more than one endpoint."""
         return len(self._endpoints) > 1
 
+    @property
+    def voices(self) -> int:
+        """How many have to say the same where nothing can be undone.
+
+        One failure takes an endpoint out of service until the watch has seen it: with two of three out for
+        those seconds, the third would be a majority. Of two, one may be all that is left for long.
+        """
+        return 2 if len(self._endpoints) > 2 else 1
+
     async def witnesses(self, method: str, params: Sequence[Any]) -> list[Witness]:
         """Ask every endpoint that is in service, and return the results of those that have one."""
         now = self._clock()
