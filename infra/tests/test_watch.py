@@ -48,6 +48,26 @@ def test_value_alarm__when_it_waits_for_a_number__then_its_service_logs_it(alarm
     )
 
 
+def test_treasury_alarm__when_few_top_ups_are_left__then_it_rings_and_stays_until_there_are_more(
+    templates: Templates,
+) -> None:
+    (alarm,) = (
+        alarm
+        for alarm in properties(templates["watch"], "AWS::CloudWatch::Alarm")
+        if alarm["AlarmName"].endswith("treasury-runs-low")
+    )
+    (measured,) = (
+        found
+        for found in properties(templates["watch"], "AWS::Logs::MetricFilter")
+        if found["MetricTransformations"][0]["MetricName"] == alarm["MetricName"]
+    )
+
+    assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("LessThanThreshold", 100)
+    assert (alarm["Statistic"], alarm["TreatMissingData"]) == ("Minimum", "ignore")
+    assert measured["FilterPattern"] == '{ $.event = "treasury_balance" }'
+    assert measured["MetricTransformations"][0]["MetricValue"] == "$.top_ups_left"
+
+
 def test_alarms__when_they_ring__then_the_topic_is_told(templates: Templates) -> None:
     for alarm in properties(templates["watch"], "AWS::CloudWatch::Alarm"):
         assert len(alarm["AlarmActions"]) == 1

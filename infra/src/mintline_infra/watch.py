@@ -65,7 +65,7 @@ LOG_ALARMS = (
 
 @dataclass(frozen=True, slots=True)
 class ValueAlarm:
-    """An alarm on a number that a service logs with an event, once a minute."""
+    """An alarm on a number that a service logs with an event, at most once a minute."""
 
     name: str
     service: str
@@ -73,9 +73,20 @@ class ValueAlarm:
     field: str
     threshold: int
     text: str
+    below: bool = False
+    """Rings when the number is under the threshold; it is not logged while nothing changes it."""
 
 
 VALUE_ALARMS = (
+    ValueAlarm(
+        "treasury-runs-low",
+        "builder",
+        "treasury_balance",
+        "top_ups_left",
+        100,
+        "The treasury can pay for fewer than 100 more top-ups.",
+        below=True,
+    ),
     ValueAlarm(
         "indexer-stale",
         "indexer",
@@ -171,12 +182,16 @@ class WatchStack(cdk.Stack):
             metric_name=f"{alarm.service}-{alarm.field}",
             metric_value=f"$.{alarm.field}",
         )
+        less = cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD
+        more = cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD
+        missing = cloudwatch.TreatMissingData
         self._alarm(
             alarm.name,
             counted.metric(period=FIVE_MINUTES, statistic="Minimum"),
             threshold=alarm.threshold,
             text=alarm.text,
-            missing=cloudwatch.TreatMissingData.BREACHING,
+            comparison=less if alarm.below else more,
+            missing=missing.IGNORE if alarm.below else missing.BREACHING,
         )
 
     def _edge_alarms(self, api: ApiStack) -> None:

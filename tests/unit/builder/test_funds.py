@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
+from structlog.testing import capture_logs
 
 from mintline.chain.answers import FeeMarket
 from mintline.chain.collection import Revert
@@ -223,6 +224,24 @@ async def test_build__when_the_treasury_is_low__then_the_mint_waits_and_no_nonce
     assert world.tables.accounts == {}
     assert world.messages() == []
     assert builder.count("treasury_low") == 1
+
+
+async def test_treasury__when_it_pays_for_top_ups__then_the_log_says_once_a_minute_how_many_are_left(
+    world: World, builder: Builder
+) -> None:
+    left: list[int] = []
+    with capture_logs() as logs:
+        for name in ("bob", "carol"):
+            world.accept(f"m-{name}", sender=name)
+            await build_deferred(builder, f"m-{name}")
+        left += [entry["top_ups_left"] for entry in logs if entry["event"] == "treasury_balance"]
+        world.now += 60
+        world.accept("m-dave", sender="dave")
+        await build_deferred(builder, "m-dave")
+    told = [entry for entry in logs if entry["event"] == "treasury_balance"]
+    assert len(left) == 1
+    assert [entry["top_ups_left"] for entry in told] == [left[0], left[0] - 2]
+    assert {entry["balance"] for entry in told} == {str(world.chain.balances[world.address("treasury")])}
 
 
 async def test_build__when_the_mint_is_doomed_and_the_wallet_empty__then_no_money_is_sent(

@@ -31,6 +31,8 @@ RESEND_AFTER = 5.0
 TREASURY_LOW_RETRY = 15.0
 MISSED_RETRY = 60.0
 """Seconds from a top-up that never arrived to the next: each try burns a no-op of the treasury's."""
+TOLD_EVERY = 60.0
+"""Seconds between two lines of the log that say what the treasury holds."""
 TENDED = 500
 """Wallets whose top-ups are looked after at once."""
 SOON = 60.0
@@ -105,6 +107,7 @@ class Funds:
         self._held: Counter[str] = Counter()
         self._under_way: set[str] = set()
         self._sent: dict[str, float] = {}
+        self._told_at = -TOLD_EVERY
 
     async def need_of(self, wallet: str, cost: int, refused_at: int) -> Need:
         """Tell whether `wallet` can pay what its node counts, to which `refused_at` wei were too few.
@@ -238,11 +241,20 @@ class Funds:
         )
         in_flight = max(0, next_nonce - mined) if next_nonce is not None else 0
         self._metrics.treasury_balance.set(balance)
-        required = (in_flight + len(self._under_way)) * cost
+        promised = in_flight + len(self._under_way)
+        required = promised * cost
+        self._tell(balance, max(0, balance // cost - promised))
         if balance < required:
             self._warn_low(balance, required)
             raise Deferred("the treasury is low", retry_after=TREASURY_LOW_RETRY)
         return mined
+
+    def _tell(self, balance: int, top_ups_left: int) -> None:
+        """Log what the treasury holds (wei), and for how many more top-ups that is: at most once a minute."""
+        now = self._clock()
+        if now - self._told_at >= TOLD_EVERY:
+            self._told_at = now
+            log.info("treasury_balance", balance=str(balance), top_ups_left=top_ups_left)
 
     def _warn_low(self, balance: int, required: int) -> None:
         self._metrics.treasury_low.inc()
