@@ -58,8 +58,8 @@ PRICES = {
     "CloudWatch, a dashboard": Price(3.0, "Amazon CloudWatch pricing"),
 }
 
-SQS_REQUESTS = 1.38
-"""A mint, measured with `make bench N=1000 USERS=50` on 2026-11-23, as are the next four."""
+SQS_REQUESTS = 1.26
+"""A mint, as are the next four: `make bench N=1000 USERS=50` on 2026-11-24, the median of three runs."""
 S3_PUTS = 1.0
 KEY_PAIRS = KEYS_KEPT = 0.05
 KEYS_READ = 0.052
