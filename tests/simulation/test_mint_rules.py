@@ -21,7 +21,6 @@ from mintline_builder.ports import Advance, MintClaim
 from mintline_harness.simulation.lagging import Lag
 from mintline_harness.simulation.loop import VirtualLoop
 from mintline_harness.simulation.tables import CHAIN_ID, CONTRACT, Tables, key_ref
-from mintline_indexer.memory import MemoryStore
 from mintline_indexer.ports import Fenced, Outcome, Progress, Ref, Reopened, Row, Stale, Write
 
 T = TypeVar("T")
@@ -42,7 +41,7 @@ class MintRules(RuleBasedStateMachine):
         self.loop = VirtualLoop()
         self.breaches: list[str] = []
         lag = Lag(clock=self.loop.time, rng=random.Random(0), told=lambda: None)
-        self.tables = Tables(self.breaches.append, MemoryStore, lag)
+        self.tables = Tables(self.breaches.append, lag)
         self.accounts = MemoryAccounts(self.tables.builder)
         self.builder = MemoryMints(self.tables.builder)
         self.time = 0

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from mintline.messages import SignMint, SignTopUp
-from mintline.records import Mint, Token, position, token_ref
+from mintline.records import CANCELLED, Mint, Token, position, token_ref
 from mintline.resources import BROADCAST, BUILD, SIGN
 from mintline.states import MintStatus
 from mintline_harness.simulation.chain import Block, Sent, SimulatedChain
@@ -35,12 +35,18 @@ class Watch:
     """What the enclave has signed for each nonce, no-ops apart."""
     accepted: set[str] = field(default_factory=set)
     """The mints whose clients were told so."""
+    rejections: dict[str, int] = field(default_factory=dict)
+    """The block that was final when a mint was rejected."""
 
     def broken(self, what: str) -> None:
         """Note a breach."""
         self.breaches.append(what)
 
     # --- at every moment ---
+
+    def rejected(self, mint_id: str) -> None:
+        """Note what was final when a mint was rejected."""
+        self.rejections[mint_id] = self.chain.finalized
 
     def signing(self, request: Sign) -> None:
         """Hold a signature that the enclave gives against those it gave before."""
@@ -101,8 +107,9 @@ class Watch:
             for queue in (BUILD, SIGN, BROADCAST)
             if self.queues.waiting(queue)
         ]
-        # A stranger's may wait for ever, behind one that a reorg took.
-        ours = sum(sent.hash in self.tables.transactions for sent in self.chain.pool.values())
+        # A stranger's, or a user's own, may wait for ever, behind one that a reorg took.
+        sent = (self.tables.transactions.get(sent.hash) for sent in self.chain.pool.values())
+        ours = sum(record is not None and record.kind != "self_redeem" for record in sent)
         waiting += [f"{ours} transactions are pending"] if ours else []
         waiting += list(self._gaps())
         progress = self.tables.store.progress
@@ -132,7 +139,7 @@ class Watch:
 
     def _hold_to_chain(self, mint: Mint, tokens: int) -> None:
         expected = int(mint.status is MintStatus.FINALIZED)
-        if tokens != expected:
+        if tokens != expected and not (tokens == 1 and self._made_too_late(mint)):
             self.broken(f"{mint.mint_id} is {mint.status} and has {tokens} tokens")
         if mint.status in (MintStatus.FINALIZED, MintStatus.REVERTED):
             block = self.chain.where.get(mint.tx_hash or b"")
@@ -140,6 +147,18 @@ class Watch:
                 self.broken(f"{mint.mint_id} names a transaction that its block does not hold")
         if mint.status in (MintStatus.REJECTED, MintStatus.REVERTED) and mint.problem is None:
             self.broken(f"{mint.mint_id} is {mint.status} without a reason")
+
+    def _made_too_late(self, mint: Mint) -> bool:
+        """Tell whether a stranger redeemed the voucher of a mint after its cancellation was decided."""
+        if mint.problem is None or mint.problem.code != CANCELLED.code:
+            return False
+        return any(
+            outcome.minted is not None
+            and outcome.minted.token_id == mint.token_id
+            and outcome.sent.hash not in self.tables.transactions
+            for block in self.chain.blocks[self.rejections[mint.mint_id] + 1 :]
+            for outcome in block.outcomes
+        )
 
     def _hold_index_to_chain(self) -> None:
         """Compare ownership and transfers with a replay of the chain up to the indexed head."""
@@ -149,6 +168,7 @@ class Watch:
         if head is None:
             self.broken(f"the index stands on block {store.progress.head.number} of a node's own branch")
             return
+        mint_ids = {mint.token_id: mint_id for mint_id, mint in self.tables.mints.items()}
         tokens: dict[TokenKey, Token] = {}
         events: set[tuple[str, str]] = set()
         for block in self.chain.blocks[: head.number + 1]:
@@ -156,14 +176,19 @@ class Watch:
             for outcome in block.outcomes:
                 if (made := outcome.minted) is None:
                     continue
-                record = self.tables.transactions.get(outcome.sent.hash)
-                tokens[TokenKey(CONTRACT, made.token_id)] = Token(
+                key = TokenKey(CONTRACT, made.token_id)
+                stored = store.token_table.get(key)
+                # What a stranger made may have no mint in the index, and has no other.
+                unknown = outcome.sent.hash not in self.tables.transactions and (
+                    stored is None or stored.mint_id is None
+                )
+                tokens[key] = Token(
                     chain_id=CHAIN_ID,
                     contract=CONTRACT,
                     token_id=made.token_id,
                     owner=made.to,
                     metadata_digest=made.digest,
-                    mint_id=record and record.mint_id,
+                    mint_id=None if unknown else mint_ids[made.token_id],
                     minted_block=block.number,
                     block_number=block.number,
                     tx_hash=outcome.sent.hash,

@@ -33,6 +33,7 @@ from mintline_harness.simulation.tables import (
     ISSUER,
     TREASURY,
     Custody,
+    IndexedLedger,
     Tables,
     authority,
 )
@@ -45,6 +46,8 @@ from mintline_signer.protocol import Sign
 GWEI = 10**9
 ETHER = 10**18
 VOUCHER_TTL = 24 * 3600
+SHORT_TTL = 600
+"""Seconds: the shortest that the builder takes, for vouchers that run out within a schedule."""
 POLL_INTERVAL = 2.0
 SWEEP_INTERVAL = 15.0
 STAGE_DEADLINE = 60.0
@@ -52,15 +55,19 @@ LOOK_AFTER = 20.0
 REPLACE_AFTER = 5
 """As the broadcaster's settings have them: seconds, and blocks."""
 
-BUILDING = BuilderPolicy(
-    terms=Terms(chain_id=CHAIN_ID, issuer=ISSUER, voucher_ttl=VOUCHER_TTL),
-    treasury=TREASURY,
-    top_ups=TopUpPolicy(mints=5, max_mints=20, max_value=ETHER),
-    fees=FeePolicy(min_priority_fee=GWEI // 10, max_priority_fee=5 * GWEI, max_fee=200 * GWEI),
-    gas_margin=20,
-    max_gas=500_000,
-)
 CAPS = FeeCaps(500 * GWEI, 50 * GWEI)
+
+
+def building(voucher_ttl: int) -> BuilderPolicy:
+    """Return what builders go by; vouchers are good for so many seconds."""
+    return BuilderPolicy(
+        terms=Terms(chain_id=CHAIN_ID, issuer=ISSUER, voucher_ttl=voucher_ttl),
+        treasury=TREASURY,
+        top_ups=TopUpPolicy(mints=5, max_mints=20, max_value=ETHER),
+        fees=FeePolicy(min_priority_fee=GWEI // 10, max_priority_fee=5 * GWEI, max_fee=200 * GWEI),
+        gas_margin=20,
+        max_gas=500_000,
+    )
 
 
 @lru_cache(maxsize=1)
@@ -92,6 +99,7 @@ class Parts:
     consumed: Callable[[QueuesPort], QueuesPort] = lambda queues: queues
     indexed_chain: Callable[[Node, Any], Any] = NodeChain
     index_store: type[MemoryStore] = MemoryStore
+    ledger: type[IndexedLedger] = IndexedLedger
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +118,8 @@ class Surroundings:
     """Hears of everything that an enclave signs."""
     broken: Callable[[str], None]
     """Hears of what no handler may do."""
+    voucher_ttl: int
+    """In seconds."""
 
 
 def node_over(rpc: SimulatedNode | Rpc, process: Process) -> Node:

@@ -9,12 +9,14 @@ from typing import Any
 
 from mintline.messages import Broadcast
 from mintline.queueing import QueuesPort, Received
+from mintline.records import Mint, Transfer
 from mintline.resources import Queue
 from mintline_broadcaster.handlers import broadcast
 from mintline_builder.memory import MemoryAccounts, MemoryTables
 from mintline_builder.ports import Account, Advance, NotCommitted
 from mintline_harness.simulation.parts import Parts
 from mintline_harness.simulation.process import Process
+from mintline_harness.simulation.tables import IndexedLedger
 from mintline_indexer.memory import MemoryStore
 from mintline_indexer.node_chain import NodeChain
 from mintline_indexer.ports import Block, Progress, Tips, Write
@@ -125,6 +127,15 @@ class Unconditional(MemoryStore):
         await super().commit(progress, write)
 
 
+class BlindToTokens(IndexedLedger):
+    """Never finds a token in the index that nothing ties to its mint."""
+
+    async def minting(self, mint: Mint) -> Transfer | None:
+        """Find nothing."""
+        del mint
+        return None
+
+
 BUGS: Mapping[str, Parts] = MappingProxyType(
     {
         "delete-before-commit": Parts(consumed=DeletingFirst),
@@ -132,6 +143,7 @@ BUGS: Mapping[str, Parts] = MappingProxyType(
         "send-before-write-ahead": Parts(broadcast=send_first),
         "ignore-the-parent-hash": Parts(indexed_chain=BlindToParents),
         "believe-one-node": Parts(indexed_chain=Credulous),
+        "overlook-strangers": Parts(ledger=BlindToTokens),
         "drop-the-cursor-condition": Parts(index_store=Unconditional),
     }
 )

@@ -6,11 +6,8 @@ What a planted bug replaces comes in through `Parts`; everything else is the ser
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from functools import lru_cache, partial
-from typing import Any, cast
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from prometheus_client import CollectorRegistry
 
 from mintline.chain.rpc import RpcError
@@ -19,26 +16,30 @@ from mintline.messages import (
     AnyMessage,
     Broadcast,
     ReviewMint,
+    SelfRedeem,
     SigningRefused,
+    VoucherIssued,
 )
 from mintline.resources import BROADCAST, BUILD, SIGN
 from mintline_api.authorizations import Authorizations
 from mintline_api.cancellations import Cancellation, cancel_mint
 from mintline_api.inputs import MintRequest
-from mintline_api.memory import MemoryLinks
-from mintline_api.mints import Accepted, accept_mint
+from mintline_api.mints import Accepted, accept_mint, get_mint
+from mintline_api.self_custody import carry
 from mintline_api.stores import SqsLine
 from mintline_api.tokens import Collections
 from mintline_api.wallets import WalletDirectory
+from mintline_broadcaster.carried import check_issued
 from mintline_broadcaster.handlers import refuse, review
 from mintline_broadcaster.metrics import Metrics as BroadcasterMetrics
 from mintline_broadcaster.sweep import Sweeper
+from mintline_broadcaster.vouchers import issue, relay
 from mintline_broadcaster.watch import Patience, Watch
 from mintline_builder.builder import Adapters, Builder
 from mintline_builder.memory import MemoryCollections, MemoryMints
 from mintline_builder.metrics import Metrics as BuilderMetrics
+from mintline_harness.simulation.enclave import SimulatedEnclave
 from mintline_harness.simulation.parts import (
-    BUILDING,
     CAPS,
     LOOK_AFTER,
     POLL_INTERVAL,
@@ -46,32 +47,21 @@ from mintline_harness.simulation.parts import (
     STAGE_DEADLINE,
     SWEEP_INTERVAL,
     Surroundings,
+    building,
     consume,
     node_over,
-    signing_policy,
 )
 from mintline_harness.simulation.process import EPOCH, Process
 from mintline_harness.simulation.tables import (
     CHAIN_ID,
     CONTRACT,
     ISSUER,
-    Custody,
     authority,
     token_of,
 )
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.metrics import Metrics as IndexerMetrics
-from mintline_signer.enclave.audit import Audit, Trail
-from mintline_signer.enclave.authorizer import Authorizer
-from mintline_signer.enclave.keys import KeyCache
-from mintline_signer.enclave.memory import Memory
-from mintline_signer.enclave.rates import RateLimiter
-from mintline_signer.enclave.seals import Seals
-from mintline_signer.enclave.server import Enclave
-from mintline_signer.enclave.tokens import TokenVerifier
-from mintline_signer.errors import Failed, Refused
 from mintline_signer.host.service import handle as sign_message
-from mintline_signer.protocol import Failure, Issued, Refusal, Sign, Signed
 
 
 class Api:
@@ -89,7 +79,8 @@ class Api:
             now=process.milliseconds,
             clock=process.clock,
         )
-        self._links = MemoryLinks(chain_id=CHAIN_ID)
+        self._links = process.port(tables.links)
+        self._node = node_over(around.endpoints.rpc(process), process)
         self._authorizations = Authorizations(authority().sealer)
         self._process = process
         self._entropy = around.rng.randbytes
@@ -119,6 +110,11 @@ class Api:
             mint_id, sub=sub, trace="", mints=self._mints, line=self._line, now=self._process.milliseconds()
         )
 
+    async def redeem(self, mint_id: str, raw: bytes, *, sub: str) -> None:
+        """Answer POST /v1/mints/{id}/transaction, past its HTTP."""
+        mint = await get_mint(mint_id, sub=sub, mints=self._mints)
+        await carry(raw, mint, chain=self._node, line=self._line, now=self._process.milliseconds())
+
 
 async def serve_builder(process: Process, around: Surroundings) -> None:
     """Run a builder."""
@@ -132,7 +128,7 @@ async def serve_builder(process: Process, around: Surroundings) -> None:
             chain=node_over(around.endpoints.rpc(process), process),
             outbox=process.port(around.queues),
         ),
-        BUILDING,
+        building(around.voucher_ttl),
         metrics=metrics,
         now=process.now,
         clock=process.clock,
@@ -156,50 +152,11 @@ async def serve_signer(process: Process, around: Surroundings) -> None:
     await consume(process, around, SIGN, handle)
 
 
-class SimulatedEnclave:
-    """The enclave's own judgement and signatures, without its socket. `now` is in Unix seconds."""
-
-    def __init__(self, custody: Custody, *, now: Callable[[], float], told: Callable[[Sign], None]) -> None:
-        loop = asyncio.get_running_loop()
-        self._told = told
-        policy, seals = signing_policy(), Seals(custody)
-        audit = Audit(Ed25519PrivateKey.generate(), attested=b"", now=now)
-        self._trail = Trail(audit)
-        seals.use(authority().sealing_keys().keys)
-        self._enclave = Enclave(
-            policy=policy,
-            authorizer=Authorizer(seals, TokenVerifier(policy.authorization)),
-            seals=seals,
-            memory=Memory(size=1000, secret=bytes(16)),
-            rates=RateLimiter(policy),
-            audit=audit,
-            keys=KeyCache(custody, size=16, ttl=3600, clock=loop.time),
-            kms=cast("Any", None),
-            now=now,
-        )
-
-    async def sign(self, request: Sign) -> Signed | Issued:
-        """Return what was signed; raises Refused or Failed."""
-        answer = self._enclave.answer(request, self._trail) or await self._enclave.answer_later(
-            request, self._trail
-        )
-        self._trail.stored(len(self._trail.batches()))
-        match answer:
-            case Signed() | Issued():
-                self._told(request)
-                return answer
-            case Refusal():
-                raise Refused(answer.code)
-            case Failure():
-                raise Failed(answer.code)
-            case _:
-                raise AssertionError(answer)
-
-
 async def serve_broadcaster(process: Process, around: Surroundings) -> None:
     """Run a broadcaster, its sweep included."""
     node, queues = node_over(around.endpoints.rpc(process), process), process.port(around.queues)
     ledger, metrics = process.port(around.tables.ledger), _broadcaster_metrics()
+    vouchers = process.port(around.tables.vouchers)
     watch = Watch(
         ledger=ledger,
         chain=node,
@@ -226,6 +183,11 @@ async def serve_broadcaster(process: Process, around: Surroundings) -> None:
                 await around.parts.broadcast(
                     message, ledger=ledger, chain=node, outbox=queues, caps=CAPS, now=now
                 )
+            case VoucherIssued():
+                check_issued(message, issuer=ISSUER.address)
+                await issue(message, vouchers=vouchers, now=now)
+            case SelfRedeem():
+                await relay(message, ledger=ledger, vouchers=vouchers, chain=node, now=now)
             case SigningRefused():
                 await refuse(message, ledger=ledger, outbox=queues, caps=CAPS, now=now)
             case ReviewMint():

@@ -16,10 +16,11 @@ from mintline.aws.keys import GeneratedKey
 from mintline.errors import Rejected
 from mintline.eth import Transaction, address_of_public_key, keccak256
 from mintline.messages import KeyRef
-from mintline.records import Collection, Mint, Transfer, Wallet, scoped
+from mintline.records import Collection, Link, Mint, Transfer, Wallet, scoped
 from mintline.states import MintStatus, may
-from mintline_api.memory import MemoryIndex, MemoryMints, MemoryWallets
+from mintline_api.memory import MemoryIndex, MemoryLinks, MemoryMints, MemoryWallets
 from mintline_broadcaster.memory import MemoryLedger
+from mintline_broadcaster.memory_vouchers import MemoryVouchers
 from mintline_broadcaster.ports import Final, SignedTransaction
 from mintline_builder.memory import MemoryMetadata, MemoryTables
 from mintline_harness.simulation.chain import TRANSFER_GAS, Sent, read
@@ -34,6 +35,7 @@ CHAIN_ID = 31337
 CONTRACT = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
 PREFIX = "mintline"
 _WRAPPED = b"wrapped:"
+USERS = ("user-0", "user-1", "user-2")
 
 
 class WatchedMints(LaggingTable[str, Mint]):
@@ -42,6 +44,8 @@ class WatchedMints(LaggingTable[str, Mint]):
     def __init__(self, broken: Callable[[str], None], lag: Lag) -> None:
         super().__init__(lag)
         self._broken = broken
+        self.rejected: Callable[[str], None] = lambda _: None
+        """Hears of the mints that end so."""
 
     def __setitem__(self, mint_id: str, mint: Mint) -> None:
         before = self.get(mint_id)
@@ -50,6 +54,8 @@ class WatchedMints(LaggingTable[str, Mint]):
                 self._broken(f"{mint_id} began as {mint.status}")
         elif before.status is not mint.status and not may(before.status, mint.status):
             self._broken(f"{mint_id} went from {before.status} to {mint.status}")
+        elif before.status is not mint.status and mint.status is MintStatus.REJECTED:
+            self.rejected(mint_id)
         super().__setitem__(mint_id, mint)
 
 
@@ -68,6 +74,18 @@ class AttemptsOfMints(dict[bytes, str]):
         mint_id = self._transactions[tx_hash].mint_id
         assert mint_id is not None
         return mint_id
+
+
+class OwnTransactions(set[bytes]):
+    """Those of the transactions that users' own wallets signed."""
+
+    def __init__(self, transactions: dict[bytes, SignedTransaction]) -> None:
+        super().__init__()
+        self._transactions = transactions
+
+    def __contains__(self, tx_hash: object) -> bool:
+        found = self._transactions.get(tx_hash) if isinstance(tx_hash, bytes) else None
+        return found is not None and found.kind == "self_redeem"
 
 
 class IndexedLedger(MemoryLedger):
@@ -90,7 +108,14 @@ class IndexedLedger(MemoryLedger):
 class Tables:
     """Every table, bucket and secret of one simulated deployment."""
 
-    def __init__(self, broken: Callable[[str], None], index_store: type[MemoryStore], lag: Lag) -> None:
+    def __init__(
+        self,
+        broken: Callable[[str], None],
+        lag: Lag,
+        *,
+        index_store: type[MemoryStore] = MemoryStore,
+        ledger: type[IndexedLedger] = IndexedLedger,
+    ) -> None:
         self.mints = WatchedMints(broken, lag)
         self.transactions = LaggingTable[bytes, SignedTransaction](lag)
         self.api_mints = MemoryMints()
@@ -101,9 +126,16 @@ class Tables:
             mints=self.mints, counters={CONTRACT: 1}, topping_up=LaggingKeys[str](lag)
         )
         self.metadata = MemoryMetadata()
-        self.store = index_store(mint_table=self.mints, attempt_table=AttemptsOfMints(self.transactions))
-        self.ledger = IndexedLedger(mints=self.mints, transactions=self.transactions)
+        self.store = index_store(
+            mint_table=self.mints,
+            attempt_table=AttemptsOfMints(self.transactions),
+            own_attempts=OwnTransactions(self.transactions),
+        )
+        self.ledger = ledger(mints=self.mints, transactions=self.transactions)
         self.ledger.store = self.store
+        self.vouchers = MemoryVouchers(self.ledger)
+        self.links = MemoryLinks(chain_id=CHAIN_ID)
+        self.links.items = {link.link_id: link for link in map(_link, USERS)}
         self.collections = MemoryCollections({CONTRACT: 1})
         self.index.collections[CONTRACT] = Collection(
             collection_id=scoped(CHAIN_ID, CONTRACT),
@@ -134,16 +166,43 @@ def key_ref(subject: str) -> KeyRef:
 def stray(subject: str, address: str, nonce: int, *, fee: int) -> Sent:
     """Return a transaction of a user's wallet that the line did not make; `fee` is in wei per gas."""
     number = next(number for number in range(16) if key_of(subject, number).address == address)
-    key = SigningKey(bytearray(key_of(subject, number).wrapped.removeprefix(_WRAPPED)))
+    return _signed(key_of(subject, number), address, nonce, fee=fee, gas=TRANSFER_GAS, data=b"")
+
+
+def own_address(user: str) -> str:
+    """Return the address of a wallet that is its user's own."""
+    return key_of(f"own:{user}").address
+
+
+def signed_by(user: str, to: str, nonce: int, *, fee: int, gas: int, data: bytes) -> Sent:
+    """Return a call that a user's own wallet signed; `fee` is in wei per gas."""
+    return _signed(key_of(f"own:{user}"), to, nonce, fee=fee, gas=gas, data=data)
+
+
+def _link(user: str) -> Link:
+    address = own_address(user)
+    return Link(
+        link_id=scoped(CHAIN_ID, address),
+        sub=user,
+        chain_id=CHAIN_ID,
+        address=address,
+        kind="account",
+        nonce="",
+        linked_at=0,
+    )
+
+
+def _signed(by: GeneratedKey, to: str, nonce: int, *, fee: int, gas: int, data: bytes) -> Sent:
+    key = SigningKey(bytearray(by.wrapped.removeprefix(_WRAPPED)))
     body = Transaction(
         chain_id=CHAIN_ID,
         nonce=nonce,
         max_priority_fee_per_gas=fee // 2,
         max_fee_per_gas=fee,
-        gas=TRANSFER_GAS,
-        to=address,
+        gas=gas,
+        to=to,
         value=0,
-        data=b"",
+        data=data,
     )
     signature = key.sign(body.signing_hash())
     return read(body.signed(signature.y_parity, signature.r, signature.s))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal, TypeVar
@@ -23,7 +23,9 @@ from mintline_harness.simulation.endpoints import Endpoints
 from mintline_harness.simulation.invariants import Breach, Watch
 from mintline_harness.simulation.lagging import Lag
 from mintline_harness.simulation.loop import VirtualLoop
-from mintline_harness.simulation.parts import ETHER, GWEI, Parts, Surroundings
+from mintline_harness.simulation.outsiders import STRANGER as OUTSIDER
+from mintline_harness.simulation.outsiders import Outsiders
+from mintline_harness.simulation.parts import ETHER, GWEI, SHORT_TTL, VOUCHER_TTL, Parts, Surroundings
 from mintline_harness.simulation.process import EPOCH, Ambush, Faults, Process
 from mintline_harness.simulation.queues import SimulatedQueues
 from mintline_harness.simulation.services import (
@@ -33,7 +35,16 @@ from mintline_harness.simulation.services import (
     serve_indexer,
     serve_signer,
 )
-from mintline_harness.simulation.tables import CHAIN_ID, CONTRACT, ISSUER, TREASURY, Custody, Tables, stray
+from mintline_harness.simulation.tables import (
+    CHAIN_ID,
+    CONTRACT,
+    ISSUER,
+    TREASURY,
+    USERS,
+    Custody,
+    Tables,
+    own_address,
+)
 
 T = TypeVar("T")
 
@@ -99,7 +110,7 @@ class World:
         # What came later draws from a source of its own, so that the seeds before it stay what they were.
         self.chance = chance = random.Random(f"indexes {seed}")  # noqa: S311 - as above
         self.lag = Lag(clock=self.loop.time, rng=chance, told=partial(self.faults.count, "stale index reads"))
-        self.tables = Tables(self._broken, parts.index_store, self.lag)
+        self.tables = Tables(self._broken, self.lag, index_store=parts.index_store, ledger=parts.ledger)
         self.queues = SimulatedQueues(clock=self.loop.time, rng=rng, faults=self.faults)
         self.chain = SimulatedChain(
             chain_id=CHAIN_ID,
@@ -110,8 +121,11 @@ class World:
             rng=rng,
         )
         self.chain.fund(TREASURY.address, 100 * ETHER)
+        for user in (*USERS, OUTSIDER):
+            self.chain.fund(own_address(user), ETHER)
         self.chain.refusing.add(REFUSING)
         self.watch = Watch(self.tables, self.chain, self.queues)
+        self.tables.mints.rejected = self.watch.rejected
         self.queues.misdeed = self.watch.broken
         self.chain.mined = self.watch.mined
         self.custody = Custody()
@@ -119,6 +133,17 @@ class World:
         self.block_time = rng.choice([1.0, 2.0, 4.0])
         self.kinds = rng.sample(KINDS, rng.randint(1, len(KINDS)))
         self.calm = False
+        self.own_wallets, self.preying = chance.random() < 0.4, chance.random() < 0.4
+        self.outsiders = Outsiders(
+            tables=self.tables,
+            chain=self.chain,
+            faults=self.faults,
+            rng=chance,
+            clock=self.loop.time,
+            note=self.note,
+            ask=self._until_answered,
+            accepted=self.watch.accepted,
+        )
         self.around = Surroundings(
             tables=self.tables,
             queues=self.queues,
@@ -129,6 +154,7 @@ class World:
             true_time=self._true_time,
             signed=self.watch.signing,
             broken=self._broken,
+            voucher_ttl=SHORT_TTL if self.own_wallets else VOUCHER_TTL,
         )
         self.apis: list[tuple[Process, list[Api]]] = []
         self.processes = self._processes()
@@ -177,12 +203,13 @@ class World:
         mining = asyncio.create_task(self._mine(), name="chain")
         span = rng.uniform(10, 60)
         self._arm()
-        users = [f"user-{number}" for number in range(rng.randint(1, 3))]
+        users = USERS[: rng.randint(1, 3)]
         burst = rng.choice([0.0, rng.uniform(0, span), span])
         clients = [
             asyncio.create_task(self._ask(rng.choice(users), number, rng.uniform(0, burst)))
             for number in range(rng.randint(1, 8))
         ]
+        clients += self._outside(users, span)
         disturbing = asyncio.create_task(self._disturb(span), name="faults")
         troubling = asyncio.create_task(self.endpoints.disturb(), name="nodes")
         await asyncio.wait([disturbing])
@@ -192,6 +219,16 @@ class World:
         await self._rest()
         mining.cancel()
         self.watch.end()
+
+    def _outside(self, users: Sequence[str], span: float) -> list[asyncio.Task[None]]:
+        """Start those who have keys of their own."""
+        chance, outsiders = self.chance, self.outsiders
+        works = [outsiders.prey(span, chance.choice([3.0, 10.0]))] if self.preying else []
+        works += [
+            outsiders.mint(chance.choice(users), number, chance.uniform(0, span))
+            for number in range(chance.randint(1, 4) if self.own_wallets else 0)
+        ]
+        return [asyncio.create_task(work) for work in works]
 
     def _arm(self) -> None:
         rng, faults = self.rng, self.faults
@@ -238,7 +275,7 @@ class World:
             "reorg": lambda _: self._reorganise(self.rng.randint(1, FINALITY)),
             "pool": self._drop_pool,
             "fees": self._move_fees,
-            "stranger": self._use_key_elsewhere,
+            "stranger": lambda _: self.outsiders.use_key_elsewhere(self.rng),
         }
         victim = self.rng.choice(self.processes)
         kinds[self.rng.choice(self.kinds)](victim)
@@ -270,18 +307,6 @@ class World:
         if gone:
             self.faults.count("pool drops")
             self.note("chain", f"forgets {gone} pending transactions")
-
-    def _use_key_elsewhere(self, _victim: Process) -> None:
-        """Have someone send from a user's wallet, past the line: its nonces are not only ours any more."""
-        wallets = [wallet for wallet in self.tables.wallets.items.values() if wallet.ready]
-        if not wallets:
-            return
-        wallet = self.rng.choice(wallets)
-        nonce = self.chain.head.state.nonces.get(wallet.address, 0)
-        sent = stray(wallet.sub, wallet.address, nonce, fee=self.chain.base_fee * 40)
-        if self.chain.usurp(sent):
-            self.faults.count("nonces used elsewhere")
-            self.note("stranger", f"sends nonce {nonce} of {wallet.address}")
 
     def _reorganise(self, depth: int) -> None:
         gone = self.chain.reorganise(depth, self._true_time(), kept=self.rng.choice([0.0, 0.5, 1.0, 1.0]))

@@ -1,0 +1,62 @@
+"""The enclave within a simulated signer: its own judgement and signatures, without its socket."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, cast
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from mintline_harness.simulation.parts import signing_policy
+from mintline_harness.simulation.tables import Custody, authority
+from mintline_signer.enclave.audit import Audit, Trail
+from mintline_signer.enclave.authorizer import Authorizer
+from mintline_signer.enclave.keys import KeyCache
+from mintline_signer.enclave.memory import Memory
+from mintline_signer.enclave.rates import RateLimiter
+from mintline_signer.enclave.seals import Seals
+from mintline_signer.enclave.server import Enclave
+from mintline_signer.enclave.tokens import TokenVerifier
+from mintline_signer.errors import Failed, Refused
+from mintline_signer.protocol import Failure, Issued, Refusal, Sign, Signed
+
+
+class SimulatedEnclave:
+    """The enclave's own judgement and signatures, without its socket. `now` is in Unix seconds."""
+
+    def __init__(self, custody: Custody, *, now: Callable[[], float], told: Callable[[Sign], None]) -> None:
+        loop = asyncio.get_running_loop()
+        self._told = told
+        policy, seals = signing_policy(), Seals(custody)
+        audit = Audit(Ed25519PrivateKey.generate(), attested=b"", now=now)
+        self._trail = Trail(audit)
+        seals.use(authority().sealing_keys().keys)
+        self._enclave = Enclave(
+            policy=policy,
+            authorizer=Authorizer(seals, TokenVerifier(policy.authorization)),
+            seals=seals,
+            memory=Memory(size=1000, secret=bytes(16)),
+            rates=RateLimiter(policy),
+            audit=audit,
+            keys=KeyCache(custody, size=16, ttl=3600, clock=loop.time),
+            kms=cast("Any", None),
+            now=now,
+        )
+
+    async def sign(self, request: Sign) -> Signed | Issued:
+        """Return what was signed; raises Refused or Failed."""
+        answer = self._enclave.answer(request, self._trail) or await self._enclave.answer_later(
+            request, self._trail
+        )
+        self._trail.stored(len(self._trail.batches()))
+        match answer:
+            case Signed() | Issued():
+                self._told(request)
+                return answer
+            case Refusal():
+                raise Refused(answer.code)
+            case Failure():
+                raise Failed(answer.code)
+            case _:
+                raise AssertionError(answer)

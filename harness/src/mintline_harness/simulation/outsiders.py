@@ -1,0 +1,136 @@
+"""Users who mint by wallets of their own, and strangers who redeem whatever voucher they see.
+
+::
+
+    voucher ──▶ post its transaction │ post it twice │ post two │ send it past the line │ let it run out
+       └──────▶ a stranger sends the same call: of this one, or of a custodial one that waits in the pool
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from mintline.states import TERMINAL, MintStatus
+from mintline_api.inputs import Metadata, MintRequest
+from mintline_api.problems import Refused
+from mintline_api.self_custody_views import calldata
+from mintline_harness.simulation.chain import REDEEM_GAS, Sent, SimulatedChain, redemption
+from mintline_harness.simulation.process import Faults
+from mintline_harness.simulation.tables import CONTRACT, Tables, own_address, signed_by, stray
+
+ISSUED_WITHIN = 900.0
+"""Seconds after which a user looks no more for a voucher."""
+DEEDS = ("post", "post", "repeat", "two", "send", "keep")
+"""What a user does with a voucher."""
+STRANGER = "stranger"
+
+
+@dataclass(slots=True)
+class Outsiders:
+    """Everyone who has a key that is not in custody. `ask` puts a question to any copy of the api."""
+
+    tables: Tables
+    chain: SimulatedChain
+    faults: Faults
+    rng: random.Random
+    clock: Callable[[], float]
+    note: Callable[[str, str], None]
+    ask: Callable[[Callable[[Any], Awaitable[Any]]], Awaitable[Any]]
+    accepted: set[str]
+    """Hears of every mint that was accepted."""
+
+    async def mint(self, user: str, number: int, at: float) -> None:
+        """Ask for a voucher, and do one of all the things with it."""
+        await asyncio.sleep(at)
+        metadata = Metadata(name=f"own mint {number}", image="https://example.com/a.png")
+        request = MintRequest(custody="self", metadata=metadata)
+        answer = await self.ask(lambda api: api.mint(request, sub=user, key=f"own-{number}"))
+        if answer is None:
+            self.note("client", f"gives up on own mint {number}")
+            return
+        mint_id = answer.mint.mint_id
+        self.accepted.add(mint_id)
+        self.note("client", f"{mint_id} is accepted, for a wallet of the user's own")
+        call = await self._voucher(mint_id)
+        if call is None:
+            return
+        await asyncio.sleep(self.rng.choice([0.0, 3.0, 30.0]))
+        deed = self.rng.choice(DEEDS)
+        self.faults.count(f"vouchers: {deed}")
+        self.note("client", f"has the voucher of {mint_id}: {deed}")
+        if deed == "keep":
+            return
+        first = self._redeeming(user, call)
+        if deed == "send":
+            self._send(first)
+            return
+        await self._post(mint_id, user, first)
+        if deed == "repeat":
+            await asyncio.sleep(self.rng.choice([0.0, 1.0, 20.0]))
+            await self._post(mint_id, user, first)
+        elif deed == "two":
+            await asyncio.sleep(self.rng.choice([0.0, 1.0, 20.0]))
+            await self._post(mint_id, user, self._redeeming(user, call, ahead=self.rng.choice([0, 1])))
+
+    async def _voucher(self, mint_id: str) -> bytes | None:
+        """Wait for a voucher, and return the call that redeems it; None if there will be none."""
+        until = self.clock() + ISSUED_WITHIN
+        while self.clock() < until:
+            mint = self.tables.mints[mint_id]
+            if mint.voucher_signature is not None:
+                return calldata(mint)
+            if mint.status in TERMINAL:
+                return None
+            await asyncio.sleep(1)
+        return None
+
+    def _redeeming(self, user: str, call: bytes, *, ahead: int = 0) -> Sent:
+        """Return a call that a user's own wallet signed, by its next nonce or one `ahead` of it."""
+        nonce = self.chain.head.state.nonces.get(own_address(user), 0) + ahead
+        fee = int(self.chain.base_fee * self.rng.choice([1, 2, 30]))
+        return signed_by(user, CONTRACT, nonce, fee=fee, gas=REDEEM_GAS * 2, data=call)
+
+    async def _post(self, mint_id: str, user: str, sent: Sent) -> None:
+        try:
+            await self.ask(lambda api: api.redeem(mint_id, sent.raw, sub=user))
+        except Refused as refusal:
+            self.note("client", f"cannot post a transaction of {mint_id}: {refusal.detail}")
+
+    def _send(self, sent: Sent) -> None:
+        said = self.chain.admit(sent)
+        self.note("client", f"sends {sent.place} past the line: {said or 'taken'}")
+
+    def use_key_elsewhere(self, rng: random.Random) -> None:
+        """Have someone send from a user's wallet, past the line: its nonces are not only ours any more."""
+        wallets = [wallet for wallet in self.tables.wallets.items.values() if wallet.ready]
+        if not wallets:
+            return
+        wallet = rng.choice(wallets)
+        nonce = self.chain.head.state.nonces.get(wallet.address, 0)
+        sent = stray(wallet.sub, wallet.address, nonce, fee=self.chain.base_fee * 40)
+        if self.chain.usurp(sent):
+            self.faults.count("nonces used elsewhere")
+            self.note("stranger", f"sends nonce {nonce} of {wallet.address}")
+
+    async def prey(self, until: float, pace: float) -> None:
+        """Have a stranger redeem a voucher about every `pace` seconds, for what it sees."""
+        while self.clock() < until:
+            await asyncio.sleep(self.rng.expovariate(1 / pace))
+            seen = [sent.body.data for sent in self.chain.pool.values() if redemption(sent.body.data)]
+            seen += [
+                calldata(mint) for _, mint in self.tables.mints.items() if mint.status is MintStatus.ISSUED
+            ]
+            if not seen or self.clock() >= until:
+                continue
+            nonce = self.chain.head.state.nonces.get(own_address(STRANGER), 0)
+            fee = self.chain.base_fee * 40
+            sent = signed_by(
+                STRANGER, CONTRACT, nonce, fee=fee, gas=REDEEM_GAS * 2, data=self.rng.choice(seen)
+            )
+            if self.chain.usurp(sent):
+                self.faults.count("front runs")
+                self.note("stranger", f"redeems a voucher that it saw, by {sent.place}")
