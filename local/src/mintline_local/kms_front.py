@@ -140,7 +140,7 @@ class KmsFront:
         try:
             document = json.loads(asked.get("Policy", ""))
             self._policy = KeyPolicy.model_validate(document)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, RecursionError):
             raise Refused(400, "MalformedPolicyDocumentException", "the policy is not understood") from None
         write_json(self._policy_file, document)
         log.info("kms_policy_replaced")
@@ -171,7 +171,7 @@ def parse(target: str, body: bytes) -> tuple[str, dict[str, Any]]:
         raise Refused(400, "UnknownOperationException", f"not a KMS operation: {target[:100]!r}")
     try:
         asked = json.loads(body or b"{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         raise Refused(400, "SerializationException", "the body is not JSON") from None
     if not isinstance(asked, dict):
         raise Refused(400, "SerializationException", "the body is not a JSON object")

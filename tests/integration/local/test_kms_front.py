@@ -309,8 +309,9 @@ async def test_request__when_its_body_was_changed_on_the_way__is_refused(
     assert answer["__type"] == "InvalidSignatureException"
 
 
-async def test_request__when_it_is_no_json__says_so(front: Front) -> None:
-    assert (await post(front, b"<xml/>"))["__type"] == "SerializationException"
+@pytest.mark.parametrize("body", [b"<xml/>", b"[" * 20_000])
+async def test_request__when_it_is_no_json__says_so(front: Front, body: bytes) -> None:
+    assert (await post(front, body))["__type"] == "SerializationException"
 
 
 async def test_request__when_the_operation_is_no_name__says_so(front: Front) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
+from mintline.aws.dead_letters import DeadLetter
 from mintline.aws.queues import Queues, Received, SendRefused
 from mintline.errors import Conflict, Throttled, Unavailable
 from mintline.messages import BuildMint
@@ -132,3 +133,24 @@ async def test_url__when_a_look_up_fails__is_looked_up_again(client: "Scripted",
     await send(queues, 2)
     await send(queues, 3)
     assert answers == []
+
+
+async def test_dead_letter__when_the_body_is_nested_deeper_than_json_is_read__moves_it(
+    client: "Scripted", queues: Queues
+) -> None:
+    moved: list[str] = []
+
+    def answer(arguments: dict[str, Any]) -> Any:
+        moved.extend(entry["MessageBody"] for entry in arguments["Entries"])
+        return {"Successful": [{"Id": "0"}]}
+
+    client.on("send_message_batch", answer)
+    client.on("delete_message_batch", lambda _: {"Successful": [{"Id": "0"}]})
+    deep = Received(BUILD, "[" * 20_000, "receipt", "id", "g", 1, 0.0)
+    await queues.dead_letter(deep, code="undecodable", reason="No.", digest=None)
+    assert moved == [deep.body]
+
+
+def test_letter__when_its_body_is_nested_deeper_than_json_is_read__is_shown_without_a_type() -> None:
+    letter = DeadLetter("id", "build", "g", "[" * 20_000, "undecodable", "No.", "", "", 0.0, "receipt")
+    assert letter.to_json()["type"] is None

@@ -48,7 +48,7 @@ class DeadLetter:
         """The body's JSON object; an empty one if it is none."""
         try:
             found = json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
         return found if isinstance(found, dict) else {}
 

@@ -235,7 +235,7 @@ def _trace_of(body: str) -> str:
     """Return a message's `traceparent`, or nothing if the body is no message that has one."""
     try:
         trace = json.loads(body).get("trace")
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return ""
     return trace if isinstance(trace, str) else ""
 
