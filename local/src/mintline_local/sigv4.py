@@ -58,7 +58,8 @@ def parse_authorization(header: str | None) -> Authorization:
         raise SignatureRefused(
             "MissingAuthenticationTokenException", "Request is missing Authentication Token"
         )
-    match = _AUTHORIZATION.fullmatch(header)
+    # Bytes that are no UTF-8 come as lone surrogates, which cannot be hashed.
+    match = _AUTHORIZATION.fullmatch(header) if header.isascii() else None
     if match is None:
         raise SignatureRefused("IncompleteSignatureException", "Authorization header is not AWS SigV4")
     access_key_id, date, region, service, signed_headers, signature = match.groups()
@@ -113,9 +114,9 @@ def _signature(request: SignedRequest, given: Authorization, secret: str, stamp:
             ";".join(given.signed_headers),
             hashlib.sha256(request.body).hexdigest(),
         )
-    )
+    ).encode(errors="surrogateescape")
     scope = f"{given.date}/{given.region}/{given.service}/aws4_request"
-    to_sign = "\n".join((ALGORITHM, stamp, scope, hashlib.sha256(canonical.encode()).hexdigest()))
+    to_sign = "\n".join((ALGORITHM, stamp, scope, hashlib.sha256(canonical).hexdigest()))
     key = f"AWS4{secret}".encode()
     for part in (given.date, given.region, given.service, "aws4_request"):
         key = hmac.digest(key, part.encode(), "sha256")

@@ -54,6 +54,16 @@ def test_verify__when_the_secret_is_not_the_keys__refuses() -> None:
     assert refusal(request, now) == "InvalidSignatureException"
 
 
+@pytest.mark.parametrize(("name", "part"), [("authorization", "us-east-1"), ("x-amz-target", "Service")])
+def test_verify__when_a_header_is_no_text__refuses(name: str, part: str) -> None:
+    request, now = signed()
+    headers = {**request.headers, name: request.headers[name].replace(part, "\udcff")}
+    assert refusal(SignedRequest("POST", headers, BODY), now) in {
+        "IncompleteSignatureException",
+        "InvalidSignatureException",
+    }
+
+
 def test_verify__when_the_key_is_unknown__says_so() -> None:
     request, now = signed(key_id="NOBODY")
     assert refusal(request, now) == "UnrecognizedClientException"
