@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from mintline.aws.dynamo import Item, Put
 from mintline.errors import Deferred
 from mintline.messages import Fees, FundWallet, RenewNonce, SignMint, SignNoop, SignTopUp, decode
-from mintline.resources import BUILD, SIGN, Queue
+from mintline.resources import BUILD, CHECKPOINTS, SIGN, Queue
 from mintline.states import MintStatus
 
 pytestmark = pytest.mark.integration
@@ -131,7 +132,7 @@ async def test_fact__when_its_gas_can_never_do__then_rejected_and_a_noop_fills_t
     assert await line.node.receipt(message.tx_hash) is None
 
 
-async def test_fact__when_a_stranger_uses_the_nonce__then_another_is_asked_for_once_that_is_final(
+async def test_fact__when_a_stranger_uses_the_nonce__then_another_is_asked_for_once_that_is_final_and_indexed(
     line: Any,
 ) -> None:
     wallet = await line.wallet()
@@ -150,6 +151,15 @@ async def test_fact__when_a_stranger_uses_the_nonce__then_another_is_asked_for_o
         await line.broadcast(message)
         assert await sent_to(line, BUILD) == []
         await line.rpc.call("anvil_mine", ["0x5"])
+        await line.broadcast(message)
+        assert await sent_to(line, BUILD) == []
+        final = await line.node.block("finalized")
+        checkpoint: Item = {
+            "chain": "31337",
+            "finalized_number": final.number,
+            "finalized_timestamp": final.timestamp,
+        }
+        await line.dynamo.write(Put(CHECKPOINTS, checkpoint))
         await line.broadcast(message)
     finally:
         await line.rpc.call("evm_setIntervalMining", [1])
