@@ -22,6 +22,7 @@ NOTABLE = {
     "526": "a wallet that its builder thought rich enough, and the node did not",
     "2811": "a stranger's transaction that nobody would mine",
     "4468": "a replacement in the pool that cost more than what a refused one asked for",
+    "3905": "a top-up that one node took for final on a branch that the others left",
     "9736": "a stranger's transaction in the pool that the node counted and the line did not",
 }
 """Seeds that found a defect, in the line or in the harness, and what it was."""

@@ -231,7 +231,7 @@ async def test_mark_swept__when_copies_race__then_one_has_it_each_time(line: Any
         await line.ledger.mark_swept(mint, at=100)
 
 
-async def test_open_transactions__when_top_ups_and_noops_are_recorded__then_found_until_closed(
+async def test_open_transactions__when_top_ups_and_noops_are_recorded__then_found_until_closed_or_resent(
     line: Any,
 ) -> None:
     wallet = await line.wallet()
@@ -255,9 +255,11 @@ async def test_open_transactions__when_top_ups_and_noops_are_recorded__then_foun
     assert await line.ledger.open_transactions(limit=10) == [sooner, later]
     hashes = [minting.tx_hash, b"\x09" * 32]
     assert await line.ledger.read_transactions(hashes) == {minting.tx_hash: minting}
-    await line.ledger.close(sooner.tx_hash)
-    await line.ledger.close(sooner.tx_hash)
+    for _ in range(2):
+        await line.ledger.close(sooner.tx_hash)
     assert await line.ledger.open_transactions(limit=10) == [later]
+    await line.ledger.record(sooner.model_copy(update={"at": 30}))
+    assert await line.ledger.open_transactions(limit=10) == [sooner, later]
 
 
 async def test_reject__when_its_nonce_is_unfilled__then_it_stays_open_until_closed(line: Any) -> None:

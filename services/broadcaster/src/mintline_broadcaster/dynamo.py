@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from contextlib import suppress
 
 from mintline.aws.dynamo import Clause, ConditionFailed, Dynamo, Item, Put, Update, Value
 from mintline.aws.records import OPEN, from_item, to_item, transition
@@ -17,6 +16,7 @@ from mintline_broadcaster.sweeping import next_sweep
 
 _OPEN_MINTS = MINTS.index("open")
 _OPEN_TRANSACTIONS = ATTEMPTS.index("open")
+_ON_RECORD = (Clause("on_record", "tx_hash", "exists"),)
 
 
 class DynamoLedger:
@@ -36,9 +36,15 @@ class DynamoLedger:
 
     async def record(self, transaction: SignedTransaction) -> None:
         """Write a transaction down; its hash names its content, so what is on record already is the same."""
-        where = (Clause("not_on_record", "tx_hash", "missing"),)
-        with suppress(ConditionFailed):
-            await self._dynamo.write(Put(ATTEMPTS, _transaction_item(transaction), where=where))
+        item = _transaction_item(transaction)
+        try:
+            await self._dynamo.write(Put(ATTEMPTS, item, where=(Clause("new", "tx_hash", "missing"),)))
+        except ConditionFailed:
+            if transaction.intent is not None:
+                opened: Item = {"open_chain": item["open_chain"]}
+                await self._dynamo.write(
+                    Update(ATTEMPTS, _transaction_key(transaction.tx_hash), set=opened, where=_ON_RECORD)
+                )
 
     async def get(self, mint_id: str) -> Mint | None:
         """Read a mint, consistently."""
@@ -138,9 +144,8 @@ class DynamoLedger:
 
     async def close(self, tx_hash: bytes) -> None:
         """Note that the nonce of a top-up or no-op is final."""
-        where = (Clause("on_record", "tx_hash", "exists"),)
         await self._dynamo.write(
-            Update(ATTEMPTS, _transaction_key(tx_hash), remove=("open_chain",), where=where)
+            Update(ATTEMPTS, _transaction_key(tx_hash), remove=("open_chain",), where=_ON_RECORD)
         )
 
     async def final(self) -> Final:

@@ -39,9 +39,10 @@ class MemoryLedger:
     """The newest block that is final and indexed."""
 
     async def record(self, transaction: SignedTransaction) -> None:
-        """Write a transaction down, once."""
+        """Write a transaction down, once; open it again."""
         await asyncio.sleep(0)
         self.transactions.setdefault(transaction.tx_hash, transaction)
+        self.closed.discard(transaction.tx_hash)
 
     async def get(self, mint_id: str) -> Mint | None:
         """Read a mint."""

@@ -78,7 +78,10 @@ class Ledger(Protocol):
     """The records of what was signed and sent."""
 
     async def record(self, transaction: SignedTransaction) -> None:
-        """Write a transaction down; one that is on record already stays as it is."""
+        """Write a transaction down; one that is on record already stays as it is, but is open again.
+
+        Whoever closed it may have believed a node that took another branch for final.
+        """
 
     async def get(self, mint_id: str) -> Mint | None:
         """Read a mint, consistently."""
