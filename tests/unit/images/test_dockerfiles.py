@@ -70,6 +70,18 @@ def test_service_image__when_its_context_is_copied__takes_one_service_and_the_li
     assert all(source.startswith(allowed) for source in copied), copied
 
 
+def test_local_image__when_its_context_is_copied__takes_what_the_local_stack_asks_for_of_ours() -> None:
+    declared = tomllib.loads((ROOT / "local" / "pyproject.toml").read_text())
+    folders = {
+        tomllib.loads(path.read_text())["project"]["name"]: path.parent.relative_to(ROOT).as_posix()
+        for path in [ROOT / "shared" / "pyproject.toml", *ROOT.glob("services/*/pyproject.toml")]
+    }
+    for name in declared["tool"]["uv"]["sources"]:
+        folder = folders[name]
+        assert f"COPY {folder}/pyproject.toml {folder}/" in LOCAL.read_text()
+        assert f"COPY {folder}/src {folder}/src" in LOCAL.read_text()
+
+
 def test_enclave__when_installed_as_locked__holds_a_dozen_packages_besides_ours() -> None:
     locked = {
         package["name"]: package for package in tomllib.loads((ROOT / "uv.lock").read_text())["package"]
