@@ -16,6 +16,7 @@ not matter, or the sender is no key of ours.
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
@@ -293,6 +294,15 @@ def encode(message: Message) -> str:
 def decode(body: str | bytes) -> AnyMessage:
     """Parse and validate one message; raises pydantic's ValidationError."""
     return _ADAPTER.validate_json(body)
+
+
+def members_of(body: str) -> dict[str, Any]:
+    """Return the JSON object in a body that may be no message; an empty one if it is no object."""
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def mint_id_of(message: AnyMessage) -> str | None:

@@ -472,26 +472,34 @@ async def test_refused__when_a_noop_took_a_built_mints_nonce__then_the_mint_live
     assert (renewal.type, renewal.mint_id, renewal.nonce) == ("renew_nonce", intent.mint_id, 6)
 
 
-@pytest.mark.parametrize("changes", [{"nonce": 7}, {"sender": 1}, {}], ids=["nonce", "sender", "no-mint"])
-async def test_refused__when_a_noop_took_a_nonce_that_is_not_the_mints__then_nothing_is_done(
-    world: Any, make: Any, changes: dict[str, int]
-) -> None:
+NOT_THE_MINTS = pytest.mark.parametrize(
+    "changes", [{"nonce": 7}, {"sender": 1}, {}], ids=["nonce", "sender", "no-mint"]
+)
+
+
+def strange_intent(world: Any, make: Any, changes: dict[str, int]) -> SignMint:
+    """Return an intent that is not the built mint's own; without changes there is no such mint."""
     intent = make(nonce=6)
     if changes:
         world.built(intent)
-    strange = make(**{"nonce": 6, **changes}).model_copy(update={"mint_id": intent.mint_id})
+    strange: SignMint = make(**{"nonce": 6, **changes}).model_copy(update={"mint_id": intent.mint_id})
+    return strange
+
+
+@NOT_THE_MINTS
+async def test_refused__when_a_noop_took_a_nonce_that_is_not_the_mints__then_nothing_is_done(
+    world: Any, make: Any, changes: dict[str, int]
+) -> None:
+    strange = strange_intent(world, make, changes)
     await world.refuse(strange, "memory_nonce_filled")
     assert await world.sent_to(SIGN) == await world.sent_to(BUILD) == []
 
 
-@pytest.mark.parametrize("changes", [{"nonce": 7}, {"sender": 1}, {}], ids=["nonce", "sender", "no-mint"])
+@NOT_THE_MINTS
 async def test_refused__when_the_intent_is_not_the_mints_own__then_dead_lettered_and_nothing_done(
     world: Any, make: Any, changes: dict[str, int]
 ) -> None:
-    intent = make(nonce=6)
-    if changes:
-        world.built(intent)
-    strange = make(**{"nonce": 6, **changes}).model_copy(update={"mint_id": intent.mint_id})
+    strange = strange_intent(world, make, changes)
     with pytest.raises(Rejected, match="unknown_mint"):
         await world.refuse(strange)
     assert [mint.status for mint in world.ledger.mints.values()] == [MintStatus.BUILT] * bool(changes)

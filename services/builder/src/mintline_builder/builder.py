@@ -81,19 +81,7 @@ class Builder:
             metrics=metrics,
             clock=now,
         )
-        preparation = handlers.Preparation(
-            fees=self._fees,
-            simulator=Simulator(
-                adapters.chain,
-                chain_id=policy.terms.chain_id,
-                clock=clock,
-                margin=policy.gas_margin,
-                max_gas=policy.max_gas,
-            ),
-            funds=self.funds,
-            token_ids=self._token_ids,
-            metadata=adapters.metadata,
-        )
+        preparation = self._preparation(adapters, policy, clock)
         self._build, self._renew = (
             partial(
                 handler,
@@ -106,6 +94,23 @@ class Builder:
                 clock=now,
             )
             for handler in (handlers.build, handlers.renew)
+        )
+
+    def _preparation(
+        self, adapters: Adapters, policy: Policy, clock: Callable[[], float]
+    ) -> handlers.Preparation:
+        return handlers.Preparation(
+            fees=self._fees,
+            simulator=Simulator(
+                adapters.chain,
+                chain_id=policy.terms.chain_id,
+                clock=clock,
+                margin=policy.gas_margin,
+                max_gas=policy.max_gas,
+            ),
+            funds=self.funds,
+            token_ids=self._token_ids,
+            metadata=adapters.metadata,
         )
 
     async def handle(self, message: AnyMessage) -> None:

@@ -6,13 +6,13 @@ ten of each sender, whereas redriving and dropping, which settle as they go, rea
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mintline.aws.session import translated
 from mintline.errors import Unavailable
+from mintline.messages import members_of
 from mintline.resources import Queue
 
 if TYPE_CHECKING:
@@ -46,11 +46,7 @@ class DeadLetter:
     @property
     def message(self) -> dict[str, Any]:
         """The body's JSON object; an empty one if it is none."""
-        try:
-            found = json.loads(self.body)
-        except (ValueError, RecursionError):
-            return {}
-        return found if isinstance(found, dict) else {}
+        return members_of(self.body)
 
     @property
     def content(self) -> tuple[str, str]:

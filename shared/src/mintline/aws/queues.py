@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
@@ -16,7 +15,7 @@ from mintline.aws.session import LONG_POLL_SECONDS, translated
 from mintline.batcher import Batcher
 from mintline.budget import RetryBudget
 from mintline.errors import Conflict, MintlineError, Unavailable
-from mintline.messages import Message, encode
+from mintline.messages import Message, encode, members_of
 from mintline.queueing import Received
 from mintline.resources import Queue
 
@@ -233,10 +232,7 @@ class Queues:
 
 def _trace_of(body: str) -> str:
     """Return a message's `traceparent`, or nothing if the body is no message that has one."""
-    try:
-        trace = json.loads(body).get("trace")
-    except (ValueError, AttributeError, RecursionError):
-        return ""
+    trace = members_of(body).get("trace")
     return trace if isinstance(trace, str) else ""
 
 
