@@ -1,0 +1,78 @@
+"""The chain's own pace, and its whims: blocks, reorganisations, what its pool forgets, and fees."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+
+from mintline_harness.simulation.chain import SimulatedChain
+from mintline_harness.simulation.endpoints import Endpoints
+from mintline_harness.simulation.parts import GWEI
+from mintline_harness.simulation.process import Faults
+
+FINALITY = 3
+"""Blocks by which what is final is behind."""
+
+
+class Mining:
+    """Whoever makes blocks; `true_time` is in Unix seconds."""
+
+    def __init__(
+        self,
+        chain: SimulatedChain,
+        endpoints: Endpoints,
+        *,
+        faults: Faults,
+        rng: random.Random,
+        note: Callable[[str, str], None],
+        true_time: Callable[[], float],
+    ) -> None:
+        self._chain = chain
+        self._endpoints = endpoints
+        self._faults = faults
+        self._rng = rng
+        self._note = note
+        self._true_time = true_time
+        self._block_time = rng.choice([1.0, 2.0, 4.0])
+
+    async def run(self, kinds: Sequence[str]) -> None:
+        """Mine until cancelled; `kinds` are what may go wrong in the schedule."""
+        chain, rng = self._chain, self._rng
+        while True:
+            await asyncio.sleep(self._block_time)
+            calm = self._faults.over
+            eagerness = 1.0 if calm else rng.choice([0.0, 0.5, 1.0, 1.0])
+            block = chain.mine(self._true_time(), eagerness=eagerness)
+            self._endpoints.mined(self._true_time())
+            if block.outcomes:
+                self._note("chain", f"mines {len(block.outcomes)} transactions in block {block.number}")
+                if "reorg" in kinds and not calm and rng.random() < 0.3:
+                    # Reorganisations that undo something are the ones that matter.
+                    await asyncio.sleep(rng.uniform(0, 2 * self._block_time))
+                    self._reorganise(1 + chain.head.number - block.number)
+
+    def reorganise(self) -> None:
+        """Replace some of what is not final yet by another branch."""
+        self._reorganise(self._rng.randint(1, FINALITY))
+
+    def _reorganise(self, depth: int) -> None:
+        gone = self._chain.reorganise(depth, self._true_time(), kept=self._rng.choice([0.0, 0.5, 1.0, 1.0]))
+        if gone:
+            self._faults.count("reorgs")
+            self._note("chain", f"reorganises {gone} blocks")
+
+    def drop_pool(self) -> None:
+        """Forget pending transactions."""
+        gone = self._chain.drop_pool(self._rng.choice([0.3, 1.0]))
+        if gone:
+            self._faults.count("pool drops")
+            self._note("chain", f"forgets {gone} pending transactions")
+
+    def move_fees(self) -> None:
+        """Ask another base fee from the next block on."""
+        self._chain.base_fee = int(GWEI * self._rng.choice([0.1, 1, 3, 20]))
+
+    def end_faults(self) -> None:
+        """Ask the usual base fee."""
+        self._chain.base_fee = GWEI
