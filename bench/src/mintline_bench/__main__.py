@@ -11,7 +11,7 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     from mintline_bench import command  # noqa: PLC0415 - a second of imports, in which Ctrl-C may come
 
-    return command.main()
+    return command.main(sys.argv[1:])
 
 
 if __name__ == "__main__":

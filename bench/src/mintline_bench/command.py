@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from mintline.errors import MintlineError
@@ -11,19 +11,20 @@ from mintline_bench.run import bench
 from mintline_local.copies import parse
 from mintline_local.interrupts import Interrupted, run
 from mintline_local.places import DEFAULT_STATE
+from mintline_local.usage import Arguments, amount, at_least_one
 
 
-def main() -> int:
+def main(argv: Sequence[str]) -> int:
     """Read the command line, run, and say in one line what went wrong."""
-    parser = argparse.ArgumentParser(prog="make bench", description="Measure the line.")
-    parser.add_argument("--mints", type=_positive, default=1000)
-    parser.add_argument("--users", type=_positive, default=50)
+    parser = Arguments(prog="python -m mintline_bench", description="Measure the line.")
+    parser.add_argument("--mints", type=at_least_one, default=1000)
+    parser.add_argument("--users", type=at_least_one, default=50)
     parser.add_argument("--state", type=Path, default=DEFAULT_STATE, help="the line's state folder")
     parser.add_argument(
-        "--timeout", type=float, default=900.0, help="seconds until unfinished mints are lost"
+        "--timeout", type=amount, default=900.0, help="seconds until unfinished mints are lost"
     )
     parser.add_argument("--scale", action="append", default=[], help="copies of a worker: builder=2")
-    options = parser.parse_args()
+    options = parser.parse_args(argv)
     try:
         copies = parse(options.scale)
         return run(
@@ -40,10 +41,3 @@ def main() -> int:
     except MintlineError as error:
         print(f"bench: {error}", file=sys.stderr)  # noqa: T201 - a command's own output
         return 2
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be 1 or more")
-    return value

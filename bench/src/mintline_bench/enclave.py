@@ -8,7 +8,6 @@ which neither this driver nor other work on the machine has a part; latencies ar
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import base64
 import itertools
@@ -28,18 +27,19 @@ from mintline.audit.records import Batch
 from mintline.authorization import Sealer
 from mintline.aws.key_stores import SecretsManagerKeys
 from mintline.aws.keys import generate_key
-from mintline.errors import Unavailable
+from mintline.errors import MintlineError, Unavailable
 from mintline.messages import Fees, KeyRef, SignMint, Voucher
 from mintline.resources import WALLET_KEY
 from mintline_bench.report import spread
 from mintline_bench.users import sign_in
 from mintline_local.client import aws_client, cognito_client
 from mintline_local.emulators import CHAIN_ID, REGION
-from mintline_local.interrupts import run
+from mintline_local.interrupts import Interrupted, run
 from mintline_local.places import StateFolder
 from mintline_local.principals import AwsCredentials, issue_credentials
 from mintline_local.provisioning import PREFIX, Known, load_known
 from mintline_local.stack import running_stack
+from mintline_local.usage import Arguments, at_least_one
 from mintline_signer.enclave.authorizer import digest_of
 from mintline_signer.frames import FrameDecoder
 from mintline_signer.protocol import Sign, Signed, Stored, WrappedKey, read_response, request_frame
@@ -224,15 +224,22 @@ async def _throughput(driver: Driver, process: psutil.Process, frames: Sequence[
     }
 
 
-def main() -> int:
+def main(argv: Sequence[str]) -> int:
     """Read the command line, run, and print the figures as one JSON object."""
-    parser = argparse.ArgumentParser(prog="make bench-enclave", description="Measure the enclave alone.")
-    parser.add_argument("--pairs", type=int, default=10_000)
-    parser.add_argument("--users", type=int, default=50)
-    options = parser.parse_args()
-    print(json.dumps(run(bench(pairs=options.pairs, users=options.users)), indent=2))  # noqa: T201 - the result
+    parser = Arguments(prog="python -m mintline_bench.enclave", description="Measure the enclave alone.")
+    parser.add_argument("--pairs", type=at_least_one, default=10_000)
+    parser.add_argument("--users", type=at_least_one, default=50)
+    options = parser.parse_args(argv)
+    try:
+        figures = run(bench(pairs=options.pairs, users=options.users))
+    except Interrupted as interruption:
+        return interruption.exit_code
+    except MintlineError as error:
+        print(f"bench-enclave: {error}", file=sys.stderr)  # noqa: T201 - a command's own output
+        return 2
+    print(json.dumps(figures, indent=2))  # noqa: T201 - the result
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -28,10 +28,12 @@ from mintline_local.places import DEFAULT_STATE, StateFolder
 from mintline_local.ports import Ports
 from mintline_local.stack import Stack, running_stack
 from mintline_local.status import look
+from mintline_local.usage import CommandLine
 from mintline_local.wallets.cli import app as wallets_app
 
 app = typer.Typer(
     name="mintline",
+    cls=CommandLine,
     help="Mint NFTs through a line of services on this machine.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

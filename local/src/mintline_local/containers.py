@@ -30,6 +30,7 @@ from mintline_local.principals import issue_credentials
 from mintline_local.provisioning import PREFIX, open_world, set_up
 from mintline_local.services import Surroundings
 from mintline_local.stack import describe
+from mintline_local.usage import CommandLine
 
 STATE = Path("/data")
 SETTINGS = Path("/settings")
@@ -45,7 +46,12 @@ HOSTS = {"ministack": "ministack", "kms_front": "kms-front", "anvil": "anvil"}
 HOSTS |= {port: name for name, port in services.ADMIN_PORTS.items()}
 """The names of the containers on their network, by listener."""
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(
+    name="python -m mintline_local.containers",
+    cls=CommandLine,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
 
 
 @dataclass(frozen=True, slots=True)

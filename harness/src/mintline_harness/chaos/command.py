@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import logging
 import sys
@@ -14,6 +13,7 @@ import structlog
 from mintline.errors import MintlineError
 from mintline_harness.chaos.run import Outcome, run_seed
 from mintline_local.interrupts import Interrupted, run
+from mintline_local.usage import Arguments, amount, at_least_one
 
 COLUMNS = (
     "seed",
@@ -36,11 +36,11 @@ COLUMNS = (
 
 def main(argv: Sequence[str]) -> int:
     """Run the seeds; 0 only if no mint was lost, doubled or stuck, and the books agree, in every one."""
-    parser = argparse.ArgumentParser(prog="make chaos", description="Break the running line.")
-    parser.add_argument("--seeds", type=int, default=20, help="how many, from --first on")
+    parser = Arguments(prog="python -m mintline_harness.chaos", description="Break the running line.")
+    parser.add_argument("--seeds", type=at_least_one, default=20, help="how many, from --first on")
     parser.add_argument("--first", type=int, default=1, help="the first seed")
-    parser.add_argument("--mints", type=int, default=1000, help="mints of each seed")
-    parser.add_argument("--patience", type=float, default=300.0, help="seconds of calm until a mint is stuck")
+    parser.add_argument("--mints", type=at_least_one, default=1000, help="mints of each seed")
+    parser.add_argument("--patience", type=amount, default=300.0, help="seconds until a mint is stuck")
     options = parser.parse_args(argv)
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),

@@ -22,6 +22,7 @@ from mintline_harness.simulation.parts import Parts
 from mintline_harness.simulation.planted import BUGS
 from mintline_harness.simulation.process import Life
 from mintline_harness.simulation.world import Report, run
+from mintline_local.usage import Arguments, amount, at_least_one
 
 HASH_SEED = "0"
 """Sets and dictionaries of strings keep one order in all runs: else a seed would not say it all."""
@@ -40,12 +41,13 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="simulate", description="Run the line's own handlers through schedules of faults."
+    parser = Arguments(
+        prog="python -m mintline_harness.simulation",
+        description="Run the line's own handlers through schedules of faults.",
     )
     group = parser.add_mutually_exclusive_group()
-    group.add_argument("--count", type=int, default=1000, help="how many schedules, by seeds from 0 on")
-    group.add_argument("--seconds", type=float, help="as many schedules as fit into this time")
+    group.add_argument("--count", type=at_least_one, default=1000, help="how many, by seeds from 0 on")
+    group.add_argument("--seconds", type=amount, help="as many schedules as fit into this time")
     group.add_argument("--seed", type=int, help="this one schedule, with everything that happens in it")
     parser.add_argument("--plant", choices=sorted(BUGS), help="a bug to plant first")
     return parser

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import sys
@@ -24,6 +23,7 @@ from mintline_harness.soak.growth import Growth, growth
 from mintline_local.client import cognito_client
 from mintline_local.interrupts import Interrupted, run
 from mintline_local.stack import Stack, running_stack
+from mintline_local.usage import Arguments, amount
 
 USERS = 50
 EVERY = 2.0
@@ -36,9 +36,11 @@ Samples = Mapping[str, Sequence[tuple[float, float]]]
 
 def main(argv: Sequence[str]) -> int:
     """Soak the line; 0 only if every mint ended well and no service grew."""
-    parser = argparse.ArgumentParser(prog="make soak", description="Load the line steadily, and weigh it.")
-    parser.add_argument("--minutes", type=float, default=20.0)
-    parser.add_argument("--rate", type=float, default=20.0, help="mints a second")
+    parser = Arguments(
+        prog="python -m mintline_harness.soak", description="Load the line steadily, and weigh it."
+    )
+    parser.add_argument("--minutes", type=amount, default=20.0)
+    parser.add_argument("--rate", type=amount, default=20.0, help="mints a second")
     options = parser.parse_args(argv)
     try:
         return run(_soak(seconds=options.minutes * 60, rate=options.rate))

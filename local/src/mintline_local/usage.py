@@ -1,0 +1,99 @@
+"""How every command refuses its arguments: one line with the cause and the way out, and exit code 2."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import typer
+from typer.core import TyperGroup
+
+from mintline_local.console import fail
+
+REFUSED = 2
+"""The exit code of arguments that make no command."""
+
+
+class CommandLine(TyperGroup):
+    """A tree of commands: `typer.Typer(cls=CommandLine)`.
+
+    With `--json`, of a command that has it, standard output carries `{"error": …}` as well.
+    """
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,  # noqa: FBT001, FBT002 - as in the base
+        windows_expand_args: bool = True,  # noqa: FBT001, FBT002 - as in the base
+        **extra: Any,
+    ) -> Any:
+        """Run the command that the arguments name, and exit unless it is part of another program."""
+        words = list(sys.argv[1:] if args is None else args)
+        program = prog_name or self.name or ""
+        extra |= {"standalone_mode": False, "windows_expand_args": windows_expand_args}
+        if not standalone_mode:
+            return super().main(words, program, complete_var, **extra)
+        try:
+            code = super().main(words, program, complete_var, **extra)
+        except typer.TyperException as error:
+            cause = error.format_message()
+            if not cause:  # no argument at all: the help was shown instead
+                sys.exit(REFUSED)
+            path, offers_json = self._meant(words)
+            refuse(cause, command=" ".join((program, *path)), as_json=offers_json and "--json" in words)
+        except typer.Abort:
+            fail("aborted")
+            sys.exit(1)
+        sys.exit(code or 0)
+
+    def _meant(self, words: Sequence[str]) -> tuple[list[str], bool]:
+        """Return the path of the command that the first words name, and whether it has `--json`."""
+        path: list[str] = []
+        command: Any = self
+        for word in words:
+            if not isinstance(command, TyperGroup) or word not in command.commands:
+                break
+            path.append(word)
+            command = command.commands[word]
+        return path, any("--json" in parameter.opts for parameter in command.params)
+
+
+class Arguments(argparse.ArgumentParser):
+    """The arguments of a program that is one command."""
+
+    def error(self, message: str) -> NoReturn:
+        """End the program."""
+        refuse(message, command=self.prog)
+
+
+def refuse(cause: str, *, command: str, as_json: bool = False) -> NoReturn:
+    """End the program with one line on standard error that says why, and where to look."""
+    line = f"{cause[:1].lower()}{cause[1:].rstrip('.')}; see `{command} --help`"
+    fail(line)
+    if as_json:
+        sys.stdout.write(json.dumps({"error": line}) + "\n")
+    sys.exit(REFUSED)
+
+
+def at_least_one(text: str) -> int:
+    """Return a whole number, 1 or more: a type of argparse's."""
+    if text.isdecimal() and int(text) > 0:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number, 1 or more")
+
+
+def amount(text: str) -> float:
+    """Return a finite number above 0: a type of argparse's."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if 0 < value < math.inf:
+        return value
+    raise argparse.ArgumentTypeError(f"{text!r}: expected a number above 0")
