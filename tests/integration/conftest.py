@@ -100,6 +100,13 @@ def anvil_automine() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture
+def busy_anvil() -> Iterator[str]:
+    """Run a chain of this test's own, with fifty blocks a second."""
+    with anvil_process("--block-time", "0.02") as url:
+        yield url
+
+
 @pytest.fixture(scope="session")
 def ministack() -> Iterator[str]:
     """Run the AWS emulator and return its endpoint URL."""

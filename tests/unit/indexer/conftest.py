@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, fields
 from typing import TypeVar
 
@@ -26,10 +26,15 @@ StoreT = TypeVar("StoreT", bound=MemoryStore)
 
 
 class DoubtfulChain(MemoryChain):
-    """Answers the first `empty` questions for events with none at all."""
+    """Answers the first `empty` questions for events with none at all, and lacks the `missing` blocks."""
 
     empty = 0
     asked = 0
+    missing: Collection[int] = ()
+
+    async def block(self, ref: int | bytes, *, full: bool) -> Block | None:
+        found = await super().block(ref, full=full)
+        return None if found is not None and found.number in self.missing else found
 
     async def events(self, block_hash: bytes, contracts: Sequence[str]) -> Sequence[Event]:
         self.asked += 1

@@ -60,6 +60,42 @@ async def test_follow__when_the_node_lags_behind_on_the_same_branch__then_undoes
     assert rig.token_ids() == {1, 2, 3, 4}
 
 
+async def test_follow__when_the_node_has_a_hole_below_its_head__then_says_so_and_is_not_ready(
+    rig: Any,
+) -> None:
+    indexer = rig.start()
+    await settle(indexer)
+    for number in range(1, 6):
+        rig.chain.mine([rig.mint(number)])
+    rig.chain.missing = {3}
+    with pytest.raises(Unavailable, match="at block 5, but has no block 3"):
+        await indexer.poll()
+    assert rig.token_ids() == {1, 2}
+    rig.time += 31
+    with pytest.raises(Unavailable):
+        await indexer.poll()
+    assert "no round finished" in str(indexer.trouble())
+
+    rig.chain.missing = set()
+    await settle(indexer)
+    assert rig.token_ids() == {1, 2, 3, 4, 5}
+    assert indexer.trouble() is None
+
+
+async def test_follow__when_the_newest_block_is_gone_by_the_time_it_is_read__then_waits_for_the_next(
+    rig: Any,
+) -> None:
+    indexer = rig.start()
+    await settle(indexer)
+    rig.chain.mine([rig.mint(1)])
+    rig.chain.missing = {1}
+    await settle(indexer)
+    assert rig.token_ids() == set()
+    rig.chain.missing = set()
+    await settle(indexer)
+    assert rig.token_ids() == {1}
+
+
 async def test_follow__when_the_gap_is_wide__then_fetches_fifty_blocks_a_round(rig: Any) -> None:
     indexer = rig.start()
     await settle(indexer)

@@ -18,6 +18,7 @@ from mintline.chain.rpc import Rpc, RpcError
 from mintline.errors import Retryable
 from mintline.resources import QUEUES
 from mintline_harness.chaos.proxy import Weather
+from mintline_harness.chaos.reorg import reorganise
 
 SERVICES = ("api", "builder", "enclave", "signer-host", "broadcaster", "indexer")
 KILLS = 5
@@ -40,6 +41,7 @@ class Disturbances:
     rpc: Rpc
     weather: Weather
     struck: Counter[str] = field(default_factory=Counter)
+    _reorganising: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def run(self) -> None:
         """Do everything, at the times that the seed says; nothing is broken any more when this returns."""
@@ -93,20 +95,19 @@ class Disturbances:
 
     async def _reorganise(self) -> None:
         depth = self.rng.randint(1, DEEPEST)
-        if await self._ask("anvil_reorg", [depth, []]):
-            self.struck["reorgs"] += 1
+        async with self._reorganising:
+            await self._disturb_chain("reorgs", reorganise(self.rpc, depth))
 
     async def _drop_pool(self) -> None:
-        if await self._ask("anvil_dropAllTransactions", []):
-            self.struck["pool drops"] += 1
+        await self._disturb_chain("pool drops", self.rpc.call("anvil_dropAllTransactions", []))
 
-    async def _ask(self, method: str, params: list[object]) -> bool:
+    async def _disturb_chain(self, what: str, deed: Awaitable[object]) -> None:
         try:
-            await self.rpc.call(method, params)
+            await deed
         except (Retryable, RpcError) as error:
-            log.warning("chain_not_disturbed", method=method, error=str(error))
-            return False
-        return True
+            log.warning("chain_not_disturbed", what=what, error=str(error))
+        else:
+            self.struck[what] += 1
 
     async def _change_weather(self) -> None:
         if self.rng.random() < 0.3:

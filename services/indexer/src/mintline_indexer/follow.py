@@ -9,6 +9,8 @@
     more than one above            fetch what lies between, at most 50, and treat each as next
     next                           its parent is the head: apply it; else: a reorg
 
+A node that lacks a block below its newest is unfit: what it has up to there is applied, and the round fails.
+
 A reorg is undone to the common ancestor, found by walking the new branch back by hash. One that
 would go below the finalized block is not undone: the follower halts, and an operator is called.
 """
@@ -80,9 +82,12 @@ class Follower:
         if last == latest.number:
             refs[-1] = latest.hash
         contracts = self._ledger.progress.collections
-        for found in await asyncio.gather(*(read_block(self._chain, ref, contracts) for ref in refs)):
+        read = await asyncio.gather(*(read_block(self._chain, ref, contracts) for ref in refs))
+        for ref, found in zip(refs, read, strict=True):
+            if found is None and isinstance(ref, int):
+                raise Unavailable(f"the node is at block {latest.number}, but has no block {ref}")
             if found is None:
-                return False
+                return False  # the newest block: replaced since the node told of it
             if found.block.parent_hash != self._ledger.head.hash:
                 await self._reorganize(found.block)
                 return True
