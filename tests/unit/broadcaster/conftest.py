@@ -31,13 +31,15 @@ from mintline_broadcaster.fees import FeeCaps
 from mintline_broadcaster.handlers import broadcast, refuse, review
 from mintline_broadcaster.memory import Decoded, MemoryChain, MemoryLedger
 from mintline_broadcaster.metrics import Metrics
+from mintline_broadcaster.policy import Patience
 from mintline_broadcaster.ports import Final
 from mintline_broadcaster.sweep import Sweeper
-from mintline_broadcaster.watch import Patience, Watch
+from mintline_broadcaster.watch import Watch
 
 CONTRACT = to_checksum_address("0x" + "c0" * 20)
 GWEI = 10**9
 NOW = 1_700_000_000_000
+PATIENCE = Patience(look_after=20, replace_after=5, stage_deadline=60)
 
 
 def key_of(number: int) -> KeyRef:
@@ -130,7 +132,7 @@ class World:
             chain=chain or self.chain,
             outbox=outbox or self.queues,
             caps=self.caps,
-            patience=Patience(look_after=20, replace_after=5, gap_after=60),
+            patience=PATIENCE,
             metrics=self.metrics,
         )
 
@@ -140,8 +142,7 @@ class World:
             watch=self.watch(**ports),
             outbox=ports.get("outbox") or self.queues,
             chain_id=31337,
-            stage_deadline=60,
-            look_after=20,
+            patience=PATIENCE,
             metrics=self.metrics,
             now=lambda: self.now,
         )

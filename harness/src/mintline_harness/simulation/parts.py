@@ -16,8 +16,10 @@ from mintline.errors import MintlineError
 from mintline.messages import AnyMessage, encode
 from mintline.queueing import QueuesPort
 from mintline.resources import Queue
+from mintline_broadcaster.broadcaster import Adapters as BroadcasterAdapters
 from mintline_broadcaster.fees import FeeCaps
-from mintline_broadcaster.handlers import broadcast
+from mintline_broadcaster.policy import Patience
+from mintline_broadcaster.policy import Policy as BroadcasterPolicy
 from mintline_builder.fees import FeePolicy
 from mintline_builder.funds import TopUpPolicy
 from mintline_builder.memory import MemoryAccounts, MemoryTables
@@ -49,13 +51,14 @@ VOUCHER_TTL = 24 * 3600
 SHORT_TTL = 600
 """Seconds: the shortest that the builder takes, for vouchers that run out within a schedule."""
 POLL_INTERVAL = 2.0
-SWEEP_INTERVAL = 15.0
-STAGE_DEADLINE = 60.0
-LOOK_AFTER = 20.0
-REPLACE_AFTER = 5
-"""As the broadcaster's settings have them: seconds, and blocks."""
-
-CAPS = FeeCaps(500 * GWEI, 50 * GWEI)
+BROADCASTING = BroadcasterPolicy(
+    chain_id=CHAIN_ID,
+    issuer=ISSUER.address,
+    caps=FeeCaps(500 * GWEI, 50 * GWEI),
+    patience=Patience(look_after=20.0, replace_after=5, stage_deadline=60.0),
+    sweep_interval=15.0,
+)
+"""What broadcasters go by; fees and times are those of their settings."""
 
 
 def building(voucher_ttl: int) -> BuilderPolicy:
@@ -95,7 +98,7 @@ class Parts:
     accounts: Callable[[Process, MemoryTables], Any] = lambda process, tables: process.port(
         MemoryAccounts(tables)
     )
-    broadcast: Callable[..., Awaitable[None]] = broadcast
+    broadcasting: Callable[[BroadcasterAdapters], BroadcasterAdapters] = lambda adapters: adapters
     consumed: Callable[[QueuesPort], QueuesPort] = lambda queues: queues
     indexed_chain: Callable[[Node, Any], Any] = NodeChain
     index_store: type[MemoryStore] = MemoryStore

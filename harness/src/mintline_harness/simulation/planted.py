@@ -7,11 +7,11 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from mintline.messages import Broadcast
 from mintline.queueing import QueuesPort, Received
 from mintline.records import Mint, Transfer
 from mintline.resources import Queue
-from mintline_broadcaster.handlers import broadcast
+from mintline_broadcaster.broadcaster import Adapters
+from mintline_broadcaster.ports import SignedTransaction
 from mintline_builder.memory import MemoryAccounts, MemoryTables
 from mintline_builder.ports import Account, Advance, NotCommitted
 from mintline_harness.simulation.parts import Parts
@@ -78,10 +78,25 @@ class _Halves(MemoryAccounts):
             self._set(advance.sender, next_nonce=advance.next_nonce)
 
 
-async def send_first(message: Broadcast, **ports: Any) -> None:
-    """Send a transaction, and write it down afterwards."""
-    await ports["chain"].send_raw(message.raw)
-    await broadcast(message, **ports)
+class SendingFirst:
+    """Sends each transaction, and writes it down afterwards."""
+
+    def __init__(self, adapters: Adapters) -> None:
+        self._ledger, self._chain = adapters.ledger, adapters.chain
+
+    async def record(self, transaction: SignedTransaction) -> None:
+        """Send what is only to be written down."""
+        await self._chain.send_raw(transaction.raw)
+        await self._ledger.record(transaction)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._ledger, name)
+
+
+def send_first(adapters: Adapters) -> Adapters:
+    """Have a broadcaster send before it writes ahead."""
+    ledger: Any = SendingFirst(adapters)
+    return replace(adapters, ledger=ledger)
 
 
 class BlindToParents(NodeChain):
@@ -140,7 +155,7 @@ BUGS: Mapping[str, Parts] = MappingProxyType(
     {
         "delete-before-commit": Parts(consumed=DeletingFirst),
         "nonce-outside-the-transaction": Parts(accounts=NonceApart),
-        "send-before-write-ahead": Parts(broadcast=send_first),
+        "send-before-write-ahead": Parts(broadcasting=send_first),
         "ignore-the-parent-hash": Parts(indexed_chain=BlindToParents),
         "believe-one-node": Parts(indexed_chain=Credulous),
         "overlook-strangers": Parts(ledger=BlindToTokens),

@@ -11,15 +11,7 @@ from functools import lru_cache, partial
 from prometheus_client import CollectorRegistry
 
 from mintline.chain.rpc import RpcError
-from mintline.errors import Rejected, Retryable
-from mintline.messages import (
-    AnyMessage,
-    Broadcast,
-    ReviewMint,
-    SelfRedeem,
-    SigningRefused,
-    VoucherIssued,
-)
+from mintline.errors import Retryable
 from mintline.resources import BROADCAST, BUILD, SIGN
 from mintline_api.authorizations import Authorizations
 from mintline_api.cancellations import Cancellation, cancel_mint
@@ -29,23 +21,16 @@ from mintline_api.self_custody import carry
 from mintline_api.stores import SqsLine
 from mintline_api.tokens import Collections
 from mintline_api.wallets import WalletDirectory
-from mintline_broadcaster.carried import check_issued
-from mintline_broadcaster.handlers import refuse, review
+from mintline_broadcaster.broadcaster import Adapters as BroadcasterAdapters
+from mintline_broadcaster.broadcaster import Broadcaster
 from mintline_broadcaster.metrics import Metrics as BroadcasterMetrics
-from mintline_broadcaster.sweep import Sweeper
-from mintline_broadcaster.vouchers import issue, relay
-from mintline_broadcaster.watch import Patience, Watch
 from mintline_builder.builder import Adapters, Builder
 from mintline_builder.memory import MemoryCollections, MemoryMints
 from mintline_builder.metrics import Metrics as BuilderMetrics
 from mintline_harness.simulation.enclave import SimulatedEnclave
 from mintline_harness.simulation.parts import (
-    CAPS,
-    LOOK_AFTER,
+    BROADCASTING,
     POLL_INTERVAL,
-    REPLACE_AFTER,
-    STAGE_DEADLINE,
-    SWEEP_INTERVAL,
     Surroundings,
     building,
     consume,
@@ -154,53 +139,22 @@ async def serve_signer(process: Process, around: Surroundings) -> None:
 
 async def serve_broadcaster(process: Process, around: Surroundings) -> None:
     """Run a broadcaster, its sweep included."""
-    node, queues = node_over(around.endpoints.rpc(process), process), process.port(around.queues)
-    ledger, metrics = process.port(around.tables.ledger), _broadcaster_metrics()
-    vouchers = process.port(around.tables.vouchers)
-    watch = Watch(
-        ledger=ledger,
-        chain=node,
-        outbox=queues,
-        caps=CAPS,
-        patience=Patience(LOOK_AFTER, REPLACE_AFTER, gap_after=STAGE_DEADLINE),
-        metrics=metrics,
+    adapters = BroadcasterAdapters(
+        ledger=process.port(around.tables.ledger),
+        vouchers=process.port(around.tables.vouchers),
+        chain=node_over(around.endpoints.rpc(process), process),
+        outbox=process.port(around.queues),
     )
-    sweeper = Sweeper(
-        ledger=ledger,
-        watch=watch,
-        outbox=queues,
-        chain_id=CHAIN_ID,
-        stage_deadline=STAGE_DEADLINE,
-        look_after=LOOK_AFTER,
-        metrics=metrics,
+    broadcaster = Broadcaster(
+        around.parts.broadcasting(adapters),
+        BROADCASTING,
+        metrics=_broadcaster_metrics(),
         now=process.milliseconds,
+        sleep=asyncio.sleep,
+        rng=around.rng,
     )
-
-    async def handle(message: AnyMessage) -> None:
-        now = process.milliseconds()
-        match message:
-            case Broadcast():
-                await around.parts.broadcast(
-                    message, ledger=ledger, chain=node, outbox=queues, caps=CAPS, now=now
-                )
-            case VoucherIssued():
-                check_issued(message, issuer=ISSUER.address)
-                await issue(message, vouchers=vouchers, now=now)
-            case SelfRedeem():
-                await relay(message, ledger=ledger, vouchers=vouchers, chain=node, now=now)
-            case SigningRefused():
-                await refuse(message, ledger=ledger, outbox=queues, caps=CAPS, now=now)
-            case ReviewMint():
-                await review(
-                    message, ledger=ledger, chain=node, outbox=queues, watch=watch, caps=CAPS, now=now
-                )
-            case _:
-                raise Rejected("misrouted", f"{message.type} does not belong on {BROADCAST.name}")
-
-    sweeping = asyncio.create_task(
-        sweeper.run(asyncio.Event(), interval=SWEEP_INTERVAL, sleep=asyncio.sleep, rng=around.rng)
-    )
-    await asyncio.gather(sweeping, consume(process, around, BROADCAST, handle))
+    sweeping = asyncio.create_task(broadcaster.sweep(asyncio.Event()))
+    await asyncio.gather(sweeping, consume(process, around, BROADCAST, broadcaster.handle))
 
 
 async def serve_indexer(process: Process, around: Surroundings) -> None:

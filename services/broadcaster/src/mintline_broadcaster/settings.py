@@ -7,7 +7,8 @@ from pydantic import Field
 from mintline.chain.settings import ChainSettings
 from mintline.fields import Wei
 from mintline.messages import KeyRef
-from mintline_broadcaster.watch import Patience
+from mintline_broadcaster.fees import FeeCaps
+from mintline_broadcaster.policy import Patience, Policy
 
 GWEI = 10**9
 
@@ -32,6 +33,12 @@ class BroadcasterSettings(ChainSettings):
     concurrency: int = Field(default=256, ge=1)
     """Messages in handling at a time."""
 
-    def patience(self) -> Patience:
-        """Return how long transactions are left alone."""
-        return Patience(self.look_after, self.replace_after, gap_after=self.stage_deadline)
+    def policy(self) -> Policy:
+        """Return what the broadcaster goes by."""
+        return Policy(
+            chain_id=self.chain_id,
+            issuer=self.issuer.address,
+            caps=FeeCaps(self.fee_cap, self.priority_fee_cap),
+            patience=Patience(self.look_after, self.replace_after, self.stage_deadline),
+            sweep_interval=self.sweep_interval,
+        )

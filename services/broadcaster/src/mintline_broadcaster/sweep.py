@@ -34,6 +34,7 @@ from mintline.resources import BUILD
 from mintline.states import MintStatus
 from mintline.tasks import repeatedly
 from mintline_broadcaster.metrics import Metrics
+from mintline_broadcaster.policy import Patience
 from mintline_broadcaster.ports import Ledger, MintMoved, OpenMint, SignedTransaction
 from mintline_broadcaster.redeemed import end_by_token
 from mintline_broadcaster.sweeping import due
@@ -97,8 +98,7 @@ class _Group:
 class Sweeper:
     """Sweeps one chain's mints, again and again.
 
-    `stage_deadline` is how long a mint may be accepted or built, `look_after` how long it is not looked at at
-    all, in seconds; `now` returns Unix milliseconds.
+    A mint younger than any of the `patience` is not looked at at all. `now` returns Unix milliseconds.
     """
 
     def __init__(
@@ -108,8 +108,7 @@ class Sweeper:
         watch: Watch,
         outbox: SendingPort,
         chain_id: int,
-        stage_deadline: float,
-        look_after: float,
+        patience: Patience,
         metrics: Metrics,
         now: Callable[[], int],
     ) -> None:
@@ -117,8 +116,8 @@ class Sweeper:
         self._watch = watch
         self._outbox = outbox
         self._chain_id = chain_id
-        self._stage_deadline = int(stage_deadline * 1000)
-        self._grown_up = int(min(look_after, stage_deadline) * 1000)
+        self._patience = patience
+        self._grown_up = min(patience.look_milliseconds, patience.stage_milliseconds)
         self._metrics = metrics
         self._now = now
         self._starts: dict[str, OpenMint] = {}
@@ -148,7 +147,7 @@ class Sweeper:
         for mint in found.mints:
             if mint.custody != "self" and mint.sender is not None:
                 groups[mint.sender.address].add(mint)
-            if mint.status in _UNSENT and now >= due(mint, self._stage_deadline):
+            if mint.status in _UNSENT and now >= due(mint, self._patience.stage_milliseconds):
                 await self._send_on(mint, now=now)
         for transaction in found.bare:
             groups[transaction.sender].bare.append(transaction)

@@ -35,6 +35,7 @@ from mintline_broadcaster.fees import FeeCaps, bump, market_fees
 from mintline_broadcaster.intents import fill_gap, fill_nonce, sign_again
 from mintline_broadcaster.metrics import Metrics
 from mintline_broadcaster.outcomes import act_on, context, settle_used_nonce
+from mintline_broadcaster.policy import Patience
 from mintline_broadcaster.ports import Chain, Ledger, MintMoved, SignedTransaction, TreasuryLow
 from mintline_broadcaster.sweeping import due
 
@@ -44,23 +45,6 @@ MAX_GAPS = 16
 """Missing nonces of one sender that are filled in one look."""
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long a transaction that is not mined is left alone; in seconds, and in blocks."""
-
-    look_after: float
-    """Seconds after which it is sent again, and again."""
-    replace_after: int
-    """Blocks after which the first missing one is replaced by a dearer one."""
-    gap_after: float
-    """Seconds for which the transactions behind a gap wait before it is filled."""
-
-    @property
-    def look_milliseconds(self) -> int:
-        """The same as the first, in milliseconds."""
-        return int(self.look_after * 1000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +171,7 @@ class Watch:
         Should one be on its way after all, the no-op takes its nonce, and the mint gets another: a detour,
         never a loss.
         """
-        waiting = [one for one in pending if now - one.transaction.at >= self._patience.gap_after * 1000]
+        waiting = [one for one in pending if now - one.transaction.at >= self._patience.stage_milliseconds]
         if not waiting:
             return
         mints = {mint.nonce for mint in (*sender.submitted, *sender.dead)}

@@ -1,0 +1,106 @@
+"""The broadcaster, made of its adapters: whoever runs it, its service or a simulation, gets the same one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from random import Random
+
+from mintline.errors import Rejected
+from mintline.messages import (
+    AnyMessage,
+    Broadcast,
+    ReviewMint,
+    SelfRedeem,
+    SigningRefused,
+    VoucherIssued,
+)
+from mintline.queueing import SendingPort
+from mintline.resources import BROADCAST
+from mintline_broadcaster.carried import check_carried, check_issued
+from mintline_broadcaster.counted import CountedChain, CountedLedger, CountedOutbox, CountedVouchers
+from mintline_broadcaster.handlers import broadcast, refuse, review
+from mintline_broadcaster.metrics import Metrics
+from mintline_broadcaster.policy import Policy
+from mintline_broadcaster.ports import Chain, Ledger, Vouchers
+from mintline_broadcaster.sweep import Sweeper
+from mintline_broadcaster.vouchers import issue, relay
+from mintline_broadcaster.watch import Watch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adapters:
+    """The world, as a broadcaster meets it."""
+
+    ledger: Ledger
+    vouchers: Vouchers
+    chain: Chain
+    outbox: SendingPort
+
+
+class Broadcaster:
+    """Handles the messages of `broadcast.fifo`, and sweeps; `now` returns Unix milliseconds."""
+
+    def __init__(
+        self,
+        adapters: Adapters,
+        policy: Policy,
+        *,
+        metrics: Metrics,
+        now: Callable[[], int],
+        sleep: Callable[[float], Awaitable[None]],
+        rng: Random,
+    ) -> None:
+        self._ledger = CountedLedger(adapters.ledger, metrics)
+        self._vouchers = CountedVouchers(adapters.vouchers, metrics)
+        self._chain = CountedChain(adapters.chain, metrics)
+        self._outbox = CountedOutbox(adapters.outbox, metrics)
+        self._policy = policy
+        self._now = now
+        self._sleep = sleep
+        self._rng = rng
+        self._watch = Watch(
+            ledger=self._ledger,
+            chain=self._chain,
+            outbox=self._outbox,
+            caps=policy.caps,
+            patience=policy.patience,
+            metrics=metrics,
+        )
+        self._sweeper = Sweeper(
+            ledger=self._ledger,
+            watch=self._watch,
+            outbox=self._outbox,
+            chain_id=policy.chain_id,
+            patience=policy.patience,
+            metrics=metrics,
+            now=now,
+        )
+
+    async def handle(self, message: AnyMessage) -> None:
+        """Do what a message asks for; raises what its handler does, and Rejected for another's message."""
+        ledger, vouchers, chain, outbox = self._ledger, self._vouchers, self._chain, self._outbox
+        caps, now = self._policy.caps, self._now()
+        match message:
+            case Broadcast():
+                check_carried(message)
+                await broadcast(message, ledger=ledger, chain=chain, outbox=outbox, caps=caps, now=now)
+            case VoucherIssued():
+                check_issued(message, issuer=self._policy.issuer)
+                await issue(message, vouchers=vouchers, now=now)
+            case SelfRedeem():
+                await relay(message, ledger=ledger, vouchers=vouchers, chain=chain, now=now)
+            case SigningRefused():
+                await refuse(message, ledger=ledger, outbox=outbox, caps=caps, now=now)
+            case ReviewMint():
+                await review(
+                    message, ledger=ledger, chain=chain, outbox=outbox, watch=self._watch, caps=caps, now=now
+                )
+            case _:
+                raise Rejected("misrouted", f"{message.type} does not belong on {BROADCAST.name}")
+
+    async def sweep(self, stop: asyncio.Event) -> None:
+        """Sweep until `stop`; a pass that is cut off is no loss, as the next one, anywhere, starts over."""
+        interval = self._policy.sweep_interval
+        await self._sweeper.run(stop, interval=interval, sleep=self._sleep, rng=self._rng)

@@ -1,0 +1,41 @@
+"""What a broadcaster goes by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mintline_broadcaster.fees import FeeCaps
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long what does not move is left alone; in seconds, and in blocks."""
+
+    look_after: float
+    """Seconds after which a transaction that is not mined is sent again, and again."""
+    replace_after: int
+    """Blocks after which the first missing one is replaced by a dearer one."""
+    stage_deadline: float
+    """Seconds for which a mint may be accepted or built, and the transactions behind a gap wait."""
+
+    @property
+    def look_milliseconds(self) -> int:
+        """The first in milliseconds."""
+        return int(self.look_after * 1000)
+
+    @property
+    def stage_milliseconds(self) -> int:
+        """The last in milliseconds."""
+        return int(self.stage_deadline * 1000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What a broadcaster goes by; `issuer` is the address that signs vouchers."""
+
+    chain_id: int
+    issuer: str
+    caps: FeeCaps
+    patience: Patience
+    sweep_interval: float
+    """Seconds between two passes over what is open; four times as many while nothing is."""
