@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import SecretStr
 
-from mintline_signer.errors import BrokenFrame, FailureCode, RefusalCode
+from mintline.errors import Unavailable
+from mintline_signer.errors import BrokenFrame, Failed, FailureCode, RefusalCode, Refused
 from mintline_signer.frames import frame
 from mintline_signer.protocol import (
     Accepted,
@@ -21,6 +22,7 @@ from mintline_signer.protocol import (
     Statistics,
     Stats,
     Stored,
+    declined,
     read_request,
     read_response,
     request_frame,
@@ -145,6 +147,22 @@ def test_envelope__when_there_is_no_id_to_answer_to__breaks_the_connection(envel
 def test_response__when_it_is_none_of_the_protocol__breaks_the_connection(response: dict[str, Any]) -> None:
     with pytest.raises(BrokenFrame):
         read_response(frame({"id": 1, "response": response})[4:])
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "text"),
+    [
+        (Refusal(code=RefusalCode.GAS), Refused, "gas limit"),
+        (Failure(code=FailureCode.OVERLOADED), Failed, "overloaded"),
+        (Pong(credentials=True), Unavailable, "something else"),
+    ],
+)
+def test_answer__when_it_is_not_what_was_asked_for__is_an_error_of_its_family(
+    answer: Response, kind: type[Exception], text: str
+) -> None:
+    error = declined(answer)
+    assert type(error) is kind
+    assert text in str(error)
 
 
 def test_credentials__when_shown__hide_all_that_is_secret() -> None:

@@ -20,9 +20,10 @@ from pydantic import BeforeValidator, Field, SecretStr, TypeAdapter, ValidationE
 
 from mintline.audit.records import Batch, BrokenRecord, read_batch
 from mintline.authorization import KEY_ID_BYTES
+from mintline.errors import Unavailable
 from mintline.fields import Address, KmsKeyArn
 from mintline.messages import AnyRequest, Frozen
-from mintline_signer.errors import BrokenFrame, FailureCode, RefusalCode
+from mintline_signer.errors import BrokenFrame, Failed, FailureCode, RefusalCode, Refused
 from mintline_signer.frames import decode, frame
 
 MAX_ID = 2**63 - 1
@@ -247,6 +248,17 @@ def read_response(body: bytes) -> tuple[int, Response] | Batch:
         return request_id, _RESPONSE.validate_python(content, strict=True)
     except ValidationError:
         raise BrokenFrame("a response is none of the protocol's") from None
+
+
+def declined(answer: Response) -> Refused | Unavailable:
+    """Return as an error that an answer is not what was asked for: Refused, Failed, or Unavailable."""
+    match answer:
+        case Refusal():
+            return Refused(answer.code)
+        case Failure():
+            return Failed(answer.code)
+        case _:
+            return Unavailable("the enclave answered something else")
 
 
 def _envelope(value: Any, content: str) -> tuple[int, Any]:

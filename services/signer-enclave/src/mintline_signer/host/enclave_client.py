@@ -17,7 +17,7 @@ from mintline.audit.records import Batch
 from mintline.errors import MintlineError, Unavailable
 from mintline_signer import addresses
 from mintline_signer.connection import FramedConnection, Limits
-from mintline_signer.errors import Failed, FailureCode, Refused
+from mintline_signer.errors import FailureCode
 from mintline_signer.host.audit_files import AuditStore
 from mintline_signer.host.credentials import CredentialSource
 from mintline_signer.protocol import (
@@ -27,7 +27,6 @@ from mintline_signer.protocol import (
     Issued,
     Ping,
     Pong,
-    Refusal,
     Request,
     Response,
     Rewrap,
@@ -38,6 +37,7 @@ from mintline_signer.protocol import (
     Statistics,
     Stats,
     Stored,
+    declined,
     read_response,
     request_frame,
 )
@@ -112,31 +112,19 @@ class EnclaveClient:
     async def sign(self, request: Sign) -> Signed | Issued:
         """Return what was signed; raises Refused, Failed, or Unavailable when nobody answers."""
         answer = await self._call(request)
-        match answer:
-            case Signed() | Issued():
-                return answer
-            case Refusal():
-                raise Refused(answer.code)
-            case Failure():
-                if answer.code in _STALE:
-                    self._pushed = None
-                    self._nudge.set()
-                raise Failed(answer.code)
-            case _:
-                raise Unavailable("the enclave answered something else")
+        if isinstance(answer, Signed | Issued):
+            return answer
+        if isinstance(answer, Failure) and answer.code in _STALE:
+            self._pushed = None
+            self._nudge.set()
+        raise declined(answer)
 
     async def rewrap(self, request: Rewrap) -> Rewrapped:
         """Return a key as it is wrapped now; raises Refused, Failed or Unavailable."""
         answer = await self._call(request)
-        match answer:
-            case Rewrapped():
-                return answer
-            case Refusal():
-                raise Refused(answer.code)
-            case Failure():
-                raise Failed(answer.code)
-            case _:
-                raise Unavailable("the enclave answered something else")
+        if isinstance(answer, Rewrapped):
+            return answer
+        raise declined(answer)
 
     async def ping(self) -> None:
         """Raise Unavailable unless the enclave answers and has credentials: a readiness check."""
