@@ -16,10 +16,10 @@ not matter, or the sender is no key of ours.
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
+from pydantic_core import from_json
 
 from mintline.fields import Address, Bytes32, HexBytes, TokenId, Wei
 
@@ -299,8 +299,9 @@ def decode(body: str | bytes) -> AnyMessage:
 def members_of(body: str) -> dict[str, Any]:
     """Return the JSON object in a body that may be no message; an empty one if it is no object."""
     try:
-        found = json.loads(body)
-    except (ValueError, RecursionError):
+        # It bounds nesting by itself, where `json` goes on to the interpreter's limit, or the stack's end.
+        found = from_json(body)
+    except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
 

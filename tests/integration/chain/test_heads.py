@@ -119,12 +119,14 @@ async def misbehave(socket: web.WebSocketResponse, how: str) -> None:
             await socket.send_json([1])
         case "refused":
             await socket.send_json({"id": 1, "error": {"code": -32601, "message": "API-KEY"}})
+        case "nested":
+            await socket.send_str("[" * 200_000)
         case "endless":
             await socket.send_str("x" * (2**20 + 1))
     await socket.receive()
 
 
-@pytest.mark.parametrize("how", ["garbage", "bytes", "list", "refused", "endless"])
+@pytest.mark.parametrize("how", ["garbage", "bytes", "list", "nested", "refused", "endless"])
 async def test_heads__when_the_node_talks_nonsense__then_it_is_left_and_tried_again_and_nothing_is_quoted(
     how: str,
 ) -> None:

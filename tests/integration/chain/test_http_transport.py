@@ -203,6 +203,14 @@ async def test_exchange__when_a_batch_is_answered_with_nonsense__then_unavailabl
 
 
 @pytest.mark.parametrize("count", [1, 3])
+async def test_exchange__when_the_answer_is_nested_without_end__then_unavailable(
+    serve: Callable[[Handler], Awaitable[str]], transport: Web3Transport, count: int
+) -> None:
+    with pytest.raises(Unavailable, match="other than JSON-RPC"):
+        await transport.exchange(await serve(saying(lambda _: b"[" * 200_000)), requests(count))
+
+
+@pytest.mark.parametrize("count", [1, 3])
 async def test_exchange__when_a_json_rpc_answer_comes_with_a_4xx__then_it_counts(
     serve: Callable[[Handler], Awaitable[str]], transport: Web3Transport, count: int
 ) -> None:

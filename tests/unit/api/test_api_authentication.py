@@ -46,8 +46,12 @@ async def test_request__when_there_is_no_token__is_challenged(
     assert answer.headers["www-authenticate"] == "Bearer"
 
 
+NESTED = base64.urlsafe_b64encode(b"[" * 9_000).decode() + ".e30.e30"
+
+
 @pytest.mark.parametrize(
-    "token", ["x", "a.b", "a.b.c", "a.b.c.d", "e30.e30.", "\u00fcber", "a b", "x" * 20_000, "bnVsbA.e30.e30"]
+    "token",
+    [NESTED, "x", "a.b", "a.b.c", "a.b.c.d", "e30.e30.", "\u00fcber", "a b", "x" * 20_000, "bnVsbA.e30.e30"],
 )
 async def test_request__when_the_token_is_no_jwt__is_refused_as_malformed(
     client: MemoryClient, token: str

@@ -159,7 +159,7 @@ def _bearer(authorization: str | None) -> str:
 def _header(token: str) -> Mapping[str, Any]:
     try:
         header: Mapping[str, Any] = jwt.get_unverified_header(token)
-    except jwt.InvalidTokenError:
+    except (jwt.InvalidTokenError, RecursionError):
         raise _refused(problems.MALFORMED_TOKEN, "The bearer token is no JSON Web Token.") from None
     return header
 

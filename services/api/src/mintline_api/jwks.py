@@ -36,7 +36,7 @@ class HttpJwks:
                 if answer.status != 200:
                     raise Unavailable(f"JWKS: HTTP {answer.status}")
                 document = await answer.json(content_type=None)
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+        except (aiohttp.ClientError, TimeoutError, ValueError, RecursionError) as error:
             raise Unavailable(f"JWKS: {type(error).__name__}") from error
         if not isinstance(document, dict):
             raise Unavailable("JWKS: not a JSON object")

@@ -71,7 +71,7 @@ class Heads:
                     if not self._heard(message.json()):
                         return "the subscription was refused"
                 return f"closed ({socket.close_code})"
-        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError, RecursionError) as error:
             return type(error).__name__
 
     def _heard(self, message: object) -> bool:

@@ -7,6 +7,7 @@ session of ours, since its own closes the connection after every request.
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
@@ -16,6 +17,10 @@ from web3.exceptions import Web3TypeError
 from web3.types import RPCEndpoint
 
 from mintline.errors import Throttled, Unavailable
+
+sys.setrecursionlimit(1_000)
+"""Python's own. With web3 comes py_ecc, which raises it a hundredfold: JSON that is nested deeply enough then
+overruns the stack and kills the process, whichever part of it reads it, instead of raising RecursionError."""
 
 TOO_LARGE = 413
 MOST_BYTES = 64 * 1024 * 1024
@@ -80,7 +85,8 @@ class Web3Transport:
             raise Unavailable(f"{host(url)}: {type(error).__name__}") from None
         except Web3TypeError:  # a parameter that has no JSON is our mistake
             raise
-        except (ValueError, TypeError, AttributeError):  # web3 sorts a batch before looking at its shape
+        except (ValueError, TypeError, AttributeError, RecursionError):
+            # web3 sorts a batch before looking at its shape, and nodes may nest without end.
             raise Unavailable(f"{host(url)} answered something other than JSON-RPC") from None
 
     async def aclose(self) -> None:
