@@ -13,6 +13,8 @@ from rich.text import Text
 
 from mintline_local.supervisor import Event
 
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\t\n"}
+"""What a terminal obeys rather than shows: text of others' (a message, a node's answer) may hold it."""
 STYLES = {"ready": "green", "stopped": "dim", "crashed": "yellow", "restarted": "yellow", "died": "red"}
 
 
@@ -28,11 +30,11 @@ class Screen:
 
     def say(self, text: str = "", *, style: str = "") -> None:
         """Print one line for people."""
-        self._console.print(Text(text, style=style))
+        self._console.print(Text(harmless(text), style=style))
 
     def stage(self, name: str, detail: str, *, style: str = "green") -> None:
         """Print that a stage has passed."""
-        self._console.print(Text.assemble((f"  {name:<12}", style), (detail, "default")))
+        self._console.print(Text.assemble((f"  {name:<12}", style), (harmless(detail), "default")))
 
     def event(self, event: Event) -> None:
         """Print what happened to a process of the line."""
@@ -60,5 +62,10 @@ class Screen:
 def fail(message: str) -> None:
     """Print an error as one line on standard error."""
     Console(stderr=True, highlight=False, soft_wrap=True).print(
-        Text.assemble(("error: ", "bold red"), (" ".join(message.split()), "default"))
+        Text.assemble(("error: ", "bold red"), (harmless(" ".join(message.split())), "default"))
     )
+
+
+def harmless(text: str) -> str:
+    """Return the text with its control characters written out, line ends and tabs aside."""
+    return text.translate(_CONTROLS)

@@ -20,6 +20,8 @@ from mintline_local.places import DEFAULT_STATE
 
 app = typer.Typer(help="Look at messages that were given up; send them on again, or drop them.")
 
+MOST_SHOWN = 80
+"""Characters of what a message calls itself, in a line about it."""
 NAMES = ", ".join(queue.name for queue in QUEUES)
 Name = Annotated[str, typer.Argument(metavar="QUEUE", help=f"The queue that they come from: {NAMES}.")]
 Ids = Annotated[
@@ -57,7 +59,7 @@ def list_letters(
         shown = f", the first {len(letters)} shown" if len(letters) < waiting else ""
         screen.say(f"{name}: {waiting} given up{shown}", style="bold" if waiting else "dim")
         for letter in letters:
-            screen.say(f"  {_told(letter)}", style="red")
+            screen.say(f"  {told(letter)}", style="red")
     screen.result(
         {
             name: {"waiting": waiting, "messages": [letter.to_json() for letter in letters]}
@@ -156,7 +158,7 @@ def _chosen(ids: list[str] | None, *, everything: bool) -> set[str] | None:
 def _settled(what: str, letters: list[DeadLetter], wanted: set[str] | None, *, as_json: bool) -> None:
     screen = Screen(as_json=as_json)
     for letter in letters:
-        screen.say(f"{what} {_told(letter)}")
+        screen.say(f"{what} {told(letter)}")
     missing = sorted((wanted or set()) - {letter.message_id for letter in letters})
     result: dict[str, Any] = {what: [letter.to_json() for letter in letters], "missing": missing}
     screen.result(result)
@@ -172,10 +174,12 @@ def _named(name: str) -> Queue:
     raise typer.BadParameter(f"{name!r}: expected one of {NAMES}")
 
 
-def _told(letter: DeadLetter) -> str:
+def told(letter: DeadLetter) -> str:
+    """Return one line about a message."""
     at = datetime.fromtimestamp(letter.sent_at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    message = letter.message
-    about = " ".join(str(part) for part in (message.get("type"), message.get("mint_id")) if part)
+    found = (letter.message.get("type"), letter.message.get("mint_id"))
+    # Whoever could write to the queue wrote these: let them make one line, and no long one.
+    about = " ".join(" ".join(str(part).split())[:MOST_SHOWN] for part in found if part)
     return f"{letter.message_id}  {at}  {about or 'no message'}  {letter.code}: {letter.reason}"
 
 
