@@ -47,6 +47,8 @@ def verify_folder(
         screen.stage("records", f"{len(chain.records)}, {_time(chain.first_at)} to {_time(chain.last_at)}")
         for outcome, count in sorted(chain.outcomes.items()):
             screen.stage(outcome, str(count))
+        if chain.successor:
+            screen.stage("handed over", f"to {chain.successor.hex()[:16]}")
     for name in report.torn:
         screen.say(f"{name}: its last batch was cut short, and given to another file")
     screen.result(_plain(report))
@@ -77,6 +79,7 @@ def _plain(report: Report) -> dict[str, Any]:
                 "first": _time(chain.first_at),
                 "last": _time(chain.last_at),
                 "outcomes": dict(sorted(chain.outcomes.items())),
+                "successor": chain.successor.hex() or None,
                 "breaks": chain.breaks,
             }
             for chain in report.chains

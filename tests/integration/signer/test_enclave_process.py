@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import socket
 import stat
@@ -10,6 +11,7 @@ import pytest
 from eth_account import Account
 
 from mintline.audit.records import Batch
+from mintline.audit.trail import verify_trail
 from mintline.errors import Unavailable
 from mintline.eth import keccak256
 from mintline_signer.errors import Failed, FailureCode, RefusalCode, Refused
@@ -74,6 +76,24 @@ async def test_enclave__when_killed_while_it_signs__is_found_again_and_nothing_i
     answers = await asyncio.gather(*signing)
     again = [await line.client.sign(request) for request in requests[:20]]
     assert again == answers[:20]
+
+
+async def test_enclave__when_the_audit_keys_time_is_over__signs_on_under_another(
+    line: Line, users: list[Player]
+) -> None:
+    line.enclave.stop()
+    line.enclave.environment["MINTLINE_AUDIT_ROTATION"] = "0.5"
+    await line.enclave.start()
+    nonce, signed = itertools.count(), 0
+    async with asyncio.timeout(30):
+        while line.enclave.log.read_text().count("audit_key_rotated") < 2:
+            await line.client.sign(users[0].noop(next(nonce)))
+            signed += 1
+    await line.client.sign(users[0].noop(next(nonce)))
+    report = verify_trail(line.folder / "audit", root=line.enclave.root)
+    assert report.sound, [report.breaks, *(chain.breaks for chain in report.chains)]
+    assert len([chain for chain in report.chains if chain.successor]) >= 2
+    assert report.outcomes == {"signed": signed + 1}
 
 
 async def test_enclave__when_it_is_away__is_unavailable(line: Line, users: list[Player]) -> None:

@@ -14,7 +14,8 @@ from typer.testing import CliRunner, Result
 from mintline.attestation.development import DevelopmentAuthority
 from mintline.audit.records import write_batches
 from mintline_local.cli import app
-from mintline_signer.enclave.audit import Audit, Trail
+from mintline_signer.enclave.audit import Audit, Trail, open_audit, rotate
+from mintline_signer.enclave.nsm_development import DevelopmentNsm
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 IMAGE = b"\x01" * 48
@@ -46,6 +47,21 @@ def folder(tmp_path: Path) -> Path:
 def run(folder: Path, *options: str) -> Result:
     root = folder.with_name("root.pem")
     return CliRunner().invoke(app, ["audit", "verify", str(folder), "--root", str(root), *options])
+
+
+def test_verify__when_the_key_was_replaced__shows_who_took_over(tmp_path: Path) -> None:
+    authority = DevelopmentAuthority.create(now=NOW)
+    (tmp_path / "root.pem").write_bytes(authority.root.public_bytes(Encoding.PEM))
+    nsm = DevelopmentNsm(
+        authority, measured=dict.fromkeys(range(3), IMAGE), module_id="i-1-enc-1", now=NOW.timestamp
+    )
+    audit = open_audit(nsm, now=NOW.timestamp)
+    rotate(audit, nsm, age=0)
+    (tmp_path / "audit").mkdir()
+    (tmp_path / "audit" / "1.audit").write_bytes(write_batches(Trail(audit).batches()))
+    first, second = json.loads(run(tmp_path / "audit", "--json").stdout)["chains"]
+    assert (first["successor"], second["successor"]) == (second["key"], None)
+    assert f"to {second['key'][:16]}" in run(tmp_path / "audit").output
 
 
 def test_verify__when_the_trail_is_whole__counts_its_outcomes(folder: Path) -> None:

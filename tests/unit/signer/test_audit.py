@@ -19,7 +19,8 @@ from mintline.attestation.development import DevelopmentAuthority
 from mintline.audit.records import Batch, Record, decode_record, hash_of, signed_bytes, write_batches
 from mintline.audit.trail import Report, verify_trail
 from mintline.errors import Misconfigured, Unavailable
-from mintline_signer.enclave.audit import Audit, Trail
+from mintline_signer.enclave.audit import Audit, Trail, open_audit, rotate
+from mintline_signer.enclave.nsm import NsmFailed
 from mintline_signer.enclave.nsm_development import DevelopmentNsm
 from mintline_signer.errors import Failed, FailureCode
 from mintline_signer.host.audit_files import AuditFiles
@@ -228,6 +229,213 @@ def test_trail__when_the_key_is_not_the_enclaves__is_broken(
     keep(tmp_path, batch())
     (chain,) = verified(tmp_path, pcr0=[PCR0]).chains
     assert any(expected in fault for fault in chain.breaks), chain.breaks
+
+
+def handed_over(audit: Audit, *, key: Ed25519PrivateKey | None = None, **attestation: Any) -> None:
+    key = key or Ed25519PrivateKey.generate()
+    audit.hand_over(key, attested=attested(key, **attestation))
+
+
+def life(**attestation: Any) -> list[Batch]:
+    """Return the batches of an enclave that signed under three keys, the first of which is OWN."""
+    audit = audit_of(OWN)
+    trail = Trail(audit)
+    batches = trail.batches()
+    for nonce in range(2):
+        sign(trail, nonce=nonce)
+        batches += trail.batches()
+        handed_over(audit, **attestation)
+        batches += trail.batches()
+    sign(trail, nonce=2)
+    return batches + trail.batches()
+
+
+def faults_in(folder: Path, *batches: Batch) -> list[str]:
+    keep(folder, *batches)
+    report = verified(folder)
+    assert report.sound == (not any(chain.breaks for chain in report.chains))
+    return [fault for chain in report.chains for fault in chain.breaks]
+
+
+def test_trail__when_its_key_was_replaced__is_one_life_under_several_keys(tmp_path: Path) -> None:
+    keep(tmp_path, *life())
+    report = verified(tmp_path, pcr0=[PCR0])
+    assert report.sound
+    assert len(report.chains) == 3
+    assert report.outcomes == {"signed": 3}, "what begins and ends a chain is no signature of a user's"
+    successors = {chain.key: chain.successor for chain in report.chains}
+    first, second = OWN.public_key().public_bytes_raw(), successors[OWN.public_key().public_bytes_raw()]
+    assert successors[successors[second]] == b""
+    assert len({first, second, successors[second]}) == 3
+
+
+def test_trail__when_its_key_was_replaced_amid_a_write__gives_each_record_under_its_own_key() -> None:
+    audit = audit_of()
+    trail = Trail(audit)
+    sign(trail)
+    handed_over(audit)
+    sign(trail, nonce=1)
+    before, after = trail.batches()
+    told = [[decode_record(record).what for record in batch.records] for batch in (before, after)]
+    assert told == [["boot", "sign_mint", "hand_over"], ["take_over", "sign_mint"]]
+    assert before.genuine()
+    assert after.genuine()
+    assert before.key != after.key
+
+
+def test_trail__when_the_key_is_gone__gives_its_records_again_under_the_signature_of_its_last(
+    tmp_path: Path,
+) -> None:
+    audit = audit_of()
+    first = Trail(audit)
+    keep(tmp_path, *first.batches(), name="stored")
+    first.stored(1)
+    sign(first)
+    first.batches()
+    other = Trail(audit)
+    handed_over(audit)
+    keep(tmp_path, *other.batches(), name="other")
+    assert not verified(tmp_path).sound
+    first.close()
+    (again,) = Trail(audit).batches()
+    assert again.genuine()
+    assert [decode_record(record).what for record in again.records] == ["sign_mint", "hand_over"]
+    keep(tmp_path, again, name="again")
+    assert verified(tmp_path).sound
+
+
+def test_trail__when_a_hand_over_is_stored__has_no_records_left_to_store() -> None:
+    audit = audit_of(max_waiting=3)
+    trail = Trail(audit)
+    handed_over(audit)
+    with pytest.raises(Failed):
+        trail.check_room()
+    trail.stored(len(trail.batches()))
+    sign(trail)
+    sign(trail)
+    trail.check_room()
+
+
+def of(batches: list[Batch], key: Ed25519PrivateKey) -> list[Batch]:
+    public = key.public_key().public_bytes_raw()
+    return [batch for batch in batches if batch.key == public]
+
+
+def own_hand_over(*, seq: int = 2, successor: bytes = bytes(32), previous: bytes) -> Batch:
+    """Return what someone who has got hold of an audit key might make up: that it handed over to another."""
+    record = Record(seq, previous, int(NOW * 1000), "hand_over", "signed", "", successor, b"").encode()
+    return resigned(Batch(OWN.public_key().public_bytes_raw(), (record,), b""), OWN)
+
+
+def taken_over(key: Ed25519PrivateKey, *, previous: bytes, document: bytes) -> Batch:
+    record = Record(0, previous, int(NOW * 1000), "take_over", "signed", "", b"", document).encode()
+    return resigned(Batch(key.public_key().public_bytes_raw(), (record,), b""), key)
+
+
+def head(batches: list[Batch]) -> bytes:
+    return hash_of(batches[-1].records[-1])
+
+
+def test_trail__when_a_key_that_nobody_named_takes_over__is_broken(tmp_path: Path) -> None:
+    batches, thief = of(life(), OWN), Ed25519PrivateKey.generate()
+    forged = taken_over(thief, previous=head(batches), document=attested(thief))
+    faults = faults_in(tmp_path, *batches, forged)
+    assert "no key has handed over to this one" in faults
+    assert any("nothing follows the hand-over" in fault for fault in faults), "the one that was named is gone"
+
+
+@pytest.mark.parametrize("previous", [bytes(32), b"\x01" * 32])
+def test_trail__when_a_key_takes_over_from_nothing__is_broken(tmp_path: Path, previous: bytes) -> None:
+    forged = taken_over(OWN, previous=previous, document=attested(OWN))
+    assert faults_in(tmp_path, forged) == ["no key has handed over to this one"]
+
+
+def test_trail__when_a_stolen_key_hands_over_to_one_of_the_thiefs__is_broken(tmp_path: Path) -> None:
+    batches, thief = of(life(), OWN)[:2], Ed25519PrivateKey.generate()
+    said = own_hand_over(successor=thief.public_key().public_bytes_raw(), previous=head(batches))
+    begun = taken_over(thief, previous=hash_of(said.records[0]), document=attested(OWN))
+    assert faults_in(tmp_path, *batches, said, begun) == ["the attestation is of another audit key"]
+    begun = taken_over(thief, previous=hash_of(said.records[0]), document=b"")
+    assert any("not attested" in fault for fault in faults_in(tmp_path, *batches, said, begun))
+
+
+def test_trail__when_a_stolen_key_hands_over_to_another_enclaves__is_broken(tmp_path: Path) -> None:
+    batches, other = of(life(), OWN)[:2], Ed25519PrivateKey.generate()
+    said = own_hand_over(successor=other.public_key().public_bytes_raw(), previous=head(batches))
+    for elsewhere in ({"module_id": "i-2-enc-2"}, {"pcr0": b"\x09" * 48}):
+        begun = taken_over(other, previous=hash_of(said.records[0]), document=attested(other, **elsewhere))
+        faults = faults_in(tmp_path, *batches, said, begun)
+        assert faults == ["the key that handed over to this one is another enclave's"]
+
+
+def test_trail__when_a_key_signs_on_after_its_hand_over__is_broken(tmp_path: Path) -> None:
+    batches = life()
+    late = Record(
+        3, head(of(batches, OWN)), int(NOW * 1000), "sign_mint", "signed", ADDRESS, b"", b""
+    ).encode()
+    forged = resigned(Batch(OWN.public_key().public_bytes_raw(), (late,), b""), OWN)
+    assert faults_in(tmp_path, *batches, forged) == ["record 3 stands behind the hand-over to another key"]
+
+
+def test_trail__when_a_key_hands_over_twice__is_broken(tmp_path: Path) -> None:
+    batches, other = life(), Ed25519PrivateKey.generate()
+    said = own_hand_over(successor=other.public_key().public_bytes_raw(), previous=head(of(batches, OWN)[:2]))
+    assert "there are two records 2" in faults_in(tmp_path, *batches, said)
+
+
+@pytest.mark.parametrize("gone", [0, 1, 2])
+def test_trail__when_one_keys_records_are_gone__is_broken(tmp_path: Path, gone: int) -> None:
+    batches = life()
+    keys = list(dict.fromkeys(batch.key for batch in batches))
+    faults = faults_in(tmp_path, *(batch for batch in batches if batch.key != keys[gone]))
+    told = ("no key has handed over", "nothing follows the hand-over")
+    assert faults
+    assert all(fault.startswith(told) for fault in faults)
+
+
+def test_trail__when_a_hand_over_names_another_than_the_one_that_follows__is_broken(tmp_path: Path) -> None:
+    batches = life()
+    (end,) = [batch for batch in of(batches, OWN) if decode_record(batch.records[-1]).what == "hand_over"]
+    renamed = resigned(altered(end, -1, intent=bytes(32)), OWN)
+    faults = faults_in(tmp_path, *(renamed if batch is end else batch for batch in batches))
+    assert "no key has handed over to this one" in faults
+
+
+class Unattesting(DevelopmentNsm):
+    def attest(self, **_: Any) -> bytes:
+        raise NsmFailed("away")
+
+
+def module(kind: type[DevelopmentNsm] = DevelopmentNsm) -> DevelopmentNsm:
+    measured = dict.fromkeys(range(3), PCR0)
+    return kind(authority(), measured=measured, module_id="i-1-enc-1", now=lambda: NOW)
+
+
+def test_audit_key__when_its_time_is_over__hands_over_once(tmp_path: Path) -> None:
+    time = [NOW]
+    audit = open_audit(module(), now=lambda: time[0])
+    trail = Trail(audit)
+    rotate(audit, module(), age=60)
+    time[0] += 59
+    rotate(audit, module(), age=60)
+    assert len(trail.batches()) == 1
+    time[0] += 1
+    rotate(audit, module(Unattesting), age=60)
+    assert trail.batches() == [], "it signs on while no other can be attested"
+    rotate(audit, module(), age=60)
+    rotate(audit, module(), age=60)
+    assert len(trail.batches()) == 2
+    assert not audit.due(age=60)
+
+
+def test_audit_key__when_it_signed_for_so_many_records__is_due() -> None:
+    audit = audit_of()
+    trail = Trail(audit)
+    assert not audit.due(age=60, count=2)
+    sign(trail)
+    assert audit.due(age=60, count=2)
+    handed_over(audit)
+    assert not audit.due(age=60, count=2)
 
 
 def test_trail__when_the_root_is_another__is_broken(tmp_path: Path) -> None:

@@ -6,8 +6,14 @@
     batch   {key, records, signature}                                    over the hash of the last record
     file    4-byte big-endian length ‖ batch, again and again
 
-Each record holds the hash of the one before, so one signature vouches for all up to it. The first record of a
-chain is the enclave's start: its `result` is an attestation document whose `user_data` is the key.
+Each record holds the hash of the one before, so one signature vouches for all up to it. The first record of
+a chain is the enclave's start: its `result` is an attestation document whose `user_data` is the key. A key
+that is replaced signs, as its last record, which key comes next. The chain of that one follows from there,
+and begins with an attestation document too.
+
+::
+
+    boot ◀─ record ◀─ … ◀─ hand_over │ take_over ◀─ record ◀─ …       one enclave's life, two keys
 """
 
 from __future__ import annotations
@@ -23,7 +29,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from mintline.strict_cbor import MalformedCbor, dumps, loads
 
 BOOT = "boot"
-"""`what` of a chain's first record."""
+"""`what` of the first record of an enclave's life."""
+HAND_OVER = "hand_over"
+"""`what` of a key's last record: its `intent` is the next key."""
+TAKE_OVER = "take_over"
+"""`what` of the next key's first record: its `previous` is the hash of the hand-over."""
 SIGNED = "signed"
 """`outcome` of a signature; that of a refusal is its code."""
 NO_HASH = bytes(32)
@@ -47,15 +57,15 @@ class Record:
     seq: int
     """Counts through the chain, from 0."""
     previous: bytes
-    """The hash of the record before; zeros for the first."""
+    """The hash of the record before; zeros for an enclave's first."""
     at: int
     """The enclave's time, Unix milliseconds."""
     what: str
-    """The type of what was asked for, or `boot`."""
+    """The type of what was asked for; `boot`, `hand_over` or `take_over`."""
     outcome: str
     """`signed`, or the code of the refusal."""
     key: str
-    """The address of the key that was asked to sign; empty in the first record."""
+    """The address of the key that was asked to sign; empty where none was."""
     intent: bytes
     """SHA-256 of what was asked for, but for fees and attempt."""
     result: bytes

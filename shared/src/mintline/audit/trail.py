@@ -1,12 +1,14 @@
 """Verifies the trail that hosts have stored: every chain whole from its start, signed, by an attested key.
 
-What the trail alone cannot tell is whether its end was cut off: compare its last records with the chain.
+A key that took over from another is believed only if the last record of that one names it, and if the same
+enclave had it attested. What the trail alone cannot tell is whether its end was cut off: compare its last
+records with the blockchain.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,8 +17,10 @@ from mintline.attestation.refusals import NotAttested
 from mintline.attestation.verify import verify
 from mintline.audit.records import (
     BOOT,
+    HAND_OVER,
     MAX_BATCH,
     NO_HASH,
+    TAKE_OVER,
     Batch,
     BrokenRecord,
     Record,
@@ -32,7 +36,7 @@ SUFFIX = ".audit"
 
 @dataclass(slots=True)
 class Chain:
-    """What is stored of one enclave's life."""
+    """What is stored of what one audit key signed: an enclave's life, or what is between two hand-overs."""
 
     key: bytes
     records: dict[int, bytes] = field(default_factory=dict)
@@ -42,7 +46,12 @@ class Chain:
     first_at: int = 0
     last_at: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
-    """Records by outcome, but for the first."""
+    """Records by outcome, but for those that begin and end the chain."""
+    predecessor: bytes = b""
+    """The hash of the record by which the key before handed over; none if the chain is an enclave's first."""
+    successor: bytes = b""
+    """The key that this one handed over to, and with `end`, the hash of the record that says so."""
+    end: bytes = b""
 
 
 @dataclass(slots=True)
@@ -80,6 +89,7 @@ def verify_trail(folder: Path, *, root: bytes, pcr0: Collection[bytes] = ()) -> 
     for chain in chains.values():
         _check(chain, root=root, pcr0=pcr0)
         report.chains.append(chain)
+    _check_hand_overs(chains)
     report.chains.sort(key=lambda chain: chain.first_at)
     if not chains:
         report.breaks.append(f"there is no trail in {folder}")
@@ -130,22 +140,44 @@ def _check(chain: Chain, *, root: bytes, pcr0: Collection[bytes]) -> None:
     expected = 0
     for seq in sorted(chain.records):
         record = decode_record(chain.records[seq])
+        if seq == 0 and record.what == TAKE_OVER:
+            previous = chain.predecessor = record.previous
+        if chain.successor:
+            chain.breaks.append(f"record {seq} stands behind the hand-over to another key")
         if seq != expected:
             missing = f"record {expected}" if seq == expected + 1 else f"records {expected} to {seq - 1}"
             chain.breaks.append(f"{missing} missing")
         elif record.previous != previous:
             chain.breaks.append(f"record {seq} does not follow from the one before")
-        if seq == 0:
-            _check_boot(record, chain, root=root, pcr0=pcr0)
-        else:
-            chain.outcomes[record.outcome] += 1
         chain.first_at = chain.first_at or record.at
         chain.last_at = record.at
         previous, expected = hash_of(chain.records[seq]), seq + 1
+        if seq == 0:
+            _check_first(record, chain, root=root, pcr0=pcr0)
+        elif record.what == HAND_OVER:
+            chain.successor, chain.end = record.intent, previous
+        else:
+            chain.outcomes[record.outcome] += 1
 
 
-def _check_boot(record: Record, chain: Chain, *, root: bytes, pcr0: Collection[bytes]) -> None:
-    if record.what != BOOT:
+def _check_hand_overs(chains: Mapping[bytes, Chain]) -> None:
+    """Hold every chain against the one before and the one after it: both must say the same."""
+    ended = {chain.end: chain for chain in chains.values() if chain.successor}
+    for chain in chains.values():
+        if chain.predecessor:
+            before = ended.get(chain.predecessor)
+            if before is None or before.successor != chain.key:
+                chain.breaks.append("no key has handed over to this one")
+            elif (before.module_id, before.pcr0) != (chain.module_id, chain.pcr0):
+                chain.breaks.append("the key that handed over to this one is another enclave's")
+        if chain.successor:
+            after = chains.get(chain.successor)
+            if after is None or after.predecessor != chain.end:
+                chain.breaks.append(f"nothing follows the hand-over to {chain.successor.hex()[:16]}")
+
+
+def _check_first(record: Record, chain: Chain, *, root: bytes, pcr0: Collection[bytes]) -> None:
+    if record.what not in (BOOT, TAKE_OVER):
         chain.breaks.append("the first record is not the enclave's start")
         return
     at = datetime.fromtimestamp(record.at / 1000, UTC)

@@ -1,4 +1,4 @@
-"""The enclave's half of the audit trail: one chain, of which every host gets what it asked for.
+"""The enclave's half of the audit trail, of which every host gets what it asked for.
 
 ::
 
@@ -13,27 +13,101 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import TypeAlias
+from itertools import groupby
+from typing import NamedTuple
 
+import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from mintline.audit.records import BOOT, NO_HASH, SIGNED, Batch, Record, hash_of, signed_bytes
-from mintline_signer.enclave.nsm import Nsm
+from mintline.audit.records import (
+    BOOT,
+    HAND_OVER,
+    NO_HASH,
+    SIGNED,
+    TAKE_OVER,
+    Batch,
+    Record,
+    hash_of,
+    signed_bytes,
+)
+from mintline_signer.enclave.nsm import Nsm, NsmFailed
 from mintline_signer.errors import Failed, FailureCode
+
+log = structlog.get_logger()
 
 MAX_WAITING = 50_000
 """Records that no host has stored; a fifth of a kilobyte each."""
+MAX_SIGNED = 1_000_000
+"""Records that one key signs before it hands over, give or take those of a second."""
 _PER_BATCH = 2000
 """Records of a batch at most, so that it fits into a frame."""
 
-Numbered: TypeAlias = tuple[int, bytes]
-"""A record's number, and its CBOR."""
+
+class Chain:
+    """What one key signs: the records from its first to its hand-over. `since` is in Unix seconds.
+
+    Invariant: once it has handed over the key is gone, and whatever part of its records is given away later
+    ends with the hand-over, the signature of which was made while there was a key.
+    """
+
+    def __init__(self, number: int, key: Ed25519PrivateKey, *, previous: bytes, since: float) -> None:
+        self.number = number
+        self.since = since
+        self.count = 0
+        self.head = previous
+        self.public = key.public_key().public_bytes_raw()
+        self._key: Ed25519PrivateKey | None = key
+        self._last = b""
+        self._signature = b""
+
+    def append(
+        self, *, at: int, what: str, outcome: str, key: str = "", intent: bytes = b"", result: bytes = b""
+    ) -> Entry:
+        """Put a record of `at`, Unix milliseconds, at the end."""
+        seq = self.count
+        encoded = Record(seq, self.head, at, what, outcome, key, intent, result).encode()
+        self.head = hash_of(encoded)
+        self.count += 1
+        return Entry(self, seq, encoded)
+
+    def hand_over(self, successor: bytes, *, at: int) -> Entry:
+        """Put on record which key comes next, sign that, and let go of the key."""
+        entry = self.append(at=at, what=HAND_OVER, outcome=SIGNED, intent=successor)
+        self._last, self._signature = entry.encoded, self._sign(self.head)
+        self._key = None
+        return entry
+
+    def batch(self, records: Iterable[bytes]) -> Batch:
+        """Return records as a signed batch."""
+        given = tuple(records)
+        if self._key is not None:
+            return Batch(self.public, given, self._sign(hash_of(given[-1])))
+        if given[-1] != self._last:
+            given = (*given, self._last)
+        return Batch(self.public, given, self._signature)
+
+    def _sign(self, head: bytes) -> bytes:
+        assert self._key is not None, "a key that has handed over signs nothing"
+        return self._key.sign(signed_bytes(head))
+
+
+class Entry(NamedTuple):
+    """A record on its way to a host: its chain, its number there, and its CBOR."""
+
+    chain: Chain
+    seq: int
+    encoded: bytes
+
+    def place(self) -> tuple[int, int]:
+        """Return where it stands among all records of the enclave's life."""
+        return self.chain.number, self.seq
 
 
 class Audit:
-    """The chain. `key` signs it, `attested` is the document whose `user_data` is that key's public half.
+    """All that is put on record in an enclave's life: a chain, and another for each key that takes over.
 
-    `now` gives Unix seconds.
+    `key` signs the first, `attested` is the document whose `user_data` is that key's public half. `now` gives
+    Unix seconds.
     """
 
     def __init__(
@@ -44,36 +118,45 @@ class Audit:
         now: Callable[[], float],
         max_waiting: int = MAX_WAITING,
     ) -> None:
-        self._key = key
-        self._public = key.public_key().public_bytes_raw()
         self._now = now
         self._max_waiting = max_waiting
-        self._next = 0
-        self._head = NO_HASH
         self._waiting = 0
-        self._left: list[Numbered] = []
-        self.leave([self.append(what=BOOT, outcome=SIGNED, key="", intent=b"", result=attested)])
+        self._left: list[Entry] = []
+        self._chain = Chain(0, key, previous=NO_HASH, since=now())
+        self.leave([self.append(what=BOOT, outcome=SIGNED, result=attested)])
 
     def check_room(self) -> None:
         """Raise Failed (`audit_behind`) if hosts have to store more before anything else happens."""
         if self._waiting >= self._max_waiting:
             raise Failed(FailureCode.AUDIT_BEHIND)
 
-    def append(self, *, what: str, outcome: str, key: str, intent: bytes, result: bytes) -> Numbered:
+    def append(
+        self, *, what: str, outcome: str, key: str = "", intent: bytes = b"", result: bytes = b""
+    ) -> Entry:
         """Put a record at the end of the chain, and return it: the caller sees to it that it is stored."""
-        seq = self._next
-        at = int(self._now() * 1000)
-        encoded = Record(seq, self._head, at, what, outcome, key, intent, result).encode()
-        self._head = hash_of(encoded)
-        self._next += 1
         self._waiting += 1
-        return seq, encoded
+        return self._chain.append(
+            at=int(self._now() * 1000), what=what, outcome=outcome, key=key, intent=intent, result=result
+        )
 
-    def leave(self, records: Iterable[Numbered]) -> None:
+    def due(self, *, age: float, count: int = MAX_SIGNED) -> bool:
+        """Tell whether the key has signed for `age` seconds, or `count` records, and is to hand over."""
+        return self._now() - self._chain.since >= age or self._chain.count >= count
+
+    def hand_over(self, key: Ed25519PrivateKey, *, attested: bytes) -> None:
+        """Go on with another key, which the one before names in its last record and which is attested too."""
+        before, now = self._chain, self._now()
+        self._waiting += 1
+        last = before.hand_over(key.public_key().public_bytes_raw(), at=int(now * 1000))
+        self._chain = Chain(before.number + 1, key, previous=before.head, since=now)
+        self.leave([last, self.append(what=TAKE_OVER, outcome=SIGNED, result=attested)])
+        log.info("audit_key_rotated", records=before.count)
+
+    def leave(self, records: Iterable[Entry]) -> None:
         """Take over records whose session has ended."""
         self._left += records
 
-    def adopt(self) -> list[Numbered]:
+    def adopt(self) -> list[Entry]:
         """Return the records that ended sessions have left, to be stored by another."""
         left, self._left = self._left, []
         return left
@@ -82,16 +165,29 @@ class Audit:
         """Note that so many records are stored."""
         self._waiting -= count
 
-    def batch(self, records: Iterable[bytes]) -> Batch:
-        """Return records as a signed batch."""
-        given = tuple(records)
-        return Batch(self._public, given, self._key.sign(signed_bytes(hash_of(given[-1]))))
+
+def new_key(nsm: Nsm) -> tuple[Ed25519PrivateKey, bytes]:
+    """Make a key to sign the trail with, and have the security module attest it; raises NsmFailed."""
+    key = Ed25519PrivateKey.generate()
+    return key, nsm.attest(user_data=key.public_key().public_bytes_raw())
 
 
 def open_audit(nsm: Nsm, *, now: Callable[[], float]) -> Audit:
     """Begin a chain with a key of its own, which the security module attests; raises NsmFailed."""
-    key = Ed25519PrivateKey.generate()
-    return Audit(key, attested=nsm.attest(user_data=key.public_key().public_bytes_raw()), now=now)
+    key, attested = new_key(nsm)
+    return Audit(key, attested=attested, now=now)
+
+
+def rotate(audit: Audit, nsm: Nsm, *, age: float) -> None:
+    """Have the key hand over if it is due; while no other can be attested, it goes on."""
+    if not audit.due(age=age):
+        return
+    try:
+        key, attested = new_key(nsm)
+    except NsmFailed as error:
+        log.warning("attestation_failed", reason=str(error))
+        return
+    audit.hand_over(key, attested=attested)
 
 
 class Trail:
@@ -99,8 +195,8 @@ class Trail:
 
     def __init__(self, audit: Audit) -> None:
         self._audit = audit
-        self._unsent: list[Numbered] = []
-        self._unstored: deque[list[Numbered]] = deque()
+        self._unsent: list[Entry] = []
+        self._unstored: deque[list[Entry]] = deque()
 
     def check_room(self) -> None:
         """Raise Failed (`audit_behind`) if hosts have to store more before anything else happens."""
@@ -116,13 +212,15 @@ class Trail:
         """Return what is to be sent before the answers that it is about."""
         waiting = self._unsent
         if left := self._audit.adopt():
-            waiting = sorted(left + waiting)
+            waiting = sorted(left + waiting, key=Entry.place)
         self._unsent = []
         batches: list[Batch] = []
-        for start in range(0, len(waiting), _PER_BATCH):
-            part = waiting[start : start + _PER_BATCH]
-            self._unstored.append(part)
-            batches.append(self._audit.batch(encoded for _, encoded in part))
+        for _, of_chain in groupby(waiting, key=lambda entry: entry.chain.number):
+            entries = list(of_chain)
+            for start in range(0, len(entries), _PER_BATCH):
+                part = entries[start : start + _PER_BATCH]
+                self._unstored.append(part)
+                batches.append(part[0].chain.batch(entry.encoded for entry in part))
         return batches
 
     def stored(self, count: int) -> None:

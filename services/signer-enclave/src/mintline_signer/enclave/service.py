@@ -11,7 +11,7 @@ import structlog
 
 from mintline_signer import addresses
 from mintline_signer.connection import Limits
-from mintline_signer.enclave.audit import open_audit
+from mintline_signer.enclave.audit import Audit, open_audit, rotate
 from mintline_signer.enclave.authorizer import Authorizer
 from mintline_signer.enclave.boot import measure_policy, open_nsm, seed
 from mintline_signer.enclave.clock import NsmClock
@@ -19,6 +19,7 @@ from mintline_signer.enclave.http1 import HttpPool
 from mintline_signer.enclave.keys import KeyCache
 from mintline_signer.enclave.kms import KmsDecrypter, SuccessorKey, dial, parse_endpoint
 from mintline_signer.enclave.memory import Memory
+from mintline_signer.enclave.nsm import Nsm
 from mintline_signer.enclave.policy import parse_policy, read_policy
 from mintline_signer.enclave.rates import RateLimiter
 from mintline_signer.enclave.recipient import Recipients
@@ -32,7 +33,7 @@ from mintline_signer.enclave.wrapped import WalletUnwrapper
 log = structlog.get_logger()
 
 _SWEEP = 1.0
-"""Seconds between two looks for keys whose time is over."""
+"""Seconds between two looks for keys whose time is over, users' and the audit trail's."""
 
 
 async def run(settings: EnclaveSettings, stop: asyncio.Event) -> None:
@@ -44,6 +45,7 @@ async def run(settings: EnclaveSettings, stop: asyncio.Event) -> None:
     seed(nsm)
     measure_policy(nsm, document)
     now = NsmClock(nsm.attest(), monotonic=time.monotonic)
+    audit = open_audit(nsm, now=now)
     recipients = Recipients(nsm, now, rotation=settings.recipient_rotation, monotonic=time.monotonic)
     endpoint = parse_endpoint(settings.kms_endpoint_url)
     http = HttpPool(
@@ -68,7 +70,7 @@ async def run(settings: EnclaveSettings, stop: asyncio.Event) -> None:
             seals=seals,
             memory=Memory(size=settings.memory_size, secret=secrets.token_bytes(16)),
             rates=RateLimiter(policy),
-            audit=open_audit(nsm, now=now),
+            audit=audit,
             keys=keys,
             kms=kms,
             now=now,
@@ -86,15 +88,25 @@ async def run(settings: EnclaveSettings, stop: asyncio.Event) -> None:
     listening = addresses.listen(address)
     log.info("enclave_listening", address=settings.enclave_address, contracts=sorted(policy.contracts))
     sweeping = asyncio.create_task(_expire(keys), name="expire keys")
+    handing_over = asyncio.create_task(
+        _hand_over(audit, nsm, age=settings.audit_rotation), name="rotate the audit key"
+    )
     attesting = asyncio.create_task(recipients.keep(), name="attest anew")
     try:
         await server.serve(listening, stop)
     finally:
         sweeping.cancel()
+        handing_over.cancel()
         attesting.cancel()
         addresses.withdraw(address)
         await http.aclose()
         keys.clear()
+
+
+async def _hand_over(audit: Audit, nsm: Nsm, *, age: float) -> None:
+    while True:
+        await asyncio.sleep(_SWEEP)
+        rotate(audit, nsm, age=age)
 
 
 async def _expire(keys: KeyCache) -> None:

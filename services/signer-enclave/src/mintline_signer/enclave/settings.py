@@ -40,6 +40,8 @@ class EnclaveSettings(Settings):
     """The ARN of the IAM role that a development module measures in the place of the parent's."""
     recipient_rotation: float = Field(default=3600.0, gt=0)
     """Seconds after which the key that KMS answers to is made anew."""
+    audit_rotation: float = Field(default=86_400.0, gt=0)
+    """Seconds after which the key that signs the audit trail hands over to another."""
     kms_connections: int = Field(default=16, ge=1, le=256)
     kms_timeout: float = Field(default=5.0, gt=0)
     """Seconds for one request to KMS, the wait for a connection included."""
