@@ -48,6 +48,8 @@ def test_line__when_everything_that_can_fail_does__then_keeps_every_promise() ->
     struck = {"crashes", "pauses", "refusals", "lost answers", "slow calls", "reorgs", "duplicates"}
     struck.add("stale index reads")
     assert struck <= result["faults"].keys()
+    lacks = {"nodes without a block", "nodes without receipts", "nodes forgetting their own pool"}
+    assert lacks <= result["faults"].keys()
     troubles = {"standing still", "on a losing fork", "finalizing a losing fork", "stalling", "refusing"}
     assert {f"nodes {trouble}" for trouble in troubles} <= result["faults"].keys()
 

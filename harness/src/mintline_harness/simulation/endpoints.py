@@ -17,6 +17,7 @@ from mintline.chain.rpc import Rpc, RpcError
 from mintline.chain.transport import Request
 from mintline.errors import Throttled, Unavailable
 from mintline_harness.simulation.chain import Sent, SimulatedChain
+from mintline_harness.simulation.gaps import WHOLE, Gaps, Lack, open_gaps
 from mintline_harness.simulation.process import Faults, Process
 from mintline_harness.simulation.rpc import SimulatedNode
 
@@ -34,6 +35,15 @@ NAMES: dict[Kind, str] = {
     "finalize": "nodes finalizing a losing fork",
     "stall": "nodes stalling",
     "refuse": "nodes refusing",
+}
+GAPPED = (True, False, False, False, False, True, False)
+"""Whether nodes have gaps in a schedule, by its seed."""
+LACKS: dict[Lack, float] = {"hole": 3.0, "hollow": 3.0, "forgetful": 1.0}
+"""How likely each gap is, against the others."""
+LACK_NAMES: dict[Lack, str] = {
+    "hole": "nodes without a block",
+    "hollow": "nodes without receipts",
+    "forgetful": "nodes forgetting their own pool",
 }
 
 
@@ -60,6 +70,10 @@ class Endpoints:
         self._loop = asyncio.get_running_loop()
         self._urls = [f"https://node-{number}" for number in range(1, NODES[seed % len(NODES)] + 1)]
         self._troubles: dict[str, Trouble] = {}
+        # As above: a schedule without gaps does not depend on what they would be.
+        self._chance = random.Random(f"the gaps of {seed}")  # noqa: S311 - reproducible on purpose
+        self._gapped = GAPPED[seed % len(GAPPED)]
+        self._gaps: dict[str, tuple[float, Gaps]] = {}
 
     def rpc(self, process: Process, *, seldom: bool = False) -> SimulatedNode | Rpc:
         """Return the way to the nodes of a process that has just started."""
@@ -77,7 +91,12 @@ class Endpoints:
 
     def node(self, url: str, process: Process) -> SimulatedNode:
         """Return one node as a process sees it."""
-        return SimulatedNode(lambda: self._seen_by(url), lag=lambda: process.lag, sending=self._sending)
+        return SimulatedNode(
+            lambda: self._seen_by(url),
+            gaps=lambda: self._gaps_of(url),
+            lag=lambda: process.lag,
+            sending=self._sending,
+        )
 
     def trouble(self, url: str) -> Trouble | None:
         """Return what a node is in; whatever is over ends here."""
@@ -98,6 +117,10 @@ class Endpoints:
             if found is not None and found.kind in ("fork", "finalize"):
                 found.chain.mine(now, eagerness=self._rng.choice([0.5, 1.0]))
 
+    def _gaps_of(self, url: str) -> Gaps:
+        until, gaps = self._gaps.get(url, (0.0, WHOLE))
+        return gaps if self._loop.time() < until else WHOLE
+
     async def disturb(self) -> None:
         """Let things go wrong with one of several nodes, again and again, until the faults are over."""
         pace = self._rng.choice([2.0, 5.0, 15.0])
@@ -107,11 +130,29 @@ class Endpoints:
                 return
             self._one_fault()
 
+    async def open_gaps(self) -> None:
+        """Let any node lack something, again and again, until the faults are over."""
+        pace = self._chance.choice([2.0, 5.0, 15.0])
+        while self._gapped:
+            await asyncio.sleep(self._chance.expovariate(1 / pace))
+            if self._faults.over:
+                return
+            url = self._chance.choice(self._urls)
+            [lack] = self._chance.choices(list(LACKS), weights=list(LACKS.values()))
+            if self._gaps_of(url) is WHOLE:
+                self.lack(url, lack, self._chance.uniform(1, LONGEST))
+
+    def lack(self, url: str, lack: Lack, seconds: float) -> None:
+        """Let a node lack something for so many seconds."""
+        self._gaps[url] = (self._loop.time() + seconds, open_gaps(lack, self._seen_by(url), self._chance))
+        self._faults.count(LACK_NAMES[lack])
+
     def end(self) -> None:
         """Set every node right."""
         for found in self._troubles.values():
             self._chain.leave(found.chain)
         self._troubles.clear()
+        self._gaps.clear()
 
     def _one_fault(self) -> None:
         url = self._rng.choice(self._urls)

@@ -119,6 +119,11 @@ class Watch:
             waiting.append(f"the index stands on block {progress.head.number} of an abandoned branch")
         return waiting
 
+    def indexed(self, number: int) -> bool:
+        """Tell whether the index has come as far as the block of that number, or its successor's there."""
+        progress = self.tables.store.progress
+        return progress is not None and progress.head.number >= number
+
     def _gaps(self) -> Iterator[str]:
         nonces = self.chain.head.state.nonces
         for address, account in self.tables.builder.accounts.items():

@@ -19,7 +19,7 @@ from mintline_harness.simulation.process import Process
 from mintline_harness.simulation.tables import IndexedLedger
 from mintline_indexer.memory import MemoryStore
 from mintline_indexer.node_chain import NodeChain
-from mintline_indexer.ports import Block, Progress, Tips, Write
+from mintline_indexer.ports import Block, Event, Progress, Tips, Write
 
 
 class DeletingFirst:
@@ -132,6 +132,30 @@ class Credulous(NodeChain):
         return False
 
 
+class Gullible(NodeChain):
+    """Takes it that a block holds no events when a node has none, whatever the header's bloom says."""
+
+    async def events_from_receipts(self, block: Block, contracts: Sequence[str]) -> Sequence[Event]:
+        """Find nothing."""
+        del block, contracts
+        return ()
+
+
+class Unforgetting(NodeChain):
+    """Remembers that there was no block, after there is one."""
+
+    def __init__(self, node: Any, rpc: Any) -> None:
+        super().__init__(node, rpc)
+        self._missing: set[int | bytes] = set()
+
+    async def block(self, ref: int | bytes, *, full: bool) -> Block | None:
+        """Return a block unless it was missing once."""
+        found = None if ref in self._missing else await super().block(ref, full=full)
+        if found is None:
+            self._missing.add(ref)
+        return found
+
+
 class Unconditional(MemoryStore):
     """Writes the index whatever the checkpoint is by then."""
 
@@ -158,6 +182,8 @@ BUGS: Mapping[str, Parts] = MappingProxyType(
         "send-before-write-ahead": Parts(broadcasting=send_first),
         "ignore-the-parent-hash": Parts(indexed_chain=BlindToParents),
         "believe-one-node": Parts(indexed_chain=Credulous),
+        "believe-empty-logs": Parts(indexed_chain=Gullible),
+        "remember-missing-blocks": Parts(indexed_chain=Unforgetting),
         "overlook-strangers": Parts(ledger=BlindToTokens),
         "drop-the-cursor-condition": Parts(index_store=Unconditional),
     }

@@ -17,6 +17,7 @@ from mintline_harness.simulation.chain import (
     read,
     redemption,
 )
+from mintline_harness.simulation.gaps import Gaps
 from mintline_indexer.bloom import BLOOM_BYTES, bloom_bits
 
 REVERTED = 3
@@ -27,14 +28,20 @@ METHOD_NOT_FOUND = -32601
 class SimulatedNode:
     """Answers for one process.
 
-    `view` returns the chain as this node has it, `lag` says how many blocks it is behind even so, and
-    `sending` hears of what is sent before the chain does.
+    `view` returns the chain as this node has it, `gaps` what it lacks of that, `lag` says how many blocks it
+    is behind even so, and `sending` hears of what is sent before the chain does.
     """
 
     def __init__(
-        self, view: Callable[[], SimulatedChain], *, lag: Callable[[], int], sending: Callable[[Sent], None]
+        self,
+        view: Callable[[], SimulatedChain],
+        *,
+        gaps: Callable[[], Gaps],
+        lag: Callable[[], int],
+        sending: Callable[[Sent], None],
     ) -> None:
         self._view = view
+        self._gaps = gaps
         self._lag = lag
         self._sending = sending
 
@@ -70,7 +77,18 @@ class SimulatedNode:
                 return chain.blocks[chain.finalized]
             case _:
                 number = int(name, 16)
-                return chain.blocks[number] if number <= self._head().number else None
+                return self._had(chain.blocks[number]) if number <= self._head().number else None
+
+    def _by_hash(self, name: str) -> Block | None:
+        return self._had(self._chain.by_hash.get(bytes.fromhex(name[2:])))
+
+    def _had(self, block: Block | None) -> Block | None:
+        return None if block is None or self._gaps().lacks(block) else block
+
+    def _block_of(self, tx_hash: bytes) -> Block | None:
+        """Return the block that a transaction is mined in, as far as this node has come."""
+        block = self._chain.where.get(tx_hash)
+        return None if block is None or block.number > self._head().number else block
 
     def eth_chainId(self) -> str:
         return hex(self._chain.chain_id)
@@ -83,24 +101,28 @@ class SimulatedNode:
         return None if block is None else _shown(block, full=full)
 
     def eth_getBlockByHash(self, name: str, full: bool) -> Any:
-        block = self._chain.by_hash.get(bytes.fromhex(name[2:]))
+        block = self._by_hash(name)
         return None if block is None else _shown(block, full=full)
 
     def eth_getBlockReceipts(self, name: str) -> Any:
-        block = self._chain.by_hash.get(bytes.fromhex(name[2:])) if len(name) == 66 else self._block(name)
+        block = self._by_hash(name) if len(name) == 66 else self._block(name)
         if block is None:
             return None
-        return [self._receipt(block, outcome) for outcome in block.outcomes]
+        return self._gaps().receipts_of([self._receipt(block, outcome) for outcome in block.outcomes])
 
     def eth_getLogs(self, query: dict[str, Any]) -> Any:
         chain = self._chain
         if "blockHash" in query:
-            block = chain.by_hash.get(bytes.fromhex(query["blockHash"][2:]))
+            block = self._by_hash(query["blockHash"])
             if block is None:
                 raise RpcError(-32000, "unknown block")
-            return _logs(block, chain.contract)
+            return self._logs(block)
         first, last = int(query["fromBlock"], 16), min(int(query["toBlock"], 16), self._head().number)
-        return [log for block in chain.blocks[first : last + 1] for log in _logs(block, chain.contract)]
+        return [log for block in chain.blocks[first : last + 1] for log in self._logs(block)]
+
+    def _logs(self, block: Block) -> list[dict[str, Any]]:
+        gaps = self._gaps()
+        return [] if gaps.receipts or gaps.lacks(block) else _logs(block, self._chain.contract)
 
     # --- accounts ---
 
@@ -110,7 +132,7 @@ class SimulatedNode:
     def eth_getTransactionCount(self, address: str, at: str) -> str:
         count = self._at(at).state.nonces.get(address, 0)
         if at == "pending":
-            while (address, count) in self._chain.pool:
+            while (waiting := self._chain.pool.get((address, count))) and self._remembers(waiting):
                 count += 1
         return hex(count)
 
@@ -154,6 +176,10 @@ class SimulatedNode:
     def eth_sendRawTransaction(self, raw: str) -> str:
         sent = read(bytes.fromhex(raw[2:]))
         self._sending(sent)
+        forgotten = self._gaps().forgotten
+        if sent.hash in forgotten and self._chain.pool.get(sent.place) is sent:
+            forgotten.discard(sent.hash)
+            return "0x" + sent.hash.hex()
         refusal = self._chain.admit(sent)
         if refusal is not None:
             raise RpcError(-32000, refusal)
@@ -161,16 +187,18 @@ class SimulatedNode:
 
     def eth_getTransactionReceipt(self, name: str) -> Any:
         tx_hash = bytes.fromhex(name[2:])
-        block = self._chain.where.get(tx_hash)
-        if block is None or block.number > self._head().number:
+        block = self._had(self._block_of(tx_hash))
+        if block is None:
             return None
         [outcome] = [outcome for outcome in block.outcomes if outcome.sent.hash == tx_hash]
-        return self._receipt(block, outcome)
+        return self._gaps().receipt(self._receipt(block, outcome))
 
     def eth_getTransactionByHash(self, name: str) -> Any:
         tx_hash = bytes.fromhex(name[2:])
-        block = self._chain.where.get(tx_hash)
-        if block is not None and block.number <= self._head().number:
+        block = self._block_of(tx_hash)
+        if block is not None and self._had(block) is None:
+            return None
+        if block is not None:
             [sent] = [outcome.sent for outcome in block.outcomes if outcome.sent.hash == tx_hash]
             place: dict[str, str | None] = {
                 "blockHash": "0x" + block.hash.hex(),
@@ -178,7 +206,7 @@ class SimulatedNode:
             }
         else:
             pending = [sent for sent in self._chain.pool.values() if sent.hash == tx_hash]
-            if not pending:
+            if not pending or not self._remembers(pending[0]):
                 return None
             [sent], place = pending, {"blockHash": None, "blockNumber": None}
         body = sent.body
@@ -192,6 +220,9 @@ class SimulatedNode:
             "input": "0x" + body.data.hex(),
             **place,
         }
+
+    def _remembers(self, sent: Sent) -> bool:
+        return sent.hash not in self._gaps().forgotten
 
     def _receipt(self, block: Block, outcome: Outcome) -> dict[str, Any]:
         tx_hash = "0x" + outcome.sent.hash.hex()

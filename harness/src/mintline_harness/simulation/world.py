@@ -47,6 +47,8 @@ from mintline_harness.simulation.tables import (
 
 PATIENCE = 1_800.0
 """Seconds, from the last fault, in which everything must come to rest."""
+CATCH_UP = 120.0
+"""The same, in which the index must have reached the block that was the newest then."""
 NOTES = 400
 
 
@@ -217,10 +219,11 @@ class World:
         clients += self._outside(users, span)
         disturbing = asyncio.create_task(self.disturbances.run(span), name="faults")
         troubling = asyncio.create_task(self.endpoints.disturb(), name="nodes")
+        opening = asyncio.create_task(self.endpoints.open_gaps(), name="gaps")
         await asyncio.wait([disturbing])
         await disturbing
-        await troubling
-        await asyncio.gather(*clients)
+        await asyncio.gather(troubling, opening)
+        await asyncio.gather(*clients, self._catch_up())
         await self._rest()
         mining.cancel()
         self.watch.end()
@@ -234,6 +237,15 @@ class World:
             for number in range(chance.randint(1, 4) if self.own_wallets else 0)
         ]
         return [asyncio.create_task(work) for work in works]
+
+    async def _catch_up(self) -> None:
+        """Hold the index to reaching the block that was the newest when the faults ended."""
+        newest, until = self.chain.head.number, self.loop.time() + CATCH_UP
+        while not self.watch.indexed(newest):
+            if self.loop.time() > until:
+                self.watch.broken(f"the index has not reached block {newest} within {CATCH_UP:.0f} s")
+                return
+            await asyncio.sleep(1)
 
     async def _rest(self) -> None:
         started = self.loop.time()
