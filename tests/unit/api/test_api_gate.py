@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 
 from mintline.errors import Throttled
 from mintline_api.endpoints.context import GATE
-from mintline_api.gate import LINGERING, Gate
+from mintline_api.gate import LINGERING, RECEIVING, Gate
 from mintline_api.problems import Refused
 from mintline_api.testing import MemoryClient, Stage
 
@@ -110,6 +111,54 @@ async def test_gate__when_an_answer_lingers__then_its_place_is_anothers_and_ling
     assert gate._inside == 0
 
 
+async def receive(gate: Gate, arrived: asyncio.Event, *, seconds: float = 60) -> None:
+    async with gate.entered(), gate.receiving(seconds):
+        await arrived.wait()
+
+
+async def test_gate__when_a_body_is_on_its_way__then_its_place_is_anothers_until_it_is_there() -> None:
+    gate, arrived, release = gate_of(1, patience=5), asyncio.Event(), asyncio.Event()
+    receiving = asyncio.create_task(receive(gate, arrived))
+    await asyncio.sleep(0)
+    inside = await entered(gate, 1, release)
+    assert gate._inside == 1
+    arrived.set()
+    await asyncio.sleep(0.01)
+    assert not receiving.done()
+    release.set()
+    await asyncio.gather(receiving, *inside)
+    assert gate._inside == 0
+
+
+async def test_gate__when_too_many_bodies_are_on_their_way__then_the_slowest_makes_room_for_the_next() -> (
+    None
+):
+    gate, arrived = gate_of(2), asyncio.Event()
+    slow = [asyncio.create_task(receive(gate, arrived)) for _ in range(RECEIVING * 2)]
+    await asyncio.sleep(0)
+    late = asyncio.create_task(receive(gate, arrived))
+    with pytest.raises(TimeoutError):
+        await slow.pop(0)
+    arrived.set()
+    await asyncio.gather(late, *slow, return_exceptions=True)
+    assert (gate._inside, len(gate._receiving)) == (0, 0)
+
+
+async def test_gate__when_bodies_break_off_in_any_way__then_no_place_is_lost() -> None:
+    gate, rng = gate_of(2, patience=0.002), random.Random(7)
+    for _ in range(100):
+        arrived = asyncio.Event()
+        tasks = [asyncio.create_task(receive(gate, arrived, seconds=0.004)) for _ in range(12)]
+        for _ in range(rng.randrange(4)):
+            await asyncio.sleep(rng.choice((0, 0.002)))
+            rng.choice(tasks).cancel()
+        if rng.random() < 0.5:
+            await asyncio.sleep(0.004)
+        arrived.set()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert (gate._inside, len(gate._waiting), len(gate._receiving)) == (0, 0, 0)
+
+
 async def test_gate__when_a_dependency_throttles__then_fewer_enter_and_more_again_as_work_gets_done() -> None:
     clock = Clock()
     gate = gate_of(8, clock)
@@ -153,3 +202,20 @@ async def test_api__when_aws_throttles__then_503_with_retry_after_and_fewer_requ
     answer = await client.post_json("/v1/mints", {"metadata": METADATA}, headers=headers)
     assert (answer.status, answer.headers["retry-after"]) == (503, "1")
     assert client._runner.app[GATE].intake.width == before // 2
+
+
+async def test_api__when_bodies_come_slowly_for_all_its_places__then_others_are_answered(
+    stage: Stage, client: MemoryClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = client._runner.app[GATE]
+    monkeypatch.setattr(gate, "_patience", 0.01)
+    gate.intake._width = 2.0
+    head = "POST /v1/mints HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 999\r\n"
+    fields = "".join(f"{name}: {value}\r\n" for name, value in stage.headers().items())
+    with ExitStack() as connections:
+        for _ in range(5):
+            connections.enter_context(client.unfinished(f"{head}{fields}\r\n{{".encode()))
+        await asyncio.sleep(0.01)
+        listed = await client.request("GET", "/v1/mints", headers=stage.headers())
+        posted = await client.post_json("/v1/mints", {"metadata": METADATA}, headers=stage.headers())
+    assert (listed.status, posted.status) == (200, 202)

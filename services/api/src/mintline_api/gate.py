@@ -21,6 +21,8 @@ RETRY_SECONDS = (1, 4)
 """When to come again, at random between these, lest all come at once."""
 LINGERING = 4
 """Answers that wait for the line hold no place; there may be so many of them for each place."""
+RECEIVING = 4
+"""Nor do bodies that are still on their way, of which there may be so many for each place."""
 
 
 class Gate:
@@ -38,6 +40,7 @@ class Gate:
         self._patience = patience
         self._inside = 0
         self._lingering = 0
+        self._receiving: dict[asyncio.Timeout, None] = {}
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     @asynccontextmanager
@@ -65,6 +68,37 @@ class Gate:
             self._lingering -= 1
             # It is let in again at once: most of its work is done.
             self._inside += 1
+
+    @asynccontextmanager
+    async def receiving(self, seconds: float) -> AsyncIterator[None]:
+        """Give the place away while a body arrives, then wait for another: raises Refused as `entered` does.
+
+        Raises TimeoutError after `seconds`. Where too many arrive at once, whichever has taken longest makes
+        room for the next, so those who send without end keep out nobody but each other.
+        """
+        if len(self._receiving) >= RECEIVING * self._most:
+            slowest = next(iter(self._receiving))
+            del self._receiving[slowest]
+            if not slowest.expired():
+                slowest.reschedule(asyncio.get_running_loop().time())
+        self._inside -= 1
+        self._admit()
+        try:
+            async with asyncio.timeout(seconds) as limit:
+                self._receiving[limit] = None
+                try:
+                    yield
+                finally:
+                    self._receiving.pop(limit, None)
+        except BaseException:
+            # What is left is to say so.
+            self._inside += 1
+            raise
+        try:
+            await self._enter()
+        except BaseException:
+            self._inside += 1
+            raise
 
     async def _enter(self) -> None:
         if self._inside < self.intake.width and not self._waiting:

@@ -281,7 +281,10 @@ UNKNOWN_METADATA = Kind(
     "unknown-metadata", 404, "No such metadata", "No mint has given this token its metadata yet."
 )
 BODY_TOO_SLOW = Kind(
-    "body-too-slow", 408, "Body did not arrive in time", "A body must arrive within 30 seconds."
+    "body-too-slow",
+    408,
+    "Body did not arrive in time",
+    "A body must arrive within 30 seconds, and sooner while very many others are on their way.",
 )
 METHOD_NOT_ALLOWED = Kind(
     "method-not-allowed", 405, "Method not allowed", "`Allow` lists the methods of this path."

@@ -10,7 +10,8 @@ import io
 import json
 import random
 from base64 import b64encode
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPResponse
 from types import TracebackType
@@ -199,6 +200,18 @@ class MemoryClient:
         """Post a JSON body."""
         typed = {**headers, "Content-Type": "application/json"}
         return await self.request("POST", target, headers=typed, body=json.dumps(body).encode())
+
+    @contextmanager
+    def unfinished(self, raw: bytes) -> Iterator[None]:
+        """Have the beginning of a request arrive on a connection of its own, and no more of it."""
+        assert self._runner.server is not None
+        protocol = self._runner.server()
+        protocol.connection_made(_Transport())
+        protocol.data_received(raw)
+        try:
+            yield
+        finally:
+            protocol.connection_lost(None)
 
     async def send(self, raw: bytes, *, method: str) -> Answered:
         """Send the bytes of one request, which must ask for the connection to be closed."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections import Counter
 from typing import Any, TypeVar
@@ -12,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from mintline_api import strict_json
 from mintline_api.access_tokens import Caller
-from mintline_api.endpoints.context import API
+from mintline_api.endpoints.context import API, GATE
 from mintline_api.problems import (
     BAD_HTTP,
     BODY_TOO_LARGE,
@@ -91,10 +90,12 @@ async def read_body(request: web.Request, model: type[ModelT]) -> ModelT:
     if (request.content_length or 0) > BODY_LIMIT:
         raise Refused(BODY_TOO_LARGE, f"The body has more than {BODY_LIMIT} bytes.")
     try:
-        async with asyncio.timeout(_BODY_SECONDS):
-            raw = await request.read()
+        if not request.content.is_eof():
+            async with request.app[GATE].receiving(_BODY_SECONDS):
+                await request.read()
+        raw = await request.read()
     except TimeoutError:
-        raise Refused(BODY_TOO_SLOW, f"The body did not arrive within {_BODY_SECONDS:.0f} seconds.") from None
+        raise Refused(BODY_TOO_SLOW, "The body did not arrive in time.") from None
     except web.RequestPayloadError:
         raise Refused(BAD_HTTP, "The body breaks off, or its Content-Encoding does not decode.") from None
     value = strict_json.parse(raw)
