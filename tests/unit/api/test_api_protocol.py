@@ -160,7 +160,10 @@ async def test_failure__when_unforeseen__is_a_500_that_names_only_the_trace(
     assert b"cause" not in answer.body
     (line,) = [line for line in logged if line["event"] == "request_failed"]
     assert line["trace"] == answer.json()["trace"]
-    assert line["log_level"] == "error"
+    assert (line["log_level"], line["error"], len(line["digest"])) == ("error", "ZeroDivisionError", 16)
+    assert line["frames"][-1].endswith(" fail")
+    assert "exc_info" not in line
+    assert "secret" not in json.dumps(logged)
 
 
 async def test_ready__when_everything_answers__says_so(client: MemoryClient) -> None:

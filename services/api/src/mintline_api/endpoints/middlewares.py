@@ -11,6 +11,7 @@ from aiohttp.typedefs import Handler
 from structlog.contextvars import bound_contextvars
 
 from mintline.errors import Retryable, Throttled
+from mintline.tracebacks import digest_of_traceback, frames
 from mintline_api.endpoints.answers import SAFE_HEADERS, problem
 from mintline_api.endpoints.context import API, GATE, METRICS, TRACER
 from mintline_api.endpoints.tracing import TRACE, Trace, trace_in, trace_of
@@ -82,8 +83,10 @@ async def explained(request: web.Request, handler: Handler) -> web.StreamRespons
         return problem(request, UNAVAILABLE, detail, headers={"Retry-After": str(seconds)})
     except web.HTTPException as error:
         return _http_problem(request, error)
-    except Exception:
-        log.exception("request_failed")
+    except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer
+        # No text of the error: it may quote the request, or a record.
+        kind, digest = type(error).__name__, digest_of_traceback(error)
+        log.error("request_failed", error=kind, digest=digest, frames=frames(error))  # noqa: TRY400 - as above
         return problem(request, INTERNAL, "Something failed that should not.")
 
 
