@@ -13,7 +13,7 @@ from mintline.messages import Fees, SignNoop
 from mintline.records import Attempt, Mint, Problem, Transfer, open_shard, position, token_ref
 from mintline.resources import CHECKPOINTS, TRANSFERS
 from mintline.states import MintStatus
-from mintline_broadcaster.ports import Final, MintMoved, OpenMint, SignedTransaction
+from mintline_broadcaster.ports import Final, MintMoved, OpenMint, OpenTransaction, SignedTransaction
 
 pytestmark = pytest.mark.integration
 
@@ -252,14 +252,18 @@ async def test_open_transactions__when_top_ups_and_noops_are_recorded__then_foun
     minting = later.model_copy(update={"tx_hash": b"\x04" * 32, "intent": None, "mint_id": "mint_1"})
     for transaction in (later, sooner, elsewhere, minting):
         await line.ledger.record(transaction)
-    assert await line.ledger.open_transactions(limit=10) == [sooner, later]
+    first, second = OpenTransaction(sooner.tx_hash, 10), OpenTransaction(later.tx_hash, 20)
+    assert await line.ledger.open_transactions(after=None, limit=10) == [first, second]
+    assert await line.ledger.open_transactions(after=None, limit=1) == [first]
+    assert await line.ledger.open_transactions(after=first, limit=10) == [second]
+    assert await line.ledger.open_transactions(after=second, limit=10) == []
     hashes = [minting.tx_hash, b"\x09" * 32]
     assert await line.ledger.read_transactions(hashes) == {minting.tx_hash: minting}
     for _ in range(2):
         await line.ledger.close(sooner.tx_hash)
-    assert await line.ledger.open_transactions(limit=10) == [later]
+    assert await line.ledger.open_transactions(after=None, limit=10) == [second]
     await line.ledger.record(sooner.model_copy(update={"at": 30}))
-    assert await line.ledger.open_transactions(limit=10) == [sooner, later]
+    assert await line.ledger.open_transactions(after=None, limit=10) == [first, second]
 
 
 async def test_reject__when_its_nonce_is_unfilled__then_it_stays_open_until_closed(line: Any) -> None:

@@ -158,7 +158,7 @@ async def played(line: Line, scene: str) -> dict[str, Any]:
         "statuses": {mint_id: mint.status for mint_id, mint in world.ledger.mints.items()},
         "nonces": dict(world.chain.nonces),
         "pool": dict(world.chain.pool),
-        "open": await world.ledger.open_transactions(limit=10),
+        "open": await world.ledger.open_transactions(after=None, limit=10),
         "unfilled": set(world.ledger.unfilled),
     }
 

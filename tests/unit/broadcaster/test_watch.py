@@ -83,10 +83,10 @@ async def test_watch__when_the_nonce_of_a_top_up_is_final__then_it_is_watched_no
     await world.broadcast(make_top_up())
     world.chain.mine()
     assert await world.sweep(after=20)
-    assert len(await world.ledger.open_transactions(limit=10)) == 1
+    assert len(await world.ledger.open_transactions(after=None, limit=10)) == 1
     world.finalize()
     await world.sweep(after=20)
-    assert await world.ledger.open_transactions(limit=10) == []
+    assert await world.ledger.open_transactions(after=None, limit=10) == []
     assert not await world.sweep(after=20)
 
 

@@ -13,7 +13,15 @@ from mintline.records import Attempt, Mint, Problem, Transfer
 from mintline.resources import Queue
 from mintline.states import MintStatus
 from mintline_broadcaster.metrics import Metrics
-from mintline_broadcaster.ports import Chain, Final, Ledger, OpenMint, SignedTransaction, Vouchers
+from mintline_broadcaster.ports import (
+    Chain,
+    Final,
+    Ledger,
+    OpenMint,
+    OpenTransaction,
+    SignedTransaction,
+    Vouchers,
+)
 
 
 class CountedLedger:
@@ -64,9 +72,9 @@ class CountedLedger:
         """Read transactions."""
         return await self._ledger.read_transactions(tx_hashes)
 
-    async def open_transactions(self, *, limit: int) -> list[SignedTransaction]:
+    async def open_transactions(self, *, after: OpenTransaction | None, limit: int) -> list[OpenTransaction]:
         """Return top-ups and no-ops whose nonce is not final."""
-        return await self._ledger.open_transactions(limit=limit)
+        return await self._ledger.open_transactions(after=after, limit=limit)
 
     async def close_mint(self, mint_id: str) -> None:
         """Note that a rejected mint's nonce is used for good."""

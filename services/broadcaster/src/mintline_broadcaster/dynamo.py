@@ -11,7 +11,7 @@ from mintline.messages import SignMint
 from mintline.records import Attempt, Mint, Problem, Transfer, created_key, token_ref
 from mintline.resources import ATTEMPTS, CHECKPOINTS, MINTS, TRANSFERS
 from mintline.states import MintStatus
-from mintline_broadcaster.ports import Final, MintMoved, OpenMint, SignedTransaction
+from mintline_broadcaster.ports import Final, MintMoved, OpenMint, OpenTransaction, SignedTransaction
 from mintline_broadcaster.sweeping import next_sweep
 
 _OPEN_MINTS = MINTS.index("open")
@@ -133,14 +133,18 @@ class DynamoLedger:
         found = (from_item(SignedTransaction, item) for item in items if item is not None)
         return {transaction.tx_hash: transaction for transaction in found}
 
-    async def open_transactions(self, *, limit: int) -> list[SignedTransaction]:
+    async def open_transactions(self, *, after: OpenTransaction | None, limit: int) -> list[OpenTransaction]:
         """Return up to `limit` top-ups and no-ops whose nonce is not final, oldest first."""
+        partition = str(self._chain_id)
+        start: Item | None = None
+        if after is not None:
+            position: Item = {"open_chain": partition, "sent_key": _sent_key(after.at, after.tx_hash)}
+            start = {**_transaction_key(after.tx_hash), **position}
         page = await self._dynamo.query(
-            ATTEMPTS, index=_OPEN_TRANSACTIONS, partition=str(self._chain_id), limit=limit
+            ATTEMPTS, index=_OPEN_TRANSACTIONS, partition=partition, limit=limit, start=start
         )
-        hashes = [bytes.fromhex(str(item["tx_hash"])[2:]) for item in page.items]
-        found = await self.read_transactions(hashes)
-        return [found[tx_hash] for tx_hash in hashes if tx_hash in found]
+        keys = (str(item["sent_key"]).partition("#0x") for item in page.items)
+        return [OpenTransaction(bytes.fromhex(tx_hash), int(at)) for at, _, tx_hash in keys]
 
     async def close(self, tx_hash: bytes) -> None:
         """Note that the nonce of a top-up or no-op is final."""
@@ -204,9 +208,13 @@ def _transaction_key(tx_hash: bytes) -> Item:
     return {"tx_hash": "0x" + tx_hash.hex()}
 
 
+def _sent_key(at: int, tx_hash: bytes) -> str:
+    return f"{at:015d}#0x{tx_hash.hex()}"
+
+
 def _transaction_item(transaction: SignedTransaction) -> Item:
     item = to_item(transaction)
     if transaction.intent is not None:
         item["open_chain"] = str(transaction.chain_id)
-        item["sent_key"] = f"{transaction.at:015d}#0x{transaction.tx_hash.hex()}"
+        item["sent_key"] = _sent_key(transaction.at, transaction.tx_hash)
     return item

@@ -15,7 +15,7 @@ from mintline.messages import Fees, SignMint
 from mintline.records import Attempt, Mint, Problem, Transfer, created_key, open_shard
 from mintline.states import MintStatus, may
 from mintline_broadcaster.intents import NOOP_GAS
-from mintline_broadcaster.ports import Final, MintMoved, OpenMint, SignedTransaction
+from mintline_broadcaster.ports import Final, MintMoved, OpenMint, OpenTransaction, SignedTransaction
 from mintline_broadcaster.sweeping import next_sweep
 
 _ENDED = frozenset({MintStatus.FINALIZED, MintStatus.REJECTED})
@@ -155,15 +155,16 @@ class MemoryLedger:
         wanted = list(tx_hashes)
         return {one: self.transactions[one] for one in wanted if one in self.transactions}
 
-    async def open_transactions(self, *, limit: int) -> list[SignedTransaction]:
+    async def open_transactions(self, *, after: OpenTransaction | None, limit: int) -> list[OpenTransaction]:
         """Return up to `limit` top-ups and no-ops whose nonce is not final, oldest first."""
         await asyncio.sleep(0)
-        bare = (
-            one
+        found = sorted(
+            (one.at, one.tx_hash)
             for one in self.transactions.values()
             if one.intent is not None and one.tx_hash not in self.closed
         )
-        return sorted(bare, key=lambda one: (one.at, one.tx_hash))[:limit]
+        start = (-1, b"") if after is None else (after.at, after.tx_hash)
+        return [OpenTransaction(tx_hash, at) for at, tx_hash in found if (at, tx_hash) > start][:limit]
 
     async def close(self, tx_hash: bytes) -> None:
         """Note that the nonce of a top-up or no-op is final."""

@@ -55,6 +55,14 @@ class OpenMint:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenTransaction:
+    """A top-up or no-op whose nonce is not final, as the index names it; `at` is in Unix milliseconds."""
+
+    tx_hash: bytes
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Final:
     """The newest block that is final and indexed; `timestamp` is in Unix seconds. Both 0 if there is none."""
 
@@ -118,8 +126,8 @@ class Ledger(Protocol):
     async def read_transactions(self, tx_hashes: Iterable[bytes]) -> dict[bytes, SignedTransaction]:
         """Read the transactions that are on record."""
 
-    async def open_transactions(self, *, limit: int) -> list[SignedTransaction]:
-        """Return up to `limit` top-ups and no-ops whose nonce is not final, oldest first."""
+    async def open_transactions(self, *, after: OpenTransaction | None, limit: int) -> list[OpenTransaction]:
+        """Return up to `limit` top-ups and no-ops whose nonce is not final, oldest first; the index lags."""
 
     async def close(self, tx_hash: bytes) -> None:
         """Note that the nonce of a top-up or no-op is final; harmless if that is done."""

@@ -33,9 +33,10 @@ from mintline.records import OPEN_SHARDS, Mint
 from mintline.resources import BUILD
 from mintline.states import MintStatus
 from mintline.tasks import repeatedly
+from mintline_broadcaster.bare import Bare, BareTransactions
 from mintline_broadcaster.metrics import Metrics
 from mintline_broadcaster.policy import Patience
-from mintline_broadcaster.ports import Ledger, MintMoved, OpenMint, SignedTransaction
+from mintline_broadcaster.ports import Ledger, MintMoved, OpenMint
 from mintline_broadcaster.redeemed import end_by_token
 from mintline_broadcaster.sweeping import due
 from mintline_broadcaster.vouchers import WAITING as VOUCHERS
@@ -45,8 +46,6 @@ from mintline_broadcaster.watch import Sender, Watch
 PAGE = 500
 MAX_PAGES = 10
 """Pages of one shard in one pass: 40,000 open mints in all."""
-MAX_BARE = 1_000
-"""Top-ups and no-ops that are looked at in one pass."""
 SENDERS_AT_ONCE = 16
 RESTING_SECONDS = 300
 """How long a mint that needs nothing from here is not read again: of a reorg the indexer tells by itself."""
@@ -65,7 +64,7 @@ class _Found:
     """What a pass read: `complete` unless there was more than it may read, `idle` if nothing is open."""
 
     mints: Sequence[Mint]
-    bare: Sequence[SignedTransaction]
+    bare: Sequence[Bare]
     complete: bool
     idle: bool
 
@@ -74,7 +73,7 @@ class _Found:
 class _Group:
     submitted: list[Mint] = field(default_factory=list)
     dead: list[Mint] = field(default_factory=list)
-    bare: list[SignedTransaction] = field(default_factory=list)
+    bare: list[Bare] = field(default_factory=list)
     reserved: set[int] = field(default_factory=set)
 
     def add(self, mint: Mint) -> None:
@@ -120,6 +119,7 @@ class Sweeper:
         self._grown_up = min(patience.look_milliseconds, patience.stage_milliseconds)
         self._metrics = metrics
         self._now = now
+        self._bare = BareTransactions(ledger)
         self._starts: dict[str, OpenMint] = {}
         self._resting: dict[str, int] = {}
 
@@ -160,12 +160,11 @@ class Sweeper:
 
     async def _read(self, now: int) -> _Found:
         shards = [str(number) for number in range(OPEN_SHARDS)]
-        pages, bare = await asyncio.gather(
-            asyncio.gather(*(self._read_shard(shard) for shard in shards)),
-            self._ledger.open_transactions(limit=MAX_BARE),
+        pages, (bare, all_bare) = await asyncio.gather(
+            asyncio.gather(*(self._read_shard(shard) for shard in shards)), self._bare.read()
         )
         keys = [key for found, _ in pages for key in found]
-        complete = all(whole for _, whole in pages) and len(bare) < MAX_BARE
+        complete = all_bare and all(whole for _, whole in pages)
         since = now - RESTING_SECONDS * 1000
         self._resting = {key.mint_id: at for key in keys if (at := self._resting.get(key.mint_id, 0)) > since}
         # One so young has no nonce before those that have waited for long, so no gap is seen for it.

@@ -19,7 +19,7 @@ from their duplicates by their attempt, and whoever asks for a replacement has m
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -27,10 +27,11 @@ import structlog
 from mintline.chain.send_facts import SendFact
 from mintline.errors import Conflict, MintlineError
 from mintline.intents import dedup_id, group_of, sign_mint
-from mintline.messages import AnyIntent, Broadcast, Fees, SignMint, SignNoop
+from mintline.messages import AnyIntent, Broadcast, Fees, SignMint
 from mintline.queueing import SendingPort
 from mintline.records import Attempt, Mint
 from mintline.resources import SIGN
+from mintline_broadcaster.bare import Bare
 from mintline_broadcaster.fees import FeeCaps, bump, market_fees
 from mintline_broadcaster.intents import fill_gap, fill_nonce, sign_again
 from mintline_broadcaster.metrics import Metrics
@@ -59,7 +60,7 @@ class Sender:
     address: str
     submitted: Sequence[Mint] = ()
     dead: Sequence[Mint] = ()
-    bare: Sequence[SignedTransaction] = ()
+    bare: Sequence[Bare] = ()
     reserved: frozenset[int] = frozenset()
     complete: bool = False
 
@@ -122,9 +123,10 @@ class Watch:
         filled = {transaction.nonce for transaction in sender.bare}
         for mint in sender.dead:
             await self._bury(mint, used=used, final=final, filled=filled)
-        pending = await self._pending(sender, used, now=now)
-        if sender.complete:
-            await self._fill_gaps(sender, pending, used, now=now)
+        bare = {one.nonce: one for one in sorted(sender.bare, key=_rank) if one.nonce >= used}
+        pending = await self._pending(sender, bare, used, now=now)
+        if sender.complete and pending:
+            await self._fill_gaps(sender, pending, bare, used, now=now)
         horizon = await self._chain.timestamp(self._patience.replace_after) * 1000
         for one in pending[:LOOK_AHEAD]:
             if urgent or now - one.transaction.at >= self._patience.look_milliseconds or _stopping(one):
@@ -146,13 +148,19 @@ class Watch:
         elif mint.nonce >= used and mint.nonce not in filled:
             await fill_nonce(sign_mint(mint), self._caps, outbox=self._outbox)
 
-    async def _pending(self, sender: Sender, used: int, *, now: int) -> list[_Pending]:
-        """Return the newest transaction of each unused nonce, in order; a no-op is always newest."""
+    async def _pending(
+        self, sender: Sender, bare: Mapping[int, Bare], used: int, *, now: int
+    ) -> list[_Pending]:
+        """Return the newest transaction of each unused nonce, in order; a no-op is always newest.
+
+        Of those that mint nothing only the first are read: what is behind them has to wait for them.
+        """
         mints = {
             mint.nonce: mint for mint in sender.submitted if mint.nonce is not None and mint.nonce >= used
         }
         newest = {nonce: mint.attempts[-1].tx_hash for nonce, mint in mints.items()}
-        known = await self._ledger.read_transactions(newest.values())
+        ahead = {nonce: bare[nonce].tx_hash for nonce in sorted(bare)[:LOOK_AHEAD]}
+        known = await self._ledger.read_transactions([*newest.values(), *ahead.values()])
         found: dict[int, _Pending] = {}
         for nonce, mint in mints.items():
             transaction = known.get(newest[nonce])
@@ -160,30 +168,35 @@ class Watch:
                 found[nonce] = _Pending(_intent_of(mint, transaction), transaction, mint)
             elif await self._marked(mint, now=now):
                 await self._sign_same(mint)
-        for transaction in sorted(sender.bare, key=_rank):
-            if transaction.nonce >= used and transaction.intent is not None:
-                found[transaction.nonce] = _Pending(transaction.intent, transaction, None)
+        for nonce, tx_hash in ahead.items():
+            transaction = known.get(tx_hash)
+            if transaction is not None and transaction.intent is not None:
+                found[nonce] = _Pending(transaction.intent, transaction, None)
         return [found[nonce] for nonce in sorted(found)]
 
-    async def _fill_gaps(self, sender: Sender, pending: list[_Pending], used: int, *, now: int) -> None:
+    async def _fill_gaps(
+        self, sender: Sender, pending: list[_Pending], bare: Mapping[int, Bare], used: int, *, now: int
+    ) -> None:
         """Fill reserved nonces that nothing is on its way for, once those behind have waited long enough.
 
         Should one be on its way after all, the no-op takes its nonce, and the mint gets another: a detour,
         never a loss.
         """
-        waiting = [one for one in pending if now - one.transaction.at >= self._patience.stage_milliseconds]
+        since = {one.nonce: one.transaction.at for one in pending}
+        since |= {nonce: one.at for nonce, one in bare.items()}
+        waiting = [nonce for nonce, at in since.items() if now - at >= self._patience.stage_milliseconds]
         if not waiting:
             return
         mints = {mint.nonce for mint in (*sender.submitted, *sender.dead)}
-        taken = sender.reserved | mints | {one.nonce for one in pending}
-        missing = [nonce for nonce in range(used, waiting[-1].nonce) if nonce not in taken][:MAX_GAPS]
+        taken = sender.reserved | mints | since.keys()
+        missing = [nonce for nonce in range(used, max(waiting)) if nonce not in taken][:MAX_GAPS]
         if not missing:
             return
         fees = market_fees(await self._chain.fees(), self._caps)
         for nonce in missing:
             log.warning("nonce_gap_filled", sender=sender.address, nonce=nonce, waiting=len(waiting))
             self._metrics.nonce_gaps.inc()
-            await fill_gap(waiting[0].intent.signer, nonce, fees, outbox=self._outbox)
+            await fill_gap(pending[0].intent.signer, nonce, fees, outbox=self._outbox)
 
     async def _attend(self, one: _Pending, *, first: bool, horizon: int, now: int) -> None:
         """Send a transaction again, or have its nonce given to a dearer one or a no-op."""
@@ -270,8 +283,8 @@ def _expired(one: _Pending, *, now: int) -> bool:
     return one.mint is not None and one.mint.deadline is not None and one.mint.deadline * 1000 <= now
 
 
-def _rank(transaction: SignedTransaction) -> tuple[bool, int]:
-    return isinstance(transaction.intent, SignNoop), transaction.attempt
+def _rank(transaction: Bare) -> tuple[bool, int]:
+    return transaction.fills, transaction.attempt
 
 
 def _intent_of(mint: Mint, transaction: SignedTransaction) -> SignMint:
