@@ -22,6 +22,7 @@ from mintline_local.command import Json, State, deployment, execute, running_lin
 from mintline_local.console import Screen
 from mintline_local.copies import parse
 from mintline_local.demo import demonstrate
+from mintline_local.deployments import REGION, EndpointUrl, Prefix, Region
 from mintline_local.eif import commands as eif
 from mintline_local.minting import follow
 from mintline_local.places import DEFAULT_STATE, StateFolder
@@ -196,11 +197,9 @@ def trace(
     logs: Annotated[
         list[Path] | None, typer.Option(help="Logs to search: a file or a folder; repeatable.")
     ] = None,
-    prefix: Annotated[
-        str | None, typer.Option(help="Look at the deployment on AWS whose resources have this prefix.")
-    ] = None,
-    region: Annotated[str, typer.Option(help="That deployment's region.")] = "us-east-1",
-    endpoint_url: Annotated[str | None, typer.Option(help="Its endpoint, if it is not AWS itself.")] = None,
+    prefix: Prefix = None,
+    region: Region = REGION,
+    endpoint_url: EndpointUrl = None,
     state: State = DEFAULT_STATE,
     as_json: Json = False,
 ) -> None:

@@ -21,13 +21,17 @@ from mintline_local.command import deployment, running_line, stop
 from mintline_local.principals import AwsCredentials
 
 Prefix = Annotated[
-    str | None, typer.Option(help="Look at the deployment on AWS whose resources have this prefix.")
+    str | None,
+    typer.Option(help="The deployment on AWS whose resources have this prefix, not the local line."),
 ]
 Region = Annotated[str, typer.Option(help="That deployment's region.")]
 EndpointUrl = Annotated[str | None, typer.Option(help="Its endpoint, if it is not AWS itself.")]
 RpcUrls = Annotated[
     list[str] | None, typer.Option("--rpc", help="A node of its chain; repeatable, in order of preference.")
 ]
+
+
+REGION = "us-east-1"
 
 
 @dataclass(frozen=True, slots=True)

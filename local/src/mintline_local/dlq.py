@@ -15,7 +15,7 @@ from mintline.errors import Rejected
 from mintline.resources import QUEUES, Queue
 from mintline_local.command import Json, State, execute, stop
 from mintline_local.console import Screen
-from mintline_local.deployments import EndpointUrl, Place, Prefix, Region, open_aws, place_of
+from mintline_local.deployments import REGION, EndpointUrl, Place, Prefix, Region, open_aws, place_of
 from mintline_local.places import DEFAULT_STATE
 
 app = typer.Typer(help="Look at messages that were given up; send them on again, or drop them.")
@@ -37,7 +37,7 @@ def list_letters(
     *,
     limit: Limit = 100,
     prefix: Prefix = None,
-    region: Region = "us-east-1",
+    region: Region = REGION,
     endpoint_url: EndpointUrl = None,
     state: State = DEFAULT_STATE,
     as_json: Json = False,
@@ -74,7 +74,7 @@ def show(
     message_id: Annotated[str, typer.Argument(metavar="MESSAGE_ID", help="As `list` names it.")],
     *,
     prefix: Prefix = None,
-    region: Region = "us-east-1",
+    region: Region = REGION,
     endpoint_url: EndpointUrl = None,
     state: State = DEFAULT_STATE,
     as_json: Json = False,
@@ -106,7 +106,7 @@ def redrive(
     everything: All = False,
     limit: Limit = 100,
     prefix: Prefix = None,
-    region: Region = "us-east-1",
+    region: Region = REGION,
     endpoint_url: EndpointUrl = None,
     state: State = DEFAULT_STATE,
     as_json: Json = False,
@@ -131,7 +131,7 @@ def drop(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before dropping all.")] = False,
     limit: Limit = 100,
     prefix: Prefix = None,
-    region: Region = "us-east-1",
+    region: Region = REGION,
     endpoint_url: EndpointUrl = None,
     state: State = DEFAULT_STATE,
     as_json: Json = False,

@@ -13,6 +13,7 @@ from mintline_indexer.node_chain import NodeChain
 from mintline_local.command import Json, State, execute
 from mintline_local.console import Screen
 from mintline_local.deployments import (
+    REGION,
     EndpointUrl,
     Place,
     Prefix,
@@ -68,7 +69,7 @@ def rebuild(
         ),
     ] = EVERY_BLOCK,
     prefix: Prefix = None,
-    region: Region = "us-east-1",
+    region: Region = REGION,
     endpoint_url: EndpointUrl = None,
     rpc: RpcUrls = None,
     state: State = DEFAULT_STATE,

@@ -20,6 +20,7 @@ from mintline_indexer.ports import Chain, Event, RangeTooWide
 from mintline_local.command import Json, State, execute
 from mintline_local.console import Screen
 from mintline_local.deployments import (
+    REGION,
     EndpointUrl,
     Place,
     Prefix,
@@ -49,7 +50,7 @@ def command(
     to_block: Annotated[int | None, typer.Option(min=0, help="The last block; the index's head.")] = None,
     patience: Annotated[float, typer.Option(min=0, help="Seconds for which a mint may stand still.")] = 900.0,
     prefix: Prefix = None,
-    region: Region = "us-east-1",
+    region: Region = REGION,
     endpoint_url: EndpointUrl = None,
     rpc: RpcUrls = None,
     state: State = DEFAULT_STATE,

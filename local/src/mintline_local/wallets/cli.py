@@ -20,6 +20,7 @@ from mintline.key_stores import DAY, StoreName
 from mintline.records import Wallet, scoped
 from mintline_local.command import Json, State, deployment, execute, running_line, stop
 from mintline_local.console import Screen
+from mintline_local.deployments import REGION, EndpointUrl, Prefix, Region
 from mintline_local.places import DEFAULT_STATE, StateFolder
 from mintline_local.wallets.deletion import delete as delete_wallet
 from mintline_local.wallets.deletion import undelete as undelete_wallet
@@ -35,18 +36,12 @@ from mintline_signer.host.enclave_client import EnclaveClient
 app = typer.Typer(help="Work on keys in custody; none of it shows one.", no_args_is_help=True)
 T = TypeVar("T")
 
-Prefix = Annotated[
-    str | None, typer.Option(help="Work on the deployment on AWS whose resources have this prefix.")
-]
-Region = Annotated[str, typer.Option(help="That deployment's region.")]
-Endpoint = Annotated[str | None, typer.Option(help="Its endpoint, if it is not AWS itself.")]
 Chain = Annotated[int | None, typer.Option(help="That deployment's chain.")]
 Concurrency = Annotated[int, typer.Option(min=1, max=256, help="Wallets in work at a time.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
 Sub = Annotated[str, typer.Argument(metavar="SUB", help="The user: `sub` of the user pool.")]
 
 _DURATION = re.compile(r"([0-9]{1,4})([dh])")
-REGION = "us-east-1"
 
 
 class Target(Enum):
@@ -64,7 +59,7 @@ def migrate(
     dry_run: DryRun = False,
     prefix: Prefix = None,
     region: Region = REGION,
-    endpoint_url: Endpoint = None,
+    endpoint_url: EndpointUrl = None,
     state: State = DEFAULT_STATE,
     as_json: Json = False,
 ) -> None:
@@ -95,7 +90,7 @@ def prune_copies(
     dry_run: DryRun = False,
     prefix: Prefix = None,
     region: Region = REGION,
-    endpoint_url: Endpoint = None,
+    endpoint_url: EndpointUrl = None,
     state: State = DEFAULT_STATE,
     as_json: Json = False,
 ) -> None:
@@ -128,7 +123,7 @@ def rewrap(
     dry_run: DryRun = False,
     prefix: Prefix = None,
     region: Region = REGION,
-    endpoint_url: Endpoint = None,
+    endpoint_url: EndpointUrl = None,
     state: State = DEFAULT_STATE,
     as_json: Json = False,
 ) -> None:
@@ -165,7 +160,7 @@ def delete(
     chain_id: Chain = None,
     prefix: Prefix = None,
     region: Region = REGION,
-    endpoint_url: Endpoint = None,
+    endpoint_url: EndpointUrl = None,
     state: State = DEFAULT_STATE,
     as_json: Json = False,
 ) -> None:
@@ -202,7 +197,7 @@ def undelete(
     chain_id: Chain = None,
     prefix: Prefix = None,
     region: Region = REGION,
-    endpoint_url: Endpoint = None,
+    endpoint_url: EndpointUrl = None,
     state: State = DEFAULT_STATE,
     as_json: Json = False,
 ) -> None:
