@@ -157,6 +157,7 @@ async def test_fact__when_a_stranger_uses_the_nonce__then_another_is_asked_for_o
         checkpoint: Item = {
             "chain": "31337",
             "finalized_number": final.number,
+            "finalized_hash": "0x" + final.hash.hex(),
             "finalized_timestamp": final.timestamp,
         }
         await line.dynamo.write(Put(CHECKPOINTS, checkpoint))

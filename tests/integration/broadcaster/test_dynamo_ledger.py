@@ -281,6 +281,11 @@ async def test_reject__when_its_nonce_is_unfilled__then_it_stays_open_until_clos
 
 async def test_final__when_there_is_a_checkpoint__then_its_final_block(line: Any) -> None:
     assert await line.ledger.final() == Final()
-    checkpoint: Item = {"chain": "31337", "finalized_number": 7, "finalized_timestamp": 77}
+    checkpoint: Item = {
+        "chain": "31337",
+        "finalized_number": 7,
+        "finalized_hash": "0x" + "07" * 32,
+        "finalized_timestamp": 77,
+    }
     await line.dynamo.write(Put(CHECKPOINTS, checkpoint))
-    assert await line.ledger.final() == Final(7, 77)
+    assert await line.ledger.final() == Final(7, 77, b"\x07" * 32)

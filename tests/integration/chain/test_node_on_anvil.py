@@ -144,6 +144,9 @@ async def test_redemption__when_mined__then_block_receipt_and_events_agree(chain
     assert await chain.node.logs_range(0, block.number, [contract], [collection.MINTED_TOPIC]) == (second,)
     assert await chain.node.transaction_known(tx_hash)
     assert await chain.node.transaction_count(wallet.address) == 1
+    assert await chain.node.transaction_count_at(wallet.address, block.hash) == 1
+    assert await chain.node.transaction_count_at(wallet.address, block.parent_hash) == 0
+    assert await chain.node.transaction_count_at(wallet.address, bytes(32)) is None
     parent = await chain.node.block(block.parent_hash)
     assert parent is not None
     assert parent.number == block.number - 1

@@ -32,7 +32,6 @@ from mintline_broadcaster.handlers import broadcast, refuse, review
 from mintline_broadcaster.memory import Decoded, MemoryChain, MemoryLedger
 from mintline_broadcaster.metrics import Metrics
 from mintline_broadcaster.policy import Patience
-from mintline_broadcaster.ports import Final
 from mintline_broadcaster.sweep import Sweeper
 from mintline_broadcaster.watch import Watch
 
@@ -207,8 +206,7 @@ class World:
 
     def finalize(self) -> None:
         """Make everything mined so far final, and have the index know of it."""
-        self.chain.finalize()
-        self.ledger.indexed = Final(self.chain.number, self.chain.final_stamp)
+        self.ledger.indexed = self.chain.finalize()
 
     def redeemed(self, intent: SignMint, *, block: int) -> Transfer:
         """Have the index know the intent's token, as a stranger's transaction made it."""

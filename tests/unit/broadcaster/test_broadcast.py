@@ -380,7 +380,7 @@ async def test_nonce_too_low__when_another_attempt_is_mined__then_done(world: An
     world.built(first)
     await world.broadcast(first)
     world.chain.mine()
-    world.chain.finalize()
+    world.finalize()
     await world.broadcast(second)
     assert world.mint(first).status is MintStatus.SUBMITTED
     assert len(world.mint(first).attempts) == 2
@@ -404,7 +404,7 @@ async def test_nonce_too_low__when_a_stranger_used_it_finally__then_the_mint_get
     intent = make()
     world.built(intent)
     world.chain.use_nonce(intent.signer.address)
-    world.chain.finalize()
+    world.finalize()
     await world.broadcast(intent)
     assert world.mint(intent).status is MintStatus.SUBMITTED
     assert await world.sent_to(SIGN) == []

@@ -139,7 +139,7 @@ class Line:
         self.world.chain.minimum_tip = self.rng.choice([0, 0, 2 * GWEI])
         if self.rng.random() < 0.5:
             self.world.chain.mine()
-            self.world.chain.finalize()
+            self.world.finalize()
 
     async def _handle(self, received: Received) -> None:
         queues = self.world.queues

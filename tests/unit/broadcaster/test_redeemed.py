@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -82,7 +83,7 @@ async def test_redemption__when_the_indexer_ends_the_mint_meanwhile__then_that_s
 
 
 async def nonce_lost(world: Any, intent: Any, **changes: Any) -> None:
-    """Have a custodial mint's nonce used by another transaction for good."""
+    """Have a custodial mint's nonce used by another transaction."""
     waiting(world, intent, MintStatus.BUILT)
     await world.broadcast(intent)
     mint = world.mint(intent)
@@ -90,7 +91,6 @@ async def nonce_lost(world: Any, intent: Any, **changes: Any) -> None:
     world.chain.pool.clear()
     world.chain.use_nonce(intent.signer.address)
     world.chain.mine()
-    world.chain.finalize()
     await world.sent_to(SIGN)
 
 
@@ -99,7 +99,7 @@ async def test_front_run__when_its_user_stopped_the_mint__then_it_ends_by_its_to
 ) -> None:
     await nonce_lost(world, make(), cancel_requested_at=world.now)
     made = world.redeemed(make(), block=8)
-    world.ledger.indexed = Final(8, world.chain.final_stamp)
+    world.ledger.indexed = replace(world.chain.finalize(), number=8)
     await world.handle(ReviewMint(mint_id=make().mint_id))
     mint = world.mint(make())
     assert (mint.status, mint.tx_hash, mint.problem) == (MintStatus.FINALIZED, made.tx_hash, None)
@@ -108,7 +108,7 @@ async def test_front_run__when_its_user_stopped_the_mint__then_it_ends_by_its_to
 async def test_front_run__when_it_is_not_final_yet__then_a_stopped_mint_waits(world: Any, make: Any) -> None:
     await nonce_lost(world, make(), cancel_requested_at=world.now)
     world.redeemed(make(), block=8)
-    world.ledger.indexed = Final(7, world.chain.final_stamp)
+    world.ledger.indexed = replace(world.chain.finalize(), number=7)
     await world.handle(ReviewMint(mint_id=make().mint_id))
     assert world.mint(make()).status is MintStatus.SUBMITTED
 
@@ -117,8 +117,20 @@ async def test_front_run__when_it_is_not_final_yet__then_a_stopped_mint_waits(wo
 async def test_taken_nonce__when_the_index_is_behind_finality__then_nothing_is_decided(
     world: Any, make: Any, changes: dict[str, Any]
 ) -> None:
+    world.finalize()
     await nonce_lost(world, make(), **changes)
-    world.ledger.indexed = Final(7, world.chain.final_stamp - 1)
+    await world.handle(ReviewMint(mint_id=make().mint_id))
+    assert world.mint(make()).status is MintStatus.SUBMITTED
+    assert await world.sent_to(BUILD) == []
+
+
+@pytest.mark.parametrize("changes", [{"cancel_requested_at": 1}, {}], ids=["stopped", "wanted"])
+async def test_taken_nonce__when_no_node_has_the_final_block__then_nothing_is_decided(
+    world: Any, make: Any, changes: dict[str, Any]
+) -> None:
+    await nonce_lost(world, make(), **changes)
+    # They follow a branch of their own, on which the nonce is used, and call it final.
+    world.ledger.indexed = replace(world.chain.finalize(), hash=b"\x0a" * 32)
     await world.handle(ReviewMint(mint_id=make().mint_id))
     assert world.mint(make()).status is MintStatus.SUBMITTED
     assert await world.sent_to(BUILD) == []
@@ -127,7 +139,7 @@ async def test_taken_nonce__when_the_index_is_behind_finality__then_nothing_is_d
 async def test_front_run__when_the_mint_lost_its_nonce__then_it_gets_no_other(world: Any, make: Any) -> None:
     await nonce_lost(world, make())
     world.redeemed(make(), block=8)
-    world.ledger.indexed = Final(8, world.chain.final_stamp)
+    world.ledger.indexed = replace(world.chain.finalize(), number=8)
     await world.handle(ReviewMint(mint_id=make().mint_id))
     assert world.mint(make()).status is MintStatus.FINALIZED
     assert await world.sent_to(BUILD) == []

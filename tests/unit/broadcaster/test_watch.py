@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -88,6 +89,49 @@ async def test_watch__when_the_nonce_of_a_top_up_is_final__then_it_is_watched_no
     await world.sweep(after=20)
     assert await world.ledger.open_transactions(after=None, limit=10) == []
     assert not await world.sweep(after=20)
+
+
+async def test_watch__when_the_index_has_not_read_the_final_block__then_a_top_up_stays_watched(
+    world: Any, make_top_up: Any
+) -> None:
+    world.finalize()
+    await world.broadcast(make_top_up())
+    world.chain.mine()
+    world.chain.finalize()
+    await world.sweep(after=20)
+    assert len(await world.ledger.open_transactions(after=None, limit=10)) == 1
+
+
+async def test_watch__when_no_node_has_the_final_block__then_nothing_is_watched_no_more(
+    world: Any, make: Any, make_top_up: Any
+) -> None:
+    await world.broadcast(make_top_up())
+    world.built(make(0), created_at=0, updated_at=world.now)
+    await world.refuse(make(0))
+    [noop] = await world.sent_to(SIGN)
+    await world.broadcast(noop)
+    world.chain.mine()
+    final = world.chain.finalize()
+    world.ledger.indexed = replace(final, hash=b"\x0a" * 32)
+    await world.sweep(after=301)
+    assert len(await world.ledger.open_transactions(after=None, limit=10)) == 2
+    assert world.ledger.unfilled == {make(0).mint_id}
+    world.ledger.indexed = final
+    await world.sweep(after=20)
+    assert await world.ledger.open_transactions(after=None, limit=10) == []
+    assert not world.ledger.unfilled
+
+
+async def test_watch__when_the_node_is_behind_the_final_block__then_what_is_final_counts_as_used(
+    world: Any, make: Any
+) -> None:
+    await sent(world, make())
+    world.chain.mine()
+    world.finalize()
+    world.chain.nonces.clear()
+    sends = len(world.chain.sends)
+    await world.sweep(after=20)
+    assert len(world.chain.sends) == sends
 
 
 async def test_watch__when_a_reorg_dropped_a_mint__then_the_same_bytes_go_out_at_once(

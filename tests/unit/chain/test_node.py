@@ -59,6 +59,12 @@ async def test_block__when_the_node_fails_otherwise__then_the_error() -> None:
         await Node(FakeRpc(RpcError(-32603, "internal error"))).block("latest")
 
 
+async def test_count_on_a_block__when_asked_for__then_of_the_very_block_by_its_hash() -> None:
+    rpc = FakeRpc("0x5")
+    assert await Node(rpc).transaction_count_at(BOB, bytes(32)) == 5
+    assert rpc.asked == [("eth_getTransactionCount", [BOB, {"blockHash": "0x" + "00" * 32}])]
+
+
 async def test_logs__when_the_block_is_gone__then_unavailable() -> None:
     with pytest.raises(Unavailable, match="unknown block"):
         await Node(FakeRpc(RpcError(-32000, "unknown block"))).logs(block_hash=bytes(32), addresses=[BOB])

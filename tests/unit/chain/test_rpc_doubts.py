@@ -359,6 +359,22 @@ async def test_final_block__when_only_some_endpoints_serve__then_two_of_three_ha
     assert await node.agreed_hash(7) == HASH
 
 
+NO_BLOCK = {"code": -32000, "message": "header for hash not found"}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "count"),
+    [("0x5", "0x9", 5), (NO_BLOCK, "0x5", 5), (TRIE, "0x5", 5), (NO_BLOCK, NO_BLOCK, None)],
+)
+async def test_count_on_a_block__when_an_endpoint_is_on_another_branch__then_one_that_has_the_block_tells(
+    first: Any, second: Any, count: int | None
+) -> None:
+    method = "eth_getTransactionCount"
+    nodes = Nodes(a={method: first}, b={method: second})
+    rpc = rpc_over(nodes, A, B)
+    assert await Node(rpc, witnesses=rpc).transaction_count_at("0x" + "0a" * 20, HASH) == count
+
+
 async def test_agreed__when_nobody_knows__then_none() -> None:
     _, fact = await majority(Nodes(a={"m": None}, b={"m": None}))
     assert fact is None

@@ -129,8 +129,9 @@ class SimulatedNode:
     def eth_getBalance(self, address: str, at: str) -> str:
         return hex(self._at(at).state.balances.get(address, 0))
 
-    def eth_getTransactionCount(self, address: str, at: str) -> str:
-        count = self._at(at).state.nonces.get(address, 0)
+    def eth_getTransactionCount(self, address: str, at: str | dict[str, str]) -> str:
+        block = self._at(at) if isinstance(at, str) else self._known(at["blockHash"])
+        count = block.state.nonces.get(address, 0)
         if at == "pending":
             while (waiting := self._chain.pool.get((address, count))) and self._remembers(waiting):
                 count += 1
@@ -144,6 +145,12 @@ class SimulatedNode:
         block = self._block(name)
         if block is None:
             raise RpcError(-32000, "header not found")
+        return block
+
+    def _known(self, name: str) -> Block:
+        block = self._chain.by_hash.get(bytes.fromhex(name[2:]))
+        if block is None:
+            raise RpcError(-32000, "header for hash not found")
         return block
 
     # --- fees and simulations ---

@@ -95,8 +95,10 @@ class IndexedLedger(MemoryLedger):
 
     async def final(self) -> Final:
         """Return the newest block that is final and indexed."""
-        progress = self.store.progress
-        return Final() if progress is None else Final(progress.finalized.number, progress.finalized.timestamp)
+        if (progress := self.store.progress) is None:
+            return Final()
+        block = progress.finalized
+        return Final(block.number, block.timestamp, block.hash)
 
     async def minting(self, mint: Mint) -> Transfer | None:
         """Return the transfer that made a mint's token."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
 
 from mintline.chain.answers import FeeMarket, Receipt
 from mintline.chain.send_facts import SendAnswer
@@ -146,9 +145,13 @@ class CountedChain:
         """Return a mined transaction's receipt, or None."""
         return await self._chain.receipt(tx_hash)
 
-    async def transaction_count(self, address: str, at: Literal["latest", "finalized"] = "latest") -> int:
-        """Return an account's next nonce on that block."""
-        return await self._chain.transaction_count(address, at)
+    async def transaction_count(self, address: str) -> int:
+        """Return an account's next nonce on the latest block."""
+        return await self._chain.transaction_count(address)
+
+    async def transaction_count_at(self, address: str, block_hash: bytes) -> int | None:
+        """Return an account's next nonce on that very block."""
+        return await self._chain.transaction_count_at(address, block_hash)
 
     async def balance(self, address: str) -> int:
         """Return what an account holds on the latest block."""
@@ -161,10 +164,6 @@ class CountedChain:
     async def timestamp(self, blocks_ago: int) -> int:
         """Return when the block so many before the latest was made."""
         return await self._chain.timestamp(blocks_ago)
-
-    async def final_timestamp(self) -> int:
-        """Return when the newest final block was made."""
-        return await self._chain.final_timestamp()
 
 
 class CountedOutbox:

@@ -160,7 +160,7 @@ class DynamoLedger:
         number, timestamp = item["finalized_number"], item["finalized_timestamp"]
         assert isinstance(number, int)
         assert isinstance(timestamp, int)
-        return Final(number, timestamp)
+        return Final(number, timestamp, bytes.fromhex(str(item["finalized_hash"])[2:]))
 
     async def minting(self, mint: Mint) -> Transfer | None:
         """Return the transfer that made a mint's token, its oldest, read consistently."""

@@ -119,6 +119,7 @@ async def review(
     if mint.sender is None or mint.nonce is None:
         return
     if mint.status is MintStatus.SUBMITTED:
-        await watch.look(Sender(mint.sender.address, submitted=[mint]), now=now, urgent=True)
+        sender = Sender(mint.sender.address, submitted=[mint])
+        await watch.look(sender, await ledger.final(), now=now, urgent=True)
     elif mint.status is MintStatus.REJECTED:
         await fill_if_unused(sign_mint(mint), chain=chain, outbox=outbox, caps=caps)

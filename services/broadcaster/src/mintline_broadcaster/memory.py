@@ -6,7 +6,6 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Literal
 
 from mintline.chain.answers import FeeMarket, Receipt
 from mintline.chain.send_facts import SendAnswer, SendFact
@@ -212,13 +211,12 @@ class MemoryChain:
     """Every raw transaction that was sent, in order, refused ones included."""
     pool: dict[tuple[str, int], tuple[bytes, Decoded]] = field(default_factory=dict)
     nonces: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
-    final_nonces: dict[str, int] = field(default_factory=dict)
+    final_nonces: dict[bytes, dict[str, int]] = field(default_factory=dict)
+    """Next nonces by address, on each final block by its hash."""
     clock: Callable[[], float] = lambda: 0.0
     """Unix seconds, by which blocks are stamped."""
     stamps: list[int] = field(default_factory=list)
     """Unix seconds of each block, oldest first."""
-    final_stamp: int = 0
-    """Unix seconds of the newest final block."""
 
     async def send_raw(self, raw: bytes) -> SendAnswer:
         """Take a transaction into the pool, or say why not."""
@@ -265,10 +263,16 @@ class MemoryChain:
         await asyncio.sleep(0)
         return self.receipts.get(tx_hash)
 
-    async def transaction_count(self, address: str, at: Literal["latest", "finalized"] = "latest") -> int:
+    async def transaction_count(self, address: str) -> int:
         """Return an account's next nonce."""
         await asyncio.sleep(0)
-        return self.final_nonces.get(address, 0) if at == "finalized" else self.nonces[address]
+        return self.nonces[address]
+
+    async def transaction_count_at(self, address: str, block_hash: bytes) -> int | None:
+        """Return an account's next nonce on a block that was the newest when it became final."""
+        await asyncio.sleep(0)
+        nonces = self.final_nonces.get(block_hash)
+        return None if nonces is None else nonces.get(address, 0)
 
     async def balance(self, address: str) -> int:
         """Return what an account holds, in wei."""
@@ -285,11 +289,6 @@ class MemoryChain:
         await asyncio.sleep(0)
         return self.stamps[-1 - blocks_ago] if blocks_ago < len(self.stamps) else 0
 
-    async def final_timestamp(self) -> int:
-        """Return the Unix seconds of the newest final block; 0 if there is none."""
-        await asyncio.sleep(0)
-        return self.final_stamp
-
     def mine(self) -> None:
         """Mine what the pool holds without a gap in its sender's nonces and above the base fee."""
         self.number += 1
@@ -305,10 +304,11 @@ class MemoryChain:
         """Move an account on, as a transaction from elsewhere would."""
         self.nonces[address] += 1
 
-    def finalize(self) -> None:
-        """Make everything mined so far final."""
-        self.final_nonces = dict(self.nonces)
-        self.final_stamp = self.stamps[-1] if self.stamps else 0
+    def finalize(self) -> Final:
+        """Make everything mined so far final, and return the block that an index may know of then."""
+        block_hash = keccak256(b"block %d" % self.number)
+        self.final_nonces[block_hash] = dict(self.nonces)
+        return Final(self.number, self.stamps[-1] if self.stamps else 0, block_hash)
 
 
 def _outbids(offer: Fees, present: Fees) -> bool:

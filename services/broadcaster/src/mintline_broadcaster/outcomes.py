@@ -13,8 +13,9 @@ from mintline.queueing import SendingPort
 from mintline.records import CANCELLED, Mint, Problem
 from mintline.states import MintStatus
 from mintline_broadcaster.fees import FeeCaps, bump
+from mintline_broadcaster.finality import final_count
 from mintline_broadcaster.intents import ask_for_funds, ask_for_nonce, cost_of, fill_nonce, sign_again
-from mintline_broadcaster.ports import Chain, Ledger, MintMoved, TreasuryLow
+from mintline_broadcaster.ports import Chain, Final, Ledger, MintMoved, TreasuryLow
 from mintline_broadcaster.redeemed import end_by_token
 
 FUNDS_SECONDS = 2.0
@@ -122,11 +123,12 @@ async def _look_who_used_the_nonce(
         return
     mint = await ledger.get(intent.mint_id)
     if mint is not None and mint.status is MintStatus.SUBMITTED and mint.nonce == intent.nonce:
-        await settle_used_nonce(mint, ledger=ledger, chain=chain, outbox=outbox, now=now)
+        final = await ledger.final()
+        await settle_used_nonce(mint, final, ledger=ledger, chain=chain, outbox=outbox, now=now)
 
 
 async def settle_used_nonce(
-    mint: Mint, *, ledger: Ledger, chain: Chain, outbox: SendingPort, now: int
+    mint: Mint, final: Final, *, ledger: Ledger, chain: Chain, outbox: SendingPort, now: int
 ) -> None:
     """Find out who has the nonce of a submitted mint, which the chain says is used.
 
@@ -134,27 +136,24 @@ async def settle_used_nonce(
     since a reorg may still let ours in, and the sweep looks again. Then the mint ends by its token, if a
     stranger redeemed the voucher. Otherwise one that its user asked to stop ends without; any other gets a
     new nonce, and keeps its token id.
+
+    None of that hangs on one node's word. The index has read every block up to `final`, so it has moved the
+    mint on if one of these was the mint's own, even if no node that answers has the receipt; and what is
+    written here only befalls a mint that is still submitted under this nonce.
     """
     assert mint.nonce is not None
     assert mint.sender is not None
     hashes = [attempt.tx_hash for attempt in mint.attempts if attempt.nonce in (None, mint.nonce)]
-    # Asked at once, so one JSON-RPC batch and one endpoint's view: a lagging one is not mixed with another.
-    final, receipts = await asyncio.gather(
-        chain.transaction_count(mint.sender.address, "finalized"),
+    settled, receipts = await asyncio.gather(
+        final_count(mint.sender.address, final, chain=chain),
         asyncio.gather(*(chain.receipt(tx_hash) for tx_hash in hashes)),
     )
     if any(receipt is not None for receipt in receipts):
         return
     about = {"mint_id": mint.mint_id, "sender": mint.sender.address, "nonce": mint.nonce}
-    if final <= mint.nonce:
+    if settled <= mint.nonce:
         log.info("nonce_used_by_another_not_finally", **about)
-        return
-    final_time = await chain.final_timestamp()
-    indexed = await ledger.final()
-    if indexed.timestamp < final_time:
-        # The voucher may have been redeemed in a block that the index has not read.
-        log.info("index_behind_finality", **about)
-    elif await end_by_token(mint, indexed, ledger=ledger, now=now):
+    elif await end_by_token(mint, final, ledger=ledger, now=now):
         log.warning("mint_front_run", **about)
     elif mint.cancel_requested_at is not None:
         await ledger.reject(mint.mint_id, CANCELLED, source=MintStatus.SUBMITTED, at=now)

@@ -64,10 +64,14 @@ class OpenTransaction:
 
 @dataclass(frozen=True, slots=True)
 class Final:
-    """The newest block that is final and indexed; `timestamp` is in Unix seconds. Both 0 if there is none."""
+    """The newest block that is final and indexed; `timestamp` is in Unix seconds. All empty if there is none.
+
+    The indexer had it confirmed by a majority of the nodes.
+    """
 
     number: int = 0
     timestamp: int = 0
+    hash: bytes = b""
 
 
 class TreasuryLow(Deferred):
@@ -88,7 +92,7 @@ class Ledger(Protocol):
     async def record(self, transaction: SignedTransaction) -> None:
         """Write a transaction down; one that is on record already stays as it is, but is open again.
 
-        Whoever closed it may have believed a node that took another branch for final.
+        It may have been closed by an index that a lone node misled, and that was mended since.
         """
 
     async def get(self, mint_id: str) -> Mint | None:
@@ -173,8 +177,11 @@ class Chain(Protocol):
     async def receipt(self, tx_hash: bytes) -> Receipt | None:
         """Return a mined transaction's receipt, or None."""
 
-    async def transaction_count(self, address: str, at: Literal["latest", "finalized"] = "latest") -> int:
-        """Return an account's next nonce on that block."""
+    async def transaction_count(self, address: str) -> int:
+        """Return an account's next nonce on the latest block."""
+
+    async def transaction_count_at(self, address: str, block_hash: bytes) -> int | None:
+        """Return an account's next nonce on that very block, None if no node has its state."""
 
     async def balance(self, address: str) -> int:
         """Return what an account holds on the latest block, in wei."""
@@ -184,6 +191,3 @@ class Chain(Protocol):
 
     async def timestamp(self, blocks_ago: int) -> int:
         """Return the Unix seconds of the block so many before the latest; 0 if the chain is shorter."""
-
-    async def final_timestamp(self) -> int:
-        """Return the Unix seconds of the newest final block; 0 if there is none."""

@@ -36,7 +36,7 @@ from mintline.tasks import repeatedly
 from mintline_broadcaster.bare import Bare, BareTransactions
 from mintline_broadcaster.metrics import Metrics
 from mintline_broadcaster.policy import Patience
-from mintline_broadcaster.ports import Ledger, MintMoved, OpenMint
+from mintline_broadcaster.ports import Final, Ledger, MintMoved, OpenMint
 from mintline_broadcaster.redeemed import end_by_token
 from mintline_broadcaster.sweeping import due
 from mintline_broadcaster.vouchers import WAITING as VOUCHERS
@@ -151,8 +151,12 @@ class Sweeper:
                 await self._send_on(mint, now=now)
         for transaction in found.bare:
             groups[transaction.sender].bare.append(transaction)
-        await self._end_left([mint for mint in found.mints if _may_be_left(mint, now=now)], now=now)
-        await self._look_at(groups, complete=found.complete, now=now)
+        left = [mint for mint in found.mints if _may_be_left(mint, now=now)]
+        busy = {address: group for address, group in groups.items() if not group.quiet}
+        if left or busy:
+            final = await self._ledger.final()
+            await self._end_left(left, final, now=now)
+            await self._look_at(busy, final, complete=found.complete, now=now)
         oldest = min((mint.created_at for mint in waiting), default=now)
         self._metrics.oldest_open.set(max(0, now - oldest) / 1000)
         self._metrics.passes.inc()
@@ -201,18 +205,15 @@ class Sweeper:
         message = BuildMint(trace=mint.trace, mint_id=mint.mint_id)
         await self._outbox.send(BUILD, message, group=mint.mint_id, dedup=f"sweep:{mint.mint_id}:{now}")
 
-    async def _end_left(self, mints: Sequence[Mint], *, now: int) -> None:
+    async def _end_left(self, mints: Sequence[Mint], final: Final, *, now: int) -> None:
         """End mints whose token the index has for good, and vouchers that nobody redeemed in time."""
-        if not mints:
-            return
-        final = await self._ledger.final()
         for mint in mints:
             if expired(mint, final_time=final.timestamp):
                 await expire(mint, final, ledger=self._ledger, now=now)
             elif mint.block_number is None or mint.block_number <= final.number:
                 await end_by_token(mint, final, ledger=self._ledger, now=now)
 
-    async def _look_at(self, groups: dict[str, _Group], *, complete: bool, now: int) -> None:
+    async def _look_at(self, groups: dict[str, _Group], final: Final, *, complete: bool, now: int) -> None:
         places = asyncio.Semaphore(SENDERS_AT_ONCE)
 
         async def look(address: str, group: _Group) -> None:
@@ -226,12 +227,11 @@ class Sweeper:
             )
             async with places:
                 try:
-                    await self._watch.look(sender, now=now)
+                    await self._watch.look(sender, final, now=now)
                 except MintlineError as error:
                     log.warning("sender_not_watched", sender=address, error=str(error))
 
-        ready = (pair for pair in groups.items() if not pair[1].quiet)
-        await asyncio.gather(*(look(address, group) for address, group in ready))
+        await asyncio.gather(*(look(address, group) for address, group in groups.items()))
 
 
 def _may_be_left(mint: Mint, *, now: int) -> bool:

@@ -11,6 +11,8 @@
                             │              │ or too cheap for the market      │ market is above its fee cap
     nothing is on its way   │              │ a gap: fill it with a no-op      │
 
+What is final is what the index has read and had confirmed; what is used is one node's word, and undone by
+the next look if it was wrong.
 A later nonce cannot be mined before the first one that is missing, so only that one is ever late. Every step
 may be repeated, by any number of copies: the same bytes have the same hash, replacements and no-ops are told
 from their duplicates by their attempt, and whoever asks for a replacement has marked the mint first.
@@ -33,11 +35,12 @@ from mintline.records import Attempt, Mint
 from mintline.resources import SIGN
 from mintline_broadcaster.bare import Bare
 from mintline_broadcaster.fees import FeeCaps, bump, market_fees
+from mintline_broadcaster.finality import final_count
 from mintline_broadcaster.intents import fill_gap, fill_nonce, sign_again
 from mintline_broadcaster.metrics import Metrics
 from mintline_broadcaster.outcomes import act_on, context, settle_used_nonce
 from mintline_broadcaster.policy import Patience
-from mintline_broadcaster.ports import Chain, Ledger, MintMoved, SignedTransaction, TreasuryLow
+from mintline_broadcaster.ports import Chain, Final, Ledger, MintMoved, SignedTransaction, TreasuryLow
 from mintline_broadcaster.sweeping import due
 
 LOOK_AHEAD = 64
@@ -106,23 +109,24 @@ class Watch:
         self._patience = patience
         self._metrics = metrics
 
-    async def look(self, sender: Sender, *, now: int, urgent: bool = False) -> None:
+    async def look(self, sender: Sender, final: Final, *, now: int, urgent: bool = False) -> None:
         """Do what a sender's transactions need; `now` is in Unix milliseconds.
 
         `urgent` sends again what is not old yet. Raises Retryable if the chain or the tables do not answer.
         """
-        used, final = await asyncio.gather(
+        used, settled = await asyncio.gather(
             self._chain.transaction_count(sender.address),
-            self._chain.transaction_count(sender.address, "finalized"),
+            final_count(sender.address, final, chain=self._chain),
         )
-        past = (one.tx_hash for one in sender.bare if one.nonce < final)
+        used = max(used, settled)
+        past = (one.tx_hash for one in sender.bare if one.nonce < settled)
         await asyncio.gather(*(self._ledger.close(tx_hash) for tx_hash in past))
         for mint in sender.submitted:
             if mint.nonce is not None and mint.nonce < used:
-                await self._settle(mint, now=now)
+                await self._settle(mint, final, now=now)
         filled = {transaction.nonce for transaction in sender.bare}
         for mint in sender.dead:
-            await self._bury(mint, used=used, final=final, filled=filled)
+            await self._bury(mint, used=used, settled=settled, filled=filled)
         bare = {one.nonce: one for one in sorted(sender.bare, key=_rank) if one.nonce >= used}
         pending = await self._pending(sender, bare, used, now=now)
         if sender.complete and pending:
@@ -132,18 +136,18 @@ class Watch:
             if urgent or now - one.transaction.at >= self._patience.look_milliseconds or _stopping(one):
                 await self._attend(one, first=one.nonce == used, horizon=horizon, now=now)
 
-    async def _settle(self, mint: Mint, *, now: int) -> None:
+    async def _settle(self, mint: Mint, final: Final, *, now: int) -> None:
         try:
             await settle_used_nonce(
-                mint, ledger=self._ledger, chain=self._chain, outbox=self._outbox, now=now
+                mint, final, ledger=self._ledger, chain=self._chain, outbox=self._outbox, now=now
             )
         except Conflict:
             log.info("mint_moved_meanwhile", mint_id=mint.mint_id)
 
-    async def _bury(self, mint: Mint, *, used: int, final: int, filled: set[int]) -> None:
+    async def _bury(self, mint: Mint, *, used: int, settled: int, filled: set[int]) -> None:
         """See to it that the nonce of a rejected mint is used, by whatever is not the mint."""
         assert mint.nonce is not None
-        if mint.nonce < final:
+        if mint.nonce < settled:
             await self._ledger.close_mint(mint.mint_id)
         elif mint.nonce >= used and mint.nonce not in filled:
             await fill_nonce(sign_mint(mint), self._caps, outbox=self._outbox)

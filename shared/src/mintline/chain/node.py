@@ -124,11 +124,6 @@ class Node:
         block = await self.block(number) if number >= 0 else None
         return 0 if block is None else block.timestamp
 
-    async def final_timestamp(self) -> int:
-        """Return the Unix seconds of the newest final block; 0 if there is none."""
-        block = await self.block("finalized")
-        return 0 if block is None else block.timestamp
-
     async def logs(
         self, *, block_hash: bytes, addresses: Sequence[str], topics: Sequence[bytes] = ()
     ) -> tuple[Log, ...]:
@@ -166,6 +161,18 @@ class Node:
     async def transaction_count(self, address: str, at: At = "latest") -> int:
         """Return an account's next nonce: how many of its transactions are mined."""
         found = await self._rpc.call("eth_getTransactionCount", [address, _at(at)])
+        return answers.quantity(found, "transaction count")
+
+    async def transaction_count_at(self, address: str, block_hash: bytes) -> int | None:
+        """Return an account's next nonce on the block of that hash (EIP-1898), None if no endpoint can tell.
+
+        One on another branch cannot, nor can one that keeps no state so old.
+        """
+        params = [address, {"blockHash": _hex(block_hash)}]
+        try:
+            found = await self._rpc.call("eth_getTransactionCount", params, doubt=_is_missing)
+        except RpcError:
+            return None
         return answers.quantity(found, "transaction count")
 
     async def code(self, address: str, at: At = "latest") -> bytes:
