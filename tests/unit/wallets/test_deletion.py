@@ -27,9 +27,9 @@ async def deleted(custody: Custody, *, days: int = 30, force: bool = False) -> W
     )
 
 
-async def refusal(custody: Custody, *, days: int = 30) -> str:
+async def refusal(custody: Custody, *, days: int = 30, force: bool = False) -> str:
     with pytest.raises(Rejected) as caught:
-        await deleted(custody, days=days)
+        await deleted(custody, days=days, force=force)
     return caught.value.code
 
 
@@ -80,16 +80,41 @@ async def test_delete__when_the_wallet_owns_tokens__refuses_unless_forced(custod
     assert not await key_is_there(custody, wallet)
 
 
-async def test_delete__when_a_mint_is_under_way__refuses(custody: Custody) -> None:
+@pytest.mark.parametrize("force", [False, True])
+async def test_delete__when_a_mint_is_under_way__refuses_even_if_forced(
+    custody: Custody, *, force: bool
+) -> None:
     wallet = await custody.add("alice")
     custody.belongings.open["alice"] = "mint_1"
 
-    assert await refusal(custody) == "mint_under_way"
+    assert await refusal(custody, force=force) == "mint_under_way"
     assert custody.wallet("alice") == wallet
 
 
-async def test_delete__when_a_mint_slipped_in_before_the_api_knew__takes_it_back(
+async def test_delete__when_it_was_cut_off__waits_what_is_left_and_looks_before_the_key_goes(
     custody: Custody, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wallet = await custody.add("alice")
+
+    async def cut_off(_: float) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(custody, "sleep", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            await deleted(custody)
+    custody.belongings.open["alice"] = "mint_1"
+    custody.at += 20
+
+    assert await refusal(custody) == "mint_under_way"
+    assert custody.slept == [41]
+    assert await key_is_there(custody, wallet)
+    assert custody.wallet("alice").deletes_at is not None
+
+
+@pytest.mark.parametrize("force", [False, True])
+async def test_delete__when_a_mint_slipped_in_before_the_api_knew__takes_it_back(
+    custody: Custody, monkeypatch: pytest.MonkeyPatch, *, force: bool
 ) -> None:
     wallet = await custody.add("alice")
 
@@ -99,7 +124,7 @@ async def test_delete__when_a_mint_slipped_in_before_the_api_knew__takes_it_back
 
     monkeypatch.setattr(custody, "sleep", sleep)
 
-    assert await refusal(custody) == "mint_under_way"
+    assert await refusal(custody, force=force) == "mint_under_way"
     assert custody.wallet("alice") == wallet
     assert await key_is_there(custody, wallet)
 

@@ -33,24 +33,30 @@ async def delete(
 ) -> Wallet:
     """Destroy a wallet's key in `days` (7 to 30), and return its record; safe to repeat.
 
-    `now` gives Unix milliseconds. Raises Rejected for a wallet that owns tokens or has mints under way,
-    unless `force` accepts that nobody will ever move those tokens.
+    `now` gives Unix milliseconds. Raises Rejected for a wallet that owns tokens, unless `force` accepts that
+    nobody will ever move them, and for one with mints under way: without their key they would never end.
     """
     if not MIN_DELETION_DAYS <= days <= MAX_DELETION_DAYS:
         raise Rejected("bad_delay", f"between {MIN_DELETION_DAYS} and {MAX_DELETION_DAYS} days")
     wallet = await _known(wallet_id, records)
-    if wallet.deletes_at is None:
+    cut_off = wallet.deletes_at is not None
+    if not cut_off:
         await _check(wallet, belongings, force=force)
         at = now() + days * DAY * 1000
         await records.mark_deleting(wallet, at=at)
         wallet = wallet.model_copy(update={"deletes_at": at})
-        await sleep(WALLET_CACHE_SECONDS + 1)
-        try:
-            await _check(wallet, belongings, force=force)
-        except Rejected:
-            await records.unmark_deleting(wallet)
-            raise
     assert wallet.deletes_at is not None
+    # Marks are whole days ahead, so this is since when it stands, or a day or more less.
+    marked = (now() - wallet.deletes_at) % (DAY * 1000) / 1000
+    if marked < WALLET_CACHE_SECONDS + 1:
+        await sleep(WALLET_CACHE_SECONDS + 1 - marked)
+    try:
+        await _check(wallet, belongings, force=force)
+    except Rejected:
+        # One that was cut off may have reached the stores: only `undelete` takes that back.
+        if not cut_off:
+            await records.unmark_deleting(wallet)
+        raise
     left = -(-(wallet.deletes_at - now()) // (DAY * 1000))
     # Not before the record says, whenever an interrupted deletion is taken up again.
     left = min(MAX_DELETION_DAYS, max(MIN_DELETION_DAYS, left))
@@ -84,11 +90,11 @@ async def _known(wallet_id: str, records: WalletRecords) -> Wallet:
 
 
 async def _check(wallet: Wallet, belongings: Belongings, *, force: bool) -> None:
-    if force:
-        return
     mint_id = await belongings.open_mint(wallet)
     if mint_id is not None:
         raise Rejected("mint_under_way", f"{mint_id} of {wallet.address} has not ended")
+    if force:
+        return
     owned = await belongings.tokens(wallet, most=_MOST)
     if owned:
         some = f"{owned} or more tokens" if owned == _MOST else f"{owned} token{'s' * (owned > 1)}"

@@ -93,7 +93,10 @@ class DynamoBelongings:
             items = await asyncio.gather(*(self._dynamo.get(MINTS, {"mint_id": one}) for one in ids))
             for item in items:
                 mint = None if item is None else from_item(Mint, item)
-                if mint is not None and mint.chain_id == wallet.chain_id and mint.status not in TERMINAL:
+                # A self-custody mint is sent by another wallet: it does without this one's key.
+                if mint is None or mint.custody == "self" or mint.chain_id != wallet.chain_id:
+                    continue
+                if mint.status not in TERMINAL:
                     return mint.mint_id
             start = page.next
             if start is None:
