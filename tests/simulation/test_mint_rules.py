@@ -21,7 +21,8 @@ from mintline_builder.ports import Advance, MintClaim
 from mintline_harness.simulation.lagging import Lag
 from mintline_harness.simulation.loop import VirtualLoop
 from mintline_harness.simulation.tables import CHAIN_ID, CONTRACT, Tables, key_ref
-from mintline_indexer.ports import Fenced, Outcome, Progress, Ref, Reopened, Row, Stale, Write
+from mintline_indexer.chain_port import Ref
+from mintline_indexer.store_port import Fenced, Outcome, Progress, Reopened, Row, Stale, Write
 
 T = TypeVar("T")
 FEES = Fees(max_fee_per_gas=2 * 10**9, max_priority_fee_per_gas=10**9)

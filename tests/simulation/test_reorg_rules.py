@@ -11,10 +11,11 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from prometheus_client import CollectorRegistry
 
 from mintline_harness.simulation.loop import VirtualLoop
+from mintline_indexer.chain_port import Moved
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.memory import MemoryChain, MemoryCollections, MemoryStore, Mined, Move, Sent
 from mintline_indexer.metrics import Metrics
-from mintline_indexer.ports import Moved, TokenKey
+from mintline_indexer.store_port import TokenKey
 
 CONTRACT = "0x" + "1" * 40
 OWNERS = tuple("0x" + digit * 40 for digit in "345")

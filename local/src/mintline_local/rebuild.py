@@ -22,11 +22,12 @@ from mintline.errors import Misconfigured, Unavailable
 from mintline.records import Mint, canonical_json
 from mintline.resources import BLOCKS, MINTS, TOKENS, TRANSFERS, Table
 from mintline.states import MintStatus
+from mintline_indexer.chain_port import Chain
 from mintline_indexer.dynamo_store import DynamoStore, token_item, transfer_item
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.memory import MemoryStore
 from mintline_indexer.metrics import Metrics
-from mintline_indexer.ports import Attempted, Chain, Collections, Progress, Row, TokenKey
+from mintline_indexer.store_port import Attempted, Collections, Progress, Row, TokenKey
 from mintline_local.deployments import Records
 
 WIDEST = 2_000

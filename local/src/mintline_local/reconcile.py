@@ -14,7 +14,8 @@ from typing import Any
 
 from mintline.records import Mint, Token
 from mintline.states import MintStatus
-from mintline_indexer.ports import Event, Moved, Stamped, TokenKey
+from mintline_indexer.chain_port import Event, Moved, Stamped
+from mintline_indexer.store_port import TokenKey
 
 SETTLED = (MintStatus.MINED, MintStatus.FINALIZED)
 ENDED_BADLY = (MintStatus.REJECTED, MintStatus.REVERTED)

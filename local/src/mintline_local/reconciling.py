@@ -15,8 +15,8 @@ from mintline.chain.rpc import Rpc
 from mintline.errors import Misconfigured
 from mintline.records import Checkpoint, Collection, Mint, Token
 from mintline.resources import CHECKPOINTS, COLLECTIONS, MINTS, TOKENS
+from mintline_indexer.chain_port import Chain, Event, RangeTooWide
 from mintline_indexer.node_chain import NodeChain
-from mintline_indexer.ports import Chain, Event, RangeTooWide
 from mintline_local.command import Json, State, execute
 from mintline_local.console import Screen
 from mintline_local.deployments import (

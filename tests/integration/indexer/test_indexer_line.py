@@ -9,7 +9,7 @@ import pytest
 from mintline.records import Token
 from mintline.states import MintStatus
 from mintline_indexer.indexer import Indexer
-from mintline_indexer.ports import TokenKey
+from mintline_indexer.store_port import TokenKey
 
 pytestmark = pytest.mark.integration
 

@@ -12,7 +12,7 @@ from mintline.records import Mint, created_key, open_shard, token_ref
 from mintline.resources import ATTEMPTS, MINTS
 from mintline.states import MintStatus
 from mintline_indexer.indexer import Indexer
-from mintline_indexer.ports import TokenKey
+from mintline_indexer.store_port import TokenKey
 
 pytestmark = pytest.mark.integration
 

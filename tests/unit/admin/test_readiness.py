@@ -6,9 +6,9 @@ from prometheus_client import CollectorRegistry
 
 from mintline.admin import Admin, Check
 from mintline.errors import Unavailable
+from mintline_indexer.chain_port import Ref
 from mintline_indexer.follow import PastFinality
 from mintline_indexer.indexer import WHAT_TO_DO
-from mintline_indexer.ports import Ref
 
 
 async def good() -> None:

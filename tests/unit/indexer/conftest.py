@@ -14,10 +14,11 @@ from mintline.memory import MemoryQueues
 from mintline.messages import KeyRef
 from mintline.records import Mint
 from mintline.states import MintStatus
+from mintline_indexer.chain_port import Block, Event
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.memory import MemoryChain, MemoryCollections, MemoryStore, Move, Sent
 from mintline_indexer.metrics import Metrics
-from mintline_indexer.ports import Block, Event, Progress, Store
+from mintline_indexer.store_port import Progress, Store
 
 CONTRACT = "0x" + "1" * 40
 ALICE, BOB = "0x" + "2" * 40, "0x" + "3" * 40

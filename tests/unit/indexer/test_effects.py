@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from mintline.errors import Unavailable
 from mintline.states import MintStatus
 from mintline_indexer.bloom import BLOOM_BYTES, bloom_bits, is_blank, may_hold
+from mintline_indexer.chain_port import Moved, Stamped
 from mintline_indexer.effects import (
     Effect,
     Facts,
@@ -20,7 +21,7 @@ from mintline_indexer.effects import (
     settle,
     transfer_key,
 )
-from mintline_indexer.ports import Moved, Outcome, Stamped, TokenKey
+from mintline_indexer.store_port import Outcome, TokenKey
 
 CONTRACT = "0x" + "1" * 40
 OWNERS = ("0x" + "2" * 40, "0x" + "3" * 40)

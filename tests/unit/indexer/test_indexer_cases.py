@@ -14,7 +14,7 @@ from mintline.resources import BROADCAST
 from mintline.states import MintStatus
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.memory import MemoryStore, Move, Sent
-from mintline_indexer.ports import Progress, TokenKey, Write
+from mintline_indexer.store_port import Progress, TokenKey, Write
 
 CONTRACT = "0x" + "1" * 40
 ALICE, BOB = "0x" + "2" * 40, "0x" + "3" * 40

@@ -10,7 +10,7 @@ from mintline.states import MintStatus
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.memory import MemoryStore
 from mintline_indexer.metrics import Metrics
-from mintline_indexer.ports import Attempted
+from mintline_indexer.store_port import Attempted
 
 if TYPE_CHECKING:
     from tests.unit.indexer.conftest import Rig

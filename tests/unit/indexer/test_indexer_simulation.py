@@ -16,10 +16,11 @@ from mintline.errors import Unavailable
 from mintline.messages import KeyRef
 from mintline.records import Mint, Token, Transfer, position, token_ref
 from mintline.states import MintStatus
+from mintline_indexer.chain_port import Moved
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.memory import MemoryChain, MemoryCollections, MemoryStore, Mined, Move, Sent
 from mintline_indexer.metrics import Metrics
-from mintline_indexer.ports import Moved, TokenKey
+from mintline_indexer.store_port import TokenKey
 
 CHAIN_ID = 31337
 FINALITY = 4

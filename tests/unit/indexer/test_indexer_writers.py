@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 
 from mintline_indexer.indexer import STANDBY_INTERVAL, Indexer
 from mintline_indexer.memory import MemoryStore
-from mintline_indexer.ports import Fenced, Progress, TokenKey, Write
+from mintline_indexer.store_port import Fenced, Progress, TokenKey, Write
 
 CONTRACT = "0x" + "1" * 40
 

@@ -11,7 +11,7 @@ from mintline.errors import Unavailable
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.memory import MemoryChain, MemoryCollections, MemoryStore, Move, Sent
 from mintline_indexer.metrics import Metrics
-from mintline_indexer.ports import Progress, TokenKey, Write
+from mintline_indexer.store_port import Progress, TokenKey, Write
 
 CONTRACT = "0x" + "1" * 40
 ALICE, BOB = "0x" + "2" * 40, "0x" + "3" * 40

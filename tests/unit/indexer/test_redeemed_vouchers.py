@@ -11,7 +11,7 @@ from mintline.records import Mint
 from mintline.states import MintStatus
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.memory import Move, Sent
-from mintline_indexer.ports import TokenKey
+from mintline_indexer.store_port import TokenKey
 
 CONTRACT = "0x" + "1" * 40
 ALICE, BOB = "0x" + "2" * 40, "0x" + "3" * 40

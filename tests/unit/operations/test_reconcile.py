@@ -10,7 +10,7 @@ import pytest
 from mintline.messages import KeyRef
 from mintline.records import Attempt, Mint, Problem, Token
 from mintline.states import MintStatus
-from mintline_indexer.ports import Event, Moved, Stamped
+from mintline_indexer.chain_port import Event, Moved, Stamped
 from mintline_local.reconcile import HARMLESS, MEANING, Books, Finding, Kind, reconcile
 
 CONTRACT = "0x5FbDB2315678afecb367f032d93F642f64180aa3"

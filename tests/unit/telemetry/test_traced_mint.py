@@ -41,7 +41,7 @@ from mintline_builder.policy import Policy, Terms
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.memory import MemoryChain, MemoryCollections, MemoryStore, Move, Sent
 from mintline_indexer.metrics import Metrics as IndexerMetrics
-from mintline_indexer.ports import Attempted
+from mintline_indexer.store_port import Attempted
 from mintline_signer.host.service import handle as sign
 from mintline_signer.protocol import Sign, Signed, WrappedKey
 

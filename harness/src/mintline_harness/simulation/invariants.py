@@ -13,7 +13,7 @@ from mintline.states import MintStatus
 from mintline_harness.simulation.chain import Block, Sent, SimulatedChain
 from mintline_harness.simulation.queues import SimulatedQueues
 from mintline_harness.simulation.tables import CHAIN_ID, CONTRACT, Tables
-from mintline_indexer.ports import TokenKey
+from mintline_indexer.store_port import TokenKey
 from mintline_signer.protocol import Sign
 
 ENDS = frozenset({MintStatus.FINALIZED, MintStatus.REJECTED, MintStatus.REVERTED})

@@ -17,9 +17,10 @@ from mintline_builder.ports import Account, Advance, NotCommitted
 from mintline_harness.simulation.parts import Parts
 from mintline_harness.simulation.process import Process
 from mintline_harness.simulation.tables import IndexedLedger
+from mintline_indexer.chain_port import Block, Event, Tips
 from mintline_indexer.memory import MemoryStore
 from mintline_indexer.node_chain import NodeChain
-from mintline_indexer.ports import Block, Event, Progress, Tips, Write
+from mintline_indexer.store_port import Progress, Write
 
 
 class DeletingFirst:

@@ -26,7 +26,7 @@ from mintline_builder.memory import MemoryMetadata, MemoryTables
 from mintline_harness.simulation.chain import TRANSFER_GAS, Sent, read
 from mintline_harness.simulation.lagging import Lag, LaggingKeys, LaggingTable
 from mintline_indexer.memory import MemoryCollections, MemoryStore
-from mintline_indexer.ports import TokenKey
+from mintline_indexer.store_port import TokenKey
 from mintline_signer.enclave.curve import SigningKey
 from mintline_signer.protocol import WrappedKey
 from mintline_signer.testing import Authority

@@ -16,11 +16,12 @@ from collections.abc import Mapping, Sequence
 import structlog
 
 from mintline.errors import Unavailable
+from mintline_indexer.chain_port import Chain, Event, RangeTooWide, Ref
 from mintline_indexer.effects import Effect, effects_of_block
 from mintline_indexer.follow import MAX_GAP, Follower
 from mintline_indexer.ledger import Ledger
-from mintline_indexer.ports import Chain, Event, RangeTooWide, Ref, Store
 from mintline_indexer.reading import gather_facts, minting, read_block
+from mintline_indexer.store_port import Store
 
 SUCCESSES_TO_WIDEN = 16
 """Ranges in a row that the node must have answered before twice as many blocks are asked for."""

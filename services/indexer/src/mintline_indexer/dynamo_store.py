@@ -34,14 +34,14 @@ from mintline.messages import Frozen
 from mintline.records import Checkpoint, Collection, Mint, Token, Transfer, scoped, token_key, token_ref
 from mintline.resources import ATTEMPTS, BLOCKS, CHECKPOINTS, COLLECTIONS, MINTS, TOKENS, TRANSFERS
 from mintline.states import MintStatus
+from mintline_indexer.chain_port import Ref
 from mintline_indexer.effects import transfer_key
-from mintline_indexer.ports import (
+from mintline_indexer.store_port import (
     Attempted,
     Fenced,
     Outcome,
     Partial,
     Progress,
-    Ref,
     Reopened,
     Row,
     Stale,

@@ -13,7 +13,8 @@ from typing import TypeAlias
 
 from mintline.errors import Unavailable
 from mintline.records import Token, Transfer, position, token_ref
-from mintline_indexer.ports import ROOM, Before, Event, Moved, Outcome, Stamped, TokenKey, TokenWrite
+from mintline_indexer.chain_port import Event, Moved, Stamped
+from mintline_indexer.store_port import ROOM, Before, Outcome, TokenKey, TokenWrite
 
 
 @dataclass(frozen=True, slots=True)

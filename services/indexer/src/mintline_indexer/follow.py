@@ -27,11 +27,12 @@ from mintline.messages import ReviewMint
 from mintline.queueing import SendingPort
 from mintline.resources import BROADCAST
 from mintline.tracing import OFF, Tracer
+from mintline_indexer.chain_port import Block, Chain, Ref, Tips
 from mintline_indexer.effects import Facts
 from mintline_indexer.ledger import Ledger
 from mintline_indexer.metrics import Metrics
-from mintline_indexer.ports import Block, Chain, Ref, Store, Tips
 from mintline_indexer.reading import Found, gather_facts, read_block
+from mintline_indexer.store_port import Store
 
 MAX_GAP = 50
 """Blocks fetched at once."""

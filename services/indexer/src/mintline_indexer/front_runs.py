@@ -12,8 +12,9 @@ from dataclasses import replace
 import structlog
 
 from mintline.states import MintStatus
+from mintline_indexer.chain_port import Moved
 from mintline_indexer.effects import Facts
-from mintline_indexer.ports import Moved, Outcome, Store, TokenKey
+from mintline_indexer.store_port import Outcome, Store, TokenKey
 
 log = structlog.get_logger()
 

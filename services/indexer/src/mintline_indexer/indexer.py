@@ -18,10 +18,11 @@ from mintline.errors import Unavailable
 from mintline.queueing import SendingPort
 from mintline.tracing import OFF, Tracer
 from mintline_indexer.backfill import Backfill
+from mintline_indexer.chain_port import Chain
 from mintline_indexer.follow import Follower, PastFinality
 from mintline_indexer.ledger import Ledger
 from mintline_indexer.metrics import Metrics
-from mintline_indexer.ports import Chain, Collections, Fenced, Progress, Store, Write
+from mintline_indexer.store_port import Collections, Fenced, Progress, Store, Write
 
 STANDBY_INTERVAL = 1.0
 """Seconds between two looks of a standby at the checkpoint."""

@@ -19,15 +19,14 @@ import structlog
 
 from mintline.records import Mint, position
 from mintline.states import MintStatus
+from mintline_indexer.chain_port import Block, Ref
 from mintline_indexer.effects import Effect, Facts, Part, fold, settle, transfer_key
 from mintline_indexer.metrics import Metrics
-from mintline_indexer.ports import (
-    Block,
+from mintline_indexer.store_port import (
     Fenced,
     Outcome,
     Partial,
     Progress,
-    Ref,
     Reopened,
     Row,
     Stale,

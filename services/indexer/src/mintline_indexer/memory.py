@@ -13,28 +13,30 @@ from mintline.eth import ZERO_ADDRESS, keccak256
 from mintline.records import Mint, Problem, Token, Transfer
 from mintline.states import MintStatus, may
 from mintline_indexer.bloom import BLOOM_BYTES, bloom_bits
-from mintline_indexer.effects import transfer_key
-from mintline_indexer.ports import (
-    Attempted,
+from mintline_indexer.chain_port import (
     Block,
     BlockTransaction,
     Event,
-    Fenced,
     Moved,
-    Outcome,
-    Progress,
     RangeTooWide,
     Ref,
+    Stamped,
+    Tips,
+    TransactionOutcome,
+)
+from mintline_indexer.effects import transfer_key
+from mintline_indexer.reading import TOPICS
+from mintline_indexer.store_port import (
+    Attempted,
+    Fenced,
+    Outcome,
+    Progress,
     Reopened,
     Row,
     Stale,
-    Stamped,
-    Tips,
     TokenKey,
-    TransactionOutcome,
     Write,
 )
-from mintline_indexer.reading import TOPICS
 
 
 @dataclass(frozen=True, slots=True)

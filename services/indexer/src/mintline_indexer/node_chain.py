@@ -19,7 +19,7 @@ from mintline.chain.rpc import Rpc, RpcError
 from mintline.errors import Rejected, Retryable, Unavailable
 from mintline.records import Problem
 from mintline_indexer.bloom import bloom_of, is_blank
-from mintline_indexer.ports import (
+from mintline_indexer.chain_port import (
     Block,
     BlockTransaction,
     Event,

@@ -12,9 +12,10 @@ from mintline.errors import Unavailable
 from mintline.eth import keccak256
 from mintline.states import MintStatus
 from mintline_indexer.bloom import is_blank, may_hold
+from mintline_indexer.chain_port import Block, Chain, Event, Moved
 from mintline_indexer.effects import Effect, Facts, Settled, effects_of_block, first_touches
 from mintline_indexer.front_runs import explain_reverts
-from mintline_indexer.ports import Attempted, Block, Chain, Event, Moved, Outcome, Store, TokenKey
+from mintline_indexer.store_port import Attempted, Outcome, Store, TokenKey
 
 TOPICS = (
     keccak256(b"Transfer(address,address,uint256)"),

@@ -1,148 +1,17 @@
-"""What the indexer needs of the outside: a chain to read, a store to write, a list of collections.
-
-Everything here is a value or a protocol. The adapters are `node_chain` and `dynamo_store`; `memory` has
-implementations for tests and simulations.
-"""
+"""The index as it is stored: values, and the protocols that `dynamo_store` and `memory` implement."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import NamedTuple, Protocol
 
-from mintline.errors import Conflict, MintlineError
+from mintline.errors import Conflict
 from mintline.fields import Bytes32
 from mintline.messages import Frozen
 from mintline.records import Mint, Problem, Token, Transfer
 from mintline.states import MintStatus, sources
-
-# --- the chain ---
-
-
-@dataclass(frozen=True, slots=True)
-class Ref:
-    """A block: its number, its hash (32 bytes) and its timestamp in Unix seconds."""
-
-    number: int
-    hash: bytes
-    timestamp: int
-
-
-@dataclass(frozen=True, slots=True)
-class BlockTransaction:
-    """A transaction of a block; `to` is checksummed, None for a deployment."""
-
-    hash: bytes
-    to: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """A block; `transactions` is None when only the header was asked for."""
-
-    number: int
-    hash: bytes
-    parent_hash: bytes
-    timestamp: int
-    logs_bloom: bytes
-    transactions: tuple[BlockTransaction, ...] | None = None
-
-    def ref(self) -> Ref:
-        """Return the block's number, hash and timestamp."""
-        return Ref(self.number, self.hash, self.timestamp)
-
-
-@dataclass(frozen=True, slots=True)
-class Moved:
-    """An ERC-721 `Transfer` event; `sender` is None for a mint, `recipient` None for a burn."""
-
-    block_number: int
-    block_hash: bytes
-    tx_hash: bytes
-    log_index: int
-    contract: str
-    token_id: int
-    sender: str | None
-    recipient: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Stamped:
-    """The collection's `Minted` event: the digest of a new token's metadata."""
-
-    block_number: int
-    block_hash: bytes
-    tx_hash: bytes
-    log_index: int
-    contract: str
-    token_id: int
-    metadata_digest: bytes
-
-
-Event: TypeAlias = Moved | Stamped
-
-
-@dataclass(frozen=True, slots=True)
-class Tips:
-    """The chain's newest block and its newest final block, as headers."""
-
-    latest: Block
-    finalized: Block
-
-
-@dataclass(frozen=True, slots=True)
-class TransactionOutcome:
-    """How a mined transaction ended; `problem` says why it failed, None when it did not."""
-
-    block_hash: bytes
-    problem: Problem | None
-
-
-class RangeTooWide(MintlineError):  # noqa: N818 - a fact about the request, by which the range is split
-    """The node will not return the events of so many blocks at once."""
-
-
-class Chain(Protocol):
-    """One view of one chain, through one node or several. Every method may raise Unavailable."""
-
-    @property
-    def several(self) -> bool:
-        """Whether there is more than one node to ask."""
-        ...
-
-    async def confirmed(self, block: Ref) -> bool:
-        """Tell whether more than half of the nodes have this block at its height; distrust those that do not.
-
-        False if no majority decides.
-        """
-        ...
-
-    async def tips(self) -> Tips:
-        """Return the newest and the newest final block."""
-        ...
-
-    async def block(self, ref: int | bytes, *, full: bool) -> Block | None:
-        """Return a block by number or hash, with its transactions if `full`; None if the node has none."""
-        ...
-
-    async def events(self, block_hash: bytes, contracts: Sequence[str]) -> Sequence[Event]:
-        """Return the events of one block, by its hash, in order."""
-        ...
-
-    async def events_from_receipts(self, block: Block, contracts: Sequence[str]) -> Sequence[Event]:
-        """Return the same by way of the receipts: slower, and the last word when `events` is doubted."""
-        ...
-
-    async def events_between(self, first: int, last: int, contracts: Sequence[str]) -> Sequence[Event]:
-        """Return the events of a range of blocks, both ends included, in order; raises RangeTooWide."""
-        ...
-
-    async def outcome(self, tx_hash: bytes) -> TransactionOutcome | None:
-        """Return how a mined transaction ended, None if the node does not know it as mined."""
-        ...
-
-
-# --- the store ---
+from mintline_indexer.chain_port import Ref
 
 
 class TokenKey(NamedTuple):
