@@ -245,15 +245,21 @@ class Node:
     async def agreed_hash(self, number: int, *, final: bool = False) -> bytes | None:
         """Return the hash of the block of that number by the majority of the endpoints, None if none has it.
 
-        None as well for a `final` block that too few have: see `Rpc.voices`. Raises Disagreement when there
-        is no majority.
+        None as well for a `final` block that too few have: see `Rpc.voices`. Only those have a say about it
+        to which a block of that number is final: to one on a branch that loses, nothing on it is. Raises
+        Disagreement when there is no majority.
         """
         if self._witnesses is None:
             block = await self.block(number)
             return None if block is None else block.hash
         params = [hex(number), False]
-        voices = self._witnesses.voices if final else 1
-        return await agreed(self._witnesses, "eth_getBlockByNumber", params, _hash_of_block, voices=voices)
+        method = "eth_getBlockByNumber"
+        if not final:
+            return await agreed(self._witnesses, method, params, _hash_of_block)
+        told = await self._witnesses.witnesses(method, ["finalized", False])
+        finalizers = {one.endpoint for one in told if _number_of_block(one.answer) >= number}
+        voices = self._witnesses.voices
+        return await agreed(self._witnesses, method, params, _hash_of_block, voices=voices, among=finalizers)
 
     async def transaction_known(self, tx_hash: bytes) -> bool:
         """Tell whether a node knows a transaction, pending or mined."""
@@ -268,6 +274,14 @@ def _is_missing(answer: Any) -> bool:
 
 def _hash_of_block(answer: Any) -> bytes | None:
     return None if answer is None else answers.block(answer, full=False).hash
+
+
+def _number_of_block(answer: Any) -> int:
+    """Return the number of a block that an endpoint told of, -1 if it told of none."""
+    try:
+        return answers.block(answer, full=False).number
+    except Unavailable:
+        return -1
 
 
 def _at(at: At) -> str:

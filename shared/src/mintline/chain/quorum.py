@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Container, Hashable, Sequence
 from typing import Any, Protocol, TypeVar
 
 from mintline.chain.rpc import Witness
@@ -40,14 +40,18 @@ async def agreed(
     read: Callable[[Any], FactT | None],
     *,
     voices: int = 1,
+    among: Container[int] | None = None,
 ) -> FactT | None:
     """Return the fact that more than half of the endpoints tell, and distrust those that tell another.
 
     `read` takes the fact out of an answer; an endpoint for which it returns None, or raises Unavailable, has
-    no say. None if fewer than `voices` tell it. Raises Disagreement.
+    no say, nor has one that is not `among` those asked. None if fewer than `voices` tell it. Raises
+    Disagreement.
     """
     told: dict[FactT, list[Witness]] = {}
     for witness in await rpc.witnesses(method, params):
+        if among is not None and witness.endpoint not in among:
+            continue
         try:
             fact = read(witness.answer)
         except Unavailable:
