@@ -11,6 +11,7 @@ from typing import TypeVar
 from mintline.errors import Retryable
 from mintline_api.inputs import Metadata, MintRequest
 from mintline_api.problems import Refused
+from mintline_harness.simulation.mining import TURNING
 from mintline_harness.simulation.process import Faults, Process
 from mintline_harness.simulation.services import Api
 
@@ -20,7 +21,6 @@ CANCELS = 0.15
 """How often a client stops its mint."""
 REFUSING = "0x" + "6" * 40
 """A contract that takes no token."""
-STRANGER = "0x" + "7" * 40
 
 
 @dataclass(slots=True)
@@ -38,7 +38,7 @@ class Clients:
         """Post one mint, and now and then stop it again; or give up on either."""
         rng = self.rng
         await asyncio.sleep(at)
-        to = rng.choice([None, None, STRANGER, REFUSING])
+        to = rng.choice([None, None, TURNING, REFUSING])
         metadata = Metadata(name=f"mint {number}", image="https://example.com/a.png")
         request = MintRequest(to=to, metadata=metadata)
         accepted = await self.ask(lambda api: api.mint(request, sub=user, key=f"key-{number}"))

@@ -17,6 +17,7 @@ from typing import Any
 
 import structlog
 
+from mintline_harness.simulation.coverage import Reached
 from mintline_harness.simulation.loop import OWNER
 from mintline_harness.simulation.parts import Parts
 from mintline_harness.simulation.planted import BUGS
@@ -71,12 +72,13 @@ def _explore(seeds: Iterator[int], parts: Parts | None, *, planted: str | None) 
     # Everything of a schedule dies with it: looking for cycles within one only costs time.
     gc.disable()
     started, schedules, mints, faults = time.monotonic(), 0, 0, Counter[str]()
-    breach: Report | None = None
+    reached, breach = Reached(), None
     for seed in seeds:
         report = run(seed, parts)
         schedules += 1
         mints += report.mints
         faults.update(report.faults)
+        reached.add(report.reached)
         if schedules % 50 == 0:
             gc.collect()
         if report.breach is not None:
@@ -90,8 +92,10 @@ def _explore(seeds: Iterator[int], parts: Parts | None, *, planted: str | None) 
         "breaches": int(breach is not None),
         "mints": mints,
         "faults": dict(sorted(faults.items())),
+        "edges": dict(sorted(reached.edges.items())),
         "seconds": seconds,
     }
+    print("\n".join(reached.told()))  # noqa: T201 - a command's own output
     print(json.dumps(result))  # noqa: T201 - the result
     return int(breach is not None)
 

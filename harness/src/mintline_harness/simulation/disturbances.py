@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from mintline.resources import BROADCAST, BUILD, SIGN
 from mintline_harness.simulation.endpoints import Endpoints
 from mintline_harness.simulation.lagging import Lag
 from mintline_harness.simulation.mining import Mining
@@ -17,6 +18,11 @@ from mintline_harness.simulation.queues import SimulatedQueues
 
 KINDS = ("crash", "ambush", "usurp", "pause", "clock", "lag", "reorg", "pool", "fees", "stranger")
 """What may go wrong; each schedule knows some of it, so that nothing always drowns out something else."""
+NEWER = (True, False, False, False, False, True, False)
+"""Whether a schedule knows what came last, nodes with gaps included: by its seed, so that others stay."""
+NEWER_KINDS = ("lose", "recipient", "strand")
+APART = 300.0
+"""Seconds by which clocks are off when they are to differ by more than any deadline."""
 AMBUSHES: tuple[tuple[float, Literal["before", "after"] | None], ...] = (
     (0.0, "before"),
     (0.0, "after"),
@@ -91,6 +97,9 @@ class Disturbances:
             "reorg": lambda _: self.mining.reorganise(),
             "pool": lambda _: self.mining.drop_pool(),
             "fees": lambda _: self.mining.move_fees(),
+            "lose": lambda _: self.queues.lose_next(self.rng.choice([BUILD, SIGN, BROADCAST])),
+            "recipient": lambda _: self.mining.turn_recipient(),
+            "strand": lambda _: self._strand(),
             "stranger": lambda _: self.outsiders.use_key_elsewhere(self.rng),
         }
         victim = self.rng.choice(self.processes)
@@ -106,6 +115,18 @@ class Disturbances:
         for process in self.processes:
             if process.name.startswith("indexer"):
                 process.ambush(Ambush("commit", self.rng.choice([20.0, 40.0])))
+
+    def _strand(self) -> None:
+        """Have a mint reserve a nonce and go no further, while clocks make it look younger than those behind.
+
+        Then its nonce looks like a gap.
+        """
+        self.queues.lose_next(SIGN)
+        for process in self.processes:
+            if process.name.startswith("api"):
+                process.skew = APART
+            elif process.name.startswith("broadcaster"):
+                process.skew = self.rng.choice([-APART, 0.0])
 
     def _skew(self, victim: Process) -> None:
         self.faults.count("clock jumps")

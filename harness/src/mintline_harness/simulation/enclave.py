@@ -18,15 +18,24 @@ from mintline_signer.enclave.rates import RateLimiter
 from mintline_signer.enclave.seals import Seals
 from mintline_signer.enclave.server import Enclave
 from mintline_signer.enclave.tokens import TokenVerifier
+from mintline_signer.errors import Refused
 from mintline_signer.protocol import Issued, Sign, Signed, declined
 
 
 class SimulatedEnclave:
     """The enclave's own judgement and signatures, without its socket. `now` is in Unix seconds."""
 
-    def __init__(self, custody: Custody, *, now: Callable[[], float], told: Callable[[Sign], None]) -> None:
+    def __init__(
+        self,
+        custody: Custody,
+        *,
+        now: Callable[[], float],
+        told: Callable[[Sign], None],
+        refused: Callable[[str], None],
+    ) -> None:
         loop = asyncio.get_running_loop()
         self._told = told
+        self._refused = refused
         policy, seals = signing_policy(), Seals(custody)
         audit = Audit(Ed25519PrivateKey.generate(), attested=b"", now=now)
         self._trail = Trail(audit)
@@ -52,4 +61,7 @@ class SimulatedEnclave:
         if isinstance(answer, Signed | Issued):
             self._told(request)
             return answer
-        raise declined(answer)
+        why = declined(answer)
+        if isinstance(why, Refused):
+            self._refused(why.code)
+        raise why

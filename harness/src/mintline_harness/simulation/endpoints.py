@@ -36,8 +36,6 @@ NAMES: dict[Kind, str] = {
     "stall": "nodes stalling",
     "refuse": "nodes refusing",
 }
-GAPPED = (True, False, False, False, False, True, False)
-"""Whether nodes have gaps in a schedule, by its seed."""
 LACKS: dict[Lack, float] = {"hole": 3.0, "hollow": 3.0, "forgetful": 1.0}
 """How likely each gap is, against the others."""
 LACK_NAMES: dict[Lack, str] = {
@@ -72,7 +70,6 @@ class Endpoints:
         self._troubles: dict[str, Trouble] = {}
         # As above: a schedule without gaps does not depend on what they would be.
         self._chance = random.Random(f"the gaps of {seed}")  # noqa: S311 - reproducible on purpose
-        self._gapped = GAPPED[seed % len(GAPPED)]
         self._gaps: dict[str, tuple[float, Gaps]] = {}
 
     def rpc(self, process: Process, *, seldom: bool = False) -> SimulatedNode | Rpc:
@@ -133,7 +130,7 @@ class Endpoints:
     async def open_gaps(self) -> None:
         """Let any node lack something, again and again, until the faults are over."""
         pace = self._chance.choice([2.0, 5.0, 15.0])
-        while self._gapped:
+        while True:
             await asyncio.sleep(self._chance.expovariate(1 / pace))
             if self._faults.over:
                 return

@@ -11,6 +11,7 @@ from mintline.records import CANCELLED, Mint, Token, position, token_ref
 from mintline.resources import BROADCAST, BUILD, SIGN
 from mintline.states import MintStatus
 from mintline_harness.simulation.chain import Block, Sent, SimulatedChain
+from mintline_harness.simulation.coverage import Reached
 from mintline_harness.simulation.queues import SimulatedQueues
 from mintline_harness.simulation.tables import CHAIN_ID, CONTRACT, Tables
 from mintline_indexer.store_port import TokenKey
@@ -37,6 +38,7 @@ class Watch:
     """The mints whose clients were told so."""
     rejections: dict[str, int] = field(default_factory=dict)
     """The block that was final when a mint was rejected."""
+    reached: Reached = field(default_factory=Reached)
 
     def broken(self, what: str) -> None:
         """Note a breach."""
@@ -44,9 +46,15 @@ class Watch:
 
     # --- at every moment ---
 
-    def rejected(self, mint_id: str) -> None:
-        """Note what was final when a mint was rejected."""
-        self.rejections[mint_id] = self.chain.finalized
+    def moved(self, before: Mint, after: Mint) -> None:
+        """Note how a mint moved, and what was final when it was rejected."""
+        self.reached.moved(before, after)
+        if before.status is not after.status and after.status is MintStatus.REJECTED:
+            self.rejections[after.mint_id] = self.chain.finalized
+
+    def refusing(self, code: str) -> None:
+        """Note that the enclave refused to sign."""
+        self.reached.refusals[code] += 1
 
     def signing(self, request: Sign) -> None:
         """Hold a signature that the enclave gives against those it gave before."""

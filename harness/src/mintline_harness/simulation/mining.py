@@ -6,11 +6,13 @@ import asyncio
 import random
 from collections.abc import Callable, Sequence
 
-from mintline_harness.simulation.chain import SimulatedChain
+from mintline_harness.simulation.chain import SimulatedChain, redemption
 from mintline_harness.simulation.endpoints import Endpoints
 from mintline_harness.simulation.parts import GWEI
 from mintline_harness.simulation.process import Faults
 
+TURNING = "0x" + "7" * 40
+"""A recipient that takes tokens, and now and then does not."""
 FINALITY = 3
 """Blocks by which what is final is behind."""
 
@@ -73,6 +75,16 @@ class Mining:
         """Ask another base fee from the next block on."""
         self._chain.base_fee = int(GWEI * self._rng.choice([0.1, 1, 3, 20]))
 
+    def turn_recipient(self) -> None:
+        """Have a recipient take no token that is on its way to it; or, if nothing is, take tokens again."""
+        calls = (redemption(sent.body.data) for sent in self._chain.pool.values())
+        if any(call is not None and call.to == TURNING for call in calls):
+            self._chain.refusing.add(TURNING)
+            self._faults.count("recipients turned")
+        else:
+            self._chain.refusing.discard(TURNING)
+
     def end_faults(self) -> None:
-        """Ask the usual base fee."""
+        """Ask the usual base fee, and let every recipient be as it was."""
+        self._chain.refusing.discard(TURNING)
         self._chain.base_fee = GWEI

@@ -119,6 +119,8 @@ class Surroundings:
     """The time that no machine's clock has, in Unix seconds; the enclave's comes from its security module."""
     signed: Callable[[Sign], None]
     """Hears of everything that an enclave signs."""
+    refused: Callable[[str], None]
+    """Hears of the code of everything that an enclave refuses to sign."""
     broken: Callable[[str], None]
     """Hears of what no handler may do."""
     voucher_ttl: int

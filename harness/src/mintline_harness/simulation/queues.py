@@ -33,6 +33,7 @@ class SimulatedQueues(MemoryQueues):
         """Hears of a message that was deleted before anyone had finished the work that it asks for."""
         self._changed: dict[str, asyncio.Event] = {}
         self._worked: set[tuple[str, str]] = set()
+        self._losing: set[str] = set()
 
     def worked_on(self, queue: Queue, body: str) -> None:
         """Note that a handler of a message has come to its end, whatever came of it."""
@@ -43,10 +44,22 @@ class SimulatedQueues(MemoryQueues):
         line = self._line(queue)
         before = len(line.messages)
         super().put(queue, body, group=group, dedup=dedup)
-        if len(line.messages) > before and self._rng.random() < self.delays:
-            self._faults.count("delayed messages")
-            line.messages[-1].visible_at = self._clock() + self._rng.uniform(0, LONGEST_DELAY)
+        if len(line.messages) > before:
+            if self._rng.random() < self.delays:
+                self._faults.count("delayed messages")
+                line.messages[-1].visible_at = self._clock() + self._rng.uniform(0, LONGEST_DELAY)
+            self._lose(queue)
         self._wake(queue)
+
+    def lose_next(self, queue: Queue) -> None:
+        """Lose the next message, of which the sender hears that it was taken."""
+        self._losing.add(queue.name)
+
+    def _lose(self, queue: Queue) -> None:
+        if queue.name in self._losing:
+            self._losing.remove(queue.name)
+            self._line(queue).messages.pop()
+            self._faults.count("lost messages")
 
     async def receive(self, queue: Queue, *, limit: int = 10, wait: int = 20) -> list[Received]:
         """Return up to `limit` visible messages, waiting up to `wait` seconds for the first."""
@@ -102,3 +115,4 @@ class SimulatedQueues(MemoryQueues):
     def end_faults(self) -> None:
         """Deliver like a queue on its best day."""
         self.duplicates = self.delays = 0.0
+        self._losing.clear()

@@ -126,7 +126,9 @@ async def serve_builder(process: Process, around: Surroundings) -> None:
 
 async def serve_signer(process: Process, around: Surroundings) -> None:
     """Run a signer's host and its enclave, which remembers what it signed until it dies with its host."""
-    enclave = SimulatedEnclave(around.custody, now=around.true_time, told=around.signed)
+    enclave = SimulatedEnclave(
+        around.custody, now=around.true_time, told=around.signed, refused=around.refused
+    )
     handle = partial(
         sign_message,
         queues=process.port(around.queues),

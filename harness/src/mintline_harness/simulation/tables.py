@@ -44,8 +44,8 @@ class WatchedMints(LaggingTable[str, Mint]):
     def __init__(self, broken: Callable[[str], None], lag: Lag) -> None:
         super().__init__(lag)
         self._broken = broken
-        self.rejected: Callable[[str], None] = lambda _: None
-        """Hears of the mints that end so."""
+        self.moved: Callable[[Mint, Mint], None] = lambda *_: None
+        """Hears of every later write of a mint: what it was, and what it is."""
 
     def __setitem__(self, mint_id: str, mint: Mint) -> None:
         before = self.get(mint_id)
@@ -54,8 +54,8 @@ class WatchedMints(LaggingTable[str, Mint]):
                 self._broken(f"{mint_id} began as {mint.status}")
         elif before.status is not mint.status and not may(before.status, mint.status):
             self._broken(f"{mint_id} went from {before.status} to {mint.status}")
-        elif before.status is not mint.status and mint.status is MintStatus.REJECTED:
-            self.rejected(mint_id)
+        else:
+            self.moved(before, mint)
         super().__setitem__(mint_id, mint)
 
 

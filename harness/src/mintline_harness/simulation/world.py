@@ -17,7 +17,8 @@ from typing import Any
 
 from mintline_harness.simulation.chain import SimulatedChain
 from mintline_harness.simulation.clients import REFUSING, Clients
-from mintline_harness.simulation.disturbances import KINDS, Disturbances
+from mintline_harness.simulation.coverage import Reached
+from mintline_harness.simulation.disturbances import KINDS, NEWER, NEWER_KINDS, Disturbances
 from mintline_harness.simulation.endpoints import Endpoints
 from mintline_harness.simulation.invariants import Breach, Watch
 from mintline_harness.simulation.lagging import Lag
@@ -62,6 +63,7 @@ class Report:
     seconds: float
     """Virtual ones."""
     faults: dict[str, int]
+    reached: Reached
     notes: tuple[str, ...] = field(repr=False)
     """The last things that happened, oldest first."""
 
@@ -80,7 +82,13 @@ async def _run(seed: int, parts: Parts, tell: Callable[[str], object]) -> Report
     except Breach as found:
         breach = str(found)
     return Report(
-        seed, breach, len(world.watch.accepted), world.loop.time(), world.faults.struck, tuple(world.notes)
+        seed=seed,
+        breach=breach,
+        mints=len(world.watch.accepted),
+        seconds=world.loop.time(),
+        faults=world.faults.struck,
+        reached=world.watch.reached,
+        notes=tuple(world.notes),
     )
 
 
@@ -100,7 +108,7 @@ class World:
         self.queues = SimulatedQueues(clock=self.loop.time, rng=rng, faults=self.faults)
         self.chain = self._chain()
         self.watch = Watch(self.tables, self.chain, self.queues)
-        self.tables.mints.rejected = self.watch.rejected
+        self.tables.mints.moved = self.watch.moved
         self.queues.misdeed = self.watch.broken
         self.chain.mined = self.watch.mined
         self.endpoints = Endpoints(seed, self.chain, faults=self.faults, sending=self.watch.sending)
@@ -113,6 +121,9 @@ class World:
             true_time=self._true_time,
         )
         self.kinds = rng.sample(KINDS, rng.randint(1, len(KINDS)))
+        self.newer = NEWER[seed % len(NEWER)]
+        if self.newer:
+            self.kinds += [kind for kind in NEWER_KINDS if chance.random() < 0.5]
         self.own_wallets, self.preying = chance.random() < 0.4, chance.random() < 0.4
         self.clients = Clients([], self.faults, rng, self.note, self.watch.accepted)
         self.outsiders = Outsiders(
@@ -134,6 +145,7 @@ class World:
             rng=rng,
             true_time=self._true_time,
             signed=self.watch.signing,
+            refused=self.watch.refusing,
             broken=self._broken,
             voucher_ttl=SHORT_TTL if self.own_wallets else VOUCHER_TTL,
         )
@@ -219,10 +231,11 @@ class World:
         clients += self._outside(users, span)
         disturbing = asyncio.create_task(self.disturbances.run(span), name="faults")
         troubling = asyncio.create_task(self.endpoints.disturb(), name="nodes")
-        opening = asyncio.create_task(self.endpoints.open_gaps(), name="gaps")
+        if self.newer:
+            clients.append(asyncio.create_task(self.endpoints.open_gaps(), name="gaps"))
         await asyncio.wait([disturbing])
         await disturbing
-        await asyncio.gather(troubling, opening)
+        await troubling
         await asyncio.gather(*clients, self._catch_up())
         await self._rest()
         mining.cancel()

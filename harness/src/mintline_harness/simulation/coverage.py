@@ -1,0 +1,44 @@
+"""What schedules reach: the edges of the state machine, and the reasons why mints and signatures fail."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from mintline.records import Mint
+from mintline.states import TRANSITIONS
+
+
+@dataclass(slots=True)
+class Reached:
+    """How often each thing was reached, by its name."""
+
+    edges: Counter[str] = field(default_factory=Counter)
+    problems: Counter[str] = field(default_factory=Counter)
+    """Codes that mints carry; a mint that ends in a token may have carried one before."""
+    refusals: Counter[str] = field(default_factory=Counter)
+    """The enclave's codes."""
+
+    def moved(self, before: Mint, after: Mint) -> None:
+        """Count a write of a mint: an edge if it changes the status, or gives a built mint another nonce."""
+        if before.status is not after.status or before.nonce != after.nonce:
+            self.edges[f"{before.status}→{after.status}"] += 1
+        if after.problem is not None and after.problem != before.problem:
+            self.problems[after.problem.code] += 1
+
+    def add(self, other: Reached) -> None:
+        """Count in what another schedule reached."""
+        self.edges += other.edges
+        self.problems += other.problems
+        self.refusals += other.refusals
+
+    def told(self) -> Iterator[str]:
+        """Return it as lines to read."""
+        legal = [f"{source}→{target}" for source in TRANSITIONS for target in sorted(TRANSITIONS[source])]
+        never = [edge for edge in legal if not self.edges[edge]]
+        told = f"edges: {len(legal) - len(never)} of {len(legal)}"
+        yield f"{told}, never: {', '.join(never)}" if never else told
+        for name, codes in (("problems", self.problems), ("refusals by the enclave", self.refusals)):
+            counted = (f"{code} {count}" for code, count in sorted(codes.items()))
+            yield f"{name}: {', '.join(counted) or 'none'}"
