@@ -4,9 +4,9 @@ import re
 
 import pytest
 
+from mintline_infra.alarms import LOG_ALARMS, VALUE_ALARMS, LogAlarm, ValueAlarm
 from mintline_infra.canary import HANDLER
 from mintline_infra.canary import NAME as CANARY
-from mintline_infra.watch import LOG_ALARMS, VALUE_ALARMS, LogAlarm, ValueAlarm
 from synthesis import ROOT, Templates, properties
 
 FOLDERS = {"builder": "builder", "indexer": "indexer", "signer": "signer-enclave"}

@@ -1,0 +1,89 @@
+"""What of the services' logs rings: the README's runbook says what to do about each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mintline_infra.canary import NAME as CANARY
+
+
+@dataclass(frozen=True, slots=True)
+class LogAlarm:
+    """An alarm on how often a service logs an event."""
+
+    name: str
+    service: str
+    event: str
+    threshold: int
+    text: str
+    below: bool = False
+    """Rings when the event stays away, rather than when it comes."""
+    periods: int = 1
+    """Periods of five minutes in a row."""
+
+
+LOG_ALARMS = (
+    LogAlarm("treasury-low", "builder", "treasury_low", 1, "The treasury cannot pay for top-ups."),
+    LogAlarm(
+        "indexer-behind", "indexer", "block_indexed", 1, "No block was indexed for five minutes.", below=True
+    ),
+    LogAlarm("indexer-fails", "indexer", "round_failed", 10, "The indexer's rounds fail."),
+    LogAlarm("finality-broken", "indexer", "reorg_past_finality", 1, "A reorg past a final block."),
+    LogAlarm("signing-refused", "signer", "intent_refused", 1, "The enclave's policy refused an intent."),
+    LogAlarm("enclave-unreachable", "signer", "enclave_unreachable", 5, "The host cannot reach its enclave."),
+    LogAlarm(
+        "canary-decrypted", CANARY, "unattested_decrypt_answered", 1, "KMS gave a key without attestation."
+    ),
+    LogAlarm(
+        "canary-silent",
+        CANARY,
+        "unattested_decrypt_refused",
+        1,
+        "The canary did not try.",
+        below=True,
+        periods=3,
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ValueAlarm:
+    """An alarm on a number that a service logs with an event, at most once a minute."""
+
+    name: str
+    service: str
+    event: str
+    field: str
+    threshold: int
+    text: str
+    below: bool = False
+    """Rings when the number is under the threshold; it is not logged while nothing changes it."""
+
+
+VALUE_ALARMS = (
+    ValueAlarm(
+        "treasury-runs-low",
+        "builder",
+        "treasury_balance",
+        "top_ups_left",
+        100,
+        "The treasury can pay for fewer than 100 more top-ups.",
+        below=True,
+    ),
+    ValueAlarm(
+        "indexer-stale",
+        "indexer",
+        "index_position",
+        "head_age",
+        180,
+        "The newest indexed block is old, seconds.",
+    ),
+    ValueAlarm(
+        "finality-stalls",
+        "indexer",
+        "index_position",
+        "finalized_age",
+        1800,
+        "No block becomes final, seconds.",
+    ),
+)
