@@ -1,30 +1,14 @@
-"""The one consumer loop: fetches messages, hands them to a handler, and settles each by its outcome.
+"""The one consumer loop: fetches messages, hands them to a handler, and has each settled by its outcome.
 
-==============================  =====================================  ====================
-The handler                     The message                            Outcome
-==============================  =====================================  ====================
-returns                         is deleted                             done
-raises Conflict                 is deleted                             duplicate
-raises Deferred                 comes back after its `retry_after`     deferred
-raises another Retryable        comes back after a growing delay       retried
-raises Rejected                 goes to the dead-letter queue          rejected
-raises anything else            comes back after a growing delay       failed
-fails `max_attempts` times      goes to the dead-letter queue          exhausted
-is cut off by a stop            comes back at once                     abandoned
-==============================  =====================================  ====================
-
-A body that is no message is `rejected` with the code `undecodable`, without reaching the handler.
-
-Deferrals are no failures, so the queue's receive count cannot serve: failures are counted here, per process.
+A body that is no message is `rejected` with the code `undecodable`, without reaching the handler. What the
+outcomes are, and what becomes of the message, is `settling`'s.
 """
 
 from __future__ import annotations
 
 import asyncio
-import math
 import random
 import time
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
@@ -33,12 +17,13 @@ import structlog
 from pydantic import ValidationError
 
 from mintline.consumer_metrics import ConsumerMetrics
-from mintline.errors import Conflict, Deferred, MintlineError, Rejected, Retryable, Throttled
+from mintline.errors import Conflict, Deferred, MintlineError, Rejected, Throttled
 from mintline.intake import Intake
 from mintline.logging import message_context
 from mintline.messages import AnyMessage, decode, mint_id_of
 from mintline.queueing import QueuesPort, Received
 from mintline.resources import Queue
+from mintline.settling import Settler, backoff
 from mintline.tasks import all_ended, before, either, first
 from mintline.tracebacks import digest_of_traceback, frames
 from mintline.tracing import OFF, Tracer
@@ -49,10 +34,6 @@ log = structlog.get_logger()
 
 FETCH = 10
 """The most that one receive returns."""
-RENEW_MARGIN = 50
-"""Receives before the queue's own limit at which a deferred message is replaced by a fresh copy."""
-BACKOFF_CAP = 60.0
-FAILURES_KEPT = 10_000
 
 
 @dataclass(slots=True)
@@ -120,7 +101,6 @@ class Consumer:
         self._slots = _Slots(self._intake)
         self._batch = min(FETCH, concurrency)
         self._receivers = receivers
-        self._max_attempts = max_attempts
         self._grace = grace
         self._pace = pace
         self._wait = wait
@@ -129,11 +109,11 @@ class Consumer:
             metrics.expect(queue.name)
         self._tracer = tracer
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
+        self._settler = Settler(queues, queue, max_attempts=max_attempts, rng=self._rng)
         self._clock = clock
         self._now = now
         self._sleep = sleep
         self._deliveries: dict[asyncio.Task[None], _Delivery] = {}
-        self._failures: OrderedDict[str, int] = OrderedDict()
         self._backlog = asyncio.Event()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -178,7 +158,7 @@ class Consumer:
             for received in batch:
                 self._start(received)
             if faults:
-                await before(self._sleep(self._backoff(faults)), halted)
+                await before(self._sleep(backoff(self._rng, faults)), halted)
             elif len(batch) == self._batch:
                 self._backlog.set()
             else:
@@ -232,7 +212,7 @@ class Consumer:
         finally:
             self._slots.release()
         self._adapt(delivery.handling)
-        outcome, settle = self._outcome(received, delivery.handling)
+        outcome, settle = self._settler.outcome(received, delivery.handling)
         if self._metrics is not None:
             seconds, age = self._clock() - started, self._now() - received.sent_at
             self._metrics.observe(self._queue.name, outcome, seconds, age=age)
@@ -282,53 +262,6 @@ class Consumer:
             attributes["mintline.mint_id"] = mint_id
         name = f"process {self._queue.name}"
         return self._tracer.span(name, parent=message.trace, kind="consumer", attributes=attributes)
-
-    def _outcome(self, received: Received, handling: asyncio.Task[None]) -> tuple[str, Awaitable[None]]:
-        if handling.cancelled():
-            return "abandoned", self._queues.change_visibility(received, 0)
-        match handling.exception():
-            case None:
-                return "done", self._end(received)
-            case Conflict():
-                return "duplicate", self._end(received)
-            case Deferred() as error:
-                return "deferred", self._defer(received, error)
-            case Rejected() as error:
-                return "rejected", self._bury(received, error.code, error.reason, error)
-            case error:
-                return self._retry(received, error)
-
-    async def _end(self, received: Received) -> None:
-        await self._queues.delete(received)
-        self._failures.pop(received.message_id, None)
-
-    async def _defer(self, received: Received, error: Deferred) -> None:
-        """Postpone a message, for ever if need be: SQS itself would dead-letter it by its receive count."""
-        if received.receive_count >= self._queue.max_receives - RENEW_MARGIN:
-            await self._queues.renew(received)
-        else:
-            await self._queues.change_visibility(received, math.ceil(error.retry_after or 1))
-
-    def _retry(self, received: Received, error: BaseException) -> tuple[str, Awaitable[None]]:
-        failures = self._failures.pop(received.message_id, 0) + 1
-        self._failures[received.message_id] = failures
-        if len(self._failures) > FAILURES_KEPT:
-            self._failures.popitem(last=False)
-        if failures >= self._max_attempts:
-            reason = str(error) if isinstance(error, Retryable) else type(error).__name__
-            return "exhausted", self._bury(received, "attempts_exhausted", reason, error)
-        delay = error.retry_after if isinstance(error, Retryable) else None
-        seconds = math.ceil(delay if delay is not None else self._backoff(failures))
-        outcome = "retried" if isinstance(error, Retryable) else "failed"
-        return outcome, self._queues.change_visibility(received, seconds)
-
-    async def _bury(self, received: Received, code: str, reason: str, error: BaseException) -> None:
-        log.error("message_dead_lettered", queue=self._queue.name, message_id=received.message_id, code=code)
-        await self._queues.dead_letter(received, code=code, reason=reason, digest=digest_of_traceback(error))
-        self._failures.pop(received.message_id, None)
-
-    def _backoff(self, failures: int) -> float:
-        return self._rng.uniform(0.5, 1) * min(BACKOFF_CAP, 2.0**failures)
 
     async def _extend(self) -> None:
         """Keep messages invisible while they are handled: at half of the timeout, in batches."""

@@ -1,0 +1,100 @@
+"""What becomes of a message once its handler has ended.
+
+==============================  =====================================  ====================
+The handler                     The message                            Outcome
+==============================  =====================================  ====================
+returns                         is deleted                             done
+raises Conflict                 is deleted                             duplicate
+raises Deferred                 comes back after its `retry_after`     deferred
+raises another Retryable        comes back after a growing delay       retried
+raises Rejected                 goes to the dead-letter queue          rejected
+raises anything else            comes back after a growing delay       failed
+fails `max_attempts` times      goes to the dead-letter queue          exhausted
+is cut off by a stop            comes back at once                     abandoned
+==============================  =====================================  ====================
+
+Deferrals are no failures, so the queue's receive count cannot serve: failures are counted here, per process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+from collections import OrderedDict
+from collections.abc import Awaitable
+
+import structlog
+
+from mintline.errors import Conflict, Deferred, Rejected, Retryable
+from mintline.queueing import QueuesPort, Received
+from mintline.resources import Queue
+from mintline.tracebacks import digest_of_traceback
+
+log = structlog.get_logger()
+
+RENEW_MARGIN = 50
+"""Receives before the queue's own limit at which a deferred message is replaced by a fresh copy."""
+BACKOFF_CAP = 60.0
+FAILURES_KEPT = 10_000
+
+
+def backoff(rng: random.Random, failures: int) -> float:
+    """Return how many seconds to wait after so many failures in a row."""
+    return rng.uniform(0.5, 1) * min(BACKOFF_CAP, 2.0**failures)
+
+
+class Settler:
+    """Settles the messages of one queue."""
+
+    def __init__(self, queues: QueuesPort, queue: Queue, *, max_attempts: int, rng: random.Random) -> None:
+        self._queues = queues
+        self._queue = queue
+        self._max_attempts = max_attempts
+        self._rng = rng
+        self._failures: OrderedDict[str, int] = OrderedDict()
+
+    def outcome(self, received: Received, handling: asyncio.Task[None]) -> tuple[str, Awaitable[None]]:
+        """Return how a handler ended, and what to await for its message to be settled accordingly."""
+        if handling.cancelled():
+            return "abandoned", self._queues.change_visibility(received, 0)
+        match handling.exception():
+            case None:
+                return "done", self._end(received)
+            case Conflict():
+                return "duplicate", self._end(received)
+            case Deferred() as error:
+                return "deferred", self._defer(received, error)
+            case Rejected() as error:
+                return "rejected", self._bury(received, error.code, error.reason, error)
+            case error:
+                return self._retry(received, error)
+
+    async def _end(self, received: Received) -> None:
+        await self._queues.delete(received)
+        self._failures.pop(received.message_id, None)
+
+    async def _defer(self, received: Received, error: Deferred) -> None:
+        """Postpone a message, for ever if need be: SQS itself would dead-letter it by its receive count."""
+        if received.receive_count >= self._queue.max_receives - RENEW_MARGIN:
+            await self._queues.renew(received)
+        else:
+            await self._queues.change_visibility(received, math.ceil(error.retry_after or 1))
+
+    def _retry(self, received: Received, error: BaseException) -> tuple[str, Awaitable[None]]:
+        failures = self._failures.pop(received.message_id, 0) + 1
+        self._failures[received.message_id] = failures
+        if len(self._failures) > FAILURES_KEPT:
+            self._failures.popitem(last=False)
+        if failures >= self._max_attempts:
+            reason = str(error) if isinstance(error, Retryable) else type(error).__name__
+            return "exhausted", self._bury(received, "attempts_exhausted", reason, error)
+        delay = error.retry_after if isinstance(error, Retryable) else None
+        seconds = math.ceil(delay if delay is not None else backoff(self._rng, failures))
+        outcome = "retried" if isinstance(error, Retryable) else "failed"
+        return outcome, self._queues.change_visibility(received, seconds)
+
+    async def _bury(self, received: Received, code: str, reason: str, error: BaseException) -> None:
+        log.error("message_dead_lettered", queue=self._queue.name, message_id=received.message_id, code=code)
+        await self._queues.dead_letter(received, code=code, reason=reason, digest=digest_of_traceback(error))
+        self._failures.pop(received.message_id, None)
