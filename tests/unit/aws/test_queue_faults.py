@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from mintline.aws.dead_letters import DeadLetter
-from mintline.aws.queues import Queues, Received, SendRefused
+from mintline.aws.queues import MESSAGE_BYTES, Queues, Received, SendRefused
 from mintline.errors import Conflict, Throttled, Unavailable
 from mintline.messages import BuildMint
 from mintline.resources import BUILD
@@ -119,6 +119,30 @@ async def test_dead_letter__when_the_receipt_ran_out__is_done(client: "Scripted"
     assert entry["MessageDeduplicationId"] == "id-1"
     assert "digest" not in entry["MessageAttributes"]
     assert len(entry["MessageAttributes"]["reason"]["StringValue"]) == 1024
+
+
+@pytest.mark.parametrize(
+    ("room", "told"),
+    [
+        (0, set()),
+        (11, {"code"}),
+        (10, set()),
+        (25, {"code", "reason"}),
+        (90, {"code", "reason", "origin", "receive_count", "message_id"}),
+    ],
+)
+async def test_dead_letter__when_the_body_leaves_little_room__says_what_fits(
+    client: "Scripted", queues: Queues, room: int, told: set[str]
+) -> None:
+    client.on("send_message_batch", lambda _: {"Successful": [{"Id": "0"}]})
+    client.on("delete_message_batch", lambda _: {"Successful": [{"Id": "0"}]})
+    body = "." * (room % 2) + "é" * ((MESSAGE_BYTES - room) // 2)
+    large = Received(BUILD, body, "receipt", "id", "g", 1, 0.0)
+    await queues.dead_letter(large, code="c", reason="r", digest="d")
+    ((_, asked),) = [call for call in client.asked if call[0] == "send_message_batch"]
+    (entry,) = asked["Entries"]
+    assert entry["MessageBody"] == large.body
+    assert set(entry.get("MessageAttributes", {})) == told
 
 
 async def test_url__when_a_look_up_fails__is_looked_up_again(client: "Scripted", queues: Queues) -> None:

@@ -26,6 +26,9 @@ __all__ = ["Depth", "Queues", "Received", "SendRefused"]
 
 BATCH_ITEMS = 10
 BATCH_BYTES = 256 * 1024
+MESSAGE_BYTES = 1024 * 1024
+"""SQS's limit for a message, its attributes included.
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html"""
 ATTEMPTS = 4
 """How often an entry that SQS failed by its own fault is tried."""
 
@@ -102,7 +105,8 @@ class Queues:
     async def dead_letter(self, received: Received, *, code: str, reason: str, digest: str | None) -> None:
         """Copy a message to its dead-letter queue with why it is there, then delete it.
 
-        A crash between the two leaves it in both; the deduplication id keeps the copy single.
+        A crash between the two leaves it in both; the deduplication id keeps the copy single. A body that
+        leaves too little room for that says less of why: it must not come back for ever.
         """
         attributes = {
             "code": code,
@@ -118,7 +122,7 @@ class Queues:
             received.body,
             group=received.group,
             dedup=received.message_id,
-            attributes={k: v[:1024] for k, v in attributes.items() if v},
+            attributes=_fitting(attributes, MESSAGE_BYTES - len(received.body.encode())),
         )
         await self._delete_quietly(received)
 
@@ -234,6 +238,19 @@ def _trace_of(body: str) -> str:
     """Return a message's `traceparent`, or nothing if the body is no message that has one."""
     trace = members_of(body).get("trace")
     return trace if isinstance(trace, str) else ""
+
+
+def _fitting(attributes: dict[str, str], room: int) -> dict[str, str]:
+    """Return the first attributes that go into `room` bytes, each cut at 1,024 characters."""
+    fitting: dict[str, str] = {}
+    for name, value in attributes.items():
+        cut = value[:1024]
+        room -= len(name) + len("String") + len(cut.encode())
+        if room < 0:
+            break
+        if cut:
+            fitting[name] = cut
+    return fitting
 
 
 def _weight(entry: _Entry) -> int:
