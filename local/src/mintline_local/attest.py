@@ -59,7 +59,7 @@ def verify_file(
         said = verify(attestation, root=trusted, at=when, pcrs=wanted)
     except NotAttested as refused:
         screen.result({"verified": False, "code": refused.code, "reason": refused.reason})
-        stop(f"{file}: {refused.reason} ({refused.code})")
+        stop(f"{file}: {refused.reason} ({refused.code})", answered=True)
     told = report(said)
     screen.say(f"{file} is genuine: {said.module_id} attested at {told['timestamp']}", style="bold")
     for name, value in told["pcrs"].items():

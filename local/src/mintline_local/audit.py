@@ -54,7 +54,7 @@ def verify_folder(
     screen.result(_plain(report))
     if not report.sound:
         faults = [*report.breaks, *(_of(chain, fault) for chain in report.chains for fault in chain.breaks)]
-        stop(f"{folder}: the trail is broken: {'; '.join(faults)}")
+        stop(f"{folder}: the trail is broken: {'; '.join(faults)}", answered=True)
 
 
 def _of(chain: Chain, fault: str) -> str:

@@ -22,6 +22,14 @@ State = Annotated[Path, typer.Option("--state", help="The line's state folder.")
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, for programs.")]
 
 
+class Stopped(typer.Exit):
+    """A command has failed and said so on standard error; `message` is what programs are still to be told."""
+
+    def __init__(self, message: str | None) -> None:
+        super().__init__(1)
+        self.message = message
+
+
 def deployment(prefix: str | None, region: str, endpoint_url: str | None) -> ServiceSettings:
     """Return how to reach a deployment; ends the command when the prefix cannot be one."""
     try:
@@ -63,7 +71,7 @@ def ending_on_errors() -> Iterator[None]:
         stop(f"{error.filename or 'system'}: {error.strerror or error}")
 
 
-def stop(message: str) -> NoReturn:
-    """End the command with one line on standard error."""
+def stop(message: str, *, answered: bool = False) -> NoReturn:
+    """End the command with one line on standard error; with `--json` as JSON too, unless a result says it."""
     fail(message)
-    raise typer.Exit(1)
+    raise Stopped(None if answered else message)

@@ -163,7 +163,7 @@ def _settled(what: str, letters: list[DeadLetter], wanted: set[str] | None, *, a
     result: dict[str, Any] = {what: [letter.to_json() for letter in letters], "missing": missing}
     screen.result(result)
     if missing:
-        stop(f"not found: {', '.join(missing)}")
+        stop(f"not found: {', '.join(missing)}", answered=True)
     screen.say(f"{len(letters)} {what}", style="bold")
 
 

@@ -1,4 +1,4 @@
-"""How every command refuses its arguments: one line with the cause and the way out, and exit code 2."""
+"""How every command fails: in one line, with exit code 1, or 2 and the way out if its arguments make none."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
+from mintline_local.command import Stopped
 from mintline_local.console import fail
 
 REFUSED = 2
@@ -21,8 +22,10 @@ REFUSED = 2
 class CommandLine(TyperGroup):
     """A tree of commands: `typer.Typer(cls=CommandLine)`.
 
-    With `--json`, of a command that has it, standard output carries `{"error": …}` as well.
+    With `--json`, of a command that has it, standard output carries `{"error": …}` in the place of a result.
     """
+
+    _as_json = False
 
     def main(
         self,
@@ -35,6 +38,8 @@ class CommandLine(TyperGroup):
     ) -> Any:
         """Run the command that the arguments name, and exit unless it is part of another program."""
         words = list(sys.argv[1:] if args is None else args)
+        path, offers_json = self._meant(words)
+        self._as_json = offers_json and "--json" in words
         program = prog_name or self.name or ""
         extra |= {"standalone_mode": False, "windows_expand_args": windows_expand_args}
         if not standalone_mode:
@@ -45,12 +50,20 @@ class CommandLine(TyperGroup):
             cause = error.format_message()
             if not cause:  # no argument at all: the help was shown instead
                 sys.exit(REFUSED)
-            path, offers_json = self._meant(words)
-            refuse(cause, command=" ".join((program, *path)), as_json=offers_json and "--json" in words)
+            refuse(cause, command=" ".join((program, *path)), as_json=self._as_json)
         except typer.Abort:
             fail("aborted")
             sys.exit(1)
         sys.exit(code or 0)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Do what the command does."""
+        try:
+            return super().invoke(ctx)
+        except Stopped as stopped:
+            if self._as_json and stopped.message is not None:
+                _tell(stopped.message)
+            raise
 
     def _meant(self, words: Sequence[str]) -> tuple[list[str], bool]:
         """Return the path of the command that the first words name, and whether it has `--json`."""
@@ -77,8 +90,12 @@ def refuse(cause: str, *, command: str, as_json: bool = False) -> NoReturn:
     line = f"{cause[:1].lower()}{cause[1:].rstrip('.')}; see `{command} --help`"
     fail(line)
     if as_json:
-        sys.stdout.write(json.dumps({"error": line}) + "\n")
+        _tell(line)
     sys.exit(REFUSED)
+
+
+def _tell(error: str) -> None:
+    sys.stdout.write(json.dumps({"error": error}) + "\n")
 
 
 def at_least_one(text: str) -> int:

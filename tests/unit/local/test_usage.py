@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -70,6 +71,23 @@ def test_command__when_programs_asked_it_wrongly__then_the_refusal_is_json_too(w
     result = CliRunner().invoke(app, words.split())
     assert result.exit_code == 2
     assert result.stderr == f"error: {json.loads(result.stdout)['error']}\n"
+
+
+def test_command__when_it_fails_for_programs__then_the_failure_is_json_too(tmp_path: Path) -> None:
+    for words in ("status", "wallets undelete SUB", "dlq list build"):
+        result = CliRunner().invoke(app, [*words.split(), "--json", "--state", str(tmp_path)])
+        assert result.exit_code == 1
+        assert "no line runs" in result.stderr
+        assert result.stderr == f"error: {json.loads(result.stdout)['error']}\n"
+        for_people = CliRunner().invoke(app, [*words.split(), "--state", str(tmp_path)])
+        assert (for_people.stdout, for_people.stderr) == ("", result.stderr)
+
+
+def test_command__when_its_result_says_what_is_wrong__then_that_is_the_only_json(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["audit", "verify", str(tmp_path), "--json"])
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["verified"] is False
+    assert "there is no trail" in result.stderr
 
 
 @pytest.mark.parametrize("words", ["nothing --json", "dlq --json"])
