@@ -161,7 +161,8 @@ async def test_commands__when_a_deployment_is_named__then_list_show_redrive_and_
     redriven = await said("redrive", "build", ids[0])
     assert [letter["message_id"] for letter in redriven["redriven"]] == ids[:1]
     assert (await said("drop", "build", "unknown", code=1))["missing"] == ["unknown"]
-    assert (await said("drop", "build", "--all", code=1)) is None
+    refused = await said("drop", "build", "--all", code=1)
+    assert refused == {"error": "dropping all messages of a queue needs --yes"}
     assert len((await said("drop", "build", "--all", "--yes"))["dropped"]) == 2
     assert await letters.waiting(BUILD) == 0
 
