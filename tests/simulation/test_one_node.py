@@ -1,0 +1,164 @@
+"""Three nodes, and the first has taken a branch of its own for final: what the broadcaster makes of it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from mintline.chain.node import Node
+from mintline.chain.rpc import Rpc, RpcError
+from mintline.chain.transport import Request
+from mintline.memory import MemoryQueues
+from mintline.messages import RenewNonce, decode
+from mintline.records import Attempt, Mint
+from mintline.resources import BUILD
+from mintline.states import MintStatus
+from mintline_broadcaster.bare import Bare
+from mintline_broadcaster.fees import FeeCaps
+from mintline_broadcaster.memory import MemoryLedger
+from mintline_broadcaster.metrics import Metrics
+from mintline_broadcaster.policy import Patience
+from mintline_broadcaster.ports import Final
+from mintline_broadcaster.watch import Sender, Watch
+from mintline_harness.simulation.chain import Sent, SimulatedChain
+from mintline_harness.simulation.gaps import WHOLE
+from mintline_harness.simulation.rpc import SimulatedNode
+from mintline_harness.simulation.tables import CHAIN_ID, CONTRACT, ISSUER, key_of, key_ref, stray
+
+GWEI, ETHER = 10**9, 10**18
+WALLET = key_of("user-0").address
+NOW = 1_000_000
+STOPPED, WANTED, DEAD, NOOP = range(4)
+"""The nonces of a mint that its user stopped, one that its user wants, a rejected one, and a no-op."""
+
+
+class Nodes:
+    """Carries requests to one node for each chain."""
+
+    def __init__(self, *chains: SimulatedChain) -> None:
+        self._nodes = {f"http://node/{place}": _node(chain) for place, chain in enumerate(chains)}
+        self.urls = list(self._nodes)
+
+    async def exchange(self, url: str, requests: Sequence[Request]) -> Any:
+        answers = [await self._answer(self._nodes[url], request) for request in requests]
+        return answers if len(answers) > 1 else answers[0]
+
+    async def _answer(self, node: SimulatedNode, request: Request) -> dict[str, Any]:
+        try:
+            return {"result": await node.call(request.method, request.params)}
+        except RpcError as error:
+            return {"error": {"code": error.code, "message": error.message}}
+
+    async def aclose(self) -> None:
+        pass
+
+
+def _node(chain: SimulatedChain) -> SimulatedNode:
+    return SimulatedNode(lambda: chain, lag=lambda: 0, sending=lambda _: None, gaps=lambda: WHOLE)
+
+
+def mint(nonce: int, status: MintStatus, **changes: Any) -> Mint:
+    attempt = Attempt(
+        tx_hash=bytes([nonce]) * 32, max_fee_per_gas=1, max_priority_fee_per_gas=1, at=0, nonce=nonce
+    )
+    return Mint(
+        mint_id=f"mint_{nonce}",
+        sub="user-0",
+        status=status,
+        chain_id=CHAIN_ID,
+        contract=CONTRACT,
+        to=WALLET,
+        sender=key_ref("user-0").model_copy(update={"address": WALLET}),
+        metadata_digest=bytes(32),
+        request_digest="",
+        created_at=0,
+        updated_at=0,
+        nonce=nonce,
+        token_id=nonce,
+        deadline=NOW,
+        gas=100_000,
+        attempts=(attempt,),
+        **changes,
+    )
+
+
+@dataclass
+class Scene:
+    """A wallet's nonces were used by another's transactions: on the first node's own branch, finally."""
+
+    ledger: MemoryLedger = field(default_factory=MemoryLedger)
+    queues: MemoryQueues = field(default_factory=lambda: MemoryQueues(clock=lambda: NOW / 1000))
+
+    def __post_init__(self) -> None:
+        rng = random.Random(1)
+        self.chain = SimulatedChain(
+            chain_id=CHAIN_ID, contract=CONTRACT, issuer=ISSUER.address, finality=2, now=0, rng=rng
+        )
+        self.chain.fund(WALLET, ETHER)
+        self.fork = self.chain.split(0, rng, finality=2)
+        self.taken = [stray("user-0", WALLET, nonce, fee=10 * GWEI) for nonce in range(4)]
+        self.mine(self.fork, self.taken)
+        self.mine(self.chain, [])
+        nodes = Nodes(self.fork, self.chain, self.chain)
+        rpc = Rpc(nodes.urls, transport=nodes, clock=lambda: 0.0)
+        self.node = Node(rpc, witnesses=rpc)
+        stopped = mint(STOPPED, MintStatus.SUBMITTED, cancel_requested_at=1)
+        wanted, dead = mint(WANTED, MintStatus.SUBMITTED), mint(DEAD, MintStatus.REJECTED)
+        self.ledger.mints = {one.mint_id: one for one in (stopped, wanted, dead)}
+        self.ledger.unfilled = {dead.mint_id}
+        noop = Bare(b"\x0f" * 32, WALLET, NOOP, attempt=1, at=NOW, fills=True)
+        self.sender = Sender(WALLET, submitted=[stopped, wanted], dead=[dead], bare=[noop])
+
+    @staticmethod
+    def mine(chain: SimulatedChain, sent: Sequence[Sent]) -> None:
+        """Have a branch, and no other, mine these transactions, and blocks until they are final."""
+        chain.pool = {one.place: one for one in sent}
+        for _ in range(4):
+            chain.mine(0)
+
+    async def look(self) -> None:
+        """Look at the wallet, by an index that follows the chain."""
+        final = self.chain.blocks[self.chain.finalized]
+        watch = Watch(
+            ledger=self.ledger,
+            chain=self.node,
+            outbox=self.queues,
+            caps=FeeCaps(500 * GWEI, 50 * GWEI),
+            patience=Patience(look_after=20, replace_after=5, stage_deadline=60),
+            metrics=Metrics(CollectorRegistry()),
+        )
+        await watch.look(self.sender, Final(final.number, final.timestamp, final.hash), now=NOW)
+
+    async def asked_of_the_builder(self) -> list[Any]:
+        return [decode(received.body) for received in await self.queues.receive(BUILD, wait=0)]
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+async def test_one_node__when_it_finalizes_a_branch_of_its_own__then_nothing_is_decided(scene: Scene) -> None:
+    # The first node answers, and by its word all four nonces are used for good.
+    assert await scene.node.transaction_count(WALLET) == 4
+    assert await scene.node.transaction_count(WALLET, "finalized") == 4
+    before = dict(scene.ledger.mints)
+    await scene.look()
+    assert scene.ledger.mints == before
+    assert scene.ledger.closed == set()
+    assert scene.ledger.unfilled == {f"mint_{DEAD}"}
+    assert await scene.asked_of_the_builder() == []
+
+
+async def test_nodes__when_the_chain_has_finalized_the_same__then_all_is_decided(scene: Scene) -> None:
+    scene.mine(scene.chain, scene.taken)
+    await scene.look()
+    assert scene.ledger.mints[f"mint_{STOPPED}"].status is MintStatus.REJECTED
+    assert scene.ledger.closed == {b"\x0f" * 32}
+    assert scene.ledger.unfilled == set()
+    assert await scene.asked_of_the_builder() == [RenewNonce(mint_id=f"mint_{WANTED}", nonce=WANTED)]
