@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
+from mintline.chain.calls import Call
 from mintline.chain.collection import ISSUER_ROLE
-from mintline.chain.node import Call
 from mintline.eth import address_word, selector, to_checksum_address
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]

@@ -14,7 +14,8 @@ import aiohttp
 from eth_abi.abi import decode, encode
 
 from mintline.chain import collection
-from mintline.chain.node import Call, Node
+from mintline.chain.calls import Call
+from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc
 from mintline.errors import Rejected
 from mintline.eth import selector, to_checksum_address

@@ -15,7 +15,8 @@ from eth_typing import Hash32
 
 from mintline.chain import collection
 from mintline.chain.answers import Receipt
-from mintline.chain.node import Call, Node, Override
+from mintline.chain.calls import Call, Override
+from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc, RpcError
 from mintline.chain.send_facts import SendFact
 from mintline.errors import Rejected, Unavailable

@@ -12,8 +12,8 @@ import pytest
 from eth_abi.abi import decode, encode
 
 from mintline import resources
+from mintline.chain.calls import Call
 from mintline.chain.collection import ISSUER_ROLE, METADATA_ROLE, PAUSER_ROLE
-from mintline.chain.node import Call
 from mintline.errors import Misconfigured
 from mintline.eth import selector
 from mintline.records import scoped

@@ -19,8 +19,9 @@ from mintline.aws.key_stores import DynamoKeys, SecretsManagerKeys
 from mintline.aws.provision import open_clients, provision
 from mintline.aws.sealing import read_sealing_key
 from mintline.aws.session import AwsCalls, open_client
+from mintline.chain.calls import Call
 from mintline.chain.collection import ISSUER_ROLE, METADATA_ROLE, PAUSER_ROLE
-from mintline.chain.node import Call, Node
+from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc
 from mintline.eth import selector
 from mintline.key_stores import KeyStores

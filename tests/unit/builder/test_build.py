@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mintline.chain.answers import FeeMarket
+from mintline.chain.calls import CallReverted
 from mintline.chain.collection import Revert
-from mintline.chain.node import CallReverted
 from mintline.errors import Conflict, Deferred, Rejected, Unavailable
 from mintline.messages import Message, SignMint
 from mintline.resources import SIGN, Queue

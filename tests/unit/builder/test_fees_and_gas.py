@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mintline.chain.answers import FeeMarket
+from mintline.chain.calls import CallReverted
 from mintline.chain.collection import GRANTED, ISSUER_ROLE, Revert, roles_slot
-from mintline.chain.node import CallReverted
 from mintline.errors import Deferred, Rejected
 from mintline.eth import address_of_public_key, voucher_hash
 from mintline.messages import Voucher

@@ -9,8 +9,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from mintline.chain.answers import FeeMarket
+from mintline.chain.calls import CallReverted
 from mintline.chain.collection import Revert
-from mintline.chain.node import CallReverted
 from mintline.errors import Deferred, Unavailable
 from mintline.messages import Fees, SignMint, SignTopUp
 from mintline.resources import SIGN

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mintline.chain.calls import CallReverted
 from mintline.chain.collection import Revert
-from mintline.chain.node import CallReverted
 from mintline.errors import Deferred, Unavailable
 from mintline.messages import SignMint, SignTopUp
 from mintline.records import Attempt

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mintline.chain.calls import CallReverted
 from mintline.chain.collection import Revert
-from mintline.chain.node import CallReverted
 from mintline.errors import Unavailable
 from mintline.messages import IssueVoucher, Message
 from mintline.records import Mint

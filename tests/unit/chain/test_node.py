@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from mintline.chain.node import Call, Node, Override
+from mintline.chain.calls import Call, Override
+from mintline.chain.node import Node
 from mintline.chain.rpc import Doubt, RpcError
 from mintline.chain.send_facts import SendFact
 from mintline.errors import Rejected, Unavailable

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from mintline.aws.key_stores import secret_name
 from mintline.aws.keys import GeneratedKey
 from mintline.chain.answers import FeeMarket
-from mintline.chain.node import Call
+from mintline.chain.calls import Call
 from mintline.eth import keccak256, to_checksum_address
 from mintline.messages import BuildMint, ReviewMint, SelfRedeem
 from mintline.records import (

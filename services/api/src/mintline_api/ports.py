@@ -7,7 +7,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from mintline.aws.keys import GeneratedKey
 from mintline.chain.answers import FeeMarket
-from mintline.chain.node import Call
+from mintline.chain.calls import Call
 from mintline.errors import Conflict
 from mintline.messages import BuildMint, ReviewMint, SelfRedeem
 from mintline.records import Challenge, Checkpoint, Collection, Link, Mint, Problem, Token, Transfer, Wallet

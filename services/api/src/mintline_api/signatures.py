@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from coincurve import PublicKey
 
-from mintline.chain.node import Call
+from mintline.chain.calls import Call
 from mintline.errors import Rejected
 from mintline.eth import SECP256K1_N, address_of_public_key, keccak256, selector, word
 from mintline_api.ports import Chain

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 
 import structlog
 
-from mintline.chain.send_facts import SendAnswer, SendFact
+from mintline.chain.send_facts import TAKEN, SendAnswer, SendFact
 from mintline.errors import Rejected, Throttled, Unavailable
 from mintline.eth import keccak256
 from mintline.intents import voucher_of
@@ -29,7 +29,6 @@ from mintline_broadcaster.redeemed import end_by_token
 WAITING = (MintStatus.ISSUED, MintStatus.SUBMITTED)
 """Where a voucher waits for a transaction, or for its transaction to be mined."""
 _TRIES = 10
-_TAKEN = frozenset({SendFact.ACCEPTED, SendFact.ALREADY_KNOWN})
 _REASONS: Mapping[SendFact, str] = {
     SendFact.INSUFFICIENT_FUNDS: "Your wallet cannot pay for it. Send it ether, then post this again.",
     SendFact.NONCE_TOO_LOW: "The transaction's nonce is used. Sign it again with your wallet's next nonce.",
@@ -166,7 +165,7 @@ async def _tell(
     answer: SendAnswer, message: SelfRedeem, *, vouchers: Vouchers, chain: Chain, now: int
 ) -> None:
     fact = answer.fact
-    if fact in _TAKEN:
+    if fact in TAKEN:
         await vouchers.taken(message.mint_id, at=now)
         return
     if fact is SendFact.POOL_FULL:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from mintline.chain.answers import FeeMarket
-from mintline.chain.node import Call, CallReverted, Overrides
+from mintline.chain.calls import Call, CallReverted, Overrides
 from mintline.errors import Conflict, Rejected
 from mintline.messages import Message
 from mintline.records import Mint, Problem, digest_of
@@ -197,8 +197,11 @@ class MemoryChain:
         self._check(call)
         return b""
 
-    async def estimate_gas(self, call: Call, overrides: Overrides | None = None) -> int:
-        """Return the gas that any call needs."""
+    async def estimate_gas(
+        self, call: Call, overrides: Overrides | None = None, *, most: int | None = None
+    ) -> int:
+        """Return the gas that any call needs: the word of one node, however much that is."""
+        del most
         self.estimates.append((call, overrides or {}))
         self._check(call)
         return self.gas

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 from mintline.chain.answers import FeeMarket
-from mintline.chain.node import Call, Overrides
+from mintline.chain.calls import Call, Overrides
 from mintline.errors import Conflict
 from mintline.fields import Address, Wei
 from mintline.messages import Fees, Frozen, Message
@@ -257,5 +257,10 @@ class Chain(Protocol):
     async def call(self, call: Call, *, overrides: Overrides | None = None) -> bytes:
         """Return what a call returns; raises CallReverted, or Rejected when it needs more gas than it has."""
 
-    async def estimate_gas(self, call: Call, overrides: Overrides | None = None) -> int:
-        """Return the gas that a call needs; raises as `call` does."""
+    async def estimate_gas(
+        self, call: Call, overrides: Overrides | None = None, *, most: int | None = None
+    ) -> int:
+        """Return the gas that a call needs; raises as `call` does.
+
+        With several nodes, a refusal and more than `most` take a majority: without one raises Unavailable.
+        """

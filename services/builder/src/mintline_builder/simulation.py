@@ -18,7 +18,7 @@ from collections.abc import Callable
 from coincurve import PrivateKey
 
 from mintline.chain import collection
-from mintline.chain.node import Call, CallReverted, Override, Overrides
+from mintline.chain.calls import Call, CallReverted, Override, Overrides
 from mintline.errors import Rejected, Unavailable
 from mintline.eth import address_of_public_key, redeem_calldata, to_checksum_address, voucher_hash
 from mintline.messages import Voucher
@@ -99,7 +99,9 @@ class Simulator:
     async def _estimate(self, contract: str, sender: str, voucher: Voucher) -> int:
         try:
             needed = await self._chain.estimate_gas(
-                self._redemption(contract, sender, voucher), self._overrides(contract, sender)
+                self._redemption(contract, sender, voucher),
+                self._overrides(contract, sender),
+                most=self._max_gas * 100 // (100 + self._margin),
             )
         except CallReverted as reverted:
             raise _refusal(reverted) from reverted

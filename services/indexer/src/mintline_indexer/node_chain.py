@@ -11,8 +11,9 @@ import structlog
 
 from mintline.chain import answers
 from mintline.chain.answers import Log, Receipt
+from mintline.chain.calls import Call, CallReverted
 from mintline.chain.collection import MINTED_TOPIC, TRANSFER_TOPIC, decode_minted, decode_transfer
-from mintline.chain.node import Call, CallReverted, Node
+from mintline.chain.node import Node
 from mintline.chain.quorum import Disagreement
 from mintline.chain.responses import METHOD_NOT_FOUND
 from mintline.chain.rpc import Rpc, RpcError

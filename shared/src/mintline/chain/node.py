@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Literal, Protocol, TypeAlias
 
-from mintline.chain import answers, collection, send_facts
+from mintline.chain import answers, send_facts
 from mintline.chain.answers import Block, FeeMarket, Log, Receipt
-from mintline.chain.quorum import Witnesses, agreed
+from mintline.chain.calls import Call, Overrides, refusal, refuses, simulation
+from mintline.chain.quorum import Witnesses, agreed, refused
 from mintline.chain.rpc import Doubt, RpcError
 from mintline.chain.send_facts import SendAnswer, SendFact
 from mintline.errors import Rejected, Unavailable
@@ -30,12 +30,7 @@ FEE_HISTORY_PERCENTILE = 50
 FEES_AGE = 1.0
 """Seconds for which a fee history is shared: less than a block takes."""
 
-_REVERTED = re.compile(r"revert", re.IGNORECASE)
-_OUT_OF_GAS = re.compile(
-    r"out ?of ?gas|gas required exceeds|exceeds block gas limit|intrinsic gas", re.IGNORECASE
-)
 _NO_SUCH_BLOCK = re.compile(r"(block|header) (was )?not found|unknown block|not found.*block", re.IGNORECASE)
-_HEX = re.compile(r"0x(?:[0-9a-fA-F]{2})+")
 
 
 class Calls(Protocol):
@@ -43,39 +38,6 @@ class Calls(Protocol):
 
     async def call(self, method: str, params: Sequence[Any], *, doubt: Doubt | None = None) -> Any:
         """Return the result of one JSON-RPC call; a doubted one only if no other endpoint knows better."""
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A message call to simulate; `value` is in wei."""
-
-    sender: str
-    to: str
-    data: bytes
-    value: int = 0
-    gas: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Override:
-    """What a simulation takes for true of one account; `storage` replaces single slots."""
-
-    balance: int | None = None
-    nonce: int | None = None
-    code: bytes | None = None
-    storage: Mapping[bytes, bytes] = field(default_factory=dict)
-
-
-Overrides: TypeAlias = Mapping[str, Override]
-"""By address."""
-
-
-class CallReverted(Rejected):
-    """A simulated call reverted; `revert` is the contract's reason, None when the node passed on no data."""
-
-    def __init__(self, revert: collection.Revert | None, reason: str) -> None:
-        super().__init__("simulation_reverted", f"The contract would refuse: {reason}")
-        self.revert = revert
 
 
 class Node:
@@ -188,40 +150,60 @@ class Node:
             self._fees = (now, market)
         return self._fees[1]
 
-    async def estimate_gas(self, call: Call, overrides: Overrides | None = None) -> int:
+    async def estimate_gas(
+        self, call: Call, overrides: Overrides | None = None, *, most: int | None = None
+    ) -> int:
         """Return the gas that a call needs, simulated on the latest block.
 
         Raises CallReverted with the contract's reason, and Rejected `simulation_out_of_gas` when no gas limit
-        would do. Any other refusal is the node's own trouble: Unavailable.
+        would do. With several endpoints, that and a need of more than `most` take a majority of them, for
+        a mint ends by it; without one, and for any other refusal, raises Unavailable.
         """
-        return answers.quantity(await self._simulate("eth_estimateGas", call, "latest", overrides), "gas")
+        method, params = "eth_estimateGas", simulation(call, "latest", overrides)
+        try:
+            gas = answers.quantity(await self._simulate(method, params), "gas")
+        except Rejected:
+            await self._confirm_refusal(method, params, most)
+            raise
+        if most is not None and gas > most:
+            await self._confirm_refusal(method, params, most)
+        return gas
+
+    async def _confirm_refusal(self, method: str, params: Sequence[Any], most: int | None) -> None:
+        if self._witnesses is not None and not await refused(
+            self._witnesses, method, params, partial(refuses, most)
+        ):
+            raise Unavailable("the endpoints do not agree that the call would fail")
 
     async def call(self, call: Call, *, at: At = "latest", overrides: Overrides | None = None) -> bytes:
-        """Return what a call returns, without sending it; raises as `estimate_gas` does."""
-        return answers.octets(await self._simulate("eth_call", call, at, overrides), "the call's result")
+        """Return what a call returns, without sending it; raises as one endpoint has it."""
+        found = await self._simulate("eth_call", simulation(call, _at(at), overrides))
+        return answers.octets(found, "the call's result")
 
-    async def _simulate(self, method: str, call: Call, at: At, overrides: Overrides | None) -> Any:
-        params: list[Any] = [_call_object(call), _at(at)]
-        if overrides:
-            params.append({address: _override_object(override) for address, override in overrides.items()})
+    async def _simulate(self, method: str, params: Sequence[Any]) -> Any:
         try:
             return await self._rpc.call(method, params)
         except RpcError as error:
-            data = _revert_data(error.data)
-            if data or _REVERTED.search(error.message):
-                revert = collection.decode_revert(data) if data else None
-                raise CallReverted(revert, str(revert) if revert else error.message) from error
-            if _OUT_OF_GAS.search(error.message):
-                raise Rejected("simulation_out_of_gas", f"No gas limit would do: {error.message}") from error
-            raise Unavailable(f"{method}: {error}") from error
+            raise refusal(error) or Unavailable(f"{method}: {error}") from error
 
     async def send_raw(self, raw: bytes) -> SendAnswer:
-        """Send a signed transaction, and return what is now known of it. Sending it again is harmless."""
+        """Send a signed transaction, and return what is now known of it. Sending it again is harmless.
+
+        With several endpoints, that it can never be sent is known only when all say so, two of three at
+        least: what one of them has in its pool may yet be mined.
+        """
+        method, params = "eth_sendRawTransaction", [_hex(raw)]
         try:
-            found = await self._rpc.call("eth_sendRawTransaction", [_hex(raw)])
+            found = await self._rpc.call(method, params)
         except RpcError as error:
-            words = f"{error.message} {error.data}" if isinstance(error.data, str) else error.message
-            return SendAnswer(send_facts.classify(words), words[:500])
+            answer = _said(error)
+            if answer.fact not in send_facts.FOR_GOOD or self._witnesses is None:
+                return answer
+            told = [_said(witness.answer) for witness in await self._witnesses.witnesses(method, params)]
+            better = [one for one in told if one.fact not in send_facts.FOR_GOOD]
+            if not better and len(told) < self._witnesses.voices:
+                return SendAnswer(SendFact.UNKNOWN, answer.message)
+            return next((one for one in better if one.fact in send_facts.TAKEN), [*better, answer][0])
         if answers.octets(found, "transaction hash", 32) != keccak256(raw):
             raise Unavailable("the node answered the hash of another transaction")
         return SendAnswer(SendFact.ACCEPTED)
@@ -284,37 +266,17 @@ def _number_of_block(answer: Any) -> int:
         return -1
 
 
+def _said(answer: Any) -> SendAnswer:
+    """Return what an endpoint says to a transaction that it was sent."""
+    if not isinstance(answer, RpcError):
+        return SendAnswer(SendFact.ACCEPTED)
+    words = f"{answer.message} {answer.data}" if isinstance(answer.data, str) else answer.message
+    return SendAnswer(send_facts.classify(words), words[:500])
+
+
 def _at(at: At) -> str:
     return hex(at) if isinstance(at, int) else at
 
 
 def _hex(data: bytes) -> str:
     return "0x" + data.hex()
-
-
-def _call_object(call: Call) -> dict[str, str]:
-    fields = {"from": call.sender, "to": call.to, "input": _hex(call.data), "value": hex(call.value)}
-    if call.gas is not None:
-        fields["gas"] = hex(call.gas)
-    return fields
-
-
-def _override_object(override: Override) -> dict[str, Any]:
-    fields: dict[str, Any] = {}
-    if override.balance is not None:
-        fields["balance"] = hex(override.balance)
-    if override.nonce is not None:
-        fields["nonce"] = hex(override.nonce)
-    if override.code is not None:
-        fields["code"] = _hex(override.code)
-    if override.storage:
-        fields["stateDiff"] = {_hex(slot): _hex(value) for slot, value in override.storage.items()}
-    return fields
-
-
-def _revert_data(data: Any) -> bytes:
-    """Find the revert data, which nodes put as hex, in an object, or behind "Reverted " (Nethermind)."""
-    if isinstance(data, dict):
-        data = data.get("data")
-    match = _HEX.search(data) if isinstance(data, str) else None
-    return bytes.fromhex(match[0][2:]) if match else b""

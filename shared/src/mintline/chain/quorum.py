@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Hashable, Sequence
 from typing import Any, Protocol, TypeVar
 
-from mintline.chain.rpc import Witness
+from mintline.chain.rpc import RpcError, Witness
 from mintline.errors import Unavailable
 
 FactT = TypeVar("FactT", bound=Hashable)
@@ -27,7 +27,7 @@ class Witnesses(Protocol):
         """How many have to say the same where nothing can be undone: two of three or more."""
 
     async def witnesses(self, method: str, params: Sequence[Any]) -> list[Witness]:
-        """Ask every endpoint that is in service."""
+        """Ask every endpoint that is in service; a refusal is an RpcError."""
 
     def distrust(self, witness: Witness, reason: str) -> None:
         """Do not ask an endpoint for a while, since the others outvoted it."""
@@ -44,13 +44,13 @@ async def agreed(
 ) -> FactT | None:
     """Return the fact that more than half of the endpoints tell, and distrust those that tell another.
 
-    `read` takes the fact out of an answer; an endpoint for which it returns None, or raises Unavailable, has
-    no say, nor has one that is not `among` those asked. None if fewer than `voices` tell it. Raises
-    Disagreement.
+    `read` takes the fact out of an answer; an endpoint that refuses, or for which it returns None or raises
+    Unavailable, has no say, nor has one that is not `among` those asked. None if fewer than `voices` tell it.
+    Raises Disagreement.
     """
     told: dict[FactT, list[Witness]] = {}
     for witness in await rpc.witnesses(method, params):
-        if among is not None and witness.endpoint not in among:
+        if isinstance(witness.answer, RpcError) or (among is not None and witness.endpoint not in among):
             continue
         try:
             fact = read(witness.answer)
@@ -69,3 +69,21 @@ async def agreed(
             for witness in witnesses:
                 rpc.distrust(witness, f"outvoted about {method} {params[0]}")
     return most if len(told[most]) >= voices else None
+
+
+async def refused(
+    rpc: Witnesses, method: str, params: Sequence[Any], refuses: Callable[[Any], bool | None]
+) -> bool:
+    """Tell whether more than half of the endpoints refuse a call, and as many as must say the same.
+
+    `refuses` judges an answer, an RpcError too; None, or raising Unavailable, is no say. Nobody is
+    distrusted: the heads of two nodes in good order may be a block apart.
+    """
+    verdicts: list[bool | None] = []
+    for witness in await rpc.witnesses(method, params):
+        try:
+            verdicts.append(refuses(witness.answer))
+        except Unavailable:
+            continue
+    against = verdicts.count(True)
+    return against >= rpc.voices and against > verdicts.count(False)

@@ -125,7 +125,7 @@ class Rpc:
         return 2 if len(self._endpoints) > 2 else 1
 
     async def witnesses(self, method: str, params: Sequence[Any]) -> list[Witness]:
-        """Ask every endpoint that is in service, and return the results of those that have one."""
+        """Ask every endpoint that is in service, and return what they answer; a refusal is an RpcError."""
         now = self._clock()
         up = [endpoint for endpoint in self._endpoints if endpoint.is_up(now, half_open=False)]
         request = Request(method, params)
@@ -135,7 +135,7 @@ class Rpc:
         return [
             Witness(endpoint.host, endpoint.preference, answer)
             for endpoint, [answer] in zip(up, found, strict=True)
-            if not isinstance(answer, MintlineError)
+            if not isinstance(answer, Retryable)
         ]
 
     def distrust(self, witness: Witness, reason: str) -> None:

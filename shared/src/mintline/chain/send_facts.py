@@ -32,6 +32,12 @@ class SendFact(StrEnum):
     UNKNOWN = "unknown"
 
 
+FOR_GOOD = frozenset({SendFact.INTRINSIC_GAS, SendFact.EXCEEDS_BLOCK_GAS})
+"""What ends a mint, as no node will ever take its transaction."""
+TAKEN = frozenset({SendFact.ACCEPTED, SendFact.ALREADY_KNOWN})
+"""What a node says that has the transaction now."""
+
+
 @dataclass(frozen=True, slots=True)
 class SendAnswer:
     """A fact, with the node's own words."""
