@@ -214,8 +214,13 @@ class Indexer:
         return self._clock() - self._watched_since >= self._patience
 
     async def _found(self) -> Progress:
-        """Begin the index at the final block: what lies below is the backfill's."""
+        """Begin the index at the final block: what lies below is the backfill's.
+
+        Raises Unavailable while that is one node's word, of several: nothing leads back below it.
+        """
         start = (await self._chain.tips()).finalized.ref()
+        if self._chain.several and not await self._chain.confirmed(start):
+            raise Unavailable(f"too few nodes agree that the index may begin at block {start.number}")
         progress = Progress(revision=1, writer=self._writer, head=start, finalized=start, at=self._now())
         await self._store.commit(progress, Write())
         log.info("index_founded", block=start.number)
