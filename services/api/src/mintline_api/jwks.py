@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -19,6 +20,8 @@ from mintline_api.ports import JwksSource
 log = structlog.get_logger()
 
 _MIN_KEY_BITS = 2048
+MOST_BYTES = 256 * 1024
+"""The longest document that is read; a user pool's has two keys and a kilobyte."""
 
 
 class HttpJwks:
@@ -30,17 +33,25 @@ class HttpJwks:
         self._timeout = aiohttp.ClientTimeout(total=timeout)
 
     async def fetch(self) -> dict[str, Any]:
-        """Return the document; raises Unavailable for anything but a 200 with a JSON object."""
+        """Return the document; raises Unavailable for anything but a 200 with a JSON object of some size."""
         try:
             async with self._session.get(self._url, timeout=self._timeout, allow_redirects=False) as answer:
                 if answer.status != 200:
                     raise Unavailable(f"JWKS: HTTP {answer.status}")
-                document = await answer.json(content_type=None)
+                document = json.loads(await _bounded(answer.content))
         except (aiohttp.ClientError, TimeoutError, ValueError, RecursionError) as error:
             raise Unavailable(f"JWKS: {type(error).__name__}") from error
         if not isinstance(document, dict):
             raise Unavailable("JWKS: not a JSON object")
         return document
+
+
+async def _bounded(content: aiohttp.StreamReader) -> bytes:
+    try:
+        await content.readexactly(MOST_BYTES + 1)
+    except asyncio.IncompleteReadError as whole:
+        return whole.partial
+    raise Unavailable(f"JWKS: more than {MOST_BYTES} bytes")
 
 
 class KeySet:
