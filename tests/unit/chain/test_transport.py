@@ -14,8 +14,11 @@ def test_host__when_a_url_holds_secrets__then_only_host_and_port_are_left() -> N
     assert host("https://node.example?key=SECRET") == "node.example"
 
 
-@pytest.mark.parametrize(("header", "seconds"), [("7", 7.0), (None, None), ("Wed, 21 Oct 2026", None)])
-def test_status__when_429__then_it_is_throttled_for_as_long_as_asked(
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [("7", 7.0), (None, None), ("Wed, 21 Oct 2026", None), ("40000", 30.0), ("9" * 400, 30.0)],
+)
+def test_status__when_429__then_it_is_throttled_for_as_long_as_asked_within_reason(
     header: str | None, seconds: float | None
 ) -> None:
     with pytest.raises(Throttled) as caught:

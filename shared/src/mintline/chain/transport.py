@@ -26,6 +26,10 @@ TOO_LARGE = 413
 MOST_BYTES = 64 * 1024 * 1024
 """The largest answer that is read: several times what a full block with its transactions takes."""
 
+LONGEST_WAIT = 30.0
+"""Seconds of `Retry-After` that are honoured. Providers send what is left of a day's quota: a message would
+be hidden for as long, its sender's others with it, and stay so after the quota was raised."""
+
 Authorize: TypeAlias = Callable[[str, bytes], Awaitable[Mapping[str, str]]]
 """Returns the headers that authorize a request, given its URL and body. Raises Unavailable."""
 
@@ -183,7 +187,8 @@ async def _raise_for_status(response: aiohttp.ClientResponse) -> None:
 def check_status(url: str, status: int, retry_after: str | None, answer: bytes) -> None:
     """Raise what an HTTP status means; some nodes answer JSON-RPC errors with 4xx, and those pass."""
     if status == 429:
-        seconds = float(retry_after) if retry_after is not None and retry_after.isdecimal() else None
+        told = float(retry_after) if retry_after is not None and retry_after.isdecimal() else None
+        seconds = None if told is None else min(told, LONGEST_WAIT)
         raise Throttled(f"{host(url)} asks for fewer requests", retry_after=seconds)
     if status == TOO_LARGE:
         raise BodyTooLarge(f"{host(url)}: the request is too large")
