@@ -137,12 +137,13 @@ class Endpoints:
             url = self._chance.choice(self._urls)
             [lack] = self._chance.choices(list(LACKS), weights=list(LACKS.values()))
             if self._gaps_of(url) is WHOLE:
-                self.lack(url, lack, self._chance.uniform(1, LONGEST))
+                gaps = open_gaps(lack, self._seen_by(url), self._chance)
+                self.lack(url, gaps, self._chance.uniform(1, LONGEST))
+                self._faults.count(LACK_NAMES[lack])
 
-    def lack(self, url: str, lack: Lack, seconds: float) -> None:
+    def lack(self, url: str, gaps: Gaps, seconds: float) -> None:
         """Let a node lack something for so many seconds."""
-        self._gaps[url] = (self._loop.time() + seconds, open_gaps(lack, self._seen_by(url), self._chance))
-        self._faults.count(LACK_NAMES[lack])
+        self._gaps[url] = (self._loop.time() + seconds, gaps)
 
     def end(self) -> None:
         """Set every node right."""

@@ -13,6 +13,8 @@ from mintline_harness.simulation.process import Faults
 
 TURNING = "0x" + "7" * 40
 """A recipient that takes tokens, and now and then does not."""
+SEEN_WITHIN = 8.0
+"""Seconds within which an index that nothing keeps from it has read a block."""
 FINALITY = 3
 """Blocks by which what is final is behind."""
 
@@ -37,21 +39,25 @@ class Mining:
         self._note = note
         self._true_time = true_time
         self._block_time = rng.choice([1.0, 2.0, 4.0])
+        self._turning = False
 
     async def run(self, kinds: Sequence[str]) -> None:
         """Mine until cancelled; `kinds` are what may go wrong in the schedule."""
         chain, rng = self._chain, self._rng
+        self._turning = "recipient" in kinds
         while True:
             await asyncio.sleep(self._block_time)
             calm = self._faults.over
             eagerness = 1.0 if calm else rng.choice([0.0, 0.5, 1.0, 1.0])
-            block = chain.mine(self._true_time(), eagerness=eagerness)
+            block = chain.mine(self._true_time(), eagerness=1.0 if self._turned() else eagerness)
             self._endpoints.mined(self._true_time())
             if block.outcomes:
                 self._note("chain", f"mines {len(block.outcomes)} transactions in block {block.number}")
-                if "reorg" in kinds and not calm and rng.random() < 0.3:
+                refused = "recipient" in kinds and any(outcome.revert for outcome in block.outcomes)
+                if not calm and (refused or ("reorg" in kinds and rng.random() < 0.3)):
                     # Reorganisations that undo something are the ones that matter.
-                    await asyncio.sleep(rng.uniform(0, 2 * self._block_time))
+                    longest = SEEN_WITHIN if refused else 2 * self._block_time
+                    await asyncio.sleep(rng.uniform(0, longest))
                     self._reorganise(1 + chain.head.number - block.number)
 
     def reorganise(self) -> None:
@@ -76,15 +82,22 @@ class Mining:
         self._chain.base_fee = int(GWEI * self._rng.choice([0.1, 1, 3, 20]))
 
     def turn_recipient(self) -> None:
-        """Have a recipient take no token that is on its way to it; or, if nothing is, take tokens again."""
+        """Have a recipient take tokens until the next one is on its way to it, and then refuse that."""
+        self._chain.refusing.discard(TURNING)
+        self._turning = True
+
+    def _turned(self) -> bool:
+        """Tell whether the recipient turns now."""
         calls = (redemption(sent.body.data) for sent in self._chain.pool.values())
-        if any(call is not None and call.to == TURNING for call in calls):
-            self._chain.refusing.add(TURNING)
-            self._faults.count("recipients turned")
-        else:
-            self._chain.refusing.discard(TURNING)
+        if not self._turning or not any(call is not None and call.to == TURNING for call in calls):
+            return False
+        self._turning = False
+        self._chain.refusing.add(TURNING)
+        self._faults.count("recipients turned")
+        return True
 
     def end_faults(self) -> None:
         """Ask the usual base fee, and let every recipient be as it was."""
+        self._turning = False
         self._chain.refusing.discard(TURNING)
         self._chain.base_fee = GWEI

@@ -274,10 +274,11 @@ def _shown(block: Block, *, full: bool) -> Any:
 
 
 def _bloom(block: Block) -> str:
-    bits = bloom_bits(TRANSFER_TOPIC) | bloom_bits(MINTED_TOPIC)
+    bits = bloom_bits(TRANSFER_TOPIC) | bloom_bits(MINTED_TOPIC) | bloom_bits(bytes(32))
     for outcome in block.outcomes:
-        if outcome.minted is not None:
+        if (minted := outcome.minted) is not None:
             bits |= bloom_bits(bytes.fromhex(outcome.sent.body.to[2:]))
+            bits |= bloom_bits(word(minted.token_id)) | bloom_bits(address_word(minted.to))
     return "0x" + bits.to_bytes(BLOOM_BYTES, "big").hex()
 
 
