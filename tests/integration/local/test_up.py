@@ -89,7 +89,8 @@ async def check_commands(state: Path, pid: int, info: dict[str, Any]) -> None:
     assert f"a line already runs from {state} (pid {pid})" in err
 
     code, out, err = await command("mint", *at, "--name", "n", "--image", "ftp://x/y", "--json")
-    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert (code, err) == (1, f"error: {json.loads(out)['error']}\n")
+    assert "#/metadata/image" in err
 
     code, out, err = await command("mint", *at, "--name", "n", "--image", "https://x.test/y", "--json")
     assert code == 0, err
