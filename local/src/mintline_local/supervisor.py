@@ -193,7 +193,7 @@ class Supervisor:
         if not await asyncio.shield(child.end()):
             self.disorderly.append(name)
         self._tell(Event(name, "stopped"))
-        self._changed()
+        self._note()
 
     def _fresh_log(self, name: str) -> Path:
         self._logs.mkdir(parents=True, exist_ok=True)
@@ -225,7 +225,7 @@ class Supervisor:
             born = time.monotonic()
             code = await process.wait()
             kill_group(process.pid)
-            self._changed()
+            self._note()
             name, how = child.spec.name, describe_exit(code)
             if not child.spec.restart:
                 self.disorderly.append(name)
@@ -239,8 +239,13 @@ class Supervisor:
             delay = min(delay * 2, BACKOFF_LIMIT)
             process = await child.spawn()
             child.restarts += 1
-            self._changed()
+            self._note()
             self._tell(Event(name, "restarted", f"pid {process.pid}"))
+
+    def _note(self) -> None:
+        """Call `changed`; a full disk, perhaps why a child died, keeps it from neither restart nor end."""
+        with contextlib.suppress(OSError):
+            self._changed()
 
 
 def told(line: str) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import os
 import signal
 import sys
@@ -77,6 +78,25 @@ async def test_child__when_killed__is_started_again_with_another_pid(tmp_path: P
         assert "SIGKILL" in events[1].detail
         second = supervisor.pids()["child"]
     assert gone(second)
+
+
+async def test_child__when_the_disk_is_full__is_started_again_all_the_same(tmp_path: Path) -> None:
+    events: list[Event] = []
+    full = False
+
+    def changed() -> None:
+        if full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    supervisor = Supervisor(tmp_path, tell=events.append, changed=changed)
+    try:
+        await supervisor.start(child(tmp_path, SLEEPER))
+        full = True
+        os.kill(supervisor.pids()["child"], signal.SIGKILL)
+        await until(lambda: supervisor.restarts() == {"child": 1} and len(events) == 3)
+    finally:
+        await supervisor.stop()
+    assert [event.what for event in events] == ["ready", "crashed", "restarted", "stopped"]
 
 
 async def test_child__when_it_crashes_at_once_again_and_again__is_restarted_ever_later(

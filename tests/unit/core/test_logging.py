@@ -1,7 +1,10 @@
 """Log lines carry the mint and the trace, and never local variables."""
 
+import errno
+import io
 import json
 import logging as standard
+import sys
 
 import pytest
 import structlog
@@ -28,6 +31,26 @@ def test_line__inside_a_message__carries_mint_and_trace(capsys: pytest.CaptureFi
     assert line["mint_id"] == "mint_1"
     assert line["trace"] == "00-aa-bb-01"
     assert line["nonce"] == 7
+
+
+class FullDisk(io.StringIO):
+    full = True
+
+    def flush(self) -> None:
+        if self.full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_line__when_it_cannot_be_written__then_the_work_goes_on_and_later_lines_are_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    disk = FullDisk()
+    monkeypatch.setattr(sys, "stdout", disk)
+    logging.configure("indexer", Settings())
+    structlog.get_logger().info("block_indexed", block=1)
+    disk.full = False
+    structlog.get_logger().info("block_indexed", block=2)
+    assert '"block": 2' in disk.getvalue()
 
 
 def test_traceback__when_a_handler_fails__shows_no_local_variable(capsys: pytest.CaptureFixture[str]) -> None:
