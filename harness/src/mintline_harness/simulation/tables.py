@@ -16,7 +16,7 @@ from mintline.aws.keys import GeneratedKey
 from mintline.errors import Rejected
 from mintline.eth import Transaction, address_of_public_key, keccak256
 from mintline.messages import KeyRef
-from mintline.records import Collection, Link, Mint, Transfer, Wallet, scoped
+from mintline.records import Collection, Link, Mint, Problem, Transfer, Wallet, scoped
 from mintline.states import MintStatus, may
 from mintline_api.memory import MemoryIndex, MemoryLinks, MemoryMints, MemoryWallets
 from mintline_broadcaster.memory import MemoryLedger
@@ -57,6 +57,22 @@ class WatchedMints(LaggingTable[str, Mint]):
         else:
             self.moved(before, mint)
         super().__setitem__(mint_id, mint)
+
+
+class StoppedMints(MemoryMints):
+    """The api's mints: one that is stopped with a nonce stays in the index of open mints, as `unfilled`."""
+
+    def __init__(self, unfilled: set[str]) -> None:
+        super().__init__()
+        self._unfilled = unfilled
+
+    async def cancel(self, mint: Mint, problem: Problem, *, at: int) -> Mint:
+        """Reject a mint that was not sent, or note on a submitted one that it is to be stopped."""
+        before = self.items[mint.mint_id].status
+        stopped = await super().cancel(mint, problem, at=at)
+        if before is not stopped.status and stopped.nonce is not None:
+            self._unfilled.add(mint.mint_id)
+        return stopped
 
 
 class AttemptsOfMints(dict[bytes, str]):
@@ -120,8 +136,6 @@ class Tables:
     ) -> None:
         self.mints = WatchedMints(broken, lag)
         self.transactions = LaggingTable[bytes, SignedTransaction](lag)
-        self.api_mints = MemoryMints()
-        self.api_mints.items = self.mints
         self.wallets = MemoryWallets()
         self.index = MemoryIndex()
         self.builder = MemoryTables(
@@ -135,6 +149,8 @@ class Tables:
         )
         self.ledger = ledger(mints=self.mints, transactions=self.transactions)
         self.ledger.store = self.store
+        self.api_mints = StoppedMints(self.ledger.unfilled)
+        self.api_mints.items = self.mints
         self.vouchers = MemoryVouchers(self.ledger)
         self.links = MemoryLinks(chain_id=CHAIN_ID)
         self.links.items = {link.link_id: link for link in map(_link, USERS)}
