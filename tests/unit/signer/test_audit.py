@@ -368,6 +368,15 @@ def test_trail__when_a_stolen_key_hands_over_to_another_enclaves__is_broken(tmp_
         assert faults == ["the key that handed over to this one is another enclave's"]
 
 
+def test_trail__when_a_key_hands_over_to_one_that_never_took_over__is_broken(tmp_path: Path) -> None:
+    batches, other = of(life(), OWN)[:2], Ed25519PrivateKey.generate()
+    public = other.public_key().public_bytes_raw()
+    said = own_hand_over(successor=public, previous=head(batches))
+    begun = Trail(audit_of(other)).batches()
+    faults = faults_in(tmp_path, *batches, said, *begun)
+    assert faults == [f"nothing follows the hand-over to {public.hex()[:16]}"]
+
+
 def test_trail__when_a_key_signs_on_after_its_hand_over__is_broken(tmp_path: Path) -> None:
     batches = life()
     late = Record(
