@@ -28,6 +28,7 @@ from mintline.resources import BUILD, MINTS
 from mintline.tracing import Tracer, carrying, open_tracer
 from mintline_api.access_tokens import AccessTokens
 from mintline_api.authorizations import Authorizations
+from mintline_api.connections import Bounded, most_connections
 from mintline_api.cursors import Cursors
 from mintline_api.endpoints.app import build_app
 from mintline_api.endpoints.context import Api
@@ -164,14 +165,19 @@ async def _serve(stack: AsyncExitStack, app: web.Application, settings: Settings
     )
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
+    assert runner.server is not None
+    accept = Bounded(runner.server, most=most_connections())
     try:
-        await web.TCPSite(runner, settings.api_host, settings.api_port).start()
+        listening = await asyncio.get_running_loop().create_server(
+            accept, settings.api_host, settings.api_port
+        )
     except OSError as error:
         raise Misconfigured(
             f"settings: MINTLINE_API_PORT: cannot listen on {settings.api_host}:{settings.api_port}: "
             f"{error.strerror}"
         ) from None
-    port: int = runner.addresses[0][1]
+    stack.callback(listening.close)
+    port: int = listening.sockets[0].getsockname()[1]
     return port
 
 
