@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from mintline_harness.simulation.planted import BUGS
+from mintline_harness.simulation.world import run
 
 BUDGET = float(os.environ.get("SIMULATION_SECONDS", "60"))
 """Seconds; as many schedules as fit."""
@@ -72,3 +73,9 @@ def test_schedule__when_its_seed_is_run_again__then_is_the_same() -> None:
     first, second = (simulate("--seed", "7")[2] for _ in range(2))
     assert first == second
     assert "the faults are over" in first
+
+
+def test_schedule__when_it_is_run_after_others__then_is_the_same() -> None:
+    first, *others = (run(30) for _ in range(4))
+    assert first.faults["crashes"] > 0
+    assert [other.notes == first.notes for other in others] == [True] * 3

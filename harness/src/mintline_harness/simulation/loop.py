@@ -8,16 +8,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Generator
 from contextvars import Context, ContextVar
+from itertools import count
 from typing import Any, cast
 
 OWNER: ContextVar[object | None] = ContextVar("owner", default=None)
 """The simulated process that the running code belongs to."""
 
 
+_NUMBERS = count()
+
+
 class OwnedTask(asyncio.Task[Any]):
     """A task that knows whose it is: a crash ends all tasks of a process, however they were started."""
 
     owner: object | None = None
+    number: int = 0
+    """How many were started before it."""
 
 
 class Starved(Exception):  # noqa: N818 - a fact about the run
@@ -65,7 +71,7 @@ def _owned(
     if context is not None:
         context.run(OWNER.set, owner)
     task = OwnedTask(cast("Coroutine[Any, Any, Any]", coroutine), loop=loop, context=context)
-    task.owner = owner
+    task.owner, task.number = owner, next(_NUMBERS)
     return task
 
 

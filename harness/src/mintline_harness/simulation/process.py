@@ -116,9 +116,11 @@ class Process:
         self.alive = False
         self._faults.count("crashes")
         self.note(self.name, "dies")
-        for task in asyncio.all_tasks(self._loop):
-            if isinstance(task, OwnedTask) and task.owner is self.life and task is not asyncio.current_task():
-                task.cancel()
+        tasks = (task for task in asyncio.all_tasks(self._loop) if isinstance(task, OwnedTask))
+        mine = (task for task in tasks if task.owner is self.life and task is not asyncio.current_task())
+        # A set of tasks is in the order of their addresses, which is no function of the seed.
+        for task in sorted(mine, key=lambda task: task.number):
+            task.cancel()
 
     def pause(self, seconds: float) -> None:
         """Stop the process for a while, as SIGSTOP does."""
