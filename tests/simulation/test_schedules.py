@@ -19,7 +19,6 @@ ENOUGH = 300
 """Schedules within which every planted bug must show."""
 
 NOTABLE = {
-    "7": "a losing branch's block that was told alone as final, while the other of two nodes lacked it",
     "374": "a node that finalized a losing fork while the two others were out of service",
     "526": "a wallet that its builder thought rich enough, and the node did not",
     "2811": "a stranger's transaction that nobody would mine",
