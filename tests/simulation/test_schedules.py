@@ -46,6 +46,11 @@ def test_line__when_everything_that_can_fail_does__then_keeps_every_promise() ->
     code, result, told = simulate("--seconds", str(BUDGET))
     assert code == 0, told
     assert result["schedules"] > 0
+
+
+def test_schedules__when_a_hundred_are_run__then_everything_that_can_fail_has_failed() -> None:
+    code, result, told = simulate("--count", "100")
+    assert code == 0, told
     struck = {"crashes", "pauses", "refusals", "lost answers", "slow calls", "reorgs", "duplicates"}
     struck.add("stale index reads")
     assert struck <= result["faults"].keys()
