@@ -24,6 +24,7 @@ NOTABLE = {
     "2811": "a stranger's transaction that nobody would mine",
     "4468": "a replacement in the pool that cost more than what a refused one asked for",
     "3905": "a top-up that one node took for final on a branch that the others left",
+    "8071": "a recipient that refused the mint's own transaction, and took a stranger's later",
     "9736": "a stranger's transaction in the pool that the node counted and the line did not",
 }
 """Seeds that found a defect, in the line or in the harness, and what it was."""

@@ -162,14 +162,22 @@ class Watch:
             self.broken(f"{mint.mint_id} is {mint.status} without a reason")
 
     def _made_too_late(self, mint: Mint) -> bool:
-        """Tell whether a stranger redeemed the voucher of a mint after its cancellation was decided."""
-        if mint.problem is None or mint.problem.code != CANCELLED.code:
+        """Tell whether a stranger redeemed the voucher of a mint after its end had been decided.
+
+        That is a cancellation's, or that of the mint's own transaction, which the chain has and which failed.
+        """
+        if mint.status is MintStatus.REVERTED:
+            decided = mint.block_number
+        elif mint.problem is not None and mint.problem.code == CANCELLED.code:
+            decided = self.rejections[mint.mint_id]
+        else:
             return False
+        assert decided is not None
         return any(
             outcome.minted is not None
             and outcome.minted.token_id == mint.token_id
             and outcome.sent.hash not in self.tables.transactions
-            for block in self.chain.blocks[self.rejections[mint.mint_id] + 1 :]
+            for block in self.chain.blocks[decided + 1 :]
             for outcome in block.outcomes
         )
 
