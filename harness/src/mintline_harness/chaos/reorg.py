@@ -12,7 +12,7 @@ from mintline.chain.rpc import Rpc
 from mintline.errors import MintlineError
 
 
-class ChainTorn(MintlineError):  # noqa: N818
+class ChainTorn(MintlineError):  # noqa: N818 - a fact about the run
     """The emulator lost blocks: whatever the services do from here on says nothing about them."""
 
 

@@ -6,12 +6,14 @@ import asyncio
 import resource
 import secrets
 import time
+from collections.abc import Callable
+from functools import partial
 
 import structlog
 
 from mintline_signer import addresses
 from mintline_signer.connection import Limits
-from mintline_signer.enclave.audit import Audit, open_audit, rotate
+from mintline_signer.enclave.audit import open_audit, rotate
 from mintline_signer.enclave.authorizer import Authorizer
 from mintline_signer.enclave.boot import measure_policy, open_nsm, seed
 from mintline_signer.enclave.clock import NsmClock
@@ -19,7 +21,6 @@ from mintline_signer.enclave.http1 import HttpPool
 from mintline_signer.enclave.keys import KeyCache
 from mintline_signer.enclave.kms import KmsDecrypter, SuccessorKey, dial, parse_endpoint
 from mintline_signer.enclave.memory import Memory
-from mintline_signer.enclave.nsm import Nsm
 from mintline_signer.enclave.policy import parse_policy, read_policy
 from mintline_signer.enclave.rates import RateLimiter
 from mintline_signer.enclave.recipient import Recipients
@@ -87,10 +88,9 @@ async def run(settings: EnclaveSettings, stop: asyncio.Event) -> None:
     address = addresses.parse(settings.enclave_address)
     listening = addresses.listen(address)
     log.info("enclave_listening", address=settings.enclave_address, contracts=sorted(policy.contracts))
-    sweeping = asyncio.create_task(_expire(keys), name="expire keys")
-    handing_over = asyncio.create_task(
-        _hand_over(audit, nsm, age=settings.audit_rotation), name="rotate the audit key"
-    )
+    sweeping = asyncio.create_task(_sweep(keys.expire), name="expire keys")
+    rotating = partial(rotate, audit, nsm, age=settings.audit_rotation)
+    handing_over = asyncio.create_task(_sweep(rotating), name="rotate the audit key")
     attesting = asyncio.create_task(recipients.keep(), name="attest anew")
     try:
         await server.serve(listening, stop)
@@ -103,13 +103,7 @@ async def run(settings: EnclaveSettings, stop: asyncio.Event) -> None:
         keys.clear()
 
 
-async def _hand_over(audit: Audit, nsm: Nsm, *, age: float) -> None:
+async def _sweep(look: Callable[[], None]) -> None:
     while True:
         await asyncio.sleep(_SWEEP)
-        rotate(audit, nsm, age=age)
-
-
-async def _expire(keys: KeyCache) -> None:
-    while True:
-        await asyncio.sleep(_SWEEP)
-        keys.expire()
+        look()
