@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BeforeValidator, Field, SecretStr, TypeAdapter, ValidationError
+from pydantic import Field, SecretStr, TypeAdapter, ValidationError
 
 from mintline.audit.records import Batch, BrokenRecord, read_batch
 from mintline.authorization import KEY_ID_BYTES
@@ -134,14 +134,14 @@ class Refusal(Frozen):
     """It will never be signed."""
 
     type: Literal["refused"] = "refused"
-    code: Annotated[RefusalCode, BeforeValidator(RefusalCode)]
+    code: Annotated[RefusalCode, Field(strict=False)]
 
 
 class Failure(Frozen):
     """It was not done; it may be, later."""
 
     type: Literal["failed"] = "failed"
-    code: Annotated[FailureCode, BeforeValidator(FailureCode)]
+    code: Annotated[FailureCode, Field(strict=False)]
 
 
 class Accepted(Frozen):
