@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 import aiohttp
 from aiobotocore.config import AioConfig
-from aiobotocore.session import get_session
+from aiobotocore.session import AioSession
+from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES
 
 from mintline.errors import Rejected, Unavailable
 from mintline_local.principals import AwsCredentials
@@ -23,14 +25,15 @@ AwsService = Literal["sqs", "dynamodb", "s3", "kms", "secretsmanager", "cognito-
 async def aws_client(
     service: AwsService, *, endpoint_url: str, region: str, credentials: AwsCredentials
 ) -> AsyncIterator[Any]:
-    """Open a client with credentials of its own, whatever the environment holds."""
+    """Open a client of a local stack, which takes nothing from the user's environment or AWS profile."""
     config = AioConfig(
+        proxies={},
         connect_timeout=5,
         read_timeout=30,
         retries={"mode": "standard", "max_attempts": 4},
         s3={"addressing_style": "path"},
     )
-    async with get_session().create_client(
+    async with _isolated_session().create_client(
         service,
         region_name=region,
         endpoint_url=endpoint_url,
@@ -39,6 +42,19 @@ async def aws_client(
         config=config,
     ) as client:
         yield client
+
+
+def _isolated_session() -> AioSession:
+    """Return a session that reads neither `AWS_*` variables nor AWS's files: all settings are defaults."""
+    session = AioSession(
+        {
+            name: (None, None, default, convert)
+            for name, (_, _, default, convert) in BOTOCORE_DEFAUT_SESSION_VARIABLES.items()
+        }
+    )
+    for name in ("config_file", "credentials_file"):
+        session.set_config_variable(name, os.devnull)
+    return session
 
 
 @asynccontextmanager
