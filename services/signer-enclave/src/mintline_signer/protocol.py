@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import Field, SecretStr, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, Field, SecretStr, TypeAdapter, ValidationError
 
 from mintline.audit.records import Batch, BrokenRecord, read_batch
 from mintline.authorization import KEY_ID_BYTES
@@ -130,18 +130,27 @@ class Rewrapped(Frozen):
     kms_key: KmsKeyArn
 
 
+def _refusal_code(value: str) -> RefusalCode:
+    """Return the code of that value. A function, as pydantic takes no Enum class here from Python 3.12 on."""
+    return RefusalCode(value)
+
+
+def _failure_code(value: str) -> FailureCode:
+    return FailureCode(value)
+
+
 class Refusal(Frozen):
     """It will never be signed."""
 
     type: Literal["refused"] = "refused"
-    code: Annotated[RefusalCode, Field(strict=False)]
+    code: Annotated[RefusalCode, BeforeValidator(_refusal_code)]
 
 
 class Failure(Frozen):
     """It was not done; it may be, later."""
 
     type: Literal["failed"] = "failed"
-    code: Annotated[FailureCode, Field(strict=False)]
+    code: Annotated[FailureCode, BeforeValidator(_failure_code)]
 
 
 class Accepted(Frozen):
