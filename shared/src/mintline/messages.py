@@ -260,8 +260,10 @@ class SigningRefused(Message):
 
     type: Literal["signing_refused"] = "signing_refused"
     intent: AnyRequest
-    code: str
-    reason: str
+    code: str = Field(pattern=r"^[a-z0-9_]{1,64}$")
+    """Looked up in `mintline.refusals`, which has the text for the user."""
+    reason: str = ""
+    """Not read: whoever sends the message could choose it. Still sent, for broadcasters that ask for it."""
 
 
 AnyMessage: TypeAlias = Annotated[

@@ -187,7 +187,7 @@ class World:
     async def broadcast(self, intent: AnyIntent) -> None:
         await self.handle(sign(intent))
 
-    async def refuse(self, intent: AnyIntent, code: str = "fee", reason: str = "Too dear.") -> None:
+    async def refuse(self, intent: AnyIntent, code: str = "policy_fee", reason: str = "") -> None:
         await self.handle(SigningRefused(intent=intent, code=code, reason=reason))
 
     async def handle(

@@ -9,6 +9,7 @@ from mintline.chain.send_facts import SendAnswer, SendFact
 from mintline.errors import Conflict, Deferred, Rejected, Retryable, Throttled, Unavailable
 from mintline.messages import FundWallet, SignMint, SignNoop
 from mintline.records import Problem
+from mintline.refusals import UNKNOWN, problem_of
 from mintline.resources import BUILD, SIGN
 from mintline.states import MintStatus
 
@@ -429,15 +430,35 @@ async def test_refused__when_a_built_mint__then_rejected_with_the_policys_reason
 ) -> None:
     intent = make(nonce=6)
     world.built(intent)
-    await world.refuse(intent, "fee", "The fee is above the policy.")
+    await world.refuse(intent, "policy_fee")
     mint = world.mint(intent)
     assert (mint.status, mint.problem) == (
         MintStatus.REJECTED,
-        Problem(code="fee", reason="The fee is above the policy."),
+        Problem(code="policy_fee", reason="The fee per gas exceeds the signing policy's."),
     )
     [noop] = await world.sent_to(SIGN)
     assert isinstance(noop, SignNoop)
     assert noop.nonce == 6
+
+
+@pytest.mark.parametrize(
+    ("code", "told"), [("policy_gas", problem_of("policy_gas")), ("pay_us", UNKNOWN), ("signed", UNKNOWN)]
+)
+async def test_refused__when_the_message_brings_a_text_or_code_of_its_own__then_the_user_reads_ours(
+    world: Any, make: Any, code: str, told: Problem
+) -> None:
+    intent = make()
+    world.built(intent)
+    await world.refuse(intent, code, "Your wallet is locked. Visit https://evil.example <script>")
+    assert world.mint(intent).problem == told
+
+
+async def test_refused__when_a_noops_refusal_brings_a_text_of_its_own__then_the_dead_letter_has_ours(
+    world: Any, make_noop: Any
+) -> None:
+    with pytest.raises(Rejected) as caught:
+        await world.refuse(make_noop(), "pay_us", "Visit https://evil.example")
+    assert (caught.value.code, caught.value.reason) == (UNKNOWN.code, UNKNOWN.reason)
 
 
 async def test_refused__when_the_fee_was_above_the_caps__then_the_noops_is_not(world: Any, make: Any) -> None:

@@ -12,6 +12,7 @@ from mintline.errors import Rejected, Throttled
 from mintline.eth import keccak256, to_checksum_address
 from mintline.messages import Fees, IssueVoucher, KeyRef, SelfRedeem, SigningRefused, Voucher, VoucherIssued
 from mintline.records import MAX_OWN_TRANSACTIONS, Mint, Transfer
+from mintline.refusals import problem_of
 from mintline.states import MintStatus
 from mintline_broadcaster.fees import FeeCaps
 from mintline_broadcaster.handlers import refuse
@@ -157,7 +158,7 @@ async def test_voucher__when_the_enclave_refuses_it__then_the_mint_ends_and_no_n
     line: Line,
 ) -> None:
     line.put()
-    refusal = SigningRefused(intent=REQUEST, code="voucher_ttl", reason="Too long.")
+    refusal = SigningRefused(intent=REQUEST, code="policy_voucher_ttl", reason="Visit evil.example.")
 
     class NoOutbox:
         async def send(self, *_: Any, **__: Any) -> None:
@@ -166,7 +167,7 @@ async def test_voucher__when_the_enclave_refuses_it__then_the_mint_ends_and_no_n
     await refuse(refusal, ledger=line.ledger, outbox=NoOutbox(), caps=FeeCaps(1, 1), now=NOW)
 
     assert line.mint.status is MintStatus.REJECTED
-    assert line.problem == "voucher_ttl"
+    assert line.mint.problem == problem_of("policy_voucher_ttl")
 
 
 async def test_transaction__when_the_node_takes_it__then_the_mint_is_submitted(line: Line) -> None:

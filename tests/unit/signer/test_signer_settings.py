@@ -12,7 +12,6 @@ from mintline.errors import Misconfigured
 from mintline.settings import load
 from mintline_signer.addresses import ANY_CID, UnixAddress, VsockAddress, parse
 from mintline_signer.enclave.settings import EnclaveSettings
-from mintline_signer.errors import REASONS, RefusalCode
 from mintline_signer.host.credentials import credential_source
 from mintline_signer.host.settings import HostSettings
 
@@ -135,10 +134,6 @@ def test_host_settings__when_half_of_a_key_is_given__are_refused(cast: Cast, hal
     del environment[half]
     with pytest.raises(Misconfigured, match="come together"):
         load(HostSettings, environment)
-
-
-def test_reasons__when_there_is_a_refusal_code__hold_its_sentence() -> None:
-    assert REASONS.keys() == set(RefusalCode)
 
 
 def test_enclave__when_imported_whole__brings_no_client_and_no_host_along() -> None:

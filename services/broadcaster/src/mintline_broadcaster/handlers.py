@@ -9,7 +9,7 @@ from mintline.eth import keccak256
 from mintline.intents import sign_mint
 from mintline.messages import Broadcast, IssueVoucher, ReviewMint, SigningRefused, SignMint, SignTopUp
 from mintline.queueing import SendingPort
-from mintline.records import Problem
+from mintline.refusals import RefusalCode, problem_of
 from mintline.states import MintStatus
 from mintline_broadcaster.fees import FeeCaps
 from mintline_broadcaster.intents import ask_for_nonce, fill_nonce
@@ -18,9 +18,6 @@ from mintline_broadcaster.ports import Chain, Ledger
 from mintline_broadcaster.vouchers import refuse_voucher
 from mintline_broadcaster.watch import Sender, Watch
 from mintline_broadcaster.write_ahead import Standing, write_ahead
-
-NONCE_FILLED = "memory_nonce_filled"
-"""The enclave's code for what comes after the no-op that it signed on the same nonce."""
 
 log = structlog.get_logger(__name__)
 
@@ -64,17 +61,17 @@ async def refuse(
     if isinstance(intent, IssueVoucher):
         await refuse_voucher(message, ledger=ledger, now=now)
         return
-    if message.code == NONCE_FILLED:
+    problem = problem_of(message.code)
+    if message.code == RefusalCode.NONCE_FILLED:
         log.info("signing_came_late", kind=intent.type)
         if isinstance(intent, SignMint):
             await _renew_unsent(intent, ledger=ledger, outbox=outbox, caps=caps)
         return
     if not isinstance(intent, SignMint) or await _is_replacement(intent, ledger=ledger):
-        log.error("signing_refused", code=message.code, kind=intent.type)
+        log.error("signing_refused", code=problem.code, kind=intent.type)
         if isinstance(intent, SignTopUp) and intent.attempt == 0:
             await fill_nonce(intent, caps, outbox=outbox)
-        raise Rejected(message.code, message.reason)
-    problem = Problem(code=message.code, reason=message.reason)
+        raise Rejected(problem.code, problem.reason)
     await end(intent, problem, source=MintStatus.BUILT, ledger=ledger, outbox=outbox, caps=caps, now=now)
 
 

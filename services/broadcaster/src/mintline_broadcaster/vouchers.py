@@ -22,6 +22,7 @@ from mintline.eth import keccak256
 from mintline.intents import voucher_of
 from mintline.messages import IssueVoucher, SelfRedeem, SigningRefused, VoucherIssued
 from mintline.records import MAX_OWN_TRANSACTIONS, Attempt, Mint, Problem
+from mintline.refusals import problem_of
 from mintline.states import MintStatus
 from mintline_broadcaster.ports import Chain, Final, Ledger, MintMoved, SignedTransaction, Vouchers
 from mintline_broadcaster.redeemed import end_by_token
@@ -76,7 +77,7 @@ async def refuse_voucher(message: SigningRefused, *, ledger: Ledger, now: int) -
     """End a self-custody mint whose voucher the enclave refused to issue: it has no nonce to fill."""
     assert isinstance(message.intent, IssueVoucher)
     mint_id = message.intent.mint_id
-    problem = Problem(code=message.code, reason=message.reason)
+    problem = problem_of(message.code)
     await ledger.reject(mint_id, problem, source=MintStatus.BUILT, at=now)
     log.warning("mint_rejected", mint_id=mint_id, code=problem.code)
 

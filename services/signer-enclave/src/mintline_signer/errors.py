@@ -15,48 +15,9 @@ from __future__ import annotations
 from enum import StrEnum
 
 from mintline.errors import MintlineError, Rejected, Unavailable
+from mintline.refusals import REASONS, RefusalCode
 
-
-class RefusalCode(StrEnum):
-    """Why an intent can never be signed."""
-
-    INTENT = "policy_intent"
-    CHAIN = "policy_chain"
-    KEY_CHAIN = "policy_key_chain"
-    SIGNER = "policy_signer"
-    ISSUER_TRANSACTS = "policy_issuer_transacts"
-    CONTRACT = "policy_contract"
-    ACTION = "policy_action"
-    BATCH = "policy_batch"
-    GAS = "policy_gas"
-    FEE = "policy_fee"
-    PRIORITY_FEE = "policy_priority_fee"
-    COST = "policy_cost"
-    VOUCHER_TTL = "policy_voucher_ttl"
-    VOUCHER_EXPIRED = "policy_voucher_expired"
-    TOP_UP_VALUE = "policy_top_up_value"
-    TOP_UP_RECIPIENT = "policy_top_up_recipient"
-    NONCE = "memory_nonce"
-    NONCE_FILLED = "memory_nonce_filled"
-    TOKEN_ID = "memory_token_id"  # noqa: S105 - these are no secrets
-    AUTHORIZATION_MISSING = "authorization_missing"
-    AUTHORIZATION_MALFORMED = "authorization_malformed"
-    AUTHORIZATION_SEAL = "authorization_seal"
-    AUTHORIZATION_SUBJECT = "authorization_subject"
-    TOKEN_MALFORMED = "token_malformed"  # noqa: S105 - these are no secrets
-    TOKEN_ALGORITHM = "token_algorithm"  # noqa: S105
-    TOKEN_KEY = "token_key"  # noqa: S105
-    TOKEN_SIGNATURE = "token_signature"  # noqa: S105
-    TOKEN_ISSUER = "token_issuer"  # noqa: S105
-    TOKEN_CLIENT = "token_client"  # noqa: S105
-    TOKEN_USE = "token_use"  # noqa: S105
-    TOKEN_SUBJECT = "token_subject"  # noqa: S105
-    TOKEN_EXPIRED = "token_expired"  # noqa: S105
-    TOKEN_NOT_YET_VALID = "token_not_yet_valid"  # noqa: S105
-    REWRAP = "key_rewrap"
-    KEY_UNDECRYPTABLE = "key_undecryptable"
-    KEY_MALFORMED = "key_malformed"
-    KEY_ADDRESS = "key_address"
+__all__ = ["BrokenFrame", "Failed", "FailureCode", "RefusalCode", "Refused"]
 
 
 class FailureCode(StrEnum):
@@ -78,48 +39,6 @@ class FailureCode(StrEnum):
     RATE_LIMITED = "rate_limited"
     OVERLOADED = "overloaded"
     INTERNAL = "internal"
-
-
-REASONS: dict[RefusalCode, str] = {
-    RefusalCode.INTENT: "The signing policy does not know this kind of transaction.",
-    RefusalCode.CHAIN: "The signing policy does not allow this chain.",
-    RefusalCode.KEY_CHAIN: "The signer's key belongs to another chain.",
-    RefusalCode.SIGNER: "The signing policy does not allow this signer to do this.",
-    RefusalCode.ISSUER_TRANSACTS: "The issuer's key signs vouchers only, never transactions.",
-    RefusalCode.CONTRACT: "The signing policy does not allow this contract.",
-    RefusalCode.ACTION: "The signing policy does not let users' keys do this.",
-    RefusalCode.BATCH: "The batch has more mints than the signing policy allows.",
-    RefusalCode.NONCE: "Something else was signed for this nonce of the wallet.",
-    RefusalCode.NONCE_FILLED: "This nonce of the wallet was given up and filled.",
-    RefusalCode.TOKEN_ID: "The mint was signed for another token.",
-    RefusalCode.GAS: "The gas limit exceeds the signing policy's.",
-    RefusalCode.FEE: "The fee per gas exceeds the signing policy's.",
-    RefusalCode.PRIORITY_FEE: "The priority fee exceeds the fee cap.",
-    RefusalCode.COST: "The transaction may cost more than the signing policy allows.",
-    RefusalCode.VOUCHER_TTL: "The voucher's deadline is further away than the signing policy allows.",
-    RefusalCode.VOUCHER_EXPIRED: "The voucher's deadline has passed.",
-    RefusalCode.TOP_UP_VALUE: "The top-up exceeds the signing policy's limit.",
-    RefusalCode.TOP_UP_RECIPIENT: "The signing policy does not allow a top-up to this recipient.",
-    RefusalCode.AUTHORIZATION_MISSING: "The user's authorization is missing.",
-    RefusalCode.AUTHORIZATION_MALFORMED: "The user's authorization is not in a form that is known here.",
-    RefusalCode.AUTHORIZATION_SEAL: "The user's authorization was given for something else.",
-    RefusalCode.AUTHORIZATION_SUBJECT: "The authorization is another user's than the wallet.",
-    RefusalCode.TOKEN_MALFORMED: "The authorizing token is no well-formed access token.",
-    RefusalCode.TOKEN_ALGORITHM: "The authorizing token is not signed with RS256.",
-    RefusalCode.TOKEN_KEY: "The authorizing token names a key that the signing policy does not have.",
-    RefusalCode.TOKEN_SIGNATURE: "The authorizing token's signature does not verify.",
-    RefusalCode.TOKEN_ISSUER: "The authorizing token comes from another user pool.",
-    RefusalCode.TOKEN_CLIENT: "The authorizing token was issued to another app client.",
-    RefusalCode.TOKEN_USE: "The authorizing token is no access token.",
-    RefusalCode.TOKEN_SUBJECT: "The authorizing token names no user.",
-    RefusalCode.TOKEN_EXPIRED: "The authorizing token expired too long ago.",
-    RefusalCode.TOKEN_NOT_YET_VALID: "The authorizing token is not valid yet.",
-    RefusalCode.REWRAP: "The signing policy names no other key to wrap this one under.",
-    RefusalCode.KEY_UNDECRYPTABLE: "The wrapped key does not decrypt for its subject and chain.",
-    RefusalCode.KEY_MALFORMED: "The unwrapped key is not a secp256k1 private key.",
-    RefusalCode.KEY_ADDRESS: "The unwrapped key has another address than expected.",
-}
-"""One sentence for the user per refusal."""
 
 
 class BrokenFrame(MintlineError):  # noqa: N818 - named for what happened, as its family's members are
