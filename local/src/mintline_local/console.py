@@ -11,10 +11,9 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from mintline.text import escaped
 from mintline_local.supervisor import Event
 
-_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\t\n"}
-"""What a terminal obeys rather than shows: text of others' (a message, a node's answer) may hold it."""
 STYLES = {"ready": "green", "stopped": "dim", "crashed": "yellow", "restarted": "yellow", "died": "red"}
 
 
@@ -67,5 +66,5 @@ def fail(message: str) -> None:
 
 
 def harmless(text: str) -> str:
-    """Return the text with its control characters written out, line ends and tabs aside."""
-    return text.translate(_CONTROLS)
+    """Return the text with control and bidirectional characters escaped, line ends and tabs aside."""
+    return escaped(text, keep="\t\n")
