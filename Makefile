@@ -6,8 +6,13 @@ FIRST ?= 1
 SEEDS ?= 20
 MINTS ?= 1000
 
-PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
-	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { command -v "$$p"; break; }; done)
+# What changes how every Python program runs is the user's own, and not for these.
+unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONOPTIMIZE PYTHONWARNINGS PYTHONINSPECT PYTHONNOUSERSITE \
+	PYTHONPLATLIBDIR PYTHONCASEOK PYTHONIOENCODING PYTHONBREAKPOINT PYTHONASYNCIODEBUG PYTHONDEVMODE \
+	PYTHONTRACEMALLOC PYTHONPROFILEIMPORTTIME PYTHONVERBOSE PYTHONSAFEPATH PYTHONEXECUTABLE
+PYTHON := $(shell unset PYTHONPATH PYTHONHOME; for p in python3 python3.13 python3.12 python3.11; do \
+	"$$p" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null \
+	&& { command -v "$$p"; break; }; done)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
@@ -17,7 +22,7 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: ## Install everything the other targets need (they do so themselves)
-	@test -n "$(PYTHON)" || { echo "setup: error: Python 3.11 or newer is needed" >&2; exit 1; }
+	@test -n "$(PYTHON)" || { echo "setup: error: Python 3.11, 3.12 or 3.13 is needed" >&2; exit 1; }
 	@"$(PYTHON)" local/bootstrap.py
 
 up: setup ## Start the whole line and keep it running until Ctrl-C

@@ -23,7 +23,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -35,6 +35,9 @@ STAMPS = VENV / "stamps"
 LOG = ROOT / ".mintline" / "setup.log"
 REQUIREMENTS = ROOT / "local" / "requirements"
 OLDEST_NODE = 18
+OLDEST_PYTHON = (3, 11)
+FIRST_UNSUPPORTED_PYTHON = (3, 14)
+"""coincurve, which the enclave signs with, has no wheel for it yet."""
 
 UV_VERSION = "0.13.9"
 UV_WHEELS = {
@@ -66,6 +69,18 @@ UV_WHEELS = {
 }
 
 
+NETWORK_SETTINGS = re.compile(
+    r"""UV_(?:DEFAULT_INDEX|INDEX\w*|EXTRA_INDEX_URL|CACHE_DIR|SYSTEM_CERTS|NATIVE_TLS|INSECURE_HOST|OFFLINE
+           |KEYRING_PROVIDER|LINK_MODE|CONCURRENT_\w+|HTTP_\w+|REQUEST_TIMEOUT)
+      |(?i:npm_config_)(?i:registry|proxy|https_proxy|noproxy|ca|cafile|cache|strict_ssl|userconfig
+           |globalconfig|fetch_\w+|_auth\w*|offline|prefer_offline)""",
+    re.VERBOSE,
+)
+"""The user's settings of the tools that say how to reach the registries: these are kept."""
+TOOL_SETTINGS = re.compile(r"UV_|PIP_|PYTHON|NODE_(?:OPTIONS|PATH|ENV)$|(?i:npm_)")
+"""All their settings: those that are not kept could change what is installed, or where."""
+
+
 class SetupError(Exception):
     """Set-up cannot go on; the message is the one line that the user sees."""
 
@@ -85,6 +100,16 @@ def digest(paths: Iterable[Path], *extra: str) -> str:
     return sha.hexdigest()
 
 
+def environment(ours: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return what the tools run under: the user's environment without their own settings, then `ours`."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not TOOL_SETTINGS.match(name) or NETWORK_SETTINGS.fullmatch(name)
+    }
+    return {**kept, **(ours or {})}
+
+
 def run(command: list[str], *, doing: str, env: dict[str, str] | None = None) -> None:
     """Run a tool quietly; on failure raise its most telling line, with the rest in the log."""
     LOG.parent.mkdir(exist_ok=True)
@@ -92,7 +117,7 @@ def run(command: list[str], *, doing: str, env: dict[str, str] | None = None) ->
         done = subprocess.run(  # noqa: S603 - fixed programs, no shell
             command,
             cwd=ROOT,
-            env={**os.environ, **(env or {})},
+            env=environment(env),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -176,7 +201,12 @@ def runs(*command: str | Path) -> str:
     """Return the trimmed output of a command, or "" when it cannot run or fails."""
     try:
         return subprocess.run(  # noqa: S603 - fixed programs, no shell
-            [str(part) for part in command], capture_output=True, text=True, check=True, timeout=60
+            [str(part) for part in command],
+            env=environment(),
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
         ).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return ""
@@ -195,7 +225,8 @@ def uv_env() -> dict[str, str]:
 
 def ensure_uv() -> None:
     """Make `.venv` a working environment with the pinned uv in it."""
-    healthy = runs(VENV / "bin" / "python", "-c", "import sys; print(sys.version_info >= (3, 11))") == "True"
+    supported = f"import sys; print({OLDEST_PYTHON} <= sys.version_info < {FIRST_UNSUPPORTED_PYTHON})"
+    healthy = runs(VENV / "bin" / "python", "-c", supported) == "True"
     if healthy and runs(UV, "--version").startswith(f"uv {UV_VERSION}"):
         return
     say(f"fetching uv {UV_VERSION}")
@@ -287,7 +318,7 @@ def sync_node() -> None:
     npm = npm_command()
     say("installing the node packages")
     run(
-        [*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
+        [*npm, "ci", "--include=dev", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
         doing="installing the node packages",
         env=node_env(),
     )
@@ -339,9 +370,9 @@ def prepare() -> None:
 
 def main() -> int:
     """Prepare the checkout; return the exit code."""
-    if sys.version_info < (3, 11):  # noqa: UP036 - runs under whatever python3 the system has
+    if not OLDEST_PYTHON <= sys.version_info < FIRST_UNSUPPORTED_PYTHON:
         print(
-            "setup: error: Python 3.11 or newer is needed, this is",
+            "setup: error: Python 3.11, 3.12 or 3.13 is needed (for coincurve's builds); this is",
             platform.python_version(),
             file=sys.stderr,
         )

@@ -113,8 +113,14 @@ class Containers:
         from testcontainers.core.image import DockerImage
 
         dockerfile, target = IMAGES[name]
+        base = os.environ.get("BASE_IMAGE")
         with DockerImage(
-            ROOT, tag=f"mintline-test/{name}", dockerfile_path=dockerfile, target=target, clean_up=False
+            ROOT,
+            tag=f"mintline-test/{name}",
+            dockerfile_path=dockerfile,
+            target=target,
+            buildargs={"BASE_IMAGE": base} if base else None,
+            clean_up=False,
         ):
             pass
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,14 @@ BOOT = Boot(kernel=b"a kernel", cmdline="console=ttyS0", init=b"an init", nsm_mo
 
 def built(engine: Any, folder: Path) -> ContainerImage:
     """Build the image with no layer of an earlier build, and read what came of it."""
-    made, _ = engine.images.build(path=str(ROOT), dockerfile=DOCKERFILE, nocache=True, rm=True)
+    base = os.environ.get("BASE_IMAGE")
+    made, _ = engine.images.build(
+        path=str(ROOT),
+        dockerfile=DOCKERFILE,
+        buildargs={"BASE_IMAGE": base} if base else None,
+        nocache=True,
+        rm=True,
+    )
     saved = folder / "image.tar"
     with saved.open("wb") as file:
         file.writelines(made.save(named=False))

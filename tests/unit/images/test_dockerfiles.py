@@ -30,21 +30,29 @@ def test_images__when_listed__are_one_for_each_service_and_two_for_the_signer() 
     }
 
 
-def test_images__when_built__share_one_base_pinned_by_version() -> None:
+def test_images__when_built__share_one_base_pinned_by_version_and_digest() -> None:
     bases = {
         base
         for path in [*SERVICES, LOCAL]
         for base in re.findall(r"(?m)^ARG BASE_IMAGE=(.+)$", path.read_text())
     }
     (base,) = bases
-    assert re.fullmatch(r"python:\d+\.\d+\.\d+-slim-\w+", base)
+    assert re.fullmatch(r"python:\d+\.\d+\.\d+-slim-\w+@sha256:[0-9a-f]{64}", base)
 
 
-def test_images__when_built__use_the_uv_of_the_checkout() -> None:
-    bootstrap = re.search(r'(?m)^UV_VERSION = "(.+)"$', (ROOT / "local" / "bootstrap.py").read_text())
-    assert bootstrap is not None
-    versions = {v for path in [*SERVICES, LOCAL] for v in re.findall(r"uv==(\S+)", path.read_text())}
-    assert versions == {bootstrap[1]}
+def test_images__when_built__use_the_uv_of_the_checkout_by_its_hash() -> None:
+    bootstrap = (ROOT / "local" / "bootstrap.py").read_text()
+    version = re.search(r'(?m)^UV_VERSION = "(.+)"$', bootstrap)
+    wheels = re.findall(r'\("Linux", "\w+", "\w+"\): \(\s+"[^"]+",\s+"([0-9a-f]{64})"', bootstrap)
+    requirement = (ROOT / "local" / "requirements" / "uv.txt").read_text()
+
+    assert version is not None
+    assert re.findall(r"(?m)^uv==(\S+)", requirement) == [version[1]]
+    assert len(wheels) == 4
+    assert sorted(re.findall(r"--hash=sha256:([0-9a-f]{64})", requirement)) == sorted(wheels)
+    for path in [*SERVICES, LOCAL]:
+        (command,) = re.findall(r"(?m)^RUN python3 -m venv /uv && (.+)$", path.read_text())
+        assert command == "/uv/bin/pip install --quiet --no-cache-dir --require-hashes -r /uv.txt", path
 
 
 @pytest.mark.parametrize("path", SERVICES, ids=name)
@@ -66,7 +74,12 @@ def test_service_image__when_built__installs_as_locked_and_runs_unprivileged(pat
 @pytest.mark.parametrize("path", SERVICES, ids=name)
 def test_service_image__when_its_context_is_copied__takes_one_service_and_the_library(path: Path) -> None:
     copied = re.findall(r"(?m)^COPY (?!--from)(.+) \S+$", path.read_text())
-    allowed = ("pyproject.toml uv.lock", "shared/", f"{path.parent.relative_to(ROOT)}/")
+    allowed = (
+        "pyproject.toml uv.lock",
+        "local/requirements/uv.txt",
+        "shared/",
+        f"{path.parent.relative_to(ROOT)}/",
+    )
     assert all(source.startswith(allowed) for source in copied), copied
 
 

@@ -3,8 +3,10 @@
 import hashlib
 import importlib.util
 import io
+import json
 import subprocess
 import sys
+import tomllib
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -119,6 +121,86 @@ def test_run__when_the_tool_fails__is_one_line_and_the_rest_is_logged(bootstrap:
     assert {"first", "error: no"} <= set(bootstrap.LOG.read_text().splitlines())
 
 
+def test_environment__when_the_user_set_the_tools_up__keeps_what_reaches_the_registries_alone(
+    bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = {
+        "HTTPS_PROXY": "http://proxy.test",
+        "UV_DEFAULT_INDEX": "https://index.test/simple",
+        "UV_INDEX_OURS_PASSWORD": "word",
+        "NPM_CONFIG_REGISTRY": "https://npm.test",
+        "npm_config_cafile": "/ca.pem",
+        "NODE_EXTRA_CA_CERTS": "/ca.pem",
+    }
+    dropped = {
+        "PIP_TARGET": "/elsewhere",
+        "PIP_REQUIRE_VIRTUALENV": "1",
+        "UV_TARGET": "/elsewhere",
+        "UV_SYSTEM_PYTHON": "1",
+        "UV_NO_DEV": "1",
+        "UV_PROJECT_ENVIRONMENT": "/elsewhere",
+        "PYTHONPATH": "/elsewhere",
+        "PYTHONHOME": "/elsewhere",
+        "NODE_ENV": "production",
+        "NODE_OPTIONS": "--require /elsewhere",
+        "npm_config_prefix": "/elsewhere",
+        "NPM_CONFIG_OMIT": "dev",
+    }
+    for name, value in {**kept, **dropped}.items():
+        monkeypatch.setenv(name, value)
+
+    found = bootstrap.environment({"VIRTUAL_ENV": "/ours"})
+
+    assert {name: found.get(name) for name in kept} == kept
+    assert not dropped.keys() & found.keys()
+    assert found["VIRTUAL_ENV"] == "/ours"
+
+
+@pytest.mark.parametrize("version", [(3, 10, 14), (3, 14, 0), (3, 15, 2)])
+def test_setup__when_the_python_is_not_supported__says_so_in_one_line_and_does_nothing(
+    bootstrap: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    version: tuple[int, ...],
+) -> None:
+    monkeypatch.setattr(bootstrap.sys, "version_info", version)
+    monkeypatch.setattr(bootstrap, "prepare", lambda: pytest.fail("set-up has begun"))
+
+    assert bootstrap.main() == 1
+
+    said = capsys.readouterr().err
+    assert said.startswith("setup: error: Python 3.11, 3.12 or 3.13 is needed")
+    assert said.count("\n") == 1
+
+
+def test_python__when_a_range_is_declared__is_the_same_everywhere(bootstrap: ModuleType) -> None:
+    root = SCRIPT.parents[1]
+    projects = [
+        root / "pyproject.toml",
+        *root.glob("*/pyproject.toml"),
+        *root.glob("services/*/pyproject.toml"),
+    ]
+    (oldest, newest) = (bootstrap.OLDEST_PYTHON, bootstrap.FIRST_UNSUPPORTED_PYTHON)
+    expected = ">={}.{},<{}.{}".format(*oldest, *newest)
+
+    assert len(projects) == 11
+    for project in projects:
+        assert tomllib.loads(project.read_text())["project"]["requires-python"] == expected, project
+    assert (
+        f"({oldest[0]}, {oldest[1]}) <= sys.version_info < ({newest[0]}, {newest[1]})"
+        in (root / "Makefile").read_text()
+    )
+
+
+def test_node_packages__when_locked__all_have_an_integrity() -> None:
+    packages = json.loads((SCRIPT.parents[1] / "package-lock.json").read_text())["packages"]
+
+    missing = [name for name, entry in packages.items() if name and "integrity" not in entry]
+
+    assert len(packages) > 20
+    assert missing == []
+
+
 def test_once__when_the_step_is_done__runs_it_again_only_for_another_key_or_a_missing_result(
     bootstrap: ModuleType, tmp_path: Path
 ) -> None:
@@ -149,7 +231,7 @@ def test_once__when_the_step_fails__is_tried_again(bootstrap: ModuleType) -> Non
 
 
 def test_requirements__when_installed__are_all_pinned_with_hashes() -> None:
-    for name in ("emulator", "node"):
+    for name in ("emulator", "node", "uv"):
         lines = (SCRIPT.parent / "requirements" / f"{name}.txt").read_text().splitlines()
         pins = [line for line in lines if line and not line.startswith((" ", "#"))]
         assert pins
