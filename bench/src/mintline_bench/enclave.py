@@ -131,7 +131,7 @@ class Mints:
             ),
         )
         sealed = self._sealer.seal(user.token, digest_of(intent))
-        intent = intent.model_copy(update={"authorization": sealed})
+        intent = intent.evolve(authorization=sealed)
         return request_frame(request_id, Sign(intent=intent, keys=[key, self._issuer]))
 
 

@@ -141,15 +141,13 @@ async def set_up(state: StateFolder, ports: Listeners, world: World) -> Known:
         known = await _first_time(ports, world)
     if known.api_url != ports.url("api"):
         await world.accounts.admin.repoint(known.contract, ports.url("api"))
-        known = known.model_copy(update={"api_url": ports.url("api")})
-    known = known.model_copy(
-        update={
-            "sealing": known.sealing
-            or await founding.create_sealing_key(
-                world.aws.kms, world.secretsmanager, prefix=PREFIX, chain_id=CHAIN_ID
-            ),
-            "jwks": await _read_jwks(world, ports, known.pool),
-        }
+        known = known.evolve(api_url=ports.url("api"))
+    known = known.evolve(
+        sealing=known.sealing
+        or await founding.create_sealing_key(
+            world.aws.kms, world.secretsmanager, prefix=PREFIX, chain_id=CHAIN_ID
+        ),
+        jwks=await _read_jwks(world, ports, known.pool),
     )
     mark, *_ = await asyncio.gather(
         leave_mark(world.secretsmanager, world.node, prefix=PREFIX),
@@ -157,7 +155,7 @@ async def set_up(state: StateFolder, ports: Listeners, world: World) -> Known:
         _register(world.dynamo, known),
         _publish_collection(world, known),
     )
-    known = known.model_copy(update={"last_run": mark})
+    known = known.evolve(last_run=mark)
     write_json(state.known, known.model_dump(mode="json"))
     return known
 

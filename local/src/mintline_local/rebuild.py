@@ -62,7 +62,7 @@ class ReplayStore(MemoryStore):
         new = set(mint_ids) - self.mint_table.keys()
         for mint_id, mint in (await self.live.mints(sorted(new))).items():
             undecided = dict.fromkeys(OUTCOME) | {"status": MintStatus.SUBMITTED}
-            self.mint_table[mint_id] = mint.model_copy(update=undecided)
+            self.mint_table[mint_id] = mint.evolve(**undecided)
 
     def items(self) -> Iterator[tuple[ItemKey, Item]]:
         """Yield the index as the tables would hold it."""

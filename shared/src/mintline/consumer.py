@@ -239,7 +239,7 @@ class Consumer:
             raise Rejected("undecodable", _faults(error)) from None
         with message_context(message), self._span(message) as own:
             if own:
-                message = message.model_copy(update={"trace": own})
+                message = message.evolve(trace=own)
             try:
                 await self._handle(message)
             except (Conflict, Deferred):

@@ -96,7 +96,7 @@ class TracedSending:
     async def send(self, queue: Queue, message: Message, *, group: str, dedup: str) -> None:
         """Enqueue a message under the current span, or under the trace that it has where there is none."""
         if current := self._tracer.current():
-            message = message.model_copy(update={"trace": current})
+            message = message.evolve(trace=current)
         await self._queues.send(queue, message, group=group, dedup=dedup)
 
 

@@ -44,7 +44,7 @@ async def delete(
         await _check(wallet, belongings, force=force)
         at = now() + days * DAY * 1000
         await records.mark_deleting(wallet, at=at)
-        wallet = wallet.model_copy(update={"deletes_at": at})
+        wallet = wallet.evolve(deletes_at=at)
     assert wallet.deletes_at is not None
     # Marks are whole days ahead, so this is since when it stands, or a day or more less.
     marked = (now() - wallet.deletes_at) % (DAY * 1000) / 1000
@@ -77,7 +77,7 @@ async def undelete(wallet_id: str, *, records: WalletRecords, stores: KeyStores)
         if reference is not None:
             await stores.holding(reference).restore(reference)
     await records.unmark_deleting(wallet)
-    return wallet.model_copy(update={"deletes_at": None})
+    return wallet.evolve(deletes_at=None)
 
 
 async def _known(wallet_id: str, records: WalletRecords) -> Wallet:

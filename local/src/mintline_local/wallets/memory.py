@@ -50,7 +50,7 @@ class MemoryWalletRecords:
         current = self._now(wallet)
         if not holds or current.secret_id != wallet.secret_id:
             raise Conflict(f"{wallet.wallet_id} has changed")
-        self.items[wallet.wallet_id] = current.model_copy(update=change)
+        self.items[wallet.wallet_id] = current.evolve(**change)
 
 
 class MemoryBelongings:

@@ -88,7 +88,7 @@ class Wrapping:
             return "there"
         if not self.dry_run:
             change = await self._anew(WrappedKey.model_validate(old.model_dump(exclude={"version"})))
-            await store.replace(reference, old=old, new=old.model_copy(update=change))
+            await store.replace(reference, old=old, new=old.evolve(**change))
         return "rewrapped"
 
     async def sealing_key(self, reference: str, sealing: Sealing) -> str:
@@ -103,7 +103,7 @@ class Wrapping:
                 wrapped=old.wrapped,
                 kms_key=old.kms_key,
             )
-            await sealing.replace(reference, old=old, new=old.model_copy(update=await self._anew(key)))
+            await sealing.replace(reference, old=old, new=old.evolve(**await self._anew(key)))
         return "rewrapped"
 
     async def _anew(self, key: WrappedKey | WrappedSealingKey) -> dict[str, object]:

@@ -64,7 +64,7 @@ class MemoryMints:
         fields: dict[str, object] = {"cancel_requested_at": at, "updated_at": at}
         if current.status is not MintStatus.SUBMITTED:
             fields |= {"status": MintStatus.REJECTED, "problem": problem}
-        self.items[mint.mint_id] = current.model_copy(update=fields)
+        self.items[mint.mint_id] = current.evolve(**fields)
         return self.items[mint.mint_id]
 
     async def ids_of(self, sub: str, *, limit: int, after: str | None) -> Page[str]:
@@ -95,7 +95,7 @@ class MemoryWallets:
     async def mark_ready(self, wallet_id: str) -> None:
         """Mark as ready."""
         wallet = self.items[wallet_id]
-        self.items[wallet_id] = wallet.model_copy(update={"ready": True, "wrapped": None, "kms_key": None})
+        self.items[wallet_id] = wallet.evolve(ready=True, wrapped=None, kms_key=None)
 
 
 class MemoryLinks:

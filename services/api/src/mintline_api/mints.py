@@ -112,7 +112,7 @@ async def accept_mint(
         created_at=now,
         updated_at=now,
     )
-    mint = mint.model_copy(update={"authorization": authorize(mint)})
+    mint = mint.evolve(authorization=authorize(mint))
     existing = await mints.create(mint)
     if existing is not None:
         return await _replay(existing, request_digest, line=line)

@@ -53,7 +53,7 @@ async def provision(
     await keys.keep(wallet)
     await wallets.mark_ready(wallet_id)
     log.info("wallet_provisioned", address=wallet.address, chain_id=chain_id)
-    return wallet.model_copy(update={"ready": True, "wrapped": None, "kms_key": None})
+    return wallet.evolve(ready=True, wrapped=None, kms_key=None)
 
 
 class WalletDirectory:

@@ -16,7 +16,7 @@ MINUTE = 60_000
 
 async def sign_again(intent: AnyIntent, fees: Fees, *, outbox: SendingPort) -> None:
     """Have the same intent signed with other fees, as its next attempt."""
-    following = intent.model_copy(update={"fees": fees, "attempt": intent.attempt + 1})
+    following = intent.evolve(fees=fees, attempt=intent.attempt + 1)
     await outbox.send(SIGN, following, group=group_of(following), dedup=dedup_id(following))
 
 

@@ -171,7 +171,7 @@ class MemoryLedger:
         self.closed.add(tx_hash)
 
     def _change(self, mint: Mint, **fields: object) -> None:
-        self.mints[mint.mint_id] = mint.model_copy(update=fields)
+        self.mints[mint.mint_id] = mint.evolve(**fields)
 
 
 def _position(mint: Mint) -> tuple[MintStatus, int, int | None]:

@@ -57,4 +57,4 @@ class MemoryVouchers:
         return mint
 
     def _change(self, mint: Mint, **fields: object) -> None:
-        self.ledger.mints[mint.mint_id] = mint.model_copy(update=fields)
+        self.ledger.mints[mint.mint_id] = mint.evolve(**fields)

@@ -264,7 +264,7 @@ class Watch:
     async def _sign_same(self, mint: Mint) -> None:
         """Have an attempt signed once more whose bytes were not written down: the same ones come of it."""
         number = len(mint.attempts) - 1
-        intent = sign_mint(mint).model_copy(update={"fees": _fees_of(mint.attempts[-1]), "attempt": number})
+        intent = sign_mint(mint).evolve(fees=_fees_of(mint.attempts[-1]), attempt=number)
         log.warning("attempt_without_bytes", mint_id=mint.mint_id, nonce=mint.nonce, attempt=number)
         await self._outbox.send(SIGN, intent, group=group_of(intent), dedup=dedup_id(intent))
 
@@ -294,7 +294,7 @@ def _rank(transaction: Bare) -> tuple[bool, int]:
 def _intent_of(mint: Mint, transaction: SignedTransaction) -> SignMint:
     """Return the intent that a mint's transaction carries out."""
     [attempt] = [one for one in mint.attempts if one.tx_hash == transaction.tx_hash]
-    return sign_mint(mint).model_copy(update={"fees": _fees_of(attempt), "attempt": transaction.attempt})
+    return sign_mint(mint).evolve(fees=_fees_of(attempt), attempt=transaction.attempt)
 
 
 def _fees_of(attempt: Attempt) -> Fees:

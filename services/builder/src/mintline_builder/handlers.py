@@ -168,7 +168,7 @@ async def _reserve(
         at = _milliseconds(clock)
         claim = MintClaim(mint.mint_id, token_id, deadline, gas, fees, at)
         nonce = await reserver.reserve(wallet, claim, floor=need.mined)
-    return mint.model_copy(update=claim.update(nonce))
+    return mint.evolve(**claim.update(nonce))
 
 
 async def _renew(
@@ -196,7 +196,7 @@ async def _renew(
         )
         nonce = await reserver.reserve(wallet, claim, floor=need.mined)
     log.warning("nonce_renewed", spent=mint.nonce, nonce=nonce)
-    return mint.model_copy(update=claim.update(nonce))
+    return mint.evolve(**claim.update(nonce))
 
 
 async def _offer(
@@ -210,7 +210,7 @@ async def _offer(
     await preparation.metadata.put(mint.contract, token_id, metadata, mint.metadata_digest)
     claim = VoucherClaim(mint.mint_id, token_id, deadline, gas, _milliseconds(clock))
     await mints.offer(mint, claim)
-    return mint.model_copy(update=claim.update())
+    return mint.evolve(**claim.update())
 
 
 def _metadata(mint: Mint, terms: Terms) -> str:

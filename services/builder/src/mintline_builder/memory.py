@@ -70,7 +70,7 @@ class MemoryAccounts:
         return self.tables.accounts.get(address, Account())
 
     def _set(self, address: str, **fields: object) -> None:
-        self.tables.accounts[address] = self._account(address).model_copy(update=fields)
+        self.tables.accounts[address] = self._account(address).evolve(**fields)
 
     def _holds(self, claim: Claim) -> bool:
         if isinstance(claim, MintClaim):
@@ -81,7 +81,7 @@ class MemoryAccounts:
     def _apply(self, claim: Claim, nonce: int) -> None:
         if isinstance(claim, MintClaim):
             mint = self.tables.mints[claim.mint_id]
-            self.tables.mints[claim.mint_id] = mint.model_copy(update=claim.update(nonce))
+            self.tables.mints[claim.mint_id] = mint.evolve(**claim.update(nonce))
         else:
             self._set(claim.wallet, top_up=claim.top_up(nonce))
             self.tables.topping_up.add(claim.wallet)
@@ -104,14 +104,14 @@ class MemoryMints:
         if mint.status not in expected or (spent is not None and mint.nonce != spent):
             raise Conflict(f"{mint_id} is {mint.status.value}")
         fields = {"status": MintStatus.REJECTED, "problem": problem, "updated_at": at}
-        self.tables.mints[mint_id] = mint.model_copy(update=fields)
+        self.tables.mints[mint_id] = mint.evolve(**fields)
 
     async def offer(self, mint: Mint, claim: VoucherClaim) -> None:
         """Take an accepted self-custody mint to `built`."""
         current = self.tables.mints[mint.mint_id]
         if current.status is not MintStatus.ACCEPTED:
             raise Conflict(f"{mint.mint_id} is {current.status.value}")
-        self.tables.mints[mint.mint_id] = current.model_copy(update=claim.update())
+        self.tables.mints[mint.mint_id] = current.evolve(**claim.update())
 
 
 @dataclass

@@ -134,7 +134,7 @@ def fold(effects: Sequence[Effect], first: int, facts: Facts, *, room: int = ROO
             break
         before = None if key is None else tokens.get(key) or facts.tokens.get(key)
         if isinstance(effect, Settled):
-            token = before and before.model_copy(update={"mint_id": outcome and outcome.mint_id})
+            token = before and before.evolve(mint_id=outcome and outcome.mint_id)
         else:
             token = _after(effect, before, facts)
         if key is not None and token is not None:
@@ -180,14 +180,14 @@ def settle(facts: Facts, part: Part) -> None:
 def _after(effect: Moved | Stamped, token: Token | None, facts: Facts) -> Token | None:
     if isinstance(effect, Stamped):
         # `Minted` follows `Transfer`, so there is a token; one without is no mint of this contract.
-        return token and token.model_copy(update={"metadata_digest": effect.metadata_digest})
+        return token and token.evolve(metadata_digest=effect.metadata_digest)
     if token is not None and effect.sender is not None:
         moved = {
             "owner": effect.recipient,
             "block_number": effect.block_number,
             "tx_hash": effect.tx_hash,
         }
-        return token.model_copy(update=moved)
+        return token.evolve(**moved)
     return Token(
         chain_id=facts.chain_id,
         contract=effect.contract,

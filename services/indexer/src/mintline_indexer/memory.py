@@ -315,7 +315,7 @@ class MemoryStore:
             self._set(self.mint_table[mint_id], status=status, updated_at=progress.at, **gone)
 
     def _set(self, mint: Mint, **fields: object) -> None:
-        self.mint_table[mint.mint_id] = mint.model_copy(update=fields)
+        self.mint_table[mint.mint_id] = mint.evolve(**fields)
 
 
 @dataclass(slots=True)

@@ -63,7 +63,7 @@ class Row(Frozen):
 
     def bare(self) -> Row:
         """Return the row without what only an undo needs: the form kept in memory."""
-        return self.model_copy(update={"tokens": (), "transfers": ()})
+        return self.evolve(tokens=(), transfers=())
 
 
 @dataclass(frozen=True, slots=True)
