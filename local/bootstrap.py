@@ -77,7 +77,7 @@ NETWORK_SETTINGS = re.compile(
     re.VERBOSE,
 )
 """The user's settings of the tools that say how to reach the registries: these are kept."""
-TOOL_SETTINGS = re.compile(r"UV_|PIP_|PYTHON|NODE_(?:OPTIONS|PATH|ENV)$|(?i:npm_)")
+TOOL_SETTINGS = re.compile(r"UV_|PIP_|PYTHON|NODE_(?:OPTIONS|PATH|ENV)$|(?i:npm_)|COLUMNS$")
 """All their settings: those that are not kept could change what is installed, or where."""
 
 

@@ -37,6 +37,7 @@ async def aws_client(
         service,
         region_name=region,
         endpoint_url=endpoint_url,
+        verify=True,  # else botocore asks REQUESTS_CA_BUNDLE
         aws_access_key_id=credentials.access_key_id,
         aws_secret_access_key=credentials.secret_access_key,
         config=config,

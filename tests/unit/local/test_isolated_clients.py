@@ -29,6 +29,7 @@ HOSTILE = {
     "AWS_REQUEST_CHECKSUM_CALCULATION": "no-such-value",
     "AWS_RESPONSE_CHECKSUM_VALIDATION": "no-such-value",
     "AWS_CA_BUNDLE": "/no/such/bundle.pem",
+    "REQUESTS_CA_BUNDLE": "/no/such/bundle.pem",
     "AWS_METADATA_SERVICE_NUM_ATTEMPTS": "many",
     "AWS_SIGV4A_SIGNING_REGION_SET": "nowhere",
     "AWS_LAMBDA_FUNCTION_NAME": "not-a-function",
@@ -60,5 +61,6 @@ async def test_local_client__when_the_environment_is_the_users__uses_its_own_set
         assert client.meta.region_name == "us-east-1"
         assert client.meta.config.retries == {"mode": "standard", "total_max_attempts": 5}
         assert client.meta.config.proxies == {}
+        assert client._endpoint.http_session._verify is True
         credentials = client._request_signer._credentials
         assert (credentials.access_key, credentials.token) == ("AKIAOWN", None)
