@@ -16,8 +16,10 @@ from mintline.attestation.cose import MAX_LENGTH
 from mintline.attestation.document import Document
 from mintline.attestation.refusals import NotAttested
 from mintline.attestation.verify import verify
+from mintline.errors import Misconfigured
 from mintline_local.command import Json, stop
 from mintline_local.console import Screen
+from mintline_signer.enclave.policy import parse_policy, read_policy
 
 app = typer.Typer(help="Attestation documents of enclaves.", no_args_is_help=True)
 
@@ -76,9 +78,11 @@ def measure_policy(
 ) -> None:
     """Print what an enclave that signs by this policy document measures in PCR16."""
     try:
-        measured = registers.policy_register(file.read_bytes()).hex()
-    except OSError as error:
-        stop(f"{file}: {error.strerror}")
+        document = read_policy(file)
+        parse_policy(document)
+    except Misconfigured as fault:
+        stop(f"{file}: {fault}")
+    measured = registers.policy_register(document).hex()
     screen = Screen(as_json=as_json)
     screen.say(measured)
     screen.result({"PCR16": measured})

@@ -61,7 +61,7 @@ REASONS: dict[RefusalCode, str] = {
     RefusalCode.ISSUER_TRANSACTS: "The issuer's key signs vouchers only, never transactions.",
     RefusalCode.CONTRACT: "The signing policy does not allow this contract.",
     RefusalCode.ACTION: "The signing policy does not let users' keys do this.",
-    RefusalCode.BATCH: "The batch has more mints than the signing policy allows.",
+    RefusalCode.BATCH: "Batches are not signed: their mints do not carry their users' authorizations.",
     RefusalCode.NONCE: "Something else was signed for this nonce of the wallet.",
     RefusalCode.NONCE_FILLED: "This nonce of the wallet was given up and filled.",
     RefusalCode.TOKEN_ID: "The mint was signed for another token.",

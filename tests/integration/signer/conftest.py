@@ -113,7 +113,6 @@ class Player:
 
 ISSUER = Player("platform:issuer", b"\x22" * 32)
 TREASURY = Player("platform:treasury", b"\x33" * 32)
-RELAYER = Player("platform:relayer-1", b"\x44" * 32)
 
 
 def policy_document(issuer: str = ISSUER.address, treasury: str = TREASURY.address) -> dict[str, Any]:
@@ -125,13 +124,7 @@ def policy_document(issuer: str = ISSUER.address, treasury: str = TREASURY.addre
         "issuer": {"address": issuer, "subject": "platform:issuer"},
         "treasury": {"address": treasury, "subject": "platform:treasury"},
         "user_actions": ["mint", "transfer", "burn"],
-        "relayers": {
-            "keys": [{"address": RELAYER.address, "subject": "platform:relayer-1"}],
-            "max_batch": 100,
-            "max_gas": 10_000_000,
-            "max_transaction_cost": str(10**18),
-        },
-        "rates": dict.fromkeys(("user", "treasury", "relayer", "issuer"), 100_000) | {"window": 60},
+        "rates": dict.fromkeys(("user", "treasury", "issuer"), 100_000) | {"window": 60},
         "max_gas": 500_000,
         "max_fee_per_gas": str(10**11),
         "max_transaction_cost": str(10**17),

@@ -9,11 +9,12 @@ from typer.testing import CliRunner
 from mintline.attestation.registers import policy_register
 from mintline_local.cli import app
 from mintline_local.eif import image
+from mintline_signer.testing import policy_document
 
 from .conftest import Save, member
 
 PCR = "ab" * 48
-POLICY = '{"chain_id": 1}\n'
+POLICY = json.dumps(policy_document())
 
 
 @pytest.fixture
@@ -71,6 +72,18 @@ def test_build__when_given_a_policy__says_what_it_measures_in_pcr16(
     assert said["pcr16"] == json.loads(measured.stdout)["PCR16"] == policy_register(POLICY.encode()).hex()
     again = CliRunner().invoke(app, ["eif", "pcrs", str(out), "--json"])
     assert json.loads(again.stdout) == said
+
+
+def test_build__when_the_policy_is_none_that_an_enclave_would_take__builds_nothing(
+    save: Save, blobs: Path, tmp_path: Path
+) -> None:
+    out, policy = tmp_path / "policed.eif", tmp_path / "policy.json"
+    policy.write_text('{"chain_id": 1}')
+    arguments = ["eif", "build", str(save([member("a", b"1")])), "--blobs", str(blobs), "--out", str(out)]
+    answer = CliRunner().invoke(app, [*arguments, "--policy", str(policy)])
+    assert (answer.exit_code, answer.stderr.count("\n")) == (1, 1)
+    assert "signing policy" in answer.stderr
+    assert not out.exists()
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 from mintline.attestation.development import DevelopmentAuthority
 from mintline.attestation.registers import policy_register
 from mintline_local.cli import app
+from mintline_signer.testing import policy_document
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 IMAGE = b"\x01" * 48
@@ -96,11 +97,31 @@ def test_verify__when_an_option_cannot_be_read__says_so(file: Path, options: lis
 
 def test_policy__when_measured__is_what_an_enclave_measures(tmp_path: Path) -> None:
     file = tmp_path / "policy.json"
-    file.write_bytes(b"{}\n")
+    file.write_text(json.dumps(policy_document(), indent=1) + "\n")
     result = CliRunner().invoke(app, ["attest", "policy", str(file), "--json"])
-    assert json.loads(result.stdout) == {"PCR16": policy_register(b"{}\n").hex()}
-    missing = CliRunner().invoke(app, ["attest", "policy", str(tmp_path / "none")])
-    assert (missing.exit_code, missing.stderr.count("\n")) == (1, 1)
+    assert json.loads(result.stdout) == {"PCR16": policy_register(file.read_bytes()).hex()}
+
+
+@pytest.mark.parametrize(
+    ("document", "told"),
+    [
+        (None, "cannot read"),
+        (b"root:x:0:0:root:/root:/bin/bash\n", "not JSON"),
+        (b"{}", "Field required"),
+        (json.dumps(policy_document() | {"relayers": None}).encode(), "relayers"),
+        (json.dumps(policy_document()).encode()[:-1] + b',"version":1}', '"version" appears twice'),
+    ],
+)
+def test_policy__when_it_is_no_policy_document__prints_no_register(
+    tmp_path: Path, document: bytes | None, told: str
+) -> None:
+    file = tmp_path / "policy.json"
+    if document is not None:
+        file.write_bytes(document)
+    result = CliRunner().invoke(app, ["attest", "policy", str(file), "--json"])
+    assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+    assert told in result.stderr
+    assert "PCR16" not in result.stdout
 
 
 def test_verify__when_a_file_is_missing_or_no_certificate__fails_in_one_line(file: Path) -> None:

@@ -25,7 +25,7 @@ from mintline.messages import (
     Voucher,
 )
 from mintline_signer.enclave.curve import SigningKey
-from mintline_signer.enclave.policy import PlatformKey, Policy, Rates, Relayers
+from mintline_signer.enclave.policy import PlatformKey, Policy, Rates
 from mintline_signer.enclave.tokens import AuthorizationPolicy
 from mintline_signer.protocol import WrappedKey
 from mintline_signer.testing import Authority
@@ -209,14 +209,8 @@ class Cast:
             authorization=AuthorizationPolicy.model_validate(self.authority.policy(grace=GRACE)),
             issuer=PlatformKey(address=self.issuer.address, subject=self.issuer.subject),
             treasury=PlatformKey(address=self.treasury.address, subject=self.treasury.subject),
-            relayers=Relayers(
-                keys=(PlatformKey(address=self.relayer.address, subject=self.relayer.subject),),
-                max_batch=3,
-                max_gas=900_000,
-                max_transaction_cost=900_000 * 30 * 10**9,
-            ),
             user_actions=frozenset({"mint", "transfer", "burn"}),
-            rates=Rates(window=60, user=30, treasury=30, relayer=30, issuer=30),
+            rates=Rates(window=60, user=30, treasury=30, issuer=30),
             max_gas=200_000,
             max_fee_per_gas=30 * 10**9,
             max_transaction_cost=200_000 * 30 * 10**9,

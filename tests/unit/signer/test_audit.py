@@ -16,9 +16,18 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from mintline.attestation.development import DevelopmentAuthority
-from mintline.audit.records import Batch, Record, decode_record, hash_of, signed_bytes, write_batches
+from mintline.audit.records import (
+    Batch,
+    BrokenRecord,
+    Record,
+    decode_record,
+    hash_of,
+    signed_bytes,
+    write_batches,
+)
 from mintline.audit.trail import Report, verify_trail
 from mintline.errors import Misconfigured, Unavailable
+from mintline.strict_cbor import dumps
 from mintline_signer.enclave.audit import Audit, Trail, open_audit, rotate
 from mintline_signer.enclave.nsm import NsmFailed
 from mintline_signer.enclave.nsm_development import DevelopmentNsm
@@ -82,6 +91,40 @@ def test_trail__when_whole__is_sound_and_counted(tmp_path: Path) -> None:
     assert (chain.module_id, chain.pcr0, len(chain.records)) == ("i-1-enc-1", PCR0, 10)
     assert report.outcomes == {"signed": 6, "policy_gas": 3}
     assert (chain.first_at, chain.last_at) == (int(NOW * 1000), int(NOW * 1000))
+
+
+def test_trail__when_refusals_were_counted__counts_each(tmp_path: Path) -> None:
+    time = NOW
+    key = Ed25519PrivateKey.generate()
+    audit = Audit(key, attested=attested(key), now=lambda: time)
+    trail = Trail(audit)
+    for _ in range(5):
+        trail.refuse(what="sign_mint", outcome="policy_gas", key=ADDRESS, intent=bytes(32))
+    time += 60
+    audit.settle_refusals()
+    keep(tmp_path, *trail.batches())
+    report = verified(tmp_path)
+    assert report.sound, report
+    assert report.outcomes == {"policy_gas": 5}
+    assert [len(chain.records) for chain in report.chains] == [3]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"count": 0}, {"count": -2}, {"count": 2, "outcome": "signed"}, {"count": 2, "result": bytes(32)}],
+)
+def test_record__when_its_count_cannot_be__is_broken(changes: dict[str, Any]) -> None:
+    counted = Record(1, bytes(32), 0, "sign_mint", "policy_gas", ADDRESS, bytes(32), b"", 2)
+    assert decode_record(counted.encode()) == counted
+    with pytest.raises(BrokenRecord):
+        decode_record(replace(counted, **changes).encode())
+
+
+def test_record__when_a_count_of_one_is_written_out__is_broken() -> None:
+    fields = [1, bytes(32), 0, "sign_mint", "policy_gas", ADDRESS, bytes(32), b""]
+    assert decode_record(dumps(fields)).count == 1
+    with pytest.raises(BrokenRecord):
+        decode_record(dumps([*fields, 1]))
 
 
 def test_trail__when_two_hosts_store_parts_of_one_chain__is_whole_together(tmp_path: Path) -> None:

@@ -11,7 +11,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import SecretStr
 
 from mintline.audit.records import Batch, Record, decode_record
+from mintline.eth import to_checksum_address
 from mintline_signer.connection import FramedConnection, Limits
+from mintline_signer.enclave import server
 from mintline_signer.enclave.audit import Audit
 from mintline_signer.enclave.authorizer import Authorizer
 from mintline_signer.enclave.http1 import HttpPool
@@ -19,11 +21,12 @@ from mintline_signer.enclave.keys import KeyCache
 from mintline_signer.enclave.kms import KmsDecrypter, parse_endpoint
 from mintline_signer.enclave.memory import Memory, meaning_of
 from mintline_signer.enclave.rates import RateLimiter
+from mintline_signer.enclave.refusal_counts import MAX_ALIKE
 from mintline_signer.enclave.seals import Seals
 from mintline_signer.enclave.server import Enclave, Server
 from mintline_signer.enclave.signing import issue, sign
 from mintline_signer.enclave.tokens import TokenVerifier
-from mintline_signer.errors import FailureCode, RefusalCode
+from mintline_signer.errors import Failed, FailureCode, RefusalCode
 from mintline_signer.frames import FrameDecoder, frame
 from mintline_signer.protocol import (
     Accepted,
@@ -300,6 +303,91 @@ async def test_session__when_a_key_signs_too_often__fails_until_the_next_window(
     peer.connection.data_received(request_frame(31, noop))
     await settle()
     assert isinstance(peer.responses[31], Signed)
+
+
+async def test_session__when_a_key_signs_too_often__remembers_nothing_of_what_it_did_not_sign(
+    cast: Cast,
+) -> None:
+    line = Line(cast)
+    line.unwrapper.gate.set()
+    peer = line.connect()
+    keys = [cast.user.wrapped]
+    for request_id in range(31):
+        noop = cast.noop().model_copy(update={"nonce": 100 + request_id})
+        peer.connection.data_received(request_frame(request_id, Sign(intent=noop, keys=keys)))
+        await settle()
+    assert peer.responses[30] == Failure(code=FailureCode.RATE_LIMITED)
+    assert len(line.enclave.memory) == 30
+    line.enclave.now = lambda: cast.now + 60.0
+    other = cast.authorized(cast.transfer().model_copy(update={"nonce": 130}))
+    peer.connection.data_received(request_frame(31, Sign(intent=other, keys=keys)))
+    await settle()
+    assert isinstance(peer.responses[31], Signed)
+
+
+async def test_session__when_a_signature_fails__neither_counts_nor_remembers_it(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = Line(cast)
+    line.unwrapper.gate.set()
+    peer = line.connect()
+    keys = [cast.user.wrapped]
+
+    def failing(*_: object) -> None:
+        raise Failed(FailureCode.SIGNING_FAULT)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(server, "answer", failing)
+        for request_id in range(40):
+            peer.connection.data_received(request_frame(request_id, Sign(intent=cast.noop(), keys=keys)))
+            await settle()
+    assert set(peer.responses.values()) == {Failure(code=FailureCode.SIGNING_FAULT)}
+    assert len(line.enclave.memory) == 0
+    other = cast.authorized(cast.transfer().model_copy(update={"nonce": cast.noop().nonce}))
+    peer.connection.data_received(request_frame(41, Sign(intent=other, keys=keys)))
+    await settle()
+    assert isinstance(peer.responses[41], Signed)
+
+
+async def test_session__when_flooded_beyond_a_rate__puts_one_record_and_a_count_on_the_trail(
+    cast: Cast,
+) -> None:
+    line = Line(cast)
+    line.unwrapper.gate.set()
+    peer = line.connect()
+    noop = Sign(intent=cast.noop(), keys=[cast.user.wrapped])
+    peer.connection.data_received(request_frame(0, noop))
+    await settle()
+    peer.connection.data_received(b"".join(request_frame(n, noop) for n in range(1, 501)))
+    await settle()
+    limited = [record for record in peer.audited if record.outcome == "rate_limited"]
+    assert [(record.what, record.key, record.count) for record in limited] == [
+        ("sign_noop", cast.user.address, 1)
+    ]
+    line.audit._now = lambda: cast.now + 60.0
+    line.audit.settle_refusals()
+    peer.connection.data_received(request_frame(501, Ping()))
+    await settle()
+    assert peer.audited[-1].count == 500 - 29 - 1
+    assert sum(record.outcome == "signed" for record in peer.audited) == 30 + 1
+
+
+async def test_session__when_flooded_with_what_it_refuses__puts_a_bounded_number_of_records_on_the_trail(
+    cast: Cast,
+) -> None:
+    line = Line(cast)
+    peer = line.connect()
+    for request_id in range(1500):
+        address = to_checksum_address(request_id.to_bytes(20, "big"))
+        signer = cast.user.ref.model_copy(update={"address": address})
+        intent = cast.noop().model_copy(update={"gas": 10**9, "signer": signer})
+        peer.connection.data_received(
+            request_frame(request_id, Sign(intent=intent, keys=[cast.user.wrapped]))
+        )
+    await settle()
+    refused = [record for record in peer.audited if record.outcome == "policy_gas"]
+    assert len(refused) == MAX_ALIKE + 1
+    assert (refused[-1].key, len({record.key for record in refused})) == ("", MAX_ALIKE + 1)
 
 
 async def test_session__when_given_credentials__accepts_them(cast: Cast) -> None:

@@ -25,7 +25,8 @@ def voucher(intent: Any, **changes: Any) -> Any:
 
 def admit(memory: Memory, *intents: Any) -> None:
     for intent in intents:
-        memory.admit(intent, meaning_of(intent))
+        memory.check(intent, meaning_of(intent))
+        memory.remember(intent, meaning_of(intent))
 
 
 def refused(memory: Memory, intent: Any) -> RefusalCode:
@@ -123,11 +124,13 @@ def test_memory__when_a_mint_gets_a_new_nonce__admits_the_same_token_alone(cast:
     )
 
 
-def test_memory__when_one_mint_of_a_batch_was_for_another_token__refuses_it_all(cast: Cast) -> None:
-    memory, batch = Memory(size=1000, secret=bytes(16)), cast.batch()
-    admit(memory, voucher(evolve(cast.mint(), mint_id="mint_b2"), token_id=77))
-    assert refused(memory, batch) == RefusalCode.TOKEN_ID
-    admit(memory, evolve(cast.noop(), signer=cast.relayer.ref, nonce=batch.nonce))
+def test_memory__when_nothing_was_signed__has_nothing_to_remember(cast: Cast) -> None:
+    memory, mint = Memory(size=1000, secret=bytes(16)), cast.mint()
+    memory.check(mint, meaning_of(mint))
+    other = voucher(mint, token_id=5)
+    admit(memory, other)
+    assert refused(memory, mint) == RefusalCode.TOKEN_ID
+    admit(memory, other)
 
 
 def test_memory__when_full__forgets_the_oldest(cast: Cast) -> None:

@@ -82,7 +82,7 @@ def signing_policy() -> Policy:
         authorization=AuthorizationPolicy.model_validate(authority().policy(grace=VOUCHER_TTL)),
         issuer=PlatformKey(address=ISSUER.address, subject=ISSUER.subject),
         treasury=PlatformKey(address=TREASURY.address, subject=TREASURY.subject),
-        rates=Rates(window=60, user=1000, treasury=1000, relayer=1000, issuer=1000),
+        rates=Rates(window=60, user=1000, treasury=1000, issuer=1000),
         max_gas=1_000_000,
         max_fee_per_gas=1_000 * GWEI,
         max_transaction_cost=ETHER // 2,

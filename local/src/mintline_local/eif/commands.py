@@ -15,6 +15,7 @@ from mintline_local.command import Json, ending_on_errors
 from mintline_local.console import Screen
 from mintline_local.eif import container_image, image
 from mintline_local.eif.assembly import assemble, policy_in, read_boot
+from mintline_signer.enclave.policy import parse_policy, read_policy
 
 app = typer.Typer(help="Enclave images: make one, and say what one measures as.", no_args_is_help=True)
 
@@ -47,7 +48,7 @@ def build(
             boot,
             name=out.stem,
             settings=settings,
-            policy=policy.read_bytes() if policy is not None else None,
+            policy=_policy(policy) if policy is not None else None,
             epoch=epoch,
         )
         out.write_bytes(made)
@@ -86,6 +87,13 @@ def _measured(made: bytes) -> dict[str, str]:
     policy = policy_in(sections)
     own = {} if policy is None else {"pcr16": policy_register(policy).hex()}
     return asdict(image.measure(sections)) | own
+
+
+def _policy(path: Path) -> bytes:
+    """Return a policy document, if an enclave would start with it; raises Misconfigured."""
+    document = read_policy(path)
+    parse_policy(document)
+    return document
 
 
 def _settings(pairs: list[str]) -> dict[str, str]:

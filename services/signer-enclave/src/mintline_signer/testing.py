@@ -30,6 +30,25 @@ def base64url(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
+def policy_document() -> dict[str, Any]:
+    """Return a sound policy document, whose pool, contract and keys are made up."""
+    address = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+    return {
+        "version": 1,
+        "chain_ids": [31337],
+        "contracts": ["0x5FbDB2315678afecb367f032d93F642f64180aa3"],
+        "authorization": Authority().policy(),
+        "issuer": {"address": address, "subject": "platform:issuer"},
+        "treasury": {"address": address, "subject": "platform:treasury"},
+        "rates": {"window": 60, "user": 60, "treasury": 600, "issuer": 6000},
+        "max_gas": 500_000,
+        "max_fee_per_gas": str(200 * 10**9),
+        "max_transaction_cost": str(10**17),
+        "max_top_up_value": str(10**18),
+        "max_voucher_ttl": 172_800,
+    }
+
+
 class Authority:
     """Signs users' tokens as Cognito does, and seals them as the api does for the enclaves of one chain."""
 

@@ -2,7 +2,7 @@
 
 ::
 
-    record  [seq, previous, at, what, outcome, key, intent, result]      SHA-256 of its CBOR is its hash
+    record  [seq, previous, at, what, outcome, key, intent, result, count?]   SHA-256 of its CBOR is its hash
     batch   {key, records, signature}                                    over the hash of the last record
     file    4-byte big-endian length ‖ batch, again and again
 
@@ -44,6 +44,7 @@ _HASH = 32
 _KEY = 32
 _SIGNATURE = 64
 _TYPES = (int, bytes, int, str, str, str, bytes, bytes)
+_COUNTED = (*_TYPES, int)
 
 
 class BrokenRecord(ValueError):  # noqa: N818 - named for what was found
@@ -52,7 +53,7 @@ class BrokenRecord(ValueError):  # noqa: N818 - named for what was found
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One signature, or one refusal."""
+    """One signature, one refusal, or several refusals alike."""
 
     seq: int
     """Counts through the chain, from 0."""
@@ -63,28 +64,29 @@ class Record:
     what: str
     """The type of what was asked for; `boot`, `hand_over` or `take_over`."""
     outcome: str
-    """`signed`, or the code of the refusal."""
+    """`signed`, or the code of the refusal; `rate_limited` for what may come again later."""
     key: str
     """The address of the key that was asked to sign; empty where none was."""
     intent: bytes
     """SHA-256 of what was asked for, but for fees and attempt."""
     result: bytes
     """The transaction's hash, or the SHA-256 of a voucher's signature; empty for a refusal."""
+    count: int = 1
+    """How many refusals it stands for, since one like it was put on record; written only if it is not 1."""
 
     def encode(self) -> bytes:
         """Return the record's CBOR."""
-        return dumps(
-            [
-                self.seq,
-                self.previous,
-                self.at,
-                self.what,
-                self.outcome,
-                self.key,
-                self.intent,
-                self.result,
-            ]
-        )
+        fields = [
+            self.seq,
+            self.previous,
+            self.at,
+            self.what,
+            self.outcome,
+            self.key,
+            self.intent,
+            self.result,
+        ]
+        return dumps(fields if self.count == 1 else [*fields, self.count])
 
 
 def hash_of(encoded: bytes) -> bytes:
@@ -98,12 +100,17 @@ def decode_record(encoded: bytes) -> Record:
         fields = loads(encoded, max_depth=1)
     except MalformedCbor as fault:
         raise BrokenRecord(f"a record is {fault}") from None
-    if not isinstance(fields, list) or [type(field) for field in fields] != list(_TYPES):
+    types = tuple(type(field) for field in fields) if isinstance(fields, list) else ()
+    if types not in (_TYPES, _COUNTED):
         raise BrokenRecord("a record has other fields than it should")
     record = Record(*fields)
-    if record.seq < 0 or len(record.previous) != _HASH:
+    if record.seq < 0 or len(record.previous) != _HASH or (types == _COUNTED and not _is_counted(record)):
         raise BrokenRecord("a record has a field that cannot be")
     return record
+
+
+def _is_counted(record: Record) -> bool:
+    return record.count > 1 and record.outcome != SIGNED and not record.result
 
 
 def signed_bytes(head: bytes) -> bytes:

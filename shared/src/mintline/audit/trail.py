@@ -46,7 +46,7 @@ class Chain:
     first_at: int = 0
     last_at: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
-    """Records by outcome, but for those that begin and end the chain."""
+    """Signatures and refusals by outcome."""
     predecessor: bytes = b""
     """The hash of the record by which the key before handed over; none if the chain is an enclave's first."""
     successor: bytes = b""
@@ -71,7 +71,7 @@ class Report:
 
     @property
     def outcomes(self) -> Counter[str]:
-        """Return the records of all chains by outcome."""
+        """Return the signatures and refusals of all chains by outcome."""
         return sum((chain.outcomes for chain in self.chains), Counter())
 
 
@@ -157,7 +157,7 @@ def _check(chain: Chain, *, root: bytes, pcr0: Collection[bytes]) -> None:
         elif record.what == HAND_OVER:
             chain.successor, chain.end = record.intent, previous
         else:
-            chain.outcomes[record.outcome] += 1
+            chain.outcomes[record.outcome] += record.count
 
 
 def _check_hand_overs(chains: Mapping[bytes, Chain]) -> None:

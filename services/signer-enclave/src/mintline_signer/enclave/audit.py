@@ -31,6 +31,7 @@ from mintline.audit.records import (
     signed_bytes,
 )
 from mintline_signer.enclave.nsm import Nsm, NsmFailed
+from mintline_signer.enclave.refusal_counts import Alike, RefusalCounts
 from mintline_signer.errors import Failed, FailureCode
 
 log = structlog.get_logger()
@@ -61,11 +62,19 @@ class Chain:
         self._signature = b""
 
     def append(
-        self, *, at: int, what: str, outcome: str, key: str = "", intent: bytes = b"", result: bytes = b""
+        self,
+        *,
+        at: int,
+        what: str,
+        outcome: str,
+        key: str = "",
+        intent: bytes = b"",
+        result: bytes = b"",
+        count: int = 1,
     ) -> Entry:
         """Put a record of `at`, Unix milliseconds, at the end."""
         seq = self.count
-        encoded = Record(seq, self.head, at, what, outcome, key, intent, result).encode()
+        encoded = Record(seq, self.head, at, what, outcome, key, intent, result, count).encode()
         self.head = hash_of(encoded)
         self.count += 1
         return Entry(self, seq, encoded)
@@ -122,6 +131,7 @@ class Audit:
         self._max_waiting = max_waiting
         self._waiting = 0
         self._left: list[Entry] = []
+        self._refusals = RefusalCounts()
         self._chain = Chain(0, key, previous=NO_HASH, since=now())
         self.leave([self.append(what=BOOT, outcome=SIGNED, result=attested)])
 
@@ -131,13 +141,40 @@ class Audit:
             raise Failed(FailureCode.AUDIT_BEHIND)
 
     def append(
-        self, *, what: str, outcome: str, key: str = "", intent: bytes = b"", result: bytes = b""
+        self,
+        *,
+        what: str,
+        outcome: str,
+        key: str = "",
+        intent: bytes = b"",
+        result: bytes = b"",
+        count: int = 1,
     ) -> Entry:
         """Put a record at the end of the chain, and return it: the caller sees to it that it is stored."""
         self._waiting += 1
         return self._chain.append(
-            at=int(self._now() * 1000), what=what, outcome=outcome, key=key, intent=intent, result=result
+            at=int(self._now() * 1000),
+            what=what,
+            outcome=outcome,
+            key=key,
+            intent=intent,
+            result=result,
+            count=count,
         )
+
+    def refuse(self, *, what: str, outcome: str, key: str, intent: bytes) -> Entry | None:
+        """Put a refusal on record, and return its record; None if it repeats another and is counted."""
+        self.settle_refusals()
+        name = self._refusals.note(Alike(what, outcome, key), intent)
+        if name is None:
+            return None
+        return self.append(what=what, outcome=outcome, key=name.key, intent=intent)
+
+    def settle_refusals(self) -> None:
+        """Put on record how many refusals repeated others, once their window is over."""
+        for alike, intent, count in self._refusals.settled(self._now()):
+            what, outcome, key = alike
+            self.leave([self.append(what=what, outcome=outcome, key=key, intent=intent, count=count)])
 
     def due(self, *, age: float, count: int = MAX_SIGNED) -> bool:
         """Tell whether the key has signed for `age` seconds, or `count` records, and is to hand over."""
@@ -203,10 +240,16 @@ class Trail:
         self._audit.check_room()
 
     def record(self, *, what: str, outcome: str, key: str, intent: bytes, result: bytes = b"") -> None:
-        """Put a signature or a refusal on record."""
+        """Put a signature on record."""
         self._unsent.append(
             self._audit.append(what=what, outcome=outcome, key=key, intent=intent, result=result)
         )
+
+    def refuse(self, *, what: str, outcome: str, key: str, intent: bytes) -> None:
+        """Put a refusal on record, or count it if it repeats one."""
+        entry = self._audit.refuse(what=what, outcome=outcome, key=key, intent=intent)
+        if entry is not None:
+            self._unsent.append(entry)
 
     def batches(self) -> list[Batch]:
         """Return what is to be sent before the answers that it is about."""

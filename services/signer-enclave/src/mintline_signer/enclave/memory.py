@@ -74,39 +74,36 @@ class Memory:
     def __len__(self) -> int:
         return len(self._nonces)
 
-    def admit(self, intent: AnyRequest, meaning: bytes) -> None:
-        """Raise Refused if something else was signed before, and remember this; `meaning` is `meaning_of` it.
+    def check(self, intent: AnyRequest, meaning: bytes) -> None:
+        """Raise Refused if something else was signed before; `meaning` is `meaning_of` the intent."""
+        for mint_id, token in _tokens_of(intent):
+            if self._tokens.get(mint_id) not in (None, token):
+                raise Refused(RefusalCode.TOKEN_ID)
+        if isinstance(intent, IssueVoucher | SignNoop):
+            return
+        before = self._nonces.get(_nonce_of(intent))
+        if before == _NOOP:
+            raise Refused(RefusalCode.NONCE_FILLED)
+        if before is not None and before != meaning:
+            raise Refused(RefusalCode.NONCE)
 
-        Nothing is remembered of what is refused.
-        """
-        tokens = [(mint_id.encode(), token) for mint_id, token in _tokens_of(intent)]
-        if any(self._tokens.get(mint_id) not in (None, token) for mint_id, token in tokens):
-            raise Refused(RefusalCode.TOKEN_ID)
+    def remember(self, intent: AnyRequest, meaning: bytes) -> None:
+        """Remember what was signed. Nothing else is: what nobody signed for must not take up room."""
         if not isinstance(intent, IssueVoucher):
-            self._admit_nonce(intent, meaning)
-        for mint_id, token in tokens:
+            self._nonces.put(_nonce_of(intent), _NOOP if isinstance(intent, SignNoop) else meaning)
+        for mint_id, token in _tokens_of(intent):
             self._tokens.put(mint_id, token)
 
-    def _admit_nonce(self, intent: AnyIntent, meaning: bytes) -> None:
-        nonce = f"{intent.chain_id} {intent.signer.address} {intent.nonce}".encode()
-        before = self._nonces.get(nonce)
-        if isinstance(intent, SignNoop):
-            meaning = _NOOP
-        elif before == _NOOP:
-            raise Refused(RefusalCode.NONCE_FILLED)
-        elif before is not None and before != meaning:
-            raise Refused(RefusalCode.NONCE)
-        self._nonces.put(nonce, meaning)
+
+def _nonce_of(intent: AnyIntent) -> bytes:
+    return f"{intent.chain_id} {intent.signer.address} {intent.nonce}".encode()
 
 
-def _tokens_of(intent: AnyRequest) -> Iterator[tuple[str, bytes]]:
+def _tokens_of(intent: AnyRequest) -> Iterator[tuple[bytes, bytes]]:
     """Yield each mint of an intent with the SHA-256 of its token: chain, contract, token id."""
     match intent:
         case SignMint() | IssueVoucher():
-            yield intent.mint_id, _token(intent.chain_id, intent.contract, intent.voucher.token_id)
-        case SignBatch():
-            for mint in intent.mints:
-                yield mint.mint_id, _token(intent.chain_id, intent.contract, mint.token_id)
+            yield intent.mint_id.encode(), _token(intent.chain_id, intent.contract, intent.voucher.token_id)
         case _:
             return
 

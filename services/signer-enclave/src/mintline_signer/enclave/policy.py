@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
+from mintline import strict_json
 from mintline.errors import Misconfigured
 from mintline.fields import Address, KmsKeyArn, Wei
 from mintline.messages import (
@@ -40,23 +42,12 @@ class PlatformKey(Frozen):
     subject: str = Field(pattern=r"^platform:[a-z0-9-]{1,64}$")
 
 
-class Relayers(Frozen):
-    """Keys that mint in batches: what the contract trusts them with, and no more."""
-
-    keys: tuple[PlatformKey, ...] = Field(min_length=1, max_length=64)
-    max_batch: int = Field(gt=0, le=500)
-    """Mints of one transaction."""
-    max_gas: int = Field(gt=0)
-    max_transaction_cost: Wei
-
-
 class Rates(Frozen):
     """Signatures of one key within `window` seconds, by what the key is."""
 
     window: int = Field(gt=0, le=86_400)
     user: int = Field(gt=0)
     treasury: int = Field(gt=0)
-    relayer: int = Field(gt=0)
     issuer: int = Field(gt=0)
 
 
@@ -79,8 +70,6 @@ class Policy(Frozen):
     """Signs vouchers, never transactions."""
     treasury: PlatformKey
     """Signs top-ups, never mints."""
-    relayers: Relayers | None = None
-    """None: nobody mints in batches."""
     user_actions: frozenset[Literal["mint", "transfer", "burn"]] = frozenset({"mint"})
     """What users' keys may do at the contracts, if the user asks for it."""
     rates: Rates
@@ -95,13 +84,22 @@ class Policy(Frozen):
     rewrap_to: KmsKeyArn | None = None
     """The one other KMS key, by its ARN, under which keys may be wrapped anew. None: none are."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _without_relayers(cls, document: Any) -> Any:
+        if isinstance(document, dict) and "relayers" in document:
+            raise ValueError(
+                "relayers cannot be allowed: a batch does not carry the authorization of its mints' users; "
+                "remove this field"
+            )
+        return document
+
 
 class Role(StrEnum):
     """What a key acts as; a field of `Rates` each."""
 
     USER = "user"
     TREASURY = "treasury"
-    RELAYER = "relayer"
     ISSUER = "issuer"
 
 
@@ -114,15 +112,26 @@ def read_policy(path: Path) -> bytes:
 
 
 def parse_policy(document: bytes) -> Policy:
-    """Validate the policy document; raises Misconfigured, one line."""
+    """Validate the policy document; raises Misconfigured, one line.
+
+    Two people read a document before it is admitted, so it must have one meaning alone: a member that is
+    there twice is refused.
+    """
+    try:
+        strict_json.parse(document, what="The document")
+    except (strict_json.NotJson, strict_json.AmbiguousJson) as fault:
+        raise Misconfigured(f"signing policy: {fault}") from None
     try:
         return Policy.model_validate_json(document)
     except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"
-            for fault in error.errors(include_url=False, include_input=False)
-        )
+        faults = "; ".join(_told(fault) for fault in error.errors(include_url=False, include_input=False))
         raise Misconfigured(f"signing policy: {faults}") from None
+
+
+def _told(fault: ErrorDetails) -> str:
+    text = fault["msg"].removeprefix("Value error, ")
+    place = ".".join(str(part) for part in fault["loc"])
+    return f"{place}: {text}" if place else text
 
 
 def check(policy: Policy, intent: AnyRequest, *, now: float) -> Role:
@@ -130,6 +139,8 @@ def check(policy: Policy, intent: AnyRequest, *, now: float) -> Role:
 
     `now` is in Unix seconds.
     """
+    # No line of a batch carries its user's authorization, so nobody's key signs one.
+    _require(not isinstance(intent, SignBatch), RefusalCode.BATCH)
     _require(intent.chain_id in policy.chain_ids, RefusalCode.CHAIN)
     _require(intent.signer.chain_id == intent.chain_id, RefusalCode.KEY_CHAIN)
     if isinstance(intent, IssueVoucher):
@@ -138,7 +149,7 @@ def check(policy: Policy, intent: AnyRequest, *, now: float) -> Role:
         return Role.ISSUER
     role = _role(policy, intent.signer)
     _require(role is not Role.ISSUER, RefusalCode.ISSUER_TRANSACTS)
-    _check_fees(policy, intent, role)
+    _check_fees(policy, intent)
     match intent:
         case SignMint():
             _check_user(policy, intent, role, action="mint")
@@ -147,8 +158,6 @@ def check(policy: Policy, intent: AnyRequest, *, now: float) -> Role:
             _check_user(policy, intent, role, action="transfer")
         case SignBurn():
             _check_user(policy, intent, role, action="burn")
-        case SignBatch():
-            _check_batch(policy, intent, role)
         case SignTopUp():
             _require(role is Role.TREASURY, RefusalCode.SIGNER)
             _check_top_up(policy, intent)
@@ -172,11 +181,7 @@ def _role(policy: Policy, signer: KeyRef) -> Role:
         return Role.ISSUER
     if _same(signer, policy.treasury):
         return Role.TREASURY
-    relayers = () if policy.relayers is None else policy.relayers.keys
-    if any(_same(signer, relayer) for relayer in relayers):
-        return Role.RELAYER
     _require(signer.address != policy.treasury.address, RefusalCode.SIGNER)
-    _require(all(signer.address != relayer.address for relayer in relayers), RefusalCode.SIGNER)
     _require(not signer.subject.startswith(PLATFORM), RefusalCode.SIGNER)
     return Role.USER
 
@@ -185,13 +190,12 @@ def _same(signer: KeyRef, key: PlatformKey) -> bool:
     return (signer.address, signer.subject) == (key.address, key.subject)
 
 
-def _check_fees(policy: Policy, intent: AnyIntent, role: Role) -> None:
+def _check_fees(policy: Policy, intent: AnyIntent) -> None:
     fees = intent.fees
-    caps = policy.relayers if role is Role.RELAYER and policy.relayers is not None else policy
-    _require(intent.gas <= caps.max_gas, RefusalCode.GAS)
+    _require(intent.gas <= policy.max_gas, RefusalCode.GAS)
     _require(fees.max_fee_per_gas <= policy.max_fee_per_gas, RefusalCode.FEE)
     _require(fees.max_priority_fee_per_gas <= fees.max_fee_per_gas, RefusalCode.PRIORITY_FEE)
-    _require(intent.gas * fees.max_fee_per_gas <= caps.max_transaction_cost, RefusalCode.COST)
+    _require(intent.gas * fees.max_fee_per_gas <= policy.max_transaction_cost, RefusalCode.COST)
 
 
 def _check_user(
@@ -206,13 +210,6 @@ def _check_voucher(policy: Policy, intent: SignMint | IssueVoucher, now: float) 
     _require(intent.contract in policy.contracts, RefusalCode.CONTRACT)
     _require(intent.voucher.deadline > now, RefusalCode.VOUCHER_EXPIRED)
     _require(intent.voucher.deadline <= now + policy.max_voucher_ttl, RefusalCode.VOUCHER_TTL)
-
-
-def _check_batch(policy: Policy, intent: SignBatch, role: Role) -> None:
-    _require(role is Role.RELAYER, RefusalCode.SIGNER)
-    assert policy.relayers is not None, "nobody else is a relayer"
-    _require(intent.contract in policy.contracts, RefusalCode.CONTRACT)
-    _require(len(intent.mints) <= policy.relayers.max_batch, RefusalCode.BATCH)
 
 
 def _check_top_up(policy: Policy, intent: SignTopUp) -> None:

@@ -44,6 +44,7 @@ from mintline_signer.protocol import (
     Statistics,
     Stats,
     Stored,
+    WrappedKey,
     WrappedSealingKey,
     audit_frame,
     read_request,
@@ -134,34 +135,39 @@ class Enclave:
 
     async def _rewrap(self, request: Rewrap, trail: Trail) -> Response:
         """Wrap a key anew, on record by the digests of what it was wrapped as before and after."""
-        key, result = request.key, b""
-        answer: Rewrapped | Refusal = Refusal(code=RefusalCode.REWRAP)
+        key = request.key
+        name = key.key_id.hex() if isinstance(key, WrappedSealingKey) else key.address
+        before = hashlib.sha256(key.wrapped).digest()
         try:
             trail.check_room()
-            if self.rewrapper is not None:
-                answer = await self.rewrapper.rewrap(key)
-                result = hashlib.sha256(answer.wrapped).digest()
+            answer = await self._rewrapped(key)
         except Refused as refused:
-            answer = Refusal(code=RefusalCode(refused.code))
+            trail.refuse(what=request.type, outcome=refused.code, key=name, intent=before)
+            return Refusal(code=RefusalCode(refused.code))
         except Failed as error:
             return self.failure(error.code)
-        trail.record(
-            what=request.type,
-            outcome=answer.code if isinstance(answer, Refusal) else SIGNED,
-            key=key.key_id.hex() if isinstance(key, WrappedSealingKey) else key.address,
-            intent=hashlib.sha256(key.wrapped).digest(),
-            result=result,
-        )
+        after = hashlib.sha256(answer.wrapped).digest()
+        trail.record(what=request.type, outcome=SIGNED, key=name, intent=before, result=after)
         return answer
+
+    async def _rewrapped(self, key: WrappedKey | WrappedSealingKey) -> Rewrapped:
+        if self.rewrapper is None:
+            raise Refused(RefusalCode.REWRAP)
+        return await self.rewrapper.rewrap(key)
 
     def _sign(
         self, intent: AnyRequest, role: Role, keys: list[SigningKey], now: float, trail: Trail
     ) -> Signed | Issued:
-        """Sign what was judged, once nothing that was signed before forbids it."""
+        """Sign what was judged, if its rate and what was signed before allow it.
+
+        Invariant: only a signature is counted and remembered, whatever fails or is refused before it.
+        """
         meaning = meaning_of(intent)
-        self.memory.admit(intent, meaning)
-        self.rates.admit(intent, role, now=now)
+        self.rates.check(intent, role, now=now)
+        self.memory.check(intent, meaning)
         signed = answer(intent, keys)
+        self.rates.count(intent, role, now=now)
+        self.memory.remember(intent, meaning)
         result = signed.tx_hash if isinstance(signed, Signed) else hashlib.sha256(signed.signature).digest()
         trail.record(
             what=intent.type, outcome=SIGNED, key=intent.signer.address, intent=meaning, result=result
@@ -170,13 +176,18 @@ class Enclave:
         return signed
 
     def _declined(self, error: Refused | Failed, intent: AnyRequest, trail: Trail) -> Response:
+        limited = error.code == FailureCode.RATE_LIMITED
+        if isinstance(error, Refused) or limited:
+            trail.refuse(
+                what=intent.type,
+                outcome=str(error.code),
+                key=intent.signer.address,
+                intent=meaning_of(intent),
+            )
         if isinstance(error, Failed):
             return self.failure(error.code)
         self.counts.refused += 1
         log.warning("signing_refused", code=error.code)
-        trail.record(
-            what=intent.type, outcome=error.code, key=intent.signer.address, intent=meaning_of(intent)
-        )
         return Refusal(code=RefusalCode(error.code))
 
     def failure(self, code: FailureCode) -> Failure:

@@ -91,12 +91,14 @@ async def run(settings: EnclaveSettings, stop: asyncio.Event) -> None:
     sweeping = asyncio.create_task(_sweep(keys.expire), name="expire keys")
     rotating = partial(rotate, audit, nsm, age=settings.audit_rotation)
     handing_over = asyncio.create_task(_sweep(rotating), name="rotate the audit key")
+    counting = asyncio.create_task(_sweep(audit.settle_refusals), name="settle refusals")
     attesting = asyncio.create_task(recipients.keep(), name="attest anew")
     try:
         await server.serve(listening, stop)
     finally:
         sweeping.cancel()
         handing_over.cancel()
+        counting.cancel()
         attesting.cancel()
         addresses.withdraw(address)
         await http.aclose()
