@@ -81,7 +81,7 @@ def signing_policy(known: Known) -> dict[str, object]:
         "max_fee_per_gas": str(1_000 * GWEI),
         "max_transaction_cost": str(ETHER // 2),
         "max_top_up_value": str(10 * ETHER),
-        "top_ups": {"window": 3600, "value": str(10_000 * ETHER)},
+        "top_ups": {"window": 3600, "value": str(10_000 * ETHER), "recipient": str(10 * ETHER)},
         "max_voucher_ttl": VOUCHER_TTL,
         **({"rewrap_to": successor} if (successor := os.environ.get("MINTLINE_REWRAP_TO")) else {}),
     }

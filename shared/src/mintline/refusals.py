@@ -30,6 +30,7 @@ class RefusalCode(StrEnum):
     VOUCHER_EXPIRED = "policy_voucher_expired"
     TOP_UP_VALUE = "policy_top_up_value"
     TOP_UP_RECIPIENT = "policy_top_up_recipient"
+    TOP_UP_BUDGET = "top_up_budget"
     NONCE = "memory_nonce"
     NONCE_FILLED = "memory_nonce_filled"
     TOKEN_ID = "memory_token_id"  # noqa: S105 - these are no secrets
@@ -73,6 +74,7 @@ REASONS: dict[RefusalCode, str] = {
     RefusalCode.VOUCHER_EXPIRED: "The voucher's deadline has passed.",
     RefusalCode.TOP_UP_VALUE: "The top-up exceeds the signing policy's limit.",
     RefusalCode.TOP_UP_RECIPIENT: "The signing policy does not allow a top-up to this recipient.",
+    RefusalCode.TOP_UP_BUDGET: "The wallet has been given all that the signing policy allows for now.",
     RefusalCode.AUTHORIZATION_MISSING: "The user's authorization is missing.",
     RefusalCode.AUTHORIZATION_MALFORMED: "The user's authorization is not in a form that is known here.",
     RefusalCode.AUTHORIZATION_SEAL: "The user's authorization was given for something else.",

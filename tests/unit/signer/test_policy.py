@@ -227,6 +227,7 @@ def test_policy__when_the_document_is_sound__is_read(cast: Cast, tmp_path: Path)
         {"issuer": {"address": OTHER, "subject": "user-1"}},
         {"relayers": {"keys": [{"address": OTHER, "subject": "platform:relayer-1"}], "max_batch": 1}},
         {"relayers": None},
+        {"top_ups": {"window": 3600, "value": "9" * 20, "recipient": str(10**18 - 1)}},
     ],
 )
 def test_policy__when_the_document_is_unsound__is_misconfigured_in_one_line(

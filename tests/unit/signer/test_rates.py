@@ -5,14 +5,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mintline.messages import SignTopUp
+from mintline_signer.enclave import rates
 from mintline_signer.enclave.policy import Policy, Rates, Role, TopUpBudget, check
 from mintline_signer.enclave.rates import RateLimiter
-from mintline_signer.errors import Failed, FailureCode
+from mintline_signer.errors import Failed, FailureCode, RefusalCode, Refused
 
 if TYPE_CHECKING:
     from tests.unit.signer.conftest import Cast
 
 NOW = 1_800_000_000
+OTHER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 
 
 def limiter_of(policy: Policy, **rates: int) -> RateLimiter:
@@ -79,8 +81,8 @@ def top_up(cast: Cast, nonce: int, value: int) -> SignTopUp:
     return made
 
 
-def budgeted(cast: Cast, value: int) -> RateLimiter:
-    budget = TopUpBudget(window=3600, value=value)
+def budgeted(cast: Cast, value: int, recipient: int | None = None) -> RateLimiter:
+    budget = TopUpBudget(window=3600, value=value, recipient=recipient)
     return RateLimiter(cast.policy().model_copy(update={"top_ups": budget}))
 
 
@@ -109,3 +111,55 @@ def test_top_ups__when_refused_by_the_budget__leave_the_treasurys_no_ops_alone(c
         admit(limiter, top_up(cast, 0, 1), Role.TREASURY, now=NOW)
     noop = cast.noop().model_copy(update={"signer": cast.treasury.ref})
     admit(limiter, noop, Role.TREASURY, now=NOW)
+
+
+def to(intent: SignTopUp, recipient: str) -> SignTopUp:
+    return intent.model_copy(update={"recipient": recipient})
+
+
+def test_top_ups__when_one_address_got_all_it_may__are_refused_to_it_alone(cast: Cast) -> None:
+    limiter = budgeted(cast, 100, recipient=10)
+    admit(limiter, top_up(cast, 0, 6), Role.TREASURY, now=NOW)
+    for _ in range(3):
+        with pytest.raises(Refused) as caught:
+            admit(limiter, top_up(cast, 1, 5), Role.TREASURY, now=NOW + 3599)
+        assert caught.value.code == RefusalCode.TOP_UP_BUDGET
+    admit(limiter, to(top_up(cast, 1, 5), OTHER), Role.TREASURY, now=NOW + 3599)
+    admit(limiter, top_up(cast, 2, 4), Role.TREASURY, now=NOW + 3599)
+    admit(limiter, top_up(cast, 3, 10), Role.TREASURY, now=NOW + 3600)
+
+
+def test_top_ups__when_one_is_signed_again__count_once_for_its_recipient(cast: Cast) -> None:
+    limiter = budgeted(cast, 100, recipient=10)
+    for attempt in range(3):
+        again = top_up(cast, 0, 10).model_copy(update={"attempt": attempt})
+        admit(limiter, again, Role.TREASURY, now=NOW)
+
+
+def test_top_ups__when_a_nonce_is_signed_for_another_address__count_for_both(cast: Cast) -> None:
+    limiter = budgeted(cast, 100, recipient=10)
+    admit(limiter, top_up(cast, 0, 10), Role.TREASURY, now=NOW)
+    admit(limiter, to(top_up(cast, 0, 10), OTHER), Role.TREASURY, now=NOW)
+    for recipient in (cast.user.address, OTHER):
+        with pytest.raises(Refused):
+            admit(limiter, to(top_up(cast, 1, 1), recipient), Role.TREASURY, now=NOW)
+
+
+def test_top_ups__when_the_whole_budget_is_gone__fail_and_are_not_refused(cast: Cast) -> None:
+    limiter = budgeted(cast, 10, recipient=10)
+    admit(limiter, top_up(cast, 0, 10), Role.TREASURY, now=NOW)
+    with pytest.raises(Failed):
+        admit(limiter, to(top_up(cast, 1, 1), OTHER), Role.TREASURY, now=NOW)
+
+
+def test_top_ups__when_there_were_too_many_to_remember__fail_until_the_next_window(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rates, "MAX_TOP_UPS", 3)
+    limiter = budgeted(cast, 100, recipient=10)
+    for nonce in range(3):
+        admit(limiter, top_up(cast, nonce, 1), Role.TREASURY, now=NOW)
+    with pytest.raises(Failed):
+        admit(limiter, to(top_up(cast, 3, 1), OTHER), Role.TREASURY, now=NOW)
+    admit(limiter, top_up(cast, 2, 1), Role.TREASURY, now=NOW)
+    admit(limiter, to(top_up(cast, 3, 1), OTHER), Role.TREASURY, now=NOW + 3600)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
@@ -52,10 +52,12 @@ class Rates(Frozen):
 
 
 class TopUpBudget(Frozen):
-    """What the treasury may give away within `window` seconds, in wei, whoever it goes to."""
+    """What the treasury may give away within `window` seconds, in wei."""
 
     window: int = Field(gt=0, le=86_400)
     value: Wei
+    recipient: Wei | None = None
+    """What one address may get of it. None: no less than all of it."""
 
 
 class Policy(Frozen):
@@ -79,7 +81,7 @@ class Policy(Frozen):
     """Gas limit times fee cap: the most that one transaction can burn."""
     max_top_up_value: Wei
     top_ups: TopUpBudget | None = None
-    """What all top-ups together may bring. None: `max_top_up_value` times `rates.treasury`."""
+    """What top-ups may bring, all and to one address. None: `max_top_up_value` times `rates.treasury`."""
     max_voucher_ttl: int = Field(gt=0)
     rewrap_to: KmsKeyArn | None = None
     """The one other KMS key, by its ARN, under which keys may be wrapped anew. None: none are."""
@@ -93,6 +95,13 @@ class Policy(Frozen):
                 "remove this field"
             )
         return document
+
+    @model_validator(mode="after")
+    def _budget_for_a_top_up(self) -> Self:
+        budget = self.top_ups
+        if budget is not None and budget.recipient is not None and budget.recipient < self.max_top_up_value:
+            raise ValueError("top_ups.recipient must not be below max_top_up_value")
+        return self
 
 
 class Role(StrEnum):

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from mintline.messages import AnyRequest, SignMint, SignTopUp
-from mintline_signer.enclave.policy import Policy, Role
-from mintline_signer.errors import Failed, FailureCode
+from mintline_signer.enclave.policy import Policy, Role, TopUpBudget
+from mintline_signer.errors import Failed, FailureCode, RefusalCode, Refused
+
+MAX_TOP_UPS = 100_000
+"""Top-ups in one window of their budget: bounds what is remembered of them, however high the rates are."""
 
 
 class RateLimiter:
@@ -21,28 +24,47 @@ class RateLimiter:
         self._counts: dict[str, int] = {}
         self._budget = policy.top_ups
         self._budget_window = -1
-        self._given: dict[tuple[int, int], int] = {}
+        self._given: dict[tuple[int, int], tuple[str, int]] = {}
         self._total = 0
+        self._by_recipient: dict[str, int] = {}
 
     def check(self, intent: AnyRequest, role: Role, *, now: float) -> None:
-        """Raise Failed (`rate_limited`) if a key has signed, or the treasury has given, all it may by now."""
+        """Raise unless the keys may sign, and the treasury may give, as much in this window.
+
+        Failed (`rate_limited`) for what may come again in the next one. A top-up of an address that has got
+        its share is Refused instead (`top_up_budget`): what fails keeps the treasury's later top-ups waiting.
+        """
         self._turn(now)
         if any(self._counts.get(address, 0) >= limit for address, limit in self._keys(intent, role)):
             raise Failed(FailureCode.RATE_LIMITED)
         if isinstance(intent, SignTopUp) and self._budget is not None:
-            more = intent.value - self._given.get((intent.chain_id, intent.nonce), 0)
-            if self._total + more > self._budget.value:
-                raise Failed(FailureCode.RATE_LIMITED)
+            self._check_budget(intent, self._budget)
+
+    def _check_budget(self, intent: SignTopUp, budget: TopUpBudget) -> None:
+        more, more_for_recipient = self._more(intent)
+        given = self._by_recipient.get(intent.recipient, 0)
+        if budget.recipient is not None and given + more_for_recipient > budget.recipient:
+            raise Refused(RefusalCode.TOP_UP_BUDGET)
+        full = len(self._given) >= MAX_TOP_UPS and (intent.chain_id, intent.nonce) not in self._given
+        if full or self._total + more > budget.value:
+            raise Failed(FailureCode.RATE_LIMITED)
 
     def count(self, intent: AnyRequest, role: Role, *, now: float) -> None:
         """Count what was signed. A top-up that is signed again under its nonce is the same one."""
         self._turn(now)
         for address, _ in self._keys(intent, role):
             self._counts[address] = self._counts.get(address, 0) + 1
-        if isinstance(intent, SignTopUp):
-            name = (intent.chain_id, intent.nonce)
-            self._total += intent.value - self._given.get(name, 0)
-            self._given[name] = intent.value
+        if isinstance(intent, SignTopUp) and self._budget is not None:
+            more, more_for_recipient = self._more(intent)
+            self._total += more
+            given = self._by_recipient.get(intent.recipient, 0)
+            self._by_recipient[intent.recipient] = given + more_for_recipient
+            self._given[intent.chain_id, intent.nonce] = intent.recipient, intent.value
+
+    def _more(self, intent: SignTopUp) -> tuple[int, int]:
+        """Return what a top-up adds to the wei given to all, and to its recipient."""
+        recipient, value = self._given.get((intent.chain_id, intent.nonce), ("", 0))
+        return intent.value - value, intent.value - (value if recipient == intent.recipient else 0)
 
     def _turn(self, now: float) -> None:
         """Begin the windows that `now` is in, if they are others than before."""
@@ -51,7 +73,7 @@ class RateLimiter:
             self._window, self._counts = window, {}
         budget_window = 0 if self._budget is None else int(now // self._budget.window)
         if budget_window != self._budget_window:
-            self._budget_window, self._given, self._total = budget_window, {}, 0
+            self._budget_window, self._given, self._total, self._by_recipient = budget_window, {}, 0, {}
 
     def _keys(self, intent: AnyRequest, role: Role) -> list[tuple[str, int]]:
         """Return each key that the intent takes, and how often that may sign in a window."""
