@@ -8,6 +8,7 @@ import re
 from typing import Any
 
 MAX_DEPTH = 32
+"""Levels of nesting, unless the caller allows fewer."""
 MAX_INTEGER = 2**53 - 1
 
 _BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[\]{}]', re.DOTALL)
@@ -27,7 +28,7 @@ class AmbiguousJson(ValueError):  # noqa: N818 - named for what was found
         self.pointer = pointer
 
 
-def parse(body: bytes, *, what: str = "The body") -> Any:
+def parse(body: bytes, *, what: str = "The body", max_depth: int = MAX_DEPTH) -> Any:
     """Return the value of a JSON text in UTF-8; raises NotJson or AmbiguousJson, which call it `what`."""
     try:
         text = body.decode("utf-8")
@@ -35,7 +36,7 @@ def parse(body: bytes, *, what: str = "The body") -> Any:
         raise NotJson(f"{what} is not UTF-8: byte {error.start} begins no character.") from None
     if text.startswith("\ufeff"):
         raise NotJson(f"{what} begins with a byte order mark (BOM), which JSON does not allow.")
-    _check_depth(text, what)
+    _check_depth(text, what, max_depth)
     try:
         value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
@@ -57,17 +58,17 @@ def _fault(message: str) -> str:
     return message[:1].lower() + message[1:].removesuffix(" at")
 
 
-def _check_depth(text: str, what: str) -> None:
+def _check_depth(text: str, what: str, most: int) -> None:
     """Refuse deep nesting before the parser recurses into it."""
-    if text.count("[") + text.count("{") <= MAX_DEPTH:
+    if text.count("[") + text.count("{") <= most:
         return
     depth = 0
     for match in _BRACKETS.finditer(text):
         bracket = match[0]
         if bracket in ("[", "{"):
             depth += 1
-            if depth > MAX_DEPTH:
-                raise AmbiguousJson(f"{what} is nested more than {MAX_DEPTH} levels deep.")
+            if depth > most:
+                raise AmbiguousJson(f"{what} is nested more than {most} levels deep.")
         elif bracket in ("]", "}"):
             depth -= 1
 

@@ -77,6 +77,7 @@ class Player:
 @dataclass(frozen=True)
 class Cast:
     user: Player = Player("user-1", b"\x11" * 32)
+    other: Player = Player("user-2", b"\x55" * 32)
     issuer: Player = Player("platform:issuer", b"\x22" * 32)
     treasury: Player = Player("platform:treasury", b"\x33" * 32)
     relayer: Player = Player("platform:relayer-1", b"\x44" * 32)

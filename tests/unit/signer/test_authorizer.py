@@ -98,7 +98,7 @@ ATTACKS: list[tuple[str, RefusalCode, Callable[[Cast], Any]]] = [
     ("another mint", RefusalCode.AUTHORIZATION_SEAL, lambda c: evolve(c.mint(), mint_id="mint_9")),
     ("another user's wallet", RefusalCode.AUTHORIZATION_SEAL, lambda c: by(c.mint(), address=OTHER)),
     ("another user", RefusalCode.AUTHORIZATION_SEAL, lambda c: by(c.mint(), subject="user-2")),
-    ("another user's word", RefusalCode.AUTHORIZATION_SUBJECT, lambda c: c.authorized(c.mint(), c.treasury)),
+    ("another user's word", RefusalCode.AUTHORIZATION_SUBJECT, lambda c: c.authorized(c.mint(), c.other)),
     (
         "a voucher's word for a mint",
         RefusalCode.AUTHORIZATION_SEAL,
@@ -121,7 +121,7 @@ ATTACKS: list[tuple[str, RefusalCode, Callable[[Cast], Any]]] = [
     (
         "a transfer by another user's word",
         RefusalCode.AUTHORIZATION_SUBJECT,
-        lambda c: c.authorized(c.transfer(), c.treasury),
+        lambda c: c.authorized(c.transfer(), c.other),
     ),
     ("a burn of another token", RefusalCode.AUTHORIZATION_SEAL, lambda c: evolve(c.burn(), token_id=1)),
     (
@@ -188,6 +188,7 @@ BAD_TOKENS: list[tuple[str, RefusalCode, Callable[[Cast], str]]] = [
     ("another client", RefusalCode.TOKEN_CLIENT, lambda c: tokens(c, client_id="other")),
     ("clients in a list", RefusalCode.TOKEN_CLIENT, lambda c: tokens(c, client_id=["test-client"])),
     ("no user", RefusalCode.TOKEN_SUBJECT, lambda c: tokens(c, sub=None)),
+    ("a platform key", RefusalCode.TOKEN_SUBJECT, lambda c: tokens(c, sub=c.treasury.subject)),
     ("a user that is no text", RefusalCode.TOKEN_SUBJECT, lambda c: tokens(c, sub=["user-1"])),
     ("no end", RefusalCode.TOKEN_MALFORMED, lambda c: tokens(c, exp=None)),
     ("an end that is no number", RefusalCode.TOKEN_MALFORMED, lambda c: tokens(c, exp=True)),
@@ -245,8 +246,8 @@ async def test_authorizer__when_a_known_token_grows_old__refuses_it_after_its_gr
 
 def test_verifier__when_many_tokens_come__remembers_the_latest(cast: Cast) -> None:
     verifier = TokenVerifier(cast.policy().authorization, remembered=2)
-    for player in (cast.user, cast.issuer, cast.treasury):
-        assert verifier.subject_of(cast.token(player), now=cast.now) == player.subject
+    for subject in ("user-1", "user-2", "user-3"):
+        assert verifier.subject_of(cast.authority.token(subject, now=cast.now), now=cast.now) == subject
     assert len(verifier) == 2
 
 

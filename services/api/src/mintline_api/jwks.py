@@ -10,16 +10,15 @@ from typing import Any
 import aiohttp
 import structlog
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from jwt import PyJWK
-from jwt.exceptions import PyJWTError
+from pydantic import ValidationError
 
+from mintline.access_tokens import Jwk
 from mintline.errors import Unavailable
 from mintline_api.caches import SingleFlight
 from mintline_api.ports import JwksSource
 
 log = structlog.get_logger()
 
-_MIN_KEY_BITS = 2048
 MOST_BYTES = 256 * 1024
 """The longest document that is read; a user pool's has two keys and a kilobyte."""
 
@@ -136,21 +135,18 @@ class KeySet:
 
 
 def read_keys(document: Mapping[str, Any]) -> dict[str, RSAPublicKey]:
-    """Return the RS256 signing keys of a JWKS document; others are none of ours (RFC 7517)."""
+    """Return the RS256 signing keys of a JWKS document (RFC 7517) by their ids; others are left out."""
     keys: dict[str, RSAPublicKey] = {}
     entries = document.get("keys")
-    for entry in entries if isinstance(entries, list) else []:
-        if not isinstance(entry, dict) or not isinstance(kid := entry.get("kid"), str):
-            continue
-        if entry.get("kty") != "RSA" or entry.get("use", "sig") != "sig":
-            continue
-        if entry.get("alg", "RS256") != "RS256":
-            continue
+    for position, entry in enumerate(entries if isinstance(entries, list) else []):
         try:
-            key = PyJWK(entry, algorithm="RS256").key
-        except (PyJWTError, ValueError):
-            log.warning("jwks_key_unreadable", kid=kid)
+            jwk = Jwk.model_validate(entry)
+            key = jwk.key()
+        except (ValidationError, ValueError) as error:
+            log.warning("jwks_key_unreadable", position=position, reason=type(error).__name__)
             continue
-        if isinstance(key, RSAPublicKey) and key.key_size >= _MIN_KEY_BITS:
-            keys[kid] = key
+        if jwk.kid in keys:
+            log.warning("jwks_key_id_twice", position=position)
+            continue
+        keys[jwk.kid] = key
     return keys

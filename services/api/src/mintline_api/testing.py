@@ -9,7 +9,7 @@ import asyncio
 import io
 import json
 import random
-from base64 import b64encode
+from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,10 +17,11 @@ from http.client import HTTPResponse
 from types import TracebackType
 from typing import Any, Self, cast
 
-import jwt
 from aiohttp import web
 from coincurve import PrivateKey
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
@@ -60,6 +61,11 @@ START = 1_795_398_654.0
 """Where the clock of a `Stage` starts, in Unix seconds."""
 
 
+def base64url(data: bytes) -> str:
+    """Return base64url without padding (RFC 7515, section 2)."""
+    return urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
 class UserPool:
     """A user pool that signs tokens as Cognito does."""
 
@@ -69,8 +75,11 @@ class UserPool:
 
     def jwk(self) -> dict[str, Any]:
         """Return the pool's public key as its JWKS has it."""
-        public = jwt.algorithms.RSAAlgorithm.to_jwk(self.private_key.public_key(), as_dict=True)
-        return {**public, "kid": self.kid, "alg": "RS256", "use": "sig"}
+        numbers = self.private_key.public_key().public_numbers()
+        modulus, exponent = (
+            base64url(number.to_bytes((number.bit_length() + 7) // 8)) for number in (numbers.n, numbers.e)
+        )
+        return {"kty": "RSA", "kid": self.kid, "alg": "RS256", "use": "sig", "n": modulus, "e": exponent}
 
     def claims(self, sub: str, *, now: float = START) -> dict[str, Any]:
         """Return the claims of a user's access token, good for an hour."""
@@ -88,12 +97,10 @@ class UserPool:
 
     def sign(self, claims: dict[str, Any], **header: Any) -> str:
         """Return a token of these claims, right or wrong; `header` overrides members of its header."""
-        return jwt.PyJWS().encode(
-            json.dumps(claims).encode(),
-            self.private_key,
-            algorithm="RS256",
-            headers={"kid": self.kid, **header},
-        )
+        head = {"kid": self.kid, "alg": "RS256", **header}
+        signed = ".".join(base64url(json.dumps(part).encode()) for part in (head, claims))
+        signature = self.private_key.sign(signed.encode(), PKCS1v15(), SHA256())
+        return f"{signed}.{base64url(signature)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,236 @@
+"""Cognito access tokens: the one verifier of them, for the api and for the enclave alike.
+
+A token is refused unless it has exactly one reading: compact JWS (RFC 7515), canonical base64url, RS256
+(RFC 7518) by a key of the pool, header and claims strict JSON (RFC 7493). Source of the claims: "Verifying
+JSON web tokens" in Amazon Cognito's developer guide.
+
+::
+
+    unverified = read(token)                     BadToken: malformed, algorithm, key
+    key        = (the pool's key of unverified.kid)
+    claims     = unverified.claims(key, rules)   BadToken: signature, claims, ...
+    claims.check_time(now)                       BadToken: expired, not yet valid
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey, RSAPublicNumbers
+from cryptography.hazmat.primitives.hashes import SHA256
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from mintline import strict_json
+from mintline.errors import MintlineError
+from mintline.strict_json import AmbiguousJson, NotJson
+
+LEEWAY = 10.0
+"""Seconds forgiven to clocks."""
+MAX_TOKEN = 8192
+"""Characters of a token."""
+MAX_KID = 256
+"""Characters of a key id."""
+MAX_DEPTH = 8
+"""Levels of nesting of header and claims."""
+MIN_KEY_BITS = 2048
+MAX_KEY_BITS = 8192
+
+_PART = re.compile(r"[A-Za-z0-9_-]*")
+_SUBJECT = re.compile(r"(?!(?i:platform):)[A-Za-z0-9][A-Za-z0-9_.:@|-]{0,127}")
+_TIME_LIMIT = 2**53
+_OTHER_FORMS = ("crit", "b64", "enc", "zip", "cty")
+"""Header members that change what the signature covers, or how the payload reads."""
+_TYPES = ("JWT", "at+jwt")
+
+
+class TokenFault(StrEnum):
+    """What is wrong with a token."""
+
+    MALFORMED = "malformed"
+    ALGORITHM = "algorithm"
+    KEY = "key"
+    SIGNATURE = "signature"
+    CLAIMS = "claims"
+    USE = "use"
+    ISSUER = "issuer"
+    CLIENT = "client"
+    SUBJECT = "subject"
+    EXPIRED = "expired"
+    NOT_YET_VALID = "not_yet_valid"
+
+
+class BadToken(MintlineError):  # noqa: N818 - named for what it is
+    """The token proves nothing; `str()` is a sentence that holds none of the token's own text."""
+
+    def __init__(self, fault: TokenFault, detail: str, *, claim: str | None = None) -> None:
+        super().__init__(detail)
+        self.fault = fault
+        self.claim = claim
+        """The claim that is missing or of another type, if that is the fault."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRules:
+    """Whose tokens are accepted."""
+
+    issuer: str
+    """Exactly as the tokens' `iss` has it."""
+    client_ids: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a verified token says; times in Unix seconds."""
+
+    subject: str
+    """The user's `sub`; never that of a key of the platform's own."""
+    issued: float
+    not_before: float
+    """The later one of `iat` and `nbf`."""
+    expires: float
+
+    def check_time(self, now: float, *, grace: float = 0.0) -> None:
+        """Raise BadToken if the token is not valid at `now` (Unix seconds).
+
+        `grace` is how long past its expiry a token still counts, in seconds; it is LEEWAY at least.
+        """
+        if now >= self.expires + max(LEEWAY, grace):
+            raise BadToken(TokenFault.EXPIRED, "The access token has expired.")
+        if now < self.not_before - LEEWAY:
+            raise BadToken(TokenFault.NOT_YET_VALID, "The access token is not valid yet.")
+
+
+@dataclass(frozen=True, slots=True)
+class Unverified:
+    """A token whose form and algorithm are right. Nothing that it says is believed yet."""
+
+    kid: str
+    """The key id that the token names."""
+    _signed: bytes = field(repr=False)
+    _payload: bytes = field(repr=False)
+    _signature: bytes = field(repr=False)
+
+    def claims(self, key: RSAPublicKey, rules: TokenRules) -> Claims:
+        """Verify the signature, then the claims; raises BadToken. The caller checks the time."""
+        try:
+            key.verify(self._signature, self._signed, PKCS1v15(), SHA256())
+        except InvalidSignature:
+            raise BadToken(TokenFault.SIGNATURE, "The token's signature does not verify.") from None
+        return _claims(_object(self._payload), rules)
+
+
+def read(token: str) -> Unverified:
+    """Take a token apart; raises BadToken unless it is a compact JWS by RS256 that names its key."""
+    if not token.isascii() or len(token) > MAX_TOKEN:
+        raise _malformed()
+    parts = token.split(".")
+    if len(parts) != 3:
+        raise _malformed()
+    header_part, payload_part, signature_part = parts
+    header = _object(_decoded(header_part))
+    payload, signature = _decoded(payload_part), _decoded(signature_part)
+    if header.get("alg") != "RS256":
+        raise BadToken(TokenFault.ALGORITHM, "The token is not signed with RS256.")
+    if any(name in header for name in _OTHER_FORMS) or header.get("typ", "JWT") not in _TYPES:
+        raise BadToken(TokenFault.ALGORITHM, "The token is not a plainly signed JSON Web Token.")
+    kid = header.get("kid")
+    if not isinstance(kid, str) or not 0 < len(kid) <= MAX_KID:
+        raise unknown_key()
+    return Unverified(kid, f"{header_part}.{payload_part}".encode(), payload, signature)
+
+
+def unknown_key() -> BadToken:
+    """Return the fault of a token that names no key of the pool."""
+    return BadToken(TokenFault.KEY, "The token names a signing key that the user pool does not have.")
+
+
+def _claims(claims: dict[str, Any], rules: TokenRules) -> Claims:
+    # An id token lacks `client_id`: say what it is before saying what it lacks.
+    if claims.get("token_use", "access") != "access":
+        raise BadToken(TokenFault.USE, "This is not an access token; send the access token.")
+    for name in ("exp", "iat", "iss", "sub", "token_use", "client_id"):
+        if name not in claims:
+            raise BadToken(TokenFault.CLAIMS, f"The token lacks the claim {name}.", claim=name)
+    if claims["iss"] != rules.issuer:
+        raise BadToken(TokenFault.ISSUER, "The token comes from another user pool.")
+    client_id, subject = claims["client_id"], claims["sub"]
+    if not isinstance(client_id, str) or client_id not in rules.client_ids:
+        raise BadToken(TokenFault.CLIENT, "The token was issued to another app client.")
+    if not isinstance(subject, str) or not _SUBJECT.fullmatch(subject):
+        raise BadToken(TokenFault.SUBJECT, "The token's sub is not a user's.", claim="sub")
+    issued, expires = _time(claims, "iat"), _time(claims, "exp")
+    not_before = max(issued, _time(claims, "nbf")) if "nbf" in claims else issued
+    return Claims(subject, issued, not_before, expires)
+
+
+def _time(claims: dict[str, Any], name: str) -> float:
+    """Return a NumericDate (RFC 7519, section 2): a number from 1970 on that a double holds exactly."""
+    value = claims[name]
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _TIME_LIMIT:
+        raise BadToken(TokenFault.CLAIMS, f"The token's {name} is not a time in Unix seconds.", claim=name)
+    return float(value)
+
+
+def _object(data: bytes) -> dict[str, Any]:
+    try:
+        value = strict_json.parse(data, max_depth=MAX_DEPTH)
+    except (NotJson, AmbiguousJson):
+        raise _malformed() from None
+    if not isinstance(value, dict):
+        raise _malformed()
+    return value
+
+
+def _decoded(part: str) -> bytes:
+    try:
+        return unpadded_base64url(part)
+    except ValueError:
+        raise _malformed() from None
+
+
+def _malformed() -> BadToken:
+    return BadToken(TokenFault.MALFORMED, "The bearer token is not a well-formed JSON Web Token.")
+
+
+def unpadded_base64url(text: str) -> bytes:
+    """Decode base64url without padding (RFC 7515, section 2); raises ValueError for any other spelling."""
+    if not _PART.fullmatch(text):
+        raise ValueError("not base64url without padding")
+    data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    if base64.urlsafe_b64encode(data).rstrip(b"=").decode() != text:
+        raise ValueError("not the canonical base64url spelling")
+    return data
+
+
+def _base64url(text: str) -> str:
+    unpadded_base64url(text)
+    return text
+
+
+Base64Url = Annotated[str, Field(min_length=1, max_length=2048), AfterValidator(_base64url)]
+
+
+class Jwk(BaseModel):
+    """One RSA signing key of a user pool (RFC 7517); members that are not listed here are ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
+
+    kty: Literal["RSA"]
+    kid: str = Field(min_length=1, max_length=MAX_KID)
+    use: Literal["sig"] = "sig"
+    alg: Literal["RS256"] = "RS256"
+    n: Base64Url
+    e: Base64Url
+
+    def key(self) -> RSAPublicKey:
+        """Return the key; raises ValueError for one of another size, or none."""
+        exponent, modulus = (int.from_bytes(unpadded_base64url(text), "big") for text in (self.e, self.n))
+        if not MIN_KEY_BITS <= modulus.bit_length() <= MAX_KEY_BITS:
+            raise ValueError(f"the key's modulus must have {MIN_KEY_BITS} to {MAX_KEY_BITS} bits")
+        return RSAPublicNumbers(e=exponent, n=modulus).public_key()
