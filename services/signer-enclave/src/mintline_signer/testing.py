@@ -110,8 +110,7 @@ class Authority:
 
     def authorized(self, intent: IntentT, token: str) -> IntentT:
         """Return the intent with the word of the token's user for that very intent."""
-        # Unvalidated: a test's token may be longer than any that an honest sender could send.
-        return intent.model_copy(update={"authorization": self.sealer.seal(token, digest_of(intent))})
+        return intent.evolve(authorization=self.sealer.seal(token, digest_of(intent)))
 
     def sealing_keys(self) -> SealingKeys:
         """Return what the host hands over; the wrapped key is one that `plaintext` belongs to."""
