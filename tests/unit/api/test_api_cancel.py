@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from mintline.errors import Unavailable
 from mintline.messages import ReviewMint
 from mintline.records import CANCELLED, Mint, Problem
 from mintline.states import MintStatus
@@ -66,6 +67,18 @@ async def test_cancel__when_submitted__then_it_is_asked_for_and_the_view_shows_t
     assert (view["status"], view["problem"]) == ("submitted", None)
     assert view["timeline"]["cancel_requested_at"] is not None
     assert [review.mint_id for review in stage.line.reviews] == [mint.mint_id]
+
+
+async def test_cancel__when_it_is_on_record_and_its_message_fails__then_is_answered_as_ever(
+    stage: Stage, client: MemoryClient
+) -> None:
+    mint = await minted(stage, client, status=MintStatus.SUBMITTED, nonce=3)
+    stage.line.failure = Unavailable("the queue is missing")
+
+    answer = await cancel(stage, client, mint.mint_id)
+
+    assert (answer.status, stage.line.reviews) == (202, [])
+    assert stage.mints.items[mint.mint_id].cancel_requested_at is not None
 
 
 @pytest.mark.parametrize("status", [MintStatus.ACCEPTED, MintStatus.BUILT, MintStatus.SUBMITTED])

@@ -190,17 +190,26 @@ async def test_api__when_its_places_are_taken__then_503_with_retry_after_and_hea
     assert (await client.request("GET", "/v1/mints", headers=stage.headers())).status == 200
 
 
-async def test_api__when_aws_throttles__then_503_with_retry_after_and_fewer_requests_enter(
+async def test_api__when_dynamodb_throttles__then_503_with_retry_after_and_fewer_requests_enter(
     stage: Stage, client: MemoryClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def refuse(*_: object, **__: object) -> None:
-        raise Throttled("SendMessageBatch: RequestThrottled")
+        raise Throttled("BatchExecuteStatement: ThrottlingError")
 
     before = client._runner.app[GATE].intake.width
-    monkeypatch.setattr(stage.line, "build", refuse)
-    headers = stage.headers(idempotency_key="k")
-    answer = await client.post_json("/v1/mints", {"metadata": METADATA}, headers=headers)
+    monkeypatch.setattr(stage.mints, "create", refuse)
+    answer = await client.post_json("/v1/mints", {"metadata": METADATA}, headers=stage.headers())
     assert (answer.status, answer.headers["retry-after"]) == (503, "1")
+    assert client._runner.app[GATE].intake.width == before // 2
+
+
+async def test_api__when_sqs_throttles__then_the_mint_is_accepted_and_fewer_requests_enter(
+    stage: Stage, client: MemoryClient
+) -> None:
+    before = client._runner.app[GATE].intake.width
+    stage.line.failure = Throttled("SendMessageBatch: RequestThrottled")
+    answer = await client.post_json("/v1/mints", {"metadata": METADATA}, headers=stage.headers())
+    assert answer.status == 202
     assert client._runner.app[GATE].intake.width == before // 2
 
 

@@ -1,16 +1,20 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from mintline.authorization import unseal
+from mintline.aws.queues import SendRefused
 from mintline.errors import Unavailable
 from mintline.records import canonical_json, digest_of
 from mintline.states import MintStatus
 from mintline_api.authorizations import digest_of as digest_of_mint
+from mintline_api.nudges import nudge
 from mintline_api.testing import CONTRACT, MemoryClient, Stage
 
 METADATA: dict[str, Any] = {
@@ -100,21 +104,47 @@ async def test_post__when_the_key_repeats_with_the_same_body__returns_the_same_m
 
 
 async def test_post__when_the_first_send_was_lost__sends_again_under_the_same_key(
-    stage: Stage, client: MemoryClient, monkeypatch: pytest.MonkeyPatch
+    stage: Stage, client: MemoryClient
 ) -> None:
     headers = stage.headers(idempotency_key="k")
-    with monkeypatch.context() as broken:
-
-        async def refuse(*_: object, **__: object) -> None:
-            raise Unavailable("SQS is away", retry_after=2.5)
-
-        broken.setattr(stage.line, "build", refuse)
-        lost = await post(client, headers, {"metadata": METADATA})
+    stage.line.failure = Unavailable("SQS is away")
+    lost = await post(client, headers, {"metadata": METADATA})
+    stage.line.failure = None
     again = await post(client, headers, {"metadata": METADATA})
 
-    assert (lost.status, lost.headers["retry-after"], lost.json()["code"]) == (503, "3", "unavailable")
-    assert again.status == 202
-    assert [message.mint_id for _, message in stage.line.sent] == [again.json()["mint_id"]]
+    assert (lost.status, again.status) == (202, 202)
+    assert again.headers["idempotent-replayed"] == "true"
+    assert [message.mint_id for _, message in stage.line.sent] == [lost.json()["mint_id"]]
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [Unavailable("SQS is away"), SendRefused("too large"), RuntimeError("secret"), TimeoutError()],
+    ids=lambda failure: type(failure).__name__,
+)
+async def test_post__when_the_mint_is_on_record_and_its_message_fails__then_is_accepted_and_logged(
+    stage: Stage, client: MemoryClient, failure: Exception
+) -> None:
+    headers = stage.headers(idempotency_key="k")
+    stage.line.failure = failure
+    with capture_logs() as logs:
+        first = await post(client, headers, {"metadata": METADATA})
+        replayed = await post(client, headers, {"metadata": METADATA})
+
+    assert (first.status, replayed.status) == (202, 202)
+    assert list(stage.mints.items) == [first.json()["mint_id"]] == [replayed.json()["mint_id"]]
+    unsent = [line for line in logs if line["event"] == "mint_message_unsent"]
+    assert [line["error"] for line in unsent] == [type(failure).__name__] * 2
+    assert "secret" not in str(unsent)
+
+
+async def test_nudge__when_the_queue_hangs__then_ends_in_time() -> None:
+    started = asyncio.get_running_loop().time()
+    with capture_logs() as logs:
+        await nudge(asyncio.sleep(3600), mint_id="mint_1", within=0.01)
+
+    assert asyncio.get_running_loop().time() - started < 5
+    assert [(line["event"], line["error"]) for line in logs] == [("mint_message_unsent", "TimeoutError")]
 
 
 async def test_post__when_the_repeated_mint_has_moved_on__shows_it_and_sends_nothing(

@@ -261,24 +261,32 @@ class MemoryMetadata:
 
 
 class MemoryLine:
-    """A line that remembers what it was given."""
+    """A line that remembers what it was given, unless it is made to fail."""
 
     def __init__(self) -> None:
+        self.failure: Exception | None = None
         self.sent: list[tuple[str, BuildMint]] = []
         self.reviews: list[ReviewMint] = []
         self.redeemed: list[tuple[int, SelfRedeem]] = []
 
     async def build(self, message: BuildMint, *, sender: str) -> None:
         """Remember the message."""
+        self._fail()
         self.sent.append((sender, message))
 
     async def review(self, message: ReviewMint) -> None:
         """Remember the message."""
+        self._fail()
         self.reviews.append(message)
 
     async def redeem(self, message: SelfRedeem, *, at: int) -> None:
         """Remember a user's transaction."""
+        self._fail()
         self.redeemed.append((at, message))
+
+    def _fail(self) -> None:
+        if self.failure is not None:
+            raise self.failure
 
 
 class MemoryJwks:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
@@ -13,6 +14,7 @@ from mintline.messages import BuildMint
 from mintline.records import Mint, Wallet, canonical_json, digest_of
 from mintline.states import MintStatus
 from mintline_api.inputs import MintRequest
+from mintline_api.nudges import nudge
 from mintline_api.ports import Line, LinkStore, MintStore
 from mintline_api.problems import KEY_REUSED, UNKNOWN_MINT, WALLET_DELETED, Refused
 from mintline_api.self_custody import own_wallet
@@ -74,15 +76,19 @@ async def accept_mint(
     line: Line,
     now: int,
     entropy: Callable[[int], bytes],
+    throttled: Callable[[], None] = lambda: None,
 ) -> Accepted:
     """Create the mint and put it on the line; a key's second request gets the first one's mint.
 
     The id is made of the key, so one conditional put is both the lock and the creation. What would refuse a
     new mint refuses no second request: its collection and wallets may be others by then.
-    `authorize` seals the caller's word for the enclaves; `now` is in Unix milliseconds.
+    Once the mint is on record it is accepted, whatever becomes of its message: the sweep sends it then.
+    `authorize` seals the caller's word for the enclaves; `throttled` is called if the queue
+    asks for less. `now` is in Unix milliseconds.
     Raises Refused for an unknown contract, for a wallet that is being deleted or is not linked, or when the
     key named another body.
     """
+    send = partial(_send, line=line, throttled=throttled)
     contract = request.contract or default_collection
     mint_id = keyed_mint_id(chain_id, sub, key) if key else mint_id_from(entropy(_ID_BYTES))
     asked = canonical_json(request.model_dump(mode="json", exclude_none=True))
@@ -94,7 +100,7 @@ async def accept_mint(
         existing = await mints.get(mint_id) if key else None
         if existing is None:
             raise
-        return await _replay(existing, request_digest, line=line)
+        return await _replay(existing, request_digest, send=send)
     metadata = canonical_json(request.metadata.model_dump(mode="json", exclude_none=True))
     mint = Mint(
         mint_id=mint_id,
@@ -115,8 +121,8 @@ async def accept_mint(
     mint = mint.evolve(authorization=authorize(mint))
     existing = await mints.create(mint)
     if existing is not None:
-        return await _replay(existing, request_digest, line=line)
-    await line.build(BuildMint(mint_id=mint_id, trace=mint.trace), sender=mint.wallet)
+        return await _replay(existing, request_digest, send=send)
+    await send(mint)
     log.info("mint_accepted", mint_id=mint_id)
     return Accepted(mint, replayed=False)
 
@@ -133,7 +139,7 @@ async def _wallets_of(
     return wallet, request.to or wallet.address
 
 
-async def _replay(mint: Mint, request_digest: str, *, line: Line) -> Accepted:
+async def _replay(mint: Mint, request_digest: str, *, send: Callable[[Mint], Awaitable[None]]) -> Accepted:
     """Return what a key made before; raises Refused if that was from another body.
 
     A mint that is still `accepted` is put on the line again: a process may have died between the two writes.
@@ -141,9 +147,14 @@ async def _replay(mint: Mint, request_digest: str, *, line: Line) -> Accepted:
     if mint.request_digest != request_digest:
         raise Refused(KEY_REUSED, f"This Idempotency-Key made {mint.mint_id} from another body.")
     if mint.status is MintStatus.ACCEPTED:
-        await line.build(BuildMint(mint_id=mint.mint_id, trace=mint.trace), sender=mint.wallet)
+        await send(mint)
     log.info("mint_replayed", mint_id=mint.mint_id)
     return Accepted(mint, replayed=True)
+
+
+async def _send(mint: Mint, *, line: Line, throttled: Callable[[], None]) -> None:
+    message = BuildMint(mint_id=mint.mint_id, trace=mint.trace)
+    await nudge(line.build(message, sender=mint.wallet), mint_id=mint.mint_id, throttled=throttled)
 
 
 async def get_mint(mint_id: str, *, sub: str, mints: MintStore) -> Mint:

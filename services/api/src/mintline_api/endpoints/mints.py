@@ -148,6 +148,7 @@ async def create_mint(request: web.Request) -> web.Response:
         line=api.line,
         now=api.now(),
         entropy=api.entropy,
+        throttled=request.app[GATE].intake.throttled,
     )
     headers = {"Location": f"/v1/mints/{accepted.mint.mint_id}"}
     if accepted.replayed:
@@ -268,6 +269,7 @@ async def stop_mint(request: web.Request) -> web.Response:
         mints=api.mints,
         line=api.line,
         now=api.now(),
+        throttled=request.app[GATE].intake.throttled,
     )
     if cancellation.ended:
         request.app[METRICS].stages.reached(MintStatus.REJECTED)
