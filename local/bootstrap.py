@@ -34,7 +34,7 @@ EMULATOR = VENV / "ministack"
 STAMPS = VENV / "stamps"
 LOG = ROOT / ".mintline" / "setup.log"
 REQUIREMENTS = ROOT / "local" / "requirements"
-OLDEST_NODE = 18
+OLDEST_NODE = 20
 OLDEST_PYTHON = (3, 11)
 FIRST_UNSUPPORTED_PYTHON = (3, 14)
 """coincurve, which the enclave signs with, has no wheel for it yet."""
