@@ -11,6 +11,8 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
+from mintline.text import bounded
+
 Check: TypeAlias = Callable[[], Awaitable[object]]
 """Returns when a dependency answers, raises when it does not; its result means nothing."""
 
@@ -87,7 +89,7 @@ class Admin:
         except TimeoutError:
             return f"no answer within {self._timeout:g} s"
         except Exception as error:  # noqa: BLE001 - whatever is wrong is the answer
-            return f"{type(error).__name__}: {error}"[:LONGEST]
+            return bounded(f"{type(error).__name__}: {error}", LONGEST)
         return "ok"
 
     async def _health(self, _: web.Request) -> web.Response:

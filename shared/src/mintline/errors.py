@@ -15,9 +15,17 @@
 
 from __future__ import annotations
 
+from mintline.text import bounded
+
 
 class MintlineError(Exception):
-    """The root of every error that Mintline raises on purpose."""
+    """The root of every error that Mintline raises on purpose.
+
+    Its text may quote a node, AWS or a message, so it is bounded and escaped here (`mintline.text`).
+    """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(bounded(message))
 
 
 class Retryable(MintlineError):  # noqa: N818 - the family is named for what the caller does
@@ -54,8 +62,8 @@ class Rejected(MintlineError):  # noqa: N818
 
     def __init__(self, code: str, reason: str) -> None:
         super().__init__(f"{code}: {reason}")
-        self.code = code
-        self.reason = reason
+        self.code = bounded(code)
+        self.reason = bounded(reason)
 
 
 class BadRequest(Rejected):

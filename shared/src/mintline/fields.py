@@ -11,6 +11,10 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from mintline.eth import UINT256_MAX, ZERO_ADDRESS, to_checksum_address
+from mintline.text import bounded
+
+BoundedText = Annotated[str, AfterValidator(bounded)]
+"""Text that somebody else chose: cut to 1,000 characters and escaped, never refused for either."""
 
 KmsKeyArn = Annotated[
     str, Field(pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]{1,64}$", max_length=256)

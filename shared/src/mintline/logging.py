@@ -12,14 +12,12 @@ import structlog
 
 from mintline.messages import AnyMessage, mint_id_of
 from mintline.settings import Settings
+from mintline.text import bounded
 
 _TRACEBACKS = structlog.processors.ExceptionRenderer(
     structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
 )
 """Tracebacks without local variables: those may hold keys and tokens."""
-
-LONGEST_VALUE = 4_096
-"""Characters of one field of a line."""
 
 
 class _Lossy:
@@ -47,7 +45,6 @@ def configure(service: str, settings: Settings) -> None:
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        _bounded,
         _named(service),
     ]
     renderer: Any = (
@@ -56,7 +53,7 @@ def configure(service: str, settings: Settings) -> None:
         else structlog.processors.JSONRenderer()
     )
     structlog.configure(
-        processors=[*shared, _TRACEBACKS, renderer],
+        processors=[*shared, _TRACEBACKS, _bounded, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(cast("TextIO", _Lossy(sys.stdout))),
         cache_logger_on_first_use=True,
@@ -68,6 +65,7 @@ def configure(service: str, settings: Settings) -> None:
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 _TRACEBACKS,
+                _bounded,
                 renderer,
             ],
         )
@@ -88,11 +86,18 @@ def _without_quotation(record: logging.LogRecord) -> bool:
 
 
 def _bounded(_logger: Any, _method: str, event: Any) -> Any:
-    """Cut what others say at a length that a line can bear: their text has no bound of its own."""
-    for name, value in event.items():
-        if isinstance(value, str) and len(value) > LONGEST_VALUE:
-            event[name] = f"{value[:LONGEST_VALUE]}… ({len(value)} characters)"
-    return event
+    """Bound and escape every text of a line, errors and tracebacks included: others may have chosen it."""
+    return {name: _bounded_value(value) for name, value in event.items()}
+
+
+def _bounded_value(value: Any) -> Any:
+    if isinstance(value, str):
+        return bounded(value)
+    if isinstance(value, dict):
+        return {name: _bounded_value(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_bounded_value(inner) for inner in value]
+    return value
 
 
 def _named(service: str) -> Callable[[Any, str, dict[str, Any]], dict[str, Any]]:

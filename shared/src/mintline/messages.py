@@ -21,7 +21,7 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 from pydantic_core import from_json
 
-from mintline.fields import Address, Bytes32, HexBytes, TokenId, Wei
+from mintline.fields import Address, BoundedText, Bytes32, HexBytes, TokenId, Wei
 
 UINT64_MAX = 2**64 - 1
 """What the enclave's protocol carries as an integer; an account's nonce stays below it (EIP-2681)."""
@@ -51,7 +51,7 @@ class Message(Frozen):
     """What every message carries."""
 
     version: Literal[1] = 1
-    trace: str = ""
+    trace: BoundedText = ""
     """W3C `traceparent` of the request that began this work, or empty."""
 
 

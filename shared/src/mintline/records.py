@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from mintline.fields import Address, Bytes32, HexBytes, TokenId, Wei
+from mintline.fields import Address, BoundedText, Bytes32, HexBytes, TokenId, Wei
 from mintline.messages import Fees, Frozen, KeyRef, Sealed
 from mintline.states import MintStatus
 
@@ -29,8 +29,8 @@ OPEN_SHARDS = 8
 class Problem(Frozen):
     """Why a mint ended badly, or what its owner has to do: a stable code, and one sentence for the user."""
 
-    code: str
-    reason: str
+    code: BoundedText
+    reason: BoundedText
 
 
 CANCELLED = Problem(code="cancelled", reason="The mint was cancelled before it reached the chain.")
@@ -68,7 +68,7 @@ class Mint(Frozen):
     """SHA-256 (hex) of the caller's canonical request: tells a retry from a reuse of its key."""
     authorization: Sealed | None = Field(default=None, repr=False)
     """The caller's token, sealed for the enclaves (`mintline.authorization`)."""
-    trace: str = ""
+    trace: BoundedText = ""
     created_at: int
     updated_at: int
     token_id: TokenId | None = None

@@ -118,7 +118,7 @@ async def test_dead_letter__when_the_receipt_ran_out__is_done(client: "Scripted"
     (entry,) = asked["Entries"]
     assert entry["MessageDeduplicationId"] == "id-1"
     assert "digest" not in entry["MessageAttributes"]
-    assert len(entry["MessageAttributes"]["reason"]["StringValue"]) == 1024
+    assert len(entry["MessageAttributes"]["reason"]["StringValue"]) == 1000
 
 
 @pytest.mark.parametrize(

@@ -105,3 +105,16 @@ def test_value__when_someone_else_says_much__is_cut(capsys: pytest.CaptureFixtur
     assert json.loads(ours)["reason"].endswith("xxx… (1000000 characters)")
     assert json.loads(ours)["block"] == 7
     assert max(len(ours), len(theirs)) < 5_000
+
+
+def test_line__when_any_text_of_it_is_long_or_holds_controls__then_it_is_bounded_and_escaped(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    logging.configure("builder", Settings())
+    error = RuntimeError("e" * 5000 + "\u202e")
+    structlog.get_logger().error("failed", exc_info=error, said="x" * 5000, inner={"list": ["\x1b[2J" * 500]})
+    line = json.loads(capsys.readouterr().out)
+    assert len(line["said"]) == 1000
+    assert len(line["inner"]["list"][0]) <= 1000
+    assert line["inner"]["list"][0].startswith("\\u001b[2J")
+    assert len(line["exception"][0]["exc_value"]) == 1000

@@ -14,6 +14,7 @@ from mintline.aws.session import translated
 from mintline.errors import Unavailable
 from mintline.messages import members_of
 from mintline.resources import Queue
+from mintline.text import bounded
 
 if TYPE_CHECKING:
     from types_aiobotocore_sqs import SQSClient
@@ -207,7 +208,9 @@ def _entries(letters: Sequence[DeadLetter]) -> list[Any]:
 
 
 def _letter(queue: Queue, message: Any) -> DeadLetter:
-    told = {name: value["StringValue"] for name, value in message.get("MessageAttributes", {}).items()}
+    told = {
+        name: bounded(value["StringValue"]) for name, value in message.get("MessageAttributes", {}).items()
+    }
     return DeadLetter(
         message_id=message["MessageId"],
         origin=told.get("origin", queue.name),

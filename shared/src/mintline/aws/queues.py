@@ -18,6 +18,7 @@ from mintline.errors import Conflict, MintlineError, Unavailable
 from mintline.messages import Message, encode, members_of
 from mintline.queueing import Received
 from mintline.resources import Queue
+from mintline.text import bounded
 
 if TYPE_CHECKING:
     from types_aiobotocore_sqs import SQSClient
@@ -241,10 +242,10 @@ def _trace_of(body: str) -> str:
 
 
 def _fitting(attributes: dict[str, str], room: int) -> dict[str, str]:
-    """Return the first attributes that go into `room` bytes, each cut at 1,024 characters."""
+    """Return the first attributes that go into `room` bytes, each bounded."""
     fitting: dict[str, str] = {}
     for name, value in attributes.items():
-        cut = value[:1024]
+        cut = bounded(value)
         room -= len(name) + len("String") + len(cut.encode())
         if room < 0:
             break

@@ -17,6 +17,7 @@ from eth_abi.exceptions import DecodingError
 
 from mintline.chain.answers import Log, checksummed
 from mintline.eth import ZERO_ADDRESS, address_word, keccak256, selector, word
+from mintline.text import LIMIT
 
 TRANSFER_TOPIC = keccak256(b"Transfer(address,address,uint256)")
 MINTED_TOPIC = keccak256(b"Minted(uint256,address,bytes32)")
@@ -31,6 +32,8 @@ GRANTED = word(1)
 """What a role's storage slot holds for an account that has the role."""
 
 _ERROR_STRING = selector("Error(string)")
+_MESSAGE_AT = 68
+"""Behind the selector, the message's offset and its length (Solidity's ABI of a single string)."""
 _PANIC = selector("Panic(uint256)")
 
 
@@ -127,6 +130,9 @@ def decode_revert(data: bytes) -> Revert:
     try:
         values = decode(types, data[4:])
     except (DecodingError, UnicodeDecodeError, OverflowError):  # the last for a length beyond any memory
+        if data[:4] == _ERROR_STRING and data[4:36] == word(32) and len(data) > LIMIT:
+            # A long message, of which `RpcError` has kept the start.
+            return Revert("Error", {"message": data[_MESSAGE_AT:].decode(errors="replace")})
         return Revert("Unknown", {"data": data})
     typed = zip(types, values, strict=True)
     arguments = (checksummed(value) if kind == "address" else value for kind, value in typed)

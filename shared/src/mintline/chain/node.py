@@ -20,6 +20,7 @@ from mintline.chain.rpc import Doubt, RpcError
 from mintline.chain.send_facts import SendAnswer, SendFact
 from mintline.errors import Rejected, Unavailable
 from mintline.eth import keccak256
+from mintline.text import bounded
 
 Tag: TypeAlias = Literal["latest", "safe", "finalized", "pending"]
 At: TypeAlias = int | Tag
@@ -271,7 +272,7 @@ def _said(answer: Any) -> SendAnswer:
     if not isinstance(answer, RpcError):
         return SendAnswer(SendFact.ACCEPTED)
     words = f"{answer.message} {answer.data}" if isinstance(answer.data, str) else answer.message
-    return SendAnswer(send_facts.classify(words), words[:500])
+    return SendAnswer(send_facts.classify(words), bounded(words, 500))
 
 
 def _at(at: At) -> str:

@@ -7,13 +7,18 @@ from typing import Any, TypeAlias
 
 from mintline.chain.transport import Request, host
 from mintline.errors import MintlineError, Retryable, Throttled, Unavailable
+from mintline.text import bounded
 
 METHOD_NOT_FOUND = -32601
 """JSON-RPC 2.0, section 5.1."""
 
-MOST_WORDS = 1_000
-"""Characters that are kept of a node's message: some quote the whole call in theirs."""
+MOST_DATA = 8_192
+"""Characters that are kept of the data of a node's error: a contract may revert with megabytes."""
 
+TOO_MANY = 429
+"""HTTP's status, which some providers take as an error's code."""
+
+_REVERTED = re.compile(r"revert", re.IGNORECASE)
 _THROTTLED = re.compile(
     r"rate.?limit|too many requests|request (rate|count) exceeded|compute units|exceeded .*capacity",
     re.IGNORECASE,
@@ -25,21 +30,29 @@ _OWN_TROUBLE = re.compile(
 
 
 class RpcError(MintlineError):
-    """The node answered a call with an error."""
+    """The node answered a call with an error; message and data are bounded, as a contract may choose them."""
 
     def __init__(self, code: int, message: str, data: Any = None) -> None:
         super().__init__(f"{message} ({code})")
         self.code = code
-        self.message = message
-        self.data = data
+        self.message = bounded(message)
+        self.data = _kept(data)
 
     def is_cut(self) -> bool:
         """Tell whether only the size of a batch's common response left this answer out."""
-        return _TOO_LARGE.search(self.message) is not None
+        return _TOO_LARGE.search(self._own_words()) is not None
 
     def is_own_trouble(self) -> bool:
         """Tell whether it is about what this node has, where another may have more."""
-        return _OWN_TROUBLE.search(self.message) is not None
+        return _OWN_TROUBLE.search(self._own_words()) is not None
+
+    def is_throttled(self) -> bool:
+        """Tell whether the node asks for fewer requests."""
+        return self.code == TOO_MANY or _THROTTLED.search(self._own_words()) is not None
+
+    def _own_words(self) -> str:
+        """Return the node's part of the message: behind "reverted" stands what the contract chose."""
+        return _REVERTED.split(self.message, maxsplit=1)[0]
 
 
 Answer: TypeAlias = Any
@@ -88,9 +101,19 @@ def head_told(request: Request, found: Answer) -> int | None:
 
 def _error(error: Any) -> MintlineError:
     if not isinstance(error, dict):
-        return Unavailable(f"the node answered an error of no known shape: {str(error)[:200]}")
+        return Unavailable("the node answered an error of no known shape")
     code = error.get("code")
-    message = str(error.get("message", ""))[:MOST_WORDS]
-    if code == 429 or _THROTTLED.search(message):
-        return Throttled(f"the node asks for fewer requests: {message[:200]}")
-    return RpcError(code if isinstance(code, int) else 0, message, error.get("data"))
+    told = error.get("message")
+    message = told if isinstance(told, str) else ""
+    refusal = RpcError(code if isinstance(code, int) else 0, message, error.get("data"))
+    if refusal.is_throttled():
+        return Throttled(f"the node asks for fewer requests: {bounded(message, 200)}")
+    return refusal
+
+
+def _kept(data: Any) -> Any:
+    """Return the start of an error's data, which nodes put as text or in an object's member `data`."""
+    if isinstance(data, dict):
+        inner = data.get("data")
+        return {"data": _kept(inner)} if isinstance(inner, str) else None
+    return data[:MOST_DATA] if isinstance(data, str) else None

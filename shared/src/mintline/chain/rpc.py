@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeGuard, TypeVar
 
 import structlog
 
@@ -23,7 +23,7 @@ from mintline.chain import responses
 from mintline.chain.answers import quantity
 from mintline.chain.health import LAG_BLOCKS, Health, in_order, note_lag
 from mintline.chain.responses import Answer, RpcError
-from mintline.chain.transport import BodyTooLarge, Request, Transport, Web3Transport
+from mintline.chain.transport import AnswerTooLarge, BodyTooLarge, Request, Transport, Web3Transport
 from mintline.errors import MintlineError, Misconfigured, Retryable, Unavailable
 
 __all__ = ["MAX_BATCH", "Doubt", "Rpc", "RpcError", "RpcObserver", "Witness"]
@@ -267,7 +267,7 @@ class Rpc:
             found = [error] * len(requests)
         finally:
             endpoint.ends()
-        failure = next((answer for answer in found if isinstance(answer, Retryable)), None)
+        failure = next((answer for answer in found if _is_failure(answer)), None)
         if failure is None:
             endpoint.succeeded()
             self._budget.earn()
@@ -297,12 +297,15 @@ class Rpc:
             raise Unavailable(f"{endpoint.host} serves chain {endpoint.chain_id}, not {self._chain_id}")
 
     async def _exchange(self, url: str, calls: Sequence[Request]) -> list[Answer]:
-        """Ask one endpoint; a batch that it finds too large, or does not know, is asked in halves."""
+        """Ask one endpoint; a batch that is too large, or that it does not know, is asked in halves.
+
+        So a call whose answer alone is too long fails alone, whatever shares its batch.
+        """
         try:
             response = await self._transport.exchange(url, calls)
-        except BodyTooLarge:
+        except (BodyTooLarge, AnswerTooLarge) as error:
             if len(calls) == 1:
-                raise
+                return [error]
             return await self._halves(url, calls)
         if len(calls) == 1:
             return [responses.answer(url, response)]
@@ -332,3 +335,8 @@ class Rpc:
     def _count(self, endpoint: Health, request: Request, outcome: str) -> None:
         if self._observer is not None:
             self._observer.called(endpoint.host, request.method, outcome)
+
+
+def _is_failure(answer: Answer) -> TypeGuard[Retryable]:
+    """Tell whether an answer counts against its endpoint; one call's size does not."""
+    return isinstance(answer, Retryable) and not isinstance(answer, BodyTooLarge | AnswerTooLarge)

@@ -38,6 +38,10 @@ class BodyTooLarge(Unavailable):
     """The endpoint refused the request for its size (HTTP 413): ask for less at once."""
 
 
+class AnswerTooLarge(Unavailable):
+    """The endpoint's answer is longer than is read: ask for less at once."""
+
+
 class Request(NamedTuple):
     """One JSON-RPC call."""
 
@@ -52,7 +56,7 @@ class Transport(Protocol):
         """Return the response to one request; to several a list in their order, or one response to all.
 
         The list has None where a response is missing. No response's shape is checked. Raises Unavailable,
-        BodyTooLarge or Throttled.
+        BodyTooLarge, AnswerTooLarge or Throttled.
         """
 
     async def aclose(self) -> None:
@@ -127,7 +131,7 @@ class _Bounded(aiohttp.ClientResponse):
     """A response that is not read beyond `MOST_BYTES`."""
 
     async def read(self) -> bytes:
-        """Return the body; raises Unavailable if it is too long."""
+        """Return the body; raises AnswerTooLarge."""
         if self._body is None:
             try:
                 self._body = await self._read_within_bounds()
@@ -141,7 +145,7 @@ class _Bounded(aiohttp.ClientResponse):
         async for part in self.content.iter_any():
             size += len(part)
             if size > MOST_BYTES:
-                raise Unavailable(f"{host(str(self.url))} answers without end")
+                raise AnswerTooLarge(f"{host(str(self.url))} answers without end")
             parts.append(part)
         return b"".join(parts)
 
