@@ -10,11 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from mintline.aws.dynamo import Dynamo
 from mintline.aws.records import from_item
-from mintline.aws.session import AwsCalls, error_code, open_client
+from mintline.aws.session import AwsCalls, AwsRefused, open_client
 from mintline.errors import Misconfigured, Rejected
 from mintline.records import Mint
 from mintline.resources import MINTS
@@ -80,8 +78,8 @@ async def read_mint(dynamo: Dynamo, mint_id: str) -> Mint:
     """Return a mint's record; raises Rejected if there is none, Misconfigured if there is no such table."""
     try:
         item = await dynamo.get(MINTS, {"mint_id": mint_id})
-    except ClientError as error:
-        raise Misconfigured(f"cannot read the table of mints: {error_code(error)}") from None
+    except AwsRefused as error:
+        raise Misconfigured(f"cannot read the table of mints: {error.code}") from None
     if item is None:
         raise Rejected("mint_unknown", f"there is no mint {mint_id}")
     return from_item(Mint, item)

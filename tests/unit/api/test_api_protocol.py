@@ -8,6 +8,9 @@ import pytest
 import structlog
 from structlog.testing import LogCapture
 
+from mintline.aws.keys import GeneratedKey
+from mintline.aws.session import AwsRefused
+from mintline.errors import Misconfigured
 from mintline_api.endpoints.tracing import trace_of
 from mintline_api.testing import MemoryClient, Stage
 
@@ -218,3 +221,30 @@ async def test_metrics__when_requests_were_served__count_them_by_route(
 
     assert count("/v1/mints/{mint_id}", "401") == 1
     assert count("unknown", "404") == 1
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        AwsRefused("GenerateDataKeyPairWithoutPlaintext: DisabledException", code="DisabledException"),
+        Misconfigured("AWS credentials: none found by the AWS SDK's usual chain"),
+    ],
+    ids=lambda failure: type(failure).__name__,
+)
+async def test_api__when_aws_refuses_until_an_operator_acts__then_503_and_logged(
+    stage: Stage,
+    client: MemoryClient,
+    monkeypatch: pytest.MonkeyPatch,
+    failure: Exception,
+    logged: list[Any],
+) -> None:
+    async def refuse(_: str) -> GeneratedKey:
+        raise failure
+
+    monkeypatch.setattr(stage.keys, "generate", refuse)
+    answer = await client.request("GET", "/v1/wallet", headers=stage.headers())
+    assert (answer.status, answer.headers["retry-after"]) == (503, "30")
+    assert answer.json()["code"] == "unavailable"
+    assert "DisabledException" not in answer.body.decode()
+    [reason] = [line["reason"] for line in logged if line["event"] == "dependency_refused"]
+    assert str(failure) in reason

@@ -2,20 +2,21 @@ import pytest
 from botocore.exceptions import (
     ClientError,
     ConnectTimeoutError,
+    CredentialRetrievalError,
     NoCredentialsError,
     ParamValidationError,
     ReadTimeoutError,
 )
 from prometheus_client import CollectorRegistry
 
-from mintline.aws.session import AwsCalls, map_error, translated
+from mintline.aws.session import AwsCalls, AwsRefused, map_error, translated
 from mintline.errors import MintlineError, Misconfigured, Throttled, Unavailable
 
 
-def client_error(code: str, status: int = 400) -> ClientError:
+def client_error(code: str, status: int = 400, operation: str = "GetItem") -> ClientError:
     return ClientError(
         {"Error": {"Code": code, "Message": "secret"}, "ResponseMetadata": {"HTTPStatusCode": status}},  # type: ignore[typeddict-item] # the part that is read
-        "GetItem",
+        operation,
     )
 
 
@@ -33,6 +34,19 @@ def client_error(code: str, status: int = 400) -> ClientError:
         (TimeoutError(), Unavailable),
         (ConnectionResetError(), Unavailable),
         (NoCredentialsError(), Misconfigured),
+        (CredentialRetrievalError(provider="x", error_msg="secret"), AwsRefused),
+        (client_error("AccessDeniedException", 403), AwsRefused),
+        (client_error("ResourceNotFoundException"), AwsRefused),
+        (client_error("AWS.SimpleQueueService.NonExistentQueue"), AwsRefused),
+        (client_error("QueueDoesNotExist"), AwsRefused),
+        (client_error("NoSuchBucket", 404), AwsRefused),
+        (client_error("DisabledException"), AwsRefused),
+        (client_error("KMS.DisabledException"), AwsRefused),
+        (client_error("KMSInvalidStateException"), AwsRefused),
+        (client_error("ExpiredTokenException"), AwsRefused),
+        (client_error("ExpiredToken", 403), AwsRefused),
+        (client_error("UnrecognizedClientException"), AwsRefused),
+        (client_error("SignatureDoesNotMatch", 403), AwsRefused),
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) else str(value)[:40],
 )
@@ -51,7 +65,8 @@ def test_errors__when_they_are_not_about_the_request__join_our_tree(
     "error",
     [
         client_error("ValidationException"),
-        client_error("AccessDeniedException", 403),
+        client_error("NoSuchKey", 404),
+        client_error("ResourceNotFoundException", operation="GetSecretValue"),
         client_error("ConditionalCheckFailedException"),
         ParamValidationError(report="x"),
     ],

@@ -15,6 +15,7 @@ from typing import Annotated, TypeVar
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
+from mintline.aws.session import AwsRefused
 from mintline.errors import Misconfigured
 from mintline.key_stores import DAY, StoreName
 from mintline.records import Wallet, scoped
@@ -253,7 +254,7 @@ async def working(
     try:
         async with opening as custody:
             return await work(custody)
-    except (BotoCoreError, ClientError) as error:
+    except (AwsRefused, BotoCoreError, ClientError) as error:
         raise Misconfigured(f"AWS refused: {error}") from None
 
 

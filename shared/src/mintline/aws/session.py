@@ -18,6 +18,8 @@ from botocore.exceptions import (
     CredentialRetrievalError,
     HTTPClientError,
     NoCredentialsError,
+    TokenRetrievalError,
+    UnauthorizedSSOTokenError,
 )
 from botocore.exceptions import ConnectionError as BotoConnectionError
 from botocore.loaders import create_loader
@@ -39,6 +41,9 @@ ServiceName: TypeAlias = Literal["sqs", "dynamodb", "s3", "kms", "secretsmanager
 
 LONG_POLL_SECONDS = 20
 """The longest that SQS lets a receive wait."""
+
+READ_SECONDS = 10
+"""How long a request waits for its response; one that takes longer is sent again, four times in all."""
 
 _USER_AGENT = f"mintline aiobotocore/{aiobotocore.__version__} botocore/{botocore.__version__}"
 """A constant: assembling botocore's own for every request is a twelfth of a call's CPU."""
@@ -76,6 +81,64 @@ _OUTAGES = frozenset(
         "TransactionInProgressException",
     }
 )
+_REFUSALS = frozenset(
+    {
+        "AccessDenied",
+        "AccessDeniedException",
+        "AccountProblem",
+        "AllAccessDisabled",
+        "AuthFailure",
+        "AWS.SimpleQueueService.NonExistentQueue",
+        "AWS.SimpleQueueService.QueueDeletedRecently",
+        "DecryptionFailure",
+        "DisabledException",
+        "EncryptionFailure",
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "IncompleteSignature",
+        "InvalidAccessKeyId",
+        "InvalidClientTokenId",
+        "InvalidSecurity",
+        "InvalidSignatureException",
+        "InvalidToken",
+        "KeyUnavailableException",
+        "KMSInvalidStateException",
+        "KmsAccessDenied",
+        "KmsDisabled",
+        "KmsInvalidState",
+        "KmsNotFound",
+        "KmsOptInRequired",
+        "MissingAuthenticationToken",
+        "MissingAuthenticationTokenException",
+        "NoSuchBucket",
+        "NotFoundException",
+        "NotSignedUp",
+        "OptInRequired",
+        "QueueDoesNotExist",
+        "RequestExpired",
+        "RequestTimeTooSkewed",
+        "ResourceNotFoundException",
+        "SignatureDoesNotMatch",
+        "UnauthorizedOperation",
+        "UnrecognizedClientException",
+    }
+)
+"""Refusals of anything that a client may ask: its credentials, a permission, or a resource of the deployment.
+
+S3 and SQS wrap KMS's own (`KMS.DisabledException`). Source: the "Common Errors" and "Errors" pages of each
+service's API reference.
+"""
+
+
+class AwsRefused(Unavailable):
+    """AWS refuses until an operator has repaired the credentials, a permission or a resource.
+
+    `code` is the service's own.
+    """
+
+    def __init__(self, message: str, *, code: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class AwsCalls:
@@ -201,7 +264,7 @@ async def open_client(
     endpoint = endpoint_url or settings.aws_endpoint_url
     config = AioConfig(
         connect_timeout=5,
-        read_timeout=LONG_POLL_SECONDS + 10,
+        read_timeout=LONG_POLL_SECONDS + 10 if service == "sqs" else READ_SECONDS,
         max_pool_connections=64,
         parameter_validation=False,
         retries={"mode": "standard", "max_attempts": 4},
@@ -225,25 +288,38 @@ def error_code(error: ClientError) -> str:
 def map_error(error: Exception) -> MintlineError | None:
     """Translate an AWS error that is not about the request's meaning; None for one that is."""
     if isinstance(error, ClientError):
-        code = error_code(error)
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        where = f"{error.operation_name}: {code}"
-        if code in _THROTTLES:
-            return Throttled(where)
-        if code in _OUTAGES or status >= 500:
-            return Unavailable(where)
-        return None
+        return _map_response(error)
     if isinstance(error, NoCredentialsError):
         return Misconfigured("AWS credentials: none found by the AWS SDK's usual chain")
-    outages = (HTTPClientError, BotoConnectionError, ConnectionClosedError, CredentialRetrievalError)
+    if isinstance(error, CredentialRetrievalError | TokenRetrievalError | UnauthorizedSSOTokenError):
+        return AwsRefused(f"AWS credentials: {type(error).__name__}", code=type(error).__name__)
+    outages = (HTTPClientError, BotoConnectionError, ConnectionClosedError)
     if isinstance(error, (*outages, TimeoutError, ConnectionError)):
         return Unavailable(f"AWS did not answer: {type(error).__name__}")
     return None
 
 
+def _map_response(error: ClientError) -> MintlineError | None:
+    code = error_code(error)
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    where = f"{error.operation_name}: {code}"
+    if code in _THROTTLES:
+        return Throttled(where)
+    if code in _OUTAGES or status >= 500:
+        return Unavailable(where)
+    if code.removeprefix("KMS.") in _REFUSALS and not _is_about_a_secret(error):
+        return AwsRefused(where, code=code)
+    return None
+
+
+def _is_about_a_secret(error: ClientError) -> bool:
+    """Tell whether an error says that one secret is missing: an answer, not an outage."""
+    return error_code(error) == "ResourceNotFoundException" and "Secret" in error.operation_name
+
+
 @contextmanager
 def translated() -> Iterator[None]:
-    """Raise Throttled, Unavailable or Misconfigured in place of the AWS errors that mean so."""
+    """Raise Throttled, Unavailable, AwsRefused or Misconfigured in place of AWS errors that mean so."""
     try:
         yield
     except (BotoCoreError, ClientError, TimeoutError, ConnectionError) as error:

@@ -10,7 +10,8 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from structlog.contextvars import bound_contextvars
 
-from mintline.errors import Retryable, Throttled
+from mintline.aws.session import AwsRefused
+from mintline.errors import Misconfigured, Retryable, Throttled
 from mintline.tracebacks import digest_of_traceback, frames
 from mintline_api.endpoints.answers import SAFE_HEADERS, problem
 from mintline_api.endpoints.context import API, GATE, METRICS, TRACER
@@ -27,6 +28,9 @@ from mintline_api.problems import (
 from mintline_api.settings import BODY_LIMIT
 
 log = structlog.get_logger()
+
+_REPAIR_SECONDS = 30
+"""When to come again after a refusal that takes an operator to repair."""
 
 
 @web.middleware
@@ -76,11 +80,13 @@ async def explained(request: web.Request, handler: Handler) -> web.StreamRespons
         return await handler(request)
     except Refused as refused:
         return problem(request, refused.kind, refused.detail, faults=refused.faults, headers=refused.headers)
+    except (AwsRefused, Misconfigured) as error:
+        # Neither heals without an operator.
+        log.error("dependency_refused", reason=f"{type(error).__name__}: {error}")  # noqa: TRY400
+        return _unavailable(request, _REPAIR_SECONDS)
     except Retryable as error:
         log.warning("dependency_unavailable", reason=f"{type(error).__name__}: {error}")
-        seconds = max(1, math.ceil(error.retry_after or 1))
-        detail = "A service that this needs does not answer now."
-        return problem(request, UNAVAILABLE, detail, headers={"Retry-After": str(seconds)})
+        return _unavailable(request, max(1, math.ceil(error.retry_after or 1)))
     except web.HTTPException as error:
         return _http_problem(request, error)
     except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer
@@ -104,6 +110,11 @@ async def admitted(request: web.Request, handler: Handler) -> web.StreamResponse
             raise
         gate.intake.done()
         return response
+
+
+def _unavailable(request: web.Request, seconds: int) -> web.StreamResponse:
+    detail = "A service that this needs does not answer now."
+    return problem(request, UNAVAILABLE, detail, headers={"Retry-After": str(seconds)})
 
 
 def _http_problem(request: web.Request, error: web.HTTPException) -> web.StreamResponse:
