@@ -17,20 +17,18 @@ from mintline.resources import (
     ACCOUNTS,
     ATTEMPTS,
     BLOCKS,
-    BROADCAST,
-    BUILD,
     CHALLENGES,
     CHECKPOINTS,
     COLLECTIONS,
     LINKS,
     METADATA,
     MINTS,
-    SIGN,
+    QUEUES,
+    REDRIVE,
     TOKENS,
     TRANSFERS,
     WALLETS,
     WRAPPED_KEYS,
-    Queue,
     Table,
 )
 from mintline_infra.deployment import Deployment
@@ -49,6 +47,8 @@ TRANSACT_UPDATE = ("UpdateItem",)
 REPLACE = ("PutItem", "DeleteItem")
 PRUNE = ("BatchWriteItem",)
 """Puts and deletes without a condition."""
+SEND = ("sqs:SendMessage", "sqs:GetQueueUrl")
+RECEIVE = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueUrl")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +58,6 @@ class Reach:
     principal: str
     """The AWS service that runs it."""
     tables: Mapping[Table, tuple[str, ...]] = field(default_factory=dict)
-    consumes: Queue | None = None
-    sends: tuple[Queue, ...] = ()
     objects: tuple[str, ...] = ()
     """Actions on the metadata bucket's objects."""
     lists_objects: bool = False
@@ -86,7 +84,6 @@ REACH: Mapping[str, Reach] = {
             TOKENS: GET + QUERY,
             TRANSFERS: QUERY,
         },
-        sends=(BUILD, BROADCAST),
         objects=("GetObject",),
         lists_objects=True,
         wallet_secrets=("CreateSecret",),
@@ -99,16 +96,12 @@ REACH: Mapping[str, Reach] = {
             ACCOUNTS: GET + UPDATE + QUERY + PING,
             COLLECTIONS: TRANSACT_UPDATE,
         },
-        consumes=BUILD,
-        sends=(SIGN,),
         objects=("PutObject",),
         asks_chain=True,
     ),
     "signer": Reach(
         principal=INSTANCE,
         tables={WRAPPED_KEYS: GET},
-        consumes=SIGN,
-        sends=(BROADCAST,),
         wallet_secrets=("GetSecretValue",),
         sealing_secrets=("GetSecretValue",),
     ),
@@ -120,8 +113,6 @@ REACH: Mapping[str, Reach] = {
             CHECKPOINTS: GET,
             TRANSFERS: QUERY,
         },
-        consumes=BROADCAST,
-        sends=(SIGN, BUILD),
         asks_chain=True,
     ),
     "indexer": Reach(
@@ -135,7 +126,6 @@ REACH: Mapping[str, Reach] = {
             ATTEMPTS: GET,
             COLLECTIONS: SCAN,
         },
-        sends=(BROADCAST,),
         asks_chain=True,
     ),
 }
@@ -179,6 +169,7 @@ class AccessStack(cdk.Stack):
         self.roles = {service: self._role(service, reach, deployment) for service, reach in REACH.items()}
         for statement in machinery(deployment):
             self.roles["signer"].add_to_policy(statement)
+        self.roles[REDRIVE] = self._redrive(deployment)
         for output, role in self.roles.items():
             cdk.CfnOutput(self, f"{output}-role", value=role.role_arn)
         cdk.CfnOutput(
@@ -196,7 +187,7 @@ class AccessStack(cdk.Stack):
             assumed_by=iam.ServicePrincipal(reach.principal, conditions=_on_behalf_of(reach, deployment)),
             description=f"Mintline's {service}: what it asks of AWS.",
         )
-        for statement in statements(reach, deployment):
+        for statement in [*statements(reach, deployment), *queue_access(service, deployment)]:
             role.add_to_policy(statement)
             for resource in statement.resources:
                 if resource.endswith("/*"):
@@ -209,6 +200,19 @@ class AccessStack(cdk.Stack):
         if reach.principal == INSTANCE:
             for resource, reason in MACHINERY_WILDCARDS.items():
                 acknowledge_finding(role, f"IAM5[Resource::{resource.format(deployment)}]", reason)
+        return role
+
+    def _redrive(self, deployment: Deployment) -> iam.Role:
+        """Make the role that operators assume to read dead letters and to send them back."""
+        role = iam.Role(
+            self,
+            REDRIVE,
+            role_name=deployment.role_name(REDRIVE),
+            assumed_by=iam.AccountPrincipal(deployment.account),
+            description="Mintline: operators read dead letters under it, and send them back.",
+        )
+        for statement in queue_access(REDRIVE, deployment):
+            role.add_to_policy(statement)
         return role
 
 
@@ -236,8 +240,29 @@ def machinery(deployment: Deployment) -> list[iam.PolicyStatement]:
     ]
 
 
+def queue_access(role: str, deployment: Deployment) -> list[iam.PolicyStatement]:
+    """Return what a role may do with queues, as `mintline.resources` declares who sends and who receives."""
+    prefix, operator = deployment.prefix, role == REDRIVE
+    received = [queue for queue in QUEUES if queue.receiver == role]
+    grants = {
+        "Take": (RECEIVE, [queue.queue_name(prefix) for queue in received]),
+        "DeadLetter": (SEND, [queue.dead_letter_name(prefix) for queue in received]),
+        "Send": (SEND, [q.queue_name(prefix) for q in QUEUES if operator or role in q.senders]),
+        "ReadDeadLetters": (
+            (*RECEIVE, "sqs:GetQueueAttributes"),
+            [queue.dead_letter_name(prefix) for queue in QUEUES if operator],
+        ),
+    }
+    arn = f"arn:aws:sqs:{deployment.region}:{deployment.account}:"
+    return [
+        iam.PolicyStatement(sid=sid, actions=sorted(actions), resources=[arn + name for name in names])
+        for sid, (actions, names) in grants.items()
+        if names
+    ]
+
+
 def statements(reach: Reach, deployment: Deployment) -> list[iam.PolicyStatement]:
-    """Return the IAM statements that say what `reach` says."""
+    """Return the IAM statements that say what `reach` says; `queue_access` has those for queues."""
     region_account = f"{deployment.region}:{deployment.account}"
     found: list[iam.PolicyStatement] = []
 
@@ -254,15 +279,6 @@ def statements(reach: Reach, deployment: Deployment) -> list[iam.PolicyStatement
         arn = f"arn:aws:dynamodb:{region_account}:table/{table.table_name(deployment.prefix)}"
         indexes = (f"{arn}/index/{index.name}" for index in table.indexes if "Query" in actions)
         allow(f"Table{table.name.title().replace('-', '')}", "dynamodb", actions, arn, *indexes)
-    queue = f"arn:aws:sqs:{region_account}:"
-    if (consumed := reach.consumes) is not None:
-        taking = ("ReceiveMessage", "DeleteMessage", "ChangeMessageVisibility", "GetQueueUrl")
-        allow("Take", "sqs", taking, queue + consumed.queue_name(deployment.prefix))
-        dead = queue + consumed.dead_letter_name(deployment.prefix)
-        allow("DeadLetter", "sqs", ("SendMessage", "GetQueueUrl"), dead)
-    if reach.sends:
-        targets = [queue + sent.queue_name(deployment.prefix) for sent in reach.sends]
-        allow("Send", "sqs", ("SendMessage", "GetQueueUrl"), *targets)
     bucket = f"arn:aws:s3:::{METADATA.bucket_name(deployment.prefix)}"
     if reach.objects:
         allow("Metadata", "s3", reach.objects, f"{bucket}/*")

@@ -18,9 +18,12 @@ class Queue:
     work, so it bounds how long a killed process delays its messages.
     `max_receives` is SQS's own backstop against messages that kill their consumer each time; poison that the
     consumer survives is dead-lettered by the consumer, with a reason.
+    `senders` and `receiver` are roles: the queue's policy (`mintline.queue_policy`) denies all others.
     """
 
     name: str
+    senders: tuple[str, ...]
+    receiver: str
     visibility_timeout: int = 15
     retention: int = 14 * 24 * 3600
     max_receives: int = 1000
@@ -93,9 +96,12 @@ class KmsKey:
         return f"alias/{prefix}-{self.name}"
 
 
-BUILD = Queue("build")
-SIGN = Queue("sign")
-BROADCAST = Queue("broadcast")
+REDRIVE = "redrive"
+"""The role of operators who read dead letters and send them back to their queue."""
+
+BUILD = Queue("build", senders=("api", "broadcaster"), receiver="builder")
+SIGN = Queue("sign", senders=("builder", "broadcaster"), receiver="signer")
+BROADCAST = Queue("broadcast", senders=("api", "signer", "indexer"), receiver="broadcaster")
 
 WALLETS = Table("wallets", partition=Key("wallet_id"))
 """One item per user and chain: `wallet_id` is `{chain_id}#{sub}`. Written by the api."""

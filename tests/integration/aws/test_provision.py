@@ -1,4 +1,5 @@
 import asyncio
+import json
 
 from mintline.aws.dynamo import Dynamo
 from mintline.aws.provision import deprovision, open_clients, provision
@@ -34,6 +35,32 @@ async def test_provision__when_a_queue_drifted__restores_it(
         assert attributes["FifoThroughputLimit"] == "perMessageGroupId"
         assert attributes["DeduplicationScope"] == "messageGroup"
         assert "deadLetterTargetArn" in attributes["RedrivePolicy"]
+        await deprovision(clients, prefix)
+
+
+async def test_provision__when_queues_are_made_or_were_changed__gives_each_its_policy(
+    aws_settings: ServiceSettings,
+) -> None:
+    """The emulator keeps the policy and does not enforce it: what is asserted is the document."""
+    prefix = aws_settings.resource_prefix
+    async with open_clients(aws_settings) as clients:
+        made = await provision(clients, prefix)
+        await clients.sqs.set_queue_attributes(QueueUrl=made.queue_urls["sign"], Attributes={"Policy": ""})
+        await provision(clients, prefix)
+        for urls, senders, receiver in (
+            (made.queue_urls, ["builder", "broadcaster", "redrive"], "signer"),
+            (made.dead_letter_urls, ["signer"], "redrive"),
+        ):
+            response = await clients.sqs.get_queue_attributes(QueueUrl=urls["sign"], AttributeNames=["All"])
+            attributes = response["Attributes"]
+            role = f"arn:aws:iam::{attributes['QueueArn'].split(':')[4]}:role/{prefix}-"
+            sending, receiving = json.loads(attributes["Policy"])["Statement"]
+            assert (sending["Effect"], sending["Action"]) == ("Deny", ["sqs:SendMessage"])
+            assert sending["Resource"] == receiving["Resource"] == attributes["QueueArn"]
+            excepted = sending["Condition"]["ArnNotEquals"]["aws:PrincipalArn"]
+            assert excepted == [role + name for name in senders]
+            assert receiving["Effect"] == "Deny"
+            assert receiving["Condition"] == {"ArnNotEquals": {"aws:PrincipalArn": [role + receiver]}}
         await deprovision(clients, prefix)
 
 

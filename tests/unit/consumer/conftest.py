@@ -11,7 +11,7 @@ from mintline.memory import MemoryQueues
 from mintline.messages import AnyMessage, BuildMint
 from mintline.resources import Queue
 
-QUEUE = Queue("test", visibility_timeout=30, max_receives=1000)
+QUEUE = Queue("test", senders=("a",), receiver="b", visibility_timeout=30, max_receives=1000)
 SPEED = 50.0
 
 

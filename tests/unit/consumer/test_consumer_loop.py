@@ -15,7 +15,7 @@ from mintline.resources import Queue
 if TYPE_CHECKING:
     from tests.unit.consumer.conftest import Line
 
-QUEUE = Queue("test", visibility_timeout=30, max_receives=1000)
+QUEUE = Queue("test", senders=("a",), receiver="b", visibility_timeout=30, max_receives=1000)
 
 
 async def test_handlers__when_there_is_more_work__never_exceed_the_concurrency(line: "Line") -> None:

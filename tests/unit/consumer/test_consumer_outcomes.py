@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 from mintline.resources import Queue
 
-QUEUE = Queue("test", visibility_timeout=30, max_receives=1000)
+QUEUE = Queue("test", senders=("a",), receiver="b", visibility_timeout=30, max_receives=1000)
 
 
 async def test_message__when_handled__is_deleted(line: "Line") -> None:

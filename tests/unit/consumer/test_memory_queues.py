@@ -7,7 +7,7 @@ from mintline.memory import MemoryQueues
 from mintline.messages import BuildMint, decode
 from mintline.resources import Queue
 
-QUEUE = Queue("test", visibility_timeout=30, max_receives=3)
+QUEUE = Queue("test", senders=("a",), receiver="b", visibility_timeout=30, max_receives=3)
 
 
 class Clock:

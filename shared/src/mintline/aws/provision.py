@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 
 from mintline.aws.session import AwsCalls, error_code, open_client, translated
 from mintline.errors import Unavailable
+from mintline.queue_policy import dead_letter_statements, queue_statements
 from mintline.resources import BUCKETS, KMS_KEYS, QUEUES, TABLES, Bucket, Index, KmsKey, Queue, Table
 from mintline.settings import ServiceSettings
 
@@ -125,16 +126,32 @@ async def _queue(sqs: SQSClient, queue: Queue, prefix: str) -> tuple[str, str]:
         "MessageRetentionPeriod": str(queue.retention),
     }
     dead_url = await _create_queue(sqs, queue.dead_letter_name(prefix), fifo)
-    response = await sqs.get_queue_attributes(QueueUrl=dead_url, AttributeNames=["QueueArn"])
-    redrive = {
-        "deadLetterTargetArn": response["Attributes"]["QueueArn"],
-        "maxReceiveCount": queue.max_receives,
-    }
+    dead_arn = await _queue_arn(sqs, dead_url)
+    redrive = {"deadLetterTargetArn": dead_arn, "maxReceiveCount": queue.max_receives}
     attributes = fifo | {
         "VisibilityTimeout": str(queue.visibility_timeout),
         "RedrivePolicy": json.dumps(redrive),
     }
-    return await _create_queue(sqs, queue.queue_name(prefix), attributes), dead_url
+    url = await _create_queue(sqs, queue.queue_name(prefix), attributes)
+    arn = await _queue_arn(sqs, url)
+
+    def role_arn(role: str) -> str:
+        account = arn.split(":")[4]
+        return f"arn:aws:iam::{account}:role/{prefix}-{role}"
+
+    await _set_policy(sqs, dead_url, dead_letter_statements(queue, arn=dead_arn, role_arn=role_arn))
+    await _set_policy(sqs, url, queue_statements(queue, arn=arn, role_arn=role_arn))
+    return url, dead_url
+
+
+async def _queue_arn(sqs: SQSClient, url: str) -> str:
+    response = await sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+    return response["Attributes"]["QueueArn"]
+
+
+async def _set_policy(sqs: SQSClient, url: str, statements: list[dict[str, Any]]) -> None:
+    policy = {"Version": "2012-10-17", "Statement": statements}
+    await sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(policy)})
 
 
 async def _create_queue(sqs: SQSClient, name: str, attributes: Any) -> str:
