@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +14,7 @@ from mintline_signer.host.settings import HostSettings
 from mintline.settings import PREFIX, ServiceSettings, load
 from mintline_infra.deployment import Deployment
 from mintline_infra.signer import host_settings
-from synthesis import Templates, listed, minting, properties, resources
+from synthesis import Templates, described, listed, minting, properties, resources, synthesized
 
 MODELS: dict[str, type[ServiceSettings]] = {
     "api": ApiSettings,
@@ -38,11 +40,38 @@ def container(templates: Templates, service: str) -> dict[str, Any]:
 
 
 def environment(templates: Templates, service: str) -> dict[str, str]:
-    """Return a task's variables; what only AWS knows when it deploys stands as a URL."""
+    """Return a task's variables; what only AWS knows when it deploys stands as a URL or a key's ARN."""
+    when_deployed = {"MINTLINE_WALLET_KEY_ARNS": '["arn:aws:kms:us-east-1:111122223333:key/0a1b"]'}
     return {
-        entry["Name"]: entry["Value"] if isinstance(entry["Value"], str) else "https://known-when-deployed"
+        entry["Name"]: entry["Value"]
+        if isinstance(entry["Value"], str)
+        else when_deployed.get(entry["Name"], "https://known-when-deployed")
         for entry in container(templates, service)["Environment"]
     }
+
+
+@pytest.mark.parametrize("numbers", [[1], [1, 2], [2, 1]])
+def test_api__when_a_kms_key_makes_wallets_keys__then_it_is_told_the_arns_of_just_the_deployments(
+    numbers: list[int], tmp_path: Path
+) -> None:
+    templates = synthesized(described(wallet_keys=numbers), tmp_path)
+    (told,) = (
+        entry["Value"]["Fn::Join"]
+        for entry in container(templates, "api")["Environment"]
+        if entry["Name"] == "MINTLINE_WALLET_KEY_ARNS"
+    )
+    exported = {
+        output["Export"]["Name"]: output["Value"]
+        for output in templates["data"]["Outputs"].values()
+        if "Export" in output
+    }
+    imported = [exported[part["Fn::ImportValue"]] for part in told[1] if isinstance(part, dict)]
+    keys = resources(templates["data"], "AWS::KMS::Key")
+
+    assert imported == [{"Fn::GetAtt": [key, "Arn"]} for key in keys]
+    assert "".join(part if isinstance(part, str) else "x" for part in told[1]) == json.dumps(
+        ["x"] * len(numbers), separators=(",", ":")
+    )
 
 
 def fields(model: type[ServiceSettings]) -> set[str]:

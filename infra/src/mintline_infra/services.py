@@ -72,6 +72,9 @@ class ApiStack(cdk.Stack):
                     "MINTLINE_COGNITO_ISSUER": identity.issuer,
                     "MINTLINE_COGNITO_CLIENT_ID": identity.client.user_pool_client_id,
                     "MINTLINE_WALLET_STORE": deployment.wallet_store,
+                    "MINTLINE_WALLET_KEY_ARNS": self.to_json_string(
+                        [key.key_arn for key in around.data.wallet_keys]
+                    ),
                     "MINTLINE_SEALING_KEY": around.minting.sealing.public_key,
                 },
                 secrets={

@@ -28,6 +28,7 @@ from mintline.fields import Address
 from mintline.key_stores import KeyStores, StoreName
 from mintline.messages import Frozen, KeyRef
 from mintline.records import Collection, scoped
+from mintline.resources import WALLET_KEY
 from mintline_local import founding
 from mintline_local.client import AwsService, aws_client
 from mintline_local.collection import NAME, SYMBOL, LocalAccounts, open_local_accounts
@@ -68,6 +69,8 @@ class Known(Frozen):
     """Seals the api's cursors, so that those of an earlier run stay good."""
     sealing: SealingKey | None = None
     """None only while it is being made."""
+    wallet_key: str = ""
+    """The ARN of the KMS key that wraps new wallets' keys, as of the last start."""
     jwks: dict[str, Any] = Field(default_factory=dict)
     """The pool's signing keys, as they were at the last start."""
     last_run: RunMark | None = None
@@ -135,7 +138,7 @@ def wallet_store() -> StoreName:
 
 async def set_up(state: StateFolder, ports: Listeners, world: World) -> Known:
     """Bring the emulators to where the services can start, and return what they need to know."""
-    await provision(world.aws, PREFIX)
+    provisioned = await provision(world.aws, PREFIX)
     known = load_known(state)
     if known is None or not await _still_known(state, known, world):
         known = await _first_time(ports, world)
@@ -147,6 +150,7 @@ async def set_up(state: StateFolder, ports: Listeners, world: World) -> Known:
         or await founding.create_sealing_key(
             world.aws.kms, world.secretsmanager, prefix=PREFIX, chain_id=CHAIN_ID
         ),
+        wallet_key=provisioned.key_arns[WALLET_KEY.name],
         jwks=await _read_jwks(world, ports, known.pool),
     )
     mark, *_ = await asyncio.gather(

@@ -83,8 +83,19 @@ def signing_policy(known: Known) -> dict[str, object]:
         "max_top_up_value": str(10 * ETHER),
         "top_ups": {"window": 3600, "value": str(10_000 * ETHER), "recipient": str(10 * ETHER)},
         "max_voucher_ttl": VOUCHER_TTL,
-        **({"rewrap_to": successor} if (successor := os.environ.get("MINTLINE_REWRAP_TO")) else {}),
+        **({"rewrap_to": successor} if (successor := rewrap_to()) else {}),
     }
+
+
+def wallet_key_arns(known: Known) -> list[str]:
+    """Return the KMS keys that may wrap new wallets' keys: while they move, the one that takes over too."""
+    successor = rewrap_to()
+    return list(dict.fromkeys([known.wallet_key, *([successor] if successor else [])]))
+
+
+def rewrap_to() -> str | None:
+    """Return the KMS key that the caller's `MINTLINE_REWRAP_TO` names to take over, if any."""
+    return os.environ.get("MINTLINE_REWRAP_TO") or None
 
 
 def write_policy(folder: Path, known: Known) -> bytes:
@@ -189,6 +200,7 @@ def settings_of(around: Surroundings) -> dict[str, dict[str, str]]:
             "MINTLINE_COGNITO_CLIENT_ID": known.pool.client_id,
             "MINTLINE_KMS_ENDPOINT_URL": ports.url("kms_front"),
             "MINTLINE_SEALING_KEY": sealing.public_key,
+            "MINTLINE_WALLET_KEY_ARNS": json.dumps(wallet_key_arns(known)),
             "MINTLINE_CURSOR_SECRET": known.cursor_secret.get_secret_value(),
             "MINTLINE_WALLET_STORE": wallet_store(),
         },

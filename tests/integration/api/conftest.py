@@ -19,7 +19,7 @@ from mintline.aws.queues import Queues
 from mintline.aws.records import to_item
 from mintline.aws.session import AwsCalls, open_client
 from mintline.records import Collection, scoped
-from mintline.resources import COLLECTIONS
+from mintline.resources import COLLECTIONS, WALLET_KEY
 from mintline.settings import ServiceSettings
 from mintline_api.testing import CHAIN_ID, CONTRACT, public_key_of
 
@@ -103,7 +103,16 @@ async def cognito(stack: AsyncExitStack, aws_settings: ServiceSettings) -> Cogni
 
 
 @pytest.fixture
-def environment(aws_settings: ServiceSettings, aws_prefix: str, cognito: Cognito) -> dict[str, str]:
+async def wallet_key_arn(stack: AsyncExitStack, aws_settings: ServiceSettings, aws_prefix: str) -> str:
+    """The ARN of the KMS key that the deployment's alias leads to."""
+    kms = await open_client(stack, "kms", aws_settings, calls=AwsCalls())
+    return (await kms.describe_key(KeyId=WALLET_KEY.alias(aws_prefix)))["KeyMetadata"]["Arn"]
+
+
+@pytest.fixture
+def environment(
+    aws_settings: ServiceSettings, aws_prefix: str, cognito: Cognito, wallet_key_arn: str
+) -> dict[str, str]:
     return {
         "MINTLINE_AWS_ENDPOINT_URL": str(aws_settings.aws_endpoint_url),
         "MINTLINE_RESOURCE_PREFIX": aws_prefix,
@@ -114,6 +123,7 @@ def environment(aws_settings: ServiceSettings, aws_prefix: str, cognito: Cognito
         "MINTLINE_COGNITO_ISSUER": cognito.issuer,
         "MINTLINE_COGNITO_JWKS_URL": cognito.jwks_url,
         "MINTLINE_COGNITO_CLIENT_ID": cognito.client_id,
+        "MINTLINE_WALLET_KEY_ARNS": json.dumps([wallet_key_arn]),
         "MINTLINE_SEALING_KEY": public_key_of(ec.generate_private_key(ec.SECP256R1())),
         "MINTLINE_CURSOR_SECRET": "0123456789abcdef0123456789abcdef",
     }

@@ -21,7 +21,7 @@ from mintline.aws.session import AwsCalls, open_client
 from mintline.key_stores import StoreName
 from mintline.messages import BuildMint, decode
 from mintline.records import Collection, Mint, Wallet, metadata_object_key
-from mintline.resources import BUILD, CHECKPOINTS, METADATA, MINTS, TOKENS, TRANSFERS, WALLETS
+from mintline.resources import BUILD, CHECKPOINTS, METADATA, MINTS, TOKENS, TRANSFERS, WALLET_KEY, WALLETS
 from mintline.settings import ServiceSettings
 from mintline_api.testing import CHAIN_ID, CONTRACT
 
@@ -104,6 +104,28 @@ async def test_wallet__when_first_asked_for__has_a_key_that_kms_unwraps_for_its_
         await kms.decrypt(
             CiphertextBlob=body.wrapped, EncryptionContext=encryption_context("mallory", CHAIN_ID)
         )
+
+
+async def test_wallet__when_the_alias_leads_to_another_kms_key__then_none_is_made_and_an_error_is_logged(
+    *,
+    api: Process,
+    cognito: UserPool,
+    aws_settings: ServiceSettings,
+    aws_prefix: str,
+    stack: AsyncExitStack,
+) -> None:
+    kms = await open_client(stack, "kms", aws_settings, calls=AwsCalls())
+    other = (await kms.create_key(Description="not the deployment's"))["KeyMetadata"]["Arn"]
+    await kms.update_alias(AliasName=WALLET_KEY.alias(aws_prefix), TargetKeyId=other)
+    tokens = await cognito.sign_in("alice")
+
+    status, problem = await api.request("GET", "/v1/wallet", token=tokens["AccessToken"])
+
+    assert (status, problem["title"]) == (503, "Temporarily unavailable")
+    (logged,) = (line for line in api.lines if line["event"] == "kms_key_mismatch")
+    assert (logged["level"], logged["answered"]) == ("error", other)
+    dynamodb = await open_client(stack, "dynamodb", aws_settings, calls=AwsCalls())
+    assert (await dynamodb.scan(TableName=WALLETS.table_name(aws_prefix)))["Items"] == []
 
 
 async def test_two_processes__when_asked_at_once__agree_on_wallet_and_mint(

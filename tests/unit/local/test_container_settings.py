@@ -60,6 +60,7 @@ def written(tmp_path: Path) -> Path:
         deployed_block=3,
         api_url="http://127.0.0.1:8080",
         cursor_secret=SecretStr("c" * 40),
+        wallet_key="arn:aws:kms:us-east-1:000000000000:key/0a1b",
         sealing=SealingKey(
             public_key=public_key_of(ec.generate_private_key(ec.SECP256R1())),
             secret_id="mintline/sealing/31337/0011223344556677",

@@ -127,6 +127,7 @@ def _assemble(
                 world.kms,
                 world.key_stores,
                 picked=settings.wallet_store,
+                pinned=settings.wallet_key_arns,
                 prefix=settings.resource_prefix,
                 chain_id=settings.chain_id,
             ),

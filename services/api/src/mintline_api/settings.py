@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64decode
+from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
@@ -12,6 +13,7 @@ from mintline.chain.settings import ChainSettings, RpcEndpoint
 from mintline.fields import Address
 from mintline.key_stores import StoreName
 
+KmsKeyArn = Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/\S+$")]
 BODY_LIMIT = 256 * 1024
 """Bytes of a request's body, after any content coding is undone."""
 
@@ -47,6 +49,8 @@ class Settings(ChainSettings):
     """None means the endpoint of the other AWS services."""
     wallet_store: StoreName = "secretsmanager"
     """Where the wrapped keys of new wallets are kept; those of older ones stay where they are."""
+    wallet_key_arns: tuple[KmsKeyArn, ...] = Field(min_length=1, max_length=2)
+    """ARNs of the KMS keys that may wrap new wallets' keys: what another one wrapped is refused."""
     cursor_secret: SecretStr = Field(min_length=32)
     """Seals the cursors of lists; the same in every copy of the api."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -158,18 +159,30 @@ class KmsKeys:
     """Keys made by KMS; new ones are kept in the store that is `picked`."""
 
     def __init__(
-        self, kms: KMSClient, stores: KeyStores, *, picked: StoreName, prefix: str, chain_id: int
+        self,
+        kms: KMSClient,
+        stores: KeyStores,
+        *,
+        picked: StoreName,
+        pinned: Sequence[str],
+        prefix: str,
+        chain_id: int,
     ) -> None:
         self._kms = kms
+        self._pinned = pinned
         self._stores = stores
         self._picked = stores.named(picked)
         self._prefix = prefix
         self._chain_id = chain_id
 
     async def generate(self, sub: str) -> GeneratedKey:
-        """Make a key for a user."""
+        """Make a key for a user; raises WrongKmsKey when none of the pinned KMS keys wrapped it."""
         return await generate_key(
-            self._kms, key_id=WALLET_KEY.alias(self._prefix), subject=sub, chain_id=self._chain_id
+            self._kms,
+            key_id=WALLET_KEY.alias(self._prefix),
+            subject=sub,
+            chain_id=self._chain_id,
+            pinned=self._pinned,
         )
 
     async def keep(self, wallet: Wallet) -> None:

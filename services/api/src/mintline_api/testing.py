@@ -281,6 +281,7 @@ class Stage:
             cognito_issuer=ISSUER,
             cognito_client_id=CLIENT_ID,
             sealing_key=public_key_of(self.sealing_key),
+            wallet_key_arns=("arn:aws:kms:us-east-1:000000000000:key/wallets",),
             cursor_secret=SecretStr("a secret that is long enough for cursors"),
             sign_in_domains=("app.example.com",),
         )

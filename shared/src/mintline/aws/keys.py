@@ -6,14 +6,20 @@ A key's life begins in three steps, each safe to repeat: KMS makes the pair, the
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import structlog
+
 from mintline.aws.session import translated
+from mintline.errors import Unavailable
 from mintline.eth import address_of_public_key
 
 if TYPE_CHECKING:
     from types_aiobotocore_kms import KMSClient
+
+log = structlog.get_logger()
 
 _SPKI_PREFIX = bytes.fromhex("3056301006072a8648ce3d020106052b8104000a03420004")
 """SubjectPublicKeyInfo {id-ecPublicKey, secp256k1} up to an uncompressed point's coordinates (RFC 5480)."""
@@ -50,10 +56,27 @@ def encryption_context(subject: str, chain_id: int) -> dict[str, str]:
     return {"sub": subject, "chain": str(chain_id)}
 
 
-async def generate_key(kms: KMSClient, *, key_id: str, subject: str, chain_id: int) -> GeneratedKey:
+class WrongKmsKey(Unavailable):
+    """Another KMS key answered than those of the deployment: an alias leads elsewhere, or KMS is not KMS."""
+
+
+def check_kms_key(answered: str, pinned: Collection[str]) -> None:
+    """Compare the `KeyId` of a KMS answer with the ARNs of the deployment's keys.
+
+    Raises WrongKmsKey, which is logged as an error too: nothing of such an answer may be used.
+    """
+    if answered not in pinned:
+        log.error("kms_key_mismatch", answered=answered[:300], pinned=list(pinned))
+        raise WrongKmsKey("KMS: another key answered than the deployment's (kms_key_mismatch in the log)")
+
+
+async def generate_key(
+    kms: KMSClient, *, key_id: str, subject: str, chain_id: int, pinned: Collection[str] | None = None
+) -> GeneratedKey:
     """Have KMS make a secp256k1 pair and wrap its private half under the key `key_id` (an id, ARN or alias).
 
-    Nobody sees the private half. `subject` is the user, or `platform:NAME`.
+    Nobody sees the private half. `subject` is the user, or `platform:NAME`. `pinned` are the ARNs of the keys
+    that may answer, None for any: raises WrongKmsKey when another one does.
     Source: KMS API reference, GenerateDataKeyPairWithoutPlaintext.
     """
     with translated():
@@ -62,6 +85,8 @@ async def generate_key(kms: KMSClient, *, key_id: str, subject: str, chain_id: i
             KeyPairSpec="ECC_SECG_P256K1",
             EncryptionContext=encryption_context(subject, chain_id),
         )
+    if pinned is not None:
+        check_kms_key(pair["KeyId"], pinned)
     return GeneratedKey(
         address=address_of_spki(pair["PublicKey"]),
         wrapped=pair["PrivateKeyCiphertextBlob"],
