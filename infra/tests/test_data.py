@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
 from mintline.resources import METADATA, QUEUES, TABLES
 from synthesis import Templates, properties, resources
 
@@ -21,15 +25,71 @@ def test_queues__when_synthesized__then_all_are_fifo_of_high_throughput_and_encr
         assert queue["KmsMasterKeyId"] == "alias/aws/sqs"
 
 
-def test_queue_policies__when_a_request_is_not_tls__then_every_queue_denies_it(templates: Templates) -> None:
-    policies = properties(templates["data"], "AWS::SQS::QueuePolicy")
+def queue_policies(templates: Templates) -> dict[str, list[dict[str, Any]]]:
+    """Return the statements of every queue's policy, by the queue's name without its prefix."""
+    template = templates["data"]
+    named = {
+        logical: made["Properties"]["QueueName"].removeprefix(f"{PREFIX}-").removesuffix(".fifo")
+        for logical, made in resources(template, "AWS::SQS::Queue").items()
+    }
+    found: dict[str, list[dict[str, Any]]] = {}
+    for policy in properties(template, "AWS::SQS::QueuePolicy"):
+        (queue,) = policy["Queues"]
+        statements = policy["PolicyDocument"]["Statement"]
+        assert {str(one["Resource"]) for one in statements} == {str({"Fn::GetAtt": [queue["Ref"], "Arn"]})}
+        found[named[queue["Ref"]]] = statements
+    return found
 
-    assert len(policies) == 2 * len(QUEUES)
-    for policy in policies:
-        (statement,) = policy["PolicyDocument"]["Statement"]
-        assert (statement["Effect"], statement["Action"]) == ("Deny", "sqs:*")
-        assert statement["Principal"] == {"AWS": "*"}
-        assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+def test_queue_policies__when_a_request_is_not_tls__then_every_queue_denies_it(templates: Templates) -> None:
+    policies = queue_policies(templates)
+
+    assert set(policies) == {"build", "build-dlq", "sign", "sign-dlq", "broadcast", "broadcast-dlq"}
+    denials = {name: [one for one in each if one["Action"] == "sqs:*"] for name, each in policies.items()}
+    everywhere = {
+        "Effect": "Deny",
+        "Action": "sqs:*",
+        "Principal": {"AWS": "*"},
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+    assert [[everywhere.items() <= one.items() for one in each] for each in denials.values()] == [[True]] * 6
+
+
+@pytest.mark.parametrize(
+    ("queue", "senders", "receiver"),
+    [
+        ("build", ["api", "broadcaster", "redrive"], "builder"),
+        ("sign", ["builder", "broadcaster", "redrive"], "signer"),
+        ("broadcast", ["api", "signer", "indexer", "redrive"], "broadcaster"),
+        ("build-dlq", ["builder"], "redrive"),
+        ("sign-dlq", ["signer"], "redrive"),
+        ("broadcast-dlq", ["broadcaster"], "redrive"),
+    ],
+)
+def test_queue_policy__when_another_role_sends_or_receives__then_it_is_denied_whatever_iam_allows(
+    templates: Templates, queue: str, senders: list[str], receiver: str
+) -> None:
+    """The denials themselves: a queue without them is open to every principal that IAM lets in."""
+    _, sending, receiving = queue_policies(templates)[queue]
+    dead = queue.endswith("-dlq")
+
+    def but(*roles: str) -> dict[str, Any]:
+        arns = [f"arn:aws:iam::111122223333:role/{PREFIX}-{role}" for role in roles]
+        return {"ArnNotEquals": {"aws:PrincipalArn": arns}}
+
+    assert (sending["Effect"], sending["Principal"]) == ("Deny", {"AWS": "*"})
+    assert sending["Action"] == "sqs:SendMessage"
+    # SQS itself moves there what was received too often.
+    by_sqs = {"BoolIfExists": {"aws:PrincipalIsAWSService": "false"}} if dead else {}
+    assert sending["Condition"] == but(*senders) | by_sqs
+    assert (receiving["Effect"], receiving["Principal"]) == ("Deny", {"AWS": "*"})
+    assert set(receiving["Action"]) == {
+        "sqs:ReceiveMessage",
+        "sqs:DeleteMessage",
+        "sqs:ChangeMessageVisibility",
+        "sqs:PurgeQueue",
+    }
+    assert receiving["Condition"] == but(receiver)
 
 
 def test_tables__when_synthesized__then_they_are_on_demand_recoverable_and_undeletable(
@@ -68,6 +128,25 @@ def test_metadata__when_read_by_the_public__then_only_through_cloudfront(templat
     assert allowed["Action"] == "s3:GetObject"
     assert "AWS:SourceArn" in allowed["Condition"]["StringEquals"]
     assert len(resources(template, "AWS::CloudFront::OriginAccessControl")) == 1
+
+
+def test_metadata__when_cloudfront_serves_it__then_as_json_that_no_browser_sniffs_whatever_was_stored(
+    templates: Templates,
+) -> None:
+    template = templates["data"]
+    ((policy, made),) = resources(template, "AWS::CloudFront::ResponseHeadersPolicy").items()
+    config = made["Properties"]["ResponseHeadersPolicyConfig"]
+    (distribution,) = properties(template, "AWS::CloudFront::Distribution")
+
+    assert config["CustomHeadersConfig"]["Items"] == [
+        {"Header": "Content-Type", "Override": True, "Value": "application/json"}
+    ]
+    assert config["SecurityHeadersConfig"]["ContentTypeOptions"] == {"Override": True}
+    assert config["CorsConfig"]["AccessControlAllowOrigins"] == {"Items": ["*"]}
+    behaviors = distribution["DistributionConfig"]
+    # By every path: there is no other behavior, and this one has the policy.
+    assert behaviors["DefaultCacheBehavior"]["ResponseHeadersPolicyId"] == {"Ref": policy}
+    assert "CacheBehaviors" not in behaviors
 
 
 def test_data__when_the_stack_is_deleted__then_nothing_that_holds_data_goes(templates: Templates) -> None:

@@ -258,13 +258,13 @@ def test_keys__when_the_move_is_over__then_the_newer_one_is_like_the_one_before(
 
 def test_notices__when_there_are_two_keys__then_they_are_of_both(tmp_path: Path) -> None:
     made = synthesized(described(wallet_keys=[2, 1]), tmp_path)["watch"]
-    about_keys = [
-        rule["EventPattern"]["detail"]["resources"]["ARN"]
+    about_keys = {
+        rule["Name"].removeprefix("acme-mintline-"): len(rule["EventPattern"]["detail"]["resources"]["ARN"])
         for rule in properties(made, "AWS::Events::Rule")
-        if rule.get("EventPattern", {}).get("source") == ["aws.kms"]
-    ]
+        if "resources" in rule["EventPattern"]["detail"]
+    }
 
-    assert [len(arns) for arns in about_keys] == [2, 2, 2]
+    assert about_keys == {"kms-denied": 2, "decrypt-unattested": 2, "key-policy-changed": 2}
 
 
 @pytest.mark.parametrize("numbers", [[], [1, 1], [0], [1, 2, 3]])

@@ -1,15 +1,16 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 
 from mintline_infra.alarms import LOG_ALARMS, VALUE_ALARMS, LogAlarm, ValueAlarm
 from mintline_infra.canary import HANDLER
 from mintline_infra.canary import NAME as CANARY
-from synthesis import ROOT, Templates, properties
+from synthesis import ROOT, Templates, properties, resources
 
-FOLDERS = {"builder": "builder", "indexer": "indexer", "signer": "signer-enclave"}
+FOLDERS = {"api": "api", "builder": "builder", "indexer": "indexer", "signer": "signer-enclave"}
 RUNBOOK = (ROOT / "infra/README.md").read_text()
 
 
@@ -29,11 +30,12 @@ def test_runbook__when_an_alarm_rings__then_it_says_what_to_do(templates: Templa
 
 @pytest.mark.parametrize("alarm", LOG_ALARMS, ids=lambda alarm: alarm.name)
 def test_log_alarm__when_it_waits_for_an_event__then_its_service_logs_it(alarm: LogAlarm) -> None:
-    sources = (
-        [HANDLER]
-        if alarm.service == CANARY
-        else (ROOT / "services" / FOLDERS[alarm.service] / "src").rglob("*.py")
-    )
+    """Itself, or the library that it is built on."""
+    if alarm.service == CANARY:
+        sources = [HANDLER]
+    else:
+        folders = (ROOT / "services" / FOLDERS[alarm.service] / "src", ROOT / "shared/src")
+        sources = [path for folder in folders for path in folder.rglob("*.py")]
 
     assert any(f'"{alarm.event}"' in path.read_text() for path in sources)
 
@@ -68,12 +70,77 @@ def test_treasury_alarm__when_few_top_ups_are_left__then_it_rings_and_stays_unti
     assert measured["MetricTransformations"][0]["MetricValue"] == "$.top_ups_left"
 
 
-def test_alarms__when_they_ring__then_the_topic_is_told(templates: Templates) -> None:
-    for alarm in properties(templates["watch"], "AWS::CloudWatch::Alarm"):
-        assert len(alarm["AlarmActions"]) == 1
-    for rule in properties(templates["watch"], "AWS::Events::Rule"):
-        assert rule["State"] == "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
-        assert len(rule["Targets"]) == 1
+NOTICES = {
+    "kms-denied",
+    "decrypt-unattested",
+    "key-policy-changed",
+    "key-alias-changed",
+    "queue-policy-changed",
+    "trail-stopped",
+}
+
+
+def test_alarms__when_they_fire__then_the_topic_is_told(templates: Templates) -> None:
+    alarms = properties(templates["watch"], "AWS::CloudWatch::Alarm")
+    (topic,) = (
+        output["Export"]["Name"]
+        for output in templates["platform"]["Outputs"].values()
+        if "Export" in output and output["Value"] == {"Ref": only(templates["platform"], "AWS::SNS::Topic")}
+    )
+    told = {"Fn::ImportValue": topic}
+
+    assert len(alarms) > len(LOG_ALARMS) + len(VALUE_ALARMS)
+    assert [alarm["AlarmActions"] for alarm in alarms] == [[told]] * len(alarms)
+    states = {
+        name: (rule["State"], [target["Arn"] for target in rule["Targets"]])
+        for name, rule in notices(templates).items()
+    }
+    assert states == dict.fromkeys(NOTICES, ("ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS", [told]))
+
+
+def only(template: dict[str, Any], kind: str) -> str:
+    """Return the logical id of a template's one resource of a type."""
+    (name,) = resources(template, kind)
+    return name
+
+
+def notices(templates: Templates) -> dict[str, dict[str, Any]]:
+    """Return the rules by their names."""
+    rules = properties(templates["watch"], "AWS::Events::Rule")
+    return {rule["Name"].removeprefix("acme-mintline-"): rule for rule in rules}
+
+
+@pytest.mark.parametrize(
+    ("notice", "service", "events"),
+    [
+        (
+            "key-policy-changed",
+            "kms",
+            "PutKeyPolicy CreateGrant DisableKey EnableKey ScheduleKeyDeletion CancelKeyDeletion",
+        ),
+        ("key-alias-changed", "kms", "UpdateAlias DeleteAlias CreateAlias"),
+        ("queue-policy-changed", "sqs", "SetQueueAttributes AddPermission RemovePermission DeleteQueue"),
+        ("trail-stopped", "cloudtrail", "StopLogging DeleteTrail UpdateTrail PutEventSelectors"),
+    ],
+)
+def test_notice__when_what_protects_the_keys_is_changed__then_it_is_told(
+    templates: Templates, notice: str, service: str, events: str
+) -> None:
+    pattern = notices(templates)[notice]["EventPattern"]
+
+    assert pattern["source"] == [f"aws.{service}"]
+    assert pattern["detail"]["eventSource"] == [f"{service}.amazonaws.com"]
+    assert pattern["detail"]["eventName"] == events.split()
+
+
+def test_alias_notice__when_an_alias_is_moved__then_it_is_that_of_the_wallets_keys(
+    templates: Templates,
+) -> None:
+    """By its name: the event names the key that it leads to now, which may be anybody's."""
+    detail = notices(templates)["key-alias-changed"]["EventPattern"]["detail"]
+
+    assert detail["requestParameters"] == {"aliasName": ["alias/acme-mintline-wallets"]}
+    assert "resources" not in detail
 
 
 def test_topic__when_told_of_something__then_alarms_and_notices_may_publish(templates: Templates) -> None:

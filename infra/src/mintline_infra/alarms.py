@@ -29,6 +29,13 @@ LOG_ALARMS = (
     ),
     LogAlarm("indexer-fails", "indexer", "round_failed", 10, "The indexer's rounds fail."),
     LogAlarm("finality-broken", "indexer", "reorg_past_finality", 1, "A reorg past a final block."),
+    LogAlarm(
+        "wrong-kms-key",
+        "api",
+        "kms_key_mismatch",
+        1,
+        "A KMS key answered the API that is not the deployment's.",
+    ),
     LogAlarm("signing-refused", "signer", "intent_refused", 1, "The enclave's policy refused an intent."),
     LogAlarm("enclave-unreachable", "signer", "enclave_unreachable", 5, "The host cannot reach its enclave."),
     LogAlarm(

@@ -5,16 +5,20 @@ Everything in it outlives the stack: deleting the stack deletes no queue, table,
 
 from __future__ import annotations
 
+from typing import Any
+
 import aws_cdk as cdk
 from aws_cdk import aws_cloudfront as cloudfront
 from aws_cdk import aws_cloudfront_origins as origins
 from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from mintline.queue_policy import dead_letter_statements, queue_statements
 from mintline.resources import BUCKETS, KMS_KEYS, QUEUES, TABLES, WALLET_KEY, Bucket, Key, Queue, Table
 from mintline_infra.deployment import Deployment
 from mintline_infra.nag import acknowledge
@@ -36,6 +40,7 @@ class DataStack(cdk.Stack):
     def __init__(self, scope: Construct, name: str, deployment: Deployment, env: cdk.Environment) -> None:
         super().__init__(scope, name, env=env, description="Mintline: queues, tables, metadata, keys.")
         self._prefix = deployment.prefix
+        self._role_arn = deployment.role_arn
         self.dead_letters: dict[Queue, sqs.Queue] = {}
         self.queues = {queue: self._queue(queue) for queue in QUEUES}
         self.tables = {table: self._table(table) for table in TABLES}
@@ -52,13 +57,16 @@ class DataStack(cdk.Stack):
         dead = self._fifo(f"{queue.name}-dlq", queue.dead_letter_name(self._prefix), queue)
         self.dead_letters[queue] = dead
         acknowledge(dead, SQS3="It is itself a dead-letter queue.")
-        return self._fifo(
+        made = self._fifo(
             queue.name,
             queue.queue_name(self._prefix),
             queue,
             visibility_timeout=cdk.Duration.seconds(queue.visibility_timeout),
             dead_letter_queue=sqs.DeadLetterQueue(queue=dead, max_receive_count=queue.max_receives),
         )
+        _restrict(dead, dead_letter_statements(queue, arn=dead.queue_arn, role_arn=self._role_arn))
+        _restrict(made, queue_statements(queue, arn=made.queue_arn, role_arn=self._role_arn))
+        return made
 
     def _fifo(
         self,
@@ -181,7 +189,7 @@ class DataStack(cdk.Stack):
             default_behavior=cloudfront.BehaviorOptions(
                 origin=origins.S3BucketOrigin.with_origin_access_control(made),
                 viewer_protocol_policy=cloudfront.ViewerProtocolPolicy.REDIRECT_TO_HTTPS,
-                response_headers_policy=cloudfront.ResponseHeadersPolicy.CORS_ALLOW_ALL_ORIGINS,
+                response_headers_policy=self._json_alone(bucket),
             ),
             minimum_protocol_version=cloudfront.SecurityPolicyProtocol.TLS_V1_2_2021,
             log_bucket=self.logs,
@@ -191,6 +199,38 @@ class DataStack(cdk.Stack):
         _acknowledge_public(distribution)
         cdk.CfnOutput(self, f"{bucket.name}-url", value=f"https://{distribution.distribution_domain_name}")
         return distribution
+
+    def _json_alone(self, bucket: Bucket) -> cloudfront.ResponseHeadersPolicy:
+        """Label every answer as JSON, whatever type its object was stored with, and forbid browsers to guess.
+
+        An object that holds HTML or a script is then shown as text, never run.
+        """
+        return cloudfront.ResponseHeadersPolicy(
+            self,
+            f"headers-{bucket.name}",
+            response_headers_policy_name=f"{bucket.bucket_name(self._prefix)}-json",
+            comment=f"Mintline: {bucket.name} is JSON, for every origin.",
+            custom_headers_behavior=cloudfront.ResponseCustomHeadersBehavior(
+                custom_headers=[
+                    cloudfront.ResponseCustomHeader(
+                        header="Content-Type", value="application/json", override=True
+                    )
+                ]
+            ),
+            security_headers_behavior=cloudfront.ResponseSecurityHeadersBehavior(
+                content_type_options=cloudfront.ResponseHeadersContentTypeOptions(override=True),
+                content_security_policy=cloudfront.ResponseHeadersContentSecurityPolicy(
+                    content_security_policy="default-src 'none'; sandbox", override=True
+                ),
+            ),
+            cors_behavior=cloudfront.ResponseHeadersCorsBehavior(
+                access_control_allow_credentials=False,
+                access_control_allow_headers=["*"],
+                access_control_allow_methods=["GET", "HEAD"],
+                access_control_allow_origins=["*"],
+                origin_override=True,
+            ),
+        )
 
     def _secret(self, name: str, description: str) -> secretsmanager.Secret:
         made = secretsmanager.Secret(
@@ -209,6 +249,11 @@ class DataStack(cdk.Stack):
             "every cursor given out.",
         )
         return made
+
+
+def _restrict(queue: sqs.Queue, statements: list[dict[str, Any]]) -> None:
+    for statement in statements:
+        queue.add_to_resource_policy(iam.PolicyStatement.from_json(statement))
 
 
 def _attribute(key: Key) -> dynamodb.Attribute:

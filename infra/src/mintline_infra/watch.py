@@ -10,7 +10,7 @@ from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from mintline.resources import QUEUES
+from mintline.resources import QUEUES, WALLET_KEY
 from mintline_infra.alarms import LOG_ALARMS, VALUE_ALARMS, LogAlarm, ValueAlarm
 from mintline_infra.canary import NAME as CANARY
 from mintline_infra.canary import CanaryStack
@@ -195,7 +195,7 @@ class WatchStack(cdk.Stack):
         self._alarms.append(made)
 
     def _notices(self) -> None:
-        """Tell of what KMS did with the wallets' keys, as CloudTrail records it."""
+        """Tell of what was done to the wallets' keys, the queues and the trail, as CloudTrail records it."""
         arns = [key.key_arn for key in self._around.data.wallet_keys]
         account, canary = self._around.deployment.account, self._around.deployment.role_name(CANARY)
         session = f"arn:aws:sts::{account}:assumed-role/{canary}/"
@@ -228,21 +228,52 @@ class WatchStack(cdk.Stack):
             "key-policy-changed",
             "The policy of the wallets' key, or the key itself, was changed.",
             {
-                "eventName": ["PutKeyPolicy", "ScheduleKeyDeletion", "DisableKey", "CreateGrant"],
+                "eventName": [
+                    "PutKeyPolicy",
+                    "CreateGrant",
+                    "DisableKey",
+                    "EnableKey",
+                    "ScheduleKeyDeletion",
+                    "CancelKeyDeletion",
+                ],
                 "resources": {"ARN": arns},
             },
         )
+        alias = WALLET_KEY.alias(self._prefix)
+        self._notice(
+            "key-alias-changed",
+            "The alias by which new wallets' keys are wrapped was moved, deleted or made.",
+            {
+                "eventName": ["UpdateAlias", "DeleteAlias", "CreateAlias"],
+                "requestParameters": {"aliasName": [alias]},
+            },
+        )
+        self._notice(
+            "queue-policy-changed",
+            "A queue's attributes were changed, its policy perhaps, or it was deleted.",
+            {
+                "eventName": ["SetQueueAttributes", "AddPermission", "RemovePermission", "DeleteQueue"],
+                "requestParameters": {"queueUrl": [{"wildcard": f"*/{account}/{self._prefix}-*"}]},
+            },
+            service="sqs",
+        )
+        self._notice(
+            "trail-stopped",
+            "A trail of CloudTrail was stopped, deleted or changed: notices may not come any more.",
+            {"eventName": ["StopLogging", "DeleteTrail", "UpdateTrail", "PutEventSelectors"]},
+            service="cloudtrail",
+        )
 
-    def _notice(self, name: str, text: str, detail: dict[str, object]) -> None:
+    def _notice(self, name: str, text: str, detail: dict[str, object], *, service: str = "kms") -> None:
         rule = events.Rule(
             self,
             name,
             rule_name=f"{self._prefix}-{name}",
             description=f"{text} Runbook: infra/README.md, {name}.",
             event_pattern=events.EventPattern(
-                source=["aws.kms"],
+                source=[f"aws.{service}"],
                 detail_type=["AWS API Call via CloudTrail"],
-                detail={"eventSource": ["kms.amazonaws.com"], **detail},
+                detail={"eventSource": [f"{service}.amazonaws.com"], **detail},
             ),
             targets=[targets.SnsTopic(self._around.platform.alarms)],
         )
