@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
+from mintline.chain.gas import GasBound
 from mintline.eth import keccak256, to_checksum_address
 from mintline.messages import BuildMint, FundWallet, KeyRef, Message, RenewNonce
 from mintline.records import Mint, digest_of
@@ -142,8 +143,8 @@ class Builder:
                 treasury=key("treasury"),
                 top_ups=TopUpPolicy(mints=20, max_mints=100, max_value=ETHER),
                 fees=FeePolicy(min_priority_fee=1, max_priority_fee=5 * 10**9, max_fee=200 * 10**9),
-                gas_margin=20,
-                max_gas=1_000_000,
+                mint_gas=GasBound("MINTLINE_MAX_GAS", 1_000_000),
+                transfer_gas=GasBound("MINTLINE_MAX_TRANSFER_GAS", 500_000),
             ),
             metrics=self.metrics,
             now=world.clock,

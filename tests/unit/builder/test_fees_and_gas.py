@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from mintline.chain.answers import FeeMarket
 from mintline.chain.calls import CallReverted
 from mintline.chain.collection import GRANTED, ISSUER_ROLE, Revert, roles_slot
+from mintline.chain.gas import GasAboveBound, GasBound
 from mintline.errors import Deferred, Rejected
 from mintline.eth import address_of_public_key, voucher_hash
 from mintline.messages import Voucher
@@ -23,6 +24,7 @@ from mintline_builder.token_ids import TokenIds
 if TYPE_CHECKING:
     from tests.unit.builder.conftest import World
 
+BOUND = GasBound("MINTLINE_MAX_GAS", 600_000, margin=10)
 POLICY = FeePolicy(min_priority_fee=100, max_priority_fee=5_000, max_fee=100_000)
 
 
@@ -68,7 +70,7 @@ def voucher(world: World, to: str = "bob") -> Voucher:
 
 @pytest.fixture
 def simulator(world: World) -> Simulator:
-    return Simulator(world.chain, chain_id=31337, clock=world.clock, margin=10, max_gas=600_000)
+    return Simulator(world.chain, chain_id=31337, clock=world.clock, gas=BOUND)
 
 
 async def test_gas__when_recipients_have_no_code__then_one_estimate_serves_them_and_each_is_run(
@@ -109,6 +111,28 @@ async def test_gas__when_the_recipients_code_burns_more_than_allowed__then_the_m
 
     with pytest.raises(Rejected, match="gas_over_limit"):
         await simulator.gas(world.contract, world.address("alice"), voucher(world))
+
+
+async def test_gas__when_the_chain_itself_asks_for_more_than_allowed__then_the_mint_waits_for_the_bound(
+    world: World, simulator: Simulator
+) -> None:
+    await simulator.usual_gas(world.contract, world.address("alice"))
+    world.chain.gas = 600_000
+
+    with pytest.raises(GasAboveBound, match="660000, but MINTLINE_MAX_GAS allows 600000: raise it"):
+        await simulator.gas(world.contract, world.address("alice"), voucher(world))
+    with pytest.raises(GasAboveBound):
+        await simulator.usual_gas(world.contract, world.address("alice"))
+
+
+async def test_usual_gas__when_a_mint_needed_more__then_the_next_worst_case_is_not_the_old_one(
+    world: World, simulator: Simulator
+) -> None:
+    await simulator.usual_gas(world.contract, world.address("alice"))
+    world.chain.gas = 200_000
+    await simulator.gas(world.contract, world.address("alice"), voucher(world))
+
+    assert await simulator.usual_gas(world.contract, world.address("alice")) == 220_000
 
 
 async def test_usual_gas__when_it_is_old__then_it_is_estimated_again(

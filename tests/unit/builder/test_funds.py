@@ -46,12 +46,66 @@ async def test_build__when_the_wallet_is_empty__then_it_is_topped_up_and_the_min
     assert isinstance(intent, SignTopUp)
     assert intent.signer == world.key("treasury")
     assert intent.recipient == world.address("bob")
-    assert (intent.nonce, intent.gas, intent.value) == (0, 21_000, 20 * COST)
+    assert (intent.nonce, intent.gas, intent.value) == (0, 25_200, 20 * COST)
     recorded = world.account("bob").top_up
     assert recorded is not None
     assert (recorded.nonce, recorded.value) == (0, 20 * COST)
     assert world.account("treasury").next_nonce == 1
     assert builder.count("top_ups") == 1
+
+
+async def test_top_up__when_the_chain_prices_new_accounts__then_a_new_wallets_top_up_gets_the_gas_for_it(
+    world: World, builder: Builder
+) -> None:
+    world.chain.new_account_gas = 183_600
+    world.chain.balances[world.address("carol")] = 1
+    for name in ("bob", "carol"):
+        world.accept(f"m-{name}", sender=name)
+        await build_deferred(builder, f"m-{name}")
+
+    limits = {m.recipient: m.gas for m in world.messages() if isinstance(m, SignTopUp)}
+    assert limits == {world.address("bob"): 245_520, world.address("carol"): 25_200}
+
+
+async def test_top_up__when_it_needs_more_gas_than_allowed__then_the_mint_waits_until_the_bound_is_raised(
+    world: World, builder: Builder
+) -> None:
+    world.chain.transfer_gas = 500_000
+    world.accept("m1", sender="bob")
+
+    with pytest.raises(Deferred, match="MINTLINE_MAX_TRANSFER_GAS allows 500000: raise it"):
+        await builder.build("m1")
+
+    assert world.mint("m1").status is MintStatus.ACCEPTED
+    assert world.messages() == []
+
+
+async def test_top_up__when_the_node_refuses_to_estimate_it__then_the_mint_waits(
+    world: World, builder: Builder
+) -> None:
+    world.accept("m1", sender="bob")
+    world.chain.reverts[world.address("bob")] = CallReverted(None, "no")
+
+    with pytest.raises(Unavailable, match="cannot be estimated"):
+        await builder.build("m1")
+
+    assert world.mint("m1").status is MintStatus.ACCEPTED
+
+
+async def test_top_up__when_the_treasury_pays_for_its_gas__then_the_estimate_counts(
+    world: World, builder: Builder
+) -> None:
+    world.chain.new_account_gas = 183_600
+    price = 3 * 10**9
+    world.chain.balances[world.address("treasury")] = 20 * COST + 245_520 * price - 1
+    world.accept("m1", sender="bob")
+
+    with pytest.raises(Deferred, match="treasury"):
+        await builder.build("m1")
+    world.chain.balances[world.address("treasury")] += 1
+    await build_deferred(builder, "m1")
+
+    assert len(world.messages()) == 1
 
 
 async def test_build__when_a_top_up_is_pending__then_no_second_one_is_made(

@@ -17,6 +17,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import CollectorRegistry
 
+from mintline.chain.gas import GasBound
 from mintline.consumer import Consumer
 from mintline.eth import keccak256
 from mintline.memory import MemoryQueues
@@ -167,8 +168,8 @@ class Line:
                 treasury=ISSUER,
                 top_ups=TopUpPolicy(mints=20, max_mints=100, max_value=10**18),
                 fees=FeePolicy(min_priority_fee=1, max_priority_fee=10**9, max_fee=10**11),
-                gas_margin=20,
-                max_gas=1_000_000,
+                mint_gas=GasBound("MINTLINE_MAX_GAS", 1_000_000),
+                transfer_gas=GasBound("MINTLINE_MAX_TRANSFER_GAS", 500_000),
             ),
             metrics=BuilderMetrics(CollectorRegistry()),
             now=lambda: 1_795_398_655.0,

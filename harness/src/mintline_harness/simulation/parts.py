@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from mintline.chain.gas import GasBound
 from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc
 from mintline.consumer import Consumer
@@ -68,8 +69,8 @@ def building(voucher_ttl: int) -> BuilderPolicy:
         treasury=TREASURY,
         top_ups=TopUpPolicy(mints=5, max_mints=20, max_value=ETHER),
         fees=FeePolicy(min_priority_fee=GWEI // 10, max_priority_fee=5 * GWEI, max_fee=200 * GWEI),
-        gas_margin=20,
-        max_gas=500_000,
+        mint_gas=GasBound("MINTLINE_MAX_GAS", 500_000),
+        transfer_gas=GasBound("MINTLINE_MAX_TRANSFER_GAS", 500_000),
     )
 
 

@@ -73,6 +73,7 @@ class Builder:
         self.funds = Funds(
             treasury=policy.treasury,
             policy=policy.top_ups,
+            gas=policy.transfer_gas,
             accounts=adapters.accounts,
             reserver=self.reserver,
             chain=adapters.chain,
@@ -105,8 +106,7 @@ class Builder:
                 adapters.chain,
                 chain_id=policy.terms.chain_id,
                 clock=clock,
-                margin=policy.gas_margin,
-                max_gas=policy.max_gas,
+                gas=policy.mint_gas,
             ),
             funds=self.funds,
             token_ids=self._token_ids,

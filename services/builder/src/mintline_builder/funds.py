@@ -16,7 +16,9 @@ from dataclasses import dataclass
 
 import structlog
 
-from mintline.errors import Conflict, Deferred
+from mintline.chain.calls import Call, Override
+from mintline.chain.gas import GasBound
+from mintline.errors import Conflict, Deferred, Rejected, Unavailable
 from mintline.intents import dedup_id, group_of
 from mintline.messages import Fees, KeyRef, SignTopUp
 from mintline.resources import SIGN
@@ -24,8 +26,6 @@ from mintline_builder.metrics import Metrics
 from mintline_builder.ports import Account, Accounts, Chain, Outbox, TopUp, TopUpClaim
 from mintline_builder.reserver import Reserver
 
-TRANSFER_GAS = 21_000
-"""What sending ether to an account without code costs (Yellow Paper, appendix G)."""
 RESEND_AFTER = 5.0
 """Seconds after which a top-up that is still pending is sent on again, as its first message may be lost."""
 TREASURY_LOW_RETRY = 15.0
@@ -80,13 +80,14 @@ class Need:
 
 
 class Funds:
-    """Watches wallets' balances, and tops them up from `treasury`."""
+    """Watches wallets' balances, and tops them up from `treasury`; `gas` bounds a top-up's gas limit."""
 
     def __init__(
         self,
         *,
         treasury: KeyRef,
         policy: TopUpPolicy,
+        gas: GasBound,
         accounts: Accounts,
         reserver: Reserver,
         chain: Chain,
@@ -97,6 +98,7 @@ class Funds:
     ) -> None:
         self._treasury = treasury
         self._policy = policy
+        self._gas = gas
         self._accounts = accounts
         self._reserver = reserver
         self._chain = chain
@@ -181,18 +183,19 @@ class Funds:
             if balance >= need.required:
                 return
         # Read after the balance, so that a wallet that has spent is never taken for one that got nothing.
-        count = await self._chain.transaction_count(wallet)
+        count, gas, fees = await asyncio.gather(
+            self._chain.transaction_count(wallet), self._top_up_gas(wallet), self._fees()
+        )
         if recorded is not None and balance < recorded.value and count == recorded.wallet_count:
             self._wait_after_miss(wallet, recorded)
-        fees = await self._fees()
         value = self._policy.value(need, recorded, self._clock())
-        mined = await self._check_treasury(value + TRANSFER_GAS * fees.max_fee_per_gas)
+        mined = await self._check_treasury(value + gas * fees.max_fee_per_gas)
         claim = TopUpClaim(
             treasury=self._treasury.address,
             wallet=wallet,
             replaces=None if recorded is None else recorded.nonce,
             value=value,
-            gas=TRANSFER_GAS,
+            gas=gas,
             fees=fees,
             at=int(self._clock() * 1000),
             wallet_count=count,
@@ -206,6 +209,20 @@ class Funds:
         self._metrics.top_ups.inc()
         log.info("top_up_reserved", wallet=wallet, nonce=nonce, value=str(value))
         await self._send(wallet, claim.top_up(nonce), trace)
+
+    async def _top_up_gas(self, wallet: str) -> int:
+        """Return the gas limit of a transfer to a wallet: some chains ask more for one that is new to them.
+
+        Any value is priced alike. The treasury's balance is assumed, as whether it can pay is checked later.
+        """
+        transfer = Call(sender=self._treasury.address, to=wallet, data=b"", value=1)
+        rich = {self._treasury.address: Override(balance=2**127)}
+        try:
+            needed = await self._chain.estimate_gas(transfer, rich)
+        except Rejected as refusal:
+            # No mint ends because of its wallet's top-up.
+            raise Unavailable(f"a top-up of {wallet} cannot be estimated: {refusal.reason}") from refusal
+        return self._gas.limit(needed, "A top-up")
 
     async def tend(self) -> None:
         """Send on what is still pending of all wallets' top-ups, and note what is settled.

@@ -169,7 +169,11 @@ class MemoryChain:
     codes: dict[str, bytes] = field(default_factory=dict)
     market: FeeMarket = field(default_factory=lambda: FeeMarket(base_fee=10**9, priority_fee=10**9))
     gas: int = 100_000
-    """What any call needs."""
+    """What any call with data needs."""
+    transfer_gas: int = 21_000
+    """What a transfer needs."""
+    new_account_gas: int = 0
+    """What a transfer needs on top if its recipient does not exist: 183,600 on Amsterdam (EIP-8037)."""
     reverts: dict[str, CallReverted] = field(default_factory=dict)
     """How calls of a contract revert."""
     calls: list[tuple[Call, Overrides]] = field(default_factory=list)
@@ -200,11 +204,14 @@ class MemoryChain:
     async def estimate_gas(
         self, call: Call, overrides: Overrides | None = None, *, most: int | None = None
     ) -> int:
-        """Return the gas that any call needs: the word of one node, however much that is."""
+        """Return the gas that a call needs: the word of one node, however much that is."""
         del most
         self.estimates.append((call, overrides or {}))
         self._check(call)
-        return self.gas
+        if call.data:
+            return self.gas
+        exists = self.balances.get(call.to) or self.counts.get(call.to) or self.codes.get(call.to)
+        return self.transfer_gas + (0 if exists else self.new_account_gas)
 
     def _check(self, call: Call) -> None:
         if call.to in self.reverts:

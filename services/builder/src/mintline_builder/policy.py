@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mintline.chain.gas import GasBound
 from mintline.messages import KeyRef
 from mintline_builder.fees import FeePolicy
 from mintline_builder.funds import TopUpPolicy
@@ -20,11 +21,11 @@ class Terms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """What a builder goes by; `gas_margin` is what an estimate gets on top, in percent."""
+    """What a builder goes by; `mint_gas` bounds the gas limit of a mint, `transfer_gas` that of a top-up."""
 
     terms: Terms
     treasury: KeyRef
     top_ups: TopUpPolicy
     fees: FeePolicy
-    gas_margin: int
-    max_gas: int
+    mint_gas: GasBound
+    transfer_gas: GasBound

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from mintline.chain.settings import ChainSettings
+from mintline.chain.gas import GasBound
+from mintline.chain.settings import GasSettings
 from mintline.fields import Wei
 from mintline.messages import KeyRef
 from mintline_builder.fees import FeePolicy
@@ -14,7 +15,7 @@ from mintline_builder.policy import Policy, Terms
 GWEI = 10**9
 
 
-class Settings(ChainSettings):
+class Settings(GasSettings):
     """Fees are in wei per gas, times in seconds."""
 
     issuer: KeyRef
@@ -29,9 +30,7 @@ class Settings(ChainSettings):
     """The most that one top-up brings, in wei; within what the enclave's policy allows."""
     voucher_ttl: int = Field(default=24 * 3600, ge=600)
     """How long a voucher may be redeemed."""
-    gas_margin: int = Field(default=20, ge=0, le=200)
-    """What is added to an estimate of gas, in percent."""
-    max_gas: int = Field(default=500_000, ge=21_000)
+    max_gas: int = Field(default=1_000_000, gt=0)
     """The highest gas limit of a mint; within what the enclave's policy allows."""
     min_priority_fee: int = Field(default=GWEI // 10, ge=0)
     max_priority_fee: int = Field(default=5 * GWEI, ge=0)
@@ -40,8 +39,13 @@ class Settings(ChainSettings):
     concurrency: int = Field(default=128, ge=1, le=4096)
     """Messages handled at a time."""
 
+    def gas_bounds(self) -> dict[str, GasBound]:
+        """Return the bounds of this service by the names of their settings."""
+        return {**super().gas_bounds(), "max_gas": self.bound("max_gas", self.max_gas)}
+
     def policy(self) -> Policy:
         """Return what the builder goes by."""
+        bounds = self.gas_bounds()
         return Policy(
             terms=Terms(chain_id=self.chain_id, issuer=self.issuer, voucher_ttl=self.voucher_ttl),
             treasury=self.treasury,
@@ -53,6 +57,6 @@ class Settings(ChainSettings):
                 max_priority_fee=self.max_priority_fee,
                 max_fee=self.max_fee,
             ),
-            gas_margin=self.gas_margin,
-            max_gas=self.max_gas,
+            mint_gas=bounds["max_gas"],
+            transfer_gas=bounds["max_transfer_gas"],
         )

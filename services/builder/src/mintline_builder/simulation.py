@@ -19,6 +19,7 @@ from coincurve import PrivateKey
 
 from mintline.chain import collection
 from mintline.chain.calls import Call, CallReverted, Override, Overrides
+from mintline.chain.gas import GasBound
 from mintline.errors import Rejected, Unavailable
 from mintline.eth import address_of_public_key, redeem_calldata, to_checksum_address, voucher_hash
 from mintline.messages import Voucher
@@ -39,17 +40,14 @@ _REASONS = {
 class Simulator:
     """Simulates redemptions on one chain.
 
-    `margin` is what is added to an estimate of gas, in percent; no gas limit exceeds `max_gas`.
+    `gas` bounds the gas limit of a mint.
     """
 
-    def __init__(
-        self, chain: Chain, *, chain_id: int, clock: Callable[[], float], margin: int, max_gas: int
-    ) -> None:
+    def __init__(self, chain: Chain, *, chain_id: int, clock: Callable[[], float], gas: GasBound) -> None:
         self._chain = chain
         self._chain_id = chain_id
         self._clock = clock
-        self._margin = margin
-        self._max_gas = max_gas
+        self._gas = gas
         self._key = PrivateKey()
         self._issuer = address_of_public_key(self._key.public_key.format(compressed=False))
         self._grant = {collection.roles_slot(collection.ISSUER_ROLE, self._issuer): collection.GRANTED}
@@ -79,8 +77,12 @@ class Simulator:
         code, suffices = await asyncio.gather(
             self._chain.code(voucher.to), self._suffices(usual, contract, sender, voucher)
         )
-        if code or not suffices:
+        if code:
             return await self._estimate(contract, sender, voucher)
+        if not suffices:
+            # A fork may have repriced it since: the next mint finds the new worst case.
+            self._profiles.pop(contract, None)
+            return self._gas.limit(await self._needed(contract, sender, voucher), "A mint")
         return usual
 
     async def _estimate_worst(self, contract: str, sender: str) -> int:
@@ -94,22 +96,25 @@ class Simulator:
             metadata_digest=secrets.token_bytes(32),
             deadline=2**63 - 1,
         )
-        return await self._estimate(contract, sender, voucher)
+        # Too much for nobody in particular is the chain's price, so mints wait until the bound is raised.
+        return self._gas.limit(await self._needed(contract, sender, voucher), "A mint")
 
     async def _estimate(self, contract: str, sender: str, voucher: Voucher) -> int:
+        needed = await self._needed(contract, sender, voucher)
+        if needed > self._gas.largest_estimate:
+            # A recipient's code could otherwise burn what the treasury pays for.
+            raise Rejected("gas_over_limit", "Minting to this recipient needs more gas than is allowed.")
+        return self._gas.limit(needed, "A mint to this recipient")
+
+    async def _needed(self, contract: str, sender: str, voucher: Voucher) -> int:
         try:
-            needed = await self._chain.estimate_gas(
+            return await self._chain.estimate_gas(
                 self._redemption(contract, sender, voucher),
                 self._overrides(contract, sender),
-                most=self._max_gas * 100 // (100 + self._margin),
+                most=self._gas.largest_estimate,
             )
         except CallReverted as reverted:
             raise _refusal(reverted) from reverted
-        limit = needed + needed * self._margin // 100
-        if limit > self._max_gas:
-            # A recipient's code could otherwise burn what the treasury pays for.
-            raise Rejected("gas_over_limit", "Minting to this recipient needs more gas than is allowed.")
-        return limit
 
     async def _suffices(self, gas: int, contract: str, sender: str, voucher: Voucher) -> bool:
         call = self._redemption(contract, sender, voucher, gas=gas)

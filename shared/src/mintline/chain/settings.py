@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
+from mintline.chain.gas import DEFAULT_MARGIN, TRANSACTION_GAS_CAP, GasBound
 from mintline.settings import ServiceSettings
 
 
@@ -68,3 +69,32 @@ class ChainSettings(ServiceSettings):
     """The chain's nodes in order of preference."""
     rpc_timeout: float = Field(default=10.0, gt=0)
     """Seconds for one exchange with a node; a half of it is the longest silence within one."""
+
+
+class GasSettings(ChainSettings):
+    """What a service also reads that sets gas limits; the defaults suffice on Osaka and on Amsterdam."""
+
+    gas_margin: int = Field(default=DEFAULT_MARGIN, ge=0, le=200)
+    """What is added to an estimate of gas, in percent."""
+    max_transfer_gas: int = Field(default=500_000, gt=0)
+    """The highest gas limit of a top-up or no-op; within what the enclave's policy allows."""
+    transaction_gas_cap: int = Field(default=TRANSACTION_GAS_CAP, gt=0)
+    """The highest gas limit that the chain takes of any transaction (EIP-7825)."""
+
+    @model_validator(mode="after")
+    def _is_within_the_cap(self) -> Self:
+        for bound in self.gas_bounds().values():
+            if bound.most > self.transaction_gas_cap:
+                raise ValueError(
+                    f"{bound.setting} is {bound.most}, above MINTLINE_TRANSACTION_GAS_CAP "
+                    f"({self.transaction_gas_cap}): lower it, or raise that if the chain takes more"
+                )
+        return self
+
+    def gas_bounds(self) -> dict[str, GasBound]:
+        """Return the bounds of this service by the names of their settings."""
+        return {"max_transfer_gas": self.bound("max_transfer_gas", self.max_transfer_gas)}
+
+    def bound(self, name: str, most: int) -> GasBound:
+        """Return the bound that the setting `name` holds."""
+        return GasBound(f"MINTLINE_{name.upper()}", most, self.gas_margin)
