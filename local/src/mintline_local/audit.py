@@ -9,6 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from mintline.attestation.chain import AWS_ROOT
+from mintline.audit.kms_log import NoKmsLog, modules_in
+from mintline.audit.records import HASH_BYTES, NO_HASH
 from mintline.audit.trail import Chain, Report, verify_trail
 from mintline_local.attest import expected, fingerprint
 from mintline_local.command import Json, stop
@@ -32,13 +34,25 @@ def verify_folder(
     root: Annotated[
         Path | None, typer.Option(help="The trusted root (PEM); AWS's root G1 by default.")
     ] = None,
+    kms_log: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="CloudTrail's events of the wallets' key: their enclaves must be here; repeatable."
+        ),
+    ] = None,
+    after: Annotated[
+        list[str] | None,
+        typer.Option(help="The hash of a record kept elsewhere that a life here may follow; repeatable."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Verify an audit trail: every chain whole from its start, signed, by the key of an attested enclave."""
     images = expected([f"0={value}" for value in pcr0 or []]).get(0, ())
     trusted = AWS_ROOT if root is None else fingerprint(root)
+    known = [_hash(value) for value in after or []]
+    modules = [module_id for path in kms_log or [] for module_id in _modules_in(path)]
     try:
-        report = verify_trail(folder, root=trusted, pcr0=images)
+        report = verify_trail(folder, root=trusted, pcr0=images, known=known, modules=modules)
     except OSError as error:
         stop(f"{error.filename}: {error.strerror}")
     screen = Screen(as_json=as_json)
@@ -47,6 +61,9 @@ def verify_folder(
         screen.stage("records", f"{len(chain.records)}, {_time(chain.first_at)} to {_time(chain.last_at)}")
         for outcome, count in sorted(chain.outcomes.items()):
             screen.stage(outcome, str(count))
+        if chain.follows:
+            screen.stage("follows", "none" if chain.follows == NO_HASH else chain.follows.hex())
+        screen.stage("ends with", chain.head.hex())
         if chain.successor:
             screen.stage("handed over", f"to {chain.successor.hex()[:16]}")
     for name in report.torn:
@@ -55,6 +72,25 @@ def verify_folder(
     if not report.sound:
         faults = [*report.breaks, *(_of(chain, fault) for chain in report.chains for fault in chain.breaks)]
         stop(f"{folder}: the trail is broken: {'; '.join(faults)}", answered=True)
+
+
+def _hash(text: str) -> bytes:
+    try:
+        value = bytes.fromhex(text)
+    except ValueError:
+        value = b""
+    if len(value) != HASH_BYTES:
+        raise typer.BadParameter(f"{text!r}: expected a record's hash, 64 hex digits", param_hint="--after")
+    return value
+
+
+def _modules_in(path: Path) -> set[str]:
+    try:
+        return modules_in(path.read_text())
+    except OSError as error:
+        stop(f"{path}: {error.strerror}")
+    except (NoKmsLog, UnicodeDecodeError) as fault:
+        stop(f"{path}: no log of KMS: {fault}")
 
 
 def _of(chain: Chain, fault: str) -> str:
@@ -78,6 +114,8 @@ def _plain(report: Report) -> dict[str, Any]:
                 "records": len(chain.records),
                 "first": _time(chain.first_at),
                 "last": _time(chain.last_at),
+                "follows": chain.follows.hex() or None,
+                "head": chain.head.hex(),
                 "outcomes": dict(sorted(chain.outcomes.items())),
                 "successor": chain.successor.hex() or None,
                 "breaks": chain.breaks,

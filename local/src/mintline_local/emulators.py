@@ -139,6 +139,7 @@ def kms_front_settings(state: StateFolder, ports: Listeners) -> dict[str, str]:
         "MINTLINE_KMS_FRONT_PRINCIPALS": str(state.kms / "principals.json"),
         "MINTLINE_KMS_FRONT_POLICY": str(policy),
         "MINTLINE_KMS_FRONT_ROOT": str(root_file(state)),
+        "MINTLINE_KMS_FRONT_LOG": str(state.kms / "decrypted.jsonl"),
         "MINTLINE_AWS_REGION": REGION,
     }
 

@@ -10,9 +10,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from pydantic import Field, ValidationError
 
 from mintline import process
+from mintline.attestation.document import Document
+from mintline.audit.kms_log import event_of
 from mintline.settings import Settings
 from mintline_local.key_policy import Context, KeyPolicy
 from mintline_local.kms_errors import JSON_1_1, Refused, error
@@ -57,6 +61,8 @@ class KmsFrontSettings(Settings):
     """JSON file: the key policy. `PutKeyPolicy` replaces it."""
     kms_front_root: Path
     """PEM file: the root under which enclaves attest. It may come later than the front."""
+    kms_front_log: Path
+    """Gets an event, as CloudTrail would, for each enclave that a key is decrypted for."""
     aws_region: str = "us-east-1"
 
 
@@ -71,7 +77,8 @@ class Caller:
 class KmsFront:
     """Decides about one request after another; its one state is the key policy, which it keeps in a file.
 
-    `root` returns the SHA-256 of the root under which callers attest; it is asked when one does.
+    `root` returns the SHA-256 of the root under which callers attest; it is asked when one does. `decrypted`
+    is told of each enclave that a key was decrypted for, before it gets the key.
     """
 
     def __init__(
@@ -84,7 +91,9 @@ class KmsFront:
         upstream: str,
         region: str,
         now: Callable[[], float] = time.time,
+        decrypted: Callable[[Document], None] = lambda _: None,
     ) -> None:
+        self._decrypted = decrypted
         self._callers = callers
         self._secrets = {key_id: caller.secret for key_id, caller in callers.items()}
         self._policy_file = policy
@@ -160,7 +169,10 @@ class KmsFront:
                 503, "KMSInternalException", "the emulator behind the KMS front is not there"
             ) from None
         if recipient is not None and answer.status == 200:
-            told = recipient.seal(f"kms:{target.removeprefix(TARGET)}", told)
+            action = f"kms:{target.removeprefix(TARGET)}"
+            if action == "kms:Decrypt":
+                self._decrypted(recipient.said)
+            told = recipient.seal(action, told)
         return web.Response(status=answer.status, body=told, content_type=JSON_1_1)
 
 
@@ -204,6 +216,25 @@ def application(front: KmsFront) -> web.Application:
     return app
 
 
+class RecipientLog:
+    """Writes to a file which enclaves keys were decrypted for, once for each: the line's own CloudTrail."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._known: set[str] = set()
+
+    def note(self, said: Document) -> None:
+        """Put an enclave on record, unless it is."""
+        if said.module_id in self._known:
+            return
+        event = event_of(said, at=datetime.now(UTC))
+        with self._path.open("a") as file:
+            file.write(json.dumps(event) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        self._known.add(said.module_id)
+
+
 def load_callers(path: Path) -> dict[str, Caller]:
     """Read the principals' file; raises Misconfigured."""
     try:
@@ -242,6 +273,7 @@ async def run(config: KmsFrontSettings, stop: asyncio.Event) -> None:
             http=http,
             upstream=config.kms_front_upstream,
             region=config.aws_region,
+            decrypted=RecipientLog(config.kms_front_log).note,
         )
         runner = web.AppRunner(application(front), access_log=None)
         await runner.setup()

@@ -20,7 +20,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 from mintline.attestation.development import DevelopmentAuthority
 from mintline.attestation.registers import role_register
-from mintline_local.kms_front import Caller, KmsFront, application
+from mintline.audit.kms_log import modules_in
+from mintline_local.kms_front import Caller, KmsFront, RecipientLog, application
 from mintline_local.places import StateFolder, write_json
 from mintline_local.principals import AwsCredentials, issue_credentials, key_policy, role_arn
 from mintline_signer.enclave.envelope import open_envelope
@@ -76,6 +77,7 @@ async def serving(upstream: str, state: StateFolder) -> AsyncIterator[Front]:
             http=http,
             upstream=upstream,
             region="us-east-1",
+            decrypted=RecipientLog(state.kms / "decrypted.jsonl").note,
         )
         runner = web.AppRunner(application(front), access_log=None)
         await runner.setup()
@@ -145,6 +147,19 @@ async def test_decrypt__when_the_enclave_attests__unwraps_the_key_for_it_alone(
     assert not answer.get("Plaintext")
     plaintext = open_envelope(answer["CiphertextForRecipient"], KEY)
     assert isinstance(load_der_private_key(bytes(plaintext), None), ec.EllipticCurvePrivateKey)
+
+
+async def test_decrypt__when_enclaves_attest__are_on_record_once_each_and_the_denied_are_not(
+    front: Front, wrapped: tuple[str, bytes]
+) -> None:
+    log = front.policy.with_name("decrypted.jsonl")
+    await denied(front, wrapped)
+    await denied(front, wrapped, **recipient(attestation(pcrs={**PCRS, 0: bytes([9]) * 48})))
+    assert not log.exists()
+    for _ in range(2):
+        await decrypt(front, wrapped, **recipient(attestation()))
+    assert log.read_text().count("\n") == 1
+    assert modules_in(log.read_text()) == {"module"}
 
 
 async def test_decrypt__when_the_enclave_does_not_attest__is_denied(

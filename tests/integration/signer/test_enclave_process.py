@@ -5,15 +5,17 @@ import itertools
 import os
 import socket
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from eth_account import Account
 
-from mintline.audit.records import Batch
-from mintline.audit.trail import verify_trail
+from mintline.audit.records import NO_HASH, Batch, read_batch, write_batches
+from mintline.audit.trail import Chain, verify_trail
 from mintline.errors import Unavailable
 from mintline.eth import keccak256
+from mintline.strict_cbor import loads
 from mintline_signer.errors import Failed, FailureCode, RefusalCode, Refused
 from mintline_signer.frames import FrameDecoder, frame
 from mintline_signer.protocol import (
@@ -94,6 +96,53 @@ async def test_enclave__when_the_audit_keys_time_is_over__signs_on_under_another
     assert report.sound, [report.breaks, *(chain.breaks for chain in report.chains)]
     assert len([chain for chain in report.chains if chain.successor]) >= 2
     assert report.outcomes == {"signed": signed + 1}
+
+
+async def test_enclave__when_it_lives_again__follows_its_life_before_and_shows_if_that_is_deleted(
+    line: Line, users: list[Player]
+) -> None:
+    for nonce in range(3):
+        await line.client.sign(users[0].noop(nonce))
+        line.enclave.kill()
+        await line.enclave.start()
+    await line.client.sign(users[0].noop(9))
+    folder = line.folder / "audit"
+    report = verify_trail(folder, root=line.enclave.root)
+    assert report.sound, [report.breaks, *(chain.breaks for chain in report.chains)]
+    chains = report.chains
+    assert [chain.outcomes["signed"] for chain in chains] == [1, 1, 1, 1]
+    assert [chain.follows for chain in chains] == [NO_HASH, *(chain.head for chain in chains[:-1])]
+    assert len({chain.module_id for chain in chains}) == 4
+
+    kept = line.folder / "kept"
+    kept.mkdir()
+    for number, chain in enumerate(chains):
+        if number != 1:
+            batches = [Batch(chain.key, tuple(chain.records.values()), signature_of(folder, chain))]
+            (kept / f"{number}.audit").write_bytes(write_batches(batches))
+    lost = verify_trail(kept, root=line.enclave.root, modules=[chain.module_id for chain in chains])
+    assert lost.breaks == [f"the enclave {chains[1].module_id} asked KMS for keys, and has no records here"]
+    (unlinked,) = [chain for chain in lost.chains if chain.breaks]
+    assert unlinked.module_id == chains[2].module_id
+    assert "the life before is missing" in unlinked.breaks[0]
+
+
+def signature_of(folder: Path, chain: Chain) -> bytes:
+    """Return the signature over a chain's last record, out of the files."""
+    for path in folder.iterdir():
+        for batch in read_batches(path):
+            if batch.key == chain.key and batch.records[-1] == chain.records[len(chain.records) - 1]:
+                return batch.signature
+    raise AssertionError("no batch ends with that record")
+
+
+def read_batches(path: Path) -> list[Batch]:
+    data, batches = path.read_bytes(), []
+    while data:
+        length = int.from_bytes(data[:4], "big")
+        batches.append(read_batch(loads(data[4 : 4 + length], max_depth=3)))
+        data = data[4 + length :]
+    return batches
 
 
 async def test_enclave__when_it_is_away__is_unavailable(line: Line, users: list[Player]) -> None:

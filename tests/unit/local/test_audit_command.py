@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from typer.testing import CliRunner, Result
 
 from mintline.attestation.development import DevelopmentAuthority
-from mintline.audit.records import write_batches
+from mintline.audit.records import NO_HASH, write_batches
 from mintline_local.cli import app
 from mintline_signer.enclave.audit import Audit, Trail, open_audit, rotate
 from mintline_signer.enclave.nsm_development import DevelopmentNsm
@@ -56,6 +56,7 @@ def test_verify__when_the_key_was_replaced__shows_who_took_over(tmp_path: Path) 
         authority, measured=dict.fromkeys(range(3), IMAGE), module_id="i-1-enc-1", now=NOW.timestamp
     )
     audit = open_audit(nsm, now=NOW.timestamp)
+    audit.begin(NO_HASH)
     rotate(audit, nsm, age=0)
     (tmp_path / "audit").mkdir()
     (tmp_path / "audit" / "1.audit").write_bytes(write_batches(Trail(audit).batches()))
@@ -82,6 +83,49 @@ def test_verify__when_a_file_is_gone__says_which_record_is_missing(folder: Path)
     assert result.exit_code == 1
     assert json.loads(result.stdout)["verified"] is False
     assert result.stderr.splitlines()[-1].endswith("record 2 missing")
+
+
+def event(module_id: str) -> str:
+    recipient = {"attestationDocumentModuleId": module_id}
+    return json.dumps({"eventName": "Decrypt", "additionalEventData": {"recipient": recipient}})
+
+
+def test_verify__when_kms_knows_an_enclave_that_the_trail_does_not__names_it(folder: Path) -> None:
+    log = folder.with_name("kms.jsonl")
+    log.write_text(event("i-1-enc-1"))
+    assert run(folder, "--kms-log", str(log)).exit_code == 0
+    log.write_text(event("i-1-enc-1") + "\n" + event("i-1-enc-2"))
+    result = run(folder, "--kms-log", str(log), "--json")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["verified"] is False
+    assert "the enclave i-1-enc-2 asked KMS for keys, and has no records here" in result.stderr
+
+
+@pytest.mark.parametrize("content", [None, b"", b"root:x:0:0", b"\xff", b"{}"])
+def test_verify__when_the_log_of_kms_is_none__fails_in_one_line(folder: Path, content: bytes | None) -> None:
+    log = folder.with_name("kms.jsonl")
+    if content is not None:
+        log.write_bytes(content)
+    result = run(folder, "--kms-log", str(log))
+    assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+
+
+def test_verify__when_a_life_follows_one_that_is_kept_elsewhere__is_sound_if_told(tmp_path: Path) -> None:
+    authority = DevelopmentAuthority.create(now=NOW)
+    (tmp_path / "root.pem").write_bytes(authority.root.public_bytes(Encoding.PEM))
+    nsm = DevelopmentNsm(
+        authority, measured=dict.fromkeys(range(3), IMAGE), module_id="i-1-enc-1", now=NOW.timestamp
+    )
+    audit = open_audit(nsm, now=NOW.timestamp)
+    audit.begin(b"\x07" * 32)
+    (tmp_path / "audit").mkdir()
+    (tmp_path / "audit" / "1.audit").write_bytes(write_batches(Trail(audit).batches()))
+    missing = run(tmp_path / "audit", "--json")
+    assert missing.exit_code == 1
+    assert json.loads(missing.stdout)["chains"][0]["follows"] == "07" * 32
+    assert "the life before is missing" in missing.stderr
+    assert run(tmp_path / "audit", "--after", "07" * 32).exit_code == 0
+    assert run(tmp_path / "audit", "--after", "07").exit_code == 2
 
 
 def test_verify__when_the_image_is_another__fails(folder: Path) -> None:

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from mintline.attestation.development import DevelopmentAuthority
 from mintline.audit.records import (
+    NO_HASH,
     Batch,
     BrokenRecord,
     Record,
@@ -51,7 +52,7 @@ def attested(key: Ed25519PrivateKey, *, module_id: str = "i-1-enc-1", pcr0: byte
     return nsm.attest(user_data=key.public_key().public_bytes_raw())
 
 
-def audit_of(key: Ed25519PrivateKey | None = None, **changes: int) -> Audit:
+def audit_of(key: Ed25519PrivateKey | None = None, **changes: Any) -> Audit:
     key = key or Ed25519PrivateKey.generate()
     return Audit(key, attested=attested(key), now=lambda: NOW, **changes)
 
@@ -466,6 +467,7 @@ def module(kind: type[DevelopmentNsm] = DevelopmentNsm) -> DevelopmentNsm:
 def test_audit_key__when_its_time_is_over__hands_over_once(tmp_path: Path) -> None:
     time = [NOW]
     audit = open_audit(module(), now=lambda: time[0])
+    audit.begin(NO_HASH)
     trail = Trail(audit)
     rotate(audit, module(), age=60)
     time[0] += 59
@@ -505,6 +507,100 @@ def test_trail__when_a_host_died_in_its_write__tells_the_torn_file_and_stays_sou
         report = verified(tmp_path)
         assert report.sound
         assert report.torn == ["1.audit"]
+
+
+def linked(*, follows: bytes = NO_HASH, module_id: str = "i-1-enc-1") -> list[Batch]:
+    """Return the batches of an enclave that signed once."""
+    key = Ed25519PrivateKey.generate()
+    document = attested(key, module_id=module_id)
+    trail = Trail(Audit(key, attested=document, now=lambda: NOW, follows=follows))
+    batches = trail.batches()
+    sign(trail)
+    return batches + trail.batches()
+
+
+def lives(folder: Path, count: int = 3) -> list[list[Batch]]:
+    """Keep lives that follow each other, a file for each."""
+    kept: list[list[Batch]] = []
+    for number in range(count):
+        follows = head(kept[-1]) if kept else NO_HASH
+        kept.append(linked(follows=follows, module_id=f"i-1-enc-{number}"))
+        keep(folder, *kept[-1], name=str(number))
+    return kept
+
+
+def breaks_of(report: Report) -> list[str]:
+    return [*report.breaks, *(fault for chain in report.chains for fault in chain.breaks)]
+
+
+MODULES = {f"i-1-enc-{number}" for number in range(3)}
+
+
+def test_lives__when_all_are_there__are_sound(tmp_path: Path) -> None:
+    first, second, third = lives(tmp_path)
+    report = verified(tmp_path, modules=MODULES)
+    assert report.sound, breaks_of(report)
+    chains = sorted(report.chains, key=lambda chain: chain.module_id)
+    assert [chain.follows for chain in chains] == [NO_HASH, head(first), head(second)]
+    assert chains[2].head == head(third)
+
+
+@pytest.mark.parametrize("gone", [0, 1])
+def test_lives__when_one_that_another_followed_is_gone__are_broken(tmp_path: Path, gone: int) -> None:
+    lives(tmp_path)
+    (tmp_path / f"{gone}.audit").unlink()
+    (fault,) = breaks_of(verified(tmp_path))
+    assert "the life before is missing" in fault
+    broken = breaks_of(verified(tmp_path, modules=MODULES))
+    assert f"the enclave i-1-enc-{gone} asked KMS for keys, and has no records here" in broken
+
+
+def test_lives__when_the_end_of_one_that_another_followed_is_cut_off__are_broken(tmp_path: Path) -> None:
+    _, second, _ = lives(tmp_path)
+    keep(tmp_path, *second[:-1], name="1")
+    (fault,) = breaks_of(verified(tmp_path))
+    assert "the life before is missing" in fault
+
+
+def test_lives__when_the_last_is_gone__are_broken_by_what_kms_knows(tmp_path: Path) -> None:
+    lives(tmp_path)
+    (tmp_path / "2.audit").unlink()
+    assert verified(tmp_path).sound, "nothing here tells of it"
+    report = verified(tmp_path, modules=MODULES)
+    assert breaks_of(report) == ["the enclave i-1-enc-2 asked KMS for keys, and has no records here"]
+
+
+def test_lives__when_all_are_gone__are_broken(tmp_path: Path) -> None:
+    assert len(breaks_of(verified(tmp_path, modules=MODULES))) == 4
+
+
+def test_lives__when_the_one_before_is_kept_elsewhere__are_sound_if_told(tmp_path: Path) -> None:
+    first, *_ = lives(tmp_path)
+    (tmp_path / "0.audit").unlink()
+    assert not verified(tmp_path, known=[bytes(31) + b"\1"]).sound
+    assert verified(tmp_path, known=[head(first)]).sound
+
+
+def test_lives__when_one_dates_from_before_they_were_linked__are_sound(tmp_path: Path) -> None:
+    document = attested(OWN)
+    keep(tmp_path, forged(key=OWN, document=document))
+    assert verified(tmp_path).sound
+
+
+def test_audit__when_no_host_has_told_what_came_before__lets_nothing_happen() -> None:
+    audit = audit_of(follows=None)
+    trail = Trail(audit)
+    with pytest.raises(Failed) as caught:
+        trail.check_room()
+    assert caught.value.code == FailureCode.AUDIT_NOT_BEGUN
+    assert trail.batches() == []
+    assert not audit.due(age=0, count=0)
+    trail.begin(bytes(31) + b"\1")
+    trail.begin(bytes(31) + b"\2")
+    trail.check_room()
+    (batch,) = trail.batches()
+    (boot,) = map(decode_record, batch.records)
+    assert (boot.what, boot.intent) == ("boot", bytes(31) + b"\1")
 
 
 @pytest.mark.parametrize("junk", [b"\xff" * 100, b"\x00\x00\x00\x01\xf6", b"\x00\x00\x00\x02\xff\xff"])
@@ -575,6 +671,58 @@ async def test_files__when_the_disk_is_full__fail_the_waiter_and_go_on_in_anothe
             await files.store(batch)
     assert len(names_in(tmp_path)) == 2
     assert verified(tmp_path).sound
+
+
+async def test_files__when_opened__know_the_last_record_of_the_newest_file_that_has_one(
+    tmp_path: Path,
+) -> None:
+    first, second = history(), history()
+    keep(tmp_path, *first, name="1")
+    keep(tmp_path, *second, name="2")
+    (tmp_path / "3.audit").write_bytes(write_batches(first)[:40])
+    (tmp_path / "4.audit").write_bytes(b"")
+    async with AuditFiles(tmp_path) as files:
+        assert files.last() == head(second)
+        await files.store(first[0])
+        assert files.last() == head(first[:1])
+
+
+@pytest.mark.parametrize(
+    ("cut", "last"),
+    [(0, 3), (1, 2), (4, 2), (-1, 3)],
+    ids=["whole", "torn", "cut to a length", "junk after"],
+)
+async def test_files__when_the_newest_one_is_torn__know_its_last_whole_batch(
+    tmp_path: Path, cut: int, last: int
+) -> None:
+    batches = history()
+    data = write_batches(batches)
+    length = len(write_batches(batches[-1:]))
+    cuts = {0: data, 1: data[:-1], 4: data[: 4 - length], -1: data + b"\x00\x00"}
+    (tmp_path / "1.audit").write_bytes(cuts[cut])
+    async with AuditFiles(tmp_path) as files:
+        assert files.last() == head(batches[: last + 1])
+
+
+async def test_files__when_there_is_none__know_of_no_record(tmp_path: Path) -> None:
+    async with AuditFiles(tmp_path) as files:
+        assert files.last() == NO_HASH
+
+
+async def test_files__when_a_batch_could_not_be_written__know_the_one_before(tmp_path: Path) -> None:
+    full = False
+
+    def sync(_: int) -> None:
+        if full:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    batches = history()
+    async with AuditFiles(tmp_path, sync=sync) as files:
+        await files.store(batches[0])
+        full = True
+        with pytest.raises(Unavailable):
+            await files.store(batches[1])
+        assert files.last() == head(batches[:1])
 
 
 async def test_files__when_closed__write_what_arrived(tmp_path: Path) -> None:

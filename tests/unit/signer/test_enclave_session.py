@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import SecretStr
 
-from mintline.audit.records import Batch, Record, decode_record
+from mintline.audit.records import NO_HASH, Batch, Record, decode_record
 from mintline.eth import to_checksum_address
 from mintline_signer.connection import FramedConnection, Limits
 from mintline_signer.enclave import server
@@ -30,6 +30,7 @@ from mintline_signer.errors import Failed, FailureCode, RefusalCode
 from mintline_signer.frames import FrameDecoder, frame
 from mintline_signer.protocol import (
     Accepted,
+    Begin,
     Credentials,
     Failure,
     Ping,
@@ -125,7 +126,9 @@ class GatedKms:
 class Line:
     """An enclave, and connections to it."""
 
-    def __init__(self, cast_: Cast, *, connections: int = 4, in_flight: int = 8) -> None:
+    def __init__(
+        self, cast_: Cast, *, connections: int = 4, in_flight: int = 8, follows: bytes | None = NO_HASH
+    ) -> None:
         self.unwrapper = GatedKms(cast_.authority.plaintext())
         self.keys = KeyCache(self.unwrapper, size=10, ttl=60, clock=lambda: 0.0)
         kms = KmsDecrypter(
@@ -137,7 +140,7 @@ class Line:
         )
         policy = cast_.policy()
         key = Ed25519PrivateKey.generate()
-        self.audit = Audit(key, attested=b"document", now=lambda: float(cast_.now))
+        self.audit = Audit(key, attested=b"document", now=lambda: float(cast_.now), follows=follows)
         self.seals = Seals(self.unwrapper)
         self.seals.use(cast_.authority.sealing_keys().keys)
         self.enclave = Enclave(
@@ -388,6 +391,27 @@ async def test_session__when_flooded_with_what_it_refuses__puts_a_bounded_number
     refused = [record for record in peer.audited if record.outcome == "policy_gas"]
     assert len(refused) == MAX_ALIKE + 1
     assert (refused[-1].key, len({record.key for record in refused})) == ("", MAX_ALIKE + 1)
+
+
+async def test_session__when_no_host_told_which_life_came_before__signs_nothing_until_one_does(
+    cast: Cast,
+) -> None:
+    line = Line(cast, follows=None)
+    line.unwrapper.gate.set()
+    peer = line.connect()
+    noop = Sign(intent=cast.noop(), keys=[cast.user.wrapped])
+    refused = Sign(intent=cast.noop().model_copy(update={"gas": 10**9}), keys=[cast.user.wrapped])
+    peer.connection.data_received(request_frame(1, noop) + request_frame(2, refused))
+    await settle()
+    assert list(peer.responses.values()) == [Failure(code=FailureCode.AUDIT_NOT_BEGUN)] * 2
+    assert peer.audited == []
+    begin = Begin(follows=bytes(31) + b"\1")
+    peer.connection.data_received(request_frame(3, begin) + request_frame(4, noop))
+    await settle()
+    assert peer.responses[3] == Accepted()
+    assert isinstance(peer.responses[4], Signed)
+    assert [(record.what, record.seq) for record in peer.audited] == [("boot", 0), ("sign_noop", 1)]
+    assert peer.audited[0].intent == begin.follows
 
 
 async def test_session__when_given_credentials__accepts_them(cast: Cast) -> None:

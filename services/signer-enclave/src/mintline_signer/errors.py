@@ -35,6 +35,7 @@ class FailureCode(StrEnum):
     KMS_THROTTLED = "kms_throttled"
     KMS_UNAVAILABLE = "kms_unavailable"
     SIGNING_FAULT = "signing_fault"
+    AUDIT_NOT_BEGUN = "audit_not_begun"
     AUDIT_BEHIND = "audit_behind"
     RATE_LIMITED = "rate_limited"
     OVERLOADED = "overloaded"

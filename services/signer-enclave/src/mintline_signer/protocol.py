@@ -2,7 +2,7 @@
 
 ::
 
-    host ──▶ enclave   {"id": n, "request":  Sign | Rewrap | Credentials | SealingKeys | Stored
+    host ──▶ enclave   {"id": n, "request":  Sign | Rewrap | Begin | Credentials | SealingKeys | Stored
                                              | Ping | Stats}
     host ◀── enclave   {"id": n, "response": Signed | Issued | Rewrapped | Refusal | Failure
                                              | Accepted | Pong | Statistics}
@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, SecretStr, TypeAdapter, ValidationError
 
-from mintline.audit.records import Batch, BrokenRecord, read_batch
+from mintline.audit.records import HASH_BYTES, Batch, BrokenRecord, read_batch
 from mintline.authorization import KEY_ID_BYTES
 from mintline.errors import Unavailable
 from mintline.fields import Address, KmsKeyArn
@@ -83,6 +83,14 @@ class SealingKeys(Frozen):
     keys: list[WrappedSealingKey] = Field(min_length=1, max_length=8)
 
 
+class Begin(Frozen):
+    """Begin the audit trail of this life of the enclave; where it has begun nothing happens."""
+
+    type: Literal["begin"] = "begin"
+    follows: bytes = Field(min_length=HASH_BYTES, max_length=HASH_BYTES)
+    """The hash of the last record that the host has of an earlier life; zeros if it has none."""
+
+
 class Stored(Frozen):
     """So many more batches of the audit trail are stored, of those that came over this connection."""
 
@@ -103,7 +111,7 @@ class Stats(Frozen):
 
 
 Request: TypeAlias = Annotated[
-    Sign | Rewrap | Credentials | SealingKeys | Stored | Ping | Stats, Field(discriminator="type")
+    Sign | Rewrap | Begin | Credentials | SealingKeys | Stored | Ping | Stats, Field(discriminator="type")
 ]
 
 

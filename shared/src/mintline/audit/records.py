@@ -14,6 +14,9 @@ and begins with an attestation document too.
 ::
 
     boot ◀─ record ◀─ … ◀─ hand_over │ take_over ◀─ record ◀─ …       one enclave's life, two keys
+
+Lives are linked too: the `intent` of a `boot` is the hash of the last record that the host has of an earlier
+life, zeros if it has none. Before they were linked it was empty.
 """
 
 from __future__ import annotations
@@ -36,11 +39,11 @@ TAKE_OVER = "take_over"
 """`what` of the next key's first record: its `previous` is the hash of the hand-over."""
 SIGNED = "signed"
 """`outcome` of a signature; that of a refusal is its code."""
-NO_HASH = bytes(32)
+HASH_BYTES = 32
+NO_HASH = bytes(HASH_BYTES)
 MAX_BATCH = 1 << 20
 """Bytes of a batch at most."""
 _DOMAIN = b"mintline/audit/1"
-_HASH = 32
 _KEY = 32
 _SIGNATURE = 64
 _TYPES = (int, bytes, int, str, str, str, bytes, bytes)
@@ -68,7 +71,7 @@ class Record:
     key: str
     """The address of the key that was asked to sign; empty where none was."""
     intent: bytes
-    """SHA-256 of what was asked for, but for fees and attempt."""
+    """SHA-256 of what was asked for, but for fees and attempt; of a `boot`, what the life follows."""
     result: bytes
     """The transaction's hash, or the SHA-256 of a voucher's signature; empty for a refusal."""
     count: int = 1
@@ -104,7 +107,8 @@ def decode_record(encoded: bytes) -> Record:
     if types not in (_TYPES, _COUNTED):
         raise BrokenRecord("a record has other fields than it should")
     record = Record(*fields)
-    if record.seq < 0 or len(record.previous) != _HASH or (types == _COUNTED and not _is_counted(record)):
+    sound = record.seq >= 0 and len(record.previous) == HASH_BYTES
+    if not sound or (types == _COUNTED and not _is_counted(record)):
         raise BrokenRecord("a record has a field that cannot be")
     return record
 

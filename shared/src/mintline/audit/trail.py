@@ -1,12 +1,14 @@
 """Verifies the trail that hosts have stored: every chain whole from its start, signed, by an attested key.
 
 A key that took over from another is believed only if the last record of that one names it, and if the same
-enclave had it attested. What the trail alone cannot tell is whether its end was cut off: compare its last
-records with the blockchain.
+enclave had it attested. A life of an enclave names a record of the one before, so a missing life shows if
+another followed it. Where none did, the trail alone cannot tell: KMS knows which enclaves asked it for keys
+(`kms_log`), and the blockchain what was signed last.
 """
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -30,6 +32,8 @@ from mintline.audit.records import (
 )
 from mintline.strict_cbor import MalformedCbor, loads
 
+_LENGTH = 4
+"""Bytes that hold a batch's length, ahead of it."""
 SUFFIX = ".audit"
 """Ends the name of every file of the trail."""
 
@@ -45,10 +49,14 @@ class Chain:
     pcr0: bytes = b""
     first_at: int = 0
     last_at: int = 0
+    head: bytes = NO_HASH
+    """The hash of the last record."""
     outcomes: Counter[str] = field(default_factory=Counter)
     """Signatures and refusals by outcome."""
     predecessor: bytes = b""
     """The hash of the record by which the key before handed over; none if the chain is an enclave's first."""
+    follows: bytes = b""
+    """The record of an earlier life that the first record names; zeros for none, empty in old trails."""
     successor: bytes = b""
     """The key that this one handed over to, and with `end`, the hash of the record that says so."""
     end: bytes = b""
@@ -75,11 +83,20 @@ class Report:
         return sum((chain.outcomes for chain in self.chains), Counter())
 
 
-def verify_trail(folder: Path, *, root: bytes, pcr0: Collection[bytes] = ()) -> Report:
+def verify_trail(
+    folder: Path,
+    *,
+    root: bytes,
+    pcr0: Collection[bytes] = (),
+    known: Collection[bytes] = (),
+    modules: Collection[str] = (),
+) -> Report:
     """Verify every file of the trail in a folder, and in the folders below.
 
     `root` is the SHA-256 of the trusted root's DER, `pcr0` the measurements that an image may have; any, if
-    there are none. Raises OSError.
+    there are none. `known` are the hashes of records that are kept elsewhere, which lives may follow,
+    `modules` the ids of the enclaves that asked KMS for keys, each of which must have a life here.
+    Raises OSError.
     """
     report = Report(chains=[], breaks=[], torn=[])
     chains: dict[bytes, Chain] = {}
@@ -90,29 +107,55 @@ def verify_trail(folder: Path, *, root: bytes, pcr0: Collection[bytes] = ()) -> 
         _check(chain, root=root, pcr0=pcr0)
         report.chains.append(chain)
     _check_hand_overs(chains)
+    _check_lives(chains, {NO_HASH, *known})
+    seen = {chain.module_id for chain in report.chains}
+    report.breaks += [
+        f"the enclave {module_id} asked KMS for keys, and has no records here"
+        for module_id in sorted(set(modules) - seen)
+    ]
     report.chains.sort(key=lambda chain: chain.first_at)
     if not chains:
         report.breaks.append(f"there is no trail in {folder}")
     return report
 
 
+def last_batch(path: Path) -> Batch | None:
+    """Return the last whole batch of a file, reading no other one; None if it has none. Raises OSError."""
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        start, at = -1, 0
+        while at + _LENGTH <= size:
+            file.seek(at)
+            end = at + _LENGTH + int.from_bytes(file.read(_LENGTH), "big")
+            if not at < end <= size:
+                break
+            start, at = at, end
+        if start < 0:
+            return None
+        file.seek(start + _LENGTH)
+        try:
+            return read_batch(loads(file.read(at - start - _LENGTH), max_depth=3))
+        except (MalformedCbor, BrokenRecord):
+            return None
+
+
 def _batches(path: Path, report: Report) -> Iterator[Batch]:
     data = path.read_bytes()
     at = 0
     while at < len(data):
-        length = int.from_bytes(data[at : at + 4], "big")
-        body = data[at + 4 : at + 4 + length]
+        length = int.from_bytes(data[at : at + _LENGTH], "big")
+        body = data[at + _LENGTH : at + _LENGTH + length]
         if length > MAX_BATCH:
             report.breaks.append(f"{path.name}: what stands at byte {at} is no batch")
             return
-        if len(data) - at < 4 or len(body) < length:
+        if len(data) - at < _LENGTH or len(body) < length:
             report.torn.append(path.name)
             return
         try:
             yield read_batch(loads(body, max_depth=3))
         except (MalformedCbor, BrokenRecord) as fault:
             report.breaks.append(f"{path.name}: what stands at byte {at} is broken: {fault}")
-        at += 4 + length
+        at += _LENGTH + length
 
 
 def _gather(batch: Batch, chain: Chain) -> None:
@@ -152,6 +195,7 @@ def _check(chain: Chain, *, root: bytes, pcr0: Collection[bytes]) -> None:
         chain.first_at = chain.first_at or record.at
         chain.last_at = record.at
         previous, expected = hash_of(chain.records[seq]), seq + 1
+        chain.head = previous
         if seq == 0:
             _check_first(record, chain, root=root, pcr0=pcr0)
         elif record.what == HAND_OVER:
@@ -176,6 +220,17 @@ def _check_hand_overs(chains: Mapping[bytes, Chain]) -> None:
                 chain.breaks.append(f"nothing follows the hand-over to {chain.successor.hex()[:16]}")
 
 
+def _check_lives(chains: Mapping[bytes, Chain], known: Collection[bytes]) -> None:
+    """Require the record that each life names of the one before it."""
+    following = [chain for chain in chains.values() if chain.follows and chain.follows not in known]
+    if not following:
+        return
+    stored = {hash_of(encoded) for chain in chains.values() for encoded in chain.records.values()}
+    for chain in following:
+        if chain.follows not in stored:
+            chain.breaks.append(f"the life before is missing: no record has the hash {chain.follows.hex()}")
+
+
 def _check_first(record: Record, chain: Chain, *, root: bytes, pcr0: Collection[bytes]) -> None:
     if record.what not in (BOOT, TAKE_OVER):
         chain.breaks.append("the first record is not the enclave's start")
@@ -186,6 +241,8 @@ def _check_first(record: Record, chain: Chain, *, root: bytes, pcr0: Collection[
     except NotAttested as refused:
         chain.breaks.append(f"the audit key is not attested: {refused.reason}")
         return
+    if record.what == BOOT:
+        chain.follows = record.intent
     if said.user_data != chain.key:
         chain.breaks.append("the attestation is of another audit key")
     chain.module_id, chain.pcr0 = said.module_id, said.pcrs[0]

@@ -116,7 +116,8 @@ class Audit:
     """All that is put on record in an enclave's life: a chain, and another for each key that takes over.
 
     `key` signs the first, `attested` is the document whose `user_data` is that key's public half. `now` gives
-    Unix seconds.
+    Unix seconds. `follows` is the hash of a record of the life before, zeros if there was none, or None as
+    long as no host has told: until `begin` nothing is put on record, and so nothing signed.
     """
 
     def __init__(
@@ -125,18 +126,36 @@ class Audit:
         *,
         attested: bytes,
         now: Callable[[], float],
+        follows: bytes | None = NO_HASH,
         max_waiting: int = MAX_WAITING,
     ) -> None:
         self._now = now
+        self._attested = attested
         self._max_waiting = max_waiting
         self._waiting = 0
         self._left: list[Entry] = []
         self._refusals = RefusalCounts()
         self._chain = Chain(0, key, previous=NO_HASH, since=now())
-        self.leave([self.append(what=BOOT, outcome=SIGNED, result=attested)])
+        if follows is not None:
+            self.begin(follows)
+
+    @property
+    def _begun(self) -> bool:
+        return self._chain.number > 0 or self._chain.count > 0
+
+    def begin(self, follows: bytes) -> None:
+        """Put the start on record, as following that record of the life before; once in an enclave's life."""
+        if not self._begun:
+            self.leave([self.append(what=BOOT, outcome=SIGNED, intent=follows, result=self._attested)])
 
     def check_room(self) -> None:
-        """Raise Failed (`audit_behind`) if hosts have to store more before anything else happens."""
+        """Raise Failed if nothing may happen now.
+
+        `audit_not_begun` before a host has told which life this one follows, `audit_behind` if hosts have to
+        store more first.
+        """
+        if not self._begun:
+            raise Failed(FailureCode.AUDIT_NOT_BEGUN)
         if self._waiting >= self._max_waiting:
             raise Failed(FailureCode.AUDIT_BEHIND)
 
@@ -178,7 +197,7 @@ class Audit:
 
     def due(self, *, age: float, count: int = MAX_SIGNED) -> bool:
         """Tell whether the key has signed for `age` seconds, or `count` records, and is to hand over."""
-        return self._now() - self._chain.since >= age or self._chain.count >= count
+        return self._begun and (self._now() - self._chain.since >= age or self._chain.count >= count)
 
     def hand_over(self, key: Ed25519PrivateKey, *, attested: bytes) -> None:
         """Go on with another key, which the one before names in its last record and which is attested too."""
@@ -210,9 +229,12 @@ def new_key(nsm: Nsm) -> tuple[Ed25519PrivateKey, bytes]:
 
 
 def open_audit(nsm: Nsm, *, now: Callable[[], float]) -> Audit:
-    """Begin a chain with a key of its own, which the security module attests; raises NsmFailed."""
+    """Prepare a chain with a key of its own, which the security module attests; raises NsmFailed.
+
+    It begins when a host has told which life it follows.
+    """
     key, attested = new_key(nsm)
-    return Audit(key, attested=attested, now=now)
+    return Audit(key, attested=attested, now=now, follows=None)
 
 
 def rotate(audit: Audit, nsm: Nsm, *, age: float) -> None:
@@ -235,8 +257,12 @@ class Trail:
         self._unsent: list[Entry] = []
         self._unstored: deque[list[Entry]] = deque()
 
+    def begin(self, follows: bytes) -> None:
+        """Put the enclave's start on record, unless it is."""
+        self._audit.begin(follows)
+
     def check_room(self) -> None:
-        """Raise Failed (`audit_behind`) if hosts have to store more before anything else happens."""
+        """Raise Failed (`audit_not_begun`, `audit_behind`) if nothing may happen now."""
         self._audit.check_room()
 
     def record(self, *, what: str, outcome: str, key: str, intent: bytes, result: bytes = b"") -> None:

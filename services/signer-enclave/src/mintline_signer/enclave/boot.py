@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -43,7 +44,7 @@ def open_nsm(settings: EnclaveSettings) -> Nsm:
     return DevelopmentNsm(
         authority,
         measured=measured(settings.development_role),
-        module_id=f"development-{datetime.now(UTC):%Y%m%dT%H%M%S}",
+        module_id=f"development-{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}",
         now=time.time,
     )
 

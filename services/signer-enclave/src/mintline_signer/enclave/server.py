@@ -28,6 +28,7 @@ from mintline_signer.errors import Failed, FailureCode, RefusalCode, Refused
 from mintline_signer.protocol import (
     Accepted,
     BadRequest,
+    Begin,
     Credentials,
     Failure,
     Issued,
@@ -89,7 +90,7 @@ class Enclave:
                 return self._judged(request, trail)
             case Rewrap():
                 return None
-            case Credentials() | SealingKeys() | Stored():
+            case Begin() | Credentials() | SealingKeys() | Stored():
                 self._take(request, trail)
                 return Accepted()
             case Ping():
@@ -97,8 +98,10 @@ class Enclave:
             case Stats():
                 return self._statistics()
 
-    def _take(self, given: Credentials | SealingKeys | Stored, trail: Trail) -> None:
+    def _take(self, given: Begin | Credentials | SealingKeys | Stored, trail: Trail) -> None:
         match given:
+            case Begin():
+                trail.begin(given.follows)
             case Credentials():
                 self.kms.use(given)
             case SealingKeys():

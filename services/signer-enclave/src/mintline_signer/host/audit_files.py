@@ -16,8 +16,8 @@ from typing import Protocol, Self
 
 import structlog
 
-from mintline.audit.records import Batch, write_batches
-from mintline.audit.trail import SUFFIX
+from mintline.audit.records import NO_HASH, Batch, hash_of, write_batches
+from mintline.audit.trail import SUFFIX, last_batch
 from mintline.errors import Misconfigured, Unavailable
 
 log = structlog.get_logger()
@@ -28,6 +28,10 @@ MAX_FILE = 64 << 20
 
 class AuditStore(Protocol):
     """Where batches are kept."""
+
+    def last(self) -> bytes:
+        """Return the hash of the last record that is stored; zeros if there is none."""
+        ...
 
     def store(self, batch: Batch) -> asyncio.Future[None]:
         """Return what is done once the batch is durable; it fails with Unavailable if it will not be."""
@@ -55,10 +59,12 @@ class AuditFiles:
         self._size = 0
         self._writer: asyncio.Task[None] | None = None
         self._closing = False
+        self._last = NO_HASH
 
     async def __aenter__(self) -> Self:
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._last = _last_in(self._folder)
             self._open()
         except OSError as error:
             raise Misconfigured(f"audit trail: cannot write to {self._folder}: {error.strerror}") from None
@@ -74,6 +80,10 @@ class AuditFiles:
             await self._writer
         if self._file is not None:
             os.close(self._file)
+
+    def last(self) -> bytes:
+        """Return the hash of the last record that this process stored, or found in the newest file."""
+        return self._last
 
     def store(self, batch: Batch) -> asyncio.Future[None]:
         """Return what is done once the batch is on the disk."""
@@ -96,6 +106,8 @@ class AuditFiles:
             except OSError as error:
                 log.error("audit_trail_unwritable", folder=str(self._folder), error=error.strerror)  # noqa: TRY400 - no traceback
                 fault = Unavailable("the audit trail cannot be written")
+            else:
+                self._last = hash_of(waiting[-1][0].records[-1])
             for _, durable in waiting:
                 if durable.done():
                     continue
@@ -134,3 +146,12 @@ class AuditFiles:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def _last_in(folder: Path) -> bytes:
+    """Return the hash of the last record in the newest file that has one; zeros if none has."""
+    for path in sorted(folder.glob(f"*{SUFFIX}"), reverse=True):
+        batch = last_batch(path)
+        if batch is not None:
+            return hash_of(batch.records[-1])
+    return NO_HASH

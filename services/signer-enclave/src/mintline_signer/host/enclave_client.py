@@ -22,6 +22,7 @@ from mintline_signer.host.audit_files import AuditStore
 from mintline_signer.host.credentials import CredentialSource
 from mintline_signer.protocol import (
     Accepted,
+    Begin,
     Credentials,
     Failure,
     Issued,
@@ -61,8 +62,9 @@ class _Pending:
 class EnclaveClient:
     """One connection to the enclave, for as long as it is entered.
 
-    Invariants: on a new connection the credentials and the sealing keys go first, then whatever is still
-    unanswered; no answer is passed on before the audit trail that came ahead of it is stored.
+    Invariants: on a new connection the record that the enclave's life follows goes first, then the
+    credentials and the sealing keys, then whatever is still unanswered; no answer is passed on before the
+    audit trail that came ahead of it is stored.
     `timeout` is in seconds and covers one request with all its reconnections. Every `keepalive` seconds the
     enclave is given the credentials, if they have changed, and asked for its statistics: `observe` gets them.
     Without `credentials` and `sealing_keys` it uses what another connection has handed over.
@@ -230,6 +232,7 @@ class EnclaveClient:
 
     async def _live(self) -> None:
         """Greet, send what waits, then ask after the enclave time and again; raises Unavailable."""
+        await self._hand_over(Begin(follows=self._audit.last()))
         await self._push_credentials()
         if self._sealing_keys is not None:
             await self._hand_over(self._sealing_keys)
@@ -253,7 +256,7 @@ class EnclaveClient:
             await self._hand_over(credentials)
             self._pushed = credentials
 
-    async def _hand_over(self, what: Credentials | SealingKeys) -> None:
+    async def _hand_over(self, what: Begin | Credentials | SealingKeys) -> None:
         if not isinstance(await self._call(what, urgent=True), Accepted):
             raise Unavailable(f"the enclave did not take the {what.type}")
 
