@@ -37,8 +37,8 @@ from mintline.key_stores import KeyStores
 from mintline.messages import AnyRequest, KeyRef, SignMint
 from mintline.records import Mint
 from mintline.resources import MINTS
-from mintline_bench.users import sign_in
-from mintline_local.client import aws_client, cognito_client
+from mintline_bench.users import sign_in_new
+from mintline_local.client import aws_client
 from mintline_local.places import StateFolder
 from mintline_local.principals import AwsCredentials, issue_credentials
 from mintline_local.provisioning import Known, load_known
@@ -132,11 +132,7 @@ class Victim:
 
     async def sign_in(self) -> User:
         """Sign in as a new user."""
-        pool = self.info["cognito"]
-        async with cognito_client(self.info) as cognito:
-            (token,) = await sign_in(
-                cognito, user_pool_id=pool["user_pool_id"], client_id=pool["client_id"], count=1
-            )
+        (token,) = await sign_in_new(self.info, count=1)
         return User(self.session, self.info["api_url"], token)
 
     async def record(self, mint_id: str) -> Mint:

@@ -18,8 +18,7 @@ import pytest_asyncio
 
 from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc
-from mintline_bench.users import sign_in
-from mintline_local.client import cognito_client
+from mintline_bench.users import sign_in_new
 from mintline_local.places import StateFolder
 from mintline_local.stack import running_stack
 
@@ -139,11 +138,7 @@ class Line:
 
     async def sign_in(self) -> User:
         """Sign in as a new user."""
-        pool = self.info["cognito"]
-        async with cognito_client(self.info) as cognito:
-            (token,) = await sign_in(
-                cognito, user_pool_id=pool["user_pool_id"], client_id=pool["client_id"], count=1
-            )
+        (token,) = await sign_in_new(self.info, count=1)
         return User(self.session, self.info["api_url"], token)
 
     async def kill(self, name: str) -> None:

@@ -13,10 +13,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from mintline_bench.users import sign_in
+from mintline_bench.users import sign_in_new
 from mintline_harness.chaos.proxy import THROTTLED, FaultProxy, Reached, Weather
 from mintline_local import reconciling
-from mintline_local.client import cognito_client
 from mintline_local.deployments import place_of_line
 from mintline_local.ports import Ports
 from mintline_local.stack import running_stack
@@ -79,11 +78,7 @@ async def throttled(tmp_path: Path) -> AsyncIterator[Line]:
 
         line = await stack.enter_async_context(running_stack(tmp_path, ports="free", through=through))
         session = await stack.enter_async_context(aiohttp.ClientSession())
-        cognito = await stack.enter_async_context(cognito_client(line.info))
-        pool = line.info["cognito"]
-        (token,) = await sign_in(
-            cognito, user_pool_id=pool["user_pool_id"], client_id=pool["client_id"], count=1
-        )
+        (token,) = await sign_in_new(line.info, count=1)
         stack.callback(weather.calm)
         yield Line(line.info, session, token, weather)
 

@@ -15,9 +15,10 @@ import aiohttp
 import pytest
 
 from mintline.resources import WALLET_KEY
-from mintline_local.client import Api, aws_client, sign_in
+from mintline_local.client import Api, aws_client
 from mintline_local.minting import follow
 from mintline_local.principals import AwsCredentials
+from mintline_local.sign_in import sign_in
 from mintline_local.stack import running_stack
 
 pytestmark = pytest.mark.e2e
@@ -32,7 +33,7 @@ class Line:
         pool = self.info["cognito"]
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(30)) as http:
             signed = await sign_in(http, self.info, username=pool["username"], password=pool["password"])
-            api = Api(http, self.info["api_url"], signed["AccessToken"])
+            api = Api(http, self.info["api_url"], signed.access_token)
             body = {"metadata": {"name": name, "image": "https://example.com/1.png"}}
             accepted = await api.post("/v1/mints", body, idempotency_key=name)
             async with asyncio.timeout(60):

@@ -34,7 +34,7 @@ ANVIL = (
     / f"anvil-{sys.platform}-{MACHINES[platform.machine().lower()]}"
     / "bin/anvil"
 )
-MINISTACK = ROOT / ".venv/ministack/bin/ministack"
+MINISTACK = (ROOT / ".venv/ministack/bin/python", ROOT / "local/start_ministack.py")
 
 
 def free_port() -> int:
@@ -123,7 +123,7 @@ def ministack() -> Iterator[str]:
         "LOG_LEVEL": "WARNING",
         "SERVICES": "sqs,dynamodb,s3,kms,secretsmanager,cognito-idp,sts",
     }
-    with process([str(MINISTACK)], environment, ready):
+    with process([str(part) for part in MINISTACK], environment, ready):
         yield url
 
 

@@ -31,8 +31,8 @@ from mintline.errors import MintlineError, Unavailable
 from mintline.messages import Fees, KeyRef, SignMint, Voucher
 from mintline.resources import WALLET_KEY
 from mintline_bench.report import spread
-from mintline_bench.users import sign_in
-from mintline_local.client import aws_client, cognito_client
+from mintline_bench.users import sign_in_new
+from mintline_local.client import aws_client
 from mintline_local.emulators import CHAIN_ID, REGION
 from mintline_local.interrupts import Interrupted, run
 from mintline_local.places import StateFolder
@@ -161,11 +161,7 @@ async def _surroundings(users: int) -> AsyncIterator[tuple[StateFolder, Mints, M
                 credentials=AwsCredentials(**info["operator"]),
             )
         )
-        cognito = await stack.enter_async_context(cognito_client(info))
-        pool = known.pool
-        tokens = await sign_in(
-            cognito, user_pool_id=pool.user_pool_id, client_id=pool.client_id, count=2 * users
-        )
+        tokens = await sign_in_new(info, count=2 * users)
         made = [await _user(kms, token) for token in tokens]
         stored = await SecretsManagerKeys(secrets, prefix=PREFIX).read(known.issuer.secret_id)
         issuer = WrappedKey(

@@ -18,10 +18,9 @@ from mintline.chain.rpc import Rpc
 from mintline.errors import Misconfigured
 from mintline_bench.load import Driver
 from mintline_bench.report import summarize, table
-from mintline_bench.users import sign_in
+from mintline_bench.users import sign_in_new
 from mintline_bench.verify import Verdict, verify
 from mintline_bench.watch import Watch
-from mintline_local.client import cognito_client
 from mintline_local.places import StateFolder
 from mintline_local.stack import running_stack
 
@@ -73,18 +72,12 @@ async def _drive(
         session = await stack.enter_async_context(
             aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(30))
         )
-        cognito = await stack.enter_async_context(cognito_client(info))
         rpc = Rpc([info["rpc_url"]])
         stack.push_async_callback(rpc.aclose)
         node = Node(rpc)
 
         progress(f"signing in {users} users")
-        tokens = await sign_in(
-            cognito,
-            user_pool_id=info["cognito"]["user_pool_id"],
-            client_id=info["cognito"]["client_id"],
-            count=users,
-        )
+        tokens = await sign_in_new(info, count=users)
         head = await node.block("latest", full=False)
         assert head is not None, "a node has a head"
         watch, stop = Watch(session, where), asyncio.Event()

@@ -1,38 +1,30 @@
-"""The bench's users: real Cognito users with real access tokens."""
+"""The bench's users: real Cognito users with real access tokens, by the sign-in that any user has."""
 
 from __future__ import annotations
 
 import asyncio
 import secrets
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import Any
 
-if TYPE_CHECKING:
-    from types_aiobotocore_cognito_idp import CognitoIdentityProviderClient
+import aiohttp
+
+from mintline_local.client import cognito_client
+from mintline_local.sign_in import ensure_user, sign_in
 
 AT_ONCE = 8
 
 
-async def sign_in(
-    cognito: CognitoIdentityProviderClient, *, user_pool_id: str, client_id: str, count: int
-) -> list[str]:
-    """Create `count` users with random passwords and return an access token for each."""
+async def sign_in_new(info: Mapping[str, Any], *, count: int) -> list[str]:
+    """Create `count` users of the line that the run file `info` describes, and return their access tokens."""
     gate = asyncio.Semaphore(AT_ONCE)
+    async with cognito_client(info) as cognito, aiohttp.ClientSession() as http:
 
-    async def one() -> str:
-        async with gate:
-            username = f"bench-{secrets.token_hex(8)}"
-            password = f"Aa1!{secrets.token_urlsafe(24)}"
-            await cognito.admin_create_user(
-                UserPoolId=user_pool_id, Username=username, MessageAction="SUPPRESS"
-            )
-            await cognito.admin_set_user_password(
-                UserPoolId=user_pool_id, Username=username, Password=password, Permanent=True
-            )
-            answer = await cognito.initiate_auth(
-                ClientId=client_id,
-                AuthFlow="USER_PASSWORD_AUTH",
-                AuthParameters={"USERNAME": username, "PASSWORD": password},
-            )
-            return answer["AuthenticationResult"]["AccessToken"]
+        async def one() -> str:
+            async with gate:
+                username, password = f"bench-{secrets.token_hex(8)}", f"Aa1!{secrets.token_urlsafe(24)}"
+                pool = info["cognito"]["user_pool_id"]
+                await ensure_user(cognito, user_pool_id=pool, username=username, password=password)
+                return (await sign_in(http, info, username=username, password=password)).access_token
 
-    return await asyncio.gather(*(one() for _ in range(count)))
+        return await asyncio.gather(*(one() for _ in range(count)))

@@ -13,11 +13,11 @@ import aiohttp
 import structlog
 import typer
 
-from mintline.errors import BadRequest, MintlineError, Misconfigured
+from mintline.errors import MintlineError, Misconfigured
 from mintline.records import Mint
 from mintline_local import attest, audit, curls, dlq, operations, rebuilding, reconciling
 from mintline_local import trace as tracing
-from mintline_local.client import Api, sign_in
+from mintline_local.client import Api, cognito_client
 from mintline_local.command import Json, State, deployment, execute, running_line, stop
 from mintline_local.console import Screen
 from mintline_local.copies import parse
@@ -27,6 +27,7 @@ from mintline_local.eif import commands as eif
 from mintline_local.minting import follow
 from mintline_local.places import DEFAULT_STATE, StateFolder
 from mintline_local.ports import Ports
+from mintline_local.sign_in import Tokens, ensure_user, password_of, sign_in
 from mintline_local.stack import Stack, running_stack
 from mintline_local.status import look
 from mintline_local.usage import CommandLine
@@ -48,8 +49,11 @@ app.add_typer(rebuilding.app, name="index")
 app.add_typer(operations.app, name="operator")
 app.command(name="reconcile")(reconciling.command)
 app.add_typer(wallets_app, name="wallets")
-Username = Annotated[str | None, typer.Option(help="The user to sign in; the demo user by default.")]
-Password = Annotated[str | None, typer.Option(help="That user's password.")]
+Username = Annotated[
+    str | None,
+    typer.Option(help="The user to sign in, made if there is none of that name; the demo user by default."),
+]
+Password = Annotated[str | None, typer.Option(help="That user's password, if it was set by somebody else.")]
 
 
 def quieten() -> None:
@@ -120,16 +124,14 @@ def token(
     """Sign in and print an access token."""
     info = running_line(state)
 
-    async def fetch() -> dict[str, Any]:
-        async with aiohttp.ClientSession() as http:
+    async def fetch() -> Tokens:
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(30)) as http:
             return await signed_in(http, info, username, password)
 
-    result = execute(fetch())
+    tokens = execute(fetch())
     if not as_json:
-        sys.stdout.write(result["AccessToken"] + "\n")
-    Screen(as_json=as_json).result(
-        {"access_token": result["AccessToken"], "expires_in": result.get("ExpiresIn")}
-    )
+        sys.stdout.write(tokens.access_token + "\n")
+    Screen(as_json=as_json).result({"access_token": tokens.access_token, "expires_in": tokens.expires_in})
 
 
 @app.command()
@@ -155,7 +157,7 @@ def mint(
     async def post() -> dict[str, Any]:
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(30)) as http:
             signed = await signed_in(http, info, username, password)
-            api = Api(http, info["api_url"], signed["AccessToken"])
+            api = Api(http, info["api_url"], signed.access_token)
             accepted: dict[str, Any] = await api.post(
                 "/v1/mints", body, idempotency_key=key or str(uuid.uuid4())
             )
@@ -302,11 +304,16 @@ def trait(text: str) -> dict[str, Any]:
 
 async def signed_in(
     http: aiohttp.ClientSession, info: dict[str, Any], username: str | None, password: str | None
-) -> dict[str, Any]:
-    """Sign in the user asked for, or the demo user."""
-    if (username is None) != (password is None):
-        raise BadRequest("incomplete", "--username and --password come together")
-    user = info["cognito"]
-    return await sign_in(
-        http, info, username=username or user["username"], password=password or user["password"]
-    )
+) -> Tokens:
+    """Sign in the user asked for, or the demo user; one without a password is made at the first time."""
+    pool = info["cognito"]
+    username = username or pool["username"]
+    if password is None and username == pool["username"]:
+        password = pool["password"]
+    if password is None:
+        password = password_of(pool["password"], username)
+        async with cognito_client(info) as cognito:
+            await ensure_user(
+                cognito, user_pool_id=pool["user_pool_id"], username=username, password=password
+            )
+    return await sign_in(http, info, username=username, password=password)

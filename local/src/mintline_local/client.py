@@ -1,4 +1,4 @@
-"""How the command line, the bench and the tests talk to a line: its AWS endpoint, its sign-in, its API."""
+"""How the command line, the bench and the tests talk to a line: its AWS endpoint and its API."""
 
 from __future__ import annotations
 
@@ -68,35 +68,6 @@ async def cognito_client(info: Mapping[str, Any]) -> AsyncIterator[CognitoIdenti
         credentials=AwsCredentials(**info["operator"]),
     ) as client:
         yield client
-
-
-async def sign_in(
-    http: aiohttp.ClientSession, info: Mapping[str, Any], *, username: str, password: str
-) -> dict[str, Any]:
-    """Sign a user in over HTTP and return Cognito's AuthenticationResult; raises Rejected.
-
-    https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_InitiateAuth.html
-    """
-    asked = {
-        "AuthFlow": "USER_PASSWORD_AUTH",
-        "ClientId": info["cognito"]["client_id"],
-        "AuthParameters": {"USERNAME": username, "PASSWORD": password},
-    }
-    headers = {
-        "X-Amz-Target": "AWSCognitoIdentityProviderService.InitiateAuth",
-        "Content-Type": "application/x-amz-json-1.1",
-    }
-    try:
-        async with http.post(info["aws_endpoint_url"], json=asked, headers=headers) as answer:
-            body = await answer.json(content_type=None)
-    except (aiohttp.ClientError, TimeoutError) as error:
-        raise Unavailable(
-            f"no sign-in at {info['aws_endpoint_url']}: {error or type(error).__name__}"
-        ) from None
-    if answer.status != 200:
-        raise Rejected("sign_in_refused", str(body.get("message") or body.get("__type")))
-    result: dict[str, Any] = body["AuthenticationResult"]
-    return result
 
 
 class Api:

@@ -23,12 +23,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 from mintline.errors import MintlineError, Misconfigured, Unavailable
 from mintline_local import emulators, services
 from mintline_local.attesting import admit, image_of, issue_authority
-from mintline_local.client import sign_in
 from mintline_local.emulators import CHAIN_ID
 from mintline_local.places import StateFolder, read_json, write_json
 from mintline_local.principals import issue_credentials
 from mintline_local.provisioning import PREFIX, open_world, set_up
 from mintline_local.services import Surroundings
+from mintline_local.sign_in import sign_in
 from mintline_local.stack import describe
 from mintline_local.usage import CommandLine
 
@@ -100,9 +100,8 @@ def token() -> None:
     async def fetch() -> str:
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(30)) as http:
             pool = info["cognito"]
-            signed = await sign_in(http, info, username=pool["username"], password=pool["password"])
-            access_token: str = signed["AccessToken"]
-            return access_token
+            tokens = await sign_in(http, info, username=pool["username"], password=pool["password"])
+            return tokens.access_token
 
     sys.stdout.write(_run(fetch()) + "\n")
 

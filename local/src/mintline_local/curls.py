@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import json
 import shlex
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 
 def token_command(info: Mapping[str, Any]) -> str:
-    """Return the command that puts the demo user's access token into `TOKEN`."""
-    user = info["cognito"]
-    asked = {
-        "AuthFlow": "USER_PASSWORD_AUTH",
-        "ClientId": user["client_id"],
-        "AuthParameters": {"USERNAME": user["username"], "PASSWORD": user["password"]},
-    }
-    extract = 'import json, sys; print(json.load(sys.stdin)["AuthenticationResult"]["AccessToken"])'
-    return (
-        f"TOKEN=$(curl -s {info['aws_endpoint_url']}/"
-        " -H 'X-Amz-Target: AWSCognitoIdentityProviderService.InitiateAuth'"
-        " -H 'Content-Type: application/x-amz-json-1.1'"
-        f" -d {shlex.quote(json.dumps(asked))} | python3 -c {shlex.quote(extract)})"
-    )
+    """Return the command that puts the demo user's access token into `TOKEN`.
+
+    It is one of ours: signing in by code with PKCE takes a login page, a redirect and a hash.
+    """
+    program = Path(sys.executable).with_name("mintline")
+    return f"TOKEN=$({shlex.quote(str(program))} token --state {shlex.quote(info['state_dir'])})"
 
 
 def mint_command(info: Mapping[str, Any]) -> str:

@@ -21,10 +21,11 @@ from mintline.errors import Rejected
 from mintline.eth import selector, to_checksum_address
 from mintline.records import metadata_object_key
 from mintline.resources import METADATA
-from mintline_local.client import Api, aws_client, sign_in
+from mintline_local.client import Api, aws_client
 from mintline_local.console import Screen
 from mintline_local.minting import follow
 from mintline_local.principals import AwsCredentials
+from mintline_local.sign_in import sign_in
 
 IMAGE = (
     "data:image/svg+xml;base64,PHN2ZyB4bWxucz0iaHR0cDovL3d3dy53My5vcmcvMjAwMC9zdmciIHZpZXdCb3g9IjAgMCAx"
@@ -56,9 +57,9 @@ async def demonstrate(info: Mapping[str, Any], screen: Screen) -> dict[str, Any]
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(30)))
         user = info["cognito"]
-        token = await sign_in(http, info, username=user["username"], password=user["password"])
+        tokens = await sign_in(http, info, username=user["username"], password=user["password"])
         screen.stage("signed in", f"as {user['username']}")
-        api = Api(http, info["api_url"], token["AccessToken"])
+        api = Api(http, info["api_url"], tokens.access_token)
         mint = await api.post(
             "/v1/mints", {"metadata": METADATA_OF_DEMO}, idempotency_key=f"demo-{uuid.uuid4()}"
         )

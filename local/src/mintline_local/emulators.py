@@ -67,7 +67,7 @@ def ministack(state: StateFolder, ports: Ports, http: aiohttp.ClientSession) -> 
     move_queues(state, ports.ministack)
     return ChildSpec(
         name="ministack",
-        argv=(str(tool("ministack")), "-m", "ministack"),
+        argv=(str(tool("ministack")), str(CHECKOUT / "local/start_ministack.py")),
         env={
             **base_environment(state),
             "GATEWAY_PORT": str(ports.ministack),

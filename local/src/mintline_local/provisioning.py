@@ -29,6 +29,7 @@ from mintline.key_stores import KeyStores, StoreName
 from mintline.messages import Frozen, KeyRef
 from mintline.records import Collection, scoped
 from mintline.resources import WALLET_KEY
+from mintline.scopes import DESCRIPTIONS, RESOURCE_SERVER, SIGN_IN_SCOPES
 from mintline_local import founding
 from mintline_local.client import AwsService, aws_client
 from mintline_local.collection import NAME, SYMBOL, LocalAccounts, open_local_accounts
@@ -41,6 +42,9 @@ from mintline_local.principals import AwsCredentials
 
 PREFIX = "mintline"
 DEMO_USER = "demo"
+CLIENT_NAME = "mintline-api"
+REDIRECT_URI = "http://localhost/signed-in"
+"""Where the login page sends a user's browser with the code; the command line reads it off the redirect."""
 
 
 class UserPool(Frozen):
@@ -145,6 +149,7 @@ async def set_up(state: StateFolder, ports: Listeners, world: World) -> Known:
     if known.api_url != ports.url("api"):
         await world.accounts.admin.repoint(known.contract, ports.url("api"))
         known = known.evolve(api_url=ports.url("api"))
+    await configure_sign_in(world.cognito, known.pool)
     known = known.evolve(
         sealing=known.sealing
         or await founding.create_sealing_key(
@@ -253,11 +258,7 @@ def jwks_url(ports: Listeners, user_pool_id: str) -> str:
 
 async def _create_pool(cognito: Any) -> UserPool:
     pool = (await cognito.create_user_pool(PoolName=PREFIX))["UserPool"]["Id"]
-    client = await cognito.create_user_pool_client(
-        UserPoolId=pool,
-        ClientName="mintline-api",
-        ExplicitAuthFlows=["ALLOW_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"],
-    )
+    client = await cognito.create_user_pool_client(UserPoolId=pool, ClientName=CLIENT_NAME)
     password = f"Aa1-{secrets.token_urlsafe(15)}"
     await cognito.admin_create_user(UserPoolId=pool, Username=DEMO_USER, MessageAction="SUPPRESS")
     await cognito.admin_set_user_password(
@@ -268,6 +269,37 @@ async def _create_pool(cognito: Any) -> UserPool:
         client_id=client["UserPoolClient"]["ClientId"],
         username=DEMO_USER,
         password=password,
+    )
+
+
+async def configure_sign_in(cognito: Any, pool: UserPool) -> None:
+    """Let users sign in by code with PKCE, for our scopes alone; clients of earlier versions are changed."""
+    server = {
+        "UserPoolId": pool.user_pool_id,
+        "Identifier": RESOURCE_SERVER,
+        "Name": RESOURCE_SERVER,
+        "Scopes": [
+            {"ScopeName": scope.short, "ScopeDescription": text} for scope, text in DESCRIPTIONS.items()
+        ],
+    }
+    try:
+        await cognito.update_resource_server(**server)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ResourceNotFoundException":
+            raise
+        await cognito.create_resource_server(**server)
+    await cognito.update_user_pool_client(
+        UserPoolId=pool.user_pool_id,
+        ClientId=pool.client_id,
+        ClientName=CLIENT_NAME,
+        ExplicitAuthFlows=["ALLOW_REFRESH_TOKEN_AUTH"],
+        AllowedOAuthFlowsUserPoolClient=True,
+        AllowedOAuthFlows=["code"],
+        AllowedOAuthScopes=list(SIGN_IN_SCOPES),
+        SupportedIdentityProviders=["COGNITO"],
+        CallbackURLs=[REDIRECT_URI],
+        PreventUserExistenceErrors="ENABLED",
+        EnableTokenRevocation=True,
     )
 
 

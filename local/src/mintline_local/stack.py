@@ -12,6 +12,7 @@ import aiohttp
 from botocore.exceptions import BotoCoreError, ClientError
 
 from mintline.errors import Unavailable
+from mintline.scopes import SIGN_IN_SCOPES
 from mintline_local import emulators, services
 from mintline_local.attesting import admit, issue_authority, measure
 from mintline_local.copies import further
@@ -19,7 +20,7 @@ from mintline_local.emulators import CHAIN_ID, REGION
 from mintline_local.places import StateFolder, write_json
 from mintline_local.ports import Listeners, PortChoice, Ports, choose
 from mintline_local.principals import AwsCredentials, issue_credentials
-from mintline_local.provisioning import PREFIX, Known, load_known, open_world, set_up
+from mintline_local.provisioning import PREFIX, REDIRECT_URI, Known, load_known, open_world, set_up
 from mintline_local.supervisor import Event, StartFailed, Supervisor
 
 Tell = Callable[[Event], None]
@@ -153,6 +154,9 @@ def describe(state: StateFolder, ports: Listeners, known: Known, operator: AwsCr
             "user_pool_id": pool.user_pool_id,
             "client_id": pool.client_id,
             "issuer": services.issuer_url(pool.user_pool_id),
+            "sign_in_url": ports.url("ministack"),
+            "redirect_uri": REDIRECT_URI,
+            "scopes": list(SIGN_IN_SCOPES),
             "username": pool.username,
             "password": pool.password,
         },

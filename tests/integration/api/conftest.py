@@ -20,8 +20,11 @@ from mintline.aws.records import to_item
 from mintline.aws.session import AwsCalls, open_client
 from mintline.records import Collection, scoped
 from mintline.resources import COLLECTIONS, WALLET_KEY
+from mintline.scopes import SIGN_IN_SCOPES
 from mintline.settings import ServiceSettings
 from mintline_api.testing import CHAIN_ID, CONTRACT, public_key_of
+from mintline_local.provisioning import REDIRECT_URI, UserPool, configure_sign_in
+from mintline_local.sign_in import Tokens, ensure_user, sign_in
 
 
 @pytest.fixture
@@ -66,39 +69,39 @@ class Cognito:
     issuer: str
     jwks_url: str
     client_id: str
-    sign_in: Callable[[str], Awaitable[dict[str, str]]]
-    """Creates a user and returns the tokens of a first sign-in."""
+    sign_in: Callable[[str], Awaitable[Tokens]]
+    """Signs a user in, who is made at the first time."""
 
 
 @pytest.fixture
 async def cognito(stack: AsyncExitStack, aws_settings: ServiceSettings) -> Cognito:
     idp = await open_client(stack, "cognito-idp", aws_settings, calls=AwsCalls())
     pool_id = (await idp.create_user_pool(PoolName="test"))["UserPool"]["Id"]
-    client_id = (
-        await idp.create_user_pool_client(
-            UserPoolId=pool_id, ClientName="test", ExplicitAuthFlows=["ALLOW_USER_PASSWORD_AUTH"]
-        )
-    )["UserPoolClient"]["ClientId"]
+    client_id = (await idp.create_user_pool_client(UserPoolId=pool_id, ClientName="test"))["UserPoolClient"][
+        "ClientId"
+    ]
+    password = "Correct-Horse-1"
+    pool = UserPool(user_pool_id=pool_id, client_id=client_id, username="demo", password=password)
+    await configure_sign_in(idp, pool)
+    info = {
+        "cognito": {
+            "client_id": client_id,
+            "sign_in_url": str(aws_settings.aws_endpoint_url),
+            "redirect_uri": REDIRECT_URI,
+            "scopes": SIGN_IN_SCOPES,
+        }
+    }
+    http = await stack.enter_async_context(aiohttp.ClientSession())
 
-    async def sign_in(name: str) -> dict[str, str]:
-        password = "Correct-Horse-1"
-        await idp.admin_create_user(UserPoolId=pool_id, Username=name, MessageAction="SUPPRESS")
-        await idp.admin_set_user_password(
-            UserPoolId=pool_id, Username=name, Password=password, Permanent=True
-        )
-        answer = await idp.initiate_auth(
-            ClientId=client_id,
-            AuthFlow="USER_PASSWORD_AUTH",
-            AuthParameters={"USERNAME": name, "PASSWORD": password},
-        )
-        tokens: Any = answer["AuthenticationResult"]
-        return dict(tokens)
+    async def sign_in_as(name: str) -> Tokens:
+        await ensure_user(idp, user_pool_id=pool_id, username=name, password=password)
+        return await sign_in(http, info, username=name, password=password)
 
     return Cognito(
         issuer=f"https://cognito-idp.us-east-1.amazonaws.com/{pool_id}",
         jwks_url=f"{aws_settings.aws_endpoint_url}/{pool_id}/.well-known/jwks.json",
         client_id=client_id,
-        sign_in=sign_in,
+        sign_in=sign_in_as,
     )
 
 

@@ -24,12 +24,12 @@ from mintline.records import Collection, Mint, Wallet, metadata_object_key
 from mintline.resources import BUILD, CHECKPOINTS, METADATA, MINTS, TOKENS, TRANSFERS, WALLET_KEY, WALLETS
 from mintline.settings import ServiceSettings
 from mintline_api.testing import CHAIN_ID, CONTRACT
+from mintline_local.sign_in import Tokens
 
 pytestmark = pytest.mark.integration
 
 BODY = {"metadata": {"name": "Aurora #1", "image": "https://example.com/1.png"}}
 OWNER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
-Tokens = dict[str, str]
 
 
 class Process(Protocol):
@@ -55,7 +55,7 @@ Start = Callable[[Mapping[str, str]], Awaitable[Process]]
 async def test_mint__when_posted__is_on_record_and_on_the_queue(
     api: Process, cognito: UserPool, dynamo: Dynamo, queues: Queues
 ) -> None:
-    token = (await cognito.sign_in("alice"))["AccessToken"]
+    token = (await cognito.sign_in("alice")).access_token
 
     status, view = await api.request("POST", "/v1/mints", token=token, body=BODY)
 
@@ -83,7 +83,7 @@ async def test_wallet__when_first_asked_for__has_a_key_that_kms_unwraps_for_its_
     stack: AsyncExitStack,
 ) -> None:
     api = await start({**environment, "MINTLINE_WALLET_STORE": store})
-    token = (await cognito.sign_in("alice"))["AccessToken"]
+    token = (await cognito.sign_in("alice")).access_token
 
     status, view = await api.request("GET", "/v1/wallet", token=token)
 
@@ -131,7 +131,7 @@ async def test_wallet__when_the_alias_leads_to_another_kms_key__then_none_is_mad
 async def test_two_processes__when_asked_at_once__agree_on_wallet_and_mint(
     environment: dict[str, str], collection: Collection, cognito: UserPool, start: Start
 ) -> None:
-    token = (await cognito.sign_in("alice"))["AccessToken"]
+    token = (await cognito.sign_in("alice")).access_token
     both = await asyncio.gather(start(environment), start(environment))
 
     wallets = await asyncio.gather(
@@ -158,8 +158,8 @@ async def test_cognito__when_it_gives_other_tokens__is_refused_for_what_they_are
 ) -> None:
     tokens = await cognito.sign_in("alice")
 
-    _, as_id = await api.request("GET", "/v1/wallet", token=tokens["IdToken"])
-    _, altered = await api.request("GET", "/v1/wallet", token=tokens["AccessToken"][:-8] + "AAAAAAAA")
+    _, as_id = await api.request("GET", "/v1/wallet", token=tokens.id_token)
+    _, altered = await api.request("GET", "/v1/wallet", token=tokens.access_token[:-8] + "AAAAAAAA")
 
     assert as_id["code"] == "not-an-access-token"
     assert altered["code"] == "bad-signature"
@@ -168,7 +168,7 @@ async def test_cognito__when_it_gives_other_tokens__is_refused_for_what_they_are
 async def test_lists__when_paged_over_dynamodb__give_each_item_once_in_order(
     api: Process, cognito: UserPool
 ) -> None:
-    token = (await cognito.sign_in("alice"))["AccessToken"]
+    token = (await cognito.sign_in("alice")).access_token
     made = []
     for _ in range(5):
         made.append((await api.request("POST", "/v1/mints", token=token, body=BODY))[1]["mint_id"])
@@ -188,7 +188,7 @@ async def test_lists__when_paged_over_dynamodb__give_each_item_once_in_order(
 async def test_tokens__when_the_indexer_wrote_them__are_served_with_their_metadata(
     api: Process, cognito: UserPool, dynamo: Dynamo, aws_settings: ServiceSettings, stack: AsyncExitStack
 ) -> None:
-    token = (await cognito.sign_in("alice"))["AccessToken"]
+    token = (await cognito.sign_in("alice")).access_token
     await write_index(dynamo, token_ids=(1, 2, 10))
     s3 = await open_client(stack, "s3", aws_settings, calls=AwsCalls())
     bucket = METADATA.bucket_name(aws_settings.resource_prefix)
@@ -277,7 +277,7 @@ FOREIGN_TOKEN = "eyJhbGciOiJSUzI1NiIsImtpZCI6ImtleSJ9.e30.AAAA"
 async def test_admin__when_asked__shows_readiness_and_counts_aws_requests(
     api: Process, cognito: UserPool
 ) -> None:
-    token = (await cognito.sign_in("alice"))["AccessToken"]
+    token = (await cognito.sign_in("alice")).access_token
     await api.request("POST", "/v1/mints", token=token, body=BODY)
 
     async with api.http.get(f"{api.admin_url}/readyz") as answer:
@@ -290,7 +290,7 @@ async def test_admin__when_asked__shows_readiness_and_counts_aws_requests(
 
 
 async def test_stop__when_a_request_is_under_way__finishes_it_first(api: Process, cognito: UserPool) -> None:
-    token = (await cognito.sign_in("alice"))["AccessToken"]
+    token = (await cognito.sign_in("alice")).access_token
     requests = [
         asyncio.create_task(api.request("POST", "/v1/mints", token=token, body=BODY)) for _ in range(20)
     ]

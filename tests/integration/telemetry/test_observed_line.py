@@ -15,9 +15,10 @@ import pytest
 import pytest_asyncio
 from prometheus_client.parser import text_string_to_metric_families
 
-from mintline_local.client import Api, sign_in
+from mintline_local.client import Api
 from mintline_local.minting import follow
 from mintline_local.principals import AwsCredentials
+from mintline_local.sign_in import sign_in
 from mintline_local.stack import running_stack
 
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="module")]
@@ -31,7 +32,7 @@ async def line(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[dict[s
         user = info["cognito"]
         async with aiohttp.ClientSession() as http:
             signed = await sign_in(http, info, username=user["username"], password=user["password"])
-            api = Api(http, info["api_url"], signed["AccessToken"])
+            api = Api(http, info["api_url"], signed.access_token)
             body = {"metadata": {"name": "seen", "image": "https://example.com/seen.png"}}
             accepted = await api.post("/v1/mints", body, idempotency_key="seen")
             await follow(api, accepted, passed=lambda *_: None)

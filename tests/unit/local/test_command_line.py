@@ -20,7 +20,7 @@ from mintline_local.places import StateFolder
 INFO = {
     "api_url": "http://127.0.0.1:8080",
     "aws_endpoint_url": "http://127.0.0.1:4566",
-    "cognito": {"client_id": "c", "username": "demo", "password": "it's $HOME `x`"},
+    "state_dir": "/tmp/it's $HOME `x`",
 }
 
 
@@ -52,11 +52,11 @@ def test_ports__when_wrong__are_refused(text: str) -> None:
         chosen_ports([text])
 
 
-def test_token_command__when_the_password_has_quotes__survives_the_shell() -> None:
+def test_token_command__when_the_state_folder_has_quotes__survives_the_shell() -> None:
     inner = curls.token_command(INFO).removeprefix("TOKEN=$(").removesuffix(")")
-    words = shlex.split(inner)
-    body = json.loads(words[words.index("-d") + 1])
-    assert body["AuthParameters"] == {"USERNAME": "demo", "PASSWORD": "it's $HOME `x`"}
+    program, *arguments = shlex.split(inner)
+    assert Path(program).name == "mintline"
+    assert arguments == ["token", "--state", "/tmp/it's $HOME `x`"]
 
 
 def test_mint_command__when_split_by_the_shell__posts_json() -> None:

@@ -19,12 +19,11 @@ from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc
 from mintline.states import TERMINAL
 from mintline_bench.load import Driver, Posted
-from mintline_bench.users import sign_in
+from mintline_bench.users import sign_in_new
 from mintline_bench.verify import Verdict, verify
 from mintline_harness.chaos.disturb import Disturbances
 from mintline_harness.chaos.proxy import FaultProxy, Reached, Weather
 from mintline_harness.evidence import evidence
-from mintline_local.client import cognito_client
 from mintline_local.ports import Ports
 from mintline_local.stack import Stack, running_stack
 
@@ -109,14 +108,10 @@ async def _drive(
     session = await stack.enter_async_context(
         aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(SLOW_ANSWERS))
     )
-    cognito = await stack.enter_async_context(cognito_client(info))
     rpc = Rpc([info["rpc_url"]])
     stack.push_async_callback(rpc.aclose)
     node = Node(rpc)
-    pool = info["cognito"]
-    tokens = await sign_in(
-        cognito, user_pool_id=pool["user_pool_id"], client_id=pool["client_id"], count=USERS
-    )
+    tokens = await sign_in_new(info, count=USERS)
     first = await node.block_number()
     deadline = time.time() + span + patience
     driver = Driver(session, api_url=info["api_url"], tokens=tokens, deadline=deadline)

@@ -16,11 +16,10 @@ import psutil
 
 from mintline.errors import MintlineError
 from mintline_bench.load import Driver, Posted
-from mintline_bench.users import sign_in
+from mintline_bench.users import sign_in_new
 from mintline_harness.chaos.disturb import SERVICES
 from mintline_harness.evidence import evidence
 from mintline_harness.soak.growth import Growth, growth
-from mintline_local.client import cognito_client
 from mintline_local.interrupts import Interrupted, run
 from mintline_local.stack import Stack, running_stack
 from mintline_local.usage import Arguments, amount
@@ -90,11 +89,7 @@ async def _load(
     """Post at a steady rate, and wait for every end; return the mints, and how long the posting took."""
     info = line.info
     session = await stack.enter_async_context(aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(30)))
-    cognito = await stack.enter_async_context(cognito_client(info))
-    pool = info["cognito"]
-    tokens = await sign_in(
-        cognito, user_pool_id=pool["user_pool_id"], client_id=pool["client_id"], count=USERS
-    )
+    tokens = await sign_in_new(info, count=USERS)
     deadline = time.time() + seconds + PATIENCE
     driver = Driver(session, api_url=info["api_url"], tokens=tokens, deadline=deadline)
     started = time.monotonic()

@@ -1,0 +1,40 @@
+"""OAuth scopes: what an access token lets its holder do.
+
+Source: RFC 6749, section 3.3; "Scopes, M2M, and resource servers" in Amazon Cognito's developer guide.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+RESOURCE_SERVER = "mintline"
+"""The identifier of the pool's resource server, with which every scope of ours begins."""
+OPENID = "openid"
+"""Lets the API ask the user pool whether a token still counts (`/oauth2/userInfo`)."""
+ACCOUNT_ADMIN = "aws.cognito.signin.user.admin"
+"""Lets its holder change the user's password, attributes and second factor, or delete the user. Cognito gives
+it to whoever signs in directly, and to no client that does not list it. No token with it is accepted."""
+
+
+class Scope(StrEnum):
+    """A scope of the resource server, as tokens carry it."""
+
+    MINTS_CREATE = f"{RESOURCE_SERVER}/mints:create"
+    MINTS_READ = f"{RESOURCE_SERVER}/mints:read"
+    WALLETS_MANAGE = f"{RESOURCE_SERVER}/wallets:manage"
+    TOKENS_READ = f"{RESOURCE_SERVER}/tokens:read"
+
+    @property
+    def short(self) -> str:
+        """Return the scope's name within the resource server."""
+        return self.value.removeprefix(f"{RESOURCE_SERVER}/")
+
+
+DESCRIPTIONS: dict[Scope, str] = {
+    Scope.MINTS_CREATE: "Ask for mints, submit their signed transactions, and cancel them.",
+    Scope.MINTS_READ: "Read the user's own mints.",
+    Scope.WALLETS_MANAGE: "Read the user's wallet, and link and unlink wallets of their own.",
+    Scope.TOKENS_READ: "Read tokens, owners and transfers.",
+}
+SIGN_IN_SCOPES: tuple[str, ...] = (OPENID, *Scope)
+"""What a user signs in with."""
