@@ -17,7 +17,7 @@ import structlog
 from pydantic import ValidationError
 
 from mintline.consumer_metrics import ConsumerMetrics
-from mintline.errors import Conflict, Deferred, MintlineError, Rejected, Throttled
+from mintline.errors import Conflict, Deferred, MintlineError, Rejected, Throttled, Unavailable
 from mintline.intake import Intake
 from mintline.logging import message_context
 from mintline.messages import AnyMessage, decode, mint_id_of
@@ -34,6 +34,8 @@ log = structlog.get_logger()
 
 FETCH = 10
 """The most that one receive returns."""
+HANDLER_SECONDS = 60.0
+"""Far more than a handler takes; what waits for an event is Deferred instead."""
 
 
 @dataclass(slots=True)
@@ -70,6 +72,8 @@ class _Slots:
 class Consumer:
     """Consumes one queue with at most `concurrency` handlers at a time, fewer while they report Throttled.
 
+    A handler that has not ended `deadline` seconds after it began, all its retries included, is cancelled and
+    its message comes back: what it has committed stays, so a handler may be cancelled anywhere.
     `grace` is how long a stop waits for handlers, in seconds. After a receive that came back part full the
     next one waits `pace` seconds, so that a trickle still comes in batches; further receivers than the first
     only join while receives come back full. `now` is in Unix seconds.
@@ -84,6 +88,7 @@ class Consumer:
         concurrency: int = 64,
         receivers: int = 2,
         max_attempts: int = 20,
+        deadline: float = HANDLER_SECONDS,
         grace: float = 25.0,
         pace: float = 0.02,
         wait: int = 20,
@@ -101,6 +106,7 @@ class Consumer:
         self._slots = _Slots(self._intake)
         self._batch = min(FETCH, concurrency)
         self._receivers = receivers
+        self._deadline = deadline
         self._grace = grace
         self._pace = pace
         self._wait = wait
@@ -241,7 +247,7 @@ class Consumer:
             if own:
                 message = message.evolve(trace=own)
             try:
-                await self._handle(message)
+                await self._in_time(message)
             except (Conflict, Deferred):
                 raise
             except MintlineError as error:
@@ -254,6 +260,16 @@ class Consumer:
                     "handler_failed", queue=self._queue.name, error=kind, digest=digest, frames=frames(error)
                 )
                 raise
+
+    async def _in_time(self, message: AnyMessage) -> None:
+        """Handle a message by its deadline: what hangs is treated as what fails."""
+        try:
+            async with asyncio.timeout(self._deadline) as limit:
+                await self._handle(message)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise Unavailable(f"the handler did not end within {self._deadline:g} seconds") from None
 
     def _span(self, message: AnyMessage) -> AbstractContextManager[str]:
         # Names and attributes of OpenTelemetry's semantic conventions for messaging.

@@ -7,6 +7,7 @@ returns                         is deleted                             done
 raises Conflict                 is deleted                             duplicate
 raises Deferred                 comes back after its `retry_after`     deferred
 raises another Retryable        comes back after a growing delay       retried
+passes its deadline             comes back after a growing delay       retried
 raises Rejected                 goes to the dead-letter queue          rejected
 raises anything else            comes back after a growing delay       failed
 fails `max_attempts` times      goes to the dead-letter queue          exhausted

@@ -14,7 +14,7 @@ from mintline.errors import Unavailable
 from mintline.records import canonical_json, digest_of
 from mintline.states import MintStatus
 from mintline_api.authorizations import digest_of as digest_of_mint
-from mintline_api.nudges import nudge
+from mintline_api.nudges import Nudges
 from mintline_api.testing import CONTRACT, MemoryClient, Stage
 
 METADATA: dict[str, Any] = {
@@ -141,7 +141,7 @@ async def test_post__when_the_mint_is_on_record_and_its_message_fails__then_is_a
 async def test_nudge__when_the_queue_hangs__then_ends_in_time() -> None:
     started = asyncio.get_running_loop().time()
     with capture_logs() as logs:
-        await nudge(asyncio.sleep(3600), mint_id="mint_1", within=0.01)
+        await Nudges(left=lambda: 0.01).send(asyncio.sleep(3600), mint_id="mint_1")
 
     assert asyncio.get_running_loop().time() - started < 5
     assert [(line["event"], line["error"]) for line in logs] == [("mint_message_unsent", "TimeoutError")]

@@ -1,5 +1,6 @@
 """What becomes of a message, by what its handler does."""
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
@@ -39,6 +40,41 @@ async def test_message__when_someone_was_first__is_dropped_in_silence(line: "Lin
         await line.run_until(line.consumer(handle), lambda: line.queues.waiting(QUEUE) == 0)
     assert line.queues.dead_letters(QUEUE) == []
     assert [entry for entry in logs if entry["log_level"] in ("warning", "error")] == []
+
+
+async def test_message__when_its_handler_hangs__then_is_cancelled_and_comes_back(line: "Line") -> None:
+    line.put("a")
+    cancelled: list[str] = []
+
+    async def handle(mint_id: str) -> None:
+        if len(line.handled) == 1:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                cancelled.append(mint_id)
+
+    metrics = ConsumerMetrics(registry := CollectorRegistry())
+    consumer = line.consumer(handle, deadline=0.05, metrics=metrics)
+    with capture_logs() as logs:
+        await line.run_until(consumer, lambda: line.queues.waiting(QUEUE) == 0)
+    assert (line.handled, cancelled) == (["a", "a"], ["a"])
+    assert [entry["error"] for entry in logs if entry["event"] == "message_refused"] == [
+        "the handler did not end within 0.05 seconds"
+    ]
+    labels = {"queue": "test", "outcome": "retried"}
+    assert registry.get_sample_value("mintline_messages_total", labels) == 1
+
+
+async def test_message__when_its_handler_times_out_by_itself__then_that_is_a_failure(line: "Line") -> None:
+    line.put("a")
+
+    async def handle(_: str) -> None:
+        if len(line.handled) == 1:
+            raise TimeoutError
+
+    with capture_logs() as logs:
+        await line.run_until(line.consumer(handle), lambda: line.queues.waiting(QUEUE) == 0)
+    assert [entry["error"] for entry in logs if entry["event"] == "handler_failed"] == ["TimeoutError"]
 
 
 async def test_message__when_deferred_more_often_than_attempts__is_never_dead_lettered(line: "Line") -> None:

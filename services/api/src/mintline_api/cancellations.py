@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
@@ -12,7 +11,7 @@ from mintline.messages import ReviewMint
 from mintline.records import CANCELLED, Mint
 from mintline.states import MintStatus
 from mintline_api.mints import get_mint
-from mintline_api.nudges import nudge
+from mintline_api.nudges import Nudges
 from mintline_api.ports import Line, MintStore
 from mintline_api.problems import NOT_CANCELLABLE, Refused
 
@@ -46,13 +45,13 @@ async def cancel_mint(
     mints: MintStore,
     line: Line,
     now: int,
-    throttled: Callable[[], None] = lambda: None,
+    nudges: Nudges | None = None,
 ) -> Cancellation:
     """Stop a mint of the caller's, or ask for that.
 
     One that was sent may be mined all the same: a no-op then competes for its nonce, and what is mined
-    decides. Safe to repeat. `throttled` is called if the queue asks for less; `now` is in Unix milliseconds.
-    Raises Refused for a mint that is on chain, or whose voucher its user holds.
+    decides. Safe to repeat. `now` is in Unix milliseconds. Raises Refused for a mint that is on chain,
+    or whose voucher its user holds.
     """
     mint = await get_mint(mint_id, sub=sub, mints=mints)
     for _ in range(TRIES):
@@ -69,7 +68,7 @@ async def cancel_mint(
     if mint.nonce is not None and mint.problem in (None, CANCELLED):
         # Sent on every request: a crash may have come between the record and the message.
         review = ReviewMint(mint_id=mint_id, trace=trace)
-        await nudge(line.review(review), mint_id=mint_id, throttled=throttled)
+        await (nudges or Nudges()).send(line.review(review), mint_id=mint_id)
     ended = mint.status is MintStatus.REJECTED and mint.cancel_requested_at == now
     log.info("mint_cancelled" if ended else "mint_cancel_asked", mint_id=mint_id, status=mint.status.value)
     return Cancellation(mint, ended)

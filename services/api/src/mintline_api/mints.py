@@ -14,7 +14,7 @@ from mintline.messages import BuildMint
 from mintline.records import Mint, Wallet, canonical_json, digest_of
 from mintline.states import MintStatus
 from mintline_api.inputs import MintRequest
-from mintline_api.nudges import nudge
+from mintline_api.nudges import Nudges
 from mintline_api.ports import Line, LinkStore, MintStore
 from mintline_api.problems import KEY_REUSED, UNKNOWN_MINT, WALLET_DELETED, Refused
 from mintline_api.self_custody import own_wallet
@@ -76,19 +76,19 @@ async def accept_mint(
     line: Line,
     now: int,
     entropy: Callable[[int], bytes],
-    throttled: Callable[[], None] = lambda: None,
+    nudges: Nudges | None = None,
 ) -> Accepted:
     """Create the mint and put it on the line; a key's second request gets the first one's mint.
 
     The id is made of the key, so one conditional put is both the lock and the creation. What would refuse a
     new mint refuses no second request: its collection and wallets may be others by then.
     Once the mint is on record it is accepted, whatever becomes of its message: the sweep sends it then.
-    `authorize` seals the caller's word for the enclaves; `throttled` is called if the queue
-    asks for less. `now` is in Unix milliseconds.
+    `authorize` seals the caller's word for the enclaves; `now` is in Unix
+    milliseconds.
     Raises Refused for an unknown contract, for a wallet that is being deleted or is not linked, or when the
     key named another body.
     """
-    send = partial(_send, line=line, throttled=throttled)
+    send = partial(_send, line=line, nudges=nudges or Nudges())
     contract = request.contract or default_collection
     mint_id = keyed_mint_id(chain_id, sub, key) if key else mint_id_from(entropy(_ID_BYTES))
     asked = canonical_json(request.model_dump(mode="json", exclude_none=True))
@@ -152,9 +152,9 @@ async def _replay(mint: Mint, request_digest: str, *, send: Callable[[Mint], Awa
     return Accepted(mint, replayed=True)
 
 
-async def _send(mint: Mint, *, line: Line, throttled: Callable[[], None]) -> None:
+async def _send(mint: Mint, *, line: Line, nudges: Nudges) -> None:
     message = BuildMint(mint_id=mint.mint_id, trace=mint.trace)
-    await nudge(line.build(message, sender=mint.wallet), mint_id=mint.mint_id, throttled=throttled)
+    await nudges.send(line.build(message, sender=mint.wallet), mint_id=mint.mint_id)
 
 
 async def get_mint(mint_id: str, *, sub: str, mints: MintStore) -> Mint:

@@ -310,6 +310,14 @@ UNAVAILABLE = Kind(
     "A dependency does not answer. Repeat after `Retry-After` seconds, with the same idempotency key.",
 )
 
+DEADLINE_PASSED = Kind(
+    "deadline-passed",
+    503,
+    "Not done in time",
+    "A dependency hangs. What was asked for may have been done: repeat after `Retry-After` seconds, "
+    "with the same idempotency key.",
+)
+
 AUTHENTICATION = (
     NO_TOKEN,
     MALFORMED_TOKEN,
@@ -359,4 +367,5 @@ KINDS = (
     INTERNAL,
     OVERLOADED,
     UNAVAILABLE,
+    DEADLINE_PASSED,
 )

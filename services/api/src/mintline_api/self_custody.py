@@ -30,6 +30,9 @@ from mintline_api.signatures import is_contract
 
 log = structlog.get_logger()
 
+CHAIN_SECONDS = 5.0
+"""How long a response waits for what only the chain knows."""
+
 GWEI = 10**9
 MIN_TIP = GWEI // 10
 """What is suggested to validators, in wei per gas, when recent blocks were empty."""
@@ -56,10 +59,12 @@ async def own_wallet(address: str | None, *, sub: str, links: LinkStore) -> str:
     return mine[0].address
 
 
-async def unsigned_transaction(mint: Mint, chain: Chain | None) -> UnsignedTransaction | None:
+async def unsigned_transaction(
+    mint: Mint, chain: Chain | None, *, within: float = CHAIN_SECONDS
+) -> UnsignedTransaction | None:
     """Return what the user's wallet may sign now, None if there is nothing to sign.
 
-    A chain that does not answer leaves out what only it knows.
+    A chain that does not answer `within` seconds leaves out what only it knows.
     """
     if mint.custody != "self" or mint.status not in _WAITING or mint.voucher_signature is None:
         return None
@@ -70,10 +75,11 @@ async def unsigned_transaction(mint: Mint, chain: Chain | None) -> UnsignedTrans
     if chain is None:
         return bare
     try:
-        code, nonce, market = await asyncio.gather(
-            chain.code(mint.to), chain.transaction_count(mint.to), chain.fees()
-        )
-    except MintlineError as error:
+        async with asyncio.timeout(min(CHAIN_SECONDS, within)):
+            code, nonce, market = await asyncio.gather(
+                chain.code(mint.to), chain.transaction_count(mint.to), chain.fees()
+            )
+    except (MintlineError, TimeoutError) as error:
         log.warning("chain_not_read", reason=f"{type(error).__name__}: {error}")
         return bare
     tip = max(market.priority_fee, MIN_TIP)

@@ -26,6 +26,8 @@ class Settings(ChainSettings):
     """0 picks a free port."""
     max_requests: int = Field(default=512, ge=1, le=65_536)
     """Requests in hand at once; as many again wait up to a second, the others are told to come again."""
+    request_seconds: float = Field(default=25.0, gt=0, le=300)
+    """How long a request may take, its body's arrival not counted; then it is answered with 503."""
     public_url: str = Field(pattern=r"^https?://[^/?#\s]+(/[^?#\s]*)?$")
     """Where clients and marketplaces reach this API; begins metadata URLs and problem types."""
     default_collection: Address

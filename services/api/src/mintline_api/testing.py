@@ -252,6 +252,7 @@ class Stage:
     )
     """Opens what the api seals for the enclaves."""
     seed: int = 0
+    request_seconds: float = 25.0
     now: float = START
     mints: MemoryMints = field(default_factory=MemoryMints)
     wallets: MemoryWallets = field(default_factory=MemoryWallets)
@@ -284,6 +285,7 @@ class Stage:
             wallet_key_arns=("arn:aws:kms:us-east-1:000000000000:key/wallets",),
             cursor_secret=SecretStr("a secret that is long enough for cursors"),
             sign_in_domains=("app.example.com",),
+            request_seconds=self.request_seconds,
         )
         keys = KeySet(self.jwks, clock=self.clock)
         api = Api(

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterable
 
+import structlog
+
+from mintline.errors import Retryable
 from mintline.records import Mint
 from mintline.states import TERMINAL, MintStatus
 from mintline_api.ports import MintStore
+
+log = structlog.get_logger()
 
 LONGEST = 10
 """Seconds that an answer waits at most; a longer wish is answered after that."""
@@ -40,13 +46,21 @@ async def wait_for(
     now: Callable[[], int],
     sleep: Callable[[float], Awaitable[None]],
 ) -> Mint:
-    """Return the mint once `until` holds of it, or as it is after so many seconds; `now` in Unix ms."""
+    """Return the mint once `until` holds of it, or as it is after so many seconds; `now` in Unix ms.
+
+    One that cannot be read again meanwhile is returned as it was read last.
+    """
     deadline = now() + seconds * 1000
     pause = FIRST_LOOK
     while not until(mint) and (left := deadline - now()) > 0:
         await sleep(min(pause, left / 1000))
         pause = min(pause * 1.5, SLOWEST_LOOK)
-        mint = await mints.get(mint.mint_id) or mint
+        try:
+            async with asyncio.timeout(left / 1000):
+                mint = await mints.get(mint.mint_id) or mint
+        except (Retryable, TimeoutError) as error:
+            log.warning("mint_not_read_again", mint_id=mint.mint_id, error=type(error).__name__)
+            break
     return mint
 
 

@@ -33,6 +33,9 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quota
 ATTEMPTS = 4
 """How often an entry that SQS failed by its own fault is tried."""
 
+CALL_SECONDS = 15.0
+"""How long a request may take, the SDK's retries included: its own bound fits the long poll."""
+
 _SYSTEM_ATTRIBUTES: Any = ["ApproximateReceiveCount", "MessageGroupId", "SentTimestamp"]
 _Operation: TypeAlias = Literal["send", "delete", "visibility"]
 _Entry: TypeAlias = dict[str, Any]
@@ -216,13 +219,17 @@ class Queues:
 
     async def _call(self, operation: _Operation, url: str, entries: list[Any]) -> Any:
         with translated():
-            match operation:
-                case "send":
-                    return await self._sqs.send_message_batch(QueueUrl=url, Entries=entries)
-                case "delete":
-                    return await self._sqs.delete_message_batch(QueueUrl=url, Entries=entries)
-                case "visibility":
-                    return await self._sqs.change_message_visibility_batch(QueueUrl=url, Entries=entries)
+            async with asyncio.timeout(CALL_SECONDS):
+                return await self._request(operation, url, entries)
+
+    async def _request(self, operation: _Operation, url: str, entries: list[Any]) -> Any:
+        match operation:
+            case "send":
+                return await self._sqs.send_message_batch(QueueUrl=url, Entries=entries)
+            case "delete":
+                return await self._sqs.delete_message_batch(QueueUrl=url, Entries=entries)
+            case "visibility":
+                return await self._sqs.change_message_visibility_batch(QueueUrl=url, Entries=entries)
 
     async def _url(self, name: str) -> str:
         task = self._urls.get(name)
@@ -232,7 +239,8 @@ class Queues:
 
     async def _look_up(self, name: str) -> str:
         with translated():
-            return (await self._sqs.get_queue_url(QueueName=name))["QueueUrl"]
+            async with asyncio.timeout(CALL_SECONDS):
+                return (await self._sqs.get_queue_url(QueueName=name))["QueueUrl"]
 
 
 def _trace_of(body: str) -> str:

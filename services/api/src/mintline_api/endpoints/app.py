@@ -13,7 +13,7 @@ from mintline_api.endpoints import links, mints, system, tokens
 from mintline_api.endpoints.answers import document
 from mintline_api.endpoints.context import API, DOCS, GATE, METRICS, OPENAPI, TRACER, Api
 from mintline_api.endpoints.docs_page import docs_page
-from mintline_api.endpoints.middlewares import admitted, explained, observed, protect
+from mintline_api.endpoints.middlewares import admitted, explained, in_time, observed, protect
 from mintline_api.endpoints.openapi import openapi
 from mintline_api.gate import Gate
 from mintline_api.metrics import Metrics
@@ -32,7 +32,7 @@ _SHARED_CACHE = {"Cache-Control": "public, max-age=60"}
 
 def build_app(api: Api, *, metrics: Metrics, tracer: Tracer = OFF) -> web.Application:
     """Return the application that serves `api`, counted in `metrics` and traced by `tracer`."""
-    app = web.Application(middlewares=[observed, explained, admitted], client_max_size=BODY_LIMIT)
+    app = web.Application(middlewares=[observed, explained, in_time, admitted], client_max_size=BODY_LIMIT)
     app[API] = api
     app[METRICS] = metrics
     app[TRACER] = tracer

@@ -11,6 +11,7 @@ from mintline.tracing import Tracer
 from mintline_api.access_tokens import AccessTokens
 from mintline_api.authorizations import Authorizations
 from mintline_api.cursors import Cursors
+from mintline_api.deadlines import Deadline
 from mintline_api.gate import Gate
 from mintline_api.metrics import Metrics
 from mintline_api.ports import Chain, Index, Line, LinkStore, MintStore
@@ -57,6 +58,7 @@ class Document:
 API = web.AppKey("api", Api)
 TRACER: web.AppKey[Tracer] = web.AppKey("tracer")
 METRICS = web.AppKey("metrics", Metrics)
+DEADLINE: web.RequestKey[Deadline] = web.RequestKey("deadline", Deadline)
 GATE = web.AppKey("gate", Gate)
 OPENAPI = web.AppKey("openapi", Document)
 DOCS = web.AppKey("docs", Document)

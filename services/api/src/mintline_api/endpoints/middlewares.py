@@ -13,12 +13,14 @@ from structlog.contextvars import bound_contextvars
 from mintline.aws.session import AwsRefused
 from mintline.errors import Misconfigured, Retryable, Throttled
 from mintline.tracebacks import digest_of_traceback, frames
+from mintline_api.deadlines import Deadline
 from mintline_api.endpoints.answers import SAFE_HEADERS, problem
-from mintline_api.endpoints.context import API, GATE, METRICS, TRACER
+from mintline_api.endpoints.context import API, DEADLINE, GATE, METRICS, TRACER
 from mintline_api.endpoints.tracing import TRACE, Trace, trace_in, trace_of
 from mintline_api.problems import (
     BAD_HTTP,
     BODY_TOO_LARGE,
+    DEADLINE_PASSED,
     INTERNAL,
     METHOD_NOT_ALLOWED,
     UNAVAILABLE,
@@ -29,6 +31,8 @@ from mintline_api.settings import BODY_LIMIT
 
 log = structlog.get_logger()
 
+_LATE_SECONDS = 5
+"""When to come again after a request that took too long."""
 _REPAIR_SECONDS = 30
 """When to come again after a refusal that takes an operator to repair."""
 
@@ -36,8 +40,7 @@ _REPAIR_SECONDS = 30
 @web.middleware
 async def observed(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give the request its trace, and write one line about it that holds no token, query or body."""
-    resource = request.match_info.route.resource
-    route = resource.canonical if resource is not None else "unknown"
+    route = _route(request)
     header = request.headers.get("traceparent")
     with request.app[TRACER].span(
         f"{request.method} {route}",
@@ -51,6 +54,11 @@ async def observed(request: web.Request, handler: Handler) -> web.StreamResponse
         response = await _measured(request, handler, route, trace)
     response.headers["Traceresponse"] = trace.traceparent()
     return response
+
+
+def _route(request: web.Request) -> str:
+    resource = request.match_info.route.resource
+    return resource.canonical if resource is not None else "unknown"
 
 
 async def _measured(request: web.Request, handler: Handler, route: str, trace: Trace) -> web.StreamResponse:
@@ -94,6 +102,22 @@ async def explained(request: web.Request, handler: Handler) -> web.StreamRespons
         kind, digest = type(error).__name__, digest_of_traceback(error)
         log.error("request_failed", error=kind, digest=digest, frames=frames(error))  # noqa: TRY400 - as above
         return problem(request, INTERNAL, "Something failed that should not.")
+
+
+@web.middleware
+async def in_time(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer every request by its deadline, whatever hangs."""
+    deadline = request[DEADLINE] = Deadline(request.app[API].settings.request_seconds)
+    try:
+        async with deadline.limit:
+            return await handler(request)
+    except TimeoutError:
+        if not deadline.limit.expired():
+            raise
+        log.error("request_timed_out", route=_route(request))  # noqa: TRY400 - its traceback tells nothing
+        detail = "The request took too long and was stopped. What it asked for may have been done."
+        headers = {"Retry-After": str(_LATE_SECONDS)}
+        raise Refused(DEADLINE_PASSED, detail, headers=headers) from None
 
 
 @web.middleware

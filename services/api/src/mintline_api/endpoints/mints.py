@@ -12,7 +12,7 @@ from mintline.states import MintStatus
 from mintline_api.cancellations import cancel_mint
 from mintline_api.endpoints import examples
 from mintline_api.endpoints.answers import answer
-from mintline_api.endpoints.context import API, GATE, METRICS
+from mintline_api.endpoints.context import API, DEADLINE, GATE, METRICS
 from mintline_api.endpoints.operations import Answer, HeaderField, Operations
 from mintline_api.endpoints.requests import (
     read_body,
@@ -24,6 +24,7 @@ from mintline_api.endpoints.requests import (
 from mintline_api.endpoints.tracing import TRACE
 from mintline_api.inputs import MintPath, MintRequest, MintsQuery, NoQuery, TransactionRequest
 from mintline_api.mints import accept_mint, get_mint, list_mints
+from mintline_api.nudges import Nudges
 from mintline_api.problems import (
     AMBIGUOUS_JSON,
     BODY_TOO_LARGE,
@@ -148,7 +149,7 @@ async def create_mint(request: web.Request) -> web.Response:
         line=api.line,
         now=api.now(),
         entropy=api.entropy,
-        throttled=request.app[GATE].intake.throttled,
+        nudges=_nudges(request),
     )
     headers = {"Location": f"/v1/mints/{accepted.mint.mint_id}"}
     if accepted.replayed:
@@ -219,6 +220,10 @@ async def create_transaction(request: web.Request) -> web.Response:
     return await _answer(request, mint, has_heard_of(signed.tx_hash), status=202)
 
 
+def _nudges(request: web.Request) -> Nudges:
+    return Nudges(left=request[DEADLINE].left, throttled=request.app[GATE].intake.throttled)
+
+
 async def _answer(
     request: web.Request,
     mint: Mint,
@@ -228,16 +233,17 @@ async def _answer(
     headers: Mapping[str, str] | None = None,
 ) -> web.Response:
     """Show a mint, now or when `until` holds of it, as the client prefers."""
-    api = request.app[API]
+    api, deadline = request.app[API], request[DEADLINE]
     applied = dict(headers or {})
     if seconds := wished(request.headers.getall("Prefer", [])):
         with request.app[GATE].lingering() as may_wait:
             if may_wait:
                 applied["Preference-Applied"] = "wait"
+                seconds = min(seconds, int(deadline.left()))
                 mint = await wait_for(
                     mint, until, seconds=seconds, mints=api.mints, now=api.now, sleep=api.sleep
                 )
-    transaction = await unsigned_transaction(mint, api.chain)
+    transaction = await unsigned_transaction(mint, api.chain, within=deadline.left())
     view = mint_view(mint, public_url=api.settings.public_url, transaction=transaction)
     return answer(view, status=status, headers=applied)
 
@@ -269,7 +275,7 @@ async def stop_mint(request: web.Request) -> web.Response:
         mints=api.mints,
         line=api.line,
         now=api.now(),
-        throttled=request.app[GATE].intake.throttled,
+        nudges=_nudges(request),
     )
     if cancellation.ended:
         request.app[METRICS].stages.reached(MintStatus.REJECTED)

@@ -14,6 +14,7 @@ from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 from mintline_api.endpoints.operations import Answer, HeaderField, Operation, Operations
 from mintline_api.problems import (
     AUTHENTICATION,
+    DEADLINE_PASSED,
     INTERNAL,
     MEDIA_TYPE,
     OVERLOADED,
@@ -84,9 +85,12 @@ def openapi(groups: Sequence[Operations], *, public_url: str) -> dict[str, Any]:
     }
 
 
+_ANYWHERE = (INTERNAL, UNAVAILABLE, DEADLINE_PASSED)
+
+
 def problems_of(operation: Operation) -> list[Kind]:
     """Return every problem that an operation may answer, by status."""
-    kinds = [*operation.problems, *(AUTHENTICATION if operation.secured else ()), INTERNAL, UNAVAILABLE]
+    kinds = [*operation.problems, *(AUTHENTICATION if operation.secured else ()), *_ANYWHERE]
     if operation.path.startswith("/v1/"):
         kinds.append(OVERLOADED)
     return sorted(kinds, key=lambda kind: kind.status)

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from mintline_api import strict_json
 from mintline_api.access_tokens import Caller
-from mintline_api.endpoints.context import API, GATE
+from mintline_api.endpoints.context import API, DEADLINE, GATE
 from mintline_api.problems import (
     BAD_HTTP,
     BODY_TOO_LARGE,
@@ -91,8 +91,10 @@ async def read_body(request: web.Request, model: type[ModelT]) -> ModelT:
         raise Refused(BODY_TOO_LARGE, f"The body has more than {BODY_LIMIT} bytes.")
     try:
         if not request.content.is_eof():
+            request[DEADLINE].suspend()
             async with request.app[GATE].receiving(_BODY_SECONDS):
                 await request.read()
+            request[DEADLINE].restart()
         raw = await request.read()
     except TimeoutError:
         raise Refused(BODY_TOO_SLOW, "The body did not arrive in time.") from None
