@@ -22,11 +22,13 @@ from mintline_broadcaster.bare import Bare
 from mintline_broadcaster.fees import FeeCaps
 from mintline_broadcaster.memory import MemoryLedger
 from mintline_broadcaster.metrics import Metrics
+from mintline_broadcaster.noops import Noops
 from mintline_broadcaster.policy import Patience
 from mintline_broadcaster.ports import Final
 from mintline_broadcaster.watch import Sender, Watch
 from mintline_harness.simulation.chain import Sent, SimulatedChain
 from mintline_harness.simulation.gaps import WHOLE
+from mintline_harness.simulation.parts import TRANSFER_GAS
 from mintline_harness.simulation.rpc import SimulatedNode
 from mintline_harness.simulation.tables import CHAIN_ID, CONTRACT, ISSUER, key_of, key_ref, stray
 
@@ -124,11 +126,13 @@ class Scene:
     async def look(self) -> None:
         """Look at the wallet, by an index that follows the chain."""
         final = self.chain.blocks[self.chain.finalized]
+        caps = FeeCaps(500 * GWEI, 50 * GWEI)
         watch = Watch(
             ledger=self.ledger,
             chain=self.node,
             outbox=self.queues,
-            caps=FeeCaps(500 * GWEI, 50 * GWEI),
+            noops=Noops(chain=self.node, outbox=self.queues, caps=caps, gas=TRANSFER_GAS),
+            caps=caps,
             patience=Patience(look_after=20, replace_after=5, stage_deadline=60),
             metrics=Metrics(CollectorRegistry()),
         )

@@ -38,8 +38,8 @@ from mintline.settings import ServiceSettings
 from mintline.states import MintStatus
 from mintline.transactions import transaction_of
 from mintline_broadcaster.dynamo import DynamoLedger
-from mintline_broadcaster.fees import FeeCaps
 from mintline_broadcaster.handlers import broadcast
+from mintline_broadcaster.noops import Noops
 from mintline_broadcaster.settings import BroadcasterSettings
 
 CHAIN_ID = 31337
@@ -159,12 +159,15 @@ class Line:
 
     async def broadcast(self, message: Broadcast, *, now: int = 1_700_000_000_000) -> None:
         """Handle one message at once, without the queue."""
+        policy = self.settings.policy()
+        noops = Noops(chain=self.node, outbox=self.queues, caps=policy.caps, gas=policy.transfer_gas)
         await broadcast(
             message,
             ledger=self.ledger,
             chain=self.node,
             outbox=self.queues,
-            caps=FeeCaps(self.settings.fee_cap, self.settings.priority_fee_cap),
+            noops=noops,
+            caps=policy.caps,
             now=now,
         )
 

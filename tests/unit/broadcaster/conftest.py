@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
+from mintline.chain.gas import GasBound
 from mintline.eth import keccak256, to_checksum_address
 from mintline.memory import MemoryQueues
 from mintline.messages import (
@@ -31,6 +32,7 @@ from mintline_broadcaster.fees import FeeCaps
 from mintline_broadcaster.handlers import broadcast, refuse, review
 from mintline_broadcaster.memory import Decoded, MemoryChain, MemoryLedger
 from mintline_broadcaster.metrics import Metrics
+from mintline_broadcaster.noops import Noops
 from mintline_broadcaster.policy import Patience
 from mintline_broadcaster.sweep import Sweeper
 from mintline_broadcaster.watch import Watch
@@ -38,6 +40,7 @@ from mintline_broadcaster.watch import Watch
 CONTRACT = to_checksum_address("0x" + "c0" * 20)
 GWEI = 10**9
 NOW = 1_700_000_000_000
+GAS = GasBound("MINTLINE_MAX_TRANSFER_GAS", 500_000)
 PATIENCE = Patience(look_after=20, replace_after=5, stage_deadline=60)
 
 
@@ -125,11 +128,15 @@ class World:
         self.registry = CollectorRegistry()
         self.metrics = Metrics(self.registry)
 
+    def noops(self, *, chain: Any = None, outbox: Any = None) -> Noops:
+        return Noops(chain=chain or self.chain, outbox=outbox or self.queues, caps=self.caps, gas=GAS)
+
     def watch(self, *, ledger: Any = None, chain: Any = None, outbox: Any = None) -> Watch:
         return Watch(
             ledger=ledger or self.ledger,
             chain=chain or self.chain,
             outbox=outbox or self.queues,
+            noops=self.noops(chain=chain, outbox=outbox),
             caps=self.caps,
             patience=PATIENCE,
             metrics=self.metrics,
@@ -194,15 +201,16 @@ class World:
         self, message: AnyMessage, *, ledger: Any = None, chain: Any = None, outbox: Any = None
     ) -> None:
         ledger, chain, outbox = ledger or self.ledger, chain or self.chain, outbox or self.queues
+        noops = self.noops(chain=chain, outbox=outbox)
         if isinstance(message, Broadcast):
-            await broadcast(message, ledger=ledger, chain=chain, outbox=outbox, caps=self.caps, now=self.now)
+            ports = {"ledger": ledger, "chain": chain, "outbox": outbox, "noops": noops}
+            await broadcast(message, **ports, caps=self.caps, now=self.now)
         elif isinstance(message, ReviewMint):
             watch = self.watch(ledger=ledger, chain=chain, outbox=outbox)
-            ports = {"ledger": ledger, "chain": chain, "outbox": outbox}
-            await review(message, **ports, watch=watch, caps=self.caps, now=self.now)
+            await review(message, ledger=ledger, chain=chain, noops=noops, watch=watch, now=self.now)
         else:
             assert isinstance(message, SigningRefused)
-            await refuse(message, ledger=ledger, outbox=outbox, caps=self.caps, now=self.now)
+            await refuse(message, ledger=ledger, outbox=outbox, noops=noops, now=self.now)
 
     def finalize(self) -> None:
         """Make everything mined so far final, and have the index know of it."""

@@ -124,7 +124,7 @@ async def test_broadcast__when_the_mint_is_rejected__then_its_nonce_is_filled_an
     assert world.chain.sends == []
     [noop] = await world.sent_to(SIGN)
     assert isinstance(noop, SignNoop)
-    assert (noop.nonce, noop.signer, noop.mint_id, noop.gas) == (4, intent.signer, intent.mint_id, 21_000)
+    assert (noop.nonce, noop.signer, noop.mint_id, noop.gas) == (4, intent.signer, intent.mint_id, 25_200)
 
 
 async def test_broadcast__when_the_nonce_of_a_rejected_mint_is_taken__then_no_noop(

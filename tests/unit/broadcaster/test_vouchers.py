@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from mintline.chain.gas import GasBound
 from mintline.chain.send_facts import SendFact
 from mintline.errors import Rejected, Throttled
 from mintline.eth import keccak256, to_checksum_address
@@ -18,6 +19,7 @@ from mintline_broadcaster.fees import FeeCaps
 from mintline_broadcaster.handlers import refuse
 from mintline_broadcaster.memory import Decoded, MemoryChain, MemoryLedger
 from mintline_broadcaster.memory_vouchers import MemoryVouchers
+from mintline_broadcaster.noops import Noops
 from mintline_broadcaster.ports import Final
 from mintline_broadcaster.vouchers import expire, expired, issue, relay
 
@@ -164,7 +166,9 @@ async def test_voucher__when_the_enclave_refuses_it__then_the_mint_ends_and_no_n
         async def send(self, *_: Any, **__: Any) -> None:
             raise AssertionError("there is no nonce to fill")
 
-    await refuse(refusal, ledger=line.ledger, outbox=NoOutbox(), caps=FeeCaps(1, 1), now=NOW)
+    gas = GasBound("MINTLINE_MAX_TRANSFER_GAS", 500_000)
+    noops = Noops(chain=line.chain, outbox=NoOutbox(), caps=FeeCaps(1, 1), gas=gas)
+    await refuse(refusal, ledger=line.ledger, outbox=NoOutbox(), noops=noops, now=NOW)
 
     assert line.mint.status is MintStatus.REJECTED
     assert line.mint.problem == problem_of("policy_voucher_ttl")

@@ -33,6 +33,7 @@ from mintline_broadcaster.fees import FeeCaps
 from mintline_broadcaster.handlers import broadcast
 from mintline_broadcaster.memory import Decoded, MemoryLedger
 from mintline_broadcaster.memory import MemoryChain as MemoryNode
+from mintline_broadcaster.noops import Noops
 from mintline_builder import memory as builder_memory
 from mintline_builder.builder import Adapters, Builder
 from mintline_builder.fees import FeePolicy
@@ -192,7 +193,10 @@ class Line:
         async def handle(message: AnyMessage) -> None:
             assert isinstance(message, Broadcast)
             outbox = self.outbox("broadcaster")
-            await broadcast(message, ledger=self.ledger, chain=node, outbox=outbox, caps=caps, now=5_000)
+            gas = GasBound("MINTLINE_MAX_TRANSFER_GAS", 500_000)
+            noops = Noops(chain=node, outbox=outbox, caps=caps, gas=gas)
+            ports = {"ledger": self.ledger, "chain": node, "outbox": outbox, "noops": noops}
+            await broadcast(message, **ports, caps=caps, now=5_000)
 
         await self.consume("broadcaster", BROADCAST, handle)
 

@@ -52,10 +52,13 @@ VOUCHER_TTL = 24 * 3600
 SHORT_TTL = 600
 """Seconds: the shortest that the builder takes, for vouchers that run out within a schedule."""
 POLL_INTERVAL = 2.0
+TRANSFER_GAS = GasBound("MINTLINE_MAX_TRANSFER_GAS", 500_000)
+"""Of top-ups and no-ops alike."""
 BROADCASTING = BroadcasterPolicy(
     chain_id=CHAIN_ID,
     issuer=ISSUER.address,
     caps=FeeCaps(500 * GWEI, 50 * GWEI),
+    transfer_gas=TRANSFER_GAS,
     patience=Patience(look_after=20.0, replace_after=5, stage_deadline=60.0),
     sweep_interval=15.0,
 )
@@ -70,7 +73,7 @@ def building(voucher_ttl: int) -> BuilderPolicy:
         top_ups=TopUpPolicy(mints=5, max_mints=20, max_value=ETHER),
         fees=FeePolicy(min_priority_fee=GWEI // 10, max_priority_fee=5 * GWEI, max_fee=200 * GWEI),
         mint_gas=GasBound("MINTLINE_MAX_GAS", 500_000),
-        transfer_gas=GasBound("MINTLINE_MAX_TRANSFER_GAS", 500_000),
+        transfer_gas=TRANSFER_GAS,
     )
 
 

@@ -22,6 +22,7 @@ from mintline_broadcaster.carried import check_carried, check_issued
 from mintline_broadcaster.counted import CountedChain, CountedLedger, CountedOutbox, CountedVouchers
 from mintline_broadcaster.handlers import broadcast, refuse, review
 from mintline_broadcaster.metrics import Metrics
+from mintline_broadcaster.noops import Noops
 from mintline_broadcaster.policy import Policy
 from mintline_broadcaster.ports import Chain, Ledger, Vouchers
 from mintline_broadcaster.sweep import Sweeper
@@ -60,10 +61,12 @@ class Broadcaster:
         self._now = now
         self._sleep = sleep
         self._rng = rng
+        self._noops = Noops(chain=self._chain, outbox=self._outbox, caps=policy.caps, gas=policy.transfer_gas)
         self._watch = Watch(
             ledger=self._ledger,
             chain=self._chain,
             outbox=self._outbox,
+            noops=self._noops,
             caps=policy.caps,
             patience=policy.patience,
             metrics=metrics,
@@ -81,22 +84,22 @@ class Broadcaster:
     async def handle(self, message: AnyMessage) -> None:
         """Do what a message asks for; raises what its handler does, and Rejected for another's message."""
         ledger, vouchers, chain, outbox = self._ledger, self._vouchers, self._chain, self._outbox
-        caps, now = self._policy.caps, self._now()
+        noops, caps, now = self._noops, self._policy.caps, self._now()
         match message:
             case Broadcast():
                 check_carried(message)
-                await broadcast(message, ledger=ledger, chain=chain, outbox=outbox, caps=caps, now=now)
+                await broadcast(
+                    message, ledger=ledger, chain=chain, outbox=outbox, noops=noops, caps=caps, now=now
+                )
             case VoucherIssued():
                 check_issued(message, issuer=self._policy.issuer)
                 await issue(message, vouchers=vouchers, now=now)
             case SelfRedeem():
                 await relay(message, ledger=ledger, vouchers=vouchers, chain=chain, now=now)
             case SigningRefused():
-                await refuse(message, ledger=ledger, outbox=outbox, caps=caps, now=now)
+                await refuse(message, ledger=ledger, outbox=outbox, noops=noops, now=now)
             case ReviewMint():
-                await review(
-                    message, ledger=ledger, chain=chain, outbox=outbox, watch=self._watch, caps=caps, now=now
-                )
+                await review(message, ledger=ledger, chain=chain, noops=noops, watch=self._watch, now=now)
             case _:
                 raise Rejected("misrouted", f"{message.type} does not belong on {BROADCAST.name}")
 

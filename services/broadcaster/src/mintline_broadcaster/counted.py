@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from mintline.chain.answers import FeeMarket, Receipt
+from mintline.chain.calls import Call
 from mintline.chain.send_facts import SendAnswer
 from mintline.messages import Message, RenewNonce, SignMint, SignNoop, SignTopUp, VoucherIssued
 from mintline.queueing import SendingPort
@@ -160,6 +161,10 @@ class CountedChain:
     async def fees(self) -> FeeMarket:
         """Return what the next block asks."""
         return await self._chain.fees()
+
+    async def estimate_gas(self, call: Call) -> int:
+        """Return the gas that a call needs."""
+        return await self._chain.estimate_gas(call)
 
     async def timestamp(self, blocks_ago: int) -> int:
         """Return when the block so many before the latest was made."""

@@ -12,7 +12,8 @@ from mintline.queueing import SendingPort
 from mintline.refusals import RefusalCode, problem_of
 from mintline.states import MintStatus
 from mintline_broadcaster.fees import FeeCaps
-from mintline_broadcaster.intents import ask_for_nonce, fill_nonce
+from mintline_broadcaster.intents import ask_for_nonce
+from mintline_broadcaster.noops import Noops
 from mintline_broadcaster.outcomes import act_on, context, end, fill_if_unused
 from mintline_broadcaster.ports import Chain, Ledger
 from mintline_broadcaster.vouchers import refuse_voucher
@@ -23,7 +24,14 @@ log = structlog.get_logger(__name__)
 
 
 async def broadcast(
-    message: Broadcast, *, ledger: Ledger, chain: Chain, outbox: SendingPort, caps: FeeCaps, now: int
+    message: Broadcast,
+    *,
+    ledger: Ledger,
+    chain: Chain,
+    outbox: SendingPort,
+    noops: Noops,
+    caps: FeeCaps,
+    now: int,
 ) -> None:
     """Write a signed transaction down, send it, and do what the node's answer asks for.
 
@@ -40,15 +48,17 @@ async def broadcast(
             log.info("transaction_of_rejected_mint", **context(message))
             # The no-op's message may have been lost between the mint's end and now.
             if isinstance(message.intent, SignMint):
-                await fill_if_unused(message.intent, chain=chain, outbox=outbox, caps=caps)
+                await fill_if_unused(message.intent, chain=chain, noops=noops, now=now)
         case Standing.SEND:
             answer = await chain.send_raw(message.raw)
             log.info("transaction_sent", fact=answer.fact.value, said=answer.message, **context(message))
-            await act_on(answer, message, ledger=ledger, chain=chain, outbox=outbox, caps=caps, now=now)
+            await act_on(
+                answer, message, ledger=ledger, chain=chain, outbox=outbox, noops=noops, caps=caps, now=now
+            )
 
 
 async def refuse(
-    message: SigningRefused, *, ledger: Ledger, outbox: SendingPort, caps: FeeCaps, now: int
+    message: SigningRefused, *, ledger: Ledger, outbox: SendingPort, noops: Noops, now: int
 ) -> None:
     """End a built mint whose signing the enclave refused, and fill the nonce reserved for it.
 
@@ -65,17 +75,19 @@ async def refuse(
     if message.code == RefusalCode.NONCE_FILLED:
         log.info("signing_came_late", kind=intent.type)
         if isinstance(intent, SignMint):
-            await _renew_unsent(intent, ledger=ledger, outbox=outbox, caps=caps)
+            await _renew_unsent(intent, ledger=ledger, outbox=outbox, noops=noops, now=now)
         return
     if not isinstance(intent, SignMint) or await _is_replacement(intent, ledger=ledger):
         log.error("signing_refused", code=problem.code, kind=intent.type)
         if isinstance(intent, SignTopUp) and intent.attempt == 0:
-            await fill_nonce(intent, caps, outbox=outbox)
+            await noops.fill_nonce(intent, now=now)
         raise Rejected(problem.code, problem.reason)
-    await end(intent, problem, source=MintStatus.BUILT, ledger=ledger, outbox=outbox, caps=caps, now=now)
+    await end(intent, problem, source=MintStatus.BUILT, ledger=ledger, noops=noops, now=now)
 
 
-async def _renew_unsent(intent: SignMint, *, ledger: Ledger, outbox: SendingPort, caps: FeeCaps) -> None:
+async def _renew_unsent(
+    intent: SignMint, *, ledger: Ledger, outbox: SendingPort, noops: Noops, now: int
+) -> None:
     """Have a mint that was never sent under its nonce get another, once the no-op is mined.
 
     The no-op was signed, but may have been lost since: it is asked for again.
@@ -84,7 +96,7 @@ async def _renew_unsent(intent: SignMint, *, ledger: Ledger, outbox: SendingPort
     if mint is None or mint.status is not MintStatus.BUILT:
         return
     if (mint.nonce, mint.sender) == (intent.nonce, intent.signer):
-        await fill_nonce(intent, caps, outbox=outbox)
+        await noops.fill_nonce(intent, now=now)
         await ask_for_nonce(mint, outbox=outbox)
 
 
@@ -101,9 +113,8 @@ async def review(
     *,
     ledger: Ledger,
     chain: Chain,
-    outbox: SendingPort,
+    noops: Noops,
     watch: Watch,
-    caps: FeeCaps,
     now: int,
 ) -> None:
     """Do at once what the sweep would do with a mint: its user stopped it, or a reorg dropped it.
@@ -119,4 +130,4 @@ async def review(
         sender = Sender(mint.sender.address, submitted=[mint])
         await watch.look(sender, await ledger.final(), now=now, urgent=True)
     elif mint.status is MintStatus.REJECTED:
-        await fill_if_unused(sign_mint(mint), chain=chain, outbox=outbox, caps=caps)
+        await fill_if_unused(sign_mint(mint), chain=chain, noops=noops, now=now)

@@ -1,16 +1,13 @@
-"""What the broadcaster sends back up the line: replacements, no-ops, calls for gas money and for nonces."""
+"""What the broadcaster sends back up the line: replacements, calls for gas money and for nonces."""
 
 from __future__ import annotations
 
 from mintline.intents import dedup_id, group_of
-from mintline.messages import AnyIntent, Fees, FundWallet, KeyRef, RenewNonce, SignMint, SignNoop, SignTopUp
+from mintline.messages import AnyIntent, Fees, FundWallet, RenewNonce, SignTopUp
 from mintline.queueing import SendingPort
 from mintline.records import Mint
 from mintline.resources import BUILD, SIGN
-from mintline_broadcaster.fees import FeeCaps, bump, capped
 
-NOOP_GAS = 21_000
-"""A transfer's intrinsic gas (Yellow Paper, G_transaction): all that a no-op needs."""
 MINUTE = 60_000
 
 
@@ -18,30 +15,6 @@ async def sign_again(intent: AnyIntent, fees: Fees, *, outbox: SendingPort) -> N
     """Have the same intent signed with other fees, as its next attempt."""
     following = intent.evolve(fees=fees, attempt=intent.attempt + 1)
     await outbox.send(SIGN, following, group=group_of(following), dedup=dedup_id(following))
-
-
-async def fill_nonce(intent: SignMint | SignTopUp, caps: FeeCaps, *, outbox: SendingPort) -> None:
-    """Have the nonce of a dead mint or top-up filled by a no-op, so that later ones can be mined.
-
-    It outbids the dead transaction itself as far as the caps allow, should a node hold that after all.
-    """
-    noop = SignNoop(
-        trace=intent.trace,
-        signer=intent.signer,
-        chain_id=intent.chain_id,
-        nonce=intent.nonce,
-        gas=NOOP_GAS,
-        fees=bump(intent.fees, caps) or capped(intent.fees, caps),
-        attempt=intent.attempt + 1,
-        mint_id=intent.mint_id if isinstance(intent, SignMint) else None,
-    )
-    await outbox.send(SIGN, noop, group=group_of(noop), dedup=dedup_id(noop))
-
-
-async def fill_gap(signer: KeyRef, nonce: int, fees: Fees, *, outbox: SendingPort) -> None:
-    """Have a nonce filled that was reserved for something which is not on its way."""
-    noop = SignNoop(signer=signer, chain_id=signer.chain_id, nonce=nonce, gas=NOOP_GAS, fees=fees, attempt=1)
-    await outbox.send(SIGN, noop, group=group_of(noop), dedup=dedup_id(noop))
 
 
 async def ask_for_nonce(mint: Mint, *, outbox: SendingPort) -> None:

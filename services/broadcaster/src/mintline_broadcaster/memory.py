@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from mintline.chain.answers import FeeMarket, Receipt
+from mintline.chain.calls import Call
 from mintline.chain.send_facts import SendAnswer, SendFact
 from mintline.eth import keccak256
 from mintline.messages import Fees, SignMint
 from mintline.records import Attempt, Mint, Problem, Transfer, created_key, open_shard
 from mintline.states import MintStatus, may
-from mintline_broadcaster.intents import NOOP_GAS
 from mintline_broadcaster.ports import Final, MintMoved, OpenMint, OpenTransaction, SignedTransaction
 from mintline_broadcaster.sweeping import next_sweep
 
@@ -202,6 +202,8 @@ class MemoryChain:
     base_fee: int = 1_000_000_000
     minimum_tip: int = 0
     block_gas: int = 60_000_000
+    transfer_gas: int = 21_000
+    """What a transfer needs, and any transaction at least."""
     pool_size: int = 10_000
     default_balance: int = 10**18
     balances: dict[str, int] = field(default_factory=dict)
@@ -230,7 +232,7 @@ class MemoryChain:
         present = self.pool.get(place)
         if present is not None and present[0] == tx_hash:
             return SendFact.ALREADY_KNOWN
-        if sent.gas < NOOP_GAS:
+        if sent.gas < self.transfer_gas:
             return SendFact.INTRINSIC_GAS
         if sent.gas > self.block_gas:
             return SendFact.EXCEEDS_BLOCK_GAS
@@ -283,6 +285,12 @@ class MemoryChain:
         """Return what the next block asks."""
         await asyncio.sleep(0)
         return FeeMarket(base_fee=self.base_fee, priority_fee=self.minimum_tip)
+
+    async def estimate_gas(self, call: Call) -> int:
+        """Return the gas that a transfer needs."""
+        await asyncio.sleep(0)
+        assert not call.data
+        return self.transfer_gas
 
     async def timestamp(self, blocks_ago: int) -> int:
         """Return the Unix seconds of the block so many before the latest; 0 if the chain is shorter."""

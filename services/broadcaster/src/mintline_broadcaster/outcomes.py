@@ -14,7 +14,8 @@ from mintline.records import CANCELLED, Mint, Problem
 from mintline.states import MintStatus
 from mintline_broadcaster.fees import FeeCaps, bump
 from mintline_broadcaster.finality import final_count
-from mintline_broadcaster.intents import ask_for_funds, ask_for_nonce, cost_of, fill_nonce, sign_again
+from mintline_broadcaster.intents import ask_for_funds, ask_for_nonce, cost_of, sign_again
+from mintline_broadcaster.noops import Noops
 from mintline_broadcaster.ports import Chain, Final, Ledger, MintMoved, TreasuryLow
 from mintline_broadcaster.redeemed import end_by_token
 
@@ -43,6 +44,7 @@ async def act_on(
     ledger: Ledger,
     chain: Chain,
     outbox: SendingPort,
+    noops: Noops,
     caps: FeeCaps,
     now: int,
 ) -> None:
@@ -51,7 +53,7 @@ async def act_on(
     if fact in _FEE_FACTS:
         await _raise_fees(message, fact, ledger=ledger, chain=chain, outbox=outbox, caps=caps)
     elif fact in _GAS_REASONS:
-        await _give_up(intent, fact, ledger=ledger, outbox=outbox, caps=caps, now=now)
+        await _give_up(intent, fact, ledger=ledger, noops=noops, now=now)
     elif fact is SendFact.NONCE_TOO_LOW:
         await _look_who_used_the_nonce(message, ledger=ledger, chain=chain, outbox=outbox, now=now)
     elif fact is SendFact.INSUFFICIENT_FUNDS:
@@ -72,8 +74,7 @@ async def end(
     *,
     source: MintStatus,
     ledger: Ledger,
-    outbox: SendingPort,
-    caps: FeeCaps,
+    noops: Noops,
     now: int,
 ) -> None:
     """Reject a mint and have its nonce filled: again if it is rejected already, not at all if it lives.
@@ -90,25 +91,23 @@ async def end(
             raise
     else:
         log.warning("mint_rejected", mint_id=intent.mint_id, code=problem.code, nonce=intent.nonce)
-    await fill_nonce(intent, caps, outbox=outbox)
+    await noops.fill_nonce(intent, now=now)
 
 
-async def fill_if_unused(intent: SignMint, *, chain: Chain, outbox: SendingPort, caps: FeeCaps) -> None:
+async def fill_if_unused(intent: SignMint, *, chain: Chain, noops: Noops, now: int) -> None:
     """Have a dead mint's nonce filled, unless the chain has used it: whoever did has filled it."""
     if await chain.transaction_count(intent.signer.address) <= intent.nonce:
-        await fill_nonce(intent, caps, outbox=outbox)
+        await noops.fill_nonce(intent, now=now)
 
 
-async def _give_up(
-    intent: AnyIntent, fact: SendFact, *, ledger: Ledger, outbox: SendingPort, caps: FeeCaps, now: int
-) -> None:
+async def _give_up(intent: AnyIntent, fact: SendFact, *, ledger: Ledger, noops: Noops, now: int) -> None:
     problem = Problem(code=fact.value, reason=_GAS_REASONS[fact])
     if not isinstance(intent, SignMint):
         log.error("transaction_can_never_be_sent", kind=intent.type, nonce=intent.nonce, code=problem.code)
         if isinstance(intent, SignTopUp):
-            await fill_nonce(intent, caps, outbox=outbox)
+            await noops.fill_nonce(intent, now=now)
         raise Rejected(problem.code, problem.reason)
-    await end(intent, problem, source=MintStatus.SUBMITTED, ledger=ledger, outbox=outbox, caps=caps, now=now)
+    await end(intent, problem, source=MintStatus.SUBMITTED, ledger=ledger, noops=noops, now=now)
 
 
 async def _look_who_used_the_nonce(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mintline.chain.gas import GasBound
 from mintline_broadcaster.fees import FeeCaps
 
 
@@ -31,11 +32,12 @@ class Patience:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """What a broadcaster goes by; `issuer` is the address that signs vouchers."""
+    """What a broadcaster goes by; `issuer` signs vouchers, `transfer_gas` bounds the gas of no-ops."""
 
     chain_id: int
     issuer: str
     caps: FeeCaps
+    transfer_gas: GasBound
     patience: Patience
     sweep_interval: float
     """Seconds between two passes over what is open; four times as many while nothing is."""

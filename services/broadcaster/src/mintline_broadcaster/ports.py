@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from mintline.chain.answers import FeeMarket, Receipt
+from mintline.chain.calls import Call
 from mintline.chain.send_facts import SendAnswer
 from mintline.errors import Conflict, Deferred
 from mintline.fields import Address, Bytes32, HexBytes
@@ -188,6 +189,9 @@ class Chain(Protocol):
 
     async def fees(self) -> FeeMarket:
         """Return what the next block asks."""
+
+    async def estimate_gas(self, call: Call) -> int:
+        """Return the gas that a call needs; raises Rejected if the chain refuses it."""
 
     async def timestamp(self, blocks_ago: int) -> int:
         """Return the Unix seconds of the block so many before the latest; 0 if the chain is shorter."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from mintline.chain.settings import ChainSettings
+from mintline.chain.settings import GasSettings
 from mintline.fields import Wei
 from mintline.messages import KeyRef
 from mintline_broadcaster.fees import FeeCaps
@@ -13,7 +13,7 @@ from mintline_broadcaster.policy import Patience, Policy
 GWEI = 10**9
 
 
-class BroadcasterSettings(ChainSettings):
+class BroadcasterSettings(GasSettings):
     """Read from `MINTLINE_…`; see README.md."""
 
     issuer: KeyRef
@@ -39,6 +39,7 @@ class BroadcasterSettings(ChainSettings):
             chain_id=self.chain_id,
             issuer=self.issuer.address,
             caps=FeeCaps(self.fee_cap, self.priority_fee_cap),
+            transfer_gas=self.gas_bounds()["max_transfer_gas"],
             patience=Patience(self.look_after, self.replace_after, self.stage_deadline),
             sweep_interval=self.sweep_interval,
         )

@@ -36,8 +36,9 @@ from mintline.resources import SIGN
 from mintline_broadcaster.bare import Bare
 from mintline_broadcaster.fees import FeeCaps, bump, market_fees
 from mintline_broadcaster.finality import final_count
-from mintline_broadcaster.intents import fill_gap, fill_nonce, sign_again
+from mintline_broadcaster.intents import sign_again
 from mintline_broadcaster.metrics import Metrics
+from mintline_broadcaster.noops import Noops
 from mintline_broadcaster.outcomes import act_on, context, settle_used_nonce
 from mintline_broadcaster.policy import Patience
 from mintline_broadcaster.ports import Chain, Final, Ledger, MintMoved, SignedTransaction, TreasuryLow
@@ -98,6 +99,7 @@ class Watch:
         ledger: Ledger,
         chain: Chain,
         outbox: SendingPort,
+        noops: Noops,
         caps: FeeCaps,
         patience: Patience,
         metrics: Metrics,
@@ -105,6 +107,7 @@ class Watch:
         self._ledger = ledger
         self._chain = chain
         self._outbox = outbox
+        self._noops = noops
         self._caps = caps
         self._patience = patience
         self._metrics = metrics
@@ -126,7 +129,7 @@ class Watch:
                 await self._settle(mint, final, now=now)
         filled = {transaction.nonce for transaction in sender.bare}
         for mint in sender.dead:
-            await self._bury(mint, used=used, settled=settled, filled=filled)
+            await self._bury(mint, used=used, settled=settled, filled=filled, now=now)
         bare = {one.nonce: one for one in sorted(sender.bare, key=_rank) if one.nonce >= used}
         pending = await self._pending(sender, bare, used, now=now)
         if sender.complete and pending:
@@ -144,13 +147,13 @@ class Watch:
         except Conflict:
             log.info("mint_moved_meanwhile", mint_id=mint.mint_id)
 
-    async def _bury(self, mint: Mint, *, used: int, settled: int, filled: set[int]) -> None:
+    async def _bury(self, mint: Mint, *, used: int, settled: int, filled: set[int], now: int) -> None:
         """See to it that the nonce of a rejected mint is used, by whatever is not the mint."""
         assert mint.nonce is not None
         if mint.nonce < settled:
             await self._ledger.close_mint(mint.mint_id)
         elif mint.nonce >= used and mint.nonce not in filled:
-            await fill_nonce(sign_mint(mint), self._caps, outbox=self._outbox)
+            await self._noops.fill_nonce(sign_mint(mint), now=now)
 
     async def _pending(
         self, sender: Sender, bare: Mapping[int, Bare], used: int, *, now: int
@@ -200,12 +203,12 @@ class Watch:
         for nonce in missing:
             log.warning("nonce_gap_filled", sender=sender.address, nonce=nonce, waiting=len(waiting))
             self._metrics.nonce_gaps.inc()
-            await fill_gap(pending[0].intent.signer, nonce, fees, outbox=self._outbox)
+            await self._noops.fill_gap(pending[0].intent.signer, nonce, fees, now=now)
 
     async def _attend(self, one: _Pending, *, first: bool, horizon: int, now: int) -> None:
         """Send a transaction again, or have its nonce given to a dearer one or a no-op."""
         if _stopping(one) or _expired(one, now=now):
-            await self._stop(one)
+            await self._stop(one, now=now)
         elif await self._send_again(one, now=now):
             await self._replace_if_stuck(one, first=first, horizon=horizon, now=now)
 
@@ -227,6 +230,7 @@ class Watch:
                 ledger=self._ledger,
                 chain=self._chain,
                 outbox=self._outbox,
+                noops=self._noops,
                 caps=self._caps,
                 now=now,
             )
@@ -253,13 +257,13 @@ class Watch:
         log.info("transaction_replaced", max_fee_per_gas=fees.max_fee_per_gas, **context(one.message()))
         await sign_again(one.intent, fees, outbox=self._outbox)
 
-    async def _stop(self, one: _Pending) -> None:
+    async def _stop(self, one: _Pending, *, now: int) -> None:
         """Have the nonce filled of a mint that its user stopped, or whose voucher has run out meanwhile.
 
         The no-op may come too late. If it does not, the one ends, and the other gets a new nonce and voucher.
         """
         assert isinstance(one.intent, SignMint)
-        await fill_nonce(one.intent, self._caps, outbox=self._outbox)
+        await self._noops.fill_nonce(one.intent, now=now)
 
     async def _sign_same(self, mint: Mint) -> None:
         """Have an attempt signed once more whose bytes were not written down: the same ones come of it."""

@@ -1,0 +1,92 @@
+"""No-ops: how much gas they get."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mintline.chain.calls import Call, CallReverted
+from mintline.chain.gas import GasAboveBound, GasBound
+from mintline.errors import Unavailable
+from mintline.messages import Fees
+from mintline.resources import SIGN
+from mintline_broadcaster.memory import MemoryChain
+from mintline_broadcaster.noops import ESTIMATE_AGE, Noops
+
+if TYPE_CHECKING:
+    from tests.unit.broadcaster.conftest import World
+
+FEES = Fees(max_fee_per_gas=2, max_priority_fee_per_gas=1)
+
+
+class Priced(MemoryChain):
+    """A chain that remembers what was estimated."""
+
+    def __init__(self) -> None:
+        super().__init__(decode=lambda raw: pytest.fail(raw.hex()))
+        self.estimates: list[Call] = []
+
+    async def estimate_gas(self, call: Call) -> int:
+        self.estimates.append(call)
+        return await super().estimate_gas(call)
+
+
+@pytest.fixture
+def chain() -> Priced:
+    return Priced()
+
+
+@pytest.fixture
+def noops(world: World, chain: Priced) -> Noops:
+    bound = GasBound("MINTLINE_MAX_TRANSFER_GAS", 100_000)
+    return Noops(chain=chain, outbox=world.queues, caps=world.caps, gas=bound)
+
+
+async def test_noop__when_its_gas_is_estimated__then_for_a_transfer_of_nothing_to_oneself(
+    world: Any, make: Any, chain: Priced, noops: Noops
+) -> None:
+    intent = make(nonce=4)
+
+    await noops.fill_nonce(intent, now=0)
+
+    assert chain.estimates == [Call(sender=intent.signer.address, to=intent.signer.address, data=b"")]
+    [noop] = await world.sent_to(SIGN)
+    assert noop.gas == 25_200
+
+
+async def test_noops__when_many_are_wanted_within_a_minute__then_one_estimate_serves_them(
+    world: Any, make: Any, chain: Priced, noops: Noops
+) -> None:
+    signer = make(nonce=0).signer
+    for nonce in range(5):
+        await noops.fill_gap(signer, nonce, FEES, now=nonce * 1000)
+    chain.transfer_gas = 12_000  # a fork has made it cheaper
+    await noops.fill_gap(signer, 5, FEES, now=ESTIMATE_AGE - 1)
+    await noops.fill_gap(signer, 6, FEES, now=ESTIMATE_AGE)
+
+    assert len(chain.estimates) == 2
+    assert [noop.gas for noop in await world.sent_to(SIGN)] == [25_200] * 6 + [14_400]
+
+
+async def test_noop__when_it_needs_more_gas_than_allowed__then_it_waits_for_the_bound(
+    world: Any, make: Any, chain: Priced, noops: Noops
+) -> None:
+    chain.transfer_gas = 100_000
+
+    with pytest.raises(GasAboveBound, match="MINTLINE_MAX_TRANSFER_GAS allows 100000: raise it"):
+        await noops.fill_nonce(make(), now=0)
+
+    assert await world.sent_to(SIGN) == []
+
+
+async def test_noop__when_the_node_refuses_to_estimate_it__then_it_waits(
+    monkeypatch: pytest.MonkeyPatch, make: Any, chain: Priced, noops: Noops
+) -> None:
+    async def refuse(_: Call) -> int:
+        raise CallReverted(None, "no")
+
+    monkeypatch.setattr(chain, "estimate_gas", refuse)
+
+    with pytest.raises(Unavailable, match="cannot be estimated"):
+        await noops.fill_nonce(make(), now=0)
