@@ -20,6 +20,7 @@ from mintline.attestation.development import DevelopmentAuthority
 from mintline_signer import addresses
 from mintline_signer.enclave.http1 import HttpPool
 from mintline_signer.enclave.kms import KmsDecrypter, dial, parse_endpoint
+from mintline_signer.enclave.kms_tls import kms_tls
 from mintline_signer.enclave.recipient import Recipient, new_key
 from mintline_signer.enclave.wrapped import WalletUnwrapper
 from mintline_signer.errors import Failed, FailureCode
@@ -138,13 +139,20 @@ def certificate(folder: Path, host: str) -> tuple[ssl.SSLContext, Path]:
 
 
 async def unwrap_over_tls(
-    stack: AsyncExitStack, folder: Path, kms: FakeKms, player: Player, *, certified: str
+    stack: AsyncExitStack,
+    folder: Path,
+    kms: FakeKms,
+    player: Player,
+    *,
+    certified: str,
+    trusting: bool = True,
 ) -> bytearray:
-    context, _ = certificate(folder, certified)
+    context, trusted = certificate(folder, certified)
     await kms.serve(stack, tls=context)
     path = await proxy_to(stack, folder, kms.port)
     endpoint = parse_endpoint(f"https://127.0.0.1:{kms.port}")
-    http = HttpPool(dial(addresses.parse(f"unix://{path}"), endpoint), timeout=5)
+    tls = kms_tls(trusted if trusting else None)
+    http = HttpPool(dial(addresses.parse(f"unix://{path}"), endpoint, tls=tls), timeout=5)
     stack.push_async_callback(http.aclose)
     key = new_key()
     attester = DevelopmentAuthority.create(now=dt.datetime.now(dt.UTC)).attester(
@@ -166,26 +174,25 @@ async def unwrap_over_tls(
 
 
 async def test_tls__when_the_certificate_is_trusted__ends_in_the_enclave(
-    stack: AsyncExitStack, folder: Path, kms: FakeKms, issuer: Player, monkeypatch: pytest.MonkeyPatch
+    stack: AsyncExitStack, folder: Path, kms: FakeKms, issuer: Player
 ) -> None:
-    monkeypatch.setenv("SSL_CERT_FILE", str(folder / "trusted.pem"))
     assert await unwrap_over_tls(stack, folder, kms, issuer, certified="127.0.0.1") == issuer.secret
     assert kms.requests == 1
 
 
-async def test_tls__when_the_certificate_is_not_trusted__asks_for_nothing(
-    stack: AsyncExitStack, folder: Path, kms: FakeKms, issuer: Player
+async def test_tls__when_only_the_system_trusts_the_certificate__asks_for_nothing(
+    stack: AsyncExitStack, folder: Path, kms: FakeKms, issuer: Player, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(folder / "trusted.pem"))
     with pytest.raises(Failed) as caught:
-        await unwrap_over_tls(stack, folder, kms, issuer, certified="127.0.0.1")
+        await unwrap_over_tls(stack, folder, kms, issuer, certified="127.0.0.1", trusting=False)
     assert caught.value.code is FailureCode.KMS_UNAVAILABLE
     assert kms.requests == 0
 
 
 async def test_tls__when_the_certificate_is_for_another_name__asks_for_nothing(
-    stack: AsyncExitStack, folder: Path, kms: FakeKms, issuer: Player, monkeypatch: pytest.MonkeyPatch
+    stack: AsyncExitStack, folder: Path, kms: FakeKms, issuer: Player
 ) -> None:
-    monkeypatch.setenv("SSL_CERT_FILE", str(folder / "trusted.pem"))
     with pytest.raises(Failed) as caught:
         await unwrap_over_tls(stack, folder, kms, issuer, certified="127.0.0.2")
     assert caught.value.code is FailureCode.KMS_UNAVAILABLE

@@ -85,6 +85,13 @@ def test_enclave_settings__when_one_is_wrong__name_it(variable: str, value: str)
         load(EnclaveSettings, ENCLAVE_ENVIRONMENT | {variable: value})
 
 
+def test_enclave_settings__when_more_roots_are_trusted_outside_of_development__are_refused() -> None:
+    roots = {"MINTLINE_DEVELOPMENT_KMS_ROOTS": "/roots.pem"}
+    with pytest.raises(Misconfigured, match="development_kms_roots"):
+        load(EnclaveSettings, ENCLAVE_ENVIRONMENT | roots)
+    load(EnclaveSettings, ENCLAVE_ENVIRONMENT | roots | {"MINTLINE_NSM": "development"})
+
+
 def test_host_settings__when_shown__hide_all_that_is_secret(cast: Cast) -> None:
     settings = load(HostSettings, host_environment(cast))
     shown = repr(settings) + json.dumps(settings.public())

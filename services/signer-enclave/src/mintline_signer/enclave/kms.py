@@ -17,6 +17,7 @@ from mintline.errors import Unavailable
 from mintline_signer import addresses
 from mintline_signer.enclave.envelope import BrokenEnvelope, open_envelope
 from mintline_signer.enclave.http1 import MAX_HEAD, HttpPool, HttpResponse, Stream
+from mintline_signer.enclave.kms_tls import Tls
 from mintline_signer.enclave.nsm import NsmFailed
 from mintline_signer.enclave.recipient import Recipient
 from mintline_signer.enclave.sigv4 import AwsKey, signed_headers
@@ -64,18 +65,22 @@ def parse_endpoint(url: str) -> KmsEndpoint:
     return KmsEndpoint(host=match[2], tls=match[1] == "https")
 
 
-def dial(proxy: addresses.Address, endpoint: KmsEndpoint) -> Callable[[], Awaitable[Stream]]:
-    """Return a function that connects to KMS through the host's proxy.
+def dial(
+    proxy: addresses.Address, endpoint: KmsEndpoint, *, tls: Tls | None
+) -> Callable[[], Awaitable[Stream]]:
+    """Return a function that connects to KMS through the host's proxy; TLS ends here.
 
-    TLS ends here, with the system's trust roots and no less than TLS 1.2 (asyncio's default context).
+    `tls` is needed if the endpoint is one of TLS.
     """
+    if endpoint.tls and tls is None:
+        raise ValueError("an endpoint of TLS needs roots to trust")
 
     async def connect() -> Stream:
         sock = await addresses.connect(proxy)
         return await asyncio.open_connection(
             sock=sock,
             limit=MAX_HEAD,
-            ssl=True if endpoint.tls else None,
+            ssl=tls if endpoint.tls else None,
             server_hostname=endpoint.server_name if endpoint.tls else None,
         )
 

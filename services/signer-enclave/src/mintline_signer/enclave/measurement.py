@@ -18,8 +18,8 @@ PACKAGES = ("mintline", "mintline_signer")
 def measured(role_arn: str) -> dict[int, bytes]:
     """Return the registers of this very code, under a role.
 
-    PCR0 covers every Python file of our packages. There is no kernel and no instance to measure for the
-    others: they hold constants, since zeros mean debug mode.
+    PCR0 covers every Python file of our packages, and the roots that they trust. There is no kernel and no
+    instance to measure for the others: they hold constants, since zeros mean debug mode.
     """
     return {
         0: _image(),
@@ -45,6 +45,6 @@ def _sources(folder: Traversable, name: str) -> list[tuple[str, bytes]]:
         path = f"{name}/{entry.name}"
         if entry.is_dir():
             found += _sources(entry, path)
-        elif entry.name.endswith(".py"):
+        elif entry.name.endswith((".py", ".pem")):
             found.append((path, entry.read_bytes()))
     return found

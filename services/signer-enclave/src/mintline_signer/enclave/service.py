@@ -20,6 +20,7 @@ from mintline_signer.enclave.clock import NsmClock
 from mintline_signer.enclave.http1 import HttpPool
 from mintline_signer.enclave.keys import KeyCache
 from mintline_signer.enclave.kms import KmsDecrypter, SuccessorKey, dial, parse_endpoint
+from mintline_signer.enclave.kms_tls import kms_tls
 from mintline_signer.enclave.memory import Memory
 from mintline_signer.enclave.policy import parse_policy, read_policy
 from mintline_signer.enclave.rates import RateLimiter
@@ -49,8 +50,9 @@ async def run(settings: EnclaveSettings, stop: asyncio.Event) -> None:
     audit = open_audit(nsm, now=now)
     recipients = Recipients(nsm, now, rotation=settings.recipient_rotation, monotonic=time.monotonic)
     endpoint = parse_endpoint(settings.kms_endpoint_url)
+    tls = kms_tls(settings.development_kms_roots) if endpoint.tls else None
     http = HttpPool(
-        dial(addresses.parse(settings.kms_proxy_address), endpoint),
+        dial(addresses.parse(settings.kms_proxy_address), endpoint, tls=tls),
         size=settings.kms_connections,
         timeout=settings.kms_timeout,
     )

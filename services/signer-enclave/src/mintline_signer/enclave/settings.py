@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from mintline.settings import Settings
 from mintline_signer.addresses import AddressText
@@ -38,6 +38,8 @@ class EnclaveSettings(Settings):
     """The authority's file (PEM): a private key, its certificate, and the root."""
     development_role: str = ""
     """The ARN of the IAM role that a development module measures in the place of the parent's."""
+    development_kms_roots: Path | None = None
+    """More roots (PEM) for TLS to KMS, beside Amazon's; with a development module alone."""
     recipient_rotation: float = Field(default=3600.0, gt=0)
     """Seconds after which the key that KMS answers to is made anew."""
     audit_rotation: float = Field(default=86_400.0, gt=0)
@@ -55,3 +57,11 @@ class EnclaveSettings(Settings):
     """Requests of one connection that may wait for KMS before nothing more is read from it."""
     idle_timeout: float = Field(default=60.0, gt=0)
     """Seconds without a byte from the host after which its connection is closed."""
+
+    @model_validator(mode="after")
+    def _amazons_roots_alone(self) -> Self:
+        if self.development_kms_roots is not None and self.nsm != "development":
+            raise ValueError(
+                "development_kms_roots needs nsm=development: an enclave trusts Amazon's roots alone"
+            )
+        return self
