@@ -277,6 +277,16 @@ def test_registers__when_the_image_is_zeros__are_of_an_enclave_in_debug_mode(for
         assert refused(forge, forge.document(pcrs=changed)) is Reason.DEBUG_MODE
 
 
+@pytest.mark.parametrize("register", [0, 1, 2])
+def test_registers__when_one_of_those_always_measured_is_zeros_or_absent__are_of_debug_mode(
+    forge: Forge, register: int
+) -> None:
+    sound = dict(forge.said().pcrs)
+    absent = {index: value for index, value in sound.items() if index != register}
+    for changed in (sound | {register: bytes(48)}, absent):
+        assert refused(forge, forge.document(pcrs=changed)) is Reason.DEBUG_MODE
+
+
 def test_registers__when_one_is_not_as_expected__are_refused(forge: Forge) -> None:
     attestation = forge.document()
     root, sound = forge.root_of(attestation), forge.said().pcrs

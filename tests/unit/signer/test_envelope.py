@@ -20,6 +20,7 @@ from mintline_signer.enclave.envelope import BrokenEnvelope, open_envelope
 
 KEY = rsa.generate_private_key(65537, 2048)
 PLAINTEXT = bytes(range(138))
+_MGF1 = bytes.fromhex("2a864886f70d010108")
 
 
 def by_reference(
@@ -116,11 +117,19 @@ def test_envelope__when_it_is_for_another_key__is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("old", "new"),
-    [(SHA256_OID, SHA256_OID[:-1] + b"\x02"), (AES256_CBC, AES256_CBC[:-1] + b"\x2e")],
+    [
+        (SHA256_OID, SHA256_OID[:-1] + b"\x02"),
+        (AES256_CBC, AES256_CBC[:-1] + b"\x2e"),
+        # The generator of the mask: id-mgf1, and id-pSpecified, which is none.
+        (_MGF1, _MGF1[:-1] + b"\x09"),
+    ],
+    ids=["digest", "cipher", "mask"],
 )
 def test_envelope__when_an_algorithm_was_replaced__is_refused(old: bytes, new: bytes) -> None:
+    envelope = enveloped(PLAINTEXT, KEY.public_key())
+    assert old in envelope
     with pytest.raises(BrokenEnvelope):
-        open_envelope(enveloped(PLAINTEXT, KEY.public_key()).replace(old, new), KEY)
+        open_envelope(envelope.replace(old, new), KEY)
 
 
 def test_envelope__when_it_is_cut_or_changed_anywhere__never_breaks_otherwise() -> None:

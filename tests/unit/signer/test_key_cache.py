@@ -30,9 +30,9 @@ class FakeUnwrapper:
             await self.gate.wait()
         if self.error is not None:
             raise self.error
-        if not key.wrapped.startswith(b"wrapped "):
+        if not key.wrapped.startswith((b"wrapped ", b"rewrapped ")):
             raise Refused(RefusalCode.KEY_UNDECRYPTABLE)
-        secret = bytearray(key.wrapped.removeprefix(b"wrapped "))
+        secret = bytearray(key.wrapped.split(b" ", 1)[1])
         self.given.append(secret)
         return secret
 
@@ -138,6 +138,22 @@ async def test_cache__when_a_keys_time_is_over__erases_it(cast: Cast, how: str) 
     assert not key.alive
     assert unwrapper.given == [bytearray(32)]
     assert len(cache) == 0
+
+
+async def test_cache__when_a_key_is_replaced__erases_the_one_before(cast: Cast) -> None:
+    unwrapper = FakeUnwrapper(gate=asyncio.Event())
+    cache = cache_over(unwrapper, FakeClock())
+    rewrapped = cast.user.wrapped.model_copy(update={"wrapped": b"rewrapped " + cast.user.secret})
+    obtaining = [asyncio.create_task(cache.obtain([key])) for key in (cast.user.wrapped, rewrapped)]
+    await asyncio.sleep(0)
+    assert unwrapper.gate is not None
+    unwrapper.gate.set()
+    (first,), (second,) = await asyncio.gather(*obtaining)
+    assert len(unwrapper.given) == 2
+    assert sum(secret == bytearray(32) for secret in unwrapper.given) == 1
+    assert first is second
+    assert first.alive
+    assert len(cache) == 1
 
 
 async def test_cache__when_it_is_full__erases_the_least_recently_used(cast: Cast) -> None:
