@@ -9,9 +9,11 @@ from typing import Any, Protocol
 from eth_abi.abi import encode
 
 from mintline.chain import collection
+from mintline.chain.calls import Call
+from mintline.chain.gas import GasBound
 from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc, RpcError
-from mintline.errors import Unavailable
+from mintline.errors import Rejected, Unavailable
 from mintline.eth import keccak256, rlp_encode, selector, to_big_endian, to_checksum_address
 
 NAME, SYMBOL = "Mintline", "MINT"
@@ -21,9 +23,9 @@ ETHER = 10**18
 TREASURY_FLOOR = 1_000 * ETHER
 TREASURY_FUNDS = 5_000 * ETHER
 """What the treasury is given when it holds less than the floor, in wei."""
-DEPLOY_GAS = 6_000_000
-CALL_GAS = 300_000
-"""Fixed, since a call cannot be estimated before the deployment that it follows in one block."""
+MAX_GAS = 30_000_000
+"""The highest gas limit of a set-up transaction by default: a deployment takes 18 million on Amsterdam."""
+GAS = GasBound("--max-gas", MAX_GAS)
 RECEIPT_POLL_SECONDS = 0.1
 ADMIN_ROLES = (collection.PAUSER_ROLE, collection.METADATA_ROLE)
 """Granted to the account that deploys; the issuer's role comes with the constructor."""
@@ -59,7 +61,6 @@ class Step:
     to: str | None
     data: bytes = b""
     value: int = 0
-    gas: int = CALL_GAS
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ class Account(Protocol):
     def address(self) -> str:
         """Return its address."""
 
-    async def send(self, step: Step, nonce: int) -> bytes:
+    async def send(self, step: Step, nonce: int, gas: int) -> bytes:
         """Sign and send a transaction, and return its hash; raises Unavailable when the node refuses it."""
 
 
@@ -92,12 +93,12 @@ class NodeAccount:
     rpc: Rpc
     address: str
 
-    async def send(self, step: Step, nonce: int) -> bytes:
+    async def send(self, step: Step, nonce: int, gas: int) -> bytes:
         """Have the node sign and send."""
         transaction: dict[str, Any] = {
             "from": self.address,
             "nonce": hex(nonce),
-            "gas": hex(step.gas),
+            "gas": hex(gas),
             "data": "0x" + step.data.hex(),
             "value": hex(step.value),
         }
@@ -111,11 +112,15 @@ class NodeAccount:
 
 
 class Deployer:
-    """Sends set-up transactions from one account; waits up to `patience` seconds for each to be mined."""
+    """Sends set-up transactions from one account; waits up to `patience` seconds for each to be mined.
 
-    def __init__(self, node: Node, account: Account, *, patience: float = 30.0) -> None:
+    `gas` bounds the gas limit of each.
+    """
+
+    def __init__(self, node: Node, account: Account, *, patience: float = 30.0, gas: GasBound = GAS) -> None:
         self._node = node
         self._account = account
+        self._gas = gas
         self._polls = round(patience / RECEIPT_POLL_SECONDS)
 
     @property
@@ -141,10 +146,9 @@ class Deployer:
             selector("grantRole(bytes32,address)") + encode(["bytes32", "address"], [role, self.admin])
             for role in ADMIN_ROLES
         ]
-        block, *_ = await self.send(
-            Step(to=None, data=code, gas=DEPLOY_GAS),
-            *(Step(to=contract, data=call) for call in calls),
-        )
+        [block] = await self.send(Step(to=None, data=code))
+        # Only now: no node can estimate a call of what is not deployed yet.
+        await self.send(*(Step(to=contract, data=call) for call in calls))
         return Deployed(contract=contract, block=block)
 
     async def repoint(self, contract: str, api_url: str) -> None:
@@ -160,11 +164,24 @@ class Deployer:
     async def send(self, *steps: Step) -> list[int]:
         """Send transactions in order, usually into one block; return the blocks that mined them.
 
-        Raises Unavailable when the node refuses one, or one reverts.
+        Each is estimated on its own, so none may need what another does. Raises Unavailable when the node
+        refuses one, or one reverts, and GasAboveBound, with nothing sent, when one needs too much gas.
         """
+        limits = await asyncio.gather(*(self._limit(step) for step in steps))
         first = await self._node.transaction_count(self.admin)
-        hashes = [await self._account.send(step, first + offset) for offset, step in enumerate(steps)]
+        hashes = [
+            await self._account.send(step, first + offset, gas)
+            for offset, (step, gas) in enumerate(zip(steps, limits, strict=True))
+        ]
         return [await self._mined(tx_hash) for tx_hash in hashes]
+
+    async def _limit(self, step: Step) -> int:
+        call = Call(sender=self.admin, to=step.to, data=step.data, value=step.value)
+        try:
+            needed = await self._node.estimate_gas(call)
+        except Rejected as refusal:
+            raise Unavailable(f"the chain would refuse a set-up transaction: {refusal.reason}") from refusal
+        return self._gas.limit(needed, "A set-up transaction")
 
     async def _mined(self, tx_hash: bytes) -> int:
         for _ in range(self._polls):

@@ -48,7 +48,7 @@ class KeystoreAccount:
         """Return its address."""
         return str(self._account.address)
 
-    async def send(self, step: Step, nonce: int) -> bytes:
+    async def send(self, step: Step, nonce: int, gas: int) -> bytes:
         """Sign and send; raises Unavailable when the node refuses."""
         market = await self._node.fees()
         priority = max(market.priority_fee, MIN_PRIORITY_FEE)
@@ -56,7 +56,7 @@ class KeystoreAccount:
             "type": 2,
             "chainId": self._chain_id,
             "nonce": nonce,
-            "gas": step.gas,
+            "gas": gas,
             "maxFeePerGas": 2 * market.base_fee + priority,
             "maxPriorityFeePerGas": priority,
             "value": step.value,

@@ -12,13 +12,14 @@ import typer
 from mintline.aws.dynamo import Dynamo
 from mintline.aws.key_stores import DynamoKeys, SecretsManagerKeys
 from mintline.aws.session import AwsCalls, open_client
+from mintline.chain.gas import GasBound
 from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc
 from mintline.errors import Misconfigured
 from mintline.key_stores import KeyStores
 from mintline.records import Collection, scoped
 from mintline_local import deployment_file, founding
-from mintline_local.collection import Deployer, Terms
+from mintline_local.collection import MAX_GAS, Deployer, Terms
 from mintline_local.command import Json, deployment, execute
 from mintline_local.console import Screen
 from mintline_local.deployment_file import Deployment, Described
@@ -33,6 +34,14 @@ PATIENCE = 600.0
 
 Url = Annotated[str | None, typer.Option(help="Where the API is; the document's public_url by default.")]
 RpcUrl = Annotated[str, typer.Option("--rpc", help="A node of the deployment's chain.")]
+MaxGas = Annotated[
+    int,
+    typer.Option(
+        min=1,
+        envvar="MINTLINE_MAX_DEPLOYMENT_GAS",
+        help="The highest gas limit of a transaction; the node's estimate and a margin decide within it.",
+    ),
+]
 Keystore = Annotated[Path, typer.Option(help="The administrator's key: an encrypted keystore file.")]
 Password = Annotated[
     str,
@@ -74,6 +83,7 @@ def deploy(
     symbol: Annotated[str, typer.Option(help="Its symbol.")],
     royalty_bps: Annotated[int, typer.Option(min=0, max=10_000, help="Royalty, in 1/10,000 of a price.")] = 0,
     url: Url = None,
+    max_gas: MaxGas = MAX_GAS,
     as_json: Json = False,
 ) -> None:
     """Deploy the collection's contract; the keystore's account administers it."""
@@ -83,7 +93,7 @@ def deploy(
         described = deployment_file.read(document)
         if described.chain.issuer is None:
             raise Misconfigured(f"{document}: chain.issuer is missing: run `mintline operator keys` first")
-        async with _deployer(described, rpc_url, keystore, password) as deployer:
+        async with _deployer(described, rpc_url, keystore, password, max_gas) as deployer:
             deployed = await deployer.deploy(
                 issuer=described.chain.issuer.address,
                 api_url=_api_url(document, described, url),
@@ -106,6 +116,7 @@ def repoint(
     keystore: Keystore,
     password: Password,
     url: Url = None,
+    max_gas: MaxGas = MAX_GAS,
     as_json: Json = False,
 ) -> None:
     """Make the contract's URIs lead to the API at another address."""
@@ -114,7 +125,7 @@ def repoint(
     async def send() -> dict[str, Any]:
         described = deployment_file.read(document)
         contract, api_url = _contract(document, described), _api_url(document, described, url)
-        async with _deployer(described, rpc_url, keystore, password) as deployer:
+        async with _deployer(described, rpc_url, keystore, password, max_gas) as deployer:
             await deployer.repoint(contract, api_url)
         return {"contract": contract, "url": api_url}
 
@@ -200,7 +211,7 @@ async def _keys(stack: AsyncExitStack, described: Described, endpoint_url: str |
 
 @asynccontextmanager
 async def _deployer(
-    described: Described, rpc_url: str, keystore: Path, password: str
+    described: Described, rpc_url: str, keystore: Path, password: str, max_gas: int
 ) -> AsyncIterator[Deployer]:
     """Open the administrator's account; raises Misconfigured when the node is on another chain."""
     account = open_keystore(keystore, password)
@@ -212,7 +223,12 @@ async def _deployer(
             raise Misconfigured(
                 f"the node is on chain {chain_id}, the deployment on {described.chain.chain_id}"
             )
-        yield Deployer(node, KeystoreAccount(node, account, chain_id), patience=PATIENCE)
+        yield Deployer(
+            node,
+            KeystoreAccount(node, account, chain_id),
+            patience=PATIENCE,
+            gas=GasBound("--max-gas", max_gas),
+        )
     finally:
         await rpc.aclose()
 

@@ -161,7 +161,7 @@ class MemoryChain:
         """Answer `isValidSignature` as EIP-1271 has it."""
         self._answer()
         method, digest = call.data[:4], call.data[4:36]
-        accepted = digest in self.accepts.get(call.to, ())
+        accepted = call.to is not None and digest in self.accepts.get(call.to, ())
         return (method if accepted else bytes.fromhex("ffffffff")) + bytes(28)
 
     async def transaction_count(self, address: str) -> int:

@@ -208,7 +208,7 @@ class MemoryChain:
         del most
         self.estimates.append((call, overrides or {}))
         self._check(call)
-        if call.data:
+        if call.data or call.to is None:
             return self.gas
         exists = self.balances.get(call.to) or self.counts.get(call.to) or self.codes.get(call.to)
         return self.transfer_gas + (0 if exists else self.new_account_gas)

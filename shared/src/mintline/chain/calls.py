@@ -20,10 +20,10 @@ _HEX = re.compile(r"0x(?:[0-9a-fA-F]{2})+")
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A message call to simulate; `value` is in wei."""
+    """A message call to simulate; `value` is in wei, and `to` is None where `data` creates a contract."""
 
     sender: str
-    to: str
+    to: str | None
     data: bytes
     value: int = 0
     gas: int | None = None
@@ -60,7 +60,9 @@ def simulation(call: Call, at: str, overrides: Overrides | None) -> list[Any]:
 
 
 def _call_object(call: Call) -> dict[str, str]:
-    fields = {"from": call.sender, "to": call.to, "input": "0x" + call.data.hex(), "value": hex(call.value)}
+    fields = {"from": call.sender, "input": "0x" + call.data.hex(), "value": hex(call.value)}
+    if call.to is not None:
+        fields["to"] = call.to
     if call.gas is not None:
         fields["gas"] = hex(call.gas)
     return fields
