@@ -37,6 +37,7 @@ def described(prefix: str = "acme-mintline", **changes: Any) -> Deployment:
                 "default_collection": CONTRACT,
                 "issuer": key("issuer"),
                 "treasury": key("treasury"),
+                "intake_key": SEALING_KEY,
                 "sealing": {
                     "public_key": SEALING_KEY,
                     "secrets": [f"{prefix}/sealing/1/0011223344556677"],

@@ -15,8 +15,8 @@ TABLE = "arn:aws:dynamodb:us-east-1:111122223333:table/"
 QUEUE = "arn:aws:sqs:us-east-1:111122223333:"
 
 WRITES = {
-    "api": {"wallets", "wrapped-keys", "links", "challenges", "mints"},
-    "builder": {"mints", "accounts", "collections"},
+    "api": {"wallets", "wrapped-keys", "links", "challenges", "mints", "collections"},
+    "builder": {"mints", "accounts"},
     "signer": set(),
     "broadcaster": {"mints", "attempts"},
     "indexer": {"tokens", "transfers", "blocks", "checkpoints", "mints"},

@@ -24,9 +24,15 @@ LEAKS = (
 
 
 def statements(templates: Templates) -> list[dict[str, Any]]:
-    (key,) = properties(templates["data"], "AWS::KMS::Key")
-    found: list[dict[str, Any]] = key["KeyPolicy"]["Statement"]
+    (key,) = wallet_keys(templates["data"]).values()
+    found: list[dict[str, Any]] = key["Properties"]["KeyPolicy"]["Statement"]
     return found
+
+
+def wallet_keys(data: dict[str, Any]) -> dict[str, Any]:
+    """Return the keys that wrap other keys, by logical id."""
+    keys = resources(data, "AWS::KMS::Key")
+    return {name: made for name, made in keys.items() if "KeySpec" not in made["Properties"]}
 
 
 def attestation(deployment: Deployment, **changes: str) -> dict[str, str]:
@@ -194,7 +200,8 @@ def test_key_pairs__when_for_sealing__then_only_operators_make_them(
 
 def aliased(template: dict[str, Any]) -> str:
     """Return the logical id of the key that the alias points at."""
-    (alias,) = properties(template, "AWS::KMS::Alias")
+    aliases = properties(template, "AWS::KMS::Alias")
+    (alias,) = (made for made in aliases if made["AliasName"] == "alias/acme-mintline-wallets")
     target: str = alias["TargetKeyId"]["Fn::GetAtt"][0]
     return target
 
@@ -231,17 +238,19 @@ MAKES = {"unwrap", "make", "make the platform's"}
 def test_keys__when_wrapped_keys_move_to_a_second_one__then_the_alias_makes_and_the_newer_takes_in(
     templates: Templates, tmp_path: Path, numbers: list[int], older: set[str], newer: set[str]
 ) -> None:
-    (first,) = resources(templates["data"], "AWS::KMS::Key")
+    (first,) = wallet_keys(templates["data"])
     deployment = described(wallet_keys=numbers)
     data = synthesized(deployment, tmp_path)["data"]
-    made = resources(data, "AWS::KMS::Key")
+    made = wallet_keys(data)
     (second,) = set(made) - {first}
 
     assert powers(data, deployment, first) == older
     assert powers(data, deployment, second) == newer
     leaves, stays = (second, first) if numbers[0] == 1 else (first, second)
     assert aliased(data) == stays
-    assert made[leaves]["DependsOn"] == list(resources(data, "AWS::KMS::Alias"))
+    assert made[leaves]["DependsOn"] == [
+        name for name in resources(data, "AWS::KMS::Alias") if name.startswith("walletkeyalias")
+    ]
     assert made[first]["DeletionPolicy"] == made[second]["DeletionPolicy"] == "Retain"
 
 
@@ -250,9 +259,9 @@ def test_keys__when_the_move_is_over__then_the_newer_one_is_like_the_one_before(
 ) -> None:
     deployment = described(wallet_keys=[2])
     data = synthesized(deployment, tmp_path)["data"]
-    (only,) = resources(data, "AWS::KMS::Key")
+    (only,) = wallet_keys(data)
 
-    assert only not in resources(templates["data"], "AWS::KMS::Key")
+    assert only not in wallet_keys(templates["data"])
     assert (aliased(data), powers(data, deployment, only)) == (only, MAKES)
 
 
@@ -264,7 +273,7 @@ def test_notices__when_there_are_two_keys__then_they_are_of_both(tmp_path: Path)
         if "resources" in rule["EventPattern"]["detail"]
     }
 
-    assert about_keys == {"kms-denied": 2, "decrypt-unattested": 2, "key-policy-changed": 2}
+    assert about_keys == {"kms-denied": 3, "decrypt-unattested": 2, "key-policy-changed": 3}
 
 
 @pytest.mark.parametrize("numbers", [[], [1, 1], [0], [1, 2, 3]])

@@ -10,11 +10,12 @@ import asyncio
 import base64
 import itertools
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 import pytest
@@ -22,8 +23,9 @@ import pytest_asyncio
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 
+from mintline.acceptance import Statement
 from mintline.audit.records import Batch
-from mintline.authorization import SEALING_SUBJECT
+from mintline.authorization import SEALING_SUBJECT, Sealer
 from mintline.aws.dynamo import Dynamo
 from mintline.aws.key_stores import DynamoKeys, SecretsManagerKeys
 from mintline.aws.keys import encryption_context
@@ -34,9 +36,12 @@ from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc
 from mintline.intents import sign_mint
 from mintline.key_stores import KeyStores
-from mintline.messages import AnyRequest, KeyRef, SignMint
+from mintline.messages import AnyRequest, IssueVoucher, KeyRef, SignMint
+from mintline.p256 import load_p256
 from mintline.records import Mint
 from mintline.resources import MINTS
+from mintline_api.intake_sessions import IntakeSessions
+from mintline_api.stores import KmsIntake
 from mintline_bench.users import sign_in_new
 from mintline_local.client import aws_client
 from mintline_local.places import StateFolder
@@ -44,8 +49,11 @@ from mintline_local.principals import AwsCredentials, issue_credentials
 from mintline_local.provisioning import Known, load_known
 from mintline_local.stack import running_stack
 from mintline_local.wallets.dynamo import DynamoWalletRecords
+from mintline_signer.enclave.authorizer import digest_of
 from mintline_signer.frames import FrameDecoder
 from mintline_signer.protocol import Request, Response, Sign, Signed, WrappedKey, read_response, request_frame
+
+AuthorizedT = TypeVar("AuthorizedT", SignMint, IssueVoucher)
 
 ENDS = ("finalized", "rejected", "reverted")
 
@@ -158,6 +166,28 @@ class Victim:
             if wallet.address == view["address"]:
                 return wallet.key()
         raise AssertionError("the wallet is not on record")
+
+    @asynccontextmanager
+    async def intake(self, role: str = "api") -> AsyncIterator[IntakeSessions]:
+        """Have a session key certified with a role's credentials; only the api's will do."""
+        kms_url, region = self.info["kms_url"], self.info["region"]
+        async with aws_client(
+            "kms", endpoint_url=kms_url, region=region, credentials=self.credentials[role]
+        ) as kms:
+            sessions = IntakeSessions(
+                KmsIntake(kms, prefix=self.info["prefix"]).certify,
+                intake_key=load_p256(base64.b64decode(self.known.intake_key)),
+                now=lambda: time.time_ns() // 1_000_000,
+            )
+            await sessions.renew()
+            yield sessions
+
+    def sealed(self, intent: AuthorizedT, token: str, acceptance: Statement) -> AuthorizedT:
+        """Return an intent with an envelope of somebody's making: the sealing key is public."""
+        assert self.known.sealing is not None
+        sealer = Sealer(base64.b64decode(self.known.sealing.public_key))
+        envelope = sealer.seal(token, digest_of(intent), acceptance)
+        return intent.model_copy(update={"authorization": envelope})
 
     async def wrapped(self, key: KeyRef) -> WrappedKey:
         """Return a wrapped key, as the host reads it."""

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mintline.acceptance import ACCEPTANCE
+from mintline.authorization import Envelope
 from mintline.eth import Transaction, keccak256
 from mintline.intents import sign_mint
 from mintline.messages import SignMint, SignNoop, SignTopUp
+from mintline_signer.enclave.authorizer import digest_of
+from mintline_signer.errors import RefusalCode
 from mintline_signer.frames import MAX_BODY, frame
 from mintline_signer.protocol import Failure, Refusal, Rewrap, Sign, Signed, request_frame
 
@@ -38,6 +43,7 @@ SUBSTITUTIONS: dict[str, Callable[[SignMint], Any]] = {
     "the metadata": lambda i: voucher(i, metadata_digest=bytes(32)),
     "the contract": lambda i: evolve(i, contract=THIEF),
     "the chain": lambda i: evolve(i, chain_id=1, signer=evolve(i.signer, chain_id=1)),
+    "the token id": lambda i: voucher(i, token_id=i.voucher.token_id + 1),
     "the mint": lambda i: evolve(i, mint_id="mint_00000000000000000000000000"),
     "the gas, to burn the wallet's ether": lambda i: evolve(i, gas=30_000_000),
     "the fees, to burn the wallet's ether": lambda i: evolve(i, fees=evolve(i.fees, max_fee_per_gas=ETHER)),
@@ -80,21 +86,29 @@ async def test_hostile_host__when_it_gives_another_users_word__gets_no_signature
 async def test_hostile_host__when_it_has_a_token_of_its_own__cannot_speak_for_another_user(
     victim: Victim, minted: Mint, mallory: User, socket: Socket
 ) -> None:
-    """The sealing key is public: anyone can seal, and what counts is whose token is in it."""
-    from base64 import b64decode
+    """The sealing key is public, so anyone can seal; nobody but the api can have accepted it."""
+    own = await victim.minted(mallory, "mallory's own")
+    assert own.authorization is not None
+    accepted = Envelope.from_bytes(own.authorization).acceptance
+    for wanted in (sign_mint(minted), voucher(sign_mint(minted), to=THIEF)):
+        answer = await socket.ask(await victim.request(victim.sealed(wanted, mallory.token, accepted)))
+        assert answer == Refusal(code=RefusalCode.ACCEPTANCE_SIGNATURE)
+    assert await victim.signs(minted)
 
-    from mintline.authorization import Sealer
-    from mintline_signer.enclave.authorizer import digest_of
 
-    assert victim.known.sealing is not None
-    sealer = Sealer(b64decode(victim.known.sealing.public_key))
-    wanted = voucher(sign_mint(minted), to=THIEF)
-
-    sealed = evolve(wanted, authorization=sealer.seal(mallory.token, digest_of(wanted)))
-    answer = await socket.ask(await victim.request(sealed))
-
-    assert isinstance(answer, Refusal), answer
-    assert answer.code == "authorization_subject"
+async def test_hostile_host__when_it_has_even_the_apis_credentials__needs_the_users_token_still(
+    victim: Victim, minted: Mint, user: User, mallory: User, socket: Socket
+) -> None:
+    """What a taken-over api can do, and no more: the control has the user's own token, and is signed."""
+    wanted = evolve(sign_mint(minted), mint_id="mint_that_was_never_asked_for", nonce=10**6)
+    wanted = voucher(wanted, token_id=10**9)
+    async with victim.intake() as intake:
+        now = time.time_ns() // 1_000_000
+        accepted = intake.state(ACCEPTANCE, digest_of(wanted), minted.sub.encode(), at=now)
+        answer = await socket.ask(await victim.request(victim.sealed(wanted, mallory.token, accepted)))
+        assert answer == Refusal(code=RefusalCode.AUTHORIZATION_SUBJECT)
+        control = await socket.ask(await victim.request(victim.sealed(wanted, user.token, accepted)))
+        assert isinstance(control, Signed)
 
 
 async def test_hostile_host__when_it_brings_another_wrapped_key__gets_no_signature_by_either(

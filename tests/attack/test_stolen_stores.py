@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from mintline.authorization import SealBroken, unseal
+from mintline.authorization import Envelope, SealBroken
 from mintline.aws.keys import encryption_context
 from mintline.intents import sign_mint
 from mintline.resources import TABLES
@@ -102,9 +102,10 @@ async def test_stolen_stores__when_a_users_sealed_word_is_taken__no_one_else_ope
     """The control: with the sealing key's private half, the token is there."""
     intent = sign_mint(minted)
     right = await victim.sealing_private_key()
-    assert unseal(intent.authorization, digest_of(intent), right) == user.token
+    envelope = Envelope.from_bytes(intent.authorization)
+    assert envelope.open(digest_of(intent), right) == user.token
 
     with pytest.raises(SealBroken):
-        unseal(intent.authorization, digest_of(intent), ec.generate_private_key(ec.SECP256R1()))
+        envelope.open(digest_of(intent), ec.generate_private_key(ec.SECP256R1()))
     assert user.token.encode() not in intent.authorization
     assert user.token.rsplit(".", 1)[1].encode() not in intent.authorization

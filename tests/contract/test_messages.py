@@ -102,6 +102,7 @@ ISSUE_VOUCHER = IssueVoucher(
     mint_id=MINT_ID,
     contract=CONTRACT,
     voucher=SIGN_MINT.voucher,
+    subject=SIGN_MINT.signer.subject,
     authorization=SIGN_MINT.authorization,
 )
 SIGN_BATCH = SignBatch(
@@ -139,6 +140,7 @@ SIGN_BURN = SignBurn(
     token_id=2**255 + 1,
     authorization=SIGN_MINT.authorization,
 )
+OWNERLESS_VOUCHER = ISSUE_VOUCHER.model_copy(update={"subject": ""})
 MESSAGES: dict[str, AnyMessage] = {
     "build_mint": BuildMint(trace=TRACE, mint_id=MINT_ID),
     "fund_wallet": FundWallet(trace=TRACE, wallet=WALLET, required=10**16, balance=9 * 10**15),
@@ -176,10 +178,20 @@ EARLIER: dict[str, AnyMessage] = {
     "broadcast.v1.json": Broadcast(
         trace=TRACE, intent=UNAUTHORIZED, raw=b"\x02\xf8\x01", tx_hash=bytes(31) + b"\x01"
     ),
+    "issue_voucher.v1.json": OWNERLESS_VOUCHER,
+    "voucher_issued.v1.json": VoucherIssued(
+        trace=TRACE, intent=OWNERLESS_VOUCHER, signature=bytes(range(65))
+    ),
     "fund_wallet.v1.json": FundWallet(trace=TRACE, wallet=WALLET, required=10**16),
 }
 """What was written before a field was added, and how it is read since."""
-SHAPES = {"sign_mint": "timed", "broadcast": "timed", "fund_wallet": "balance"}
+SHAPES = {
+    "sign_mint": "timed",
+    "broadcast": "timed",
+    "fund_wallet": "balance",
+    "issue_voucher": "owned",
+    "voucher_issued": "owned",
+}
 """The names of the shapes that came after the first."""
 
 

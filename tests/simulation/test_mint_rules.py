@@ -85,6 +85,7 @@ class MintRules(RuleBasedStateMachine):
             metadata="{}",
             metadata_digest=bytes(32),
             request_digest="",
+            token_id=len(self.tables.mints) + 1,
             created_at=self.time,
             updated_at=self.time,
         )
@@ -98,7 +99,7 @@ class MintRules(RuleBasedStateMachine):
         if stale and expected:
             expected -= 1
         spent = self.mint(mint_id).nonce if renewing else None
-        claim = MintClaim(mint_id, 7, 10**6, 90_000, FEES, self.time, spent=spent)
+        claim = MintClaim(mint_id, 10**6, 90_000, FEES, self.time, spent=spent)
         self.do(self.accounts.commit([Advance(SENDER.address, expected, expected or 0, (claim,))]))
 
     @rule(target=submitted, mint_id=mints, price=st.integers(1, 3))

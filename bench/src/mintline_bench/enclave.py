@@ -23,13 +23,17 @@ from typing import Any
 
 import psutil
 
+from mintline.acceptance import ACCEPTANCE
 from mintline.audit.records import Batch
 from mintline.authorization import Sealer
 from mintline.aws.key_stores import SecretsManagerKeys
 from mintline.aws.keys import generate_key
 from mintline.errors import MintlineError, Unavailable
 from mintline.messages import Fees, KeyRef, SignMint, Voucher
+from mintline.p256 import load_p256
 from mintline.resources import WALLET_KEY
+from mintline_api.intake_sessions import IntakeSessions
+from mintline_api.stores import KmsIntake
 from mintline_bench.report import spread
 from mintline_bench.users import sign_in_new
 from mintline_local.client import aws_client
@@ -95,11 +99,14 @@ class Driver:
 class Mints:
     """Makes requests, each for another mint of the next user, as the builder and the host would."""
 
-    def __init__(self, known: Known, issuer: WrappedKey, users: Sequence[User]) -> None:
+    def __init__(
+        self, known: Known, issuer: WrappedKey, users: Sequence[User], intake: IntakeSessions
+    ) -> None:
         assert known.sealing is not None
         self._known = known
         self._issuer = issuer
         self._users = users
+        self._intake = intake
         self._sealer = Sealer(base64.b64decode(known.sealing.public_key))
         self._count = itertools.count()
 
@@ -130,7 +137,9 @@ class Mints:
                 deadline=int(time.time()) + 3600,
             ),
         )
-        sealed = self._sealer.seal(user.token, digest_of(intent))
+        digest, now = digest_of(intent), _milliseconds()
+        accepted = self._intake.state(ACCEPTANCE, digest, key.subject.encode(), at=now)
+        sealed = self._sealer.seal(user.token, digest, accepted)
         intent = intent.evolve(authorization=sealed)
         return request_frame(request_id, Sign(intent=intent, keys=[key, self._issuer]))
 
@@ -167,7 +176,18 @@ async def _surroundings(users: int) -> AsyncIterator[tuple[StateFolder, Mints, M
         issuer = WrappedKey(
             address=stored.address, subject=stored.subject, chain_id=stored.chain_id, wrapped=stored.wrapped
         )
-        yield running.state, Mints(known, issuer, made[:users]), Mints(known, issuer, made[users:])
+        intake = IntakeSessions(
+            KmsIntake(kms, prefix=PREFIX).certify,
+            intake_key=load_p256(base64.b64decode(known.intake_key)),
+            now=_milliseconds,
+        )
+        await intake.renew()
+        warm, cold = (Mints(known, issuer, group, intake) for group in (made[:users], made[users:]))
+        yield running.state, warm, cold
+
+
+def _milliseconds() -> int:
+    return time.time_ns() // 1_000_000
 
 
 async def _user(kms: Any, token: str) -> User:

@@ -43,7 +43,8 @@ INSERT = ("PartiQLInsert", "PutItem")
 CREATE = ("PartiQLInsert",)
 """PartiQL's INSERT fails where there is an item: who may do nothing else can overwrite nothing."""
 UPDATE = ("PartiQLUpdate", "UpdateItem")
-TRANSACT_UPDATE = ("UpdateItem",)
+COUNT = ("UpdateItem",)
+"""An addition that returns what came of it."""
 REPLACE = ("PutItem", "DeleteItem")
 PRUNE = ("BatchWriteItem",)
 """Puts and deletes without a condition."""
@@ -79,7 +80,7 @@ REACH: Mapping[str, Reach] = {
             LINKS: GET + QUERY + REPLACE,
             CHALLENGES: (*PRUNE, "DeleteItem"),
             MINTS: GET + INSERT + UPDATE + QUERY + PING,
-            COLLECTIONS: GET,
+            COLLECTIONS: GET + COUNT,
             CHECKPOINTS: GET,
             TOKENS: GET + QUERY,
             TRANSFERS: QUERY,
@@ -94,7 +95,6 @@ REACH: Mapping[str, Reach] = {
         tables={
             MINTS: GET + UPDATE,
             ACCOUNTS: GET + UPDATE + QUERY + PING,
-            COLLECTIONS: TRANSACT_UPDATE,
         },
         objects=("PutObject",),
         asks_chain=True,

@@ -18,8 +18,20 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from mintline import intake_key
 from mintline.queue_policy import dead_letter_statements, queue_statements
-from mintline.resources import BUCKETS, KMS_KEYS, QUEUES, TABLES, WALLET_KEY, Bucket, Key, Queue, Table
+from mintline.resources import (
+    BUCKETS,
+    INTAKE_KEY,
+    KMS_KEYS,
+    QUEUES,
+    TABLES,
+    WALLET_KEY,
+    Bucket,
+    Key,
+    Queue,
+    Table,
+)
 from mintline_infra.deployment import Deployment
 from mintline_infra.nag import acknowledge
 from mintline_infra.wallet_key import key_policy
@@ -44,8 +56,9 @@ class DataStack(cdk.Stack):
         self.dead_letters: dict[Queue, sqs.Queue] = {}
         self.queues = {queue: self._queue(queue) for queue in QUEUES}
         self.tables = {table: self._table(table) for table in TABLES}
-        assert KMS_KEYS == (WALLET_KEY,), "the wallets' policy fits no other key"
+        assert KMS_KEYS == (WALLET_KEY, INTAKE_KEY), "every key has a policy of its own"
         self.wallet_keys = self._wallet_keys(deployment)
+        self.intake_key = self._intake_key(deployment)
         self.logs = self._log_bucket()
         self.distributions = {bucket: self._published(bucket) for bucket in BUCKETS}
         self.rpc_urls = self._secret(
@@ -153,6 +166,31 @@ class DataStack(cdk.Stack):
     def wallet_key(self) -> kms.Key:
         """The key that wraps what is made now."""
         return self.wallet_keys[0]
+
+    def _intake_key(self, deployment: Deployment) -> kms.Key:
+        """Make the key that certifies the api's session keys; its public half goes into the document."""
+        document = intake_key.key_policy(
+            administrator=f"arn:aws:iam::{deployment.account}:root", api=deployment.role_arn("api")
+        )
+        key = kms.Key(
+            self,
+            "intake-key",
+            description="Mintline: certifies the session keys by which the api signs what it accepts.",
+            key_spec=kms.KeySpec.ECC_NIST_P256,
+            key_usage=kms.KeyUsage.SIGN_VERIFY,
+            pending_window=cdk.Duration.days(30),
+            policy=iam.PolicyDocument.from_json(document),
+            removal_policy=RETAIN,
+        )
+        kms.Alias(
+            self,
+            "intake-key-alias",
+            alias_name=INTAKE_KEY.alias(self._prefix),
+            target_key=key,
+            removal_policy=RETAIN,
+        )
+        cdk.CfnOutput(self, "intake-key-arn", value=key.key_arn)
+        return key
 
     def _log_bucket(self) -> s3.Bucket:
         """Make the bucket for access logs, which names no one but AWS's log delivery."""

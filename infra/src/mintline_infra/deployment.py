@@ -36,13 +36,16 @@ Measurement = Annotated[str, AfterValidator(_measurement)]
 """A platform configuration register of an enclave, as `nitro-cli describe-eif` prints it."""
 
 
+SPKI = r"^[A-Za-z0-9+/]{122}==$"
+"""SubjectPublicKeyInfo of a P-256 key, DER in base64."""
+
+
 class SealingKey(BaseModel):
     """The key by which the api seals users' tokens for the enclaves, made beforehand."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    public_key: str = Field(pattern=r"^[A-Za-z0-9+/]{122}==$")
-    """SubjectPublicKeyInfo of a P-256 key, DER in base64."""
+    public_key: str = Field(pattern=SPKI)
     secrets: tuple[str, ...] = Field(min_length=1, max_length=8)
     """Where the wrapped halves lie, of this key and of those before that envelopes may still name."""
 
@@ -56,6 +59,7 @@ class Minting(BaseModel):
     issuer: KeyRef
     treasury: KeyRef
     sealing: SealingKey
+    intake_key: str
 
 
 class Chain(BaseModel):
@@ -67,6 +71,8 @@ class Chain(BaseModel):
     issuer: KeyRef | None = None
     treasury: KeyRef | None = None
     sealing: SealingKey | None = None
+    intake_key: str | None = Field(default=None, pattern=SPKI)
+    """The public half of the intake key, which the data stack makes."""
     default_collection: Address | None = None
     managed_blockchain: bool = False
     """Whether nodes of Amazon Managed Blockchain are asked, by requests that the tasks sign (SigV4)."""
@@ -74,7 +80,8 @@ class Chain(BaseModel):
     @property
     def minting(self) -> Minting | None:
         """Return what mints, or None while some of it is missing."""
-        missing = None in (self.issuer, self.treasury, self.sealing, self.default_collection)
+        needed = (self.issuer, self.treasury, self.sealing, self.intake_key, self.default_collection)
+        missing = None in needed
         return None if missing else Minting.model_validate(self, from_attributes=True)
 
 

@@ -75,6 +75,7 @@ class ApiStack(cdk.Stack):
                     "MINTLINE_WALLET_KEY_ARNS": self.to_json_string(
                         [key.key_arn for key in around.data.wallet_keys]
                     ),
+                    "MINTLINE_INTAKE_KEY": around.minting.intake_key,
                     "MINTLINE_SEALING_KEY": around.minting.sealing.public_key,
                 },
                 secrets={

@@ -195,16 +195,20 @@ class WatchStack(cdk.Stack):
         self._alarms.append(made)
 
     def _notices(self) -> None:
-        """Tell of what was done to the wallets' keys, the queues and the trail, as CloudTrail records it."""
+        """Tell of what was done to the wallets' keys, the intake key, the queues and the trail.
+
+        CloudTrail records it.
+        """
         arns = [key.key_arn for key in self._around.data.wallet_keys]
+        every_key = [*arns, self._around.data.intake_key.key_arn]
         account, canary = self._around.deployment.account, self._around.deployment.role_name(CANARY)
         session = f"arn:aws:sts::{account}:assumed-role/{canary}/"
         self._notice(
             "kms-denied",
-            "KMS refused a request for the wallets' key, not the canary's.",
+            "KMS refused a request for the wallets' key or the intake key, not the canary's.",
             {
                 "errorCode": [{"prefix": "AccessDenied"}],
-                "resources": {"ARN": arns},
+                "resources": {"ARN": every_key},
                 # Of another account's callers CloudTrail may know no ARN.
                 "$or": [
                     {"userIdentity": {"arn": [{"anything-but": {"prefix": session}}]}},
@@ -226,7 +230,7 @@ class WatchStack(cdk.Stack):
         )
         self._notice(
             "key-policy-changed",
-            "The policy of the wallets' key, or the key itself, was changed.",
+            "The policy of the wallets' key or of the intake key, or the key itself, was changed.",
             {
                 "eventName": [
                     "PutKeyPolicy",
@@ -236,7 +240,7 @@ class WatchStack(cdk.Stack):
                     "ScheduleKeyDeletion",
                     "CancelKeyDeletion",
                 ],
-                "resources": {"ARN": arns},
+                "resources": {"ARN": every_key},
             },
         )
         alias = WALLET_KEY.alias(self._prefix)

@@ -12,7 +12,7 @@ from mintline.aws.records import to_item
 from mintline.key_stores import KeyStore, StoredKey
 from mintline.messages import Frozen, KeyRef
 from mintline.records import Collection, canonical_json, collection_object_key
-from mintline.resources import COLLECTIONS, METADATA, WALLET_KEY
+from mintline.resources import COLLECTIONS, INTAKE_KEY, METADATA, WALLET_KEY
 
 if TYPE_CHECKING:
     from types_aiobotocore_kms import KMSClient
@@ -56,6 +56,12 @@ async def create_sealing_key(
     key = await sealing.generate_sealing_key(kms, kms_key=WALLET_KEY.alias(prefix), chain_id=chain_id)
     secret_id = await sealing.store_sealing_key(secretsmanager, prefix=prefix, chain_id=chain_id, key=key)
     return SealingKey(public_key=b64encode(key.public_key).decode(), secret_id=secret_id)
+
+
+async def read_intake_key(kms: KMSClient, *, prefix: str) -> str:
+    """Return the public half of the intake key: SubjectPublicKeyInfo, DER in base64."""
+    answer = await kms.get_public_key(KeyId=INTAKE_KEY.alias(prefix))
+    return b64encode(answer["PublicKey"]).decode()
 
 
 async def register_collection(dynamo: Dynamo, record: Collection) -> bool:

@@ -201,6 +201,8 @@ def context_of(asked: Mapping[str, Any]) -> Context:
         context |= {f"kms:EncryptionContext:{k}": str(v) for k, v in encryption_context.items()}
     if isinstance(spec := asked.get("KeyPairSpec"), str):
         context["kms:DataKeyPairSpec"] = spec
+    if isinstance(algorithm := asked.get("SigningAlgorithm"), str):
+        context["kms:SigningAlgorithm"] = algorithm
     return context
 
 

@@ -67,9 +67,30 @@ def keys(*, document: Deployment, endpoint_url: EndpointUrl = None, as_json: Jso
         return made
 
     made = execute(make())
+    screen.say(f"intake    {made['intake_key']}: the signing policy's authorization.intake_keys must have it")
     screen.say(f"issuer    {made['issuer']['address']}")
     screen.say(f"treasury  {made['treasury']['address']}: it pays for everyone's gas, so send it ether")
     screen.result(made)
+
+
+@app.command("intake-key")
+def intake_key(*, document: Deployment, endpoint_url: EndpointUrl = None, as_json: Json = False) -> None:
+    """Enter the intake key's public half into the document of a deployment that has its other keys."""
+    screen = Screen(as_json=as_json)
+
+    async def read() -> dict[str, Any]:
+        described = deployment_file.read(document)
+        settings = deployment(described.prefix, described.region, endpoint_url)
+        async with AsyncExitStack() as stack:
+            kms = await open_client(stack, "kms", settings, calls=AwsCalls())
+            found = {"intake_key": await founding.read_intake_key(kms, prefix=described.prefix)}
+        with deployment_file.changing(document) as changed:
+            changed["chain"].update(found)
+        return found
+
+    found = execute(read())
+    screen.say(f"the signing policy's authorization.intake_keys must have {found['intake_key']}")
+    screen.result(found)
 
 
 @app.command()
@@ -202,10 +223,12 @@ async def _keys(stack: AsyncExitStack, described: Described, endpoint_url: str |
         for subject in (ISSUER, TREASURY)
     ]
     sealing = await founding.create_sealing_key(kms, secretsmanager, prefix=prefix, chain_id=chain_id)
+    intake_key = await founding.read_intake_key(kms, prefix=prefix)
     return {
         "issuer": issuer.model_dump(mode="json"),
         "treasury": treasury.model_dump(mode="json"),
         "sealing": {"public_key": sealing.public_key, "secrets": [sealing.secret_id]},
+        "intake_key": intake_key,
     }
 
 

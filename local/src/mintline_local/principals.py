@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from mintline import wallet_key
+from mintline import intake_key, wallet_key
 from mintline.attestation.registers import role_register
 from mintline.wallet_key import Measured, Parties
 from mintline_local.places import StateFolder, corrupt, read_json, write_json
@@ -66,12 +66,15 @@ def key_policy(
     """Return the key policy that AWS would deploy, for these principals.
 
     `images` and `policies` are what enclaves may measure as (PCR0 and PCR16, hex); without an image nobody
-    unwraps. `receives`: keys are wrapped anew under it; the local KMS has one policy for all its keys.
+    unwraps. `receives`: keys are wrapped anew under it. The local KMS has one policy for all its keys, so the
+    intake key's statements are in it too.
     """
     parties = Parties(administrator=role_arn("operator"), api=role_arn("api"), enclave=role_arn("enclave"))
     role = role_register(parties.enclave).hex()
     measured = Measured(images=images, role=role, policies=policies)
-    return wallet_key.key_policy(parties, chain_id=chain_id, measured=measured, receives=receives)
+    document = wallet_key.key_policy(parties, chain_id=chain_id, measured=measured, receives=receives)
+    document["Statement"] += intake_key.statements(administrator=parties.administrator, api=parties.api)
+    return document
 
 
 def account_allows(arn: str, action: str) -> bool:

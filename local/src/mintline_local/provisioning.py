@@ -77,6 +77,8 @@ class Known(Frozen):
     """The ARN of the KMS key that wraps new wallets' keys, as of the last start."""
     jwks: dict[str, Any] = Field(default_factory=dict)
     """The pool's signing keys, as they were at the last start."""
+    intake_key: str = ""
+    """The public half of the intake key, as it was at the last start."""
     last_run: RunMark | None = None
 
     @field_serializer("cursor_secret", when_used="json")
@@ -157,6 +159,7 @@ async def set_up(state: StateFolder, ports: Listeners, world: World) -> Known:
         ),
         wallet_key=provisioned.key_arns[WALLET_KEY.name],
         jwks=await _read_jwks(world, ports, known.pool),
+        intake_key=await founding.read_intake_key(world.aws.kms, prefix=PREFIX),
     )
     mark, *_ = await asyncio.gather(
         leave_mark(world.secretsmanager, world.node, prefix=PREFIX),

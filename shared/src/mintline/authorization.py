@@ -1,14 +1,16 @@
-"""The user's authorization, sealed by the api so that the enclaves alone can read it.
+"""The authorization envelope: what a user asked for, that the api accepted it, and the user's token, sealed.
 
-The api seals the caller's own access token under the digest of what the caller asked for. Nobody can make
-such an envelope without the token; moved to another request, it does not open.
+The api signs what it accepts (`mintline.acceptance`) and seals the caller's own access token under the digest
+of what the caller asked for. Nobody can make such an envelope without the api's session key; moved to another
+request, it proves nothing and does not open.
 
 ::
 
-    envelope = version (1 byte) ‖ key id (8 bytes) ‖ HPKE output
+    envelope = version (1 byte) ‖ acceptance (193 bytes) ‖ key id (8 bytes) ‖ HPKE output
     HPKE     = RFC 9180, base mode: DHKEM(P-256, HKDF-SHA256), HKDF-SHA256, AES-256-GCM; `info` is the digest
 
-Every enclave that KMS lets unwrap the private half can open it, so many of them share one queue.
+Every enclave that KMS lets unwrap the private half can open it, so many of them share one queue. The digest
+names the token id, so all of them, without any memory, sign for that one token or for none.
 """
 
 from __future__ import annotations
@@ -16,29 +18,34 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 
-from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ec import (
-    SECP256R1,
-    EllipticCurvePrivateKey,
-    EllipticCurvePublicKey,
-)
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    PublicFormat,
-    load_der_public_key,
-)
 
-VERSION = 1
-KEY_ID_BYTES = 8
+from mintline.acceptance import STATEMENT_BYTES, Statement
+from mintline.messages import MAX_SEALED
+from mintline.p256 import KEY_ID_BYTES, load_p256, p256_key_id
+
+VERSION = 2
 SEALING_SUBJECT = "platform:sealing"
 """`sub` of the sealing key's KMS encryption context."""
-_HEADER = 1 + KEY_ID_BYTES
+_WITHOUT_ACCEPTANCE = 1
+"""The version before there were acceptances."""
+_KEY_ID_AT = 1 + STATEMENT_BYTES
+_HEADER = _KEY_ID_AT + KEY_ID_BYTES
 _SUITE = Suite(KEM.P256, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
+_HPKE_BYTES = 65 + 16
+"""The encapsulated key and the tag."""
+MAX_TOKEN = MAX_SEALED - _HEADER - _HPKE_BYTES
+"""Bytes of the longest token whose envelope fits."""
 
 
 class SealBroken(ValueError):  # noqa: N818 - named for what happened
     """The envelope is none, or was made for another digest or another key."""
+
+
+class AcceptanceMissing(SealBroken):
+    """The envelope is of the version that carried no acceptance."""
 
 
 def mint_digest(
@@ -50,13 +57,14 @@ def mint_digest(
     to: str,
     metadata_digest: bytes,
     sender: str,
+    token_id: int,
 ) -> bytes:
     """Return what a user authorizes by asking for a custodial mint, 32 bytes.
 
     `sub` is the user, `sender` the user's wallet in custody, which redeems the voucher.
     """
     return _digest(
-        b"mintline/authorization/mint/1",
+        b"mintline/authorization/mint/2",
         mint_id.encode(),
         sub.encode(),
         chain_id.to_bytes(32, "big"),
@@ -64,21 +72,30 @@ def mint_digest(
         _address(to),
         metadata_digest,
         _address(sender),
+        token_id.to_bytes(32, "big"),
     )
 
 
-def voucher_digest(*, mint_id: str, chain_id: int, contract: str, to: str, metadata_digest: bytes) -> bytes:
-    """Return what a user authorizes by asking for a voucher alone, 32 bytes.
-
-    No key of the user's is in custody here, so any user of ours may ask.
-    """
+def voucher_digest(
+    *,
+    mint_id: str,
+    sub: str,
+    chain_id: int,
+    contract: str,
+    to: str,
+    metadata_digest: bytes,
+    token_id: int,
+) -> bytes:
+    """Return what a user authorizes by asking for a voucher alone, 32 bytes; `sub` is the user."""
     return _digest(
-        b"mintline/authorization/voucher/1",
+        b"mintline/authorization/voucher/2",
         mint_id.encode(),
+        sub.encode(),
         chain_id.to_bytes(32, "big"),
         _address(contract),
         _address(to),
         metadata_digest,
+        token_id.to_bytes(32, "big"),
     )
 
 
@@ -126,27 +143,12 @@ def _digest(domain: bytes, *fields: bytes) -> bytes:
 
 def key_id(spki: bytes) -> bytes:
     """Return the id by which envelopes name their key: of a SubjectPublicKeyInfo in DER, the point's hash."""
-    return _id_of(_p256(spki))
+    return p256_key_id(load_p256(spki))
 
 
 def private_key_id(key: EllipticCurvePrivateKey) -> bytes:
     """Return the id of the key whose private half this is."""
-    return _id_of(key.public_key())
-
-
-def _id_of(key: EllipticCurvePublicKey) -> bytes:
-    point = key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
-    return hashlib.sha256(point).digest()[:KEY_ID_BYTES]
-
-
-def _p256(spki: bytes) -> EllipticCurvePublicKey:
-    try:
-        key = load_der_public_key(spki)
-    except (ValueError, UnsupportedAlgorithm):
-        raise ValueError("not a public key in DER") from None
-    if not isinstance(key, EllipticCurvePublicKey) or not isinstance(key.curve, SECP256R1):
-        raise ValueError("not a P-256 public key")  # noqa: TRY004 - it is no type that the caller chose
-    return key
+    return p256_key_id(key.public_key())
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,29 +160,50 @@ class Sealer:
 
     spki: bytes
     _key: EllipticCurvePublicKey = field(init=False, repr=False)
-    _header: bytes = field(init=False, repr=False)
+    _key_id: bytes = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        key = _p256(self.spki)
+        key = load_p256(self.spki)
         object.__setattr__(self, "_key", key)
-        object.__setattr__(self, "_header", bytes((VERSION,)) + _id_of(key))
+        object.__setattr__(self, "_key_id", p256_key_id(key))
 
-    def seal(self, token: str, digest: bytes) -> bytes:
-        """Return the envelope of a token for the request whose digest this is."""
-        return self._header + _SUITE.encrypt(token.encode(), self._key, info=digest)
+    def seal(self, token: str, digest: bytes, acceptance: Statement) -> bytes:
+        """Return the envelope of a token and an acceptance for the request whose digest this is.
+
+        Raises ValueError for a token of more than MAX_TOKEN bytes.
+        """
+        text = token.encode()
+        if len(text) > MAX_TOKEN:
+            raise ValueError(f"the token has {len(text)} bytes; an envelope holds {MAX_TOKEN}")
+        header = bytes((VERSION,)) + acceptance.to_bytes() + self._key_id
+        return header + _SUITE.encrypt(text, self._key, info=digest)
 
 
-def sealed_for(envelope: bytes) -> bytes:
-    """Return the id of the key that an envelope was sealed with; raises SealBroken."""
-    if len(envelope) <= _HEADER or envelope[0] != VERSION:
-        raise SealBroken("this is no envelope of version 1")
-    return envelope[1:_HEADER]
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """An envelope taken apart; its token is still sealed."""
 
+    acceptance: Statement
+    key_id: bytes
+    """Of the key that it was sealed with."""
+    sealed: bytes
 
-def unseal(envelope: bytes, digest: bytes, key: EllipticCurvePrivateKey) -> str:
-    """Return the token that was sealed for this very digest; raises SealBroken."""
-    sealed_for(envelope)
-    try:
-        return _SUITE.decrypt(envelope[_HEADER:], key, info=digest).decode("ascii")
-    except (InvalidTag, UnicodeDecodeError):
-        raise SealBroken("the envelope does not open for this request") from None
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Envelope:
+        """Read an envelope; raises SealBroken, AcceptanceMissing for one of the version before."""
+        if data[:1] == bytes((_WITHOUT_ACCEPTANCE,)):
+            raise AcceptanceMissing("this envelope of version 1 carries no acceptance")
+        if len(data) <= _HEADER or data[0] != VERSION:
+            raise SealBroken("this is no envelope of version 2")
+        return cls(
+            acceptance=Statement.from_bytes(data[1:_KEY_ID_AT]),
+            key_id=data[_KEY_ID_AT:_HEADER],
+            sealed=data[_HEADER:],
+        )
+
+    def open(self, digest: bytes, key: EllipticCurvePrivateKey) -> str:
+        """Return the token that was sealed for this very digest; raises SealBroken."""
+        try:
+            return _SUITE.decrypt(self.sealed, key, info=digest).decode("ascii")
+        except (InvalidTag, UnicodeDecodeError):
+            raise SealBroken("the envelope does not open for this request") from None

@@ -51,6 +51,7 @@ def issue_voucher(mint: Mint, issuer: KeyRef) -> IssueVoucher:
         mint_id=mint.mint_id,
         contract=mint.contract,
         voucher=voucher_of(mint),
+        subject=mint.sub,
         authorization=mint.authorization or b"",
     )
 

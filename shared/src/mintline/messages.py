@@ -29,7 +29,10 @@ UINT64_MAX = 2**64 - 1
 MintId: TypeAlias = Annotated[str, Field(min_length=1, max_length=64)]
 """Fit to be a key: DynamoDB fails a whole batch of reads for an empty or overlong one."""
 
-Sealed: TypeAlias = Annotated[HexBytes, Field(max_length=8192)]
+MAX_SEALED = 8192
+"""Bytes of an authorization envelope, at most."""
+
+Sealed: TypeAlias = Annotated[HexBytes, Field(max_length=MAX_SEALED)]
 """What the api sealed for the enclaves: the proof that the user asked for this. Empty where there is none."""
 
 
@@ -185,6 +188,8 @@ class IssueVoucher(Message):
     mint_id: MintId
     contract: Address
     voucher: Voucher
+    subject: str = Field(default="", max_length=128)
+    """`sub` of the user who asked for the mint; empty in messages of before it was said."""
     authorization: Sealed = Field(default=b"", repr=False)
 
 

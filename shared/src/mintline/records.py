@@ -33,6 +33,10 @@ class Problem(Frozen):
     reason: BoundedText
 
 
+TOKEN_TAKEN = Problem(
+    code="token_taken",
+    reason="Someone else has minted the token id that this mint was given. Send a new mint.",
+)
 CANCELLED = Problem(code="cancelled", reason="The mint was cancelled before it reached the chain.")
 
 
@@ -72,6 +76,7 @@ class Mint(Frozen):
     created_at: int
     updated_at: int
     token_id: TokenId | None = None
+    """Given when the mint is accepted, and its own for life; None in records of before that was so."""
     deadline: int | None = None
     nonce: int | None = None
     gas: int | None = None
@@ -168,7 +173,7 @@ class Collection(Frozen):
     symbol: str
     deployed_block: int
     next_token_id: int = Field(ge=0)
-    """A number in DynamoDB, unlike other token ids: the builder leases ids by adding to it."""
+    """A number in DynamoDB, unlike other token ids: the api leases ids by adding to it."""
 
 
 class Token(Frozen):

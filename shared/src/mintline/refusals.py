@@ -38,6 +38,11 @@ class RefusalCode(StrEnum):
     AUTHORIZATION_MALFORMED = "authorization_malformed"
     AUTHORIZATION_SEAL = "authorization_seal"
     AUTHORIZATION_SUBJECT = "authorization_subject"
+    ACCEPTANCE_MISSING = "acceptance_missing"
+    ACCEPTANCE_KEY = "acceptance_key"
+    ACCEPTANCE_CERTIFICATE = "acceptance_certificate"
+    ACCEPTANCE_TIME = "acceptance_time"
+    ACCEPTANCE_SIGNATURE = "acceptance_signature"
     TOKEN_MALFORMED = "token_malformed"  # noqa: S105 - these are no secrets
     TOKEN_ALGORITHM = "token_algorithm"  # noqa: S105
     TOKEN_KEY = "token_key"  # noqa: S105
@@ -79,6 +84,11 @@ REASONS: dict[RefusalCode, str] = {
     RefusalCode.AUTHORIZATION_MALFORMED: "The user's authorization is not in a form that is known here.",
     RefusalCode.AUTHORIZATION_SEAL: "The user's authorization was given for something else.",
     RefusalCode.AUTHORIZATION_SUBJECT: "The authorization is another user's than the wallet.",
+    RefusalCode.ACCEPTANCE_MISSING: "The authorization does not prove that the API accepted the request.",
+    RefusalCode.ACCEPTANCE_KEY: "The acceptance names an intake key that the signing policy does not have.",
+    RefusalCode.ACCEPTANCE_CERTIFICATE: "The acceptance's certificate is not the intake key's.",
+    RefusalCode.ACCEPTANCE_TIME: "The acceptance was made at a time that its certificate does not cover.",
+    RefusalCode.ACCEPTANCE_SIGNATURE: "The API accepted something else than this.",
     RefusalCode.TOKEN_MALFORMED: "The authorizing token is no well-formed access token.",
     RefusalCode.TOKEN_ALGORITHM: "The authorizing token is not signed with RS256.",
     RefusalCode.TOKEN_KEY: "The authorizing token names a key that the signing policy does not have.",

@@ -87,9 +87,10 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True)
 class KmsKey:
-    """A symmetric KMS key, found by its alias."""
+    """A KMS key, found by its alias: symmetric, or for signatures of ECDSA on P-256 if it `signs`."""
 
     name: str
+    signs: bool = False
 
     def alias(self, prefix: str) -> str:
         """Return the key's alias on AWS."""
@@ -150,7 +151,7 @@ ACCOUNTS = Table(
 COLLECTIONS = Table("collections", partition=Key("collection_id"))
 """One item per contract, `collection_id` is `{chain_id}#{address}`: its token id counter.
 
-Registered by an operator, counted by the builder."""
+Registered by an operator, counted by the api."""
 
 ATTEMPTS = Table(
     "attempts",
@@ -188,6 +189,9 @@ METADATA = Bucket("metadata")
 WALLET_KEY = KmsKey("wallets")
 """Wraps every key in custody; only the enclave may use it to decrypt."""
 
+INTAKE_KEY = KmsKey("intake", signs=True)
+"""Certifies the session keys of the api's processes; only the api may have it sign."""
+
 QUEUES = (BUILD, SIGN, BROADCAST)
 TABLES = (
     WALLETS,
@@ -204,4 +208,4 @@ TABLES = (
     CHECKPOINTS,
 )
 BUCKETS = (METADATA,)
-KMS_KEYS = (WALLET_KEY,)
+KMS_KEYS = (WALLET_KEY, INTAKE_KEY)

@@ -95,8 +95,8 @@ def key_policy(
     platform = {"StringLike": {"kms:EncryptionContext:sub": "platform:*"}}
     unattested = {"Null": {f"{ATTESTED}ImageSha384": "true"}}
     making = (
-        _statement("ApiMakesWalletKeys", parties.api, _PAIR, Condition={"StringEquals": made_for_wallets}),
-        _statement(
+        statement("ApiMakesWalletKeys", parties.api, _PAIR, Condition={"StringEquals": made_for_wallets}),
+        statement(
             "OperatorMakesPlatformKeys",
             parties.administrator,
             _PAIR,
@@ -104,21 +104,19 @@ def key_policy(
         ),
     )
     statements = [
-        _statement("AccountAdministers", parties.administrator, *ADMINISTRATION),
+        statement("AccountAdministers", parties.administrator, *ADMINISTRATION),
         *(making if makes else ()),
-        _statement("NobodySeesKeys", "*", *_denied(receives=receives), Effect="Deny"),
-        _statement("NobodyDecryptsUnattested", "*", "kms:Decrypt", Effect="Deny", Condition=unattested),
+        statement("NobodySeesKeys", "*", *_denied(receives=receives), Effect="Deny"),
+        statement("NobodyDecryptsUnattested", "*", "kms:Decrypt", Effect="Deny", Condition=unattested),
     ]
     if measured.images:
         conditions = {"StringEqualsIgnoreCase": _registers(measured), "StringEquals": on_this_chain}
         statements.append(
-            _statement("AttestedEnclaveUnwraps", parties.enclave, "kms:Decrypt", Condition=conditions)
+            statement("AttestedEnclaveUnwraps", parties.enclave, "kms:Decrypt", Condition=conditions)
         )
     if receives:
         conditions = {"StringEquals": on_this_chain}
-        statements.append(
-            _statement("EnclaveWrapsAnew", parties.enclave, "kms:Encrypt", Condition=conditions)
-        )
+        statements.append(statement("EnclaveWrapsAnew", parties.enclave, "kms:Encrypt", Condition=conditions))
     return {"Version": "2012-10-17", "Statement": statements}
 
 
@@ -138,7 +136,8 @@ def _registers(measured: Measured) -> dict[str, str | list[str]]:
     return registers
 
 
-def _statement(sid: str, principal: str, *actions: str, **rest: Any) -> dict[str, Any]:
+def statement(sid: str, principal: str, *actions: str, **rest: Any) -> dict[str, Any]:
+    """Return one statement of a key policy; `rest` are its other members."""
     return {
         "Sid": sid,
         "Effect": "Allow",

@@ -23,6 +23,7 @@ from mintline.resources import COLLECTIONS, WALLET_KEY
 from mintline.scopes import SIGN_IN_SCOPES
 from mintline.settings import ServiceSettings
 from mintline_api.testing import CHAIN_ID, CONTRACT, public_key_of
+from mintline_local.founding import read_intake_key
 from mintline_local.provisioning import REDIRECT_URI, UserPool, configure_sign_in
 from mintline_local.sign_in import Tokens, ensure_user, sign_in
 
@@ -113,9 +114,14 @@ async def wallet_key_arn(stack: AsyncExitStack, aws_settings: ServiceSettings, a
 
 
 @pytest.fixture
-def environment(
-    aws_settings: ServiceSettings, aws_prefix: str, cognito: Cognito, wallet_key_arn: str
+async def environment(
+    stack: AsyncExitStack,
+    aws_settings: ServiceSettings,
+    aws_prefix: str,
+    cognito: Cognito,
+    wallet_key_arn: str,
 ) -> dict[str, str]:
+    kms = await open_client(stack, "kms", aws_settings, calls=AwsCalls())
     return {
         "MINTLINE_AWS_ENDPOINT_URL": str(aws_settings.aws_endpoint_url),
         "MINTLINE_RESOURCE_PREFIX": aws_prefix,
@@ -128,6 +134,7 @@ def environment(
         "MINTLINE_COGNITO_CLIENT_ID": cognito.client_id,
         "MINTLINE_WALLET_KEY_ARNS": json.dumps([wallet_key_arn]),
         "MINTLINE_SEALING_KEY": public_key_of(ec.generate_private_key(ec.SECP256R1())),
+        "MINTLINE_INTAKE_KEY": await read_intake_key(kms, prefix=aws_prefix),
         "MINTLINE_CURSOR_SECRET": "0123456789abcdef0123456789abcdef",
     }
 

@@ -8,9 +8,10 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 from uuid import uuid4
 
@@ -61,6 +62,7 @@ class Line:
     issuer: LocalAccount
     treasury: LocalAccount
     wallets: dict[str, LocalAccount] = field(default_factory=dict)
+    token_ids: Iterator[int] = field(default_factory=lambda: count(1))
 
     async def wallet(self, *, balance: int = ETHER) -> LocalAccount:
         """A user's wallet with a balance on chain."""
@@ -86,6 +88,7 @@ class Line:
             metadata=metadata,
             metadata_digest=digest_of(metadata),
             request_digest="00" * 32,
+            token_id=next(self.token_ids),
             created_at=now,
             updated_at=now,
         )

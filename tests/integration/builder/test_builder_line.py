@@ -183,7 +183,7 @@ async def test_builder__when_the_one_before_died_between_reserving_and_sending__
     wallet = await line.wallet()
     mint_id = await line.accept(wallet, send=False)
     fees = Fees(max_fee_per_gas=3 * 10**9, max_priority_fee_per_gas=10**9)
-    claim = MintClaim(mint_id, token_id=2**200, deadline=2_000_000_000, gas=120_000, fees=fees, at=1)
+    claim = MintClaim(mint_id, deadline=2_000_000_000, gas=120_000, fees=fees, at=1)
     accounts = DynamoAccounts(line.dynamo, line.settings.chain_id)
     await accounts.commit([Advance(wallet.address, expected=None, first=4, claims=(claim,))])
 
@@ -192,7 +192,7 @@ async def test_builder__when_the_one_before_died_between_reserving_and_sending__
         [intent] = mint_intents([*await line.take(1)])
 
     assert (intent.nonce, intent.gas, intent.fees) == (4, 120_000, fees)
-    assert (intent.voucher.token_id, intent.voucher.deadline) == (2**200, 2_000_000_000)
+    assert (intent.voucher.token_id, intent.voucher.deadline) == (1, 2_000_000_000)
     assert (await line.account(wallet.address))["next_nonce"] == 5
 
 

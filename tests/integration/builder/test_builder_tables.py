@@ -15,7 +15,7 @@ from mintline.messages import Fees
 from mintline.records import Problem, digest_of, token_ref
 from mintline.resources import MINTS
 from mintline.states import MintStatus
-from mintline_builder.dynamo import DynamoAccounts, DynamoCollections, DynamoMints
+from mintline_builder.dynamo import DynamoAccounts, DynamoMints
 from mintline_builder.ports import Advance, MintClaim, NotCommitted, TopUpClaim, VoucherClaim
 from mintline_builder.published import PublishedMetadata
 
@@ -30,7 +30,7 @@ TREASURY = to_checksum_address(keccak256(b"treasury")[12:])
 
 
 def claim(mint_id: str) -> MintClaim:
-    return MintClaim(mint_id, token_id=2**255, deadline=10**9, gas=100_000, fees=FEES, at=7)
+    return MintClaim(mint_id, deadline=10**9, gas=100_000, fees=FEES, at=7)
 
 
 def top_up(replaces: int | None) -> TopUpClaim:
@@ -55,7 +55,7 @@ async def test_commit__when_all_conditions_hold__then_the_records_say_what_was_c
     assert account is not None
     assert account.next_nonce == 7
     mint = await line.mint(second)
-    assert (mint.status, mint.nonce, mint.token_id) == (MintStatus.BUILT, 6, 2**255)
+    assert (mint.status, mint.nonce, mint.token_id) == (MintStatus.BUILT, 6, 2)
     assert (mint.deadline, mint.gas, mint.fees, mint.built_at) == (10**9, 100_000, FEES, 7)
     assert mint.metadata is None
 
@@ -132,19 +132,19 @@ async def test_reject__when_the_nonce_is_spent__then_the_builder_may_end_a_submi
 
 
 @pytest.mark.parametrize("status", [MintStatus.BUILT, MintStatus.SUBMITTED])
-async def test_offer__when_the_mint_was_offered_before__then_it_keeps_its_token(
+async def test_offer__when_the_mint_was_offered_before__then_it_keeps_its_voucher(
     line: Line, status: MintStatus
 ) -> None:
-    """Both may go to `built` again, for a nonce; a late delivery must not give them another token by that."""
+    """Both may go to `built` again, for a nonce; a late delivery gives them no other voucher."""
     mint_id = await line.accept(await line.wallet(), send=False)
     mints = DynamoMints(line.dynamo)
     mint = await line.mint(mint_id)
-    await mints.offer(mint, VoucherClaim(mint_id, 7, 100, 90_000, 8))
+    await mints.offer(mint, VoucherClaim(mint_id, 100, 90_000, 8))
     if status is MintStatus.SUBMITTED:
         await line.dynamo.write(transition(mint_id, status, at=9))
     with pytest.raises(Conflict):
-        await mints.offer(mint, VoucherClaim(mint_id, 8, 100, 90_000, 10))
-    assert (await line.mint(mint_id)).token_id == 7
+        await mints.offer(mint, VoucherClaim(mint_id, 200, 90_000, 10))
+    assert (await line.mint(mint_id)).deadline == 100
 
 
 async def test_commit__when_a_top_up_is_recorded__then_only_the_one_seen_can_be_replaced(
@@ -198,26 +198,17 @@ async def test_offer__when_a_mint_is_the_users_to_send__then_its_token_leads_to_
     mints = DynamoMints(line.dynamo)
     mint_id = await line.accept(await line.wallet(), send=False)
     accepted = await line.mint(mint_id)
-    offer = VoucherClaim(mint_id, token_id=2**200, deadline=1_900_000_000, gas=90_000, at=9)
+    offer = VoucherClaim(mint_id, deadline=1_900_000_000, gas=90_000, at=9)
 
     await mints.offer(accepted, offer)
     with pytest.raises(Conflict):
-        await mints.offer(accepted, replace(offer, token_id=2))
+        await mints.offer(accepted, replace(offer, deadline=2))
 
     assert await line.mint(mint_id) == accepted.model_copy(update=offer.update())
     by_token = next(index for index in MINTS.indexes if index.name == "by_token")
-    ref = token_ref(accepted.chain_id, accepted.contract, 2**200)
+    ref = token_ref(accepted.chain_id, accepted.contract, accepted.token_id or 0)
     page = await line.dynamo.query(MINTS, index=by_token, partition=ref, limit=2)
     assert [item["mint_id"] for item in page.items] == [mint_id]
-
-
-async def test_lease__when_ids_are_leased__then_none_is_leased_again(line: Line) -> None:
-    collections = DynamoCollections(line.dynamo, line.settings.chain_id)
-
-    assert await collections.lease(line.contract, 5) == 1
-    assert await collections.lease(line.contract, 1) == 6
-    with pytest.raises(Rejected, match="contract_unknown"):
-        await collections.lease(ALICE, 1)
 
 
 async def test_put__when_the_bytes_are_not_what_the_digest_says__then_s3_refuses_them(line: Line) -> None:

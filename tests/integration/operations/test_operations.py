@@ -95,6 +95,9 @@ def test_deployment__when_founded_by_commands__has_what_its_services_need(
     made = answered(operator("keys", "--deployment", document, *on_aws))
     sent = answered(operator("deploy", *about, "--rpc", anvil, "--keystore", keystore[0]))
     row = (*about, *on_aws, "--block", sent["block"], "--description", "All of them.")
+    assert answered(operator("intake-key", "--deployment", document, *on_aws)) == {
+        "intake_key": made["intake_key"]
+    }
     registered = [answered(operator("register", *row))["registered"] for _ in range(2)]
 
     described = json.loads(document.read_text())["chain"]

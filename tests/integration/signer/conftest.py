@@ -96,8 +96,8 @@ class Player:
                 token_id=nonce, to=self.address, metadata_digest=bytes(range(32)), deadline=DEADLINE
             ),
         ).model_copy(update=changes)
-        token = _authority().token(self.subject, now=int(time.time()))
-        return _authority().authorized(intent, token)
+        now = int(time.time())
+        return _authority().authorized(intent, _authority().token(self.subject, now=now), now=now)
 
     def noop(self, nonce: int) -> Sign:
         intent = SignNoop(

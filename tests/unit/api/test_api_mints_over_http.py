@@ -3,19 +3,23 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from base64 import b64decode
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
-from mintline.authorization import unseal
+from mintline import access_tokens
+from mintline.acceptance import ACCEPTANCE, Statements
+from mintline.authorization import MAX_TOKEN, Envelope
 from mintline.aws.queues import SendRefused
 from mintline.errors import Unavailable
-from mintline.records import canonical_json, digest_of
+from mintline.messages import MAX_SEALED
+from mintline.records import Mint, canonical_json, digest_of
 from mintline.states import MintStatus
 from mintline_api.authorizations import digest_of as digest_of_mint
 from mintline_api.nudges import Nudges
-from mintline_api.testing import CONTRACT, MemoryClient, Stage
+from mintline_api.testing import CONTRACT, MemoryClient, Stage, public_key_of
 
 METADATA: dict[str, Any] = {
     "name": "Aurora #1",
@@ -44,7 +48,7 @@ async def test_post__when_the_body_is_good__accepts_and_puts_the_mint_on_the_lin
     assert re.fullmatch(r"mint_[0-9A-HJKMNP-TV-Z]{26}", view["mint_id"])
     assert answer.headers["location"] == f"/v1/mints/{view['mint_id']}" == view["links"]["self"]
     assert "idempotent-replayed" not in answer.headers
-    assert (view["status"], view["contract"], view["token_id"]) == ("accepted", CONTRACT, None)
+    assert (view["status"], view["contract"], view["token_id"]) == ("accepted", CONTRACT, "1")
     (wallet,) = stage.wallets.items.values()
     assert view["to"] == view["wallet"] == wallet.address
     mint = stage.mints.items[view["mint_id"]]
@@ -62,7 +66,11 @@ async def test_post__when_accepted__seals_the_callers_token_for_this_very_mint_a
 
     mint = stage.mints.items[answer.json()["mint_id"]]
     assert mint.authorization is not None
-    assert unseal(mint.authorization, digest_of_mint(mint), stage.sealing_key) == stage.token()
+    envelope, digest = Envelope.from_bytes(mint.authorization), digest_of_mint(mint)
+    assert envelope.open(digest, stage.sealing_key) == stage.token()
+    statements = Statements([b64decode(public_key_of(stage.intake_key))])
+    statements.verify(envelope.acceptance, ACCEPTANCE, digest, b"alice", now=stage.milliseconds())
+    assert envelope.acceptance.at == mint.created_at
     assert stage.token().encode() not in mint.authorization
     followed = await client.request("GET", f"/v1/mints/{mint.mint_id}", headers=stage.headers())
     for shown in (answer, followed):
@@ -371,3 +379,128 @@ async def test_post__when_the_wallet_is_being_deleted__is_refused_within_a_minut
     assert "2026-11-30T01:50:54.000Z" in refused.json()["detail"]
     assert shown.json()["deletes_at"] == "2026-11-30T01:50:54.000Z"
     assert len(stage.mints.items) == 1
+
+
+async def test_post__when_several_mints_are_accepted__gives_each_the_next_token_id(
+    stage: Stage, client: MemoryClient
+) -> None:
+    ids = [(await post(client, stage.headers(), {"metadata": METADATA})).json()["token_id"] for _ in range(5)]
+    assert ids == ["1", "2", "3", "4", "5"]
+
+
+async def test_post__when_a_request_is_repeated__uses_no_token_id_for_that(
+    stage: Stage, client: MemoryClient
+) -> None:
+    headers = stage.headers(idempotency_key="k")
+    first = await post(client, headers, {"metadata": METADATA})
+    for _ in range(3):
+        again = await post(client, headers, {"metadata": METADATA})
+        assert again.json()["token_id"] == first.json()["token_id"] == "1"
+    refused = await post(client, headers, {"metadata": {**METADATA, "name": "Another"}})
+    assert refused.status == 422
+    another = await post(client, stage.headers(), {"metadata": METADATA})
+    assert another.json()["token_id"] == "2"
+
+
+async def test_post__when_a_write_may_have_happened__never_uses_its_token_id_again(
+    stage: Stage, client: MemoryClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = stage.mints.create
+
+    async def created_without_an_answer(mint: Mint) -> Mint | None:
+        await create(mint)
+        raise Unavailable("no answer")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(stage.mints, "create", created_without_an_answer)
+        assert (await post(client, stage.headers(), {"metadata": METADATA})).status == 503
+    another = await post(client, stage.headers(), {"metadata": METADATA})
+    assert another.json()["token_id"] == "2"
+    assert sorted(mint.token_id or 0 for mint in stage.mints.items.values()) == [1, 2]
+
+
+async def test_post__when_its_own_write_comes_back_to_it__keeps_the_token_id(
+    stage: Stage, client: MemoryClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DynamoDB's client tries again by itself, and then finds what its first try wrote."""
+    create = stage.mints.create
+
+    async def created_twice(mint: Mint) -> Mint | None:
+        await create(mint)
+        return await create(mint)
+
+    with monkeypatch.context() as retried:
+        retried.setattr(stage.mints, "create", created_twice)
+        first = await post(client, stage.headers(), {"metadata": METADATA})
+    another = await post(client, stage.headers(), {"metadata": METADATA})
+    assert (first.json()["token_id"], another.json()["token_id"]) == ("1", "2")
+
+
+async def test_post__when_no_token_id_can_be_leased__answers_503_and_stores_nothing(
+    stage: Stage, client: MemoryClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as broken:
+
+        async def refuse(*_: object) -> int:
+            raise Unavailable("DynamoDB is away")
+
+        broken.setattr(stage.token_ids, "lease", refuse)
+        assert (await post(client, stage.headers(), {"metadata": METADATA})).status == 503
+    assert stage.mints.items == {}
+    assert (await post(client, stage.headers(), {"metadata": METADATA})).status == 202
+
+
+async def test_post__when_there_is_no_valid_certificate__answers_503_stores_nothing_and_is_not_ready(
+    stage: Stage, client: MemoryClient
+) -> None:
+    stage.now += 3 * 3600
+
+    answer = await post(client, stage.headers(), {"metadata": METADATA})
+    ready = await client.request("GET", "/readyz")
+
+    assert (answer.status, answer.headers["retry-after"], answer.json()["code"]) == (503, "10", "unavailable")
+    assert (stage.mints.items, stage.wallets.items, stage.token_ids.leases) == ({}, {}, [])
+    assert ready.status == 503
+    assert ready.json()["checks"]["intake"] == "unavailable"
+    await stage.intake.renew()
+    assert (await post(client, stage.headers(), {"metadata": METADATA})).status == 202
+
+
+async def test_post__when_kms_is_away_at_the_renewal__goes_on_with_the_certificate_that_there_is(
+    stage: Stage, client: MemoryClient
+) -> None:
+    stage.kms_failure = Unavailable("KMS is away")
+    stage.now += 3600 + 1800
+    with pytest.raises(Unavailable):
+        await stage.intake.renew()
+
+    assert (await post(client, stage.headers(), {"metadata": METADATA})).status == 202
+
+
+async def test_post__when_the_access_token_is_too_long_for_an_envelope__refuses_before_anything_is_stored(
+    stage: Stage, client: MemoryClient
+) -> None:
+    token = stage.pool.sign({**stage.pool.claims("alice", now=stage.now), "pad": "x" * 5_450})
+    assert MAX_TOKEN < len(token) <= access_tokens.MAX_TOKEN
+    headers = {"Authorization": f"Bearer {token}"}
+
+    answer = await post(client, headers, {"metadata": METADATA})
+
+    assert (answer.status, answer.json()["code"]) == (431, "token-too-long")
+    assert f"{len(token)} bytes" in answer.json()["detail"]
+    assert (stage.mints.items, stage.wallets.items, stage.token_ids.leases) == ({}, {}, [])
+    assert (await client.request("GET", "/v1/mints", headers=headers)).status == 200
+
+
+async def test_post__when_the_access_token_just_fits__accepts(stage: Stage, client: MemoryClient) -> None:
+    claims = {**stage.pool.claims("alice", now=stage.now), "pad": ""}
+    longest = max(
+        (stage.pool.sign({**claims, "pad": "x" * padding}) for padding in range(5_300, 5_600)),
+        key=lambda token: len(token) if len(token) <= MAX_TOKEN else 0,
+    )
+    assert MAX_TOKEN - 4 <= len(longest) <= MAX_TOKEN
+
+    answer = await post(client, {"Authorization": f"Bearer {longest}"}, {"metadata": METADATA})
+
+    assert answer.status == 202
+    assert len(stage.mints.items[answer.json()["mint_id"]].authorization or b"") <= MAX_SEALED

@@ -175,7 +175,7 @@ async def test_ready__when_everything_answers__says_so(client: MemoryClient) -> 
     assert answer.status == 200
     assert answer.json() == {
         "status": "ready",
-        "checks": {"dynamodb": "ok", "sqs": "ok", "jwks": "ok"},
+        "checks": {"dynamodb": "ok", "sqs": "ok", "jwks": "ok", "intake": "ok"},
     }
 
 
@@ -192,7 +192,7 @@ async def test_ready__when_a_dependency_is_missing__names_it(
     assert answer.status == 503
     assert answer.json() == {
         "status": "not_ready",
-        "checks": {"dynamodb": "ok", "sqs": said, "jwks": "ok"},
+        "checks": {"dynamodb": "ok", "sqs": said, "jwks": "ok", "intake": "ok"},
     }
 
     del stage.missing["sqs"]

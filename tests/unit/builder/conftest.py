@@ -22,7 +22,6 @@ from mintline_builder.funds import TopUpPolicy
 from mintline_builder.memory import (
     MemoryAccounts,
     MemoryChain,
-    MemoryCollections,
     MemoryMetadata,
     MemoryMints,
     MemoryOutbox,
@@ -60,6 +59,7 @@ def accepted_mint(mint_id: str, *, sender: str = "alice", to: str | None = None)
         metadata=METADATA,
         metadata_digest=digest_of(METADATA),
         request_digest="00" * 32,
+        token_id=1,
         trace="trace-of-" + mint_id,
         created_at=1,
         updated_at=1,
@@ -74,7 +74,7 @@ async def no_sleep(_: float) -> None:
 class World:
     """Everything around one or more builders, in memory."""
 
-    tables: MemoryTables = field(default_factory=lambda: MemoryTables(counters={CONTRACT: 1}))
+    tables: MemoryTables = field(default_factory=MemoryTables)
     chain: MemoryChain = field(default_factory=MemoryChain)
     outbox: MemoryOutbox = field(default_factory=MemoryOutbox)
     metadata: MemoryMetadata = field(default_factory=MemoryMetadata)
@@ -83,7 +83,6 @@ class World:
     def __post_init__(self) -> None:
         self.accounts = MemoryAccounts(self.tables)
         self.mints = MemoryMints(self.tables)
-        self.collections = MemoryCollections(self.tables)
         self.chain.codes[CONTRACT] = b"\x00"
         self.chain.balances[address("treasury")] = 1000 * ETHER
         self.chain.balances[address("alice")] = ETHER
@@ -94,7 +93,8 @@ class World:
     key = staticmethod(key)
 
     def accept(self, mint_id: str, *, sender: str = "alice", to: str | None = None, **fields: Any) -> Mint:
-        """Put an accepted mint on record."""
+        """Put an accepted mint on record, with the next token id unless another one is named."""
+        fields = {"token_id": len(self.tables.mints) + 1, **fields}
         mint = accepted_mint(mint_id, sender=sender, to=to).model_copy(update=fields)
         self.tables.mints[mint_id] = mint
         return mint
@@ -132,7 +132,6 @@ class Builder:
         self._builder = building.Builder(
             building.Adapters(
                 accounts=world.accounts,
-                collections=world.collections,
                 mints=world.mints,
                 metadata=world.metadata,
                 chain=world.chain,

@@ -12,6 +12,7 @@ from mintline.chain.calls import CallReverted
 from mintline.chain.collection import Revert
 from mintline.errors import Conflict, Deferred, Rejected, Unavailable
 from mintline.messages import Message, SignMint
+from mintline.records import TOKEN_TAKEN
 from mintline.resources import SIGN, Queue
 from mintline.states import MintStatus
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from tests.unit.builder.conftest import Builder, World
 
 GWEI = 10**9
+ALREADY_MINTED = CallReverted(Revert("AlreadyMinted", {"tokenId": 1}), "AlreadyMinted(tokenId=1)")
 PAUSED = CallReverted(Revert("EnforcedPause", {}), "EnforcedPause()")
 
 
@@ -76,7 +78,6 @@ async def test_build__when_many_arrive_together__then_nonces_and_token_ids_have_
         own = [mint.nonce for mint in mints if mint.sub == sender]
         assert sorted(own, key=lambda nonce: nonce or 0) == list(range(30))
     assert len(world.accounts.transactions) < 10
-    assert len(world.collections.leases) < 10
 
 
 async def test_build__when_delivered_again__then_the_same_intent_is_sent_again(
@@ -171,26 +172,8 @@ async def test_build__when_the_simulation_reverts__then_the_mint_is_rejected_and
     assert mint.problem.code == code
     assert mint.problem.reason
     assert world.accounts.transactions == []
-    assert world.collections.leases == []
     assert world.messages() == []
     assert builder.count("rejected", code=code) == 1
-
-
-async def test_build__when_the_token_id_is_taken_on_chain__then_the_mint_is_tried_again_with_another(
-    world: World, builder: Builder
-) -> None:
-    world.accept("m1")
-    world.accept("m2")
-    await builder.build("m1")
-    taken = CallReverted(Revert("AlreadyMinted", {"tokenId": 2}), "AlreadyMinted(tokenId=2)")
-    world.chain.reverts[world.contract] = taken
-    with pytest.raises(Unavailable):
-        await builder.build("m2")
-    world.chain.reverts.clear()
-
-    await builder.build("m2")
-
-    assert world.mint("m2").token_id == 3
 
 
 @pytest.mark.parametrize(
@@ -225,17 +208,51 @@ async def test_build__when_the_node_does_not_have_the_contract__then_the_mint_wa
     assert world.mint("m1").status is MintStatus.ACCEPTED
 
 
-async def test_build__when_the_contract_has_no_counter__then_the_mint_is_rejected(
+async def known_contract(world: World, builder: Builder) -> None:
+    """Have the builder know what a mint of the contract takes."""
+    world.accept("m0")
+    await builder.build("m0")
+    world.outbox.sent.clear()
+
+
+async def test_build__when_the_token_is_on_chain_already__then_the_mint_is_rejected(
     world: World, builder: Builder
 ) -> None:
-    world.tables.counters.clear()
+    await known_contract(world, builder)
     world.accept("m1")
+    world.chain.reverts[world.contract] = ALREADY_MINTED
+
+    await builder.build("m1")
+
+    assert world.mint("m1").status is MintStatus.REJECTED
+    assert world.mint("m1").problem == TOKEN_TAKEN
+    assert world.messages() == []
+
+
+async def test_build__when_the_wallet_has_no_gas_money_and_the_token_is_on_chain__then_none_is_sent(
+    world: World, builder: Builder
+) -> None:
+    await known_contract(world, builder)
+    world.accept("m1")
+    world.chain.balances[world.address("alice")] = 0
+    world.chain.reverts[world.contract] = ALREADY_MINTED
+
+    await builder.build("m1")
+
+    assert world.mint("m1").problem == TOKEN_TAKEN
+    assert world.messages() == []
+
+
+async def test_build__when_the_mint_was_accepted_without_a_token_id__then_it_is_rejected(
+    world: World, builder: Builder
+) -> None:
+    world.accept("m1", token_id=None)
 
     await builder.build("m1")
 
     problem = world.mint("m1").problem
     assert problem is not None
-    assert problem.code == "contract_unknown"
+    assert problem.code == "mint_outdated"
 
 
 async def test_build__when_a_mint_is_rejected_while_its_twin_was_built__then_it_is_a_conflict(

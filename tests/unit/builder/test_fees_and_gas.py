@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,7 +18,6 @@ from mintline.eth import address_of_public_key, voucher_hash
 from mintline.messages import Voucher
 from mintline_builder.fees import FeePolicy, offer
 from mintline_builder.simulation import PROFILE_AGE, Simulator
-from mintline_builder.token_ids import TokenIds
 
 if TYPE_CHECKING:
     from tests.unit.builder.conftest import World
@@ -178,30 +176,3 @@ async def test_gas__when_it_simulates__then_the_throwaway_issuer_signed_that_ver
     issuer = address_of_public_key(signer.format(compressed=False))
     assert overrides[world.contract].storage == {roles_slot(ISSUER_ROLE, issuer): GRANTED}
     assert (overrides[world.address("alice")].balance or 0) > 10**30
-
-
-async def test_token_ids__when_mints_arrive_while_a_lease_is_under_way__then_the_next_lease_is_for_all(
-    world: World,
-) -> None:
-    token_ids = TokenIds(world.collections)
-    other = world.address("other contract")
-    world.tables.counters[other] = 100
-
-    first = await token_ids.next(world.contract)
-    rest = await asyncio.gather(
-        *(token_ids.next(contract) for contract in [world.contract, other, world.contract])
-    )
-
-    assert (first, rest) == (1, [2, 100, 3])
-    assert sorted(world.collections.leases) == sorted([(world.contract, 1), (world.contract, 2), (other, 1)])
-
-
-async def test_token_ids__when_a_contract_is_unknown__then_its_mints_alone_are_rejected(world: World) -> None:
-    token_ids = TokenIds(world.collections)
-
-    known, unknown = await asyncio.gather(
-        token_ids.next(world.contract), token_ids.next(world.address("elsewhere")), return_exceptions=True
-    )
-
-    assert known == 1
-    assert isinstance(unknown, Rejected)

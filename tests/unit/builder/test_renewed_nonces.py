@@ -102,7 +102,6 @@ async def test_renew__when_the_nonce_is_spent__then_the_mint_has_another_and_the
     [intent] = world.messages()
     assert isinstance(intent, SignMint)
     assert (intent.nonce, intent.attempt, intent.voucher.token_id) == (3, 1, before.token_id)
-    assert world.collections.leases == [(world.contract, 1)]
     assert builder.count("renewed") == 1
 
 
@@ -200,3 +199,17 @@ async def test_renew__when_the_wallet_is_empty__then_it_is_topped_up_and_no_nonc
     world.chain.balances[world.address("alice")] = 10**18
     await builder.renew("m1", spent=0)
     assert world.mint("m1").nonce == 1
+
+
+async def test_renew__when_the_mints_token_is_on_chain__then_it_waits_for_the_index_to_tell_whose_it_is(
+    world: World, builder: Builder
+) -> None:
+    await submitted(world, builder)
+    world.chain.counts[world.address("alice")] = 3
+    taken = CallReverted(Revert("AlreadyMinted", {"tokenId": 1}), "AlreadyMinted(tokenId=1)")
+    world.chain.reverts[world.contract] = taken
+
+    with pytest.raises(Unavailable):
+        await builder.renew("m1", spent=0)
+
+    assert world.mint("m1").status is MintStatus.SUBMITTED

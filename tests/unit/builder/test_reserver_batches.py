@@ -22,7 +22,7 @@ FEES = Fees(max_fee_per_gas=2, max_priority_fee_per_gas=1)
 
 
 def claim(mint_id: str) -> MintClaim:
-    return MintClaim(mint_id, token_id=1, deadline=1, gas=1, fees=FEES, at=1)
+    return MintClaim(mint_id, deadline=1, gas=1, fees=FEES, at=1)
 
 
 class Line:

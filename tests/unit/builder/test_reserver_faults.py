@@ -157,7 +157,7 @@ async def run_line(seed: int, *, mints: int, senders: int, copies: int, faults: 
     def undone() -> list[tuple[str, Claim]]:
         open_mints = [m for m, mint in tables.mints.items() if mint.status is MintStatus.ACCEPTED]
         claims: list[tuple[str, Claim]] = [
-            (sender_of[mint_id], MintClaim(mint_id, 1, 1, 1, FEES, 1)) for mint_id in open_mints
+            (sender_of[mint_id], MintClaim(mint_id, 1, 1, FEES, 1)) for mint_id in open_mints
         ]
         poor = [w for w in wallets if tables.accounts.get(w, Account()).top_up is None]
         return claims + [(TREASURY, TopUpClaim(TREASURY, w, None, 1, 1, FEES, 1)) for w in poor]

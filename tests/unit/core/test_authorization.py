@@ -10,15 +10,18 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mintline.acceptance import STATEMENT_BYTES, Fault, NotVouchedFor, Statement
 from mintline.authorization import (
+    MAX_TOKEN,
+    AcceptanceMissing,
+    Envelope,
     SealBroken,
     Sealer,
     key_id,
     mint_digest,
-    sealed_for,
-    unseal,
     voucher_digest,
 )
+from mintline.messages import MAX_SEALED
 
 KEY = ec.generate_private_key(ec.SECP256R1())
 WALLET = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
@@ -26,6 +29,8 @@ OTHER = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
 CONTRACT = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
 TOKEN = "header.claims.signature"
 DIGEST = bytes(range(32))
+ACCEPTED = Statement(certificate=bytes(range(121)), at=1_790_000_000_123, signature=bytes(range(64)))
+HEADER = 1 + STATEMENT_BYTES + 8
 MINT: dict[str, Any] = {
     "mint_id": "mint_1",
     "sub": "user-1",
@@ -34,6 +39,7 @@ MINT: dict[str, Any] = {
     "to": WALLET,
     "metadata_digest": DIGEST,
     "sender": WALLET,
+    "token_id": 7,
 }
 OTHERS: dict[str, Any] = {
     "mint_id": "mint_2",
@@ -43,6 +49,7 @@ OTHERS: dict[str, Any] = {
     "to": OTHER,
     "metadata_digest": bytes(32),
     "sender": OTHER,
+    "token_id": 2**255,
 }
 
 
@@ -54,21 +61,37 @@ def sealer() -> Sealer:
     return Sealer(spki(KEY))
 
 
-def test_seal__when_opened_for_the_same_request__gives_the_token() -> None:
-    envelope = sealer().seal(TOKEN, DIGEST)
-    assert unseal(envelope, DIGEST, KEY) == TOKEN
+def sealed(token: str = TOKEN) -> bytes:
+    return sealer().seal(token, DIGEST, ACCEPTED)
+
+
+def opened(envelope: bytes, *, digest: bytes = DIGEST, key: ec.EllipticCurvePrivateKey = KEY) -> str:
+    return Envelope.from_bytes(envelope).open(digest, key)
+
+
+def test_seal__when_opened_for_the_same_request__gives_the_token_and_the_acceptance() -> None:
+    envelope = sealed()
+    assert opened(envelope) == TOKEN
+    assert Envelope.from_bytes(envelope).acceptance == ACCEPTED
     assert TOKEN.encode() not in envelope
 
 
 def test_seal__when_made__names_its_key_by_the_points_hash() -> None:
     point = KEY.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
-    envelope = sealer().seal(TOKEN, DIGEST)
-    assert envelope[:9] == b"\x01" + hashlib.sha256(point).digest()[:8]
-    assert sealed_for(envelope) == key_id(spki(KEY))
+    envelope = sealed()
+    assert envelope[0] == 2
+    assert envelope[HEADER - 8 : HEADER] == hashlib.sha256(point).digest()[:8]
+    assert Envelope.from_bytes(envelope).key_id == key_id(spki(KEY))
 
 
 def test_seal__when_made_twice__differs() -> None:
-    assert sealer().seal(TOKEN, DIGEST) != sealer().seal(TOKEN, DIGEST)
+    assert sealed() != sealed()
+
+
+def test_seal__when_the_token_is_as_long_as_may_be__fits_a_message_and_no_longer_one_is_sealed() -> None:
+    assert len(sealed("x" * MAX_TOKEN)) == MAX_SEALED
+    with pytest.raises(ValueError, match=f"an envelope holds {MAX_TOKEN}"):
+        sealed("x" * (MAX_TOKEN + 1))
 
 
 @pytest.mark.parametrize(
@@ -76,37 +99,64 @@ def test_seal__when_made_twice__differs() -> None:
     [
         lambda _: b"",
         lambda e: e[:9],
-        lambda e: e[:10],
+        lambda e: e[:HEADER],
+        lambda e: e[: HEADER + 1],
         lambda e: e[:-1],
         lambda e: e + b"\x00",
-        lambda e: b"\x02" + e[1:],
-        lambda e: e[:9] + bytes((e[9] ^ 1,)) + e[10:],
+        lambda e: b"\x01" + e[1:],
+        lambda e: b"\x03" + e[1:],
+        lambda e: e[:HEADER] + bytes((e[HEADER] ^ 1,)) + e[HEADER + 1 :],
         lambda e: e[:-1] + bytes((e[-1] ^ 1,)),
     ],
-    ids=["empty", "no box", "a byte", "short", "long", "another version", "another point", "another tag"],
+    ids=[
+        "empty",
+        "half a header",
+        "no box",
+        "a byte",
+        "short",
+        "long",
+        "the version before",
+        "another version",
+        "another point",
+        "another tag",
+    ],
 )
-def test_unseal__when_the_envelope_is_spoiled__refuses(spoil: Callable[[bytes], bytes]) -> None:
+def test_open__when_the_envelope_is_spoiled__refuses(spoil: Callable[[bytes], bytes]) -> None:
     with pytest.raises(SealBroken):
-        unseal(spoil(sealer().seal(TOKEN, DIGEST)), DIGEST, KEY)
+        opened(spoil(sealed()))
 
 
-def test_unseal__when_it_is_for_another_request_or_key__refuses() -> None:
-    envelope = sealer().seal(TOKEN, DIGEST)
+def test_open__when_it_is_for_another_request_or_key__refuses() -> None:
     with pytest.raises(SealBroken):
-        unseal(envelope, bytes(32), KEY)
+        opened(sealed(), digest=bytes(32))
     with pytest.raises(SealBroken):
-        unseal(envelope, DIGEST, ec.generate_private_key(ec.SECP256R1()))
+        opened(sealed(), key=ec.generate_private_key(ec.SECP256R1()))
 
 
-def test_unseal__when_a_token_is_not_ascii__refuses() -> None:
+def test_open__when_a_token_is_not_ascii__refuses() -> None:
     with pytest.raises(SealBroken):
-        unseal(sealer().seal("tökén", DIGEST), DIGEST, KEY)
+        opened(sealed("tökén"))
+
+
+def test_envelope__when_it_is_of_the_version_before__says_that_the_acceptance_is_missing() -> None:
+    with pytest.raises(AcceptanceMissing):
+        Envelope.from_bytes(b"\x01" + bytes(8) + bytes(200))
 
 
 @given(data=st.binary(max_size=300))
-def test_unseal__when_it_is_garbage__refuses(data: bytes) -> None:
+def test_open__when_it_is_garbage__refuses(data: bytes) -> None:
     with pytest.raises(SealBroken):
-        unseal(data, DIGEST, KEY)
+        opened(data)
+
+
+@given(data=st.binary(max_size=300))
+def test_statement__when_it_is_garbage__is_malformed(data: bytes) -> None:
+    if len(data) == STATEMENT_BYTES:
+        assert Statement.from_bytes(data).to_bytes() == data
+        return
+    with pytest.raises(NotVouchedFor) as caught:
+        Statement.from_bytes(data)
+    assert caught.value.fault is Fault.MALFORMED
 
 
 @pytest.mark.parametrize(
@@ -118,14 +168,14 @@ def test_sealer__when_the_key_is_not_on_p256__refuses(key: bytes) -> None:
 
 
 def test_mint_digest__when_computed__is_the_same_for_ever() -> None:
-    assert mint_digest(**MINT).hex() == ("73977dba7baf51c0c09a8769e372f53000513c67d82d05c14d9903d445a80493")
+    assert mint_digest(**MINT).hex() == ("c6dcb1ed5e483943a573956d7ea7caea8570281ce3c109108b9d025c2b62d418")
     assert voucher_digest(**voucher(MINT)).hex() == (
-        "7ec75a39e6705ac0700dab14a01f8ddc45c6cc97b048bd6836c9d5d88a11a5ac"
+        "81b575029fc79ef524e84094f1a3aba45835acbe47341d3773f961df63be8995"
     )
 
 
 def voucher(fields: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if name not in ("sub", "sender")}
+    return {name: value for name, value in fields.items() if name != "sender"}
 
 
 @pytest.mark.parametrize("field", sorted(MINT))

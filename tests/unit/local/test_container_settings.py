@@ -65,6 +65,7 @@ def written(tmp_path: Path) -> Path:
             public_key=public_key_of(ec.generate_private_key(ec.SECP256R1())),
             secret_id="mintline/sealing/31337/0011223344556677",
         ),
+        intake_key=public_key_of(ec.generate_private_key(ec.SECP256R1())),
     )
     folder = tmp_path / "settings"
     for name in MODELS:

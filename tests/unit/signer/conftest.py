@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from coincurve import PrivateKey
 
+from mintline.acceptance import Session
 from mintline.eth import address_of_public_key
 from mintline.messages import (
     AnyRequest,
@@ -44,7 +45,12 @@ def _authority() -> Authority:
 @cache
 def _authorized(intent: Any, token: str) -> Any:
     """Return an intent with its authorization, the same one each time; sealing itself never repeats."""
-    return _authority().authorized(intent, token)
+    return _authority().authorized(intent, token, now=NOW, session=_session())
+
+
+@cache
+def _session() -> Session:
+    return _authority().session(now=NOW)
 
 
 @dataclass(frozen=True)
@@ -121,6 +127,7 @@ class Cast:
             mint_id="mint_2",
             contract=CONTRACT,
             voucher=mint.voucher,
+            subject=self.user.subject,
         )
         voucher: IssueVoucher = self.authorized(intent)
         return voucher

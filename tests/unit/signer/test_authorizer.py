@@ -10,7 +10,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from mintline_signer.enclave.authorizer import Authorizer, digest_of
+from mintline.acceptance import CERTIFICATE_BYTES, MAX_VALIDITY, STATEMENT_BYTES, Session
+from mintline_signer.enclave.authorizer import Authorizer
 from mintline_signer.enclave.seals import Seals
 from mintline_signer.enclave.tokens import TokenVerifier
 from mintline_signer.errors import Failed, FailureCode, RefusalCode, Refused
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from tests.unit.signer.conftest import Cast
 
 GRACE = 600
+HEADER = 1 + STATEMENT_BYTES + 8
 OTHER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 
 
@@ -39,12 +41,17 @@ class FakeKms:
         return self.decrypted[-1]
 
 
+def authorizer_over(seals: Seals, cast: Cast) -> Authorizer:
+    policy = cast.policy().authorization
+    return Authorizer(seals, TokenVerifier(policy), policy.statements())
+
+
 async def authorizer_of(cast: Cast) -> Authorizer:
     seals = Seals(FakeKms(cast.authority.plaintext()))
     keys = cast.authority.sealing_keys().keys
     seals.use(keys)
     await seals.obtain(keys[0].key_id)
-    return Authorizer(seals, TokenVerifier(cast.policy().authorization))
+    return authorizer_over(seals, cast)
 
 
 def evolve(model: Any, **changes: Any) -> Any:
@@ -63,6 +70,22 @@ def spoiled(mint: Any, spoil: Callable[[bytes], bytes]) -> Any:
     return evolve(mint, authorization=spoil(mint.authorization))
 
 
+def accepted(cast: Cast, session: Session) -> Any:
+    """Return a mint with a good token, accepted by somebody's session key."""
+    return cast.authority.authorized(cast.mint(), cast.token(), now=cast.now, session=session)
+
+
+def self_certified(cast: Cast) -> Session:
+    """Return a session key whose certificate names the intake key, and is signed by another one."""
+    good, other = cast.authority.session(now=cast.now), Authority(chain_id=31337)
+    return Session(good.key, other.certify(good.certificate))
+
+
+def at_another_time(envelope: bytes, at: int) -> bytes:
+    place = 1 + CERTIFICATE_BYTES
+    return envelope[:place] + at.to_bytes(8, "big") + envelope[place + 8 :]
+
+
 ATTACKS: list[tuple[str, RefusalCode, Callable[[Cast], Any]]] = [
     ("no word", RefusalCode.AUTHORIZATION_MISSING, lambda c: evolve(c.mint(), authorization=b"")),
     (
@@ -73,10 +96,15 @@ ATTACKS: list[tuple[str, RefusalCode, Callable[[Cast], Any]]] = [
     (
         "another version",
         RefusalCode.AUTHORIZATION_MALFORMED,
-        lambda c: spoiled(c.mint(), lambda e: b"\2" + e[1:]),
+        lambda c: spoiled(c.mint(), lambda e: b"\3" + e[1:]),
     ),
-    ("no box", RefusalCode.AUTHORIZATION_MALFORMED, lambda c: spoiled(c.mint(), lambda e: e[:9])),
-    ("half a box", RefusalCode.AUTHORIZATION_SEAL, lambda c: spoiled(c.mint(), lambda e: e[:90])),
+    (
+        "the version before",
+        RefusalCode.ACCEPTANCE_MISSING,
+        lambda c: spoiled(c.mint(), lambda e: b"\1" + e[HEADER - 8 :]),
+    ),
+    ("no box", RefusalCode.AUTHORIZATION_MALFORMED, lambda c: spoiled(c.mint(), lambda e: e[:HEADER])),
+    ("half a box", RefusalCode.AUTHORIZATION_SEAL, lambda c: spoiled(c.mint(), lambda e: e[: HEADER + 81])),
     (
         "a bit changed",
         RefusalCode.AUTHORIZATION_SEAL,
@@ -85,48 +113,108 @@ ATTACKS: list[tuple[str, RefusalCode, Callable[[Cast], Any]]] = [
     (
         "a token without its seal",
         RefusalCode.AUTHORIZATION_SEAL,
-        lambda c: spoiled(c.mint(), lambda e: e[:9] + c.token().encode()),
+        lambda c: spoiled(c.mint(), lambda e: e[:HEADER] + c.token().encode()),
     ),
-    ("another recipient", RefusalCode.AUTHORIZATION_SEAL, lambda c: voucher(c.mint(), to=OTHER)),
+    ("another token id", RefusalCode.ACCEPTANCE_SIGNATURE, lambda c: voucher(c.mint(), token_id=1)),
+    (
+        "another voucher's token id",
+        RefusalCode.ACCEPTANCE_SIGNATURE,
+        lambda c: voucher(c.voucher(), token_id=1),
+    ),
+    (
+        "another voucher's user",
+        RefusalCode.ACCEPTANCE_SIGNATURE,
+        lambda c: evolve(c.voucher(), subject="user-2"),
+    ),
+    ("a voucher of nobody", RefusalCode.ACCEPTANCE_SIGNATURE, lambda c: evolve(c.voucher(), subject="")),
+    (
+        "a voucher by another user's word",
+        RefusalCode.AUTHORIZATION_SUBJECT,
+        lambda c: c.authorized(c.voucher(), c.other),
+    ),
+    (
+        "an intake key of one's own",
+        RefusalCode.ACCEPTANCE_KEY,
+        lambda c: accepted(c, Authority(chain_id=31337).session(now=c.now)),
+    ),
+    (
+        "a certificate of one's own",
+        RefusalCode.ACCEPTANCE_CERTIFICATE,
+        lambda c: accepted(c, self_certified(c)),
+    ),
+    (
+        "another time of acceptance",
+        RefusalCode.ACCEPTANCE_SIGNATURE,
+        lambda c: spoiled(c.mint(), lambda e: at_another_time(e, c.now * 1000 + 1)),
+    ),
+    (
+        "a time after the certificate's end",
+        RefusalCode.ACCEPTANCE_TIME,
+        lambda c: spoiled(c.mint(), lambda e: at_another_time(e, c.now * 1000 + MAX_VALIDITY)),
+    ),
+    (
+        "a time before the certificate's beginning",
+        RefusalCode.ACCEPTANCE_TIME,
+        lambda c: spoiled(c.mint(), lambda e: at_another_time(e, c.now * 1000 - 1)),
+    ),
+    (
+        "a time of the future",
+        RefusalCode.ACCEPTANCE_TIME,
+        lambda c: spoiled(c.mint(), lambda e: at_another_time(e, c.now * 1000 + 600_000)),
+    ),
+    (
+        "a certificate of another version",
+        RefusalCode.AUTHORIZATION_MALFORMED,
+        lambda c: spoiled(c.mint(), lambda e: e[:1] + b"\2" + e[2:]),
+    ),
+    ("another recipient", RefusalCode.ACCEPTANCE_SIGNATURE, lambda c: voucher(c.mint(), to=OTHER)),
     (
         "other metadata",
-        RefusalCode.AUTHORIZATION_SEAL,
+        RefusalCode.ACCEPTANCE_SIGNATURE,
         lambda c: voucher(c.mint(), metadata_digest=bytes(32)),
     ),
-    ("another contract", RefusalCode.AUTHORIZATION_SEAL, lambda c: evolve(c.mint(), contract=OTHER)),
-    ("another chain", RefusalCode.AUTHORIZATION_SEAL, lambda c: evolve(c.mint(), chain_id=1)),
-    ("another mint", RefusalCode.AUTHORIZATION_SEAL, lambda c: evolve(c.mint(), mint_id="mint_9")),
-    ("another user's wallet", RefusalCode.AUTHORIZATION_SEAL, lambda c: by(c.mint(), address=OTHER)),
-    ("another user", RefusalCode.AUTHORIZATION_SEAL, lambda c: by(c.mint(), subject="user-2")),
+    ("another contract", RefusalCode.ACCEPTANCE_SIGNATURE, lambda c: evolve(c.mint(), contract=OTHER)),
+    ("another chain", RefusalCode.ACCEPTANCE_SIGNATURE, lambda c: evolve(c.mint(), chain_id=1)),
+    ("another mint", RefusalCode.ACCEPTANCE_SIGNATURE, lambda c: evolve(c.mint(), mint_id="mint_9")),
+    ("another user's wallet", RefusalCode.ACCEPTANCE_SIGNATURE, lambda c: by(c.mint(), address=OTHER)),
+    ("another user", RefusalCode.ACCEPTANCE_SIGNATURE, lambda c: by(c.mint(), subject="user-2")),
     ("another user's word", RefusalCode.AUTHORIZATION_SUBJECT, lambda c: c.authorized(c.mint(), c.other)),
     (
         "a voucher's word for a mint",
-        RefusalCode.AUTHORIZATION_SEAL,
+        RefusalCode.ACCEPTANCE_SIGNATURE,
         lambda c: evolve(c.mint(), mint_id="mint_2", authorization=c.voucher().authorization),
     ),
-    ("a voucher for another", RefusalCode.AUTHORIZATION_SEAL, lambda c: voucher(c.voucher(), to=OTHER)),
+    ("a voucher for another", RefusalCode.ACCEPTANCE_SIGNATURE, lambda c: voucher(c.voucher(), to=OTHER)),
     (
         "a voucher of another mint",
-        RefusalCode.AUTHORIZATION_SEAL,
+        RefusalCode.ACCEPTANCE_SIGNATURE,
         lambda c: evolve(c.voucher(), mint_id="mint_1"),
     ),
-    ("a transfer to another", RefusalCode.AUTHORIZATION_SEAL, lambda c: evolve(c.transfer(), to=OTHER)),
+    ("a transfer to another", RefusalCode.ACCEPTANCE_SIGNATURE, lambda c: evolve(c.transfer(), to=OTHER)),
     (
         "a transfer of another token",
-        RefusalCode.AUTHORIZATION_SEAL,
+        RefusalCode.ACCEPTANCE_SIGNATURE,
         lambda c: evolve(c.transfer(), token_id=1),
     ),
-    ("a transfer once more", RefusalCode.AUTHORIZATION_SEAL, lambda c: evolve(c.transfer(), request_id="x")),
-    ("a transfer elsewhere", RefusalCode.AUTHORIZATION_SEAL, lambda c: evolve(c.transfer(), contract=OTHER)),
+    (
+        "a transfer once more",
+        RefusalCode.ACCEPTANCE_SIGNATURE,
+        lambda c: evolve(c.transfer(), request_id="x"),
+    ),
+    (
+        "a transfer elsewhere",
+        RefusalCode.ACCEPTANCE_SIGNATURE,
+        lambda c: evolve(c.transfer(), contract=OTHER),
+    ),
     (
         "a transfer by another user's word",
         RefusalCode.AUTHORIZATION_SUBJECT,
         lambda c: c.authorized(c.transfer(), c.other),
     ),
-    ("a burn of another token", RefusalCode.AUTHORIZATION_SEAL, lambda c: evolve(c.burn(), token_id=1)),
+    ("a burn of another token", RefusalCode.ACCEPTANCE_SIGNATURE, lambda c: evolve(c.burn(), token_id=1)),
     (
         "a burn by a transfer's word",
-        RefusalCode.AUTHORIZATION_SEAL,
+        RefusalCode.ACCEPTANCE_SIGNATURE,
         lambda c: evolve(c.burn(), request_id="transfer_1", authorization=c.transfer().authorization),
     ),
     (
@@ -170,7 +258,6 @@ BAD_TOKENS: list[tuple[str, RefusalCode, Callable[[Cast], str]]] = [
     ("a header that is no object", RefusalCode.TOKEN_MALFORMED, lambda _: "bnVsbA.e30.e30"),
     ("a header that is no JSON", RefusalCode.TOKEN_MALFORMED, lambda _: "eA.e30.e30"),
     ("padding", RefusalCode.TOKEN_MALFORMED, lambda c: c.token() + "="),
-    ("too long", RefusalCode.TOKEN_MALFORMED, lambda c: tokens(c, scope="x" * 8000)),
     ("no algorithm", RefusalCode.TOKEN_ALGORITHM, lambda c: resigned(c.token(), kid="key-1", alg="none")),
     (
         "HMAC by the public key",
@@ -205,10 +292,7 @@ async def test_authorizer__when_the_token_is_bad__refuses(
     cast: Cast, code: RefusalCode, token: Callable[[Cast], str]
 ) -> None:
     authorizer = await authorizer_of(cast)
-    intent = cast.mint()
-    sealed = cast.authority.sealer.seal(token(cast), digest_of(intent))
-    # Unvalidated: the token may be longer than any that an honest sender could send.
-    intent = intent.model_copy(update={"authorization": sealed})
+    intent = cast.authority.authorized(cast.mint(), token(cast), now=cast.now)
     with pytest.raises(Refused) as caught:
         authorizer.judge(intent, now=cast.now)
     assert caught.value.code == code
@@ -216,7 +300,9 @@ async def test_authorizer__when_the_token_is_bad__refuses(
 
 def test_authorizer__when_it_has_a_rule__some_test_here_breaks_it() -> None:
     broken = {attack[1] for attack in ATTACKS} | {bad[1] for bad in BAD_TOKENS}
-    assert broken == {code for code in RefusalCode if code.startswith(("authorization_", "token_"))}
+    assert broken == {
+        code for code in RefusalCode if code.startswith(("authorization_", "acceptance_", "token_"))
+    }
 
 
 async def test_authorizer__when_the_user_asked_for_this__lets_it_pass(cast: Cast) -> None:
@@ -247,6 +333,12 @@ async def test_authorizer__when_a_known_token_grows_old__refuses_it_after_its_gr
     assert caught.value.code == RefusalCode.TOKEN_EXPIRED
 
 
+def test_verifier__when_a_token_is_too_long__refuses(cast: Cast) -> None:
+    with pytest.raises(Refused) as caught:
+        TokenVerifier(cast.policy().authorization).subject_of(tokens(cast, scope="x" * 8000), now=cast.now)
+    assert caught.value.code == RefusalCode.TOKEN_MALFORMED
+
+
 def test_verifier__when_many_tokens_come__remembers_the_latest(cast: Cast) -> None:
     verifier = TokenVerifier(cast.policy().authorization, remembered=2)
     for subject in ("user-1", "user-2", "user-3"):
@@ -258,7 +350,7 @@ async def test_seals__when_the_key_is_not_unwrapped_yet__has_it_obtained_once(ca
     kms = FakeKms(cast.authority.plaintext())
     seals = Seals(kms)
     seals.use(cast.authority.sealing_keys().keys)
-    authorizer = Authorizer(seals, TokenVerifier(cast.policy().authorization))
+    authorizer = authorizer_over(seals, cast)
     assert not authorizer.judge(cast.mint(), now=cast.now)
     await authorizer.judge_later(cast.mint(), now=cast.now)
     await authorizer.judge_later(cast.mint(), now=cast.now)
@@ -268,7 +360,7 @@ async def test_seals__when_the_key_is_not_unwrapped_yet__has_it_obtained_once(ca
 
 async def test_seals__when_the_host_gave_no_such_key__fails_and_refuses_nobody(cast: Cast) -> None:
     seals = Seals(FakeKms(cast.authority.plaintext()))
-    authorizer = Authorizer(seals, TokenVerifier(cast.policy().authorization))
+    authorizer = authorizer_over(seals, cast)
     with pytest.raises(Failed) as caught:
         await authorizer.judge_later(cast.mint(), now=cast.now)
     assert caught.value.code == FailureCode.SEALING_KEY_MISSING

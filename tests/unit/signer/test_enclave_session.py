@@ -145,7 +145,9 @@ class Line:
         self.seals.use(cast_.authority.sealing_keys().keys)
         self.enclave = Enclave(
             policy=policy,
-            authorizer=Authorizer(self.seals, TokenVerifier(policy.authorization)),
+            authorizer=Authorizer(
+                self.seals, TokenVerifier(policy.authorization), policy.authorization.statements()
+            ),
             seals=self.seals,
             memory=Memory(size=100, secret=bytes(16)),
             rates=RateLimiter(policy),

@@ -150,7 +150,7 @@ class Line:
         assert self.queues.dead_letters(queue) == []
 
     async def build(self) -> None:
-        tables = builder_memory.MemoryTables(counters={CONTRACT: 1}, mints=self.mints)
+        tables = builder_memory.MemoryTables(mints=self.mints)
         chain = builder_memory.MemoryChain()
         chain.codes[CONTRACT] = b"\x00"
         for mint in self.mints.values():
@@ -158,7 +158,6 @@ class Line:
         builder = Builder(
             Adapters(
                 accounts=builder_memory.MemoryAccounts(tables),
-                collections=builder_memory.MemoryCollections(tables),
                 mints=builder_memory.MemoryMints(tables),
                 metadata=builder_memory.MemoryMetadata(),
                 chain=chain,

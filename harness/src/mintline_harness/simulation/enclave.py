@@ -42,7 +42,9 @@ class SimulatedEnclave:
         seals.use(authority().sealing_keys().keys)
         self._enclave = Enclave(
             policy=policy,
-            authorizer=Authorizer(seals, TokenVerifier(policy.authorization)),
+            authorizer=Authorizer(
+                seals, TokenVerifier(policy.authorization), policy.authorization.statements()
+            ),
             seals=seals,
             memory=Memory(size=1000, secret=bytes(16)),
             rates=RateLimiter(policy),

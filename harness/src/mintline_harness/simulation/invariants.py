@@ -49,6 +49,8 @@ class Watch:
     def moved(self, before: Mint, after: Mint) -> None:
         """Note how a mint moved, and what was final when it was rejected."""
         self.reached.moved(before, after)
+        if before.token_id != after.token_id:
+            self.broken(f"{after.mint_id} was token {before.token_id} and is {after.token_id}")
         if before.status is not after.status and after.status is MintStatus.REJECTED:
             self.rejections[after.mint_id] = self.chain.finalized
 
@@ -89,11 +91,14 @@ class Watch:
         for digest, count in copies.items():
             if count > 1:
                 self.broken(f"block {block.number} holds {count} tokens of one mint ({digest.hex()[:8]}…)")
-        self._one_nonce_each()
+        self._one_each()
 
-    def _one_nonce_each(self) -> None:
+    def _one_each(self) -> None:
         users: dict[tuple[str, int], str] = {}
+        tokens: dict[int | None, str] = {}
         for _, mint in self.tables.mints.items():  # noqa: PERF102 - the values are a scan, and lag
+            if (twin := tokens.setdefault(mint.token_id, mint.mint_id)) != mint.mint_id:
+                self.broken(f"token {mint.token_id} belongs to {twin} and to {mint.mint_id}")
             if mint.nonce is None or mint.sender is None:
                 continue
             place = (mint.sender.address, mint.nonce)

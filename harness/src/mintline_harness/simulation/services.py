@@ -6,6 +6,7 @@ What a planted bug replaces comes in through `Parts`; everything else is the ser
 from __future__ import annotations
 
 import asyncio
+import random
 from functools import lru_cache, partial
 
 from prometheus_client import CollectorRegistry
@@ -16,16 +17,18 @@ from mintline.resources import BROADCAST, BUILD, SIGN
 from mintline_api.authorizations import Authorizations
 from mintline_api.cancellations import Cancellation, cancel_mint
 from mintline_api.inputs import MintRequest
+from mintline_api.intake_sessions import IntakeSessions
 from mintline_api.mints import Accepted, accept_mint, get_mint
 from mintline_api.self_custody import carry
 from mintline_api.stores import SqsLine
+from mintline_api.token_ids import TokenIds
 from mintline_api.tokens import Collections
 from mintline_api.wallets import WalletDirectory
 from mintline_broadcaster.broadcaster import Adapters as BroadcasterAdapters
 from mintline_broadcaster.broadcaster import Broadcaster
 from mintline_broadcaster.metrics import Metrics as BroadcasterMetrics
 from mintline_builder.builder import Adapters, Builder
-from mintline_builder.memory import MemoryCollections, MemoryMints
+from mintline_builder.memory import MemoryMints
 from mintline_builder.metrics import Metrics as BuilderMetrics
 from mintline_harness.simulation.enclave import SimulatedEnclave
 from mintline_harness.simulation.parts import (
@@ -66,7 +69,13 @@ class Api:
         )
         self._links = process.port(tables.links)
         self._node = node_over(around.endpoints.rpc(process), process)
-        self._authorizations = Authorizations(authority().sealer)
+        self._intake = IntakeSessions(
+            process.port(around.custody).certify,
+            intake_key=authority().intake_key.public_key(),
+            now=process.milliseconds,
+        )
+        self._authorizations = Authorizations(authority().sealer, self._intake)
+        self._token_ids = TokenIds(process.port(tables.token_ids), clock=process.clock)
         self._process = process
         self._entropy = around.rng.randbytes
 
@@ -84,10 +93,17 @@ class Api:
             chain_id=CHAIN_ID,
             mints=self._mints,
             line=self._line,
-            authorize=lambda mint: self._authorizations.of(mint, token_of(sub, int(EPOCH))),
+            authorize=await self._authorizations.by(token_of(sub, int(EPOCH))),
+            token_ids=self._token_ids,
             now=self._process.milliseconds(),
             entropy=self._entropy,
         )
+
+    async def begin(self) -> None:
+        """Have the process's session key certified, and keep it so until the process dies."""
+        await self._intake.begin()
+        rng = random.Random(self._process.name)  # noqa: S311 - jitter
+        await self._intake.keep(asyncio.Event(), sleep=asyncio.sleep, rng=rng)
 
     async def cancel(self, mint_id: str, *, sub: str) -> Cancellation:
         """Answer POST /v1/mints/{id}/cancel, past its HTTP."""
@@ -107,7 +123,6 @@ async def serve_builder(process: Process, around: Surroundings) -> None:
     builder = Builder(
         Adapters(
             accounts=around.parts.accounts(process, tables.builder),
-            collections=process.port(MemoryCollections(tables.builder)),
             mints=process.port(MemoryMints(tables.builder)),
             metadata=process.port(tables.metadata),
             chain=node_over(around.endpoints.rpc(process), process),

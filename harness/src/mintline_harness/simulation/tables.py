@@ -11,6 +11,7 @@ from functools import lru_cache
 from coincurve import PublicKey
 from pydantic import SecretStr
 
+from mintline.acceptance import Certificate
 from mintline.aws.key_stores import secret_name
 from mintline.aws.keys import GeneratedKey
 from mintline.errors import Rejected
@@ -18,7 +19,7 @@ from mintline.eth import Transaction, address_of_public_key, keccak256
 from mintline.messages import KeyRef
 from mintline.records import Collection, Link, Mint, Problem, Transfer, Wallet, scoped
 from mintline.states import MintStatus, may
-from mintline_api.memory import MemoryIndex, MemoryLinks, MemoryMints, MemoryWallets
+from mintline_api.memory import MemoryIndex, MemoryLinks, MemoryMints, MemoryTokenIds, MemoryWallets
 from mintline_broadcaster.memory import MemoryLedger
 from mintline_broadcaster.memory_vouchers import MemoryVouchers
 from mintline_broadcaster.ports import Final, SignedTransaction
@@ -138,9 +139,8 @@ class Tables:
         self.transactions = LaggingTable[bytes, SignedTransaction](lag)
         self.wallets = MemoryWallets()
         self.index = MemoryIndex()
-        self.builder = MemoryTables(
-            mints=self.mints, counters={CONTRACT: 1}, topping_up=LaggingKeys[str](lag)
-        )
+        self.builder = MemoryTables(mints=self.mints, topping_up=LaggingKeys[str](lag))
+        self.token_ids = MemoryTokenIds({CONTRACT: 1})
         self.metadata = MemoryMetadata()
         self.store = index_store(
             mint_table=self.mints,
@@ -265,6 +265,10 @@ class Custody:
         """Return the private key, as the enclave gets it from KMS."""
         return bytearray(key.wrapped.removeprefix(_WRAPPED))
 
+    async def certify(self, certificate: Certificate) -> Certificate:
+        """Have the intake key sign, as the api does."""
+        return authority().certify(certificate)
+
     async def decrypt(self, ciphertext: bytes, context: Mapping[str, str]) -> bytearray:
         """Return the sealing key's private half, the one other thing that the enclave has KMS unwrap."""
         del ciphertext, context
@@ -273,7 +277,7 @@ class Custody:
 
 @lru_cache(maxsize=1)
 def authority() -> Authority:
-    """Return the user pool and the sealing key, which take a while to make."""
+    """Return the user pool, the sealing key and the intake key, which take a while to make."""
     return Authority(chain_id=CHAIN_ID)
 
 

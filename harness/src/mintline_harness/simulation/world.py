@@ -272,4 +272,6 @@ class World:
 
 
 async def _open_api(process: Process, *, around: Surroundings, current: list[Api]) -> None:
-    current[:] = [Api(process, around)]
+    api = Api(process, around)
+    current[:] = [api]
+    await api.begin()

@@ -1,35 +1,60 @@
-"""The caller's word, for the enclaves: the very token of the request, sealed under what it asks for."""
+"""Authorization envelopes: the api's acceptance of a mint, and the caller's token, sealed."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from pydantic import SecretStr
 
-from mintline.authorization import Sealer, mint_digest, voucher_digest
+from mintline.acceptance import ACCEPTANCE
+from mintline.authorization import MAX_TOKEN, Sealer, mint_digest, voucher_digest
 from mintline.records import Mint
+from mintline_api.intake_sessions import IntakeSessions
+from mintline_api.problems import TOKEN_TOO_LONG, Refused
 
 
 @dataclass(frozen=True, slots=True)
 class Authorizations:
-    """Seals callers' tokens; the api itself cannot open again what it sealed."""
+    """Makes envelopes; the api itself cannot open again what it sealed."""
 
     sealer: Sealer
+    intake: IntakeSessions
 
-    def of(self, mint: Mint, token: SecretStr) -> bytes:
-        """Return the authorization of a mint by the token of the user who asks for it."""
-        return self.sealer.seal(token.get_secret_value(), digest_of(mint))
+    async def by(self, token: SecretStr) -> Callable[[Mint], bytes]:
+        """Return what makes the envelope of a mint that the token's user asks for.
+
+        Raises Refused for a token whose envelope would not fit, and Unavailable while nothing can be
+        accepted: before anything is stored.
+        """
+        text = token.get_secret_value()
+        if len(text) > MAX_TOKEN:
+            raise Refused(
+                TOKEN_TOO_LONG,
+                f"The access token has {len(text)} bytes, and a mint takes one of {MAX_TOKEN} at most. "
+                "Sign in with fewer groups, scopes or custom claims.",
+            )
+        await self.intake.check()
+        return lambda mint: self._of(mint, text)
+
+    def _of(self, mint: Mint, token: str) -> bytes:
+        digest = digest_of(mint)
+        accepted = self.intake.state(ACCEPTANCE, digest, mint.sub.encode(), at=mint.created_at)
+        return self.sealer.seal(token, digest, accepted)
 
 
 def digest_of(mint: Mint) -> bytes:
     """Return what the user authorizes: a mint by the wallet in custody, or a voucher for the user's own."""
+    assert mint.token_id is not None
     if mint.sender is None:
         return voucher_digest(
             mint_id=mint.mint_id,
+            sub=mint.sub,
             chain_id=mint.chain_id,
             contract=mint.contract,
             to=mint.to,
             metadata_digest=mint.metadata_digest,
+            token_id=mint.token_id,
         )
     return mint_digest(
         mint_id=mint.mint_id,
@@ -39,4 +64,5 @@ def digest_of(mint: Mint) -> bytes:
         to=mint.to,
         metadata_digest=mint.metadata_digest,
         sender=mint.sender.address,
+        token_id=mint.token_id,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
@@ -73,6 +74,22 @@ class MemoryMints:
             (created_key(m.created_at, m.mint_id), m.mint_id) for m in self.items.values() if m.sub == sub
         ]
         return _page(mine, limit=limit, after=after, newest_first=True)
+
+
+class MemoryTokenIds:
+    """Counters in a dict; each contract's begins at 1."""
+
+    def __init__(self, counters: dict[str, int] | None = None) -> None:
+        self.counters = {} if counters is None else counters
+        self.leases: list[tuple[str, int]] = []
+
+    async def lease(self, contract: str, count: int) -> int:
+        """Take token ids."""
+        await asyncio.sleep(0)
+        first = self.counters.setdefault(contract, 1)
+        self.counters[contract] += count
+        self.leases.append((contract, count))
+        return first
 
 
 class MemoryWallets:

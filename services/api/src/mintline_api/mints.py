@@ -18,6 +18,7 @@ from mintline_api.nudges import Nudges
 from mintline_api.ports import Line, LinkStore, MintStore
 from mintline_api.problems import KEY_REUSED, UNKNOWN_MINT, WALLET_DELETED, Refused
 from mintline_api.self_custody import own_wallet
+from mintline_api.token_ids import TokenIds
 from mintline_api.tokens import Collections
 from mintline_api.view import rfc3339
 from mintline_api.wallets import WalletDirectory
@@ -65,6 +66,7 @@ async def accept_mint(
     *,
     sub: str,
     authorize: Callable[[Mint], bytes],
+    token_ids: TokenIds,
     key: str | None,
     trace: str,
     default_collection: str,
@@ -83,8 +85,8 @@ async def accept_mint(
     The id is made of the key, so one conditional put is both the lock and the creation. What would refuse a
     new mint refuses no second request: its collection and wallets may be others by then.
     Once the mint is on record it is accepted, whatever becomes of its message: the sweep sends it then.
-    `authorize` seals the caller's word for the enclaves; `now` is in Unix
-    milliseconds.
+    The token id is the mint's for life, and part of what `authorize` has the enclaves sign for. It is given
+    back if the request made no mint, and not if that is unknown. `now` is in Unix milliseconds.
     Raises Refused for an unknown contract, for a wallet that is being deleted or is not linked, or when the
     key named another body.
     """
@@ -102,25 +104,34 @@ async def accept_mint(
             raise
         return await _replay(existing, request_digest, send=send)
     metadata = canonical_json(request.metadata.model_dump(mode="json", exclude_none=True))
-    mint = Mint(
-        mint_id=mint_id,
-        sub=sub,
-        status=MintStatus.ACCEPTED,
-        chain_id=chain_id,
-        contract=contract,
-        to=to,
-        custody="custodial" if wallet else "self",
-        sender=wallet.key() if wallet else None,
-        metadata=metadata,
-        metadata_digest=digest_of(metadata),
-        request_digest=request_digest,
-        trace=trace,
-        created_at=now,
-        updated_at=now,
-    )
-    mint = mint.evolve(authorization=authorize(mint))
+    token_id = await token_ids.take(contract)
+    try:
+        mint = Mint(
+            mint_id=mint_id,
+            sub=sub,
+            status=MintStatus.ACCEPTED,
+            chain_id=chain_id,
+            contract=contract,
+            to=to,
+            custody="custodial" if wallet else "self",
+            sender=wallet.key() if wallet else None,
+            metadata=metadata,
+            metadata_digest=digest_of(metadata),
+            request_digest=request_digest,
+            trace=trace,
+            token_id=token_id,
+            created_at=now,
+            updated_at=now,
+        )
+        mint = mint.evolve(authorization=authorize(mint))
+    except BaseException:
+        token_ids.give_back(contract, token_id)
+        raise
     existing = await mints.create(mint)
     if existing is not None:
+        # Unless it is this very mint, written by a try whose answer was lost.
+        if (existing.contract, existing.token_id) != (contract, token_id):
+            token_ids.give_back(contract, token_id)
         return await _replay(existing, request_digest, send=send)
     await send(mint)
     log.info("mint_accepted", mint_id=mint_id)

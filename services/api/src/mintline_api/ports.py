@@ -47,6 +47,14 @@ class MintStore(Protocol):
         ...
 
 
+class TokenIdCounter(Protocol):
+    """The collections' counters of token ids."""
+
+    async def lease(self, contract: str, count: int) -> int:
+        """Take `count` token ids and return the first; raises Refused for a contract without a counter."""
+        ...
+
+
 class WalletStore(Protocol):
     """The users' wallets."""
 

@@ -152,6 +152,13 @@ NOT_AN_ACCESS_TOKEN = Kind(
     "Not an access token",
     "Sign-in gives an id token and an access token; send the access token.",
 )
+TOKEN_TOO_LONG = Kind(
+    "token-too-long",
+    431,
+    "Access token too long for a mint",
+    "The token goes along with the mint, sealed, and `detail` says how long it may be. Sign in with fewer "
+    "groups, scopes or custom claims.",
+)
 BAD_CLAIMS = Kind(
     "bad-claims", 401, "Claims missing or malformed", "The token lacks a claim that every access token has."
 )
@@ -335,6 +342,7 @@ AUTHENTICATION = (
 
 KINDS = (
     *AUTHENTICATION,
+    TOKEN_TOO_LONG,
     NOT_JSON,
     AMBIGUOUS_JSON,
     INVALID_BODY,

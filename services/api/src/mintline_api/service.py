@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -25,6 +26,7 @@ from mintline.errors import Misconfigured
 from mintline.key_stores import KeyStores
 from mintline.nodes import open_rpc
 from mintline.resources import BUILD, MINTS
+from mintline.tasks import cut_off
 from mintline.tracing import Tracer, carrying, open_tracer
 from mintline_api.access_tokens import AccessTokens
 from mintline_api.authorizations import Authorizations
@@ -32,12 +34,23 @@ from mintline_api.connections import Bounded, most_connections
 from mintline_api.cursors import Cursors
 from mintline_api.endpoints.app import build_app
 from mintline_api.endpoints.context import Api
+from mintline_api.intake_sessions import IntakeSessions
 from mintline_api.jwks import HttpJwks, KeySet
 from mintline_api.link_stores import DynamoLinks
 from mintline_api.metrics import Metrics
 from mintline_api.readiness import Readiness
 from mintline_api.settings import Settings
-from mintline_api.stores import DynamoIndex, DynamoMints, DynamoWallets, KmsKeys, S3Metadata, SqsLine
+from mintline_api.stores import (
+    DynamoIndex,
+    DynamoMints,
+    DynamoTokenIds,
+    DynamoWallets,
+    KmsIntake,
+    KmsKeys,
+    S3Metadata,
+    SqsLine,
+)
+from mintline_api.token_ids import TokenIds
 from mintline_api.tokens import Collections, MetadataCache
 from mintline_api.wallets import WalletDirectory
 
@@ -61,6 +74,8 @@ class _World:
     kms: KMSClient
     key_stores: KeyStores
     keys: KeySet
+    intake: IntakeSessions
+    token_ids: TokenIds
     chain: Node | None
 
 
@@ -75,7 +90,11 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             "dynamodb": partial(world.dynamo.ping, MINTS),
             "sqs": partial(world.queues.ping, BUILD),
             "jwks": world.keys.check,
+            "intake": world.intake.check,
         }
+        await world.intake.begin()
+        renewing = world.intake.keep(stop, sleep=asyncio.sleep, rng=random.Random())  # noqa: S311 - jitter
+        stack.push_async_callback(cut_off, asyncio.create_task(renewing, name="renew the intake session"))
         api = _assemble(settings, world, metrics, tracer, checks)
         admin = Admin(host=settings.admin_host, port=settings.admin_port, checks=checks, registry=registry)
         await stack.enter_async_context(admin)
@@ -96,13 +115,22 @@ async def _open(stack: AsyncExitStack, settings: Settings, metrics: Metrics) -> 
     chain = None
     if settings.rpc_urls:
         chain = Node(await open_rpc(stack, settings, observer=metrics.rpc, tracer=calls.tracer))
+    kms = await open_client(stack, "kms", settings, calls=calls, endpoint_url=settings.kms_endpoint_url)
+    token_ids = TokenIds(DynamoTokenIds(dynamo, chain_id=settings.chain_id), clock=time.monotonic)
+    stack.push_async_callback(token_ids.aclose)
     return _World(
         dynamo=dynamo,
         queues=queues,
         s3=await open_client(stack, "s3", settings, calls=calls),
-        kms=await open_client(stack, "kms", settings, calls=calls, endpoint_url=settings.kms_endpoint_url),
+        kms=kms,
         key_stores=await open_key_stores(stack, settings, dynamo, calls=calls),
         keys=keys,
+        intake=IntakeSessions(
+            KmsIntake(kms, prefix=prefix).certify,
+            intake_key=settings.intake_public_key(),
+            now=_milliseconds,
+        ),
+        token_ids=token_ids,
         chain=chain,
     )
 
@@ -140,13 +168,14 @@ def _assemble(
         mints=DynamoMints(world.dynamo),
         line=SqsLine(carrying(world.queues, tracer)),
         index=index,
+        token_ids=world.token_ids,
         collections=Collections(index, clock=time.monotonic, looked_up=metrics.caches.of("collections")),
         metadata=MetadataCache(
             S3Metadata(world.s3, prefix=settings.resource_prefix),
             clock=time.monotonic,
             looked_up=metrics.caches.of("metadata"),
         ),
-        authorizations=Authorizations(settings.sealer()),
+        authorizations=Authorizations(settings.sealer(), world.intake),
         cursors=Cursors(settings.cursor_secret.get_secret_value()),
         readiness=Readiness(checks, clock=time.monotonic),
         now=_milliseconds,

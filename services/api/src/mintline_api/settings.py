@@ -6,12 +6,14 @@ from base64 import b64decode
 from typing import Annotated
 from urllib.parse import urlsplit
 
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from pydantic import Field, SecretStr, field_validator
 
-from mintline.authorization import Sealer, key_id
+from mintline.authorization import Sealer
 from mintline.chain.settings import ChainSettings, RpcEndpoint
 from mintline.fields import Address
 from mintline.key_stores import StoreName
+from mintline.p256 import load_p256
 
 KmsKeyArn = Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/\S+$")]
 BODY_LIMIT = 256 * 1024
@@ -47,6 +49,9 @@ class Settings(ChainSettings):
     """Seconds for one exchange with a node."""
     sealing_key: str
     """Seals callers' tokens for the enclaves: a P-256 SubjectPublicKeyInfo, DER in base64."""
+    intake_key: str
+    """Certifies the session keys of this API's processes: the public half of the intake key in KMS, a P-256
+    SubjectPublicKeyInfo, DER in base64, as the signing policy has it."""
     kms_endpoint_url: str | None = None
     """None means the endpoint of the other AWS services."""
     wallet_store: StoreName = "secretsmanager"
@@ -66,15 +71,19 @@ class Settings(ChainSettings):
         own = urlsplit(self.public_url).netloc
         return (own, *(domain for domain in self.sign_in_domains if domain != own))
 
-    @field_validator("sealing_key")
+    @field_validator("sealing_key", "intake_key")
     @classmethod
     def _a_p256_key(cls, value: str) -> str:
-        key_id(b64decode(value, validate=True))
+        load_p256(b64decode(value, validate=True))
         return value
 
     def sealer(self) -> Sealer:
         """Return what seals with the sealing key."""
         return Sealer(b64decode(self.sealing_key))
+
+    def intake_public_key(self) -> EllipticCurvePublicKey:
+        """Return the public half of the intake key."""
+        return load_p256(b64decode(self.intake_key))
 
     def jwks_url(self) -> str:
         """Return where the user pool publishes its signing keys."""

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
+from mintline.acceptance import Certificate
 from mintline.aws.dynamo import Clause, ConditionFailed, Dynamo, Item, Put, Update
 from mintline.aws.dynamo import Page as ItemPage
 from mintline.aws.keys import GeneratedKey, generate_key
 from mintline.aws.records import from_item, to_item, transition
 from mintline.aws.session import error_code, translated
+from mintline.errors import Unavailable
 from mintline.key_stores import KeyStores, StoredKey, StoreName
 from mintline.messages import BuildMint, ReviewMint, SelfRedeem
 from mintline.queueing import SendingPort
@@ -35,6 +37,7 @@ from mintline.resources import (
     BUILD,
     CHECKPOINTS,
     COLLECTIONS,
+    INTAKE_KEY,
     METADATA,
     MINTS,
     TOKENS,
@@ -44,6 +47,7 @@ from mintline.resources import (
 )
 from mintline.states import MintStatus
 from mintline_api.ports import Page
+from mintline_api.problems import UNKNOWN_CONTRACT, Refused
 
 if TYPE_CHECKING:
     from types_aiobotocore_kms import KMSClient
@@ -118,6 +122,30 @@ class DynamoMints:
             tuple((_text(item, "created_key"), _text(item, "mint_id")) for item in page.items),
             more=page.next is not None,
         )
+
+
+class DynamoTokenIds:
+    """The counters of one chain's collections."""
+
+    def __init__(self, dynamo: Dynamo, *, chain_id: int) -> None:
+        self._dynamo = dynamo
+        self._chain_id = chain_id
+
+    async def lease(self, contract: str, count: int) -> int:
+        """Take token ids by one addition."""
+        update = Update(
+            COLLECTIONS,
+            {"collection_id": scoped(self._chain_id, contract)},
+            add={"next_token_id": count},
+            where=(Clause("registered", "next_token_id", "exists"),),
+        )
+        try:
+            item = await self._dynamo.update_returning(update)
+        except ConditionFailed:
+            raise Refused(UNKNOWN_CONTRACT, f"{contract} is no collection of this API.") from None
+        following = item["next_token_id"]
+        assert isinstance(following, int)
+        return following - count
 
 
 class DynamoWallets:
@@ -205,6 +233,28 @@ def kept_key(wallet: Wallet) -> StoredKey:
         wrapped=wallet.wrapped,
         kms_key=wallet.kms_key,
     )
+
+
+class KmsIntake:
+    """The platform's intake key, which KMS signs with for the api's role alone."""
+
+    def __init__(self, kms: KMSClient, *, prefix: str) -> None:
+        self._kms = kms
+        self._alias = INTAKE_KEY.alias(prefix)
+
+    async def certify(self, certificate: Certificate) -> Certificate:
+        """Return a session key's certificate with the intake key's signature (KMS API reference, Sign)."""
+        with translated():
+            answer = await self._kms.sign(
+                KeyId=self._alias,
+                Message=certificate.to_sign(),
+                MessageType="RAW",
+                SigningAlgorithm="ECDSA_SHA_256",
+            )
+        try:
+            return certificate.signed(answer["Signature"])
+        except ValueError:
+            raise Unavailable("KMS answered with no signature of P-256") from None
 
 
 class DynamoIndex:

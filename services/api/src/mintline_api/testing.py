@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
+from mintline.acceptance import Certificate
 from mintline.eth import address_of_public_key
 from mintline.tracing import OFF, Tracer
 from mintline_api.access_tokens import AccessTokens
@@ -33,6 +34,7 @@ from mintline_api.authorizations import Authorizations
 from mintline_api.cursors import Cursors
 from mintline_api.endpoints.app import build_app
 from mintline_api.endpoints.context import Api
+from mintline_api.intake_sessions import IntakeSessions
 from mintline_api.jwks import KeySet
 from mintline_api.memory import (
     MemoryChain,
@@ -43,12 +45,14 @@ from mintline_api.memory import (
     MemoryLinks,
     MemoryMetadata,
     MemoryMints,
+    MemoryTokenIds,
     MemoryWallets,
 )
 from mintline_api.metrics import Metrics
 from mintline_api.readiness import Readiness
 from mintline_api.settings import Settings
 from mintline_api.signatures import personal_hash
+from mintline_api.token_ids import TokenIds
 from mintline_api.tokens import Collections, MetadataCache
 from mintline_api.wallets import WalletDirectory
 
@@ -251,10 +255,18 @@ class Stage:
         default_factory=lambda: ec.generate_private_key(ec.SECP256R1())
     )
     """Opens what the api seals for the enclaves."""
+    intake_key: ec.EllipticCurvePrivateKey = field(
+        default_factory=lambda: ec.generate_private_key(ec.SECP256R1())
+    )
+    """Certifies the api's session keys, as KMS does."""
+    intake: IntakeSessions = field(init=False)
+    kms_failure: Exception | None = None
+    """What certifying a session key fails with."""
     seed: int = 0
     request_seconds: float = 25.0
     now: float = START
     mints: MemoryMints = field(default_factory=MemoryMints)
+    token_ids: MemoryTokenIds = field(default_factory=MemoryTokenIds)
     wallets: MemoryWallets = field(default_factory=MemoryWallets)
     links: MemoryLinks = field(default_factory=lambda: MemoryLinks(chain_id=CHAIN_ID))
     chain: MemoryChain | None = field(default_factory=MemoryChain)
@@ -272,6 +284,14 @@ class Stage:
 
     def __post_init__(self) -> None:
         self.jwks.keys.append(self.pool.jwk())
+        self.intake = IntakeSessions(
+            self._certify, intake_key=self.intake_key.public_key(), now=self.milliseconds
+        )
+
+    async def _certify(self, certificate: Certificate) -> Certificate:
+        if self.kms_failure is not None:
+            raise self.kms_failure
+        return certificate.signed(self.intake_key.sign(certificate.to_sign(), ec.ECDSA(SHA256())))
 
     def app(self) -> web.Application:
         """Return the application over this stage's ports."""
@@ -283,6 +303,7 @@ class Stage:
             cognito_client_id=CLIENT_ID,
             sealing_key=public_key_of(self.sealing_key),
             wallet_key_arns=("arn:aws:kms:us-east-1:000000000000:key/wallets",),
+            intake_key=public_key_of(self.intake_key),
             cursor_secret=SecretStr("a secret that is long enough for cursors"),
             sign_in_domains=("app.example.com",),
             request_seconds=self.request_seconds,
@@ -305,17 +326,28 @@ class Stage:
             index=self.index,
             collections=Collections(self.index, clock=self.clock),
             metadata=MetadataCache(self.metadata, clock=self.clock),
-            authorizations=Authorizations(settings.sealer()),
+            token_ids=TokenIds(self.token_ids, clock=self.clock),
+            authorizations=Authorizations(settings.sealer(), self.intake),
             cursors=Cursors(settings.cursor_secret.get_secret_value()),
             readiness=Readiness(
-                {"dynamodb": self._check("dynamodb"), "sqs": self._check("sqs"), "jwks": keys.check},
+                {
+                    "dynamodb": self._check("dynamodb"),
+                    "sqs": self._check("sqs"),
+                    "jwks": keys.check,
+                    "intake": self.intake.check,
+                },
                 clock=self.clock,
             ),
             now=self.milliseconds,
             sleep=self.sleep,
             entropy=random.Random(self.seed).randbytes,  # noqa: S311 - reproducible on purpose
         )
-        return build_app(api, metrics=Metrics(self.registry), tracer=self.tracer)
+        app = build_app(api, metrics=Metrics(self.registry), tracer=self.tracer)
+        app.on_startup.append(self._begin)
+        return app
+
+    async def _begin(self, _: web.Application) -> None:
+        await self.intake.begin()
 
     def clock(self) -> float:
         """Return the stage's time in Unix seconds."""

@@ -17,10 +17,9 @@ from mintline_builder.fees import offer
 from mintline_builder.funds import Funds
 from mintline_builder.metrics import Metrics
 from mintline_builder.policy import Policy
-from mintline_builder.ports import Accounts, Chain, Collections, Metadata, Mints, Outbox
+from mintline_builder.ports import Accounts, Chain, Metadata, Mints, Outbox
 from mintline_builder.reserver import Reserver
 from mintline_builder.simulation import Simulator
-from mintline_builder.token_ids import TokenIds
 
 TEND_SECONDS = 30.0
 """Seconds between two looks at the top-ups that are not settled."""
@@ -31,7 +30,6 @@ class Adapters:
     """The world, as a builder meets it."""
 
     accounts: Accounts
-    collections: Collections
     mints: Mints
     metadata: Metadata
     chain: Chain
@@ -69,7 +67,6 @@ class Builder:
             jumps=metrics.jumps.inc,
             tracer=tracer,
         )
-        self._token_ids = TokenIds(adapters.collections)
         self.funds = Funds(
             treasury=policy.treasury,
             policy=policy.top_ups,
@@ -109,7 +106,6 @@ class Builder:
                 gas=policy.mint_gas,
             ),
             funds=self.funds,
-            token_ids=self._token_ids,
             metadata=adapters.metadata,
         )
 
@@ -135,8 +131,7 @@ class Builder:
         await repeatedly(once, stop, every=TEND_SECONDS, sleep=self._sleep, rng=self._rng)
 
     async def aclose(self) -> None:
-        """Wait for the reservations and leases under way."""
-        await self._token_ids.aclose()
+        """Wait for the reservations under way."""
         await self.reserver.aclose()
 
     async def _fees(self) -> Fees:

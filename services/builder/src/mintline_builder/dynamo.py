@@ -20,9 +20,8 @@ from mintline.aws.dynamo import (
     Update,
 )
 from mintline.aws.records import from_item, to_item, transition
-from mintline.errors import Rejected
 from mintline.records import Mint, Problem, scoped, token_ref
-from mintline.resources import ACCOUNTS, COLLECTIONS, MINTS
+from mintline.resources import ACCOUNTS, MINTS
 from mintline.states import MintStatus
 from mintline_builder.ports import (
     RENEWABLE,
@@ -129,7 +128,6 @@ def _built(claim: MintClaim, nonce: int) -> Update:
         at=claim.at,
         set={
             "nonce": nonce,
-            "token_id": str(claim.token_id),
             "deadline": claim.deadline,
             "gas": claim.gas,
             "fees": to_item(claim.fees),
@@ -197,8 +195,7 @@ class DynamoMints:
                 MintStatus.BUILT,
                 at=claim.at,
                 set={
-                    "token_id": str(claim.token_id),
-                    "token_ref": token_ref(mint.chain_id, mint.contract, claim.token_id),
+                    "token_ref": _token_ref(mint),
                     "deadline": claim.deadline,
                     "gas": claim.gas,
                     "built_at": claim.at,
@@ -209,27 +206,6 @@ class DynamoMints:
         )
 
 
-class DynamoCollections:
-    """Token id counters of one chain's collections."""
-
-    def __init__(self, dynamo: Dynamo, chain_id: int) -> None:
-        self._dynamo = dynamo
-        self._chain_id = chain_id
-
-    async def lease(self, contract: str, count: int) -> int:
-        """Take token ids by one addition."""
-        update = Update(
-            COLLECTIONS,
-            {"collection_id": scoped(self._chain_id, contract)},
-            add={"next_token_id": count},
-            where=(Clause("registered", "next_token_id", "exists"),),
-        )
-        try:
-            item = await self._dynamo.update_returning(update)
-        except ConditionFailed:
-            raise Rejected(
-                "contract_unknown", "This contract is not one that tokens are minted into."
-            ) from None
-        following = item["next_token_id"]
-        assert isinstance(following, int)
-        return following - count
+def _token_ref(mint: Mint) -> str:
+    assert mint.token_id is not None
+    return token_ref(mint.chain_id, mint.contract, mint.token_id)

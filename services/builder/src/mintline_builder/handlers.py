@@ -1,14 +1,13 @@
 """What the builder does with a message.
 
-The order of a build keeps every step before the reservation repeatable: read, check funds, lease a token id,
-simulate, publish the metadata; then one transaction makes the mint `built` and gives it its nonce; then it is
-sent on. A crash anywhere means the message comes back, and finds either an accepted mint (start over) or a
-built one (send it on again, the same).
+The order of a build keeps every step before the reservation repeatable: read, check funds, simulate, publish
+the metadata; then one transaction makes the mint `built` and gives it its nonce; then it is sent on. A crash
+anywhere means the message comes back, and finds either an accepted mint (start over) or a built one (send it
+on again, the same).
 """
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import NoReturn
@@ -16,9 +15,9 @@ from typing import NoReturn
 import structlog
 
 from mintline.errors import Conflict, Deferred, Rejected
-from mintline.intents import dedup_id, group_of, issue_voucher, sign_mint
-from mintline.messages import BuildMint, Fees, FundWallet, RenewNonce, Voucher
-from mintline.records import Mint, Problem
+from mintline.intents import dedup_id, group_of, issue_voucher, sign_mint, voucher_of
+from mintline.messages import BuildMint, Fees, FundWallet, RenewNonce
+from mintline.records import TOKEN_TAKEN, Mint, Problem
 from mintline.resources import SIGN
 from mintline.states import MintStatus
 from mintline_builder.funds import Funds, Need
@@ -26,8 +25,7 @@ from mintline_builder.metrics import Metrics
 from mintline_builder.policy import Terms
 from mintline_builder.ports import RENEWABLE, Metadata, MintClaim, Mints, Outbox, VoucherClaim
 from mintline_builder.reserver import Reserver
-from mintline_builder.simulation import Simulator
-from mintline_builder.token_ids import TokenIds
+from mintline_builder.simulation import Simulator, TokenTaken
 
 LAGGING_NODE_WAIT = 5.0
 TOP_UP_WAIT = 1.0
@@ -43,7 +41,6 @@ class Preparation:
     fees: Callable[[], Awaitable[Fees]]
     simulator: Simulator
     funds: Funds
-    token_ids: TokenIds
     metadata: Metadata
 
 
@@ -58,7 +55,7 @@ async def build(
     metrics: Metrics,
     clock: Callable[[], float],
 ) -> None:
-    """Give an accepted mint its token id, gas, fees and nonce, and send it on to be signed.
+    """Give an accepted mint its deadline, gas, fees and nonce, and send it on to be signed.
 
     A self-custody mint gets no fees and no nonce: its user sends the transaction, and pays for it. A mint
     that cannot succeed is rejected on its record. Raises Deferred while the wallet waits for gas money, and
@@ -152,7 +149,7 @@ async def _reserve(
     mint: Mint, terms: Terms, preparation: Preparation, reserver: Reserver, clock: Callable[[], float]
 ) -> Mint:
     """Take a custodial mint to `built`, and return it as it then is on record."""
-    metadata = _metadata(mint, terms)
+    token_id, metadata = _buildable(mint, terms)
     wallet = mint.wallet
     deadline = int(clock()) + terms.voucher_ttl
     fees = await preparation.fees()
@@ -161,12 +158,10 @@ async def _reserve(
     if not need.met:
         await _wait_for_funds(mint, need, deadline, preparation)
     with preparation.funds.held(wallet):
-        token_id = await preparation.token_ids.next(mint.contract)
-        voucher = _voucher(mint, token_id, deadline)
-        gas = await preparation.simulator.gas(mint.contract, wallet, voucher)
+        gas = await _gas(mint, wallet, deadline, preparation)
         await preparation.metadata.put(mint.contract, token_id, metadata, mint.metadata_digest)
         at = _milliseconds(clock)
-        claim = MintClaim(mint.mint_id, token_id, deadline, gas, fees, at)
+        claim = MintClaim(mint.mint_id, deadline, gas, fees, at)
         nonce = await reserver.reserve(wallet, claim, floor=need.mined)
     return mint.evolve(**claim.update(nonce))
 
@@ -174,26 +169,22 @@ async def _reserve(
 async def _renew(
     mint: Mint, terms: Terms, preparation: Preparation, reserver: Reserver, clock: Callable[[], float]
 ) -> Mint:
-    """Take a mint whose nonce is spent back to `built`: all is new but the token id.
+    """Take a mint whose nonce is spent back to `built`, with another deadline, gas, fees and nonce.
 
     Should the mint be on chain after all, its token is, and the simulation says so.
     """
     assert mint.nonce is not None
-    assert mint.token_id is not None
     wallet = mint.wallet
     deadline = int(clock()) + terms.voucher_ttl
     fees = await preparation.fees()
-    voucher = _voucher(mint, mint.token_id, deadline)
-    gas = await preparation.simulator.gas(mint.contract, wallet, voucher)
+    gas = await _gas(mint, wallet, deadline, preparation)
     need = await preparation.funds.need(wallet, gas * fees.max_fee_per_gas)
     if need.mined <= mint.nonce:
         raise Deferred("the node does not know yet that the nonce is used", retry_after=LAGGING_NODE_WAIT)
     if not need.met:
         await _wait_for_funds(mint, need, deadline, preparation)
     with preparation.funds.held(wallet):
-        claim = MintClaim(
-            mint.mint_id, mint.token_id, deadline, gas, fees, _milliseconds(clock), spent=mint.nonce
-        )
+        claim = MintClaim(mint.mint_id, deadline, gas, fees, _milliseconds(clock), spent=mint.nonce)
         nonce = await reserver.reserve(wallet, claim, floor=need.mined)
     log.warning("nonce_renewed", spent=mint.nonce, nonce=nonce)
     return mint.evolve(**claim.update(nonce))
@@ -203,32 +194,48 @@ async def _offer(
     mint: Mint, terms: Terms, mints: Mints, preparation: Preparation, clock: Callable[[], float]
 ) -> Mint:
     """Take a self-custody mint to `built`, and return it as it then is on record."""
-    metadata = _metadata(mint, terms)
+    token_id, metadata = _buildable(mint, terms)
     deadline = int(clock()) + terms.voucher_ttl
-    token_id = await preparation.token_ids.next(mint.contract)
-    gas = await preparation.simulator.gas(mint.contract, mint.to, _voucher(mint, token_id, deadline))
+    gas = await _gas(mint, mint.to, deadline, preparation)
     await preparation.metadata.put(mint.contract, token_id, metadata, mint.metadata_digest)
-    claim = VoucherClaim(mint.mint_id, token_id, deadline, gas, _milliseconds(clock))
+    claim = VoucherClaim(mint.mint_id, deadline, gas, _milliseconds(clock))
     await mints.offer(mint, claim)
     return mint.evolve(**claim.update())
 
 
-def _metadata(mint: Mint, terms: Terms) -> str:
+def _buildable(mint: Mint, terms: Terms) -> tuple[int, str]:
+    """Return the token id and the metadata of an accepted mint; raises Rejected for one that lacks them."""
+    if mint.token_id is None:
+        raise Rejected(
+            "mint_outdated",
+            "The mint was accepted by an earlier version, without a token id. Send the request again, "
+            "with another Idempotency-Key.",
+        )
     if mint.chain_id != terms.chain_id or mint.metadata is None:
         raise Rejected("mint_malformed", "The mint is not one that this builder can build.")
-    return mint.metadata
+    return mint.token_id, mint.metadata
+
+
+async def _gas(mint: Mint, sender: str, deadline: int, preparation: Preparation) -> int:
+    """Return the gas limit of a mint, by a simulation of its very voucher.
+
+    An accepted mint whose token is on chain can never succeed: nothing was signed for it yet. One that was
+    built may have made that token itself, so it waits for the index to tell.
+    """
+    voucher = voucher_of(mint.evolve(deadline=deadline))
+    try:
+        return await preparation.simulator.gas(mint.contract, sender, voucher)
+    except TokenTaken:
+        if mint.status is not MintStatus.ACCEPTED:
+            raise
+        raise Rejected(TOKEN_TAKEN.code, TOKEN_TAKEN.reason) from None
 
 
 async def _wait_for_funds(mint: Mint, need: Need, deadline: int, preparation: Preparation) -> NoReturn:
-    """Start a top-up, unless the mint is doomed anyway: a simulation under a random token id tells."""
-    probe = _voucher(mint, secrets.randbits(256), deadline)
-    await preparation.simulator.gas(mint.contract, mint.wallet, probe)
+    """Start a top-up, unless a simulation tells that the mint cannot succeed."""
+    await _gas(mint, mint.wallet, deadline, preparation)
     await preparation.funds.top_up(mint.wallet, need, trace=mint.trace)
     raise Deferred("the wallet waits for gas money", retry_after=TOP_UP_WAIT)
-
-
-def _voucher(mint: Mint, token_id: int, deadline: int) -> Voucher:
-    return Voucher(token_id=token_id, to=mint.to, metadata_digest=mint.metadata_digest, deadline=deadline)
 
 
 def _milliseconds(clock: Callable[[], float]) -> int:

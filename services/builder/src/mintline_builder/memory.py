@@ -21,8 +21,6 @@ class MemoryTables:
 
     accounts: dict[str, Account] = field(default_factory=dict)
     mints: dict[str, Mint] = field(default_factory=dict)
-    counters: dict[str, int] = field(default_factory=dict)
-    """The next token id by contract."""
     topping_up: set[str] = field(default_factory=set)
     """Wallets whose top-up is not known to be settled."""
 
@@ -112,24 +110,6 @@ class MemoryMints:
         if current.status is not MintStatus.ACCEPTED:
             raise Conflict(f"{mint.mint_id} is {current.status.value}")
         self.tables.mints[mint.mint_id] = current.evolve(**claim.update())
-
-
-@dataclass
-class MemoryCollections:
-    """Token id counters."""
-
-    tables: MemoryTables
-    leases: list[tuple[str, int]] = field(default_factory=list)
-    """Each lease's contract and count."""
-
-    async def lease(self, contract: str, count: int) -> int:
-        """Take token ids."""
-        if contract not in self.tables.counters:
-            raise Rejected("contract_unknown", "This contract is not one that tokens are minted into.")
-        first = self.tables.counters[contract]
-        self.tables.counters[contract] += count
-        self.leases.append((contract, count))
-        return first
 
 
 @dataclass

@@ -53,7 +53,6 @@ class MintClaim:
     """
 
     mint_id: str
-    token_id: int
     deadline: int
     """Unix seconds."""
     gas: int
@@ -77,7 +76,6 @@ class MintClaim:
         return {
             "status": MintStatus.BUILT,
             "nonce": nonce,
-            "token_id": self.token_id,
             "deadline": self.deadline,
             "gas": self.gas,
             "fees": self.fees,
@@ -93,7 +91,6 @@ class VoucherClaim:
     """An accepted self-custody mint becomes `built`: without a nonce, so without a reservation."""
 
     mint_id: str
-    token_id: int
     deadline: int
     """Unix seconds."""
     gas: int
@@ -103,7 +100,6 @@ class VoucherClaim:
         """Return the fields of the mint's record that change."""
         return {
             "status": MintStatus.BUILT,
-            "token_id": self.token_id,
             "deadline": self.deadline,
             "gas": self.gas,
             "built_at": self.at,
@@ -216,13 +212,6 @@ class Mints(Protocol):
 
     async def offer(self, mint: Mint, claim: VoucherClaim) -> None:
         """Take an accepted self-custody mint to `built`; raises Conflict if it is no longer accepted."""
-
-
-class Collections(Protocol):
-    """Token id counters."""
-
-    async def lease(self, contract: str, count: int) -> int:
-        """Take `count` token ids and return the first; raises Rejected for a contract without a counter."""
 
 
 class Metadata(Protocol):

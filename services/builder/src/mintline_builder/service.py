@@ -23,7 +23,7 @@ from mintline.resources import ACCOUNTS, BUILD
 from mintline.tasks import cut_off
 from mintline.tracing import Tracer, carrying, open_tracer
 from mintline_builder.builder import Adapters, Builder
-from mintline_builder.dynamo import DynamoAccounts, DynamoCollections, DynamoMints
+from mintline_builder.dynamo import DynamoAccounts, DynamoMints
 from mintline_builder.metrics import Metrics
 from mintline_builder.published import PublishedMetadata
 from mintline_builder.settings import Settings
@@ -89,7 +89,6 @@ async def _open(stack: AsyncExitStack, settings: Settings, metrics: Metrics) -> 
 def _assemble(settings: Settings, world: _World, metrics: Metrics, tracer: Tracer) -> Builder:
     adapters = Adapters(
         accounts=DynamoAccounts(world.dynamo, settings.chain_id),
-        collections=DynamoCollections(world.dynamo, settings.chain_id),
         mints=DynamoMints(world.dynamo),
         metadata=world.metadata,
         chain=world.node,

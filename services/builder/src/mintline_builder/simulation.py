@@ -37,6 +37,10 @@ _REASONS = {
 }
 
 
+class TokenTaken(Unavailable):
+    """The voucher's token is on chain, minted by the mint itself or by someone else."""
+
+
 class Simulator:
     """Simulates redemptions on one chain.
 
@@ -70,8 +74,7 @@ class Simulator:
     async def gas(self, contract: str, sender: str, voucher: Voucher) -> int:
         """Return the gas limit with which redeeming such a voucher succeeds now.
 
-        Raises Rejected if none does, and Unavailable if the token id is taken: the counter lags the chain,
-        and another id will do.
+        Raises Rejected if none does, and TokenTaken if the voucher's token is on chain.
         """
         usual = await self.usual_gas(contract, sender)
         code, suffices = await asyncio.gather(
@@ -139,7 +142,7 @@ class Simulator:
 def _refusal(reverted: CallReverted) -> Rejected | Unavailable:
     name = reverted.revert.name if reverted.revert else ""
     if name == "AlreadyMinted":
-        return Unavailable("the token id is taken on chain")
+        return TokenTaken("the token id is taken on chain")
     if name in _REASONS:
         return Rejected(*_REASONS[name])
     return reverted

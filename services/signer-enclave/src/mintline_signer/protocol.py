@@ -19,10 +19,10 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import BeforeValidator, Field, SecretStr, TypeAdapter, ValidationError
 
 from mintline.audit.records import HASH_BYTES, Batch, BrokenRecord, read_batch
-from mintline.authorization import KEY_ID_BYTES
 from mintline.errors import Unavailable
 from mintline.fields import Address, KmsKeyArn
 from mintline.messages import AnyRequest, Frozen
+from mintline.p256 import KEY_ID_BYTES
 from mintline_signer.errors import BrokenFrame, Failed, FailureCode, RefusalCode, Refused
 from mintline_signer.frames import decode, frame
 

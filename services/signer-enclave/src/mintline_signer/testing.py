@@ -1,4 +1,4 @@
-"""A user pool and a sealing key whose secrets are known: for tests and the enclave's bench."""
+"""A user pool, a sealing key and an intake key whose secrets are known: for tests and simulations."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from mintline.acceptance import ACCEPTANCE, MAX_VALIDITY, Certificate, Session, request_certificate
 from mintline.authorization import Sealer, key_id
 from mintline.messages import IssueVoucher, SignBurn, SignMint, SignTransfer
-from mintline_signer.enclave.authorizer import digest_of
+from mintline_signer.enclave.authorizer import digest_of, subject_of
 from mintline_signer.protocol import SealingKeys, WrappedSealingKey
 
 ISSUER = "https://cognito-idp.us-east-1.amazonaws.com/us-east-1_TestPool"
@@ -57,9 +59,8 @@ class Authority:
         self.chain_id = chain_id
         self.pool_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         self.sealing_key = ec.generate_private_key(ec.SECP256R1())
-        self.sealer = Sealer(
-            self.sealing_key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        )
+        self.sealer = Sealer(_spki(self.sealing_key))
+        self.intake_key = ec.generate_private_key(ec.SECP256R1())
 
     def jwk(self) -> dict[str, Any]:
         """Return the pool's public key as its JWKS has it."""
@@ -80,6 +81,7 @@ class Authority:
             "issuer": ISSUER,
             "client_ids": [CLIENT_ID],
             "jwks": {"keys": [self.jwk()]},
+            "intake_keys": [base64.b64encode(_spki(self.intake_key)).decode()],
             "grace": grace,
         }
 
@@ -108,9 +110,28 @@ class Authority:
         """Return a good access token of a user."""
         return self.sign(self.claims(sub, now=now))
 
-    def authorized(self, intent: IntentT, token: str) -> IntentT:
-        """Return the intent with the word of the token's user for that very intent."""
-        return intent.evolve(authorization=self.sealer.seal(token, digest_of(intent)))
+    def certify(self, certificate: Certificate) -> Certificate:
+        """Sign a session key's certificate, as KMS does with the intake key."""
+        return certificate.signed(self.intake_key.sign(certificate.to_sign(), ec.ECDSA(SHA256())))
+
+    def session(self, *, now: int) -> Session:
+        """Return a session key as an api process has one, valid from `now` (Unix seconds) on."""
+        key = Ed25519PrivateKey.generate()
+        begins = now * 1000
+        certificate = request_certificate(
+            key, self.intake_key.public_key(), not_before=begins, not_after=begins + MAX_VALIDITY
+        )
+        return Session(key, self.certify(certificate))
+
+    def authorized(self, intent: IntentT, token: str, *, now: int, session: Session | None = None) -> IntentT:
+        """Return the intent as the api accepts it at `now` (Unix seconds) for the user that it names.
+
+        The token goes along whatever it is.
+        """
+        session = session or self.session(now=now)
+        digest = digest_of(intent)
+        accepted = session.state(ACCEPTANCE, digest, subject_of(intent).encode(), at=now * 1000)
+        return intent.evolve(authorization=self.sealer.seal(token, digest, accepted))
 
     def sealing_keys(self) -> SealingKeys:
         """Return what the host hands over; the wrapped key is one that `plaintext` belongs to."""
@@ -121,3 +142,7 @@ class Authority:
     def plaintext(self) -> bytes:
         """Return the sealing key's private half as KMS's plaintext has it: PKCS#8, DER."""
         return self.sealing_key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+
+
+def _spki(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

@@ -268,7 +268,8 @@ async def _key(kms: KMSClient, key: KmsKey, prefix: str) -> str:
     alias = key.alias(prefix)
     found: Any = await _tolerating(kms.describe_key(KeyId=alias), "NotFoundException")
     if found is None:
-        created = (await kms.create_key(Description=f"Mintline: {key.name}"))["KeyMetadata"]
+        kind: Any = {"KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY"} if key.signs else {}
+        created = (await kms.create_key(Description=f"Mintline: {key.name}", **kind))["KeyMetadata"]
         made: Any = await _tolerating(
             _returning(kms.create_alias(AliasName=alias, TargetKeyId=created["KeyId"])),
             "AlreadyExistsException",

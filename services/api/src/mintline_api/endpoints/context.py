@@ -17,6 +17,7 @@ from mintline_api.metrics import Metrics
 from mintline_api.ports import Chain, Index, Line, LinkStore, MintStore
 from mintline_api.readiness import Readiness
 from mintline_api.settings import Settings
+from mintline_api.token_ids import TokenIds
 from mintline_api.tokens import Collections, MetadataCache
 from mintline_api.wallets import WalletDirectory
 
@@ -37,6 +38,7 @@ class Api:
     line: Line
     index: Index
     collections: Collections
+    token_ids: TokenIds
     metadata: MetadataCache
     authorizations: Authorizations
     cursors: Cursors

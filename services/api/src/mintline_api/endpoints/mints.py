@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
 
 from aiohttp import web
 
@@ -37,6 +36,7 @@ from mintline_api.problems import (
     NOT_CANCELLABLE,
     NOT_JSON,
     NOT_WAITING,
+    TOKEN_TOO_LONG,
     TRANSACTION_MISMATCH,
     UNKNOWN_CONTRACT,
     UNKNOWN_MINT,
@@ -125,6 +125,7 @@ PREFERENCE_APPLIED = HeaderField(
         KEY_REUSED,
         WALLET_NOT_LINKED,
         WALLET_DELETED,
+        TOKEN_TOO_LONG,
     ),
 )
 async def create_mint(request: web.Request) -> web.Response:
@@ -134,10 +135,12 @@ async def create_mint(request: web.Request) -> web.Response:
     read_query(request, NoQuery)
     key = read_idempotency_key(request)
     asked = await read_body(request, MintRequest)
+    authorize = await api.authorizations.by(caller.token)
     accepted = await accept_mint(
         asked,
         sub=caller.sub,
-        authorize=partial(api.authorizations.of, token=caller.token),
+        authorize=authorize,
+        token_ids=api.token_ids,
         key=key,
         trace=request[TRACE].traceparent(),
         default_collection=api.settings.default_collection,

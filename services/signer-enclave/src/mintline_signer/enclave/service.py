@@ -65,7 +65,7 @@ async def run(settings: EnclaveSettings, stop: asyncio.Event) -> None:
         clock=time.monotonic,
     )
     seals = Seals(kms, successor)
-    authorizer = Authorizer(seals, TokenVerifier(policy.authorization))
+    authorizer = Authorizer(seals, TokenVerifier(policy.authorization), policy.authorization.statements())
     server = Server(
         Enclave(
             policy=policy,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from collections import OrderedDict
 from typing import Annotated
@@ -9,8 +10,10 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from mintline import access_tokens
+from mintline.acceptance import Statements
 from mintline.access_tokens import BadToken, Claims, Jwk, TokenFault, TokenRules
 from mintline.messages import Frozen
+from mintline.p256 import load_p256
 from mintline_signer.errors import RefusalCode, Refused
 
 _REMEMBERED = 50_000
@@ -30,15 +33,30 @@ class Jwks(Frozen):
     keys: Annotated[tuple[Jwk, ...], Field(min_length=1, max_length=16), AfterValidator(_sound)]
 
 
+def _intake_key(text: str) -> str:
+    load_p256(base64.b64decode(text, validate=True))
+    return text
+
+
+IntakeKey = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_intake_key)]
+"""A P-256 SubjectPublicKeyInfo, DER in base64, as `aws kms get-public-key` prints it."""
+
+
 class AuthorizationPolicy(Frozen):
-    """Whose tokens count as a user's word, and for how long."""
+    """Whose tokens count as a user's word, and for how long; whose acceptance, as the api's."""
 
     issuer: str = Field(min_length=1, max_length=512)
     """Exactly as the tokens' `iss` has it."""
     client_ids: frozenset[str] = Field(min_length=1)
     jwks: Jwks
+    intake_keys: tuple[IntakeKey, ...] = Field(min_length=1, max_length=8)
+    """What certifies the session keys of the api's processes; several while one follows another."""
     grace: int = Field(ge=0)
     """Seconds past a token's expiry in which it still counts: queues delay, and fees are raised later."""
+
+    def statements(self) -> Statements:
+        """Return what verifies the api's statements."""
+        return Statements(base64.b64decode(key) for key in self.intake_keys)
 
 
 class TokenVerifier:
