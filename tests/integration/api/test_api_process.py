@@ -119,7 +119,7 @@ async def test_wallet__when_the_alias_leads_to_another_kms_key__then_none_is_mad
     await kms.update_alias(AliasName=WALLET_KEY.alias(aws_prefix), TargetKeyId=other)
     tokens = await cognito.sign_in("alice")
 
-    status, problem = await api.request("GET", "/v1/wallet", token=tokens["AccessToken"])
+    status, problem = await api.request("GET", "/v1/wallet", token=tokens.access_token)
 
     assert (status, problem["title"]) == (503, "Temporarily unavailable")
     (logged,) = (line for line in api.lines if line["event"] == "kms_key_mismatch")
