@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -218,6 +220,10 @@ async def test_post__when_many_members_do_not_fit__names_each_up_to_twenty(
         "ar://" + "x" * 43,
         "data:image/png;base64,iVBORw0KGgo=",
         "data:image/svg+xml;charset=utf-8,%3Csvg%2F%3E",
+        "data:image/svg+xml;utf8,%3Csvg%20xmlns='http://www.w3.org/2000/svg'/%3E",
+        'data:image/svg+xml;utf8,<svg xmlns="http://www.w3.org/2000/svg"/>',
+        "ipfs://ipfs/QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWKPbdG/1.png",
+        "https://example.com/ñ/日本.png",
     ],
 )
 async def test_post__when_the_image_is_a_url_of_a_known_kind__accepts(
@@ -253,6 +259,13 @@ async def test_post__when_the_image_is_a_url_of_a_known_kind__accepts(
         "data:image/png;base64,",
         "data:image/png;base64,###",
         "data:image/png;base64,abc",
+        "data:text/html,%3Cscript%3Ealert(1)%3C/script%3E",
+        "data:application/javascript,alert(1)",
+        "data:image/svg+xml;utf8,<svg>\u202e</svg>",
+        "https://exa\u202emple.com/x.png",
+        "https://exa\u200bmple.com/x.png",
+        "https://example.com/%zz.png",
+        "ipfs://ipfs/",
     ],
 )
 async def test_post__when_the_image_is_no_such_url__points_at_it(
@@ -308,7 +321,13 @@ async def test_post__when_the_media_type_is_no_json__refuses(
 
 
 @pytest.mark.parametrize(
-    "content_type", ["application/json; charset=UTF-8", "Application/JSON", "application/vnd.api+json"]
+    "content_type",
+    [
+        "application/json; charset=UTF-8",
+        "application/json;charset=utf8",
+        "Application/JSON",
+        "application/vnd.api+json",
+    ],
 )
 async def test_post__when_the_media_type_is_json_spelled_otherwise__accepts(
     stage: Stage, client: MemoryClient, content_type: str
@@ -317,8 +336,8 @@ async def test_post__when_the_media_type_is_json_spelled_otherwise__accepts(
 
 
 def padded(size: int) -> bytes:
-    body = with_metadata(image="data:text/plain," + "a" * size)
-    return with_metadata(image="data:text/plain," + "a" * (size - (len(body) - size)))
+    body = with_metadata(image="data:image/svg+xml," + "a" * size)
+    return with_metadata(image="data:image/svg+xml," + "a" * (size - (len(body) - size)))
 
 
 async def test_post__when_the_body_has_256_kb_and_not_a_byte_more__accepts(
@@ -355,6 +374,67 @@ async def test_post__when_a_small_body_unpacks_to_a_large_one__refuses(
     answer = await client.request("POST", "/v1/mints", headers=headers, body=bomb)
 
     assert (answer.status, answer.json()["code"]) == (413, "body-too-large")
+
+
+@pytest.mark.parametrize(
+    ("coding", "encode"),
+    [
+        ("gzip", gzip.compress),
+        ("GZIP", gzip.compress),
+        ("x-gzip", gzip.compress),
+        ("gzip", lambda body: gzip.compress(body[:9]) + gzip.compress(body[9:])),
+        ("deflate", zlib.compress),
+        ("deflate", lambda body: zlib.compress(body, wbits=-15)),
+        ("identity", bytes),
+        ("identity, gzip", gzip.compress),
+    ],
+)
+async def test_post__when_the_body_is_coded_as_it_says__accepts(
+    stage: Stage, client: MemoryClient, coding: str, encode: Callable[[bytes], bytes]
+) -> None:
+    headers = stage.headers(content_type="application/json", content_encoding=coding)
+    body = encode(with_metadata())
+    assert (await client.request("POST", "/v1/mints", headers=headers, body=body)).status == 202
+
+
+@pytest.mark.parametrize("coding", ["br", "zstd", "compress", "gzip, gzip", "deflate, gzip", "\u00e9"])
+async def test_post__when_the_content_coding_is_not_supported__refuses_and_says_which_are(
+    stage: Stage, client: MemoryClient, coding: str
+) -> None:
+    headers = stage.headers(content_type="application/json", content_encoding=coding)
+    answer = await client.request("POST", "/v1/mints", headers=headers, body=with_metadata())
+    assert (answer.status, answer.json()["code"]) == (415, "unsupported-content-coding")
+    assert answer.headers["accept-encoding"] == "gzip, deflate"
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    ("coding", "body"),
+    [
+        ("gzip", gzip.compress(with_metadata())[:-9]),
+        ("gzip", gzip.compress(with_metadata())[:-1]),
+        ("gzip", gzip.compress(with_metadata()) + b"tail"),
+        ("gzip", gzip.compress(with_metadata()).replace(b"\x1f\x8b", b"\x1f\x8c")),
+        ("deflate", zlib.compress(with_metadata())[:-1]),
+        ("deflate", zlib.compress(with_metadata()) + b"tail"),
+        ("deflate", b"\xff"),
+    ],
+)
+async def test_post__when_the_coded_body_breaks_off_or_goes_on__refuses(
+    stage: Stage, client: MemoryClient, coding: str, body: bytes
+) -> None:
+    headers = stage.headers(content_type="application/json", content_encoding=coding)
+    answer = await client.request("POST", "/v1/mints", headers=headers, body=body)
+    assert (answer.status, answer.json()["code"]) == (400, "bad-request")
+    assert stage.mints.items == {}
+
+
+@pytest.mark.parametrize("name", ["\u200b\u200d\ufeff", "a\u2028b", " \u00a0"])
+async def test_post__when_the_name_shows_nothing_or_has_two_lines__points_at_it(
+    stage: Stage, client: MemoryClient, name: str
+) -> None:
+    answer = await post(stage, client, with_metadata(name=name))
+    assert [fault["pointer"] for fault in answer.json()["errors"]] == ["#/metadata/name"]
 
 
 async def test_post__when_the_content_coding_is_a_lie__refuses(stage: Stage, client: MemoryClient) -> None:

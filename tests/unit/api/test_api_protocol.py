@@ -248,3 +248,40 @@ async def test_api__when_aws_refuses_until_an_operator_acts__then_503_and_logged
     assert "DisabledException" not in answer.body.decode()
     [reason] = [line["reason"] for line in logged if line["event"] == "dependency_refused"]
     assert str(failure) in reason
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"GET /v1/wallet HTTP/1.1\r\nAuthorization: Bearer sesame\r\n\r\n",
+        b"GET /v1/wallet HTTP/1.1\nHost: x\nAuthorization: Bearer sesame\n\n",
+        b"GET /v1/wallet HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer\0sesame\r\n\r\n",
+        b"GET /v1/wallet HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer a\r\n sesame\r\n\r\n",
+        b"GET /v1/wallet HTTP/1.1\r\nHost: x\r\nX-A: sesame" + b"a" * 60_000 + b"\r\n\r\n",
+        b"POST /v1/mints HTTP/1.1\r\nHost: x\r\nContent-Length: -sesame\r\n\r\n",
+        b"POST /v1/mints HTTP/1.1\r\nHost: x\r\nContent-Type: a/sesame\r\nContent-Type: a/b\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03sesame",
+    ],
+    ids=lambda request_: request_[:60].hex(),
+)
+async def test_request__when_it_is_no_http__then_a_problem_that_quotes_nothing_of_it(
+    client: MemoryClient, caplog: pytest.LogCaptureFixture, logged: list[Any], request_: bytes
+) -> None:
+    answer = await client.send(request_, method="GET")
+    assert (answer.status, answer.json()["code"]) == (400, "bad-request")
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert len(answer.json()["trace"]) == 32
+    assert "sesame" not in answer.body.decode()
+    assert "sesame" not in caplog.text + str(logged)
+
+
+@pytest.mark.parametrize("path", ["/v1/wallet", "/nowhere"])
+async def test_request__when_it_expects_something_else__then_417_as_a_problem(
+    stage: Stage, client: MemoryClient, path: str
+) -> None:
+    answer = await client.request("GET", path, headers=stage.headers(expect="banana"))
+    assert (answer.status, answer.json()["code"]) == (417, "expectation-failed")
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "banana" not in answer.body.decode()

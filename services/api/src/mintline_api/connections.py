@@ -8,6 +8,7 @@ request head yet, otherwise after its answer. Behind a load balancer there are n
 from __future__ import annotations
 
 import resource
+from collections.abc import Callable
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
@@ -24,8 +25,11 @@ def most_connections() -> int:
 class Bounded:
     """Makes the protocol of each new connection of `server`, and ends old ones beyond `most`."""
 
-    def __init__(self, server: web.Server, *, most: int) -> None:
+    def __init__(
+        self, server: web.Server, *, most: int, make: Callable[[], RequestHandler] | None = None
+    ) -> None:
         self._server = server
+        self._make = make or server
         self._most = most
 
     def __call__(self) -> RequestHandler:
@@ -37,4 +41,4 @@ class Bounded:
                 oldest.close()
             else:
                 oldest.force_close()
-        return self._server()
+        return self._make()

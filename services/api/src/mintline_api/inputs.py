@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Any, Literal
+from unicodedata import category
 
 from pydantic import (
     AfterValidator,
@@ -19,18 +20,17 @@ from pydantic_core import PydanticCustomError
 
 from mintline.fields import Address, HexBytes, TokenId
 from mintline.states import MintStatus
-from mintline_api.urls import checked_link, checked_media
+from mintline_api.urls import checked_image, checked_link, checked_media
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _CONTROL_IN_PARAGRAPHS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-_VISIBLE = re.compile(r"\S")
 _LIMIT = re.compile(r"[0-9]{1,6}")
 
 
 def _line(value: str) -> str:
     if match := _CONTROL.search(value):
         raise ValueError(f"control character U+{ord(match[0]):04X} in a line of text")
-    if not _VISIBLE.search(value):
+    if all(category(character)[0] in "CZ" for character in value):
         raise ValueError("expected at least one visible character")
     return value
 
@@ -68,6 +68,18 @@ MediaUrl = Annotated[
             "format": "uri",
             "pattern": "^([hH][tT][tT][pP][sS]?|[iI][pP][fF][sS]|[aA][rR]|[dD][aA][tT][aA]):",
             "description": "An http(s), ipfs, ar or data URL; at most 2,048 characters if not data.",
+        }
+    ),
+]
+ImageUrl = Annotated[
+    str,
+    AfterValidator(checked_image),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "format": "uri",
+            "pattern": "^([hH][tT][tT][pP][sS]?|[iI][pP][fF][sS]|[aA][rR]|[dD][aA][tT][aA]):",
+            "description": "An http(s), ipfs or ar URL of at most 2,048 characters, or an image's data URL.",
         }
     ),
 ]
@@ -123,7 +135,7 @@ class Metadata(Input):
 
     name: Line
     description: Paragraphs | None = None
-    image: MediaUrl
+    image: ImageUrl
     external_url: Link | None = Field(default=None, description="A page about the token; http(s).")
     animation_url: MediaUrl | None = None
     background_color: Annotated[str, Field(pattern=r"^[0-9a-fA-F]{6}$")] | None = Field(

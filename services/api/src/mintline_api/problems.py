@@ -190,6 +190,12 @@ UNSUPPORTED_MEDIA_TYPE = Kind(
     "Not a JSON media type",
     "Send `Content-Type: application/json`, in UTF-8.",
 )
+UNSUPPORTED_CODING = Kind(
+    "unsupported-content-coding",
+    415,
+    "Content coding not supported",
+    "`Content-Encoding` may be `gzip` or `deflate`, one of them and once; `Accept-Encoding` says so too.",
+)
 KEY_REUSED = Kind(
     "idempotency-key-reused",
     422,
@@ -298,6 +304,10 @@ METHOD_NOT_ALLOWED = Kind(
 )
 BAD_HTTP = Kind("bad-request", 400, "Request not understood", "The request breaks HTTP's own rules.")
 
+EXPECTATION_FAILED = Kind(
+    "expectation-failed", 417, "Expectation not met", "`Expect` may be `100-continue`; leave out any other."
+)
+
 INTERNAL = Kind(
     "internal",
     500,
@@ -350,6 +360,7 @@ KINDS = (
     INVALID_CURSOR,
     BODY_TOO_LARGE,
     UNSUPPORTED_MEDIA_TYPE,
+    UNSUPPORTED_CODING,
     KEY_REUSED,
     MALFORMED_SIGN_IN,
     SIGN_IN_MISMATCH,
@@ -372,6 +383,7 @@ KINDS = (
     METHOD_NOT_ALLOWED,
     BODY_TOO_SLOW,
     BAD_HTTP,
+    EXPECTATION_FAILED,
     INTERNAL,
     OVERLOADED,
     UNAVAILABLE,

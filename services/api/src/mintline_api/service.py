@@ -34,6 +34,7 @@ from mintline_api.connections import Bounded, most_connections
 from mintline_api.cursors import Cursors
 from mintline_api.endpoints.app import build_app
 from mintline_api.endpoints.context import Api
+from mintline_api.endpoints.protocol import protocols, runner_of
 from mintline_api.intake_sessions import IntakeSessions
 from mintline_api.jwks import HttpJwks, KeySet
 from mintline_api.link_stores import DynamoLinks
@@ -60,7 +61,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-_HEADER_BYTES = 32 * 1024
 _SHUTDOWN_SECONDS = 20.0
 
 
@@ -186,17 +186,11 @@ def _assemble(
 
 async def _serve(stack: AsyncExitStack, app: web.Application, settings: Settings) -> int:
     """Listen until `stack` closes, which first waits for requests under way; return the port."""
-    runner = web.AppRunner(
-        app,
-        access_log=None,
-        shutdown_timeout=_SHUTDOWN_SECONDS,
-        max_field_size=_HEADER_BYTES,
-        keepalive_timeout=75,
-    )
+    runner = runner_of(app, shutdown_timeout=_SHUTDOWN_SECONDS)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     assert runner.server is not None
-    accept = Bounded(runner.server, most=most_connections())
+    accept = Bounded(runner.server, most=most_connections(), make=protocols(app, runner.server))
     try:
         listening = await asyncio.get_running_loop().create_server(
             accept, settings.api_host, settings.api_port

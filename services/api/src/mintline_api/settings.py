@@ -20,6 +20,10 @@ BODY_LIMIT = 256 * 1024
 """Bytes of a request's body, after any content coding is undone."""
 
 
+HEADER_BYTES = 32 * 1024
+"""Bytes of one header field."""
+
+
 class Settings(ChainSettings):
     """`MINTLINE_API_PORT` sets `api_port`, and so on."""
 

@@ -34,6 +34,7 @@ from mintline_api.authorizations import Authorizations
 from mintline_api.cursors import Cursors
 from mintline_api.endpoints.app import build_app
 from mintline_api.endpoints.context import Api
+from mintline_api.endpoints.protocol import protocols, runner_of
 from mintline_api.intake_sessions import IntakeSessions
 from mintline_api.jwks import KeySet
 from mintline_api.memory import (
@@ -186,7 +187,7 @@ class MemoryClient:
     """Speaks HTTP to an application through its real parser, without a socket."""
 
     def __init__(self, app: web.Application) -> None:
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1, max_field_size=32 * 1024)
+        self._runner = runner_of(app, shutdown_timeout=1)
 
     async def __aenter__(self) -> Self:
         await self._runner.setup()
@@ -216,7 +217,7 @@ class MemoryClient:
     def unfinished(self, raw: bytes) -> Iterator[None]:
         """Have the beginning of a request arrive on a connection of its own, and no more of it."""
         assert self._runner.server is not None
-        protocol = self._runner.server()
+        protocol = protocols(self._runner.app, self._runner.server)()
         protocol.connection_made(_Transport())
         protocol.data_received(raw)
         try:
@@ -227,7 +228,7 @@ class MemoryClient:
     async def send(self, raw: bytes, *, method: str) -> Answered:
         """Send the bytes of one request, which must ask for the connection to be closed."""
         assert self._runner.server is not None
-        protocol = self._runner.server()
+        protocol = protocols(self._runner.app, self._runner.server)()
         transport = _Transport()
         protocol.connection_made(transport)
         protocol.data_received(raw)

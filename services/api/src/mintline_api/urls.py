@@ -5,25 +5,40 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from unicodedata import category
 from urllib.parse import urlsplit
 
 MAX_LENGTH = 2048
 
-_FORBIDDEN = re.compile(r"[\s\x00-\x1f\x7f-\x9f\"<>\\^`{|}]")
+_FORBIDDEN = re.compile(r"[\s\"<>\\^`{|}]|%(?![0-9a-fA-F]{2})")
+_SUSPECT = re.compile(r"[^\x20-\x7e]")
+_UNESCAPED = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""Categories of characters that no URL shows: control, bidirectional, zero-width, surrogates, separators."""
+_IMAGE = frozenset({"image"})
+_MEDIA = frozenset({"image", "video", "audio", "model", "text", "application"})
 _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*):")
 _DATA = re.compile(
-    r"data:(?P<media>(?:image|video|audio|model|text|application)/[a-zA-Z0-9.+-]+)"
-    r"(?:;[a-zA-Z0-9-]+=[^;,]*)*(?P<base64>;base64)?,(?P<data>.*)",
+    r"data:(?P<media>[a-zA-Z0-9.+-]+/[a-zA-Z0-9.+-]+)"
+    r"(?:;[a-zA-Z0-9-]+=[^;,]*|;utf-?8)*(?P<base64>;base64)?,(?P<data>.*)",
     re.IGNORECASE,
 )
-_CONTENT = re.compile(r"(ipfs|ar)://[a-zA-Z0-9_-]{20,}([/?#].*)?", re.IGNORECASE)
+_CONTENT = re.compile(r"(ipfs://(ipfs/)?|ar://)[a-zA-Z0-9_-]{20,}([/?#].*)?", re.IGNORECASE)
+
+
+def checked_image(value: str) -> str:
+    """Return `value` if it may be an image: an http(s), ipfs or ar URL, or a data URL of an image."""
+    return _checked(value, of=_IMAGE)
 
 
 def checked_media(value: str) -> str:
     """Return `value` if it is an http(s), ipfs, ar or data URL; raises ValueError otherwise."""
+    return _checked(value, of=_MEDIA)
+
+
+def _checked(value: str, *, of: frozenset[str]) -> str:
     scheme = _scheme_of(value)
     if scheme == "data":
-        return _checked_data(value)
+        return _checked_data(value, of=of)
     if scheme in ("ipfs", "ar"):
         _check_length(value)
         if not _CONTENT.fullmatch(value):
@@ -52,12 +67,16 @@ def checked_link(value: str) -> str:
 
 
 def _scheme_of(value: str) -> str:
-    if _FORBIDDEN.search(value):
+    named = _SCHEME.match(value)
+    scheme = named[1].lower() if named else ""
+    if any(category(match[0]) in _UNESCAPED for match in _SUSPECT.finditer(value)):
+        raise ValueError("a URL holds no control or format characters; percent-encode them")
+    # What browsers take in a data URL is nearly everything, and SVG is written so.
+    if scheme != "data" and _FORBIDDEN.search(value):
         raise ValueError(
-            'a URL holds no spaces, control characters or any of "<>\\^`{|}; percent-encode them'
+            'a URL holds no spaces, none of "<>\\^`{|}, and % only before two hex digits; percent-encode them'
         )
-    match = _SCHEME.match(value)
-    return match[1].lower() if match else ""
+    return scheme
 
 
 def _check_length(value: str) -> None:
@@ -65,10 +84,12 @@ def _check_length(value: str) -> None:
         raise ValueError(f"expected a URL of at most {MAX_LENGTH} characters")
 
 
-def _checked_data(value: str) -> str:
+def _checked_data(value: str, *, of: frozenset[str]) -> str:
     match = _DATA.fullmatch(value)
     if match is None:
         raise ValueError("expected a data URL with a media type: data:image/png;base64,…")
+    if match["media"].partition("/")[0].lower() not in of:
+        raise ValueError(f"expected a data URL of {' or '.join(sorted(of))}, such as data:image/png;base64,…")
     if match["base64"]:
         try:
             decoded = base64.b64decode(match["data"], validate=True)

@@ -25,6 +25,7 @@ from mintline_api.problems import (
     SIGN_IN_MISMATCH,
     TOO_MANY_WALLETS,
     UNKNOWN_LINK,
+    UNSUPPORTED_CODING,
     UNSUPPORTED_MEDIA_TYPE,
     WALLET_TAKEN,
     Kind,
@@ -43,6 +44,7 @@ _BODY: tuple[Kind, ...] = (
     INVALID_PARAMETER,
     BODY_TOO_SLOW,
     BODY_TOO_LARGE,
+    UNSUPPORTED_CODING,
     UNSUPPORTED_MEDIA_TYPE,
 )
 

@@ -16,6 +16,7 @@ from mintline.tracebacks import digest_of_traceback, frames
 from mintline_api.deadlines import Deadline
 from mintline_api.endpoints.answers import SAFE_HEADERS, problem
 from mintline_api.endpoints.context import API, DEADLINE, GATE, METRICS, TRACER
+from mintline_api.endpoints.protocol import explain_refusal
 from mintline_api.endpoints.tracing import TRACE, Trace, trace_in, trace_of
 from mintline_api.problems import (
     BAD_HTTP,
@@ -154,8 +155,9 @@ def _http_problem(request: web.Request, error: web.HTTPException) -> web.StreamR
     return problem(request, BAD_HTTP, error.reason)
 
 
-async def protect(_: web.Request, response: web.StreamResponse) -> None:
+async def protect(request: web.Request, response: web.StreamResponse) -> None:
     """Add the headers that every answer carries, and say nothing of what serves it."""
+    explain_refusal(request.app, response)
     for name, value in SAFE_HEADERS.items():
         response.headers.setdefault(name, value)
     response.headers.popall("Server", None)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from mintline_api import strict_json
 from mintline_api.access_tokens import Caller
+from mintline_api.codings import ACCEPTED, TooLargeError, UndecodableError, coding_of, decoded
 from mintline_api.endpoints.context import API, DEADLINE, GATE
 from mintline_api.problems import (
     BAD_HTTP,
@@ -18,6 +19,7 @@ from mintline_api.problems import (
     BODY_TOO_SLOW,
     INVALID_BODY,
     INVALID_PARAMETER,
+    UNSUPPORTED_CODING,
     UNSUPPORTED_MEDIA_TYPE,
     Fault,
     Refused,
@@ -83,10 +85,19 @@ def read_idempotency_key(request: web.Request) -> str | None:
 
 async def read_body(request: web.Request, model: type[ModelT]) -> ModelT:
     """Return the JSON body; raises Refused for the wrong media type, size, encoding, JSON or shape."""
-    content_type = request.headers.get(hdrs.CONTENT_TYPE, "")
-    if not _JSON_TYPE.fullmatch(request.content_type) or (request.charset or "utf-8").lower() != "utf-8":
-        said = f"not {content_type[:100]!r}" if content_type else "and the request names none"
-        raise Refused(UNSUPPORTED_MEDIA_TYPE, f"The Content-Type must be application/json in UTF-8, {said}.")
+    utf8 = (request.charset or "utf-8").lower() in ("utf-8", "utf8")
+    if not _JSON_TYPE.fullmatch(request.content_type) or not utf8:
+        named = (
+            "the request names another" if hdrs.CONTENT_TYPE in request.headers else "the request names none"
+        )
+        raise Refused(UNSUPPORTED_MEDIA_TYPE, f"The Content-Type must be application/json in UTF-8; {named}.")
+    coding = coding_of(request.headers.getall(hdrs.CONTENT_ENCODING, []))
+    if coding is None:
+        raise Refused(
+            UNSUPPORTED_CODING,
+            "The Content-Encoding must be gzip or deflate, or absent.",
+            headers={hdrs.ACCEPT_ENCODING: ACCEPTED},
+        )
     if (request.content_length or 0) > BODY_LIMIT:
         raise Refused(BODY_TOO_LARGE, f"The body has more than {BODY_LIMIT} bytes.")
     try:
@@ -99,12 +110,21 @@ async def read_body(request: web.Request, model: type[ModelT]) -> ModelT:
     except TimeoutError:
         raise Refused(BODY_TOO_SLOW, "The body did not arrive in time.") from None
     except web.RequestPayloadError:
-        raise Refused(BAD_HTTP, "The body breaks off, or its Content-Encoding does not decode.") from None
-    value = strict_json.parse(raw)
+        raise Refused(BAD_HTTP, "The body breaks off.") from None
+    value = strict_json.parse(_decoded(raw, coding))
     if not isinstance(value, dict):
         fault = Fault("expected an object", pointer="#")
         raise Refused(INVALID_BODY, "The body must be a JSON object.", faults=[fault])
     return _validated(model, value, INVALID_BODY, in_body=True)
+
+
+def _decoded(raw: bytes, coding: str) -> bytes:
+    try:
+        return decoded(raw, coding, limit=BODY_LIMIT)
+    except TooLargeError:
+        raise Refused(BODY_TOO_LARGE, f"The body decodes to more than {BODY_LIMIT} bytes.") from None
+    except UndecodableError as error:
+        raise Refused(BAD_HTTP, f"Invalid {coding} body: {error}.") from None
 
 
 def _validated(model: type[ModelT], raw: dict[str, Any], kind: Any, *, in_body: bool) -> ModelT:
