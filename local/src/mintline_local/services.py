@@ -24,8 +24,11 @@ from mintline_local.supervisor import ChildSpec, Probe
 
 GWEI = 10**9
 ETHER = 10**18
-VOUCHER_TTL = 2 * 86_400
-"""Seconds that a voucher may last, and a user's word with it: the mint's fees may have to be raised."""
+GRACE = 2 * 86_400
+"""Seconds that an access token authorizes a mint after its expiry: the mint's fees may have to be raised."""
+MAX_VOUCHER_TTL = 366 * 86_400
+"""Seconds that a voucher may last by the enclave's clock: a developer may move the local chain's clock."""
+MAX_CHAIN_SKEW = MAX_VOUCHER_TTL - 2 * 86_400
 POLICY = "policy.json"
 ADMIN_PORTS = {
     "api": "admin_api",
@@ -72,7 +75,7 @@ def signing_policy(known: Known) -> dict[str, object]:
             "client_ids": [known.pool.client_id],
             "jwks": known.jwks,
             "intake_keys": [known.intake_key],
-            "grace": VOUCHER_TTL,
+            "grace": GRACE,
         },
         "issuer": {"address": known.issuer.address, "subject": known.issuer.subject},
         "treasury": {"address": known.treasury.address, "subject": known.treasury.subject},
@@ -83,7 +86,7 @@ def signing_policy(known: Known) -> dict[str, object]:
         "max_transaction_cost": str(ETHER // 2),
         "max_top_up_value": str(10 * ETHER),
         "top_ups": {"window": 3600, "value": str(10_000 * ETHER), "recipient": str(10 * ETHER)},
-        "max_voucher_ttl": VOUCHER_TTL,
+        "max_voucher_ttl": MAX_VOUCHER_TTL,
         **({"rewrap_to": successor} if (successor := rewrap_to()) else {}),
     }
 
@@ -209,6 +212,7 @@ def settings_of(around: Surroundings) -> dict[str, dict[str, str]]:
         "builder": {
             "MINTLINE_ISSUER": known.issuer.model_dump_json(),
             "MINTLINE_TREASURY": known.treasury.model_dump_json(),
+            "MINTLINE_MAX_CHAIN_SKEW": str(MAX_CHAIN_SKEW),
         },
         "signer-host": {
             "MINTLINE_ISSUER": known.issuer.model_dump_json(),

@@ -127,6 +127,7 @@ _VOUCHER_TYPEHASH = keccak256(b"Voucher(uint256 tokenId,address to,bytes32 metad
 _DOMAIN_NAME = keccak256(b"Mintline")
 _DOMAIN_VERSION = keccak256(b"1")
 REDEEM_SELECTOR = selector("redeem((uint256,address,bytes32,uint256),bytes)")
+HAS_ROLE_SELECTOR = selector("hasRole(bytes32,address)")
 MINT_BATCH_SELECTOR = selector("mintBatch((uint256,address,bytes32)[])")
 TRANSFER_SELECTOR = selector("safeTransferFrom(address,address,uint256)")
 BURN_SELECTOR = selector("burn(uint256)")
@@ -167,6 +168,11 @@ def redeem_calldata(
         + word(len(signature))
         + padded
     )
+
+
+def has_role_calldata(role: bytes, account: str) -> bytes:
+    """Return the calldata of AccessControl's `hasRole(bytes32,address)`."""
+    return HAS_ROLE_SELECTOR + role + address_word(account)
 
 
 def mint_batch_calldata(mints: Sequence[tuple[int, str, bytes]]) -> bytes:

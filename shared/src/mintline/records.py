@@ -98,6 +98,8 @@ class Mint(Frozen):
     """When its user asked to stop it; what was mined decides whether that came in time."""
     swept_at: int | None = None
     """When the sweep last sent it on: see `sweeps`."""
+    waiting: Problem | None = None
+    """What it waits for before it can be built, once there is something that somebody has to act on."""
     sweeps: int = 0
     """How often it was sent on in vain; each time doubles the patience until the next."""
     problem: Problem | None = None

@@ -61,8 +61,8 @@ def accepted_mint(mint_id: str, *, sender: str = "alice", to: str | None = None)
         request_digest="00" * 32,
         token_id=1,
         trace="trace-of-" + mint_id,
-        created_at=1,
-        updated_at=1,
+        created_at=1_700_000_000_000,
+        updated_at=1_700_000_000_000,
     )
 
 
@@ -79,10 +79,13 @@ class World:
     outbox: MemoryOutbox = field(default_factory=MemoryOutbox)
     metadata: MemoryMetadata = field(default_factory=MemoryMetadata)
     now: float = 1_700_000_000.0
+    chain_ahead: float = 0.0
+    """Seconds by which the chain's clock is ahead of ours."""
 
     def __post_init__(self) -> None:
         self.accounts = MemoryAccounts(self.tables)
         self.mints = MemoryMints(self.tables)
+        self.chain.clock = lambda: self.now + self.chain_ahead
         self.chain.codes[CONTRACT] = b"\x00"
         self.chain.balances[address("treasury")] = 1000 * ETHER
         self.chain.balances[address("alice")] = ETHER

@@ -152,7 +152,6 @@ async def test_build__when_there_is_no_such_mint__then_the_message_is_rejected(b
 @pytest.mark.parametrize(
     ("revert", "code"),
     [
-        (PAUSED, "collection_paused"),
         (CallReverted(Revert("ERC721InvalidReceiver", {"receiver": "0x"}), "…"), "recipient_refused"),
         (CallReverted(Revert("Error", {"message": "not today"}), "not today"), "simulation_reverted"),
         (CallReverted(None, "reverted"), "simulation_reverted"),

@@ -18,6 +18,7 @@ from mintline.eth import address_of_public_key, voucher_hash
 from mintline.messages import Voucher
 from mintline_builder.fees import FeePolicy, offer
 from mintline_builder.simulation import PROFILE_AGE, Simulator
+from mintline_builder.waiting import Waiting
 
 if TYPE_CHECKING:
     from tests.unit.builder.conftest import World
@@ -68,7 +69,9 @@ def voucher(world: World, to: str = "bob") -> Voucher:
 
 @pytest.fixture
 def simulator(world: World) -> Simulator:
-    return Simulator(world.chain, chain_id=31337, clock=world.clock, gas=BOUND)
+    return Simulator(
+        world.chain, chain_id=31337, issuer=world.address("issuer"), clock=world.clock, gas=BOUND
+    )
 
 
 async def test_gas__when_recipients_have_no_code__then_one_estimate_serves_them_and_each_is_run(
@@ -147,7 +150,7 @@ async def test_usual_gas__when_the_contract_refuses__then_the_refusal_is_not_rem
     world: World, simulator: Simulator
 ) -> None:
     world.chain.reverts[world.contract] = CallReverted(Revert("EnforcedPause", {}), "")
-    with pytest.raises(Rejected):
+    with pytest.raises(Waiting, match="collection_paused"):
         await simulator.usual_gas(world.contract, world.address("alice"))
     world.chain.reverts.clear()
 

@@ -17,6 +17,7 @@ from mintline.resources import SIGN
 from mintline.states import MintStatus
 from mintline_builder.funds import Need, TopUpPolicy
 from mintline_builder.ports import Account, TopUp
+from mintline_builder.waiting import COLLECTION_PAUSED, TREASURY_EMPTY
 
 if TYPE_CHECKING:
     from tests.unit.builder.conftest import Builder, World
@@ -100,8 +101,8 @@ async def test_top_up__when_the_treasury_pays_for_its_gas__then_the_estimate_cou
     world.chain.balances[world.address("treasury")] = 20 * COST + 245_520 * price - 1
     world.accept("m1", sender="bob")
 
-    with pytest.raises(Deferred, match="treasury"):
-        await builder.build("m1")
+    await builder.build("m1")
+    assert world.mint("m1").waiting == TREASURY_EMPTY
     world.chain.balances[world.address("treasury")] += 1
     await build_deferred(builder, "m1")
 
@@ -271,10 +272,9 @@ async def test_build__when_the_treasury_is_low__then_the_mint_waits_and_no_nonce
     world.chain.balances[world.address("treasury")] = COST
     world.accept("m1", sender="bob")
 
-    with pytest.raises(Deferred, match="treasury") as deferred:
-        await builder.build("m1")
+    await builder.build("m1")
 
-    assert deferred.value.retry_after == 15
+    assert (world.mint("m1").status, world.mint("m1").waiting) == (MintStatus.ACCEPTED, TREASURY_EMPTY)
     assert world.tables.accounts == {}
     assert world.messages() == []
     assert builder.count("treasury_low") == 1
@@ -298,7 +298,7 @@ async def test_treasury__when_it_pays_for_top_ups__then_the_log_says_once_a_minu
     assert {entry["balance"] for entry in told} == {str(world.chain.balances[world.address("treasury")])}
 
 
-async def test_build__when_the_mint_is_doomed_and_the_wallet_empty__then_no_money_is_sent(
+async def test_build__when_the_mint_has_to_wait_and_the_wallet_is_empty__then_no_money_is_sent(
     world: World, builder: Builder
 ) -> None:
     world.accept("m1", sender="bob")
@@ -308,7 +308,7 @@ async def test_build__when_the_mint_is_doomed_and_the_wallet_empty__then_no_mone
 
     await builder.build("m2")
 
-    assert world.mint("m2").status is MintStatus.REJECTED
+    assert world.mint("m2").waiting == COLLECTION_PAUSED
     assert world.address("carol") not in world.tables.accounts
 
 

@@ -13,10 +13,11 @@ from mintline.errors import Deferred, Unavailable
 from mintline.messages import SignMint, SignTopUp
 from mintline.records import Attempt
 from mintline.states import MintStatus
+from mintline_builder.waiting import Waiting
 
 if TYPE_CHECKING:
     from mintline.records import Mint
-    from tests.unit.builder.conftest import Builder, World
+from tests.unit.builder.conftest import Builder, World
 
 FIRST = Attempt(tx_hash=b"\x01" * 32, max_fee_per_gas=3, max_priority_fee_per_gas=1, at=1, nonce=0)
 
@@ -171,12 +172,27 @@ async def test_renew__when_the_token_is_on_chain_after_all__then_the_mint_keeps_
     assert world.account("alice").next_nonce == 1
 
 
-async def test_renew__when_the_contract_would_refuse_now__then_the_mint_ends_without_another_nonce(
+async def test_renew__when_the_collection_is_paused__then_the_mint_waits_without_another_nonce(
+    world: World, builder: Builder
+) -> None:
+    before = await submitted(world, builder)
+    world.chain.counts[world.address("alice")] = 1
+    world.chain.reverts[world.contract] = CallReverted(Revert("EnforcedPause", {}), "EnforcedPause()")
+
+    with pytest.raises(Waiting, match="collection_paused"):
+        await builder.renew("m1", spent=0)
+
+    assert world.mint("m1") == before
+    assert world.account("alice").next_nonce == 1
+
+
+async def test_renew__when_the_collection_stays_paused__then_the_mint_ends_without_another_nonce(
     world: World, builder: Builder
 ) -> None:
     await submitted(world, builder)
     world.chain.counts[world.address("alice")] = 1
     world.chain.reverts[world.contract] = CallReverted(Revert("EnforcedPause", {}), "EnforcedPause()")
+    world.now += 24 * 3600
     await builder.renew("m1", spent=0)
     mint = world.mint("m1")
     assert mint.status is MintStatus.REJECTED

@@ -13,6 +13,7 @@ from mintline.messages import IssueVoucher, Message
 from mintline.records import Mint
 from mintline.resources import SIGN, Queue
 from mintline.states import MintStatus
+from mintline_builder.waiting import ISSUER_REVOKED
 
 if TYPE_CHECKING:
     from tests.unit.builder.conftest import Builder, World
@@ -59,18 +60,30 @@ async def test_self_custody__when_the_wallet_is_empty__then_nobody_tops_it_up(
     assert len(world.messages()) == 1
 
 
+async def test_self_custody__when_the_issuer_has_no_role__then_it_waits(
+    world: World, builder: Builder
+) -> None:
+    accept(world)
+    world.chain.issues = False
+
+    await builder.build("m1")
+
+    assert (world.mint("m1").status, world.mint("m1").waiting) == (MintStatus.ACCEPTED, ISSUER_REVOKED)
+    assert world.messages() == []
+
+
 async def test_self_custody__when_the_contract_would_refuse__then_it_is_rejected_with_the_reason(
     world: World, builder: Builder
 ) -> None:
     accept(world)
-    world.chain.reverts[world.contract] = CallReverted(Revert("EnforcedPause", {}), "EnforcedPause()")
+    world.chain.reverts[world.contract] = CallReverted(Revert("Error", {"message": "no"}), "no")
 
     await builder.build("m1")
 
     mint = world.mint("m1")
     assert mint.status is MintStatus.REJECTED
     assert mint.problem is not None
-    assert mint.problem.code == "collection_paused"
+    assert mint.problem.code == "simulation_reverted"
     assert world.messages() == []
 
 

@@ -151,7 +151,7 @@ class Line:
 
     async def build(self) -> None:
         tables = builder_memory.MemoryTables(mints=self.mints)
-        chain = builder_memory.MemoryChain()
+        chain = builder_memory.MemoryChain(clock=lambda: 1_795_398_655.0)
         chain.codes[CONTRACT] = b"\x00"
         for mint in self.mints.values():
             chain.balances[mint.wallet] = 10**18

@@ -10,6 +10,7 @@ from mintline.aws.key_stores import secret_name
 from mintline.aws.keys import GeneratedKey
 from mintline.chain.answers import FeeMarket
 from mintline.chain.calls import Call
+from mintline.errors import Unavailable
 from mintline.eth import keccak256, to_checksum_address
 from mintline.messages import BuildMint, ReviewMint, SelfRedeem
 from mintline.records import (
@@ -168,6 +169,8 @@ class MemoryChain:
         self.nonces: dict[str, int] = {}
         self.market = FeeMarket(base_fee=10**9, priority_fee=10**8)
         self.failure: Exception | None = None
+        self.now: int | None = None
+        """The latest block's timestamp; None for a node that has no block yet."""
 
     async def code(self, address: str) -> bytes:
         """Return an account's code."""
@@ -190,6 +193,13 @@ class MemoryChain:
         """Return what the next block asks."""
         self._answer()
         return self.market
+
+    async def time(self) -> int:
+        """Return the latest block's timestamp."""
+        self._answer()
+        if self.now is None:
+            raise Unavailable("the node has no latest block")
+        return self.now
 
     def _answer(self) -> None:
         if self.failure is not None:

@@ -126,6 +126,10 @@ class Chain(Protocol):
         """Return what the next block asks."""
         ...
 
+    async def time(self) -> int:
+        """Return the latest block's timestamp, in Unix seconds."""
+        ...
+
 
 class Keys(Protocol):
     """Makes keys and keeps them wrapped."""

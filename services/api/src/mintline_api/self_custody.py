@@ -89,6 +89,17 @@ async def unsigned_transaction(
     return bare.model_copy(update={**fees, "from_": mint.to, "nonce": hex(nonce)})
 
 
+async def _chain_time(chain: Chain | None, now: int) -> int:
+    """Return the chain's time in Unix seconds, or ours (`now`, milliseconds) where no node answers."""
+    if chain is None:
+        return now // 1000
+    try:
+        return await chain.time()
+    except MintlineError as error:
+        log.warning("chain_not_read", reason=f"{type(error).__name__}: {error}")
+        return now // 1000
+
+
 async def carry(raw: bytes, mint: Mint, *, chain: Chain | None, line: Line, now: int) -> SignedTransaction:
     """Put a user's signed transaction on its way to the chain, having checked that it redeems the voucher.
 
@@ -96,7 +107,7 @@ async def carry(raw: bytes, mint: Mint, *, chain: Chain | None, line: Line, now:
     """
     if mint.custody != "self" or mint.status not in _WAITING or mint.deadline is None:
         raise Refused(NOT_WAITING, f"The mint is {mint.status.value}, by {mint.custody} custody.")
-    if mint.deadline < now // 1000:
+    if mint.deadline < await _chain_time(chain, now):
         raise Refused(NOT_WAITING, "The voucher's deadline is past: the contract would refuse it.")
     try:
         signed = decode(raw)

@@ -107,6 +107,9 @@ class MintView(View):
     block_hash: Bytes32 | None
     timeline: Timeline
     attempts: list[AttemptView]
+    waiting: ProblemView | None = Field(
+        description="What an accepted mint waits for, if somebody has to act before it can continue.",
+    )
     problem: ProblemView | None = Field(
         description="Why it ended badly; with self-custody also why a transaction of yours was not taken."
     )
@@ -154,6 +157,7 @@ def mint_view(mint: Mint, *, public_url: str, transaction: UnsignedTransaction |
             )
             for attempt in mint.attempts
         ],
+        waiting=_waiting(mint),
         problem=ProblemView(code=mint.problem.code, reason=mint.problem.reason) if mint.problem else None,
         self_custody=self_custody_view(mint, transaction),
         links=MintLinks(
@@ -161,6 +165,12 @@ def mint_view(mint: Mint, *, public_url: str, transaction: UnsignedTransaction |
             token=f"/v1/tokens/{mint.contract}/{mint.token_id}" if known else None,
         ),
     )
+
+
+def _waiting(mint: Mint) -> ProblemView | None:
+    if mint.waiting is None or mint.status is not MintStatus.ACCEPTED:
+        return None
+    return ProblemView(code=mint.waiting.code, reason=mint.waiting.reason)
 
 
 class MintList(View):

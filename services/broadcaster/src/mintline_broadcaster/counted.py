@@ -170,6 +170,10 @@ class CountedChain:
         """Return when the block so many before the latest was made."""
         return await self._chain.timestamp(blocks_ago)
 
+    async def time(self) -> int:
+        """Return the latest block's timestamp."""
+        return await self._chain.time()
+
 
 class CountedOutbox:
     """A SendingPort that counts replacements and no-ops."""

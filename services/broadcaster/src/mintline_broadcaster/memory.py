@@ -297,6 +297,11 @@ class MemoryChain:
         await asyncio.sleep(0)
         return self.stamps[-1 - blocks_ago] if blocks_ago < len(self.stamps) else 0
 
+    async def time(self) -> int:
+        """Return the latest block's timestamp, in Unix seconds."""
+        await asyncio.sleep(0)
+        return self.stamps[-1] if self.stamps else int(self.clock())
+
     def mine(self) -> None:
         """Mine what the pool holds without a gap in its sender's nonces and above the base fee."""
         self.number += 1

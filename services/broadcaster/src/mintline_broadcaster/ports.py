@@ -195,3 +195,6 @@ class Chain(Protocol):
 
     async def timestamp(self, blocks_ago: int) -> int:
         """Return the Unix seconds of the block so many before the latest; 0 if the chain is shorter."""
+
+    async def time(self) -> int:
+        """Return the latest block's timestamp, in Unix seconds: what a voucher's deadline is held against."""

@@ -134,10 +134,14 @@ class Watch:
         pending = await self._pending(sender, bare, used, now=now)
         if sender.complete and pending:
             await self._fill_gaps(sender, pending, bare, used, now=now)
-        horizon = await self._chain.timestamp(self._patience.replace_after) * 1000
+        horizon, chain_time = await asyncio.gather(
+            self._chain.timestamp(self._patience.replace_after), self._chain.time()
+        )
         for one in pending[:LOOK_AHEAD]:
             if urgent or now - one.transaction.at >= self._patience.look_milliseconds or _stopping(one):
-                await self._attend(one, first=one.nonce == used, horizon=horizon, now=now)
+                await self._attend(
+                    one, first=one.nonce == used, horizon=horizon * 1000, chain_time=chain_time, now=now
+                )
 
     async def _settle(self, mint: Mint, final: Final, *, now: int) -> None:
         try:
@@ -205,9 +209,9 @@ class Watch:
             self._metrics.nonce_gaps.inc()
             await self._noops.fill_gap(pending[0].intent.signer, nonce, fees, now=now)
 
-    async def _attend(self, one: _Pending, *, first: bool, horizon: int, now: int) -> None:
+    async def _attend(self, one: _Pending, *, first: bool, horizon: int, chain_time: int, now: int) -> None:
         """Send a transaction again, or have its nonce given to a dearer one or a no-op."""
-        if _stopping(one) or _expired(one, now=now):
+        if _stopping(one) or _expired(one, chain_time=chain_time):
             await self._stop(one, now=now)
         elif await self._send_again(one, now=now):
             await self._replace_if_stuck(one, first=first, horizon=horizon, now=now)
@@ -287,8 +291,9 @@ def _stopping(one: _Pending) -> bool:
     return one.mint is not None and one.mint.cancel_requested_at is not None
 
 
-def _expired(one: _Pending, *, now: int) -> bool:
-    return one.mint is not None and one.mint.deadline is not None and one.mint.deadline * 1000 <= now
+def _expired(one: _Pending, *, chain_time: int) -> bool:
+    """Tell whether the contract would refuse the voucher by now: it holds the block's time against it."""
+    return one.mint is not None and one.mint.deadline is not None and one.mint.deadline <= chain_time
 
 
 def _rank(transaction: Bare) -> tuple[bool, int]:

@@ -55,6 +55,8 @@ class Builder:
         tracer: Tracer = OFF,
     ) -> None:
         self._chain = adapters.chain
+        self._metrics = metrics
+        self._now = now
         self._fee_policy = policy.fees
         self._sleep = sleep
         self._rng = rng
@@ -99,9 +101,11 @@ class Builder:
     ) -> handlers.Preparation:
         return handlers.Preparation(
             fees=self._fees,
+            chain_time=self._chain_time,
             simulator=Simulator(
                 adapters.chain,
                 chain_id=policy.terms.chain_id,
+                issuer=policy.terms.issuer.address,
                 clock=clock,
                 gas=policy.mint_gas,
             ),
@@ -133,6 +137,11 @@ class Builder:
     async def aclose(self) -> None:
         """Wait for the reservations under way."""
         await self.reserver.aclose()
+
+    async def _chain_time(self) -> int:
+        time = await self._chain.time()
+        self._metrics.chain_time_skew.set(time - self._now())
+        return time
 
     async def _fees(self) -> Fees:
         return offer(await self._chain.fees(), self._fee_policy)

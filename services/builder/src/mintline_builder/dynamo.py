@@ -133,7 +133,7 @@ def _built(claim: MintClaim, nonce: int) -> Update:
             "fees": to_item(claim.fees),
             "built_at": claim.at,
         },
-        remove=("metadata", "submitted_at"),
+        remove=("metadata", "submitted_at", "waiting"),
         where=_source(claim.spent),
     )
 
@@ -187,6 +187,11 @@ class DynamoMints:
             transition(mint_id, MintStatus.REJECTED, at=at, set=written, where=_source(spent))
         )
 
+    async def wait(self, mint_id: str, problem: Problem) -> None:
+        """Note what an accepted mint waits for."""
+        written: Item = {"waiting": to_item(problem)}
+        await self._dynamo.write(Update(MINTS, {"mint_id": mint_id}, set=written, where=_source(None)))
+
     async def offer(self, mint: Mint, claim: VoucherClaim) -> None:
         """Take an accepted self-custody mint to `built`, findable by its token from now on."""
         await self._dynamo.write(
@@ -200,7 +205,7 @@ class DynamoMints:
                     "gas": claim.gas,
                     "built_at": claim.at,
                 },
-                remove=("metadata",),
+                remove=("metadata", "waiting"),
                 where=_source(None),
             )
         )

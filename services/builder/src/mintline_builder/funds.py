@@ -25,6 +25,7 @@ from mintline.resources import SIGN
 from mintline_builder.metrics import Metrics
 from mintline_builder.ports import Account, Accounts, Chain, Outbox, TopUp, TopUpClaim
 from mintline_builder.reserver import Reserver
+from mintline_builder.waiting import TREASURY_EMPTY, Waiting
 
 RESEND_AFTER = 5.0
 """Seconds after which a top-up that is still pending is sent on again, as its first message may be lost."""
@@ -158,7 +159,7 @@ class Funds:
     async def top_up(self, wallet: str, need: Need, *, trace: str = "") -> None:
         """See to it that a top-up of `wallet` is under way, once.
 
-        Raises Deferred, with nothing reserved, when the treasury itself is low.
+        Raises Waiting, with nothing reserved, when the treasury itself is low.
         """
         if wallet == self._treasury.address:
             self._warn_low(need.balance, need.required)
@@ -263,7 +264,7 @@ class Funds:
         self._tell(balance, max(0, balance // cost - promised))
         if balance < required:
             self._warn_low(balance, required)
-            raise Deferred("the treasury is low", retry_after=TREASURY_LOW_RETRY)
+            raise Waiting(TREASURY_EMPTY)
         return mined
 
     def _tell(self, balance: int, top_ups_left: int) -> None:

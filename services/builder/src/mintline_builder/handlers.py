@@ -8,6 +8,7 @@ on again, the same).
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import NoReturn
@@ -26,6 +27,7 @@ from mintline_builder.policy import Terms
 from mintline_builder.ports import RENEWABLE, Metadata, MintClaim, Mints, Outbox, VoucherClaim
 from mintline_builder.reserver import Reserver
 from mintline_builder.simulation import Simulator, TokenTaken
+from mintline_builder.waiting import CHAIN_TIME_SKEWED, Waiting
 
 LAGGING_NODE_WAIT = 5.0
 TOP_UP_WAIT = 1.0
@@ -39,6 +41,8 @@ class Preparation:
     """The steps that come before a reservation, each repeatable."""
 
     fees: Callable[[], Awaitable[Fees]]
+    chain_time: Callable[[], Awaitable[int]]
+    """Unix seconds of the latest block: what the contract holds a deadline against."""
     simulator: Simulator
     funds: Funds
     metadata: Metadata
@@ -58,8 +62,9 @@ async def build(
     """Give an accepted mint its deadline, gas, fees and nonce, and send it on to be signed.
 
     A self-custody mint gets no fees and no nonce: its user sends the transaction, and pays for it. A mint
-    that cannot succeed is rejected on its record. Raises Deferred while the wallet waits for gas money, and
-    Conflict when another delivery ended the mint.
+    that cannot succeed is rejected on its record; one that waits for somebody to act says so there, and the
+    sweep sends it on again, for `terms.max_wait` at most. Raises Deferred while the wallet waits for gas
+    money, and Conflict when another delivery ended the mint.
     """
     mint = await _load(mints, cmd.mint_id)
     if mint.status is MintStatus.ACCEPTED:
@@ -70,11 +75,13 @@ async def build(
                 mint = await _reserve(mint, terms, preparation, reserver, clock)
             metrics.built.inc()
             metrics.stages.reached(MintStatus.BUILT, after=(mint.updated_at - mint.created_at) / 1000)
+        except Waiting as waiting:
+            await _wait(mint, waiting.problem, terms=terms, mints=mints, metrics=metrics, clock=clock)
+            return
         except Rejected as refusal:
-            await mints.reject(
-                mint.mint_id, Problem(code=refusal.code, reason=refusal.reason), at=_milliseconds(clock)
-            )
-            _count_rejection(refusal, metrics)
+            problem = Problem(code=refusal.code, reason=refusal.reason)
+            await mints.reject(mint.mint_id, problem, at=_milliseconds(clock))
+            _count_rejection(problem, metrics)
             return
         except Conflict:
             # Another delivery, or a try of ours whose answer was lost, has built it.
@@ -104,10 +111,17 @@ async def renew(
         try:
             mint = await _renew(mint, terms, preparation, reserver, clock)
             metrics.renewed.inc()
+        except Waiting as waiting:
+            if not _waited_enough(mint, terms, clock):
+                raise
+            problem = _waited_too_long(waiting.problem, terms)
+            await mints.reject(mint.mint_id, problem, at=_milliseconds(clock), spent=cmd.nonce)
+            _count_rejection(problem, metrics)
+            return
         except Rejected as refusal:
             problem = Problem(code=refusal.code, reason=refusal.reason)
             await mints.reject(mint.mint_id, problem, at=_milliseconds(clock), spent=cmd.nonce)
-            _count_rejection(refusal, metrics)
+            _count_rejection(problem, metrics)
             return
         except Conflict:
             mint = await _load(mints, cmd.mint_id)
@@ -115,10 +129,46 @@ async def renew(
         await _send_on(mint, terms, outbox)
 
 
-def _count_rejection(refusal: Rejected, metrics: Metrics) -> None:
-    metrics.rejected.labels(refusal.code).inc()
+async def _wait(
+    mint: Mint,
+    problem: Problem,
+    *,
+    terms: Terms,
+    mints: Mints,
+    metrics: Metrics,
+    clock: Callable[[], float],
+) -> None:
+    """Note what a mint waits for, or end it when it has waited long enough.
+
+    Its message is done with either way. Waiting on the queue would hold a place of the queue's (20,000
+    messages of a FIFO queue may be in flight) and keep back the wallet's mints in other collections.
+    """
+    if _waited_enough(mint, terms, clock):
+        late = _waited_too_long(problem, terms)
+        await mints.reject(mint.mint_id, late, at=_milliseconds(clock))
+        _count_rejection(late, metrics)
+        return
+    metrics.waiting.labels(problem.code).inc()
+    log.info("mint_waits", code=problem.code)
+    if mint.waiting != problem:
+        await mints.wait(mint.mint_id, problem)
+
+
+def _waited_enough(mint: Mint, terms: Terms, clock: Callable[[], float]) -> bool:
+    return _milliseconds(clock) - mint.created_at >= terms.max_wait * 1000
+
+
+def _waited_too_long(problem: Problem, terms: Terms) -> Problem:
+    cause = problem.reason.partition(". ")[0]
+    return Problem(
+        code=problem.code, reason=f"{cause}, for {terms.max_wait / 3600:g} hours. Mint again later."
+    )
+
+
+def _count_rejection(problem: Problem, metrics: Metrics) -> None:
+    metrics.rejected.labels(problem.code).inc()
     metrics.stages.reached(MintStatus.REJECTED)
-    log.info("mint_rejected", code=refusal.code)
+    log.info("mint_rejected", code=problem.code)
 
 
 async def _send_on(mint: Mint, terms: Terms, outbox: Outbox) -> None:
@@ -151,8 +201,7 @@ async def _reserve(
     """Take a custodial mint to `built`, and return it as it then is on record."""
     token_id, metadata = _buildable(mint, terms)
     wallet = mint.wallet
-    deadline = int(clock()) + terms.voucher_ttl
-    fees = await preparation.fees()
+    fees, deadline = await asyncio.gather(preparation.fees(), _deadline(terms, preparation, clock))
     gas = await preparation.simulator.usual_gas(mint.contract, wallet)
     need = await preparation.funds.need(wallet, gas * fees.max_fee_per_gas)
     if not need.met:
@@ -175,8 +224,7 @@ async def _renew(
     """
     assert mint.nonce is not None
     wallet = mint.wallet
-    deadline = int(clock()) + terms.voucher_ttl
-    fees = await preparation.fees()
+    fees, deadline = await asyncio.gather(preparation.fees(), _deadline(terms, preparation, clock))
     gas = await _gas(mint, wallet, deadline, preparation)
     need = await preparation.funds.need(wallet, gas * fees.max_fee_per_gas)
     if need.mined <= mint.nonce:
@@ -195,12 +243,24 @@ async def _offer(
 ) -> Mint:
     """Take a self-custody mint to `built`, and return it as it then is on record."""
     token_id, metadata = _buildable(mint, terms)
-    deadline = int(clock()) + terms.voucher_ttl
+    deadline = await _deadline(terms, preparation, clock)
     gas = await _gas(mint, mint.to, deadline, preparation)
     await preparation.metadata.put(mint.contract, token_id, metadata, mint.metadata_digest)
     claim = VoucherClaim(mint.mint_id, deadline, gas, _milliseconds(clock))
     await mints.offer(mint, claim)
     return mint.evolve(**claim.update())
+
+
+async def _deadline(terms: Terms, preparation: Preparation, clock: Callable[[], float]) -> int:
+    """Return a voucher's deadline by the chain's time, in Unix seconds.
+
+    Raises Waiting while that is too far from ours for the enclave to accept it.
+    """
+    now = await preparation.chain_time()
+    if abs(now - clock()) > terms.max_chain_skew:
+        log.error("chain_time_skewed", chain_time=now, skew=round(now - clock()))
+        raise Waiting(CHAIN_TIME_SKEWED)
+    return now + terms.voucher_ttl
 
 
 def _buildable(mint: Mint, terms: Terms) -> tuple[int, str]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from mintline.chain.answers import FeeMarket
 from mintline.chain.calls import Call, CallReverted, Overrides
 from mintline.errors import Conflict, Rejected
+from mintline.eth import HAS_ROLE_SELECTOR, word
 from mintline.messages import Message
 from mintline.records import Mint, Problem, digest_of
 from mintline.resources import Queue
@@ -104,6 +106,13 @@ class MemoryMints:
         fields = {"status": MintStatus.REJECTED, "problem": problem, "updated_at": at}
         self.tables.mints[mint_id] = mint.evolve(**fields)
 
+    async def wait(self, mint_id: str, problem: Problem) -> None:
+        """Note what an accepted mint waits for."""
+        mint = self.tables.mints[mint_id]
+        if mint.status is not MintStatus.ACCEPTED:
+            raise Conflict(f"{mint_id} is {mint.status.value}")
+        self.tables.mints[mint_id] = mint.evolve(waiting=problem)
+
     async def offer(self, mint: Mint, claim: VoucherClaim) -> None:
         """Take an accepted self-custody mint to `built`."""
         current = self.tables.mints[mint.mint_id]
@@ -156,6 +165,10 @@ class MemoryChain:
     """What a transfer needs on top if its recipient does not exist: 183,600 on Amsterdam (EIP-8037)."""
     reverts: dict[str, CallReverted] = field(default_factory=dict)
     """How calls of a contract revert."""
+    issues: bool = True
+    """Whether the issuer has its role, at any contract."""
+    clock: Callable[[], float] = time.time
+    """The latest block's timestamp, in Unix seconds."""
     calls: list[tuple[Call, Overrides]] = field(default_factory=list)
     estimates: list[tuple[Call, Overrides]] = field(default_factory=list)
 
@@ -171,12 +184,18 @@ class MemoryChain:
         """Return an account's code."""
         return self.codes.get(address, b"")
 
+    async def time(self) -> int:
+        """Return the latest block's timestamp."""
+        return int(self.clock())
+
     async def fees(self) -> FeeMarket:
         """Return what the next block asks."""
         return self.market
 
     async def call(self, call: Call, *, overrides: Overrides | None = None) -> bytes:
         """Run a call by rule."""
+        if call.data.startswith(HAS_ROLE_SELECTOR):
+            return word(int(self.issues))
         self.calls.append((call, overrides or {}))
         self._check(call)
         return b""

@@ -38,6 +38,17 @@ class Metrics:
         self.treasury_low = Counter(
             f"{prefix}_treasury_low", "Top-ups that the treasury could not pay.", registry=registry
         )
+        self.waiting = Counter(
+            f"{prefix}_mints_waiting",
+            "Times that a mint had to wait for somebody to act.",
+            ("code",),
+            registry=registry,
+        )
+        self.chain_time_skew = Gauge(
+            f"{prefix}_chain_time_skew_seconds",
+            "The latest block's timestamp less this host's time; a block's age when all is well.",
+            registry=registry,
+        )
         self.treasury_balance = Gauge(
             f"{prefix}_treasury_balance_wei", "The treasury's balance when last looked at.", registry=registry
         )

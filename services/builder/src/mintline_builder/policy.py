@@ -12,11 +12,15 @@ from mintline_builder.funds import TopUpPolicy
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What every mint is built by; `voucher_ttl` is in seconds, `issuer` signs the vouchers."""
+    """What every mint is built by; `issuer` signs the vouchers. Times are in seconds."""
 
     chain_id: int
     issuer: KeyRef
     voucher_ttl: int
+    max_wait: int = 24 * 3600
+    """How long a mint may wait for somebody to act, from its acceptance."""
+    max_chain_skew: int = 12 * 3600
+    """How far the chain's clock may be from ours, by which the enclave judges deadlines: it has no chain."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

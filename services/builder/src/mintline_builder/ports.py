@@ -83,6 +83,7 @@ class MintClaim:
             "submitted_at": None,
             "updated_at": self.at,
             "metadata": None,
+            "waiting": None,
         }
 
 
@@ -105,6 +106,7 @@ class VoucherClaim:
             "built_at": self.at,
             "updated_at": self.at,
             "metadata": None,
+            "waiting": None,
         }
 
 
@@ -210,6 +212,9 @@ class Mints(Protocol):
     async def reject(self, mint_id: str, problem: Problem, *, at: int, spent: int | None = None) -> None:
         """End an accepted mint, or one whose nonce is `spent`; raises Conflict if it moved on."""
 
+    async def wait(self, mint_id: str, problem: Problem) -> None:
+        """Note what an accepted mint waits for; raises Conflict if it is no longer accepted."""
+
     async def offer(self, mint: Mint, claim: VoucherClaim) -> None:
         """Take an accepted self-custody mint to `built`; raises Conflict if it is no longer accepted."""
 
@@ -239,6 +244,9 @@ class Chain(Protocol):
 
     async def code(self, address: str) -> bytes:
         """Return an account's code, empty unless it is a contract or delegates to one (EIP-7702)."""
+
+    async def time(self) -> int:
+        """Return the latest block's timestamp, in Unix seconds."""
 
     async def fees(self) -> FeeMarket:
         """Return what the next block asks."""

@@ -30,6 +30,12 @@ class Settings(GasSettings):
     """The most that one top-up brings, in wei; within what the enclave's policy allows."""
     voucher_ttl: int = Field(default=24 * 3600, ge=600)
     """How long a voucher may be redeemed."""
+    max_wait: int = Field(default=24 * 3600, ge=0)
+    """How long a mint may wait for what somebody has to act on, such as a paused collection; then it is
+    rejected. Within the enclave's `grace`, or the user's token has expired by then."""
+    max_chain_skew: int = Field(default=12 * 3600, ge=60)
+    """How far the chain's time may be from this host's; with `voucher_ttl`, within the enclave's
+    `max_voucher_ttl`. Mints wait while it is farther."""
     max_gas: int = Field(default=1_000_000, gt=0)
     """The highest gas limit of a mint; within what the enclave's policy allows."""
     min_priority_fee: int = Field(default=GWEI // 10, ge=0)
@@ -47,7 +53,13 @@ class Settings(GasSettings):
         """Return what the builder goes by."""
         bounds = self.gas_bounds()
         return Policy(
-            terms=Terms(chain_id=self.chain_id, issuer=self.issuer, voucher_ttl=self.voucher_ttl),
+            terms=Terms(
+                chain_id=self.chain_id,
+                issuer=self.issuer,
+                voucher_ttl=self.voucher_ttl,
+                max_wait=self.max_wait,
+                max_chain_skew=self.max_chain_skew,
+            ),
             treasury=self.treasury,
             top_ups=TopUpPolicy(
                 mints=self.top_up_mints, max_mints=self.max_top_up_mints, max_value=self.max_top_up

@@ -21,15 +21,24 @@ from mintline.chain import collection
 from mintline.chain.calls import Call, CallReverted, Override, Overrides
 from mintline.chain.gas import GasBound
 from mintline.errors import Rejected, Unavailable
-from mintline.eth import address_of_public_key, redeem_calldata, to_checksum_address, voucher_hash
+from mintline.eth import (
+    address_of_public_key,
+    has_role_calldata,
+    redeem_calldata,
+    to_checksum_address,
+    voucher_hash,
+)
 from mintline.messages import Voucher
 from mintline_builder.ports import Chain
+from mintline_builder.waiting import COLLECTION_PAUSED, ISSUER_REVOKED, Waiting
 
 PROFILE_AGE = 600.0
 """Seconds for which a contract's worst case is believed: only a fork of the chain changes it."""
 
+ROLE_AGE = 2.0
+"""Seconds for which the issuer's role at a contract is believed."""
+
 _REASONS = {
-    "EnforcedPause": ("collection_paused", "The collection is paused."),
     "ERC721InvalidReceiver": (
         "recipient_refused",
         "The recipient is a contract that does not accept this token.",
@@ -44,24 +53,28 @@ class TokenTaken(Unavailable):
 class Simulator:
     """Simulates redemptions on one chain.
 
-    `gas` bounds the gas limit of a mint.
+    `issuer` is the address that signs the vouchers, `gas` bounds the gas limit of a mint.
     """
 
-    def __init__(self, chain: Chain, *, chain_id: int, clock: Callable[[], float], gas: GasBound) -> None:
+    def __init__(
+        self, chain: Chain, *, chain_id: int, issuer: str, clock: Callable[[], float], gas: GasBound
+    ) -> None:
         self._chain = chain
         self._chain_id = chain_id
         self._clock = clock
         self._gas = gas
         self._key = PrivateKey()
-        self._issuer = address_of_public_key(self._key.public_key.format(compressed=False))
-        self._grant = {collection.roles_slot(collection.ISSUER_ROLE, self._issuer): collection.GRANTED}
+        throwaway = address_of_public_key(self._key.public_key.format(compressed=False))
+        self._grant = {collection.roles_slot(collection.ISSUER_ROLE, throwaway): collection.GRANTED}
+        self._issuer = issuer
+        self._roles: dict[str, tuple[float, bool]] = {}
         self._profiles: dict[str, tuple[float, int]] = {}
         self._lock = asyncio.Lock()
 
     async def usual_gas(self, contract: str, sender: str) -> int:
         """Return the gas limit of a mint to a recipient without code.
 
-        Raises Rejected if the contract mints to nobody now, and Unavailable if the node does not know it.
+        Raises Waiting if the contract mints to nobody now, and Unavailable if the node does not know it.
         """
         async with self._lock:
             now = self._clock()
@@ -74,12 +87,17 @@ class Simulator:
     async def gas(self, contract: str, sender: str, voucher: Voucher) -> int:
         """Return the gas limit with which redeeming such a voucher succeeds now.
 
-        Raises Rejected if none does, and TokenTaken if the voucher's token is on chain.
+        Raises Waiting while the collection is paused or its issuer has no role, Rejected if no gas limit
+        does, and TokenTaken if the voucher's token is on chain.
         """
         usual = await self.usual_gas(contract, sender)
-        code, suffices = await asyncio.gather(
-            self._chain.code(voucher.to), self._suffices(usual, contract, sender, voucher)
+        issues, code, suffices = await asyncio.gather(
+            self._issues(contract, sender),
+            self._chain.code(voucher.to),
+            self._suffices(usual, contract, sender, voucher),
         )
+        if not issues:
+            raise Waiting(ISSUER_REVOKED)
         if code:
             return await self._estimate(contract, sender, voucher)
         if not suffices:
@@ -87,6 +105,17 @@ class Simulator:
             self._profiles.pop(contract, None)
             return self._gas.limit(await self._needed(contract, sender, voucher), "A mint")
         return usual
+
+    async def _issues(self, contract: str, sender: str) -> bool:
+        """Tell whether the real issuer has its role at the contract, on the latest block or just before."""
+        now = self._clock()
+        known = self._roles.get(contract)
+        if known is None or now - known[0] >= ROLE_AGE:
+            data = has_role_calldata(collection.ISSUER_ROLE, self._issuer)
+            answer = await self._chain.call(Call(sender=sender, to=contract, data=data))
+            known = (now, int.from_bytes(answer, "big") == 1)
+            self._roles[contract] = known
+        return known[1]
 
     async def _estimate_worst(self, contract: str, sender: str) -> int:
         if not await self._chain.code(contract):
@@ -139,8 +168,10 @@ class Simulator:
         return Call(sender=sender, to=contract, data=data, gas=gas)
 
 
-def _refusal(reverted: CallReverted) -> Rejected | Unavailable:
+def _refusal(reverted: CallReverted) -> Rejected | Unavailable | Waiting:
     name = reverted.revert.name if reverted.revert else ""
+    if name == "EnforcedPause":
+        return Waiting(COLLECTION_PAUSED)
     if name == "AlreadyMinted":
         return TokenTaken("the token id is taken on chain")
     if name in _REASONS:

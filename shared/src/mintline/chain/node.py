@@ -29,7 +29,7 @@ At: TypeAlias = int | Tag
 FEE_HISTORY_BLOCKS = 5
 FEE_HISTORY_PERCENTILE = 50
 FEES_AGE = 1.0
-"""Seconds for which a fee history is shared: less than a block takes."""
+"""Seconds for which a fee history or the latest block's time is shared: less than a block takes."""
 
 _NO_SUCH_BLOCK = re.compile(r"(block|header) (was )?not found|unknown block|not found.*block", re.IGNORECASE)
 
@@ -55,6 +55,7 @@ class Node:
         self._witnesses = witnesses if witnesses is not None and witnesses.several else None
         self._clock = clock
         self._fees: tuple[float, FeeMarket] | None = None
+        self._time: tuple[float, int] | None = None
 
     async def chain_id(self) -> int:
         """Return the chain's id (EIP-155)."""
@@ -86,6 +87,16 @@ class Node:
         number = await self.block_number() - blocks_ago
         block = await self.block(number) if number >= 0 else None
         return 0 if block is None else block.timestamp
+
+    async def time(self) -> int:
+        """Return the latest block's timestamp, in Unix seconds; an answer is shared for a second."""
+        now = self._clock()
+        if self._time is None or now - self._time[0] >= FEES_AGE:
+            block = await self.block("latest")
+            if block is None:
+                raise Unavailable("the node has no latest block")
+            self._time = (now, block.timestamp)
+        return self._time[1]
 
     async def logs(
         self, *, block_hash: bytes, addresses: Sequence[str], topics: Sequence[bytes] = ()

@@ -85,6 +85,7 @@ ACCEPTED = MintView(
         cancel_requested_at=None,
     ),
     attempts=[],
+    waiting=None,
     problem=None,
     self_custody=None,
     links=MintLinks(self=f"/v1/mints/{MINT_ID}", token=None),
