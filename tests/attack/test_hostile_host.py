@@ -216,13 +216,13 @@ async def test_hostile_host__when_it_replays_and_reorders__gets_the_same_bytes_a
 async def test_hostile_host__when_it_wants_a_second_meaning_for_a_nonce_or_mint__gets_no_signature(
     victim: Victim, minted: Mint, socket: Socket
 ) -> None:
-    """The user's word is for the mint: which token, and at which nonce, is for the enclave to hold fast."""
+    """The API accepted one token; the enclave holds on to what it signed at a nonce."""
     intent = sign_mint(minted)
     assert isinstance(await socket.ask(await victim.request(intent)), Signed)
 
     for forged, code in (
-        (voucher(intent, token_id=intent.voucher.token_id + 10**6), "memory_token_id"),
-        (evolve(voucher(intent, token_id=10**9), nonce=10**6), "memory_token_id"),
+        (voucher(intent, token_id=intent.voucher.token_id + 10**6), "acceptance_signature"),
+        (evolve(voucher(intent, token_id=10**9), nonce=10**6), "acceptance_signature"),
         (voucher(intent, deadline=intent.voucher.deadline - 1), "memory_nonce"),
     ):
         answer = await socket.ask(await victim.request(forged))

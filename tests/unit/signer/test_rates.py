@@ -69,6 +69,18 @@ def test_rates__when_one_of_two_keys_is_over__counts_neither(cast: Cast) -> None
     admit(limiter, noop, role, now=NOW)
 
 
+def test_rates__when_one_user_asks_for_too_many_vouchers__leaves_the_others_theirs(cast: Cast) -> None:
+    limiter = limiter_of(cast.policy(), user=2)
+    voucher = cast.voucher()
+    for _ in range(2):
+        admit(limiter, voucher, Role.ISSUER, now=NOW)
+    with pytest.raises(Failed) as caught:
+        admit(limiter, voucher, Role.ISSUER, now=NOW)
+    assert caught.value.code == FailureCode.RATE_LIMITED
+    admit(limiter, voucher.evolve(subject="user-2"), Role.ISSUER, now=NOW)
+    admit(limiter, cast.noop(), Role.USER, now=NOW)
+
+
 def test_rates__when_it_comes_to_nothing__uses_up_nobodys_rate(cast: Cast) -> None:
     limiter = limiter_of(cast.policy(), user=1)
     for _ in range(3):

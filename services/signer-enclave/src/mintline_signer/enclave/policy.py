@@ -47,6 +47,7 @@ class Rates(Frozen):
 
     window: int = Field(gt=0, le=86_400)
     user: int = Field(gt=0)
+    """Of a user's key, and of the issuer's for vouchers that this user asks for alone."""
     treasury: int = Field(gt=0)
     issuer: int = Field(gt=0)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mintline.messages import AnyRequest, SignMint, SignTopUp
+from mintline.messages import AnyRequest, IssueVoucher, SignMint, SignTopUp
 from mintline_signer.enclave.policy import Policy, Role, TopUpBudget
 from mintline_signer.errors import Failed, FailureCode, RefusalCode, Refused
 
@@ -76,10 +76,15 @@ class RateLimiter:
             self._budget_window, self._given, self._total, self._by_recipient = budget_window, {}, 0, {}
 
     def _keys(self, intent: AnyRequest, role: Role) -> list[tuple[str, int]]:
-        """Return each key that the intent takes, and how often that may sign in a window."""
+        """Return each key that the intent takes, and how often that may sign in a window.
+
+        The issuer's key signs vouchers for everyone, so what one user asks of it alone counts as that user's.
+        """
         keys = [(intent.signer.address, self._limit(role))]
         if isinstance(intent, SignMint):
             keys.append((self._issuer, self._rates.issuer))
+        elif isinstance(intent, IssueVoucher):
+            keys.append((f"sub {intent.subject}", self._rates.user))
         return keys
 
     def _limit(self, role: Role) -> int:
