@@ -20,7 +20,7 @@ from mintline.consumer_metrics import ConsumerMetrics
 from mintline.errors import Conflict, Deferred, MintlineError, Rejected, Throttled, Unavailable
 from mintline.intake import Intake
 from mintline.logging import message_context
-from mintline.messages import AnyMessage, decode, mint_id_of
+from mintline.messages import AnyMessage, decode, faults_of, mint_id_of
 from mintline.queueing import QueuesPort, Received
 from mintline.resources import Queue
 from mintline.settling import Settler, backoff
@@ -242,7 +242,7 @@ class Consumer:
         try:
             message = decode(received.body)
         except ValidationError as error:
-            raise Rejected("undecodable", _faults(error)) from None
+            raise Rejected("undecodable", faults_of(error)) from None
         with message_context(message), self._span(message) as own:
             if own:
                 message = message.evolve(trace=own)
@@ -306,11 +306,3 @@ class Consumer:
             if delivery.handling is not None:
                 delivery.handling.cancel()
         await rest
-
-
-def _faults(error: ValidationError) -> str:
-    """Say what is wrong with a body without quoting it."""
-    faults = error.errors(include_url=False, include_input=False, include_context=False)
-    return "; ".join(
-        f"{'.'.join(str(part) for part in fault['loc']) or 'body'}: {fault['type']}" for fault in faults
-    )

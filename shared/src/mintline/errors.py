@@ -1,4 +1,4 @@
-"""The error tree: three families, each with one way to be handled.
+"""The error tree: its families, each with one way to be handled.
 
 ::
 
@@ -9,11 +9,16 @@
     │   └── Deferred         waiting for a known event; not a failure, never counted as one
     ├── Rejected             the end of the road, with a reason for the user
     │   └── BadRequest       the input itself is wrong
+    ├── Unusable             one record, as it is, cannot be used: set it aside, go on with the others
+    │   ├── Unreadable       what is stored is not valid
+    │   └── Unwritable       what is to be stored is not accepted, however healthy the store is
     ├── Conflict             someone else got there first: drop
     └── Misconfigured        a process cannot start; its message is one line for the operator
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 from mintline.text import bounded
 
@@ -68,6 +73,28 @@ class Rejected(MintlineError):  # noqa: N818
 
 class BadRequest(Rejected):
     """The input itself is wrong, whatever the state of the world."""
+
+
+class Unusable(MintlineError):  # noqa: N818
+    """One record cannot be read or written as it is, whatever is tried; nothing is wrong with its store.
+
+    Only an operator can repair it. Whoever works on many records sets it aside (`mintline.set_aside`).
+    """
+
+
+class Unreadable(Unusable):
+    """A record that is stored is not valid."""
+
+
+class Unwritable(Unusable):
+    """A store refuses a record for what it is, such as its size.
+
+    Of several that are written together `places` are those at fault; empty if the store does not say.
+    """
+
+    def __init__(self, message: str, places: Iterable[int] = ()) -> None:
+        super().__init__(message)
+        self.places = tuple(places)
 
 
 class Conflict(MintlineError):  # noqa: N818

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from mintline.fields import Address, BoundedText, Bytes32, HexBytes, TokenId, Wei
@@ -309,6 +309,14 @@ def encode(message: Message) -> str:
 def decode(body: str | bytes) -> AnyMessage:
     """Parse and validate one message; raises pydantic's ValidationError."""
     return _ADAPTER.validate_json(body)
+
+
+def faults_of(error: ValidationError) -> str:
+    """Return what is wrong with a value, by the places within it, without quoting it."""
+    faults = error.errors(include_url=False, include_input=False, include_context=False)
+    return "; ".join(
+        f"{'.'.join(str(part) for part in fault['loc']) or 'body'}: {fault['type']}" for fault in faults
+    )
 
 
 def members_of(body: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ raises Conflict                 is deleted                             duplicate
 raises Deferred                 comes back after its `retry_after`     deferred
 raises another Retryable        comes back after a growing delay       retried
 passes its deadline             comes back after a growing delay       retried
-raises Rejected                 goes to the dead-letter queue          rejected
+raises Rejected or Unusable     goes to the dead-letter queue          rejected
 raises anything else            comes back after a growing delay       failed
 fails `max_attempts` times      goes to the dead-letter queue          exhausted
 is cut off by a stop            comes back at once                     abandoned
@@ -27,7 +27,7 @@ from collections.abc import Awaitable
 
 import structlog
 
-from mintline.errors import Conflict, Deferred, Rejected, Retryable
+from mintline.errors import Conflict, Deferred, Rejected, Retryable, Unusable
 from mintline.queueing import QueuesPort, Received
 from mintline.resources import Queue
 from mintline.tracebacks import digest_of_traceback
@@ -55,7 +55,9 @@ class Settler:
         self._rng = rng
         self._failures: OrderedDict[str, int] = OrderedDict()
 
-    def outcome(self, received: Received, handling: asyncio.Task[None]) -> tuple[str, Awaitable[None]]:
+    def outcome(  # noqa: PLR0911 - one per outcome
+        self, received: Received, handling: asyncio.Task[None]
+    ) -> tuple[str, Awaitable[None]]:
         """Return how a handler ended, and what to await for its message to be settled accordingly."""
         if handling.cancelled():
             return "abandoned", self._queues.change_visibility(received, 0)
@@ -68,6 +70,8 @@ class Settler:
                 return "deferred", self._defer(received, error)
             case Rejected() as error:
                 return "rejected", self._bury(received, error.code, error.reason, error)
+            case Unusable() as error:
+                return "rejected", self._bury(received, "record_unusable", str(error), error)
             case error:
                 return self._retry(received, error)
 

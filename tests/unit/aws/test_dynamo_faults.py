@@ -17,7 +17,7 @@ from mintline.aws.dynamo import (
     TransactionCancelled,
     Update,
 )
-from mintline.errors import Throttled, Unavailable
+from mintline.errors import Throttled, Unavailable, Unwritable
 from mintline.resources import MINTS
 
 if TYPE_CHECKING:
@@ -279,3 +279,67 @@ async def test_write__when_everything_is_throttled_for_long__then_retries_end_wi
         assert all(isinstance(result, Throttled) for result in results)
     # Without a budget it would be eight tries each.
     assert client.count("batch_execute_statement") == 60 + 100
+
+
+TOO_LARGE = "Item size has exceeded the maximum allowed size"
+OURS = "Invalid UpdateExpression: Expression size has exceeded the maximum allowed size;"
+
+
+def invalid(message: str, operation: str = "PutItem") -> ClientError:
+    return ClientError({"Error": {"Code": "ValidationException", "Message": message}}, operation)
+
+
+def refusing(bad: str, message: str) -> Any:
+    """Return an answer that refuses whatever names the item `bad`."""
+
+    def answer(arguments: dict[str, Any]) -> Any:
+        if f"'{bad}'" in str(arguments):
+            raise invalid(message)
+        return {"Responses": [{} for _ in arguments.get("Statements", ())], "UnprocessedItems": {}}
+
+    return answer
+
+
+@pytest.mark.parametrize("where", [(), (NEW,)], ids=["plain", "conditional"])
+async def test_write__when_dynamodb_refuses_one_item_of_a_batch__then_it_alone_is_unwritable(
+    client: "Scripted", dynamo: Dynamo, where: tuple[Clause, ...]
+) -> None:
+    for operation in ("batch_write_item", "batch_execute_statement", "put_item"):
+        client.on(operation, refusing("m2", TOO_LARGE))
+    writes = (dynamo.write(Put(MINTS, {"mint_id": f"m{n}"}, where=where)) for n in range(5))
+    outcomes = await asyncio.gather(*writes, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [
+        *[type(None)] * 2,
+        Unwritable,
+        *[type(None)] * 2,
+    ]
+
+
+async def test_write__when_dynamodb_refuses_the_request__then_it_is_no_fault_of_the_record(
+    client: "Scripted", dynamo: Dynamo
+) -> None:
+    client.on("update_item", refusing("m1", OURS))
+    update = Update(MINTS, {"mint_id": "m1"}, add={"sweeps": 1})
+    with pytest.raises(ClientError, match="Expression size"):
+        await dynamo.write(update)
+
+
+async def test_transact__when_dynamodb_names_what_it_refuses__then_so_does_the_error(
+    client: "Scripted", dynamo: Dynamo
+) -> None:
+    reasons = [{"Code": "None"}, {"Code": "ValidationError", "Message": TOO_LARGE}, {"Code": "None"}]
+    error = {"Error": {"Code": "TransactionCanceledException"}, "CancellationReasons": reasons}
+    cancelled: Any = ClientError(error, "TransactWriteItems")  # type: ignore[arg-type]
+    client.on("transact_write_items", lambda _: cancelled)
+    with pytest.raises(Unwritable, match="Item size") as refused:
+        await dynamo.transact([put(0), put(1), put(2)])
+    assert refused.value.places == (1,)
+
+
+async def test_transact__when_dynamodb_names_nothing__then_the_error_names_nothing(
+    client: "Scripted", dynamo: Dynamo
+) -> None:
+    client.on("transact_write_items", lambda _: invalid(TOO_LARGE, "TransactWriteItems"))
+    with pytest.raises(Unwritable) as refused:
+        await dynamo.transact([put(0), put(1)])
+    assert refused.value.places == ()

@@ -6,6 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mintline.aws.items import decode_item, decode_value, encode_item, encode_value
+from mintline.aws.records import from_item
+from mintline.errors import Unreadable
+from mintline.records import Problem
 
 scalars = st.none() | st.booleans() | st.integers(-(10**38) + 1, 10**38 - 1) | st.text() | st.binary()
 values = st.recursive(
@@ -40,6 +43,11 @@ def test_encode__when_given_an_enumeration__stores_its_text() -> None:
     assert type(encode_value(Colour.RED)["S"]) is str
 
 
-def test_decode__when_the_type_is_one_we_never_store__refuses() -> None:
-    with pytest.raises(ValueError, match="SS"):
-        decode_value({"SS": ["a"]})
+@pytest.mark.parametrize("attribute", [{"SS": ["a"]}, {"N": "1.5"}, {"N": "1E+3"}, {"BS": [b"a"]}])
+def test_decode__when_the_type_is_one_we_never_store__then_no_field_of_a_record_takes_it(
+    attribute: dict[str, Any],
+) -> None:
+    assert decode_value(attribute) == attribute
+    item: dict[str, Any] = {"code": {"S": "c"}, "reason": attribute}
+    with pytest.raises(Unreadable, match="Problem: reason: string_type"):
+        from_item(Problem, decode_item(item))

@@ -9,6 +9,8 @@ Call                    Rides in                       Fails
 `write`, the rest       one PutItem, UpdateItem, …     alone, with ConditionFailed
 `transact`              TransactWriteItems             as a whole, with TransactionCancelled
 ======================  =============================  =====================================
+
+A write whose item DynamoDB refuses for what it holds, such as its size, raises Unwritable, and alone.
 """
 
 from __future__ import annotations
@@ -25,10 +27,10 @@ from mintline.aws import changes
 from mintline.aws.changes import Change, Check, Clause, Delete, Put, Update
 from mintline.aws.items import Item, Value, decode_item, encode_item, encode_value
 from mintline.aws.outcomes import ConditionFailed, Contended, Page, Reason, TransactionCancelled
-from mintline.aws.session import error_code, translated
+from mintline.aws.session import error_code, refuses_record, translated, writing
 from mintline.aws.writes import ATTEMPTS, BackOff, Writes
 from mintline.batcher import Batcher
-from mintline.errors import Throttled, Unavailable
+from mintline.errors import Throttled, Unavailable, Unwritable
 from mintline.resources import Index, Table
 
 if TYPE_CHECKING:
@@ -111,7 +113,8 @@ class Dynamo:
     async def transact(self, batch: Sequence[Change], *, token: str | None = None) -> None:
         """Carry out up to 100 changes of different items, or none of them.
 
-        Raises TransactionCancelled if a clause does not hold, Contended if other writers kept interfering.
+        Raises TransactionCancelled if a clause does not hold, Contended if other writers kept interfering,
+        Unwritable for what an item holds, naming the changes if DynamoDB does.
         The same `token` (≤ 36 characters) within ten minutes makes a repetition harmless.
         """
         items: list[Any] = [
@@ -124,7 +127,7 @@ class Dynamo:
         for attempt in range(TRANSACTION_ATTEMPTS):
             await self._back_off.pause(attempt)
             try:
-                with translated():
+                with writing():
                     await self._client.transact_write_items(**arguments)
             except ClientError as error:
                 if error_code(error) != "TransactionCanceledException":
@@ -132,6 +135,11 @@ class Dynamo:
                 reasons = _reasons(error)
                 if any(reason.code == "ConditionalCheckFailed" for reason in reasons):
                     raise TransactionCancelled(reasons) from None
+                refused = [
+                    place for place, why in enumerate(reasons) if refuses_record(why.code, why.message)
+                ]
+                if refused:
+                    raise Unwritable(f"TransactWriteItems: {reasons[refused[0]].message}", refused) from None
                 codes = {reason.code for reason in reasons} - {"None"}
                 if not codes <= {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}:
                     raise
@@ -241,6 +249,10 @@ def _decoded(attributes: Any) -> Item | None:
 def _reasons(error: ClientError) -> tuple[Reason, ...]:
     response: Any = error.response
     return tuple(
-        Reason(reason.get("Code", "None"), decode_item(reason["Item"]) if reason.get("Item") else None)
+        Reason(
+            reason.get("Code", "None"),
+            decode_item(reason["Item"]) if reason.get("Item") else None,
+            reason.get("Message") or "",
+        )
         for reason in response.get("CancellationReasons", [])
     )

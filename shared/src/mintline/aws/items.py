@@ -5,12 +5,14 @@ Integers travel as numbers (38 digits at most, so amounts in wei are stored as s
 
 from __future__ import annotations
 
+import re
 from typing import Any, TypeAlias, Union
 
 Value: TypeAlias = Union[bool, int, str, bytes, "list[Value]", "dict[str, Value]", None]
 Item: TypeAlias = dict[str, Value]
 
 NUMBER_DIGITS = 38
+_INTEGER = re.compile(r"-?[0-9]+")
 
 
 def encode_value(value: Any) -> dict[str, Any]:  # noqa: PLR0911 - one per type
@@ -38,12 +40,16 @@ def encode_value(value: Any) -> dict[str, Any]:  # noqa: PLR0911 - one per type
 
 
 def decode_value(attribute: Any) -> Value:  # noqa: PLR0911 - one per type
-    """Return the Python value of one AttributeValue; raises ValueError for a type that we never store."""
+    """Return the Python value of one AttributeValue.
+
+    What we never store (a set, a fraction) comes back as an object with its type: no field of a record takes
+    it, so that its record alone is unreadable, and not what was read along with it.
+    """
     ((tag, value),) = attribute.items()
     match tag:
         case "S":
             return str(value)
-        case "N":
+        case "N" if _INTEGER.fullmatch(value):
             return int(value)
         case "BOOL":
             return bool(value)
@@ -55,7 +61,7 @@ def decode_value(attribute: Any) -> Value:  # noqa: PLR0911 - one per type
             return [decode_value(inner) for inner in value]
         case "M":
             return {name: decode_value(inner) for name, inner in value.items()}
-    raise ValueError(f"unexpected attribute type {tag}")
+    return {tag: value}
 
 
 def encode_item(item: Item) -> dict[str, Any]:

@@ -20,10 +20,11 @@ class ConditionFailed(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """What became of one change of a cancelled transaction: DynamoDB's code, and the item as it was."""
+    """What became of one change of a cancelled transaction: a code, a text, and the item that was found."""
 
     code: str
     item: Item | None
+    message: str = ""
 
 
 class TransactionCancelled(Conflict):

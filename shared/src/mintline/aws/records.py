@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeVar
 
+from pydantic import ValidationError
+
 from mintline.aws.dynamo import Clause, Item, Update, Value
-from mintline.messages import Frozen
+from mintline.errors import Unreadable
+from mintline.messages import Frozen, faults_of
 from mintline.resources import MINTS
 from mintline.states import MintStatus, sources
 
@@ -29,12 +32,15 @@ def to_item(record: Frozen) -> Item:
 def from_item(model: type[RecordT], item: Item) -> RecordT:
     """Return a record from an item, whose further attributes (keys of indexes, say) are passed over.
 
-    An absent attribute is the field's default, or None.
+    An absent attribute is the field's default, or None. Raises Unreadable, which quotes nothing of it.
     """
     fields = model.model_fields.items()
-    return model.model_validate(
-        {name: item.get(name) for name, field in fields if name in item or field.is_required()}
-    )
+    try:
+        return model.model_validate(
+            {name: item.get(name) for name, field in fields if name in item or field.is_required()}
+        )
+    except ValidationError as error:
+        raise Unreadable(f"{model.__name__.strip('_')}: {faults_of(error)}") from None
 
 
 def transition(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
@@ -24,7 +25,7 @@ from botocore.exceptions import (
 from botocore.exceptions import ConnectionError as BotoConnectionError
 from botocore.loaders import create_loader
 
-from mintline.errors import MintlineError, Misconfigured, Throttled, Unavailable
+from mintline.errors import MintlineError, Misconfigured, Throttled, Unavailable, Unwritable
 from mintline.settings import ServiceSettings
 from mintline.tracing import OFF, Tracer, calling
 
@@ -285,6 +286,21 @@ def error_code(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
+_OF_THE_RECORD = re.compile(
+    r"item size (to update )?has exceeded|size of (all )?(hash|range) ?keys? has exceeded|nesting levels"
+    r"|empty (string|binary) value|type mismatch|number (over|under)flow|38 significant digits",
+    re.IGNORECASE,
+)
+"""What DynamoDB says of an item, where the rest of its validation is about the request, so about our code."""
+
+
+def refuses_record(code: str, message: str) -> bool:
+    """Tell whether an error of DynamoDB's is about what an item holds, and will be the same at any time."""
+    if code == "ItemCollectionSizeLimitExceededException":
+        return True
+    return code in ("ValidationException", "ValidationError") and bool(_OF_THE_RECORD.search(message))
+
+
 def map_error(error: Exception) -> MintlineError | None:
     """Translate an AWS error that is not about the request's meaning; None for one that is."""
     if isinstance(error, ClientError):
@@ -327,3 +343,16 @@ def translated() -> Iterator[None]:
         if mapped is None:
             raise
         raise mapped from error
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """Do as `translated` does for a write to DynamoDB; raise Unwritable for what an item holds."""
+    try:
+        with translated():
+            yield
+    except ClientError as error:
+        message = str(error.response.get("Error", {}).get("Message", ""))
+        if not refuses_record(error_code(error), message):
+            raise
+        raise Unwritable(f"{error.operation_name}: {message}") from error

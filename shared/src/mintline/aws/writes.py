@@ -14,10 +14,10 @@ from mintline.aws import changes
 from mintline.aws.changes import Change, Delete, Put, Update
 from mintline.aws.items import decode_item
 from mintline.aws.outcomes import ConditionFailed
-from mintline.aws.session import error_code, translated
+from mintline.aws.session import error_code, writing
 from mintline.batcher import Batcher
 from mintline.budget import RetryBudget
-from mintline.errors import MintlineError, Throttled
+from mintline.errors import MintlineError, Throttled, Unwritable
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
@@ -103,7 +103,7 @@ class Writes:
         """
         arguments = changes.expression(change, self._prefix) | more
         try:
-            with translated():
+            with writing():
                 match change:
                     case Put():
                         return await self._client.put_item(**arguments)
@@ -126,7 +126,7 @@ class Writes:
         change = Put(put.table, put.item, where=(absent,))
         statement: Any = changes.statement(change, self._prefix)
         try:
-            with translated():
+            with writing():
                 await self._client.execute_statement(**statement)
         except ClientError as error:
             if error_code(error) not in ("DuplicateItemException", "ConditionalCheckFailedException"):
@@ -143,7 +143,13 @@ class Writes:
     async def _plain_batch(self, batch: Sequence[Put | Delete]) -> Sequence[BaseException | None]:
         results: list[BaseException | None] = [None] * len(batch)
         for indices in _rounds(batch):
-            error = await self._plain_round([batch[i] for i in indices])
+            try:
+                error = await self._plain_round([batch[i] for i in indices])
+            except Unwritable:
+                # One is at fault, and only alone does it show which; plain writes may be repeated.
+                for i in indices:
+                    results[i] = await self._outcome(self.alone(batch[i]))
+                continue
             for i in indices:
                 results[i] = error
         return results
@@ -160,7 +166,7 @@ class Writes:
         for attempt in range(ATTEMPTS):
             if not await self._back_off.before(attempt):
                 break
-            with translated():
+            with writing():
                 response = await self._client.batch_write_item(RequestItems=requests)
             requests = dict(response.get("UnprocessedItems") or {})
             if not requests:
@@ -190,8 +196,16 @@ class Writes:
         retried: bool,
     ) -> list[int]:
         """Run statements, note their outcomes in `results` and return those to run again."""
-        with translated():
-            response = await self._client.batch_execute_statement(Statements=[batch[i][1] for i in indices])
+        try:
+            with writing():
+                response = await self._client.batch_execute_statement(
+                    Statements=[batch[i][1] for i in indices]
+                )
+        except Unwritable:
+            # One is at fault, and only alone does it show which.
+            for i in indices:
+                results[i] = await self._outcome(self.alone(batch[i][0], retried=retried))
+            return []
         retried = retried or _was_retried(response)
         again: list[int] = []
         for i, outcome in zip(indices, response["Responses"], strict=True):

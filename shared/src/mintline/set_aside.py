@@ -1,0 +1,48 @@
+"""Records that cannot be used as they are: each is told of and counted, and the work goes on without it.
+
+The record itself stays where it is, for an operator to repair (docs/operations.md).
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter
+
+AGAIN = 300.0
+"""Seconds after which the same record is told of again: the alarm lasts as long as the record is unusable."""
+REMEMBERED = 10_000
+"""Records of which the last time is remembered."""
+
+log = structlog.get_logger(__name__)
+
+
+class SetAside:
+    """Tells of what one process sets aside. `clock` is monotonic, in seconds."""
+
+    def __init__(
+        self, registry: CollectorRegistry | None = None, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._clock = clock
+        self._told: OrderedDict[tuple[str, str], float] = OrderedDict()
+        self._counter = Counter(
+            "mintline_records_set_aside",
+            "Records that could not be read or written as they are; told of again every five minutes.",
+            ("table",),
+            registry=registry,
+        )
+
+    def note(self, table: str, key: str, reason: object) -> None:
+        """Log and count a record that is set aside, unless it was within the last five minutes."""
+        now = self._clock()
+        last = self._told.pop((table, key), None)
+        due = last is None or now - last >= AGAIN
+        self._told[table, key] = now if last is None or due else last
+        if len(self._told) > REMEMBERED:
+            self._told.popitem(last=False)
+        if due:
+            self._counter.labels(table).inc()
+            log.error("record_set_aside", table=table, key=key, reason=str(reason))
