@@ -7,10 +7,15 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter
+from pydantic import ValidationError
+
+from mintline.errors import Unusable
+from mintline.messages import faults_of
 
 AGAIN = 300.0
 """Seconds after which the same record is told of again: the alarm lasts as long as the record is unusable."""
@@ -34,6 +39,19 @@ class SetAside:
             ("table",),
             registry=registry,
         )
+
+    @contextmanager
+    def guarding(self, table: str, key: str) -> Iterator[None]:
+        """Do what concerns one record; if that, or what it needs, is unusable, set it aside and go on.
+
+        What says nothing of the record (an outage, throttling, a lost race) is raised as it is.
+        """
+        try:
+            yield
+        except Unusable as error:
+            self.note(table, key, error)
+        except ValidationError as error:
+            self.note(table, key, f"{error.title}: {faults_of(error)}")
 
     def note(self, table: str, key: str, reason: object) -> None:
         """Log and count a record that is set aside, unless it was within the last five minutes."""

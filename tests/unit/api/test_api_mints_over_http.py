@@ -13,7 +13,7 @@ from mintline import access_tokens
 from mintline.acceptance import ACCEPTANCE, Statements
 from mintline.authorization import MAX_TOKEN, Envelope
 from mintline.aws.queues import SendRefused
-from mintline.errors import Unavailable
+from mintline.errors import Unavailable, Unreadable
 from mintline.messages import MAX_SEALED
 from mintline.records import Mint, canonical_json, digest_of
 from mintline.states import MintStatus
@@ -272,6 +272,25 @@ async def test_list__when_filtered_by_status__gives_only_those_and_pages_on(
     assert [item["mint_id"] for item in first["items"]] == ids[:4:2]
     assert [item["mint_id"] for item in second["items"]] == [ids[4]]
     assert second["next_cursor"] is None
+
+
+async def test_list__when_one_record_is_unreadable__then_the_others_are_there(
+    stage: Stage, client: MemoryClient
+) -> None:
+    ids = await mint_many(stage, client, 5)
+    get = stage.mints.get
+
+    async def unreadable(mint_id: str) -> Mint | None:
+        if mint_id == ids[2]:
+            raise Unreadable("Mint: authorization: too_long")
+        return await get(mint_id)
+
+    stage.mints.get = unreadable  # type: ignore[method-assign]
+    answer = await client.request("GET", "/v1/mints", headers=stage.headers())
+    assert answer.status == 200
+    assert [item["mint_id"] for item in answer.json()["items"]] == [*ids[:2], *ids[3:]]
+    # What asks for the record itself is not told that there is none.
+    assert (await client.request("GET", f"/v1/mints/{ids[2]}", headers=stage.headers())).status == 500
 
 
 async def test_list__when_the_filter_matches_nothing_for_long__gives_a_short_page_with_a_cursor(

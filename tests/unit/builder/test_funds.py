@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from mintline.chain.answers import FeeMarket
 from mintline.chain.calls import CallReverted
 from mintline.chain.collection import Revert
-from mintline.errors import Deferred, Unavailable
+from mintline.errors import Deferred, Unavailable, Unreadable
 from mintline.messages import Fees, SignMint, SignTopUp
 from mintline.resources import SIGN
 from mintline.states import MintStatus
@@ -444,6 +444,29 @@ async def test_tend__when_the_next_top_up_is_under_way__then_the_settled_one_doe
         await builder.build("m1")
     await world.accounts.settle(world.address("poor"), 0)
     assert world.tables.topping_up == {world.address("poor")}
+
+
+async def test_tend__when_one_account_is_unreadable__then_the_others_are_looked_after(
+    world: World, builder: Builder
+) -> None:
+    for number in range(3):
+        world.accept(f"m{number}", sender=f"poor-{number}")
+        with pytest.raises(Deferred):
+            await builder.build(f"m{number}")
+    assert len(world.messages()) == 3
+    get = world.accounts.get
+
+    async def unreadable(address: str) -> Account | None:
+        if address == world.address("poor-1"):
+            raise Unreadable("Account: top_up: model_type")
+        return await get(address)
+
+    world.accounts.get = unreadable  # type: ignore[method-assign]
+    world.outbox.seen.clear()
+    world.now += 5
+    await world.builder().funds.tend()
+    sent = {message.recipient for message in world.messages()[3:] if isinstance(message, SignTopUp)}
+    assert sent == {world.address("poor-0"), world.address("poor-2")}
 
 
 async def failing(*_: object, **__: object) -> None:

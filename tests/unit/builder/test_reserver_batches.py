@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mintline.errors import Conflict, Unavailable
+from mintline.errors import Conflict, Unavailable, Unreadable, Unwritable
 from mintline.messages import Fees
 from mintline.states import MintStatus
 from mintline_builder.ports import Account, Advance, MintClaim, NotCommitted, TopUpClaim
@@ -244,3 +244,36 @@ async def test_aclose__when_claims_are_under_way__then_it_waits_for_them(line: L
 
     assert line.sizes() == [2]
     assert await waiting == [0, 1]
+
+
+async def test_batch__when_one_claim_cannot_be_written__then_it_alone_fails(world: World) -> None:
+    line, commit = Line(world), world.accounts.commit
+
+    async def refusing(advances: Sequence[Advance]) -> None:
+        if any(one.item.endswith("m2") for advance in advances for one in advance.claims):
+            raise Unwritable("TransactWriteItems: Item size to update has exceeded the maximum allowed size")
+        await commit(advances)
+
+    world.accounts.commit = refusing  # type: ignore[method-assign]
+    mine, others = await asyncio.gather(
+        line.together("m1", "m2", "m3"), line.together("n1", "n2x", sender="bob")
+    )
+    assert isinstance(mine[1], Unwritable)
+    assert sorted(nonce for nonce in (mine[0], mine[2]) if isinstance(nonce, int)) == [0, 1]
+    assert sorted(nonce for nonce in others if isinstance(nonce, int)) == [0, 1]
+
+
+async def test_batch__when_one_sender_s_account_is_unreadable__then_the_other_senders_get_their_nonces(
+    world: World,
+) -> None:
+    line, get = Line(world), world.accounts.get
+
+    async def unreadable(address: str) -> Account | None:
+        if address == world.address("alice"):
+            raise Unreadable("Account: next_nonce: int_type")
+        return await get(address)
+
+    world.accounts.get = unreadable  # type: ignore[method-assign]
+    mine, others = await asyncio.gather(line.together("m1", "m2"), line.together("n1", sender="bob"))
+    assert [type(outcome) for outcome in mine] == [Unreadable, Unreadable]
+    assert others == [0]

@@ -9,10 +9,11 @@
 from __future__ import annotations
 
 from mintline.aws.dynamo import Clause, ConditionFailed, Delete, Dynamo, Put, TransactionCancelled
-from mintline.aws.records import from_item, to_item
+from mintline.aws.records import read, readable, to_item
 from mintline.errors import Unavailable
 from mintline.records import Challenge, Link, scoped
 from mintline.resources import CHALLENGES, LINKS
+from mintline.set_aside import SetAside
 from mintline_api.ports import AddressTaken, ChallengeSpent
 
 (_OF_USER,) = LINKS.indexes
@@ -24,9 +25,10 @@ _REFUSED = "ConditionalCheckFailed"
 class DynamoLinks:
     """The links of one chain."""
 
-    def __init__(self, dynamo: Dynamo, *, chain_id: int) -> None:
+    def __init__(self, dynamo: Dynamo, *, chain_id: int, set_aside: SetAside | None = None) -> None:
         self._dynamo = dynamo
         self._chain_id = chain_id
+        self._set_aside = set_aside or SetAside()
 
     async def challenge(self, challenge: Challenge) -> None:
         """Keep a challenge; the table drops it some time after it expires."""
@@ -67,13 +69,13 @@ class DynamoLinks:
     async def get(self, address: str) -> Link | None:
         """Return an address's link as it is now."""
         item = await self._dynamo.get(LINKS, {"link_id": scoped(self._chain_id, address)})
-        return None if item is None else from_item(Link, item)
+        return None if item is None else read(Link, LINKS, item, self._set_aside)
 
     async def of_user(self, sub: str) -> tuple[Link, ...]:
         """Return a user's links, oldest first; the index lags behind the table by moments."""
         page = await self._dynamo.query(LINKS, index=_OF_USER, partition=sub, limit=_PAGE)
-        links = (from_item(Link, item) for item in page.items)
-        mine = (link for link in links if link.chain_id == self._chain_id)
+        links = readable(Link, LINKS, page.items, self._set_aside)
+        mine = (link for _, link in links if link.chain_id == self._chain_id)
         return tuple(sorted(mine, key=lambda link: (link.linked_at, link.address)))
 
     async def unlink(self, address: str, *, sub: str) -> bool:

@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry, Histogram
 from mintline.aws.session import AwsCalls
 from mintline.cache_metrics import CacheMetrics
 from mintline.chain.rpc_metrics import RpcMetrics
+from mintline.set_aside import SetAside
 from mintline.stage_metrics import StageMetrics
 
 
@@ -18,6 +19,7 @@ class Metrics:
         self.caches = CacheMetrics(registry)
         self.rpc = RpcMetrics(registry)
         self.stages = StageMetrics(registry)
+        self.set_aside = SetAside(registry)
         self.requests = Histogram(
             "mintline_http_request_seconds",
             "Time from a request's head to its answer.",

@@ -10,6 +10,7 @@ from functools import partial
 
 import structlog
 
+from mintline.errors import Unreadable
 from mintline.messages import BuildMint
 from mintline.records import Mint, Wallet, canonical_json, digest_of
 from mintline.states import MintStatus
@@ -176,6 +177,14 @@ async def get_mint(mint_id: str, *, sub: str, mints: MintStore) -> Mint:
     return mint
 
 
+async def _readable(mint_id: str, mints: MintStore) -> Mint | None:
+    """Return a mint; None for an unreadable record, which must not hide the user's others."""
+    try:
+        return await mints.get(mint_id)
+    except Unreadable:
+        return None
+
+
 async def list_mints(
     sub: str,
     *,
@@ -186,13 +195,14 @@ async def list_mints(
 ) -> MintPage:
     """Return up to `limit` of the user's mints, newest first, those in `status` if one is given.
 
-    The filter looks at a bounded number of mints, so a page may be short, even empty, and still have a next.
+    A mint whose record is unreadable is left out. The filter looks at a bounded number of mints, so a page
+    may be short, even empty, and still have a next.
     """
     found: list[Mint] = []
     window = limit if status is None else _FILTER_WINDOW
     for _ in range(_PAGES_PER_REQUEST):
         page = await mints.ids_of(sub, limit=window, after=after)
-        read = await asyncio.gather(*(mints.get(mint_id) for _, mint_id in page.items))
+        read = await asyncio.gather(*(_readable(mint_id, mints) for _, mint_id in page.items))
         for (position, _), mint in zip(page.items, read, strict=True):
             after = position
             if mint is None or mint.sub != sub or (status is not None and mint.status is not status):

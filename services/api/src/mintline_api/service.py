@@ -138,7 +138,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, metrics: Metrics) -> 
 def _assemble(
     settings: Settings, world: _World, metrics: Metrics, tracer: Tracer, checks: Mapping[str, Check]
 ) -> Api:
-    index = DynamoIndex(world.dynamo, chain_id=settings.chain_id)
+    index = DynamoIndex(world.dynamo, chain_id=settings.chain_id, set_aside=metrics.set_aside)
     return Api(
         settings=settings,
         access_tokens=AccessTokens(
@@ -150,7 +150,7 @@ def _assemble(
         ),
         wallets=WalletDirectory(
             chain_id=settings.chain_id,
-            wallets=DynamoWallets(world.dynamo),
+            wallets=DynamoWallets(world.dynamo, set_aside=metrics.set_aside),
             keys=KmsKeys(
                 world.kms,
                 world.key_stores,
@@ -163,9 +163,9 @@ def _assemble(
             clock=time.monotonic,
             looked_up=metrics.caches.of("wallets"),
         ),
-        links=DynamoLinks(world.dynamo, chain_id=settings.chain_id),
+        links=DynamoLinks(world.dynamo, chain_id=settings.chain_id, set_aside=metrics.set_aside),
         chain=world.chain,
-        mints=DynamoMints(world.dynamo),
+        mints=DynamoMints(world.dynamo, set_aside=metrics.set_aside),
         line=SqsLine(carrying(world.queues, tracer)),
         index=index,
         token_ids=world.token_ids,

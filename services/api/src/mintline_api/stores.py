@@ -12,7 +12,7 @@ from mintline.acceptance import Certificate
 from mintline.aws.dynamo import Clause, ConditionFailed, Dynamo, Item, Put, Update
 from mintline.aws.dynamo import Page as ItemPage
 from mintline.aws.keys import GeneratedKey, generate_key
-from mintline.aws.records import from_item, to_item, transition
+from mintline.aws.records import read, readable, to_item, transition
 from mintline.aws.session import error_code, translated
 from mintline.errors import Unavailable
 from mintline.key_stores import KeyStores, StoredKey, StoreName
@@ -45,6 +45,7 @@ from mintline.resources import (
     WALLET_KEY,
     WALLETS,
 )
+from mintline.set_aside import SetAside
 from mintline.states import MintStatus
 from mintline_api.ports import Page
 from mintline_api.problems import UNKNOWN_CONTRACT, Refused
@@ -62,8 +63,9 @@ _REPEAT = 5_000
 class DynamoMints:
     """The mints table."""
 
-    def __init__(self, dynamo: Dynamo) -> None:
+    def __init__(self, dynamo: Dynamo, *, set_aside: SetAside | None = None) -> None:
         self._dynamo = dynamo
+        self._set_aside = set_aside or SetAside()
 
     async def create(self, mint: Mint) -> Mint | None:
         """Create a mint unless its id exists; return None if created, else the mint that was there."""
@@ -76,14 +78,14 @@ class DynamoMints:
             await self._dynamo.write(Put(MINTS, item, where=(Clause("new_mint", "mint_id", "missing"),)))
         except ConditionFailed as lost:
             if lost.item is not None:
-                return from_item(Mint, lost.item)
+                return read(Mint, MINTS, lost.item, self._set_aside)
             return await self.get(mint.mint_id)
         return None
 
     async def get(self, mint_id: str) -> Mint | None:
         """Return the mint as it is now."""
         item = await self._dynamo.get(MINTS, {"mint_id": mint_id})
-        return None if item is None else from_item(Mint, item)
+        return None if item is None else read(Mint, MINTS, item, self._set_aside)
 
     async def cancel(self, mint: Mint, problem: Problem, *, at: int) -> Mint:
         """Reject a mint that was not sent, or note on a submitted one that it is to be stopped."""
@@ -151,13 +153,14 @@ class DynamoTokenIds:
 class DynamoWallets:
     """The wallets table."""
 
-    def __init__(self, dynamo: Dynamo) -> None:
+    def __init__(self, dynamo: Dynamo, *, set_aside: SetAside | None = None) -> None:
         self._dynamo = dynamo
+        self._set_aside = set_aside or SetAside()
 
     async def get(self, wallet_id: str) -> Wallet | None:
         """Return the wallet as it is now."""
         item = await self._dynamo.get(WALLETS, {"wallet_id": wallet_id})
-        return None if item is None else from_item(Wallet, item)
+        return None if item is None else read(Wallet, WALLETS, item, self._set_aside)
 
     async def create(self, wallet: Wallet) -> Wallet | None:
         """Create a wallet unless its id exists; return None if created, else the wallet that was there."""
@@ -166,7 +169,7 @@ class DynamoWallets:
             await self._dynamo.write(Put(WALLETS, to_item(wallet), where=(lock,)))
         except ConditionFailed as lost:
             if lost.item is not None:
-                return from_item(Wallet, lost.item)
+                return read(Wallet, WALLETS, lost.item, self._set_aside)
             return await self.get(wallet.wallet_id)
         return None
 
@@ -260,28 +263,29 @@ class KmsIntake:
 class DynamoIndex:
     """The tables that the indexer and the builder write, as one chain's index."""
 
-    def __init__(self, dynamo: Dynamo, *, chain_id: int) -> None:
+    def __init__(self, dynamo: Dynamo, *, chain_id: int, set_aside: SetAside | None = None) -> None:
         self._dynamo = dynamo
         self._chain_id = chain_id
+        self._set_aside = set_aside or SetAside()
 
     async def collection(self, contract: str) -> Collection | None:
         """Return a collection of ours."""
         key: Item = {"collection_id": scoped(self._chain_id, contract)}
         item = await self._dynamo.get(COLLECTIONS, key)
-        return None if item is None else from_item(Collection, item)
+        return None if item is None else read(Collection, COLLECTIONS, item, self._set_aside)
 
     async def checkpoint(self) -> Checkpoint | None:
         """Return how far the index has come; None before its first block."""
         item = await self._dynamo.get(CHECKPOINTS, {"chain": str(self._chain_id)})
         if item is None or "head_number" not in item:
             return None
-        return from_item(Checkpoint, item)
+        return read(Checkpoint, CHECKPOINTS, item, self._set_aside)
 
     async def token(self, contract: str, token_id: int) -> Token | None:
         """Return a token that was ever minted."""
         key: Item = {"collection_id": scoped(self._chain_id, contract), "token_key": token_key(token_id)}
         item = await self._dynamo.get(TOKENS, key)
-        return None if item is None else from_item(Token, item)
+        return None if item is None else read(Token, TOKENS, item, self._set_aside)
 
     async def tokens_of(
         self, owner: str, *, contract: str | None, limit: int, after: str | None
@@ -307,7 +311,10 @@ class DynamoIndex:
             start=start,
         )
         return Page(
-            tuple((_text(item, "owned_key"), from_item(Token, item)) for item in page.items),
+            tuple(
+                (_text(item, "owned_key"), token)
+                for item, token in readable(Token, TOKENS, page.items, self._set_aside)
+            ),
             more=page.next is not None,
         )
 
@@ -324,7 +331,10 @@ class DynamoIndex:
             start=None if after is None else {"token_ref": ref, "position": after},
         )
         return Page(
-            tuple((_text(item, "position"), from_item(Transfer, item)) for item in page.items),
+            tuple(
+                (_text(item, "position"), transfer)
+                for item, transfer in readable(Transfer, TRANSFERS, page.items, self._set_aside)
+            ),
             more=page.next is not None,
         )
 

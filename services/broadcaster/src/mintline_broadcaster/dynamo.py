@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import Iterable
 
 from mintline.aws.dynamo import Clause, ConditionFailed, Dynamo, Item, Put, Update, Value
-from mintline.aws.records import OPEN, from_item, to_item, transition
+from mintline.aws.records import OPEN, read, readable, to_item, transition
 from mintline.messages import SignMint
 from mintline.records import Attempt, Mint, Problem, Transfer, created_key, token_ref
 from mintline.resources import ATTEMPTS, CHECKPOINTS, MINTS, TRANSFERS
+from mintline.set_aside import SetAside
 from mintline.states import MintStatus
 from mintline_broadcaster.ports import Final, MintMoved, OpenMint, OpenTransaction, SignedTransaction
 from mintline_broadcaster.sweeping import next_sweep
@@ -30,9 +31,10 @@ class DynamoLedger:
                    ended by its token: still_in_source ──▶ by_this_transaction
     """
 
-    def __init__(self, dynamo: Dynamo, *, chain_id: int) -> None:
+    def __init__(self, dynamo: Dynamo, *, chain_id: int, set_aside: SetAside | None = None) -> None:
         self._dynamo = dynamo
         self._chain_id = chain_id
+        self._set_aside = set_aside or SetAside()
 
     async def record(self, transaction: SignedTransaction) -> None:
         """Write a transaction down; its hash names its content, so what is on record already is the same."""
@@ -49,7 +51,7 @@ class DynamoLedger:
     async def get(self, mint_id: str) -> Mint | None:
         """Read a mint, consistently."""
         item = await self._dynamo.get(MINTS, {"mint_id": mint_id})
-        return None if item is None else from_item(Mint, item)
+        return None if item is None else read(Mint, MINTS, item, self._set_aside)
 
     async def submit(self, intent: SignMint, attempt: Attempt, *, earlier: tuple[Attempt, ...] = ()) -> None:
         """Move the intent's mint, built with its nonce, to submitted; raises MintMoved."""
@@ -107,9 +109,10 @@ class DynamoLedger:
         return [OpenMint(mint_id, int(created_at)) for created_at, _, mint_id in keys]
 
     async def read_mints(self, mint_ids: Iterable[str]) -> dict[str, Mint]:
-        """Read the mints that exist, a hundred a request."""
-        mints = await asyncio.gather(*(self.get(mint_id) for mint_id in mint_ids))
-        return {mint.mint_id: mint for mint in mints if mint is not None}
+        """Read the mints that exist, a hundred a request; those that are unreadable are set aside."""
+        items = await asyncio.gather(*(self._dynamo.get(MINTS, {"mint_id": one}) for one in mint_ids))
+        found = readable(Mint, MINTS, (item for item in items if item is not None), self._set_aside)
+        return {mint.mint_id: mint for _, mint in found}
 
     async def mark_swept(self, mint: Mint, *, at: int) -> None:
         """Note that a mint is sent on, if nobody did since `mint` was read; raises MintMoved."""
@@ -127,11 +130,12 @@ class DynamoLedger:
         await self._write(mint.mint_id, update)
 
     async def read_transactions(self, tx_hashes: Iterable[bytes]) -> dict[bytes, SignedTransaction]:
-        """Read the transactions that are on record, a hundred a request."""
+        """Read the transactions that are on record, likewise."""
         keys: list[Item] = [_transaction_key(tx_hash) for tx_hash in tx_hashes]
         items = await asyncio.gather(*(self._dynamo.get(ATTEMPTS, key) for key in keys))
-        found = (from_item(SignedTransaction, item) for item in items if item is not None)
-        return {transaction.tx_hash: transaction for transaction in found}
+        there = (item for item in items if item is not None)
+        found = readable(SignedTransaction, ATTEMPTS, there, self._set_aside)
+        return {transaction.tx_hash: transaction for _, transaction in found}
 
     async def open_transactions(self, *, after: OpenTransaction | None, limit: int) -> list[OpenTransaction]:
         """Return up to `limit` top-ups and no-ops whose nonce is not final, oldest first."""
@@ -168,7 +172,7 @@ class DynamoLedger:
             return None
         ref = token_ref(mint.chain_id, mint.contract, mint.token_id)
         page = await self._dynamo.query(TRANSFERS, partition=ref, limit=1)
-        return from_item(Transfer, page.items[0]) if page.items else None
+        return read(Transfer, TRANSFERS, page.items[0], self._set_aside) if page.items else None
 
     async def mine(self, mint: Mint, minting: Transfer, *, at: int) -> None:
         """Move a mint that is still in `mint`'s state to mined."""
@@ -195,7 +199,7 @@ class DynamoLedger:
             await self._dynamo.write(update)
         except ConditionFailed as failed:
             if failed.item is not None:
-                raise MintMoved(from_item(Mint, failed.item)) from None
+                raise MintMoved(read(Mint, MINTS, failed.item, self._set_aside)) from None
             raise MintMoved(await self.get(mint_id)) from None
 
 

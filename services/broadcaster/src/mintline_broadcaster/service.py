@@ -47,8 +47,8 @@ async def run(settings: BroadcasterSettings, stop: asyncio.Event) -> None:
         rpc = await open_rpc(stack, settings, observer=metrics.rpc, tracer=tracer)
         broadcaster = Broadcaster(
             Adapters(
-                ledger=DynamoLedger(dynamo, chain_id=settings.chain_id),
-                vouchers=DynamoVouchers(dynamo),
+                ledger=DynamoLedger(dynamo, chain_id=settings.chain_id, set_aside=metrics.set_aside),
+                vouchers=DynamoVouchers(dynamo, set_aside=metrics.set_aside),
                 chain=Node(rpc, witnesses=rpc),
                 outbox=carrying(queues, tracer),
             ),

@@ -30,7 +30,7 @@ from mintline.errors import MintlineError
 from mintline.messages import BuildMint
 from mintline.queueing import SendingPort
 from mintline.records import OPEN_SHARDS, Mint
-from mintline.resources import BUILD
+from mintline.resources import BUILD, MINTS
 from mintline.states import MintStatus
 from mintline.tasks import repeatedly
 from mintline_broadcaster.bare import Bare, BareTransactions
@@ -148,7 +148,8 @@ class Sweeper:
             if mint.custody != "self" and mint.sender is not None:
                 groups[mint.sender.address].add(mint)
             if mint.status in _UNSENT and now >= due(mint, self._patience.stage_milliseconds):
-                await self._send_on(mint, now=now)
+                with self._metrics.set_aside.guarding(MINTS.name, mint.mint_id):
+                    await self._send_on(mint, now=now)
         for transaction in found.bare:
             groups[transaction.sender].bare.append(transaction)
         left = [mint for mint in found.mints if _may_be_left(mint, now=now)]
@@ -208,10 +209,11 @@ class Sweeper:
     async def _end_left(self, mints: Sequence[Mint], final: Final, *, now: int) -> None:
         """End mints whose token the index has for good, and vouchers that nobody redeemed in time."""
         for mint in mints:
-            if expired(mint, final_time=final.timestamp):
-                await expire(mint, final, ledger=self._ledger, now=now)
-            elif mint.block_number is None or mint.block_number <= final.number:
-                await end_by_token(mint, final, ledger=self._ledger, now=now)
+            with self._metrics.set_aside.guarding(MINTS.name, mint.mint_id):
+                if expired(mint, final_time=final.timestamp):
+                    await expire(mint, final, ledger=self._ledger, now=now)
+                elif mint.block_number is None or mint.block_number <= final.number:
+                    await end_by_token(mint, final, ledger=self._ledger, now=now)
 
     async def _look_at(self, groups: dict[str, _Group], final: Final, *, complete: bool, now: int) -> None:
         places = asyncio.Semaphore(SENDERS_AT_ONCE)

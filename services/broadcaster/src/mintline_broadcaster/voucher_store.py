@@ -8,10 +8,11 @@
 from __future__ import annotations
 
 from mintline.aws.dynamo import Clause, ConditionFailed, Dynamo, Item, Update, Value
-from mintline.aws.records import from_item, to_item, transition
+from mintline.aws.records import read, to_item, transition
 from mintline.messages import VoucherIssued
 from mintline.records import Attempt, Mint, Problem
 from mintline.resources import MINTS
+from mintline.set_aside import SetAside
 from mintline.states import MintStatus
 from mintline_broadcaster.ports import MintMoved
 from mintline_broadcaster.vouchers import WAITING
@@ -22,8 +23,9 @@ _STILL_WAITING = Clause("still_waiting", "status", "in", tuple(status.value for 
 class DynamoVouchers:
     """Self-custody mints in the table `mints`."""
 
-    def __init__(self, dynamo: Dynamo) -> None:
+    def __init__(self, dynamo: Dynamo, *, set_aside: SetAside | None = None) -> None:
         self._dynamo = dynamo
+        self._set_aside = set_aside or SetAside()
 
     async def issue(self, issued: VoucherIssued, *, at: int) -> None:
         """Move the built self-custody mint with that voucher to issued; raises MintMoved."""
@@ -72,4 +74,5 @@ class DynamoVouchers:
             await self._dynamo.write(update)
         except ConditionFailed as failed:
             item = failed.item or await self._dynamo.get(MINTS, {"mint_id": mint_id})
-            raise MintMoved(None if item is None else from_item(Mint, item)) from None
+            mint = None if item is None else read(Mint, MINTS, item, self._set_aside)
+            raise MintMoved(mint) from None

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import structlog
@@ -32,7 +33,7 @@ from mintline.intents import dedup_id, group_of, sign_mint
 from mintline.messages import AnyIntent, Broadcast, Fees, SignMint
 from mintline.queueing import SendingPort
 from mintline.records import Attempt, Mint
-from mintline.resources import SIGN
+from mintline.resources import ATTEMPTS, MINTS, SIGN
 from mintline_broadcaster.bare import Bare
 from mintline_broadcaster.fees import FeeCaps, bump, market_fees
 from mintline_broadcaster.finality import final_count
@@ -126,10 +127,12 @@ class Watch:
         await asyncio.gather(*(self._ledger.close(tx_hash) for tx_hash in past))
         for mint in sender.submitted:
             if mint.nonce is not None and mint.nonce < used:
-                await self._settle(mint, final, now=now)
+                with self._guarding(mint):
+                    await self._settle(mint, final, now=now)
         filled = {transaction.nonce for transaction in sender.bare}
         for mint in sender.dead:
-            await self._bury(mint, used=used, settled=settled, filled=filled, now=now)
+            with self._guarding(mint):
+                await self._bury(mint, used=used, settled=settled, filled=filled, now=now)
         bare = {one.nonce: one for one in sorted(sender.bare, key=_rank) if one.nonce >= used}
         pending = await self._pending(sender, bare, used, now=now)
         if sender.complete and pending:
@@ -139,9 +142,20 @@ class Watch:
         )
         for one in pending[:LOOK_AHEAD]:
             if urgent or now - one.transaction.at >= self._patience.look_milliseconds or _stopping(one):
-                await self._attend(
-                    one, first=one.nonce == used, horizon=horizon * 1000, chain_time=chain_time, now=now
-                )
+                with self._guarding(one.mint or one.transaction):
+                    await self._attend(
+                        one,
+                        first=one.nonce == used,
+                        horizon=horizon * 1000,
+                        chain_time=chain_time,
+                        now=now,
+                    )
+
+    def _guarding(self, record: Mint | SignedTransaction) -> AbstractContextManager[None]:
+        """Let a record that cannot be used stop neither the sender's others nor the pass."""
+        if isinstance(record, Mint):
+            return self._metrics.set_aside.guarding(MINTS.name, record.mint_id)
+        return self._metrics.set_aside.guarding(ATTEMPTS.name, "0x" + record.tx_hash.hex())
 
     async def _settle(self, mint: Mint, final: Final, *, now: int) -> None:
         try:
@@ -175,10 +189,11 @@ class Watch:
         found: dict[int, _Pending] = {}
         for nonce, mint in mints.items():
             transaction = known.get(newest[nonce])
-            if transaction is not None:
-                found[nonce] = _Pending(_intent_of(mint, transaction), transaction, mint)
-            elif await self._marked(mint, now=now):
-                await self._sign_same(mint)
+            with self._guarding(mint):
+                if transaction is not None:
+                    found[nonce] = _Pending(_intent_of(mint, transaction), transaction, mint)
+                elif await self._marked(mint, now=now):
+                    await self._sign_same(mint)
         for nonce, tx_hash in ahead.items():
             transaction = known.get(tx_hash)
             if transaction is not None and transaction.intent is not None:

@@ -19,9 +19,10 @@ from mintline.aws.dynamo import (
     TransactionCancelled,
     Update,
 )
-from mintline.aws.records import from_item, to_item, transition
+from mintline.aws.records import read, to_item, transition
 from mintline.records import Mint, Problem, scoped, token_ref
 from mintline.resources import ACCOUNTS, MINTS
+from mintline.set_aside import SetAside
 from mintline.states import MintStatus
 from mintline_builder.ports import (
     RENEWABLE,
@@ -43,14 +44,15 @@ _CONFLICT = "TransactionConflict"
 class DynamoAccounts:
     """The accounts of one chain."""
 
-    def __init__(self, dynamo: Dynamo, chain_id: int) -> None:
+    def __init__(self, dynamo: Dynamo, chain_id: int, *, set_aside: SetAside | None = None) -> None:
         self._dynamo = dynamo
         self._chain_id = chain_id
+        self._set_aside = set_aside or SetAside()
 
     async def get(self, address: str) -> Account | None:
         """Read one account."""
         item = await self._dynamo.get(ACCOUNTS, self._key(address))
-        return None if item is None else from_item(Account, item)
+        return None if item is None else read(Account, ACCOUNTS, item, self._set_aside)
 
     async def commit(self, advances: Sequence[Advance]) -> None:
         """Write all or nothing, in one TransactWriteItems."""
@@ -172,13 +174,14 @@ def _refusal(
 class DynamoMints:
     """Mint records."""
 
-    def __init__(self, dynamo: Dynamo) -> None:
+    def __init__(self, dynamo: Dynamo, *, set_aside: SetAside | None = None) -> None:
         self._dynamo = dynamo
+        self._set_aside = set_aside or SetAside()
 
     async def get(self, mint_id: str) -> Mint | None:
         """Read one mint."""
         item = await self._dynamo.get(MINTS, {"mint_id": mint_id})
-        return None if item is None else from_item(Mint, item)
+        return None if item is None else read(Mint, MINTS, item, self._set_aside)
 
     async def reject(self, mint_id: str, problem: Problem, *, at: int, spent: int | None = None) -> None:
         """End an accepted mint, or one whose nonce is spent."""

@@ -21,7 +21,7 @@ from mintline.chain.gas import GasBound
 from mintline.errors import Conflict, Deferred, Rejected, Unavailable
 from mintline.intents import dedup_id, group_of
 from mintline.messages import Fees, KeyRef, SignTopUp
-from mintline.resources import SIGN
+from mintline.resources import ACCOUNTS, SIGN
 from mintline_builder.metrics import Metrics
 from mintline_builder.ports import Account, Accounts, Chain, Outbox, TopUp, TopUpClaim
 from mintline_builder.reserver import Reserver
@@ -231,13 +231,18 @@ class Funds:
         Whoever was to ask for one again may be gone, and the treasury's later ones wait for its nonce.
         """
         for wallet in await self._accounts.topping_up(limit=TENDED):
-            recorded = (await self._accounts.get(wallet) or Account()).top_up
-            if recorded is None:
-                continue
-            if await self._settled(recorded):
-                await self._accounts.settle(wallet, recorded.nonce)
-            else:
-                await self._send_again(wallet, recorded, "")
+            # One account that cannot be used must not keep the others from their gas.
+            with self._metrics.set_aside.guarding(ACCOUNTS.name, wallet):
+                await self._tend(wallet)
+
+    async def _tend(self, wallet: str) -> None:
+        recorded = (await self._accounts.get(wallet) or Account()).top_up
+        if recorded is None:
+            return
+        if await self._settled(recorded):
+            await self._accounts.settle(wallet, recorded.nonce)
+        else:
+            await self._send_again(wallet, recorded, "")
 
     def _wait_after_miss(self, wallet: str, top_up: TopUp) -> None:
         """Raise Deferred until it is time to try again, after a top-up whose nonce a no-op has taken."""

@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from mintline.aws.session import AwsCalls
 from mintline.chain.rpc_metrics import RpcMetrics
 from mintline.consumer_metrics import ConsumerMetrics
+from mintline.set_aside import SetAside
 from mintline.stage_metrics import StageMetrics
 
 
@@ -18,6 +19,7 @@ class Metrics:
         self.consumer = ConsumerMetrics(registry)
         self.rpc = RpcMetrics(registry)
         self.stages = StageMetrics(registry)
+        self.set_aside = SetAside(registry)
         prefix = "mintline_builder"
         self.built = Counter(f"{prefix}_mints_built", "Mints given a nonce.", registry=registry)
         self.rejected = Counter(

@@ -32,7 +32,7 @@ from random import Random
 
 import structlog
 
-from mintline.errors import Conflict, Unavailable
+from mintline.errors import Conflict, Unavailable, Unusable, Unwritable
 from mintline.tracing import OFF, Tracer
 from mintline_builder.ports import Accounts, Advance, Claim, NotCommitted, account_item
 
@@ -51,6 +51,8 @@ class _Waiting:
     trace: str
     floor: int = 0
     tries: int = 0
+    alone: bool = False
+    """Whether a transaction that it shared was refused for what one of the claims holds."""
 
 
 @dataclass(slots=True)
@@ -154,11 +156,13 @@ class Reserver:
                 continue
             if room < 2:
                 break
+            if flight.groups and self._queues[sender][0].alone:
+                continue
             chosen, left = self._choose(sender, flight.items, room - 1)
             if chosen:
                 flight.groups[sender] = chosen
                 flight.items |= {own, *(waiting.claim.item for waiting in chosen)}
-                room -= 1 + len(chosen)
+                room = 0 if chosen[0].alone else room - 1 - len(chosen)
             if left:
                 # Behind the other senders, so that none is starved.
                 del self._queues[sender]
@@ -175,6 +179,7 @@ class Reserver:
             if waiting.nonce.done():
                 continue
             item = waiting.claim.item
+            room = 1 if waiting.alone else room
             if len(chosen) < room and item not in self._locked | taken | items:
                 chosen.append(waiting)
                 items.add(item)
@@ -201,7 +206,9 @@ class Reserver:
         self._flights.discard(task)
 
     async def _commit(self, flight: _Flight) -> None:
-        advances = await asyncio.gather(*(self._advance(*group) for group in flight.groups.items()))
+        advances = await self._advances(flight)
+        if not advances:
+            return
         links = [waiting.trace for waiting in flight.waiting() if waiting.trace]
         try:
             with self._tracer.span("reserve nonces", links=links, attributes={"mintline.claims": len(links)}):
@@ -209,6 +216,11 @@ class Reserver:
         except NotCommitted as refusal:
             self._conflicts()
             await self._settle_refusal(flight, refusal)
+            return
+        except Unwritable:
+            if len(list(flight.waiting())) <= 1:
+                raise
+            self._take_apart(flight)
             return
         for advance in advances:
             # Only now: what is expected may be a guess that another copy of the builder has overtaken.
@@ -224,6 +236,29 @@ class Reserver:
             for index, waiting in enumerate(flight.groups[advance.sender]):
                 if not waiting.nonce.done():
                     waiting.nonce.set_result(advance.first + index)
+
+    def _take_apart(self, flight: _Flight) -> None:
+        """Let claims of which one is at fault go again, one in each transaction, which shows the one."""
+        for sender, group in flight.groups.items():
+            for waiting in group:
+                waiting.alone = True
+            self._queues.setdefault(sender, deque()).extendleft(reversed(group))
+
+    async def _advances(self, flight: _Flight) -> list[Advance]:
+        """Return what each sender needs; one whose account is unusable leaves the flight with its error."""
+        senders = list(flight.groups)
+        found = await asyncio.gather(
+            *(self._advance(sender, flight.groups[sender]) for sender in senders), return_exceptions=True
+        )
+        advances: list[Advance] = []
+        for sender, advance in zip(senders, found, strict=True):
+            if isinstance(advance, Advance):
+                advances.append(advance)
+            elif isinstance(advance, Unusable):
+                self._fail(_Flight({sender: flight.groups.pop(sender)}), advance)
+            else:
+                raise advance
+        return advances
 
     async def _advance(self, sender: str, group: list[_Waiting]) -> Advance:
         expected = await self.next_nonce(sender)

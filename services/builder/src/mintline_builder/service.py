@@ -88,8 +88,8 @@ async def _open(stack: AsyncExitStack, settings: Settings, metrics: Metrics) -> 
 
 def _assemble(settings: Settings, world: _World, metrics: Metrics, tracer: Tracer) -> Builder:
     adapters = Adapters(
-        accounts=DynamoAccounts(world.dynamo, settings.chain_id),
-        mints=DynamoMints(world.dynamo),
+        accounts=DynamoAccounts(world.dynamo, settings.chain_id, set_aside=metrics.set_aside),
+        mints=DynamoMints(world.dynamo, set_aside=metrics.set_aside),
         metadata=world.metadata,
         chain=world.node,
         outbox=carrying(world.queues, tracer),

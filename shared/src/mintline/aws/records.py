@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import TypeVar
 
 from pydantic import ValidationError
 
+from mintline.aws.changes import key_of
 from mintline.aws.dynamo import Clause, Item, Update, Value
 from mintline.errors import Unreadable
 from mintline.messages import Frozen, faults_of
-from mintline.resources import MINTS
+from mintline.resources import MINTS, Table
+from mintline.set_aside import SetAside
 from mintline.states import MintStatus, sources
 
 RecordT = TypeVar("RecordT", bound=Frozen)
@@ -41,6 +44,24 @@ def from_item(model: type[RecordT], item: Item) -> RecordT:
         )
     except ValidationError as error:
         raise Unreadable(f"{model.__name__.strip('_')}: {faults_of(error)}") from None
+
+
+def read(model: type[RecordT], table: Table, item: Item, aside: SetAside) -> RecordT:
+    """Return a record from an item of a table; raises Unreadable, having noted it as set aside."""
+    try:
+        return from_item(model, item)
+    except Unreadable as error:
+        aside.note(table.name, "/".join(str(value) for value in key_of(table, item).values()), error)
+        raise
+
+
+def readable(
+    model: type[RecordT], table: Table, items: Iterable[Item], aside: SetAside
+) -> Iterator[tuple[Item, RecordT]]:
+    """Yield items with their records, but for those that are unreadable, which are set aside."""
+    for item in items:
+        with suppress(Unreadable):
+            yield item, read(model, table, item, aside)
 
 
 def transition(

@@ -1,0 +1,135 @@
+"""One record that cannot be used stops neither the sweep nor its user's other mints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from mintline.aws.dynamo import Item
+from mintline.aws.records import to_item
+from mintline.errors import Unavailable, Unreadable, Unwritable
+from mintline.records import Mint, Transfer
+from mintline.resources import BUILD, MINTS, SIGN
+from mintline.set_aside import SetAside
+from mintline.states import MintStatus
+from mintline_broadcaster.dynamo import DynamoLedger
+from mintline_broadcaster.memory import MemoryLedger
+
+
+class Items:
+    """As much of DynamoDB as reading takes."""
+
+    def __init__(self, items: Iterable[Item]) -> None:
+        self.items = {str(item["mint_id"]): item for item in items}
+
+    async def get(self, table: Any, key: Item) -> Item | None:
+        assert table is MINTS
+        return self.items.get(str(key["mint_id"]))
+
+
+class Spoiled(MemoryLedger):
+    """A ledger of which some mints can be read and not written, or not be ended by their token."""
+
+    error: Exception = Unwritable("UpdateItem: Item size to update has exceeded the maximum allowed size")
+    spoiled: str = ""
+
+    async def mark_swept(self, mint: Mint, *, at: int) -> None:
+        if mint.mint_id == self.spoiled:
+            raise self.error
+        await super().mark_swept(mint, at=at)
+
+    async def minting(self, mint: Mint) -> Transfer | None:
+        if mint.mint_id == self.spoiled:
+            raise Unreadable("Transfer: timestamp: int_type")
+        return await super().minting(mint)
+
+
+def spoiled(item: Item) -> Item:
+    return item | {"authorization": "0x" + "ab" * 10_000}
+
+
+async def test_read_mints__when_one_record_is_unreadable__then_it_alone_is_missing(
+    world: Any, make: Any
+) -> None:
+    mints = [world.built(make(nonce)) for nonce in range(4)]
+    items = [to_item(mint) for mint in mints]
+    items[1] = spoiled(items[1])
+    dynamo: Any = Items(items)
+    ledger = DynamoLedger(dynamo, chain_id=31337, set_aside=SetAside())
+    with capture_logs() as lines:
+        found = await ledger.read_mints(mint.mint_id for mint in mints)
+    assert set(found) == {mints[n].mint_id for n in (0, 2, 3)}
+    [line] = [line for line in lines if line["event"] == "record_set_aside"]
+    assert (line["table"], line["key"]) == ("mints", mints[1].mint_id)
+    assert line["reason"] == "Mint: authorization: too_long"
+    with pytest.raises(Unreadable):
+        await ledger.get(mints[1].mint_id)
+
+
+@pytest.mark.parametrize("status", [MintStatus.ACCEPTED, MintStatus.BUILT])
+async def test_sweep__when_one_mint_cannot_be_written__then_the_others_are_sent_on(
+    world: Any, make: Any, status: MintStatus
+) -> None:
+    world.ledger = ledger = Spoiled()
+    for nonce in range(3):
+        world.built(make(nonce), status=status, created_at=world.now, updated_at=world.now)
+    ledger.spoiled = "mint_0_1"
+    with capture_logs() as lines:
+        await world.sweep(after=60)
+    asked = {message.mint_id for message in await world.sent_to(BUILD)}
+    assert asked == {"mint_0_0", "mint_0_2"}
+    assert [line["key"] for line in lines if line["event"] == "record_set_aside"] == ["mint_0_1"]
+    labels = {"table": "mints"}
+    assert world.registry.get_sample_value("mintline_records_set_aside_total", labels) == 1
+
+
+async def test_sweep__when_the_table_is_unwell__then_no_record_is_to_blame(world: Any, make: Any) -> None:
+    world.ledger = ledger = Spoiled()
+    ledger.spoiled, ledger.error = "mint_0_0", Unavailable("dynamodb")
+    world.built(make(), status=MintStatus.ACCEPTED, created_at=world.now, updated_at=world.now)
+    with capture_logs() as lines, pytest.raises(Unavailable):
+        await world.sweep(after=60)
+    assert not [line for line in lines if line["event"] == "record_set_aside"]
+
+
+async def test_sweep__when_one_left_mint_needs_what_is_unreadable__then_the_others_end_by_their_tokens(
+    world: Any, make: Any
+) -> None:
+    world.ledger = ledger = Spoiled()
+    for sender in range(3):
+        intent = make(0, sender=sender)
+        made = world.redeemed(intent, block=1)
+        world.built(
+            intent,
+            status=MintStatus.MINED,
+            tx_hash=made.tx_hash,
+            block_number=1,
+            block_hash=made.block_hash,
+        )
+        world.chain.mine()
+        ledger.mintings[made.contract, made.token_id] = made
+    ledger.spoiled = "mint_1_0"
+    world.finalize()
+    await world.sweep(after=600)
+    ended = {mint_id for mint_id, mint in ledger.mints.items() if mint.status is MintStatus.FINALIZED}
+    assert ended == {"mint_0_0", "mint_2_0"}
+
+
+async def test_sweep__when_one_mint_of_a_sender_cannot_be_written__then_the_senders_others_are_looked_after(
+    world: Any, make: Any
+) -> None:
+    world.ledger = ledger = Spoiled()
+    for nonce in range(3):
+        intent = make(nonce)
+        world.built(intent)
+        await world.broadcast(intent)
+    ledger.spoiled = "mint_0_0"
+    ledger.transactions.clear()
+    with capture_logs() as lines:
+        await world.sweep(after=60)
+    assert {message.nonce for message in await world.sent_to(SIGN)} == {1, 2}
+    assert [line["key"] for line in lines if line["event"] == "record_set_aside"] == ["mint_0_0"]
+    assert not [line for line in lines if line["event"] == "sender_not_watched"]
