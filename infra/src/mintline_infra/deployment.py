@@ -22,6 +22,7 @@ from mintline.key_stores import StoreName
 from mintline.messages import KeyRef
 
 _MEASUREMENT = re.compile(r"[0-9a-f]{96}")
+_CALLBACK = re.compile(r"(https://[^\s#/?*]+|http://localhost(:[0-9]{1,5})?)(/[^\s#*]*)?")
 
 
 def _measurement(text: str) -> str:
@@ -38,6 +39,16 @@ Measurement = Annotated[str, AfterValidator(_measurement)]
 
 SPKI = r"^[A-Za-z0-9+/]{122}==$"
 """SubjectPublicKeyInfo of a P-256 key, DER in base64."""
+
+
+def _callback(text: str) -> str:
+    if not _CALLBACK.fullmatch(text):
+        raise ValueError("expected https://…, or http://localhost for a client on the user's own machine")
+    return text
+
+
+Callback = Annotated[str, AfterValidator(_callback)]
+"""A redirect URI of a client; Cognito compares it character by character."""
 
 
 class SealingKey(BaseModel):
@@ -123,6 +134,12 @@ class Deployment(BaseModel):
     alarm_email: str | None = None
     public_url: str | None = None
     """Where clients reach the API, if that is not API Gateway's own address."""
+
+    sign_in_callbacks: tuple[Callback, ...] = Field(
+        default=("http://localhost:8400/signed-in",), min_length=1, max_length=100
+    )
+    """Where the pool's login page sends a user's browser with the code, exactly: the clients' own addresses.
+    Plain http is for an address of the user's own machine (RFC 8252) alone."""
 
     sign_in_domains: tuple[str, ...] = ()
     """Sites, as browsers name them, that may have users link wallets, besides the API's own."""

@@ -6,6 +6,7 @@ import aws_cdk as cdk
 from aws_cdk import aws_cognito as cognito
 from constructs import Construct
 
+from mintline.scopes import DESCRIPTIONS, RESOURCE_SERVER
 from mintline_infra.deployment import Deployment
 from mintline_infra.nag import acknowledge
 
@@ -42,18 +43,40 @@ class IdentityStack(cdk.Stack):
             COG3="Threat protection needs the Plus plan, 2 cents per active user: the operator's choice.",
             COG8="Threat protection needs the Plus plan, 2 cents per active user: the operator's choice.",
         )
+        scopes = {
+            scope: cognito.ResourceServerScope(scope_name=scope.short, scope_description=text)
+            for scope, text in DESCRIPTIONS.items()
+        }
+        server = self.pool.add_resource_server(
+            RESOURCE_SERVER,
+            identifier=RESOURCE_SERVER,
+            user_pool_resource_server_name=RESOURCE_SERVER,
+            scopes=list(scopes.values()),
+        )
         self.client = self.pool.add_client(
             "api",
             user_pool_client_name=f"{deployment.prefix}-api",
             generate_secret=False,
-            auth_flows=cognito.AuthFlow(user_srp=True),
-            disable_o_auth=True,
+            o_auth=cognito.OAuthSettings(
+                flows=cognito.OAuthFlows(authorization_code_grant=True),
+                scopes=[
+                    cognito.OAuthScope.OPENID,
+                    *(cognito.OAuthScope.resource_server(server, declared) for declared in scopes.values()),
+                ],
+                callback_urls=list(deployment.sign_in_callbacks),
+            ),
+            supported_identity_providers=[cognito.UserPoolClientIdentityProvider.COGNITO],
             prevent_user_existence_errors=True,
             enable_token_revocation=True,
             access_token_validity=cdk.Duration.hours(1),
             id_token_validity=cdk.Duration.hours(1),
             refresh_token_validity=cdk.Duration.days(30),
         )
+        _no_direct_sign_in(self.client)
+        domain = self.pool.add_domain(
+            "sign-in", cognito_domain=cognito.CognitoDomainOptions(domain_prefix=deployment.prefix)
+        )
+        self.sign_in_url = domain.base_url()
         cognito.UserPoolGroup(
             self,
             OPERATORS,
@@ -65,3 +88,11 @@ class IdentityStack(cdk.Stack):
         self.issuer = f"https://cognito-idp.{deployment.region}.amazonaws.com/{self.pool.user_pool_id}"
         cdk.CfnOutput(self, "user-pool", value=self.pool.user_pool_id)
         cdk.CfnOutput(self, "client", value=self.client.user_pool_client_id)
+        cdk.CfnOutput(self, "sign-in-url", value=self.sign_in_url)
+
+
+def _no_direct_sign_in(client: cognito.UserPoolClient) -> None:
+    """Leave users the login page alone: Cognito adds flows of its own to a client that lists none."""
+    made = client.node.default_child
+    assert isinstance(made, cognito.CfnUserPoolClient)
+    made.explicit_auth_flows = ["ALLOW_REFRESH_TOKEN_AUTH"]

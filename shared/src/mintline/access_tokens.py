@@ -10,6 +10,7 @@ JSON web tokens" in Amazon Cognito's developer guide.
     key        = (the pool's key of unverified.kid)
     claims     = unverified.claims(key, rules)   BadToken: signature, claims, ...
     claims.check_time(now)                       BadToken: expired, not yet valid
+    claims.check_scope(scope)                    BadToken: scope
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from mintline import strict_json
 from mintline.errors import MintlineError
+from mintline.scopes import ACCOUNT_ADMIN
 from mintline.strict_json import AmbiguousJson, NotJson
 
 LEEWAY = 10.0
@@ -61,6 +63,7 @@ class TokenFault(StrEnum):
     ISSUER = "issuer"
     CLIENT = "client"
     SUBJECT = "subject"
+    SCOPE = "scope"
     EXPIRED = "expired"
     NOT_YET_VALID = "not_yet_valid"
 
@@ -94,6 +97,12 @@ class Claims:
     not_before: float
     """The later one of `iat` and `nbf`."""
     expires: float
+    scopes: frozenset[str]
+
+    def check_scope(self, scope: str) -> None:
+        """Raise BadToken unless the token was given for this."""
+        if scope not in self.scopes:
+            raise BadToken(TokenFault.SCOPE, f"The token lacks the scope {scope}.", claim="scope")
 
     def check_time(self, now: float, *, grace: float = 0.0) -> None:
         """Raise BadToken if the token is not valid at `now` (Unix seconds).
@@ -166,7 +175,22 @@ def _claims(claims: dict[str, Any], rules: TokenRules) -> Claims:
         raise BadToken(TokenFault.SUBJECT, "The token's sub is not a user's.", claim="sub")
     issued, expires = _time(claims, "iat"), _time(claims, "exp")
     not_before = max(issued, _time(claims, "nbf")) if "nbf" in claims else issued
-    return Claims(subject, issued, not_before, expires)
+    return Claims(subject, issued, not_before, expires, _scopes(claims))
+
+
+def _scopes(claims: dict[str, Any]) -> frozenset[str]:
+    scope = claims.get("scope", "")
+    if not isinstance(scope, str):
+        raise BadToken(TokenFault.CLAIMS, "The token's scope is not a string.", claim="scope")
+    scopes = frozenset(scope.split(" "))
+    if ACCOUNT_ADMIN in scopes:
+        raise BadToken(
+            TokenFault.SCOPE,
+            f"The token carries {ACCOUNT_ADMIN}, with which it can delete its user: sign in by the "
+            "authorization code flow, for the scopes of this API.",
+            claim="scope",
+        )
+    return scopes
 
 
 def _time(claims: dict[str, Any], name: str) -> float:

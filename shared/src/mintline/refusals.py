@@ -51,6 +51,7 @@ class RefusalCode(StrEnum):
     TOKEN_CLIENT = "token_client"  # noqa: S105
     TOKEN_USE = "token_use"  # noqa: S105
     TOKEN_SUBJECT = "token_subject"  # noqa: S105
+    TOKEN_SCOPE = "token_scope"  # noqa: S105
     TOKEN_EXPIRED = "token_expired"  # noqa: S105
     TOKEN_NOT_YET_VALID = "token_not_yet_valid"  # noqa: S105
     REWRAP = "key_rewrap"
@@ -97,6 +98,7 @@ REASONS: dict[RefusalCode, str] = {
     RefusalCode.TOKEN_CLIENT: "The authorizing token was issued to another app client.",
     RefusalCode.TOKEN_USE: "The authorizing token is no access token.",
     RefusalCode.TOKEN_SUBJECT: "The authorizing token names no user.",
+    RefusalCode.TOKEN_SCOPE: "The authorizing token has not the scopes that signing takes.",
     RefusalCode.TOKEN_EXPIRED: "The authorizing token expired too long ago.",
     RefusalCode.TOKEN_NOT_YET_VALID: "The authorizing token is not valid yet.",
     RefusalCode.REWRAP: "The signing policy names no other key to wrap this one under.",

@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import hmac
 import json
+import re
 from typing import Any
 
 import pytest
@@ -10,6 +11,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from mintline.scopes import ACCOUNT_ADMIN, SIGN_IN_SCOPES, Scope
+from mintline_api.endpoints.app import GROUPS
+from mintline_api.endpoints.operations import Operation
 from mintline_api.testing import MemoryClient, Stage, UserPool
 
 
@@ -196,6 +200,41 @@ async def test_request__when_a_claim_is_missing__is_refused_and_told_which(
 
     assert refused(answer, "bad-claims")
     assert name in answer.json()["detail"]
+
+
+SECURED = [op for group in GROUPS for op in group if op.scope is not None]
+
+
+@pytest.mark.parametrize("operation", SECURED, ids=lambda op: op.name)
+async def test_operation__when_the_token_has_every_scope_but_its_own__is_refused_and_told_which(
+    stage: Stage, client: MemoryClient, operation: Operation
+) -> None:
+    scopes = " ".join(scope for scope in SIGN_IN_SCOPES if scope != operation.scope)
+    token = stage.pool.sign({**stage.pool.claims("alice"), "scope": scopes})
+    answer = await client.request(
+        operation.method,
+        re.sub(r"\{\w+\}", "x", operation.path),
+        headers={"Authorization": f"Bearer {token}"},
+    )
+
+    assert (answer.status, answer.json()["code"]) == (403, "insufficient-scope")
+    assert answer.headers["www-authenticate"].startswith('Bearer error="insufficient_scope"')
+    assert answer.headers["www-authenticate"].endswith(f', scope="{operation.scope}"')
+
+
+def test_operations__when_they_ask_for_a_scope__use_every_one_of_ours() -> None:
+    assert {operation.scope for operation in SECURED} == set(Scope)
+
+
+async def test_request__when_the_token_administers_its_account__is_refused_though_it_has_our_scopes(
+    stage: Stage, client: MemoryClient
+) -> None:
+    scopes = f"{ACCOUNT_ADMIN} {' '.join(SIGN_IN_SCOPES)}"
+    token = stage.pool.sign({**stage.pool.claims("alice"), "scope": scopes})
+    answer = await get_wallet(client, f"Bearer {token}")
+
+    assert (answer.status, answer.json()["code"]) == (403, "insufficient-scope")
+    assert ACCOUNT_ADMIN in answer.json()["detail"]
 
 
 async def test_request__when_it_brings_an_id_token__is_told_to_send_the_access_token(

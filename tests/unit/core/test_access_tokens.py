@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from mintline.access_tokens import LEEWAY, MAX_TOKEN, Jwk, TokenFault, unpadded_base64url
+from mintline.scopes import ACCOUNT_ADMIN, Scope
 from mintline_api.access_tokens import AccessTokens
 from mintline_api.jwks import KeySet
 from mintline_api.memory import MemoryJwks
@@ -46,6 +47,7 @@ FAULTS: dict[TokenFault, tuple[str, RefusalCode]] = {
     TokenFault.ISSUER: ("wrong-issuer", RefusalCode.TOKEN_ISSUER),
     TokenFault.CLIENT: ("wrong-client", RefusalCode.TOKEN_CLIENT),
     TokenFault.SUBJECT: ("bad-claims", RefusalCode.TOKEN_SUBJECT),
+    TokenFault.SCOPE: ("insufficient-scope", RefusalCode.TOKEN_SCOPE),
     TokenFault.EXPIRED: ("token-expired", RefusalCode.TOKEN_EXPIRED),
     TokenFault.NOT_YET_VALID: ("token-not-yet-valid", RefusalCode.TOKEN_NOT_YET_VALID),
 }
@@ -251,6 +253,19 @@ CLAIM_CASES: list[Case] = [
     ("issuers in a list", TokenFault.ISSUER, lambda: with_claims(iss=[ISSUER])),
     ("issuer in upper case", TokenFault.ISSUER, lambda: with_claims(iss=ISSUER.upper())),
     ("issuer null", TokenFault.ISSUER, lambda: with_claims(iss=None)),
+    ("scope absent", TokenFault.SCOPE, lambda: without("scope")),
+    ("scope empty", TokenFault.SCOPE, lambda: with_claims(scope="")),
+    ("scope openid", TokenFault.SCOPE, lambda: with_claims(scope="openid")),
+    ("scope of reading", TokenFault.SCOPE, lambda: with_claims(scope=f"openid {Scope.MINTS_READ}")),
+    ("scope in upper case", TokenFault.SCOPE, lambda: with_claims(scope=Scope.MINTS_CREATE.upper())),
+    ("scope of another server", TokenFault.SCOPE, lambda: with_claims(scope="other/mints:create")),
+    ("scope of direct sign-in", TokenFault.SCOPE, lambda: with_claims(scope=ACCOUNT_ADMIN)),
+    (
+        "scope over the account as well",
+        TokenFault.SCOPE,
+        lambda: with_claims(scope=f"{CLAIMS['scope']} {ACCOUNT_ADMIN}"),
+    ),
+    ("scope that just suffices", SUB, lambda: with_claims(scope=str(Scope.MINTS_CREATE))),
     ("exp a string", TokenFault.CLAIMS, lambda: with_claims(exp=str(NOW + 9))),
     ("exp a fraction", SUB, lambda: with_claims(exp=NOW + 99.5)),
     ("exp negative", TokenFault.CLAIMS, lambda: with_claims(exp=-1)),
@@ -315,7 +330,7 @@ class Sides:
 
     async def by_api(self, token: str) -> str:
         try:
-            return (await self.api.caller(f"Bearer {token}")).sub
+            return (await self.api.caller(f"Bearer {token}", Scope.MINTS_CREATE)).sub
         except Unauthorized as error:
             return error.kind.slug
 

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from mintline.acceptance import CERTIFICATE_BYTES, MAX_VALIDITY, STATEMENT_BYTES, Session
+from mintline.scopes import ACCOUNT_ADMIN
 from mintline_signer.enclave.authorizer import Authorizer
 from mintline_signer.enclave.seals import Seals
 from mintline_signer.enclave.tokens import TokenVerifier
@@ -277,6 +278,9 @@ BAD_TOKENS: list[tuple[str, RefusalCode, Callable[[Cast], str]]] = [
     ("no user", RefusalCode.TOKEN_SUBJECT, lambda c: tokens(c, sub=None)),
     ("a platform key", RefusalCode.TOKEN_SUBJECT, lambda c: tokens(c, sub=c.treasury.subject)),
     ("a user that is no text", RefusalCode.TOKEN_SUBJECT, lambda c: tokens(c, sub=["user-1"])),
+    ("no scope", RefusalCode.TOKEN_SCOPE, lambda c: tokens(c, scope=None)),
+    ("another scope", RefusalCode.TOKEN_SCOPE, lambda c: tokens(c, scope="openid mintline/mints:read")),
+    ("a scope over the account", RefusalCode.TOKEN_SCOPE, lambda c: tokens(c, scope=ACCOUNT_ADMIN)),
     ("no end", RefusalCode.TOKEN_MALFORMED, lambda c: tokens(c, exp=None)),
     ("an end that is no number", RefusalCode.TOKEN_MALFORMED, lambda c: tokens(c, exp=True)),
     ("an infinite end", RefusalCode.TOKEN_MALFORMED, lambda c: tokens(c, exp=float("inf"))),

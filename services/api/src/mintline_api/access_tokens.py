@@ -32,6 +32,7 @@ _PROBLEMS = {
     TokenFault.ISSUER: problems.WRONG_ISSUER,
     TokenFault.CLIENT: problems.WRONG_CLIENT,
     TokenFault.SUBJECT: problems.BAD_CLAIMS,
+    TokenFault.SCOPE: problems.INSUFFICIENT_SCOPE,
     TokenFault.EXPIRED: problems.TOKEN_EXPIRED,
     TokenFault.NOT_YET_VALID: problems.TOKEN_NOT_YET_VALID,
 }
@@ -46,6 +47,8 @@ class Caller:
     """Unix seconds."""
     token: SecretStr
     """The access token that proved it."""
+    scopes: frozenset[str]
+    """What the token was given for."""
 
 
 class AccessTokens:
@@ -71,8 +74,11 @@ class AccessTokens:
             max_weight=_CACHED_TOKENS, clock=now, looked_up=looked_up
         )
 
-    async def caller(self, authorization: str | None) -> Caller:
-        """Return who sent an `Authorization` header; raises Refused (401), or Unavailable without keys."""
+    async def caller(self, authorization: str | None, scope: str) -> Caller:
+        """Return who sent an `Authorization` header, whose token must have been given for `scope`.
+
+        Raises Refused (401, or 403 for the scope), or Unavailable without keys.
+        """
         token = _bearer(authorization)
         digest = hashlib.sha256(token.encode()).digest()
         caller = self._cache.get(digest)
@@ -80,6 +86,8 @@ class AccessTokens:
             caller = await self._verify(token)
             remaining = caller.expires_at + LEEWAY - self._now()
             self._cache.put(digest, caller, ttl=min(_CACHE_SECONDS, remaining))
+        if scope not in caller.scopes:
+            raise _lacks(scope)
         return caller
 
     async def _verify(self, token: str) -> Caller:
@@ -92,7 +100,12 @@ class AccessTokens:
             claims.check_time(self._now())
         except BadToken as error:
             raise _refused(_PROBLEMS[error.fault], str(error)) from None
-        return Caller(sub=claims.subject, expires_at=claims.expires, token=SecretStr(token))
+        return Caller(
+            sub=claims.subject,
+            expires_at=claims.expires,
+            token=SecretStr(token),
+            scopes=claims.scopes,
+        )
 
 
 def _bearer(authorization: str | None) -> str:
@@ -117,5 +130,14 @@ def _bearer(authorization: str | None) -> str:
 
 
 def _refused(kind: Kind, detail: str) -> Refused:
-    challenge = f'Bearer error="invalid_token", error_description="{detail}"'
+    error = "insufficient_scope" if kind is problems.INSUFFICIENT_SCOPE else "invalid_token"
+    challenge = f'Bearer error="{error}", error_description="{detail}"'
     return Refused(kind, detail, headers={"WWW-Authenticate": challenge})
+
+
+def _lacks(scope: str) -> Refused:
+    """Return the refusal of a token that was not given for this (RFC 6750, section 3.1)."""
+    detail = f"The token lacks the scope {scope}."
+    refused = _refused(problems.INSUFFICIENT_SCOPE, detail)
+    challenge = f'{refused.headers["WWW-Authenticate"]}, scope="{scope}"'
+    return Refused(refused.kind, detail, headers={"WWW-Authenticate": challenge})

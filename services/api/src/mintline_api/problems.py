@@ -159,6 +159,13 @@ TOKEN_TOO_LONG = Kind(
     "The token goes along with the mint, sealed, and `detail` says how long it may be. Sign in with fewer "
     "groups, scopes or custom claims.",
 )
+INSUFFICIENT_SCOPE = Kind(
+    "insufficient-scope",
+    403,
+    "Token not given for this",
+    "Sign in by the authorization code flow for the scope that the operation names, and for `openid`. A "
+    "token with `aws.cognito.signin.user.admin`, as direct sign-in gives it, is refused.",
+)
 BAD_CLAIMS = Kind(
     "bad-claims", 401, "Claims missing or malformed", "The token lacks a claim that every access token has."
 )
@@ -347,6 +354,7 @@ AUTHENTICATION = (
     WRONG_CLIENT,
     NOT_AN_ACCESS_TOKEN,
     BAD_CLAIMS,
+    INSUFFICIENT_SCOPE,
 )
 """What any operation that needs a token may answer."""
 

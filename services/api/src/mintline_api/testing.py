@@ -28,6 +28,7 @@ from pydantic import SecretStr
 
 from mintline.acceptance import Certificate
 from mintline.eth import address_of_public_key
+from mintline.scopes import SIGN_IN_SCOPES
 from mintline.tracing import OFF, Tracer
 from mintline_api.access_tokens import AccessTokens
 from mintline_api.authorizations import Authorizations
@@ -93,7 +94,7 @@ class UserPool:
             "iss": ISSUER,
             "client_id": CLIENT_ID,
             "token_use": "access",
-            "scope": "aws.cognito.signin.user.admin",
+            "scope": " ".join(SIGN_IN_SCOPES),
             "iat": int(now),
             "exp": int(now) + 3600,
             "jti": "d8f1a1de-8f9f-4d1c-9a3a-4f4e0f5c9f1e",

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from mintline.acceptance import ACCEPTANCE, MAX_VALIDITY, Certificate, Session, request_certificate
 from mintline.authorization import Sealer, key_id
 from mintline.messages import IssueVoucher, SignBurn, SignMint, SignTransfer
+from mintline.scopes import SIGN_IN_SCOPES
 from mintline_signer.enclave.authorizer import digest_of, subject_of
 from mintline_signer.protocol import SealingKeys, WrappedSealingKey
 
@@ -92,7 +93,7 @@ class Authority:
             "iss": ISSUER,
             "client_id": CLIENT_ID,
             "token_use": "access",
-            "scope": "aws.cognito.signin.user.admin",
+            "scope": " ".join(SIGN_IN_SCOPES),
             "iat": now,
             "exp": now + LIFETIME,
             "jti": hashlib.sha256(sub.encode()).hexdigest(),

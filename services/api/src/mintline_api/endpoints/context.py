@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from mintline.scopes import Scope
 from mintline.tracing import Tracer
 from mintline_api.access_tokens import AccessTokens
 from mintline_api.authorizations import Authorizations
@@ -57,6 +58,8 @@ class Document:
     headers: Mapping[str, str]
 
 
+SCOPE = web.RequestKey("scope", Scope)
+"""The scope that a request's operation takes."""
 API = web.AppKey("api", Api)
 TRACER: web.AppKey[Tracer] = web.AppKey("tracer")
 METRICS = web.AppKey("metrics", Metrics)

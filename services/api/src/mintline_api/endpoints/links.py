@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from mintline.scopes import Scope
 from mintline_api.endpoints import examples
 from mintline_api.endpoints.answers import answer
 from mintline_api.endpoints.context import API, Api
@@ -35,6 +36,8 @@ operations = Operations(
     "Linked wallets",
     "Wallets of the caller's own, which mint by self-custody: each proves itself once, by Sign-In with "
     "Ethereum (EIP-4361). An address is linked to one user at a time.",
+    reads=Scope.WALLETS_MANAGE,
+    changes=Scope.WALLETS_MANAGE,
 )
 
 _BODY: tuple[Kind, ...] = (

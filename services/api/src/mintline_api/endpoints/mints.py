@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from aiohttp import web
 
 from mintline.records import Mint
+from mintline.scopes import Scope
 from mintline.states import MintStatus
 from mintline_api.cancellations import cancel_mint
 from mintline_api.endpoints import examples
@@ -49,7 +50,12 @@ from mintline_api.self_custody import carry, unsigned_transaction
 from mintline_api.views import MintList, MintView, mint_view
 from mintline_api.waiting import has_heard_of, moved_from, rests, wait_for, wished
 
-operations = Operations("Mints", "Ask for an NFT and follow it to the chain.")
+operations = Operations(
+    "Mints",
+    "Ask for an NFT and follow it to the chain.",
+    reads=Scope.MINTS_READ,
+    changes=Scope.MINTS_CREATE,
+)
 
 IDEMPOTENCY_KEY = HeaderField(
     "Idempotency-Key",

@@ -78,7 +78,8 @@ def openapi(groups: Sequence[Operations], *, public_url: str) -> dict[str, Any]:
                     "type": "http",
                     "scheme": "bearer",
                     "bearerFormat": "JWT",
-                    "description": "An access token of the user pool; id tokens are refused.",
+                    "description": "An access token of the user pool, by the authorization code flow with "
+                    "PKCE, for the scope that the operation names and for `openid`. Id tokens are refused.",
                 }
             },
         },
@@ -90,7 +91,8 @@ _ANYWHERE = (INTERNAL, UNAVAILABLE, DEADLINE_PASSED)
 
 def problems_of(operation: Operation) -> list[Kind]:
     """Return every problem that an operation may answer, by status."""
-    kinds = [*operation.problems, *(AUTHENTICATION if operation.secured else ()), *_ANYWHERE]
+    authentication = () if operation.scope is None else AUTHENTICATION
+    kinds = [*operation.problems, *authentication, *_ANYWHERE]
     if operation.path.startswith("/v1/"):
         kinds.append(OVERLOADED)
     return sorted(kinds, key=lambda kind: kind.status)
@@ -127,7 +129,7 @@ def _operation(operation: Operation, schemas: dict[str, Any], public_url: str) -
         "tags": [operation.tag],
         "summary": operation.summary,
         "description": operation.description,
-        "security": [{"accessToken": []}] if operation.secured else [],
+        "security": [{"accessToken": [operation.scope]}] if operation.scope is not None else [],
         "parameters": [*_parameters(operation, schemas), *_header_parameters(operation.headers)],
         "responses": {str(answer.status): _answer(answer) for answer in operation.answers}
         | _problem_responses(operation, public_url),

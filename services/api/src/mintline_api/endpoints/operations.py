@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import wraps
 from typing import Any, Literal, TypeAlias
 
 from aiohttp import web
 from pydantic import BaseModel
 
+from mintline.scopes import Scope
+from mintline_api.endpoints.context import SCOPE
 from mintline_api.inputs import NoQuery
 from mintline_api.problems import Kind
 
@@ -50,7 +53,8 @@ class Operation:
     summary: str
     description: str
     answers: tuple[Answer, ...]
-    secured: bool
+    scope: Scope | None
+    """What a token must have been given for; None: everybody may ask."""
     path_model: type[BaseModel] | None
     query_model: type[BaseModel]
     body_model: type[BaseModel] | None
@@ -65,6 +69,10 @@ class Operations:
 
     tag: str
     description: str
+    reads: Scope | None = None
+    """What a token must have been given for, to read; None if the group has no operation for users alone."""
+    changes: Scope | None = None
+    """The same for everything but reading."""
     _items: list[Operation] = field(default_factory=list)
 
     def __iter__(self) -> Iterator[Operation]:
@@ -99,7 +107,7 @@ class Operations:
                     summary=summary,
                     description=description,
                     answers=answers,
-                    secured=secured,
+                    scope=(self.reads if method == "GET" else self.changes) if secured else None,
                     path_model=path_model,
                     query_model=query_model,
                     body_model=body_model,
@@ -114,4 +122,18 @@ class Operations:
 
     def routes(self) -> list[web.RouteDef]:
         """Return the operations as aiohttp's routes."""
-        return [web.route(op.method, op.path, op.handler) for op in self._items]
+        return [web.route(op.method, op.path, _scoped(op)) for op in self._items]
+
+
+def _scoped(operation: Operation) -> Handler:
+    """Return the operation's handler, whose request says which scope it takes."""
+    handler, scope = operation.handler, operation.scope
+    if scope is None:
+        return handler
+
+    @wraps(handler)
+    async def handle(request: web.Request) -> web.StreamResponse:
+        request[SCOPE] = scope
+        return await handler(request)
+
+    return handle

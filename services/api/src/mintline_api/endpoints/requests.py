@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from mintline_api import strict_json
 from mintline_api.access_tokens import Caller
 from mintline_api.codings import ACCEPTED, TooLargeError, UndecodableError, coding_of, decoded
-from mintline_api.endpoints.context import API, DEADLINE, GATE
+from mintline_api.endpoints.context import API, DEADLINE, GATE, SCOPE
 from mintline_api.problems import (
     BAD_HTTP,
     BODY_TOO_LARGE,
@@ -53,8 +53,9 @@ _WORDINGS = {
 
 
 async def read_caller(request: web.Request) -> Caller:
-    """Return who is asking; raises Refused (401)."""
-    return await request.app[API].access_tokens.caller(request.headers.get(hdrs.AUTHORIZATION))
+    """Return who is asking; raises Refused (401, or 403 for a token that was not given for this)."""
+    authorization = request.headers.get(hdrs.AUTHORIZATION)
+    return await request.app[API].access_tokens.caller(authorization, request[SCOPE])
 
 
 def read_path(request: web.Request, model: type[ModelT]) -> ModelT:

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from aiohttp import web
 
+from mintline.scopes import Scope
 from mintline_api.endpoints import examples
 from mintline_api.endpoints.answers import answer, conditional, document
 from mintline_api.endpoints.context import API
@@ -43,9 +44,11 @@ from mintline_api.views import (
 
 T = TypeVar("T")
 
-wallet_operations = Operations("Wallet", "The caller's wallet in custody.")
+wallet_operations = Operations("Wallet", "The caller's wallet in custody.", reads=Scope.WALLETS_MANAGE)
 operations = Operations(
-    "Tokens", "Who owns what, as the index knows it; `index` says how fresh that is, `finality` how certain."
+    "Tokens",
+    "Who owns what, as the index knows it; `index` says how fresh that is, `finality` how certain.",
+    reads=Scope.TOKENS_READ,
 )
 metadata_operations = Operations("Metadata", "What `tokenURI` and `contractURI` point to: for everyone.")
 

@@ -14,6 +14,7 @@ from mintline.acceptance import Statements
 from mintline.access_tokens import BadToken, Claims, Jwk, TokenFault, TokenRules
 from mintline.messages import Frozen
 from mintline.p256 import load_p256
+from mintline.scopes import Scope
 from mintline_signer.errors import RefusalCode, Refused
 
 _REMEMBERED = 50_000
@@ -53,6 +54,8 @@ class AuthorizationPolicy(Frozen):
     """What certifies the session keys of the api's processes; several while one follows another."""
     grace: int = Field(ge=0)
     """Seconds past a token's expiry in which it still counts: queues delay, and fees are raised later."""
+    scope: str = Field(default=Scope.MINTS_CREATE, min_length=1, max_length=256)
+    """The scope that a token must carry."""
 
     def statements(self) -> Statements:
         """Return what verifies the api's statements."""
@@ -86,6 +89,7 @@ class TokenVerifier:
                 if len(self._verified) > self._remembered:
                     self._verified.popitem(last=False)
             claims.check_time(now, grace=self._policy.grace)
+            claims.check_scope(self._policy.scope)
         except BadToken as error:
             raise Refused(_code_of(error)) from None
         return claims.subject
@@ -108,6 +112,7 @@ _CODES = {
     TokenFault.ISSUER: RefusalCode.TOKEN_ISSUER,
     TokenFault.CLIENT: RefusalCode.TOKEN_CLIENT,
     TokenFault.SUBJECT: RefusalCode.TOKEN_SUBJECT,
+    TokenFault.SCOPE: RefusalCode.TOKEN_SCOPE,
     TokenFault.EXPIRED: RefusalCode.TOKEN_EXPIRED,
     TokenFault.NOT_YET_VALID: RefusalCode.TOKEN_NOT_YET_VALID,
 }
@@ -116,6 +121,7 @@ _MISSING = {
     "sub": RefusalCode.TOKEN_SUBJECT,
     "token_use": RefusalCode.TOKEN_USE,
     "client_id": RefusalCode.TOKEN_CLIENT,
+    "scope": RefusalCode.TOKEN_SCOPE,
 }
 
 

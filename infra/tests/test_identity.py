@@ -1,0 +1,79 @@
+"""Who signs in, how, and what the tokens are given for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mintline.errors import Misconfigured
+from mintline.scopes import ACCOUNT_ADMIN, DESCRIPTIONS
+from mintline_infra.deployment import read
+from synthesis import Templates, described, properties, resources, synthesized
+
+
+def test_client__when_users_sign_in__then_by_code_for_our_scopes_alone(templates: Templates) -> None:
+    template = templates["identity"]
+    (client,) = properties(template, "AWS::Cognito::UserPoolClient")
+    (server,) = resources(template, "AWS::Cognito::UserPoolResourceServer")
+    granted = {
+        scope if isinstance(scope, str) else "".join(_words(scope, server))
+        for scope in client["AllowedOAuthScopes"]
+    }
+
+    assert client["AllowedOAuthFlows"] == ["code"]
+    assert client["AllowedOAuthFlowsUserPoolClient"] is True
+    assert client["GenerateSecret"] is False, "a public client: PKCE is what binds the code to it"
+    assert granted == {"openid", *DESCRIPTIONS}
+    assert ACCOUNT_ADMIN not in granted
+    assert client["CallbackURLs"] == ["http://localhost:8400/signed-in"]
+    assert client["SupportedIdentityProviders"] == ["COGNITO"]
+    assert client["EnableTokenRevocation"] is True
+
+
+def _words(scope: dict[str, list[object]], server: str) -> list[str]:
+    """Return the pieces of a scope that CloudFormation joins; the server's name is its identifier."""
+    separator, pieces = scope["Fn::Join"]
+    assert separator == ""
+    assert isinstance(pieces, list)
+    return ["mintline" if piece == {"Ref": server} else piece for piece in pieces]
+
+
+def test_client__when_a_user_would_sign_in_directly__then_no_flow_is_there(templates: Templates) -> None:
+    (client,) = properties(templates["identity"], "AWS::Cognito::UserPoolClient")
+
+    assert client["ExplicitAuthFlows"] == ["ALLOW_REFRESH_TOKEN_AUTH"]
+
+
+def test_server__when_scopes_are_declared__then_they_are_the_apis(templates: Templates) -> None:
+    (server,) = properties(templates["identity"], "AWS::Cognito::UserPoolResourceServer")
+
+    assert server["Identifier"] == "mintline"
+    assert {made["ScopeName"]: made["ScopeDescription"] for made in server["Scopes"]} == {
+        scope.short: text for scope, text in DESCRIPTIONS.items()
+    }
+
+
+def test_domain__when_users_sign_in__then_there_is_a_page_to_do_it(templates: Templates) -> None:
+    (domain,) = properties(templates["identity"], "AWS::Cognito::UserPoolDomain")
+
+    assert domain["Domain"] == "acme-mintline"
+
+
+def test_client__when_the_document_names_callbacks__then_it_takes_those_and_no_others(tmp_path: Path) -> None:
+    callbacks = ["https://shop.example/signed-in", "http://localhost:3000/cb"]
+    template = synthesized(described(sign_in_callbacks=callbacks), tmp_path)["identity"]
+    (client,) = properties(template, "AWS::Cognito::UserPoolClient")
+
+    assert client["CallbackURLs"] == callbacks
+
+
+@pytest.mark.parametrize(
+    "callback",
+    ["http://shop.example/cb", "https://shop.example/cb#x", "https://*.example/cb", "app://signed-in", ""],
+)
+def test_deployment__when_a_callback_would_leak_the_code__then_it_is_refused(callback: str) -> None:
+    document = described().model_dump(mode="json") | {"sign_in_callbacks": [callback]}
+
+    with pytest.raises(Misconfigured, match="sign_in_callbacks"):
+        read(document)
