@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import platform
+import shutil
 import socket
 import subprocess
 import sys
@@ -82,6 +83,25 @@ def anvil_process(*arguments: str) -> Iterator[str]:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     argv = [str(ANVIL), "--host", "127.0.0.1", "--port", str(port), "--silent", *arguments]
+    with process(argv, {}, lambda: rpc_ready(url)):
+        yield url
+
+
+def node_binary() -> str:
+    """Node from PATH, or from the environment of these tests."""
+    found = shutil.which("node") or shutil.which("node", path=str(Path(sys.executable).parent))
+    if found is None:
+        pytest.fail("node is neither on PATH nor in the environment of these tests")
+    return found
+
+
+@contextmanager
+def forked_node(hardfork: str, *arguments: str) -> Iterator[str]:
+    """Run a node over EthereumJS, under the rules of a fork that anvil may not know."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    script = str(ROOT / "tests/integration/forks/node.mjs")
+    argv = [node_binary(), script, "--port", str(port), "--hardfork", hardfork, *arguments]
     with process(argv, {}, lambda: rpc_ready(url)):
         yield url
 

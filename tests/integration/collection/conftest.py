@@ -272,16 +272,15 @@ def receivers(build: Callable[..., subprocess.CompletedProcess[str]]) -> dict[st
 def deploy(w3: Web3, compiled: dict[str, Any], *arguments: Any) -> Contract:
     """Deploy a compiled contract from anvil's first account."""
     factory = w3.eth.contract(abi=compiled["abi"], bytecode=HexStr(compiled["bytecode"]))
-    sent = factory.constructor(*arguments).transact({"from": w3.eth.accounts[0], "gas": 6_000_000})
+    sent = factory.constructor(*arguments).transact({"from": w3.eth.accounts[0]})
     receipt = w3.eth.wait_for_transaction_receipt(sent, poll_latency=0.005)
     assert receipt["status"] == 1
     assert receipt["contractAddress"] is not None
     return w3.eth.contract(address=receipt["contractAddress"], abi=compiled["abi"])
 
 
-@pytest.fixture(scope="session")
-def deployed(w3: Web3, artifact: dict[str, Any]) -> Collection:
-    """The collection with every role granted; for the snapshotting fixture only."""
+def deploy_collection(w3: Web3, artifact: dict[str, Any]) -> Collection:
+    """Deploy a collection with every role granted."""
     keys = [Account.from_key(Web3.keccak(text=name)) for name in ("issuer", "impostor")]
     cast = Cast(*w3.eth.accounts[1:9], *keys)
     contract = deploy(
@@ -300,6 +299,12 @@ def deployed(w3: Web3, artifact: dict[str, Any]) -> Collection:
     for role, account in (("RELAYER", cast.relayer), ("PAUSER", cast.pauser), ("METADATA", cast.metadata)):
         collection.send(contract.functions.grantRole(Web3.keccak(text=f"{role}_ROLE"), account), cast.admin)
     return collection
+
+
+@pytest.fixture(scope="session")
+def deployed(w3: Web3, artifact: dict[str, Any]) -> Collection:
+    """The collection with every role granted; for the snapshotting fixture only."""
+    return deploy_collection(w3, artifact)
 
 
 @pytest.fixture
