@@ -1,0 +1,88 @@
+"""The conditions of the builder's writes: each clause that keeps two copies from doing a thing twice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias, cast
+
+import pytest
+
+from mintline.aws.dynamo import Change, Dynamo, Update
+from mintline.messages import Fees
+from mintline.states import MintStatus
+from mintline_builder.dynamo import DynamoAccounts
+from mintline_builder.ports import RENEWABLE, Advance, Claim, MintClaim, TopUpClaim
+
+FEES = Fees(max_fee_per_gas=2, max_priority_fee_per_gas=1)
+TREASURY, WALLET = "0x0000000000000000000000000000000000000001", "0x0000000000000000000000000000000000000002"
+
+
+class RecordingDynamo:
+    """Takes every transaction, and remembers what the last one was."""
+
+    def __init__(self) -> None:
+        self.changes: list[Update] = []
+
+    async def transact(self, changes: Sequence[Change]) -> None:
+        self.changes = [change for change in changes if isinstance(change, Update)]
+        assert len(self.changes) == len(changes), "each change has conditions of its own"
+
+
+async def conditions(
+    claim: Claim, *, expected: int | None = 4
+) -> list[set[tuple[str, str, tuple[Any, ...]]]]:
+    """Return the conditions of the sender's own write, then those of the claim's."""
+    dynamo = RecordingDynamo()
+    advance = Advance(TREASURY, expected=expected, first=4, claims=(claim,))
+    await DynamoAccounts(cast("Dynamo", dynamo), 31337).commit([advance])
+    return [
+        {(clause.attribute, clause.op, tuple(clause.values)) for clause in change.where}
+        for change in dynamo.changes
+    ]
+
+
+def top_up(replaces: int | None) -> TopUpClaim:
+    return TopUpClaim(TREASURY, WALLET, replaces=replaces, value=1, gas=21_000, fees=FEES, at=7)
+
+
+def mint(spent: int | None) -> MintClaim:
+    return MintClaim("mint_1", deadline=9, gas=1, fees=FEES, at=7, spent=spent)
+
+
+@pytest.mark.parametrize(
+    ("expected", "condition"),
+    [(None, ("next_nonce", "missing", ())), (0, ("next_nonce", "eq", (0,))), (4, ("next_nonce", "eq", (4,)))],
+)
+async def test_nonces__when_they_advance__require_the_next_nonce_that_was_seen(
+    expected: int | None, condition: tuple[str, str, tuple[int, ...]]
+) -> None:
+    sender, _ = await conditions(mint(None), expected=expected)
+    assert sender == {condition}
+
+
+@pytest.mark.parametrize(
+    ("replaces", "condition"),
+    [
+        (None, ("top_up_nonce", "missing", ())),
+        (0, ("top_up_nonce", "eq", (0,))),
+        (7, ("top_up_nonce", "eq", (7,))),
+    ],
+)
+async def test_top_up__when_it_is_claimed__replaces_the_very_one_that_was_seen(
+    replaces: int | None, condition: tuple[str, str, tuple[int, ...]]
+) -> None:
+    _, claimed = await conditions(top_up(replaces))
+    assert condition in claimed
+
+
+async def test_mint__when_it_is_built__must_still_be_accepted() -> None:
+    _, claimed = await conditions(mint(None))
+    assert ("status", "eq", (MintStatus.ACCEPTED.value,)) in claimed
+
+
+@pytest.mark.parametrize("spent", [0, 3])
+async def test_mint__when_it_is_renewed__must_have_the_nonce_that_is_spent(spent: int) -> None:
+    _, claimed = await conditions(mint(spent))
+    assert ("nonce", "eq", (spent,)) in claimed
+    states = [set(values) for attribute, op, values in claimed if (attribute, op) == ("status", "in")]
+    assert {status.value for status in RENEWABLE} in states
