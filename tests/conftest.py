@@ -36,6 +36,7 @@ IMAGES = {
     "builder": ("services/builder/Dockerfile", None),
     "broadcaster": ("services/broadcaster/Dockerfile", None),
     "indexer": ("services/indexer/Dockerfile", None),
+    "reconciler": ("services/indexer/Dockerfile", None),
     "enclave": (f"{SIGNER}.enclave", None),
     "signer-host": (f"{SIGNER}.host", None),
 }
@@ -45,6 +46,7 @@ MODULES = {
     "builder": "mintline_builder",
     "broadcaster": "mintline_broadcaster",
     "indexer": "mintline_indexer",
+    "reconciler": "mintline_indexer.reconciler",
     "api": "mintline_api",
 }
 WITH_SETTINGS = ". /run/settings/environment && export MINTLINE_INSTANCE=$HOSTNAME && exec python -m $0"

@@ -13,7 +13,7 @@ from mintline_bench.verify import verify
 
 pytestmark = [pytest.mark.e2e, pytest.mark.containers, pytest.mark.asyncio(loop_scope="session")]
 
-SERVICES = ("enclave", "signer-host", "builder", "broadcaster", "indexer", "api")
+SERVICES = ("enclave", "signer-host", "builder", "broadcaster", "indexer", "reconciler", "api")
 FROZEN_SECONDS = 5.0
 
 

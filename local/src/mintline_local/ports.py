@@ -42,6 +42,7 @@ class Ports:
     admin_signer_host: int = 9103
     admin_broadcaster: int = 9104
     admin_indexer: int = 9105
+    admin_reconciler: int = 9106
 
     @property
     def bind(self) -> str:

@@ -12,7 +12,7 @@ from mintline.wallet_key import Measured, Parties
 from mintline_local.places import StateFolder, corrupt, read_json, write_json
 
 ACCOUNT = "000000000000"
-ROLES = ("operator", "api", "builder", "signer-host", "enclave", "broadcaster", "indexer")
+ROLES = ("operator", "api", "builder", "signer-host", "enclave", "broadcaster", "indexer", "reconciler")
 """`operator` is whoever sets the stack up: in production, the infrastructure's role."""
 _ABOUT_NO_KEY = frozenset({"kms:CreateKey", "kms:ListAliases", "kms:ListKeys"})
 
@@ -38,18 +38,20 @@ def role_arn(role: str) -> str:
 
 
 def issue_credentials(state: StateFolder) -> dict[str, AwsCredentials]:
-    """Return every role's credentials: those of the state folder, or new ones stored there (mode 0600)."""
+    """Return every role's credentials: those of the state folder, or new ones stored there (mode 0600).
+
+    A folder of an earlier version gets those of the roles that came since.
+    """
     path = state.kms / "principals.json"
-    if not path.exists():
-        fresh = {
-            f"LOCAL{secrets.token_hex(8).upper()}": {
-                "secret": secrets.token_urlsafe(30),
-                "arn": role_arn(role),
-            }
-            for role in ROLES
+    known: dict[str, dict[str, str]] = read_json(path) if path.exists() else {}
+    missing = {role_arn(role) for role in ROLES} - {entry.get("arn") for entry in known.values()}
+    if missing:
+        known |= {
+            f"LOCAL{secrets.token_hex(8).upper()}": {"secret": secrets.token_urlsafe(30), "arn": arn}
+            for arn in sorted(missing)
         }
-        write_json(path, fresh)
-    by_arn = {entry["arn"]: (key_id, entry["secret"]) for key_id, entry in read_json(path).items()}
+        write_json(path, known)
+    by_arn = {entry["arn"]: (key_id, entry["secret"]) for key_id, entry in known.items()}
     try:
         return {role: AwsCredentials(*by_arn[role_arn(role)]) for role in ROLES}
     except KeyError as missing:

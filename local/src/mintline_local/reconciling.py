@@ -4,19 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
-from typing import Annotated, Any
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Annotated, Any, TypeVar
 
 import typer
+from prometheus_client import CollectorRegistry
 
+from mintline.admin import Admin, Check, process_registry
 from mintline.aws.records import from_item
 from mintline.chain.node import Node
-from mintline.chain.rpc import Rpc
-from mintline.errors import Misconfigured
+from mintline.chain.rpc import Rpc, RpcError
+from mintline.errors import Misconfigured, Retryable, Unreadable
+from mintline.messages import Frozen
 from mintline.records import Checkpoint, Collection, Mint, Token
-from mintline.resources import CHECKPOINTS, COLLECTIONS, MINTS, TOKENS
-from mintline_indexer.chain_port import Chain, Event, RangeTooWide
+from mintline.resources import CHECKPOINTS, COLLECTIONS, MINTS, TOKENS, Table
 from mintline_indexer.node_chain import NodeChain
+from mintline_indexer.reconciler.findings import (
+    MEANING,
+    Books,
+    Finding,
+    Reconciliation,
+    reconcile,
+    unreadable,
+)
+from mintline_indexer.reconciler.metrics import Metrics
+from mintline_indexer.reconciler.passes import Pass, Reconciler
+from mintline_indexer.reconciler.reading import Reader, events_between
 from mintline_local.command import Json, State, execute
 from mintline_local.console import Screen
 from mintline_local.deployments import (
@@ -32,10 +47,12 @@ from mintline_local.deployments import (
     place_of,
 )
 from mintline_local.places import DEFAULT_STATE
-from mintline_local.reconcile import MEANING, Books, Finding, Reconciliation, reconcile
+from mintline_local.ports import HOST
 
-RANGE = 5_000
-"""Blocks whose events are asked for at once; halved when the node refuses."""
+RecordT = TypeVar("RecordT", bound=Frozen)
+
+DEFAULT_BLOCKS = 1_000
+"""Final blocks that `--every` checks in its first pass, without `--last`."""
 LOOKS = 3
 """A line that runs is looked at again before a difference counts: a reorg in between looks like one."""
 PAUSE = 2.0
@@ -45,9 +62,21 @@ PAUSE = 2.0
 def command(
     *,
     from_block: Annotated[
-        int | None, typer.Option(min=0, help="The first block; the first collection's.")
+        int | None, typer.Option(min=0, help="The first of a range of final blocks to check.")
     ] = None,
-    to_block: Annotated[int | None, typer.Option(min=0, help="The last block; the index's head.")] = None,
+    to_block: Annotated[
+        int | None, typer.Option(min=0, help="The last one; the newest final block by default.")
+    ] = None,
+    last: Annotated[
+        int | None, typer.Option(min=1, max=100_000, help="Check so many of the newest final blocks.")
+    ] = None,
+    every: Annotated[
+        float | None, typer.Option(min=1, help="Seconds between passes over the newest final blocks.")
+    ] = None,
+    admin_port: Annotated[
+        int,
+        typer.Option(min=0, max=65_535, help="With --every: the port of /metrics and /readyz; 0 picks one."),
+    ] = 0,
     patience: Annotated[float, typer.Option(min=0, help="Seconds for which a mint may stand still.")] = 900.0,
     prefix: Prefix = None,
     region: Region = REGION,
@@ -57,19 +86,88 @@ def command(
     as_json: Json = False,
 ) -> None:
     """Compare what was accepted, minted and indexed; exits 1 if they differ."""
+    if last is not None and (from_block is not None or to_block is not None):
+        raise typer.BadParameter("goes without --from-block and --to-block", param_hint="--last")
+    if every is not None and (from_block is not None or to_block is not None):
+        raise typer.BadParameter("goes without --from-block and --to-block", param_hint="--every")
     screen = Screen(as_json=as_json)
     place = place_of(state, prefix, region, endpoint_url, rpc)
-    books, found = execute(settled(place, first=from_block, last=to_block, patience=patience))
-    screen.say(f"blocks {books.first} to {books.last}, the index at {books.head}")
-    for name, count in found.counts.items():
-        screen.say(f"  {name:<20} {count}", style="dim")
-    for finding in found.findings:
+    blocks = DEFAULT_BLOCKS if last is None else last
+    if every is not None:
+        watching = watch(place, screen, every=every, blocks=blocks, patience=patience, admin_port=admin_port)
+        execute(watching, interrupted_is_success=True)
+        return
+    if from_block is None and to_block is None and last is None:
+        books, found = execute(settled(place, patience=patience))
+        _say(screen, f"blocks {books.first} to {books.last}, the index at {books.head}", found.counts)
+        findings, differences = found.findings, len(found.differences)
+        result = report(books, found)
+    else:
+        done = execute(in_range(place, first=from_block, last=to_block, blocks=blocks, patience=patience))
+        result = done.to_json()
+        _say(screen, f"final blocks {done.blocks.first} to {done.blocks.last}", result["counts"])
+        findings, differences = done.findings, done.alarming
+    for finding in findings:
         screen.say(_told(finding), style="red" if finding.is_difference else "dim")
-    differences = len(found.differences)
     screen.say(f"{differences} differences" if differences else "no difference", style="bold")
-    screen.result(report(books, found))
+    screen.result(result)
     if differences:
         raise typer.Exit(1)
+
+
+def _say(screen: Screen, about: str, counts: Mapping[str, int]) -> None:
+    screen.say(about)
+    for name, count in counts.items():
+        screen.say(f"  {name:<20} {count}", style="dim")
+
+
+@asynccontextmanager
+async def open_reconciler(
+    place: Place, metrics: Metrics, *, blocks: int, patience: float
+) -> AsyncIterator[Reconciler]:
+    """Open a reconciler of a deployment's final blocks."""
+    async with open_records(place) as records, open_chain(place) as (rpc, node):
+        reader = Reader(
+            dynamo=records.dynamo,
+            chain=NodeChain(node, rpc),
+            chain_id=await node.chain_id(),
+            patience=patience,
+        )
+        yield Reconciler(reader, blocks=blocks, metrics=metrics, now=time.time, clock=time.monotonic)
+
+
+async def in_range(
+    place: Place, *, first: int | None, last: int | None, blocks: int, patience: float
+) -> Pass:
+    """Check a range of a deployment's final blocks; what it costs is bounded by the range."""
+    metrics = Metrics(CollectorRegistry())
+    async with open_reconciler(place, metrics, blocks=blocks, patience=patience) as reconciler:
+        return await reconciler.check(first, last)
+
+
+async def watch(
+    place: Place, screen: Screen, *, every: float, blocks: int, patience: float, admin_port: int
+) -> None:
+    """Check a deployment's newest final blocks again and again, until it is interrupted."""
+    registry = process_registry()
+    metrics = Metrics(registry)
+    async with open_reconciler(place, metrics, blocks=blocks, patience=patience) as reconciler:
+        checks: dict[str, Check] = {"passes": partial(reconciler.check_age, 3 * every)}
+        async with Admin(host=HOST, port=admin_port, checks=checks, registry=registry) as admin:
+            screen.say(f"metrics at http://{HOST}:{admin.port}/metrics")
+            while True:
+                try:
+                    done = await reconciler.newest()
+                except (Retryable, RpcError) as error:
+                    screen.say(f"failed: {error}", style="red")
+                else:
+                    said = f"blocks {done.blocks.first} to {done.blocks.last}: {done.alarming} findings"
+                    screen.say(said, style="red" if done.alarming else "dim")
+                    for finding in done.findings:
+                        if finding.kind.is_alarming:
+                            screen.say(_told(finding), style="red")
+                    screen.result(done.to_json())
+                await asyncio.sleep(every)
 
 
 def report(books: Books, found: Reconciliation) -> dict[str, Any]:
@@ -91,13 +189,11 @@ def _told(finding: Finding) -> str:
     return f"{finding.kind.value}: {about}: {MEANING[finding.kind]} ({finding.detail})"
 
 
-async def settled(
-    place: Place, *, first: int | None = None, last: int | None = None, patience: float
-) -> tuple[Books, Reconciliation]:
-    """Reconcile a deployment, looking again while there is a difference, which may be one of the moment."""
+async def settled(place: Place, *, patience: float) -> tuple[Books, Reconciliation]:
+    """Reconcile a whole deployment, again while there is a difference, which may be one of the moment."""
     async with open_records(place) as records, open_chain(place) as (rpc, node):
         for look in range(1, LOOKS + 1):
-            books = await read(records, rpc, node, first=first, last=last, patience=patience)
+            books = await read(records, rpc, node, patience=patience)
             found = reconcile(books)
             if not found.differences or look == LOOKS:
                 break
@@ -105,9 +201,7 @@ async def settled(
     return books, found
 
 
-async def read(
-    records: Records, rpc: Rpc, node: Node, *, first: int | None, last: int | None, patience: float
-) -> Books:
+async def read(records: Records, rpc: Rpc, node: Node, *, patience: float) -> Books:
     """Read everything that is compared, in an order in which nothing can run ahead: see `Books`."""
     chain_id = await node.chain_id()
     item = await records.dynamo.get(CHECKPOINTS, {"chain": str(chain_id)})
@@ -116,39 +210,33 @@ async def read(
     head = from_item(Checkpoint, item).head_number
     collections = [from_item(Collection, found) async for found in records.every(COLLECTIONS)]
     contracts = {found.contract: found.deployed_block for found in collections if found.chain_id == chain_id}
-    asked = first, last
-    first = min(contracts.values(), default=0) if first is None else first
-    last = head if last is None else min(last, head)
-    if first > last and asked != (None, None):
-        raise Misconfigured(f"there is no block from {first} to {last}: the index has come to {head}")
-    mints = [from_item(Mint, found) async for found in records.every(MINTS)]
-    tokens = [from_item(Token, found) async for found in records.every(TOKENS)]
+    first = min(contracts.values(), default=0)
+    damaged: list[Finding] = []
+    mints = [mint async for mint in _readable(records, MINTS, Mint, damaged)]
+    tokens = [token async for token in _readable(records, TOKENS, Token, damaged)]
     latest = await node.block_number()
     events = await events_between(NodeChain(node, rpc), first, latest, sorted(contracts))
     return Books(
         first=first,
-        last=last,
+        last=head,
         head=head,
         mints=[mint for mint in mints if mint.chain_id == chain_id],
         tokens=[token for token in tokens if token.chain_id == chain_id],
         events=events,
         now=time.time(),
         patience=patience,
+        unreadable=damaged,
     )
 
 
-async def events_between(chain: Chain, first: int, last: int, contracts: Sequence[str]) -> list[Event]:
-    """Return the contracts' events of a range of blocks, in order, in as many pieces as the node wants."""
-    events: list[Event] = []
-    width = RANGE
-    while contracts and first <= last:
-        end = min(last, first + width - 1)
+async def _readable(
+    records: Records, table: Table, model: type[RecordT], damaged: list[Finding]
+) -> AsyncIterator[RecordT]:
+    """Yield a table's records; one that cannot be read is added to `damaged`, and hides no other."""
+    async for item in records.every(table):
         try:
-            events += await chain.events_between(first, end, contracts)
-        except RangeTooWide as error:
-            if end == first:
-                raise Misconfigured(f"no node gives the events of block {first} alone: {error}") from error
-            width = max(1, (end - first + 1) // 2)
-            continue
-        first = end + 1
-    return events
+            yield from_item(model, item)
+        except Unreadable as error:
+            names = (key.name for key in (table.partition, table.sort) if key is not None)
+            key = " ".join(str(item[name]) for name in names)
+            damaged.append(unreadable(table.name, key, error, mint_id=key if table is MINTS else None))

@@ -1,4 +1,4 @@
-"""The five services as processes of the local stack: how each is started, and what it is told."""
+"""The services as processes of the local stack: how each is started, and what it is told."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ ADMIN_PORTS = {
     "signer-host": "admin_signer_host",
     "broadcaster": "admin_broadcaster",
     "indexer": "admin_indexer",
+    "reconciler": "admin_reconciler",
 }
 """Every service with an admin address, and the name of its port."""
 
@@ -144,6 +145,7 @@ def networked(around: Surroundings, http: aiohttp.ClientSession) -> list[ChildSp
         "broadcaster": "mintline_broadcaster",
         "indexer": "mintline_indexer",
         "api": "mintline_api",
+        "reconciler": "mintline_indexer.reconciler",
     }
     told = settings_of(around)
     return [
@@ -233,6 +235,11 @@ def settings_of(around: Surroundings) -> dict[str, dict[str, str]]:
             "MINTLINE_REPLACE_AFTER": "10",
         },
         "indexer": {"MINTLINE_INSTANCE": "local"},
+        "reconciler": {
+            "MINTLINE_RECONCILE_EVERY": "60",
+            # Of a block a second; passes overlap, and none leaves a block out.
+            "MINTLINE_RECONCILE_BLOCKS": "120",
+        },
     }
 
 

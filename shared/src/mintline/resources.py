@@ -129,9 +129,10 @@ MINTS = Table(
         Index("by_user", partition=Key("sub"), sort=Key("created_key"), keys_only=True),
         Index("by_token", partition=Key("token_ref"), keys_only=True),
         Index("open", partition=Key("open_shard"), sort=Key("created_key"), keys_only=True),
+        Index("by_block", partition=Key("block_number", "N"), keys_only=True),
     ),
 )
-"""One item per mint; `created_key` is `{created_at}#{mint_id}`.
+"""One item per mint; `created_key` is `{created_at}#{mint_id}`. Only one that was mined has `block_number`.
 
 `open_shard` is one of a few numbers that the mint id gives: present from the mint's creation until it is
 finalized, rejected (and its nonce, if it has one, used), or reverted in a block that is final. Only a

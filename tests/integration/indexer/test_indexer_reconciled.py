@@ -10,9 +10,10 @@ from mintline.aws.dynamo import Delete, Item, Put
 from mintline.aws.records import to_item
 from mintline.records import scoped, token_key
 from mintline.resources import MINTS, TOKENS
+from mintline_indexer.reconciler.findings import Kind, Reconciliation, reconcile
+from mintline_indexer.reconciler.reading import events_between
 from mintline_local.deployments import Records
-from mintline_local.reconcile import Kind, Reconciliation, reconcile
-from mintline_local.reconciling import events_between, read
+from mintline_local.reconciling import read
 
 pytestmark = pytest.mark.integration
 
@@ -25,7 +26,7 @@ async def settle(indexer: Any) -> None:
 
 async def reconciled(line: Any) -> Reconciliation:
     records = Records(line.client, line.dynamo, line.prefix)
-    return reconcile(await read(records, line.rpc, line.node, first=None, last=None, patience=10**12))
+    return reconcile(await read(records, line.rpc, line.node, patience=10**12))
 
 
 async def test_reconcile__when_tokens_were_minted_moved_and_burned__then_there_is_no_difference(
@@ -57,12 +58,15 @@ async def test_reconcile__when_a_record_was_lost_or_made_up__then_each_is_named(
     made_up = mint.model_copy(update={"mint_id": "mint_b", "token_id": 9})
     for record in (mint, made_up):
         await line.dynamo.write(Put(MINTS, to_item(record)))
+    damaged = to_item(mint.evolve(mint_id="mint_c")) | {"status": "nonsense"}
+    await line.dynamo.write(Put(MINTS, damaged))
     key: Item = {"collection_id": scoped(31337, line.contract), "token_key": token_key(1)}
     await line.dynamo.write(Delete(TOKENS, key))
     found = await reconciled(line)
     assert {(difference.kind, difference.token_id) for difference in found.differences} == {
         (Kind.NOT_INDEXED, 1),
         (Kind.LOST, 9),
+        (Kind.UNREADABLE, None),
     }
 
 

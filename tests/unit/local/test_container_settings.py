@@ -16,6 +16,7 @@ from mintline_api.settings import Settings as ApiSettings
 from mintline_api.testing import public_key_of
 from mintline_broadcaster.settings import BroadcasterSettings
 from mintline_builder.settings import Settings as BuilderSettings
+from mintline_indexer.reconciler.settings import ReconcilerSettings
 from mintline_indexer.settings import IndexerSettings
 from mintline_local.containers import ContainerNetwork, write_environment, write_settings
 from mintline_local.founding import SealingKey
@@ -34,6 +35,7 @@ MODELS: dict[str, type[Settings]] = {
     "enclave": EnclaveSettings,
     "broadcaster": BroadcasterSettings,
     "indexer": IndexerSettings,
+    "reconciler": ReconcilerSettings,
 }
 
 

@@ -11,7 +11,15 @@ from mintline.messages import KeyRef
 from mintline.records import Attempt, Mint, Problem, Token
 from mintline.states import MintStatus
 from mintline_indexer.chain_port import Event, Moved, Stamped
-from mintline_local.reconcile import HARMLESS, MEANING, Books, Finding, Kind, reconcile
+from mintline_indexer.reconciler.findings import (
+    HARMLESS,
+    MEANING,
+    Books,
+    Finding,
+    Kind,
+    reconcile,
+    unreadable,
+)
 
 CONTRACT = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
 ALICE, BOB = "0x" + "2" * 40, "0x" + "3" * 40
@@ -93,6 +101,23 @@ CASES: list[tuple[Kind, dict[str, Any]]] = [
         Kind.IN_FLIGHT,
         {"mints": [mint(status=MintStatus.ACCEPTED, **GONE, attempts=())], "tokens": [], "events": ()},
     ),
+    (
+        Kind.WAITING,
+        {
+            "mints": [
+                mint(
+                    status=MintStatus.ACCEPTED,
+                    **GONE,
+                    attempts=(),
+                    updated_at=0,
+                    waiting=Problem(code="paused", reason="The collection is paused."),
+                )
+            ],
+            "tokens": [],
+            "events": (),
+        },
+    ),
+    (Kind.UNREADABLE, {"unreadable": [unreadable("mints", "mint_b", "status: enum", mint_id="mint_b")]}),
     (
         Kind.STUCK,
         {"mints": [mint(status="submitted", **GONE, updated_at=0)], "tokens": [], "events": ()},

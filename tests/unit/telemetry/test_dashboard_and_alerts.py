@@ -20,6 +20,8 @@ from mintline_api.metrics import Metrics as ApiMetrics
 from mintline_broadcaster.metrics import Metrics as BroadcasterMetrics
 from mintline_builder.metrics import Metrics as BuilderMetrics
 from mintline_indexer.metrics import Metrics as IndexerMetrics
+from mintline_indexer.reconciler.findings import Kind
+from mintline_indexer.reconciler.metrics import Metrics as ReconcilerMetrics
 from mintline_local.ports import Ports
 from mintline_local.services import ADMIN_PORTS
 from mintline_signer.host.metrics import Metrics as HostMetrics
@@ -36,6 +38,7 @@ SERVICES = {
     "signer-host": HostMetrics,
     "broadcaster": BroadcasterMetrics,
     "indexer": IndexerMetrics,
+    "reconciler": ReconcilerMetrics,
 }
 PROMETHEUS_OWN = {"up": frozenset({"job", "instance"})}
 EVERYWHERE = frozenset({"job", "instance"})
@@ -48,6 +51,7 @@ VALUES = {
     ("mintline_enclave", "count"): set(Statistics.model_fields) - {"type"},
     ("mintline_rpc_calls_total", "outcome"): {"answered", "refused", "failed"},
     ("mintline_cache_lookups_total", "result"): {"hit", "miss"},
+    ("mintline_reconcile_findings", "kind"): {kind.value for kind in Kind},
 }
 
 
@@ -108,9 +112,9 @@ def test_query__when_it_names_a_metric__finds_it_and_its_labels_in_a_service(
     for match in named:
         name, selector = match[1], match[2] or ""
         assert name in series
-        for label, operator, value in MATCHER.findall(selector):
+        for label, _, value in MATCHER.findall(selector):
             assert label in series[name] | EVERYWHERE
-            if (name, label) in VALUES and operator in ("=", "=~", "!="):
+            if (name, label) in VALUES:
                 assert set(value.split("|")) <= VALUES[name, label]
     grouped = {label.strip() for group in BY.findall(query) for label in group.split(",")}
     assert all(grouped <= series[match[1]] | EVERYWHERE for match in named)
@@ -125,6 +129,14 @@ def test_rule__when_it_fires__says_what_is_wrong_and_has_a_runbook_line(rule: di
     sections = MANUAL.read_text().split(f"\n### {rule['alert']}\n")
     assert len(sections) == 2
     assert len(sections[1].split("\n#")[0].strip()) > 40
+
+
+def test_findings_rule__when_a_kind_needs_somebody__then_it_fires_and_for_no_other() -> None:
+    (expr,) = (rule["expr"] for rule in rules() if rule["alert"] == "MintlineReconcileFindings")
+    ((label, operator, quiet),) = MATCHER.findall(expr)
+
+    assert (label, operator) == ("kind", "!~")
+    assert set(quiet.split("|")) == {kind.value for kind in Kind if not kind.is_alarming}
 
 
 def test_runbook__when_its_rule_is_gone__is_gone_too() -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from mintline.records import Mint, Token
 from mintline.states import MintStatus
+from mintline.text import bounded
 from mintline_indexer.chain_port import Event, Moved, Stamped
 from mintline_indexer.store_port import TokenKey
 
@@ -25,6 +26,7 @@ class Kind(StrEnum):
     """What a finding is; see `MEANING`."""
 
     IN_FLIGHT = "in_flight"
+    WAITING = "waiting"
     AWAITS_WALLET = "awaits_wallet"
     NOT_INDEXED_YET = "not_indexed_yet"
     FOREIGN = "foreign"
@@ -40,10 +42,17 @@ class Kind(StrEnum):
     WRONG_METADATA = "wrong_metadata"
     WRONG_TRANSACTION = "wrong_transaction"
     WRONG_MINT = "wrong_mint"
+    UNREADABLE = "unreadable"
+
+    @property
+    def is_alarming(self) -> bool:
+        """Whether somebody has to look: a difference, or a token that somebody else made."""
+        return self is Kind.FOREIGN or self not in HARMLESS
 
 
 MEANING: Mapping[Kind, str] = {
     Kind.IN_FLIGHT: "on its way",
+    Kind.WAITING: "waits for what its record says",
     Kind.AWAITS_WALLET: "waits for its user's own wallet",
     Kind.NOT_INDEXED_YET: "minted above the index's head",
     Kind.FOREIGN: "minted by someone with a role on the contract, not through Mintline",
@@ -59,8 +68,9 @@ MEANING: Mapping[Kind, str] = {
     Kind.WRONG_METADATA: "minted with another metadata digest than was asked for",
     Kind.WRONG_TRANSACTION: "the mint names another transaction or block than the chain",
     Kind.WRONG_MINT: "the index says that another mint made it",
+    Kind.UNREADABLE: "stored, but its record cannot be read",
 }
-HARMLESS = frozenset({Kind.IN_FLIGHT, Kind.AWAITS_WALLET, Kind.NOT_INDEXED_YET, Kind.FOREIGN})
+HARMLESS = frozenset({Kind.IN_FLIGHT, Kind.WAITING, Kind.AWAITS_WALLET, Kind.NOT_INDEXED_YET, Kind.FOREIGN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +95,11 @@ class Finding:
         return {**asdict(self), "kind": self.kind.value, "meaning": MEANING[self.kind], "token_id": token_id}
 
 
+def unreadable(table: str, key: str, reason: object, *, mint_id: str | None = None) -> Finding:
+    """Return the finding that a record is stored and cannot be read."""
+    return Finding(Kind.UNREADABLE, f"{table} {key}: {bounded(str(reason), 300)}", mint_id=mint_id)
+
+
 @dataclass(frozen=True, slots=True)
 class Books:
     """Everything that is compared, in the order in which it was read.
@@ -102,6 +117,8 @@ class Books:
     """Of all blocks from `first` on that were there when they were read, in order."""
     now: float
     patience: float
+    unreadable: Sequence[Finding] = ()
+    """What is stored and could not be read: it is missing from the others."""
 
 
 @dataclass(slots=True)
@@ -147,6 +164,7 @@ def reconcile(books: Books) -> Reconciliation:
         *_of_mints(books, minted),
         *_of_minted(books, minted, by_token, by_transaction),
         *_of_index(books, minted, tokens, by_token),
+        *books.unreadable,
     ]
     counts = Counter({"accepted": len(books.mints), "minted": len(in_range)})
     counts["indexed"] = sum(_within(token.minted_block, books) for token in books.tokens)
@@ -196,6 +214,8 @@ def _on_its_way(mint: Mint, books: Books, about: Mapping[str, Any]) -> Finding:
     detail = f"{mint.status.value} for {still:.0f} s"
     if mint.status is MintStatus.ISSUED and mint.deadline is not None and mint.deadline > books.now:
         return Finding(Kind.AWAITS_WALLET, detail, **about)
+    if mint.waiting is not None:
+        return Finding(Kind.WAITING, f"{detail}: {mint.waiting.code}", **about)
     return Finding(Kind.STUCK if still > books.patience else Kind.IN_FLIGHT, detail, **about)
 
 

@@ -1,0 +1,193 @@
+"""Reads what a range of final blocks is compared by, a few blocks at a time.
+
+Only final blocks that are indexed are compared: their effects are on record, and nothing undoes them. So
+mints in flight and an index that lags are no differences. The cost of a range is bounded by its blocks and
+the mints in them, not by the tables: mints are found by the block that they are recorded in, by the
+transactions and tokens of the range's events, and by the index of open ones.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from mintline.aws.dynamo import Dynamo, Item
+from mintline.aws.records import from_item
+from mintline.errors import Misconfigured, Unavailable, Unreadable
+from mintline.messages import Frozen
+from mintline.records import OPEN_SHARDS, Mint, Token, scoped, token_key
+from mintline.resources import MINTS, TOKENS
+from mintline_indexer.chain_port import Chain, Event, Moved, RangeTooWide
+from mintline_indexer.dynamo_store import DynamoStore
+from mintline_indexer.reconciler.findings import Books, Finding, unreadable
+from mintline_indexer.store_port import Progress, TokenKey
+
+CHUNK = 25
+"""Blocks that are compared at once."""
+WIDTH = 5_000
+"""Blocks whose events are asked for at once at most; halved when the node refuses."""
+PAGE = 1_000
+"""Mints of one block that an index is asked for at once."""
+OPEN_MINTS = 250
+"""Open mints of each shard that are looked at, oldest first: the others cannot have waited longer."""
+QUERIES_AT_ONCE = 16
+
+_BY_BLOCK = MINTS.index("by_block")
+_OPEN = MINTS.index("open")
+
+RecordT = TypeVar("RecordT", bound=Frozen)
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Blocks to check, both ends included."""
+
+    first: int
+    last: int
+
+
+class Reader:
+    """Reads one deployment's records and chain. `now` is in Unix seconds, `patience` in seconds."""
+
+    def __init__(self, *, dynamo: Dynamo, chain: Chain, chain_id: int, patience: float) -> None:
+        self._dynamo = dynamo
+        self._chain = chain
+        self._chain_id = chain_id
+        self._patience = patience
+        self._index = DynamoStore(dynamo, chain_id=chain_id)
+        self._places = asyncio.Semaphore(QUERIES_AT_ONCE)
+        self._unreadable: dict[tuple[str, str], Finding] = {}
+
+    async def progress(self) -> Progress:
+        """Return where the index stands.
+
+        Raises Unavailable without an index, or when the nodes do not agree with its final block.
+        """
+        progress = await self._index.load()
+        if progress is None:
+            raise Unavailable(f"no index of chain {self._chain_id} yet")
+        if not await self._chain.confirmed(progress.finalized):
+            raise Unavailable(
+                f"the nodes do not confirm block {progress.finalized.number}, final in the index"
+            )
+        return progress
+
+    async def books(self, progress: Progress, blocks: Range, *, now: float) -> AsyncIterator[Books]:
+        """Yield what is compared, in pieces of `CHUNK` blocks, the open mints with the last one."""
+        for first in range(blocks.first, blocks.last + 1, CHUNK):
+            last = min(blocks.last, first + CHUNK - 1)
+            self._unreadable.clear()
+            events = await events_between(self._chain, first, last, progress.collections)
+            tokens, mints = await self._records(first, last, events)
+            if last == blocks.last:
+                mints |= await self._mints(await self._open_ids() - mints.keys())
+            yield Books(
+                first=first,
+                last=last,
+                head=blocks.last,
+                mints=list(mints.values()),
+                tokens=tokens,
+                events=events,
+                now=now,
+                patience=self._patience,
+                unreadable=list(self._unreadable.values()),
+            )
+
+    async def _records(
+        self, first: int, last: int, events: Sequence[Event]
+    ) -> tuple[list[Token], dict[str, Mint]]:
+        """Return the tokens made and the mints recorded in these blocks, by the index and by the chain."""
+        recorded = await self._mints(await self._ids_of_blocks(range(first, last + 1)))
+        made = [event for event in events if isinstance(event, Moved) and event.sender is None]
+        keys = {TokenKey(event.contract, event.token_id) for event in made}
+        keys |= {TokenKey(m.contract, m.token_id) for m in recorded.values() if m.token_id is not None}
+        tokens = await self._tokens(sorted(keys))
+        attempts = await self._index.attempts(sorted({event.tx_hash for event in made}))
+        ids = {token.mint_id for token in tokens.values() if token.mint_id is not None}
+        ids |= {attempted.mint_id for attempted in attempts.values()}
+        mints = recorded | await self._mints(ids - recorded.keys())
+        known = {TokenKey(m.contract, m.token_id) for m in mints.values() if m.token_id is not None}
+        unknown = sorted({TokenKey(event.contract, event.token_id) for event in made} - known)
+        vouchers = await self._index.vouchers(unknown)
+        mints |= await self._mints(set(vouchers.values()) - mints.keys())
+        return list(tokens.values()), mints
+
+    async def _ids_of_blocks(self, blocks: Iterable[int]) -> set[str]:
+        found = await asyncio.gather(*(self._ids(_BY_BLOCK.name, number) for number in blocks))
+        return set().union(*found)
+
+    async def _open_ids(self) -> set[str]:
+        shards = (self._ids(_OPEN.name, str(shard), most=OPEN_MINTS) for shard in range(OPEN_SHARDS))
+        return set().union(*await asyncio.gather(*shards))
+
+    async def _ids(self, index: str, partition: int | str, *, most: int | None = None) -> set[str]:
+        ids: set[str] = set()
+        start: Item | None = None
+        async with self._places:
+            while True:
+                page = await self._dynamo.query(
+                    MINTS, index=MINTS.index(index), partition=partition, limit=most or PAGE, start=start
+                )
+                ids |= {str(item["mint_id"]) for item in page.items}
+                if page.next is None or most is not None:
+                    return ids
+                start = page.next
+
+    async def _mints(self, mint_ids: Iterable[str]) -> dict[str, Mint]:
+        ids = sorted(mint_ids)
+        items = await asyncio.gather(*(self._dynamo.get(MINTS, {"mint_id": mint_id}) for mint_id in ids))
+        found = {}
+        for mint_id, item in zip(ids, items, strict=True):
+            mint = None if item is None else self._read(Mint, item, MINTS.name, mint_id)
+            if mint is not None and mint.chain_id == self._chain_id:
+                found[mint_id] = mint
+        return found
+
+    async def _tokens(self, keys: Sequence[TokenKey]) -> Mapping[TokenKey, Token]:
+        items = await asyncio.gather(
+            *(
+                self._dynamo.get(
+                    TOKENS,
+                    {
+                        "collection_id": scoped(self._chain_id, key.contract),
+                        "token_key": token_key(key.token_id),
+                    },
+                )
+                for key in keys
+            )
+        )
+        found = {}
+        for key, item in zip(keys, items, strict=True):
+            name = f"{key.contract} {key.token_id}"
+            token = None if item is None else self._read(Token, item, TOKENS.name, name)
+            if token is not None:
+                found[key] = token
+        return found
+
+    def _read(self, model: type[RecordT], item: Item, table: str, key: str) -> RecordT | None:
+        """Return a record, or note that it cannot be read: one that is damaged does not hide the others."""
+        try:
+            return from_item(model, item)
+        except Unreadable as error:
+            mint_id = key if table == MINTS.name else None
+            self._unreadable[table, key] = unreadable(table, key, error, mint_id=mint_id)
+            return None
+
+
+async def events_between(chain: Chain, first: int, last: int, contracts: Sequence[str]) -> list[Event]:
+    """Return the contracts' events of a range of blocks, in order, in as many pieces as the node wants."""
+    events: list[Event] = []
+    width = WIDTH
+    while contracts and first <= last:
+        end = min(last, first + width - 1)
+        try:
+            events += await chain.events_between(first, end, contracts)
+        except RangeTooWide as error:
+            if end == first:
+                raise Misconfigured(f"no node gives the events of block {first} alone: {error}") from error
+            width = max(1, (end - first + 1) // 2)
+            continue
+        first = end + 1
+    return events

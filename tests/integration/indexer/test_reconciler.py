@@ -1,0 +1,163 @@
+"""The reconciler on real tables and a real chain: what a range shows, and what is no finding."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from asyncio import create_subprocess_exec
+from asyncio.subprocess import PIPE
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from mintline.aws.dynamo import Put, Update
+from mintline.aws.records import to_item
+from mintline.errors import Unavailable
+from mintline.resources import MINTS
+from mintline.settings import ServiceSettings
+from mintline_indexer.node_chain import NodeChain
+from mintline_indexer.reconciler import passes
+from mintline_indexer.reconciler.findings import Kind
+from mintline_indexer.reconciler.metrics import Metrics
+from mintline_indexer.reconciler.passes import Reconciler
+from mintline_indexer.reconciler.reading import Reader
+
+pytestmark = pytest.mark.integration
+CHAIN_ID = 31337
+
+
+@pytest.fixture(autouse=True)
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passes, "PAUSE", 0.0)
+
+
+async def settle(indexer: Any) -> None:
+    while await indexer.poll():
+        pass
+    await indexer.poll()
+
+
+def reconciler(line: Any, *, chain: Any = None, blocks: int = 1_000) -> Reconciler:
+    reader = Reader(
+        dynamo=line.dynamo,
+        chain=chain or NodeChain(line.node, line.rpc),
+        chain_id=CHAIN_ID,
+        patience=10**12,
+    )
+    return Reconciler(
+        reader,
+        blocks=blocks,
+        metrics=Metrics(CollectorRegistry()),
+        now=time.time,
+        clock=time.monotonic,
+    )
+
+
+async def minted(line: Any, token_id: int, mint_id: str) -> None:
+    """Mint a token, and have its mint on record as what it is."""
+    await line.submitted(await line.mint([token_id], line.accounts[1]), mint_id)
+    mint = await line.mint_record(mint_id)
+    digest = token_id.to_bytes(32, "big")
+    update: dict[str, Any] = {"token_id": str(token_id), "metadata_digest": "0x" + digest.hex()}
+    await line.dynamo.write(Update(MINTS, {"mint_id": mint.mint_id}, set=update))
+    await line.mine()
+
+
+async def test_range__when_records_chain_and_index_agree_and_more_is_under_way__then_nothing_is_found(
+    line: Any,
+) -> None:
+    await line.register()
+    indexer = line.indexer()
+    await minted(line, 1, "mint_a")
+    await line.transfer(1, line.accounts[1], line.accounts[2])
+    await line.mine(70)
+    await settle(indexer)
+    await minted(line, 2, "mint_b")  # mined, and not final
+    await line.submitted("0x" + "77" * 32, "mint_c")  # in the pool
+    await line.mine()
+
+    done = await reconciler(line).newest()
+
+    assert (done.alarming, done.findings) == (0, done.findings)
+    assert {finding.mint_id for finding in done.findings} == {"mint_b", "mint_c"}
+    assert done.counts == {Kind.IN_FLIGHT: 2}
+    assert (done.checked["minted"], done.checked["indexed"]) == (1, 1)
+
+
+async def test_range__when_outcomes_are_not_what_was_asked_for__then_each_is_named_and_only_there(
+    line: Any,
+) -> None:
+    await line.register()
+    indexer = line.indexer()
+    await minted(line, 1, "mint_a")
+    await minted(line, 2, "mint_b")
+    await line.mint([3], line.accounts[1])
+    await line.mine(70)
+    await settle(indexer)
+    good = await line.mint_record("mint_a")
+    stolen = (await line.mint_record("mint_b")).evolve(to=line.accounts[4])
+    forged = good.evolve(mint_id="mint_lost", token_id=9)
+    for record in (stolen, forged):
+        await line.dynamo.write(Put(MINTS, to_item(record)))
+    damaged = to_item(good.evolve(mint_id="mint_damaged")) | {"status": "nonsense"}
+    await line.dynamo.write(Put(MINTS, damaged))
+
+    done = await reconciler(line).newest()
+
+    assert {(found.kind, found.mint_id, found.token_id) for found in done.findings} == {
+        (Kind.WRONG_RECIPIENT, "mint_b", 2),
+        (Kind.LOST, "mint_lost", 9),
+        (Kind.FOREIGN, None, 3),
+        (Kind.UNREADABLE, "mint_damaged", None),
+    }
+    assert done.alarming == 4
+    elsewhere = await reconciler(line).check(good.block_number + 10, good.block_number + 20)
+    assert (elsewhere.alarming, elsewhere.checked["accepted"]) == (0, 0)
+
+
+async def test_pass__when_the_nodes_have_another_final_block__then_it_fails_and_finds_nothing(
+    line: Any,
+) -> None:
+    await line.register()
+    await line.mine(70)
+    await settle(line.indexer())
+
+    class Forked(NodeChain):
+        async def confirmed(self, _block: Any) -> bool:
+            return False
+
+    with pytest.raises(Unavailable, match="do not confirm block"):
+        await reconciler(line, chain=Forked(line.node, line.rpc)).newest()
+
+
+async def test_process__when_it_makes_one_pass__then_its_log_says_what_it_found_and_it_ends(
+    line: Any, aws_settings: ServiceSettings, anvil_automine: str
+) -> None:
+    """As the scheduled task on AWS runs it."""
+    await line.register()
+    await line.mint([3], line.accounts[1])
+    await line.mine(70)
+    await settle(line.indexer())
+    environment = {
+        **os.environ,
+        "MINTLINE_AWS_ENDPOINT_URL": str(aws_settings.aws_endpoint_url),
+        "MINTLINE_RESOURCE_PREFIX": line.prefix,
+        "MINTLINE_CHAIN_ID": str(CHAIN_ID),
+        "MINTLINE_RPC_URLS": json.dumps([anvil_automine]),
+        "MINTLINE_RECONCILE_BLOCKS": "5000",
+    }
+
+    process = await create_subprocess_exec(
+        sys.executable, "-m", "mintline_indexer.reconciler", stdout=PIPE, env=environment
+    )
+    output, _ = await process.communicate()
+
+    assert process.returncode == 0
+    lines = [json.loads(text) for text in output.splitlines()]
+    (summary,) = (entry for entry in lines if entry["event"] == "reconciled")
+    assert (summary["findings"], summary["counts"]) == (1, {"foreign": 1})
+    (finding,) = (entry for entry in lines if entry["event"] == "reconcile_finding")
+    assert (finding["level"], finding["kind"], finding["token_id"]) == ("error", "foreign", "3")
