@@ -51,7 +51,10 @@ OTHER = {
             f"arn:aws:secretsmanager:us-east-1:111122223333:secret:{PREFIX}/wallets/*",
         ),
     },
-    "builder": {("s3:PutObject", f"arn:aws:s3:::{PREFIX}-metadata/*")},
+    "builder": {
+        ("s3:PutObject", f"arn:aws:s3:::{PREFIX}-metadata/*"),
+        ("s3:GetObject", f"arn:aws:s3:::{PREFIX}-metadata/*"),
+    },
     "signer": {
         (
             "secretsmanager:GetSecretValue",
@@ -188,7 +191,7 @@ def test_signers_role__when_its_instance_is_one__then_it_has_a_session_an_image_
     }
     assert others == {
         "api": {"s3:GetObject", "s3:ListBucket"},
-        "builder": {"s3:PutObject"},
+        "builder": {"s3:PutObject", "s3:GetObject"},
         "broadcaster": set(),
         "indexer": set(),
     }

@@ -96,7 +96,7 @@ REACH: Mapping[str, Reach] = {
             MINTS: GET + UPDATE,
             ACCOUNTS: GET + UPDATE + QUERY + PING,
         },
-        objects=("PutObject",),
+        objects=("PutObject", "GetObject"),
         asks_chain=True,
     ),
     "signer": Reach(

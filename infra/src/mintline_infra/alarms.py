@@ -36,6 +36,8 @@ LOG_ALARMS = (
         1,
         "A KMS key answered the API that is not the deployment's.",
     ),
+    LogAlarm("metadata-altered", "api", "metadata_altered", 1, "Stored metadata is not what was minted."),
+    LogAlarm("metadata-conflict", "builder", "metadata_conflict", 1, "Other bytes are in a mint's place."),
     LogAlarm("signing-refused", "signer", "intent_refused", 1, "The enclave's policy refused an intent."),
     LogAlarm("enclave-unreachable", "signer", "enclave_unreachable", 5, "The host cannot reach its enclave."),
     LogAlarm(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import os
 import subprocess
@@ -189,10 +190,10 @@ async def test_tokens__when_the_indexer_wrote_them__are_served_with_their_metada
     api: Process, cognito: UserPool, dynamo: Dynamo, aws_settings: ServiceSettings, stack: AsyncExitStack
 ) -> None:
     token = (await cognito.sign_in("alice")).access_token
-    await write_index(dynamo, token_ids=(1, 2, 10))
+    text = b'{"image":"https://example.com/2.png","name":"Two"}'
+    await write_index(dynamo, token_ids=(1, 2, 10), digest="0x" + hashlib.sha256(text).hexdigest())
     s3 = await open_client(stack, "s3", aws_settings, calls=AwsCalls())
     bucket = METADATA.bucket_name(aws_settings.resource_prefix)
-    text = b'{"image":"https://example.com/2.png","name":"Two"}'
     await s3.put_object(Bucket=bucket, Key=metadata_object_key(CHAIN_ID, CONTRACT, 2), Body=text)
 
     _, shown = await api.request("GET", f"/v1/tokens/{CONTRACT}/2", token=token)
@@ -212,7 +213,7 @@ async def test_tokens__when_the_indexer_wrote_them__are_served_with_their_metada
     assert (status, metadata) == (200, json.loads(text))
 
 
-async def write_index(dynamo: Dynamo, *, token_ids: tuple[int, ...]) -> None:
+async def write_index(dynamo: Dynamo, *, token_ids: tuple[int, ...], digest: str) -> None:
     tx_hash = "0x" + "11" * 32
     checkpoint: Item = {
         "chain": str(CHAIN_ID),
@@ -239,6 +240,7 @@ async def write_index(dynamo: Dynamo, *, token_ids: tuple[int, ...]) -> None:
             "owner_id": f"{CHAIN_ID}#{OWNER}",
             "owned_key": f"{CONTRACT}#{key}",
             "owner": OWNER,
+            "metadata_digest": digest,
             "minted_block": 5,
             "block_number": 5,
         }

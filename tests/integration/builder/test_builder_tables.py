@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from structlog.testing import capture_logs
 
 from mintline.aws.dynamo import Item
 from mintline.aws.records import transition
@@ -16,7 +17,7 @@ from mintline.records import Problem, digest_of, token_ref
 from mintline.resources import MINTS
 from mintline.states import MintStatus
 from mintline_builder.dynamo import DynamoAccounts, DynamoMints
-from mintline_builder.ports import Advance, MintClaim, NotCommitted, TopUpClaim, VoucherClaim
+from mintline_builder.ports import Advance, MetadataTaken, MintClaim, NotCommitted, TopUpClaim, VoucherClaim
 from mintline_builder.published import PublishedMetadata
 
 if TYPE_CHECKING:
@@ -220,3 +221,25 @@ async def test_put__when_the_bytes_are_not_what_the_digest_says__then_s3_refuses
         await metadata.put(line.contract, 4, text, digest_of("{}"))
 
     assert (await line.metadata(3))[0] == text.encode()
+
+
+async def test_put__when_the_object_is_there__then_only_the_same_bytes_are_taken_and_none_replaced(
+    line: Line,
+) -> None:
+    conflicts: list[None] = []
+    metadata = PublishedMetadata(
+        line.s3,
+        line.settings.resource_prefix,
+        line.settings.chain_id,
+        conflicts=lambda: conflicts.append(None),
+    )
+    text, forged = '{"name":"genuine"}', '{"name":"forged"}'
+
+    await metadata.put(line.contract, 5, text, digest_of(text))
+    await metadata.put(line.contract, 5, text, digest_of(text))
+    with pytest.raises(MetadataTaken), capture_logs() as logs:
+        await metadata.put(line.contract, 5, forged, digest_of(forged))
+
+    assert (await line.metadata(5))[0] == text.encode()
+    assert len(conflicts) == 1
+    assert [entry["event"] for entry in logs if entry["log_level"] == "error"] == ["metadata_conflict"]

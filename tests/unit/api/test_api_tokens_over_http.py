@@ -5,6 +5,7 @@ import itertools
 import json
 
 import pytest
+from structlog.testing import capture_logs
 
 from mintline.eth import to_checksum_address
 from mintline.messages import KeyRef
@@ -119,7 +120,7 @@ async def test_token__when_it_is_burned_and_the_index_is_empty__has_no_owner_and
     assert set(view["index"].values()) == {None}
 
 
-async def test_token__when_the_stored_metadata_was_altered__is_not_verified(
+async def test_token__when_the_stored_metadata_was_altered__then_it_is_not_shown(
     stage: Stage, client: MemoryClient
 ) -> None:
     give(stage, 7)
@@ -127,7 +128,40 @@ async def test_token__when_the_stored_metadata_was_altered__is_not_verified(
 
     view = (await client.request("GET", f"/v1/tokens/{CONTRACT}/7", headers=stage.headers())).json()
 
-    assert (view["metadata"], view["metadata_verified"]) == (METADATA, False)
+    assert (view["metadata"], view["metadata_verified"]) == (None, False)
+
+
+async def test_metadata__when_the_stored_bytes_are_not_what_was_minted__then_they_are_not_served(
+    stage: Stage, client: MemoryClient
+) -> None:
+    give(stage, 7)
+    stage.metadata.objects[f"{CHAIN_ID}/{CONTRACT}/7.json"] = b'{"name":"forged"}'
+    path = f"/v1/metadata/{CONTRACT}/7"
+
+    with capture_logs() as logs:
+        refused = await client.request("GET", path)
+    stage.metadata.objects[f"{CHAIN_ID}/{CONTRACT}/7.json"] = TEXT.encode()
+    repaired = await client.request("GET", path)
+
+    assert (refused.status, refused.json()["code"]) == (502, "metadata-altered")
+    assert b"forged" not in refused.body
+    assert [line["log_level"] for line in logs if line["event"] == "metadata_altered"] == ["error"]
+    assert (repaired.status, repaired.body) == (200, TEXT.encode())
+    assert repaired.headers["content-type"] == "application/json"
+    assert repaired.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize("digest", [None, "unminted"])
+async def test_metadata__when_no_digest_on_chain_vouches_for_it__then_it_is_not_served_yet(
+    stage: Stage, client: MemoryClient, digest: str | None
+) -> None:
+    give(stage, 7, metadata_digest=None)
+    if digest == "unminted":
+        stage.index.tokens.clear()
+
+    answer = await client.request("GET", f"/v1/metadata/{CONTRACT}/7")
+
+    assert (answer.status, answer.json()["code"]) == (404, "unknown-metadata")
 
 
 async def test_token__when_the_id_is_the_largest__is_found(stage: Stage, client: MemoryClient) -> None:

@@ -15,6 +15,7 @@ from mintline.messages import Message, SignMint
 from mintline.records import TOKEN_TAKEN
 from mintline.resources import SIGN, Queue
 from mintline.states import MintStatus
+from mintline_builder.ports import MetadataTaken
 
 if TYPE_CHECKING:
     from tests.unit.builder.conftest import Builder, World
@@ -59,6 +60,22 @@ async def test_build__when_a_mint_is_built__then_its_metadata_lies_under_its_tok
     await builder.build("m1")
 
     assert world.metadata.objects == {(world.contract, 1): world.metadata_text}
+
+
+async def test_build__when_other_bytes_are_in_its_metadatas_place__then_it_waits_and_replaces_none(
+    world: World, builder: Builder
+) -> None:
+    world.accept("m1")
+    world.metadata.objects[world.contract, 1] = '{"name":"forged"}'
+
+    with pytest.raises(MetadataTaken):
+        await builder.build("m1")
+    assert world.metadata.objects == {(world.contract, 1): '{"name":"forged"}'}
+    assert (world.mint("m1").status, world.mint("m1").nonce) == (MintStatus.ACCEPTED, None)
+
+    world.metadata.objects.clear()
+    await builder.build("m1")
+    assert world.mint("m1").status is MintStatus.BUILT
 
 
 async def test_build__when_many_arrive_together__then_nonces_and_token_ids_have_no_gap_or_repeat(

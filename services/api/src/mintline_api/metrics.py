@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from mintline.aws.session import AwsCalls
 from mintline.cache_metrics import CacheMetrics
@@ -20,6 +20,11 @@ class Metrics:
         self.rpc = RpcMetrics(registry)
         self.stages = StageMetrics(registry)
         self.set_aside = SetAside(registry)
+        self.metadata_altered = Counter(
+            "mintline_metadata_altered",
+            "Stored metadata that was read and is not what was minted: it is not served.",
+            registry=registry,
+        )
         self.requests = Histogram(
             "mintline_http_request_seconds",
             "Time from a request's head to its answer.",

@@ -298,7 +298,16 @@ UNKNOWN_TOKEN = Kind(
     "Never minted, as far as the index has come. A mint of yours shows its progress at its own address.",
 )
 UNKNOWN_METADATA = Kind(
-    "unknown-metadata", 404, "No such metadata", "No mint has given this token its metadata yet."
+    "unknown-metadata",
+    404,
+    "No such metadata",
+    "The token is not on chain yet, as far as the index has come, or no mint of ours has made it.",
+)
+METADATA_ALTERED = Kind(
+    "metadata-altered",
+    502,
+    "Stored metadata was altered",
+    "What is stored is not what was minted, by the digest on chain, so it is not served. We have been told.",
 )
 BODY_TOO_SLOW = Kind(
     "body-too-slow",
@@ -388,6 +397,7 @@ KINDS = (
     UNKNOWN_CONTRACT,
     UNKNOWN_TOKEN,
     UNKNOWN_METADATA,
+    METADATA_ALTERED,
     METHOD_NOT_ALLOWED,
     BODY_TOO_SLOW,
     BAD_HTTP,

@@ -174,6 +174,7 @@ def _assemble(
             S3Metadata(world.s3, prefix=settings.resource_prefix),
             clock=time.monotonic,
             looked_up=metrics.caches.of("metadata"),
+            altered=metrics.metadata_altered.inc,
         ),
         authorizations=Authorizations(settings.sealer(), world.intake),
         cursors=Cursors(settings.cursor_secret.get_secret_value()),

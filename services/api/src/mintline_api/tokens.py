@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
+
+import structlog
 
 from mintline.records import (
     Checkpoint,
@@ -15,12 +18,13 @@ from mintline.records import (
     Token,
     Transfer,
     collection_object_key,
-    digest_of,
     metadata_object_key,
 )
 from mintline_api.caches import BoundedCache, SingleFlight
 from mintline_api.ports import Index, MetadataStore, MintStore, Page
-from mintline_api.problems import UNKNOWN_CONTRACT, UNKNOWN_METADATA, UNKNOWN_TOKEN, Refused
+from mintline_api.problems import METADATA_ALTERED, UNKNOWN_CONTRACT, UNKNOWN_METADATA, UNKNOWN_TOKEN, Refused
+
+log = structlog.get_logger()
 
 _CACHED_COLLECTIONS = 10_000
 _ABSENCE_SECONDS = 5.0
@@ -57,7 +61,10 @@ class Collections:
 
 
 class MetadataCache:
-    """Metadata objects by key, bounded in bytes; absence is not remembered, for it ends within moments."""
+    """Metadata objects by key, bounded in bytes; absence is not remembered, for it ends within moments.
+
+    `altered` is called for each object that was read and is not what was minted.
+    """
 
     def __init__(
         self,
@@ -65,8 +72,10 @@ class MetadataCache:
         *,
         clock: Callable[[], float],
         looked_up: Callable[[bool], None] = lambda _: None,
+        altered: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
+        self._altered = altered
         self._cache: BoundedCache[str, bytes] = BoundedCache(
             max_weight=_METADATA_CACHE_BYTES, clock=clock, weight=len, looked_up=looked_up
         )
@@ -79,6 +88,28 @@ class MetadataCache:
             found = await self._flights.run(key, lambda: self._store.read(key))
             if found is not None:
                 self._cache.put(key, found, ttl=_METADATA_SECONDS)
+        return found
+
+    async def verified(self, key: str, digest: Callable[[], Awaitable[bytes | None]]) -> bytes | None:
+        """Return a token's metadata, whose SHA-256 is what `digest` returns; None if either is missing.
+
+        Raises Refused for an object with another digest: whoever wrote it, it is not what was minted.
+        """
+        found = self._cache.get(key)
+        if found is None:
+            found = await self._flights.run(key, lambda: self._verify(key, digest))
+            if found is not None:
+                self._cache.put(key, found, ttl=_METADATA_SECONDS)
+        return found
+
+    async def _verify(self, key: str, digest: Callable[[], Awaitable[bytes | None]]) -> bytes | None:
+        found, minted = await asyncio.gather(self._store.read(key), digest())
+        if found is None or minted is None:
+            return None
+        if hashlib.sha256(found).digest() != minted:
+            log.error("metadata_altered", key=key)
+            self._altered()
+            raise Refused(METADATA_ALTERED, "The stored metadata is not what was minted, and is not served.")
         return found
 
 
@@ -105,21 +136,23 @@ async def get_token(
 ) -> TokenFacts:
     """Return what is known of a token; raises Refused if the index has not seen it minted."""
     await collections.known(contract)
-    token, checkpoint, stored = await asyncio.gather(
-        index.token(contract, token_id),
-        index.checkpoint(),
-        metadata.read(metadata_object_key(chain_id, contract, token_id)),
-    )
+    token, checkpoint = await asyncio.gather(index.token(contract, token_id), index.checkpoint())
     if token is None:
         raise _unknown_token(contract, token_id)
-    text = stored.decode() if stored is not None else None
+
+    async def digest() -> bytes | None:
+        return token.metadata_digest
+
+    stored, altered = None, False
+    try:
+        stored = await metadata.verified(metadata_object_key(chain_id, contract, token_id), digest)
+    except Refused:
+        altered = True
     return TokenFacts(
         token=token,
         checkpoint=checkpoint,
-        metadata=json.loads(text) if text is not None else None,
-        verified=digest_of(text) == token.metadata_digest
-        if text is not None and token.metadata_digest is not None
-        else None,
+        metadata=json.loads(stored) if stored is not None else None,
+        verified=False if altered else None if stored is None else True,
         mint=await mints.get(token.mint_id) if token.mint_id else None,
     )
 
@@ -161,11 +194,25 @@ async def get_owned(
 
 
 async def get_metadata(
-    contract: str, token_id: int, *, chain_id: int, collections: Collections, metadata: MetadataCache
+    contract: str,
+    token_id: int,
+    *,
+    chain_id: int,
+    collections: Collections,
+    index: Index,
+    metadata: MetadataCache,
 ) -> bytes:
-    """Return the exact bytes whose SHA-256 is the token's metadata digest."""
+    """Return the exact bytes whose SHA-256 is the token's metadata digest on chain.
+
+    Raises Refused if there are none yet, or if others are stored.
+    """
     await collections.known(contract)
-    found = await metadata.read(metadata_object_key(chain_id, contract, token_id))
+
+    async def digest() -> bytes | None:
+        token = await index.token(contract, token_id)
+        return None if token is None else token.metadata_digest
+
+    found = await metadata.verified(metadata_object_key(chain_id, contract, token_id), digest)
     if found is None:
         raise Refused(UNKNOWN_METADATA, f"There is no metadata of token {token_id} of {contract}.")
     return found

@@ -14,7 +14,16 @@ from mintline.messages import Message
 from mintline.records import Mint, Problem, digest_of
 from mintline.resources import Queue
 from mintline.states import MintStatus
-from mintline_builder.ports import RENEWABLE, Account, Advance, Claim, MintClaim, NotCommitted, VoucherClaim
+from mintline_builder.ports import (
+    RENEWABLE,
+    Account,
+    Advance,
+    Claim,
+    MetadataTaken,
+    MintClaim,
+    NotCommitted,
+    VoucherClaim,
+)
 
 
 @dataclass
@@ -131,7 +140,8 @@ class MemoryMetadata:
         """Store a text, if the digest is its own."""
         if digest_of(text) != digest:
             raise Rejected("digest_mismatch", "The metadata is not what its digest says.")
-        self.objects[contract, token_id] = text
+        if self.objects.setdefault((contract, token_id), text) != text:
+            raise MetadataTaken("other metadata is stored")
 
 
 @dataclass

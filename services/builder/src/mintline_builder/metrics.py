@@ -37,6 +37,11 @@ class Metrics:
         self.conflicts = Counter(
             f"{prefix}_reservation_conflicts", "Reservations refused and tried again.", registry=registry
         )
+        self.metadata_conflicts = Counter(
+            f"{prefix}_metadata_conflicts",
+            "Mints not built, as other bytes are stored as their metadata.",
+            registry=registry,
+        )
         self.treasury_low = Counter(
             f"{prefix}_treasury_low", "Top-ups that the treasury could not pay.", registry=registry
         )

@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeAlias
 
 from mintline.chain.answers import FeeMarket
 from mintline.chain.calls import Call, Overrides
-from mintline.errors import Conflict
+from mintline.errors import Conflict, Unavailable
 from mintline.fields import Address, Wei
 from mintline.messages import Fees, Frozen, Message
 from mintline.records import Mint, Problem
@@ -219,11 +219,18 @@ class Mints(Protocol):
         """Take an accepted self-custody mint to `built`; raises Conflict if it is no longer accepted."""
 
 
+class MetadataTaken(Unavailable):
+    """Other bytes are stored as a token's metadata, by an intruder or an operator."""
+
+
 class Metadata(Protocol):
-    """Where token metadata is published."""
+    """Where token metadata is published, each object once."""
 
     async def put(self, contract: str, token_id: int, text: str, digest: bytes) -> None:
-        """Store the text's exact bytes; `digest` is their SHA-256."""
+        """Store the text's exact bytes unless they are there; `digest` is their SHA-256.
+
+        Raises MetadataTaken if other bytes are there.
+        """
 
 
 class Outbox(Protocol):

@@ -82,7 +82,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, metrics: Metrics) -> 
     stack.push_async_callback(dynamo.aclose)
     s3 = await open_client(stack, "s3", settings, calls=calls)
     rpc = await open_rpc(stack, settings, observer=metrics.rpc, tracer=calls.tracer)
-    metadata = PublishedMetadata(s3, prefix, settings.chain_id)
+    metadata = PublishedMetadata(s3, prefix, settings.chain_id, conflicts=metrics.metadata_conflicts.inc)
     return _World(queues, dynamo, metadata, rpc, Node(rpc, witnesses=rpc))
 
 

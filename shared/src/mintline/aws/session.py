@@ -71,6 +71,7 @@ _THROTTLES = frozenset(
 )
 _OUTAGES = frozenset(
     {
+        "ConditionalRequestConflict",
         "InternalError",
         "InternalFailure",
         "InternalServerError",

@@ -17,6 +17,7 @@ from mintline_api.ports import Page
 from mintline_api.problems import (
     INVALID_CURSOR,
     INVALID_PARAMETER,
+    METADATA_ALTERED,
     UNKNOWN_CONTRACT,
     UNKNOWN_METADATA,
     UNKNOWN_TOKEN,
@@ -186,14 +187,15 @@ async def read_owned(request: web.Request) -> web.Response:
     "/v1/metadata/{contract}/{token_id}",
     summary="A token's metadata",
     description="The JSON that `tokenURI` points to (ERC-721), byte for byte what was minted: its SHA-256 is "
-    "the `metadataDigest` of the mint's event. Needs no token; any origin may read it.",
+    "the `metadataDigest` of the mint's event, and is compared with it before it is served, which is as soon "
+    "as the token is on chain. Needs no access token; any origin may read it.",
     secured=False,
     path_model=TokenPath,
     answers=(
         Answer(200, "The metadata.", example=examples.MINT_REQUEST_JSON["metadata"], headers=_CACHING),
         Answer(304, "You have it already (`If-None-Match`)."),
     ),
-    problems=(INVALID_PARAMETER, UNKNOWN_CONTRACT, UNKNOWN_METADATA),
+    problems=(INVALID_PARAMETER, UNKNOWN_CONTRACT, UNKNOWN_METADATA, METADATA_ALTERED),
 )
 async def read_metadata(request: web.Request) -> web.Response:
     """Return a token's metadata."""
@@ -204,6 +206,7 @@ async def read_metadata(request: web.Request) -> web.Response:
         path.token_id,
         chain_id=api.settings.chain_id,
         collections=api.collections,
+        index=api.index,
         metadata=api.metadata,
     )
     return conditional(request, document(body, METADATA_HEADERS))
