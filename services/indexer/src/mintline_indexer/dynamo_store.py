@@ -7,12 +7,16 @@ The condition of every transaction, in the order that its clauses are looked at:
     checkpoints  no_checkpoint_yet | last_revision ─▶ Fenced
     tokens       not_minted_before                 ─▶ Stale
     mints        legal_source, in_the_undone_block ─▶ Stale
+
+An item that DynamoDB refuses for what it holds is Poisoned. What is set aside for it lies in BLOCKS too, in a
+partition of its own.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from mintline.aws.dynamo import (
@@ -27,12 +31,14 @@ from mintline.aws.dynamo import (
     Update,
     decode_item,
 )
-from mintline.aws.records import OPEN, from_item, to_item, transition
+from mintline.aws.records import OPEN, from_item, read, readable, to_item, transition
 from mintline.aws.session import translated
+from mintline.errors import Unreadable, Unwritable
 from mintline.fields import Bytes32
 from mintline.messages import Frozen
 from mintline.records import Checkpoint, Collection, Mint, Token, Transfer, scoped, token_key, token_ref
 from mintline.resources import ATTEMPTS, BLOCKS, CHECKPOINTS, COLLECTIONS, MINTS, TOKENS, TRANSFERS
+from mintline.set_aside import SetAside
 from mintline.states import MintStatus
 from mintline_indexer.chain_port import Ref
 from mintline_indexer.effects import transfer_key
@@ -41,6 +47,7 @@ from mintline_indexer.store_port import (
     Fenced,
     Outcome,
     Partial,
+    Poisoned,
     Progress,
     Reopened,
     Row,
@@ -80,10 +87,11 @@ class _CheckpointItem(Checkpoint):
 class DynamoStore:
     """The tables of one chain."""
 
-    def __init__(self, dynamo: Dynamo, *, chain_id: int) -> None:
+    def __init__(self, dynamo: Dynamo, *, chain_id: int, set_aside: SetAside | None = None) -> None:
         self._dynamo = dynamo
         self._chain_id = chain_id
         self._chain = str(chain_id)
+        self._set_aside = set_aside or SetAside()
 
     async def load(self) -> Progress | None:
         """Return the checkpoint."""
@@ -97,11 +105,16 @@ class DynamoStore:
             changes.append(Put(BLOCKS, self._row_item(write.row)))
         if write.erased_row is not None:
             changes.append(Delete(BLOCKS, self._row_key(write.erased_row.position)))
+            changes += [Delete(BLOCKS, self._aside_key(one)) for one in write.erased_row.aside]
+        changes += [Put(BLOCKS, to_item(one) | self._aside_key(one.position)) for one in write.aside]
         guarded: dict[int, TokenKey | str] = {}
+        made: dict[int, tuple[str, str]] = {}
         for token in write.tokens:
             guarded[len(changes)] = token.key
             changes.append(self._token(token))
-        changes += [Put(TRANSFERS, transfer_item(transfer)) for transfer in write.transfers]
+        for transfer in write.transfers:
+            made[len(changes)] = transfer_key(transfer)
+            changes.append(Put(TRANSFERS, transfer_item(transfer)))
         changes += [Delete(TRANSFERS, _transfer_key(key)) for key in write.erased_transfers]
         for outcome in write.outcomes:
             guarded[len(changes)] = outcome.mint_id
@@ -115,11 +128,11 @@ class DynamoStore:
             failed = [i for i, why in enumerate(cancelled.reasons) if why.code == "ConditionalCheckFailed"]
             if 0 in failed:
                 raise Fenced("another writer moved the checkpoint") from None
-            found = [guarded[i] for i in failed]
-            raise Stale(
-                (key for key in found if isinstance(key, TokenKey)),
-                (key for key in found if isinstance(key, str)),
-            ) from None
+            raise Stale(*_named(failed, guarded)) from None
+        except Unwritable as error:
+            tokens, mints = _named(error.places, guarded)
+            transfers = [made[i] for i in error.places if i in made]
+            raise Poisoned(str(error), tokens=tokens, transfers=transfers, mints=mints) from None
 
     async def rows(self) -> list[Row]:
         """Return every row, oldest first."""
@@ -144,12 +157,13 @@ class DynamoStore:
         )
 
     async def tokens(self, keys: Sequence[TokenKey]) -> dict[TokenKey, Token | None]:
-        """Return tokens as they are stored."""
+        """Return tokens as they are stored; one that is unreadable is missing, and noted as set aside."""
         items = await asyncio.gather(*(self._dynamo.get(TOKENS, self._token_key(key)) for key in keys))
-        return {
-            key: None if item is None else from_item(Token, item)
-            for key, item in zip(keys, items, strict=True)
-        }
+        found: dict[TokenKey, Token | None] = {}
+        for key, item in zip(keys, items, strict=True):
+            with suppress(Unreadable):
+                found[key] = None if item is None else read(Token, TOKENS, item, self._set_aside)
+        return found
 
     async def attempts(self, tx_hashes: Sequence[bytes]) -> dict[bytes, Attempted]:
         """Return those of the transactions that are attempts of mints."""
@@ -168,13 +182,10 @@ class DynamoStore:
         return attempted
 
     async def mints(self, mint_ids: Sequence[str]) -> dict[str, Mint]:
-        """Return the mints that exist."""
+        """Return the mints that exist and are readable; the others are noted as set aside."""
         items = await asyncio.gather(*(self._dynamo.get(MINTS, {"mint_id": found}) for found in mint_ids))
-        return {
-            mint_id: from_item(Mint, item)
-            for mint_id, item in zip(mint_ids, items, strict=True)
-            if item is not None
-        }
+        found = readable(Mint, MINTS, (item for item in items if item is not None), self._set_aside)
+        return {str(item["mint_id"]): mint for item, mint in found}
 
     async def vouchers(self, keys: Sequence[TokenKey]) -> dict[TokenKey, str]:
         """Return the self-custody mints of tokens: a query each, for an index has no batch reads."""
@@ -190,10 +201,11 @@ class DynamoStore:
         return {key: mint_id for key, mint_id in found if mint_id is not None}
 
     async def minting(self, key: TokenKey) -> Transfer | None:
-        """Return the transfer that made a token: its oldest."""
+        """Return the transfer that made a token, its oldest; None if that is unreadable."""
         ref = token_ref(self._chain_id, key.contract, key.token_id)
         page = await self._dynamo.query(TRANSFERS, partition=ref, limit=1)
-        return from_item(Transfer, page.items[0]) if page.items else None
+        found = readable(Transfer, TRANSFERS, page.items, self._set_aside)
+        return next((transfer for _, transfer in found), None)
 
     async def finalize(self, mint_ids: Sequence[str], *, at: int) -> dict[str, MintStatus | None]:
         """Move mined mints to finalized and close reverted ones, 25 a request."""
@@ -219,6 +231,9 @@ class DynamoStore:
         except ConditionFailed as failed:
             item = failed.item or await self._dynamo.get(update.table, update.key)
             return False, MintStatus(str(item["status"])) if item else None
+        except Unwritable as error:
+            self._set_aside.note(update.table.name, str(update.key["mint_id"]), error)
+            return False, None
         return True, None
 
     def _checkpoint(self, progress: Progress) -> Put:
@@ -240,6 +255,9 @@ class DynamoStore:
     def _row_key(self, position: str) -> Item:
         return {"chain": self._chain, "position": position}
 
+    def _aside_key(self, position: str) -> Item:
+        return {"chain": aside_partition(self._chain_id), "position": position}
+
     def _row_item(self, row: Row) -> Item:
         # With its nulls: a token's absent owner is part of what an undo restores.
         item: Item = row.model_dump(mode="json")
@@ -249,21 +267,37 @@ class DynamoStore:
 class DynamoCollections:
     """The contracts that are registered for one chain."""
 
-    def __init__(self, client: DynamoDBClient, *, prefix: str, chain_id: int) -> None:
+    def __init__(
+        self, client: DynamoDBClient, *, prefix: str, chain_id: int, set_aside: SetAside | None = None
+    ) -> None:
         self._client = client
         self._table = COLLECTIONS.table_name(prefix)
         self._chain_id = chain_id
+        self._set_aside = set_aside or SetAside()
 
     async def known(self) -> Mapping[str, int]:
         """Return each contract with the block it was deployed in: a scan, of a table with a few items."""
         known: dict[str, int] = {}
         with translated():
             async for page in self._client.get_paginator("scan").paginate(TableName=self._table):
-                for attributes in page["Items"]:
-                    collection = from_item(Collection, decode_item(attributes))
+                items = [decode_item(attributes) for attributes in page["Items"]]
+                for _, collection in readable(Collection, COLLECTIONS, items, self._set_aside):
                     if collection.chain_id == self._chain_id:
                         known[collection.contract] = collection.deployed_block
         return known
+
+
+def aside_partition(chain_id: int) -> str:
+    """Return the partition of BLOCKS that holds what was set aside of one chain."""
+    return scoped(chain_id, "set-aside")
+
+
+def _named(places: Iterable[int], guarded: Mapping[int, TokenKey | str]) -> tuple[list[TokenKey], list[str]]:
+    found = [guarded[i] for i in places if i in guarded]
+    return (
+        [key for key in found if isinstance(key, TokenKey)],
+        [key for key in found if isinstance(key, str)],
+    )
 
 
 def _checkpoint_item(chain: str, progress: Progress) -> _CheckpointItem:

@@ -13,8 +13,12 @@ from typing import TypeAlias
 
 from mintline.errors import Unavailable
 from mintline.records import Token, Transfer, position, token_ref
+from mintline.resources import MINTS, TOKENS, TRANSFERS, Table
 from mintline_indexer.chain_port import Event, Moved, Stamped
-from mintline_indexer.store_port import ROOM, Before, Outcome, TokenKey, TokenWrite
+from mintline_indexer.store_port import ROOM, Aside, Before, Outcome, TokenKey, TokenWrite
+
+UNREADABLE = "what is stored is not valid"
+"""Why a token is unusable that a store left out of its answer; `record_set_aside` says more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +83,17 @@ class Facts:
     redeemed: dict[TokenKey, Outcome] = field(default_factory=dict)
     """The outcome to write with each of those tokens, if one is due."""
 
+    unusable_tokens: dict[TokenKey, str] = field(default_factory=dict)
+    """Tokens that cannot be read or written as they are, with the reason; so of transfers and mints."""
+    unusable_transfers: dict[tuple[str, str], str] = field(default_factory=dict)
+    unusable_mints: dict[str, str] = field(default_factory=dict)
+    one_by_one: bool = False
+    """Whether to write each effect alone: some item of several cannot be written, and nobody says which."""
+
     def due(self) -> list[Outcome]:
         """Return every outcome to write."""
-        return [*self.outcomes.values(), *self.redeemed.values()]
+        outcomes = [*self.outcomes.values(), *self.redeemed.values()]
+        return [outcome for outcome in outcomes if outcome.mint_id not in self.unusable_mints]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +106,7 @@ class Part:
     tokens: tuple[TokenWrite, ...]
     transfers: tuple[Transfer, ...]
     outcomes: tuple[Outcome, ...]
+    aside: tuple[Aside, ...] = ()
 
 
 def first_touches(effects: Sequence[Effect]) -> tuple[list[TokenKey], set[TokenKey]]:
@@ -118,43 +131,97 @@ def first_touches(effects: Sequence[Effect]) -> tuple[list[TokenKey], set[TokenK
 def fold(effects: Sequence[Effect], first: int, facts: Facts, *, room: int = ROOM) -> Part:
     """Take effects from `first` on while their items fit into `room`, and say what to write.
 
-    Each item appears once, with its last state: DynamoDB refuses two actions on one item.
+    Each item appears once, with its last state: DynamoDB refuses two actions on one item. In place of an item
+    that is unusable stands what tells of it.
     """
-    tokens: dict[TokenKey, Token] = {}
-    transfers: list[Transfer] = []
-    outcomes: list[Outcome] = []
+    folding = _Folding(facts)
     index = first
-    while index < len(effects):
+    while index < len(effects) and not (facts.one_by_one and index > first):
         effect = effects[index]
-        used = len(tokens) + len(transfers) + len(outcomes)
         outcome = _outcome(effect, facts)
         key = outcome.token if isinstance(effect, Settled) and outcome else _key(effect)
-        cost = (key is not None and key not in tokens) + isinstance(effect, Moved) + (outcome is not None)
-        if used + cost > room:
+        new = key is not None and key not in folding.tokens
+        cost = new + isinstance(effect, Moved) + (outcome is not None)
+        if folding.items() + cost > room:
             break
-        before = None if key is None else tokens.get(key) or facts.tokens.get(key)
+        if key is not None:
+            folding.add_token(effect, key, outcome)
+        if isinstance(effect, Moved):
+            folding.add_transfer(effect)
+        if outcome is not None:
+            folding.add_outcome(effect, outcome)
+        index += 1
+    return folding.part(first, index)
+
+
+@dataclass(slots=True)
+class _Folding:
+    """The items of a part so far."""
+
+    facts: Facts
+    tokens: dict[TokenKey, Token] = field(default_factory=dict)
+    transfers: list[Transfer] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list)
+    aside: dict[tuple[str, str], Aside] = field(default_factory=dict)
+
+    def items(self) -> int:
+        return len(self.tokens) + len(self.transfers) + len(self.outcomes) + len(self.aside)
+
+    def add_token(self, effect: Effect, key: TokenKey, outcome: Outcome | None) -> None:
+        if (reason := self.facts.unusable_tokens.get(key)) is not None:
+            self._set_aside(effect, TOKENS, f"{key.contract}/{key.token_id}", reason)
+            return
+        before = self.tokens.get(key) or self.facts.tokens.get(key)
         if isinstance(effect, Settled):
             token = before and before.evolve(mint_id=outcome and outcome.mint_id)
         else:
-            token = _after(effect, before, facts)
-        if key is not None and token is not None:
-            tokens[key] = token
-        if isinstance(effect, Moved):
-            transfers.append(_transfer(effect, facts))
-        if outcome is not None:
-            outcomes.append(outcome)
-        index += 1
-    return Part(
-        first=first,
-        next=index,
-        before=tuple(
-            Before(contract=key.contract, token_id=key.token_id, token=facts.tokens.get(key))
-            for key in tokens
-        ),
-        tokens=tuple(TokenWrite(key, token, key in facts.assumed_new) for key, token in tokens.items()),
-        transfers=tuple(transfers),
-        outcomes=tuple(outcomes),
-    )
+            token = _after(effect, before, self.facts)
+        if token is not None:
+            self.tokens[key] = token
+
+    def add_transfer(self, effect: Moved) -> None:
+        transfer = _transfer(effect, self.facts)
+        key = transfer_key(transfer)
+        if (reason := self.facts.unusable_transfers.get(key)) is not None:
+            self._set_aside(effect, TRANSFERS, "/".join(key), reason)
+        else:
+            self.transfers.append(transfer)
+
+    def add_outcome(self, effect: Effect, outcome: Outcome) -> None:
+        if (reason := self.facts.unusable_mints.get(outcome.mint_id)) is not None:
+            self._set_aside(effect, MINTS, outcome.mint_id, reason)
+        else:
+            self.outcomes.append(outcome)
+
+    def part(self, first: int, following: int) -> Part:
+        facts = self.facts
+        return Part(
+            first=first,
+            next=following,
+            before=tuple(
+                Before(contract=key.contract, token_id=key.token_id, token=facts.tokens.get(key))
+                for key in self.tokens
+            ),
+            tokens=tuple(
+                TokenWrite(key, token, key in facts.assumed_new) for key, token in self.tokens.items()
+            ),
+            transfers=tuple(self.transfers),
+            outcomes=tuple(self.outcomes),
+            aside=tuple(self.aside.values()),
+        )
+
+    def _set_aside(self, effect: Effect, table: Table, key: str, reason: str) -> None:
+        at = 0 if isinstance(effect, Settled) else effect.log_index
+        aside = Aside(
+            position=f"{position(effect.block_number, at)}#{table.name}#{key}",
+            table=table.name,
+            key=key,
+            reason=reason,
+            block_number=effect.block_number,
+            block_hash=effect.block_hash,
+            tx_hash=effect.tx_hash,
+        )
+        self.aside.setdefault((table.name, key), aside)
 
 
 def _key(effect: Effect) -> TokenKey | None:

@@ -20,12 +20,13 @@ import structlog
 from mintline.records import Mint, position
 from mintline.states import MintStatus
 from mintline_indexer.chain_port import Block, Ref
-from mintline_indexer.effects import Effect, Facts, Part, fold, settle, transfer_key
+from mintline_indexer.effects import UNREADABLE, Effect, Facts, Part, fold, settle, transfer_key
 from mintline_indexer.metrics import Metrics
 from mintline_indexer.store_port import (
     Fenced,
     Outcome,
     Partial,
+    Poisoned,
     Progress,
     Reopened,
     Row,
@@ -208,13 +209,26 @@ class Ledger:
         await self._commit(replace(self.progress, writer=""), Write())
 
     async def _write_part(self, progress: Progress, part: Part, row: Row | None, facts: Facts) -> bool:
-        write = Write(tokens=part.tokens, transfers=part.transfers, outcomes=part.outcomes, row=row)
+        write = Write(
+            tokens=part.tokens,
+            transfers=part.transfers,
+            outcomes=part.outcomes,
+            row=row,
+            aside=part.aside,
+        )
         try:
             await self._commit(progress, write)
         except Stale as stale:
             await self._reconsider(stale, facts)
             return False
+        except Poisoned as poisoned:
+            if not _isolate(poisoned, part, facts):
+                raise
+            return False
         settle(facts, part)
+        facts.one_by_one = False
+        for one in part.aside:
+            self._metrics.set_aside.note(one.table, one.key, one.reason)
         for outcome in decided(part.outcomes):
             after = None if outcome.sent_at is None else (self.progress.at - outcome.sent_at) / 1000
             self._metrics.stages.reached(outcome.status, after=after)
@@ -236,8 +250,10 @@ class Ledger:
     async def _reconsider(self, stale: Stale, facts: Facts) -> None:
         """Read what a write assumed wrongly, so that the next fold starts from the truth."""
         if stale.tokens:
-            facts.tokens.update(await self._store.tokens(list(stale.tokens)))
+            tokens = await self._store.tokens(list(stale.tokens))
+            facts.tokens.update(tokens)
             facts.assumed_new -= stale.tokens
+            facts.unusable_tokens |= dict.fromkeys(stale.tokens - tokens.keys(), UNREADABLE)
         if stale.mints:
             mints = await self._store.mints(list(stale.mints))
             self._drop_refused(facts.outcomes, stale, mints)
@@ -281,11 +297,37 @@ class Ledger:
         )
         try:
             await self._commit(progress, write)
-        except Stale as stale:
+        except (Stale, Poisoned) as stale:
+            if not stale.mints:
+                raise
             # Ownership is undone all the same: a mint that someone else moved on is theirs to explain.
             log.error("mints_not_reopened", mint_ids=sorted(stale.mints), block=row.number)  # noqa: TRY400 - no fault of the code
             left = tuple(mint for mint in write.reopened if mint.mint_id not in stale.mints)
             await self._commit(progress, replace(write, reopened=left))
+
+
+def _isolate(poisoned: Poisoned, part: Part, facts: Facts) -> bool:
+    """Note which items cannot be written, so that the next fold sets them aside; False if there is none.
+
+    If the store does not name them, effects are written one by one; of one effect the mint's outcome is set
+    aside first, since ownership does not depend on it. All of it follows from the store's answers: whichever
+    instance writes sets the same aside.
+    """
+    reason = str(poisoned)
+    facts.unusable_tokens |= dict.fromkeys(poisoned.tokens, reason)
+    facts.unusable_transfers |= dict.fromkeys(poisoned.transfers, reason)
+    facts.unusable_mints |= dict.fromkeys(poisoned.mints, reason)
+    if poisoned.tokens or poisoned.transfers or poisoned.mints:
+        return True
+    if part.next - part.first > 1:
+        facts.one_by_one = True
+    elif part.outcomes:
+        facts.unusable_mints |= {outcome.mint_id: reason for outcome in part.outcomes}
+    else:
+        facts.unusable_tokens |= {write.key: reason for write in part.tokens}
+        facts.unusable_transfers |= {transfer_key(transfer): reason for transfer in part.transfers}
+        return bool(part.tokens or part.transfers)
+    return True
 
 
 def decided(outcomes: Sequence[Outcome]) -> list[Outcome]:
@@ -317,6 +359,7 @@ def _row(block: Block, part: Part, *, parent: Ref, complete: bool, at: int) -> R
             (outcome.mint_id, outcome.block_hash) for outcome in outcomes if outcome.block_hash != block.hash
         ),
         at=at,
+        aside=tuple(aside.position for aside in part.aside),
     )
 
 

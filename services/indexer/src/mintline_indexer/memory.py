@@ -27,6 +27,7 @@ from mintline_indexer.chain_port import (
 from mintline_indexer.effects import transfer_key
 from mintline_indexer.reading import TOPICS
 from mintline_indexer.store_port import (
+    Aside,
     Attempted,
     Fenced,
     Outcome,
@@ -191,6 +192,7 @@ class MemoryStore:
     transfer_table: dict[tuple[str, str], Transfer] = field(default_factory=dict)
     mint_table: dict[str, Mint] = field(default_factory=dict)
     attempt_table: dict[bytes, str] = field(default_factory=dict)
+    aside_table: dict[str, Aside] = field(default_factory=dict)
     own_attempts: set[bytes] = field(default_factory=set)
     """Those that users' own wallets signed."""
 
@@ -224,6 +226,9 @@ class MemoryStore:
             self.block_rows[write.row.position] = write.row
         if write.erased_row is not None:
             del self.block_rows[write.erased_row.position]
+            for position in write.erased_row.aside:
+                self.aside_table.pop(position, None)
+        self.aside_table |= {one.position: one for one in write.aside}
 
     async def rows(self) -> list[Row]:
         """Return every row, oldest first."""

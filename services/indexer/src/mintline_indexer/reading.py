@@ -13,7 +13,7 @@ from mintline.eth import keccak256
 from mintline.states import MintStatus
 from mintline_indexer.bloom import is_blank, may_hold
 from mintline_indexer.chain_port import Block, Chain, Event, Moved
-from mintline_indexer.effects import Effect, Facts, Settled, effects_of_block, first_touches
+from mintline_indexer.effects import UNREADABLE, Effect, Facts, Settled, effects_of_block, first_touches
 from mintline_indexer.front_runs import explain_reverts
 from mintline_indexer.store_port import Attempted, Outcome, Store, TokenKey
 
@@ -93,6 +93,9 @@ async def gather_facts(
         assumed_new=made,
         mints={tx_hash: attempt.mint_id for tx_hash, attempt in attempted.items()},
     )
+    for key in keys:
+        if key not in tokens:
+            facts.unusable_tokens[key] = UNREADABLE
     strangers = {
         TokenKey(effect.contract, effect.token_id): effect
         for effect in effects

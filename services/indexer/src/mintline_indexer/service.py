@@ -55,9 +55,12 @@ async def run(settings: IndexerSettings, stop: asyncio.Event) -> None:
         node = Node(rpc, witnesses=rpc)
         indexer = Indexer(
             chain=NodeChain(node, rpc),
-            store=DynamoStore(dynamo, chain_id=settings.chain_id),
+            store=DynamoStore(dynamo, chain_id=settings.chain_id, set_aside=metrics.set_aside),
             collections=DynamoCollections(
-                client, prefix=settings.resource_prefix, chain_id=settings.chain_id
+                client,
+                prefix=settings.resource_prefix,
+                chain_id=settings.chain_id,
+                set_aside=metrics.set_aside,
             ),
             chain_id=settings.chain_id,
             writer=settings.instance or uuid.uuid4().hex,

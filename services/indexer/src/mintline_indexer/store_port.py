@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from mintline.errors import Conflict
-from mintline.fields import Bytes32
+from mintline.errors import Conflict, MintlineError
+from mintline.fields import BoundedText, Bytes32
 from mintline.messages import Frozen
 from mintline.records import Mint, Problem, Token, Transfer
 from mintline.states import MintStatus, sources
@@ -52,6 +52,8 @@ class Row(Frozen):
     """Those of the mints whose token was made in an earlier block, by a stranger, each with that block."""
     at: int | None = None
     """Unix milliseconds of the write, which is when its mints were mined as far as we know."""
+    aside: tuple[str, ...] = ()
+    """Positions of what was set aside of this part."""
 
     def ref(self) -> Ref:
         """Return the block's number, hash and timestamp."""
@@ -64,6 +66,22 @@ class Row(Frozen):
     def bare(self) -> Row:
         """Return the row without what only an undo needs: the form kept in memory."""
         return self.evolve(tokens=(), transfers=())
+
+
+class Aside(Frozen):
+    """One item that a block should have changed, and that cannot be used as it is: an operator repairs it.
+
+    Written in place of the item's change, in the same transaction, so that it is known exactly once.
+    """
+
+    position: str
+    """Made of what it stands for: every writer that meets it makes the same."""
+    table: str
+    key: str
+    reason: BoundedText
+    block_number: int
+    block_hash: Bytes32
+    tx_hash: Bytes32
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +185,8 @@ class Write:
     reopened: tuple[Reopened, ...] = ()
     """Mints that go back to where they were, because the block of `erased_row` was undone."""
     erased_row: Row | None = None
+    aside: tuple[Aside, ...] = ()
+    """Each in place of a token, a transfer or an outcome."""
 
 
 ROOM = 98
@@ -186,6 +206,26 @@ class Stale(Conflict):
         super().__init__(f"{len(self.tokens)} tokens and {len(self.mints)} mints changed")
 
 
+class Poisoned(MintlineError):  # noqa: N818
+    """The checkpoint stands, but these items cannot be written as they are, whatever is tried.
+
+    All empty if the store does not say which of a write's items are at fault.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        tokens: Iterable[TokenKey] = (),
+        transfers: Iterable[tuple[str, str]] = (),
+        mints: Iterable[str] = (),
+    ) -> None:
+        super().__init__(reason)
+        self.tokens = frozenset(tokens)
+        self.transfers = frozenset(transfers)
+        self.mints = frozenset(mints)
+
+
 class Store(Protocol):
     """The tables of one chain. Every method may raise Unavailable or Throttled, having written or not."""
 
@@ -196,7 +236,7 @@ class Store(Protocol):
     async def commit(self, progress: Progress, write: Write) -> None:
         """Write both in one transaction, on the condition that the stored revision is one less.
 
-        Revision 1 must be the first. Raises Fenced or Stale, having written nothing.
+        Revision 1 must be the first. Raises Fenced, Stale or Poisoned, having written nothing.
         """
         ...
 
@@ -213,7 +253,7 @@ class Store(Protocol):
         ...
 
     async def tokens(self, keys: Sequence[TokenKey]) -> dict[TokenKey, Token | None]:
-        """Return tokens as they are stored."""
+        """Return tokens as they are stored; one that is unreadable is missing."""
         ...
 
     async def attempts(self, tx_hashes: Sequence[bytes]) -> dict[bytes, Attempted]:
@@ -221,7 +261,7 @@ class Store(Protocol):
         ...
 
     async def mints(self, mint_ids: Sequence[str]) -> dict[str, Mint]:
-        """Return the mints that exist."""
+        """Return the mints that exist and are readable."""
         ...
 
     async def vouchers(self, keys: Sequence[TokenKey]) -> dict[TokenKey, str]:
