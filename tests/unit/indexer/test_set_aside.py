@@ -1,0 +1,274 @@
+"""One item that cannot be written, or read, stops neither its block nor the index."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from mintline.aws.dynamo import Item
+from mintline.aws.records import to_item
+from mintline.chain.rpc import RpcError
+from mintline.errors import Unavailable, Unwritable
+from mintline.records import Token
+from mintline.resources import MINTS, TOKENS
+from mintline.set_aside import SetAside
+from mintline.states import MintStatus
+from mintline_indexer.dynamo_store import DynamoStore
+from mintline_indexer.memory import MemoryStore, Move, Sent
+from mintline_indexer.node_chain import NodeChain
+from mintline_indexer.store_port import Poisoned, Progress, TokenKey, Write
+
+if TYPE_CHECKING:
+    from tests.unit.indexer.conftest import Rig
+
+CONTRACT = "0x" + "1" * 40
+ALICE, BOB = "0x" + "2" * 40, "0x" + "3" * 40
+REASON = "UpdateItem: Item size to update has exceeded the maximum allowed size"
+
+
+@dataclass(slots=True)
+class PoisonedStore(MemoryStore):
+    """Refuses whatever changes some mint or token; `naming` says whether it tells which."""
+
+    bad_mint: str | None = None
+    bad_token: int | None = None
+    naming: bool = True
+    unreadable: bool = False
+    """Whether the bad token cannot even be read."""
+    writes: list[Write] = field(default_factory=list)
+
+    async def commit(self, progress: Progress, write: Write) -> None:
+        mints = [outcome.mint_id for outcome in write.outcomes if outcome.mint_id == self.bad_mint]
+        tokens = [change.key for change in write.tokens if change.key.token_id == self.bad_token]
+        if (mints or tokens) and self.naming:
+            raise Poisoned(REASON, mints=mints, tokens=tokens)
+        if mints or tokens:
+            raise Poisoned(REASON)
+        await super(PoisonedStore, self).commit(progress, write)
+        self.writes.append(write)
+
+    async def tokens(self, keys: Sequence[TokenKey]) -> dict[TokenKey, Token | None]:
+        found = await super(PoisonedStore, self).tokens(keys)
+        if self.unreadable:
+            found = {key: token for key, token in found.items() if key.token_id != self.bad_token}
+        return found
+
+
+async def follow(rig: Rig, store: MemoryStore) -> None:
+    rig.store = store
+    indexer = rig.start("writer")
+    while await indexer.poll():
+        pass
+
+
+def poisoned(rig: Rig, **options: Any) -> PoisonedStore:
+    store = PoisonedStore(**options)
+    rig.store = store
+    for number in range(1, 4):
+        rig.record(f"mint_{number}", MintStatus.SUBMITTED)
+    return store
+
+
+@pytest.mark.parametrize("naming", [True, False])
+async def test_block__when_one_mints_outcome_cannot_be_written__then_all_else_is(
+    rig: Rig, *, naming: bool
+) -> None:
+    store = poisoned(rig, bad_mint="mint_2", naming=naming)
+    rig.chain.mine([rig.mint(number, mint_id=f"mint_{number}") for number in range(1, 4)])
+    rig.chain.mine([rig.mint(9)])
+    with capture_logs() as lines:
+        await follow(rig, store)
+    assert store.progress is not None
+    assert store.progress.head.number == 2
+    assert rig.token_ids() == {1, 2, 3, 9}
+    assert len(store.transfer_table) == 4
+    assert {key: mint.status for key, mint in store.mint_table.items()} == {
+        "mint_1": MintStatus.MINED,
+        "mint_2": MintStatus.SUBMITTED,
+        "mint_3": MintStatus.MINED,
+    }
+    [aside] = store.aside_table.values()
+    assert (aside.table, aside.key, aside.block_number) == ("mints", "mint_2", 1)
+    assert aside.reason == REASON
+    told = [line for line in lines if line["event"] == "record_set_aside"]
+    assert [(line["table"], line["key"]) for line in told] == [("mints", "mint_2")]
+
+
+@pytest.mark.parametrize("naming", [True, False])
+async def test_block__when_one_token_cannot_be_written__then_all_else_is(rig: Rig, *, naming: bool) -> None:
+    store = poisoned(rig, bad_token=2, naming=naming)
+    rig.chain.mine([rig.mint(number, mint_id=f"mint_{number}") for number in range(1, 4)])
+    await follow(rig, store)
+    assert rig.token_ids() == {1, 3}
+    assert {mint.status for key, mint in store.mint_table.items() if key != "mint_2"} == {MintStatus.MINED}
+    assert "tokens" in {aside.table for aside in store.aside_table.values()}
+
+
+async def test_block__when_a_token_is_unreadable__then_it_is_left_and_its_transfer_is_written(
+    rig: Rig,
+) -> None:
+    store = poisoned(rig)
+    rig.chain.mine([rig.mint(1), rig.mint(2)])
+    await follow(rig, store)
+    before = store.token_table[TokenKey(CONTRACT, 2)]
+    store.bad_token, store.unreadable = 2, True
+    moves = tuple(Move(CONTRACT, number, ALICE, BOB) for number in (1, 2))
+    rig.chain.mine([Sent(b"\x0f" * 32, CONTRACT, moves)])
+    await follow(rig, store)
+    assert store.token_table[TokenKey(CONTRACT, 1)].owner == BOB
+    assert store.token_table[TokenKey(CONTRACT, 2)] == before
+    assert len(store.transfer_table) == 4
+    [aside] = store.aside_table.values()
+    assert (aside.table, aside.key) == ("tokens", f"{CONTRACT}/2")
+
+
+async def test_reorg__when_something_of_its_block_was_set_aside__then_that_is_undone_too(rig: Rig) -> None:
+    store = poisoned(rig, bad_mint="mint_2")
+    rig.chain.mine()
+    rig.chain.mine([rig.mint(number, mint_id=f"mint_{number}") for number in range(1, 4)])
+    await follow(rig, store)
+    assert len(store.aside_table) == 1
+    rig.chain.drop(1)
+    rig.chain.mine()
+    rig.chain.mine()
+    await follow(rig, store)
+    assert store.aside_table == {}
+    assert rig.token_ids() == set()
+    assert {mint.status for mint in store.mint_table.values()} == {MintStatus.SUBMITTED}
+
+
+async def test_writers__when_they_meet_the_same_item__then_they_set_the_same_aside(rig: Rig) -> None:
+    asides: list[Any] = []
+    for naming in (True, False):
+        store = poisoned(rig, bad_mint="mint_2", naming=naming)
+        if not asides:
+            rig.chain.mine([rig.mint(number, mint_id=f"mint_{number}") for number in range(1, 4)])
+        else:
+            for number in range(1, 4):
+                rig.store.attempt_table[number.to_bytes(32, "big")] = f"mint_{number}"
+        await follow(rig, store)
+        asides.append((store.aside_table, store.token_table, store.transfer_table))
+    assert asides[0] == asides[1]
+
+
+async def test_block__when_the_checkpoint_itself_cannot_be_written__then_nothing_is_set_aside(
+    rig: Rig,
+) -> None:
+    class Broken(MemoryStore):
+        async def commit(self, progress: Progress, write: Write) -> None:
+            if write.row is not None:
+                raise Poisoned(REASON)
+            await super().commit(progress, write)
+
+    store = Broken()
+    rig.chain.mine([rig.mint(1)])
+    with pytest.raises(Poisoned):
+        await follow(rig, store)
+    assert store.token_table == {}
+    assert store.aside_table == {}
+
+
+async def test_block__when_the_table_is_unwell__then_nothing_is_set_aside(rig: Rig) -> None:
+    class Unwell(MemoryStore):
+        async def commit(self, progress: Progress, write: Write) -> None:
+            if write.tokens:
+                raise Unavailable("dynamodb")
+            await super().commit(progress, write)
+
+    store = Unwell()
+    rig.chain.mine([rig.mint(1)])
+    with pytest.raises(Unavailable):
+        await follow(rig, store)
+    assert store.aside_table == {}
+
+
+class Tables:
+    """As much of DynamoDB as the store takes: items by key, of which some cannot be written."""
+
+    def __init__(self, items: dict[str, Item], bad: str = "") -> None:
+        self.items = items
+        self.bad = bad
+        self.written: list[str] = []
+
+    async def get(self, _table: Any, key: Item) -> Item | None:
+        return self.items.get(str(next(iter(key.values()))))
+
+    async def write(self, update: Any) -> None:
+        mint_id = str(update.key["mint_id"])
+        if mint_id == self.bad:
+            raise Unwritable(REASON)
+        self.written.append(mint_id)
+
+    async def transact(self, changes: Sequence[Any]) -> None:
+        places = [n for n, change in enumerate(changes) if change.table in (MINTS, TOKENS)]
+        raise Unwritable(REASON, places[:1] if self.bad == "named" else ())
+
+
+async def test_finalize__when_one_mint_cannot_be_written__then_the_others_are_finalized() -> None:
+    tables: Any = Tables({}, bad="mint_2")
+    store = DynamoStore(tables, chain_id=1, set_aside=SetAside())
+    with capture_logs() as lines:
+        refused = await store.finalize(["mint_1", "mint_2", "mint_3"], at=1)
+    assert refused == {"mint_2": None}
+    assert tables.written == ["mint_1", "mint_3"]
+    assert [line["key"] for line in lines if line["event"] == "record_set_aside"] == ["mint_2"]
+
+
+async def test_mints__when_one_is_unreadable__then_it_alone_is_missing(rig: Rig) -> None:
+    for number in range(3):
+        rig.record(f"mint_{number}", MintStatus.SUBMITTED)
+    items = {mint_id: to_item(mint) for mint_id, mint in rig.store.mint_table.items()}
+    items["mint_1"]["status"] = "elsewhere"
+    tables: Any = Tables(items)
+    store = DynamoStore(tables, chain_id=1, set_aside=SetAside())
+    assert set(await store.mints(["mint_0", "mint_1", "mint_2"])) == {"mint_0", "mint_2"}
+
+
+@pytest.mark.parametrize("named", [True, False])
+async def test_commit__when_dynamodb_refuses_an_item__then_it_is_named_if_dynamodb_does(
+    rig: Rig, *, named: bool
+) -> None:
+    rig.record("mint_1", MintStatus.SUBMITTED)
+    rig.chain.mine([rig.mint(1, mint_id="mint_1")])
+    seen = poisoned(rig)
+    rig.store.attempt_table[(1).to_bytes(32, "big")] = "mint_1"
+    await follow(rig, seen)
+    [write] = [write for write in seen.writes if write.tokens]
+    tables: Any = Tables({}, bad="named" if named else "")
+    assert seen.progress is not None
+    with pytest.raises(Poisoned, match="Item size") as refused:
+        await DynamoStore(tables, chain_id=1).commit(seen.progress, write)
+    assert refused.value.tokens == ({TokenKey(CONTRACT, 1)} if named else set())
+    assert refused.value.mints == set()
+
+
+class Node:
+    """A node that has one failed transaction, whose call reverts with 300 kB."""
+
+    async def call(self, method: str, _params: Sequence[Any], **_: Any) -> Any:
+        if method == "eth_getTransactionReceipt":
+            return {
+                "transactionHash": "0x" + "01" * 32,
+                "status": "0x0",
+                "blockNumber": "0x1",
+                "blockHash": "0x" + "02" * 32,
+                "gasUsed": "0x1",
+            }
+        if method == "eth_getTransactionByHash":
+            return {"gas": "0x100", "from": ALICE, "to": BOB, "input": "0x"}
+        raise RpcError(3, "execution reverted", "0x" + "ff" * 300_000)
+
+
+async def test_outcome__when_the_contract_reverts_with_much__then_its_reason_is_bounded() -> None:
+    from mintline.chain.node import Node as ChainNode
+
+    rpc: Any = Node()
+    outcome = await NodeChain(ChainNode(rpc), rpc).outcome(b"\x01" * 32)
+    assert outcome is not None
+    assert outcome.problem is not None
+    assert outcome.problem.code == "reverted"
+    assert len(outcome.problem.reason) <= 1000
