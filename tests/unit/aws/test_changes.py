@@ -2,7 +2,18 @@
 
 import pytest
 
-from mintline.aws.changes import Change, Check, Clause, Delete, Put, Update, expression, identity, statement
+from mintline.aws.changes import (
+    Change,
+    Check,
+    Clause,
+    Delete,
+    Operator,
+    Put,
+    Update,
+    expression,
+    identity,
+    statement,
+)
 from mintline.aws.records import from_item, to_item, transition
 from mintline.messages import Fees
 from mintline.records import Problem, Token
@@ -143,3 +154,16 @@ def test_record__when_a_field_is_none__stores_no_attribute() -> None:
     item = to_item(token)
     assert "owner" not in item
     assert from_item(Token, item) == token
+
+
+@pytest.mark.parametrize(
+    ("operator", "symbol"), [("eq", "="), ("lt", "<"), ("le", "<="), ("gt", ">"), ("ge", ">=")]
+)
+def test_clause__when_it_compares__then_both_languages_have_its_very_symbol(
+    operator: Operator, symbol: str
+) -> None:
+    update = Update(MINTS, dict(KEY), set={"a": 1}, where=(Clause("c", "n", operator, (7,)),))
+    said = statement(update, "p")
+    assert said is not None
+    assert said["Statement"].endswith(f'"mint_id" = ? AND "n" {symbol} ?')
+    assert expression(update, "p")["ConditionExpression"] == f"#1 {symbol} :1"

@@ -168,6 +168,23 @@ async def test_write__when_a_failed_statement_did_happen__is_not_its_own_conflic
     assert answers == []
 
 
+async def test_write__when_two_writes_of_one_item_meet__then_they_go_in_two_requests_in_order(
+    client: "Scripted", dynamo: Dynamo
+) -> None:
+    def update(n: int, status: str) -> Update:
+        return Update(MINTS, {"mint_id": f"m{n}"}, set={"status": status}, where=(SOURCE,))
+
+    client.on("batch_execute_statement", lambda request: {"Responses": [{} for _ in request["Statements"]]})
+    writes = (update(0, "a"), update(1, "b"), update(0, "c"), update(0, "d"))
+    await asyncio.gather(*(dynamo.write(write) for write in writes))
+    # DynamoDB refuses a batch that names one item twice.
+    sent = [
+        [statement["Parameters"][0]["S"] for statement in arguments["Statements"]]
+        for _, arguments in client.asked
+    ]
+    assert sent == [["a", "b"], ["c"], ["d"]]
+
+
 async def test_get__when_two_ask_for_one_key__gives_each_an_item_of_its_own(
     client: "Scripted", dynamo: Dynamo
 ) -> None:
