@@ -70,6 +70,7 @@ class ApiStack(cdk.Stack):
                     "MINTLINE_DEFAULT_COLLECTION": around.minting.default_collection,
                     "MINTLINE_SIGN_IN_DOMAINS": json.dumps(deployment.sign_in_domains),
                     "MINTLINE_COGNITO_ISSUER": identity.issuer,
+                    "MINTLINE_COGNITO_USERINFO_URL": f"{identity.sign_in_url}/oauth2/userInfo",
                     "MINTLINE_COGNITO_CLIENT_ID": identity.client.user_pool_client_id,
                     "MINTLINE_WALLET_STORE": deployment.wallet_store,
                     "MINTLINE_WALLET_KEY_ARNS": self.to_json_string(

@@ -203,6 +203,7 @@ def settings_of(around: Surroundings) -> dict[str, dict[str, str]]:
             "MINTLINE_DEFAULT_COLLECTION": known.contract,
             "MINTLINE_COGNITO_ISSUER": issuer_url(pool),
             "MINTLINE_COGNITO_JWKS_URL": jwks_url(ports, pool),
+            "MINTLINE_COGNITO_USERINFO_URL": f"{ports.url('ministack')}/oauth2/userInfo",
             "MINTLINE_COGNITO_CLIENT_ID": known.pool.client_id,
             "MINTLINE_KMS_ENDPOINT_URL": ports.url("kms_front"),
             "MINTLINE_SEALING_KEY": sealing.public_key,

@@ -70,6 +70,8 @@ class Cognito:
     issuer: str
     jwks_url: str
     client_id: str
+    end: Callable[[str, str], Awaitable[None]]
+    """Ends a user's sessions: `admin_user_global_sign_out`, `admin_disable_user` or `admin_delete_user`."""
     sign_in: Callable[[str], Awaitable[Tokens]]
     """Signs a user in, who is made at the first time."""
 
@@ -98,7 +100,11 @@ async def cognito(stack: AsyncExitStack, aws_settings: ServiceSettings) -> Cogni
         await ensure_user(idp, user_pool_id=pool_id, username=name, password=password)
         return await sign_in(http, info, username=name, password=password)
 
+    async def end(how: str, name: str) -> None:
+        await getattr(idp, how)(UserPoolId=pool_id, Username=name)
+
     return Cognito(
+        end=end,
         issuer=f"https://cognito-idp.us-east-1.amazonaws.com/{pool_id}",
         jwks_url=f"{aws_settings.aws_endpoint_url}/{pool_id}/.well-known/jwks.json",
         client_id=client_id,
@@ -131,6 +137,7 @@ async def environment(
         "MINTLINE_DEFAULT_COLLECTION": CONTRACT,
         "MINTLINE_COGNITO_ISSUER": cognito.issuer,
         "MINTLINE_COGNITO_JWKS_URL": cognito.jwks_url,
+        "MINTLINE_COGNITO_USERINFO_URL": f"{aws_settings.aws_endpoint_url}/oauth2/userInfo",
         "MINTLINE_COGNITO_CLIENT_ID": cognito.client_id,
         "MINTLINE_WALLET_KEY_ARNS": json.dumps([wallet_key_arn]),
         "MINTLINE_SEALING_KEY": public_key_of(ec.generate_private_key(ec.SECP256R1())),

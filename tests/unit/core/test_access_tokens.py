@@ -19,7 +19,7 @@ from mintline.access_tokens import LEEWAY, MAX_TOKEN, Jwk, TokenFault, unpadded_
 from mintline.scopes import ACCOUNT_ADMIN, Scope
 from mintline_api.access_tokens import AccessTokens
 from mintline_api.jwks import KeySet
-from mintline_api.memory import MemoryJwks
+from mintline_api.memory import MemoryJwks, MemoryUserPool
 from mintline_api.problems import Refused as Unauthorized
 from mintline_signer.enclave.tokens import AuthorizationPolicy, TokenVerifier
 from mintline_signer.errors import RefusalCode
@@ -265,7 +265,7 @@ CLAIM_CASES: list[Case] = [
         TokenFault.SCOPE,
         lambda: with_claims(scope=f"{CLAIMS['scope']} {ACCOUNT_ADMIN}"),
     ),
-    ("scope that just suffices", SUB, lambda: with_claims(scope=str(Scope.MINTS_CREATE))),
+    ("scope that just suffices", SUB, lambda: with_claims(scope=f"openid {Scope.MINTS_CREATE}")),
     ("exp a string", TokenFault.CLAIMS, lambda: with_claims(exp=str(NOW + 9))),
     ("exp a fraction", SUB, lambda: with_claims(exp=NOW + 99.5)),
     ("exp negative", TokenFault.CLAIMS, lambda: with_claims(exp=-1)),
@@ -344,7 +344,7 @@ class Sides:
 @pytest.fixture
 def sides() -> Sides:
     keys = KeySet(MemoryJwks([AUTHORITY.jwk()]), clock=lambda: 0.0)
-    api = AccessTokens(keys=keys, issuer=ISSUER, client_id=CLIENT_ID, now=lambda: NOW)
+    api = AccessTokens(keys=keys, pool=MemoryUserPool(), issuer=ISSUER, client_id=CLIENT_ID, now=lambda: NOW)
     policy = AuthorizationPolicy.model_validate_json(json.dumps(AUTHORITY.policy(grace=0)))
     return Sides(api, TokenVerifier(policy))
 

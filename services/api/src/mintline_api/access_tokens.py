@@ -14,10 +14,13 @@ from pydantic import SecretStr
 
 from mintline import access_tokens
 from mintline.access_tokens import LEEWAY, BadToken, TokenFault, TokenRules
+from mintline.scopes import OPENID
 from mintline_api import problems
 from mintline_api.caches import BoundedCache
 from mintline_api.jwks import KeySet
+from mintline_api.ports import TokenStatus
 from mintline_api.problems import Kind, Refused
+from mintline_api.standing import Standings
 
 _BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +([A-Za-z0-9._~+/=-]+)")
 _CACHE_SECONDS = 60.0
@@ -43,8 +46,9 @@ class Caller:
     """Who is asking; `sub` never names a key of the platform's own."""
 
     sub: str
+    issued_at: float
     expires_at: float
-    """Unix seconds."""
+    """Unix seconds, as `issued_at`."""
     token: SecretStr
     """The access token that proved it."""
     scopes: frozenset[str]
@@ -54,7 +58,8 @@ class Caller:
 class AccessTokens:
     """Verifies access tokens of one user pool's one app client.
 
-    A verified token is remembered, by its hash, for a minute at most and never past its expiry.
+    A verified token is remembered, by its hash, for a minute at most and never past its expiry. Whether its
+    user is still signed in is asked of the pool at most once in 45 seconds.
     `now` is in Unix seconds.
     """
 
@@ -62,6 +67,7 @@ class AccessTokens:
         self,
         *,
         keys: KeySet,
+        pool: TokenStatus,
         issuer: str,
         client_id: str,
         now: Callable[[], float],
@@ -70,6 +76,7 @@ class AccessTokens:
         self._keys = keys
         self._rules = TokenRules(issuer=issuer, client_ids=frozenset({client_id}))
         self._now = now
+        self._standings = Standings(pool, now=now)
         self._cache: BoundedCache[bytes, Caller] = BoundedCache(
             max_weight=_CACHED_TOKENS, clock=now, looked_up=looked_up
         )
@@ -77,7 +84,8 @@ class AccessTokens:
     async def caller(self, authorization: str | None, scope: str) -> Caller:
         """Return who sent an `Authorization` header, whose token must have been given for `scope`.
 
-        Raises Refused (401, or 403 for the scope), or Unavailable without keys.
+        Raises Refused (401, or 403 for the scope), or Unavailable without keys, or when the pool has not
+        answered for so long that nobody can tell whether the token was revoked.
         """
         token = _bearer(authorization)
         digest = hashlib.sha256(token.encode()).digest()
@@ -86,8 +94,15 @@ class AccessTokens:
             caller = await self._verify(token)
             remaining = caller.expires_at + LEEWAY - self._now()
             self._cache.put(digest, caller, ttl=min(_CACHE_SECONDS, remaining))
-        if scope not in caller.scopes:
-            raise _lacks(scope)
+        for needed in (OPENID, scope):
+            if needed not in caller.scopes:
+                raise _lacks(needed)
+        if not await self._standings.counts(
+            digest, token, sub=caller.sub, issued=caller.issued_at, expires=caller.expires_at
+        ):
+            raise _refused(
+                problems.TOKEN_REVOKED, "The user was signed out, disabled or deleted: sign in again."
+            )
         return caller
 
     async def _verify(self, token: str) -> Caller:
@@ -102,6 +117,7 @@ class AccessTokens:
             raise _refused(_PROBLEMS[error.fault], str(error)) from None
         return Caller(
             sub=claims.subject,
+            issued_at=claims.issued,
             expires_at=claims.expires,
             token=SecretStr(token),
             scopes=claims.scopes,

@@ -20,7 +20,7 @@ from mintline_api.ports import JwksSource
 log = structlog.get_logger()
 
 MOST_BYTES = 256 * 1024
-"""The longest document that is read; a user pool's has two keys and a kilobyte."""
+"""The longest document that is read; a user pool's JWKS has two keys and a kilobyte."""
 
 
 class HttpJwks:
@@ -37,7 +37,7 @@ class HttpJwks:
             async with self._session.get(self._url, timeout=self._timeout, allow_redirects=False) as answer:
                 if answer.status != 200:
                     raise Unavailable(f"JWKS: HTTP {answer.status}")
-                document = json.loads(await _bounded(answer.content))
+                document = json.loads(await read_bounded(answer.content, what="JWKS"))
         except (aiohttp.ClientError, TimeoutError, ValueError, RecursionError) as error:
             raise Unavailable(f"JWKS: {type(error).__name__}") from error
         if not isinstance(document, dict):
@@ -45,12 +45,13 @@ class HttpJwks:
         return document
 
 
-async def _bounded(content: aiohttp.StreamReader) -> bytes:
+async def read_bounded(content: aiohttp.StreamReader, *, what: str) -> bytes:
+    """Return a whole body of MOST_BYTES at most; raises Unavailable for a longer one."""
     try:
         await content.readexactly(MOST_BYTES + 1)
     except asyncio.IncompleteReadError as whole:
         return whole.partial
-    raise Unavailable(f"JWKS: more than {MOST_BYTES} bytes")
+    raise Unavailable(f"{what}: more than {MOST_BYTES} bytes")
 
 
 class KeySet:

@@ -199,6 +199,14 @@ class Line(Protocol):
         ...
 
 
+class TokenStatus(Protocol):
+    """The user pool, asked about a token."""
+
+    async def counts(self, token: str, *, sub: str) -> bool:
+        """Tell whether the pool still accepts the token of this user; raises Unavailable."""
+        ...
+
+
 class JwksSource(Protocol):
     """Where the user pool's signing keys come from."""
 

@@ -159,6 +159,12 @@ TOKEN_TOO_LONG = Kind(
     "The token goes along with the mint, sealed, and `detail` says how long it may be. Sign in with fewer "
     "groups, scopes or custom claims.",
 )
+TOKEN_REVOKED = Kind(
+    "token-revoked",
+    401,
+    "Token revoked",
+    "The user was signed out, disabled or deleted since the token was issued: sign in again.",
+)
 INSUFFICIENT_SCOPE = Kind(
     "insufficient-scope",
     403,
@@ -364,6 +370,7 @@ AUTHENTICATION = (
     NOT_AN_ACCESS_TOKEN,
     BAD_CLAIMS,
     INSUFFICIENT_SCOPE,
+    TOKEN_REVOKED,
 )
 """What any operation that needs a token may answer."""
 

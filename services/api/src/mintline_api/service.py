@@ -41,6 +41,7 @@ from mintline_api.link_stores import DynamoLinks
 from mintline_api.metrics import Metrics
 from mintline_api.readiness import Readiness
 from mintline_api.settings import Settings
+from mintline_api.standing import HttpUserInfo
 from mintline_api.stores import (
     DynamoIndex,
     DynamoMints,
@@ -74,6 +75,7 @@ class _World:
     kms: KMSClient
     key_stores: KeyStores
     keys: KeySet
+    user_pool: HttpUserInfo
     intake: IntakeSessions
     token_ids: TokenIds
     chain: Node | None
@@ -125,6 +127,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, metrics: Metrics) -> 
         kms=kms,
         key_stores=await open_key_stores(stack, settings, dynamo, calls=calls),
         keys=keys,
+        user_pool=HttpUserInfo(session, settings.cognito_userinfo_url),
         intake=IntakeSessions(
             KmsIntake(kms, prefix=prefix).certify,
             intake_key=settings.intake_public_key(),
@@ -143,6 +146,7 @@ def _assemble(
         settings=settings,
         access_tokens=AccessTokens(
             keys=world.keys,
+            pool=world.user_pool,
             issuer=settings.cognito_issuer,
             client_id=settings.cognito_client_id,
             now=time.time,

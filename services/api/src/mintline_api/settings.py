@@ -42,6 +42,8 @@ class Settings(ChainSettings):
     """The user pool's issuer, exactly as its tokens' `iss` has it."""
     cognito_client_id: str = Field(min_length=1)
     """The app client whose access tokens are accepted."""
+    cognito_userinfo_url: str = Field(pattern=r"^https?://\S+$")
+    """The user pool's `/oauth2/userInfo`, at its login domain: tells whether a token was revoked."""
     cognito_jwks_url: str | None = None
     """None means `{cognito_issuer}/.well-known/jwks.json`."""
     sign_in_domains: tuple[str, ...] = ()

@@ -48,6 +48,7 @@ from mintline_api.memory import (
     MemoryMetadata,
     MemoryMints,
     MemoryTokenIds,
+    MemoryUserPool,
     MemoryWallets,
 )
 from mintline_api.metrics import Metrics
@@ -277,6 +278,7 @@ class Stage:
     metadata: MemoryMetadata = field(default_factory=MemoryMetadata)
     line: MemoryLine = field(default_factory=MemoryLine)
     jwks: MemoryJwks = field(default_factory=MemoryJwks)
+    user_pool: MemoryUserPool = field(default_factory=MemoryUserPool)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     missing: dict[str, Exception] = field(default_factory=dict)
     """What the readiness checks of `dynamodb` and `sqs` fail with."""
@@ -303,6 +305,7 @@ class Stage:
             default_collection=CONTRACT,
             cognito_issuer=ISSUER,
             cognito_client_id=CLIENT_ID,
+            cognito_userinfo_url="https://test.auth.us-east-1.amazoncognito.com/oauth2/userInfo",
             sealing_key=public_key_of(self.sealing_key),
             wallet_key_arns=("arn:aws:kms:us-east-1:000000000000:key/wallets",),
             intake_key=public_key_of(self.intake_key),
@@ -313,7 +316,9 @@ class Stage:
         keys = KeySet(self.jwks, clock=self.clock)
         api = Api(
             settings=settings,
-            access_tokens=AccessTokens(keys=keys, issuer=ISSUER, client_id=CLIENT_ID, now=self.clock),
+            access_tokens=AccessTokens(
+                keys=keys, pool=self.user_pool, issuer=ISSUER, client_id=CLIENT_ID, now=self.clock
+            ),
             wallets=WalletDirectory(
                 chain_id=CHAIN_ID,
                 wallets=self.wallets,

@@ -1,0 +1,119 @@
+"""A token whose user was signed out, disabled or deleted: how soon it stops, and what a silent pool means."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from mintline.errors import Unavailable
+from mintline_api.standing import ASKED_AFTER, SERVED_FOR, TRIED_AFTER
+from mintline_api.testing import MemoryClient, Stage
+
+
+async def get_wallet(client: MemoryClient, token: str) -> Any:
+    return await client.request("GET", "/v1/wallet", headers={"Authorization": f"Bearer {token}"})
+
+
+async def test_token__when_its_user_is_signed_out__stops_within_a_minute(
+    stage: Stage, client: MemoryClient
+) -> None:
+    token, other = stage.token("alice"), stage.token("bob")
+    assert (await get_wallet(client, token)).status == 200
+    stage.user_pool.signed_out.add("alice")
+    stage.now += 59
+    answer = await get_wallet(client, token)
+
+    assert (answer.status, answer.json()["code"]) == (401, "token-revoked")
+    assert answer.headers["www-authenticate"].startswith('Bearer error="invalid_token"')
+    assert (await get_wallet(client, other)).status == 200
+
+
+async def test_token__when_it_was_issued_a_while_ago__is_asked_about_at_its_first_use(
+    stage: Stage, client: MemoryClient
+) -> None:
+    token = stage.token("alice")
+    stage.user_pool.signed_out.add("alice")
+    stage.now += ASKED_AFTER
+
+    assert (await get_wallet(client, token)).json()["code"] == "token-revoked"
+
+
+async def test_pool__when_a_token_is_used_often__is_asked_once_in_a_while_and_by_one_request(
+    stage: Stage, client: MemoryClient
+) -> None:
+    token = stage.token("alice")
+    for _ in range(3):
+        await asyncio.gather(*(get_wallet(client, token) for _ in range(10)))
+    assert stage.user_pool.asked == [], "it is good news that it was just issued"
+    for rounds in range(1, 4):
+        stage.now += ASKED_AFTER
+        answers = await asyncio.gather(*(get_wallet(client, token) for _ in range(10)))
+        assert {answer.status for answer in answers} == {200}
+        assert stage.user_pool.asked == ["alice"] * rounds
+
+
+async def test_pool__when_a_revoked_token_is_tried_again_and_again__is_not_asked_each_time(
+    stage: Stage, client: MemoryClient
+) -> None:
+    token = stage.token("alice")
+    stage.user_pool.signed_out.add("alice")
+    stage.now += ASKED_AFTER
+    for _ in range(5):
+        assert (await get_wallet(client, token)).status == 401
+
+    assert stage.user_pool.asked == ["alice"]
+
+
+async def test_request__when_the_pool_is_silent__is_served_for_five_minutes_and_then_told_to_come_again(
+    stage: Stage, client: MemoryClient
+) -> None:
+    token = stage.token("alice")
+    stage.user_pool.failure = Unavailable("away")
+    stage.now += SERVED_FOR - 1
+    assert (await get_wallet(client, token)).status == 200
+    stage.now += 1
+    answer = await get_wallet(client, token)
+    assert (answer.status, answer.json()["code"]) == (503, "unavailable")
+    assert int(answer.headers["retry-after"]) >= 1
+
+    stage.user_pool.failure = None
+    stage.now += TRIED_AFTER
+    assert (await get_wallet(client, token)).status == 200
+
+
+async def test_pool__when_it_is_silent__is_tried_every_few_seconds_for_all_tokens_together(
+    stage: Stage, client: MemoryClient
+) -> None:
+    tokens = [stage.token(f"user-{number}") for number in range(5)]
+    stage.user_pool.failure = Unavailable("away")
+    stage.now += ASKED_AFTER
+    for _ in range(3):
+        for token in tokens:
+            assert (await get_wallet(client, token)).status == 200
+
+    assert len(stage.user_pool.asked) == 1
+
+
+async def test_token__when_the_pool_is_silent_after_it_refused_it__stays_refused(
+    stage: Stage, client: MemoryClient
+) -> None:
+    token = stage.token("alice")
+    stage.user_pool.signed_out.add("alice")
+    stage.now += ASKED_AFTER
+    assert (await get_wallet(client, token)).status == 401
+    stage.user_pool.failure = Unavailable("away")
+    stage.now += ASKED_AFTER
+
+    assert (await get_wallet(client, token)).status == 401
+
+
+@pytest.mark.parametrize("scope", ["mintline/wallets:manage", "openid"])
+async def test_token__when_the_pool_could_not_be_asked_with_it__is_refused(
+    stage: Stage, client: MemoryClient, scope: str
+) -> None:
+    token = stage.pool.sign({**stage.pool.claims("alice"), "scope": scope})
+    answer = await get_wallet(client, token)
+
+    assert (answer.status, answer.json()["code"]) == (403, "insufficient-scope")
