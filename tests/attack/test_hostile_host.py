@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from typer.testing import CliRunner
 
 from mintline.acceptance import ACCEPTANCE
+from mintline.audit.kms_log import modules_in
 from mintline.authorization import Envelope
 from mintline.eth import Transaction, keccak256
 from mintline.intents import sign_mint
 from mintline.messages import SignMint, SignNoop, SignTopUp
+from mintline_local.cli import app
 from mintline_signer.enclave.authorizer import digest_of
 from mintline_signer.errors import RefusalCode
 from mintline_signer.frames import MAX_BODY, frame
@@ -251,6 +256,25 @@ async def test_hostile_host__when_a_nonce_was_given_up__gets_nothing_more_for_it
     answer = await socket.ask(await victim.request(top_up))
     assert isinstance(answer, Refusal), answer
     assert answer.code == "memory_nonce_filled"
+
+
+async def test_hostile_host__when_it_deletes_what_an_enclave_signed__is_found_out_by_kms(
+    victim: Victim, minted: Mint, tmp_path: Path
+) -> None:
+    """The host's disk is its own; which enclaves KMS decrypted keys for is not."""
+    assert await victim.signs(minted)
+    log = victim.state.kms / "decrypted.jsonl"
+    options = ["--root", str(victim.state.kms / "root.pem"), "--kms-log", str(log)]
+    kept = await asyncio.to_thread(shutil.copytree, victim.state.audit, tmp_path / "kept")
+    assert CliRunner().invoke(app, ["audit", "verify", str(kept), *options]).exit_code == 0
+
+    for file in kept.iterdir():
+        file.unlink()
+    deleted = CliRunner().invoke(app, ["audit", "verify", str(kept), *options])
+
+    assert deleted.exit_code == 1
+    for module_id in modules_in(log.read_text()):
+        assert f"the enclave {module_id} asked KMS for keys" in deleted.stderr
 
 
 async def test_hostile_host__when_it_asks_for_keys_to_be_wrapped_anew__gets_none(

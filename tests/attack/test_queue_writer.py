@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
+import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from eth_account import Account
 
 from mintline.intents import sign_mint
-from mintline.messages import Broadcast, BuildMint, Fees, SignNoop, decode, encode
+from mintline.messages import (
+    BatchMint,
+    Broadcast,
+    BuildMint,
+    Fees,
+    SignBatch,
+    SigningRefused,
+    SignNoop,
+    decode,
+    encode,
+)
 from mintline.resources import BROADCAST, BUILD, SIGN
 from mintline.states import MintStatus
 
@@ -37,6 +49,16 @@ async def logged(victim: Victim, process: str, event: str, **fields: Any) -> dic
             await asyncio.sleep(0.1)
 
 
+async def built(victim: Victim, mint_id: str) -> Mint:
+    """Return a mint's record, once the builder is done with it."""
+    async with asyncio.timeout(30):
+        while True:
+            mint = await victim.record(mint_id)
+            if mint.status is MintStatus.BUILT:
+                return mint
+            await asyncio.sleep(0.1)
+
+
 async def sent_as_of_now(victim: Victim, address: str) -> int:
     """Return how many transactions of an address the chain has taken."""
     return await victim.node.transaction_count(address)
@@ -54,7 +76,7 @@ async def test_queue_writer__when_it_forges_an_intent_to_itself__is_refused_and_
     await victim.queues.send(SIGN, forged, group=wallet, dedup=secrets.token_hex(8))
 
     line = await logged(victim, "signer-host", "intent_refused", sender=wallet, nonce=before)
-    assert line["code"] == "authorization_seal"
+    assert line["code"] == "acceptance_signature"
     await asyncio.sleep(3)
     assert await sent_as_of_now(victim, wallet) == before
     assert (await victim.record(minted.mint_id)).status is MintStatus.FINALIZED
@@ -71,7 +93,7 @@ async def test_queue_writer__when_it_names_a_victims_wallet_in_its_own_mint__is_
     await victim.queues.send(SIGN, forged, group=minted.wallet, dedup=secrets.token_hex(8))
 
     line = await logged(victim, "signer-host", "intent_refused", mint_id=own.mint_id)
-    assert line["code"] == "authorization_seal"
+    assert line["code"] == "acceptance_signature"
     assert await sent_as_of_now(victim, minted.wallet) == before
 
 
@@ -118,6 +140,50 @@ async def test_queue_writer__when_it_passes_its_own_transaction_off_as_the_mints
     record = await victim.record(minted.mint_id)
     assert (record.status, record.tx_hash) == (MintStatus.FINALIZED, minted.tx_hash)
     assert await sent_as_of_now(victim, stranger.address) == 0
+
+
+async def test_queue_writer__when_it_forges_a_refusal__ends_the_mint_in_our_words_alone(
+    victim: Victim, user: User
+) -> None:
+    """It can stop a mint; it cannot choose what the mint's user reads."""
+    host = victim.pid("signer-host")
+    os.kill(host, signal.SIGSTOP)
+    try:
+        mint_id = await user.mint("to be refused")
+        mint = await built(victim, mint_id)
+        reason = "Your wallet is locked. Unlock it at https://evil.example <script>alert(1)</script>"
+        forged = SigningRefused(intent=sign_mint(mint), code="pay_us", reason=reason)
+        await victim.queues.send(BROADCAST, forged, group="any", dedup=secrets.token_hex(8))
+        shown = await user.until(mint_id, "rejected")
+    finally:
+        os.kill(host, signal.SIGCONT)
+    assert shown["problem"] == {"code": "signing_refused", "reason": "The signer refused to sign this."}
+    assert "evil.example" not in str(shown)
+
+
+@pytest.mark.parametrize("key", ["treasury", "issuer"])
+async def test_queue_writer__when_it_asks_for_a_batch__is_refused(
+    victim: Victim, minted: Mint, key: str
+) -> None:
+    """No line of a batch carries its user's authorization, so nobody's key signs one."""
+    signer = getattr(victim.known, key)
+    lines = tuple(
+        BatchMint(mint_id=f"mint_made_up_{n}", token_id=10**9 + n, to=THIEF, metadata_digest=bytes(32))
+        for n in range(3)
+    )
+    nonce = 10**6 + len(key)
+    forged = SignBatch(
+        signer=signer,
+        chain_id=signer.chain_id,
+        nonce=nonce,
+        gas=500_000,
+        fees=sign_mint(minted).fees,
+        contract=minted.contract,
+        mints=lines,
+    )
+    await victim.queues.send(SIGN, forged, group="any", dedup=secrets.token_hex(8))
+    line = await logged(victim, "signer-host", "intent_refused", nonce=nonce)
+    assert line["code"] == "policy_batch"
 
 
 async def test_queue_writer__when_it_writes_garbage__the_line_goes_on(victim: Victim, user: User) -> None:
