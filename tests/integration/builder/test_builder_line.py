@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mintline.chain.collection import PAUSER_ROLE
+from mintline.chain.collection import ISSUER_ROLE, PAUSER_ROLE
 from mintline.errors import Misconfigured
 from mintline.eth import address_word, selector
 from mintline.messages import Fees, SignMint, SignTopUp
@@ -16,6 +16,7 @@ from mintline.resources import SIGN
 from mintline.states import MintStatus
 from mintline_builder.dynamo import DynamoAccounts
 from mintline_builder.ports import Advance, MintClaim
+from mintline_builder.simulation import ROLE_AGE
 
 if TYPE_CHECKING:
     from tests.integration.builder.conftest import Line
@@ -68,25 +69,40 @@ async def test_builder__when_its_intent_is_carried_out__then_the_chain_accepts_i
     assert (await line.mint(mint_id)).metadata is None
 
 
-async def test_builder__when_the_contract_is_paused__then_the_mint_is_rejected_with_the_reason(
-    line: Line,
+@pytest.mark.parametrize(
+    ("stops", "continues", "code"),
+    [
+        ("pause()", "unpause()", "collection_paused"),
+        ("revokeRole(bytes32,address)", "grantRole(bytes32,address)", "issuer_revoked"),
+    ],
+)
+async def test_builder__when_an_administrator_stops_the_minting__then_the_mint_waits_until_it_continues(
+    line: Line, stops: str, continues: str, code: str
 ) -> None:
-    grant = selector("grantRole(bytes32,address)") + PAUSER_ROLE + address_word(line.admin)
-    await line.administer(grant)
-    await line.administer(selector("pause()"))
-    mint_id = await line.accept(await line.wallet())
+    issuer = ISSUER_ROLE + address_word(line.issuer.address) if code == "issuer_revoked" else b""
+    await line.administer(selector("grantRole(bytes32,address)") + PAUSER_ROLE + address_word(line.admin))
+    await line.administer(selector(stops) + issuer)
+    wallet = await line.wallet()
+    mint_id = await line.accept(wallet)
 
     async with line.building():
 
-        async def rejected() -> bool:
-            return (await line.mint(mint_id)).status is MintStatus.REJECTED
+        async def waits() -> bool:
+            waiting = (await line.mint(mint_id)).waiting
+            return waiting is not None and waiting.code == code
 
-        await line.until(rejected)
+        await line.until(waits)
+        assert (await line.queues.depth(SIGN)).visible == 0
+        await line.administer(selector(continues) + issuer)
+        await asyncio.sleep(ROLE_AGE)
+        await line.send(mint_id, mint_id)
 
-    problem = (await line.mint(mint_id)).problem
-    assert problem is not None
-    assert (problem.code, problem.reason) == ("collection_paused", "The collection is paused.")
-    assert (await line.queues.depth(SIGN)).visible == 0
+        async def built() -> bool:
+            return (await line.mint(mint_id)).status is MintStatus.BUILT
+
+        await line.until(built)
+
+    assert (await line.mint(mint_id)).waiting is None
 
 
 async def test_builder__when_the_recipient_is_a_contract_that_refuses__then_the_mint_is_rejected(

@@ -20,7 +20,7 @@ KINDS = ("crash", "ambush", "usurp", "pause", "clock", "lag", "reorg", "pool", "
 """What may go wrong; each schedule knows some of it, so that nothing always drowns out something else."""
 NEWER = (True, False, False, False, False, True, False)
 """Whether a schedule knows what came last, nodes with gaps included: by its seed, so that others stay."""
-NEWER_KINDS = ("lose", "recipient", "strand")
+NEWER_KINDS = ("lose", "recipient", "strand", "administrator")
 APART = 300.0
 """Seconds by which clocks are off when they are to differ by more than any deadline."""
 AMBUSHES: tuple[tuple[float, Literal["before", "after"] | None], ...] = (
@@ -100,6 +100,7 @@ class Disturbances:
             "lose": lambda _: self.queues.lose_next(self.rng.choice([BUILD, SIGN, BROADCAST])),
             "recipient": lambda _: self.mining.turn_recipient(),
             "strand": lambda _: self._strand(),
+            "administrator": lambda _: self.mining.administer(self.chance),
             "stranger": lambda _: self.outsiders.use_key_elsewhere(self.rng),
         }
         victim = self.rng.choice(self.processes)

@@ -86,6 +86,15 @@ class Mining:
         self._chain.refusing.discard(TURNING)
         self._turning = True
 
+    def administer(self, chance: random.Random) -> None:
+        """Pause the collection, take the issuer's role away, or undo that."""
+        if chance.random() < 0.5:
+            self._chain.paused = not self._chain.paused
+            self._faults.count("pauses of the collection" if self._chain.paused else "ends of a pause")
+        else:
+            self._chain.issuing = not self._chain.issuing
+            self._faults.count("roles granted" if self._chain.issuing else "roles revoked")
+
     def _turned(self) -> bool:
         """Tell whether the recipient turns now."""
         calls = (redemption(sent.body.data) for sent in self._chain.pool.values())
@@ -100,4 +109,5 @@ class Mining:
         """Ask the usual base fee, and let every recipient be as it was."""
         self._turning = False
         self._chain.refusing.discard(TURNING)
+        self._chain.paused, self._chain.issuing = False, True
         self._chain.base_fee = GWEI
