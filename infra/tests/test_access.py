@@ -20,6 +20,7 @@ WRITES = {
     "signer": set(),
     "broadcaster": {"mints", "attempts"},
     "indexer": {"tokens", "transfers", "blocks", "checkpoints", "mints"},
+    "reconciler": set(),
 }
 READS = {
     "api": {"wallets", "links", "mints", "collections", "checkpoints", "tokens", "transfers"},
@@ -27,6 +28,7 @@ READS = {
     "signer": {"wrapped-keys"},
     "broadcaster": {"mints", "attempts", "checkpoints", "transfers"},
     "indexer": {"tokens", "transfers", "blocks", "checkpoints", "mints", "attempts", "collections"},
+    "reconciler": {"checkpoints", "mints", "tokens", "attempts"},
 }
 CONSUMES = {
     "api": set(),
@@ -34,6 +36,7 @@ CONSUMES = {
     "signer": {"sign"},
     "broadcaster": {"broadcast"},
     "indexer": set(),
+    "reconciler": set(),
 }
 SENDS = {
     "api": {"build", "broadcast"},
@@ -41,6 +44,7 @@ SENDS = {
     "signer": {"broadcast", "sign-dlq"},
     "broadcaster": {"sign", "build", "broadcast-dlq"},
     "indexer": {"broadcast"},
+    "reconciler": set(),
 }
 OTHER = {
     "api": {
@@ -67,6 +71,7 @@ OTHER = {
     },
     "broadcaster": set(),
     "indexer": set(),
+    "reconciler": set(),
 }
 READING = {"BatchGetItem", "GetItem", "Query", "Scan", "PartiQLSelect"}
 WRITING = {
@@ -194,6 +199,7 @@ def test_signers_role__when_its_instance_is_one__then_it_has_a_session_an_image_
         "builder": {"s3:PutObject", "s3:GetObject"},
         "broadcaster": set(),
         "indexer": set(),
+        "reconciler": set(),
     }
 
 
@@ -238,4 +244,4 @@ def test_roles__when_managed_blockchain_is_asked__then_only_those_who_ask_the_ch
     )
     may = {service for service in SERVICES if ("managedblockchain:POST", "*") in granted(templates, service)}
 
-    assert may == {"api", "builder", "broadcaster", "indexer"}
+    assert may == {"api", "builder", "broadcaster", "indexer", "reconciler"}

@@ -8,6 +8,7 @@ import pytest
 from mintline_api.settings import Settings as ApiSettings
 from mintline_broadcaster.settings import BroadcasterSettings
 from mintline_builder.settings import Settings as BuilderSettings
+from mintline_indexer.reconciler.settings import ReconcilerSettings
 from mintline_indexer.settings import IndexerSettings
 from mintline_signer.host.settings import HostSettings
 
@@ -169,6 +170,49 @@ def test_api__when_it_is_busy__then_it_scales_on_cpu(templates: Templates) -> No
     configuration = policy["TargetTrackingScalingPolicyConfiguration"]
     metric = configuration["PredefinedMetricSpecification"]["PredefinedMetricType"]
     assert metric == "ECSServiceAverageCPUUtilization"
+
+
+def test_reconciler__when_it_is_time__then_one_task_of_the_indexers_image_makes_one_pass(
+    templates: Templates, deployment: Deployment
+) -> None:
+    template = templates["reconciler"]
+    (rule,) = properties(template, "AWS::Events::Rule")
+    (target,) = rule["Targets"]
+    ((definition, task),) = resources(template, "AWS::ECS::TaskDefinition").items()
+    (made,) = task["Properties"]["ContainerDefinitions"]
+    plain = {entry["Name"]: entry["Value"] for entry in made["Environment"]}
+
+    assert (rule["ScheduleExpression"], rule["State"]) == ("rate(15 minutes)", "ENABLED")
+    assert target["EcsParameters"]["TaskDefinitionArn"] == {"Ref": definition}
+    network = target["EcsParameters"]["NetworkConfiguration"]["AwsVpcConfiguration"]
+    assert (target["EcsParameters"]["TaskCount"], network["AssignPublicIp"]) == (1, "DISABLED")
+    assert made["EntryPoint"] == ["python", "-m", "mintline_indexer.reconciler"]
+    assert "imagesindexer" in str(made["Image"])
+    assert task["Properties"]["TaskRoleArn"] == deployment.role_arn("reconciler")
+    settings = load(ReconcilerSettings, plain | {"MINTLINE_RPC_URLS": SECRET_VALUES["MINTLINE_RPC_URLS"]})
+    assert (settings.reconcile_every, settings.reconcile_blocks) == (0, 1_000)
+    assert set(plain) <= fields(ReconcilerSettings)
+
+
+def test_reconciler__when_eventbridge_starts_it__then_by_a_role_that_starts_this_task_alone(
+    templates: Templates, deployment: Deployment
+) -> None:
+    template = templates["reconciler"]
+    (starter,) = (
+        logical
+        for logical, role in resources(template, "AWS::IAM::Role").items()
+        if role["Properties"]["AssumeRolePolicyDocument"]["Statement"][0]["Principal"]
+        == {"Service": "events.amazonaws.com"}
+    )
+    (policy,) = (p for p in properties(template, "AWS::IAM::Policy") if p["Roles"] == [{"Ref": starter}])
+    (definition,) = resources(template, "AWS::ECS::TaskDefinition")
+    run, lend = policy["PolicyDocument"]["Statement"]
+
+    assert (run["Action"], run["Resource"]) == ("ecs:RunTask", {"Ref": definition})
+    assert set(run["Condition"]) == {"ArnEquals"}
+    assert lend["Action"] == "iam:PassRole"
+    execution, own = lend["Resource"]
+    assert (set(execution), own) == ({"Fn::GetAtt"}, deployment.role_arn("reconciler"))
 
 
 def test_indexer__when_deployed__then_two_copies_run_unnamed_and_do_not_scale(templates: Templates) -> None:

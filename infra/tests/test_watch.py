@@ -10,7 +10,14 @@ from mintline_infra.canary import HANDLER
 from mintline_infra.canary import NAME as CANARY
 from synthesis import ROOT, Templates, properties, resources
 
-FOLDERS = {"api": "api", "builder": "builder", "indexer": "indexer", "signer": "signer-enclave"}
+FOLDERS = {
+    "api": "api",
+    "broadcaster": "broadcaster",
+    "builder": "builder",
+    "indexer": "indexer",
+    "reconciler": "indexer",
+    "signer": "signer-enclave",
+}
 RUNBOOK = (ROOT / "infra/README.md").read_text()
 
 
@@ -28,16 +35,22 @@ def test_runbook__when_an_alarm_rings__then_it_says_what_to_do(templates: Templa
     assert found >= names(templates)
 
 
+def logs(service: str, event: str) -> bool:
+    """Tell whether the sources of a service, or of the library, name an event."""
+    if service == CANARY:
+        sources = [HANDLER]
+    else:
+        folders = (ROOT / "services" / FOLDERS[service] / "src", ROOT / "shared/src")
+        sources = [path for folder in folders for path in folder.rglob("*.py")]
+    return any(f'"{event}"' in path.read_text() for path in sources)
+
+
 @pytest.mark.parametrize("alarm", LOG_ALARMS, ids=lambda alarm: alarm.name)
 def test_log_alarm__when_it_waits_for_an_event__then_its_service_logs_it(alarm: LogAlarm) -> None:
     """Itself, or the library that it is built on."""
-    if alarm.service == CANARY:
-        sources = [HANDLER]
-    else:
-        folders = (ROOT / "services" / FOLDERS[alarm.service] / "src", ROOT / "shared/src")
-        sources = [path for folder in folders for path in folder.rglob("*.py")]
+    silent = [service for service in alarm.services if not logs(service, alarm.event)]
 
-    assert any(f'"{alarm.event}"' in path.read_text() for path in sources)
+    assert silent == []
 
 
 @pytest.mark.parametrize("alarm", VALUE_ALARMS, ids=lambda alarm: alarm.name)
@@ -96,6 +109,62 @@ def test_alarms__when_they_fire__then_the_topic_is_told(templates: Templates) ->
         for name, rule in notices(templates).items()
     }
     assert states == dict.fromkeys(NOTICES, ("ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS", [told]))
+
+
+@pytest.mark.parametrize(
+    ("name", "event", "services"),
+    [
+        ("mint-outcome-refused", "mint_outcome_refused", {"indexer"}),
+        ("record-set-aside", "record_set_aside", {"api", "builder", "broadcaster", "indexer"}),
+    ],
+)
+def test_log_alarm__when_several_services_log_its_event__then_it_counts_all_of_them(
+    templates: Templates, name: str, event: str, services: set[str]
+) -> None:
+    (alarm,) = (
+        each
+        for each in properties(templates["watch"], "AWS::CloudWatch::Alarm")
+        if each["AlarmName"] == f"acme-mintline-{name}"
+    )
+    filters = [
+        each
+        for each in properties(templates["watch"], "AWS::Logs::MetricFilter")
+        if each["FilterPattern"] == f'{{ $.event = "{event}" }}'
+    ]
+
+    assert (alarm["Statistic"], alarm["Threshold"]) == ("Sum", 1)
+    metrics = {each["MetricTransformations"][0]["MetricName"] for each in filters}
+    assert metrics == {alarm["MetricName"]}
+    groups = [str(each["LogGroupName"]) for each in filters]
+    counted = {service: sum(f"logs{service}" in group for group in groups) for service in services}
+    assert counted == dict.fromkeys(services, 1)
+    assert len(groups) == len(services)
+
+
+def test_reconcile_alarms__when_a_pass_found_something_or_none_was_made__then_they_fire(
+    templates: Templates,
+) -> None:
+    alarms = {
+        each["AlarmName"].removeprefix("acme-mintline-"): each
+        for each in properties(templates["watch"], "AWS::CloudWatch::Alarm")
+    }
+    findings, missing = alarms["reconcile-findings"], alarms["reconcile-missing"]
+    (measured,) = (
+        each
+        for each in properties(templates["watch"], "AWS::Logs::MetricFilter")
+        if each["MetricTransformations"][0]["MetricName"] == findings["MetricName"]
+    )
+
+    # Between two passes there is no number, and the alarm stays as it is.
+    assert (findings["Statistic"], findings["Threshold"]) == ("Maximum", 1)
+    assert findings["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"
+    assert findings["TreatMissingData"] == "ignore"
+    assert measured["FilterPattern"] == '{ $.event = "reconciled" }'
+    assert measured["MetricTransformations"][0]["MetricValue"] == "$.findings"
+    assert (missing["Statistic"], missing["Threshold"], missing["Period"]) == ("Sum", 1, 300)
+    assert (missing["ComparisonOperator"], missing["TreatMissingData"]) == ("LessThanThreshold", "breaching")
+    # Longer than two of the 15 minutes between two passes.
+    assert missing["EvaluationPeriods"] == missing["DatapointsToAlarm"] == 9
 
 
 def only(template: dict[str, Any], kind: str) -> str:

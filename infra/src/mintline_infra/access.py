@@ -31,7 +31,7 @@ from mintline.resources import (
     WRAPPED_KEYS,
     Table,
 )
-from mintline_infra.deployment import Deployment
+from mintline_infra.deployment import RECONCILER, Deployment
 from mintline_infra.nag import acknowledge_finding
 
 GET = ("BatchGetItem",)
@@ -125,6 +125,16 @@ REACH: Mapping[str, Reach] = {
             MINTS: GET + QUERY + UPDATE,
             ATTEMPTS: GET,
             COLLECTIONS: SCAN,
+        },
+        asks_chain=True,
+    ),
+    RECONCILER: Reach(
+        principal=TASK,
+        tables={
+            CHECKPOINTS: GET,
+            MINTS: GET + QUERY,
+            TOKENS: GET,
+            ATTEMPTS: GET,
         },
         asks_chain=True,
     ),

@@ -1,10 +1,11 @@
-"""What of the services' logs rings: the README's runbook says what to do about each."""
+"""What of the services' logs makes an alarm fire: the README's runbook says what to do about each."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from mintline_infra.canary import NAME as CANARY
+from mintline_infra.deployment import RECONCILER
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,9 +18,21 @@ class LogAlarm:
     threshold: int
     text: str
     below: bool = False
-    """Rings when the event stays away, rather than when it comes."""
+    """Fires when the event stays away, rather than when it comes."""
     periods: int = 1
     """Periods of five minutes in a row."""
+    others: tuple[str, ...] = ()
+    """Further services that log the event; it is counted over all of them."""
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """Return every service that logs the event."""
+        return self.service, *self.others
+
+    @property
+    def metric(self) -> str:
+        """Return the name of the metric that counts it."""
+        return self.event if self.others else f"{self.service}-{self.event}"
 
 
 LOG_ALARMS = (
@@ -38,6 +51,30 @@ LOG_ALARMS = (
     ),
     LogAlarm("metadata-altered", "api", "metadata_altered", 1, "Stored metadata is not what was minted."),
     LogAlarm("metadata-conflict", "builder", "metadata_conflict", 1, "Other bytes are in a mint's place."),
+    LogAlarm(
+        "mint-outcome-refused",
+        "indexer",
+        "mint_outcome_refused",
+        1,
+        "The chain shows an outcome for a mint that was not asked for.",
+    ),
+    LogAlarm(
+        "record-set-aside",
+        "api",
+        "record_set_aside",
+        1,
+        "A record cannot be read or written as it is; the others go on.",
+        others=("builder", "broadcaster", "indexer"),
+    ),
+    LogAlarm(
+        "reconcile-missing",
+        RECONCILER,
+        "reconciled",
+        1,
+        "Nothing was reconciled for three quarters of an hour.",
+        below=True,
+        periods=9,
+    ),
     LogAlarm("signing-refused", "signer", "intent_refused", 1, "The enclave's policy refused an intent."),
     LogAlarm("enclave-unreachable", "signer", "enclave_unreachable", 5, "The host cannot reach its enclave."),
     LogAlarm(
@@ -66,7 +103,9 @@ class ValueAlarm:
     threshold: int
     text: str
     below: bool = False
-    """Rings when the number is under the threshold; it is not logged while nothing changes it."""
+    """Fires when the number is under the threshold; it is not logged while nothing changes it."""
+    now_and_then: bool = False
+    """Logged less often than every five minutes: the alarm keeps its state until the next number."""
 
 
 VALUE_ALARMS = (
@@ -94,5 +133,14 @@ VALUE_ALARMS = (
         "finalized_age",
         1800,
         "No block becomes final, seconds.",
+    ),
+    ValueAlarm(
+        "reconcile-findings",
+        RECONCILER,
+        "reconciled",
+        "findings",
+        1,
+        "Records, chain and index disagree, or a stranger minted.",
+        now_and_then=True,
     ),
 )

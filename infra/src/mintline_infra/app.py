@@ -7,10 +7,17 @@ import aws_cdk as cdk
 from mintline_infra.access import AccessStack
 from mintline_infra.canary import CanaryStack
 from mintline_infra.data import DataStack
-from mintline_infra.deployment import Deployment
+from mintline_infra.deployment import RECONCILER, Deployment
 from mintline_infra.identity import IdentityStack
 from mintline_infra.platform import PlatformStack
-from mintline_infra.services import ApiStack, IndexerStack, Surroundings, broadcaster, builder
+from mintline_infra.services import (
+    ApiStack,
+    IndexerStack,
+    ReconcilerStack,
+    Surroundings,
+    broadcaster,
+    builder,
+)
 from mintline_infra.signer import SignerStack
 from mintline_infra.watch import WatchStack
 
@@ -44,6 +51,7 @@ def build(app: cdk.App, deployment: Deployment) -> None:
         builder(app, named("builder"), around),
         broadcaster(app, named("broadcaster"), around),
         IndexerStack(app, named("indexer"), around),
+        ReconcilerStack(app, named(RECONCILER), around),
         SignerStack(app, named("signer"), around),
     ]
     for stack in running:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mintline.key_stores import StoreName
-from mintline_infra.services import BROADCASTER_RATE, BUILDER_RATE
+from mintline_infra.services import BROADCASTER_RATE, BUILDER_RATE, RECONCILE_EVERY, RECONCILED_BLOCKS
 from mintline_infra.signer import RATE as SIGNER_RATE
 
 HOURS = 730
@@ -63,10 +63,14 @@ SQS_REQUESTS = 1.26
 S3_PUTS = 1.0
 KEY_PAIRS = KEYS_KEPT = 0.05
 KEYS_READ = 0.052
-WRITE_UNITS = 28
+WRITE_UNITS = 29
 """A mint, from the items' sizes: DynamoDB bills kilobytes written, twice within a transaction.
 
-Two are the index of open mints': one to enter it, one to leave."""
+Two are the index of open mints': one to enter it, one to leave. One is the index by block."""
+RECONCILER_SHARE = 1.5 / 15
+"""A pass every 15 minutes takes one and a half with the task's start, by estimate."""
+RECONCILER_READS = 0.5 * (RECONCILED_BLOCKS + 9) * SECONDS / RECONCILE_EVERY.to_seconds()
+"""Read units a month of an idle reconciler: a query for each block, and for each shard of open mints."""
 READ_UNITS = 8
 HTTP_REQUESTS = 3
 """A mint: one POST, two looks at how it stands."""
@@ -89,14 +93,15 @@ def monthly(mints: int, *, store: StoreName = "dynamodb") -> dict[str, float]:
         + 10 * SECONDS / 20 * _price("SQS FIFO, a request"),
         "Tables": mints
         * (WRITE_UNITS * _price("DynamoDB, a write unit") + READ_UNITS * _price("DynamoDB, a read unit"))
-        + SECONDS / 12 * 4 * _price("DynamoDB, a write unit"),
+        + SECONDS / 12 * 4 * _price("DynamoDB, a write unit")
+        + RECONCILER_READS * _price("DynamoDB, a read unit"),
         "Metadata": mints * S3_PUTS * _price("S3, a PUT"),
         "KMS": _price("KMS, a key")
         + mints * (KEY_PAIRS * _price("KMS, an ECC key pair") + KEYS_READ * _price("KMS, a Decrypt")),
         "Keys of wallets made this month": _keys(mints, store),
         "Users": max(0.0, wallets - 10_000) * _price("Cognito Essentials, a user above 10,000"),
         "Logs, alarms, metrics": mints * LOG_KILOBYTES / 1e6 * _price("CloudWatch Logs, a GB")
-        + 20 * _price("CloudWatch, an alarm")
+        + 31 * _price("CloudWatch, an alarm")
         + 50 * _price("CloudWatch, a metric")
         + _price("CloudWatch, a dashboard"),
     }
@@ -135,11 +140,12 @@ def _keys(mints: int, store: StoreName) -> float:
 
 def _tasks(peak: float) -> float:
     """Return the tasks of all services: two of the api and indexer, one and more of the workers."""
-    sizes: Mapping[str, tuple[float, float, int]] = {
+    sizes: Mapping[str, tuple[float, float, float]] = {
         "api": (0.5, 1.0, max(2, math.ceil(peak / 100))),
         "builder": (0.5, 1.0, max(1, math.ceil(peak / BUILDER_RATE))),
         "broadcaster": (0.25, 0.5, max(1, math.ceil(peak / BROADCASTER_RATE))),
         "indexer": (0.25, 0.5, 2),
+        "reconciler": (0.25, 0.5, RECONCILER_SHARE),
     }
     return HOURS * sum(
         count * (cpu * _price("Fargate ARM, a vCPU hour") + memory * _price("Fargate ARM, a GB hour"))

@@ -21,6 +21,9 @@ from mintline.fields import Address
 from mintline.key_stores import StoreName
 from mintline.messages import KeyRef
 
+RECONCILER = "reconciler"
+"""The task that checks records, chain and index: the indexer's image, with a role of its own."""
+
 _MEASUREMENT = re.compile(r"[0-9a-f]{96}")
 _CALLBACK = re.compile(r"(https://[^\s#/?*]+|http://localhost(:[0-9]{1,5})?)(/[^\s#*]*)?")
 

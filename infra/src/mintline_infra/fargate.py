@@ -33,6 +33,10 @@ class Task:
     cpu: int
     memory: int
     settings: Mapping[str, str]
+    image: str | None = None
+    """The service whose image it is, if that is another's."""
+    entry_point: tuple[str, ...] = ()
+    """What to run instead of the image's own."""
     secrets: Mapping[str, ecs.Secret] = field(default_factory=dict)
     port: int | None = None
     desired: int = 2
@@ -54,13 +58,13 @@ def service(
     scope: Construct, deployment: Deployment, platform: PlatformStack, task: Task
 ) -> ecs.FargateService:
     """Declare a service that replaces itself safely: a deployment that does not come up is rolled back."""
-    definition = _definition(scope, deployment, platform, task)
+    made = definition(scope, deployment, platform, task)
     return ecs.FargateService(
         scope,
         "service",
         service_name=task.service,
         cluster=platform.cluster,
-        task_definition=definition,
+        task_definition=made,
         desired_count=task.desired,
         min_healthy_percent=50,
         max_healthy_percent=200,
@@ -79,10 +83,11 @@ def _capacity(task: Task) -> list[ecs.CapacityProviderStrategy]:
     return [on_demand, ecs.CapacityProviderStrategy(capacity_provider="FARGATE_SPOT", weight=task.spot)]
 
 
-def _definition(
+def definition(
     scope: Construct, deployment: Deployment, platform: PlatformStack, task: Task
 ) -> ecs.FargateTaskDefinition:
-    definition = ecs.FargateTaskDefinition(
+    """Declare a task: one container, with the service's own role, logs and settings."""
+    made = ecs.FargateTaskDefinition(
         scope,
         "task",
         family=f"{deployment.prefix}-{task.service}",
@@ -94,11 +99,12 @@ def _definition(
         ),
         task_role=iam.Role.from_role_arn(scope, "role", deployment.role_arn(task.service), mutable=False),
     )
-    definition.add_container(
+    made.add_container(
         task.service,
         image=ecs.ContainerImage.from_ecr_repository(
-            platform.repositories[task.service], deployment.image_tag
+            platform.repositories[task.image or task.service], deployment.image_tag
         ),
+        entry_point=list(task.entry_point) or None,
         environment={**common_settings(deployment), **task.settings},
         secrets=dict(task.secrets),
         logging=ecs.LogDrivers.aws_logs(
@@ -117,16 +123,16 @@ def _definition(
         stop_timeout=GRACE,
     )
     acknowledge_finding(
-        definition,
+        made,
         "ECS2",
         "Settings that are no secret are plain variables; the secrets come from Secrets Manager.",
     )
-    execution = definition.execution_role
+    execution = made.execution_role
     assert execution is not None, "a task that is pulled from a registry has one"
     acknowledge_finding(
         execution, "IAM5[Resource::*]", "ecr:GetAuthorizationToken names no resource; AWS offers none."
     )
-    return definition
+    return made
 
 
 def scale_on_backlog(

@@ -14,10 +14,11 @@ from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
 from mintline_infra.data import DataStack
-from mintline_infra.deployment import Deployment
+from mintline_infra.deployment import RECONCILER, Deployment
 from mintline_infra.nag import acknowledge
 
 SERVICES = ("api", "builder", "signer", "broadcaster", "indexer")
+"""Each with an image; the reconciler runs the indexer's."""
 INTERFACES = {
     "kms": ec2.InterfaceVpcEndpointAwsService.KMS,
     "sqs": ec2.InterfaceVpcEndpointAwsService.SQS,
@@ -63,7 +64,7 @@ class PlatformStack(cdk.Stack):
                 retention=logs.RetentionDays.ONE_MONTH,
                 removal_policy=cdk.RemovalPolicy.DESTROY,
             )
-            for service in SERVICES
+            for service in (*SERVICES, RECONCILER)
         }
         self.artifacts = s3.Bucket(
             self,

@@ -6,18 +6,25 @@ import json
 from dataclasses import dataclass
 
 import aws_cdk as cdk
+from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_elasticloadbalancingv2 as balancing
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from mintline.resources import BROADCAST, BUILD, Queue
 from mintline_infra import edge, fargate
 from mintline_infra.data import DataStack
-from mintline_infra.deployment import Deployment, Minting
+from mintline_infra.deployment import RECONCILER, Deployment, Minting
 from mintline_infra.identity import IdentityStack
 from mintline_infra.platform import PlatformStack
 
 API_PORT = 8080
+RECONCILE_EVERY = cdk.Duration.minutes(15)
+RECONCILED_BLOCKS = 1_000
+"""Newest final blocks of one pass: a second pass has them too, on chains down to two seconds a block."""
 PATIENCE = 10
 """Seconds of work that may wait for each running task before another one is started."""
 BUILDER_RATE = 70.0
@@ -142,6 +149,73 @@ class IndexerStack(cdk.Stack):
             desired=2,
         )
         self.service = fargate.service(self, deployment, around.platform, task)
+
+
+class ReconcilerStack(cdk.Stack):
+    """A task that EventBridge starts: one pass over the newest final blocks, and it ends."""
+
+    def __init__(self, scope: Construct, name: str, around: Surroundings) -> None:
+        super().__init__(
+            scope, name, env=around.env, description="Mintline: checks records, chain and index."
+        )
+        deployment, platform = around.deployment, around.platform
+        made = fargate.definition(
+            self,
+            deployment,
+            platform,
+            fargate.Task(
+                service=RECONCILER,
+                image="indexer",
+                entry_point=("python", "-m", "mintline_indexer.reconciler"),
+                cpu=256,
+                memory=512,
+                settings={
+                    "MINTLINE_CHAIN_ID": str(deployment.chain.chain_id),
+                    "MINTLINE_RECONCILE_EVERY": "0",
+                    "MINTLINE_RECONCILE_BLOCKS": str(RECONCILED_BLOCKS),
+                },
+                secrets=_rpc_urls(around),
+            ),
+        )
+        starter = iam.Role(
+            self,
+            "starter",
+            assumed_by=iam.ServicePrincipal(
+                "events.amazonaws.com",
+                conditions={"StringEquals": {"aws:SourceAccount": deployment.account}},
+            ),
+            description="Mintline: starts the reconciler's task, and nothing else.",
+        )
+        execution = made.execution_role
+        assert execution is not None, "a task that is pulled from a registry has one"
+        in_cluster = {"ArnEquals": {"ecs:cluster": platform.cluster.cluster_arn}}
+        for sid, action, resources, conditions in (
+            ("Start", "ecs:RunTask", [made.task_definition_arn], in_cluster),
+            ("LendRoles", "iam:PassRole", [execution.role_arn, deployment.role_arn(RECONCILER)], {}),
+        ):
+            starter.add_to_policy(
+                iam.PolicyStatement(sid=sid, actions=[action], resources=resources, conditions=conditions)
+            )
+        group = ec2.SecurityGroup(
+            self, "group", vpc=platform.vpc, description="Mintline: the reconciler, which nobody calls."
+        )
+        events.Rule(
+            self,
+            "schedule",
+            rule_name=deployment.role_name(RECONCILER),
+            description="Mintline: the reconciler's clock.",
+            schedule=events.Schedule.rate(RECONCILE_EVERY),
+            targets=[
+                targets.EcsTask(
+                    cluster=platform.cluster,
+                    task_definition=made,
+                    subnet_selection=ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS),
+                    security_groups=[group],
+                    assign_public_ip=False,
+                    role=starter.without_policy_updates(),
+                )
+            ],
+        )
 
 
 def builder(scope: Construct, name: str, around: Surroundings) -> WorkerStack:

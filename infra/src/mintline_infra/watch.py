@@ -66,16 +66,19 @@ class WatchStack(cdk.Stack):
         )
 
     def _log_alarm(self, alarm: LogAlarm) -> None:
-        counted = logs.MetricFilter(
-            self,
-            f"counts-{alarm.name}",
-            log_group=self._log_groups[alarm.service],
-            filter_pattern=logs.FilterPattern.string_value("$.event", "=", alarm.event),
-            metric_namespace=f"Mintline/{self._prefix}",
-            metric_name=f"{alarm.service}-{alarm.event}",
-            metric_value="1",
-            default_value=0,
-        )
+        counted, *_ = [
+            logs.MetricFilter(
+                self,
+                f"counts-{alarm.name}" if service == alarm.service else f"counts-{alarm.name}-{service}",
+                log_group=self._log_groups[service],
+                filter_pattern=logs.FilterPattern.string_value("$.event", "=", alarm.event),
+                metric_namespace=f"Mintline/{self._prefix}",
+                metric_name=alarm.metric,
+                metric_value="1",
+                default_value=0,
+            )
+            for service in alarm.services
+        ]
         less = cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD
         more = cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD
         missing = cloudwatch.TreatMissingData
@@ -102,13 +105,14 @@ class WatchStack(cdk.Stack):
         less = cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD
         more = cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD
         missing = cloudwatch.TreatMissingData
+        keeps = alarm.below or alarm.now_and_then
         self._alarm(
             alarm.name,
-            counted.metric(period=FIVE_MINUTES, statistic="Minimum"),
+            counted.metric(period=FIVE_MINUTES, statistic="Maximum" if alarm.now_and_then else "Minimum"),
             threshold=alarm.threshold,
             text=alarm.text,
             comparison=less if alarm.below else more,
-            missing=missing.IGNORE if alarm.below else missing.BREACHING,
+            missing=missing.IGNORE if keeps else missing.BREACHING,
         )
 
     def _edge_alarms(self, api: ApiStack) -> None:
