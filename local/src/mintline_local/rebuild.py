@@ -17,10 +17,11 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from mintline.aws.dynamo import Item
-from mintline.aws.records import from_item
+from mintline.aws.records import readable
 from mintline.errors import Misconfigured, Unavailable
 from mintline.records import Mint, canonical_json
 from mintline.resources import BLOCKS, MINTS, TOKENS, TRANSFERS, Table
+from mintline.set_aside import SetAside
 from mintline.states import MintStatus
 from mintline_indexer.chain_port import Chain
 from mintline_indexer.dynamo_store import DynamoStore, token_item, transfer_item
@@ -153,7 +154,8 @@ class Rebuild:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.store = ReplayStore()
-        self.store.live = DynamoStore(records.dynamo, chain_id=chain_id)
+        self._set_aside = SetAside()
+        self.store.live = DynamoStore(records.dynamo, chain_id=chain_id, set_aside=self._set_aside)
         self._records = records
         self._chain_id = chain_id
         self._whole = whole
@@ -198,11 +200,15 @@ class Rebuild:
                 if item["chain_id"] == self._chain_id:
                     yield keyed(table, item)
         async for item in self._records.every(MINTS):
-            mint = from_item(Mint, item)
-            if mint.chain_id != self._chain_id or (outcome := outcome_item(mint)) is None:
+            mint = self._mint(item)
+            if mint is None or mint.chain_id != self._chain_id or (outcome := outcome_item(mint)) is None:
                 continue
             if self._may_see(mint):
                 yield keyed(MINTS, outcome)
+
+    def _mint(self, item: Item) -> Mint | None:
+        """Return a mint; None for one that is unreadable, which is noted and is `reconcile`'s to name."""
+        return next((mint for _, mint in readable(Mint, MINTS, [item], self._set_aside)), None)
 
     def _may_see(self, mint: Mint) -> bool:
         """Tell whether a rebuild meets this outcome: one that reverted shows in whole blocks only."""
@@ -261,7 +267,10 @@ class Rebuild:
             if table.sort is not None:
                 names[table.sort.name] = key[2]
             item = await self._records.dynamo.get(table, names)
-            return item if item is None or table is not MINTS else outcome_item(from_item(Mint, item))
+            if item is None or table is not MINTS:
+                return item
+            mint = self._mint(item)
+            return None if mint is None else outcome_item(mint)
 
         items = await asyncio.gather(*(read(key) for key in keys))
         return {key: item for key, item in zip(keys, items, strict=True) if item is not None}
