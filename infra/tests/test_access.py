@@ -15,7 +15,7 @@ TABLE = "arn:aws:dynamodb:us-east-1:111122223333:table/"
 QUEUE = "arn:aws:sqs:us-east-1:111122223333:"
 
 WRITES = {
-    "api": {"wallets", "wrapped-keys", "links", "challenges", "mints", "collections"},
+    "api": {"wallets", "wrapped-keys", "links", "challenges", "rates", "mints", "collections"},
     "builder": {"mints", "accounts"},
     "signer": set(),
     "broadcaster": {"mints", "attempts"},
@@ -23,7 +23,7 @@ WRITES = {
     "reconciler": set(),
 }
 READS = {
-    "api": {"wallets", "links", "mints", "collections", "checkpoints", "tokens", "transfers"},
+    "api": {"wallets", "links", "mints", "accounts", "collections", "checkpoints", "tokens", "transfers"},
     "builder": {"mints", "accounts"},
     "signer": {"wrapped-keys"},
     "broadcaster": {"mints", "attempts", "checkpoints", "transfers"},

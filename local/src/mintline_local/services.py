@@ -211,6 +211,8 @@ def settings_of(around: Surroundings) -> dict[str, dict[str, str]]:
             "MINTLINE_INTAKE_KEY": known.intake_key,
             "MINTLINE_CURSOR_SECRET": known.cursor_secret.get_secret_value(),
             "MINTLINE_WALLET_STORE": wallet_store(),
+            # One user of a bench or a test may be as busy as many.
+            "MINTLINE_USER_RATE": "60000",
         },
         "builder": {
             "MINTLINE_ISSUER": known.issuer.model_dump_json(),

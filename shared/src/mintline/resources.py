@@ -117,6 +117,10 @@ LINKS = Table(
 CHALLENGES = Table("challenges", partition=Key("nonce"), ttl="expires")
 """One item per open request to link a wallet, for minutes. Written by the api."""
 
+RATES = Table("rates", partition=Key("rate_id"), ttl="expires")
+"""One item per user and minute in which they write much: `rate_id` is `{sub}#{minute}`, `taken` the writes
+that the copies of the api have leased. Written by the api."""
+
 WRAPPED_KEYS = Table("wrapped-keys", partition=Key("key_id"), ttl="expires_at")
 """One item per key in custody, if DynamoDB is where they are kept: `key_id` is `{chain_id}#{address}`.
 
@@ -198,6 +202,7 @@ TABLES = (
     WALLETS,
     LINKS,
     CHALLENGES,
+    RATES,
     WRAPPED_KEYS,
     MINTS,
     ACCOUNTS,

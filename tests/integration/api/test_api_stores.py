@@ -6,14 +6,14 @@ import asyncio
 
 import pytest
 
-from mintline.aws.dynamo import Dynamo
+from mintline.aws.dynamo import Dynamo, Item, Put
 from mintline.messages import KeyRef
 from mintline.records import CANCELLED, Mint, Wallet, created_key, open_shard, scoped
-from mintline.resources import MINTS
+from mintline.resources import ACCOUNTS, MINTS
 from mintline.states import MintStatus
-from mintline_api.memory import MemoryMints, MemoryWallets
-from mintline_api.ports import MintStore, WalletStore
-from mintline_api.stores import DynamoMints, DynamoWallets
+from mintline_api.memory import MemoryMints, MemoryRates, MemoryWallets
+from mintline_api.ports import MintStore, RateCounter, WalletStore
+from mintline_api.stores import DynamoGas, DynamoMints, DynamoRates, DynamoWallets
 from mintline_api.testing import CHAIN_ID, CONTRACT
 
 pytestmark = pytest.mark.integration
@@ -125,6 +125,29 @@ async def test_wallets__when_created_and_finished__hold_to_their_contract(wallet
         await wallets.mark_ready(mine.wallet_id)
         assert await wallets.get(mine.wallet_id) == done
     assert await wallets.create(wallet(OTHER)) == done
+
+
+@pytest.fixture(params=["memory", "dynamodb"])
+def counter(request: pytest.FixtureRequest) -> RateCounter:
+    if request.param == "memory":
+        return MemoryRates()
+    dynamo: Dynamo = request.getfixturevalue("dynamo")
+    return DynamoRates(dynamo)
+
+
+async def test_rates__when_added_to_at_once__then_each_sees_a_sum_of_its_own(counter: RateCounter) -> None:
+    seen = await asyncio.gather(*(counter.add("alice#1", 3, expires=2_000_000_000) for _ in range(8)))
+    assert sorted(seen) == [3 * n for n in range(1, 9)]
+    assert await counter.add("alice#2", 1, expires=2_000_000_000) == 1
+    assert await counter.add("bob#1", 1, expires=2_000_000_000) == 1
+
+
+async def test_gas__when_the_builder_has_noted_it__then_it_is_the_days(dynamo: Dynamo) -> None:
+    gas = DynamoGas(dynamo, chain_id=CHAIN_ID)
+    assert await gas.gas_given(ADDRESS) == (0, 0)
+    noted: Item = {"account_id": scoped(CHAIN_ID, ADDRESS), "gas_day": 20_785, "gas_given": str(10**24)}
+    await dynamo.write(Put(ACCOUNTS, noted))
+    assert await gas.gas_given(ADDRESS) == (20_785, 10**24)
 
 
 async def test_mints__when_created__are_among_the_open_ones(dynamo: Dynamo) -> None:

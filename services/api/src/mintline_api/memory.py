@@ -276,6 +276,31 @@ class MemoryIndex:
         return _page(events, limit=limit, after=after, newest_first=True)
 
 
+class MemoryRates:
+    """Counts in a dict."""
+
+    def __init__(self) -> None:
+        self.taken: dict[str, int] = {}
+        self.requests = 0
+
+    async def add(self, rate_id: str, count: int, *, expires: int) -> int:  # noqa: ARG002 - nothing is dropped
+        """Add to a count."""
+        self.requests += 1
+        self.taken[rate_id] = self.taken.get(rate_id, 0) + count
+        return self.taken[rate_id]
+
+
+class MemoryGas:
+    """Wallets' gas in a dict."""
+
+    def __init__(self) -> None:
+        self.given: dict[str, tuple[int, int]] = {}
+
+    async def gas_given(self, address: str) -> tuple[int, int]:
+        """Return day and wei."""
+        return self.given.get(address, (0, 0))
+
+
 class MemoryMetadata:
     """Objects in a dict."""
 

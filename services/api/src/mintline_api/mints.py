@@ -14,10 +14,12 @@ from mintline.errors import Unreadable
 from mintline.messages import BuildMint
 from mintline.records import Mint, Wallet, canonical_json, digest_of
 from mintline.states import MintStatus
+from mintline_api.gas import GasBudget
 from mintline_api.inputs import MintRequest
 from mintline_api.nudges import Nudges
 from mintline_api.ports import Line, LinkStore, MintStore
 from mintline_api.problems import KEY_REUSED, UNKNOWN_MINT, WALLET_DELETED, Refused
+from mintline_api.rates import Rates
 from mintline_api.self_custody import own_wallet
 from mintline_api.token_ids import TokenIds
 from mintline_api.tokens import Collections
@@ -80,6 +82,8 @@ async def accept_mint(
     now: int,
     entropy: Callable[[int], bytes],
     nudges: Nudges | None = None,
+    rates: Rates | None = None,
+    gas: GasBudget | None = None,
 ) -> Accepted:
     """Create the mint and put it on the line; a key's second request gets the first one's mint.
 
@@ -89,7 +93,7 @@ async def accept_mint(
     The token id is the mint's for life, and part of what `authorize` has the enclaves sign for. It is given
     back if the request made no mint, and not if that is unknown. `now` is in Unix milliseconds.
     Raises Refused for an unknown contract, for a wallet that is being deleted or is not linked, or when the
-    key named another body.
+    key named another body. `rates` and `gas` refuse new mints beyond what a user has; no replay is counted.
     """
     send = partial(_send, line=line, nudges=nudges or Nudges())
     contract = request.contract or default_collection
@@ -99,6 +103,10 @@ async def accept_mint(
     try:
         await collections.known(contract)
         wallet, to = await _wallets_of(request, sub=sub, wallets=wallets, links=links)
+        if gas is not None and wallet is not None:
+            await gas.check(wallet.address)
+        if rates is not None:
+            await rates.take(sub)
     except Refused:
         existing = await mints.get(mint_id) if key else None
         if existing is None:
@@ -133,6 +141,8 @@ async def accept_mint(
         # Unless it is this very mint, written by a try whose answer was lost.
         if (existing.contract, existing.token_id) != (contract, token_id):
             token_ids.give_back(contract, token_id)
+        if rates is not None:
+            rates.give_back(sub)
         return await _replay(existing, request_digest, send=send)
     await send(mint)
     log.info("mint_accepted", mint_id=mint_id)

@@ -336,6 +336,20 @@ INTERNAL = Kind(
     "Internal error",
     "Our fault. Quote `trace` to support; repeating with the same key is safe.",
 )
+TOO_MANY_WRITES = Kind(
+    "too-many-writes",
+    429,
+    "Too many writes",
+    "Each user has a number of writes a minute (`RateLimit-Policy`). Nothing was done: repeat after "
+    "`Retry-After` seconds. Repeating an idempotency key is not counted.",
+)
+GAS_BUDGET_REACHED = Kind(
+    "gas-budget-reached",
+    429,
+    "Today's gas is used up",
+    "The platform pays a bounded amount of gas for each wallet and UTC day. Nothing was done: repeat after "
+    "`Retry-After` seconds, or mint with `custody: self`.",
+)
 OVERLOADED = Kind(
     "overloaded",
     503,
@@ -409,6 +423,8 @@ KINDS = (
     BODY_TOO_SLOW,
     BAD_HTTP,
     EXPECTATION_FAILED,
+    TOO_MANY_WRITES,
+    GAS_BUDGET_REACHED,
     INTERNAL,
     OVERLOADED,
     UNAVAILABLE,

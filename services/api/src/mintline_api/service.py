@@ -35,16 +35,20 @@ from mintline_api.cursors import Cursors
 from mintline_api.endpoints.app import build_app
 from mintline_api.endpoints.context import Api
 from mintline_api.endpoints.protocol import protocols, runner_of
+from mintline_api.gas import GasBudget
 from mintline_api.intake_sessions import IntakeSessions
 from mintline_api.jwks import HttpJwks, KeySet
 from mintline_api.link_stores import DynamoLinks
 from mintline_api.metrics import Metrics
+from mintline_api.rates import Rates
 from mintline_api.readiness import Readiness
 from mintline_api.settings import Settings
 from mintline_api.standing import HttpUserInfo
 from mintline_api.stores import (
+    DynamoGas,
     DynamoIndex,
     DynamoMints,
+    DynamoRates,
     DynamoTokenIds,
     DynamoWallets,
     KmsIntake,
@@ -171,6 +175,15 @@ def _assemble(
         chain=world.chain,
         mints=DynamoMints(world.dynamo, set_aside=metrics.set_aside),
         line=SqsLine(carrying(world.queues, tracer)),
+        rates=Rates(
+            DynamoRates(world.dynamo), limit=settings.user_rate, now=_milliseconds, clock=time.monotonic
+        ),
+        gas=GasBudget(
+            DynamoGas(world.dynamo, chain_id=settings.chain_id),
+            budget=settings.user_gas_budget,
+            now=_milliseconds,
+            clock=time.monotonic,
+        ),
         index=index,
         token_ids=world.token_ids,
         collections=Collections(index, clock=time.monotonic, looked_up=metrics.caches.of("collections")),

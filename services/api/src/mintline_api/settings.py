@@ -34,6 +34,10 @@ class Settings(ChainSettings):
     """Requests in hand at once; as many again wait up to a second, the others are told to come again."""
     request_seconds: float = Field(default=25.0, gt=0, le=300)
     """How long a request may take, its body's arrival not counted; then it is answered with 503."""
+    user_rate: int = Field(default=600, ge=1)
+    """Writes that a user may make a minute, over all copies of the api."""
+    user_gas_budget: int | None = Field(default=None, ge=0)
+    """Wei of gas that the platform pays for a wallet and UTC day, as the builder has it; None is no bound."""
     public_url: str = Field(pattern=r"^https?://[^/?#\s]+(/[^?#\s]*)?$")
     """Where clients and marketplaces reach this API; begins metadata URLs and problem types."""
     default_collection: Address

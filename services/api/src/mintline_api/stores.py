@@ -33,6 +33,7 @@ from mintline.records import (
     token_ref,
 )
 from mintline.resources import (
+    ACCOUNTS,
     BROADCAST,
     BUILD,
     CHECKPOINTS,
@@ -40,6 +41,7 @@ from mintline.resources import (
     INTAKE_KEY,
     METADATA,
     MINTS,
+    RATES,
     TOKENS,
     TRANSFERS,
     WALLET_KEY,
@@ -337,6 +339,36 @@ class DynamoIndex:
             ),
             more=page.next is not None,
         )
+
+
+class DynamoRates:
+    """The table of rates."""
+
+    def __init__(self, dynamo: Dynamo) -> None:
+        self._dynamo = dynamo
+
+    async def add(self, rate_id: str, count: int, *, expires: int) -> int:
+        """Add to a count and return what it is then."""
+        update = Update(RATES, {"rate_id": rate_id}, set={"expires": expires}, add={"taken": count})
+        taken = (await self._dynamo.update_returning(update))["taken"]
+        assert isinstance(taken, int)
+        return taken
+
+
+class DynamoGas:
+    """The accounts table, as one chain's wallets' gas."""
+
+    def __init__(self, dynamo: Dynamo, *, chain_id: int) -> None:
+        self._dynamo = dynamo
+        self._chain_id = chain_id
+
+    async def gas_given(self, address: str) -> tuple[int, int]:
+        """Return the last day on which a wallet got gas, and how much then (wei)."""
+        item = await self._dynamo.get(ACCOUNTS, {"account_id": scoped(self._chain_id, address)}) or {}
+        day, given = item.get("gas_day"), item.get("gas_given")
+        if not isinstance(day, int) or not isinstance(given, str):
+            return 0, 0
+        return day, int(given)
 
 
 class S3Metadata:

@@ -36,10 +36,12 @@ from mintline_api.cursors import Cursors
 from mintline_api.endpoints.app import build_app
 from mintline_api.endpoints.context import Api
 from mintline_api.endpoints.protocol import protocols, runner_of
+from mintline_api.gas import GasBudget
 from mintline_api.intake_sessions import IntakeSessions
 from mintline_api.jwks import KeySet
 from mintline_api.memory import (
     MemoryChain,
+    MemoryGas,
     MemoryIndex,
     MemoryJwks,
     MemoryKeys,
@@ -47,11 +49,13 @@ from mintline_api.memory import (
     MemoryLinks,
     MemoryMetadata,
     MemoryMints,
+    MemoryRates,
     MemoryTokenIds,
     MemoryUserPool,
     MemoryWallets,
 )
 from mintline_api.metrics import Metrics
+from mintline_api.rates import Rates
 from mintline_api.readiness import Readiness
 from mintline_api.settings import Settings
 from mintline_api.signatures import personal_hash
@@ -267,6 +271,10 @@ class Stage:
     """What certifying a session key fails with."""
     seed: int = 0
     request_seconds: float = 25.0
+    user_rate: int = 600
+    user_gas_budget: int | None = None
+    rates: MemoryRates = field(default_factory=MemoryRates)
+    gas: MemoryGas = field(default_factory=MemoryGas)
     now: float = START
     mints: MemoryMints = field(default_factory=MemoryMints)
     token_ids: MemoryTokenIds = field(default_factory=MemoryTokenIds)
@@ -312,6 +320,7 @@ class Stage:
             cursor_secret=SecretStr("a secret that is long enough for cursors"),
             sign_in_domains=("app.example.com",),
             request_seconds=self.request_seconds,
+            user_gas_budget=self.user_gas_budget,
         )
         keys = KeySet(self.jwks, clock=self.clock)
         api = Api(
@@ -330,6 +339,8 @@ class Stage:
             chain=self.chain,
             mints=self.mints,
             line=self.line,
+            rates=Rates(self.rates, limit=self.user_rate, now=self.milliseconds, clock=self.clock),
+            gas=GasBudget(self.gas, budget=settings.user_gas_budget, now=self.milliseconds, clock=self.clock),
             index=self.index,
             collections=Collections(self.index, clock=self.clock),
             metadata=MetadataCache(self.metadata, clock=self.clock),

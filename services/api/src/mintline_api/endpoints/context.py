@@ -13,9 +13,11 @@ from mintline_api.access_tokens import AccessTokens
 from mintline_api.authorizations import Authorizations
 from mintline_api.cursors import Cursors
 from mintline_api.deadlines import Deadline
+from mintline_api.gas import GasBudget
 from mintline_api.gate import Gate
 from mintline_api.metrics import Metrics
 from mintline_api.ports import Chain, Index, Line, LinkStore, MintStore
+from mintline_api.rates import Rates
 from mintline_api.readiness import Readiness
 from mintline_api.settings import Settings
 from mintline_api.token_ids import TokenIds
@@ -37,6 +39,8 @@ class Api:
     chain: Chain | None
     mints: MintStore
     line: Line
+    rates: Rates
+    gas: GasBudget
     index: Index
     collections: Collections
     token_ids: TokenIds

@@ -9,6 +9,7 @@ from mintline_api.endpoints import examples
 from mintline_api.endpoints.answers import answer
 from mintline_api.endpoints.context import API, Api
 from mintline_api.endpoints.operations import Answer, Operations
+from mintline_api.endpoints.rates import count_write
 from mintline_api.endpoints.requests import read_body, read_caller, read_path, read_query
 from mintline_api.inputs import ChallengeRequest, LinkRequest, NoQuery, WalletPath
 from mintline_api.link_views import ChallengeView, LinkList, LinkView, challenge_view, link_view
@@ -70,6 +71,7 @@ async def create_challenge(request: web.Request) -> web.Response:
     caller = await read_caller(request)
     read_query(request, NoQuery)
     asked = await read_body(request, ChallengeRequest)
+    await count_write(request, caller)
     made = await challenge(
         asked.address,
         asked.domain,
@@ -106,6 +108,7 @@ async def create_link(request: web.Request) -> web.Response:
     caller = await read_caller(request)
     read_query(request, NoQuery)
     asked = await read_body(request, LinkRequest)
+    await count_write(request, caller)
     found = await link(
         asked.message,
         asked.signature,
@@ -148,6 +151,7 @@ async def delete_link(request: web.Request) -> web.Response:
     caller = await read_caller(request)
     read_query(request, NoQuery)
     path = read_path(request, WalletPath)
+    await count_write(request, caller)
     await unlink(path.address, sub=caller.sub, links=request.app[API].links)
     return web.Response(status=204)
 

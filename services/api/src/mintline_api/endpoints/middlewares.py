@@ -17,6 +17,7 @@ from mintline_api.deadlines import Deadline
 from mintline_api.endpoints.answers import SAFE_HEADERS, problem
 from mintline_api.endpoints.context import API, DEADLINE, GATE, METRICS, TRACER
 from mintline_api.endpoints.protocol import explain_refusal
+from mintline_api.endpoints.rates import RATE
 from mintline_api.endpoints.tracing import TRACE, Trace, trace_in, trace_of
 from mintline_api.problems import (
     BAD_HTTP,
@@ -158,6 +159,8 @@ def _http_problem(request: web.Request, error: web.HTTPException) -> web.StreamR
 async def protect(request: web.Request, response: web.StreamResponse) -> None:
     """Add the headers that every answer carries, and say nothing of what serves it."""
     explain_refusal(request.app, response)
+    if RATE in request:
+        response.headers.update(request[RATE].headers())
     for name, value in SAFE_HEADERS.items():
         response.headers.setdefault(name, value)
     response.headers.popall("Server", None)

@@ -14,6 +14,7 @@ from mintline_api.endpoints import examples
 from mintline_api.endpoints.answers import answer
 from mintline_api.endpoints.context import API, DEADLINE, GATE, METRICS
 from mintline_api.endpoints.operations import Answer, HeaderField, Operations
+from mintline_api.endpoints.rates import RATE_LIMIT_HEADERS, count_write, tell_rate
 from mintline_api.endpoints.requests import (
     read_body,
     read_caller,
@@ -29,6 +30,7 @@ from mintline_api.problems import (
     AMBIGUOUS_JSON,
     BODY_TOO_LARGE,
     BODY_TOO_SLOW,
+    GAS_BUDGET_REACHED,
     INVALID_BODY,
     INVALID_CURSOR,
     INVALID_PARAMETER,
@@ -117,6 +119,7 @@ PREFERENCE_APPLIED = HeaderField(
                     "true",
                 ),
                 PREFERENCE_APPLIED,
+                *RATE_LIMIT_HEADERS,
             ),
         ),
     ),
@@ -135,6 +138,7 @@ PREFERENCE_APPLIED = HeaderField(
         WALLET_NOT_LINKED,
         WALLET_DELETED,
         TOKEN_TOO_LONG,
+        GAS_BUDGET_REACHED,
     ),
 )
 async def create_mint(request: web.Request) -> web.Response:
@@ -162,7 +166,10 @@ async def create_mint(request: web.Request) -> web.Response:
         now=api.now(),
         entropy=api.entropy,
         nudges=_nudges(request),
+        rates=api.rates,
+        gas=api.gas,
     )
+    tell_rate(request, caller)
     headers = {"Location": f"/v1/mints/{accepted.mint.mint_id}"}
     if accepted.replayed:
         headers["Idempotent-Replayed"] = "true"
@@ -230,6 +237,7 @@ async def create_transaction(request: web.Request) -> web.Response:
     path = read_path(request, MintPath)
     asked = await read_body(request, TransactionRequest)
     mint = await get_mint(path.mint_id, sub=caller.sub, mints=api.mints)
+    await count_write(request, caller)
     signed = await carry(asked.raw, mint, chain=api.chain, line=api.line, now=api.now())
     return await _answer(request, mint, has_heard_of(signed.tx_hash), status=202)
 
@@ -282,6 +290,7 @@ async def stop_mint(request: web.Request) -> web.Response:
     caller = await read_caller(request)
     read_query(request, NoQuery)
     path = read_path(request, MintPath)
+    await count_write(request, caller)
     cancellation = await cancel_mint(
         path.mint_id,
         sub=caller.sub,

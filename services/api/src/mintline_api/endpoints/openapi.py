@@ -18,6 +18,7 @@ from mintline_api.problems import (
     INTERNAL,
     MEDIA_TYPE,
     OVERLOADED,
+    TOO_MANY_WRITES,
     UNAVAILABLE,
     Kind,
     ProblemDocument,
@@ -93,6 +94,8 @@ def problems_of(operation: Operation) -> list[Kind]:
     """Return every problem that an operation may answer, by status."""
     authentication = () if operation.scope is None else AUTHENTICATION
     kinds = [*operation.problems, *authentication, *_ANYWHERE]
+    if operation.scope is not None and operation.method != "GET":
+        kinds.append(TOO_MANY_WRITES)
     if operation.path.startswith("/v1/"):
         kinds.append(OVERLOADED)
     return sorted(kinds, key=lambda kind: kind.status)

@@ -1,0 +1,181 @@
+"""How much each user may ask for: writes a minute over all copies, and gas of a wallet a day."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Any
+
+import pytest
+
+from mintline.records import scoped
+from mintline_api.memory import MemoryRates
+from mintline_api.problems import Refused
+from mintline_api.rates import FREE, Rates
+from mintline_api.testing import CHAIN_ID, START, MemoryClient, Stage
+
+BODY: dict[str, Any] = {"metadata": {"name": "n", "image": "https://example.com/1.png"}}
+MIDNIGHT = (int(START) // 86_400 + 1) * 86_400
+
+
+class Time:
+    """Unix milliseconds that a test moves."""
+
+    def __init__(self) -> None:
+        self.ms = 1_795_398_660_000 // 60_000 * 60_000
+
+    def now(self) -> int:
+        return self.ms
+
+    def clock(self) -> float:
+        return self.ms / 1000
+
+
+def copy(counter: MemoryRates, time: Time, *, limit: int) -> Rates:
+    return Rates(counter, limit=limit, now=time.now, clock=time.clock)
+
+
+async def admitted(rates: Rates, count: int, *, sub: str = "alice") -> int:
+    outcomes = await asyncio.gather(*(rates.take(sub) for _ in range(count)), return_exceptions=True)
+    assert all(outcome is None or isinstance(outcome, Refused) for outcome in outcomes)
+    return outcomes.count(None)
+
+
+@pytest.mark.parametrize("limit", [1, 7, 59, 60, 600])
+async def test_rates__when_one_copy_is_asked_for_more__then_it_admits_the_limit_and_no_more(
+    limit: int,
+) -> None:
+    counter, time = MemoryRates(), Time()
+    rates = copy(counter, time, limit=limit)
+    assert await admitted(rates, 2 * limit) == limit
+    time.ms += 60_000
+    assert await admitted(rates, 2 * limit) == limit
+
+
+@pytest.mark.parametrize(("limit", "copies"), [(10, 4), (59, 3), (600, 4)])
+async def test_rates__when_several_copies_are_asked_at_once__then_together_they_keep_the_bound(
+    limit: int, copies: int
+) -> None:
+    counter, time = MemoryRates(), Time()
+    all_copies = [copy(counter, time, limit=limit) for _ in range(copies)]
+    total = sum(await asyncio.gather(*(admitted(rates, limit) for rates in all_copies)))
+    assert total <= limit + copies * (limit // FREE)
+    assert total >= limit - copies * max(1, limit // 8)
+
+
+async def test_rates__when_a_user_writes_much__then_it_costs_a_small_part_of_a_request_each() -> None:
+    counter, time = MemoryRates(), Time()
+    rates = copy(counter, time, limit=600)
+    assert await admitted(rates, 10) == 10
+    assert counter.requests == 0
+    assert await admitted(rates, 590) == 590
+    assert counter.requests <= 12
+
+
+async def test_rates__when_one_user_has_none_left__then_another_has() -> None:
+    rates = copy(MemoryRates(), Time(), limit=5)
+    assert await admitted(rates, 9) == 5
+    assert await admitted(rates, 9, sub="bob") == 5
+
+
+async def test_rates__when_the_counter_fails__then_the_next_write_asks_again() -> None:
+    counter, time = MemoryRates(), Time()
+    rates = copy(counter, time, limit=5)
+    add = counter.add
+
+    async def refuse(*_: object, **__: object) -> int:
+        raise ConnectionError
+
+    counter.add = refuse  # type: ignore[method-assign] # for one call
+    with pytest.raises(ConnectionError):
+        await rates.take("alice")
+    counter.add = add  # type: ignore[method-assign] # again
+    assert await admitted(rates, 9) == 5
+
+
+async def post(stage: Stage, client: MemoryClient, **headers: str) -> Any:
+    return await client.post_json("/v1/mints", BODY, headers=stage.headers(**headers))
+
+
+async def test_post__when_a_user_writes_too_much__then_429_says_when_to_come_again(stage: Stage) -> None:
+    stage.user_rate = 3
+    async with MemoryClient(stage.app()) as client:
+        accepted = [await post(stage, client) for _ in range(3)]
+        refused = await post(stage, client)
+        other = await client.post_json("/v1/mints", BODY, headers=stage.headers("bob"))
+        stage.now += 60
+        later = await post(stage, client)
+
+    assert [answer.status for answer in accepted] == [202] * 3
+    assert [answer.headers["ratelimit"].partition(";t=")[0] for answer in accepted] == [
+        '"writes";r=2',
+        '"writes";r=1',
+        '"writes";r=0',
+    ]
+    assert (refused.status, refused.json()["code"]) == (429, "too-many-writes")
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert refused.headers["ratelimit-policy"] == '"writes";q=3;w=60'
+    reset = re.fullmatch(r'"writes";r=0;t=(\d+)', refused.headers["ratelimit"])
+    assert reset is not None
+    assert refused.headers["retry-after"] == reset[1]
+    assert (other.status, later.status) == (202, 202)
+    assert len(stage.mints.items) == 5
+
+
+async def test_post__when_a_key_is_repeated__then_it_is_neither_counted_nor_refused(stage: Stage) -> None:
+    stage.user_rate = 2
+    async with MemoryClient(stage.app()) as client:
+        first = [await post(stage, client, idempotency_key="k") for _ in range(5)]
+        second = await post(stage, client, idempotency_key="other")
+        third = await post(stage, client, idempotency_key="third")
+        replayed = await post(stage, client, idempotency_key="k")
+
+    assert [answer.status for answer in [*first, second, third, replayed]] == [202] * 6 + [429, 202]
+    assert replayed.headers["idempotent-replayed"] == "true"
+
+
+async def test_writes__when_there_were_too_many__then_cancel_and_links_are_refused_and_reads_are_not(
+    stage: Stage,
+) -> None:
+    stage.user_rate = 1
+    async with MemoryClient(stage.app()) as client:
+        mint_id = (await post(stage, client)).json()["mint_id"]
+        cancel = await client.request("POST", f"/v1/mints/{mint_id}/cancel", headers=stage.headers())
+        address = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+        challenge = await client.post_json(
+            "/v1/wallet/links/challenges", {"address": address}, headers=stage.headers()
+        )
+        unlink = await client.request("DELETE", f"/v1/wallet/links/{address}", headers=stage.headers())
+        read = await client.request("GET", f"/v1/mints/{mint_id}", headers=stage.headers())
+    assert [answer.status for answer in (cancel, challenge, unlink, read)] == [429, 429, 429, 200]
+
+
+async def test_post__when_todays_gas_is_used_up__then_429_until_midnight_utc(stage: Stage) -> None:
+    stage.user_gas_budget = 1000
+    stage.now = MIDNIGHT - 10.0
+    async with MemoryClient(stage.app()) as client:
+        made = await post(stage, client, idempotency_key="k")
+        address = stage.wallets.items[scoped(CHAIN_ID, "alice")].address
+        stage.gas.given[address] = (int(stage.now) // 86_400, 1000)
+        stage.now += 6
+        refused = await post(stage, client)
+        replayed = await post(stage, client, idempotency_key="k")
+        stage.now = float(MIDNIGHT)
+        tomorrow = await post(stage, client)
+
+    assert (made.status, replayed.status, tomorrow.status) == (202, 202, 202)
+    assert (refused.status, refused.json()["code"]) == (429, "gas-budget-reached")
+    assert int(refused.headers["retry-after"]) == 4
+    assert "T00:00:00" in refused.json()["detail"]
+
+
+@pytest.mark.parametrize(("day", "given"), [(0, 999), (0, 0), (-1, 5000)])
+async def test_post__when_the_gas_is_within_the_budget_or_yesterdays__then_202(
+    stage: Stage, day: int, given: int
+) -> None:
+    stage.user_gas_budget = 1000
+    async with MemoryClient(stage.app()) as client:
+        await client.request("GET", "/v1/wallet", headers=stage.headers())
+        address = stage.wallets.items[scoped(CHAIN_ID, "alice")].address
+        stage.gas.given[address] = (int(stage.now) // 86_400 + day, given)
+        assert (await post(stage, client)).status == 202
