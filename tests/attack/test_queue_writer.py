@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from eth_account import Account
+from pydantic import ValidationError
 
 from mintline.intents import sign_mint
 from mintline.messages import (
@@ -23,7 +24,7 @@ from mintline.messages import (
     decode,
     encode,
 )
-from mintline.resources import BROADCAST, BUILD, SIGN
+from mintline.resources import BROADCAST, BUILD, SIGN, Queue
 from mintline.states import MintStatus
 
 if TYPE_CHECKING:
@@ -59,6 +60,17 @@ async def built(victim: Victim, mint_id: str) -> Mint:
             await asyncio.sleep(0.1)
 
 
+async def handled(victim: Victim, *queues: Queue) -> None:
+    """Wait until nothing is left in these queues, in this order: all that was sent has had its effect."""
+    async with asyncio.timeout(30):
+        for queue in queues:
+            while True:
+                depth = await victim.queues.depth(queue)
+                if not (depth.visible or depth.in_flight):
+                    break
+                await asyncio.sleep(0.1)
+
+
 async def sent_as_of_now(victim: Victim, address: str) -> int:
     """Return how many transactions of an address the chain has taken."""
     return await victim.node.transaction_count(address)
@@ -77,7 +89,7 @@ async def test_queue_writer__when_it_forges_an_intent_to_itself__is_refused_and_
 
     line = await logged(victim, "signer-host", "intent_refused", sender=wallet, nonce=before)
     assert line["code"] == "acceptance_signature"
-    await asyncio.sleep(3)
+    await handled(victim, SIGN, BROADCAST)
     assert await sent_as_of_now(victim, wallet) == before
     assert (await victim.record(minted.mint_id)).status is MintStatus.FINALIZED
 
@@ -108,7 +120,7 @@ async def test_queue_writer__when_it_replays_every_message_of_a_mint__mints_noth
         await victim.queues.send(SIGN, sign_mint(minted), group=minted.wallet, dedup=secrets.token_hex(8))
     hashed = "0x" + (minted.tx_hash or b"").hex()
     await logged(victim, "signer-host", "intent_signed", tx_hash=hashed)
-    await asyncio.sleep(5)
+    await handled(victim, BUILD, SIGN, BROADCAST)
 
     assert await sent_as_of_now(victim, minted.wallet) == before
     record = await victim.record(minted.mint_id)
@@ -135,7 +147,7 @@ async def test_queue_writer__when_it_passes_its_own_transaction_off_as_the_mints
     forged = Broadcast(intent=sign_mint(minted), raw=bytes(raw.raw_transaction), tx_hash=bytes(raw.hash))
 
     await victim.queues.send(BROADCAST, forged, group=minted.wallet, dedup=secrets.token_hex(8))
-    await asyncio.sleep(3)
+    await handled(victim, BROADCAST)
 
     record = await victim.record(minted.mint_id)
     assert (record.status, record.tx_hash) == (MintStatus.FINALIZED, minted.tx_hash)
@@ -204,7 +216,7 @@ async def test_queue_writer__when_a_message_names_more_than_it_may__is_not_read(
     """Messages are strict: a field that nobody knows could mean something to the next version."""
     text = encode(sign_mint(minted))
     assert decode(text) == sign_mint(minted)
-    with pytest.raises(Exception, match=r"calldata"):
+    with pytest.raises(ValidationError, match=r"calldata"):
         decode(text.replace('"nonce":', '"calldata":"0xdeadbeef","nonce":', 1))
 
 

@@ -179,8 +179,11 @@ async def test_builder__when_the_treasury_is_empty__then_mints_wait_and_no_nonce
     wallet = await line.wallet(balance=0)
     mint_id = await line.accept(wallet)
 
+    async def waits() -> bool:
+        return (await line.mint(mint_id)).waiting is not None
+
     async with line.building():
-        await asyncio.sleep(2)
+        await line.until(waits)
 
     assert (await line.mint(mint_id)).status is MintStatus.ACCEPTED
     assert await line.account(line.treasury.address) == {}

@@ -55,7 +55,11 @@ def test_archive__when_entries_come_in_another_order__is_the_same_and_folders_co
     assert list(unpacked(archive(turned))) == ["a", "a-b", "a/b", "a/b.c"]
 
 
-@pytest.mark.parametrize("archived", [b"", gzip.compress(archive({"a": file(b"x")})), b"070701" + b"z" * 200])
+@pytest.mark.parametrize(
+    "archived",
+    [b"", gzip.compress(archive({"a": file(b"x")}), mtime=0), b"070701" + b"z" * 200],
+    ids=["empty", "compressed", "damaged"],
+)
 def test_content__when_it_is_no_archive_or_not_in_it__is_none(archived: bytes) -> None:
     assert content_of("a", archived) is None
     assert content_of("b", archive({"a": file(b"x")})) is None
