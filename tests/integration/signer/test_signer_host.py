@@ -267,10 +267,10 @@ async def test_host__when_the_policy_refuses__tells_the_broadcaster(pair: Pair) 
 async def test_host__when_someone_else_than_the_user_asks__has_nothing_signed(pair: Pair) -> None:
     stolen = pair.intent(0)
     await pair.send(stolen.model_copy(update={"mint_id": "mint_stolen"}))
-    await pair.send(pair.example.intent(2, signer=pair.wallet))
+    await pair.send(replace(pair.example, subject="user-2").intent(2, signer=pair.wallet))
     answers = await pair.receive(2)
     codes = [answer.code for answer in answers if isinstance(answer, SigningRefused)]
-    assert codes == ["authorization_seal", "authorization_subject"]
+    assert codes == ["acceptance_signature", "authorization_subject"]
 
 
 async def test_host__when_the_wrapped_key_is_missing__dead_letters_the_intent(pair: Pair) -> None:
