@@ -420,7 +420,14 @@ if (Number(options['block-time']) > 0) setInterval(() => inTurn(mine), Number(op
 createServer(async (request, response) => {
   const parts = []
   for await (const part of request) parts.push(part)
-  const asked = JSON.parse(Buffer.concat(parts).toString())
+  let asked
+  try {
+    asked = JSON.parse(Buffer.concat(parts).toString())
+  } catch {
+    // Whatever asks for a WebSocket gets none: heads are polled for.
+    response.writeHead(400).end()
+    return
+  }
   const answers = await inTurn(async () => {
     const found = []
     for (const one of [asked].flat()) found.push(await answer(one))
