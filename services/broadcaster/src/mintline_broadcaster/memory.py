@@ -171,6 +171,8 @@ class MemoryLedger:
         self.closed.add(tx_hash)
 
     def _change(self, mint: Mint, **fields: object) -> None:
+        if fields.get("status") in _ENDED:
+            fields["authorization"] = None
         self.mints[mint.mint_id] = mint.evolve(**fields)
 
 

@@ -1,0 +1,336 @@
+"""The index in memory and over DynamoDB: the same calls lead to the same records."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from mintline.aws.dynamo import Item, Put
+from mintline.aws.records import to_item
+from mintline.eth import to_checksum_address
+from mintline.messages import KeyRef
+from mintline.records import Mint, Problem, Token, Transfer, token_ref
+from mintline.resources import ATTEMPTS, BLOCKS, MINTS
+from mintline.states import MintStatus
+from mintline_indexer.chain_port import Ref
+from mintline_indexer.dynamo_store import DynamoStore, aside_partition
+from mintline_indexer.effects import transfer_key
+from mintline_indexer.memory import MemoryStore
+from mintline_indexer.store_port import (
+    Aside,
+    Attempted,
+    Before,
+    Fenced,
+    Outcome,
+    Partial,
+    Poisoned,
+    Progress,
+    Reopened,
+    Row,
+    Stale,
+    Store,
+    TokenKey,
+    TokenWrite,
+    Write,
+)
+
+CHAIN_ID = 31337
+CONTRACT = to_checksum_address(b"\xc0" * 20)
+ALICE, BOB = (to_checksum_address(bytes([n]) * 20) for n in (0x11, 0x12))
+KEY = KeyRef(address=ALICE, subject="user", chain_id=CHAIN_ID, secret_id="s")
+HASH = b"\x07" * 32
+PROBLEM = Problem(code="reverted", reason="No.")
+
+
+@dataclass
+class Tables:
+    """The store under test, and the ways around it."""
+
+    store: Store
+    put: Callable[[Mint], Awaitable[None]]
+    sent: Callable[[bytes, str, bool], Awaitable[None]]
+
+
+def progress(revision: int, **changes: Any) -> Progress:
+    at = Ref(5, HASH, 1)
+    return replace(Progress(revision=revision, writer="w", head=at, finalized=at, at=revision), **changes)
+
+
+def mint(mint_id: str = "m1", status: MintStatus = MintStatus.SUBMITTED, **changes: Any) -> Mint:
+    fields: dict[str, Any] = {
+        "mint_id": mint_id,
+        "sub": "alice",
+        "status": status,
+        "chain_id": CHAIN_ID,
+        "contract": CONTRACT,
+        "to": ALICE,
+        "sender": KEY,
+        "metadata_digest": bytes(32),
+        "request_digest": "00",
+        "created_at": 1,
+        "updated_at": 1,
+        "token_id": 2**200,
+    }
+    return Mint(**fields | changes)
+
+
+def token(token_id: int = 1, owner: str | None = ALICE) -> Token:
+    return Token(
+        chain_id=CHAIN_ID,
+        contract=CONTRACT,
+        token_id=token_id,
+        owner=owner,
+        metadata_digest=HASH,
+        mint_id="m1",
+        minted_block=5,
+        block_number=5,
+        tx_hash=HASH,
+    )
+
+
+def transfer(log_index: int = 0, sender: str | None = None, token_id: int = 1) -> Transfer:
+    return Transfer(
+        chain_id=CHAIN_ID,
+        contract=CONTRACT,
+        token_id=token_id,
+        sender=sender,
+        recipient=ALICE,
+        block_number=5,
+        block_hash=HASH,
+        log_index=log_index,
+        tx_hash=HASH,
+        timestamp=1,
+    )
+
+
+def row(number: int = 5, **changes: Any) -> Row:
+    fields: dict[str, Any] = {
+        "position": f"{number:012d}#000000",
+        "number": number,
+        "hash": HASH,
+        "timestamp": 1,
+        "parent": (number - 1, HASH, 1),
+        "first": 0,
+        "complete": True,
+    }
+    return Row(**fields | changes)
+
+
+def outcome(mint_id: str = "m1", status: MintStatus = MintStatus.MINED, **changes: Any) -> Outcome:
+    return replace(Outcome(mint_id, status, HASH, 5, HASH), **changes)
+
+
+KEY_1 = TokenKey(CONTRACT, 1)
+
+
+@pytest.fixture(params=["memory", pytest.param("dynamodb", marks=pytest.mark.integration)])
+def tables(request: pytest.FixtureRequest) -> Tables:
+    if request.param == "memory":
+        memory = MemoryStore()
+
+        async def keep(kept: Mint) -> None:
+            memory.mint_table[kept.mint_id] = kept
+
+        async def noted(tx_hash: bytes, mint_id: str, own: bool) -> None:  # noqa: FBT001
+            memory.attempt_table[tx_hash] = mint_id
+            memory.own_attempts |= {tx_hash} if own else set()
+
+        return Tables(memory, keep, noted)
+    line = request.getfixturevalue("line")
+
+    async def put(stored: Mint) -> None:
+        item: Item = to_item(stored)
+        if stored.custody == "self" and stored.token_id is not None:
+            item["token_ref"] = token_ref(CHAIN_ID, stored.contract, stored.token_id)
+        await line.dynamo.write(Put(MINTS, item))
+
+    async def sent(tx_hash: bytes, mint_id: str, own: bool) -> None:  # noqa: FBT001
+        item: Item = {"tx_hash": "0x" + tx_hash.hex(), "mint_id": mint_id}
+        await line.dynamo.write(Put(ATTEMPTS, item | {"kind": "self_redeem" if own else "sign_mint"}))
+
+    return Tables(line.store, put, sent)
+
+
+async def test_checkpoint__when_it_moves__then_by_one_revision_or_not_at_all(tables: Tables) -> None:
+    store = tables.store
+    assert await store.load() is None
+    with pytest.raises(Fenced):
+        await store.commit(progress(2), Write())
+    first = progress(1, partial=Partial(6, HASH, 3), collections=(CONTRACT,), backfills={BOB: 9})
+    await store.commit(first, Write())
+    assert await store.load() == first
+    for revision in (1, 3):
+        with pytest.raises(Fenced):
+            await store.commit(progress(revision), Write(tokens=(TokenWrite(KEY_1, token()),)))
+    assert await store.load() == first
+    assert await store.tokens([KEY_1]) == {KEY_1: None}
+
+
+async def test_block__when_written_and_undone__then_all_is_as_before(tables: Tables) -> None:
+    store = tables.store
+    await tables.put(mint())
+    await store.commit(progress(1), Write())
+    aside = Aside(
+        position="p#mints#m9",
+        table="mints",
+        key="m9",
+        reason="size",
+        block_number=5,
+        block_hash=HASH,
+        tx_hash=HASH,
+    )
+    made, moved = transfer(), transfer(1, sender=ALICE)
+    written = row(
+        tokens=(Before(contract=CONTRACT, token_id=1, token=None),),
+        transfers=(transfer_key(made), transfer_key(moved)),
+        mints=("m1",),
+        aside=(aside.position,),
+    )
+    await store.commit(
+        progress(2),
+        Write(
+            tokens=(TokenWrite(KEY_1, token(), assumed_new=True),),
+            transfers=(made, moved),
+            outcomes=(outcome(),),
+            row=written,
+            aside=(aside,),
+        ),
+    )
+    assert await store.tokens([KEY_1]) == {KEY_1: token()}
+    assert await store.minting(KEY_1) == made
+    assert await store.rows() == [written]
+    assert await store.row(written.position) == written
+    assert await store.mints(["m1", "none"]) == {
+        "m1": mint(
+            status=MintStatus.MINED,
+            tx_hash=HASH,
+            block_number=5,
+            block_hash=HASH,
+            mined_at=2,
+            updated_at=2,
+        )
+    }
+    undo = Write(
+        tokens=(TokenWrite(KEY_1, None),),
+        erased_transfers=written.transfers,
+        reopened=(Reopened("m1", MintStatus.SUBMITTED, HASH),),
+        erased_row=written,
+    )
+    await store.commit(progress(3), undo)
+    assert await store.tokens([KEY_1]) == {KEY_1: None}
+    assert await store.minting(KEY_1) is None
+    assert await store.rows() == []
+    assert await store.mints(["m1"]) == {"m1": mint(updated_at=3)}
+
+
+async def test_write__when_tokens_or_mints_are_not_as_assumed__then_it_names_them_and_writes_nothing(
+    tables: Tables,
+) -> None:
+    store = tables.store
+    await tables.put(mint("m1", MintStatus.REJECTED))
+    await tables.put(mint("m2"))
+    await store.commit(progress(1), Write(tokens=(TokenWrite(KEY_1, token()),)))
+    with pytest.raises(Stale) as stale:
+        await store.commit(
+            progress(2),
+            Write(
+                tokens=(TokenWrite(KEY_1, token(owner=BOB), assumed_new=True),),
+                outcomes=(outcome("m1"), outcome("m2"), outcome("none")),
+            ),
+        )
+    assert stale.value.tokens == {KEY_1}
+    assert stale.value.mints == {"m1", "none"}
+    assert await store.tokens([KEY_1]) == {KEY_1: token()}
+    assert (await store.mints(["m2"]))["m2"] == mint("m2")
+    assert await store.load() == progress(1)
+
+
+@pytest.mark.parametrize(
+    ("found", "block_hash"),
+    [(mint(status=MintStatus.MINED, block_hash=b"\x08" * 32), HASH), (mint(), HASH)],
+    ids=["another block", "not mined"],
+)
+async def test_reopening__when_the_mint_is_not_of_this_block__then_it_is_stale(
+    tables: Tables, found: Mint, block_hash: bytes
+) -> None:
+    await tables.put(found)
+    await tables.store.commit(progress(1), Write())
+    with pytest.raises(Stale) as stale:
+        await tables.store.commit(
+            progress(2), Write(reopened=(Reopened("m1", MintStatus.SUBMITTED, block_hash),))
+        )
+    assert stale.value.mints == {"m1"}
+    assert await tables.store.mints(["m1"]) == {"m1": found}
+
+
+async def test_outcome__when_a_users_own_transaction_failed__then_its_mint_waits_with_the_problem(
+    tables: Tables,
+) -> None:
+    await tables.put(mint(custody="self", sender=None))
+    await tables.store.commit(progress(1), Write())
+    failed = outcome(status=MintStatus.ISSUED, problem=PROBLEM)
+    await tables.store.commit(progress(2), Write(outcomes=(failed,)))
+    assert await tables.store.mints(["m1"]) == {
+        "m1": mint(status=MintStatus.ISSUED, custody="self", sender=None, problem=PROBLEM, updated_at=2)
+    }
+
+
+async def test_rows__when_some_are_pruned__then_the_others_stay_in_order(tables: Tables) -> None:
+    store = tables.store
+    rows = [row(number) for number in (12, 7, 9)]
+    for revision, each in enumerate(rows, start=1):
+        await store.commit(progress(revision), Write(row=each))
+    assert [each.number for each in await store.rows()] == [7, 9, 12]
+    await store.prune([rows[2].position, "gone already"])
+    assert [each.number for each in await store.rows()] == [7, 12]
+    assert await store.row(rows[2].position) is None
+
+
+async def test_attempts_and_vouchers__when_asked_for__then_only_those_that_are_there(tables: Tables) -> None:
+    await tables.sent(HASH, "m1", False)  # noqa: FBT003
+    await tables.sent(b"\x08" * 32, "m2", True)  # noqa: FBT003
+    found = await tables.store.attempts([HASH, b"\x08" * 32, b"\x09" * 32])
+    assert found == {HASH: Attempted("m1"), b"\x08" * 32: Attempted("m2", own=True)}
+    await tables.put(mint("m3", custody="self", sender=None, token_id=2**200))
+    await tables.put(mint("m4", token_id=3))
+    keys = [TokenKey(CONTRACT, token_id) for token_id in (2**200, 3, 4)]
+    assert await tables.store.vouchers(keys) == {keys[0]: "m3"}
+
+
+async def test_finalize__when_some_are_not_mined__then_it_tells_where_they_stand(tables: Tables) -> None:
+    await tables.put(mint("m1", MintStatus.MINED))
+    await tables.put(mint("m2", MintStatus.SUBMITTED))
+    await tables.put(mint("m3", MintStatus.REVERTED))
+    refused = await tables.store.finalize(["m1", "m2", "m3", "none"], at=9)
+    assert refused == {"m2": MintStatus.SUBMITTED, "m3": MintStatus.REVERTED, "none": None}
+    assert await tables.store.mints(["m1"]) == {
+        "m1": mint("m1", MintStatus.FINALIZED, finalized_at=9, updated_at=9)
+    }
+
+
+@pytest.mark.integration
+async def test_commit__when_a_record_has_no_room_left__then_dynamodb_names_it_and_nothing_is_written(
+    line: Any,
+) -> None:
+    store = DynamoStore(line.dynamo, chain_id=CHAIN_ID)
+    full = to_item(mint("m1")) | {"metadata": ""}
+    room = 400 * 1024 - sum(len(name) + len(str(value)) for name, value in full.items())
+    await line.dynamo.write(Put(MINTS, full | {"metadata": "x" * (room - 200)}))
+    await line.dynamo.write(Put(MINTS, to_item(mint("m2"))))
+    await store.commit(progress(1), Write())
+    problem = Problem(code="reverted", reason="r" * 1000)
+    bad = outcome("m1", MintStatus.REVERTED, problem=problem)
+    good = outcome("m2", MintStatus.REVERTED, problem=problem)
+    with pytest.raises(Poisoned, match="size") as poisoned:
+        await store.commit(progress(2), Write(outcomes=(bad, good)))
+    assert poisoned.value.mints == {"m1"}
+    aside = Aside(
+        position="p", table="mints", key="m1", reason="size", block_number=5, block_hash=HASH, tx_hash=HASH
+    )
+    await store.commit(progress(2), Write(outcomes=(good,), aside=(aside,)))
+    listed = await line.dynamo.query(BLOCKS, partition=aside_partition(CHAIN_ID), limit=9)
+    assert [item["key"] for item in listed.items] == ["m1"]
+    assert await store.rows() == []
