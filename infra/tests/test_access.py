@@ -26,7 +26,7 @@ READS = {
     "api": {"wallets", "links", "mints", "accounts", "collections", "checkpoints", "tokens", "transfers"},
     "builder": {"mints", "accounts"},
     "signer": {"wrapped-keys"},
-    "broadcaster": {"mints", "attempts", "checkpoints", "transfers"},
+    "broadcaster": {"mints", "attempts", "checkpoints", "transfers", "tokens"},
     "indexer": {"tokens", "transfers", "blocks", "checkpoints", "mints", "attempts", "collections"},
     "reconciler": {"checkpoints", "mints", "tokens", "attempts"},
 }

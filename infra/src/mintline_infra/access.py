@@ -115,6 +115,7 @@ REACH: Mapping[str, Reach] = {
             MINTS: GET + UPDATE + QUERY + PING,
             CHECKPOINTS: GET,
             TRANSFERS: QUERY,
+            TOKENS: GET,
         },
         asks_chain=True,
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mintline.eth import redeem_calldata
 from mintline.messages import (
     AnyIntent,
     IssueVoucher,
@@ -66,6 +67,12 @@ def voucher_of(mint: Mint) -> Voucher:
         metadata_digest=mint.metadata_digest,
         deadline=mint.deadline,
     )
+
+
+def calldata(mint: Mint) -> bytes:
+    """Return the call that redeems a mint's voucher, once that is issued and on record."""
+    assert mint.voucher_signature is not None
+    return redeem_calldata(**voucher_of(mint).model_dump(), signature=mint.voucher_signature)
 
 
 def group_of(intent: AnyIntent) -> str:

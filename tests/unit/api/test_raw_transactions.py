@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mintline.eth import SECP256K1_N, Transaction, rlp_encode, to_checksum_address
-from mintline_api.raw_transactions import decode, rlp_decode
+from mintline.raw_transactions import decode, rlp_decode
 from mintline_api.testing import OwnWallet
 
 WALLET = OwnWallet(7)

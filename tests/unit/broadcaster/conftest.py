@@ -231,6 +231,7 @@ class World:
             timestamp=block,
         )
         self.ledger.mintings[made.contract, made.token_id] = made
+        self.ledger.digests[made.contract, made.token_id] = intent.voucher.metadata_digest
         return made
 
     async def sent_to(self, queue: Queue) -> list[AnyMessage]:

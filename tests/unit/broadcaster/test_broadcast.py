@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -12,8 +13,10 @@ from mintline.records import Problem
 from mintline.refusals import UNKNOWN, problem_of
 from mintline.resources import BUILD, SIGN
 from mintline.states import MintStatus
+from mintline_broadcaster.on_record import OutcomeRefused
 
 GWEI = 10**9
+OTHER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 
 
 def answering(world: Any, fact: SendFact, message: str = "") -> None:
@@ -512,7 +515,8 @@ async def test_refused__when_a_noop_took_a_nonce_that_is_not_the_mints__then_not
     world: Any, make: Any, changes: dict[str, int]
 ) -> None:
     strange = strange_intent(world, make, changes)
-    await world.refuse(strange, "memory_nonce_filled")
+    with pytest.raises(OutcomeRefused) if changes else nullcontext():
+        await world.refuse(strange, "memory_nonce_filled")
     assert await world.sent_to(SIGN) == await world.sent_to(BUILD) == []
 
 
@@ -582,3 +586,55 @@ async def test_top_ups__when_one_is_refused__then_the_treasurys_later_ones_are_m
     await world.broadcast(noop)
     world.chain.mine()
     assert world.chain.nonces[noop.signer.address] == 2
+
+
+STRANGE: dict[str, Any] = {
+    "token id": lambda i: i.evolve(voucher=i.voucher.evolve(token_id=i.voucher.token_id + 1)),
+    "recipient": lambda i: i.evolve(voucher=i.voucher.evolve(to=OTHER)),
+    "metadata": lambda i: i.evolve(voucher=i.voucher.evolve(metadata_digest=b"\x01" * 32)),
+    "deadline": lambda i: i.evolve(voucher=i.voucher.evolve(deadline=1)),
+    "contract": lambda i: i.evolve(contract=OTHER),
+    "chain": lambda i: i.evolve(chain_id=1),
+    "gas": lambda i: i.evolve(gas=i.gas + 1),
+    "wallet": lambda i: i.evolve(signer=i.signer.evolve(subject="somebody-else")),
+}
+
+
+@pytest.mark.parametrize("attempt", [0, 1])
+@pytest.mark.parametrize("what", STRANGE)
+async def test_broadcast__when_the_record_says_otherwise__then_nothing_is_written_or_sent(
+    world: Any, make: Any, what: str, attempt: int
+) -> None:
+    own = make(nonce=6)
+    before = world.built(own)
+    if attempt:
+        await world.broadcast(own)
+        before = world.mint(own)
+    known = dict(world.ledger.transactions)
+    world.chain.sends.clear()
+
+    with pytest.raises(OutcomeRefused) as caught:
+        await world.broadcast(STRANGE[what](own).evolve(attempt=attempt))
+
+    assert caught.value.mint_id == own.mint_id
+    assert (world.mint(own), world.ledger.transactions, world.chain.sends) == (before, known, [])
+
+
+@pytest.mark.parametrize("what", [*STRANGE, "authorization", "fees"])
+async def test_refused__when_the_enclave_refused_another_request_than_the_records__then_the_mint_goes_on(
+    world: Any, make: Any, what: str
+) -> None:
+    """A queue writer can have the enclave refuse something of its own, in the mint's name."""
+    own = make(nonce=6)
+    before = world.built(own)
+    changes = {
+        **STRANGE,
+        "authorization": lambda i: i.evolve(authorization=b"another"),
+        "fees": lambda i: i.evolve(fees=i.fees.evolve(max_fee_per_gas=10**30)),
+    }
+
+    with pytest.raises(OutcomeRefused):
+        await world.refuse(changes[what](own))
+
+    assert world.mint(own) == before
+    assert await world.sent_to(SIGN) == []

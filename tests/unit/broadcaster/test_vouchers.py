@@ -6,13 +6,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from coincurve import PrivateKey
 
 from mintline.chain.gas import GasBound
 from mintline.chain.send_facts import SendFact
 from mintline.errors import Rejected, Throttled
-from mintline.eth import keccak256, to_checksum_address
+from mintline.eth import Transaction, address_of_public_key, keccak256, redeem_calldata, to_checksum_address
 from mintline.messages import Fees, IssueVoucher, KeyRef, SelfRedeem, SigningRefused, Voucher, VoucherIssued
-from mintline.records import MAX_OWN_TRANSACTIONS, Mint, Transfer
+from mintline.raw_transactions import decode
+from mintline.records import MAX_OWN_TRANSACTIONS, TOKEN_TAKEN, Mint, Transfer
 from mintline.refusals import problem_of
 from mintline.states import MintStatus
 from mintline_broadcaster.fees import FeeCaps
@@ -20,26 +22,31 @@ from mintline_broadcaster.handlers import refuse
 from mintline_broadcaster.memory import Decoded, MemoryChain, MemoryLedger
 from mintline_broadcaster.memory_vouchers import MemoryVouchers
 from mintline_broadcaster.noops import Noops
+from mintline_broadcaster.on_record import OutcomeRefused
 from mintline_broadcaster.ports import Final
-from mintline_broadcaster.vouchers import expire, expired, issue, relay
+from mintline_broadcaster.redeemed import end_by_token
+from mintline_broadcaster.vouchers import expire, expired, issue, refuse_voucher, relay
 
 GWEI = 10**9
 NOW = 1_700_000_000_000
 DEADLINE = NOW // 1000 + 3600
-USER = to_checksum_address(b"\x11" * 20)
+KEYS = {name: PrivateKey(name.encode().ljust(32, b"k")) for name in ("user", "other")}
+USER, STRANGER = (address_of_public_key(key.public_key.format(compressed=False)) for key in KEYS.values())
 OTHER = to_checksum_address(b"\x22" * 20)
 CONTRACT = to_checksum_address(b"\xc0" * 20)
 ISSUER = KeyRef(address=OTHER, subject="platform:issuer", chain_id=31337, secret_id="issuer")
 VOUCHER = Voucher(token_id=7, to=USER, metadata_digest=bytes(32), deadline=DEADLINE)
 SIGNATURE = bytes(range(65))
-REQUEST = IssueVoucher(signer=ISSUER, chain_id=31337, mint_id="m1", contract=CONTRACT, voucher=VOUCHER)
+REQUEST = IssueVoucher(
+    signer=ISSUER, chain_id=31337, mint_id="m1", contract=CONTRACT, voucher=VOUCHER, subject="alice"
+)
 ISSUED = VoucherIssued(intent=REQUEST, signature=SIGNATURE)
 
 
 def transaction(
     nonce: int = 0, *, fees: int = 10 * GWEI, tip: int = GWEI, gas: int = 120_000, **changes: Any
 ) -> SelfRedeem:
-    raw = b"\x02 %d %d %d %d" % (nonce, gas, fees, tip)
+    raw = signed(nonce, fees=fees, tip=tip, gas=gas)
     fields: dict[str, Any] = {
         "mint_id": "m1",
         "chain_id": 31337,
@@ -52,9 +59,46 @@ def transaction(
     return SelfRedeem(**fields | changes)
 
 
+def signed(
+    nonce: int = 0,
+    *,
+    fees: int = 10 * GWEI,
+    tip: int = GWEI,
+    gas: int = 120_000,
+    by: str = "user",
+    signature: bytes = SIGNATURE,
+    voucher: Voucher = VOUCHER,
+    **changes: Any,
+) -> bytes:
+    """Return the transaction that redeems the voucher, or another one that is as well signed."""
+    data = redeem_calldata(**voucher.model_dump(), signature=signature)
+    means: dict[str, Any] = {"chain_id": 31337, "to": CONTRACT, "value": 0, "data": data, **changes}
+    body = Transaction(nonce=nonce, max_priority_fee_per_gas=tip, max_fee_per_gas=fees, gas=gas, **means)
+    made = KEYS[by].sign_recoverable(body.signing_hash(), hasher=None)
+    return body.signed(made[64], int.from_bytes(made[:32], "big"), int.from_bytes(made[32:64], "big"))
+
+
 def decoded(raw: bytes) -> Decoded:
-    nonce, gas, fees, tip = (int(part) for part in raw.split()[1:])
-    return Decoded(USER, nonce, gas, Fees(max_fee_per_gas=fees, max_priority_fee_per_gas=tip))
+    read = decode(raw)
+    body = read.transaction
+    fees = Fees(max_fee_per_gas=body.max_fee_per_gas, max_priority_fee_per_gas=body.max_priority_fee_per_gas)
+    return Decoded(read.sender, body.nonce, body.gas, fees)
+
+
+def made_in_block(block: int, recipient: str) -> Transfer:
+    """Return the transfer that made the voucher's token."""
+    return Transfer(
+        chain_id=31337,
+        contract=CONTRACT,
+        token_id=7,
+        sender=None,
+        recipient=recipient,
+        block_number=block,
+        block_hash=bytes([block]) * 32,
+        log_index=0,
+        tx_hash=b"\x07" * 32,
+        timestamp=DEADLINE,
+    )
 
 
 @dataclass
@@ -82,6 +126,7 @@ class Line:
             "token_id": 7,
             "deadline": DEADLINE,
             "gas": 100_000,
+            "voucher_signature": SIGNATURE if status is not MintStatus.BUILT else None,
         }
         mint = Mint(**fields | changes)
         self.ledger.mints[mint.mint_id] = mint
@@ -337,6 +382,98 @@ async def test_transaction__when_it_is_not_the_mints__then_it_is_poison(
     assert line.chain.sends == []
 
 
+OTHERS: dict[str, dict[str, Any]] = {
+    "another chain": {"chain_id": 1},
+    "another contract": {"to": OTHER},
+    "another token": {"voucher": VOUCHER.evolve(token_id=8)},
+    "another recipient": {"voucher": VOUCHER.evolve(to=OTHER)},
+    "other metadata": {"voucher": VOUCHER.evolve(metadata_digest=b"\x01" * 32)},
+    "another deadline": {"voucher": VOUCHER.evolve(deadline=DEADLINE + 1)},
+    "another voucher's signature": {"signature": bytes(65)},
+    "another wallet's": {"by": "other"},
+    "ether along with it": {"value": 1},
+    "no call": {"data": b""},
+}
+
+
+@pytest.mark.parametrize("what", OTHERS)
+async def test_transaction__when_its_bytes_are_not_what_the_record_says__then_it_changes_nothing(
+    line: Line, what: str
+) -> None:
+    """A message may claim anything of its bytes; what is on record decides."""
+    before = line.put(MintStatus.ISSUED)
+    raw = signed(**OTHERS[what])
+
+    with pytest.raises(OutcomeRefused) as caught:
+        await line.relay(transaction().evolve(raw=raw, tx_hash=keccak256(raw)))
+
+    assert (caught.value.code, caught.value.mint_id) == ("raw_mismatch", "m1")
+    assert (line.mint, line.ledger.transactions, line.chain.sends) == (before, {}, [])
+
+
+@pytest.mark.parametrize(
+    "changes", [{"nonce": 5}, {"fees": Fees(max_fee_per_gas=1, max_priority_fee_per_gas=1)}]
+)
+async def test_transaction__when_the_message_claims_other_numbers_than_its_bytes__then_it_changes_nothing(
+    line: Line, changes: dict[str, Any]
+) -> None:
+    before = line.put(MintStatus.ISSUED)
+
+    with pytest.raises(OutcomeRefused, match="raw_mismatch"):
+        await line.relay(transaction().evolve(**changes))
+
+    assert (line.mint, line.ledger.transactions, line.chain.sends) == (before, {}, [])
+
+
+async def test_transaction__when_its_bytes_are_no_transaction__then_it_changes_nothing(line: Line) -> None:
+    before = line.put(MintStatus.ISSUED)
+
+    with pytest.raises(OutcomeRefused, match="raw_mismatch"):
+        await line.relay(transaction().evolve(raw=b"\x02junk", tx_hash=keccak256(b"\x02junk")))
+
+    assert (line.mint, line.ledger.transactions) == (before, {})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"authorization": b"another"},
+        {"subject": "bob"},
+        {"voucher": VOUCHER.evolve(token_id=8)},
+        {"voucher": VOUCHER.evolve(deadline=DEADLINE + 10**6)},
+    ],
+    ids=["authorization", "subject", "token id", "deadline"],
+)
+async def test_voucher__when_the_enclave_refused_another_request_than_the_records__then_the_mint_goes_on(
+    line: Line, changes: dict[str, Any]
+) -> None:
+    """A queue writer can have the enclave refuse something of its own, in the mint's name."""
+    before = line.put()
+    message = SigningRefused(intent=REQUEST.evolve(**changes), code="authorization_missing", reason="")
+
+    with pytest.raises(OutcomeRefused):
+        await refuse_voucher(message, ledger=line.ledger, now=NOW)
+
+    assert line.mint == before
+
+
+@pytest.mark.parametrize(
+    ("recipient", "digest"), [(OTHER, bytes(32)), (USER, b"\x01" * 32)], ids=["recipient", "metadata"]
+)
+@pytest.mark.parametrize("status", [MintStatus.ISSUED, MintStatus.SUBMITTED])
+async def test_voucher__when_its_token_id_was_finally_minted_by_another__then_its_mint_is_rejected(
+    line: Line, status: MintStatus, recipient: str, digest: bytes
+) -> None:
+    mint = line.put(status)
+    line.ledger.mintings[CONTRACT, 7] = made_in_block(8, recipient)
+    line.ledger.digests[CONTRACT, 7] = digest
+
+    assert await end_by_token(mint, Final(7, NOW // 1000), ledger=line.ledger, now=NOW)
+    assert line.mint == mint
+    assert await end_by_token(mint, Final(8, NOW // 1000), ledger=line.ledger, now=NOW)
+    assert (line.mint.status, line.mint.problem) == (MintStatus.REJECTED, TOKEN_TAKEN)
+
+
 async def test_transaction__when_the_mint_is_custodial__then_it_is_poison(line: Line) -> None:
     line.put(MintStatus.SUBMITTED, custody="custodial")
 
@@ -381,19 +518,9 @@ async def test_voucher__when_its_token_is_there_but_nobody_noticed__then_its_min
     line: Line,
 ) -> None:
     mint = line.put(MintStatus.ISSUED)
-    minting = Transfer(
-        chain_id=31337,
-        contract=CONTRACT,
-        token_id=7,
-        sender=None,
-        recipient=USER,
-        block_number=8,
-        block_hash=b"\x08" * 32,
-        log_index=0,
-        tx_hash=b"\x07" * 32,
-        timestamp=DEADLINE,
-    )
+    minting = made_in_block(8, USER)
     line.ledger.mintings[CONTRACT, 7] = minting
+    line.ledger.digests[CONTRACT, 7] = mint.metadata_digest
 
     assert not await expire(mint, Final(9, DEADLINE + 1), ledger=line.ledger, now=NOW)
     assert line.mint.status is MintStatus.FINALIZED

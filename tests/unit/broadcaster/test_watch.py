@@ -406,7 +406,9 @@ async def test_renewed_nonce__when_signed__then_its_attempt_joins_the_earlier_on
     await sent(world, make())
     first = world.mint(make())
     world.ledger.mints[first.mint_id] = first.model_copy(update={"status": MintStatus.BUILT, "nonce": 5})
-    again = make(5, attempt=1, fees=GWEI * 9).model_copy(update={"mint_id": first.mint_id})
+    again = make(5, attempt=1, fees=GWEI * 9).model_copy(
+        update={"mint_id": first.mint_id, "voucher": make().voucher}
+    )
     await world.broadcast(again)
     mint = world.mint(again)
     assert mint.status is MintStatus.SUBMITTED
@@ -425,7 +427,7 @@ async def test_renewed_nonce__when_its_signing_is_refused__then_the_mint_ends(wo
     await sent(world, make())
     first = world.mint(make())
     world.ledger.mints[first.mint_id] = first.model_copy(update={"status": MintStatus.BUILT, "nonce": 5})
-    again = make(5, attempt=1).model_copy(update={"mint_id": first.mint_id})
+    again = make(5, attempt=1).model_copy(update={"mint_id": first.mint_id, "voucher": make().voucher})
     await world.refuse(again, "token_expired")
     assert world.mint(again).status is MintStatus.REJECTED
     [noop] = await world.sent_to(SIGN)

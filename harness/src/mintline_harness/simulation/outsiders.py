@@ -14,10 +14,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
+from mintline.intents import calldata
 from mintline.states import TERMINAL, MintStatus
 from mintline_api.inputs import Metadata, MintRequest
 from mintline_api.problems import Refused
-from mintline_api.self_custody_views import calldata
 from mintline_harness.simulation.chain import REDEEM_GAS, Sent, SimulatedChain, redemption
 from mintline_harness.simulation.process import Faults
 from mintline_harness.simulation.tables import CONTRACT, Tables, own_address, signed_by, stray

@@ -123,6 +123,12 @@ class IndexedLedger(MemoryLedger):
             return None
         return await self.store.minting(TokenKey(mint.contract, mint.token_id))
 
+    async def minted_digest(self, mint: Mint) -> bytes | None:
+        """Return the metadata digest that a mint's token was made with."""
+        assert mint.token_id is not None
+        token = self.store.token_table.get(TokenKey(mint.contract, mint.token_id))
+        return None if token is None else token.metadata_digest
+
 
 class Tables:
     """Every table, bucket and secret of one simulated deployment."""

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import structlog
 
 from mintline.records import Challenge, Link, scoped
+from mintline.recovery import recover
 from mintline_api.ports import AddressTaken, Chain, ChallengeSpent, LinkStore
 from mintline_api.problems import (
     CHALLENGE_SPENT,
@@ -31,7 +32,7 @@ from mintline_api.problems import (
     Fault,
     Refused,
 )
-from mintline_api.signatures import ERC6492_SUFFIX, contract_accepts, is_contract, personal_hash, recover
+from mintline_api.signatures import ERC6492_SUFFIX, contract_accepts, is_contract, personal_hash
 from mintline_api.siwe import SiweMessage, compose, parse
 
 log = structlog.get_logger()

@@ -12,7 +12,9 @@ import structlog
 
 from mintline.chain.answers import FeeMarket
 from mintline.errors import MintlineError
+from mintline.intents import calldata
 from mintline.messages import Fees, SelfRedeem
+from mintline.raw_transactions import SignedTransaction, decode
 from mintline.records import MAX_OWN_TRANSACTIONS, Mint
 from mintline.states import MintStatus
 from mintline_api.ports import Chain, Line, LinkStore
@@ -24,8 +26,7 @@ from mintline_api.problems import (
     Fault,
     Refused,
 )
-from mintline_api.raw_transactions import SignedTransaction, decode
-from mintline_api.self_custody_views import UnsignedTransaction, calldata
+from mintline_api.self_custody_views import UnsignedTransaction
 from mintline_api.signatures import is_contract
 
 log = structlog.get_logger()

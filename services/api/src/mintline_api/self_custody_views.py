@@ -6,7 +6,6 @@ from typing import Any
 
 from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
-from mintline.eth import redeem_calldata
 from mintline.fields import Address, Bytes32, HexBytes, TokenId
 from mintline.intents import voucher_of
 from mintline.records import Mint
@@ -111,9 +110,3 @@ def typed_data(mint: Mint) -> dict[str, Any]:
             "deadline": str(voucher.deadline),
         },
     }
-
-
-def calldata(mint: Mint) -> bytes:
-    """Return the calldata that redeems a mint's voucher."""
-    assert mint.voucher_signature is not None
-    return redeem_calldata(**voucher_of(mint).model_dump(), signature=mint.voucher_signature)

@@ -1,12 +1,10 @@
-"""Whose signature it is: accounts by recovery, contract wallets by asking them."""
+"""What wallets sign, and whose signature it is: of contract wallets by asking them (EIP-1271)."""
 
 from __future__ import annotations
 
-from coincurve import PublicKey
-
 from mintline.chain.calls import Call
 from mintline.errors import Rejected
-from mintline.eth import SECP256K1_N, address_of_public_key, keccak256, selector, word
+from mintline.eth import keccak256, selector, word
 from mintline_api.ports import Chain
 
 CONTRACT_GAS = 3_000_000
@@ -23,23 +21,6 @@ _NOBODY = "0x" + "00" * 19 + "01"
 def personal_hash(message: bytes) -> bytes:
     """Return the 32 bytes that `personal_sign` signs (EIP-191, version 0x45)."""
     return keccak256(b"\x19Ethereum Signed Message:\n%d%s" % (len(message), message))
-
-
-def recover(digest: bytes, signature: bytes) -> str | None:
-    """Return the address that signed `digest`; `signature` is r‖s‖v, v 0, 1, 27 or 28.
-
-    None for one that no key can have made, and for one with a high s (EIP-2), which has a twin.
-    """
-    if len(signature) != 65 or signature[64] not in (0, 1, 27, 28):
-        return None
-    if int.from_bytes(signature[32:64], "big") > SECP256K1_N // 2:
-        return None
-    recoverable = signature[:64] + bytes([signature[64] % 27])
-    try:
-        key = PublicKey.from_signature_and_message(recoverable, digest, hasher=None)
-    except ValueError:
-        return None
-    return address_of_public_key(key.format(compressed=False))
 
 
 def is_contract(code: bytes) -> bool:

@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from random import Random
 
+import structlog
+
 from mintline.errors import Rejected
 from mintline.messages import (
     AnyMessage,
@@ -23,11 +25,14 @@ from mintline_broadcaster.counted import CountedChain, CountedLedger, CountedOut
 from mintline_broadcaster.handlers import broadcast, refuse, review
 from mintline_broadcaster.metrics import Metrics
 from mintline_broadcaster.noops import Noops
+from mintline_broadcaster.on_record import OutcomeRefused
 from mintline_broadcaster.policy import Policy
 from mintline_broadcaster.ports import Chain, Ledger, Vouchers
 from mintline_broadcaster.sweep import Sweeper
 from mintline_broadcaster.vouchers import issue, relay
 from mintline_broadcaster.watch import Watch
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +62,7 @@ class Broadcaster:
         self._vouchers = CountedVouchers(adapters.vouchers, metrics)
         self._chain = CountedChain(adapters.chain, metrics)
         self._outbox = CountedOutbox(adapters.outbox, metrics)
+        self._metrics = metrics
         self._policy = policy
         self._now = now
         self._sleep = sleep
@@ -82,7 +88,20 @@ class Broadcaster:
         )
 
     async def handle(self, message: AnyMessage) -> None:
-        """Do what a message asks for; raises what its handler does, and Rejected for another's message."""
+        """Do what a message asks for; raises what its handler does, and Rejected for another's message.
+
+        A message whose mint's record says otherwise changes nothing, and is told of.
+        """
+        try:
+            await self._handle(message)
+        except OutcomeRefused as refused:
+            self._metrics.outcomes_refused.inc()
+            log.warning(
+                "mint_outcome_refused", mint_id=refused.mint_id, kind=message.type, differs=refused.field
+            )
+            raise
+
+    async def _handle(self, message: AnyMessage) -> None:
         ledger, vouchers, chain, outbox = self._ledger, self._vouchers, self._chain, self._outbox
         noops, caps, now = self._noops, self._policy.caps, self._now()
         match message:

@@ -9,7 +9,7 @@ from mintline.chain.calls import Call
 from mintline.chain.send_facts import SendAnswer
 from mintline.messages import Message, RenewNonce, SignMint, SignNoop, SignTopUp, VoucherIssued
 from mintline.queueing import SendingPort
-from mintline.records import Attempt, Mint, Problem, Transfer
+from mintline.records import TOKEN_TAKEN, Attempt, Mint, Problem, Transfer
 from mintline.resources import Queue
 from mintline.states import MintStatus
 from mintline_broadcaster.metrics import Metrics
@@ -30,6 +30,7 @@ class CountedLedger:
     def __init__(self, ledger: Ledger, metrics: Metrics) -> None:
         self._ledger = ledger
         self._stages = metrics.stages
+        self._refused = metrics.outcomes_refused
 
     async def record(self, transaction: SignedTransaction) -> None:
         """Write a transaction down."""
@@ -55,6 +56,8 @@ class CountedLedger:
         """End a mint that is still in `source`."""
         await self._ledger.reject(mint_id, problem, source=source, at=at, unfilled=unfilled)
         self._stages.reached(MintStatus.REJECTED)
+        if problem.code == TOKEN_TAKEN.code:
+            self._refused.inc()
 
     async def open_mints(self, shard: str, *, after: OpenMint | None, limit: int) -> list[OpenMint]:
         """Return open mints of a shard."""
@@ -87,6 +90,10 @@ class CountedLedger:
     async def minting(self, mint: Mint) -> Transfer | None:
         """Return the transfer that made a mint's token."""
         return await self._ledger.minting(mint)
+
+    async def minted_digest(self, mint: Mint) -> bytes | None:
+        """Return the metadata digest that a mint's token was made with."""
+        return await self._ledger.minted_digest(mint)
 
     async def mine(self, mint: Mint, minting: Transfer, *, at: int) -> None:
         """Move a mint to mined by its token."""

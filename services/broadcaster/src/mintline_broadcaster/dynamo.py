@@ -8,8 +8,18 @@ from collections.abc import Iterable
 from mintline.aws.dynamo import Clause, ConditionFailed, Dynamo, Item, Put, Update, Value
 from mintline.aws.records import OPEN, read, readable, to_item, transition
 from mintline.messages import SignMint
-from mintline.records import Attempt, Mint, Problem, Transfer, created_key, token_ref
-from mintline.resources import ATTEMPTS, CHECKPOINTS, MINTS, TRANSFERS
+from mintline.records import (
+    Attempt,
+    Mint,
+    Problem,
+    Token,
+    Transfer,
+    created_key,
+    scoped,
+    token_key,
+    token_ref,
+)
+from mintline.resources import ATTEMPTS, CHECKPOINTS, MINTS, TOKENS, TRANSFERS
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus
 from mintline_broadcaster.ports import Final, MintMoved, OpenMint, OpenTransaction, SignedTransaction
@@ -26,7 +36,7 @@ class DynamoLedger:
     ::
 
         attempts   not_on_record ──▶ on_record
-        mints      is_built, reserved_nonce ──▶ still_submitted, attempts_unchanged ──▶ still_in_source
+        mints      is_built, reserved_nonce, its_… ──▶ still_submitted, attempts_unchanged ──▶ still_in_source
                    swept by: still_there, not_moved, not_swept; closed by: still_rejected
                    ended by its token: still_in_source ──▶ by_this_transaction
     """
@@ -60,6 +70,7 @@ class DynamoLedger:
         where = (
             Clause("is_built", "status", "eq", (MintStatus.BUILT.value,)),
             Clause("reserved_nonce", "nonce", "eq", (intent.nonce,)),
+            *_its_own(intent),
         )
         # Only a submitted mint's attempts change, so the earlier ones are still what the caller read.
         attempts: list[Value] = [_stored(one) for one in (*earlier, attempt)]
@@ -174,6 +185,17 @@ class DynamoLedger:
         page = await self._dynamo.query(TRANSFERS, partition=ref, limit=1)
         return read(Transfer, TRANSFERS, page.items[0], self._set_aside) if page.items else None
 
+    async def minted_digest(self, mint: Mint) -> bytes | None:
+        """Return the metadata digest that a mint's token was made with, read consistently."""
+        if mint.token_id is None:
+            return None
+        key: Item = {
+            "collection_id": scoped(mint.chain_id, mint.contract),
+            "token_key": token_key(mint.token_id),
+        }
+        item = await self._dynamo.get(TOKENS, key)
+        return None if item is None else read(Token, TOKENS, item, self._set_aside).metadata_digest
+
     async def mine(self, mint: Mint, minting: Transfer, *, at: int) -> None:
         """Move a mint that is still in `mint`'s state to mined."""
         where = (Clause("still_in_source", "status", "eq", (mint.status.value,)),)
@@ -201,6 +223,18 @@ class DynamoLedger:
             if failed.item is not None:
                 raise MintMoved(read(Mint, MINTS, failed.item, self._set_aside)) from None
             raise MintMoved(await self.get(mint_id)) from None
+
+
+def _its_own(intent: SignMint) -> tuple[Clause, ...]:
+    """Return that the mint's record says what the intent does: `check_intent`, as conditions of a write."""
+    said: Item = {
+        "chain_id": intent.chain_id,
+        "contract": intent.contract,
+        "sender": to_item(intent.signer),
+        "gas": intent.gas,
+        **to_item(intent.voucher),
+    }
+    return tuple(Clause(f"its_{name}", name, "eq", (value,)) for name, value in said.items())
 
 
 def _stored(attempt: Attempt) -> Value:

@@ -9,11 +9,13 @@ from mintline.eth import keccak256
 from mintline.intents import sign_mint
 from mintline.messages import Broadcast, IssueVoucher, ReviewMint, SigningRefused, SignMint, SignTopUp
 from mintline.queueing import SendingPort
+from mintline.records import Mint
 from mintline.refusals import RefusalCode, problem_of
 from mintline.states import MintStatus
 from mintline_broadcaster.fees import FeeCaps
 from mintline_broadcaster.intents import ask_for_nonce
 from mintline_broadcaster.noops import Noops
+from mintline_broadcaster.on_record import check_identity, check_refused
 from mintline_broadcaster.outcomes import act_on, context, end, fill_if_unused
 from mintline_broadcaster.ports import Chain, Ledger
 from mintline_broadcaster.vouchers import refuse_voucher
@@ -77,11 +79,16 @@ async def refuse(
         if isinstance(intent, SignMint):
             await _renew_unsent(intent, ledger=ledger, outbox=outbox, noops=noops, now=now)
         return
-    if not isinstance(intent, SignMint) or await _is_replacement(intent, ledger=ledger):
+    mint = await ledger.get(intent.mint_id) if isinstance(intent, SignMint) else None
+    if not isinstance(intent, SignMint) or _is_replacement(intent, mint):
         log.error("signing_refused", code=problem.code, kind=intent.type)
         if isinstance(intent, SignTopUp) and intent.attempt == 0:
             await noops.fill_nonce(intent, now=now)
         raise Rejected(problem.code, problem.reason)
+    if mint is not None and mint.status is MintStatus.BUILT:
+        check_refused(message, mint)
+    elif mint is not None:
+        check_identity(intent, mint)
     await end(intent, problem, source=MintStatus.BUILT, ledger=ledger, noops=noops, now=now)
 
 
@@ -95,16 +102,16 @@ async def _renew_unsent(
     mint = await ledger.get(intent.mint_id)
     if mint is None or mint.status is not MintStatus.BUILT:
         return
-    if (mint.nonce, mint.sender) == (intent.nonce, intent.signer):
+    check_identity(intent, mint)
+    if mint.nonce == intent.nonce:
         await noops.fill_nonce(intent, now=now)
         await ask_for_nonce(mint, outbox=outbox)
 
 
-async def _is_replacement(intent: SignMint, *, ledger: Ledger) -> bool:
+def _is_replacement(intent: SignMint, mint: Mint | None) -> bool:
     """Tell a later attempt from the first one under a new nonce, which only the record can."""
     if intent.attempt == 0:
         return False
-    mint = await ledger.get(intent.mint_id)
     return mint is not None and mint.status not in (MintStatus.BUILT, MintStatus.REJECTED)
 
 

@@ -14,6 +14,7 @@ from mintline.eth import keccak256
 from mintline.messages import Fees, SignMint
 from mintline.records import Attempt, Mint, Problem, Transfer, created_key, open_shard
 from mintline.states import MintStatus, may
+from mintline_broadcaster.on_record import OutcomeRefused, check_intent
 from mintline_broadcaster.ports import Final, MintMoved, OpenMint, OpenTransaction, SignedTransaction
 from mintline_broadcaster.sweeping import next_sweep
 
@@ -34,6 +35,8 @@ class MemoryLedger:
     """Rejected mints whose nonce is not used for good."""
     mintings: dict[tuple[str, int | None], Transfer] = field(default_factory=dict)
     """The transfers in the index that made a token, by contract and id."""
+    digests: dict[tuple[str, int | None], bytes] = field(default_factory=dict)
+    """The metadata digests of the tokens in the index, by contract and id."""
     indexed: Final = field(default_factory=Final)
     """The newest block that is final and indexed."""
 
@@ -52,7 +55,7 @@ class MemoryLedger:
         """Move the intent's mint, built with its nonce, to submitted."""
         await asyncio.sleep(0)
         mint = self.mints.get(intent.mint_id)
-        if mint is None or mint.status is not MintStatus.BUILT or mint.nonce != intent.nonce:
+        if mint is None or mint.status is not MintStatus.BUILT or not _is_own(intent, mint):
             raise MintMoved(mint)
         self._change(
             mint,
@@ -96,6 +99,11 @@ class MemoryLedger:
         """Return the transfer that made a mint's token."""
         await asyncio.sleep(0)
         return self.mintings.get((mint.contract, mint.token_id))
+
+    async def minted_digest(self, mint: Mint) -> bytes | None:
+        """Return the metadata digest that a mint's token was made with."""
+        await asyncio.sleep(0)
+        return self.digests.get((mint.contract, mint.token_id))
 
     async def mine(self, mint: Mint, minting: Transfer, *, at: int) -> None:
         """Move a mint that is still in `mint`'s state to mined."""
@@ -324,6 +332,14 @@ class MemoryChain:
         block_hash = keccak256(b"block %d" % self.number)
         self.final_nonces[block_hash] = dict(self.nonces)
         return Final(self.number, self.stamps[-1] if self.stamps else 0, block_hash)
+
+
+def _is_own(intent: SignMint, mint: Mint) -> bool:
+    try:
+        check_intent(intent, mint)
+    except OutcomeRefused:
+        return False
+    return True
 
 
 def _outbids(offer: Fees, present: Fees) -> bool:

@@ -8,6 +8,7 @@ from mintline.aws.session import AwsCalls
 from mintline.chain.rpc_metrics import RpcMetrics
 from mintline.chain.send_facts import SendFact
 from mintline.consumer_metrics import ConsumerMetrics
+from mintline.outcome_metrics import outcomes_refused
 from mintline.set_aside import SetAside
 from mintline.stage_metrics import StageMetrics
 
@@ -21,6 +22,7 @@ class Metrics:
         self.rpc = RpcMetrics(registry)
         self.stages = StageMetrics(registry)
         self.set_aside = SetAside(registry)
+        self.outcomes_refused = outcomes_refused(registry)
         prefix = "mintline_broadcaster"
         self.sends = Counter(
             f"{prefix}_sends",

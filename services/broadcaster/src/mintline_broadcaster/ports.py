@@ -143,6 +143,9 @@ class Ledger(Protocol):
     async def minting(self, mint: Mint) -> Transfer | None:
         """Return the transfer that made a mint's token, whoever sent it; None if the index has none."""
 
+    async def minted_digest(self, mint: Mint) -> bytes | None:
+        """Return the metadata digest that a mint's token was made with; None if the index has none."""
+
     async def mine(self, mint: Mint, minting: Transfer, *, at: int) -> None:
         """Move a mint that is still in `mint`'s state to mined, by the transfer that made its token.
 

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import structlog
 
-from mintline.records import Mint
-from mintline.states import MintStatus
+from mintline.records import TOKEN_TAKEN, Mint, Transfer
+from mintline.states import MintStatus, may
 from mintline_broadcaster.ports import Final, Ledger, MintMoved
 
 log = structlog.get_logger(__name__)
@@ -23,6 +23,9 @@ log = structlog.get_logger(__name__)
 async def end_by_token(mint: Mint, final: Final, *, ledger: Ledger, now: int) -> bool:
     """End a mint by its token if that is final; tell whether there is one at all, final or not.
 
+    A token of that id that went to someone else, or with other metadata, is not the mint's: then the mint can
+    never be minted, and is rejected.
+
     `final` was read before, so that nothing at or below it can be undone any more. `now` is in Unix
     milliseconds. Both writes may be repeated, and the second one made alone for a mint that is mined.
     """
@@ -30,6 +33,9 @@ async def end_by_token(mint: Mint, final: Final, *, ledger: Ledger, now: int) ->
     if minting is None:
         return False
     if minting.block_number > final.number:
+        return True
+    if not await _is_its_own(mint, minting, ledger=ledger):
+        await _end_without(mint, minting, ledger=ledger, now=now)
         return True
     about = {"mint_id": mint.mint_id, "tx_hash": "0x" + minting.tx_hash.hex(), "was": mint.status.value}
     try:
@@ -41,3 +47,22 @@ async def end_by_token(mint: Mint, final: Final, *, ledger: Ledger, now: int) ->
     else:
         log.warning("mint_ended_by_token", **about)
     return True
+
+
+async def _is_its_own(mint: Mint, minting: Transfer, *, ledger: Ledger) -> bool:
+    if minting.recipient != mint.to:
+        return False
+    return await ledger.minted_digest(mint) == mint.metadata_digest
+
+
+async def _end_without(mint: Mint, minting: Transfer, *, ledger: Ledger, now: int) -> None:
+    about = {"mint_id": mint.mint_id, "tx_hash": "0x" + minting.tx_hash.hex(), "was": mint.status.value}
+    if not may(mint.status, MintStatus.REJECTED):
+        log.error("mint_outcome_refused", recipient=minting.recipient, **about)
+        return
+    try:
+        await ledger.reject(mint.mint_id, TOKEN_TAKEN, source=mint.status, at=now)
+    except MintMoved:
+        log.info("mint_moved_meanwhile", **about)
+    else:
+        log.warning("mint_outcome_refused", recipient=minting.recipient, **about)

@@ -33,6 +33,7 @@ class DynamoVouchers:
         where = (
             Clause("is_built", "status", "eq", (MintStatus.BUILT.value,)),
             Clause("self_custody", "custody", "eq", ("self",)),
+            Clause("its_chain", "chain_id", "eq", (intent.chain_id,)),
             Clause("its_contract", "contract", "eq", (intent.contract,)),
             *(Clause(f"its_{name}", name, "eq", (value,)) for name, value in to_item(intent.voucher).items()),
         )

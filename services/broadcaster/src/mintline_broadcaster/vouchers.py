@@ -24,6 +24,7 @@ from mintline.messages import IssueVoucher, SelfRedeem, SigningRefused, VoucherI
 from mintline.records import MAX_OWN_TRANSACTIONS, Attempt, Mint, Problem
 from mintline.refusals import problem_of
 from mintline.states import MintStatus
+from mintline_broadcaster.on_record import OutcomeRefused, check_redemption, check_refused
 from mintline_broadcaster.ports import Chain, Final, Ledger, MintMoved, SignedTransaction, Vouchers
 from mintline_broadcaster.redeemed import end_by_token
 
@@ -60,7 +61,7 @@ async def issue(message: VoucherIssued, *, vouchers: Vouchers, now: int) -> None
         if mint is None or mint.custody != "self" or mint.token_id is None:
             raise Rejected("unknown_mint", "The voucher belongs to no self-custody mint on record.") from None
         if not is_of(intent, mint):
-            raise Rejected("unknown_voucher", "The voucher is not the one on its mint's record.") from None
+            raise OutcomeRefused("unknown_voucher", intent.mint_id, "voucher") from None
         log.info("voucher_not_needed", mint_id=intent.mint_id, status=mint.status.value)
     else:
         log.info("voucher_issued", mint_id=intent.mint_id, token_id=str(intent.voucher.token_id))
@@ -70,7 +71,8 @@ def is_of(intent: IssueVoucher, mint: Mint) -> bool:
     """Tell whether a voucher is a self-custody mint's own, contract and all."""
     if mint.custody != "self" or mint.token_id is None or mint.deadline is None:
         return False
-    return (mint.contract, voucher_of(mint)) == (intent.contract, intent.voucher)
+    own = (mint.chain_id, mint.contract, voucher_of(mint))
+    return own == (intent.chain_id, intent.contract, intent.voucher)
 
 
 async def refuse_voucher(message: SigningRefused, *, ledger: Ledger, now: int) -> None:
@@ -78,6 +80,11 @@ async def refuse_voucher(message: SigningRefused, *, ledger: Ledger, now: int) -
     assert isinstance(message.intent, IssueVoucher)
     mint_id = message.intent.mint_id
     problem = problem_of(message.code)
+    mint = await ledger.get(mint_id)
+    if mint is None:
+        raise Rejected("unknown_mint", "The voucher belongs to no mint on record.")
+    if mint.status is MintStatus.BUILT:
+        check_refused(message, mint)
     await ledger.reject(mint_id, problem, source=MintStatus.BUILT, at=now)
     log.warning("mint_rejected", mint_id=mint_id, code=problem.code)
 
@@ -90,8 +97,10 @@ async def relay(message: SelfRedeem, *, ledger: Ledger, vouchers: Vouchers, chai
     if keccak256(message.raw) != message.tx_hash:
         raise Rejected("hash_mismatch", "The transaction's hash is not that of its bytes.")
     mint = await ledger.get(message.mint_id)
-    if mint is None or mint.custody != "self" or mint.to != message.sender:
+    if mint is None or mint.custody != "self":
         raise Rejected("unknown_mint", "The transaction belongs to no self-custody mint on record.")
+    if mint.to != message.sender:
+        raise OutcomeRefused("unknown_mint", mint.mint_id, "sender")
     attempt = Attempt(
         tx_hash=message.tx_hash,
         max_fee_per_gas=message.fees.max_fee_per_gas,
@@ -99,11 +108,15 @@ async def relay(message: SelfRedeem, *, ledger: Ledger, vouchers: Vouchers, chai
         at=now,
         nonce=message.nonce,
     )
+    if mint.status not in WAITING:
+        log.info("transaction_not_needed", **_context(message))
+        return
+    check_redemption(message, mint)
     # Both are on record before anything is sent: the indexer knows the mint by its transaction.
-    await ledger.record(_transaction(message, len(mint.attempts), now))
     if not await _enter(mint, attempt, vouchers=vouchers):
         log.info("transaction_not_needed", **_context(message))
         return
+    await ledger.record(_transaction(message, len(mint.attempts), now))
     answer = await chain.send_raw(message.raw)
     log.info("transaction_sent", fact=answer.fact.value, said=answer.message, **_context(message))
     try:

@@ -2,22 +2,21 @@
 
 ::
 
-    Broadcast ──▶ attempts: the signed bytes ──┐
-             └──▶ mint: built ─▶ submitted     ├──▶ send ──▶ delete the message
-                  or one more of its attempts ─┘
+    Broadcast ──▶ mint: built ─▶ submitted    ──▶ attempts:          ──▶ send ──▶ delete the message
+                  or one more of its attempts     the signed bytes
 
 A crash anywhere before the deletion brings the message back, and every step up to there may be repeated.
 """
 
 from __future__ import annotations
 
-import asyncio
 from enum import Enum, auto
 
 from mintline.errors import Rejected, Unavailable
 from mintline.messages import AnyIntent, Broadcast, SignMint
 from mintline.records import Attempt, Mint
 from mintline.states import MintStatus
+from mintline_broadcaster.on_record import check_identity, check_intent
 from mintline_broadcaster.ports import Ledger, MintMoved, SignedTransaction
 
 TRIES = 10
@@ -37,12 +36,12 @@ class Standing(Enum):
 async def write_ahead(message: Broadcast, *, ledger: Ledger, now: int) -> Standing:
     """Write a signed transaction down, and tell whether to send it.
 
-    Raises Rejected for a transaction of no such mint.
+    Raises Rejected for a transaction of no such mint, OutcomeRefused for one that is not the mint's own.
     """
     intent = message.intent
-    recording = ledger.record(_transaction(message, intent, now))
+    transaction = _transaction(message, intent, now)
     if not isinstance(intent, SignMint):
-        await recording
+        await ledger.record(transaction)
         return Standing.SEND
     attempt = Attempt(
         tx_hash=message.tx_hash,
@@ -51,15 +50,11 @@ async def write_ahead(message: Broadcast, *, ledger: Ledger, now: int) -> Standi
         at=now,
         nonce=intent.nonce,
     )
-    # Both writes end before either failure is reported: nothing of this message runs on behind its back.
-    recorded, entered = await asyncio.gather(
-        recording, _enter(intent, attempt, ledger=ledger), return_exceptions=True
-    )
-    if isinstance(recorded, BaseException):
-        raise recorded
-    if isinstance(entered, BaseException):
-        raise entered
-    return entered
+    # The mint first: only what its record agrees with is written down at all.
+    standing = await _enter(intent, attempt, ledger=ledger)
+    if standing is Standing.SEND:
+        await ledger.record(transaction)
+    return standing
 
 
 async def _enter(intent: SignMint, attempt: Attempt, *, ledger: Ledger) -> Standing:
@@ -77,6 +72,7 @@ async def _enter(intent: SignMint, attempt: Attempt, *, ledger: Ledger) -> Stand
     for _ in range(TRIES):
         if mint is None or mint.nonce != intent.nonce:
             return _of_another_nonce(mint, intent)
+        check_intent(intent, mint)
         standing = _standing(mint, attempt)
         if standing is not None:
             return standing
@@ -96,6 +92,7 @@ def _of_another_nonce(mint: Mint | None, intent: SignMint) -> Standing:
     """Tell a late attempt under a nonce that a stranger took from one that was never the mint's."""
     if mint is None or all(earlier.nonce != intent.nonce for earlier in mint.attempts):
         raise Rejected("unknown_mint", "The transaction belongs to no mint on record.")
+    check_identity(intent, mint)
     return Standing.SETTLED
 
 

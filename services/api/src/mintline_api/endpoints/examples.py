@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from mintline import records
 from mintline.eth import Transaction
+from mintline.intents import calldata
 from mintline.records import Mint
 from mintline.states import MintStatus
 from mintline_api.inputs import (
@@ -18,7 +19,7 @@ from mintline_api.inputs import (
 )
 from mintline_api.link_views import LinkList, LinkView, challenge_view
 from mintline_api.links import LIFETIME, STATEMENT, Challenged
-from mintline_api.self_custody_views import UnsignedTransaction, calldata
+from mintline_api.self_custody_views import UnsignedTransaction
 from mintline_api.siwe import SiweMessage, compose
 from mintline_api.views import (
     AttemptView,

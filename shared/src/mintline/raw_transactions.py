@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from mintline.eth import SECP256K1_N, Transaction, keccak256, to_checksum_address, word
-from mintline_api.signatures import recover
+from mintline.recovery import recover
 
 TYPE = 2
 _FIELDS = 12
