@@ -62,7 +62,7 @@ def facts_of(effects: list[Effect]) -> Facts:
         chain_id=1,
         timestamps={BLOCK: 1_000},
         assumed_new=first_touches(effects)[1],
-        mints={h: f"mint_{h[0]}" for h in hashes},
+        owned={TokenKey(CONTRACT, h[0]): f"mint_{h[0]}" for h in hashes},
         outcomes=outcomes,
     )
 

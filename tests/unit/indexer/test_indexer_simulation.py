@@ -110,7 +110,7 @@ class World:
         sent = Sent(tx_hash, contract if direct else ELSEWHERE, moves, succeeded=bool(moves))
         self.sent[tx_hash] = sent
         if ours:
-            mint = submitted_mint(f"mint_{len(self.store.mint_table)}", contract)
+            mint = submitted_mint(f"mint_{len(self.store.mint_table)}", contract, *moves)
             self.store.mint_table[mint.mint_id] = mint
             self.store.attempt_table[tx_hash] = mint.mint_id
         return sent
@@ -203,16 +203,18 @@ class World:
         assert [indexer.writing for indexer in self.indexers].count(True) == 1
 
 
-def submitted_mint(mint_id: str, contract: str) -> Mint:
+def submitted_mint(mint_id: str, contract: str, made: Move | None = None) -> Mint:
+    """Return the mint whose token this is, or one whose transaction fails."""
     return Mint(
         mint_id=mint_id,
         sub="user",
         status=MintStatus.SUBMITTED,
         chain_id=CHAIN_ID,
         contract=contract,
-        to=OWNERS[0],
+        to=OWNERS[0] if made is None or made.recipient is None else made.recipient,
+        token_id=None if made is None else made.token_id,
         sender=KeyRef(address=OWNERS[0], subject="user", chain_id=CHAIN_ID, secret_id="secret"),
-        metadata_digest=bytes(32),
+        metadata_digest=bytes(32) if made is None or made.digest is None else made.digest,
         request_digest="",
         created_at=0,
         updated_at=0,

@@ -124,6 +124,7 @@ class Backfill:
     ) -> None:
         facts = await gather_facts(
             effects,
+            whole=effects,
             chain=self._chain,
             store=self._store,
             chain_id=self._chain_id,

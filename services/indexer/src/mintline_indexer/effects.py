@@ -15,6 +15,7 @@ from mintline.errors import Unavailable
 from mintline.records import Token, Transfer, position, token_ref
 from mintline.resources import MINTS, TOKENS, TRANSFERS, Table
 from mintline_indexer.chain_port import Event, Moved, Stamped
+from mintline_indexer.own_tokens import RefusedOutcome
 from mintline_indexer.store_port import ROOM, Aside, Before, Outcome, TokenKey, TokenWrite
 
 UNREADABLE = "what is stored is not valid"
@@ -74,14 +75,14 @@ class Facts:
     """Of each block by its hash, in Unix seconds."""
     tokens: dict[TokenKey, Token | None] = field(default_factory=dict)
     assumed_new: set[TokenKey] = field(default_factory=set)
-    mints: Mapping[bytes, str] = field(default_factory=dict)
-    """The mint of each transaction that is an attempt of one."""
+    owned: dict[TokenKey, str] = field(default_factory=dict)
+    """The mint of each token that is a mint's own."""
     outcomes: dict[bytes, Outcome] = field(default_factory=dict)
     """The outcome to write for each transaction of ours, if one is due."""
-    vouchers: Mapping[TokenKey, str] = field(default_factory=dict)
-    """The self-custody mint of each token that a transaction unknown to us made."""
     redeemed: dict[TokenKey, Outcome] = field(default_factory=dict)
-    """The outcome to write with each of those tokens, if one is due."""
+    """The outcome to write with each token that a transaction unknown to us made for a mint."""
+    refused: list[RefusedOutcome] = field(default_factory=list)
+    """What led to a mint, and is not its own: told of, and nothing else."""
 
     unusable_tokens: dict[TokenKey, str] = field(default_factory=dict)
     """Tokens that cannot be read or written as they are, with the reason; so of transfers and mints."""
@@ -269,8 +270,7 @@ def _after(effect: Moved | Stamped, token: Token | None, facts: Facts) -> Token 
 
 
 def _mint_of(effect: Moved, facts: Facts) -> str | None:
-    key = TokenKey(effect.contract, effect.token_id)
-    return facts.mints.get(effect.tx_hash) or facts.vouchers.get(key)
+    return facts.owned.get(TokenKey(effect.contract, effect.token_id))
 
 
 def _transfer(effect: Moved, facts: Facts) -> Transfer:

@@ -142,6 +142,7 @@ class Follower:
         block, partial = found.block, self._ledger.progress.partial
         facts = await gather_facts(
             found.effects[partial.next if partial else 0 :],
+            whole=found.effects,
             chain=self._chain,
             store=self._store,
             chain_id=self._chain_id,

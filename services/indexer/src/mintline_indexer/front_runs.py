@@ -11,21 +11,23 @@ from dataclasses import replace
 
 import structlog
 
+from mintline.records import TOKEN_TAKEN, Mint, Token
 from mintline.states import MintStatus
-from mintline_indexer.chain_port import Moved
 from mintline_indexer.effects import Facts
+from mintline_indexer.own_tokens import MintedToken, RefusedOutcome
 from mintline_indexer.store_port import Outcome, Store, TokenKey
 
 log = structlog.get_logger()
 
 
 async def explain_reverts(
-    outcomes: Sequence[Outcome], made: Mapping[TokenKey, Moved], facts: Facts, *, store: Store
+    outcomes: Sequence[Outcome], made: Mapping[TokenKey, MintedToken], facts: Facts, *, store: Store
 ) -> list[Outcome]:
     """Return outcomes, those that failed because their token was there as mined by that token's event.
 
     `made` are the tokens that strangers made in the effects at hand. The tokens of such outcomes are added to
-    the facts, since they are marked as their mints'.
+    the facts, since they are marked as their mints'. If the token there is not the mint's own, the mint
+    failed because someone else has its token id, and its problem says so.
     """
     failed = [outcome.mint_id for outcome in outcomes if outcome.status is MintStatus.REVERTED]
     if not failed:
@@ -40,8 +42,16 @@ async def explain_reverts(
     found: list[Outcome] = []
     for outcome in outcomes:
         key = keys.get(outcome.mint_id) if outcome.status is MintStatus.REVERTED else None
-        taken = None if key is None else await _by_another(outcome, key, made, stored, store)
-        if taken is not None:
+        taken = None
+        if key is not None:
+            taken = await _by_another(outcome, mints[outcome.mint_id], made, stored.get(key), store)
+        if taken is not None and taken.status is MintStatus.REVERTED:
+            facts.refused.append(
+                RefusedOutcome(
+                    outcome.mint_id, mints[outcome.mint_id].status, outcome.tx_hash, outcome.block_number
+                )
+            )
+        elif taken is not None:
             log.warning("mint_front_run", mint_id=outcome.mint_id, tx_hash="0x" + taken.tx_hash.hex())
             if taken.token is not None and taken.token not in made:
                 facts.tokens.setdefault(taken.token, stored.get(taken.token))
@@ -51,19 +61,25 @@ async def explain_reverts(
 
 async def _by_another(
     outcome: Outcome,
-    key: TokenKey,
-    made: Mapping[TokenKey, Moved],
-    stored: Mapping[TokenKey, object],
+    mint: Mint,
+    made: Mapping[TokenKey, MintedToken],
+    stored: Token | None,
     store: Store,
 ) -> Outcome | None:
     """Return the outcome by the event that made the token before this one failed, None if there is none."""
-    event = made.get(key)
-    if event is not None and event.block_number <= outcome.block_number:
-        place = (event.tx_hash, event.block_number, event.block_hash)
-    elif stored.get(key) is not None and (minting := await store.minting(key)) is not None:
+    assert mint.token_id is not None
+    key = TokenKey(mint.contract, mint.token_id)
+    token = made.get(key)
+    if token is not None and token.made.block_number <= outcome.block_number:
+        place = (token.made.tx_hash, token.made.block_number, token.made.block_hash)
+        own = token.belongs_to(mint)
+    elif stored is not None and (minting := await store.minting(key)) is not None:
         place = (minting.tx_hash, minting.block_number, minting.block_hash)
+        own = (minting.recipient, stored.metadata_digest) == (mint.to, mint.metadata_digest)
     else:
         return None
+    if not own:
+        return replace(outcome, problem=TOKEN_TAKEN)
     tx_hash, number, block_hash = place
     return replace(
         outcome,

@@ -105,6 +105,7 @@ class Ledger:
     async def apply(self, block: Block, effects: Sequence[Effect], facts: Facts) -> None:
         """Write a block on top of the head, in as many transactions as its items need."""
         parent = self.head
+        self._tell_of(facts)
         first = self.progress.partial.next if self.progress.partial else 0
         while True:
             part = fold(effects, first, facts)
@@ -128,6 +129,7 @@ class Ledger:
         is written again from its start, which leads to the same records.
         """
         first = 0
+        self._tell_of(facts)
         while first < len(effects):
             part = fold(effects, first, facts)
             reached = end if part.next == len(effects) else effects[part.next].block_number
@@ -270,13 +272,26 @@ class Ledger:
             del due[place]
             self._report(outcome, mint)
 
+    def _tell_of(self, facts: Facts) -> None:
+        """Tell of what led to a mint and is not its own."""
+        for refused in facts.refused:
+            self._metrics.outcomes_refused.inc()
+            log.warning(
+                "mint_outcome_refused",
+                mint_id=refused.mint_id,
+                status=refused.status and refused.status.value,
+                tx_hash="0x" + refused.tx_hash.hex(),
+                block=refused.block_number,
+            )
+
     def _report(self, outcome: Outcome, mint: Any) -> None:
         known = (MintStatus.MINED, MintStatus.FINALIZED, MintStatus.REVERTED)
         if mint is not None and mint.status in known and mint.tx_hash == outcome.tx_hash:
             return  # a rebuilt index meets what it wrote before
         if outcome.status is MintStatus.ISSUED:
             return  # a transaction of the user's failed, and another one had minted
-        log.error(
+        self._metrics.outcomes_refused.inc()
+        log.warning(
             "mint_outcome_refused",
             mint_id=outcome.mint_id,
             status=mint.status.value if mint else None,

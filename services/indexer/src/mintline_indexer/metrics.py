@@ -6,6 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from mintline.aws.session import AwsCalls
 from mintline.chain.rpc_metrics import RpcMetrics
+from mintline.outcome_metrics import outcomes_refused
 from mintline.set_aside import SetAside
 from mintline.stage_metrics import StageMetrics
 
@@ -17,6 +18,7 @@ class Metrics:
         self.aws = AwsCalls(registry)
         self.rpc = RpcMetrics(registry)
         self.stages = StageMetrics(registry)
+        self.outcomes_refused = outcomes_refused(registry)
         self.set_aside = SetAside(registry)
         self.head = Gauge("mintline_indexer_head_block", "The newest indexed block.", registry=registry)
         self.latest = Gauge("mintline_indexer_latest_block", "The chain's newest block.", registry=registry)

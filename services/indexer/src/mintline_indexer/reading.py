@@ -10,11 +10,13 @@ import structlog
 
 from mintline.errors import Unavailable
 from mintline.eth import keccak256
+from mintline.records import Mint
 from mintline.states import MintStatus
 from mintline_indexer.bloom import is_blank, may_hold
 from mintline_indexer.chain_port import Block, Chain, Event, Moved
 from mintline_indexer.effects import UNREADABLE, Effect, Facts, Settled, effects_of_block, first_touches
 from mintline_indexer.front_runs import explain_reverts
+from mintline_indexer.own_tokens import MintedToken, RefusedOutcome, key_of, minted_tokens, own_token
 from mintline_indexer.store_port import Attempted, Outcome, Store, TokenKey
 
 TOPICS = (
@@ -75,44 +77,85 @@ async def _events(chain: Chain, block: Block, contracts: tuple[str, ...]) -> Seq
 async def gather_facts(
     effects: Sequence[Effect],
     *,
+    whole: Sequence[Effect],
     chain: Chain,
     store: Store,
     chain_id: int,
     timestamps: Mapping[bytes, int],
 ) -> Facts:
-    """Read what the effects depend on: the tokens they change, and the mints that they decide."""
+    """Read what the effects depend on: the tokens they change, and the mints that they decide.
+
+    `whole` are all effects of the blocks at hand, also those that are written already.
+    """
     keys, made = first_touches(effects)
     settled = [effect for effect in effects if isinstance(effect, Settled)]
-    tokens, attempted = await asyncio.gather(
-        store.tokens(keys), store.attempts([effect.tx_hash for effect in settled])
-    )
-    facts = Facts(
-        chain_id=chain_id,
-        timestamps=timestamps,
-        tokens=tokens,
-        assumed_new=made,
-        mints={tx_hash: attempt.mint_id for tx_hash, attempt in attempted.items()},
-    )
+    ended = [effect.tx_hash for effect in whole if isinstance(effect, Settled)]
+    tokens, attempted = await asyncio.gather(store.tokens(keys), store.attempts(ended))
+    facts = Facts(chain_id=chain_id, timestamps=timestamps, tokens=tokens, assumed_new=made)
     for key in keys:
         if key not in tokens:
             facts.unusable_tokens[key] = UNREADABLE
+    minted = minted_tokens(whole)
+    mints = await store.mints([*dict.fromkeys(attempt.mint_id for attempt in attempted.values())])
+    ours = _own_by_transaction(attempted, mints, minted)
+    facts.owned = {key_of(token.made): attempted[tx_hash].mint_id for tx_hash, token in ours.items()}
     strangers = {
-        TokenKey(effect.contract, effect.token_id): effect
+        key_of(effect): minted[key_of(effect)]
         for effect in effects
-        if isinstance(effect, Moved) and effect.sender is None and effect.tx_hash not in attempted
+        if isinstance(effect, Moved) and effect.sender is None and key_of(effect) not in facts.owned
     }
-    facts.vouchers = await store.vouchers(list(strangers)) if strangers else {}
-    facts.redeemed = {key: _redeemed(strangers[key], mint_id) for key, mint_id in facts.vouchers.items()}
-    ours = (effect for effect in settled if effect.tx_hash in attempted)
-    ended = await asyncio.gather(*(_outcome(chain, effect, attempted[effect.tx_hash]) for effect in ours))
-    due = [outcome for outcome in ended if outcome is not None]
+    redeemed = await _by_vouchers(strangers, facts, store=store)
+    facts.owned |= {key: outcome.mint_id for key, outcome in redeemed.items()}
+    facts.redeemed = redeemed
+    known = [(effect, attempted[effect.tx_hash]) for effect in settled if effect.tx_hash in attempted]
+    strange = [one for one in known if one[0].emitted and one[0].tx_hash not in ours]
+    facts.refused += (
+        _refused(attempt.mint_id, mints, effect.tx_hash, effect.block_number) for effect, attempt in strange
+    )
+    outcomes = await asyncio.gather(*(_outcome(chain, *one) for one in known if one not in strange))
+    due = [outcome for outcome in outcomes if outcome is not None]
     explained = await explain_reverts(due, strangers, facts, store=store)
     facts.outcomes = _one_each(zip((outcome.tx_hash for outcome in due), explained, strict=True), facts)
     return facts
 
 
+def _own_by_transaction(
+    attempted: Mapping[bytes, Attempted], mints: Mapping[str, Mint], minted: dict[TokenKey, MintedToken]
+) -> dict[bytes, MintedToken]:
+    """Return the transactions that made the very token of the mint that they were recorded for."""
+    ours: dict[bytes, MintedToken] = {}
+    for tx_hash, attempt in attempted.items():
+        mint = mints.get(attempt.mint_id)
+        token = None if mint is None else own_token(mint, minted)
+        if token is not None and token.made.tx_hash == tx_hash:
+            ours[tx_hash] = token
+    return ours
+
+
+async def _by_vouchers(
+    strangers: Mapping[TokenKey, MintedToken], facts: Facts, *, store: Store
+) -> dict[TokenKey, Outcome]:
+    """Return the outcomes of mints whose voucher its user, or anyone, redeemed without telling us."""
+    if not strangers:
+        return {}
+    vouchers = await store.vouchers(list(strangers))
+    mints = await store.mints([*vouchers.values()]) if vouchers else {}
+    redeemed: dict[TokenKey, Outcome] = {}
+    for key, mint_id in vouchers.items():
+        made, mint = strangers[key].made, mints.get(mint_id)
+        if mint is not None and strangers[key].belongs_to(mint):
+            redeemed[key] = _redeemed(made, mint_id)
+        else:
+            facts.refused.append(_refused(mint_id, mints, made.tx_hash, made.block_number))
+    return redeemed
+
+
+def _refused(mint_id: str, mints: Mapping[str, Mint], tx_hash: bytes, block_number: int) -> RefusedOutcome:
+    mint = mints.get(mint_id)
+    return RefusedOutcome(mint_id, None if mint is None else mint.status, tx_hash, block_number)
+
+
 def _redeemed(effect: Moved, mint_id: str) -> Outcome:
-    """Return the outcome of a mint whose voucher its user, or anyone, redeemed without telling us."""
     return Outcome(mint_id, MintStatus.MINED, effect.tx_hash, effect.block_number, effect.block_hash)
 
 

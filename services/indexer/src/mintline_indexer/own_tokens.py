@@ -1,0 +1,67 @@
+"""Which token is a mint's own: the one on its record, for its recipient, with its metadata's digest.
+
+A transaction, or a token id, that leads to a mint proves nothing by itself: a queue's writer may have had
+them recorded, and another issuer may have minted the id for someone else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mintline.records import Mint
+from mintline.states import MintStatus
+from mintline_indexer.chain_port import Event, Moved, Stamped
+from mintline_indexer.store_port import TokenKey
+
+
+@dataclass(frozen=True, slots=True)
+class MintedToken:
+    """A token as the chain made it."""
+
+    made: Moved
+    digest: bytes | None = None
+    """The metadata digest that it was made with."""
+
+    def belongs_to(self, mint: Mint) -> bool:
+        """Tell whether this is the token that the mint's record names."""
+        made = self.made
+        own = (mint.contract, mint.token_id, mint.to, mint.metadata_digest)
+        return own == (made.contract, made.token_id, made.recipient, self.digest)
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedOutcome:
+    """A transaction or token that led to a mint whose record says otherwise."""
+
+    mint_id: str
+    status: MintStatus | None
+    """None if there is no such mint."""
+    tx_hash: bytes
+    block_number: int
+
+
+def minted_tokens(effects: Sequence[object]) -> dict[TokenKey, MintedToken]:
+    """Return the tokens that were made in a block's effects; `Minted` follows `Transfer`."""
+    minted: dict[TokenKey, MintedToken] = {}
+    for effect in effects:
+        if isinstance(effect, Moved) and effect.sender is None:
+            minted[key_of(effect)] = MintedToken(effect)
+        elif isinstance(effect, Stamped):
+            found = minted.get(key_of(effect))
+            if found is not None and found.made.tx_hash == effect.tx_hash:
+                minted[key_of(effect)] = MintedToken(found.made, effect.metadata_digest)
+    return minted
+
+
+def key_of(event: Event) -> TokenKey:
+    """Return the token that an event is about."""
+    return TokenKey(event.contract, event.token_id)
+
+
+def own_token(mint: Mint, minted: dict[TokenKey, MintedToken]) -> MintedToken | None:
+    """Return the mint's own token if it is among those that were made."""
+    if mint.token_id is None:
+        return None
+    found = minted.get(TokenKey(mint.contract, mint.token_id))
+    return found if found is not None and found.belongs_to(mint) else None

@@ -1,0 +1,156 @@
+"""An event ends a mint only if its token is the one on the mint's record: id, recipient, metadata digest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from mintline.records import TOKEN_TAKEN, Mint
+from mintline.states import MintStatus
+from mintline_indexer.indexer import Indexer
+from mintline_indexer.memory import Move, Sent
+from mintline_indexer.store_port import TokenKey
+
+CONTRACT = "0x" + "1" * 40
+ALICE, MALLORY = "0x" + "2" * 40, "0x" + "3" * 40
+DIGEST, OTHER_DIGEST = bytes(32), b"\x01" * 32
+
+STRANGE = {
+    "another token id": Move(CONTRACT, 8, None, ALICE, DIGEST),
+    "another recipient": Move(CONTRACT, 7, None, MALLORY, DIGEST),
+    "other metadata": Move(CONTRACT, 7, None, ALICE, OTHER_DIGEST),
+    "no metadata": Move(CONTRACT, 7, None, ALICE, None),
+}
+
+
+async def settle(indexer: Indexer) -> None:
+    while await indexer.poll():
+        pass
+    await indexer.poll()
+
+
+def recorded(rig: Any, mint_id: str, **fields: Any) -> None:
+    rig.record(mint_id, fields.pop("status", MintStatus.SUBMITTED))
+    rig.store.mint_table[mint_id] = rig.store.mint_table[mint_id].evolve(**{"token_id": 7, **fields})
+
+
+def mint(rig: Any, mint_id: str = "m1") -> Mint:
+    found: Mint = rig.store.mint_table[mint_id]
+    return found
+
+
+def refused(logs: list[Any]) -> list[Any]:
+    return [entry["mint_id"] for entry in logs if entry["event"] == "mint_outcome_refused"]
+
+
+def sent(*moves: Move, name: int = 1, succeeded: bool = True) -> Sent:
+    return Sent(bytes([name]) * 32, CONTRACT, moves, succeeded=succeeded)
+
+
+@pytest.mark.parametrize("what", STRANGE)
+@pytest.mark.parametrize("custody", ["custodial", "self"])
+async def test_attempt__when_its_token_is_not_the_mints__then_the_mint_stays_and_it_is_told(
+    rig: Any, what: str, custody: str
+) -> None:
+    """Whoever wrote the attempt down, the record says what the mint is."""
+    recorded(rig, "m1", custody=custody, sender=None if custody == "self" else mint_sender(rig))
+    before = mint(rig)
+    strange = sent(STRANGE[what])
+    rig.store.attempt_table[strange.hash] = "m1"
+    rig.chain.mine([strange])
+    indexer = rig.start()
+
+    with capture_logs() as logs:
+        await settle(indexer)
+        for _ in range(5):
+            rig.chain.mine()
+        await settle(indexer)
+
+    assert mint(rig) == before
+    assert set(refused(logs)) == {"m1"}
+    token = rig.store.token_table[TokenKey(CONTRACT, STRANGE[what].token_id)]
+    assert (token.owner, token.mint_id) == (STRANGE[what].recipient, None)
+
+
+def mint_sender(rig: Any) -> Any:
+    rig.record("template", MintStatus.SUBMITTED)
+    return rig.store.mint_table.pop("template").sender
+
+
+async def test_attempt__when_its_token_is_the_mints_own__then_the_mint_is_mined(rig: Any) -> None:
+    """The control."""
+    recorded(rig, "m1")
+    own = sent(Move(CONTRACT, 7, None, ALICE, DIGEST))
+    rig.store.attempt_table[own.hash] = "m1"
+    rig.chain.mine([own])
+
+    with capture_logs() as logs:
+        await settle(rig.start())
+
+    assert (mint(rig).status, mint(rig).tx_hash) == (MintStatus.MINED, own.hash)
+    assert rig.store.token_table[TokenKey(CONTRACT, 7)].mint_id == "m1"
+    assert refused(logs) == []
+
+
+@pytest.mark.parametrize("what", ["another recipient", "other metadata"])
+async def test_voucher__when_its_token_id_was_minted_by_another__then_the_mint_stays_and_it_is_told(
+    rig: Any, what: str
+) -> None:
+    recorded(rig, "m1", custody="self", sender=None, status=MintStatus.ISSUED)
+    before = mint(rig)
+    rig.chain.mine([sent(STRANGE[what])])
+
+    with capture_logs() as logs:
+        await settle(rig.start())
+
+    assert mint(rig) == before
+    assert refused(logs) == ["m1"]
+    assert rig.store.token_table[TokenKey(CONTRACT, 7)].mint_id is None
+
+
+async def test_attempt__when_it_is_another_mints_voucher__then_that_mint_ends_and_no_other(rig: Any) -> None:
+    """A stranger's redemption, written down for a victim's mint by a forged message."""
+    recorded(rig, "victims", custody="self", sender=None, token_id=7)
+    recorded(rig, "mallorys", custody="self", sender=None, token_id=8, to=MALLORY, status=MintStatus.ISSUED)
+    theirs = sent(Move(CONTRACT, 8, None, MALLORY, DIGEST))
+    rig.store.attempt_table[theirs.hash] = "victims"
+    rig.store.own_attempts.add(theirs.hash)
+    rig.chain.mine([theirs])
+
+    with capture_logs() as logs:
+        await settle(rig.start())
+
+    assert (mint(rig, "mallorys").status, mint(rig, "victims").status) == (
+        MintStatus.MINED,
+        MintStatus.SUBMITTED,
+    )
+    assert refused(logs) == ["victims"]
+    assert rig.store.token_table[TokenKey(CONTRACT, 8)].mint_id == "mallorys"
+
+
+@pytest.mark.parametrize("what", ["another recipient", "other metadata"])
+@pytest.mark.parametrize("earlier", [True, False])
+async def test_front_run__when_the_token_is_not_the_mints__then_the_mint_failed_and_says_why(
+    rig: Any, what: str, *, earlier: bool
+) -> None:
+    recorded(rig, "m1")
+    taken, own = sent(STRANGE[what]), sent(name=2, succeeded=False)
+    rig.store.attempt_table[own.hash] = "m1"
+    if earlier:
+        rig.chain.mine([taken])
+        rig.chain.mine([own])
+    else:
+        rig.chain.mine([taken, own])
+
+    with capture_logs() as logs:
+        await settle(rig.start())
+
+    assert (mint(rig).status, mint(rig).problem, mint(rig).tx_hash) == (
+        MintStatus.REVERTED,
+        TOKEN_TAKEN,
+        own.hash,
+    )
+    assert refused(logs) == ["m1"]
+    assert rig.store.token_table[TokenKey(CONTRACT, 7)].mint_id is None
