@@ -94,6 +94,7 @@ class Line:
     mints: dict[str, Mint] = field(default_factory=dict)
     queues: MemoryQueues = field(default_factory=MemoryQueues)
     ledger: MemoryLedger = field(default_factory=MemoryLedger)
+    token_ids: dict[str, int] = field(default_factory=dict)
     traces: list[str] = field(default_factory=list)
     """Of every message that was handled, in order."""
 
@@ -108,6 +109,7 @@ class Line:
         stage = Stage(UserPool(), seed=len(self.mints), tracer=self.tracer_of("api"))
         stage.line = cast("Any", SqsLine(self.outbox("api")))
         stage.mints.items = self.mints
+        stage.token_ids.counters = self.token_ids
         stage.index.collections[CONTRACT] = Collection(
             collection_id=scoped(CHAIN_ID, CONTRACT),
             chain_id=CHAIN_ID,
@@ -221,11 +223,17 @@ class Line:
         await settle(indexer)
         chain.mine(
             [
-                Sent(tx_hash, CONTRACT, (Move(CONTRACT, number, None, WALLET, bytes(32)),))
-                for number, tx_hash in enumerate(self.ledger.transactions)
+                Sent(tx_hash, CONTRACT, (self.made_by(transaction.mint_id or ""),))
+                for tx_hash, transaction in self.ledger.transactions.items()
             ]
         )
         await settle(indexer)
+
+    def made_by(self, mint_id: str) -> Move:
+        """Return what a mint's transaction does."""
+        mint = self.mints[mint_id]
+        assert mint.token_id is not None
+        return Move(CONTRACT, mint.token_id, None, mint.to, mint.metadata_digest)
 
 
 async def settle(indexer: Indexer) -> None:

@@ -250,7 +250,13 @@ def _of_minted(
 
 def _of_outcome(mint: Mint, found: Minted, about: Mapping[str, Any]) -> Iterator[Finding]:
     """Compare a mint's record with its token on chain; `about` tells of the token."""
-    made, about = found.made, {**about, "mint_id": mint.mint_id}
+    made = found.made
+    own = (made.recipient, found.digest) == (mint.to, mint.metadata_digest)
+    if not own and mint.status not in SETTLED:
+        detail = f"its id is that of {mint.mint_id}, which is {mint.status.value} and did not make it"
+        yield Finding(Kind.FOREIGN, detail, **about)
+        return
+    about = {**about, "mint_id": mint.mint_id}
     if mint.status in ENDED_BADLY:
         code = mint.problem.code if mint.problem else ""
         yield Finding(Kind.MISJUDGED, f"{mint.status.value} {code}".strip(), **about)
