@@ -143,6 +143,12 @@ class Victim:
         (token,) = await sign_in_new(self.info, count=1)
         return User(self.session, self.info["api_url"], token)
 
+    async def rpc(self, method: str, *params: Any) -> Any:
+        """Call the chain's node, as anyone may."""
+        call = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+        async with self.session.post(self.info["rpc_url"], json=call) as answer:
+            return (await answer.json())["result"]
+
     async def record(self, mint_id: str) -> Mint:
         """Return a mint's record, as whoever has the database reads it."""
         item = await self.dynamo.get(MINTS, {"mint_id": mint_id})

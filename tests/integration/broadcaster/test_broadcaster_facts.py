@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from mintline.aws.dynamo import Item, Put
+from mintline.aws.dynamo import Item, Put, Update
 from mintline.errors import Deferred
 from mintline.messages import Fees, FundWallet, RenewNonce, SignMint, SignNoop, SignTopUp, decode
-from mintline.resources import BUILD, CHECKPOINTS, SIGN, Queue
+from mintline.resources import BUILD, CHECKPOINTS, MINTS, SIGN, Queue
 from mintline.states import MintStatus
 
 pytestmark = pytest.mark.integration
@@ -46,7 +46,9 @@ async def test_fact__when_a_pooled_attempt_is_not_outbid__then_the_next_attempt_
         first = line.mint_intent(wallet)
         await line.built(first)
         await line.broadcast(line.sign(first))
-        same = first.model_copy(update={"attempt": 1, "gas": 61_000})
+        # Another transaction at the same fees: what the record says of it has to be another gas limit.
+        await line.dynamo.write(Update(MINTS, {"mint_id": first.mint_id}, set={"gas": 61_000}))
+        same = first.evolve(attempt=1, gas=61_000)
         await line.broadcast(line.sign(same))
         [dearer] = await sent_to(line, SIGN)
         assert isinstance(dearer, SignMint)

@@ -48,6 +48,8 @@ class Line:
     contract: str = ""
     deployed_block: int = 0
     started: int = 0
+    made: dict[str, tuple[int, str]] = field(default_factory=dict)
+    """The first token of each transaction that makes one, and its owner."""
     skipped: float = 0.0
     """Seconds by which the indexers' clocks are ahead."""
 
@@ -130,7 +132,10 @@ class Line:
         """Mint a batch; a token's id is also its metadata digest."""
         requests = [word(token_id) + address_word(owner) + word(token_id) for token_id in token_ids]
         data = selector("mintBatch((uint256,address,bytes32)[])") + word(32) + word(len(requests))
-        return await self.send(self.contract, data + b"".join(requests), gas=gas)
+        sent = await self.send(self.contract, data + b"".join(requests), gas=gas)
+        if token_ids[0] not in {token_id for token_id, _ in self.made.values()}:
+            self.made[sent] = (token_ids[0], owner)
+        return sent
 
     async def transfer(self, token_id: int, sender: str, recipient: str) -> str:
         signature, types = "transferFrom(address,address,uint256)", ["address", "address", "uint256"]
@@ -143,16 +148,21 @@ class Line:
         await self.rpc.call("anvil_mine", [hex(blocks)])
 
     async def submitted(self, tx_hash: str, mint_id: str) -> None:
-        """Do the broadcaster's part: the mint is submitted, its attempt on record."""
+        """Do the broadcaster's part: the mint is submitted, its attempt on record.
+
+        It is the mint of the first token that the transaction makes, if it makes one.
+        """
+        token_id, owner = self.made.get(tx_hash, (None, self.accounts[1]))
         mint = Mint(
             mint_id=mint_id,
             sub="user",
             status=MintStatus.SUBMITTED,
             chain_id=CHAIN_ID,
             contract=self.contract,
-            to=self.accounts[1],
+            to=owner,
+            token_id=token_id,
             sender=KeyRef(address=self.accounts[0], subject="user", chain_id=CHAIN_ID, secret_id="secret"),
-            metadata_digest=bytes(32),
+            metadata_digest=word(token_id or 0),
             request_digest="",
             created_at=0,
             updated_at=0,

@@ -10,6 +10,7 @@ import pytest
 from mintline.aws.dynamo import Delete, Item, Put
 from mintline.aws.records import to_item
 from mintline.errors import Unavailable
+from mintline.eth import word
 from mintline.records import Mint, scoped, token_key, token_ref
 from mintline.resources import MINTS, TOKENS, TRANSFERS
 from mintline.states import MintStatus
@@ -96,7 +97,7 @@ async def test_rebuild__when_strangers_redeemed_vouchers__then_their_mints_are_f
         contract=line.contract,
         to=line.accounts[1],
         custody="self",
-        metadata_digest=bytes(32),
+        metadata_digest=word(7),
         request_digest="",
         created_at=0,
         updated_at=0,

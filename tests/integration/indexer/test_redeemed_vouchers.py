@@ -8,6 +8,7 @@ import pytest
 
 from mintline.aws.dynamo import Item, Put, Update
 from mintline.aws.records import to_item
+from mintline.eth import word
 from mintline.records import Mint, created_key, open_shard, token_ref
 from mintline.resources import ATTEMPTS, MINTS
 from mintline.states import MintStatus
@@ -33,7 +34,7 @@ async def issued(line: Any, mint_id: str, token_id: int, **fields: Any) -> None:
         contract=line.contract,
         to=line.accounts[1],
         custody="self",
-        metadata_digest=bytes(32),
+        metadata_digest=word(token_id),
         request_digest="",
         created_at=0,
         updated_at=0,
@@ -122,7 +123,8 @@ async def test_custodial_mint__when_a_stranger_was_first__then_it_is_mined_by_th
         await catch_up(indexer)
     ours = await line.mint([7], line.accounts[1])
     await line.submitted(ours, "mint_7")
-    await line.dynamo.write(Update(MINTS, {"mint_id": "mint_7"}, set={"token_id": "7"}))
+    own: Item = {"token_id": "7", "metadata_digest": "0x" + word(7).hex()}
+    await line.dynamo.write(Update(MINTS, {"mint_id": "mint_7"}, set=own))
     await line.mine()
     await catch_up(indexer)
 
