@@ -145,11 +145,9 @@ async def test_writers__when_they_meet_the_same_item__then_they_set_the_same_asi
     asides: list[Any] = []
     for naming in (True, False):
         store = poisoned(rig, bad_mint="mint_2", naming=naming)
+        sent = [rig.mint(number, mint_id=f"mint_{number}") for number in range(1, 4)]
         if not asides:
-            rig.chain.mine([rig.mint(number, mint_id=f"mint_{number}") for number in range(1, 4)])
-        else:
-            for number in range(1, 4):
-                rig.store.attempt_table[number.to_bytes(32, "big")] = f"mint_{number}"
+            rig.chain.mine(sent)
         await follow(rig, store)
         asides.append((store.aside_table, store.token_table, store.transfer_table))
     assert asides[0] == asides[1]
