@@ -101,6 +101,7 @@ async def test_sweep__when_one_left_mint_needs_what_is_unreadable__then_the_othe
     world.ledger = ledger = Spoiled()
     for sender in range(3):
         intent = make(0, sender=sender)
+        intent = intent.evolve(voucher=intent.voucher.evolve(token_id=sender + 1))
         made = world.redeemed(intent, block=1)
         world.built(
             intent,
