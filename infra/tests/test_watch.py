@@ -202,13 +202,14 @@ def test_notice__when_what_protects_the_keys_is_changed__then_it_is_told(
     assert pattern["detail"]["eventName"] == events.split()
 
 
-def test_alias_notice__when_an_alias_is_moved__then_it_is_that_of_the_wallets_keys(
+def test_alias_notice__when_an_alias_is_moved__then_it_is_that_of_a_key_of_the_deployment(
     templates: Templates,
 ) -> None:
     """By its name: the event names the key that it leads to now, which may be anybody's."""
     detail = notices(templates)["key-alias-changed"]["EventPattern"]["detail"]
 
-    assert detail["requestParameters"] == {"aliasName": ["alias/acme-mintline-wallets"]}
+    aliases = ["alias/acme-mintline-wallets", "alias/acme-mintline-intake"]
+    assert detail["requestParameters"] == {"aliasName": aliases}
     assert "resources" not in detail
 
 

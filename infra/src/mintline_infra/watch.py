@@ -10,7 +10,7 @@ from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from mintline.resources import QUEUES, WALLET_KEY
+from mintline.resources import KMS_KEYS, QUEUES
 from mintline_infra.alarms import LOG_ALARMS, VALUE_ALARMS, LogAlarm, ValueAlarm
 from mintline_infra.canary import NAME as CANARY
 from mintline_infra.canary import CanaryStack
@@ -247,13 +247,12 @@ class WatchStack(cdk.Stack):
                 "resources": {"ARN": every_key},
             },
         )
-        alias = WALLET_KEY.alias(self._prefix)
         self._notice(
             "key-alias-changed",
-            "The alias by which new wallets' keys are wrapped was moved, deleted or made.",
+            "The alias of the wallets' key or of the intake key was moved, deleted or made.",
             {
                 "eventName": ["UpdateAlias", "DeleteAlias", "CreateAlias"],
-                "requestParameters": {"aliasName": [alias]},
+                "requestParameters": {"aliasName": [key.alias(self._prefix) for key in KMS_KEYS]},
             },
         )
         self._notice(

@@ -9,6 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from structlog.testing import capture_logs
 
 from mintline.acceptance import ACCEPTANCE, MAX_VALIDITY, Certificate, Statement, Statements
 from mintline.errors import Unavailable
@@ -99,6 +100,20 @@ async def test_begin__when_kms_is_away__lets_the_process_start(world: World) -> 
     world.kms.away = True
     await world.sessions.begin()
     assert not await world.ready()
+
+
+async def test_renew__when_another_key_signs__keeps_the_session_in_use_and_logs_an_error(
+    world: World,
+) -> None:
+    await world.sessions.begin()
+    before = world.state().certificate
+    world.kms.key = ec.generate_private_key(ec.SECP256R1())
+
+    with capture_logs() as logs, pytest.raises(Unavailable, match="another intake key"):
+        await world.sessions.renew()
+
+    assert [(line["event"], line["log_level"]) for line in logs] == [("kms_key_mismatch", "error")]
+    assert world.state().certificate == before
 
 
 async def test_begin__when_kms_hangs__lets_the_process_start(
