@@ -9,7 +9,7 @@ import pytest
 
 from mintline.chain.collection import ISSUER_ROLE, PAUSER_ROLE
 from mintline.errors import Misconfigured
-from mintline.eth import address_word, selector
+from mintline.eth import address_word, selector, to_checksum_address
 from mintline.messages import Fees, SignMint, SignTopUp
 from mintline.records import digest_of
 from mintline.resources import SIGN
@@ -120,6 +120,31 @@ async def test_builder__when_the_recipient_is_a_contract_that_refuses__then_the_
     problem = (await line.mint(mint_id)).problem
     assert problem is not None
     assert problem.code == "recipient_refused"
+
+
+async def test_builder__when_the_recipient_reverts_with_much__then_the_mint_is_rejected_with_its_start(
+    line: Line,
+) -> None:
+    # PUSH3 300000, PUSH1 0, REVERT: whatever it is called with. The creation code before it returns it.
+    runtime = bytes.fromhex("62") + (300_000).to_bytes(3, "big") + bytes.fromhex("6000fd")
+    code = bytes.fromhex("66") + runtime + bytes.fromhex("60005260076019f3")
+    params = {"from": line.admin, "data": "0x" + code.hex(), "gas": hex(1_000_000)}
+    created = bytes.fromhex((await line.rpc.call("eth_sendTransaction", [params]))[2:])
+    assert await line.mined(created)
+    receipt = await line.rpc.call("eth_getTransactionReceipt", ["0x" + created.hex()])
+    mint_id = await line.accept(await line.wallet(), to=to_checksum_address(receipt["contractAddress"]))
+
+    async with line.building():
+
+        async def rejected() -> bool:
+            return (await line.mint(mint_id)).status is MintStatus.REJECTED
+
+        await line.until(rejected)
+
+    problem = (await line.mint(mint_id)).problem
+    assert problem is not None
+    assert problem.code == "simulation_reverted"
+    assert len(problem.reason) == 1000
 
 
 async def test_builder__when_the_wallet_is_empty__then_the_treasury_funds_it_and_the_mint_goes_on(

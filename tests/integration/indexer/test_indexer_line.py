@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from mintline.eth import to_checksum_address
 from mintline.records import Token
 from mintline.states import MintStatus
 from mintline_indexer.indexer import Indexer
@@ -196,3 +197,37 @@ async def test_index__when_a_collection_is_registered_late__then_backfills_it(li
     await catch_up(late)
     assert len(await line.every("tokens")) == len(tokens) - 1
     assert len(await line.every("transfers")) == len(transfers) - 1
+
+
+@pytest.mark.parametrize("size", [215_008, 300_000])
+async def test_index__when_a_transaction_of_a_mint_reverts_with_much__then_it_ends_and_others_are_indexed(
+    line: Any, size: int
+) -> None:
+    await line.register()
+    indexer = line.indexer()
+    await catch_up(indexer)
+    # PUSH3 size, PUSH1 0, REVERT: whatever it is called with. The creation code before it returns it.
+    runtime = bytes.fromhex("62") + size.to_bytes(3, "big") + bytes.fromhex("6000fd")
+    created = await line.send(None, bytes.fromhex("66") + runtime + bytes.fromhex("60005260076019f3"))
+    await line.mine()
+    reverter = (await line.rpc.call("eth_getTransactionReceipt", [created]))["contractAddress"]
+    alice = line.accounts[1]
+    await line.mint([1], alice)
+    await line.mine()
+    failed = await line.call(
+        "safeTransferFrom(address,address,uint256)",
+        ["address", "address", "uint256"],
+        [alice, to_checksum_address(reverter), 1],
+        sender=alice,
+        gas=5_000_000,
+    )
+    await line.submitted(failed, "mint_7")
+    minted = await line.mint([8], line.accounts[1])
+    await line.submitted(minted, "mint_8")
+    await line.mine()
+    await catch_up(indexer)
+    mint = await line.mint_record("mint_7")
+    assert mint.status is MintStatus.REVERTED
+    assert len(mint.problem.reason) == 1000
+    assert (await line.mint_record("mint_8")).status is MintStatus.MINED
+    assert await token(line, 8) is not None
