@@ -17,6 +17,8 @@ from mintline.eth import REDEEM_SELECTOR, Transaction, address_of_public_key, ke
 from mintline_harness.simulation import rlp
 
 TRANSFER_GAS = 21_000
+NEW_ACCOUNT_GAS = 183_600
+"""What a transfer takes on top on Amsterdam, if its recipient does not exist (EIP-8037)."""
 REDEEM_GAS = 90_000
 NEVER = 1_000_000
 """More blocks than any schedule has."""
@@ -148,6 +150,7 @@ class SimulatedChain:
         self.finality = finality
         self.base_fee = 10**9
         self.minimum_tip = 0
+        self.new_account_gas = 0
         self.pool: dict[tuple[str, int], Sent] = {}
         self.refusing: set[str] = set()
         """Contracts that accept no token."""
@@ -278,6 +281,7 @@ class SimulatedChain:
         own.where = {name: block for name, block in self.where.items() if block.hash in own.by_hash}
         own.base_fee, own.minimum_tip, own.refusing = self.base_fee, self.minimum_tip, self.refusing
         own.issuing, own.paused = self.issuing, self.paused
+        own.new_account_gas = self.new_account_gas
         own.reorganisations = rng.getrandbits(32)  # so that no block of its has the hash of one here
         own.pool = dict(self.pool)
         for block in self.blocks[len(blocks) :]:
@@ -301,17 +305,29 @@ class SimulatedChain:
     def _execute(self, sent: Sent, state: State, timestamp: int) -> Outcome:
         body = sent.body
         call = redemption(body.data) if body.to == self.contract else None
-        revert = None if call is None else self.refusal(body.data, call, state, timestamp)
+        if call is None:
+            gas_used = self.transfer_gas(body.to, body.value, state)
+            revert = None if gas_used <= body.gas else "OutOfGas()"
+        else:
+            gas_used = REDEEM_GAS
+            revert = self.refusal(body.data, call, state, timestamp)
+        gas_used = min(gas_used, body.gas)
+        value = body.value if revert is None else 0
         minted = call if revert is None else None
-        gas_used = TRANSFER_GAS if call is None else REDEEM_GAS
         price = min(body.max_fee_per_gas, self.base_fee + body.max_priority_fee_per_gas)
         balances = state.balances
-        balances[sent.sender] -= gas_used * price + body.value
-        balances[body.to] = balances.get(body.to, 0) + body.value
+        balances[sent.sender] -= gas_used * price + value
+        if revert is None:
+            balances[body.to] = balances.get(body.to, 0) + value
         state.nonces[sent.sender] = body.nonce + 1
         if minted is not None:
             state.minted[minted.token_id] = minted.digest
         return Outcome(sent, revert, minted, gas_used)
+
+    def transfer_gas(self, to: str, value: int, state: State) -> int:
+        """Return the gas that a transfer takes: new accounts may have a price of their own."""
+        new = value > 0 and to not in state.balances and to not in state.nonces
+        return TRANSFER_GAS + (self.new_account_gas if new else 0)
 
     def refusal(
         self, data: bytes, call: Redemption, state: State, timestamp: int, *, issued: bool = False

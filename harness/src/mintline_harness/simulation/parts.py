@@ -102,6 +102,7 @@ class Parts:
     accounts: Callable[[Process, MemoryTables], Any] = lambda process, tables: process.port(
         MemoryAccounts(tables)
     )
+    builder_chain: Callable[[Node], Any] = lambda node: node
     broadcasting: Callable[[BroadcasterAdapters], BroadcasterAdapters] = lambda adapters: adapters
     consumed: Callable[[QueuesPort], QueuesPort] = lambda queues: queues
     indexed_chain: Callable[[Node, Any], Any] = NodeChain

@@ -7,6 +7,8 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
+from mintline.chain.calls import Call, Overrides
+from mintline.chain.node import Node
 from mintline.queueing import QueuesPort, Received
 from mintline.records import Mint, Transfer
 from mintline.resources import Queue
@@ -14,6 +16,7 @@ from mintline_broadcaster.broadcaster import Adapters
 from mintline_broadcaster.ports import SignedTransaction
 from mintline_builder.memory import MemoryAccounts, MemoryTables
 from mintline_builder.ports import Account, Advance, NotCommitted
+from mintline_harness.simulation.chain import TRANSFER_GAS
 from mintline_harness.simulation.parts import Parts
 from mintline_harness.simulation.process import Process
 from mintline_harness.simulation.tables import IndexedLedger
@@ -77,6 +80,24 @@ class _Halves(MemoryAccounts):
     async def count(self, advances: Sequence[Advance]) -> None:
         for advance in advances:
             self._set(advance.sender, next_nonce=advance.next_nonce)
+
+
+class FixedTransferGas:
+    """Takes it that every transfer needs what it needed once, whoever it goes to."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    async def estimate_gas(
+        self, call: Call, overrides: Overrides | None = None, *, most: int | None = None
+    ) -> int:
+        """Return the gas of a transfer without asking."""
+        if not call.data:
+            return TRANSFER_GAS
+        return await self._node.estimate_gas(call, overrides, most=most)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._node, name)
 
 
 class SendingFirst:
@@ -180,6 +201,7 @@ BUGS: Mapping[str, Parts] = MappingProxyType(
     {
         "delete-before-commit": Parts(consumed=DeletingFirst),
         "nonce-outside-the-transaction": Parts(accounts=NonceApart),
+        "top-up-with-fixed-gas": Parts(builder_chain=FixedTransferGas),
         "send-before-write-ahead": Parts(broadcasting=send_first),
         "ignore-the-parent-hash": Parts(indexed_chain=BlindToParents),
         "believe-one-node": Parts(indexed_chain=Credulous),

@@ -161,6 +161,8 @@ class SimulatedNode:
         return {"baseFeePerGas": [hex(self._head().base_fee), hex(self._chain.base_fee)], "reward": [[tip]]}
 
     def eth_estimateGas(self, call: dict[str, str], _at: str, _overrides: Any = None) -> str:
+        if call["input"] == "0x":
+            return hex(self._chain.transfer_gas(call["to"], int(call["value"], 16), self._head().state))
         self._simulate(call)
         return hex(REDEEM_GAS)
 

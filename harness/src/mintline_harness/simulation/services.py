@@ -125,7 +125,7 @@ async def serve_builder(process: Process, around: Surroundings) -> None:
             accounts=around.parts.accounts(process, tables.builder),
             mints=process.port(MemoryMints(tables.builder)),
             metadata=process.port(tables.metadata),
-            chain=node_over(around.endpoints.rpc(process), process),
+            chain=around.parts.builder_chain(node_over(around.endpoints.rpc(process), process)),
             outbox=process.port(around.queues),
         ),
         building(around.voucher_ttl),

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from mintline_harness.simulation.chain import SimulatedChain
+from mintline_harness.simulation.chain import NEW_ACCOUNT_GAS, SimulatedChain
 from mintline_harness.simulation.clients import REFUSING, Clients
 from mintline_harness.simulation.coverage import Reached
 from mintline_harness.simulation.disturbances import KINDS, NEWER, NEWER_KINDS, Disturbances
@@ -50,6 +50,8 @@ PATIENCE = 1_800.0
 """Seconds, from the last fault, in which everything must come to rest."""
 CATCH_UP = 120.0
 """The same, in which the index must have reached the block that was the newest then."""
+PRICED = 0.5
+"""Of the schedules, those whose chain asks more gas of a transfer to an account that does not exist."""
 NOTES = 400
 
 
@@ -97,6 +99,7 @@ class World:
 
     def __init__(self, seed: int, parts: Parts, tell: Callable[[str], object]) -> None:
         self.rng = rng = random.Random(seed)  # noqa: S311 - reproducible on purpose
+        self.seed = seed
         self.loop = asyncio.get_running_loop()
         self.notes: deque[str] = deque(maxlen=NOTES)
         self._tell = tell
@@ -190,6 +193,9 @@ class World:
         for user in (*USERS, STRANGER):
             chain.fund(own_address(user), ETHER)
         chain.refusing.add(REFUSING)
+        if random.Random(f"prices {self.seed}").random() < PRICED:  # noqa: S311 - as above
+            chain.new_account_gas = NEW_ACCOUNT_GAS
+            self.faults.count("chains that price new accounts")
         return chain
 
     def _processes(self) -> list[Process]:
