@@ -25,7 +25,7 @@ from mintline.resources import ACCOUNTS, SIGN
 from mintline_builder.metrics import Metrics
 from mintline_builder.ports import Account, Accounts, Chain, Outbox, TopUp, TopUpClaim
 from mintline_builder.reserver import Reserver
-from mintline_builder.waiting import TREASURY_EMPTY, Waiting
+from mintline_builder.waiting import TREASURY_EMPTY, Waiting, gas_limit
 
 RESEND_AFTER = 5.0
 """Seconds after which a top-up that is still pending is sent on again, as its first message may be lost."""
@@ -223,7 +223,7 @@ class Funds:
         except Rejected as refusal:
             # No mint ends because of its wallet's top-up.
             raise Unavailable(f"a top-up of {wallet} cannot be estimated: {refusal.reason}") from refusal
-        return self._gas.limit(needed, "A top-up")
+        return gas_limit(self._gas, needed, "A top-up")
 
     async def tend(self) -> None:
         """Send on what is still pending of all wallets' top-ups, and note what is settled.

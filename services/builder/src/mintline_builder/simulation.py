@@ -30,7 +30,7 @@ from mintline.eth import (
 )
 from mintline.messages import Voucher
 from mintline_builder.ports import Chain
-from mintline_builder.waiting import COLLECTION_PAUSED, ISSUER_REVOKED, Waiting
+from mintline_builder.waiting import COLLECTION_PAUSED, ISSUER_REVOKED, Waiting, gas_limit
 
 PROFILE_AGE = 600.0
 """Seconds for which a contract's worst case is believed: only a fork of the chain changes it."""
@@ -103,7 +103,7 @@ class Simulator:
         if not suffices:
             # A fork may have repriced it since: the next mint finds the new worst case.
             self._profiles.pop(contract, None)
-            return self._gas.limit(await self._needed(contract, sender, voucher), "A mint")
+            return gas_limit(self._gas, await self._needed(contract, sender, voucher), "A mint")
         return usual
 
     async def _issues(self, contract: str, sender: str) -> bool:
@@ -129,7 +129,7 @@ class Simulator:
             deadline=2**63 - 1,
         )
         # Too much for nobody in particular is the chain's price, so mints wait until the bound is raised.
-        return self._gas.limit(await self._needed(contract, sender, voucher), "A mint")
+        return gas_limit(self._gas, await self._needed(contract, sender, voucher), "A mint")
 
     async def _estimate(self, contract: str, sender: str, voucher: Voucher) -> int:
         needed = await self._needed(contract, sender, voucher)

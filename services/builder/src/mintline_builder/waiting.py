@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mintline.chain.gas import GasAboveBound, GasBound
 from mintline.errors import Deferred
 from mintline.records import Problem
 
@@ -19,6 +20,10 @@ TREASURY_EMPTY = Problem(
     code="treasury_empty",
     reason="The service cannot pay for gas now. The mint continues when its treasury is refilled.",
 )
+GAS_ABOVE_BOUND = Problem(
+    code="gas_above_bound",
+    reason="The chain asks for more gas than the service allows. The mint continues when that is raised.",
+)
 CHAIN_TIME_SKEWED = Problem(
     code="chain_time_skewed",
     reason="The chain's clock is too far from the service's. The mint continues when they agree again.",
@@ -31,3 +36,11 @@ class Waiting(Deferred):
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.code, retry_after=RETRY_AFTER)
         self.problem = problem
+
+
+def gas_limit(bound: GasBound, needed: int, purpose: str) -> int:
+    """Return the gas limit for an estimate; raises Waiting if the bound does not allow it."""
+    try:
+        return bound.limit(needed, purpose)
+    except GasAboveBound as above:
+        raise Waiting(GAS_ABOVE_BOUND) from above
