@@ -14,6 +14,8 @@ _MAX_DEPTH = 4
 _AMOUNT_BYTES = 32
 _COUNT_BYTES = 8
 """EIP-2681 bounds a nonce; chain ids and gas limits stay below it as well."""
+_NO_NONCE = b"\xff" * _COUNT_BYTES
+"""2^64 - 1: no account ever uses it (EIP-2681)."""
 
 Rlp: TypeAlias = "bytes | list[Rlp]"
 
@@ -41,6 +43,8 @@ def decode(raw: bytes) -> SignedTransaction:
     chain_id, nonce, tip, fee, gas, to, value, data, access_list, parity, r, s = fields
     if access_list != []:
         raise ValueError("expected an empty access list")
+    if nonce == _NO_NONCE:
+        raise ValueError("the nonce is too large")
     transaction = Transaction(
         chain_id=_integer(chain_id, "chain id", _COUNT_BYTES),
         nonce=_integer(nonce, "nonce", _COUNT_BYTES),

@@ -140,6 +140,7 @@ def put(index: int, value: Any) -> Any:
         (resigned(put(8, b"")), "access list"),
         (resigned(put(1, b"\0\x03")), "leading zeros"),
         (resigned(put(1, bytes([1] * 9))), "too large"),
+        (resigned(put(1, b"\xff" * 8)), "the nonce is too large"),
         (resigned(put(6, bytes([1] * 33))), "too large"),
         (resigned(put(5, b"")), "recipient"),
         (resigned(put(5, bytes(19))), "recipient"),
