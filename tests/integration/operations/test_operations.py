@@ -30,6 +30,7 @@ from mintline.records import collection_object_key
 from mintline.resources import COLLECTIONS, METADATA
 from mintline.settings import ServiceSettings
 from mintline_local.cli import app
+from tests.integration.conftest import forked_node
 
 pytestmark = pytest.mark.integration
 
@@ -55,10 +56,14 @@ def document(aws_settings: ServiceSettings, tmp_path: Path) -> Path:
 @pytest.fixture
 async def keystore(anvil: str, tmp_path: Path) -> tuple[Path, str]:
     """Return a keystore whose account has money, and that account's address."""
+    return await rich_keystore(anvil, tmp_path)
+
+
+async def rich_keystore(node_url: str, tmp_path: Path) -> tuple[Path, str]:
     account = Account.create()
     path = tmp_path / "keystore.json"
     path.write_text(json.dumps(Account.encrypt(account.key, PASSWORD, kdf="pbkdf2", iterations=1000)))
-    rpc = Rpc([anvil])
+    rpc = Rpc([node_url])
     await rpc.call("anvil_setBalance", [account.address, hex(10**18)])
     await rpc.aclose()
     return path, account.address
@@ -145,6 +150,32 @@ async def roles(anvil: str, contract: str, admin: str, issuer: str) -> tuple[boo
         )
     finally:
         await rpc.aclose()
+
+
+def test_deploy__when_the_chain_prices_new_state__then_takes_the_gas_it_needs_within_its_bound(
+    document: Path, tmp_path: Path
+) -> None:
+    with_issuer(document)
+    issuer = json.loads(document.read_text())["chain"]["issuer"]["address"]
+    with forked_node("amsterdam") as node_url:
+        path, admin = asyncio.run(rich_keystore(node_url, tmp_path))
+        deploy = (
+            "deploy",
+            "--deployment",
+            document,
+            "--name",
+            "Birds",
+            "--symbol",
+            "BIRD",
+            "--rpc",
+            node_url,
+        )
+        refused = operator(*deploy, "--keystore", path, "--max-gas", 6_000_000)
+        sent = answered(operator(*deploy, "--keystore", path))
+
+        assert asyncio.run(roles(node_url, sent["contract"], admin, issuer)) == (True, True, True)
+    assert refused.exit_code == 1
+    assert "--max-gas allows 6000000: raise it" in refused.output
 
 
 def test_contract__when_repointed__leads_to_the_new_address(
