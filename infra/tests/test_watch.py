@@ -114,7 +114,7 @@ def test_alarms__when_they_fire__then_the_topic_is_told(templates: Templates) ->
 @pytest.mark.parametrize(
     ("name", "event", "services"),
     [
-        ("mint-outcome-refused", "mint_outcome_refused", {"indexer"}),
+        ("mint-outcome-refused", "mint_outcome_refused", {"indexer", "broadcaster"}),
         ("record-set-aside", "record_set_aside", {"api", "builder", "broadcaster", "indexer"}),
     ],
 )

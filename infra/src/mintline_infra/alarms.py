@@ -56,7 +56,8 @@ LOG_ALARMS = (
         "indexer",
         "mint_outcome_refused",
         1,
-        "The chain shows an outcome for a mint that was not asked for.",
+        "A message or the chain has an outcome for a mint that was not asked for.",
+        others=("broadcaster",),
     ),
     LogAlarm(
         "record-set-aside",
