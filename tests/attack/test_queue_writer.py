@@ -18,6 +18,7 @@ from mintline.messages import (
     Broadcast,
     BuildMint,
     Fees,
+    FundWallet,
     SignBatch,
     SigningRefused,
     SignNoop,
@@ -238,3 +239,20 @@ async def test_queue_writer__when_it_burns_nonces_with_no_ops__costs_gas_and_mov
     await victim.queues.send(SIGN, greedy, group=wallet.address, dedup=secrets.token_hex(8))
     line = await logged(victim, "signer-host", "intent_refused", sender=wallet.address)
     assert line["code"] == "policy_gas"
+
+
+async def test_queue_writer__when_it_asks_for_gas_money_for_its_own_address__gets_none(
+    victim: Victim, minted: Mint
+) -> None:
+    """The treasury pays wallets on record alone, and them only while a transaction of theirs is not mined."""
+    thief = Account.create().address
+    before = await victim.node.balance(minted.wallet)
+
+    for wallet in (thief, minted.wallet):
+        message = FundWallet(wallet=wallet, required=10**17, balance=10**18)
+        await victim.queues.send(BUILD, message, group=wallet, dedup=secrets.token_hex(8))
+
+    await logged(victim, "builder", "message_dead_lettered", code="wallet_unknown")
+    await asyncio.sleep(3)
+    assert await victim.node.balance(thief) == 0
+    assert await victim.node.balance(minted.wallet) == before

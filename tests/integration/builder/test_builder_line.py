@@ -12,7 +12,7 @@ from mintline.errors import Misconfigured
 from mintline.eth import address_word, selector, to_checksum_address
 from mintline.messages import Fees, SignMint, SignTopUp
 from mintline.records import digest_of
-from mintline.resources import SIGN
+from mintline.resources import BUILD, SIGN
 from mintline.states import MintStatus
 from mintline_builder.dynamo import DynamoAccounts
 from mintline_builder.ports import Advance, MintClaim
@@ -187,14 +187,34 @@ async def test_builder__when_many_wallets_are_empty__then_each_is_funded_once_wi
 
 
 async def test_builder__when_a_broadcaster_asks_for_funds__then_the_wallet_is_topped_up(line: Line) -> None:
-    wallet = await line.wallet(balance=0)
+    wallet = await line.wallet()
+    await line.accept(wallet)
 
     async with line.building():
+        await line.take(1)
+        await line.rpc.call("anvil_setBalance", [wallet.address, "0x0"])
         await line.fund(wallet.address, required=10**16)
         [top_up] = await line.take(1)
 
     assert isinstance(top_up, SignTopUp)
-    assert top_up.value >= 10**16
+    assert (top_up.recipient, top_up.value) == (wallet.address, 2 * 10**16)
+
+
+async def test_builder__when_someone_asks_for_funds_of_an_address_without_a_record__then_it_gets_none(
+    line: Line,
+) -> None:
+    thief = await line.wallet(balance=0)
+
+    async with line.building():
+        await line.fund(thief.address, required=10**16)
+
+        async def refused() -> bool:
+            return (await line.queues.depth(BUILD, dead_letters=True)).visible == 1
+
+        await line.until(refused)
+
+    assert (await line.queues.depth(SIGN)).visible == 0
+    assert await line.account(line.treasury.address) == {}
 
 
 async def test_builder__when_the_treasury_is_empty__then_mints_wait_and_no_nonce_is_burned(

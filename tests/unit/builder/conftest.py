@@ -143,10 +143,11 @@ class Builder:
             Policy(
                 terms=Terms(chain_id=CHAIN_ID, issuer=key("issuer"), voucher_ttl=3600),
                 treasury=key("treasury"),
-                top_ups=TopUpPolicy(mints=20, max_mints=100, max_value=ETHER),
+                top_ups=TopUpPolicy(mints=20, max_mints=100, max_value=ETHER, max_cost=ETHER),
                 fees=FeePolicy(min_priority_fee=1, max_priority_fee=5 * 10**9, max_fee=200 * 10**9),
                 mint_gas=GasBound("MINTLINE_MAX_GAS", 1_000_000),
                 transfer_gas=GasBound("MINTLINE_MAX_TRANSFER_GAS", 500_000),
+                recipient_gas=200_000,
             ),
             metrics=self.metrics,
             now=world.clock,

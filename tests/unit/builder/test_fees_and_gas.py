@@ -70,7 +70,12 @@ def voucher(world: World, to: str = "bob") -> Voucher:
 @pytest.fixture
 def simulator(world: World) -> Simulator:
     return Simulator(
-        world.chain, chain_id=31337, issuer=world.address("issuer"), clock=world.clock, gas=BOUND
+        world.chain,
+        chain_id=31337,
+        issuer=world.address("issuer"),
+        clock=world.clock,
+        gas=BOUND,
+        recipient_gas=200_000,
     )
 
 
@@ -89,9 +94,9 @@ async def test_gas__when_the_recipient_has_code__then_it_is_estimated_on_its_own
 ) -> None:
     await simulator.usual_gas(world.contract, world.address("alice"))
     world.chain.codes[world.address("bob")] = b"\xef\x01\x00"
-    world.chain.gas = 500_000
+    world.chain.gas = 250_000
 
-    assert await simulator.gas(world.contract, world.address("alice"), voucher(world)) == 550_000
+    assert await simulator.gas(world.contract, world.address("alice"), voucher(world)) == 275_000
 
 
 async def test_gas__when_the_usual_gas_no_longer_suffices__then_it_is_estimated_anew(
@@ -103,14 +108,47 @@ async def test_gas__when_the_usual_gas_no_longer_suffices__then_it_is_estimated_
     assert await simulator.gas(world.contract, world.address("alice"), voucher(world)) == 220_000
 
 
-async def test_gas__when_the_recipients_code_burns_more_than_allowed__then_the_mint_is_rejected(
-    world: World, simulator: Simulator
+@pytest.mark.parametrize(("needed", "limit"), [(281_818, 309_999), (281_819, None)])
+async def test_gas__when_the_recipients_code_uses_much__then_a_sponsored_mint_is_rejected_above_its_bound(
+    world: World, simulator: Simulator, needed: int, limit: int | None
+) -> None:
+    # 110,000 is the gas limit of a mint to an address without code, and 200,000 more are allowed.
+    await simulator.usual_gas(world.contract, world.address("alice"))
+    world.chain.codes[world.address("bob")] = b"\x5b"
+    world.chain.gas = needed
+
+    if limit is None:
+        with pytest.raises(Rejected, match=r"recipient_gas_too_high: .* at most 281818 is allowed"):
+            await simulator.gas(world.contract, world.address("alice"), voucher(world))
+    else:
+        assert await simulator.gas(world.contract, world.address("alice"), voucher(world)) == limit
+
+
+@pytest.mark.parametrize(("needed", "limit"), [(545_454, 599_999), (545_455, None)])
+async def test_gas__when_the_recipients_user_pays__then_only_the_bound_of_every_mint_holds(
+    world: World, simulator: Simulator, needed: int, limit: int | None
 ) -> None:
     await simulator.usual_gas(world.contract, world.address("alice"))
     world.chain.codes[world.address("bob")] = b"\x5b"
-    world.chain.gas = 600_000
+    world.chain.gas = needed
+    asked = voucher(world)
 
-    with pytest.raises(Rejected, match="gas_over_limit"):
+    if limit is None:
+        with pytest.raises(Rejected, match="recipient_gas_too_high"):
+            await simulator.gas(world.contract, asked.to, asked, sponsored=False)
+    else:
+        assert await simulator.gas(world.contract, asked.to, asked, sponsored=False) == limit
+
+
+async def test_gas__when_the_usual_gas_is_near_the_bound_of_a_mint__then_the_recipients_share_ends_there(
+    world: World, simulator: Simulator
+) -> None:
+    world.chain.gas = 500_000
+    await simulator.usual_gas(world.contract, world.address("alice"))
+    world.chain.codes[world.address("bob")] = b"\x5b"
+    world.chain.gas = 545_455
+
+    with pytest.raises(Rejected, match="recipient_gas_too_high"):
         await simulator.gas(world.contract, world.address("alice"), voucher(world))
 
 

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from mintline.chain.answers import FeeMarket
 from mintline.chain.calls import CallReverted
 from mintline.chain.collection import Revert
-from mintline.errors import Deferred, Unavailable, Unreadable
+from mintline.errors import Conflict, Deferred, Rejected, Unavailable, Unreadable
 from mintline.messages import Fees, SignMint, SignTopUp
 from mintline.resources import SIGN
 from mintline.states import MintStatus
@@ -22,6 +22,7 @@ from mintline_builder.waiting import COLLECTION_PAUSED, GAS_ABOVE_BOUND, TREASUR
 if TYPE_CHECKING:
     from tests.unit.builder.conftest import Builder, World
 
+ETHER = 10**18
 COST = 120_000 * 3 * 10**9
 """Of one mint at the prices of the memory chain: gas limit times fee cap."""
 
@@ -311,9 +312,17 @@ async def test_build__when_the_mint_has_to_wait_and_the_wallet_is_empty__then_no
     assert world.address("carol") not in world.tables.accounts
 
 
+def in_flight(world: World, name: str, count: int = 1, *, mined: int = 0) -> None:
+    """Put a wallet on record whose last `count` transactions are not mined."""
+    world.tables.accounts[world.address(name)] = Account(next_nonce=mined + count)
+    world.chain.counts[world.address(name)] = mined
+
+
 async def test_fund__when_the_wallet_lacks_the_money__then_it_is_topped_up(
     world: World, builder: Builder
 ) -> None:
+    in_flight(world, "bob")
+
     await builder.fund(world.address("bob"), required=5 * COST)
 
     [intent] = world.messages()
@@ -325,8 +334,7 @@ async def test_fund__when_later_nonces_are_in_flight_too__then_they_are_paid_for
     world: World, builder: Builder
 ) -> None:
     # A node counts all that waits in its pool: enough for the first nonce alone is not enough.
-    world.tables.accounts[world.address("bob")] = Account(next_nonce=7)
-    world.chain.counts[world.address("bob")] = 4
+    in_flight(world, "bob", 3, mined=4)
     world.chain.balances[world.address("bob")] = COST
 
     await builder.fund(world.address("bob"), required=COST)
@@ -339,6 +347,7 @@ async def test_fund__when_later_nonces_are_in_flight_too__then_they_are_paid_for
 async def test_fund__when_the_wallet_is_rich_by_now__then_nothing_happens(
     world: World, builder: Builder
 ) -> None:
+    in_flight(world, "bob")
     world.chain.balances[world.address("bob")] = 5 * COST
 
     await builder.fund(world.address("bob"), required=5 * COST)
@@ -351,6 +360,7 @@ async def test_fund__when_the_node_counts_what_nobody_knows_of__then_more_comes_
 ) -> None:
     # A dearer replacement in the node's pool, or a stranger's transaction with the same key.
     bob = world.address("bob")
+    in_flight(world, "bob")
     world.chain.balances[bob] = 3 * COST
 
     await builder.fund(bob, required=COST, balance=3 * COST)
@@ -363,6 +373,7 @@ async def test_fund__when_the_node_counts_what_nobody_knows_of__then_more_comes_
 async def test_fund__when_the_top_up_came_after_the_refusal__then_nothing_happens(
     world: World, builder: Builder
 ) -> None:
+    in_flight(world, "bob")
     world.chain.balances[world.address("bob")] = 5 * COST
 
     await builder.fund(world.address("bob"), required=COST, balance=3 * COST)
@@ -373,6 +384,7 @@ async def test_fund__when_the_top_up_came_after_the_refusal__then_nothing_happen
 async def test_fund__when_the_poor_wallet_is_the_treasury_itself__then_it_is_only_reported(
     world: World, builder: Builder
 ) -> None:
+    in_flight(world, "treasury")
     world.chain.balances[world.address("treasury")] = 0
 
     await builder.fund(world.address("treasury"), required=COST)
@@ -381,7 +393,71 @@ async def test_fund__when_the_poor_wallet_is_the_treasury_itself__then_it_is_onl
     assert builder.count("treasury_low") == 1
 
 
-POLICY = TopUpPolicy(mints=20, max_mints=100, max_value=10**6)
+@pytest.mark.parametrize("account", [None, Account()], ids=["without a record", "without a nonce"])
+async def test_fund__when_no_nonce_of_the_wallet_was_ever_reserved__then_it_is_refused(
+    world: World, builder: Builder, account: Account | None
+) -> None:
+    thief = world.address("thief")
+    if account is not None:
+        world.tables.accounts[thief] = account
+
+    with pytest.raises(Rejected, match=f"wallet_unknown: Field wallet: {thief} is no wallet on record"):
+        await builder.fund(thief, required=COST)
+
+    assert world.messages() == []
+
+
+async def test_fund__when_all_of_the_wallets_transactions_are_mined__then_it_gets_nothing(
+    world: World, builder: Builder
+) -> None:
+    in_flight(world, "bob", 0, mined=3)
+
+    with pytest.raises(Conflict):
+        await builder.fund(world.address("bob"), required=COST)
+
+    assert world.messages() == []
+
+
+async def test_fund__when_another_copy_has_reserved_since__then_its_reservations_count(
+    world: World, builder: Builder
+) -> None:
+    in_flight(world, "bob", 0, mined=1)
+    assert await builder.reserver.next_nonce(world.address("bob")) == 1
+    in_flight(world, "bob", 2, mined=1)
+
+    await builder.fund(world.address("bob"), required=COST)
+
+    [intent] = world.messages()
+    assert isinstance(intent, SignTopUp)
+    assert intent.value == 4 * COST
+
+
+async def test_fund__when_it_asks_for_more_than_a_transaction_may_cost__then_it_is_refused(
+    world: World, builder: Builder
+) -> None:
+    in_flight(world, "bob")
+    await builder.fund(world.address("bob"), required=ETHER)
+
+    with pytest.raises(Rejected, match="funding_above_limit: Field required: 1000000000000000001 wei"):
+        await builder.fund(world.address("bob"), required=ETHER + 1)
+
+    assert len(world.messages()) == 1
+
+
+async def test_fund__when_it_names_a_balance_that_the_wallet_has_not__then_that_does_not_count(
+    world: World, builder: Builder
+) -> None:
+    in_flight(world, "bob")
+    world.chain.balances[world.address("bob")] = COST
+
+    await builder.fund(world.address("bob"), required=COST, balance=ETHER)
+
+    [intent] = world.messages()
+    assert isinstance(intent, SignTopUp)
+    assert intent.value == 2 * COST
+
+
+POLICY = TopUpPolicy(mints=20, max_mints=100, max_value=10**6, max_cost=10**6)
 
 
 def before(value: int, at: int) -> TopUp:

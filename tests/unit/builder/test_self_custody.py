@@ -87,6 +87,20 @@ async def test_self_custody__when_the_contract_would_refuse__then_it_is_rejected
     assert world.messages() == []
 
 
+async def test_self_custody__when_the_recipients_code_uses_much__then_only_its_user_pays_and_it_is_built(
+    world: World, builder: Builder
+) -> None:
+    accept(world)
+    await builder.build("m1")
+    accept(world, "m2")
+    world.chain.codes[world.address("bob")] = b"\x5b"
+    world.chain.gas = 500_000
+
+    await builder.build("m2")
+
+    assert (world.mint("m2").status, world.mint("m2").gas) == (MintStatus.BUILT, 600_000)
+
+
 async def test_self_custody__when_its_message_returns__then_the_same_voucher_is_sent_again(
     world: World, builder: Builder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

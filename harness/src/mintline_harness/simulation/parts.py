@@ -70,10 +70,11 @@ def building(voucher_ttl: int) -> BuilderPolicy:
     return BuilderPolicy(
         terms=Terms(chain_id=CHAIN_ID, issuer=ISSUER, voucher_ttl=voucher_ttl),
         treasury=TREASURY,
-        top_ups=TopUpPolicy(mints=5, max_mints=20, max_value=ETHER),
+        top_ups=TopUpPolicy(mints=5, max_mints=20, max_value=ETHER, max_cost=ETHER),
         fees=FeePolicy(min_priority_fee=GWEI // 10, max_priority_fee=5 * GWEI, max_fee=200 * GWEI),
         mint_gas=GasBound("MINTLINE_MAX_GAS", 500_000),
         transfer_gas=TRANSFER_GAS,
+        recipient_gas=200_000,
     )
 
 

@@ -108,6 +108,7 @@ class Builder:
                 issuer=policy.terms.issuer.address,
                 clock=clock,
                 gas=policy.mint_gas,
+                recipient_gas=policy.recipient_gas,
             ),
             funds=self.funds,
             metadata=adapters.metadata,

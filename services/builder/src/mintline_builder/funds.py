@@ -47,12 +47,14 @@ class TopUpPolicy:
     """How much a top-up brings: the gas of `mints` mints, doubled for a wallet that is soon back for more.
 
     `max_mints` ends the doubling. `max_value` (wei) bounds any top-up; it must be within the enclave's own
-    policy, or a treasury nonce is reserved for what will not be signed.
+    policy, or a treasury nonce is reserved for what will not be signed. `max_cost` (wei) bounds what one
+    transaction may be said to need.
     """
 
     mints: int
     max_mints: int
     max_value: int
+    max_cost: int
 
     def value(self, need: Need, before: TopUp | None, now: float) -> int:
         """Return the wei to send, given the settled top-up before this one; `now` is in Unix seconds."""
@@ -117,12 +119,35 @@ class Funds:
 
         Nodes count what waits in their pool as spent, the nonces behind the refused one included. The pool
         may hold what nothing here knows the price of, as a dearer replacement or another's use of the key: if
-        the wallet had enough for what is known, it needs more than it had.
+        the wallet had enough for what is known, it needs more than it has.
+
+        Only a transaction under a nonce that was reserved can lack money, so a wallet without a record is
+        none of ours. Raises Rejected for it and for a cost above the policy's, and Conflict if all of the
+        wallet's transactions are mined.
         """
-        balance, in_flight, mined = await self._standing(wallet)
-        required = max(1, in_flight) * cost
-        if required <= refused_at:
-            required = refused_at + cost
+        if cost > self._policy.max_cost:
+            raise Rejected(
+                "funding_above_limit",
+                f"Field required: {cost} wei is above what one transaction may cost, "
+                f"{self._policy.max_cost} wei (MINTLINE_MAX_TRANSACTION_COST).",
+            )
+        # Not the reserver's guess, which another copy of the builder may have overtaken.
+        account = await self._accounts.get(wallet)
+        if account is None or account.next_nonce is None:
+            raise Rejected(
+                "wallet_unknown",
+                f"Field wallet: {wallet} is no wallet on record, since no nonce of it was ever reserved.",
+            )
+        balance, mined = await asyncio.gather(
+            self._chain.balance(wallet), self._chain.transaction_count(wallet)
+        )
+        in_flight = account.next_nonce - mined
+        if in_flight <= 0:
+            raise Conflict("all of the wallet's transactions are mined")
+        required = in_flight * cost
+        # What a message says of the balance counts only up to what the wallet does hold.
+        if required <= (known := min(refused_at, balance)):
+            required = known + cost
         return Need(required, balance, 0, mined)
 
     async def need(self, wallet: str, cost: int) -> Need:

@@ -182,7 +182,10 @@ async def _send_on(mint: Mint, terms: Terms, outbox: Outbox) -> None:
 
 
 async def fund(cmd: FundWallet, *, funds: Funds) -> None:
-    """Top up a wallet whose transaction a node refused for lack of funds, unless it is rich enough by now."""
+    """Top up a wallet whose transaction a node refused for lack of funds, unless it is rich enough by now.
+
+    Raises as `Funds.need_of` does for what no transaction on record asks for.
+    """
     need = await funds.need_of(cmd.wallet, cmd.required, cmd.balance)
     if not need.met:
         await funds.top_up(cmd.wallet, need, trace=cmd.trace)
@@ -284,7 +287,9 @@ async def _gas(mint: Mint, sender: str, deadline: int, preparation: Preparation)
     """
     voucher = voucher_of(mint.evolve(deadline=deadline))
     try:
-        return await preparation.simulator.gas(mint.contract, sender, voucher)
+        return await preparation.simulator.gas(
+            mint.contract, sender, voucher, sponsored=mint.custody == "custodial"
+        )
     except TokenTaken:
         if mint.status is not MintStatus.ACCEPTED:
             raise

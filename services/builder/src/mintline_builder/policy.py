@@ -25,7 +25,10 @@ class Terms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """What a builder goes by; `mint_gas` bounds the gas limit of a mint, `transfer_gas` that of a top-up."""
+    """What a builder goes by; `mint_gas` bounds the gas limit of a mint, `transfer_gas` that of a top-up.
+
+    `recipient_gas` is how much gas a recipient's own code may use of what the platform pays for.
+    """
 
     terms: Terms
     treasury: KeyRef
@@ -33,3 +36,4 @@ class Policy:
     fees: FeePolicy
     mint_gas: GasBound
     transfer_gas: GasBound
+    recipient_gas: int

@@ -28,6 +28,9 @@ class Settings(GasSettings):
     """The same at most, for a wallet that needs the next top-up within a minute of the last."""
     max_top_up: Wei = 10**18
     """The most that one top-up brings, in wei; within what the enclave's policy allows."""
+    max_transaction_cost: Wei = 5 * 10**17
+    """The most that one transaction of a wallet may ask a top-up for, in wei; the enclave's policy has the
+    same."""
     voucher_ttl: int = Field(default=24 * 3600, ge=600)
     """How long a voucher may be redeemed."""
     max_wait: int = Field(default=24 * 3600, ge=0)
@@ -38,6 +41,8 @@ class Settings(GasSettings):
     `max_voucher_ttl`. Mints wait while it is farther."""
     max_gas: int = Field(default=1_000_000, gt=0)
     """The highest gas limit of a mint; within what the enclave's policy allows."""
+    max_recipient_gas: int = Field(default=200_000, ge=0)
+    """What the code of a recipient may use of it, on top of a mint to an address without code."""
     min_priority_fee: int = Field(default=GWEI // 10, ge=0)
     max_priority_fee: int = Field(default=5 * GWEI, ge=0)
     max_fee: int = Field(default=200 * GWEI, gt=0)
@@ -62,7 +67,10 @@ class Settings(GasSettings):
             ),
             treasury=self.treasury,
             top_ups=TopUpPolicy(
-                mints=self.top_up_mints, max_mints=self.max_top_up_mints, max_value=self.max_top_up
+                mints=self.top_up_mints,
+                max_mints=self.max_top_up_mints,
+                max_value=self.max_top_up,
+                max_cost=self.max_transaction_cost,
             ),
             fees=FeePolicy(
                 min_priority_fee=self.min_priority_fee,
@@ -71,4 +79,5 @@ class Settings(GasSettings):
             ),
             mint_gas=bounds["max_gas"],
             transfer_gas=bounds["max_transfer_gas"],
+            recipient_gas=self.max_recipient_gas,
         )
