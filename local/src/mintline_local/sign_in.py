@@ -39,15 +39,15 @@ async def sign_in(
     http: aiohttp.ClientSession, info: Mapping[str, Any], *, username: str, password: str
 ) -> Tokens:
     """Sign a user in at the line that `info`, its run file, describes; raises Rejected or Unavailable."""
-    url: str = info["cognito"]["sign_in_url"]
+    url: str = info["sign_in_url"]
     try:
-        return await _sign_in(http, info["cognito"], username, password)
+        return await _sign_in(http, url, info["cognito"], username, password)
     except (aiohttp.ClientError, TimeoutError) as error:
         raise Unavailable(f"no sign-in at {url}: {error or type(error).__name__}") from None
 
 
 async def _sign_in(
-    http: aiohttp.ClientSession, pool: Mapping[str, Any], username: str, password: str
+    http: aiohttp.ClientSession, url: str, pool: Mapping[str, Any], username: str, password: str
 ) -> Tokens:
     client = {"client_id": pool["client_id"], "redirect_uri": pool["redirect_uri"]}
     verifier, state = secrets.token_urlsafe(48), secrets.token_urlsafe(16)
@@ -59,9 +59,7 @@ async def _sign_in(
         "code_challenge": code_challenge(verifier),
         "code_challenge_method": "S256",
     }
-    async with http.get(
-        f"{pool['sign_in_url']}/oauth2/authorize", params=asked, allow_redirects=False
-    ) as page:
+    async with http.get(f"{url}/oauth2/authorize", params=asked, allow_redirects=False) as page:
         form = login_form(await page.text())
         if page.status != 200 or form is None:
             raise Rejected("sign_in_refused", "the user pool shows no login page; was its client changed?")
@@ -78,7 +76,7 @@ async def _sign_in(
         "code": returned["code"],
         "code_verifier": verifier,
     }
-    async with http.post(f"{pool['sign_in_url']}/oauth2/token", data=exchanged) as answer:
+    async with http.post(f"{url}/oauth2/token", data=exchanged) as answer:
         told = await answer.json(content_type=None)
     if answer.status != 200:
         raise Rejected("sign_in_refused", f"the user pool gives no token: {told.get('error')}")

@@ -87,12 +87,12 @@ async def cognito(stack: AsyncExitStack, aws_settings: ServiceSettings) -> Cogni
     pool = UserPool(user_pool_id=pool_id, client_id=client_id, username="demo", password=password)
     await configure_sign_in(idp, pool)
     info = {
+        "sign_in_url": str(aws_settings.aws_endpoint_url),
         "cognito": {
             "client_id": client_id,
-            "sign_in_url": str(aws_settings.aws_endpoint_url),
             "redirect_uri": REDIRECT_URI,
             "scopes": SIGN_IN_SCOPES,
-        }
+        },
     }
     http = await stack.enter_async_context(aiohttp.ClientSession())
 

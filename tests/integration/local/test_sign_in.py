@@ -33,16 +33,16 @@ class Pool:
     @property
     def info(self) -> dict[str, Any]:
         return {
+            "sign_in_url": self.url,
             "cognito": {
                 "client_id": self.known.client_id,
-                "sign_in_url": self.url,
                 "redirect_uri": REDIRECT_URI,
                 "scopes": list(SIGN_IN_SCOPES),
-            }
+            },
         }
 
     async def sign_in(self, username: str = "alice", password: str = PASSWORD, **changes: Any) -> str:
-        info = {"cognito": {**self.info["cognito"], **changes}}
+        info = {**self.info, "cognito": {**self.info["cognito"], **changes}}
         return (await sign_in(self.http, info, username=username, password=password)).access_token
 
     async def userinfo(self, token: str) -> int:
@@ -116,8 +116,9 @@ async def test_sign_in__when_the_redirect_is_another__is_refused(pool: Pool) -> 
 
 
 async def test_sign_in__when_nothing_answers__is_unavailable(pool: Pool) -> None:
+    info = {**pool.info, "sign_in_url": "http://127.0.0.1:9"}
     with pytest.raises(Unavailable, match="no sign-in at"):
-        await pool.sign_in(sign_in_url="http://127.0.0.1:9")
+        await sign_in(pool.http, info, username="alice", password=PASSWORD)
 
 
 async def test_account__when_its_user_has_only_our_token__cannot_be_changed_with_it(pool: Pool) -> None:
