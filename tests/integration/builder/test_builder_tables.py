@@ -35,7 +35,8 @@ def claim(mint_id: str) -> MintClaim:
 
 
 def top_up(replaces: int | None) -> TopUpClaim:
-    return TopUpClaim(TREASURY, ALICE, replaces=replaces, value=10**60, gas=21_000, fees=FEES, at=7)
+    claimed = TopUpClaim(TREASURY, ALICE, replaces=replaces, value=10**60, gas=21_000, fees=FEES, at=7)
+    return replace(claimed, gas_day=20_000, gas_given=10**60)
 
 
 @pytest.fixture
@@ -162,6 +163,7 @@ async def test_commit__when_a_top_up_is_recorded__then_only_the_one_seen_can_be_
     assert account is not None
     assert account.next_nonce is None
     assert account.top_up == replace(top_up(0), at=7).top_up(1)
+    assert (account.gas_day, account.gas_given) == (20_000, 10**60)
 
 
 async def test_topping_up__when_a_top_up_is_recorded__then_its_wallet_is_found_until_that_one_is_settled(

@@ -79,6 +79,7 @@ class World:
     outbox: MemoryOutbox = field(default_factory=MemoryOutbox)
     metadata: MemoryMetadata = field(default_factory=MemoryMetadata)
     now: float = 1_700_000_000.0
+    day_budget: int = 100 * ETHER
     chain_ahead: float = 0.0
     """Seconds by which the chain's clock is ahead of ours."""
 
@@ -143,7 +144,9 @@ class Builder:
             Policy(
                 terms=Terms(chain_id=CHAIN_ID, issuer=key("issuer"), voucher_ttl=3600),
                 treasury=key("treasury"),
-                top_ups=TopUpPolicy(mints=20, max_mints=100, max_value=ETHER, max_cost=ETHER),
+                top_ups=TopUpPolicy(
+                    mints=20, max_mints=100, max_value=ETHER, max_cost=ETHER, day_budget=world.day_budget
+                ),
                 fees=FeePolicy(min_priority_fee=1, max_priority_fee=5 * 10**9, max_fee=200 * 10**9),
                 mint_gas=GasBound("MINTLINE_MAX_GAS", 1_000_000),
                 transfer_gas=GasBound("MINTLINE_MAX_TRANSFER_GAS", 500_000),

@@ -457,7 +457,7 @@ async def test_fund__when_it_names_a_balance_that_the_wallet_has_not__then_that_
     assert intent.value == 2 * COST
 
 
-POLICY = TopUpPolicy(mints=20, max_mints=100, max_value=10**6, max_cost=10**6)
+POLICY = TopUpPolicy(mints=20, max_mints=100, max_value=10**6, max_cost=10**6, day_budget=10**9)
 
 
 def before(value: int, at: int) -> TopUp:
@@ -546,3 +546,83 @@ async def test_tend__when_one_account_is_unreadable__then_the_others_are_looked_
 
 async def failing(*_: object, **__: object) -> None:
     raise Unavailable("SQS")
+
+
+DAY = 86_400
+
+
+async def spend(world: World, name: str) -> None:
+    """Let a wallet's top-up arrive and be spent by another transaction of the wallet."""
+    world.mine("treasury")
+    world.chain.counts[world.address(name)] = world.chain.counts.get(world.address(name), 0) + 1
+    world.now += 61
+
+
+async def test_top_up__when_it_is_reserved__then_the_wallets_gas_of_the_day_is_on_its_account(
+    world: World, builder: Builder
+) -> None:
+    world.accept("m1", sender="bob")
+    await build_deferred(builder, "m1")
+    await spend(world, "bob")
+    await build_deferred(builder, "m1")
+
+    account = world.account("bob")
+    assert (account.gas_day, account.gas_given) == (int(world.now) // DAY, 40 * COST)
+
+
+async def test_top_up__when_the_days_budget_is_used_up__then_the_mint_waits_until_the_next_day(
+    world: World,
+) -> None:
+    world.day_budget = 30 * COST
+    builder = world.builder()
+    world.accept("m1", sender="bob")
+    await build_deferred(builder, "m1")
+    await spend(world, "bob")
+    await build_deferred(builder, "m1")
+    assert world.account("bob").gas_given == 30 * COST
+    await spend(world, "bob")
+
+    await builder.build("m1")
+
+    waiting = world.mint("m1").waiting
+    assert waiting is not None
+    assert waiting.code == "gas_budget_reached"
+    assert world.account("treasury").next_nonce == 2
+    world.now += DAY
+    await build_deferred(builder, "m1")
+    assert world.account("bob").gas_given == 20 * COST
+
+
+async def test_top_up__when_another_wallets_budget_is_used_up__then_this_one_has_its_own(
+    world: World,
+) -> None:
+    world.day_budget = 20 * COST
+    builder = world.builder()
+    for name in ("bob", "carol"):
+        world.accept(f"m-{name}", sender=name)
+        await build_deferred(builder, f"m-{name}")
+
+    assert world.account("treasury").next_nonce == 2
+
+
+async def test_top_up__when_the_one_before_never_arrived__then_it_does_not_count(world: World) -> None:
+    world.day_budget = 20 * COST
+    builder = world.builder()
+    world.accept("m1", sender="bob")
+    await build_deferred(builder, "m1")
+    world.mine("treasury")
+    world.now += 61
+
+    await build_deferred(builder, "m1")
+
+    assert world.account("bob").gas_given == 20 * COST
+    assert world.account("treasury").next_nonce == 2
+
+
+async def test_fund__when_the_days_budget_is_used_up__then_the_message_is_done(world: World) -> None:
+    world.day_budget = 0
+    in_flight(world, "bob")
+
+    await world.builder().fund(world.address("bob"), required=COST)
+
+    assert world.messages() == []

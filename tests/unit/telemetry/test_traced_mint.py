@@ -168,7 +168,9 @@ class Line:
             Policy(
                 terms=Terms(chain_id=CHAIN_ID, issuer=ISSUER, voucher_ttl=3600),
                 treasury=ISSUER,
-                top_ups=TopUpPolicy(mints=20, max_mints=100, max_value=10**18, max_cost=10**18),
+                top_ups=TopUpPolicy(
+                    mints=20, max_mints=100, max_value=10**18, max_cost=10**18, day_budget=10**20
+                ),
                 fees=FeePolicy(min_priority_fee=1, max_priority_fee=10**9, max_fee=10**11),
                 mint_gas=GasBound("MINTLINE_MAX_GAS", 1_000_000),
                 transfer_gas=GasBound("MINTLINE_MAX_TRANSFER_GAS", 500_000),

@@ -70,7 +70,7 @@ def building(voucher_ttl: int) -> BuilderPolicy:
     return BuilderPolicy(
         terms=Terms(chain_id=CHAIN_ID, issuer=ISSUER, voucher_ttl=voucher_ttl),
         treasury=TREASURY,
-        top_ups=TopUpPolicy(mints=5, max_mints=20, max_value=ETHER, max_cost=ETHER),
+        top_ups=TopUpPolicy(mints=5, max_mints=20, max_value=ETHER, max_cost=ETHER, day_budget=1000 * ETHER),
         fees=FeePolicy(min_priority_fee=GWEI // 10, max_priority_fee=5 * GWEI, max_fee=200 * GWEI),
         mint_gas=GasBound("MINTLINE_MAX_GAS", 500_000),
         transfer_gas=TRANSFER_GAS,

@@ -116,6 +116,8 @@ class DynamoAccounts:
             set={
                 "top_up": to_item(claim.top_up(nonce)),
                 "top_up_nonce": nonce,
+                "gas_day": claim.gas_day,
+                "gas_given": str(claim.gas_given),
                 "topping_chain": str(self._chain_id),
             },
             where=(clause,),

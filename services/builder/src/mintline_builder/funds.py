@@ -25,13 +25,14 @@ from mintline.resources import ACCOUNTS, SIGN
 from mintline_builder.metrics import Metrics
 from mintline_builder.ports import Account, Accounts, Chain, Outbox, TopUp, TopUpClaim
 from mintline_builder.reserver import Reserver
-from mintline_builder.waiting import TREASURY_EMPTY, Waiting, gas_limit
+from mintline_builder.waiting import GAS_BUDGET_REACHED, TREASURY_EMPTY, Waiting, gas_limit
 
 RESEND_AFTER = 5.0
 """Seconds after which a top-up that is still pending is sent on again, as its first message may be lost."""
 TREASURY_LOW_RETRY = 15.0
 MISSED_RETRY = 60.0
 """Seconds from a top-up that never arrived to the next: each try burns a no-op of the treasury's."""
+DAY = 86_400
 TOLD_EVERY = 60.0
 """Seconds between two lines of the log that say what the treasury holds."""
 TENDED = 500
@@ -48,13 +49,14 @@ class TopUpPolicy:
 
     `max_mints` ends the doubling. `max_value` (wei) bounds any top-up; it must be within the enclave's own
     policy, or a treasury nonce is reserved for what will not be signed. `max_cost` (wei) bounds what one
-    transaction may be said to need.
+    transaction may be said to need, `day_budget` (wei) what all top-ups of a wallet bring in a UTC day.
     """
 
     mints: int
     max_mints: int
     max_value: int
     max_cost: int
+    day_budget: int
 
     def value(self, need: Need, before: TopUp | None, now: float) -> int:
         """Return the wei to send, given the settled top-up before this one; `now` is in Unix seconds."""
@@ -184,7 +186,8 @@ class Funds:
     async def top_up(self, wallet: str, need: Need, *, trace: str = "") -> None:
         """See to it that a top-up of `wallet` is under way, once.
 
-        Raises Waiting, with nothing reserved, when the treasury itself is low.
+        Raises Waiting, with nothing reserved, when the treasury itself is low, or the wallet's budget of the
+        day is used up.
         """
         if wallet == self._treasury.address:
             self._warn_low(need.balance, need.required)
@@ -198,7 +201,8 @@ class Funds:
             self._under_way.discard(wallet)
 
     async def _top_up(self, wallet: str, need: Need, trace: str) -> None:
-        recorded = (await self._accounts.get(wallet) or Account()).top_up
+        account = await self._accounts.get(wallet) or Account()
+        recorded, given = account.top_up, account.gas_given
         balance = need.balance
         if recorded is not None:
             if not await self._settled(recorded):
@@ -214,7 +218,12 @@ class Funds:
         )
         if recorded is not None and balance < recorded.value and count == recorded.wallet_count:
             self._wait_after_miss(wallet, recorded)
-        value = self._policy.value(need, recorded, self._clock())
+            given -= recorded.value
+        now = self._clock()
+        today = int(now // DAY)
+        if account.gas_day != today:
+            given = 0
+        value = self._within_budget(self._policy.value(need, recorded, now), given, need.required - balance)
         mined = await self._check_treasury(value + gas * fees.max_fee_per_gas)
         claim = TopUpClaim(
             treasury=self._treasury.address,
@@ -223,8 +232,10 @@ class Funds:
             value=value,
             gas=gas,
             fees=fees,
-            at=int(self._clock() * 1000),
+            at=int(now * 1000),
             wallet_count=count,
+            gas_day=today,
+            gas_given=given + value,
         )
         try:
             nonce = await self._reserver.reserve(self._treasury.address, claim, floor=mined)
@@ -235,6 +246,13 @@ class Funds:
         self._metrics.top_ups.inc()
         log.info("top_up_reserved", wallet=wallet, nonce=nonce, value=str(value))
         await self._send(wallet, claim.top_up(nonce), trace)
+
+    def _within_budget(self, value: int, given: int, missing: int) -> int:
+        """Return what of `value` the budget allows; raises Waiting if that is less than `missing`."""
+        left = self._policy.day_budget - given
+        if left < min(value, missing):
+            raise Waiting(GAS_BUDGET_REACHED)
+        return min(value, left)
 
     async def _top_up_gas(self, wallet: str) -> int:
         """Return the gas limit of a transfer to a wallet: some chains ask more for one that is new to them.

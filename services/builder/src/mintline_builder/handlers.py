@@ -188,7 +188,11 @@ async def fund(cmd: FundWallet, *, funds: Funds) -> None:
     """
     need = await funds.need_of(cmd.wallet, cmd.required, cmd.balance)
     if not need.met:
-        await funds.top_up(cmd.wallet, need, trace=cmd.trace)
+        try:
+            await funds.top_up(cmd.wallet, need, trace=cmd.trace)
+        except Waiting as waiting:
+            # The broadcaster asks again, and other messages of the wallet are behind this one.
+            log.warning("funding_waits", wallet=cmd.wallet, code=waiting.problem.code)
 
 
 async def _load(mints: Mints, mint_id: str) -> Mint:

@@ -92,7 +92,8 @@ class MemoryAccounts:
             mint = self.tables.mints[claim.mint_id]
             self.tables.mints[claim.mint_id] = mint.evolve(**claim.update(nonce))
         else:
-            self._set(claim.wallet, top_up=claim.top_up(nonce))
+            given = {"gas_day": claim.gas_day, "gas_given": claim.gas_given}
+            self._set(claim.wallet, top_up=claim.top_up(nonce), **given)
             self.tables.topping_up.add(claim.wallet)
 
 

@@ -43,6 +43,10 @@ class Account(Frozen):
 
     next_nonce: int | None = None
     top_up: TopUp | None = None
+    gas_day: int = 0
+    """The day of its last top-up, counted in UTC days since 1970."""
+    gas_given: Wei = 0
+    """What top-ups have brought on that day; the api reads both."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +129,9 @@ class TopUpClaim:
     fees: Fees
     at: int
     wallet_count: int = 0
+    gas_day: int = 0
+    gas_given: int = 0
+    """What the wallet has got on `gas_day` with this top-up."""
 
     @property
     def item(self) -> str:

@@ -28,6 +28,8 @@ class Settings(GasSettings):
     """The same at most, for a wallet that needs the next top-up within a minute of the last."""
     max_top_up: Wei = 10**18
     """The most that one top-up brings, in wei; within what the enclave's policy allows."""
+    user_gas_budget: Wei = 10**19
+    """What top-ups bring one wallet in a UTC day, in wei; its mints wait for the next day then."""
     max_transaction_cost: Wei = 5 * 10**17
     """The most that one transaction of a wallet may ask a top-up for, in wei; the enclave's policy has the
     same."""
@@ -71,6 +73,7 @@ class Settings(GasSettings):
                 max_mints=self.max_top_up_mints,
                 max_value=self.max_top_up,
                 max_cost=self.max_transaction_cost,
+                day_budget=self.user_gas_budget,
             ),
             fees=FeePolicy(
                 min_priority_fee=self.min_priority_fee,

@@ -20,6 +20,10 @@ TREASURY_EMPTY = Problem(
     code="treasury_empty",
     reason="The service cannot pay for gas now. The mint continues when its treasury is refilled.",
 )
+GAS_BUDGET_REACHED = Problem(
+    code="gas_budget_reached",
+    reason="The gas that is paid for your wallet today is used up. The mint continues after midnight UTC.",
+)
 GAS_ABOVE_BOUND = Problem(
     code="gas_above_bound",
     reason="The chain asks for more gas than the service allows. The mint continues when that is raised.",
