@@ -12,7 +12,9 @@ from mintline.records import scoped
 from mintline_api.memory import MemoryRates
 from mintline_api.problems import Refused
 from mintline_api.rates import FREE, Rates
+from mintline_api.settings import Settings as ApiSettings
 from mintline_api.testing import CHAIN_ID, START, MemoryClient, Stage
+from mintline_builder.settings import Settings as BuilderSettings
 
 BODY: dict[str, Any] = {"metadata": {"name": "n", "image": "https://example.com/1.png"}}
 MIDNIGHT = (int(START) // 86_400 + 1) * 86_400
@@ -167,6 +169,14 @@ async def test_post__when_todays_gas_is_used_up__then_429_until_midnight_utc(sta
     assert (refused.status, refused.json()["code"]) == (429, "gas-budget-reached")
     assert int(refused.headers["retry-after"]) == 4
     assert "T00:00:00" in refused.json()["detail"]
+
+
+def test_gas_budget__when_no_setting_says_otherwise__then_api_and_builder_have_the_same() -> None:
+    """Otherwise the API would accept mints that wait for a day, or refuse what the builder still pays."""
+    api, builder = (
+        settings.model_fields["user_gas_budget"].default for settings in (ApiSettings, BuilderSettings)
+    )
+    assert api == builder > 0
 
 
 @pytest.mark.parametrize(("day", "given"), [(0, 999), (0, 0), (-1, 5000)])

@@ -19,7 +19,7 @@ _WALLETS = 100_000
 
 
 class GasBudget:
-    """Refuses custodial mints of wallets whose budget (wei a UTC day) is used up; None means no budget.
+    """Refuses custodial mints of wallets whose budget (wei a UTC day) is used up.
 
     `now` returns Unix milliseconds, `clock` monotonic seconds.
     """
@@ -28,7 +28,7 @@ class GasBudget:
         self,
         accounts: GasAccounts,
         *,
-        budget: int | None,
+        budget: int,
         now: Callable[[], int],
         clock: Callable[[], float],
     ) -> None:
@@ -40,8 +40,6 @@ class GasBudget:
 
     async def check(self, address: str) -> None:
         """Raise Refused (429) if the wallet has had all of today's gas."""
-        if self._budget is None:
-            return
         known = self._cache.get(address)
         if known is None:
             known = await self._flights.run(address, lambda: self._accounts.gas_given(address))

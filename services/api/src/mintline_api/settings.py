@@ -36,8 +36,8 @@ class Settings(ChainSettings):
     """How long a request may take, its body's arrival not counted; then it is answered with 503."""
     user_rate: int = Field(default=600, ge=1)
     """Writes that a user may make a minute, over all copies of the api."""
-    user_gas_budget: int | None = Field(default=None, ge=0)
-    """Wei of gas that the platform pays for a wallet and UTC day, as the builder has it; None is no bound."""
+    user_gas_budget: int = Field(default=10**19, ge=0)
+    """Wei of gas that the platform pays for a wallet and UTC day; the same value as the builder's."""
     public_url: str = Field(pattern=r"^https?://[^/?#\s]+(/[^?#\s]*)?$")
     """Where clients and marketplaces reach this API; begins metadata URLs and problem types."""
     default_collection: Address

@@ -272,7 +272,7 @@ class Stage:
     seed: int = 0
     request_seconds: float = 25.0
     user_rate: int = 600
-    user_gas_budget: int | None = None
+    user_gas_budget: int = 10**19
     rates: MemoryRates = field(default_factory=MemoryRates)
     gas: MemoryGas = field(default_factory=MemoryGas)
     now: float = START
