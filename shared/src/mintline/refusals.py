@@ -54,6 +54,7 @@ class RefusalCode(StrEnum):
     TOKEN_SCOPE = "token_scope"  # noqa: S105
     TOKEN_EXPIRED = "token_expired"  # noqa: S105
     TOKEN_NOT_YET_VALID = "token_not_yet_valid"  # noqa: S105
+    TOKEN_REVOKED = "token_revoked"  # noqa: S105
     REWRAP = "key_rewrap"
     KEY_UNDECRYPTABLE = "key_undecryptable"
     KEY_MALFORMED = "key_malformed"
@@ -101,6 +102,7 @@ REASONS: dict[RefusalCode, str] = {
     RefusalCode.TOKEN_SCOPE: "The authorizing token has not the scopes that signing takes.",
     RefusalCode.TOKEN_EXPIRED: "The authorizing token expired too long ago.",
     RefusalCode.TOKEN_NOT_YET_VALID: "The authorizing token is not valid yet.",
+    RefusalCode.TOKEN_REVOKED: "The authorizing token was revoked, as by a sign-out: sign in again.",
     RefusalCode.REWRAP: "The signing policy names no other key to wrap this one under.",
     RefusalCode.KEY_UNDECRYPTABLE: "The wrapped key does not decrypt for its subject and chain.",
     RefusalCode.KEY_MALFORMED: "The unwrapped key is not a secp256k1 private key.",

@@ -121,6 +121,11 @@ RATES = Table("rates", partition=Key("rate_id"), ttl="expires")
 """One item per user and minute in which they write much: `rate_id` is `{sub}#{minute}`, `taken` the writes
 that the copies of the api have leased. Written by the api."""
 
+REVOCATIONS = Table("revocations", partition=Key("chain"), sort=Key("sub"), ttl="expires")
+"""One item per user and chain whose token the pool refused, for days: `revoked_before` (Unix seconds), and
+the `statement` by which the api says so. `chain` is the chain's id in decimal. Written by the api, read by
+the signer's host."""
+
 WRAPPED_KEYS = Table("wrapped-keys", partition=Key("key_id"), ttl="expires_at")
 """One item per key in custody, if DynamoDB is where they are kept: `key_id` is `{chain_id}#{address}`.
 
@@ -203,6 +208,7 @@ TABLES = (
     LINKS,
     CHALLENGES,
     RATES,
+    REVOCATIONS,
     WRAPPED_KEYS,
     MINTS,
     ACCOUNTS,

@@ -44,7 +44,7 @@ from mintline_signer import addresses
 from mintline_signer.host.audit_files import AuditFiles
 from mintline_signer.host.enclave_client import EnclaveClient
 from mintline_signer.host.kms_proxy import KmsProxy
-from mintline_signer.protocol import Credentials, Sign, WrappedKey
+from mintline_signer.protocol import Credentials, Revocation, Sign, WrappedKey
 from mintline_signer.testing import Authority
 
 CHAIN_ID = 31337
@@ -272,6 +272,13 @@ class Line:
     folder: Path
     credentials: list[Credentials]
     """The last one is what the host hands over."""
+    revocations: list[Revocation]
+    """What the host hands over to each new connection."""
+
+    def revocation(self, user: Player) -> Revocation:
+        """Return what the api states now of a user whose tokens of the next minute are revoked, too."""
+        now = int(time.time())
+        return _authority().revocation(user.subject, revoked_before=now + 60, at=now)
 
 
 def credentials(token: str | None = None) -> Credentials:
@@ -307,7 +314,7 @@ async def line(stack: AsyncExitStack, folder: Path, kms: FakeKms) -> Line:
     )
     await enclave.start()
     stack.callback(enclave.stop)
-    handed = [credentials()]
+    handed, revocations = [credentials()], list[Revocation]()
 
     async def current() -> Credentials:
         return handed[-1]
@@ -321,9 +328,10 @@ async def line(stack: AsyncExitStack, folder: Path, kms: FakeKms) -> Line:
         audit=await stack.enter_async_context(AuditFiles(folder / "audit")),
         timeout=10.0,
         keepalive=0.2,
+        revocations=lambda: revocations,
     )
     await stack.enter_async_context(client)
-    return Line(enclave, client, kms, folder, handed)
+    return Line(enclave, client, kms, folder, handed, revocations)
 
 
 @pytest.fixture

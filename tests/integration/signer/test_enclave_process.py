@@ -338,3 +338,19 @@ async def test_enclave__when_the_policy_is_missing__exits_with_one_line(line: Li
     assert line.enclave.spawn().wait(20) == 2
     last = line.enclave.log.read_text().splitlines()[-1]
     assert "cannot read" in last
+
+
+async def test_enclave__when_a_user_was_signed_out__signs_nothing_by_tokens_of_before_also_in_its_next_life(
+    line: Line, users: list[Player], issuer: Player
+) -> None:
+    await line.client.sign(users[0].mint(1, issuer))
+    line.revocations.append(line.revocation(users[0]))
+    await line.client.revoke(line.revocations * 450)  # three requests
+    refused = users[0].mint(2, issuer)
+    for _ in range(2):
+        with pytest.raises(Refused) as caught:
+            await line.client.sign(refused)
+        assert caught.value.code == RefusalCode.TOKEN_REVOKED
+        await line.client.sign(users[1].mint(2, issuer))
+        line.enclave.kill()
+        await line.enclave.start()

@@ -13,17 +13,21 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from mintline.acceptance import CERTIFICATE_BYTES, MAX_VALIDITY, STATEMENT_BYTES, Session
 from mintline.scopes import ACCOUNT_ADMIN
 from mintline_signer.enclave.authorizer import Authorizer
+from mintline_signer.enclave.revocations import RevokedTokens
 from mintline_signer.enclave.seals import Seals
 from mintline_signer.enclave.tokens import TokenVerifier
 from mintline_signer.errors import Failed, FailureCode, RefusalCode, Refused
 from mintline_signer.protocol import WrappedSealingKey
 from mintline_signer.testing import LIFETIME, Authority, base64url
+from tests.unit.signer.conftest import Player
 
 if TYPE_CHECKING:
     from tests.unit.signer.conftest import Cast
 
 GRACE = 600
 HEADER = 1 + STATEMENT_BYTES + 8
+GONE = Player("user-gone", b"\x66" * 32)
+"""A user whose token was revoked."""
 OTHER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 
 
@@ -44,7 +48,12 @@ class FakeKms:
 
 def authorizer_over(seals: Seals, cast: Cast) -> Authorizer:
     policy = cast.policy().authorization
-    return Authorizer(seals, TokenVerifier(policy), policy.statements())
+    statements = policy.statements()
+    revoked = RevokedTokens(statements, grace=policy.grace, secret=bytes(16), remembered=100)
+    revoked.take(
+        [cast.authority.revocation(GONE.subject, revoked_before=cast.now + 1, at=cast.now)], now=cast.now
+    )
+    return Authorizer(seals, TokenVerifier(policy), statements, revoked)
 
 
 async def authorizer_of(cast: Cast) -> Authorizer:
@@ -223,6 +232,7 @@ ATTACKS: list[tuple[str, RefusalCode, Callable[[Cast], Any]]] = [
         RefusalCode.AUTHORIZATION_MISSING,
         lambda c: evolve(c.burn(), authorization=b""),
     ),
+    ("a revoked token", RefusalCode.TOKEN_REVOKED, lambda c: c.mint(GONE)),
     (
         "a voucher without a word",
         RefusalCode.AUTHORIZATION_MISSING,

@@ -22,6 +22,7 @@ from mintline_signer.enclave.kms import KmsDecrypter, parse_endpoint
 from mintline_signer.enclave.memory import Memory, meaning_of
 from mintline_signer.enclave.rates import RateLimiter
 from mintline_signer.enclave.refusal_counts import MAX_ALIKE
+from mintline_signer.enclave.revocations import RevokedTokens
 from mintline_signer.enclave.seals import Seals
 from mintline_signer.enclave.server import Enclave, Server
 from mintline_signer.enclave.signing import issue, sign
@@ -139,6 +140,7 @@ class Line:
             recipient=cast("Any", None),
         )
         policy = cast_.policy()
+        statements = policy.authorization.statements()
         key = Ed25519PrivateKey.generate()
         self.audit = Audit(key, attested=b"document", now=lambda: float(cast_.now), follows=follows)
         self.seals = Seals(self.unwrapper)
@@ -146,7 +148,10 @@ class Line:
         self.enclave = Enclave(
             policy=policy,
             authorizer=Authorizer(
-                self.seals, TokenVerifier(policy.authorization), policy.authorization.statements()
+                self.seals,
+                TokenVerifier(policy.authorization),
+                statements,
+                RevokedTokens(statements, grace=policy.authorization.grace, secret=bytes(16), remembered=100),
             ),
             seals=self.seals,
             memory=Memory(size=100, secret=bytes(16)),

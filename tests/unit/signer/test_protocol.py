@@ -17,6 +17,7 @@ from mintline_signer.protocol import (
     Pong,
     Refusal,
     Response,
+    Revocations,
     Sign,
     Signed,
     Statistics,
@@ -53,7 +54,10 @@ def test_request__when_written_and_read__is_the_same(cast: Cast) -> None:
     for intent in cast.everything():
         request = Sign(intent=intent, keys=[cast.user.wrapped])
         assert read_request(request_frame(3, request)[4:]) == (3, request)
-    for other in (CREDENTIALS, cast.authority.sealing_keys(), Stored(batches=3), Ping(), Stats()):
+    revoked = Revocations(
+        revocations=[cast.authority.revocation("user-1", revoked_before=cast.now, at=cast.now)]
+    )
+    for other in (CREDENTIALS, cast.authority.sealing_keys(), revoked, Stored(batches=3), Ping(), Stats()):
         assert read_request(request_frame(4, other)[4:]) == (4, other)
 
 

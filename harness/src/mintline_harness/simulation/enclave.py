@@ -15,6 +15,7 @@ from mintline_signer.enclave.authorizer import Authorizer
 from mintline_signer.enclave.keys import KeyCache
 from mintline_signer.enclave.memory import Memory
 from mintline_signer.enclave.rates import RateLimiter
+from mintline_signer.enclave.revocations import RevokedTokens
 from mintline_signer.enclave.seals import Seals
 from mintline_signer.enclave.server import Enclave
 from mintline_signer.enclave.tokens import TokenVerifier
@@ -37,13 +38,17 @@ class SimulatedEnclave:
         self._told = told
         self._refused = refused
         policy, seals = signing_policy(), Seals(custody)
+        statements = policy.authorization.statements()
         audit = Audit(Ed25519PrivateKey.generate(), attested=b"", now=now)
         self._trail = Trail(audit)
         seals.use(authority().sealing_keys().keys)
         self._enclave = Enclave(
             policy=policy,
             authorizer=Authorizer(
-                seals, TokenVerifier(policy.authorization), policy.authorization.statements()
+                seals,
+                TokenVerifier(policy.authorization),
+                statements,
+                RevokedTokens(statements, grace=policy.authorization.grace, secret=bytes(16), remembered=100),
             ),
             seals=seals,
             memory=Memory(size=1000, secret=bytes(16)),

@@ -3,7 +3,7 @@
 ::
 
     host ──▶ enclave   {"id": n, "request":  Sign | Rewrap | Begin | Credentials | SealingKeys | Stored
-                                             | Ping | Stats}
+                                             | Revocations | Ping | Stats}
     host ◀── enclave   {"id": n, "response": Signed | Issued | Rewrapped | Refusal | Failure
                                              | Accepted | Pong | Statistics}
     host ◀── enclave   {"audit": batch}      before the answers that it is about
@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, SecretStr, TypeAdapter, ValidationError
 
+from mintline.acceptance import STATEMENT_BYTES
 from mintline.audit.records import HASH_BYTES, Batch, BrokenRecord, read_batch
 from mintline.errors import Unavailable
 from mintline.fields import Address, KmsKeyArn
@@ -27,6 +28,8 @@ from mintline_signer.errors import BrokenFrame, Failed, FailureCode, RefusalCode
 from mintline_signer.frames import decode, frame
 
 MAX_ID = 2**63 - 1
+MAX_REVOCATIONS = 200
+"""Revocations in one request: the enclave verifies them in one turn of its loop."""
 
 
 class WrappedKey(Frozen):
@@ -83,6 +86,22 @@ class SealingKeys(Frozen):
     keys: list[WrappedSealingKey] = Field(min_length=1, max_length=8)
 
 
+class Revocation(Frozen):
+    """A user's tokens that count no more, as the api stated it (`mintline.revocation`)."""
+
+    subject: str = Field(min_length=1, max_length=128)
+    revoked_before: int = Field(gt=0, le=MAX_ID)
+    """Unix seconds: tokens issued before it count no more."""
+    statement: bytes = Field(min_length=STATEMENT_BYTES, max_length=STATEMENT_BYTES)
+
+
+class Revocations(Frozen):
+    """Revocations that are new to the enclave, or may be; they are added to the ones before."""
+
+    type: Literal["revocations"] = "revocations"
+    revocations: list[Revocation] = Field(min_length=1, max_length=MAX_REVOCATIONS)
+
+
 class Begin(Frozen):
     """Begin the audit trail of this life of the enclave; where it has begun nothing happens."""
 
@@ -111,7 +130,8 @@ class Stats(Frozen):
 
 
 Request: TypeAlias = Annotated[
-    Sign | Rewrap | Begin | Credentials | SealingKeys | Stored | Ping | Stats, Field(discriminator="type")
+    Sign | Rewrap | Begin | Credentials | SealingKeys | Revocations | Stored | Ping | Stats,
+    Field(discriminator="type"),
 ]
 
 

@@ -16,9 +16,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from mintline.acceptance import ACCEPTANCE, MAX_VALIDITY, Certificate, Session, request_certificate
 from mintline.authorization import Sealer, key_id
 from mintline.messages import IssueVoucher, SignBurn, SignMint, SignTransfer
+from mintline.revocation import REVOCATION, revocation_fields
 from mintline.scopes import SIGN_IN_SCOPES
 from mintline_signer.enclave.authorizer import digest_of, subject_of
-from mintline_signer.protocol import SealingKeys, WrappedSealingKey
+from mintline_signer.protocol import Revocation, SealingKeys, WrappedSealingKey
 
 ISSUER = "https://cognito-idp.us-east-1.amazonaws.com/us-east-1_TestPool"
 CLIENT_ID = "test-client"
@@ -133,6 +134,15 @@ class Authority:
         digest = digest_of(intent)
         accepted = session.state(ACCEPTANCE, digest, subject_of(intent).encode(), at=now * 1000)
         return intent.evolve(authorization=self.sealer.seal(token, digest, accepted))
+
+    def revocation(
+        self, sub: str, *, revoked_before: int, at: float, session: Session | None = None
+    ) -> Revocation:
+        """Return what the api states of a user at `at`; both times are Unix seconds."""
+        session = session or self.session(now=int(at))
+        fields = revocation_fields(sub, revoked_before)
+        stated = session.state(REVOCATION, *fields, at=int(at * 1000)).to_bytes()
+        return Revocation(subject=sub, revoked_before=revoked_before, statement=stated)
 
     def sealing_keys(self) -> SealingKeys:
         """Return what the host hands over; the wrapped key is one that `plaintext` belongs to."""

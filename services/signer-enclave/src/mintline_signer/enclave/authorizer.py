@@ -22,6 +22,7 @@ from mintline.authorization import (
     voucher_digest,
 )
 from mintline.messages import AnyRequest, IssueVoucher, SignBurn, SignMint, SignTransfer
+from mintline_signer.enclave.revocations import RevokedTokens
 from mintline_signer.enclave.seals import Seals
 from mintline_signer.enclave.tokens import TokenVerifier
 from mintline_signer.errors import RefusalCode, Refused
@@ -41,10 +42,13 @@ _FAULTS: Mapping[Fault, RefusalCode] = {
 class Authorizer:
     """Checks the api's acceptance and the user's token against the request that they came with."""
 
-    def __init__(self, seals: Seals, tokens: TokenVerifier, statements: Statements) -> None:
+    def __init__(
+        self, seals: Seals, tokens: TokenVerifier, statements: Statements, revoked: RevokedTokens
+    ) -> None:
         self._seals = seals
         self._tokens = tokens
         self._statements = statements
+        self.revoked = revoked
 
     def judge(self, intent: AnyRequest, *, now: float) -> bool:
         """Raise Refused unless the user asked for this; False if the sealing key has to be obtained first.
@@ -96,8 +100,10 @@ class Authorizer:
             token = envelope.open(digest, key)
         except SealBroken:
             raise Refused(RefusalCode.AUTHORIZATION_SEAL) from None
-        if self._tokens.subject_of(token, now=now) != subject_of(intent):
+        claims = self._tokens.claims_of(token, now=now)
+        if claims.subject != subject_of(intent):
             raise Refused(RefusalCode.AUTHORIZATION_SUBJECT)
+        self.revoked.check(claims, accepted_at=envelope.acceptance.at, now=now)
 
 
 def subject_of(intent: Authorized) -> str:

@@ -37,6 +37,7 @@ from mintline_signer.protocol import (
     Refusal,
     Request,
     Response,
+    Revocations,
     Rewrap,
     Rewrapped,
     SealingKeys,
@@ -90,7 +91,7 @@ class Enclave:
                 return self._judged(request, trail)
             case Rewrap():
                 return None
-            case Begin() | Credentials() | SealingKeys() | Stored():
+            case Begin() | Credentials() | SealingKeys() | Revocations() | Stored():
                 self._take(request, trail)
                 return Accepted()
             case Ping():
@@ -98,7 +99,7 @@ class Enclave:
             case Stats():
                 return self._statistics()
 
-    def _take(self, given: Begin | Credentials | SealingKeys | Stored, trail: Trail) -> None:
+    def _take(self, given: Begin | Credentials | SealingKeys | Revocations | Stored, trail: Trail) -> None:
         match given:
             case Begin():
                 trail.begin(given.follows)
@@ -106,6 +107,8 @@ class Enclave:
                 self.kms.use(given)
             case SealingKeys():
                 self.seals.use(given.keys)
+            case Revocations():
+                self.authorizer.revoked.take(given.revocations, now=self.now())
             case Stored():
                 trail.stored(given.batches)
 

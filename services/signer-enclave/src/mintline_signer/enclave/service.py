@@ -25,6 +25,7 @@ from mintline_signer.enclave.memory import Memory
 from mintline_signer.enclave.policy import parse_policy, read_policy
 from mintline_signer.enclave.rates import RateLimiter
 from mintline_signer.enclave.recipient import Recipients
+from mintline_signer.enclave.revocations import RevokedTokens
 from mintline_signer.enclave.rewrapping import Rewrapper
 from mintline_signer.enclave.seals import Seals
 from mintline_signer.enclave.server import Enclave, Server
@@ -65,7 +66,13 @@ async def run(settings: EnclaveSettings, stop: asyncio.Event) -> None:
         clock=time.monotonic,
     )
     seals = Seals(kms, successor)
-    authorizer = Authorizer(seals, TokenVerifier(policy.authorization), policy.authorization.statements())
+    statements = policy.authorization.statements()
+    authorizer = Authorizer(
+        seals,
+        TokenVerifier(policy.authorization),
+        statements,
+        RevokedTokens(statements, grace=policy.authorization.grace, secret=secrets.token_bytes(16)),
+    )
     server = Server(
         Enclave(
             policy=policy,

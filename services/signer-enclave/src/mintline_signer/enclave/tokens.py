@@ -80,6 +80,10 @@ class TokenVerifier:
 
     def subject_of(self, token: str, *, now: float) -> str:
         """Return the user whose token this is; raises Refused."""
+        return self.claims_of(token, now=now).subject
+
+    def claims_of(self, token: str, *, now: float) -> Claims:
+        """Return what a good token says; raises Refused."""
         digest = hashlib.sha256(token.encode()).digest()
         try:
             claims = self._verified.get(digest)
@@ -92,7 +96,7 @@ class TokenVerifier:
             claims.check_scope(self._policy.scope)
         except BadToken as error:
             raise Refused(_code_of(error)) from None
-        return claims.subject
+        return claims
 
     def _verify(self, token: str) -> Claims:
         unverified = access_tokens.read(token)

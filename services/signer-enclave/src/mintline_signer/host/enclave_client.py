@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
@@ -21,6 +21,7 @@ from mintline_signer.errors import FailureCode
 from mintline_signer.host.audit_files import AuditStore
 from mintline_signer.host.credentials import CredentialSource
 from mintline_signer.protocol import (
+    MAX_REVOCATIONS,
     Accepted,
     Begin,
     Credentials,
@@ -30,6 +31,8 @@ from mintline_signer.protocol import (
     Pong,
     Request,
     Response,
+    Revocation,
+    Revocations,
     Rewrap,
     Rewrapped,
     SealingKeys,
@@ -63,8 +66,8 @@ class EnclaveClient:
     """One connection to the enclave, for as long as it is entered.
 
     Invariants: on a new connection the record that the enclave's life follows goes first, then the
-    credentials and the sealing keys, then whatever is still unanswered; no answer is passed on before the
-    audit trail that came ahead of it is stored.
+    credentials, the sealing keys and the revocations, then whatever is still unanswered; no answer is passed
+    on before the audit trail that came ahead of it is stored.
     `timeout` is in seconds and covers one request with all its reconnections. Every `keepalive` seconds the
     enclave is given the credentials, if they have changed, and asked for its statistics: `observe` gets them.
     Without `credentials` and `sealing_keys` it uses what another connection has handed over.
@@ -80,6 +83,7 @@ class EnclaveClient:
         timeout: float = 10.0,
         keepalive: float = 10.0,
         observe: Callable[[Statistics], None] = lambda _: None,
+        revocations: Callable[[], Sequence[Revocation]] = lambda: (),
         rng: random.Random | None = None,
     ) -> None:
         self._address = address
@@ -90,6 +94,7 @@ class EnclaveClient:
         self._timeout = timeout
         self._keepalive = keepalive
         self._observe = observe
+        self._revocations = revocations
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
         self._ids = itertools.count(1)
         self._pending: dict[int, _Pending] = {}
@@ -127,6 +132,12 @@ class EnclaveClient:
         if isinstance(answer, Rewrapped):
             return answer
         raise declined(answer)
+
+    async def revoke(self, revocations: Sequence[Revocation]) -> None:
+        """Hand revocations over; raises Unavailable unless the enclave takes all of them."""
+        for start in range(0, len(revocations), MAX_REVOCATIONS):
+            some = list(revocations[start : start + MAX_REVOCATIONS])
+            await self._hand_over(Revocations(revocations=some))
 
     async def ping(self) -> None:
         """Raise Unavailable unless the enclave answers and has credentials: a readiness check."""
@@ -236,6 +247,11 @@ class EnclaveClient:
         await self._push_credentials()
         if self._sealing_keys is not None:
             await self._hand_over(self._sealing_keys)
+        try:
+            await self.revoke(self._revocations())
+        except Unavailable as error:
+            # An enclave of an older image does not know them: it signs without.
+            log.warning("revocations_not_handed_over", reason=str(error))
         self._greeted = True
         log.info("enclave_connected")
         for pending in list(self._pending.values()):
@@ -256,7 +272,7 @@ class EnclaveClient:
             await self._hand_over(credentials)
             self._pushed = credentials
 
-    async def _hand_over(self, what: Begin | Credentials | SealingKeys) -> None:
+    async def _hand_over(self, what: Begin | Credentials | SealingKeys | Revocations) -> None:
         if not isinstance(await self._call(what, urgent=True), Accepted):
             raise Unavailable(f"the enclave did not take the {what.type}")
 

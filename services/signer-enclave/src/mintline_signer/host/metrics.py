@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from mintline.aws.session import AwsCalls
 from mintline.cache_metrics import CacheMetrics
@@ -20,6 +20,17 @@ class Metrics:
         self._enclave = Gauge(
             "mintline_enclave", "The enclave's counts since its start.", ("count",), registry=registry
         )
+
+        self._revocations = Counter(
+            "mintline_revocation_passes",
+            "Looks for revoked tokens, by whether the enclave has them all afterwards.",
+            ("result",),
+            registry=registry,
+        )
+
+    def revocations_passed(self, complete: bool) -> None:  # noqa: FBT001 - how it went
+        """Count a look for revoked tokens."""
+        self._revocations.labels("done" if complete else "failed").inc()
 
     def observe_enclave(self, statistics: Statistics) -> None:
         """Take over the enclave's counts."""

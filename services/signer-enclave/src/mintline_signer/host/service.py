@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from contextlib import AsyncExitStack
 from functools import partial
@@ -19,6 +20,7 @@ from mintline.consumer import Consumer
 from mintline.messages import AnyMessage, Broadcast, IssueVoucher, KeyRef, SigningRefused, VoucherIssued
 from mintline.queueing import SendingPort
 from mintline.resources import BROADCAST, SIGN
+from mintline.tasks import cut_off
 from mintline.tracing import carrying, open_tracer
 from mintline_signer import addresses
 from mintline_signer.host.audit_files import AuditFiles
@@ -28,6 +30,7 @@ from mintline_signer.host.handlers import Answer, dedup_id, group_of, intent_of,
 from mintline_signer.host.kms_proxy import KmsProxy
 from mintline_signer.host.metrics import Metrics
 from mintline_signer.host.ports import SigningPort, WrappedKeySource
+from mintline_signer.host.revocations import DynamoRevocations, RevocationFeed
 from mintline_signer.host.sealing_keys import read_sealing_keys
 from mintline_signer.host.settings import HostSettings
 from mintline_signer.host.wrapped_keys import RememberedKeys
@@ -51,6 +54,11 @@ async def run(settings: HostSettings, stop: asyncio.Event) -> None:
         queues = Queues(sqs, settings.resource_prefix)
         stack.push_async_callback(queues.aclose)
         await stack.enter_async_context(_kms_proxy(settings))
+        revocations = RevocationFeed(
+            DynamoRevocations(dynamo, chain_id=settings.issuer.chain_id).read,
+            every=settings.revocations_every,
+            passed=metrics.revocations_passed,
+        )
         enclave = await stack.enter_async_context(
             EnclaveClient(
                 addresses.parse(settings.enclave_address),
@@ -59,6 +67,7 @@ async def run(settings: HostSettings, stop: asyncio.Event) -> None:
                 audit=await stack.enter_async_context(AuditFiles(settings.audit_dir)),
                 timeout=settings.enclave_timeout,
                 observe=metrics.observe_enclave,
+                revocations=revocations.known,
             )
         )
         admin = Admin(
@@ -69,6 +78,8 @@ async def run(settings: HostSettings, stop: asyncio.Event) -> None:
         )
         await stack.enter_async_context(admin)
         log.info("admin_listening", port=admin.port)
+        passing = revocations.keep(enclave.revoke, stop, sleep=asyncio.sleep, rng=random.Random())  # noqa: S311 - jitter
+        stack.push_async_callback(cut_off, asyncio.create_task(passing, name="hand over revocations"))
         keys = RememberedKeys(
             stores.read,
             size=settings.key_cache_size,

@@ -41,6 +41,8 @@ class HostSettings(ServiceSettings):
     """The enclave's own AWS key; without it the enclave gets this process's credentials."""
     enclave_secret_access_key: SecretStr | None = None
     enclave_session_token: SecretStr | None = None
+    revocations_every: float = Field(default=10.0, gt=0)
+    """Seconds between two looks for tokens that were revoked."""
     enclave_timeout: float = Field(default=10.0, gt=0)
     """Seconds to wait for one answer, a reconnection included."""
     proxy_connections: int = Field(default=64, ge=1)
