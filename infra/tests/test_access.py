@@ -15,7 +15,7 @@ TABLE = "arn:aws:dynamodb:us-east-1:111122223333:table/"
 QUEUE = "arn:aws:sqs:us-east-1:111122223333:"
 
 WRITES = {
-    "api": {"wallets", "wrapped-keys", "links", "challenges", "rates", "mints", "collections"},
+    "api": {"wallets", "wrapped-keys", "links", "challenges", "rates", "revocations", "mints", "collections"},
     "builder": {"mints", "accounts"},
     "signer": set(),
     "broadcaster": {"mints", "attempts"},
@@ -25,7 +25,7 @@ WRITES = {
 READS = {
     "api": {"wallets", "links", "mints", "accounts", "collections", "checkpoints", "tokens", "transfers"},
     "builder": {"mints", "accounts"},
-    "signer": {"wrapped-keys"},
+    "signer": {"wrapped-keys", "revocations"},
     "broadcaster": {"mints", "attempts", "checkpoints", "transfers", "tokens"},
     "indexer": {"tokens", "transfers", "blocks", "checkpoints", "mints", "attempts", "collections"},
     "reconciler": {"checkpoints", "mints", "tokens", "attempts"},

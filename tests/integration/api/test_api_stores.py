@@ -6,15 +6,18 @@ import asyncio
 
 import pytest
 
+from mintline.acceptance import STATEMENT_BYTES
 from mintline.aws.dynamo import Dynamo, Item, Put
 from mintline.messages import KeyRef
 from mintline.records import CANCELLED, Mint, Wallet, created_key, open_shard, scoped
-from mintline.resources import ACCOUNTS, MINTS
+from mintline.resources import ACCOUNTS, MINTS, REVOCATIONS
 from mintline.states import MintStatus
-from mintline_api.memory import MemoryMints, MemoryRates, MemoryWallets
+from mintline_api.memory import MemoryMints, MemoryRates, MemoryRevocations, MemoryWallets
 from mintline_api.ports import MintStore, RateCounter, WalletStore
-from mintline_api.stores import DynamoGas, DynamoMints, DynamoRates, DynamoWallets
+from mintline_api.stores import DynamoGas, DynamoMints, DynamoRates, DynamoRevocations, DynamoWallets
 from mintline_api.testing import CHAIN_ID, CONTRACT
+from mintline_signer.host.revocations import DynamoRevocations as HostRevocations
+from mintline_signer.protocol import Revocation
 
 pytestmark = pytest.mark.integration
 
@@ -173,3 +176,21 @@ async def test_mints__when_cancelled__say_so_once_and_only_where_they_were_seen(
         expected |= {"status": MintStatus.REJECTED, "problem": CANCELLED}
     assert stopped == seen.model_copy(update=expected)
     assert await mints.cancel(seen, CANCELLED, at=9) == stopped == await mints.get(seen.mint_id)
+
+
+async def test_revocations__when_recorded_in_any_order__move_forward_only_and_are_what_hosts_read(
+    dynamo: Dynamo,
+) -> None:
+    memory, stored = MemoryRevocations(), DynamoRevocations(dynamo, chain_id=CHAIN_ID)
+    for number in (5, 7, 6, 7):
+        for store in (memory, stored):
+            statement = bytes([number]) * STATEMENT_BYTES
+            await store.record("alice", revoked_before=number, statement=statement, expires=9 + number)
+    await DynamoRevocations(dynamo, chain_id=CHAIN_ID + 1).record(
+        "bob", revoked_before=1, statement=bytes(STATEMENT_BYTES), expires=9
+    )
+    await dynamo.write(Put(REVOCATIONS, {"chain": str(CHAIN_ID), "sub": "broken", "revoked_before": "x"}))
+
+    (read,) = await HostRevocations(dynamo, chain_id=CHAIN_ID).read()
+    assert read == Revocation(subject="alice", revoked_before=7, statement=b"\7" * STATEMENT_BYTES)
+    assert memory.recorded == {"alice": (7, read.statement, 16)}

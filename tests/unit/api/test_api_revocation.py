@@ -6,8 +6,11 @@ import asyncio
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from mintline.acceptance import Statement, Statements
 from mintline.errors import Unavailable
+from mintline.revocation import KEPT, REVOCATION, revocation_fields
 from mintline_api.standing import ASKED_AFTER, SERVED_FOR, TRIED_AFTER
 from mintline_api.testing import MemoryClient, Stage
 
@@ -117,3 +120,62 @@ async def test_token__when_the_pool_could_not_be_asked_with_it__is_refused(
     answer = await get_wallet(client, token)
 
     assert (answer.status, answer.json()["code"]) == (403, "insufficient-scope")
+
+
+async def revoked(stage: Stage, client: MemoryClient, token: str) -> None:
+    """See the token refused."""
+    stage.user_pool.signed_out.add("alice")
+    stage.now += ASKED_AFTER
+    assert (await get_wallet(client, token)).json()["code"] == "token-revoked"
+
+
+async def test_revocation__when_a_token_is_refused__is_on_record_signed(
+    stage: Stage, client: MemoryClient
+) -> None:
+    issued, token = int(stage.now), stage.token("alice")
+    await revoked(stage, client, token)
+    found = int(stage.now * 1000)
+    stage.now += ASKED_AFTER
+    assert (await get_wallet(client, token)).status == 401
+
+    ((before, statement, expires),) = stage.revocations.recorded.values()
+    assert before == issued + 1
+    assert expires > stage.now + KEPT
+    assert stage.revocations.requests == 1, "once for a token"
+    told = Statement.from_bytes(statement)
+    assert told.at == found
+    spki = stage.intake_key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    Statements([spki]).verify(told, REVOCATION, *revocation_fields("alice", before), now=found)
+
+
+@pytest.mark.parametrize("away", ["table", "kms"])
+async def test_revocation__when_it_cannot_be_recorded__answers_the_same_and_tries_again(
+    stage: Stage, client: MemoryClient, monkeypatch: pytest.MonkeyPatch, away: str
+) -> None:
+    def uncertified(*_: object, **__: object) -> None:
+        raise Unavailable("no certificate")
+
+    token = stage.token("alice")
+    with monkeypatch.context() as patch:
+        if away == "table":
+            stage.revocations.failure = Unavailable("away")
+        else:
+            patch.setattr(stage.intake, "state", uncertified)
+        await revoked(stage, client, token)
+        assert not stage.revocations.recorded
+
+    stage.revocations.failure = None
+    assert (await get_wallet(client, token)).status == 401
+    assert set(stage.revocations.recorded) == {"alice"}
+
+
+async def test_revocation__when_the_table_does_not_answer__keeps_nobody_waiting_for_long(
+    stage: Stage, client: MemoryClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(*_: object, **__: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr("mintline_api.revocations._WITHIN", 0.05)
+    monkeypatch.setattr(stage.revocations, "record", never)
+    async with asyncio.timeout(5):
+        await revoked(stage, client, stage.token("alice"))

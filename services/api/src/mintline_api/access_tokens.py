@@ -20,6 +20,7 @@ from mintline_api.caches import BoundedCache
 from mintline_api.jwks import KeySet
 from mintline_api.ports import TokenStatus
 from mintline_api.problems import Kind, Refused
+from mintline_api.revocations import Revocations
 from mintline_api.standing import Standings
 
 _BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +([A-Za-z0-9._~+/=-]+)")
@@ -59,7 +60,7 @@ class AccessTokens:
     """Verifies access tokens of one user pool's one app client.
 
     A verified token is remembered, by its hash, for a minute at most and never past its expiry. Whether its
-    user is still signed in is asked of the pool at most once in 45 seconds.
+    user is still signed in is asked of the pool at most once in 45 seconds; `revocations` puts it on record.
     `now` is in Unix seconds.
     """
 
@@ -71,11 +72,13 @@ class AccessTokens:
         issuer: str,
         client_id: str,
         now: Callable[[], float],
+        revocations: Revocations | None = None,
         looked_up: Callable[[bool], None] = lambda _: None,
     ) -> None:
         self._keys = keys
         self._rules = TokenRules(issuer=issuer, client_ids=frozenset({client_id}))
         self._now = now
+        self._revocations = revocations
         self._standings = Standings(pool, now=now)
         self._cache: BoundedCache[bytes, Caller] = BoundedCache(
             max_weight=_CACHED_TOKENS, clock=now, looked_up=looked_up
@@ -100,6 +103,10 @@ class AccessTokens:
         if not await self._standings.counts(
             digest, token, sub=caller.sub, issued=caller.issued_at, expires=caller.expires_at
         ):
+            if self._revocations is not None:
+                await self._revocations.note(
+                    digest, sub=caller.sub, issued=caller.issued_at, expires=caller.expires_at
+                )
             raise _refused(
                 problems.TOKEN_REVOKED, "The user was signed out, disabled or deleted: sign in again."
             )

@@ -290,6 +290,24 @@ class MemoryRates:
         return self.taken[rate_id]
 
 
+class MemoryRevocations:
+    """Revocations in a dict, or no place for them."""
+
+    def __init__(self) -> None:
+        self.recorded: dict[str, tuple[int, bytes, int]] = {}
+        """By `sub`: `revoked_before`, the statement, `expires`."""
+        self.failure: Exception | None = None
+        self.requests = 0
+
+    async def record(self, sub: str, *, revoked_before: int, statement: bytes, expires: int) -> None:
+        """Record a revocation, or raise the planned failure."""
+        self.requests += 1
+        if self.failure is not None:
+            raise self.failure
+        if sub not in self.recorded or self.recorded[sub][0] < revoked_before:
+            self.recorded[sub] = revoked_before, statement, expires
+
+
 class MemoryGas:
     """Wallets' gas in a dict."""
 

@@ -183,6 +183,17 @@ class RateCounter(Protocol):
         ...
 
 
+class RevocationStore(Protocol):
+    """Where revoked tokens are on record, for the enclave."""
+
+    async def record(self, sub: str, *, revoked_before: int, statement: bytes, expires: int) -> None:
+        """Record it, unless as much is on record of the user; it is dropped some time after `expires`.
+
+        Both times are in Unix seconds.
+        """
+        ...
+
+
 class GasAccounts(Protocol):
     """What the builder has noted of wallets' gas."""
 

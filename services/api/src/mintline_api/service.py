@@ -42,6 +42,7 @@ from mintline_api.link_stores import DynamoLinks
 from mintline_api.metrics import Metrics
 from mintline_api.rates import Rates
 from mintline_api.readiness import Readiness
+from mintline_api.revocations import Revocations
 from mintline_api.settings import Settings
 from mintline_api.standing import HttpUserInfo
 from mintline_api.stores import (
@@ -49,6 +50,7 @@ from mintline_api.stores import (
     DynamoIndex,
     DynamoMints,
     DynamoRates,
+    DynamoRevocations,
     DynamoTokenIds,
     DynamoWallets,
     KmsIntake,
@@ -154,6 +156,9 @@ def _assemble(
             issuer=settings.cognito_issuer,
             client_id=settings.cognito_client_id,
             now=time.time,
+            revocations=Revocations(
+                DynamoRevocations(world.dynamo, chain_id=settings.chain_id), world.intake, now=time.time
+            ),
             looked_up=metrics.caches.of("access_tokens"),
         ),
         wallets=WalletDirectory(

@@ -42,6 +42,7 @@ from mintline.resources import (
     METADATA,
     MINTS,
     RATES,
+    REVOCATIONS,
     TOKENS,
     TRANSFERS,
     WALLET_KEY,
@@ -353,6 +354,26 @@ class DynamoRates:
         taken = (await self._dynamo.update_returning(update))["taken"]
         assert isinstance(taken, int)
         return taken
+
+
+class DynamoRevocations:
+    """The table of revocations, as one chain's."""
+
+    def __init__(self, dynamo: Dynamo, *, chain_id: int) -> None:
+        self._dynamo = dynamo
+        self._chain = str(chain_id)
+
+    async def record(self, sub: str, *, revoked_before: int, statement: bytes, expires: int) -> None:
+        """Record a revocation; `revoked_before` only moves forward."""
+        key: Item = {"chain": self._chain, "sub": sub}
+        told: Item = {"revoked_before": revoked_before, "statement": statement, "expires": expires}
+        absent = Clause("new_user", "chain", "missing")
+        earlier = Clause("earlier", "revoked_before", "lt", (revoked_before,))
+        try:
+            await self._dynamo.write(Put(REVOCATIONS, {**key, **told}, where=(absent,)))
+        except ConditionFailed:
+            with suppress(ConditionFailed):
+                await self._dynamo.write(Update(REVOCATIONS, key, set=told, where=(earlier,)))
 
 
 class DynamoGas:

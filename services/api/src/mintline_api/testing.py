@@ -50,6 +50,7 @@ from mintline_api.memory import (
     MemoryMetadata,
     MemoryMints,
     MemoryRates,
+    MemoryRevocations,
     MemoryTokenIds,
     MemoryUserPool,
     MemoryWallets,
@@ -57,6 +58,7 @@ from mintline_api.memory import (
 from mintline_api.metrics import Metrics
 from mintline_api.rates import Rates
 from mintline_api.readiness import Readiness
+from mintline_api.revocations import Revocations
 from mintline_api.settings import Settings
 from mintline_api.signatures import personal_hash
 from mintline_api.token_ids import TokenIds
@@ -287,6 +289,7 @@ class Stage:
     line: MemoryLine = field(default_factory=MemoryLine)
     jwks: MemoryJwks = field(default_factory=MemoryJwks)
     user_pool: MemoryUserPool = field(default_factory=MemoryUserPool)
+    revocations: MemoryRevocations = field(default_factory=MemoryRevocations)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     missing: dict[str, Exception] = field(default_factory=dict)
     """What the readiness checks of `dynamodb` and `sqs` fail with."""
@@ -326,7 +329,12 @@ class Stage:
         api = Api(
             settings=settings,
             access_tokens=AccessTokens(
-                keys=keys, pool=self.user_pool, issuer=ISSUER, client_id=CLIENT_ID, now=self.clock
+                keys=keys,
+                pool=self.user_pool,
+                issuer=ISSUER,
+                client_id=CLIENT_ID,
+                now=self.clock,
+                revocations=Revocations(self.revocations, self.intake, now=self.clock),
             ),
             wallets=WalletDirectory(
                 chain_id=CHAIN_ID,
