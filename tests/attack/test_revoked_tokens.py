@@ -9,16 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mintline.acceptance import ACCEPTANCE
 from mintline.authorization import Envelope
 from mintline.intents import sign_mint
 from mintline.resources import SIGN
 from mintline.scopes import ACCOUNT_ADMIN
 from mintline_local.client import cognito_client
 from mintline_local.sign_in import ensure_user, sign_in
+from mintline_signer.enclave.authorizer import digest_of
 from mintline_signer.errors import RefusalCode
-from mintline_signer.protocol import Refusal
+from mintline_signer.protocol import Refusal, Sign, Signed
 
 if TYPE_CHECKING:
+    from mintline.records import Mint
     from tests.attack.conftest import Socket, User, Victim
 
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="session")]
@@ -94,6 +97,46 @@ async def test_revoked_token__when_its_users_are_gone__asks_for_no_mint_and_sign
         await victim.queues.send(SIGN, forged, group=old.wallet, dedup=secrets.token_hex(8))
         assert await refused_by_the_host(victim, forged.mint_id) == RefusalCode.ACCEPTANCE_SIGNATURE
         assert await victim.signs(old), "what the API accepted before the end was asked for"
+
+
+async def accepted_by_a_taken_over_api(victim: Victim, user: User, old: Mint) -> Sign:
+    """Return a request for a mint that a taken-over api accepts now, by a token that it has seen."""
+    intent = sign_mint(old)
+    forged = evolve(
+        intent,
+        mint_id=f"mint_{secrets.token_hex(8)}",
+        nonce=intent.nonce + 1,
+        voucher=evolve(intent.voucher, to=THIEF, token_id=10**9),
+    )
+    sub, now = forged.signer.subject.encode(), time.time_ns() // 1_000_000
+    async with victim.intake() as api:
+        accepted = api.state(ACCEPTANCE, digest_of(forged), sub, at=now)
+    return await victim.request(victim.sealed(forged, user.token, accepted))
+
+
+async def test_revoked_token__when_the_api_was_taken_over_afterwards__is_refused_by_the_enclave(
+    victim: Victim, user: User, socket: Socket
+) -> None:
+    name = f"gone-{secrets.token_hex(4)}"
+    gone = await user_named(victim, user, name)
+    old, others = await victim.minted(gone, "before"), await victim.minted(user, "another's")
+    async with cognito_client(victim.info) as cognito:
+        pool = victim.info["cognito"]["user_pool_id"]
+        await cognito.admin_user_global_sign_out(UserPoolId=pool, Username=name)
+    assert await ended(gone, within=60) == (401, "token-revoked")
+
+    request = await accepted_by_a_taken_over_api(victim, gone, old)
+    async with asyncio.timeout(30):
+        while True:
+            answer = await socket.ask(request)
+            if not isinstance(answer, Signed):
+                break
+            await asyncio.sleep(0.2)
+    assert answer == Refusal(code=RefusalCode.TOKEN_REVOKED)
+
+    control = await accepted_by_a_taken_over_api(victim, user, others)
+    assert isinstance(await socket.ask(control), Signed), "by a token that counts the same way signs"
+    assert await victim.signs(old), "what the API accepted before the end was asked for"
 
 
 async def test_stolen_token__when_it_is_used_at_the_pool__cannot_touch_the_account(
