@@ -280,3 +280,26 @@ def test_notices__when_there_are_two_keys__then_they_are_of_both(tmp_path: Path)
 def test_keys__when_the_numbers_make_no_sense__then_the_deployment_is_refused(numbers: list[int]) -> None:
     with pytest.raises(Misconfigured, match="wallet_keys"):
         described(wallet_keys=numbers)
+
+
+@pytest.mark.parametrize("service", [*SERVICES, None])
+def test_encrypt__when_wallets_are_reassigned__then_the_signer_may_for_those_users_alone(
+    tmp_path: Path, service: str | None
+) -> None:
+    deployment = described(enclave={"pcr0": ["ab" * 48], "pcr8": "cd" * 48, "reassigned": ["new-1", "new-2"]})
+    found = statements(synthesized(deployment, tmp_path))
+    principal = ROOT_PRINCIPAL if service is None else deployment.role_arn(service)
+
+    def encrypts(sub: str, chain: str = "1") -> bool:
+        context = {"kms:EncryptionContext:chain": chain, "kms:EncryptionContext:sub": sub}
+        return allows(found, principal=principal, action="kms:Encrypt", context=context)
+
+    assert encrypts("new-1") is encrypts("new-2") is (service == "signer")
+    assert not encrypts("user")
+    assert not encrypts("new-1", "5")
+
+
+@pytest.mark.parametrize("sub", ["platform:issuer", "*", "a?", ""])
+def test_deployment__when_no_user_is_named_to_be_reassigned_to__then_it_is_refused(sub: str) -> None:
+    with pytest.raises(Misconfigured, match="reassigned"):
+        described(enclave={"reassigned": [sub]})

@@ -23,7 +23,7 @@ from mintline_local.cli import app
 from mintline_signer.enclave.authorizer import digest_of
 from mintline_signer.errors import RefusalCode
 from mintline_signer.frames import MAX_BODY, frame
-from mintline_signer.protocol import Failure, Refusal, Rewrap, Sign, Signed, request_frame
+from mintline_signer.protocol import Failure, Reassign, Refusal, Rewrap, Sign, Signed, request_frame
 
 if TYPE_CHECKING:
     from mintline.records import Mint
@@ -293,6 +293,20 @@ async def test_hostile_host__when_it_asks_for_keys_to_be_wrapped_anew__gets_none
     socket.writer.write(frame(named))
     _, answer = await socket.receive()
     assert isinstance(answer, Failure), answer
+
+
+async def test_hostile_host__when_it_asks_for_a_wallet_to_be_reassigned__is_refused(
+    victim: Victim, minted: Mint, socket: Socket
+) -> None:
+    """From whom to whom is for the policy document to say, and this one names nobody."""
+    assert minted.sender is not None
+    key = await victim.wrapped(minted.sender)
+
+    for asked in (Reassign(key=key, to="thief"), Reassign(key=evolve(key, subject="thief"), to=key.subject)):
+        answer = await socket.ask(asked)
+        assert isinstance(answer, Refusal), answer
+        assert answer.code == "key_reassign"
+    assert await victim.signs(minted)
 
 
 async def hung_up(socket: Socket) -> bool:

@@ -99,6 +99,16 @@ class Chain(BaseModel):
         return None if missing else Minting.model_validate(self, from_attributes=True)
 
 
+def _user(sub: str) -> str:
+    if sub.startswith("platform:"):
+        raise ValueError("expected a user's sub; platform: keys cannot be reassigned")
+    return sub
+
+
+Subject = Annotated[str, Field(pattern=r"^[A-Za-z0-9:_.-]{1,128}$"), AfterValidator(_user)]
+"""A user, by `sub`. No character of it is a wildcard in a policy."""
+
+
 class Enclave(BaseModel):
     """What an enclave must measure as for KMS to unwrap keys for it."""
 
@@ -110,6 +120,9 @@ class Enclave(BaseModel):
     """Policy documents by which they may sign: SHA384(0^48 || SHA384(document)). None: any document."""
     pcr8: Measurement | None = None
     """The certificate that signed the image, if it is signed."""
+    reassigned: tuple[Subject, ...] = Field(default=(), max_length=16)
+    """Users (`sub`) for whom it wraps the keys of wallets that were another user's: `to` of each entry of the
+    policy document's `reassign`, while that ceremony lasts."""
 
 
 class Deployment(BaseModel):

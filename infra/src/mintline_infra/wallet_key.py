@@ -27,6 +27,7 @@ def key_policy(deployment: Deployment, number: int) -> iam.PolicyDocument:
             images=enclave.pcr0, role=deployment.pcr3(), policies=enclave.pcr16, signer=enclave.pcr8
         ),
         makes=number == keys[0],
+        reassigned=enclave.reassigned,
         receives=len(keys) > 1 and number == max(keys),
     )
     return iam.PolicyDocument.from_json(document)

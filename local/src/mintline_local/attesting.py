@@ -66,9 +66,13 @@ async def admit(kms: Any, *, prefix: str, chain_id: int, image: str, policy: byt
 
     `kms` is the operator's client.
     """
-    receives = "rewrap_to" in json.loads(policy)
+    signing = json.loads(policy)
     document = key_policy(
-        chain_id, images=(image,), policies=(policy_register(policy).hex(),), receives=receives
+        chain_id,
+        images=(image,),
+        policies=(policy_register(policy).hex(),),
+        receives="rewrap_to" in signing,
+        reassigned=tuple(one["to"] for one in signing.get("reassign", ())),
     )
     await kms.put_key_policy(KeyId=WALLET_KEY.alias(prefix), Policy=json.dumps(document))
 

@@ -64,17 +64,20 @@ def key_policy(
     images: tuple[str, ...] = (),
     policies: tuple[str, ...] = (),
     receives: bool = False,
+    reassigned: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     """Return the key policy that AWS would deploy, for these principals.
 
     `images` and `policies` are what enclaves may measure as (PCR0 and PCR16, hex); without an image nobody
-    unwraps. `receives`: keys are wrapped anew under it. The local KMS has one policy for all its keys, so the
-    intake key's statements are in it too.
+    unwraps. `receives`: keys are wrapped anew under it. `reassigned`: users for whom others' wallets are
+    wrapped. The local KMS has one policy for all its keys, so the intake key's statements are in it too.
     """
     parties = Parties(administrator=role_arn("operator"), api=role_arn("api"), enclave=role_arn("enclave"))
     role = role_register(parties.enclave).hex()
     measured = Measured(images=images, role=role, policies=policies)
-    document = wallet_key.key_policy(parties, chain_id=chain_id, measured=measured, receives=receives)
+    document = wallet_key.key_policy(
+        parties, chain_id=chain_id, measured=measured, receives=receives, reassigned=reassigned
+    )
     document["Statement"] += intake_key.statements(administrator=parties.administrator, api=parties.api)
     return document
 

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from mintline.errors import Misconfigured
 from mintline.resources import WALLET_KEY
 from mintline_local.attesting import AUTHORITY
 from mintline_local.emulators import CHAIN_ID, REGION, base_environment
@@ -89,6 +90,7 @@ def signing_policy(known: Known) -> dict[str, object]:
         "top_ups": {"window": 3600, "value": str(10_000 * ETHER), "recipient": str(10 * ETHER)},
         "max_voucher_ttl": MAX_VOUCHER_TTL,
         **({"rewrap_to": successor} if (successor := rewrap_to()) else {}),
+        **({"reassign": wallets} if (wallets := reassignments(known.wallet_key)) else {}),
     }
 
 
@@ -101,6 +103,20 @@ def wallet_key_arns(known: Known) -> list[str]:
 def rewrap_to() -> str | None:
     """Return the KMS key that the caller's `MINTLINE_REWRAP_TO` names to take over, if any."""
     return os.environ.get("MINTLINE_REWRAP_TO") or None
+
+
+def reassignments(kms_key: str) -> list[dict[str, str]]:
+    """Return the wallets that the caller's `MINTLINE_REASSIGN` names: `OLD_SUB:NEW_SUB:ADDRESS`, by commas.
+
+    Raises Misconfigured.
+    """
+    wallets = []
+    for one in filter(None, os.environ.get("MINTLINE_REASSIGN", "").split(",")):
+        parts = one.split(":")
+        if len(parts) != len(("from", "to", "address")):
+            raise Misconfigured(f"MINTLINE_REASSIGN: {one!r}: expected OLD_SUB:NEW_SUB:ADDRESS")
+        wallets.append({"from": parts[0], "to": parts[1], "address": parts[2], "kms_key": kms_key})
+    return wallets
 
 
 def write_policy(folder: Path, known: Known) -> bytes:

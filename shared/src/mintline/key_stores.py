@@ -8,6 +8,7 @@ and address, so whoever holds a reference from before a migration finds the copy
 from __future__ import annotations
 
 import base64
+import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Annotated, Literal, Protocol, TypeAlias
 
@@ -49,6 +50,14 @@ class StoredKey(Frozen):
     ]
     kms_key: KmsKeyArn | None = None
     """The KMS key that wrapped it; None of keys from before that was noted."""
+    reassigned: Literal[True] | None = None
+    """Whether it was wrapped for another user than the one it was made for. The one before is kept, so each
+    has a name of its own."""
+
+    @property
+    def owner(self) -> str:
+        """Return the user by whom its name tells it from the key before; empty if it was not reassigned."""
+        return self.subject if self.reassigned else ""
 
 
 class KeyStore(Protocol):
@@ -59,8 +68,11 @@ class KeyStore(Protocol):
 
     name: StoreName
 
-    def reference(self, chain_id: int, address: str) -> str:
-        """Return the name under which this store keeps the key of `address`."""
+    def reference(self, chain_id: int, address: str, owner: str = "") -> str:
+        """Return the name under which this store keeps the key of `address`.
+
+        `owner` is the user that it was reassigned to, if it was.
+        """
         ...
 
     def owns(self, reference: str) -> bool:
@@ -131,7 +143,12 @@ class KeyStores:
     def everywhere(self, key: KeyRef) -> list[tuple[KeyStore, str]]:
         """Return every place where this key may lie, the one that its reference names first."""
         holding = self.holding(key.secret_id)
-        others = [(s, s.reference(key.chain_id, key.address)) for s in self._stores if s is not holding]
+        owner = key.subject if key.secret_id.endswith(owned("", key.subject)) else ""
+        others = [
+            (store, store.reference(key.chain_id, key.address, owner))
+            for store in self._stores
+            if store is not holding
+        ]
         return [(holding, key.secret_id), *others]
 
     async def read(self, key: KeyRef) -> StoredKey:
@@ -150,6 +167,11 @@ class KeyStores:
         if (stored.address, stored.subject, stored.chain_id) != (key.address, key.subject, key.chain_id):
             raise Rejected("key_mismatch", f"{key.secret_id} holds another key.")
         return stored
+
+
+def owned(name: str, owner: str) -> str:
+    """Return the name of a key that was reassigned to `owner`; without one, `name` as it is."""
+    return f"{name}-{hashlib.sha256(owner.encode()).hexdigest()[:32]}" if owner else name
 
 
 async def _first(places: Sequence[tuple[KeyStore, str]]) -> StoredKey | None:
@@ -171,9 +193,9 @@ class MemoryKeyStore:
         self.keys: dict[str, StoredKey] = {}
         self.deletions: dict[str, float] = {}
 
-    def reference(self, chain_id: int, address: str) -> str:
+    def reference(self, chain_id: int, address: str, owner: str = "") -> str:
         """Return the key's name here."""
-        return f"{self.name}:{chain_id}#{address}"
+        return owned(f"{self.name}:{chain_id}#{address}", owner)
 
     def owns(self, reference: str) -> bool:
         """Tell whether the name begins with this store's."""
@@ -181,7 +203,7 @@ class MemoryKeyStore:
 
     async def create(self, key: StoredKey) -> str:
         """Keep a key unless there is one."""
-        reference = self.reference(key.chain_id, key.address)
+        reference = self.reference(key.chain_id, key.address, key.owner)
         if self._purged(reference) is None:
             self.keys[reference] = key
         return reference

@@ -133,6 +133,10 @@ class Wallet(Frozen):
     moved_at: int | None = None
     deletes_at: int | None = None
     """When the key is destroyed: from the moment that this is set, nothing is minted with it."""
+    reassigned_to: str | None = None
+    """The `sub` that has the address now, or is being given it: nothing is minted with this record's key."""
+    reassigned_from: str | None = None
+    """The `sub` that had the address before."""
 
     def key(self) -> KeyRef:
         """Return the reference by which the line names this key."""

@@ -56,6 +56,7 @@ class RefusalCode(StrEnum):
     TOKEN_NOT_YET_VALID = "token_not_yet_valid"  # noqa: S105
     TOKEN_REVOKED = "token_revoked"  # noqa: S105
     REWRAP = "key_rewrap"
+    REASSIGN = "key_reassign"
     KEY_UNDECRYPTABLE = "key_undecryptable"
     KEY_MALFORMED = "key_malformed"
     KEY_ADDRESS = "key_address"
@@ -104,6 +105,7 @@ REASONS: dict[RefusalCode, str] = {
     RefusalCode.TOKEN_NOT_YET_VALID: "The authorizing token is not valid yet.",
     RefusalCode.TOKEN_REVOKED: "The authorizing token was revoked, as by a sign-out: sign in again.",
     RefusalCode.REWRAP: "The signing policy names no other key to wrap this one under.",
+    RefusalCode.REASSIGN: "The signing policy does not reassign this wallet from the one user to the other.",
     RefusalCode.KEY_UNDECRYPTABLE: "The wrapped key does not decrypt for its subject and chain.",
     RefusalCode.KEY_MALFORMED: "The unwrapped key is not a secp256k1 private key.",
     RefusalCode.KEY_ADDRESS: "The unwrapped key has another address than expected.",

@@ -80,7 +80,13 @@ class Measured:
 
 
 def key_policy(
-    parties: Parties, *, chain_id: int, measured: Measured, makes: bool = True, receives: bool = False
+    parties: Parties,
+    *,
+    chain_id: int,
+    measured: Measured,
+    makes: bool = True,
+    receives: bool = False,
+    reassigned: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     """Return the key policy: the attested enclave unwraps, and nobody else ever does.
 
@@ -88,6 +94,8 @@ def key_policy(
     With `receives` keys of another KMS key are wrapped anew under this one, so the enclave's role may
     encrypt. Encrypt knows no attestation: whoever has that role can wrap a key of their own making, which no
     wallet's record leads to.
+    `reassigned` are the users (`sub`) for whom the enclave wraps the keys of wallets that were another
+    user's: its role may encrypt under their contexts alone.
     """
     on_this_chain = {"kms:EncryptionContext:chain": str(chain_id)}
     made_for_wallets = {**on_this_chain, "kms:DataKeyPairSpec": _WALLETS}
@@ -106,7 +114,7 @@ def key_policy(
     statements = [
         statement("AccountAdministers", parties.administrator, *ADMINISTRATION),
         *(making if makes else ()),
-        statement("NobodySeesKeys", "*", *_denied(receives=receives), Effect="Deny"),
+        statement("NobodySeesKeys", "*", *_denied(encrypts=receives or bool(reassigned)), Effect="Deny"),
         statement("NobodyDecryptsUnattested", "*", "kms:Decrypt", Effect="Deny", Condition=unattested),
     ]
     if measured.images:
@@ -117,11 +125,18 @@ def key_policy(
     if receives:
         conditions = {"StringEquals": on_this_chain}
         statements.append(statement("EnclaveWrapsAnew", parties.enclave, "kms:Encrypt", Condition=conditions))
+    if reassigned:
+        for_them = {**on_this_chain, "kms:EncryptionContext:sub": list(reassigned)}
+        statements.append(
+            statement(
+                "EnclaveReassigns", parties.enclave, "kms:Encrypt", Condition={"StringEquals": for_them}
+            )
+        )
     return {"Version": "2012-10-17", "Statement": statements}
 
 
-def _denied(*, receives: bool) -> tuple[str, ...]:
-    return tuple(action for action in PLAINTEXT if not (receives and action == "kms:Encrypt"))
+def _denied(*, encrypts: bool) -> tuple[str, ...]:
+    return tuple(action for action in PLAINTEXT if not (encrypts and action == "kms:Encrypt"))
 
 
 def _registers(measured: Measured) -> dict[str, str | list[str]]:

@@ -256,3 +256,48 @@ async def test_records__when_changed__hold_to_their_contract(
     await records.unmark_deleting(deleting)
     await records.forget_copy(moved)
     assert [w async for w in records.all()] == [wallet.model_copy(update={"secret_id": "dynamodb:1"})]
+
+
+async def test_records__when_a_wallet_is_reassigned__hold_to_their_contract(
+    records: WalletRecords, request: pytest.FixtureRequest
+) -> None:
+    old = wallet_of("old", "p/wallets/1")
+    new = old.model_copy(
+        update={"wallet_id": scoped(CHAIN_ID, "new"), "sub": "new", "reassigned_from": "old"}
+    )
+    if isinstance(records, MemoryWalletRecords):
+        records.items[old.wallet_id] = old
+    else:
+        line: Deployment = request.getfixturevalue("line")
+        await line.dynamo.write(Put(WALLETS, to_item(old)))
+
+    with pytest.raises(Conflict):
+        await records.create_reassigned(new)
+    await records.mark_reassigned(old, to="new")
+    marked = old.model_copy(update={"reassigned_to": "new"})
+    assert await records.get(old.wallet_id) == marked
+    for late in (records.mark_reassigned(old, to="third"), records.mark_deleting(old, at=7)):
+        with pytest.raises(Conflict):
+            await late
+    await records.unmark_reassigned(marked)
+    assert await records.get(old.wallet_id) == old
+    await records.mark_reassigned(old, to="new")
+    await records.create_reassigned(new)
+    for twice in (records.create_reassigned(new), records.unmark_reassigned(marked)):
+        with pytest.raises(Conflict):
+            await twice
+    assert await records.get(new.wallet_id) == new
+    assert await records.get(old.wallet_id) == marked
+
+
+async def test_reassigned_key__when_stored__leaves_the_one_before_in_both_stores(line: Deployment) -> None:
+    alice = await line.add("alice")
+    before = await line.stores.read(alice.key())
+    after = before.evolve(subject="new", wrapped=b"wrapped new", reassigned=True)
+    for store in line.stores.all():
+        await store.create(before)
+        reference = await store.create(after)
+        assert await store.read(reference) == after
+        assert await store.read(store.reference(CHAIN_ID, alice.address)) == before
+        key = alice.key().evolve(subject="new", secret_id=reference)
+        assert await line.stores.read(key) == after

@@ -523,3 +523,20 @@ async def test_post__when_the_access_token_just_fits__accepts(stage: Stage, clie
 
     assert answer.status == 202
     assert len(stage.mints.items[answer.json()["mint_id"]].authorization or b"") <= MAX_SEALED
+
+
+async def test_post__when_the_wallet_was_reassigned__is_refused_within_a_minute(
+    stage: Stage, client: MemoryClient
+) -> None:
+    await client.request("GET", "/v1/wallet", headers=stage.headers())
+    ((wallet_id, wallet),) = stage.wallets.items.items()
+    stage.wallets.items[wallet_id] = wallet.model_copy(update={"reassigned_to": "user-new"})
+    stage.now += 60
+
+    refused = await post(client, stage.headers(), {"metadata": METADATA})
+    shown = await client.request("GET", "/v1/wallet", headers=stage.headers())
+
+    assert (refused.status, refused.json()["code"]) == (409, "wallet-reassigned")
+    assert (shown.status, shown.json()["code"]) == (409, "wallet-reassigned")
+    assert "user-new" not in refused.json()["detail"] + shown.json()["detail"]
+    assert stage.mints.items == {}

@@ -77,3 +77,18 @@ def test_policy__when_it_allows_something__allows_decrypt_to_the_attested_enclav
         attested = statement["Condition"]["StringEqualsIgnoreCase"]
         assert attested["kms:RecipientAttestation:ImageSha384"] == list(measured.images)
         assert attested["kms:RecipientAttestation:PCR3"] == measured.role
+
+
+@pytest.mark.parametrize("receives", [True, False])
+def test_policy__when_wallets_are_reassigned__allows_encrypt_under_the_new_users_contexts(
+    *, receives: bool
+) -> None:
+    document = key_policy(PARTIES, chain_id=1, measured=MEASURED, receives=receives, reassigned=("new",))
+
+    assert denied_to_all(document) == SHOWS_KEYS - {"kms:Encrypt"}
+    (added,) = [s for s in document["Statement"] if s["Sid"] == "EnclaveReassigns"]
+    assert (added["Principal"], added["Action"]) == ({"AWS": PARTIES.enclave}, ["kms:Encrypt"])
+    assert added["Condition"]["StringEquals"] == {
+        "kms:EncryptionContext:chain": "1",
+        "kms:EncryptionContext:sub": ["new"],
+    }

@@ -164,3 +164,21 @@ def test_encrypt__when_keys_are_wrapped_anew_under_the_key__is_the_enclaves_on_t
     assert not received("kms:Decrypt", ON_CHAIN)
     for action in ("kms:ReEncryptFrom", "kms:ReEncryptTo", "kms:CreateGrant", "kms:GenerateDataKey"):
         assert not received(action, ATTESTED)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_encrypt__when_wallets_are_reassigned__is_the_enclaves_for_those_users_alone(role: str) -> None:
+    document = key_policy(CHAIN, images=(IMAGE,), policies=(POLICY,), reassigned=("new-1", "new-2"))
+    reassigning = KeyPolicy.model_validate(document)
+
+    def allowed(action: str, **context: str) -> bool:
+        return reassigning.allows(principal=role_arn(role), action=action, context=ON_CHAIN | context)
+
+    sub, chain = "kms:EncryptionContext:sub", "kms:EncryptionContext:chain"
+    for user in ("new-1", "new-2"):
+        assert allowed("kms:Encrypt", **{sub: user}) == (role == "enclave")
+        assert not allowed("kms:Encrypt", **{sub: user, chain: "1"})
+        for action in ("kms:ReEncryptFrom", "kms:ReEncryptTo", "kms:CreateGrant", "kms:GenerateDataKey"):
+            assert not allowed(action, **{sub: user})
+    assert not allowed("kms:Encrypt")
+    assert not allowed("kms:Decrypt", **{sub: "new-1"})

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,11 +10,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from mintline.authorization import private_key_id
-from mintline_signer.enclave.rewrapping import Rewrapper
+from mintline.errors import Misconfigured
+from mintline_signer.enclave.policy import Reassignment, parse_policy
+from mintline_signer.enclave.rewrapping import Reassigner, Rewrapper
 from mintline_signer.enclave.seals import Seals
 from mintline_signer.enclave.wrapped import WalletUnwrapper
 from mintline_signer.errors import Failed, FailureCode, RefusalCode, Refused
 from mintline_signer.protocol import WrappedKey
+from mintline_signer.testing import policy_document
 
 if TYPE_CHECKING:
     from tests.unit.signer.conftest import Cast, Player
@@ -142,3 +146,93 @@ async def test_rewrap__when_it_is_a_sealing_key__checks_it_by_its_id(cast: Cast,
     with pytest.raises(Refused) as caught:
         await vault.rewrapper().rewrap(key.model_copy(update={"key_id": bytes(8)}))
     assert caught.value.code == RefusalCode.KEY_ADDRESS
+
+
+def reassigner(cast: Cast, vault: Vault, **changes: object) -> Reassigner:
+    named = {"from": cast.user.subject, "to": "user-new", "address": cast.user.address, "kms_key": NEW}
+    policy = cast.policy().model_copy(update={"reassign": (Reassignment.model_validate(named | changes),)})
+    keys = {OLD: vault.old, NEW: vault.new}
+    return Reassigner(policy, vault.old, None, keys.__getitem__, confidential=True)
+
+
+@pytest.mark.parametrize("kms_key", [OLD, NEW])
+async def test_reassign__when_the_policy_names_it__wraps_the_key_for_the_other_user_and_erases_it(
+    cast: Cast, vault: Vault, kms_key: str
+) -> None:
+    key = vault.key(cast.user)
+
+    wrapped = await reassigner(cast, vault, kms_key=kms_key).reassign(key, "user-new")
+
+    assert wrapped.kms_key == kms_key
+    context = {"sub": "user-new", "chain": "31337"}
+    kms = vault.old if kms_key == OLD else vault.new
+    assert wrapped.wrapped == kms.wrap(der_of(cast.user), context)
+    for plaintext in (*vault.old.given, *vault.new.given):
+        assert plaintext == bytes(len(plaintext))
+
+
+@pytest.mark.parametrize(
+    ("named", "to", "changes"),
+    [
+        ({}, "thief", {}),
+        ({"from": "another"}, "user-new", {}),
+        ({"address": "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"}, "user-new", {}),
+        ({}, "user-new", {"chain_id": 1}),
+    ],
+)
+async def test_reassign__when_the_policy_names_something_else__refuses_and_opens_nothing(
+    cast: Cast, vault: Vault, named: dict[str, str], to: str, changes: dict[str, object]
+) -> None:
+    with pytest.raises(Refused) as caught:
+        await reassigner(cast, vault, **named).reassign(vault.key(cast.user, **changes), to)
+
+    assert caught.value.code == RefusalCode.REASSIGN
+    assert vault.old.given == []
+
+
+async def test_reassign__when_the_key_is_another_than_the_policy_names__refuses(
+    cast: Cast, vault: Vault
+) -> None:
+    other = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+    with pytest.raises(Refused) as caught:
+        await reassigner(cast, vault, address=other).reassign(vault.key(cast.user, address=other), "user-new")
+
+    assert caught.value.code == RefusalCode.KEY_ADDRESS
+    assert vault.new.given == []
+
+
+async def test_reassign__when_the_way_to_kms_is_open__asks_for_nothing(cast: Cast, vault: Vault) -> None:
+    unsafe = replace(reassigner(cast, vault), confidential=False)
+    with pytest.raises(Failed) as caught:
+        await unsafe.reassign(vault.key(cast.user), "user-new")
+
+    assert caught.value.code is FailureCode.NOT_CONFIDENTIAL
+    assert vault.old.given == []
+
+
+@pytest.mark.parametrize(
+    ("entries", "fault"),
+    [
+        ([{"from": "platform:issuer"}], "platform: keys cannot be reassigned"),
+        ([{"to": "platform:treasury"}], "platform: keys cannot be reassigned"),
+        ([{"to": "old"}], "a user must not be named twice"),
+        ([{}, {"from": "another"}], "a user must not be named twice"),
+        ([{"address": "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"}], "must be a user's wallet"),
+        ([{"from": f"old-{n}", "to": f"new-{n}"} for n in range(17)], "at most 16 items"),
+        ([{"old": "old"}], "Extra inputs are not permitted"),
+    ],
+)
+def test_policy__when_it_reassigns_what_it_must_not__is_refused(
+    entries: list[dict[str, str]], fault: str
+) -> None:
+    wallet = {
+        "from": "old",
+        "to": "new",
+        "address": "0x5FbDB2315678afecb367f032d93F642f64180aa3",
+        "kms_key": OLD,
+    }
+    document = {**policy_document(), "reassign": [wallet | entry for entry in entries]}
+
+    with pytest.raises(Misconfigured, match=fault):
+        parse_policy(json.dumps(document).encode())
+    assert parse_policy(json.dumps({**document, "reassign": [wallet]}).encode()).reassign[0].new == "new"

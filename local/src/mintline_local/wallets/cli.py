@@ -1,4 +1,4 @@
-"""`mintline wallets migrate | prune-copies | rewrap | delete | undelete`."""
+"""`mintline wallets migrate | prune-copies | rewrap | reassign | delete | undelete`."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ from mintline_local.wallets.deletion import undelete as undelete_wallet
 from mintline_local.wallets.migration import migrate as migrate_wallets
 from mintline_local.wallets.migration import prune_copies as prune
 from mintline_local.wallets.reach import Custody, custody_of_deployment, custody_of_line
+from mintline_local.wallets.reassigning import Reassignment
 from mintline_local.wallets.rewrapping import rewrap as rewrap_keys
 from mintline_local.wallets.tally import Tally
 from mintline_signer import addresses
@@ -40,6 +41,10 @@ T = TypeVar("T")
 Chain = Annotated[int | None, typer.Option(help="That deployment's chain.")]
 Concurrency = Annotated[int, typer.Option(min=1, max=256, help="Wallets in work at a time.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
+EnclaveAddress = Annotated[
+    str | None, typer.Option("--enclave", help="A deployment's enclave, from its host: vsock://CID:PORT.")
+]
+AuditFolder = Annotated[Path | None, typer.Option("--audit", help="The folder of that host's audit trail.")]
 Sub = Annotated[str, typer.Argument(metavar="SUB", help="The user: `sub` of the user pool.")]
 
 _DURATION = re.compile(r"([0-9]{1,4})([dh])")
@@ -116,10 +121,8 @@ def prune_copies(
 def rewrap(
     *,
     to: Annotated[str, typer.Option(help="The KMS key that the enclave's policy names: its ARN.")],
-    enclave: Annotated[
-        str | None, typer.Option(help="A deployment's enclave, from its host: vsock://CID:PORT.")
-    ] = None,
-    audit: Annotated[Path | None, typer.Option(help="The folder of that host's audit trail.")] = None,
+    enclave: EnclaveAddress = None,
+    audit: AuditFolder = None,
     concurrency: Concurrency = 16,
     dry_run: DryRun = False,
     prefix: Prefix = None,
@@ -146,6 +149,49 @@ def rewrap(
             )
 
     tell(as_json, execute(working(reached(prefix, region, endpoint_url, state), work)), {"to": to})
+
+
+@app.command()
+def reassign(
+    old: Annotated[str, typer.Argument(metavar="OLD_SUB", help="The user whose `sub` is gone.")],
+    new: Annotated[
+        str, typer.Argument(metavar="NEW_SUB", help="The user's new `sub`, without a wallet yet.")
+    ],
+    *,
+    enclave: EnclaveAddress = None,
+    audit: AuditFolder = None,
+    chain_id: Chain = None,
+    prefix: Prefix = None,
+    region: Region = REGION,
+    endpoint_url: EndpointUrl = None,
+    state: State = DEFAULT_STATE,
+    as_json: Json = False,
+) -> None:
+    """Give a wallet to its user's new `sub`, as the enclave's policy names it; interrupted, run it again."""
+    address, trail = enclave_of(enclave, audit, prefix, state)
+    chain = chain_of(chain_id, prefix, state)
+    screen = Screen(as_json=as_json)
+
+    async def work(custody: Custody) -> Wallet:
+        with screen.waiting("waiting for every copy of the api to know it"):
+            async with (
+                AuditFiles(trail) as files,
+                EnclaveClient(address, credentials=None, sealing_keys=None, audit=files) as client,
+            ):
+                return await Reassignment(
+                    chain_id=chain,
+                    old=old,
+                    new=new,
+                    records=custody.records,
+                    belongings=custody.belongings,
+                    stores=custody.stores,
+                    enclave=client,
+                    sleep=asyncio.sleep,
+                ).run()
+
+    wallet = execute(working(reached(prefix, region, endpoint_url, state), work))
+    screen.say(f"{wallet.address} is {new}'s")
+    screen.result({"from": old, "to": new, "address": wallet.address})
 
 
 @app.command()

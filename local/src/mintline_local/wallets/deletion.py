@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 
 from mintline.errors import Rejected
 from mintline.key_stores import DAY, MAX_DELETION_DAYS, MIN_DELETION_DAYS, KeyStores
-from mintline.records import WALLET_CACHE_SECONDS, Wallet
+from mintline.records import WALLET_CACHE_SECONDS, Wallet, scoped
 from mintline_local.wallets.ports import Belongings, WalletRecords
 
 _MOST = 100
@@ -60,8 +60,9 @@ async def delete(
     left = -(-(wallet.deletes_at - now()) // (DAY * 1000))
     # Not before the record says, whenever an interrupted deletion is taken up again.
     left = min(MAX_DELETION_DAYS, max(MIN_DELETION_DAYS, left))
-    for store, reference in stores.everywhere(wallet.key()):
-        await store.schedule_deletion(reference, days=left)
+    for key in [wallet, *await _before(wallet, records)]:
+        for store, reference in stores.everywhere(key.key()):
+            await store.schedule_deletion(reference, days=left)
     return wallet
 
 
@@ -86,7 +87,23 @@ async def _known(wallet_id: str, records: WalletRecords) -> Wallet:
         raise Rejected("wallet_unknown", f"there is no wallet {wallet_id}")
     if not wallet.ready:
         raise Rejected("wallet_unready", f"the wallet {wallet_id} has not been finished by the api yet")
+    if wallet.reassigned_to is not None:
+        raise Rejected(
+            "wallet_reassigned", f"{wallet.address} was reassigned to {wallet.reassigned_to}; name that"
+        )
     return wallet
+
+
+async def _before(wallet: Wallet, records: WalletRecords) -> list[Wallet]:
+    """Return the records of those who had the wallet before: their wrapped keys are of the same key."""
+    before: list[Wallet] = []
+    while wallet.reassigned_from is not None:
+        former = await records.get(scoped(wallet.chain_id, wallet.reassigned_from))
+        if former is None:
+            break
+        before.append(former)
+        wallet = former
+    return before
 
 
 async def _check(wallet: Wallet, belongings: Belongings, *, force: bool) -> None:

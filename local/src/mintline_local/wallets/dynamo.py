@@ -6,13 +6,17 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
-from mintline.aws.dynamo import Clause, Dynamo, Item, Update
-from mintline.aws.records import from_item
+from mintline.aws.dynamo import Check, Clause, Dynamo, Item, Put, Update
+from mintline.aws.records import from_item, to_item
 from mintline.records import Mint, Wallet, scoped
 from mintline.resources import MINTS, TOKENS, WALLETS
 from mintline.states import TERMINAL
 
 _PAGE = 100
+_KEPT = (
+    Clause("not_deleting", "deletes_at", "missing"),
+    Clause("not_reassigned", "reassigned_to", "missing"),
+)
 _BY_USER = next(index for index in MINTS.indexes if index.name == "by_user")
 _BY_OWNER = next(index for index in TOKENS.indexes if index.name == "by_owner")
 
@@ -55,14 +59,43 @@ class DynamoWalletRecords:
 
     async def mark_deleting(self, wallet: Wallet, *, at: int) -> None:
         """Note when the key is destroyed."""
-        kept = Clause("not_deleting", "deletes_at", "missing")
-        await self._update(wallet, set={"deletes_at": at}, where=(kept,))
+        await self._update(wallet, set={"deletes_at": at}, where=_KEPT)
 
     async def unmark_deleting(self, wallet: Wallet) -> None:
         """Note that the key is kept."""
         assert wallet.deletes_at is not None
         same = Clause("same_deletion", "deletes_at", "eq", (wallet.deletes_at,))
         await self._update(wallet, remove=("deletes_at",), where=(same,))
+
+    async def mark_reassigned(self, wallet: Wallet, *, to: str) -> None:
+        """Note who is given the address."""
+        await self._update(wallet, set={"reassigned_to": to}, where=_KEPT)
+
+    async def unmark_reassigned(self, wallet: Wallet) -> None:
+        """Note that the wallet stays where it is, unless the other user's record has been created."""
+        to = wallet.reassigned_to
+        assert to is not None
+        same = Clause("same_user", "reassigned_to", "eq", (to,))
+        not_given = Clause("not_given", "reassigned_from", "missing")
+        await self._dynamo.transact(
+            [
+                Update(WALLETS, {"wallet_id": wallet.wallet_id}, remove=("reassigned_to",), where=(same,)),
+                Check(WALLETS, {"wallet_id": scoped(wallet.chain_id, to)}, where=(not_given,)),
+            ]
+        )
+
+    async def create_reassigned(self, wallet: Wallet) -> None:
+        """Create the record, on condition of the mark of the one before."""
+        assert wallet.reassigned_from is not None
+        marked = Clause("marked", "reassigned_to", "eq", (wallet.sub,))
+        first = Clause("first_wallet", "wallet_id", "missing")
+        old = scoped(wallet.chain_id, wallet.reassigned_from)
+        await self._dynamo.transact(
+            [
+                Put(WALLETS, to_item(wallet), where=(first,)),
+                Check(WALLETS, {"wallet_id": old}, where=(marked,)),
+            ]
+        )
 
     async def _update(self, wallet: Wallet, *, where: tuple[Clause, ...], **change: Any) -> None:
         unmoved = Clause("not_moved", "secret_id", "eq", (wallet.secret_id,))

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 
 from mintline.errors import Conflict
-from mintline.records import Wallet
+from mintline.records import Wallet, scoped
 
 
 class MemoryWalletRecords:
@@ -36,12 +36,36 @@ class MemoryWalletRecords:
 
     async def mark_deleting(self, wallet: Wallet, *, at: int) -> None:
         """Set the time."""
-        self._change(wallet, {"deletes_at": at}, holds=self._now(wallet).deletes_at is None)
+        self._change(wallet, {"deletes_at": at}, holds=self._kept(wallet))
 
     async def unmark_deleting(self, wallet: Wallet) -> None:
         """Unset the time."""
         same = self._now(wallet).deletes_at == wallet.deletes_at
         self._change(wallet, {"deletes_at": None}, holds=same)
+
+    async def mark_reassigned(self, wallet: Wallet, *, to: str) -> None:
+        """Set the user."""
+        self._change(wallet, {"reassigned_to": to}, holds=self._kept(wallet))
+
+    async def unmark_reassigned(self, wallet: Wallet) -> None:
+        """Unset the user."""
+        assert wallet.reassigned_to is not None
+        other = self.items.get(scoped(wallet.chain_id, wallet.reassigned_to))
+        holds = self._now(wallet).reassigned_to == wallet.reassigned_to
+        given = other is not None and other.reassigned_from is not None
+        self._change(wallet, {"reassigned_to": None}, holds=holds and not given)
+
+    async def create_reassigned(self, wallet: Wallet) -> None:
+        """Create a record."""
+        assert wallet.reassigned_from is not None
+        old = self.items[scoped(wallet.chain_id, wallet.reassigned_from)]
+        if wallet.wallet_id in self.items or old.reassigned_to != wallet.sub:
+            raise Conflict(f"{wallet.wallet_id} has changed")
+        self.items[wallet.wallet_id] = wallet
+
+    def _kept(self, wallet: Wallet) -> bool:
+        now = self._now(wallet)
+        return now.deletes_at is None and now.reassigned_to is None
 
     def _now(self, wallet: Wallet) -> Wallet:
         return self.items[wallet.wallet_id]

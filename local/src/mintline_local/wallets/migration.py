@@ -31,7 +31,7 @@ async def migrate(
     """Move every wallet's key to the store `to`; `now` gives Unix milliseconds.
 
     Counts: `moved` (with `dry_run`: those that would be), `there` already, `unready` (not finished by the api
-    yet), `deleting` (left alone).
+    yet), `deleting` and `reassigned` to another user (left alone).
     """
     tally = Tally()
     target = stores.named(to)
@@ -41,6 +41,8 @@ async def migrate(
             return "unready"
         if wallet.deletes_at is not None:
             return "deleting"
+        if wallet.reassigned_to is not None:
+            return "reassigned"
         if target.owns(wallet.secret_id):
             return "there"
         if not dry_run:

@@ -38,6 +38,18 @@ class WalletRecords(Protocol):
         """Note that the key is not destroyed after all."""
         ...
 
+    async def mark_reassigned(self, wallet: Wallet, *, to: str) -> None:
+        """Note that the address is being given to the user `to`."""
+        ...
+
+    async def unmark_reassigned(self, wallet: Wallet) -> None:
+        """Note that the wallet stays with its user; Conflict if the other one has been given it."""
+        ...
+
+    async def create_reassigned(self, wallet: Wallet) -> None:
+        """Create the record of the user that is given the address of a record that is marked so."""
+        ...
+
 
 class Belongings(Protocol):
     """What would be lost with a key."""

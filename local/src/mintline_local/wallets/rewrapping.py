@@ -87,7 +87,9 @@ class Wrapping:
         if old.kms_key == self.to:
             return "there"
         if not self.dry_run:
-            change = await self._anew(WrappedKey.model_validate(old.model_dump(exclude={"version"})))
+            change = await self._anew(
+                WrappedKey.model_validate(old.model_dump(exclude={"version", "reassigned"}))
+            )
             await store.replace(reference, old=old, new=old.evolve(**change))
         return "rewrapped"
 

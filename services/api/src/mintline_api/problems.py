@@ -257,6 +257,12 @@ WALLET_DELETED = Kind(
     "`detail` names, support can keep it.",
 )
 
+WALLET_REASSIGNED = Kind(
+    "wallet-reassigned",
+    409,
+    "Wallet reassigned",
+    "Your wallet was reassigned to another account of yours: sign in with that one.",
+)
 NOT_CANCELLABLE = Kind(
     "not-cancellable",
     409,
@@ -411,6 +417,7 @@ KINDS = (
     TRANSACTION_MISMATCH,
     NOT_WAITING,
     WALLET_DELETED,
+    WALLET_REASSIGNED,
     NOT_CANCELLABLE,
     UNKNOWN_ROUTE,
     UNKNOWN_MINT,

@@ -19,6 +19,7 @@ import structlog
 from mintline.records import WALLET_CACHE_SECONDS, Wallet, scoped
 from mintline_api.caches import BoundedCache, SingleFlight
 from mintline_api.ports import Keys, WalletStore
+from mintline_api.problems import WALLET_REASSIGNED, Refused
 
 log = structlog.get_logger()
 
@@ -80,10 +81,12 @@ class WalletDirectory:
         self._flights: SingleFlight[str, Wallet] = SingleFlight()
 
     async def of(self, sub: str) -> Wallet:
-        """Return the user's wallet, made on first use."""
+        """Return the user's wallet, made on first use; raises Refused if it was reassigned to another."""
         wallet = self._cache.get(sub)
         if wallet is None:
             wallet = await self._flights.run(sub, lambda: self._provision(sub))
+        if wallet.reassigned_to is not None:
+            raise Refused(WALLET_REASSIGNED, f"The wallet {wallet.address} is another account's now.")
         return wallet
 
     async def _provision(self, sub: str) -> Wallet:

@@ -2,8 +2,8 @@
 
 ::
 
-    host ──▶ enclave   {"id": n, "request":  Sign | Rewrap | Begin | Credentials | SealingKeys | Stored
-                                             | Revocations | Ping | Stats}
+    host ──▶ enclave   {"id": n, "request":  Sign | Rewrap | Reassign | Begin | Credentials | SealingKeys
+                                             | Stored | Revocations | Ping | Stats}
     host ◀── enclave   {"id": n, "response": Signed | Issued | Rewrapped | Refusal | Failure
                                              | Accepted | Pong | Statistics}
     host ◀── enclave   {"audit": batch}      before the answers that it is about
@@ -79,6 +79,15 @@ class Rewrap(Frozen):
     key: WrappedKey | WrappedSealingKey
 
 
+class Reassign(Frozen):
+    """Wrap a wallet's key for another user, as the policy document names the two."""
+
+    type: Literal["reassign"] = "reassign"
+    key: WrappedKey
+    to: str = Field(min_length=1, max_length=128)
+    """The `sub` that the key is to be bound to."""
+
+
 class SealingKeys(Frozen):
     """The keys that users' authorizations are sealed with; they replace the ones before."""
 
@@ -130,7 +139,7 @@ class Stats(Frozen):
 
 
 Request: TypeAlias = Annotated[
-    Sign | Rewrap | Begin | Credentials | SealingKeys | Revocations | Stored | Ping | Stats,
+    Sign | Rewrap | Reassign | Begin | Credentials | SealingKeys | Revocations | Stored | Ping | Stats,
     Field(discriminator="type"),
 ]
 

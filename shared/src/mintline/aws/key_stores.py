@@ -25,6 +25,7 @@ from mintline.key_stores import (
     key_deleting,
     key_missing,
     key_unreadable,
+    owned,
 )
 from mintline.records import scoped
 from mintline.resources import WRAPPED_KEYS
@@ -63,9 +64,9 @@ class SecretsManagerKeys:
         self._client = client
         self._prefix = prefix
 
-    def reference(self, chain_id: int, address: str) -> str:
+    def reference(self, chain_id: int, address: str, owner: str = "") -> str:
         """Return the secret's name."""
-        return secret_name(self._prefix, chain_id, address)
+        return owned(secret_name(self._prefix, chain_id, address), owner)
 
     def owns(self, reference: str) -> bool:
         """Tell whether the reference is a secret's name, or its ARN."""
@@ -73,7 +74,7 @@ class SecretsManagerKeys:
 
     async def create(self, key: StoredKey) -> str:
         """Make the secret unless it exists."""
-        name = self.reference(key.chain_id, key.address)
+        name = self.reference(key.chain_id, key.address, key.owner)
         try:
             with translated():
                 await self._client.create_secret(Name=name, SecretString=_text(key))
@@ -159,9 +160,9 @@ class DynamoKeys:
         self._dynamo = dynamo
         self._now = now
 
-    def reference(self, chain_id: int, address: str) -> str:
+    def reference(self, chain_id: int, address: str, owner: str = "") -> str:
         """Return the item's key behind the store's name."""
-        return _ITEM + scoped(chain_id, address)
+        return owned(_ITEM + scoped(chain_id, address), owner)
 
     def owns(self, reference: str) -> bool:
         """Tell whether the reference is an item's."""
@@ -169,7 +170,7 @@ class DynamoKeys:
 
     async def create(self, key: StoredKey) -> str:
         """Insert the item unless it exists."""
-        reference = self.reference(key.chain_id, key.address)
+        reference = self.reference(key.chain_id, key.address, key.owner)
         with suppress(ConditionFailed):
             await self._dynamo.insert(Put(WRAPPED_KEYS, {**_key(reference), **_attributes(key)}))
         return reference

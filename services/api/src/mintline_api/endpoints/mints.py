@@ -47,6 +47,7 @@ from mintline_api.problems import (
     UNSUPPORTED_MEDIA_TYPE,
     WALLET_DELETED,
     WALLET_NOT_LINKED,
+    WALLET_REASSIGNED,
 )
 from mintline_api.self_custody import carry, unsigned_transaction
 from mintline_api.views import MintList, MintView, mint_view
@@ -137,6 +138,7 @@ PREFERENCE_APPLIED = HeaderField(
         KEY_REUSED,
         WALLET_NOT_LINKED,
         WALLET_DELETED,
+        WALLET_REASSIGNED,
         TOKEN_TOO_LONG,
         GAS_BUDGET_REACHED,
     ),

@@ -21,6 +21,7 @@ from mintline_api.problems import (
     UNKNOWN_CONTRACT,
     UNKNOWN_METADATA,
     UNKNOWN_TOKEN,
+    WALLET_REASSIGNED,
 )
 from mintline_api.tokens import (
     TokenFacts,
@@ -73,7 +74,7 @@ _CACHING = (
     description="The caller's address, made on first use: KMS makes the key pair, and only the attested "
     "enclave can use its private half.",
     answers=(Answer(200, "The wallet.", WalletView, examples.USER_WALLET),),
-    problems=(INVALID_PARAMETER,),
+    problems=(INVALID_PARAMETER, WALLET_REASSIGNED),
 )
 async def read_wallet(request: web.Request) -> web.Response:
     """Return the caller's wallet."""

@@ -61,6 +61,17 @@ class TopUpBudget(Frozen):
     """What one address may get of it. None: no less than all of it."""
 
 
+class Reassignment(Frozen):
+    """A wallet whose user has another `sub` now: its key may be wrapped for that one."""
+
+    old: str = Field(alias="from", min_length=1, max_length=128)
+    new: str = Field(alias="to", min_length=1, max_length=128)
+    address: Address
+    """The wallet's."""
+    kms_key: KmsKeyArn
+    """The KMS key to wrap it under."""
+
+
 class Policy(Frozen):
     """The policy document; amounts in wei, times in seconds."""
 
@@ -87,6 +98,9 @@ class Policy(Frozen):
     rewrap_to: KmsKeyArn | None = None
     """The one other KMS key, by its ARN, under which keys may be wrapped anew. None: none are."""
 
+    reassign: tuple[Reassignment, ...] = Field(default=(), max_length=16)
+    """The wallets whose keys may be wrapped for another user; each is named."""
+
     @model_validator(mode="before")
     @classmethod
     def _without_relayers(cls, document: Any) -> Any:
@@ -102,6 +116,19 @@ class Policy(Frozen):
         budget = self.top_ups
         if budget is not None and budget.recipient is not None and budget.recipient < self.max_top_up_value:
             raise ValueError("top_ups.recipient must not be below max_top_up_value")
+        return self
+
+    @model_validator(mode="after")
+    def _wallets_are_reassigned_once(self) -> Self:
+        named = [subject for one in self.reassign for subject in (one.old, one.new)]
+        if any(subject.startswith(PLATFORM) for subject in named):
+            raise ValueError("reassign: from and to must be users; platform: keys cannot be reassigned")
+        if len(set(named)) < len(named):
+            raise ValueError("reassign: a user must not be named twice")
+        if {one.address for one in self.reassign} & {self.issuer.address, self.treasury.address}:
+            raise ValueError(
+                "reassign: the address must be a user's wallet, not the issuer's or the treasury's"
+            )
         return self
 
 

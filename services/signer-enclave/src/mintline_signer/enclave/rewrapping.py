@@ -1,4 +1,4 @@
-"""Wrap a key anew, under the one other KMS key that the policy document names.
+"""Wrap a key anew: under another KMS key, or for another user, as the policy document names them.
 
 KMS's own ReEncrypt asks for no attestation and would move a key under any policy: the key policy denies it.
 """
@@ -6,12 +6,15 @@ KMS's own ReEncrypt asks for no attestation and would move a key under any polic
 from __future__ import annotations
 
 import hmac
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from mintline.authorization import SEALING_SUBJECT, private_key_id
 from mintline_signer.enclave.curve import SigningKey
 from mintline_signer.enclave.pkcs8 import p256_key, secp256k1_scalar
+from mintline_signer.enclave.policy import Policy
 from mintline_signer.enclave.ports import Decrypter, Wrapper
+from mintline_signer.enclave.wrapped import opening
 from mintline_signer.errors import Failed, FailureCode, RefusalCode, Refused
 from mintline_signer.protocol import Rewrapped, WrappedKey, WrappedSealingKey
 
@@ -31,15 +34,60 @@ class Rewrapper:
         """Return the key as it is wrapped now; raises Refused or Failed."""
         if key.kms_key == self.to.arn:
             raise Refused(RefusalCode.REWRAP)
-        if not self.confidential:
-            raise Failed(FailureCode.NOT_CONFIDENTIAL)
         subject = key.subject if isinstance(key, WrappedKey) else SEALING_SUBJECT
         context = {"sub": subject, "chain": str(key.chain_id)}
-        der = await self.decrypter.decrypt(key.wrapped, context)
+        wrapping = _Wrapping(self.decrypter, self.to, confidential=self.confidential)
+        return await wrapping.wrap(key, context, context)
+
+
+@dataclass(frozen=True, slots=True)
+class Reassigner:
+    """Wraps a wallet's key for another user: the pairs of users, and their wallets, are the policy's.
+
+    `wrapper` returns a KMS key by its ARN, `successor` is the policy's `rewrap_to`.
+    """
+
+    policy: Policy
+    decrypter: Decrypter
+    successor: Wrapper | None
+    wrapper: Callable[[str], Wrapper]
+    confidential: bool
+
+    async def reassign(self, key: WrappedKey, to: str) -> Rewrapped:
+        """Return the key as it is wrapped for the user `to`; raises Refused or Failed."""
+        named = [
+            one
+            for one in self.policy.reassign
+            if (one.old, one.new, one.address) == (key.subject, to, key.address)
+        ]
+        if not named or key.chain_id not in self.policy.chain_ids:
+            raise Refused(RefusalCode.REASSIGN)
+        chain = str(key.chain_id)
+        wrapping = _Wrapping(
+            opening(self.decrypter, self.successor, key.kms_key),
+            self.wrapper(named[0].kms_key),
+            confidential=self.confidential,
+        )
+        return await wrapping.wrap(key, {"sub": key.subject, "chain": chain}, {"sub": to, "chain": chain})
+
+
+@dataclass(frozen=True, slots=True)
+class _Wrapping:
+    decrypter: Decrypter
+    to: Wrapper
+    confidential: bool
+
+    async def wrap(
+        self, key: WrappedKey | WrappedSealingKey, before: Mapping[str, str], after: Mapping[str, str]
+    ) -> Rewrapped:
+        """Return a key that was wrapped under the context `before` as it is wrapped under `after`."""
+        if not self.confidential:
+            raise Failed(FailureCode.NOT_CONFIDENTIAL)
+        der = await self.decrypter.decrypt(key.wrapped, before)
         try:
             _check(key, der)
-            wrapped = await self.to.encrypt(der, context)
-            again = await self.to.decrypt(wrapped, context)
+            wrapped = await self.to.encrypt(der, after)
+            again = await self.to.decrypt(wrapped, after)
             same = hmac.compare_digest(again, der)
             again[:] = bytes(len(again))
             if not same:

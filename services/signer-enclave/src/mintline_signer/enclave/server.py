@@ -21,7 +21,7 @@ from mintline_signer.enclave.kms import KmsDecrypter
 from mintline_signer.enclave.memory import Memory, meaning_of
 from mintline_signer.enclave.policy import Policy, Role, check
 from mintline_signer.enclave.rates import RateLimiter
-from mintline_signer.enclave.rewrapping import Rewrapper
+from mintline_signer.enclave.rewrapping import Reassigner, Rewrapper
 from mintline_signer.enclave.seals import Seals
 from mintline_signer.enclave.signing import answer, match_keys
 from mintline_signer.errors import Failed, FailureCode, RefusalCode, Refused
@@ -34,6 +34,7 @@ from mintline_signer.protocol import (
     Issued,
     Ping,
     Pong,
+    Reassign,
     Refusal,
     Request,
     Response,
@@ -46,7 +47,6 @@ from mintline_signer.protocol import (
     Statistics,
     Stats,
     Stored,
-    WrappedKey,
     WrappedSealingKey,
     audit_frame,
     read_request,
@@ -82,6 +82,7 @@ class Enclave:
     kms: KmsDecrypter
     now: Callable[[], float]
     rewrapper: Rewrapper | None = None
+    reassigner: Reassigner | None = None
     counts: Counts = field(default_factory=Counts)
 
     def answer(self, request: Request, trail: Trail) -> Response | None:
@@ -89,7 +90,7 @@ class Enclave:
         match request:
             case Sign():
                 return self._judged(request, trail)
-            case Rewrap():
+            case Rewrap() | Reassign():
                 return None
             case Begin() | Credentials() | SealingKeys() | Revocations() | Stored():
                 self._take(request, trail)
@@ -125,9 +126,9 @@ class Enclave:
         except (Refused, Failed) as error:
             return self._declined(error, intent, trail)
 
-    async def answer_later(self, request: Sign | Rewrap, trail: Trail) -> Response:
+    async def answer_later(self, request: Sign | Rewrap | Reassign, trail: Trail) -> Response:
         """Answer a request that the policy allows and for which some key has to be unwrapped."""
-        if isinstance(request, Rewrap):
+        if isinstance(request, Rewrap | Reassign):
             return await self._rewrap(request, trail)
         intent = request.intent
         try:
@@ -139,14 +140,14 @@ class Enclave:
         except (Refused, Failed) as error:
             return self._declined(error, intent, trail)
 
-    async def _rewrap(self, request: Rewrap, trail: Trail) -> Response:
+    async def _rewrap(self, request: Rewrap | Reassign, trail: Trail) -> Response:
         """Wrap a key anew, on record by the digests of what it was wrapped as before and after."""
         key = request.key
         name = key.key_id.hex() if isinstance(key, WrappedSealingKey) else key.address
         before = hashlib.sha256(key.wrapped).digest()
         try:
             trail.check_room()
-            answer = await self._rewrapped(key)
+            answer = await self._rewrapped(request)
         except Refused as refused:
             trail.refuse(what=request.type, outcome=refused.code, key=name, intent=before)
             return Refusal(code=RefusalCode(refused.code))
@@ -156,10 +157,14 @@ class Enclave:
         trail.record(what=request.type, outcome=SIGNED, key=name, intent=before, result=after)
         return answer
 
-    async def _rewrapped(self, key: WrappedKey | WrappedSealingKey) -> Rewrapped:
+    async def _rewrapped(self, request: Rewrap | Reassign) -> Rewrapped:
+        if isinstance(request, Reassign):
+            if self.reassigner is None:
+                raise Refused(RefusalCode.REASSIGN)
+            return await self.reassigner.reassign(request.key, request.to)
         if self.rewrapper is None:
             raise Refused(RefusalCode.REWRAP)
-        return await self.rewrapper.rewrap(key)
+        return await self.rewrapper.rewrap(request.key)
 
     def _sign(
         self, intent: AnyRequest, role: Role, keys: list[SigningKey], now: float, trail: Trail
@@ -255,7 +260,7 @@ class Session:
         answer = self._at_once(request)
         if answer is not None:
             self.connection.send(response_frame(request_id, answer))
-        elif isinstance(request, Sign | Rewrap):
+        elif isinstance(request, Sign | Rewrap | Reassign):
             task = asyncio.create_task(self._later(request_id, request), name=f"answer {request_id}")
             self._tasks.add(task)
             task.add_done_callback(self._finished)
@@ -268,7 +273,7 @@ class Session:
         except Exception as error:  # noqa: BLE001 - the host must get a code whatever broke
             return self._broken(error)
 
-    async def _later(self, request_id: int, request: Sign | Rewrap) -> None:
+    async def _later(self, request_id: int, request: Sign | Rewrap | Reassign) -> None:
         try:
             answer = await self._enclave.answer_later(request, self._trail)
         except Exception as error:  # noqa: BLE001 - the host must get a code whatever broke

@@ -26,7 +26,7 @@ from mintline_signer.enclave.policy import parse_policy, read_policy
 from mintline_signer.enclave.rates import RateLimiter
 from mintline_signer.enclave.recipient import Recipients
 from mintline_signer.enclave.revocations import RevokedTokens
-from mintline_signer.enclave.rewrapping import Rewrapper
+from mintline_signer.enclave.rewrapping import Reassigner, Rewrapper
 from mintline_signer.enclave.seals import Seals
 from mintline_signer.enclave.server import Enclave, Server
 from mintline_signer.enclave.settings import EnclaveSettings
@@ -73,6 +73,8 @@ async def run(settings: EnclaveSettings, stop: asyncio.Event) -> None:
         statements,
         RevokedTokens(statements, grace=policy.authorization.grace, secret=secrets.token_bytes(16)),
     )
+    # A development module's secrets lie in a file: there is nobody to hide them from on the way.
+    confidential = endpoint.tls or settings.nsm == "development"
     server = Server(
         Enclave(
             policy=policy,
@@ -84,10 +86,10 @@ async def run(settings: EnclaveSettings, stop: asyncio.Event) -> None:
             keys=keys,
             kms=kms,
             now=now,
-            # A development module's secrets lie in a file: there is nobody to hide them from on the way.
-            rewrapper=None
-            if successor is None
-            else Rewrapper(kms, successor, confidential=endpoint.tls or settings.nsm == "development"),
+            rewrapper=None if successor is None else Rewrapper(kms, successor, confidential=confidential),
+            reassigner=Reassigner(
+                policy, kms, successor, partial(SuccessorKey, kms), confidential=confidential
+            ),
         ),
         limits=Limits(idle=settings.idle_timeout),
         connections=settings.max_connections,

@@ -29,6 +29,7 @@ from mintline_signer.protocol import (
     Issued,
     Ping,
     Pong,
+    Reassign,
     Request,
     Response,
     Revocation,
@@ -126,7 +127,7 @@ class EnclaveClient:
             self._nudge.set()
         raise declined(answer)
 
-    async def rewrap(self, request: Rewrap) -> Rewrapped:
+    async def rewrap(self, request: Rewrap | Reassign) -> Rewrapped:
         """Return a key as it is wrapped now; raises Refused, Failed or Unavailable."""
         answer = await self._call(request)
         if isinstance(answer, Rewrapped):
