@@ -18,7 +18,7 @@ from mintline_local.console import Screen
 from mintline_local.deployments import REGION, EndpointUrl, Place, Prefix, Region, open_aws, place_of
 from mintline_local.places import DEFAULT_STATE
 
-app = typer.Typer(help="Look at messages that were given up; send them on again, or drop them.")
+app = typer.Typer(help="Inspect dead letters, send them back to their queue, or delete them.")
 
 MOST_SHOWN = 80
 """Characters of what a message calls itself, in a line about it."""
@@ -42,7 +42,7 @@ def list_letters(
     state: State = DEFAULT_STATE,
     as_json: Json = False,
 ) -> None:
-    """Show what was given up, and why: of each sender at most the first ten."""
+    """List dead letters and their reasons: of each sender at most the first ten."""
     screen = Screen(as_json=as_json)
     place = place_of(state, prefix, region, endpoint_url, None)
     queues = QUEUES if queue is None else (_named(queue),)
@@ -79,7 +79,7 @@ def show(
     state: State = DEFAULT_STATE,
     as_json: Json = False,
 ) -> None:
-    """Show one message that was given up, with its body."""
+    """Show one dead letter, with its body."""
     screen = Screen(as_json=as_json)
     place = place_of(state, prefix, region, endpoint_url, None)
     wanted = _named(queue)

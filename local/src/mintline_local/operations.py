@@ -27,7 +27,7 @@ from mintline_local.deployments import EndpointUrl
 from mintline_local.founding import ISSUER, TREASURY
 from mintline_local.keystore import KeystoreAccount, open_keystore
 
-app = typer.Typer(help="Found a deployment: its keys, its contract, its collection.", no_args_is_help=True)
+app = typer.Typer(help="Set up a deployment: its keys, its contract, its collection.", no_args_is_help=True)
 
 PATIENCE = 600.0
 """Seconds for a set-up transaction to be mined."""

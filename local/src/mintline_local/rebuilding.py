@@ -27,7 +27,9 @@ from mintline_local.mending import mend
 from mintline_local.places import DEFAULT_STATE
 from mintline_local.rebuild import Difference, Rebuild
 
-app = typer.Typer(help="Build the index anew from the chain.", no_args_is_help=True)
+app = typer.Typer(
+    help="Build an index from the chain, and compare or repair the stored one.", no_args_is_help=True
+)
 
 EVERY_BLOCK = 10**12
 
