@@ -45,3 +45,13 @@ def test_link__when_it_points_into_the_repository__then_something_is_there(docum
     for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", document.read_text()):
         if not re.match(r"[a-z]+:", target):
             assert (document.parent / target).exists(), target
+
+
+def test_decisions__when_there_is_a_page__then_the_index_has_its_title() -> None:
+    folder = ROOT / "docs/decisions"
+    index = re.findall(
+        r"^\| \[(\d{4})\]\((\S+)\) \| (.+) \|$", (folder / "README.md").read_text(), re.MULTILINE
+    )
+    pages = sorted(folder.glob("[0-9]*.md"))
+    titles = [(page.name, page.read_text().splitlines()[0]) for page in pages]
+    assert [(name, f"# {number}: {title}") for number, name, title in index] == titles
