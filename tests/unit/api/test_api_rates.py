@@ -153,12 +153,12 @@ async def test_writes__when_there_were_too_many__then_cancel_and_links_are_refus
 
 
 async def test_post__when_todays_gas_is_used_up__then_429_until_midnight_utc(stage: Stage) -> None:
-    stage.user_gas_budget = 1000
+    stage.user_gas_budget = 3 * 10**9
     stage.now = MIDNIGHT - 10.0
     async with MemoryClient(stage.app()) as client:
         made = await post(stage, client, idempotency_key="k")
         address = stage.wallets.items[scoped(CHAIN_ID, "alice")].address
-        stage.gas.given[address] = (int(stage.now) // 86_400, 1000)
+        stage.gas.given[address] = (int(stage.now) // 86_400, 3 * 10**9)
         stage.now += 6
         refused = await post(stage, client)
         replayed = await post(stage, client, idempotency_key="k")
@@ -168,6 +168,8 @@ async def test_post__when_todays_gas_is_used_up__then_429_until_midnight_utc(sta
     assert (made.status, replayed.status, tomorrow.status) == (202, 202, 202)
     assert (refused.status, refused.json()["code"]) == (429, "gas-budget-reached")
     assert int(refused.headers["retry-after"]) == 4
+    assert refused.headers["ratelimit"] == '"gas-gwei";r=0;t=4'
+    assert refused.headers["ratelimit-policy"] == '"gas-gwei";q=3;w=86400'
     assert "T00:00:00" in refused.json()["detail"]
 
 

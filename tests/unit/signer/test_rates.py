@@ -141,6 +141,23 @@ def test_top_ups__when_one_address_got_all_it_may__are_refused_to_it_alone(cast:
     admit(limiter, top_up(cast, 3, 10), Role.TREASURY, now=NOW + 3600)
 
 
+@pytest.mark.parametrize("budgeted_at_all", [True, False])
+def test_top_ups__when_the_policy_names_no_share__one_address_gets_no_more_than_one_of_the_largest(
+    cast: Cast, *, budgeted_at_all: bool
+) -> None:
+    policy = cast.policy()
+    most = policy.max_top_up_value
+    budget = TopUpBudget(window=3600, value=100 * most) if budgeted_at_all else None
+    limiter = RateLimiter(policy.model_copy(update={"top_ups": budget}))
+
+    admit(limiter, top_up(cast, 0, most), Role.TREASURY, now=NOW)
+    with pytest.raises(Refused) as caught:
+        admit(limiter, top_up(cast, 1, 1), Role.TREASURY, now=NOW)
+    admit(limiter, to(top_up(cast, 1, most), OTHER), Role.TREASURY, now=NOW)
+
+    assert caught.value.code == RefusalCode.TOP_UP_BUDGET
+
+
 def test_top_ups__when_one_is_signed_again__count_once_for_its_recipient(cast: Cast) -> None:
     limiter = budgeted(cast, 100, recipient=10)
     for attempt in range(3):

@@ -14,6 +14,7 @@ from mintline_api.problems import GAS_BUDGET_REACHED, Refused
 from mintline_api.view import rfc3339
 
 DAY = 86_400
+GWEI = 10**9
 FRESH_SECONDS = 5.0
 _WALLETS = 100_000
 
@@ -51,5 +52,10 @@ class GasBudget:
             raise Refused(
                 GAS_BUDGET_REACHED,
                 f"The gas that is paid for your wallet today is used up, until {rfc3339(resets * 1000)}.",
-                headers={"Retry-After": str(resets - seconds)},
+                headers={
+                    "Retry-After": str(resets - seconds),
+                    # In gwei: a structured field's integers end at fifteen digits (RFC 9651).
+                    "RateLimit-Policy": f'"gas-gwei";q={self._budget // GWEI};w={DAY}',
+                    "RateLimit": f'"gas-gwei";r=0;t={resets - seconds}',
+                },
             )

@@ -5,6 +5,7 @@ The document is part of the enclave's image on AWS, so the image's measurement c
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -58,7 +59,16 @@ class TopUpBudget(Frozen):
     window: int = Field(gt=0, le=86_400)
     value: Wei
     recipient: Wei | None = None
-    """What one address may get of it. None: no less than all of it."""
+    """What one address may get of it. None: `max_top_up_value`, so that every address has a bound."""
+
+
+@dataclass(frozen=True, slots=True)
+class TopUpBounds:
+    """What top-ups may bring within `window` seconds, to all and to one address; amounts in wei."""
+
+    window: int
+    value: int
+    recipient: int
 
 
 class Reassignment(Frozen):
@@ -93,7 +103,8 @@ class Policy(Frozen):
     """Gas limit times fee cap: the most that one transaction can burn."""
     max_top_up_value: Wei
     top_ups: TopUpBudget | None = None
-    """What top-ups may bring, all and to one address. None: `max_top_up_value` times `rates.treasury`."""
+    """What top-ups may bring, all and to one address. None: in `rates.window`, `max_top_up_value` times
+    `rates.treasury` to all, and `max_top_up_value` to one address."""
     max_voucher_ttl: int = Field(gt=0)
     rewrap_to: KmsKeyArn | None = None
     """The one other KMS key, by its ARN, under which keys may be wrapped anew. None: none are."""
@@ -130,6 +141,15 @@ class Policy(Frozen):
                 "reassign: the address must be a user's wallet, not the issuer's or the treasury's"
             )
         return self
+
+    def top_up_bounds(self) -> TopUpBounds:
+        """Return what top-ups may bring: the document's own bounds, or those that follow from the others."""
+        budget, most = self.top_ups, self.max_top_up_value
+        if budget is None:
+            return TopUpBounds(self.rates.window, most * self.rates.treasury, most)
+        return TopUpBounds(
+            budget.window, budget.value, most if budget.recipient is None else budget.recipient
+        )
 
 
 class Role(StrEnum):

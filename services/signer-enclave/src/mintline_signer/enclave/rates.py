@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mintline.messages import AnyRequest, IssueVoucher, SignMint, SignTopUp
-from mintline_signer.enclave.policy import Policy, Role, TopUpBudget
+from mintline_signer.enclave.policy import Policy, Role
 from mintline_signer.errors import Failed, FailureCode, RefusalCode, Refused
 
 MAX_TOP_UPS = 100_000
@@ -22,7 +22,7 @@ class RateLimiter:
         self._issuer = policy.issuer.address
         self._window = -1
         self._counts: dict[str, int] = {}
-        self._budget = policy.top_ups
+        self._bounds = policy.top_up_bounds()
         self._budget_window = -1
         self._given: dict[tuple[int, int], tuple[str, int]] = {}
         self._total = 0
@@ -37,16 +37,16 @@ class RateLimiter:
         self._turn(now)
         if any(self._counts.get(address, 0) >= limit for address, limit in self._keys(intent, role)):
             raise Failed(FailureCode.RATE_LIMITED)
-        if isinstance(intent, SignTopUp) and self._budget is not None:
-            self._check_budget(intent, self._budget)
+        if isinstance(intent, SignTopUp):
+            self._check_top_up(intent)
 
-    def _check_budget(self, intent: SignTopUp, budget: TopUpBudget) -> None:
+    def _check_top_up(self, intent: SignTopUp) -> None:
         more, more_for_recipient = self._more(intent)
         given = self._by_recipient.get(intent.recipient, 0)
-        if budget.recipient is not None and given + more_for_recipient > budget.recipient:
+        if given + more_for_recipient > self._bounds.recipient:
             raise Refused(RefusalCode.TOP_UP_BUDGET)
         full = len(self._given) >= MAX_TOP_UPS and (intent.chain_id, intent.nonce) not in self._given
-        if full or self._total + more > budget.value:
+        if full or self._total + more > self._bounds.value:
             raise Failed(FailureCode.RATE_LIMITED)
 
     def count(self, intent: AnyRequest, role: Role, *, now: float) -> None:
@@ -54,7 +54,7 @@ class RateLimiter:
         self._turn(now)
         for address, _ in self._keys(intent, role):
             self._counts[address] = self._counts.get(address, 0) + 1
-        if isinstance(intent, SignTopUp) and self._budget is not None:
+        if isinstance(intent, SignTopUp):
             more, more_for_recipient = self._more(intent)
             self._total += more
             given = self._by_recipient.get(intent.recipient, 0)
@@ -71,7 +71,7 @@ class RateLimiter:
         window = int(now // self._rates.window)
         if window != self._window:
             self._window, self._counts = window, {}
-        budget_window = 0 if self._budget is None else int(now // self._budget.window)
+        budget_window = int(now // self._bounds.window)
         if budget_window != self._budget_window:
             self._budget_window, self._given, self._total, self._by_recipient = budget_window, {}, 0, {}
 
