@@ -82,7 +82,7 @@ REACH: Mapping[str, Reach] = {
             LINKS: GET + QUERY + REPLACE,
             CHALLENGES: (*PRUNE, "DeleteItem"),
             RATES: COUNT,
-            REVOCATIONS: INSERT + UPDATE,
+            REVOCATIONS: GET + INSERT + UPDATE,
             ACCOUNTS: GET,
             MINTS: GET + INSERT + UPDATE + QUERY + PING,
             COLLECTIONS: GET + COUNT,

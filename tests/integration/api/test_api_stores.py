@@ -194,3 +194,5 @@ async def test_revocations__when_recorded_in_any_order__move_forward_only_and_ar
     (read,) = await HostRevocations(dynamo, chain_id=CHAIN_ID).read()
     assert read == Revocation(subject="alice", revoked_before=7, statement=b"\7" * STATEMENT_BYTES)
     assert memory.recorded == {"alice": (7, read.statement, 16)}
+    for store in (memory, stored):
+        assert [await store.revoked_before(sub) for sub in ("alice", "carol")] == [7, 0]

@@ -129,6 +129,33 @@ async def revoked(stage: Stage, client: MemoryClient, token: str) -> None:
     assert (await get_wallet(client, token)).json()["code"] == "token-revoked"
 
 
+async def test_token__when_a_later_one_of_its_user_was_revoked__is_refused_and_a_fresh_one_is_not(
+    stage: Stage, client: MemoryClient
+) -> None:
+    """The pool still accepts it, as of another device; the enclave would end what it asks for."""
+    older = stage.token("alice")
+    stage.now += 1
+    await revoked(stage, client, stage.token("alice"))
+    stage.user_pool.signed_out.clear()
+
+    refused = await get_wallet(client, older)
+    fresh = await get_wallet(client, stage.token("alice"))
+
+    assert (refused.status, refused.json()["code"]) == (401, "token-revoked")
+    assert "refresh" in refused.json()["detail"]
+    assert fresh.status == 200
+
+
+async def test_token__when_the_revocations_cannot_be_read__is_served(
+    stage: Stage, client: MemoryClient
+) -> None:
+    token = stage.token("alice")
+    stage.now += ASKED_AFTER
+    stage.revocations.failure = Unavailable("away")
+
+    assert (await get_wallet(client, token)).status == 200
+
+
 async def test_revocation__when_a_token_is_refused__is_on_record_signed(
     stage: Stage, client: MemoryClient
 ) -> None:

@@ -110,6 +110,12 @@ class AccessTokens:
             raise _refused(
                 problems.TOKEN_REVOKED, "The user was signed out, disabled or deleted: sign in again."
             )
+        if self._revocations is not None and await self._revocations.covers(
+            caller.sub, issued=caller.issued_at
+        ):
+            raise _refused(
+                problems.TOKEN_REVOKED, "A later token of the user was revoked: refresh this one, or sign in."
+            )
         return caller
 
     async def _verify(self, token: str) -> Caller:

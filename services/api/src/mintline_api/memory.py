@@ -307,6 +307,12 @@ class MemoryRevocations:
         if sub not in self.recorded or self.recorded[sub][0] < revoked_before:
             self.recorded[sub] = revoked_before, statement, expires
 
+    async def revoked_before(self, sub: str) -> int:
+        """Return until when the user's tokens were issued that count no more."""
+        if self.failure is not None:
+            raise self.failure
+        return self.recorded[sub][0] if sub in self.recorded else 0
+
 
 class MemoryGas:
     """Wallets' gas in a dict."""

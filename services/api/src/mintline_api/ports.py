@@ -193,6 +193,10 @@ class RevocationStore(Protocol):
         """
         ...
 
+    async def revoked_before(self, sub: str) -> int:
+        """Return the Unix second before which issued tokens of the user do not count; 0 if all count."""
+        ...
+
 
 class GasAccounts(Protocol):
     """What the builder has noted of wallets' gas."""

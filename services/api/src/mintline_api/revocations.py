@@ -20,6 +20,8 @@ from mintline_api.ports import RevocationStore
 log = structlog.get_logger()
 
 _RECORDED = 50_000
+_KNOWN_FOR = 45.0
+"""Seconds for which it is known what is on record of a user; a token this young is not looked up."""
 _WITHIN = 2.0
 """Seconds that an answer waits for the record."""
 
@@ -33,6 +35,8 @@ class Revocations:
         self._now = now
         self._recorded: BoundedCache[bytes, bool] = BoundedCache(max_weight=_RECORDED, clock=now)
         self._flights: SingleFlight[bytes, None] = SingleFlight()
+        self._known: BoundedCache[str, int] = BoundedCache(max_weight=_RECORDED, clock=now)
+        self._reads: SingleFlight[str, int] = SingleFlight()
 
     async def note(self, digest: bytes, *, sub: str, issued: float, expires: float) -> None:
         """Record that the token `digest` is revoked; `issued` and `expires` are its own, in Unix seconds."""
@@ -47,6 +51,25 @@ class Revocations:
         else:
             self._recorded.put(digest, True, ttl=max(expires - self._now(), _WITHIN))  # noqa: FBT003 - a mark
 
+    async def covers(self, sub: str, *, issued: float) -> bool:
+        """Tell whether a token that the pool still accepts is older than one that it revoked.
+
+        The enclave refuses such a token for what is accepted from now on, which would end the mint; its user
+        refreshes it instead. If the record cannot be read, the enclave is the guard alone.
+        """
+        if self._now() - issued < _KNOWN_FOR:
+            return False
+        known = self._known.get(sub)
+        if known is None:
+            try:
+                async with asyncio.timeout(_WITHIN):
+                    known = await self._reads.run(sub, lambda: self._store.revoked_before(sub))
+            except (MintlineError, TimeoutError) as error:
+                log.warning("revocation_not_read", reason=str(error) or type(error).__name__)
+                return False
+            self._known.put(sub, known, ttl=_KNOWN_FOR)
+        return issued < known
+
     async def _record(self, sub: str, *, revoked_before: int, expires: int) -> None:
         """Record that the user's tokens up to this one's issue are revoked: as of now."""
         fields = revocation_fields(sub, revoked_before)
@@ -54,4 +77,5 @@ class Revocations:
         await self._store.record(
             sub, revoked_before=revoked_before, statement=stated.to_bytes(), expires=expires
         )
+        self._known.put(sub, revoked_before, ttl=_KNOWN_FOR)
         log.info("token_revoked", revoked_before=revoked_before)

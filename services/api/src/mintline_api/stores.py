@@ -375,6 +375,12 @@ class DynamoRevocations:
             with suppress(ConditionFailed):
                 await self._dynamo.write(Update(REVOCATIONS, key, set=told, where=(earlier,)))
 
+    async def revoked_before(self, sub: str) -> int:
+        """Return until when the user's tokens were issued that count no more."""
+        item = await self._dynamo.get(REVOCATIONS, {"chain": self._chain, "sub": sub})
+        found = None if item is None else item.get("revoked_before")
+        return found if isinstance(found, int) else 0
+
 
 class DynamoGas:
     """The accounts table, as one chain's wallets' gas."""
