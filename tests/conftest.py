@@ -284,7 +284,8 @@ def start_line(line: Containers) -> None:
     for name in MODULES:
         line.start_service(name, ports={8080: ports.api} if name == "api" else None)
     said = json.loads(front.exec(["cat", "/data/run.json"]).output)
-    line.info = said | {"rpc_url": ports.url("anvil"), "aws_endpoint_url": ports.url("ministack")}
+    addresses = {name: ports.url("ministack") for name in ("aws_endpoint_url", "sign_in_url")}
+    line.info = said | {"rpc_url": ports.url("anvil"), **addresses}
 
 
 def reach_engine() -> Any:

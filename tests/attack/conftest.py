@@ -115,7 +115,7 @@ class User:
                 _, view = await self.call("GET", f"/v1/mints/{mint_id}")
                 if view["status"] in statuses:
                     return view
-                assert view["status"] not in ENDS, view
+                assert view["status"] not in ENDS, (view["status"], view["problem"])
                 await asyncio.sleep(0.1)
 
 

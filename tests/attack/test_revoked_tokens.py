@@ -119,7 +119,9 @@ async def test_revoked_token__when_the_api_was_taken_over_afterwards__is_refused
 ) -> None:
     name = f"gone-{secrets.token_hex(4)}"
     gone = await user_named(victim, user, name)
-    old, others = await victim.minted(gone, "before"), await victim.minted(user, "another's")
+    # Of its own: the enclave remembers the nonce that the control signs for.
+    other = await user_named(victim, user, f"stays-{secrets.token_hex(4)}")
+    old, others = await victim.minted(gone, "before"), await victim.minted(other, "another's")
     async with cognito_client(victim.info) as cognito:
         pool = victim.info["cognito"]["user_pool_id"]
         await cognito.admin_user_global_sign_out(UserPoolId=pool, Username=name)
@@ -134,7 +136,7 @@ async def test_revoked_token__when_the_api_was_taken_over_afterwards__is_refused
             await asyncio.sleep(0.2)
     assert answer == Refusal(code=RefusalCode.TOKEN_REVOKED)
 
-    control = await accepted_by_a_taken_over_api(victim, user, others)
+    control = await accepted_by_a_taken_over_api(victim, other, others)
     assert isinstance(await socket.ask(control), Signed), "by a token that counts the same way signs"
     assert await victim.signs(old), "what the API accepted before the end was asked for"
 
