@@ -23,7 +23,10 @@ WRITES = {
     "reconciler": set(),
 }
 READS = {
-    "api": {"wallets", "links", "mints", "accounts", "collections", "checkpoints", "tokens", "transfers"},
+    "api": {
+        *("wallets", "links", "mints", "accounts", "collections"),
+        *("checkpoints", "tokens", "transfers", "revocations"),
+    },
     "builder": {"mints", "accounts"},
     "signer": {"wrapped-keys", "revocations"},
     "broadcaster": {"mints", "attempts", "checkpoints", "transfers", "tokens"},
