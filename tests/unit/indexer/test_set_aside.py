@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from structlog.testing import capture_logs
 
-from mintline.aws.dynamo import Item
+from mintline.aws.dynamo import ConditionFailed, Item, Value
 from mintline.aws.records import to_item
 from mintline.chain.rpc import RpcError
 from mintline.errors import Unavailable, Unwritable
@@ -187,9 +187,11 @@ async def test_block__when_the_table_is_unwell__then_nothing_is_set_aside(rig: R
 class Tables:
     """As much of DynamoDB as the store takes: items by key, of which some cannot be written."""
 
-    def __init__(self, items: dict[str, Item], bad: str = "") -> None:
+    def __init__(self, items: dict[str, Item], bad: str = "", moved: str = "") -> None:
         self.items = items
         self.bad = bad
+        self.moved = moved
+        """The mint whose condition fails."""
         self.written: list[str] = []
 
     async def get(self, _table: Any, key: Item) -> Item | None:
@@ -199,6 +201,8 @@ class Tables:
         mint_id = str(update.key["mint_id"])
         if mint_id == self.bad:
             raise Unwritable(REASON)
+        if mint_id == self.moved:
+            raise ConditionFailed(update, self.items[mint_id])
         self.written.append(mint_id)
 
     async def transact(self, changes: Sequence[Any]) -> None:
@@ -208,6 +212,19 @@ class Tables:
 
 async def test_finalize__when_one_mint_cannot_be_written__then_the_others_are_finalized() -> None:
     tables: Any = Tables({}, bad="mint_2")
+    store = DynamoStore(tables, chain_id=1, set_aside=SetAside())
+    with capture_logs() as lines:
+        refused = await store.finalize(["mint_1", "mint_2", "mint_3"], at=1)
+    assert refused == {"mint_2": None}
+    assert tables.written == ["mint_1", "mint_3"]
+    assert [line["key"] for line in lines if line["event"] == "record_set_aside"] == ["mint_2"]
+
+
+@pytest.mark.parametrize("status", ["elsewhere", 7, None])
+async def test_finalize__when_one_mint_has_no_readable_status__then_the_others_are_finalized(
+    status: Value,
+) -> None:
+    tables: Any = Tables({"mint_2": {"mint_id": "mint_2", "status": status}}, moved="mint_2")
     store = DynamoStore(tables, chain_id=1, set_aside=SetAside())
     with capture_logs() as lines:
         refused = await store.finalize(["mint_1", "mint_2", "mint_3"], at=1)

@@ -230,11 +230,21 @@ class DynamoStore:
             await self._dynamo.write(update)
         except ConditionFailed as failed:
             item = failed.item or await self._dynamo.get(update.table, update.key)
-            return False, MintStatus(str(item["status"])) if item else None
+            return False, self._status_of(update, item)
         except Unwritable as error:
             self._set_aside.note(update.table.name, str(update.key["mint_id"]), error)
             return False, None
         return True, None
+
+    def _status_of(self, update: Update, item: Item | None) -> MintStatus | None:
+        """Return a mint's status; None if it is missing or no status, which is noted as set aside."""
+        if item is None:
+            return None
+        try:
+            return MintStatus(str(item.get("status")))
+        except ValueError:
+            self._set_aside.note(update.table.name, str(update.key["mint_id"]), "Mint: status: enum")
+            return None
 
     def _checkpoint(self, progress: Progress) -> Put:
         if progress.revision == 1:
