@@ -80,8 +80,7 @@ async def build(
             return
         except Rejected as refusal:
             problem = Problem(code=refusal.code, reason=refusal.reason)
-            await mints.reject(mint.mint_id, problem, at=_milliseconds(clock))
-            _count_rejection(problem, metrics)
+            await _end(mint, problem, mints=mints, metrics=metrics, clock=clock)
             return
         except Conflict:
             # Another delivery, or a try of ours whose answer was lost, has built it.
@@ -115,13 +114,11 @@ async def renew(
             if not _waited_enough(mint, terms, clock):
                 raise
             problem = _waited_too_long(waiting.problem, terms)
-            await mints.reject(mint.mint_id, problem, at=_milliseconds(clock), spent=cmd.nonce)
-            _count_rejection(problem, metrics)
+            await _end(mint, problem, mints=mints, metrics=metrics, clock=clock, spent=cmd.nonce)
             return
         except Rejected as refusal:
             problem = Problem(code=refusal.code, reason=refusal.reason)
-            await mints.reject(mint.mint_id, problem, at=_milliseconds(clock), spent=cmd.nonce)
-            _count_rejection(problem, metrics)
+            await _end(mint, problem, mints=mints, metrics=metrics, clock=clock, spent=cmd.nonce)
             return
         except Conflict:
             mint = await _load(mints, cmd.mint_id)
@@ -145,8 +142,7 @@ async def _wait(
     """
     if _waited_enough(mint, terms, clock):
         late = _waited_too_long(problem, terms)
-        await mints.reject(mint.mint_id, late, at=_milliseconds(clock))
-        _count_rejection(late, metrics)
+        await _end(mint, late, mints=mints, metrics=metrics, clock=clock)
         return
     metrics.waiting.labels(problem.code).inc()
     log.info("mint_waits", code=problem.code)
@@ -165,7 +161,17 @@ def _waited_too_long(problem: Problem, terms: Terms) -> Problem:
     )
 
 
-def _count_rejection(problem: Problem, metrics: Metrics) -> None:
+async def _end(
+    mint: Mint,
+    problem: Problem,
+    *,
+    mints: Mints,
+    metrics: Metrics,
+    clock: Callable[[], float],
+    spent: int | None = None,
+) -> None:
+    """Reject a mint, and count that; `spent` is the nonce that it had, None if it has none."""
+    await mints.reject(mint.mint_id, problem, at=_milliseconds(clock), spent=spent)
     metrics.rejected.labels(problem.code).inc()
     metrics.stages.reached(MintStatus.REJECTED)
     log.info("mint_rejected", code=problem.code)
