@@ -15,7 +15,10 @@ TABLE = "arn:aws:dynamodb:us-east-1:111122223333:table/"
 QUEUE = "arn:aws:sqs:us-east-1:111122223333:"
 
 WRITES = {
-    "api": {"wallets", "wrapped-keys", "links", "challenges", "rates", "revocations", "mints", "collections"},
+    "api": {
+        *("wallets", "wrapped-keys", "links", "challenges", "rates"),
+        *("revocations", "mints", "authorizations", "collections"),
+    },
     "builder": {"mints", "accounts"},
     "signer": set(),
     "broadcaster": {"mints", "attempts"},
@@ -27,9 +30,9 @@ READS = {
         *("wallets", "links", "mints", "accounts", "collections"),
         *("checkpoints", "tokens", "transfers", "revocations"),
     },
-    "builder": {"mints", "accounts"},
+    "builder": {"mints", "authorizations", "accounts"},
     "signer": {"wrapped-keys", "revocations"},
-    "broadcaster": {"mints", "attempts", "checkpoints", "transfers", "tokens"},
+    "broadcaster": {"mints", "authorizations", "attempts", "checkpoints", "transfers", "tokens"},
     "indexer": {"tokens", "transfers", "blocks", "checkpoints", "mints", "attempts", "collections"},
     "reconciler": {"checkpoints", "mints", "tokens", "attempts"},
 }

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import aws_cdk as cdk
 import pytest
 from mintline_api.settings import Settings as ApiSettings
 from mintline_broadcaster.settings import BroadcasterSettings
@@ -13,6 +14,7 @@ from mintline_indexer.settings import IndexerSettings
 from mintline_signer.host.settings import HostSettings
 
 from mintline.settings import PREFIX, ServiceSettings, load
+from mintline_infra.app import build
 from mintline_infra.deployment import Deployment
 from mintline_infra.signer import host_settings
 from synthesis import Templates, described, listed, minting, properties, resources, synthesized
@@ -222,3 +224,13 @@ def test_indexer__when_deployed__then_two_copies_run_unnamed_and_do_not_scale(te
     # A name shared by both would have each take the other for itself.
     assert "MINTLINE_INSTANCE" not in environment(templates, "indexer")
     assert not resources(templates["indexer"], "AWS::ApplicationAutoScaling::ScalableTarget")
+
+
+def test_stacks__when_all_are_deployed__then_the_api_comes_after_those_that_read_what_it_stores(
+    tmp_path: Path,
+) -> None:
+    app = cdk.App(outdir=str(tmp_path))
+    build(app, described())
+    order = [stack.stack_name.removeprefix("acme-mintline-") for stack in app.synth().stacks]
+
+    assert order.index("api") > max(order.index("builder"), order.index("broadcaster"))

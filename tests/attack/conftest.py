@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.serialization import load_der_private_key
 from mintline.acceptance import Statement
 from mintline.audit.records import Batch
 from mintline.authorization import SEALING_SUBJECT, Sealer
+from mintline.aws.authorizations import find_authorization
 from mintline.aws.dynamo import Dynamo
 from mintline.aws.key_stores import DynamoKeys, SecretsManagerKeys
 from mintline.aws.keys import encryption_context
@@ -40,6 +41,7 @@ from mintline.messages import AnyRequest, IssueVoucher, KeyRef, SignMint
 from mintline.p256 import load_p256
 from mintline.records import Mint
 from mintline.resources import MINTS
+from mintline.set_aside import SetAside
 from mintline_api.intake_sessions import IntakeSessions
 from mintline_api.stores import KmsIntake
 from mintline_bench.users import sign_in_new
@@ -150,19 +152,20 @@ class Victim:
             return (await answer.json())["result"]
 
     async def record(self, mint_id: str) -> Mint:
-        """Return a mint's record, as whoever has the database reads it."""
+        """Return a mint's record with its authorization, as whoever has the database reads them."""
         item = await self.dynamo.get(MINTS, {"mint_id": mint_id})
         assert item is not None
-        return from_item(Mint, item)
+        mint = from_item(Mint, item)
+        authorization = await find_authorization(self.dynamo, mint, SetAside())
+        return mint.model_copy(update={"authorization": authorization.envelope})
 
     async def minted(self, user: User, name: str) -> Mint:
-        """Have a user mint, and return the record with the user's word, as an eavesdropper knows it."""
+        """Have a user mint, and return the record with its authorization."""
         mint_id = await user.mint(name)
-        word = (await self.record(mint_id)).authorization
         await user.until(mint_id, "finalized")
         mint = await self.record(mint_id)
         assert mint.tx_hash is not None
-        return mint.model_copy(update={"authorization": word})
+        return mint
 
     async def cold_wallet(self) -> KeyRef:
         """Return a new wallet, whose key the enclave has never unwrapped."""

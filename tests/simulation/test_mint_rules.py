@@ -11,6 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 
+from mintline.authorizations import Authorization
 from mintline.errors import Conflict
 from mintline.intents import sign_mint
 from mintline.messages import Fees
@@ -82,14 +83,13 @@ class MintRules(RuleBasedStateMachine):
             contract=CONTRACT,
             to=SENDER.address,
             sender=SENDER,
-            metadata="{}",
             metadata_digest=bytes(32),
             request_digest="",
             token_id=len(self.tables.mints) + 1,
             created_at=self.time,
             updated_at=self.time,
         )
-        self.do(self.tables.api_mints.create(mint))
+        self.do(self.tables.api_mints.create(mint, Authorization(metadata="{}")))
         return mint.mint_id
 
     @rule(mint_id=mints, stale=st.booleans(), renewing=st.booleans())

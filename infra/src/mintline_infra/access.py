@@ -16,6 +16,7 @@ from constructs import Construct
 from mintline.resources import (
     ACCOUNTS,
     ATTEMPTS,
+    AUTHORIZATIONS,
     BLOCKS,
     CHALLENGES,
     CHECKPOINTS,
@@ -85,6 +86,7 @@ REACH: Mapping[str, Reach] = {
             REVOCATIONS: GET + INSERT + UPDATE,
             ACCOUNTS: GET,
             MINTS: GET + INSERT + UPDATE + QUERY + PING,
+            AUTHORIZATIONS: INSERT,
             COLLECTIONS: GET + COUNT,
             CHECKPOINTS: GET,
             TOKENS: GET + QUERY,
@@ -99,6 +101,7 @@ REACH: Mapping[str, Reach] = {
         principal=TASK,
         tables={
             MINTS: GET + UPDATE,
+            AUTHORIZATIONS: GET,
             ACCOUNTS: GET + UPDATE + QUERY + PING,
         },
         objects=("PutObject", "GetObject"),
@@ -115,6 +118,7 @@ REACH: Mapping[str, Reach] = {
         tables={
             ATTEMPTS: GET + INSERT + UPDATE + QUERY,
             MINTS: GET + UPDATE + QUERY + PING,
+            AUTHORIZATIONS: GET,
             CHECKPOINTS: GET,
             TRANSFERS: QUERY,
             TOKENS: GET,

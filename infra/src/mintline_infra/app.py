@@ -46,10 +46,12 @@ def build(app: cdk.App, deployment: Deployment) -> None:
         return
     around = Surroundings(deployment, env, data, platform, minting)
     api = ApiStack(app, named("api"), around, identity=identity)
+    readers = [builder(app, named("builder"), around), broadcaster(app, named("broadcaster"), around)]
+    for reader in readers:
+        api.add_stack_dependency(reader, "a new version of it has to read what the new api stores")
     running: list[cdk.Stack] = [
         api,
-        builder(app, named("builder"), around),
-        broadcaster(app, named("broadcaster"), around),
+        *readers,
         IndexerStack(app, named("indexer"), around),
         ReconcilerStack(app, named(RECONCILER), around),
         SignerStack(app, named("signer"), around),

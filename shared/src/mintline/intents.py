@@ -18,10 +18,11 @@ from mintline.messages import (
 from mintline.records import Mint
 
 
-def sign_mint(mint: Mint) -> SignMint:
+def sign_mint(mint: Mint, authorization: bytes = b"") -> SignMint:
     """Return the intent that a built mint's record stands for: always the same one.
 
-    Attempts are counted through: those under an earlier nonce of the mint's come first.
+    Attempts are counted through: those under an earlier nonce of the mint's come first. No enclave signs it
+    without the mint's `authorization`, which is beside the record (`mintline.authorizations`).
     """
     assert mint.nonce is not None
     assert mint.gas is not None
@@ -38,12 +39,12 @@ def sign_mint(mint: Mint) -> SignMint:
         mint_id=mint.mint_id,
         contract=mint.contract,
         voucher=voucher_of(mint),
-        authorization=mint.authorization or b"",
+        authorization=authorization or mint.authorization or b"",
         built_at=mint.built_at,
     )
 
 
-def issue_voucher(mint: Mint, issuer: KeyRef) -> IssueVoucher:
+def issue_voucher(mint: Mint, issuer: KeyRef, authorization: bytes) -> IssueVoucher:
     """Return what a built self-custody mint's record stands for: its voucher, to be issued."""
     return IssueVoucher(
         trace=mint.trace,
@@ -53,7 +54,7 @@ def issue_voucher(mint: Mint, issuer: KeyRef) -> IssueVoucher:
         contract=mint.contract,
         voucher=voucher_of(mint),
         subject=mint.sub,
-        authorization=mint.authorization or b"",
+        authorization=authorization,
     )
 
 

@@ -66,12 +66,12 @@ class Mint(Frozen):
     sender: KeyRef | None = None
     """The custodial wallet that redeems the voucher; None with self-custody."""
     metadata: str | None = None
-    """The canonical JSON to store; absent once it is in S3."""
+    """The canonical JSON to store, in records of before `mintline.authorizations`, until it is in S3."""
     metadata_digest: Bytes32
     request_digest: str
     """SHA-256 (hex) of the caller's canonical request: tells a retry from a reuse of its key."""
     authorization: Sealed | None = Field(default=None, repr=False)
-    """The caller's token, sealed for the enclaves (`mintline.authorization`)."""
+    """The caller's token, sealed for the enclaves, in records of before `mintline.authorizations`."""
     trace: BoundedText = ""
     created_at: int
     updated_at: int

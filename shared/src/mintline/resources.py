@@ -149,6 +149,12 @@ self-custody mint has `token_ref`, `{chain_id}#{contract}#{token_id}`, since onl
 transaction that we do not know. The indexes hold keys alone, so that a mint's transitions in between do not
 write them again."""
 
+AUTHORIZATIONS = Table("authorizations", partition=Key("mint_id"), sort=Key("digest", "B"), ttl="expires")
+"""One item per accepted mint, kept for days: the sealed `envelope` and the `metadata` that it was sealed for.
+
+`digest` is that of what the user asked for (`mintline.authorizations`). Written by the api, once, before the
+mint's record; one whose mint came to nothing, or was another request's, has no reader."""
+
 ACCOUNTS = Table(
     "accounts",
     partition=Key("account_id"),
@@ -211,6 +217,7 @@ TABLES = (
     REVOCATIONS,
     WRAPPED_KEYS,
     MINTS,
+    AUTHORIZATIONS,
     ACCOUNTS,
     COLLECTIONS,
     ATTEMPTS,

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from mintline.acceptance import STATEMENT_BYTES
+from mintline.authorizations import Authorization
 from mintline.aws.dynamo import Dynamo, Item, Put
 from mintline.messages import KeyRef
 from mintline.records import CANCELLED, Mint, Wallet, created_key, open_shard, scoped
@@ -25,7 +26,10 @@ ADDRESS = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 OTHER = "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC"
 
 
-def mint(number: int, *, sub: str = "alice", metadata: str = "{}") -> Mint:
+AUTHORIZATION = Authorization(envelope=b"\x02sealed\xff", metadata="{}")
+
+
+def mint(number: int, *, sub: str = "alice", digest: bytes = bytes(range(32))) -> Mint:
     return Mint(
         mint_id=f"mint_{number:026d}",
         sub=sub,
@@ -34,9 +38,9 @@ def mint(number: int, *, sub: str = "alice", metadata: str = "{}") -> Mint:
         contract=CONTRACT,
         to=ADDRESS,
         sender=KeyRef(address=ADDRESS, subject=sub, chain_id=CHAIN_ID, secret_id="s"),
-        metadata=metadata,
-        metadata_digest=bytes(range(32)),
+        metadata_digest=digest,
         request_digest="00",
+        token_id=number,
         created_at=1_795_398_654_000 + number,
         updated_at=1_795_398_654_000 + number,
     )
@@ -74,18 +78,18 @@ def wallets(request: pytest.FixtureRequest) -> WalletStore:
 async def test_mints__when_created_and_read__hold_to_their_contract(mints: MintStore) -> None:
     first = mint(1)
     assert await mints.get(first.mint_id) is None
-    assert await mints.create(first) is None
+    assert await mints.create(first, AUTHORIZATION) is None
     assert await mints.get(first.mint_id) == first
 
-    twin = first.model_copy(update={"metadata": '{"another":1}', "request_digest": "01"})
-    assert await mints.create(twin) == first
+    twin = first.model_copy(update={"metadata_digest": bytes(32), "request_digest": "01"})
+    assert await mints.create(twin, AUTHORIZATION) == first
     assert await mints.get(first.mint_id) == first
 
 
 async def test_mints__when_one_id_is_created_at_once__let_one_win(mints: MintStore) -> None:
-    rivals = [mint(1, metadata=f'{{"n":{n}}}') for n in range(20)]
+    rivals = [mint(1, digest=bytes([n]) * 32) for n in range(20)]
 
-    outcomes = await asyncio.gather(*(mints.create(rival) for rival in rivals))
+    outcomes = await asyncio.gather(*(mints.create(rival, AUTHORIZATION) for rival in rivals))
 
     winners = [rival for rival, outcome in zip(rivals, outcomes, strict=True) if outcome is None]
     assert len(winners) == 1
@@ -94,7 +98,7 @@ async def test_mints__when_one_id_is_created_at_once__let_one_win(mints: MintSto
 
 async def test_mints__when_listed__come_newest_first_and_page_from_any_position(mints: MintStore) -> None:
     made = [mint(number) for number in range(1, 8)]
-    await asyncio.gather(*(mints.create(m) for m in (*made, mint(50, sub="bob"))))
+    await asyncio.gather(*(mints.create(m, AUTHORIZATION) for m in (*made, mint(50, sub="bob"))))
     expected = [m.mint_id for m in reversed(made)]
 
     whole = await mints.ids_of("alice", limit=100, after=None)
@@ -107,13 +111,6 @@ async def test_mints__when_listed__come_newest_first_and_page_from_any_position(
     part = await mints.ids_of("alice", limit=3, after=None)
     assert ([mint_id for _, mint_id in part.items], part.more) == (expected[:3], True)
     assert (await mints.ids_of("nobody", limit=3, after=None)).items == ()
-
-
-async def test_mints__when_the_metadata_is_as_large_as_may_be__hold_it(mints: MintStore) -> None:
-    large = mint(1, metadata='{"image":"data:image/png;base64,' + "A" * 260_000 + '"}')
-
-    assert await mints.create(large) is None
-    assert await mints.get(large.mint_id) == large
 
 
 async def test_wallets__when_created_and_finished__hold_to_their_contract(wallets: WalletStore) -> None:
@@ -155,7 +152,7 @@ async def test_gas__when_the_builder_has_noted_it__then_it_is_the_days(dynamo: D
 
 async def test_mints__when_created__are_among_the_open_ones(dynamo: Dynamo) -> None:
     made = mint(1)
-    await DynamoMints(dynamo).create(made)
+    await DynamoMints(dynamo).create(made, AUTHORIZATION)
     page = await dynamo.query(MINTS, index=MINTS.index("open"), partition=open_shard(made.mint_id), limit=10)
     assert [item["created_key"] for item in page.items] == [created_key(made.created_at, made.mint_id)]
 
@@ -165,7 +162,7 @@ async def test_mints__when_cancelled__say_so_once_and_only_where_they_were_seen(
     mints: MintStore, status: MintStatus
 ) -> None:
     seen = mint(1).model_copy(update={"status": status, "nonce": 3})
-    await mints.create(seen)
+    await mints.create(seen, AUTHORIZATION)
     moved = seen.model_copy(update={"status": MintStatus.MINED})
     assert await mints.cancel(moved.model_copy(update={"status": MintStatus.ISSUED}), CANCELLED, at=5) == seen
 

@@ -13,7 +13,7 @@ from mintline.aws.records import to_item
 from mintline.eth import to_checksum_address
 from mintline.messages import Fees, KeyRef, SignMint, SignNoop, Voucher
 from mintline.records import Attempt, Mint, Problem, Transfer, created_key, open_shard
-from mintline.resources import MINTS, TRANSFERS
+from mintline.resources import ATTEMPTS, MINTS, TRANSFERS
 from mintline.states import MintStatus
 from mintline_broadcaster.memory import MemoryLedger
 from mintline_broadcaster.ports import Ledger, MintMoved, OpenMint, OpenTransaction, SignedTransaction
@@ -267,3 +267,20 @@ async def test_transactions__when_recorded_twice_and_closed__then_each_stays_and
     assert await ledger.open_transactions(after=None, limit=9) == [OpenTransaction(second.tx_hash, 2)]
     await ledger.record(first)
     assert len(await ledger.open_transactions(after=None, limit=9)) == 2
+
+
+@pytest.mark.integration
+async def test_record__when_written__then_the_bytes_are_binary_and_the_version_befores_hex_is_read(
+    line: Any,
+) -> None:
+    now, before = transaction(1), transaction(2)
+    await line.ledger.record(now)
+    await line.dynamo.write(Put(ATTEMPTS, to_item(before)))
+
+    item = await line.dynamo.get(ATTEMPTS, {"tx_hash": "0x" + now.tx_hash.hex()})
+
+    assert item is not None
+    assert item["raw"] == now.raw == b"raw"
+    assert to_item(before)["raw"] == "0x726177"
+    known = await line.ledger.read_transactions([now.tx_hash, before.tx_hash])
+    assert known == {now.tx_hash: now, before.tx_hash: before}

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from mintline.authorizations import lookup
 from mintline_api.testing import MemoryClient, Stage
 
 IMAGE = "https://example.com/1.png"
@@ -303,7 +304,8 @@ async def test_post__when_every_member_is_used__accepts_and_keeps_each(
     answer = await post(stage, client, json.dumps({"metadata": metadata}).encode())
 
     assert answer.status == 202
-    stored = stage.mints.items[answer.json()["mint_id"]].metadata
+    mint = stage.mints.items[answer.json()["mint_id"]]
+    stored = lookup(mint, stage.mints.authorizations).metadata
     assert stored is not None
     assert json.loads(stored) == metadata
 

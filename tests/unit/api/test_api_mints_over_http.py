@@ -12,12 +12,13 @@ from structlog.testing import capture_logs
 from mintline import access_tokens
 from mintline.acceptance import ACCEPTANCE, Statements
 from mintline.authorization import MAX_TOKEN, Envelope
+from mintline.authorizations import Authorization, lookup
+from mintline.authorizations import digest_of as digest_of_mint
 from mintline.aws.queues import SendRefused
 from mintline.errors import Unavailable, Unreadable
 from mintline.messages import MAX_SEALED
 from mintline.records import Mint, canonical_json, digest_of
 from mintline.states import MintStatus
-from mintline_api.authorizations import digest_of as digest_of_mint
 from mintline_api.nudges import Nudges
 from mintline_api.testing import CONTRACT, MemoryClient, Stage, public_key_of
 
@@ -52,8 +53,10 @@ async def test_post__when_the_body_is_good__accepts_and_puts_the_mint_on_the_lin
     (wallet,) = stage.wallets.items.values()
     assert view["to"] == view["wallet"] == wallet.address
     mint = stage.mints.items[view["mint_id"]]
-    assert mint.metadata == canonical_json(METADATA)
-    assert mint.metadata_digest == digest_of(mint.metadata)
+    authorization = lookup(mint, stage.mints.authorizations)
+    assert authorization.metadata == canonical_json(METADATA)
+    assert mint.metadata_digest == digest_of(authorization.metadata)
+    assert (mint.authorization, mint.metadata) == (None, None)
     assert mint.sender == wallet.key()
     ((sender, message),) = stage.line.sent
     assert (sender, message.mint_id, message.trace) == (wallet.address, mint.mint_id, mint.trace)
@@ -65,16 +68,16 @@ async def test_post__when_accepted__seals_the_callers_token_for_this_very_mint_a
     answer = await post(client, stage.headers(), {"metadata": METADATA})
 
     mint = stage.mints.items[answer.json()["mint_id"]]
-    assert mint.authorization is not None
-    envelope, digest = Envelope.from_bytes(mint.authorization), digest_of_mint(mint)
+    sealed = lookup(mint, stage.mints.authorizations).envelope
+    envelope, digest = Envelope.from_bytes(sealed), digest_of_mint(mint)
     assert envelope.open(digest, stage.sealing_key) == stage.token()
     statements = Statements([b64decode(public_key_of(stage.intake_key))])
     statements.verify(envelope.acceptance, ACCEPTANCE, digest, b"alice", now=stage.milliseconds())
     assert envelope.acceptance.at == mint.created_at
-    assert stage.token().encode() not in mint.authorization
+    assert stage.token().encode() not in sealed
     followed = await client.request("GET", f"/v1/mints/{mint.mint_id}", headers=stage.headers())
     for shown in (answer, followed):
-        assert mint.authorization.hex() not in shown.body.decode()
+        assert sealed.hex() not in shown.body.decode()
         assert "authorization" not in shown.json()
 
 
@@ -83,9 +86,12 @@ async def test_post__when_it_is_repeated__keeps_the_first_authorization(
 ) -> None:
     headers = stage.headers(idempotency_key="k")
     first = await post(client, headers, {"metadata": METADATA})
-    sealed = stage.mints.items[first.json()["mint_id"]].authorization
+    mint = stage.mints.items[first.json()["mint_id"]]
+    sealed = lookup(mint, stage.mints.authorizations)
+    assert sealed.envelope
     await post(client, headers, {"metadata": METADATA})
-    assert stage.mints.items[first.json()["mint_id"]].authorization == sealed
+    assert stage.mints.items[mint.mint_id] == mint
+    assert lookup(mint, stage.mints.authorizations) == sealed
 
 
 async def test_post__when_a_recipient_is_named__mints_to_it_from_the_callers_wallet(
@@ -426,8 +432,8 @@ async def test_post__when_a_write_may_have_happened__never_uses_its_token_id_aga
 ) -> None:
     create = stage.mints.create
 
-    async def created_without_an_answer(mint: Mint) -> Mint | None:
-        await create(mint)
+    async def created_without_an_answer(mint: Mint, authorization: Authorization) -> Mint | None:
+        await create(mint, authorization)
         raise Unavailable("no answer")
 
     with monkeypatch.context() as broken:
@@ -444,9 +450,9 @@ async def test_post__when_its_own_write_comes_back_to_it__keeps_the_token_id(
     """DynamoDB's client tries again by itself, and then finds what its first try wrote."""
     create = stage.mints.create
 
-    async def created_twice(mint: Mint) -> Mint | None:
-        await create(mint)
-        return await create(mint)
+    async def created_twice(mint: Mint, authorization: Authorization) -> Mint | None:
+        await create(mint, authorization)
+        return await create(mint, authorization)
 
     with monkeypatch.context() as retried:
         retried.setattr(stage.mints, "create", created_twice)
@@ -522,7 +528,8 @@ async def test_post__when_the_access_token_just_fits__accepts(stage: Stage, clie
     answer = await post(client, {"Authorization": f"Bearer {longest}"}, {"metadata": METADATA})
 
     assert answer.status == 202
-    assert len(stage.mints.items[answer.json()["mint_id"]].authorization or b"") <= MAX_SEALED
+    mint = stage.mints.items[answer.json()["mint_id"]]
+    assert 0 < len(lookup(mint, stage.mints.authorizations).envelope) <= MAX_SEALED
 
 
 async def test_post__when_the_wallet_was_reassigned__is_refused_within_a_minute(

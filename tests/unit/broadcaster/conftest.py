@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
+from mintline import authorizations
+from mintline.authorizations import Authorization
 from mintline.chain.gas import GasBound
 from mintline.eth import keccak256, to_checksum_address
 from mintline.memory import MemoryQueues
@@ -85,6 +87,7 @@ def mint_intent(
         mint_id=f"mint_{sender}_{nonce}",
         contract=CONTRACT,
         voucher=voucher,
+        authorization=b"\x02sealed for mint %d of %d" % (nonce, sender),
     )
 
 
@@ -163,7 +166,7 @@ class World:
         return self.registry.get_sample_value(f"mintline_broadcaster_{name}", labels) or 0
 
     def built(self, intent: SignMint, **changes: Any) -> Mint:
-        """Put the intent's mint on record, as the builder leaves it."""
+        """Put the intent's mint on record, as the builder leaves it, beside its authorization."""
         fields: dict[str, Any] = {
             "mint_id": intent.mint_id,
             "sub": intent.signer.subject,
@@ -184,6 +187,8 @@ class World:
             "trace": intent.trace,
         }
         mint = Mint(**{**fields, **changes})
+        if (key := authorizations.key_of(mint)) is not None:
+            self.ledger.authorizations[key] = Authorization(envelope=intent.authorization)
         self.ledger.mints[mint.mint_id] = mint
         return mint
 

@@ -266,6 +266,17 @@ async def test_underpriced__when_redelivered__then_one_replacement_is_asked_for(
     assert len(await world.sent_to(SIGN)) == 1
 
 
+async def test_underpriced__when_the_message_carries_another_authorization__then_the_records_is_signed_by(
+    world: Any, make: Any
+) -> None:
+    own = make()
+    world.built(own)
+    answering(world, SendFact.REPLACEMENT_UNDERPRICED)
+    await world.broadcast(own.evolve(authorization=b"another"))
+    [replacement] = await world.sent_to(SIGN)
+    assert replacement.authorization == own.authorization
+
+
 async def test_underpriced__when_a_top_up__then_its_replacement_is_no_duplicate_of_it(
     world: Any, make_top_up: Any
 ) -> None:

@@ -427,7 +427,9 @@ async def test_renewed_nonce__when_its_signing_is_refused__then_the_mint_ends(wo
     await sent(world, make())
     first = world.mint(make())
     world.ledger.mints[first.mint_id] = first.model_copy(update={"status": MintStatus.BUILT, "nonce": 5})
-    again = make(5, attempt=1).model_copy(update={"mint_id": first.mint_id, "voucher": make().voucher})
+    again = make(5, attempt=1).model_copy(
+        update={name: getattr(make(), name) for name in ("mint_id", "voucher", "authorization")}
+    )
     await world.refuse(again, "token_expired")
     assert world.mint(again).status is MintStatus.REJECTED
     [noop] = await world.sent_to(SIGN)

@@ -109,6 +109,7 @@ class Line:
         stage = Stage(UserPool(), seed=len(self.mints), tracer=self.tracer_of("api"))
         stage.line = cast("Any", SqsLine(self.outbox("api")))
         stage.mints.items = self.mints
+        stage.mints.authorizations = self.ledger.authorizations
         stage.token_ids.counters = self.token_ids
         stage.index.collections[CONTRACT] = Collection(
             collection_id=scoped(CHAIN_ID, CONTRACT),
@@ -152,7 +153,7 @@ class Line:
         assert self.queues.dead_letters(queue) == []
 
     async def build(self) -> None:
-        tables = builder_memory.MemoryTables(mints=self.mints)
+        tables = builder_memory.MemoryTables(mints=self.mints, authorizations=self.ledger.authorizations)
         chain = builder_memory.MemoryChain(clock=lambda: 1_795_398_655.0)
         chain.codes[CONTRACT] = b"\x00"
         for mint in self.mints.values():

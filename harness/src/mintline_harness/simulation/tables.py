@@ -157,6 +157,7 @@ class Tables:
         self.ledger.store = self.store
         self.api_mints = StoppedMints(self.ledger.unfilled)
         self.api_mints.items = self.mints
+        self.api_mints.authorizations = self.builder.authorizations = self.ledger.authorizations
         self.vouchers = MemoryVouchers(self.ledger)
         self.links = MemoryLinks(chain_id=CHAIN_ID)
         self.links.items = {link.link_id: link for link in map(_link, USERS)}

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pydantic import SecretStr
 
 from mintline.acceptance import ACCEPTANCE
-from mintline.authorization import MAX_TOKEN, Sealer, mint_digest, voucher_digest
+from mintline.authorization import MAX_TOKEN, Sealer
+from mintline.authorizations import digest_of
 from mintline.records import Mint
 from mintline_api.intake_sessions import IntakeSessions
 from mintline_api.problems import TOKEN_TOO_LONG, Refused
@@ -41,28 +42,3 @@ class Authorizations:
         digest = digest_of(mint)
         accepted = self.intake.state(ACCEPTANCE, digest, mint.sub.encode(), at=mint.created_at)
         return self.sealer.seal(token, digest, accepted)
-
-
-def digest_of(mint: Mint) -> bytes:
-    """Return what the user authorizes: a mint by the wallet in custody, or a voucher for the user's own."""
-    assert mint.token_id is not None
-    if mint.sender is None:
-        return voucher_digest(
-            mint_id=mint.mint_id,
-            sub=mint.sub,
-            chain_id=mint.chain_id,
-            contract=mint.contract,
-            to=mint.to,
-            metadata_digest=mint.metadata_digest,
-            token_id=mint.token_id,
-        )
-    return mint_digest(
-        mint_id=mint.mint_id,
-        sub=mint.sub,
-        chain_id=mint.chain_id,
-        contract=mint.contract,
-        to=mint.to,
-        metadata_digest=mint.metadata_digest,
-        sender=mint.sender.address,
-        token_id=mint.token_id,
-    )

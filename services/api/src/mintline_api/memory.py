@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
+from mintline.authorizations import Authorization, Key, key_of
 from mintline.aws.key_stores import secret_name
 from mintline.aws.keys import GeneratedKey
 from mintline.chain.answers import FeeMarket
@@ -46,9 +47,13 @@ class MemoryMints:
 
     def __init__(self) -> None:
         self.items: dict[str, Mint] = {}
+        self.authorizations: dict[Key, Authorization] = {}
 
-    async def create(self, mint: Mint) -> Mint | None:
+    async def create(self, mint: Mint, authorization: Authorization) -> Mint | None:
         """Create unless it exists."""
+        key = key_of(mint)
+        assert key is not None
+        self.authorizations.setdefault(key, authorization)
         existing = self.items.get(mint.mint_id)
         if existing is None:
             self.items[mint.mint_id] = mint

@@ -10,6 +10,7 @@ from functools import partial
 
 import structlog
 
+from mintline.authorizations import Authorization
 from mintline.errors import Unreadable
 from mintline.messages import BuildMint
 from mintline.records import Mint, Wallet, canonical_json, digest_of
@@ -124,7 +125,6 @@ async def accept_mint(
             to=to,
             custody="custodial" if wallet else "self",
             sender=wallet.key() if wallet else None,
-            metadata=metadata,
             metadata_digest=digest_of(metadata),
             request_digest=request_digest,
             trace=trace,
@@ -132,11 +132,11 @@ async def accept_mint(
             created_at=now,
             updated_at=now,
         )
-        mint = mint.evolve(authorization=authorize(mint))
+        authorization = Authorization(envelope=authorize(mint), metadata=metadata)
     except BaseException:
         token_ids.give_back(contract, token_id)
         raise
-    existing = await mints.create(mint)
+    existing = await mints.create(mint, authorization)
     if existing is not None:
         # Unless it is this very mint, written by a try whose answer was lost.
         if (existing.contract, existing.token_id) != (contract, token_id):

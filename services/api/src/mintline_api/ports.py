@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
+from mintline.authorizations import Authorization
 from mintline.aws.keys import GeneratedKey
 from mintline.chain.answers import FeeMarket
 from mintline.chain.calls import Call
@@ -26,8 +27,11 @@ class Page(Generic[T]):
 class MintStore(Protocol):
     """The mints."""
 
-    async def create(self, mint: Mint) -> Mint | None:
-        """Create a mint unless its id exists; return None if created, else the mint that was there."""
+    async def create(self, mint: Mint, authorization: Authorization) -> Mint | None:
+        """Create a mint unless its id exists; return None if created, else the mint that was there.
+
+        Its authorization is on record before it is.
+        """
         ...
 
     async def get(self, mint_id: str) -> Mint | None:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from mintline.acceptance import Certificate
+from mintline.authorizations import Authorization
+from mintline.aws.authorizations import keep_authorization
 from mintline.aws.dynamo import Clause, ConditionFailed, Dynamo, Item, Put, Update
 from mintline.aws.dynamo import Page as ItemPage
 from mintline.aws.keys import GeneratedKey, generate_key
@@ -64,14 +66,22 @@ _REPEAT = 5_000
 
 
 class DynamoMints:
-    """The mints table."""
+    """The tables of mints and of their authorizations.
+
+    ::
+
+        authorizations   new_authorization ─▶ it stays as it is
+        mints            new_mint          ─▶ the mint that is there
+    """
 
     def __init__(self, dynamo: Dynamo, *, set_aside: SetAside | None = None) -> None:
         self._dynamo = dynamo
         self._set_aside = set_aside or SetAside()
 
-    async def create(self, mint: Mint) -> Mint | None:
+    async def create(self, mint: Mint, authorization: Authorization) -> Mint | None:
         """Create a mint unless its id exists; return None if created, else the mint that was there."""
+        # First: a crash in between leaves an authorization that nobody reads, never a mint without its own.
+        await keep_authorization(self._dynamo, mint, authorization)
         item = {
             **to_item(mint),
             "created_key": created_key(mint.created_at, mint.mint_id),

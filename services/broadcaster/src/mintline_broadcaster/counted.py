@@ -40,6 +40,10 @@ class CountedLedger:
         """Read a mint."""
         return await self._ledger.get(mint_id)
 
+    async def envelope(self, mint: Mint) -> bytes:
+        """Return a mint's authorization envelope."""
+        return await self._ledger.envelope(mint)
+
     async def submit(self, intent: SignMint, attempt: Attempt, *, earlier: tuple[Attempt, ...] = ()) -> None:
         """Move the intent's mint, built with its nonce, to submitted."""
         await self._ledger.submit(intent, attempt, earlier=earlier)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 
+from mintline.aws.authorizations import find_authorization
 from mintline.aws.dynamo import Clause, ConditionFailed, Dynamo, Item, Put, Update, Value
 from mintline.aws.records import OPEN, read, readable, to_item, transition
 from mintline.messages import SignMint
@@ -62,6 +63,10 @@ class DynamoLedger:
         """Read a mint, consistently."""
         item = await self._dynamo.get(MINTS, {"mint_id": mint_id})
         return None if item is None else read(Mint, MINTS, item, self._set_aside)
+
+    async def envelope(self, mint: Mint) -> bytes:
+        """Return a mint's authorization envelope, read consistently."""
+        return (await find_authorization(self._dynamo, mint, self._set_aside)).envelope
 
     async def submit(self, intent: SignMint, attempt: Attempt, *, earlier: tuple[Attempt, ...] = ()) -> None:
         """Move the intent's mint, built with its nonce, to submitted; raises MintMoved."""
@@ -251,7 +256,7 @@ def _sent_key(at: int, tx_hash: bytes) -> str:
 
 
 def _transaction_item(transaction: SignedTransaction) -> Item:
-    item = to_item(transaction)
+    item: Item = {**to_item(transaction), "raw": transaction.raw}
     if transaction.intent is not None:
         item["open_chain"] = str(transaction.chain_id)
         item["sent_key"] = _sent_key(transaction.at, transaction.tx_hash)

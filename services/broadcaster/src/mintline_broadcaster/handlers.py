@@ -86,7 +86,7 @@ async def refuse(
             await noops.fill_nonce(intent, now=now)
         raise Rejected(problem.code, problem.reason)
     if mint is not None and mint.status is MintStatus.BUILT:
-        check_refused(message, mint)
+        check_refused(message, mint, await ledger.envelope(mint))
     elif mint is not None:
         check_identity(intent, mint)
     await end(intent, problem, source=MintStatus.BUILT, ledger=ledger, noops=noops, now=now)

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from mintline.intents import dedup_id, group_of
-from mintline.messages import AnyIntent, Fees, FundWallet, RenewNonce, SignTopUp
+from mintline.messages import AnyIntent, Fees, FundWallet, RenewNonce, SignMint, SignTopUp
 from mintline.queueing import SendingPort
 from mintline.records import Mint
 from mintline.resources import BUILD, SIGN
+from mintline_broadcaster.ports import Ledger
 
 MINUTE = 60_000
 
 
-async def sign_again(intent: AnyIntent, fees: Fees, *, outbox: SendingPort) -> None:
-    """Have the same intent signed with other fees, as its next attempt."""
+async def sign_again(
+    intent: AnyIntent, fees: Fees, mint: Mint | None, *, ledger: Ledger, outbox: SendingPort
+) -> None:
+    """Have the same intent signed with other fees, as its next attempt; `mint` is the one that it is for."""
     following = intent.evolve(fees=fees, attempt=intent.attempt + 1)
+    if isinstance(following, SignMint) and mint is not None:
+        following = following.evolve(authorization=await ledger.envelope(mint))
     await outbox.send(SIGN, following, group=group_of(following), dedup=dedup_id(following))
 
 

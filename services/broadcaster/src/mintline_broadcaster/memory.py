@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from mintline.authorizations import Authorization, Key, lookup
 from mintline.chain.answers import FeeMarket, Receipt
 from mintline.chain.calls import Call
 from mintline.chain.send_facts import SendAnswer, SendFact
@@ -39,6 +40,7 @@ class MemoryLedger:
     """The metadata digests of the tokens in the index, by contract and id."""
     indexed: Final = field(default_factory=Final)
     """The newest block that is final and indexed."""
+    authorizations: dict[Key, Authorization] = field(default_factory=dict)
 
     async def record(self, transaction: SignedTransaction) -> None:
         """Write a transaction down, once; open it again."""
@@ -50,6 +52,11 @@ class MemoryLedger:
         """Read a mint."""
         await asyncio.sleep(0)
         return self.mints.get(mint_id)
+
+    async def envelope(self, mint: Mint) -> bytes:
+        """Return a mint's authorization envelope."""
+        await asyncio.sleep(0)
+        return lookup(mint, self.authorizations).envelope
 
     async def submit(self, intent: SignMint, attempt: Attempt, *, earlier: tuple[Attempt, ...] = ()) -> None:
         """Move the intent's mint, built with its nonce, to submitted."""

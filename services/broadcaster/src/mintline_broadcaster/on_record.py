@@ -48,22 +48,22 @@ def check_intent(intent: SignMint, mint: Mint) -> None:
     )
 
 
-def check_refused(message: SigningRefused, mint: Mint) -> None:
+def check_refused(message: SigningRefused, mint: Mint, envelope: bytes) -> None:
     """Raise OutcomeRefused unless the enclave refused the very request that the record stands for.
 
-    Of a request that somebody else made up, with another authorization or fees beyond the policy, a refusal
-    says nothing about the mint.
+    `envelope` is the mint's authorization as it is on record. Of a request that somebody else made up, with
+    another authorization or fees beyond the policy, a refusal says nothing about the mint.
     """
     intent = message.intent
     assert isinstance(intent, SignMint | IssueVoucher)
     if mint.deadline is None or mint.token_id is None:
         raise OutcomeRefused("unknown_mint", mint.mint_id, "deadline")
     if isinstance(intent, IssueVoucher):
-        own: SignMint | IssueVoucher = issue_voucher(mint, intent.signer)
+        own: SignMint | IssueVoucher = issue_voucher(mint, intent.signer, envelope)
     elif mint.sender is None or mint.nonce is None:
         raise OutcomeRefused("unknown_mint", mint.mint_id, "sender")
     else:
-        own = sign_mint(mint)
+        own = sign_mint(mint, envelope)
     for name in type(own).model_fields:
         if name not in ("trace", "built_at") and getattr(own, name) != getattr(intent, name, None):
             raise OutcomeRefused("unknown_mint", mint.mint_id, name)

@@ -167,7 +167,8 @@ async def _raise_fees(
 ) -> None:
     """Send the intent back to be signed at a higher price; wait at the cap."""
     intent = message.intent
-    if isinstance(intent, SignMint) and _is_superseded(await ledger.get(intent.mint_id), intent):
+    mint = await ledger.get(intent.mint_id) if isinstance(intent, SignMint) else None
+    if isinstance(intent, SignMint) and _is_superseded(mint, intent):
         log.info("transaction_superseded", **context(message))
         return
     # A replacement must outbid one transaction, the others the market.
@@ -176,7 +177,7 @@ async def _raise_fees(
     if fees is None:
         log.warning("fee_cap_reached", max_fee_per_gas=intent.fees.max_fee_per_gas, **context(message))
         raise Deferred("the fee cap is reached", retry_after=FEES_SECONDS)
-    await sign_again(intent, fees, outbox=outbox)
+    await sign_again(intent, fees, mint, ledger=ledger, outbox=outbox)
     log.info("transaction_bumped", max_fee_per_gas=fees.max_fee_per_gas, **context(message))
 
 

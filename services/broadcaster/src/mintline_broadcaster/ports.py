@@ -99,6 +99,9 @@ class Ledger(Protocol):
     async def get(self, mint_id: str) -> Mint | None:
         """Read a mint, consistently."""
 
+    async def envelope(self, mint: Mint) -> bytes:
+        """Return a mint's authorization envelope; empty if that is not on record, or not any more."""
+
     async def submit(self, intent: SignMint, attempt: Attempt, *, earlier: tuple[Attempt, ...] = ()) -> None:
         """Move the intent's mint, built with its nonce, to submitted with this attempt; raises MintMoved.
 

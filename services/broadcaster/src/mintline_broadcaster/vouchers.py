@@ -84,7 +84,7 @@ async def refuse_voucher(message: SigningRefused, *, ledger: Ledger, now: int) -
     if mint is None:
         raise Rejected("unknown_mint", "The voucher belongs to no mint on record.")
     if mint.status is MintStatus.BUILT:
-        check_refused(message, mint)
+        check_refused(message, mint, await ledger.envelope(mint))
     await ledger.reject(mint_id, problem, source=MintStatus.BUILT, at=now)
     log.warning("mint_rejected", mint_id=mint_id, code=problem.code)
 

@@ -274,7 +274,7 @@ class Watch:
             return
         self._metrics.replacements.labels("market" if too_cheap else "age").inc()
         log.info("transaction_replaced", max_fee_per_gas=fees.max_fee_per_gas, **context(one.message()))
-        await sign_again(one.intent, fees, outbox=self._outbox)
+        await sign_again(one.intent, fees, one.mint, ledger=self._ledger, outbox=self._outbox)
 
     async def _stop(self, one: _Pending, *, now: int) -> None:
         """Have the nonce filled of a mint that its user stopped, or whose voucher has run out meanwhile.
@@ -287,7 +287,8 @@ class Watch:
     async def _sign_same(self, mint: Mint) -> None:
         """Have an attempt signed once more whose bytes were not written down: the same ones come of it."""
         number = len(mint.attempts) - 1
-        intent = sign_mint(mint).evolve(fees=_fees_of(mint.attempts[-1]), attempt=number)
+        same = sign_mint(mint, await self._ledger.envelope(mint))
+        intent = same.evolve(fees=_fees_of(mint.attempts[-1]), attempt=number)
         log.warning("attempt_without_bytes", mint_id=mint.mint_id, nonce=mint.nonce, attempt=number)
         await self._outbox.send(SIGN, intent, group=group_of(intent), dedup=dedup_id(intent))
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 
+from mintline.authorizations import Authorization
+from mintline.aws.authorizations import find_authorization
 from mintline.aws.dynamo import (
     Change,
     Clause,
@@ -174,7 +176,7 @@ def _refusal(
 
 
 class DynamoMints:
-    """Mint records."""
+    """Mint records, and what their users authorized."""
 
     def __init__(self, dynamo: Dynamo, *, set_aside: SetAside | None = None) -> None:
         self._dynamo = dynamo
@@ -184,6 +186,10 @@ class DynamoMints:
         """Read one mint."""
         item = await self._dynamo.get(MINTS, {"mint_id": mint_id})
         return None if item is None else read(Mint, MINTS, item, self._set_aside)
+
+    async def authorization(self, mint: Mint) -> Authorization:
+        """Return what a mint's user authorized."""
+        return await find_authorization(self._dynamo, mint, self._set_aside)
 
     async def reject(self, mint_id: str, problem: Problem, *, at: int, spent: int | None = None) -> None:
         """End an accepted mint, or one whose nonce is spent."""

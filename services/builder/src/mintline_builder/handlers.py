@@ -15,6 +15,7 @@ from typing import NoReturn
 
 import structlog
 
+from mintline.authorizations import Authorization
 from mintline.errors import Conflict, Deferred, Rejected
 from mintline.intents import dedup_id, group_of, issue_voucher, sign_mint, voucher_of
 from mintline.messages import BuildMint, Fees, FundWallet, RenewNonce
@@ -67,12 +68,29 @@ async def build(
     money, and Conflict when another delivery ended the mint.
     """
     mint = await _load(mints, cmd.mint_id)
+    if mint.status not in (MintStatus.ACCEPTED, MintStatus.BUILT):
+        return
+    authorization = await mints.authorization(mint)
     if mint.status is MintStatus.ACCEPTED:
         try:
             if mint.custody == "self":
-                mint = await _offer(mint, terms, mints, preparation, clock)
+                mint = await _offer(
+                    mint,
+                    authorization,
+                    terms=terms,
+                    mints=mints,
+                    preparation=preparation,
+                    clock=clock,
+                )
             else:
-                mint = await _reserve(mint, terms, preparation, reserver, clock)
+                mint = await _reserve(
+                    mint,
+                    authorization,
+                    terms=terms,
+                    preparation=preparation,
+                    reserver=reserver,
+                    clock=clock,
+                )
             metrics.built.inc()
             metrics.stages.reached(MintStatus.BUILT, after=(mint.updated_at - mint.created_at) / 1000)
         except Waiting as waiting:
@@ -87,7 +105,7 @@ async def build(
             mint = await _load(mints, cmd.mint_id)
     if mint.status is MintStatus.BUILT:
         # Sent again on every delivery: a crash may have come between the reservation and the send.
-        await _send_on(mint, terms, outbox)
+        await _send_on(mint, authorization, terms, outbox)
 
 
 async def renew(
@@ -123,7 +141,7 @@ async def renew(
         except Conflict:
             mint = await _load(mints, cmd.mint_id)
     if mint.status is MintStatus.BUILT:
-        await _send_on(mint, terms, outbox)
+        await _send_on(mint, await mints.authorization(mint), terms, outbox)
 
 
 async def _wait(
@@ -177,12 +195,12 @@ async def _end(
     log.info("mint_rejected", code=problem.code)
 
 
-async def _send_on(mint: Mint, terms: Terms, outbox: Outbox) -> None:
+async def _send_on(mint: Mint, authorization: Authorization, terms: Terms, outbox: Outbox) -> None:
     if mint.custody == "self":
-        request = issue_voucher(mint, terms.issuer)
+        request = issue_voucher(mint, terms.issuer, authorization.envelope)
         await outbox.send(SIGN, request, group=mint.mint_id, dedup=f"issue:{mint.mint_id}")
     else:
-        intent = sign_mint(mint)
+        intent = sign_mint(mint, authorization.envelope)
         await outbox.send(SIGN, intent, group=group_of(intent), dedup=dedup_id(intent))
     log.info("mint_built", nonce=mint.nonce, token_id=str(mint.token_id))
 
@@ -209,10 +227,16 @@ async def _load(mints: Mints, mint_id: str) -> Mint:
 
 
 async def _reserve(
-    mint: Mint, terms: Terms, preparation: Preparation, reserver: Reserver, clock: Callable[[], float]
+    mint: Mint,
+    authorization: Authorization,
+    *,
+    terms: Terms,
+    preparation: Preparation,
+    reserver: Reserver,
+    clock: Callable[[], float],
 ) -> Mint:
     """Take a custodial mint to `built`, and return it as it then is on record."""
-    token_id, metadata = _buildable(mint, terms)
+    token_id, metadata = _buildable(mint, authorization, terms)
     wallet = mint.wallet
     fees, deadline = await asyncio.gather(preparation.fees(), _deadline(terms, preparation, clock))
     gas = await preparation.simulator.usual_gas(mint.contract, wallet)
@@ -252,10 +276,16 @@ async def _renew(
 
 
 async def _offer(
-    mint: Mint, terms: Terms, mints: Mints, preparation: Preparation, clock: Callable[[], float]
+    mint: Mint,
+    authorization: Authorization,
+    *,
+    terms: Terms,
+    mints: Mints,
+    preparation: Preparation,
+    clock: Callable[[], float],
 ) -> Mint:
     """Take a self-custody mint to `built`, and return it as it then is on record."""
-    token_id, metadata = _buildable(mint, terms)
+    token_id, metadata = _buildable(mint, authorization, terms)
     deadline = await _deadline(terms, preparation, clock)
     gas = await _gas(mint, mint.to, deadline, preparation)
     await preparation.metadata.put(mint.contract, token_id, metadata, mint.metadata_digest)
@@ -276,7 +306,7 @@ async def _deadline(terms: Terms, preparation: Preparation, clock: Callable[[], 
     return now + terms.voucher_ttl
 
 
-def _buildable(mint: Mint, terms: Terms) -> tuple[int, str]:
+def _buildable(mint: Mint, authorization: Authorization, terms: Terms) -> tuple[int, str]:
     """Return the token id and the metadata of an accepted mint; raises Rejected for one that lacks them."""
     if mint.token_id is None:
         raise Rejected(
@@ -284,9 +314,9 @@ def _buildable(mint: Mint, terms: Terms) -> tuple[int, str]:
             "The mint was accepted by an earlier version, without a token id. Send the request again, "
             "with another Idempotency-Key.",
         )
-    if mint.chain_id != terms.chain_id or mint.metadata is None:
+    if mint.chain_id != terms.chain_id or authorization.metadata is None:
         raise Rejected("mint_malformed", "The mint is not one that this builder can build.")
-    return mint.token_id, mint.metadata
+    return mint.token_id, authorization.metadata
 
 
 async def _gas(mint: Mint, sender: str, deadline: int, preparation: Preparation) -> int:

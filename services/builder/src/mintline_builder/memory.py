@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from mintline.authorizations import Authorization, Key, lookup
 from mintline.chain.answers import FeeMarket
 from mintline.chain.calls import Call, CallReverted, Overrides
 from mintline.errors import Conflict, Rejected
@@ -34,6 +35,7 @@ class MemoryTables:
     mints: dict[str, Mint] = field(default_factory=dict)
     topping_up: set[str] = field(default_factory=set)
     """Wallets whose top-up is not known to be settled."""
+    authorizations: dict[Key, Authorization] = field(default_factory=dict)
 
 
 @dataclass
@@ -106,6 +108,10 @@ class MemoryMints:
     async def get(self, mint_id: str) -> Mint | None:
         """Read one mint."""
         return self.tables.mints.get(mint_id)
+
+    async def authorization(self, mint: Mint) -> Authorization:
+        """Return what a mint's user authorized."""
+        return lookup(mint, self.tables.authorizations)
 
     async def reject(self, mint_id: str, problem: Problem, *, at: int, spent: int | None = None) -> None:
         """End an accepted mint, or one whose nonce is spent."""

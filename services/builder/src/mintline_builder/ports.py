@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
+from mintline.authorizations import Authorization
 from mintline.chain.answers import FeeMarket
 from mintline.chain.calls import Call, Overrides
 from mintline.errors import Conflict, Unavailable
@@ -215,6 +216,9 @@ class Mints(Protocol):
 
     async def get(self, mint_id: str) -> Mint | None:
         """Read one mint, consistently."""
+
+    async def authorization(self, mint: Mint) -> Authorization:
+        """Return what a mint's user authorized: empty if that is not on record, or not any more."""
 
     async def reject(self, mint_id: str, problem: Problem, *, at: int, spent: int | None = None) -> None:
         """End an accepted mint, or one whose nonce is `spent`; raises Conflict if it moved on."""

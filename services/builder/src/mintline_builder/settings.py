@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from mintline.authorizations import KEPT
 from mintline.chain.gas import GasBound
 from mintline.chain.settings import GasSettings
 from mintline.fields import Wei
@@ -35,7 +36,7 @@ class Settings(GasSettings):
     same."""
     voucher_ttl: int = Field(default=24 * 3600, ge=600)
     """How long a voucher may be redeemed."""
-    max_wait: int = Field(default=24 * 3600, ge=0)
+    max_wait: int = Field(default=24 * 3600, ge=0, le=KEPT)
     """How long a mint may wait for what somebody has to act on, such as a paused collection; then it is
     rejected. Within the enclave's `grace`, or the user's token has expired by then."""
     max_chain_skew: int = Field(default=12 * 3600, ge=60)

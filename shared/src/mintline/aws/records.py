@@ -21,7 +21,7 @@ RecordT = TypeVar("RecordT", bound=Frozen)
 OPEN = "open_shard"
 """The attribute that keeps a mint in the index of open ones."""
 _SPENT = (OPEN, "authorization")
-"""What a mint at its end has no more use for."""
+"""What a mint at its end has no more use for; an authorization is in records of before 0058 alone."""
 _CLOSING = frozenset({MintStatus.FINALIZED, MintStatus.REJECTED})
 """States that nothing leaves. `reverted` is none of them: the indexer closes it once its block is final."""
 

@@ -1,0 +1,85 @@
+"""What a user authorized, beside the mint's record: written once, before the record, and never changed.
+
+It is stored under the mint's id and the digest of what was asked for (`digest_of`), every field of which is
+on the mint's record and fixed there. So the record leads to its own authorization and to no other, whoever
+used the same Idempotency-Key; one that became no mint's is dropped with time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeAlias
+
+from pydantic import Field
+
+from mintline.authorization import mint_digest, voucher_digest
+from mintline.messages import Frozen, Sealed
+from mintline.records import Mint
+
+KEPT = 7 * 24 * 3600
+"""Seconds from a mint's acceptance for which its authorization is kept.
+
+Longer than the enclaves sign by it: until the access token expires (at most a day after it was issued, with
+Cognito) and the policy's `grace` is over, which should be below three days (`mintline.revocation`)."""
+
+
+class Authorization(Frozen):
+    """The caller's token, sealed for the enclaves, and the metadata that it was sealed for."""
+
+    envelope: Sealed = Field(default=b"", repr=False)
+    """See `mintline.authorization`; empty where there is none, and the enclave refuses that."""
+    metadata: str | None = None
+    """The canonical JSON to store in S3; None where there is none."""
+
+
+MISSING = Authorization()
+"""What is on record of a mint whose authorization is not, or not any more."""
+Key: TypeAlias = tuple[str, bytes]
+
+
+def key_of(mint: Mint) -> Key | None:
+    """Return the mint id and the digest under which a mint's authorization is stored.
+
+    None for a mint that was accepted by an earlier version, without a token id.
+    """
+    return None if mint.token_id is None else (mint.mint_id, digest_of(mint))
+
+
+def on_record(mint: Mint) -> Authorization | None:
+    """Return the authorization that a mint's own record holds, as records of before 0058 do."""
+    if mint.authorization is None and mint.metadata is None:
+        return None
+    return Authorization(envelope=mint.authorization or b"", metadata=mint.metadata)
+
+
+def lookup(mint: Mint, stored: Mapping[Key, Authorization]) -> Authorization:
+    """Return a mint's authorization from all that are stored."""
+    if (held := on_record(mint)) is not None:
+        return held
+    key = key_of(mint)
+    return MISSING if key is None else stored.get(key, MISSING)
+
+
+def digest_of(mint: Mint) -> bytes:
+    """Return what the user authorized, 32 bytes: a mint by the wallet in custody, or a voucher alone."""
+    assert mint.token_id is not None
+    if mint.sender is None:
+        return voucher_digest(
+            mint_id=mint.mint_id,
+            sub=mint.sub,
+            chain_id=mint.chain_id,
+            contract=mint.contract,
+            to=mint.to,
+            metadata_digest=mint.metadata_digest,
+            token_id=mint.token_id,
+        )
+    return mint_digest(
+        mint_id=mint.mint_id,
+        sub=mint.sub,
+        chain_id=mint.chain_id,
+        contract=mint.contract,
+        to=mint.to,
+        metadata_digest=mint.metadata_digest,
+        sender=mint.sender.address,
+        token_id=mint.token_id,
+    )
