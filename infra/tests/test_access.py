@@ -153,6 +153,21 @@ def test_wrapped_keys__when_the_api_makes_one__then_it_can_neither_read_nor_over
     assert on_keys == {"dynamodb:PartiQLInsert"}
 
 
+def test_authorizations__when_the_api_makes_one__then_it_can_read_none(templates: Templates) -> None:
+    assert "authorizations" not in tables(granted(templates, "api"), READING)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_role__when_it_writes_in_batches__then_also_what_a_batch_of_one_is_sent_as(
+    templates: Templates, service: str
+) -> None:
+    """`Dynamo.write` sends a lone put or delete as PutItem or DeleteItem."""
+    grants = granted(templates, service)
+
+    batched = tables(grants, {"BatchWriteItem"})
+    assert batched <= tables(grants, {"PutItem"}) & tables(grants, {"DeleteItem"})
+
+
 def test_redrive_role__when_an_operator_takes_it__then_it_reads_dead_letters_and_sends_them_back(
     templates: Templates,
 ) -> None:

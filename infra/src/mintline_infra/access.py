@@ -81,7 +81,7 @@ REACH: Mapping[str, Reach] = {
             WALLETS: GET + INSERT + UPDATE,
             WRAPPED_KEYS: CREATE,
             LINKS: GET + QUERY + REPLACE,
-            CHALLENGES: (*PRUNE, "DeleteItem"),
+            CHALLENGES: PRUNE + REPLACE,
             RATES: COUNT,
             REVOCATIONS: GET + INSERT + UPDATE,
             ACCOUNTS: GET,
