@@ -18,7 +18,7 @@ from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc, RpcError
 from mintline.errors import Misconfigured, Retryable, Unreadable
 from mintline.messages import Frozen
-from mintline.records import Checkpoint, Collection, Mint, Token
+from mintline.records import Checkpoint, Mint, RegisteredContract, Token
 from mintline.resources import CHECKPOINTS, COLLECTIONS, MINTS, TOKENS, Table
 from mintline_indexer.node_chain import NodeChain
 from mintline_indexer.reconciler.findings import (
@@ -208,7 +208,7 @@ async def read(records: Records, rpc: Rpc, node: Node, *, patience: float) -> Bo
     if item is None:
         raise Misconfigured(f"{records.prefix} has no index of chain {chain_id}")
     head = from_item(Checkpoint, item).head_number
-    collections = [from_item(Collection, found) async for found in records.every(COLLECTIONS)]
+    collections = [from_item(RegisteredContract, found) async for found in records.every(COLLECTIONS)]
     contracts = {found.contract: found.deployed_block for found in collections if found.chain_id == chain_id}
     first = min(contracts.values(), default=0)
     damaged: list[Finding] = []

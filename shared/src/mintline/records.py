@@ -169,8 +169,8 @@ class Challenge(Frozen):
     """Unix seconds. The table drops it some time later, so the write looks at it."""
 
 
-class Collection(Frozen):
-    """A contract that Mintline mints into."""
+class RegisteredContract(Frozen):
+    """A contract that Mintline mints into, as all know it who need no token id of it."""
 
     collection_id: str
     chain_id: int
@@ -178,6 +178,11 @@ class Collection(Frozen):
     name: str
     symbol: str
     deployed_block: int
+
+
+class Collection(RegisteredContract):
+    """The whole record of a contract: with its counter, whose damage must not stop what does not count."""
+
     next_token_id: int = Field(ge=0)
     """A number in DynamoDB, unlike other token ids: the api leases ids by adding to it."""
 

@@ -1,19 +1,30 @@
-"""Lists leave out the item that is unreadable, and page on from it."""
+"""What cannot be read is set aside: lists leave it out, and what needs it says so."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from structlog.testing import capture_logs
 
-from mintline.aws.dynamo import Item, Page
+from mintline.aws.dynamo import ConditionFailed, Item, Page, Update
 from mintline.aws.records import to_item
-from mintline.records import Link, Token, Transfer
+from mintline.errors import Unreadable, Unusable, Unwritable
+from mintline.records import Link, Mint, Token, Transfer, Wallet, scoped
 from mintline.set_aside import SetAside
 from mintline_api.link_stores import DynamoLinks
-from mintline_api.stores import DynamoIndex
-from mintline_api.testing import CHAIN_ID, CONTRACT
+from mintline_api.problems import Refused
+from mintline_api.stores import (
+    DynamoGas,
+    DynamoIndex,
+    DynamoRates,
+    DynamoRevocations,
+    DynamoTokenIds,
+    DynamoWallets,
+)
+from mintline_api.testing import CHAIN_ID, CONTRACT, MemoryClient, Stage
 
+BODY: dict[str, Any] = {"metadata": {"name": "n", "image": "https://example.com/1.png"}}
 OWNER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 
 
@@ -99,3 +110,166 @@ async def test_links__when_one_is_unreadable__then_the_others_are_listed() -> No
     items = [to_item(link) for link in links]
     found = DynamoLinks(spoiled(items, "linked_at"), chain_id=CHAIN_ID, set_aside=SetAside())
     assert await found.of_user("alice") == (links[0], links[2])
+
+
+class OneItem:
+    """A DynamoDB with one item, to which additions do what they do there."""
+
+    def __init__(self, item: Item | None) -> None:
+        self.item = item
+
+    async def get(self, *_: Any) -> Item | None:
+        return self.item
+
+    async def write(self, change: Any) -> None:
+        raise ConditionFailed(change, self.item)
+
+    async def update_returning(self, update: Update) -> Item:
+        ((name, count),) = update.add.items()
+        was = None if self.item is None else self.item.get(name)
+        if update.where and not (isinstance(was, int) and was >= 0):
+            raise ConditionFailed(update, self.item)
+        if was is not None and not isinstance(was, int):
+            raise Unwritable("UpdateItem: Type mismatch for ADD")
+        return update.key | {name: (was or 0) + count}
+
+
+def over(item: Item | None) -> Any:
+    return OneItem(item)
+
+
+COUNTER: Item = {"collection_id": scoped(CHAIN_ID, CONTRACT)}
+ODD: list[Item] = [{}, {"next_token_id": "7"}, {"next_token_id": -1}, {"next_token_id": {"N": "1.5"}}]
+
+
+@pytest.mark.parametrize("attribute", ODD)
+async def test_lease__when_the_counter_cannot_be_read__then_it_is_set_aside(attribute: Item) -> None:
+    counter = DynamoTokenIds(over(COUNTER | attribute), chain_id=CHAIN_ID, set_aside=SetAside())
+    with capture_logs() as lines, pytest.raises(Unusable):
+        await counter.lease(CONTRACT, 1)
+    assert [(line["event"], line["table"], line["key"]) for line in lines] == [
+        ("record_set_aside", "collections", scoped(CHAIN_ID, CONTRACT))
+    ]
+
+
+async def test_lease__when_there_is_no_such_collection__then_it_is_refused_and_nothing_is_set_aside() -> None:
+    with capture_logs() as lines, pytest.raises(Refused, match="unknown-contract"):
+        await DynamoTokenIds(over(None), chain_id=CHAIN_ID).lease(CONTRACT, 1)
+    assert lines == []
+
+
+@pytest.mark.parametrize("attribute", ODD)
+async def test_collection__when_its_counter_cannot_be_read__then_all_else_of_it_can(attribute: Item) -> None:
+    item: Item = COUNTER | {
+        "chain_id": CHAIN_ID,
+        "contract": CONTRACT,
+        "name": "Aurora",
+        "symbol": "AUR",
+        "deployed_block": 1,
+    }
+    index = DynamoIndex(over(item | attribute), chain_id=CHAIN_ID, set_aside=SetAside())
+    with capture_logs() as lines:
+        found = await index.collection(CONTRACT)
+    assert found is not None
+    assert (found.name, lines) == ("Aurora", [])
+
+
+async def test_rates__when_a_count_cannot_be_read__then_it_is_set_aside() -> None:
+    rates = DynamoRates(over({"rate_id": "alice#1", "taken": "many"}), set_aside=SetAside())
+    with capture_logs() as lines, pytest.raises(Unusable):
+        await rates.add("alice#1", 1, expires=9)
+    assert [(line["table"], line["key"]) for line in lines] == [("rates", "alice#1")]
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"gas_day": "today", "gas_given": "1"},
+        {"gas_day": 20_785, "gas_given": "a lot"},
+        {"gas_day": 20_785, "gas_given": {"N": "1.5"}},
+        {"gas_day": 20_785, "gas_given": None},
+    ],
+)
+async def test_gas__when_it_cannot_be_read__then_it_is_set_aside_and_counts_as_none(attributes: Item) -> None:
+    gas = DynamoGas(over({"account_id": "a", **attributes}), chain_id=CHAIN_ID, set_aside=SetAside())
+    with capture_logs() as lines:
+        assert await gas.gas_given(OWNER) == (0, 0)
+    assert [(line["table"], line["key"]) for line in lines] == [("accounts", "a")]
+
+
+async def test_gas__when_the_wallet_had_none_yet__then_nothing_is_set_aside() -> None:
+    gas = DynamoGas(over({"account_id": "a", "next_nonce": 3}), chain_id=CHAIN_ID, set_aside=SetAside())
+    with capture_logs() as lines:
+        assert await gas.gas_given(OWNER) == (0, 0)
+    assert lines == []
+
+
+async def test_revocation__when_its_time_cannot_be_read__then_neither_read_nor_write_passes_over_it() -> None:
+    item: Item = {"chain": str(CHAIN_ID), "sub": "alice", "revoked_before": "long ago"}
+    store = DynamoRevocations(over(item), chain_id=CHAIN_ID, set_aside=SetAside())
+    with capture_logs() as lines:
+        with pytest.raises(Unreadable):
+            await store.revoked_before("alice")
+        with pytest.raises(Unreadable):
+            await store.record("alice", revoked_before=5, statement=b"s", expires=9)
+    assert [(line["table"], line["key"]) for line in lines] == [("revocations", f"{CHAIN_ID}/alice")]
+
+
+async def test_wallet__when_it_is_unfinished_and_its_key_is_gone__then_it_is_set_aside() -> None:
+    wallet = Wallet(
+        wallet_id="w",
+        sub="alice",
+        chain_id=CHAIN_ID,
+        address=OWNER,
+        secret_id="s",
+        ready=False,
+        created_at=1,
+    )
+    wallets = DynamoWallets(over(to_item(wallet)), set_aside=SetAside())
+    with capture_logs() as lines:
+        with pytest.raises(Unreadable):
+            await wallets.get("w")
+        with pytest.raises(Unreadable):
+            await wallets.create(wallet)
+    assert [(line["table"], line["key"]) for line in lines] == [("wallets", "w")]
+
+
+async def test_post__when_a_record_it_needs_is_unreadable__then_503_says_what_an_operator_repairs(
+    stage: Stage, client: MemoryClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def lease(contract: str, count: int) -> int:
+        raise Unreadable(f"Counter: next_token_id of {contract}, {count}")
+
+    monkeypatch.setattr(stage.token_ids, "lease", lease)
+    refused = await client.post_json("/v1/mints", BODY, headers=stage.headers(idempotency_key="k"))
+    monkeypatch.undo()
+    repaired = await client.post_json("/v1/mints", BODY, headers=stage.headers(idempotency_key="k"))
+
+    assert (refused.status, refused.json()["code"]) == (503, "record-unusable")
+    assert "operator" in refused.json()["detail"]
+    assert "next_token_id" not in refused.body.decode()
+    assert int(refused.headers["retry-after"]) > 0
+    assert repaired.status == 202
+
+
+async def test_token__when_its_mints_record_is_unreadable__then_the_token_is_shown(
+    stage: Stage, client: MemoryClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def get(mint_id: str) -> Mint | None:
+        raise Unreadable(mint_id)
+
+    monkeypatch.setattr(stage.mints, "get", get)
+    stage.index.tokens[CONTRACT, 1] = Token(
+        chain_id=CHAIN_ID,
+        contract=CONTRACT,
+        token_id=1,
+        owner=OWNER,
+        metadata_digest=None,
+        mint_id="mint_1",
+        minted_block=1,
+        block_number=1,
+        tx_hash=bytes(32),
+    )
+    shown = await client.request("GET", f"/v1/tokens/{CONTRACT}/1", headers=stage.headers())
+    assert (shown.status, shown.json()["owner"], shown.json()["mint"]) == (200, OWNER, None)
+    assert (await client.request("GET", "/v1/mints/mint_1", headers=stage.headers())).status == 503

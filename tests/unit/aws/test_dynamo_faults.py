@@ -341,6 +341,14 @@ async def test_write__when_dynamodb_refuses_the_request__then_it_is_no_fault_of_
         await dynamo.write(update)
 
 
+async def test_update__when_it_adds_to_what_is_no_number__then_the_record_is_unwritable(
+    client: "Scripted", dynamo: Dynamo
+) -> None:
+    client.on("update_item", refusing("m1", "An operand in the update expression has an incorrect data type"))
+    with pytest.raises(Unwritable):
+        await dynamo.write(Update(MINTS, {"mint_id": "m1"}, add={"sweeps": 1}))
+
+
 async def test_transact__when_dynamodb_names_what_it_refuses__then_so_does_the_error(
     client: "Scripted", dynamo: Dynamo
 ) -> None:

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from structlog.testing import capture_logs
 
-from mintline.aws.dynamo import ConditionFailed, Item, Value
+from mintline.aws.dynamo import ConditionFailed, Item, Value, encode_item
 from mintline.aws.records import to_item
 from mintline.chain.rpc import RpcError
 from mintline.errors import Unavailable, Unwritable
-from mintline.records import Token
+from mintline.records import Collection, Token
 from mintline.resources import MINTS, TOKENS
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus
-from mintline_indexer.dynamo_store import DynamoStore
+from mintline_indexer.dynamo_store import DynamoCollections, DynamoStore
 from mintline_indexer.memory import MemoryStore, Move, Sent
 from mintline_indexer.node_chain import NodeChain
 from mintline_indexer.store_port import Poisoned, Progress, TokenKey, Write
@@ -287,3 +287,35 @@ async def test_outcome__when_the_contract_reverts_with_much__then_its_reason_is_
     assert outcome.problem is not None
     assert outcome.problem.code == "reverted"
     assert len(outcome.problem.reason) <= 1000
+
+
+class ScannedOnce:
+    """A DynamoDB client whose scan has one page."""
+
+    def __init__(self, items: Sequence[Item]) -> None:
+        self.page = {"Items": [encode_item(item) for item in items]}
+
+    def get_paginator(self, _operation: str) -> ScannedOnce:
+        return self
+
+    async def paginate(self, **_arguments: object) -> AsyncIterator[dict[str, Any]]:
+        yield self.page
+
+
+async def test_collections__when_a_counter_is_damaged__then_its_contract_is_indexed_all_the_same() -> None:
+    item = to_item(
+        Collection(
+            collection_id="c",
+            chain_id=1,
+            contract=CONTRACT,
+            name="n",
+            symbol="s",
+            deployed_block=7,
+            next_token_id=3,
+        )
+    )
+    client: Any = ScannedOnce([item | {"next_token_id": "three"}, item | {"contract": "nowhere"}])
+    with capture_logs() as lines:
+        known = await DynamoCollections(client, prefix="p", chain_id=1, set_aside=SetAside()).known()
+    assert known == {item["contract"]: 7}
+    assert [line["table"] for line in lines] == ["collections"]

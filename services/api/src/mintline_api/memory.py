@@ -17,10 +17,10 @@ from mintline.messages import BuildMint, ReviewMint, SelfRedeem
 from mintline.records import (
     Challenge,
     Checkpoint,
-    Collection,
     Link,
     Mint,
     Problem,
+    RegisteredContract,
     Token,
     Transfer,
     Wallet,
@@ -241,12 +241,12 @@ class MemoryIndex:
     """The index in lists, to be filled by the test."""
 
     def __init__(self) -> None:
-        self.collections: dict[str, Collection] = {}
+        self.collections: dict[str, RegisteredContract] = {}
         self.head: Checkpoint | None = None
         self.tokens: dict[tuple[str, int], Token] = {}
         self.events: list[Transfer] = []
 
-    async def collection(self, contract: str) -> Collection | None:
+    async def collection(self, contract: str) -> RegisteredContract | None:
         """Return a collection."""
         return self.collections.get(contract)
 

@@ -11,7 +11,17 @@ from mintline.chain.answers import FeeMarket
 from mintline.chain.calls import Call
 from mintline.errors import Conflict
 from mintline.messages import BuildMint, ReviewMint, SelfRedeem
-from mintline.records import Challenge, Checkpoint, Collection, Link, Mint, Problem, Token, Transfer, Wallet
+from mintline.records import (
+    Challenge,
+    Checkpoint,
+    Link,
+    Mint,
+    Problem,
+    RegisteredContract,
+    Token,
+    Transfer,
+    Wallet,
+)
 
 T = TypeVar("T")
 
@@ -154,7 +164,7 @@ class Keys(Protocol):
 class Index(Protocol):
     """What the indexer knows of the chain."""
 
-    async def collection(self, contract: str) -> Collection | None:
+    async def collection(self, contract: str) -> RegisteredContract | None:
         """Return a collection of ours."""
         ...
 

@@ -368,6 +368,14 @@ UNAVAILABLE = Kind(
     "Temporarily unavailable",
     "A dependency does not answer. Repeat after `Retry-After` seconds, with the same idempotency key.",
 )
+RECORD_UNUSABLE = Kind(
+    "record-unusable",
+    503,
+    "Stored record unusable",
+    "Nothing is wrong with the request. A record that it needs is damaged; an alarm tells the operator, who "
+    "repairs what `record_set_aside` in the log names. Repeat after `Retry-After` seconds, with the same "
+    "idempotency key, and quote `trace` to support.",
+)
 
 DEADLINE_PASSED = Kind(
     "deadline-passed",
@@ -435,5 +443,6 @@ KINDS = (
     INTERNAL,
     OVERLOADED,
     UNAVAILABLE,
+    RECORD_UNUSABLE,
     DEADLINE_PASSED,
 )

@@ -124,7 +124,8 @@ async def _open(stack: AsyncExitStack, settings: Settings, metrics: Metrics) -> 
     if settings.rpc_urls:
         chain = Node(await open_rpc(stack, settings, observer=metrics.rpc, tracer=calls.tracer))
     kms = await open_client(stack, "kms", settings, calls=calls, endpoint_url=settings.kms_endpoint_url)
-    token_ids = TokenIds(DynamoTokenIds(dynamo, chain_id=settings.chain_id), clock=time.monotonic)
+    counter = DynamoTokenIds(dynamo, chain_id=settings.chain_id, set_aside=metrics.set_aside)
+    token_ids = TokenIds(counter, clock=time.monotonic)
     stack.push_async_callback(token_ids.aclose)
     return _World(
         dynamo=dynamo,
@@ -157,7 +158,9 @@ def _assemble(
             client_id=settings.cognito_client_id,
             now=time.time,
             revocations=Revocations(
-                DynamoRevocations(world.dynamo, chain_id=settings.chain_id), world.intake, now=time.time
+                DynamoRevocations(world.dynamo, chain_id=settings.chain_id, set_aside=metrics.set_aside),
+                world.intake,
+                now=time.time,
             ),
             looked_up=metrics.caches.of("access_tokens"),
         ),
@@ -181,10 +184,13 @@ def _assemble(
         mints=DynamoMints(world.dynamo, set_aside=metrics.set_aside),
         line=SqsLine(carrying(world.queues, tracer)),
         rates=Rates(
-            DynamoRates(world.dynamo), limit=settings.user_rate, now=_milliseconds, clock=time.monotonic
+            DynamoRates(world.dynamo, set_aside=metrics.set_aside),
+            limit=settings.user_rate,
+            now=_milliseconds,
+            clock=time.monotonic,
         ),
         gas=GasBudget(
-            DynamoGas(world.dynamo, chain_id=settings.chain_id),
+            DynamoGas(world.dynamo, chain_id=settings.chain_id, set_aside=metrics.set_aside),
             budget=settings.user_gas_budget,
             now=_milliseconds,
             clock=time.monotonic,

@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
+from pydantic import Field
 
 from mintline.acceptance import Certificate
 from mintline.authorizations import Authorization
@@ -14,17 +15,18 @@ from mintline.aws.authorizations import keep_authorization
 from mintline.aws.dynamo import Clause, ConditionFailed, Dynamo, Item, Put, Update
 from mintline.aws.dynamo import Page as ItemPage
 from mintline.aws.keys import GeneratedKey, generate_key
-from mintline.aws.records import read, readable, to_item, transition
+from mintline.aws.records import read, readable, to_item, transition, unusable
 from mintline.aws.session import error_code, translated
-from mintline.errors import Unavailable
+from mintline.errors import Unavailable, Unreadable, Unwritable
+from mintline.fields import Wei
 from mintline.key_stores import KeyStores, StoredKey, StoreName
-from mintline.messages import BuildMint, ReviewMint, SelfRedeem
+from mintline.messages import BuildMint, Frozen, ReviewMint, SelfRedeem
 from mintline.queueing import SendingPort
 from mintline.records import (
     Checkpoint,
-    Collection,
     Mint,
     Problem,
+    RegisteredContract,
     Token,
     Transfer,
     Wallet,
@@ -139,28 +141,40 @@ class DynamoMints:
         )
 
 
+class _Counter(Frozen):
+    """The part of a collection that is counted."""
+
+    next_token_id: int = Field(ge=0, strict=True)
+
+
 class DynamoTokenIds:
     """The counters of one chain's collections."""
 
-    def __init__(self, dynamo: Dynamo, *, chain_id: int) -> None:
+    def __init__(self, dynamo: Dynamo, *, chain_id: int, set_aside: SetAside | None = None) -> None:
         self._dynamo = dynamo
         self._chain_id = chain_id
+        self._set_aside = set_aside or SetAside()
 
     async def lease(self, contract: str, count: int) -> int:
-        """Take token ids by one addition."""
-        update = Update(
-            COLLECTIONS,
-            {"collection_id": scoped(self._chain_id, contract)},
-            add={"next_token_id": count},
-            where=(Clause("registered", "next_token_id", "exists"),),
-        )
+        """Take token ids by one addition; raises Unusable for a counter that cannot be read.
+
+        No other value can stand in for it: ids that are made up may be on other mints' records.
+        """
+        key: Item = {"collection_id": scoped(self._chain_id, contract)}
+        # Only a number of 0 or more passes, as DynamoDB compares: what was damaged is not added to.
+        countable = Clause("countable", "next_token_id", "ge", (0,))
+        update = Update(COLLECTIONS, key, add={"next_token_id": count}, where=(countable,))
         try:
             item = await self._dynamo.update_returning(update)
-        except ConditionFailed:
-            raise Refused(UNKNOWN_CONTRACT, f"{contract} is no collection of this API.") from None
-        following = item["next_token_id"]
-        assert isinstance(following, int)
-        return following - count
+        except ConditionFailed as lost:
+            present = lost.item or await self._dynamo.get(COLLECTIONS, key)
+            if present is None:
+                raise Refused(UNKNOWN_CONTRACT, f"{contract} is no collection of this API.") from None
+            read(_Counter, COLLECTIONS, present, self._set_aside)
+            raise Unavailable("the counter of token ids was repaired meanwhile") from None
+        except Unwritable as error:
+            raise unusable(COLLECTIONS, key, error, self._set_aside) from None
+        return read(_Counter, COLLECTIONS, item, self._set_aside).next_token_id - count
 
 
 class DynamoWallets:
@@ -173,7 +187,7 @@ class DynamoWallets:
     async def get(self, wallet_id: str) -> Wallet | None:
         """Return the wallet as it is now."""
         item = await self._dynamo.get(WALLETS, {"wallet_id": wallet_id})
-        return None if item is None else read(Wallet, WALLETS, item, self._set_aside)
+        return None if item is None else self._read(item)
 
     async def create(self, wallet: Wallet) -> Wallet | None:
         """Create a wallet unless its id exists; return None if created, else the wallet that was there."""
@@ -182,7 +196,7 @@ class DynamoWallets:
             await self._dynamo.write(Put(WALLETS, to_item(wallet), where=(lock,)))
         except ConditionFailed as lost:
             if lost.item is not None:
-                return read(Wallet, WALLETS, lost.item, self._set_aside)
+                return self._read(lost.item)
             return await self.get(wallet.wallet_id)
         return None
 
@@ -197,6 +211,13 @@ class DynamoWallets:
                 where=(Clause("wallet_exists", "wallet_id", "exists"),),
             )
         )
+
+    def _read(self, item: Item) -> Wallet:
+        wallet = read(Wallet, WALLETS, item, self._set_aside)
+        if not wallet.ready and wallet.wrapped is None:
+            error = Unreadable("Wallet: wrapped: missing, although ready is false")
+            raise unusable(WALLETS, item, error, self._set_aside)
+        return wallet
 
 
 class KmsKeys:
@@ -241,7 +262,7 @@ class KmsKeys:
 def kept_key(wallet: Wallet) -> StoredKey:
     """Return what is to be kept of a wallet whose record still holds its wrapped key."""
     if wallet.wrapped is None:
-        raise RuntimeError(f"the wallet {wallet.address} is not ready, and its wrapped key is gone")
+        raise Unreadable(f"the wallet {wallet.address} is not ready, and its wrapped key is gone")
     return StoredKey(
         address=wallet.address,
         chain_id=wallet.chain_id,
@@ -281,11 +302,11 @@ class DynamoIndex:
         self._chain_id = chain_id
         self._set_aside = set_aside or SetAside()
 
-    async def collection(self, contract: str) -> Collection | None:
+    async def collection(self, contract: str) -> RegisteredContract | None:
         """Return a collection of ours."""
         key: Item = {"collection_id": scoped(self._chain_id, contract)}
         item = await self._dynamo.get(COLLECTIONS, key)
-        return None if item is None else read(Collection, COLLECTIONS, item, self._set_aside)
+        return None if item is None else read(RegisteredContract, COLLECTIONS, item, self._set_aside)
 
     async def checkpoint(self) -> Checkpoint | None:
         """Return how far the index has come; None before its first block."""
@@ -352,29 +373,53 @@ class DynamoIndex:
         )
 
 
+class _Taken(Frozen):
+    """The part of a rate's item that is counted."""
+
+    taken: int = Field(ge=0, strict=True)
+
+
 class DynamoRates:
     """The table of rates."""
 
-    def __init__(self, dynamo: Dynamo) -> None:
+    def __init__(self, dynamo: Dynamo, *, set_aside: SetAside | None = None) -> None:
         self._dynamo = dynamo
+        self._set_aside = set_aside or SetAside()
 
     async def add(self, rate_id: str, count: int, *, expires: int) -> int:
-        """Add to a count and return what it is then."""
-        update = Update(RATES, {"rate_id": rate_id}, set={"expires": expires}, add={"taken": count})
-        taken = (await self._dynamo.update_returning(update))["taken"]
-        assert isinstance(taken, int)
-        return taken
+        """Add to a count and return what it is then; raises Unusable for one that cannot be read.
+
+        That refuses one user's writes until the next minute, whose count is another item. To go on
+        uncounted would lift the limit, and all copies would have to agree on any number in its place.
+        """
+        key: Item = {"rate_id": rate_id}
+        update = Update(RATES, key, set={"expires": expires}, add={"taken": count})
+        try:
+            item = await self._dynamo.update_returning(update)
+        except Unwritable as error:
+            raise unusable(RATES, key, error, self._set_aside) from None
+        return read(_Taken, RATES, item, self._set_aside).taken
+
+
+class _Revocation(Frozen):
+    """The part of a revocation that the api reads."""
+
+    revoked_before: int = Field(ge=0, strict=True)
 
 
 class DynamoRevocations:
     """The table of revocations, as one chain's."""
 
-    def __init__(self, dynamo: Dynamo, *, chain_id: int) -> None:
+    def __init__(self, dynamo: Dynamo, *, chain_id: int, set_aside: SetAside | None = None) -> None:
         self._dynamo = dynamo
         self._chain = str(chain_id)
+        self._set_aside = set_aside or SetAside()
 
     async def record(self, sub: str, *, revoked_before: int, statement: bytes, expires: int) -> None:
-        """Record a revocation; `revoked_before` only moves forward."""
+        """Record a revocation; `revoked_before` only moves forward.
+
+        Raises Unreadable if it cannot, for what is on record has no time to compare with.
+        """
         key: Item = {"chain": self._chain, "sub": sub}
         told: Item = {"revoked_before": revoked_before, "statement": statement, "expires": expires}
         absent = Clause("new_user", "chain", "missing")
@@ -382,30 +427,46 @@ class DynamoRevocations:
         try:
             await self._dynamo.write(Put(REVOCATIONS, {**key, **told}, where=(absent,)))
         except ConditionFailed:
-            with suppress(ConditionFailed):
+            try:
                 await self._dynamo.write(Update(REVOCATIONS, key, set=told, where=(earlier,)))
+            except ConditionFailed as lost:
+                if lost.item is not None:
+                    read(_Revocation, REVOCATIONS, lost.item, self._set_aside)
 
     async def revoked_before(self, sub: str) -> int:
         """Return until when the user's tokens were issued that count no more."""
         item = await self._dynamo.get(REVOCATIONS, {"chain": self._chain, "sub": sub})
-        found = None if item is None else item.get("revoked_before")
-        return found if isinstance(found, int) else 0
+        return 0 if item is None else read(_Revocation, REVOCATIONS, item, self._set_aside).revoked_before
+
+
+class _GasGiven(Frozen):
+    """The part of an account that tells of its gas, absent before the first top-up."""
+
+    gas_day: int = Field(default=0, strict=True)
+    gas_given: Wei = 0
 
 
 class DynamoGas:
     """The accounts table, as one chain's wallets' gas."""
 
-    def __init__(self, dynamo: Dynamo, *, chain_id: int) -> None:
+    def __init__(self, dynamo: Dynamo, *, chain_id: int, set_aside: SetAside | None = None) -> None:
         self._dynamo = dynamo
         self._chain_id = chain_id
+        self._set_aside = set_aside or SetAside()
 
     async def gas_given(self, address: str) -> tuple[int, int]:
-        """Return the last day on which a wallet got gas, and how much then (wei)."""
-        item = await self._dynamo.get(ACCOUNTS, {"account_id": scoped(self._chain_id, address)}) or {}
-        day, given = item.get("gas_day"), item.get("gas_given")
-        if not isinstance(day, int) or not isinstance(given, str):
+        """Return the last day on which a wallet got gas, and how much then (wei).
+
+        What cannot be read is set aside and counts as none: the builder keeps the budget, and needs the same
+        record for it.
+        """
+        item = await self._dynamo.get(ACCOUNTS, {"account_id": scoped(self._chain_id, address)})
+        if item is None:
             return 0, 0
-        return day, int(given)
+        with suppress(Unreadable):
+            account = read(_GasGiven, ACCOUNTS, item, self._set_aside)
+            return account.gas_day, account.gas_given
+        return 0, 0
 
 
 class S3Metadata:

@@ -6,15 +6,17 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
+from mintline.errors import Unreadable
 from mintline.records import (
     Checkpoint,
-    Collection,
     Mint,
+    RegisteredContract,
     Token,
     Transfer,
     collection_object_key,
@@ -43,12 +45,12 @@ class Collections:
         looked_up: Callable[[bool], None] = lambda _: None,
     ) -> None:
         self._index = index
-        self._cache: BoundedCache[str, tuple[Collection | None]] = BoundedCache(
+        self._cache: BoundedCache[str, tuple[RegisteredContract | None]] = BoundedCache(
             max_weight=_CACHED_COLLECTIONS, clock=clock, looked_up=looked_up
         )
-        self._flights: SingleFlight[str, Collection | None] = SingleFlight()
+        self._flights: SingleFlight[str, RegisteredContract | None] = SingleFlight()
 
-    async def known(self, contract: str) -> Collection:
+    async def known(self, contract: str) -> RegisteredContract:
         """Return the collection; raises Refused for a contract that is not ours."""
         entry = self._cache.get(contract)
         if entry is None:
@@ -153,8 +155,17 @@ async def get_token(
         checkpoint=checkpoint,
         metadata=json.loads(stored) if stored is not None else None,
         verified=False if altered else None if stored is None else True,
-        mint=await mints.get(token.mint_id) if token.mint_id else None,
+        mint=await _mint_of(token, mints),
     )
+
+
+async def _mint_of(token: Token, mints: MintStore) -> Mint | None:
+    """Return the mint of ours that made a token; None for an unreadable one, which hides no token."""
+    if token.mint_id is None:
+        return None
+    with suppress(Unreadable):
+        return await mints.get(token.mint_id)
+    return None
 
 
 async def get_transfers(

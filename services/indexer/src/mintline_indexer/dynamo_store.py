@@ -36,7 +36,16 @@ from mintline.aws.session import translated
 from mintline.errors import Unreadable, Unwritable
 from mintline.fields import Bytes32
 from mintline.messages import Frozen
-from mintline.records import Checkpoint, Collection, Mint, Token, Transfer, scoped, token_key, token_ref
+from mintline.records import (
+    Checkpoint,
+    Mint,
+    RegisteredContract,
+    Token,
+    Transfer,
+    scoped,
+    token_key,
+    token_ref,
+)
 from mintline.resources import ATTEMPTS, BLOCKS, CHECKPOINTS, COLLECTIONS, MINTS, TOKENS, TRANSFERS
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus
@@ -291,7 +300,7 @@ class DynamoCollections:
         with translated():
             async for page in self._client.get_paginator("scan").paginate(TableName=self._table):
                 items = [decode_item(attributes) for attributes in page["Items"]]
-                for _, collection in readable(Collection, COLLECTIONS, items, self._set_aside):
+                for _, collection in readable(RegisteredContract, COLLECTIONS, items, self._set_aside):
                     if collection.chain_id == self._chain_id:
                         known[collection.contract] = collection.deployed_block
         return known

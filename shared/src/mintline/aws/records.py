@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from mintline.aws.changes import key_of
 from mintline.aws.dynamo import Clause, Item, Update, Value
-from mintline.errors import Unreadable
+from mintline.errors import Unreadable, Unusable
 from mintline.messages import Frozen, faults_of
 from mintline.resources import MINTS, Table
 from mintline.set_aside import SetAside
@@ -51,8 +51,13 @@ def read(model: type[RecordT], table: Table, item: Item, aside: SetAside) -> Rec
     try:
         return from_item(model, item)
     except Unreadable as error:
-        aside.note(table.name, "/".join(str(value) for value in key_of(table, item).values()), error)
-        raise
+        raise unusable(table, item, error, aside) from None
+
+
+def unusable(table: Table, item: Item, error: Unusable, aside: SetAside) -> Unusable:
+    """Return `error`, which says that an item (or its key) cannot be used, having noted it as set aside."""
+    aside.note(table.name, "/".join(str(value) for value in key_of(table, item).values()), error)
+    return error
 
 
 def readable(

@@ -289,10 +289,14 @@ def error_code(error: ClientError) -> str:
 
 _OF_THE_RECORD = re.compile(
     r"item size (to update )?has exceeded|size of (all )?(hash|range) ?keys? has exceeded|nesting levels"
-    r"|empty (string|binary) value|type mismatch|number (over|under)flow|38 significant digits",
+    r"|empty (string|binary) value|type mismatch|number (over|under)flow|38 significant digits"
+    r"|operand in the update expression has an incorrect data type",
     re.IGNORECASE,
 )
-"""What DynamoDB says of an item, where the rest of its validation is about the request, so about our code."""
+"""What DynamoDB says of an item, where the rest of its validation is about the request, so about our code.
+
+The last one: what we add to is no number there, or what we append to is no list.
+"""
 
 
 def refuses_record(code: str, message: str) -> bool:

@@ -11,7 +11,7 @@ from aiohttp.typedefs import Handler
 from structlog.contextvars import bound_contextvars
 
 from mintline.aws.session import AwsRefused
-from mintline.errors import Misconfigured, Retryable, Throttled
+from mintline.errors import Misconfigured, Retryable, Throttled, Unusable
 from mintline.tracebacks import digest_of_traceback, frames
 from mintline_api.deadlines import Deadline
 from mintline_api.endpoints.answers import SAFE_HEADERS, problem
@@ -25,6 +25,7 @@ from mintline_api.problems import (
     DEADLINE_PASSED,
     INTERNAL,
     METHOD_NOT_ALLOWED,
+    RECORD_UNUSABLE,
     UNAVAILABLE,
     UNKNOWN_ROUTE,
     Refused,
@@ -94,9 +95,8 @@ async def explained(request: web.Request, handler: Handler) -> web.StreamRespons
         # Neither heals without an operator.
         log.error("dependency_refused", reason=f"{type(error).__name__}: {error}")  # noqa: TRY400
         return _unavailable(request, _REPAIR_SECONDS)
-    except Retryable as error:
-        log.warning("dependency_unavailable", reason=f"{type(error).__name__}: {error}")
-        return _unavailable(request, max(1, math.ceil(error.retry_after or 1)))
+    except (Retryable, Unusable) as error:
+        return _later(request, error)
     except web.HTTPException as error:
         return _http_problem(request, error)
     except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer
@@ -136,6 +136,16 @@ async def admitted(request: web.Request, handler: Handler) -> web.StreamResponse
             raise
         gate.intake.done()
         return response
+
+
+def _later(request: web.Request, error: Retryable | Unusable) -> web.StreamResponse:
+    reason = f"{type(error).__name__}: {error}"
+    if isinstance(error, Retryable):
+        log.warning("dependency_unavailable", reason=reason)
+        return _unavailable(request, max(1, math.ceil(error.retry_after or 1)))
+    log.error("record_unusable", reason=reason)
+    detail = "A stored record that the request needs cannot be used until an operator repairs it."
+    return problem(request, RECORD_UNUSABLE, detail, headers={"Retry-After": str(_REPAIR_SECONDS)})
 
 
 def _unavailable(request: web.Request, seconds: int) -> web.StreamResponse:

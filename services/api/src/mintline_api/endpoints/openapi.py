@@ -18,6 +18,7 @@ from mintline_api.problems import (
     INTERNAL,
     MEDIA_TYPE,
     OVERLOADED,
+    RECORD_UNUSABLE,
     TOO_MANY_WRITES,
     UNAVAILABLE,
     Kind,
@@ -87,7 +88,7 @@ def openapi(groups: Sequence[Operations], *, public_url: str) -> dict[str, Any]:
     }
 
 
-_ANYWHERE = (INTERNAL, UNAVAILABLE, DEADLINE_PASSED)
+_ANYWHERE = (INTERNAL, UNAVAILABLE, RECORD_UNUSABLE, DEADLINE_PASSED)
 
 
 def problems_of(operation: Operation) -> list[Kind]:
