@@ -35,7 +35,8 @@ class Problem(Frozen):
 
 TOKEN_TAKEN = Problem(
     code="token_taken",
-    reason="Someone else has minted the token id that this mint was given. Send a new mint.",
+    reason="Another mint's token has the id that this mint was given. Send the request again, with another "
+    "Idempotency-Key.",
 )
 CANCELLED = Problem(code="cancelled", reason="The mint was cancelled before it reached the chain.")
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from mintline.records import scoped
-from mintline_api.memory import MemoryRates
+from mintline.authorizations import Authorization
+from mintline.records import Mint, scoped
+from mintline.states import MintStatus
+from mintline_api.memory import MemoryMints, MemoryRates
 from mintline_api.problems import Refused
 from mintline_api.rates import FREE, Rates
 from mintline_api.settings import Settings as ApiSettings
@@ -39,8 +42,8 @@ def copy(counter: MemoryRates, time: Time, *, limit: int) -> Rates:
 
 async def admitted(rates: Rates, count: int, *, sub: str = "alice") -> int:
     outcomes = await asyncio.gather(*(rates.take(sub) for _ in range(count)), return_exceptions=True)
-    assert all(outcome is None or isinstance(outcome, Refused) for outcome in outcomes)
-    return outcomes.count(None)
+    assert all(isinstance(outcome, int | Refused) for outcome in outcomes)
+    return sum(isinstance(outcome, int) for outcome in outcomes)
 
 
 @pytest.mark.parametrize("limit", [1, 7, 59, 60, 600])
@@ -191,3 +194,54 @@ async def test_post__when_the_gas_is_within_the_budget_or_yesterdays__then_202(
         address = stage.wallets.items[scoped(CHAIN_ID, "alice")].address
         stage.gas.given[address] = (int(stage.now) // 86_400 + day, given)
         assert (await post(stage, client)).status == 202
+
+
+class AnswerLost(MemoryMints):
+    """Mints whose creation is done by a try of which the answer is lost: the next one finds the record."""
+
+    def __init__(self, since: Callable[[Mint], Mint]) -> None:
+        super().__init__()
+        self._since = since
+
+    async def create(self, mint: Mint, authorization: Authorization) -> Mint | None:
+        """Create, and say what the repetition finds."""
+        existing = await super().create(mint, authorization)
+        if existing is None:
+            self.items[mint.mint_id] = existing = self._since(mint)
+        return existing
+
+
+@pytest.mark.parametrize(
+    ("since", "sent"),
+    [
+        pytest.param(lambda mint: mint, 1, id="as it was"),
+        pytest.param(lambda mint: mint.evolve(status=MintStatus.REJECTED), 0, id="ended meanwhile"),
+    ],
+)
+async def test_post__when_the_creations_answer_was_lost__then_it_is_a_new_mint_and_is_counted(
+    stage: Stage, since: Callable[[Mint], Mint], sent: int
+) -> None:
+    stage.user_rate = 2
+    stage.mints = AnswerLost(since)
+    async with MemoryClient(stage.app()) as client:
+        made = await post(stage, client, idempotency_key="k")
+        assert len(stage.line.sent) == sent
+        replayed = await post(stage, client, idempotency_key="k")
+        others = [await post(stage, client, idempotency_key=str(n)) for n in range(2)]
+
+    assert (made.status, "idempotent-replayed" in made.headers) == (202, False)
+    assert made.headers["ratelimit"].startswith('"writes";r=1;')
+    assert (replayed.status, replayed.headers["idempotent-replayed"]) == (202, "true")
+    assert [answer.status for answer in others] == [202, 429]
+    assert sorted(mint.token_id or 0 for mint in stage.mints.items.values()) == [1, 2]
+
+
+async def test_give_back__when_the_window_is_over__then_the_next_one_has_no_more_than_its_own() -> None:
+    """Otherwise replays held over a window's edge would be permits of the next one."""
+    time = Time()
+    rates = copy(MemoryRates(), time, limit=5)
+    permits = [await rates.take("alice") for _ in range(5)]
+    time.ms += 60_000
+    for permit in permits:
+        rates.give_back("alice", permit)
+    assert await admitted(rates, 20) == 5

@@ -101,13 +101,14 @@ async def accept_mint(
     mint_id = keyed_mint_id(chain_id, sub, key) if key else mint_id_from(entropy(_ID_BYTES))
     asked = canonical_json(request.model_dump(mode="json", exclude_none=True))
     request_digest = hashlib.sha256(asked.encode()).hexdigest()
+    permit: int | None = None
     try:
         await collections.known(contract)
         wallet, to = await _wallets_of(request, sub=sub, wallets=wallets, links=links)
         if gas is not None and wallet is not None:
             await gas.check(wallet.address)
         if rates is not None:
-            await rates.take(sub)
+            permit = await rates.take(sub)
     except Refused:
         existing = await mints.get(mint_id) if key else None
         if existing is None:
@@ -137,16 +138,30 @@ async def accept_mint(
         token_ids.give_back(contract, token_id)
         raise
     existing = await mints.create(mint, authorization)
-    if existing is not None:
-        # Unless it is this very mint, written by a try whose answer was lost.
+    if existing is not None and not _is_this_try(existing, mint):
         if (existing.contract, existing.token_id) != (contract, token_id):
             token_ids.give_back(contract, token_id)
-        if rates is not None:
-            rates.give_back(sub)
+        if rates is not None and permit is not None:
+            rates.give_back(sub, permit)
         return await _replay(existing, request_digest, send=send)
-    await send(mint)
+    mint = existing or mint
+    if mint.status is MintStatus.ACCEPTED:
+        await send(mint)
     log.info("mint_accepted", mint_id=mint_id)
     return Accepted(mint, replayed=False)
+
+
+def _is_this_try(existing: Mint, mint: Mint) -> bool:
+    """Tell whether a record is the one that this request wrote, by a try whose answer was lost.
+
+    What it compares stays as it was created. A token id alone would not do: a counter may have been set back.
+    """
+    return (existing.contract, existing.token_id, existing.created_at, existing.trace) == (
+        mint.contract,
+        mint.token_id,
+        mint.created_at,
+        mint.trace,
+    )
 
 
 async def _wallets_of(

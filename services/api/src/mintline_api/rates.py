@@ -79,13 +79,16 @@ class Rates:
         self._windows: BoundedCache[str, _Window] = BoundedCache(max_weight=_USERS, clock=clock)
         self._leases: SingleFlight[str, None] = SingleFlight()
 
-    async def take(self, sub: str) -> None:
-        """Take a permit for one write of a user's; raises Refused (429) if there is none in this window."""
+    async def take(self, sub: str) -> int:
+        """Take a permit for one write of a user's and return its window, for `give_back`.
+
+        Raises Refused (429) if there is none in this window.
+        """
         while True:
             window = self._window(sub)
             if window.free > 0:
                 window.free -= 1
-                return
+                return window.number
             if window.granted >= self._limit:
                 standing = self.standing(sub)
                 detail = f"You have made {self._limit} writes in this minute. Nothing was done."
@@ -93,9 +96,11 @@ class Rates:
                 raise Refused(TOO_MANY_WRITES, detail, headers=headers)
             await self._leases.run(sub, partial(self._lease, sub, window))
 
-    def give_back(self, sub: str) -> None:
-        """Take back the permit of a request that wrote nothing."""
-        self._window(sub).free += 1
+    def give_back(self, sub: str, number: int) -> None:
+        """Take back a permit of window `number` from a request that wrote nothing; it is good in no other."""
+        window = self._window(sub)
+        if window.number == number:
+            window.free += 1
 
     def standing(self, sub: str) -> Standing:
         """Return what a user has left, as far as this copy knows."""
