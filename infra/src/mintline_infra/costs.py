@@ -6,9 +6,11 @@ Prices are those of us-east-1 in US dollars, without free tiers and discounts, a
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from mintline.key_stores import StoreName
 from mintline_infra.services import BROADCASTER_RATE, BUILDER_RATE, RECONCILE_EVERY, RECONCILED_BLOCKS
@@ -63,15 +65,25 @@ SQS_REQUESTS = 1.26
 S3_PUTS = 1.0
 KEY_PAIRS = KEYS_KEPT = 0.05
 KEYS_READ = 0.052
-WRITE_UNITS = 29
-"""A mint, from the items' sizes: DynamoDB bills kilobytes written, twice within a transaction.
-
-Two are the index of open mints': one to enter it, one to leave. One is the index by block."""
+MEASURED: Mapping[str, Mapping[str, float]] = json.loads(
+    (Path(__file__).parent / "write_units.json").read_text()
+)
+"""Write units by table and `table/index`: of a `mint` alone in its block, of a `user`'s first mint on top of
+that (wallet, top-up), and of every `block`. `tests/e2e/test_write_units.py` measures them from the items that
+the whole pipeline writes. DynamoDB bills kilobytes written, and twice as much within a transaction."""
+UNDO_UNITS = 0.5
+"""What a mint adds to the row of a block that has others: 180 bytes, at 2 units a kilobyte to write it, and 1
+to delete it."""
+WRITE_UNITS = sum(MEASURED["mint"].values()) + sum(MEASURED["user"].values()) / MINTS_A_WALLET + UNDO_UNITS
+"""A mint, with its share of its user's first."""
+BLOCK_UNITS = sum(MEASURED["block"].values())
+BLOCK_SECONDS = 12
 RECONCILER_SHARE = 1.5 / 15
 """A pass every 15 minutes takes one and a half with the task's start, by estimate."""
 RECONCILER_READS = 0.5 * (RECONCILED_BLOCKS + 9) * SECONDS / RECONCILE_EVERY.to_seconds()
 """Read units a month of an idle reconciler: a query for each block, and for each shard of open mints."""
-READ_UNITS = 8
+READ_UNITS = 9
+"""A mint, by estimate."""
 HTTP_REQUESTS = 3
 """A mint: one POST, two looks at how it stands."""
 LOG_KILOBYTES = 2.5
@@ -93,7 +105,7 @@ def monthly(mints: int, *, store: StoreName = "dynamodb") -> dict[str, float]:
         + 10 * SECONDS / 20 * _price("SQS FIFO, a request"),
         "Tables": mints
         * (WRITE_UNITS * _price("DynamoDB, a write unit") + READ_UNITS * _price("DynamoDB, a read unit"))
-        + SECONDS / 12 * 4 * _price("DynamoDB, a write unit")
+        + SECONDS / BLOCK_SECONDS * BLOCK_UNITS * _price("DynamoDB, a write unit")
         + RECONCILER_READS * _price("DynamoDB, a read unit"),
         "Metadata": mints * S3_PUTS * _price("S3, a PUT"),
         "KMS": _price("KMS, a key")

@@ -82,7 +82,7 @@ class FaultProxy:
     """Passes HTTP on to `upstream`, through the weather; `url` is where it listens while it is entered."""
 
     def __init__(self, upstream: str, weather: Weather) -> None:
-        self._upstream = upstream
+        self.upstream = upstream
         self._weather = weather
         self.port = free_port()
         self.url = f"http://{HOST}:{self.port}"
@@ -126,7 +126,7 @@ class FaultProxy:
             return await self._heads(request)
         async with self._session.request(
             request.method,
-            self._upstream + request.raw_path,
+            self.upstream + request.raw_path,
             headers=_passed_on(request.headers),
             data=body,
             allow_redirects=False,
@@ -144,7 +144,7 @@ class FaultProxy:
         """Join two WebSockets until either ends."""
         here = web.WebSocketResponse()
         await here.prepare(request)
-        async with self._session.ws_connect(self._upstream + request.raw_path) as there:
+        async with self._session.ws_connect(self.upstream + request.raw_path) as there:
 
             async def up() -> None:
                 async for message in here:

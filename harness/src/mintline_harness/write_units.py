@@ -1,0 +1,193 @@
+"""What DynamoDB bills for writing, in write units: measured from the items themselves, before and after.
+
+The rules are those of the developer guide: "DynamoDB item sizes and formats", "DynamoDB read and write
+operations", "Provisioned throughput considerations for Global Secondary Indexes", and "Capacity
+management for transactions". A write takes a unit for each kilobyte of the larger of the item before and
+after, even if its condition fails, and twice as much within a transaction. An index whose entry changes is
+written on its own, after the transaction.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import math
+import random
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeAlias
+
+import aiohttp
+from aiohttp import web
+
+from mintline.resources import TABLES, Index, Table
+from mintline_harness.chaos.proxy import FaultProxy, Weather
+
+Attributes: TypeAlias = Mapping[str, Any]
+"""An item, or its key, in DynamoDB's JSON."""
+
+KILOBYTE = 1024
+_NESTED = 3
+"""Bytes of a list or map itself; each of its members takes one more."""
+_TARGET = "DynamoDB_20120810."
+_SINGLE = frozenset({"PutItem", "UpdateItem", "DeleteItem"})
+_TABLE_OF_STATEMENT = re.compile(r'(?:INTO|UPDATE|FROM) "([^"]+)"')
+_INSERTED = re.compile(r"'([^']+)': \?")
+
+
+def item_size(attributes: Attributes) -> int:
+    """Return an item's size in bytes: of its attributes' names and values."""
+    return sum(len(name.encode()) + _value_size(value) for name, value in attributes.items())
+
+
+def _value_size(attribute: Any) -> int:
+    ((kind, value),) = attribute.items()
+    match kind:
+        case "S":
+            text: str = value
+            return len(text.encode())
+        case "N":
+            digits: str = value.lstrip("-")
+            return math.ceil(len(digits) / 2) + 1
+        case "B":
+            return len(base64.b64decode(value))
+        case "M":
+            return _NESTED + item_size(value) + len(value)
+        case "L":
+            return _NESTED + sum(_value_size(member) + 1 for member in value)
+        case "BOOL" | "NULL":
+            return 1
+    raise ValueError(f"the size of a {kind} is not known here")
+
+
+def units(size: int) -> int:
+    """Return the write units of so many bytes: an item that is absent takes one too."""
+    return max(1, math.ceil(size / KILOBYTE))
+
+
+def cost(
+    table: Table, before: Attributes | None, after: Attributes | None, *, transactional: bool = False
+) -> Counter[str]:
+    """Return what one write costs, by the table's name, and `table/index` for each index that it changes."""
+    size = max(item_size(before or {}), item_size(after or {}))
+    found = Counter({table.name: units(size) * (2 if transactional else 1)})
+    for index in table.indexes:
+        if (written := _index_units(table, index, before, after)) > 0:
+            found[f"{table.name}/{index.name}"] = written
+    return found
+
+
+def _index_units(table: Table, index: Index, before: Attributes | None, after: Attributes | None) -> int:
+    old, new = _entry(table, index, before), _entry(table, index, after)
+    if old == new:
+        return 0
+    if old is None or new is None:
+        return units(item_size(old or new or {}))
+    keys = (index.partition.name, *((index.sort.name,) if index.sort else ()))
+    if any(old[key] != new[key] for key in keys):
+        return units(item_size(old)) + units(item_size(new))
+    return units(max(item_size(old), item_size(new)))
+
+
+def _entry(table: Table, index: Index, item: Attributes | None) -> Attributes | None:
+    """Return an item's entry in an index; None if it has none, as it lacks one of the index's keys."""
+    keys = [key.name for key in (index.partition, index.sort) if key is not None]
+    if item is None or any(key not in item for key in keys):
+        return None
+    if not index.keys_only:
+        return item
+    keys += [key.name for key in (table.partition, table.sort) if key is not None]
+    return {name: item[name] for name in keys}
+
+
+class WriteMeter(FaultProxy):
+    """Passes requests on to an AWS emulator, and counts the write units of those that write.
+
+    Writes go one at a time, so that what is read before and after each of them is what it did.
+    """
+
+    def __init__(self, upstream: str, *, prefix: str) -> None:
+        super().__init__(upstream, Weather(random.Random(0)))  # noqa: S311 - a weather in which nothing happens
+        self._tables = {table.table_name(prefix): table for table in TABLES}
+        self._writing = asyncio.Lock()
+        self.units: Counter[str] = Counter()
+        self.writes: Counter[str] = Counter()
+        """How many writes there were of each table."""
+
+    async def _through(self, request: web.Request) -> web.StreamResponse:
+        target = request.headers.get("x-amz-target", "")
+        if not target.startswith(_TARGET):
+            return await super()._through(request)
+        body = json.loads(await request.read())
+        written = list(written_by(target.removeprefix(_TARGET), body, self._tables))
+        if not written:
+            return await super()._through(request)
+        transactional = target == f"{_TARGET}TransactWriteItems"
+        async with self._writing:
+            before = [await self._read(request, table, key) for table, key in written]
+            answer = await super()._through(request)
+            for (table, key), old in zip(written, before, strict=True):
+                new = await self._read(request, table, key)
+                self.units += cost(table, old, new, transactional=transactional)
+                self.writes[table.name] += 1
+        return answer
+
+    async def _read(self, request: web.Request, table: Table, key: Attributes) -> Attributes | None:
+        """Read an item with the credentials of the request that writes it."""
+        names = {of_prefix: name for name, of_prefix in self._tables.items()}
+        headers = {
+            name: request.headers[name] for name in ("authorization", "x-amz-date") if name in request.headers
+        }
+        headers |= {"x-amz-target": f"{_TARGET}GetItem", "content-type": "application/x-amz-json-1.0"}
+        body = json.dumps({"TableName": names[table], "Key": key, "ConsistentRead": True})
+        async with aiohttp.request("POST", self.upstream, headers=headers, data=body) as answer:
+            answer.raise_for_status()
+            item: Attributes | None = (await answer.json(content_type=None)).get("Item")
+        return item
+
+
+def written_by(operation: str, body: Any, tables: Mapping[str, Table]) -> Iterator[tuple[Table, Attributes]]:
+    """Yield the table and key of each item that a request writes."""
+    if operation in _SINGLE:
+        yield _keyed(tables[body["TableName"]], body.get("Key") or body["Item"])
+    elif operation == "BatchWriteItem":
+        for name, requests in body["RequestItems"].items():
+            for (change,) in (request.values() for request in requests):
+                yield _keyed(tables[name], change.get("Key") or change["Item"])
+    elif operation == "TransactWriteItems":
+        for (change,) in (item.values() for item in body["TransactItems"]):
+            yield _keyed(tables[change["TableName"]], change.get("Key") or change["Item"])
+    elif operation == "BatchExecuteStatement":
+        for statement in body["Statements"]:
+            yield from _named(statement, tables)
+    elif operation == "ExecuteStatement":
+        yield from _named(body, tables)
+
+
+def _named(statement: Any, tables: Mapping[str, Table]) -> Iterator[tuple[Table, Attributes]]:
+    """Yield the item that a PartiQL statement of ours writes, none if it reads."""
+    text, parameters = statement["Statement"], statement.get("Parameters", [])
+    if text.startswith("SELECT"):
+        return
+    found = _TABLE_OF_STATEMENT.search(text)
+    assert found is not None
+    table = tables[found[1]]
+    if text.startswith("INSERT"):
+        yield _keyed(table, dict(zip(_INSERTED.findall(text), parameters, strict=True)))
+        return
+    begin = text.index(" WHERE ")
+    values = {}
+    for name in _key_names(table):
+        place = text.index(f'"{name}" = ?', begin)
+        values[name] = parameters[text.count("?", 0, place)]
+    yield _keyed(table, values)
+
+
+def _keyed(table: Table, attributes: Attributes) -> tuple[Table, Attributes]:
+    return table, {name: attributes[name] for name in _key_names(table)}
+
+
+def _key_names(table: Table) -> list[str]:
+    return [key.name for key in (table.partition, table.sort) if key is not None]

@@ -1,0 +1,102 @@
+"""What a mint costs DynamoDB's bill, from the items that the whole pipeline writes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from mintline_bench.users import sign_in_new
+from mintline_harness.chaos.proxy import Reached
+from mintline_harness.write_units import WriteMeter
+from mintline_local.ports import Ports
+from mintline_local.stack import running_stack
+from tests.e2e.conftest import User
+
+pytestmark = pytest.mark.e2e
+
+STATED = Path(__file__).resolve().parents[2] / "infra/src/mintline_infra/write_units.json"
+"""What the cost table of infra/README.md counts with."""
+MINTS = 8
+UNTIL_TOP_UP_IS_FINAL = 6
+"""Seconds."""
+MOST = 26
+"""Write units of a mint alone in its block, whose user has a wallet with gas: all that a mint may cost."""
+TOLERANCE = 0.75
+"""Write units by which a table may differ: runs cut what mints and blocks share at different places."""
+A_BLOCK = ("blocks", "checkpoints")
+"""Tables that are written once a block, whether anything was minted in it or not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metered:
+    """A pipeline whose writes are counted, and one of its users."""
+
+    meter: WriteMeter
+    user: User
+
+    def of_mints(self) -> Counter[str]:
+        """Return the write units so far that are not the blocks' own."""
+        return Counter({name: units for name, units in self.meter.units.items() if name not in A_BLOCK})
+
+    def of_a_block(self) -> dict[str, float]:
+        """Return the write units of a block, by all blocks so far, of which the last are deleted later."""
+        blocks = self.meter.writes["checkpoints"]
+        return {name: round(self.meter.units[name] / blocks, 2) for name in A_BLOCK}
+
+    async def finalized(self, *names: str, apart: float = 0) -> None:
+        """Mint, with some seconds between two mints, and wait until all of it is final."""
+        minted = []
+        for name in names:
+            minted.append(await self.user.mint(name))
+            await asyncio.sleep(apart)
+        for mint in minted:
+            await self.user.until(mint["mint_id"], "finalized")
+
+
+@pytest.fixture
+async def metered(tmp_path: Path) -> AsyncIterator[Metered]:
+    async with AsyncExitStack() as stack:
+        meters: list[WriteMeter] = []
+
+        async def through(ports: Ports) -> Reached:
+            meter = WriteMeter(ports.url("ministack"), prefix="mintline")
+            meters.append(await stack.enter_async_context(meter))
+            return Reached(ports, {"ministack": meter})
+
+        line = await stack.enter_async_context(running_stack(tmp_path, ports="free", through=through))
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        (token,) = await sign_in_new(line.info, count=1)
+        yield Metered(meters[0], User(session, line.info["api_url"], token))
+
+
+def differences(measured: Mapping[str, float], stated: Mapping[str, float]) -> dict[str, tuple[float, float]]:
+    pairs = {name: (measured.get(name, 0), stated.get(name, 0)) for name in {*measured, *stated}}
+    return {name: pair for name, pair in pairs.items() if abs(pair[0] - pair[1]) > TOLERANCE}
+
+
+async def test_mint__when_all_its_writes_are_measured__then_it_costs_what_the_cost_table_says(
+    metered: Metered,
+) -> None:
+    await metered.finalized("the wallet's first")
+    await asyncio.sleep(UNTIL_TOP_UP_IS_FINAL)
+    first = metered.of_mints()
+
+    await metered.finalized(*(f"alone {number}" for number in range(MINTS)), apart=1.2)
+
+    mint = {name: round(units / MINTS, 2) for name, units in (metered.of_mints() - first).items()}
+    user = first - Counter({name: round(units) for name, units in mint.items()})
+    block = metered.of_a_block()
+    found = json.dumps({"mint": mint, "user": user, "block": block})
+    stated = json.loads(STATED.read_text())
+    assert differences(mint, stated["mint"]) == {}, found
+    assert differences(user, stated["user"]) == {}, found
+    assert all(units <= stated["block"][name] for name, units in block.items()), found
+    assert sum(mint.values()) <= MOST, found
