@@ -128,6 +128,7 @@ _DOMAIN_NAME = keccak256(b"Mintline")
 _DOMAIN_VERSION = keccak256(b"1")
 REDEEM_SELECTOR = selector("redeem((uint256,address,bytes32,uint256),bytes)")
 HAS_ROLE_SELECTOR = selector("hasRole(bytes32,address)")
+IS_MINTED_SELECTOR = selector("isMinted(uint256)")
 MINT_BATCH_SELECTOR = selector("mintBatch((uint256,address,bytes32)[])")
 TRANSFER_SELECTOR = selector("safeTransferFrom(address,address,uint256)")
 BURN_SELECTOR = selector("burn(uint256)")
@@ -173,6 +174,11 @@ def redeem_calldata(
 def has_role_calldata(role: bytes, account: str) -> bytes:
     """Return the calldata of AccessControl's `hasRole(bytes32,address)`."""
     return HAS_ROLE_SELECTOR + role + address_word(account)
+
+
+def is_minted_calldata(token_id: int) -> bytes:
+    """Return the calldata of the collection's `isMinted(uint256)`."""
+    return IS_MINTED_SELECTOR + word(token_id)
 
 
 def mint_batch_calldata(mints: Sequence[tuple[int, str, bytes]]) -> bytes:

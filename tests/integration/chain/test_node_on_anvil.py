@@ -148,6 +148,13 @@ async def test_redemption__when_mined__then_block_receipt_and_events_agree(chain
     assert await chain.node.transaction_count_at(wallet.address, block.hash) == 1
     assert await chain.node.transaction_count_at(wallet.address, block.parent_hash) == 0
     assert await chain.node.transaction_count_at(wallet.address, bytes(32)) is None
+    for block_hash, minted, digest in (
+        (block.hash, True, bytes(range(32))),
+        (block.parent_hash, False, None),
+        (bytes(32), None, None),
+    ):
+        assert await chain.node.is_minted(contract, 7, block_hash) is minted
+        assert await chain.node.minted_digest(contract, 7, block_hash) == digest
     parent = await chain.node.block(block.parent_hash)
     assert parent is not None
     assert parent.number == block.number - 1

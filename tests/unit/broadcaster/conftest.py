@@ -148,6 +148,7 @@ class World:
     def sweeper(self, **ports: Any) -> Sweeper:
         return Sweeper(
             ledger=ports.get("ledger") or self.ledger,
+            chain=ports.get("chain") or self.chain,
             watch=self.watch(**ports),
             outbox=ports.get("outbox") or self.queues,
             chain_id=31337,

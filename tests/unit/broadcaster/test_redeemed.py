@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from mintline.errors import Unavailable, Unreadable
 from mintline.messages import ReviewMint
 from mintline.resources import BUILD, SIGN
 from mintline.states import MintStatus
@@ -64,7 +65,7 @@ async def test_mined__when_its_record_names_another_transaction__then_it_is_left
 ) -> None:
     mint = waiting(world, make(), MintStatus.MINED, tx_hash=b"\x01" * 32, block_number=8)
     world.redeemed(make(), block=8)
-    assert await end_by_token(mint, Final(8, 8), ledger=world.ledger, now=world.now)
+    assert await end_by_token(mint, Final(8, 8), ledger=world.ledger, chain=world.chain, now=world.now)
     assert world.mint(make()) == mint
 
 
@@ -78,7 +79,7 @@ async def test_redemption__when_the_indexer_ends_the_mint_meanwhile__then_that_s
         await world.ledger.mine(seen, made, at=world.now + 1)
     await world.ledger.finalize(seen.mint_id, made, at=world.now)
     ended = world.mint(make())
-    assert await end_by_token(seen, Final(8, 8), ledger=world.ledger, now=world.now + 1)
+    assert await end_by_token(seen, Final(8, 8), ledger=world.ledger, chain=world.chain, now=world.now + 1)
     assert world.mint(make()) == ended
 
 
@@ -143,3 +144,107 @@ async def test_front_run__when_the_mint_lost_its_nonce__then_it_gets_no_other(wo
     await world.handle(ReviewMint(mint_id=make().mint_id))
     assert world.mint(make()).status is MintStatus.FINALIZED
     assert await world.sent_to(BUILD) == []
+
+
+async def expired_voucher(world: Any, intent: Any) -> None:
+    """Have a voucher's deadline pass in a final block."""
+    waiting(world, intent, MintStatus.ISSUED, **SELF)
+    world.ledger.indexed = Final(8, intent.voucher.deadline + 1, b"\x08" * 32)
+    world.now = (intent.voucher.deadline + 1) * 1000
+
+
+class UnreadableTokens:
+    """A ledger in which no token can be read."""
+
+    def __init__(self, ledger: Any) -> None:
+        self._ledger = ledger
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._ledger, name)
+
+    async def minted_digest(self, mint: Any) -> bytes | None:
+        raise Unreadable(f"Token: {mint.token_id}")
+
+
+class SilentChain:
+    """A chain that does not say what is minted."""
+
+    def __init__(self, chain: Any) -> None:
+        self._chain = chain
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._chain, name)
+
+    async def is_minted(self, *_: Any) -> bool | None:
+        raise Unavailable("the endpoints disagree")
+
+    async def minted_digest(self, *_: Any) -> bytes | None:
+        raise Unavailable("the endpoints disagree")
+
+
+@pytest.mark.parametrize("unreadable", [True, False], ids=["unreadable", "missing"])
+async def test_token__when_its_item_was_set_aside__then_the_chain_tells_whose_it_is(
+    world: Any, make: Any, *, unreadable: bool
+) -> None:
+    await expired_voucher(world, make())
+    made = world.redeemed(make(), block=8)
+    world.ledger.digests.clear()
+    world.chain.minted[made.contract, made.token_id] = make().voucher.metadata_digest
+    await world.sweeper(ledger=UnreadableTokens(world.ledger) if unreadable else None).sweep()
+    assert (world.mint(make()).status, world.mint(make()).problem) == (MintStatus.FINALIZED, None)
+
+
+async def test_token__when_its_item_was_set_aside_and_it_is_anothers__then_its_mint_is_rejected(
+    world: Any, make: Any
+) -> None:
+    await expired_voucher(world, make())
+    made = world.redeemed(make(), block=8)
+    world.ledger.digests.clear()
+    world.chain.minted[made.contract, made.token_id] = b"\x01" * 32
+    await world.sweep()
+    assert world.mint(make()).problem.code == "token_taken"
+
+
+@pytest.mark.parametrize("indexed", [True, False], ids=["token-missing", "transfer-missing"])
+@pytest.mark.parametrize("silent", [True, False], ids=["no-answer", "no-state"])
+async def test_token__when_neither_index_nor_chain_can_tell__then_nothing_ends(
+    world: Any, make: Any, *, indexed: bool, silent: bool
+) -> None:
+    await expired_voucher(world, make())
+    if indexed:
+        world.redeemed(make(), block=8)
+        world.ledger.digests.clear()
+    world.chain.stateless = True
+    await world.sweeper(chain=SilentChain(world.chain) if silent else None).sweep()
+    assert world.mint(make()).status is MintStatus.ISSUED
+    world.chain.stateless = False
+    world.chain.minted[make().contract, make().voucher.token_id] = make().voucher.metadata_digest
+    await world.sweep(after=sweeping.RESTING_SECONDS)
+    assert world.mint(make()).status is (MintStatus.FINALIZED if indexed else MintStatus.ISSUED)
+
+
+async def test_voucher__when_its_transfer_was_set_aside__then_it_does_not_expire_until_that_is_repaired(
+    world: Any, make: Any
+) -> None:
+    await expired_voucher(world, make())
+    world.chain.minted[make().contract, make().voucher.token_id] = make().voucher.metadata_digest
+    await world.sweep()
+    assert world.mint(make()).status is MintStatus.ISSUED
+    world.redeemed(make(), block=8)
+    await world.sweep(after=sweeping.RESTING_SECONDS)
+    assert world.mint(make()).status is MintStatus.FINALIZED
+
+
+@pytest.mark.parametrize("changes", [{"cancel_requested_at": 1}, {}], ids=["stopped", "wanted"])
+async def test_front_run__when_its_transfer_was_set_aside__then_the_mint_waits_for_the_index(
+    world: Any, make: Any, changes: dict[str, Any]
+) -> None:
+    await nonce_lost(world, make(), **changes)
+    world.chain.minted[make().contract, make().voucher.token_id] = make().voucher.metadata_digest
+    world.ledger.indexed = replace(world.chain.finalize(), number=8)
+    await world.handle(ReviewMint(mint_id=make().mint_id))
+    assert world.mint(make()).status is MintStatus.SUBMITTED
+    assert await world.sent_to(BUILD) == []
+    world.redeemed(make(), block=8)
+    await world.handle(ReviewMint(mint_id=make().mint_id))
+    assert world.mint(make()).status is MintStatus.FINALIZED

@@ -468,9 +468,9 @@ async def test_voucher__when_its_token_id_was_finally_minted_by_another__then_it
     line.ledger.mintings[CONTRACT, 7] = made_in_block(8, recipient)
     line.ledger.digests[CONTRACT, 7] = digest
 
-    assert await end_by_token(mint, Final(7, NOW // 1000), ledger=line.ledger, now=NOW)
+    assert await end_by_token(mint, Final(7, NOW // 1000), ledger=line.ledger, chain=line.chain, now=NOW)
     assert line.mint == mint
-    assert await end_by_token(mint, Final(8, NOW // 1000), ledger=line.ledger, now=NOW)
+    assert await end_by_token(mint, Final(8, NOW // 1000), ledger=line.ledger, chain=line.chain, now=NOW)
     assert (line.mint.status, line.mint.problem) == (MintStatus.REJECTED, TOKEN_TAKEN)
 
 
@@ -499,9 +499,9 @@ async def test_voucher__when_its_deadline_is_finally_past__then_the_mint_is_reje
 ) -> None:
     mint = line.put(status)
 
-    assert not await expire(mint, Final(9, DEADLINE), ledger=line.ledger, now=NOW)
+    assert not await expire(mint, Final(9, DEADLINE), ledger=line.ledger, chain=line.chain, now=NOW)
     assert line.mint.status is status
-    assert await expire(mint, Final(9, DEADLINE + 1), ledger=line.ledger, now=NOW)
+    assert await expire(mint, Final(9, DEADLINE + 1), ledger=line.ledger, chain=line.chain, now=NOW)
     assert line.mint.status is MintStatus.REJECTED
     assert line.problem == "voucher_expired"
 
@@ -510,7 +510,7 @@ async def test_voucher__when_it_was_redeemed_meanwhile__then_it_does_not_expire(
     mint = line.put(MintStatus.ISSUED)
     line.put(MintStatus.MINED)
 
-    assert not await expire(mint, Final(9, DEADLINE + 1), ledger=line.ledger, now=NOW)
+    assert not await expire(mint, Final(9, DEADLINE + 1), ledger=line.ledger, chain=line.chain, now=NOW)
     assert line.mint.status is MintStatus.MINED
 
 
@@ -522,7 +522,7 @@ async def test_voucher__when_its_token_is_there_but_nobody_noticed__then_its_min
     line.ledger.mintings[CONTRACT, 7] = minting
     line.ledger.digests[CONTRACT, 7] = mint.metadata_digest
 
-    assert not await expire(mint, Final(9, DEADLINE + 1), ledger=line.ledger, now=NOW)
+    assert not await expire(mint, Final(9, DEADLINE + 1), ledger=line.ledger, chain=line.chain, now=NOW)
     assert line.mint.status is MintStatus.FINALIZED
     assert (line.mint.tx_hash, line.mint.block_number) == (minting.tx_hash, 8)
     assert line.problem is None

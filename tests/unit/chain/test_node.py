@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from mintline.chain.calls import Call, Override
+from mintline.chain.collection import MINTED_TOPIC
 from mintline.chain.node import Node
 from mintline.chain.rpc import Doubt, RpcError
 from mintline.chain.send_facts import SendFact
@@ -64,6 +65,33 @@ async def test_count_on_a_block__when_asked_for__then_of_the_very_block_by_its_h
     rpc = FakeRpc("0x5")
     assert await Node(rpc).transaction_count_at(BOB, bytes(32)) == 5
     assert rpc.asked == [("eth_getTransactionCount", [BOB, {"blockHash": "0x" + "00" * 32}])]
+
+
+@pytest.mark.parametrize(("answer", "minted"), [(word(1), True), (word(0), False), (None, None)])
+async def test_minted__when_asked_of_a_block__then_of_the_very_block_by_its_hash(
+    answer: bytes | None, *, minted: bool | None
+) -> None:
+    rpc = FakeRpc(RpcError(-32000, "header not found") if answer is None else "0x" + answer.hex())
+    assert await Node(rpc).is_minted(BOB, 7, bytes(32)) is minted
+    [(method, [call, at])] = rpc.asked
+    data = "0x" + (selector("isMinted(uint256)") + word(7)).hex()
+    assert (method, call["to"], call["input"], at) == (
+        "eth_call",
+        BOB,
+        data,
+        {"blockHash": "0x" + "00" * 32},
+    )
+
+
+async def test_minted__when_the_contract_has_no_such_function__then_nobody_can_tell() -> None:
+    with pytest.raises(Unavailable, match="flag"):
+        await Node(FakeRpc("0x")).is_minted(BOB, 7, bytes(32))
+
+
+async def test_minted_digest__when_the_block_holds_no_such_event__then_none() -> None:
+    rpc = FakeRpc([])
+    assert await Node(rpc).minted_digest(BOB, 7, bytes(32)) is None
+    assert rpc.asked[0][1][0]["topics"] == ["0x" + MINTED_TOPIC.hex(), "0x" + word(7).hex()]
 
 
 async def test_logs__when_the_block_is_gone__then_unavailable() -> None:

@@ -375,6 +375,26 @@ async def test_count_on_a_block__when_an_endpoint_is_on_another_branch__then_one
     assert await Node(rpc, witnesses=rpc).transaction_count_at("0x" + "0a" * 20, HASH) == count
 
 
+MINTED, NOT_MINTED = "0x" + "00" * 31 + "01", "0x" + "00" * 32
+
+
+@pytest.mark.parametrize(
+    ("told", "minted"),
+    [
+        ((NOT_MINTED, NOT_MINTED, MINTED), False),
+        ((MINTED, MINTED, NOT_MINTED), True),
+        ((NOT_MINTED, NO_BLOCK, NO_BLOCK), None),
+        ((NO_BLOCK, NO_BLOCK, NO_BLOCK), None),
+    ],
+)
+async def test_minted__when_endpoints_tell_different_things__then_a_majority_of_two_at_least_decides(
+    told: tuple[Any, Any, Any], *, minted: bool | None
+) -> None:
+    nodes = Nodes(**{name: {"eth_call": answer} for name, answer in zip("abc", told, strict=True)})
+    rpc = rpc_over(nodes, A, B, C)
+    assert await Node(rpc, witnesses=rpc).is_minted("0x" + "0a" * 20, 7, HASH) is minted
+
+
 async def test_agreed__when_nobody_knows__then_none() -> None:
     _, fact = await majority(Nodes(a={"m": None}, b={"m": None}))
     assert fact is None

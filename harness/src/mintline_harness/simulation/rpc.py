@@ -7,7 +7,7 @@ from typing import Any
 
 from mintline.chain.collection import MINTED_TOPIC, TRANSFER_TOPIC
 from mintline.chain.rpc import Doubt, RpcError
-from mintline.eth import HAS_ROLE_SELECTOR, address_word, selector, word
+from mintline.eth import HAS_ROLE_SELECTOR, IS_MINTED_SELECTOR, address_word, selector, word
 from mintline_harness.simulation.chain import (
     REDEEM_GAS,
     Block,
@@ -24,6 +24,7 @@ REVERTED = 3
 """The code of a reverted call in geth and anvil; the revert's data comes with it."""
 METHOD_NOT_FOUND = -32601
 _HAS_ROLE = "0x" + HAS_ROLE_SELECTOR.hex()
+_IS_MINTED = "0x" + IS_MINTED_SELECTOR.hex()
 
 
 class SimulatedNode:
@@ -166,7 +167,10 @@ class SimulatedNode:
         self._simulate(call)
         return hex(REDEEM_GAS)
 
-    def eth_call(self, call: dict[str, str], _at: str, _overrides: Any = None) -> str:
+    def eth_call(self, call: dict[str, str], at: str | dict[str, str], _overrides: Any = None) -> str:
+        if call["input"].startswith(_IS_MINTED):
+            block = self._at(at) if isinstance(at, str) else self._known(at["blockHash"])
+            return "0x" + word(int(int(call["input"][10:], 16) in block.state.minted)).hex()
         if call["input"].startswith(_HAS_ROLE):
             return "0x" + word(int(self._chain.issuing)).hex()
         self._simulate(call)

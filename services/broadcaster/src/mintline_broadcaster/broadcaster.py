@@ -79,6 +79,7 @@ class Broadcaster:
         )
         self._sweeper = Sweeper(
             ledger=self._ledger,
+            chain=self._chain,
             watch=self._watch,
             outbox=self._outbox,
             chain_id=policy.chain_id,

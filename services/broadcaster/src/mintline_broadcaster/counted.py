@@ -165,6 +165,14 @@ class CountedChain:
         """Return an account's next nonce on that very block."""
         return await self._chain.transaction_count_at(address, block_hash)
 
+    async def is_minted(self, contract: str, token_id: int, block_hash: bytes) -> bool | None:
+        """Tell whether a token was ever minted up to that very block."""
+        return await self._chain.is_minted(contract, token_id, block_hash)
+
+    async def minted_digest(self, contract: str, token_id: int, block_hash: bytes) -> bytes | None:
+        """Return the metadata digest that a token was minted with in that very block."""
+        return await self._chain.minted_digest(contract, token_id, block_hash)
+
     async def balance(self, address: str) -> int:
         """Return what an account holds on the latest block."""
         return await self._chain.balance(address)

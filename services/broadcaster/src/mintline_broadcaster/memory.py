@@ -232,6 +232,10 @@ class MemoryChain:
     nonces: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
     final_nonces: dict[bytes, dict[str, int]] = field(default_factory=dict)
     """Next nonces by address, on each final block by its hash."""
+    minted: dict[tuple[str, int], bytes] = field(default_factory=dict)
+    """The metadata digests of tokens on chain, by contract and id, in whatever block is asked for."""
+    stateless: bool = False
+    """Whether the node keeps no state of the blocks that it is asked for."""
     clock: Callable[[], float] = lambda: 0.0
     """Unix seconds, by which blocks are stamped."""
     stamps: list[int] = field(default_factory=list)
@@ -292,6 +296,18 @@ class MemoryChain:
         await asyncio.sleep(0)
         nonces = self.final_nonces.get(block_hash)
         return None if nonces is None else nonces.get(address, 0)
+
+    async def is_minted(self, contract: str, token_id: int, block_hash: bytes) -> bool | None:
+        """Tell whether a token is among those in `minted`; None while the state is gone."""
+        await asyncio.sleep(0)
+        del block_hash
+        return None if self.stateless else (contract, token_id) in self.minted
+
+    async def minted_digest(self, contract: str, token_id: int, block_hash: bytes) -> bytes | None:
+        """Return the digest of a token in `minted`; None while the state is gone."""
+        await asyncio.sleep(0)
+        del block_hash
+        return None if self.stateless else self.minted.get((contract, token_id))
 
     async def balance(self, address: str) -> int:
         """Return what an account holds, in wei."""

@@ -17,7 +17,7 @@ from mintline_broadcaster.finality import final_count
 from mintline_broadcaster.intents import ask_for_funds, ask_for_nonce, cost_of, sign_again
 from mintline_broadcaster.noops import Noops
 from mintline_broadcaster.ports import Chain, Final, Ledger, MintMoved, TreasuryLow
-from mintline_broadcaster.redeemed import end_by_token
+from mintline_broadcaster.redeemed import end_by_token, may_be_minted
 
 FUNDS_SECONDS = 2.0
 """How long a wallet waits between two looks for its gas money: a top-up takes about two blocks."""
@@ -152,8 +152,10 @@ async def settle_used_nonce(
     about = {"mint_id": mint.mint_id, "sender": mint.sender.address, "nonce": mint.nonce}
     if settled <= mint.nonce:
         log.info("nonce_used_by_another_not_finally", **about)
-    elif await end_by_token(mint, final, ledger=ledger, now=now):
+    elif await end_by_token(mint, final, ledger=ledger, chain=chain, now=now):
         log.warning("mint_front_run", **about)
+    elif await may_be_minted(mint, final, chain=chain):
+        log.info("mint_waits_for_index", **about)
     elif mint.cancel_requested_at is not None:
         await ledger.reject(mint.mint_id, CANCELLED, source=MintStatus.SUBMITTED, at=now)
         log.info("mint_cancelled", **about)

@@ -190,6 +190,12 @@ class Chain(Protocol):
     async def transaction_count_at(self, address: str, block_hash: bytes) -> int | None:
         """Return an account's next nonce on that very block, None if no node has its state."""
 
+    async def is_minted(self, contract: str, token_id: int, block_hash: bytes) -> bool | None:
+        """Tell whether a token was ever minted up to that very block, None if too few nodes can tell."""
+
+    async def minted_digest(self, contract: str, token_id: int, block_hash: bytes) -> bytes | None:
+        """Return the digest that a token was minted with in that very block, None if too few nodes can."""
+
     async def balance(self, address: str) -> int:
         """Return what an account holds on the latest block, in wei."""
 

@@ -7,20 +7,24 @@
 The indexer ends a mint with the event that made its token. It cannot when a stranger's transaction did and
 the index from tokens to vouchers lagged, nor when a custodial mint's own transaction was never mined. Only
 what is final counts here, since no reorg would lead back: the indexer reopens what it wrote itself.
+
+What the index lacks is no evidence: an item may have been set aside. Then the chain is asked, in a final
+block, and where it cannot tell, nothing ends.
 """
 
 from __future__ import annotations
 
 import structlog
 
+from mintline.errors import Retryable, Unreadable
 from mintline.records import TOKEN_TAKEN, Mint, Transfer
 from mintline.states import MintStatus, may
-from mintline_broadcaster.ports import Final, Ledger, MintMoved
+from mintline_broadcaster.ports import Chain, Final, Ledger, MintMoved
 
 log = structlog.get_logger(__name__)
 
 
-async def end_by_token(mint: Mint, final: Final, *, ledger: Ledger, now: int) -> bool:
+async def end_by_token(mint: Mint, final: Final, *, ledger: Ledger, chain: Chain, now: int) -> bool:
     """End a mint by its token if that is final; tell whether there is one at all, final or not.
 
     A token of that id that went to someone else, or with other metadata, is not the mint's: then the mint can
@@ -34,7 +38,11 @@ async def end_by_token(mint: Mint, final: Final, *, ledger: Ledger, now: int) ->
         return False
     if minting.block_number > final.number:
         return True
-    if not await _is_its_own(mint, minting, ledger=ledger):
+    own = await _is_its_own(mint, minting, ledger=ledger, chain=chain)
+    if own is None:
+        log.warning("minted_token_unknown", mint_id=mint.mint_id, tx_hash="0x" + minting.tx_hash.hex())
+        return True
+    if not own:
         await _end_without(mint, minting, ledger=ledger, now=now)
         return True
     about = {"mint_id": mint.mint_id, "tx_hash": "0x" + minting.tx_hash.hex(), "was": mint.status.value}
@@ -49,10 +57,41 @@ async def end_by_token(mint: Mint, final: Final, *, ledger: Ledger, now: int) ->
     return True
 
 
-async def _is_its_own(mint: Mint, minting: Transfer, *, ledger: Ledger) -> bool:
+async def may_be_minted(mint: Mint, final: Final, *, chain: Chain) -> bool:
+    """Tell whether the chain has the mint's token in the final block, or cannot tell.
+
+    Ask before a mint ends because the index has no transfer of its token.
+    """
+    if mint.token_id is None:
+        return False
+    try:
+        minted = await chain.is_minted(mint.contract, mint.token_id, final.hash)
+    except Retryable as error:
+        log.warning("minted_token_unknown", mint_id=mint.mint_id, reason=str(error))
+        return True
+    if minted is None:
+        log.warning("minted_token_unknown", mint_id=mint.mint_id, block=final.number)
+    elif minted:
+        log.error(
+            "minted_token_not_indexed", mint_id=mint.mint_id, token_id=mint.token_id, block=final.number
+        )
+    return minted is not False
+
+
+async def _is_its_own(mint: Mint, minting: Transfer, *, ledger: Ledger, chain: Chain) -> bool | None:
+    """Tell whether a minting is of the very mint, None if neither index nor chain has its digest."""
     if minting.recipient != mint.to:
         return False
-    return await ledger.minted_digest(mint) == mint.metadata_digest
+    try:
+        digest = await ledger.minted_digest(mint)
+    except Unreadable:
+        digest = None
+    if digest is None:
+        try:
+            digest = await chain.minted_digest(minting.contract, minting.token_id, minting.block_hash)
+        except Retryable as error:
+            log.warning("minted_digest_unknown", mint_id=mint.mint_id, reason=str(error))
+    return None if digest is None else digest == mint.metadata_digest
 
 
 async def _end_without(mint: Mint, minting: Transfer, *, ledger: Ledger, now: int) -> None:

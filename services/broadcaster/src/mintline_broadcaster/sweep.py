@@ -36,7 +36,7 @@ from mintline.tasks import repeatedly
 from mintline_broadcaster.bare import Bare, BareTransactions
 from mintline_broadcaster.metrics import Metrics
 from mintline_broadcaster.policy import Patience
-from mintline_broadcaster.ports import Final, Ledger, MintMoved, OpenMint
+from mintline_broadcaster.ports import Chain, Final, Ledger, MintMoved, OpenMint
 from mintline_broadcaster.redeemed import end_by_token
 from mintline_broadcaster.sweeping import due
 from mintline_broadcaster.vouchers import WAITING as VOUCHERS
@@ -104,6 +104,7 @@ class Sweeper:
         self,
         *,
         ledger: Ledger,
+        chain: Chain,
         watch: Watch,
         outbox: SendingPort,
         chain_id: int,
@@ -112,6 +113,7 @@ class Sweeper:
         now: Callable[[], int],
     ) -> None:
         self._ledger = ledger
+        self._chain = chain
         self._watch = watch
         self._outbox = outbox
         self._chain_id = chain_id
@@ -211,9 +213,9 @@ class Sweeper:
         for mint in mints:
             with self._metrics.set_aside.guarding(MINTS.name, mint.mint_id):
                 if expired(mint, final_time=final.timestamp):
-                    await expire(mint, final, ledger=self._ledger, now=now)
+                    await expire(mint, final, ledger=self._ledger, chain=self._chain, now=now)
                 elif mint.block_number is None or mint.block_number <= final.number:
-                    await end_by_token(mint, final, ledger=self._ledger, now=now)
+                    await end_by_token(mint, final, ledger=self._ledger, chain=self._chain, now=now)
 
     async def _look_at(self, groups: dict[str, _Group], final: Final, *, complete: bool, now: int) -> None:
         places = asyncio.Semaphore(SENDERS_AT_ONCE)

@@ -26,7 +26,7 @@ from mintline.refusals import problem_of
 from mintline.states import MintStatus
 from mintline_broadcaster.on_record import OutcomeRefused, check_redemption, check_refused
 from mintline_broadcaster.ports import Chain, Final, Ledger, MintMoved, SignedTransaction, Vouchers
-from mintline_broadcaster.redeemed import end_by_token
+from mintline_broadcaster.redeemed import end_by_token, may_be_minted
 
 WAITING = (MintStatus.ISSUED, MintStatus.SUBMITTED)
 """Where a voucher waits for a transaction, or for its transaction to be mined."""
@@ -139,14 +139,16 @@ def expired(mint: Mint, *, final_time: int) -> bool:
     )
 
 
-async def expire(mint: Mint, final: Final, *, ledger: Ledger, now: int) -> bool:
+async def expire(mint: Mint, final: Final, *, ledger: Ledger, chain: Chain, now: int) -> bool:
     """Reject a mint whose voucher was not redeemed and never can be any more; tell whether it was so.
 
     One whose voucher was redeemed, and whose redemption the indexer missed, ends by its token instead.
     """
-    if not expired(mint, final_time=final.timestamp) or await end_by_token(
-        mint, final, ledger=ledger, now=now
-    ):
+    if not expired(mint, final_time=final.timestamp):
+        return False
+    if await end_by_token(mint, final, ledger=ledger, chain=chain, now=now):
+        return False
+    if await may_be_minted(mint, final, chain=chain):
         return False
     try:
         await ledger.reject(mint.mint_id, EXPIRED, source=mint.status, at=now)

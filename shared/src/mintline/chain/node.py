@@ -8,23 +8,25 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from functools import partial
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias, TypeVar
 
-from mintline.chain import answers, send_facts
+from mintline.chain import answers, collection, send_facts
 from mintline.chain.answers import Block, FeeMarket, Log, Receipt
 from mintline.chain.calls import Call, Overrides, refusal, refuses, simulation
 from mintline.chain.quorum import Witnesses, agreed, refused
 from mintline.chain.rpc import Doubt, RpcError
 from mintline.chain.send_facts import SendAnswer, SendFact
 from mintline.errors import Rejected, Unavailable
-from mintline.eth import keccak256
+from mintline.eth import ZERO_ADDRESS, is_minted_calldata, keccak256, word
 from mintline.text import bounded
 
 Tag: TypeAlias = Literal["latest", "safe", "finalized", "pending"]
 At: TypeAlias = int | Tag
 """A block by number or by tag."""
+
+FactT = TypeVar("FactT", bound=Hashable)
 
 FEE_HISTORY_BLOCKS = 5
 FEE_HISTORY_PERCENTILE = 50
@@ -149,6 +151,37 @@ class Node:
             return None
         return answers.quantity(found, "transaction count")
 
+    async def is_minted(self, contract: str, token_id: int, block_hash: bytes) -> bool | None:
+        """Tell whether a collection's token was ever minted up to the block of that hash (EIP-1898).
+
+        A token that was burned since counts. None if too few endpoints can tell: see `Rpc.voices`. Raises
+        Disagreement when there is no majority.
+        """
+        call = Call(sender=ZERO_ADDRESS, to=contract, data=is_minted_calldata(token_id))
+        params: list[Any] = [simulation(call, "latest", None)[0], {"blockHash": _hex(block_hash)}]
+        return await self._agreed("eth_call", params, _flag)
+
+    async def minted_digest(self, contract: str, token_id: int, block_hash: bytes) -> bytes | None:
+        """Return the metadata digest that a token was minted with in the block of that hash.
+
+        None if it was not minted there, or if too few endpoints can tell: see `Rpc.voices`. Raises
+        Disagreement when there is no majority.
+        """
+        topics = [_hex(collection.MINTED_TOPIC), _hex(word(token_id))]
+        query = {"blockHash": _hex(block_hash), "address": [contract], "topics": topics}
+        return await self._agreed("eth_getLogs", [query], _digest)
+
+    async def _agreed(
+        self, method: str, params: Sequence[Any], read: Callable[[Any], FactT | None]
+    ) -> FactT | None:
+        """Return what the endpoints say where nothing can be undone later, None if they cannot tell."""
+        if self._witnesses is not None:
+            return await agreed(self._witnesses, method, params, read, voices=self._witnesses.voices)
+        try:
+            return read(await self._rpc.call(method, params))
+        except RpcError:
+            return None
+
     async def code(self, address: str, at: At = "latest") -> bytes:
         """Return an account's code, empty for one that is no contract."""
         return answers.octets(await self._rpc.call("eth_getCode", [address, _at(at)]), "code")
@@ -259,6 +292,15 @@ class Node:
         """Tell whether a node knows a transaction, pending or mined."""
         params = [_hex(tx_hash)]
         return await self._rpc.call("eth_getTransactionByHash", params, doubt=_is_missing) is not None
+
+
+def _flag(answer: Any) -> bool:
+    return any(answers.octets(answer, "a flag", 32))
+
+
+def _digest(answer: Any) -> bytes | None:
+    events = (collection.decode_minted(log) for log in answers.logs(answer))
+    return next((event.metadata_digest for event in events if event is not None), None)
 
 
 def _is_missing(answer: Any) -> bool:
