@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
+from mintline import authorizations
+from mintline.authorizations import Authorization
 from mintline.chain.gas import GasBound
 from mintline.eth import keccak256, to_checksum_address
 from mintline.messages import BuildMint, FundWallet, KeyRef, Message, RenewNonce
@@ -56,7 +58,6 @@ def accepted_mint(mint_id: str, *, sender: str = "alice", to: str | None = None)
         contract=CONTRACT,
         to=address(to or sender),
         sender=key(sender),
-        metadata=METADATA,
         metadata_digest=digest_of(METADATA),
         request_digest="00" * 32,
         token_id=1,
@@ -97,9 +98,19 @@ class World:
     key = staticmethod(key)
 
     def accept(self, mint_id: str, *, sender: str = "alice", to: str | None = None, **fields: Any) -> Mint:
-        """Put an accepted mint on record, with the next token id unless another one is named."""
+        """Put an accepted mint on record, with the next token id unless another one is named.
+
+        Its authorization is beside it, as the api leaves it, with other `metadata` if that is named.
+        """
+        authorization = Authorization(
+            envelope=f"sealed for {mint_id}".encode(), metadata=fields.pop("metadata", METADATA)
+        )
         fields = {"token_id": len(self.tables.mints) + 1, **fields}
+        if fields.get("custody") == "self":
+            fields["sender"] = None
         mint = accepted_mint(mint_id, sender=sender, to=to).model_copy(update=fields)
+        if (under := authorizations.key_of(mint)) is not None:
+            self.tables.authorizations[under] = authorization
         self.tables.mints[mint_id] = mint
         return mint
 

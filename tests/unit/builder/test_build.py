@@ -45,11 +45,29 @@ async def test_build__when_a_mint_is_accepted__then_its_intent_says_what_its_rec
     assert intent.trace == "trace-of-m1"
     assert intent.signer == world.key("alice")
     assert (intent.nonce, intent.gas, intent.fees, intent.attempt) == (0, mint.gas, mint.fees, 0)
+    assert intent.authorization == b"sealed for m1"
     assert intent.voucher.token_id == mint.token_id
     assert intent.voucher.to == world.address("bob")
     assert intent.voucher.metadata_digest == mint.metadata_digest
     assert intent.voucher.deadline == mint.deadline
     assert builder.count("built") == 1
+
+
+async def test_build__when_the_mint_is_of_the_version_before__then_its_own_record_has_what_it_takes(
+    world: World, builder: Builder
+) -> None:
+    old = world.accept("m1").evolve(metadata=world.metadata_text, authorization=b"sealed before")
+    world.tables.mints["m1"] = old
+    world.tables.authorizations.clear()
+
+    await builder.build("m1")
+    await builder.build("m1")
+
+    assert world.mint("m1").status is MintStatus.BUILT
+    assert world.metadata.objects == {(world.contract, 1): world.metadata_text}
+    [(_, intent, _)] = world.outbox.sent
+    assert isinstance(intent, SignMint)
+    assert intent.authorization == b"sealed before"
 
 
 async def test_build__when_a_mint_is_built__then_its_metadata_lies_under_its_token_id(
@@ -196,7 +214,7 @@ async def test_build__when_the_simulation_reverts__then_the_mint_is_rejected_and
     ("fields", "code"),
     [
         ({"chain_id": 1}, "mint_malformed"),
-        ({"metadata": None}, "mint_malformed"),
+        ({"metadata": None}, "authorization_missing"),
         ({"metadata": "{}"}, "digest_mismatch"),
     ],
 )

@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 
 
 def accept(world: World, mint_id: str = "m1") -> Mint:
-    mint = world.accept(mint_id, to="bob", custody="self").model_copy(update={"sender": None})
-    world.tables.mints[mint_id] = mint
-    return mint
+    return world.accept(mint_id, to="bob", custody="self")
 
 
 async def test_self_custody__when_accepted__then_its_voucher_is_sent_to_be_issued(

@@ -20,6 +20,7 @@ from mintline.errors import Conflict, Deferred, Rejected
 from mintline.intents import dedup_id, group_of, issue_voucher, sign_mint, voucher_of
 from mintline.messages import BuildMint, Fees, FundWallet, RenewNonce
 from mintline.records import TOKEN_TAKEN, Mint, Problem
+from mintline.refusals import RefusalCode, problem_of
 from mintline.resources import SIGN
 from mintline.states import MintStatus
 from mintline_builder.funds import Funds, Need
@@ -307,15 +308,21 @@ async def _deadline(terms: Terms, preparation: Preparation, clock: Callable[[], 
 
 
 def _buildable(mint: Mint, authorization: Authorization, terms: Terms) -> tuple[int, str]:
-    """Return the token id and the metadata of an accepted mint; raises Rejected for one that lacks them."""
+    """Return the token id and the metadata of an accepted mint; raises Rejected for one that lacks them.
+
+    The metadata is not kept for longer than an enclave would sign by it (`mintline.authorizations`).
+    """
     if mint.token_id is None:
         raise Rejected(
             "mint_outdated",
             "The mint was accepted by an earlier version, without a token id. Send the request again, "
             "with another Idempotency-Key.",
         )
-    if mint.chain_id != terms.chain_id or authorization.metadata is None:
+    if mint.chain_id != terms.chain_id:
         raise Rejected("mint_malformed", "The mint is not one that this builder can build.")
+    if authorization.metadata is None:
+        missing = problem_of(RefusalCode.AUTHORIZATION_MISSING)
+        raise Rejected(missing.code, missing.reason)
     return mint.token_id, authorization.metadata
 
 
