@@ -1,7 +1,8 @@
 """The one consumer loop: fetches messages, hands them to a handler, and has each settled by its outcome.
 
-A body that is no message is `rejected` with the code `undecodable`, without reaching the handler. What the
-outcomes are, and what becomes of the message, is `settling`'s.
+A body that is no message is `rejected` with the code `undecodable`, without reaching the handler, and one of
+a type or version that only another release knows is `unsupported`. What the outcomes are, and what becomes of
+the message, is `settling`'s.
 """
 
 from __future__ import annotations
@@ -17,7 +18,15 @@ import structlog
 from pydantic import ValidationError
 
 from mintline.consumer_metrics import ConsumerMetrics
-from mintline.errors import Conflict, Deferred, MintlineError, Rejected, Throttled, Unavailable
+from mintline.errors import (
+    Conflict,
+    Deferred,
+    MintlineError,
+    Rejected,
+    Throttled,
+    Unavailable,
+    Unsupported,
+)
 from mintline.intake import Intake
 from mintline.logging import message_context
 from mintline.messages import AnyMessage, decode, faults_of, mint_id_of
@@ -115,7 +124,7 @@ class Consumer:
             metrics.expect(queue.name)
         self._tracer = tracer
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
-        self._settler = Settler(queues, queue, max_attempts=max_attempts, rng=self._rng)
+        self._settler = Settler(queues, queue, max_attempts=max_attempts, rng=self._rng, clock=clock)
         self._clock = clock
         self._now = now
         self._sleep = sleep
@@ -243,6 +252,14 @@ class Consumer:
             message = decode(received.body)
         except ValidationError as error:
             raise Rejected("undecodable", faults_of(error)) from None
+        except Unsupported as error:
+            log.warning(
+                "message_unsupported",
+                queue=self._queue.name,
+                message_id=received.message_id,
+                error=str(error),
+            )
+            raise
         with message_context(message), self._span(message) as own:
             if own:
                 message = message.evolve(trace=own)

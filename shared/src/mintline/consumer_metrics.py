@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-OUTCOMES = ("done", "duplicate", "deferred", "retried", "rejected", "failed", "exhausted", "abandoned")
+OUTCOMES = (
+    "done",
+    "duplicate",
+    "deferred",
+    "unsupported",
+    "retried",
+    "rejected",
+    "failed",
+    "exhausted",
+    "abandoned",
+)
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _AGES = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
 

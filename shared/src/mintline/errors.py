@@ -6,6 +6,7 @@
     ├── Retryable            leave the message: it comes back
     │   ├── Unavailable      a dependency did not answer, or said "not now"
     │   ├── Throttled        a dependency asked for less
+    │   ├── Unsupported      a message that another release of this service reads
     │   └── Deferred         waiting for a known event; not a failure, never counted as one
     ├── Rejected             the end of the road, with a reason for the user
     │   └── BadRequest       the input itself is wrong
@@ -50,6 +51,14 @@ class Unavailable(Retryable):
 
 class Throttled(Retryable):
     """A dependency asked for fewer requests."""
+
+
+class Unsupported(Retryable):
+    """A message of a type or version that this release does not know.
+
+    During an upgrade or a rollback another copy of the service may know it, so the consumer redelivers it for
+    a while before it is dead-lettered.
+    """
 
 
 class Deferred(Retryable):

@@ -12,16 +12,25 @@
 Every message is JSON on a FIFO queue. Its message group is the sender's address; one of the sender's nonces
 for what must not wait behind the others (`mintline.intents.group_of`); the mint's id where the order does
 not matter, or the sender is no key of ours.
+
+The releases before and after this one read these messages too (docs/operations.md, "Upgrade and roll back"):
+a field may be added if it has a default and may be lost on the way, since a service of the release before
+does not pass it on. What must not be ignored gets a new type or a higher `version`.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
-from pydantic_core import from_json
+from pydantic_core import ErrorDetails, from_json
 
+from mintline.errors import Unsupported
 from mintline.fields import Address, BoundedText, Bytes32, HexBytes, TokenId, Wei
+
+VERSION = 1
+"""The highest `version` of a message that this release knows."""
 
 UINT64_MAX = 2**64 - 1
 """What the enclave's protocol carries as an integer; an account's nonce stays below it (EIP-2681)."""
@@ -37,7 +46,10 @@ Sealed: TypeAlias = Annotated[HexBytes, Field(max_length=MAX_SEALED)]
 
 
 class Frozen(BaseModel):
-    """A value: immutable, and strict about what it does not know."""
+    """A value: immutable, and strict about what it does not know.
+
+    What other releases write too (messages, records) is read with `extra="ignore"` instead.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -299,6 +311,7 @@ AnyMessage: TypeAlias = Annotated[
 ]
 
 _ADAPTER: TypeAdapter[AnyMessage] = TypeAdapter(AnyMessage)
+_TYPE = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
 def encode(message: Message) -> str:
@@ -307,8 +320,30 @@ def encode(message: Message) -> str:
 
 
 def decode(body: str | bytes) -> AnyMessage:
-    """Parse and validate one message; raises pydantic's ValidationError."""
-    return _ADAPTER.validate_json(body)
+    """Parse and validate one message, at any depth without the fields that this release does not know.
+
+    Raises Unsupported for a message, or one inside it, whose type or version this release does not know, and
+    pydantic's ValidationError for anything else that is not valid.
+    """
+    try:
+        return _ADAPTER.validate_json(body, extra="ignore")
+    except ValidationError as error:
+        for fault in error.errors(include_url=False):
+            if (unknown := _unknown(fault)) is not None:
+                raise Unsupported(f"this release does not know messages of {unknown}") from None
+        raise
+
+
+def _unknown(fault: ErrorDetails) -> str | None:
+    """Return the type or version that a fault is about, if it is one that another release may know."""
+    match fault:
+        case {"type": "union_tag_invalid", "ctx": {"tag": str(name)}} if _TYPE.fullmatch(name):
+            return f"type {name}"
+        case {"type": "literal_error", "loc": (*_, "type"), "input": str(name)} if _TYPE.fullmatch(name):
+            return f"type {name}"
+        case {"type": "literal_error", "loc": (*_, "version"), "input": int(version)} if version > VERSION:
+            return f"version {version}"
+    return None
 
 
 def faults_of(error: ValidationError) -> str:

@@ -6,6 +6,8 @@ The handler                     The message                            Outcome
 returns                         is deleted                             done
 raises Conflict                 is deleted                             duplicate
 raises Deferred                 comes back after its `retry_after`     deferred
+raises Unsupported              comes back after a growing delay       unsupported
+is Unsupported for an hour      goes to the dead-letter queue          exhausted
 raises another Retryable        comes back after a growing delay       retried
 passes its deadline             comes back after a growing delay       retried
 raises Rejected or Unusable     goes to the dead-letter queue          rejected
@@ -15,6 +17,7 @@ is cut off by a stop            comes back at once                     abandoned
 ==============================  =====================================  ====================
 
 Deferrals are no failures, so the queue's receive count cannot serve: failures are counted here, per process.
+So is the hour, since a message's age includes what it waited for before.
 """
 
 from __future__ import annotations
@@ -22,12 +25,13 @@ from __future__ import annotations
 import asyncio
 import math
 import random
+import time
 from collections import OrderedDict
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 
 import structlog
 
-from mintline.errors import Conflict, Deferred, Rejected, Retryable, Unusable
+from mintline.errors import Conflict, Deferred, Rejected, Retryable, Unsupported, Unusable
 from mintline.queueing import QueuesPort, Received
 from mintline.resources import Queue
 from mintline.tracebacks import digest_of_traceback
@@ -37,23 +41,37 @@ log = structlog.get_logger()
 RENEW_MARGIN = 50
 """Receives before the queue's own limit at which a deferred message is replaced by a fresh copy."""
 BACKOFF_CAP = 60.0
+BACKOFF_DOUBLINGS = 10
 FAILURES_KEPT = 10_000
+UNSUPPORTED_SECONDS = 3600.0
+"""For how long a message waits for a copy of the service that knows it: longer than all services take to be
+upgraded one after another."""
 
 
 def backoff(rng: random.Random, failures: int) -> float:
     """Return how many seconds to wait after so many failures in a row."""
-    return rng.uniform(0.5, 1) * min(BACKOFF_CAP, 2.0**failures)
+    return rng.uniform(0.5, 1) * min(BACKOFF_CAP, 2.0 ** min(failures, BACKOFF_DOUBLINGS))
 
 
 class Settler:
-    """Settles the messages of one queue."""
+    """Settles the messages of one queue. `clock` is monotonic, in seconds."""
 
-    def __init__(self, queues: QueuesPort, queue: Queue, *, max_attempts: int, rng: random.Random) -> None:
+    def __init__(
+        self,
+        queues: QueuesPort,
+        queue: Queue,
+        *,
+        max_attempts: int,
+        rng: random.Random,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._queues = queues
         self._queue = queue
         self._max_attempts = max_attempts
         self._rng = rng
+        self._clock = clock
         self._failures: OrderedDict[str, int] = OrderedDict()
+        self._unsupported: OrderedDict[str, float] = OrderedDict()
 
     def outcome(  # noqa: PLR0911 - one per outcome
         self, received: Received, handling: asyncio.Task[None]
@@ -67,7 +85,9 @@ class Settler:
             case Conflict():
                 return "duplicate", self._end(received)
             case Deferred() as error:
-                return "deferred", self._defer(received, error)
+                return "deferred", self._defer(received, error.retry_after or 1)
+            case Unsupported() as error:
+                return self._wait_for_another(received, error)
             case Rejected() as error:
                 return "rejected", self._bury(received, error.code, error.reason, error)
             case Unusable() as error:
@@ -79,12 +99,24 @@ class Settler:
         await self._queues.delete(received)
         self._failures.pop(received.message_id, None)
 
-    async def _defer(self, received: Received, error: Deferred) -> None:
+    async def _defer(self, received: Received, seconds: float) -> None:
         """Postpone a message, for ever if need be: SQS itself would dead-letter it by its receive count."""
         if received.receive_count >= self._queue.max_receives - RENEW_MARGIN:
             await self._queues.renew(received)
         else:
-            await self._queues.change_visibility(received, math.ceil(error.retry_after or 1))
+            await self._queues.change_visibility(received, math.ceil(seconds))
+
+    def _wait_for_another(self, received: Received, error: Unsupported) -> tuple[str, Awaitable[None]]:
+        """Leave a message to copies of another release, for an hour from when this copy first saw it."""
+        now = self._clock()
+        since = self._unsupported.setdefault(received.message_id, now)
+        if len(self._unsupported) > FAILURES_KEPT:
+            self._unsupported.popitem(last=False)
+        if now - since < UNSUPPORTED_SECONDS:
+            return "unsupported", self._defer(received, backoff(self._rng, received.receive_count))
+        del self._unsupported[received.message_id]
+        reason = f"{error}, nor does any other copy that received it within an hour"
+        return "exhausted", self._bury(received, "message_unsupported", reason, error)
 
     def _retry(self, received: Received, error: BaseException) -> tuple[str, Awaitable[None]]:
         failures = self._failures.pop(received.message_id, 0) + 1

@@ -171,7 +171,7 @@ async def test_message__when_rejected__is_dead_lettered_at_once_with_code_and_re
 
 
 @pytest.mark.parametrize(
-    "body", ["", "{", "[]", '{"type":"build_mint"}', '{"type":"nonsense","mint_id":"SECRET"}']
+    "body", ["", "{", "[]", '{"type":"build_mint"}', '{"type":"Non sense","mint_id":"SECRET"}']
 )
 async def test_message__when_it_is_no_message__is_dead_lettered_unhandled_and_unquoted(
     line: "Line", body: str

@@ -33,14 +33,17 @@ def to_item(record: Frozen) -> Item:
 
 
 def from_item(model: type[RecordT], item: Item) -> RecordT:
-    """Return a record from an item, whose further attributes (keys of indexes, say) are passed over.
+    """Return a record from an item; what is in it, at any depth, and is no field is passed over.
+
+    That is keys of indexes, and what a later release added: updates leave it in the item as it is.
 
     An absent attribute is the field's default, or None. Raises Unreadable, which quotes nothing of it.
     """
     fields = model.model_fields.items()
     try:
         return model.model_validate(
-            {name: item.get(name) for name, field in fields if name in item or field.is_required()}
+            {name: item.get(name) for name, field in fields if name in item or field.is_required()},
+            extra="ignore",
         )
     except ValidationError as error:
         raise Unreadable(f"{model.__name__.strip('_')}: {faults_of(error)}") from None

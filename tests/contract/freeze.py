@@ -1,0 +1,28 @@
+"""Keep a copy of how this release reads and writes messages: `freeze.py NAME`, with a name like `v0_2_0`."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+MODULES = ("messages", "fields", "errors", "text")
+"""What messages are made of. Modules of `mintline` that are not listed are taken as they are now."""
+ROOT = Path(__file__).parents[2]
+RELEASES = Path(__file__).parent / "releases"
+
+
+def freeze(name: str) -> None:
+    """Write the copy; raises FileExistsError if there is one of that name, since it is not to change."""
+    folder = RELEASES / name
+    folder.mkdir(parents=True)
+    listed = re.compile(rf"from mintline\.({'|'.join(MODULES)}) import")
+    for module in MODULES:
+        text = (ROOT / "shared/src/mintline" / f"{module}.py").read_text()
+        (folder / f"{module}.py").write_text(listed.sub(r"from .\1 import", text))
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2 or not re.fullmatch(r"v[0-9_]+", sys.argv[1]):
+        sys.exit("usage: freeze.py NAME, for example v0_2_0")
+    freeze(sys.argv[1])

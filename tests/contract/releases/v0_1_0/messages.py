@@ -1,0 +1,383 @@
+"""The contracts between the services: one union, discriminated by `type`, each with a `version`.
+
+::
+
+    api ─BuildMint▶ builder ─SignMint│SignTopUp▶ signer ─Broadcast│SigningRefused▶ broadcaster
+                    builder ─IssueVoucher──────▶ signer ─VoucherIssued───────────▶ broadcaster
+                    builder ◀─────────────FundWallet│RenewNonce───────────────────  broadcaster
+                                     signer ◀──────────SignNoop│SignMint (a bump)─  broadcaster
+    api ───────────────────────────────────────────────────────SelfRedeem──────────▶ broadcaster
+    api, indexer ──────────────────────────────────────────────ReviewMint──────────▶ broadcaster
+
+Every message is JSON on a FIFO queue. Its message group is the sender's address; one of the sender's nonces
+for what must not wait behind the others (`mintline.intents.group_of`); the mint's id where the order does
+not matter, or the sender is no key of ours.
+
+The releases before and after this one read these messages too (docs/operations.md, "Upgrade and roll back"):
+a field may be added if it has a default and may be lost on the way, since a service of the release before
+does not pass it on. What must not be ignored gets a new type or a higher `version`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal, Self, TypeAlias
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails, from_json
+
+from .errors import Unsupported
+from .fields import Address, BoundedText, Bytes32, HexBytes, TokenId, Wei
+
+VERSION = 1
+"""The highest `version` of a message that this release knows."""
+
+UINT64_MAX = 2**64 - 1
+"""What the enclave's protocol carries as an integer; an account's nonce stays below it (EIP-2681)."""
+
+MintId: TypeAlias = Annotated[str, Field(min_length=1, max_length=64)]
+"""Fit to be a key: DynamoDB fails a whole batch of reads for an empty or overlong one."""
+
+MAX_SEALED = 8192
+"""Bytes of an authorization envelope, at most."""
+
+Sealed: TypeAlias = Annotated[HexBytes, Field(max_length=MAX_SEALED)]
+"""What the api sealed for the enclaves: the proof that the user asked for this. Empty where there is none."""
+
+
+class Frozen(BaseModel):
+    """A value: immutable, and strict about what it does not know.
+
+    What other releases write too (messages, records) is read with `extra="ignore"` instead.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def evolve(self, **changes: Any) -> Self:
+        """Return the value with `changes`, validated as a whole, unlike `model_copy(update=…)`.
+
+        Raises pydantic's ValidationError. Takes 7 µs for a mint's record.
+        """
+        kept = {name: value for name, value in self.__dict__.items() if name in self.model_fields_set}
+        return self.model_validate(kept | changes, by_name=True)
+
+
+class Message(Frozen):
+    """What every message carries."""
+
+    version: Literal[1] = 1
+    trace: BoundedText = ""
+    """W3C `traceparent` of the request that began this work, or empty."""
+
+
+class KeyRef(Frozen):
+    """Names a key in custody without holding it."""
+
+    address: Address
+    subject: str = Field(min_length=1, max_length=128)
+    """`sub` of the key's KMS encryption context: the Cognito user, or `platform:NAME`."""
+    chain_id: int = Field(gt=0, le=UINT64_MAX)
+    """`chain` of the key's KMS encryption context."""
+    secret_id: str = Field(min_length=1, max_length=512)
+    """Where the wrapped key is stored."""
+
+
+class Fees(Frozen):
+    """EIP-1559 fee caps, in wei per gas."""
+
+    max_fee_per_gas: Wei
+    max_priority_fee_per_gas: Wei
+
+
+class Voucher(Frozen):
+    """The EIP-712 voucher: may be redeemed once, by anyone, and always lands at `to`."""
+
+    token_id: TokenId
+    to: Address
+    metadata_digest: Bytes32
+    deadline: int = Field(gt=0, le=UINT64_MAX)
+    """Unix seconds; the contract refuses the voucher after it."""
+
+
+class Intent(Message):
+    """What the enclave is asked to sign: never raw bytes, always what they mean."""
+
+    signer: KeyRef
+    chain_id: int = Field(gt=0, le=UINT64_MAX)
+    nonce: int = Field(ge=0, lt=UINT64_MAX)
+    gas: int = Field(gt=0, le=UINT64_MAX)
+    fees: Fees
+    attempt: int = Field(default=0, ge=0, le=10_000)
+    """Counts replacements: same nonce, same meaning, higher fees."""
+
+
+class SignMint(Intent):
+    """Issue the voucher, and redeem it with the user's own key."""
+
+    type: Literal["sign_mint"] = "sign_mint"
+    mint_id: MintId
+    contract: Address
+    voucher: Voucher
+    authorization: Sealed = Field(default=b"", repr=False)
+    built_at: int | None = Field(default=None, ge=0)
+    """Unix milliseconds of the nonce's reservation: for the metrics alone, so the enclave is not told."""
+
+
+class SignTopUp(Intent):
+    """Send gas money from the treasury to a wallet in custody."""
+
+    type: Literal["sign_top_up"] = "sign_top_up"
+    recipient: Address
+    value: Wei
+
+
+class SignNoop(Intent):
+    """Fill a reserved nonce whose mint or top-up died: zero wei from the sender to itself."""
+
+    type: Literal["sign_noop"] = "sign_noop"
+    mint_id: MintId | None = None
+    """The mint whose nonce it was; None if it was a top-up's."""
+
+
+class BatchMint(Frozen):
+    """One mint of a relayer's batch."""
+
+    mint_id: MintId
+    token_id: TokenId
+    to: Address
+    metadata_digest: Bytes32
+
+
+def _as_tuple(value: Any) -> Any:
+    """Return a list as a tuple, which CBOR does not have and a strict parser misses."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+class SignBatch(Intent):
+    """Mint many tokens at once, all or none, by a relayer that the contract trusts."""
+
+    type: Literal["sign_batch"] = "sign_batch"
+    contract: Address
+    mints: Annotated[tuple[BatchMint, ...], BeforeValidator(_as_tuple)] = Field(min_length=1, max_length=500)
+
+
+class SignTransfer(Intent):
+    """Send a token out of a user's wallet in custody (`safeTransferFrom`)."""
+
+    type: Literal["sign_transfer"] = "sign_transfer"
+    request_id: MintId
+    """What the user asked for, once."""
+    contract: Address
+    token_id: TokenId
+    to: Address
+    authorization: Sealed = Field(default=b"", repr=False)
+
+
+class SignBurn(Intent):
+    """Burn a token of a user's wallet in custody."""
+
+    type: Literal["sign_burn"] = "sign_burn"
+    request_id: MintId
+    """What the user asked for, once."""
+    contract: Address
+    token_id: TokenId
+    authorization: Sealed = Field(default=b"", repr=False)
+
+
+AnyIntent: TypeAlias = Annotated[
+    SignMint | SignTopUp | SignNoop | SignBatch | SignTransfer | SignBurn, Field(discriminator="type")
+]
+"""What becomes a transaction."""
+
+
+class IssueVoucher(Message):
+    """Issue the voucher of a mint that the user's own wallet redeems: a signature, no transaction."""
+
+    type: Literal["issue_voucher"] = "issue_voucher"
+    signer: KeyRef
+    """The issuer."""
+    chain_id: int = Field(gt=0, le=UINT64_MAX)
+    mint_id: MintId
+    contract: Address
+    voucher: Voucher
+    subject: str = Field(default="", max_length=128)
+    """`sub` of the user who asked for the mint; empty in messages of before it was said."""
+    authorization: Sealed = Field(default=b"", repr=False)
+
+
+AnyRequest: TypeAlias = Annotated[
+    SignMint | SignTopUp | SignNoop | SignBatch | SignTransfer | SignBurn | IssueVoucher,
+    Field(discriminator="type"),
+]
+"""What the enclave can be asked to sign."""
+
+
+class BuildMint(Message):
+    """A mint was accepted; its record holds everything else."""
+
+    type: Literal["build_mint"] = "build_mint"
+    mint_id: MintId
+
+
+class FundWallet(Message):
+    """A node refused a wallet's transaction for lack of funds: top it up."""
+
+    type: Literal["fund_wallet"] = "fund_wallet"
+    wallet: Address
+    required: Wei
+    """What the refused transaction takes at most, in wei; the builder adds the others in flight."""
+    balance: Wei = 0
+    """What the wallet held when it was refused, in wei: too little, whatever the builder knows of."""
+
+
+class RenewNonce(Message):
+    """Another transaction has used a mint's nonce: give the mint another one."""
+
+    type: Literal["renew_nonce"] = "renew_nonce"
+    mint_id: MintId
+    nonce: int = Field(ge=0, lt=UINT64_MAX)
+    """The nonce that is spent; a mint that has another by now is left as it is."""
+
+
+class ReviewMint(Message):
+    """Something happened to a mint on its way to the chain: look at its record, and do what that asks for."""
+
+    type: Literal["review_mint"] = "review_mint"
+    mint_id: MintId
+
+
+class Broadcast(Message):
+    """A signed transaction, with the intent that it carries out."""
+
+    type: Literal["broadcast"] = "broadcast"
+    intent: AnyIntent
+    raw: HexBytes
+    tx_hash: Bytes32
+
+
+class VoucherIssued(Message):
+    """A voucher's signature by the issuer, r‖s‖v in 65 bytes: what the contract's `redeem` takes."""
+
+    type: Literal["voucher_issued"] = "voucher_issued"
+    intent: IssueVoucher
+    signature: HexBytes = Field(min_length=65, max_length=65)
+
+
+class SelfRedeem(Message):
+    """A user's own wallet has signed the transaction that redeems a mint's voucher.
+
+    The api has checked that it does just that. No key of ours is in it: it is sent as it is, and nothing is
+    ever sent in its place.
+    """
+
+    type: Literal["self_redeem"] = "self_redeem"
+    mint_id: MintId
+    chain_id: int = Field(gt=0, le=UINT64_MAX)
+    sender: Address
+    nonce: int = Field(ge=0, lt=UINT64_MAX)
+    fees: Fees
+    raw: HexBytes
+    tx_hash: Bytes32
+
+
+class SigningRefused(Message):
+    """The enclave refused what it was asked for."""
+
+    type: Literal["signing_refused"] = "signing_refused"
+    intent: AnyRequest
+    code: str = Field(pattern=r"^[a-z0-9_]{1,64}$")
+    """Looked up in `mintline.refusals`, which has the text for the user."""
+    reason: str = ""
+    """Not read: whoever sends the message could choose it. Still sent, for broadcasters that ask for it."""
+
+
+AnyMessage: TypeAlias = Annotated[
+    BuildMint
+    | FundWallet
+    | RenewNonce
+    | SignMint
+    | SignTopUp
+    | SignNoop
+    | SignBatch
+    | SignTransfer
+    | SignBurn
+    | IssueVoucher
+    | Broadcast
+    | ReviewMint
+    | VoucherIssued
+    | SelfRedeem
+    | SigningRefused,
+    Field(discriminator="type"),
+]
+
+_ADAPTER: TypeAdapter[AnyMessage] = TypeAdapter(AnyMessage)
+_TYPE = re.compile(r"[a-z][a-z0-9_]{0,63}")
+
+
+def encode(message: Message) -> str:
+    """Return the message as compact JSON."""
+    return message.model_dump_json()
+
+
+def decode(body: str | bytes) -> AnyMessage:
+    """Parse and validate one message, at any depth without the fields that this release does not know.
+
+    Raises Unsupported for a message, or one inside it, whose type or version this release does not know, and
+    pydantic's ValidationError for anything else that is not valid.
+    """
+    try:
+        return _ADAPTER.validate_json(body, extra="ignore")
+    except ValidationError as error:
+        for fault in error.errors(include_url=False):
+            if (unknown := _unknown(fault)) is not None:
+                raise Unsupported(f"this release does not know messages of {unknown}") from None
+        raise
+
+
+def _unknown(fault: ErrorDetails) -> str | None:
+    """Return the type or version that a fault is about, if it is one that another release may know."""
+    match fault:
+        case {"type": "union_tag_invalid", "ctx": {"tag": str(name)}} if _TYPE.fullmatch(name):
+            return f"type {name}"
+        case {"type": "literal_error", "loc": (*_, "type"), "input": str(name)} if _TYPE.fullmatch(name):
+            return f"type {name}"
+        case {"type": "literal_error", "loc": (*_, "version"), "input": int(version)} if version > VERSION:
+            return f"version {version}"
+    return None
+
+
+def faults_of(error: ValidationError) -> str:
+    """Return what is wrong with a value, by the places within it, without quoting it."""
+    faults = error.errors(include_url=False, include_input=False, include_context=False)
+    return "; ".join(
+        f"{'.'.join(str(part) for part in fault['loc']) or 'body'}: {fault['type']}" for fault in faults
+    )
+
+
+def members_of(body: str) -> dict[str, Any]:
+    """Return the JSON object in a body that may be no message; an empty one if it is no object."""
+    try:
+        # It bounds nesting by itself, where `json` goes on to the interpreter's limit, or the stack's end.
+        found = from_json(body)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def mint_id_of(message: AnyMessage) -> str | None:
+    """Return the one mint that a message is about, or None: it is about a wallet, a token, or many mints."""
+    match message:
+        case (
+            BuildMint()
+            | RenewNonce()
+            | ReviewMint()
+            | SignMint()
+            | SignNoop()
+            | IssueVoucher()
+            | SelfRedeem()
+        ):
+            return message.mint_id
+        case Broadcast() | VoucherIssued() | SigningRefused():
+            return mint_id_of(message.intent)
+        case FundWallet() | SignTopUp() | SignBatch() | SignTransfer() | SignBurn():
+            return None
