@@ -43,6 +43,13 @@ LOG_ALARMS = (
     LogAlarm("indexer-fails", "indexer", "round_failed", 10, "The indexer's rounds fail."),
     LogAlarm("finality-broken", "indexer", "reorg_past_finality", 1, "A reorg past a final block."),
     LogAlarm(
+        "index-damaged",
+        "indexer",
+        "index_record_damaged",
+        1,
+        "A checkpoint or undo record cannot be read: nothing is indexed.",
+    ),
+    LogAlarm(
         "wrong-kms-key",
         "api",
         "kms_key_mismatch",

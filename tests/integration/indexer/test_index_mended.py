@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mintline.aws.dynamo import Dynamo, Item, Put, Update
-from mintline.errors import Unavailable
+from mintline.errors import Unavailable, Unreadable
 from mintline.records import scoped, token_key
 from mintline.resources import BLOCKS, TOKENS
 from mintline_indexer.dynamo_store import DynamoCollections
@@ -155,4 +155,22 @@ async def test_mend__when_an_undo_record_holds_the_wrong_owner__then_a_reorg_bri
     await indexer.poll()
     await settle(indexer)
     assert (await line.dynamo.get(TOKENS, key_of(line, 2)))["owner"] == line.accounts[1]
+    assert await rebuild(line).differences() == []
+
+
+async def test_index__when_an_undo_record_was_spoiled__then_a_restart_halts_until_it_is_repaired(
+    line: Any,
+) -> None:
+    await (await followed(line)).step_down()
+    row = (await line.store.rows())[-1]
+    key: Item = {"chain": str(CHAIN_ID), "position": row.position}
+    await line.dynamo.write(Update(BLOCKS, key, set={"number": "three"}))
+    indexer = line.indexer()
+    assert not await indexer.poll()
+    assert f"blocks {CHAIN_ID}/{row.position} is not valid" in str(indexer.trouble())
+    with pytest.raises(Unreadable, match="blocks"):
+        await mend(rebuild(line), line.dynamo, chain_id=CHAIN_ID)
+    await line.dynamo.write(Update(BLOCKS, key, set={"number": row.number}))
+    await settle(indexer)
+    assert indexer.trouble() is None
     assert await rebuild(line).differences() == []

@@ -17,6 +17,7 @@ from mintline.set_aside import SetAside
 from mintline.states import MintStatus
 from mintline_broadcaster.dynamo import DynamoLedger
 from mintline_broadcaster.memory import MemoryLedger
+from mintline_broadcaster.ports import Final
 
 
 class Items:
@@ -134,3 +135,31 @@ async def test_sweep__when_one_mint_of_a_sender_cannot_be_written__then_the_send
     assert {message.nonce for message in await world.sent_to(SIGN)} == {1, 2}
     assert [line["key"] for line in lines if line["event"] == "record_set_aside"] == ["mint_0_0"]
     assert not [line for line in lines if line["event"] == "sender_not_watched"]
+
+
+class OneItem:
+    """A table with one item, whatever it is asked for."""
+
+    def __init__(self, item: Item) -> None:
+        self.item = item
+
+    async def get(self, _table: Any, _key: Item) -> Item | None:
+        return self.item
+
+
+@pytest.mark.parametrize("spoiled", ["finalized_number", "finalized_timestamp", "finalized_hash"])
+@pytest.mark.parametrize("value", ["elsewhere", None])
+async def test_final__when_the_checkpoint_is_not_valid__then_unavailable_and_it_is_named(
+    spoiled: str, value: str | None
+) -> None:
+    item: Item = {
+        "finalized_number": 7,
+        "finalized_timestamp": 9,
+        "finalized_hash": "0x" + "0a" * 32,
+    }
+    table: Any = OneItem(item)
+    ledger = DynamoLedger(table, chain_id=31337)
+    assert await ledger.final() == Final(7, 9, b"\x0a" * 32)
+    item[spoiled] = value
+    with pytest.raises(Unavailable, match=f"checkpoints 31337 is not valid: .*{spoiled}"):
+        await ledger.final()

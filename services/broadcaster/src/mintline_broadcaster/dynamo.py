@@ -7,8 +7,10 @@ from collections.abc import Iterable
 
 from mintline.aws.authorizations import find_authorization
 from mintline.aws.dynamo import Clause, ConditionFailed, Dynamo, Item, Put, Update, Value
-from mintline.aws.records import OPEN, read, readable, to_item, transition
-from mintline.messages import SignMint
+from mintline.aws.records import OPEN, from_item, read, readable, to_item, transition
+from mintline.errors import Unavailable, Unreadable
+from mintline.fields import Bytes32
+from mintline.messages import Frozen, SignMint
 from mintline.records import (
     Attempt,
     Mint,
@@ -29,6 +31,14 @@ from mintline_broadcaster.sweeping import next_sweep
 _OPEN_MINTS = MINTS.index("open")
 _OPEN_TRANSACTIONS = ATTEMPTS.index("open")
 _ON_RECORD = (Clause("on_record", "tx_hash", "exists"),)
+
+
+class _FinalItem(Frozen):
+    """What a checkpoint says of the newest final block."""
+
+    finalized_number: int
+    finalized_timestamp: int
+    finalized_hash: Bytes32
 
 
 class DynamoLedger:
@@ -173,14 +183,15 @@ class DynamoLedger:
         )
 
     async def final(self) -> Final:
-        """Return the newest block that is final and indexed."""
+        """Return the newest block that is final and indexed; raises Unavailable while that is not valid."""
         item = await self._dynamo.get(CHECKPOINTS, {"chain": str(self._chain_id)})
         if item is None:
             return Final()
-        number, timestamp = item["finalized_number"], item["finalized_timestamp"]
-        assert isinstance(number, int)
-        assert isinstance(timestamp, int)
-        return Final(number, timestamp, bytes.fromhex(str(item["finalized_hash"])[2:]))
+        try:
+            found = from_item(_FinalItem, item)
+        except Unreadable as error:
+            raise Unavailable(f"checkpoints {self._chain_id} is not valid: {error}") from error
+        return Final(found.finalized_number, found.finalized_timestamp, found.finalized_hash)
 
     async def minting(self, mint: Mint) -> Transfer | None:
         """Return the transfer that made a mint's token, its oldest, read consistently."""

@@ -17,8 +17,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+from mintline.aws.changes import key_of
 from mintline.aws.dynamo import (
     Change,
     Clause,
@@ -46,13 +47,14 @@ from mintline.records import (
     token_key,
     token_ref,
 )
-from mintline.resources import ATTEMPTS, BLOCKS, CHECKPOINTS, COLLECTIONS, MINTS, TOKENS, TRANSFERS
+from mintline.resources import ATTEMPTS, BLOCKS, CHECKPOINTS, COLLECTIONS, MINTS, TOKENS, TRANSFERS, Table
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus
 from mintline_indexer.chain_port import Ref
 from mintline_indexer.effects import transfer_key
 from mintline_indexer.store_port import (
     Attempted,
+    Damaged,
     Fenced,
     Outcome,
     Partial,
@@ -68,6 +70,8 @@ from mintline_indexer.store_port import (
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
+
+RecordT = TypeVar("RecordT", bound=Frozen)
 
 ROWS_PAGE = 50
 QUERIES_AT_ONCE = 32
@@ -105,7 +109,7 @@ class DynamoStore:
     async def load(self) -> Progress | None:
         """Return the checkpoint."""
         item = await self._dynamo.get(CHECKPOINTS, {"chain": self._chain})
-        return None if item is None else _progress(from_item(_CheckpointItem, item))
+        return None if item is None else _progress(_needed(_CheckpointItem, CHECKPOINTS, item))
 
     async def commit(self, progress: Progress, write: Write) -> None:
         """Write both in one transaction, or raise Fenced or Stale."""
@@ -149,7 +153,7 @@ class DynamoStore:
         start: Item | None = None
         while True:
             page = await self._dynamo.query(BLOCKS, partition=self._chain, limit=ROWS_PAGE, start=start)
-            rows += [from_item(Row, item) for item in page.items]
+            rows += [_needed(Row, BLOCKS, item) for item in page.items]
             if page.next is None:
                 return rows
             start = page.next
@@ -157,7 +161,7 @@ class DynamoStore:
     async def row(self, position: str) -> Row | None:
         """Return one row with its undo records."""
         item = await self._dynamo.get(BLOCKS, self._row_key(position))
-        return None if item is None else from_item(Row, item)
+        return None if item is None else _needed(Row, BLOCKS, item)
 
     async def prune(self, positions: Sequence[str]) -> None:
         """Delete rows, 25 a request."""
@@ -309,6 +313,15 @@ class DynamoCollections:
 def aside_partition(chain_id: int) -> str:
     """Return the partition of BLOCKS that holds what was set aside of one chain."""
     return scoped(chain_id, "set-aside")
+
+
+def _needed(model: type[RecordT], table: Table, item: Item) -> RecordT:
+    """Return a record that the index cannot do without; raises Damaged, which names it."""
+    try:
+        return from_item(model, item)
+    except Unreadable as error:
+        key = "/".join(str(value) for value in key_of(table, item).values())
+        raise Damaged(f"{table.name} {key} is not valid: {error}") from None
 
 
 def _named(places: Iterable[int], guarded: Mapping[int, TokenKey | str]) -> tuple[list[TokenKey], list[str]]:

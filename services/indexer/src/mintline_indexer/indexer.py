@@ -22,7 +22,7 @@ from mintline_indexer.chain_port import Chain
 from mintline_indexer.follow import Follower, PastFinality
 from mintline_indexer.ledger import Ledger
 from mintline_indexer.metrics import Metrics
-from mintline_indexer.store_port import Collections, Fenced, Progress, Store, Write
+from mintline_indexer.store_port import Collections, Damaged, Fenced, Progress, Store, Write
 
 STANDBY_INTERVAL = 1.0
 """Seconds between two looks of a standby at the checkpoint."""
@@ -33,6 +33,7 @@ SILENCE = 30.0
 POSITION_INTERVAL = 60.0
 """Seconds between two log lines that say where the index stands."""
 WHAT_TO_DO = "nothing is indexed until the nodes agree; see `Past finality` in docs/operations.md"
+REPAIR = "nothing is indexed until it is repaired; see `Damaged index record` in docs/operations.md"
 
 log = structlog.get_logger()
 
@@ -101,7 +102,10 @@ class Indexer:
 
     @property
     def halted(self) -> bool:
-        """Whether the chain reorganised past finality: nothing is written until the node agrees again."""
+        """Whether nothing is written until the nodes agree, or an operator repairs a record.
+
+        The chain reorganised past finality, or the checkpoint or an undo record is damaged.
+        """
         return self._halted is not None
 
     def trouble(self) -> str | None:
@@ -122,9 +126,13 @@ class Indexer:
         except PastFinality as error:
             if await self._outvoted():
                 raise Unavailable(f"one endpoint left the chain: {error}") from error
-            self._halted = f"reorg past finality: {error}; {WHAT_TO_DO}"
-            self._metrics.halted.set(1)
+            self._halt(f"reorg past finality: {error}; {WHAT_TO_DO}")
             log.critical("reorg_past_finality", reason=str(error), what_to_do=WHAT_TO_DO)
+            return False
+        except Damaged as error:
+            # The memory is kept: without an undo record it alone knows that the block is to be undone.
+            self._halt(f"damaged index record: {error}; {REPAIR}")
+            log.critical("index_record_damaged", reason=str(error), what_to_do=REPAIR)
             return False
         except BaseException:
             # The write in flight may have happened or not: read again what is stored.
@@ -134,6 +142,10 @@ class Indexer:
         self._metrics.halted.set(0)
         self._finished_at = self._clock()
         return more
+
+    def _halt(self, why: str) -> None:
+        self._halted = why
+        self._metrics.halted.set(1)
 
     async def step_down(self) -> None:
         """Leave the checkpoint, so that a standby takes over at once."""
@@ -199,10 +211,15 @@ class Indexer:
             if not self._abandoned(progress):
                 self._next_look = self._clock() + STANDBY_INTERVAL
                 return False
+            # First the rows: what cannot be read is not taken over, so that standbys halt as well.
+            ledger = await self._read(progress)
             progress = replace(progress, revision=progress.revision + 1, writer=self._writer, at=self._now())
             await self._store.commit(progress, Write())
+            ledger.progress = progress
             log.info("checkpoint_taken_over", writer=self._writer, head=progress.head.number)
-        await self._open(progress)
+            self._open(ledger)
+            return True
+        self._open(await self._read(progress))
         return True
 
     def _abandoned(self, progress: Progress) -> bool:
@@ -226,8 +243,10 @@ class Indexer:
         log.info("index_founded", block=start.number)
         return progress
 
-    async def _open(self, progress: Progress) -> None:
-        ledger = await Ledger.open(store=self._store, progress=progress, metrics=self._metrics, now=self._now)
+    async def _read(self, progress: Progress) -> Ledger:
+        return await Ledger.open(store=self._store, progress=progress, metrics=self._metrics, now=self._now)
+
+    def _open(self, ledger: Ledger) -> None:
         self._follower = Follower(
             chain=self._chain,
             store=self._store,

@@ -23,6 +23,7 @@ from mintline_indexer.chain_port import Block, Ref
 from mintline_indexer.effects import UNREADABLE, Effect, Facts, Part, fold, settle, transfer_key
 from mintline_indexer.metrics import Metrics
 from mintline_indexer.store_port import (
+    Damaged,
     Fenced,
     Outcome,
     Partial,
@@ -173,7 +174,7 @@ class Ledger:
         stored = await self._store.load()
         if stored is None or stored.revision != self.progress.revision:
             return Fenced("another writer has undone the block")
-        return LookupError(f"the undo record of block {row.number} is gone")
+        return Damaged(f"blocks {row.position} is gone: the undo record of block {row.number}")
 
     async def finalize(self, block: Ref | None) -> None:
         """Finalize the mints up to an indexed block that is final, then record that it is.

@@ -41,7 +41,9 @@ class Metrics:
             registry=registry,
         )
         self.halted = Gauge(
-            "mintline_indexer_halted", "1 after a reorg past finality: nothing is written.", registry=registry
+            "mintline_indexer_halted",
+            "1 after a reorg past finality, or with a damaged checkpoint or undo record: nothing is written.",
+            registry=registry,
         )
         self.heads = Counter(
             "mintline_indexer_heads", "Times that news of a head woke the indexer.", registry=registry

@@ -30,7 +30,7 @@ from mintline_indexer.settings import IndexerSettings
 
 LONGEST_BACKOFF = 5.0
 HALTED_INTERVAL = 10.0
-"""Seconds between two looks at a chain that reorganised past finality: each is an alarm."""
+"""Seconds between two tries while the index is halted: each is an alarm."""
 FAREWELL = 5.0
 """Seconds, at shutdown, for the round to finish, and for the checkpoint to be handed over."""
 

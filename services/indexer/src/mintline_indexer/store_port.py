@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from mintline.errors import Conflict, MintlineError
+from mintline.errors import Conflict, MintlineError, Unreadable
 from mintline.fields import BoundedText, Bytes32
 from mintline.messages import Frozen
 from mintline.records import Mint, Problem, Token, Transfer
@@ -226,11 +226,15 @@ class Poisoned(MintlineError):  # noqa: N818
         self.mints = frozenset(mints)
 
 
+class Damaged(Unreadable):
+    """The checkpoint or an undo record is not valid, or is gone: nothing can be indexed without it."""
+
+
 class Store(Protocol):
     """The tables of one chain. Every method may raise Unavailable or Throttled, having written or not."""
 
     async def load(self) -> Progress | None:
-        """Return the checkpoint, None if there is none yet."""
+        """Return the checkpoint, None if there is none yet. Raises Damaged."""
         ...
 
     async def commit(self, progress: Progress, write: Write) -> None:
@@ -241,11 +245,11 @@ class Store(Protocol):
         ...
 
     async def rows(self) -> list[Row]:
-        """Return every row, oldest first."""
+        """Return every row, oldest first. Raises Damaged."""
         ...
 
     async def row(self, position: str) -> Row | None:
-        """Return one row with its undo records."""
+        """Return one row with its undo records, None if there is none. Raises Damaged."""
         ...
 
     async def prune(self, positions: Sequence[str]) -> None:

@@ -22,7 +22,7 @@ from mintline.resources import MINTS, TOKENS
 from mintline_indexer.chain_port import Chain, Event, Moved, RangeTooWide
 from mintline_indexer.dynamo_store import DynamoStore
 from mintline_indexer.reconciler.findings import Books, Finding, unreadable
-from mintline_indexer.store_port import Progress, TokenKey
+from mintline_indexer.store_port import Damaged, Progress, TokenKey
 
 CHUNK = 25
 """Blocks that are compared at once."""
@@ -63,9 +63,13 @@ class Reader:
     async def progress(self) -> Progress:
         """Return where the index stands.
 
-        Raises Unavailable without an index, or when the nodes do not agree with its final block.
+        Raises Unavailable without an index, with a damaged one, or when the nodes do not agree with its
+        final block.
         """
-        progress = await self._index.load()
+        try:
+            progress = await self._index.load()
+        except Damaged as error:
+            raise Unavailable(str(error)) from error
         if progress is None:
             raise Unavailable(f"no index of chain {self._chain_id} yet")
         if not await self._chain.confirmed(progress.finalized):

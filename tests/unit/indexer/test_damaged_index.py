@@ -1,0 +1,173 @@
+"""A damaged checkpoint or undo record halts the index until it is repaired, and ends no process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from mintline.aws.dynamo import Item, Page
+from mintline.errors import Unavailable
+from mintline_indexer.dynamo_store import DynamoStore
+from mintline_indexer.indexer import Indexer
+from mintline_indexer.memory import MemoryStore
+from mintline_indexer.reconciler.reading import Reader
+from mintline_indexer.store_port import Damaged, Progress, Row
+
+if TYPE_CHECKING:
+    from tests.unit.indexer.conftest import Rig
+
+NAMED = "blocks 1/000000000003 is not valid: Row: hash: missing"
+
+
+@dataclass(slots=True)
+class DamagedStore(MemoryStore):
+    """Cannot read its checkpoint, or its undo records, while they are `damaged`."""
+
+    damaged: str = ""
+
+    def _check(self, part: str) -> None:
+        if self.damaged == part:
+            raise Damaged(NAMED)
+
+    async def load(self) -> Progress | None:
+        self._check("checkpoint")
+        return await super(DamagedStore, self).load()
+
+    async def rows(self) -> list[Row]:
+        self._check("rows")
+        return await super(DamagedStore, self).rows()
+
+    async def row(self, position: str) -> Row | None:
+        self._check("row")
+        return await super(DamagedStore, self).row(position)
+
+
+async def settle(indexer: Indexer) -> None:
+    while await indexer.poll():
+        pass
+    await indexer.poll()
+
+
+async def followed(rig: Rig) -> tuple[DamagedStore, Indexer]:
+    """Return a store with some blocks that are not final, and the indexer that wrote it."""
+    rig.store = store = rig.like(DamagedStore)
+    indexer = rig.start("writer")
+    for number in range(1, 5):
+        rig.chain.mine([rig.mint(number)])
+    await settle(indexer)
+    return store, indexer
+
+
+def halted(indexer: Indexer, logs: list[Any]) -> None:
+    """Assert that one log line names the record, as readiness does, and what to do."""
+    [line] = [line for line in logs if line["log_level"] == "critical"]
+    assert (line["event"], line["reason"]) == ("index_record_damaged", NAMED)
+    assert "docs/operations.md" in line["what_to_do"]
+    assert indexer.halted
+    assert NAMED in str(indexer.trouble())
+    assert "docs/operations.md" in str(indexer.trouble())
+
+
+@pytest.mark.parametrize("part", ["checkpoint", "rows"])
+async def test_start__when_a_record_is_damaged__then_halts_and_goes_on_once_it_is_repaired(
+    rig: Rig, part: str
+) -> None:
+    store, _ = await followed(rig)
+    store.damaged = part
+    indexer, before = rig.start("writer"), rig.progress
+    rig.chain.mine([rig.mint(5)])
+    with capture_logs() as logs:
+        assert not await indexer.poll()
+    halted(indexer, logs)
+    assert rig.progress == before
+    store.damaged = ""
+    await settle(indexer)
+    assert (indexer.halted, indexer.trouble()) == (False, None)
+    assert rig.token_ids() == {1, 2, 3, 4, 5}
+
+
+async def test_reorg__when_its_undo_record_is_damaged__then_halts_and_undoes_it_once_it_is_repaired(
+    rig: Rig,
+) -> None:
+    store, indexer = await followed(rig)
+    store.damaged = "row"
+    rig.chain.drop(1)
+    rig.chain.mine([rig.mint(9)])
+    rig.chain.mine()
+    with capture_logs() as logs:
+        assert not await indexer.poll()
+    halted(indexer, logs)
+    assert rig.token_ids() == {1, 2, 3, 4}
+    store.damaged = ""
+    await settle(indexer)
+    assert not indexer.halted
+    assert rig.token_ids() == {1, 2, 3, 9}
+
+
+async def test_reorg__when_its_undo_record_is_gone__then_halts_and_keeps_what_it_knows(rig: Rig) -> None:
+    store, indexer = await followed(rig)
+    gone = store.block_rows.popitem()
+    rig.chain.drop(1)
+    rig.chain.mine([rig.mint(9)])
+    rig.chain.mine()
+    for _ in range(2):
+        with capture_logs() as logs:
+            assert not await indexer.poll()
+        [line] = [line for line in logs if line["log_level"] == "critical"]
+        assert gone[0] in line["reason"]
+        assert "is gone" in str(indexer.trouble())
+    store.block_rows[gone[0]] = gone[1]
+    await settle(indexer)
+    assert rig.token_ids() == {1, 2, 3, 9}
+
+
+async def test_standby__when_the_writer_is_halted__then_it_halts_as_well_and_takes_nothing_over(
+    rig: Rig,
+) -> None:
+    store, _ = await followed(rig)
+    store.damaged = "rows"
+    standby, before = rig.start("standby"), rig.progress
+    await standby.poll()
+    assert not standby.halted
+    rig.time += 16
+    for _ in range(3):
+        assert not await standby.poll()
+        assert standby.halted
+        rig.time += 10
+    assert (standby.writing, rig.progress) == (False, before)
+    store.damaged = ""
+    await settle(standby)
+    assert (standby.writing, standby.halted, rig.progress.writer) == (True, False, "standby")
+
+
+class Tables:
+    """As much of DynamoDB as reading the checkpoint and the undo records takes."""
+
+    def __init__(self, item: Item) -> None:
+        self.item = item
+
+    async def get(self, _table: Any, _key: Item) -> Item | None:
+        return self.item
+
+    async def query(self, _table: Any, **_: Any) -> Page:
+        return Page([self.item], None)
+
+
+async def test_checkpoint__when_it_is_not_valid__then_it_is_named_to_the_indexer_and_the_reconciler() -> None:
+    tables: Any = Tables({"chain": "1", "revision": "many"})
+    with pytest.raises(Damaged, match=r"^checkpoints 1 is not valid: CheckpointItem: .*revision"):
+        await DynamoStore(tables, chain_id=1).load()
+    chain: Any = None
+    with pytest.raises(Unavailable, match="checkpoints 1 is not valid"):
+        await Reader(dynamo=tables, chain=chain, chain_id=1, patience=0).progress()
+
+
+async def test_rows__when_one_is_not_valid__then_it_is_named() -> None:
+    tables: Any = Tables({"chain": "1", "position": "000000000003", "number": "three"})
+    store = DynamoStore(tables, chain_id=1)
+    for reading in (store.rows(), store.row("000000000003")):
+        with pytest.raises(Damaged, match=r"^blocks 1/000000000003 is not valid: Row: .*number"):
+            await reading
