@@ -193,3 +193,30 @@ async def test_revocations__when_recorded_in_any_order__move_forward_only_and_ar
     assert memory.recorded == {"alice": (7, read.statement, 16)}
     for store in (memory, stored):
         assert [await store.revoked_before(sub) for sub in ("alice", "carol")] == [7, 0]
+
+
+async def test_mints__when_asked_for_the_highest_token_id__look_at_the_open_ones_of_the_contract(
+    mints: MintStore,
+) -> None:
+    assert await mints.highest_token_id(CONTRACT, range(100)) is None
+    await asyncio.gather(*(mints.create(mint(number), AUTHORIZATION) for number in range(1, 80)))
+    stopped = mint(90)
+    await mints.create(stopped, AUTHORIZATION)
+    await mints.cancel(stopped, CANCELLED, at=stopped.updated_at + 1)
+    await mints.create(mint(95).evolve(contract=OTHER), AUTHORIZATION)
+
+    assert await mints.highest_token_id(CONTRACT, range(100)) == 79
+    assert await mints.highest_token_id(OTHER, range(100)) == 95
+    assert await mints.highest_token_id(CONTRACT, range(79)) == 78
+
+
+async def test_mints__when_an_open_one_is_unreadable__the_others_tell_the_highest_token_id(
+    dynamo: Dynamo,
+) -> None:
+    mints = DynamoMints(dynamo)
+    for number in (1, 2):
+        await mints.create(mint(number), AUTHORIZATION)
+    item = await dynamo.get(MINTS, {"mint_id": mint(2).mint_id})
+    assert item is not None
+    await dynamo.write(Put(MINTS, item | {"token_id": "two"}))
+    assert await mints.highest_token_id(CONTRACT, range(100)) == 1

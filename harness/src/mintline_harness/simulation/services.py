@@ -75,7 +75,11 @@ class Api:
             now=process.milliseconds,
         )
         self._authorizations = Authorizations(authority().sealer, self._intake)
-        self._token_ids = TokenIds(process.port(tables.token_ids), clock=process.clock)
+        self._token_ids = TokenIds(
+            process.port(tables.token_ids),
+            used=(process.port(tables.index), self._mints),
+            clock=process.clock,
+        )
         self._process = process
         self._entropy = around.rng.randbytes
 

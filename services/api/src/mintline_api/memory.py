@@ -29,7 +29,7 @@ from mintline.records import (
     scoped,
     token_key,
 )
-from mintline.states import MintStatus
+from mintline.states import TERMINAL, MintStatus
 from mintline_api.ports import AddressTaken, ChallengeSpent, Page
 
 T = TypeVar("T")
@@ -81,6 +81,11 @@ class MemoryMints:
         ]
         return _page(mine, limit=limit, after=after, newest_first=True)
 
+    async def highest_token_id(self, contract: str, ids: range) -> int | None:
+        """Return the highest of `ids` that a collection's open mints have."""
+        mints = (m for m in self.items.values() if m.contract == contract and m.status not in TERMINAL)
+        return max((m.token_id for m in mints if m.token_id is not None and m.token_id in ids), default=None)
+
 
 class MemoryTokenIds:
     """Counters in a dict; each contract's begins at 1."""
@@ -88,6 +93,14 @@ class MemoryTokenIds:
     def __init__(self, counters: dict[str, int] | None = None) -> None:
         self.counters = {} if counters is None else counters
         self.leases: list[tuple[str, int]] = []
+
+    async def upcoming(self, contract: str) -> int:
+        """Return the next token id."""
+        return self.counters.setdefault(contract, 1)
+
+    async def advance(self, contract: str, to: int) -> None:
+        """Move forward."""
+        self.counters[contract] = max(to, self.counters.setdefault(contract, 1))
 
     async def lease(self, contract: str, count: int) -> int:
         """Take token ids."""
@@ -257,6 +270,11 @@ class MemoryIndex:
     async def token(self, contract: str, token_id: int) -> Token | None:
         """Return a token."""
         return self.tokens.get((contract, token_id))
+
+    async def highest_token_id(self, contract: str, ids: range) -> int | None:
+        """Return the highest of `ids` that was minted."""
+        minted = (token_id for of, token_id in self.tokens if of == contract and token_id in ids)
+        return max(minted, default=None)
 
     async def tokens_of(
         self, owner: str, *, contract: str | None, limit: int, after: str | None

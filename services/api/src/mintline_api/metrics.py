@@ -25,6 +25,11 @@ class Metrics:
             "Stored metadata that was read and is not what was minted: it is not served.",
             registry=registry,
         )
+        self.token_ids_set_back = Counter(
+            "mintline_token_ids_set_back",
+            "Leases of token ids that began at or below an id in use: the counter was moved forward.",
+            registry=registry,
+        )
         self.requests = Histogram(
             "mintline_http_request_seconds",
             "Time from a request's head to its answer.",

@@ -60,12 +60,32 @@ class MintStore(Protocol):
         """Return a user's mint ids, newest first; may lag behind `create` by moments."""
         ...
 
+    async def highest_token_id(self, contract: str, ids: range) -> int | None:
+        """Return the highest of `ids` that a collection's newest open mints have; None if they have none."""
+        ...
+
 
 class TokenIdCounter(Protocol):
-    """The collections' counters of token ids."""
+    """The collections' counters of token ids; all raise Refused for a contract that is not registered."""
+
+    async def upcoming(self, contract: str) -> int:
+        """Return the token id with which the next lease begins."""
+        ...
 
     async def lease(self, contract: str, count: int) -> int:
-        """Take `count` token ids and return the first; raises Refused for a contract without a counter."""
+        """Take `count` token ids and return the first."""
+        ...
+
+    async def advance(self, contract: str, to: int) -> None:
+        """Have the next lease begin with `to`, unless it begins with a higher one."""
+        ...
+
+
+class UsedTokenIds(Protocol):
+    """Records by which token ids are known that were given out."""
+
+    async def highest_token_id(self, contract: str, ids: range) -> int | None:
+        """Return the highest of `ids` that is known to be in use in a collection; None if none is."""
         ...
 
 
@@ -174,6 +194,10 @@ class Index(Protocol):
 
     async def token(self, contract: str, token_id: int) -> Token | None:
         """Return a token that was ever minted."""
+        ...
+
+    async def highest_token_id(self, contract: str, ids: range) -> int | None:
+        """Return a high one of `ids` that was minted in a collection: the highest, but for gaps; or None."""
         ...
 
     async def tokens_of(

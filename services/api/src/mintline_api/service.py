@@ -124,8 +124,15 @@ async def _open(stack: AsyncExitStack, settings: Settings, metrics: Metrics) -> 
     if settings.rpc_urls:
         chain = Node(await open_rpc(stack, settings, observer=metrics.rpc, tracer=calls.tracer))
     kms = await open_client(stack, "kms", settings, calls=calls, endpoint_url=settings.kms_endpoint_url)
-    counter = DynamoTokenIds(dynamo, chain_id=settings.chain_id, set_aside=metrics.set_aside)
-    token_ids = TokenIds(counter, clock=time.monotonic)
+    token_ids = TokenIds(
+        DynamoTokenIds(dynamo, chain_id=settings.chain_id, set_aside=metrics.set_aside),
+        used=(
+            DynamoIndex(dynamo, chain_id=settings.chain_id, set_aside=metrics.set_aside),
+            DynamoMints(dynamo, set_aside=metrics.set_aside),
+        ),
+        clock=time.monotonic,
+        set_back=metrics.token_ids_set_back.inc,
+    )
     stack.push_async_callback(token_ids.aclose)
     return _World(
         dynamo=dynamo,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ from mintline.key_stores import KeyStores, StoredKey, StoreName
 from mintline.messages import BuildMint, Frozen, ReviewMint, SelfRedeem
 from mintline.queueing import SendingPort
 from mintline.records import (
+    OPEN_SHARDS,
     Checkpoint,
     Mint,
     Problem,
@@ -63,6 +65,11 @@ if TYPE_CHECKING:
 
 _BY_USER = MINTS.index("by_user")
 _BY_OWNER = TOKENS.index("by_owner")
+_OPEN = MINTS.index("open")
+_NEWEST_OPEN = 5
+"""Mints of each shard of the open ones that are asked for the highest token id."""
+_SAMPLES = 50
+"""Token ids that are looked for at once to find the highest one."""
 _REPEAT = 5_000
 """Milliseconds within which a repeated transaction is a retry of the request, not the user's second try."""
 
@@ -140,6 +147,28 @@ class DynamoMints:
             more=page.next is not None,
         )
 
+    async def highest_token_id(self, contract: str, ids: range) -> int | None:
+        """Return the highest of `ids` in a collection that the newest open mints of all collections have."""
+        pages = await asyncio.gather(
+            *(
+                self._dynamo.query(
+                    MINTS, index=_OPEN, partition=str(shard), forward=False, limit=_NEWEST_OPEN
+                )
+                for shard in range(OPEN_SHARDS)
+            )
+        )
+        keys = [{"mint_id": item["mint_id"]} for page in pages for item in page.items]
+        items = await asyncio.gather(*(self._dynamo.get(MINTS, key) for key in keys))
+        present = (item for item in items if item is not None)
+        return max(
+            (
+                mint.token_id
+                for _, mint in readable(Mint, MINTS, present, self._set_aside)
+                if mint.contract == contract and mint.token_id is not None and mint.token_id in ids
+            ),
+            default=None,
+        )
+
 
 class _Counter(Frozen):
     """The part of a collection that is counted."""
@@ -155,12 +184,27 @@ class DynamoTokenIds:
         self._chain_id = chain_id
         self._set_aside = set_aside or SetAside()
 
+    async def upcoming(self, contract: str) -> int:
+        """Return what the counter stands at; raises Unusable if that cannot be read."""
+        item = await self._dynamo.get(COLLECTIONS, self._key(contract))
+        if item is None:
+            raise _unregistered(contract)
+        return read(_Counter, COLLECTIONS, item, self._set_aside).next_token_id
+
+    async def advance(self, contract: str, to: int) -> None:
+        """Move the counter forward, never back."""
+        behind = Clause("behind", "next_token_id", "lt", (to,))
+        update = Update(COLLECTIONS, self._key(contract), set={"next_token_id": to}, where=(behind,))
+        with suppress(ConditionFailed):
+            # Alone, like the addition: the role has no permission for PartiQL here.
+            await self._dynamo.update_returning(update)
+
     async def lease(self, contract: str, count: int) -> int:
         """Take token ids by one addition; raises Unusable for a counter that cannot be read.
 
         No other value can stand in for it: ids that are made up may be on other mints' records.
         """
-        key: Item = {"collection_id": scoped(self._chain_id, contract)}
+        key = self._key(contract)
         # Only a number of 0 or more passes, as DynamoDB compares: what was damaged is not added to.
         countable = Clause("countable", "next_token_id", "ge", (0,))
         update = Update(COLLECTIONS, key, add={"next_token_id": count}, where=(countable,))
@@ -169,12 +213,19 @@ class DynamoTokenIds:
         except ConditionFailed as lost:
             present = lost.item or await self._dynamo.get(COLLECTIONS, key)
             if present is None:
-                raise Refused(UNKNOWN_CONTRACT, f"{contract} is no collection of this API.") from None
+                raise _unregistered(contract) from None
             read(_Counter, COLLECTIONS, present, self._set_aside)
             raise Unavailable("the counter of token ids was repaired meanwhile") from None
         except Unwritable as error:
             raise unusable(COLLECTIONS, key, error, self._set_aside) from None
         return read(_Counter, COLLECTIONS, item, self._set_aside).next_token_id - count
+
+    def _key(self, contract: str) -> Item:
+        return {"collection_id": scoped(self._chain_id, contract)}
+
+
+def _unregistered(contract: str) -> Refused:
+    return Refused(UNKNOWN_CONTRACT, f"{contract} is no collection of this API.")
 
 
 class DynamoWallets:
@@ -317,9 +368,33 @@ class DynamoIndex:
 
     async def token(self, contract: str, token_id: int) -> Token | None:
         """Return a token that was ever minted."""
-        key: Item = {"collection_id": scoped(self._chain_id, contract), "token_key": token_key(token_id)}
-        item = await self._dynamo.get(TOKENS, key)
+        item = await self._dynamo.get(TOKENS, self._token_place(contract, token_id))
         return None if item is None else read(Token, TOKENS, item, self._set_aside)
+
+    async def highest_token_id(self, contract: str, ids: range) -> int | None:
+        """Return a high one of `ids` that was minted, found by reading samples of them.
+
+        The first samples lie ever further apart, the next ones between the highest that was minted and the
+        one above. Ids are given out nearly without gaps, so few tokens are above the one that is found.
+        """
+        highest: int | None = None
+        samples = _first_samples(ids)
+        while samples:
+            minted = await asyncio.gather(*(self._minted(contract, token_id) for token_id in samples))
+            found = [token_id for token_id, is_there in zip(samples, minted, strict=True) if is_there]
+            if not found:
+                break
+            highest = found[-1]
+            above = next((token_id for token_id in samples if token_id > highest), ids.stop)
+            between = range(highest + 1, above)
+            samples = list(between[:: max(1, len(between) // _SAMPLES)])
+        return highest
+
+    async def _minted(self, contract: str, token_id: int) -> bool:
+        return await self._dynamo.get(TOKENS, self._token_place(contract, token_id)) is not None
+
+    def _token_place(self, contract: str, token_id: int) -> Item:
+        return {"collection_id": scoped(self._chain_id, contract), "token_key": token_key(token_id)}
 
     async def tokens_of(
         self, owner: str, *, contract: str | None, limit: int, after: str | None
@@ -377,6 +452,13 @@ class _Taken(Frozen):
     """The part of a rate's item that is counted."""
 
     taken: int = Field(ge=0, strict=True)
+
+
+def _first_samples(ids: range) -> list[int]:
+    """Return the first few of `ids`, and further ones whose distance from these grows by the same factor."""
+    factor = len(ids) ** (1 / _SAMPLES)
+    offsets = {*range(_SAMPLES // 3), *(int(factor**power) for power in range(_SAMPLES))}
+    return [ids[offset] for offset in sorted(offsets) if offset < len(ids)]
 
 
 class DynamoRates:

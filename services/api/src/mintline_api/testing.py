@@ -352,7 +352,7 @@ class Stage:
             index=self.index,
             collections=Collections(self.index, clock=self.clock),
             metadata=MetadataCache(self.metadata, clock=self.clock),
-            token_ids=TokenIds(self.token_ids, clock=self.clock),
+            token_ids=TokenIds(self.token_ids, used=(self.index, self.mints), clock=self.clock),
             authorizations=Authorizations(settings.sealer(), self.intake),
             cursors=Cursors(settings.cursor_secret.get_secret_value()),
             readiness=Readiness(

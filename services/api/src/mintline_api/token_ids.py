@@ -8,23 +8,43 @@
 
 An id is on one record at most. Ids that are free when the process ends are never used; so are those of writes
 whose outcome is unknown. Such gaps are harmless, since the contract knows no order.
+
+A counter that was set back (by a restored backup, say) would give out ids that are in use, and each such mint
+would end `token_taken`. Ids that are known before a lease were leased before it, so the lease begins above
+them, unless the counter was set back: then it is moved forward, and the lease is dropped. Known are
+
+- the highest id that this process ever leased, at no cost;
+- the highest token in the index, and the highest id of the newest open mints, whose tokens are not there yet:
+  both are read with a process's first lease, and at most once a minute after that.
+
+A mint that ends `token_taken` starts no comparison: the api is not told of it, and it comes minutes later.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import Context
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
-from mintline.errors import Unavailable
-from mintline_api.ports import TokenIdCounter
+import structlog
+
+from mintline.errors import Retryable, Unavailable
+from mintline_api.ports import TokenIdCounter, UsedTokenIds
+
+log = structlog.get_logger()
 
 MAX_BLOCK = 100
 """Ids that are leased ahead of the mints that want them, at most."""
 MAX_LEASE = 1000
+COMPARE_SECONDS = 60.0
+MARGIN = MAX_LEASE
+"""How far above the highest known id the counter goes: other copies have leases and mints that none shows."""
+REACH = 1_000_000
+"""Ids so far above the counter are not looked at: another issuer may choose any, up to 2^256."""
+_ROUNDS = 20
 BUSY_SECONDS = 1.0
 """A lease that comes so soon after the one before is twice as large; a later one is for one mint again."""
 
@@ -38,14 +58,29 @@ class _Pool:
     lease: asyncio.Task[None] | None = None
     block: int = 1
     leased_at: float = float("-inf")
+    compared_at: float = float("-inf")
+    highest: int | None = None
+    """The highest id that is known to have been leased."""
 
 
 class TokenIds:
-    """Gives out token ids. `clock` is monotonic, in seconds."""
+    """Gives out token ids, no lower than those that `used` knows. `clock` is monotonic, in seconds.
 
-    def __init__(self, counter: TokenIdCounter, *, clock: Callable[[], float]) -> None:
+    `set_back` is called for each lease that shows that the counter was set back.
+    """
+
+    def __init__(
+        self,
+        counter: TokenIdCounter,
+        *,
+        clock: Callable[[], float],
+        used: Sequence[UsedTokenIds] = (),
+        set_back: Callable[[], None] = lambda: None,
+    ) -> None:
         self._counter = counter
+        self._used = used
         self._clock = clock
+        self._set_back = set_back
         self._pools: dict[str, _Pool] = {}
 
     async def take(self, contract: str) -> int:
@@ -87,7 +122,7 @@ class TokenIds:
                 pool.block = min(2 * pool.block, MAX_BLOCK) if busy else 1
                 pool.leased_at = now
                 count = min(max(len(pool.waiting), pool.block), MAX_LEASE)
-                first = await self._counter.lease(contract, count)
+                first = await self._lease_unused(contract, pool, count)
                 for token_id in range(first, first + count):
                     heappush(pool.free, token_id)
                 self._serve(pool)
@@ -98,6 +133,42 @@ class TokenIds:
             _fail(pool, error)
         finally:
             pool.lease = None
+
+    async def _lease_unused(self, contract: str, pool: _Pool, count: int) -> int:
+        """Lease ids above all that are known to be in use, and return the first."""
+        for _ in range(_ROUNDS):
+            # Before the lease: what is known after it may be of another copy's later one.
+            await self._compare(contract, pool)
+            first = await self._counter.lease(contract, count)
+            highest = pool.highest
+            if highest is None or highest < first:
+                pool.highest = first + count - 1
+                return first
+            to = highest + 1 + MARGIN
+            log.warning("token_ids_set_back", contract=contract, counter=first, highest=highest, moved_to=to)
+            self._set_back()
+            await self._counter.advance(contract, to)
+            # Beyond REACH of where the counter stood there may be more.
+            pool.compared_at = float("-inf")
+        raise Unavailable("the counter of token ids is still behind ids in use: repeat to move it on")
+
+    async def _compare(self, contract: str, pool: _Pool) -> None:
+        """Learn the highest id in use, unless that was done within the last minute.
+
+        A failure stops no mint: an id that is used twice ends one mint, and makes no second token.
+        """
+        now = self._clock()
+        if now - pool.compared_at < COMPARE_SECONDS or not self._used:
+            return
+        try:
+            upcoming = await self._counter.upcoming(contract)
+            ids = range(upcoming, upcoming + REACH)
+            found = await asyncio.gather(*(used.highest_token_id(contract, ids) for used in self._used))
+        except Retryable as error:
+            log.warning("token_ids_not_compared", contract=contract, reason=str(error))
+            return
+        pool.compared_at = now
+        pool.highest = max((one for one in (pool.highest, *found) if one is not None), default=None)
 
     @staticmethod
     def _serve(pool: _Pool) -> None:
