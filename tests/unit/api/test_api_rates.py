@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from mintline.authorizations import Authorization
 from mintline.records import Mint, scoped
@@ -16,7 +17,7 @@ from mintline_api.memory import MemoryMints, MemoryRates
 from mintline_api.problems import Refused
 from mintline_api.rates import FREE, Rates
 from mintline_api.settings import Settings as ApiSettings
-from mintline_api.testing import CHAIN_ID, START, MemoryClient, Stage
+from mintline_api.testing import CHAIN_ID, START, Answered, MemoryClient, Stage
 from mintline_builder.settings import Settings as BuilderSettings
 
 BODY: dict[str, Any] = {"metadata": {"name": "n", "image": "https://example.com/1.png"}}
@@ -245,3 +246,44 @@ async def test_give_back__when_the_window_is_over__then_the_next_one_has_no_more
     for permit in permits:
         rates.give_back("alice", permit)
     assert await admitted(rates, 20) == 5
+
+
+async def test_post__when_one_user_floods_two_copies_by_many_tokens__then_the_rate_holds_and_others_mint(
+    stage: Stage,
+) -> None:
+    """Twenty tokens of one user, 60 connections: what counts is the user, over both copies."""
+    stage.user_rate = limit = 60
+    apps = []
+    for seed in (1, 2):
+        stage.seed, stage.registry = seed, CollectorRegistry()
+        apps.append(stage.app())
+    claims = stage.pool.claims("mallory", now=stage.now)
+    tokens = [stage.pool.sign(claims | {"jti": f"token {n}"}) for n in range(20)]
+    todo = list(range(400))
+    statuses: list[int] = []
+    others: list[Answered] = []
+
+    async with MemoryClient(apps[0]) as one, MemoryClient(apps[1]) as two:
+
+        async def flood() -> None:
+            while todo:
+                n = todo.pop()
+                headers = {"Authorization": f"Bearer {tokens[n % 20]}", "Idempotency-Key": str(n)}
+                statuses.append(
+                    (await (one, two)[n % 2].post_json("/v1/mints", BODY, headers=headers)).status
+                )
+
+        async def mint(client: MemoryClient, sub: str) -> None:
+            headers = stage.headers(sub)
+            others.extend([await client.post_json("/v1/mints", BODY, headers=headers) for _ in range(3)])
+
+        await asyncio.gather(
+            *(flood() for _ in range(60)), *(mint((one, two)[n % 2], f"user-{n}") for n in range(10))
+        )
+
+    of_mallory = [made for made in stage.mints.items.values() if made.sub == "mallory"]
+    assert set(statuses) == {202, 429}
+    assert limit - 2 * (limit // 8) <= len(of_mallory) == statuses.count(202) <= limit + 2 * (limit // FREE)
+    assert {answer.status for answer in others} == {202}
+    left = {re.findall("r=([0-9]+)", answer.headers["ratelimit"])[0] for answer in others}
+    assert left == {str(limit - done) for done in (1, 2, 3)}
