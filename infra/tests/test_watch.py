@@ -116,6 +116,7 @@ def test_alarms__when_they_fire__then_the_topic_is_told(templates: Templates) ->
     [
         ("mint-outcome-refused", "mint_outcome_refused", {"indexer", "broadcaster"}),
         ("record-set-aside", "record_set_aside", {"api", "builder", "broadcaster", "indexer"}),
+        ("message-unsupported", "message_unsupported", {"builder", "signer", "broadcaster"}),
     ],
 )
 def test_log_alarm__when_several_services_log_its_event__then_it_counts_all_of_them(

@@ -75,6 +75,15 @@ LOG_ALARMS = (
         others=("builder", "broadcaster", "indexer"),
     ),
     LogAlarm(
+        "message-unsupported",
+        "builder",
+        "message_unsupported",
+        1,
+        "Messages of another release have waited for a copy that knows them for 20 minutes.",
+        periods=4,
+        others=("signer", "broadcaster"),
+    ),
+    LogAlarm(
         "reconcile-missing",
         RECONCILER,
         "reconciled",

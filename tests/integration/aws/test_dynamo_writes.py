@@ -208,3 +208,14 @@ async def test_transition__when_it_ends_a_mint__then_it_leaves_the_index_of_open
     assert page.items == []
     ended = await dynamo.get(MINTS, {"mint_id": "m1"})
     assert ended == {"mint_id": "m1", "status": "rejected", "created_key": "1#m1", "updated_at": 1}
+
+
+async def test_transition__when_the_next_release_added_an_attribute__then_keeps_it(dynamo: Dynamo) -> None:
+    added: Item = {"added": {"by": ["the", "next"]}, "attempts": [{"at": 1, "added": 2}]}
+    await dynamo.write(Put(MINTS, mint("m1", status="submitted") | added, where=(ABSENT,)))
+    await dynamo.write(transition("m1", MintStatus.MINED, at=5, set={"block_number": 7}))
+    await dynamo.write(transition("m1", MintStatus.FINALIZED, at=6, set={"finalized_at": 6}))
+    item = await dynamo.get(MINTS, {"mint_id": "m1"})
+    assert item is not None
+    assert item.items() >= added.items()
+    assert item["status"] == "finalized"

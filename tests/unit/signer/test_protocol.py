@@ -144,13 +144,26 @@ def test_envelope__when_there_is_no_id_to_answer_to__breaks_the_connection(envel
     [
         {"type": "signed", "raw": b"", "tx_hash": bytes(31)},
         {"type": "refused", "code": "because"},
-        {"type": "failed", "code": "kms_unavailable", "detail": "Traceback"},
         {"type": "other"},
     ],
 )
 def test_response__when_it_is_none_of_the_protocol__breaks_the_connection(response: dict[str, Any]) -> None:
     with pytest.raises(BrokenFrame):
         read_response(frame({"id": 1, "response": response})[4:])
+
+
+def test_response__when_a_newer_enclave_says_more__then_is_read_without_that() -> None:
+    response = {"type": "failed", "code": "kms_unavailable", "detail": "Traceback"}
+    answer = read_response(frame({"id": 1, "response": response})[4:])
+    assert answer == (1, Failure(code=FailureCode.KMS_UNAVAILABLE))
+
+
+def test_request__when_a_field_has_its_default__then_is_not_said_to_an_older_enclave(cast: Cast) -> None:
+    intent = cast.mint().model_copy(update={"attempt": 0, "authorization": b"", "trace": ""})
+    written = request_frame(3, Sign(intent=intent, keys=[cast.user.wrapped]))
+    for name in (b"attempt", b"authorization", b"trace", b"version", b"kms_key"):
+        assert name not in written
+    assert read_request(written[4:]) == (3, Sign(intent=intent, keys=[cast.user.wrapped]))
 
 
 @pytest.mark.parametrize(

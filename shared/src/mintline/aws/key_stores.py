@@ -98,7 +98,7 @@ class SecretsManagerKeys:
                 case _:
                     raise
         try:
-            return StoredKey.model_validate_json(answer["SecretString"])
+            return StoredKey.model_validate_json(answer["SecretString"], extra="ignore")
         except (KeyError, ValidationError):
             # The cause would quote the secret.
             raise key_unreadable(reference) from None

@@ -108,7 +108,7 @@ async def read_sealing_key(secretsmanager: SecretsManagerClient, secret_id: str)
             raise
         raise Rejected("key_missing", f"No sealing key is stored as {secret_id}.") from None
     try:
-        return SealingSecret.model_validate_json(answer["SecretString"])
+        return SealingSecret.model_validate_json(answer["SecretString"], extra="ignore")
     except (KeyError, ValidationError):
         # The cause would quote the secret.
         raise Rejected("key_unreadable", f"The secret {secret_id} holds no sealing key.") from None
