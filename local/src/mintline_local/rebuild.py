@@ -19,8 +19,8 @@ from prometheus_client import CollectorRegistry
 from mintline.aws.dynamo import Item
 from mintline.aws.records import readable
 from mintline.errors import Misconfigured, Unavailable
-from mintline.records import Mint, canonical_json
-from mintline.resources import BLOCKS, MINTS, TOKENS, TRANSFERS, Table
+from mintline.records import Mint, canonical_json, scoped
+from mintline.resources import BLOCKS, COLLECTIONS, MINTS, TOKENS, TRANSFERS, Table
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus
 from mintline_indexer.chain_port import Chain
@@ -197,8 +197,10 @@ class Rebuild:
     async def _kept(self) -> Any:
         for table in (TOKENS, TRANSFERS):
             async for item in self._records.every(table):
-                if item["chain_id"] == self._chain_id:
-                    yield keyed(table, item)
+                key, _ = keyed(table, item)
+                # By the key, which is always there: a damaged item differs, and is repaired as well.
+                if key[1].startswith(scoped(self._chain_id, "")):
+                    yield key, item
         async for item in self._records.every(MINTS):
             mint = self._mint(item)
             if mint is None or mint.chain_id != self._chain_id or (outcome := outcome_item(mint)) is None:
@@ -219,12 +221,14 @@ class Rebuild:
         """Compare these items, and the undo records, while both indexes stand at one block.
 
         Returns the checkpoint of that moment: all of it holds for as long as that has not moved. Raises
-        Unavailable if the index is never at the chain's head, Misconfigured if there is none.
+        Unavailable if the index is never at the chain's head, Misconfigured if there is none, or if it
+        follows a contract that the rebuilt one does not.
         """
         wanted = sorted(suspects)
         for _ in range(ATTEMPTS):
             await self.catch_up()
             progress = await self._progress()
+            self._check_collections(progress)
             if progress.partial is None and progress.head == self._own().head:
                 kept = await self._read(wanted)
                 found = [Difference(key, kept.get(key), rebuilt) for key, rebuilt in self._rebuilt(wanted)]
@@ -234,6 +238,17 @@ class Rebuild:
             await self._sleep(PAUSE)
         why = "is an indexer running, and not behind or halted?"
         raise Unavailable(f"the index never stood at the chain's head: {why}")
+
+    def _check_collections(self, progress: Progress) -> None:
+        """Raise Misconfigured for a contract that only the kept index follows.
+
+        Its tokens would look as if they were not on chain.
+        """
+        for contract in sorted({*progress.collections} - {*self._own().collections}):
+            raise Misconfigured(
+                f"the index follows {contract}, but {COLLECTIONS.name} {scoped(self._chain_id, contract)} is "
+                "missing or not valid: repair that record first"
+            )
 
     def _rebuilt(self, keys: Sequence[ItemKey]) -> Iterator[tuple[ItemKey, Item | None]]:
         items = dict(self.store.items())

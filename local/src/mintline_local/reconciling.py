@@ -5,20 +5,22 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Annotated, Any, TypeVar
 
 import typer
 from prometheus_client import CollectorRegistry
+from pydantic import TypeAdapter, ValidationError
 
 from mintline.admin import Admin, Check, process_registry
 from mintline.aws.records import from_item
 from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc, RpcError
-from mintline.errors import Misconfigured, Retryable, Unreadable
+from mintline.errors import Misconfigured, Retryable, Unavailable, Unreadable
+from mintline.fields import Address
 from mintline.messages import Frozen
-from mintline.records import Checkpoint, Mint, RegisteredContract, Token
+from mintline.records import Checkpoint, Collection, Mint, RegisteredContract, Token
 from mintline.resources import CHECKPOINTS, COLLECTIONS, MINTS, TOKENS, Table
 from mintline_indexer.node_chain import NodeChain
 from mintline_indexer.reconciler.findings import (
@@ -50,6 +52,7 @@ from mintline_local.places import DEFAULT_STATE
 from mintline_local.ports import HOST
 
 RecordT = TypeVar("RecordT", bound=Frozen)
+_ADDRESS: TypeAdapter[str] = TypeAdapter(Address)
 
 DEFAULT_BLOCKS = 1_000
 """Final blocks that `--every` checks in its first pass, without `--last`."""
@@ -207,11 +210,12 @@ async def read(records: Records, rpc: Rpc, node: Node, *, patience: float) -> Bo
     item = await records.dynamo.get(CHECKPOINTS, {"chain": str(chain_id)})
     if item is None:
         raise Misconfigured(f"{records.prefix} has no index of chain {chain_id}")
-    head = from_item(Checkpoint, item).head_number
-    collections = [from_item(RegisteredContract, found) async for found in records.every(COLLECTIONS)]
-    contracts = {found.contract: found.deployed_block for found in collections if found.chain_id == chain_id}
-    first = min(contracts.values(), default=0)
+    try:
+        head = from_item(Checkpoint, item).head_number
+    except Unreadable as error:
+        raise Unavailable(f"checkpoints {chain_id} is not valid: {error}") from error
     damaged: list[Finding] = []
+    contracts, first = await _contracts(records, chain_id, damaged)
     mints = [mint async for mint in _readable(records, MINTS, Mint, damaged)]
     tokens = [token async for token in _readable(records, TOKENS, Token, damaged)]
     latest = await node.block_number()
@@ -227,6 +231,28 @@ async def read(records: Records, rpc: Rpc, node: Node, *, patience: float) -> Bo
         patience=patience,
         unreadable=damaged,
     )
+
+
+async def _contracts(records: Records, chain_id: int, damaged: list[Finding]) -> tuple[set[str], int]:
+    """Return a chain's contracts, and the block that the oldest was deployed in.
+
+    A collection that cannot be read is added to `damaged`; its contract is in its key, and is compared from
+    the others' oldest block on.
+    """
+    contracts: set[str] = set()
+    deployed: list[int] = []
+    async for item in records.every(COLLECTIONS):
+        chain, _, contract = str(item["collection_id"]).partition("#")
+        if chain != str(chain_id):
+            continue
+        with suppress(ValidationError):
+            contracts.add(_ADDRESS.validate_python(contract))
+        try:
+            deployed.append(from_item(RegisteredContract, item).deployed_block)
+            from_item(Collection, item)
+        except Unreadable as error:
+            damaged.append(unreadable(COLLECTIONS.name, str(item["collection_id"]), error))
+    return contracts, min(deployed, default=0)
 
 
 async def _readable(

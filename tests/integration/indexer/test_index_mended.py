@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from mintline.aws.dynamo import Dynamo, Item, Put, Update
-from mintline.errors import Unavailable, Unreadable
+from mintline.errors import Misconfigured, Unavailable, Unreadable
 from mintline.records import scoped, token_key
-from mintline.resources import BLOCKS, TOKENS
+from mintline.resources import BLOCKS, COLLECTIONS, TOKENS
 from mintline_indexer.dynamo_store import DynamoCollections
 from mintline_indexer.node_chain import NodeChain
 from mintline_local.deployments import Records
@@ -174,3 +174,24 @@ async def test_index__when_an_undo_record_was_spoiled__then_a_restart_halts_unti
     await settle(indexer)
     assert indexer.trouble() is None
     assert await rebuild(line).differences() == []
+
+
+async def test_mend__when_a_collection_cannot_be_read__then_its_tokens_stay_and_the_record_is_named(
+    line: Any,
+) -> None:
+    await followed(line)
+    true = await index(line)
+    name = scoped(CHAIN_ID, line.contract)
+    await line.dynamo.write(Update(COLLECTIONS, {"collection_id": name}, set={"deployed_block": "early"}))
+    with pytest.raises(Misconfigured, match=f"collections {name} is missing or not valid"):
+        await mend(rebuild(line), line.dynamo, chain_id=CHAIN_ID)
+    assert await index(line) == true
+
+
+async def test_mend__when_a_token_lacks_its_chain__then_it_is_made_whole(line: Any) -> None:
+    await followed(line)
+    true = await index(line)
+    await line.dynamo.write(Update(TOKENS, key_of(line, 1), remove=("chain_id", "owner")))
+    found = await mend(rebuild(line), line.dynamo, chain_id=CHAIN_ID)
+    assert (len(found.mended), found.left) == (1, [])
+    assert await index(line) == true

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from mintline.aws.dynamo import Delete, Item, Put
+from mintline.aws.dynamo import Delete, Item, Put, Update
 from mintline.aws.records import to_item
 from mintline.records import scoped, token_key
-from mintline.resources import MINTS, TOKENS
+from mintline.resources import COLLECTIONS, MINTS, TOKENS
 from mintline_indexer.reconciler.findings import Kind, Reconciliation, reconcile
 from mintline_indexer.reconciler.reading import events_between
 from mintline_local.deployments import Records
@@ -68,6 +68,26 @@ async def test_reconcile__when_a_record_was_lost_or_made_up__then_each_is_named(
         (Kind.LOST, 9),
         (Kind.UNREADABLE, None),
     }
+
+
+@pytest.mark.parametrize("damaged", [{"deployed_block": "early"}, {"chain_id": "x"}, {"next_token_id": "y"}])
+async def test_reconcile__when_a_collection_cannot_be_read__then_that_is_all_and_its_tokens_are_compared(
+    line: Any, damaged: Item
+) -> None:
+    await line.register()
+    indexer = line.indexer()
+    await line.mint([1, 2], line.accounts[1])
+    await line.mine(4)
+    await settle(indexer)
+    name = scoped(31337, line.contract)
+    await line.dynamo.write(Update(COLLECTIONS, {"collection_id": name}, set=damaged))
+    await line.dynamo.write(Put(COLLECTIONS, {"collection_id": "31337#nowhere"}))
+    found = await reconciled(line)
+    assert [(one.kind, one.detail.split(":")[0]) for one in found.differences] == [
+        (Kind.UNREADABLE, f"collections {name}"),
+        (Kind.UNREADABLE, "collections 31337#nowhere"),
+    ]
+    assert (found.counts["minted"], found.counts["indexed"]) == (2, 2)
 
 
 async def test_events__when_the_node_takes_narrow_ranges_only__then_the_range_is_split(line: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mintline.messages import KeyRef
-from mintline.records import Attempt, Mint, Problem, Token
+from mintline.records import TOKEN_TAKEN, Attempt, Mint, Problem, Token
 from mintline.states import MintStatus
 from mintline_indexer.chain_port import Event, Moved, Stamped
 from mintline_indexer.reconciler.findings import (
@@ -154,6 +154,8 @@ CASES: list[tuple[Kind, dict[str, Any]]] = [
     (Kind.WRONG_TRANSACTION, {"mints": [mint(block_hash=b"\3" * 32)]}),
     (Kind.WRONG_MINT, {"tokens": [token(mint_id="mint_b")]}),
     (Kind.DOUBLED, {"mints": [mint(), mint(mint_id="mint_b", attempts=())]}),
+    (Kind.REUSED_ID, {"mints": [mint(), mint(mint_id="mint_b", status="rejected", attempts=())]}),
+    (Kind.REUSED_ID, {"mints": [mint(mint_id="mint_b", status="submitted", to=BOB, attempts=()), mint()]}),
 ]
 
 
@@ -164,6 +166,46 @@ def test_reconcile__when_one_thing_is_off__then_exactly_that_is_found(
     findings = found(**changes)
     assert {finding.kind for finding in findings} == {kind}
     assert all(finding.is_difference is (kind not in HARMLESS) for finding in findings)
+
+
+def late(mint_id: str = "mint_b", **more: Any) -> Mint:
+    """Return a mint that got a token id a second time, and ended by it."""
+    taken = {"status": "reverted", "problem": TOKEN_TAKEN, "tx_hash": b"\4" * 32, "attempts": ()}
+    return mint(mint_id=mint_id, **{**taken, **more})
+
+
+@pytest.mark.parametrize("recipient", [ALICE, BOB], ids=["same-request", "another"])
+@pytest.mark.parametrize("first", [True, False])
+def test_reconcile__when_a_token_id_was_given_out_twice__then_only_the_mint_without_token_is_told_of(
+    recipient: str, *, first: bool
+) -> None:
+    mints = [late(to=recipient), mint()] if first else [mint(), late(to=recipient)]
+    [finding] = found(mints=mints)
+    assert (finding.kind, finding.mint_id, finding.token_id) == (Kind.REUSED_ID, "mint_b", 1)
+    assert finding.detail == "reverted token_taken; mint_a made it"
+
+
+def test_reconcile__when_the_mint_that_made_a_token_is_lost_too__then_the_index_tells_which_it_was() -> None:
+    findings = found(mints=[late(to=BOB)])
+    assert [(finding.kind, finding.mint_id) for finding in findings] == [
+        (Kind.REUSED_ID, "mint_b"),
+        (Kind.FOREIGN, None),
+    ]
+    assert "the index names mint_a, which is not on record" in findings[1].detail
+
+
+def test_reconcile__when_a_stranger_made_the_token_of_a_mint__then_it_is_foreign_alone() -> None:
+    [finding] = found(mints=[late(to=BOB)], tokens=[token(mint_id=None)])
+    assert finding.kind is Kind.FOREIGN
+    assert "its id is that of mint_b, which is reverted and did not make it" in finding.detail
+
+
+def test_reconcile__when_a_record_says_mined_of_anothers_token__then_both_say_so() -> None:
+    findings = found(mints=[mint(mint_id="mint_b", to=BOB), mint(status="rejected")])
+    assert {(finding.kind, finding.mint_id) for finding in findings} == {
+        (Kind.MISJUDGED, "mint_a"),
+        (Kind.DOUBLED, "mint_b"),
+    }
 
 
 def test_reconcile__when_a_mint_has_two_tokens__then_the_second_is_doubled_and_not_foreign() -> None:

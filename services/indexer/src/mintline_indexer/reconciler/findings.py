@@ -33,6 +33,7 @@ class Kind(StrEnum):
     STUCK = "stuck"
     LOST = "lost"
     DOUBLED = "doubled"
+    REUSED_ID = "reused_id"
     MISJUDGED = "misjudged"
     UNSETTLED = "unsettled"
     NOT_INDEXED = "not_indexed"
@@ -55,10 +56,11 @@ MEANING: Mapping[Kind, str] = {
     Kind.WAITING: "waits for what its record says",
     Kind.AWAITS_WALLET: "waits for its user's own wallet",
     Kind.NOT_INDEXED_YET: "minted above the index's head",
-    Kind.FOREIGN: "minted by someone with a role on the contract, not through Mintline",
+    Kind.FOREIGN: "made by no mint on record: by a holder of a role, or its mint's record is gone",
     Kind.STUCK: "has not moved for longer than it may",
     Kind.LOST: "recorded as mined, but its token is not on chain",
     Kind.DOUBLED: "more than one token, or a token with more than one mint",
+    Kind.REUSED_ID: "has a token id that was given out before, as after a counter that was set back",
     Kind.MISJUDGED: "recorded as failed, but its token is on chain",
     Kind.UNSETTLED: "its token is indexed, but the mint does not say that it was mined",
     Kind.NOT_INDEXED: "minted below the index's head, but not in the index",
@@ -162,7 +164,7 @@ def reconcile(books: Books) -> Reconciliation:
     tokens = {TokenKey(token.contract, token.token_id): token for token in books.tokens}
     findings = [
         *_of_mints(books, minted),
-        *_of_minted(books, minted, by_token, by_transaction),
+        *_of_minted(books, minted, tokens, by_token, by_transaction),
         *_of_index(books, minted, tokens, by_token),
         *books.unreadable,
     ]
@@ -222,6 +224,7 @@ def _on_its_way(mint: Mint, books: Books, about: Mapping[str, Any]) -> Finding:
 def _of_minted(
     books: Books,
     minted: Mapping[TokenKey, Minted],
+    tokens: Mapping[TokenKey, Token],
     by_token: Mapping[TokenKey, Sequence[Mint]],
     by_transaction: Mapping[bytes, Mint],
 ) -> Iterator[Finding]:
@@ -235,31 +238,75 @@ def _of_minted(
         if sender is not None and sender.token_id != key.token_id:
             detail = f"its transaction was to mint token {sender.token_id}"
             yield Finding(Kind.DOUBLED, detail, mint_id=sender.mint_id, **about)
-        if len(mints) > 1:
-            detail = "reserved by " + " and ".join(sorted(mint.mint_id for mint in mints))
-            yield Finding(Kind.DOUBLED, detail, **about)
         if made.block_number > books.head:
             yield Finding(Kind.NOT_INDEXED_YET, f"the index was at block {books.head}", **about)
         elif made.block_number > books.last:
             continue
-        elif mints:
-            yield from _of_outcome(mints[0], found, about)
-        elif sender is None:
-            yield Finding(Kind.FOREIGN, f"in transaction 0x{made.tx_hash.hex()}", **about)
+        elif (maker := _maker(mints, found)) is not None:
+            yield from _of_outcome(maker, found, about)
+            yield from _others(mints, maker, about)
+        elif mints or sender is None:
+            yield from _foreign(found, mints, tokens.get(key), about)
+
+
+def _maker(mints: Sequence[Mint], found: Minted) -> Mint | None:
+    """Return which of the mints with a token's id made it, None if none did.
+
+    That is the mint whose recipient and digest the token has, or else one that is recorded as mined: its
+    record is what is wrong then. Of several it is the one that names the token's transaction.
+    """
+    made = found.made
+
+    def order(mint: Mint) -> tuple[bool, bool, bool, bool]:
+        settled = mint.status in SETTLED
+        return (not _owns(mint, found), mint.tx_hash != made.tx_hash, not settled, mint.status in ENDED_BADLY)
+
+    first = min(mints, key=order, default=None)
+    return first if first is not None and (_owns(first, found) or first.status in SETTLED) else None
+
+
+def _owns(mint: Mint, found: Minted) -> bool:
+    return (found.made.recipient, found.digest) == (mint.to, mint.metadata_digest)
+
+
+def _others(mints: Sequence[Mint], maker: Mint, about: Mapping[str, Any]) -> Iterator[Finding]:
+    """Tell of the mints that have the same token id as the one that made the token."""
+    for mint in mints:
+        if mint is maker:
+            continue
+        kind = Kind.DOUBLED if mint.status in SETTLED else Kind.REUSED_ID
+        yield Finding(kind, f"{_ended(mint)}; {maker.mint_id} made it", mint_id=mint.mint_id, **about)
+
+
+def _foreign(
+    found: Minted, mints: Sequence[Mint], token: Token | None, about: Mapping[str, Any]
+) -> Iterator[Finding]:
+    """Tell of a token that no mint on record made, and of those that have its id."""
+    detail = f"in transaction 0x{found.made.tx_hash.hex()}"
+    if token is not None and token.mint_id is not None:
+        detail += f"; the index names {token.mint_id}"
+        if token.mint_id not in {mint.mint_id for mint in mints}:
+            for mint in mints:
+                yield Finding(Kind.REUSED_ID, _ended(mint), mint_id=mint.mint_id, **about)
+            yield Finding(Kind.FOREIGN, f"{detail}, which is not on record", **about)
+            return
+    names = " and ".join(
+        f"{mint.mint_id}, which is {mint.status.value} and did not make it" for mint in mints
+    )
+    yield Finding(Kind.FOREIGN, f"{detail}; its id is that of {names}" if names else detail, **about)
+
+
+def _ended(mint: Mint) -> str:
+    code = mint.problem.code if mint.problem else ""
+    return f"{mint.status.value} {code}".strip()
 
 
 def _of_outcome(mint: Mint, found: Minted, about: Mapping[str, Any]) -> Iterator[Finding]:
-    """Compare a mint's record with its token on chain; `about` tells of the token."""
+    """Compare the record of the mint that made a token with it; `about` tells of the token."""
     made = found.made
-    own = (made.recipient, found.digest) == (mint.to, mint.metadata_digest)
-    if not own and mint.status not in SETTLED:
-        detail = f"its id is that of {mint.mint_id}, which is {mint.status.value} and did not make it"
-        yield Finding(Kind.FOREIGN, detail, **about)
-        return
     about = {**about, "mint_id": mint.mint_id}
     if mint.status in ENDED_BADLY:
-        code = mint.problem.code if mint.problem else ""
-        yield Finding(Kind.MISJUDGED, f"{mint.status.value} {code}".strip(), **about)
+        yield Finding(Kind.MISJUDGED, _ended(mint), **about)
     elif mint.status not in SETTLED:
         yield Finding(Kind.UNSETTLED, mint.status.value, **about)
     elif (mint.tx_hash, mint.block_hash) != (made.tx_hash, made.block_hash):
@@ -294,6 +341,6 @@ def _of_index(
         owner = on_chain.owner(books.last)
         if token.block_number <= books.last and owner != token.owner:
             yield Finding(Kind.WRONG_OWNER, f"{token.owner}, not {owner}", **about)
-        mints = by_token.get(key, ())
-        if mints and token.mint_id not in (None, mints[0].mint_id):
-            yield Finding(Kind.WRONG_MINT, f"not {mints[0].mint_id}", **about)
+        maker = _maker(by_token.get(key, ()), on_chain)
+        if maker is not None and token.mint_id not in (None, maker.mint_id):
+            yield Finding(Kind.WRONG_MINT, f"not {maker.mint_id}", **about)
