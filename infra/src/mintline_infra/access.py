@@ -21,6 +21,7 @@ from mintline.resources import (
     CHALLENGES,
     CHECKPOINTS,
     COLLECTIONS,
+    FOLLOWED,
     LINKS,
     METADATA,
     MINTS,
@@ -132,6 +133,7 @@ REACH: Mapping[str, Reach] = {
             TRANSFERS: QUERY + REPLACE,
             BLOCKS: GET + QUERY + REPLACE + PRUNE,
             CHECKPOINTS: GET + INSERT + PING,
+            FOLLOWED: QUERY + REPLACE,
             MINTS: GET + QUERY + UPDATE,
             ATTEMPTS: GET,
             COLLECTIONS: SCAN,
@@ -142,6 +144,7 @@ REACH: Mapping[str, Reach] = {
         principal=TASK,
         tables={
             CHECKPOINTS: GET,
+            FOLLOWED: QUERY,
             MINTS: GET + QUERY,
             TOKENS: GET,
             ATTEMPTS: GET,

@@ -105,8 +105,9 @@ def _mendable(differences: Sequence[Difference]) -> list[Difference]:
 def _change(difference: Difference) -> Change:
     name, partition, sort = difference.key
     table = _TABLES[name]
-    assert table.sort is not None, "each of them has a sort key"
-    key: Item = {table.partition.name: partition, table.sort.name: sort}
+    key: Item = {table.partition.name: partition}
+    if table.sort is not None:
+        key[table.sort.name] = sort
     if difference.rebuilt is None:
         return Delete(table, key)
     if table is BLOCKS:

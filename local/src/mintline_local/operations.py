@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,7 +19,7 @@ from mintline.chain.rpc import Rpc
 from mintline.errors import Misconfigured
 from mintline.key_stores import KeyStores
 from mintline.records import Collection, scoped
-from mintline_local import deployment_file, founding
+from mintline_local import deployment_file, founding, migrations
 from mintline_local.collection import MAX_GAS, Deployer, Terms
 from mintline_local.command import Json, deployment, execute
 from mintline_local.console import Screen
@@ -26,6 +27,7 @@ from mintline_local.deployment_file import Deployment, Described
 from mintline_local.deployments import EndpointUrl
 from mintline_local.founding import ISSUER, TREASURY
 from mintline_local.keystore import KeystoreAccount, open_keystore
+from mintline_local.migrations import Migrated
 
 app = typer.Typer(help="Set up a deployment: its keys, its contract, its collection.", no_args_is_help=True)
 
@@ -204,6 +206,28 @@ def register(
         else f"{written['contract']} was registered before; its row stays, its metadata is new"
     )
     screen.result(written)
+
+
+@app.command()
+def migrate(*, document: Deployment, endpoint_url: EndpointUrl = None, as_json: Json = False) -> None:
+    """Bring the tables of an earlier version to this one's form; stop the services first."""
+    screen = Screen(as_json=as_json)
+
+    async def move() -> list[Migrated]:
+        described = deployment_file.read(document)
+        settings = deployment(described.prefix, described.region, endpoint_url)
+        async with AsyncExitStack() as stack:
+            client = await open_client(stack, "dynamodb", settings, calls=AwsCalls())
+            dynamo = Dynamo(client, described.prefix)
+            stack.push_async_callback(dynamo.aclose)
+            return await migrations.migrate(dynamo)
+
+    done = execute(move())
+    for step in done:
+        screen.say(f"step {step.number}, {step.name}: {step.items} items")
+    if not done:
+        screen.say("the tables have this version's form already")
+    screen.result({"steps": [asdict(step) for step in done]})
 
 
 async def _keys(stack: AsyncExitStack, described: Described, endpoint_url: str | None) -> dict[str, Any]:

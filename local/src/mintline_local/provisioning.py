@@ -36,6 +36,7 @@ from mintline_local.collection import NAME, SYMBOL, LocalAccounts, open_local_ac
 from mintline_local.continuity import RunMark, leave_mark, missing_mark
 from mintline_local.emulators import CHAIN_ID, REGION
 from mintline_local.founding import ISSUER, TREASURY, SealingKey
+from mintline_local.migrations import migrate
 from mintline_local.places import StateFolder, corrupt, read_json, write_json
 from mintline_local.ports import Listeners
 from mintline_local.principals import AwsCredentials
@@ -148,6 +149,7 @@ async def set_up(state: StateFolder, ports: Listeners, world: World) -> Known:
     known = load_known(state)
     if known is None or not await _still_known(state, known, world):
         known = await _first_time(ports, world)
+    await migrate(world.dynamo)
     if known.api_url != ports.url("api"):
         await world.accounts.admin.repoint(known.contract, ports.url("api"))
         known = known.evolve(api_url=ports.url("api"))

@@ -17,7 +17,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from mintline.aws.dynamo import Item
-from mintline.aws.records import readable
+from mintline.aws.records import readable, row_place
 from mintline.errors import Misconfigured, Unavailable
 from mintline.records import Mint, canonical_json, scoped
 from mintline.resources import BLOCKS, COLLECTIONS, MINTS, TOKENS, TRANSFERS, Table
@@ -269,7 +269,7 @@ class Rebuild:
             if {TokenKey(old.contract, old.token_id) for old in row.tokens} == {
                 TokenKey(old.contract, old.token_id) for old in other.tokens
             }:
-                key = (BLOCKS.name, str(self._chain_id), row.position)
+                key = keyed(BLOCKS, row_place(self._chain_id, row.position))[0]
                 pairs.append(Difference(key, undo_item(row), undo_item(other)))
         return pairs
 

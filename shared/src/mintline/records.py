@@ -24,6 +24,12 @@ WALLET_CACHE_SECONDS = 60
 """How long the api may go on with a wallet as it was."""
 OPEN_SHARDS = 8
 """Partitions of the index of open mints: enough for several thousand new mints a second."""
+BLOCK_SHARDS = 8
+"""Partitions of each block within an index of records by block: the same, in whichever block they are."""
+LAYOUT = 2
+"""The form of the index's tables: `mintline_local.migrations` brings them from one to the next."""
+ROW_SHARDS = 16
+"""Partitions of a chain's undo records: one second's may be a few megabytes."""
 
 
 class Problem(Frozen):
@@ -259,6 +265,26 @@ def created_key(created_at: int, mint_id: str) -> str:
 def open_shard(mint_id: str) -> str:
     """Return the partition of a mint within the index of open mints."""
     return str(zlib.crc32(mint_id.encode()) % OPEN_SHARDS)
+
+
+def block_shard(block_number: int, record_id: str) -> str:
+    """Return the key of a record within the index of its block."""
+    return f"{block_number}#{zlib.crc32(record_id.encode()) % BLOCK_SHARDS}"
+
+
+def block_shards(block_number: int) -> tuple[str, ...]:
+    """Return all keys of a block within such an index."""
+    return tuple(f"{block_number}#{shard}" for shard in range(BLOCK_SHARDS))
+
+
+def row_shard(chain_id: int, row_position: str) -> str:
+    """Return the partition of a block's undo record."""
+    return scoped(chain_id, str(zlib.crc32(row_position.encode()) % ROW_SHARDS))
+
+
+def row_shards(chain_id: int) -> tuple[str, ...]:
+    """Return all partitions of a chain's undo records."""
+    return tuple(scoped(chain_id, str(shard)) for shard in range(ROW_SHARDS))
 
 
 def metadata_object_key(chain_id: int, contract: str, token_id: int) -> str:

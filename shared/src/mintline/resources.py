@@ -57,21 +57,26 @@ class Index:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """An on-demand DynamoDB table; `ttl` names the attribute that expires items, if any."""
+    """An on-demand DynamoDB table; `ttl` names the attribute that expires items, if any.
+
+    `generation` counts its key schemas: DynamoDB changes none, so each has a table of its own.
+    """
 
     name: str
     partition: Key
     sort: Key | None = None
     indexes: tuple[Index, ...] = ()
     ttl: str | None = None
+    generation: int = 1
 
     def index(self, name: str) -> Index:
         """Return an index by its name."""
         return next(index for index in self.indexes if index.name == name)
 
     def table_name(self, prefix: str) -> str:
-        """Return the table's name on AWS."""
-        return f"{prefix}-{self.name}"
+        """Return the table's name on AWS: from its second generation on with the number of it."""
+        name = f"{prefix}-{self.name}"
+        return name if self.generation == 1 else f"{name}-{self.generation}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +143,11 @@ MINTS = Table(
         Index("by_user", partition=Key("sub"), sort=Key("created_key"), keys_only=True),
         Index("by_token", partition=Key("token_ref"), keys_only=True),
         Index("open", partition=Key("open_shard"), sort=Key("created_key"), keys_only=True),
-        Index("by_block", partition=Key("block_number", "N"), keys_only=True),
+        Index("in_block", partition=Key("block_shard"), keys_only=True),
     ),
 )
-"""One item per mint; `created_key` is `{created_at}#{mint_id}`. Only one that was mined has `block_number`.
+"""One item per mint; `created_key` is `{created_at}#{mint_id}`. Only one that was mined has `block_shard`,
+`{block_number}#{shard}`: one of a few keys of its block, which the mint id picks.
 
 `open_shard` is one of a few numbers that the mint id gives: present from the mint's creation until it is
 finalized, rejected (and its nonce, if it has one, used), or reverted in a block that is final. Only a
@@ -181,23 +187,32 @@ Top-ups and no-ops are in the index until their nonce is final: `open_chain` is 
 
 TOKENS = Table(
     "tokens",
-    partition=Key("collection_id"),
-    sort=Key("token_key"),
+    partition=Key("token_ref"),
     indexes=(Index("by_owner", partition=Key("owner_id"), sort=Key("owned_key")),),
+    generation=2,
 )
-"""One item per token ever minted. `token_key` is the token id in 78 digits; `owner_id` is
-`{chain_id}#{address}`, absent once burned; `owned_key` is `{contract}#{token_key}`.
-Written by the indexer."""
+"""One item per token ever minted. `token_ref` is `{chain_id}#{contract}#{token_id}`, so that no collection is
+one partition; `owner_id` is `{chain_id}#{address}`, absent once burned; `owned_key` is the contract and the
+token id in 78 digits, `{contract}#{token_key}`. Written by the indexer."""
 
 TRANSFERS = Table("transfers", partition=Key("token_ref"), sort=Key("position"))
 """One item per Transfer event. `token_ref` is `{chain_id}#{contract}#{token_id}`; `position` is
 `{block:012}#{log_index:06}`. Written by the indexer."""
 
 BLOCKS = Table("blocks", partition=Key("chain"), sort=Key("position"))
-"""One item per indexed block (or part of one) with its undo records. Written by the indexer."""
+"""One item per indexed block (or part of one) with its undo records. Written by the indexer.
+
+`chain` is `{chain_id}#{shard}`, the shard one of a few that the position gives; what was set aside of the
+chain is in `{chain_id}#set-aside`."""
 
 CHECKPOINTS = Table("checkpoints", partition=Key("chain"))
-"""One item per chain: the indexer's cursor, head and finalized block. Written by the indexer."""
+"""One item per chain: the indexer's cursor, head and finalized block. Written by the indexer.
+
+One more, `migrations`, has the steps that brought the tables to their present form."""
+
+FOLLOWED = Table("followed", partition=Key("chain"), sort=Key("contract"))
+"""One item per chain and contract that the indexer follows. One with `next_block` is not there yet: it is
+read from that block on. Written by the indexer, with the checkpoint."""
 
 METADATA = Bucket("metadata")
 """`{chain_id}/{contract}/{token_id}.json`: the exact bytes whose SHA-256 is the voucher's metadataDigest."""
@@ -225,6 +240,9 @@ TABLES = (
     TRANSFERS,
     BLOCKS,
     CHECKPOINTS,
+    FOLLOWED,
 )
+TOKENS_BY_COLLECTION = Table("tokens", partition=Key("collection_id"), sort=Key("token_key"))
+"""The first generation of the tokens' table, which `mintline_local.migrations` reads; nothing makes it."""
 BUCKETS = (METADATA,)
 KMS_KEYS = (WALLET_KEY, INTAKE_KEY)

@@ -17,7 +17,7 @@ from mintline.aws.dynamo import Dynamo, Item, Put
 from mintline.aws.key_stores import open_key_stores
 from mintline.aws.keys import encryption_context
 from mintline.aws.queues import Queues
-from mintline.aws.records import from_item
+from mintline.aws.records import from_item, token_place
 from mintline.aws.session import AwsCalls, open_client
 from mintline.key_stores import StoreName
 from mintline.messages import BuildMint, decode
@@ -244,8 +244,7 @@ async def write_index(dynamo: Dynamo, *, token_ids: tuple[int, ...], digest: str
         }
         token: Item = {
             **common,
-            "collection_id": f"{CHAIN_ID}#{CONTRACT}",
-            "token_key": key,
+            **token_place(CHAIN_ID, CONTRACT, token_id),
             "owner_id": f"{CHAIN_ID}#{OWNER}",
             "owned_key": f"{CONTRACT}#{key}",
             "owner": OWNER,

@@ -10,9 +10,9 @@ import pytest
 
 from mintline.authorizations import Authorization
 from mintline.aws.dynamo import Item, Put
-from mintline.aws.records import to_item
+from mintline.aws.records import to_item, token_place
 from mintline.errors import Unreadable, Unusable
-from mintline.records import Mint, Token, scoped, token_key
+from mintline.records import Mint, Token
 from mintline.resources import COLLECTIONS, RATES, TOKENS
 from mintline.states import MintStatus
 from mintline_api.memory import MemoryIndex
@@ -31,7 +31,7 @@ ELSEWHERE = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 
 
 def place(contract: str, token_id: int) -> Item:
-    return {"collection_id": scoped(CHAIN_ID, contract), "token_key": token_key(token_id)}
+    return token_place(CHAIN_ID, contract, token_id)
 
 
 async def test_lease__when_ids_are_leased__then_none_is_leased_again(

@@ -22,7 +22,7 @@ from mintline.chain.rpc import Rpc
 from mintline.eth import address_word, selector, to_checksum_address, word
 from mintline.messages import KeyRef
 from mintline.records import Collection, Mint, created_key, open_shard, scoped
-from mintline.resources import ATTEMPTS, COLLECTIONS, MINTS
+from mintline.resources import ATTEMPTS, COLLECTIONS, MINTS, TABLES
 from mintline.settings import ServiceSettings
 from mintline.states import MintStatus
 from mintline_indexer.dynamo_store import DynamoCollections, DynamoStore
@@ -182,7 +182,8 @@ class Line:
 
     async def every(self, table: str) -> list[Item]:
         """Return every item of a table, in the order of their keys."""
-        page = await self.client.scan(TableName=f"{self.prefix}-{table}")
+        declared = next(one for one in TABLES if one.name == table)
+        page = await self.client.scan(TableName=declared.table_name(self.prefix))
         assert "LastEvaluatedKey" not in page
         items: list[Item] = page["Items"]
         return sorted(items, key=repr)

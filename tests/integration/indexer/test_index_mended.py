@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from mintline.aws.dynamo import Dynamo, Item, Put, Update
+from mintline.aws.records import row_place, token_place
 from mintline.errors import Misconfigured, Unavailable, Unreadable
-from mintline.records import scoped, token_key
+from mintline.records import row_shard, scoped
 from mintline.resources import BLOCKS, COLLECTIONS, TOKENS
 from mintline_indexer.dynamo_store import DynamoCollections
 from mintline_indexer.node_chain import NodeChain
@@ -67,7 +68,7 @@ async def followed(line: Any) -> Any:
 
 
 def key_of(line: Any, token_id: int) -> Item:
-    return {"collection_id": scoped(CHAIN_ID, line.contract), "token_key": token_key(token_id)}
+    return token_place(CHAIN_ID, line.contract, token_id)
 
 
 async def spoil(line: Any) -> None:
@@ -75,7 +76,7 @@ async def spoil(line: Any) -> None:
     for token_id in (1, 2, 3, 4):
         await line.dynamo.write(Update(TOKENS, key_of(line, token_id), set={"owner": LIARS}))
     token = await line.dynamo.get(TOKENS, key_of(line, 1))
-    await line.dynamo.write(Put(TOKENS, token | {"token_key": token_key(9)}))
+    await line.dynamo.write(Put(TOKENS, token | key_of(line, 9)))
 
 
 async def index(line: Any) -> list[list[Item]]:
@@ -163,11 +164,11 @@ async def test_index__when_an_undo_record_was_spoiled__then_a_restart_halts_unti
 ) -> None:
     await (await followed(line)).step_down()
     row = (await line.store.rows())[-1]
-    key: Item = {"chain": str(CHAIN_ID), "position": row.position}
+    key = row_place(CHAIN_ID, row.position)
     await line.dynamo.write(Update(BLOCKS, key, set={"number": "three"}))
     indexer = line.indexer()
     assert not await indexer.poll()
-    assert f"blocks {CHAIN_ID}/{row.position} is not valid" in str(indexer.trouble())
+    assert f"blocks {row_shard(CHAIN_ID, row.position)}/{row.position} is not valid" in str(indexer.trouble())
     with pytest.raises(Unreadable, match="blocks"):
         await mend(rebuild(line), line.dynamo, chain_id=CHAIN_ID)
     await line.dynamo.write(Update(BLOCKS, key, set={"number": row.number}))

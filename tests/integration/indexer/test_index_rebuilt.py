@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from mintline.aws.dynamo import Delete, Item, Put
-from mintline.aws.records import to_item
+from mintline.aws.records import to_item, token_place
 from mintline.errors import Unavailable
 from mintline.eth import word
-from mintline.records import Mint, scoped, token_key, token_ref
+from mintline.records import Mint, token_ref
 from mintline.resources import MINTS, TOKENS, TRANSFERS
 from mintline.states import MintStatus
 from mintline_indexer.dynamo_store import DynamoCollections
@@ -116,10 +116,9 @@ async def test_rebuild__when_strangers_redeemed_vouchers__then_their_mints_are_f
 
 async def damage(line: Any) -> str:
     """Change an item, make one up, lose one, and change a mint's block; return the lost one's position."""
-    key: Item = {"collection_id": scoped(CHAIN_ID, line.contract), "token_key": token_key(1)}
-    token = await line.dynamo.get(TOKENS, key)
+    token = await line.dynamo.get(TOKENS, token_place(CHAIN_ID, line.contract, 1))
     await line.dynamo.write(Put(TOKENS, token | {"owner": line.accounts[3]}))
-    await line.dynamo.write(Put(TOKENS, token | {"token_key": token_key(9)}))
+    await line.dynamo.write(Put(TOKENS, token | token_place(CHAIN_ID, line.contract, 9)))
     transfer: Item = {"token_ref": token_ref(CHAIN_ID, line.contract, 3)}
     page = await line.dynamo.query(TRANSFERS, partition=transfer["token_ref"], limit=1)
     position = str(page.items[0]["position"])
@@ -137,16 +136,17 @@ async def test_rebuild__when_items_were_changed_lost_or_made_up__then_each_is_sh
     position = await damage(line)
 
     def shown(difference: Difference) -> tuple[str, list[str], bool, bool]:
-        table, _, sort = difference.key
+        table, partition, sort = difference.key
         fields = difference.fields()
-        return f"{table} {sort}".strip(), fields, difference.kept is None, difference.rebuilt is None
+        key = partition if table == TOKENS.name else sort
+        return f"{table} {key}".strip(), fields, difference.kept is None, difference.rebuilt is None
 
     found = await rebuild().differences()
     assert sorted(shown(difference) for difference in found) == sorted(
         [
             ("mints", ["block_number"], False, False),
-            (f"tokens {token_key(1)}", ["owner"], False, False),
-            (f"tokens {token_key(9)}", [], False, True),
+            (f"tokens {token_ref(CHAIN_ID, line.contract, 1)}", ["owner"], False, False),
+            (f"tokens {token_ref(CHAIN_ID, line.contract, 9)}", [], False, True),
             (f"transfers {position}", [], True, False),
         ]
     )

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from mintline.aws.dynamo import Delete, Item, Put, Update
-from mintline.aws.records import to_item
-from mintline.records import scoped, token_key
+from mintline.aws.records import to_item, token_place
+from mintline.records import scoped
 from mintline.resources import COLLECTIONS, MINTS, TOKENS
 from mintline_indexer.reconciler.findings import Kind, Reconciliation, reconcile
 from mintline_indexer.reconciler.reading import events_between
@@ -60,8 +60,7 @@ async def test_reconcile__when_a_record_was_lost_or_made_up__then_each_is_named(
         await line.dynamo.write(Put(MINTS, to_item(record)))
     damaged = to_item(mint.evolve(mint_id="mint_c")) | {"status": "nonsense"}
     await line.dynamo.write(Put(MINTS, damaged))
-    key: Item = {"collection_id": scoped(31337, line.contract), "token_key": token_key(1)}
-    await line.dynamo.write(Delete(TOKENS, key))
+    await line.dynamo.write(Delete(TOKENS, token_place(31337, line.contract, 1)))
     found = await reconciled(line)
     assert {(difference.kind, difference.token_id) for difference in found.differences} == {
         (Kind.NOT_INDEXED, 1),

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from mintline.aws.dynamo import Item, Put
+from mintline.aws.dynamo import Delete, Item, Put
 from mintline.aws.records import to_item
 from mintline.eth import to_checksum_address
 from mintline.messages import KeyRef
 from mintline.records import Mint, Problem, Token, Transfer, token_ref
-from mintline.resources import ATTEMPTS, BLOCKS, MINTS
+from mintline.resources import ATTEMPTS, BLOCKS, CHECKPOINTS, MINTS
 from mintline.states import MintStatus
 from mintline_indexer.chain_port import Ref
 from mintline_indexer.dynamo_store import DynamoStore, aside_partition
@@ -160,13 +160,48 @@ async def test_checkpoint__when_it_moves__then_by_one_revision_or_not_at_all(tab
     with pytest.raises(Fenced):
         await store.commit(progress(2), Write())
     first = progress(1, partial=Partial(6, HASH, 3), collections=(CONTRACT,), backfills={BOB: 9})
-    await store.commit(first, Write())
+    await store.commit(first, Write(contracts={CONTRACT: None, BOB: 9}))
     assert await store.load() == first
     for revision in (1, 3):
         with pytest.raises(Fenced):
             await store.commit(progress(revision), Write(tokens=(TokenWrite(KEY_1, token()),)))
     assert await store.load() == first
+    assert await store.peek() == replace(first, collections=(), backfills={})
     assert await store.tokens([KEY_1]) == {KEY_1: None}
+
+
+async def test_contracts__when_one_moves__then_the_others_stay_where_they_are(tables: Tables) -> None:
+    store = tables.store
+    await store.commit(progress(1), Write(contracts={ALICE: 3, CONTRACT: None}))
+    await store.commit(progress(2), Write(contracts={BOB: 9}))
+    await store.commit(progress(3), Write(contracts={ALICE: None, BOB: 12}))
+    loaded = await store.load()
+    assert loaded == progress(3, collections=tuple(sorted([ALICE, CONTRACT])), backfills={BOB: 12})
+    with pytest.raises(Fenced):
+        await store.commit(progress(3), Write(contracts={BOB: None}))
+    assert await store.load() == loaded
+
+
+@pytest.mark.integration
+async def test_contracts__when_the_checkpoint_was_deleted__then_the_next_index_follows_none_of_them(
+    line: Any,
+) -> None:
+    store = DynamoStore(line.dynamo, chain_id=CHAIN_ID)
+    await store.commit(progress(1, index="first"), Write(contracts={CONTRACT: None, BOB: 3}))
+    await line.dynamo.write(Delete(CHECKPOINTS, {"chain": str(CHAIN_ID)}))
+    await store.commit(progress(1, index="second"), Write(contracts={BOB: 1}))
+    assert await store.load() == progress(1, index="second", backfills={BOB: 1})
+
+
+async def test_rows__when_they_are_many__then_they_come_oldest_first(tables: Tables) -> None:
+    store = tables.store
+    await store.commit(progress(1), Write())
+    for revision, number in enumerate((8, 5, 7, 6), start=2):
+        await store.commit(progress(revision), Write(row=row(number)))
+    assert [stored.number for stored in await store.rows()] == [5, 6, 7, 8]
+    await store.prune([row(7).position])
+    assert [stored.number for stored in await store.rows()] == [5, 6, 8]
+    assert await store.row(row(8).position) == row(8)
 
 
 async def test_block__when_written_and_undone__then_all_is_as_before(tables: Tables) -> None:

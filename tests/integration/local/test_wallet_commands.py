@@ -14,7 +14,7 @@ import pytest
 
 from mintline.aws.dynamo import Dynamo, Put
 from mintline.aws.key_stores import open_key_stores
-from mintline.aws.records import to_item
+from mintline.aws.records import to_item, token_place
 from mintline.aws.session import AwsCalls, open_client
 from mintline.errors import Conflict, Rejected
 from mintline.eth import keccak256, to_checksum_address
@@ -171,8 +171,7 @@ async def test_delete__when_the_wallet_owns_a_token_or_mints__refuses(line: Depl
         tx_hash=bytes(32),
     )
     keys = {
-        "collection_id": scoped(CHAIN_ID, CONTRACT),
-        "token_key": token_key(1),
+        **token_place(CHAIN_ID, CONTRACT, 1),
         "owner_id": scoped(CHAIN_ID, alice.address),
         "owned_key": f"{CONTRACT}#{token_key(1)}",
     }

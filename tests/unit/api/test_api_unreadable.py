@@ -58,15 +58,12 @@ async def test_tokens__when_one_is_unreadable__then_the_others_are_listed() -> N
         )
         for number in range(3)
     ]
-    items = [
-        to_item(token) | {"owned_key": str(token.token_id), "collection_id": "c", "token_key": "k"}
-        for token in tokens
-    ]
+    items = [to_item(token) | {"owned_key": str(token.token_id), "token_ref": "r"} for token in tokens]
     index = DynamoIndex(spoiled(items, "minted_block"), chain_id=CHAIN_ID, set_aside=SetAside())
     with capture_logs() as lines:
         page = await index.tokens_of(OWNER, contract=None, limit=10, after=None)
     assert page.items == (("0", tokens[0]), ("2", tokens[2]))
-    assert [(line["table"], line["key"]) for line in lines] == [("tokens", "c/k")]
+    assert [(line["table"], line["key"]) for line in lines] == [("tokens", "r")]
 
 
 async def test_transfers__when_one_is_unreadable__then_the_others_are_listed() -> None:

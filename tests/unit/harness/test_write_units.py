@@ -76,8 +76,7 @@ def test_cost__when_an_index_of_keys_is_entered_kept_moved_or_left__then_it_coun
 
 def test_cost__when_an_index_holds_whole_items__then_each_change_of_one_is_written_again() -> None:
     token = {
-        "collection_id": {"S": "c"},
-        "token_key": {"S": "1"},
+        "token_ref": {"S": "1#c#1"},
         "owner_id": {"S": "o"},
         "owned_key": {"S": "k"},
     }

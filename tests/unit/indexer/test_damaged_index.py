@@ -36,6 +36,10 @@ class DamagedStore(MemoryStore):
         self._check("checkpoint")
         return await super(DamagedStore, self).load()
 
+    async def peek(self) -> Progress | None:
+        self._check("checkpoint")
+        return await super(DamagedStore, self).peek()
+
     async def rows(self) -> list[Row]:
         self._check("rows")
         return await super(DamagedStore, self).rows()

@@ -16,7 +16,7 @@ from mintline.aws.authorizations import keep_authorization
 from mintline.aws.dynamo import Clause, ConditionFailed, Dynamo, Item, Put, Update
 from mintline.aws.dynamo import Page as ItemPage
 from mintline.aws.keys import GeneratedKey, generate_key
-from mintline.aws.records import read, readable, to_item, transition, unusable
+from mintline.aws.records import read, readable, to_item, token_place, transition, unusable
 from mintline.aws.session import error_code, translated
 from mintline.errors import Unavailable, Unreadable, Unwritable
 from mintline.fields import Wei
@@ -35,7 +35,6 @@ from mintline.records import (
     created_key,
     open_shard,
     scoped,
-    token_key,
     token_ref,
 )
 from mintline.resources import (
@@ -368,7 +367,7 @@ class DynamoIndex:
 
     async def token(self, contract: str, token_id: int) -> Token | None:
         """Return a token that was ever minted."""
-        item = await self._dynamo.get(TOKENS, self._token_place(contract, token_id))
+        item = await self._dynamo.get(TOKENS, token_place(self._chain_id, contract, token_id))
         return None if item is None else read(Token, TOKENS, item, self._set_aside)
 
     async def highest_token_id(self, contract: str, ids: range) -> int | None:
@@ -391,10 +390,7 @@ class DynamoIndex:
         return highest
 
     async def _minted(self, contract: str, token_id: int) -> bool:
-        return await self._dynamo.get(TOKENS, self._token_place(contract, token_id)) is not None
-
-    def _token_place(self, contract: str, token_id: int) -> Item:
-        return {"collection_id": scoped(self._chain_id, contract), "token_key": token_key(token_id)}
+        return await self._dynamo.get(TOKENS, token_place(self._chain_id, contract, token_id)) is not None
 
     async def tokens_of(
         self, owner: str, *, contract: str | None, limit: int, after: str | None
@@ -404,13 +400,8 @@ class DynamoIndex:
         start: Item | None = None
         if after is not None:
             of_contract, _, key = after.partition("#")
-            collection_id = scoped(self._chain_id, of_contract)
-            start = {
-                "owner_id": owner_id,
-                "owned_key": after,
-                "collection_id": collection_id,
-                "token_key": key,
-            }
+            place = token_place(self._chain_id, of_contract, int(key))
+            start = {"owner_id": owner_id, "owned_key": after, **place}
         page = await self._dynamo.query(
             TOKENS,
             index=_BY_OWNER,

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from mintline.aws.authorizations import find_authorization
 from mintline.aws.dynamo import Clause, ConditionFailed, Dynamo, Item, Put, Update, Value
-from mintline.aws.records import OPEN, from_item, read, readable, to_item, transition
+from mintline.aws.records import OPEN, from_item, read, readable, to_item, token_place, transition
 from mintline.errors import Unavailable, Unreadable
 from mintline.fields import Bytes32
 from mintline.messages import Frozen, SignMint
@@ -18,8 +18,6 @@ from mintline.records import (
     Token,
     Transfer,
     created_key,
-    scoped,
-    token_key,
     token_ref,
 )
 from mintline.resources import ATTEMPTS, CHECKPOINTS, MINTS, TOKENS, TRANSFERS
@@ -205,11 +203,8 @@ class DynamoLedger:
         """Return the metadata digest that a mint's token was made with, read consistently."""
         if mint.token_id is None:
             return None
-        key: Item = {
-            "collection_id": scoped(mint.chain_id, mint.contract),
-            "token_key": token_key(mint.token_id),
-        }
-        item = await self._dynamo.get(TOKENS, key)
+        place = token_place(mint.chain_id, mint.contract, mint.token_id)
+        item = await self._dynamo.get(TOKENS, place)
         return None if item is None else read(Token, TOKENS, item, self._set_aside).metadata_digest
 
     async def mine(self, mint: Mint, minting: Transfer, *, at: int) -> None:

@@ -15,8 +15,9 @@ partition of its own.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from mintline.aws.changes import key_of
@@ -32,22 +33,34 @@ from mintline.aws.dynamo import (
     Update,
     decode_item,
 )
-from mintline.aws.records import OPEN, from_item, read, readable, to_item, transition
+from mintline.aws.records import OPEN, from_item, read, readable, row_place, to_item, token_place, transition
 from mintline.aws.session import translated
 from mintline.errors import Unreadable, Unwritable
 from mintline.fields import Bytes32
 from mintline.messages import Frozen
 from mintline.records import (
+    LAYOUT,
     Checkpoint,
     Mint,
     RegisteredContract,
     Token,
     Transfer,
+    row_shards,
     scoped,
     token_key,
     token_ref,
 )
-from mintline.resources import ATTEMPTS, BLOCKS, CHECKPOINTS, COLLECTIONS, MINTS, TOKENS, TRANSFERS, Table
+from mintline.resources import (
+    ATTEMPTS,
+    BLOCKS,
+    CHECKPOINTS,
+    COLLECTIONS,
+    FOLLOWED,
+    MINTS,
+    TOKENS,
+    TRANSFERS,
+    Table,
+)
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus
 from mintline_indexer.chain_port import Ref
@@ -74,6 +87,7 @@ if TYPE_CHECKING:
 RecordT = TypeVar("RecordT", bound=Frozen)
 
 ROWS_PAGE = 50
+CONTRACTS_PAGE = 2_000
 QUERIES_AT_ONCE = 32
 _BY_TOKEN = MINTS.index("by_token")
 _OUTCOME_FIELDS = ("tx_hash", "block_number", "block_hash", "mined_at", "problem")
@@ -93,8 +107,15 @@ class _CheckpointItem(Checkpoint):
     finalized_hash: Bytes32
     finalized_timestamp: int
     partial: _PartialItem | None = None
-    collections: tuple[str, ...]
-    backfills: dict[str, int]
+    index: str = ""
+    layout: int = 1
+    """Counts the forms that the index's tables have had: a writer must not meet another than its own."""
+
+
+class _FollowedItem(Frozen):
+    contract: str
+    index: str
+    next_block: int | None = None
 
 
 class DynamoStore:
@@ -107,19 +128,34 @@ class DynamoStore:
         self._set_aside = set_aside or SetAside()
 
     async def load(self) -> Progress | None:
-        """Return the checkpoint."""
+        """Return the checkpoint, then read its contracts."""
+        progress = await self.peek()
+        if progress is None:
+            return None
+        places = await self._places(progress.index)
+        return replace(
+            progress,
+            collections=tuple(name for name, following in places.items() if following is None),
+            backfills={name: following for name, following in places.items() if following is not None},
+        )
+
+    async def peek(self) -> Progress | None:
+        """Return the checkpoint without its contracts."""
         item = await self._dynamo.get(CHECKPOINTS, {"chain": self._chain})
-        return None if item is None else _progress(_needed(_CheckpointItem, CHECKPOINTS, item))
+        if item is None:
+            return None
+        checkpoint = _needed(_CheckpointItem, CHECKPOINTS, item)
+        if checkpoint.layout != LAYOUT:
+            raise Damaged(
+                f"checkpoints {self._chain} has layout {checkpoint.layout}, not {LAYOUT}: "
+                "run `mintline operator migrate`, or the version that wrote it"
+            )
+        return _progress(checkpoint)
 
     async def commit(self, progress: Progress, write: Write) -> None:
         """Write both in one transaction, or raise Fenced or Stale."""
-        changes: list[Change] = [self._checkpoint(progress)]
-        if write.row is not None:
-            changes.append(Put(BLOCKS, self._row_item(write.row)))
-        if write.erased_row is not None:
-            changes.append(Delete(BLOCKS, self._row_key(write.erased_row.position)))
-            changes += [Delete(BLOCKS, self._aside_key(one)) for one in write.erased_row.aside]
-        changes += [Put(BLOCKS, to_item(one) | self._aside_key(one.position)) for one in write.aside]
+        changes: list[Change] = [self._checkpoint(progress), *self._places_of(progress, write)]
+        changes += self._rows_of(write)
         guarded: dict[int, TokenKey | str] = {}
         made: dict[int, tuple[str, str]] = {}
         for token in write.tokens:
@@ -149,14 +185,11 @@ class DynamoStore:
 
     async def rows(self) -> list[Row]:
         """Return every row, oldest first."""
-        rows: list[Row] = []
-        start: Item | None = None
-        while True:
-            page = await self._dynamo.query(BLOCKS, partition=self._chain, limit=ROWS_PAGE, start=start)
-            rows += [_needed(Row, BLOCKS, item) for item in page.items]
-            if page.next is None:
-                return rows
-            start = page.next
+        shards = await asyncio.gather(
+            *(self._partition(BLOCKS, shard, page=ROWS_PAGE) for shard in row_shards(self._chain_id))
+        )
+        rows = [_needed(Row, BLOCKS, item) for items in shards for item in items]
+        return sorted(rows, key=lambda row: row.position)
 
     async def row(self, position: str) -> Row | None:
         """Return one row with its undo records."""
@@ -266,17 +299,50 @@ class DynamoStore:
             last = Clause("last_revision", "revision", "eq", (progress.revision - 1,))
         return Put(CHECKPOINTS, to_item(_checkpoint_item(self._chain, progress)), where=(last,))
 
+    async def _places(self, index: str) -> dict[str, int | None]:
+        """Return the contracts by their addresses: each with its next block, None once it is at the head."""
+        places: dict[str, int | None] = {}
+        for item in await self._partition(FOLLOWED, self._chain, page=CONTRACTS_PAGE):
+            place = _needed(_FollowedItem, FOLLOWED, item)
+            if place.index == index:
+                places[place.contract] = place.next_block
+        return places
+
+    def _rows_of(self, write: Write) -> Iterator[Change]:
+        """Yield what a write changes in BLOCKS."""
+        if write.row is not None:
+            yield Put(BLOCKS, self._row_item(write.row))
+        if write.erased_row is not None:
+            yield Delete(BLOCKS, self._row_key(write.erased_row.position))
+            yield from (Delete(BLOCKS, self._aside_key(one)) for one in write.erased_row.aside)
+        yield from (Put(BLOCKS, to_item(one) | self._aside_key(one.position)) for one in write.aside)
+
+    def _places_of(self, progress: Progress, write: Write) -> Iterator[Change]:
+        """Yield what a write changes in FOLLOWED."""
+        for name, following in write.contracts.items():
+            yield Put(FOLLOWED, place_item(self._chain, name, following, index=progress.index))
+
+    async def _partition(self, table: Table, partition: str, *, page: int) -> list[Item]:
+        items: list[Item] = []
+        start: Item | None = None
+        while True:
+            found = await self._dynamo.query(table, partition=partition, limit=page, start=start)
+            items += found.items
+            if found.next is None:
+                return items
+            start = found.next
+
     def _token(self, write: TokenWrite) -> Put | Delete:
         if write.after is None:
             return Delete(TOKENS, self._token_key(write.key))
-        where = (Clause("not_minted_before", "token_key", "missing"),) if write.assumed_new else ()
+        where = (Clause("not_minted_before", "token_ref", "missing"),) if write.assumed_new else ()
         return Put(TOKENS, token_item(write.after), where=where)
 
     def _token_key(self, key: TokenKey) -> Item:
-        return _token_key(self._chain_id, key)
+        return token_place(self._chain_id, *key)
 
     def _row_key(self, position: str) -> Item:
-        return {"chain": self._chain, "position": position}
+        return row_place(self._chain_id, position)
 
     def _aside_key(self, position: str) -> Item:
         return {"chain": aside_partition(self._chain_id), "position": position}
@@ -284,7 +350,7 @@ class DynamoStore:
     def _row_item(self, row: Row) -> Item:
         # With its nulls: a token's absent owner is part of what an undo restores.
         item: Item = row.model_dump(mode="json")
-        return item | {"chain": self._chain}
+        return item | self._row_key(row.position)
 
 
 class DynamoCollections:
@@ -308,6 +374,12 @@ class DynamoCollections:
                     if collection.chain_id == self._chain_id:
                         known[collection.contract] = collection.deployed_block
         return known
+
+
+def place_item(chain: str, contract: str, following: int | None, *, index: str) -> Item:
+    """Return a contract's item of FOLLOWED; `following` is its next block, None once it is at the head."""
+    place: Item = {"chain": chain, "contract": contract, "index": index}
+    return place if following is None else place | {"next_block": following}
 
 
 def aside_partition(chain_id: int) -> str:
@@ -348,8 +420,8 @@ def _checkpoint_item(chain: str, progress: Progress) -> _CheckpointItem:
         finalized_hash=progress.finalized.hash,
         finalized_timestamp=progress.finalized.timestamp,
         partial=partial_item,
-        collections=progress.collections,
-        backfills=dict(progress.backfills),
+        index=progress.index,
+        layout=LAYOUT,
     )
 
 
@@ -361,23 +433,18 @@ def _progress(item: _CheckpointItem) -> Progress:
         head=Ref(item.head_number, item.head_hash, item.head_timestamp),
         finalized=Ref(item.finalized_number, item.finalized_hash, item.finalized_timestamp),
         partial=None if partial is None else Partial(partial.number, partial.hash, partial.next),
-        collections=item.collections,
-        backfills=item.backfills,
+        index=item.index,
         at=item.updated_at,
     )
 
 
 def token_item(token: Token) -> Item:
     """Return the item of TOKENS that holds a token."""
-    item = to_item(token) | _token_key(token.chain_id, TokenKey(token.contract, token.token_id))
+    item = to_item(token) | token_place(token.chain_id, token.contract, token.token_id)
     if token.owner is not None:
         item["owner_id"] = scoped(token.chain_id, token.owner)
         item["owned_key"] = f"{token.contract}#{token_key(token.token_id)}"
     return item
-
-
-def _token_key(chain_id: int, key: TokenKey) -> Item:
-    return {"collection_id": scoped(chain_id, key.contract), "token_key": token_key(key.token_id)}
 
 
 def transfer_item(transfer: Transfer) -> Item:

@@ -204,14 +204,15 @@ class Indexer:
             return True
         if self._clock() < self._next_look:
             return False
-        progress = await self._store.load()
+        progress = await self._store.peek()
         if progress is None:
             progress = await self._found()
         elif progress.writer != self._writer:
             if not self._abandoned(progress):
                 self._next_look = self._clock() + STANDBY_INTERVAL
                 return False
-            # First the rows: what cannot be read is not taken over, so that standbys halt as well.
+            # First the rest: what cannot be read is not taken over, so that standbys halt as well.
+            progress = await self._with_contracts(progress)
             ledger = await self._read(progress)
             progress = replace(progress, revision=progress.revision + 1, writer=self._writer, at=self._now())
             await self._store.commit(progress, Write())
@@ -219,6 +220,8 @@ class Indexer:
             log.info("checkpoint_taken_over", writer=self._writer, head=progress.head.number)
             self._open(ledger)
             return True
+        else:
+            progress = await self._with_contracts(progress)
         self._open(await self._read(progress))
         return True
 
@@ -238,10 +241,19 @@ class Indexer:
         start = (await self._chain.tips()).finalized.ref()
         if self._chain.several and not await self._chain.confirmed(start):
             raise Unavailable(f"too few nodes agree that the index may begin at block {start.number}")
-        progress = Progress(revision=1, writer=self._writer, head=start, finalized=start, at=self._now())
+        at = self._now()
+        index = f"{self._writer}#{at}"
+        progress = Progress(revision=1, writer=self._writer, head=start, finalized=start, at=at, index=index)
         await self._store.commit(progress, Write())
         log.info("index_founded", block=start.number)
         return progress
+
+    async def _with_contracts(self, progress: Progress) -> Progress:
+        """Return the checkpoint with its contracts; the next write fails if they are not its own."""
+        stored = await self._store.load()
+        if stored is None or stored.revision != progress.revision:
+            raise Fenced("another writer moved the checkpoint")
+        return stored
 
     async def _read(self, progress: Progress) -> Ledger:
         return await Ledger.open(store=self._store, progress=progress, metrics=self._metrics, now=self._now)

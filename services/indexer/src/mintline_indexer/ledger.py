@@ -23,6 +23,7 @@ from mintline_indexer.chain_port import Block, Ref
 from mintline_indexer.effects import UNREADABLE, Effect, Facts, Part, fold, settle, transfer_key
 from mintline_indexer.metrics import Metrics
 from mintline_indexer.store_port import (
+    ROOM,
     Damaged,
     Fenced,
     Outcome,
@@ -38,6 +39,8 @@ from mintline_indexer.store_port import (
     Write,
 )
 
+JOINS = ROOM + 1
+"""Contracts that join in one transaction at most: there is no row in it."""
 PRUNE_BATCH = 25
 """Rows are deleted that many at a time: one request, whatever the pace of the chain."""
 
@@ -55,6 +58,8 @@ class Ledger:
         self._metrics = metrics
         self._now = now
         self._dirty = False
+        self._moved: dict[str, int | None] = {}
+        """The contracts whose backfill came further since the last write: one at most."""
         self._rows: list[Row] = []
         self._unsettled: list[Row] = []
         self._spent: list[str] = []
@@ -131,10 +136,12 @@ class Ledger:
         """
         first = 0
         self._tell_of(facts)
+        if self._moved.keys() - {contract}:
+            await self.flush()  # a transaction has room for one
         while first < len(effects):
             part = fold(effects, first, facts)
             reached = end if part.next == len(effects) else effects[part.next].block_number
-            progress = replace(self.progress, backfills={**self.progress.backfills, contract: reached})
+            progress = self._backfilled(contract, reached)
             row = None
             if decided(part.outcomes):
                 number = effects[first].block_number
@@ -145,14 +152,26 @@ class Ledger:
                 self._unsettled.append(row.bare())
             first = part.next
         if not effects:
-            self.progress = replace(self.progress, backfills={**self.progress.backfills, contract: end})
+            self.progress = self._backfilled(contract, end)
             self._dirty = True
 
+    def _backfilled(self, contract: str, reached: int) -> Progress:
+        """Return the progress with a contract's backfill at a block, which the next write records."""
+        self._moved = {contract: reached}
+        return replace(self.progress, backfills={**self.progress.backfills, contract: reached})
+
     async def join(self, contracts: Sequence[str]) -> None:
-        """Follow contracts from the next block on; they must be indexed up to the head."""
-        followed = tuple(sorted({*self.progress.collections, *contracts}))
-        waiting = {k: v for k, v in self.progress.backfills.items() if k not in followed}
-        await self._commit(replace(self.progress, collections=followed, backfills=waiting), Write())
+        """Follow contracts from the next block on; they must be indexed up to the head.
+
+        Many take several writes: each contract joins by one of them, and a crash leaves the others waiting.
+        """
+        for start in range(0, len(contracts), JOINS):
+            joining = contracts[start : start + JOINS]
+            followed = tuple(sorted({*self.progress.collections, *joining}))
+            waiting = {k: v for k, v in self.progress.backfills.items() if k not in joining}
+            progress = replace(self.progress, collections=followed, backfills=waiting)
+            self._moved = {k: v for k, v in self._moved.items() if k not in joining}
+            await self._commit(progress, Write(contracts=dict.fromkeys(joining)))
 
     async def undo_to(self, ancestor: Ref) -> list[str]:
         """Undo every block above `ancestor`, newest first; return the mints that were mined in them."""
@@ -246,9 +265,10 @@ class Ledger:
 
     async def _commit(self, progress: Progress, write: Write) -> None:
         progress = replace(progress, revision=self.progress.revision + 1, at=self._now())
-        await self._store.commit(progress, write)
+        await self._store.commit(progress, replace(write, contracts={**self._moved, **write.contracts}))
         self.progress = progress
         self._dirty = False
+        self._moved = {}
 
     async def _reconsider(self, stale: Stale, facts: Facts) -> None:
         """Read what a write assumed wrongly, so that the next fold starts from the truth."""

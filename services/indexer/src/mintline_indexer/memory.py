@@ -193,12 +193,18 @@ class MemoryStore:
     mint_table: dict[str, Mint] = field(default_factory=dict)
     attempt_table: dict[bytes, str] = field(default_factory=dict)
     aside_table: dict[str, Aside] = field(default_factory=dict)
+    contract_table: dict[str, int | None] = field(default_factory=dict)
+    """The next block to read of each contract, None of those that are followed."""
     own_attempts: set[bytes] = field(default_factory=set)
     """Those that users' own wallets signed."""
 
     async def load(self) -> Progress | None:
-        """Return the checkpoint."""
+        """Return the checkpoint with its contracts."""
         return self.progress
+
+    async def peek(self) -> Progress | None:
+        """Return the checkpoint without its contracts."""
+        return self.progress and replace(self.progress, collections=(), backfills={})
 
     async def commit(self, progress: Progress, write: Write) -> None:
         """Write both, or raise Fenced or Stale."""
@@ -211,7 +217,15 @@ class MemoryStore:
         mints += [reopened.mint_id for reopened in write.reopened if not self._may_reopen(reopened)]
         if tokens or mints:
             raise Stale(tokens, mints)
-        self.progress = progress
+        table = {} if progress.revision == 1 else self.contract_table
+        self.contract_table = {**table, **write.contracts}
+        self.progress = replace(
+            progress,
+            collections=tuple(
+                sorted(name for name, following in self.contract_table.items() if following is None)
+            ),
+            backfills={name: n for name, n in self.contract_table.items() if n is not None},
+        )
         for change in write.tokens:
             if change.after is None:
                 self.token_table.pop(change.key, None)

@@ -109,9 +109,11 @@ class Progress:
     """Nothing at or below this block is ever undone; its mints are finalized."""
     partial: Partial | None = None
     collections: tuple[str, ...] = ()
-    """The contracts whose events are indexed up to `head`."""
+    """The contracts whose events are indexed up to `head`; `peek` leaves them out."""
     backfills: Mapping[str, int] = field(default_factory=dict)
-    """The contracts that are not there yet, each with the next block to read."""
+    """The contracts that are not there yet, each with the next block to read; `peek` leaves them out."""
+    index: str = ""
+    """Names the index since its first block: what an earlier one followed does not count."""
     at: int = 0
     """Unix milliseconds of the write."""
 
@@ -175,7 +177,7 @@ class Reopened(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """What one transaction changes besides the checkpoint: at most `ROOM` items, and one row."""
+    """What one transaction changes besides the checkpoint: at most `ROOM` items, a row and a contract."""
 
     tokens: tuple[TokenWrite, ...] = ()
     transfers: tuple[Transfer, ...] = ()
@@ -187,10 +189,13 @@ class Write:
     erased_row: Row | None = None
     aside: tuple[Aside, ...] = ()
     """Each in place of a token, a transfer or an outcome."""
+    contracts: Mapping[str, int | None] = field(default_factory=dict)
+    """The contracts whose place moves: each with the next block to read, None once it is indexed up to the
+    head. The others stay as they are, whatever `Progress` says of them."""
 
 
-ROOM = 98
-"""DynamoDB's 100 actions a transaction, less the checkpoint and the row."""
+ROOM = 97
+"""DynamoDB's 100 actions a transaction, less the checkpoint, the row and a contract."""
 
 
 class Fenced(Conflict):
@@ -234,13 +239,22 @@ class Store(Protocol):
     """The tables of one chain. Every method may raise Unavailable or Throttled, having written or not."""
 
     async def load(self) -> Progress | None:
-        """Return the checkpoint, None if there is none yet. Raises Damaged."""
+        """Return the checkpoint with its contracts, None if there is none yet.
+
+        The contracts are read after it: they are the checkpoint's own if its revision still stands.
+        Raises Damaged, as `peek` does, also if the tables are those of an earlier version.
+        """
+        ...
+
+    async def peek(self) -> Progress | None:
+        """Return the checkpoint without its contracts, which are many."""
         ...
 
     async def commit(self, progress: Progress, write: Write) -> None:
         """Write both in one transaction, on the condition that the stored revision is one less.
 
-        Revision 1 must be the first. Raises Fenced, Stale or Poisoned, having written nothing.
+        Revision 1 must be the first. Raises Fenced, Stale or Poisoned, having
+        written nothing.
         """
         ...
 

@@ -199,6 +199,17 @@ class Dynamo:
         last = response.get("LastEvaluatedKey")
         return Page([decode_item(item) for item in response["Items"]], decode_item(last) if last else None)
 
+    async def exists(self, table: Table) -> bool:
+        """Tell whether there is such a table."""
+        with translated():
+            try:
+                await self._client.describe_table(TableName=table.table_name(self._prefix))
+            except ClientError as error:
+                if error_code(error) != "ResourceNotFoundException":
+                    raise
+                return False
+        return True
+
     async def ping(self, table: Table) -> None:
         """Check that DynamoDB answers and that the table is active: a readiness check."""
         with translated():

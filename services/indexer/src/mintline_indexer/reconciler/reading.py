@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from mintline.aws.dynamo import Dynamo, Item
-from mintline.aws.records import from_item
+from mintline.aws.records import from_item, token_place
 from mintline.errors import Misconfigured, Unavailable, Unreadable
 from mintline.messages import Frozen
-from mintline.records import OPEN_SHARDS, Mint, Token, scoped, token_key
+from mintline.records import OPEN_SHARDS, Mint, Token, block_shards
 from mintline.resources import MINTS, TOKENS
 from mintline_indexer.chain_port import Chain, Event, Moved, RangeTooWide
 from mintline_indexer.dynamo_store import DynamoStore
@@ -34,7 +34,7 @@ OPEN_MINTS = 250
 """Open mints of each shard that are looked at, oldest first: the others cannot have waited longer."""
 QUERIES_AT_ONCE = 16
 
-_BY_BLOCK = MINTS.index("by_block")
+_IN_BLOCK = MINTS.index("in_block")
 _OPEN = MINTS.index("open")
 
 RecordT = TypeVar("RecordT", bound=Frozen)
@@ -119,14 +119,15 @@ class Reader:
         return list(tokens.values()), mints
 
     async def _ids_of_blocks(self, blocks: Iterable[int]) -> set[str]:
-        found = await asyncio.gather(*(self._ids(_BY_BLOCK.name, number) for number in blocks))
+        shards = (shard for number in blocks for shard in block_shards(number))
+        found = await asyncio.gather(*(self._ids(_IN_BLOCK.name, shard) for shard in shards))
         return set().union(*found)
 
     async def _open_ids(self) -> set[str]:
         shards = (self._ids(_OPEN.name, str(shard), most=OPEN_MINTS) for shard in range(OPEN_SHARDS))
         return set().union(*await asyncio.gather(*shards))
 
-    async def _ids(self, index: str, partition: int | str, *, most: int | None = None) -> set[str]:
+    async def _ids(self, index: str, partition: str, *, most: int | None = None) -> set[str]:
         ids: set[str] = set()
         start: Item | None = None
         async with self._places:
@@ -152,13 +153,7 @@ class Reader:
     async def _tokens(self, keys: Sequence[TokenKey]) -> Mapping[TokenKey, Token]:
         items = await asyncio.gather(
             *(
-                self._dynamo.get(
-                    TOKENS,
-                    {
-                        "collection_id": scoped(self._chain_id, key.contract),
-                        "token_key": token_key(key.token_id),
-                    },
-                )
+                self._dynamo.get(TOKENS, token_place(self._chain_id, key.contract, key.token_id))
                 for key in keys
             )
         )

@@ -1,0 +1,227 @@
+"""The tables of the version before, over DynamoDB, brought to this version's form."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from mintline.aws.dynamo import Dynamo, Item, Put
+from mintline.aws.records import row_place, token_place
+from mintline.aws.session import AwsCalls, open_client
+from mintline.errors import Unavailable
+from mintline.eth import to_checksum_address
+from mintline.records import Token, block_shard, token_key
+from mintline.resources import BLOCKS, CHECKPOINTS, FOLLOWED, MINTS, TOKENS, TOKENS_BY_COLLECTION
+from mintline.settings import ServiceSettings
+from mintline_indexer.dynamo_store import DynamoStore, token_item
+from mintline_indexer.store_port import Damaged, Row, TokenKey
+from mintline_local import migrations
+from mintline_local.migrations import STEPS, migrate
+
+pytestmark = pytest.mark.integration
+
+CHAIN_ID = 31337
+CONTRACT, OTHER = (to_checksum_address(bytes([n]) * 20) for n in (0xC0, 0xC1))
+OWNER = to_checksum_address(b"\x11" * 20)
+HASH = b"\x07" * 32
+RECORD: Item = {"chain": "migrations"}
+
+
+@dataclass
+class Before:
+    """A deployment's tables as the version before left them."""
+
+    dynamo: Dynamo
+
+    async def checkpoint(self, **changes: Any) -> Item:
+        """Write the checkpoint, with the contracts in it."""
+        item: Item = {
+            "chain": str(CHAIN_ID),
+            "head_number": 9,
+            "head_hash": "0x" + HASH.hex(),
+            "head_timestamp": 9,
+            "finalized_number": 5,
+            "finalized_hash": "0x" + HASH.hex(),
+            "finalized_timestamp": 5,
+            "updated_at": 1,
+            "revision": 40,
+            "writer": "w",
+            "collections": [CONTRACT],
+            "backfills": {OTHER: 3},
+            **changes,
+        }
+        await self.dynamo.write(Put(CHECKPOINTS, item))
+        return item
+
+    async def token(self, token_id: int, owner: str | None = OWNER) -> Token:
+        """Write a token under its collection."""
+        token = Token(
+            chain_id=CHAIN_ID,
+            contract=CONTRACT,
+            token_id=token_id,
+            owner=owner,
+            metadata_digest=HASH,
+            mint_id=None,
+            minted_block=5,
+            block_number=5,
+            tx_hash=HASH,
+        )
+        item = {name: value for name, value in token_item(token).items() if name != "token_ref"}
+        key: Item = {"collection_id": f"{CHAIN_ID}#{CONTRACT}", "token_key": token_key(token_id)}
+        await self.dynamo.write(Put(TOKENS_BY_COLLECTION, item | key))
+        return token
+
+    async def row(self, number: int) -> Row:
+        """Write a block's undo record into the chain's one partition."""
+        fields: dict[str, Any] = {"number": number, "timestamp": 1, "parent": (number - 1, HASH, 1)}
+        row = Row(position=f"{number:012d}#000000", hash=HASH, first=0, complete=True, **fields)
+        item: Item = row.model_dump(mode="json")
+        await self.dynamo.write(Put(BLOCKS, item | {"chain": str(CHAIN_ID)}))
+        return row
+
+
+@pytest.fixture
+async def before(aws_settings: ServiceSettings, aws_prefix: str) -> AsyncIterator[Before]:
+    async with AsyncExitStack() as stack:
+        client = await open_client(stack, "dynamodb", aws_settings, calls=AwsCalls())
+        name = TOKENS_BY_COLLECTION.table_name(aws_prefix)
+        await client.create_table(
+            TableName=name,
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[
+                {"AttributeName": "collection_id", "AttributeType": "S"},
+                {"AttributeName": "token_key", "AttributeType": "S"},
+            ],
+            KeySchema=[
+                {"AttributeName": "collection_id", "KeyType": "HASH"},
+                {"AttributeName": "token_key", "KeyType": "RANGE"},
+            ],
+        )
+        dynamo = Dynamo(client, aws_prefix)
+        stack.push_async_callback(dynamo.aclose)
+        yield Before(dynamo)
+        await client.delete_table(TableName=name)
+
+
+async def test_migrate__when_the_tables_are_of_the_version_before__then_the_index_reads_as_it_was(
+    before: Before,
+) -> None:
+    await before.checkpoint()
+    tokens = [await before.token(1), await before.token(2**200), await before.token(3, owner=None)]
+    rows = [await before.row(number) for number in range(6, 10)]
+    aside: Item = {"chain": f"{CHAIN_ID}#set-aside", "position": "p", "table": "mints"}
+    await before.dynamo.write(Put(BLOCKS, aside))
+    await before.dynamo.write(Put(MINTS, {"mint_id": "m1", "block_number": 5}))
+    await before.dynamo.write(Put(MINTS, {"mint_id": "m2", "status": "accepted"}))
+
+    done = await migrate(before.dynamo)
+    assert [(step.number, step.items) for step in done] == [(1, 2), (2, 3), (3, 4), (4, 1), (5, 1)]
+    store = DynamoStore(before.dynamo, chain_id=CHAIN_ID)
+    progress = await store.load()
+    assert progress is not None
+    assert (progress.revision, progress.head.number, progress.writer) == (41, 9, "w")
+    assert (progress.collections, progress.backfills) == ((CONTRACT,), {OTHER: 3})
+    keys = [TokenKey(token.contract, token.token_id) for token in tokens]
+    assert await store.tokens(keys) == dict(zip(keys, tokens, strict=True))
+    owned = await before.dynamo.query(
+        TOKENS, index=TOKENS.index("by_owner"), partition=f"{CHAIN_ID}#{OWNER}", limit=9
+    )
+    assert [item["token_id"] for item in owned.items] == ["1", str(2**200)]
+    assert await store.rows() == rows
+    assert await before.dynamo.get(BLOCKS, {"chain": str(CHAIN_ID), "position": rows[0].position}) is None
+    assert await before.dynamo.get(BLOCKS, {"chain": f"{CHAIN_ID}#set-aside", "position": "p"}) == aside
+    in_block = await before.dynamo.query(
+        MINTS, index=MINTS.index("in_block"), partition=block_shard(5, "m1"), limit=9
+    )
+    assert [item["mint_id"] for item in in_block.items] == ["m1"]
+
+
+async def test_migrate__when_it_is_repeated__then_nothing_is_written_again(before: Before) -> None:
+    await before.checkpoint()
+    token = await before.token(1)
+    await migrate(before.dynamo)
+    moved = token.evolve(owner=None)
+    await before.dynamo.write(Put(TOKENS, token_item(moved)))
+    assert await migrate(before.dynamo) == []
+    assert await DynamoStore(before.dynamo, chain_id=CHAIN_ID).tokens([TokenKey(CONTRACT, 1)]) == {
+        TokenKey(CONTRACT, 1): moved
+    }
+
+
+@pytest.mark.parametrize("broken", range(len(STEPS)))
+async def test_migrate__when_a_step_is_interrupted__then_the_next_run_goes_on_from_there(
+    before: Before, monkeypatch: pytest.MonkeyPatch, broken: int
+) -> None:
+    monkeypatch.setattr(migrations, "PAGE", 1)
+    await before.checkpoint()
+    tokens = [await before.token(token_id) for token_id in range(4)]
+    rows = [await before.row(number) for number in range(6, 10)]
+    await before.dynamo.write(Put(MINTS, {"mint_id": "m1", "block_number": 5}))
+    writes = 0
+    write = before.dynamo.write
+
+    async def failing(change: Any) -> None:
+        nonlocal writes
+        record = await before.dynamo.get(CHECKPOINTS, RECORD) or {}
+        if record.get("done", 0) == broken:
+            writes += 1
+            if writes == 2:
+                raise Unavailable("interrupted")
+        await write(change)
+
+    store = DynamoStore(before.dynamo, chain_id=CHAIN_ID)
+    with monkeypatch.context() as patched:
+        patched.setattr(before.dynamo, "write", failing)
+        with pytest.raises(Unavailable):
+            await migrate(before.dynamo)
+    if broken < len(STEPS) - 1:
+        with pytest.raises(Damaged, match="operator migrate"):
+            await store.load()
+
+    assert [step.number for step in await migrate(before.dynamo)] == [*range(broken + 1, len(STEPS) + 1)]
+    progress = await store.load()
+    assert progress is not None
+    assert (progress.collections, progress.backfills) == ((CONTRACT,), {OTHER: 3})
+    assert list((await store.tokens([TokenKey(CONTRACT, n) for n in range(4)])).values()) == tokens
+    assert await store.rows() == rows
+
+
+async def test_migrate__when_an_indexer_writes_meanwhile__then_it_stops_before_it_changed_anything(
+    before: Before, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await before.checkpoint()
+    await before.token(1)
+    scan = before.dynamo.scan
+
+    async def overtaken(*arguments: Any, **options: Any) -> Any:
+        page = await scan(*arguments, **options)
+        await before.checkpoint(revision=41)
+        return page
+
+    with monkeypatch.context() as patched:
+        patched.setattr(before.dynamo, "scan", overtaken)
+        with pytest.raises(Unavailable, match=f"the index of chain {CHAIN_ID} is being written"):
+            await migrate(before.dynamo)
+    assert await before.dynamo.get(TOKENS, token_place(CHAIN_ID, CONTRACT, 1)) is None
+    assert len(await migrate(before.dynamo)) == len(STEPS)
+
+
+async def test_migrate__when_the_deployment_is_new__then_there_is_nothing_to_move(
+    aws_settings: ServiceSettings, aws_prefix: str
+) -> None:
+    async with AsyncExitStack() as stack:
+        dynamo = Dynamo(await open_client(stack, "dynamodb", aws_settings, calls=AwsCalls()), aws_prefix)
+        stack.push_async_callback(dynamo.aclose)
+        assert [step.items for step in await migrate(dynamo)] == [0] * len(STEPS)
+        assert (await dynamo.query(FOLLOWED, partition=str(CHAIN_ID), limit=9)).items == []
+        place = row_place(CHAIN_ID, "000000000005#000000")
+        assert await dynamo.get(BLOCKS, place) is None
+
+
+def test_steps__when_counted__then_none_is_missing_or_changed() -> None:
+    names = [name for name, _ in STEPS]
+    assert names[:5] == ["contracts", "tokens", "blocks", "mints", "layout"]
