@@ -15,6 +15,7 @@ from mintline.records import Mint, Transfer
 from mintline.resources import BUILD, MINTS, SIGN
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus
+from mintline_broadcaster import sweep as sweeping
 from mintline_broadcaster.dynamo import DynamoLedger
 from mintline_broadcaster.memory import MemoryLedger
 from mintline_broadcaster.ports import Final
@@ -163,3 +164,34 @@ async def test_final__when_the_checkpoint_is_not_valid__then_unavailable_and_it_
     item[spoiled] = value
     with pytest.raises(Unavailable, match=f"checkpoints 31337 is not valid: .*{spoiled}"):
         await ledger.final()
+
+
+class UnreadableMints(MemoryLedger):
+    """A ledger of which some mints cannot be read."""
+
+    unreadable: frozenset[str] = frozenset()
+
+    async def read_mints(self, mint_ids: Iterable[str]) -> dict[str, Mint]:
+        found = await super().read_mints(mint_ids)
+        return {mint_id: mint for mint_id, mint in found.items() if mint_id not in self.unreadable}
+
+
+@pytest.mark.parametrize("repaired_after", [0, 90, 299, 301, 5_000])
+async def test_mined__when_it_was_unreadable_while_its_block_became_final__then_it_heals_after_the_repair(
+    world: Any, make: Any, repaired_after: int
+) -> None:
+    world.ledger = ledger = UnreadableMints()
+    made = world.redeemed(make(), block=8)
+    place = {"tx_hash": made.tx_hash, "block_number": 8, "block_hash": made.block_hash}
+    mint = world.built(make(), status=MintStatus.MINED, created_at=world.now, updated_at=world.now, **place)
+    ledger.indexed = Final(8, 8)
+    ledger.unreadable = frozenset({mint.mint_id})
+    sweeper, start = world.sweeper(), world.now
+    while world.mint(make()).status is MintStatus.MINED:
+        seconds = (world.now - start) // 1000
+        assert seconds <= max(repaired_after, sweeping.RESTING_SECONDS) + sweeping.RESTING_SECONDS
+        if seconds >= repaired_after:
+            ledger.unreadable = frozenset()
+        await sweeper.sweep()
+        world.now += 5_000
+    assert world.mint(make()).status is MintStatus.FINALIZED
