@@ -226,6 +226,32 @@ async def test_custodial_mint__when_the_block_that_decided_it_is_undone__then_it
     assert mint(rig).status is (MintStatus.MINED if apart else MintStatus.REVERTED)
 
 
+@pytest.mark.parametrize("moved", [False, True], ids=["missing", "written-anew-by-a-transfer"])
+@pytest.mark.parametrize("digest", [bytes(32), b"\1" * 32], ids=["its-own", "anothers"])
+async def test_custodial_mint__when_the_item_of_its_token_was_set_aside__then_the_chain_tells_whose_it_is(
+    rig: Any, digest: bytes, *, moved: bool
+) -> None:
+    custodial(rig, 7)
+    made = Sent(b"\7" * 32, CONTRACT, (Move(CONTRACT, 7, None, ALICE, digest),))
+    rig.chain.mine([made])
+    indexer = rig.start()
+    await settle(indexer)
+    del rig.store.token_table[TokenKey(CONTRACT, 7)]
+    if moved:
+        rig.chain.mine([Sent(b"\x08" * 32, CONTRACT, (Move(CONTRACT, 7, ALICE, BOB),))])
+    rig.chain.mine([reverting(rig, 1)])
+
+    await settle(indexer)
+
+    found = mint(rig)
+    own = digest == bytes(32)
+    assert found.status is (MintStatus.MINED if own else MintStatus.REVERTED)
+    assert (found.tx_hash == made.hash) is own
+    assert (found.problem is None) is own
+    if found.problem is not None:
+        assert found.problem.code == "token_taken"
+
+
 async def test_custodial_mint__when_it_fails_and_nobody_minted_its_token__then_it_is_reverted(
     rig: Any,
 ) -> None:

@@ -13,15 +13,21 @@ import structlog
 
 from mintline.records import TOKEN_TAKEN, Mint, Token
 from mintline.states import MintStatus
+from mintline_indexer.chain_port import Chain
 from mintline_indexer.effects import Facts
-from mintline_indexer.own_tokens import MintedToken, RefusedOutcome
+from mintline_indexer.own_tokens import MintedToken, RefusedOutcome, minted_tokens
 from mintline_indexer.store_port import Outcome, Store, TokenKey
 
 log = structlog.get_logger()
 
 
 async def explain_reverts(
-    outcomes: Sequence[Outcome], made: Mapping[TokenKey, MintedToken], facts: Facts, *, store: Store
+    outcomes: Sequence[Outcome],
+    made: Mapping[TokenKey, MintedToken],
+    facts: Facts,
+    *,
+    chain: Chain,
+    store: Store,
 ) -> list[Outcome]:
     """Return outcomes, those that failed because their token was there as mined by that token's event.
 
@@ -44,7 +50,9 @@ async def explain_reverts(
         key = keys.get(outcome.mint_id) if outcome.status is MintStatus.REVERTED else None
         taken = None
         if key is not None:
-            taken = await _by_another(outcome, mints[outcome.mint_id], made, stored.get(key), store)
+            taken = await _by_another(
+                outcome, mints[outcome.mint_id], made, stored.get(key), chain=chain, store=store
+            )
         if taken is not None and taken.status is MintStatus.REVERTED:
             facts.refused.append(
                 RefusedOutcome(
@@ -64,6 +72,8 @@ async def _by_another(
     mint: Mint,
     made: Mapping[TokenKey, MintedToken],
     stored: Token | None,
+    *,
+    chain: Chain,
     store: Store,
 ) -> Outcome | None:
     """Return the outcome by the event that made the token before this one failed, None if there is none."""
@@ -73,9 +83,14 @@ async def _by_another(
     if token is not None and token.made.block_number <= outcome.block_number:
         place = (token.made.tx_hash, token.made.block_number, token.made.block_hash)
         own = token.belongs_to(mint)
-    elif stored is not None and (minting := await store.minting(key)) is not None:
+    elif (minting := await store.minting(key)) is not None:
         place = (minting.tx_hash, minting.block_number, minting.block_hash)
-        own = (minting.recipient, stored.metadata_digest) == (mint.to, mint.metadata_digest)
+        digest = stored.metadata_digest if stored is not None else None
+        if digest is None:
+            # Its item may have been set aside, which says nothing about the token: its event does.
+            token = minted_tokens(await chain.events(minting.block_hash, [key.contract])).get(key)
+            digest = None if token is None else token.digest
+        own = (minting.recipient, digest) == (mint.to, mint.metadata_digest)
     else:
         return None
     if not own:

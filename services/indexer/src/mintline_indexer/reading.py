@@ -114,7 +114,7 @@ async def gather_facts(
     )
     outcomes = await asyncio.gather(*(_outcome(chain, *one) for one in known if one not in strange))
     due = [outcome for outcome in outcomes if outcome is not None]
-    explained = await explain_reverts(due, strangers, facts, store=store)
+    explained = await explain_reverts(due, strangers, facts, chain=chain, store=store)
     facts.outcomes = _one_each(zip((outcome.tx_hash for outcome in due), explained, strict=True), facts)
     return facts
 
