@@ -118,12 +118,27 @@ async def _take_contracts_out(dynamo: Dynamo, chain: str, revision: int) -> None
         raise Unavailable(f"the index of chain {chain} is being written: stop its indexers first") from None
 
 
+async def _chains_before(dynamo: Dynamo) -> set[str]:
+    """Return the chains whose index is in the form before; one without a checkpoint is built anew."""
+    chains: set[str] = set()
+    start: Item | None = None
+    while True:
+        page = await dynamo.scan(CHECKPOINTS, limit=PAGE, start=start)
+        chains |= {str(item["chain"]) for item in page.items if item.get("layout") == 1}
+        if page.next is None:
+            return chains
+        start = page.next
+
+
 async def _key_tokens_by_token(tables: _Tables) -> int:
     """Copy the tokens to the table that has a partition for each; the one before stays as it is."""
+    chains = await _chains_before(tables.dynamo)
 
     async def copy(items: Sequence[Item]) -> int:
         puts = []
         for item in items:
+            if str(item["collection_id"]).partition("#")[0] not in chains:
+                continue
             collection_id, token_id = str(item["collection_id"]), int(str(item["token_key"]))
             kept = {name: value for name, value in item.items() if name not in ("collection_id", "token_key")}
             puts.append(Put(TOKENS, kept | {"token_ref": f"{collection_id}#{token_id}"}))
@@ -137,9 +152,10 @@ async def _key_tokens_by_token(tables: _Tables) -> int:
 
 async def _spread_undo_records(tables: _Tables) -> int:
     """Move each chain's undo records from its one partition to the shards."""
+    chains = await _chains_before(tables.dynamo)
 
     async def move(items: Sequence[Item]) -> int:
-        old = [item for item in items if "#" not in str(item["chain"])]
+        old = [item for item in items if item["chain"] in chains]
         moved = [item | row_place(int(str(item["chain"])), str(item["position"])) for item in old]
         await asyncio.gather(*(tables.dynamo.write(Put(BLOCKS, item)) for item in moved))
         await asyncio.gather(

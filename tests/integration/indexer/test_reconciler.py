@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from mintline.aws.dynamo import Put, Update
-from mintline.aws.records import to_item
+from mintline.aws.dynamo import Item, Put, Update
+from mintline.aws.records import IN_BLOCK, to_item
 from mintline.errors import Unavailable
+from mintline.records import block_shard
 from mintline.resources import MINTS
 from mintline.settings import ServiceSettings
 from mintline_indexer.node_chain import NodeChain
@@ -100,10 +101,11 @@ async def test_range__when_outcomes_are_not_what_was_asked_for__then_each_is_nam
     good = await line.mint_record("mint_a")
     stolen = (await line.mint_record("mint_b")).evolve(to=line.accounts[4])
     forged = good.evolve(mint_id="mint_lost", token_id=9)
-    for record in (stolen, forged):
-        await line.dynamo.write(Put(MINTS, to_item(record)))
-    damaged = to_item(good.evolve(mint_id="mint_damaged")) | {"status": "nonsense"}
-    await line.dynamo.write(Put(MINTS, damaged))
+    damaged = good.evolve(mint_id="mint_damaged")
+    spoiled: Item = {"status": "nonsense"}
+    for record, changes in ((stolen, {}), (forged, {}), (damaged, spoiled)):
+        in_block: Item = {IN_BLOCK: block_shard(record.block_number, record.mint_id)}
+        await line.dynamo.write(Put(MINTS, to_item(record) | in_block | changes))
 
     done = await reconciler(line).newest()
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mintline.aws.dynamo import Dynamo, Item, Put
+from mintline.aws.dynamo import Delete, Dynamo, Item, Put
 from mintline.aws.records import row_place, token_place
 from mintline.aws.session import AwsCalls, open_client
 from mintline.errors import Unavailable
@@ -220,6 +220,19 @@ async def test_migrate__when_the_deployment_is_new__then_there_is_nothing_to_mov
         assert (await dynamo.query(FOLLOWED, partition=str(CHAIN_ID), limit=9)).items == []
         place = row_place(CHAIN_ID, "000000000005#000000")
         assert await dynamo.get(BLOCKS, place) is None
+
+
+async def test_migrate__when_the_checkpoint_is_gone__then_no_old_token_or_undo_record_comes_back(
+    before: Before,
+) -> None:
+    await before.checkpoint()
+    await before.token(1)
+    row = await before.row(6)
+    for chain in (str(CHAIN_ID), "migrations"):
+        await before.dynamo.write(Delete(CHECKPOINTS, {"chain": chain}))
+    assert [step.items for step in await migrate(before.dynamo)] == [0] * len(STEPS)
+    assert await before.dynamo.get(TOKENS, token_place(CHAIN_ID, CONTRACT, 1)) is None
+    assert await before.dynamo.get(BLOCKS, row_place(CHAIN_ID, row.position)) is None
 
 
 def test_steps__when_counted__then_none_is_missing_or_changed() -> None:
