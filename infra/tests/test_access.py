@@ -22,19 +22,22 @@ WRITES = {
     "builder": {"mints", "accounts"},
     "signer": set(),
     "broadcaster": {"mints", "attempts"},
-    "indexer": {"tokens", "transfers", "blocks", "checkpoints", "mints"},
+    "indexer": {"tokens-2", "transfers", "blocks", "checkpoints", "followed", "mints"},
     "reconciler": set(),
 }
 READS = {
     "api": {
         *("wallets", "links", "mints", "accounts", "collections"),
-        *("checkpoints", "tokens", "transfers", "revocations"),
+        *("checkpoints", "tokens-2", "transfers", "revocations"),
     },
     "builder": {"mints", "authorizations", "accounts"},
     "signer": {"wrapped-keys", "revocations"},
-    "broadcaster": {"mints", "authorizations", "attempts", "checkpoints", "transfers", "tokens"},
-    "indexer": {"tokens", "transfers", "blocks", "checkpoints", "mints", "attempts", "collections"},
-    "reconciler": {"checkpoints", "mints", "tokens", "attempts"},
+    "broadcaster": {"mints", "authorizations", "attempts", "checkpoints", "transfers", "tokens-2"},
+    "indexer": {
+        *("tokens-2", "transfers", "blocks", "checkpoints", "followed"),
+        *("mints", "attempts", "collections"),
+    },
+    "reconciler": {"checkpoints", "followed", "mints", "tokens-2", "attempts"},
 }
 CONSUMES = {
     "api": set(),
