@@ -58,8 +58,10 @@ def minting(deployment: Deployment) -> Minting:
     return found
 
 
-def synthesized(deployment: Deployment, out: Path) -> dict[str, dict[str, Any]]:
-    app = cdk.App(outdir=str(out))
+def synthesized(
+    deployment: Deployment, out: Path, context: dict[str, str] | None = None
+) -> dict[str, dict[str, Any]]:
+    app = cdk.App(outdir=str(out), context=context)
     build(app, deployment)
     assembly = app.synth()
     prefix = f"{deployment.prefix}-"

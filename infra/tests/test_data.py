@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mintline.resources import METADATA, QUEUES, TABLES
-from synthesis import Templates, properties, resources
+from mintline.resources import METADATA, QUEUES, REPLACED_INDEXES, TABLES, TOKENS, TOKENS_BY_COLLECTION
+from mintline_infra.deployment import Deployment
+from synthesis import Templates, properties, resources, synthesized
 
 PREFIX = "acme-mintline"
 
@@ -163,3 +165,37 @@ def test_data__when_the_stack_is_deleted__then_nothing_that_holds_data_goes(temp
         assert found
         for made in found.values():
             assert (made["DeletionPolicy"], made["UpdateReplacePolicy"]) == ("Retain", "Retain")
+
+
+def indexes(template: dict[str, Any]) -> dict[str, set[str]]:
+    """Return the names of every table's indexes, by the table's name."""
+    return {
+        table["TableName"]: {index["IndexName"] for index in table.get("GlobalSecondaryIndexes", [])}
+        for table in properties(template, "AWS::DynamoDB::Table")
+    }
+
+
+def test_indexes__when_an_upgrade_begins__then_one_of_a_table_is_added_and_none_is_deleted_yet(
+    templates: Templates, deployment: Deployment, tmp_path: Path
+) -> None:
+    declared = {table.table_name(PREFIX): {index.name for index in table.indexes} for table in TABLES}
+    replaced = {
+        table.table_name(PREFIX): {index.name for index in gone} for table, gone in REPLACED_INDEXES.items()
+    }
+
+    upgrading = synthesized(deployment, tmp_path, {"replaced-indexes": "keep"})
+
+    assert indexes(templates["data"]) == declared
+    assert indexes(upgrading["data"]) == {
+        name: found | replaced.get(name, set()) for name, found in declared.items()
+    }
+
+
+def test_tokens__when_their_key_schema_changed__then_the_table_has_a_name_that_no_earlier_one_had(
+    templates: Templates,
+) -> None:
+    names = {table["TableName"] for table in properties(templates["data"], "AWS::DynamoDB::Table")}
+
+    assert TOKENS.table_name(PREFIX) == f"{PREFIX}-tokens-2"
+    assert TOKENS.table_name(PREFIX) in names
+    assert TOKENS_BY_COLLECTION.table_name(PREFIX) not in names

@@ -25,6 +25,7 @@ from mintline.resources import (
     INTAKE_KEY,
     KMS_KEYS,
     QUEUES,
+    REPLACED_INDEXES,
     TABLES,
     WALLET_KEY,
     Bucket,
@@ -38,6 +39,8 @@ from mintline_infra.wallet_key import key_policy
 
 RETAIN = cdk.RemovalPolicy.RETAIN
 RPC_URLS = "rpc-urls"
+REPLACED = "replaced-indexes"
+"""Context of an upgrade's first deployment, with the value `keep`."""
 CURSOR_SECRET = "cursor-secret"  # noqa: S105 - a secret's name
 _TYPES = {
     "S": dynamodb.AttributeType.STRING,
@@ -53,6 +56,7 @@ class DataStack(cdk.Stack):
         super().__init__(scope, name, env=env, description="Mintline: queues, tables, metadata, keys.")
         self._prefix = deployment.prefix
         self._role_arn = deployment.role_arn
+        self._keeps_replaced_indexes = self.node.try_get_context(REPLACED) == "keep"
         self.dead_letters: dict[Queue, sqs.Queue] = {}
         self.queues = {queue: self._queue(queue) for queue in QUEUES}
         self.tables = {table: self._table(table) for table in TABLES}
@@ -123,7 +127,8 @@ class DataStack(cdk.Stack):
             deletion_protection=True,
             removal_policy=RETAIN,
         )
-        for index in table.indexes:
+        replaced = REPLACED_INDEXES.get(table, ()) if self._keeps_replaced_indexes else ()
+        for index in (*table.indexes, *replaced):
             projection = dynamodb.ProjectionType.KEYS_ONLY if index.keys_only else dynamodb.ProjectionType.ALL
             made.add_global_secondary_index(
                 index_name=index.name,
