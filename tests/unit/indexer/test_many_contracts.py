@@ -1,0 +1,60 @@
+"""However many contracts are followed, no write grows with their number."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+
+from mintline.eth import to_checksum_address
+from mintline_indexer.chain_port import Ref
+from mintline_indexer.dynamo_store import DynamoStore
+from mintline_indexer.ledger import Ledger
+from mintline_indexer.memory import MemoryStore
+from mintline_indexer.metrics import Metrics
+from mintline_indexer.store_port import Progress, Write
+
+CONTRACTS = [to_checksum_address(number.to_bytes(20, "big")) for number in range(1, 10_001)]
+MOST = 100
+"""DynamoDB's limit of a transaction."""
+HEAD = Ref(9, b"\x07" * 32, 1)
+
+
+class Recorder:
+    """A Dynamo that keeps the transactions that it is asked for."""
+
+    def __init__(self) -> None:
+        self.transactions: list[list[Any]] = []
+
+    async def transact(self, changes: list[Any]) -> None:
+        self.transactions.append(changes)
+
+
+@dataclass(slots=True)
+class RecordedStore(MemoryStore):
+    """Tells a recorder what DynamoDB would have been asked for."""
+
+    recorder: Any = field(default_factory=Recorder)
+
+    async def commit(self, progress: Progress, write: Write) -> None:
+        await super(RecordedStore, self).commit(progress, write)
+        await DynamoStore(self.recorder, chain_id=1).commit(progress, write)
+
+
+async def test_join__when_ten_thousand_contracts_join__then_each_transaction_has_room_for_its_part() -> None:
+    store = RecordedStore()
+    progress = Progress(revision=1, writer="w", head=HEAD, finalized=HEAD)
+    await store.commit(progress, Write())
+    ledger = await Ledger.open(
+        store=store, progress=progress, metrics=Metrics(CollectorRegistry()), now=lambda: 1
+    )
+
+    await ledger.join(CONTRACTS)
+
+    assert (await store.load()) == ledger.progress
+    assert ledger.progress.collections == tuple(sorted(CONTRACTS))
+    transactions = store.recorder.transactions
+    assert max(len(changes) for changes in transactions) <= MOST
+    assert sum(len(changes) - 1 for changes in transactions) == len(CONTRACTS)
+    assert max(len(repr(changes[0].item)) for changes in transactions) < 1_000
