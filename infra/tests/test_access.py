@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
 
+from mintline.records import collection_object_key, metadata_object_key
+from mintline.resources import METADATA
 from mintline_infra.deployment import Deployment
-from policies import text
-from synthesis import Templates, listed, properties, resources, synthesized
+from policies import holds, text
+from synthesis import CONTRACT, Templates, listed, properties, resources, synthesized
 
 PREFIX = "acme-mintline"
 TABLE = "arn:aws:dynamodb:us-east-1:111122223333:table/"
@@ -65,7 +68,7 @@ OTHER = {
         ),
     },
     "builder": {
-        ("s3:PutObject", f"arn:aws:s3:::{PREFIX}-metadata/*"),
+        ("s3:PutObject", f"arn:aws:s3:::{PREFIX}-metadata/1/0x{'?' * 40}/*.json"),
         ("s3:GetObject", f"arn:aws:s3:::{PREFIX}-metadata/*"),
     },
     "signer": {
@@ -96,22 +99,26 @@ MACHINERY = ("ssm:", "ssmmessages:", "ec2messages:", "ecr:", "logs:", "s3:")
 SERVICES = sorted(WRITES)
 
 
-def granted(templates: Templates, service: str) -> set[tuple[str, str]]:
-    """Return every (action, resource) that the service's role is allowed."""
+def statements(templates: Templates, service: str) -> list[dict[str, Any]]:
+    """Return what the policies of the service's role state."""
     template = templates["access"]
     (logical,) = (
         name
         for name, role in resources(template, "AWS::IAM::Role").items()
         if role["Properties"]["RoleName"] == f"{PREFIX}-{service}"
     )
-    policies = [
-        policy["PolicyDocument"]["Statement"]
+    return [
+        statement
         for policy in properties(template, "AWS::IAM::Policy")
         if policy["Roles"] == [{"Ref": logical}]
+        for statement in policy["PolicyDocument"]["Statement"]
     ]
+
+
+def granted(templates: Templates, service: str) -> set[tuple[str, str]]:
+    """Return every (action, resource) that the service's role is allowed, conditions and denials aside."""
     found: set[tuple[str, str]] = set()
-    for statement in (one for policy in policies for one in policy):
-        assert statement["Effect"] == "Allow"
+    for statement in (one for one in statements(templates, service) if one["Effect"] == "Allow"):
         for action in listed(statement["Action"]):
             found |= {(action, text(resource)) for resource in listed(statement["Resource"])}
     return found
@@ -169,6 +176,76 @@ def test_role__when_it_writes_in_batches__then_also_what_a_batch_of_one_is_sent_
 
     batched = tables(grants, {"BatchWriteItem"})
     assert batched <= tables(grants, {"PutItem"}) & tables(grants, {"DeleteItem"})
+
+
+def may_put(templates: Templates, service: str, key: str, *, once: bool) -> bool:
+    """Return whether IAM lets a role store an object; `once`: the request has `If-None-Match`."""
+    context = {"s3:if-none-match": "*"} if once else {}
+    effects = {
+        statement["Effect"]
+        for statement in statements(templates, service)
+        if "s3:PutObject" in listed(statement["Action"])
+        and any(
+            fnmatchcase(f"arn:aws:s3:::{METADATA.bucket_name(PREFIX)}/{key}", text(resource))
+            for resource in listed(statement["Resource"])
+        )
+        and all(
+            holds(operator, name, listed(wanted), context)
+            for operator, names in statement.get("Condition", {}).items()
+            for name, wanted in names.items()
+        )
+    }
+    return effects == {"Allow"}
+
+
+@pytest.mark.parametrize("token_id", [0, 1, 2**256 - 1])
+def test_builders_role__when_it_stores_a_tokens_metadata__then_only_where_there_is_none(
+    templates: Templates, token_id: int
+) -> None:
+    key = metadata_object_key(1, CONTRACT, token_id)
+
+    assert may_put(templates, "builder", key, once=True)
+    assert not may_put(templates, "builder", key, once=False)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        collection_object_key(1, CONTRACT),
+        collection_object_key(1, CONTRACT.lower()),
+        f"1/{CONTRACT}/1/contract.json",
+        metadata_object_key(2, CONTRACT, 1),
+        metadata_object_key(1, "contract", 1),
+        f"1/{CONTRACT}/1.html",
+        "index.html",
+    ],
+)
+def test_builders_role__when_it_stores_anything_but_a_tokens_metadata__then_it_is_denied(
+    templates: Templates, key: str
+) -> None:
+    assert not may_put(templates, "builder", key, once=True)
+    assert not may_put(templates, "builder", key, once=False)
+
+
+@pytest.mark.parametrize("service", sorted(set(SERVICES) - {"builder"}))
+def test_role__when_it_is_not_the_builders__then_it_stores_no_metadata(
+    templates: Templates, service: str
+) -> None:
+    assert not may_put(templates, service, metadata_object_key(1, CONTRACT, 1), once=True)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_role__when_something_is_denied_it__then_it_is_the_builder_and_collections_metadata(
+    templates: Templates, service: str
+) -> None:
+    denied = [
+        (statement["Action"], text(statement["Resource"]), statement.get("Condition"))
+        for statement in statements(templates, service)
+        if statement["Effect"] != "Allow"
+    ]
+
+    own = f"arn:aws:s3:::{PREFIX}-metadata/1/*/contract.json"
+    assert denied == ([("s3:PutObject", own, None)] if service == "builder" else [])
 
 
 def test_redrive_role__when_an_operator_takes_it__then_it_reads_dead_letters_and_sends_them_back(

@@ -13,6 +13,7 @@ import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from mintline.records import collection_object_key
 from mintline.resources import (
     ACCOUNTS,
     ATTEMPTS,
@@ -63,8 +64,10 @@ class Reach:
     principal: str
     """The AWS service that runs it."""
     tables: Mapping[Table, tuple[str, ...]] = field(default_factory=dict)
-    objects: tuple[str, ...] = ()
-    """Actions on the metadata bucket's objects."""
+    reads_objects: bool = False
+    """Whether it reads the metadata bucket's objects."""
+    publishes: bool = False
+    """Whether it stores tokens' metadata: each object once, and never a collection's own metadata."""
     lists_objects: bool = False
     """Without it S3 answers 403, not 404, for an object that does not exist."""
     wallet_secrets: tuple[str, ...] = ()
@@ -93,7 +96,7 @@ REACH: Mapping[str, Reach] = {
             TOKENS: GET + QUERY,
             TRANSFERS: QUERY,
         },
-        objects=("GetObject",),
+        reads_objects=True,
         lists_objects=True,
         wallet_secrets=("CreateSecret",),
         asks_chain=True,
@@ -105,7 +108,8 @@ REACH: Mapping[str, Reach] = {
             AUTHORIZATIONS: GET,
             ACCOUNTS: GET + UPDATE + QUERY + PING,
         },
-        objects=("PutObject", "GetObject"),
+        reads_objects=True,
+        publishes=True,
         asks_chain=True,
     ),
     "signer": Reach(
@@ -174,6 +178,7 @@ CHILDREN = (
     "Wallet secrets and metadata objects come into being one by one; the wildcard stands behind the "
     "deployment's own prefix or bucket."
 )
+ANY_ADDRESS = "0x" + "?" * 40
 NODES = "A request to a node of Amazon Managed Blockchain names no resource; AWS offers none."
 MACHINERY_WILDCARDS = {
     "*": "ecr:GetAuthorizationToken and the agent's channels name no resource; AWS offers none.",
@@ -213,7 +218,7 @@ class AccessStack(cdk.Stack):
         for statement in [*statements(reach, deployment), *queue_access(service, deployment)]:
             role.add_to_policy(statement)
             for resource in statement.resources:
-                if resource.endswith("/*"):
+                if "*" in resource and statement.effect == iam.Effect.ALLOW:
                     acknowledge_finding(role, f"IAM5[Resource::{resource}]", CHILDREN)
         if reach.asks_chain and deployment.chain.managed_blockchain:
             role.add_to_policy(
@@ -284,6 +289,28 @@ def queue_access(role: str, deployment: Deployment) -> list[iam.PolicyStatement]
     ]
 
 
+def publishing(bucket: str, chain_id: int) -> list[iam.PolicyStatement]:
+    """Return what lets a role store tokens' metadata: each object once, and no collection's own metadata.
+
+    The deny is needed because the two kinds of keys differ in their last part alone.
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes-enforce.html
+    """
+    return [
+        iam.PolicyStatement(
+            sid="TokenMetadata",
+            actions=["s3:PutObject"],
+            resources=[f"{bucket}/{chain_id}/{ANY_ADDRESS}/*.json"],
+            conditions={"Null": {"s3:if-none-match": "false"}},
+        ),
+        iam.PolicyStatement(
+            sid="NoCollectionMetadata",
+            effect=iam.Effect.DENY,
+            actions=["s3:PutObject"],
+            resources=[f"{bucket}/{collection_object_key(chain_id, '*')}"],
+        ),
+    ]
+
+
 def statements(reach: Reach, deployment: Deployment) -> list[iam.PolicyStatement]:
     """Return the IAM statements that say what `reach` says; `queue_access` has those for queues."""
     region_account = f"{deployment.region}:{deployment.account}"
@@ -303,8 +330,10 @@ def statements(reach: Reach, deployment: Deployment) -> list[iam.PolicyStatement
         indexes = (f"{arn}/index/{index.name}" for index in table.indexes if "Query" in actions)
         allow(f"Table{table.name.title().replace('-', '')}", "dynamodb", actions, arn, *indexes)
     bucket = f"arn:aws:s3:::{METADATA.bucket_name(deployment.prefix)}"
-    if reach.objects:
-        allow("Metadata", "s3", reach.objects, f"{bucket}/*")
+    if reach.reads_objects:
+        allow("Metadata", "s3", ("GetObject",), f"{bucket}/*")
+    if reach.publishes:
+        found += publishing(bucket, deployment.chain.chain_id)
     if reach.lists_objects:
         allow("MetadataMissing", "s3", ("ListBucket",), bucket)
     secrets = f"arn:aws:secretsmanager:{region_account}:secret:{deployment.prefix}"
