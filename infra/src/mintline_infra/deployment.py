@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import (
     AfterValidator,
@@ -13,16 +13,21 @@ from pydantic import (
     PositiveInt,
     ValidationError,
     field_validator,
+    model_validator,
 )
 
 from mintline.attestation.registers import role_register
+from mintline.authorizations import KEPT
 from mintline.errors import Misconfigured
-from mintline.fields import Address
+from mintline.fields import Address, Wei
 from mintline.key_stores import StoreName
 from mintline.messages import KeyRef
 
 RECONCILER = "reconciler"
 """The task that checks records, chain and index: the indexer's image, with a role of its own."""
+
+GWEI = 10**9
+PositiveWei = Annotated[Wei, Field(gt=0)]
 
 _MEASUREMENT = re.compile(r"[0-9a-f]{96}")
 _CALLBACK = re.compile(r"(https://[^\s#/?*]+|http://localhost(:[0-9]{1,5})?)(/[^\s#*]*)?")
@@ -125,6 +130,41 @@ class Enclave(BaseModel):
     policy document's `reassign`, while that ceremony lasts."""
 
 
+class Limits(BaseModel):
+    """What the platform spends, and how long it waits: what depends on the chain or must fit other settings.
+
+    The defaults are the services' own, and fit the policy document in the signer's README. Amounts are wei.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    user_rate: int = Field(default=600, ge=1)
+    """Writes that a user may make a minute, over all copies of the API."""
+    user_gas_budget: Wei = 10**19
+    """Gas that the platform pays for a wallet and UTC day, for the API and the builder alike; not above the
+    policy document's `top_ups.recipient`."""
+    max_transaction_cost: Wei = 5 * 10**17
+    """The most that one transaction of a wallet may ask a top-up for: the policy document's own value."""
+    max_fee: PositiveWei = 200 * GWEI
+    """The most that a new transaction offers per gas; mints wait while the base fee asks for more."""
+    fee_cap: PositiveWei = 500 * GWEI
+    """The most that a replacement may offer per gas; not above the policy document's `max_fee_per_gas`."""
+    max_wait: int = Field(default=24 * 3600, ge=0, le=KEPT)
+    """Seconds for which a mint may wait for an operator; within the policy document's `grace`."""
+    max_chain_skew: int = Field(default=12 * 3600, ge=60)
+    """Seconds by which the chain's time may differ from the host's; with a voucher's day within the policy
+    document's `max_voucher_ttl`."""
+
+    @model_validator(mode="after")
+    def _replaceable(self) -> Self:
+        if self.fee_cap < self.max_fee:
+            raise ValueError(
+                f"fee_cap is {self.fee_cap}, below max_fee ({self.max_fee}): a transaction sent at max_fee "
+                "could not be replaced; raise fee_cap or lower max_fee"
+            )
+        return self
+
+
 class Deployment(BaseModel):
     """Everything that the stacks need to know; the same input gives the same templates."""
 
@@ -138,6 +178,7 @@ class Deployment(BaseModel):
     """Letters of the availability zones, which must offer the signer's instance type."""
     chain: Chain
     enclave: Enclave = Enclave()
+    limits: Limits = Limits()
     image_tag: str = Field(min_length=1, max_length=128)
     """The tag of the services' images in the deployment's registries."""
     enclave_image: str = Field(pattern=r"^[A-Za-z0-9._/-]{1,512}$")

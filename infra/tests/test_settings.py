@@ -1,0 +1,197 @@
+"""Every setting of every service: set by its stack, or left at its default for a reason that stands here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from mintline_api.settings import Settings as ApiSettings
+from mintline_broadcaster.settings import BroadcasterSettings
+from mintline_builder.settings import Settings as BuilderSettings
+from mintline_indexer.reconciler.settings import ReconcilerSettings
+from mintline_indexer.settings import IndexerSettings
+from mintline_signer.host.settings import HostSettings
+
+from mintline.errors import Misconfigured
+from mintline.settings import PREFIX, ServiceSettings
+from mintline_infra.deployment import Deployment, Limits, read
+from mintline_infra.signer import host_settings
+from synthesis import Templates, described, minting, properties, synthesized
+
+MODELS: Mapping[str, type[ServiceSettings]] = {
+    "api": ApiSettings,
+    "builder": BuilderSettings,
+    "broadcaster": BroadcasterSettings,
+    "indexer": IndexerSettings,
+    "reconciler": ReconcilerSettings,
+    "signer": HostSettings,
+}
+LIMITS = {
+    "api": {"user_rate", "user_gas_budget"},
+    "builder": {"user_gas_budget", "max_transaction_cost", "max_fee", "max_wait", "max_chain_skew"},
+    "broadcaster": {"fee_cap"},
+}
+
+EVERYWHERE = {
+    "log_level": "info is what the runbook reads",
+    "log_format": "JSON is what CloudWatch reads",
+    "aws_endpoint_url": "for an emulator; AWS has its own endpoints",
+    "receive_wait": "AWS's longest is right on AWS; shorter ones are for an emulator",
+    "otlp_endpoint": "a deployment has no collector of traces",
+}
+ON_THE_CHAIN = {"rpc_timeout": "a property of HTTP to a node, whatever the chain"}
+GAS = {
+    "gas_margin": "measured on Osaka and Amsterdam (GAS.md); the same on each chain of these rules",
+    "max_transfer_gas": "suffices on Osaka and Amsterdam",
+    "transaction_gas_cap": "the protocol's own (EIP-7825)",
+}
+DEFAULTS: Mapping[str, Mapping[str, str]] = {
+    "api": EVERYWHERE
+    | ON_THE_CHAIN
+    | {
+        "max_requests": "what a task of this size was measured with",
+        "request_seconds": "below the 30 seconds after which API Gateway ends a request",
+        "cognito_jwks_url": "follows from the issuer",
+        "kms_endpoint_url": "for an emulator; AWS has its own endpoint",
+    },
+    "builder": EVERYWHERE
+    | ON_THE_CHAIN
+    | GAS
+    | {
+        "top_up_mints": "counts mints, so it follows fees by itself",
+        "max_top_up_mints": "counts mints, so it follows fees by itself",
+        "max_top_up": "the policy document's max_top_up_value; user_gas_budget bounds a wallet's cost",
+        "voucher_ttl": "a day; with max_chain_skew within the policy document's max_voucher_ttl",
+        "max_gas": "the contract's own need, measured on each fork (GAS.md)",
+        "max_recipient_gas": "a property of recipients, whatever the chain",
+        "min_priority_fee": "too little to matter; nodes refuse less",
+        "max_priority_fee": "max_fee is the bound that costs",
+        "concurrency": "what a task of this size was measured with",
+    },
+    "broadcaster": EVERYWHERE
+    | ON_THE_CHAIN
+    | GAS
+    | {
+        "priority_fee_cap": "fee_cap is the bound that costs",
+        "sweep_interval": "scales by itself with what is open",
+        "stage_deadline": "a property of the pipeline, whatever the chain",
+        "look_after": "a block's time on the slowest chain, and some",
+        "replace_after": "counted in blocks, so it follows the chain",
+        "concurrency": "what a task of this size was measured with",
+    },
+    "indexer": EVERYWHERE
+    | ON_THE_CHAIN
+    | {
+        "poll_interval": "no block is missed with it, and new heads wake the indexer earlier",
+        "takeover_after": "documented as 15 seconds; within the alarm's time",
+        "instance": "a name shared by both tasks would have each take the other for itself",
+        "backfill_range": "halves by itself when the node refuses",
+        "backfill_whole_blocks": "a property of catching up, whatever the chain",
+    },
+    "reconciler": EVERYWHERE
+    | ON_THE_CHAIN
+    | {"reconcile_patience": "a property of the pipeline, whatever the chain"},
+    "signer": EVERYWHERE
+    | {
+        "enclave_access_key_id": "on AWS the enclave gets the instance role's credentials",
+        "enclave_secret_access_key": "as enclave_access_key_id",
+        "enclave_session_token": "as enclave_access_key_id",
+        "revocations_every": "within the minute that the API documents",
+        "enclave_timeout": "a property of the enclave's socket",
+        "proxy_connections": "above the enclave's KMS_CONNECTIONS",
+        "proxy_idle_timeout": "a property of the enclave's socket",
+        "key_cache_size": "50 MB, which every instance has",
+        "key_cache_ttl": "how long a deleted key lingers: an hour, as documented",
+        "concurrency": "what an instance of this size was measured with",
+    },
+}
+SERVICES = sorted(MODELS)
+
+
+def environment(templates: Templates, deployment: Deployment, service: str) -> dict[str, Any]:
+    """Return what a service's stack sets, by the setting's name; secrets have no value here."""
+    if service == "signer":
+        told: dict[str, Any] = dict(host_settings(deployment, minting(deployment)))
+    else:
+        (definition,) = properties(templates[service], "AWS::ECS::TaskDefinition")
+        (container,) = definition["ContainerDefinitions"]
+        told = {entry["Name"]: entry["Value"] for entry in container["Environment"]}
+        told |= {entry["Name"]: None for entry in container["Secrets"]}
+    return {name.removeprefix(PREFIX).lower(): value for name, value in told.items()}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_setting__when_its_services_stack_does_not_set_it__then_its_default_is_deliberate(
+    templates: Templates, deployment: Deployment, service: str
+) -> None:
+    assert set(MODELS[service].model_fields) - set(environment(templates, deployment, service)) == set(
+        DEFAULTS[service]
+    )
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_setting__when_it_is_left_at_its_default__then_it_has_one(service: str) -> None:
+    required = {name for name, field in MODELS[service].model_fields.items() if field.is_required()}
+
+    assert not required & set(DEFAULTS[service])
+
+
+def test_limits__when_a_deployment_sets_them__then_each_service_that_reads_one_is_given_it(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    chosen = Limits(
+        user_rate=7,
+        user_gas_budget=11 * 10**17,
+        max_transaction_cost=13 * 10**16,
+        max_fee=17 * 10**9,
+        fee_cap=19 * 10**9,
+        max_wait=2_300,
+        max_chain_skew=2_900,
+    )
+    deployment = described(limits=chosen.model_dump(mode="json"))
+    templates = synthesized(deployment, tmp_path_factory.mktemp("limited"))
+
+    given = {
+        service: {
+            name: value
+            for name, value in environment(templates, deployment, service).items()
+            if name in Limits.model_fields
+        }
+        for service in SERVICES
+    }
+    assert given == {
+        service: {name: str(getattr(chosen, name)) for name in LIMITS.get(service, ())}
+        for service in SERVICES
+    }
+    assert set().union(*LIMITS.values()) == set(Limits.model_fields)
+
+
+@pytest.mark.parametrize("name", sorted(Limits.model_fields))
+def test_limit__when_a_deployment_does_not_set_it__then_it_is_the_services_own_default(name: str) -> None:
+    readers = [service for service, names in LIMITS.items() if name in names]
+
+    assert readers
+    for service in readers:
+        assert getattr(Limits(), name) == MODELS[service].model_fields[name].default
+
+
+@pytest.mark.parametrize(
+    ("limits", "fault"),
+    [
+        ({"user_rate": 0}, "limits.user_rate"),
+        ({"user_gas_budget": "-1"}, "limits.user_gas_budget"),
+        ({"max_transaction_cost": 0.5}, "limits.max_transaction_cost"),
+        ({"max_fee": "0"}, "limits.max_fee"),
+        ({"fee_cap": "199999999999"}, "below max_fee"),
+        ({"max_wait": 8 * 86_400}, "limits.max_wait"),
+        ({"max_chain_skew": 59}, "limits.max_chain_skew"),
+        ({"gas_budget": "1"}, "limits.gas_budget"),
+    ],
+)
+def test_limits__when_out_of_bounds__then_one_line_names_the_fault(
+    limits: dict[str, object], fault: str
+) -> None:
+    with pytest.raises(Misconfigured, match=fault) as raised:
+        read(described().model_dump(mode="json") | {"limits": limits})
+    assert "\n" not in str(raised.value)
