@@ -168,7 +168,7 @@ class KmsFront:
             raise Refused(
                 503, "KMSInternalException", "the emulator behind the KMS front is not there"
             ) from None
-        if recipient is not None and answer.status == 200:
+        if recipient is not None and answer.ok:
             action = f"kms:{target.removeprefix(TARGET)}"
             if action == "kms:Decrypt":
                 self._decrypted(recipient.said)
