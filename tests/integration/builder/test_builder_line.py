@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +16,7 @@ from mintline.records import digest_of
 from mintline.resources import BUILD, SIGN
 from mintline.states import MintStatus
 from mintline_builder.dynamo import DynamoAccounts
+from mintline_builder.funds import Funds, Need
 from mintline_builder.ports import Advance, MintClaim
 from mintline_builder.simulation import ROLE_AGE
 
@@ -171,19 +173,40 @@ async def test_builder__when_the_wallet_is_empty__then_the_treasury_funds_it_and
 
 
 async def test_builder__when_many_wallets_are_empty__then_each_is_funded_once_with_gapless_treasury_nonces(
-    line: Line,
+    line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wallets = await asyncio.gather(*(line.wallet(balance=0) for _ in range(30)))
-    for _ in range(2):
-        await asyncio.gather(*map(line.accept, wallets))
+    first = await asyncio.gather(*map(line.accept, wallets))
+    second = await asyncio.gather(*(line.accept(wallet, send=False) for wallet in wallets))
+    # In groups of their own: a wallet's second mint asks for gas while its first one waits.
+    await asyncio.gather(*(line.send(mint_id, mint_id) for mint_id in second))
+
+    asked: Counter[str] = Counter()
+    top_up_once = Funds.top_up
+
+    async def counted(funds: Funds, wallet: str, need: Need, *, trace: str = "") -> None:
+        await top_up_once(funds, wallet, need, trace=trace)
+        asked[wallet] += 1
+
+    monkeypatch.setattr(Funds, "top_up", counted)
+
+    async def all_asked_again() -> bool:
+        return all(asked[wallet.address] >= 4 for wallet in wallets)
 
     async with line.building(copies=2):
         top_ups = [message for message in await line.take(30) if isinstance(message, SignTopUp)]
-        await asyncio.sleep(2)
+        await line.until(all_asked_again)
+        for top_up in sorted(top_ups, key=lambda top_up: top_up.nonce):
+            tx_hash = await line.broadcast(top_up)
+        assert await line.mined(tx_hash)
+        # A mint is built behind whatever its message asked of the treasury before.
+        intents = mint_intents([*await line.take(60)])
 
     assert {top_up.recipient for top_up in top_ups} == {wallet.address for wallet in wallets}
     assert sorted(top_up.nonce for top_up in top_ups) == list(range(30))
+    assert sorted(intent.mint_id for intent in intents) == sorted([*first, *second])
     assert (await line.queues.depth(SIGN)).visible == 0
+    assert (await line.account(line.treasury.address))["next_nonce"] == 30
 
 
 async def test_builder__when_a_broadcaster_asks_for_funds__then_the_wallet_is_topped_up(line: Line) -> None:

@@ -283,12 +283,13 @@ async def test_watch__when_an_endpoint_is_slow__then_the_fast_one_is_asked_first
 
 async def test_half_open__when_a_probe_is_under_way__then_other_calls_go_elsewhere() -> None:
     now = 0.0
-    release = asyncio.Event()
+    begun, release = asyncio.Event(), asyncio.Event()
 
     class Hanging(Nodes):
         async def exchange(self, url: str, requests: Sequence[Request]) -> Any:
             if url == A and now > 0:
                 self.asked.append(("a", requests[0].method))
+                begun.set()
                 await release.wait()
                 return {"result": "a"}
             return await super().exchange(url, requests)
@@ -298,7 +299,7 @@ async def test_half_open__when_a_probe_is_under_way__then_other_calls_go_elsewhe
     assert await rpc.call("m", []) == "b"
     now = 1.0
     probe = asyncio.create_task(rpc.call("m", []))
-    await asyncio.sleep(0.01)
+    await asyncio.wait_for(begun.wait(), 5)
     assert await rpc.call("m", []) == "b"
     release.set()
     assert await probe == "a"

@@ -38,16 +38,20 @@ async def test_handlers__when_there_is_more_work__never_exceed_the_concurrency(l
 
 async def test_fetch__when_no_slot_is_free__does_not_take_messages(line: "Line") -> None:
     line.put(*(f"m{i}" for i in range(10)))
-    release = asyncio.Event()
+    release = asyncio.Semaphore(0)
 
     async def handle(_: str) -> None:
-        await release.wait()
+        await release.acquire()
 
     running = asyncio.create_task(line.consumer(handle, concurrency=4).run(line.stop))
-    await line.until(lambda: len(line.handled) == 4)
-    await asyncio.sleep(0.05)
-    assert [stored.receive_count for stored in line.queues._line(QUEUE).messages] == [1] * 4 + [0] * 6
-    release.set()
+    for ended in range(7):
+        # The next message comes only when one has ended, and brings no other along.
+        await line.until(lambda ended=ended: len(line.handled) == 4 + ended)  # type: ignore[misc]
+        taken = [stored.receive_count for stored in line.queues._line(QUEUE).messages]
+        assert taken == [1] * 4 + [0] * (6 - ended)
+        release.release()
+    for _ in range(3):
+        release.release()
     await line.until(lambda: line.queues.waiting(QUEUE) == 0)
     line.stop.set()
     await running
@@ -130,20 +134,21 @@ async def test_stop__when_handlers_finish_within_the_grace__settles_them_and_tak
 ) -> None:
     line.put("m1")
     release = asyncio.Event()
+    finished: list[str] = []
 
-    async def handle(_: str) -> None:
+    async def handle(mint_id: str) -> None:
         await release.wait()
+        finished.append(mint_id)
 
-    running = asyncio.create_task(line.consumer(handle).run(line.stop))
-    await line.until(lambda: line.handled == ["m1"])
-    line.stop.set()
-    await asyncio.sleep(0.02)
-    line.put("m2")
-    await asyncio.sleep(0.02)
-    assert not running.done()
-    release.set()
-    await asyncio.wait_for(running, 5)
-    assert line.handled == ["m1"]
+    with capture_logs() as logs:
+        running = asyncio.create_task(line.consumer(handle).run(line.stop))
+        await line.until(lambda: line.handled == ["m1"])
+        line.stop.set()
+        await line.until(lambda: "consumer_draining" in [entry["event"] for entry in logs])
+        line.put("m2")
+        release.set()
+        await asyncio.wait_for(running, 5)
+    assert (line.handled, finished) == (["m1"], ["m1"])
     assert line.queues.waiting(QUEUE) == 1
 
 
