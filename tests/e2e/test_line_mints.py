@@ -102,8 +102,10 @@ async def test_mint__when_the_contract_is_paused__waits_with_the_reason_and_cont
         from mintline.eth import selector
 
         call = {"from": admin, "to": line.info["contract"], "data": "0x" + selector(signature).hex()}
-        await line.rpc.call("eth_sendTransaction", [call])
-        await asyncio.sleep(1.5)
+        tx_hash = await line.rpc.call("eth_sendTransaction", [call])
+        async with asyncio.timeout(30):
+            while await line.rpc.call("eth_getTransactionReceipt", [tx_hash]) is None:  # noqa: ASYNC110 - no event
+                await asyncio.sleep(0.1)
 
     await send("pause()")
     try:
