@@ -20,27 +20,30 @@ QUEUE = "arn:aws:sqs:us-east-1:111122223333:"
 WRITES = {
     "api": {
         *("wallets", "wrapped-keys", "links", "challenges", "rates"),
-        *("revocations", "mints", "authorizations", "collections"),
+        *("revocations", "mints", "authorizations", "transactions", "collections"),
     },
-    "builder": {"mints", "accounts"},
+    "builder": {"mints", "accounts", "transactions"},
     "signer": set(),
-    "broadcaster": {"mints", "attempts"},
-    "indexer": {"tokens-2", "transfers", "blocks", "checkpoints", "followed", "mints"},
+    "broadcaster": {"mints", "transactions", "attempts"},
+    "indexer": {"tokens-2", "transfers", "blocks", "checkpoints", "followed", "mints", "transactions"},
     "reconciler": set(),
 }
 READS = {
     "api": {
-        *("wallets", "links", "mints", "accounts", "collections"),
+        *("wallets", "links", "mints", "transactions", "accounts", "collections"),
         *("checkpoints", "tokens-2", "transfers", "revocations"),
     },
-    "builder": {"mints", "authorizations", "accounts"},
+    "builder": {"mints", "authorizations", "accounts", "transactions"},
     "signer": {"wrapped-keys", "revocations"},
-    "broadcaster": {"mints", "authorizations", "attempts", "checkpoints", "transfers", "tokens-2"},
-    "indexer": {
-        *("tokens-2", "transfers", "blocks", "checkpoints", "followed"),
-        *("mints", "attempts", "collections"),
+    "broadcaster": {
+        *("mints", "authorizations", "transactions", "attempts"),
+        *("checkpoints", "transfers", "tokens-2"),
     },
-    "reconciler": {"checkpoints", "followed", "mints", "tokens-2", "attempts"},
+    "indexer": {
+        *("tokens-2", "transfers", "blocks", "checkpoints", "followed", "mints"),
+        *("transactions", "attempts", "collections"),
+    },
+    "reconciler": {"checkpoints", "followed", "mints", "transactions", "tokens-2", "attempts"},
 }
 CONSUMES = {
     "api": set(),
@@ -85,7 +88,7 @@ OTHER = {
     "indexer": set(),
     "reconciler": set(),
 }
-READING = {"BatchGetItem", "GetItem", "Query", "Scan", "PartiQLSelect"}
+READING = {"BatchGetItem", "GetItem", "Query", "Scan", "PartiQLSelect", "ConditionCheckItem"}
 WRITING = {
     "PutItem",
     "UpdateItem",

@@ -31,8 +31,8 @@ from mintline.aws.dynamo import Dynamo
 from mintline.aws.key_stores import DynamoKeys, SecretsManagerKeys
 from mintline.aws.keys import encryption_context
 from mintline.aws.queues import Queues
-from mintline.aws.records import from_item
 from mintline.aws.sealing import read_sealing_key
+from mintline.aws.standing import read_mint
 from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc
 from mintline.intents import sign_mint
@@ -40,7 +40,6 @@ from mintline.key_stores import KeyStores
 from mintline.messages import AnyRequest, IssueVoucher, KeyRef, SignMint
 from mintline.p256 import load_p256
 from mintline.records import Mint
-from mintline.resources import MINTS
 from mintline.set_aside import SetAside
 from mintline_api.intake_sessions import IntakeSessions
 from mintline_api.stores import KmsIntake
@@ -153,9 +152,8 @@ class Victim:
 
     async def record(self, mint_id: str) -> Mint:
         """Return a mint's record with its authorization, as whoever has the database reads them."""
-        item = await self.dynamo.get(MINTS, {"mint_id": mint_id})
-        assert item is not None
-        mint = from_item(Mint, item)
+        mint = await read_mint(self.dynamo, mint_id, SetAside())
+        assert mint is not None
         authorization = await find_authorization(self.dynamo, mint, SetAside())
         return mint.model_copy(update={"authorization": authorization.envelope})
 

@@ -85,8 +85,8 @@ async def test_mint__when_all_its_writes_are_measured__then_it_costs_what_the_co
 
     everything, block = metered.of_mints(), metered.of_a_block()
     mint = {name: each for name, units in (everything - first).items() if (each := round(units / MINTS))}
-    # What is left of all the mints is the user's, whenever it was written; the note that the top-up is
-    # settled may be yet to come.
+    # What is left of all the mints is the user's, whenever it was written; that the top-up is final may be
+    # yet to come.
     user = everything - Counter({name: each * (MINTS + 1) for name, each in mint.items()})
     stated = json.loads(STATED.read_text())
     assert mint == stated["mint"]

@@ -15,20 +15,32 @@ from mintline.authorizations import Authorization
 from mintline.errors import Conflict
 from mintline.intents import sign_mint
 from mintline.messages import Fees
-from mintline.records import Attempt, Mint, Problem
-from mintline.states import MintStatus
+from mintline.records import CANCELLED, Attempt, Mint, Problem
+from mintline.states import MintStatus, TransactionState
+from mintline.transaction_records import Transaction, carried_by
 from mintline_builder.memory import MemoryAccounts, MemoryMints
 from mintline_builder.ports import Advance, MintClaim
 from mintline_harness.simulation.lagging import Lag
 from mintline_harness.simulation.loop import VirtualLoop
 from mintline_harness.simulation.tables import CHAIN_ID, CONTRACT, Tables, key_ref
 from mintline_indexer.chain_port import Ref
-from mintline_indexer.store_port import Fenced, Outcome, Progress, Reopened, Row, Stale, Write
+from mintline_indexer.store_port import (
+    Fenced,
+    Progress,
+    Row,
+    SettledPlace,
+    Settlement,
+    Stale,
+    Unsettled,
+    Write,
+)
 
 T = TypeVar("T")
 FEES = Fees(max_fee_per_gas=2 * 10**9, max_priority_fee_per_gas=10**9)
 SENDER = key_ref("user")
 PROBLEM = Problem(code="some_code", reason="It had to end.")
+READ_OFF = ("gas", "fees", "submitted_at")
+"""What a mint at its end still shows of the transaction that carried it, which may go on."""
 
 
 class MintRules(RuleBasedStateMachine):
@@ -66,7 +78,15 @@ class MintRules(RuleBasedStateMachine):
         return self.loop.run_until_complete(attempt())
 
     def mint(self, mint_id: str) -> Mint:
-        return self.tables.mints[mint_id]
+        """Return a mint as it stands."""
+        mint = self.tables.ledger.standing(mint_id)
+        assert mint is not None
+        return mint
+
+    def carried(self, mint_id: str) -> Transaction | None:
+        """Return the transaction that carries a mint, or did."""
+        place = carried_by(self.mint(mint_id))
+        return None if place is None else self.tables.transactions[place]
 
     @initialize()
     def begin(self) -> None:
@@ -98,37 +118,63 @@ class MintRules(RuleBasedStateMachine):
         expected = account.next_nonce if account else None
         if stale and expected:
             expected -= 1
-        spent = self.mint(mint_id).nonce if renewing else None
-        claim = MintClaim(mint_id, 10**6, 90_000, FEES, self.time, spent=spent)
+        mint = self.mint(mint_id)
+        if not renewing and mint.nonce is None:
+            # As it was when it was accepted, whatever has become of it.
+            mint = mint.evolve(status=MintStatus.ACCEPTED)
+        claim = MintClaim(mint, 10**6, 90_000, FEES, self.time)
         self.do(self.accounts.commit([Advance(SENDER.address, expected, expected or 0, (claim,))]))
 
-    @rule(target=submitted, mint_id=mints, price=st.integers(1, 3))
-    def submit(self, mint_id: str, price: int) -> tuple[str, bytes]:
-        nonce = self.mint(mint_id).nonce
-        tx_hash = hashlib.sha256(f"{mint_id} {nonce} {price}".encode()).digest()
+    @rule(target=submitted, mint_id=mints, price=st.integers(1, 3), fills=st.booleans())
+    def submit(self, *, mint_id: str, price: int, fills: bool) -> tuple[str, bytes]:
+        carried = self.carried(mint_id)
+        nonce = None if carried is None else carried.nonce
+        tx_hash = hashlib.sha256(f"{mint_id} {nonce} {price} {fills}".encode()).digest()
         attempt = Attempt(
-            tx_hash=tx_hash, max_fee_per_gas=price, max_priority_fee_per_gas=price, at=self.time
+            tx_hash=tx_hash,
+            max_fee_per_gas=price,
+            max_priority_fee_per_gas=price,
+            at=self.time,
+            nonce=nonce,
+            fills=True if fills else None,
         )
-        if nonce is not None:
-            self.do(self.tables.ledger.submit(sign_mint(self.mint(mint_id)), attempt))
-            known = {earlier.tx_hash for earlier in self.mint(mint_id).attempts}
-            if tx_hash not in known:
-                self.do(self.tables.ledger.add_attempt(self.mint(mint_id), attempt))
+        if carried is not None:
+            if not fills:
+                self.do(self.tables.ledger.enter(sign_mint(self.mint(mint_id)), attempt))
+                carried = self.tables.transactions[carried.place]
+            if all(known.tx_hash != tx_hash for known in carried.attempts):
+                self.do(self.tables.ledger.add_attempt(carried, attempt))
         return mint_id, tx_hash
 
-    @rule(mint_id=mints, source=st.sampled_from(list(MintStatus)))
-    def reject(self, mint_id: str, source: MintStatus) -> None:
-        self.do(self.tables.ledger.reject(mint_id, PROBLEM, source=source, at=self.time))
+    @rule(mint_id=mints)
+    def reject(self, mint_id: str) -> None:
+        mint, carried = self.mint(mint_id), self.carried(mint_id)
+        self.do(self.tables.ledger.reject(mint, PROBLEM, at=self.time, carried=carried))
 
     @rule(mint_id=mints)
     def refuse(self, mint_id: str) -> None:
         self.do(self.builder.reject(mint_id, PROBLEM, at=self.time))
+
+    @rule(mint_id=mints)
+    def cancel(self, mint_id: str) -> None:
+        self.do(self.tables.api_mints.cancel(self.mint(mint_id), CANCELLED, at=self.time))
+
+    @rule(mint_id=mints)
+    def close(self, mint_id: str) -> None:
+        """Note that another transaction has the nonce, once the mint depends on it no more."""
+        for transaction in list(self.tables.transactions.values()):
+            let_go = carried_by(self.mint(mint_id)) != transaction.place
+            rejected = self.mint(mint_id).status is MintStatus.REJECTED
+            if transaction.operations == (mint_id,) and (let_go or rejected):
+                self.do(self.tables.ledger.close(transaction, "filled", at=self.time))
 
     @rule(target=mined, sent=submitted, failed=st.booleans())
     def mine(self, *, sent: tuple[str, bytes], failed: bool) -> tuple[str, Row]:
         mint_id, tx_hash = sent
         self.blocks += 1
         block_hash = self.blocks.to_bytes(32, "big")
+        carried = self.carried(mint_id)
+        settled = () if carried is None else (carried.place,)
         row = Row(
             position=f"{self.blocks:012}",
             number=self.blocks,
@@ -137,23 +183,34 @@ class MintRules(RuleBasedStateMachine):
             parent=(0, bytes(32), 0),
             first=0,
             complete=True,
-            mints=(mint_id,),
+            transactions=tuple(SettledPlace(sender_id=one.sender_id, nonce=one.nonce) for one in settled),
         )
-        status = MintStatus.REVERTED if failed else MintStatus.MINED
-        outcome = Outcome(mint_id, status, tx_hash, self.blocks, block_hash, PROBLEM if failed else None)
-        self.write(Write(outcomes=(outcome,), row=row))
+        settlements = tuple(
+            Settlement(
+                place,
+                "failed" if failed else "succeeded",
+                tx_hash,
+                self.blocks,
+                block_hash,
+                problem=PROBLEM if failed else None,
+            )
+            for place in settled
+            if any(one.tx_hash == tx_hash for one in self.tables.transactions[place].own_attempts)
+        )
+        self.write(Write(settlements=settlements, row=row))
         return mint_id, row
 
     @rule(made=mined)
     def undo(self, made: tuple[str, Row]) -> None:
-        mint_id, row = made
+        _, row = made
         if row.position in self.tables.store.block_rows:
-            reopened = Reopened(mint_id, MintStatus.SUBMITTED, row.hash)
-            self.write(Write(reopened=(reopened,), erased_row=row))
+            unsettled = tuple(Unsettled(one.place, row.hash) for one in row.transactions)
+            self.write(Write(unsettled=unsettled, erased_row=row))
 
     @rule(made=consumes(mined))
     def finalize(self, made: tuple[str, Row]) -> None:
-        self.do(self.tables.store.finalize([made[0]], at=self.time))
+        places = [one.place for one in made[1].transactions]
+        self.do(self.tables.store.finalize_transactions(places, at=self.time))
 
     def write(self, write: Write) -> Any:
         progress = self.tables.store.progress
@@ -175,19 +232,32 @@ class MintRules(RuleBasedStateMachine):
     @invariant()
     def an_end_is_an_end(self) -> None:
         for mint_id, mint in self.final.items():
-            assert self.mint(mint_id) == mint
+            assert self.mint(mint_id).evolve(**dict.fromkeys(READ_OFF)) == mint
         ends = (MintStatus.FINALIZED, MintStatus.REJECTED)
-        self.final |= {one.mint_id: one for one in self.tables.mints.values() if one.status in ends}
+        self.final |= {
+            one.mint_id: one.evolve(**dict.fromkeys(READ_OFF))
+            for one in self.tables.standing()
+            if one.status in ends
+        }
 
     @invariant()
     def a_record_says_what_its_status_means(self) -> None:
-        for mint in self.tables.mints.values():
+        for mint in self.tables.standing():
             in_a_block = mint.status in (MintStatus.MINED, MintStatus.FINALIZED, MintStatus.REVERTED)
             assert in_a_block == (mint.tx_hash is not None) == (mint.block_hash is not None)
             assert (mint.problem is not None) == (mint.status in (MintStatus.REJECTED, MintStatus.REVERTED))
             if mint.status is MintStatus.SUBMITTED or in_a_block:
                 assert mint.attempts
                 assert mint.nonce is not None
+
+    @invariant()
+    def what_was_stopped_is_kept_for_a_noop(self) -> None:
+        for mint in self.tables.standing():
+            carried = self.carried(mint.mint_id)
+            if carried is None or carried.state in (TransactionState.MINED, TransactionState.FINAL):
+                continue
+            stopped = mint.status is MintStatus.REJECTED or mint.cancel_requested_at is not None
+            assert not stopped or carried.filling_at is not None
 
 
 MintRules.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)

@@ -14,18 +14,18 @@ from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc, RpcError
 from mintline.chain.transport import Request
 from mintline.memory import MemoryQueues
-from mintline.messages import RenewNonce, decode
+from mintline.messages import Fees, RenewNonce, decode
 from mintline.records import Attempt, Mint
 from mintline.resources import BUILD
-from mintline.states import MintStatus
-from mintline_broadcaster.bare import Bare
+from mintline.states import MintStatus, TransactionState
+from mintline.transaction_records import Transaction, place_of
 from mintline_broadcaster.fees import FeeCaps
 from mintline_broadcaster.memory import MemoryLedger
 from mintline_broadcaster.metrics import Metrics
 from mintline_broadcaster.noops import Noops
 from mintline_broadcaster.policy import Patience
 from mintline_broadcaster.ports import Final
-from mintline_broadcaster.watch import Sender, Watch
+from mintline_broadcaster.watch import Watch
 from mintline_harness.simulation.chain import Sent, SimulatedChain
 from mintline_harness.simulation.gaps import WHOLE
 from mintline_harness.simulation.parts import TRANSFER_GAS
@@ -64,10 +64,10 @@ def _node(chain: SimulatedChain) -> SimulatedNode:
     return SimulatedNode(lambda: chain, lag=lambda: 0, sending=lambda _: None, gaps=lambda: WHOLE)
 
 
-def mint(nonce: int, status: MintStatus, **changes: Any) -> Mint:
-    attempt = Attempt(
-        tx_hash=bytes([nonce]) * 32, max_fee_per_gas=1, max_priority_fee_per_gas=1, at=0, nonce=nonce
-    )
+SIGNER = key_ref("user-0").evolve(address=WALLET)
+
+
+def mint(nonce: int, status: MintStatus = MintStatus.BUILT, **changes: Any) -> Mint:
     return Mint(
         mint_id=f"mint_{nonce}",
         sub="user-0",
@@ -75,7 +75,7 @@ def mint(nonce: int, status: MintStatus, **changes: Any) -> Mint:
         chain_id=CHAIN_ID,
         contract=CONTRACT,
         to=WALLET,
-        sender=key_ref("user-0").model_copy(update={"address": WALLET}),
+        sender=SIGNER,
         metadata_digest=bytes(32),
         request_digest="",
         created_at=0,
@@ -83,8 +83,33 @@ def mint(nonce: int, status: MintStatus, **changes: Any) -> Mint:
         nonce=nonce,
         token_id=nonce,
         deadline=NOW,
+        **changes,
+    )
+
+
+def transaction(nonce: int, **changes: Any) -> Transaction:
+    noop = nonce == NOOP
+    attempt = Attempt(
+        tx_hash=bytes([nonce + 1]) * 32,
+        max_fee_per_gas=1,
+        max_priority_fee_per_gas=1,
+        at=0,
+        nonce=nonce,
+        fills=True if noop else None,
+    )
+    return Transaction(
+        sender_id=place_of(SIGNER, nonce).sender_id,
+        nonce=nonce,
+        signer=SIGNER,
+        kind="noop" if noop else "mint",
+        operations=() if noop else (f"mint_{nonce}",),
         gas=100_000,
+        fees=Fees(max_fee_per_gas=1, max_priority_fee_per_gas=1),
+        meaning=bytes(32),
+        state=TransactionState.SUBMITTED,
         attempts=(attempt,),
+        reserved_at=0,
+        updated_at=0,
         **changes,
     )
 
@@ -109,12 +134,17 @@ class Scene:
         nodes = Nodes(self.fork, self.chain, self.chain)
         rpc = Rpc(nodes.urls, transport=nodes, clock=lambda: 0.0)
         self.node = Node(rpc, witnesses=rpc)
-        stopped = mint(STOPPED, MintStatus.SUBMITTED, cancel_requested_at=1)
-        wanted, dead = mint(WANTED, MintStatus.SUBMITTED), mint(DEAD, MintStatus.REJECTED)
+        stopped = mint(STOPPED, cancel_requested_at=1)
+        wanted, dead = mint(WANTED), mint(DEAD, MintStatus.REJECTED)
         self.ledger.mints = {one.mint_id: one for one in (stopped, wanted, dead)}
-        self.ledger.unfilled = {dead.mint_id}
-        noop = Bare(b"\x0f" * 32, WALLET, NOOP, attempt=1, at=NOW, fills=True)
-        self.sender = Sender(WALLET, submitted=[stopped, wanted], dead=[dead], bare=[noop])
+        filling = {STOPPED: 1, DEAD: 1, NOOP: 1}
+        found = [transaction(nonce, filling_at=filling.get(nonce)) for nonce in range(4)]
+        self.ledger.transactions = {one.place: one for one in found}
+
+    def open(self) -> set[int]:
+        """Return the nonces that are looked after."""
+        records = self.ledger.transactions.values()
+        return {one.nonce for one in records if one.state is not TransactionState.FINAL}
 
     @staticmethod
     def mine(chain: SimulatedChain, sent: Sequence[Sent]) -> None:
@@ -136,7 +166,8 @@ class Scene:
             patience=Patience(look_after=20, replace_after=5, stage_deadline=60),
             metrics=Metrics(CollectorRegistry()),
         )
-        await watch.look(self.sender, Final(final.number, final.timestamp, final.hash), now=NOW)
+        records = list(self.ledger.transactions.values())
+        await watch.look(records, Final(final.number, final.timestamp, final.hash), now=NOW)
 
     async def asked_of_the_builder(self) -> list[Any]:
         return [decode(received.body) for received in await self.queues.receive(BUILD, wait=0)]
@@ -154,8 +185,7 @@ async def test_one_node__when_it_finalizes_a_branch_of_its_own__then_nothing_is_
     before = dict(scene.ledger.mints)
     await scene.look()
     assert scene.ledger.mints == before
-    assert scene.ledger.closed == set()
-    assert scene.ledger.unfilled == {f"mint_{DEAD}"}
+    assert scene.open() == {STOPPED, WANTED, DEAD, NOOP}
     assert await scene.asked_of_the_builder() == []
 
 
@@ -163,6 +193,11 @@ async def test_nodes__when_the_chain_has_finalized_the_same__then_all_is_decided
     scene.mine(scene.chain, scene.taken)
     await scene.look()
     assert scene.ledger.mints[f"mint_{STOPPED}"].status is MintStatus.REJECTED
-    assert scene.ledger.closed == {b"\x0f" * 32}
-    assert scene.ledger.unfilled == set()
+    assert not scene.open() & {DEAD, NOOP}
     assert await scene.asked_of_the_builder() == [RenewNonce(mint_id=f"mint_{WANTED}", nonce=WANTED)]
+    scene.ledger.transactions = {
+        place: one for place, one in scene.ledger.transactions.items() if one.nonce in scene.open()
+    }
+    await scene.look()
+    # The nonce of the mint that is wanted stays open until the mint has another one.
+    assert scene.open() == {WANTED}

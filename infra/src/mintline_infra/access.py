@@ -31,6 +31,7 @@ from mintline.resources import (
     REDRIVE,
     REVOCATIONS,
     TOKENS,
+    TRANSACTIONS,
     TRANSFERS,
     WALLETS,
     WRAPPED_KEYS,
@@ -50,6 +51,10 @@ CREATE = ("PartiQLInsert",)
 UPDATE = ("PartiQLUpdate", "UpdateItem")
 COUNT = ("UpdateItem",)
 """An addition that returns what came of it."""
+TOGETHER = ("UpdateItem",)
+"""Within a transaction, and never alone in a PartiQL batch."""
+RESERVE = ("PutItem", "UpdateItem", "ConditionCheckItem")
+"""Likewise: an item is created, moved on, or only looked at."""
 REPLACE = ("PutItem", "DeleteItem")
 PRUNE = ("BatchWriteItem",)
 """Puts and deletes without a condition."""
@@ -90,6 +95,7 @@ REACH: Mapping[str, Reach] = {
             REVOCATIONS: GET + INSERT + UPDATE,
             ACCOUNTS: GET,
             MINTS: GET + INSERT + UPDATE + QUERY + PING,
+            TRANSACTIONS: GET + UPDATE,
             AUTHORIZATIONS: INSERT,
             COLLECTIONS: GET + COUNT,
             CHECKPOINTS: GET,
@@ -106,7 +112,8 @@ REACH: Mapping[str, Reach] = {
         tables={
             MINTS: GET + UPDATE,
             AUTHORIZATIONS: GET,
-            ACCOUNTS: GET + UPDATE + QUERY + PING,
+            TRANSACTIONS: GET + RESERVE,
+            ACCOUNTS: GET + TOGETHER + PING,
         },
         reads_objects=True,
         publishes=True,
@@ -121,7 +128,8 @@ REACH: Mapping[str, Reach] = {
     "broadcaster": Reach(
         principal=TASK,
         tables={
-            ATTEMPTS: GET + INSERT + UPDATE + QUERY,
+            ATTEMPTS: GET + INSERT,
+            TRANSACTIONS: GET + INSERT + UPDATE + QUERY + PING,
             MINTS: GET + UPDATE + QUERY + PING,
             AUTHORIZATIONS: GET,
             CHECKPOINTS: GET,
@@ -139,6 +147,7 @@ REACH: Mapping[str, Reach] = {
             CHECKPOINTS: GET + INSERT + PING,
             FOLLOWED: QUERY + REPLACE,
             MINTS: GET + QUERY + UPDATE,
+            TRANSACTIONS: GET + UPDATE,
             ATTEMPTS: GET,
             COLLECTIONS: SCAN,
         },
@@ -150,6 +159,7 @@ REACH: Mapping[str, Reach] = {
             CHECKPOINTS: GET,
             FOLLOWED: QUERY,
             MINTS: GET + QUERY,
+            TRANSACTIONS: GET + QUERY,
             TOKENS: GET,
             ATTEMPTS: GET,
         },

@@ -11,18 +11,21 @@ import hashlib
 import random
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from prometheus_client import CollectorRegistry
 
 from mintline.aws.dynamo import Item
-from mintline.aws.records import readable, row_place
-from mintline.errors import Misconfigured, Unavailable
+from mintline.aws.records import row_place
+from mintline.aws.standing import standing
+from mintline.errors import Misconfigured, Unavailable, Unreadable
 from mintline.records import Mint, canonical_json, scoped
 from mintline.resources import BLOCKS, COLLECTIONS, MINTS, TOKENS, TRANSFERS, Table
 from mintline.set_aside import SetAside
-from mintline.states import MintStatus
+from mintline.states import MintStatus, TransactionState
+from mintline.transaction_records import Transaction, as_far_as_any, carried_by
 from mintline_indexer.chain_port import Chain
 from mintline_indexer.dynamo_store import DynamoStore, token_item, transfer_item
 from mintline_indexer.indexer import Indexer
@@ -34,6 +37,8 @@ from mintline_local.deployments import Records
 WIDEST = 2_000
 ATTEMPTS = 50
 """Looks for a moment at which both indexes stand at the same block."""
+BATCH = 100
+"""Mints that are read at once."""
 PAUSE = 0.1
 """Seconds between two of them."""
 
@@ -43,14 +48,19 @@ OUTCOME = ("tx_hash", "block_number", "block_hash", "problem")
 
 
 class ReplayStore(MemoryStore):
-    """A store in memory that knows the deployment's mints as they were before the chain decided on them."""
+    """A store in memory that knows the deployment's mints and transactions as before the chain decided."""
 
     live: DynamoStore
 
     async def attempts(self, tx_hashes: Sequence[bytes]) -> dict[bytes, Attempted]:
-        """Return which mints the transactions are attempts of, and bring those mints in."""
+        """Return what the transactions are attempts at, and bring that in with the mints that it is for."""
         attempted = await self.live.attempts(tx_hashes)
-        await self._bring_in(attempt.mint_id for attempt in attempted.values())
+        ids = {attempt.mint_id for attempt in attempted.values() if attempt.mint_id is not None}
+        places = {attempt.place for attempt in attempted.values() if attempt.place is not None}
+        for transaction in (await self.live.transactions(places)).values():
+            self._undecide(transaction)
+            ids |= set(transaction.operations)
+        await self._bring_in(ids)
         return attempted
 
     async def vouchers(self, keys: Sequence[TokenKey]) -> dict[TokenKey, str]:
@@ -61,9 +71,24 @@ class ReplayStore(MemoryStore):
 
     async def _bring_in(self, mint_ids: Iterable[str]) -> None:
         new = set(mint_ids) - self.mint_table.keys()
-        for mint_id, mint in (await self.live.mints(sorted(new))).items():
-            undecided = dict.fromkeys(OUTCOME) | {"status": MintStatus.SUBMITTED}
+        mints = await self.live.mints(sorted(new))
+        carrying = {place for mint in mints.values() if (place := carried_by(mint)) is not None}
+        for transaction in (await self.live.transactions(carrying - self.transaction_table.keys())).values():
+            self._undecide(transaction)
+        for mint_id, mint in mints.items():
+            undecided: dict[str, object] = dict.fromkeys(OUTCOME) | {"status": MintStatus.SUBMITTED}
+            if carried_by(mint) in self.transaction_table:
+                # The rest is read off its transaction.
+                undecided |= {"status": MintStatus.BUILT, "attempts": ()}
             self.mint_table[mint_id] = mint.evolve(**undecided)
+
+    def _undecide(self, transaction: Transaction) -> None:
+        """Take a transaction in as it was before it was mined; of one that is there, new attempts."""
+        known = self.transaction_table.get(transaction.place)
+        undecided = dict.fromkeys(("outcome", *OUTCOME)) | {"state": TransactionState.SUBMITTED}
+        self.transaction_table[transaction.place] = (
+            transaction.evolve(**undecided) if known is None else known.evolve(attempts=transaction.attempts)
+        )
 
     def items(self) -> Iterator[tuple[ItemKey, Item]]:
         """Yield the index as the tables would hold it."""
@@ -72,7 +97,7 @@ class ReplayStore(MemoryStore):
         for transfer in self.transfer_table.values():
             yield keyed(TRANSFERS, transfer_item(transfer))
         for mint in self.mint_table.values():
-            if (outcome := outcome_item(mint)) is not None:
+            if (outcome := outcome_item(as_far_as_any(mint, self.transaction_table))) is not None:
                 yield keyed(MINTS, outcome)
 
     def digest(self) -> str:
@@ -201,16 +226,27 @@ class Rebuild:
                 # By the key, which is always there: a damaged item differs, and is repaired as well.
                 if key[1].startswith(scoped(self._chain_id, "")):
                     yield key, item
+        batch: list[Item] = []
         async for item in self._records.every(MINTS):
-            mint = self._mint(item)
-            if mint is None or mint.chain_id != self._chain_id or (outcome := outcome_item(mint)) is None:
-                continue
-            if self._may_see(mint):
-                yield keyed(MINTS, outcome)
+            batch.append(item)
+            if len(batch) == BATCH:
+                for outcome in await self._outcomes(batch):
+                    yield keyed(MINTS, outcome)
+                batch = []
+        for outcome in await self._outcomes(batch):
+            yield keyed(MINTS, outcome)
 
-    def _mint(self, item: Item) -> Mint | None:
-        """Return a mint; None for one that is unreadable, which is noted and is `reconcile`'s to name."""
-        return next((mint for _, mint in readable(Mint, MINTS, [item], self._set_aside)), None)
+    async def _outcomes(self, items: Sequence[Item]) -> list[Item]:
+        """Return what the chain decided about mints of this chain, as far as a rebuild meets it."""
+        mints = await asyncio.gather(*map(self._mint, items))
+        seen = (m for m in mints if m is not None and m.chain_id == self._chain_id and self._may_see(m))
+        return [outcome for mint in seen if (outcome := outcome_item(mint)) is not None]
+
+    async def _mint(self, item: Item) -> Mint | None:
+        """Return a mint as it stands; None for an unreadable one, which is noted: `reconcile` names it."""
+        with suppress(Unreadable):
+            return await standing(self._records.dynamo, item, self._set_aside)
+        return None
 
     def _may_see(self, mint: Mint) -> bool:
         """Tell whether a rebuild meets this outcome: one that reverted shows in whole blocks only."""
@@ -284,7 +320,7 @@ class Rebuild:
             item = await self._records.dynamo.get(table, names)
             if item is None or table is not MINTS:
                 return item
-            mint = self._mint(item)
+            mint = await self._mint(item)
             return None if mint is None else outcome_item(mint)
 
         items = await asyncio.gather(*(read(key) for key in keys))

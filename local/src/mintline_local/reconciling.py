@@ -21,7 +21,8 @@ from mintline.errors import Misconfigured, Retryable, Unavailable, Unreadable
 from mintline.fields import Address
 from mintline.messages import Frozen
 from mintline.records import Checkpoint, Collection, Mint, RegisteredContract, Token
-from mintline.resources import CHECKPOINTS, COLLECTIONS, MINTS, TOKENS, Table
+from mintline.resources import CHECKPOINTS, COLLECTIONS, MINTS, TOKENS, TRANSACTIONS, Table
+from mintline.transaction_records import Transaction, as_far_as_any
 from mintline_indexer.node_chain import NodeChain
 from mintline_indexer.reconciler.findings import (
     MEANING,
@@ -216,7 +217,9 @@ async def read(records: Records, rpc: Rpc, node: Node, *, patience: float) -> Bo
         raise Unavailable(f"checkpoints {chain_id} is not valid: {error}") from error
     damaged: list[Finding] = []
     contracts, first = await _contracts(records, chain_id, damaged)
-    mints = [mint async for mint in _readable(records, MINTS, Mint, damaged)]
+    stored = [mint async for mint in _readable(records, MINTS, Mint, damaged)]
+    transactions = {one.place: one async for one in _readable(records, TRANSACTIONS, Transaction, damaged)}
+    mints = [as_far_as_any(mint, transactions) for mint in stored]
     tokens = [token async for token in _readable(records, TOKENS, Token, damaged)]
     latest = await node.block_number()
     events = await events_between(NodeChain(node, rpc), first, latest, sorted(contracts))

@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from mintline.aws import standing
 from mintline.aws.dynamo import Dynamo
-from mintline.aws.records import from_item
 from mintline.aws.session import AwsCalls, AwsRefused, open_client
 from mintline.errors import Misconfigured, Rejected, Unreadable
 from mintline.records import Mint
-from mintline.resources import MINTS
+from mintline.set_aside import SetAside
 from mintline.settings import ServiceSettings
 from mintline.states import MintStatus
 from mintline_local.client import aws_client
@@ -75,21 +75,20 @@ async def table_of_deployment(settings: ServiceSettings) -> AsyncIterator[Dynamo
 
 
 async def read_mint(dynamo: Dynamo, mint_id: str) -> Mint:
-    """Return a mint's record.
+    """Return a mint as it stands.
 
     Raises Rejected if there is none, Unreadable if it is not valid, Misconfigured if there is no such table.
     """
     try:
-        item = await dynamo.get(MINTS, {"mint_id": mint_id})
+        mint = await standing.read_mint(dynamo, mint_id, SetAside())
     except AwsRefused as error:
         raise Misconfigured(f"cannot read the table of mints: {error.code}") from None
-    if item is None:
-        raise Rejected("mint_unknown", f"there is no mint {mint_id}")
-    try:
-        return from_item(Mint, item)
     except Unreadable as error:
         where = "see `Records that were set aside` in docs/operations.md"
         raise Unreadable(f"the record of {mint_id} cannot be read: {error}; {where}") from None
+    if mint is None:
+        raise Rejected("mint_unknown", f"there is no mint {mint_id}")
+    return mint
 
 
 def timeline(mint: Mint, logs: Iterable[Path]) -> list[Moment]:

@@ -48,7 +48,7 @@ CANCELLED = Problem(code="cancelled", reason="The mint was cancelled before it r
 
 
 class Attempt(Frozen):
-    """One signed transaction of a mint: any attempt can be the one that is mined."""
+    """One signed transaction for a nonce: any attempt can be the one that is mined."""
 
     tx_hash: Bytes32
     max_fee_per_gas: Wei
@@ -57,6 +57,8 @@ class Attempt(Frozen):
     """Unix milliseconds of the write-ahead."""
     nonce: int | None = None
     """Whose turn it was: a mint gets another nonce when a stranger's transaction took its own."""
+    fills: Literal[True] | None = None
+    """Set on a no-op: it uses the nonce, and does nothing of what the transaction was for."""
 
 
 class Mint(Frozen):

@@ -149,8 +149,8 @@ MINTS = Table(
 """One item per mint; `created_key` is `{created_at}#{mint_id}`. Only one that was mined has `block_shard`,
 `{block_number}#{shard}`: one of a few keys of its block, which the mint id picks.
 
-`open_shard` is one of a few numbers that the mint id gives: present from the mint's creation until it is
-finalized, rejected (and its nonce, if it has one, used), or reverted in a block that is final. Only a
+`open_shard` is one of a few numbers that the mint id gives: present from the mint's creation until a
+transaction carries it, which is open from then on, or until its end. Only a
 self-custody mint has `token_ref`, `{chain_id}#{contract}#{token_id}`, since only its voucher waits for a
 transaction that we do not know. The indexes hold keys alone, so that a mint's transitions in between do not
 write them again."""
@@ -161,29 +161,33 @@ AUTHORIZATIONS = Table("authorizations", partition=Key("mint_id"), sort=Key("dig
 `digest` is that of what the user asked for (`mintline.authorizations`). Written by the api, once, before the
 mint's record; one whose mint came to nothing, or was another request's, has no reader."""
 
-ACCOUNTS = Table(
-    "accounts",
-    partition=Key("account_id"),
-    indexes=(Index("topping_up", partition=Key("topping_chain"), keys_only=True),),
-)
-"""One item per sender, `account_id` is `{chain_id}#{address}`: nonces, top-ups. Written by the builder.
+ACCOUNTS = Table("accounts", partition=Key("account_id"))
+"""One item per sender, `account_id` is `{chain_id}#{address}`: its next nonce, and which transaction of the
+treasury's was its latest top-up. Written by the builder."""
 
-`topping_chain` is the chain's id, present while the account's top-up is not known to be settled."""
+TRANSACTIONS = Table(
+    "transactions",
+    partition=Key("sender_id"),
+    sort=Key("nonce", "N"),
+    indexes=(
+        Index("open", partition=Key("open_shard"), sort=Key("open_key"), keys_only=True),
+        Index("in_block", partition=Key("block_shard"), keys_only=True),
+    ),
+)
+"""One item per nonce of a sender, `sender_id` is `{chain_id}#{address}`: what it is for, every attempt at it,
+and what became of it. Created by the builder, by the write that moves the sender's next nonce; moved on by
+the broadcaster and the indexer, and by the api, which stops mints.
+
+`open_shard` is one of a few numbers that the sender gives, `open_key` `{reserved_at}#{sender_id}#{nonce}`:
+present until the nonce is used for good. `block_shard` is as that of mints."""
 
 COLLECTIONS = Table("collections", partition=Key("collection_id"))
 """One item per contract, `collection_id` is `{chain_id}#{address}`: its token id counter.
 
 Registered by an operator, counted by the api."""
 
-ATTEMPTS = Table(
-    "attempts",
-    partition=Key("tx_hash"),
-    indexes=(Index("open", partition=Key("open_chain"), sort=Key("sent_key"), keys_only=True),),
-)
-"""One item per signed transaction, written before it is sent. Written by the broadcaster.
-
-Top-ups and no-ops are in the index until their nonce is final: `open_chain` is the chain's id, `sent_key`
-`{at}#{tx_hash}`. A mint's transactions are not, since the mint itself is among the open ones."""
+ATTEMPTS = Table("attempts", partition=Key("tx_hash"))
+"""One item per signed transaction, with its bytes, written before it is sent. Written by the broadcaster."""
 
 TOKENS = Table(
     "tokens",
@@ -235,6 +239,7 @@ TABLES = (
     AUTHORIZATIONS,
     ACCOUNTS,
     COLLECTIONS,
+    TRANSACTIONS,
     ATTEMPTS,
     TOKENS,
     TRANSFERS,

@@ -1,4 +1,7 @@
-"""The mint's state machine, as data: the only place that knows which transitions are legal.
+"""The state machines of a mint and of a transaction, as data: the only place that knows what is legal.
+
+A custodial mint that was built is as far as the transaction which carries it
+(`mintline.transaction_records`): from `built` on, its status is read off that, and not written again.
 
 ::
 
@@ -21,6 +24,14 @@ used its nonce for good; so does `built` itself, when a no-op took its nonce bef
 `issued` means that the voucher is signed and waits for the user's own wallet, which may take it to the chain
 through the api or behind its back: so `issued` leads to `mined` too. A transaction of the user's that fails
 on chain leaves the voucher as good as it was: `submitted` leads back to `issued`, never to `reverted`.
+
+A transaction is one nonce of one sender::
+
+    reserved ──▶ submitted ◀──▶ mined ──▶ final        `mined` leads back when a reorg drops its block
+        └────────────┴─────────────────────▶           a no-op, or a stranger's transaction, has the nonce
+
+`final` leads back to `submitted` in one case: it was closed as filled by an index that lone nodes misled, its
+nonce turns out to be unused, and a no-op is to fill it.
 """
 
 from __future__ import annotations
@@ -78,3 +89,46 @@ def sources(target: MintStatus) -> tuple[MintStatus, ...]:
 def may(source: MintStatus, target: MintStatus) -> bool:
     """Tell whether a mint in `source` may move to `target`."""
     return target in TRANSITIONS[source]
+
+
+def stored_sources(target: MintStatus) -> tuple[MintStatus, ...]:
+    """Return the states in which a mint's record may be stored that moves to `target`.
+
+    The record of a custodial mint stays `built` while its transaction carries it, whatever that has reached.
+    """
+    found = sources(target)
+    carried = MintStatus.SUBMITTED in found and MintStatus.BUILT not in found
+    return (MintStatus.BUILT, *found) if carried else found
+
+
+class TransactionState(StrEnum):
+    """Where a transaction stands: one nonce of one sender."""
+
+    RESERVED = "reserved"
+    """The nonce is taken for it; nothing was sent."""
+    SUBMITTED = "submitted"
+    """Signed bytes and their hash are on record, and may have reached a node."""
+    MINED = "mined"
+    """One of its attempts is in a block of the canonical chain."""
+    FINAL = "final"
+    """Its nonce is used for good, by whatever used it."""
+
+
+TRANSACTION_TRANSITIONS: Mapping[TransactionState, frozenset[TransactionState]] = MappingProxyType(
+    {
+        TransactionState.RESERVED: frozenset({TransactionState.SUBMITTED, TransactionState.FINAL}),
+        TransactionState.SUBMITTED: frozenset({TransactionState.MINED, TransactionState.FINAL}),
+        TransactionState.MINED: frozenset({TransactionState.SUBMITTED, TransactionState.FINAL}),
+        TransactionState.FINAL: frozenset({TransactionState.SUBMITTED}),
+    }
+)
+
+
+def transaction_sources(target: TransactionState) -> tuple[TransactionState, ...]:
+    """Return the states that may move to `target`, in declaration order: the condition of the write."""
+    return tuple(source for source, targets in TRANSACTION_TRANSITIONS.items() if target in targets)
+
+
+def transaction_may(source: TransactionState, target: TransactionState) -> bool:
+    """Tell whether a transaction in `source` may move to `target`."""
+    return target in TRANSACTION_TRANSITIONS[source]

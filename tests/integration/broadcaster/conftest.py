@@ -17,10 +17,12 @@ from mintline.aws.dynamo import Dynamo, Put
 from mintline.aws.queues import Queues
 from mintline.aws.records import to_item
 from mintline.aws.session import AwsCalls, open_client
+from mintline.aws.standing import created
 from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc
 from mintline.chain.settings import RpcEndpoint
 from mintline.eth import keccak256, to_checksum_address, voucher_hash
+from mintline.meaning import meaning_of
 from mintline.messages import (
     AnyIntent,
     Broadcast,
@@ -29,6 +31,7 @@ from mintline.messages import (
     KeyRef,
     SignMint,
     SignNoop,
+    SignTopUp,
     Voucher,
     VoucherIssued,
 )
@@ -36,6 +39,7 @@ from mintline.records import Mint, created_key, open_shard
 from mintline.resources import BROADCAST, MINTS, Queue
 from mintline.settings import ServiceSettings
 from mintline.states import MintStatus
+from mintline.transaction_records import TopUpPayload, Transaction, place_of
 from mintline.transactions import transaction_of
 from mintline_broadcaster.dynamo import DynamoLedger
 from mintline_broadcaster.handlers import broadcast
@@ -119,7 +123,7 @@ class Line:
         return Broadcast(intent=intent, raw=raw, tx_hash=keccak256(raw))
 
     async def built(self, intent: SignMint, **changes: Any) -> Mint:
-        """Put the intent's mint on record, as the builder leaves it."""
+        """Put the intent's mint on record, with its transaction if one is to carry it."""
         fields: dict[str, Any] = {
             "mint_id": intent.mint_id,
             "sub": "user",
@@ -135,16 +139,39 @@ class Line:
             "nonce": intent.nonce,
             "token_id": intent.voucher.token_id,
             "deadline": intent.voucher.deadline,
-            "gas": intent.gas,
-            "fees": intent.fees,
         }
         mint = Mint(**{**fields, **changes})
-        item = to_item(mint) | {
-            "created_key": created_key(mint.created_at, mint.mint_id),
-            "open_shard": open_shard(mint.mint_id),
-        }
+        item = to_item(mint) | {"created_key": created_key(mint.created_at, mint.mint_id)}
+        if mint.nonce is None:
+            item["open_shard"] = open_shard(mint.mint_id)
+        else:
+            await self.reserved(intent, reserved_at=mint.created_at, updated_at=mint.updated_at)
         await self.dynamo.write(Put(MINTS, item))
-        return mint
+        return await self.mint(intent)
+
+    async def reserved(self, intent: AnyIntent, **changes: Any) -> Transaction:
+        """Put the record of an intent's nonce on record, as the builder leaves it."""
+        payload: dict[str, Any] = {"kind": "noop", "filling_at": 1}
+        if isinstance(intent, SignMint):
+            payload = {"kind": "mint", "operations": (intent.mint_id,), "deadline": intent.voucher.deadline}
+        elif isinstance(intent, SignTopUp):
+            top_up = TopUpPayload(recipient=intent.recipient, value=intent.value)
+            payload = {"kind": "top_up", "top_up": top_up}
+        fields: dict[str, Any] = {
+            "sender_id": place_of(intent.signer, intent.nonce).sender_id,
+            "nonce": intent.nonce,
+            "signer": intent.signer,
+            "gas": intent.gas,
+            "fees": intent.fees,
+            "meaning": meaning_of(intent),
+            "trace": intent.trace,
+            "reserved_at": 1,
+            "updated_at": 1,
+            **payload,
+        }
+        transaction = Transaction(**{**fields, **changes})
+        await self.dynamo.write(created(transaction))
+        return transaction
 
     async def enqueue(self, message: Broadcast) -> None:
         """Send a message, a new one each time, whatever was sent before."""

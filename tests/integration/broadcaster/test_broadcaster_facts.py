@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from mintline.aws.dynamo import Item, Put, Update
+from mintline.aws.standing import transaction_key
 from mintline.errors import Deferred
 from mintline.messages import Fees, FundWallet, RenewNonce, SignMint, SignNoop, SignTopUp, decode
-from mintline.resources import BUILD, CHECKPOINTS, MINTS, SIGN, Queue
+from mintline.resources import BUILD, CHECKPOINTS, SIGN, TRANSACTIONS, Queue
 from mintline.states import MintStatus
+from mintline.transaction_records import place_of
 
 pytestmark = pytest.mark.integration
 
@@ -47,7 +49,8 @@ async def test_fact__when_a_pooled_attempt_is_not_outbid__then_the_next_attempt_
         await line.built(first)
         await line.broadcast(line.sign(first))
         # Another transaction at the same fees: what the record says of it has to be another gas limit.
-        await line.dynamo.write(Update(MINTS, {"mint_id": first.mint_id}, set={"gas": 61_000}))
+        place = place_of(first.signer, first.nonce)
+        await line.dynamo.write(Update(TRANSACTIONS, transaction_key(place), set={"gas": 61_000}))
         same = first.evolve(attempt=1, gas=61_000)
         await line.broadcast(line.sign(same))
         [dearer] = await sent_to(line, SIGN)
@@ -105,6 +108,7 @@ async def test_fact__when_the_treasury_is_empty__then_its_top_up_waits(line: Any
         recipient=(await line.wallet()).address,
         value=10**15,
     )
+    await line.reserved(intent)
     with pytest.raises(Deferred):
         await line.broadcast(line.sign(intent))
     await line.rpc.call("anvil_setBalance", [treasury.address, hex(10**18)])
@@ -137,6 +141,8 @@ async def test_fact__when_its_gas_can_never_do__then_rejected_and_a_noop_fills_t
 async def test_fact__when_a_stranger_uses_the_nonce__then_another_is_asked_for_once_that_is_final_and_indexed(
     line: Any,
 ) -> None:
+    # The contract is asked whether the mint's token is there: this one answers no to everything.
+    await line.rpc.call("anvil_setCode", [line.mint_intent(await line.wallet()).contract, "0x60205ff3"])
     wallet = await line.wallet()
     intent = line.mint_intent(wallet)
     await line.built(intent)

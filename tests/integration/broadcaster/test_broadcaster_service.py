@@ -172,7 +172,7 @@ async def test_service__when_a_forged_voucher_comes_first__then_the_mint_waits_f
     line: Any, eventually: Callable[..., Any]
 ) -> None:
     intent = line.mint_intent(await line.wallet())
-    await line.built(intent, custody="self", sender=None, nonce=None, fees=None)
+    await line.built(intent, custody="self", sender=None, nonce=None)
     forged, good = line.issue(intent, by=Account.create()), line.issue(intent)
 
     async def dead() -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -10,13 +11,23 @@ import pytest
 
 from mintline.aws.dynamo import Item, Put
 from mintline.aws.records import to_item
+from mintline.aws.standing import created
 from mintline.eth import to_checksum_address
-from mintline.messages import Fees, KeyRef, SignMint, SignNoop, Voucher
+from mintline.meaning import meaning_of
+from mintline.messages import Fees, KeyRef, SignMint, Voucher
 from mintline.records import Attempt, Mint, Problem, Transfer, created_key, open_shard
 from mintline.resources import ATTEMPTS, MINTS, TRANSFERS
-from mintline.states import MintStatus
+from mintline.states import MintStatus, TransactionState
+from mintline.transaction_records import Place, Transaction, as_far_as, sender_shard
 from mintline_broadcaster.memory import MemoryLedger
-from mintline_broadcaster.ports import Ledger, MintMoved, OpenMint, OpenTransaction, SignedTransaction
+from mintline_broadcaster.ports import (
+    Ledger,
+    MintMoved,
+    OpenMint,
+    OpenTransaction,
+    SignedTransaction,
+    TransactionMoved,
+)
 from mintline_indexer.dynamo_store import transfer_item
 
 CHAIN_ID = 31337
@@ -24,6 +35,8 @@ CONTRACT = to_checksum_address(b"\xc0" * 20)
 KEY = KeyRef(address=to_checksum_address(b"\x11" * 20), subject="user", chain_id=CHAIN_ID, secret_id="s")
 FEES = Fees(max_fee_per_gas=2 * 10**9, max_priority_fee_per_gas=1)
 PROBLEM = Problem(code="policy", reason="No.")
+SENDER = f"{CHAIN_ID}#{KEY.address}"
+SHARD = sender_shard(SENDER)
 
 
 @dataclass
@@ -32,10 +45,19 @@ class Records:
 
     ledger: Ledger
     put: Callable[[Mint], Awaitable[None]]
+    reserve: Callable[[Transaction], Awaitable[None]]
     index: Callable[[Transfer], Awaitable[None]]
+
+    async def carried(self, **changes: Any) -> tuple[Mint, Transaction]:
+        """Put a mint and the transaction that carries it on record, and return both as they stand."""
+        record = transaction(**changes)
+        await self.put(mint())
+        await self.reserve(record)
+        return as_far_as(mint(), record), record
 
 
 def mint(status: MintStatus = MintStatus.BUILT, **changes: Any) -> Mint:
+    """Return a mint's record as it is stored."""
     fields: dict[str, Any] = {
         "mint_id": "m1",
         "sub": "alice",
@@ -46,16 +68,18 @@ def mint(status: MintStatus = MintStatus.BUILT, **changes: Any) -> Mint:
         "sender": KEY,
         "metadata_digest": bytes(32),
         "request_digest": "00",
-        "authorization": b"sealed",
         "created_at": 1,
         "updated_at": 1,
         "token_id": 2**200,
         "deadline": 1,
         "nonce": 7,
-        "gas": 1,
-        "fees": FEES,
     }
     return Mint(**fields | changes)
+
+
+def own(**changes: Any) -> Mint:
+    """Return the record of a mint that no transaction of ours carries."""
+    return mint(**{"custody": "self", "sender": None, "nonce": None, **changes})
 
 
 INTENT = SignMint(
@@ -70,25 +94,42 @@ INTENT = SignMint(
 )
 
 
-def attempt(number: int) -> Attempt:
-    return Attempt(
-        tx_hash=bytes([number]) * 32, max_fee_per_gas=number, max_priority_fee_per_gas=1, at=number, nonce=7
-    )
+def attempt(number: int, **changes: Any) -> Attempt:
+    fields: dict[str, Any] = {
+        "tx_hash": bytes([number]) * 32,
+        "max_fee_per_gas": number,
+        "max_priority_fee_per_gas": 1,
+        "at": number,
+        "nonce": 7,
+    }
+    return Attempt(**fields | changes)
 
 
-def transaction(number: int, *, bare: bool = True) -> SignedTransaction:
-    noop = SignNoop(signer=KEY, chain_id=CHAIN_ID, nonce=number, gas=1, fees=FEES)
-    return SignedTransaction(
-        tx_hash=bytes([number]) * 32,
-        kind="sign_noop" if bare else "sign_mint",
-        sender=KEY.address,
-        nonce=number,
-        chain_id=CHAIN_ID,
-        raw=b"raw",
-        attempt=0,
-        at=number,
-        intent=noop if bare else None,
-    )
+def noop(number: int) -> Attempt:
+    return attempt(number, fills=True)
+
+
+def transaction(nonce: int = 7, **changes: Any) -> Transaction:
+    fields: dict[str, Any] = {
+        "sender_id": SENDER,
+        "nonce": nonce,
+        "signer": KEY,
+        "kind": "mint",
+        "operations": ("m1",),
+        "gas": 1,
+        "fees": FEES,
+        "meaning": meaning_of(INTENT),
+        "reserved_at": 1,
+        "updated_at": 1,
+    }
+    return Transaction(**fields | changes)
+
+
+SUBMITTED: dict[str, Any] = {
+    "state": TransactionState.SUBMITTED,
+    "attempts": (attempt(4),),
+    "submitted_at": 4,
+}
 
 
 def minting(block: int = 3) -> Transfer:
@@ -117,123 +158,296 @@ def records(request: pytest.FixtureRequest) -> Records:
         async def made(transfer: Transfer) -> None:
             memory.mintings[transfer.contract, transfer.token_id] = transfer
 
-        return Records(memory, keep, made)
+        async def take(record: Transaction) -> None:
+            memory.transactions[record.place] = record
+
+        return Records(memory, keep, take, made)
     line = request.getfixturevalue("line")
 
     async def put(stored: Mint) -> None:
-        keys: Item = {
-            "created_key": created_key(stored.created_at, stored.mint_id),
-            "open_shard": open_shard(stored.mint_id),
-        }
-        await line.dynamo.write(Put(MINTS, to_item(stored) | keys))
+        item: Item = to_item(stored) | {"created_key": created_key(stored.created_at, stored.mint_id)}
+        if stored.nonce is None:
+            item["open_shard"] = open_shard(stored.mint_id)
+        await line.dynamo.write(Put(MINTS, item))
 
     async def index(transfer: Transfer) -> None:
         await line.dynamo.write(Put(TRANSFERS, transfer_item(transfer)))
 
-    return Records(line.ledger, put, index)
+    async def reserve(record: Transaction) -> None:
+        await line.dynamo.write(created(record))
+
+    return Records(line.ledger, put, reserve, index)
 
 
-async def test_submit__when_built_with_the_nonce__then_submitted_with_all_attempts(records: Records) -> None:
-    await records.put(mint())
-    await records.ledger.submit(INTENT, attempt(5), earlier=(attempt(4),))
-    assert await records.ledger.get("m1") == mint(
-        MintStatus.SUBMITTED, attempts=(attempt(4), attempt(5)), submitted_at=5, updated_at=5
+async def test_enter__when_it_is_what_the_nonce_was_reserved_for__then_submitted_and_so_is_its_mint(
+    records: Records,
+) -> None:
+    await records.carried()
+    await records.ledger.enter(INTENT, attempt(5))
+    after = transaction(
+        state=TransactionState.SUBMITTED, attempts=(attempt(5),), submitted_at=5, updated_at=5
     )
+    assert await records.ledger.transaction(after.place) == after
+    stands = await records.ledger.get("m1")
+    assert stands == as_far_as(mint(), after)
+    assert stands is not None
+    assert (stands.status, stands.attempts) == (MintStatus.SUBMITTED, (attempt(5),))
 
 
 @pytest.mark.parametrize(
-    "found", [mint(nonce=8), *(mint(status) for status in MintStatus if status is not MintStatus.BUILT)]
+    "found",
+    [
+        transaction(gas=2),
+        transaction(meaning=bytes(32)),
+        transaction(signer=KEY.evolve(subject="other")),
+        transaction(filling_at=2),
+        transaction(**SUBMITTED),
+        transaction(state=TransactionState.MINED, outcome="succeeded"),
+        transaction(state=TransactionState.FINAL, outcome="filled"),
+    ],
+    ids=["gas", "meaning", "signer", "to-be-filled", "submitted", "mined", "final"],
 )
-async def test_submit__when_it_is_not_that_mints_turn__then_it_tells_what_is_there(
-    records: Records, found: Mint
+async def test_enter__when_the_record_says_otherwise__then_it_tells_what_is_there(
+    records: Records, found: Transaction
 ) -> None:
-    await records.put(found)
-    with pytest.raises(MintMoved) as moved:
-        await records.ledger.submit(INTENT, attempt(5))
-    assert moved.value.mint == found
-    assert await records.ledger.get("m1") == found
+    await records.reserve(found)
+    with pytest.raises(TransactionMoved) as moved:
+        await records.ledger.enter(INTENT, attempt(5))
+    assert moved.value.transaction == found
+    assert await records.ledger.transaction(found.place) == found
 
 
-async def test_writes__when_there_is_no_mint__then_they_say_so(records: Records) -> None:
+async def test_writes__when_there_is_no_record__then_they_say_so(records: Records) -> None:
     ledger = records.ledger
     for write in (
-        ledger.submit(INTENT, attempt(5)),
-        ledger.add_attempt(mint(MintStatus.SUBMITTED), attempt(5)),
-        ledger.reject("m1", PROBLEM, source=MintStatus.BUILT, at=5),
-        ledger.mark_swept(mint(), at=5),
-        ledger.mine(mint(), minting(), at=5),
+        ledger.enter(INTENT, attempt(5)),
+        ledger.add_attempt(transaction(**SUBMITTED), attempt(5)),
+        ledger.mark(transaction(), at=5),
+        ledger.fill(transaction(), at=5),
+        ledger.close(transaction(), "filled", at=5),
+    ):
+        with pytest.raises(TransactionMoved) as lost:
+            await write
+        assert lost.value.transaction is None
+    for other in (
+        ledger.reject(own(), PROBLEM, at=5),
+        ledger.mark_swept(own(), at=5),
+        ledger.mine(own(status=MintStatus.ISSUED), minting(), at=5),
         ledger.finalize("m1", minting(), at=5),
     ):
         with pytest.raises(MintMoved) as moved:
-            await write
+            await other
         assert moved.value.mint is None
 
 
 async def test_add_attempt__when_the_attempts_are_those_that_were_read__then_it_is_appended_once(
     records: Records,
 ) -> None:
-    before = mint(MintStatus.SUBMITTED, attempts=(attempt(4),))
-    await records.put(before)
+    before = transaction(**SUBMITTED)
+    await records.reserve(before)
     await records.ledger.add_attempt(before, attempt(5))
-    after = await records.ledger.get("m1")
-    assert after == mint(MintStatus.SUBMITTED, attempts=(attempt(4), attempt(5)), updated_at=5)
-    with pytest.raises(MintMoved) as moved:
+    after = before.evolve(attempts=(attempt(4), attempt(5)), updated_at=5)
+    assert await records.ledger.transaction(after.place) == after
+    with pytest.raises(TransactionMoved) as moved:
         await records.ledger.add_attempt(before, attempt(6))
+    assert moved.value.transaction == after
+
+
+async def test_add_attempt__when_two_race__then_one_of_them_must_look_again(records: Records) -> None:
+    before = transaction(**SUBMITTED)
+    await records.reserve(before)
+    results = await asyncio.gather(
+        *(records.ledger.add_attempt(before, attempt(number)) for number in (5, 6)), return_exceptions=True
+    )
+    [lost] = [result for result in results if result is not None]
+    assert isinstance(lost, TransactionMoved)
+    after = await records.ledger.transaction(before.place)
+    assert lost.transaction == after
+    assert after is not None
+    assert len(after.attempts) == 2
+
+
+@pytest.mark.parametrize("before", [transaction(), transaction(**SUBMITTED)], ids=["reserved", "submitted"])
+async def test_add_attempt__when_it_is_a_noop__then_the_nonce_is_for_it_and_nothing_else(
+    records: Records, before: Transaction
+) -> None:
+    await records.reserve(before)
+    await records.ledger.add_attempt(before, noop(5))
+    after = before.evolve(
+        state=TransactionState.SUBMITTED,
+        attempts=(*before.attempts, noop(5)),
+        filling_at=5,
+        updated_at=5,
+    )
+    assert await records.ledger.transaction(after.place) == after
+    with pytest.raises(TransactionMoved):
+        await records.ledger.add_attempt(after, attempt(6))
+    await records.ledger.add_attempt(after, noop(7))
+
+
+@pytest.mark.parametrize("fields", [{}, SUBMITTED], ids=["built", "submitted"])
+async def test_reject__when_a_transaction_carries_it__then_its_nonce_is_for_a_noop_by_the_same_write(
+    records: Records, fields: dict[str, Any]
+) -> None:
+    before, carried = await records.carried(**fields)
+    await records.ledger.reject(before, PROBLEM, at=9, carried=carried)
+    after = await records.ledger.get("m1")
+    filled = carried.evolve(filling_at=9, updated_at=9)
+    assert after == as_far_as(mint(MintStatus.REJECTED, problem=PROBLEM, updated_at=9), filled)
+    assert await records.ledger.transaction(carried.place) == filled
+    assert await records.ledger.open_transactions(SHARD, after=None, limit=9) == [
+        OpenTransaction(carried.place, 1)
+    ]
+    with pytest.raises(MintMoved) as moved:
+        await records.ledger.reject(before, PROBLEM, at=10, carried=carried)
     assert moved.value.mint == after
 
 
-@pytest.mark.parametrize("unfilled", [False, True])
-async def test_reject__when_still_in_its_source__then_it_ends_and_is_open_while_its_nonce_is(
-    records: Records, *, unfilled: bool
-) -> None:
-    await records.put(mint(MintStatus.SUBMITTED))
+async def test_reject__when_the_transaction_moved_on__then_neither_is_changed(records: Records) -> None:
+    before, carried = await records.carried()
+    await records.ledger.enter(INTENT, attempt(5))
+    with pytest.raises(MintMoved) as moved:
+        await records.ledger.reject(before, PROBLEM, at=9, carried=carried)
+    assert moved.value.mint is not None
+    assert moved.value.mint.status is MintStatus.SUBMITTED
+    after = await records.ledger.transaction(carried.place)
+    assert after is not None
+    assert after.filling_at is None
+
+
+async def test_reject__when_nothing_carries_it__then_it_ends_and_is_open_no_more(records: Records) -> None:
+    await records.put(own(status=MintStatus.ISSUED))
     with pytest.raises(MintMoved):
-        await records.ledger.reject("m1", PROBLEM, source=MintStatus.BUILT, at=5)
-    await records.ledger.reject("m1", PROBLEM, source=MintStatus.SUBMITTED, at=5, unfilled=unfilled)
-    after = await records.ledger.get("m1")
-    assert after == mint(MintStatus.REJECTED, problem=PROBLEM, updated_at=5, authorization=None)
-    shard = open_shard("m1")
-    open_then = await records.ledger.open_mints(shard, after=None, limit=9)
-    assert open_then == ([OpenMint("m1", 1)] if unfilled else [])
-    await records.ledger.close_mint("m1")
-    assert await records.ledger.open_mints(shard, after=None, limit=9) == []
+        await records.ledger.reject(own(), PROBLEM, at=5)
+    await records.ledger.reject(own(status=MintStatus.ISSUED), PROBLEM, at=5)
+    assert await records.ledger.get("m1") == own(status=MintStatus.REJECTED, problem=PROBLEM, updated_at=5)
+    assert await records.ledger.open_mints(open_shard("m1"), after=None, limit=9) == []
 
 
 async def test_open_mints__when_paged__then_oldest_first_and_each_once(records: Records) -> None:
     shard = open_shard("m1")
     ids = [name for name in (f"m{number}" for number in range(200)) if open_shard(name) == shard][:5]
     for place, mint_id in enumerate(reversed(ids)):
-        await records.put(mint(mint_id=mint_id, created_at=10 + place))
+        await records.put(own(mint_id=mint_id, created_at=10 + place))
     found: list[OpenMint] = []
     while page := await records.ledger.open_mints(shard, after=found[-1] if found else None, limit=2):
         found += page
     assert [one.mint_id for one in found] == list(reversed(ids))
 
 
+async def test_open_transactions__when_paged__then_oldest_first_until_they_are_closed(
+    records: Records,
+) -> None:
+    nonces = [9, 10, 100, 7, 8]
+    for age, nonce in enumerate(nonces):
+        await records.reserve(transaction(nonce, reserved_at=age))
+    found: list[OpenTransaction] = []
+    while page := await records.ledger.open_transactions(SHARD, after=found[-1] if found else None, limit=2):
+        found += page
+    assert [one.place.nonce for one in found] == nonces
+    await records.ledger.close(transaction(10, reserved_at=1), "filled", at=9)
+    left = await records.ledger.open_transactions(SHARD, after=None, limit=9)
+    assert [one.place.nonce for one in left] == [9, 100, 7, 8]
+
+
+async def test_transactions_from__when_some_are_final__then_the_open_ones_in_the_order_of_nonces(
+    records: Records,
+) -> None:
+    for nonce in (12, 9, 10, 100, 8):
+        state = TransactionState.FINAL if nonce == 10 else TransactionState.RESERVED
+        await records.reserve(transaction(nonce, state=state))
+    await records.reserve(transaction(11, sender_id=f"{CHAIN_ID}#{CONTRACT}"))
+    found = await records.ledger.transactions_from(Place(SENDER, 9))
+    assert [one.nonce for one in found] == [9, 12, 100]
+
+
+async def test_close__when_it_is_as_it_was_read__then_final_with_its_outcome_once(records: Records) -> None:
+    before = transaction(**SUBMITTED)
+    await records.reserve(before)
+    with pytest.raises(TransactionMoved):
+        await records.ledger.close(transaction(), "filled", at=9)
+    await records.ledger.close(before, "filled", at=9)
+    after = before.evolve(state=TransactionState.FINAL, outcome="filled", finalized_at=9, updated_at=9)
+    assert await records.ledger.transaction(before.place) == after
+    with pytest.raises(TransactionMoved) as moved:
+        await records.ledger.close(before, "filled", at=10)
+    assert moved.value.transaction == after
+
+
+async def test_open_gap__when_nothing_is_on_record__then_it_is_and_when_it_is_open_then_not(
+    records: Records,
+) -> None:
+    missed = transaction(3, kind="noop", operations=(), filling_at=1)
+    assert await records.ledger.open_gap(missed) == missed
+    assert await records.ledger.open_gap(missed.evolve(reserved_at=9)) is None
+    assert await records.ledger.transaction(missed.place) == missed
+
+
+async def test_open_gap__when_it_was_closed_as_filled__then_it_is_open_again(records: Records) -> None:
+    closed = transaction(
+        3, state=TransactionState.FINAL, outcome="filled", finalized_at=5, attempts=(noop(4),)
+    )
+    ended = transaction(4, state=TransactionState.FINAL, outcome="succeeded")
+    await records.reserve(closed)
+    await records.reserve(ended)
+    gap = transaction(3, kind="noop", operations=(), reserved_at=9)
+    opened = await records.ledger.open_gap(gap)
+    assert opened == closed.evolve(
+        state=TransactionState.SUBMITTED, outcome=None, finalized_at=None, filling_at=9, updated_at=9
+    )
+    [key] = [
+        one
+        for one in await records.ledger.open_transactions(SHARD, after=None, limit=9)
+        if one.place == closed.place
+    ]
+    assert key.reserved_at in (1, 9)
+    assert await records.ledger.open_gap(transaction(4)) is None
+    assert await records.ledger.transaction(ended.place) == ended
+
+
+async def test_mark__when_two_copies_read_the_same__then_one_marks_it(records: Records) -> None:
+    before = transaction()
+    await records.reserve(before)
+    await records.ledger.mark(before, at=50)
+    after = await records.ledger.transaction(before.place)
+    assert after == transaction(swept_at=50, sweeps=1)
+    with pytest.raises(TransactionMoved):
+        await records.ledger.mark(before, at=51)
+    assert after is not None
+    await records.ledger.mark(after, at=99)
+    assert await records.ledger.transaction(before.place) == transaction(swept_at=99, sweeps=2)
+
+
 async def test_mark_swept__when_two_copies_read_the_same__then_one_marks_it(records: Records) -> None:
-    before = mint()
+    before = own(status=MintStatus.ACCEPTED)
     await records.put(before)
     await records.ledger.mark_swept(before, at=50)
     after = await records.ledger.get("m1")
-    assert after == mint(swept_at=50, sweeps=1)
+    assert after == before.evolve(swept_at=50, sweeps=1)
     with pytest.raises(MintMoved):
         await records.ledger.mark_swept(before, at=51)
+    assert after is not None
     await records.ledger.mark_swept(after, at=99)
-    assert await records.ledger.get("m1") == mint(swept_at=99, sweeps=2)
+    assert await records.ledger.get("m1") == before.evolve(swept_at=99, sweeps=2)
 
 
+@pytest.mark.parametrize("custody", ["custodial", "self"])
 async def test_end__when_the_index_has_the_token__then_mined_and_finalized_by_that_transaction(
-    records: Records,
+    records: Records, custody: str
 ) -> None:
-    before = mint(MintStatus.SUBMITTED, problem=PROBLEM)
-    await records.put(before)
+    if custody == "self":
+        before = own(status=MintStatus.SUBMITTED, problem=PROBLEM)
+        await records.put(before)
+    else:
+        before, _ = await records.carried(**SUBMITTED)
     assert await records.ledger.minting(before) is None
     await records.index(minting())
     made = await records.ledger.minting(before)
     assert made == minting()
     await records.ledger.mine(before, made, at=5)
-    mined = mint(
-        MintStatus.MINED,
+    mined = before.evolve(
+        status=MintStatus.MINED,
+        problem=None,
         tx_hash=made.tx_hash,
         block_number=3,
         block_hash=made.block_hash,
@@ -247,33 +461,44 @@ async def test_end__when_the_index_has_the_token__then_mined_and_finalized_by_th
         await records.ledger.finalize("m1", made.evolve(tx_hash=b"\xdd" * 32), at=6)
     await records.ledger.finalize("m1", made, at=6)
     assert await records.ledger.get("m1") == mined.evolve(
-        status=MintStatus.FINALIZED, finalized_at=6, updated_at=6, authorization=None
+        status=MintStatus.FINALIZED, finalized_at=6, updated_at=6
     )
 
 
-async def test_transactions__when_recorded_twice_and_closed__then_each_stays_and_is_open_again(
-    records: Records,
-) -> None:
+async def test_record__when_written_twice__then_the_first_stays(records: Records) -> None:
     ledger = records.ledger
-    first, second, ours = transaction(1), transaction(2), transaction(3, bare=False)
-    for one in (second, first, ours, first.evolve(attempt=9)):
+    first = SignedTransaction(
+        tx_hash=b"\x01" * 32,
+        kind="sign_mint",
+        sender=KEY.address,
+        nonce=7,
+        chain_id=CHAIN_ID,
+        raw=b"\x02" * 300,
+        attempt=0,
+        at=1,
+    )
+    for one in (first, first.evolve(at=2), first.evolve(tx_hash=b"\x02" * 32)):
         await ledger.record(one)
-    hashes = [first.tx_hash, ours.tx_hash, b"\x09" * 32]
-    assert await ledger.read_transactions(hashes) == {first.tx_hash: first, ours.tx_hash: ours}
-    oldest = await ledger.open_transactions(after=None, limit=1)
-    assert oldest == [OpenTransaction(first.tx_hash, 1)]
-    assert await ledger.open_transactions(after=oldest[0], limit=9) == [OpenTransaction(second.tx_hash, 2)]
-    await ledger.close(first.tx_hash)
-    assert await ledger.open_transactions(after=None, limit=9) == [OpenTransaction(second.tx_hash, 2)]
-    await ledger.record(first)
-    assert len(await ledger.open_transactions(after=None, limit=9)) == 2
+    assert await ledger.read_signed([first.tx_hash, b"\x09" * 32]) == {first.tx_hash: first}
 
 
 @pytest.mark.integration
 async def test_record__when_written__then_the_bytes_are_binary_and_the_version_befores_hex_is_read(
     line: Any,
 ) -> None:
-    now, before = transaction(1), transaction(2)
+    now, before = (
+        SignedTransaction(
+            tx_hash=bytes([number]) * 32,
+            kind="sign_mint",
+            sender=KEY.address,
+            nonce=number,
+            chain_id=CHAIN_ID,
+            raw=b"raw",
+            attempt=0,
+            at=number,
+        )
+        for number in (1, 2)
+    )
     await line.ledger.record(now)
     await line.dynamo.write(Put(ATTEMPTS, to_item(before)))
 
@@ -282,5 +507,5 @@ async def test_record__when_written__then_the_bytes_are_binary_and_the_version_b
     assert item is not None
     assert item["raw"] == now.raw == b"raw"
     assert to_item(before)["raw"] == "0x726177"
-    known = await line.ledger.read_transactions([now.tx_hash, before.tx_hash])
+    known = await line.ledger.read_signed([now.tx_hash, before.tx_hash])
     assert known == {now.tx_hash: now, before.tx_hash: before}

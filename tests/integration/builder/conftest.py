@@ -22,8 +22,9 @@ from eth_typing import Hash32
 
 from mintline.aws.dynamo import Dynamo, Put
 from mintline.aws.queues import Queues
-from mintline.aws.records import from_item, to_item
+from mintline.aws.records import to_item
 from mintline.aws.session import AwsCalls, open_client
+from mintline.aws.standing import read_mint
 from mintline.chain import collection
 from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc
@@ -31,6 +32,7 @@ from mintline.eth import Transaction, redeem_calldata, to_checksum_address, vouc
 from mintline.messages import AnyMessage, BuildMint, FundWallet, KeyRef, SignMint, SignTopUp, decode
 from mintline.records import Collection, Mint, canonical_json, digest_of, scoped
 from mintline.resources import ACCOUNTS, BUILD, COLLECTIONS, METADATA, MINTS, SIGN, Queue
+from mintline.set_aside import SetAside
 from mintline.settings import ServiceSettings
 from mintline.states import MintStatus
 from mintline_builder.service import run
@@ -105,9 +107,10 @@ class Line:
         await self.queues.send(BUILD, message, group=wallet, dedup=uuid4().hex)
 
     async def mint(self, mint_id: str) -> Mint:
-        item = await self.dynamo.get(MINTS, {"mint_id": mint_id})
-        assert item is not None
-        return from_item(Mint, item)
+        """A mint as it stands."""
+        mint = await read_mint(self.dynamo, mint_id, SetAside())
+        assert mint is not None
+        return mint
 
     async def mints(self, mint_ids: Sequence[str]) -> list[Mint]:
         return await asyncio.gather(*map(self.mint, mint_ids))

@@ -270,7 +270,7 @@ async def test_builder__when_the_one_before_died_between_reserving_and_sending__
     wallet = await line.wallet()
     mint_id = await line.accept(wallet, send=False)
     fees = Fees(max_fee_per_gas=3 * 10**9, max_priority_fee_per_gas=10**9)
-    claim = MintClaim(mint_id, deadline=2_000_000_000, gas=120_000, fees=fees, at=1)
+    claim = MintClaim(await line.mint(mint_id), deadline=2_000_000_000, gas=120_000, fees=fees, at=1)
     accounts = DynamoAccounts(line.dynamo, line.settings.chain_id)
     await accounts.commit([Advance(wallet.address, expected=None, first=4, claims=(claim,))])
 

@@ -9,16 +9,19 @@ from typing import Any
 import pytest
 
 from mintline.aws.dynamo import Item, Put
-from mintline.aws.records import to_item
+from mintline.aws.records import from_item, to_item
+from mintline.aws.standing import created
 from mintline.errors import Conflict
 from mintline.eth import to_checksum_address
 from mintline.messages import Fees, KeyRef
-from mintline.records import Mint, Problem, created_key, open_shard
-from mintline.resources import MINTS
-from mintline.states import MintStatus
+from mintline.records import Attempt, Mint, Problem, created_key, open_shard
+from mintline.resources import ACCOUNTS, MINTS
+from mintline.states import MintStatus, TransactionState
+from mintline.transaction_records import Place, TopUpPayload, Transaction, place_of
 from mintline_builder.dynamo import DynamoAccounts, DynamoMints
 from mintline_builder.memory import MemoryAccounts, MemoryMints, MemoryTables
 from mintline_builder.ports import (
+    Account,
     Accounts,
     Advance,
     MintClaim,
@@ -33,10 +36,29 @@ CHAIN_ID = 31337
 CONTRACT = to_checksum_address(b"\xc0" * 20)
 ALICE = to_checksum_address(b"\x11" * 20)
 BOB = to_checksum_address(b"\x22" * 20)
+CAROL = to_checksum_address(b"\x44" * 20)
 TREASURY = to_checksum_address(b"\x33" * 20)
 KEY = KeyRef(address=ALICE, subject="alice", chain_id=CHAIN_ID, secret_id="s")
+BOBS_KEY = KEY.evolve(address=BOB)
+TREASURY_KEY = KEY.evolve(address=TREASURY)
 FEES = Fees(max_fee_per_gas=10**30, max_priority_fee_per_gas=1)
 PROBLEM = Problem(code="a_code", reason="A reason.")
+ATTEMPT = Attempt(tx_hash=b"\x01" * 32, max_fee_per_gas=10**30, max_priority_fee_per_gas=1, at=8)
+NOOP = ATTEMPT.evolve(tx_hash=b"\x02" * 32, fills=True)
+SENT = {"state": TransactionState.SUBMITTED, "attempts": (ATTEMPT, NOOP), "submitted_at": 8}
+UNMINED: dict[str, dict[str, Any]] = {
+    "reserved": {},
+    "submitted": SENT,
+    "being filled": {**SENT, "attempts": (NOOP,), "filling_at": 8},
+    "used by another": {**SENT, "state": TransactionState.FINAL, "outcome": "filled"},
+}
+"""What a transaction may be whose mint is built or submitted."""
+MINED: dict[str, dict[str, Any]] = {
+    "mined": {**SENT, "state": TransactionState.MINED, "outcome": "succeeded"},
+    "reverted": {**SENT, "state": TransactionState.MINED, "outcome": "failed"},
+    "finalized": {**SENT, "state": TransactionState.FINAL, "outcome": "succeeded"},
+    "reverted for good": {**SENT, "state": TransactionState.FINAL, "outcome": "failed"},
+}
 
 
 @dataclass
@@ -46,15 +68,28 @@ class Stores:
     accounts: Accounts
     mints: Mints
     put: Callable[[Mint], Awaitable[None]]
+    put_transaction: Callable[[Transaction], Awaitable[None]]
+    put_account: Callable[[str, Item], Awaitable[None]]
 
     async def mint(self, mint_id: str = "m1") -> Mint:
         found = await self.mints.get(mint_id)
         assert found is not None
         return found
 
+    async def transaction(self, nonce: int, signer: KeyRef = KEY) -> Transaction:
+        found = await self.accounts.transaction(place_of(signer, nonce))
+        assert found is not None
+        return found
+
     async def next_nonce(self, address: str) -> int | None:
         account = await self.accounts.get(address)
         return None if account is None else account.next_nonce
+
+    async def carried(self, nonce: int, changes: dict[str, Any]) -> Mint:
+        """Put a built mint whose transaction is as `changes` say; return it as it stands."""
+        await self.put(mint(status=MintStatus.BUILT, nonce=nonce, metadata=None, deadline=5))
+        await self.put_transaction(claim().transaction(nonce).evolve(**changes))
+        return await self.mint()
 
 
 def mint(mint_id: str = "m1", status: MintStatus = MintStatus.ACCEPTED, **changes: Any) -> Mint:
@@ -77,13 +112,13 @@ def mint(mint_id: str = "m1", status: MintStatus = MintStatus.ACCEPTED, **change
     return Mint(**fields | changes)
 
 
-def claim(mint_id: str = "m1", **changes: Any) -> MintClaim:
-    return replace(MintClaim(mint_id, deadline=10**9, gas=100_000, fees=FEES, at=7), **changes)
+def claim(claimed: Mint | None = None, **changes: Any) -> MintClaim:
+    return replace(MintClaim(claimed or mint(), deadline=10**9, gas=100_000, fees=FEES, at=7), **changes)
 
 
 def top_up(replaces: int | None, **changes: Any) -> TopUpClaim:
-    claimed = TopUpClaim(TREASURY, ALICE, replaces=replaces, value=10**60, gas=21_000, fees=FEES, at=7)
-    return replace(claimed, gas_day=20_000, gas_given=10**60, **changes)
+    claimed = TopUpClaim(TREASURY_KEY, ALICE, replaces=replaces, value=10**60, gas=21_000, fees=FEES, at=7)
+    return replace(claimed, wallet_count=3, gas_day=20_000, gas_given=10**60, **changes)
 
 
 def advance(expected: int | None, first: int, *claims: Any, sender: str = ALICE) -> Advance:
@@ -98,7 +133,13 @@ def stores(request: pytest.FixtureRequest) -> Stores:
         async def keep(kept: Mint) -> None:
             tables.mints[kept.mint_id] = kept
 
-        return Stores(MemoryAccounts(tables), MemoryMints(tables), keep)
+        async def keep_transaction(kept: Transaction) -> None:
+            tables.transactions[kept.place] = kept
+
+        async def keep_account(address: str, item: Item) -> None:
+            tables.accounts[address] = from_item(Account, item)
+
+        return Stores(MemoryAccounts(tables), MemoryMints(tables), keep, keep_transaction, keep_account)
     dynamo = request.getfixturevalue("line").dynamo
 
     async def write(kept: Mint) -> None:
@@ -108,38 +149,60 @@ def stores(request: pytest.FixtureRequest) -> Stores:
         }
         await dynamo.write(Put(MINTS, to_item(kept) | index))
 
-    return Stores(DynamoAccounts(dynamo, CHAIN_ID), DynamoMints(dynamo), write)
+    async def write_transaction(kept: Transaction) -> None:
+        await dynamo.write(replace(created(kept), where=()))
+
+    async def write_account(address: str, item: Item) -> None:
+        await dynamo.write(Put(ACCOUNTS, {"account_id": f"{CHAIN_ID}#{address}", **item}))
+
+    accounts = DynamoAccounts(dynamo, CHAIN_ID)
+    return Stores(accounts, DynamoMints(dynamo), write, write_transaction, write_account)
 
 
-async def test_commit__when_all_conditions_hold__then_nonces_and_mints_say_what_was_claimed(
+async def test_commit__when_all_conditions_hold__then_nonces_mints_and_transactions_say_what_was_claimed(
     stores: Stores,
 ) -> None:
-    for name in ("m1", "m2", "m3"):
-        await stores.put(mint(name, waiting=PROBLEM))
+    accepted = [mint("m1"), mint("m2", waiting=PROBLEM), mint("m3", sender=BOBS_KEY)]
+    for each in accepted:
+        await stores.put(each)
+    first, second, third = map(claim, accepted)
+
+    gas_money = replace(top_up(None), wallet=CAROL)
 
     await stores.accounts.commit(
-        [advance(None, 5, claim("m1"), claim("m2")), advance(None, 0, claim("m3"), sender=BOB)]
+        [
+            advance(None, 5, first, second),
+            advance(None, 0, third, sender=BOB),
+            advance(None, 1, gas_money, sender=TREASURY),
+        ]
     )
 
-    assert [await stores.next_nonce(address) for address in (ALICE, BOB, TREASURY)] == [7, 1, None]
+    senders = (ALICE, BOB, TREASURY, CAROL)
+    assert [await stores.next_nonce(address) for address in senders] == [7, 1, 2, None]
     assert [(await stores.mint(name)).nonce for name in ("m1", "m2", "m3")] == [5, 6, 0]
-    assert await stores.mint("m2") == mint("m2").evolve(**claim("m2").update(6))
+    assert await stores.mint("m2") == second.built(6)
+    assert await stores.transaction(6) == second.transaction(6)
+    assert await stores.transaction(0, BOBS_KEY) == third.transaction(0)
+    assert await stores.transaction(1, TREASURY_KEY) == gas_money.transaction(1)
 
 
 @pytest.mark.parametrize("expected", [None, 0, 2])
 async def test_commit__when_the_nonce_has_moved__then_nothing_is_written(
     stores: Stores, expected: int | None
 ) -> None:
-    await stores.put(mint("m1"))
-    await stores.put(mint("m2"))
-    await stores.accounts.commit([advance(None, 0, claim("m1"))])
+    first, second = mint("m1"), mint("m2")
+    await stores.put(first)
+    await stores.put(second)
+    await stores.accounts.commit([advance(None, 0, claim(first))])
 
     with pytest.raises(NotCommitted) as refusal:
-        await stores.accounts.commit([advance(expected, expected or 0, claim("m2"))])
+        await stores.accounts.commit([advance(expected, expected or 0, claim(second))])
 
     assert (refusal.value.moved, refusal.value.lost) == ({ALICE: 1}, frozenset())
     assert (await stores.mint("m2")).status is MintStatus.ACCEPTED
     assert await stores.next_nonce(ALICE) == 1
+    assert (await stores.transaction(0)).operations == ("m1",)
+    assert await stores.accounts.transaction(place_of(KEY, expected or 1)) is None
 
 
 async def test_commit__when_one_of_many_conditions_fails__then_it_alone_is_named_and_nothing_is_written(
@@ -149,43 +212,94 @@ async def test_commit__when_one_of_many_conditions_fails__then_it_alone_is_named
     await stores.put(mint("m2"))
 
     with pytest.raises(NotCommitted) as refusal:
-        await stores.accounts.commit([advance(None, 0, claim("m2"), claim("m1"))])
+        await stores.accounts.commit([advance(None, 0, claim(mint("m2")), claim(mint("m1")))])
 
     assert refusal.value.moved == {}
-    assert refusal.value.lost == {claim("m1").item}
+    assert refusal.value.lost == {claim(mint("m1")).item}
     assert (await stores.mint("m2")).status is MintStatus.ACCEPTED
     assert await stores.next_nonce(ALICE) is None
+    assert await stores.accounts.transaction(place_of(KEY, 0)) is None
 
 
-@pytest.mark.parametrize("status", [MintStatus.BUILT, MintStatus.SUBMITTED])
-async def test_commit__when_a_nonce_is_spent__then_only_that_mints_own_is_renewed(
-    stores: Stores, status: MintStatus
+async def test_commit__when_a_nonce_has_a_transaction_already__then_the_senders_count_is_what_is_wrong(
+    stores: Stores,
 ) -> None:
-    await stores.put(mint(status=status, nonce=0, metadata=None, submitted_at=3))
+    taken = claim(mint("m2")).transaction(1)
+    await stores.put_transaction(taken)
+    await stores.put(mint())
 
-    for stale in (claim(), claim(spent=1)):
+    with pytest.raises(NotCommitted) as refusal:
+        await stores.accounts.commit([advance(None, 1, claim())])
+
+    assert (refusal.value.moved, refusal.value.lost) == ({ALICE: None}, frozenset())
+    assert (await stores.mint()).status is MintStatus.ACCEPTED
+    assert await stores.transaction(1) == taken
+
+
+@pytest.mark.parametrize("state", UNMINED)
+async def test_commit__when_a_nonce_is_spent__then_only_that_mints_own_is_renewed(
+    stores: Stores, state: str
+) -> None:
+    before = await stores.carried(0, UNMINED[state])
+    renewal = claim(before, at=9)
+
+    for stale in (claim(), claim(before.evolve(nonce=1))):
         with pytest.raises(NotCommitted) as refusal:
             await stores.accounts.commit([advance(None, 4, stale)])
         assert refusal.value.lost == {claim().item}
-    await stores.accounts.commit([advance(None, 4, claim(spent=0, at=9))])
+    await stores.accounts.commit([advance(None, 4, renewal)])
+    with pytest.raises(NotCommitted):
+        await stores.accounts.commit([advance(5, 5, renewal)])
 
     renewed = await stores.mint()
     assert (renewed.status, renewed.nonce, renewed.built_at) == (MintStatus.BUILT, 4, 9)
+    assert renewed == renewal.built(4)
+    assert renewed.attempts == before.attempts
     assert renewed.submitted_at is None
     assert renewed.token_id == 2**200
+    assert (await stores.transaction(4)).first_attempt == len(before.attempts)
+    assert await stores.transaction(0) == claim().transaction(0).evolve(**UNMINED[state])
 
 
-@pytest.mark.parametrize("status", [MintStatus.MINED, MintStatus.FINALIZED, MintStatus.REVERTED])
+@pytest.mark.parametrize("state", MINED)
 async def test_commit__when_the_mint_is_on_chain__then_its_nonce_is_not_renewed(
-    stores: Stores, status: MintStatus
+    stores: Stores, state: str
 ) -> None:
-    before = mint(status=status, nonce=0, metadata=None)
+    before = await stores.carried(0, MINED[state])
+
+    with pytest.raises(NotCommitted) as refusal:
+        await stores.accounts.commit([advance(None, 4, claim(before))])
+
+    assert (refusal.value.moved, refusal.value.lost) == ({}, frozenset({claim().item}))
+    assert await stores.mint() == before
+    assert await stores.accounts.transaction(place_of(KEY, 4)) is None
+
+
+async def test_commit__when_the_transaction_of_the_spent_nonce_is_missing__then_the_mint_keeps_its_nonce(
+    stores: Stores,
+) -> None:
+    before = mint(status=MintStatus.BUILT, nonce=0, metadata=None)
     await stores.put(before)
 
-    with pytest.raises(NotCommitted):
-        await stores.accounts.commit([advance(None, 4, claim(spent=0))])
+    with pytest.raises(NotCommitted) as refusal:
+        await stores.accounts.commit([advance(None, 4, claim(before))])
 
+    assert refusal.value.lost == {claim().item}
     assert await stores.mint() == before
+
+
+@pytest.mark.parametrize("status", [MintStatus.REJECTED, MintStatus.MINED, MintStatus.FINALIZED])
+async def test_commit__when_the_mints_own_record_moved_on__then_its_nonce_is_not_renewed(
+    stores: Stores, status: MintStatus
+) -> None:
+    before = await stores.carried(0, SENT)
+    await stores.put(before.evolve(status=status))
+
+    with pytest.raises(NotCommitted) as refusal:
+        await stores.accounts.commit([advance(None, 4, claim(before))])
+
+    assert refusal.value.lost == {claim().item}
+    assert (await stores.mint()).status is status
 
 
 async def test_commit__when_a_top_up_is_recorded__then_only_the_one_seen_is_replaced(stores: Stores) -> None:
@@ -200,23 +314,24 @@ async def test_commit__when_a_top_up_is_recorded__then_only_the_one_seen_is_repl
     account = await stores.accounts.get(ALICE)
     assert account is not None
     assert account.next_nonce is None
-    assert account.top_up == top_up(0).top_up(1)
+    assert (account.top_up_treasury, account.top_up_nonce) == (TREASURY, 1)
     assert (account.gas_day, account.gas_given) == (20_000, 10**60)
+    transaction = await stores.transaction(1, TREASURY_KEY)
+    assert transaction.top_up == TopUpPayload(recipient=ALICE, value=10**60, recipient_count=3)
 
 
-async def test_topping_up__when_a_top_up_is_recorded__then_its_wallet_is_listed_until_that_one_is_settled(
+async def test_commit__when_an_account_is_of_an_earlier_version__then_its_settled_top_up_is_replaced(
     stores: Stores,
 ) -> None:
-    await stores.accounts.commit([advance(None, 0, top_up(None), sender=TREASURY)])
-    await stores.accounts.settle(ALICE, 7)
-    assert await stores.accounts.topping_up(limit=5) == [ALICE]
-    await stores.accounts.settle(ALICE, 0)
-    assert await stores.accounts.topping_up(limit=5) == []
+    earlier: Item = {"next_nonce": 2, "top_up": {"treasury": TREASURY, "nonce": 7}, "top_up_nonce": 7}
+    await stores.put_account(ALICE, earlier)
+    assert await stores.accounts.get(ALICE) == Account(next_nonce=2, top_up_nonce=7)
 
-    await stores.accounts.commit([advance(1, 1, top_up(0), sender=TREASURY)])
-    await stores.accounts.settle(ALICE, 0)
+    await stores.accounts.commit([advance(None, 8, top_up(7), sender=TREASURY)])
 
-    assert await stores.accounts.topping_up(limit=5) == [ALICE]
+    account = await stores.accounts.get(ALICE)
+    assert account is not None
+    assert (account.next_nonce, account.top_up_treasury, account.top_up_nonce) == (2, TREASURY, 8)
 
 
 @pytest.mark.parametrize("status", [status for status in MintStatus if status is not MintStatus.ACCEPTED])
@@ -228,7 +343,7 @@ async def test_reject__when_the_mint_is_no_longer_accepted__then_it_stays(
 
     for change in (
         stores.mints.reject("m1", PROBLEM, at=9),
-        stores.mints.reject("m1", PROBLEM, at=9, spent=2),
+        stores.mints.reject("m1", PROBLEM, at=9, spent=place_of(KEY, 2)),
         stores.mints.wait("m1", PROBLEM),
         stores.mints.offer(before, VoucherClaim("m1", 100, 90_000, 8)),
     ):
@@ -238,17 +353,41 @@ async def test_reject__when_the_mint_is_no_longer_accepted__then_it_stays(
     assert await stores.mint() == before
 
 
-@pytest.mark.parametrize("spent", [None, 3])
-async def test_reject__when_the_mint_is_where_it_is_wanted__then_it_ends_with_the_problem(
-    stores: Stores, spent: int | None
-) -> None:
-    status = MintStatus.ACCEPTED if spent is None else MintStatus.SUBMITTED
-    await stores.put(mint(status=status, nonce=spent))
+async def test_reject__when_the_mint_is_accepted__then_it_ends_with_the_problem(stores: Stores) -> None:
+    await stores.put(mint())
 
-    await stores.mints.reject("m1", PROBLEM, at=9, spent=spent)
+    await stores.mints.reject("m1", PROBLEM, at=9)
 
     ended = await stores.mint()
     assert (ended.status, ended.problem, ended.updated_at) == (MintStatus.REJECTED, PROBLEM, 9)
+
+
+@pytest.mark.parametrize("state", UNMINED)
+async def test_reject__when_the_nonce_is_spent__then_the_mint_ends_and_its_transaction_is_for_a_noop(
+    stores: Stores, state: str
+) -> None:
+    before = await stores.carried(3, UNMINED[state])
+
+    await stores.mints.reject("m1", PROBLEM, at=9, spent=place_of(KEY, 3))
+
+    ended = await stores.mint()
+    assert (ended.status, ended.problem, ended.updated_at) == (MintStatus.REJECTED, PROBLEM, 9)
+    assert ended.attempts == before.attempts
+    left = claim().transaction(3).evolve(**{"filling_at": 9} | UNMINED[state]).evolve(updated_at=9)
+    assert await stores.transaction(3) == left
+
+
+@pytest.mark.parametrize("state", MINED)
+async def test_reject__when_the_mint_is_on_chain__then_mint_and_transaction_stay(
+    stores: Stores, state: str
+) -> None:
+    before = await stores.carried(3, MINED[state])
+
+    with pytest.raises(Conflict):
+        await stores.mints.reject("m1", PROBLEM, at=9, spent=place_of(KEY, 3))
+
+    assert await stores.mint() == before
+    assert await stores.transaction(3) == claim().transaction(3).evolve(**MINED[state])
 
 
 async def test_wait__when_a_mint_is_accepted__then_it_says_so_and_is_offered_without(stores: Stores) -> None:
@@ -265,3 +404,4 @@ async def test_wait__when_a_mint_is_accepted__then_it_says_so_and_is_offered_wit
 async def test_get__when_there_is_no_such_record__then_it_is_none(stores: Stores) -> None:
     assert await stores.mints.get("m9") is None
     assert await stores.accounts.get(BOB) is None
+    assert await stores.accounts.transaction(Place(f"{CHAIN_ID}#{BOB}", 0)) is None

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 import pytest
@@ -16,15 +17,17 @@ from prometheus_client import CollectorRegistry
 from mintline.aws.dynamo import Dynamo, Item, Put
 from mintline.aws.records import to_item
 from mintline.aws.session import AwsCalls, open_client
+from mintline.aws.standing import created
 from mintline.chain.collection import RELAYER_ROLE, creation_code
 from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc
 from mintline.eth import address_word, selector, to_checksum_address, word
-from mintline.messages import KeyRef
-from mintline.records import Collection, Mint, created_key, open_shard, scoped
+from mintline.messages import Fees, KeyRef
+from mintline.records import Attempt, Collection, Mint, created_key, scoped
 from mintline.resources import ATTEMPTS, COLLECTIONS, MINTS, TABLES
 from mintline.settings import ServiceSettings
-from mintline.states import MintStatus
+from mintline.states import MintStatus, TransactionState
+from mintline.transaction_records import Transaction
 from mintline_indexer.dynamo_store import DynamoCollections, DynamoStore
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.metrics import Metrics
@@ -50,6 +53,7 @@ class Line:
     started: int = 0
     made: dict[str, tuple[int, str]] = field(default_factory=dict)
     """The first token of each transaction that makes one, and its owner."""
+    nonces: Iterator[int] = field(default_factory=count)
     skipped: float = 0.0
     """Seconds by which the indexers' clocks are ahead."""
 
@@ -148,34 +152,59 @@ class Line:
         await self.rpc.call("anvil_mine", [hex(blocks)])
 
     async def submitted(self, tx_hash: str, mint_id: str) -> None:
-        """Do the broadcaster's part: the mint is submitted, its attempt on record.
+        """Do builder's and broadcaster's part: a transaction carries the mint, its attempt is on record.
 
         It is the mint of the first token that the transaction makes, if it makes one.
         """
         token_id, owner = self.made.get(tx_hash, (None, self.accounts[1]))
+        signer = KeyRef(address=self.accounts[0], subject="user", chain_id=CHAIN_ID, secret_id="secret")
+        nonce = next(self.nonces)
+        attempt = Attempt(
+            tx_hash=bytes.fromhex(tx_hash[2:]), max_fee_per_gas=2, max_priority_fee_per_gas=1, at=0
+        )
+        transaction = Transaction(
+            sender_id=scoped(CHAIN_ID, signer.address),
+            nonce=nonce,
+            signer=signer,
+            kind="mint",
+            operations=(mint_id,),
+            gas=GAS,
+            fees=Fees(max_fee_per_gas=2, max_priority_fee_per_gas=1),
+            meaning=bytes(32),
+            state=TransactionState.SUBMITTED,
+            attempts=(attempt,),
+            submitted_at=0,
+            reserved_at=0,
+            updated_at=0,
+        )
         mint = Mint(
             mint_id=mint_id,
             sub="user",
-            status=MintStatus.SUBMITTED,
+            status=MintStatus.BUILT,
             chain_id=CHAIN_ID,
             contract=self.contract,
             to=owner,
             token_id=token_id,
-            sender=KeyRef(address=self.accounts[0], subject="user", chain_id=CHAIN_ID, secret_id="secret"),
+            sender=signer,
+            nonce=nonce,
             metadata_digest=word(token_id or 0),
             request_digest="",
             created_at=0,
             updated_at=0,
         )
-        attempt: Item = {"tx_hash": tx_hash, "kind": "sign_mint", "mint_id": mint_id}
-        keys: Item = {"created_key": created_key(0, mint_id), "open_shard": open_shard(mint_id)}
-        await self.dynamo.write(Put(MINTS, to_item(mint) | keys))
-        await self.dynamo.write(Put(ATTEMPTS, attempt))
+        signed: Item = {"tx_hash": tx_hash, "kind": "sign_mint", "chain_id": CHAIN_ID}
+        signed |= {"sender": signer.address, "nonce": nonce}
+        await self.dynamo.write(Put(MINTS, to_item(mint) | {"created_key": created_key(0, mint_id)}))
+        await self.dynamo.write(created(transaction))
+        await self.dynamo.write(Put(ATTEMPTS, signed))
 
     async def open_mints(self) -> set[str]:
-        """Return the ids in the index of open mints."""
-        items: list[Any] = await self.every("mints")
-        return {item["mint_id"]["S"] for item in items if "open_shard" in item}
+        """Return the mints that are open, or that an open transaction carries."""
+        mints: list[Any] = await self.every("mints")
+        transactions: list[Any] = await self.every("transactions")
+        carried = [one for item in transactions if "open_shard" in item for one in item["operations"]["L"]]
+        own = [item["mint_id"] for item in mints if "open_shard" in item]
+        return {one["S"] for one in (*own, *carried)}
 
     async def mint_record(self, mint_id: str) -> Mint:
         return (await self.store.mints([mint_id]))[mint_id]

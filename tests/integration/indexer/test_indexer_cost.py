@@ -39,8 +39,8 @@ async def test_requests__when_blocks_hold_two_hundred_mints__then_stay_near_a_te
     mints = await line.store.mints([f"mint_{number}" for number in range(1, 1 + BLOCKS * MINTS)])
     assert {mint.status for mint in mints.values()} == {MintStatus.FINALIZED}
     per_mint = requests.total() / (BLOCKS * MINTS)
-    # A hundredth of them reads each mint's record: only the token that it names ends the mint.
-    assert per_mint <= 0.105, requests
+    # A hundredth of them reads each mint's record, another its transaction's: by what both say the mint ends.
+    assert per_mint <= 0.115, requests
 
 
 @pytest.mark.parametrize("whole", [0, 5_000])

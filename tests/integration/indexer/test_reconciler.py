@@ -17,8 +17,9 @@ from mintline.aws.dynamo import Item, Put, Update
 from mintline.aws.records import IN_BLOCK, to_item
 from mintline.errors import Unavailable
 from mintline.records import block_shard
-from mintline.resources import MINTS
+from mintline.resources import MINTS, TRANSACTIONS
 from mintline.settings import ServiceSettings
+from mintline.transaction_records import carried_by
 from mintline_indexer.node_chain import NodeChain
 from mintline_indexer.reconciler import passes
 from mintline_indexer.reconciler.findings import Kind
@@ -118,6 +119,29 @@ async def test_range__when_outcomes_are_not_what_was_asked_for__then_each_is_nam
     assert done.alarming == 4
     elsewhere = await reconciler(line).check(good.block_number + 10, good.block_number + 20)
     assert (elsewhere.alarming, elsewhere.checked["accepted"]) == (0, 0)
+
+
+async def test_range__when_a_transactions_record_is_damaged__then_it_is_named_and_hides_no_mint(
+    line: Any,
+) -> None:
+    await line.register()
+    indexer = line.indexer()
+    await minted(line, 1, "mint_a")
+    await minted(line, 2, "mint_b")
+    await line.mine(70)
+    await settle(indexer)
+    place = carried_by(await line.mint_record("mint_a"))
+    assert place is not None
+    key: Item = {"sender_id": place.sender_id, "nonce": place.nonce}
+    await line.dynamo.write(Update(TRANSACTIONS, key, set={"state": "nonsense"}))
+
+    done = await reconciler(line).newest()
+
+    assert {(found.kind, found.mint_id, found.token_id) for found in done.findings} == {
+        (Kind.UNREADABLE, None, None),
+        (Kind.UNSETTLED, "mint_a", 1),
+    }
+    assert done.checked["accepted"] == 2
 
 
 async def test_pass__when_the_nodes_have_another_final_block__then_it_fails_and_finds_nothing(

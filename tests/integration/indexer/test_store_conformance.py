@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from mintline.aws.dynamo import Delete, Item, Put
 from mintline.aws.records import to_item
+from mintline.aws.standing import created
 from mintline.eth import to_checksum_address
-from mintline.messages import KeyRef
-from mintline.records import Mint, Problem, Token, Transfer, token_ref
-from mintline.resources import ATTEMPTS, BLOCKS, CHECKPOINTS, MINTS
-from mintline.states import MintStatus
+from mintline.messages import Fees, KeyRef
+from mintline.records import Attempt, Mint, Problem, Token, Transfer, token_ref
+from mintline.resources import ATTEMPTS, BLOCKS, CHECKPOINTS, MINTS, TRANSACTIONS
+from mintline.states import MintStatus, TransactionState
+from mintline.transaction_records import Place, Transaction, as_far_as, sender_shard
 from mintline_indexer.chain_port import Ref
 from mintline_indexer.dynamo_store import DynamoStore, aside_partition
 from mintline_indexer.effects import transfer_key
@@ -30,10 +32,13 @@ from mintline_indexer.store_port import (
     Progress,
     Reopened,
     Row,
+    SettledPlace,
+    Settlement,
     Stale,
     Store,
     TokenKey,
     TokenWrite,
+    Unsettled,
     Write,
 )
 
@@ -51,7 +56,8 @@ class Tables:
 
     store: Store
     put: Callable[[Mint], Awaitable[None]]
-    sent: Callable[[bytes, str, bool], Awaitable[None]]
+    sent: Callable[[bytes, Attempted], Awaitable[None]]
+    carry: Callable[[Transaction], Awaitable[None]]
 
 
 def progress(revision: int, **changes: Any) -> Progress:
@@ -123,22 +129,54 @@ def outcome(mint_id: str = "m1", status: MintStatus = MintStatus.MINED, **change
     return replace(Outcome(mint_id, status, HASH, 5, HASH), **changes)
 
 
+def transaction(
+    state: TransactionState = TransactionState.SUBMITTED, nonce: int = 7, **changes: Any
+) -> Transaction:
+    fields: dict[str, Any] = {
+        "sender_id": f"{CHAIN_ID}#{ALICE}",
+        "nonce": nonce,
+        "signer": KEY,
+        "kind": "mint",
+        "operations": ("m1", "m2"),
+        "gas": 90_000,
+        "fees": FEES,
+        "meaning": HASH,
+        "state": state,
+        "attempts": (ATTEMPT,),
+        "reserved_at": 1,
+        "updated_at": 1,
+        "submitted_at": 1,
+    }
+    return Transaction(**fields | changes)
+
+
+def settlement(outcome: Literal["succeeded", "failed"] = "succeeded", nonce: int = 7) -> Settlement:
+    problem = PROBLEM if outcome == "failed" else None
+    return Settlement(Place(f"{CHAIN_ID}#{ALICE}", nonce), outcome, HASH, 5, HASH, problem=problem)
+
+
+FEES = Fees(max_fee_per_gas=2, max_priority_fee_per_gas=1)
+ATTEMPT = Attempt(tx_hash=HASH, max_fee_per_gas=2, max_priority_fee_per_gas=1, at=1)
+PLACE = Place(f"{CHAIN_ID}#{ALICE}", 7)
 KEY_1 = TokenKey(CONTRACT, 1)
 
 
 @pytest.fixture(params=["memory", pytest.param("dynamodb", marks=pytest.mark.integration)])
 def tables(request: pytest.FixtureRequest) -> Tables:
     if request.param == "memory":
-        memory = MemoryStore()
+        attempts: dict[bytes, Attempted] = {}
+        memory = MemoryStore(attempt_table=attempts)
 
         async def keep(kept: Mint) -> None:
             memory.mint_table[kept.mint_id] = kept
 
-        async def noted(tx_hash: bytes, mint_id: str, own: bool) -> None:  # noqa: FBT001
-            memory.attempt_table[tx_hash] = mint_id
-            memory.own_attempts |= {tx_hash} if own else set()
+        async def noted(tx_hash: bytes, attempt: Attempted) -> None:
+            attempts[tx_hash] = attempt
 
-        return Tables(memory, keep, noted)
+        async def reserved(transaction: Transaction) -> None:
+            memory.transaction_table[transaction.place] = transaction
+
+        return Tables(memory, keep, noted, reserved)
     line = request.getfixturevalue("line")
 
     async def put(stored: Mint) -> None:
@@ -147,11 +185,19 @@ def tables(request: pytest.FixtureRequest) -> Tables:
             item["token_ref"] = token_ref(CHAIN_ID, stored.contract, stored.token_id)
         await line.dynamo.write(Put(MINTS, item))
 
-    async def sent(tx_hash: bytes, mint_id: str, own: bool) -> None:  # noqa: FBT001
-        item: Item = {"tx_hash": "0x" + tx_hash.hex(), "mint_id": mint_id}
-        await line.dynamo.write(Put(ATTEMPTS, item | {"kind": "self_redeem" if own else "sign_mint"}))
+    async def sent(tx_hash: bytes, attempt: Attempted) -> None:
+        """As the broadcaster writes it: with sender and nonce, whoever signed it."""
+        nonce = 3 if attempt.place is None else attempt.place.nonce
+        item: Item = {"tx_hash": "0x" + tx_hash.hex(), "chain_id": CHAIN_ID, "sender": ALICE, "nonce": nonce}
+        item["kind"] = "self_redeem" if attempt.own else "sign_mint"
+        known = {"mint_id": attempt.mint_id, "at": attempt.at, "trace": attempt.trace or None}
+        item |= {name: value for name, value in known.items() if value is not None}
+        await line.dynamo.write(Put(ATTEMPTS, item))
 
-    return Tables(line.store, put, sent)
+    async def carry(carried: Transaction) -> None:
+        await line.dynamo.write(created(carried))
+
+    return Tables(line.store, put, sent, carry)
 
 
 async def test_checkpoint__when_it_moves__then_by_one_revision_or_not_at_all(tables: Tables) -> None:
@@ -325,10 +371,15 @@ async def test_rows__when_some_are_pruned__then_the_others_stay_in_order(tables:
 
 
 async def test_attempts_and_vouchers__when_asked_for__then_only_those_that_are_there(tables: Tables) -> None:
-    await tables.sent(HASH, "m1", False)  # noqa: FBT003
-    await tables.sent(b"\x08" * 32, "m2", True)  # noqa: FBT003
-    found = await tables.store.attempts([HASH, b"\x08" * 32, b"\x09" * 32])
-    assert found == {HASH: Attempted("m1"), b"\x08" * 32: Attempted("m2", own=True)}
+    attempts = {
+        HASH: Attempted(PLACE, at=5, trace="00-t"),
+        b"\x08" * 32: Attempted(mint_id="m2", own=True),
+        # Of before transactions had records.
+        b"\x0a" * 32: Attempted(PLACE, "m1"),
+    }
+    for tx_hash, attempt in attempts.items():
+        await tables.sent(tx_hash, attempt)
+    assert await tables.store.attempts([*attempts, b"\x09" * 32]) == attempts
     await tables.put(mint("m3", custody="self", sender=None, token_id=2**200))
     await tables.put(mint("m4", token_id=3))
     keys = [TokenKey(CONTRACT, token_id) for token_id in (2**200, 3, 4)]
@@ -344,6 +395,152 @@ async def test_finalize__when_some_are_not_mined__then_it_tells_where_they_stand
     assert await tables.store.mints(["m1"]) == {
         "m1": mint("m1", MintStatus.FINALIZED, finalized_at=9, updated_at=9)
     }
+
+
+async def test_transaction__when_settled_undone_settled_and_final__then_its_mints_stand_by_it_unwritten(
+    tables: Tables,
+) -> None:
+    store, stored = tables.store, mint("m1", MintStatus.BUILT, nonce=7)
+    await tables.put(stored)
+    await tables.carry(transaction())
+    await store.commit(progress(1), Write())
+    submitted = (await store.mints(["m1"]))["m1"]
+    assert submitted == as_far_as(stored, transaction())
+    assert submitted.status is MintStatus.SUBMITTED
+    written = row(transactions=(SettledPlace(sender_id=PLACE.sender_id, nonce=7, mints=2),))
+    await store.commit(progress(2), Write(settlements=(settlement(),), row=written))
+    mined = transaction(
+        TransactionState.MINED,
+        outcome="succeeded",
+        tx_hash=HASH,
+        block_number=5,
+        block_hash=HASH,
+        mined_at=2,
+        updated_at=2,
+    )
+    assert await store.transactions([PLACE, Place(PLACE.sender_id, 8)]) == {PLACE: mined}
+    assert await store.mints(["m1"]) == {"m1": as_far_as(stored, mined)}
+    assert await store.rows() == [written]
+    undo = Write(unsettled=(Unsettled(PLACE, HASH),), erased_row=written)
+    await store.commit(progress(3), undo)
+    assert await store.transactions([PLACE]) == {PLACE: transaction(updated_at=3)}
+    await store.commit(progress(4), Write(settlements=(settlement("failed"),)))
+    failed = mined.evolve(outcome="failed", problem=PROBLEM, mined_at=4, updated_at=4)
+    assert await store.transactions([PLACE]) == {PLACE: failed}
+    assert (await store.mints(["m1"]))["m1"].status is MintStatus.REVERTED
+    assert await store.finalize_transactions([PLACE], at=9) == {}
+    final = failed.evolve(state=TransactionState.FINAL, finalized_at=9, updated_at=9)
+    assert await store.transactions([PLACE]) == {PLACE: final}
+    assert await store.mints(["m1"], {PLACE: mined}) == {"m1": as_far_as(stored, mined)}
+
+
+@pytest.mark.parametrize(
+    "state", [TransactionState.RESERVED, TransactionState.MINED, TransactionState.FINAL, None]
+)
+async def test_settlement__when_the_transaction_is_not_submitted__then_it_is_stale(
+    tables: Tables, state: TransactionState | None
+) -> None:
+    found = {} if state is None else {PLACE: transaction(state)}
+    for one in found.values():
+        await tables.carry(one)
+    await tables.store.commit(progress(1), Write())
+    with pytest.raises(Stale) as stale:
+        await tables.store.commit(
+            progress(2), Write(tokens=(TokenWrite(KEY_1, token()),), settlements=(settlement(),))
+        )
+    assert stale.value.transactions == {PLACE}
+    assert not stale.value.mints | stale.value.tokens
+    assert await tables.store.transactions([PLACE]) == found
+    assert await tables.store.tokens([KEY_1]) == {KEY_1: None}
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        transaction(TransactionState.MINED, block_hash=b"\x08" * 32, outcome="succeeded"),
+        transaction(TransactionState.FINAL, block_hash=HASH, outcome="succeeded"),
+        transaction(),
+    ],
+    ids=["another block", "final", "not mined"],
+)
+async def test_unsettling__when_the_transaction_is_not_of_this_block__then_it_is_stale(
+    tables: Tables, found: Transaction
+) -> None:
+    await tables.carry(found)
+    await tables.store.commit(progress(1), Write())
+    with pytest.raises(Stale) as stale:
+        await tables.store.commit(progress(2), Write(unsettled=(Unsettled(PLACE, HASH),)))
+    assert stale.value.transactions == {PLACE}
+    assert await tables.store.transactions([PLACE]) == {PLACE: found}
+
+
+async def test_outcome__when_another_transaction_made_a_carried_mints_token__then_it_is_on_the_mint(
+    tables: Tables,
+) -> None:
+    store, stored = tables.store, mint("m1", MintStatus.BUILT, nonce=7)
+    await tables.put(stored)
+    await tables.put(mint("m2", MintStatus.BUILT, custody="self", sender=None))
+    failed = transaction(TransactionState.MINED, outcome="failed", problem=PROBLEM)
+    await tables.carry(failed)
+    await store.commit(progress(1), Write())
+    with pytest.raises(Stale) as stale:
+        await store.commit(progress(2), Write(outcomes=(outcome("m2"),)))
+    assert stale.value.mints == {"m2"}
+    await store.commit(progress(2), Write(outcomes=(outcome("m1", carried=True),)))
+    placed = {"tx_hash": HASH, "block_number": 5, "block_hash": HASH, "mined_at": 2, "updated_at": 2}
+    mined = stored.evolve(status=MintStatus.MINED, **placed)
+    assert await store.mints(["m1"]) == {"m1": as_far_as(mined, failed)}
+    assert (await store.mints(["m1"]))["m1"].tx_hash == HASH
+    with pytest.raises(Stale):
+        await store.commit(progress(3), Write(outcomes=(outcome("m1", carried=True),)))
+    elsewhere, here = (Write(reopened=(Reopened("m1", MintStatus.BUILT, at),)) for at in (b"\x08" * 32, HASH))
+    with pytest.raises(Stale) as stale:
+        await store.commit(progress(3), elsewhere)
+    assert stale.value.mints == {"m1"}
+    await store.commit(progress(3), here)
+    assert await store.mints(["m1"]) == {"m1": as_far_as(stored.evolve(updated_at=3), failed)}
+    with pytest.raises(Stale):
+        await store.commit(progress(4), here)
+
+
+@pytest.mark.parametrize("status", [MintStatus.MINED, MintStatus.REVERTED])
+async def test_reopening__when_a_mint_had_its_outcome_before_it_was_carried__then_it_is_built(
+    tables: Tables, status: MintStatus
+) -> None:
+    """Of a version before transactions had records, which gave it one without an outcome since."""
+    ended = {"tx_hash": HASH, "block_number": 5, "block_hash": HASH, "mined_at": 1, "problem": PROBLEM}
+    await tables.put(mint("m1", status, nonce=7, **ended))
+    await tables.carry(transaction())
+    await tables.store.commit(progress(1), Write())
+    await tables.store.commit(progress(2), Write(reopened=(Reopened("m1", MintStatus.BUILT, HASH),)))
+    built = mint("m1", MintStatus.BUILT, nonce=7, updated_at=2)
+    assert await tables.store.mints(["m1"]) == {"m1": as_far_as(built, transaction())}
+
+
+async def test_finalize__when_some_transactions_are_not_mined__then_it_tells_where_they_stand(
+    tables: Tables,
+) -> None:
+    states = (TransactionState.MINED, TransactionState.SUBMITTED, TransactionState.FINAL)
+    places = [Place(PLACE.sender_id, nonce) for nonce in range(4)]
+    for nonce, state in enumerate(states):
+        await tables.carry(transaction(state, nonce))
+    refused = await tables.store.finalize_transactions(places, at=9)
+    expected = (TransactionState.SUBMITTED, TransactionState.FINAL, None)
+    assert refused == dict(zip(places[1:], expected, strict=True))
+    final = transaction(TransactionState.FINAL, 0, finalized_at=9, updated_at=9)
+    assert await tables.store.transactions(places[:1]) == {places[0]: final}
+
+
+@pytest.mark.integration
+async def test_finalize__when_a_transaction_is_final__then_it_is_in_no_index_of_open_ones(line: Any) -> None:
+    await line.dynamo.write(created(transaction(TransactionState.MINED)))
+    shard = sender_shard(PLACE.sender_id)
+    for expected in ([7], []):
+        page = await line.dynamo.query(
+            TRANSACTIONS, index=TRANSACTIONS.index("open"), partition=shard, limit=9
+        )
+        assert [item["nonce"] for item in page.items] == expected
+        await line.store.finalize_transactions([PLACE], at=9)
 
 
 @pytest.mark.integration
@@ -362,6 +559,15 @@ async def test_commit__when_a_record_has_no_room_left__then_dynamodb_names_it_an
     with pytest.raises(Poisoned, match="size") as poisoned:
         await store.commit(progress(2), Write(outcomes=(bad, good)))
     assert poisoned.value.mints == {"m1"}
+    assert not poisoned.value.transactions
+    crammed = to_item(transaction())
+    room = 400 * 1024 - sum(len(name) + len(str(value)) for name, value in crammed.items())
+    await line.dynamo.write(Put(TRANSACTIONS, crammed | {"padding": "x" * (room - 20)}))
+    failed = replace(settlement("failed"), problem=problem)
+    with pytest.raises(Poisoned, match="size") as poisoned:
+        await store.commit(progress(2), Write(settlements=(failed,), outcomes=(good,)))
+    assert poisoned.value.transactions == {PLACE}
+    assert not poisoned.value.mints
     aside = Aside(
         position="p", table="mints", key="m1", reason="size", block_number=5, block_hash=HASH, tx_hash=HASH
     )

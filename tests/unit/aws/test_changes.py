@@ -126,7 +126,7 @@ def test_transition__when_a_state_has_several_sources__accepts_any_of_them() -> 
 
 
 def test_transition__when_a_state_has_one_source__asks_for_equality() -> None:
-    said = statement(transition("m1", MintStatus.REVERTED, at=5), "p")
+    said = statement(transition("m1", MintStatus.FINALIZED, at=5), "p")
     assert said is not None
     assert said["Statement"].endswith('WHERE "mint_id" = ? AND "status" = ?')
 

@@ -11,6 +11,7 @@ from mintline import authorizations
 from mintline.authorizations import Authorization
 from mintline.chain.gas import GasBound
 from mintline.eth import keccak256, to_checksum_address
+from mintline.meaning import meaning_of
 from mintline.memory import MemoryQueues
 from mintline.messages import (
     AnyIntent,
@@ -29,7 +30,8 @@ from mintline.messages import (
 )
 from mintline.records import Mint, Transfer
 from mintline.resources import Queue
-from mintline.states import MintStatus
+from mintline.states import MintStatus, TransactionState
+from mintline.transaction_records import TopUpPayload, Transaction, place_of
 from mintline_broadcaster.fees import FeeCaps
 from mintline_broadcaster.handlers import broadcast, refuse, review
 from mintline_broadcaster.memory import Decoded, MemoryChain, MemoryLedger
@@ -166,8 +168,65 @@ class World:
         """Return the value of one of the broadcaster's metrics."""
         return self.registry.get_sample_value(f"mintline_broadcaster_{name}", labels) or 0
 
+    def reserved(self, intent: AnyIntent, **changes: Any) -> Transaction:
+        """Put the record of an intent's nonce on record, as the builder leaves it."""
+        place = place_of(intent.signer, intent.nonce)
+        payload: dict[str, Any] = {"kind": "noop", "filling_at": 0}
+        if isinstance(intent, SignMint):
+            deadline = intent.voucher.deadline
+            payload = {"kind": "mint", "operations": (intent.mint_id,), "deadline": deadline}
+        elif isinstance(intent, SignTopUp):
+            top_up = TopUpPayload(recipient=intent.recipient, value=intent.value)
+            payload = {"kind": "top_up", "top_up": top_up}
+        fields: dict[str, Any] = {
+            "sender_id": place.sender_id,
+            "nonce": intent.nonce,
+            "signer": intent.signer,
+            "gas": intent.gas,
+            "fees": intent.fees,
+            "meaning": meaning_of(intent),
+            "trace": intent.trace,
+            "reserved_at": 0,
+            "updated_at": 0,
+            **payload,
+        }
+        transaction = Transaction(**{**fields, **changes})
+        self.ledger.transactions[place] = transaction
+        return transaction
+
     def built(self, intent: SignMint, **changes: Any) -> Mint:
-        """Put the intent's mint on record, as the builder leaves it, beside its authorization."""
+        """Put the intent's mint on record with its transaction and authorization, as the builder leaves them.
+
+        `changes` may also be of what a mint's status is read off.
+        """
+        if changes.get("status") is MintStatus.ACCEPTED:
+            changes["nonce"] = None
+        if changes.get("custody") == "self" or changes.get("nonce", intent.nonce) is None:
+            return self._stored(intent, **changes)
+        carried: dict[str, Any] = {}
+        attempts = changes.pop("attempts", ())
+        status = changes.pop("status", MintStatus.BUILT)
+        if attempts:
+            carried |= {"attempts": attempts, "submitted_at": attempts[0].at}
+        carried |= {"updated_at": changes["updated_at"]} if "updated_at" in changes else {}
+        if status is MintStatus.SUBMITTED:
+            carried["state"] = TransactionState.SUBMITTED
+        elif status in (MintStatus.MINED, MintStatus.FINALIZED, MintStatus.REVERTED):
+            failed = status is MintStatus.REVERTED
+            carried["state"] = TransactionState.MINED
+            if status is MintStatus.FINALIZED:
+                carried["state"] = TransactionState.FINAL
+            carried["outcome"] = "failed" if failed else "succeeded"
+        elif status is MintStatus.REJECTED:
+            carried["filling_at"] = 0
+        if "cancel_requested_at" in changes:
+            carried["filling_at"] = changes["cancel_requested_at"]
+        named = {name: changes[name] for name in ("nonce", "mint_id") if name in changes}
+        self.reserved(intent.evolve(**named), **carried)
+        rejected = status is MintStatus.REJECTED
+        return self._stored(intent, status=MintStatus.REJECTED if rejected else MintStatus.BUILT, **changes)
+
+    def _stored(self, intent: SignMint, **changes: Any) -> Mint:
         fields: dict[str, Any] = {
             "mint_id": intent.mint_id,
             "sub": intent.signer.subject,
@@ -183,24 +242,50 @@ class World:
             "nonce": intent.nonce,
             "token_id": intent.voucher.token_id,
             "deadline": intent.voucher.deadline,
-            "gas": intent.gas,
-            "fees": intent.fees,
             "trace": intent.trace,
         }
         mint = Mint(**{**fields, **changes})
         if (key := authorizations.key_of(mint)) is not None:
             self.ledger.authorizations[key] = Authorization(envelope=intent.authorization)
         self.ledger.mints[mint.mint_id] = mint
-        return mint
+        return self.mint(intent.evolve(mint_id=mint.mint_id))
 
     def mint(self, intent: SignMint | SignNoop) -> Mint:
+        """Return the intent's mint as it stands."""
         assert intent.mint_id is not None
-        return self.ledger.mints[intent.mint_id]
+        mint = self.ledger.standing(intent.mint_id)
+        assert mint is not None
+        return mint
+
+    def transaction(self, intent: AnyIntent) -> Transaction:
+        """Return the record of an intent's nonce."""
+        return self.ledger.transactions[place_of(intent.signer, intent.nonce)]
+
+    def mined(self, intent: AnyIntent, *, succeeded: bool = True) -> None:
+        """Have the index know that the latest attempt of the intent's transaction is mined."""
+        record = self.transaction(intent)
+        self.ledger.transactions[record.place] = record.evolve(
+            state=TransactionState.MINED,
+            outcome="succeeded" if succeeded else "failed",
+            tx_hash=record.attempts[-1].tx_hash,
+            block_number=self.chain.number,
+            block_hash=bytes(32),
+            mined_at=self.now,
+            updated_at=self.now,
+        )
 
     async def broadcast(self, intent: AnyIntent) -> None:
+        """Handle a signed intent; what carries no mint is on record by then, as it always is."""
+        self._known(intent)
         await self.handle(sign(intent))
 
+    def _known(self, intent: AnyIntent) -> None:
+        place = place_of(intent.signer, intent.nonce)
+        if not isinstance(intent, SignMint) and place not in self.ledger.transactions:
+            self.reserved(intent)
+
     async def refuse(self, intent: AnyIntent, code: str = "policy_fee", reason: str = "") -> None:
+        self._known(intent)
         await self.handle(SigningRefused(intent=intent, code=code, reason=reason))
 
     async def handle(
@@ -213,10 +298,32 @@ class World:
             await broadcast(message, **ports, caps=self.caps, now=self.now)
         elif isinstance(message, ReviewMint):
             watch = self.watch(ledger=ledger, chain=chain, outbox=outbox)
-            await review(message, ledger=ledger, chain=chain, noops=noops, watch=watch, now=self.now)
+            await review(message, ledger=ledger, watch=watch, now=self.now)
         else:
             assert isinstance(message, SigningRefused)
             await refuse(message, ledger=ledger, outbox=outbox, noops=noops, now=self.now)
+
+    def change(self, intent: AnyIntent, **fields: Any) -> None:
+        """Change the record of an intent's nonce, as another service would."""
+        record = self.transaction(intent)
+        self.ledger.transactions[record.place] = record.evolve(**fields)
+
+    def stop(self, intent: SignMint) -> None:
+        """Have the mint's user stop it, after it was sent."""
+        stored = self.ledger.mints[intent.mint_id]
+        self.ledger.mints[intent.mint_id] = stored.evolve(cancel_requested_at=self.now, updated_at=self.now)
+        self.change(intent, filling_at=self.now, updated_at=self.now)
+
+    def renewed(self, intent: SignMint) -> None:
+        """Have the mint get another nonce, the intent's, as the builder gives it."""
+        stored = self.ledger.mints[intent.mint_id]
+        attempts = self.mint(intent).attempts
+        self.ledger.mints[intent.mint_id] = stored.evolve(nonce=intent.nonce, attempts=attempts)
+        self.reserved(intent, first_attempt=len(attempts), reserved_at=self.now, updated_at=self.now)
+
+    def open(self) -> list[Transaction]:
+        """Return the transactions whose nonce is not used for good."""
+        return [one for one in self.ledger.transactions.values() if one.state is not TransactionState.FINAL]
 
     def finalize(self) -> None:
         """Make everything mined so far final, and have the index know of it."""

@@ -44,13 +44,9 @@ async def test_broadcast__when_the_mint_is_built__then_it_is_submitted_on_record
         10 * GWEI,
         world.now,
     )
-    recorded = world.ledger.transactions[message.tx_hash]
-    assert (recorded.raw, recorded.mint_id, recorded.nonce, recorded.kind) == (
-        message.raw,
-        intent.mint_id,
-        0,
-        "sign_mint",
-    )
+    recorded = world.ledger.signed[message.tx_hash]
+    assert (recorded.raw, recorded.nonce, recorded.kind) == (message.raw, 0, "sign_mint")
+    assert world.ledger.mints[intent.mint_id].status is MintStatus.BUILT, "read off its transaction"
     assert [tx_hash for tx_hash, _ in world.chain.pool.values()] == [message.tx_hash]
 
 
@@ -59,7 +55,7 @@ async def test_broadcast__when_either_write_fails__then_nothing_is_sent(world: A
         await asyncio.sleep(0)
         raise Unavailable("DynamoDB")
 
-    for method in ("record", "submit"):
+    for method in ("record", "enter"):
         intent = make()
         world.built(intent)
         setattr(world.ledger, method, failing)
@@ -146,7 +142,7 @@ async def test_broadcast__when_no_mint_has_that_nonce__then_rejected_and_not_sen
 ) -> None:
     intent = make()
     world.built(intent, **changes)
-    with pytest.raises(Rejected, match="unknown_mint"):
+    with pytest.raises(Rejected, match=r"unknown_(mint|transaction)"):
         await world.broadcast(intent)
     assert world.chain.sends == []
 
@@ -158,7 +154,7 @@ async def test_broadcast__when_the_hash_is_not_the_bytes__then_rejected_and_not_
     world.built(intent)
     with pytest.raises(Rejected, match="hash_mismatch"):
         await world.handle(signed(intent).model_copy(update={"tx_hash": bytes(32)}))
-    assert world.ledger.transactions == {}
+    assert world.ledger.signed == {}
     assert world.mint(intent).status is MintStatus.BUILT
 
 
@@ -168,8 +164,9 @@ async def test_broadcast__when_it_mints_nothing__then_on_record_without_a_mint_a
 ) -> None:
     intent = request.getfixturevalue(kind)()
     await world.broadcast(intent)
-    [recorded] = world.ledger.transactions.values()
+    [recorded] = world.ledger.signed.values()
     assert recorded.mint_id is None
+    assert world.transaction(intent).operations == ()
     assert len(world.chain.pool) == 1
 
 

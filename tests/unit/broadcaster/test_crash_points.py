@@ -15,6 +15,7 @@ from mintline.messages import Broadcast, FundWallet, SignMint, SignNoop, SignTop
 from mintline.queueing import Received
 from mintline.resources import BROADCAST, BUILD, SIGN
 from mintline.states import MintStatus
+from mintline.transaction_records import Place
 
 GWEI = 10**9
 SENDERS, NONCES = 3, 6
@@ -45,7 +46,7 @@ class Fragile:
 
 @pytest.mark.parametrize(
     "point",
-    ["before record", "after record", "before submit", "after submit", "before send_raw", "after send_raw"],
+    ["before record", "after record", "before enter", "after enter", "before send_raw", "after send_raw"],
 )
 async def test_broadcast__when_it_dies_at_a_point__then_redelivery_ends_in_the_same_state(
     world: Any, make: Any, signed: Any, point: str
@@ -61,7 +62,7 @@ async def test_broadcast__when_it_dies_at_a_point__then_redelivery_ends_in_the_s
         await world.handle(message, ledger=Fragile(world.ledger, fate), chain=Fragile(world.chain, fate))
     if world.chain.sends:
         assert world.mint(intent).attempts[0].tx_hash == message.tx_hash
-        assert message.tx_hash in world.ledger.transactions
+        assert message.tx_hash in world.ledger.signed
     await world.handle(message)
     await world.handle(message)
     assert [attempt.tx_hash for attempt in world.mint(intent).attempts] == [message.tx_hash]
@@ -96,11 +97,11 @@ class Line:
     def check_on_record(self, raw: bytes) -> None:
         """The invariant of the write-ahead."""
         tx_hash = keccak256(raw)
-        recorded = self.world.ledger.transactions[tx_hash]
+        recorded = self.world.ledger.signed[tx_hash]
         assert recorded.raw == raw
-        if recorded.mint_id is not None:
-            mint = self.world.ledger.mints[recorded.mint_id]
-            assert tx_hash in [attempt.tx_hash for attempt in mint.attempts]
+        place = Place(f"{recorded.chain_id}#{recorded.sender}", recorded.nonce)
+        transaction = self.world.ledger.transactions[place]
+        assert tx_hash in [attempt.tx_hash for attempt in transaction.attempts]
 
     def fate(self, _: str) -> None:
         drawn = self.rng.random()

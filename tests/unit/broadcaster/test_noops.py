@@ -48,7 +48,7 @@ async def test_noop__when_its_gas_is_estimated__then_for_a_transfer_of_nothing_t
 ) -> None:
     intent = make(nonce=4)
 
-    await noops.fill_nonce(intent, now=0)
+    await noops.fill(world.reserved(intent), now=0)
 
     assert chain.estimates == [Call(sender=intent.signer.address, to=intent.signer.address, data=b"")]
     [noop] = await world.sent_to(SIGN)
@@ -58,12 +58,11 @@ async def test_noop__when_its_gas_is_estimated__then_for_a_transfer_of_nothing_t
 async def test_noops__when_many_are_wanted_within_a_minute__then_one_estimate_serves_them(
     world: Any, make: Any, chain: Priced, noops: Noops
 ) -> None:
-    signer = make(nonce=0).signer
     for nonce in range(5):
-        await noops.fill_gap(signer, nonce, FEES, now=nonce * 1000)
+        await noops.fill(world.reserved(make(nonce)), now=nonce * 1000, fees=FEES)
     chain.transfer_gas = 12_000  # a fork has made it cheaper
-    await noops.fill_gap(signer, 5, FEES, now=ESTIMATE_AGE - 1)
-    await noops.fill_gap(signer, 6, FEES, now=ESTIMATE_AGE)
+    await noops.fill(world.reserved(make(5)), now=ESTIMATE_AGE - 1, fees=FEES)
+    await noops.fill(world.reserved(make(6)), now=ESTIMATE_AGE, fees=FEES)
 
     assert len(chain.estimates) == 2
     assert [noop.gas for noop in await world.sent_to(SIGN)] == [25_200] * 6 + [14_400]
@@ -75,13 +74,13 @@ async def test_noop__when_it_needs_more_gas_than_allowed__then_it_waits_for_the_
     chain.transfer_gas = 100_000
 
     with pytest.raises(GasAboveBound, match="MINTLINE_MAX_TRANSFER_GAS allows 100000: raise it"):
-        await noops.fill_nonce(make(), now=0)
+        await noops.fill(world.reserved(make()), now=0)
 
     assert await world.sent_to(SIGN) == []
 
 
 async def test_noop__when_the_node_refuses_to_estimate_it__then_it_waits(
-    monkeypatch: pytest.MonkeyPatch, make: Any, chain: Priced, noops: Noops
+    world: Any, monkeypatch: pytest.MonkeyPatch, make: Any, chain: Priced, noops: Noops
 ) -> None:
     async def refuse(_: Call) -> int:
         raise CallReverted(None, "no")
@@ -89,4 +88,4 @@ async def test_noop__when_the_node_refuses_to_estimate_it__then_it_waits(
     monkeypatch.setattr(chain, "estimate_gas", refuse)
 
     with pytest.raises(Unavailable, match="cannot be estimated"):
-        await noops.fill_nonce(make(), now=0)
+        await noops.fill(world.reserved(make()), now=0)

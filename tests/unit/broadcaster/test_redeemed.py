@@ -83,12 +83,12 @@ async def test_redemption__when_the_indexer_ends_the_mint_meanwhile__then_that_s
     assert world.mint(make()) == ended
 
 
-async def nonce_lost(world: Any, intent: Any, **changes: Any) -> None:
+async def nonce_lost(world: Any, intent: Any, *, stopped: bool = False) -> None:
     """Have a custodial mint's nonce used by another transaction."""
     waiting(world, intent, MintStatus.BUILT)
     await world.broadcast(intent)
-    mint = world.mint(intent)
-    world.ledger.mints[mint.mint_id] = mint.model_copy(update=changes)
+    if stopped:
+        world.stop(intent)
     world.chain.pool.clear()
     world.chain.use_nonce(intent.signer.address)
     world.chain.mine()
@@ -98,7 +98,7 @@ async def nonce_lost(world: Any, intent: Any, **changes: Any) -> None:
 async def test_front_run__when_its_user_stopped_the_mint__then_it_ends_by_its_token(
     world: Any, make: Any
 ) -> None:
-    await nonce_lost(world, make(), cancel_requested_at=world.now)
+    await nonce_lost(world, make(), stopped=True)
     made = world.redeemed(make(), block=8)
     world.ledger.indexed = replace(world.chain.finalize(), number=8)
     await world.handle(ReviewMint(mint_id=make().mint_id))
@@ -107,29 +107,29 @@ async def test_front_run__when_its_user_stopped_the_mint__then_it_ends_by_its_to
 
 
 async def test_front_run__when_it_is_not_final_yet__then_a_stopped_mint_waits(world: Any, make: Any) -> None:
-    await nonce_lost(world, make(), cancel_requested_at=world.now)
+    await nonce_lost(world, make(), stopped=True)
     world.redeemed(make(), block=8)
     world.ledger.indexed = replace(world.chain.finalize(), number=7)
     await world.handle(ReviewMint(mint_id=make().mint_id))
     assert world.mint(make()).status is MintStatus.SUBMITTED
 
 
-@pytest.mark.parametrize("changes", [{"cancel_requested_at": 1}, {}], ids=["stopped", "wanted"])
+@pytest.mark.parametrize("stopped", [True, False])
 async def test_taken_nonce__when_the_index_is_behind_finality__then_nothing_is_decided(
-    world: Any, make: Any, changes: dict[str, Any]
+    world: Any, make: Any, *, stopped: bool
 ) -> None:
     world.finalize()
-    await nonce_lost(world, make(), **changes)
+    await nonce_lost(world, make(), stopped=stopped)
     await world.handle(ReviewMint(mint_id=make().mint_id))
     assert world.mint(make()).status is MintStatus.SUBMITTED
     assert await world.sent_to(BUILD) == []
 
 
-@pytest.mark.parametrize("changes", [{"cancel_requested_at": 1}, {}], ids=["stopped", "wanted"])
+@pytest.mark.parametrize("stopped", [True, False])
 async def test_taken_nonce__when_no_node_has_the_final_block__then_nothing_is_decided(
-    world: Any, make: Any, changes: dict[str, Any]
+    world: Any, make: Any, *, stopped: bool
 ) -> None:
-    await nonce_lost(world, make(), **changes)
+    await nonce_lost(world, make(), stopped=stopped)
     # They follow a branch of their own, on which the nonce is used, and call it final.
     world.ledger.indexed = replace(world.chain.finalize(), hash=b"\x0a" * 32)
     await world.handle(ReviewMint(mint_id=make().mint_id))
@@ -235,11 +235,11 @@ async def test_voucher__when_its_transfer_was_set_aside__then_it_does_not_expire
     assert world.mint(make()).status is MintStatus.FINALIZED
 
 
-@pytest.mark.parametrize("changes", [{"cancel_requested_at": 1}, {}], ids=["stopped", "wanted"])
+@pytest.mark.parametrize("stopped", [True, False])
 async def test_front_run__when_its_transfer_was_set_aside__then_the_mint_waits_for_the_index(
-    world: Any, make: Any, changes: dict[str, Any]
+    world: Any, make: Any, *, stopped: bool
 ) -> None:
-    await nonce_lost(world, make(), **changes)
+    await nonce_lost(world, make(), stopped=stopped)
     world.chain.minted[make().contract, make().voucher.token_id] = make().voucher.metadata_digest
     world.ledger.indexed = replace(world.chain.finalize(), number=8)
     await world.handle(ReviewMint(mint_id=make().mint_id))

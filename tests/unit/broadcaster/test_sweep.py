@@ -12,7 +12,7 @@ import pytest
 from mintline.errors import Unavailable
 from mintline.messages import BuildMint
 from mintline.resources import BUILD, SIGN
-from mintline.states import MintStatus
+from mintline.states import MintStatus, TransactionState
 from mintline_broadcaster import sweep as sweeping
 from mintline_broadcaster.ports import Final
 
@@ -22,18 +22,30 @@ def opened(world: Any, intent: Any, **changes: Any) -> Any:
     return world.built(intent, **{"created_at": world.now, "updated_at": world.now, **changes})
 
 
-@pytest.mark.parametrize("status", [MintStatus.ACCEPTED, MintStatus.BUILT])
-async def test_sweep__when_a_stage_is_overdue__then_the_mint_is_asked_for_again(
-    world: Any, make: Any, status: MintStatus
-) -> None:
+async def test_sweep__when_a_mint_was_never_built__then_it_is_asked_for_again(world: Any, make: Any) -> None:
     intent = make()
-    opened(world, intent, status=status)
+    opened(world, intent, status=MintStatus.ACCEPTED)
     await world.sweep(after=59)
     assert await world.sent_to(BUILD) == []
     await world.sweep(after=1)
     [message] = await world.sent_to(BUILD)
     assert message == BuildMint(trace=intent.trace, mint_id=intent.mint_id)
-    assert world.counted("sweeps_total", status=status.value) == 1
+    assert world.counted("sweeps_total", status="accepted") == 1
+
+
+@pytest.mark.parametrize("kind", ["make", "make_top_up"])
+async def test_sweep__when_a_nonce_was_reserved_and_never_signed__then_that_is_asked_for_again(
+    world: Any, request: pytest.FixtureRequest, kind: str
+) -> None:
+    intent = request.getfixturevalue(kind)()
+    if kind == "make":
+        opened(world, intent)
+    world.reserved(intent, reserved_at=world.now, updated_at=world.now)
+    await world.sweep(after=59)
+    assert await world.sent_to(SIGN) == []
+    await world.sweep(after=1)
+    assert await world.sent_to(SIGN) == [intent]
+    assert world.counted("sweeps_total", status="reserved") == 1
 
 
 async def test_sweep__when_it_was_in_vain__then_its_patience_doubles(world: Any, make: Any) -> None:
@@ -60,9 +72,7 @@ async def test_sweep__when_the_mint_moved_since__then_its_patience_starts_afresh
         await world.sweep(after=600)
     assert world.mint(intent).sweeps > 2
     await world.sent_to(BUILD)
-    world.ledger.mints[mint.mint_id] = world.mint(intent).model_copy(
-        update={"status": MintStatus.BUILT, "updated_at": world.now + 1}
-    )
+    world.ledger.mints[mint.mint_id] = world.mint(intent).evolve(updated_at=world.now + 1)
     await world.sweep(after=61)
     assert len(await world.sent_to(BUILD)) == 1
     assert world.mint(intent).sweeps == 1
@@ -101,6 +111,8 @@ async def test_sweep__when_a_mint_needs_nothing__then_nothing_is_asked(
     world: Any, make: Any, status: MintStatus
 ) -> None:
     opened(world, make(), status=status)
+    if status is MintStatus.REJECTED:
+        world.change(make(), state=TransactionState.FINAL, outcome="filled")
     for _ in range(5):
         await world.sweep(after=1000)
     assert await world.sent_to(BUILD) == await world.sent_to(SIGN) == []
@@ -137,15 +149,17 @@ async def test_sweep__when_mints_are_mined_or_young__then_they_are_not_read_each
         opened(world, make(nonce), status=MintStatus.MINED)
     world.now += 30_000
     opened(world, make(10), status=MintStatus.ACCEPTED)
-    read: list[str] = []
-    read_mints = world.ledger.read_mints
+    world.reserved(make(0, sender=1), reserved_at=world.now)
+    read: list[Any] = []
+    for name in ("read_mints", "transactions_from"):
+        reading = getattr(world.ledger, name)
 
-    async def counting(mint_ids: Any) -> Any:
-        asked = list(mint_ids)
-        read.extend(asked)
-        return await read_mints(asked)
+        async def counting(asked: Any, reading: Any = reading) -> Any:
+            found = await reading(asked)
+            read.extend(found)
+            return found
 
-    world.ledger.read_mints = counting
+        setattr(world.ledger, name, counting)
     sweeper = world.sweeper()
     for _ in range(3):
         assert await sweeper.sweep()
@@ -153,7 +167,7 @@ async def test_sweep__when_mints_are_mined_or_young__then_they_are_not_read_each
     # A reorg that nobody told us of is seen all the same, later.
     world.now += sweeping.RESTING_SECONDS * 1000
     await sweeper.sweep()
-    assert len(read) == 21
+    assert len(read) == 22
 
 
 async def test_sweep__when_there_is_more_than_a_pass_may_read__then_the_next_one_goes_on(
@@ -202,14 +216,14 @@ async def test_run__when_the_tables_do_not_answer__then_it_goes_on(world: Any) -
     calls: list[int] = []
 
     async def failing(*_: Any, **__: Any) -> Any:
-        calls.append(1)
-        if len(calls) == 3:
-            stop.set()
         raise Unavailable("DynamoDB")
 
     world.ledger.open_transactions = failing
 
     async def sleep(_: float) -> None:
+        calls.append(1)
+        if len(calls) == 3:
+            stop.set()
         await asyncio.sleep(0)
 
     await world.sweeper().run(stop, interval=10, sleep=sleep, rng=random.Random(1))

@@ -11,7 +11,7 @@ from mintline.intents import sign_mint
 from mintline.messages import ReviewMint
 from mintline.records import CANCELLED
 from mintline.resources import BUILD, SIGN
-from mintline.states import MintStatus
+from mintline.states import MintStatus, TransactionState
 
 GWEI = 10**9
 
@@ -55,14 +55,13 @@ async def gap(world: Any, make: Any) -> None:
 
 async def stopped(world: Any, make: Any) -> None:
     await sent(world, make(0))
-    change(world, make(0), cancel_requested_at=world.now)
+    world.stop(make(0))
 
 
 async def stopped_before_it_was_sent(world: Any, make: Any) -> None:
     world.built(make(0), created_at=world.now, updated_at=world.now)
-    await world.ledger.reject(
-        make(0).mint_id, CANCELLED, source=MintStatus.BUILT, at=world.now, unfilled=True
-    )
+    mint, carried = world.mint(make(0)), world.transaction(make(0))
+    await world.ledger.reject(mint, CANCELLED, at=world.now, carried=carried)
 
 
 async def taken(world: Any, make: Any) -> None:
@@ -80,10 +79,6 @@ async def sent(world: Any, *intents: Any) -> None:
     for intent in intents:
         world.built(intent, created_at=world.now, updated_at=world.now)
         await world.broadcast(intent)
-
-
-def change(world: Any, intent: Any, **fields: Any) -> None:
-    world.ledger.mints[intent.mint_id] = world.mint(intent).model_copy(update=fields)
 
 
 class Line:
@@ -123,20 +118,23 @@ class Line:
         for message in await world.sent_to(BUILD):
             self.build(message)
         world.chain.mine()
-        for mint in list(world.ledger.mints.values()):
-            hashes = [attempt.tx_hash for attempt in mint.attempts]
-            if mint.status is MintStatus.SUBMITTED and any(one in world.chain.receipts for one in hashes):
-                world.ledger.mints[mint.mint_id] = mint.model_copy(update={"status": MintStatus.MINED})
+        for place, transaction in list(world.ledger.transactions.items()):
+            hashes = [attempt.tx_hash for attempt in transaction.own_attempts]
+            mined = any(one in world.chain.receipts for one in hashes)
+            if transaction.state is TransactionState.SUBMITTED and transaction.operations and mined:
+                ended = {"state": TransactionState.FINAL, "outcome": "succeeded"}
+                world.ledger.transactions[place] = transaction.evolve(**ended)
         world.finalize()
 
     def build(self, message: Any) -> None:
-        mint = self.world.ledger.mints[message.mint_id]
+        world = self.world
+        mint = world.ledger.mints[message.mint_id]
         if message.type == "build_mint" and mint.status is MintStatus.ACCEPTED:
-            built = {"status": MintStatus.BUILT, "updated_at": self.world.now}
-            self.world.ledger.mints[mint.mint_id] = mint.model_copy(update=built)
+            world.built(self.make(0), created_at=world.now, updated_at=world.now)
         elif message.type == "renew_nonce" and mint.nonce == message.nonce:
-            built = {"status": MintStatus.BUILT, "updated_at": self.world.now, "nonce": message.nonce + 1}
-            self.world.ledger.mints[mint.mint_id] = mint.model_copy(update=built)
+            world.renewed(
+                self.make(message.nonce + 1).evolve(mint_id=mint.mint_id, voucher=self.make(0).voucher)
+            )
 
 
 SCENES: dict[str, Callable[[Any, Any], Awaitable[None]]] = {
@@ -150,16 +148,16 @@ async def played(line: Line, scene: str) -> dict[str, Any]:
     await SCENES[scene](line.world, line.make)
     for _ in range(12):
         await line.turn()
-        for mint in list(line.world.ledger.mints.values()):
+        for mint_id in list(line.world.ledger.mints):
+            mint = line.world.ledger.standing(mint_id)
             if mint.status is MintStatus.BUILT:
                 await line.world.broadcast(sign_mint(mint))
     world = line.world
     return {
-        "statuses": {mint_id: mint.status for mint_id, mint in world.ledger.mints.items()},
+        "statuses": {mint_id: world.ledger.standing(mint_id).status for mint_id in world.ledger.mints},
         "nonces": dict(world.chain.nonces),
         "pool": dict(world.chain.pool),
-        "open": await world.ledger.open_transactions(after=None, limit=10),
-        "unfilled": set(world.ledger.unfilled),
+        "open": world.open(),
     }
 
 
@@ -171,7 +169,6 @@ async def test_sweep__when_it_dies_at_any_call__then_the_end_is_the_same(
     expected = await played(line, scene)
     assert expected["pool"] == {}
     assert expected["open"] == []
-    assert expected["unfilled"] == set()
     assert not {MintStatus.ACCEPTED, MintStatus.BUILT, MintStatus.SUBMITTED} & set(
         expected["statuses"].values()
     )

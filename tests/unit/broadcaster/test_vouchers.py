@@ -229,7 +229,7 @@ async def test_transaction__when_the_node_takes_it__then_the_mint_is_submitted(l
     assert line.mint.submitted_at == NOW
     [attempt] = line.mint.attempts
     assert (attempt.tx_hash, attempt.max_fee_per_gas, attempt.nonce) == (message.tx_hash, 10 * GWEI, 0)
-    recorded = line.ledger.transactions[message.tx_hash]
+    recorded = line.ledger.signed[message.tx_hash]
     assert (recorded.kind, recorded.mint_id, recorded.sender) == ("self_redeem", "m1", USER)
 
 
@@ -251,7 +251,7 @@ async def test_transaction__when_the_process_died_before_the_send__then_it_is_on
     seen: list[tuple[bool, int]] = []
 
     async def dies(_: bytes) -> Any:
-        seen.append((transaction().tx_hash in line.ledger.transactions, len(line.mint.attempts)))
+        seen.append((transaction().tx_hash in line.ledger.signed, len(line.mint.attempts)))
         raise RuntimeError("killed")
 
     monkeypatch.setattr(line.chain, "send_raw", dies)
@@ -408,7 +408,7 @@ async def test_transaction__when_its_bytes_are_not_what_the_record_says__then_it
         await line.relay(transaction().evolve(raw=raw, tx_hash=keccak256(raw)))
 
     assert (caught.value.code, caught.value.mint_id) == ("raw_mismatch", "m1")
-    assert (line.mint, line.ledger.transactions, line.chain.sends) == (before, {}, [])
+    assert (line.mint, line.ledger.signed, line.chain.sends) == (before, {}, [])
 
 
 @pytest.mark.parametrize(
@@ -422,7 +422,7 @@ async def test_transaction__when_the_message_claims_other_numbers_than_its_bytes
     with pytest.raises(OutcomeRefused, match="raw_mismatch"):
         await line.relay(transaction().evolve(**changes))
 
-    assert (line.mint, line.ledger.transactions, line.chain.sends) == (before, {}, [])
+    assert (line.mint, line.ledger.signed, line.chain.sends) == (before, {}, [])
 
 
 async def test_transaction__when_its_bytes_are_no_transaction__then_it_changes_nothing(line: Line) -> None:
@@ -431,7 +431,7 @@ async def test_transaction__when_its_bytes_are_no_transaction__then_it_changes_n
     with pytest.raises(OutcomeRefused, match="raw_mismatch"):
         await line.relay(transaction().evolve(raw=b"\x02junk", tx_hash=keccak256(b"\x02junk")))
 
-    assert (line.mint, line.ledger.transactions) == (before, {})
+    assert (line.mint, line.ledger.signed) == (before, {})
 
 
 @pytest.mark.parametrize(

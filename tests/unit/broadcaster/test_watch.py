@@ -12,7 +12,7 @@ import pytest
 from mintline.messages import FundWallet, RenewNonce, ReviewMint, SignMint, SignNoop, SignTopUp
 from mintline.records import Problem
 from mintline.resources import BUILD, SIGN
-from mintline.states import MintStatus
+from mintline.states import MintStatus, TransactionState
 
 GWEI = 10**9
 
@@ -84,10 +84,10 @@ async def test_watch__when_the_nonce_of_a_top_up_is_final__then_it_is_watched_no
     await world.broadcast(make_top_up())
     world.chain.mine()
     assert await world.sweep(after=20)
-    assert len(await world.ledger.open_transactions(after=None, limit=10)) == 1
+    assert len(world.open()) == 1
     world.finalize()
     await world.sweep(after=20)
-    assert await world.ledger.open_transactions(after=None, limit=10) == []
+    assert world.open() == []
     assert not await world.sweep(after=20)
 
 
@@ -99,7 +99,7 @@ async def test_watch__when_the_index_has_not_read_the_final_block__then_a_top_up
     world.chain.mine()
     world.chain.finalize()
     await world.sweep(after=20)
-    assert len(await world.ledger.open_transactions(after=None, limit=10)) == 1
+    assert len(world.open()) == 1
 
 
 async def test_watch__when_no_node_has_the_final_block__then_nothing_is_watched_no_more(
@@ -114,12 +114,10 @@ async def test_watch__when_no_node_has_the_final_block__then_nothing_is_watched_
     final = world.chain.finalize()
     world.ledger.indexed = replace(final, hash=b"\x0a" * 32)
     await world.sweep(after=301)
-    assert len(await world.ledger.open_transactions(after=None, limit=10)) == 2
-    assert world.ledger.unfilled == {make(0).mint_id}
+    assert len(world.open()) == 2
     world.ledger.indexed = final
     await world.sweep(after=20)
-    assert await world.ledger.open_transactions(after=None, limit=10) == []
-    assert not world.ledger.unfilled
+    assert world.open() == []
 
 
 async def test_watch__when_the_node_is_behind_the_final_block__then_what_is_final_counts_as_used(
@@ -150,13 +148,13 @@ async def test_watch__when_the_bytes_were_never_written_down__then_they_are_sign
 ) -> None:
     intent = make()
     await sent(world, intent)
-    world.ledger.transactions.clear()
+    world.ledger.signed.clear()
     await world.sweep(after=20)
     [again] = await world.sent_to(SIGN)
     assert signed(again).tx_hash == world.mint(intent).attempts[0].tx_hash
     await world.broadcast(again)
     assert len(world.mint(intent).attempts) == 1
-    assert len(world.ledger.transactions) == 1
+    assert len(world.ledger.signed) == 1
 
 
 # Replaced
@@ -304,18 +302,80 @@ async def test_gap__when_a_mint_has_the_nonce__then_it_is_none(
     assert [message for message in await world.sent_to(SIGN) if isinstance(message, SignNoop)] == []
 
 
-async def test_gap__when_not_everything_was_read__then_nothing_is_taken_for_one(
+async def test_gap__when_a_pass_does_not_read_everything__then_what_is_on_record_is_none(
     world: Any, make: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from mintline_broadcaster import sweep as sweeping
 
     monkeypatch.setattr(sweeping, "PAGE", 1)
     monkeypatch.setattr(sweeping, "MAX_PAGES", 1)
-    await sent(world, make(1))
+    for nonce in (1, 0):
+        await sent(world, make(nonce))
+        world.change(make(nonce), reserved_at=world.now - nonce)
     sweeper = world.sweeper()
     world.now += 120_000
     await sweeper.sweep()
     assert await world.sent_to(SIGN) == []
+
+
+@pytest.mark.parametrize("missing", [0, 4, 9, 18])
+async def test_gap__when_many_are_open__then_it_is_filled_wherever_it_is(
+    world: Any, make_top_up: Any, missing: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mintline_broadcaster import watch
+
+    monkeypatch.setattr(watch, "LOOK_AHEAD", 4)
+    for nonce in range(20):
+        if nonce != missing:
+            await world.broadcast(make_top_up(nonce))
+    await world.sweep(after=60)
+    assert [noop.nonce for noop in await world.sent_to(SIGN)] == [missing]
+
+
+async def test_gap__when_its_record_was_closed_by_mistake__then_it_is_open_again_and_filled(
+    world: Any, make: Any
+) -> None:
+    await sent(world, make(0), make(1))
+    world.change(make(0), state=TransactionState.FINAL, outcome="filled")
+    world.chain.pool.clear()
+    await world.sweep(after=60)
+    [noop] = await world.sent_to(SIGN)
+    assert (type(noop), noop.nonce) == (SignNoop, 0)
+    assert world.transaction(make(0)).state is TransactionState.SUBMITTED
+    await world.broadcast(noop)
+    world.chain.mine()
+    world.finalize()
+    await world.sweep(after=60)
+    assert await world.sent_to(BUILD) == [RenewNonce(trace=make().trace, mint_id=make().mint_id, nonce=0)]
+
+
+async def test_look__when_many_wait__then_the_first_ones_alone_are_looked_after(
+    world: Any, make_top_up: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mintline_broadcaster import watch
+
+    monkeypatch.setattr(watch, "LOOK_AHEAD", 4)
+    for nonce in range(20):
+        await world.broadcast(make_top_up(nonce))
+    world.chain.pool.clear()
+    await world.sweep(after=20)
+    assert sorted(decoded.nonce for _, decoded in world.chain.pool.values()) == [0, 1, 2, 3]
+
+
+async def test_look__when_many_are_mined_and_not_final__then_those_behind_are_sent_again_all_the_same(
+    world: Any, make_top_up: Any
+) -> None:
+    for nonce in range(10):
+        await world.broadcast(make_top_up(nonce))
+    world.chain.mine()
+    for nonce in range(10, 14):
+        await world.broadcast(make_top_up(nonce))
+    world.chain.pool.clear()
+    await world.sweep(after=20)
+    assert sorted(decoded.nonce for _, decoded in world.chain.pool.values()) == [10, 11, 12, 13]
+    world.finalize()
+    await world.sweep(after=20)
+    assert len(world.open()) == 4
 
 
 async def test_gap__when_a_dead_mint_left_it_and_its_noop_was_lost__then_it_is_filled(
@@ -342,10 +402,10 @@ async def test_gap__when_a_dead_mint_left_it_with_nothing_behind__then_it_is_fil
     world.chain.mine()
     await world.sweep(after=300)
     assert await world.sent_to(SIGN) == []
-    assert world.ledger.unfilled
+    assert world.open()
     world.finalize()
     await world.sweep(after=20)
-    assert not world.ledger.unfilled
+    assert not world.open()
 
 
 async def test_gap__when_a_dead_mints_noop_is_on_its_way__then_no_other_is_asked_for(
@@ -404,11 +464,11 @@ async def test_renewed_nonce__when_signed__then_its_attempt_joins_the_earlier_on
     world: Any, make: Any
 ) -> None:
     await sent(world, make())
-    first = world.mint(make())
-    world.ledger.mints[first.mint_id] = first.model_copy(update={"status": MintStatus.BUILT, "nonce": 5})
-    again = make(5, attempt=1, fees=GWEI * 9).model_copy(
-        update={"mint_id": first.mint_id, "voucher": make().voucher}
-    )
+    world.chain.pool.clear()
+    world.chain.use_nonce(make().signer.address)
+    world.finalize()
+    again = make(5, attempt=1, fees=GWEI * 9).evolve(mint_id=make().mint_id, voucher=make().voucher)
+    world.renewed(again)
     await world.broadcast(again)
     mint = world.mint(again)
     assert mint.status is MintStatus.SUBMITTED
@@ -417,6 +477,8 @@ async def test_renewed_nonce__when_signed__then_its_attempt_joins_the_earlier_on
         (5, 9 * GWEI),
     ]
     # A late copy of the first attempt, which can never be mined, changes nothing.
+    await world.sweep(after=20)
+    assert world.transaction(make()).outcome == "filled"
     world.chain.sends.clear()
     await world.broadcast(make())
     assert world.chain.sends == []
@@ -425,11 +487,10 @@ async def test_renewed_nonce__when_signed__then_its_attempt_joins_the_earlier_on
 
 async def test_renewed_nonce__when_its_signing_is_refused__then_the_mint_ends(world: Any, make: Any) -> None:
     await sent(world, make())
-    first = world.mint(make())
-    world.ledger.mints[first.mint_id] = first.model_copy(update={"status": MintStatus.BUILT, "nonce": 5})
-    again = make(5, attempt=1).model_copy(
-        update={name: getattr(make(), name) for name in ("mint_id", "voucher", "authorization")}
+    again = make(5, attempt=1).evolve(
+        mint_id=make().mint_id, voucher=make().voucher, authorization=make().authorization
     )
+    world.renewed(again)
     await world.refuse(again, "token_expired")
     assert world.mint(again).status is MintStatus.REJECTED
     [noop] = await world.sent_to(SIGN)
@@ -439,16 +500,9 @@ async def test_renewed_nonce__when_its_signing_is_refused__then_the_mint_ends(wo
 # Stopped by its user
 
 
-def stopped(world: Any, intent: Any) -> None:
-    mint = world.mint(intent)
-    world.ledger.mints[mint.mint_id] = mint.model_copy(
-        update={"cancel_requested_at": world.now, "updated_at": world.now}
-    )
-
-
 async def test_cancel__when_submitted__then_a_noop_asks_for_its_nonce_at_once(world: Any, make: Any) -> None:
     await sent(world, make())
-    stopped(world, make())
+    world.stop(make())
     await world.handle(ReviewMint(mint_id=make().mint_id))
     [noop] = await world.sent_to(SIGN)
     assert isinstance(noop, SignNoop)
@@ -458,14 +512,14 @@ async def test_cancel__when_submitted__then_a_noop_asks_for_its_nonce_at_once(wo
 
 async def test_cancel__when_the_review_was_lost__then_the_sweep_asks(world: Any, make: Any) -> None:
     await sent(world, make())
-    stopped(world, make())
+    world.stop(make())
     await world.sweep(after=20)
     assert [type(message) for message in await world.sent_to(SIGN)] == [SignNoop]
 
 
 async def test_cancel__when_the_noop_wins_finally__then_the_mint_is_cancelled(world: Any, make: Any) -> None:
     await sent(world, make())
-    stopped(world, make())
+    world.stop(make())
     await world.handle(ReviewMint(mint_id=make().mint_id))
     for noop in await world.sent_to(SIGN):
         await world.broadcast(noop)
@@ -483,7 +537,7 @@ async def test_cancel__when_the_noop_wins_finally__then_the_mint_is_cancelled(wo
 
 async def test_cancel__when_the_mint_wins__then_it_is_left_to_the_indexer(world: Any, make: Any) -> None:
     await sent(world, make())
-    stopped(world, make())
+    world.stop(make())
     await world.handle(ReviewMint(mint_id=make().mint_id))
     world.chain.mine()
     for noop in await world.sent_to(SIGN):
@@ -498,7 +552,7 @@ async def test_cancel__when_asked_for__then_the_mints_own_bytes_are_sent_no_more
     world: Any, make: Any
 ) -> None:
     await sent(world, make())
-    stopped(world, make())
+    world.stop(make())
     world.chain.pool.clear()
     world.chain.sends.clear()
     await world.broadcast(make())

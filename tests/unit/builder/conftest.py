@@ -18,6 +18,7 @@ from mintline.eth import keccak256, to_checksum_address
 from mintline.messages import BuildMint, FundWallet, KeyRef, Message, RenewNonce
 from mintline.records import Mint, digest_of
 from mintline.states import MintStatus
+from mintline.transaction_records import Transaction, place_of
 from mintline_builder import builder as building
 from mintline_builder.fees import FeePolicy
 from mintline_builder.funds import TopUpPolicy
@@ -115,7 +116,26 @@ class World:
         return mint
 
     def mint(self, mint_id: str) -> Mint:
-        return self.tables.mints[mint_id]
+        """Return a mint as it stands."""
+        mint = self.tables.standing(mint_id)
+        assert mint is not None
+        return mint
+
+    def transaction(self, name: str, nonce: int) -> Transaction:
+        return self.tables.transactions[place_of(key(name), nonce)]
+
+    def move(self, name: str, nonce: int, /, **changes: Any) -> Transaction:
+        """Move a transaction on, as broadcaster and indexer do."""
+        moved = self.transaction(name, nonce).evolve(**changes)
+        self.tables.transactions[moved.place] = moved
+        return moved
+
+    def top_up(self, name: str) -> Transaction:
+        """Return the latest top-up of a wallet."""
+        account = self.account(name)
+        assert account.top_up_treasury == address("treasury")
+        assert account.top_up_nonce is not None
+        return self.transaction("treasury", account.top_up_nonce)
 
     def account(self, name: str) -> Account:
         return self.tables.accounts[address(name)]

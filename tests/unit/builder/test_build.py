@@ -11,6 +11,7 @@ from mintline.chain.answers import FeeMarket
 from mintline.chain.calls import CallReverted
 from mintline.chain.collection import Revert
 from mintline.errors import Conflict, Deferred, Rejected, Unavailable
+from mintline.meaning import meaning_of
 from mintline.messages import Message, SignMint
 from mintline.records import TOKEN_TAKEN
 from mintline.resources import SIGN, Queue
@@ -70,6 +71,26 @@ async def test_build__when_the_mint_is_of_the_version_before__then_its_own_recor
     assert intent.authorization == b"sealed before"
 
 
+async def test_build__when_a_mint_is_built__then_its_transaction_is_on_record_and_its_own_says_no_more(
+    world: World, builder: Builder
+) -> None:
+    world.accept("m1")
+
+    await builder.build("m1")
+
+    [intent] = world.messages()
+    assert isinstance(intent, SignMint)
+    transaction = world.transaction("alice", 0)
+    assert (transaction.kind, transaction.operations, transaction.state) == ("mint", ("m1",), "reserved")
+    assert (transaction.signer, transaction.gas, transaction.fees) == (intent.signer, intent.gas, intent.fees)
+    assert (transaction.meaning, transaction.deadline) == (meaning_of(intent), intent.voucher.deadline)
+    assert (transaction.trace, transaction.first_attempt, transaction.attempts) == ("trace-of-m1", 0, ())
+    assert transaction.reserved_at == transaction.updated_at == int(world.now * 1000)
+    stored = world.tables.mints["m1"]
+    assert (stored.status, stored.nonce, stored.deadline) == (MintStatus.BUILT, 0, transaction.deadline)
+    assert (stored.gas, stored.fees, stored.attempts) == (None, None, ())
+
+
 async def test_build__when_a_mint_is_built__then_its_metadata_lies_under_its_token_id(
     world: World, builder: Builder
 ) -> None:
@@ -112,7 +133,7 @@ async def test_build__when_many_arrive_together__then_nonces_and_token_ids_have_
     for sender in ("alice", "bob"):
         own = [mint.nonce for mint in mints if mint.sub == sender]
         assert sorted(own, key=lambda nonce: nonce or 0) == list(range(30))
-    assert len(world.accounts.transactions) < 10
+    assert len(world.accounts.commits) < 10
 
 
 async def test_build__when_delivered_again__then_the_same_intent_is_sent_again(
@@ -126,7 +147,7 @@ async def test_build__when_delivered_again__then_the_same_intent_is_sent_again(
 
     first, second = world.messages()
     assert first == second
-    assert len(world.accounts.transactions) == 1
+    assert len(world.accounts.commits) == 1
 
 
 async def test_build__when_the_mint_has_moved_on__then_nothing_is_sent(
@@ -137,7 +158,7 @@ async def test_build__when_the_mint_has_moved_on__then_nothing_is_sent(
     await builder.build("m1")
 
     assert world.messages() == []
-    assert world.accounts.transactions == []
+    assert world.accounts.commits == []
 
 
 async def test_build__when_two_copies_get_the_same_mint_at_once__then_it_is_built_once(world: World) -> None:
@@ -205,7 +226,7 @@ async def test_build__when_the_simulation_reverts__then_the_mint_is_rejected_and
     assert mint.problem is not None
     assert mint.problem.code == code
     assert mint.problem.reason
-    assert world.accounts.transactions == []
+    assert world.accounts.commits == []
     assert world.messages() == []
     assert builder.count("rejected", code=code) == 1
 
@@ -318,4 +339,4 @@ async def test_build__when_fees_are_over_the_cap__then_the_mint_waits_and_nothin
         await builder.build("m1")
 
     assert world.mint("m1").status is MintStatus.ACCEPTED
-    assert world.accounts.transactions == []
+    assert world.accounts.commits == []

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import pytest
 
-from mintline.aws.dynamo import Change, Dynamo, Update
+from mintline.aws.dynamo import Change, Dynamo
 from mintline.messages import Fees
 from mintline.states import MintStatus
 from mintline_builder.dynamo import DynamoAccounts
-from mintline_builder.ports import RENEWABLE, Advance, Claim, MintClaim, TopUpClaim
+from mintline_builder.ports import Advance, Claim, MintClaim, TopUpClaim
+from tests.unit.builder.conftest import accepted_mint, key
 
 FEES = Fees(max_fee_per_gas=2, max_priority_fee_per_gas=1)
 TREASURY, WALLET = "0x0000000000000000000000000000000000000001", "0x0000000000000000000000000000000000000002"
@@ -21,20 +22,21 @@ class RecordingDynamo:
     """Takes every transaction, and remembers what the last one was."""
 
     def __init__(self) -> None:
-        self.changes: list[Update] = []
+        self.changes: list[Change] = []
 
     async def transact(self, changes: Sequence[Change]) -> None:
-        self.changes = [change for change in changes if isinstance(change, Update)]
-        assert len(self.changes) == len(changes), "each change has conditions of its own"
+        self.changes = list(changes)
 
 
-async def conditions(
-    claim: Claim, *, expected: int | None = 4
-) -> list[set[tuple[str, str, tuple[Any, ...]]]]:
-    """Return the conditions of the sender's own write, then those of the claim's."""
+Conditions: TypeAlias = list[set[tuple[str, str, tuple[Any, ...]]]]
+
+
+async def conditions(claim: Claim, *, expected: int | None = 4) -> Conditions:
+    """Return the conditions of the sender's own write, the transaction's, and then those of the claim's."""
     dynamo = RecordingDynamo()
     advance = Advance(TREASURY, expected=expected, first=4, claims=(claim,))
     await DynamoAccounts(cast("Dynamo", dynamo), 31337).commit([advance])
+    assert len(dynamo.changes) == 1 + claim.writes
     return [
         {(clause.attribute, clause.op, tuple(clause.values)) for clause in change.where}
         for change in dynamo.changes
@@ -42,11 +44,15 @@ async def conditions(
 
 
 def top_up(replaces: int | None) -> TopUpClaim:
-    return TopUpClaim(TREASURY, WALLET, replaces=replaces, value=1, gas=21_000, fees=FEES, at=7)
+    treasury = key("treasury").evolve(address=TREASURY)
+    return TopUpClaim(treasury, WALLET, replaces=replaces, value=1, gas=21_000, fees=FEES, at=7)
 
 
 def mint(spent: int | None) -> MintClaim:
-    return MintClaim("mint_1", deadline=9, gas=1, fees=FEES, at=7, spent=spent)
+    status = MintStatus.ACCEPTED if spent is None else MintStatus.SUBMITTED
+    return MintClaim(
+        accepted_mint("mint_1").evolve(status=status, nonce=spent), deadline=9, gas=1, fees=FEES, at=7
+    )
 
 
 @pytest.mark.parametrize(
@@ -56,8 +62,9 @@ def mint(spent: int | None) -> MintClaim:
 async def test_nonces__when_they_advance__require_the_next_nonce_that_was_seen(
     expected: int | None, condition: tuple[str, str, tuple[int, ...]]
 ) -> None:
-    sender, _ = await conditions(mint(None), expected=expected)
+    sender, created, _ = await conditions(mint(None), expected=expected)
     assert sender == {condition}
+    assert created == {("nonce", "missing", ())}
 
 
 @pytest.mark.parametrize(
@@ -71,18 +78,21 @@ async def test_nonces__when_they_advance__require_the_next_nonce_that_was_seen(
 async def test_top_up__when_it_is_claimed__replaces_the_very_one_that_was_seen(
     replaces: int | None, condition: tuple[str, str, tuple[int, ...]]
 ) -> None:
-    _, claimed = await conditions(top_up(replaces))
+    _, _, claimed = await conditions(top_up(replaces))
     assert condition in claimed
 
 
 async def test_mint__when_it_is_built__must_still_be_accepted() -> None:
-    _, claimed = await conditions(mint(None))
+    _, _, claimed = await conditions(mint(None))
     assert ("status", "eq", (MintStatus.ACCEPTED.value,)) in claimed
 
 
 @pytest.mark.parametrize("spent", [0, 3])
 async def test_mint__when_it_is_renewed__must_have_the_nonce_that_is_spent(spent: int) -> None:
-    _, claimed = await conditions(mint(spent))
-    assert ("nonce", "eq", (spent,)) in claimed
-    states = [set(values) for attribute, op, values in claimed if (attribute, op) == ("status", "in")]
-    assert {status.value for status in RENEWABLE} in states
+    _, _, claimed, carrier = await conditions(mint(spent))
+    assert {("nonce", "eq", (spent,)), ("status", "eq", (MintStatus.BUILT.value,))} <= claimed
+    assert carrier == {
+        ("nonce", "exists", ()),
+        ("outcome", "ne", ("succeeded",)),
+        ("outcome", "ne", ("failed",)),
+    }

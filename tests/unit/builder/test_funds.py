@@ -11,12 +11,14 @@ from structlog.testing import capture_logs
 from mintline.chain.answers import FeeMarket
 from mintline.chain.calls import CallReverted
 from mintline.chain.collection import Revert
-from mintline.errors import Conflict, Deferred, Rejected, Unavailable, Unreadable
-from mintline.messages import Fees, SignMint, SignTopUp
+from mintline.errors import Conflict, Deferred, Rejected, Unavailable
+from mintline.meaning import meaning_of
+from mintline.messages import Fees, KeyRef, SignMint, SignTopUp
 from mintline.resources import SIGN
-from mintline.states import MintStatus
+from mintline.states import MintStatus, TransactionState
+from mintline.transaction_records import TopUpPayload, Transaction
 from mintline_builder.funds import Need, TopUpPolicy
-from mintline_builder.ports import Account, TopUp
+from mintline_builder.ports import Account, TopUpClaim
 from mintline_builder.waiting import COLLECTION_PAUSED, GAS_ABOVE_BOUND, TREASURY_EMPTY
 
 if TYPE_CHECKING:
@@ -49,9 +51,10 @@ async def test_build__when_the_wallet_is_empty__then_it_is_topped_up_and_the_min
     assert intent.signer == world.key("treasury")
     assert intent.recipient == world.address("bob")
     assert (intent.nonce, intent.gas, intent.value) == (0, 25_200, 20 * COST)
-    recorded = world.account("bob").top_up
-    assert recorded is not None
-    assert (recorded.nonce, recorded.value) == (0, 20 * COST)
+    recorded = world.top_up("bob")
+    assert (recorded.nonce, recorded.signer, recorded.gas) == (0, world.key("treasury"), 25_200)
+    assert recorded.top_up == TopUpPayload(recipient=world.address("bob"), value=20 * COST)
+    assert recorded.meaning == meaning_of(intent)
     assert world.account("treasury").next_nonce == 1
     assert builder.count("top_ups") == 1
 
@@ -144,7 +147,7 @@ async def test_build__when_many_wallets_are_empty__then_their_treasury_nonces_sh
 
     nonces = [message.nonce for message in world.messages() if isinstance(message, SignTopUp)]
     assert sorted(nonces) == list(range(50))
-    assert len(world.accounts.transactions) <= 3
+    assert len(world.accounts.commits) <= 3
 
 
 async def test_build__when_the_top_up_has_arrived__then_the_mint_goes_on(
@@ -171,9 +174,9 @@ async def test_build__when_a_settled_top_up_was_not_enough__then_another_replace
 
     await build_deferred(builder, "m1")
 
-    recorded = world.account("bob").top_up
-    assert recorded is not None
-    assert (recorded.nonce, recorded.value) == (1, 40 * COST)
+    recorded = world.top_up("bob")
+    payload = TopUpPayload(recipient=world.address("bob"), value=40 * COST, recipient_count=20)
+    assert (recorded.nonce, recorded.top_up) == (1, payload)
     assert [message.nonce for message in world.messages() if isinstance(message, SignTopUp)] == [0, 1]
 
 
@@ -460,10 +463,12 @@ async def test_fund__when_it_names_a_balance_that_the_wallet_has_not__then_that_
 POLICY = TopUpPolicy(mints=20, max_mints=100, max_value=10**6, max_cost=10**6, day_budget=10**9)
 
 
-def before(value: int, at: int) -> TopUp:
-    fees = Fees(max_fee_per_gas=1, max_priority_fee_per_gas=1)
+def before(value: int, at: int) -> Transaction:
     treasury = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
-    return TopUp(treasury=treasury, nonce=0, value=value, gas=21_000, fees=fees, at=at * 1000)
+    signer = KeyRef(address=treasury, subject="treasury", chain_id=1, secret_id="s")
+    fees = Fees(max_fee_per_gas=1, max_priority_fee_per_gas=1)
+    claim = TopUpClaim(signer, treasury, None, value=value, gas=21_000, fees=fees, at=at * 1000)
+    return claim.transaction(0)
 
 
 @pytest.mark.parametrize(
@@ -479,12 +484,12 @@ def before(value: int, at: int) -> TopUp:
     ],
 )
 def test_value__when_a_wallet_is_short__then_the_top_up_follows_its_need(
-    need: Need, earlier: TopUp | None, value: int
+    need: Need, earlier: Transaction | None, value: int
 ) -> None:
     assert POLICY.value(need, earlier, now=1000.0) == value
 
 
-async def test_tend__when_a_top_up_was_reserved_and_never_sent__then_it_is_sent_until_it_is_settled(
+async def test_build__when_a_top_up_was_reserved_and_never_sent__then_the_next_builder_sends_it(
     world: World, builder: Builder
 ) -> None:
     world.accept("m1", sender="poor")
@@ -493,55 +498,43 @@ async def test_tend__when_a_top_up_was_reserved_and_never_sent__then_it_is_sent_
         await builder.build("m1")
     world.outbox.send = send  # type: ignore[method-assign] # and another one starts
     successor = world.builder()
-    await successor.funds.tend()
+    await build_deferred(successor, "m1")
     assert world.messages() == []
     world.now += 5
-    await successor.funds.tend()
+    await build_deferred(successor, "m1")
     [message] = world.messages()
     assert isinstance(message, SignTopUp)
     assert (message.nonce, message.recipient) == (0, world.address("poor"))
-    assert world.tables.topping_up == {world.address("poor")}
-    world.mine("treasury")
-    await successor.funds.tend()
-    assert world.tables.topping_up == set()
+    assert meaning_of(message) == world.top_up("poor").meaning
 
 
-async def test_tend__when_the_next_top_up_is_under_way__then_the_settled_one_does_not_hide_it(
+async def test_build__when_a_pending_top_up_is_on_its_way_to_the_chain__then_the_broadcaster_looks_after_it(
     world: World, builder: Builder
 ) -> None:
-    world.accept("m1", sender="poor")
-    with pytest.raises(Deferred):
-        await builder.build("m1")
-    world.mine("treasury")
-    world.now += 120
-    world.chain.counts[world.address("poor")] = 1
-    with pytest.raises(Deferred):
-        await builder.build("m1")
-    await world.accounts.settle(world.address("poor"), 0)
-    assert world.tables.topping_up == {world.address("poor")}
-
-
-async def test_tend__when_one_account_is_unreadable__then_the_others_are_looked_after(
-    world: World, builder: Builder
-) -> None:
-    for number in range(3):
-        world.accept(f"m{number}", sender=f"poor-{number}")
-        with pytest.raises(Deferred):
-            await builder.build(f"m{number}")
-    assert len(world.messages()) == 3
-    get = world.accounts.get
-
-    async def unreadable(address: str) -> Account | None:
-        if address == world.address("poor-1"):
-            raise Unreadable("Account: top_up: model_type")
-        return await get(address)
-
-    world.accounts.get = unreadable  # type: ignore[method-assign]
+    world.accept("m1", sender="bob")
+    await build_deferred(builder, "m1")
+    world.move("treasury", 0, state=TransactionState.SUBMITTED)
     world.outbox.seen.clear()
-    world.now += 5
-    await world.builder().funds.tend()
-    sent = {message.recipient for message in world.messages()[3:] if isinstance(message, SignTopUp)}
-    assert sent == {world.address("poor-0"), world.address("poor-2")}
+    world.now += 60
+
+    await build_deferred(builder, "m1")
+
+    assert len(world.messages()) == 1
+
+
+async def test_top_up__when_the_account_is_of_an_earlier_version__then_its_latest_one_is_the_treasurys(
+    world: World, builder: Builder
+) -> None:
+    world.accept("m1", sender="bob")
+    world.tables.accounts[world.address("bob")] = Account(top_up_nonce=0)
+    world.tables.accounts[world.address("treasury")] = Account(next_nonce=1)
+    await build_deferred(builder, "m1")
+    assert world.messages() == []
+    world.mine("treasury")
+
+    await build_deferred(builder, "m1")
+
+    assert world.top_up("bob").nonce == 1
 
 
 async def failing(*_: object, **__: object) -> None:

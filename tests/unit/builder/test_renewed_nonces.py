@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,13 +11,15 @@ import pytest
 from mintline.chain.calls import CallReverted
 from mintline.chain.collection import Revert
 from mintline.errors import Deferred, Unavailable
+from mintline.meaning import meaning_of
 from mintline.messages import SignMint, SignTopUp
 from mintline.records import Attempt
-from mintline.states import MintStatus
+from mintline.states import MintStatus, TransactionState
 from mintline_builder.waiting import Waiting
 
 if TYPE_CHECKING:
     from mintline.records import Mint
+    from mintline_builder.ports import Advance
 from tests.unit.builder.conftest import Builder, World
 
 FIRST = Attempt(tx_hash=b"\x01" * 32, max_fee_per_gas=3, max_priority_fee_per_gas=1, at=1, nonce=0)
@@ -26,10 +29,10 @@ async def submitted(world: World, builder: Builder, mint_id: str = "m1") -> Mint
     """Build a mint, and note that its transaction was sent."""
     world.accept(mint_id)
     await builder.build(mint_id)
-    sent = {"status": MintStatus.SUBMITTED, "attempts": (FIRST,), "submitted_at": 1}
-    mint = world.mint(mint_id).model_copy(update=sent)
-    world.tables.mints[mint_id] = mint
+    world.move("alice", 0, state=TransactionState.SUBMITTED, attempts=(FIRST,), submitted_at=1)
     world.outbox.sent.clear()
+    mint = world.mint(mint_id)
+    assert mint.status is MintStatus.SUBMITTED
     return mint
 
 
@@ -85,9 +88,7 @@ async def test_top_up__when_the_treasury_was_used_elsewhere__then_its_reservatio
     world.chain.counts[world.address("treasury")] = 4
     with pytest.raises(Deferred):
         await builder.build("m2")
-    top_up = world.account("poorer").top_up
-    assert top_up is not None
-    assert top_up.nonce == 4
+    assert world.top_up("poorer").nonce == 4
 
 
 async def test_renew__when_the_nonce_is_spent__then_the_mint_has_another_and_the_same_token(
@@ -104,6 +105,51 @@ async def test_renew__when_the_nonce_is_spent__then_the_mint_has_another_and_the
     assert isinstance(intent, SignMint)
     assert (intent.nonce, intent.attempt, intent.voucher.token_id) == (3, 1, before.token_id)
     assert builder.count("renewed") == 1
+
+
+async def test_renew__when_the_nonce_is_spent__then_earlier_attempts_are_the_mints_and_new_ones_count_on(
+    world: World, builder: Builder
+) -> None:
+    await submitted(world, builder)
+    earlier = world.move("alice", 0, attempts=(FIRST, FIRST.evolve(tx_hash=b"\x02" * 32)))
+    noop = FIRST.evolve(tx_hash=b"\x03" * 32, fills=True)
+    world.move("alice", 0, attempts=(*earlier.attempts, noop))
+    world.chain.counts[world.address("alice")] = 3
+
+    await builder.renew("m1", spent=0)
+
+    assert world.tables.mints["m1"].attempts == world.mint("m1").attempts == earlier.attempts
+    renewed = world.transaction("alice", 3)
+    assert (renewed.operations, renewed.first_attempt, renewed.attempts) == (("m1",), 2, ())
+    [intent] = world.messages()
+    assert isinstance(intent, SignMint)
+    assert (intent.attempt, meaning_of(intent)) == (renewed.next_attempt, renewed.meaning)
+    world.move("alice", 3, attempts=(noop,))
+    world.outbox.seen.clear()
+    await world.builder().build("m1")
+    assert world.messages() == [intent, intent], "a no-op is no attempt of the mint's"
+    later = FIRST.evolve(tx_hash=b"\x04" * 32)
+    world.move("alice", 3, attempts=(later,), state=TransactionState.SUBMITTED)
+    assert world.mint("m1").attempts == (*earlier.attempts, later)
+
+
+async def test_renew__when_an_attempt_of_the_mint_is_mined_meanwhile__then_it_keeps_its_nonce(
+    world: World, builder: Builder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await submitted(world, builder)
+    world.chain.counts[world.address("alice")] = 1
+    commit = world.accounts.commit
+
+    async def late(advances: Sequence[Advance]) -> None:
+        world.move("alice", 0, state=TransactionState.MINED, outcome="succeeded")
+        await commit(advances)
+
+    monkeypatch.setattr(world.accounts, "commit", late)
+    await builder.renew("m1", spent=0)
+
+    assert (world.mint("m1").status, world.mint("m1").nonce) == (MintStatus.MINED, 0)
+    assert world.account("alice").next_nonce == 1
+    assert world.messages() == []
 
 
 async def test_renew__when_a_noop_took_the_nonce_before_the_mint_was_sent__then_it_has_another(
@@ -138,15 +184,23 @@ async def test_renew__when_redelivered__then_the_same_intent_is_sent_on_and_no_n
 
 
 @pytest.mark.parametrize(
-    "changes",
-    [{"status": MintStatus.MINED}, {"status": MintStatus.REJECTED}, {"nonce": 8}],
-    ids=["mined", "rejected", "renewed-already"],
+    ("stored", "carrier"),
+    [
+        ({}, {"state": TransactionState.MINED, "outcome": "succeeded"}),
+        ({}, {"state": TransactionState.MINED, "outcome": "failed"}),
+        ({"status": MintStatus.REJECTED}, {}),
+        ({"status": MintStatus.FINALIZED}, {}),
+        ({"nonce": 8}, {"nonce": 8}),
+    ],
+    ids=["mined", "reverted", "rejected", "minted-by-another", "renewed-already"],
 )
 async def test_renew__when_the_mint_moved_on__then_nothing_happens(
-    world: World, builder: Builder, changes: dict[str, object]
+    world: World, builder: Builder, stored: dict[str, object], carrier: dict[str, object]
 ) -> None:
-    before = (await submitted(world, builder)).model_copy(update=changes)
-    world.tables.mints["m1"] = before
+    await submitted(world, builder)
+    world.tables.mints["m1"] = world.tables.mints["m1"].evolve(**stored)
+    world.move("alice", 0, **carrier)
+    before = world.mint("m1")
     world.chain.counts[world.address("alice")] = 1
     await builder.renew("m1", spent=0)
     assert world.mint("m1") == before
@@ -199,6 +253,7 @@ async def test_renew__when_the_collection_stays_paused__then_the_mint_ends_witho
     assert mint.problem is not None
     assert mint.problem.code == "collection_paused"
     assert world.account("alice").next_nonce == 1
+    assert world.transaction("alice", 0).filling_at == int(world.now * 1000)
     assert world.messages() == []
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from mintline.errors import Conflict, Unavailable, Unreadable, Unwritable
 from mintline.messages import Fees
+from mintline.records import Mint
 from mintline.states import MintStatus
 from mintline_builder.ports import Account, Advance, MintClaim, NotCommitted, TopUpClaim
 from mintline_builder.reserver import MAX_TRIES, Reserver
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 FEES = Fees(max_fee_per_gas=2, max_priority_fee_per_gas=1)
 
 
-def claim(mint_id: str) -> MintClaim:
-    return MintClaim(mint_id, deadline=1, gas=1, fees=FEES, at=1)
+def claim(mint: Mint) -> MintClaim:
+    return MintClaim(mint, deadline=1, gas=1, fees=FEES, at=1)
 
 
 class Line:
@@ -50,14 +51,15 @@ class Line:
     async def reserve(self, mint_id: str, sender: str = "alice") -> int:
         if mint_id not in self.world.tables.mints:
             self.world.accept(mint_id, sender=sender)
-        return await self.reserver.reserve(self.world.address(sender), claim(mint_id))
+        accepted = self.world.mint(mint_id).evolve(status=MintStatus.ACCEPTED, nonce=None)
+        return await self.reserver.reserve(self.world.address(sender), claim(accepted))
 
     async def together(self, *mint_ids: str, sender: str = "alice") -> list[int | BaseException]:
         reserving = (self.reserve(mint_id, sender) for mint_id in mint_ids)
         return list(await asyncio.gather(*reserving, return_exceptions=True))
 
     def sizes(self) -> list[int]:
-        return [sum(len(advance.claims) for advance in each) for each in self.world.accounts.transactions]
+        return [sum(len(advance.claims) for advance in each) for each in self.world.accounts.commits]
 
 
 @pytest.fixture
@@ -96,8 +98,33 @@ async def test_reserve__when_there_are_more_claims_than_fit__then_no_transaction
     nonces = await line.together(*(f"m{i}" for i in range(150)))
 
     assert nonces == list(range(150))
-    changes = [sum(1 + len(advance.claims) for advance in each) for each in world.accounts.transactions]
-    assert changes == [100, 52]
+    changes = [sum(1 + 2 * len(advance.claims) for advance in each) for each in world.accounts.commits]
+    assert changes == [99, 99, 99, 7]
+
+
+async def test_reserve__when_nonces_were_spent__then_what_is_checked_takes_room_too(
+    line: Line, world: World
+) -> None:
+    await line.together(*(f"m{i}" for i in range(49)))
+    spent = [claim(world.mint(f"m{i}")) for i in range(40)]
+    reserving = [line.reserver.reserve(world.address("alice"), each) for each in spent]
+
+    assert await asyncio.gather(*reserving) == list(range(49, 89))
+    assert line.sizes() == [49, 33, 7]
+    assert {each.writes for each in spent} == {3}
+
+
+async def test_reserve__when_a_nonce_has_a_transaction_already__then_it_is_not_given_out_again(
+    line: Line, world: World
+) -> None:
+    await line.reserve("m1")
+    world.tables.accounts[world.address("alice")] = Account(next_nonce=0)
+
+    with pytest.raises(Unavailable, match="contention"):
+        await Line(world).reserve("m2")
+
+    assert world.mint("m2").status is MintStatus.ACCEPTED
+    assert world.transaction("alice", 0).operations == ("m1",)
 
 
 async def test_reserve__when_a_sender_is_under_way__then_its_later_claims_wait_for_the_next_transaction(
@@ -182,16 +209,15 @@ async def test_reserve__when_the_same_mint_comes_twice_at_once__then_one_of_them
 async def test_reserve__when_a_wallet_mints_and_is_topped_up_at_once__then_no_transaction_writes_it_twice(
     line: Line, world: World
 ) -> None:
-    alice, treasury = world.address("alice"), world.address("treasury")
+    alice, treasury = world.address("alice"), world.key("treasury")
     top_up = TopUpClaim(treasury, alice, replaces=None, value=1, gas=1, fees=FEES, at=1)
 
-    nonces = await asyncio.gather(line.reserve("m1"), line.reserver.reserve(treasury, top_up))
+    nonces = await asyncio.gather(line.reserve("m1"), line.reserver.reserve(treasury.address, top_up))
 
     assert tuple(nonces) == (0, 0)
     assert line.sizes() == [1, 1]
     account = world.account("alice")
-    assert account.next_nonce == 1
-    assert account.top_up is not None
+    assert (account.next_nonce, account.top_up_nonce) == (1, 0)
 
 
 async def test_reserve__when_transactions_keep_colliding__then_it_backs_off_and_gives_the_message_back(

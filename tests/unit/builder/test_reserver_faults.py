@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from mintline.errors import Conflict, Retryable, Unavailable
 from mintline.eth import keccak256, to_checksum_address
 from mintline.messages import Fees, KeyRef
-from mintline.records import Mint
+from mintline.records import Mint, scoped
 from mintline.states import MintStatus
+from mintline.transaction_records import Place
 from mintline_builder.memory import MemoryAccounts, MemoryTables
 from mintline_builder.ports import Account, Advance, Claim, MintClaim, NotCommitted, TopUpClaim, account_item
 from mintline_builder.reserver import Reserver
@@ -28,7 +29,7 @@ def address(name: str) -> str:
     return to_checksum_address(keccak256(name.encode())[12:])
 
 
-TREASURY = address("treasury")
+TREASURY = KeyRef(address=address("treasury"), subject="treasury", chain_id=1, secret_id="secret")
 FIRST_NONCES = {address("sender-0"): 7}
 """A key that was used before the line knew it."""
 
@@ -38,8 +39,7 @@ async def chain_nonce(sender: str) -> int:
     return FIRST_NONCES.get(sender, 0)
 
 
-def accepted(mint_id: str) -> Mint:
-    sender = address("sender")
+def accepted(mint_id: str, sender: str) -> Mint:
     return Mint(
         mint_id=mint_id,
         sub="sub",
@@ -49,6 +49,7 @@ def accepted(mint_id: str) -> Mint:
         to=sender,
         sender=KeyRef(address=sender, subject="sub", chain_id=1, secret_id="secret"),
         metadata_digest=bytes(32),
+        token_id=1,
         request_digest="00",
         created_at=1,
         updated_at=1,
@@ -74,7 +75,8 @@ class FaultyAccounts(MemoryAccounts):
     async def commit(self, advances: Sequence[Advance]) -> None:
         items = [account_item(advance.sender) for advance in advances]
         items += [claim.item for advance in advances for claim in advance.claims]
-        assert len(items) == len(set(items)) <= 100
+        assert len(items) == len(set(items))
+        assert len(advances) + 2 * (len(items) - len(advances)) <= 100
         await self._linger()
         fault = self.rng.random() / self.faults if self.faults else 1.0
         if fault < 0.4:
@@ -135,7 +137,7 @@ class Copy:
         with suppress(Conflict, Retryable):
             nonce = await self.reserver.reserve(sender, claim)
             if isinstance(claim, MintClaim):
-                assert self.accounts.tables.mints[claim.mint_id].nonce == nonce
+                assert self.accounts.tables.mints[claim.mint.mint_id].nonce == nonce
 
     async def crash(self) -> None:
         gathering = self.reserver._gathering
@@ -148,19 +150,19 @@ class Copy:
 
 async def run_line(seed: int, *, mints: int, senders: int, copies: int, faults: float) -> FaultyAccounts:
     rng = random.Random(seed)
-    tables = MemoryTables(mints={f"m{i}": accepted(f"m{i}") for i in range(mints)})
-    accounts = FaultyAccounts(tables, rng=rng, faults=faults)
+    sender_of = {f"m{i}": address(f"sender-{rng.randrange(senders)}") for i in range(mints)}
+    begun = {mint_id: accepted(mint_id, sender) for mint_id, sender in sender_of.items()}
+    accounts = FaultyAccounts(tables := MemoryTables(mints=dict(begun)), rng=rng, faults=faults)
     line = [Copy(accounts, rng) for _ in range(copies)]
-    sender_of = {mint_id: address(f"sender-{rng.randrange(senders)}") for mint_id in tables.mints}
     wallets = sorted(set(sender_of.values()))
 
     def undone() -> list[tuple[str, Claim]]:
         open_mints = [m for m, mint in tables.mints.items() if mint.status is MintStatus.ACCEPTED]
         claims: list[tuple[str, Claim]] = [
-            (sender_of[mint_id], MintClaim(mint_id, 1, 1, FEES, 1)) for mint_id in open_mints
+            (sender_of[mint_id], MintClaim(begun[mint_id], 1, 1, FEES, 1)) for mint_id in open_mints
         ]
-        poor = [w for w in wallets if tables.accounts.get(w, Account()).top_up is None]
-        return claims + [(TREASURY, TopUpClaim(TREASURY, w, None, 1, 1, FEES, 1)) for w in poor]
+        poor = [w for w in wallets if tables.accounts.get(w, Account()).top_up_nonce is None]
+        return claims + [(TREASURY.address, TopUpClaim(TREASURY, w, None, 1, 1, FEES, 1)) for w in poor]
 
     for _ in range(10_000):
         left = undone()
@@ -187,13 +189,17 @@ async def run_line(seed: int, *, mints: int, senders: int, copies: int, faults: 
 def check_nonces(accounts: FaultyAccounts) -> None:
     given_out: dict[str, list[int]] = {}
     served: Counter[str] = Counter()
-    for transaction in accounts.transactions:
+    for transaction in accounts.commits:
         for advance in transaction:
             for index, claim in enumerate(advance.claims):
                 given_out.setdefault(advance.sender, []).append(advance.first + index)
                 served[claim.item] += 1
+                nonce = advance.first + index
                 if isinstance(claim, MintClaim):
-                    assert accounts.tables.mints[claim.mint_id].nonce == advance.first + index
+                    assert accounts.tables.mints[claim.mint.mint_id].nonce == nonce
+                reserved = accounts.tables.transactions.pop(Place(scoped(1, advance.sender), nonce))
+                assert reserved == claim.transaction(nonce)
+    assert accounts.tables.transactions == {}, "nothing but a reservation creates a transaction"
     assert set(served.values()) <= {1}
     assert {mint.status for mint in accounts.tables.mints.values()} <= {MintStatus.BUILT}
     for sender, nonces in given_out.items():

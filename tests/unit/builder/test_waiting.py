@@ -27,7 +27,7 @@ async def test_build__when_the_collection_is_paused__then_the_mint_waits_and_not
     await builder.build("m1")
 
     assert (world.mint("m1").status, world.mint("m1").waiting) == (MintStatus.ACCEPTED, COLLECTION_PAUSED)
-    assert world.accounts.transactions == []
+    assert world.accounts.commits == []
     assert world.messages() == []
     assert builder.count("waiting", code="collection_paused") == 1
 

@@ -11,17 +11,20 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from mintline.memory import MemoryQueues
-from mintline.messages import KeyRef
-from mintline.records import Mint
-from mintline.states import MintStatus
+from mintline.messages import Fees, KeyRef
+from mintline.records import Attempt, Mint
+from mintline.states import MintStatus, TransactionState
+from mintline.transaction_records import Place, Transaction, as_far_as_any, carried_by, place_of
 from mintline_indexer.chain_port import Block, Event
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.memory import MemoryChain, MemoryCollections, MemoryStore, Move, Sent
 from mintline_indexer.metrics import Metrics
-from mintline_indexer.store_port import Progress, Store
+from mintline_indexer.store_port import Attempted, Progress, Store
 
 CONTRACT = "0x" + "1" * 40
 ALICE, BOB = "0x" + "2" * 40, "0x" + "3" * 40
+SENDER = KeyRef(address=ALICE, subject="user", chain_id=1, secret_id="secret")
+FEES = Fees(max_fee_per_gas=2, max_priority_fee_per_gas=1)
 FINALITY = 3
 StoreT = TypeVar("StoreT", bound=MemoryStore)
 
@@ -83,23 +86,76 @@ class Rig:
             token_id.to_bytes(32, "big"), CONTRACT, (Move(CONTRACT, token_id, None, ALICE, bytes(32)),)
         )
         if mint_id is not None:
-            self.store.attempt_table[sent.hash] = mint_id
+            self.sign(sent.hash, mint_id)
         return sent
 
     def record(self, mint_id: str, status: MintStatus) -> None:
+        """Record a custodial mint and the transaction that carries it, by which it is as far as submitted."""
+        place = self.carry(mint_id)
         self.store.mint_table[mint_id] = Mint(
             mint_id=mint_id,
             sub="user",
-            status=status,
+            status=MintStatus.BUILT if status is MintStatus.SUBMITTED else status,
             chain_id=1,
             contract=CONTRACT,
             to=ALICE,
-            sender=KeyRef(address=ALICE, subject="user", chain_id=1, secret_id="secret"),
+            sender=SENDER,
+            nonce=place.nonce,
             metadata_digest=bytes(32),
             request_digest="",
             created_at=0,
             updated_at=0,
         )
+
+    def carry(self, *mint_ids: str) -> Place:
+        """Return the transaction that carries mints; if there is none, record one without an attempt."""
+        table = self.store.transaction_table
+        found = next((place for place, one in table.items() if one.operations == mint_ids), None)
+        place = found or place_of(SENDER, len(table))
+        if found is None:
+            table[place] = Transaction(
+                sender_id=place.sender_id,
+                nonce=place.nonce,
+                signer=SENDER,
+                kind="mint",
+                operations=mint_ids,
+                gas=100_000,
+                fees=FEES,
+                meaning=bytes(32),
+                state=TransactionState.SUBMITTED,
+                reserved_at=0,
+                updated_at=0,
+            )
+        for mint_id in mint_ids:
+            if (mint := self.store.mint_table.get(mint_id)) is not None:
+                self.store.mint_table[mint_id] = mint.evolve(nonce=place.nonce)
+        return place
+
+    def sign(self, tx_hash: bytes, *mint_ids: str, own: bool = False) -> None:
+        """Put an attempt at mints on record: of their transaction, or of a user's own wallet."""
+        mint = self.store.mint_table.get(mint_ids[0])
+        if mint is not None and mint.custody == "self":
+            self.attempts[tx_hash] = Attempted(mint_id=mint.mint_id, own=own)
+            return
+        place = self.carry(*mint_ids)
+        self.attempts[tx_hash] = Attempted(place)
+        carrying = self.store.transaction_table[place]
+        attempt = Attempt(tx_hash=tx_hash, max_fee_per_gas=2, max_priority_fee_per_gas=1, at=0)
+        self.store.transaction_table[place] = carrying.evolve(attempts=(*carrying.attempts, attempt))
+
+    @property
+    def attempts(self) -> dict[bytes, Attempted]:
+        return self.store.attempt_table
+
+    def stands(self, mint_id: str) -> Mint:
+        """Return a mint as it stands."""
+        return as_far_as_any(self.store.mint_table[mint_id], self.store.transaction_table)
+
+    def carrying(self, mint_id: str) -> Transaction:
+        """Return the transaction that carries a mint."""
+        place = carried_by(self.store.mint_table[mint_id])
+        assert place is not None
+        return self.store.transaction_table[place]
 
     def like(self, kind: type[StoreT]) -> StoreT:
         """A store of another kind with the same tables."""

@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mintline.aws.dynamo import Clause, Put, Update
+from mintline.aws.records import IN_BLOCK
 from mintline.resources import CHECKPOINTS, MINTS
 from mintline.states import MintStatus
+from mintline.transaction_records import Place
 from mintline_indexer.chain_port import Block, Event, Moved, Ref, Tips
 from mintline_indexer.dynamo_store import DynamoStore
 from mintline_indexer.effects import Facts, Settled, effects_of_block
 from mintline_indexer.follow import Follower
 from mintline_indexer.memory import MemoryChain, MemoryStore
-from mintline_indexer.reading import _one_each
-from mintline_indexer.store_port import Outcome, Progress, Reopened, Write
+from mintline_indexer.settlements import one_each
+from mintline_indexer.store_port import Outcome, Progress, Reopened, Unsettled, Write
 
 if TYPE_CHECKING:
     from tests.unit.indexer.conftest import Rig
@@ -75,6 +77,21 @@ async def test_reopening__when_a_block_is_undone__then_only_of_a_mint_that_names
     assert "legal_source" in {clause.name for clause in update.where}
 
 
+@pytest.mark.parametrize("status", [MintStatus.BUILT, MintStatus.SUBMITTED, MintStatus.ISSUED])
+async def test_reopening__when_a_mint_leaves_its_block__then_it_leaves_the_index_of_that_too(
+    status: MintStatus,
+) -> None:
+    changes = await committed(Write(reopened=(Reopened("mint_1", status, HERE),)))
+    assert {"block_number", "block_hash", IN_BLOCK} <= set(changes[-1].remove)
+
+
+async def test_unsettling__when_a_transaction_leaves_its_block__then_it_leaves_the_index_of_that_too() -> (
+    None
+):
+    changes = await committed(Write(unsettled=(Unsettled(Place("1#a", 7), HERE),)))
+    assert {"block_number", "block_hash", IN_BLOCK} <= set(changes[-1].remove)
+
+
 def outcome(tx: int, status: MintStatus) -> tuple[bytes, Outcome]:
     tx_hash = bytes([tx]) * 32
     return tx_hash, Outcome("mint_1", status, tx_hash, 5, HERE)
@@ -93,7 +110,8 @@ def test_outcomes__when_a_mint_has_several_in_a_block__then_the_one_that_minted_
     statuses: tuple[MintStatus, ...], chosen: int
 ) -> None:
     outcomes = [outcome(number, status) for number, status in enumerate(statuses)]
-    assert _one_each(outcomes, Facts(chain_id=1, timestamps={})) == dict([outcomes[chosen]])
+    tx_hash, expected = outcomes[chosen]
+    assert one_each(outcomes, Facts(chain_id=1, timestamps={})) == {tx_hash: (expected,)}
 
 
 def test_effects__when_a_node_gives_events_out_of_order__then_they_follow_their_log_index() -> None:

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from mintline.errors import Unavailable
 from mintline.messages import ReviewMint, decode
 from mintline.resources import BROADCAST
-from mintline.states import MintStatus
+from mintline.states import MintStatus, TransactionState
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.memory import MemoryStore, Move, Sent
 from mintline_indexer.store_port import Progress, TokenKey, Write
@@ -130,7 +130,7 @@ async def test_follow__when_a_reorg_drops_a_mint__then_the_broadcaster_is_told_o
     rig.chain.mine()
     rig.chain.mine()
     await settle(indexer)
-    assert rig.store.mint_table["m1"].status is MintStatus.SUBMITTED
+    assert rig.stands("m1").status is MintStatus.SUBMITTED
     [received] = await rig.queues.receive(BROADCAST, wait=0)
     assert decode(received.body) == ReviewMint(mint_id="m1")
 
@@ -150,7 +150,7 @@ async def test_follow__when_the_queue_does_not_answer__then_the_reorg_is_followe
     rig.chain.mine()
     rig.chain.mine([rig.mint(2)])
     await settle(indexer)
-    assert rig.store.mint_table["m1"].status is MintStatus.SUBMITTED
+    assert rig.stands("m1").status is MintStatus.SUBMITTED
     assert rig.token_ids() == {2}
 
 
@@ -237,13 +237,13 @@ async def test_mint__when_its_record_says_rejected__then_the_token_is_indexed_an
     refused = [(e["mint_id"], e["status"]) for e in logs if e["event"] == "mint_outcome_refused"]
     assert sorted(refused, key=str) == [("mint_a", "rejected"), ("none", None)]
     assert rig.store.token_table[TokenKey(CONTRACT, 1)].mint_id == "mint_a"
-    statuses = [rig.store.mint_table[mint_id].status for mint_id in ("mint_a", "mint_b")]
+    statuses = [rig.stands(mint_id).status for mint_id in ("mint_a", "mint_b")]
     assert statuses == [MintStatus.REJECTED, MintStatus.MINED]
 
     rig.chain.drop(1)
     rig.chain.mine()
     await settle(indexer)
-    assert rig.store.mint_table["mint_b"].status is MintStatus.SUBMITTED
+    assert rig.stands("mint_b").status is MintStatus.SUBMITTED
     assert rig.token_ids() == set()
 
 
@@ -255,7 +255,32 @@ async def test_mint__when_someone_moved_it_on_before_its_block_is_undone__then_o
     await settle(indexer)
     rig.chain.mine([rig.mint(1, mint_id="mint_a")])
     await settle(indexer)
-    rig.record("mint_a", MintStatus.FINALIZED)
+    carrying = rig.carrying("mint_a")
+    rig.store.transaction_table[carrying.place] = carrying.evolve(state=TransactionState.FINAL)
+    rig.chain.drop(1)
+    rig.chain.mine()
+    with capture_logs() as logs:
+        await settle(indexer)
+    not_reopened = [e["transactions"] for e in logs if e["event"] == "mints_not_reopened"]
+    assert not_reopened == [[carrying.place]]
+    assert rig.token_ids() == set()
+    assert rig.stands("mint_a").status is MintStatus.FINALIZED
+
+
+async def test_mint__when_its_own_record_moved_on_before_its_block_is_undone__then_ownership_is_undone(
+    rig: Any,
+) -> None:
+    rig.record("mint_a", MintStatus.SUBMITTED)
+    indexer = rig.start()
+    await settle(indexer)
+    front_run, failed = rig.mint(1), Sent(b"\x0f" * 32, CONTRACT, succeeded=False)
+    rig.store.mint_table["mint_a"] = rig.store.mint_table["mint_a"].evolve(token_id=1)
+    rig.sign(failed.hash, "mint_a")
+    rig.chain.mine([front_run, failed])
+    await settle(indexer)
+    mined = rig.store.mint_table["mint_a"]
+    assert mined.status is MintStatus.MINED
+    rig.store.mint_table["mint_a"] = mined.evolve(status=MintStatus.FINALIZED)
     rig.chain.drop(1)
     rig.chain.mine()
     with capture_logs() as logs:
@@ -263,6 +288,7 @@ async def test_mint__when_someone_moved_it_on_before_its_block_is_undone__then_o
     assert [e["mint_ids"] for e in logs if e["event"] == "mints_not_reopened"] == [["mint_a"]]
     assert rig.token_ids() == set()
     assert rig.store.mint_table["mint_a"].status is MintStatus.FINALIZED
+    assert rig.carrying("mint_a").state is TransactionState.SUBMITTED
 
 
 async def test_finality__when_a_block_becomes_final__then_its_mints_do_before_the_checkpoint(
@@ -281,7 +307,7 @@ async def test_finality__when_a_block_becomes_final__then_its_mints_do_before_th
     class Watched(MemoryStore):
         async def commit(self, progress: Progress, write: Write) -> None:
             if progress.finalized.number == 1:
-                seen.append(self.mint_table["mint_a"].status)
+                seen.append((await self.mints(["mint_a"]))["mint_a"].status)
             await super().commit(progress, write)
 
     await settle(rig.start(store=rig.like(Watched)))

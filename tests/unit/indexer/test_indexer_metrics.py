@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
@@ -21,7 +22,7 @@ class TimedStore(MemoryStore):
 
     async def attempts(self, tx_hashes: Sequence[bytes]) -> dict[bytes, Attempted]:
         found = await super().attempts(tx_hashes)
-        return {tx_hash: Attempted(attempt.mint_id, at=1_000) for tx_hash, attempt in found.items()}
+        return {tx_hash: replace(attempt, at=1_000) for tx_hash, attempt in found.items()}
 
 
 async def until_idle(indexer: Indexer) -> None:

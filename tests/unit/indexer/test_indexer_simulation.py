@@ -13,20 +13,22 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from mintline.errors import Unavailable
-from mintline.messages import KeyRef
-from mintline.records import Mint, Token, Transfer, position, token_ref
-from mintline.states import MintStatus
+from mintline.messages import Fees, KeyRef
+from mintline.records import Attempt, Mint, Token, Transfer, position, token_ref
+from mintline.states import MintStatus, TransactionState
+from mintline.transaction_records import Transaction, as_far_as, place_of
 from mintline_indexer.chain_port import Moved
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.memory import MemoryChain, MemoryCollections, MemoryStore, Mined, Move, Sent
 from mintline_indexer.metrics import Metrics
-from mintline_indexer.store_port import TokenKey
+from mintline_indexer.store_port import Attempted, TokenKey
 
 CHAIN_ID = 31337
 FINALITY = 4
 CONTRACTS = tuple("0x" + f"{n}" * 40 for n in (1, 2))
 OWNERS = tuple("0x" + f"{n}" * 40 for n in (3, 4, 5))
 ELSEWHERE = "0x" + "6" * 40
+SENDER = KeyRef(address=OWNERS[0], subject="user", chain_id=CHAIN_ID, secret_id="secret")
 SEEDS = int(os.environ.get("INDEXER_SEEDS", "40"))
 
 
@@ -64,7 +66,8 @@ class World:
     def __init__(self, seed: int) -> None:
         self.rng = random.Random(seed)
         self.chain = MemoryChain(finality=FINALITY, widest=self.rng.choice([1, 3, 100]))
-        self.store = MemoryStore()
+        self.attempts: dict[bytes, Attempted] = {}
+        self.store = MemoryStore(attempt_table=self.attempts)
         self.collections = MemoryCollections()
         self.metrics = Metrics(CollectorRegistry())
         self.whole = self.rng.choice([0, 1_000])
@@ -110,10 +113,38 @@ class World:
         sent = Sent(tx_hash, contract if direct else ELSEWHERE, moves, succeeded=bool(moves))
         self.sent[tx_hash] = sent
         if ours:
-            mint = submitted_mint(f"mint_{len(self.store.mint_table)}", contract, *moves)
-            self.store.mint_table[mint.mint_id] = mint
-            self.store.attempt_table[tx_hash] = mint.mint_id
+            self.record(tx_hash, contract, moves)
         return sent
+
+    def record(self, tx_hash: bytes, contract: str, moves: Sequence[Move]) -> None:
+        """Record a transaction of ours that carries a mint for each token; one that fails carries one too."""
+        place = place_of(SENDER, len(self.store.transaction_table))
+        made: Sequence[Move | None] = moves or [None]
+        mints = [built_mint(f"mint_{place.nonce}_{n}", contract, place.nonce, m) for n, m in enumerate(made)]
+        self.store.mint_table |= {mint.mint_id: mint for mint in mints}
+        self.store.transaction_table[place] = Transaction(
+            sender_id=place.sender_id,
+            nonce=place.nonce,
+            signer=SENDER,
+            kind="mint",
+            operations=tuple(mint.mint_id for mint in mints),
+            gas=100_000,
+            fees=Fees(max_fee_per_gas=2, max_priority_fee_per_gas=1),
+            meaning=bytes(32),
+            state=TransactionState.SUBMITTED,
+            attempts=(Attempt(tx_hash=tx_hash, max_fee_per_gas=2, max_priority_fee_per_gas=1, at=0),),
+            reserved_at=0,
+            updated_at=0,
+        )
+        self.attempts[tx_hash] = Attempted(place)
+
+    def carried(self, tx_hash: bytes) -> list[Mint]:
+        """Return the mints that a transaction of ours carries, as they stand."""
+        attempt = self.attempts.get(tx_hash)
+        if attempt is None or attempt.place is None:
+            return []
+        transaction = self.store.transaction_table[attempt.place]
+        return [as_far_as(self.store.mint_table[one], transaction) for one in transaction.operations]
 
     def mint(self, contract: str, *, ours: bool, count: int = 1, direct: bool = True) -> Sent:
         moves = []
@@ -138,10 +169,11 @@ class World:
     def mine(self) -> None:
         sent: list[Sent] = []
         for contract in self.deployed():
-            sent += [
-                self.mint(contract, ours=self.rng.random() < 0.7, direct=self.rng.random() < 0.9)
-                for _ in range(self.rng.choice([0, 0, 1, 3]))
-            ]
+            for _ in range(self.rng.choice([0, 0, 1, 3])):
+                ours, direct = self.rng.random() < 0.7, self.rng.random() < 0.9
+                sent.append(
+                    self.mint(contract, ours=ours, direct=direct, count=self.rng.choice([1, 1, 1, 4]))
+                )
             if self.rng.random() < 0.1:
                 sent.append(self.transaction(contract, (), ours=True))  # it reverts
             if self.rng.random() < 0.05:
@@ -203,17 +235,18 @@ class World:
         assert [indexer.writing for indexer in self.indexers].count(True) == 1
 
 
-def submitted_mint(mint_id: str, contract: str, made: Move | None = None) -> Mint:
+def built_mint(mint_id: str, contract: str, nonce: int, made: Move | None = None) -> Mint:
     """Return the mint whose token this is, or one whose transaction fails."""
     return Mint(
         mint_id=mint_id,
         sub="user",
-        status=MintStatus.SUBMITTED,
+        status=MintStatus.BUILT,
         chain_id=CHAIN_ID,
         contract=contract,
         to=OWNERS[0] if made is None or made.recipient is None else made.recipient,
         token_id=None if made is None else made.token_id,
-        sender=KeyRef(address=OWNERS[0], subject="user", chain_id=CHAIN_ID, secret_id="secret"),
+        sender=SENDER,
+        nonce=nonce,
         metadata_digest=bytes(32) if made is None or made.digest is None else made.digest,
         request_digest="",
         created_at=0,
@@ -259,7 +292,7 @@ def replay(
                 contract=event.contract,
                 token_id=event.token_id,
                 metadata_digest=None,
-                mint_id=world.store.attempt_table.get(event.tx_hash),
+                mint_id=next((m.mint_id for m in world.carried(event.tx_hash) if m.token_id == key[1]), None),
                 minted_block=event.block_number,
                 **latest,
             )
@@ -286,8 +319,10 @@ def check_mints(world: World) -> None:
     progress = world.store.progress
     assert progress is not None
     mined = {tx.hash: m for m in world.chain.mined for tx in m.block.transactions or ()}
-    for tx_hash, mint_id in world.store.attempt_table.items():
-        mint, found = world.store.mint_table[mint_id], mined.get(tx_hash)
+    assert {mint.status for mint in world.store.mint_table.values()} <= {MintStatus.BUILT}, "written again"
+    mints = [(tx_hash, mint) for tx_hash in world.attempts for mint in world.carried(tx_hash)]
+    for tx_hash, mint in mints:
+        found = mined.get(tx_hash)
         if found is None:
             assert (mint.status, mint.tx_hash, mint.block_hash) == (MintStatus.SUBMITTED, None, None)
             continue
@@ -301,6 +336,11 @@ def check_mints(world: World) -> None:
         assert mint.status == expected
         if expected is not MintStatus.SUBMITTED:
             assert (mint.tx_hash, mint.block_hash) == (tx_hash, found.block.hash)
+    for transaction in world.store.transaction_table.values():
+        settled = (
+            transaction.block_number is not None and transaction.block_number <= progress.finalized.number
+        )
+        assert (transaction.state is TransactionState.FINAL) == settled
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))

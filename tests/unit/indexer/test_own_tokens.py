@@ -32,12 +32,15 @@ async def settle(indexer: Indexer) -> None:
 
 
 def recorded(rig: Any, mint_id: str, **fields: Any) -> None:
-    rig.record(mint_id, fields.pop("status", MintStatus.SUBMITTED))
+    status = fields.pop("status", MintStatus.SUBMITTED)
+    rig.record(mint_id, status)
+    if fields.get("custody") == "self":
+        fields |= {"status": status, "nonce": None}
     rig.store.mint_table[mint_id] = rig.store.mint_table[mint_id].evolve(**{"token_id": 7, **fields})
 
 
 def mint(rig: Any, mint_id: str = "m1") -> Mint:
-    found: Mint = rig.store.mint_table[mint_id]
+    found: Mint = rig.stands(mint_id)
     return found
 
 
@@ -56,9 +59,9 @@ async def test_attempt__when_its_token_is_not_the_mints__then_the_mint_stays_and
 ) -> None:
     """Whoever wrote the attempt down, the record says what the mint is."""
     recorded(rig, "m1", custody=custody, sender=None if custody == "self" else mint_sender(rig))
-    before = mint(rig)
     strange = sent(STRANGE[what])
-    rig.store.attempt_table[strange.hash] = "m1"
+    rig.sign(strange.hash, "m1")
+    before = mint(rig)
     rig.chain.mine([strange])
     indexer = rig.start()
 
@@ -83,7 +86,7 @@ async def test_attempt__when_its_token_is_the_mints_own__then_the_mint_is_mined(
     """The control."""
     recorded(rig, "m1")
     own = sent(Move(CONTRACT, 7, None, ALICE, DIGEST))
-    rig.store.attempt_table[own.hash] = "m1"
+    rig.sign(own.hash, "m1")
     rig.chain.mine([own])
 
     with capture_logs() as logs:
@@ -115,8 +118,7 @@ async def test_attempt__when_it_is_another_mints_voucher__then_that_mint_ends_an
     recorded(rig, "victims", custody="self", sender=None, token_id=7)
     recorded(rig, "mallorys", custody="self", sender=None, token_id=8, to=MALLORY, status=MintStatus.ISSUED)
     theirs = sent(Move(CONTRACT, 8, None, MALLORY, DIGEST))
-    rig.store.attempt_table[theirs.hash] = "victims"
-    rig.store.own_attempts.add(theirs.hash)
+    rig.sign(theirs.hash, "victims", own=True)
     rig.chain.mine([theirs])
 
     with capture_logs() as logs:
@@ -137,7 +139,7 @@ async def test_front_run__when_the_token_is_not_the_mints__then_the_mint_failed_
 ) -> None:
     recorded(rig, "m1")
     taken, own = sent(STRANGE[what]), sent(name=2, succeeded=False)
-    rig.store.attempt_table[own.hash] = "m1"
+    rig.sign(own.hash, "m1")
     if earlier:
         rig.chain.mine([taken])
         rig.chain.mine([own])

@@ -9,8 +9,8 @@ import pytest
 
 from mintline.aws.dynamo import Item
 from mintline.aws.records import to_item
-from mintline.resources import BLOCKS, MINTS, TOKENS, TRANSFERS, Table
-from mintline.states import MintStatus
+from mintline.resources import BLOCKS, MINTS, TOKENS, TRANSACTIONS, TRANSFERS, Table
+from mintline.states import MintStatus, TransactionState
 from mintline_indexer.dynamo_store import token_item, transfer_item
 from mintline_indexer.memory import Move, Sent
 from mintline_indexer.store_port import TokenKey
@@ -33,6 +33,8 @@ class Kept:
             return [token_item(token) for token in self._store.token_table.values()]
         if table is TRANSFERS:
             return [transfer_item(transfer) for transfer in self._store.transfer_table.values()]
+        if table is TRANSACTIONS:
+            return [to_item(transaction) for transaction in self._store.transaction_table.values()]
         assert table is MINTS
         return [to_item(mint) for mint in self._store.mint_table.values()]
 
@@ -67,20 +69,77 @@ def move(rig: Any, token_id: int) -> Move:
     return Move(rig_contract(rig), token_id, ALICE, BOB)
 
 
-async def differences(rig: Any) -> list[Difference]:
+def rebuilding(rig: Any) -> Rebuild:
     kept: Any = Kept(rig)
     rebuild = Rebuild(records=kept, chain=rig.chain, collections=rig.collections, chain_id=1, whole=100)
     rebuild.store.live = rig.store
-    return await rebuild.differences()
+    return rebuild
+
+
+async def differences(rig: Any) -> list[Difference]:
+    return await rebuilding(rig).differences()
 
 
 async def test_compare__when_nothing_was_changed__then_there_is_no_difference(lived: Any) -> None:
     assert await differences(lived) == []
 
 
+async def follow(rig: Any) -> None:
+    indexer = rig.start("writer-1")
+    while await indexer.poll():
+        pass
+
+
+async def test_compare__when_mints_ended_by_other_transactions_or_have_new_nonces__then_none_differs(
+    lived: Any,
+) -> None:
+    """One that a stranger redeemed, one of a user's own wallet, and one that an earlier nonce made."""
+    rig = lived
+    for number, mint_id in ((11, "front_run"), (12, "own"), (13, "renewed")):
+        rig.record(mint_id, MintStatus.SUBMITTED)
+        rig.store.mint_table[mint_id] = rig.store.mint_table[mint_id].evolve(token_id=number)
+    own = {"custody": "self", "sender": None, "nonce": None, "status": MintStatus.ISSUED}
+    rig.store.mint_table["own"] = rig.store.mint_table["own"].evolve(**own)
+    failed = Sent(b"f" * 32, rig_contract(rig), succeeded=False)
+    rig.sign(failed.hash, "front_run")
+    made = rig.mint(13, mint_id="renewed")
+    earlier = rig.carrying("renewed")
+    later = earlier.evolve(nonce=99, attempts=())
+    rig.store.transaction_table[later.place] = later
+    rig.store.mint_table["renewed"] = rig.store.mint_table["renewed"].evolve(nonce=99)
+    rig.chain.mine([rig.mint(11), rig.mint(12), made])
+    rig.chain.mine([failed])
+    await follow(rig)
+    statuses = {mint_id: rig.stands(mint_id).status for mint_id in ("front_run", "own", "renewed")}
+    assert set(statuses.values()) == {MintStatus.MINED}
+
+    assert await differences(rig) == []
+
+
+async def test_compare__when_a_later_attempt_is_mined_after_a_reorg__then_there_is_no_difference(
+    lived: Any,
+) -> None:
+    """A rebuild that goes on following meets attempts that were not there when it first read the record."""
+    rig = lived
+    rig.record("mint_b", MintStatus.SUBMITTED)
+    rig.chain.mine([rig.mint(21, mint_id="mint_b")])
+    await follow(rig)
+    rebuild = rebuilding(rig)
+    await rebuild.catch_up()
+    rig.chain.drop(1)
+    replacement = Sent(b"r" * 32, rig_contract(rig), (Move(rig_contract(rig), 21, None, ALICE, bytes(32)),))
+    rig.sign(replacement.hash, "mint_b")
+    rig.chain.mine([replacement])
+    rig.chain.mine()
+    await follow(rig)
+    assert rig.stands("mint_b").tx_hash == replacement.hash
+
+    assert await rebuild.differences() == []
+
+
 def misplace(rig: Any) -> None:
-    mint = rig.store.mint_table["mint_a"]
-    rig.store.mint_table["mint_a"] = mint.evolve(block_hash=b"x" * 32)
+    carrying = rig.carrying("mint_a")
+    rig.store.transaction_table[carrying.place] = carrying.evolve(block_hash=b"x" * 32)
 
 
 def lose_token(rig: Any) -> None:
@@ -92,9 +151,10 @@ def lose_transfer(rig: Any) -> None:
 
 
 def lose_outcome(rig: Any) -> None:
-    mint = rig.store.mint_table["mint_a"]
-    gone = dict.fromkeys(("tx_hash", "block_number", "block_hash"))
-    rig.store.mint_table["mint_a"] = mint.evolve(status=MintStatus.SUBMITTED, **gone)
+    carrying = rig.carrying("mint_a")
+    gone = dict.fromkeys(("outcome", "tx_hash", "block_number", "block_hash"))
+    lost = carrying.evolve(state=TransactionState.SUBMITTED, **gone)
+    rig.store.transaction_table[carrying.place] = lost
 
 
 def invent_token(rig: Any) -> None:

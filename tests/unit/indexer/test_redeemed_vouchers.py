@@ -28,7 +28,14 @@ def self_custody(
     rig: Any, token_id: int, status: MintStatus = MintStatus.ISSUED, mint_id: str = "m1", **fields: Any
 ) -> None:
     rig.record(mint_id, status)
-    update = {"custody": "self", "sender": None, "token_id": token_id, **fields}
+    update = {
+        "custody": "self",
+        "sender": None,
+        "nonce": None,
+        "status": status,
+        "token_id": token_id,
+        **fields,
+    }
     rig.store.mint_table[mint_id] = rig.store.mint_table[mint_id].model_copy(update=update)
 
 
@@ -40,14 +47,12 @@ def custodial(rig: Any, token_id: int, mint_id: str = "m1") -> None:
 
 def reverting(rig: Any, name: int, mint_id: str = "m1", *, own: bool = False) -> Sent:
     sent = Sent(bytes([name]) * 32, CONTRACT, (), succeeded=False)
-    rig.store.attempt_table[sent.hash] = mint_id
-    if own:
-        rig.store.own_attempts.add(sent.hash)
+    rig.sign(sent.hash, mint_id, own=own)
     return sent
 
 
 def mint(rig: Any, mint_id: str = "m1") -> Mint:
-    found: Mint = rig.store.mint_table[mint_id]
+    found: Mint = rig.stands(mint_id)
     return found
 
 

@@ -14,9 +14,10 @@ from mintline.aws.records import to_item
 from mintline.chain.rpc import RpcError
 from mintline.errors import Unavailable, Unwritable
 from mintline.records import Collection, Token
-from mintline.resources import MINTS, TOKENS
+from mintline.resources import MINTS, TOKENS, TRANSACTIONS
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus
+from mintline.transaction_records import Place
 from mintline_indexer.dynamo_store import DynamoCollections, DynamoStore
 from mintline_indexer.memory import MemoryStore, Move, Sent
 from mintline_indexer.node_chain import NodeChain
@@ -32,9 +33,10 @@ REASON = "UpdateItem: Item size to update has exceeded the maximum allowed size"
 
 @dataclass(slots=True)
 class PoisonedStore(MemoryStore):
-    """Refuses whatever changes some mint or token; `naming` says whether it tells which."""
+    """Refuses whatever changes some mint's outcome or token; `naming` says whether it tells which."""
 
     bad_mint: str | None = None
+    """Also the transaction that carries it is bad."""
     bad_token: int | None = None
     naming: bool = True
     unreadable: bool = False
@@ -44,9 +46,11 @@ class PoisonedStore(MemoryStore):
     async def commit(self, progress: Progress, write: Write) -> None:
         mints = [outcome.mint_id for outcome in write.outcomes if outcome.mint_id == self.bad_mint]
         tokens = [change.key for change in write.tokens if change.key.token_id == self.bad_token]
-        if (mints or tokens) and self.naming:
-            raise Poisoned(REASON, mints=mints, tokens=tokens)
-        if mints or tokens:
+        settled = {one.place for one in write.settlements}
+        places = [p for p in settled if self.bad_mint in self.transaction_table[p].operations]
+        if (mints or tokens or places) and self.naming:
+            raise Poisoned(REASON, mints=mints, tokens=tokens, transactions=places)
+        if mints or tokens or places:
             raise Poisoned(REASON)
         await super(PoisonedStore, self).commit(progress, write)
         self.writes.append(write)
@@ -73,11 +77,22 @@ def poisoned(rig: Rig, **options: Any) -> PoisonedStore:
     return store
 
 
+def statuses(rig: Rig) -> dict[str, MintStatus]:
+    return {mint_id: rig.stands(mint_id).status for mint_id in rig.store.mint_table}
+
+
 @pytest.mark.parametrize("naming", [True, False])
+@pytest.mark.parametrize(
+    ("custody", "table", "key"),
+    [("custodial", "transactions", f"1#{ALICE}/1"), ("self", "mints", "mint_2")],
+)
 async def test_block__when_one_mints_outcome_cannot_be_written__then_all_else_is(
-    rig: Rig, *, naming: bool
+    rig: Rig, custody: str, table: str, key: str, *, naming: bool
 ) -> None:
     store = poisoned(rig, bad_mint="mint_2", naming=naming)
+    if custody == "self":
+        own = {"custody": "self", "sender": None, "nonce": None, "status": MintStatus.SUBMITTED}
+        store.mint_table = {mint_id: mint.evolve(**own) for mint_id, mint in store.mint_table.items()}
     rig.chain.mine([rig.mint(number, mint_id=f"mint_{number}") for number in range(1, 4)])
     rig.chain.mine([rig.mint(9)])
     with capture_logs() as lines:
@@ -86,16 +101,16 @@ async def test_block__when_one_mints_outcome_cannot_be_written__then_all_else_is
     assert store.progress.head.number == 2
     assert rig.token_ids() == {1, 2, 3, 9}
     assert len(store.transfer_table) == 4
-    assert {key: mint.status for key, mint in store.mint_table.items()} == {
+    assert statuses(rig) == {
         "mint_1": MintStatus.MINED,
         "mint_2": MintStatus.SUBMITTED,
         "mint_3": MintStatus.MINED,
     }
     [aside] = store.aside_table.values()
-    assert (aside.table, aside.key, aside.block_number) == ("mints", "mint_2", 1)
+    assert (aside.table, aside.key, aside.block_number) == (table, key, 1)
     assert aside.reason == REASON
     told = [line for line in lines if line["event"] == "record_set_aside"]
-    assert [(line["table"], line["key"]) for line in told] == [("mints", "mint_2")]
+    assert [(line["table"], line["key"]) for line in told] == [(table, key)]
 
 
 @pytest.mark.parametrize("naming", [True, False])
@@ -104,7 +119,7 @@ async def test_block__when_one_token_cannot_be_written__then_all_else_is(rig: Ri
     rig.chain.mine([rig.mint(number, mint_id=f"mint_{number}") for number in range(1, 4)])
     await follow(rig, store)
     assert rig.token_ids() == {1, 3}
-    assert {mint.status for key, mint in store.mint_table.items() if key != "mint_2"} == {MintStatus.MINED}
+    assert {status for key, status in statuses(rig).items() if key != "mint_2"} == {MintStatus.MINED}
     assert "tokens" in {aside.table for aside in store.aside_table.values()}
 
 
@@ -138,7 +153,7 @@ async def test_reorg__when_something_of_its_block_was_set_aside__then_that_is_un
     await follow(rig, store)
     assert store.aside_table == {}
     assert rig.token_ids() == set()
-    assert {mint.status for mint in store.mint_table.values()} == {MintStatus.SUBMITTED}
+    assert set(statuses(rig).values()) == {MintStatus.SUBMITTED}
 
 
 async def test_writers__when_they_meet_the_same_item__then_they_set_the_same_aside(rig: Rig) -> None:
@@ -195,10 +210,10 @@ class Tables:
         self.written: list[str] = []
 
     async def get(self, _table: Any, key: Item) -> Item | None:
-        return self.items.get(str(next(iter(key.values()))))
+        return self.items.get(str(key.get("nonce", next(iter(key.values())))))
 
     async def write(self, update: Any) -> None:
-        mint_id = str(update.key["mint_id"])
+        mint_id = str(update.key.get("mint_id", update.key.get("nonce")))
         if mint_id == self.bad:
             raise Unwritable(REASON)
         if mint_id == self.moved:
@@ -206,7 +221,7 @@ class Tables:
         self.written.append(mint_id)
 
     async def transact(self, changes: Sequence[Any]) -> None:
-        places = [n for n, change in enumerate(changes) if change.table in (MINTS, TOKENS)]
+        places = [n for n, change in enumerate(changes) if change.table in (MINTS, TOKENS, TRANSACTIONS)]
         raise Unwritable(REASON, places[:1] if self.bad == "named" else ())
 
 
@@ -233,6 +248,35 @@ async def test_finalize__when_one_mint_has_no_readable_status__then_the_others_a
     assert [line["key"] for line in lines if line["event"] == "record_set_aside"] == ["mint_2"]
 
 
+PLACES = [Place(f"1#{ALICE}", nonce) for nonce in range(3)]
+
+
+@pytest.mark.parametrize("state", ["elsewhere", 7, None])
+async def test_finality__when_one_transaction_cannot_be_written_or_read__then_the_others_are_final(
+    state: Value,
+) -> None:
+    broken: Any = Tables({}, bad="1")
+    damaged: Any = Tables({"1": {"sender_id": PLACES[1].sender_id, "nonce": 1, "state": state}}, moved="1")
+    for tables in (broken, damaged):
+        store = DynamoStore(tables, chain_id=1, set_aside=SetAside())
+        with capture_logs() as lines:
+            refused = await store.finalize_transactions(PLACES, at=1)
+        assert refused == {PLACES[1]: None}
+        assert tables.written == ["0", "2"]
+        told = [(line["table"], line["key"]) for line in lines if line["event"] == "record_set_aside"]
+        assert told == [("transactions", f"1#{ALICE}/1")]
+
+
+async def test_transactions__when_one_is_unreadable__then_it_alone_is_missing(rig: Rig) -> None:
+    for number in range(3):
+        rig.record(f"mint_{number}", MintStatus.SUBMITTED)
+    items = {str(place.nonce): to_item(one) for place, one in rig.store.transaction_table.items()}
+    items["1"]["state"] = "elsewhere"
+    tables: Any = Tables(items)
+    store = DynamoStore(tables, chain_id=1, set_aside=SetAside())
+    assert set(await store.transactions(PLACES)) == {PLACES[0], PLACES[2]}
+
+
 async def test_mints__when_one_is_unreadable__then_it_alone_is_missing(rig: Rig) -> None:
     for number in range(3):
         rig.record(f"mint_{number}", MintStatus.SUBMITTED)
@@ -250,7 +294,7 @@ async def test_commit__when_dynamodb_refuses_an_item__then_it_is_named_if_dynamo
     rig.record("mint_1", MintStatus.SUBMITTED)
     rig.chain.mine([rig.mint(1, mint_id="mint_1")])
     seen = poisoned(rig)
-    rig.store.attempt_table[(1).to_bytes(32, "big")] = "mint_1"
+    rig.sign((1).to_bytes(32, "big"), "mint_1")
     await follow(rig, seen)
     [write] = [write for write in seen.writes if write.tokens]
     tables: Any = Tables({}, bad="named" if named else "")
@@ -258,6 +302,7 @@ async def test_commit__when_dynamodb_refuses_an_item__then_it_is_named_if_dynamo
     with pytest.raises(Poisoned, match="Item size") as refused:
         await DynamoStore(tables, chain_id=1).commit(seen.progress, write)
     assert refused.value.tokens == ({TokenKey(CONTRACT, 1)} if named else set())
+    assert refused.value.transactions == set()
     assert refused.value.mints == set()
 
 

@@ -214,6 +214,19 @@ def test_reconcile__when_a_mint_has_two_tokens__then_the_second_is_doubled_and_n
     assert [(finding.kind, finding.token_id) for finding in findings] == [(Kind.DOUBLED, 2)]
 
 
+def test_reconcile__when_one_transaction_made_the_tokens_of_several_mints__then_nothing_is_found() -> None:
+    events = (*MINTED, moved(token_id=2), stamped(token_id=2))
+    mints = [mint(), mint(mint_id="mint_b", token_id=2)]
+    assert found(events=events, mints=mints, tokens=[token(), token(token_id=2, mint_id="mint_b")]) == []
+    third = (*events, moved(token_id=3), stamped(token_id=3))
+    doubled = found(events=third, mints=mints, tokens=[token(), token(token_id=2, mint_id="mint_b")])
+    assert [(finding.kind, finding.token_id) for finding in doubled] == [
+        (Kind.DOUBLED, 3),
+        (Kind.NOT_INDEXED, 3),
+    ]
+    assert "token 1 and 2" in doubled[0].detail
+
+
 @pytest.mark.parametrize(
     "changes",
     [

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from mintline.audit.records import NO_HASH, Batch, Record, decode_record
 from mintline.eth import to_checksum_address
+from mintline.meaning import meaning_of
 from mintline_signer.connection import FramedConnection, Limits
 from mintline_signer.enclave import server
 from mintline_signer.enclave.audit import Audit
@@ -19,7 +20,7 @@ from mintline_signer.enclave.authorizer import Authorizer
 from mintline_signer.enclave.http1 import HttpPool
 from mintline_signer.enclave.keys import KeyCache
 from mintline_signer.enclave.kms import KmsDecrypter, parse_endpoint
-from mintline_signer.enclave.memory import Memory, meaning_of
+from mintline_signer.enclave.memory import Memory
 from mintline_signer.enclave.rates import RateLimiter
 from mintline_signer.enclave.refusal_counts import MAX_ALIKE
 from mintline_signer.enclave.revocations import RevokedTokens

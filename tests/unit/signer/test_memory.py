@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mintline.meaning import meaning_of
 from mintline.messages import Fees
-from mintline_signer.enclave.memory import Memory, meaning_of
+from mintline_signer.enclave.memory import Memory
 from mintline_signer.errors import RefusalCode, Refused
 
 if TYPE_CHECKING:

@@ -27,6 +27,7 @@ from mintline.records import Collection, Mint, scoped
 from mintline.resources import BROADCAST, BUILD, SIGN, Queue
 from mintline.states import MintStatus
 from mintline.tracing import OFF, Tracer, carrying
+from mintline.transaction_records import Place
 from mintline_api.stores import SqsLine
 from mintline_api.testing import CHAIN_ID, CONTRACT, MemoryClient, Stage, UserPool
 from mintline_broadcaster.fees import FeeCaps
@@ -78,11 +79,15 @@ class Store(MemoryStore):
     ledger: MemoryLedger
 
     async def attempts(self, tx_hashes: Sequence[bytes]) -> dict[bytes, Attempted]:
-        found = ((tx_hash, self.ledger.transactions.get(tx_hash)) for tx_hash in tx_hashes)
+        found = ((tx_hash, self.ledger.signed.get(tx_hash)) for tx_hash in tx_hashes)
         return {
-            tx_hash: Attempted(sent.mint_id, sent.at, sent.trace or "")
+            tx_hash: Attempted(
+                place=Place(scoped(sent.chain_id, sent.sender), sent.nonce),
+                at=sent.at,
+                trace=sent.trace or "",
+            )
             for tx_hash, sent in found
-            if sent is not None and sent.mint_id is not None
+            if sent is not None
         }
 
 
@@ -109,6 +114,7 @@ class Line:
         stage = Stage(UserPool(), seed=len(self.mints), tracer=self.tracer_of("api"))
         stage.line = cast("Any", SqsLine(self.outbox("api")))
         stage.mints.items = self.mints
+        stage.mints.transactions = self.ledger.transactions
         stage.mints.authorizations = self.ledger.authorizations
         stage.token_ids.counters = self.token_ids
         stage.index.collections[CONTRACT] = Collection(
@@ -153,7 +159,11 @@ class Line:
         assert self.queues.dead_letters(queue) == []
 
     async def build(self) -> None:
-        tables = builder_memory.MemoryTables(mints=self.mints, authorizations=self.ledger.authorizations)
+        tables = builder_memory.MemoryTables(
+            mints=self.mints,
+            transactions=self.ledger.transactions,
+            authorizations=self.ledger.authorizations,
+        )
         chain = builder_memory.MemoryChain(clock=lambda: 1_795_398_655.0)
         chain.codes[CONTRACT] = b"\x00"
         for mint in self.mints.values():
@@ -206,7 +216,8 @@ class Line:
         await self.consume("broadcaster", BROADCAST, handle)
 
     async def index(self) -> None:
-        chain, store = MemoryChain(), Store(mint_table=self.mints)
+        store = Store(mint_table=self.mints, transaction_table=self.ledger.transactions)
+        chain = MemoryChain()
         store.ledger = self.ledger
         indexer = Indexer(
             chain=chain,
@@ -227,8 +238,9 @@ class Line:
         await settle(indexer)
         chain.mine(
             [
-                Sent(tx_hash, CONTRACT, (self.made_by(transaction.mint_id or ""),))
-                for tx_hash, transaction in self.ledger.transactions.items()
+                Sent(attempt.tx_hash, CONTRACT, (self.made_by(*transaction.operations),))
+                for transaction in self.ledger.transactions.values()
+                for attempt in transaction.attempts
             ]
         )
         await settle(indexer)
@@ -271,7 +283,8 @@ async def mint(line: Line, *headers: str) -> None:
     await line.sign()
     await line.broadcast()
     await line.index()
-    assert {mint.status for mint in line.mints.values()} == {MintStatus.MINED}
+    stands = await line.ledger.read_mints(line.mints)
+    assert {mint.status for mint in stands.values()} == {MintStatus.MINED}
 
 
 def told(span: ReadableSpan) -> tuple[str, str]:

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from mintline.messages import SignMint, SignTopUp
-from mintline.records import CANCELLED, Mint, Token, position, token_ref
+from mintline.records import CANCELLED, Mint, Token, position, scoped, token_ref
 from mintline.resources import BROADCAST, BUILD, SIGN
-from mintline.states import MintStatus
+from mintline.states import MintStatus, TransactionState
+from mintline.transaction_records import Place, Transaction, carried_by
+from mintline_broadcaster.ports import SignedTransaction
 from mintline_harness.simulation.chain import Block, Sent, SimulatedChain
 from mintline_harness.simulation.coverage import Reached
 from mintline_harness.simulation.queues import SimulatedQueues
@@ -34,6 +36,8 @@ class Watch:
     breaches: list[str] = field(default_factory=list)
     meanings: dict[tuple[str, int], set[str]] = field(default_factory=dict)
     """What the enclave has signed for each nonce, no-ops apart."""
+    nonces: dict[str, set[int]] = field(default_factory=dict)
+    """The nonces that the enclave has signed each mint for."""
     accepted: set[str] = field(default_factory=set)
     """The mints whose clients were told so."""
     rejections: dict[str, int] = field(default_factory=dict)
@@ -64,6 +68,7 @@ class Watch:
         match intent:
             case SignMint():
                 meaning = intent.mint_id
+                self._hold_to_one_nonce(intent)
             case SignTopUp():
                 meaning = f"top-up of {intent.recipient} with {intent.value}"
             case _:
@@ -74,16 +79,27 @@ class Watch:
         if len(meanings) > 1:
             self.broken(f"nonce {place} was signed for {' and for '.join(sorted(meanings))}")
 
+    def _hold_to_one_nonce(self, intent: SignMint) -> None:
+        """Hold that a mint gets another nonce only once another transaction has its own for good."""
+        final = self.chain.blocks[self.chain.finalized].state.nonces.get(intent.signer.address, 0)
+        nonces = self.nonces.setdefault(intent.mint_id, set())
+        unspent = {nonce for nonce in nonces if nonce >= final} - {intent.nonce}
+        if unspent:
+            self.broken(f"{intent.mint_id} was signed for nonces {sorted(unspent)} and {intent.nonce}")
+        nonces.add(intent.nonce)
+
     def sending(self, sent: Sent) -> None:
         """Hold what reaches a node against what was written down before."""
-        record = self.tables.transactions.get(sent.hash)
+        record = self.tables.signed.get(sent.hash)
         if record is None or record.raw != sent.raw:
             self.broken(f"{sent.place} was sent before its bytes were on record")
             return
         if record.mint_id is not None:
-            mint = self.tables.mints[record.mint_id]
-            if all(attempt.tx_hash != sent.hash for attempt in mint.attempts):
-                self.broken(f"{record.mint_id} was sent before its attempt was on record")
+            attempts = self.tables.mints[record.mint_id].attempts
+        else:
+            attempts = self.tables.transactions[_place(record)].attempts
+        if all(attempt.tx_hash != sent.hash for attempt in attempts):
+            self.broken(f"{sent.place} was sent before its attempt was on record")
 
     def mined(self, block: Block) -> None:
         """Hold a block's state against the mints: no mint has two tokens, no two mints one nonce."""
@@ -111,9 +127,14 @@ class Watch:
     def unfinished(self) -> list[str]:
         """Return what still has to happen: empty when the line has come to rest."""
         waiting = [
-            f"{mint_id} is {mint.status}"
-            for mint_id, mint in self.tables.mints.items()
+            f"{mint.mint_id} is {mint.status}"
+            for mint in self.tables.standing()
             if not _ended(mint, self.chain)
+        ]
+        waiting += [
+            f"nonce {place} is {transaction.state}"
+            for place, transaction in self.tables.transactions.items()
+            if transaction.state is not TransactionState.FINAL
         ]
         waiting += [
             f"{queue.name} holds {self.queues.waiting(queue)}"
@@ -121,7 +142,7 @@ class Watch:
             if self.queues.waiting(queue)
         ]
         # A stranger's, or a user's own, may wait for ever, behind one that a reorg took.
-        sent = (self.tables.transactions.get(sent.hash) for sent in self.chain.pool.values())
+        sent = (self.tables.signed.get(sent.hash) for sent in self.chain.pool.values())
         ours = sum(record is not None and record.kind != "self_redeem" for record in sent)
         waiting += [f"{ours} transactions are pending"] if ours else []
         waiting += list(self._gaps())
@@ -149,8 +170,10 @@ class Watch:
         for mint_id in self.accepted - self.tables.mints.keys():
             self.broken(f"{mint_id} was accepted and is not on record")
         minted = Counter(self.chain.head.state.minted.values())
-        for _, mint in self.tables.mints.items():  # noqa: PERF102 - as above
+        for mint in self.tables.standing():
             self._hold_to_chain(mint, minted[mint.metadata_digest])
+        for _, transaction in self.tables.transactions.items():  # noqa: PERF102 - as above
+            self._hold_transaction_to_chain(transaction)
         self._hold_index_to_chain()
         if self.breaches:
             raise Breach("; ".join(dict.fromkeys(self.breaches)))
@@ -165,6 +188,25 @@ class Watch:
                 self.broken(f"{mint.mint_id} names a transaction that its block does not hold")
         if mint.status in (MintStatus.REJECTED, MintStatus.REVERTED) and mint.problem is None:
             self.broken(f"{mint.mint_id} is {mint.status} without a reason")
+
+    def _hold_transaction_to_chain(self, transaction: Transaction) -> None:
+        """Hold what a record says has its nonce against what has it."""
+        hashes = {attempt.tx_hash for attempt in transaction.own_attempts}
+        mined = [tx_hash for tx_hash in hashes if tx_hash in self.chain.where]
+        if not transaction.operations:
+            return
+        filled = transaction.outcome == "filled"
+        if filled == bool(mined):
+            self.broken(
+                f"nonce {transaction.place} is {transaction.outcome}, mined are {len(mined)} of its own"
+            )
+        if not filled and mined != [transaction.tx_hash]:
+            self.broken(f"nonce {transaction.place} names a transaction that is not the mined one")
+        for mint_id in transaction.operations if filled else ():
+            mint = self.tables.ledger.standing(mint_id)
+            carried = mint is not None and carried_by(mint) == transaction.place
+            if carried and mint is not None and mint.status in (MintStatus.BUILT, MintStatus.SUBMITTED):
+                self.broken(f"{mint_id} is still carried by nonce {transaction.place}, which another has")
 
     def _made_too_late(self, mint: Mint) -> bool:
         """Tell whether a stranger redeemed the voucher of a mint after its end had been decided.
@@ -181,7 +223,7 @@ class Watch:
         return any(
             outcome.minted is not None
             and outcome.minted.token_id == mint.token_id
-            and outcome.sent.hash not in self.tables.transactions
+            and outcome.sent.hash not in self.tables.signed
             for block in self.chain.blocks[decided + 1 :]
             for outcome in block.outcomes
         )
@@ -205,7 +247,7 @@ class Watch:
                 key = TokenKey(CONTRACT, made.token_id)
                 stored = store.token_table.get(key)
                 # What a stranger made may have no mint in the index, and has no other.
-                unknown = outcome.sent.hash not in self.tables.transactions and (
+                unknown = outcome.sent.hash not in self.tables.signed and (
                     stored is None or stored.mint_id is None
                 )
                 tokens[key] = Token(
@@ -225,6 +267,10 @@ class Watch:
             self.broken("ownership is not a replay of the chain")
         elif events != store.transfer_table.keys():
             self.broken("the transfers are not a replay of the chain's")
+
+
+def _place(record: SignedTransaction) -> Place:
+    return Place(scoped(record.chain_id, record.sender), record.nonce)
 
 
 def _ended(mint: Mint, chain: SimulatedChain) -> bool:

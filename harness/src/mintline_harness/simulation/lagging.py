@@ -64,22 +64,3 @@ class LaggingTable(dict[K, V]):
             known = [value for at, value in versions if at <= moment]
             if known:
                 yield known[-1]
-
-
-class LaggingKeys(set[K]):
-    """The keys in a sparse index: one that was added is there only some moments later."""
-
-    def __init__(self, lag: Lag) -> None:
-        super().__init__()
-        self._lag = lag
-        self._since: dict[K, float] = {}
-
-    def add(self, key: K) -> None:
-        """Put a key into the index."""
-        if key not in self:
-            self._since[key] = self._lag.clock()
-        super().add(key)
-
-    def __iter__(self) -> Iterator[K]:
-        moment = self._lag.moment()
-        return (key for key in super().__iter__() if moment is None or self._since[key] <= moment)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -15,7 +15,7 @@ from mintline.resources import Queue
 from mintline_broadcaster.broadcaster import Adapters
 from mintline_broadcaster.ports import SignedTransaction
 from mintline_builder.memory import MemoryAccounts, MemoryTables
-from mintline_builder.ports import Account, Advance, NotCommitted
+from mintline_builder.ports import Account, Advance, Claim, MintClaim, NotCommitted
 from mintline_harness.simulation.chain import TRANSFER_GAS
 from mintline_harness.simulation.parts import Parts
 from mintline_harness.simulation.process import Process
@@ -74,12 +74,54 @@ class _Halves(MemoryAccounts):
         if moved or lost:
             raise NotCommitted(moved=moved, lost=lost)
         for advance in advances:
-            for index, claim in enumerate(advance.claims):
-                self._apply(claim, advance.first + index)
+            for claim, transaction in zip(advance.claims, advance.transactions(), strict=True):
+                self._apply(claim, transaction)
 
     async def count(self, advances: Sequence[Advance]) -> None:
         for advance in advances:
             self._set(advance.sender, next_nonce=advance.next_nonce)
+
+
+class ClaimingTwice(MemoryAccounts):
+    """Reserves a nonce for a mint whatever has become of the mint since it was read."""
+
+    def _holds(self, claim: Claim) -> bool:
+        return isinstance(claim, MintClaim) or super()._holds(claim)
+
+
+def claim_twice(process: Process, tables: MemoryTables) -> Any:
+    """Have a builder claim mints without a condition."""
+    return process.port(ClaimingTwice(tables))
+
+
+class ForgettingClaims:
+    """Takes it that no mint depends on a nonce that a no-op or a stranger has."""
+
+    def __init__(self, adapters: Adapters) -> None:
+        self._ledger = adapters.ledger
+
+    async def read_mints(self, mint_ids: Iterable[str]) -> dict[str, Mint]:
+        """Return the mints as if nothing carried them."""
+        found = await self._ledger.read_mints(mint_ids)
+        return {mint_id: mint.evolve(nonce=None) for mint_id, mint in found.items()}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._ledger, name)
+
+
+def forget_claims(adapters: Adapters) -> Adapters:
+    """Have a broadcaster close nonces whose mints still wait for them."""
+    ledger: Any = ForgettingClaims(adapters)
+    return replace(adapters, ledger=ledger)
+
+
+class AnyAttemptWillDo(MemoryStore):
+    """Takes a transaction of ours that is in a block for one that did what it was for."""
+
+    async def commit(self, progress: Progress, write: Write) -> None:
+        """Call every transaction succeeded."""
+        settlements = tuple(replace(one, outcome="succeeded", problem=None) for one in write.settlements)
+        await super().commit(progress, replace(write, settlements=settlements))
 
 
 class FixedTransferGas:
@@ -106,10 +148,10 @@ class SendingFirst:
     def __init__(self, adapters: Adapters) -> None:
         self._ledger, self._chain = adapters.ledger, adapters.chain
 
-    async def record(self, transaction: SignedTransaction) -> None:
+    async def record(self, signed: SignedTransaction) -> None:
         """Send what is only to be written down."""
-        await self._chain.send_raw(transaction.raw)
-        await self._ledger.record(transaction)
+        await self._chain.send_raw(signed.raw)
+        await self._ledger.record(signed)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._ledger, name)
@@ -201,6 +243,9 @@ BUGS: Mapping[str, Parts] = MappingProxyType(
     {
         "delete-before-commit": Parts(consumed=DeletingFirst),
         "nonce-outside-the-transaction": Parts(accounts=NonceApart),
+        "claim-without-condition": Parts(accounts=claim_twice),
+        "close-before-letting-go": Parts(broadcasting=forget_claims),
+        "status-off-any-attempt": Parts(index_store=AnyAttemptWillDo),
         "top-up-with-fixed-gas": Parts(builder_chain=FixedTransferGas),
         "send-before-write-ahead": Parts(broadcasting=send_first),
         "ignore-the-parent-hash": Parts(indexed_chain=BlindToParents),

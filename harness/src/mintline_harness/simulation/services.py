@@ -139,8 +139,7 @@ async def serve_builder(process: Process, around: Surroundings) -> None:
         sleep=asyncio.sleep,
         rng=around.rng,
     )
-    tending = asyncio.create_task(builder.tend(asyncio.Event()))
-    await asyncio.gather(tending, consume(process, around, BUILD, builder.handle))
+    await consume(process, around, BUILD, builder.handle)
 
 
 async def serve_signer(process: Process, around: Surroundings) -> None:

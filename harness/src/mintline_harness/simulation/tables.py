@@ -1,11 +1,12 @@
 """The tables, once: what each service's in-memory port reads and writes is the same dictionaries.
 
-Every write of a mint is held against the state machine, whoever makes it.
+Every write of a mint or a transaction is held against its state machine, whoever makes it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 
 from coincurve import PublicKey
@@ -17,17 +18,19 @@ from mintline.aws.keys import GeneratedKey
 from mintline.errors import Rejected
 from mintline.eth import Transaction, address_of_public_key, keccak256
 from mintline.messages import KeyRef
-from mintline.records import Collection, Link, Mint, Problem, Transfer, Wallet, scoped
-from mintline.states import MintStatus, may
+from mintline.records import Collection, Link, Mint, Transfer, Wallet, scoped
+from mintline.states import MintStatus, TransactionState, stored_sources, transaction_may
+from mintline.transaction_records import Place, carried_by
+from mintline.transaction_records import Transaction as TransactionRecord
 from mintline_api.memory import MemoryIndex, MemoryLinks, MemoryMints, MemoryTokenIds, MemoryWallets
 from mintline_broadcaster.memory import MemoryLedger
 from mintline_broadcaster.memory_vouchers import MemoryVouchers
 from mintline_broadcaster.ports import Final, SignedTransaction
 from mintline_builder.memory import MemoryMetadata, MemoryTables
 from mintline_harness.simulation.chain import TRANSFER_GAS, Sent, read
-from mintline_harness.simulation.lagging import Lag, LaggingKeys, LaggingTable
+from mintline_harness.simulation.lagging import Lag, LaggingTable
 from mintline_indexer.memory import MemoryCollections, MemoryStore
-from mintline_indexer.store_port import TokenKey
+from mintline_indexer.store_port import Attempted, TokenKey
 from mintline_signer.enclave.curve import SigningKey
 from mintline_signer.protocol import WrappedKey
 from mintline_signer.testing import Authority
@@ -40,69 +43,85 @@ USERS = ("user-0", "user-1", "user-2")
 
 
 class WatchedMints(LaggingTable[str, Mint]):
-    """Mints by id; `broken` is told of every write that the state machine does not allow."""
+    """Mints by id, as they are stored; `broken` is told of what the state machine does not allow."""
 
-    def __init__(self, broken: Callable[[str], None], lag: Lag) -> None:
+    def __init__(self, broken: Callable[[str], None], lag: Lag, moves: Moves) -> None:
         super().__init__(lag)
         self._broken = broken
-        self.moved: Callable[[Mint, Mint], None] = lambda *_: None
-        """Hears of every later write of a mint: what it was, and what it is."""
+        self._moves = moves
 
     def __setitem__(self, mint_id: str, mint: Mint) -> None:
         before = self.get(mint_id)
         if before is None:
             if mint.status is not MintStatus.ACCEPTED:
                 self._broken(f"{mint_id} began as {mint.status}")
-        elif before.status is not mint.status and not may(before.status, mint.status):
+        elif before.status is not mint.status and not _stored_may(before, mint):
             self._broken(f"{mint_id} went from {before.status} to {mint.status}")
-        else:
-            self.moved(before, mint)
-        super().__setitem__(mint_id, mint)
+        with self._moves.watching([mint_id]):
+            super().__setitem__(mint_id, mint)
 
 
-class StoppedMints(MemoryMints):
-    """The api's mints: one that is stopped with a nonce stays in the index of open mints, as `unfilled`."""
+class WatchedTransactions(LaggingTable[Place, TransactionRecord]):
+    """Transactions by sender and nonce; `broken` likewise."""
 
-    def __init__(self, unfilled: set[str]) -> None:
+    def __init__(self, broken: Callable[[str], None], lag: Lag, moves: Moves) -> None:
+        super().__init__(lag)
+        self._broken = broken
+        self._moves = moves
+
+    def __setitem__(self, place: Place, transaction: TransactionRecord) -> None:
+        before = self.get(place)
+        if before is None:
+            if transaction.state is not TransactionState.RESERVED:
+                self._broken(f"{place} began as {transaction.state}")
+        elif (before.operations, before.meaning) != (transaction.operations, transaction.meaning):
+            self._broken(f"nonce {place} was given to {before.operations} and {transaction.operations}")
+        elif before.state is not transaction.state and not transaction_may(before.state, transaction.state):
+            self._broken(f"{place} went from {before.state} to {transaction.state}")
+        with self._moves.watching(transaction.operations):
+            super().__setitem__(place, transaction)
+
+
+class Moves:
+    """Tells how mints move by what is written on their own record or on their transaction's."""
+
+    def __init__(self) -> None:
+        self.standing: Callable[[str], Mint | None] = lambda _: None
+        self.told: Callable[[Mint, Mint], None] = lambda *_: None
+        """Hears of every write that concerns a mint: how it stood, and how it stands."""
+
+    @contextmanager
+    def watching(self, mint_ids: Iterable[str]) -> Iterator[None]:
+        """Compare the mints before and after a write."""
+        before = [mint for mint in map(self.standing, mint_ids) if mint is not None]
+        yield
+        for mint in before:
+            after = self.standing(mint.mint_id)
+            assert after is not None
+            self.told(mint, after)
+
+
+def _stored_may(before: Mint, after: Mint) -> bool:
+    """Tell whether a mint's record may move so: undone, one that a transaction carries is built again."""
+    undone = (before.status, after.status) == (MintStatus.MINED, MintStatus.BUILT)
+    return before.status in stored_sources(after.status) or (undone and carried_by(after) is not None)
+
+
+class SignedAttempts(dict[bytes, Attempted]):
+    """The attempts table as the indexer reads it."""
+
+    def __init__(self, signed: dict[bytes, SignedTransaction]) -> None:
         super().__init__()
-        self._unfilled = unfilled
-
-    async def cancel(self, mint: Mint, problem: Problem, *, at: int) -> Mint:
-        """Reject a mint that was not sent, or note on a submitted one that it is to be stopped."""
-        before = self.items[mint.mint_id].status
-        stopped = await super().cancel(mint, problem, at=at)
-        if before is not stopped.status and stopped.nonce is not None:
-            self._unfilled.add(mint.mint_id)
-        return stopped
-
-
-class AttemptsOfMints(dict[bytes, str]):
-    """The attempts table as the indexer reads it: the mint of each signed transaction that has one."""
-
-    def __init__(self, transactions: dict[bytes, SignedTransaction]) -> None:
-        super().__init__()
-        self._transactions = transactions
+        self._signed = signed
 
     def __contains__(self, tx_hash: object) -> bool:
-        found = self._transactions.get(tx_hash) if isinstance(tx_hash, bytes) else None
-        return found is not None and found.mint_id is not None
+        return tx_hash in self._signed
 
-    def __getitem__(self, tx_hash: bytes) -> str:
-        mint_id = self._transactions[tx_hash].mint_id
-        assert mint_id is not None
-        return mint_id
-
-
-class OwnTransactions(set[bytes]):
-    """Those of the transactions that users' own wallets signed."""
-
-    def __init__(self, transactions: dict[bytes, SignedTransaction]) -> None:
-        super().__init__()
-        self._transactions = transactions
-
-    def __contains__(self, tx_hash: object) -> bool:
-        found = self._transactions.get(tx_hash) if isinstance(tx_hash, bytes) else None
-        return found is not None and found.kind == "self_redeem"
+    def __getitem__(self, tx_hash: bytes) -> Attempted:
+        signed = self._signed[tx_hash]
+        if signed.mint_id is not None:
+            return Attempted(mint_id=signed.mint_id, at=signed.at, own=True)
+        return Attempted(place=Place(scoped(signed.chain_id, signed.sender), signed.nonce), at=signed.at)
 
 
 class IndexedLedger(MemoryLedger):
@@ -141,22 +160,26 @@ class Tables:
         index_store: type[MemoryStore] = MemoryStore,
         ledger: type[IndexedLedger] = IndexedLedger,
     ) -> None:
-        self.mints = WatchedMints(broken, lag)
-        self.transactions = LaggingTable[bytes, SignedTransaction](lag)
+        self.moves = Moves()
+        self.mints = WatchedMints(broken, lag, self.moves)
+        self.transactions = WatchedTransactions(broken, lag, self.moves)
+        self.signed = LaggingTable[bytes, SignedTransaction](lag)
         self.wallets = MemoryWallets()
         self.index = MemoryIndex()
-        self.builder = MemoryTables(mints=self.mints, topping_up=LaggingKeys[str](lag))
+        self.builder = MemoryTables(mints=self.mints, transactions=self.transactions)
         self.token_ids = MemoryTokenIds({CONTRACT: 1})
         self.metadata = MemoryMetadata()
         self.store = index_store(
             mint_table=self.mints,
-            attempt_table=AttemptsOfMints(self.transactions),
-            own_attempts=OwnTransactions(self.transactions),
+            transaction_table=self.transactions,
+            attempt_table=SignedAttempts(self.signed),
         )
-        self.ledger = ledger(mints=self.mints, transactions=self.transactions)
+        self.ledger = ledger(mints=self.mints, transactions=self.transactions, signed=self.signed)
         self.ledger.store = self.store
-        self.api_mints = StoppedMints(self.ledger.unfilled)
+        self.moves.standing = self.ledger.standing
+        self.api_mints = MemoryMints()
         self.api_mints.items = self.mints
+        self.api_mints.transactions = self.transactions
         self.api_mints.authorizations = self.builder.authorizations = self.ledger.authorizations
         self.vouchers = MemoryVouchers(self.ledger)
         self.links = MemoryLinks(chain_id=CHAIN_ID)
@@ -171,6 +194,13 @@ class Tables:
             deployed_block=1,
             next_token_id=1,
         )
+
+    def standing(self) -> Iterator[Mint]:
+        """Return all mints as they stand now; a scan of the table would lag."""
+        for mint_id in self.mints:
+            mint = self.ledger.standing(mint_id)
+            assert mint is not None
+            yield mint
 
 
 @lru_cache(maxsize=256)

@@ -111,7 +111,7 @@ class World:
         self.queues = SimulatedQueues(clock=self.loop.time, rng=rng, faults=self.faults)
         self.chain = self._chain()
         self.watch = Watch(self.tables, self.chain, self.queues)
-        self.tables.mints.moved = self.watch.moved
+        self.tables.moves.told = self.watch.moved
         self.queues.misdeed = self.watch.broken
         self.chain.mined = self.watch.mined
         self.endpoints = Endpoints(seed, self.chain, faults=self.faults, sending=self.watch.sending)

@@ -8,8 +8,10 @@ from typing import Any
 
 from mintline.aws.dynamo import Check, Clause, Dynamo, Item, Put, Update
 from mintline.aws.records import from_item, to_item
-from mintline.records import Mint, Wallet, scoped
+from mintline.aws.standing import read_mint
+from mintline.records import Wallet, scoped
 from mintline.resources import MINTS, TOKENS, WALLETS
+from mintline.set_aside import SetAside
 from mintline.states import TERMINAL
 
 _PAGE = 100
@@ -108,6 +110,7 @@ class DynamoBelongings:
 
     def __init__(self, dynamo: Dynamo) -> None:
         self._dynamo = dynamo
+        self._set_aside = SetAside()
 
     async def tokens(self, wallet: Wallet, *, most: int) -> int:
         """Count the wallet's tokens."""
@@ -123,9 +126,8 @@ class DynamoBelongings:
                 MINTS, index=_BY_USER, partition=wallet.sub, forward=False, limit=_PAGE, start=start
             )
             ids = [str(item["mint_id"]) for item in page.items]
-            items = await asyncio.gather(*(self._dynamo.get(MINTS, {"mint_id": one}) for one in ids))
-            for item in items:
-                mint = None if item is None else from_item(Mint, item)
+            mints = await asyncio.gather(*(read_mint(self._dynamo, one, self._set_aside) for one in ids))
+            for mint in mints:
                 # A self-custody mint is sent by another wallet: it does without this one's key.
                 if mint is None or mint.custody == "self" or mint.chain_id != wallet.chain_id:
                     continue

@@ -29,7 +29,8 @@ from mintline.records import (
     scoped,
     token_key,
 )
-from mintline.states import TERMINAL, MintStatus
+from mintline.states import TERMINAL, MintStatus, may
+from mintline.transaction_records import Place, Transaction, as_far_as, carried_by, may_still_be_stopped
 from mintline_api.ports import AddressTaken, ChallengeSpent, Page
 
 T = TypeVar("T")
@@ -43,10 +44,12 @@ def _page(items: Iterable[tuple[str, T]], *, limit: int, after: str | None, newe
 
 
 class MemoryMints:
-    """Mints in a dict."""
+    """Mints in a dict, and the transactions that carry them in another."""
 
     def __init__(self) -> None:
         self.items: dict[str, Mint] = {}
+        """As they are stored: see `as_far_as`."""
+        self.transactions: dict[Place, Transaction] = {}
         self.authorizations: dict[Key, Authorization] = {}
 
     async def create(self, mint: Mint, authorization: Authorization) -> Mint | None:
@@ -54,25 +57,36 @@ class MemoryMints:
         key = key_of(mint)
         assert key is not None
         self.authorizations.setdefault(key, authorization)
-        existing = self.items.get(mint.mint_id)
+        existing = self._standing(mint.mint_id)
         if existing is None:
             self.items[mint.mint_id] = mint
         return existing
 
     async def get(self, mint_id: str) -> Mint | None:
-        """Return the mint."""
-        return self.items.get(mint_id)
+        """Return the mint as it stands."""
+        return self._standing(mint_id)
+
+    def _standing(self, mint_id: str) -> Mint | None:
+        mint = self.items.get(mint_id)
+        place = None if mint is None else carried_by(mint)
+        return mint if mint is None or place is None else as_far_as(mint, self.transactions.get(place))
 
     async def cancel(self, mint: Mint, problem: Problem, *, at: int) -> Mint:
         """Reject a mint that was not sent, or note on a submitted one that it is to be stopped."""
         current = self.items[mint.mint_id]
-        if current.status is not mint.status or current.cancel_requested_at is not None:
-            return current
-        fields: dict[str, object] = {"cancel_requested_at": at, "updated_at": at}
-        if current.status is not MintStatus.SUBMITTED:
-            fields |= {"status": MintStatus.REJECTED, "problem": problem}
-        self.items[mint.mint_id] = current.evolve(**fields)
-        return self.items[mint.mint_id]
+        place = carried_by(mint)
+        carried = None if place is None else self.transactions.get(place)
+        stored = mint.status if carried is None else MintStatus.BUILT
+        there = (current.status, current.nonce, current.cancel_requested_at) == (stored, mint.nonce, None)
+        there = there and may(mint.status, MintStatus.REJECTED)
+        if there and (carried is None or may_still_be_stopped(mint, carried)):
+            fields: dict[str, object] = {"cancel_requested_at": at, "updated_at": at}
+            if mint.status is not MintStatus.SUBMITTED:
+                fields |= {"status": MintStatus.REJECTED, "problem": problem}
+            self.items[mint.mint_id] = current.evolve(**fields)
+            if place is not None and carried is not None:
+                self.transactions[place] = carried.evolve(filling_at=carried.filling_at or at, updated_at=at)
+        return self._standing(mint.mint_id) or mint
 
     async def ids_of(self, sub: str, *, limit: int, after: str | None) -> Page[str]:
         """Return a user's mint ids, newest first."""

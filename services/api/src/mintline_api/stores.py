@@ -13,11 +13,22 @@ from pydantic import Field
 from mintline.acceptance import Certificate
 from mintline.authorizations import Authorization
 from mintline.aws.authorizations import keep_authorization
-from mintline.aws.dynamo import Clause, ConditionFailed, Dynamo, Item, Put, Update
+from mintline.aws.dynamo import (
+    Change,
+    Clause,
+    ConditionFailed,
+    Contended,
+    Dynamo,
+    Item,
+    Put,
+    TransactionCancelled,
+    Update,
+)
 from mintline.aws.dynamo import Page as ItemPage
 from mintline.aws.keys import GeneratedKey, generate_key
 from mintline.aws.records import read, readable, to_item, token_place, transition, unusable
 from mintline.aws.session import error_code, translated
+from mintline.aws.standing import filling, read_mint, read_transaction, standing
 from mintline.errors import Unavailable, Unreadable, Unwritable
 from mintline.fields import Wei
 from mintline.key_stores import KeyStores, StoredKey, StoreName
@@ -55,6 +66,7 @@ from mintline.resources import (
 )
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus
+from mintline.transaction_records import carried_by, may_still_be_stopped
 from mintline_api.ports import Page
 from mintline_api.problems import UNKNOWN_CONTRACT, Refused
 
@@ -99,39 +111,47 @@ class DynamoMints:
             await self._dynamo.write(Put(MINTS, item, where=(Clause("new_mint", "mint_id", "missing"),)))
         except ConditionFailed as lost:
             if lost.item is not None:
-                return read(Mint, MINTS, lost.item, self._set_aside)
+                return await standing(self._dynamo, lost.item, self._set_aside)
             return await self.get(mint.mint_id)
         return None
 
     async def get(self, mint_id: str) -> Mint | None:
-        """Return the mint as it is now."""
-        item = await self._dynamo.get(MINTS, {"mint_id": mint_id})
-        return None if item is None else read(Mint, MINTS, item, self._set_aside)
+        """Return the mint as it stands now."""
+        return await read_mint(self._dynamo, mint_id, self._set_aside)
 
     async def cancel(self, mint: Mint, problem: Problem, *, at: int) -> Mint:
-        """Reject a mint that was not sent, or note on a submitted one that it is to be stopped."""
-        still = Clause("still_there", "status", "eq", (mint.status.value,))
+        """Reject a mint that was not sent, or note on a submitted one that it is to be stopped.
+
+        The nonce of a transaction that carries it is for a no-op from then on, by the same write.
+        """
+        place = carried_by(mint)
+        carried = None if place is None else await read_transaction(self._dynamo, place, self._set_aside)
+        if carried is not None and not may_still_be_stopped(mint, carried):
+            return await self.get(mint.mint_id) or mint
+        stored = mint.status if carried is None else MintStatus.BUILT
+        still = (
+            Clause("still_there", "status", "eq", (stored.value,)),
+            Clause("first_request", "cancel_requested_at", "missing"),
+            *(() if place is None else (Clause("its_nonce", "nonce", "eq", (place.nonce,)),)),
+        )
         if mint.status is MintStatus.SUBMITTED:
-            update = Update(
-                MINTS,
-                {"mint_id": mint.mint_id},
-                set={"cancel_requested_at": at, "updated_at": at},
-                where=(still, Clause("first_request", "cancel_requested_at", "missing")),
-            )
+            asked: Item = {"cancel_requested_at": at, "updated_at": at}
+            update = Update(MINTS, {"mint_id": mint.mint_id}, set=asked, where=still)
         else:
-            written: Item = {"problem": to_item(problem), "cancel_requested_at": at}
-            # One with a nonce stays open until a no-op has filled that.
-            update = transition(
-                mint.mint_id,
-                MintStatus.REJECTED,
-                at=at,
-                set=written,
-                where=(still,),
-                stays_open=mint.nonce is not None,
-            )
-        with suppress(ConditionFailed):
-            await self._dynamo.write(update)
+            ended: Item = {"problem": to_item(problem), "cancel_requested_at": at}
+            update = transition(mint.mint_id, MintStatus.REJECTED, at=at, set=ended, where=still)
+        with suppress(ConditionFailed, TransactionCancelled):
+            if carried is None:
+                await self._dynamo.write(update)
+            else:
+                await self._together(update, filling(carried, at=at))
         return await self.get(mint.mint_id) or mint
+
+    async def _together(self, *changes: Change) -> None:
+        try:
+            await self._dynamo.transact(changes)
+        except Contended:
+            raise Unavailable("other writers kept moving the mint or its transaction") from None
 
     async def ids_of(self, sub: str, *, limit: int, after: str | None) -> Page[str]:
         """Return a user's mint ids, newest first; the index lags behind `create` by moments."""

@@ -119,7 +119,7 @@ class Broadcaster:
             case SigningRefused():
                 await refuse(message, ledger=ledger, outbox=outbox, noops=noops, now=now)
             case ReviewMint():
-                await review(message, ledger=ledger, chain=chain, noops=noops, watch=self._watch, now=now)
+                await review(message, ledger=ledger, watch=self._watch, now=now)
             case _:
                 raise Rejected("misrouted", f"{message.type} does not belong on {BROADCAST.name}")
 

@@ -7,11 +7,12 @@ from collections.abc import Iterable
 from mintline.chain.answers import FeeMarket, Receipt
 from mintline.chain.calls import Call
 from mintline.chain.send_facts import SendAnswer
-from mintline.messages import Message, RenewNonce, SignMint, SignNoop, SignTopUp, VoucherIssued
+from mintline.messages import AnyIntent, Message, RenewNonce, SignMint, SignNoop, SignTopUp, VoucherIssued
 from mintline.queueing import SendingPort
 from mintline.records import TOKEN_TAKEN, Attempt, Mint, Problem, Transfer
 from mintline.resources import Queue
 from mintline.states import MintStatus
+from mintline.transaction_records import Outcome, Place, Transaction
 from mintline_broadcaster.metrics import Metrics
 from mintline_broadcaster.ports import (
     Chain,
@@ -32,9 +33,58 @@ class CountedLedger:
         self._stages = metrics.stages
         self._refused = metrics.outcomes_refused
 
-    async def record(self, transaction: SignedTransaction) -> None:
-        """Write a transaction down."""
-        await self._ledger.record(transaction)
+    async def record(self, signed: SignedTransaction) -> None:
+        """Write signed bytes down."""
+        await self._ledger.record(signed)
+
+    async def read_signed(self, tx_hashes: Iterable[bytes]) -> dict[bytes, SignedTransaction]:
+        """Read signed transactions."""
+        return await self._ledger.read_signed(tx_hashes)
+
+    async def transaction(self, place: Place) -> Transaction | None:
+        """Read a transaction."""
+        return await self._ledger.transaction(place)
+
+    async def transactions_from(self, first: Place) -> list[Transaction]:
+        """Return a sender's open transactions."""
+        return await self._ledger.transactions_from(first)
+
+    async def open_transactions(
+        self, shard: str, *, after: OpenTransaction | None, limit: int
+    ) -> list[OpenTransaction]:
+        """Return open transactions of a shard."""
+        return await self._ledger.open_transactions(shard, after=after, limit=limit)
+
+    async def enter(self, intent: AnyIntent, attempt: Attempt) -> None:
+        """Take a transaction from reserved to submitted."""
+        await self._ledger.enter(intent, attempt)
+        if isinstance(intent, SignMint):
+            after = None if intent.built_at is None else (attempt.at - intent.built_at) / 1000
+            self._stages.reached(MintStatus.SUBMITTED, after=after)
+
+    async def add_attempt(self, transaction: Transaction, attempt: Attempt) -> None:
+        """Append to a transaction's attempts."""
+        await self._ledger.add_attempt(transaction, attempt)
+        if transaction.submitted_at is None and not attempt.fills:
+            after = (attempt.at - transaction.reserved_at) / 1000
+            for _ in transaction.operations:
+                self._stages.reached(MintStatus.SUBMITTED, after=after)
+
+    async def open_gap(self, transaction: Transaction) -> Transaction | None:
+        """Create the record of a nonce that nobody reserved."""
+        return await self._ledger.open_gap(transaction)
+
+    async def mark(self, transaction: Transaction, *, at: int) -> None:
+        """Note that a transaction is sent on."""
+        await self._ledger.mark(transaction, at=at)
+
+    async def fill(self, transaction: Transaction, *, at: int) -> None:
+        """Note that a nonce is for a no-op."""
+        await self._ledger.fill(transaction, at=at)
+
+    async def close(self, transaction: Transaction, outcome: Outcome, *, at: int) -> None:
+        """Note that a nonce is used for good."""
+        await self._ledger.close(transaction, outcome, at=at)
 
     async def get(self, mint_id: str) -> Mint | None:
         """Read a mint."""
@@ -44,21 +94,11 @@ class CountedLedger:
         """Return a mint's authorization envelope."""
         return await self._ledger.envelope(mint)
 
-    async def submit(self, intent: SignMint, attempt: Attempt, *, earlier: tuple[Attempt, ...] = ()) -> None:
-        """Move the intent's mint, built with its nonce, to submitted."""
-        await self._ledger.submit(intent, attempt, earlier=earlier)
-        after = None if intent.built_at is None else (attempt.at - intent.built_at) / 1000
-        self._stages.reached(MintStatus.SUBMITTED, after=after)
-
-    async def add_attempt(self, mint: Mint, attempt: Attempt) -> None:
-        """Append to the attempts of a submitted mint."""
-        await self._ledger.add_attempt(mint, attempt)
-
     async def reject(
-        self, mint_id: str, problem: Problem, *, source: MintStatus, at: int, unfilled: bool = False
+        self, mint: Mint, problem: Problem, *, at: int, carried: Transaction | None = None
     ) -> None:
-        """End a mint that is still in `source`."""
-        await self._ledger.reject(mint_id, problem, source=source, at=at, unfilled=unfilled)
+        """End a mint."""
+        await self._ledger.reject(mint, problem, at=at, carried=carried)
         self._stages.reached(MintStatus.REJECTED)
         if problem.code == TOKEN_TAKEN.code:
             self._refused.inc()
@@ -74,18 +114,6 @@ class CountedLedger:
     async def mark_swept(self, mint: Mint, *, at: int) -> None:
         """Note that a mint is sent on."""
         await self._ledger.mark_swept(mint, at=at)
-
-    async def read_transactions(self, tx_hashes: Iterable[bytes]) -> dict[bytes, SignedTransaction]:
-        """Read transactions."""
-        return await self._ledger.read_transactions(tx_hashes)
-
-    async def open_transactions(self, *, after: OpenTransaction | None, limit: int) -> list[OpenTransaction]:
-        """Return top-ups and no-ops whose nonce is not final."""
-        return await self._ledger.open_transactions(after=after, limit=limit)
-
-    async def close_mint(self, mint_id: str) -> None:
-        """Note that a rejected mint's nonce is used for good."""
-        await self._ledger.close_mint(mint_id)
 
     async def final(self) -> Final:
         """Return the newest block that is final and indexed."""
@@ -108,10 +136,6 @@ class CountedLedger:
         """Move a mined mint to finalized."""
         await self._ledger.finalize(mint_id, minting, at=at)
         self._stages.reached(MintStatus.FINALIZED)
-
-    async def close(self, tx_hash: bytes) -> None:
-        """Note that a nonce is final."""
-        await self._ledger.close(tx_hash)
 
 
 class CountedVouchers:

@@ -4,13 +4,38 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import suppress
 
 from mintline.aws.authorizations import find_authorization
-from mintline.aws.dynamo import Clause, ConditionFailed, Dynamo, Item, Put, Update, Value
-from mintline.aws.records import OPEN, from_item, read, readable, to_item, token_place, transition
+from mintline.aws.dynamo import (
+    Change,
+    Clause,
+    ConditionFailed,
+    Contended,
+    Dynamo,
+    Item,
+    Put,
+    TransactionCancelled,
+    Update,
+    Value,
+)
+from mintline.aws.records import from_item, read, readable, to_item, token_place, transition
+from mintline.aws.standing import (
+    attempt_item,
+    created,
+    filling,
+    moved,
+    open_attributes,
+    read_mint,
+    read_mints,
+    read_transaction,
+    standing,
+    transaction_key,
+)
 from mintline.errors import Unavailable, Unreadable
 from mintline.fields import Bytes32
-from mintline.messages import Frozen, SignMint
+from mintline.meaning import meaning_of
+from mintline.messages import AnyIntent, Frozen
 from mintline.records import (
     Attempt,
     Mint,
@@ -20,15 +45,24 @@ from mintline.records import (
     created_key,
     token_ref,
 )
-from mintline.resources import ATTEMPTS, CHECKPOINTS, MINTS, TOKENS, TRANSFERS
+from mintline.resources import ATTEMPTS, CHECKPOINTS, MINTS, TOKENS, TRANSACTIONS, TRANSFERS
 from mintline.set_aside import SetAside
-from mintline.states import MintStatus
-from mintline_broadcaster.ports import Final, MintMoved, OpenMint, OpenTransaction, SignedTransaction
+from mintline.states import MintStatus, TransactionState
+from mintline.transaction_records import Outcome, Place, Transaction, carried_by, open_place, place_of
+from mintline_broadcaster.ports import (
+    Final,
+    MintMoved,
+    OpenMint,
+    OpenTransaction,
+    SignedTransaction,
+    TransactionMoved,
+)
 from mintline_broadcaster.sweeping import next_sweep
 
+PAGE = 500
 _OPEN_MINTS = MINTS.index("open")
-_OPEN_TRANSACTIONS = ATTEMPTS.index("open")
-_ON_RECORD = (Clause("on_record", "tx_hash", "exists"),)
+_OPEN_TRANSACTIONS = TRANSACTIONS.index("open")
+_NOT_FILLED = Clause("not_filled", "filling_at", "missing")
 
 
 class _FinalItem(Frozen):
@@ -40,14 +74,15 @@ class _FinalItem(Frozen):
 
 
 class DynamoLedger:
-    """What was signed and sent, in the tables `attempts` and `mints`.
+    """What was signed and sent, in the tables `transactions`, `attempts` and `mints`.
 
     ::
 
-        attempts   not_on_record ──▶ on_record
-        mints      is_built, reserved_nonce, its_… ──▶ still_submitted, attempts_unchanged ──▶ still_in_source
-                   swept by: still_there, not_moved, not_swept; closed by: still_rejected
-                   ended by its token: still_in_source ──▶ by_this_transaction
+        attempts      not_on_record ──▶ on_record
+        transactions  is_reserved, its_{meaning, gas, signer}, not_filled ──▶ legal_source, attempts_unchanged
+                      swept by: still_there, not_moved, not_swept; closed by: still_there, attempts_unchanged
+        mints         ended by: still_there, its_nonce, together with its transaction's filling
+                      ended by its token: still_there ──▶ by_this_transaction
     """
 
     def __init__(self, dynamo: Dynamo, *, chain_id: int, set_aside: SetAside | None = None) -> None:
@@ -55,72 +90,175 @@ class DynamoLedger:
         self._chain_id = chain_id
         self._set_aside = set_aside or SetAside()
 
-    async def record(self, transaction: SignedTransaction) -> None:
-        """Write a transaction down; its hash names its content, so what is on record already is the same."""
-        item = _transaction_item(transaction)
+    async def record(self, signed: SignedTransaction) -> None:
+        """Write signed bytes down; their hash names them, so what is on record already is the same."""
+        item: Item = {**to_item(signed), "raw": signed.raw}
+        put = Put(ATTEMPTS, item, where=(Clause("new", "tx_hash", "missing"),))
         try:
-            await self._dynamo.write(Put(ATTEMPTS, item, where=(Clause("new", "tx_hash", "missing"),)))
+            await self._dynamo.write(put)
         except ConditionFailed:
-            if transaction.intent is not None:
-                opened: Item = {"open_chain": item["open_chain"]}
-                await self._dynamo.write(
-                    Update(ATTEMPTS, _transaction_key(transaction.tx_hash), set=opened, where=_ON_RECORD)
-                )
+            return
+
+    async def read_signed(self, tx_hashes: Iterable[bytes]) -> dict[bytes, SignedTransaction]:
+        """Read the signed transactions that are on record; those that are unreadable are set aside."""
+        keys: list[Item] = [{"tx_hash": "0x" + tx_hash.hex()} for tx_hash in tx_hashes]
+        items = await asyncio.gather(*(self._dynamo.get(ATTEMPTS, key) for key in keys))
+        there = (item for item in items if item is not None)
+        found = readable(SignedTransaction, ATTEMPTS, there, self._set_aside)
+        return {signed.tx_hash: signed for _, signed in found}
+
+    async def transaction(self, place: Place) -> Transaction | None:
+        """Read a transaction, consistently."""
+        return await read_transaction(self._dynamo, place, self._set_aside)
+
+    async def transactions_from(self, first: Place) -> list[Transaction]:
+        """Return a sender's open transactions from that nonce on, in the order of nonces, consistently."""
+        found: list[Transaction] = []
+        start: Item | None = None
+        while True:
+            page = await self._dynamo.query(
+                TRANSACTIONS,
+                partition=first.sender_id,
+                sort_from=first.nonce,
+                limit=PAGE,
+                start=start,
+            )
+            records = readable(Transaction, TRANSACTIONS, page.items, self._set_aside)
+            found += [record for _, record in records if record.state is not TransactionState.FINAL]
+            if page.next is None:
+                return found
+            start = page.next
+
+    async def open_transactions(
+        self, shard: str, *, after: OpenTransaction | None, limit: int
+    ) -> list[OpenTransaction]:
+        """Return up to `limit` open transactions of a shard, oldest first."""
+        start: Item | None = None
+        if after is not None:
+            start = transaction_key(after.place) | open_attributes(after.place, after.reserved_at)
+        page = await self._dynamo.query(
+            TRANSACTIONS, index=_OPEN_TRANSACTIONS, partition=shard, limit=limit, start=start
+        )
+        return [OpenTransaction(*open_place(str(item["open_key"]))) for item in page.items]
+
+    async def enter(self, intent: AnyIntent, attempt: Attempt) -> None:
+        """Take the intent's own transaction from reserved to submitted; raises TransactionMoved."""
+        where = (
+            Clause("is_reserved", "state", "eq", (TransactionState.RESERVED.value,)),
+            Clause("its_meaning", "meaning", "eq", (meaning_of(intent),)),
+            Clause("its_gas", "gas", "eq", (intent.gas,)),
+            Clause("its_signer", "signer", "eq", (to_item(intent.signer),)),
+            _NOT_FILLED,
+        )
+        written: Item = {"attempts": [attempt_item(attempt)], "submitted_at": attempt.at}
+        place = place_of(intent.signer, intent.nonce)
+        await self._move(
+            moved(place, TransactionState.SUBMITTED, at=attempt.at, set=written, where=where), place
+        )
+
+    async def add_attempt(self, transaction: Transaction, attempt: Attempt) -> None:
+        """Append to a transaction's attempts, if they are still these; raises TransactionMoved."""
+        known = _attempts(transaction)
+        written: Item = {
+            "state": TransactionState.SUBMITTED.value,
+            "attempts": [*known, attempt_item(attempt)],
+            "updated_at": attempt.at,
+        }
+        if transaction.submitted_at is None and not attempt.fills:
+            written["submitted_at"] = attempt.at
+        if attempt.fills and transaction.filling_at is None:
+            written["filling_at"] = attempt.at
+        update = Update(
+            TRANSACTIONS,
+            transaction_key(transaction.place),
+            set=written,
+            where=(
+                Clause("still_there", "state", "eq", (transaction.state.value,)),
+                Clause("attempts_unchanged", "attempts", "eq", (known,)),
+                *(() if attempt.fills else (_NOT_FILLED,)),
+            ),
+        )
+        await self._move(update, transaction.place)
+
+    async def open_gap(self, transaction: Transaction) -> Transaction | None:
+        """Create the record of a nonce that nobody reserved, or open one that was closed as filled."""
+        with suppress(ConditionFailed):
+            await self._dynamo.write(created(transaction))
+            return transaction
+        place = transaction.place
+        opened = open_attributes(place, transaction.reserved_at)
+        filling: Item = {"filling_at": transaction.reserved_at, "updated_at": transaction.reserved_at}
+        update = Update(
+            TRANSACTIONS,
+            transaction_key(place),
+            set={"state": TransactionState.SUBMITTED.value, **opened, **filling},
+            remove=("outcome", "finalized_at"),
+            where=(
+                Clause("was_closed", "state", "eq", (TransactionState.FINAL.value,)),
+                Clause("was_filled", "outcome", "in", ("filled", "used")),
+            ),
+        )
+        try:
+            await self._dynamo.write(update)
+        except ConditionFailed:
+            return None
+        return await self.transaction(place)
+
+    async def mark(self, transaction: Transaction, *, at: int) -> None:
+        """Note that a transaction is sent on, if nobody did since it was read; raises TransactionMoved."""
+        update = Update(
+            TRANSACTIONS,
+            transaction_key(transaction.place),
+            set={"swept_at": at, "sweeps": next_sweep(transaction)},
+            where=(
+                Clause("still_there", "state", "eq", (transaction.state.value,)),
+                Clause("not_moved", "updated_at", "eq", (transaction.updated_at,)),
+                _not_swept(transaction),
+            ),
+        )
+        await self._move(update, transaction.place)
+
+    async def fill(self, transaction: Transaction, *, at: int) -> None:
+        """Note that an open transaction's nonce is for a no-op from now on; raises TransactionMoved."""
+        await self._move(filling(transaction, at=at), transaction.place)
+
+    async def close(self, transaction: Transaction, outcome: Outcome, *, at: int) -> None:
+        """Note that the nonce is used for good, if the record is as it was read; raises TransactionMoved."""
+        update = moved(
+            transaction.place,
+            TransactionState.FINAL,
+            at=at,
+            set={"outcome": outcome, "finalized_at": at},
+            where=(
+                Clause("still_there", "state", "eq", (transaction.state.value,)),
+                Clause("attempts_unchanged", "attempts", "eq", (_attempts(transaction),)),
+            ),
+        )
+        await self._move(update, transaction.place)
 
     async def get(self, mint_id: str) -> Mint | None:
         """Read a mint, consistently."""
-        item = await self._dynamo.get(MINTS, {"mint_id": mint_id})
-        return None if item is None else read(Mint, MINTS, item, self._set_aside)
+        return await read_mint(self._dynamo, mint_id, self._set_aside)
 
     async def envelope(self, mint: Mint) -> bytes:
         """Return a mint's authorization envelope, read consistently."""
         return (await find_authorization(self._dynamo, mint, self._set_aside)).envelope
 
-    async def submit(self, intent: SignMint, attempt: Attempt, *, earlier: tuple[Attempt, ...] = ()) -> None:
-        """Move the intent's mint, built with its nonce, to submitted; raises MintMoved."""
-        mint_id = intent.mint_id
-        # A reorg's way back to submitted is the indexer's: here only a built mint will do.
-        where = (
-            Clause("is_built", "status", "eq", (MintStatus.BUILT.value,)),
-            Clause("reserved_nonce", "nonce", "eq", (intent.nonce,)),
-            *_its_own(intent),
-        )
-        # Only a submitted mint's attempts change, so the earlier ones are still what the caller read.
-        attempts: list[Value] = [_stored(one) for one in (*earlier, attempt)]
-        written: Item = {"attempts": attempts, "submitted_at": attempt.at}
-        await self._write(
-            mint_id, transition(mint_id, MintStatus.SUBMITTED, at=attempt.at, set=written, where=where)
-        )
-
-    async def add_attempt(self, mint: Mint, attempt: Attempt) -> None:
-        """Append to the attempts of a submitted mint, if they are still `mint`'s; raises MintMoved."""
-        known: list[Value] = [_stored(earlier) for earlier in mint.attempts]
-        update = Update(
-            MINTS,
-            {"mint_id": mint.mint_id},
-            set={"attempts": [*known, _stored(attempt)], "updated_at": attempt.at},
-            where=(
-                Clause("still_submitted", "status", "eq", (MintStatus.SUBMITTED.value,)),
-                Clause("attempts_unchanged", "attempts", "eq", (known,)),
-            ),
-        )
-        await self._write(mint.mint_id, update)
+    async def read_mints(self, mint_ids: Iterable[str]) -> dict[str, Mint]:
+        """Read the mints that exist, a hundred a request; those that are unreadable are set aside."""
+        return await read_mints(self._dynamo, mint_ids, self._set_aside)
 
     async def reject(
-        self, mint_id: str, problem: Problem, *, source: MintStatus, at: int, unfilled: bool = False
+        self, mint: Mint, problem: Problem, *, at: int, carried: Transaction | None = None
     ) -> None:
-        """End a mint that is still in `source`; raises MintMoved."""
-        where = (Clause("still_in_source", "status", "eq", (source.value,)),)
-        written: Item = {"problem": problem.model_dump(mode="json")}
-        update = transition(
-            mint_id, MintStatus.REJECTED, at=at, set=written, where=where, stays_open=unfilled
-        )
-        await self._write(mint_id, update)
-
-    async def close_mint(self, mint_id: str) -> None:
-        """Take a rejected mint out of the index of open ones."""
-        where = (Clause("still_rejected", "status", "eq", (MintStatus.REJECTED.value,)),)
-        await self._write(mint_id, Update(MINTS, {"mint_id": mint_id}, remove=(OPEN,), where=where))
+        """End a mint that is still where it was read; raises MintMoved."""
+        written: Item = {"problem": to_item(problem)}
+        where = (_still_there(mint), *_its_nonce(mint))
+        update = transition(mint.mint_id, MintStatus.REJECTED, at=at, set=written, where=where)
+        if carried is None:
+            await self._write(mint.mint_id, update)
+            return
+        await self._together(mint.mint_id, [update, filling(carried, at=at)])
 
     async def open_mints(self, shard: str, *, after: OpenMint | None, limit: int) -> list[OpenMint]:
         """Return up to `limit` open mints of a shard, oldest first."""
@@ -132,15 +270,8 @@ class DynamoLedger:
         keys = (str(item["created_key"]).partition("#") for item in page.items)
         return [OpenMint(mint_id, int(created_at)) for created_at, _, mint_id in keys]
 
-    async def read_mints(self, mint_ids: Iterable[str]) -> dict[str, Mint]:
-        """Read the mints that exist, a hundred a request; those that are unreadable are set aside."""
-        items = await asyncio.gather(*(self._dynamo.get(MINTS, {"mint_id": one}) for one in mint_ids))
-        found = readable(Mint, MINTS, (item for item in items if item is not None), self._set_aside)
-        return {mint.mint_id: mint for _, mint in found}
-
     async def mark_swept(self, mint: Mint, *, at: int) -> None:
         """Note that a mint is sent on, if nobody did since `mint` was read; raises MintMoved."""
-        swept = ("missing", ()) if mint.swept_at is None else ("eq", (mint.swept_at,))
         update = Update(
             MINTS,
             {"mint_id": mint.mint_id},
@@ -148,37 +279,10 @@ class DynamoLedger:
             where=(
                 Clause("still_there", "status", "eq", (mint.status.value,)),
                 Clause("not_moved", "updated_at", "eq", (mint.updated_at,)),
-                Clause("not_swept", "swept_at", *swept),
+                _not_swept(mint),
             ),
         )
         await self._write(mint.mint_id, update)
-
-    async def read_transactions(self, tx_hashes: Iterable[bytes]) -> dict[bytes, SignedTransaction]:
-        """Read the transactions that are on record, likewise."""
-        keys: list[Item] = [_transaction_key(tx_hash) for tx_hash in tx_hashes]
-        items = await asyncio.gather(*(self._dynamo.get(ATTEMPTS, key) for key in keys))
-        there = (item for item in items if item is not None)
-        found = readable(SignedTransaction, ATTEMPTS, there, self._set_aside)
-        return {transaction.tx_hash: transaction for _, transaction in found}
-
-    async def open_transactions(self, *, after: OpenTransaction | None, limit: int) -> list[OpenTransaction]:
-        """Return up to `limit` top-ups and no-ops whose nonce is not final, oldest first."""
-        partition = str(self._chain_id)
-        start: Item | None = None
-        if after is not None:
-            position: Item = {"open_chain": partition, "sent_key": _sent_key(after.at, after.tx_hash)}
-            start = {**_transaction_key(after.tx_hash), **position}
-        page = await self._dynamo.query(
-            ATTEMPTS, index=_OPEN_TRANSACTIONS, partition=partition, limit=limit, start=start
-        )
-        keys = (str(item["sent_key"]).partition("#0x") for item in page.items)
-        return [OpenTransaction(bytes.fromhex(tx_hash), int(at)) for at, _, tx_hash in keys]
-
-    async def close(self, tx_hash: bytes) -> None:
-        """Note that the nonce of a top-up or no-op is final."""
-        await self._dynamo.write(
-            Update(ATTEMPTS, _transaction_key(tx_hash), remove=("open_chain",), where=_ON_RECORD)
-        )
 
     async def final(self) -> Final:
         """Return the newest block that is final and indexed; raises Unavailable while that is not valid."""
@@ -209,7 +313,7 @@ class DynamoLedger:
 
     async def mine(self, mint: Mint, minting: Transfer, *, at: int) -> None:
         """Move a mint that is still in `mint`'s state to mined."""
-        where = (Clause("still_in_source", "status", "eq", (mint.status.value,)),)
+        where = (_still_there(mint), *_its_nonce(mint))
         written: Item = {
             "tx_hash": "0x" + minting.tx_hash.hex(),
             "block_number": minting.block_number,
@@ -232,38 +336,45 @@ class DynamoLedger:
             await self._dynamo.write(update)
         except ConditionFailed as failed:
             if failed.item is not None:
-                raise MintMoved(read(Mint, MINTS, failed.item, self._set_aside)) from None
+                raise MintMoved(await standing(self._dynamo, failed.item, self._set_aside)) from None
             raise MintMoved(await self.get(mint_id)) from None
 
+    async def _together(self, mint_id: str, changes: list[Change]) -> None:
+        try:
+            await self._dynamo.transact(changes)
+        except Contended:
+            raise Unavailable("other writers kept moving the mint or its transaction") from None
+        except TransactionCancelled:
+            raise MintMoved(await self.get(mint_id)) from None
 
-def _its_own(intent: SignMint) -> tuple[Clause, ...]:
-    """Return that the mint's record says what the intent does: `check_intent`, as conditions of a write."""
-    said: Item = {
-        "chain_id": intent.chain_id,
-        "contract": intent.contract,
-        "sender": to_item(intent.signer),
-        "gas": intent.gas,
-        **to_item(intent.voucher),
-    }
-    return tuple(Clause(f"its_{name}", name, "eq", (value,)) for name, value in said.items())
-
-
-def _stored(attempt: Attempt) -> Value:
-    stored: Value = attempt.model_dump(mode="json")
-    return stored
-
-
-def _transaction_key(tx_hash: bytes) -> Item:
-    return {"tx_hash": "0x" + tx_hash.hex()}
+    async def _move(self, update: Update, place: Place) -> None:
+        try:
+            await self._dynamo.write(update)
+        except ConditionFailed as failed:
+            if failed.item is not None:
+                raise TransactionMoved(
+                    read(Transaction, TRANSACTIONS, failed.item, self._set_aside)
+                ) from None
+            raise TransactionMoved(await self.transaction(place)) from None
 
 
-def _sent_key(at: int, tx_hash: bytes) -> str:
-    return f"{at:015d}#0x{tx_hash.hex()}"
+def _still_there(mint: Mint) -> Clause:
+    """Return that a mint's record is as it was read: one that a transaction carries is stored as built."""
+    carried = carried_by(mint) is not None and mint.status is not MintStatus.ACCEPTED
+    stored = MintStatus.BUILT if carried else mint.status
+    return Clause("still_there", "status", "eq", (stored.value,))
 
 
-def _transaction_item(transaction: SignedTransaction) -> Item:
-    item: Item = {**to_item(transaction), "raw": transaction.raw}
-    if transaction.intent is not None:
-        item["open_chain"] = str(transaction.chain_id)
-        item["sent_key"] = _sent_key(transaction.at, transaction.tx_hash)
-    return item
+def _its_nonce(mint: Mint) -> tuple[Clause, ...]:
+    place = carried_by(mint)
+    return () if place is None else (Clause("its_nonce", "nonce", "eq", (place.nonce,)),)
+
+
+def _not_swept(record: Mint | Transaction) -> Clause:
+    if record.swept_at is None:
+        return Clause("not_swept", "swept_at", "missing")
+    return Clause("not_swept", "swept_at", "eq", (record.swept_at,))
+
+
+def _attempts(transaction: Transaction) -> list[Value]:
+    return [attempt_item(attempt) for attempt in transaction.attempts]

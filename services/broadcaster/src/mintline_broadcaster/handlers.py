@@ -6,20 +6,27 @@ import structlog
 
 from mintline.errors import Rejected
 from mintline.eth import keccak256
-from mintline.intents import sign_mint
-from mintline.messages import Broadcast, IssueVoucher, ReviewMint, SigningRefused, SignMint, SignTopUp
+from mintline.messages import (
+    AnyIntent,
+    Broadcast,
+    IssueVoucher,
+    ReviewMint,
+    SigningRefused,
+    SignMint,
+    SignTopUp,
+)
 from mintline.queueing import SendingPort
-from mintline.records import Mint
 from mintline.refusals import RefusalCode, problem_of
-from mintline.states import MintStatus
+from mintline.states import MintStatus, TransactionState
+from mintline.transaction_records import Transaction, carried_by, place_of
 from mintline_broadcaster.fees import FeeCaps
 from mintline_broadcaster.intents import ask_for_nonce
 from mintline_broadcaster.noops import Noops
 from mintline_broadcaster.on_record import check_identity, check_refused
-from mintline_broadcaster.outcomes import act_on, context, end, fill_if_unused
+from mintline_broadcaster.outcomes import act_on, context, end, fill_for_good, fill_if_unused
 from mintline_broadcaster.ports import Chain, Ledger
 from mintline_broadcaster.vouchers import refuse_voucher
-from mintline_broadcaster.watch import Sender, Watch
+from mintline_broadcaster.watch import Watch
 from mintline_broadcaster.write_ahead import Standing, write_ahead
 
 log = structlog.get_logger(__name__)
@@ -42,15 +49,15 @@ async def broadcast(
     """
     if keccak256(message.raw) != message.tx_hash:
         raise Rejected("hash_mismatch", "The transaction's hash is not that of its bytes.")
-    standing = await write_ahead(message, ledger=ledger, now=now)
-    match standing:
+    entered = await write_ahead(message, ledger=ledger, now=now)
+    match entered.standing:
         case Standing.SETTLED:
             log.info("transaction_not_needed", **context(message))
-        case Standing.DEAD:
-            log.info("transaction_of_rejected_mint", **context(message))
-            # The no-op's message may have been lost between the mint's end and now.
-            if isinstance(message.intent, SignMint):
-                await fill_if_unused(message.intent, chain=chain, noops=noops, now=now)
+        case Standing.FILLING:
+            log.info("transaction_gives_way", **context(message))
+            # The no-op's message may have been lost between the record and now.
+            assert entered.transaction is not None
+            await fill_if_unused(entered.transaction, chain=chain, noops=noops, now=now)
         case Standing.SEND:
             answer = await chain.send_raw(message.raw)
             log.info("transaction_sent", fact=answer.fact.value, said=answer.message, **context(message))
@@ -79,12 +86,14 @@ async def refuse(
         if isinstance(intent, SignMint):
             await _renew_unsent(intent, ledger=ledger, outbox=outbox, noops=noops, now=now)
         return
-    mint = await ledger.get(intent.mint_id) if isinstance(intent, SignMint) else None
-    if not isinstance(intent, SignMint) or _is_replacement(intent, mint):
+    transaction = await ledger.transaction(place_of(intent.signer, intent.nonce))
+    first = _is_first(intent, transaction)
+    if not isinstance(intent, SignMint) or not first:
         log.error("signing_refused", code=problem.code, kind=intent.type)
-        if isinstance(intent, SignTopUp) and intent.attempt == 0:
-            await noops.fill_nonce(intent, now=now)
+        if isinstance(intent, SignTopUp) and first and transaction is not None:
+            await fill_for_good(transaction, ledger=ledger, noops=noops, now=now)
         raise Rejected(problem.code, problem.reason)
+    mint = await ledger.get(intent.mint_id)
     if mint is not None and mint.status is MintStatus.BUILT:
         check_refused(message, mint, await ledger.envelope(mint))
     elif mint is not None:
@@ -103,27 +112,18 @@ async def _renew_unsent(
     if mint is None or mint.status is not MintStatus.BUILT:
         return
     check_identity(intent, mint)
-    if mint.nonce == intent.nonce:
-        await noops.fill_nonce(intent, now=now)
+    transaction = await ledger.transaction(place_of(intent.signer, intent.nonce))
+    if mint.nonce == intent.nonce and transaction is not None:
+        await noops.fill(transaction, now=now)
         await ask_for_nonce(mint, outbox=outbox)
 
 
-def _is_replacement(intent: SignMint, mint: Mint | None) -> bool:
-    """Tell a later attempt from the first one under a new nonce, which only the record can."""
-    if intent.attempt == 0:
-        return False
-    return mint is not None and mint.status not in (MintStatus.BUILT, MintStatus.REJECTED)
+def _is_first(intent: AnyIntent, transaction: Transaction | None) -> bool:
+    """Tell the first attempt at a nonce from a replacement, whose earlier attempts still stand."""
+    return transaction is None or intent.attempt == transaction.first_attempt
 
 
-async def review(
-    message: ReviewMint,
-    *,
-    ledger: Ledger,
-    chain: Chain,
-    noops: Noops,
-    watch: Watch,
-    now: int,
-) -> None:
+async def review(message: ReviewMint, *, ledger: Ledger, watch: Watch, now: int) -> None:
     """Do at once what the sweep would do with a mint: its user stopped it, or a reorg dropped it.
 
     Raises Rejected for a mint that does not exist.
@@ -131,10 +131,9 @@ async def review(
     mint = await ledger.get(message.mint_id)
     if mint is None:
         raise Rejected("unknown_mint", "There is no record of this mint.")
-    if mint.sender is None or mint.nonce is None:
+    place = carried_by(mint)
+    transaction = None if place is None else await ledger.transaction(place)
+    if transaction is None or transaction.state in (TransactionState.MINED, TransactionState.FINAL):
         return
-    if mint.status is MintStatus.SUBMITTED:
-        sender = Sender(mint.sender.address, submitted=[mint])
-        await watch.look(sender, await ledger.final(), now=now, urgent=True)
-    elif mint.status is MintStatus.REJECTED:
-        await fill_if_unused(sign_mint(mint), chain=chain, noops=noops, now=now)
+    if mint.status in (MintStatus.SUBMITTED, MintStatus.REJECTED):
+        await watch.look([transaction], await ledger.final(), now=now, urgent=True)

@@ -1,25 +1,71 @@
-"""What the broadcaster sends back up the line: replacements, calls for gas money and for nonces."""
+"""What the broadcaster sends back up the line: transactions to sign, calls for gas money and for nonces."""
 
 from __future__ import annotations
 
-from mintline.intents import dedup_id, group_of
-from mintline.messages import AnyIntent, Fees, FundWallet, RenewNonce, SignMint, SignTopUp
+from mintline.errors import Unavailable
+from mintline.intents import dedup_id, group_of, sign_mint
+from mintline.messages import AnyIntent, Fees, FundWallet, RenewNonce, SignNoop, SignTopUp
 from mintline.queueing import SendingPort
-from mintline.records import Mint
+from mintline.raw_transactions import decode
+from mintline.records import Attempt, Mint
 from mintline.resources import BUILD, SIGN
-from mintline_broadcaster.ports import Ledger
+from mintline.transaction_records import Transaction, intent_of
+from mintline_broadcaster.ports import Ledger, SignedTransaction
 
 MINUTE = 60_000
 
 
-async def sign_again(
-    intent: AnyIntent, fees: Fees, mint: Mint | None, *, ledger: Ledger, outbox: SendingPort
-) -> None:
-    """Have the same intent signed with other fees, as its next attempt; `mint` is the one that it is for."""
-    following = intent.evolve(fees=fees, attempt=intent.attempt + 1)
-    if isinstance(following, SignMint) and mint is not None:
-        following = following.evolve(authorization=await ledger.envelope(mint))
-    await outbox.send(SIGN, following, group=group_of(following), dedup=dedup_id(following))
+def fees_of(transaction: Transaction, attempt: Attempt | None = None) -> Fees:
+    """Return an attempt's fees, or the latest one's; before there is one, those that it is to have."""
+    last = attempt or (transaction.attempts[-1] if transaction.attempts else None)
+    if last is None:
+        return transaction.fees
+    return Fees(max_fee_per_gas=last.max_fee_per_gas, max_priority_fee_per_gas=last.max_priority_fee_per_gas)
+
+
+async def first_intent(transaction: Transaction, *, ledger: Ledger) -> AnyIntent:
+    """Return what a reserved transaction stands for, the same each time; raises Unavailable if it has moved.
+
+    The record of what it carries may have moved on since the transaction was read.
+    """
+    if transaction.kind != "mint":
+        return intent_of(transaction)
+    [mint_id] = transaction.operations
+    mint = await ledger.get(mint_id)
+    if mint is None or mint.nonce != transaction.nonce or mint.sender != transaction.signer:
+        raise Unavailable(f"mint {mint_id} is not carried by nonce {transaction.nonce} any more")
+    return sign_mint(mint, await ledger.envelope(mint)).evolve(
+        gas=transaction.gas, fees=transaction.fees, attempt=transaction.first_attempt
+    )
+
+
+async def intent_again(
+    transaction: Transaction, attempt: Attempt, signed: SignedTransaction, *, ledger: Ledger
+) -> AnyIntent:
+    """Return the intent that an attempt carries out, whose bytes are on record; raises as above."""
+    fees = fees_of(transaction, attempt)
+    if attempt.fills:
+        return SignNoop(
+            trace=transaction.trace,
+            signer=transaction.signer,
+            chain_id=transaction.signer.chain_id,
+            nonce=transaction.nonce,
+            gas=decode(signed.raw).transaction.gas,
+            fees=fees,
+            attempt=signed.attempt,
+        )
+    intent = await first_intent(transaction, ledger=ledger)
+    return intent.evolve(fees=fees, attempt=signed.attempt)
+
+
+async def sign(intent: AnyIntent, *, outbox: SendingPort, dedup: str = "") -> None:
+    """Have an intent signed."""
+    await outbox.send(SIGN, intent, group=group_of(intent), dedup=dedup or dedup_id(intent))
+
+
+async def sign_again(intent: AnyIntent, fees: Fees, *, outbox: SendingPort) -> None:
+    """Have the same intent signed with other fees, as its next attempt."""
+    await sign(intent.evolve(fees=fees, attempt=intent.attempt + 1), outbox=outbox)
 
 
 async def ask_for_nonce(mint: Mint, *, outbox: SendingPort) -> None:

@@ -12,11 +12,28 @@ from mintline.chain.answers import FeeMarket, Receipt
 from mintline.chain.calls import Call
 from mintline.chain.send_facts import SendAnswer, SendFact
 from mintline.eth import keccak256
-from mintline.messages import Fees, SignMint
+from mintline.meaning import meaning_of
+from mintline.messages import AnyIntent, Fees
 from mintline.records import Attempt, Mint, Problem, Transfer, created_key, open_shard
-from mintline.states import MintStatus, may
-from mintline_broadcaster.on_record import OutcomeRefused, check_intent
-from mintline_broadcaster.ports import Final, MintMoved, OpenMint, OpenTransaction, SignedTransaction
+from mintline.states import MintStatus, TransactionState, stored_sources, transaction_may
+from mintline.transaction_records import (
+    Outcome,
+    Place,
+    Transaction,
+    as_far_as,
+    carried_by,
+    open_key,
+    place_of,
+    sender_shard,
+)
+from mintline_broadcaster.ports import (
+    Final,
+    MintMoved,
+    OpenMint,
+    OpenTransaction,
+    SignedTransaction,
+    TransactionMoved,
+)
 from mintline_broadcaster.sweeping import next_sweep
 
 _ENDED = frozenset({MintStatus.FINALIZED, MintStatus.REJECTED})
@@ -29,11 +46,9 @@ class MemoryLedger:
     """A Ledger of dictionaries; every call gives way to other tasks first, as a real one would."""
 
     mints: dict[str, Mint] = field(default_factory=dict)
-    transactions: dict[bytes, SignedTransaction] = field(default_factory=dict)
-    closed: set[bytes] = field(default_factory=set)
-    """Top-ups and no-ops whose nonce is final."""
-    unfilled: set[str] = field(default_factory=set)
-    """Rejected mints whose nonce is not used for good."""
+    """As they are stored: see `as_far_as`."""
+    transactions: dict[Place, Transaction] = field(default_factory=dict)
+    signed: dict[bytes, SignedTransaction] = field(default_factory=dict)
     mintings: dict[tuple[str, int | None], Transfer] = field(default_factory=dict)
     """The transfers in the index that made a token, by contract and id."""
     digests: dict[tuple[str, int | None], bytes] = field(default_factory=dict)
@@ -42,60 +57,188 @@ class MemoryLedger:
     """The newest block that is final and indexed."""
     authorizations: dict[Key, Authorization] = field(default_factory=dict)
 
-    async def record(self, transaction: SignedTransaction) -> None:
-        """Write a transaction down, once; open it again."""
+    async def record(self, signed: SignedTransaction) -> None:
+        """Write signed bytes down, once."""
         await asyncio.sleep(0)
-        self.transactions.setdefault(transaction.tx_hash, transaction)
-        self.closed.discard(transaction.tx_hash)
+        self.signed.setdefault(signed.tx_hash, signed)
+
+    async def read_signed(self, tx_hashes: Iterable[bytes]) -> dict[bytes, SignedTransaction]:
+        """Read the signed transactions that are on record."""
+        await asyncio.sleep(0)
+        wanted = list(tx_hashes)
+        return {one: self.signed[one] for one in wanted if one in self.signed}
+
+    async def transaction(self, place: Place) -> Transaction | None:
+        """Read a transaction."""
+        await asyncio.sleep(0)
+        return self.transactions.get(place)
+
+    async def transactions_from(self, first: Place) -> list[Transaction]:
+        """Return a sender's open transactions from that nonce on, in the order of nonces."""
+        await asyncio.sleep(0)
+        own = (one for place, one in self.transactions.items() if place.sender_id == first.sender_id)
+        found = (one for one in own if one.nonce >= first.nonce and one.state is not TransactionState.FINAL)
+        return sorted(found, key=lambda one: one.nonce)
+
+    async def open_transactions(
+        self, shard: str, *, after: OpenTransaction | None, limit: int
+    ) -> list[OpenTransaction]:
+        """Return up to `limit` open transactions of a shard, oldest first."""
+        await asyncio.sleep(0)
+        found = sorted(
+            (open_key(one.place, one.reserved_at), OpenTransaction(one.place, one.reserved_at))
+            for one in self.transactions.values()
+            if one.state is not TransactionState.FINAL and sender_shard(one.sender_id) == shard
+        )
+        start = "" if after is None else open_key(after.place, after.reserved_at)
+        return [key for position, key in found if position > start][:limit]
+
+    async def enter(self, intent: AnyIntent, attempt: Attempt) -> None:
+        """Take the intent's own transaction from reserved to submitted."""
+        await asyncio.sleep(0)
+        transaction = self.transactions.get(place_of(intent.signer, intent.nonce))
+        if (
+            transaction is None
+            or transaction.state is not TransactionState.RESERVED
+            or transaction.filling_at is not None
+            or (transaction.meaning, transaction.gas) != (meaning_of(intent), intent.gas)
+            or transaction.signer != intent.signer
+        ):
+            raise TransactionMoved(transaction)
+        self._move(
+            transaction,
+            state=TransactionState.SUBMITTED,
+            attempts=(attempt,),
+            submitted_at=attempt.at,
+            updated_at=attempt.at,
+        )
+
+    async def add_attempt(self, transaction: Transaction, attempt: Attempt) -> None:
+        """Append to a transaction's attempts, if they are still these."""
+        current = await self._unchanged(transaction)
+        if current.filling_at is not None and not attempt.fills:
+            raise TransactionMoved(current)
+        changes: dict[str, object] = {}
+        if current.submitted_at is None and not attempt.fills:
+            changes["submitted_at"] = attempt.at
+        if current.filling_at is None and attempt.fills:
+            changes["filling_at"] = attempt.at
+        self._move(
+            current,
+            state=TransactionState.SUBMITTED,
+            attempts=(*current.attempts, attempt),
+            updated_at=attempt.at,
+            **changes,
+        )
+
+    async def open_gap(self, transaction: Transaction) -> Transaction | None:
+        """Create the record of a nonce that nobody reserved, or open one that was closed as filled."""
+        await asyncio.sleep(0)
+        current = self.transactions.get(transaction.place)
+        if current is None:
+            self.transactions[transaction.place] = transaction
+        elif current.state is TransactionState.FINAL and current.outcome in ("filled", "used"):
+            self._move(
+                current,
+                state=TransactionState.SUBMITTED,
+                filling_at=transaction.reserved_at,
+                updated_at=transaction.reserved_at,
+                outcome=None,
+                finalized_at=None,
+            )
+        else:
+            return None
+        return self.transactions[transaction.place]
+
+    async def mark(self, transaction: Transaction, *, at: int) -> None:
+        """Note that a transaction is sent on, if nobody did since it was read."""
+        await asyncio.sleep(0)
+        current = self.transactions.get(transaction.place)
+        if current is None or _position(current) != _position(transaction):
+            raise TransactionMoved(current)
+        self._move(current, swept_at=at, sweeps=next_sweep(transaction))
+
+    async def fill(self, transaction: Transaction, *, at: int) -> None:
+        """Note that an open transaction's nonce is for a no-op from now on."""
+        await asyncio.sleep(0)
+        self._fill(transaction, at)
+
+    def _fill(self, transaction: Transaction, at: int) -> None:
+        current = self.transactions.get(transaction.place)
+        if current is None or current.state is not transaction.state:
+            raise TransactionMoved(current)
+        self._move(current, filling_at=transaction.filling_at or at, updated_at=at)
+
+    async def close(self, transaction: Transaction, outcome: Outcome, *, at: int) -> None:
+        """Note that the nonce is used for good, if the record is as it was read."""
+        current = await self._unchanged(transaction)
+        self._move(current, state=TransactionState.FINAL, outcome=outcome, finalized_at=at, updated_at=at)
+
+    async def _unchanged(self, transaction: Transaction) -> Transaction:
+        await asyncio.sleep(0)
+        current = self.transactions.get(transaction.place)
+        if (
+            current is None
+            or current.state is not transaction.state
+            or current.attempts != transaction.attempts
+        ):
+            raise TransactionMoved(current)
+        return current
+
+    def _move(self, transaction: Transaction, **fields: object) -> None:
+        target = fields.get("state", transaction.state)
+        assert isinstance(target, TransactionState)
+        assert target is transaction.state or transaction_may(transaction.state, target)
+        self.transactions[transaction.place] = transaction.evolve(**fields)
 
     async def get(self, mint_id: str) -> Mint | None:
         """Read a mint."""
         await asyncio.sleep(0)
-        return self.mints.get(mint_id)
+        return self.standing(mint_id)
 
     async def envelope(self, mint: Mint) -> bytes:
         """Return a mint's authorization envelope."""
         await asyncio.sleep(0)
         return lookup(mint, self.authorizations).envelope
 
-    async def submit(self, intent: SignMint, attempt: Attempt, *, earlier: tuple[Attempt, ...] = ()) -> None:
-        """Move the intent's mint, built with its nonce, to submitted."""
-        await asyncio.sleep(0)
-        mint = self.mints.get(intent.mint_id)
-        if mint is None or mint.status is not MintStatus.BUILT or not _is_own(intent, mint):
-            raise MintMoved(mint)
-        self._change(
-            mint,
-            status=MintStatus.SUBMITTED,
-            attempts=(*earlier, attempt),
-            submitted_at=attempt.at,
-            updated_at=attempt.at,
-        )
+    def standing(self, mint_id: str) -> Mint | None:
+        """Return a mint as it stands."""
+        mint = self.mints.get(mint_id)
+        place = None if mint is None else carried_by(mint)
+        return mint if mint is None or place is None else as_far_as(mint, self.transactions.get(place))
 
-    async def add_attempt(self, mint: Mint, attempt: Attempt) -> None:
-        """Append to the attempts of a submitted mint, if they are still `mint`'s."""
+    async def read_mints(self, mint_ids: Iterable[str]) -> dict[str, Mint]:
+        """Read the mints that exist."""
         await asyncio.sleep(0)
-        current = self.mints.get(mint.mint_id)
-        if current is None or current.status is not MintStatus.SUBMITTED or current.attempts != mint.attempts:
-            raise MintMoved(current)
-        self._change(current, attempts=(*current.attempts, attempt), updated_at=attempt.at)
+        found = ((one, self.standing(one)) for one in mint_ids)
+        return {mint_id: mint for mint_id, mint in found if mint is not None}
 
     async def reject(
-        self, mint_id: str, problem: Problem, *, source: MintStatus, at: int, unfilled: bool = False
+        self, mint: Mint, problem: Problem, *, at: int, carried: Transaction | None = None
     ) -> None:
-        """End a mint that is still in `source`."""
+        """End a mint that is still where it was read."""
         await asyncio.sleep(0)
-        mint = self.mints.get(mint_id)
-        if mint is None or mint.status is not source or not may(source, MintStatus.REJECTED):
-            raise MintMoved(mint)
-        self._change(mint, status=MintStatus.REJECTED, problem=problem, updated_at=at)
-        if unfilled:
-            self.unfilled.add(mint_id)
+        current = self._stored(mint, MintStatus.REJECTED)
+        if carried is not None:
+            try:
+                self._fill(carried, at)
+            except TransactionMoved:
+                raise MintMoved(self.standing(mint.mint_id)) from None
+        self._change(current, status=MintStatus.REJECTED, problem=problem, updated_at=at)
 
-    async def close_mint(self, mint_id: str) -> None:
-        """Note that a rejected mint's nonce is used for good."""
-        await asyncio.sleep(0)
-        self.unfilled.discard(mint_id)
+    def _stored(self, mint: Mint, target: MintStatus) -> Mint:
+        """Return a mint's record, if it is as it was read and may move to `target`."""
+        current = self.mints.get(mint.mint_id)
+        carried = carried_by(mint) is not None and mint.status is not MintStatus.ACCEPTED
+        stored = MintStatus.BUILT if carried else mint.status
+        if (
+            current is None
+            or current.status is not stored
+            or current.nonce != mint.nonce
+            or stored not in stored_sources(target)
+        ):
+            raise MintMoved(self.standing(mint.mint_id))
+        return current
 
     async def final(self) -> Final:
         """Return the newest block that is final and indexed."""
@@ -113,13 +256,10 @@ class MemoryLedger:
         return self.digests.get((mint.contract, mint.token_id))
 
     async def mine(self, mint: Mint, minting: Transfer, *, at: int) -> None:
-        """Move a mint that is still in `mint`'s state to mined."""
+        """Move a mint that is still where it was read to mined."""
         await asyncio.sleep(0)
-        current = self.mints.get(mint.mint_id)
-        if current is None or current.status is not mint.status or not may(mint.status, MintStatus.MINED):
-            raise MintMoved(current)
         self._change(
-            current,
+            self._stored(mint, MintStatus.MINED),
             status=MintStatus.MINED,
             tx_hash=minting.tx_hash,
             block_number=minting.block_number,
@@ -134,7 +274,7 @@ class MemoryLedger:
         await asyncio.sleep(0)
         mint = self.mints.get(mint_id)
         if mint is None or mint.status is not MintStatus.MINED or mint.tx_hash != minting.tx_hash:
-            raise MintMoved(mint)
+            raise MintMoved(self.standing(mint_id))
         self._change(mint, status=MintStatus.FINALIZED, finalized_at=at, updated_at=at)
 
     async def open_mints(self, shard: str, *, after: OpenMint | None, limit: int) -> list[OpenMint]:
@@ -143,47 +283,18 @@ class MemoryLedger:
         found = sorted(
             (created_key(mint.created_at, mint.mint_id), OpenMint(mint.mint_id, mint.created_at))
             for mint in self.mints.values()
-            if (mint.status not in _ENDED or mint.mint_id in self.unfilled)
-            and open_shard(mint.mint_id) == shard
+            if mint.status not in _ENDED and mint.nonce is None and open_shard(mint.mint_id) == shard
         )
         start = "" if after is None else created_key(after.created_at, after.mint_id)
         return [key for position, key in found if position > start][:limit]
-
-    async def read_mints(self, mint_ids: Iterable[str]) -> dict[str, Mint]:
-        """Read the mints that exist."""
-        await asyncio.sleep(0)
-        wanted = list(mint_ids)
-        return {one: self.mints[one] for one in wanted if one in self.mints}
 
     async def mark_swept(self, mint: Mint, *, at: int) -> None:
         """Note that a mint is sent on, if nobody did since `mint` was read."""
         await asyncio.sleep(0)
         current = self.mints.get(mint.mint_id)
-        if current is None or _position(current) != _position(mint):
-            raise MintMoved(current)
+        if current is None or _mint_position(current) != _mint_position(mint):
+            raise MintMoved(self.standing(mint.mint_id))
         self._change(current, swept_at=at, sweeps=next_sweep(mint))
-
-    async def read_transactions(self, tx_hashes: Iterable[bytes]) -> dict[bytes, SignedTransaction]:
-        """Read the transactions that are on record."""
-        await asyncio.sleep(0)
-        wanted = list(tx_hashes)
-        return {one: self.transactions[one] for one in wanted if one in self.transactions}
-
-    async def open_transactions(self, *, after: OpenTransaction | None, limit: int) -> list[OpenTransaction]:
-        """Return up to `limit` top-ups and no-ops whose nonce is not final, oldest first."""
-        await asyncio.sleep(0)
-        found = sorted(
-            (one.at, one.tx_hash)
-            for one in self.transactions.values()
-            if one.intent is not None and one.tx_hash not in self.closed
-        )
-        start = (-1, b"") if after is None else (after.at, after.tx_hash)
-        return [OpenTransaction(tx_hash, at) for at, tx_hash in found if (at, tx_hash) > start][:limit]
-
-    async def close(self, tx_hash: bytes) -> None:
-        """Note that the nonce of a top-up or no-op is final."""
-        await asyncio.sleep(0)
-        self.closed.add(tx_hash)
 
     def _change(self, mint: Mint, **fields: object) -> None:
         if fields.get("status") in _ENDED:
@@ -191,7 +302,11 @@ class MemoryLedger:
         self.mints[mint.mint_id] = mint.evolve(**fields)
 
 
-def _position(mint: Mint) -> tuple[MintStatus, int, int | None]:
+def _position(transaction: Transaction) -> tuple[TransactionState, int, int | None]:
+    return transaction.state, transaction.updated_at, transaction.swept_at
+
+
+def _mint_position(mint: Mint) -> tuple[MintStatus, int, int | None]:
     return mint.status, mint.updated_at, mint.swept_at
 
 
@@ -355,14 +470,6 @@ class MemoryChain:
         block_hash = keccak256(b"block %d" % self.number)
         self.final_nonces[block_hash] = dict(self.nonces)
         return Final(self.number, self.stamps[-1] if self.stamps else 0, block_hash)
-
-
-def _is_own(intent: SignMint, mint: Mint) -> bool:
-    try:
-        check_intent(intent, mint)
-    except OutcomeRefused:
-        return False
-    return True
 
 
 def _outbids(offer: Fees, present: Fees) -> bool:

@@ -6,10 +6,12 @@ from mintline.chain.calls import Call
 from mintline.chain.gas import GasBound
 from mintline.errors import Rejected, Unavailable
 from mintline.intents import dedup_id, group_of
-from mintline.messages import Fees, KeyRef, SignMint, SignNoop, SignTopUp
+from mintline.messages import Fees, SignNoop
 from mintline.queueing import SendingPort
 from mintline.resources import SIGN
+from mintline.transaction_records import Transaction
 from mintline_broadcaster.fees import FeeCaps, bump, capped
+from mintline_broadcaster.intents import fees_of
 from mintline_broadcaster.ports import Chain
 
 ESTIMATE_AGE = 60_000
@@ -27,31 +29,29 @@ class Noops:
         self._estimated: tuple[int, int] | None = None
         """When, in Unix milliseconds, and how much."""
 
-    async def fill_nonce(self, intent: SignMint | SignTopUp, *, now: int) -> None:
-        """Have the nonce of a dead mint or top-up filled by a no-op, so that later ones can be mined.
+    async def fill(self, transaction: Transaction, *, now: int, fees: Fees | None = None) -> None:
+        """Have a transaction's nonce filled by a no-op, so that later ones can be mined.
 
-        It outbids the dead transaction itself as far as the caps allow, should a node hold that after all.
-        `now` is in Unix milliseconds. Raises Retryable if the chain does not tell what gas it needs.
+        At `fees`, or else outbidding the attempts before it as far as the caps allow, should a node hold one
+        of them after all. `now` is in Unix milliseconds. Raises Retryable if the chain does not tell what gas
+        it needs.
         """
-        await self._send(
-            SignNoop(
-                trace=intent.trace,
-                signer=intent.signer,
-                chain_id=intent.chain_id,
-                nonce=intent.nonce,
-                gas=await self._limit(intent.signer.address, now=now),
-                fees=bump(intent.fees, self._caps) or capped(intent.fees, self._caps),
-                attempt=intent.attempt + 1,
-                mint_id=intent.mint_id if isinstance(intent, SignMint) else None,
-            )
+        if fees is None:
+            before = fees_of(transaction)
+            fees = bump(before, self._caps) or capped(before, self._caps)
+        signer = transaction.signer
+        noop = SignNoop(
+            trace=transaction.trace,
+            signer=signer,
+            chain_id=signer.chain_id,
+            nonce=transaction.nonce,
+            gas=await self._limit(signer.address, now=now),
+            fees=fees,
+            # Never the first: it must not wait behind the sender's first attempts, which may wait for it.
+            attempt=max(1, transaction.next_attempt),
+            mint_id=transaction.operations[0] if len(transaction.operations) == 1 else None,
         )
-
-    async def fill_gap(self, signer: KeyRef, nonce: int, fees: Fees, *, now: int) -> None:
-        """Have a nonce filled that was reserved for something which is not on its way; raises as above."""
-        gas = await self._limit(signer.address, now=now)
-        await self._send(
-            SignNoop(signer=signer, chain_id=signer.chain_id, nonce=nonce, gas=gas, fees=fees, attempt=1)
-        )
+        await self._outbox.send(SIGN, noop, group=group_of(noop), dedup=dedup_id(noop))
 
     async def _limit(self, sender: str, *, now: int) -> int:
         if self._estimated is None or not 0 <= now - self._estimated[0] < ESTIMATE_AGE:
@@ -61,6 +61,3 @@ class Noops:
                 raise Unavailable(f"a no-op of {sender} cannot be estimated: {refusal.reason}") from refusal
             self._estimated = (now, self._gas.limit(needed, "A no-op"))
         return self._estimated[1]
-
-    async def _send(self, noop: SignNoop) -> None:
-        await self._outbox.send(SIGN, noop, group=group_of(noop), dedup=dedup_id(noop))

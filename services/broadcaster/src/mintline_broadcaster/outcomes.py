@@ -8,15 +8,16 @@ import structlog
 
 from mintline.chain.send_facts import SendAnswer, SendFact
 from mintline.errors import Deferred, Rejected, Throttled, Unavailable
-from mintline.messages import AnyIntent, Broadcast, SignMint, SignTopUp
+from mintline.messages import AnyIntent, Broadcast, SignMint, SignNoop, SignTopUp
 from mintline.queueing import SendingPort
 from mintline.records import CANCELLED, Mint, Problem
-from mintline.states import MintStatus
+from mintline.states import MintStatus, TransactionState
+from mintline.transaction_records import Outcome, Transaction, place_of
 from mintline_broadcaster.fees import FeeCaps, bump
 from mintline_broadcaster.finality import final_count
 from mintline_broadcaster.intents import ask_for_funds, ask_for_nonce, cost_of, sign_again
 from mintline_broadcaster.noops import Noops
-from mintline_broadcaster.ports import Chain, Final, Ledger, MintMoved, TreasuryLow
+from mintline_broadcaster.ports import Chain, Final, Ledger, MintMoved, TransactionMoved, TreasuryLow
 from mintline_broadcaster.redeemed import end_by_token, may_be_minted
 
 FUNDS_SECONDS = 2.0
@@ -53,7 +54,7 @@ async def act_on(
     if fact in _FEE_FACTS:
         await _raise_fees(message, fact, ledger=ledger, chain=chain, outbox=outbox, caps=caps)
     elif fact in _GAS_REASONS:
-        await _give_up(intent, fact, ledger=ledger, noops=noops, now=now)
+        await _end_unsendable(intent, fact, ledger=ledger, noops=noops, now=now)
     elif fact is SendFact.NONCE_TOO_LOW:
         await _look_who_used_the_nonce(message, ledger=ledger, chain=chain, outbox=outbox, now=now)
     elif fact is SendFact.INSUFFICIENT_FUNDS:
@@ -77,87 +78,129 @@ async def end(
     noops: Noops,
     now: int,
 ) -> None:
-    """Reject a mint and have its nonce filled: again if it is rejected already, not at all if it lives.
+    """Reject a mint in `source` and have its nonce filled: again if it is rejected already.
 
-    Raises Rejected, with nothing done, for an intent that is not the mint's own.
+    Raises Rejected, with nothing done, for an intent that is not the mint's own, and MintMoved for a mint
+    that is anywhere else.
     """
     mint = await ledger.get(intent.mint_id)
-    if mint is None or (mint.nonce, mint.sender) != (intent.nonce, intent.signer):
+    transaction = await ledger.transaction(place_of(intent.signer, intent.nonce))
+    if mint is None or transaction is None or (mint.nonce, mint.sender) != (intent.nonce, intent.signer):
         raise Rejected("unknown_mint", "The intent belongs to no mint on record.")
-    try:
-        await ledger.reject(intent.mint_id, problem, source=source, at=now, unfilled=True)
-    except MintMoved as moved:
-        if moved.mint is None or moved.mint.status is not MintStatus.REJECTED:
-            raise
-    else:
+    if mint.status not in (source, MintStatus.REJECTED):
+        raise MintMoved(mint)
+    if mint.status is source:
+        await ledger.reject(mint, problem, at=now, carried=transaction)
         log.warning("mint_rejected", mint_id=intent.mint_id, code=problem.code, nonce=intent.nonce)
-    await noops.fill_nonce(intent, now=now)
+    await noops.fill(transaction, now=now)
 
 
-async def fill_if_unused(intent: SignMint, *, chain: Chain, noops: Noops, now: int) -> None:
-    """Have a dead mint's nonce filled, unless the chain has used it: whoever did has filled it."""
-    if await chain.transaction_count(intent.signer.address) <= intent.nonce:
-        await noops.fill_nonce(intent, now=now)
+async def fill_if_unused(transaction: Transaction, *, chain: Chain, noops: Noops, now: int) -> None:
+    """Have a nonce filled that is for a no-op, unless the chain has used it: whoever did has filled it."""
+    if await chain.transaction_count(transaction.signer.address) <= transaction.nonce:
+        await noops.fill(transaction, now=now)
 
 
-async def _give_up(intent: AnyIntent, fact: SendFact, *, ledger: Ledger, noops: Noops, now: int) -> None:
+async def fill_for_good(transaction: Transaction, *, ledger: Ledger, noops: Noops, now: int) -> None:
+    """Have the nonce of a transaction filled that can never be sent, and carries nothing."""
+    if transaction.filling_at is None:
+        await ledger.fill(transaction, at=now)
+    await noops.fill(transaction, now=now)
+
+
+async def _end_unsendable(
+    intent: AnyIntent, fact: SendFact, *, ledger: Ledger, noops: Noops, now: int
+) -> None:
     problem = Problem(code=fact.value, reason=_GAS_REASONS[fact])
-    if not isinstance(intent, SignMint):
-        log.error("transaction_can_never_be_sent", kind=intent.type, nonce=intent.nonce, code=problem.code)
-        if isinstance(intent, SignTopUp):
-            await noops.fill_nonce(intent, now=now)
-        raise Rejected(problem.code, problem.reason)
-    await end(intent, problem, source=MintStatus.SUBMITTED, ledger=ledger, noops=noops, now=now)
+    if isinstance(intent, SignMint):
+        await end(intent, problem, source=MintStatus.SUBMITTED, ledger=ledger, noops=noops, now=now)
+        return
+    log.error("transaction_can_never_be_sent", kind=intent.type, nonce=intent.nonce, code=problem.code)
+    transaction = await ledger.transaction(place_of(intent.signer, intent.nonce))
+    if transaction is not None and not isinstance(intent, SignNoop):
+        await fill_for_good(transaction, ledger=ledger, noops=noops, now=now)
+    raise Rejected(problem.code, problem.reason)
 
 
 async def _look_who_used_the_nonce(
     message: Broadcast, *, ledger: Ledger, chain: Chain, outbox: SendingPort, now: int
 ) -> None:
-    """Find out which transaction has the nonce: one of ours means that all is well."""
+    """Settle the nonce if it is used for good; until then the index may tell, and the monitor looks again."""
     intent = message.intent
-    if not isinstance(intent, SignMint):
-        if await chain.receipt(message.tx_hash) is None:
-            # The nonce is used, which is all that a no-op is for; the builder settles top-ups by the chain.
-            log.warning("nonce_used_by_another", kind=intent.type, **context(message))
+    final = await ledger.final()
+    transaction, settled = await asyncio.gather(
+        ledger.transaction(place_of(intent.signer, intent.nonce)),
+        final_count(intent.signer.address, final, chain=chain),
+    )
+    if transaction is None or transaction.state is not TransactionState.SUBMITTED:
         return
-    mint = await ledger.get(intent.mint_id)
-    if mint is not None and mint.status is MintStatus.SUBMITTED and mint.nonce == intent.nonce:
-        final = await ledger.final()
-        await settle_used_nonce(mint, final, ledger=ledger, chain=chain, outbox=outbox, now=now)
+    if intent.nonce < settled:
+        await settle_used_nonce(transaction, final, ledger=ledger, chain=chain, outbox=outbox, now=now)
+    else:
+        log.info("nonce_used_not_finally", kind=intent.type, **context(message))
 
 
 async def settle_used_nonce(
-    mint: Mint, final: Final, *, ledger: Ledger, chain: Chain, outbox: SendingPort, now: int
+    transaction: Transaction, final: Final, *, ledger: Ledger, chain: Chain, outbox: SendingPort, now: int
 ) -> None:
-    """Find out who has the nonce of a submitted mint, which the chain says is used.
+    """Find out what became of an open transaction whose nonce is used for good, and close it.
 
-    One of the mint's own attempts: the indexer will tell. Another transaction: nothing until it is final,
-    since a reorg may still let ours in, and the sweep looks again. Then the mint ends by its token, if a
-    stranger redeemed the voucher. Otherwise one that its user asked to stop ends without; any other gets a
-    new nonce, and keeps its token id.
+    What carries operations is the index's to tell: it has read every block up to `final`, so it has moved
+    the transaction on if one of these held an attempt, even if no node that answers has the receipt. If it
+    did not, another transaction has the nonce, and each operation is let go before the record is closed: a
+    mint ends by its token, if a stranger redeemed the voucher; one that its user asked to stop ends without;
+    any other gets a new nonce, and keeps its token id.
 
-    None of that hangs on one node's word. The index has read every block up to `final`, so it has moved the
-    mint on if one of these was the mint's own, even if no node that answers has the receipt; and what is
-    written here only befalls a mint that is still submitted under this nonce.
+    Nothing of that hangs on one node's word.
     """
-    assert mint.nonce is not None
-    assert mint.sender is not None
-    hashes = [attempt.tx_hash for attempt in mint.attempts if attempt.nonce in (None, mint.nonce)]
-    settled, receipts = await asyncio.gather(
-        final_count(mint.sender.address, final, chain=chain),
-        asyncio.gather(*(chain.receipt(tx_hash) for tx_hash in hashes)),
-    )
-    if any(receipt is not None for receipt in receipts):
+    mints = await ledger.read_mints(transaction.operations)
+    waiting = [mint for mint in mints.values() if _depends_on(mint, transaction)]
+    if waiting or len(mints) < len(transaction.operations):
+        for attempt in transaction.own_attempts:
+            if await chain.receipt(attempt.tx_hash) is not None:
+                return
+        for mint in waiting:
+            await _let_go(mint, transaction, final, ledger=ledger, chain=chain, outbox=outbox, now=now)
         return
-    about = {"mint_id": mint.mint_id, "sender": mint.sender.address, "nonce": mint.nonce}
-    if settled <= mint.nonce:
-        log.info("nonce_used_by_another_not_finally", **about)
-    elif await end_by_token(mint, final, ledger=ledger, chain=chain, now=now):
+    own = {attempt.tx_hash for attempt in transaction.own_attempts}
+    mined = any(mint.tx_hash in own for mint in mints.values())
+    outcome: Outcome = "filled" if transaction.operations and not mined else "used"
+    try:
+        await ledger.close(transaction, outcome, at=now)
+    except TransactionMoved:
+        log.info("transaction_moved_meanwhile", sender=transaction.sender_id, nonce=transaction.nonce)
+
+
+def _depends_on(mint: Mint, transaction: Transaction) -> bool:
+    """Tell whether a mint is still carried by a transaction, and not at its end."""
+    if (mint.nonce, mint.sender) != (transaction.nonce, transaction.signer):
+        return False
+    return mint.status in (MintStatus.BUILT, MintStatus.SUBMITTED, MintStatus.MINED)
+
+
+async def _let_go(
+    mint: Mint,
+    transaction: Transaction,
+    final: Final,
+    *,
+    ledger: Ledger,
+    chain: Chain,
+    outbox: SendingPort,
+    now: int,
+) -> None:
+    """See to it that a mint depends no more on a nonce that another transaction has."""
+    about = {"mint_id": mint.mint_id, "sender": transaction.signer.address, "nonce": transaction.nonce}
+    if await end_by_token(mint, final, ledger=ledger, chain=chain, now=now, carried=transaction):
         log.warning("mint_front_run", **about)
     elif await may_be_minted(mint, final, chain=chain):
         log.info("mint_waits_for_index", **about)
+    elif mint.status is MintStatus.MINED:
+        log.error("mint_without_token", **about)
     elif mint.cancel_requested_at is not None:
-        await ledger.reject(mint.mint_id, CANCELLED, source=MintStatus.SUBMITTED, at=now)
+        try:
+            await ledger.reject(mint, CANCELLED, at=now, carried=transaction)
+        except MintMoved:
+            return
         log.info("mint_cancelled", **about)
     else:
         log.warning("nonce_taken", **about)
@@ -169,8 +212,8 @@ async def _raise_fees(
 ) -> None:
     """Send the intent back to be signed at a higher price; wait at the cap."""
     intent = message.intent
-    mint = await ledger.get(intent.mint_id) if isinstance(intent, SignMint) else None
-    if isinstance(intent, SignMint) and _is_superseded(mint, intent):
+    transaction = await ledger.transaction(place_of(intent.signer, intent.nonce))
+    if transaction is not None and _is_superseded(transaction, intent):
         log.info("transaction_superseded", **context(message))
         return
     # A replacement must outbid one transaction, the others the market.
@@ -179,7 +222,9 @@ async def _raise_fees(
     if fees is None:
         log.warning("fee_cap_reached", max_fee_per_gas=intent.fees.max_fee_per_gas, **context(message))
         raise Deferred("the fee cap is reached", retry_after=FEES_SECONDS)
-    await sign_again(intent, fees, mint, ledger=ledger, outbox=outbox)
+    if isinstance(intent, SignMint) and (mint := await ledger.get(intent.mint_id)) is not None:
+        intent = intent.evolve(authorization=await ledger.envelope(mint))
+    await sign_again(intent, fees, outbox=outbox)
     log.info("transaction_bumped", max_fee_per_gas=fees.max_fee_per_gas, **context(message))
 
 
@@ -192,12 +237,10 @@ async def _wait_for_funds(intent: AnyIntent, *, chain: Chain, outbox: SendingPor
     raise Deferred("the wallet waits for gas money", retry_after=FUNDS_SECONDS)
 
 
-def _is_superseded(mint: Mint | None, intent: SignMint) -> bool:
+def _is_superseded(transaction: Transaction, intent: AnyIntent) -> bool:
     """Tell whether an attempt at a higher price is on record: its own message goes on from here."""
     price = intent.fees.max_fee_per_gas
-    return mint is not None and any(
-        attempt.max_fee_per_gas > price and attempt.nonce in (None, intent.nonce) for attempt in mint.attempts
-    )
+    return any(attempt.max_fee_per_gas > price for attempt in transaction.attempts)
 
 
 def context(message: Broadcast) -> dict[str, object]:

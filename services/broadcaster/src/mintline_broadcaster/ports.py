@@ -15,9 +15,9 @@ from mintline.chain.calls import Call
 from mintline.chain.send_facts import SendAnswer
 from mintline.errors import Conflict, Deferred
 from mintline.fields import Address, Bytes32, HexBytes
-from mintline.messages import AnyIntent, Frozen, SignMint, VoucherIssued
+from mintline.messages import AnyIntent, Frozen, VoucherIssued
 from mintline.records import Attempt, Mint, Problem, Transfer
-from mintline.states import MintStatus
+from mintline.transaction_records import Outcome, Place, Transaction
 
 
 class SignedTransaction(Frozen):
@@ -34,7 +34,7 @@ class SignedTransaction(Frozen):
         "self_redeem",
     ]
     mint_id: str | None = None
-    """The mint that it carries out; None for a no-op, which only takes the nonce of one."""
+    """The mint whose voucher it redeems from its user's own wallet; others are found by sender and nonce."""
     sender: Address
     nonce: int
     chain_id: int
@@ -43,8 +43,6 @@ class SignedTransaction(Frozen):
     at: int
     trace: str | None = None
     """The W3C `traceparent` of its message, by which the indexer joins its mint's trace."""
-    intent: AnyIntent | None = None
-    """What to sign again at a higher price; None for a mint's, whose record says it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +55,11 @@ class OpenMint:
 
 @dataclass(frozen=True, slots=True)
 class OpenTransaction:
-    """A top-up or no-op whose nonce is not final, as the index names it; `at` is in Unix milliseconds."""
+    """A transaction whose nonce is not used for good, as the index names it."""
 
-    tx_hash: bytes
-    at: int
+    place: Place
+    reserved_at: int
+    """Unix milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +86,62 @@ class MintMoved(Conflict):
         self.mint = mint
 
 
+class TransactionMoved(Conflict):
+    """A transaction was not where the write expected it; `transaction` is the record as it is, if any."""
+
+    def __init__(self, transaction: Transaction | None) -> None:
+        super().__init__("the transaction has moved on" if transaction else "there is no such transaction")
+        self.transaction = transaction
+
+
 class Ledger(Protocol):
-    """The records of what was signed and sent."""
+    """The records of what was signed and sent. Mints are read as they stand (`as_far_as`)."""
 
-    async def record(self, transaction: SignedTransaction) -> None:
-        """Write a transaction down; one that is on record already stays as it is, but is open again.
+    async def record(self, signed: SignedTransaction) -> None:
+        """Write signed bytes down; what is on record already stays as it is."""
 
-        It may have been closed by an index that a lone node misled, and that was mended since.
+    async def read_signed(self, tx_hashes: Iterable[bytes]) -> dict[bytes, SignedTransaction]:
+        """Read the signed transactions that are on record."""
+
+    async def transaction(self, place: Place) -> Transaction | None:
+        """Read a transaction, consistently."""
+
+    async def transactions_from(self, first: Place) -> list[Transaction]:
+        """Return a sender's open transactions from that nonce on, in the order of nonces, consistently."""
+
+    async def open_transactions(
+        self, shard: str, *, after: OpenTransaction | None, limit: int
+    ) -> list[OpenTransaction]:
+        """Return up to `limit` open transactions of a shard, oldest first; the index lags by moments."""
+
+    async def enter(self, intent: AnyIntent, attempt: Attempt) -> None:
+        """Take the intent's own transaction from reserved to submitted; raises TransactionMoved.
+
+        Its own means: the record has its meaning and its gas, and is not being filled.
         """
+
+    async def add_attempt(self, transaction: Transaction, attempt: Attempt) -> None:
+        """Append to the attempts of a reserved or submitted transaction, if they are still these.
+
+        A no-op says by that that the nonce is being filled; nothing else may follow it. Raises
+        TransactionMoved.
+        """
+
+    async def open_gap(self, transaction: Transaction) -> Transaction | None:
+        """Create the record of a nonce that nobody reserved, and return it; None if there is one.
+
+        One that was closed as filled is open again, and returned as it is: an index that a lone node misled
+        may have closed it.
+        """
+
+    async def mark(self, transaction: Transaction, *, at: int) -> None:
+        """Note that a transaction is sent on, if nobody did since it was read; raises TransactionMoved."""
+
+    async def fill(self, transaction: Transaction, *, at: int) -> None:
+        """Note that an open transaction's nonce is for a no-op from now on; raises TransactionMoved."""
+
+    async def close(self, transaction: Transaction, outcome: Outcome, *, at: int) -> None:
+        """Note that the nonce is used for good, if the record is as it was read; raises TransactionMoved."""
 
     async def get(self, mint_id: str) -> Mint | None:
         """Read a mint, consistently."""
@@ -102,25 +149,13 @@ class Ledger(Protocol):
     async def envelope(self, mint: Mint) -> bytes:
         """Return a mint's authorization envelope; empty if that is not on record, or not any more."""
 
-    async def submit(self, intent: SignMint, attempt: Attempt, *, earlier: tuple[Attempt, ...] = ()) -> None:
-        """Move the intent's mint, built with its nonce, to submitted with this attempt; raises MintMoved.
-
-        `earlier` are the attempts under nonces that strangers took.
-        """
-
-    async def add_attempt(self, mint: Mint, attempt: Attempt) -> None:
-        """Append to the attempts of a submitted mint, if they are still `mint`'s; raises MintMoved."""
-
     async def reject(
-        self, mint_id: str, problem: Problem, *, source: MintStatus, at: int, unfilled: bool = False
+        self, mint: Mint, problem: Problem, *, at: int, carried: Transaction | None = None
     ) -> None:
-        """End a mint that is still in `source`; raises MintMoved.
+        """End a mint that is still where it was read; raises MintMoved.
 
-        One whose nonce is `unfilled` stays among the open mints until it is closed.
+        The nonce of the transaction that carries it is for a no-op from then on, by the same write.
         """
-
-    async def close_mint(self, mint_id: str) -> None:
-        """Note that a rejected mint's nonce is used for good; harmless if that is done."""
 
     async def open_mints(self, shard: str, *, after: OpenMint | None, limit: int) -> list[OpenMint]:
         """Return up to `limit` open mints of a shard, oldest first; the index lags by moments."""
@@ -130,15 +165,6 @@ class Ledger(Protocol):
 
     async def mark_swept(self, mint: Mint, *, at: int) -> None:
         """Note that a mint is sent on, if nobody did since `mint` was read; raises MintMoved."""
-
-    async def read_transactions(self, tx_hashes: Iterable[bytes]) -> dict[bytes, SignedTransaction]:
-        """Read the transactions that are on record."""
-
-    async def open_transactions(self, *, after: OpenTransaction | None, limit: int) -> list[OpenTransaction]:
-        """Return up to `limit` top-ups and no-ops whose nonce is not final, oldest first; the index lags."""
-
-    async def close(self, tx_hash: bytes) -> None:
-        """Note that the nonce of a top-up or no-op is final; harmless if that is done."""
 
     async def final(self) -> Final:
         """Return the newest block that is final and indexed."""

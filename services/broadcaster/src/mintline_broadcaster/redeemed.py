@@ -19,19 +19,29 @@ import structlog
 from mintline.errors import Retryable, Unreadable
 from mintline.records import TOKEN_TAKEN, Mint, Transfer
 from mintline.states import MintStatus, may
+from mintline.transaction_records import Transaction
 from mintline_broadcaster.ports import Chain, Final, Ledger, MintMoved
 
 log = structlog.get_logger(__name__)
 
 
-async def end_by_token(mint: Mint, final: Final, *, ledger: Ledger, chain: Chain, now: int) -> bool:
+async def end_by_token(
+    mint: Mint,
+    final: Final,
+    *,
+    ledger: Ledger,
+    chain: Chain,
+    now: int,
+    carried: Transaction | None = None,
+) -> bool:
     """End a mint by its token if that is final; tell whether there is one at all, final or not.
 
     A token of that id that went to someone else, or with other metadata, is not the mint's: then the mint can
     never be minted, and is rejected.
 
     `final` was read before, so that nothing at or below it can be undone any more. `now` is in Unix
-    milliseconds. Both writes may be repeated, and the second one made alone for a mint that is mined.
+    milliseconds. `carried` is the transaction that carries the mint, if one does. Both writes may be
+    repeated, and the second one made alone for a mint that is mined.
     """
     minting = await ledger.minting(mint)
     if minting is None:
@@ -43,7 +53,7 @@ async def end_by_token(mint: Mint, final: Final, *, ledger: Ledger, chain: Chain
         log.warning("minted_token_unknown", mint_id=mint.mint_id, tx_hash="0x" + minting.tx_hash.hex())
         return True
     if not own:
-        await _end_without(mint, minting, ledger=ledger, now=now)
+        await _end_without(mint, minting, ledger=ledger, now=now, carried=carried)
         return True
     about = {"mint_id": mint.mint_id, "tx_hash": "0x" + minting.tx_hash.hex(), "was": mint.status.value}
     try:
@@ -94,13 +104,15 @@ async def _is_its_own(mint: Mint, minting: Transfer, *, ledger: Ledger, chain: C
     return None if digest is None else digest == mint.metadata_digest
 
 
-async def _end_without(mint: Mint, minting: Transfer, *, ledger: Ledger, now: int) -> None:
+async def _end_without(
+    mint: Mint, minting: Transfer, *, ledger: Ledger, now: int, carried: Transaction | None
+) -> None:
     about = {"mint_id": mint.mint_id, "tx_hash": "0x" + minting.tx_hash.hex(), "was": mint.status.value}
     if not may(mint.status, MintStatus.REJECTED):
         log.error("mint_outcome_refused", recipient=minting.recipient, **about)
         return
     try:
-        await ledger.reject(mint.mint_id, TOKEN_TAKEN, source=mint.status, at=now)
+        await ledger.reject(mint, TOKEN_TAKEN, at=now, carried=carried)
     except MintMoved:
         log.info("mint_moved_meanwhile", **about)
     else:

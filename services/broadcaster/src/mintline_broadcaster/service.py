@@ -17,7 +17,7 @@ from mintline.aws.session import open_client
 from mintline.chain.node import Node
 from mintline.consumer import Consumer
 from mintline.nodes import open_rpc
-from mintline.resources import BROADCAST, MINTS
+from mintline.resources import BROADCAST, MINTS, TRANSACTIONS
 from mintline.tasks import cut_off
 from mintline.tracing import carrying, open_tracer
 from mintline_broadcaster.broadcaster import Adapters, Broadcaster
@@ -61,6 +61,7 @@ async def run(settings: BroadcasterSettings, stop: asyncio.Event) -> None:
         checks: dict[str, Check] = {
             "queue": partial(queues.ping, BROADCAST),
             "mints": partial(dynamo.ping, MINTS),
+            "transactions": partial(dynamo.ping, TRANSACTIONS),
             "chain": rpc.check_chain,
         }
         admin = Admin(host=settings.admin_host, port=settings.admin_port, checks=checks, registry=registry)

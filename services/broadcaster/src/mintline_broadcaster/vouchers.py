@@ -85,7 +85,9 @@ async def refuse_voucher(message: SigningRefused, *, ledger: Ledger, now: int) -
         raise Rejected("unknown_mint", "The voucher belongs to no mint on record.")
     if mint.status is MintStatus.BUILT:
         check_refused(message, mint, await ledger.envelope(mint))
-    await ledger.reject(mint_id, problem, source=MintStatus.BUILT, at=now)
+    elif mint.status is not MintStatus.REJECTED:
+        raise MintMoved(mint)
+    await ledger.reject(mint, problem, at=now)
     log.warning("mint_rejected", mint_id=mint_id, code=problem.code)
 
 
@@ -151,7 +153,7 @@ async def expire(mint: Mint, final: Final, *, ledger: Ledger, chain: Chain, now:
     if await may_be_minted(mint, final, chain=chain):
         return False
     try:
-        await ledger.reject(mint.mint_id, EXPIRED, source=mint.status, at=now)
+        await ledger.reject(mint, EXPIRED, at=now)
     except MintMoved:
         return False
     log.info("voucher_expired", mint_id=mint.mint_id, deadline=mint.deadline)

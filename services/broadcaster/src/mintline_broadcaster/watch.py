@@ -1,94 +1,109 @@
-"""Watches what was sent until the chain has used its nonce, one sender at a time, from the records alone.
+"""Watches transactions until the chain has used their nonces, one sender at a time, from the records alone.
 
 ::
 
-    nonces of a sender    … │ final │ used │ first │ later …
-                            │       │      │       │
-    one of ours was mined   │ close │ wait │       │
-    another was mined       │ renew │ wait │       │
-    its mint was rejected   │ close │ wait │ fill it with a no-op            │
-    not mined               │              │ send again; dearer when too old  │ send again; dearer when the
-                            │              │ or too cheap for the market      │ market is above its fee cap
-    nothing is on its way   │              │ a gap: fill it with a no-op      │
+    nonces of a sender        … │ final │ used │ first │ later …
+                                │       │      │       │
+    an attempt of ours is mined │ wait: the index tells │
+    another has the nonce       │ let go, close │ wait  │
+    it was never signed         │              │ have it signed, once older than its stage's deadline
+    it was sent                 │              │ send again; dearer when   │ send again; dearer when the
+                                │              │ too old or too cheap      │ market is above its fee cap
+    its nonce is to be filled   │              │ have a no-op signed, and look after that likewise
+    there is no record          │              │ a gap: make one, to be filled
 
+Nothing here depends on what a transaction is for, but for what to do when another has its nonce.
 What is final is what the index has read and had confirmed; what is used is one node's word, and undone by
 the next look if it was wrong.
 A later nonce cannot be mined before the first one that is missing, so only that one is ever late. Every step
 may be repeated, by any number of copies: the same bytes have the same hash, replacements and no-ops are told
-from their duplicates by their attempt, and whoever asks for a replacement has marked the mint first.
+from their duplicates by their attempt, and whoever asks for a replacement has marked the record first.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import structlog
 
+from mintline.chain.answers import FeeMarket
 from mintline.chain.send_facts import SendFact
-from mintline.errors import Conflict, MintlineError
-from mintline.intents import dedup_id, group_of, sign_mint
-from mintline.messages import AnyIntent, Broadcast, Fees, SignMint
+from mintline.errors import MintlineError
+from mintline.messages import Broadcast
 from mintline.queueing import SendingPort
-from mintline.records import Attempt, Mint
-from mintline.resources import ATTEMPTS, MINTS, SIGN
-from mintline_broadcaster.bare import Bare
+from mintline.records import Attempt
+from mintline.resources import TRANSACTIONS
+from mintline.states import MintStatus, TransactionState
+from mintline.transaction_records import Place, Transaction
 from mintline_broadcaster.fees import FeeCaps, bump, market_fees
 from mintline_broadcaster.finality import final_count
-from mintline_broadcaster.intents import sign_again
+from mintline_broadcaster.gaps import gap
+from mintline_broadcaster.intents import fees_of, first_intent, intent_again, sign, sign_again
 from mintline_broadcaster.metrics import Metrics
 from mintline_broadcaster.noops import Noops
 from mintline_broadcaster.outcomes import act_on, context, settle_used_nonce
 from mintline_broadcaster.policy import Patience
-from mintline_broadcaster.ports import Chain, Final, Ledger, MintMoved, SignedTransaction, TreasuryLow
+from mintline_broadcaster.ports import (
+    Chain,
+    Final,
+    Ledger,
+    SignedTransaction,
+    TransactionMoved,
+    TreasuryLow,
+)
+from mintline_broadcaster.redeemed import end_by_token
 from mintline_broadcaster.sweeping import due
 
 LOOK_AHEAD = 64
-"""Nonces of one sender that are sent again in one look: what comes later is as patient as these."""
+"""Nonces of one sender that are looked after in one look: what comes later is as patient as these."""
 MAX_GAPS = 16
 """Missing nonces of one sender that are filled in one look."""
+LEFT_MILLISECONDS = 300_000
+"""How long a mined transaction may be in a final block before the index is taken to have left it behind."""
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Sender:
-    """What is on record of a sender and not final yet.
-
-    `submitted` are its submitted mints, `dead` rejected ones whose nonce may be unused, `bare` its top-ups
-    and no-ops, `reserved` the nonces of its mints that are not submitted yet. `complete` tells that nothing
-    is left out: only then is a missing nonce a gap.
-    """
-
-    address: str
-    submitted: Sequence[Mint] = ()
-    dead: Sequence[Mint] = ()
-    bare: Sequence[Bare] = ()
-    reserved: frozenset[int] = frozenset()
-    complete: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class _Pending:
-    """The newest transaction for a nonce that the chain has not used; `mint` is None if it mints nothing."""
+    """A transaction whose nonce the chain has not used, and the newest attempt at it."""
 
-    intent: AnyIntent
-    transaction: SignedTransaction
-    mint: Mint | None
+    transaction: Transaction
+    attempt: Attempt | None
+    """A no-op if there is one: nothing else will be signed for its nonce. None if nothing was signed yet."""
 
     @property
     def nonce(self) -> int:
-        return self.intent.nonce
+        return self.transaction.nonce
 
-    def message(self) -> Broadcast:
-        return Broadcast(
-            trace=self.intent.trace,
-            intent=self.intent,
-            raw=self.transaction.raw,
-            tx_hash=self.transaction.tx_hash,
-        )
+    @property
+    def since(self) -> int:
+        """Since when it waits to be mined, in Unix milliseconds."""
+        return self.transaction.reserved_at if self.attempt is None else self.attempt.at
+
+    def to_be_filled(self, *, chain_time: int) -> bool:
+        """Tell whether a no-op is wanted and was not signed yet: what it carries is not sent any more.
+
+        Past its deadline the contract would refuse it: a no-op then gives what it carries another nonce.
+        """
+        if self.attempt is not None and self.attempt.fills:
+            return False
+        late = self.transaction.deadline is not None and self.transaction.deadline <= chain_time
+        return late or self.transaction.filling_at is not None
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """The chain as one look at a sender sees it."""
+
+    used: int
+    horizon: int
+    """Unix milliseconds: the first missing transaction is too old if it was sent before that."""
+    chain_time: int
+    """Unix seconds."""
 
 
 class Watch:
@@ -113,139 +128,168 @@ class Watch:
         self._patience = patience
         self._metrics = metrics
 
-    async def look(self, sender: Sender, final: Final, *, now: int, urgent: bool = False) -> None:
-        """Do what a sender's transactions need; `now` is in Unix milliseconds.
+    async def look(
+        self,
+        transactions: Sequence[Transaction],
+        final: Final,
+        *,
+        now: int,
+        urgent: bool = False,
+        complete: bool = False,
+    ) -> None:
+        """Do what a sender's open transactions ask for; `now` is in Unix milliseconds.
 
-        `urgent` sends again what is not old yet. Raises Retryable if the chain or the tables do not answer.
+        They come in the order of nonces. `complete` tells that these are all of them: only then is a missing
+        nonce a gap. `urgent` sends again what is not old yet. Raises Retryable if the chain or the tables do
+        not answer.
         """
+        address = transactions[0].signer.address
         used, settled = await asyncio.gather(
-            self._chain.transaction_count(sender.address),
-            final_count(sender.address, final, chain=self._chain),
+            self._chain.transaction_count(address), final_count(address, final, chain=self._chain)
         )
         used = max(used, settled)
-        past = (one.tx_hash for one in sender.bare if one.nonce < settled)
-        await asyncio.gather(*(self._ledger.close(tx_hash) for tx_hash in past))
-        for mint in sender.submitted:
-            if mint.nonce is not None and mint.nonce < used:
-                with self._guarding(mint):
-                    await self._settle(mint, final, now=now)
-        filled = {transaction.nonce for transaction in sender.bare}
-        for mint in sender.dead:
-            with self._guarding(mint):
-                await self._bury(mint, used=used, settled=settled, filled=filled, now=now)
-        bare = {one.nonce: one for one in sorted(sender.bare, key=_rank) if one.nonce >= used}
-        pending = await self._pending(sender, bare, used, now=now)
-        if sender.complete and pending:
-            await self._fill_gaps(sender, pending, bare, used, now=now)
+        for transaction in transactions:
+            if transaction.nonce < settled:
+                with self._guarding(transaction):
+                    await self._settle(transaction, final, now=now)
+        pending = [_Pending(one, _newest(one)) for one in transactions if one.nonce >= used]
+        if not pending:
+            return
+        if complete:
+            await self._fill_gaps(pending, used, now=now)
         horizon, chain_time = await asyncio.gather(
             self._chain.timestamp(self._patience.replace_after), self._chain.time()
         )
-        for one in pending[:LOOK_AHEAD]:
-            if urgent or now - one.transaction.at >= self._patience.look_milliseconds or _stopping(one):
-                with self._guarding(one.mint or one.transaction):
-                    await self._attend(
-                        one,
-                        first=one.nonce == used,
-                        horizon=horizon * 1000,
-                        chain_time=chain_time,
-                        now=now,
-                    )
+        view = _View(used, horizon * 1000, chain_time)
+        attended = [one for one in pending[:LOOK_AHEAD] if self._wants(one, urgent=urgent, now=now)]
+        hashes = [one.attempt.tx_hash for one in attended if one.attempt is not None]
+        signed = await self._ledger.read_signed(hashes)
+        for one in attended:
+            with self._guarding(one.transaction):
+                await self._attend(one, signed, view, now=now)
 
-    def _guarding(self, record: Mint | SignedTransaction) -> AbstractContextManager[None]:
+    def _wants(self, one: _Pending, *, urgent: bool, now: int) -> bool:
+        if one.transaction.state is TransactionState.MINED:
+            return False  # the node is behind the index, or a reorg that the index has not seen yet
+        old = now - one.since >= self._patience.look_milliseconds
+        return urgent or old or one.transaction.filling_at is not None
+
+    def _guarding(self, transaction: Transaction) -> AbstractContextManager[None]:
         """Let a record that cannot be used stop neither the sender's others nor the pass."""
-        if isinstance(record, Mint):
-            return self._metrics.set_aside.guarding(MINTS.name, record.mint_id)
-        return self._metrics.set_aside.guarding(ATTEMPTS.name, "0x" + record.tx_hash.hex())
+        return self._metrics.set_aside.guarding(TRANSACTIONS.name, name_of(transaction.place))
 
-    async def _settle(self, mint: Mint, final: Final, *, now: int) -> None:
-        try:
+    async def _settle(self, transaction: Transaction, final: Final, *, now: int) -> None:
+        """Close a transaction whose nonce is used for good, unless that is the indexer's."""
+        if transaction.state is not TransactionState.MINED:
             await settle_used_nonce(
-                mint, final, ledger=self._ledger, chain=self._chain, outbox=self._outbox, now=now
+                transaction,
+                final,
+                ledger=self._ledger,
+                chain=self._chain,
+                outbox=self._outbox,
+                now=now,
             )
-        except Conflict:
-            log.info("mint_moved_meanwhile", mint_id=mint.mint_id)
+        elif _left_behind(transaction, final, now=now):
+            assert transaction.outcome is not None
+            log.warning("transaction_left_behind", sender=transaction.sender_id, nonce=transaction.nonce)
+            try:
+                await self._ledger.close(transaction, transaction.outcome, at=now)
+            except TransactionMoved:
+                log.info("transaction_moved_meanwhile", sender=transaction.sender_id)
+            mints = await self._ledger.read_mints(transaction.operations)
+            for mint in mints.values():
+                if mint.status is MintStatus.MINED:
+                    await end_by_token(mint, final, ledger=self._ledger, chain=self._chain, now=now)
 
-    async def _bury(self, mint: Mint, *, used: int, settled: int, filled: set[int], now: int) -> None:
-        """See to it that the nonce of a rejected mint is used, by whatever is not the mint."""
-        assert mint.nonce is not None
-        if mint.nonce < settled:
-            await self._ledger.close_mint(mint.mint_id)
-        elif mint.nonce >= used and mint.nonce not in filled:
-            await self._noops.fill_nonce(sign_mint(mint), now=now)
+    async def _fill_gaps(self, pending: Sequence[_Pending], used: int, *, now: int) -> None:
+        """Fill reserved nonces that no record is open for, once those behind have waited long enough.
 
-    async def _pending(
-        self, sender: Sender, bare: Mapping[int, Bare], used: int, *, now: int
-    ) -> list[_Pending]:
-        """Return the newest transaction of each unused nonce, in order; a no-op is always newest.
-
-        Of those that mint nothing only the first are read: what is behind them has to wait for them.
-        """
-        mints = {
-            mint.nonce: mint for mint in sender.submitted if mint.nonce is not None and mint.nonce >= used
-        }
-        newest = {nonce: mint.attempts[-1].tx_hash for nonce, mint in mints.items()}
-        ahead = {nonce: bare[nonce].tx_hash for nonce in sorted(bare)[:LOOK_AHEAD]}
-        known = await self._ledger.read_transactions([*newest.values(), *ahead.values()])
-        found: dict[int, _Pending] = {}
-        for nonce, mint in mints.items():
-            transaction = known.get(newest[nonce])
-            with self._guarding(mint):
-                if transaction is not None:
-                    found[nonce] = _Pending(_intent_of(mint, transaction), transaction, mint)
-                elif await self._marked(mint, now=now):
-                    await self._sign_same(mint)
-        for nonce, tx_hash in ahead.items():
-            transaction = known.get(tx_hash)
-            if transaction is not None and transaction.intent is not None:
-                found[nonce] = _Pending(transaction.intent, transaction, None)
-        return [found[nonce] for nonce in sorted(found)]
-
-    async def _fill_gaps(
-        self, sender: Sender, pending: list[_Pending], bare: Mapping[int, Bare], used: int, *, now: int
-    ) -> None:
-        """Fill reserved nonces that nothing is on its way for, once those behind have waited long enough.
-
-        Should one be on its way after all, the no-op takes its nonce, and the mint gets another: a detour,
+        Accounts jump ahead of what was used elsewhere: should a reorg take that back, there is a gap. Should
+        something be on its way after all, the no-op takes its nonce, and the mint gets another: a detour,
         never a loss.
         """
-        since = {one.nonce: one.transaction.at for one in pending}
-        since |= {nonce: one.at for nonce, one in bare.items()}
-        waiting = [nonce for nonce, at in since.items() if now - at >= self._patience.stage_milliseconds]
+        waiting = [one.nonce for one in pending if now - one.since >= self._patience.stage_milliseconds]
         if not waiting:
             return
-        mints = {mint.nonce for mint in (*sender.submitted, *sender.dead)}
-        taken = sender.reserved | mints | since.keys()
+        taken = {one.nonce for one in pending}
         missing = [nonce for nonce in range(used, max(waiting)) if nonce not in taken][:MAX_GAPS]
         if not missing:
             return
         fees = market_fees(await self._chain.fees(), self._caps)
+        signer = pending[0].transaction.signer
         for nonce in missing:
-            log.warning("nonce_gap_filled", sender=sender.address, nonce=nonce, waiting=len(waiting))
-            self._metrics.nonce_gaps.inc()
-            await self._noops.fill_gap(pending[0].intent.signer, nonce, fees, now=now)
+            missed = gap(signer, nonce, fees, now=now)
+            with self._guarding(missed):
+                opened = await self._ledger.open_gap(missed)
+                if opened is not None:
+                    self._metrics.nonce_gaps.inc()
+                    log.warning("nonce_gap_filled", sender=signer.address, nonce=nonce)
+                    await self._noops.fill(opened, now=now, fees=None if opened.attempts else fees)
 
-    async def _attend(self, one: _Pending, *, first: bool, horizon: int, chain_time: int, now: int) -> None:
+    async def _attend(
+        self, one: _Pending, signed: dict[bytes, SignedTransaction], view: _View, *, now: int
+    ) -> None:
         """Send a transaction again, or have its nonce given to a dearer one or a no-op."""
-        if _stopping(one) or _expired(one, chain_time=chain_time):
-            await self._stop(one, now=now)
-        elif await self._send_again(one, now=now):
-            await self._replace_if_stuck(one, first=first, horizon=horizon, now=now)
+        transaction, attempt = one.transaction, one.attempt
+        if one.to_be_filled(chain_time=view.chain_time):
+            await self._noops.fill(transaction, now=now)
+        elif attempt is None:
+            await self._send_on(transaction, now=now)
+        elif (bytes_of := signed.get(attempt.tx_hash)) is None:
+            await self._sign_same(transaction, attempt, now=now)
+        elif await self._send_again(transaction, attempt, bytes_of, now=now):
+            await self._replace_if_stuck(transaction, attempt, bytes_of, view, now=now)
 
-    async def _send_again(self, one: _Pending, *, now: int) -> bool:
+    async def _send_on(self, transaction: Transaction, *, now: int) -> None:
+        """Have signed what was reserved and never came back, unless another copy has just done so."""
+        if not await self._marked(transaction, self._patience.stage_milliseconds, now=now):
+            return
+        intent = await first_intent(transaction, ledger=self._ledger)
+        self._metrics.sweeps.labels(transaction.state.value).inc()
+        log.warning(
+            "transaction_sent_on",
+            sender=transaction.sender_id,
+            nonce=transaction.nonce,
+            kind=transaction.kind,
+            sweeps=transaction.sweeps,
+        )
+        await sign(intent, outbox=self._outbox, dedup=f"sweep:{name_of(transaction.place)}:{now}")
+
+    async def _sign_same(self, transaction: Transaction, attempt: Attempt, *, now: int) -> None:
+        """Have an attempt signed once more whose bytes were not written down: the same ones come of it."""
+        if not await self._marked(transaction, self._patience.look_milliseconds, now=now):
+            return
+        log.warning("attempt_without_bytes", sender=transaction.sender_id, nonce=transaction.nonce)
+        if attempt.fills:
+            await self._noops.fill(transaction, now=now)
+            return
+        number = transaction.first_attempt + transaction.attempts.index(attempt)
+        intent = await first_intent(transaction, ledger=self._ledger)
+        await sign(intent.evolve(fees=fees_of(transaction, attempt), attempt=number), outbox=self._outbox)
+
+    async def _message(
+        self, transaction: Transaction, attempt: Attempt, signed: SignedTransaction
+    ) -> Broadcast:
+        intent = await intent_again(transaction, attempt, signed, ledger=self._ledger)
+        return Broadcast(trace=intent.trace, intent=intent, raw=signed.raw, tx_hash=signed.tx_hash)
+
+    async def _send_again(
+        self, transaction: Transaction, attempt: Attempt, signed: SignedTransaction, *, now: int
+    ) -> bool:
         """Send the same bytes again; tell whether they are in the node's pool now."""
-        message = one.message()
-        answer = await self._chain.send_raw(message.raw)
+        answer = await self._chain.send_raw(signed.raw)
         if answer.fact is SendFact.ALREADY_KNOWN:
             return True
+        about = {"sender": transaction.sender_id, "nonce": transaction.nonce, "attempt": signed.attempt}
         if answer.fact is SendFact.ACCEPTED:
             self._metrics.resends.inc()
-            log.info("transaction_sent_again", **context(message))
+            log.info("transaction_sent_again", **about)
             return True
-        log.info("transaction_refused_again", fact=answer.fact.value, said=answer.message, **context(message))
+        log.info("transaction_refused_again", fact=answer.fact.value, said=answer.message, **about)
         try:
             await act_on(
                 answer,
-                message,
+                await self._message(transaction, attempt, signed),
                 ledger=self._ledger,
                 chain=self._chain,
                 outbox=self._outbox,
@@ -257,73 +301,70 @@ class Watch:
             if isinstance(error, TreasuryLow):
                 self._metrics.treasury_low.inc()
             # The next look finds the same records.
-            log.info("transaction_waits", why=str(error), **context(message))
+            log.info("transaction_waits", why=str(error), **about)
         return False
 
-    async def _replace_if_stuck(self, one: _Pending, *, first: bool, horizon: int, now: int) -> None:
+    async def _replace_if_stuck(
+        self,
+        transaction: Transaction,
+        attempt: Attempt,
+        signed: SignedTransaction,
+        view: _View,
+        *,
+        now: int,
+    ) -> None:
         market = await self._chain.fees()
-        too_cheap = one.intent.fees.max_fee_per_gas < market.base_fee
-        too_old = first and one.transaction.at < horizon
-        if not (too_cheap or too_old):
+        cause = _stuck(transaction, attempt, view, market)
+        if cause is None:
             return
-        fees = bump(one.intent.fees, self._caps, market)
+        fees = bump(fees_of(transaction, attempt), self._caps, market)
+        message = await self._message(transaction, attempt, signed)
         if fees is None:
-            log.warning("fee_cap_reached", **context(one.message()))
+            log.warning("fee_cap_reached", **context(message))
             return
-        if one.mint is not None and not await self._marked(one.mint, now=now):
+        if not await self._marked(transaction, self._patience.look_milliseconds, now=now):
             return
-        self._metrics.replacements.labels("market" if too_cheap else "age").inc()
-        log.info("transaction_replaced", max_fee_per_gas=fees.max_fee_per_gas, **context(one.message()))
-        await sign_again(one.intent, fees, one.mint, ledger=self._ledger, outbox=self._outbox)
+        self._metrics.replacements.labels(cause).inc()
+        log.info("transaction_replaced", max_fee_per_gas=fees.max_fee_per_gas, **context(message))
+        if attempt.fills:
+            await self._noops.fill(transaction, now=now, fees=fees)
+        else:
+            await sign_again(message.intent, fees, outbox=self._outbox)
 
-    async def _stop(self, one: _Pending, *, now: int) -> None:
-        """Have the nonce filled of a mint that its user stopped, or whose voucher has run out meanwhile.
-
-        The no-op may come too late. If it does not, the one ends, and the other gets a new nonce and voucher.
-        """
-        assert isinstance(one.intent, SignMint)
-        await self._noops.fill_nonce(one.intent, now=now)
-
-    async def _sign_same(self, mint: Mint) -> None:
-        """Have an attempt signed once more whose bytes were not written down: the same ones come of it."""
-        number = len(mint.attempts) - 1
-        same = sign_mint(mint, await self._ledger.envelope(mint))
-        intent = same.evolve(fees=_fees_of(mint.attempts[-1]), attempt=number)
-        log.warning("attempt_without_bytes", mint_id=mint.mint_id, nonce=mint.nonce, attempt=number)
-        await self._outbox.send(SIGN, intent, group=group_of(intent), dedup=dedup_id(intent))
-
-    async def _marked(self, mint: Mint, *, now: int) -> bool:
-        """Tell whether it is this copy's turn to send a mint on: one at a time, with growing patience."""
-        if now < due(mint, self._patience.look_milliseconds):
+    async def _marked(self, transaction: Transaction, patience: int, *, now: int) -> bool:
+        """Tell whether it is this copy's turn to send it on: one at a time, with growing patience."""
+        if now < due(transaction, patience):
             return False
         try:
-            await self._ledger.mark_swept(mint, at=now)
-        except MintMoved:
+            await self._ledger.mark(transaction, at=now)
+        except TransactionMoved:
             return False
         return True
 
 
-def _stopping(one: _Pending) -> bool:
-    return one.mint is not None and one.mint.cancel_requested_at is not None
+def name_of(place: Place) -> str:
+    """Return a transaction's name for logs and alarms."""
+    return f"{place.sender_id}/{place.nonce}"
 
 
-def _expired(one: _Pending, *, chain_time: int) -> bool:
-    """Tell whether the contract would refuse the voucher by now: it holds the block's time against it."""
-    return one.mint is not None and one.mint.deadline is not None and one.mint.deadline <= chain_time
+def _newest(transaction: Transaction) -> Attempt | None:
+    """Return the newest no-op, as nothing else will be signed any more once there is one, or the newest."""
+    noops = [attempt for attempt in transaction.attempts if attempt.fills]
+    return next(reversed(noops or transaction.attempts), None)
 
 
-def _rank(transaction: Bare) -> tuple[bool, int]:
-    return transaction.fills, transaction.attempt
+def _stuck(transaction: Transaction, attempt: Attempt, view: _View, market: FeeMarket) -> str | None:
+    """Return why a transaction in the pool needs a dearer one: the market, or its age; or None."""
+    if attempt.max_fee_per_gas < market.base_fee:
+        return "market"
+    too_old = transaction.nonce == view.used and attempt.at < view.horizon
+    return "age" if too_old else None
 
 
-def _intent_of(mint: Mint, transaction: SignedTransaction) -> SignMint:
-    """Return the intent that a mint's transaction carries out."""
-    [attempt] = [one for one in mint.attempts if one.tx_hash == transaction.tx_hash]
-    return sign_mint(mint).evolve(fees=_fees_of(attempt), attempt=transaction.attempt)
-
-
-def _fees_of(attempt: Attempt) -> Fees:
-    return Fees(
-        max_fee_per_gas=attempt.max_fee_per_gas,
-        max_priority_fee_per_gas=attempt.max_priority_fee_per_gas,
+def _left_behind(transaction: Transaction, final: Final, *, now: int) -> bool:
+    """Tell whether the index should have closed a mined transaction long ago."""
+    return (
+        transaction.block_number is not None
+        and transaction.block_number <= final.number
+        and now - transaction.updated_at >= LEFT_MILLISECONDS
     )

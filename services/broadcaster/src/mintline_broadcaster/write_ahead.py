@@ -2,25 +2,28 @@
 
 ::
 
-    Broadcast ──▶ mint: built ─▶ submitted    ──▶ attempts:          ──▶ send ──▶ delete the message
-                  or one more of its attempts     the signed bytes
+    Broadcast ──▶ transaction: reserved ─▶ submitted  ──▶ attempts:          ──▶ send ──▶ delete the message
+                  or one more of its attempts             the signed bytes
 
 A crash anywhere before the deletion brings the message back, and every step up to there may be repeated.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum, auto
 
 from mintline.errors import Rejected, Unavailable
-from mintline.messages import AnyIntent, Broadcast, SignMint
-from mintline.records import Attempt, Mint
-from mintline.states import MintStatus
-from mintline_broadcaster.on_record import check_identity, check_intent
-from mintline_broadcaster.ports import Ledger, MintMoved, SignedTransaction
+from mintline.meaning import meaning_of
+from mintline.messages import AnyIntent, Broadcast, SignMint, SignNoop
+from mintline.records import Attempt
+from mintline.states import TransactionState
+from mintline.transaction_records import Transaction, place_of
+from mintline_broadcaster.on_record import OutcomeRefused, check_intent
+from mintline_broadcaster.ports import Ledger, SignedTransaction, TransactionMoved
 
 TRIES = 10
-"""Reads of a mint to which other attempts keep being added."""
+"""Reads of a transaction to which other attempts keep being added."""
 
 
 class Standing(Enum):
@@ -28,97 +31,100 @@ class Standing(Enum):
 
     SEND = auto()
     SETTLED = auto()
-    """There is nothing to send: its mint is mined, has another nonce by now, or gives this one to a no-op."""
-    DEAD = auto()
-    """Its mint was rejected: it must never be sent, but its nonce may need filling."""
+    """There is nothing to send: its nonce is used, or its mint has another one by now."""
+    FILLING = auto()
+    """It must never be sent, as its nonce is for a no-op, which may have to be asked for."""
 
 
-async def write_ahead(message: Broadcast, *, ledger: Ledger, now: int) -> Standing:
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """What to do, and the record that says so; None if it was not read, as nothing came before."""
+
+    standing: Standing
+    transaction: Transaction | None = None
+
+
+async def write_ahead(message: Broadcast, *, ledger: Ledger, now: int) -> Entered:
     """Write a signed transaction down, and tell whether to send it.
 
-    Raises Rejected for a transaction of no such mint, OutcomeRefused for one that is not the mint's own.
+    Raises Rejected for bytes of no transaction on record, OutcomeRefused for those that mean something else.
     """
     intent = message.intent
-    transaction = _transaction(message, intent, now)
-    if not isinstance(intent, SignMint):
-        await ledger.record(transaction)
-        return Standing.SEND
     attempt = Attempt(
         tx_hash=message.tx_hash,
         max_fee_per_gas=intent.fees.max_fee_per_gas,
         max_priority_fee_per_gas=intent.fees.max_priority_fee_per_gas,
         at=now,
         nonce=intent.nonce,
+        fills=True if isinstance(intent, SignNoop) else None,
     )
-    # The mint first: only what its record agrees with is written down at all.
-    standing = await _enter(intent, attempt, ledger=ledger)
-    if standing is Standing.SEND:
-        await ledger.record(transaction)
-    return standing
+    # The record first: only what it agrees with is written down at all.
+    entered = await _enter(intent, attempt, ledger=ledger)
+    if entered.standing is Standing.SEND:
+        await ledger.record(_signed(message, now))
+    return entered
 
 
-async def _enter(intent: SignMint, attempt: Attempt, *, ledger: Ledger) -> Standing:
-    """Put the attempt on its mint's record, once, whatever came before or happens besides."""
+async def _enter(intent: AnyIntent, attempt: Attempt, *, ledger: Ledger) -> Entered:
+    """Put the attempt on its transaction's record, once, whatever came before or happens meanwhile."""
     if intent.attempt:
-        mint = await ledger.get(intent.mint_id)
+        transaction = await ledger.transaction(place_of(intent.signer, intent.nonce))
     else:
         # The usual case needs no read.
         try:
-            await ledger.submit(intent, attempt)
-        except MintMoved as moved:
-            mint = moved.mint
+            await ledger.enter(intent, attempt)
+        except TransactionMoved as moved:
+            transaction = moved.transaction
         else:
-            return Standing.SEND
+            return Entered(Standing.SEND)
     for _ in range(TRIES):
-        if mint is None or mint.nonce != intent.nonce:
-            return _of_another_nonce(mint, intent)
-        check_intent(intent, mint)
-        standing = _standing(mint, attempt)
+        if transaction is None:
+            raise Rejected(
+                "unknown_transaction", "The transaction's nonce was reserved for nothing on record."
+            )
+        if not attempt.fills:
+            await _check_own(intent, transaction, ledger=ledger)
+        standing = _standing(transaction, attempt)
         if standing is not None:
-            return standing
+            return Entered(standing, transaction)
         try:
-            if mint.status is MintStatus.BUILT:
-                await ledger.submit(intent, attempt, earlier=mint.attempts)
-            else:
-                await ledger.add_attempt(mint, attempt)
-        except MintMoved as moved:
-            mint = moved.mint
+            await ledger.add_attempt(transaction, attempt)
+        except TransactionMoved as moved:
+            transaction = moved.transaction
         else:
-            return Standing.SEND
-    raise Unavailable("other attempts of the mint kept being written")
+            return Entered(Standing.SEND, transaction)
+    raise Unavailable("other attempts at the nonce kept being written")
 
 
-def _of_another_nonce(mint: Mint | None, intent: SignMint) -> Standing:
-    """Tell a late attempt under a nonce that a stranger took from one that was never the mint's."""
-    if mint is None or all(earlier.nonce != intent.nonce for earlier in mint.attempts):
-        raise Rejected("unknown_mint", "The transaction belongs to no mint on record.")
-    check_identity(intent, mint)
-    return Standing.SETTLED
+async def _check_own(intent: AnyIntent, transaction: Transaction, *, ledger: Ledger) -> None:
+    """Raise OutcomeRefused, with the field that differs, unless the record says what the intent does."""
+    own = (transaction.meaning, transaction.gas, transaction.signer)
+    if (meaning_of(intent), intent.gas, intent.signer) == own:
+        return
+    if isinstance(intent, SignMint):
+        mint = await ledger.get(intent.mint_id)
+        if mint is None:
+            raise Rejected("unknown_mint", "The transaction belongs to no mint on record.")
+        check_intent(intent, mint)
+        raise OutcomeRefused("unknown_mint", intent.mint_id, "nonce")
+    raise Rejected("unknown_transaction", "The transaction is not what its nonce was reserved for.")
 
 
-def _standing(mint: Mint, attempt: Attempt) -> Standing | None:
-    """Return what to do, or None if the attempt is not on the mint's record yet."""
-    match mint.status:
-        case MintStatus.BUILT:
-            return None
-        case MintStatus.SUBMITTED if mint.cancel_requested_at is not None:
-            return Standing.SETTLED
-        case MintStatus.SUBMITTED:
-            known = any(earlier.tx_hash == attempt.tx_hash for earlier in mint.attempts)
-            return Standing.SEND if known else None
-        case MintStatus.MINED | MintStatus.FINALIZED | MintStatus.REVERTED:
-            return Standing.SETTLED
-        case MintStatus.REJECTED:
-            return Standing.DEAD
-        case MintStatus.ACCEPTED | MintStatus.ISSUED:
-            raise Unavailable("the mint is not as far as its transaction")
+def _standing(transaction: Transaction, attempt: Attempt) -> Standing | None:
+    """Return what to do, or None if the attempt is not on record yet."""
+    if transaction.state in (TransactionState.MINED, TransactionState.FINAL):
+        return Standing.SETTLED
+    if transaction.filling_at is not None and not attempt.fills:
+        return Standing.FILLING
+    known = any(earlier.tx_hash == attempt.tx_hash for earlier in transaction.attempts)
+    return Standing.SEND if known else None
 
 
-def _transaction(message: Broadcast, intent: AnyIntent, now: int) -> SignedTransaction:
+def _signed(message: Broadcast, now: int) -> SignedTransaction:
+    intent = message.intent
     return SignedTransaction(
         tx_hash=message.tx_hash,
         kind=intent.type,
-        mint_id=intent.mint_id if isinstance(intent, SignMint) else None,
         sender=intent.signer.address,
         nonce=intent.nonce,
         chain_id=intent.chain_id,
@@ -126,5 +132,4 @@ def _transaction(message: Broadcast, intent: AnyIntent, now: int) -> SignedTrans
         attempt=intent.attempt,
         at=now,
         trace=message.trace or None,
-        intent=None if isinstance(intent, SignMint) else intent,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
@@ -10,7 +9,6 @@ from random import Random
 
 from mintline.errors import Rejected
 from mintline.messages import AnyMessage, BuildMint, Fees, FundWallet, RenewNonce
-from mintline.tasks import repeatedly
 from mintline.tracing import OFF, Tracer
 from mintline_builder import handlers
 from mintline_builder.fees import offer
@@ -20,9 +18,6 @@ from mintline_builder.policy import Policy
 from mintline_builder.ports import Accounts, Chain, Metadata, Mints, Outbox
 from mintline_builder.reserver import Reserver
 from mintline_builder.simulation import Simulator
-
-TEND_SECONDS = 30.0
-"""Seconds between two looks at the top-ups that are not settled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +32,7 @@ class Adapters:
 
 
 class Builder:
-    """Handles the messages of `build.fifo`, and looks after top-ups.
+    """Handles the messages of `build.fifo`.
 
     `now` is in Unix seconds, `clock` in seconds from anywhere.
     """
@@ -58,8 +53,6 @@ class Builder:
         self._metrics = metrics
         self._now = now
         self._fee_policy = policy.fees
-        self._sleep = sleep
-        self._rng = rng
         self.reserver = Reserver(
             accounts=adapters.accounts,
             chain_nonce=adapters.chain.transaction_count,
@@ -125,15 +118,6 @@ class Builder:
                 await handlers.fund(message, funds=self.funds)
             case _:
                 raise Rejected("message_misrouted", f"{message.type} is not for the builder.")
-
-    async def tend(self, stop: asyncio.Event) -> None:
-        """Look after top-ups until `stop`; a round that is cut off is no loss."""
-
-        async def once() -> float:
-            await self.funds.tend()
-            return TEND_SECONDS
-
-        await repeatedly(once, stop, every=TEND_SECONDS, sleep=self._sleep, rng=self._rng)
 
     async def aclose(self) -> None:
         """Wait for the reservations under way."""

@@ -1,46 +1,48 @@
-"""The builder's tables on DynamoDB.
-
-An account's item holds `next_nonce` (a number), `top_up` (a map), `top_up_nonce`, the treasury nonce of that
-top-up once more, for a condition to name, and `topping_chain` while it is not known to be settled.
-"""
+"""The builder's tables on DynamoDB: a reservation writes account, mints and transactions at once."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 
 from mintline.authorizations import Authorization
 from mintline.aws.authorizations import find_authorization
 from mintline.aws.dynamo import (
     Change,
+    Check,
     Clause,
-    ConditionFailed,
     Contended,
     Dynamo,
     Item,
     TransactionCancelled,
     Update,
 )
-from mintline.aws.records import read, to_item, transition
+from mintline.aws.records import OPEN, read, to_item, transition
+from mintline.aws.standing import created, filling, read_mint, read_transaction, transaction_key
+from mintline.errors import Conflict
 from mintline.records import Mint, Problem, scoped, token_ref
-from mintline.resources import ACCOUNTS, MINTS
+from mintline.resources import ACCOUNTS, MINTS, TRANSACTIONS
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus
+from mintline.transaction_records import Place, Transaction
 from mintline_builder.ports import (
-    RENEWABLE,
     Account,
     Advance,
     Claim,
     MintClaim,
     NotCommitted,
-    TopUpClaim,
     VoucherClaim,
     account_item,
+    unmined,
 )
 
-_TOPPING_UP = ACCOUNTS.index("topping_up")
 _REFUSED = "ConditionalCheckFailed"
 _CONFLICT = "TransactionConflict"
+_UNMINED = (
+    Clause("on_record", "nonce", "exists"),
+    Clause("did_not_succeed", "outcome", "ne", ("succeeded",)),
+    Clause("did_not_fail", "outcome", "ne", ("failed",)),
+)
+"""`unmined`, as a condition."""
 
 
 class DynamoAccounts:
@@ -63,9 +65,11 @@ class DynamoAccounts:
         for advance in advances:
             changes.append(self._advance(advance))
             names.append(account_item(advance.sender))
-            for index, claim in enumerate(advance.claims):
-                changes.append(self._claim(claim, advance.first + index))
-                names.append(claim.item)
+            for claim, transaction in zip(advance.claims, advance.transactions(), strict=True):
+                claimed = self._claimed(claim, transaction.nonce)
+                changes += [created(transaction), *claimed]
+                # A nonce that has a transaction already is no claim's fault, but its sender's count is wrong.
+                names += [account_item(advance.sender), *(claim.item for _ in claimed)]
         try:
             await self._dynamo.transact(changes)
         except Contended:
@@ -73,20 +77,9 @@ class DynamoAccounts:
         except TransactionCancelled as cancelled:
             raise _refusal(advances, names, cancelled) from None
 
-    async def topping_up(self, *, limit: int) -> list[str]:
-        """Return up to `limit` wallets whose top-up is not known to be settled."""
-        page = await self._dynamo.query(
-            ACCOUNTS, index=_TOPPING_UP, partition=str(self._chain_id), limit=limit
-        )
-        return [str(item["account_id"]).partition("#")[2] for item in page.items]
-
-    async def settle(self, wallet: str, nonce: int) -> None:
-        """Note that a wallet's top-up with that treasury nonce is settled."""
-        where = (Clause("that_top_up", "top_up_nonce", "eq", (nonce,)),)
-        with suppress(ConditionFailed):
-            await self._dynamo.write(
-                Update(ACCOUNTS, self._key(wallet), remove=("topping_chain",), where=where)
-            )
+    async def transaction(self, place: Place) -> Transaction | None:
+        """Read one transaction."""
+        return await read_transaction(self._dynamo, place, self._set_aside)
 
     def _key(self, address: str) -> Item:
         return {"account_id": scoped(self._chain_id, address)}
@@ -101,56 +94,44 @@ class DynamoAccounts:
             ACCOUNTS, self._key(advance.sender), set={"next_nonce": advance.next_nonce}, where=(clause,)
         )
 
-    def _claim(self, claim: Claim, nonce: int) -> Update:
+    def _claimed(self, claim: Claim, nonce: int) -> list[Change]:
+        """Return the writes of what has got a nonce."""
         if isinstance(claim, MintClaim):
             return _built(claim, nonce)
-        return self._top_up(claim, nonce)
-
-    def _top_up(self, claim: TopUpClaim, nonce: int) -> Update:
-        clause = (
+        where = (
             Clause("settled", "top_up_nonce", "missing")
             if claim.replaces is None
             else Clause("settled", "top_up_nonce", "eq", (claim.replaces,))
         )
-        return Update(
-            ACCOUNTS,
-            self._key(claim.wallet),
-            set={
-                "top_up": to_item(claim.top_up(nonce)),
-                "top_up_nonce": nonce,
-                "gas_day": claim.gas_day,
-                "gas_given": str(claim.gas_given),
-                "topping_chain": str(self._chain_id),
-            },
-            where=(clause,),
-        )
+        written = claim.update(nonce) | {"gas_given": str(claim.gas_given)}
+        return [Update(ACCOUNTS, self._key(claim.wallet), set=written, where=(where,))]
 
 
-def _built(claim: MintClaim, nonce: int) -> Update:
-    """Return the mint's transition: from accepted, or from where it has the nonce that is spent."""
-    return transition(
-        claim.mint_id,
+def _built(claim: MintClaim, nonce: int) -> list[Change]:
+    """Return the mint's transition; its transaction is among the open ones now, instead of itself."""
+    written: Item = {"nonce": nonce, "deadline": claim.deadline, "built_at": claim.at}
+    if claim.mint.attempts:
+        written["attempts"] = [to_item(attempt) for attempt in claim.mint.attempts]
+    moved = transition(
+        claim.mint.mint_id,
         MintStatus.BUILT,
         at=claim.at,
-        set={
-            "nonce": nonce,
-            "deadline": claim.deadline,
-            "gas": claim.gas,
-            "fees": to_item(claim.fees),
-            "built_at": claim.at,
-        },
-        remove=("metadata", "submitted_at", "waiting"),
+        set=written,
+        remove=("metadata", "waiting", OPEN),
         where=_source(claim.spent),
     )
+    if claim.spent is None:
+        return [moved]
+    return [moved, Check(TRANSACTIONS, transaction_key(claim.spent), where=_UNMINED)]
 
 
-def _source(spent: int | None) -> tuple[Clause, ...]:
+def _source(spent: Place | None) -> tuple[Clause, ...]:
     """Return where a mint must be that the builder moves: a nonce that still counts is not its to touch."""
     if spent is None:
         return (Clause("still_accepted", "status", "eq", (MintStatus.ACCEPTED.value,)),)
     return (
-        Clause("still_renewable", "status", "in", tuple(status.value for status in RENEWABLE)),
-        Clause("nonce_spent", "nonce", "eq", (spent,)),
+        Clause("still_built", "status", "eq", (MintStatus.BUILT.value,)),
+        Clause("nonce_spent", "nonce", "eq", (spent.nonce,)),
     )
 
 
@@ -168,7 +149,7 @@ def _refusal(
             continue
         if name in senders:
             stored = None if reason.item is None else reason.item.get("next_nonce")
-            moved[senders[name]] = stored if isinstance(stored, int) else None
+            moved.setdefault(senders[name], stored if isinstance(stored, int) else None)
         else:
             lost.add(name)
     busy = any(reason.code == _CONFLICT for reason in cancelled.reasons)
@@ -183,20 +164,24 @@ class DynamoMints:
         self._set_aside = set_aside or SetAside()
 
     async def get(self, mint_id: str) -> Mint | None:
-        """Read one mint."""
-        item = await self._dynamo.get(MINTS, {"mint_id": mint_id})
-        return None if item is None else read(Mint, MINTS, item, self._set_aside)
+        """Read one mint as it stands."""
+        return await read_mint(self._dynamo, mint_id, self._set_aside)
 
     async def authorization(self, mint: Mint) -> Authorization:
         """Return what a mint's user authorized."""
         return await find_authorization(self._dynamo, mint, self._set_aside)
 
-    async def reject(self, mint_id: str, problem: Problem, *, at: int, spent: int | None = None) -> None:
+    async def reject(self, mint_id: str, problem: Problem, *, at: int, spent: Place | None = None) -> None:
         """End an accepted mint, or one whose nonce is spent."""
         written: Item = {"problem": to_item(problem)}
-        await self._dynamo.write(
-            transition(mint_id, MintStatus.REJECTED, at=at, set=written, where=_source(spent))
-        )
+        ended = transition(mint_id, MintStatus.REJECTED, at=at, set=written, where=_source(spent))
+        if spent is None:
+            await self._dynamo.write(ended)
+            return
+        carrier = await read_transaction(self._dynamo, spent, self._set_aside)
+        if carrier is None or not unmined(carrier):
+            raise Conflict(f"{mint_id} moved on")
+        await self._dynamo.transact([ended, filling(carrier, at=at)])
 
     async def wait(self, mint_id: str, problem: Problem) -> None:
         """Note what an accepted mint waits for."""

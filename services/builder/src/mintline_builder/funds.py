@@ -1,9 +1,10 @@
 """Gas money: whether a wallet can pay, and its top-up from the treasury when it cannot.
 
-A top-up is a transaction of the treasury like any other of the line: its nonce is reserved together with the
-record of it on the wallet's account, and there is one per wallet at a time. Whether it has arrived is for the
-chain to say: once the treasury's count of mined transactions has passed its nonce, it is settled. That
-nonce may have gone to a no-op, if the enclave refused the top-up: then the wallet waits before the next try.
+A top-up is a transaction of the treasury like any other of the line: its record is created by the write that
+reserves its nonce, and the wallet's account names it, so that there is one per wallet at a time. Until it is
+settled the broadcaster sends it on from that record. Whether it has arrived is for the chain to say: once the
+treasury's count of mined transactions has passed its nonce, it is settled. That nonce may have gone to a
+no-op, if the enclave refused the top-up: then the wallet waits before the next try.
 """
 
 from __future__ import annotations
@@ -20,23 +21,24 @@ from mintline.chain.calls import Call, Override
 from mintline.chain.gas import GasBound
 from mintline.errors import Conflict, Deferred, Rejected, Unavailable
 from mintline.intents import dedup_id, group_of
-from mintline.messages import Fees, KeyRef, SignTopUp
-from mintline.resources import ACCOUNTS, SIGN
+from mintline.messages import Fees, KeyRef
+from mintline.records import scoped
+from mintline.resources import SIGN
+from mintline.states import TransactionState
+from mintline.transaction_records import Place, TopUpPayload, Transaction, address_of, intent_of
 from mintline_builder.metrics import Metrics
-from mintline_builder.ports import Account, Accounts, Chain, Outbox, TopUp, TopUpClaim
+from mintline_builder.ports import Account, Accounts, Chain, Outbox, TopUpClaim
 from mintline_builder.reserver import Reserver
 from mintline_builder.waiting import GAS_BUDGET_REACHED, TREASURY_EMPTY, Waiting, gas_limit
 
 RESEND_AFTER = 5.0
-"""Seconds after which a top-up that is still pending is sent on again, as its first message may be lost."""
+"""Seconds after which a top-up that is asked for again is sent on again, unless it reached the chain."""
 TREASURY_LOW_RETRY = 15.0
 MISSED_RETRY = 60.0
 """Seconds from a top-up that never arrived to the next: each try burns a no-op of the treasury's."""
 DAY = 86_400
 TOLD_EVERY = 60.0
 """Seconds between two lines of the log that say what the treasury holds."""
-TENDED = 500
-"""Wallets whose top-ups are looked after at once."""
 SOON = 60.0
 """Seconds after a top-up within which the next one is twice as large."""
 
@@ -58,11 +60,11 @@ class TopUpPolicy:
     max_cost: int
     day_budget: int
 
-    def value(self, need: Need, before: TopUp | None, now: float) -> int:
+    def value(self, need: Need, before: Transaction | None, now: float) -> int:
         """Return the wei to send, given the settled top-up before this one; `now` is in Unix seconds."""
         value = max(self.mints * need.cost, 2 * (need.required - need.balance))
-        if before is not None and now - before.at / 1000 < SOON:
-            value = max(value, min(2 * before.value, self.max_mints * need.cost))
+        if before is not None and before.top_up is not None and now - before.reserved_at / 1000 < SOON:
+            value = max(value, min(2 * before.top_up.value, self.max_mints * need.cost))
         return min(value, self.max_value)
 
 
@@ -113,7 +115,7 @@ class Funds:
         self._clock = clock
         self._held: Counter[str] = Counter()
         self._under_way: set[str] = set()
-        self._sent: dict[str, float] = {}
+        self._sent: dict[Place, float] = {}
         self._told_at = -TOLD_EVERY
 
     async def need_of(self, wallet: str, cost: int, refused_at: int) -> Need:
@@ -202,11 +204,13 @@ class Funds:
 
     async def _top_up(self, wallet: str, need: Need, trace: str) -> None:
         account = await self._accounts.get(wallet) or Account()
-        recorded, given = account.top_up, account.gas_given
+        latest, given = self._latest(account), account.gas_given
+        before = None if latest is None else await self._accounts.transaction(latest)
         balance = need.balance
-        if recorded is not None:
-            if not await self._settled(recorded):
-                await self._send_again(wallet, recorded, trace)
+        if latest is not None:
+            if not await self._settled(latest):
+                if before is not None:
+                    await self._send_again(before)
                 return
             # The balance in `need` may have been read before the top-up arrived.
             balance = await self._chain.balance(wallet)
@@ -216,19 +220,20 @@ class Funds:
         count, gas, fees = await asyncio.gather(
             self._chain.transaction_count(wallet), self._top_up_gas(wallet), self._fees()
         )
-        if recorded is not None and balance < recorded.value and count == recorded.wallet_count:
-            self._wait_after_miss(wallet, recorded)
-            given -= recorded.value
+        sent = None if before is None else before.top_up
+        if before is not None and sent is not None and balance < sent.value and count == sent.recipient_count:
+            self._wait_after_miss(before, sent)
+            given -= sent.value
         now = self._clock()
         today = int(now // DAY)
         if account.gas_day != today:
             given = 0
-        value = self._within_budget(self._policy.value(need, recorded, now), given, need.required - balance)
+        value = self._within_budget(self._policy.value(need, before, now), given, need.required - balance)
         mined = await self._check_treasury(value + gas * fees.max_fee_per_gas)
         claim = TopUpClaim(
-            treasury=self._treasury.address,
+            treasury=self._treasury,
             wallet=wallet,
-            replaces=None if recorded is None else recorded.nonce,
+            replaces=account.top_up_nonce,
             value=value,
             gas=gas,
             fees=fees,
@@ -236,6 +241,7 @@ class Funds:
             wallet_count=count,
             gas_day=today,
             gas_given=given + value,
+            trace=trace,
         )
         try:
             nonce = await self._reserver.reserve(self._treasury.address, claim, floor=mined)
@@ -245,7 +251,14 @@ class Funds:
             return
         self._metrics.top_ups.inc()
         log.info("top_up_reserved", wallet=wallet, nonce=nonce, value=str(value))
-        await self._send(wallet, claim.top_up(nonce), trace)
+        await self._send(claim.transaction(nonce))
+
+    def _latest(self, account: Account) -> Place | None:
+        """Return which transaction is the latest top-up; earlier versions did not note the treasury."""
+        if account.top_up_nonce is None:
+            return None
+        treasury = account.top_up_treasury or self._treasury.address
+        return Place(scoped(self._treasury.chain_id, treasury), account.top_up_nonce)
 
     def _within_budget(self, value: int, given: int, missing: int) -> int:
         """Return what of `value` the budget allows; raises Waiting if that is less than `missing`."""
@@ -268,34 +281,15 @@ class Funds:
             raise Unavailable(f"a top-up of {wallet} cannot be estimated: {refusal.reason}") from refusal
         return gas_limit(self._gas, needed, "A top-up")
 
-    async def tend(self) -> None:
-        """Send on what is still pending of all wallets' top-ups, and note what is settled.
-
-        Whoever was to ask for one again may be gone, and the treasury's later ones wait for its nonce.
-        """
-        for wallet in await self._accounts.topping_up(limit=TENDED):
-            # One account that cannot be used must not keep the others from their gas.
-            with self._metrics.set_aside.guarding(ACCOUNTS.name, wallet):
-                await self._tend(wallet)
-
-    async def _tend(self, wallet: str) -> None:
-        recorded = (await self._accounts.get(wallet) or Account()).top_up
-        if recorded is None:
-            return
-        if await self._settled(recorded):
-            await self._accounts.settle(wallet, recorded.nonce)
-        else:
-            await self._send_again(wallet, recorded, "")
-
-    def _wait_after_miss(self, wallet: str, top_up: TopUp) -> None:
+    def _wait_after_miss(self, top_up: Transaction, sent: TopUpPayload) -> None:
         """Raise Deferred until it is time to try again, after a top-up whose nonce a no-op has taken."""
-        left = top_up.at / 1000 + MISSED_RETRY - self._clock()
+        left = top_up.reserved_at / 1000 + MISSED_RETRY - self._clock()
         if left > 0:
-            log.warning("top_up_missed", wallet=wallet, nonce=top_up.nonce, value=str(top_up.value))
+            log.warning("top_up_missed", wallet=sent.recipient, nonce=top_up.nonce, value=str(sent.value))
             raise Deferred("the wallet's top-up never arrived", retry_after=min(left, TREASURY_LOW_RETRY))
 
-    async def _settled(self, top_up: TopUp) -> bool:
-        return await self._chain.transaction_count(top_up.treasury) > top_up.nonce
+    async def _settled(self, top_up: Place) -> bool:
+        return await self._chain.transaction_count(address_of(top_up.sender_id)) > top_up.nonce
 
     async def _check_treasury(self, cost: int) -> int:
         """Return how many of the treasury's transactions are mined; raises Deferred if it cannot pay."""
@@ -328,23 +322,15 @@ class Funds:
             "treasury_low", address=self._treasury.address, balance=str(balance), required=str(required)
         )
 
-    async def _send_again(self, wallet: str, top_up: TopUp, trace: str) -> None:
-        now = self._clock()
-        due = max(self._sent.get(wallet, 0), top_up.at / 1000) + RESEND_AFTER
-        if now >= due and top_up.treasury == self._treasury.address:
-            await self._send(wallet, top_up, trace)
+    async def _send_again(self, top_up: Transaction) -> None:
+        """Send on a top-up that was not sent to the chain, as its first message may be lost."""
+        due = max(self._sent.get(top_up.place, 0), top_up.reserved_at / 1000) + RESEND_AFTER
+        if top_up.state is TransactionState.RESERVED and self._clock() >= due:
+            await self._send(top_up)
 
-    async def _send(self, wallet: str, top_up: TopUp, trace: str) -> None:
+    async def _send(self, top_up: Transaction) -> None:
         now = self._clock()
-        self._sent = {w: at for w, at in self._sent.items() if now - at < RESEND_AFTER} | {wallet: now}
-        message = SignTopUp(
-            trace=trace,
-            signer=self._treasury,
-            chain_id=self._treasury.chain_id,
-            nonce=top_up.nonce,
-            gas=top_up.gas,
-            fees=top_up.fees,
-            recipient=wallet,
-            value=top_up.value,
-        )
+        self._sent = {place: at for place, at in self._sent.items() if now - at < RESEND_AFTER}
+        self._sent[top_up.place] = now
+        message = intent_of(top_up)
         await self._outbox.send(SIGN, message, group=group_of(message), dedup=dedup_id(message))

@@ -1,7 +1,8 @@
 """What the builder does with a message.
 
 The order of a build keeps every step before the reservation repeatable: read, check funds, simulate, publish
-the metadata; then one transaction makes the mint `built` and gives it its nonce; then it is sent on. A crash
+the metadata; then one write makes the mint `built`, gives it its nonce, and creates the record of the
+transaction that carries it from then on; then it is sent on. A crash
 anywhere means the message comes back, and finds either an accepted mint (start over) or a built one (send it
 on again, the same).
 """
@@ -23,6 +24,7 @@ from mintline.records import TOKEN_TAKEN, Mint, Problem
 from mintline.refusals import RefusalCode, problem_of
 from mintline.resources import SIGN
 from mintline.states import MintStatus
+from mintline.transaction_records import carried_by
 from mintline_builder.funds import Funds, Need
 from mintline_builder.metrics import Metrics
 from mintline_builder.policy import Terms
@@ -133,11 +135,11 @@ async def renew(
             if not _waited_enough(mint, terms, clock):
                 raise
             problem = _waited_too_long(waiting.problem, terms)
-            await _end(mint, problem, mints=mints, metrics=metrics, clock=clock, spent=cmd.nonce)
+            await _end(mint, problem, mints=mints, metrics=metrics, clock=clock)
             return
         except Rejected as refusal:
             problem = Problem(code=refusal.code, reason=refusal.reason)
-            await _end(mint, problem, mints=mints, metrics=metrics, clock=clock, spent=cmd.nonce)
+            await _end(mint, problem, mints=mints, metrics=metrics, clock=clock)
             return
         except Conflict:
             mint = await _load(mints, cmd.mint_id)
@@ -187,10 +189,9 @@ async def _end(
     mints: Mints,
     metrics: Metrics,
     clock: Callable[[], float],
-    spent: int | None = None,
 ) -> None:
-    """Reject a mint, and count that; `spent` is the nonce that it had, None if it has none."""
-    await mints.reject(mint.mint_id, problem, at=_milliseconds(clock), spent=spent)
+    """Reject a mint, and count that; the nonce that it has, if any, is spent."""
+    await mints.reject(mint.mint_id, problem, at=_milliseconds(clock), spent=carried_by(mint))
     metrics.rejected.labels(problem.code).inc()
     metrics.stages.reached(MintStatus.REJECTED)
     log.info("mint_rejected", code=problem.code)
@@ -247,10 +248,9 @@ async def _reserve(
     with preparation.funds.held(wallet):
         gas = await _gas(mint, wallet, deadline, preparation)
         await preparation.metadata.put(mint.contract, token_id, metadata, mint.metadata_digest)
-        at = _milliseconds(clock)
-        claim = MintClaim(mint.mint_id, deadline, gas, fees, at)
+        claim = MintClaim(mint, deadline, gas, fees, _milliseconds(clock))
         nonce = await reserver.reserve(wallet, claim, floor=need.mined)
-    return mint.evolve(**claim.update(nonce))
+    return claim.built(nonce)
 
 
 async def _renew(
@@ -270,10 +270,10 @@ async def _renew(
     if not need.met:
         await _wait_for_funds(mint, need, deadline, preparation)
     with preparation.funds.held(wallet):
-        claim = MintClaim(mint.mint_id, deadline, gas, fees, _milliseconds(clock), spent=mint.nonce)
+        claim = MintClaim(mint, deadline, gas, fees, _milliseconds(clock))
         nonce = await reserver.reserve(wallet, claim, floor=need.mined)
     log.warning("nonce_renewed", spent=mint.nonce, nonce=nonce)
-    return mint.evolve(**claim.update(nonce))
+    return claim.built(nonce)
 
 
 async def _offer(

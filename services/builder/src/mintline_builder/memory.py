@@ -15,40 +15,58 @@ from mintline.messages import Message
 from mintline.records import Mint, Problem, digest_of
 from mintline.resources import Queue
 from mintline.states import MintStatus
+from mintline.transaction_records import Place, Transaction, as_far_as, carried_by
 from mintline_builder.ports import (
-    RENEWABLE,
     Account,
     Advance,
     Claim,
     MetadataTaken,
     MintClaim,
     NotCommitted,
+    TopUpClaim,
     VoucherClaim,
+    unmined,
 )
 
 
 @dataclass
 class MemoryTables:
-    """The tables' contents. Accounts and mints share transactions, so they live together."""
+    """The tables' contents. What one reservation writes lives together."""
 
     accounts: dict[str, Account] = field(default_factory=dict)
     mints: dict[str, Mint] = field(default_factory=dict)
-    topping_up: set[str] = field(default_factory=set)
-    """Wallets whose top-up is not known to be settled."""
+    """As stored: `standing` is how far they have come."""
+    transactions: dict[Place, Transaction] = field(default_factory=dict)
     authorizations: dict[Key, Authorization] = field(default_factory=dict)
+
+    def standing(self, mint_id: str) -> Mint | None:
+        """Return a mint as it stands."""
+        mint = self.mints.get(mint_id)
+        place = None if mint is None else carried_by(mint)
+        return mint if mint is None or place is None else as_far_as(mint, self.transactions.get(place))
+
+    def carries(self, spent: Place, mint_id: str) -> bool:
+        """Tell whether a mint's record is left to that transaction, which did nothing on chain so far."""
+        stored, carrier = self.mints[mint_id], self.transactions.get(spent)
+        still = stored.status is MintStatus.BUILT and carried_by(stored) == spent
+        return still and carrier is not None and unmined(carrier)
 
 
 @dataclass
 class MemoryAccounts:
-    """Accounts, and the mints that are reserved with them."""
+    """Accounts, and the mints and transactions that are written with them."""
 
     tables: MemoryTables
-    transactions: list[tuple[Advance, ...]] = field(default_factory=list)
+    commits: list[tuple[Advance, ...]] = field(default_factory=list)
     """What was committed, in order."""
 
     async def get(self, address: str) -> Account | None:
         """Read one account."""
         return self.tables.accounts.get(address)
+
+    async def transaction(self, place: Place) -> Transaction | None:
+        """Read one transaction."""
+        return self.tables.transactions.get(place)
 
     async def commit(self, advances: Sequence[Advance]) -> None:
         """Write all or nothing, under the same conditions as the real tables."""
@@ -59,23 +77,17 @@ class MemoryAccounts:
         }
         claims = [claim for advance in advances for claim in advance.claims]
         lost = frozenset(claim.item for claim in claims if not self._holds(claim))
+        made = [advance.transactions() for advance in advances]
+        for advance, transactions in zip(advances, made, strict=True):
+            if any(transaction.place in self.tables.transactions for transaction in transactions):
+                moved.setdefault(advance.sender, None)
         if moved or lost:
             raise NotCommitted(moved=moved, lost=lost)
-        for advance in advances:
+        for advance, transactions in zip(advances, made, strict=True):
             self._set(advance.sender, next_nonce=advance.next_nonce)
-            for index, claim in enumerate(advance.claims):
-                self._apply(claim, advance.first + index)
-        self.transactions.append(tuple(advances))
-
-    async def topping_up(self, *, limit: int) -> list[str]:
-        """Return up to `limit` wallets whose top-up is not known to be settled."""
-        return sorted(self.tables.topping_up)[:limit]
-
-    async def settle(self, wallet: str, nonce: int) -> None:
-        """Note that a wallet's top-up with that treasury nonce is settled."""
-        recorded = self._account(wallet).top_up
-        if recorded is not None and recorded.nonce == nonce:
-            self.tables.topping_up.discard(wallet)
+            for claim, transaction in zip(advance.claims, transactions, strict=True):
+                self._apply(claim, transaction)
+        self.commits.append(tuple(advances))
 
     def _account(self, address: str) -> Account:
         return self.tables.accounts.get(address, Account())
@@ -84,19 +96,20 @@ class MemoryAccounts:
         self.tables.accounts[address] = self._account(address).evolve(**fields)
 
     def _holds(self, claim: Claim) -> bool:
-        if isinstance(claim, MintClaim):
-            return claim.fits(self.tables.mints[claim.mint_id])
-        recorded = self._account(claim.wallet).top_up
-        return (None if recorded is None else recorded.nonce) == claim.replaces
+        if isinstance(claim, TopUpClaim):
+            return self._account(claim.wallet).top_up_nonce == claim.replaces
+        mint_id = claim.mint.mint_id
+        if claim.spent is None:
+            return self.tables.mints[mint_id].status is MintStatus.ACCEPTED
+        return self.tables.carries(claim.spent, mint_id)
 
-    def _apply(self, claim: Claim, nonce: int) -> None:
+    def _apply(self, claim: Claim, transaction: Transaction) -> None:
         if isinstance(claim, MintClaim):
-            mint = self.tables.mints[claim.mint_id]
-            self.tables.mints[claim.mint_id] = mint.evolve(**claim.update(nonce))
+            mint = self.tables.mints[claim.mint.mint_id]
+            self.tables.mints[mint.mint_id] = mint.evolve(**claim.update(transaction.nonce))
         else:
-            given = {"gas_day": claim.gas_day, "gas_given": claim.gas_given}
-            self._set(claim.wallet, top_up=claim.top_up(nonce), **given)
-            self.tables.topping_up.add(claim.wallet)
+            self._set(claim.wallet, **claim.update(transaction.nonce))
+        self.tables.transactions[transaction.place] = transaction
 
 
 @dataclass
@@ -106,35 +119,38 @@ class MemoryMints:
     tables: MemoryTables
 
     async def get(self, mint_id: str) -> Mint | None:
-        """Read one mint."""
-        return self.tables.mints.get(mint_id)
+        """Read one mint as it stands."""
+        return self.tables.standing(mint_id)
 
     async def authorization(self, mint: Mint) -> Authorization:
         """Return what a mint's user authorized."""
         return lookup(mint, self.tables.authorizations)
 
-    async def reject(self, mint_id: str, problem: Problem, *, at: int, spent: int | None = None) -> None:
+    async def reject(self, mint_id: str, problem: Problem, *, at: int, spent: Place | None = None) -> None:
         """End an accepted mint, or one whose nonce is spent."""
-        mint = self.tables.mints[mint_id]
-        expected = (MintStatus.ACCEPTED,) if spent is None else RENEWABLE
-        if mint.status not in expected or (spent is not None and mint.nonce != spent):
-            raise Conflict(f"{mint_id} is {mint.status.value}")
+        mint = self._accepted(mint_id) if spent is None else self.tables.mints[mint_id]
+        if spent is not None:
+            if not self.tables.carries(spent, mint_id):
+                raise Conflict(f"{mint_id} is {mint.status.value}")
+            carrier = self.tables.transactions[spent]
+            filling_at = carrier.filling_at or at
+            self.tables.transactions[spent] = carrier.evolve(filling_at=filling_at, updated_at=at)
         fields = {"status": MintStatus.REJECTED, "problem": problem, "updated_at": at}
         self.tables.mints[mint_id] = mint.evolve(**fields)
 
     async def wait(self, mint_id: str, problem: Problem) -> None:
         """Note what an accepted mint waits for."""
-        mint = self.tables.mints[mint_id]
-        if mint.status is not MintStatus.ACCEPTED:
-            raise Conflict(f"{mint_id} is {mint.status.value}")
-        self.tables.mints[mint_id] = mint.evolve(waiting=problem)
+        self.tables.mints[mint_id] = self._accepted(mint_id).evolve(waiting=problem)
 
     async def offer(self, mint: Mint, claim: VoucherClaim) -> None:
         """Take an accepted self-custody mint to `built`."""
-        current = self.tables.mints[mint.mint_id]
-        if current.status is not MintStatus.ACCEPTED:
-            raise Conflict(f"{mint.mint_id} is {current.status.value}")
-        self.tables.mints[mint.mint_id] = current.evolve(**claim.update())
+        self.tables.mints[mint.mint_id] = self._accepted(mint.mint_id).evolve(**claim.update())
+
+    def _accepted(self, mint_id: str) -> Mint:
+        mint = self.tables.mints[mint_id]
+        if mint.status is not MintStatus.ACCEPTED:
+            raise Conflict(f"{mint_id} is {mint.status.value}")
+        return mint
 
 
 @dataclass

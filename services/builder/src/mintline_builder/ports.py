@@ -9,41 +9,46 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import Any, ClassVar, Protocol, TypeAlias
 
 from mintline.authorizations import Authorization
 from mintline.chain.answers import FeeMarket
 from mintline.chain.calls import Call, Overrides
 from mintline.errors import Conflict, Unavailable
 from mintline.fields import Address, Wei
-from mintline.messages import Fees, Frozen, Message
+from mintline.intents import sign_mint
+from mintline.meaning import meaning_of
+from mintline.messages import Fees, Frozen, KeyRef, Message
 from mintline.records import Mint, Problem
 from mintline.resources import Queue
 from mintline.states import MintStatus
+from mintline.transaction_records import (
+    Place,
+    TopUpPayload,
+    Transaction,
+    as_far_as,
+    carried_by,
+    intent_of,
+    place_of,
+)
 
 RENEWABLE = (MintStatus.BUILT, MintStatus.SUBMITTED)
 """Where a mint has a nonce that can be spent on it by another transaction."""
 
 
-class TopUp(Frozen):
-    """Gas money on its way to a wallet: the treasury's transaction that carries it."""
-
-    treasury: Address
-    nonce: int
-    """The treasury's; once the chain has passed it, the top-up is settled."""
-    value: Wei
-    gas: int
-    fees: Fees
-    at: int
-    wallet_count: int = 0
-    """How many of the wallet's own transactions were mined by then."""
+def unmined(carrier: Transaction) -> bool:
+    """Tell whether a transaction did nothing on chain so far: what it carries is built or submitted."""
+    return carrier.outcome not in ("succeeded", "failed")
 
 
 class Account(Frozen):
     """A sender as the builder keeps it; `next_nonce` is None until the first reservation."""
 
     next_nonce: int | None = None
-    top_up: TopUp | None = None
+    top_up_treasury: Address | None = None
+    """The sender of its latest top-up; None before the first, and in accounts of earlier versions."""
+    top_up_nonce: int | None = None
+    """That top-up's nonce; once the chain has passed it, the top-up is settled."""
     gas_day: int = 0
     """The day of its last top-up, counted in UTC days since 1970."""
     gas_given: Wei = 0
@@ -54,27 +59,30 @@ class Account(Frozen):
 class MintClaim:
     """A nonce is wanted for a mint, which becomes `built` in the same transaction.
 
-    `spent` is a built or submitted mint's nonce that another transaction used; None for an accepted mint.
+    `mint` is the mint as it stands: accepted, or with a nonce that another transaction used.
     """
 
-    mint_id: str
+    mint: Mint
     deadline: int
     """Unix seconds."""
     gas: int
     fees: Fees
     at: int
-    spent: int | None = None
 
     @property
     def item(self) -> str:
         """Name the item that the claim writes: no transaction may write one item twice."""
-        return f"mint {self.mint_id}"
+        return f"mint {self.mint.mint_id}"
 
-    def fits(self, mint: Mint) -> bool:
-        """Tell whether the mint is where the claim wants it."""
-        if self.spent is None:
-            return mint.status is MintStatus.ACCEPTED
-        return mint.status in RENEWABLE and mint.nonce == self.spent
+    @property
+    def spent(self) -> Place | None:
+        """The transaction whose nonce was used by another; None for an accepted mint."""
+        return carried_by(self.mint)
+
+    @property
+    def writes(self) -> int:
+        """How many items of the transaction it takes; the one whose nonce is spent is checked."""
+        return 2 if self.spent is None else 3
 
     def update(self, nonce: int) -> dict[str, Any]:
         """Return the fields of the mint's record that change, under the nonce that it got."""
@@ -82,14 +90,37 @@ class MintClaim:
             "status": MintStatus.BUILT,
             "nonce": nonce,
             "deadline": self.deadline,
-            "gas": self.gas,
-            "fees": self.fees,
+            "attempts": self.mint.attempts,
             "built_at": self.at,
-            "submitted_at": None,
             "updated_at": self.at,
             "metadata": None,
             "waiting": None,
         }
+
+    def transaction(self, nonce: int) -> Transaction:
+        """Return the transaction that carries the mint under the nonce that it got."""
+        assert self.mint.sender is not None
+        reserved = Transaction(
+            sender_id=place_of(self.mint.sender, nonce).sender_id,
+            nonce=nonce,
+            signer=self.mint.sender,
+            kind="mint",
+            operations=(self.mint.mint_id,),
+            gas=self.gas,
+            fees=self.fees,
+            meaning=bytes(32),
+            first_attempt=len(self.mint.attempts),
+            deadline=self.deadline,
+            trace=self.mint.trace,
+            reserved_at=self.at,
+            updated_at=self.at,
+        )
+        built = as_far_as(self.mint.evolve(**self.update(nonce)), reserved)
+        return reserved.evolve(meaning=meaning_of(sign_mint(built)))
+
+    def built(self, nonce: int) -> Mint:
+        """Return the mint as it stands once the claim is committed."""
+        return as_far_as(self.mint.evolve(**self.update(nonce)), self.transaction(nonce))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +148,12 @@ class VoucherClaim:
 
 @dataclass(frozen=True, slots=True)
 class TopUpClaim:
-    """A treasury nonce is wanted for a top-up, which goes on the wallet's record in the same transaction.
+    """A treasury nonce is wanted for a top-up, which the wallet's account names in the same transaction.
 
-    `replaces` is the treasury nonce of the settled top-up on the record, or None if there never was one.
+    `replaces` is the nonce of the settled top-up that the account names, or None if there never was one.
     """
 
-    treasury: str
+    treasury: KeyRef
     wallet: str
     replaces: int | None
     value: int
@@ -130,33 +161,52 @@ class TopUpClaim:
     fees: Fees
     at: int
     wallet_count: int = 0
+    """How many of the wallet's own transactions were mined by then."""
     gas_day: int = 0
     gas_given: int = 0
     """What the wallet has got on `gas_day` with this top-up."""
+    trace: str = ""
+
+    writes: ClassVar[int] = 2
+    """How many items of the transaction it takes, the transaction's own record among them."""
 
     @property
     def item(self) -> str:
         """Name the item that the claim writes: no transaction may write one item twice."""
         return account_item(self.wallet)
 
-    def top_up(self, nonce: int) -> TopUp:
-        """Return the record of this top-up under the nonce that it got."""
-        return TopUp(
-            treasury=self.treasury,
+    def update(self, nonce: int) -> dict[str, Any]:
+        """Return the fields of the wallet's account that change, under the nonce that it got."""
+        return {
+            "top_up_treasury": self.treasury.address,
+            "top_up_nonce": nonce,
+            "gas_day": self.gas_day,
+            "gas_given": self.gas_given,
+        }
+
+    def transaction(self, nonce: int) -> Transaction:
+        """Return the treasury's transaction under the nonce that it got."""
+        reserved = Transaction(
+            sender_id=place_of(self.treasury, nonce).sender_id,
             nonce=nonce,
-            value=self.value,
+            signer=self.treasury,
+            kind="top_up",
+            top_up=TopUpPayload(recipient=self.wallet, value=self.value, recipient_count=self.wallet_count),
             gas=self.gas,
             fees=self.fees,
-            at=self.at,
-            wallet_count=self.wallet_count,
+            meaning=bytes(32),
+            trace=self.trace,
+            reserved_at=self.at,
+            updated_at=self.at,
         )
+        return reserved.evolve(meaning=meaning_of(intent_of(reserved)))
 
 
 Claim: TypeAlias = MintClaim | TopUpClaim
 
 
 def account_item(address: str) -> str:
-    """Name the item that holds a sender's nonce and top-up."""
+    """Name the item that holds a sender's nonce, and which top-up was its latest."""
     return f"account {address}"
 
 
@@ -177,6 +227,10 @@ class Advance:
         """The next nonce once this is committed."""
         return self.first + len(self.claims)
 
+    def transactions(self) -> tuple[Transaction, ...]:
+        """Return the transaction of each claim."""
+        return tuple(claim.transaction(nonce) for nonce, claim in enumerate(self.claims, self.first))
+
 
 class NotCommitted(Conflict):
     """A transaction was refused as a whole, and wrote nothing.
@@ -196,7 +250,7 @@ class NotCommitted(Conflict):
 
 
 class Accounts(Protocol):
-    """Senders: nonces and top-ups."""
+    """Senders: their nonces, and the transactions that these are reserved for."""
 
     async def get(self, address: str) -> Account | None:
         """Read one account, consistently."""
@@ -204,24 +258,24 @@ class Accounts(Protocol):
     async def commit(self, advances: Sequence[Advance]) -> None:
         """Write all or nothing; raises NotCommitted, or Retryable if whether it was written is unknown."""
 
-    async def topping_up(self, *, limit: int) -> list[str]:
-        """Return up to `limit` wallets whose top-up is not known to be settled; may lag by moments."""
-
-    async def settle(self, wallet: str, nonce: int) -> None:
-        """Note that a wallet's top-up with that treasury nonce is settled; one that followed it stays."""
+    async def transaction(self, place: Place) -> Transaction | None:
+        """Read one transaction, consistently."""
 
 
 class Mints(Protocol):
     """Mint records."""
 
     async def get(self, mint_id: str) -> Mint | None:
-        """Read one mint, consistently."""
+        """Read one mint as it stands, consistently."""
 
     async def authorization(self, mint: Mint) -> Authorization:
         """Return what a mint's user authorized: empty if that is not on record, or not any more."""
 
-    async def reject(self, mint_id: str, problem: Problem, *, at: int, spent: int | None = None) -> None:
-        """End an accepted mint, or one whose nonce is `spent`; raises Conflict if it moved on."""
+    async def reject(self, mint_id: str, problem: Problem, *, at: int, spent: Place | None = None) -> None:
+        """End an accepted mint, or one whose nonce is `spent`; raises Conflict if it moved on.
+
+        The transaction that carried it is left to a no-op by the same write.
+        """
 
     async def wait(self, mint_id: str, problem: Problem) -> None:
         """Note what an accepted mint waits for; raises Conflict if it is no longer accepted."""

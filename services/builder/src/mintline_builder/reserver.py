@@ -2,15 +2,18 @@
 
 Invariants, whatever crashes, repeats or races:
 
-- A nonce is given out by the very write that records its use, so it can be neither lost nor given twice.
+- A nonce is given out by the very write that creates its transaction's record and makes over to it what it
+  is for, so it can be neither lost nor given twice.
   The write's conditions are, by name:
 
-  ============== ==================================================================
-  nonce_unmoved  the account's next nonce is the one this reservation counted from
-  first_use      the account has no next nonce yet (the chain's count is where it begins)
-  still_accepted the mint is still `accepted`, or `still_submitted` under the nonce that is `nonce_spent`
-  settled        the wallet's recorded top-up is the one seen to be settled
-  ============== ==================================================================
+  ================== ==================================================================
+  nonce_unmoved      the account's next nonce is the one this reservation counted from
+  first_use          the account has no next nonce yet (the chain's count is where it begins)
+  first_of_its_nonce no transaction is on record under the nonce
+  still_accepted     the mint is still `accepted`, or `still_built` under the nonce that is `nonce_spent`
+  did_not_succeed    the transaction of that nonce was not mined, nor `did_not_fail`
+  settled            the wallet's latest top-up is the one seen to be settled
+  ================== ==================================================================
 
 - An answer that got lost is harmless. The claim's own condition fails when it is tried again, which the
   caller
@@ -154,7 +157,7 @@ class Reserver:
             own = account_item(sender)
             if own in self._locked or own in flight.items:
                 continue
-            if room < 2:
+            if room < 3:
                 break
             if flight.groups and self._queues[sender][0].alone:
                 continue
@@ -162,7 +165,8 @@ class Reserver:
             if chosen:
                 flight.groups[sender] = chosen
                 flight.items |= {own, *(waiting.claim.item for waiting in chosen)}
-                room = 0 if chosen[0].alone else room - 1 - len(chosen)
+                taken = 1 + sum(waiting.claim.writes for waiting in chosen)
+                room = 0 if chosen[0].alone else room - taken
             if left:
                 # Behind the other senders, so that none is starved.
                 del self._queues[sender]
@@ -178,11 +182,13 @@ class Reserver:
         for waiting in self._queues[sender]:
             if waiting.nonce.done():
                 continue
-            item = waiting.claim.item
-            room = 1 if waiting.alone else room
-            if len(chosen) < room and item not in self._locked | taken | items:
+            item, writes = waiting.claim.item, waiting.claim.writes
+            if waiting.alone:
+                room = 0 if chosen else writes
+            if writes <= room and item not in self._locked | taken | items:
                 chosen.append(waiting)
                 items.add(item)
+                room -= writes
             else:
                 left.append(waiting)
         return chosen, left

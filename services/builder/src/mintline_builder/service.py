@@ -20,7 +20,6 @@ from mintline.chain.rpc import Rpc
 from mintline.consumer import Consumer
 from mintline.nodes import open_rpc
 from mintline.resources import ACCOUNTS, BUILD
-from mintline.tasks import cut_off
 from mintline.tracing import Tracer, carrying, open_tracer
 from mintline_builder.builder import Adapters, Builder
 from mintline_builder.dynamo import DynamoAccounts, DynamoMints
@@ -52,8 +51,6 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         world = await _open(stack, settings, metrics)
         builder = _assemble(settings, world, metrics, tracer)
         stack.push_async_callback(builder.aclose)
-        tending = asyncio.create_task(builder.tend(stop), name="tend top-ups")
-        stack.push_async_callback(cut_off, tending)
         checks: dict[str, Check] = {
             "sqs": partial(world.queues.ping, BUILD),
             "dynamodb": partial(world.dynamo.ping, ACCOUNTS),

@@ -6,7 +6,8 @@ The condition of every transaction, in the order that its clauses are looked at:
 
     checkpoints  no_checkpoint_yet | last_revision ─▶ Fenced
     tokens       not_minted_before                 ─▶ Stale
-    mints        legal_source, in_the_undone_block ─▶ Stale
+    transactions legal_source, in_the_undone_block ─▶ Stale
+    mints        legal_source, stored_source, in_the_undone_block ─▶ Stale
 
 An item that DynamoDB refuses for what it holds is Poisoned. What is set aside for it lies in BLOCKS too, in a
 partition of its own.
@@ -15,7 +16,8 @@ partition of its own.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection as AbstractCollection
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
@@ -33,8 +35,19 @@ from mintline.aws.dynamo import (
     Update,
     decode_item,
 )
-from mintline.aws.records import OPEN, from_item, read, readable, row_place, to_item, token_place, transition
+from mintline.aws.records import (
+    IN_BLOCK,
+    OPEN,
+    from_item,
+    read,
+    readable,
+    row_place,
+    to_item,
+    token_place,
+    transition,
+)
 from mintline.aws.session import translated
+from mintline.aws.standing import moved, transaction_key
 from mintline.errors import Unreadable, Unwritable
 from mintline.fields import Bytes32
 from mintline.messages import Frozen
@@ -58,14 +71,17 @@ from mintline.resources import (
     FOLLOWED,
     MINTS,
     TOKENS,
+    TRANSACTIONS,
     TRANSFERS,
     Table,
 )
 from mintline.set_aside import SetAside
-from mintline.states import MintStatus
+from mintline.states import MintStatus, TransactionState
+from mintline.transaction_records import Place, Transaction, as_far_as_any, carried_by
 from mintline_indexer.chain_port import Ref
 from mintline_indexer.effects import transfer_key
 from mintline_indexer.store_port import (
+    NONE_KNOWN,
     Attempted,
     Damaged,
     Fenced,
@@ -75,9 +91,11 @@ from mintline_indexer.store_port import (
     Progress,
     Reopened,
     Row,
+    Settlement,
     Stale,
     TokenKey,
     TokenWrite,
+    Unsettled,
     Write,
 )
 
@@ -91,6 +109,14 @@ CONTRACTS_PAGE = 2_000
 QUERIES_AT_ONCE = 32
 _BY_TOKEN = MINTS.index("by_token")
 _OUTCOME_FIELDS = ("tx_hash", "block_number", "block_hash", "mined_at", "problem")
+_HAS_OUTCOME = Clause("has_outcome", "status", "in", (MintStatus.MINED.value, MintStatus.REVERTED.value))
+_IS_MINED = Clause("is_mined", "state", "eq", (TransactionState.MINED.value,))
+_Guarded = dict[int, "TokenKey | str | Place"]
+"""What the conditions of a write's changes guard, by their place among these."""
+
+
+KeyT = TypeVar("KeyT")
+StageT = TypeVar("StageT", MintStatus, TransactionState)
 
 
 class _PartialItem(Frozen):
@@ -156,7 +182,7 @@ class DynamoStore:
         """Write both in one transaction, or raise Fenced or Stale."""
         changes: list[Change] = [self._checkpoint(progress), *self._places_of(progress, write)]
         changes += self._rows_of(write)
-        guarded: dict[int, TokenKey | str] = {}
+        guarded: _Guarded = {}
         made: dict[int, tuple[str, str]] = {}
         for token in write.tokens:
             guarded[len(changes)] = token.key
@@ -165,23 +191,26 @@ class DynamoStore:
             made[len(changes)] = transfer_key(transfer)
             changes.append(Put(TRANSFERS, transfer_item(transfer)))
         changes += [Delete(TRANSFERS, _transfer_key(key)) for key in write.erased_transfers]
-        for outcome in write.outcomes:
-            guarded[len(changes)] = outcome.mint_id
-            changes.append(_outcome(outcome, progress.at))
-        for reopened in write.reopened:
-            guarded[len(changes)] = reopened.mint_id
-            changes.append(_reopened(reopened, progress.at))
+        for key, change in _ends(write, progress.at):
+            guarded[len(changes)] = key
+            changes.append(change)
         try:
             await self._dynamo.transact(changes)
         except TransactionCancelled as cancelled:
             failed = [i for i, why in enumerate(cancelled.reasons) if why.code == "ConditionalCheckFailed"]
             if 0 in failed:
                 raise Fenced("another writer moved the checkpoint") from None
-            raise Stale(*_named(failed, guarded)) from None
+            named = _Named(guarded[i] for i in failed if i in guarded)
+            raise Stale(tokens=named.tokens, mints=named.mints, transactions=named.transactions) from None
         except Unwritable as error:
-            tokens, mints = _named(error.places, guarded)
-            transfers = [made[i] for i in error.places if i in made]
-            raise Poisoned(str(error), tokens=tokens, transfers=transfers, mints=mints) from None
+            named = _Named(guarded[i] for i in error.places if i in guarded)
+            raise Poisoned(
+                str(error),
+                tokens=named.tokens,
+                transfers=[made[i] for i in error.places if i in made],
+                mints=named.mints,
+                transactions=named.transactions,
+            ) from None
 
     async def rows(self) -> list[Row]:
         """Return every row, oldest first."""
@@ -212,26 +241,34 @@ class DynamoStore:
         return found
 
     async def attempts(self, tx_hashes: Sequence[bytes]) -> dict[bytes, Attempted]:
-        """Return those of the transactions that are attempts of mints."""
+        """Return those of the transactions that were signed for us."""
         keys: list[Item] = [{"tx_hash": "0x" + tx_hash.hex()} for tx_hash in tx_hashes]
         items = await asyncio.gather(*(self._dynamo.get(ATTEMPTS, key) for key in keys))
-        attempted = {}
-        for tx_hash, item in zip(tx_hashes, items, strict=True):
-            if item is not None and isinstance(mint_id := item.get("mint_id"), str):
-                at, trace = item.get("at"), item.get("trace")
-                attempted[tx_hash] = Attempted(
-                    mint_id,
-                    at if isinstance(at, int) else None,
-                    trace if isinstance(trace, str) else "",
-                    own=item.get("kind") == "self_redeem",
-                )
-        return attempted
+        return {
+            tx_hash: _attempted(item)
+            for tx_hash, item in zip(tx_hashes, items, strict=True)
+            if item is not None
+        }
 
-    async def mints(self, mint_ids: Sequence[str]) -> dict[str, Mint]:
+    async def transactions(self, places: AbstractCollection[Place]) -> dict[Place, Transaction]:
+        """Return the transactions that are on record and readable; the others are noted as set aside."""
+        items = await asyncio.gather(
+            *(self._dynamo.get(TRANSACTIONS, transaction_key(place)) for place in places)
+        )
+        there = (item for item in items if item is not None)
+        found = readable(Transaction, TRANSACTIONS, there, self._set_aside)
+        return {transaction.place: transaction for _, transaction in found}
+
+    async def mints(
+        self, mint_ids: Sequence[str], known: Mapping[Place, Transaction] = NONE_KNOWN
+    ) -> dict[str, Mint]:
         """Return the mints that exist and are readable; the others are noted as set aside."""
         items = await asyncio.gather(*(self._dynamo.get(MINTS, {"mint_id": found}) for found in mint_ids))
-        found = readable(Mint, MINTS, (item for item in items if item is not None), self._set_aside)
-        return {str(item["mint_id"]): mint for item, mint in found}
+        there = (item for item in items if item is not None)
+        found = [mint for _, mint in readable(Mint, MINTS, there, self._set_aside)]
+        carrying = {place for mint in found if (place := carried_by(mint)) is not None}
+        transactions = {**known, **await self.transactions(carrying - known.keys())}
+        return {mint.mint_id: as_far_as_any(mint, transactions) for mint in found}
 
     async def vouchers(self, keys: Sequence[TokenKey]) -> dict[TokenKey, str]:
         """Return the self-custody mints of tokens: a query each, for an index has no batch reads."""
@@ -256,41 +293,57 @@ class DynamoStore:
     async def finalize(self, mint_ids: Sequence[str], *, at: int) -> dict[str, MintStatus | None]:
         """Move mined mints to finalized and close reverted ones, 25 a request."""
         finalized: Item = {"finalized_at": at}
-        outcomes = await asyncio.gather(
-            *(
-                self._write_or_status(transition(mint_id, MintStatus.FINALIZED, at=at, set=finalized))
-                for mint_id in mint_ids
-            )
-        )
-        refused = {
-            mint_id: status
-            for mint_id, (written, status) in zip(mint_ids, outcomes, strict=True)
-            if not written
-        }
-        reverted = (mint_id for mint_id, status in refused.items() if status is MintStatus.REVERTED)
-        await asyncio.gather(*(self._write_or_status(_closed(mint_id)) for mint_id in reverted))
+        updates = [transition(mint_id, MintStatus.FINALIZED, at=at, set=finalized) for mint_id in mint_ids]
+        refused = await self._refused(mint_ids, updates, _status)
+        reverted = [mint_id for mint_id, status in refused.items() if status is MintStatus.REVERTED]
+        await self._refused(reverted, [_closed(mint_id) for mint_id in reverted], _status)
         return refused
 
-    async def _write_or_status(self, update: Update) -> tuple[bool, MintStatus | None]:
-        try:
-            await self._dynamo.write(update)
-        except ConditionFailed as failed:
-            item = failed.item or await self._dynamo.get(update.table, update.key)
-            return False, self._status_of(update, item)
-        except Unwritable as error:
-            self._set_aside.note(update.table.name, str(update.key["mint_id"]), error)
-            return False, None
-        return True, None
+    async def finalize_transactions(
+        self, places: Sequence[Place], *, at: int
+    ) -> dict[Place, TransactionState | None]:
+        """Move mined transactions to final, 25 a request."""
+        finalized: Item = {"finalized_at": at}
+        updates = [
+            moved(place, TransactionState.FINAL, at=at, set=finalized, where=(_IS_MINED,)) for place in places
+        ]
+        return await self._refused(places, updates, _state)
 
-    def _status_of(self, update: Update, item: Item | None) -> MintStatus | None:
-        """Return a mint's status; None if it is missing or no status, which is noted as set aside."""
+    async def _refused(
+        self,
+        keys: Sequence[KeyT],
+        updates: Sequence[Update],
+        stage_of: Callable[[Item], StageT],
+    ) -> dict[KeyT, StageT | None]:
+        """Carry out updates of records; return those refused, each with the stage that its record is in."""
+
+        async def write(update: Update) -> tuple[bool, StageT | None]:
+            try:
+                await self._dynamo.write(update)
+            except ConditionFailed as failed:
+                item = failed.item or await self._dynamo.get(update.table, update.key)
+                return False, self._stage(update, item, stage_of)
+            except Unwritable as error:
+                self._note(update, error)
+                return False, None
+            return True, None
+
+        outcomes = await asyncio.gather(*map(write, updates))
+        return {key: stage for key, (written, stage) in zip(keys, outcomes, strict=True) if not written}
+
+    def _stage(self, update: Update, item: Item | None, stage_of: Callable[[Item], StageT]) -> StageT | None:
+        """Return a record's stage; None if it is missing or no stage, which is noted as set aside."""
         if item is None:
             return None
         try:
-            return MintStatus(str(item.get("status")))
-        except ValueError:
-            self._set_aside.note(update.table.name, str(update.key["mint_id"]), "Mint: status: enum")
+            return stage_of(item)
+        except ValueError as error:
+            self._note(update, error)
             return None
+
+    def _note(self, update: Update, reason: object) -> None:
+        key = "/".join(str(part) for part in update.key.values())
+        self._set_aside.note(update.table.name, key, reason)
 
     def _checkpoint(self, progress: Progress) -> Put:
         if progress.revision == 1:
@@ -396,12 +449,47 @@ def _needed(model: type[RecordT], table: Table, item: Item) -> RecordT:
         raise Damaged(f"{table.name} {key} is not valid: {error}") from None
 
 
-def _named(places: Iterable[int], guarded: Mapping[int, TokenKey | str]) -> tuple[list[TokenKey], list[str]]:
-    found = [guarded[i] for i in places if i in guarded]
-    return (
-        [key for key in found if isinstance(key, TokenKey)],
-        [key for key in found if isinstance(key, str)],
+class _Named:
+    """What some of a write's changes are about, by its kind."""
+
+    def __init__(self, guarded: Iterable[TokenKey | str | Place]) -> None:
+        found = list(guarded)
+        self.tokens = [key for key in found if isinstance(key, TokenKey)]
+        self.mints = [key for key in found if isinstance(key, str)]
+        self.transactions = [key for key in found if isinstance(key, Place)]
+
+
+def _attempted(item: Item) -> Attempted:
+    own = item.get("kind") == "self_redeem"
+    mint_id, at, trace = item.get("mint_id"), item.get("at"), item.get("trace")
+    return Attempted(
+        place=None if own else _place(item),
+        mint_id=mint_id if isinstance(mint_id, str) else None,
+        at=at if isinstance(at, int) else None,
+        trace=trace if isinstance(trace, str) else "",
+        own=own,
     )
+
+
+def _place(attempt: Item) -> Place | None:
+    chain_id, sender, nonce = attempt.get("chain_id"), attempt.get("sender"), attempt.get("nonce")
+    if not isinstance(chain_id, int) or not isinstance(sender, str) or not isinstance(nonce, int):
+        return None
+    return Place(scoped(chain_id, sender), nonce)
+
+
+def _status(item: Item) -> MintStatus:
+    try:
+        return MintStatus(str(item.get("status")))
+    except ValueError:
+        raise ValueError("Mint: status: enum") from None
+
+
+def _state(item: Item) -> TransactionState:
+    try:
+        return TransactionState(str(item.get("state")))
+    except ValueError:
+        raise ValueError("Transaction: state: enum") from None
 
 
 def _checkpoint_item(chain: str, progress: Progress) -> _CheckpointItem:
@@ -456,16 +544,50 @@ def _transfer_key(key: tuple[str, str]) -> Item:
     return {"token_ref": key[0], "position": key[1]}
 
 
+def _ends(write: Write, at: int) -> Iterator[tuple[Place | str, Update]]:
+    """Yield what a write changes of transactions and mints, each with its key."""
+    for settlement in write.settlements:
+        yield settlement.place, _settled(settlement, at)
+    for unsettled in write.unsettled:
+        yield unsettled.place, _unsettled(unsettled, at)
+    for outcome in write.outcomes:
+        yield outcome.mint_id, _outcome(outcome, at)
+    for reopened in write.reopened:
+        yield reopened.mint_id, _reopened(reopened, at)
+
+
+def _settled(settlement: Settlement, at: int) -> Update:
+    written: Item = {
+        "outcome": settlement.outcome,
+        "tx_hash": settlement.tx_hash,
+        "block_number": settlement.block_number,
+        "block_hash": settlement.block_hash,
+        "mined_at": at,
+    }
+    if settlement.problem is not None:
+        written["problem"] = to_item(settlement.problem)
+    return moved(settlement.place, TransactionState.MINED, at=at, set=written)
+
+
+def _unsettled(unsettled: Unsettled, at: int) -> Update:
+    where = (
+        _IS_MINED,
+        Clause("in_the_undone_block", "block_hash", "eq", (unsettled.block_hash,)),
+    )
+    gone = ("outcome", *_OUTCOME_FIELDS)
+    return moved(unsettled.place, TransactionState.SUBMITTED, at=at, remove=gone, where=where)
+
+
 def _outcome(outcome: Outcome, at: int) -> Update:
+    stored = Clause("stored_source", "status", "in", tuple(status.value for status in outcome.sources))
     if outcome.status is MintStatus.ISSUED:
         assert outcome.problem is not None
-        waiting = Clause("still_waiting", "status", "in", tuple(status.value for status in outcome.sources))
         noted: Item = {
             "status": outcome.status.value,
             "problem": to_item(outcome.problem),
             "updated_at": at,
         }
-        return Update(MINTS, {"mint_id": outcome.mint_id}, set=noted, where=(waiting,))
+        return Update(MINTS, {"mint_id": outcome.mint_id}, set=noted, where=(stored,))
     written: Item = {
         "tx_hash": "0x" + outcome.tx_hash.hex(),
         "block_number": outcome.block_number,
@@ -476,7 +598,7 @@ def _outcome(outcome: Outcome, at: int) -> Update:
         written["problem"] = to_item(outcome.problem)
     # What a node said to an earlier transaction of the user's is of no interest any more.
     remove = () if outcome.problem is not None else ("problem",)
-    return transition(outcome.mint_id, outcome.status, at=at, set=written, remove=remove)
+    return transition(outcome.mint_id, outcome.status, at=at, set=written, remove=remove, where=(stored,))
 
 
 def _closed(mint_id: str) -> Update:
@@ -488,4 +610,9 @@ def _closed(mint_id: str) -> Update:
 def _reopened(reopened: Reopened, at: int) -> Update:
     mint_id, status, block_hash = reopened
     here = Clause("in_the_undone_block", "block_hash", "eq", ("0x" + block_hash.hex(),))
-    return transition(mint_id, status, at=at, remove=_OUTCOME_FIELDS, where=(here,))
+    if status is not MintStatus.BUILT:
+        return transition(mint_id, status, at=at, remove=_OUTCOME_FIELDS, where=(here,))
+    # Its transaction says how far it is, as before.
+    carried: Item = {"status": status.value, "updated_at": at}
+    gone = (IN_BLOCK, *_OUTCOME_FIELDS)
+    return Update(MINTS, {"mint_id": mint_id}, set=carried, remove=gone, where=(_HAS_OUTCOME, here))

@@ -13,10 +13,12 @@ from typing import TypeAlias
 
 from mintline.errors import Unavailable
 from mintline.records import Token, Transfer, position, token_ref
-from mintline.resources import MINTS, TOKENS, TRANSFERS, Table
+from mintline.resources import MINTS, TOKENS, TRANSACTIONS, TRANSFERS, Table
+from mintline.states import MintStatus
+from mintline.transaction_records import Place
 from mintline_indexer.chain_port import Event, Moved, Stamped
 from mintline_indexer.own_tokens import RefusedOutcome
-from mintline_indexer.store_port import ROOM, Aside, Before, Outcome, TokenKey, TokenWrite
+from mintline_indexer.store_port import ROOM, Aside, Before, Outcome, Settlement, TokenKey, TokenWrite
 
 UNREADABLE = "what is stored is not valid"
 """Why a token is unusable that a store left out of its answer; `record_set_aside` says more."""
@@ -24,7 +26,7 @@ UNREADABLE = "what is stored is not valid"
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """A transaction that may carry a mint of ours has ended; `emitted` if it left events of ours."""
+    """A transaction that may carry mints of ours has ended; `emitted` if it left events of ours."""
 
     block_number: int
     block_hash: bytes
@@ -77,24 +79,41 @@ class Facts:
     assumed_new: set[TokenKey] = field(default_factory=set)
     owned: dict[TokenKey, str] = field(default_factory=dict)
     """The mint of each token that is a mint's own."""
-    outcomes: dict[bytes, Outcome] = field(default_factory=dict)
-    """The outcome to write for each transaction of ours, if one is due."""
+    settlements: dict[bytes, Settlement] = field(default_factory=dict)
+    """What to write on the record of each transaction of ours, if anything is due."""
+    outcomes: dict[bytes, tuple[Outcome, ...]] = field(default_factory=dict)
+    """The outcomes to write with each transaction on mints' own records."""
     redeemed: dict[TokenKey, Outcome] = field(default_factory=dict)
     """The outcome to write with each token that a transaction unknown to us made for a mint."""
     refused: list[RefusedOutcome] = field(default_factory=list)
     """What led to a mint, and is not its own: told of, and nothing else."""
 
     unusable_tokens: dict[TokenKey, str] = field(default_factory=dict)
-    """Tokens that cannot be read or written as they are, with the reason; so of transfers and mints."""
+    """Tokens that cannot be read or written as they are, with the reason; so of the others."""
     unusable_transfers: dict[tuple[str, str], str] = field(default_factory=dict)
     unusable_mints: dict[str, str] = field(default_factory=dict)
+    unusable_transactions: dict[Place, str] = field(default_factory=dict)
+    written: set[str] = field(default_factory=set)
+    """Mints whose outcome is written, or set aside."""
     one_by_one: bool = False
     """Whether to write each effect alone: some item of several cannot be written, and nobody says which."""
 
-    def due(self) -> list[Outcome]:
-        """Return every outcome to write."""
-        outcomes = [*self.outcomes.values(), *self.redeemed.values()]
-        return [outcome for outcome in outcomes if outcome.mint_id not in self.unusable_mints]
+    def ended(self) -> list[Ended]:
+        """Return what comes of every mint that is decided."""
+        settled = (one for one in self.settlements.values() if one.place not in self.unusable_transactions)
+        found = [Ended(mint_id, one.status, one.trace) for one in settled for mint_id in one.mints]
+        outcomes = [*(each for some in self.outcomes.values() for each in some), *self.redeemed.values()]
+        written = (outcome for outcome in outcomes if outcome.mint_id not in self.unusable_mints)
+        return found + [Ended(outcome.mint_id, outcome.status, outcome.trace) for outcome in written]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What came of a mint, and the trace of the attempt that decided it, or empty."""
+
+    mint_id: str
+    status: MintStatus
+    trace: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +125,7 @@ class Part:
     before: tuple[Before, ...]
     tokens: tuple[TokenWrite, ...]
     transfers: tuple[Transfer, ...]
+    settlements: tuple[Settlement, ...]
     outcomes: tuple[Outcome, ...]
     aside: tuple[Aside, ...] = ()
 
@@ -133,23 +153,29 @@ def fold(effects: Sequence[Effect], first: int, facts: Facts, *, room: int = ROO
     """Take effects from `first` on while their items fit into `room`, and say what to write.
 
     Each item appears once, with its last state: DynamoDB refuses two actions on one item. In place of an item
-    that is unusable stands what tells of it.
+    that is unusable stands what tells of it. An effect that alone does not fit, a transaction whose many
+    operations others have done, takes several parts: all but the last of them end before it.
     """
     folding = _Folding(facts)
     index = first
     while index < len(effects) and not (facts.one_by_one and index > first):
         effect = effects[index]
-        outcome = _outcome(effect, facts)
-        key = outcome.token if isinstance(effect, Settled) and outcome else _key(effect)
-        new = key is not None and key not in folding.tokens
-        cost = new + isinstance(effect, Moved) + (outcome is not None)
+        settlement, outcomes = _ends(effect, facts)
+        keys = _keys(effect, outcomes)
+        new = sum(key not in folding.tokens for key in keys)
+        cost = new + isinstance(effect, Moved) + (settlement is not None) + len(outcomes)
+        if cost > room and index == first:
+            folding.add_some(effect, outcomes, room)
+            break
         if folding.items() + cost > room:
             break
-        if key is not None:
-            folding.add_token(effect, key, outcome)
+        for key, mint_id in keys.items():
+            folding.add_token(effect, key, mint_id)
         if isinstance(effect, Moved):
             folding.add_transfer(effect)
-        if outcome is not None:
+        if settlement is not None:
+            folding.add_settlement(effect, settlement)
+        for outcome in outcomes:
             folding.add_outcome(effect, outcome)
         index += 1
     return folding.part(first, index)
@@ -162,19 +188,21 @@ class _Folding:
     facts: Facts
     tokens: dict[TokenKey, Token] = field(default_factory=dict)
     transfers: list[Transfer] = field(default_factory=list)
+    settlements: list[Settlement] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
     aside: dict[tuple[str, str], Aside] = field(default_factory=dict)
 
     def items(self) -> int:
-        return len(self.tokens) + len(self.transfers) + len(self.outcomes) + len(self.aside)
+        ends = len(self.settlements) + len(self.outcomes)
+        return len(self.tokens) + len(self.transfers) + ends + len(self.aside)
 
-    def add_token(self, effect: Effect, key: TokenKey, outcome: Outcome | None) -> None:
+    def add_token(self, effect: Effect, key: TokenKey, mint_id: str | None) -> None:
         if (reason := self.facts.unusable_tokens.get(key)) is not None:
             self._set_aside(effect, TOKENS, f"{key.contract}/{key.token_id}", reason)
             return
         before = self.tokens.get(key) or self.facts.tokens.get(key)
         if isinstance(effect, Settled):
-            token = before and before.evolve(mint_id=outcome and outcome.mint_id)
+            token = before and before.evolve(mint_id=mint_id)
         else:
             token = _after(effect, before, self.facts)
         if token is not None:
@@ -187,6 +215,20 @@ class _Folding:
             self._set_aside(effect, TRANSFERS, "/".join(key), reason)
         else:
             self.transfers.append(transfer)
+
+    def add_some(self, effect: Effect, outcomes: Sequence[Outcome], room: int) -> None:
+        """Take as many outcomes of an effect as fit, each with the token that it marks."""
+        for outcome in outcomes[: room // 2]:
+            for key, mint_id in _keys(effect, (outcome,)).items():
+                self.add_token(effect, key, mint_id)
+            self.add_outcome(effect, outcome)
+
+    def add_settlement(self, effect: Effect, settlement: Settlement) -> None:
+        place = settlement.place
+        if (reason := self.facts.unusable_transactions.get(place)) is not None:
+            self._set_aside(effect, TRANSACTIONS, f"{place.sender_id}/{place.nonce}", reason)
+        else:
+            self.settlements.append(settlement)
 
     def add_outcome(self, effect: Effect, outcome: Outcome) -> None:
         if (reason := self.facts.unusable_mints.get(outcome.mint_id)) is not None:
@@ -207,6 +249,7 @@ class _Folding:
                 TokenWrite(key, token, key in facts.assumed_new) for key, token in self.tokens.items()
             ),
             transfers=tuple(self.transfers),
+            settlements=tuple(self.settlements),
             outcomes=tuple(self.outcomes),
             aside=tuple(self.aside.values()),
         )
@@ -225,17 +268,26 @@ class _Folding:
         self.aside.setdefault((table.name, key), aside)
 
 
-def _key(effect: Effect) -> TokenKey | None:
-    return None if isinstance(effect, Settled) else TokenKey(effect.contract, effect.token_id)
-
-
-def _outcome(effect: Effect, facts: Facts) -> Outcome | None:
-    """Return the outcome written with an effect: of its transaction, or of the token that it makes."""
+def _keys(effect: Effect, outcomes: Sequence[Outcome]) -> dict[TokenKey, str | None]:
+    """Return the tokens that an effect changes; those that it marks as a mint's own, each with that mint."""
     if isinstance(effect, Settled):
-        return facts.outcomes.get(effect.tx_hash)
+        return {outcome.token: outcome.mint_id for outcome in outcomes if outcome.token is not None}
+    return {TokenKey(effect.contract, effect.token_id): None}
+
+
+def _ends(effect: Effect, facts: Facts) -> tuple[Settlement | None, Sequence[Outcome]]:
+    """Return what is written with an effect on transactions and mints.
+
+    It is of the effect's transaction, or of the token that it makes.
+    """
+    if isinstance(effect, Settled):
+        outcomes = facts.outcomes.get(effect.tx_hash, ())
+        left = [outcome for outcome in outcomes if outcome.mint_id not in facts.written]
+        return facts.settlements.get(effect.tx_hash), left
     if isinstance(effect, Moved) and effect.sender is None:
-        return facts.redeemed.get(TokenKey(effect.contract, effect.token_id))
-    return None
+        redeemed = facts.redeemed.get(TokenKey(effect.contract, effect.token_id))
+        return None, () if redeemed is None else (redeemed,)
+    return None, ()
 
 
 def settle(facts: Facts, part: Part) -> None:
@@ -243,6 +295,8 @@ def settle(facts: Facts, part: Part) -> None:
     for write in part.tokens:
         facts.tokens[write.key] = write.after
         facts.assumed_new.discard(write.key)
+    facts.written |= {outcome.mint_id for outcome in part.outcomes}
+    facts.written |= {aside.key for aside in part.aside if aside.table == MINTS.name}
 
 
 def _after(effect: Moved | Stamped, token: Token | None, facts: Facts) -> Token | None:

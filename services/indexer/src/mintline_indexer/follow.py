@@ -153,23 +153,21 @@ class Follower:
             "block_indexed",
             block=block.number,
             effects=len(found.effects),
-            mints=len(facts.due()),
+            mints=len(facts.ended()),
         )
 
     async def _apply_traced(self, found: Found, facts: Facts) -> None:
         """Apply a block; one with mints is a span that links to theirs, and each mint's trace ends there."""
-        links = [outcome.trace for outcome in facts.due() if outcome.trace]
+        links = [ended.trace for ended in facts.ended() if ended.trace]
         if not links:
             await self._ledger.apply(found.block, found.effects, facts)
             return
         number = {"mintline.block": found.block.number}
         with self._tracer.span("index block", links=links, attributes=number) as block:
             await self._ledger.apply(found.block, found.effects, facts)
-        for outcome in facts.due():
-            about: dict[str, str | int] = {"mintline.mint_id": outcome.mint_id, **number}
-            with self._tracer.span(
-                outcome.status.value, parent=outcome.trace, links=[block], attributes=about
-            ):
+        for ended in facts.ended():
+            about: dict[str, str | int] = {"mintline.mint_id": ended.mint_id, **number}
+            with self._tracer.span(ended.status.value, parent=ended.trace, links=[block], attributes=about):
                 pass
 
     async def _not_higher(self, latest: Block) -> bool:

@@ -1,7 +1,8 @@
 """Custodial mints whose voucher a stranger redeemed first: our transaction fails, and the token is minted.
 
-A voucher is in its transaction's calldata, so whoever sees that can send the same call at a higher fee. It
-lands at the same recipient: the mint has what it asked for, by another transaction than its own.
+A voucher is in its transaction's calldata, so anyone who sees that can send the same call at a higher fee. It
+lands at the same recipient: the mint has what it asked for, by another transaction than the one that carries
+it. So that transaction failed, and the mint's own record says by which one it was mined.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ log = structlog.get_logger()
 
 async def explain_reverts(
     outcomes: Sequence[Outcome],
+    mints: Mapping[str, Mint],
     made: Mapping[TokenKey, MintedToken],
     facts: Facts,
     *,
@@ -31,18 +33,18 @@ async def explain_reverts(
 ) -> list[Outcome]:
     """Return outcomes, those that failed because their token was there as mined by that token's event.
 
-    `made` are the tokens that strangers made in the effects at hand. The tokens of such outcomes are added to
-    the facts, since they are marked as their mints'. If the token there is not the mint's own, the mint
-    failed because someone else has its token id, and its problem says so.
+    `mints` are the records of all that failed, `made` the tokens that strangers made in the effects at hand.
+    The tokens of such outcomes are added to the facts, since they are marked as their mints'. If the token
+    there is not the mint's own, the mint failed because someone else has its token id, and its problem says
+    so.
     """
     failed = [outcome.mint_id for outcome in outcomes if outcome.status is MintStatus.REVERTED]
     if not failed:
         return list(outcomes)
-    mints = await store.mints(failed)
     keys = {
-        mint.mint_id: TokenKey(mint.contract, mint.token_id)
-        for mint in mints.values()
-        if mint.token_id is not None
+        mint_id: TokenKey(mint.contract, mint.token_id)
+        for mint_id in failed
+        if (mint := mints.get(mint_id)) is not None and mint.token_id is not None
     }
     stored = await store.tokens([key for key in keys.values() if key not in made])
     found: list[Outcome] = []

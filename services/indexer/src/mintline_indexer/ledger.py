@@ -11,14 +11,14 @@ Invariants:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import structlog
 
 from mintline.records import Mint, position
-from mintline.states import MintStatus
+from mintline.states import MintStatus, TransactionState
+from mintline.transaction_records import Place, Transaction, carried_by
 from mintline_indexer.chain_port import Block, Ref
 from mintline_indexer.effects import UNREADABLE, Effect, Facts, Part, fold, settle, transfer_key
 from mintline_indexer.metrics import Metrics
@@ -32,10 +32,13 @@ from mintline_indexer.store_port import (
     Progress,
     Reopened,
     Row,
+    SettledPlace,
+    Settlement,
     Stale,
     Store,
     TokenKey,
     TokenWrite,
+    Unsettled,
     Write,
 )
 
@@ -116,7 +119,7 @@ class Ledger:
         while True:
             part = fold(effects, first, facts)
             complete = part.next == len(effects)
-            row = _row(block, part, parent=parent, complete=complete, at=self._now())
+            row = self._row(block, part, parent=parent, complete=complete)
             if complete:
                 progress = replace(self.progress, head=block.ref(), partial=None)
             else:
@@ -131,8 +134,8 @@ class Ledger:
     async def apply_range(self, contract: str, effects: Sequence[Effect], facts: Facts, *, end: int) -> None:
         """Write a backfilled range of final blocks, and move the contract's backfill to block `end`.
 
-        Nothing here is ever undone, so only parts with mints get a row. A block whose parts a crash separates
-        is written again from its start, which leads to the same records.
+        Nothing here is ever undone, so only parts that settle something get a row. A block whose parts a
+        crash separates is written again from its start, which leads to the same records.
         """
         first = 0
         self._tell_of(facts)
@@ -143,7 +146,7 @@ class Ledger:
             reached = end if part.next == len(effects) else effects[part.next].block_number
             progress = self._backfilled(contract, reached)
             row = None
-            if decided(part.outcomes):
+            if part.settlements or decided(part.outcomes):
                 number = effects[first].block_number
                 row = _backfill_row(number, self.progress.revision, part, at=self._now())
             if not await self._write_part(progress, part, row, facts):
@@ -180,9 +183,8 @@ class Ledger:
             row = await self._store.row(self._rows[-1].position)
             if row is None:
                 raise await self._explain_missing(self._rows[-1])
-            await self._undo(row)
+            reopened += await self._undo(row)
             self._rows.pop()
-            reopened += row.mints
         if self.head.number > ancestor.number:
             self.pass_over(ancestor)
             await self.flush()
@@ -196,26 +198,46 @@ class Ledger:
         return Damaged(f"blocks {row.position} is gone: the undo record of block {row.number}")
 
     async def finalize(self, block: Ref | None) -> None:
-        """Finalize the mints up to an indexed block that is final, then record that it is.
+        """Finalize what is settled up to an indexed block that is final, then record that it is.
 
-        Without a block, only the mints of backfilled rows are finalized. Safe to repeat.
+        Without a block, only what is settled in backfilled rows is finalized. Safe to repeat.
         """
         final = [row for row in self._rows if block is not None and row.number <= block.number]
         settled = self._unsettled + final
-        mints = [mint_id for row in settled for mint_id in row.mints]
-        if mints:
-            at = self._now()
-            refused = await self._store.finalize(mints, at=at)
-            self._count_finalized(settled, refused, at)
-            for mint_id, status in refused.items():
-                if status not in (MintStatus.FINALIZED, MintStatus.REVERTED):
-                    log.error("mint_not_finalized", mint_id=mint_id, status=status)
+        await self._finalize_transactions(settled)
+        await self._finalize_mints(settled)
         if block is not None:
             self.progress = replace(self.progress, finalized=block)
             self._dirty = True
         self._rows = self._rows[len(final) :]
         self._unsettled = []
         self._spent += [row.position for row in settled]
+
+    async def _finalize_transactions(self, rows: Sequence[Row]) -> None:
+        places = [settled.place for row in rows for settled in row.transactions]
+        if not places:
+            return
+        at = self._now()
+        refused = await self._store.finalize_transactions(places, at=at)
+        for row in rows:
+            for settled in row.transactions:
+                if settled.place not in refused:
+                    self._count_finalized(row, settled.mints, at)
+        for place, state in refused.items():
+            if state is not TransactionState.FINAL:
+                log.error("transaction_not_final", sender=place.sender_id, nonce=place.nonce, state=state)
+
+    async def _finalize_mints(self, rows: Sequence[Row]) -> None:
+        mints = [mint_id for row in rows for mint_id in row.mints]
+        if not mints:
+            return
+        at = self._now()
+        refused = await self._store.finalize(mints, at=at)
+        for row in rows:
+            self._count_finalized(row, sum(mint_id not in refused for mint_id in row.mints), at)
+        for mint_id, status in refused.items():
+            if status not in (MintStatus.FINALIZED, MintStatus.REVERTED):
+                log.error("mint_not_finalized", mint_id=mint_id, status=status)
 
     async def flush(self, *, even_if_clean: bool = False) -> None:
         """Record what only memory knows; then drop the rows of final blocks, once there are enough."""
@@ -234,6 +256,7 @@ class Ledger:
         write = Write(
             tokens=part.tokens,
             transfers=part.transfers,
+            settlements=part.settlements,
             outcomes=part.outcomes,
             row=row,
             aside=part.aside,
@@ -251,17 +274,21 @@ class Ledger:
         facts.one_by_one = False
         for one in part.aside:
             self._metrics.set_aside.note(one.table, one.key, one.reason)
+        for settlement in part.settlements:
+            for _ in settlement.mints:
+                self._count_mined(settlement)
         for outcome in decided(part.outcomes):
-            after = None if outcome.sent_at is None else (self.progress.at - outcome.sent_at) / 1000
-            self._metrics.stages.reached(outcome.status, after=after)
+            self._count_mined(outcome)
         return True
 
-    def _count_finalized(self, rows: Sequence[Row], refused: Collection[str], at: int) -> None:
-        for row in rows:
-            after = None if row.at is None else (at - row.at) / 1000
-            for mint_id in row.mints:
-                if mint_id not in refused:
-                    self._metrics.stages.reached(MintStatus.FINALIZED, after=after)
+    def _count_mined(self, end: Settlement | Outcome) -> None:
+        after = None if end.sent_at is None else (self.progress.at - end.sent_at) / 1000
+        self._metrics.stages.reached(end.status, after=after)
+
+    def _count_finalized(self, row: Row, mints: int, at: int) -> None:
+        after = None if row.at is None else (at - row.at) / 1000
+        for _ in range(mints):
+            self._metrics.stages.reached(MintStatus.FINALIZED, after=after)
 
     async def _commit(self, progress: Progress, write: Write) -> None:
         progress = replace(progress, revision=self.progress.revision + 1, at=self._now())
@@ -279,19 +306,32 @@ class Ledger:
             facts.unusable_tokens |= dict.fromkeys(stale.tokens - tokens.keys(), UNREADABLE)
         if stale.mints:
             mints = await self._store.mints(list(stale.mints))
-            self._drop_refused(facts.outcomes, stale, mints)
-            self._drop_refused(facts.redeemed, stale, mints)
+            for tx_hash, outcomes in facts.outcomes.items():
+                kept = (one for one in outcomes if not self._is_refused(one, stale, mints))
+                facts.outcomes[tx_hash] = tuple(kept)
+            for key, outcome in list(facts.redeemed.items()):
+                if self._is_refused(outcome, stale, mints):
+                    del facts.redeemed[key]
+        if stale.transactions:
+            transactions = await self._store.transactions(stale.transactions)
+            for tx_hash, settlement in list(facts.settlements.items()):
+                if settlement.place not in stale.transactions:
+                    continue
+                transaction = transactions.get(settlement.place)
+                if transaction is None or transaction.state not in settlement.sources:
+                    del facts.settlements[tx_hash]
+                    self._report_settlement(settlement, transaction)
 
-    def _drop_refused(self, due: dict[Any, Outcome], stale: Stale, mints: Mapping[str, Mint]) -> None:
-        for place, outcome in list(due.items()):
-            if outcome.mint_id not in stale.mints:
-                continue
-            mint = mints.get(outcome.mint_id)
-            # Legal again if the mint moved while we read; otherwise the token is indexed all the same.
-            if mint is not None and mint.status in outcome.sources:
-                continue
-            del due[place]
-            self._report(outcome, mint)
+    def _is_refused(self, outcome: Outcome, stale: Stale, mints: Mapping[str, Mint]) -> bool:
+        """Tell whether an outcome is not to be written, having told of it."""
+        if outcome.mint_id not in stale.mints:
+            return False
+        mint = mints.get(outcome.mint_id)
+        # Legal again if the mint moved while we read; otherwise the token is indexed all the same.
+        if mint is not None and mint.status in outcome.sources:
+            return False
+        self._report(outcome, mint)
+        return True
 
     def _tell_of(self, facts: Facts) -> None:
         """Tell of what led to a mint and is not its own."""
@@ -305,7 +345,23 @@ class Ledger:
                 block=refused.block_number,
             )
 
-    def _report(self, outcome: Outcome, mint: Any) -> None:
+    def _report_settlement(self, settlement: Settlement, transaction: Transaction | None) -> None:
+        if transaction is not None and transaction.tx_hash == settlement.tx_hash:
+            return  # a rebuilt index meets what it wrote before
+        for mint_id in settlement.mints or (None,):
+            self._metrics.outcomes_refused.inc()
+            log.warning(
+                "mint_outcome_refused",
+                mint_id=mint_id,
+                sender=settlement.place.sender_id,
+                nonce=settlement.place.nonce,
+                state=transaction.state.value if transaction else None,
+                outcome=settlement.status.value,
+                tx_hash="0x" + settlement.tx_hash.hex(),
+                block=settlement.block_number,
+            )
+
+    def _report(self, outcome: Outcome, mint: Mint | None) -> None:
         known = (MintStatus.MINED, MintStatus.FINALIZED, MintStatus.REVERTED)
         if mint is not None and mint.status in known and mint.tx_hash == outcome.tx_hash:
             return  # a rebuilt index meets what it wrote before
@@ -321,44 +377,88 @@ class Ledger:
             block=outcome.block_number,
         )
 
-    async def _undo(self, row: Row) -> None:
-        partial = Partial(row.number, row.hash, row.first) if row.first else None
+    async def _undo(self, row: Row) -> list[str]:
+        """Undo the newest row; return the mints that it had settled."""
+        whole = not row.first and not any(one.number == row.number for one in self._rows[:-1])
+        partial = None if whole else Partial(row.number, row.hash, row.first)
         progress = replace(self.progress, head=row.parent_ref(), partial=partial)
+        places = {settled.place for settled in row.transactions}
         mints = await self._store.mints(row.mints)
+        carrying = {place for mint in mints.values() if (place := carried_by(mint)) is not None}
+        transactions = await self._store.transactions(places | carrying)
         write = Write(
             tokens=tuple(TokenWrite(TokenKey(old.contract, old.token_id), old.token) for old in row.tokens),
             erased_transfers=row.transfers,
-            reopened=tuple(_reopened(mint_id, mints.get(mint_id), row) for mint_id in row.mints),
+            unsettled=tuple(Unsettled(settled.place, row.hash) for settled in row.transactions),
+            reopened=tuple(
+                _reopened(mint_id, mints.get(mint_id), transactions, row) for mint_id in row.mints
+            ),
             erased_row=row,
         )
         try:
             await self._commit(progress, write)
         except (Stale, Poisoned) as stale:
-            if not stale.mints:
+            if not stale.mints and not stale.transactions:
                 raise
-            # Ownership is undone all the same: a mint that someone else moved on is theirs to explain.
-            log.error("mints_not_reopened", mint_ids=sorted(stale.mints), block=row.number)  # noqa: TRY400 - no fault of the code
-            left = tuple(mint for mint in write.reopened if mint.mint_id not in stale.mints)
-            await self._commit(progress, replace(write, reopened=left))
+            # Ownership is undone all the same: what someone else moved on is theirs to explain.
+            about = {"mint_ids": sorted(stale.mints), "transactions": sorted(stale.transactions)}
+            log.error("mints_not_reopened", block=row.number, **about)  # noqa: TRY400 - no fault of the code
+            left = replace(
+                write,
+                unsettled=tuple(one for one in write.unsettled if one.place not in stale.transactions),
+                reopened=tuple(mint for mint in write.reopened if mint.mint_id not in stale.mints),
+            )
+            await self._commit(progress, left)
+        carried = [
+            mint_id for place in places if place in transactions for mint_id in transactions[place].operations
+        ]
+        return [*dict.fromkeys([*row.mints, *carried])]
+
+    def _row(self, block: Block, part: Part, *, parent: Ref, complete: bool) -> Row:
+        outcomes = decided(part.outcomes)
+        # An effect may take several parts: these have its place, and are told apart by their order.
+        parts = sum(row.number == block.number and row.first == part.first for row in self._rows)
+        return Row(
+            position=position(block.number, part.first) + (f"#{parts:03d}" if parts else ""),
+            number=block.number,
+            hash=block.hash,
+            timestamp=block.timestamp,
+            parent=(parent.number, parent.hash, parent.timestamp),
+            first=part.first,
+            complete=complete,
+            tokens=part.before,
+            transfers=tuple(transfer_key(transfer) for transfer in part.transfers),
+            transactions=_settled(part.settlements),
+            mints=tuple(outcome.mint_id for outcome in outcomes),
+            elsewhere=tuple(
+                (outcome.mint_id, outcome.block_hash)
+                for outcome in outcomes
+                if outcome.block_hash != block.hash
+            ),
+            at=self._now(),
+            aside=tuple(aside.position for aside in part.aside),
+        )
 
 
 def _isolate(poisoned: Poisoned, part: Part, facts: Facts) -> bool:
     """Note which items cannot be written, so that the next fold sets them aside; False if there is none.
 
-    If the store does not name them, effects are written one by one; of one effect the mint's outcome is set
-    aside first, since ownership does not depend on it. All of it follows from the store's answers: whichever
-    instance writes sets the same aside.
+    If the store does not name them, effects are written one by one; of one effect what it decides is set
+    aside first, since ownership does not depend on it. All of it follows from the store's answers: every
+    instance sets the same aside.
     """
     reason = str(poisoned)
     facts.unusable_tokens |= dict.fromkeys(poisoned.tokens, reason)
     facts.unusable_transfers |= dict.fromkeys(poisoned.transfers, reason)
     facts.unusable_mints |= dict.fromkeys(poisoned.mints, reason)
-    if poisoned.tokens or poisoned.transfers or poisoned.mints:
+    facts.unusable_transactions |= dict.fromkeys(poisoned.transactions, reason)
+    if poisoned.named:
         return True
     if part.next - part.first > 1:
         facts.one_by_one = True
-    elif part.outcomes:
+    elif part.outcomes or part.settlements:
         facts.unusable_mints |= {outcome.mint_id: reason for outcome in part.outcomes}
+        facts.unusable_transactions |= {settlement.place: reason for settlement in part.settlements}
     else:
         facts.unusable_tokens |= {write.key: reason for write in part.tokens}
         facts.unusable_transfers |= {transfer_key(transfer): reason for transfer in part.transfers}
@@ -371,46 +471,43 @@ def decided(outcomes: Sequence[Outcome]) -> list[Outcome]:
     return [outcome for outcome in outcomes if outcome.status is not MintStatus.ISSUED]
 
 
-def _reopened(mint_id: str, mint: Mint | None, row: Row) -> Reopened:
-    """Return where a mint goes back to: one that no node took from its user is only issued."""
-    unsent = mint is not None and mint.custody == "self" and mint.submitted_at is None
-    status = MintStatus.ISSUED if unsent else MintStatus.SUBMITTED
+def _reopened(
+    mint_id: str, mint: Mint | None, transactions: Mapping[Place, Transaction], row: Row
+) -> Reopened:
+    """Return where a mint's record goes back to: with self-custody one that no node took is only issued."""
+    status = MintStatus.SUBMITTED
+    if mint is not None and mint.custody == "self":
+        status = MintStatus.ISSUED if mint.submitted_at is None else MintStatus.SUBMITTED
+    elif mint is not None and carried_by(mint) in transactions:
+        status = MintStatus.BUILT
     return Reopened(mint_id, status, dict(row.elsewhere).get(mint_id, row.hash))
 
 
-def _row(block: Block, part: Part, *, parent: Ref, complete: bool, at: int) -> Row:
-    outcomes = decided(part.outcomes)
-    return Row(
-        position=position(block.number, part.first),
-        number=block.number,
-        hash=block.hash,
-        timestamp=block.timestamp,
-        parent=(parent.number, parent.hash, parent.timestamp),
-        first=part.first,
-        complete=complete,
-        tokens=part.before,
-        transfers=tuple(transfer_key(transfer) for transfer in part.transfers),
-        mints=tuple(outcome.mint_id for outcome in outcomes),
-        elsewhere=tuple(
-            (outcome.mint_id, outcome.block_hash) for outcome in outcomes if outcome.block_hash != block.hash
-        ),
-        at=at,
-        aside=tuple(aside.position for aside in part.aside),
+def _settled(settlements: Sequence[Settlement]) -> tuple[SettledPlace, ...]:
+    return tuple(
+        SettledPlace(
+            sender_id=settlement.place.sender_id,
+            nonce=settlement.place.nonce,
+            mints=len(settlement.mints) if settlement.outcome == "succeeded" else 0,
+        )
+        for settlement in settlements
     )
 
 
 def _backfill_row(number: int, revision: int, part: Part, *, at: int) -> Row:
     outcomes = decided(part.outcomes)
+    ends: list[Settlement | Outcome] = [*part.settlements, *outcomes]
     return Row(
         # Apart from the rows of followed blocks, and from an earlier try of the same block.
         position=f"{position(number, part.first)}#{revision}",
         number=number,
-        hash=outcomes[0].block_hash,
+        hash=ends[0].block_hash,
         timestamp=0,
         parent=(0, bytes(32), 0),
         first=part.first,
         complete=True,
         backfilled=True,
+        transactions=_settled(part.settlements),
         mints=tuple(outcome.mint_id for outcome in outcomes),
         at=at,
     )

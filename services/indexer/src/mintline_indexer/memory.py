@@ -6,12 +6,13 @@ For tests and simulations: nothing here sleeps.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from mintline.eth import ZERO_ADDRESS, keccak256
 from mintline.records import Mint, Problem, Token, Transfer
-from mintline.states import MintStatus, may
+from mintline.states import MintStatus, TransactionState, may, transaction_may
+from mintline.transaction_records import Place, Transaction, as_far_as_any, carried_by
 from mintline_indexer.bloom import BLOOM_BYTES, bloom_bits
 from mintline_indexer.chain_port import (
     Block,
@@ -27,6 +28,7 @@ from mintline_indexer.chain_port import (
 from mintline_indexer.effects import transfer_key
 from mintline_indexer.reading import TOPICS
 from mintline_indexer.store_port import (
+    NONE_KNOWN,
     Aside,
     Attempted,
     Fenced,
@@ -34,10 +36,14 @@ from mintline_indexer.store_port import (
     Progress,
     Reopened,
     Row,
+    Settlement,
     Stale,
     TokenKey,
+    Unsettled,
     Write,
 )
+
+_OUTCOME_FIELDS = ("tx_hash", "block_number", "block_hash", "mined_at", "problem")
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,12 +197,11 @@ class MemoryStore:
     token_table: dict[TokenKey, Token] = field(default_factory=dict)
     transfer_table: dict[tuple[str, str], Transfer] = field(default_factory=dict)
     mint_table: dict[str, Mint] = field(default_factory=dict)
-    attempt_table: dict[bytes, str] = field(default_factory=dict)
+    transaction_table: dict[Place, Transaction] = field(default_factory=dict)
+    attempt_table: dict[bytes, Attempted] = field(default_factory=dict)
     aside_table: dict[str, Aside] = field(default_factory=dict)
     contract_table: dict[str, int | None] = field(default_factory=dict)
     """The next block to read of each contract, None of those that are followed."""
-    own_attempts: set[bytes] = field(default_factory=set)
-    """Those that users' own wallets signed."""
 
     async def load(self) -> Progress | None:
         """Return the checkpoint with its contracts."""
@@ -215,8 +220,10 @@ class MemoryStore:
         ]
         mints = [outcome.mint_id for outcome in write.outcomes if not self._may_end(outcome)]
         mints += [reopened.mint_id for reopened in write.reopened if not self._may_reopen(reopened)]
-        if tokens or mints:
-            raise Stale(tokens, mints)
+        places = [one.place for one in write.settlements if not self._may_settle(one)]
+        places += [one.place for one in write.unsettled if not self._may_unsettle(one)]
+        if tokens or mints or places:
+            raise Stale(tokens=tokens, mints=mints, transactions=places)
         table = {} if progress.revision == 1 else self.contract_table
         self.contract_table = {**table, **write.contracts}
         self.progress = replace(
@@ -235,7 +242,10 @@ class MemoryStore:
             self.transfer_table[transfer_key(transfer)] = transfer
         for key in write.erased_transfers:
             del self.transfer_table[key]
-        self._write_mints(progress, write)
+        # In this order no mint is seen on a way that it does not take.
+        self._write_outcomes(progress, write)
+        self._write_transactions(progress, write)
+        self._write_reopened(progress, write)
         if write.row is not None:
             self.block_rows[write.row.position] = write.row
         if write.erased_row is not None:
@@ -262,17 +272,23 @@ class MemoryStore:
         return {key: self.token_table.get(key) for key in keys}
 
     async def attempts(self, tx_hashes: Sequence[bytes]) -> dict[bytes, Attempted]:
-        """Return those of the transactions that are attempts of mints."""
+        """Return those of the transactions that were signed for us."""
         table = self.attempt_table
-        return {
-            found: Attempted(table[found], own=found in self.own_attempts)
-            for found in tx_hashes
-            if found in table
-        }
+        return {found: table[found] for found in tx_hashes if found in table}
 
-    async def mints(self, mint_ids: Sequence[str]) -> dict[str, Mint]:
+    async def transactions(self, places: Collection[Place]) -> dict[Place, Transaction]:
+        """Return the transactions that are on record."""
+        table = self.transaction_table
+        return {place: table[place] for place in places if place in table}
+
+    async def mints(
+        self, mint_ids: Sequence[str], known: Mapping[Place, Transaction] = NONE_KNOWN
+    ) -> dict[str, Mint]:
         """Return the mints that exist."""
-        return {mint_id: self.mint_table[mint_id] for mint_id in mint_ids if mint_id in self.mint_table}
+        stored = [self.mint_table[mint_id] for mint_id in mint_ids if mint_id in self.mint_table]
+        carrying = {place for mint in stored if (place := carried_by(mint)) is not None}
+        transactions = {**await MemoryStore.transactions(self, carrying - known.keys()), **known}
+        return {mint.mint_id: as_far_as_any(mint, transactions) for mint in stored}
 
     async def vouchers(self, keys: Sequence[TokenKey]) -> dict[TokenKey, str]:
         """Return the self-custody mints of tokens."""
@@ -297,11 +313,36 @@ class MemoryStore:
         refused: dict[str, MintStatus | None] = {}
         for mint_id in mint_ids:
             mint = self.mint_table.get(mint_id)
-            if mint is None or not may(mint.status, MintStatus.FINALIZED):
+            if mint is None or mint.status is not MintStatus.MINED:
                 refused[mint_id] = mint.status if mint else None
             else:
                 self._set(mint, status=MintStatus.FINALIZED, finalized_at=at, updated_at=at)
         return refused
+
+    async def finalize_transactions(
+        self, places: Sequence[Place], *, at: int
+    ) -> dict[Place, TransactionState | None]:
+        """Move mined transactions to final."""
+        refused: dict[Place, TransactionState | None] = {}
+        for place in places:
+            transaction = self.transaction_table.get(place)
+            if transaction is None or transaction.state is not TransactionState.MINED:
+                refused[place] = transaction.state if transaction else None
+            else:
+                self._move(place, state=TransactionState.FINAL, finalized_at=at, updated_at=at)
+        return refused
+
+    def _may_settle(self, settlement: Settlement) -> bool:
+        transaction = self.transaction_table.get(settlement.place)
+        return transaction is not None and transaction_may(transaction.state, TransactionState.MINED)
+
+    def _may_unsettle(self, unsettled: Unsettled) -> bool:
+        transaction = self.transaction_table.get(unsettled.place)
+        return (
+            transaction is not None
+            and transaction.state is TransactionState.MINED
+            and transaction.block_hash == unsettled.block_hash
+        )
 
     def _may_end(self, outcome: Outcome) -> bool:
         mint = self.mint_table.get(outcome.mint_id)
@@ -309,11 +350,30 @@ class MemoryStore:
 
     def _may_reopen(self, reopened: Reopened) -> bool:
         mint = self.mint_table.get(reopened.mint_id)
-        return (
-            mint is not None and may(mint.status, reopened.status) and mint.block_hash == reopened.block_hash
-        )
+        if mint is None or mint.block_hash != reopened.block_hash:
+            return False
+        if reopened.status is MintStatus.BUILT:
+            return mint.status in (MintStatus.MINED, MintStatus.REVERTED)
+        return may(mint.status, reopened.status)
 
-    def _write_mints(self, progress: Progress, write: Write) -> None:
+    def _write_transactions(self, progress: Progress, write: Write) -> None:
+        for settlement in write.settlements:
+            self._move(
+                settlement.place,
+                state=TransactionState.MINED,
+                outcome=settlement.outcome,
+                tx_hash=settlement.tx_hash,
+                block_number=settlement.block_number,
+                block_hash=settlement.block_hash,
+                problem=settlement.problem,
+                mined_at=progress.at,
+                updated_at=progress.at,
+            )
+        gone = dict.fromkeys(("outcome", *_OUTCOME_FIELDS))
+        for unsettled in write.unsettled:
+            self._move(unsettled.place, state=TransactionState.SUBMITTED, updated_at=progress.at, **gone)
+
+    def _write_outcomes(self, progress: Progress, write: Write) -> None:
         for outcome in write.outcomes:
             mint = self.mint_table[outcome.mint_id]
             if outcome.status is MintStatus.ISSUED:
@@ -329,9 +389,14 @@ class MemoryStore:
                 mined_at=progress.at,
                 updated_at=progress.at,
             )
-        gone = dict.fromkeys(("tx_hash", "block_number", "block_hash", "mined_at", "problem"))
+
+    def _write_reopened(self, progress: Progress, write: Write) -> None:
+        gone = dict.fromkeys(_OUTCOME_FIELDS)
         for mint_id, status, _ in write.reopened:
             self._set(self.mint_table[mint_id], status=status, updated_at=progress.at, **gone)
+
+    def _move(self, place: Place, **fields: object) -> None:
+        self.transaction_table[place] = self.transaction_table[place].evolve(**fields)
 
     def _set(self, mint: Mint, **fields: object) -> None:
         self.mint_table[mint.mint_id] = mint.evolve(**fields)

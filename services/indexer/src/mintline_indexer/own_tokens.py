@@ -34,7 +34,8 @@ class MintedToken:
 class RefusedOutcome:
     """A transaction or token that led to a mint whose record says otherwise."""
 
-    mint_id: str
+    mint_id: str | None
+    """None if it led to no mint on record."""
     status: MintStatus | None
     """None if there is no such mint."""
     tx_hash: bytes

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
 
-from mintline.errors import Unavailable
 from mintline.eth import keccak256
-from mintline.records import Mint
 from mintline.states import MintStatus
 from mintline_indexer.bloom import is_blank, may_hold
 from mintline_indexer.chain_port import Block, Chain, Event, Moved
 from mintline_indexer.effects import UNREADABLE, Effect, Facts, Settled, effects_of_block, first_touches
-from mintline_indexer.front_runs import explain_reverts
-from mintline_indexer.own_tokens import MintedToken, RefusedOutcome, key_of, minted_tokens, own_token
-from mintline_indexer.store_port import Attempted, Outcome, Store, TokenKey
+from mintline_indexer.own_tokens import MintedToken, RefusedOutcome, key_of, minted_tokens
+from mintline_indexer.settlements import Records, decide
+from mintline_indexer.store_port import Outcome, Store, TokenKey
 
 TOPICS = (
     keccak256(b"Transfer(address,address,uint256)"),
@@ -95,10 +93,10 @@ async def gather_facts(
     for key in keys:
         if key not in tokens:
             facts.unusable_tokens[key] = UNREADABLE
+    records = await Records.read(attempted, store=store)
     minted = minted_tokens(whole)
-    mints = await store.mints([*dict.fromkeys(attempt.mint_id for attempt in attempted.values())])
-    ours = _own_by_transaction(attempted, mints, minted)
-    facts.owned = {key_of(token.made): attempted[tx_hash].mint_id for tx_hash, token in ours.items()}
+    ours = {tx_hash: records.own_tokens(tx_hash, minted) for tx_hash in attempted}
+    facts.owned = {key: mint_id for own in ours.values() for mint_id, key in own.items()}
     strangers = {
         key_of(effect): minted[key_of(effect)]
         for effect in effects
@@ -107,29 +105,8 @@ async def gather_facts(
     redeemed = await _by_vouchers(strangers, facts, store=store)
     facts.owned |= {key: outcome.mint_id for key, outcome in redeemed.items()}
     facts.redeemed = redeemed
-    known = [(effect, attempted[effect.tx_hash]) for effect in settled if effect.tx_hash in attempted]
-    strange = [one for one in known if one[0].emitted and one[0].tx_hash not in ours]
-    facts.refused += (
-        _refused(attempt.mint_id, mints, effect.tx_hash, effect.block_number) for effect, attempt in strange
-    )
-    outcomes = await asyncio.gather(*(_outcome(chain, *one) for one in known if one not in strange))
-    due = [outcome for outcome in outcomes if outcome is not None]
-    explained = await explain_reverts(due, strangers, facts, chain=chain, store=store)
-    facts.outcomes = _one_each(zip((outcome.tx_hash for outcome in due), explained, strict=True), facts)
+    await decide(settled, records, ours, strangers, facts, chain=chain, store=store)
     return facts
-
-
-def _own_by_transaction(
-    attempted: Mapping[bytes, Attempted], mints: Mapping[str, Mint], minted: dict[TokenKey, MintedToken]
-) -> dict[bytes, MintedToken]:
-    """Return the transactions that made the very token of the mint that they were recorded for."""
-    ours: dict[bytes, MintedToken] = {}
-    for tx_hash, attempt in attempted.items():
-        mint = mints.get(attempt.mint_id)
-        token = None if mint is None else own_token(mint, minted)
-        if token is not None and token.made.tx_hash == tx_hash:
-            ours[tx_hash] = token
-    return ours
 
 
 async def _by_vouchers(
@@ -146,55 +123,10 @@ async def _by_vouchers(
         if mint is not None and strangers[key].belongs_to(mint):
             redeemed[key] = _redeemed(made, mint_id)
         else:
-            facts.refused.append(_refused(mint_id, mints, made.tx_hash, made.block_number))
+            status = None if mint is None else mint.status
+            facts.refused.append(RefusedOutcome(mint_id, status, made.tx_hash, made.block_number))
     return redeemed
-
-
-def _refused(mint_id: str, mints: Mapping[str, Mint], tx_hash: bytes, block_number: int) -> RefusedOutcome:
-    mint = mints.get(mint_id)
-    return RefusedOutcome(mint_id, None if mint is None else mint.status, tx_hash, block_number)
 
 
 def _redeemed(effect: Moved, mint_id: str) -> Outcome:
     return Outcome(mint_id, MintStatus.MINED, effect.tx_hash, effect.block_number, effect.block_hash)
-
-
-def _one_each(outcomes: Iterable[tuple[bytes, Outcome]], facts: Facts) -> dict[bytes, Outcome]:
-    """Return outcomes by their transaction, one for each mint: what minted, or else the last that failed.
-
-    No transaction may write one item twice; and whoever else minted first, the token is the mint's.
-    """
-    chosen: dict[str, tuple[bytes, Outcome]] = {}
-    minted = {outcome.mint_id for outcome in facts.redeemed.values()}
-    for tx_hash, outcome in outcomes:
-        if outcome.mint_id in minted:
-            continue
-        chosen[outcome.mint_id] = (tx_hash, outcome)
-        if outcome.status is MintStatus.MINED:
-            minted.add(outcome.mint_id)
-    return dict(chosen.values())
-
-
-async def _outcome(chain: Chain, effect: Settled, attempt: Attempted) -> Outcome | None:
-    mint_id = attempt.mint_id
-    problem = None
-    if not effect.emitted:
-        # Redeeming a voucher always emits, so this one failed: the receipt decides.
-        ended = await chain.outcome(effect.tx_hash)
-        if ended is None or ended.block_hash != effect.block_hash:
-            raise Unavailable(f"no receipt yet in block {effect.block_number}")
-        problem = ended.problem
-        if problem is None:
-            log.error("mint_without_events", mint_id=mint_id, tx_hash="0x" + effect.tx_hash.hex())
-            return None
-    failed = MintStatus.ISSUED if attempt.own else MintStatus.REVERTED
-    return Outcome(
-        mint_id=mint_id,
-        status=MintStatus.MINED if problem is None else failed,
-        tx_hash=effect.tx_hash,
-        block_number=effect.block_number,
-        block_hash=effect.block_hash,
-        problem=problem,
-        sent_at=attempt.at,
-        trace=attempt.trace,
-    )

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from types import MappingProxyType
+from typing import Literal, NamedTuple, Protocol
 
 from mintline.errors import Conflict, MintlineError, Unreadable
 from mintline.fields import BoundedText, Bytes32
 from mintline.messages import Frozen
 from mintline.records import Mint, Problem, Token, Transfer
-from mintline.states import MintStatus, sources
+from mintline.states import MintStatus, TransactionState, sources, transaction_sources
+from mintline.transaction_records import Place, Transaction
 from mintline_indexer.chain_port import Ref
+
+NONE_KNOWN: Mapping[Place, Transaction] = MappingProxyType({})
 
 
 class TokenKey(NamedTuple):
@@ -27,6 +31,20 @@ class Before(Frozen):
     contract: str
     token_id: int
     token: Token | None
+
+
+class SettledPlace(Frozen):
+    """A transaction of ours that a block settled."""
+
+    sender_id: str
+    nonce: int
+    mints: int = 0
+    """How many mints are mined by it, for the metrics; 0 if it failed."""
+
+    @property
+    def place(self) -> Place:
+        """Its key."""
+        return Place(self.sender_id, self.nonce)
 
 
 class Row(Frozen):
@@ -47,7 +65,10 @@ class Row(Frozen):
     tokens: tuple[Before, ...] = ()
     transfers: tuple[tuple[str, str], ...] = ()
     """Keys in TRANSFERS: token reference and position."""
+    transactions: tuple[SettledPlace, ...] = ()
+    """Those that it settled: what they carry has its outcome by them."""
     mints: tuple[str, ...] = ()
+    """Those whose outcome is on their own record."""
     elsewhere: tuple[tuple[str, Bytes32], ...] = ()
     """Those of the mints whose token was made in an earlier block, by a stranger, each with that block."""
     at: int | None = None
@@ -129,9 +150,13 @@ class TokenWrite:
 
 @dataclass(frozen=True, slots=True)
 class Attempted:
-    """A signed transaction of a mint, as the broadcaster wrote it down, `at` in Unix milliseconds."""
+    """A signed transaction, as the broadcaster wrote it down, `at` in Unix milliseconds."""
 
-    mint_id: str
+    place: Place | None = None
+    """The nonce that it uses; None if a user's own wallet signed it."""
+    mint_id: str | None = None
+    """The mint that it redeems, if that has its outcome on its own record: one of a user's own wallet, or of
+    the time before transactions had records."""
     at: int | None = None
     trace: str = ""
     """The W3C `traceparent` by which it was sent, or empty."""
@@ -140,10 +165,42 @@ class Attempted:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """A mint of ours that was mined, or mined and reverted; `sent_at` is its attempt's, in Unix ms.
+class Settlement:
+    """A transaction of ours that was mined, and succeeded or failed; `sent_at` is its attempt's, in Unix ms.
 
-    `issued` stands for a user's own transaction that failed: its mint waits on, with the problem.
+    Nothing is written on the mints that it carries: how they stand is read off its record.
+    """
+
+    place: Place
+    outcome: Literal["succeeded", "failed"]
+    tx_hash: bytes
+    block_number: int
+    block_hash: bytes
+    mints: tuple[str, ...] = ()
+    """Those of the mints it carries that are mined, or reverted, by this."""
+    problem: Problem | None = None
+    sent_at: int | None = None
+    trace: str = ""
+    """The attempt's."""
+
+    @property
+    def status(self) -> MintStatus:
+        """What its mints are by it."""
+        return MintStatus.MINED if self.outcome == "succeeded" else MintStatus.REVERTED
+
+    @property
+    def sources(self) -> tuple[TransactionState, ...]:
+        """The states that the transaction may be in for this to be written."""
+        return transaction_sources(TransactionState.MINED)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What is written on a mint's own record: it was mined, or mined and reverted.
+
+    A custodial mint has it there only if another transaction than the one that carries it made its token.
+    `sent_at` is its attempt's, in Unix ms. `issued` stands for a user's own transaction that failed: its mint
+    waits on, with the problem.
     """
 
     mint_id: str
@@ -158,20 +215,31 @@ class Outcome:
     """The attempt's."""
     token: TokenKey | None = None
     """The token of a custodial mint that a stranger's transaction made: it is marked as the mint's."""
+    carried: bool = False
+    """Whether a transaction carries the mint: then its record is stored as built until this is written."""
 
     @property
     def sources(self) -> tuple[MintStatus, ...]:
-        """The states that a mint may be in for this outcome to be written."""
+        """The states that a mint may be stored in for this outcome to be written."""
+        if self.carried:
+            return (MintStatus.BUILT, MintStatus.SUBMITTED)
         if self.status is MintStatus.ISSUED:
             return (MintStatus.ISSUED, MintStatus.SUBMITTED)
         return sources(self.status)
 
 
 class Reopened(NamedTuple):
-    """A mint whose block was undone: the state it goes back to, and the block that its record names."""
+    """A mint whose block was undone: the state it is stored in again, and the block that its record names."""
 
     mint_id: str
     status: MintStatus
+    block_hash: bytes
+
+
+class Unsettled(NamedTuple):
+    """A transaction whose block was undone, and that block: it is submitted again."""
+
+    place: Place
     block_hash: bytes
 
 
@@ -181,14 +249,16 @@ class Write:
 
     tokens: tuple[TokenWrite, ...] = ()
     transfers: tuple[Transfer, ...] = ()
+    settlements: tuple[Settlement, ...] = ()
     outcomes: tuple[Outcome, ...] = ()
     row: Row | None = None
     erased_transfers: tuple[tuple[str, str], ...] = ()
+    unsettled: tuple[Unsettled, ...] = ()
     reopened: tuple[Reopened, ...] = ()
-    """Mints that go back to where they were, because the block of `erased_row` was undone."""
+    """Transactions and mints that go back to where they were: the block of `erased_row` was undone."""
     erased_row: Row | None = None
     aside: tuple[Aside, ...] = ()
-    """Each in place of a token, a transfer or an outcome."""
+    """Each in place of a token, a transfer, a settlement or an outcome."""
     contracts: Mapping[str, int | None] = field(default_factory=dict)
     """The contracts whose place moves: each with the next block to read, None once it is indexed up to the
     head. The others stay as they are, whatever `Progress` says of them."""
@@ -203,12 +273,16 @@ class Fenced(Conflict):
 
 
 class Stale(Conflict):
-    """The checkpoint stands, but these tokens or mints are not what the write assumed."""
+    """The checkpoint stands, but these tokens, mints or transactions are not what the write assumed."""
 
-    def __init__(self, tokens: Iterable[TokenKey], mints: Iterable[str]) -> None:
+    def __init__(
+        self, *, tokens: Iterable[TokenKey], mints: Iterable[str], transactions: Iterable[Place]
+    ) -> None:
         self.tokens = frozenset(tokens)
         self.mints = frozenset(mints)
-        super().__init__(f"{len(self.tokens)} tokens and {len(self.mints)} mints changed")
+        self.transactions = frozenset(transactions)
+        counts = f"{len(self.tokens)} tokens, {len(self.mints)} mints, {len(self.transactions)} transactions"
+        super().__init__(f"changed meanwhile: {counts}")
 
 
 class Poisoned(MintlineError):  # noqa: N818
@@ -224,11 +298,18 @@ class Poisoned(MintlineError):  # noqa: N818
         tokens: Iterable[TokenKey] = (),
         transfers: Iterable[tuple[str, str]] = (),
         mints: Iterable[str] = (),
+        transactions: Iterable[Place] = (),
     ) -> None:
         super().__init__(reason)
         self.tokens = frozenset(tokens)
         self.transfers = frozenset(transfers)
         self.mints = frozenset(mints)
+        self.transactions = frozenset(transactions)
+
+    @property
+    def named(self) -> bool:
+        """Whether any item is named."""
+        return bool(self.tokens or self.transfers or self.mints or self.transactions)
 
 
 class Damaged(Unreadable):
@@ -275,11 +356,20 @@ class Store(Protocol):
         ...
 
     async def attempts(self, tx_hashes: Sequence[bytes]) -> dict[bytes, Attempted]:
-        """Return those of the transactions that are attempts of mints."""
+        """Return those of the transactions that were signed for us."""
         ...
 
-    async def mints(self, mint_ids: Sequence[str]) -> dict[str, Mint]:
-        """Return the mints that exist and are readable."""
+    async def transactions(self, places: Collection[Place]) -> dict[Place, Transaction]:
+        """Return the transactions that are on record and readable."""
+        ...
+
+    async def mints(
+        self, mint_ids: Sequence[str], known: Mapping[Place, Transaction] = NONE_KNOWN
+    ) -> dict[str, Mint]:
+        """Return the mints that exist and are readable, as they stand (`as_far_as`).
+
+        `known` are transactions that were just read: they are not read again.
+        """
         ...
 
     async def vouchers(self, keys: Sequence[TokenKey]) -> dict[TokenKey, str]:
@@ -291,9 +381,18 @@ class Store(Protocol):
         ...
 
     async def finalize(self, mint_ids: Sequence[str], *, at: int) -> dict[str, MintStatus | None]:
-        """Move mined mints to finalized, and take reverted ones out of the index of open mints.
+        """Move mints whose records say mined to finalized, and close those whose records say reverted.
 
         Returns those that were not mined, with the status that they have.
+        """
+        ...
+
+    async def finalize_transactions(
+        self, places: Sequence[Place], *, at: int
+    ) -> dict[Place, TransactionState | None]:
+        """Move mined transactions to final: they leave the index of open ones.
+
+        Returns those that were not mined, with the state that they have.
         """
         ...
 

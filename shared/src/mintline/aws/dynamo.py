@@ -154,11 +154,15 @@ class Dynamo:
         index: Index | None = None,
         partition: Value,
         sort_begins: str | None = None,
+        sort_from: Value | None = None,
         forward: bool = True,
         limit: int,
         start: Item | None = None,
     ) -> Page:
-        """Return one page of a partition in sort-key order, consistent unless read from an index."""
+        """Return one page of a partition in sort-key order, consistent unless read from an index.
+
+        `sort_from` leaves out what sorts before it.
+        """
         source = index or table
         names = {"#p": source.partition.name}
         values = {":p": encode_value(partition)}
@@ -167,6 +171,10 @@ class Dynamo:
             names["#s"] = source.sort.name
             values[":s"] = encode_value(sort_begins)
             condition += " AND begins_with(#s, :s)"
+        if sort_from is not None and source.sort is not None:
+            names["#s"] = source.sort.name
+            values[":f"] = encode_value(sort_from)
+            condition += " AND #s >= :f"
         arguments: dict[str, Any] = {
             "TableName": table.table_name(self._prefix),
             "KeyConditionExpression": condition,

@@ -15,14 +15,14 @@ from mintline.messages import Frozen, faults_of
 from mintline.records import block_shard, row_shard, token_ref
 from mintline.resources import MINTS, Table
 from mintline.set_aside import SetAside
-from mintline.states import MintStatus, sources
+from mintline.states import MintStatus, stored_sources
 
 RecordT = TypeVar("RecordT", bound=Frozen)
 
 OPEN = "open_shard"
 """The attribute that keeps a mint in the index of open ones."""
 IN_BLOCK = "block_shard"
-"""The attribute that keeps a mint in the index of its block."""
+"""The attribute that keeps a mint or a transaction in the index of its block."""
 _SPENT = (OPEN, "authorization")
 """What a mint at its end has no more use for; an authorization is in records of before 0058 alone."""
 _CLOSING = frozenset({MintStatus.FINALIZED, MintStatus.REJECTED})
@@ -84,24 +84,22 @@ def transition(
     remove: tuple[str, ...] = (),
     append: Mapping[str, list[Value]] | None = None,
     where: tuple[Clause, ...] = (),
-    stays_open: bool = False,
 ) -> Update:
-    """Return the conditional write that moves a mint to `target` from any state that may.
+    """Return the conditional write that moves a mint's record to `target` from any state that may.
 
     `at` is in Unix milliseconds. The clause `legal_source` fails for a mint that has moved on already.
     A mint that gets a block, or loses it, enters or leaves the block's index by the same write.
     A mint that reaches its end leaves the index of open mints by the same write, and its user's authorization
-    goes: nothing of it will be signed again. A rejected one `stays_open` while its nonce is not filled.
+    goes: nothing of it will be signed again.
     """
-    written = {**_indexed(mint_id, set or {}), **(set or {})}
+    written = {**indexed(mint_id, set or {}), **(set or {})}
     gone = (IN_BLOCK, *remove) if "block_number" in remove else remove
-    spent = tuple(name for name in _SPENT if name != OPEN or not stays_open)
-    legal = Clause("legal_source", "status", "in", tuple(source.value for source in sources(target)))
+    legal = Clause("legal_source", "status", "in", tuple(source.value for source in stored_sources(target)))
     return Update(
         table=MINTS,
         key={"mint_id": mint_id},
         set={"status": target.value, "updated_at": at, **written},
-        remove=(*gone, *spent) if target in _CLOSING else gone,
+        remove=(*gone, *_SPENT) if target in _CLOSING else gone,
         append=append or {},
         where=(legal, *where),
     )
@@ -117,7 +115,7 @@ def row_place(chain_id: int, position: str) -> Item:
     return {"chain": row_shard(chain_id, position), "position": position}
 
 
-def _indexed(mint_id: str, written: Item) -> Item:
-    """Return the key of the index by block that goes with what is written of a mint."""
+def indexed(record_id: str, written: Item) -> Item:
+    """Return the key of the index by block that goes with what is written of a mint or a transaction."""
     number = written.get("block_number")
-    return {IN_BLOCK: block_shard(number, mint_id)} if isinstance(number, int) else {}
+    return {IN_BLOCK: block_shard(number, record_id)} if isinstance(number, int) else {}

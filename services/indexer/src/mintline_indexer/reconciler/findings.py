@@ -156,11 +156,12 @@ def reconcile(books: Books) -> Reconciliation:
     minted = _minted(books.events)
     in_range = {key: found for key, found in minted.items() if _within(found.made.block_number, books)}
     by_token: dict[TokenKey, list[Mint]] = {}
-    by_transaction: dict[bytes, Mint] = {}
+    by_transaction: dict[bytes, list[Mint]] = {}
     for mint in books.mints:
         if mint.token_id is not None:
             by_token.setdefault(TokenKey(mint.contract, mint.token_id), []).append(mint)
-        by_transaction |= {attempt.tx_hash: mint for attempt in mint.attempts}
+        for attempt in mint.attempts:
+            by_transaction.setdefault(attempt.tx_hash, []).append(mint)
     tokens = {TokenKey(token.contract, token.token_id): token for token in books.tokens}
     findings = [
         *_of_mints(books, minted),
@@ -226,18 +227,18 @@ def _of_minted(
     minted: Mapping[TokenKey, Minted],
     tokens: Mapping[TokenKey, Token],
     by_token: Mapping[TokenKey, Sequence[Mint]],
-    by_transaction: Mapping[bytes, Mint],
+    by_transaction: Mapping[bytes, Sequence[Mint]],
 ) -> Iterator[Finding]:
     for key, found in minted.items():
         made = found.made
         if made.block_number < books.first:
             continue
         about: dict[str, Any] = {**key._asdict(), "block": made.block_number}
-        sender = by_transaction.get(made.tx_hash)
+        senders = by_transaction.get(made.tx_hash, ())
         mints = by_token.get(key, ())
-        if sender is not None and sender.token_id != key.token_id:
-            detail = f"its transaction was to mint token {sender.token_id}"
-            yield Finding(Kind.DOUBLED, detail, mint_id=sender.mint_id, **about)
+        if senders and all(sender.token_id != key.token_id for sender in senders):
+            detail = f"its transaction was to mint token {' and '.join(str(s.token_id) for s in senders)}"
+            yield Finding(Kind.DOUBLED, detail, mint_id=senders[0].mint_id, **about)
         if made.block_number > books.head:
             yield Finding(Kind.NOT_INDEXED_YET, f"the index was at block {books.head}", **about)
         elif made.block_number > books.last:
@@ -245,7 +246,7 @@ def _of_minted(
         elif (maker := _maker(mints, found)) is not None:
             yield from _of_outcome(maker, found, about)
             yield from _others(mints, maker, about)
-        elif mints or sender is None:
+        elif mints or not senders:
             yield from _foreign(found, mints, tokens.get(key), about)
 
 

@@ -2,23 +2,25 @@
 
 Only final blocks that are indexed are compared: their effects are on record, and nothing undoes them. So
 mints in flight and an index that lags are no differences. The cost of a range is bounded by its blocks and
-the mints in them, not by the tables: mints are found by the block that they are recorded in, by the
-transactions and tokens of the range's events, and by the index of open ones.
+the mints in them, not by the tables: mints are found by the block that they or their transactions are
+recorded in, by the transactions and tokens of the range's events, and by the indexes of what is open.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from mintline.aws.dynamo import Dynamo, Item
+from mintline.aws.dynamo import Dynamo, Item, Value
 from mintline.aws.records import from_item, token_place
+from mintline.aws.standing import transaction_key
 from mintline.errors import Misconfigured, Unavailable, Unreadable
 from mintline.messages import Frozen
 from mintline.records import OPEN_SHARDS, Mint, Token, block_shards
-from mintline.resources import MINTS, TOKENS
+from mintline.resources import MINTS, TOKENS, TRANSACTIONS, Index, Table
+from mintline.transaction_records import Place, Transaction, as_far_as_any, carried_by
 from mintline_indexer.chain_port import Chain, Event, Moved, RangeTooWide
 from mintline_indexer.dynamo_store import DynamoStore
 from mintline_indexer.reconciler.findings import Books, Finding, unreadable
@@ -29,13 +31,10 @@ CHUNK = 25
 WIDTH = 5_000
 """Blocks whose events are asked for at once at most; halved when the node refuses."""
 PAGE = 1_000
-"""Mints of one block that an index is asked for at once."""
-OPEN_MINTS = 250
-"""Open mints of each shard that are looked at, oldest first: the others cannot have waited longer."""
+"""Keys of one block that an index is asked for at once."""
+MOST_OPEN = 250
+"""Open mints, and transactions, of each shard that are read, oldest first: no others have waited longer."""
 QUERIES_AT_ONCE = 16
-
-_IN_BLOCK = MINTS.index("in_block")
-_OPEN = MINTS.index("open")
 
 RecordT = TypeVar("RecordT", bound=Frozen)
 
@@ -110,7 +109,8 @@ class Reader:
         tokens = await self._tokens(sorted(keys))
         attempts = await self._index.attempts(sorted({event.tx_hash for event in made}))
         ids = {token.mint_id for token in tokens.values() if token.mint_id is not None}
-        ids |= {attempted.mint_id for attempted in attempts.values()}
+        ids |= {attempted.mint_id for attempted in attempts.values() if attempted.mint_id is not None}
+        ids |= await self._ids_of({one.place for one in attempts.values() if one.place is not None})
         mints = recorded | await self._mints(ids - recorded.keys())
         known = {TokenKey(m.contract, m.token_id) for m in mints.values() if m.token_id is not None}
         unknown = sorted({TokenKey(event.contract, event.token_id) for event in made} - known)
@@ -119,35 +119,74 @@ class Reader:
         return list(tokens.values()), mints
 
     async def _ids_of_blocks(self, blocks: Iterable[int]) -> set[str]:
-        shards = (shard for number in blocks for shard in block_shards(number))
-        found = await asyncio.gather(*(self._ids(_IN_BLOCK.name, shard) for shard in shards))
-        return set().union(*found)
+        """Return the mints of blocks, by their own records and by the transactions that carry them."""
+        queries = [
+            self._keys(table, table.index("in_block"), shard)
+            for table in (MINTS, TRANSACTIONS)
+            for number in blocks
+            for shard in block_shards(number)
+        ]
+        return await self._ids_by(await asyncio.gather(*queries))
 
     async def _open_ids(self) -> set[str]:
-        shards = (self._ids(_OPEN.name, str(shard), most=OPEN_MINTS) for shard in range(OPEN_SHARDS))
-        return set().union(*await asyncio.gather(*shards))
+        queries = [
+            self._keys(table, table.index("open"), str(shard), most=MOST_OPEN)
+            for table in (MINTS, TRANSACTIONS)
+            for shard in range(OPEN_SHARDS)
+        ]
+        return await self._ids_by(await asyncio.gather(*queries))
 
-    async def _ids(self, index: str, partition: str, *, most: int | None = None) -> set[str]:
-        ids: set[str] = set()
+    async def _ids_by(self, found: Iterable[Iterable[Item]]) -> set[str]:
+        """Return the mints that keys of mints and transactions lead to."""
+        keys = [item for items in found for item in items]
+        ids = {str(item["mint_id"]) for item in keys if "mint_id" in item}
+        return ids | await self._ids_of(
+            {Place(str(item["sender_id"]), _number(item["nonce"])) for item in keys if "nonce" in item}
+        )
+
+    async def _ids_of(self, places: Collection[Place]) -> set[str]:
+        """Return the mints that transactions carry."""
+        transactions = await self._transactions(places)
+        return {mint_id for one in transactions.values() for mint_id in one.operations}
+
+    async def _keys(
+        self, table: Table, index: Index, partition: int | str, *, most: int | None = None
+    ) -> list[Item]:
+        found: list[Item] = []
         start: Item | None = None
         async with self._places:
             while True:
                 page = await self._dynamo.query(
-                    MINTS, index=MINTS.index(index), partition=partition, limit=most or PAGE, start=start
+                    table, index=index, partition=partition, limit=most or PAGE, start=start
                 )
-                ids |= {str(item["mint_id"]) for item in page.items}
+                found += page.items
                 if page.next is None or most is not None:
-                    return ids
+                    return found
                 start = page.next
 
     async def _mints(self, mint_ids: Iterable[str]) -> dict[str, Mint]:
+        """Return mints as they stand."""
         ids = sorted(mint_ids)
         items = await asyncio.gather(*(self._dynamo.get(MINTS, {"mint_id": mint_id}) for mint_id in ids))
-        found = {}
+        stored = []
         for mint_id, item in zip(ids, items, strict=True):
             mint = None if item is None else self._read(Mint, item, MINTS.name, mint_id)
             if mint is not None and mint.chain_id == self._chain_id:
-                found[mint_id] = mint
+                stored.append(mint)
+        places = {place for mint in stored if (place := carried_by(mint)) is not None}
+        transactions = await self._transactions(places)
+        return {mint.mint_id: as_far_as_any(mint, transactions) for mint in stored}
+
+    async def _transactions(self, places: Collection[Place]) -> dict[Place, Transaction]:
+        items = await asyncio.gather(
+            *(self._dynamo.get(TRANSACTIONS, transaction_key(place)) for place in places)
+        )
+        found = {}
+        for place, item in zip(places, items, strict=True):
+            name = f"{place.sender_id} {place.nonce}"
+            transaction = None if item is None else self._read(Transaction, item, TRANSACTIONS.name, name)
+            if transaction is not None:
+                found[place] = transaction
         return found
 
     async def _tokens(self, keys: Sequence[TokenKey]) -> Mapping[TokenKey, Token]:
@@ -173,6 +212,11 @@ class Reader:
             mint_id = key if table == MINTS.name else None
             self._unreadable[table, key] = unreadable(table, key, error, mint_id=mint_id)
             return None
+
+
+def _number(value: Value) -> int:
+    assert isinstance(value, int), "a sort key of numbers"
+    return value
 
 
 async def events_between(chain: Chain, first: int, last: int, contracts: Sequence[str]) -> list[Event]:

@@ -13,52 +13,14 @@ it is full, and everything when the enclave ends.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator
-from typing import Any
 
-from mintline.messages import (
-    AnyIntent,
-    AnyRequest,
-    IssueVoucher,
-    SignBatch,
-    SignBurn,
-    SignMint,
-    SignNoop,
-    SignTopUp,
-    SignTransfer,
-)
+from mintline.messages import AnyIntent, AnyRequest, IssueVoucher, SignMint, SignNoop
 from mintline_signer.enclave.fixed_table import VALUE_BYTES, FixedTable
 from mintline_signer.errors import RefusalCode, Refused
 
 _NOOP = bytes(VALUE_BYTES)
 """Stands for the meaning of every no-op: there is one for each nonce."""
-
-
-def meaning_of(intent: AnyRequest) -> bytes:
-    """Return the SHA-256 of what an intent does: everything but fees, attempt, trace and authorization."""
-    fields = [intent.type, intent.chain_id, intent.signer.address, *_meaning(intent)]
-    return hashlib.sha256(json.dumps(fields, separators=(",", ":")).encode()).digest()
-
-
-def _meaning(intent: AnyRequest) -> list[Any]:
-    match intent:
-        case SignMint() | IssueVoucher():
-            voucher = intent.voucher
-            issued = [intent.mint_id, intent.contract, str(voucher.token_id), voucher.to]
-            issued += [voucher.metadata_digest.hex(), str(voucher.deadline)]
-            return issued if isinstance(intent, IssueVoucher) else [intent.nonce, *issued]
-        case SignTopUp():
-            return [intent.nonce, intent.recipient, str(intent.value)]
-        case SignNoop():
-            return [intent.nonce]
-        case SignBatch():
-            mints = [[m.mint_id, str(m.token_id), m.to, m.metadata_digest.hex()] for m in intent.mints]
-            return [intent.nonce, intent.contract, mints]
-        case SignTransfer():
-            return [intent.nonce, intent.request_id, intent.contract, str(intent.token_id), intent.to]
-        case SignBurn():
-            return [intent.nonce, intent.request_id, intent.contract, str(intent.token_id)]
 
 
 class Memory:
@@ -75,7 +37,7 @@ class Memory:
         return len(self._nonces)
 
     def check(self, intent: AnyRequest, meaning: bytes) -> None:
-        """Raise Refused if something else was signed before; `meaning` is `meaning_of` the intent."""
+        """Raise Refused if something else was signed before; `meaning` is by `mintline.meaning`."""
         for mint_id, token in _tokens_of(intent):
             if self._tokens.get(mint_id) not in (None, token):
                 raise Refused(RefusalCode.TOKEN_ID)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from mintline.audit.records import SIGNED
+from mintline.meaning import meaning_of
 from mintline.messages import AnyRequest
 from mintline_signer.connection import FramedConnection, Limits
 from mintline_signer.enclave.audit import Audit, Trail
@@ -18,7 +19,7 @@ from mintline_signer.enclave.authorizer import Authorizer
 from mintline_signer.enclave.curve import SigningKey
 from mintline_signer.enclave.keys import KeyCache
 from mintline_signer.enclave.kms import KmsDecrypter
-from mintline_signer.enclave.memory import Memory, meaning_of
+from mintline_signer.enclave.memory import Memory
 from mintline_signer.enclave.policy import Policy, Role, check
 from mintline_signer.enclave.rates import RateLimiter
 from mintline_signer.enclave.rewrapping import Reassigner, Rewrapper

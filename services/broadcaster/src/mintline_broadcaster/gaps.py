@@ -1,0 +1,24 @@
+"""Nonces that no transaction was reserved for, below others that were."""
+
+from __future__ import annotations
+
+from mintline.meaning import meaning_of
+from mintline.messages import Fees, KeyRef, SignNoop
+from mintline.transaction_records import Transaction, place_of
+
+
+def gap(signer: KeyRef, nonce: int, fees: Fees, *, now: int) -> Transaction:
+    """Return the record of a nonce that is for a no-op from the start; `now` is in Unix milliseconds."""
+    unlimited = SignNoop(signer=signer, chain_id=signer.chain_id, nonce=nonce, gas=1, fees=fees)
+    return Transaction(
+        sender_id=place_of(signer, nonce).sender_id,
+        nonce=nonce,
+        signer=signer,
+        kind="noop",
+        gas=1,
+        fees=fees,
+        meaning=meaning_of(unlimited),
+        filling_at=now,
+        reserved_at=now,
+        updated_at=now,
+    )

@@ -1,0 +1,208 @@
+"""Transactions as records: one nonce of one sender, what it carries, and how far that has come.
+
+A transaction is created by the write that moves its account's next nonce, so no nonce is reserved without a
+record. What it carries are operations (a mint, say), by their ids, or a payload of its own (a top-up's). The
+public status of an operation is read off its transaction: nothing is written on the operation when the
+transaction is sent, mined or final.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from typing import Literal, NamedTuple, TypeAlias
+
+from mintline.fields import Address, BoundedText, Bytes32, Wei
+from mintline.messages import Fees, Frozen, KeyRef, SignNoop, SignTopUp
+from mintline.records import OPEN_SHARDS, Attempt, Mint, Problem, scoped
+from mintline.states import MintStatus, TransactionState
+
+TransactionKind: TypeAlias = Literal["mint", "top_up", "noop"]
+"""`noop`: a nonce that nothing was reserved for, found unused below others."""
+
+Outcome: TypeAlias = Literal["succeeded", "failed", "filled", "used"]
+"""What has the nonce: the transaction itself, which did what it was for or reverted, or anything else.
+
+`used` says no more than that, of one that carries no operation: nobody depends on what it was."""
+
+
+class Place(NamedTuple):
+    """Names a transaction: the chain takes one for each."""
+
+    sender_id: str
+    """`{chain_id}#{address}`."""
+    nonce: int
+
+
+class TopUpPayload(Frozen):
+    """Gas money for a wallet."""
+
+    recipient: Address
+    value: Wei
+    recipient_count: int = 0
+    """How many of the recipient's own transactions were mined by then."""
+
+
+class Transaction(Frozen):
+    """One nonce of one sender. Times are Unix milliseconds; fields are None until their stage."""
+
+    sender_id: str
+    nonce: int
+    signer: KeyRef
+    kind: TransactionKind
+    operations: tuple[str, ...] = ()
+    """The ids of the mints that it carries."""
+    top_up: TopUpPayload | None = None
+    gas: int
+    fees: Fees
+    """Of the first attempt; each attempt has its own."""
+    meaning: Bytes32
+    """By `mintline.meaning`, of what it was reserved for: what means something else is not its own."""
+    first_attempt: int = 0
+    """The number of its first attempt: a mint that gets another nonce counts through."""
+    deadline: int | None = None
+    """Unix seconds after which the chain refuses what it is for, if there is such a moment."""
+    trace: BoundedText = ""
+    state: TransactionState = TransactionState.RESERVED
+    attempts: tuple[Attempt, ...] = ()
+    filling_at: int | None = None
+    """Since when its nonce is for a no-op, and for nothing that it carries."""
+    reserved_at: int
+    updated_at: int
+    submitted_at: int | None = None
+    outcome: Outcome | None = None
+    tx_hash: Bytes32 | None = None
+    """The mined attempt's."""
+    block_number: int | None = None
+    block_hash: Bytes32 | None = None
+    mined_at: int | None = None
+    """When the indexer saw it, not the block's timestamp."""
+    finalized_at: int | None = None
+    problem: Problem | None = None
+    """Why it failed on chain."""
+    swept_at: int | None = None
+    """When it was last sent on."""
+    sweeps: int = 0
+    """How often that was in vain; each time doubles the patience until the next."""
+
+    @property
+    def place(self) -> Place:
+        """Its key."""
+        return Place(self.sender_id, self.nonce)
+
+    @property
+    def own_attempts(self) -> tuple[Attempt, ...]:
+        """The attempts at what it was reserved for, no-ops apart."""
+        return tuple(attempt for attempt in self.attempts if not attempt.fills)
+
+    @property
+    def next_attempt(self) -> int:
+        """The number of the attempt that comes next."""
+        return self.first_attempt + len(self.attempts)
+
+
+def place_of(signer: KeyRef, nonce: int) -> Place:
+    """Return the key of a transaction."""
+    return Place(scoped(signer.chain_id, signer.address), nonce)
+
+
+def address_of(sender_id: str) -> str:
+    """Return the address in a sender's id."""
+    return sender_id.partition("#")[2]
+
+
+def sender_shard(sender_id: str) -> str:
+    """Return the partition of a sender's transactions within the index of open ones."""
+    return str(zlib.crc32(sender_id.encode()) % OPEN_SHARDS)
+
+
+def open_key(place: Place, reserved_at: int) -> str:
+    """Return the sort key of an open transaction: the oldest come first."""
+    return f"{reserved_at:015d}#{place.sender_id}#{place.nonce}"
+
+
+def open_place(key: str) -> tuple[Place, int]:
+    """Return what a sort key of the index of open transactions stands for."""
+    reserved_at, _, rest = key.partition("#")
+    sender_id, _, nonce = rest.rpartition("#")
+    return Place(sender_id, int(nonce)), int(reserved_at)
+
+
+def carried_by(mint: Mint) -> Place | None:
+    """Return the transaction that carries a mint, or did; None before there is one, and with self-custody."""
+    if mint.sender is None or mint.nonce is None:
+        return None
+    return place_of(mint.sender, mint.nonce)
+
+
+def as_far_as(mint: Mint, transaction: Transaction | None) -> Mint:
+    """Return a mint as it stands, which its stored record alone does not say once a transaction carries it.
+
+    A record that is past `built` has its outcome on itself: it was rejected, or its token was made by another
+    transaction than ours.
+    """
+    if transaction is None:
+        return mint
+    sent = transaction.own_attempts
+    known = {
+        "gas": transaction.gas,
+        "fees": transaction.fees,
+        "attempts": (*mint.attempts, *sent),
+        "submitted_at": transaction.submitted_at if sent else None,
+    }
+    if mint.status is not MintStatus.BUILT:
+        return mint.evolve(**known)
+    return mint.evolve(
+        **known,
+        updated_at=max(mint.updated_at, transaction.updated_at),
+        **_outcome(transaction, sent=bool(sent)),
+    )
+
+
+def as_far_as_any(mint: Mint, transactions: Mapping[Place, Transaction]) -> Mint:
+    """Return a mint as it stands, by the one of these transactions that carries it."""
+    place = carried_by(mint)
+    return mint if place is None else as_far_as(mint, transactions.get(place))
+
+
+def _outcome(transaction: Transaction, *, sent: bool) -> dict[str, object]:
+    """Return the fields of a mint's record that its transaction's state decides."""
+    if transaction.outcome not in ("succeeded", "failed"):
+        return {"status": MintStatus.SUBMITTED if sent else MintStatus.BUILT}
+    mined = {
+        "tx_hash": transaction.tx_hash,
+        "block_number": transaction.block_number,
+        "block_hash": transaction.block_hash,
+        "mined_at": transaction.mined_at,
+    }
+    if transaction.outcome == "failed":
+        return {**mined, "status": MintStatus.REVERTED, "problem": transaction.problem}
+    if transaction.state is TransactionState.FINAL:
+        return {**mined, "status": MintStatus.FINALIZED, "finalized_at": transaction.finalized_at}
+    return {**mined, "status": MintStatus.MINED}
+
+
+def may_still_be_stopped(mint: Mint, transaction: Transaction) -> bool:
+    """Tell whether a built or submitted mint is as it was read, by the transaction that carries it."""
+    sent = MintStatus.SUBMITTED if transaction.own_attempts else MintStatus.BUILT
+    waits = transaction.state in (TransactionState.RESERVED, TransactionState.SUBMITTED)
+    return waits and sent is mint.status
+
+
+def intent_of(transaction: Transaction) -> SignTopUp | SignNoop:
+    """Return the intent of the first attempt at a transaction that carries no operation.
+
+    That of one which does is made from the operation's record (`mintline.intents`).
+    """
+    shared = {
+        "trace": transaction.trace,
+        "signer": transaction.signer,
+        "chain_id": transaction.signer.chain_id,
+        "nonce": transaction.nonce,
+        "gas": transaction.gas,
+        "fees": transaction.fees,
+        "attempt": transaction.first_attempt,
+    }
+    if transaction.top_up is not None:
+        return SignTopUp(**shared, recipient=transaction.top_up.recipient, value=transaction.top_up.value)
+    return SignNoop(**shared)

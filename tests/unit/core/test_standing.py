@@ -1,0 +1,92 @@
+"""A mint as it stands is two records, read one after the other: no write in between makes it look ended."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mintline.aws.dynamo import Item
+from mintline.aws.records import to_item
+from mintline.aws.standing import read_mint
+from mintline.messages import Fees, KeyRef
+from mintline.records import Attempt, Mint, Problem
+from mintline.resources import MINTS, Table
+from mintline.set_aside import SetAside
+from mintline.states import MintStatus, TransactionState
+from mintline.transaction_records import Transaction
+
+ALICE = "0x" + "2" * 40
+KEY = KeyRef(address=ALICE, subject="user", chain_id=1, secret_id="secret")
+OURS, STRANGERS = b"\x01" * 32, b"\x02" * 32
+
+
+class Racing:
+    """Tables in which a transaction is settled between the reads of its mint and its own record."""
+
+    def __init__(self, before: Mint, after: Mint, settled: Transaction) -> None:
+        self._items = [to_item(before), to_item(settled), to_item(after)]
+        self.tables: list[str] = []
+
+    async def get(self, table: Table, _key: Item) -> Item | None:
+        self.tables.append(table.name)
+        return self._items.pop(0)
+
+
+def built(**changes: Any) -> Mint:
+    fields: dict[str, Any] = {
+        "mint_id": "m1",
+        "sub": "user",
+        "status": MintStatus.BUILT,
+        "chain_id": 1,
+        "contract": "0x" + "1" * 40,
+        "to": ALICE,
+        "sender": KEY,
+        "nonce": 0,
+        "metadata_digest": bytes(32),
+        "request_digest": "",
+        "created_at": 0,
+        "updated_at": 0,
+    }
+    return Mint(**fields | changes)
+
+
+def failed() -> Transaction:
+    return Transaction(
+        sender_id=f"1#{ALICE}",
+        nonce=0,
+        signer=KEY,
+        kind="mint",
+        operations=("m1",),
+        gas=1,
+        fees=Fees(max_fee_per_gas=1, max_priority_fee_per_gas=1),
+        meaning=bytes(32),
+        state=TransactionState.MINED,
+        outcome="failed",
+        tx_hash=OURS,
+        block_number=5,
+        block_hash=OURS,
+        mined_at=1,
+        problem=Problem(code="reverted", reason="No."),
+        attempts=(Attempt(tx_hash=OURS, max_fee_per_gas=1, max_priority_fee_per_gas=1, at=0),),
+        reserved_at=0,
+        updated_at=1,
+    )
+
+
+@pytest.mark.parametrize(
+    ("after", "status", "tx_hash"),
+    [
+        (built(status=MintStatus.MINED, tx_hash=STRANGERS), MintStatus.MINED, STRANGERS),
+        (built(), MintStatus.REVERTED, OURS),
+    ],
+    ids=["front run", "failed"],
+)
+async def test_mint__when_its_transaction_fails_between_the_reads__then_it_is_reverted_only_if_nobody_made_it(
+    after: Mint, status: MintStatus, tx_hash: bytes
+) -> None:
+    tables: Any = Racing(built(), after, failed())
+    mint = await read_mint(tables, "m1", SetAside())
+    assert mint is not None
+    assert (mint.status, mint.tx_hash) == (status, tx_hash)
+    assert tables.tables == [MINTS.name, "transactions", MINTS.name]

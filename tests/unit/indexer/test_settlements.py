@@ -1,0 +1,454 @@
+"""What a transaction of ours decides is written once, on its record; on a mint's own, what others did."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
+
+from mintline.errors import Unavailable
+from mintline.messages import ReviewMint, decode
+from mintline.records import TOKEN_TAKEN
+from mintline.resources import BROADCAST
+from mintline.states import MintStatus, TransactionState
+from mintline.transaction_records import Place
+from mintline_indexer.indexer import Indexer
+from mintline_indexer.memory import MemoryStore, Move, Sent
+from mintline_indexer.metrics import Metrics
+from mintline_indexer.store_port import Attempted, Progress, Row, TokenKey, Write
+
+if TYPE_CHECKING:
+    from tests.unit.indexer.conftest import Rig
+
+CONTRACT = "0x" + "1" * 40
+ALICE, MALLORY = "0x" + "2" * 40, "0x" + "3" * 40
+FINALITY = 3
+BUILT, SUBMITTED, MINED = MintStatus.BUILT, MintStatus.SUBMITTED, MintStatus.MINED
+
+
+async def settle(indexer: Indexer) -> None:
+    while await indexer.poll():
+        pass
+    await indexer.poll()
+
+
+def carried(rig: Rig, count: int, *, status: MintStatus = SUBMITTED) -> list[str]:
+    """Record so many mints, of tokens 1, 2, …, that one transaction carries."""
+    ids = [f"m{number}" for number in range(1, count + 1)]
+    for number, mint_id in enumerate(ids, start=1):
+        rig.record(mint_id, status)
+        rig.store.mint_table[mint_id] = rig.store.mint_table[mint_id].evolve(token_id=number)
+    rig.store.transaction_table.clear()
+    rig.carry(*ids)
+    return ids
+
+
+def making(rig: Rig, ids: Sequence[str], tokens: Sequence[int], *, name: int = 1) -> Sent:
+    """Return the transaction of these mints, which makes these tokens; it fails if there are none."""
+    moves = tuple(Move(CONTRACT, token_id, None, ALICE, bytes(32)) for token_id in tokens)
+    sent = Sent(bytes([name]) * 32, CONTRACT, moves, succeeded=bool(tokens))
+    rig.sign(sent.hash, *ids)
+    return sent
+
+
+def statuses(rig: Rig) -> list[MintStatus]:
+    return [rig.stands(mint_id).status for mint_id in rig.store.mint_table]
+
+
+def stored(rig: Rig) -> list[MintStatus]:
+    return [mint.status for mint in rig.store.mint_table.values()]
+
+
+def refused(logs: Sequence[Any]) -> list[str | None]:
+    return [entry["mint_id"] for entry in logs if entry["event"] == "mint_outcome_refused"]
+
+
+async def reorganize(rig: Rig, indexer: Indexer, depth: int = 1) -> None:
+    rig.chain.drop(depth)
+    for _ in range(depth + 1):
+        rig.chain.mine()
+    await settle(indexer)
+
+
+async def finish(rig: Rig, indexer: Indexer) -> None:
+    for _ in range(FINALITY + 1):
+        rig.chain.mine()
+    await settle(indexer)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+async def test_transaction__when_it_did_all_it_was_for__then_it_alone_is_written_at_each_stage(
+    rig: Rig, count: int
+) -> None:
+    ids = carried(rig, count)
+    sent = making(rig, ids, range(1, count + 1))
+    before = dict(rig.store.mint_table)
+    block = rig.chain.mine([sent]).block
+    indexer = rig.start()
+
+    await settle(indexer)
+
+    carrying = rig.carrying("m1")
+    assert (carrying.state, carrying.outcome, carrying.problem) == (TransactionState.MINED, "succeeded", None)
+    assert (carrying.tx_hash, carrying.block_number, carrying.block_hash) == (sent.hash, 1, block.hash)
+    assert statuses(rig) == [MINED] * count
+    await reorganize(rig, indexer)
+    assert (rig.carrying("m1").state, rig.carrying("m1").outcome) == (TransactionState.SUBMITTED, None)
+    assert rig.carrying("m1").block_hash is None
+    assert statuses(rig) == [SUBMITTED] * count
+    reviewed = {decode(one.body) for one in await rig.queues.receive(BROADCAST, wait=0)}
+    assert reviewed <= {ReviewMint(mint_id=mint_id) for mint_id in ids}
+    assert reviewed
+    rig.chain.mine([sent])
+    await settle(indexer)
+    await finish(rig, indexer)
+    assert rig.carrying("m1").state is TransactionState.FINAL
+    assert statuses(rig) == [MintStatus.FINALIZED] * count
+    assert rig.store.mint_table == before
+
+
+async def test_transaction__when_it_fails__then_it_is_failed_and_final_and_no_mint_is_written(
+    rig: Rig,
+) -> None:
+    ids = carried(rig, 2)
+    rig.chain.mine([making(rig, ids, [])])
+    registry = CollectorRegistry()
+    indexer = rig.start()
+    indexer._metrics = Metrics(registry)
+
+    await settle(indexer)
+    await finish(rig, indexer)
+
+    carrying = rig.carrying("m1")
+    assert (carrying.state, carrying.outcome) == (TransactionState.FINAL, "failed")
+    assert carrying.problem is not None
+    assert (statuses(rig), stored(rig)) == ([MintStatus.REVERTED] * 2, [BUILT] * 2)
+    counted = {
+        status: registry.get_sample_value("mintline_mints_total", {"status": status})
+        for status in ("reverted", "finalized")
+    }
+    assert counted == {"reverted": 2, "finalized": 0}
+
+
+async def test_metrics__when_a_transaction_carries_several_mints__then_each_is_counted(rig: Rig) -> None:
+    ids = carried(rig, 3)
+    registry = CollectorRegistry()
+    indexer = rig.start()
+    indexer._metrics = Metrics(registry)
+    rig.chain.mine([making(rig, ids, [1, 2, 3])])
+
+    await settle(indexer)
+    await finish(rig, indexer)
+
+    for status in ("mined", "finalized"):
+        assert registry.get_sample_value("mintline_mints_total", {"status": status}) == 3
+
+
+async def test_transaction__when_it_made_some_of_its_tokens__then_those_mints_have_that_and_no_other(
+    rig: Rig,
+) -> None:
+    ids = carried(rig, 3)
+    sent = making(rig, ids, [1, 3])
+    rig.chain.mine([sent])
+    indexer = rig.start()
+
+    with capture_logs() as logs:
+        await settle(indexer)
+
+    assert refused(logs) == ["m2"]
+    assert (statuses(rig), stored(rig)) == ([MINED, SUBMITTED, MINED], [MINED, BUILT, MINED])
+    assert rig.carrying("m1").state is TransactionState.SUBMITTED
+    assert rig.store.mint_table["m1"].tx_hash == sent.hash
+    await reorganize(rig, indexer)
+    assert (statuses(rig), stored(rig)) == ([SUBMITTED] * 3, [BUILT] * 3)
+
+
+async def test_transaction__when_it_made_none_of_its_tokens__then_nothing_is_written(rig: Rig) -> None:
+    ids = carried(rig, 2)
+    rig.chain.mine([making(rig, ids, [8, 9])])
+    tables = (dict(rig.store.mint_table), dict(rig.store.transaction_table))
+
+    with capture_logs() as logs:
+        await settle(rig.start())
+
+    assert refused(logs) == ids
+    assert (rig.store.mint_table, rig.store.transaction_table) == tables
+    assert rig.token_ids() == {8, 9}
+
+
+@pytest.mark.parametrize("tokens", [[1, 2], []])
+async def test_transaction__when_a_mint_it_carries_was_rejected__then_that_stays_so_and_is_told(
+    rig: Rig, tokens: list[int]
+) -> None:
+    ids = carried(rig, 2)
+    rig.store.mint_table["m2"] = rig.store.mint_table["m2"].evolve(status=MintStatus.REJECTED)
+    rig.chain.mine([making(rig, ids, tokens)])
+    indexer = rig.start()
+
+    with capture_logs() as logs:
+        await settle(indexer)
+
+    assert refused(logs) == ["m2"]
+    ended = MINED if tokens else MintStatus.REVERTED
+    assert statuses(rig) == [ended, MintStatus.REJECTED]
+    assert rig.carrying("m1").outcome == ("succeeded" if tokens else "failed")
+
+
+async def test_transaction__when_a_mint_it_made_has_another_nonce_by_now__then_its_own_record_says_so(
+    rig: Rig,
+) -> None:
+    [mint_id] = carried(rig, 1)
+    sent = making(rig, [mint_id], [1])
+    earlier = rig.carrying(mint_id)
+    later = earlier.evolve(nonce=earlier.nonce + 1, attempts=(), state=TransactionState.RESERVED)
+    rig.store.transaction_table[later.place] = later
+    rig.store.mint_table[mint_id] = rig.store.mint_table[mint_id].evolve(nonce=later.nonce)
+    rig.chain.mine([sent])
+    indexer = rig.start()
+
+    await settle(indexer)
+
+    assert stored(rig) == [MINED]
+    assert rig.store.mint_table[mint_id].tx_hash == sent.hash
+    assert rig.store.transaction_table[earlier.place].outcome == "succeeded"
+    assert rig.store.transaction_table[later.place] == later
+    await reorganize(rig, indexer)
+    assert (stored(rig), statuses(rig)) == ([BUILT], [BUILT])
+
+
+async def test_transaction__when_its_mint_has_another_nonce_and_it_fails__then_the_mint_goes_on(
+    rig: Rig,
+) -> None:
+    [mint_id] = carried(rig, 1)
+    sent = making(rig, [mint_id], [])
+    earlier = rig.carrying(mint_id)
+    later = earlier.evolve(nonce=earlier.nonce + 1, attempts=(), state=TransactionState.RESERVED)
+    rig.store.transaction_table[later.place] = later
+    rig.store.mint_table[mint_id] = rig.store.mint_table[mint_id].evolve(nonce=later.nonce)
+    rig.chain.mine([sent])
+
+    await settle(rig.start())
+
+    assert (stored(rig), statuses(rig)) == ([BUILT], [BUILT])
+    assert rig.store.transaction_table[earlier.place].outcome == "failed"
+
+
+@pytest.mark.parametrize("tokens", [[1], []])
+async def test_attempt__when_its_transactions_record_does_not_have_it__then_nothing_is_written(
+    rig: Rig, tokens: list[int]
+) -> None:
+    """A hash that somebody else recorded under the place of a transaction of ours."""
+    [mint_id] = carried(rig, 1)
+    sent = making(rig, [mint_id], tokens)
+    carrying = rig.carrying(mint_id)
+    rig.store.transaction_table[carrying.place] = carrying.evolve(attempts=())
+    before = dict(rig.store.transaction_table)
+    rig.chain.mine([sent])
+
+    with capture_logs() as logs:
+        await settle(rig.start())
+
+    assert refused(logs) == [None]
+    assert rig.store.transaction_table == before
+    assert stored(rig) == [BUILT]
+
+
+async def test_transaction__when_it_was_closed_before_it_is_mined__then_it_stays_and_its_mints_are_told(
+    rig: Rig,
+) -> None:
+    ids = carried(rig, 2)
+    rig.chain.mine([making(rig, ids, [1, 2])])
+    carrying = rig.carrying("m1")
+    closed = carrying.evolve(state=TransactionState.FINAL, outcome="filled")
+    rig.store.transaction_table[carrying.place] = closed
+
+    with capture_logs() as logs:
+        await settle(rig.start())
+
+    assert refused(logs) == ids
+    assert rig.carrying("m1") == closed
+    assert rig.token_ids() == {1, 2}
+
+
+@pytest.mark.parametrize("taken", [False, True])
+async def test_front_run__when_one_of_several_mints_was__then_the_transaction_failed_and_it_is_mined(
+    rig: Rig, *, taken: bool
+) -> None:
+    ids = carried(rig, 3)
+    stranger = Sent(
+        b"\x0e" * 32, CONTRACT, (Move(CONTRACT, 2, None, MALLORY if taken else ALICE, bytes(32)),)
+    )
+    ours = making(rig, ids, [])
+    rig.chain.mine([stranger, ours])
+    indexer = rig.start()
+
+    with capture_logs() as logs:
+        await settle(indexer)
+
+    carrying = rig.carrying("m1")
+    assert (carrying.outcome, carrying.tx_hash) == ("failed", ours.hash)
+    assert (carrying.problem == TOKEN_TAKEN) is taken
+    assert refused(logs) == (["m2"] if taken else [])
+    assert stored(rig) == [BUILT, BUILT if taken else MINED, BUILT]
+    assert statuses(rig)[0] is MintStatus.REVERTED
+    assert rig.store.token_table[TokenKey(CONTRACT, 2)].mint_id == (None if taken else "m2")
+    if not taken:
+        assert rig.store.mint_table["m2"].tx_hash == stranger.hash
+        await finish(rig, indexer)
+        assert rig.store.mint_table["m2"].status is MintStatus.FINALIZED
+
+
+class Breaking(MemoryStore):
+    """Fails once, instead of the third part of a block."""
+
+    parts = 0
+
+    async def commit(self, progress: Progress, write: Write) -> None:
+        Breaking.parts += write.row is not None and bool(write.outcomes)
+        if Breaking.parts == 3:
+            Breaking.parts += 1
+            raise Unavailable("the table is out of order")
+        await super().commit(progress, write)
+
+
+@pytest.mark.parametrize("breaking", [False, True])
+async def test_front_run__when_more_mints_were_than_a_write_has_room_for__then_all_are_mined_and_undone(
+    rig: Rig, *, breaking: bool
+) -> None:
+    count = 120
+    ids = carried(rig, count)
+    indexer = rig.start()
+    await settle(indexer)
+    moves = tuple(Move(CONTRACT, token_id, None, ALICE, bytes(32)) for token_id in range(1, count + 1))
+    rig.chain.mine([Sent(b"\x0e" * 32, CONTRACT, moves)])
+    rig.chain.mine([making(rig, ids, [])])
+    if breaking:
+        Breaking.parts = 0
+        await indexer.step_down()
+        rig.store = rig.like(Breaking)
+        indexer = rig.start()
+        with pytest.raises(Unavailable):
+            await settle(indexer)
+
+    await settle(indexer)
+
+    assert stored(rig) == [MINED] * count
+    assert {token.mint_id for token in rig.store.token_table.values()} == set(ids)
+    assert rig.carrying("m1").outcome == "failed"
+    assert len([row for row in rig.store.block_rows.values() if row.number == 2]) > 2
+    await reorganize(rig, indexer)
+    assert stored(rig) == [BUILT] * count
+    assert rig.carrying("m1").state is TransactionState.SUBMITTED
+    assert {token.mint_id for token in rig.store.token_table.values()} == {None}
+    assert [row.number for row in rig.store.block_rows.values()].count(2) == 1
+    rig.chain.mine([making(rig, ids, [], name=2)])
+    await settle(indexer)
+    await finish(rig, indexer)
+    assert stored(rig) == [MintStatus.FINALIZED] * count
+
+
+def as_before(rig: Rig, status: MintStatus) -> None:
+    """Record mint `m1`, of token 1, as before transactions had records."""
+    rig.record("m1", status)
+    rig.store.mint_table["m1"] = rig.store.mint_table["m1"].evolve(status=status, token_id=1)
+    rig.store.transaction_table.clear()
+
+
+@pytest.mark.parametrize(("tokens", "ended"), [([1], MINED), ([], MintStatus.REVERTED)])
+async def test_mint__when_it_is_of_before_transactions_had_records__then_it_has_its_outcome_itself(
+    rig: Rig, tokens: list[int], ended: MintStatus
+) -> None:
+    as_before(rig, SUBMITTED)
+    moves = tuple(Move(CONTRACT, token_id, None, ALICE, bytes(32)) for token_id in tokens)
+    sent = Sent(b"\x01" * 32, CONTRACT, moves, succeeded=bool(tokens))
+    rig.attempts[sent.hash] = Attempted(Place("1#" + ALICE, 0), "m1")
+    rig.chain.mine([sent])
+    indexer = rig.start()
+
+    await settle(indexer)
+
+    assert stored(rig) == [ended]
+    await reorganize(rig, indexer)
+    assert stored(rig) == [SUBMITTED]
+    rig.chain.mine([sent])
+    await settle(indexer)
+    await finish(rig, indexer)
+    assert stored(rig) == [MintStatus.FINALIZED if tokens else ended]
+
+
+async def test_mint__when_it_was_mined_before_transactions_had_records_and_is_undone__then_its_one_has_it(
+    rig: Rig,
+) -> None:
+    """Its transaction was recorded since, as one without an outcome (`mintline_local.carrying`)."""
+    indexer = rig.start()
+    await settle(indexer)
+    [mint_id] = carried(rig, 1)
+    sent = making(rig, [mint_id], [1])
+    carrying = rig.carrying(mint_id)
+    rig.attempts[sent.hash] = Attempted(carrying.place, mint_id)
+    rig.store.transaction_table.clear()
+    as_before(rig, SUBMITTED)
+    rig.chain.mine([sent])
+    await settle(indexer)
+    assert stored(rig) == [MINED]
+    rig.store.transaction_table[carrying.place] = carrying
+
+    await reorganize(rig, indexer)
+    assert (stored(rig), statuses(rig)) == ([BUILT], [SUBMITTED])
+    rig.chain.mine([sent])
+    await settle(indexer)
+    await finish(rig, indexer)
+    assert (stored(rig), statuses(rig)) == ([BUILT], [MintStatus.FINALIZED])
+    assert rig.carrying(mint_id).state is TransactionState.FINAL
+
+
+async def test_row__when_it_was_written_before_transactions_had_records__then_its_mints_are_finalized(
+    rig: Rig,
+) -> None:
+    indexer = rig.start()
+    await settle(indexer)
+    rig.chain.mine([rig.mint(1)])
+    await settle(indexer)
+    as_before(rig, MINED)
+    [position] = [key for key, row in rig.store.block_rows.items() if row.number == 1]
+    old = rig.store.block_rows[position].evolve(mints=("m1",)).model_dump(mode="json")
+    del old["transactions"]
+    rig.store.block_rows[position] = Row.model_validate(old)
+
+    indexer = rig.start("writer-1")
+    await settle(indexer)
+    await finish(rig, indexer)
+
+    assert stored(rig) == [MintStatus.FINALIZED]
+
+
+async def test_index__when_it_is_built_anew_over_what_was_settled__then_nothing_is_told_or_changed(
+    rig: Rig,
+) -> None:
+    ids = carried(rig, 2)
+    rig.record("other", SUBMITTED)
+    rig.store.mint_table["other"] = rig.store.mint_table["other"].evolve(token_id=3)
+    rig.chain.mine([making(rig, ids, [1, 2])])
+    rig.chain.mine([making(rig, ["other"], [], name=2)])
+    indexer = rig.start()
+    await settle(indexer)
+    await finish(rig, indexer)
+    tables = (dict(rig.store.mint_table), dict(rig.store.transaction_table))
+    tokens = dict(rig.store.token_table)
+    rig.store.progress = None
+    rig.store.token_table.clear()
+    rig.store.transfer_table.clear()
+    rig.store.block_rows.clear()
+
+    with capture_logs() as logs:
+        indexer = rig.start()
+        await settle(indexer)
+        await finish(rig, indexer)
+
+    assert (rig.store.mint_table, rig.store.transaction_table) == tables
+    assert rig.store.token_table == tokens
+    told = {entry["event"] for entry in logs if entry["log_level"] in ("warning", "error")}
+    assert told <= {"blocks_undone"}
