@@ -28,6 +28,7 @@ class Chain(BaseModel):
 
     chain_id: int = Field(gt=0)
     issuer: KeyRef | None = None
+    treasury: KeyRef | None = None
     default_collection: Address | None = None
 
 

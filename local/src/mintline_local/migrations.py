@@ -16,9 +16,21 @@ from dataclasses import dataclass
 from mintline.aws.dynamo import Clause, ConditionFailed, Delete, Dynamo, Item, Put, Update
 from mintline.aws.records import IN_BLOCK, row_place
 from mintline.errors import Unavailable
+from mintline.messages import KeyRef
 from mintline.records import LAYOUT, block_shard
-from mintline.resources import BLOCKS, CHECKPOINTS, FOLLOWED, MINTS, TOKENS, TOKENS_BY_COLLECTION, Table
+from mintline.resources import (
+    ACCOUNTS,
+    ATTEMPTS,
+    BLOCKS,
+    CHECKPOINTS,
+    FOLLOWED,
+    MINTS,
+    TOKENS,
+    TOKENS_BY_COLLECTION,
+    Table,
+)
 from mintline_indexer.dynamo_store import place_item
+from mintline_local.carrying import carry_mint, record_attempt, record_top_up
 
 PAGE = 500
 """Items that are read, and written, between two notes of how far a step has come."""
@@ -38,8 +50,9 @@ class Migrated:
 class _Tables:
     """The tables, and the record of the step in hand."""
 
-    def __init__(self, dynamo: Dynamo, record: Item) -> None:
+    def __init__(self, dynamo: Dynamo, record: Item, treasury: KeyRef) -> None:
         self.dynamo = dynamo
+        self.treasury = treasury
         self._record = record
 
     async def pages(self, table: Table, move: Callable[[Sequence[Item]], Awaitable[int]]) -> int:
@@ -62,16 +75,17 @@ class _Tables:
 Step = Callable[[_Tables], Awaitable[int]]
 
 
-async def migrate(dynamo: Dynamo) -> list[Migrated]:
+async def migrate(dynamo: Dynamo, *, treasury: KeyRef) -> list[Migrated]:
     """Carry out the steps that are not done yet, in their order, and return them.
 
+    `treasury` is the key that signs top-ups: earlier versions noted no more of it than its address.
     Raises Unavailable when an indexer writes meanwhile.
     """
     found = await dynamo.get(CHECKPOINTS, _RECORD) or {}
     record = {name: value for name, value in found.items() if name not in _RECORD}
     done = record.get("done", 0)
     assert isinstance(done, int)
-    tables = _Tables(dynamo, record)
+    tables = _Tables(dynamo, record, treasury)
     migrated = []
     for number, (name, step) in enumerate(STEPS, start=1):
         if number > done:
@@ -205,11 +219,35 @@ async def _give_layout(tables: _Tables) -> int:
     return await tables.pages(CHECKPOINTS, move)
 
 
+async def _carry_mints(tables: _Tables) -> int:
+    return await _each(tables, MINTS, lambda item: carry_mint(tables.dynamo, item))
+
+
+async def _record_top_ups(tables: _Tables) -> int:
+    return await _each(tables, ACCOUNTS, lambda item: record_top_up(tables.dynamo, item, tables.treasury))
+
+
+async def _record_attempts(tables: _Tables) -> int:
+    return await _each(tables, ATTEMPTS, lambda item: record_attempt(tables.dynamo, item))
+
+
+async def _each(tables: _Tables, table: Table, move: Callable[[Item], Awaitable[int]]) -> int:
+    """Move the items of a table one by one: several may be about one nonce."""
+
+    async def moved(items: Sequence[Item]) -> int:
+        return sum([await move(item) for item in items])
+
+    return await tables.pages(table, moved)
+
+
 STEPS: tuple[tuple[str, Step], ...] = (
     ("contracts", _give_contracts_items),
     ("tokens", _key_tokens_by_token),
     ("blocks", _spread_undo_records),
     ("mints", _spread_mints_of_blocks),
     ("layout", _give_layout),
+    ("carried mints", _carry_mints),
+    ("top-ups", _record_top_ups),
+    ("attempts", _record_attempts),
 )
 """In the order of their numbers, from 1: steps are added at the end, and none is ever changed."""

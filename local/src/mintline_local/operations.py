@@ -215,12 +215,14 @@ def migrate(*, document: Deployment, endpoint_url: EndpointUrl = None, as_json: 
 
     async def move() -> list[Migrated]:
         described = deployment_file.read(document)
+        if (treasury := described.chain.treasury) is None:
+            raise Misconfigured(f"{document}: chain.treasury is missing: make the keys first")
         settings = deployment(described.prefix, described.region, endpoint_url)
         async with AsyncExitStack() as stack:
             client = await open_client(stack, "dynamodb", settings, calls=AwsCalls())
             dynamo = Dynamo(client, described.prefix)
             stack.push_async_callback(dynamo.aclose)
-            return await migrations.migrate(dynamo)
+            return await migrations.migrate(dynamo, treasury=treasury)
 
     done = execute(move())
     for step in done:

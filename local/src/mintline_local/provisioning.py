@@ -149,7 +149,7 @@ async def set_up(state: StateFolder, ports: Listeners, world: World) -> Known:
     known = load_known(state)
     if known is None or not await _still_known(state, known, world):
         known = await _first_time(ports, world)
-    await migrate(world.dynamo)
+    await migrate(world.dynamo, treasury=known.treasury)
     if known.api_url != ports.url("api"):
         await world.accounts.admin.repoint(known.contract, ports.url("api"))
         known = known.evolve(api_url=ports.url("api"))

@@ -14,8 +14,18 @@ from mintline.aws.records import row_place, token_place
 from mintline.aws.session import AwsCalls, open_client
 from mintline.errors import Unavailable
 from mintline.eth import to_checksum_address
+from mintline.messages import KeyRef
 from mintline.records import Token, block_shard, token_key
-from mintline.resources import BLOCKS, CHECKPOINTS, FOLLOWED, MINTS, TOKENS, TOKENS_BY_COLLECTION
+from mintline.resources import (
+    ACCOUNTS,
+    ATTEMPTS,
+    BLOCKS,
+    CHECKPOINTS,
+    FOLLOWED,
+    MINTS,
+    TOKENS,
+    TOKENS_BY_COLLECTION,
+)
 from mintline.settings import ServiceSettings
 from mintline_indexer.dynamo_store import DynamoStore, token_item
 from mintline_indexer.store_port import Damaged, Row, TokenKey
@@ -29,6 +39,12 @@ CONTRACT, OTHER = (to_checksum_address(bytes([n]) * 20) for n in (0xC0, 0xC1))
 OWNER = to_checksum_address(b"\x11" * 20)
 HASH = b"\x07" * 32
 RECORD: Item = {"chain": "migrations"}
+TREASURY = KeyRef(
+    address=to_checksum_address(b"\x22" * 20),
+    subject="platform:treasury",
+    chain_id=CHAIN_ID,
+    secret_id="treasury",
+)
 
 
 @dataclass
@@ -118,8 +134,8 @@ async def test_migrate__when_the_tables_are_of_the_version_before__then_the_inde
     await before.dynamo.write(Put(MINTS, {"mint_id": "m1", "block_number": 5}))
     await before.dynamo.write(Put(MINTS, {"mint_id": "m2", "status": "accepted"}))
 
-    done = await migrate(before.dynamo)
-    assert [(step.number, step.items) for step in done] == [(1, 2), (2, 3), (3, 4), (4, 1), (5, 1)]
+    done = await migrate(before.dynamo, treasury=TREASURY)
+    assert [step.items for step in done] == [2, 3, 4, 1, 1, 0, 0, 0]
     store = DynamoStore(before.dynamo, chain_id=CHAIN_ID)
     progress = await store.load()
     assert progress is not None
@@ -143,10 +159,10 @@ async def test_migrate__when_the_tables_are_of_the_version_before__then_the_inde
 async def test_migrate__when_it_is_repeated__then_nothing_is_written_again(before: Before) -> None:
     await before.checkpoint()
     token = await before.token(1)
-    await migrate(before.dynamo)
+    await migrate(before.dynamo, treasury=TREASURY)
     moved = token.evolve(owner=None)
     await before.dynamo.write(Put(TOKENS, token_item(moved)))
-    assert await migrate(before.dynamo) == []
+    assert await migrate(before.dynamo, treasury=TREASURY) == []
     assert await DynamoStore(before.dynamo, chain_id=CHAIN_ID).tokens([TokenKey(CONTRACT, 1)]) == {
         TokenKey(CONTRACT, 1): moved
     }
@@ -160,7 +176,10 @@ async def test_migrate__when_a_step_is_interrupted__then_the_next_run_goes_on_fr
     await before.checkpoint()
     tokens = [await before.token(token_id) for token_id in range(4)]
     rows = [await before.row(number) for number in range(6, 10)]
-    await before.dynamo.write(Put(MINTS, {"mint_id": "m1", "block_number": 5}))
+    for number in range(3):
+        await before.dynamo.write(Put(MINTS, {"mint_id": f"m{number}", "block_number": 5}))
+        await before.dynamo.write(Put(ACCOUNTS, {"account_id": f"{CHAIN_ID}#{number}"}))
+        await before.dynamo.write(Put(ATTEMPTS, {"tx_hash": f"0x{number}"}))
     writes = 0
     write = before.dynamo.write
 
@@ -177,12 +196,14 @@ async def test_migrate__when_a_step_is_interrupted__then_the_next_run_goes_on_fr
     with monkeypatch.context() as patched:
         patched.setattr(before.dynamo, "write", failing)
         with pytest.raises(Unavailable):
-            await migrate(before.dynamo)
-    if broken < len(STEPS) - 1:
+            await migrate(before.dynamo, treasury=TREASURY)
+    if broken < [name for name, _ in STEPS].index("layout"):
         with pytest.raises(Damaged, match="operator migrate"):
             await store.load()
 
-    assert [step.number for step in await migrate(before.dynamo)] == [*range(broken + 1, len(STEPS) + 1)]
+    assert [step.number for step in await migrate(before.dynamo, treasury=TREASURY)] == [
+        *range(broken + 1, len(STEPS) + 1)
+    ]
     progress = await store.load()
     assert progress is not None
     assert (progress.collections, progress.backfills) == ((CONTRACT,), {OTHER: 3})
@@ -205,9 +226,9 @@ async def test_migrate__when_an_indexer_writes_meanwhile__then_it_stops_before_i
     with monkeypatch.context() as patched:
         patched.setattr(before.dynamo, "scan", overtaken)
         with pytest.raises(Unavailable, match=f"the index of chain {CHAIN_ID} is being written"):
-            await migrate(before.dynamo)
+            await migrate(before.dynamo, treasury=TREASURY)
     assert await before.dynamo.get(TOKENS, token_place(CHAIN_ID, CONTRACT, 1)) is None
-    assert len(await migrate(before.dynamo)) == len(STEPS)
+    assert len(await migrate(before.dynamo, treasury=TREASURY)) == len(STEPS)
 
 
 async def test_migrate__when_the_deployment_is_new__then_there_is_nothing_to_move(
@@ -216,7 +237,7 @@ async def test_migrate__when_the_deployment_is_new__then_there_is_nothing_to_mov
     async with AsyncExitStack() as stack:
         dynamo = Dynamo(await open_client(stack, "dynamodb", aws_settings, calls=AwsCalls()), aws_prefix)
         stack.push_async_callback(dynamo.aclose)
-        assert [step.items for step in await migrate(dynamo)] == [0] * len(STEPS)
+        assert [step.items for step in await migrate(dynamo, treasury=TREASURY)] == [0] * len(STEPS)
         assert (await dynamo.query(FOLLOWED, partition=str(CHAIN_ID), limit=9)).items == []
         place = row_place(CHAIN_ID, "000000000005#000000")
         assert await dynamo.get(BLOCKS, place) is None
@@ -230,7 +251,7 @@ async def test_migrate__when_the_checkpoint_is_gone__then_no_old_token_or_undo_r
     row = await before.row(6)
     for chain in (str(CHAIN_ID), "migrations"):
         await before.dynamo.write(Delete(CHECKPOINTS, {"chain": chain}))
-    assert [step.items for step in await migrate(before.dynamo)] == [0] * len(STEPS)
+    assert [step.items for step in await migrate(before.dynamo, treasury=TREASURY)] == [0] * len(STEPS)
     assert await before.dynamo.get(TOKENS, token_place(CHAIN_ID, CONTRACT, 1)) is None
     assert await before.dynamo.get(BLOCKS, row_place(CHAIN_ID, row.position)) is None
 
@@ -238,3 +259,4 @@ async def test_migrate__when_the_checkpoint_is_gone__then_no_old_token_or_undo_r
 def test_steps__when_counted__then_none_is_missing_or_changed() -> None:
     names = [name for name, _ in STEPS]
     assert names[:5] == ["contracts", "tokens", "blocks", "mints", "layout"]
+    assert names[5:8] == ["carried mints", "top-ups", "attempts"]
