@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from mintline.errors import Rejected
 from mintline.messages import FundWallet, RenewNonce, ReviewMint, SignMint, SignNoop, SignTopUp
 from mintline.records import Problem
 from mintline.resources import BUILD, SIGN
@@ -632,13 +634,66 @@ async def test_watch__when_the_voucher_ran_out__then_a_noop_frees_the_mint_for_a
     assert world.mint(make()).status is MintStatus.SUBMITTED
 
 
-@pytest.mark.parametrize("kind", ["make", "make_top_up"])
 async def test_refused__when_a_noop_was_signed_before__then_it_came_late_and_nobody_is_called(
-    world: Any, request: pytest.FixtureRequest, kind: str
+    world: Any, make: Any
 ) -> None:
-    intent = request.getfixturevalue(kind)()
-    if kind == "make":
-        await sent(world, intent)
-        intent = intent.model_copy(update={"attempt": 1})
-    await world.refuse(intent, "memory_nonce_filled")
+    await sent(world, make())
+    await world.refuse(make().evolve(attempt=1), "memory_nonce_filled")
     assert await world.sent_to(SIGN) == await world.sent_to(BUILD) == []
+
+
+async def test_refused__when_a_noop_was_signed_before_a_top_up__then_the_noop_is_asked_for_again(
+    world: Any, make_top_up: Any
+) -> None:
+    intent = make_top_up(nonce=3)
+    world.reserved(intent)
+    await world.refuse(intent, "memory_nonce_filled")
+    [noop] = await world.sent_to(SIGN)
+    assert (type(noop), noop.nonce, noop.signer) == (SignNoop, 3, intent.signer)
+    assert world.transaction(intent).filling_at == world.now
+
+
+@pytest.mark.parametrize("code", ["memory_nonce_filled", "policy_fee"])
+async def test_refused__when_a_top_up_names_the_nonce_of_a_mint__then_the_mint_keeps_it(
+    world: Any, make: Any, make_top_up: Any, code: str
+) -> None:
+    """A queue writer can make up the refusal of what nobody asked for."""
+    await sent(world, make())
+    forged = make_top_up(nonce=0).evolve(signer=make().signer)
+    with suppress(Rejected):
+        await world.refuse(forged, code)
+    assert world.transaction(make()).filling_at is None
+    assert await world.sent_to(SIGN) == []
+
+
+# What the index could not use
+
+
+@pytest.mark.parametrize("recorded", [True, False], ids=["attempt-on-record", "attempt-unrecorded"])
+async def test_used_nonce__when_the_index_passed_over_its_transaction__then_its_mint_ends_by_its_token(
+    world: Any, make: Any, *, recorded: bool
+) -> None:
+    await sent(world, make())
+    if not recorded:
+        world.change(make(), attempts=())
+    world.chain.mine()
+    made = world.redeemed(make(), block=world.chain.number)
+    world.finalize()
+    await world.sweep(after=20)
+    mint = world.mint(make())
+    assert (mint.status, mint.tx_hash) == (MintStatus.FINALIZED, made.tx_hash)
+    await world.sweep(after=20)
+    assert world.open() == []
+    assert await world.sent_to(BUILD) == []
+
+
+async def test_used_nonce__when_our_attempt_failed_and_the_index_passed_over_it__then_the_mint_gets_another(
+    world: Any, make: Any
+) -> None:
+    await sent(world, make())
+    world.chain.mine()
+    [receipt] = world.chain.receipts.values()
+    world.chain.receipts[receipt.tx_hash] = replace(receipt, status=False)
+    world.finalize()
+    await world.sweep(after=20)
+    assert [type(message) for message in await world.sent_to(BUILD)] == [RenewNonce]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -284,3 +284,30 @@ async def test_renew__when_the_mints_token_is_on_chain__then_it_waits_for_the_in
         await builder.renew("m1", spent=0)
 
     assert world.mint("m1").status is MintStatus.SUBMITTED
+
+
+@pytest.mark.parametrize("when", ["before it is read", "while its nonce is reserved"])
+async def test_renewal__when_its_user_stopped_the_mint__then_it_gets_no_other_nonce(
+    world: World, builder: Builder, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    await submitted(world, builder)
+    world.chain.counts[world.address("alice")] = 1
+
+    def stop() -> None:
+        stored = world.tables.mints["m1"]
+        world.tables.mints["m1"] = stored.evolve(cancel_requested_at=5, updated_at=5)
+
+    if when == "before it is read":
+        stop()
+    else:
+        fees = world.chain.fees
+
+        async def stopping() -> Any:
+            stop()
+            return await fees()
+
+        monkeypatch.setattr(world.chain, "fees", stopping)
+    await builder.renew("m1", 0)
+    assert world.tables.mints["m1"].nonce == 0
+    assert world.account("alice").next_nonce == 1
+    assert world.outbox.sent == []

@@ -6,6 +6,7 @@ import structlog
 
 from mintline.errors import Rejected
 from mintline.eth import keccak256
+from mintline.meaning import meaning_of
 from mintline.messages import (
     AnyIntent,
     Broadcast,
@@ -85,13 +86,15 @@ async def refuse(
         log.info("signing_came_late", kind=intent.type)
         if isinstance(intent, SignMint):
             await _renew_unsent(intent, ledger=ledger, outbox=outbox, noops=noops, now=now)
+        elif isinstance(intent, SignTopUp):
+            # The no-op was signed, and may have been lost since: the treasury's later ones wait for it.
+            await _fill_refused(intent, ledger=ledger, noops=noops, now=now)
         return
     transaction = await ledger.transaction(place_of(intent.signer, intent.nonce))
-    first = _is_first(intent, transaction)
-    if not isinstance(intent, SignMint) or not first:
+    if not isinstance(intent, SignMint) or not _is_first(intent, transaction):
         log.error("signing_refused", code=problem.code, kind=intent.type)
-        if isinstance(intent, SignTopUp) and first and transaction is not None:
-            await fill_for_good(transaction, ledger=ledger, noops=noops, now=now)
+        if isinstance(intent, SignTopUp):
+            await _fill_refused(intent, ledger=ledger, noops=noops, now=now)
         raise Rejected(problem.code, problem.reason)
     mint = await ledger.get(intent.mint_id)
     if mint is not None and mint.status is MintStatus.BUILT:
@@ -99,6 +102,19 @@ async def refuse(
     elif mint is not None:
         check_identity(intent, mint)
     await end(intent, problem, source=MintStatus.BUILT, ledger=ledger, noops=noops, now=now)
+
+
+async def _fill_refused(intent: SignTopUp, *, ledger: Ledger, noops: Noops, now: int) -> None:
+    """Have the nonce of a top-up filled that was never signed, if it was reserved for that very top-up."""
+    transaction = await ledger.transaction(place_of(intent.signer, intent.nonce))
+    if (
+        transaction is not None
+        and transaction.state in (TransactionState.RESERVED, TransactionState.SUBMITTED)
+        and transaction.meaning == meaning_of(intent)
+        and _is_first(intent, transaction)
+        and not transaction.own_attempts
+    ):
+        await fill_for_good(transaction, ledger=ledger, noops=noops, now=now)
 
 
 async def _renew_unsent(

@@ -147,18 +147,15 @@ async def settle_used_nonce(
 
     What carries operations is the index's to tell: it has read every block up to `final`, so it has moved
     the transaction on if one of these held an attempt, even if no node that answers has the receipt. If it
-    did not, another transaction has the nonce, and each operation is let go before the record is closed: a
-    mint ends by its token, if a stranger redeemed the voucher; one that its user asked to stop ends without;
-    any other gets a new nonce, and keeps its token id.
+    did not, another transaction has the nonce, or the index could not use the record by then. Each operation
+    is let go before the record is closed: a mint ends by its token, whoever made that; one that its user
+    asked to stop ends without; any other gets a new nonce, and keeps its token id.
 
     Nothing of that hangs on one node's word.
     """
     mints = await ledger.read_mints(transaction.operations)
     waiting = [mint for mint in mints.values() if _depends_on(mint, transaction)]
     if waiting or len(mints) < len(transaction.operations):
-        for attempt in transaction.own_attempts:
-            if await chain.receipt(attempt.tx_hash) is not None:
-                return
         for mint in waiting:
             await _let_go(mint, transaction, final, ledger=ledger, chain=chain, outbox=outbox, now=now)
         return
@@ -188,11 +185,14 @@ async def _let_go(
     outbox: SendingPort,
     now: int,
 ) -> None:
-    """See to it that a mint depends no more on a nonce that another transaction has."""
+    """See to it that a mint depends no more on a nonce that is used for good.
+
+    Its token decides. An attempt of ours that succeeded has made it, so then the index is behind.
+    """
     about = {"mint_id": mint.mint_id, "sender": transaction.signer.address, "nonce": transaction.nonce}
     if await end_by_token(mint, final, ledger=ledger, chain=chain, now=now, carried=transaction):
         log.warning("mint_front_run", **about)
-    elif await may_be_minted(mint, final, chain=chain):
+    elif await _succeeded(transaction, chain=chain) or await may_be_minted(mint, final, chain=chain):
         log.info("mint_waits_for_index", **about)
     elif mint.status is MintStatus.MINED:
         log.error("mint_without_token", **about)
@@ -205,6 +205,12 @@ async def _let_go(
     else:
         log.warning("nonce_taken", **about)
         await ask_for_nonce(mint, outbox=outbox)
+
+
+async def _succeeded(transaction: Transaction, *, chain: Chain) -> bool:
+    """Tell whether a node has the receipt of an attempt of ours that did what it was for."""
+    receipts = [await chain.receipt(attempt.tx_hash) for attempt in transaction.own_attempts]
+    return any(receipt is not None and receipt.status for receipt in receipts)
 
 
 async def _raise_fees(

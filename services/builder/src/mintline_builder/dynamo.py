@@ -132,6 +132,8 @@ def _source(spent: Place | None) -> tuple[Clause, ...]:
     return (
         Clause("still_built", "status", "eq", (MintStatus.BUILT.value,)),
         Clause("nonce_spent", "nonce", "eq", (spent.nonce,)),
+        # One that is to be stopped ends with the nonce that it has.
+        Clause("not_stopped", "cancel_requested_at", "missing"),
     )
 
 

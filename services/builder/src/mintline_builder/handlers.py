@@ -124,10 +124,11 @@ async def renew(
 ) -> None:
     """Give a built or submitted mint another nonce, after another transaction has used its own.
 
-    A mint that moved on since is left as it is, or sent on if it is built. Raises as `build` does.
+    A mint that moved on since, or is to be stopped, is left as it is, or sent on if it is built. Raises as
+    `build` does.
     """
     mint = await _load(mints, cmd.mint_id)
-    if mint.status in RENEWABLE and mint.nonce == cmd.nonce:
+    if mint.status in RENEWABLE and mint.nonce == cmd.nonce and mint.cancel_requested_at is None:
         try:
             mint = await _renew(mint, terms, preparation, reserver, clock)
             metrics.renewed.inc()

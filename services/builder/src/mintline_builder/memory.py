@@ -49,6 +49,7 @@ class MemoryTables:
         """Tell whether a mint's record is left to that transaction, which did nothing on chain so far."""
         stored, carrier = self.mints[mint_id], self.transactions.get(spent)
         still = stored.status is MintStatus.BUILT and carried_by(stored) == spent
+        still = still and stored.cancel_requested_at is None
         return still and carrier is not None and unmined(carrier)
 
 
