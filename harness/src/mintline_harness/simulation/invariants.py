@@ -84,7 +84,7 @@ class Watch:
         final = self.chain.blocks[self.chain.finalized].state.nonces.get(intent.signer.address, 0)
         nonces = self.nonces.setdefault(intent.mint_id, set())
         unspent = {nonce for nonce in nonces if nonce >= final} - {intent.nonce}
-        if unspent:
+        if unspent and intent.nonce >= final:
             self.broken(f"{intent.mint_id} was signed for nonces {sorted(unspent)} and {intent.nonce}")
         nonces.add(intent.nonce)
 
