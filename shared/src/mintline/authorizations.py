@@ -12,9 +12,9 @@ from typing import TypeAlias
 
 from pydantic import Field
 
-from mintline.authorization import mint_digest, voucher_digest
 from mintline.messages import Frozen, Sealed
 from mintline.records import Mint
+from mintline.request_digests import mint_digest, voucher_digest
 
 KEPT = 7 * 24 * 3600
 """Seconds from a mint's acceptance for which its authorization is kept.

@@ -18,10 +18,9 @@ from mintline.authorization import (
     SealBroken,
     Sealer,
     key_id,
-    mint_digest,
-    voucher_digest,
 )
 from mintline.messages import MAX_SEALED
+from mintline.request_digests import mint_digest, voucher_digest
 
 KEY = ec.generate_private_key(ec.SECP256R1())
 WALLET = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"

@@ -12,16 +12,9 @@ from typing import TypeAlias
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 from mintline.acceptance import ACCEPTANCE, Fault, NotVouchedFor, Statements
-from mintline.authorization import (
-    AcceptanceMissing,
-    Envelope,
-    SealBroken,
-    burn_digest,
-    mint_digest,
-    transfer_digest,
-    voucher_digest,
-)
+from mintline.authorization import AcceptanceMissing, Envelope, SealBroken
 from mintline.messages import AnyRequest, IssueVoucher, SignBurn, SignMint, SignTransfer
+from mintline.request_digests import burn_digest, mint_digest, transfer_digest, voucher_digest
 from mintline_signer.enclave.revocations import RevokedTokens
 from mintline_signer.enclave.seals import Seals
 from mintline_signer.enclave.tokens import TokenVerifier

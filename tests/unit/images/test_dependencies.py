@@ -1,0 +1,37 @@
+"""Does a service start with no more than its image holds? The tests' own environment has every library."""
+
+import subprocess
+import sys
+
+import pytest
+
+BLOCK = "import sys; sys.modules['cryptography'] = None; import {module}"
+"""`cryptography` comes only with the api and the signer; see each service's `pyproject.toml`."""
+
+
+@pytest.mark.parametrize(
+    "module", ["mintline_builder.service", "mintline_broadcaster.service", "mintline_indexer.service"]
+)
+def test_a_service_without_cryptography_loads_nothing_that_needs_it(module: str) -> None:
+    loaded = subprocess.run(
+        [sys.executable, "-c", BLOCK.format(module=module)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert loaded.returncode == 0, loaded.stderr
+
+
+def test_what_needs_cryptography_is_found_out() -> None:
+    loaded = subprocess.run(
+        [sys.executable, "-c", BLOCK.format(module="mintline.authorization")],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert loaded.returncode != 0
+    assert "cryptography" in loaded.stderr
