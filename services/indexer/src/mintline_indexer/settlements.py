@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import structlog
 
@@ -141,16 +142,8 @@ def _succeeded(
             facts.refused.append(_refused(mint_id, effect, records))
     if settles:
         assert signed.transaction is not None
-        facts.settlements[effect.tx_hash] = Settlement(
-            place=signed.transaction.place,
-            outcome="succeeded",
-            tx_hash=effect.tx_hash,
-            block_number=effect.block_number,
-            block_hash=effect.block_hash,
-            mints=tuple(standing),
-            sent_at=signed.attempt.at,
-            trace=signed.attempt.trace,
-        )
+        settlement = _settlement(signed.transaction, "succeeded", effect, signed)
+        facts.settlements[effect.tx_hash] = replace(settlement, mints=tuple(standing))
     return outcomes
 
 
@@ -163,16 +156,8 @@ def _failed(
         # One that another transaction carries by now goes on with that.
         left = [mint_id for mint_id in signed.mint_ids if records.carried(mint_id) is None]
         return [_outcome(mint_id, status, effect, signed, problem=problem) for mint_id in left]
-    facts.settlements[effect.tx_hash] = Settlement(
-        place=signed.transaction.place,
-        outcome="failed",
-        tx_hash=effect.tx_hash,
-        block_number=effect.block_number,
-        block_hash=effect.block_hash,
-        problem=problem,
-        sent_at=signed.attempt.at,
-        trace=signed.attempt.trace,
-    )
+    settlement = _settlement(signed.transaction, "failed", effect, signed)
+    facts.settlements[effect.tx_hash] = replace(settlement, problem=problem)
     outcomes: list[Outcome] = []
     for mint_id in signed.mint_ids:
         if records.carried(mint_id) is not signed.transaction:
@@ -223,6 +208,20 @@ def one_each(outcomes: Iterable[tuple[bytes, Outcome]], facts: Facts) -> dict[by
     for tx_hash, outcome in chosen.values():
         by_transaction[tx_hash] = (*by_transaction.get(tx_hash, ()), outcome)
     return by_transaction
+
+
+def _settlement(
+    transaction: Transaction, outcome: Literal["succeeded", "failed"], effect: Settled, signed: Signed
+) -> Settlement:
+    return Settlement(
+        place=transaction.place,
+        outcome=outcome,
+        tx_hash=effect.tx_hash,
+        block_number=effect.block_number,
+        block_hash=effect.block_hash,
+        sent_at=signed.attempt.at,
+        trace=signed.attempt.trace,
+    )
 
 
 def _is_open(mint: Mint) -> bool:
