@@ -33,6 +33,11 @@ class Place(NamedTuple):
     """`{chain_id}#{address}`."""
     nonce: int
 
+    @property
+    def name(self) -> str:
+        """What it is called in logs and alarms, and in its block's index."""
+        return f"{self.sender_id}/{self.nonce}"
+
 
 class TopUpPayload(Frozen):
     """Gas money for a wallet."""

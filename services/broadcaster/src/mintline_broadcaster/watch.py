@@ -37,7 +37,7 @@ from mintline.queueing import SendingPort
 from mintline.records import Attempt
 from mintline.resources import TRANSACTIONS
 from mintline.states import MintStatus, TransactionState
-from mintline.transaction_records import Place, Transaction
+from mintline.transaction_records import Transaction
 from mintline_broadcaster.fees import FeeCaps, bump, market_fees
 from mintline_broadcaster.finality import final_count
 from mintline_broadcaster.gaps import gap
@@ -176,7 +176,7 @@ class Watch:
 
     def _guarding(self, transaction: Transaction) -> AbstractContextManager[None]:
         """Let a record that cannot be used stop neither the sender's others nor the pass."""
-        return self._metrics.set_aside.guarding(TRANSACTIONS.name, name_of(transaction.place))
+        return self._metrics.set_aside.guarding(TRANSACTIONS.name, transaction.place.name)
 
     async def _settle(self, transaction: Transaction, final: Final, *, now: int) -> None:
         """Close a transaction whose nonce is used for good, unless that is the indexer's."""
@@ -253,7 +253,7 @@ class Watch:
             kind=transaction.kind,
             sweeps=transaction.sweeps,
         )
-        await sign(intent, outbox=self._outbox, dedup=f"sweep:{name_of(transaction.place)}:{now}")
+        await sign(intent, outbox=self._outbox, dedup=f"sweep:{transaction.place.name}:{now}")
 
     async def _sign_same(self, transaction: Transaction, attempt: Attempt, *, now: int) -> None:
         """Have an attempt signed once more whose bytes were not written down: the same ones come of it."""
@@ -340,11 +340,6 @@ class Watch:
         except TransactionMoved:
             return False
         return True
-
-
-def name_of(place: Place) -> str:
-    """Return a transaction's name for logs and alarms."""
-    return f"{place.sender_id}/{place.nonce}"
 
 
 def _newest(transaction: Transaction) -> Attempt | None:

@@ -226,7 +226,7 @@ class _Folding:
     def add_settlement(self, effect: Effect, settlement: Settlement) -> None:
         place = settlement.place
         if (reason := self.facts.unusable_transactions.get(place)) is not None:
-            self._set_aside(effect, TRANSACTIONS, f"{place.sender_id}/{place.nonce}", reason)
+            self._set_aside(effect, TRANSACTIONS, place.name, reason)
         else:
             self.settlements.append(settlement)
 

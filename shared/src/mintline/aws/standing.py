@@ -115,7 +115,7 @@ def moved(
     """
     legal = Clause("legal_source", "state", "in", tuple(one.value for one in transaction_sources(target)))
     closing = TRANSACTION_OPEN if target is TransactionState.FINAL else ()
-    written = {**indexed(f"{place.sender_id}/{place.nonce}", set or {}), **(set or {})}
+    written = {**indexed(place.name, set or {}), **(set or {})}
     gone = (IN_BLOCK, *remove) if "block_number" in remove else remove
     return Update(
         table=TRANSACTIONS,
