@@ -114,6 +114,9 @@ class TransactionState(StrEnum):
     """Its nonce is used for good, by whatever used it."""
 
 
+UNDECIDED = (TransactionState.RESERVED, TransactionState.SUBMITTED)
+"""Where a transaction may get one more attempt: nothing has used its nonce yet, as far as we know."""
+
 TRANSACTION_TRANSITIONS: Mapping[TransactionState, frozenset[TransactionState]] = MappingProxyType(
     {
         TransactionState.RESERVED: frozenset({TransactionState.SUBMITTED, TransactionState.FINAL}),

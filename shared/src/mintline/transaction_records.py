@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple, TypeAlias
 from mintline.fields import Address, BoundedText, Bytes32, Wei
 from mintline.messages import Fees, Frozen, KeyRef, SignNoop, SignTopUp
 from mintline.records import OPEN_SHARDS, Attempt, Mint, Problem, scoped
-from mintline.states import MintStatus, TransactionState
+from mintline.states import UNDECIDED, MintStatus, TransactionState
 
 TransactionKind: TypeAlias = Literal["mint", "top_up", "noop"]
 """`noop`: a nonce that nothing was reserved for, found unused below others."""
@@ -190,7 +190,7 @@ def _outcome(transaction: Transaction, *, sent: bool) -> dict[str, object]:
 def may_still_be_stopped(mint: Mint, transaction: Transaction) -> bool:
     """Tell whether a built or submitted mint is as it was read, by the transaction that carries it."""
     sent = MintStatus.SUBMITTED if transaction.own_attempts else MintStatus.BUILT
-    waits = transaction.state in (TransactionState.RESERVED, TransactionState.SUBMITTED)
+    waits = transaction.state in UNDECIDED
     return waits and sent is mint.status
 
 

@@ -285,6 +285,18 @@ async def test_add_attempt__when_it_is_a_noop__then_the_nonce_is_for_it_and_noth
     await records.ledger.add_attempt(after, noop(7))
 
 
+@pytest.mark.parametrize("state", [TransactionState.MINED, TransactionState.FINAL])
+@pytest.mark.parametrize("late", [attempt(5), noop(5)], ids=["own", "noop"])
+async def test_add_attempt__when_the_nonce_is_used__then_the_transaction_stays_as_it_is(
+    records: Records, state: TransactionState, late: Attempt
+) -> None:
+    settled = transaction(**SUBMITTED | {"state": state, "outcome": "succeeded"})
+    await records.reserve(settled)
+    with pytest.raises(TransactionMoved):
+        await records.ledger.add_attempt(settled, late)
+    assert await records.ledger.transaction(settled.place) == settled
+
+
 @pytest.mark.parametrize("fields", [{}, SUBMITTED], ids=["built", "submitted"])
 async def test_reject__when_a_transaction_carries_it__then_its_nonce_is_for_a_noop_by_the_same_write(
     records: Records, fields: dict[str, Any]
@@ -301,6 +313,17 @@ async def test_reject__when_a_transaction_carries_it__then_its_nonce_is_for_a_no
     with pytest.raises(MintMoved) as moved:
         await records.ledger.reject(before, PROBLEM, at=10, carried=carried)
     assert moved.value.mint == after
+
+
+async def test_reject__when_it_was_read_at_its_end__then_it_stays(records: Records) -> None:
+    before, carried = await records.carried(
+        **SUBMITTED | {"state": TransactionState.FINAL, "outcome": "succeeded"}
+    )
+    assert before.status is MintStatus.FINALIZED
+    with pytest.raises(MintMoved):
+        await records.ledger.reject(before, PROBLEM, at=9, carried=carried)
+    assert await records.ledger.get("m1") == before
+    assert await records.ledger.transaction(carried.place) == carried
 
 
 async def test_reject__when_the_transaction_moved_on__then_neither_is_changed(records: Records) -> None:

@@ -47,7 +47,7 @@ from mintline.records import (
 )
 from mintline.resources import ATTEMPTS, CHECKPOINTS, MINTS, TOKENS, TRANSACTIONS, TRANSFERS
 from mintline.set_aside import SetAside
-from mintline.states import MintStatus, TransactionState
+from mintline.states import UNDECIDED, MintStatus, TransactionState, may
 from mintline.transaction_records import Outcome, Place, Transaction, carried_by, open_place, place_of
 from mintline_broadcaster.ports import (
     Final,
@@ -62,6 +62,7 @@ from mintline_broadcaster.sweeping import next_sweep
 PAGE = 500
 _OPEN_MINTS = MINTS.index("open")
 _OPEN_TRANSACTIONS = TRANSACTIONS.index("open")
+_UNDECIDED = Clause("undecided", "state", "in", tuple(one.value for one in UNDECIDED))
 _NOT_FILLED = Clause("not_filled", "filling_at", "missing")
 
 
@@ -79,7 +80,8 @@ class DynamoLedger:
     ::
 
         attempts      not_on_record ──▶ on_record
-        transactions  is_reserved, its_{meaning, gas, signer}, not_filled ──▶ legal_source, attempts_unchanged
+        transactions  is_reserved, its_{meaning, gas, signer}, not_filled ──▶ legal_source
+                      one more attempt: still_there, undecided, attempts_unchanged, not_filled
                       swept by: still_there, not_moved, not_swept; closed by: still_there, attempts_unchanged
         mints         ended by: still_there, its_nonce, together with its transaction's filling
                       ended by its token: still_there ──▶ by_this_transaction
@@ -174,6 +176,7 @@ class DynamoLedger:
             set=written,
             where=(
                 Clause("still_there", "state", "eq", (transaction.state.value,)),
+                _UNDECIDED,
                 Clause("attempts_unchanged", "attempts", "eq", (known,)),
                 *(() if attempt.fills else (_NOT_FILLED,)),
             ),
@@ -252,6 +255,8 @@ class DynamoLedger:
         self, mint: Mint, problem: Problem, *, at: int, carried: Transaction | None = None
     ) -> None:
         """End a mint that is still where it was read; raises MintMoved."""
+        if not may(mint.status, MintStatus.REJECTED):
+            raise MintMoved(mint)
         written: Item = {"problem": to_item(problem)}
         where = (_still_there(mint), *_its_nonce(mint))
         update = transition(mint.mint_id, MintStatus.REJECTED, at=at, set=written, where=where)

@@ -18,7 +18,7 @@ from mintline.messages import (
 )
 from mintline.queueing import SendingPort
 from mintline.refusals import RefusalCode, problem_of
-from mintline.states import MintStatus, TransactionState
+from mintline.states import UNDECIDED, MintStatus, TransactionState
 from mintline.transaction_records import Transaction, carried_by, place_of
 from mintline_broadcaster.fees import FeeCaps
 from mintline_broadcaster.intents import ask_for_nonce
@@ -109,7 +109,7 @@ async def _fill_refused(intent: SignTopUp, *, ledger: Ledger, noops: Noops, now:
     transaction = await ledger.transaction(place_of(intent.signer, intent.nonce))
     if (
         transaction is not None
-        and transaction.state in (TransactionState.RESERVED, TransactionState.SUBMITTED)
+        and transaction.state in UNDECIDED
         and transaction.meaning == meaning_of(intent)
         and _is_first(intent, transaction)
         and not transaction.own_attempts

@@ -15,7 +15,7 @@ from mintline.eth import keccak256
 from mintline.meaning import meaning_of
 from mintline.messages import AnyIntent, Fees
 from mintline.records import Attempt, Mint, Problem, Transfer, created_key, open_shard
-from mintline.states import MintStatus, TransactionState, stored_sources, transaction_may
+from mintline.states import UNDECIDED, MintStatus, TransactionState, may, stored_sources, transaction_may
 from mintline.transaction_records import (
     Outcome,
     Place,
@@ -116,7 +116,8 @@ class MemoryLedger:
     async def add_attempt(self, transaction: Transaction, attempt: Attempt) -> None:
         """Append to a transaction's attempts, if they are still these."""
         current = await self._unchanged(transaction)
-        if current.filling_at is not None and not attempt.fills:
+        given_up = current.filling_at is not None and not attempt.fills
+        if given_up or current.state not in UNDECIDED:
             raise TransactionMoved(current)
         changes: dict[str, object] = {}
         if current.submitted_at is None and not attempt.fills:
@@ -218,6 +219,8 @@ class MemoryLedger:
     ) -> None:
         """End a mint that is still where it was read."""
         await asyncio.sleep(0)
+        if not may(mint.status, MintStatus.REJECTED):
+            raise MintMoved(mint)
         current = self._stored(mint, MintStatus.REJECTED)
         if carried is not None:
             try:
