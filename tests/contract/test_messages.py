@@ -20,6 +20,7 @@ from mintline.messages import (
     Broadcast,
     BuildMint,
     Fees,
+    FinishBatch,
     FundWallet,
     IssueVoucher,
     KeyRef,
@@ -113,7 +114,18 @@ SIGN_BATCH = SignBatch(
     gas=900_000,
     fees=SIGN_MINT.fees,
     contract=CONTRACT,
-    mints=(BatchMint(mint_id=MINT_ID, token_id=2**255 + 1, to=WALLET, metadata_digest=bytes(range(32))),),
+    mints=(
+        BatchMint(
+            mint_id=MINT_ID,
+            token_id=2**255 + 1,
+            to=WALLET,
+            metadata_digest=bytes(range(32)),
+            subject=SIGN_MINT.signer.subject,
+        ),
+    ),
+)
+OWNERLESS_BATCH = SIGN_BATCH.model_copy(
+    update={"mints": tuple(mint.model_copy(update={"subject": ""}) for mint in SIGN_BATCH.mints)}
 )
 SIGN_TRANSFER = SignTransfer(
     trace=TRACE,
@@ -145,6 +157,7 @@ MESSAGES: dict[str, AnyMessage] = {
     "build_mint": BuildMint(trace=TRACE, mint_id=MINT_ID),
     "fund_wallet": FundWallet(trace=TRACE, wallet=WALLET, required=10**16, balance=9 * 10**15),
     "renew_nonce": RenewNonce(trace=TRACE, mint_id=MINT_ID, nonce=7),
+    "finish_batch": FinishBatch(trace=TRACE, sender=WALLET, nonce=12),
     "review_mint": ReviewMint(trace=TRACE, mint_id=MINT_ID),
     "sign_mint": SIGN_MINT,
     "sign_top_up": SIGN_TOP_UP,
@@ -182,6 +195,7 @@ EARLIER: dict[str, AnyMessage] = {
     "voucher_issued.v1.json": VoucherIssued(
         trace=TRACE, intent=OWNERLESS_VOUCHER, signature=bytes(range(65))
     ),
+    "sign_batch.v1.json": OWNERLESS_BATCH,
     "fund_wallet.v1.json": FundWallet(trace=TRACE, wallet=WALLET, required=10**16),
 }
 """What was written before a field was added, and how it is read since."""
@@ -190,6 +204,7 @@ SHAPES = {
     "broadcast": "timed",
     "fund_wallet": "balance",
     "issue_voucher": "owned",
+    "sign_batch": "owned",
     "voucher_issued": "owned",
 }
 """The names of the shapes that came after the first."""
@@ -265,5 +280,5 @@ def test_decode__when_a_field_is_beyond_what_the_line_can_carry__refuses(changes
 
 def test_mint_id_of__finds_the_mint_inside_an_envelope() -> None:
     with_mint = {name for name, message in MESSAGES.items() if messages.mint_id_of(message) == MINT_ID}
-    without = {"fund_wallet", "sign_top_up", "sign_batch", "sign_transfer", "sign_burn"}
+    without = {"fund_wallet", "finish_batch", "sign_top_up", "sign_batch", "sign_transfer", "sign_burn"}
     assert with_mint == set(MESSAGES) - without

@@ -4,7 +4,7 @@
 
     api ─BuildMint▶ builder ─SignMint│SignTopUp▶ signer ─Broadcast│SigningRefused▶ broadcaster
                     builder ─IssueVoucher──────▶ signer ─VoucherIssued───────────▶ broadcaster
-                    builder ◀─────────────FundWallet│RenewNonce───────────────────  broadcaster
+                    builder ◀──────FundWallet│RenewNonce│FinishBatch──────────────  broadcaster
                                      signer ◀──────────SignNoop│SignMint (a bump)─  broadcaster
     api ───────────────────────────────────────────────────────SelfRedeem──────────▶ broadcaster
     api, indexer ──────────────────────────────────────────────ReviewMint──────────▶ broadcaster
@@ -146,6 +146,8 @@ class BatchMint(Frozen):
     token_id: TokenId
     to: Address
     metadata_digest: Bytes32
+    subject: str = Field(default="", max_length=128)
+    """`sub` of the user who asked for the mint."""
 
 
 def _as_tuple(value: Any) -> Any:
@@ -154,7 +156,11 @@ def _as_tuple(value: Any) -> Any:
 
 
 class SignBatch(Intent):
-    """Mint many tokens at once, all or none, by a relayer that the contract trusts."""
+    """Mint many tokens at once, all or none, by a relayer that the contract trusts.
+
+    The authorization of each mint is not in the message, which has no room for hundreds: the signer's host reads
+    them, and hands them over with the intent.
+    """
 
     type: Literal["sign_batch"] = "sign_batch"
     contract: Address
@@ -239,6 +245,14 @@ class RenewNonce(Message):
     """The nonce that is spent; a mint that has another by now is left as it is."""
 
 
+class FinishBatch(Message):
+    """A batch's nonce is reserved, and not all of its operations are claimed: claim them, and have it signed."""
+
+    type: Literal["finish_batch"] = "finish_batch"
+    sender: Address
+    nonce: int = Field(ge=0, lt=UINT64_MAX)
+
+
 class ReviewMint(Message):
     """Something happened to a mint on its way to the chain: look at its record, and do what that asks for."""
 
@@ -295,6 +309,7 @@ AnyMessage: TypeAlias = Annotated[
     BuildMint
     | FundWallet
     | RenewNonce
+    | FinishBatch
     | SignMint
     | SignTopUp
     | SignNoop
@@ -379,5 +394,5 @@ def mint_id_of(message: AnyMessage) -> str | None:
             return message.mint_id
         case Broadcast() | VoucherIssued() | SigningRefused():
             return mint_id_of(message.intent)
-        case FundWallet() | SignTopUp() | SignBatch() | SignTransfer() | SignBurn():
+        case FundWallet() | FinishBatch() | SignTopUp() | SignBatch() | SignTransfer() | SignBurn():
             return None

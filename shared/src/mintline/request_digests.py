@@ -59,6 +59,32 @@ def voucher_digest(
     )
 
 
+def sponsored_digest(
+    *,
+    mint_id: str,
+    sub: str,
+    chain_id: int,
+    contract: str,
+    to: str,
+    metadata_digest: bytes,
+    token_id: int,
+) -> bytes:
+    """Return what a user authorizes by asking for a sponsored mint, 32 bytes; `sub` is the user.
+
+    Whichever relayer sends it.
+    """
+    return _digest(
+        b"mintline/authorization/sponsored/1",
+        mint_id.encode(),
+        sub.encode(),
+        chain_id.to_bytes(32, "big"),
+        _address(contract),
+        _address(to),
+        metadata_digest,
+        token_id.to_bytes(32, "big"),
+    )
+
+
 def transfer_digest(
     *, request_id: str, sub: str, chain_id: int, contract: str, token_id: int, sender: str, to: str
 ) -> bytes:
