@@ -35,8 +35,8 @@ from mintline.aws.sealing import read_sealing_key
 from mintline.aws.standing import read_mint
 from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc
-from mintline.intents import sign_mint
 from mintline.key_stores import KeyStores
+from mintline.kinds.mint import sign_mint
 from mintline.messages import AnyRequest, IssueVoucher, KeyRef, SignMint
 from mintline.p256 import load_p256
 from mintline.records import Mint

@@ -17,7 +17,7 @@ from mintline.acceptance import ACCEPTANCE
 from mintline.audit.kms_log import modules_in
 from mintline.authorization import Envelope
 from mintline.eth import Transaction, keccak256
-from mintline.intents import sign_mint
+from mintline.kinds.mint import sign_mint
 from mintline.messages import SignMint, SignNoop, SignTopUp
 from mintline_local.cli import app
 from mintline_signer.enclave.authorizer import digest_of

@@ -12,7 +12,7 @@ import pytest
 from eth_account import Account
 from pydantic import ValidationError
 
-from mintline.intents import sign_mint
+from mintline.kinds.mint import sign_mint
 from mintline.messages import (
     BatchMint,
     Broadcast,

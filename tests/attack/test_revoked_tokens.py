@@ -11,7 +11,7 @@ import pytest
 
 from mintline.acceptance import ACCEPTANCE
 from mintline.authorization import Envelope
-from mintline.intents import sign_mint
+from mintline.kinds.mint import sign_mint
 from mintline.resources import SIGN
 from mintline.scopes import ACCOUNT_ADMIN
 from mintline_local.client import cognito_client

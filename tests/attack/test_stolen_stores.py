@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from mintline.authorization import Envelope, SealBroken
 from mintline.aws.keys import encryption_context
-from mintline.intents import sign_mint
+from mintline.kinds.mint import sign_mint
 from mintline.resources import TABLES
 from mintline_local.client import aws_client
 from mintline_signer.enclave.authorizer import digest_of

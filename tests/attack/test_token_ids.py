@@ -19,10 +19,11 @@ from eth_account.messages import encode_defunct
 
 from mintline.acceptance import ACCEPTANCE, CERTIFICATE_BYTES, Certificate, Session, Statement
 from mintline.authorization import Envelope
-from mintline.intents import calldata, sign_mint
+from mintline.kinds.mint import sign_mint
 from mintline.messages import Fees, IssueVoucher, SelfRedeem, SignMint, Voucher
 from mintline.resources import BROADCAST, SIGN
 from mintline.states import MintStatus
+from mintline.vouchers import calldata
 from mintline_signer.enclave.authorizer import digest_of
 from mintline_signer.errors import RefusalCode
 from mintline_signer.protocol import Refusal, Signed

@@ -13,7 +13,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 
 from mintline.authorizations import Authorization
 from mintline.errors import Conflict
-from mintline.intents import sign_mint
+from mintline.kinds.mint import sign_mint
 from mintline.messages import Fees
 from mintline.records import CANCELLED, Attempt, Mint, Problem
 from mintline.states import MintStatus, TransactionState

@@ -15,8 +15,8 @@ from pydantic import TypeAdapter
 from mintline.aws.dynamo import Clause, ConditionFailed, Dynamo, Item, Put, TransactionCancelled, Update
 from mintline.aws.records import from_item, to_item
 from mintline.aws.standing import created
-from mintline.intents import sign_mint
-from mintline.meaning import meaning_of
+from mintline.kinds import meaning_of
+from mintline.kinds.mint import sign_mint
 from mintline.messages import AnyIntent, Fees, KeyRef, SignNoop, SignTopUp
 from mintline.records import Attempt, Mint
 from mintline.resources import ACCOUNTS, MINTS, TRANSACTIONS

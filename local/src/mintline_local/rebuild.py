@@ -245,7 +245,8 @@ class Rebuild:
     async def _mint(self, item: Item) -> Mint | None:
         """Return a mint as it stands; None for an unreadable one, which is noted: `reconcile` names it."""
         with suppress(Unreadable):
-            return await standing(self._records.dynamo, item, self._set_aside)
+            found = await standing(self._records.dynamo, item, self._set_aside)
+            return found if isinstance(found, Mint) else None
         return None
 
     def _may_see(self, mint: Mint) -> bool:

@@ -1,4 +1,4 @@
-"""What a user authorized, beside the mint's record: written once, before the record, and never changed.
+"""What a user authorized, beside the operation's record: written once, before the record, and never changed.
 
 It is stored under the mint's id and the digest of what was asked for (`digest_of`), every field of which is
 on the mint's record and fixed there. So the record leads to its own authorization and to no other, whoever
@@ -8,13 +8,19 @@ used the same Idempotency-Key; one that became no mint's is dropped with time.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from pydantic import Field
 
 from mintline.messages import Frozen, Sealed
-from mintline.records import Mint
-from mintline.request_digests import mint_digest, voucher_digest
+from mintline.records import Mint, Operation, TokenBurn, TokenOperation, TokenTransfer
+from mintline.request_digests import (
+    burn_digest,
+    mint_digest,
+    sponsored_digest,
+    transfer_digest,
+    voucher_digest,
+)
 
 KEPT = 7 * 24 * 3600
 """Seconds from a mint's acceptance for which its authorization is kept.
@@ -37,49 +43,68 @@ MISSING = Authorization()
 Key: TypeAlias = tuple[str, bytes]
 
 
-def key_of(mint: Mint) -> Key | None:
-    """Return the mint id and the digest under which a mint's authorization is stored.
+def key_of(operation: Operation) -> Key | None:
+    """Return the id and the digest under which an operation's authorization is stored.
 
     None for a mint that was accepted by an earlier version, without a token id.
     """
-    return None if mint.token_id is None else (mint.mint_id, digest_of(mint))
+    return None if operation.token_id is None else (operation.operation_id, digest_of(operation))
 
 
-def on_record(mint: Mint) -> Authorization | None:
+def on_record(operation: Operation) -> Authorization | None:
     """Return the authorization that a mint's own record holds, as records of before 0058 do."""
-    if mint.authorization is None and mint.metadata is None:
+    if not isinstance(operation, Mint) or (operation.authorization is None and operation.metadata is None):
         return None
-    return Authorization(envelope=mint.authorization or b"", metadata=mint.metadata)
+    return Authorization(envelope=operation.authorization or b"", metadata=operation.metadata)
 
 
-def lookup(mint: Mint, stored: Mapping[Key, Authorization]) -> Authorization:
-    """Return a mint's authorization from all that are stored."""
-    if (held := on_record(mint)) is not None:
+def lookup(operation: Operation, stored: Mapping[Key, Authorization]) -> Authorization:
+    """Return an operation's authorization from all that are stored."""
+    if (held := on_record(operation)) is not None:
         return held
-    key = key_of(mint)
+    key = key_of(operation)
     return MISSING if key is None else stored.get(key, MISSING)
 
 
-def digest_of(mint: Mint) -> bytes:
-    """Return what the user authorized, 32 bytes: a mint by the wallet in custody, or a voucher alone."""
+def digest_of(operation: Operation) -> bytes:
+    """Return what the user authorized, 32 bytes (`mintline.request_digests`)."""
+    match operation:
+        case Mint():
+            return _mint_digest(operation)
+        case TokenTransfer():
+            return transfer_digest(**_token_fields(operation), to=operation.to)
+        case TokenBurn():
+            return burn_digest(**_token_fields(operation))
+    raise TypeError(f"no digest of a {operation.kind}")
+
+
+def _mint_digest(mint: Mint) -> bytes:
     assert mint.token_id is not None
-    if mint.sender is None:
-        return voucher_digest(
-            mint_id=mint.mint_id,
-            sub=mint.sub,
-            chain_id=mint.chain_id,
-            contract=mint.contract,
-            to=mint.to,
-            metadata_digest=mint.metadata_digest,
-            token_id=mint.token_id,
-        )
-    return mint_digest(
-        mint_id=mint.mint_id,
-        sub=mint.sub,
-        chain_id=mint.chain_id,
-        contract=mint.contract,
-        to=mint.to,
-        metadata_digest=mint.metadata_digest,
-        sender=mint.sender.address,
-        token_id=mint.token_id,
-    )
+    fields: dict[str, Any] = {
+        "mint_id": mint.mint_id,
+        "sub": mint.sub,
+        "chain_id": mint.chain_id,
+        "contract": mint.contract,
+        "to": mint.to,
+        "metadata_digest": mint.metadata_digest,
+        "token_id": mint.token_id,
+    }
+    match mint.custody:
+        case "custodial":
+            assert mint.sender is not None
+            return mint_digest(**fields, sender=mint.sender.address)
+        case "self":
+            return voucher_digest(**fields)
+        case "sponsored":
+            return sponsored_digest(**fields)
+
+
+def _token_fields(operation: TokenOperation) -> dict[str, Any]:
+    return {
+        "request_id": operation.operation_id,
+        "sub": operation.asked_by,
+        "chain_id": operation.chain_id,
+        "contract": operation.contract,
+        "token_id": operation.token_id,
+        "sender": operation.sender.address,
+    }

@@ -10,7 +10,7 @@
     api, indexer ──────────────────────────────────────────────ReviewMint──────────▶ broadcaster
 
 Every message is JSON on a FIFO queue. Its message group is the sender's address; one of the sender's nonces
-for what must not wait behind the others (`mintline.intents.group_of`); the mint's id where the order does
+for what must not wait behind the others (`mintline.kinds.group_of`); the mint's id where the order does
 not matter, or the sender is no key of ours.
 
 The releases before and after this one read these messages too (docs/operations.md, "Upgrade and roll back"):
@@ -158,8 +158,8 @@ def _as_tuple(value: Any) -> Any:
 class SignBatch(Intent):
     """Mint many tokens at once, all or none, by a relayer that the contract trusts.
 
-    The authorization of each mint is not in the message, which has no room for hundreds: the signer's host reads
-    them, and hands them over with the intent.
+    The authorization of each mint is not in the message, which has no room for hundreds: the signer's host
+    reads them, and hands them over with the intent.
     """
 
     type: Literal["sign_batch"] = "sign_batch"
@@ -246,7 +246,7 @@ class RenewNonce(Message):
 
 
 class FinishBatch(Message):
-    """A batch's nonce is reserved, and not all of its operations are claimed: claim them, and have it signed."""
+    """A batch's nonce is reserved, but not all of its operations are claimed: claim them, have it signed."""
 
     type: Literal["finish_batch"] = "finish_batch"
     sender: Address

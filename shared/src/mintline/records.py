@@ -61,40 +61,32 @@ class Attempt(Frozen):
     """Set on a no-op: it uses the nonce, and does nothing of what the transaction was for."""
 
 
-class Mint(Frozen):
-    """One mint. Times are Unix milliseconds; fields are None until the stage that sets them."""
+class Operation(Frozen):
+    """What somebody asked for, once. Times are Unix milliseconds; fields are None until their stage.
 
+    Its public status is read off the transaction that carries it (`mintline.transaction_records.as_far_as`).
+    """
+
+    kind: Literal["mint", "transfer", "burn"]
     mint_id: str
-    sub: str
+    """The id of an operation of any kind: the key of their table is older than the others."""
     status: MintStatus
     chain_id: int
     contract: Address
-    to: Address
-    custody: Literal["custodial", "self"] = "custodial"
-    """Who redeems the voucher: `sender` from custody, or `to`, which is the user's own wallet."""
     sender: KeyRef | None = None
-    """The custodial wallet that redeems the voucher; None with self-custody."""
-    metadata: str | None = None
-    """The canonical JSON to store, in records of before `mintline.authorizations`, until it is in S3."""
-    metadata_digest: Bytes32
+    """The key in custody that sends its transaction; None with self-custody, and until a relayer has it."""
     request_digest: str
     """SHA-256 (hex) of the caller's canonical request: tells a retry from a reuse of its key."""
-    authorization: Sealed | None = Field(default=None, repr=False)
-    """The caller's token, sealed for the enclaves, in records of before `mintline.authorizations`."""
     trace: BoundedText = ""
     created_at: int
     updated_at: int
     token_id: TokenId | None = None
-    """Given when the mint is accepted, and its own for life; None in records of before that was so."""
-    deadline: int | None = None
+    """Of a mint: given when it is accepted, and its own for life; None in records of before that was so."""
     nonce: int | None = None
     gas: int | None = None
     fees: Fees | None = None
-    voucher_signature: HexBytes | None = None
-    """The issuer's, r‖s‖v in 65 bytes; on record with self-custody alone."""
     attempts: tuple[Attempt, ...] = ()
     built_at: int | None = None
-    issued_at: int | None = None
     submitted_at: int | None = None
     tx_hash: Bytes32 | None = None
     """The mined transaction's hash, once there is one."""
@@ -114,13 +106,74 @@ class Mint(Frozen):
     problem: Problem | None = None
 
     @property
+    def operation_id(self) -> str:
+        """Its id, by which its transaction names it."""
+        return self.mint_id
+
+    @property
+    def asked_by(self) -> str:
+        """`sub` of the user who asked for it."""
+        raise NotImplementedError
+
+    def log_context(self) -> dict[str, Any]:
+        """Return the fields that identify the operation in a log line."""
+        return {f"{self.kind}_id": self.operation_id, "status": self.status.value}
+
+
+class Mint(Operation):
+    """One mint."""
+
+    kind: Literal["mint"] = "mint"
+    sub: str
+    to: Address
+    custody: Literal["custodial", "self", "sponsored"] = "custodial"
+    """Who sends its transaction: `sender` from custody, which redeems the voucher; `to`, which is the user's
+    own wallet; or a relayer, which is the `sender` from the moment that it has the mint in a batch."""
+    metadata: str | None = None
+    """The canonical JSON to store, in records of before `mintline.authorizations`, until it is in S3."""
+    metadata_digest: Bytes32
+    authorization: Sealed | None = Field(default=None, repr=False)
+    """The caller's token, sealed for the enclaves, in records of before `mintline.authorizations`."""
+    deadline: int | None = None
+    voucher_signature: HexBytes | None = None
+    """The issuer's, r‖s‖v in 65 bytes; on record with self-custody alone."""
+    issued_at: int | None = None
+
+    @property
+    def asked_by(self) -> str:
+        """`sub` of the user who asked for it."""
+        return self.sub
+
+    @property
     def wallet(self) -> str:
         """The address that redeems the voucher."""
         return self.to if self.sender is None else self.sender.address
 
-    def log_context(self) -> dict[str, Any]:
-        """Return the fields that identify the mint in a log line."""
-        return {"mint_id": self.mint_id, "status": self.status.value}
+
+class TokenOperation(Operation):
+    """What a user asked for to be done with a token that the wallet in custody holds."""
+
+    sender: KeyRef
+    """The user's wallet in custody."""
+    token_id: TokenId
+
+    @property
+    def asked_by(self) -> str:
+        """`sub` of the user who asked for it."""
+        return self.sender.subject
+
+
+class TokenTransfer(TokenOperation):
+    """A token is to be sent out of custody (`safeTransferFrom`)."""
+
+    kind: Literal["transfer"] = "transfer"
+    to: Address
+
+
+class TokenBurn(TokenOperation):
+    """A token is to be burned."""
+
+    kind: Literal["burn"] = "burn"
 
 
 class Wallet(Frozen):

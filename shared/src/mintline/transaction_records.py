@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias, TypeVar
 
 from mintline.fields import Address, BoundedText, Bytes32, Wei
-from mintline.messages import Fees, Frozen, KeyRef, SignNoop, SignTopUp
-from mintline.records import OPEN_SHARDS, Attempt, Mint, Problem, scoped
+from mintline.messages import Fees, Frozen, KeyRef
+from mintline.records import OPEN_SHARDS, Attempt, Mint, Operation, Problem, scoped
 from mintline.states import UNDECIDED, MintStatus, TransactionState
 
-TransactionKind: TypeAlias = Literal["mint", "top_up", "noop"]
-"""`noop`: a nonce that nothing was reserved for, found unused below others."""
+TransactionKind: TypeAlias = Literal["mint", "batch", "transfer", "burn", "top_up", "noop"]
+"""Signed by the intent of that name (`mintline.kinds`).
+
+`noop`: a nonce that nothing was reserved for, found unused below others."""
 
 Outcome: TypeAlias = Literal["succeeded", "failed", "filled", "used"]
 """What has the nonce: the transaction itself, which did what it was for or reverted, or anything else.
@@ -56,13 +58,15 @@ class Transaction(Frozen):
     signer: KeyRef
     kind: TransactionKind
     operations: tuple[str, ...] = ()
-    """The ids of the mints that it carries."""
+    """The ids of the operations that it carries: one, or a batch's many."""
+    claiming: Literal[True] | None = None
+    """Set on a batch whose operations are not all claimed yet: it may lose some, and is not to be signed."""
     top_up: TopUpPayload | None = None
     gas: int
     fees: Fees
     """Of the first attempt; each attempt has its own."""
     meaning: Bytes32
-    """By `mintline.meaning`, of what it was reserved for: what means something else is not its own."""
+    """By `mintline.kinds`, of what it was reserved for: what means something else is not its own."""
     first_attempt: int = 0
     """The number of its first attempt: a mint that gets another nonce counts through."""
     deadline: int | None = None
@@ -101,6 +105,11 @@ class Transaction(Frozen):
         return tuple(attempt for attempt in self.attempts if not attempt.fills)
 
     @property
+    def to_be_split(self) -> bool:
+        """Whether it is a batch that failed: one line is enough for that, so each goes again without it."""
+        return self.kind == "batch" and self.outcome == "failed"
+
+    @property
     def next_attempt(self) -> int:
         """The number of the attempt that comes next."""
         return self.first_attempt + len(self.attempts)
@@ -133,15 +142,21 @@ def open_place(key: str) -> tuple[Place, int]:
     return Place(sender_id, int(nonce)), int(reserved_at)
 
 
-def carried_by(mint: Mint) -> Place | None:
-    """Return the transaction that carries a mint, or did; None before there is one, and with self-custody."""
-    if mint.sender is None or mint.nonce is None:
+def carried_by(operation: Operation) -> Place | None:
+    """Return the transaction that carries an operation, or did.
+
+    None before there is one, and with self-custody.
+    """
+    if operation.sender is None or operation.nonce is None:
         return None
-    return place_of(mint.sender, mint.nonce)
+    return place_of(operation.sender, operation.nonce)
 
 
-def as_far_as(mint: Mint, transaction: Transaction | None) -> Mint:
-    """Return a mint as it stands, which its stored record alone does not say once a transaction carries it.
+OperationT = TypeVar("OperationT", bound=Operation)
+
+
+def as_far_as(mint: OperationT, transaction: Transaction | None) -> OperationT:
+    """Return an operation as it stands, which its record alone does not say once a transaction carries it.
 
     A record that is past `built` has its outcome on itself: it was rejected, or its token was made by another
     transaction than ours.
@@ -164,15 +179,15 @@ def as_far_as(mint: Mint, transaction: Transaction | None) -> Mint:
     )
 
 
-def as_far_as_any(mint: Mint, transactions: Mapping[Place, Transaction]) -> Mint:
-    """Return a mint as it stands, by the one of these transactions that carries it."""
+def as_far_as_any(mint: OperationT, transactions: Mapping[Place, Transaction]) -> OperationT:
+    """Return an operation as it stands, by the one of these transactions that carries it."""
     place = carried_by(mint)
     return mint if place is None else as_far_as(mint, transactions.get(place))
 
 
 def _outcome(transaction: Transaction, *, sent: bool) -> dict[str, object]:
-    """Return the fields of a mint's record that its transaction's state decides."""
-    if transaction.outcome not in ("succeeded", "failed"):
+    """Return the fields of an operation's record that its transaction's state decides."""
+    if transaction.outcome not in ("succeeded", "failed") or transaction.to_be_split:
         return {"status": MintStatus.SUBMITTED if sent else MintStatus.BUILT}
     mined = {
         "tx_hash": transaction.tx_hash,
@@ -192,22 +207,3 @@ def may_still_be_stopped(mint: Mint, transaction: Transaction) -> bool:
     sent = MintStatus.SUBMITTED if transaction.own_attempts else MintStatus.BUILT
     waits = transaction.state in UNDECIDED
     return waits and sent is mint.status
-
-
-def intent_of(transaction: Transaction) -> SignTopUp | SignNoop:
-    """Return the intent of the first attempt at a transaction that carries no operation.
-
-    That of one which does is made from the operation's record (`mintline.intents`).
-    """
-    shared = {
-        "trace": transaction.trace,
-        "signer": transaction.signer,
-        "chain_id": transaction.signer.chain_id,
-        "nonce": transaction.nonce,
-        "gas": transaction.gas,
-        "fees": transaction.fees,
-        "attempt": transaction.first_attempt,
-    }
-    if transaction.top_up is not None:
-        return SignTopUp(**shared, recipient=transaction.top_up.recipient, value=transaction.top_up.value)
-    return SignNoop(**shared)

@@ -22,7 +22,7 @@ from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc
 from mintline.chain.settings import RpcEndpoint
 from mintline.eth import keccak256, to_checksum_address, voucher_hash
-from mintline.meaning import meaning_of
+from mintline.kinds import meaning_of, transaction_of
 from mintline.messages import (
     AnyIntent,
     Broadcast,
@@ -40,7 +40,6 @@ from mintline.resources import BROADCAST, MINTS, Queue
 from mintline.settings import ServiceSettings
 from mintline.states import MintStatus
 from mintline.transaction_records import TopUpPayload, Transaction, place_of
-from mintline.transactions import transaction_of
 from mintline_broadcaster.dynamo import DynamoLedger
 from mintline_broadcaster.handlers import broadcast
 from mintline_broadcaster.noops import Noops

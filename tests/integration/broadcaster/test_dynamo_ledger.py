@@ -56,7 +56,7 @@ async def test_minting__when_the_indexer_has_the_token__then_it_is_the_transfer_
 async def test_read_mints__when_some_do_not_exist__then_those_that_do(line: Any) -> None:
     intent = line.mint_intent(await line.wallet())
     mint = await line.built(intent)
-    assert await line.ledger.read_mints([mint.mint_id, "mint_none"]) == {mint.mint_id: mint}
+    assert await line.ledger.operations([mint.mint_id, "mint_none"]) == {mint.mint_id: mint}
 
 
 async def test_final__when_there_is_a_checkpoint__then_its_final_block(line: Any) -> None:

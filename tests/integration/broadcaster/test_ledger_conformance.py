@@ -13,7 +13,7 @@ from mintline.aws.dynamo import Item, Put
 from mintline.aws.records import to_item
 from mintline.aws.standing import created
 from mintline.eth import to_checksum_address
-from mintline.meaning import meaning_of
+from mintline.kinds import meaning_of
 from mintline.messages import Fees, KeyRef, SignMint, Voucher
 from mintline.records import Attempt, Mint, Problem, Transfer, created_key, open_shard
 from mintline.resources import ATTEMPTS, MINTS, TRANSFERS

@@ -13,8 +13,8 @@ from mintline.aws.records import to_item
 from mintline.aws.session import AwsCalls, open_client
 from mintline.aws.standing import read_mint, read_transaction
 from mintline.eth import to_checksum_address
-from mintline.intents import sign_mint
-from mintline.meaning import meaning_of
+from mintline.kinds import meaning_of
+from mintline.kinds.mint import sign_mint
 from mintline.messages import AnyIntent, Fees, KeyRef, SignNoop, SignTopUp
 from mintline.records import Attempt, Mint, Problem, created_key, open_shard
 from mintline.resources import ACCOUNTS, ATTEMPTS, MINTS, TRANSACTIONS

@@ -11,10 +11,10 @@ from eth_account.messages import encode_typed_data
 
 from mintline.errors import Unavailable
 from mintline.eth import redeem_calldata, to_checksum_address, voucher_hash
-from mintline.intents import voucher_of
 from mintline.raw_transactions import decode
 from mintline.records import Attempt, Link, Mint, Problem, scoped
 from mintline.states import MintStatus
+from mintline.vouchers import voucher_of
 from mintline_api.testing import CHAIN_ID, CONTRACT, START, Answered, MemoryClient, OwnWallet, Stage
 
 WALLET = OwnWallet(7)

@@ -11,7 +11,7 @@ from mintline import authorizations
 from mintline.authorizations import Authorization
 from mintline.chain.gas import GasBound
 from mintline.eth import keccak256, to_checksum_address
-from mintline.meaning import meaning_of
+from mintline.kinds import meaning_of
 from mintline.memory import MemoryQueues
 from mintline.messages import (
     AnyIntent,

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from mintline.errors import Rejected
 from mintline.eth import SECP256K1_N, address_of_public_key, keccak256, rlp_encode, voucher_hash, word
+from mintline.kinds import transaction_of
 from mintline.messages import (
     AnyIntent,
     BatchMint,
@@ -29,7 +30,6 @@ from mintline.messages import (
     Voucher,
     VoucherIssued,
 )
-from mintline.transactions import transaction_of
 from mintline_broadcaster.carried import check_carried, check_issued
 
 SECRET, OTHER_SECRET = b"\x11" * 32, b"\x12" * 32

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from mintline.aws.dynamo import Item
 from mintline.aws.records import to_item
 from mintline.errors import Unavailable, Unreadable, Unwritable
-from mintline.records import Mint, Transfer
+from mintline.records import Mint, Operation, Transfer
 from mintline.resources import BUILD, MINTS, SIGN
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus
@@ -67,7 +67,7 @@ async def test_read_mints__when_one_record_is_unreadable__then_it_alone_is_missi
     dynamo: Any = Items(items)
     ledger = DynamoLedger(dynamo, chain_id=31337, set_aside=SetAside())
     with capture_logs() as lines:
-        found = await ledger.read_mints(mint.mint_id for mint in mints)
+        found = await ledger.operations(mint.mint_id for mint in mints)
     assert set(found) == {mints[n].mint_id for n in (0, 2, 3)}
     [line] = [line for line in lines if line["event"] == "record_set_aside"]
     assert (line["table"], line["key"]) == ("mints", mints[1].mint_id)
@@ -179,8 +179,8 @@ class UnreadableMints(MemoryLedger):
 
     unreadable: frozenset[str] = frozenset()
 
-    async def read_mints(self, mint_ids: Iterable[str]) -> dict[str, Mint]:
-        found = await super().read_mints(mint_ids)
+    async def operations(self, ids: Iterable[str]) -> dict[str, Operation]:
+        found = await super().operations(ids)
         return {mint_id: mint for mint_id, mint in found.items() if mint_id not in self.unreadable}
 
 

@@ -151,7 +151,7 @@ async def test_sweep__when_mints_are_mined_or_young__then_they_are_not_read_each
     opened(world, make(10), status=MintStatus.ACCEPTED)
     world.reserved(make(0, sender=1), reserved_at=world.now)
     read: list[Any] = []
-    for name in ("read_mints", "transactions_from"):
+    for name in ("operations", "transactions_from"):
         reading = getattr(world.ledger, name)
 
         async def counting(asked: Any, reading: Any = reading) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mintline.intents import sign_mint
+from mintline.kinds.mint import sign_mint
 from mintline.messages import ReviewMint
 from mintline.records import CANCELLED
 from mintline.resources import BUILD, SIGN

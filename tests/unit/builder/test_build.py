@@ -11,7 +11,7 @@ from mintline.chain.answers import FeeMarket
 from mintline.chain.calls import CallReverted
 from mintline.chain.collection import Revert
 from mintline.errors import Conflict, Deferred, Rejected, Unavailable
-from mintline.meaning import meaning_of
+from mintline.kinds import meaning_of
 from mintline.messages import Message, SignMint
 from mintline.records import TOKEN_TAKEN
 from mintline.resources import SIGN, Queue

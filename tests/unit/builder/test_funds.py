@@ -12,7 +12,7 @@ from mintline.chain.answers import FeeMarket
 from mintline.chain.calls import CallReverted
 from mintline.chain.collection import Revert
 from mintline.errors import Conflict, Deferred, Rejected, Unavailable
-from mintline.meaning import meaning_of
+from mintline.kinds import meaning_of
 from mintline.messages import Fees, KeyRef, SignMint, SignTopUp
 from mintline.resources import SIGN
 from mintline.states import MintStatus, TransactionState

@@ -11,7 +11,7 @@ import pytest
 from mintline.chain.calls import CallReverted
 from mintline.chain.collection import Revert
 from mintline.errors import Deferred, Unavailable
-from mintline.meaning import meaning_of
+from mintline.kinds import meaning_of
 from mintline.messages import SignMint, SignTopUp
 from mintline.records import Attempt
 from mintline.states import MintStatus, TransactionState

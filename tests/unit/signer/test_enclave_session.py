@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from mintline.audit.records import NO_HASH, Batch, Record, decode_record
 from mintline.eth import to_checksum_address
-from mintline.meaning import meaning_of
+from mintline.kinds import meaning_of
 from mintline_signer.connection import FramedConnection, Limits
 from mintline_signer.enclave import server
 from mintline_signer.enclave.audit import Audit

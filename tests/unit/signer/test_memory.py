@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mintline.meaning import meaning_of
+from mintline.kinds import meaning_of
 from mintline.messages import Fees
 from mintline_signer.enclave.memory import Memory
 from mintline_signer.errors import RefusalCode, Refused

@@ -283,7 +283,7 @@ async def mint(line: Line, *headers: str) -> None:
     await line.sign()
     await line.broadcast()
     await line.index()
-    stands = await line.ledger.read_mints(line.mints)
+    stands = await line.ledger.operations(line.mints)
     assert {mint.status for mint in stands.values()} == {MintStatus.MINED}
 
 

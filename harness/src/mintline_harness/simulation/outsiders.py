@@ -14,8 +14,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from mintline.intents import calldata
 from mintline.states import TERMINAL, MintStatus
+from mintline.vouchers import calldata
 from mintline_api.inputs import Metadata, MintRequest
 from mintline_api.problems import Refused
 from mintline_harness.simulation.chain import REDEEM_GAS, Sent, SimulatedChain, redemption

@@ -10,7 +10,7 @@ from typing import Any
 from mintline.chain.calls import Call, Overrides
 from mintline.chain.node import Node
 from mintline.queueing import QueuesPort, Received
-from mintline.records import Mint, Transfer
+from mintline.records import Mint, Operation, Transfer
 from mintline.resources import Queue
 from mintline_broadcaster.broadcaster import Adapters
 from mintline_broadcaster.ports import SignedTransaction
@@ -100,9 +100,9 @@ class ForgettingClaims:
     def __init__(self, adapters: Adapters) -> None:
         self._ledger = adapters.ledger
 
-    async def read_mints(self, mint_ids: Iterable[str]) -> dict[str, Mint]:
+    async def operations(self, ids: Iterable[str]) -> dict[str, Operation]:
         """Return the mints as if nothing carried them."""
-        found = await self._ledger.read_mints(mint_ids)
+        found = await self._ledger.operations(ids)
         return {mint_id: mint.evolve(nonce=None) for mint_id, mint in found.items()}
 
     def __getattr__(self, name: str) -> Any:

@@ -12,11 +12,11 @@ import structlog
 
 from mintline.chain.answers import FeeMarket
 from mintline.errors import MintlineError
-from mintline.intents import calldata
 from mintline.messages import Fees, SelfRedeem
 from mintline.raw_transactions import SignedTransaction, decode
 from mintline.records import MAX_OWN_TRANSACTIONS, Mint
 from mintline.states import MintStatus
+from mintline.vouchers import calldata
 from mintline_api.ports import Chain, Line, LinkStore
 from mintline_api.problems import (
     MALFORMED_TRANSACTION,

@@ -7,8 +7,8 @@ from typing import Any
 from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from mintline.fields import Address, Bytes32, HexBytes, TokenId
-from mintline.intents import voucher_of
 from mintline.records import Mint
+from mintline.vouchers import voucher_of
 from mintline_api.view import Time, View, rfc3339
 
 _TYPES = {

@@ -111,7 +111,8 @@ class DynamoMints:
             await self._dynamo.write(Put(MINTS, item, where=(Clause("new_mint", "mint_id", "missing"),)))
         except ConditionFailed as lost:
             if lost.item is not None:
-                return await standing(self._dynamo, lost.item, self._set_aside)
+                found = await standing(self._dynamo, lost.item, self._set_aside)
+                return found if isinstance(found, Mint) else None
             return await self.get(mint.mint_id)
         return None
 

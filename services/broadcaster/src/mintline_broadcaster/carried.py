@@ -6,8 +6,8 @@ from coincurve import PublicKey
 
 from mintline.errors import Rejected
 from mintline.eth import SECP256K1_N, address_of_public_key, voucher_hash, word
+from mintline.kinds import transaction_of
 from mintline.messages import AnyIntent, Broadcast, SignMint, VoucherIssued
-from mintline.transactions import transaction_of
 
 _TYPE = b"\x02"
 _FIELDS = 12

@@ -9,7 +9,7 @@ from mintline.chain.calls import Call
 from mintline.chain.send_facts import SendAnswer
 from mintline.messages import AnyIntent, Message, RenewNonce, SignMint, SignNoop, SignTopUp, VoucherIssued
 from mintline.queueing import SendingPort
-from mintline.records import TOKEN_TAKEN, Attempt, Mint, Problem, Transfer
+from mintline.records import TOKEN_TAKEN, Attempt, Mint, Operation, Problem, Transfer
 from mintline.resources import Queue
 from mintline.states import MintStatus
 from mintline.transaction_records import Outcome, Place, Transaction
@@ -90,9 +90,9 @@ class CountedLedger:
         """Read a mint."""
         return await self._ledger.get(mint_id)
 
-    async def envelope(self, mint: Mint) -> bytes:
-        """Return a mint's authorization envelope."""
-        return await self._ledger.envelope(mint)
+    async def envelope(self, operation: Operation) -> bytes:
+        """Return an operation's authorization envelope."""
+        return await self._ledger.envelope(operation)
 
     async def reject(
         self, mint: Mint, problem: Problem, *, at: int, carried: Transaction | None = None
@@ -107,9 +107,9 @@ class CountedLedger:
         """Return open mints of a shard."""
         return await self._ledger.open_mints(shard, after=after, limit=limit)
 
-    async def read_mints(self, mint_ids: Iterable[str]) -> dict[str, Mint]:
+    async def operations(self, ids: Iterable[str]) -> dict[str, Operation]:
         """Read mints."""
-        return await self._ledger.read_mints(mint_ids)
+        return await self._ledger.operations(ids)
 
     async def mark_swept(self, mint: Mint, *, at: int) -> None:
         """Note that a mint is sent on."""

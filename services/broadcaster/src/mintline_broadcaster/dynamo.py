@@ -27,18 +27,19 @@ from mintline.aws.standing import (
     moved,
     open_attributes,
     read_mint,
-    read_mints,
+    read_operations,
     read_transaction,
     standing,
     transaction_key,
 )
 from mintline.errors import Unavailable, Unreadable
 from mintline.fields import Bytes32
-from mintline.meaning import meaning_of
+from mintline.kinds import meaning_of
 from mintline.messages import AnyIntent, Frozen
 from mintline.records import (
     Attempt,
     Mint,
+    Operation,
     Problem,
     Token,
     Transfer,
@@ -243,13 +244,13 @@ class DynamoLedger:
         """Read a mint, consistently."""
         return await read_mint(self._dynamo, mint_id, self._set_aside)
 
-    async def envelope(self, mint: Mint) -> bytes:
-        """Return a mint's authorization envelope, read consistently."""
-        return (await find_authorization(self._dynamo, mint, self._set_aside)).envelope
+    async def envelope(self, operation: Operation) -> bytes:
+        """Return an operation's authorization envelope, read consistently."""
+        return (await find_authorization(self._dynamo, operation, self._set_aside)).envelope
 
-    async def read_mints(self, mint_ids: Iterable[str]) -> dict[str, Mint]:
+    async def operations(self, ids: Iterable[str]) -> dict[str, Operation]:
         """Read the mints that exist, a hundred a request; those that are unreadable are set aside."""
-        return await read_mints(self._dynamo, mint_ids, self._set_aside)
+        return await read_operations(self._dynamo, ids, self._set_aside)
 
     async def reject(
         self, mint: Mint, problem: Problem, *, at: int, carried: Transaction | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mintline.meaning import meaning_of
+from mintline.kinds import meaning_of
 from mintline.messages import Fees, KeyRef, SignNoop
 from mintline.transaction_records import Transaction, place_of
 

@@ -6,7 +6,7 @@ import structlog
 
 from mintline.errors import Rejected
 from mintline.eth import keccak256
-from mintline.meaning import meaning_of
+from mintline.kinds import meaning_of
 from mintline.messages import (
     AnyIntent,
     Broadcast,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from mintline import kinds
 from mintline.errors import Unavailable
-from mintline.intents import dedup_id, group_of, sign_mint
+from mintline.kinds import dedup_id, group_of
 from mintline.messages import AnyIntent, Fees, FundWallet, RenewNonce, SignNoop, SignTopUp
 from mintline.queueing import SendingPort
 from mintline.raw_transactions import decode
 from mintline.records import Attempt, Mint
 from mintline.resources import BUILD, SIGN
-from mintline.transaction_records import Transaction, intent_of
+from mintline.transaction_records import Transaction
 from mintline_broadcaster.ports import Ledger, SignedTransaction
 
 MINUTE = 60_000
@@ -28,15 +29,15 @@ async def first_intent(transaction: Transaction, *, ledger: Ledger) -> AnyIntent
 
     The record of what it carries may have moved on since the transaction was read.
     """
-    if transaction.kind != "mint":
-        return intent_of(transaction)
-    [mint_id] = transaction.operations
-    mint = await ledger.get(mint_id)
-    if mint is None or mint.nonce != transaction.nonce or mint.sender != transaction.signer:
-        raise Unavailable(f"mint {mint_id} is not carried by nonce {transaction.nonce} any more")
-    return sign_mint(mint, await ledger.envelope(mint)).evolve(
-        gas=transaction.gas, fees=transaction.fees, attempt=transaction.first_attempt
-    )
+    found = await ledger.operations(transaction.operations) if transaction.operations else {}
+    operations = [found[one] for one in transaction.operations if one in found]
+    authorization = b""
+    if kinds.transaction_kind(transaction).authorized and operations:
+        authorization = await ledger.envelope(operations[0])
+    try:
+        return kinds.first_intent(transaction, operations, authorization)
+    except kinds.Moved as moved:
+        raise Unavailable(str(moved)) from None
 
 
 async def intent_again(

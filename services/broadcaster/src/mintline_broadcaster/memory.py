@@ -12,9 +12,9 @@ from mintline.chain.answers import FeeMarket, Receipt
 from mintline.chain.calls import Call
 from mintline.chain.send_facts import SendAnswer, SendFact
 from mintline.eth import keccak256
-from mintline.meaning import meaning_of
+from mintline.kinds import meaning_of
 from mintline.messages import AnyIntent, Fees
-from mintline.records import Attempt, Mint, Problem, Transfer, created_key, open_shard
+from mintline.records import Attempt, Mint, Operation, Problem, Transfer, created_key, open_shard
 from mintline.states import UNDECIDED, MintStatus, TransactionState, may, stored_sources, transaction_may
 from mintline.transaction_records import (
     Outcome,
@@ -197,10 +197,10 @@ class MemoryLedger:
         await asyncio.sleep(0)
         return self.standing(mint_id)
 
-    async def envelope(self, mint: Mint) -> bytes:
-        """Return a mint's authorization envelope."""
+    async def envelope(self, operation: Operation) -> bytes:
+        """Return an operation's authorization envelope."""
         await asyncio.sleep(0)
-        return lookup(mint, self.authorizations).envelope
+        return lookup(operation, self.authorizations).envelope
 
     def standing(self, mint_id: str) -> Mint | None:
         """Return a mint as it stands."""
@@ -208,10 +208,10 @@ class MemoryLedger:
         place = None if mint is None else carried_by(mint)
         return mint if mint is None or place is None else as_far_as(mint, self.transactions.get(place))
 
-    async def read_mints(self, mint_ids: Iterable[str]) -> dict[str, Mint]:
+    async def operations(self, ids: Iterable[str]) -> dict[str, Operation]:
         """Read the mints that exist."""
         await asyncio.sleep(0)
-        found = ((one, self.standing(one)) for one in mint_ids)
+        found = ((one, self.standing(one)) for one in ids)
         return {mint_id: mint for mint_id, mint in found if mint is not None}
 
     async def reject(

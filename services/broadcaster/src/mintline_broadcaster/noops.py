@@ -5,7 +5,7 @@ from __future__ import annotations
 from mintline.chain.calls import Call
 from mintline.chain.gas import GasBound
 from mintline.errors import Rejected, Unavailable
-from mintline.intents import dedup_id, group_of
+from mintline.kinds import dedup_id, group_of
 from mintline.messages import Fees, SignNoop
 from mintline.queueing import SendingPort
 from mintline.resources import SIGN

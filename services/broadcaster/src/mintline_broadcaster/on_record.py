@@ -8,10 +8,12 @@ the mint goes on by what is on record.
 from __future__ import annotations
 
 from mintline.errors import Rejected
-from mintline.intents import calldata, issue_voucher, sign_mint
+from mintline.kinds.mint import sign_mint
+from mintline.kinds.voucher import issue_voucher
 from mintline.messages import IssueVoucher, SelfRedeem, SigningRefused, SignMint
 from mintline.raw_transactions import decode
 from mintline.records import Mint
+from mintline.vouchers import calldata
 
 
 class OutcomeRefused(Rejected):

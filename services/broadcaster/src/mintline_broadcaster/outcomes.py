@@ -153,8 +153,8 @@ async def settle_used_nonce(
 
     Nothing of that hangs on one node's word.
     """
-    mints = await ledger.read_mints(transaction.operations)
-    waiting = [mint for mint in mints.values() if _depends_on(mint, transaction)]
+    mints = await ledger.operations(transaction.operations)
+    waiting = [mint for mint in mints.values() if isinstance(mint, Mint) and _depends_on(mint, transaction)]
     if waiting or len(mints) < len(transaction.operations):
         for mint in waiting:
             await _let_go(mint, transaction, final, ledger=ledger, chain=chain, outbox=outbox, now=now)

@@ -16,7 +16,7 @@ from mintline.chain.send_facts import SendAnswer
 from mintline.errors import Conflict, Deferred
 from mintline.fields import Address, Bytes32, HexBytes
 from mintline.messages import AnyIntent, Frozen, VoucherIssued
-from mintline.records import Attempt, Mint, Problem, Transfer
+from mintline.records import Attempt, Mint, Operation, Problem, Transfer
 from mintline.transaction_records import Outcome, Place, Transaction
 
 
@@ -79,11 +79,15 @@ class TreasuryLow(Deferred):
 
 
 class MintMoved(Conflict):
-    """A mint was not where the write expected it; `mint` is the record as it is, None if there is none."""
+    """An operation was not where the write expected it.
 
-    def __init__(self, mint: Mint | None) -> None:
-        super().__init__("the mint has moved on" if mint is not None else "there is no such mint")
-        self.mint = mint
+    `operation` is the record as it is, None if there is none; `mint` is the same if it is a mint's.
+    """
+
+    def __init__(self, operation: Operation | None) -> None:
+        super().__init__("the mint has moved on" if operation is not None else "there is no such mint")
+        self.operation = operation
+        self.mint = operation if isinstance(operation, Mint) else None
 
 
 class TransactionMoved(Conflict):
@@ -146,8 +150,8 @@ class Ledger(Protocol):
     async def get(self, mint_id: str) -> Mint | None:
         """Read a mint, consistently."""
 
-    async def envelope(self, mint: Mint) -> bytes:
-        """Return a mint's authorization envelope; empty if that is not on record, or not any more."""
+    async def envelope(self, operation: Operation) -> bytes:
+        """Return an operation's authorization envelope; empty if that is not on record, or not any more."""
 
     async def reject(
         self, mint: Mint, problem: Problem, *, at: int, carried: Transaction | None = None
@@ -160,7 +164,7 @@ class Ledger(Protocol):
     async def open_mints(self, shard: str, *, after: OpenMint | None, limit: int) -> list[OpenMint]:
         """Return up to `limit` open mints of a shard, oldest first; the index lags by moments."""
 
-    async def read_mints(self, mint_ids: Iterable[str]) -> dict[str, Mint]:
+    async def operations(self, ids: Iterable[str]) -> dict[str, Operation]:
         """Read the mints that exist."""
 
     async def mark_swept(self, mint: Mint, *, at: int) -> None:

@@ -163,11 +163,11 @@ class Sweeper:
 
     async def _read_mints(self, keys: Sequence[OpenMint], *, now: int) -> list[Mint]:
         grown = [key.mint_id for key in keys if key.created_at <= now - self._grown_up]
-        mints = await self._ledger.read_mints(one for one in grown if one not in self._resting)
+        mints = await self._ledger.operations(one for one in grown if one not in self._resting)
         for mint in mints.values():
             if mint.status not in _WAITING:
                 self._resting[mint.mint_id] = now
-        return [mint for mint in mints.values() if mint.chain_id == self._chain_id]
+        return [mint for mint in mints.values() if isinstance(mint, Mint) and mint.chain_id == self._chain_id]
 
     def _awake(self, keys: Iterable[OpenTransaction], *, now: int) -> dict[str, int]:
         """Return the senders to look at, each with the first nonce that is open."""

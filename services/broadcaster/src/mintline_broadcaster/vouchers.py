@@ -19,11 +19,11 @@ import structlog
 from mintline.chain.send_facts import TAKEN, SendAnswer, SendFact
 from mintline.errors import Rejected, Throttled, Unavailable
 from mintline.eth import keccak256
-from mintline.intents import voucher_of
 from mintline.messages import IssueVoucher, SelfRedeem, SigningRefused, VoucherIssued
 from mintline.records import MAX_OWN_TRANSACTIONS, Attempt, Mint, Problem
 from mintline.refusals import problem_of
 from mintline.states import MintStatus
+from mintline.vouchers import voucher_of
 from mintline_broadcaster.on_record import OutcomeRefused, check_redemption, check_refused
 from mintline_broadcaster.ports import Chain, Final, Ledger, MintMoved, SignedTransaction, Vouchers
 from mintline_broadcaster.redeemed import end_by_token, may_be_minted

@@ -34,7 +34,7 @@ from mintline.chain.send_facts import SendFact
 from mintline.errors import MintlineError
 from mintline.messages import Broadcast
 from mintline.queueing import SendingPort
-from mintline.records import Attempt
+from mintline.records import Attempt, Mint
 from mintline.resources import TRANSACTIONS
 from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import Transaction
@@ -196,9 +196,9 @@ class Watch:
                 await self._ledger.close(transaction, transaction.outcome, at=now)
             except TransactionMoved:
                 log.info("transaction_moved_meanwhile", sender=transaction.sender_id)
-            mints = await self._ledger.read_mints(transaction.operations)
+            mints = await self._ledger.operations(transaction.operations)
             for mint in mints.values():
-                if mint.status is MintStatus.MINED:
+                if isinstance(mint, Mint) and mint.status is MintStatus.MINED:
                     await end_by_token(mint, final, ledger=self._ledger, chain=self._chain, now=now)
 
     async def _fill_gaps(self, pending: Sequence[_Pending], used: int, *, now: int) -> None:

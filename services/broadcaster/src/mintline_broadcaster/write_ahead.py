@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from mintline.errors import Rejected, Unavailable
-from mintline.meaning import meaning_of
+from mintline.kinds import meaning_of
 from mintline.messages import AnyIntent, Broadcast, SignMint, SignNoop
 from mintline.records import Attempt
 from mintline.states import TransactionState

@@ -20,12 +20,12 @@ import structlog
 from mintline.chain.calls import Call, Override
 from mintline.chain.gas import GasBound
 from mintline.errors import Conflict, Deferred, Rejected, Unavailable
-from mintline.intents import dedup_id, group_of
+from mintline.kinds import dedup_id, first_intent, group_of
 from mintline.messages import Fees, KeyRef
 from mintline.records import scoped
 from mintline.resources import SIGN
 from mintline.states import TransactionState
-from mintline.transaction_records import Place, TopUpPayload, Transaction, address_of, intent_of
+from mintline.transaction_records import Place, TopUpPayload, Transaction, address_of
 from mintline_builder.metrics import Metrics
 from mintline_builder.ports import Account, Accounts, Chain, Outbox, TopUpClaim
 from mintline_builder.reserver import Reserver
@@ -332,5 +332,5 @@ class Funds:
         now = self._clock()
         self._sent = {place: at for place, at in self._sent.items() if now - at < RESEND_AFTER}
         self._sent[top_up.place] = now
-        message = intent_of(top_up)
+        message = first_intent(top_up)
         await self._outbox.send(SIGN, message, group=group_of(message), dedup=dedup_id(message))

@@ -18,13 +18,16 @@ import structlog
 
 from mintline.authorizations import Authorization
 from mintline.errors import Conflict, Deferred, Rejected
-from mintline.intents import dedup_id, group_of, issue_voucher, sign_mint, voucher_of
+from mintline.kinds import dedup_id, group_of
+from mintline.kinds.mint import sign_mint
+from mintline.kinds.voucher import issue_voucher
 from mintline.messages import BuildMint, Fees, FundWallet, RenewNonce
 from mintline.records import TOKEN_TAKEN, Mint, Problem
 from mintline.refusals import RefusalCode, problem_of
 from mintline.resources import SIGN
 from mintline.states import MintStatus
 from mintline.transaction_records import carried_by
+from mintline.vouchers import voucher_of
 from mintline_builder.funds import Funds, Need
 from mintline_builder.metrics import Metrics
 from mintline_builder.policy import Terms

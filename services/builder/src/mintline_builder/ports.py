@@ -16,8 +16,7 @@ from mintline.chain.answers import FeeMarket
 from mintline.chain.calls import Call, Overrides
 from mintline.errors import Conflict, Unavailable
 from mintline.fields import Address, Wei
-from mintline.intents import sign_mint
-from mintline.meaning import meaning_of
+from mintline.kinds import first_intent, meaning_of
 from mintline.messages import Fees, Frozen, KeyRef, Message
 from mintline.records import Mint, Problem
 from mintline.resources import Queue
@@ -28,7 +27,6 @@ from mintline.transaction_records import (
     Transaction,
     as_far_as,
     carried_by,
-    intent_of,
     place_of,
 )
 
@@ -116,7 +114,7 @@ class MintClaim:
             updated_at=self.at,
         )
         built = as_far_as(self.mint.evolve(**self.update(nonce)), reserved)
-        return reserved.evolve(meaning=meaning_of(sign_mint(built)))
+        return reserved.evolve(meaning=meaning_of(first_intent(reserved, [built])))
 
     def built(self, nonce: int) -> Mint:
         """Return the mint as it stands once the claim is committed."""
@@ -199,7 +197,7 @@ class TopUpClaim:
             reserved_at=self.at,
             updated_at=self.at,
         )
-        return reserved.evolve(meaning=meaning_of(intent_of(reserved)))
+        return reserved.evolve(meaning=meaning_of(first_intent(reserved)))
 
 
 Claim: TypeAlias = MintClaim | TopUpClaim

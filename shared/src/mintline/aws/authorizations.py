@@ -7,21 +7,21 @@ from contextlib import suppress
 from mintline.authorizations import KEPT, MISSING, Authorization, Key, key_of, on_record
 from mintline.aws.dynamo import Clause, ConditionFailed, Dynamo, Item, Put
 from mintline.aws.records import read
-from mintline.records import Mint
+from mintline.records import Operation
 from mintline.resources import AUTHORIZATIONS
 from mintline.set_aside import SetAside
 
 _NEW = Clause("new_authorization", "mint_id", "missing")
 
 
-async def keep_authorization(dynamo: Dynamo, mint: Mint, authorization: Authorization) -> None:
-    """Store the authorization of a mint that is about to be created; harmless if that is done."""
-    key = key_of(mint)
+async def keep_authorization(dynamo: Dynamo, operation: Operation, authorization: Authorization) -> None:
+    """Store the authorization of an operation that is about to be created; harmless if that is done."""
+    key = key_of(operation)
     assert key is not None
     item: Item = {
         **_key_item(key),
         "envelope": authorization.envelope,
-        "expires": mint.created_at // 1000 + KEPT,
+        "expires": operation.created_at // 1000 + KEPT,
     }
     if authorization.metadata is not None:
         item["metadata"] = authorization.metadata
@@ -30,11 +30,11 @@ async def keep_authorization(dynamo: Dynamo, mint: Mint, authorization: Authoriz
         await dynamo.write(Put(AUTHORIZATIONS, item, where=(_NEW,)))
 
 
-async def find_authorization(dynamo: Dynamo, mint: Mint, aside: SetAside) -> Authorization:
-    """Return a mint's authorization, MISSING if none is on record; raises Unreadable."""
-    if (held := on_record(mint)) is not None:
+async def find_authorization(dynamo: Dynamo, operation: Operation, aside: SetAside) -> Authorization:
+    """Return an operation's authorization, MISSING if none is on record; raises Unreadable."""
+    if (held := on_record(operation)) is not None:
         return held
-    key = key_of(mint)
+    key = key_of(operation)
     item = None if key is None else await dynamo.get(AUTHORIZATIONS, _key_item(key))
     return MISSING if item is None else read(Authorization, AUTHORIZATIONS, item, aside)
 

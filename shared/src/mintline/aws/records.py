@@ -1,4 +1,4 @@
-"""Records as DynamoDB items, and the one way to move a mint along its state machine."""
+"""Records as DynamoDB items, and the one way to move an operation along its state machine."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mintline.aws.changes import key_of
 from mintline.aws.dynamo import Clause, Item, Update, Value
 from mintline.errors import Unreadable, Unusable
 from mintline.messages import Frozen, faults_of
-from mintline.records import block_shard, row_shard, token_ref
+from mintline.records import Mint, Operation, TokenBurn, TokenTransfer, block_shard, row_shard, token_ref
 from mintline.resources import MINTS, Table
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus, stored_sources
@@ -52,6 +52,28 @@ def from_item(model: type[RecordT], item: Item) -> RecordT:
         raise Unreadable(f"{model.__name__.strip('_')}: {faults_of(error)}") from None
 
 
+_OPERATIONS: Mapping[object, type[Operation]] = {"mint": Mint, "transfer": TokenTransfer, "burn": TokenBurn}
+
+
+def operation_from(item: Item) -> Operation:
+    """Return the operation of an item of `mints`, which has none but mints of before there were kinds.
+
+    Raises Unreadable, as `from_item`.
+    """
+    kind = item.get("kind", "mint")
+    if (model := _OPERATIONS.get(kind)) is None:
+        raise Unreadable("kind: this release does not know operations of this kind")
+    return from_item(model, item)
+
+
+def read_operation_item(item: Item, aside: SetAside) -> Operation:
+    """Return the operation of an item; raises Unreadable, having noted it as set aside."""
+    try:
+        return operation_from(item)
+    except Unreadable as error:
+        raise unusable(MINTS, item, error, aside) from None
+
+
 def read(model: type[RecordT], table: Table, item: Item, aside: SetAside) -> RecordT:
     """Return a record from an item of a table; raises Unreadable, having noted it as set aside."""
     try:
@@ -85,7 +107,7 @@ def transition(
     append: Mapping[str, list[Value]] | None = None,
     where: tuple[Clause, ...] = (),
 ) -> Update:
-    """Return the conditional write that moves a mint's record to `target` from any state that may.
+    """Return the conditional write that moves an operation's record to `target` from any state that may.
 
     `at` is in Unix milliseconds. The clause `legal_source` fails for a mint that has moved on already.
     A mint that gets a block, or loses it, enters or leaves the block's index by the same write.

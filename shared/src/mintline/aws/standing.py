@@ -1,4 +1,4 @@
-"""Reads mints as they stand: the record, and the transaction that carries it."""
+"""Reads operations as they stand: the record, and the transaction that carries it."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
 from mintline.aws.dynamo import Clause, Dynamo, Item, Put, Update, Value
-from mintline.aws.records import IN_BLOCK, indexed, read, to_item
+from mintline.aws.records import IN_BLOCK, indexed, read, read_operation_item, to_item
 from mintline.errors import Unreadable
-from mintline.records import Attempt, Mint
+from mintline.records import Attempt, Mint, Operation
 from mintline.resources import MINTS, TRANSACTIONS
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus, TransactionState, transaction_sources
@@ -27,38 +27,44 @@ TRANSACTION_OPEN = ("open_shard", "open_key")
 """The attributes that keep a transaction in the index of open ones."""
 
 
-async def read_mint(dynamo: Dynamo, mint_id: str, aside: SetAside) -> Mint | None:
-    """Return a mint as it stands, read consistently; raises Unreadable, having noted it as set aside."""
-    item = await dynamo.get(MINTS, {"mint_id": mint_id})
+async def read_operation(dynamo: Dynamo, operation_id: str, aside: SetAside) -> Operation | None:
+    """Return an operation as it stands, read consistently; raises Unreadable, noted as set aside."""
+    item = await dynamo.get(MINTS, {"mint_id": operation_id})
     return None if item is None else await standing(dynamo, item, aside)
 
 
-async def standing(dynamo: Dynamo, item: Item, aside: SetAside) -> Mint:
-    """Return the mint of an item of `mints` as it stands; raises Unreadable likewise."""
-    mint = read(Mint, MINTS, item, aside)
-    place = carried_by(mint)
+async def read_mint(dynamo: Dynamo, mint_id: str, aside: SetAside) -> Mint | None:
+    """Return a mint likewise; None if the id is of another kind of operation."""
+    found = await read_operation(dynamo, mint_id, aside)
+    return found if isinstance(found, Mint) else None
+
+
+async def standing(dynamo: Dynamo, item: Item, aside: SetAside) -> Operation:
+    """Return the operation of an item of `mints` as it stands; raises Unreadable likewise."""
+    operation = read_operation_item(item, aside)
+    place = carried_by(operation)
     if place is None:
-        return mint
+        return operation
     transaction = await read_transaction(dynamo, place, aside)
-    found = as_far_as(mint, transaction)
-    if mint.status is not MintStatus.BUILT or found.status is not MintStatus.REVERTED:
+    found = as_far_as(operation, transaction)
+    if operation.status is not MintStatus.BUILT or found.status is not MintStatus.REVERTED:
         return found
     # The write that made its transaction fail may have put another's success on the mint, after it was read.
-    now = await dynamo.get(MINTS, {"mint_id": mint.mint_id})
-    return found if now is None else as_far_as(read(Mint, MINTS, now, aside), transaction)
+    now = await dynamo.get(MINTS, {"mint_id": operation.operation_id})
+    return found if now is None else as_far_as(read_operation_item(now, aside), transaction)
 
 
-async def read_mints(dynamo: Dynamo, mint_ids: Iterable[str], aside: SetAside) -> dict[str, Mint]:
-    """Return the mints that exist and are readable, as they stand, by id."""
-    wanted: Sequence[str] = list(mint_ids)
+async def read_operations(dynamo: Dynamo, ids: Iterable[str], aside: SetAside) -> dict[str, Operation]:
+    """Return the operations that exist and are readable, as they stand, by id."""
+    wanted: Sequence[str] = list(ids)
 
-    async def one(mint_id: str) -> Mint | None:
+    async def one(operation_id: str) -> Operation | None:
         with suppress(Unreadable):
-            return await read_mint(dynamo, mint_id, aside)
+            return await read_operation(dynamo, operation_id, aside)
         return None
 
     found = await asyncio.gather(*map(one, wanted))
-    return {mint_id: mint for mint_id, mint in zip(wanted, found, strict=True) if mint is not None}
+    return {one_id: one for one_id, one in zip(wanted, found, strict=True) if one is not None}
 
 
 async def read_transaction(dynamo: Dynamo, place: Place, aside: SetAside) -> Transaction | None:

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 from mintline import records
 from mintline.eth import Transaction
-from mintline.intents import calldata
 from mintline.records import Mint
 from mintline.states import MintStatus
+from mintline.vouchers import calldata
 from mintline_api.inputs import (
     Attribute,
     ChallengeRequest,

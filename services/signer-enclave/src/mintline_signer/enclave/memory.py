@@ -37,7 +37,7 @@ class Memory:
         return len(self._nonces)
 
     def check(self, intent: AnyRequest, meaning: bytes) -> None:
-        """Raise Refused if something else was signed before; `meaning` is by `mintline.meaning`."""
+        """Raise Refused if something else was signed before; `meaning` is by `mintline.kinds`."""
         for mint_id, token in _tokens_of(intent):
             if self._tokens.get(mint_id) not in (None, token):
                 raise Refused(RefusalCode.TOKEN_ID)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from mintline.audit.records import SIGNED
-from mintline.meaning import meaning_of
+from mintline.kinds import meaning_of
 from mintline.messages import AnyRequest
 from mintline_signer.connection import FramedConnection, Limits
 from mintline_signer.enclave.audit import Audit, Trail

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from mintline.eth import keccak256, voucher_hash
+from mintline.kinds import transaction_of
 from mintline.messages import AnyIntent, AnyRequest, IssueVoucher, SignMint
-from mintline.transactions import transaction_of
 from mintline_signer.enclave.curve import Signature, SigningKey
 from mintline_signer.enclave.policy import Policy
 from mintline_signer.errors import Failed, FailureCode

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from mintline import intents
+from mintline import kinds
 from mintline.errors import Rejected, Unavailable
 from mintline.messages import (
     AnyMessage,
@@ -64,7 +64,7 @@ def intent_of(message: AnyMessage) -> AnyRequest:
 
 def group_of(intent: AnyRequest) -> str:
     """Return the message group of an answer: the intent's own, or the mint where no key of ours sends."""
-    return intent.mint_id if isinstance(intent, IssueVoucher) else intents.group_of(intent)
+    return intent.mint_id if isinstance(intent, IssueVoucher) else kinds.group_of(intent)
 
 
 def dedup_id(answer: Answer) -> str:

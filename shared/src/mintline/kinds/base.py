@@ -1,0 +1,100 @@
+"""What the pipeline asks of each kind of request to sign: one module answers for one kind."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from mintline.messages import AnyRequest, Intent, Message
+from mintline.records import Operation
+from mintline.transaction_records import Transaction, carried_by
+
+RequestT = TypeVar("RequestT", bound=Message)
+IntentT = TypeVar("IntentT", bound=Intent)
+
+
+class Moved(ValueError):  # noqa: N818 - named for what it means
+    """An operation is not carried by the transaction that names it, or not any more."""
+
+
+class CallFields(NamedTuple):
+    """What a transaction does; `value` in wei."""
+
+    to: str
+    value: int = 0
+    data: bytes = b""
+
+
+class Kind(ABC, Generic[RequestT]):
+    """A kind of request to the enclave."""
+
+    @abstractmethod
+    def meaning(self, request: RequestT) -> list[Any]:
+        """Return what a signature is for, in JSON values, without chain and signer: no fees, no attempt."""
+
+    @abstractmethod
+    def dedup_id(self, request: RequestT) -> str:
+        """Return the id by which a queue knows a second copy, at most 128 characters."""
+
+    @abstractmethod
+    def operation_ids(self, request: RequestT) -> tuple[str, ...]:
+        """Return the ids of the operations that it is for."""
+
+
+class TransactionKind(Kind[IntentT]):
+    """A kind of intent: what is signed is a transaction."""
+
+    authorized = False
+    """Whether the intent has the authorization of its one operation with it."""
+
+    @abstractmethod
+    def call(self, intent: IntentT, issued: bytes) -> CallFields:
+        """Return what the transaction does; `issued` is a mint's voucher signature, r‖s‖v in 65 bytes."""
+
+    @abstractmethod
+    def intent(
+        self, transaction: Transaction, operations: Sequence[Operation], authorization: bytes
+    ) -> IntentT:
+        """Return the intent of the first attempt at a transaction: always the same one.
+
+        `operations` are the records of those that it names, in its order. Raises Moved for one that it does
+        not carry.
+        """
+
+
+def first_attempt(transaction: Transaction) -> dict[str, Any]:
+    """Return the fields that the first attempt at a transaction has, whatever its kind."""
+    return {
+        "trace": transaction.trace,
+        "signer": transaction.signer,
+        "chain_id": transaction.signer.chain_id,
+        "nonce": transaction.nonce,
+        "gas": transaction.gas,
+        "fees": transaction.fees,
+        "attempt": transaction.first_attempt,
+    }
+
+
+OperationT = TypeVar("OperationT", bound=Operation)
+
+
+def only(kind: type[OperationT], transaction: Transaction, operations: Sequence[Operation]) -> OperationT:
+    """Return the one operation of a transaction; raises Moved if that is not what it carries."""
+    [operation] = carried(kind, transaction, operations)
+    return operation
+
+
+def carried(
+    kind: type[OperationT], transaction: Transaction, operations: Sequence[Operation]
+) -> tuple[OperationT, ...]:
+    """Return the operations of a transaction, all of one kind; raises Moved if it does not carry them all."""
+    found = tuple(one for one in operations if isinstance(one, kind) and carried_by(one) == transaction.place)
+    if tuple(one.operation_id for one in found) != transaction.operations:
+        raise Moved(f"transaction {transaction.place.name} does not carry all operations that it names")
+    return found
+
+
+def request_type(request: AnyRequest) -> str:
+    """Return the type of a request, which names its kind."""
+    return request.type

@@ -1,0 +1,40 @@
+"""A voucher alone, for a mint that the user's own wallet redeems: a signature, no transaction."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mintline.kinds.base import Kind
+from mintline.messages import IssueVoucher, KeyRef
+from mintline.records import Mint
+from mintline.vouchers import voucher_meaning, voucher_of
+
+
+class VoucherKind(Kind[IssueVoucher]):
+    """`issue_voucher`."""
+
+    def meaning(self, request: IssueVoucher) -> list[Any]:
+        """Return the voucher."""
+        return voucher_meaning(request.mint_id, request.contract, request.voucher)
+
+    def dedup_id(self, request: IssueVoucher) -> str:
+        """Return an id for each mint."""
+        return f"issue:{request.mint_id}"
+
+    def operation_ids(self, request: IssueVoucher) -> tuple[str, ...]:
+        """Return the mint's id."""
+        return (request.mint_id,)
+
+
+def issue_voucher(mint: Mint, issuer: KeyRef, authorization: bytes) -> IssueVoucher:
+    """Return what a built self-custody mint's record stands for: its voucher, to be issued."""
+    return IssueVoucher(
+        trace=mint.trace,
+        signer=issuer,
+        chain_id=mint.chain_id,
+        mint_id=mint.mint_id,
+        contract=mint.contract,
+        voucher=voucher_of(mint),
+        subject=mint.sub,
+        authorization=authorization,
+    )
