@@ -59,3 +59,6 @@ class Metrics:
         self.treasury_balance = Gauge(
             f"{prefix}_treasury_balance_wei", "The treasury's balance when last looked at.", registry=registry
         )
+        self.relayer_balance = Gauge(
+            f"{prefix}_relayer_balance_wei", "The relayer's balance when last read.", registry=registry
+        )

@@ -32,6 +32,8 @@ class Policy:
 
     terms: Terms
     treasury: KeyRef
+    relayer: KeyRef | None = None
+    """Sends the batches of sponsored mints; None: they wait."""
     top_ups: TopUpPolicy
     fees: FeePolicy
     mint_gas: GasBound

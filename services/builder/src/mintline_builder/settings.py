@@ -23,6 +23,8 @@ class Settings(GasSettings):
     """The key that signs vouchers."""
     treasury: KeyRef
     """The key that pays for top-ups."""
+    relayer: KeyRef | None = None
+    """The key that pays for sponsored mints; without it they wait."""
     top_up_mints: int = Field(default=20, ge=1, le=1000)
     """How many mints' gas a top-up brings, at the fees of that moment."""
     max_top_up_mints: int = Field(default=200, ge=1)
@@ -69,6 +71,7 @@ class Settings(GasSettings):
                 max_chain_skew=self.max_chain_skew,
             ),
             treasury=self.treasury,
+            relayer=self.relayer,
             top_ups=TopUpPolicy(
                 mints=self.top_up_mints,
                 max_mints=self.max_top_up_mints,
