@@ -37,6 +37,7 @@ def described(prefix: str = "acme-mintline", **changes: Any) -> Deployment:
                 "default_collection": CONTRACT,
                 "issuer": key("issuer"),
                 "treasury": key("treasury"),
+                "relayer": key("relayer-1"),
                 "intake_key": SEALING_KEY,
                 "sealing": {
                     "public_key": SEALING_KEY,

@@ -34,7 +34,7 @@ READS = {
         *("checkpoints", "tokens-2", "transfers", "revocations"),
     },
     "builder": {"mints", "authorizations", "accounts", "transactions"},
-    "signer": {"wrapped-keys", "revocations"},
+    "signer": {"wrapped-keys", "revocations", "authorizations"},
     "broadcaster": {
         *("mints", "authorizations", "transactions", "attempts"),
         *("checkpoints", "transfers", "tokens-2"),

@@ -121,7 +121,7 @@ REACH: Mapping[str, Reach] = {
     ),
     "signer": Reach(
         principal=INSTANCE,
-        tables={WRAPPED_KEYS: GET, REVOCATIONS: QUERY},
+        tables={WRAPPED_KEYS: GET, REVOCATIONS: QUERY, AUTHORIZATIONS: GET},
         wallet_secrets=("GetSecretValue",),
         sealing_secrets=("GetSecretValue",),
     ),

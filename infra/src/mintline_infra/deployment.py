@@ -77,6 +77,7 @@ class Minting(BaseModel):
     default_collection: Address
     issuer: KeyRef
     treasury: KeyRef
+    relayer: KeyRef | None
     sealing: SealingKey
     intake_key: str
 
@@ -89,6 +90,8 @@ class Chain(BaseModel):
     chain_id: int = Field(gt=0)
     issuer: KeyRef | None = None
     treasury: KeyRef | None = None
+    relayer: KeyRef | None = None
+    """The key that pays for sponsored mints; without it they wait."""
     sealing: SealingKey | None = None
     intake_key: str | None = Field(default=None, pattern=SPKI)
     """The public half of the intake key, which the data stack makes."""

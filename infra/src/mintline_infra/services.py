@@ -222,7 +222,7 @@ class ReconcilerStack(cdk.Stack):
 
 def builder(scope: Construct, name: str, around: Surroundings) -> WorkerStack:
     """Declare the builder."""
-    deployment = around.deployment
+    deployment, relayer = around.deployment, around.minting.relayer
     task = fargate.Task(
         service="builder",
         cpu=512,
@@ -231,6 +231,7 @@ def builder(scope: Construct, name: str, around: Surroundings) -> WorkerStack:
             "MINTLINE_CHAIN_ID": str(deployment.chain.chain_id),
             "MINTLINE_ISSUER": around.minting.issuer.model_dump_json(),
             "MINTLINE_TREASURY": around.minting.treasury.model_dump_json(),
+            **({} if relayer is None else {"MINTLINE_RELAYER": relayer.model_dump_json()}),
             "MINTLINE_USER_GAS_BUDGET": str(deployment.limits.user_gas_budget),
             "MINTLINE_MAX_TRANSACTION_COST": str(deployment.limits.max_transaction_cost),
             "MINTLINE_MAX_FEE": str(deployment.limits.max_fee),
