@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from eth_abi.abi import encode
+from eth_abi.abi import decode, encode
 
 from mintline.chain import collection
 from mintline.chain.calls import Call
@@ -20,9 +20,10 @@ NAME, SYMBOL = "Mintline", "MINT"
 ROYALTY_BPS = 500
 """5 % of a sale, in 1/10,000."""
 ETHER = 10**18
-TREASURY_FLOOR = 1_000 * ETHER
 TREASURY_FUNDS = 5_000 * ETHER
-"""What the treasury is given when it holds less than the floor, in wei."""
+RELAYER_FUNDS = 1_000 * ETHER
+"""Wei that each is given when it holds less than a fifth of that; the account that gives begins with 10,000
+ether."""
 MAX_GAS = 30_000_000
 """The highest gas limit of a set-up transaction by default: a deployment takes 18 million on Amsterdam."""
 GAS = GasBound("--max-gas", MAX_GAS)
@@ -128,8 +129,10 @@ class Deployer:
         """Return the account that administers what is deployed."""
         return self._account.address
 
-    async def deploy(self, *, issuer: str, api_url: str, terms: Terms = LOCAL) -> Deployed:
-        """Deploy a collection whose URIs lead to the api, and grant the admin its roles."""
+    async def deploy(
+        self, *, issuer: str, relayer: str | None, api_url: str, terms: Terms = LOCAL
+    ) -> Deployed:
+        """Deploy a collection whose URIs lead to the api, and grant the admin's and the relayer's roles."""
         nonce = await self._node.transaction_count(self.admin)
         contract = created_address(self.admin, nonce)
         code = collection.creation_code(
@@ -142,14 +145,22 @@ class Deployer:
             royalty_receiver=self.admin,
             royalty_bps=terms.royalty_bps,
         )
-        calls = [
-            selector("grantRole(bytes32,address)") + encode(["bytes32", "address"], [role, self.admin])
-            for role in ADMIN_ROLES
-        ]
+        grants = [(role, self.admin) for role in ADMIN_ROLES]
+        if relayer is not None:
+            grants.append((collection.RELAYER_ROLE, relayer))
         [block] = await self.send(Step(to=None, data=code))
         # Only now: no node can estimate a call of what is not deployed yet.
-        await self.send(*(Step(to=contract, data=call) for call in calls))
+        await self.send(*(_grant(contract, role, account) for role, account in grants))
         return Deployed(contract=contract, block=block)
+
+    async def grant_relayer(self, contract: str, relayer: str) -> bool:
+        """Let an account mint batches at a collection; False, with nothing sent, if it may already."""
+        call = _role_call("hasRole", collection.RELAYER_ROLE, relayer)
+        answer = await self._node.call(Call(sender=self.admin, to=contract, data=call))
+        if decode(["bool"], answer)[0]:
+            return False
+        await self.send(_grant(contract, collection.RELAYER_ROLE, relayer))
+        return True
 
     async def repoint(self, contract: str, api_url: str) -> None:
         """Make the collection's URIs lead to an api at another address."""
@@ -194,6 +205,14 @@ class Deployer:
         raise Unavailable(f"a set-up transaction was not mined: 0x{tx_hash.hex()}")
 
 
+def _grant(contract: str, role: bytes, account: str) -> Step:
+    return Step(to=contract, data=_role_call("grantRole", role, account))
+
+
+def _role_call(function: str, role: bytes, account: str) -> bytes:
+    return selector(f"{function}(bytes32,address)") + encode(["bytes32", "address"], [role, account])
+
+
 @dataclass(frozen=True, slots=True)
 class LocalAccounts:
     """The local chain's own accounts: one administers, another has money to give."""
@@ -202,10 +221,17 @@ class LocalAccounts:
     bank: Deployer
     node: Node
 
-    async def fund(self, account: str) -> None:
-        """Give an account money if it runs low."""
-        if await self.node.balance(account) < TREASURY_FLOOR:
-            await self.bank.send(Step(to=account, value=TREASURY_FUNDS))
+    async def fund(self, *, treasury: str, relayer: str) -> None:
+        """Give money to those of the two that run low."""
+        shares = {treasury: TREASURY_FUNDS, relayer: RELAYER_FUNDS}
+        balances = await asyncio.gather(*map(self.node.balance, shares))
+        low = [
+            Step(to=account, value=share)
+            for (account, share), balance in zip(shares.items(), balances, strict=True)
+            if balance < share // 5
+        ]
+        if low:
+            await self.bank.send(*low)
 
 
 async def open_local_accounts(rpc: Rpc, node: Node) -> LocalAccounts:

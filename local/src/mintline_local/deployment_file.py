@@ -29,6 +29,9 @@ class Chain(BaseModel):
     chain_id: int = Field(gt=0)
     issuer: KeyRef | None = None
     treasury: KeyRef | None = None
+    relayer: KeyRef | None = None
+    sealing: dict[str, Any] | None = None
+    intake_key: str | None = None
     default_collection: Address | None = None
 
 

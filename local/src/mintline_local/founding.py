@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
     from types_aiobotocore_secretsmanager import SecretsManagerClient
 
-ISSUER, TREASURY = "platform:issuer", "platform:treasury"
+ISSUER, TREASURY, RELAYER = "platform:issuer", "platform:treasury", "platform:relayer-1"
 """Whose keys the platform's own are, in KMS's encryption context."""
 
 

@@ -25,7 +25,7 @@ from mintline_local.command import Json, deployment, execute
 from mintline_local.console import Screen
 from mintline_local.deployment_file import Deployment, Described
 from mintline_local.deployments import EndpointUrl
-from mintline_local.founding import ISSUER, TREASURY
+from mintline_local.founding import ISSUER, RELAYER, TREASURY
 from mintline_local.keystore import KeystoreAccount, open_keystore
 from mintline_local.migrations import Migrated
 
@@ -33,6 +33,17 @@ app = typer.Typer(help="Set up a deployment: its keys, its contract, its collect
 
 PATIENCE = 600.0
 """Seconds for a set-up transaction to be mined."""
+
+KEYS = {
+    "intake_key": "intake    {}: the signing policy's authorization.intake_keys must have it",
+    "issuer": "issuer    {[address]}",
+    "treasury": "treasury  {[address]}: it pays for the gas of users' wallets, so send it ether",
+    "relayer": (
+        "relayer   {[address]}: it pays for sponsored mints, so send it ether; "
+        "the signing policy's relayers must have it"
+    ),
+}
+"""What is said of each key that was made, by its name in the document."""
 
 Url = Annotated[str | None, typer.Option(help="Where the API is; the document's public_url by default.")]
 RpcUrl = Annotated[str, typer.Option("--rpc", help="A node of the deployment's chain.")]
@@ -55,13 +66,14 @@ Password = Annotated[
 
 @app.command()
 def keys(*, document: Deployment, endpoint_url: EndpointUrl = None, as_json: Json = False) -> None:
-    """Make the platform's keys, wrapped by the wallets' key, and enter them into the document."""
+    """Make those of the platform's keys that the document lacks, and enter them into it.
+
+    The wallets' key wraps them. Keys that the document has are left alone.
+    """
     screen = Screen(as_json=as_json)
 
     async def make() -> dict[str, Any]:
         described = deployment_file.read(document)
-        if described.chain.issuer is not None:
-            raise Misconfigured(f"{document}: chain.issuer is there already; its vouchers would end with it")
         async with AsyncExitStack() as stack:
             made = await _keys(stack, described, endpoint_url)
         with deployment_file.changing(document) as changed:
@@ -69,9 +81,11 @@ def keys(*, document: Deployment, endpoint_url: EndpointUrl = None, as_json: Jso
         return made
 
     made = execute(make())
-    screen.say(f"intake    {made['intake_key']}: the signing policy's authorization.intake_keys must have it")
-    screen.say(f"issuer    {made['issuer']['address']}")
-    screen.say(f"treasury  {made['treasury']['address']}: it pays for everyone's gas, so send it ether")
+    for name, text in KEYS.items():
+        if name in made:
+            screen.say(text.format(made[name]))
+    if not made:
+        screen.say(f"{document} has every key already")
     screen.result(made)
 
 
@@ -119,6 +133,7 @@ def deploy(
         async with _deployer(described, rpc_url, keystore, password, max_gas) as deployer:
             deployed = await deployer.deploy(
                 issuer=described.chain.issuer.address,
+                relayer=described.chain.relayer.address if described.chain.relayer is not None else None,
                 api_url=_api_url(document, described, url),
                 terms=Terms(name, symbol, royalty_bps),
             )
@@ -128,6 +143,35 @@ def deploy(
 
     sent = execute(send())
     screen.say(f"contract {sent['contract']}, deployed in block {sent['block']} by {sent['admin']}")
+    screen.result(sent)
+
+
+@app.command("grant-relayer")
+def grant_relayer(
+    *,
+    document: Deployment,
+    rpc_url: RpcUrl,
+    keystore: Keystore,
+    password: Password,
+    max_gas: MaxGas = MAX_GAS,
+    as_json: Json = False,
+) -> None:
+    """Let the document's relayer mint batches at a contract that was deployed before it was made."""
+    screen = Screen(as_json=as_json)
+
+    async def send() -> dict[str, Any]:
+        described = deployment_file.read(document)
+        contract, relayer = _contract(document, described), described.chain.relayer
+        if relayer is None:
+            raise Misconfigured(f"{document}: chain.relayer is missing: run `mintline operator keys` first")
+        async with _deployer(described, rpc_url, keystore, password, max_gas) as deployer:
+            granted = await deployer.grant_relayer(contract, relayer.address)
+        return {"contract": contract, "relayer": relayer.address, "granted": granted}
+
+    sent = execute(send())
+    screen.say(
+        f"{sent['relayer']} may mint batches at {sent['contract']}" + ("" if sent["granted"] else " already")
+    )
     screen.result(sent)
 
 
@@ -233,8 +277,8 @@ def migrate(*, document: Deployment, endpoint_url: EndpointUrl = None, as_json: 
 
 
 async def _keys(stack: AsyncExitStack, described: Described, endpoint_url: str | None) -> dict[str, Any]:
-    """Make the three keys and return them as the document holds them."""
-    prefix, chain_id = described.prefix, described.chain.chain_id
+    """Make the keys that the document lacks, and return them as it holds them."""
+    prefix, chain = described.prefix, described.chain
     settings = deployment(prefix, described.region, endpoint_url)
     calls = AwsCalls()
     kms = await open_client(stack, "kms", settings, calls=calls)
@@ -244,18 +288,26 @@ async def _keys(stack: AsyncExitStack, described: Described, endpoint_url: str |
     store = KeyStores(SecretsManagerKeys(secretsmanager, prefix=prefix), DynamoKeys(dynamo)).named(
         described.wallet_store
     )
-    issuer, treasury = [
-        await founding.create_platform_key(kms, store, prefix=prefix, subject=subject, chain_id=chain_id)
-        for subject in (ISSUER, TREASURY)
-    ]
-    sealing = await founding.create_sealing_key(kms, secretsmanager, prefix=prefix, chain_id=chain_id)
-    intake_key = await founding.read_intake_key(kms, prefix=prefix)
-    return {
-        "issuer": issuer.model_dump(mode="json"),
-        "treasury": treasury.model_dump(mode="json"),
-        "sealing": {"public_key": sealing.public_key, "secrets": [sealing.secret_id]},
-        "intake_key": intake_key,
-    }
+    made: dict[str, Any] = {}
+    platform = (
+        ("issuer", ISSUER, chain.issuer),
+        ("treasury", TREASURY, chain.treasury),
+        ("relayer", RELAYER, chain.relayer),
+    )
+    for name, subject, present in platform:
+        if present is None:
+            key = await founding.create_platform_key(
+                kms, store, prefix=prefix, subject=subject, chain_id=chain.chain_id
+            )
+            made[name] = key.model_dump(mode="json")
+    if chain.sealing is None:
+        sealing = await founding.create_sealing_key(
+            kms, secretsmanager, prefix=prefix, chain_id=chain.chain_id
+        )
+        made["sealing"] = {"public_key": sealing.public_key, "secrets": [sealing.secret_id]}
+    if chain.intake_key is None:
+        made["intake_key"] = await founding.read_intake_key(kms, prefix=prefix)
+    return made
 
 
 @asynccontextmanager

@@ -35,7 +35,7 @@ from mintline_local.client import AwsService, aws_client
 from mintline_local.collection import NAME, SYMBOL, LocalAccounts, open_local_accounts
 from mintline_local.continuity import RunMark, leave_mark, missing_mark
 from mintline_local.emulators import CHAIN_ID, REGION
-from mintline_local.founding import ISSUER, TREASURY, SealingKey
+from mintline_local.founding import ISSUER, RELAYER, TREASURY, SealingKey
 from mintline_local.migrations import migrate
 from mintline_local.places import StateFolder, corrupt, read_json, write_json
 from mintline_local.ports import Listeners
@@ -64,6 +64,8 @@ class Known(Frozen):
     pool: UserPool
     issuer: KeyRef
     treasury: KeyRef
+    relayer: KeyRef | None = None
+    """None only while it is being made, as in the state of an earlier version."""
     admin: Address
     """Administers the contract; a development account, which the node signs for."""
     contract: Address
@@ -154,7 +156,9 @@ async def set_up(state: StateFolder, ports: Listeners, world: World) -> Known:
         await world.accounts.admin.repoint(known.contract, ports.url("api"))
         known = known.evolve(api_url=ports.url("api"))
     await configure_sign_in(world.cognito, known.pool)
+    relayer = await _relayer_of(known, world)
     known = known.evolve(
+        relayer=relayer,
         sealing=known.sealing
         or await founding.create_sealing_key(
             world.aws.kms, world.secretsmanager, prefix=PREFIX, chain_id=CHAIN_ID
@@ -165,7 +169,7 @@ async def set_up(state: StateFolder, ports: Listeners, world: World) -> Known:
     )
     mark, *_ = await asyncio.gather(
         leave_mark(world.secretsmanager, world.node, prefix=PREFIX),
-        world.accounts.fund(known.treasury.address),
+        world.accounts.fund(treasury=known.treasury.address, relayer=relayer.address),
         _register(world.dynamo, known),
         _publish_collection(world, known),
     )
@@ -225,22 +229,38 @@ async def _key_exists(world: World, key: KeyRef) -> bool:
 
 
 async def _first_time(ports: Listeners, world: World) -> Known:
-    pool, issuer, treasury = await asyncio.gather(
+    pool, issuer, treasury, relayer = await asyncio.gather(
         _create_pool(world.cognito),
         _create_platform_key(world, ISSUER),
         _create_platform_key(world, TREASURY),
+        _create_platform_key(world, RELAYER),
     )
-    deployed = await world.accounts.admin.deploy(issuer=issuer.address, api_url=ports.url("api"))
+    deployed = await world.accounts.admin.deploy(
+        issuer=issuer.address, relayer=relayer.address, api_url=ports.url("api")
+    )
     return Known(
         pool=pool,
         issuer=issuer,
         treasury=treasury,
+        relayer=relayer,
         admin=world.accounts.admin.admin,
         contract=deployed.contract,
         deployed_block=deployed.block,
         api_url=ports.url("api"),
         cursor_secret=SecretStr(secrets.token_urlsafe(48)),
     )
+
+
+async def _relayer_of(known: Known, world: World) -> KeyRef:
+    """Return the relayer's key, which may mint batches; made here for the state of an earlier version.
+
+    Also if both emulators have lost the run that made it: then no transaction of it is left either.
+    """
+    relayer = known.relayer
+    if relayer is None or not await _key_exists(world, relayer):
+        relayer = await _create_platform_key(world, RELAYER)
+    await world.accounts.admin.grant_relayer(known.contract, relayer.address)
+    return relayer
 
 
 async def _create_platform_key(world: World, subject: str) -> KeyRef:

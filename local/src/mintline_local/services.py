@@ -81,6 +81,7 @@ def signing_policy(known: Known) -> dict[str, object]:
         },
         "issuer": {"address": known.issuer.address, "subject": known.issuer.subject},
         "treasury": {"address": known.treasury.address, "subject": known.treasury.subject},
+        "user_actions": ["mint", "transfer", "burn"],
         # Far above what the bench asks of a key: it is a guard, and no brake.
         "rates": {"window": 60, "user": 6_000, "treasury": 6_000, "issuer": 60_000},
         "max_gas": 1_000_000,
@@ -209,8 +210,9 @@ def settings_of(around: Surroundings) -> dict[str, dict[str, str]]:
     kms = urlsplit(ports.url("kms_front"))
     pool = known.pool.user_pool_id
     enclave = around.credentials["enclave"]
-    sealing = known.sealing
+    sealing, relayer = known.sealing, known.relayer
     assert sealing is not None
+    assert relayer is not None
     return {
         "api": {
             "MINTLINE_API_HOST": ports.bind,
@@ -233,6 +235,7 @@ def settings_of(around: Surroundings) -> dict[str, dict[str, str]]:
         "builder": {
             "MINTLINE_ISSUER": known.issuer.model_dump_json(),
             "MINTLINE_TREASURY": known.treasury.model_dump_json(),
+            "MINTLINE_RELAYER": relayer.model_dump_json(),
             "MINTLINE_MAX_CHAIN_SKEW": str(MAX_CHAIN_SKEW),
         },
         "signer-host": {

@@ -138,6 +138,7 @@ async def _set_up(state: StateFolder, ports: Ports, operator: AwsCredentials) ->
 def describe(state: StateFolder, ports: Listeners, known: Known, operator: AwsCredentials) -> dict[str, Any]:
     """Return what others need to use the line."""
     pool = known.pool
+    assert known.relayer is not None
     return {
         "api_url": ports.url("api"),
         "rpc_url": ports.url("anvil"),
@@ -151,6 +152,7 @@ def describe(state: StateFolder, ports: Listeners, known: Known, operator: AwsCr
         "deployed_block": known.deployed_block,
         "admin_address": known.admin,
         "treasury": known.treasury.address,
+        "relayer": known.relayer.address,
         "cognito": {
             "user_pool_id": pool.user_pool_id,
             "client_id": pool.client_id,

@@ -13,13 +13,13 @@ from eth_abi.abi import decode, encode
 
 from mintline import resources
 from mintline.chain.calls import Call
-from mintline.chain.collection import ISSUER_ROLE, METADATA_ROLE, PAUSER_ROLE
+from mintline.chain.collection import ISSUER_ROLE, METADATA_ROLE, PAUSER_ROLE, RELAYER_ROLE
 from mintline.errors import Misconfigured
 from mintline.eth import selector
 from mintline.records import scoped
 from mintline.resources import COLLECTIONS, QUEUES, TABLES
 from mintline_local import emulators
-from mintline_local.places import StateFolder, read_json
+from mintline_local.places import StateFolder, read_json, write_json
 from mintline_local.ports import Ports, free_ports
 from mintline_local.principals import issue_credentials
 from mintline_local.provisioning import PREFIX, Known, World, open_world, set_up
@@ -55,6 +55,13 @@ async def has_role(world: World, known: Known, role: bytes, account: str) -> boo
     return bool(decode(["bool"], answer)[0])
 
 
+async def check_relayer(world: World, known: Known) -> None:
+    assert known.relayer is not None
+    assert (await world.stores.read(known.relayer)).subject == "platform:relayer-1"
+    assert await has_role(world, known, RELAYER_ROLE, known.relayer.address)
+    assert await world.node.balance(known.relayer.address) >= 10**21
+
+
 async def contract_uri(world: World, known: Known) -> str:
     call = Call(sender=known.admin, to=known.contract, data=selector("contractURI()"))
     (uri,) = decode(["string"], await world.node.call(call))
@@ -71,6 +78,7 @@ async def test_first_start__when_done__has_everything_that_the_services_need(tmp
         assert await has_role(world, known, PAUSER_ROLE, known.admin)
         assert await has_role(world, known, METADATA_ROLE, known.admin)
         assert not await has_role(world, known, ISSUER_ROLE, known.admin)
+        await check_relayer(world, known)
         assert await world.node.balance(known.treasury.address) >= 10**21
         collection = await world.dynamo.get(COLLECTIONS, {"collection_id": scoped(31337, known.contract)})
         assert collection is not None
@@ -152,6 +160,26 @@ async def test_later_start__when_both_emulators_fell_back__goes_on_from_there(
     state, ports = saved.copy(tmp_path, fallen_back=("ministack", "anvil")), free_ports()
     async with emulated(state, ports) as world:
         assert (await set_up(state, ports, world)).contract == saved.known.contract
+
+
+@pytest.mark.parametrize("lost", ["the entry", "the key"])
+async def test_later_start__when_the_state_has_no_relayer__then_it_is_made_and_granted_its_role(
+    saved: Saved, tmp_path: Path, lost: str
+) -> None:
+    """As in the state of an earlier version, or after a power cut in the run that made it."""
+    state, ports = saved.copy(tmp_path), free_ports()
+    remembered = read_json(state.known)
+    if lost == "the entry":
+        del remembered["relayer"]
+    else:
+        remembered["relayer"]["secret_id"] += "0"
+    write_json(state.known, remembered)
+    async with emulated(state, ports) as world:
+        known = await set_up(state, ports, world)
+        assert known.relayer not in (None, saved.known.relayer)
+        await check_relayer(world, known)
+        assert known.contract == saved.known.contract
+        assert Known.model_validate(read_json(state.known)) == known
 
 
 async def test_later_start__when_the_chain_was_lost__says_so_in_one_line(

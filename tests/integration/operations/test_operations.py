@@ -20,7 +20,7 @@ from mintline.aws.provision import open_clients, provision
 from mintline.aws.sealing import read_sealing_key
 from mintline.aws.session import AwsCalls, open_client
 from mintline.chain.calls import Call
-from mintline.chain.collection import ISSUER_ROLE, METADATA_ROLE, PAUSER_ROLE
+from mintline.chain.collection import ISSUER_ROLE, METADATA_ROLE, PAUSER_ROLE, RELAYER_ROLE
 from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc
 from mintline.eth import selector
@@ -109,8 +109,9 @@ def test_deployment__when_founded_by_commands__has_what_its_services_need(
     assert described == {"chain_id": CHAIN_ID, **made, "default_collection": sent["contract"]}
     assert registered == [True, False]
     asyncio.run(check_aws(aws_settings, prefix, made, sent))
-    issuer = made["issuer"]["address"]
+    issuer, relayer = made["issuer"]["address"], made["relayer"]["address"]
     assert asyncio.run(roles(anvil, sent["contract"], keystore[1], issuer)) == (True, True, True)
+    assert asyncio.run(has_role(anvil, sent["contract"], RELAYER_ROLE, relayer))
 
 
 async def check_aws(settings: ServiceSettings, prefix: str, made: Any, sent: Any) -> None:
@@ -120,7 +121,7 @@ async def check_aws(settings: ServiceSettings, prefix: str, made: Any, sent: Any
         dynamo = Dynamo(clients.dynamodb, prefix)
         stack.push_async_callback(dynamo.aclose)
         stores = KeyStores(SecretsManagerKeys(secretsmanager, prefix=prefix), DynamoKeys(dynamo))
-        for name in ("issuer", "treasury"):
+        for name in ("issuer", "treasury", "relayer"):
             key = KeyRef.model_validate(made[name])
             assert (await stores.read(key)).address == key.address
             assert stores.holding(key.secret_id) is stores.named("dynamodb")
@@ -135,21 +136,68 @@ async def check_aws(settings: ServiceSettings, prefix: str, made: Any, sent: Any
 
 
 async def roles(anvil: str, contract: str, admin: str, issuer: str) -> tuple[bool, ...]:
+    return (
+        await has_role(anvil, contract, ISSUER_ROLE, issuer),
+        await has_role(anvil, contract, METADATA_ROLE, admin),
+        await has_role(anvil, contract, PAUSER_ROLE, admin),
+    )
+
+
+async def has_role(anvil: str, contract: str, role: bytes, account: str) -> bool:
+    data = selector("hasRole(bytes32,address)") + encode(["bytes32", "address"], [role, account])
     rpc = Rpc([anvil])
-    node = Node(rpc)
-
-    async def has(role: bytes, account: str) -> bool:
-        data = selector("hasRole(bytes32,address)") + encode(["bytes32", "address"], [role, account])
-        return bool(decode(["bool"], await node.call(Call(sender=admin, to=contract, data=data)))[0])
-
     try:
-        return (
-            await has(ISSUER_ROLE, issuer),
-            await has(METADATA_ROLE, admin),
-            await has(PAUSER_ROLE, admin),
-        )
+        answer = await Node(rpc).call(Call(sender=account, to=contract, data=data))
     finally:
         await rpc.aclose()
+    return bool(decode(["bool"], answer)[0])
+
+
+def test_relayer__when_a_deployment_of_before_has_none__then_it_is_made_and_granted_its_role_once(
+    aws_settings: ServiceSettings, prefix: str, anvil: str, document: Path, keystore: tuple[Path, str]
+) -> None:
+    on_aws = ("--endpoint-url", aws_settings.aws_endpoint_url)
+    chain = ("--deployment", document, "--rpc", anvil, "--keystore", keystore[0])
+    answered(operator("keys", "--deployment", document, *on_aws))
+    described = json.loads(document.read_text())
+    del described["chain"]["relayer"]
+    document.write_text(json.dumps(described))
+    contract = answered(operator("deploy", *chain, "--name", "Birds", "--symbol", "BIRD"))["contract"]
+    before = json.loads(document.read_text())["chain"]
+
+    made = answered(operator("keys", "--deployment", document, *on_aws))
+    again = answered(operator("keys", "--deployment", document, *on_aws))
+    granted = [answered(operator("grant-relayer", *chain)) for _ in range(2)]
+
+    assert (list(made), again) == (["relayer"], {})
+    assert made["relayer"]["subject"] == "platform:relayer-1"
+    assert json.loads(document.read_text())["chain"] == {**before, **made}
+    relayer = made["relayer"]["address"]
+    assert granted == [{"contract": contract, "relayer": relayer, "granted": new} for new in (True, False)]
+    assert asyncio.run(has_role(anvil, contract, RELAYER_ROLE, relayer))
+
+
+@pytest.mark.parametrize(
+    ("missing", "why"),
+    [
+        ("default_collection", "chain.default_collection is missing: deploy the contract first"),
+        ("relayer", "chain.relayer is missing: run `mintline operator keys` first"),
+    ],
+)
+def test_grant_relayer__when_the_document_lacks_what_it_needs__then_says_so_in_one_line(
+    document: Path, keystore: tuple[Path, str], *, missing: str, why: str
+) -> None:
+    with_issuer(document)
+    described = json.loads(document.read_text())
+    key = described["chain"]["issuer"]
+    described["chain"] |= {"relayer": key, "default_collection": key["address"], missing: None}
+    document.write_text(json.dumps(described))
+
+    chain = ("--deployment", document, "--rpc", "http://127.0.0.1:1", "--keystore", keystore[0])
+    result = operator("grant-relayer", *chain)
+
+    assert result.exit_code == 1
+    assert result.stderr.splitlines() == [f"error: {document}: {why}"]
 
 
 def test_deploy__when_the_chain_prices_new_state__then_takes_the_gas_it_needs_within_its_bound(
@@ -239,10 +287,15 @@ def test_deploy__when_it_cannot__says_why_in_one_line_and_changes_nothing(
     assert document.read_text() == before
 
 
-def test_keys__when_there_are_some__are_left_alone(document: Path) -> None:
+def test_keys__when_there_are_some__are_left_alone(
+    aws_settings: ServiceSettings, prefix: str, document: Path
+) -> None:
     with_issuer(document)
+    before = json.loads(document.read_text())["chain"]
 
-    result = operator("keys", "--deployment", document)
+    made = answered(
+        operator("keys", "--deployment", document, "--endpoint-url", aws_settings.aws_endpoint_url)
+    )
 
-    assert result.exit_code == 1
-    assert "chain.issuer is there already" in result.stderr
+    assert set(made) == {"treasury", "relayer", "sealing", "intake_key"}
+    assert json.loads(document.read_text())["chain"] == {**before, **made}

@@ -57,6 +57,7 @@ def written(tmp_path: Path) -> Path:
         pool=UserPool(user_pool_id="us-east-1_x", client_id="c", username="demo", password="it's a secret"),
         issuer=key("platform:issuer"),
         treasury=key("platform:treasury"),
+        relayer=key("platform:relayer-1"),
         admin=ADDRESS,
         contract=ADDRESS,
         deployed_block=3,
@@ -94,7 +95,13 @@ def test_enclave__when_told__gets_its_policy_and_no_credentials(written: Path) -
     assert told["MINTLINE_SIGNING_POLICY"] == "/run/settings/policy.json"
     policy = json.loads((written / "enclave" / "policy.json").read_text())
     assert policy["contracts"] == [ADDRESS]
+    assert set(policy["user_actions"]) == {"mint", "transfer", "burn"}
     assert told["MINTLINE_DEVELOPMENT_AUTHORITY"] == "/run/settings/authority.pem"
+
+
+def test_builder__when_told__has_the_relayer(written: Path) -> None:
+    told = environment(written / "builder" / "environment")
+    assert KeyRef.model_validate_json(told["MINTLINE_RELAYER"]) == key("platform:relayer-1")
 
 
 def test_settings__when_written__hold_no_other_services_key(written: Path) -> None:
