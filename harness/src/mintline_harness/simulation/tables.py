@@ -18,7 +18,7 @@ from mintline.aws.keys import GeneratedKey
 from mintline.errors import Rejected
 from mintline.eth import Transaction, address_of_public_key, keccak256
 from mintline.messages import KeyRef
-from mintline.records import Collection, Link, Mint, Transfer, Wallet, scoped
+from mintline.records import Collection, Link, Mint, TokenOperation, Transfer, Wallet, scoped
 from mintline.states import MintStatus, TransactionState, stored_sources, transaction_may
 from mintline.transaction_records import Place, carried_by
 from mintline.transaction_records import Transaction as TransactionRecord
@@ -166,19 +166,29 @@ class Tables:
         self.signed = LaggingTable[bytes, SignedTransaction](lag)
         self.wallets = MemoryWallets()
         self.index = MemoryIndex()
-        self.builder = MemoryTables(mints=self.mints, transactions=self.transactions)
+        self.token_operations = LaggingTable[str, TokenOperation](lag)
+        self.builder = MemoryTables(
+            mints=self.mints, token_operations=self.token_operations, transactions=self.transactions
+        )
         self.token_ids = MemoryTokenIds({CONTRACT: 1})
         self.metadata = MemoryMetadata()
         self.store = index_store(
             mint_table=self.mints,
+            token_operation_table=self.token_operations,
             transaction_table=self.transactions,
             attempt_table=SignedAttempts(self.signed),
         )
-        self.ledger = ledger(mints=self.mints, transactions=self.transactions, signed=self.signed)
+        self.ledger = ledger(
+            mints=self.mints,
+            token_operations=self.token_operations,
+            transactions=self.transactions,
+            signed=self.signed,
+        )
         self.ledger.store = self.store
         self.moves.standing = self.ledger.standing
         self.api_mints = MemoryMints()
         self.api_mints.items = self.mints
+        self.api_mints.token_operations = self.token_operations
         self.api_mints.transactions = self.transactions
         self.api_mints.authorizations = self.builder.authorizations = self.ledger.authorizations
         self.vouchers = MemoryVouchers(self.ledger)

@@ -22,6 +22,7 @@ from mintline.records import (
     Problem,
     RegisteredContract,
     Token,
+    TokenOperation,
     Transfer,
     Wallet,
     created_key,
@@ -49,6 +50,8 @@ class MemoryMints:
     def __init__(self) -> None:
         self.items: dict[str, Mint] = {}
         """As they are stored: see `as_far_as`."""
+        self.token_operations: dict[str, TokenOperation] = {}
+        """Transfers and burns, which lie in the same table."""
         self.transactions: dict[Place, Transaction] = {}
         self.authorizations: dict[Key, Authorization] = {}
 

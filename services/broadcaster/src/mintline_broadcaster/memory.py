@@ -14,13 +14,22 @@ from mintline.chain.send_facts import SendAnswer, SendFact
 from mintline.eth import keccak256
 from mintline.kinds import meaning_of
 from mintline.messages import AnyIntent, Fees
-from mintline.records import Attempt, Mint, Operation, Problem, Transfer, created_key, open_shard
+from mintline.records import (
+    Attempt,
+    Mint,
+    Operation,
+    Problem,
+    TokenOperation,
+    Transfer,
+    created_key,
+    open_shard,
+)
 from mintline.states import UNDECIDED, MintStatus, TransactionState, may, stored_sources, transaction_may
 from mintline.transaction_records import (
     Outcome,
     Place,
     Transaction,
-    as_far_as,
+    as_far_as_any,
     carried_by,
     open_key,
     place_of,
@@ -47,6 +56,8 @@ class MemoryLedger:
 
     mints: dict[str, Mint] = field(default_factory=dict)
     """As they are stored: see `as_far_as`."""
+    token_operations: dict[str, TokenOperation] = field(default_factory=dict)
+    """Transfers and burns, which lie in the same table."""
     transactions: dict[Place, Transaction] = field(default_factory=dict)
     signed: dict[bytes, SignedTransaction] = field(default_factory=dict)
     mintings: dict[tuple[str, int | None], Transfer] = field(default_factory=dict)
@@ -205,13 +216,17 @@ class MemoryLedger:
     def standing(self, mint_id: str) -> Mint | None:
         """Return a mint as it stands."""
         mint = self.mints.get(mint_id)
-        place = None if mint is None else carried_by(mint)
-        return mint if mint is None or place is None else as_far_as(mint, self.transactions.get(place))
+        return mint if mint is None else as_far_as_any(mint, self.transactions)
+
+    def operation(self, operation_id: str) -> Operation | None:
+        """Return an operation of any kind as it stands."""
+        found = self.token_operations.get(operation_id)
+        return self.standing(operation_id) if found is None else as_far_as_any(found, self.transactions)
 
     async def operations(self, ids: Iterable[str]) -> dict[str, Operation]:
         """Read the mints that exist."""
         await asyncio.sleep(0)
-        found = ((one, self.standing(one)) for one in ids)
+        found = ((one, self.operation(one)) for one in ids)
         return {mint_id: mint for mint_id, mint in found if mint is not None}
 
     async def reject(

@@ -12,10 +12,10 @@ from mintline.chain.calls import Call, CallReverted, Overrides
 from mintline.errors import Conflict, Rejected
 from mintline.eth import HAS_ROLE_SELECTOR, word
 from mintline.messages import Message
-from mintline.records import Mint, Problem, digest_of
+from mintline.records import Mint, Operation, Problem, TokenOperation, digest_of
 from mintline.resources import Queue
 from mintline.states import MintStatus
-from mintline.transaction_records import Place, Transaction, as_far_as, carried_by
+from mintline.transaction_records import Place, Transaction, as_far_as_any, carried_by
 from mintline_builder.ports import (
     Account,
     Advance,
@@ -36,14 +36,28 @@ class MemoryTables:
     accounts: dict[str, Account] = field(default_factory=dict)
     mints: dict[str, Mint] = field(default_factory=dict)
     """As stored: `standing` is how far they have come."""
+    token_operations: dict[str, TokenOperation] = field(default_factory=dict)
+    """Transfers and burns likewise, which lie in the same table."""
     transactions: dict[Place, Transaction] = field(default_factory=dict)
     authorizations: dict[Key, Authorization] = field(default_factory=dict)
 
     def standing(self, mint_id: str) -> Mint | None:
         """Return a mint as it stands."""
         mint = self.mints.get(mint_id)
-        place = None if mint is None else carried_by(mint)
-        return mint if mint is None or place is None else as_far_as(mint, self.transactions.get(place))
+        return mint if mint is None else as_far_as_any(mint, self.transactions)
+
+    def operation(self, operation_id: str) -> Operation | None:
+        """Return an operation of any kind as it stands."""
+        found = self.token_operations.get(operation_id)
+        return self.standing(operation_id) if found is None else as_far_as_any(found, self.transactions)
+
+    def put(self, operation: Operation) -> None:
+        """Store an operation as it is given."""
+        match operation:
+            case Mint():
+                self.mints[operation.mint_id] = operation
+            case TokenOperation():
+                self.token_operations[operation.operation_id] = operation
 
     def carries(self, spent: Place, mint_id: str) -> bool:
         """Tell whether a mint's record is left to that transaction, which did nothing on chain so far."""

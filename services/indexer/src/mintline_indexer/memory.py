@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from mintline.eth import ZERO_ADDRESS, keccak256
-from mintline.records import Mint, Problem, Token, Transfer
+from mintline.records import Mint, Problem, Token, TokenOperation, Transfer
 from mintline.states import MintStatus, TransactionState, may, transaction_may
 from mintline.transaction_records import Place, Transaction, as_far_as_any, carried_by
 from mintline_indexer.bloom import BLOOM_BYTES, bloom_bits
@@ -197,6 +197,8 @@ class MemoryStore:
     token_table: dict[TokenKey, Token] = field(default_factory=dict)
     transfer_table: dict[tuple[str, str], Transfer] = field(default_factory=dict)
     mint_table: dict[str, Mint] = field(default_factory=dict)
+    token_operation_table: dict[str, TokenOperation] = field(default_factory=dict)
+    """Transfers and burns, which lie in the same table as mints."""
     transaction_table: dict[Place, Transaction] = field(default_factory=dict)
     attempt_table: dict[bytes, Attempted] = field(default_factory=dict)
     aside_table: dict[str, Aside] = field(default_factory=dict)
