@@ -15,7 +15,7 @@ from mintline_signer.host.settings import HostSettings
 
 from mintline.settings import PREFIX, ServiceSettings, load
 from mintline_infra.app import build
-from mintline_infra.deployment import Deployment
+from mintline_infra.deployment import Deployment, read
 from mintline_infra.signer import host_settings
 from synthesis import Templates, described, listed, minting, properties, resources, synthesized
 
@@ -96,6 +96,21 @@ def test_task__when_its_service_starts__then_it_is_told_all_it_needs_and_nothing
     assert set(plain) | secret <= fields(MODELS[service])
     settings = load(MODELS[service], plain | {name: SECRET_VALUES[name] for name in secret})
     assert settings.resource_prefix == "acme-mintline"
+
+
+def test_builder__when_the_deployment_has_a_relayer__then_it_is_told_of_it(
+    templates: Templates, deployment: Deployment, tmp_path: Path
+) -> None:
+    document = deployment.model_dump(mode="json")
+    del document["chain"]["relayer"]
+    without = synthesized(read(document), tmp_path)
+
+    told, not_told = (environment(found, "builder") for found in (templates, without))
+
+    relayer = deployment.chain.relayer
+    assert relayer is not None
+    assert told.pop("MINTLINE_RELAYER") == relayer.model_dump_json()
+    assert told == not_told
 
 
 def test_signer__when_its_host_starts__then_it_is_told_all_it_needs_and_its_proxy_leads_to_kms_alone(

@@ -63,13 +63,20 @@ def test_value_alarm__when_it_waits_for_a_number__then_its_service_logs_it(alarm
     )
 
 
-def test_treasury_alarm__when_few_top_ups_are_left__then_it_rings_and_stays_until_there_are_more(
-    templates: Templates,
+@pytest.mark.parametrize(
+    ("name", "event", "field"),
+    [
+        ("treasury-runs-low", "treasury_balance", "top_ups_left"),
+        ("relayer-runs-low", "relayer_balance", "batches_left"),
+    ],
+)
+def test_balance_alarm__when_little_is_left__then_it_fires_and_stays_until_there_is_more(
+    templates: Templates, name: str, event: str, field: str
 ) -> None:
     (alarm,) = (
         alarm
         for alarm in properties(templates["watch"], "AWS::CloudWatch::Alarm")
-        if alarm["AlarmName"].endswith("treasury-runs-low")
+        if alarm["AlarmName"].endswith(name)
     )
     (measured,) = (
         found
@@ -79,8 +86,8 @@ def test_treasury_alarm__when_few_top_ups_are_left__then_it_rings_and_stays_unti
 
     assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("LessThanThreshold", 100)
     assert (alarm["Statistic"], alarm["TreatMissingData"]) == ("Minimum", "ignore")
-    assert measured["FilterPattern"] == '{ $.event = "treasury_balance" }'
-    assert measured["MetricTransformations"][0]["MetricValue"] == "$.top_ups_left"
+    assert measured["FilterPattern"] == f'{{ $.event = "{event}" }}'
+    assert measured["MetricTransformations"][0]["MetricValue"] == f"$.{field}"
 
 
 NOTICES = {

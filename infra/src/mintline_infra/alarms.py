@@ -136,6 +136,15 @@ VALUE_ALARMS = (
         below=True,
     ),
     ValueAlarm(
+        "relayer-runs-low",
+        "builder",
+        "relayer_balance",
+        "batches_left",
+        100,
+        "The relayer can pay for fewer than 100 more batches of sponsored mints.",
+        below=True,
+    ),
+    ValueAlarm(
         "indexer-stale",
         "indexer",
         "index_position",
