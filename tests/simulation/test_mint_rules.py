@@ -18,8 +18,8 @@ from mintline.messages import Fees
 from mintline.records import CANCELLED, Attempt, Mint, Problem
 from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import Transaction, carried_by
-from mintline_builder.memory import MemoryAccounts, MemoryMints
-from mintline_builder.ports import Advance, MintClaim
+from mintline_builder.memory import MemoryAccounts, MemoryOperations
+from mintline_builder.ports import Advance, OperationClaim
 from mintline_harness.simulation.lagging import Lag
 from mintline_harness.simulation.loop import VirtualLoop
 from mintline_harness.simulation.tables import CHAIN_ID, CONTRACT, Tables, key_ref
@@ -57,7 +57,7 @@ class MintRules(RuleBasedStateMachine):
         lag = Lag(clock=self.loop.time, rng=random.Random(0), told=lambda: None)
         self.tables = Tables(self.breaches.append, lag)
         self.accounts = MemoryAccounts(self.tables.builder)
-        self.builder = MemoryMints(self.tables.builder)
+        self.builder = MemoryOperations(self.tables.builder)
         self.time = 0
         self.blocks = 0
         self.final: dict[str, Mint] = {}
@@ -122,7 +122,7 @@ class MintRules(RuleBasedStateMachine):
         if not renewing and mint.nonce is None:
             # As it was when it was accepted, whatever has become of it.
             mint = mint.evolve(status=MintStatus.ACCEPTED)
-        claim = MintClaim(mint, 10**6, 90_000, FEES, self.time)
+        claim = OperationClaim(mint, 10**6, 90_000, FEES, self.time)
         self.do(self.accounts.commit([Advance(SENDER.address, expected, expected or 0, (claim,))]))
 
     @rule(target=submitted, mint_id=mints, price=st.integers(1, 3), fills=st.booleans())

@@ -22,8 +22,8 @@ from mintline_broadcaster.dynamo import DynamoLedger
 from mintline_broadcaster.memory import MemoryLedger
 from mintline_broadcaster.ports import Ledger
 from mintline_builder import memory as builder_memory
-from mintline_builder.dynamo import DynamoMints as BuilderMints
-from mintline_builder.ports import Mints
+from mintline_builder.dynamo import DynamoOperations
+from mintline_builder.ports import Operations
 
 pytestmark = pytest.mark.integration
 
@@ -54,7 +54,7 @@ class Stores:
     """One deployment's tables, as each service meets them."""
 
     api: MintStore
-    builder: Mints
+    builder: Operations
     broadcaster: Ledger
 
     async def found(self, mint: Mint) -> Authorization:
@@ -68,9 +68,9 @@ def stores(request: pytest.FixtureRequest) -> Stores:
     if request.param == "memory":
         api, tables, ledger = MemoryMints(), builder_memory.MemoryTables(), MemoryLedger()
         tables.authorizations = ledger.authorizations = api.authorizations
-        return Stores(api, builder_memory.MemoryMints(tables), ledger)
+        return Stores(api, builder_memory.MemoryOperations(tables), ledger)
     dynamo: Dynamo = request.getfixturevalue("dynamo")
-    return Stores(DynamoMints(dynamo), BuilderMints(dynamo), DynamoLedger(dynamo, chain_id=CHAIN_ID))
+    return Stores(DynamoMints(dynamo), DynamoOperations(dynamo), DynamoLedger(dynamo, chain_id=CHAIN_ID))
 
 
 @pytest.mark.parametrize("sender", [KEY, None], ids=["custodial", "self"])
@@ -178,7 +178,7 @@ async def test_create__when_it_dies_before_the_mints_record__then_nobody_has_a_m
 
     again, other = mint(token_id=2), Authorization(envelope=b"\x02other", metadata="{}")
     assert await DynamoMints(dynamo).create(again, other) is None
-    assert await BuilderMints(dynamo).authorization(again) == other
+    assert await DynamoOperations(dynamo).authorization(again) == other
 
 
 async def test_open_mint__when_its_item_is_of_the_version_before__then_builder_and_broadcaster_read_it(
@@ -187,7 +187,7 @@ async def test_open_mint__when_its_item_is_of_the_version_before__then_builder_a
     old = mint().model_copy(update={"authorization": b"\x02old", "metadata": "{}"})
     await dynamo.write(Put(MINTS, to_item(old)))
 
-    builder = BuilderMints(dynamo)
+    builder = DynamoOperations(dynamo)
     found = await builder.get("mint_1")
 
     assert found == old

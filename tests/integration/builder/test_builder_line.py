@@ -17,7 +17,7 @@ from mintline.resources import BUILD, SIGN
 from mintline.states import MintStatus
 from mintline_builder.dynamo import DynamoAccounts
 from mintline_builder.funds import Funds, Need
-from mintline_builder.ports import Advance, MintClaim
+from mintline_builder.ports import Advance, OperationClaim
 from mintline_builder.simulation import ROLE_AGE
 
 if TYPE_CHECKING:
@@ -270,7 +270,7 @@ async def test_builder__when_the_one_before_died_between_reserving_and_sending__
     wallet = await line.wallet()
     mint_id = await line.accept(wallet, send=False)
     fees = Fees(max_fee_per_gas=3 * 10**9, max_priority_fee_per_gas=10**9)
-    claim = MintClaim(await line.mint(mint_id), deadline=2_000_000_000, gas=120_000, fees=fees, at=1)
+    claim = OperationClaim(await line.mint(mint_id), deadline=2_000_000_000, gas=120_000, fees=fees, at=1)
     accounts = DynamoAccounts(line.dynamo, line.settings.chain_id)
     await accounts.commit([Advance(wallet.address, expected=None, first=4, claims=(claim,))])
 

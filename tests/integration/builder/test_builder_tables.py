@@ -16,8 +16,8 @@ from mintline.records import digest_of, open_shard, token_ref
 from mintline.resources import MINTS, TRANSACTIONS
 from mintline.states import MintStatus
 from mintline.transaction_records import open_key, sender_shard
-from mintline_builder.dynamo import DynamoAccounts, DynamoMints
-from mintline_builder.ports import Advance, MetadataTaken, MintClaim, VoucherClaim
+from mintline_builder.dynamo import DynamoAccounts, DynamoOperations
+from mintline_builder.ports import Advance, MetadataTaken, OperationClaim, VoucherClaim
 from mintline_builder.published import PublishedMetadata
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ async def test_commit__when_a_mint_gets_a_nonce__then_its_transaction_is_among_t
     shard: Item = {"open_shard": open_shard(mint_id)}
     accepted = await line.mint(mint_id)
     await line.dynamo.write(Update(MINTS, {"mint_id": mint_id}, set=shard))
-    claim = MintClaim(accepted, deadline=10**9, gas=100_000, fees=FEES, at=7)
+    claim = OperationClaim(accepted, deadline=10**9, gas=100_000, fees=FEES, at=7)
     accounts = DynamoAccounts(line.dynamo, line.settings.chain_id)
 
     await accounts.commit([Advance(sender.address, expected=None, first=5, claims=(claim,))])
@@ -60,7 +60,7 @@ async def test_offer__when_the_mint_was_offered_before__then_it_keeps_its_vouche
 ) -> None:
     """Both may go to `built` again, for a nonce; a late delivery gives them no other voucher."""
     mint_id = await line.accept(await line.wallet(), send=False)
-    mints = DynamoMints(line.dynamo)
+    mints = DynamoOperations(line.dynamo)
     mint = await line.mint(mint_id)
     await mints.offer(mint, VoucherClaim(mint_id, 100, 90_000, 8))
     if status is MintStatus.SUBMITTED:
@@ -71,7 +71,7 @@ async def test_offer__when_the_mint_was_offered_before__then_it_keeps_its_vouche
 
 
 async def test_offer__when_a_mint_is_the_users_to_send__then_its_token_leads_to_it(line: Line) -> None:
-    mints = DynamoMints(line.dynamo)
+    mints = DynamoOperations(line.dynamo)
     mint_id = await line.accept(await line.wallet(), send=False)
     accepted = await line.mint(mint_id)
     offer = VoucherClaim(mint_id, deadline=1_900_000_000, gas=90_000, at=9)

@@ -18,15 +18,15 @@ from mintline.records import Attempt, Mint, Problem, created_key, open_shard
 from mintline.resources import ACCOUNTS, MINTS
 from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import Place, TopUpPayload, Transaction, place_of
-from mintline_builder.dynamo import DynamoAccounts, DynamoMints
-from mintline_builder.memory import MemoryAccounts, MemoryMints, MemoryTables
+from mintline_builder.dynamo import DynamoAccounts, DynamoOperations
+from mintline_builder.memory import MemoryAccounts, MemoryOperations, MemoryTables
 from mintline_builder.ports import (
     Account,
     Accounts,
     Advance,
-    MintClaim,
-    Mints,
     NotCommitted,
+    OperationClaim,
+    Operations,
     TopUpClaim,
     VoucherClaim,
     account_item,
@@ -66,14 +66,14 @@ class Stores:
     """The stores under test, and the way around them."""
 
     accounts: Accounts
-    mints: Mints
+    mints: Operations
     put: Callable[[Mint], Awaitable[None]]
     put_transaction: Callable[[Transaction], Awaitable[None]]
     put_account: Callable[[str, Item], Awaitable[None]]
 
     async def mint(self, mint_id: str = "m1") -> Mint:
         found = await self.mints.get(mint_id)
-        assert found is not None
+        assert isinstance(found, Mint)
         return found
 
     async def transaction(self, nonce: int, signer: KeyRef = KEY) -> Transaction:
@@ -112,8 +112,8 @@ def mint(mint_id: str = "m1", status: MintStatus = MintStatus.ACCEPTED, **change
     return Mint(**fields | changes)
 
 
-def claim(claimed: Mint | None = None, **changes: Any) -> MintClaim:
-    return replace(MintClaim(claimed or mint(), deadline=10**9, gas=100_000, fees=FEES, at=7), **changes)
+def claim(claimed: Mint | None = None, **changes: Any) -> OperationClaim[Mint]:
+    return replace(OperationClaim(claimed or mint(), deadline=10**9, gas=100_000, fees=FEES, at=7), **changes)
 
 
 def top_up(replaces: int | None, **changes: Any) -> TopUpClaim:
@@ -139,7 +139,7 @@ def stores(request: pytest.FixtureRequest) -> Stores:
         async def keep_account(address: str, item: Item) -> None:
             tables.accounts[address] = from_item(Account, item)
 
-        return Stores(MemoryAccounts(tables), MemoryMints(tables), keep, keep_transaction, keep_account)
+        return Stores(MemoryAccounts(tables), MemoryOperations(tables), keep, keep_transaction, keep_account)
     dynamo = request.getfixturevalue("line").dynamo
 
     async def write(kept: Mint) -> None:
@@ -156,7 +156,7 @@ def stores(request: pytest.FixtureRequest) -> Stores:
         await dynamo.write(Put(ACCOUNTS, {"account_id": f"{CHAIN_ID}#{address}", **item}))
 
     accounts = DynamoAccounts(dynamo, CHAIN_ID)
-    return Stores(accounts, DynamoMints(dynamo), write, write_transaction, write_account)
+    return Stores(accounts, DynamoOperations(dynamo), write, write_transaction, write_account)
 
 
 async def test_commit__when_all_conditions_hold__then_nonces_mints_and_transactions_say_what_was_claimed(

@@ -26,7 +26,7 @@ from mintline_builder.memory import (
     MemoryAccounts,
     MemoryChain,
     MemoryMetadata,
-    MemoryMints,
+    MemoryOperations,
     MemoryOutbox,
     MemoryTables,
 )
@@ -87,7 +87,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.accounts = MemoryAccounts(self.tables)
-        self.mints = MemoryMints(self.tables)
+        self.mints = MemoryOperations(self.tables)
         self.chain.clock = lambda: self.now + self.chain_ahead
         self.chain.codes[CONTRACT] = b"\x00"
         self.chain.balances[address("treasury")] = 1000 * ETHER
@@ -118,7 +118,7 @@ class World:
     def mint(self, mint_id: str) -> Mint:
         """Return a mint as it stands."""
         mint = self.tables.standing(mint_id)
-        assert mint is not None
+        assert isinstance(mint, Mint)
         return mint
 
     def transaction(self, name: str, nonce: int) -> Transaction:
@@ -167,7 +167,7 @@ class Builder:
         self._builder = building.Builder(
             building.Adapters(
                 accounts=world.accounts,
-                mints=world.mints,
+                operations=world.mints,
                 metadata=world.metadata,
                 chain=world.chain,
                 outbox=world.outbox,

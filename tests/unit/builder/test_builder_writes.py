@@ -9,9 +9,10 @@ import pytest
 
 from mintline.aws.dynamo import Change, Dynamo
 from mintline.messages import Fees
+from mintline.records import Mint
 from mintline.states import MintStatus
 from mintline_builder.dynamo import DynamoAccounts
-from mintline_builder.ports import Advance, Claim, MintClaim, TopUpClaim
+from mintline_builder.ports import Advance, Claim, OperationClaim, TopUpClaim
 from tests.unit.builder.conftest import accepted_mint, key
 
 FEES = Fees(max_fee_per_gas=2, max_priority_fee_per_gas=1)
@@ -48,9 +49,9 @@ def top_up(replaces: int | None) -> TopUpClaim:
     return TopUpClaim(treasury, WALLET, replaces=replaces, value=1, gas=21_000, fees=FEES, at=7)
 
 
-def mint(spent: int | None) -> MintClaim:
+def mint(spent: int | None) -> OperationClaim[Mint]:
     status = MintStatus.ACCEPTED if spent is None else MintStatus.SUBMITTED
-    return MintClaim(
+    return OperationClaim(
         accepted_mint("mint_1").evolve(status=status, nonce=spent), deadline=9, gas=1, fees=FEES, at=7
     )
 

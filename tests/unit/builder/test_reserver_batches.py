@@ -13,7 +13,7 @@ from mintline.errors import Conflict, Unavailable, Unreadable, Unwritable
 from mintline.messages import Fees
 from mintline.records import Mint
 from mintline.states import MintStatus
-from mintline_builder.ports import Account, Advance, MintClaim, NotCommitted, TopUpClaim
+from mintline_builder.ports import Account, Advance, NotCommitted, OperationClaim, TopUpClaim
 from mintline_builder.reserver import MAX_TRIES, Reserver
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 FEES = Fees(max_fee_per_gas=2, max_priority_fee_per_gas=1)
 
 
-def claim(mint: Mint) -> MintClaim:
-    return MintClaim(mint, deadline=1, gas=1, fees=FEES, at=1)
+def claim(mint: Mint) -> OperationClaim[Mint]:
+    return OperationClaim(mint, deadline=1, gas=1, fees=FEES, at=1)
 
 
 class Line:

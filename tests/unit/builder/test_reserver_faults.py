@@ -19,7 +19,15 @@ from mintline.records import Mint, scoped
 from mintline.states import MintStatus
 from mintline.transaction_records import Place
 from mintline_builder.memory import MemoryAccounts, MemoryTables
-from mintline_builder.ports import Account, Advance, Claim, MintClaim, NotCommitted, TopUpClaim, account_item
+from mintline_builder.ports import (
+    Account,
+    Advance,
+    Claim,
+    NotCommitted,
+    OperationClaim,
+    TopUpClaim,
+    account_item,
+)
 from mintline_builder.reserver import Reserver
 
 FEES = Fees(max_fee_per_gas=2, max_priority_fee_per_gas=1)
@@ -136,8 +144,8 @@ class Copy:
         # As the consumer does: a Conflict is a duplicate, a Retryable comes back by itself.
         with suppress(Conflict, Retryable):
             nonce = await self.reserver.reserve(sender, claim)
-            if isinstance(claim, MintClaim):
-                assert self.accounts.tables.mints[claim.mint.mint_id].nonce == nonce
+            if isinstance(claim, OperationClaim):
+                assert self.accounts.tables.mints[claim.operation.operation_id].nonce == nonce
 
     async def crash(self) -> None:
         gathering = self.reserver._gathering
@@ -159,7 +167,7 @@ async def run_line(seed: int, *, mints: int, senders: int, copies: int, faults: 
     def undone() -> list[tuple[str, Claim]]:
         open_mints = [m for m, mint in tables.mints.items() if mint.status is MintStatus.ACCEPTED]
         claims: list[tuple[str, Claim]] = [
-            (sender_of[mint_id], MintClaim(begun[mint_id], 1, 1, FEES, 1)) for mint_id in open_mints
+            (sender_of[mint_id], OperationClaim(begun[mint_id], 1, 1, FEES, 1)) for mint_id in open_mints
         ]
         poor = [w for w in wallets if tables.accounts.get(w, Account()).top_up_nonce is None]
         return claims + [(TREASURY.address, TopUpClaim(TREASURY, w, None, 1, 1, FEES, 1)) for w in poor]
@@ -195,8 +203,8 @@ def check_nonces(accounts: FaultyAccounts) -> None:
                 given_out.setdefault(advance.sender, []).append(advance.first + index)
                 served[claim.item] += 1
                 nonce = advance.first + index
-                if isinstance(claim, MintClaim):
-                    assert accounts.tables.mints[claim.mint.mint_id].nonce == nonce
+                if isinstance(claim, OperationClaim):
+                    assert accounts.tables.mints[claim.operation.operation_id].nonce == nonce
                 reserved = accounts.tables.transactions.pop(Place(scoped(1, advance.sender), nonce))
                 assert reserved == claim.transaction(nonce)
     assert accounts.tables.transactions == {}, "nothing but a reservation creates a transaction"

@@ -171,7 +171,7 @@ class Line:
         builder = Builder(
             Adapters(
                 accounts=builder_memory.MemoryAccounts(tables),
-                mints=builder_memory.MemoryMints(tables),
+                operations=builder_memory.MemoryOperations(tables),
                 metadata=builder_memory.MemoryMetadata(),
                 chain=chain,
                 outbox=self.outbox("builder"),

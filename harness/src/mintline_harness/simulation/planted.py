@@ -15,7 +15,7 @@ from mintline.resources import Queue
 from mintline_broadcaster.broadcaster import Adapters
 from mintline_broadcaster.ports import SignedTransaction
 from mintline_builder.memory import MemoryAccounts, MemoryTables
-from mintline_builder.ports import Account, Advance, Claim, MintClaim, NotCommitted
+from mintline_builder.ports import Account, Advance, Claim, NotCommitted, OperationClaim
 from mintline_harness.simulation.chain import TRANSFER_GAS
 from mintline_harness.simulation.parts import Parts
 from mintline_harness.simulation.process import Process
@@ -58,12 +58,12 @@ class NonceApart:
 
     async def commit(self, advances: Sequence[Advance]) -> None:
         """Write twice what must be written once."""
-        await self._accounts.claim(advances)
+        await self._accounts.apply(advances)
         await self._accounts.count(advances)
 
 
 class _Halves(MemoryAccounts):
-    async def claim(self, advances: Sequence[Advance]) -> None:
+    async def apply(self, advances: Sequence[Advance]) -> None:
         moved = {
             advance.sender: stored
             for advance in advances
@@ -86,7 +86,7 @@ class ClaimingTwice(MemoryAccounts):
     """Reserves a nonce for a mint whatever has become of the mint since it was read."""
 
     def _holds(self, claim: Claim) -> bool:
-        return isinstance(claim, MintClaim) or super()._holds(claim)
+        return isinstance(claim, OperationClaim) or super()._holds(claim)
 
 
 def claim_twice(process: Process, tables: MemoryTables) -> Any:

@@ -28,7 +28,7 @@ from mintline_broadcaster.broadcaster import Adapters as BroadcasterAdapters
 from mintline_broadcaster.broadcaster import Broadcaster
 from mintline_broadcaster.metrics import Metrics as BroadcasterMetrics
 from mintline_builder.builder import Adapters, Builder
-from mintline_builder.memory import MemoryMints
+from mintline_builder.memory import MemoryOperations
 from mintline_builder.metrics import Metrics as BuilderMetrics
 from mintline_harness.simulation.enclave import SimulatedEnclave
 from mintline_harness.simulation.parts import (
@@ -127,7 +127,7 @@ async def serve_builder(process: Process, around: Surroundings) -> None:
     builder = Builder(
         Adapters(
             accounts=around.parts.accounts(process, tables.builder),
-            mints=process.port(MemoryMints(tables.builder)),
+            operations=process.port(MemoryOperations(tables.builder)),
             metadata=process.port(tables.metadata),
             chain=around.parts.builder_chain(node_over(around.endpoints.rpc(process), process)),
             outbox=process.port(around.queues),

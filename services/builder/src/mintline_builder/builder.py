@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import partial
 from random import Random
 
 from mintline.errors import Rejected
@@ -13,11 +13,14 @@ from mintline.tracing import OFF, Tracer
 from mintline_builder import handlers
 from mintline_builder.fees import offer
 from mintline_builder.funds import Funds
+from mintline_builder.handlers import Frame
+from mintline_builder.kinds import Context, kinds_of
 from mintline_builder.metrics import Metrics
 from mintline_builder.policy import Policy
-from mintline_builder.ports import Accounts, Chain, Metadata, Mints, Outbox
+from mintline_builder.ports import Accounts, Chain, Metadata, Operations, Outbox
 from mintline_builder.reserver import Reserver
 from mintline_builder.simulation import Simulator
+from mintline_builder.token_simulation import TokenSimulator
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +28,7 @@ class Adapters:
     """The world, as a builder meets it."""
 
     accounts: Accounts
-    mints: Mints
+    operations: Operations
     metadata: Metadata
     chain: Chain
     outbox: Outbox
@@ -74,27 +77,24 @@ class Builder:
             metrics=metrics,
             clock=now,
         )
-        preparation = self._preparation(adapters, policy, clock)
-        self._build, self._renew = (
-            partial(
-                handler,
-                terms=policy.terms,
-                mints=adapters.mints,
-                preparation=preparation,
-                reserver=self.reserver,
-                outbox=adapters.outbox,
-                metrics=metrics,
-                clock=now,
-            )
-            for handler in (handlers.build, handlers.renew)
+        self._kinds = kinds_of(self._context(adapters, policy, clock))
+        self._frame = Frame(
+            terms=policy.terms,
+            operations=adapters.operations,
+            kinds=self._kinds,
+            metrics=metrics,
+            clock=now,
         )
 
-    def _preparation(
-        self, adapters: Adapters, policy: Policy, clock: Callable[[], float]
-    ) -> handlers.Preparation:
-        return handlers.Preparation(
-            fees=self._fees,
-            chain_time=self._chain_time,
+    def _context(self, adapters: Adapters, policy: Policy, clock: Callable[[], float]) -> Context:
+        return Context(
+            terms=policy.terms,
+            accounts=adapters.accounts,
+            operations=adapters.operations,
+            metadata=adapters.metadata,
+            outbox=adapters.outbox,
+            reserver=self.reserver,
+            funds=self.funds,
             simulator=Simulator(
                 adapters.chain,
                 chain_id=policy.terms.chain_id,
@@ -103,24 +103,29 @@ class Builder:
                 gas=policy.mint_gas,
                 recipient_gas=policy.recipient_gas,
             ),
-            funds=self.funds,
-            metadata=adapters.metadata,
+            token_simulator=TokenSimulator(
+                adapters.chain, gas=policy.mint_gas, recipient_gas=policy.recipient_gas
+            ),
+            fees=self._fees,
+            chain_time=self._chain_time,
+            clock=self._now,
         )
 
     async def handle(self, message: AnyMessage) -> None:
         """Do what a message asks for; raises what its handler does, and Rejected for another's message."""
         match message:
             case BuildMint():
-                await self._build(message)
+                await handlers.build(message, frame=self._frame)
             case RenewNonce():
-                await self._renew(message)
+                await handlers.renew(message, frame=self._frame)
             case FundWallet():
                 await handlers.fund(message, funds=self.funds)
             case _:
                 raise Rejected("message_misrouted", f"{message.type} is not for the builder.")
 
     async def aclose(self) -> None:
-        """Wait for the reservations under way."""
+        """Wait for what is under way, and for its reservations."""
+        await asyncio.gather(*(kind.aclose() for kind in self._kinds.values()))
         await self.reserver.aclose()
 
     async def _chain_time(self) -> int:

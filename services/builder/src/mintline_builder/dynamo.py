@@ -1,8 +1,9 @@
-"""The builder's tables on DynamoDB: a reservation writes account, mints and transactions at once."""
+"""The builder's tables on DynamoDB: a reservation writes account, operations and transactions at once."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from mintline.authorizations import Authorization
 from mintline.aws.authorizations import find_authorization
@@ -17,9 +18,18 @@ from mintline.aws.dynamo import (
     Update,
 )
 from mintline.aws.records import OPEN, read, to_item, transition
-from mintline.aws.standing import created, filling, read_mint, read_transaction, transaction_key
-from mintline.errors import Conflict
-from mintline.records import Mint, Problem, scoped, token_ref
+from mintline.aws.standing import (
+    claiming,
+    created,
+    filling,
+    read_operation,
+    read_transaction,
+    sealing,
+    transaction_key,
+)
+from mintline.errors import Conflict, Unavailable
+from mintline.messages import KeyRef
+from mintline.records import Mint, Operation, Problem, scoped, token_ref
 from mintline.resources import ACCOUNTS, MINTS, TRANSACTIONS
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus
@@ -27,22 +37,26 @@ from mintline.transaction_records import Place, Transaction
 from mintline_builder.ports import (
     Account,
     Advance,
+    BatchClaim,
     Claim,
-    MintClaim,
+    LineClaim,
     NotCommitted,
+    OperationClaim,
+    TopUpClaim,
     VoucherClaim,
     account_item,
-    unmined,
+    may_be_renewed,
 )
 
 _REFUSED = "ConditionalCheckFailed"
 _CONFLICT = "TransactionConflict"
-_UNMINED = (
+_DID_NOT_SUCCEED = (
     Clause("on_record", "nonce", "exists"),
     Clause("did_not_succeed", "outcome", "ne", ("succeeded",)),
-    Clause("did_not_fail", "outcome", "ne", ("failed",)),
 )
-"""`unmined`, as a condition."""
+"""`may_be_renewed` of a batch, as a condition."""
+_UNMINED = (*_DID_NOT_SUCCEED, Clause("did_not_fail", "outcome", "ne", ("failed",)))
+"""`may_be_renewed` of any other, likewise."""
 
 
 class DynamoAccounts:
@@ -96,42 +110,110 @@ class DynamoAccounts:
 
     def _claimed(self, claim: Claim, nonce: int) -> list[Change]:
         """Return the writes of what has got a nonce."""
-        if isinstance(claim, MintClaim):
-            return _built(claim, nonce)
+        match claim:
+            case OperationClaim():
+                return _built(claim, nonce)
+            case BatchClaim():
+                return []
+            case TopUpClaim():
+                return [self._named(claim, nonce)]
+
+    def _named(self, claim: TopUpClaim, nonce: int) -> Update:
         where = (
             Clause("settled", "top_up_nonce", "missing")
             if claim.replaces is None
             else Clause("settled", "top_up_nonce", "eq", (claim.replaces,))
         )
         written = claim.update(nonce) | {"gas_given": str(claim.gas_given)}
-        return [Update(ACCOUNTS, self._key(claim.wallet), set=written, where=(where,))]
+        return Update(ACCOUNTS, self._key(claim.wallet), set=written, where=(where,))
+
+    async def claim(self, batch: Transaction, claims: Sequence[LineClaim]) -> frozenset[str]:
+        """Have a batch carry mints, by one TransactWriteItems: again without the lost ones if there are any.
+
+        Each checks that the batch is still `claiming`: none is claimed for a batch that is sealed.
+        """
+        won: set[str] = set()
+        left = list(claims)
+        while left:
+            spent = sorted({claim.spent for claim in left if claim.spent is not None})
+            checks = [Check(TRANSACTIONS, transaction_key(place), where=_DID_NOT_SUCCEED) for place in spent]
+            lines: list[Change] = [_line(claim, batch) for claim in left]
+            try:
+                await self._dynamo.transact([*lines, claiming(batch), *checks])
+            except Contended:
+                raise Unavailable(f"batch {batch.place.name}: other writers kept interfering") from None
+            except TransactionCancelled as cancelled:
+                refused = [None if why.code != _REFUSED else why.item or {} for why in cancelled.reasons]
+                if refused[len(left)] is not None:
+                    raise Conflict(f"batch {batch.place.name} is not to be claimed for") from None
+                mined = {
+                    place
+                    for place, why in zip(spent, refused[len(left) + 1 :], strict=True)
+                    if why is not None
+                }
+                won |= {
+                    claim.mint.mint_id
+                    for claim, item in zip(left, refused, strict=False)
+                    if item is not None and _carries(batch, item)
+                }
+                left = [
+                    claim
+                    for claim, item in zip(left, refused, strict=False)
+                    if item is None and claim.spent not in mined
+                ]
+            else:
+                return frozenset(won | {claim.mint.mint_id for claim in left})
+        return frozenset(won)
+
+    async def seal(self, batch: Transaction) -> None:
+        """Write what a batch carries for good."""
+        await self._dynamo.write(sealing(batch))
 
 
-def _built(claim: MintClaim, nonce: int) -> list[Change]:
-    """Return the mint's transition; its transaction is among the open ones now, instead of itself."""
-    written: Item = {"nonce": nonce, "deadline": claim.deadline, "built_at": claim.at}
-    if claim.mint.attempts:
-        written["attempts"] = [to_item(attempt) for attempt in claim.mint.attempts]
-    moved = transition(
-        claim.mint.mint_id,
-        MintStatus.BUILT,
-        at=claim.at,
-        set=written,
-        remove=("metadata", "waiting", OPEN),
-        where=_source(claim.spent),
-    )
+def _built(claim: OperationClaim[Any], nonce: int) -> list[Change]:
+    """Return the operation's transition; its transaction is among the open ones now, instead of itself."""
+    written: Item = {"nonce": nonce, "built_at": claim.at}
+    if claim.deadline is not None:
+        written["deadline"] = claim.deadline
+    moved = _transition(claim.operation, written, claim.at, _source(claim.spent))
     if claim.spent is None:
         return [moved]
     return [moved, Check(TRANSACTIONS, transaction_key(claim.spent), where=_UNMINED)]
 
 
-def _source(spent: Place | None) -> tuple[Clause, ...]:
-    """Return where a mint must be that the builder moves: a nonce that still counts is not its to touch."""
+def _line(claim: LineClaim, batch: Transaction) -> Update:
+    """Return the transition of a mint that a batch is to carry."""
+    written: Item = {"nonce": batch.nonce, "built_at": claim.at, "sender": to_item(batch.signer)}
+    return _transition(claim.mint, written, claim.at, _source(claim.spent, claim.mint.sender))
+
+
+def _transition(operation: Operation, written: Item, at: int, where: tuple[Clause, ...]) -> Update:
+    if operation.attempts:
+        written["attempts"] = [to_item(attempt) for attempt in operation.attempts]
+    gone = ("metadata", "waiting", OPEN)
+    moved = MintStatus.BUILT
+    return transition(operation.operation_id, moved, at=at, set=written, remove=gone, where=where)
+
+
+def _carries(batch: Transaction, item: Item) -> bool:
+    """Tell whether a mint's item says that it is in the batch."""
+    sender = item.get("sender")
+    address = sender.get("address") if isinstance(sender, dict) else None
+    found = (item.get("status"), item.get("nonce"), address)
+    return found == (MintStatus.BUILT.value, batch.nonce, batch.signer.address)
+
+
+def _source(spent: Place | None, relayer: KeyRef | None = None) -> tuple[Clause, ...]:
+    """Return where an operation must be that the builder moves: not under a nonce that still counts.
+
+    `relayer` is the sender of the batch that it was in.
+    """
     if spent is None:
         return (Clause("still_accepted", "status", "eq", (MintStatus.ACCEPTED.value,)),)
     return (
         Clause("still_built", "status", "eq", (MintStatus.BUILT.value,)),
         Clause("nonce_spent", "nonce", "eq", (spent.nonce,)),
+        *((Clause("by_the_relayer", "sender", "eq", (to_item(relayer),)),) if relayer else ()),
         # One that is to be stopped ends with the nonce that it has.
         Clause("not_stopped", "cancel_requested_at", "missing"),
     )
@@ -158,37 +240,48 @@ def _refusal(
     return NotCommitted(moved=moved, lost=frozenset(lost), busy=busy)
 
 
-class DynamoMints:
-    """Mint records, and what their users authorized."""
+class DynamoOperations:
+    """Records of what was asked for, and what their users authorized."""
 
     def __init__(self, dynamo: Dynamo, *, set_aside: SetAside | None = None) -> None:
         self._dynamo = dynamo
         self._set_aside = set_aside or SetAside()
 
-    async def get(self, mint_id: str) -> Mint | None:
-        """Read one mint as it stands."""
-        return await read_mint(self._dynamo, mint_id, self._set_aside)
+    async def get(self, operation_id: str) -> Operation | None:
+        """Read one operation as it stands."""
+        return await read_operation(self._dynamo, operation_id, self._set_aside)
 
-    async def authorization(self, mint: Mint) -> Authorization:
-        """Return what a mint's user authorized."""
-        return await find_authorization(self._dynamo, mint, self._set_aside)
+    async def authorization(self, operation: Operation) -> Authorization:
+        """Return what an operation's user authorized."""
+        return await find_authorization(self._dynamo, operation, self._set_aside)
 
-    async def reject(self, mint_id: str, problem: Problem, *, at: int, spent: Place | None = None) -> None:
-        """End an accepted mint, or one whose nonce is spent."""
+    async def reject(
+        self, operation_id: str, problem: Problem, *, at: int, spent: Place | None = None
+    ) -> None:
+        """End an accepted operation, or one whose nonce is spent."""
         written: Item = {"problem": to_item(problem)}
-        ended = transition(mint_id, MintStatus.REJECTED, at=at, set=written, where=_source(spent))
         if spent is None:
-            await self._dynamo.write(ended)
+            where = _source(None)
+            await self._dynamo.write(
+                transition(operation_id, MintStatus.REJECTED, at=at, set=written, where=where)
+            )
             return
         carrier = await read_transaction(self._dynamo, spent, self._set_aside)
-        if carrier is None or not unmined(carrier):
-            raise Conflict(f"{mint_id} moved on")
-        await self._dynamo.transact([ended, filling(carrier, at=at)])
+        if carrier is None or not may_be_renewed(carrier):
+            raise Conflict(f"{operation_id} moved on")
+        left: Change = filling(carrier, at=at)
+        where = _source(spent)
+        if carrier.kind == "batch":
+            # Others of its mints may go on yet.
+            left = Check(TRANSACTIONS, transaction_key(spent), where=_DID_NOT_SUCCEED)
+            where = _source(spent, carrier.signer)
+        ended = transition(operation_id, MintStatus.REJECTED, at=at, set=written, where=where)
+        await self._dynamo.transact([ended, left])
 
-    async def wait(self, mint_id: str, problem: Problem) -> None:
-        """Note what an accepted mint waits for."""
+    async def wait(self, operation_id: str, problem: Problem) -> None:
+        """Note what an accepted operation waits for."""
         written: Item = {"waiting": to_item(problem)}
-        await self._dynamo.write(Update(MINTS, {"mint_id": mint_id}, set=written, where=_source(None)))
+        await self._dynamo.write(Update(MINTS, {"mint_id": operation_id}, set=written, where=_source(None)))
 
     async def offer(self, mint: Mint, claim: VoucherClaim) -> None:
         """Take an accepted self-custody mint to `built`, findable by its token from now on."""

@@ -10,22 +10,24 @@ from mintline.authorizations import Authorization, Key, lookup
 from mintline.chain.answers import FeeMarket
 from mintline.chain.calls import Call, CallReverted, Overrides
 from mintline.errors import Conflict, Rejected
-from mintline.eth import HAS_ROLE_SELECTOR, word
+from mintline.eth import HAS_ROLE_SELECTOR, address_word, word
 from mintline.messages import Message
 from mintline.records import Mint, Operation, Problem, TokenOperation, digest_of
 from mintline.resources import Queue
-from mintline.states import MintStatus
+from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import Place, Transaction, as_far_as_any, carried_by
 from mintline_builder.ports import (
     Account,
     Advance,
+    BatchClaim,
     Claim,
+    LineClaim,
     MetadataTaken,
-    MintClaim,
     NotCommitted,
+    OperationClaim,
     TopUpClaim,
     VoucherClaim,
-    unmined,
+    may_be_renewed,
 )
 
 
@@ -51,6 +53,10 @@ class MemoryTables:
         found = self.token_operations.get(operation_id)
         return self.standing(operation_id) if found is None else as_far_as_any(found, self.transactions)
 
+    def stored(self, operation_id: str) -> Operation:
+        """Return an operation of any kind as it is stored."""
+        return self.token_operations.get(operation_id) or self.mints[operation_id]
+
     def put(self, operation: Operation) -> None:
         """Store an operation as it is given."""
         match operation:
@@ -59,12 +65,18 @@ class MemoryTables:
             case TokenOperation():
                 self.token_operations[operation.operation_id] = operation
 
-    def carries(self, spent: Place, mint_id: str) -> bool:
-        """Tell whether a mint's record is left to that transaction, which did nothing on chain so far."""
-        stored, carrier = self.mints[mint_id], self.transactions.get(spent)
+    def carries(self, spent: Place, operation_id: str) -> bool:
+        """Tell whether an operation is left to that transaction, which did nothing on chain so far."""
+        stored, carrier = self.stored(operation_id), self.transactions.get(spent)
         still = stored.status is MintStatus.BUILT and carried_by(stored) == spent
         still = still and stored.cancel_requested_at is None
-        return still and carrier is not None and unmined(carrier)
+        return still and carrier is not None and may_be_renewed(carrier)
+
+    def free(self, spent: Place | None, operation_id: str) -> bool:
+        """Tell whether an operation is accepted or, if it has a nonce, that one is `spent`."""
+        if spent is None:
+            return self.stored(operation_id).status is MintStatus.ACCEPTED
+        return self.carries(spent, operation_id)
 
 
 @dataclass
@@ -111,61 +123,98 @@ class MemoryAccounts:
         self.tables.accounts[address] = self._account(address).evolve(**fields)
 
     def _holds(self, claim: Claim) -> bool:
-        if isinstance(claim, TopUpClaim):
-            return self._account(claim.wallet).top_up_nonce == claim.replaces
-        mint_id = claim.mint.mint_id
-        if claim.spent is None:
-            return self.tables.mints[mint_id].status is MintStatus.ACCEPTED
-        return self.tables.carries(claim.spent, mint_id)
+        match claim:
+            case TopUpClaim():
+                return self._account(claim.wallet).top_up_nonce == claim.replaces
+            case OperationClaim():
+                return self.tables.free(claim.spent, claim.operation.operation_id)
+            case BatchClaim():
+                return True
 
     def _apply(self, claim: Claim, transaction: Transaction) -> None:
-        if isinstance(claim, MintClaim):
-            mint = self.tables.mints[claim.mint.mint_id]
-            self.tables.mints[mint.mint_id] = mint.evolve(**claim.update(transaction.nonce))
-        else:
-            self._set(claim.wallet, **claim.update(transaction.nonce))
+        match claim:
+            case TopUpClaim():
+                self._set(claim.wallet, **claim.update(transaction.nonce))
+            case OperationClaim():
+                stored = self.tables.stored(claim.operation.operation_id)
+                self.tables.put(stored.evolve(**claim.update(transaction.nonce)))
+            case BatchClaim():
+                pass
         self.tables.transactions[transaction.place] = transaction
+
+    async def claim(self, batch: Transaction, claims: Sequence[LineClaim]) -> frozenset[str]:
+        """Have a batch carry mints."""
+        self._claiming(batch)
+        won = set()
+        for claim in claims:
+            mint_id = claim.mint.mint_id
+            stored = self.tables.mints[mint_id]
+            if self.tables.free(claim.spent, mint_id):
+                self.tables.mints[mint_id] = stored.evolve(**claim.update(batch))
+            elif stored.status is not MintStatus.BUILT or carried_by(stored) != batch.place:
+                continue
+            won.add(mint_id)
+        return frozenset(won)
+
+    async def seal(self, batch: Transaction) -> None:
+        """Write what a batch carries for good."""
+        kept = self._claiming(batch)
+        self.tables.transactions[batch.place] = kept.evolve(
+            operations=batch.operations,
+            meaning=batch.meaning,
+            filling_at=batch.filling_at,
+            updated_at=batch.updated_at,
+            claiming=None,
+        )
+
+    def _claiming(self, batch: Transaction) -> Transaction:
+        stored = self.tables.transactions.get(batch.place)
+        if stored is None or stored.claiming is None or stored.state is not TransactionState.RESERVED:
+            raise Conflict(f"batch {batch.place.name} is not to be claimed for")
+        return stored
 
 
 @dataclass
-class MemoryMints:
-    """Mint records."""
+class MemoryOperations:
+    """Records of what was asked for."""
 
     tables: MemoryTables
 
-    async def get(self, mint_id: str) -> Mint | None:
-        """Read one mint as it stands."""
-        return self.tables.standing(mint_id)
+    async def get(self, operation_id: str) -> Operation | None:
+        """Read one operation as it stands."""
+        return self.tables.operation(operation_id)
 
-    async def authorization(self, mint: Mint) -> Authorization:
-        """Return what a mint's user authorized."""
-        return lookup(mint, self.tables.authorizations)
+    async def authorization(self, operation: Operation) -> Authorization:
+        """Return what an operation's user authorized."""
+        return lookup(operation, self.tables.authorizations)
 
-    async def reject(self, mint_id: str, problem: Problem, *, at: int, spent: Place | None = None) -> None:
-        """End an accepted mint, or one whose nonce is spent."""
-        mint = self._accepted(mint_id) if spent is None else self.tables.mints[mint_id]
-        if spent is not None:
-            if not self.tables.carries(spent, mint_id):
-                raise Conflict(f"{mint_id} is {mint.status.value}")
-            carrier = self.tables.transactions[spent]
-            filling_at = carrier.filling_at or at
-            self.tables.transactions[spent] = carrier.evolve(filling_at=filling_at, updated_at=at)
+    async def reject(
+        self, operation_id: str, problem: Problem, *, at: int, spent: Place | None = None
+    ) -> None:
+        """End an accepted operation, or one whose nonce is spent."""
+        stored = self.tables.stored(operation_id)
+        if not self.tables.free(spent, operation_id):
+            raise Conflict(f"{operation_id} is {stored.status.value}")
+        carrier = None if spent is None else self.tables.transactions[spent]
+        if carrier is not None and carrier.kind != "batch":
+            left = carrier.evolve(filling_at=carrier.filling_at or at, updated_at=at)
+            self.tables.transactions[carrier.place] = left
         fields = {"status": MintStatus.REJECTED, "problem": problem, "updated_at": at}
-        self.tables.mints[mint_id] = mint.evolve(**fields)
+        self.tables.put(stored.evolve(**fields))
 
-    async def wait(self, mint_id: str, problem: Problem) -> None:
-        """Note what an accepted mint waits for."""
-        self.tables.mints[mint_id] = self._accepted(mint_id).evolve(waiting=problem)
+    async def wait(self, operation_id: str, problem: Problem) -> None:
+        """Note what an accepted operation waits for."""
+        self.tables.put(self._accepted(operation_id).evolve(waiting=problem))
 
     async def offer(self, mint: Mint, claim: VoucherClaim) -> None:
         """Take an accepted self-custody mint to `built`."""
-        self.tables.mints[mint.mint_id] = self._accepted(mint.mint_id).evolve(**claim.update())
+        self.tables.put(self._accepted(mint.mint_id).evolve(**claim.update()))
 
-    def _accepted(self, mint_id: str) -> Mint:
-        mint = self.tables.mints[mint_id]
-        if mint.status is not MintStatus.ACCEPTED:
-            raise Conflict(f"{mint_id} is {mint.status.value}")
-        return mint
+    def _accepted(self, operation_id: str) -> Operation:
+        stored = self.tables.stored(operation_id)
+        if stored.status is not MintStatus.ACCEPTED:
+            raise Conflict(f"{operation_id} is {stored.status.value}")
+        return stored
 
 
 @dataclass
@@ -213,6 +262,10 @@ class MemoryChain:
     """What a transfer needs on top if its recipient does not exist: 183,600 on Amsterdam (EIP-8037)."""
     reverts: dict[str, CallReverted] = field(default_factory=dict)
     """How calls of a contract revert."""
+    refusing: dict[str, CallReverted] = field(default_factory=dict)
+    """How calls revert that name an address, as a recipient that refuses tokens does."""
+    code_gas: dict[str, int] = field(default_factory=dict)
+    """What calls that name an address need on top, for its code."""
     issues: bool = True
     """Whether the issuer has its role, at any contract."""
     clock: Callable[[], float] = time.time
@@ -256,12 +309,19 @@ class MemoryChain:
         self.estimates.append((call, overrides or {}))
         self._check(call)
         if call.data or call.to is None:
-            return self.gas
+            return self.gas + sum(more for named, more in self.code_gas.items() if _names(call, named))
         exists = self.balances.get(call.to) or self.counts.get(call.to) or self.codes.get(call.to)
         return self.transfer_gas + (0 if exists else self.new_account_gas)
 
     def _check(self, call: Call) -> None:
         if call.to in self.reverts:
             raise self.reverts[call.to]
+        for named, reverted in self.refusing.items():
+            if _names(call, named):
+                raise reverted
         if call.gas is not None and call.gas < self.gas:
             raise CallReverted(None, "out of gas")
+
+
+def _names(call: Call, address: str) -> bool:
+    return address_word(address) in call.data

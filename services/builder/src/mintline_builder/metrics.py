@@ -7,8 +7,10 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from mintline.aws.session import AwsCalls
 from mintline.chain.rpc_metrics import RpcMetrics
 from mintline.consumer_metrics import ConsumerMetrics
+from mintline.records import Operation
 from mintline.set_aside import SetAside
 from mintline.stage_metrics import StageMetrics
+from mintline.states import MintStatus
 
 
 class Metrics:
@@ -51,6 +53,12 @@ class Metrics:
             ("code",),
             registry=registry,
         )
+        self.token_operations = Counter(
+            f"{prefix}_token_operations",
+            "Transfers and burns that were given a nonce, were rejected, or had to wait for somebody to act.",
+            ("kind", "outcome"),
+            registry=registry,
+        )
         self.chain_time_skew = Gauge(
             f"{prefix}_chain_time_skew_seconds",
             "The latest block's timestamp less this host's time; a block's age when all is well.",
@@ -62,3 +70,27 @@ class Metrics:
         self.relayer_balance = Gauge(
             f"{prefix}_relayer_balance_wei", "The relayer's balance when last read.", registry=registry
         )
+
+    def was_built(self, operation: Operation) -> None:
+        """Count an operation that has got its nonce, or whatever its kind goes on by."""
+        if operation.kind == "mint":
+            self.built.inc()
+            seconds = (operation.updated_at - operation.created_at) / 1000
+            self.stages.reached(MintStatus.BUILT, after=seconds)
+        else:
+            self.token_operations.labels(operation.kind, "built").inc()
+
+    def must_wait(self, operation: Operation, code: str) -> None:
+        """Count an operation that waits for somebody to act."""
+        if operation.kind == "mint":
+            self.waiting.labels(code).inc()
+        else:
+            self.token_operations.labels(operation.kind, "waits").inc()
+
+    def was_rejected(self, operation: Operation, code: str) -> None:
+        """Count an operation that was refused."""
+        if operation.kind == "mint":
+            self.rejected.labels(code).inc()
+            self.stages.reached(MintStatus.REJECTED)
+        else:
+            self.token_operations.labels(operation.kind, "rejected").inc()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, TypeAlias
+from typing import Any, ClassVar, Generic, Protocol, TypeAlias, TypeVar
 
 from mintline.authorizations import Authorization
 from mintline.chain.answers import FeeMarket
@@ -18,7 +18,7 @@ from mintline.errors import Conflict, Unavailable
 from mintline.fields import Address, Wei
 from mintline.kinds import first_intent, meaning_of
 from mintline.messages import Fees, Frozen, KeyRef, Message
-from mintline.records import Mint, Problem
+from mintline.records import Mint, Operation, Problem
 from mintline.resources import Queue
 from mintline.states import MintStatus
 from mintline.transaction_records import (
@@ -31,12 +31,15 @@ from mintline.transaction_records import (
 )
 
 RENEWABLE = (MintStatus.BUILT, MintStatus.SUBMITTED)
-"""Where a mint has a nonce that can be spent on it by another transaction."""
+"""Where an operation has a nonce that another transaction can use."""
 
 
-def unmined(carrier: Transaction) -> bool:
-    """Tell whether a transaction did nothing on chain so far: what it carries is built or submitted."""
-    return carrier.outcome not in ("succeeded", "failed")
+def may_be_renewed(carrier: Transaction) -> bool:
+    """Tell whether what a transaction carries may get another nonce once this one is used by another.
+
+    It did nothing on chain so far; a batch that failed did nothing either, whatever it carries.
+    """
+    return carrier.outcome not in ("succeeded", "failed") or carrier.to_be_split
 
 
 class Account(Frozen):
@@ -53,16 +56,19 @@ class Account(Frozen):
     """What top-ups have brought on that day; the api reads both."""
 
 
-@dataclass(frozen=True, slots=True)
-class MintClaim:
-    """A nonce is wanted for a mint, which becomes `built` in the same transaction.
+OperationT = TypeVar("OperationT", bound=Operation)
 
-    `mint` is the mint as it stands: accepted, or with a nonce that another transaction used.
+
+@dataclass(frozen=True, slots=True)
+class OperationClaim(Generic[OperationT]):
+    """A nonce is wanted for an operation of its sender's own, which becomes `built` in the same transaction.
+
+    `operation` is the operation as it stands: accepted, or with a nonce that another transaction used.
     """
 
-    mint: Mint
-    deadline: int
-    """Unix seconds."""
+    operation: OperationT
+    deadline: int | None
+    """Unix seconds; None for what has none, which is all but a mint."""
     gas: int
     fees: Fees
     at: int
@@ -70,12 +76,12 @@ class MintClaim:
     @property
     def item(self) -> str:
         """Name the item that the claim writes: no transaction may write one item twice."""
-        return f"mint {self.mint.mint_id}"
+        return operation_item(self.operation)
 
     @property
     def spent(self) -> Place | None:
-        """The transaction whose nonce was used by another; None for an accepted mint."""
-        return carried_by(self.mint)
+        """The transaction whose nonce was used by another; None for an accepted operation."""
+        return carried_by(self.operation)
 
     @property
     def writes(self) -> int:
@@ -83,11 +89,110 @@ class MintClaim:
         return 2 if self.spent is None else 3
 
     def update(self, nonce: int) -> dict[str, Any]:
-        """Return the fields of the mint's record that change, under the nonce that it got."""
-        return {
+        """Return the fields of the operation's record that change, under the nonce that it got."""
+        fields = {
             "status": MintStatus.BUILT,
             "nonce": nonce,
-            "deadline": self.deadline,
+            "attempts": self.operation.attempts,
+            "built_at": self.at,
+            "updated_at": self.at,
+            "waiting": None,
+        }
+        return fields if self.deadline is None else fields | {"deadline": self.deadline, "metadata": None}
+
+    def transaction(self, nonce: int) -> Transaction:
+        """Return the transaction that carries the operation under the nonce that it got."""
+        assert self.operation.sender is not None
+        reserved = Transaction(
+            sender_id=place_of(self.operation.sender, nonce).sender_id,
+            nonce=nonce,
+            signer=self.operation.sender,
+            kind=self.operation.kind,
+            operations=(self.operation.operation_id,),
+            gas=self.gas,
+            fees=self.fees,
+            meaning=bytes(32),
+            first_attempt=len(self.operation.attempts),
+            deadline=self.deadline,
+            trace=self.operation.trace,
+            reserved_at=self.at,
+            updated_at=self.at,
+        )
+        return reserved.evolve(meaning=meaning_of(first_intent(reserved, [self._built(reserved)])))
+
+    def built(self, nonce: int) -> OperationT:
+        """Return the operation as it stands once the claim is committed."""
+        return self._built(self.transaction(nonce))
+
+    def _built(self, transaction: Transaction) -> OperationT:
+        return as_far_as(self.operation.evolve(**self.update(transaction.nonce)), transaction)
+
+
+MAX_LINE_CLAIMS = 25
+"""How many lines of a batch are claimed in one write; each may bring the check of a spent nonce with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchClaim:
+    """A relayer's nonce is wanted for a batch; its mints are claimed afterwards, by `LineClaim`s."""
+
+    relayer: KeyRef
+    mints: tuple[Mint, ...]
+    """As they stand, all of one collection."""
+    gas: int
+    fees: Fees
+    at: int
+
+    writes: ClassVar[int] = 1
+    """How many items of the transaction it takes: the transaction's own record."""
+
+    @property
+    def item(self) -> str:
+        """Name the claim: no transaction may have one twice."""
+        return f"batch of {self.mints[0].mint_id}"
+
+    def transaction(self, nonce: int) -> Transaction:
+        """Return the transaction under the nonce that it got, with all mints that it may carry."""
+        reserved = Transaction(
+            sender_id=place_of(self.relayer, nonce).sender_id,
+            nonce=nonce,
+            signer=self.relayer,
+            kind="batch",
+            operations=tuple(mint.mint_id for mint in self.mints),
+            claiming=True,
+            gas=self.gas,
+            fees=self.fees,
+            meaning=bytes(32),
+            trace=self.mints[0].trace,
+            reserved_at=self.at,
+            updated_at=self.at,
+        )
+        lines = [LineClaim(mint, self.at).built(reserved) for mint in self.mints]
+        return reserved.evolve(meaning=meaning_of(first_intent(reserved, lines)))
+
+
+@dataclass(frozen=True, slots=True)
+class LineClaim:
+    """A batch is to carry a mint, which becomes `built` under the batch's nonce.
+
+    `mint` is the mint as it stands: accepted, or in a batch whose nonce another transaction used, or that
+    failed on chain.
+    """
+
+    mint: Mint
+    at: int
+
+    @property
+    def spent(self) -> Place | None:
+        """The batch that it was in; None for an accepted mint."""
+        return carried_by(self.mint)
+
+    def update(self, batch: Transaction) -> dict[str, Any]:
+        """Return the fields of the mint's record that change."""
+        return {
+            "status": MintStatus.BUILT,
+            "sender": batch.signer,
+            "nonce": batch.nonce,
             "attempts": self.mint.attempts,
             "built_at": self.at,
             "updated_at": self.at,
@@ -95,30 +200,20 @@ class MintClaim:
             "waiting": None,
         }
 
-    def transaction(self, nonce: int) -> Transaction:
-        """Return the transaction that carries the mint under the nonce that it got."""
-        assert self.mint.sender is not None
-        reserved = Transaction(
-            sender_id=place_of(self.mint.sender, nonce).sender_id,
-            nonce=nonce,
-            signer=self.mint.sender,
-            kind="mint",
-            operations=(self.mint.mint_id,),
-            gas=self.gas,
-            fees=self.fees,
-            meaning=bytes(32),
-            first_attempt=len(self.mint.attempts),
-            deadline=self.deadline,
-            trace=self.mint.trace,
-            reserved_at=self.at,
-            updated_at=self.at,
-        )
-        built = as_far_as(self.mint.evolve(**self.update(nonce)), reserved)
-        return reserved.evolve(meaning=meaning_of(first_intent(reserved, [built])))
+    def built(self, batch: Transaction) -> Mint:
+        """Return the mint as it stands once it is claimed."""
+        return as_far_as(self.mint.evolve(**self.update(batch)), batch)
 
-    def built(self, nonce: int) -> Mint:
-        """Return the mint as it stands once the claim is committed."""
-        return as_far_as(self.mint.evolve(**self.update(nonce)), self.transaction(nonce))
+
+def sealed(batch: Transaction, mints: Sequence[Mint], *, at: int) -> Transaction:
+    """Return a batch whose claims are made: it carries `mints`, as they were claimed, in its own order.
+
+    Its nonce is for a no-op if none is left.
+    """
+    kept = batch.evolve(operations=tuple(mint.mint_id for mint in mints), claiming=None, updated_at=at)
+    if not mints:
+        return kept.evolve(filling_at=at)
+    return kept.evolve(meaning=meaning_of(first_intent(kept, mints)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +295,12 @@ class TopUpClaim:
         return reserved.evolve(meaning=meaning_of(first_intent(reserved)))
 
 
-Claim: TypeAlias = MintClaim | TopUpClaim
+Claim: TypeAlias = OperationClaim[Any] | BatchClaim | TopUpClaim
+
+
+def operation_item(operation: Operation) -> str:
+    """Name the item that holds an operation."""
+    return f"operation {operation.operation_id}"
 
 
 def account_item(address: str) -> str:
@@ -259,24 +359,36 @@ class Accounts(Protocol):
     async def transaction(self, place: Place) -> Transaction | None:
         """Read one transaction, consistently."""
 
+    async def claim(self, batch: Transaction, claims: Sequence[LineClaim]) -> frozenset[str]:
+        """Have a batch carry mints, `MAX_LINE_CLAIMS` at most; return the ids of those that it does carry.
 
-class Mints(Protocol):
-    """Mint records."""
-
-    async def get(self, mint_id: str) -> Mint | None:
-        """Read one mint as it stands, consistently."""
-
-    async def authorization(self, mint: Mint) -> Authorization:
-        """Return what a mint's user authorized: empty if that is not on record, or not any more."""
-
-    async def reject(self, mint_id: str, problem: Problem, *, at: int, spent: Place | None = None) -> None:
-        """End an accepted mint, or one whose nonce is `spent`; raises Conflict if it moved on.
-
-        The transaction that carried it is left to a no-op by the same write.
+        The others were cancelled, rejected or claimed by another batch meanwhile. Raises Conflict, with
+        nothing written by this call, if the batch is not `claiming` any more, or not `reserved`.
         """
 
-    async def wait(self, mint_id: str, problem: Problem) -> None:
-        """Note what an accepted mint waits for; raises Conflict if it is no longer accepted."""
+    async def seal(self, batch: Transaction) -> None:
+        """Write what a batch carries for good (`sealed`); raises Conflict as `claim` does."""
+
+
+class Operations(Protocol):
+    """Records of what was asked for."""
+
+    async def get(self, operation_id: str) -> Operation | None:
+        """Read one operation as it stands, consistently."""
+
+    async def authorization(self, operation: Operation) -> Authorization:
+        """Return what an operation's user authorized: empty if that is not on record, or not any more."""
+
+    async def reject(
+        self, operation_id: str, problem: Problem, *, at: int, spent: Place | None = None
+    ) -> None:
+        """End an accepted operation, or one whose nonce is `spent`; raises Conflict if it moved on.
+
+        The transaction that carried it is left to a no-op by the same write, unless it is a batch.
+        """
+
+    async def wait(self, operation_id: str, problem: Problem) -> None:
+        """Note what an accepted operation waits for; raises Conflict if it is no longer accepted."""
 
     async def offer(self, mint: Mint, claim: VoucherClaim) -> None:
         """Take an accepted self-custody mint to `built`; raises Conflict if it is no longer accepted."""

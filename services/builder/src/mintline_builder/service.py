@@ -22,7 +22,7 @@ from mintline.nodes import open_rpc
 from mintline.resources import ACCOUNTS, BUILD
 from mintline.tracing import Tracer, carrying, open_tracer
 from mintline_builder.builder import Adapters, Builder
-from mintline_builder.dynamo import DynamoAccounts, DynamoMints
+from mintline_builder.dynamo import DynamoAccounts, DynamoOperations
 from mintline_builder.metrics import Metrics
 from mintline_builder.published import PublishedMetadata
 from mintline_builder.settings import Settings
@@ -86,7 +86,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, metrics: Metrics) -> 
 def _assemble(settings: Settings, world: _World, metrics: Metrics, tracer: Tracer) -> Builder:
     adapters = Adapters(
         accounts=DynamoAccounts(world.dynamo, settings.chain_id, set_aside=metrics.set_aside),
-        mints=DynamoMints(world.dynamo, set_aside=metrics.set_aside),
+        operations=DynamoOperations(world.dynamo, set_aside=metrics.set_aside),
         metadata=world.metadata,
         chain=world.node,
         outbox=carrying(world.queues, tracer),

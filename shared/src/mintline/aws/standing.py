@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
-from mintline.aws.dynamo import Clause, Dynamo, Item, Put, Update, Value
+from mintline.aws.dynamo import Check, Clause, Dynamo, Item, Put, Update, Value
 from mintline.aws.records import IN_BLOCK, indexed, read, read_operation_item, to_item
 from mintline.errors import Unreadable
 from mintline.records import Attempt, Mint, Operation
@@ -139,4 +139,24 @@ def filling(transaction: Transaction, *, at: int) -> Update:
         transaction_key(transaction.place),
         set={"filling_at": transaction.filling_at or at, "updated_at": at},
         where=(Clause("still_there", "state", "eq", (transaction.state.value,)),),
+    )
+
+
+_CLAIMING = (
+    Clause("still_claiming", "claiming", "exists"),
+    Clause("still_reserved", "state", "eq", (TransactionState.RESERVED.value,)),
+)
+
+
+def claiming(batch: Transaction) -> Check:
+    """Return the condition that a batch is still to be claimed for: what is sealed gets nothing more."""
+    return Check(TRANSACTIONS, transaction_key(batch.place), where=_CLAIMING)
+
+
+def sealing(batch: Transaction) -> Update:
+    """Return the write that makes final what a batch carries, once: it may be signed from then on."""
+    names = ("operations", "meaning", "updated_at", "filling_at")
+    written: Item = {name: value for name, value in transaction_item(batch).items() if name in names}
+    return Update(
+        TRANSACTIONS, transaction_key(batch.place), set=written, remove=("claiming",), where=_CLAIMING
     )

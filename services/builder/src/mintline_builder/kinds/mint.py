@@ -1,0 +1,59 @@
+"""A mint that its user's wallet in custody pays for: it redeems a voucher."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import NoReturn
+
+from mintline.authorizations import Authorization
+from mintline.errors import Deferred
+from mintline.records import Mint
+from mintline_builder.funds import Need
+from mintline_builder.kinds.base import LAGGING_NODE_WAIT, OwnWalletKind
+from mintline_builder.kinds.redemption import buildable, redemption_gas, voucher_deadline
+
+
+class MintKind(OwnWalletKind[Mint]):
+    """`mint`."""
+
+    renewable = True
+
+    async def build(self, operation: Mint, authorization: Authorization) -> Mint:
+        """Check funds, simulate, publish the metadata, and reserve a nonce."""
+        context, wallet = self.context, operation.wallet
+        token_id, metadata = buildable(operation, authorization, context)
+        fees, deadline = await asyncio.gather(context.fees(), voucher_deadline(context))
+        gas = await context.simulator.usual_gas(operation.contract, wallet)
+        need = await context.funds.need(wallet, gas * fees.max_fee_per_gas)
+        if not need.met:
+            await self._wait_unless_doomed(operation, need, deadline)
+        with context.funds.held(wallet):
+            gas = await self._gas(operation, deadline)
+            await context.metadata.put(operation.contract, token_id, metadata, operation.metadata_digest)
+            return await self.reserve(operation, gas=gas, fees=fees, floor=need.mined, deadline=deadline)
+
+    async def renew(self, operation: Mint, authorization: Authorization) -> Mint:
+        """Reserve another nonce, with another deadline, gas and fees.
+
+        Should the mint be on chain after all, its token is, and the simulation says so.
+        """
+        del authorization
+        context, wallet = self.context, operation.wallet
+        assert operation.nonce is not None
+        fees, deadline = await asyncio.gather(context.fees(), voucher_deadline(context))
+        gas = await self._gas(operation, deadline)
+        need = await context.funds.need(wallet, gas * fees.max_fee_per_gas)
+        if need.mined <= operation.nonce:
+            raise Deferred("the node does not know yet that the nonce is used", retry_after=LAGGING_NODE_WAIT)
+        if not need.met:
+            await self._wait_unless_doomed(operation, need, deadline)
+        with context.funds.held(wallet):
+            return await self.reserve(operation, gas=gas, fees=fees, floor=need.mined, deadline=deadline)
+
+    async def _gas(self, mint: Mint, deadline: int) -> int:
+        return await redemption_gas(mint, mint.wallet, deadline, self.context, sponsored=True)
+
+    async def _wait_unless_doomed(self, mint: Mint, need: Need, deadline: int) -> NoReturn:
+        """Start a top-up, unless a simulation tells that the mint cannot succeed."""
+        await self._gas(mint, deadline)
+        await self.wait_for_funds(mint, need)

@@ -1,0 +1,57 @@
+"""What both kinds of mint that redeem a voucher have in common, whoever redeems it."""
+
+from __future__ import annotations
+
+import structlog
+
+from mintline.authorizations import Authorization
+from mintline.errors import Rejected
+from mintline.records import TOKEN_TAKEN, Mint
+from mintline.states import MintStatus
+from mintline.vouchers import voucher_of
+from mintline_builder.kinds.base import Context, require_chain, unauthorized
+from mintline_builder.simulation import TokenTaken
+from mintline_builder.waiting import CHAIN_TIME_SKEWED, Waiting
+
+log = structlog.get_logger(__name__)
+
+
+def buildable(mint: Mint, authorization: Authorization, context: Context) -> tuple[int, str]:
+    """Return the token id and the metadata of an accepted mint; raises Rejected for one that lacks them."""
+    if mint.token_id is None:
+        raise Rejected(
+            "mint_outdated",
+            "The mint was accepted by an earlier version, without a token id. Send the request again, "
+            "with another Idempotency-Key.",
+        )
+    require_chain(mint, context.terms)
+    if authorization.metadata is None:
+        raise unauthorized()
+    return mint.token_id, authorization.metadata
+
+
+async def voucher_deadline(context: Context) -> int:
+    """Return a voucher's deadline by the chain's time, in Unix seconds.
+
+    Raises Waiting while that is too far from ours for the enclave to accept it.
+    """
+    now = await context.chain_time()
+    if abs(now - context.clock()) > context.terms.max_chain_skew:
+        log.error("chain_time_skewed", chain_time=now, skew=round(now - context.clock()))
+        raise Waiting(CHAIN_TIME_SKEWED)
+    return now + context.terms.voucher_ttl
+
+
+async def redemption_gas(mint: Mint, sender: str, deadline: int, context: Context, *, sponsored: bool) -> int:
+    """Return the gas limit of a redemption by `sender`, by a simulation of the mint's very voucher.
+
+    An accepted mint whose token is on chain can never succeed: nothing was signed for it yet. One that was
+    built may have made that token itself, so it waits for the index to tell.
+    """
+    voucher = voucher_of(mint.evolve(deadline=deadline))
+    try:
+        return await context.simulator.gas(mint.contract, sender, voucher, sponsored=sponsored)
+    except TokenTaken:
+        if mint.status is not MintStatus.ACCEPTED:
+            raise
+        raise Rejected(TOKEN_TAKEN.code, TOKEN_TAKEN.reason) from None

@@ -1,0 +1,124 @@
+"""Whether a transfer or a burn would succeed, and what gas it needs, before anything is reserved for it.
+
+The node runs the very call, by the wallet that is to make it, with that wallet's balance overridden: whether
+it can pay is checked later. A recipient with code is asked whether it takes the token, and its code may use a
+bounded amount of gas more than a recipient without code takes, since the platform pays for it.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, replace
+
+from mintline.chain.calls import Call, CallReverted, Override
+from mintline.chain.gas import GasBound
+from mintline.errors import Rejected, Unavailable
+from mintline.eth import burn_calldata, to_checksum_address, transfer_calldata
+from mintline_builder.ports import Chain
+from mintline_builder.waiting import COLLECTION_PAUSED, Waiting, gas_limit
+
+_NOT_OWNER = frozenset({"ERC721NonexistentToken", "ERC721InsufficientApproval", "ERC721IncorrectOwner"})
+
+
+@dataclass(frozen=True, slots=True)
+class TokenCall:
+    """What a wallet is to do with its token; `kind` names it for the user."""
+
+    kind: str
+    contract: str
+    sender: str
+    token_id: int
+    data: bytes
+    to: str | None = None
+    """Who is to get the token; None where nobody is."""
+
+    def to_nobody(self) -> TokenCall:
+        """Return the same with a new recipient without code."""
+        nobody = to_checksum_address(secrets.token_bytes(20))
+        return transfer_call(self.contract, sender=self.sender, to=nobody, token_id=self.token_id)
+
+
+def transfer_call(contract: str, *, sender: str, to: str, token_id: int) -> TokenCall:
+    """Return the transfer of a token (`safeTransferFrom`)."""
+    data = transfer_calldata(sender=sender, to=to, token_id=token_id)
+    return TokenCall("transfer", contract, sender, token_id, data, to)
+
+
+def burn_call(contract: str, *, sender: str, token_id: int) -> TokenCall:
+    """Return the burn of a token."""
+    return TokenCall("burn", contract, sender, token_id, burn_calldata(token_id))
+
+
+class TokenSimulator:
+    """Simulates what wallets do with their tokens.
+
+    `gas` bounds the gas limit, `recipient_gas` what a recipient's code may use of it on top of a transfer to
+    an address without code.
+    """
+
+    def __init__(self, chain: Chain, *, gas: GasBound, recipient_gas: int) -> None:
+        self._chain = chain
+        self._gas = gas
+        self._recipient_gas = recipient_gas
+
+    async def gas(self, call: TokenCall) -> int:
+        """Return the gas limit with which a call succeeds now.
+
+        Raises Waiting while the collection is paused or asks for more gas than the bound allows, and Rejected
+        if no gas limit does. Refusals take a majority of the nodes, as every estimate's do.
+        """
+        if not await self._chain.code(call.contract):
+            # The contract is a registered one, so it is the node that lacks it.
+            raise Unavailable(f"the node has no code at {call.contract}")
+        purpose = f"A {call.kind}"
+        if call.to is None or not await self._chain.code(call.to):
+            return gas_limit(self._gas, await self._needed(call, self._gas), purpose)
+        usual = gas_limit(self._gas, await self._needed(call.to_nobody(), self._gas), purpose)
+        bound = replace(self._gas, most=min(usual + self._recipient_gas, self._gas.most))
+        try:
+            needed = await self._estimate(call, bound)
+        except CallReverted as reverted:
+            if reverted.revert is not None and reverted.revert.name == "EnforcedPause":
+                raise Waiting(COLLECTION_PAUSED) from reverted
+            # To an address without code it would have gone.
+            raise Rejected(
+                "recipient_refuses",
+                f"The recipient {call.to} is a contract that does not accept this token: {_said(reverted)}. "
+                "Send another recipient.",
+            ) from reverted
+        if needed > bound.largest_estimate:
+            raise Rejected(
+                "recipient_gas_too_high",
+                f"The recipient is a contract that uses too much gas: the transfer needs {needed}, and at "
+                f"most {bound.largest_estimate} is allowed. Send a recipient that uses less, or one without "
+                "code.",
+            )
+        return bound.limit(needed, f"{purpose} to this recipient")
+
+    async def _needed(self, call: TokenCall, bound: GasBound) -> int:
+        try:
+            return await self._estimate(call, bound)
+        except CallReverted as reverted:
+            raise _refusal(call, reverted) from reverted
+
+    async def _estimate(self, call: TokenCall, bound: GasBound) -> int:
+        simulated = Call(sender=call.sender, to=call.contract, data=call.data)
+        rich = {call.sender: Override(balance=2**127)}
+        return await self._chain.estimate_gas(simulated, rich, most=bound.largest_estimate)
+
+
+def _refusal(call: TokenCall, reverted: CallReverted) -> Rejected | Waiting:
+    name = reverted.revert.name if reverted.revert else ""
+    if name == "EnforcedPause":
+        return Waiting(COLLECTION_PAUSED)
+    if name in _NOT_OWNER:
+        return Rejected(
+            "not_owner",
+            f"Field token_id: the wallet {call.sender} does not hold token {call.token_id} of this "
+            "collection. Send a token that it holds.",
+        )
+    return Rejected(f"{call.kind}_refused", f"The collection refuses the {call.kind}: {_said(reverted)}.")
+
+
+def _said(reverted: CallReverted) -> str:
+    return str(reverted.revert) if reverted.revert else "it reverts without a reason"
