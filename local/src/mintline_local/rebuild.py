@@ -1,7 +1,7 @@
 """An index built from nothing but the chain, and what it has in common with the one that is kept.
 
 The real indexer builds it, over the real chain and a store in memory. Of the deployment it reads which
-collections there are, and which transactions belong to which mints: neither is on chain.
+collections there are, and which transactions belong to which operations: neither is on chain.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from mintline.aws.dynamo import Item
 from mintline.aws.records import row_place
 from mintline.aws.standing import standing
 from mintline.errors import Misconfigured, Unavailable, Unreadable
-from mintline.records import Mint, canonical_json, scoped
+from mintline.records import Operation, canonical_json, scoped
 from mintline.resources import BLOCKS, COLLECTIONS, MINTS, TOKENS, TRANSFERS, Table
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus, TransactionState
@@ -38,7 +38,7 @@ WIDEST = 2_000
 ATTEMPTS = 50
 """Looks for a moment at which both indexes stand at the same block."""
 BATCH = 100
-"""Mints that are read at once."""
+"""Operations that are read at once."""
 PAUSE = 0.1
 """Seconds between two of them."""
 
@@ -48,12 +48,12 @@ OUTCOME = ("tx_hash", "block_number", "block_hash", "problem")
 
 
 class ReplayStore(MemoryStore):
-    """A store in memory that knows the deployment's mints and transactions as before the chain decided."""
+    """A store in memory that knows operations and transactions as they were before the chain decided."""
 
     live: DynamoStore
 
     async def attempts(self, tx_hashes: Sequence[bytes]) -> dict[bytes, Attempted]:
-        """Return what the transactions are attempts at, and bring that in with the mints that it is for."""
+        """Return what the transactions are attempts at, and bring that in with what it is for."""
         attempted = await self.live.attempts(tx_hashes)
         ids = {attempt.mint_id for attempt in attempted.values() if attempt.mint_id is not None}
         places = {attempt.place for attempt in attempted.values() if attempt.place is not None}
@@ -69,23 +69,23 @@ class ReplayStore(MemoryStore):
         await self._bring_in(found.values())
         return found
 
-    async def _bring_in(self, mint_ids: Iterable[str]) -> None:
-        new = set(mint_ids) - self.mint_table.keys()
-        mints = await self.live.mints(sorted(new))
-        carrying = {place for mint in mints.values() if (place := carried_by(mint)) is not None}
+    async def _bring_in(self, operation_ids: Iterable[str]) -> None:
+        new = set(operation_ids) - self.mint_table.keys() - self.token_operation_table.keys()
+        operations = await self.live.operations(sorted(new))
+        carrying = {place for one in operations.values() if (place := carried_by(one)) is not None}
         for transaction in (await self.live.transactions(carrying - self.transaction_table.keys())).values():
             self._undecide(transaction)
-        for mint_id, mint in mints.items():
+        for operation in operations.values():
             undecided: dict[str, object] = dict.fromkeys(OUTCOME) | {"status": MintStatus.SUBMITTED}
-            if carried_by(mint) in self.transaction_table:
+            if carried_by(operation) in self.transaction_table:
                 # The rest is read off its transaction.
                 undecided |= {"status": MintStatus.BUILT, "attempts": ()}
-            self.mint_table[mint_id] = mint.evolve(**undecided)
+            self.keep(operation.evolve(**undecided))
 
     def _undecide(self, transaction: Transaction) -> None:
         """Take a transaction in as it was before it was mined; of one that is there, new attempts."""
         known = self.transaction_table.get(transaction.place)
-        undecided = dict.fromkeys(("outcome", *OUTCOME)) | {"state": TransactionState.SUBMITTED}
+        undecided = dict.fromkeys(("outcome", "not_made", *OUTCOME)) | {"state": TransactionState.SUBMITTED}
         self.transaction_table[transaction.place] = (
             transaction.evolve(**undecided) if known is None else known.evolve(attempts=transaction.attempts)
         )
@@ -96,8 +96,8 @@ class ReplayStore(MemoryStore):
             yield keyed(TOKENS, token_item(token))
         for transfer in self.transfer_table.values():
             yield keyed(TRANSFERS, transfer_item(transfer))
-        for mint in self.mint_table.values():
-            if (outcome := outcome_item(as_far_as_any(mint, self.transaction_table))) is not None:
+        for operation in (*self.mint_table.values(), *self.token_operation_table.values()):
+            if (outcome := outcome_item(as_far_as_any(operation, self.transaction_table))) is not None:
                 yield keyed(MINTS, outcome)
 
     def digest(self) -> str:
@@ -141,21 +141,21 @@ def keyed(table: Table, item: Item) -> tuple[ItemKey, Item]:
     return (table.name, str(item[table.partition.name]), sort), item
 
 
-def outcome_item(mint: Mint) -> Item | None:
-    """Return what the chain decided about a mint, None if it has not.
+def outcome_item(operation: Operation) -> Item | None:
+    """Return what the chain decided about an operation, None if it has not.
 
     Mined and finalized are one: the two indexes may see finality at different moments.
     """
-    if mint.status not in (MintStatus.MINED, MintStatus.FINALIZED, MintStatus.REVERTED):
+    if operation.status not in (MintStatus.MINED, MintStatus.FINALIZED, MintStatus.REVERTED):
         return None
-    reverted = mint.status is MintStatus.REVERTED
+    reverted = operation.status is MintStatus.REVERTED
     return {
-        "mint_id": mint.mint_id,
+        "mint_id": operation.operation_id,
         "outcome": "reverted" if reverted else "mined",
-        "tx_hash": "0x" + mint.tx_hash.hex() if mint.tx_hash else None,
-        "block_number": mint.block_number,
-        "block_hash": "0x" + mint.block_hash.hex() if mint.block_hash else None,
-        "problem": mint.problem.model_dump() if mint.problem else None,
+        "tx_hash": "0x" + operation.tx_hash.hex() if operation.tx_hash else None,
+        "block_number": operation.block_number,
+        "block_hash": "0x" + operation.block_hash.hex() if operation.block_hash else None,
+        "problem": operation.problem.model_dump() if operation.problem else None,
     }
 
 
@@ -237,22 +237,25 @@ class Rebuild:
             yield keyed(MINTS, outcome)
 
     async def _outcomes(self, items: Sequence[Item]) -> list[Item]:
-        """Return what the chain decided about mints of this chain, as far as a rebuild meets it."""
-        mints = await asyncio.gather(*map(self._mint, items))
-        seen = (m for m in mints if m is not None and m.chain_id == self._chain_id and self._may_see(m))
-        return [outcome for mint in seen if (outcome := outcome_item(mint)) is not None]
+        """Return what the chain decided about operations of this chain, as far as a rebuild meets it."""
+        operations = await asyncio.gather(*map(self._operation, items))
+        seen = (
+            one
+            for one in operations
+            if one is not None and one.chain_id == self._chain_id and self._may_see(one)
+        )
+        return [outcome for one in seen if (outcome := outcome_item(one)) is not None]
 
-    async def _mint(self, item: Item) -> Mint | None:
-        """Return a mint as it stands; None for an unreadable one, which is noted: `reconcile` names it."""
+    async def _operation(self, item: Item) -> Operation | None:
+        """Return an operation as it stands; None if unreadable, which is noted: `reconcile` names it."""
         with suppress(Unreadable):
-            found = await standing(self._records.dynamo, item, self._set_aside)
-            return found if isinstance(found, Mint) else None
+            return await standing(self._records.dynamo, item, self._set_aside)
         return None
 
-    def _may_see(self, mint: Mint) -> bool:
+    def _may_see(self, operation: Operation) -> bool:
         """Tell whether a rebuild meets this outcome: one that reverted shows in whole blocks only."""
         oldest = self._own().finalized.number - self._whole
-        return mint.status is not MintStatus.REVERTED or (mint.block_number or 0) > oldest
+        return operation.status is not MintStatus.REVERTED or (operation.block_number or 0) > oldest
 
     async def at_one_block(self, suspects: Iterable[ItemKey]) -> tuple[Progress, list[Difference]]:
         """Compare these items, and the undo records, while both indexes stand at one block.
@@ -321,8 +324,8 @@ class Rebuild:
             item = await self._records.dynamo.get(table, names)
             if item is None or table is not MINTS:
                 return item
-            mint = await self._mint(item)
-            return None if mint is None else outcome_item(mint)
+            operation = await self._operation(item)
+            return None if operation is None else outcome_item(operation)
 
         items = await asyncio.gather(*(read(key) for key in keys))
         return {key: item for key, item in zip(keys, items, strict=True) if item is not None}

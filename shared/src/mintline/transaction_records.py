@@ -28,6 +28,13 @@ Outcome: TypeAlias = Literal["succeeded", "failed", "filled", "used"]
 `used` says no more than that, of one that carries no operation: nobody depends on what it was."""
 
 
+NOT_DONE = Problem(
+    code="not_done",
+    reason="The transaction was mined, but did something else than what was asked for. Send the request "
+    "again, with another Idempotency-Key.",
+)
+
+
 class Place(NamedTuple):
     """Names a transaction: the chain takes one for each."""
 
@@ -89,6 +96,8 @@ class Transaction(Frozen):
     finalized_at: int | None = None
     problem: Problem | None = None
     """Why it failed on chain."""
+    not_made: tuple[str, ...] | None = None
+    """Operations that it names, succeeded without, and ends: they read as reverted, by `NOT_DONE`."""
     swept_at: int | None = None
     """When it was last sent on."""
     sweeps: int = 0
@@ -175,7 +184,7 @@ def as_far_as(mint: OperationT, transaction: Transaction | None) -> OperationT:
     return mint.evolve(
         **known,
         updated_at=max(mint.updated_at, transaction.updated_at),
-        **_outcome(transaction, sent=bool(sent)),
+        **_outcome(mint, transaction, sent=bool(sent)),
     )
 
 
@@ -185,7 +194,7 @@ def as_far_as_any(mint: OperationT, transactions: Mapping[Place, Transaction]) -
     return mint if place is None else as_far_as(mint, transactions.get(place))
 
 
-def _outcome(transaction: Transaction, *, sent: bool) -> dict[str, object]:
+def _outcome(operation: Operation, transaction: Transaction, *, sent: bool) -> dict[str, object]:
     """Return the fields of an operation's record that its transaction's state decides."""
     if transaction.outcome not in ("succeeded", "failed") or transaction.to_be_split:
         return {"status": MintStatus.SUBMITTED if sent else MintStatus.BUILT}
@@ -197,6 +206,8 @@ def _outcome(transaction: Transaction, *, sent: bool) -> dict[str, object]:
     }
     if transaction.outcome == "failed":
         return {**mined, "status": MintStatus.REVERTED, "problem": transaction.problem}
+    if operation.operation_id in (transaction.not_made or ()):
+        return {**mined, "status": MintStatus.REVERTED, "problem": NOT_DONE}
     if transaction.state is TransactionState.FINAL:
         return {**mined, "status": MintStatus.FINALIZED, "finalized_at": transaction.finalized_at}
     return {**mined, "status": MintStatus.MINED}

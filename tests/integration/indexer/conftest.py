@@ -207,7 +207,9 @@ class Line:
         return {one["S"] for one in (*own, *carried)}
 
     async def mint_record(self, mint_id: str) -> Mint:
-        return (await self.store.mints([mint_id]))[mint_id]
+        mint = (await self.store.operations([mint_id]))[mint_id]
+        assert isinstance(mint, Mint)
+        return mint
 
     async def every(self, table: str) -> list[Item]:
         """Return every item of a table, in the order of their keys."""

@@ -36,7 +36,7 @@ async def test_requests__when_blocks_hold_two_hundred_mints__then_stay_near_a_te
         await line.mine()
         await indexer.poll()
     requests = Counter(line.calls.counts()) - before
-    mints = await line.store.mints([f"mint_{number}" for number in range(1, 1 + BLOCKS * MINTS)])
+    mints = await line.store.operations([f"mint_{number}" for number in range(1, 1 + BLOCKS * MINTS)])
     assert {mint.status for mint in mints.values()} == {MintStatus.FINALIZED}
     per_mint = requests.total() / (BLOCKS * MINTS)
     # A hundredth of them reads each mint's record, another its transaction's: by what both say the mint ends.

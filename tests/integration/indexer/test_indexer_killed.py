@@ -81,6 +81,6 @@ async def test_process__when_killed_at_any_moment__then_indexes_every_mint_once(
     tokens = [int(item["token_id"]["S"]) for item in await line.every("tokens")]
     assert sorted(tokens) == sorted(set(range(ROUNDS * MINTS)) - undone)
     assert len(await line.every("transfers")) == len(tokens)
-    mints = await line.store.mints([f"m{number}" for number in range(ROUNDS * MINTS)])
+    mints = await line.store.operations([f"m{number}" for number in range(ROUNDS * MINTS)])
     assert {mints[f"m{number}"].status for number in undone} == {MintStatus.SUBMITTED}
     assert {mints[f"m{number}"].status for number in tokens} == {MintStatus.FINALIZED}

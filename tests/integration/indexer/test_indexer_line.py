@@ -107,7 +107,7 @@ async def test_index__when_a_block_holds_more_than_a_transaction_takes__then_spl
     await catch_up(indexer)
     assert len(await line.every("tokens")) == 300
     assert len(await line.every("transfers")) == 300
-    mints = await line.store.mints([f"mint_{number}" for number in range(150)])
+    mints = await line.store.operations([f"mint_{number}" for number in range(150)])
     assert {mint.status for mint in mints.values()} == {MintStatus.MINED}
     before = await line.every("tokens")
 
@@ -116,7 +116,7 @@ async def test_index__when_a_block_holds_more_than_a_transaction_takes__then_spl
     await catch_up(indexer)
     assert await line.every("tokens") == []
     assert await line.every("transfers") == []
-    mints = await line.store.mints([f"mint_{number}" for number in range(150)])
+    mints = await line.store.operations([f"mint_{number}" for number in range(150)])
     assert {mint.status for mint in mints.values()} == {MintStatus.SUBMITTED}
     assert {mint.block_hash for mint in mints.values()} == {None}
     assert len(before) == 300

@@ -13,10 +13,21 @@ from mintline.aws.records import to_item
 from mintline.aws.standing import created
 from mintline.eth import to_checksum_address
 from mintline.messages import Fees, KeyRef
-from mintline.records import Attempt, Mint, Problem, Token, Transfer, token_ref
+from mintline.records import (
+    Attempt,
+    Mint,
+    Operation,
+    Problem,
+    Token,
+    TokenBurn,
+    TokenOperation,
+    TokenTransfer,
+    Transfer,
+    token_ref,
+)
 from mintline.resources import ATTEMPTS, BLOCKS, CHECKPOINTS, MINTS, TRANSACTIONS
 from mintline.states import MintStatus, TransactionState
-from mintline.transaction_records import Place, Transaction, as_far_as, sender_shard
+from mintline.transaction_records import NOT_DONE, Place, Transaction, as_far_as, sender_shard
 from mintline_indexer.chain_port import Ref
 from mintline_indexer.dynamo_store import DynamoStore, aside_partition
 from mintline_indexer.effects import transfer_key
@@ -55,7 +66,7 @@ class Tables:
     """The store under test, and the ways around it."""
 
     store: Store
-    put: Callable[[Mint], Awaitable[None]]
+    put: Callable[[Operation], Awaitable[None]]
     sent: Callable[[bytes, Attempted], Awaitable[None]]
     carry: Callable[[Transaction], Awaitable[None]]
 
@@ -81,6 +92,22 @@ def mint(mint_id: str = "m1", status: MintStatus = MintStatus.SUBMITTED, **chang
         "token_id": 2**200,
     }
     return Mint(**fields | changes)
+
+
+def token_operation(kind: Literal["transfer", "burn"]) -> TokenOperation:
+    fields: dict[str, Any] = {
+        "mint_id": f"{kind}_1",
+        "status": MintStatus.BUILT,
+        "chain_id": CHAIN_ID,
+        "contract": CONTRACT,
+        "token_id": 1,
+        "sender": KEY,
+        "nonce": 7,
+        "request_digest": "00",
+        "created_at": 1,
+        "updated_at": 1,
+    }
+    return TokenTransfer(**fields, to=BOB) if kind == "transfer" else TokenBurn(**fields)
 
 
 def token(token_id: int = 1, owner: str | None = ALICE) -> Token:
@@ -167,8 +194,8 @@ def tables(request: pytest.FixtureRequest) -> Tables:
         attempts: dict[bytes, Attempted] = {}
         memory = MemoryStore(attempt_table=attempts)
 
-        async def keep(kept: Mint) -> None:
-            memory.mint_table[kept.mint_id] = kept
+        async def keep(kept: Operation) -> None:
+            memory.keep(kept)
 
         async def noted(tx_hash: bytes, attempt: Attempted) -> None:
             attempts[tx_hash] = attempt
@@ -179,9 +206,9 @@ def tables(request: pytest.FixtureRequest) -> Tables:
         return Tables(memory, keep, noted, reserved)
     line = request.getfixturevalue("line")
 
-    async def put(stored: Mint) -> None:
+    async def put(stored: Operation) -> None:
         item: Item = to_item(stored)
-        if stored.custody == "self" and stored.token_id is not None:
+        if isinstance(stored, Mint) and stored.custody == "self" and stored.token_id is not None:
             item["token_ref"] = token_ref(CHAIN_ID, stored.contract, stored.token_id)
         await line.dynamo.write(Put(MINTS, item))
 
@@ -284,7 +311,7 @@ async def test_block__when_written_and_undone__then_all_is_as_before(tables: Tab
     assert await store.minting(KEY_1) == made
     assert await store.rows() == [written]
     assert await store.row(written.position) == written
-    assert await store.mints(["m1", "none"]) == {
+    assert await store.operations(["m1", "none"]) == {
         "m1": mint(
             status=MintStatus.MINED,
             tx_hash=HASH,
@@ -304,7 +331,7 @@ async def test_block__when_written_and_undone__then_all_is_as_before(tables: Tab
     assert await store.tokens([KEY_1]) == {KEY_1: None}
     assert await store.minting(KEY_1) is None
     assert await store.rows() == []
-    assert await store.mints(["m1"]) == {"m1": mint(updated_at=3)}
+    assert await store.operations(["m1"]) == {"m1": mint(updated_at=3)}
 
 
 async def test_write__when_tokens_or_mints_are_not_as_assumed__then_it_names_them_and_writes_nothing(
@@ -325,7 +352,7 @@ async def test_write__when_tokens_or_mints_are_not_as_assumed__then_it_names_the
     assert stale.value.tokens == {KEY_1}
     assert stale.value.mints == {"m1", "none"}
     assert await store.tokens([KEY_1]) == {KEY_1: token()}
-    assert (await store.mints(["m2"]))["m2"] == mint("m2")
+    assert (await store.operations(["m2"]))["m2"] == mint("m2")
     assert await store.load() == progress(1)
 
 
@@ -344,7 +371,7 @@ async def test_reopening__when_the_mint_is_not_of_this_block__then_it_is_stale(
             progress(2), Write(reopened=(Reopened("m1", MintStatus.SUBMITTED, block_hash),))
         )
     assert stale.value.mints == {"m1"}
-    assert await tables.store.mints(["m1"]) == {"m1": found}
+    assert await tables.store.operations(["m1"]) == {"m1": found}
 
 
 async def test_outcome__when_a_users_own_transaction_failed__then_its_mint_waits_with_the_problem(
@@ -354,7 +381,7 @@ async def test_outcome__when_a_users_own_transaction_failed__then_its_mint_waits
     await tables.store.commit(progress(1), Write())
     failed = outcome(status=MintStatus.ISSUED, problem=PROBLEM)
     await tables.store.commit(progress(2), Write(outcomes=(failed,)))
-    assert await tables.store.mints(["m1"]) == {
+    assert await tables.store.operations(["m1"]) == {
         "m1": mint(status=MintStatus.ISSUED, custody="self", sender=None, problem=PROBLEM, updated_at=2)
     }
 
@@ -392,7 +419,7 @@ async def test_finalize__when_some_are_not_mined__then_it_tells_where_they_stand
     await tables.put(mint("m3", MintStatus.REVERTED))
     refused = await tables.store.finalize(["m1", "m2", "m3", "none"], at=9)
     assert refused == {"m2": MintStatus.SUBMITTED, "m3": MintStatus.REVERTED, "none": None}
-    assert await tables.store.mints(["m1"]) == {
+    assert await tables.store.operations(["m1"]) == {
         "m1": mint("m1", MintStatus.FINALIZED, finalized_at=9, updated_at=9)
     }
 
@@ -404,7 +431,7 @@ async def test_transaction__when_settled_undone_settled_and_final__then_its_mint
     await tables.put(stored)
     await tables.carry(transaction())
     await store.commit(progress(1), Write())
-    submitted = (await store.mints(["m1"]))["m1"]
+    submitted = (await store.operations(["m1"]))["m1"]
     assert submitted == as_far_as(stored, transaction())
     assert submitted.status is MintStatus.SUBMITTED
     written = row(transactions=(SettledPlace(sender_id=PLACE.sender_id, nonce=7, mints=2),))
@@ -419,7 +446,7 @@ async def test_transaction__when_settled_undone_settled_and_final__then_its_mint
         updated_at=2,
     )
     assert await store.transactions([PLACE, Place(PLACE.sender_id, 8)]) == {PLACE: mined}
-    assert await store.mints(["m1"]) == {"m1": as_far_as(stored, mined)}
+    assert await store.operations(["m1"]) == {"m1": as_far_as(stored, mined)}
     assert await store.rows() == [written]
     undo = Write(unsettled=(Unsettled(PLACE, HASH),), erased_row=written)
     await store.commit(progress(3), undo)
@@ -427,11 +454,86 @@ async def test_transaction__when_settled_undone_settled_and_final__then_its_mint
     await store.commit(progress(4), Write(settlements=(settlement("failed"),)))
     failed = mined.evolve(outcome="failed", problem=PROBLEM, mined_at=4, updated_at=4)
     assert await store.transactions([PLACE]) == {PLACE: failed}
-    assert (await store.mints(["m1"]))["m1"].status is MintStatus.REVERTED
+    assert (await store.operations(["m1"]))["m1"].status is MintStatus.REVERTED
     assert await store.finalize_transactions([PLACE], at=9) == {}
     final = failed.evolve(state=TransactionState.FINAL, finalized_at=9, updated_at=9)
     assert await store.transactions([PLACE]) == {PLACE: final}
-    assert await store.mints(["m1"], {PLACE: mined}) == {"m1": as_far_as(stored, mined)}
+    assert await store.operations(["m1"], {PLACE: mined}) == {"m1": as_far_as(stored, mined)}
+
+
+async def test_transaction__when_it_succeeded_without_an_operation__then_that_is_named_until_it_is_undone(
+    tables: Tables,
+) -> None:
+    store, stored = tables.store, [mint(f"m{n}", MintStatus.BUILT, nonce=7) for n in (1, 2)]
+    for each in stored:
+        await tables.put(each)
+    await tables.carry(transaction(kind="batch"))
+    await store.commit(progress(1), Write())
+    written = row(transactions=(SettledPlace(sender_id=PLACE.sender_id, nonce=7, mints=1),))
+    await store.commit(
+        progress(2), Write(settlements=(replace(settlement(), not_made=("m2",)),), row=written)
+    )
+    assert (await store.transactions([PLACE]))[PLACE].not_made == ("m2",)
+    found = await store.operations(["m1", "m2"])
+    assert (found["m1"].status, found["m2"].status) == (MintStatus.MINED, MintStatus.REVERTED)
+    assert found["m2"].problem == NOT_DONE
+    await store.commit(progress(3), Write(unsettled=(Unsettled(PLACE, HASH),), erased_row=written))
+    assert await store.transactions([PLACE]) == {PLACE: transaction(kind="batch", updated_at=3)}
+
+
+async def test_batch__when_it_failed__then_its_row_says_so_and_its_operations_stand_as_submitted(
+    tables: Tables,
+) -> None:
+    store = tables.store
+    await tables.put(mint("m1", MintStatus.BUILT, nonce=7, custody="sponsored"))
+    await tables.carry(transaction(kind="batch"))
+    await store.commit(progress(1), Write())
+    written = row(to_be_split=(SettledPlace(sender_id=PLACE.sender_id, nonce=7),))
+    failed = replace(settlement("failed"), to_be_split=True)
+    await store.commit(progress(2), Write(settlements=(failed,), row=written))
+    assert await store.rows() == [written]
+    assert (await store.transactions([PLACE]))[PLACE].to_be_split
+    assert (await store.operations(["m1"]))["m1"].status is MintStatus.SUBMITTED
+
+
+@pytest.mark.parametrize("kind", ["transfer", "burn"])
+async def test_token_operation__when_its_transaction_is_settled_undone_and_final__then_it_stands_by_that(
+    tables: Tables, kind: Literal["transfer", "burn"]
+) -> None:
+    store, stored = tables.store, token_operation(kind)
+    await tables.put(stored)
+    carrying = transaction(kind=kind, operations=(stored.operation_id,))
+    await tables.carry(carrying)
+    await store.commit(progress(1), Write())
+    assert await store.operations([stored.operation_id]) == {stored.operation_id: as_far_as(stored, carrying)}
+    await store.commit(progress(2), Write(settlements=(settlement(),)))
+    assert await standing_of(store, stored) is MintStatus.MINED
+    await store.commit(progress(3), Write(unsettled=(Unsettled(PLACE, HASH),)))
+    assert await standing_of(store, stored) is MintStatus.SUBMITTED
+    await store.commit(progress(4), Write(settlements=(settlement("failed"),)))
+    assert await standing_of(store, stored) is MintStatus.REVERTED
+    assert await store.finalize_transactions([PLACE], at=9) == {}
+    assert await standing_of(store, stored) is MintStatus.REVERTED
+
+
+@pytest.mark.parametrize("kind", ["transfer", "burn"])
+async def test_token_operation__when_its_outcome_is_on_its_own_record__then_it_is_finalized_or_undone(
+    tables: Tables, kind: Literal["transfer", "burn"]
+) -> None:
+    store, stored = tables.store, token_operation(kind)
+    await tables.put(stored)
+    await store.commit(progress(1), Write())
+    await store.commit(progress(2), Write(outcomes=(outcome(stored.operation_id, carried=True),)))
+    reopened = Reopened(stored.operation_id, MintStatus.BUILT, HASH)
+    await store.commit(progress(3), Write(reopened=(reopened,)))
+    assert await store.operations([stored.operation_id]) == {stored.operation_id: stored.evolve(updated_at=3)}
+    await store.commit(progress(4), Write(outcomes=(outcome(stored.operation_id, carried=True),)))
+    assert await store.finalize([stored.operation_id], at=9) == {}
+    assert await standing_of(store, stored) is MintStatus.FINALIZED
+
+
+async def standing_of(store: Store, operation: Operation) -> MintStatus:
+    return (await store.operations([operation.operation_id]))[operation.operation_id].status
 
 
 @pytest.mark.parametrize(
@@ -489,8 +591,8 @@ async def test_outcome__when_another_transaction_made_a_carried_mints_token__the
     await store.commit(progress(2), Write(outcomes=(outcome("m1", carried=True),)))
     placed = {"tx_hash": HASH, "block_number": 5, "block_hash": HASH, "mined_at": 2, "updated_at": 2}
     mined = stored.evolve(status=MintStatus.MINED, **placed)
-    assert await store.mints(["m1"]) == {"m1": as_far_as(mined, failed)}
-    assert (await store.mints(["m1"]))["m1"].tx_hash == HASH
+    assert await store.operations(["m1"]) == {"m1": as_far_as(mined, failed)}
+    assert (await store.operations(["m1"]))["m1"].tx_hash == HASH
     with pytest.raises(Stale):
         await store.commit(progress(3), Write(outcomes=(outcome("m1", carried=True),)))
     elsewhere, here = (Write(reopened=(Reopened("m1", MintStatus.BUILT, at),)) for at in (b"\x08" * 32, HASH))
@@ -498,7 +600,7 @@ async def test_outcome__when_another_transaction_made_a_carried_mints_token__the
         await store.commit(progress(3), elsewhere)
     assert stale.value.mints == {"m1"}
     await store.commit(progress(3), here)
-    assert await store.mints(["m1"]) == {"m1": as_far_as(stored.evolve(updated_at=3), failed)}
+    assert await store.operations(["m1"]) == {"m1": as_far_as(stored.evolve(updated_at=3), failed)}
     with pytest.raises(Stale):
         await store.commit(progress(4), here)
 
@@ -514,7 +616,7 @@ async def test_reopening__when_a_mint_had_its_outcome_before_it_was_carried__the
     await tables.store.commit(progress(1), Write())
     await tables.store.commit(progress(2), Write(reopened=(Reopened("m1", MintStatus.BUILT, HASH),)))
     built = mint("m1", MintStatus.BUILT, nonce=7, updated_at=2)
-    assert await tables.store.mints(["m1"]) == {"m1": as_far_as(built, transaction())}
+    assert await tables.store.operations(["m1"]) == {"m1": as_far_as(built, transaction())}
 
 
 async def test_finalize__when_some_transactions_are_not_mined__then_it_tells_where_they_stand(

@@ -12,9 +12,16 @@ from prometheus_client import CollectorRegistry
 
 from mintline.memory import MemoryQueues
 from mintline.messages import Fees, KeyRef
-from mintline.records import Attempt, Mint
+from mintline.records import Attempt, Mint, Operation
 from mintline.states import MintStatus, TransactionState
-from mintline.transaction_records import Place, Transaction, as_far_as_any, carried_by, place_of
+from mintline.transaction_records import (
+    Place,
+    Transaction,
+    TransactionKind,
+    as_far_as_any,
+    carried_by,
+    place_of,
+)
 from mintline_indexer.chain_port import Block, Event
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.memory import MemoryChain, MemoryCollections, MemoryStore, Move, Sent
@@ -107,8 +114,8 @@ class Rig:
             updated_at=0,
         )
 
-    def carry(self, *mint_ids: str) -> Place:
-        """Return the transaction that carries mints; if there is none, record one without an attempt."""
+    def carry(self, *mint_ids: str, kind: TransactionKind = "mint") -> Place:
+        """Return the transaction that carries operations; if there is none, record one without an attempt."""
         table = self.store.transaction_table
         found = next((place for place, one in table.items() if one.operations == mint_ids), None)
         place = found or place_of(SENDER, len(table))
@@ -117,7 +124,7 @@ class Rig:
                 sender_id=place.sender_id,
                 nonce=place.nonce,
                 signer=SENDER,
-                kind="mint",
+                kind=kind,
                 operations=mint_ids,
                 gas=100_000,
                 fees=FEES,
@@ -129,6 +136,8 @@ class Rig:
         for mint_id in mint_ids:
             if (mint := self.store.mint_table.get(mint_id)) is not None:
                 self.store.mint_table[mint_id] = mint.evolve(nonce=place.nonce)
+            if (operation := self.store.token_operation_table.get(mint_id)) is not None:
+                self.store.keep(operation.evolve(nonce=place.nonce))
         return place
 
     def sign(self, tx_hash: bytes, *mint_ids: str, own: bool = False) -> None:
@@ -151,9 +160,18 @@ class Rig:
         """Return a mint as it stands."""
         return as_far_as_any(self.store.mint_table[mint_id], self.store.transaction_table)
 
+    def operation(self, operation_id: str) -> Operation:
+        """Return the record of an operation of any kind."""
+        tables = (self.store.mint_table, self.store.token_operation_table)
+        return next(table[operation_id] for table in tables if operation_id in table)
+
+    def operation_stands(self, operation_id: str) -> Operation:
+        """Return an operation as it stands."""
+        return as_far_as_any(self.operation(operation_id), self.store.transaction_table)
+
     def carrying(self, mint_id: str) -> Transaction:
         """Return the transaction that carries a mint."""
-        place = carried_by(self.store.mint_table[mint_id])
+        place = carried_by(self.operation(mint_id))
         assert place is not None
         return self.store.transaction_table[place]
 

@@ -307,7 +307,7 @@ async def test_finality__when_a_block_becomes_final__then_its_mints_do_before_th
     class Watched(MemoryStore):
         async def commit(self, progress: Progress, write: Write) -> None:
             if progress.finalized.number == 1:
-                seen.append((await self.mints(["mint_a"]))["mint_a"].status)
+                seen.append((await self.operations(["mint_a"]))["mint_a"].status)
             await super().commit(progress, write)
 
     await settle(rig.start(store=rig.like(Watched)))

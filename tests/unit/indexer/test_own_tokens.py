@@ -8,7 +8,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from mintline.records import TOKEN_TAKEN, Mint
-from mintline.states import MintStatus
+from mintline.states import MintStatus, TransactionState
+from mintline.transaction_records import NOT_DONE
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.memory import Move, Sent
 from mintline_indexer.store_port import TokenKey
@@ -54,7 +55,7 @@ def sent(*moves: Move, name: int = 1, succeeded: bool = True) -> Sent:
 
 @pytest.mark.parametrize("what", STRANGE)
 @pytest.mark.parametrize("custody", ["custodial", "self"])
-async def test_attempt__when_its_token_is_not_the_mints__then_the_mint_stays_and_it_is_told(
+async def test_attempt__when_its_token_is_not_the_mints__then_it_is_not_mined_and_it_is_told(
     rig: Any, what: str, custody: str
 ) -> None:
     """Whoever wrote the attempt down, the record says what the mint is."""
@@ -71,7 +72,12 @@ async def test_attempt__when_its_token_is_not_the_mints__then_the_mint_stays_and
             rig.chain.mine()
         await settle(indexer)
 
-    assert mint(rig) == before
+    if custody == "self":
+        assert mint(rig) == before
+    else:
+        # Its nonce is used by its own transaction: no other will make its token.
+        assert (mint(rig).status, mint(rig).problem) == (MintStatus.REVERTED, NOT_DONE)
+        assert rig.carrying("m1").state is TransactionState.FINAL
     assert set(refused(logs)) == {"m1"}
     token = rig.store.token_table[TokenKey(CONTRACT, STRANGE[what].token_id)]
     assert (token.owner, token.mint_id) == (STRANGE[what].recipient, None)

@@ -284,7 +284,7 @@ async def test_mints__when_one_is_unreadable__then_it_alone_is_missing(rig: Rig)
     items["mint_1"]["status"] = "elsewhere"
     tables: Any = Tables(items)
     store = DynamoStore(tables, chain_id=1, set_aside=SetAside())
-    assert set(await store.mints(["mint_0", "mint_1", "mint_2"])) == {"mint_0", "mint_2"}
+    assert set(await store.operations(["mint_0", "mint_1", "mint_2"])) == {"mint_0", "mint_2"}
 
 
 @pytest.mark.parametrize("named", [True, False])

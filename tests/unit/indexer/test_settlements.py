@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,7 +15,7 @@ from mintline.messages import ReviewMint, decode
 from mintline.records import TOKEN_TAKEN
 from mintline.resources import BROADCAST
 from mintline.states import MintStatus, TransactionState
-from mintline.transaction_records import Place
+from mintline.transaction_records import NOT_DONE, Place
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.memory import MemoryStore, Move, Sent
 from mintline_indexer.metrics import Metrics
@@ -147,36 +148,78 @@ async def test_metrics__when_a_transaction_carries_several_mints__then_each_is_c
         assert registry.get_sample_value("mintline_mints_total", {"status": status}) == 3
 
 
-async def test_transaction__when_it_made_some_of_its_tokens__then_those_mints_have_that_and_no_other(
-    rig: Rig,
+@pytest.mark.parametrize(("tokens", "not_made"), [([1, 3], ["m2"]), ([7, 8, 9], ["m1", "m2", "m3"])])
+async def test_transaction__when_it_made_not_all_of_its_tokens__then_it_is_settled_and_the_others_reverted(
+    rig: Rig, tokens: list[int], not_made: list[str]
 ) -> None:
     ids = carried(rig, 3)
-    sent = making(rig, ids, [1, 3])
+    sent = making(rig, ids, tokens)
     rig.chain.mine([sent])
+    registry = CollectorRegistry()
     indexer = rig.start()
+    indexer._metrics = Metrics(registry)
 
     with capture_logs() as logs:
         await settle(indexer)
 
-    assert refused(logs) == ["m2"]
-    assert (statuses(rig), stored(rig)) == ([MINED, SUBMITTED, MINED], [MINED, BUILT, MINED])
-    assert rig.carrying("m1").state is TransactionState.SUBMITTED
-    assert rig.store.mint_table["m1"].tx_hash == sent.hash
+    assert refused(logs) == not_made
+    expected = [MintStatus.REVERTED if one in not_made else MINED for one in ids]
+    assert (statuses(rig), stored(rig)) == (expected, [BUILT] * 3)
+    assert (rig.carrying("m1").outcome, rig.carrying("m1").not_made) == ("succeeded", tuple(not_made))
+    assert rig.stands("m2").problem == NOT_DONE
+    assert rig.token_ids() == set(tokens)
+    assert registry.get_sample_value("mintline_mints_total", {"status": "mined"}) == 3 - len(not_made)
     await reorganize(rig, indexer)
-    assert (statuses(rig), stored(rig)) == ([SUBMITTED] * 3, [BUILT] * 3)
+    assert (statuses(rig), rig.carrying("m1").not_made) == ([SUBMITTED] * 3, None)
+    rig.chain.mine([sent])
+    await settle(indexer)
+    await finish(rig, indexer)
+    assert rig.carrying("m1").state is TransactionState.FINAL
+    assert statuses(rig) == [MintStatus.REVERTED if one in not_made else MintStatus.FINALIZED for one in ids]
+    assert registry.get_sample_value("mintline_mints_total", {"status": "finalized"}) == 3 - len(not_made)
 
 
-async def test_transaction__when_it_made_none_of_its_tokens__then_nothing_is_written(rig: Rig) -> None:
+async def test_transaction__when_a_record_it_carries_cannot_be_read__then_it_is_settled_without_judging_it(
+    rig: Rig,
+) -> None:
     ids = carried(rig, 2)
-    rig.chain.mine([making(rig, ids, [8, 9])])
-    tables = (dict(rig.store.mint_table), dict(rig.store.transaction_table))
+    rig.chain.mine([making(rig, ids, [1, 2])])
+    unreadable = rig.store.mint_table.pop("m2")
 
     with capture_logs() as logs:
         await settle(rig.start())
 
-    assert refused(logs) == ids
-    assert (rig.store.mint_table, rig.store.transaction_table) == tables
-    assert rig.token_ids() == {8, 9}
+    assert refused(logs) == ["m2"]
+    assert (rig.carrying("m1").outcome, rig.carrying("m1").not_made) == ("succeeded", None)
+    rig.store.mint_table["m2"] = unreadable
+    assert statuses(rig) == [MINED] * 2
+
+
+@pytest.mark.parametrize("other_first", [False, True])
+async def test_transaction__when_it_left_events_of_a_contract_that_is_read_first__then_those_decide_nothing(
+    rig: Rig, *, other_first: bool
+) -> None:
+    """Its recipient is a contract that mints in another collection as it receives the token."""
+    ids = carried(rig, 1)
+    sent = making(rig, ids, [1])
+    other = "0x" + "9" * 40
+    hooked = replace(sent, moves=(*sent.moves, Move(other, 5, None, MALLORY, bytes(32))))
+    rig.collections.deployed = {other if other_first else CONTRACT: 1}
+    rig.chain.mine([hooked])
+    for _ in range(FINALITY + 3):
+        rig.chain.mine()
+    indexer = rig.start()
+    rig.time += 10
+    await settle(indexer)
+    rig.collections.deployed = {CONTRACT: 1, other: 1}
+    rig.time += 10
+
+    with capture_logs() as logs:
+        await settle(indexer)
+
+    assert refused(logs) == []
+    assert (rig.carrying("m1").outcome, rig.carrying("m1").not_made) == ("succeeded", None)
+    assert len(rig.store.token_table) == 2
 
 
 @pytest.mark.parametrize("tokens", [[1, 2], []])

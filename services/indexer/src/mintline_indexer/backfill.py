@@ -20,7 +20,7 @@ from mintline_indexer.chain_port import Chain, Event, RangeTooWide, Ref
 from mintline_indexer.effects import Effect, effects_of_block
 from mintline_indexer.follow import MAX_GAP, Follower
 from mintline_indexer.ledger import Ledger
-from mintline_indexer.reading import gather_facts, minting, read_block
+from mintline_indexer.reading import gather_facts, moving, read_block
 from mintline_indexer.store_port import Store
 
 SUCCESSES_TO_WIDEN = 16
@@ -127,6 +127,7 @@ class Backfill:
             whole=effects,
             chain=self._chain,
             store=self._store,
+            contracts=[contract],
             chain_id=self._chain_id,
             timestamps=timestamps,
         )
@@ -152,5 +153,5 @@ def _effects(events: Sequence[Event]) -> list[Effect]:
     effects: list[Effect] = []
     for (number, block_hash), found in by_block.items():
         transactions = list(dict.fromkeys(event.tx_hash for event in found))
-        effects += effects_of_block(number, block_hash, found, transactions, minting(found))
+        effects += effects_of_block(number, block_hash, found, transactions, moving(found))
     return effects

@@ -87,6 +87,8 @@ class TransactionOutcome:
 
     block_hash: bytes
     problem: Problem | None
+    revert: str = ""
+    """The name of the contract's error, if it gave one that is known."""
 
 
 class RangeTooWide(MintlineError):  # noqa: N818 - a fact about the request, by which the range is split

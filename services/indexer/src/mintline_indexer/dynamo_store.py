@@ -40,6 +40,7 @@ from mintline.aws.records import (
     OPEN,
     from_item,
     read,
+    read_operation_item,
     readable,
     row_place,
     to_item,
@@ -54,7 +55,7 @@ from mintline.messages import Frozen
 from mintline.records import (
     LAYOUT,
     Checkpoint,
-    Mint,
+    Operation,
     RegisteredContract,
     Token,
     Transfer,
@@ -259,16 +260,18 @@ class DynamoStore:
         found = readable(Transaction, TRANSACTIONS, there, self._set_aside)
         return {transaction.place: transaction for _, transaction in found}
 
-    async def mints(
-        self, mint_ids: Sequence[str], known: Mapping[Place, Transaction] = NONE_KNOWN
-    ) -> dict[str, Mint]:
-        """Return the mints that exist and are readable; the others are noted as set aside."""
-        items = await asyncio.gather(*(self._dynamo.get(MINTS, {"mint_id": found}) for found in mint_ids))
-        there = (item for item in items if item is not None)
-        found = [mint for _, mint in readable(Mint, MINTS, there, self._set_aside)]
-        carrying = {place for mint in found if (place := carried_by(mint)) is not None}
+    async def operations(
+        self, operation_ids: Sequence[str], known: Mapping[Place, Transaction] = NONE_KNOWN
+    ) -> dict[str, Operation]:
+        """Return the operations that exist and are readable; the others are noted as set aside."""
+        items = await asyncio.gather(*(self._dynamo.get(MINTS, {"mint_id": each}) for each in operation_ids))
+        found: list[Operation] = []
+        for item in items:
+            with suppress(Unreadable):
+                found += [] if item is None else [read_operation_item(item, self._set_aside)]
+        carrying = {place for one in found if (place := carried_by(one)) is not None}
         transactions = {**known, **await self.transactions(carrying - known.keys())}
-        return {mint.mint_id: as_far_as_any(mint, transactions) for mint in found}
+        return {one.operation_id: as_far_as_any(one, transactions) for one in found}
 
     async def vouchers(self, keys: Sequence[TokenKey]) -> dict[TokenKey, str]:
         """Return the self-custody mints of tokens: a query each, for an index has no batch reads."""
@@ -566,6 +569,8 @@ def _settled(settlement: Settlement, at: int) -> Update:
     }
     if settlement.problem is not None:
         written["problem"] = to_item(settlement.problem)
+    if settlement.not_made:
+        written["not_made"] = list(settlement.not_made)
     return moved(settlement.place, TransactionState.MINED, at=at, set=written)
 
 
@@ -574,7 +579,7 @@ def _unsettled(unsettled: Unsettled, at: int) -> Update:
         _IS_MINED,
         Clause("in_the_undone_block", "block_hash", "eq", (unsettled.block_hash,)),
     )
-    gone = ("outcome", *_OUTCOME_FIELDS)
+    gone = ("outcome", "not_made", *_OUTCOME_FIELDS)
     return moved(unsettled.place, TransactionState.SUBMITTED, at=at, remove=gone, where=where)
 
 

@@ -26,7 +26,7 @@ UNREADABLE = "what is stored is not valid"
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """A transaction that may carry mints of ours has ended; `emitted` if it left events of ours."""
+    """A transaction that may carry operations of ours has ended; `emitted` if it left events of ours."""
 
     block_number: int
     block_hash: bytes
@@ -99,9 +99,9 @@ class Facts:
     """Whether to write each effect alone: some item of several cannot be written, and nobody says which."""
 
     def ended(self) -> list[Ended]:
-        """Return what comes of every mint that is decided."""
+        """Return what comes of every operation that is decided."""
         settled = (one for one in self.settlements.values() if one.place not in self.unusable_transactions)
-        found = [Ended(mint_id, one.status, one.trace) for one in settled for mint_id in one.mints]
+        found = [Ended(each, one.status, one.trace) for one in settled for each in one.operations]
         outcomes = [*(each for some in self.outcomes.values() for each in some), *self.redeemed.values()]
         written = (outcome for outcome in outcomes if outcome.mint_id not in self.unusable_mints)
         return found + [Ended(outcome.mint_id, outcome.status, outcome.trace) for outcome in written]
@@ -109,7 +109,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """What came of a mint, and the trace of the attempt that decided it, or empty."""
+    """What came of an operation, and the trace of the attempt that decided it, or empty."""
 
     mint_id: str
     status: MintStatus

@@ -29,7 +29,7 @@ from mintline.resources import BROADCAST
 from mintline.tracing import OFF, Tracer
 from mintline_indexer.chain_port import Block, Chain, Ref, Tips
 from mintline_indexer.effects import Facts
-from mintline_indexer.ledger import Ledger
+from mintline_indexer.ledger import Ledger, Undone
 from mintline_indexer.metrics import Metrics
 from mintline_indexer.reading import Found, gather_facts, read_block
 from mintline_indexer.store_port import Store
@@ -122,13 +122,14 @@ class Follower:
         if found.block.hash == partial.hash:
             await self._write(found)
         else:
-            await self._announce(await self.rewind(self._ledger.head), partial.hash)
+            reopened = await self.rewind(self._ledger.head)
+            await self._announce(reopened.review, partial.hash)
 
-    async def rewind(self, ancestor: Ref) -> list[str]:
-        """Undo every block above `ancestor`; return the mints that were mined in them."""
+    async def rewind(self, ancestor: Ref) -> Undone:
+        """Undo every block above `ancestor`; return what was settled in them."""
         depth = self._ledger.head.number - ancestor.number
         reopened = await self._ledger.undo_to(ancestor)
-        log.warning("blocks_undone", depth=depth, ancestor=ancestor.number, mints=len(reopened))
+        log.warning("blocks_undone", depth=depth, ancestor=ancestor.number, mints=len(reopened.operations))
         return reopened
 
     async def _apply(self, found: Found, *, below_final: bool) -> None:
@@ -145,6 +146,7 @@ class Follower:
             whole=found.effects,
             chain=self._chain,
             store=self._store,
+            contracts=self._ledger.progress.collections,
             chain_id=self._chain_id,
             timestamps={block.hash: block.timestamp},
         )
@@ -184,13 +186,13 @@ class Follower:
         ancestor = await self._common_ancestor(block)
         depth = self._ledger.head.number - ancestor.number
         reopened = await self.rewind(ancestor)
-        await self._announce(reopened, block.hash)
+        await self._announce(reopened.review, block.hash)
         # Counted here alone: blocks are also rewound to read them again for a contract that joins.
         self._metrics.reorg_depth.observe(depth)
-        self._metrics.reopened.inc(len(reopened))
+        self._metrics.reopened.inc(len(reopened.operations))
 
     async def _announce(self, reopened: Sequence[str], branch: bytes) -> None:
-        """Have mints looked at whose block is gone: their transactions may be in no node's pool any more.
+        """Have transactions looked at whose block is gone, each by an operation of it: no node may have it.
 
         Only for speed: what is lost here is found by the sweep, since the records say the same.
         """

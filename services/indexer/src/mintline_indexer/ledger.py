@@ -12,15 +12,16 @@ Invariants:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import structlog
 
-from mintline.records import Mint, position
+from mintline.records import Operation, position
 from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import Place, Transaction, carried_by
 from mintline_indexer.chain_port import Block, Ref
 from mintline_indexer.effects import UNREADABLE, Effect, Facts, Part, fold, settle, transfer_key
+from mintline_indexer.kinds import has_voucher, undone
 from mintline_indexer.metrics import Metrics
 from mintline_indexer.store_port import (
     ROOM,
@@ -48,6 +49,15 @@ PRUNE_BATCH = 25
 """Rows are deleted that many at a time: one request, whatever the pace of the chain."""
 
 log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Undone:
+    """What the undone blocks had settled, which is open again."""
+
+    operations: list[str] = field(default_factory=list)
+    review: list[str] = field(default_factory=list)
+    """One operation of each transaction, by which that is looked at."""
 
 
 class Ledger:
@@ -176,14 +186,14 @@ class Ledger:
             self._moved = {k: v for k, v in self._moved.items() if k not in joining}
             await self._commit(progress, Write(contracts=dict.fromkeys(joining)))
 
-    async def undo_to(self, ancestor: Ref) -> list[str]:
-        """Undo every block above `ancestor`, newest first; return the mints that were mined in them."""
-        reopened: list[str] = []
+    async def undo_to(self, ancestor: Ref) -> Undone:
+        """Undo every block above `ancestor`, newest first; return what was settled in them."""
+        reopened = Undone()
         while self._rows and self._rows[-1].number > ancestor.number:
             row = await self._store.row(self._rows[-1].position)
             if row is None:
                 raise await self._explain_missing(self._rows[-1])
-            reopened += await self._undo(row)
+            await self._undo(row, reopened)
             self._rows.pop()
         if self.head.number > ancestor.number:
             self.pass_over(ancestor)
@@ -275,7 +285,7 @@ class Ledger:
         for one in part.aside:
             self._metrics.set_aside.note(one.table, one.key, one.reason)
         for settlement in part.settlements:
-            for _ in settlement.mints:
+            for _ in settlement.operations if settlement.minting else ():
                 self._count_mined(settlement)
         for outcome in decided(part.outcomes):
             self._count_mined(outcome)
@@ -305,7 +315,7 @@ class Ledger:
             facts.assumed_new -= stale.tokens
             facts.unusable_tokens |= dict.fromkeys(stale.tokens - tokens.keys(), UNREADABLE)
         if stale.mints:
-            mints = await self._store.mints(list(stale.mints))
+            mints = await self._store.operations(list(stale.mints))
             for tx_hash, outcomes in facts.outcomes.items():
                 kept = (one for one in outcomes if not self._is_refused(one, stale, mints))
                 facts.outcomes[tx_hash] = tuple(kept)
@@ -322,7 +332,7 @@ class Ledger:
                     del facts.settlements[tx_hash]
                     self._report_settlement(settlement, transaction)
 
-    def _is_refused(self, outcome: Outcome, stale: Stale, mints: Mapping[str, Mint]) -> bool:
+    def _is_refused(self, outcome: Outcome, stale: Stale, mints: Mapping[str, Operation]) -> bool:
         """Tell whether an outcome is not to be written, having told of it."""
         if outcome.mint_id not in stale.mints:
             return False
@@ -348,7 +358,7 @@ class Ledger:
     def _report_settlement(self, settlement: Settlement, transaction: Transaction | None) -> None:
         if transaction is not None and transaction.tx_hash == settlement.tx_hash:
             return  # a rebuilt index meets what it wrote before
-        for mint_id in settlement.mints or (None,):
+        for mint_id in settlement.operations or (None,):
             self._metrics.outcomes_refused.inc()
             log.warning(
                 "mint_outcome_refused",
@@ -361,7 +371,7 @@ class Ledger:
                 block=settlement.block_number,
             )
 
-    def _report(self, outcome: Outcome, mint: Mint | None) -> None:
+    def _report(self, outcome: Outcome, mint: Operation | None) -> None:
         known = (MintStatus.MINED, MintStatus.FINALIZED, MintStatus.REVERTED)
         if mint is not None and mint.status in known and mint.tx_hash == outcome.tx_hash:
             return  # a rebuilt index meets what it wrote before
@@ -377,19 +387,19 @@ class Ledger:
             block=outcome.block_number,
         )
 
-    async def _undo(self, row: Row) -> list[str]:
-        """Undo the newest row; return the mints that it had settled."""
+    async def _undo(self, row: Row, reopened: Undone) -> None:
+        """Undo the newest row; add what it had settled to `reopened`."""
         whole = not row.first and not any(one.number == row.number for one in self._rows[:-1])
         partial = None if whole else Partial(row.number, row.hash, row.first)
         progress = replace(self.progress, head=row.parent_ref(), partial=partial)
-        places = {settled.place for settled in row.transactions}
-        mints = await self._store.mints(row.mints)
+        places = {settled.place for settled in row.settled}
+        mints = await self._store.operations(row.mints)
         carrying = {place for mint in mints.values() if (place := carried_by(mint)) is not None}
         transactions = await self._store.transactions(places | carrying)
         write = Write(
             tokens=tuple(TokenWrite(TokenKey(old.contract, old.token_id), old.token) for old in row.tokens),
             erased_transfers=row.transfers,
-            unsettled=tuple(Unsettled(settled.place, row.hash) for settled in row.transactions),
+            unsettled=tuple(Unsettled(settled.place, row.hash) for settled in row.settled),
             reopened=tuple(
                 _reopened(mint_id, mints.get(mint_id), transactions, row) for mint_id in row.mints
             ),
@@ -409,10 +419,9 @@ class Ledger:
                 reopened=tuple(mint for mint in write.reopened if mint.mint_id not in stale.mints),
             )
             await self._commit(progress, left)
-        carried = [
-            mint_id for place in places if place in transactions for mint_id in transactions[place].operations
-        ]
-        return [*dict.fromkeys([*row.mints, *carried])]
+        carried = [transactions[place].operations for place in places if place in transactions]
+        reopened.operations += dict.fromkeys([*row.mints, *(one for each in carried for one in each)])
+        reopened.review += dict.fromkeys([*row.mints, *(one for each in carried for one in each[:1])])
 
     def _row(self, block: Block, part: Part, *, parent: Ref, complete: bool) -> Row:
         outcomes = decided(part.outcomes)
@@ -428,7 +437,7 @@ class Ledger:
             complete=complete,
             tokens=part.before,
             transfers=tuple(transfer_key(transfer) for transfer in part.transfers),
-            transactions=_settled(part.settlements),
+            **_settled(part.settlements),
             mints=tuple(outcome.mint_id for outcome in outcomes),
             elsewhere=tuple(
                 (outcome.mint_id, outcome.block_hash)
@@ -472,26 +481,34 @@ def decided(outcomes: Sequence[Outcome]) -> list[Outcome]:
 
 
 def _reopened(
-    mint_id: str, mint: Mint | None, transactions: Mapping[Place, Transaction], row: Row
+    mint_id: str, mint: Operation | None, transactions: Mapping[Place, Transaction], row: Row
 ) -> Reopened:
-    """Return where a mint's record goes back to: with self-custody one that no node took is only issued."""
+    """Return where a record goes back to that has its outcome itself."""
     status = MintStatus.SUBMITTED
-    if mint is not None and mint.custody == "self":
-        status = MintStatus.ISSUED if mint.submitted_at is None else MintStatus.SUBMITTED
+    if has_voucher(mint):
+        status = undone(mint)
     elif mint is not None and carried_by(mint) in transactions:
         status = MintStatus.BUILT
     return Reopened(mint_id, status, dict(row.elsewhere).get(mint_id, row.hash))
 
 
-def _settled(settlements: Sequence[Settlement]) -> tuple[SettledPlace, ...]:
-    return tuple(
+def _settled(settlements: Sequence[Settlement]) -> dict[str, tuple[SettledPlace, ...]]:
+    """Return the fields of a row that name what it settled."""
+    places = [
         SettledPlace(
             sender_id=settlement.place.sender_id,
             nonce=settlement.place.nonce,
-            mints=len(settlement.mints) if settlement.outcome == "succeeded" else 0,
+            mints=len(settlement.operations)
+            if settlement.minting and settlement.outcome == "succeeded"
+            else 0,
         )
         for settlement in settlements
-    )
+    ]
+    found = list(zip(settlements, places, strict=True))
+    return {
+        "transactions": tuple(place for settlement, place in found if not settlement.to_be_split),
+        "to_be_split": tuple(place for settlement, place in found if settlement.to_be_split),
+    }
 
 
 def _backfill_row(number: int, revision: int, part: Part, *, at: int) -> Row:
@@ -507,7 +524,7 @@ def _backfill_row(number: int, revision: int, part: Part, *, at: int) -> Row:
         first=part.first,
         complete=True,
         backfilled=True,
-        transactions=_settled(part.settlements),
+        **_settled(part.settlements),
         mints=tuple(outcome.mint_id for outcome in outcomes),
         at=at,
     )

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from mintline.eth import ZERO_ADDRESS, keccak256
-from mintline.records import Mint, Problem, Token, TokenOperation, Transfer
+from mintline.records import Mint, Operation, Problem, Token, TokenOperation, Transfer
 from mintline.states import MintStatus, TransactionState, may, transaction_may
 from mintline.transaction_records import Place, Transaction, as_far_as_any, carried_by
 from mintline_indexer.bloom import BLOOM_BYTES, bloom_bits
@@ -26,6 +26,7 @@ from mintline_indexer.chain_port import (
     TransactionOutcome,
 )
 from mintline_indexer.effects import transfer_key
+from mintline_indexer.kinds import has_voucher
 from mintline_indexer.reading import TOPICS
 from mintline_indexer.store_port import (
     NONE_KNOWN,
@@ -65,6 +66,8 @@ class Sent:
     to: str | None
     moves: tuple[Move, ...] = ()
     succeeded: bool = True
+    revert: str = ""
+    """The name of the contract's error, if it has reverted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +117,10 @@ class MemoryChain:
             transactions=tuple(BlockTransaction(tx.hash, tx.to) for tx in sent),
         )
         failed = Problem(code="reverted", reason="The contract refused the transaction.")
-        outcomes = {tx.hash: TransactionOutcome(block_hash, None if tx.succeeded else failed) for tx in sent}
+        outcomes = {
+            tx.hash: TransactionOutcome(block_hash, None if tx.succeeded else failed, tx.revert)
+            for tx in sent
+        }
         mined = Mined(block, events, outcomes)
         self.mined.append(mined)
         self._by_hash[block_hash] = mined
@@ -205,6 +211,13 @@ class MemoryStore:
     contract_table: dict[str, int | None] = field(default_factory=dict)
     """The next block to read of each contract, None of those that are followed."""
 
+    def keep(self, operation: Operation) -> None:
+        """Put an operation's record in its table."""
+        if isinstance(operation, Mint):
+            self.mint_table[operation.mint_id] = operation
+        elif isinstance(operation, TokenOperation):
+            self.token_operation_table[operation.operation_id] = operation
+
     async def load(self) -> Progress | None:
         """Return the checkpoint with its contracts."""
         return self.progress
@@ -283,21 +296,21 @@ class MemoryStore:
         table = self.transaction_table
         return {place: table[place] for place in places if place in table}
 
-    async def mints(
-        self, mint_ids: Sequence[str], known: Mapping[Place, Transaction] = NONE_KNOWN
-    ) -> dict[str, Mint]:
-        """Return the mints that exist."""
-        stored = [self.mint_table[mint_id] for mint_id in mint_ids if mint_id in self.mint_table]
-        carrying = {place for mint in stored if (place := carried_by(mint)) is not None}
+    async def operations(
+        self, operation_ids: Sequence[str], known: Mapping[Place, Transaction] = NONE_KNOWN
+    ) -> dict[str, Operation]:
+        """Return the operations that exist."""
+        stored = [one for each in operation_ids if (one := self._operation(each)) is not None]
+        carrying = {place for one in stored if (place := carried_by(one)) is not None}
         transactions = {**await MemoryStore.transactions(self, carrying - known.keys()), **known}
-        return {mint.mint_id: as_far_as_any(mint, transactions) for mint in stored}
+        return {one.operation_id: as_far_as_any(one, transactions) for one in stored}
 
     async def vouchers(self, keys: Sequence[TokenKey]) -> dict[TokenKey, str]:
         """Return the self-custody mints of tokens."""
         waiting = {
             TokenKey(mint.contract, mint.token_id): mint.mint_id
             for mint in self.mint_table.values()
-            if mint.custody == "self" and mint.token_id is not None
+            if has_voucher(mint) and mint.token_id is not None
         }
         return {key: waiting[key] for key in keys if key in waiting}
 
@@ -314,11 +327,11 @@ class MemoryStore:
         """Move mined mints to finalized."""
         refused: dict[str, MintStatus | None] = {}
         for mint_id in mint_ids:
-            mint = self.mint_table.get(mint_id)
-            if mint is None or mint.status is not MintStatus.MINED:
-                refused[mint_id] = mint.status if mint else None
+            operation = self._operation(mint_id)
+            if operation is None or operation.status is not MintStatus.MINED:
+                refused[mint_id] = operation.status if operation else None
             else:
-                self._set(mint, status=MintStatus.FINALIZED, finalized_at=at, updated_at=at)
+                self._set(operation, status=MintStatus.FINALIZED, finalized_at=at, updated_at=at)
         return refused
 
     async def finalize_transactions(
@@ -347,16 +360,16 @@ class MemoryStore:
         )
 
     def _may_end(self, outcome: Outcome) -> bool:
-        mint = self.mint_table.get(outcome.mint_id)
-        return mint is not None and mint.status in outcome.sources
+        operation = self._operation(outcome.mint_id)
+        return operation is not None and operation.status in outcome.sources
 
     def _may_reopen(self, reopened: Reopened) -> bool:
-        mint = self.mint_table.get(reopened.mint_id)
-        if mint is None or mint.block_hash != reopened.block_hash:
+        operation = self._operation(reopened.mint_id)
+        if operation is None or operation.block_hash != reopened.block_hash:
             return False
         if reopened.status is MintStatus.BUILT:
-            return mint.status in (MintStatus.MINED, MintStatus.REVERTED)
-        return may(mint.status, reopened.status)
+            return operation.status in (MintStatus.MINED, MintStatus.REVERTED)
+        return may(operation.status, reopened.status)
 
     def _write_transactions(self, progress: Progress, write: Write) -> None:
         for settlement in write.settlements:
@@ -368,21 +381,22 @@ class MemoryStore:
                 block_number=settlement.block_number,
                 block_hash=settlement.block_hash,
                 problem=settlement.problem,
+                not_made=settlement.not_made or None,
                 mined_at=progress.at,
                 updated_at=progress.at,
             )
-        gone = dict.fromkeys(("outcome", *_OUTCOME_FIELDS))
+        gone = dict.fromkeys(("outcome", "not_made", *_OUTCOME_FIELDS))
         for unsettled in write.unsettled:
             self._move(unsettled.place, state=TransactionState.SUBMITTED, updated_at=progress.at, **gone)
 
     def _write_outcomes(self, progress: Progress, write: Write) -> None:
         for outcome in write.outcomes:
-            mint = self.mint_table[outcome.mint_id]
+            operation = self._known(outcome.mint_id)
             if outcome.status is MintStatus.ISSUED:
-                self._set(mint, status=outcome.status, problem=outcome.problem, updated_at=progress.at)
+                self._set(operation, status=outcome.status, problem=outcome.problem, updated_at=progress.at)
                 continue
             self._set(
-                mint,
+                operation,
                 status=outcome.status,
                 tx_hash=outcome.tx_hash,
                 block_number=outcome.block_number,
@@ -395,13 +409,21 @@ class MemoryStore:
     def _write_reopened(self, progress: Progress, write: Write) -> None:
         gone = dict.fromkeys(_OUTCOME_FIELDS)
         for mint_id, status, _ in write.reopened:
-            self._set(self.mint_table[mint_id], status=status, updated_at=progress.at, **gone)
+            self._set(self._known(mint_id), status=status, updated_at=progress.at, **gone)
 
     def _move(self, place: Place, **fields: object) -> None:
         self.transaction_table[place] = self.transaction_table[place].evolve(**fields)
 
-    def _set(self, mint: Mint, **fields: object) -> None:
-        self.mint_table[mint.mint_id] = mint.evolve(**fields)
+    def _operation(self, operation_id: str) -> Operation | None:
+        return self.mint_table.get(operation_id) or self.token_operation_table.get(operation_id)
+
+    def _known(self, operation_id: str) -> Operation:
+        operation = self._operation(operation_id)
+        assert operation is not None, "checked before"
+        return operation
+
+    def _set(self, operation: Operation, **fields: object) -> None:
+        self.keep(operation.evolve(**fields))
 
 
 @dataclass(slots=True)

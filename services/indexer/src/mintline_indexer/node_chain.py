@@ -116,16 +116,21 @@ class NodeChain:
         receipt = await self._node.receipt(tx_hash)
         if receipt is None:
             return None
-        problem = None if receipt.status else await self._problem(receipt)
-        return TransactionOutcome(receipt.block_hash, problem)
+        if receipt.status:
+            return TransactionOutcome(receipt.block_hash, None)
+        problem, revert = await self._problem(receipt)
+        return TransactionOutcome(receipt.block_hash, problem, revert)
 
-    async def _problem(self, receipt: Receipt) -> Problem:
-        """Call the failed transaction again, on the state of its block, to hear the contract's reason."""
+    async def _problem(self, receipt: Receipt) -> tuple[Problem, str]:
+        """Call the failed transaction again, on the state of its block, to hear the contract's reason.
+
+        Returns that, and the name of the contract's error, if it is known.
+        """
         found = await self._rpc.call("eth_getTransactionByHash", ["0x" + receipt.tx_hash.hex()])
         if isinstance(found, dict):
             gas = answers.quantity(found.get("gas"), "gas")
             if receipt.gas_used >= gas:
-                return Problem(code="out_of_gas", reason=f"The transaction used up its {gas} gas.")
+                return Problem(code="out_of_gas", reason=f"The transaction used up its {gas} gas."), ""
             call = Call(
                 sender=answers.address(found.get("from"), "from"),
                 to=answers.address(found.get("to"), "to"),
@@ -135,10 +140,12 @@ class NodeChain:
             try:
                 await self._node.call(call, at=receipt.block_number)
             except CallReverted as reverted:
-                return Problem(code="reverted", reason=reverted.reason)
+                name = reverted.revert.name if reverted.revert else ""
+                return Problem(code="reverted", reason=reverted.reason), name
             except (Rejected, Unavailable):
                 pass  # the reason is a courtesy: the receipt has decided
-        return Problem(code="reverted", reason="The transaction was mined, but the contract refused it.")
+        reason = "The transaction was mined, but the contract refused it."
+        return Problem(code="reverted", reason=reason), ""
 
 
 def _block(found: answers.Block, *, full: bool) -> Block:

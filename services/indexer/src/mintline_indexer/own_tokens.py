@@ -6,7 +6,7 @@ them recorded, and another issuer may have minted the id for someone else.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mintline.records import Mint
@@ -60,7 +60,7 @@ def key_of(event: Event) -> TokenKey:
     return TokenKey(event.contract, event.token_id)
 
 
-def own_token(mint: Mint, minted: dict[TokenKey, MintedToken]) -> MintedToken | None:
+def own_token(mint: Mint, minted: Mapping[TokenKey, MintedToken]) -> MintedToken | None:
     """Return the mint's own token if it is among those that were made."""
     if mint.token_id is None:
         return None

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
 
 from mintline.eth import keccak256
+from mintline.records import Mint
 from mintline.states import MintStatus
 from mintline_indexer.bloom import is_blank, may_hold
 from mintline_indexer.chain_port import Block, Chain, Event, Moved
 from mintline_indexer.effects import UNREADABLE, Effect, Facts, Settled, effects_of_block, first_touches
-from mintline_indexer.own_tokens import MintedToken, RefusedOutcome, key_of, minted_tokens
+from mintline_indexer.kinds import Deeds
+from mintline_indexer.own_tokens import MintedToken, RefusedOutcome, key_of
 from mintline_indexer.settlements import Records, decide
 from mintline_indexer.store_port import Outcome, Store, TokenKey
 
@@ -40,7 +42,7 @@ async def read_block(chain: Chain, ref: int | bytes, contracts: Sequence[str]) -
         return None
     transactions = block.transactions or ()
     events = await _events(chain, block, tuple(contracts))
-    # Any transaction that mints may be ours; one that failed shows only by whom it called.
+    # Any transaction that mints may be ours; any other, and one that failed, shows by whom it called.
     settling = minting(events) | {found.hash for found in transactions if found.to in contracts}
     hashes = [transaction.hash for transaction in transactions]
     return Found(block, effects_of_block(block.number, block.hash, events, hashes, settling))
@@ -49,6 +51,11 @@ async def read_block(chain: Chain, ref: int | bytes, contracts: Sequence[str]) -
 def minting(events: Sequence[Event]) -> set[bytes]:
     """Return the transactions that minted a token."""
     return {event.tx_hash for event in events if isinstance(event, Moved) and event.sender is None}
+
+
+def moving(events: Sequence[Event]) -> set[bytes]:
+    """Return the transactions that minted, transferred or burned a token."""
+    return {event.tx_hash for event in events if isinstance(event, Moved)}
 
 
 async def _events(chain: Chain, block: Block, contracts: tuple[str, ...]) -> Sequence[Event]:
@@ -78,12 +85,14 @@ async def gather_facts(
     whole: Sequence[Effect],
     chain: Chain,
     store: Store,
+    contracts: Collection[str],
     chain_id: int,
     timestamps: Mapping[bytes, int],
 ) -> Facts:
-    """Read what the effects depend on: the tokens they change, and the mints that they decide.
+    """Read what the effects depend on: the tokens they change, and the operations that they decide.
 
-    `whole` are all effects of the blocks at hand, also those that are written already.
+    `whole` are all effects of the blocks at hand, also those that are written already; `contracts` are those
+    whose events were read.
     """
     keys, made = first_touches(effects)
     settled = [effect for effect in effects if isinstance(effect, Settled)]
@@ -94,18 +103,19 @@ async def gather_facts(
         if key not in tokens:
             facts.unusable_tokens[key] = UNREADABLE
     records = await Records.read(attempted, store=store)
-    minted = minted_tokens(whole)
-    ours = {tx_hash: records.own_tokens(tx_hash, minted) for tx_hash in attempted}
-    facts.owned = {key: mint_id for own in ours.values() for mint_id, key in own.items()}
+    deeds = Deeds.of(whole)
+    done = {tx_hash: records.done(tx_hash, deeds) for tx_hash in attempted}
+    for tx_hash, operations in done.items():
+        facts.owned |= records.owned(tx_hash, operations)
     strangers = {
-        key_of(effect): minted[key_of(effect)]
+        key_of(effect): deeds.minted[key_of(effect)]
         for effect in effects
         if isinstance(effect, Moved) and effect.sender is None and key_of(effect) not in facts.owned
     }
     redeemed = await _by_vouchers(strangers, facts, store=store)
     facts.owned |= {key: outcome.mint_id for key, outcome in redeemed.items()}
     facts.redeemed = redeemed
-    await decide(settled, records, ours, strangers, facts, chain=chain, store=store)
+    await decide(settled, records, done, strangers, facts, contracts=contracts, chain=chain, store=store)
     return facts
 
 
@@ -116,11 +126,11 @@ async def _by_vouchers(
     if not strangers:
         return {}
     vouchers = await store.vouchers(list(strangers))
-    mints = await store.mints([*vouchers.values()]) if vouchers else {}
+    mints = await store.operations([*vouchers.values()]) if vouchers else {}
     redeemed: dict[TokenKey, Outcome] = {}
     for key, mint_id in vouchers.items():
         made, mint = strangers[key].made, mints.get(mint_id)
-        if mint is not None and strangers[key].belongs_to(mint):
+        if isinstance(mint, Mint) and strangers[key].belongs_to(mint):
             redeemed[key] = _redeemed(made, mint_id)
         else:
             status = None if mint is None else mint.status

@@ -1,34 +1,43 @@
-"""What a mined transaction of ours decides: its own record, and with it every mint that it carries.
+"""What a mined transaction of ours decides: its own record, and with it every operation that it carries.
 
 ::
 
-    it made every token that it was for     succeeded: its mints are mined by it
-    it made some of them, or none           nothing: a mint whose token it made has that on its own record
-    it failed                               failed: its mints are reverted by it,
-                                            but for one whose token another transaction made before
+    it succeeded    succeeded: what it did, by its kind (`mintline_indexer.kinds`), is mined by it;
+                    an operation that it did not do is told of, and named in `not_made`: it is reverted
+    it failed       failed: its operations are reverted by it,
+                    but for a mint whose token another transaction made before, and for those of a batch,
+                    which go again: the broadcaster closes that
 
-What it made counts only as far as the mints' records agree; what they refuse is told of. A transaction of a
-user's own wallet has no record, and neither has one from before they were kept: those decide their mint's.
+What it did counts only as far as the operations' records agree. One whose record cannot be read is not
+judged: once it is repaired it is as far as its transaction, and `reconcile` holds it to the chain. Nothing is
+decided by the events of other contracts than the operations': theirs may not be read yet.
+
+A transaction of a user's own wallet has no record, and neither has one from before they were kept: those
+decide their mint's.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import structlog
 
 from mintline.errors import Unavailable
-from mintline.records import TOKEN_TAKEN, Mint, Problem
+from mintline.records import TOKEN_TAKEN, Mint, Operation, Problem
 from mintline.states import MintStatus
 from mintline.transaction_records import Place, Transaction, carried_by
 from mintline_indexer.chain_port import Chain
 from mintline_indexer.effects import Facts, Settled
 from mintline_indexer.front_runs import explain_reverts
-from mintline_indexer.own_tokens import MintedToken, RefusedOutcome, key_of, own_token
+from mintline_indexer.kinds import KINDS, VOUCHER, Deeds, SettledKind
+from mintline_indexer.own_tokens import MintedToken, RefusedOutcome
 from mintline_indexer.store_port import Attempted, Outcome, Settlement, Store, TokenKey
+
+TOLD = 10
+"""Operations of one transaction that a log line names."""
 
 log = structlog.get_logger()
 
@@ -38,10 +47,11 @@ class Signed:
     """A transaction that was signed for us, and what it is for."""
 
     attempt: Attempted
+    kind: SettledKind
     transaction: Transaction | None
     """Its record, of which it is an attempt; None if it has none."""
-    mint_ids: tuple[str, ...]
-    """Empty if no record has it."""
+    operations: tuple[str, ...]
+    """Empty if it carries none, or no record has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +60,7 @@ class Records:
 
     signed: Mapping[bytes, Signed]
     transactions: Mapping[Place, Transaction]
-    mints: Mapping[str, Mint]
+    operations: Mapping[str, Operation]
 
     @classmethod
     async def read(cls, attempted: Mapping[bytes, Attempted], *, store: Store) -> Records:
@@ -58,50 +68,64 @@ class Records:
         places = {attempt.place for attempt in attempted.values() if attempt.place is not None}
         transactions = await store.transactions(places) if places else {}
         signed = {tx_hash: _signed(tx_hash, attempt, transactions) for tx_hash, attempt in attempted.items()}
-        ids = dict.fromkeys(mint_id for one in signed.values() for mint_id in one.mint_ids)
-        mints = await store.mints([*ids], transactions) if ids else {}
-        others = {place for mint in mints.values() if (place := carried_by(mint)) is not None}
+        ids = dict.fromkeys(one for each in signed.values() for one in each.operations)
+        operations = await store.operations([*ids], transactions) if ids else {}
+        others = {place for one in operations.values() if (place := carried_by(one)) is not None}
         if others - transactions.keys():
             transactions = {**transactions, **await store.transactions(others - transactions.keys())}
-        return cls(signed, transactions, mints)
+        return cls(signed, transactions, operations)
 
-    def own_tokens(self, tx_hash: bytes, minted: dict[TokenKey, MintedToken]) -> dict[str, TokenKey]:
-        """Return the mints whose very token a transaction made, each with that."""
-        own: dict[str, TokenKey] = {}
-        for mint_id in self.signed[tx_hash].mint_ids:
-            mint = self.mints.get(mint_id)
-            token = None if mint is None else own_token(mint, minted)
-            if token is not None and token.made.tx_hash == tx_hash:
-                own[mint_id] = key_of(token.made)
-        return own
+    def done(self, tx_hash: bytes, deeds: Deeds) -> frozenset[str]:
+        """Return the operations of a transaction that it did."""
+        signed = self.signed[tx_hash]
+        return frozenset(
+            one
+            for one in signed.operations
+            if (operation := self.operations.get(one)) is not None
+            and signed.kind.did(operation, tx_hash, deeds)
+        )
 
-    def carried(self, mint_id: str) -> Transaction | None:
-        """Return the transaction that carries a mint."""
-        mint = self.mints.get(mint_id)
-        place = None if mint is None else carried_by(mint)
+    def owned(self, tx_hash: bytes, done: Iterable[str]) -> dict[TokenKey, str]:
+        """Return the tokens that a transaction made for its mints, each with its mint."""
+        if not self.signed[tx_hash].kind.makes_tokens:
+            return {}
+        mints = (self.operations[one] for one in done)
+        return {
+            TokenKey(mint.contract, mint.token_id): mint.operation_id
+            for mint in mints
+            if mint.token_id is not None
+        }
+
+    def carried(self, operation_id: str) -> Transaction | None:
+        """Return the transaction that carries an operation."""
+        operation = self.operations.get(operation_id)
+        place = None if operation is None else carried_by(operation)
         return None if place is None else self.transactions.get(place)
 
 
 def _signed(tx_hash: bytes, attempt: Attempted, transactions: Mapping[Place, Transaction]) -> Signed:
     transaction = None if attempt.place is None else transactions.get(attempt.place)
     if transaction is not None and any(own.tx_hash == tx_hash for own in transaction.own_attempts):
-        return Signed(attempt, transaction, transaction.operations)
-    return Signed(attempt, None, () if attempt.mint_id is None else (attempt.mint_id,))
+        return Signed(attempt, KINDS[transaction.kind], transaction, transaction.operations)
+    kind = VOUCHER if attempt.own else KINDS["mint"]
+    return Signed(attempt, kind, None, () if attempt.mint_id is None else (attempt.mint_id,))
 
 
 async def decide(
     effects: Sequence[Settled],
     records: Records,
-    ours: Mapping[bytes, Mapping[str, TokenKey]],
+    done: Mapping[bytes, Collection[str]],
     made: Mapping[TokenKey, MintedToken],
     facts: Facts,
     *,
+    contracts: Collection[str],
     chain: Chain,
     store: Store,
 ) -> None:
     """Add to the facts what is due for the transactions of ours among `effects`.
 
-    `ours` are the tokens that each of ours made for its mints, `made` those that strangers made.
+    `done` are the operations that each of ours did, `made` the tokens that strangers made, `contracts` those
+    whose events were read.
     """
     known = [effect for effect in effects if effect.tx_hash in records.signed]
     problems = await asyncio.gather(*(_problem(chain, effect, records) for effect in known))
@@ -109,69 +133,82 @@ async def decide(
     for effect, problem in zip(known, problems, strict=True):
         signed = records.signed[effect.tx_hash]
         outcomes: list[Outcome] = []
-        if not signed.mint_ids:
-            facts.refused.append(RefusedOutcome(None, None, effect.tx_hash, effect.block_number))
+        if not signed.operations:
+            if signed.transaction is None:
+                facts.refused.append(RefusedOutcome(None, None, effect.tx_hash, effect.block_number))
         elif problem is not None:
             outcomes = _failed(effect, signed, problem, records, facts)
-        elif effect.emitted:
-            outcomes = _succeeded(effect, signed, ours[effect.tx_hash], records, facts)
+        elif effect.emitted and _is_read(signed, records, contracts):
+            outcomes = _succeeded(effect, signed, done[effect.tx_hash], records, facts)
         due += ((effect.tx_hash, outcome) for outcome in outcomes)
+    mints = {one: mint for one, mint in records.operations.items() if isinstance(mint, Mint)}
     explained = await explain_reverts(
-        [outcome for _, outcome in due], records.mints, made, facts, chain=chain, store=store
+        [outcome for _, outcome in due], mints, made, facts, chain=chain, store=store
     )
     _assemble(zip((tx_hash for tx_hash, _ in due), explained, strict=True), facts)
 
 
+def _is_read(signed: Signed, records: Records, contracts: Collection[str]) -> bool:
+    """Tell whether the events at hand are those of a transaction's operations: all are of one contract."""
+    known = [records.operations[one] for one in signed.operations if one in records.operations]
+    return not known or any(operation.contract in contracts for operation in known)
+
+
 def _succeeded(
-    effect: Settled, signed: Signed, own: Mapping[str, TokenKey], records: Records, facts: Facts
+    effect: Settled, signed: Signed, done: Collection[str], records: Records, facts: Facts
 ) -> list[Outcome]:
-    """Settle the transaction if it did all that it was for; return what mints have on their own records."""
-    missing = [mint_id for mint_id in signed.mint_ids if mint_id not in own]
-    facts.refused += (_refused(mint_id, effect, records) for mint_id in missing)
-    settles = signed.transaction is not None and not missing
+    """Settle the transaction; return what operations have on their own records."""
     standing: list[str] = []
+    not_made: list[str] = []
     outcomes: list[Outcome] = []
-    for mint_id in own:
-        carried = records.carried(mint_id)
-        if not settles or carried is not signed.transaction:
-            status = MintStatus.MINED
-            outcomes.append(_outcome(mint_id, status, effect, signed, carried=carried is not None))
-        elif _is_open(records.mints[mint_id]):
-            standing.append(mint_id)
-        elif records.mints[mint_id].status is MintStatus.REJECTED:
-            facts.refused.append(_refused(mint_id, effect, records))
-    if settles:
-        assert signed.transaction is not None
+    for one in signed.operations:
+        carried = records.carried(one)
+        here = signed.transaction is not None and carried is signed.transaction
+        if one not in done:
+            facts.refused.append(_refused(one, effect, records))
+            if here:
+                not_made.append(one)
+        elif not here:
+            outcomes.append(_outcome(one, MintStatus.MINED, effect, signed, carried=carried is not None))
+        elif _is_open(records.operations[one]):
+            standing.append(one)
+        elif records.operations[one].status is MintStatus.REJECTED:
+            facts.refused.append(_refused(one, effect, records))
+    if signed.transaction is not None:
         settlement = _settlement(signed.transaction, "succeeded", effect, signed)
-        facts.settlements[effect.tx_hash] = replace(settlement, mints=tuple(standing))
+        facts.settlements[effect.tx_hash] = replace(
+            settlement, operations=tuple(standing), not_made=tuple(not_made)
+        )
     return outcomes
 
 
 def _failed(
     effect: Settled, signed: Signed, problem: Problem, records: Records, facts: Facts
 ) -> list[Outcome]:
-    """Settle the transaction; return how its mints ended by it, if no other transaction made their tokens."""
+    """Settle the transaction; return how its operations ended by it, if no other made their tokens."""
+    status = signed.kind.when_failed
     if signed.transaction is None:
-        status = MintStatus.ISSUED if signed.attempt.own else MintStatus.REVERTED
+        assert status is not None, "a mint's"
         # One that another transaction carries by now goes on with that.
-        left = [mint_id for mint_id in signed.mint_ids if records.carried(mint_id) is None]
-        return [_outcome(mint_id, status, effect, signed, problem=problem) for mint_id in left]
+        left = [one for one in signed.operations if records.carried(one) is None]
+        return [_outcome(one, status, effect, signed, problem=problem) for one in left]
     settlement = _settlement(signed.transaction, "failed", effect, signed)
-    facts.settlements[effect.tx_hash] = replace(settlement, problem=problem)
+    facts.settlements[effect.tx_hash] = replace(settlement, problem=problem, to_be_split=status is None)
+    if status is None:
+        return []
     outcomes: list[Outcome] = []
-    for mint_id in signed.mint_ids:
-        if records.carried(mint_id) is not signed.transaction:
+    for one in signed.operations:
+        if records.carried(one) is not signed.transaction:
             continue
-        if _is_open(records.mints[mint_id]):
-            status = MintStatus.REVERTED
-            outcomes.append(_outcome(mint_id, status, effect, signed, carried=True, problem=problem))
-        elif records.mints[mint_id].status is MintStatus.REJECTED:
-            facts.refused.append(_refused(mint_id, effect, records))
+        if _is_open(records.operations[one]):
+            outcomes.append(_outcome(one, status, effect, signed, carried=True, problem=problem))
+        elif records.operations[one].status is MintStatus.REJECTED:
+            facts.refused.append(_refused(one, effect, records))
     return outcomes
 
 
 def _assemble(explained: Iterable[tuple[bytes, Outcome]], facts: Facts) -> None:
-    """Add to each transaction that failed the mints that are reverted by it; the others have their own."""
+    """Add to each transaction that failed what is reverted by it; the others have their own outcomes."""
     left: list[tuple[bytes, Outcome]] = []
     for tx_hash, outcome in explained:
         settlement = facts.settlements.get(tx_hash)
@@ -181,14 +218,14 @@ def _assemble(explained: Iterable[tuple[bytes, Outcome]], facts: Facts) -> None:
         taken = TOKEN_TAKEN in (settlement.problem, outcome.problem)
         facts.settlements[tx_hash] = replace(
             settlement,
-            mints=(*settlement.mints, outcome.mint_id),
+            operations=(*settlement.operations, outcome.mint_id),
             problem=TOKEN_TAKEN if taken else settlement.problem,
         )
     facts.outcomes = one_each(left, facts)
     decided = {outcome.mint_id for outcomes in facts.outcomes.values() for outcome in outcomes}
     for tx_hash, settlement in facts.settlements.items():
-        mints = tuple(mint_id for mint_id in settlement.mints if mint_id not in decided)
-        facts.settlements[tx_hash] = replace(settlement, mints=mints)
+        left_open = tuple(one for one in settlement.operations if one not in decided)
+        facts.settlements[tx_hash] = replace(settlement, operations=left_open)
 
 
 def one_each(outcomes: Iterable[tuple[bytes, Outcome]], facts: Facts) -> dict[bytes, tuple[Outcome, ...]]:
@@ -219,14 +256,15 @@ def _settlement(
         tx_hash=effect.tx_hash,
         block_number=effect.block_number,
         block_hash=effect.block_hash,
+        minting=signed.kind.makes_tokens,
         sent_at=signed.attempt.at,
         trace=signed.attempt.trace,
     )
 
 
-def _is_open(mint: Mint) -> bool:
-    """Tell whether nothing but its transaction decides a mint: it stands where that does."""
-    return mint.status not in (MintStatus.MINED, MintStatus.FINALIZED, MintStatus.REJECTED)
+def _is_open(operation: Operation) -> bool:
+    """Tell whether nothing but its transaction decides an operation: it stands where that does."""
+    return operation.status not in (MintStatus.MINED, MintStatus.FINALIZED, MintStatus.REJECTED)
 
 
 def _outcome(
@@ -251,21 +289,23 @@ def _outcome(
     )
 
 
-def _refused(mint_id: str, effect: Settled, records: Records) -> RefusedOutcome:
-    mint = records.mints.get(mint_id)
-    status = None if mint is None else mint.status
-    return RefusedOutcome(mint_id, status, effect.tx_hash, effect.block_number)
+def _refused(operation_id: str, effect: Settled, records: Records) -> RefusedOutcome:
+    operation = records.operations.get(operation_id)
+    status = None if operation is None else operation.status
+    return RefusedOutcome(operation_id, status, effect.tx_hash, effect.block_number)
 
 
 async def _problem(chain: Chain, effect: Settled, records: Records) -> Problem | None:
     """Return why a transaction failed, None if it did not."""
-    mint_ids = records.signed[effect.tx_hash].mint_ids
-    if effect.emitted or not mint_ids:
+    signed = records.signed[effect.tx_hash]
+    if effect.emitted or not signed.operations:
         return None
-    # Redeeming a voucher always emits, so this one failed: the receipt decides.
+    # What our operations ask for always emits, so this one failed: the receipt decides.
     ended = await chain.outcome(effect.tx_hash)
     if ended is None or ended.block_hash != effect.block_hash:
         raise Unavailable(f"no receipt yet in block {effect.block_number}")
     if ended.problem is None:
-        log.error("mint_without_events", mint_ids=mint_ids, tx_hash="0x" + effect.tx_hash.hex())
-    return ended.problem
+        log.error(
+            "mint_without_events", mint_ids=signed.operations[:TOLD], tx_hash="0x" + effect.tx_hash.hex()
+        )
+    return signed.kind.problem(ended)

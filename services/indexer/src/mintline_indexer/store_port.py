@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple, Protocol
 from mintline.errors import Conflict, MintlineError, Unreadable
 from mintline.fields import BoundedText, Bytes32
 from mintline.messages import Frozen
-from mintline.records import Mint, Problem, Token, Transfer
+from mintline.records import Operation, Problem, Token, Transfer
 from mintline.states import MintStatus, TransactionState, sources, transaction_sources
 from mintline.transaction_records import Place, Transaction
 from mintline_indexer.chain_port import Ref
@@ -67,14 +67,21 @@ class Row(Frozen):
     """Keys in TRANSFERS: token reference and position."""
     transactions: tuple[SettledPlace, ...] = ()
     """Those that it settled: what they carry has its outcome by them."""
+    to_be_split: tuple[SettledPlace, ...] = ()
+    """Batches that it settled as failed: undone like the others, and the broadcaster's once it is final."""
     mints: tuple[str, ...] = ()
-    """Those whose outcome is on their own record."""
+    """Operations whose outcome is on their own record."""
     elsewhere: tuple[tuple[str, Bytes32], ...] = ()
     """Those of the mints whose token was made in an earlier block, by a stranger, each with that block."""
     at: int | None = None
     """Unix milliseconds of the write, which is when its mints were mined as far as we know."""
     aside: tuple[str, ...] = ()
     """Positions of what was set aside of this part."""
+
+    @property
+    def settled(self) -> tuple[SettledPlace, ...]:
+        """All transactions that it settled."""
+        return (*self.transactions, *self.to_be_split)
 
     def ref(self) -> Ref:
         """Return the block's number, hash and timestamp."""
@@ -168,7 +175,7 @@ class Attempted:
 class Settlement:
     """A transaction of ours that was mined, and succeeded or failed; `sent_at` is its attempt's, in Unix ms.
 
-    Nothing is written on the mints that it carries: how they stand is read off its record.
+    Nothing is written on the operations that it carries: how they stand is read off its record.
     """
 
     place: Place
@@ -176,8 +183,14 @@ class Settlement:
     tx_hash: bytes
     block_number: int
     block_hash: bytes
-    mints: tuple[str, ...] = ()
-    """Those of the mints it carries that are mined, or reverted, by this."""
+    operations: tuple[str, ...] = ()
+    """Those of the operations it carries that are mined, or reverted, by this."""
+    not_made: tuple[str, ...] = ()
+    """Those that it succeeded without."""
+    minting: bool = True
+    """Whether its operations are mints."""
+    to_be_split: bool = False
+    """Whether it is a batch that failed: that ends no operation, and the broadcaster closes it."""
     problem: Problem | None = None
     sent_at: int | None = None
     trace: str = ""
@@ -185,7 +198,7 @@ class Settlement:
 
     @property
     def status(self) -> MintStatus:
-        """What its mints are by it."""
+        """What its operations are by it."""
         return MintStatus.MINED if self.outcome == "succeeded" else MintStatus.REVERTED
 
     @property
@@ -363,10 +376,10 @@ class Store(Protocol):
         """Return the transactions that are on record and readable."""
         ...
 
-    async def mints(
-        self, mint_ids: Sequence[str], known: Mapping[Place, Transaction] = NONE_KNOWN
-    ) -> dict[str, Mint]:
-        """Return the mints that exist and are readable, as they stand (`as_far_as`).
+    async def operations(
+        self, operation_ids: Sequence[str], known: Mapping[Place, Transaction] = NONE_KNOWN
+    ) -> dict[str, Operation]:
+        """Return the operations that exist and are readable, as they stand (`as_far_as`).
 
         `known` are transactions that were just read: they are not read again.
         """

@@ -1,0 +1,49 @@
+"""What the indexer asks of each kind of transaction: what it did for an operation that it names."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from mintline.records import Operation, Problem
+from mintline.states import MintStatus
+from mintline_indexer.chain_port import Moved, TransactionOutcome
+from mintline_indexer.own_tokens import MintedToken, minted_tokens
+from mintline_indexer.store_port import TokenKey
+
+
+@dataclass(frozen=True, slots=True)
+class Deeds:
+    """What transactions did to tokens, by the events of the blocks at hand."""
+
+    minted: Mapping[TokenKey, MintedToken]
+    moves: Mapping[bytes, Sequence[Moved]]
+    """The transfers of tokens that were there before, by their transaction."""
+
+    @classmethod
+    def of(cls, effects: Sequence[object]) -> Deeds:
+        """Return the deeds of blocks, by their effects in order."""
+        moves: dict[bytes, list[Moved]] = {}
+        for effect in effects:
+            if isinstance(effect, Moved) and effect.sender is not None:
+                moves.setdefault(effect.tx_hash, []).append(effect)
+        return cls(minted_tokens(effects), moves)
+
+
+class SettledKind(ABC):
+    """A kind of transaction that a block settles."""
+
+    makes_tokens: ClassVar[bool] = False
+    """Whether its operations are mints: the token of each is marked as the mint's."""
+    when_failed: ClassVar[MintStatus | None] = MintStatus.REVERTED
+    """What an operation is by its transaction's failure on chain; None if that ends none."""
+
+    @abstractmethod
+    def did(self, operation: Operation, tx_hash: bytes, deeds: Deeds) -> bool:
+        """Tell whether a transaction did what an operation asked for."""
+
+    def problem(self, ended: TransactionOutcome) -> Problem | None:
+        """Return why a transaction failed, None if it did not."""
+        return ended.problem

@@ -1,0 +1,15 @@
+"""A token of a user's wallet in custody is burned."""
+
+from __future__ import annotations
+
+from mintline.records import Operation, TokenBurn
+from mintline_indexer.kinds.base import Deeds
+from mintline_indexer.kinds.token_operation import TokenOperationKind, moved
+
+
+class BurnKind(TokenOperationKind):
+    """`burn`."""
+
+    def did(self, operation: Operation, tx_hash: bytes, deeds: Deeds) -> bool:
+        """Tell whether the transaction moved the token from its wallet to nobody."""
+        return isinstance(operation, TokenBurn) and moved(operation, None, tx_hash, deeds)

@@ -1,0 +1,18 @@
+"""A mint that its user's wallet in custody pays for: its own token was made."""
+
+from __future__ import annotations
+
+from mintline.records import Mint, Operation
+from mintline_indexer.kinds.base import Deeds, SettledKind
+from mintline_indexer.own_tokens import own_token
+
+
+class MintKind(SettledKind):
+    """`mint`."""
+
+    makes_tokens = True
+
+    def did(self, operation: Operation, tx_hash: bytes, deeds: Deeds) -> bool:
+        """Tell whether the transaction made the mint's very token."""
+        token = own_token(operation, deeds.minted) if isinstance(operation, Mint) else None
+        return token is not None and token.made.tx_hash == tx_hash

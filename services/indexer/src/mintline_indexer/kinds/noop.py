@@ -1,0 +1,15 @@
+"""Nothing, for a nonce that nothing else will use: it carries no operation, so there is nothing to tell."""
+
+from __future__ import annotations
+
+from mintline.records import Operation
+from mintline_indexer.kinds.base import Deeds, SettledKind
+
+
+class NoopKind(SettledKind):
+    """`noop`."""
+
+    def did(self, operation: Operation, tx_hash: bytes, deeds: Deeds) -> bool:
+        """Return False: whatever names one of these is not its operation."""
+        del operation, tx_hash, deeds
+        return False

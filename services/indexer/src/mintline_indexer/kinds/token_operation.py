@@ -1,0 +1,41 @@
+"""What transfers and burns have in common: a token moved from its wallet in this very transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from mintline.records import Problem, TokenOperation
+from mintline_indexer.chain_port import TransactionOutcome
+from mintline_indexer.kinds.base import Deeds, SettledKind
+
+NOT_OWNER = Problem(code="not_owner", reason="The wallet did not hold the token any more, or it was burned.")
+RECIPIENT_REFUSED = Problem(
+    code="recipient_refused", reason="The recipient is a contract that does not accept this token."
+)
+REFUSALS: Mapping[str, Problem] = MappingProxyType(
+    {
+        "ERC721NonexistentToken": NOT_OWNER,
+        "ERC721InsufficientApproval": NOT_OWNER,
+        "ERC721IncorrectOwner": NOT_OWNER,
+        "ERC721InvalidReceiver": RECIPIENT_REFUSED,
+    }
+)
+"""By the contract's error (ERC-6093); any other is `reverted`, with the contract's own reason."""
+
+
+class TokenOperationKind(SettledKind):
+    """Moves a token that the sender holds."""
+
+    def problem(self, ended: TransactionOutcome) -> Problem | None:
+        """Return why a transaction failed, in our words where the contract's error is known."""
+        return ended.problem and REFUSALS.get(ended.revert, ended.problem)
+
+
+def moved(operation: TokenOperation, recipient: str | None, tx_hash: bytes, deeds: Deeds) -> bool:
+    """Tell whether a transaction moved an operation's token from its wallet; to nobody if it is burned."""
+    asked = (operation.contract, operation.token_id, operation.sender.address, recipient)
+    return any(
+        (move.contract, move.token_id, move.sender, move.recipient) == asked
+        for move in deeds.moves.get(tx_hash, ())
+    )

@@ -1,0 +1,15 @@
+"""Gas money for a wallet: it carries no operation, so there is nothing to tell."""
+
+from __future__ import annotations
+
+from mintline.records import Operation
+from mintline_indexer.kinds.base import Deeds, SettledKind
+
+
+class TopUpKind(SettledKind):
+    """`top_up`."""
+
+    def did(self, operation: Operation, tx_hash: bytes, deeds: Deeds) -> bool:
+        """Return False: whatever names one of these is not its operation."""
+        del operation, tx_hash, deeds
+        return False

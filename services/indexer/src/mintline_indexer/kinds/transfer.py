@@ -1,0 +1,15 @@
+"""A token is sent out of its user's wallet in custody."""
+
+from __future__ import annotations
+
+from mintline.records import Operation, TokenTransfer
+from mintline_indexer.kinds.base import Deeds
+from mintline_indexer.kinds.token_operation import TokenOperationKind, moved
+
+
+class TransferKind(TokenOperationKind):
+    """`transfer`."""
+
+    def did(self, operation: Operation, tx_hash: bytes, deeds: Deeds) -> bool:
+        """Tell whether the transaction moved the token from its wallet to the recipient."""
+        return isinstance(operation, TokenTransfer) and moved(operation, operation.to, tx_hash, deeds)

@@ -1,0 +1,424 @@
+"""Each kind of transaction settles what it carries, by its own module."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
+
+import pytest
+from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
+
+from mintline.messages import ReviewMint, decode
+from mintline.records import Attempt, Operation, TokenBurn, TokenTransfer
+from mintline.resources import BROADCAST
+from mintline.states import MintStatus, TransactionState
+from mintline.transaction_records import NOT_DONE, TransactionKind
+from mintline_indexer.indexer import Indexer
+from mintline_indexer.kinds import KINDS, VOUCHER, Deeds
+from mintline_indexer.memory import MemoryStore, Move, Sent
+from mintline_indexer.metrics import Metrics
+from mintline_indexer.store_port import Attempted, Progress, TokenKey, Write
+from tests.unit.indexer.conftest import ALICE, BOB, CONTRACT, FINALITY, SENDER
+
+if TYPE_CHECKING:
+    from mintline.records import TokenOperation
+    from tests.unit.indexer.conftest import Rig
+
+DIGEST = bytes(32)
+
+
+async def settle(indexer: Indexer) -> None:
+    while await indexer.poll():
+        pass
+    await indexer.poll()
+
+
+async def finish(rig: Rig, indexer: Indexer) -> None:
+    for _ in range(FINALITY + 1):
+        rig.chain.mine()
+    await settle(indexer)
+
+
+async def reorganize(rig: Rig, indexer: Indexer, depth: int = 1) -> None:
+    rig.chain.drop(depth)
+    for _ in range(depth + 1):
+        rig.chain.mine()
+    await settle(indexer)
+
+
+def refused(logs: Sequence[Any]) -> list[str | None]:
+    return [entry["mint_id"] for entry in logs if entry["event"] == "mint_outcome_refused"]
+
+
+def token_operation(rig: Rig, kind: Literal["transfer", "burn"]) -> str:
+    """Record a request to transfer or burn token 1, and the transaction that carries it; return its id."""
+    fields: dict[str, Any] = {
+        "mint_id": f"{kind}_1",
+        "status": MintStatus.BUILT,
+        "chain_id": 1,
+        "contract": CONTRACT,
+        "token_id": 1,
+        "sender": SENDER,
+        "request_digest": "",
+        "created_at": 0,
+        "updated_at": 0,
+    }
+    operation: TokenOperation = TokenTransfer(**fields, to=BOB) if kind == "transfer" else TokenBurn(**fields)
+    rig.store.keep(operation)
+    rig.carry(operation.operation_id, kind=kind)
+    return operation.operation_id
+
+
+def sent_by(
+    rig: Rig, operation_id: str, *moves: Move, name: int = 1, succeeded: bool = True, revert: str = ""
+) -> Sent:
+    sent = Sent(bytes([name]) * 32, CONTRACT, moves, succeeded=succeeded, revert=revert)
+    rig.sign(sent.hash, operation_id)
+    return sent
+
+
+def recipient(kind: str) -> str | None:
+    return BOB if kind == "transfer" else None
+
+
+def batch(rig: Rig, count: int, *, name: int = 3) -> tuple[list[str], Sent]:
+    """Record a batch of mints of tokens 1, 2, …; return their ids and its transaction."""
+    ids = [f"m{number}" for number in range(1, count + 1)]
+    for number, mint_id in enumerate(ids, start=1):
+        rig.record(mint_id, MintStatus.SUBMITTED)
+        mint = rig.store.mint_table[mint_id]
+        rig.store.mint_table[mint_id] = mint.evolve(token_id=number, custody="sponsored")
+    rig.store.transaction_table.clear()
+    rig.carry(*ids, kind="batch")
+    moves = tuple(Move(CONTRACT, number, None, ALICE, DIGEST) for number in range(1, count + 1))
+    sent = Sent(bytes([name]) * 32, CONTRACT, moves)
+    rig.sign(sent.hash, *ids)
+    return ids, sent
+
+
+def failing(sent: Sent) -> Sent:
+    return Sent(sent.hash, CONTRACT, succeeded=False)
+
+
+def test_kinds__when_walked__then_each_kind_of_transaction_has_its_module() -> None:
+    assert set(KINDS) == set(get_args(TransactionKind))
+    assert [name for name, kind in KINDS.items() if kind.makes_tokens] == ["mint", "batch"]
+    assert [name for name, kind in KINDS.items() if kind.when_failed is None] == ["batch"]
+    modules = {f"mintline_indexer.kinds.{name}" for name in KINDS}
+    assert {type(kind).__module__ for kind in KINDS.values()} == modules
+
+
+def test_kinds__when_an_operation_is_of_another_kind__then_none_did_it(rig: Rig) -> None:
+    """What a transaction's record names is believed by the operation's own kind alone."""
+    rig.record("m1", MintStatus.SUBMITTED)
+    mint = rig.store.mint_table["m1"].evolve(token_id=1)
+    operations: dict[str, Operation] = {
+        "mint": mint,
+        "transfer": rig.operation(token_operation(rig, "transfer")),
+        "burn": rig.operation(token_operation(rig, "burn")),
+    }
+    moves = [
+        Move(CONTRACT, 1, None, ALICE, DIGEST),
+        Move(CONTRACT, 1, ALICE, BOB),
+        Move(CONTRACT, 1, ALICE, None),
+    ]
+    sent = Sent(b"\x01" * 32, CONTRACT, tuple(moves))
+    deeds = Deeds.of(rig.chain.mine([sent]).events)
+    did = {
+        name: [one for one, operation in operations.items() if kind.did(operation, sent.hash, deeds)]
+        for name, kind in (*KINDS.items(), ("voucher", VOUCHER))
+    }
+    assert did == {
+        "mint": ["mint"],
+        "batch": ["mint"],
+        "voucher": ["mint"],
+        "transfer": ["transfer"],
+        "burn": ["burn"],
+        "top_up": [],
+        "noop": [],
+    }
+    assert not any(
+        kind.did(one, b"\x02" * 32, deeds) for kind in KINDS.values() for one in operations.values()
+    )
+
+
+@pytest.mark.parametrize("kind", ["transfer", "burn"])
+async def test_token_operation__when_its_transaction_moved_the_token__then_it_is_mined_undone_and_final(
+    rig: Rig, kind: Literal["transfer", "burn"]
+) -> None:
+    rig.chain.mine([rig.mint(1)])
+    one = token_operation(rig, kind)
+    sent = sent_by(rig, one, Move(CONTRACT, 1, ALICE, recipient(kind)))
+    block = rig.chain.mine([sent]).block
+    registry = CollectorRegistry()
+    indexer = rig.start()
+    indexer._metrics = Metrics(registry)
+
+    with capture_logs() as logs:
+        await settle(indexer)
+
+    stands = rig.operation_stands(one)
+    assert (stands.status, stands.tx_hash, stands.block_hash) == (MintStatus.MINED, sent.hash, block.hash)
+    assert rig.operation(one).status is MintStatus.BUILT
+    assert rig.store.token_table[TokenKey(CONTRACT, 1)].owner == recipient(kind)
+    await reorganize(rig, indexer)
+    assert rig.operation_stands(one).status is MintStatus.SUBMITTED
+    assert [decode(each.body) for each in await rig.queues.receive(BROADCAST, wait=0)] == [
+        ReviewMint(mint_id=one)
+    ]
+    rig.chain.mine([sent])
+    await settle(indexer)
+    await finish(rig, indexer)
+    assert rig.operation_stands(one).status is MintStatus.FINALIZED
+    assert rig.carrying(one).state is TransactionState.FINAL
+    assert refused(logs) == []
+    mined = registry.get_sample_value("mintline_mints_total", {"status": "mined"})
+    finalized = registry.get_sample_value("mintline_mints_total", {"status": "finalized"})
+    assert (mined, finalized) == (0, 0), "it is no mint"
+
+
+REASONS = {
+    "ERC721NonexistentToken": "not_owner",
+    "ERC721InsufficientApproval": "not_owner",
+    "ERC721IncorrectOwner": "not_owner",
+    "ERC721InvalidReceiver": "recipient_refused",
+    "EnforcedPause": "reverted",
+    "": "reverted",
+}
+
+
+@pytest.mark.parametrize("revert", REASONS)
+@pytest.mark.parametrize("kind", ["transfer", "burn"])
+async def test_token_operation__when_its_transaction_fails__then_it_is_reverted_and_says_why(
+    rig: Rig, kind: Literal["transfer", "burn"], revert: str
+) -> None:
+    rig.chain.mine([rig.mint(1)])
+    one = token_operation(rig, kind)
+    rig.chain.mine([sent_by(rig, one, succeeded=False, revert=revert)])
+    indexer = rig.start()
+
+    with capture_logs() as logs:
+        await settle(indexer)
+        await finish(rig, indexer)
+
+    stands = rig.operation_stands(one)
+    assert stands.problem is not None
+    assert (stands.status, stands.problem.code) == (MintStatus.REVERTED, REASONS[revert])
+    assert (rig.carrying(one).state, rig.carrying(one).outcome) == (TransactionState.FINAL, "failed")
+    assert refused(logs) == []
+
+
+STRANGE = {
+    "another token": Move(CONTRACT, 2, ALICE, BOB),
+    "another recipient": Move(CONTRACT, 1, ALICE, "0x" + "4" * 40),
+    "another sender": Move(CONTRACT, 1, BOB, BOB),
+    "burned": Move(CONTRACT, 1, ALICE, None),
+}
+
+
+@pytest.mark.parametrize("what", STRANGE)
+async def test_transfer__when_its_transaction_did_something_else__then_it_is_not_done_and_told(
+    rig: Rig, what: str
+) -> None:
+    rig.chain.mine([rig.mint(1)])
+    rig.chain.mine([rig.mint(2)])
+    one = token_operation(rig, "transfer")
+    rig.chain.mine([sent_by(rig, one, STRANGE[what])])
+
+    with capture_logs() as logs:
+        await settle(rig.start())
+
+    stands = rig.operation_stands(one)
+    assert (stands.status, stands.problem) == (MintStatus.REVERTED, NOT_DONE)
+    assert refused(logs) == [one]
+
+
+async def test_transfer__when_another_transaction_moves_the_token_likewise__then_it_goes_on(rig: Rig) -> None:
+    rig.chain.mine([rig.mint(1)])
+    one = token_operation(rig, "transfer")
+    rig.chain.mine([Sent(b"\x0e" * 32, CONTRACT, (Move(CONTRACT, 1, ALICE, BOB),))])
+    before = rig.operation_stands(one)
+
+    await settle(rig.start())
+
+    assert rig.operation_stands(one) == before
+
+
+@pytest.mark.parametrize("kind", ["transfer", "burn"])
+async def test_token_operation__when_it_is_found_by_a_range_of_old_blocks__then_it_is_settled(
+    rig: Rig, kind: Literal["transfer", "burn"]
+) -> None:
+    """An index that is built anew reads old blocks by their events, without their transactions."""
+    rig.chain.mine([rig.mint(1)])
+    one = token_operation(rig, kind)
+    rig.chain.mine([sent_by(rig, one, Move(CONTRACT, 1, ALICE, recipient(kind)))])
+    for _ in range(40):
+        rig.chain.mine()
+
+    await settle(rig.start())
+
+    assert rig.operation_stands(one).status is MintStatus.FINALIZED
+    assert rig.carrying(one).state is TransactionState.FINAL
+
+
+@pytest.mark.parametrize("kind", ["top_up", "noop"])
+async def test_transaction__when_it_carries_no_operation__then_there_is_nothing_to_tell(
+    rig: Rig, kind: Literal["top_up", "noop"]
+) -> None:
+    place = rig.carry(kind=kind)
+    sent = Sent(b"\x01" * 32, CONTRACT, (Move(CONTRACT, 1, None, ALICE, DIGEST),))
+    rig.attempts[sent.hash] = Attempted(place)
+    attempt = Attempt(tx_hash=sent.hash, max_fee_per_gas=2, max_priority_fee_per_gas=1, at=0)
+    recorded = rig.store.transaction_table[place]
+    rig.store.transaction_table[place] = recorded.evolve(attempts=(attempt,))
+    before = dict(rig.store.transaction_table)
+    rig.chain.mine([sent])
+
+    with capture_logs() as logs:
+        await settle(rig.start())
+
+    assert refused(logs) == []
+    assert rig.store.transaction_table == before
+
+
+async def test_batch__when_it_fails__then_it_is_failed_and_left_open_and_its_mints_are_submitted(
+    rig: Rig,
+) -> None:
+    ids, sent = batch(rig, 3)
+    before = dict(rig.store.mint_table)
+    rig.chain.mine([failing(sent)])
+    registry = CollectorRegistry()
+    indexer = rig.start()
+    indexer._metrics = Metrics(registry)
+
+    with capture_logs() as logs:
+        await settle(indexer)
+        await reorganize(rig, indexer)
+        assert (rig.carrying("m1").state, rig.carrying("m1").outcome) == (TransactionState.SUBMITTED, None)
+        rig.chain.mine([failing(sent)])
+        await settle(indexer)
+        await finish(rig, indexer)
+
+    carrying = rig.carrying("m1")
+    assert (carrying.state, carrying.outcome, carrying.to_be_split) == (
+        TransactionState.MINED,
+        "failed",
+        True,
+    )
+    assert carrying.problem is not None
+    assert [rig.stands(one).status for one in ids] == [MintStatus.SUBMITTED] * 3
+    assert rig.store.mint_table == before
+    assert registry.get_sample_value("mintline_mints_total", {"status": "reverted"}) == 0
+    assert not {entry["event"] for entry in logs} & {"mint_outcome_refused", "transaction_not_final"}
+
+
+async def test_batch__when_it_failed_and_its_operations_go_again__then_the_next_one_has_their_outcome(
+    rig: Rig,
+) -> None:
+    ids, sent = batch(rig, 2)
+    rig.chain.mine([failing(sent)])
+    indexer = rig.start()
+    await settle(indexer)
+    await finish(rig, indexer)
+    failed = rig.carrying("m1")
+    rig.store.transaction_table[failed.place] = failed.evolve(state=TransactionState.FINAL)
+    again = failed.evolve(
+        nonce=failed.nonce + 1,
+        operations=("m1",),
+        attempts=(),
+        outcome=None,
+        state=TransactionState.SUBMITTED,
+    )
+    rig.store.transaction_table[again.place] = again
+    rig.store.mint_table["m1"] = rig.store.mint_table["m1"].evolve(nonce=again.nonce)
+    rig.store.mint_table["m2"] = rig.store.mint_table["m2"].evolve(status=MintStatus.REJECTED)
+    second = Sent(b"\x04" * 32, CONTRACT, (Move(CONTRACT, 1, None, ALICE, DIGEST),))
+    rig.sign(second.hash, "m1")
+    rig.chain.mine([second])
+    await settle(indexer)
+    await finish(rig, indexer)
+    assert [rig.stands(one).status for one in ids] == [MintStatus.FINALIZED, MintStatus.REJECTED]
+    tables = (dict(rig.store.mint_table), dict(rig.store.transaction_table))
+    rig.store.progress = None
+    rig.store.token_table.clear()
+    rig.store.transfer_table.clear()
+    rig.store.block_rows.clear()
+
+    with capture_logs() as logs:
+        indexer = rig.start()
+        await settle(indexer)
+        await finish(rig, indexer)
+
+    assert (rig.store.mint_table, rig.store.transaction_table) == tables
+    assert refused(logs) == []
+
+
+class Counted(MemoryStore):
+    """Counts what is asked for, and what is written."""
+
+    asked: ClassVar[Counter[str]] = Counter()
+    writes: ClassVar[list[Write]] = []
+
+    async def commit(self, progress: Progress, write: Write) -> None:
+        await super().commit(progress, write)
+        self.writes.append(write)
+
+    async def attempts(self, tx_hashes: Sequence[bytes]) -> dict[bytes, Attempted]:
+        self.asked["attempts"] += len(tx_hashes)
+        return await super().attempts(tx_hashes)
+
+    async def transactions(self, places: Any) -> Any:
+        self.asked["transactions"] += len(places)
+        return await super().transactions(places)
+
+    async def operations(self, operation_ids: Sequence[str], known: Any = None) -> dict[str, Operation]:
+        self.asked["operations"] += len(operation_ids)
+        return await super().operations(operation_ids, known or {})
+
+    async def tokens(self, keys: Sequence[TokenKey]) -> Any:
+        self.asked["tokens"] += len(keys)
+        return await super().tokens(keys)
+
+
+async def test_batch__when_it_made_five_hundred_tokens__then_one_record_is_written_for_all_of_them(
+    rig: Rig,
+) -> None:
+    count = 500
+    ids, sent = batch(rig, count)
+    before = dict(rig.store.mint_table)
+    rig.store = rig.like(Counted)
+    indexer = rig.start()
+    await settle(indexer)
+    Counted.asked.clear()
+    Counted.writes.clear()
+    rig.chain.mine([sent])
+
+    await settle(indexer)
+
+    assert {one.mint_id for one in rig.store.token_table.values()} == set(ids)
+    # Each record is read once, and none of the tokens, which are new.
+    assert Counted.asked == {"attempts": 1, "transactions": 1, "operations": count, "tokens": 0}
+    written = [write for write in Counted.writes if write.row is not None]
+    assert len(written) == 11
+    assert [len(write.settlements) for write in written] == [0] * 10 + [1]
+    assert max(len(write.tokens) + len(write.transfers) for write in written) <= 97
+    assert not any(write.outcomes for write in written)
+    rows = [row for row in rig.store.block_rows.values() if row.number == 1]
+    assert max(len(row.model_dump_json()) for row in rows) < 40_000
+    Counted.writes.clear()
+    await reorganize(rig, indexer)
+    assert [rig.stands(one).status for one in ids] == [MintStatus.SUBMITTED] * count
+    assert rig.store.token_table == {}
+    assert len([write for write in Counted.writes if write.erased_row is not None]) == 11
+    # The transaction is looked at once, not each of its operations.
+    assert [decode(each.body) for each in await rig.queues.receive(BROADCAST, wait=0)] == [
+        ReviewMint(mint_id="m1")
+    ]
+    rig.chain.mine([sent])
+    await settle(indexer)
+    Counted.writes.clear()
+    await finish(rig, indexer)
+    assert [rig.stands(one).status for one in ids] == [MintStatus.FINALIZED] * count
+    assert rig.store.mint_table == before
