@@ -14,6 +14,7 @@ from mintline.authorizations import Authorization
 from mintline.records import Mint, scoped
 from mintline.states import MintStatus
 from mintline_api.memory import MemoryMints, MemoryRates
+from mintline_api.ports import OperationT
 from mintline_api.problems import Refused
 from mintline_api.rates import FREE, Rates
 from mintline_api.settings import Settings as ApiSettings
@@ -204,12 +205,15 @@ class AnswerLost(MemoryMints):
         super().__init__()
         self._since = since
 
-    async def create(self, mint: Mint, authorization: Authorization) -> Mint | None:
+    async def create(self, operation: OperationT, authorization: Authorization) -> OperationT | None:
         """Create, and say what the repetition finds."""
-        existing = await super().create(mint, authorization)
-        if existing is None:
-            self.items[mint.mint_id] = existing = self._since(mint)
-        return existing
+        existing = await super().create(operation, authorization)
+        if existing is not None:
+            return existing
+        assert isinstance(operation, Mint)
+        since = self.items[operation.mint_id] = self._since(operation)
+        assert isinstance(since, type(operation))
+        return since
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ class Clients:
         if accepted is None:
             self.note("client", f"gives up on mint {number}")
             return
-        mint_id = accepted.mint.mint_id
+        mint_id = accepted.operation.mint_id
         self.accepted.add(mint_id)
         self.note("client", f"{mint_id} is accepted")
         if rng.random() < CANCELS:

@@ -13,12 +13,14 @@ from prometheus_client import CollectorRegistry
 
 from mintline.chain.rpc import RpcError
 from mintline.errors import Retryable
+from mintline.records import Mint
 from mintline.resources import BROADCAST, BUILD, SIGN
+from mintline_api.accepting import Accepted, Asked, Intake, accept_mint
 from mintline_api.authorizations import Authorizations
 from mintline_api.cancellations import Cancellation, cancel_mint
 from mintline_api.inputs import MintRequest
 from mintline_api.intake_sessions import IntakeSessions
-from mintline_api.mints import Accepted, accept_mint, get_mint
+from mintline_api.mints import get_mint
 from mintline_api.self_custody import carry
 from mintline_api.stores import SqsLine
 from mintline_api.token_ids import TokenIds
@@ -81,27 +83,25 @@ class Api:
             clock=process.clock,
         )
         self._process = process
-        self._entropy = around.rng.randbytes
-
-    async def mint(self, request: MintRequest, *, sub: str, key: str) -> Accepted:
-        """Answer POST /v1/mints, past its HTTP."""
-        return await accept_mint(
-            request,
-            sub=sub,
-            key=key,
-            trace="",
+        self._accepts = Intake(
+            chain_id=CHAIN_ID,
             default_collection=CONTRACT,
             collections=self._collections,
             wallets=self._wallets,
             links=self._links,
-            chain_id=CHAIN_ID,
-            mints=self._mints,
-            line=self._line,
-            authorize=await self._authorizations.by(token_of(sub, int(EPOCH))),
             token_ids=self._token_ids,
-            now=self._process.milliseconds(),
-            entropy=self._entropy,
+            operations=self._mints,
+            line=self._line,
+            entropy=around.rng.randbytes,
         )
+
+    async def mint(self, request: MintRequest, *, sub: str, key: str) -> Accepted[Mint]:
+        """Answer POST /v1/mints, past its HTTP."""
+        return await accept_mint(request, await self._asked(sub, key), intake=self._accepts)
+
+    async def _asked(self, sub: str, key: str) -> Asked:
+        authorize = await self._authorizations.by(token_of(sub, int(EPOCH)))
+        return Asked(sub=sub, key=key, trace="", authorize=authorize, now=self._process.milliseconds())
 
     async def begin(self) -> None:
         """Have the process's session key certified, and keep it so until the process dies."""

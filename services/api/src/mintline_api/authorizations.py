@@ -1,4 +1,4 @@
-"""Authorization envelopes: the api's acceptance of a mint, and the caller's token, sealed."""
+"""Authorization envelopes: the api's acceptance of an operation, and the caller's token, sealed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from mintline.acceptance import ACCEPTANCE
 from mintline.authorization import MAX_TOKEN, Sealer
 from mintline.authorizations import digest_of
-from mintline.records import Mint
+from mintline.records import Operation
 from mintline_api.intake_sessions import IntakeSessions
 from mintline_api.problems import TOKEN_TOO_LONG, Refused
 
@@ -22,8 +22,8 @@ class Authorizations:
     sealer: Sealer
     intake: IntakeSessions
 
-    async def by(self, token: SecretStr) -> Callable[[Mint], bytes]:
-        """Return what makes the envelope of a mint that the token's user asks for.
+    async def by(self, token: SecretStr) -> Callable[[Operation], bytes]:
+        """Return what makes the envelope of an operation that the token's user asks for.
 
         Raises Refused for a token whose envelope would not fit, and Unavailable while nothing can be
         accepted: before anything is stored.
@@ -36,9 +36,10 @@ class Authorizations:
                 "Sign in with fewer groups, scopes or custom claims.",
             )
         await self.intake.check()
-        return lambda mint: self._of(mint, text)
+        return lambda operation: self._of(operation, text)
 
-    def _of(self, mint: Mint, token: str) -> bytes:
-        digest = digest_of(mint)
-        accepted = self.intake.state(ACCEPTANCE, digest, mint.sub.encode(), at=mint.created_at)
+    def _of(self, operation: Operation, token: str) -> bytes:
+        digest = digest_of(operation)
+        user = operation.asked_by.encode()
+        accepted = self.intake.state(ACCEPTANCE, digest, user, at=operation.created_at)
         return self.sealer.seal(token, digest, accepted)

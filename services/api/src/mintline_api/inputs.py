@@ -163,6 +163,20 @@ class MintRequest(Input):
     metadata: Metadata
 
 
+class BurnRequest(Input):
+    """Which token of the wallet in custody to burn."""
+
+    contract: Address | None = None
+    """The collection; this deployment's default if absent."""
+    token_id: TokenId
+
+
+class TransferRequest(BurnRequest):
+    """Which token of the wallet in custody to send, and where to."""
+
+    to: Address
+
+
 class ChallengeRequest(Input):
     """Which wallet to link, and where its user is asked to sign."""
 

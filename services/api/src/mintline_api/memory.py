@@ -19,6 +19,7 @@ from mintline.records import (
     Checkpoint,
     Link,
     Mint,
+    Operation,
     Problem,
     RegisteredContract,
     Token,
@@ -31,8 +32,15 @@ from mintline.records import (
     token_key,
 )
 from mintline.states import TERMINAL, MintStatus, may
-from mintline.transaction_records import Place, Transaction, as_far_as, carried_by, may_still_be_stopped
-from mintline_api.ports import AddressTaken, ChallengeSpent, Page
+from mintline.transaction_records import (
+    Place,
+    Transaction,
+    as_far_as,
+    as_far_as_any,
+    carried_by,
+    may_still_be_stopped,
+)
+from mintline_api.ports import AddressTaken, ChallengeSpent, OperationT, Page
 
 T = TypeVar("T")
 
@@ -55,15 +63,25 @@ class MemoryMints:
         self.transactions: dict[Place, Transaction] = {}
         self.authorizations: dict[Key, Authorization] = {}
 
-    async def create(self, mint: Mint, authorization: Authorization) -> Mint | None:
+    async def create(self, operation: OperationT, authorization: Authorization) -> OperationT | None:
         """Create unless it exists."""
-        key = key_of(mint)
+        key = key_of(operation)
         assert key is not None
         self.authorizations.setdefault(key, authorization)
-        existing = self._standing(mint.mint_id)
-        if existing is None:
-            self.items[mint.mint_id] = mint
-        return existing
+        existing = await self.operation(operation.operation_id)
+        if existing is not None:
+            assert isinstance(existing, type(operation))
+            return existing
+        if isinstance(operation, Mint):
+            self.items[operation.mint_id] = operation
+        elif isinstance(operation, TokenOperation):
+            self.token_operations[operation.operation_id] = operation
+        return None
+
+    async def operation(self, operation_id: str) -> Operation | None:
+        """Return an operation of any kind as it stands."""
+        found = self.token_operations.get(operation_id)
+        return self._standing(operation_id) if found is None else as_far_as_any(found, self.transactions)
 
     async def get(self, mint_id: str) -> Mint | None:
         """Return the mint as it stands."""
@@ -385,10 +403,10 @@ class MemoryLine:
         self.reviews: list[ReviewMint] = []
         self.redeemed: list[tuple[int, SelfRedeem]] = []
 
-    async def build(self, message: BuildMint, *, sender: str) -> None:
+    async def build(self, message: BuildMint, *, group: str) -> None:
         """Remember the message."""
         self._fail()
-        self.sent.append((sender, message))
+        self.sent.append((group, message))
 
     async def review(self, message: ReviewMint) -> None:
         """Remember the message."""

@@ -16,6 +16,7 @@ from mintline.records import (
     Checkpoint,
     Link,
     Mint,
+    Operation,
     Problem,
     RegisteredContract,
     Token,
@@ -24,6 +25,7 @@ from mintline.records import (
 )
 
 T = TypeVar("T")
+OperationT = TypeVar("OperationT", bound=Operation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +37,17 @@ class Page(Generic[T]):
 
 
 class MintStore(Protocol):
-    """The mints."""
+    """The operations: mints, transfers and burns."""
 
-    async def create(self, mint: Mint, authorization: Authorization) -> Mint | None:
-        """Create a mint unless its id exists; return None if created, else the mint that was there.
+    async def create(self, operation: OperationT, authorization: Authorization) -> OperationT | None:
+        """Create an operation unless its id exists; return None if created, else the one that was there.
 
         Its authorization is on record before it is.
         """
+        ...
+
+    async def operation(self, operation_id: str) -> Operation | None:
+        """Return an operation of any kind as it is now."""
         ...
 
     async def get(self, mint_id: str) -> Mint | None:
@@ -255,8 +261,8 @@ class MetadataStore(Protocol):
 class Line(Protocol):
     """The way into the line of services."""
 
-    async def build(self, message: BuildMint, *, sender: str) -> None:
-        """Ask for a mint to be built; `sender` is the address whose transactions keep their order."""
+    async def build(self, message: BuildMint, *, group: str) -> None:
+        """Ask for an operation to be built; those of a `group` keep their order."""
         ...
 
     async def review(self, message: ReviewMint) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -32,8 +32,9 @@ from mintline_api.access_tokens import AccessTokens
 from mintline_api.authorizations import Authorizations
 from mintline_api.connections import Bounded, most_connections
 from mintline_api.cursors import Cursors
-from mintline_api.endpoints.app import build_app
+from mintline_api.endpoints.app import GROUPS, build_app
 from mintline_api.endpoints.context import Api
+from mintline_api.endpoints.operations import Operations
 from mintline_api.endpoints.protocol import protocols, runner_of
 from mintline_api.gas import GasBudget
 from mintline_api.intake_sessions import IntakeSessions
@@ -89,6 +90,11 @@ class _World:
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Serve until `stop` is set, then finish the requests under way."""
+    await serve(settings, stop)
+
+
+async def serve(settings: Settings, stop: asyncio.Event, *, groups: Sequence[Operations] = GROUPS) -> None:
+    """Serve these operations until `stop` is set."""
     registry = process_registry()
     metrics = Metrics(registry)
     async with AsyncExitStack() as stack:
@@ -106,7 +112,8 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         api = _assemble(settings, world, metrics, tracer, checks)
         admin = Admin(host=settings.admin_host, port=settings.admin_port, checks=checks, registry=registry)
         await stack.enter_async_context(admin)
-        port = await _serve(stack, build_app(api, metrics=metrics, tracer=tracer), settings)
+        app = build_app(api, metrics=metrics, tracer=tracer, groups=groups)
+        port = await _serve(stack, app, settings)
         log.info("api_listening", host=settings.api_host, port=port, admin_port=admin.port)
         await stop.wait()
 

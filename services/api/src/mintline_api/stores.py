@@ -28,7 +28,7 @@ from mintline.aws.dynamo import Page as ItemPage
 from mintline.aws.keys import GeneratedKey, generate_key
 from mintline.aws.records import read, readable, to_item, token_place, transition, unusable
 from mintline.aws.session import error_code, translated
-from mintline.aws.standing import filling, read_mint, read_transaction, standing
+from mintline.aws.standing import filling, read_mint, read_operation, read_transaction, standing
 from mintline.errors import Unavailable, Unreadable, Unwritable
 from mintline.fields import Wei
 from mintline.key_stores import KeyStores, StoredKey, StoreName
@@ -38,6 +38,7 @@ from mintline.records import (
     OPEN_SHARDS,
     Checkpoint,
     Mint,
+    Operation,
     Problem,
     RegisteredContract,
     Token,
@@ -67,7 +68,7 @@ from mintline.resources import (
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus
 from mintline.transaction_records import carried_by, may_still_be_stopped
-from mintline_api.ports import Page
+from mintline_api.ports import OperationT, Page
 from mintline_api.problems import UNKNOWN_CONTRACT, Refused
 
 if TYPE_CHECKING:
@@ -98,23 +99,32 @@ class DynamoMints:
         self._dynamo = dynamo
         self._set_aside = set_aside or SetAside()
 
-    async def create(self, mint: Mint, authorization: Authorization) -> Mint | None:
-        """Create a mint unless its id exists; return None if created, else the mint that was there."""
+    async def create(self, operation: OperationT, authorization: Authorization) -> OperationT | None:
+        """Create an operation unless its id exists; return None if created, else the one that was there."""
         # First: a crash in between leaves an authorization that nobody reads, never a mint without its own.
-        await keep_authorization(self._dynamo, mint, authorization)
+        await keep_authorization(self._dynamo, operation, authorization)
+        operation_id = operation.operation_id
         item = {
-            **to_item(mint),
-            "created_key": created_key(mint.created_at, mint.mint_id),
-            "open_shard": open_shard(mint.mint_id),
+            **to_item(operation),
+            "created_key": created_key(operation.created_at, operation_id),
+            "open_shard": open_shard(operation_id),
         }
         try:
             await self._dynamo.write(Put(MINTS, item, where=(Clause("new_mint", "mint_id", "missing"),)))
         except ConditionFailed as lost:
+            found: Operation | None
             if lost.item is not None:
                 found = await standing(self._dynamo, lost.item, self._set_aside)
-                return found if isinstance(found, Mint) else None
-            return await self.get(mint.mint_id)
+            else:
+                found = await self.operation(operation_id)
+            # An id begins with its kind.
+            assert isinstance(found, type(operation))
+            return found
         return None
+
+    async def operation(self, operation_id: str) -> Operation | None:
+        """Return an operation of any kind as it stands now."""
+        return await read_operation(self._dynamo, operation_id, self._set_aside)
 
     async def get(self, mint_id: str) -> Mint | None:
         """Return the mint as it stands now."""
@@ -589,9 +599,9 @@ class SqsLine:
     def __init__(self, queues: SendingPort) -> None:
         self._queues = queues
 
-    async def build(self, message: BuildMint, *, sender: str) -> None:
-        """Ask for a mint to be built; the sender's messages keep their order."""
-        await self._queues.send(BUILD, message, group=sender, dedup=f"build:{message.mint_id}")
+    async def build(self, message: BuildMint, *, group: str) -> None:
+        """Ask for an operation to be built; the group's messages keep their order."""
+        await self._queues.send(BUILD, message, group=group, dedup=f"build:{message.mint_id}")
 
     async def review(self, message: ReviewMint) -> None:
         """Ask for a mint to be looked at; nobody's order matters to that."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import time
+from collections.abc import Sequence
 
 from aiohttp import web
 
@@ -15,6 +16,7 @@ from mintline_api.endpoints.context import API, DOCS, GATE, METRICS, OPENAPI, TR
 from mintline_api.endpoints.docs_page import docs_page
 from mintline_api.endpoints.middlewares import admitted, explained, in_time, observed, protect
 from mintline_api.endpoints.openapi import openapi
+from mintline_api.endpoints.operations import Operations
 from mintline_api.gate import Gate
 from mintline_api.metrics import Metrics
 from mintline_api.settings import BODY_LIMIT
@@ -30,8 +32,10 @@ GROUPS = (
 _SHARED_CACHE = {"Cache-Control": "public, max-age=60"}
 
 
-def build_app(api: Api, *, metrics: Metrics, tracer: Tracer = OFF) -> web.Application:
-    """Return the application that serves `api`, counted in `metrics` and traced by `tracer`."""
+def build_app(
+    api: Api, *, metrics: Metrics, tracer: Tracer = OFF, groups: Sequence[Operations] = GROUPS
+) -> web.Application:
+    """Return the application that serves `groups` by `api`, counted in `metrics` and traced by `tracer`."""
     app = web.Application(middlewares=[observed, explained, in_time, admitted], client_max_size=BODY_LIMIT)
     app[API] = api
     app[METRICS] = metrics
@@ -41,7 +45,7 @@ def build_app(api: Api, *, metrics: Metrics, tracer: Tracer = OFF) -> web.Applic
         clock=time.monotonic,
         rng=random.Random(),  # noqa: S311 - advice, not a secret
     )
-    described = openapi(GROUPS, public_url=api.settings.public_url)
+    described = openapi(groups, public_url=api.settings.public_url)
     page, policy = docs_page(described)
     app[OPENAPI] = document(
         json.dumps(described, indent=1).encode(),
@@ -51,7 +55,7 @@ def build_app(api: Api, *, metrics: Metrics, tracer: Tracer = OFF) -> web.Applic
         page,
         {**_SHARED_CACHE, "Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": policy},
     )
-    for group in GROUPS:
+    for group in groups:
         app.add_routes(group.routes())
     app.on_response_prepare.append(protect)
     return app

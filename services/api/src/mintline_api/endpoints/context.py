@@ -9,6 +9,7 @@ from aiohttp import web
 
 from mintline.scopes import Scope
 from mintline.tracing import Tracer
+from mintline_api.accepting import Intake
 from mintline_api.access_tokens import AccessTokens
 from mintline_api.authorizations import Authorizations
 from mintline_api.cursors import Cursors
@@ -16,6 +17,7 @@ from mintline_api.deadlines import Deadline
 from mintline_api.gas import GasBudget
 from mintline_api.gate import Gate
 from mintline_api.metrics import Metrics
+from mintline_api.nudges import Nudges
 from mintline_api.ports import Chain, Index, Line, LinkStore, MintStore
 from mintline_api.rates import Rates
 from mintline_api.readiness import Readiness
@@ -51,6 +53,23 @@ class Api:
     now: Callable[[], int]
     sleep: Callable[[float], Awaitable[None]]
     entropy: Callable[[int], bytes]
+
+    def intake(self, nudges: Nudges) -> Intake:
+        """Return what it takes to accept an operation, whose message goes by `nudges`."""
+        return Intake(
+            chain_id=self.settings.chain_id,
+            default_collection=self.settings.default_collection,
+            collections=self.collections,
+            wallets=self.wallets,
+            links=self.links,
+            token_ids=self.token_ids,
+            operations=self.mints,
+            line=self.line,
+            entropy=self.entropy,
+            nudges=nudges,
+            rates=self.rates,
+            gas=self.gas,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from aiohttp import web
 from mintline.records import Mint
 from mintline.scopes import Scope
 from mintline.states import MintStatus
+from mintline_api.accepting import Asked, accept_mint
 from mintline_api.cancellations import cancel_mint
 from mintline_api.endpoints import examples
 from mintline_api.endpoints.answers import answer
@@ -24,7 +25,7 @@ from mintline_api.endpoints.requests import (
 )
 from mintline_api.endpoints.tracing import TRACE
 from mintline_api.inputs import MintPath, MintRequest, MintsQuery, NoQuery, TransactionRequest
-from mintline_api.mints import accept_mint, get_mint, list_mints
+from mintline_api.mints import get_mint, list_mints
 from mintline_api.nudges import Nudges
 from mintline_api.problems import (
     AMBIGUOUS_JSON,
@@ -150,34 +151,22 @@ async def create_mint(request: web.Request) -> web.Response:
     read_query(request, NoQuery)
     key = read_idempotency_key(request)
     asked = await read_body(request, MintRequest)
-    authorize = await api.authorizations.by(caller.token)
-    accepted = await accept_mint(
-        asked,
+    asked_by = Asked(
         sub=caller.sub,
-        authorize=authorize,
-        token_ids=api.token_ids,
         key=key,
         trace=request[TRACE].traceparent(),
-        default_collection=api.settings.default_collection,
-        collections=api.collections,
-        wallets=api.wallets,
-        links=api.links,
-        chain_id=api.settings.chain_id,
-        mints=api.mints,
-        line=api.line,
+        authorize=await api.authorizations.by(caller.token),
         now=api.now(),
-        entropy=api.entropy,
-        nudges=_nudges(request),
-        rates=api.rates,
-        gas=api.gas,
     )
+    accepted = await accept_mint(asked, asked_by, intake=api.intake(_nudges(request)))
+    mint = accepted.operation
     tell_rate(request, caller)
-    headers = {"Location": f"/v1/mints/{accepted.mint.mint_id}"}
+    headers = {"Location": f"/v1/mints/{mint.mint_id}"}
     if accepted.replayed:
         headers["Idempotent-Replayed"] = "true"
     else:
         request.app[METRICS].stages.reached(MintStatus.ACCEPTED)
-    return await _answer(request, accepted.mint, rests, status=202, headers=headers)
+    return await _answer(request, mint, rests, status=202, headers=headers)
 
 
 @operations.add(

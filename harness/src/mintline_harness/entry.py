@@ -1,0 +1,176 @@
+"""Takes sponsored mints, transfers and burns over HTTP, which the API has no requests for yet.
+
+A process beside the line with the API's own settings, use cases and checks; what it accepts goes through the
+line like everything else. Operations are shown as they stand, whatever their kind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Literal, TypeAlias
+
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, Field
+
+from mintline import process
+from mintline.records import Operation
+from mintline.scopes import Scope
+from mintline_api.accepting import Accepted, Asked, accept_burn, accept_mint, accept_transfer
+from mintline_api.endpoints.answers import answer
+from mintline_api.endpoints.context import API
+from mintline_api.endpoints.operations import Answer, Operations
+from mintline_api.endpoints.requests import read_body, read_caller, read_idempotency_key, read_path
+from mintline_api.endpoints.tracing import TRACE
+from mintline_api.inputs import BurnRequest, MintRequest, TransferRequest
+from mintline_api.nudges import Nudges
+from mintline_api.problems import UNKNOWN_MINT, Refused
+from mintline_api.service import serve
+from mintline_api.settings import Settings
+from mintline_api.view import View
+
+operations = Operations(
+    "Operations",
+    "What the API takes by no request yet.",
+    reads=Scope.MINTS_READ,
+    changes=Scope.MINTS_CREATE,
+)
+
+Use: TypeAlias = Callable[[web.Request, Asked], Awaitable[Accepted[Any]]]
+
+
+class OperationPath(BaseModel):
+    """Which operation."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    operation_id: str = Field(min_length=1, max_length=64)
+
+
+class OperationView(View):
+    """An operation as it stands."""
+
+    id: str
+    kind: Literal["mint", "transfer", "burn"]
+    status: str
+    contract: str
+    token_id: str | None
+    sender: str | None
+    nonce: int | None
+    tx_hash: str | None
+    problem: Mapping[str, str] | None
+
+
+def view(operation: Operation) -> OperationView:
+    """Return what is shown of an operation."""
+    return OperationView(
+        id=operation.operation_id,
+        kind=operation.kind,
+        status=operation.status.value,
+        contract=operation.contract,
+        token_id=None if operation.token_id is None else str(operation.token_id),
+        sender=None if operation.sender is None else operation.sender.address,
+        nonce=operation.nonce,
+        tx_hash=None if operation.tx_hash is None else "0x" + operation.tx_hash.hex(),
+        problem=None if operation.problem is None else operation.problem.model_dump(),
+    )
+
+
+async def _accept(request: web.Request, use: Use) -> web.Response:
+    api = request.app[API]
+    caller = await read_caller(request)
+    asked = Asked(
+        sub=caller.sub,
+        key=read_idempotency_key(request),
+        trace=request[TRACE].traceparent(),
+        authorize=await api.authorizations.by(caller.token),
+        now=api.now(),
+    )
+    accepted = await use(request, asked)
+    return answer(view(accepted.operation), status=202)
+
+
+_ACCEPTED = (Answer(202, "On record, and on its way.", OperationView),)
+
+
+@operations.add(
+    "POST",
+    "/v1/sponsored-mints",
+    summary="Mint at a relayer's expense",
+    description="Takes what POST /v1/mints takes, for custody.",
+    body_model=MintRequest,
+    answers=_ACCEPTED,
+)
+async def create_sponsored_mint(request: web.Request) -> web.Response:
+    """Accept a sponsored mint."""
+
+    async def use(request: web.Request, asked: Asked) -> Accepted[Any]:
+        body = await read_body(request, MintRequest)
+        intake = request.app[API].intake(Nudges())
+        return await accept_mint(body, asked, intake=intake, sponsored=True)
+
+    return await _accept(request, use)
+
+
+@operations.add(
+    "POST",
+    "/v1/transfers",
+    summary="Send a token out of custody",
+    description="By its owner's wallet in custody.",
+    body_model=TransferRequest,
+    answers=_ACCEPTED,
+)
+async def create_transfer(request: web.Request) -> web.Response:
+    """Accept a transfer."""
+
+    async def use(request: web.Request, asked: Asked) -> Accepted[Any]:
+        body = await read_body(request, TransferRequest)
+        return await accept_transfer(body, asked, intake=request.app[API].intake(Nudges()))
+
+    return await _accept(request, use)
+
+
+@operations.add(
+    "POST",
+    "/v1/burns",
+    summary="Burn a token",
+    description="By its owner's wallet in custody.",
+    body_model=BurnRequest,
+    answers=_ACCEPTED,
+)
+async def create_burn(request: web.Request) -> web.Response:
+    """Accept a burn."""
+
+    async def use(request: web.Request, asked: Asked) -> Accepted[Any]:
+        body = await read_body(request, BurnRequest)
+        return await accept_burn(body, asked, intake=request.app[API].intake(Nudges()))
+
+    return await _accept(request, use)
+
+
+@operations.add(
+    "GET",
+    "/v1/operations/{operation_id}",
+    summary="Follow an operation",
+    description="Shows where it stands.",
+    path_model=OperationPath,
+    answers=(Answer(200, "As it is now.", OperationView),),
+)
+async def read_operation(request: web.Request) -> web.Response:
+    """Return one operation of the caller's."""
+    api = request.app[API]
+    caller = await read_caller(request)
+    path = read_path(request, OperationPath)
+    found = await api.mints.operation(path.operation_id)
+    if found is None or found.asked_by != caller.sub:
+        raise Refused(UNKNOWN_MINT, "Operation not found.")
+    return answer(view(found))
+
+
+async def run(settings: Settings, stop: asyncio.Event) -> None:
+    """Serve until `stop` is set."""
+    await serve(settings, stop, groups=(operations,))
+
+
+if __name__ == "__main__":
+    process.main("entry", Settings, run)
