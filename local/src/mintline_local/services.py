@@ -164,23 +164,27 @@ def networked(around: Surroundings, http: aiohttp.ClientSession) -> list[ChildSp
         "api": "mintline_api",
         "reconciler": "mintline_indexer.reconciler",
     }
-    told = settings_of(around)
     return [
         ChildSpec(
             name=name,
             argv=(sys.executable, "-m", module),
-            env={
-                **base_environment(around.state),
-                **around.credentials[name].environment(),
-                **common_settings(around, name),
-                **told[name],
-            },
+            env=environment_of(around, name),
             cwd=CHECKOUT,
             ready=_ready(around.ports, name, http),
             grace=35.0,
         )
         for name, module in modules.items()
     ]
+
+
+def environment_of(around: Surroundings, name: str) -> dict[str, str]:
+    """Return the whole environment of a networked service."""
+    return {
+        **base_environment(around.state),
+        **around.credentials[name].environment(),
+        **common_settings(around, name),
+        **settings_of(around)[name],
+    }
 
 
 def common_settings(around: Surroundings, name: str) -> dict[str, str]:

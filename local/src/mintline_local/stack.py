@@ -34,6 +34,7 @@ class Stack:
 
     state: StateFolder
     supervisor: Supervisor
+    around: services.Surroundings
     info: dict[str, Any]
     """What the run file holds: addresses, sign-in, pids. The pids here are those of the start."""
 
@@ -89,7 +90,7 @@ async def running_stack(
         run_file.info["admin"] |= admin
         run_file.info["enclave_address"] = f"unix://{around.enclave_socket}"
         run_file.refresh()
-        yield Stack(state, supervisor, {**run_file.info, "pids": supervisor.pids()})
+        yield Stack(state, supervisor, around, {**run_file.info, "pids": supervisor.pids()})
 
 
 class RunFile:

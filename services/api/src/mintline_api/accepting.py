@@ -192,11 +192,13 @@ async def accept_mint(
     except BaseException:
         intake.token_ids.give_back(contract, token_id)
         raise
-    accepted = await _create(mint, authorization, permit, asked, intake)
-    kept = accepted.operation
-    if accepted.replayed and (kept.contract, kept.token_id) != (contract, token_id):
-        intake.token_ids.give_back(contract, token_id)
-    return accepted
+
+    def unused(existing: Mint) -> None:
+        intake.give_back(permit, asked)
+        if (existing.contract, existing.token_id) != (contract, token_id):
+            intake.token_ids.give_back(contract, token_id)
+
+    return await _create(mint, authorization, intake, unused=unused)
 
 
 async def accept_transfer(
@@ -246,16 +248,23 @@ async def _accept_token_operation(
         }
     )
     authorization = Authorization(envelope=asked.authorize(operation))
-    return await _create(operation, authorization, permit, asked, intake)
+    return await _create(operation, authorization, intake, unused=lambda _: intake.give_back(permit, asked))
 
 
 async def _create(
-    operation: OperationT, authorization: Authorization, permit: int | None, asked: Asked, intake: Intake
+    operation: OperationT,
+    authorization: Authorization,
+    intake: Intake,
+    *,
+    unused: Callable[[OperationT], None],
 ) -> Accepted[OperationT]:
-    """Put an operation on record and on the line, or return what its key made before."""
+    """Put an operation on record and on the line, or return what its key made before.
+
+    `unused` is called with that one: what was taken for a new one is not needed.
+    """
     existing = await intake.operations.create(operation, authorization)
     if existing is not None and not _is_this_try(existing, operation):
-        intake.give_back(permit, asked)
+        unused(existing)
         return await _replay(existing, operation.request_digest, intake)
     kept = existing or operation
     if kept.status is MintStatus.ACCEPTED:
