@@ -50,9 +50,9 @@ from mintline_local.principals import AwsCredentials, issue_credentials
 from mintline_local.provisioning import Known, load_known
 from mintline_local.stack import running_stack
 from mintline_local.wallets.dynamo import DynamoWalletRecords
-from mintline_signer.enclave.authorizer import digest_of
 from mintline_signer.frames import FrameDecoder
 from mintline_signer.protocol import Request, Response, Sign, Signed, WrappedKey, read_response, request_frame
+from mintline_signer.testing import digest_of
 
 AuthorizedT = TypeVar("AuthorizedT", SignMint, IssueVoucher)
 

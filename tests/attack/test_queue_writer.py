@@ -174,11 +174,13 @@ async def test_queue_writer__when_it_forges_a_refusal__ends_the_mint_in_our_word
     assert "evil.example" not in str(shown)
 
 
-@pytest.mark.parametrize("key", ["treasury", "issuer"])
-async def test_queue_writer__when_it_asks_for_a_batch__is_refused(
-    victim: Victim, minted: Mint, key: str
+@pytest.mark.parametrize(
+    ("key", "code"), [("treasury", "policy_signer"), ("issuer", "policy_issuer_transacts")]
+)
+async def test_queue_writer__when_it_asks_for_a_batch_by_another_key__is_refused(
+    victim: Victim, minted: Mint, key: str, code: str
 ) -> None:
-    """No line of a batch carries its user's authorization, so nobody's key signs one."""
+    """Relayers alone sign batches."""
     signer = getattr(victim.known, key)
     lines = tuple(
         BatchMint(mint_id=f"mint_made_up_{n}", token_id=10**9 + n, to=THIEF, metadata_digest=bytes(32))
@@ -196,7 +198,7 @@ async def test_queue_writer__when_it_asks_for_a_batch__is_refused(
     )
     await victim.queues.send(SIGN, forged, group="any", dedup=secrets.token_hex(8))
     line = await logged(victim, "signer-host", "intent_refused", nonce=nonce)
-    assert line["code"] == "policy_batch"
+    assert line["code"] == code
 
 
 async def test_queue_writer__when_it_writes_garbage__the_line_goes_on(victim: Victim, user: User) -> None:

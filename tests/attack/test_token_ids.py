@@ -24,10 +24,9 @@ from mintline.messages import Fees, IssueVoucher, SelfRedeem, SignMint, Voucher
 from mintline.resources import BROADCAST, SIGN
 from mintline.states import MintStatus
 from mintline.vouchers import calldata
-from mintline_signer.enclave.authorizer import digest_of
 from mintline_signer.errors import RefusalCode
 from mintline_signer.protocol import Refusal, Signed
-from mintline_signer.testing import Authority
+from mintline_signer.testing import Authority, digest_of
 
 if TYPE_CHECKING:
     from mintline.records import Mint

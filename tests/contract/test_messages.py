@@ -179,7 +179,11 @@ MESSAGES: dict[str, AnyMessage] = {
         tx_hash=bytes(31) + b"\x01",
     ),
     "signing_refused": SigningRefused(
-        trace=TRACE, intent=SIGN_NOOP, code="policy_fee_cap", reason="the fee is over the policy's cap"
+        trace=TRACE,
+        intent=SIGN_BATCH,
+        code="token_expired",
+        reason="the authorizing token expired",
+        operation_id=MINT_ID,
     ),
 }
 EARLIER: dict[str, AnyMessage] = {
@@ -196,6 +200,9 @@ EARLIER: dict[str, AnyMessage] = {
         trace=TRACE, intent=OWNERLESS_VOUCHER, signature=bytes(range(65))
     ),
     "sign_batch.v1.json": OWNERLESS_BATCH,
+    "signing_refused.v1.json": SigningRefused(
+        trace=TRACE, intent=SIGN_NOOP, code="policy_fee_cap", reason="the fee is over the policy's cap"
+    ),
     "fund_wallet.v1.json": FundWallet(trace=TRACE, wallet=WALLET, required=10**16),
 }
 """What was written before a field was added, and how it is read since."""
@@ -205,6 +212,7 @@ SHAPES = {
     "fund_wallet": "balance",
     "issue_voucher": "owned",
     "sign_batch": "owned",
+    "signing_refused": "blamed",
     "voucher_issued": "owned",
 }
 """The names of the shapes that came after the first."""
@@ -280,5 +288,7 @@ def test_decode__when_a_field_is_beyond_what_the_line_can_carry__refuses(changes
 
 def test_mint_id_of__finds_the_mint_inside_an_envelope() -> None:
     with_mint = {name for name, message in MESSAGES.items() if messages.mint_id_of(message) == MINT_ID}
-    without = {"fund_wallet", "finish_batch", "sign_top_up", "sign_batch", "sign_transfer", "sign_burn"}
+    of_none = {"fund_wallet", "finish_batch", "sign_top_up", "sign_transfer", "sign_burn"}
+    of_many = {"sign_batch", "signing_refused"}
+    without = of_none | of_many
     assert with_mint == set(MESSAGES) - without

@@ -44,9 +44,9 @@ from mintline_local.principals import AwsCredentials, issue_credentials
 from mintline_local.provisioning import PREFIX, Known, load_known
 from mintline_local.stack import running_stack
 from mintline_local.usage import Arguments, at_least_one
-from mintline_signer.enclave.authorizer import digest_of
 from mintline_signer.frames import FrameDecoder
 from mintline_signer.protocol import Sign, Signed, Stored, WrappedKey, read_response, request_frame
+from mintline_signer.testing import digest_of
 
 GWEI = 10**9
 

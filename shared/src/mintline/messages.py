@@ -303,6 +303,8 @@ class SigningRefused(Message):
     """Looked up in `mintline.refusals`, which has the text for the user."""
     reason: str = ""
     """Not read: whoever sends the message could choose it. Still sent, for broadcasters that ask for it."""
+    operation_id: str = Field(default="", max_length=64)
+    """The operation that is to blame, where the intent is for several; empty if all are."""
 
 
 AnyMessage: TypeAlias = Annotated[

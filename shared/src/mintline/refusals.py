@@ -22,6 +22,8 @@ class RefusalCode(StrEnum):
     CONTRACT = "policy_contract"
     ACTION = "policy_action"
     BATCH = "policy_batch"
+    BATCH_LINE = "policy_batch_line"
+    BATCH_TOO_LARGE = "batch_too_large"
     GAS = "policy_gas"
     FEE = "policy_fee"
     PRIORITY_FEE = "policy_priority_fee"
@@ -34,6 +36,7 @@ class RefusalCode(StrEnum):
     NONCE = "memory_nonce"
     NONCE_FILLED = "memory_nonce_filled"
     TOKEN_ID = "memory_token_id"  # noqa: S105 - these are no secrets
+    REQUEST = "memory_request"
     AUTHORIZATION_MISSING = "authorization_missing"
     AUTHORIZATION_MALFORMED = "authorization_malformed"
     AUTHORIZATION_SEAL = "authorization_seal"
@@ -70,10 +73,13 @@ REASONS: dict[RefusalCode, str] = {
     RefusalCode.ISSUER_TRANSACTS: "The issuer's key signs vouchers only, never transactions.",
     RefusalCode.CONTRACT: "The signing policy does not allow this contract.",
     RefusalCode.ACTION: "The signing policy does not let users' keys do this.",
-    RefusalCode.BATCH: "Batches are not signed: their mints do not carry their users' authorizations.",
+    RefusalCode.BATCH: "The batch has more mints than the signing policy allows.",
+    RefusalCode.BATCH_LINE: "The mint or its token is in the batch twice.",
+    RefusalCode.BATCH_TOO_LARGE: "The batch does not fit into one request to the enclave.",
     RefusalCode.NONCE: "Something else was signed for this nonce of the wallet.",
     RefusalCode.NONCE_FILLED: "This nonce of the wallet was given up and filled.",
     RefusalCode.TOKEN_ID: "The mint was signed for another token.",
+    RefusalCode.REQUEST: "This request was signed under another nonce of the wallet, or for something else.",
     RefusalCode.GAS: "The gas limit exceeds the signing policy's.",
     RefusalCode.FEE: "The fee per gas exceeds the signing policy's.",
     RefusalCode.PRIORITY_FEE: "The priority fee exceeds the fee cap.",

@@ -12,6 +12,7 @@ from coincurve import PrivateKey
 from mintline.acceptance import Session
 from mintline.eth import address_of_public_key
 from mintline.messages import (
+    AnyIntent,
     AnyRequest,
     BatchMint,
     Fees,
@@ -27,8 +28,9 @@ from mintline.messages import (
 )
 from mintline_signer.enclave.curve import SigningKey
 from mintline_signer.enclave.policy import PlatformKey, Policy, Rates
+from mintline_signer.enclave.signing import answer
 from mintline_signer.enclave.tokens import AuthorizationPolicy
-from mintline_signer.protocol import WrappedKey
+from mintline_signer.protocol import Issued, Signed, WrappedKey
 from mintline_signer.testing import Authority
 
 CHAIN_ID = 31337
@@ -46,6 +48,11 @@ def _authority() -> Authority:
 def _authorized(intent: Any, token: str) -> Any:
     """Return an intent with its authorization, the same one each time; sealing itself never repeats."""
     return _authority().authorized(intent, token, now=NOW, session=_session())
+
+
+@cache
+def _batch_authorizations(batch: SignBatch) -> list[bytes]:
+    return _authority().authorizations(batch, now=NOW, session=_session())
 
 
 @cache
@@ -78,6 +85,18 @@ class Player:
 
     def signing_key(self) -> SigningKey:
         return SigningKey(bytearray(self.secret))
+
+
+def sign(intent: AnyIntent, keys: list[SigningKey]) -> Signed:
+    signed = answer(intent, keys)
+    assert isinstance(signed, Signed)
+    return signed
+
+
+def issue(intent: IssueVoucher, issuer: SigningKey) -> Issued:
+    issued = answer(intent, [issuer])
+    assert isinstance(issued, Issued)
+    return issued
 
 
 @dataclass(frozen=True)
@@ -158,16 +177,24 @@ class Cast:
             signer=self.relayer.ref,
             chain_id=CHAIN_ID,
             nonce=3,
-            gas=900_000,
+            gas=200_000 * size,
             fees=Fees(max_fee_per_gas=30 * 10**9, max_priority_fee_per_gas=10**9),
             contract=CONTRACT,
             mints=tuple(
                 BatchMint(
-                    mint_id=f"mint_b{n}", token_id=2**200 + n, to=self.user.address, metadata_digest=bytes(32)
+                    mint_id=f"mint_b{n}",
+                    token_id=2**200 + 100 + n,
+                    to=self.user.address,
+                    metadata_digest=bytes(32),
+                    subject=(self.user, self.other)[n % 2].subject,
                 )
                 for n in range(size)
             ),
         )
+
+    def authorizations(self, batch: SignBatch) -> list[bytes]:
+        """Return the authorization of each line of a batch, the same ones each time."""
+        return _batch_authorizations(batch)
 
     def transfer(self) -> SignTransfer:
         intent = SignTransfer(
@@ -217,6 +244,8 @@ class Cast:
             authorization=AuthorizationPolicy.model_validate(self.authority.policy(grace=GRACE)),
             issuer=PlatformKey(address=self.issuer.address, subject=self.issuer.subject),
             treasury=PlatformKey(address=self.treasury.address, subject=self.treasury.subject),
+            relayers=(PlatformKey(address=self.relayer.address, subject=self.relayer.subject),),
+            max_batch=100,
             user_actions=frozenset({"mint", "transfer", "burn"}),
             rates=Rates(window=60, user=30, treasury=30, issuer=30),
             max_gas=200_000,

@@ -10,9 +10,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from mintline.acceptance import CERTIFICATE_BYTES, MAX_VALIDITY, STATEMENT_BYTES, Session
+from mintline.acceptance import ACCEPTANCE, CERTIFICATE_BYTES, MAX_VALIDITY, STATEMENT_BYTES, Session
+from mintline.messages import SignBatch
 from mintline.scopes import ACCOUNT_ADMIN
-from mintline_signer.enclave.authorizer import Authorizer
+from mintline_signer.enclave.authorizer import AT_ONCE, Authorizer
+from mintline_signer.enclave.kinds import words_of
 from mintline_signer.enclave.revocations import RevokedTokens
 from mintline_signer.enclave.seals import Seals
 from mintline_signer.enclave.tokens import TokenVerifier
@@ -44,6 +46,15 @@ class FakeKms:
             raise self.error
         self.decrypted.append(bytearray(self.plaintext))
         return self.decrypted[-1]
+
+
+class SeveralKms:
+    def __init__(self, plaintexts: Mapping[str, bytes]) -> None:
+        self.plaintexts = plaintexts
+
+    async def decrypt(self, ciphertext: bytes, context: Mapping[str, str]) -> bytearray:
+        assert context == {"sub": "platform:sealing", "chain": "31337"}
+        return bytearray(self.plaintexts[ciphertext.decode()])
 
 
 def authorizer_over(seals: Seals, cast: Cast) -> Authorizer:
@@ -322,7 +333,8 @@ def test_authorizer__when_it_has_a_rule__some_test_here_breaks_it() -> None:
 async def test_authorizer__when_the_user_asked_for_this__lets_it_pass(cast: Cast) -> None:
     authorizer = await authorizer_of(cast)
     for request in cast.everything():
-        assert authorizer.judge(request, now=cast.now)
+        beside = cast.authorizations(request) if isinstance(request, SignBatch) else []
+        assert authorizer.judge(request, now=cast.now, authorizations=beside)
 
 
 async def test_authorizer__when_fees_or_the_nonce_change__lets_it_pass(cast: Cast) -> None:
@@ -333,7 +345,7 @@ async def test_authorizer__when_fees_or_the_nonce_change__lets_it_pass(cast: Cas
 
 async def test_authorizer__when_no_user_is_needed__asks_for_no_word(cast: Cast) -> None:
     authorizer = await authorizer_of(cast)
-    for intent in (cast.top_up(), cast.noop(), cast.batch()):
+    for intent in (cast.top_up(), cast.noop()):
         assert authorizer.judge(intent, now=cast.now)
 
 
@@ -417,3 +429,103 @@ async def test_seals__when_kms_fails__ask_again(cast: Cast) -> None:
         await seals.obtain(key.key_id)
     kms.error = None
     assert await seals.obtain(key.key_id) is seals.held(key.key_id)
+
+
+def line(batch: SignBatch, number: int, **changes: Any) -> SignBatch:
+    lines = list(batch.mints)
+    lines[number] = evolve(lines[number], **changes)
+    changed: SignBatch = evolve(batch, mints=tuple(lines))
+    return changed
+
+
+def as_custodial(cast: Cast, batch: SignBatch) -> bytes:
+    """Return the authorization of a custodial mint of the very same token to the same address."""
+    mint, sponsored = cast.mint(), batch.mints[2]
+    custodial = evolve(
+        voucher(
+            mint,
+            token_id=sponsored.token_id,
+            to=sponsored.to,
+            metadata_digest=sponsored.metadata_digest,
+        ),
+        mint_id=sponsored.mint_id,
+    )
+    authorized: bytes = cast.authorized(custodial).authorization
+    return authorized
+
+
+BATCH_ATTACKS: list[tuple[str, RefusalCode, Callable[[Cast, list[bytes]], tuple[SignBatch, list[bytes]]]]] = [
+    ("no word", RefusalCode.AUTHORIZATION_MISSING, lambda c, w: (c.batch(), [*w[:2], b""])),
+    ("another line's word", RefusalCode.ACCEPTANCE_SIGNATURE, lambda c, w: (c.batch(), [*w[:2], w[0]])),
+    (
+        "a custodial mint's word",
+        RefusalCode.ACCEPTANCE_SIGNATURE,
+        lambda c, w: (c.batch(), [*w[:2], as_custodial(c, c.batch())]),
+    ),
+    (
+        "another user's name",
+        RefusalCode.ACCEPTANCE_SIGNATURE,
+        lambda c, w: (line(c.batch(), 2, subject=c.other.subject), w),
+    ),
+    ("another recipient", RefusalCode.ACCEPTANCE_SIGNATURE, lambda c, w: (line(c.batch(), 2, to=OTHER), w)),
+    ("another token", RefusalCode.ACCEPTANCE_SIGNATURE, lambda c, w: (line(c.batch(), 2, token_id=5), w)),
+    (
+        "other metadata",
+        RefusalCode.ACCEPTANCE_SIGNATURE,
+        lambda c, w: (line(c.batch(), 2, metadata_digest=bytes(range(32))), w),
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("code", "build"), [attack[1:] for attack in BATCH_ATTACKS], ids=[a[0] for a in BATCH_ATTACKS]
+)
+async def test_authorizer__when_one_line_of_a_batch_has_no_word_of_its_users__refuses_and_says_which(
+    cast: Cast, code: RefusalCode, build: Callable[[Cast, list[bytes]], tuple[SignBatch, list[bytes]]]
+) -> None:
+    authorizer = await authorizer_of(cast)
+    batch, words = build(cast, cast.authorizations(cast.batch()))
+    with pytest.raises(Refused) as at_once:
+        authorizer.judge(batch, now=cast.now, authorizations=words)
+    with pytest.raises(Refused) as later:
+        await authorizer.judge_later(batch, now=cast.now, authorizations=words)
+    for caught in (at_once, later):
+        assert (caught.value.code, caught.value.operation_id) == (code, batch.mints[2].mint_id)
+
+
+async def test_authorizer__when_a_lines_token_is_anothers__refuses_and_says_which(cast: Cast) -> None:
+    authorizer = await authorizer_of(cast)
+    batch, session = cast.batch(), cast.authority.session(now=cast.now)
+    words = words_of(batch, cast.authorizations(batch))
+    stolen = cast.authority.sealed(words[1], cast.token(cast.user), now=cast.now, session=session)
+    given = [words[0].envelope, stolen, words[2].envelope]
+    with pytest.raises(Refused) as caught:
+        authorizer.judge(batch, now=cast.now, authorizations=given)
+    refusal = (caught.value.code, caught.value.operation_id)
+    assert refusal == (RefusalCode.AUTHORIZATION_SUBJECT, batch.mints[1].mint_id)
+
+
+async def test_authorizer__when_lines_name_several_sealing_keys__obtains_each(cast: Cast) -> None:
+    newer = Authority(chain_id=31337)
+    kms = SeveralKms({"0": cast.authority.plaintext(), "1": newer.plaintext()})
+    seals = Seals(kms)
+    held = [authority.sealing_keys().keys[0] for authority in (cast.authority, newer)]
+    seals.use([evolve(key, wrapped=str(number).encode()) for number, key in enumerate(held)])
+    authorizer = authorizer_over(seals, cast)
+    batch, session = cast.batch(), cast.authority.session(now=cast.now)
+    words = words_of(batch, cast.authorizations(batch))
+    accepted = session.state(ACCEPTANCE, words[2].digest, words[2].subject.encode(), at=cast.now * 1000)
+    given = [word.envelope for word in words[:2]]
+    given.append(newer.sealer.seal(cast.token(cast.user), words[2].digest, accepted))
+    assert not authorizer.judge(batch, now=cast.now, authorizations=given)
+    await authorizer.judge_later(batch, now=cast.now, authorizations=given)
+    assert authorizer.judge(batch, now=cast.now, authorizations=given)
+
+
+async def test_authorizer__when_a_batch_is_large__judges_it_later(cast: Cast) -> None:
+    authorizer = await authorizer_of(cast)
+    for size, at_once in ((AT_ONCE, True), (AT_ONCE + 1, False)):
+        batch = cast.batch(size)
+        words = cast.authorizations(batch)
+        assert authorizer.judge(batch, now=cast.now, authorizations=words) is at_once
+        await authorizer.judge_later(batch, now=cast.now, authorizations=words)

@@ -26,7 +26,6 @@ from mintline_signer.enclave.refusal_counts import MAX_ALIKE
 from mintline_signer.enclave.revocations import RevokedTokens
 from mintline_signer.enclave.seals import Seals
 from mintline_signer.enclave.server import Enclave, Server
-from mintline_signer.enclave.signing import issue, sign
 from mintline_signer.enclave.tokens import TokenVerifier
 from mintline_signer.errors import Failed, FailureCode, RefusalCode
 from mintline_signer.frames import FrameDecoder, frame
@@ -48,6 +47,7 @@ from mintline_signer.protocol import (
     read_response,
     request_frame,
 )
+from tests.unit.signer.conftest import issue, sign
 
 if TYPE_CHECKING:
     from tests.unit.signer.conftest import Cast
@@ -576,3 +576,65 @@ async def test_session__when_the_silence_is_our_own_doing__stays(cast: Cast) -> 
     await settle()
     pass_time(peer, 100)
     assert not peer.closed
+
+
+def batch_request(cast: Cast, size: int = 3, *, missing: int | None = None) -> Sign:
+    batch = cast.batch(size)
+    given = [b"" if line == missing else word for line, word in enumerate(cast.authorizations(batch))]
+    return Sign(intent=batch, keys=[cast.relayer.wrapped], authorizations=given)
+
+
+async def answered(line: Line, request: Sign) -> Response:
+    line.unwrapper.gate.set()
+    peer = line.connect()
+    peer.connection.data_received(request_frame(1, request))
+    for _ in range(10):
+        await settle()
+    return peer.responses[1]
+
+
+@pytest.mark.parametrize("size", [1, 3, 40])
+async def test_session__when_every_line_of_a_batch_is_authorized__signs_it(cast: Cast, size: int) -> None:
+    signed = sign(cast.batch(size), [cast.relayer.signing_key()])
+    assert await answered(Line(cast), batch_request(cast, size)) == signed
+
+
+@pytest.mark.parametrize("size", [3, 40])
+async def test_session__when_one_line_is_not_authorized__refuses_and_says_which(
+    cast: Cast, size: int
+) -> None:
+    line, bad = Line(cast), size - 2
+    refusal = Refusal(code=RefusalCode.AUTHORIZATION_MISSING, operation_id=f"mint_b{bad}")
+    for _ in range(2):
+        assert await answered(line, batch_request(cast, size, missing=bad)) == refusal
+    assert line.unwrapper.unwraps == 0, "no key is unwrapped for what nobody asked for"
+
+
+@pytest.mark.parametrize("given", [0, 2, 4])
+async def test_session__when_the_host_brings_more_or_fewer_authorizations_than_lines__fails(
+    cast: Cast, given: int
+) -> None:
+    request = batch_request(cast)
+    words = [*request.authorizations, b"one more"][:given]
+    answer = await answered(Line(cast), request.model_copy(update={"authorizations": words}))
+    assert answer == Failure(code=FailureCode.BAD_REQUEST)
+
+
+async def test_session__when_authorizations_come_beside_what_takes_none__fails(cast: Cast) -> None:
+    for request in (mint_request(cast), Sign(intent=cast.noop(), keys=[cast.user.wrapped])):
+        more = request.model_copy(update={"authorizations": [b"a word"]})
+        assert await answered(Line(cast), more) == Failure(code=FailureCode.BAD_REQUEST)
+
+
+async def test_session__when_a_large_batch_is_judged__answers_others_in_between(cast: Cast) -> None:
+    line = Line(cast)
+    line.unwrapper.gate.set()
+    peer = line.connect()
+    peer.connection.data_received(request_frame(1, batch_request(cast, 40)))
+    await asyncio.sleep(0)
+    peer.connection.data_received(request_frame(2, Ping()))
+    await settle()
+    assert list(peer.responses) == [2]
+    for _ in range(10):
+        await settle()
+    assert isinstance(peer.responses[1], Signed)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mintline.errors import Rejected, Unavailable
-from mintline.messages import Broadcast, BuildMint, KeyRef, Message, SigningRefused, VoucherIssued
+from mintline.messages import Broadcast, BuildMint, KeyRef, Message, SignBatch, SigningRefused, VoucherIssued
 from mintline.resources import BROADCAST, Queue
 from mintline_signer.errors import Failed, FailureCode, RefusalCode, Refused
 from mintline_signer.host.handlers import dedup_id, intent_of, sign
@@ -31,6 +31,15 @@ class FakeKeys:
 
 
 @dataclass
+class FakeAuthorizations:
+    missing: tuple[str, ...] = ()
+
+    async def of(self, batch: SignBatch) -> list[bytes]:
+        ids = [line.mint_id for line in batch.mints]
+        return [b"" if mint_id in self.missing else mint_id.encode() for mint_id in ids]
+
+
+@dataclass
 class FakeEnclave:
     error: Exception | None = None
     requests: list[Sign] = field(default_factory=list)
@@ -52,21 +61,39 @@ class FakeQueues:
 
 
 def keys_of(cast: Cast) -> FakeKeys:
-    players = (cast.user, cast.issuer, cast.treasury)
+    players = (cast.user, cast.issuer, cast.treasury, cast.relayer)
     return FakeKeys({player.ref.secret_id: player.wrapped for player in players})
 
 
 async def test_sign__when_it_is_a_mint__brings_the_signers_and_the_issuers_key(cast: Cast) -> None:
     enclave, intent = FakeEnclave(), cast.mint().model_copy(update={"trace": "00-ab"})
-    answer = await sign(intent, keys=keys_of(cast), enclave=enclave, issuer=cast.issuer.ref)
+    answer = await sign(
+        intent,
+        keys=keys_of(cast),
+        authorizations=FakeAuthorizations(),
+        enclave=enclave,
+        issuer=cast.issuer.ref,
+    )
     assert answer == Broadcast(intent=intent, raw=SIGNED.raw, tx_hash=SIGNED.tx_hash, trace="00-ab")
     assert enclave.requests == [Sign(intent=intent, keys=[cast.user.wrapped, cast.issuer.wrapped])]
 
 
 async def test_sign__when_it_is_no_mint__brings_the_signers_key_alone(cast: Cast) -> None:
     enclave = FakeEnclave()
-    await sign(cast.top_up(), keys=keys_of(cast), enclave=enclave, issuer=cast.issuer.ref)
-    await sign(cast.noop(), keys=keys_of(cast), enclave=enclave, issuer=cast.issuer.ref)
+    await sign(
+        cast.top_up(),
+        keys=keys_of(cast),
+        authorizations=FakeAuthorizations(),
+        enclave=enclave,
+        issuer=cast.issuer.ref,
+    )
+    await sign(
+        cast.noop(),
+        keys=keys_of(cast),
+        authorizations=FakeAuthorizations(),
+        enclave=enclave,
+        issuer=cast.issuer.ref,
+    )
     assert [request.keys for request in enclave.requests] == [[cast.treasury.wrapped], [cast.user.wrapped]]
 
 
@@ -74,7 +101,13 @@ async def test_sign__when_it_is_a_voucher__brings_the_issuers_key_and_answers_it
     cast: Cast,
 ) -> None:
     enclave, intent = FakeEnclave(answer=ISSUED), cast.voucher().model_copy(update={"trace": "00-ab"})
-    answer = await sign(intent, keys=keys_of(cast), enclave=enclave, issuer=cast.issuer.ref)
+    answer = await sign(
+        intent,
+        keys=keys_of(cast),
+        authorizations=FakeAuthorizations(),
+        enclave=enclave,
+        issuer=cast.issuer.ref,
+    )
     assert answer == VoucherIssued(intent=intent, signature=ISSUED.signature, trace="00-ab")
     assert enclave.requests == [Sign(intent=intent, keys=[cast.issuer.wrapped])]
 
@@ -84,12 +117,24 @@ async def test_sign__when_the_enclave_signs_something_else__leaves_the_message(c
     intent = cast.mint() if kind == "mint" else cast.voucher()
     enclave = FakeEnclave(answer=ISSUED if kind == "mint" else SIGNED)
     with pytest.raises(Unavailable):
-        await sign(intent, keys=keys_of(cast), enclave=enclave, issuer=cast.issuer.ref)
+        await sign(
+            intent,
+            keys=keys_of(cast),
+            authorizations=FakeAuthorizations(),
+            enclave=enclave,
+            issuer=cast.issuer.ref,
+        )
 
 
 async def test_sign__when_the_enclave_refuses__tells_the_broadcaster_why(cast: Cast) -> None:
     enclave = FakeEnclave(Refused(RefusalCode.CONTRACT))
-    answer = await sign(cast.mint(), keys=keys_of(cast), enclave=enclave, issuer=cast.issuer.ref)
+    answer = await sign(
+        cast.mint(),
+        keys=keys_of(cast),
+        authorizations=FakeAuthorizations(),
+        enclave=enclave,
+        issuer=cast.issuer.ref,
+    )
     assert isinstance(answer, SigningRefused)
     assert answer.code == "policy_contract"
     assert answer.reason.endswith(".")
@@ -98,14 +143,26 @@ async def test_sign__when_the_enclave_refuses__tells_the_broadcaster_why(cast: C
 @pytest.mark.parametrize("error", [Failed(FailureCode.KMS_UNAVAILABLE), Unavailable("gone")])
 async def test_sign__when_the_enclave_cannot__leaves_the_message(cast: Cast, error: Exception) -> None:
     with pytest.raises(Unavailable):
-        await sign(cast.mint(), keys=keys_of(cast), enclave=FakeEnclave(error), issuer=cast.issuer.ref)
+        await sign(
+            cast.mint(),
+            keys=keys_of(cast),
+            authorizations=FakeAuthorizations(),
+            enclave=FakeEnclave(error),
+            issuer=cast.issuer.ref,
+        )
 
 
 async def test_sign__when_the_signers_key_is_missing__rejects(cast: Cast) -> None:
     keys = keys_of(cast)
     del keys.keys[cast.user.ref.secret_id]
     with pytest.raises(Rejected):
-        await sign(cast.mint(), keys=keys, enclave=FakeEnclave(), issuer=cast.issuer.ref)
+        await sign(
+            cast.mint(),
+            keys=keys,
+            authorizations=FakeAuthorizations(),
+            enclave=FakeEnclave(),
+            issuer=cast.issuer.ref,
+        )
 
 
 async def test_sign__when_the_issuers_key_is_missing__waits_for_it(cast: Cast) -> None:
@@ -113,13 +170,24 @@ async def test_sign__when_the_issuers_key_is_missing__waits_for_it(cast: Cast) -
     del keys.keys[cast.issuer.ref.secret_id]
     for intent in (cast.mint(), cast.voucher()):
         with pytest.raises(Unavailable):
-            await sign(intent, keys=keys, enclave=FakeEnclave(), issuer=cast.issuer.ref)
+            await sign(
+                intent,
+                keys=keys,
+                authorizations=FakeAuthorizations(),
+                enclave=FakeEnclave(),
+                issuer=cast.issuer.ref,
+            )
 
 
 async def test_handle__when_signed__sends_it_in_the_senders_group_under_its_hash(cast: Cast) -> None:
     queues = FakeQueues()
     await handle(
-        cast.mint(), queues=queues, keys=keys_of(cast), enclave=FakeEnclave(), issuer=cast.issuer.ref
+        cast.mint(),
+        queues=queues,
+        keys=keys_of(cast),
+        authorizations=FakeAuthorizations(),
+        enclave=FakeEnclave(),
+        issuer=cast.issuer.ref,
     )
     ((queue, message, group, dedup),) = queues.sent
     assert (queue, group, dedup) == (BROADCAST, cast.user.address, "0x" + SIGNED.tx_hash.hex())
@@ -128,7 +196,14 @@ async def test_handle__when_signed__sends_it_in_the_senders_group_under_its_hash
 
 async def test_handle__when_a_voucher_is_issued__sends_it_in_the_mints_group(cast: Cast) -> None:
     queues, enclave = FakeQueues(), FakeEnclave(answer=ISSUED)
-    await handle(cast.voucher(), queues=queues, keys=keys_of(cast), enclave=enclave, issuer=cast.issuer.ref)
+    await handle(
+        cast.voucher(),
+        queues=queues,
+        keys=keys_of(cast),
+        authorizations=FakeAuthorizations(),
+        enclave=enclave,
+        issuer=cast.issuer.ref,
+    )
     ((queue, message, group, dedup),) = queues.sent
     assert (queue, group) == (BROADCAST, "mint_2")
     assert dedup == f"issued:{ISSUED.signature[:32].hex()}"
@@ -143,6 +218,42 @@ def test_dedup_id__when_refused__names_the_mint_or_the_sender_with_nonce_and_att
     assert refused(cast.voucher()) == f"refused:issue_voucher:mint_2:{cast.voucher().voucher.deadline}"
     assert refused(cast.noop()) == f"refused:sign_noop:{cast.user.address}:8:0"
     assert refused(cast.top_up()) == f"refused:sign_top_up:{cast.treasury.address}:0:0"
+
+
+async def test_sign__when_it_is_a_batch__brings_the_relayers_key_and_each_lines_authorization(
+    cast: Cast,
+) -> None:
+    enclave, intent = FakeEnclave(), cast.batch()
+    await sign(
+        intent,
+        keys=keys_of(cast),
+        authorizations=FakeAuthorizations(missing=("mint_b1",)),
+        enclave=enclave,
+        issuer=cast.issuer.ref,
+    )
+    (request,) = enclave.requests
+    assert request.keys == [cast.relayer.wrapped]
+    assert request.authorizations == [b"mint_b0", b"", b"mint_b2"]
+
+
+async def test_sign__when_the_enclave_refuses_one_line__tells_the_broadcaster_which(cast: Cast) -> None:
+    enclave = FakeEnclave(Refused(RefusalCode.TOKEN_EXPIRED, "mint_b1"))
+    answer = await sign(
+        cast.batch(),
+        keys=keys_of(cast),
+        authorizations=FakeAuthorizations(),
+        enclave=enclave,
+        issuer=cast.issuer.ref,
+    )
+    assert isinstance(answer, SigningRefused)
+    assert (answer.code, answer.operation_id) == ("token_expired", "mint_b1")
+
+
+def test_dedup_id__when_a_batch_has_lost_a_refused_mint__is_another(cast: Cast) -> None:
+    batch = cast.batch()
+    fewer = batch.model_copy(update={"mints": batch.mints[1:]})
+    ids = {dedup_id(SigningRefused(intent=intent, code="c")) for intent in (batch, fewer)}
+    assert ids == {f"refused:batch:{cast.relayer.address}:3:0:{count}" for count in (2, 3)}
 
 
 def test_intent_of__when_the_message_is_none__rejects(cast: Cast) -> None:

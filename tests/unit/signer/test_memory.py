@@ -136,7 +136,32 @@ def test_memory__when_nothing_was_signed__has_nothing_to_remember(cast: Cast) ->
 
 def test_memory__when_full__forgets_the_oldest(cast: Cast) -> None:
     memory = Memory(size=2, secret=bytes(16))
-    admit(memory, *(evolve(cast.transfer(), nonce=n) for n in range(3)))
+    admit(memory, *(evolve(cast.transfer(), nonce=n, request_id=f"transfer_{n}") for n in range(3)))
     assert len(memory) == 2
     assert refused(memory, evolve(cast.burn(), nonce=1)) == RefusalCode.NONCE
     admit(memory, evolve(cast.burn(), nonce=0))
+
+
+@pytest.mark.parametrize("kind", ["transfer", "burn"])
+def test_memory__when_a_request_was_signed__admits_it_under_that_nonce_alone(cast: Cast, kind: str) -> None:
+    memory, request = Memory(size=1000, secret=bytes(16)), getattr(cast, kind)()
+    admit(memory, request, evolve(request, fees=FEES, attempt=1))
+    assert refused(memory, evolve(request, nonce=20)) == RefusalCode.REQUEST
+    assert refused(memory, evolve(request, token_id=5)) == RefusalCode.REQUEST
+    admit(memory, evolve(request, nonce=20, request_id="another"))
+
+
+def test_memory__when_a_request_has_the_id_of_a_mint__binds_neither_to_the_other(cast: Cast) -> None:
+    memory, mint = Memory(size=1000, secret=bytes(16)), cast.mint()
+    admit(memory, mint, evolve(cast.transfer(), request_id=mint.mint_id), evolve(mint, nonce=20))
+
+
+def test_memory__when_a_mint_gets_into_another_batch__admits_the_same_token_alone(cast: Cast) -> None:
+    memory, batch = Memory(size=1000, secret=bytes(16)), cast.batch()
+    admit(memory, batch, evolve(batch, nonce=20, mints=batch.mints[1:]))
+    changed = evolve(batch.mints[2], token_id=5)
+    with pytest.raises(Refused) as caught:
+        admit(memory, evolve(batch, nonce=21, mints=(batch.mints[0], changed)))
+    assert (caught.value.code, caught.value.operation_id) == (RefusalCode.TOKEN_ID, changed.mint_id)
+    mint = voucher(evolve(cast.mint(), mint_id=batch.mints[0].mint_id), token_id=5)
+    assert refused(memory, mint) == RefusalCode.TOKEN_ID

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 
 from mintline.errors import Misconfigured
-from mintline.messages import AnyIntent, AnyRequest, Fees, Frozen, Intent, SignBatch
-from mintline_signer.enclave.policy import Role, check, parse_policy, read_policy
+from mintline.messages import AnyIntent, Fees, Frozen, Intent
+from mintline_signer.enclave.kinds import check
+from mintline_signer.enclave.policy import Role, parse_policy, read_policy
 from mintline_signer.errors import RefusalCode, Refused
 
 if TYPE_CHECKING:
     from tests.unit.signer.conftest import Cast
 
+KMS_KEY = "arn:aws:kms:eu-west-1:111122223333:key/11111111-2222-3333-4444-555555555555"
 OTHER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 
 
@@ -43,6 +45,11 @@ def lone_voucher(cast: Cast, deadline: int) -> Any:
 
 def signed_by(intent: Any, **changes: Any) -> Any:
     return evolve(intent, signer=evolve(intent.signer, **changes))
+
+
+def again(cast: Cast, **changes: Any) -> Any:
+    batch = cast.batch()
+    return evolve(batch, mints=(*batch.mints[:2], evolve(batch.mints[2], **changes)))
 
 
 RULES: list[tuple[str, RefusalCode, Callable[[Cast], Any]]] = [
@@ -83,11 +90,45 @@ RULES: list[tuple[str, RefusalCode, Callable[[Cast], Any]]] = [
         lambda c: signed_by(evolve(c.voucher(), chain_id=1), chain_id=1),
     ),
     ("a mint by a relayer", RefusalCode.SIGNER, lambda c: c.mint(c.relayer)),
-    ("a batch by a relayer", RefusalCode.BATCH, lambda c: c.batch()),
-    ("a batch of one mint", RefusalCode.BATCH, lambda c: c.batch(1)),
-    ("a batch by a user", RefusalCode.BATCH, lambda c: evolve(c.batch(), signer=c.user.ref, gas=9)),
-    ("a batch by the issuer", RefusalCode.BATCH, lambda c: evolve(c.batch(), signer=c.issuer.ref, gas=9)),
-    ("a batch by the treasury", RefusalCode.BATCH, lambda c: evolve(c.batch(), signer=c.treasury.ref, gas=9)),
+    ("a batch by a user", RefusalCode.SIGNER, lambda c: evolve(c.batch(), signer=c.user.ref)),
+    (
+        "a batch by the issuer",
+        RefusalCode.ISSUER_TRANSACTS,
+        lambda c: evolve(c.batch(), signer=c.issuer.ref),
+    ),
+    ("a batch by the treasury", RefusalCode.SIGNER, lambda c: evolve(c.batch(), signer=c.treasury.ref)),
+    (
+        "a batch by a user's key in a relayer's name",
+        RefusalCode.SIGNER,
+        lambda c: signed_by(c.batch(), address=c.user.address),
+    ),
+    ("a batch of too many", RefusalCode.BATCH, lambda c: c.batch(101)),
+    ("a batch at another contract", RefusalCode.CONTRACT, lambda c: evolve(c.batch(), contract=OTHER)),
+    ("a batch of too much gas", RefusalCode.GAS, lambda c: evolve(c.batch(), gas=600_001)),
+    ("a batch that has a mint twice", RefusalCode.BATCH_LINE, lambda c: again(c, mint_id="mint_b0")),
+    ("a batch that has a token twice", RefusalCode.BATCH_LINE, lambda c: again(c, token_id=2**200 + 100)),
+    (
+        "a relayer's address as a user's",
+        RefusalCode.SIGNER,
+        lambda c: signed_by(c.noop(), address=c.relayer.address),
+    ),
+    (
+        "a relayer's address as the treasury's",
+        RefusalCode.SIGNER,
+        lambda c: signed_by(c.top_up(), address=c.relayer.address),
+    ),
+    ("a top-up by a relayer", RefusalCode.SIGNER, lambda c: evolve(c.top_up(), signer=c.relayer.ref)),
+    (
+        "a top-up of a relayer",
+        RefusalCode.TOP_UP_RECIPIENT,
+        lambda c: evolve(c.top_up(), recipient=c.relayer.address),
+    ),
+    ("a transfer by a relayer", RefusalCode.SIGNER, lambda c: evolve(c.transfer(), signer=c.relayer.ref)),
+    (
+        "a voucher alone by a relayer",
+        RefusalCode.SIGNER,
+        lambda c: evolve(c.voucher(), signer=c.relayer.ref),
+    ),
     ("a transfer by the treasury", RefusalCode.SIGNER, lambda c: evolve(c.transfer(), signer=c.treasury.ref)),
     (
         "a transfer by the issuer",
@@ -169,9 +210,28 @@ def test_policy__when_users_may_not_do_it__refuses(cast: Cast, action: str) -> N
 
 
 def test_policy__when_it_allows__says_what_the_signer_is(cast: Cast) -> None:
-    roles = [check(cast.policy(), request, now=cast.now) for request in allowed(cast)]
-    user, issuer, treasury = Role.USER, Role.ISSUER, Role.TREASURY
-    assert roles == [user, issuer, treasury, user, user, user]
+    roles = [check(cast.policy(), request, now=cast.now) for request in cast.everything()]
+    user, issuer, treasury, relayer = Role.USER, Role.ISSUER, Role.TREASURY, Role.RELAYER
+    assert roles == [user, issuer, treasury, user, relayer, user, user]
+
+
+def test_policy__when_a_line_is_refused__says_which(cast: Cast) -> None:
+    with pytest.raises(Refused) as caught:
+        check(cast.policy(), again(cast, token_id=2**200 + 100), now=cast.now)
+    assert caught.value.operation_id == "mint_b2"
+
+
+def test_policy__when_it_names_no_relayer__lets_nobody_sign_a_batch(cast: Cast) -> None:
+    with pytest.raises(Refused) as caught:
+        check(evolve(cast.policy(), relayers=()), cast.batch(), now=cast.now)
+    assert caught.value.code == RefusalCode.SIGNER
+
+
+def test_policy__when_a_batch_may_cost_more_than_its_mints_apart__refuses(cast: Cast) -> None:
+    policy = evolve(cast.policy(), max_transaction_cost=200_000 * 30 * 10**9 - 1)
+    with pytest.raises(Refused) as caught:
+        check(policy, cast.batch(), now=cast.now)
+    assert caught.value.code == RefusalCode.COST
 
 
 def test_policy__when_it_has_a_rule__some_test_here_breaks_it() -> None:
@@ -180,13 +240,9 @@ def test_policy__when_it_has_a_rule__some_test_here_breaks_it() -> None:
 
 
 def test_policy__when_every_amount_is_at_its_limit__allows(cast: Cast) -> None:
-    treasury_noop = evolve(cast.noop(), signer=cast.treasury.ref)
-    for intent in (*allowed(cast), treasury_noop):
+    noops = [evolve(cast.noop(), signer=player.ref) for player in (cast.treasury, cast.relayer)]
+    for intent in (*cast.everything(), cast.batch(100), *noops):
         check(cast.policy(), intent, now=cast.now)
-
-
-def allowed(cast: Cast) -> list[AnyRequest]:
-    return [request for request in cast.everything() if not isinstance(request, SignBatch)]
 
 
 def document(cast: Cast) -> dict[str, Any]:
@@ -213,6 +269,24 @@ def test_policy__when_the_document_is_sound__is_read(cast: Cast, tmp_path: Path)
     policy = parse_policy(read_policy(path))
     assert policy.contracts == {OTHER}
     assert policy.max_top_up_value == 10**18
+    assert (policy.relayers, policy.max_batch, policy.rates.of(Role.RELAYER)) == ((), 250, 10)
+
+
+def test_policy__when_it_names_relayers__is_read(cast: Cast) -> None:
+    relayers = [{"address": player.address, "subject": player.subject} for player in (cast.relayer,)]
+    more = {"relayers": relayers, "max_batch": 500}
+    rates = {"window": 60, "user": 5, "treasury": 10, "issuer": 100, "relayer": 20}
+    policy = parse_policy(json.dumps(document(cast) | more | {"rates": rates}).encode())
+    assert policy.relayers == cast.policy().relayers
+    assert policy.rates.of(Role.RELAYER) == 20
+
+
+def test_policy__when_it_reassigns_a_relayers_address__is_misconfigured(cast: Cast) -> None:
+    relayer = {"address": cast.relayer.address, "subject": cast.relayer.subject}
+    moved = {"from": "user-1", "to": "user-2", "address": cast.relayer.address, "kms_key": KMS_KEY}
+    more = {"relayers": [relayer], "reassign": [moved]}
+    with pytest.raises(Misconfigured, match="reassign: the address must be a user's wallet"):
+        parse_policy(json.dumps(document(cast) | more).encode())
 
 
 @pytest.mark.parametrize(
@@ -227,6 +301,12 @@ def test_policy__when_the_document_is_sound__is_read(cast: Cast, tmp_path: Path)
         {"issuer": {"address": OTHER, "subject": "user-1"}},
         {"relayers": {"keys": [{"address": OTHER, "subject": "platform:relayer-1"}], "max_batch": 1}},
         {"relayers": None},
+        {"relayers": [{"address": OTHER, "subject": "user-1"}]},
+        {"relayers": [{"address": OTHER, "subject": "platform:issuer"}]},
+        {"relayers": [{"address": OTHER, "subject": f"platform:relayer-{n}"} for n in range(2)]},
+        {"relayers": [{"address": f"0x{n:040x}", "subject": f"platform:r-{n}"} for n in range(10, 27)]},
+        {"max_batch": 501},
+        {"max_batch": 0},
         {"top_ups": {"window": 3600, "value": "9" * 20, "recipient": str(10**18 - 1)}},
     ],
 )

@@ -54,6 +54,9 @@ def test_request__when_written_and_read__is_the_same(cast: Cast) -> None:
     for intent in cast.everything():
         request = Sign(intent=intent, keys=[cast.user.wrapped])
         assert read_request(request_frame(3, request)[4:]) == (3, request)
+    batch = cast.batch()
+    request = Sign(intent=batch, keys=[cast.relayer.wrapped], authorizations=cast.authorizations(batch))
+    assert read_request(request_frame(3, request)[4:]) == (3, request)
     revoked = Revocations(
         revocations=[cast.authority.revocation("user-1", revoked_before=cast.now, at=cast.now)]
     )
@@ -68,11 +71,17 @@ def test_request__when_the_intent_says_when_it_was_built__keeps_that_from_the_en
     assert b"built_at" not in request_frame(3, timed)
 
 
+def test_request__when_no_authorizations_come_beside_it__says_nothing_of_them(cast: Cast) -> None:
+    """An enclave of an older image, which does not know the field, serves a newer host."""
+    assert b"authorizations" not in request_frame(3, Sign(intent=cast.mint(), keys=[cast.user.wrapped]))
+
+
 @pytest.mark.parametrize(
     "response",
     [
         Signed(raw=b"\x02raw", tx_hash=bytes(32)),
         Refusal(code=RefusalCode.GAS),
+        Refusal(code=RefusalCode.TOKEN_EXPIRED, operation_id="mint_1"),
         Failure(code=FailureCode.KMS_UNAVAILABLE),
         Accepted(),
         Pong(credentials=True),

@@ -6,7 +6,8 @@ import pytest
 
 from mintline.messages import SignTopUp
 from mintline_signer.enclave import rates
-from mintline_signer.enclave.policy import Policy, Rates, Role, TopUpBudget, check
+from mintline_signer.enclave.kinds import check
+from mintline_signer.enclave.policy import Policy, Rates, Role, TopUpBudget
 from mintline_signer.enclave.rates import RateLimiter
 from mintline_signer.errors import Failed, FailureCode, RefusalCode, Refused
 
@@ -36,6 +37,7 @@ def admit(limiter: RateLimiter, intent: Any, role: Role, *, now: int) -> None:
         ("treasury", "top_up"),
         ("issuer", "voucher"),
         ("issuer", "mint"),
+        ("relayer", "batch"),
     ],
 )
 def test_rates__when_a_key_signed_as_often_as_it_may__fails_until_the_next_window(
@@ -192,3 +194,19 @@ def test_top_ups__when_there_were_too_many_to_remember__fail_until_the_next_wind
         admit(limiter, to(top_up(cast, 3, 1), OTHER), Role.TREASURY, now=NOW)
     admit(limiter, top_up(cast, 2, 1), Role.TREASURY, now=NOW)
     admit(limiter, to(top_up(cast, 3, 1), OTHER), Role.TREASURY, now=NOW + 3600)
+
+
+def test_rates__when_a_batch_has_many_mints__counts_one_signature_of_the_relayers(cast: Cast) -> None:
+    limiter = limiter_of(cast.policy(), relayer=2, user=1)
+    for _ in range(2):
+        admit(limiter, cast.batch(50), Role.RELAYER, now=NOW)
+    admit(limiter, cast.noop(), Role.USER, now=NOW)
+    with pytest.raises(Failed):
+        admit(limiter, cast.batch(1), Role.RELAYER, now=NOW)
+
+
+def test_rates__when_the_policy_names_no_relayers_rate__it_is_the_treasurys(cast: Cast) -> None:
+    limiter = limiter_of(cast.policy(), treasury=1)
+    admit(limiter, cast.batch(), Role.RELAYER, now=NOW)
+    with pytest.raises(Failed):
+        admit(limiter, cast.batch(), Role.RELAYER, now=NOW)

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from mintline.eth import SECP256K1_N, redeem_calldata
 from mintline.messages import AnyIntent, AnyRequest, Fees
 from mintline_signer.enclave.curve import SigningKey
-from mintline_signer.enclave.signing import answer, issue, match_keys, sign
+from mintline_signer.enclave.signing import answer, match_keys
 from mintline_signer.errors import Failed, RefusalCode, Refused
 from mintline_signer.protocol import Sign
+from tests.unit.signer.conftest import issue, sign
 
 if TYPE_CHECKING:
     from tests.unit.signer.conftest import Cast, Player

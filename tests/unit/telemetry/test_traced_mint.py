@@ -21,7 +21,7 @@ from mintline.chain.gas import GasBound
 from mintline.consumer import Consumer
 from mintline.eth import keccak256
 from mintline.memory import MemoryQueues
-from mintline.messages import AnyMessage, Broadcast, KeyRef, SignMint, decode, encode
+from mintline.messages import AnyMessage, Broadcast, KeyRef, SignBatch, SignMint, decode, encode
 from mintline.otel import OtelTracer
 from mintline.records import Collection, Mint, scoped
 from mintline.resources import BROADCAST, BUILD, SIGN, Queue
@@ -57,6 +57,11 @@ ISSUER = KeyRef(address=WALLET, subject="platform:issuer", chain_id=CHAIN_ID, se
 class Keys:
     async def read(self, key: KeyRef) -> WrappedKey:
         return WrappedKey(address=key.address, subject=key.subject, chain_id=key.chain_id, wrapped=b"w")
+
+
+class NoAuthorizations:
+    async def of(self, batch: SignBatch) -> list[bytes]:
+        return [b""] * len(batch.mints)
 
 
 class Enclave:
@@ -198,7 +203,12 @@ class Line:
 
     async def sign(self) -> None:
         handle = partial(
-            sign, queues=self.outbox("signer-host"), keys=Keys(), enclave=Enclave(), issuer=ISSUER
+            sign,
+            queues=self.outbox("signer-host"),
+            keys=Keys(),
+            authorizations=NoAuthorizations(),
+            enclave=Enclave(),
+            issuer=ISSUER,
         )
         await self.consume("signer-host", SIGN, handle)
 

@@ -46,6 +46,7 @@ from mintline_harness.simulation.tables import (
     CHAIN_ID,
     CONTRACT,
     ISSUER,
+    SponsoredAuthorizations,
     authority,
     token_of,
 )
@@ -151,6 +152,7 @@ async def serve_signer(process: Process, around: Surroundings) -> None:
         sign_message,
         queues=process.port(around.queues),
         keys=process.port(around.custody),
+        authorizations=process.port(SponsoredAuthorizations(around.tables.ledger.authorizations)),
         enclave=process.port(enclave),
         issuer=ISSUER,
     )

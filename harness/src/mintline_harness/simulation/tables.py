@@ -13,11 +13,13 @@ from coincurve import PublicKey
 from pydantic import SecretStr
 
 from mintline.acceptance import Certificate
+from mintline.authorizations import MISSING, Authorization, Key
 from mintline.aws.key_stores import secret_name
 from mintline.aws.keys import GeneratedKey
 from mintline.errors import Rejected
 from mintline.eth import Transaction, address_of_public_key, keccak256
-from mintline.messages import KeyRef
+from mintline.kinds.batch import line_digest
+from mintline.messages import KeyRef, SignBatch
 from mintline.records import Collection, Link, Mint, TokenOperation, Transfer, Wallet, scoped
 from mintline.states import MintStatus, TransactionState, stored_sources, transaction_may
 from mintline.transaction_records import Place, carried_by
@@ -147,6 +149,18 @@ class IndexedLedger(MemoryLedger):
         assert mint.token_id is not None
         token = self.store.token_table.get(TokenKey(mint.contract, mint.token_id))
         return None if token is None else token.metadata_digest
+
+
+class SponsoredAuthorizations:
+    """The authorizations of a batch's mints, as the signer's host reads them."""
+
+    def __init__(self, stored: Mapping[Key, Authorization]) -> None:
+        self._stored = stored
+
+    async def of(self, batch: SignBatch) -> list[bytes]:
+        """Return the authorization of each line, in order; empty where there is none."""
+        keys = [(line.mint_id, line_digest(batch, line)) for line in batch.mints]
+        return [self._stored.get(key, MISSING).envelope for key in keys]
 
 
 class Tables:

@@ -47,10 +47,14 @@ class BrokenFrame(MintlineError):  # noqa: N818 - named for what happened, as it
 
 
 class Refused(Rejected):
-    """The enclave will never sign this."""
+    """The enclave will never sign this.
 
-    def __init__(self, code: RefusalCode) -> None:
+    `operation_id` names the operation that is to blame, where a request is for several; empty if all are.
+    """
+
+    def __init__(self, code: RefusalCode, operation_id: str = "") -> None:
         super().__init__(code.value, REASONS[code])
+        self.operation_id = operation_id
 
 
 class Failed(Unavailable):

@@ -22,7 +22,7 @@ from mintline.acceptance import STATEMENT_BYTES
 from mintline.audit.records import HASH_BYTES, Batch, BrokenRecord, read_batch
 from mintline.errors import Unavailable
 from mintline.fields import Address, KmsKeyArn
-from mintline.messages import AnyRequest, Frozen
+from mintline.messages import MAX_SEALED, AnyRequest, Frozen
 from mintline.p256 import KEY_ID_BYTES
 from mintline_signer.errors import BrokenFrame, Failed, FailureCode, RefusalCode, Refused
 from mintline_signer.frames import decode, frame
@@ -49,6 +49,10 @@ class Sign(Frozen):
     type: Literal["sign"] = "sign"
     intent: AnyRequest
     keys: list[WrappedKey] = Field(min_length=1, max_length=2)
+    authorizations: list[Annotated[bytes, Field(max_length=MAX_SEALED)]] = Field(
+        default=[], max_length=500, repr=False
+    )
+    """Of a batch, one for each line, in order, empty where there is none; of anything else none."""
 
 
 class Credentials(Frozen):
@@ -181,6 +185,8 @@ class Refusal(Frozen):
 
     type: Literal["refused"] = "refused"
     code: Annotated[RefusalCode, BeforeValidator(_refusal_code)]
+    operation_id: str = Field(default="", max_length=64)
+    """The operation that is to blame, where the request is for several; empty if all are."""
 
 
 class Failure(Frozen):
@@ -250,6 +256,7 @@ def _plain(request: Request) -> dict[str, Any]:
                 "intent": request.intent.model_dump(mode="json", exclude={"built_at"}, exclude_defaults=True)
                 | {"type": request.intent.type},
                 "keys": [key.model_dump(exclude_defaults=True) for key in request.keys],
+                **({"authorizations": request.authorizations} if request.authorizations else {}),
             }
         case Credentials():
             token = request.session_token
@@ -308,7 +315,7 @@ def declined(answer: Response) -> Refused | Unavailable:
     """Return as an error that an answer is not what was asked for: Refused, Failed, or Unavailable."""
     match answer:
         case Refusal():
-            return Refused(answer.code)
+            return Refused(answer.code, answer.operation_id)
         case Failure():
             return Failed(answer.code)
         case _:

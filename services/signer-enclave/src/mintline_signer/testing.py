@@ -15,10 +15,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from mintline.acceptance import ACCEPTANCE, MAX_VALIDITY, Certificate, Session, request_certificate
 from mintline.authorization import Sealer, key_id
-from mintline.messages import IssueVoucher, SignBurn, SignMint, SignTransfer
+from mintline.messages import IssueVoucher, SignBatch, SignBurn, SignMint, SignTransfer
 from mintline.revocation import REVOCATION, revocation_fields
 from mintline.scopes import SIGN_IN_SCOPES
-from mintline_signer.enclave.authorizer import digest_of, subject_of
+from mintline_signer.enclave.kinds import words_of
+from mintline_signer.enclave.kinds.base import Word
 from mintline_signer.protocol import Revocation, SealingKeys, WrappedSealingKey
 
 ISSUER = "https://cognito-idp.us-east-1.amazonaws.com/us-east-1_TestPool"
@@ -27,6 +28,12 @@ LIFETIME = 3600
 """Seconds that a token is good for, from its `iat` on."""
 
 IntentT = TypeVar("IntentT", SignMint, SignTransfer, SignBurn, IssueVoucher)
+
+
+def digest_of(intent: SignMint | SignTransfer | SignBurn | IssueVoucher) -> bytes:
+    """Return the digest that the user's authorization of an intent is sealed under."""
+    [word] = words_of(intent)
+    return word.digest
 
 
 def base64url(data: bytes) -> str:
@@ -130,10 +137,22 @@ class Authority:
 
         The token goes along whatever it is.
         """
+        [word] = words_of(intent)
         session = session or self.session(now=now)
-        digest = digest_of(intent)
-        accepted = session.state(ACCEPTANCE, digest, subject_of(intent).encode(), at=now * 1000)
-        return intent.evolve(authorization=self.sealer.seal(token, digest, accepted))
+        return intent.evolve(authorization=self.sealed(word, token, now=now, session=session))
+
+    def authorizations(self, batch: SignBatch, *, now: int, session: Session | None = None) -> list[bytes]:
+        """Return a good authorization of each line of a batch, by the user that it names."""
+        session = session or self.session(now=now)
+        words = words_of(batch, [b""] * len(batch.mints))
+        return [
+            self.sealed(word, self.token(word.subject, now=now), now=now, session=session) for word in words
+        ]
+
+    def sealed(self, word: Word, token: str, *, now: int, session: Session) -> bytes:
+        """Return the envelope of what a user asked for, as the api accepts it at `now`."""
+        accepted = session.state(ACCEPTANCE, word.digest, word.subject.encode(), at=now * 1000)
+        return self.sealer.seal(token, word.digest, accepted)
 
     def revocation(
         self, sub: str, *, revoked_before: int, at: float, session: Session | None = None

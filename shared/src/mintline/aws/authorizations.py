@@ -35,7 +35,12 @@ async def find_authorization(dynamo: Dynamo, operation: Operation, aside: SetAsi
     if (held := on_record(operation)) is not None:
         return held
     key = key_of(operation)
-    item = None if key is None else await dynamo.get(AUTHORIZATIONS, _key_item(key))
+    return MISSING if key is None else await read_authorization(dynamo, key, aside)
+
+
+async def read_authorization(dynamo: Dynamo, key: Key, aside: SetAside) -> Authorization:
+    """Return the authorization under an id and a digest, MISSING if there is none; raises Unreadable."""
+    item = await dynamo.get(AUTHORIZATIONS, _key_item(key))
     return MISSING if item is None else read(Authorization, AUTHORIZATIONS, item, aside)
 
 

@@ -9,6 +9,7 @@ from mintline.eth import mint_batch_calldata
 from mintline.kinds.base import CallFields, TransactionKind, carried, first_attempt
 from mintline.messages import BatchMint, SignBatch
 from mintline.records import Mint, Operation
+from mintline.request_digests import sponsored_digest
 from mintline.transaction_records import Transaction
 
 
@@ -58,4 +59,17 @@ def lines_of(mints: Sequence[Mint]) -> tuple[BatchMint, ...]:
         )
         for mint in mints
         if mint.token_id is not None
+    )
+
+
+def line_digest(batch: SignBatch, line: BatchMint) -> bytes:
+    """Return what the user of a line authorized: its authorization is sealed and stored under this."""
+    return sponsored_digest(
+        mint_id=line.mint_id,
+        sub=line.subject,
+        chain_id=batch.chain_id,
+        contract=batch.contract,
+        to=line.to,
+        metadata_digest=line.metadata_digest,
+        token_id=line.token_id,
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
@@ -16,21 +16,8 @@ from pydantic_core import ErrorDetails
 from mintline import strict_json
 from mintline.errors import Misconfigured
 from mintline.fields import Address, KmsKeyArn, Wei
-from mintline.messages import (
-    AnyIntent,
-    AnyRequest,
-    Frozen,
-    IssueVoucher,
-    KeyRef,
-    SignBatch,
-    SignBurn,
-    SignMint,
-    SignNoop,
-    SignTopUp,
-    SignTransfer,
-)
+from mintline.messages import Frozen
 from mintline_signer.enclave.tokens import AuthorizationPolicy
-from mintline_signer.errors import RefusalCode, Refused
 
 PLATFORM = "platform:"
 """Begins the subject of every key that is no user's."""
@@ -43,6 +30,15 @@ class PlatformKey(Frozen):
     subject: str = Field(pattern=r"^platform:[a-z0-9-]{1,64}$")
 
 
+class Role(StrEnum):
+    """What a key acts as; a field of `Rates` each."""
+
+    USER = "user"
+    TREASURY = "treasury"
+    ISSUER = "issuer"
+    RELAYER = "relayer"
+
+
 class Rates(Frozen):
     """Signatures of one key within `window` seconds, by what the key is."""
 
@@ -51,6 +47,20 @@ class Rates(Frozen):
     """Of a user's key, and of the issuer's for vouchers that this user asks for alone."""
     treasury: int = Field(gt=0)
     issuer: int = Field(gt=0)
+    relayer: int | None = Field(default=None, gt=0)
+    """Of a relayer's key; a batch is one. None: as `treasury`."""
+
+    def of(self, role: Role) -> int:
+        """Return how often a key with this role may sign in a window."""
+        match role:
+            case Role.USER:
+                return self.user
+            case Role.TREASURY:
+                return self.treasury
+            case Role.ISSUER:
+                return self.issuer
+            case Role.RELAYER:
+                return self.treasury if self.relayer is None else self.relayer
 
 
 class TopUpBudget(Frozen):
@@ -94,13 +104,18 @@ class Policy(Frozen):
     """Signs vouchers, never transactions."""
     treasury: PlatformKey
     """Signs top-ups, never mints."""
+    relayers: tuple[PlatformKey, ...] = Field(default=(), max_length=16)
+    """Sign batches of sponsored mints, each with its user's authorization, and no-ops; nothing else."""
+    max_batch: int = Field(default=250, gt=0, le=500)
+    """Mints of one batch."""
     user_actions: frozenset[Literal["mint", "transfer", "burn"]] = frozenset({"mint"})
     """What users' keys may do at the contracts, if the user asks for it."""
     rates: Rates
     max_gas: int = Field(gt=0)
+    """Of a transaction; of each mint where it is a batch."""
     max_fee_per_gas: Wei
     max_transaction_cost: Wei
-    """Gas limit times fee cap: the most that one transaction can burn."""
+    """Gas limit times fee cap: the most that one transaction can burn, or each mint of a batch."""
     max_top_up_value: Wei
     top_ups: TopUpBudget | None = None
     """What top-ups may bring, all and to one address. None: in `rates.window`, `max_top_up_value` times
@@ -111,16 +126,6 @@ class Policy(Frozen):
 
     reassign: tuple[Reassignment, ...] = Field(default=(), max_length=16)
     """The wallets whose keys may be wrapped for another user; each is named."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_relayers(cls, document: Any) -> Any:
-        if isinstance(document, dict) and "relayers" in document:
-            raise ValueError(
-                "relayers cannot be allowed: a batch does not carry the authorization of its mints' users; "
-                "remove this field"
-            )
-        return document
 
     @model_validator(mode="after")
     def _budget_for_a_top_up(self) -> Self:
@@ -136,11 +141,28 @@ class Policy(Frozen):
             raise ValueError("reassign: from and to must be users; platform: keys cannot be reassigned")
         if len(set(named)) < len(named):
             raise ValueError("reassign: a user must not be named twice")
-        if {one.address for one in self.reassign} & {self.issuer.address, self.treasury.address}:
+        if {one.address for one in self.reassign} & {self.issuer.address, *self.senders()}:
             raise ValueError(
-                "reassign: the address must be a user's wallet, not the issuer's or the treasury's"
+                "reassign: the address must be a user's wallet, not the issuer's, the treasury's or a "
+                "relayer's"
             )
         return self
+
+    @model_validator(mode="after")
+    def _relayers_are_keys_of_their_own(self) -> Self:
+        others = (self.issuer, self.treasury)
+        for number, relayer in enumerate(self.relayers):
+            taken = (*others, *self.relayers[:number])
+            if any(relayer.address == key.address or relayer.subject == key.subject for key in taken):
+                raise ValueError(
+                    f"relayers.{number}: address and subject must be other ones than those of the issuer, "
+                    "the treasury and the other relayers"
+                )
+        return self
+
+    def senders(self) -> frozenset[str]:
+        """Return the addresses of the platform's keys that send transactions."""
+        return frozenset((self.treasury.address, *(relayer.address for relayer in self.relayers)))
 
     def top_up_bounds(self) -> TopUpBounds:
         """Return what top-ups may bring: the document's own bounds, or those that follow from the others."""
@@ -150,14 +172,6 @@ class Policy(Frozen):
         return TopUpBounds(
             budget.window, budget.value, most if budget.recipient is None else budget.recipient
         )
-
-
-class Role(StrEnum):
-    """What a key acts as; a field of `Rates` each."""
-
-    USER = "user"
-    TREASURY = "treasury"
-    ISSUER = "issuer"
 
 
 def read_policy(path: Path) -> bytes:
@@ -189,87 +203,3 @@ def _told(fault: ErrorDetails) -> str:
     text = fault["msg"].removeprefix("Value error, ")
     place = ".".join(str(part) for part in fault["loc"])
     return f"{place}: {text}" if place else text
-
-
-def check(policy: Policy, intent: AnyRequest, *, now: float) -> Role:
-    """Raise Refused unless the policy allows what is asked for; return what the signer acts as.
-
-    `now` is in Unix seconds.
-    """
-    # No line of a batch carries its user's authorization, so nobody's key signs one.
-    _require(not isinstance(intent, SignBatch), RefusalCode.BATCH)
-    _require(intent.chain_id in policy.chain_ids, RefusalCode.CHAIN)
-    _require(intent.signer.chain_id == intent.chain_id, RefusalCode.KEY_CHAIN)
-    if isinstance(intent, IssueVoucher):
-        _require(_same(intent.signer, policy.issuer), RefusalCode.SIGNER)
-        _check_voucher(policy, intent, now)
-        return Role.ISSUER
-    role = _role(policy, intent.signer)
-    _require(role is not Role.ISSUER, RefusalCode.ISSUER_TRANSACTS)
-    _check_fees(policy, intent)
-    match intent:
-        case SignMint():
-            _check_user(policy, intent, role, action="mint")
-            _check_voucher(policy, intent, now)
-        case SignTransfer():
-            _check_user(policy, intent, role, action="transfer")
-        case SignBurn():
-            _check_user(policy, intent, role, action="burn")
-        case SignTopUp():
-            _require(role is Role.TREASURY, RefusalCode.SIGNER)
-            _check_top_up(policy, intent)
-        case SignNoop():
-            pass  # zero wei to itself: whoever may send transactions may send this one
-        case _:
-            raise Refused(RefusalCode.INTENT)
-    return role
-
-
-def _require(allowed: bool, code: RefusalCode) -> None:  # noqa: FBT001 - reads as the rule it states
-    if not allowed:
-        raise Refused(code)
-
-
-def _role(policy: Policy, signer: KeyRef) -> Role:
-    """Return what the signer may act as; half a match with a platform key is none."""
-    issuer = policy.issuer
-    if signer.address == issuer.address or signer.subject == issuer.subject:
-        _require(_same(signer, issuer), RefusalCode.ISSUER_TRANSACTS)
-        return Role.ISSUER
-    if _same(signer, policy.treasury):
-        return Role.TREASURY
-    _require(signer.address != policy.treasury.address, RefusalCode.SIGNER)
-    _require(not signer.subject.startswith(PLATFORM), RefusalCode.SIGNER)
-    return Role.USER
-
-
-def _same(signer: KeyRef, key: PlatformKey) -> bool:
-    return (signer.address, signer.subject) == (key.address, key.subject)
-
-
-def _check_fees(policy: Policy, intent: AnyIntent) -> None:
-    fees = intent.fees
-    _require(intent.gas <= policy.max_gas, RefusalCode.GAS)
-    _require(fees.max_fee_per_gas <= policy.max_fee_per_gas, RefusalCode.FEE)
-    _require(fees.max_priority_fee_per_gas <= fees.max_fee_per_gas, RefusalCode.PRIORITY_FEE)
-    _require(intent.gas * fees.max_fee_per_gas <= policy.max_transaction_cost, RefusalCode.COST)
-
-
-def _check_user(
-    policy: Policy, intent: SignMint | SignTransfer | SignBurn, role: Role, *, action: str
-) -> None:
-    _require(role is Role.USER, RefusalCode.SIGNER)
-    _require(action in policy.user_actions, RefusalCode.ACTION)
-    _require(intent.contract in policy.contracts, RefusalCode.CONTRACT)
-
-
-def _check_voucher(policy: Policy, intent: SignMint | IssueVoucher, now: float) -> None:
-    _require(intent.contract in policy.contracts, RefusalCode.CONTRACT)
-    _require(intent.voucher.deadline > now, RefusalCode.VOUCHER_EXPIRED)
-    _require(intent.voucher.deadline <= now + policy.max_voucher_ttl, RefusalCode.VOUCHER_TTL)
-
-
-def _check_top_up(policy: Policy, intent: SignTopUp) -> None:
-    _require(intent.value <= policy.max_top_up_value, RefusalCode.TOP_UP_VALUE)
-    barred = {policy.issuer.address, policy.treasury.address, *policy.contracts}
-    _require(intent.recipient not in barred, RefusalCode.TOP_UP_RECIPIENT)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from mintline.messages import AnyRequest, IssueVoucher, SignMint, SignTopUp
+from mintline.messages import AnyRequest
+from mintline_signer.enclave.kinds import kind_of
+from mintline_signer.enclave.kinds.base import Gift, Limit
 from mintline_signer.enclave.policy import Policy, Role
 from mintline_signer.errors import Failed, FailureCode, RefusalCode, Refused
 
@@ -18,80 +20,70 @@ class RateLimiter:
     """
 
     def __init__(self, policy: Policy) -> None:
-        self._rates = policy.rates
-        self._issuer = policy.issuer.address
+        self._policy = policy
         self._window = -1
         self._counts: dict[str, int] = {}
         self._bounds = policy.top_up_bounds()
         self._budget_window = -1
-        self._given: dict[tuple[int, int], tuple[str, int]] = {}
+        self._given: dict[str, Gift] = {}
         self._total = 0
         self._by_recipient: dict[str, int] = {}
 
-    def check(self, intent: AnyRequest, role: Role, *, now: float) -> None:
+    def check(self, request: AnyRequest, role: Role, *, now: float) -> None:
         """Raise unless the keys may sign, and the treasury may give, as much in this window.
 
         Failed (`rate_limited`) for what may come again in the next one. A top-up of an address that has got
         its share is Refused instead (`top_up_budget`): what fails keeps the treasury's later top-ups waiting.
         """
         self._turn(now)
-        if any(self._counts.get(address, 0) >= limit for address, limit in self._keys(intent, role)):
+        if any(self._counts.get(name, 0) >= most for name, most in self._limits(request, role)):
             raise Failed(FailureCode.RATE_LIMITED)
-        if isinstance(intent, SignTopUp):
-            self._check_top_up(intent)
+        if (given := _given_by(request)) is not None:
+            self._check_gift(*given)
 
-    def _check_top_up(self, intent: SignTopUp) -> None:
-        more, more_for_recipient = self._more(intent)
-        given = self._by_recipient.get(intent.recipient, 0)
+    def _check_gift(self, nonce: str, gift: Gift) -> None:
+        more, more_for_recipient = self._more(nonce, gift)
+        given = self._by_recipient.get(gift.recipient, 0)
         if given + more_for_recipient > self._bounds.recipient:
             raise Refused(RefusalCode.TOP_UP_BUDGET)
-        full = len(self._given) >= MAX_TOP_UPS and (intent.chain_id, intent.nonce) not in self._given
+        full = len(self._given) >= MAX_TOP_UPS and nonce not in self._given
         if full or self._total + more > self._bounds.value:
             raise Failed(FailureCode.RATE_LIMITED)
 
-    def count(self, intent: AnyRequest, role: Role, *, now: float) -> None:
+    def count(self, request: AnyRequest, role: Role, *, now: float) -> None:
         """Count what was signed. A top-up that is signed again under its nonce is the same one."""
         self._turn(now)
-        for address, _ in self._keys(intent, role):
-            self._counts[address] = self._counts.get(address, 0) + 1
-        if isinstance(intent, SignTopUp):
-            more, more_for_recipient = self._more(intent)
+        for name, _ in self._limits(request, role):
+            self._counts[name] = self._counts.get(name, 0) + 1
+        if (given := _given_by(request)) is not None:
+            nonce, gift = given
+            more, more_for_recipient = self._more(nonce, gift)
             self._total += more
-            given = self._by_recipient.get(intent.recipient, 0)
-            self._by_recipient[intent.recipient] = given + more_for_recipient
-            self._given[intent.chain_id, intent.nonce] = intent.recipient, intent.value
+            before = self._by_recipient.get(gift.recipient, 0)
+            self._by_recipient[gift.recipient] = before + more_for_recipient
+            self._given[nonce] = gift
 
-    def _more(self, intent: SignTopUp) -> tuple[int, int]:
+    def _more(self, nonce: str, gift: Gift) -> tuple[int, int]:
         """Return what a top-up adds to the wei given to all, and to its recipient."""
-        recipient, value = self._given.get((intent.chain_id, intent.nonce), ("", 0))
-        return intent.value - value, intent.value - (value if recipient == intent.recipient else 0)
+        before = self._given.get(nonce, Gift("", 0))
+        to_same = before.value if before.recipient == gift.recipient else 0
+        return gift.value - before.value, gift.value - to_same
 
     def _turn(self, now: float) -> None:
         """Begin the windows that `now` is in, if they are others than before."""
-        window = int(now // self._rates.window)
+        window = int(now // self._policy.rates.window)
         if window != self._window:
             self._window, self._counts = window, {}
         budget_window = int(now // self._bounds.window)
         if budget_window != self._budget_window:
             self._budget_window, self._given, self._total, self._by_recipient = budget_window, {}, 0, {}
 
-    def _keys(self, intent: AnyRequest, role: Role) -> list[tuple[str, int]]:
-        """Return each key that the intent takes, and how often that may sign in a window.
+    def _limits(self, request: AnyRequest, role: Role) -> list[Limit]:
+        return kind_of(request).limits(request, role, self._policy)
 
-        The issuer's key signs vouchers for everyone, so what one user asks of it alone counts as that user's.
-        """
-        keys = [(intent.signer.address, self._limit(role))]
-        if isinstance(intent, SignMint):
-            keys.append((self._issuer, self._rates.issuer))
-        elif isinstance(intent, IssueVoucher):
-            keys.append((f"sub {intent.subject}", self._rates.user))
-        return keys
 
-    def _limit(self, role: Role) -> int:
-        match role:
-            case Role.USER:
-                return self._rates.user
-            case Role.TREASURY:
-                return self._rates.treasury
-            case Role.ISSUER:
-                return self._rates.issuer
+def _given_by(request: AnyRequest) -> tuple[str, Gift] | None:
+    """Return the nonce of what a request gives away, and that; None if it gives nothing away."""
+    kind = kind_of(request)
+    gift, nonce = kind.gift(request), kind.nonce(request)
+    return None if gift is None or nonce is None else (nonce, gift)

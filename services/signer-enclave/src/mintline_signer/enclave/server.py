@@ -18,9 +18,10 @@ from mintline_signer.enclave.audit import Audit, Trail
 from mintline_signer.enclave.authorizer import Authorizer
 from mintline_signer.enclave.curve import SigningKey
 from mintline_signer.enclave.keys import KeyCache
+from mintline_signer.enclave.kinds import check
 from mintline_signer.enclave.kms import KmsDecrypter
 from mintline_signer.enclave.memory import Memory
-from mintline_signer.enclave.policy import Policy, Role, check
+from mintline_signer.enclave.policy import Policy, Role
 from mintline_signer.enclave.rates import RateLimiter
 from mintline_signer.enclave.rewrapping import Reassigner, Rewrapper
 from mintline_signer.enclave.seals import Seals
@@ -120,7 +121,7 @@ class Enclave:
             trail.check_room()
             role = check(self.policy, intent, now=now)
             match_keys(request, self.policy)
-            if not self.authorizer.judge(intent, now=now):
+            if not self.authorizer.judge(intent, now=now, authorizations=request.authorizations):
                 return None
             keys = self.keys.held(request.keys)
             return None if keys is None else self._sign(intent, role, keys, now, trail)
@@ -133,7 +134,7 @@ class Enclave:
             return await self._rewrap(request, trail)
         intent = request.intent
         try:
-            await self.authorizer.judge_later(intent, now=self.now())
+            await self.authorizer.judge_later(intent, now=self.now(), authorizations=request.authorizations)
             keys = await self.keys.obtain(request.keys)
             now = self.now()
             trail.check_room()
@@ -200,7 +201,7 @@ class Enclave:
             return self.failure(error.code)
         self.counts.refused += 1
         log.warning("signing_refused", code=error.code)
-        return Refusal(code=RefusalCode(error.code))
+        return Refusal(code=RefusalCode(error.code), operation_id=error.operation_id)
 
     def failure(self, code: FailureCode) -> Failure:
         """Return a failure, counted."""

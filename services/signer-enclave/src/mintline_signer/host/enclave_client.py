@@ -17,7 +17,7 @@ from mintline.audit.records import Batch
 from mintline.errors import MintlineError, Unavailable
 from mintline_signer import addresses
 from mintline_signer.connection import FramedConnection, Limits
-from mintline_signer.errors import FailureCode
+from mintline_signer.errors import BrokenFrame, FailureCode, RefusalCode, Refused
 from mintline_signer.host.audit_files import AuditStore
 from mintline_signer.host.credentials import CredentialSource
 from mintline_signer.protocol import (
@@ -118,8 +118,14 @@ class EnclaveClient:
                 await self._keeper
 
     async def sign(self, request: Sign) -> Signed | Issued:
-        """Return what was signed; raises Refused, Failed, or Unavailable when nobody answers."""
-        answer = await self._call(request)
+        """Return what was signed; raises Refused, Failed, or Unavailable when nobody answers.
+
+        A batch whose authorizations do not fit into a frame is Refused here (`batch_too_large`).
+        """
+        try:
+            answer = await self._call(request)
+        except BrokenFrame:
+            raise Refused(RefusalCode.BATCH_TOO_LARGE) from None
         if isinstance(answer, Signed | Issued):
             return answer
         if isinstance(answer, Failure) and answer.code in _STALE:

@@ -13,19 +13,27 @@ from mintline.messages import (
     Intent,
     IssueVoucher,
     KeyRef,
+    SignBatch,
     SigningRefused,
     SignMint,
     VoucherIssued,
 )
 from mintline_signer.errors import Refused
-from mintline_signer.host.ports import SigningPort, WrappedKeySource
+from mintline_signer.host.ports import AuthorizationSource, SigningPort, WrappedKeySource
 from mintline_signer.protocol import Issued, Sign, Signed, WrappedKey
 
 Answer: TypeAlias = Broadcast | VoucherIssued | SigningRefused
 
 
-async def sign(intent: AnyRequest, *, keys: WrappedKeySource, enclave: SigningPort, issuer: KeyRef) -> Answer:
-    """Have the enclave sign an intent.
+async def sign(
+    intent: AnyRequest,
+    *,
+    keys: WrappedKeySource,
+    authorizations: AuthorizationSource,
+    enclave: SigningPort,
+    issuer: KeyRef,
+) -> Answer:
+    """Have the enclave sign an intent, for a batch with its mints' authorizations.
 
     Raises Rejected when there is no such key, Unavailable when the enclave, KMS or the store does not answer.
     """
@@ -35,10 +43,17 @@ async def sign(intent: AnyRequest, *, keys: WrappedKeySource, enclave: SigningPo
         wrapped = [await keys.read(intent.signer)]
     if isinstance(intent, SignMint):
         wrapped.append(await _issuer_key(keys, issuer))
+    beside = await authorizations.of(intent) if isinstance(intent, SignBatch) else []
     try:
-        signed = await enclave.sign(Sign(intent=intent, keys=wrapped))
+        signed = await enclave.sign(Sign(intent=intent, keys=wrapped, authorizations=beside))
     except Refused as refused:
-        return SigningRefused(intent=intent, code=refused.code, reason=refused.reason, trace=intent.trace)
+        return SigningRefused(
+            intent=intent,
+            code=refused.code,
+            reason=refused.reason,
+            operation_id=refused.operation_id,
+            trace=intent.trace,
+        )
     if isinstance(intent, IssueVoucher):
         if isinstance(signed, Issued):
             return VoucherIssued(intent=intent, signature=signed.signature, trace=intent.trace)
@@ -76,6 +91,9 @@ def dedup_id(answer: Answer) -> str:
     intent = answer.intent
     if isinstance(intent, IssueVoucher):
         return f"refused:{intent.type}:{intent.mint_id}:{intent.voucher.deadline}"
+    if isinstance(intent, SignBatch):
+        # It loses the mints that are refused, and is asked for again.
+        return f"refused:{kinds.dedup_id(intent)}"
     # A mint's replacement and the no-op on its nonce can share nonce and attempt: hence the type.
     subject = intent.mint_id if isinstance(intent, SignMint) else intent.signer.address
     return f"refused:{intent.type}:{subject}:{intent.nonce}:{intent.attempt}"

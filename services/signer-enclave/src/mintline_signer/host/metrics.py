@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from mintline.aws.session import AwsCalls
 from mintline.cache_metrics import CacheMetrics
 from mintline.consumer_metrics import ConsumerMetrics
+from mintline.set_aside import SetAside
 from mintline_signer.protocol import Statistics
 
 
@@ -17,6 +18,7 @@ class Metrics:
         self.aws = AwsCalls(registry)
         self.consumer = ConsumerMetrics(registry)
         self.caches = CacheMetrics(registry)
+        self.set_aside = SetAside(registry)
         self._enclave = Gauge(
             "mintline_enclave", "The enclave's counts since its start.", ("count",), registry=registry
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from mintline.messages import KeyRef
+from mintline.messages import KeyRef, SignBatch
 from mintline_signer.protocol import Issued, Sign, Signed, WrappedKey
 
 
@@ -13,6 +13,14 @@ class WrappedKeySource(Protocol):
 
     async def read(self, key: KeyRef) -> WrappedKey:
         """Return the wrapped key; raises Rejected if there is none, or it is another's."""
+        ...
+
+
+class AuthorizationSource(Protocol):
+    """Where the authorizations of sponsored mints are kept."""
+
+    async def of(self, batch: SignBatch) -> list[bytes]:
+        """Return the authorization of each line, in order; empty where there is none. Raises Retryable."""
         ...
 
 

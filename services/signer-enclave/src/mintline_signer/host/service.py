@@ -24,12 +24,13 @@ from mintline.tasks import cut_off
 from mintline.tracing import carrying, open_tracer
 from mintline_signer import addresses
 from mintline_signer.host.audit_files import AuditFiles
+from mintline_signer.host.authorizations import DynamoAuthorizations
 from mintline_signer.host.credentials import credential_source
 from mintline_signer.host.enclave_client import EnclaveClient
 from mintline_signer.host.handlers import Answer, dedup_id, group_of, intent_of, sign
 from mintline_signer.host.kms_proxy import KmsProxy
 from mintline_signer.host.metrics import Metrics
-from mintline_signer.host.ports import SigningPort, WrappedKeySource
+from mintline_signer.host.ports import AuthorizationSource, SigningPort, WrappedKeySource
 from mintline_signer.host.revocations import DynamoRevocations, RevocationFeed
 from mintline_signer.host.sealing_keys import read_sealing_keys
 from mintline_signer.host.settings import HostSettings
@@ -94,6 +95,7 @@ async def run(settings: HostSettings, stop: asyncio.Event) -> None:
                 handle,
                 queues=carrying(queues, tracer),
                 keys=keys,
+                authorizations=DynamoAuthorizations(dynamo, metrics.set_aside),
                 enclave=enclave,
                 issuer=settings.issuer,
             ),
@@ -116,12 +118,13 @@ async def handle(
     *,
     queues: SendingPort,
     keys: WrappedKeySource,
+    authorizations: AuthorizationSource,
     enclave: SigningPort,
     issuer: KeyRef,
 ) -> None:
     """Take one message from the signing queue to the broadcast queue."""
     intent = intent_of(message)
-    answer = await sign(intent, keys=keys, enclave=enclave, issuer=issuer)
+    answer = await sign(intent, keys=keys, authorizations=authorizations, enclave=enclave, issuer=issuer)
     await queues.send(BROADCAST, answer, group=group_of(intent), dedup=dedup_id(answer))
     _tell(answer)
 
@@ -137,7 +140,8 @@ def _tell(answer: Answer) -> None:
         case VoucherIssued():
             log.info("voucher_issued", **identity)
         case SigningRefused():
-            log.warning("intent_refused", code=answer.code, **identity)
+            blamed = {"operation_id": answer.operation_id} if answer.operation_id else {}
+            log.warning("intent_refused", code=answer.code, **blamed, **identity)
 
 
 def _kms_proxy(settings: HostSettings) -> KmsProxy:

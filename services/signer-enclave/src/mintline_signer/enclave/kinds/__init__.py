@@ -1,0 +1,64 @@
+"""The kinds of request, each in a module of its own, found by its type: what the enclave asks of them.
+
+What they mean and which transactions they become is in `mintline.kinds`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+from mintline.messages import AnyRequest
+from mintline_signer.enclave.kinds.base import EnclaveKind, Word, require
+from mintline_signer.enclave.kinds.batch import BatchKind
+from mintline_signer.enclave.kinds.burn import BurnKind
+from mintline_signer.enclave.kinds.mint import MintKind
+from mintline_signer.enclave.kinds.noop import NoopKind
+from mintline_signer.enclave.kinds.top_up import TopUpKind
+from mintline_signer.enclave.kinds.transfer import TransferKind
+from mintline_signer.enclave.kinds.voucher import VoucherKind
+from mintline_signer.enclave.policy import Policy, Role
+from mintline_signer.errors import RefusalCode, Refused
+
+__all__ = ["KINDS", "check", "kind_of", "words_of"]
+
+KINDS: Mapping[str, EnclaveKind[Any]] = MappingProxyType(
+    {
+        "sign_mint": MintKind(),
+        "sign_batch": BatchKind(),
+        "sign_transfer": TransferKind(),
+        "sign_burn": BurnKind(),
+        "sign_top_up": TopUpKind(),
+        "sign_noop": NoopKind(),
+        "issue_voucher": VoucherKind(),
+    }
+)
+"""All, by the type of the request."""
+
+
+def kind_of(request: AnyRequest) -> EnclaveKind[Any]:
+    """Return a request's kind; raises Refused for one that is not known."""
+    kind = KINDS.get(request.type)
+    if kind is None:
+        raise Refused(RefusalCode.INTENT)
+    return kind
+
+
+def check(policy: Policy, request: AnyRequest, *, now: float) -> Role:
+    """Raise Refused unless the policy allows what is asked for; return what the signer acts as.
+
+    `now` is in Unix seconds.
+    """
+    require(request.chain_id in policy.chain_ids, RefusalCode.CHAIN)
+    require(request.signer.chain_id == request.chain_id, RefusalCode.KEY_CHAIN)
+    return kind_of(request).check(policy, request, now)
+
+
+def words_of(request: AnyRequest, authorizations: Sequence[bytes] = ()) -> list[Word]:
+    """Return what users must have asked for, so that this may be signed.
+
+    The platform's own keys act by the policy alone, and a no-op moves nothing. `authorizations` are those
+    that came beside the request; raises Failed if they are not as many as it takes.
+    """
+    return kind_of(request).words(request, authorizations)

@@ -1,0 +1,59 @@
+"""Sponsored mints, signed by a relayer's key if each of them carries its user's authorization."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from mintline.kinds.batch import line_digest
+from mintline.messages import SignBatch
+from mintline_signer.enclave.kinds.base import (
+    Binding,
+    TransactionKind,
+    Word,
+    check_fees,
+    require,
+    sender_role,
+)
+from mintline_signer.enclave.kinds.vouchers import token_of
+from mintline_signer.enclave.policy import Policy, Role
+from mintline_signer.errors import Failed, FailureCode, RefusalCode
+
+
+class BatchKind(TransactionKind[SignBatch]):
+    """`sign_batch`."""
+
+    def check(self, policy: Policy, request: SignBatch, now: float) -> Role:  # noqa: ARG002 - it has no deadline
+        """Allow it to relayers, with each mint and each token once."""
+        role = sender_role(policy, request.signer)
+        require(role is Role.RELAYER, RefusalCode.SIGNER)
+        require(len(request.mints) <= policy.max_batch, RefusalCode.BATCH)
+        check_fees(policy, request, lines=len(request.mints))
+        require(request.contract in policy.contracts, RefusalCode.CONTRACT)
+        mints: set[str] = set()
+        tokens: set[int] = set()
+        for line in request.mints:
+            new = line.mint_id not in mints and line.token_id not in tokens
+            require(new, RefusalCode.BATCH_LINE, line.mint_id)
+            mints.add(line.mint_id)
+            tokens.add(line.token_id)
+        return role
+
+    def words(self, request: SignBatch, authorizations: Sequence[bytes]) -> list[Word]:
+        """Return each line, asked for by the user that it names; the authorizations are in their order."""
+        if len(authorizations) != len(request.mints):
+            raise Failed(FailureCode.BAD_REQUEST)
+        return [
+            Word(line.subject, line_digest(request, line), envelope, line.mint_id)
+            for line, envelope in zip(request.mints, authorizations, strict=True)
+        ]
+
+    def bindings(self, request: SignBatch, meaning: bytes) -> Iterable[Binding]:  # noqa: ARG002 - a mint may get into another batch
+        """Return the mints' tokens."""
+        for line in request.mints:
+            yield token_of(
+                line.mint_id,
+                chain_id=request.chain_id,
+                contract=request.contract,
+                token_id=line.token_id,
+                operation_id=line.mint_id,
+            )

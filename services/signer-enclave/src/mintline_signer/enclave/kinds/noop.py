@@ -1,0 +1,19 @@
+"""A no-op: zero wei from the sender to itself, after which nothing else is signed for the nonce."""
+
+from __future__ import annotations
+
+from mintline.messages import SignNoop
+from mintline_signer.enclave.kinds.base import TransactionKind, check_fees, sender_role
+from mintline_signer.enclave.policy import Policy, Role
+
+
+class NoopKind(TransactionKind[SignNoop]):
+    """`sign_noop`."""
+
+    fills = True
+
+    def check(self, policy: Policy, request: SignNoop, now: float) -> Role:  # noqa: ARG002 - it has no deadline
+        """Allow it to whichever key may send transactions: it moves nothing, so no user has to ask for it."""
+        role = sender_role(policy, request.signer)
+        check_fees(policy, request)
+        return role

@@ -1,0 +1,26 @@
+"""Gas money from the treasury to a wallet in custody."""
+
+from __future__ import annotations
+
+from mintline.messages import SignTopUp
+from mintline_signer.enclave.kinds.base import Gift, TransactionKind, check_fees, require, sender_role
+from mintline_signer.enclave.policy import Policy, Role
+from mintline_signer.errors import RefusalCode
+
+
+class TopUpKind(TransactionKind[SignTopUp]):
+    """`sign_top_up`."""
+
+    def check(self, policy: Policy, request: SignTopUp, now: float) -> Role:  # noqa: ARG002 - it has no deadline
+        """Allow it to the treasury, up to a value, to wallets."""
+        role = sender_role(policy, request.signer)
+        check_fees(policy, request)
+        require(role is Role.TREASURY, RefusalCode.SIGNER)
+        require(request.value <= policy.max_top_up_value, RefusalCode.TOP_UP_VALUE)
+        barred = {policy.issuer.address, *policy.senders(), *policy.contracts}
+        require(request.recipient not in barred, RefusalCode.TOP_UP_RECIPIENT)
+        return role
+
+    def gift(self, request: SignTopUp) -> Gift:
+        """Return what the wallet gets."""
+        return Gift(request.recipient, request.value)
