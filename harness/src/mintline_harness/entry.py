@@ -18,6 +18,7 @@ from mintline.records import Operation
 from mintline.scopes import Scope
 from mintline_api.accepting import Accepted, Asked, accept_burn, accept_mint, accept_transfer
 from mintline_api.endpoints.answers import answer
+from mintline_api.endpoints.app import GROUPS
 from mintline_api.endpoints.context import API
 from mintline_api.endpoints.operations import Answer, Operations
 from mintline_api.endpoints.requests import read_body, read_caller, read_idempotency_key, read_path
@@ -169,7 +170,7 @@ async def read_operation(request: web.Request) -> web.Response:
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Serve until `stop` is set."""
-    await serve(settings, stop, groups=(operations,))
+    await serve(settings, stop, groups=(*GROUPS, operations))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import io
 import json
 import random
 from base64 import b64encode, urlsafe_b64encode
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPResponse
@@ -33,8 +33,9 @@ from mintline.tracing import OFF, Tracer
 from mintline_api.access_tokens import AccessTokens
 from mintline_api.authorizations import Authorizations
 from mintline_api.cursors import Cursors
-from mintline_api.endpoints.app import build_app
+from mintline_api.endpoints.app import GROUPS, build_app
 from mintline_api.endpoints.context import Api
+from mintline_api.endpoints.operations import Operations
 from mintline_api.endpoints.protocol import protocols, runner_of
 from mintline_api.gas import GasBudget
 from mintline_api.intake_sessions import IntakeSessions
@@ -308,7 +309,7 @@ class Stage:
             raise self.kms_failure
         return certificate.signed(self.intake_key.sign(certificate.to_sign(), ec.ECDSA(SHA256())))
 
-    def app(self) -> web.Application:
+    def app(self, groups: Sequence[Operations] = GROUPS) -> web.Application:
         """Return the application over this stage's ports."""
         settings = Settings(
             public_url=PUBLIC_URL,
@@ -368,7 +369,7 @@ class Stage:
             sleep=self.sleep,
             entropy=random.Random(self.seed).randbytes,  # noqa: S311 - reproducible on purpose
         )
-        app = build_app(api, metrics=Metrics(self.registry), tracer=self.tracer)
+        app = build_app(api, metrics=Metrics(self.registry), tracer=self.tracer, groups=groups)
         app.on_startup.append(self._begin)
         return app
 

@@ -1,0 +1,113 @@
+"""Sponsored mints, transfers and burns are accepted as mints are: once, authorized, and then on the line."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from mintline.authorizations import key_of
+from mintline.records import Mint, TokenBurn, TokenTransfer, scoped
+from mintline.states import MintStatus
+from mintline_api.endpoints.app import GROUPS
+from mintline_api.testing import CHAIN_ID, CONTRACT, MemoryClient, Stage
+from mintline_harness.entry import operations
+
+OTHER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+METADATA = {"name": "n", "image": "https://example.com/1.png"}
+TRANSFER = {"token_id": "7", "to": OTHER}
+BURN = {"token_id": "7"}
+CASES = [
+    pytest.param("/v1/sponsored-mints", {"metadata": METADATA}, id="sponsored"),
+    pytest.param("/v1/transfers", TRANSFER, id="transfer"),
+    pytest.param("/v1/burns", BURN, id="burn"),
+]
+
+
+@pytest_asyncio.fixture
+async def entry(stage: Stage) -> AsyncIterator[MemoryClient]:
+    async with MemoryClient(stage.app((*GROUPS, operations))) as client:
+        yield client
+
+
+async def post(entry: MemoryClient, stage: Stage, path: str, body: Any, **headers: str) -> Any:
+    answered = await entry.post_json(path, body, headers=stage.headers(**headers))
+    assert answered.status == 202, answered
+    return answered.json()
+
+
+@pytest.mark.parametrize(("path", "body"), CASES)
+async def test_post__when_a_key_repeats_it__then_it_is_one_operation_authorized_once(
+    stage: Stage, entry: MemoryClient, path: str, body: Any
+) -> None:
+    first = await post(entry, stage, path, body, idempotency_key="k")
+    again = await post(entry, stage, path, body, idempotency_key="k")
+    assert first == again
+    record = await stage.mints.operation(first["id"])
+    assert record is not None
+    assert (record.status, record.asked_by, record.contract) == (MintStatus.ACCEPTED, "alice", CONTRACT)
+    assert key_of(record) in stage.mints.authorizations
+    # The second request puts it on the line once more: the first message may be lost.
+    assert [message.mint_id for _, message in stage.line.sent] == [first["id"]] * 2
+    other = await entry.post_json(
+        path, {**body, "contract": CONTRACT}, headers=stage.headers(idempotency_key="k")
+    )
+    assert (other.status, other.json()["code"]) == (422, "idempotency-key-reused")
+
+
+async def test_sponsored_mint__when_accepted__then_no_key_of_its_users_sends_it(
+    stage: Stage, entry: MemoryClient
+) -> None:
+    made = await post(entry, stage, "/v1/sponsored-mints", {"metadata": METADATA})
+    mint = await stage.mints.operation(made["id"])
+    wallet = stage.wallets.items[scoped(CHAIN_ID, "alice")]
+    assert isinstance(mint, Mint)
+    assert (mint.custody, mint.sender, mint.to) == ("sponsored", None, wallet.address)
+    # In a group of its own: a relayer's batch takes those of one recipient together.
+    assert stage.line.sent[0][0] == mint.mint_id
+
+
+async def test_transfer_and_burn__when_accepted__then_the_wallet_in_custody_sends_them_in_order(
+    stage: Stage, entry: MemoryClient
+) -> None:
+    sent = await post(entry, stage, "/v1/transfers", TRANSFER)
+    burnt = await post(entry, stage, "/v1/burns", BURN)
+    wallet = stage.wallets.items[scoped(CHAIN_ID, "alice")]
+    transfer, burn = [await stage.mints.operation(one["id"]) for one in (sent, burnt)]
+    assert isinstance(transfer, TokenTransfer)
+    assert isinstance(burn, TokenBurn)
+    assert (transfer.to, transfer.token_id, burn.token_id) == (OTHER, 7, 7)
+    assert transfer.sender == burn.sender == wallet.key()
+    assert [group for group, _ in stage.line.sent] == [wallet.address] * 2
+    assert (await stage.mints.ids_of("alice", limit=9, after=None)).items == ()
+
+
+async def test_read__when_it_is_another_users__then_it_is_as_unknown_as_none(
+    stage: Stage, entry: MemoryClient
+) -> None:
+    made = await post(entry, stage, "/v1/burns", BURN)
+    own = await entry.request("GET", f"/v1/operations/{made['id']}", headers=stage.headers())
+    assert own.json() == made
+    for path, headers in ((made["id"], stage.headers("bob")), ("burn_none", stage.headers())):
+        answered = await entry.request("GET", f"/v1/operations/{path}", headers=headers)
+        assert answered.status == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/transfers", {"token_id": "7"}),
+        ("/v1/transfers", {"token_id": "7", "to": "0x12"}),
+        ("/v1/burns", {"token_id": "-1"}),
+        ("/v1/burns", {"token_id": "7", "to": OTHER}),
+    ],
+)
+async def test_post__when_the_body_is_not_valid__then_nothing_is_kept(
+    stage: Stage, entry: MemoryClient, path: str, body: Any
+) -> None:
+    answered = await entry.post_json(path, body, headers=stage.headers())
+    assert answered.status in (400, 422)
+    assert stage.mints.token_operations == {}
+    assert stage.mints.authorizations == {}
