@@ -68,6 +68,8 @@ class Surroundings:
 
 def signing_policy(known: Known) -> dict[str, object]:
     """Return the enclave's policy document; amounts in wei."""
+    relayer = known.relayer
+    assert relayer is not None
     return {
         "version": 1,
         "chain_ids": [CHAIN_ID],
@@ -81,9 +83,10 @@ def signing_policy(known: Known) -> dict[str, object]:
         },
         "issuer": {"address": known.issuer.address, "subject": known.issuer.subject},
         "treasury": {"address": known.treasury.address, "subject": known.treasury.subject},
+        "relayers": [{"address": relayer.address, "subject": relayer.subject}],
         "user_actions": ["mint", "transfer", "burn"],
         # Far above what the bench asks of a key: it is a guard, and no brake.
-        "rates": {"window": 60, "user": 6_000, "treasury": 6_000, "issuer": 60_000},
+        "rates": {"window": 60, "user": 6_000, "treasury": 6_000, "relayer": 6_000, "issuer": 60_000},
         "max_gas": 1_000_000,
         "max_fee_per_gas": str(1_000 * GWEI),
         "max_transaction_cost": str(ETHER // 2),

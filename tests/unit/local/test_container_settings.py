@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from pathlib import Path
 
@@ -10,9 +9,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import SecretStr
 
+from mintline.eth import keccak256, to_checksum_address
 from mintline.messages import KeyRef
 from mintline.settings import Settings, load
 from mintline_api.settings import Settings as ApiSettings
+from mintline_api.testing import UserPool as CognitoPool
 from mintline_api.testing import public_key_of
 from mintline_broadcaster.settings import BroadcasterSettings
 from mintline_builder.settings import Settings as BuilderSettings
@@ -24,6 +25,7 @@ from mintline_local.places import StateFolder
 from mintline_local.principals import ROLES, issue_credentials
 from mintline_local.provisioning import Known, UserPool
 from mintline_local.services import Surroundings, write_policy
+from mintline_signer.enclave.policy import PlatformKey, parse_policy
 from mintline_signer.enclave.settings import EnclaveSettings
 from mintline_signer.host.settings import HostSettings
 
@@ -40,7 +42,8 @@ MODELS: dict[str, type[Settings]] = {
 
 
 def key(subject: str) -> KeyRef:
-    return KeyRef(address=ADDRESS, subject=subject, chain_id=31337, secret_id=f"mintline/{subject}")
+    address = to_checksum_address(keccak256(subject.encode())[12:])
+    return KeyRef(address=address, subject=subject, chain_id=31337, secret_id=f"mintline/{subject}")
 
 
 def environment(path: Path) -> dict[str, str]:
@@ -63,6 +66,7 @@ def written(tmp_path: Path) -> Path:
         deployed_block=3,
         api_url="http://127.0.0.1:8080",
         cursor_secret=SecretStr("c" * 40),
+        jwks={"keys": [CognitoPool().jwk()]},
         wallet_key="arn:aws:kms:us-east-1:000000000000:key/0a1b",
         sealing=SealingKey(
             public_key=public_key_of(ec.generate_private_key(ec.SECP256R1())),
@@ -93,9 +97,11 @@ def test_enclave__when_told__gets_its_policy_and_no_credentials(written: Path) -
     told = environment(written / "enclave" / "environment")
     assert not [name for name in told if "ACCESS_KEY" in name or name.startswith("AWS_")]
     assert told["MINTLINE_SIGNING_POLICY"] == "/run/settings/policy.json"
-    policy = json.loads((written / "enclave" / "policy.json").read_text())
-    assert policy["contracts"] == [ADDRESS]
-    assert set(policy["user_actions"]) == {"mint", "transfer", "burn"}
+    policy = parse_policy((written / "enclave" / "policy.json").read_bytes())
+    assert policy.contracts == {ADDRESS}
+    assert policy.user_actions == {"mint", "transfer", "burn"}
+    relayer = key("platform:relayer-1")
+    assert policy.relayers == (PlatformKey(address=relayer.address, subject=relayer.subject),)
     assert told["MINTLINE_DEVELOPMENT_AUTHORITY"] == "/run/settings/authority.pem"
 
 
