@@ -175,12 +175,17 @@ async def test_queue_writer__when_it_forges_a_refusal__ends_the_mint_in_our_word
 
 
 @pytest.mark.parametrize(
-    ("key", "code"), [("treasury", "policy_signer"), ("issuer", "policy_issuer_transacts")]
+    ("key", "code"),
+    [
+        ("relayer", "authorization_missing"),
+        ("treasury", "policy_signer"),
+        ("issuer", "policy_issuer_transacts"),
+    ],
 )
-async def test_queue_writer__when_it_asks_for_a_batch_by_another_key__is_refused(
+async def test_queue_writer__when_it_asks_for_a_batch_of_mints_nobody_asked_for__is_refused(
     victim: Victim, minted: Mint, key: str, code: str
 ) -> None:
-    """Relayers alone sign batches."""
+    """A relayer signs batches of what users asked for, any other key none."""
     signer = getattr(victim.known, key)
     lines = tuple(
         BatchMint(mint_id=f"mint_made_up_{n}", token_id=10**9 + n, to=THIEF, metadata_digest=bytes(32))
