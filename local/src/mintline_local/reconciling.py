@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Annotated, Any, TypeVar
@@ -14,15 +14,25 @@ from prometheus_client import CollectorRegistry
 from pydantic import TypeAdapter, ValidationError
 
 from mintline.admin import Admin, Check, process_registry
-from mintline.aws.records import from_item
+from mintline.aws.dynamo import Item
+from mintline.aws.records import from_item, operation_from
 from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc, RpcError
 from mintline.errors import Misconfigured, Retryable, Unavailable, Unreadable
 from mintline.fields import Address
 from mintline.messages import Frozen
-from mintline.records import Checkpoint, Collection, Mint, RegisteredContract, Token
-from mintline.resources import CHECKPOINTS, COLLECTIONS, MINTS, TOKENS, TRANSACTIONS, Table
+from mintline.records import (
+    Checkpoint,
+    Collection,
+    Mint,
+    RegisteredContract,
+    Token,
+    TokenOperation,
+    Transfer,
+)
+from mintline.resources import CHECKPOINTS, COLLECTIONS, MINTS, TOKENS, TRANSACTIONS, TRANSFERS, Table
 from mintline.transaction_records import Transaction, as_far_as_any
+from mintline_indexer.dynamo_store import transfer_place
 from mintline_indexer.node_chain import NodeChain
 from mintline_indexer.reconciler.findings import (
     MEANING,
@@ -34,7 +44,7 @@ from mintline_indexer.reconciler.findings import (
 )
 from mintline_indexer.reconciler.metrics import Metrics
 from mintline_indexer.reconciler.passes import Pass, Reconciler
-from mintline_indexer.reconciler.reading import Reader, events_between
+from mintline_indexer.reconciler.reading import Reader, events_between, transfer_keys
 from mintline_local.command import Json, State, execute
 from mintline_local.console import Screen
 from mintline_local.deployments import (
@@ -217,18 +227,22 @@ async def read(records: Records, rpc: Rpc, node: Node, *, patience: float) -> Bo
         raise Unavailable(f"checkpoints {chain_id} is not valid: {error}") from error
     damaged: list[Finding] = []
     contracts, first = await _contracts(records, chain_id, damaged)
-    stored = [mint async for mint in _readable(records, MINTS, Mint, damaged)]
-    transactions = {one.place: one async for one in _readable(records, TRANSACTIONS, Transaction, damaged)}
-    mints = [as_far_as_any(mint, transactions) for mint in stored]
-    tokens = [token async for token in _readable(records, TOKENS, Token, damaged)]
+    stored = [one async for one in _readable(records, MINTS, operation_from, damaged)]
+    decode = partial(from_item, Transaction)
+    transactions = {one.place: one async for one in _readable(records, TRANSACTIONS, decode, damaged)}
+    operations = [as_far_as_any(one, transactions) for one in stored if one.chain_id == chain_id]
+    tokens = [token async for token in _readable(records, TOKENS, partial(from_item, Token), damaged)]
     latest = await node.block_number()
     events = await events_between(NodeChain(node, rpc), first, latest, sorted(contracts))
+    token_operations = [one for one in operations if isinstance(one, TokenOperation)]
     return Books(
         first=first,
         last=head,
         head=head,
-        mints=[mint for mint in mints if mint.chain_id == chain_id],
+        mints=[one for one in operations if isinstance(one, Mint)],
         tokens=[token for token in tokens if token.chain_id == chain_id],
+        token_operations=token_operations,
+        transfers=await _transfers(records, transfer_keys(token_operations, events), damaged),
         events=events,
         now=time.time(),
         patience=patience,
@@ -258,13 +272,26 @@ async def _contracts(records: Records, chain_id: int, damaged: list[Finding]) ->
     return contracts, min(deployed, default=0)
 
 
+async def _transfers(
+    records: Records, keys: Sequence[tuple[str, str]], damaged: list[Finding]
+) -> list[Transfer]:
+    found = []
+    items = await asyncio.gather(*(records.dynamo.get(TRANSFERS, transfer_place(key)) for key in keys))
+    for key, item in zip(keys, items, strict=True):
+        try:
+            found += [] if item is None else [from_item(Transfer, item)]
+        except Unreadable as error:
+            damaged.append(unreadable(TRANSFERS.name, " ".join(key), error))
+    return found
+
+
 async def _readable(
-    records: Records, table: Table, model: type[RecordT], damaged: list[Finding]
+    records: Records, table: Table, decode: Callable[[Item], RecordT], damaged: list[Finding]
 ) -> AsyncIterator[RecordT]:
     """Yield a table's records; one that cannot be read is added to `damaged`, and hides no other."""
     async for item in records.every(table):
         try:
-            yield from_item(model, item)
+            yield decode(item)
         except Unreadable as error:
             names = (key.name for key in (table.partition, table.sort) if key is not None)
             key = " ".join(str(item[name]) for name in names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -23,11 +24,21 @@ from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc
 from mintline.eth import address_word, selector, to_checksum_address, word
 from mintline.messages import Fees, KeyRef
-from mintline.records import Attempt, Collection, Mint, created_key, scoped
+from mintline.records import (
+    Attempt,
+    Collection,
+    Mint,
+    Operation,
+    TokenBurn,
+    TokenOperation,
+    TokenTransfer,
+    created_key,
+    scoped,
+)
 from mintline.resources import ATTEMPTS, COLLECTIONS, MINTS, TABLES
 from mintline.settings import ServiceSettings
 from mintline.states import MintStatus, TransactionState
-from mintline.transaction_records import Transaction
+from mintline.transaction_records import Place, Transaction, TransactionKind, carried_by
 from mintline_indexer.dynamo_store import DynamoCollections, DynamoStore
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.metrics import Metrics
@@ -197,6 +208,81 @@ class Line:
         await self.dynamo.write(Put(MINTS, to_item(mint) | {"created_key": created_key(0, mint_id)}))
         await self.dynamo.write(created(transaction))
         await self.dynamo.write(Put(ATTEMPTS, signed))
+
+    def token_operation(self, kind: str, token_id: int, owner: str, *, to: str = "") -> TokenOperation:
+        """Return a request to burn or to transfer a token, that its transaction carries."""
+        fields: dict[str, Any] = {
+            "mint_id": f"{kind}_{token_id}",
+            "status": MintStatus.BUILT,
+            "chain_id": CHAIN_ID,
+            "contract": self.contract,
+            "token_id": token_id,
+            "sender": self.key_of(owner),
+            "nonce": next(self.nonces),
+            "request_digest": "",
+            "created_at": 0,
+            "updated_at": 0,
+        }
+        return TokenTransfer(**fields, to=to) if kind == "transfer" else TokenBurn(**fields)
+
+    def sponsored(self, token_ids: Sequence[int], owner: str) -> list[Mint]:
+        """Return mints that one batch carries."""
+        nonce = next(self.nonces)
+        return [
+            Mint(
+                mint_id=f"mint_{token_id}",
+                sub="user",
+                custody="sponsored",
+                status=MintStatus.BUILT,
+                chain_id=CHAIN_ID,
+                contract=self.contract,
+                to=owner,
+                token_id=token_id,
+                sender=self.key_of(self.accounts[0]),
+                nonce=nonce,
+                metadata_digest=word(token_id),
+                request_digest="",
+                created_at=0,
+                updated_at=0,
+            )
+            for token_id in token_ids
+        ]
+
+    def key_of(self, address: str) -> KeyRef:
+        return KeyRef(address=address, subject="user", chain_id=CHAIN_ID, secret_id="secret")
+
+    async def carried(self, tx_hash: str, kind: TransactionKind, *operations: Operation) -> Place:
+        """Put operations on record, and the transaction that carries them, with its one attempt."""
+        place = carried_by(operations[0])
+        assert place is not None
+        assert operations[0].sender is not None
+        attempt = Attempt(
+            tx_hash=bytes.fromhex(tx_hash[2:]), max_fee_per_gas=2, max_priority_fee_per_gas=1, at=0
+        )
+        transaction = Transaction(
+            sender_id=place.sender_id,
+            nonce=place.nonce,
+            signer=operations[0].sender,
+            kind=kind,
+            operations=tuple(one.operation_id for one in operations),
+            gas=GAS,
+            fees=Fees(max_fee_per_gas=2, max_priority_fee_per_gas=1),
+            meaning=bytes(32),
+            state=TransactionState.SUBMITTED,
+            attempts=(attempt,),
+            submitted_at=0,
+            reserved_at=0,
+            updated_at=0,
+        )
+        signed: Item = {"tx_hash": tx_hash, "kind": f"sign_{kind}", "chain_id": CHAIN_ID}
+        signed |= {"sender": operations[0].sender.address, "nonce": place.nonce}
+        await asyncio.gather(*(self.dynamo.write(Put(MINTS, to_item(one))) for one in operations))
+        await self.dynamo.write(created(transaction))
+        await self.dynamo.write(Put(ATTEMPTS, signed))
+        return place
+
+    async def status_of(self, operation_id: str) -> MintStatus:
+        return (await self.store.operations([operation_id]))[operation_id].status
 
     async def open_mints(self) -> set[str]:
         """Return the mints that are open, or that an open transaction carries."""

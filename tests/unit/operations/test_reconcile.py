@@ -8,7 +8,17 @@ from typing import Any
 import pytest
 
 from mintline.messages import KeyRef
-from mintline.records import TOKEN_TAKEN, Attempt, Mint, Problem, Token
+from mintline.records import (
+    TOKEN_TAKEN,
+    Attempt,
+    Mint,
+    Problem,
+    Token,
+    TokenBurn,
+    TokenOperation,
+    TokenTransfer,
+    Transfer,
+)
 from mintline.states import MintStatus
 from mintline_indexer.chain_port import Event, Moved, Stamped
 from mintline_indexer.reconciler.findings import (
@@ -159,6 +169,92 @@ CASES: list[tuple[Kind, dict[str, Any]]] = [
 ]
 
 
+MOVE = moved(7, ALICE, BOB, tx_hash=b"\7" * 32, log_index=4)
+BURN = moved(7, ALICE, None, tx_hash=b"\7" * 32, log_index=4)
+
+
+def token_operation(kind: str = "transfer", **more: Any) -> TokenOperation:
+    attempt = Attempt(tx_hash=MOVE.tx_hash, max_fee_per_gas=1, max_priority_fee_per_gas=1, at=0)
+    fields: dict[str, Any] = {
+        "mint_id": f"{kind}_a",
+        "status": MintStatus.FINALIZED,
+        "chain_id": 1,
+        "contract": CONTRACT,
+        "token_id": 1,
+        "sender": KeyRef(address=ALICE, subject="user", chain_id=1, secret_id="secret"),
+        "request_digest": "",
+        "created_at": 0,
+        "updated_at": int((NOW - 60) * 1000),
+        "tx_hash": MOVE.tx_hash,
+        "block_number": 7,
+        "block_hash": BLOCK,
+        "attempts": (attempt,),
+    }
+    fields |= more
+    return TokenTransfer(**fields, to=BOB) if kind == "transfer" else TokenBurn(**fields)
+
+
+def transfer(move: Moved = MOVE) -> Transfer:
+    return Transfer(
+        chain_id=1,
+        contract=move.contract,
+        token_id=move.token_id,
+        sender=move.sender,
+        recipient=move.recipient,
+        block_number=move.block_number,
+        block_hash=move.block_hash,
+        log_index=move.log_index,
+        tx_hash=move.tx_hash,
+        timestamp=1,
+    )
+
+
+OUTCOME: dict[str, Any] = {"tx_hash": None, "block_number": None, "block_hash": None}
+STRANGER = replace(MOVE, tx_hash=b"\x08" * 32)
+TOKEN_OPERATIONS: list[tuple[Kind | None, TokenOperation, Moved | None, Transfer | None]] = [
+    (None, token_operation(), MOVE, transfer()),
+    (None, token_operation("burn"), BURN, transfer(BURN)),
+    (Kind.TRANSFER_MISSING, token_operation(), MOVE, None),
+    (Kind.TRANSFER_MISSING, token_operation("burn"), BURN, None),
+    (Kind.TRANSFER_MISSING, token_operation(), MOVE, transfer(STRANGER)),
+    (Kind.TRANSFER_MISSING, token_operation(), STRANGER, transfer(STRANGER)),
+    (Kind.TRANSFER_MISSING, token_operation(), None, None),
+    (Kind.TRANSFER_MISSING, token_operation(), BURN, transfer(BURN)),
+    (Kind.TRANSFER_MISSING, token_operation(block_hash=b"\x09" * 32), MOVE, transfer()),
+    (None, token_operation(block_number=12), None, None),
+    (Kind.UNSETTLED, token_operation(status="submitted", **OUTCOME), MOVE, transfer()),
+    (Kind.MISJUDGED, token_operation(status="rejected", **OUTCOME), MOVE, transfer()),
+    (None, token_operation(status="rejected", **OUTCOME), None, None),
+    (Kind.IN_FLIGHT, token_operation(status="submitted", **OUTCOME), None, None),
+    (Kind.IN_FLIGHT, token_operation(status="submitted", **OUTCOME), STRANGER, None),
+    (None, token_operation(status="submitted", **OUTCOME), replace(MOVE, block_number=12), None),
+    (Kind.STUCK, token_operation(status="submitted", updated_at=0, **OUTCOME), None, None),
+]
+
+
+@pytest.mark.parametrize(("kind", "operation", "move", "indexed"), TOKEN_OPERATIONS)
+def test_reconcile__when_a_token_was_to_be_transferred_or_burned__then_chain_and_index_must_have_it(
+    kind: Kind | None, operation: TokenOperation, move: Moved | None, indexed: Transfer | None
+) -> None:
+    events = MINTED if move is None else (*MINTED, move)
+    owner = ALICE if move is None or move.block_number > BOOKS.last else move.recipient
+    findings = found(
+        events=events,
+        tokens=[token(owner=owner, block_number=5 if move is None else move.block_number)],
+        token_operations=[operation],
+        transfers=[] if indexed is None else [indexed],
+    )
+    assert [(one.kind, one.mint_id) for one in findings] == (
+        [] if kind is None else [(kind, operation.operation_id)]
+    )
+
+
+def test_reconcile__when_there_are_token_operations__then_they_are_counted_by_kind_and_status() -> None:
+    operations = [token_operation(), token_operation("burn", status="submitted", **OUTCOME)]
+    counts = reconcile(replace(BOOKS, token_operations=operations)).counts
+    assert (counts["transfers_finalized"], counts["burns_submitted"]) == (1, 1)
+
+
 @pytest.mark.parametrize(("kind", "changes"), CASES)
 def test_reconcile__when_one_thing_is_off__then_exactly_that_is_found(
     kind: Kind, changes: dict[str, Any]
@@ -245,4 +341,5 @@ def test_reconcile__when_it_only_looks_different__then_nothing_is_found(changes:
 
 
 def test_kinds__when_listed__then_each_is_explained_and_tested() -> None:
-    assert set(MEANING) == set(Kind) == {kind for kind, _ in CASES}
+    tested = {kind for kind, _ in CASES} | {kind for kind, *_ in TOKEN_OPERATIONS if kind is not None}
+    assert set(MEANING) == set(Kind) == tested

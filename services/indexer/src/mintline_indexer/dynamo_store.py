@@ -191,7 +191,7 @@ class DynamoStore:
         for transfer in write.transfers:
             made[len(changes)] = transfer_key(transfer)
             changes.append(Put(TRANSFERS, transfer_item(transfer)))
-        changes += [Delete(TRANSFERS, _transfer_key(key)) for key in write.erased_transfers]
+        changes += [Delete(TRANSFERS, transfer_place(key)) for key in write.erased_transfers]
         for key, change in _ends(write, progress.at):
             guarded[len(changes)] = key
             changes.append(change)
@@ -540,10 +540,11 @@ def token_item(token: Token) -> Item:
 
 def transfer_item(transfer: Transfer) -> Item:
     """Return the item of TRANSFERS that holds a transfer."""
-    return to_item(transfer) | _transfer_key(transfer_key(transfer))
+    return to_item(transfer) | transfer_place(transfer_key(transfer))
 
 
-def _transfer_key(key: tuple[str, str]) -> Item:
+def transfer_place(key: tuple[str, str]) -> Item:
+    """Return a transfer's key in TRANSFERS."""
     return {"token_ref": key[0], "position": key[1]}
 
 

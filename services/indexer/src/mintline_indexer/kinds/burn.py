@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mintline.records import Operation, TokenBurn
 from mintline_indexer.kinds.base import Deeds
-from mintline_indexer.kinds.token_operation import TokenOperationKind, moved
+from mintline_indexer.kinds.token_operation import TokenOperationKind, move_of
 
 
 class BurnKind(TokenOperationKind):
@@ -12,4 +12,4 @@ class BurnKind(TokenOperationKind):
 
     def did(self, operation: Operation, tx_hash: bytes, deeds: Deeds) -> bool:
         """Tell whether the transaction moved the token from its wallet to nobody."""
-        return isinstance(operation, TokenBurn) and moved(operation, None, tx_hash, deeds)
+        return isinstance(operation, TokenBurn) and move_of(operation, tx_hash, deeds) is not None

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from mintline.records import Problem, TokenOperation
-from mintline_indexer.chain_port import TransactionOutcome
+from mintline.records import Problem, TokenOperation, TokenTransfer
+from mintline_indexer.chain_port import Moved, TransactionOutcome
 from mintline_indexer.kinds.base import Deeds, SettledKind
 
 NOT_OWNER = Problem(code="not_owner", reason="The wallet did not hold the token any more, or it was burned.")
@@ -32,10 +32,11 @@ class TokenOperationKind(SettledKind):
         return ended.problem and REFUSALS.get(ended.revert, ended.problem)
 
 
-def moved(operation: TokenOperation, recipient: str | None, tx_hash: bytes, deeds: Deeds) -> bool:
-    """Tell whether a transaction moved an operation's token from its wallet; to nobody if it is burned."""
+def move_of(operation: TokenOperation, tx_hash: bytes, deeds: Deeds) -> Moved | None:
+    """Return the event by which a transaction moved an operation's token as was asked for, if it did."""
+    recipient = operation.to if isinstance(operation, TokenTransfer) else None
     asked = (operation.contract, operation.token_id, operation.sender.address, recipient)
-    return any(
-        (move.contract, move.token_id, move.sender, move.recipient) == asked
-        for move in deeds.moves.get(tx_hash, ())
+    moves = deeds.moves.get(tx_hash, ())
+    return next(
+        (move for move in moves if (move.contract, move.token_id, move.sender, move.recipient) == asked), None
     )

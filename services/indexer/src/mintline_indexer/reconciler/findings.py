@@ -12,13 +12,17 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from mintline.records import Mint, Token
+from mintline.records import Mint, Operation, Token, TokenOperation, Transfer
 from mintline.states import MintStatus
 from mintline.text import bounded
 from mintline_indexer.chain_port import Event, Moved, Stamped
+from mintline_indexer.kinds import Deeds
+from mintline_indexer.kinds.token_operation import move_of
 from mintline_indexer.store_port import TokenKey
 
 SETTLED = (MintStatus.MINED, MintStatus.FINALIZED)
+NAMED = 3
+"""Tokens of one transaction that a finding names."""
 ENDED_BADLY = (MintStatus.REJECTED, MintStatus.REVERTED)
 
 
@@ -43,6 +47,7 @@ class Kind(StrEnum):
     WRONG_METADATA = "wrong_metadata"
     WRONG_TRANSACTION = "wrong_transaction"
     WRONG_MINT = "wrong_mint"
+    TRANSFER_MISSING = "transfer_missing"
     UNREADABLE = "unreadable"
 
     @property
@@ -70,6 +75,7 @@ MEANING: Mapping[Kind, str] = {
     Kind.WRONG_METADATA: "minted with another metadata digest than was asked for",
     Kind.WRONG_TRANSACTION: "the mint names another transaction or block than the chain",
     Kind.WRONG_MINT: "the index says that another mint made it",
+    Kind.TRANSFER_MISSING: "recorded as transferred or burned, but chain or index do not have that",
     Kind.UNREADABLE: "stored, but its record cannot be read",
 }
 HARMLESS = frozenset({Kind.IN_FLIGHT, Kind.WAITING, Kind.AWAITS_WALLET, Kind.NOT_INDEXED_YET, Kind.FOREIGN})
@@ -77,11 +83,12 @@ HARMLESS = frozenset({Kind.IN_FLIGHT, Kind.WAITING, Kind.AWAITS_WALLET, Kind.NOT
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One mint or token that is not simply done; `detail` says what was found."""
+    """One operation or token that is not simply done; `detail` says what was found."""
 
     kind: Kind
     detail: str
     mint_id: str | None = None
+    """The id of the operation, of whichever kind."""
     contract: str | None = None
     token_id: int | None = None
     block: int | None = None
@@ -119,6 +126,9 @@ class Books:
     """Of all blocks from `first` on that were there when they were read, in order."""
     now: float
     patience: float
+    token_operations: Sequence[TokenOperation] = ()
+    transfers: Sequence[Transfer] = ()
+    """What the index has of the events by which these were done."""
     unreadable: Sequence[Finding] = ()
     """What is stored and could not be read: it is missing from the others."""
 
@@ -156,23 +166,25 @@ def reconcile(books: Books) -> Reconciliation:
     minted = _minted(books.events)
     in_range = {key: found for key, found in minted.items() if _within(found.made.block_number, books)}
     by_token: dict[TokenKey, list[Mint]] = {}
-    by_transaction: dict[bytes, list[Mint]] = {}
+    by_transaction: dict[bytes, dict[int | None, Mint]] = {}
     for mint in books.mints:
         if mint.token_id is not None:
             by_token.setdefault(TokenKey(mint.contract, mint.token_id), []).append(mint)
         for attempt in mint.attempts:
-            by_transaction.setdefault(attempt.tx_hash, []).append(mint)
+            by_transaction.setdefault(attempt.tx_hash, {})[mint.token_id] = mint
     tokens = {TokenKey(token.contract, token.token_id): token for token in books.tokens}
     findings = [
         *_of_mints(books, minted),
         *_of_minted(books, minted, tokens, by_token, by_transaction),
         *_of_index(books, minted, tokens, by_token),
+        *_of_token_operations(books),
         *books.unreadable,
     ]
     counts = Counter({"accepted": len(books.mints), "minted": len(in_range)})
     counts["indexed"] = sum(_within(token.minted_block, books) for token in books.tokens)
     counts["burned"] = sum(found.owner(books.last) is None for found in in_range.values())
     counts.update(f"mints_{mint.status.value}" for mint in books.mints)
+    counts.update(f"{one.kind}s_{one.status.value}" for one in books.token_operations)
     counts.update(finding.kind.value for finding in findings)
     return Reconciliation(dict(counts), tuple(findings))
 
@@ -212,14 +224,59 @@ def _of_mints(books: Books, minted: Mapping[TokenKey, Minted]) -> Iterator[Findi
             yield _on_its_way(mint, books, about)
 
 
-def _on_its_way(mint: Mint, books: Books, about: Mapping[str, Any]) -> Finding:
-    still = books.now - mint.updated_at / 1000
-    detail = f"{mint.status.value} for {still:.0f} s"
-    if mint.status is MintStatus.ISSUED and mint.deadline is not None and mint.deadline > books.now:
+def _of_token_operations(books: Books) -> Iterator[Finding]:
+    """Compare transfers and burns with the chain's events and the index's transfers."""
+    deeds = Deeds.of(books.events)
+    indexed = {_move_key(transfer) for transfer in books.transfers}
+    for operation in books.token_operations:
+        about: dict[str, Any] = {
+            "mint_id": operation.operation_id,
+            "contract": operation.contract,
+            "token_id": operation.token_id,
+        }
+        move = done_by(operation, deeds)
+        if operation.status in SETTLED:
+            block = operation.block_number
+            if block is None or not _within(block, books):
+                continue
+            if move is None or (move.tx_hash, move.block_hash) != (operation.tx_hash, operation.block_hash):
+                detail = f"{operation.status.value} in block {block}, and not on chain"
+                yield Finding(Kind.TRANSFER_MISSING, detail, block=block, **about)
+            elif _move_key(move) not in indexed:
+                detail = f"in transaction 0x{move.tx_hash.hex()}, and not in the index"
+                yield Finding(Kind.TRANSFER_MISSING, detail, block=block, **about)
+        elif move is not None:
+            if _within(move.block_number, books):
+                kind = Kind.MISJUDGED if operation.status in ENDED_BADLY else Kind.UNSETTLED
+                yield Finding(kind, _ended(operation), block=move.block_number, **about)
+        elif operation.status not in ENDED_BADLY:
+            yield _on_its_way(operation, books, about)
+
+
+def done_by(operation: TokenOperation, deeds: Deeds) -> Moved | None:
+    """Return the event by which a transaction of its own did what an operation asked for, if one did."""
+    own = (operation.tx_hash, *(attempt.tx_hash for attempt in operation.attempts))
+    moves = (move_of(operation, tx_hash, deeds) for tx_hash in own if tx_hash is not None)
+    return next((move for move in moves if move is not None), None)
+
+
+def _move_key(move: Moved | Transfer) -> tuple[object, ...]:
+    place = (move.tx_hash, move.block_hash, move.log_index)
+    return (*place, move.contract, move.token_id, move.sender, move.recipient)
+
+
+def _on_its_way(operation: Operation, books: Books, about: Mapping[str, Any]) -> Finding:
+    still = books.now - operation.updated_at / 1000
+    detail = f"{operation.status.value} for {still:.0f} s"
+    if operation.status is MintStatus.ISSUED and _may_be_redeemed(operation, books.now):
         return Finding(Kind.AWAITS_WALLET, detail, **about)
-    if mint.waiting is not None:
-        return Finding(Kind.WAITING, f"{detail}: {mint.waiting.code}", **about)
+    if operation.waiting is not None:
+        return Finding(Kind.WAITING, f"{detail}: {operation.waiting.code}", **about)
     return Finding(Kind.STUCK if still > books.patience else Kind.IN_FLIGHT, detail, **about)
+
+
+def _may_be_redeemed(operation: Operation, now: float) -> bool:
+    return isinstance(operation, Mint) and operation.deadline is not None and operation.deadline > now
 
 
 def _of_minted(
@@ -227,18 +284,19 @@ def _of_minted(
     minted: Mapping[TokenKey, Minted],
     tokens: Mapping[TokenKey, Token],
     by_token: Mapping[TokenKey, Sequence[Mint]],
-    by_transaction: Mapping[bytes, Sequence[Mint]],
+    by_transaction: Mapping[bytes, Mapping[int | None, Mint]],
 ) -> Iterator[Finding]:
     for key, found in minted.items():
         made = found.made
         if made.block_number < books.first:
             continue
         about: dict[str, Any] = {**key._asdict(), "block": made.block_number}
-        senders = by_transaction.get(made.tx_hash, ())
+        senders = by_transaction.get(made.tx_hash, {})
         mints = by_token.get(key, ())
-        if senders and all(sender.token_id != key.token_id for sender in senders):
-            detail = f"its transaction was to mint token {' and '.join(str(s.token_id) for s in senders)}"
-            yield Finding(Kind.DOUBLED, detail, mint_id=senders[0].mint_id, **about)
+        if senders and key.token_id not in senders:
+            named = list(senders.items())[:NAMED]
+            detail = f"its transaction was to mint token {' and '.join(str(each) for each, _ in named)}"
+            yield Finding(Kind.DOUBLED, detail, mint_id=named[0][1].mint_id, **about)
         if made.block_number > books.head:
             yield Finding(Kind.NOT_INDEXED_YET, f"the index was at block {books.head}", **about)
         elif made.block_number > books.last:
@@ -297,9 +355,9 @@ def _foreign(
     yield Finding(Kind.FOREIGN, f"{detail}; its id is that of {names}" if names else detail, **about)
 
 
-def _ended(mint: Mint) -> str:
-    code = mint.problem.code if mint.problem else ""
-    return f"{mint.status.value} {code}".strip()
+def _ended(operation: Operation) -> str:
+    code = operation.problem.code if operation.problem else ""
+    return f"{operation.status.value} {code}".strip()
 
 
 def _of_outcome(mint: Mint, found: Minted, about: Mapping[str, Any]) -> Iterator[Finding]:

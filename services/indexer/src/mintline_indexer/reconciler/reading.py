@@ -9,21 +9,33 @@ recorded in, by the transactions and tokens of the range's events, and by the in
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from mintline.aws.dynamo import Dynamo, Item, Value
-from mintline.aws.records import from_item, token_place
+from mintline.aws.records import from_item, operation_from, token_place
 from mintline.aws.standing import transaction_key
 from mintline.errors import Misconfigured, Unavailable, Unreadable
 from mintline.messages import Frozen
-from mintline.records import OPEN_SHARDS, Mint, Token, block_shards
-from mintline.resources import MINTS, TOKENS, TRANSACTIONS, Index, Table
+from mintline.records import (
+    OPEN_SHARDS,
+    Mint,
+    Operation,
+    Token,
+    TokenOperation,
+    Transfer,
+    block_shards,
+    position,
+    token_ref,
+)
+from mintline.resources import MINTS, TOKENS, TRANSACTIONS, TRANSFERS, Index, Table
 from mintline.transaction_records import Place, Transaction, as_far_as_any, carried_by
 from mintline_indexer.chain_port import Chain, Event, Moved, RangeTooWide
-from mintline_indexer.dynamo_store import DynamoStore
-from mintline_indexer.reconciler.findings import Books, Finding, unreadable
+from mintline_indexer.dynamo_store import DynamoStore, transfer_place
+from mintline_indexer.kinds import Deeds
+from mintline_indexer.reconciler.findings import Books, Finding, done_by, unreadable
 from mintline_indexer.store_port import Damaged, Progress, TokenKey
 
 CHUNK = 25
@@ -37,6 +49,9 @@ MOST_OPEN = 250
 QUERIES_AT_ONCE = 16
 
 RecordT = TypeVar("RecordT", bound=Frozen)
+_TRANSACTION = partial(from_item, Transaction)
+_TOKEN = partial(from_item, Token)
+_TRANSFER = partial(from_item, Transfer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +98,18 @@ class Reader:
             last = min(blocks.last, first + CHUNK - 1)
             self._unreadable.clear()
             events = await events_between(self._chain, first, last, progress.collections)
-            tokens, mints = await self._records(first, last, events)
+            tokens, operations = await self._records(first, last, events)
             if last == blocks.last:
-                mints |= await self._mints(await self._open_ids() - mints.keys())
+                operations |= await self._operations(await self._open_ids() - operations.keys())
+            token_operations = [one for one in operations.values() if isinstance(one, TokenOperation)]
             yield Books(
                 first=first,
                 last=last,
                 head=blocks.last,
-                mints=list(mints.values()),
+                mints=[one for one in operations.values() if isinstance(one, Mint)],
                 tokens=tokens,
+                token_operations=token_operations,
+                transfers=await self._transfers(transfer_keys(token_operations, events)),
                 events=events,
                 now=now,
                 patience=self._patience,
@@ -100,26 +118,26 @@ class Reader:
 
     async def _records(
         self, first: int, last: int, events: Sequence[Event]
-    ) -> tuple[list[Token], dict[str, Mint]]:
-        """Return the tokens made and the mints recorded in these blocks, by the index and by the chain."""
-        recorded = await self._mints(await self._ids_of_blocks(range(first, last + 1)))
+    ) -> tuple[list[Token], dict[str, Operation]]:
+        """Return the tokens made and the operations of these blocks, by the index and by the chain."""
+        recorded = await self._operations(await self._ids_of_blocks(range(first, last + 1)))
         made = [event for event in events if isinstance(event, Moved) and event.sender is None]
         keys = {TokenKey(event.contract, event.token_id) for event in made}
-        keys |= {TokenKey(m.contract, m.token_id) for m in recorded.values() if m.token_id is not None}
+        keys |= _tokens_of(recorded)
         tokens = await self._tokens(sorted(keys))
-        attempts = await self._index.attempts(sorted({event.tx_hash for event in made}))
+        moving = sorted({event.tx_hash for event in events if isinstance(event, Moved)})
+        attempts = await self._index.attempts(moving)
         ids = {token.mint_id for token in tokens.values() if token.mint_id is not None}
         ids |= {attempted.mint_id for attempted in attempts.values() if attempted.mint_id is not None}
         ids |= await self._ids_of({one.place for one in attempts.values() if one.place is not None})
-        mints = recorded | await self._mints(ids - recorded.keys())
-        known = {TokenKey(m.contract, m.token_id) for m in mints.values() if m.token_id is not None}
-        unknown = sorted({TokenKey(event.contract, event.token_id) for event in made} - known)
-        vouchers = await self._index.vouchers(unknown)
-        mints |= await self._mints(set(vouchers.values()) - mints.keys())
-        return list(tokens.values()), mints
+        operations = recorded | await self._operations(ids - recorded.keys())
+        unknown = {TokenKey(event.contract, event.token_id) for event in made} - _tokens_of(operations)
+        vouchers = await self._index.vouchers(sorted(unknown))
+        operations |= await self._operations(set(vouchers.values()) - operations.keys())
+        return list(tokens.values()), operations
 
     async def _ids_of_blocks(self, blocks: Iterable[int]) -> set[str]:
-        """Return the mints of blocks, by their own records and by the transactions that carry them."""
+        """Return the operations of blocks, by their own records and by the transactions that carry them."""
         queries = [
             self._keys(table, table.index("in_block"), shard)
             for table in (MINTS, TRANSACTIONS)
@@ -137,7 +155,7 @@ class Reader:
         return await self._ids_by(await asyncio.gather(*queries))
 
     async def _ids_by(self, found: Iterable[Iterable[Item]]) -> set[str]:
-        """Return the mints that keys of mints and transactions lead to."""
+        """Return the operations that keys of them and of transactions lead to."""
         keys = [item for items in found for item in items]
         ids = {str(item["mint_id"]) for item in keys if "mint_id" in item}
         return ids | await self._ids_of(
@@ -145,7 +163,7 @@ class Reader:
         )
 
     async def _ids_of(self, places: Collection[Place]) -> set[str]:
-        """Return the mints that transactions carry."""
+        """Return the operations that transactions carry."""
         transactions = await self._transactions(places)
         return {mint_id for one in transactions.values() for mint_id in one.operations}
 
@@ -164,18 +182,18 @@ class Reader:
                     return found
                 start = page.next
 
-    async def _mints(self, mint_ids: Iterable[str]) -> dict[str, Mint]:
-        """Return mints as they stand."""
-        ids = sorted(mint_ids)
+    async def _operations(self, operation_ids: Iterable[str]) -> dict[str, Operation]:
+        """Return operations as they stand."""
+        ids = sorted(operation_ids)
         items = await asyncio.gather(*(self._dynamo.get(MINTS, {"mint_id": mint_id}) for mint_id in ids))
         stored = []
         for mint_id, item in zip(ids, items, strict=True):
-            mint = None if item is None else self._read(Mint, item, MINTS.name, mint_id)
-            if mint is not None and mint.chain_id == self._chain_id:
-                stored.append(mint)
-        places = {place for mint in stored if (place := carried_by(mint)) is not None}
+            operation = None if item is None else self._read(operation_from, item, MINTS.name, mint_id)
+            if operation is not None and operation.chain_id == self._chain_id:
+                stored.append(operation)
+        places = {place for one in stored if (place := carried_by(one)) is not None}
         transactions = await self._transactions(places)
-        return {mint.mint_id: as_far_as_any(mint, transactions) for mint in stored}
+        return {one.operation_id: as_far_as_any(one, transactions) for one in stored}
 
     async def _transactions(self, places: Collection[Place]) -> dict[Place, Transaction]:
         items = await asyncio.gather(
@@ -184,7 +202,7 @@ class Reader:
         found = {}
         for place, item in zip(places, items, strict=True):
             name = f"{place.sender_id} {place.nonce}"
-            transaction = None if item is None else self._read(Transaction, item, TRANSACTIONS.name, name)
+            transaction = None if item is None else self._read(_TRANSACTION, item, TRANSACTIONS.name, name)
             if transaction is not None:
                 found[place] = transaction
         return found
@@ -199,19 +217,45 @@ class Reader:
         found = {}
         for key, item in zip(keys, items, strict=True):
             name = f"{key.contract} {key.token_id}"
-            token = None if item is None else self._read(Token, item, TOKENS.name, name)
+            token = None if item is None else self._read(_TOKEN, item, TOKENS.name, name)
             if token is not None:
                 found[key] = token
         return found
 
-    def _read(self, model: type[RecordT], item: Item, table: str, key: str) -> RecordT | None:
+    async def _transfers(self, keys: Sequence[tuple[str, str]]) -> list[Transfer]:
+        items = await asyncio.gather(*(self._dynamo.get(TRANSFERS, transfer_place(key)) for key in keys))
+        found = []
+        for key, item in zip(keys, items, strict=True):
+            transfer = None if item is None else self._read(_TRANSFER, item, TRANSFERS.name, " ".join(key))
+            if transfer is not None:
+                found.append(transfer)
+        return found
+
+    def _read(self, decode: Callable[[Item], RecordT], item: Item, table: str, key: str) -> RecordT | None:
         """Return a record, or note that it cannot be read: one that is damaged does not hide the others."""
         try:
-            return from_item(model, item)
+            return decode(item)
         except Unreadable as error:
             mint_id = key if table == MINTS.name else None
             self._unreadable[table, key] = unreadable(table, key, error, mint_id=mint_id)
             return None
+
+
+def _tokens_of(operations: Mapping[str, Operation]) -> set[TokenKey]:
+    """Return the tokens that mints are to make."""
+    mints = (one for one in operations.values() if isinstance(one, Mint))
+    return {TokenKey(mint.contract, mint.token_id) for mint in mints if mint.token_id is not None}
+
+
+def transfer_keys(operations: Iterable[TokenOperation], events: Sequence[Event]) -> list[tuple[str, str]]:
+    """Return the keys in TRANSFERS of the events by which transfers and burns were done."""
+    deeds = Deeds.of(events)
+    keys = set()
+    for one in operations:
+        if (move := done_by(one, deeds)) is not None:
+            ref = token_ref(one.chain_id, move.contract, move.token_id)
+            keys.add((ref, position(move.block_number, move.log_index)))
+    return sorted(keys)
 
 
 def _number(value: Value) -> int:

@@ -1,0 +1,177 @@
+"""Batches, transfers and burns on a real contract and real tables: settled, compared and built anew."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from mintline.aws.dynamo import Delete
+from mintline.resources import TRANSFERS
+from mintline.states import MintStatus, TransactionState
+from mintline_indexer.dynamo_store import DynamoCollections
+from mintline_indexer.indexer import Indexer
+from mintline_indexer.memory import MemoryChain, MemoryCollections, Move, Sent
+from mintline_indexer.metrics import Metrics
+from mintline_indexer.node_chain import NodeChain
+from mintline_indexer.reconciler import passes
+from mintline_indexer.reconciler.findings import Kind
+from mintline_local.deployments import Records
+from mintline_local.rebuild import Rebuild
+from tests.integration.indexer.test_reconciler import reconciler, settle
+
+pytestmark = pytest.mark.integration
+CHAIN_ID = 31337
+
+
+@pytest.fixture(autouse=True)
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passes, "PAUSE", 0.0)
+
+
+async def lived(line: Any) -> Any:
+    """Mint a batch, fail another, transfer, burn, and fail to do either; all of it is mined, and followed."""
+    await line.register()
+    indexer = line.indexer()
+    owner, other = line.accounts[1], line.accounts[2]
+    await line.carried(await line.mint([1, 2, 3], owner), "batch", *line.sponsored([1, 2, 3], owner))
+    await line.mine()
+    await settle(indexer)
+    await line.carried(await line.mint([9, 1], owner), "batch", *line.sponsored([9], owner))
+    transfer = line.token_operation("transfer", 1, owner, to=other)
+    await line.carried(await line.transfer(1, owner, other), "transfer", transfer)
+    await line.carried(await line.burn(2, owner), "burn", line.token_operation("burn", 2, owner))
+    await line.mine()
+    refused = line.token_operation("transfer", 2, owner, to=other)
+    await line.carried(await line.transfer(2, owner, other), "transfer", refused)
+    stolen = line.token_operation("burn", 3, other)
+    await line.carried(await line.burn(3, other), "burn", stolen)
+    await line.mine()
+    await settle(indexer)
+    return indexer
+
+
+EXPECTED = {
+    "mint_1": MintStatus.MINED,
+    "mint_2": MintStatus.MINED,
+    "mint_3": MintStatus.MINED,
+    "mint_9": MintStatus.SUBMITTED,
+    "transfer_1": MintStatus.MINED,
+    "burn_2": MintStatus.MINED,
+    "transfer_2": MintStatus.REVERTED,
+    "burn_3": MintStatus.REVERTED,
+}
+
+
+async def test_kinds__when_mined_and_final__then_each_stands_by_its_transaction_and_all_agree(
+    line: Any,
+) -> None:
+    indexer = await lived(line)
+    found = await line.store.operations([*EXPECTED])
+    final = {MintStatus.MINED: MintStatus.FINALIZED}
+    assert {name: final.get(one.status, one.status) for name, one in found.items()} == {
+        name: final.get(status, status) for name, status in EXPECTED.items()
+    }
+    assert [found[name].problem.code for name in ("transfer_2", "burn_3")] == ["not_owner"] * 2
+
+    await line.mine(70)
+    await settle(indexer)
+
+    found = await line.store.operations([*EXPECTED])
+    assert {name: one.status for name, one in found.items()} == {
+        name: final.get(status, status) for name, status in EXPECTED.items()
+    }
+    states = {
+        (one["kind"]["S"], one["outcome"]["S"], one["state"]["S"]) for one in await line.every("transactions")
+    }
+    mined, ended = TransactionState.MINED.value, TransactionState.FINAL.value
+    assert ("batch", "failed", mined) in states
+    assert {state for kind, outcome, state in states if (kind, outcome) != ("batch", "failed")} == {ended}
+    done = await reconciler(line).newest()
+    assert (done.alarming, done.counts) == (0, {Kind.IN_FLIGHT: 1})
+
+
+@pytest.mark.parametrize("operation_id", ["transfer_1", "burn_2"])
+async def test_reconciler__when_the_index_lost_a_transfer__then_its_operation_is_named(
+    line: Any, operation_id: str
+) -> None:
+    indexer = await lived(line)
+    await line.mine(70)
+    await settle(indexer)
+    operation = (await line.store.operations([operation_id]))[operation_id]
+    ref = f"{CHAIN_ID}#{line.contract}#{operation.token_id}"
+    page = await line.dynamo.query(TRANSFERS, partition=ref, limit=9)
+    lost = page.items[-1]
+    await line.dynamo.write(Delete(TRANSFERS, {"token_ref": ref, "position": lost["position"]}))
+
+    done = await reconciler(line).newest()
+
+    [finding] = [one for one in done.findings if one.kind.is_alarming]
+    assert (finding.kind, finding.mint_id) == (Kind.TRANSFER_MISSING, operation_id)
+    assert "not in the index" in finding.detail
+
+
+@pytest.mark.parametrize("final", [False, True])
+async def test_rebuild__when_batches_transfers_and_burns_were_mined__then_it_is_the_same(
+    line: Any, *, final: bool
+) -> None:
+    indexer = await lived(line)
+    if final:
+        await line.mine(70)
+        await settle(indexer)
+    rebuild = Rebuild(
+        records=Records(line.client, line.dynamo, line.prefix),
+        chain=NodeChain(line.node, line.rpc),
+        collections=DynamoCollections(line.client, prefix=line.prefix, chain_id=CHAIN_ID),
+        chain_id=CHAIN_ID,
+        whole=1_000,
+    )
+    assert await rebuild.differences() == []
+    outcomes = {item["mint_id"]: item["outcome"] for key, item in rebuild.store.items() if key[0] == "mints"}
+    failed = MintStatus.REVERTED
+    assert outcomes == {
+        name: "reverted" if status is failed else "mined"
+        for name, status in EXPECTED.items()
+        if name != "mint_9"
+    }
+
+
+async def test_batch__when_it_made_five_hundred_tokens__then_requests_are_a_tenth_a_token(line: Any) -> None:
+    count = 500
+    owner = line.accounts[1]
+    mints = line.sponsored(range(1, count + 1), owner)
+    moves = tuple(Move(line.contract, one.token_id, None, owner, one.metadata_digest) for one in mints)
+    sent = Sent(b"\x01" * 32, line.contract, moves)
+    place = await line.carried("0x" + sent.hash.hex(), "batch", *mints)
+    chain = MemoryChain(finality=3)
+    indexer = Indexer(
+        chain=chain,
+        store=line.store,
+        collections=MemoryCollections({line.contract: 1}),
+        chain_id=CHAIN_ID,
+        writer="writer",
+        takeover_after=10.0,
+        widest=10,
+        whole=10,
+        metrics=Metrics(CollectorRegistry()),
+        clock=lambda: 0.0,
+        now=lambda: 1,
+        rng=random.Random(1),
+    )
+    await settle(indexer)
+    chain.mine([sent])
+    before = Counter(line.calls.counts())
+    await settle(indexer)
+    for _ in range(4):
+        chain.mine()
+    await settle(indexer)
+    requests = Counter(line.calls.counts()) - before
+
+    transaction = (await line.store.transactions([place]))[place]
+    assert (transaction.state, transaction.outcome) == (TransactionState.FINAL, "succeeded")
+    assert await line.status_of("mint_500") is MintStatus.FINALIZED
+    # 11 writes of the block in parts, 5 reads of a hundred records each, and the blocks without effects.
+    assert requests.total() <= 30, requests
