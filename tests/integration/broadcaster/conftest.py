@@ -180,7 +180,7 @@ class Line:
     async def mint(self, intent: SignMint | SignNoop) -> Mint:
         assert intent.mint_id is not None
         found = await self.ledger.get(intent.mint_id)
-        assert found is not None
+        assert isinstance(found, Mint)
         return found
 
     async def broadcast(self, message: Broadcast, *, now: int = 1_700_000_000_000) -> None:

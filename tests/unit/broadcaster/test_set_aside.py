@@ -38,10 +38,10 @@ class Spoiled(MemoryLedger):
     error: Exception = Unwritable("UpdateItem: Item size to update has exceeded the maximum allowed size")
     spoiled: str = ""
 
-    async def mark_swept(self, mint: Mint, *, at: int) -> None:
-        if mint.mint_id == self.spoiled:
+    async def mark_swept(self, operation: Operation, *, at: int) -> None:
+        if operation.operation_id == self.spoiled:
             raise self.error
-        await super().mark_swept(mint, at=at)
+        await super().mark_swept(operation, at=at)
 
     async def mark(self, transaction: Transaction, *, at: int) -> None:
         if self.spoiled in transaction.operations:

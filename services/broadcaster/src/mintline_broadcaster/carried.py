@@ -7,7 +7,7 @@ from coincurve import PublicKey
 from mintline.errors import Rejected
 from mintline.eth import SECP256K1_N, address_of_public_key, voucher_hash, word
 from mintline.kinds import transaction_of
-from mintline.messages import AnyIntent, Broadcast, SignMint, VoucherIssued
+from mintline.messages import AnyIntent, Broadcast, VoucherIssued
 
 _TYPE = b"\x02"
 _FIELDS = 12
@@ -48,7 +48,7 @@ def _sender_of(intent: AnyIntent, raw: bytes) -> str | None:
         return None
     data, *signature = fields[_DATA], *fields[-3:]
     parity, r, s = (int.from_bytes(part, "big") for part in signature)
-    transaction = transaction_of(intent, issued=data[_ISSUED] if isinstance(intent, SignMint) else b"")
+    transaction = transaction_of(intent, issued=data[_ISSUED])
     # Encoded again, so that every field is compared at once, and in its one encoding.
     if max(r, s) >= 2**256 or parity > 1 or transaction.signed(parity, r, s) != raw:
         return None

@@ -7,12 +7,13 @@ from collections.abc import Iterable
 from mintline.chain.answers import FeeMarket, Receipt
 from mintline.chain.calls import Call
 from mintline.chain.send_facts import SendAnswer
-from mintline.messages import AnyIntent, Message, RenewNonce, SignMint, SignNoop, SignTopUp, VoucherIssued
+from mintline.messages import AnyIntent, Intent, Message, RenewNonce, SignMint, SignNoop, VoucherIssued
 from mintline.queueing import SendingPort
 from mintline.records import TOKEN_TAKEN, Attempt, Mint, Operation, Problem, Transfer
 from mintline.resources import Queue
 from mintline.states import MintStatus
 from mintline.transaction_records import Outcome, Place, Transaction
+from mintline_broadcaster.kinds import minted_by, mints_of
 from mintline_broadcaster.metrics import Metrics
 from mintline_broadcaster.ports import (
     Chain,
@@ -20,6 +21,7 @@ from mintline_broadcaster.ports import (
     Ledger,
     OpenMint,
     OpenTransaction,
+    Seal,
     SignedTransaction,
     Vouchers,
 )
@@ -58,8 +60,9 @@ class CountedLedger:
     async def enter(self, intent: AnyIntent, attempt: Attempt) -> None:
         """Take a transaction from reserved to submitted."""
         await self._ledger.enter(intent, attempt)
-        if isinstance(intent, SignMint):
-            after = None if intent.built_at is None else (attempt.at - intent.built_at) / 1000
+        built_at = intent.built_at if isinstance(intent, SignMint) else None
+        after = None if built_at is None else (attempt.at - built_at) / 1000
+        for _ in minted_by(intent):
             self._stages.reached(MintStatus.SUBMITTED, after=after)
 
     async def add_attempt(self, transaction: Transaction, attempt: Attempt) -> None:
@@ -67,7 +70,7 @@ class CountedLedger:
         await self._ledger.add_attempt(transaction, attempt)
         if transaction.submitted_at is None and not attempt.fills:
             after = (attempt.at - transaction.reserved_at) / 1000
-            for _ in transaction.operations:
+            for _ in mints_of(transaction):
                 self._stages.reached(MintStatus.SUBMITTED, after=after)
 
     async def open_gap(self, transaction: Transaction) -> Transaction | None:
@@ -82,38 +85,49 @@ class CountedLedger:
         """Note that a nonce is for a no-op."""
         await self._ledger.fill(transaction, at=at)
 
+    async def reseal(self, batch: Transaction, seal: Seal, *, at: int) -> None:
+        """Leave operations out of a batch."""
+        await self._ledger.reseal(batch, seal, at=at)
+
     async def close(self, transaction: Transaction, outcome: Outcome, *, at: int) -> None:
         """Note that a nonce is used for good."""
         await self._ledger.close(transaction, outcome, at=at)
 
-    async def get(self, mint_id: str) -> Mint | None:
-        """Read a mint."""
-        return await self._ledger.get(mint_id)
+    async def get(self, operation_id: str) -> Operation | None:
+        """Read an operation."""
+        return await self._ledger.get(operation_id)
 
     async def envelope(self, operation: Operation) -> bytes:
         """Return an operation's authorization envelope."""
         return await self._ledger.envelope(operation)
 
     async def reject(
-        self, mint: Mint, problem: Problem, *, at: int, carried: Transaction | None = None
+        self,
+        operation: Operation,
+        problem: Problem,
+        *,
+        at: int,
+        carried: Transaction | None = None,
+        seal: Seal | None = None,
     ) -> None:
-        """End a mint."""
-        await self._ledger.reject(mint, problem, at=at, carried=carried)
-        self._stages.reached(MintStatus.REJECTED)
+        """End an operation."""
+        await self._ledger.reject(operation, problem, at=at, carried=carried, seal=seal)
+        if isinstance(operation, Mint):
+            self._stages.reached(MintStatus.REJECTED)
         if problem.code == TOKEN_TAKEN.code:
             self._refused.inc()
 
     async def open_mints(self, shard: str, *, after: OpenMint | None, limit: int) -> list[OpenMint]:
-        """Return open mints of a shard."""
+        """Return open operations of a shard."""
         return await self._ledger.open_mints(shard, after=after, limit=limit)
 
     async def operations(self, ids: Iterable[str]) -> dict[str, Operation]:
-        """Read mints."""
+        """Read operations."""
         return await self._ledger.operations(ids)
 
-    async def mark_swept(self, mint: Mint, *, at: int) -> None:
-        """Note that a mint is sent on."""
-        await self._ledger.mark_swept(mint, at=at)
+    async def mark_swept(self, operation: Operation, *, at: int) -> None:
+        """Note that an operation is sent on."""
+        await self._ledger.mark_swept(operation, at=at)
 
     async def final(self) -> Final:
         """Return the newest block that is final and indexed."""
@@ -230,7 +244,7 @@ class CountedOutbox:
         await self._outbox.send(queue, message, group=group, dedup=dedup)
         if isinstance(message, SignNoop):
             self._metrics.noops.inc()
-        elif isinstance(message, SignMint | SignTopUp):
+        elif isinstance(message, Intent):
             self._metrics.fee_bumps.inc()
         elif isinstance(message, RenewNonce):
             self._metrics.nonces_taken.inc()

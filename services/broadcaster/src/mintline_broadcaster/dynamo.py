@@ -26,7 +26,7 @@ from mintline.aws.standing import (
     filling,
     moved,
     open_attributes,
-    read_mint,
+    read_operation,
     read_operations,
     read_transaction,
     standing,
@@ -55,6 +55,7 @@ from mintline_broadcaster.ports import (
     MintMoved,
     OpenMint,
     OpenTransaction,
+    Seal,
     SignedTransaction,
     TransactionMoved,
 )
@@ -64,6 +65,8 @@ PAGE = 500
 _OPEN_MINTS = MINTS.index("open")
 _OPEN_TRANSACTIONS = TRANSACTIONS.index("open")
 _UNDECIDED = Clause("undecided", "state", "in", tuple(one.value for one in UNDECIDED))
+_RESERVED = Clause("is_reserved", "state", "eq", (TransactionState.RESERVED.value,))
+_SEALED = Clause("is_sealed", "claiming", "missing")
 _NOT_FILLED = Clause("not_filled", "filling_at", "missing")
 
 
@@ -81,10 +84,11 @@ class DynamoLedger:
     ::
 
         attempts      not_on_record ──▶ on_record
-        transactions  is_reserved, its_{meaning, gas, signer}, not_filled ──▶ legal_source
-                      one more attempt: still_there, undecided, attempts_unchanged, not_filled
+        transactions  is_reserved, is_sealed, its_{meaning, gas, signer}, not_filled ──▶ legal_source
+                      one more attempt: still_there, undecided, attempts_unchanged, is_sealed, not_filled
+                      sealed again by: is_reserved, is_sealed, its_meaning, not_filled
                       swept by: still_there, not_moved, not_swept; closed by: still_there, attempts_unchanged
-        mints         ended by: still_there, its_nonce, together with its transaction's filling
+        mints         ended by: still_there, its_nonce, together with its transaction's filling or sealing
                       ended by its token: still_there ──▶ by_this_transaction
     """
 
@@ -147,7 +151,8 @@ class DynamoLedger:
     async def enter(self, intent: AnyIntent, attempt: Attempt) -> None:
         """Take the intent's own transaction from reserved to submitted; raises TransactionMoved."""
         where = (
-            Clause("is_reserved", "state", "eq", (TransactionState.RESERVED.value,)),
+            _RESERVED,
+            _SEALED,
             Clause("its_meaning", "meaning", "eq", (meaning_of(intent),)),
             Clause("its_gas", "gas", "eq", (intent.gas,)),
             Clause("its_signer", "signer", "eq", (to_item(intent.signer),)),
@@ -179,7 +184,7 @@ class DynamoLedger:
                 Clause("still_there", "state", "eq", (transaction.state.value,)),
                 _UNDECIDED,
                 Clause("attempts_unchanged", "attempts", "eq", (known,)),
-                *(() if attempt.fills else (_NOT_FILLED,)),
+                *(() if attempt.fills else (_SEALED, _NOT_FILLED)),
             ),
         )
         await self._move(update, transaction.place)
@@ -226,6 +231,10 @@ class DynamoLedger:
         """Note that an open transaction's nonce is for a no-op from now on; raises TransactionMoved."""
         await self._move(filling(transaction, at=at), transaction.place)
 
+    async def reseal(self, batch: Transaction, seal: Seal, *, at: int) -> None:
+        """Leave operations out of a batch that is still to be signed; raises TransactionMoved."""
+        await self._move(_resealing(batch, seal, at=at), batch.place)
+
     async def close(self, transaction: Transaction, outcome: Outcome, *, at: int) -> None:
         """Note that the nonce is used for good, if the record is as it was read; raises TransactionMoved."""
         update = moved(
@@ -240,34 +249,42 @@ class DynamoLedger:
         )
         await self._move(update, transaction.place)
 
-    async def get(self, mint_id: str) -> Mint | None:
-        """Read a mint, consistently."""
-        return await read_mint(self._dynamo, mint_id, self._set_aside)
+    async def get(self, operation_id: str) -> Operation | None:
+        """Read an operation, consistently."""
+        return await read_operation(self._dynamo, operation_id, self._set_aside)
 
     async def envelope(self, operation: Operation) -> bytes:
         """Return an operation's authorization envelope, read consistently."""
         return (await find_authorization(self._dynamo, operation, self._set_aside)).envelope
 
     async def operations(self, ids: Iterable[str]) -> dict[str, Operation]:
-        """Read the mints that exist, a hundred a request; those that are unreadable are set aside."""
+        """Read the operations that exist, a hundred a request; unreadable ones are set aside."""
         return await read_operations(self._dynamo, ids, self._set_aside)
 
     async def reject(
-        self, mint: Mint, problem: Problem, *, at: int, carried: Transaction | None = None
+        self,
+        operation: Operation,
+        problem: Problem,
+        *,
+        at: int,
+        carried: Transaction | None = None,
+        seal: Seal | None = None,
     ) -> None:
-        """End a mint that is still where it was read; raises MintMoved."""
-        if not may(mint.status, MintStatus.REJECTED):
-            raise MintMoved(mint)
+        """End an operation that is still where it was read; raises MintMoved."""
+        if not may(operation.status, MintStatus.REJECTED):
+            raise MintMoved(operation)
         written: Item = {"problem": to_item(problem)}
-        where = (_still_there(mint), *_its_nonce(mint))
-        update = transition(mint.mint_id, MintStatus.REJECTED, at=at, set=written, where=where)
+        where = (_still_there(operation), *_its_nonce(operation))
+        name = operation.operation_id
+        update = transition(name, MintStatus.REJECTED, at=at, set=written, where=where)
         if carried is None:
-            await self._write(mint.mint_id, update)
+            await self._write(name, update)
             return
-        await self._together(mint.mint_id, [update, filling(carried, at=at)])
+        kept = filling(carried, at=at) if seal is None else _resealing(carried, seal, at=at)
+        await self._together(name, [update, kept])
 
     async def open_mints(self, shard: str, *, after: OpenMint | None, limit: int) -> list[OpenMint]:
-        """Return up to `limit` open mints of a shard, oldest first."""
+        """Return up to `limit` open operations of a shard, oldest first."""
         start: Item | None = None
         if after is not None:
             key = created_key(after.created_at, after.mint_id)
@@ -276,19 +293,19 @@ class DynamoLedger:
         keys = (str(item["created_key"]).partition("#") for item in page.items)
         return [OpenMint(mint_id, int(created_at)) for created_at, _, mint_id in keys]
 
-    async def mark_swept(self, mint: Mint, *, at: int) -> None:
-        """Note that a mint is sent on, if nobody did since `mint` was read; raises MintMoved."""
+    async def mark_swept(self, operation: Operation, *, at: int) -> None:
+        """Note that an operation is sent on, if nobody did since it was read; raises MintMoved."""
         update = Update(
             MINTS,
-            {"mint_id": mint.mint_id},
-            set={"swept_at": at, "sweeps": next_sweep(mint)},
+            {"mint_id": operation.operation_id},
+            set={"swept_at": at, "sweeps": next_sweep(operation)},
             where=(
-                Clause("still_there", "status", "eq", (mint.status.value,)),
-                Clause("not_moved", "updated_at", "eq", (mint.updated_at,)),
-                _not_swept(mint),
+                Clause("still_there", "status", "eq", (operation.status.value,)),
+                Clause("not_moved", "updated_at", "eq", (operation.updated_at,)),
+                _not_swept(operation),
             ),
         )
-        await self._write(mint.mint_id, update)
+        await self._write(operation.operation_id, update)
 
     async def final(self) -> Final:
         """Return the newest block that is final and indexed; raises Unavailable while that is not valid."""
@@ -337,21 +354,21 @@ class DynamoLedger:
         update = transition(mint_id, MintStatus.FINALIZED, at=at, set={"finalized_at": at}, where=where)
         await self._write(mint_id, update)
 
-    async def _write(self, mint_id: str, update: Update) -> None:
+    async def _write(self, operation_id: str, update: Update) -> None:
         try:
             await self._dynamo.write(update)
         except ConditionFailed as failed:
             if failed.item is not None:
                 raise MintMoved(await standing(self._dynamo, failed.item, self._set_aside)) from None
-            raise MintMoved(await self.get(mint_id)) from None
+            raise MintMoved(await self.get(operation_id)) from None
 
-    async def _together(self, mint_id: str, changes: list[Change]) -> None:
+    async def _together(self, operation_id: str, changes: list[Change]) -> None:
         try:
             await self._dynamo.transact(changes)
         except Contended:
-            raise Unavailable("other writers kept moving the mint or its transaction") from None
+            raise Unavailable("other writers kept moving the operation or its transaction") from None
         except TransactionCancelled:
-            raise MintMoved(await self.get(mint_id)) from None
+            raise MintMoved(await self.get(operation_id)) from None
 
     async def _move(self, update: Update, place: Place) -> None:
         try:
@@ -364,19 +381,34 @@ class DynamoLedger:
             raise TransactionMoved(await self.transaction(place)) from None
 
 
-def _still_there(mint: Mint) -> Clause:
-    """Return that a mint's record is as it was read: one that a transaction carries is stored as built."""
-    carried = carried_by(mint) is not None and mint.status is not MintStatus.ACCEPTED
-    stored = MintStatus.BUILT if carried else mint.status
+def _resealing(batch: Transaction, seal: Seal, *, at: int) -> Update:
+    """Return the write that leaves operations out of a batch, while no attempt at it can be on record."""
+    return Update(
+        TRANSACTIONS,
+        transaction_key(batch.place),
+        set={"operations": list(seal.operations), "meaning": seal.meaning, "updated_at": at},
+        where=(
+            _RESERVED,
+            _SEALED,
+            Clause("its_meaning", "meaning", "eq", (batch.meaning,)),
+            _NOT_FILLED,
+        ),
+    )
+
+
+def _still_there(operation: Operation) -> Clause:
+    """Return that a record is as it was read: one that a transaction carries is stored as built."""
+    carried = carried_by(operation) is not None and operation.status is not MintStatus.ACCEPTED
+    stored = MintStatus.BUILT if carried else operation.status
     return Clause("still_there", "status", "eq", (stored.value,))
 
 
-def _its_nonce(mint: Mint) -> tuple[Clause, ...]:
-    place = carried_by(mint)
+def _its_nonce(operation: Operation) -> tuple[Clause, ...]:
+    place = carried_by(operation)
     return () if place is None else (Clause("its_nonce", "nonce", "eq", (place.nonce,)),)
 
 
-def _not_swept(record: Mint | Transaction) -> Clause:
+def _not_swept(record: Operation | Transaction) -> Clause:
     if record.swept_at is None:
         return Clause("not_swept", "swept_at", "missing")
     return Clause("not_swept", "swept_at", "eq", (record.swept_at,))

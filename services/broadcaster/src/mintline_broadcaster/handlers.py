@@ -6,26 +6,41 @@ import structlog
 
 from mintline.errors import Rejected
 from mintline.eth import keccak256
-from mintline.kinds import meaning_of
+from mintline.kinds import Moved, meaning_of, operation_ids
 from mintline.messages import (
     AnyIntent,
     Broadcast,
     IssueVoucher,
     ReviewMint,
     SigningRefused,
-    SignMint,
-    SignTopUp,
+    SignNoop,
 )
 from mintline.queueing import SendingPort
+from mintline.records import Problem
 from mintline.refusals import RefusalCode, problem_of
 from mintline.states import UNDECIDED, MintStatus, TransactionState
 from mintline.transaction_records import Transaction, carried_by, place_of
 from mintline_broadcaster.fees import FeeCaps
-from mintline_broadcaster.intents import ask_for_nonce
+from mintline_broadcaster.intents import (
+    ask_for_nonce,
+    first_intent,
+    operations_of,
+    recorded_intent,
+    resealed,
+    sign,
+)
+from mintline_broadcaster.kinds import depends_on, gets_another_nonce
 from mintline_broadcaster.noops import Noops
-from mintline_broadcaster.on_record import check_identity, check_refused
-from mintline_broadcaster.outcomes import act_on, context, end, fill_for_good, fill_if_unused
-from mintline_broadcaster.ports import Chain, Ledger
+from mintline_broadcaster.on_record import OutcomeRefused, check_refused, name_of
+from mintline_broadcaster.outcomes import (
+    act_on,
+    context,
+    end_operations,
+    fill_for_good,
+    fill_if_unused,
+    log_rejected,
+)
+from mintline_broadcaster.ports import Chain, Ledger, TransactionMoved
 from mintline_broadcaster.vouchers import refuse_voucher
 from mintline_broadcaster.watch import Watch
 from mintline_broadcaster.write_ahead import Standing, write_ahead
@@ -70,68 +85,106 @@ async def broadcast(
 async def refuse(
     message: SigningRefused, *, ledger: Ledger, outbox: SendingPort, noops: Noops, now: int
 ) -> None:
-    """End a built mint whose signing the enclave refused, and fill the nonce reserved for it.
+    """End what the enclave refused to sign, and have the nonce filled that was reserved for it.
 
-    What comes after a no-op on its nonce only came late: a mint that is still built gets another nonce. A
-    refused replacement changes nothing, as the earlier attempts still stand. It, a refused no-op and a
-    refused top-up are an operator's business, and raise Rejected; the top-up's nonce is filled all the same,
-    as the treasury's later ones wait for it.
+    A batch of which one operation was refused goes on without that. What comes after a no-op on its nonce
+    only came late: it is let go once the no-op is mined, and a mint asks for another nonce at once. A refused
+    replacement changes nothing, as the earlier attempts still stand. It, a refused no-op and a refused top-up
+    are an operator's business, and raise Rejected; the top-up's nonce is filled all the same, as the
+    treasury's later ones wait for it.
     """
     intent = message.intent
     if isinstance(intent, IssueVoucher):
         await refuse_voucher(message, ledger=ledger, now=now)
         return
     problem = problem_of(message.code)
+    transaction = await ledger.transaction(place_of(intent.signer, intent.nonce))
     if message.code == RefusalCode.NONCE_FILLED:
         log.info("signing_came_late", kind=intent.type)
-        if isinstance(intent, SignMint):
-            await _renew_unsent(intent, ledger=ledger, outbox=outbox, noops=noops, now=now)
-        elif isinstance(intent, SignTopUp):
-            # The no-op was signed, and may have been lost since: the treasury's later ones wait for it.
-            await _fill_refused(intent, ledger=ledger, noops=noops, now=now)
-        return
-    transaction = await ledger.transaction(place_of(intent.signer, intent.nonce))
-    if not isinstance(intent, SignMint) or not _is_first(intent, transaction):
+        await _give_way(intent, transaction, ledger=ledger, outbox=outbox, noops=noops, now=now)
+    elif isinstance(intent, SignNoop) or not operation_ids(intent) or not _is_first(intent, transaction):
         log.error("signing_refused", code=problem.code, kind=intent.type)
-        if isinstance(intent, SignTopUp):
-            await _fill_refused(intent, ledger=ledger, noops=noops, now=now)
+        if transaction is not None and not operation_ids(intent) and _is_unsent(intent, transaction):
+            await fill_for_good(transaction, ledger=ledger, noops=noops, now=now)
         raise Rejected(problem.code, problem.reason)
-    mint = await ledger.get(intent.mint_id)
-    if mint is not None and mint.status is MintStatus.BUILT:
-        check_refused(message, mint, await ledger.envelope(mint))
-    elif mint is not None:
-        check_identity(intent, mint)
-    await end(intent, problem, source=MintStatus.BUILT, ledger=ledger, noops=noops, now=now)
+    else:
+        await _end_refused(message, problem, transaction, ledger=ledger, outbox=outbox, noops=noops, now=now)
 
 
-async def _fill_refused(intent: SignTopUp, *, ledger: Ledger, noops: Noops, now: int) -> None:
-    """Have the nonce of a top-up filled that was never signed, if it was reserved for that very top-up."""
-    transaction = await ledger.transaction(place_of(intent.signer, intent.nonce))
-    if (
-        transaction is not None
-        and transaction.state in UNDECIDED
-        and transaction.meaning == meaning_of(intent)
-        and _is_first(intent, transaction)
-        and not transaction.own_attempts
-    ):
-        await fill_for_good(transaction, ledger=ledger, noops=noops, now=now)
-
-
-async def _renew_unsent(
-    intent: SignMint, *, ledger: Ledger, outbox: SendingPort, noops: Noops, now: int
+async def _end_refused(
+    message: SigningRefused,
+    problem: Problem,
+    transaction: Transaction | None,
+    *,
+    ledger: Ledger,
+    outbox: SendingPort,
+    noops: Noops,
+    now: int,
 ) -> None:
-    """Have a mint that was never sent under its nonce get another, once the no-op is mined.
+    """Reject the operations of a transaction whose first attempt was refused, or the one that was refused."""
+    if transaction is None:
+        await _check_unknown(message.intent, ledger=ledger)
+        raise Rejected("unknown_mint", "The intent belongs to nothing on record.")
+    if transaction.own_attempts or transaction.state not in UNDECIDED:
+        raise TransactionMoved(transaction)
+    refused = message.operation_id
+    if transaction.kind == "batch" and refused and refused not in transaction.operations:
+        # An earlier delivery has left it out: the rest may not have been sent on.
+        await sign(await first_intent(transaction, ledger=ledger), outbox=outbox)
+        return
+    operations = await operations_of(transaction, ledger=ledger)
+    waiting = [one for one in operations if depends_on(one, transaction)]
+    try:
+        own = await recorded_intent(transaction, ledger=ledger)
+    except Moved:
+        raise OutcomeRefused("unknown_mint", name_of(message.intent), "nonce") from None
+    check_refused(message.intent, own, authorized=bool(waiting))
+    if refused and refused not in transaction.operations:
+        raise OutcomeRefused("unknown_mint", refused, "operation_id")
+    rest = [one for one in waiting if one.operation_id != refused]
+    if not refused or not rest:
+        await end_operations(transaction, problem, ledger=ledger, noops=noops, now=now)
+        return
+    seal, left = resealed(transaction, rest)
+    for operation in (one for one in waiting if one.operation_id == refused):
+        await ledger.reject(operation, problem, at=now, carried=transaction, seal=seal)
+        log_rejected(operation, problem, nonce=transaction.nonce)
+    await sign(left, outbox=outbox)
+
+
+async def _give_way(
+    intent: AnyIntent,
+    transaction: Transaction | None,
+    *,
+    ledger: Ledger,
+    outbox: SendingPort,
+    noops: Noops,
+    now: int,
+) -> None:
+    """Have a nonce filled that was kept for something which was never sent, and which came after a no-op.
 
     The no-op was signed, but may have been lost since: it is asked for again.
     """
-    mint = await ledger.get(intent.mint_id)
-    if mint is None or mint.status is not MintStatus.BUILT:
+    if isinstance(intent, SignNoop):
         return
-    check_identity(intent, mint)
-    transaction = await ledger.transaction(place_of(intent.signer, intent.nonce))
-    if mint.nonce == intent.nonce and transaction is not None:
-        await noops.fill(transaction, now=now)
-        await ask_for_nonce(mint, outbox=outbox)
+    if transaction is None:
+        await _check_unknown(intent, ledger=ledger)
+        return
+    if transaction.own_attempts or transaction.state not in UNDECIDED:
+        return
+    if transaction.meaning != meaning_of(intent):
+        raise OutcomeRefused("unknown_mint", name_of(intent), "nonce")
+    await fill_for_good(transaction, ledger=ledger, noops=noops, now=now)
+    if len(transaction.operations) == 1:
+        [operation] = await operations_of(transaction, ledger=ledger)
+        if depends_on(operation, transaction) and gets_another_nonce(operation):
+            await ask_for_nonce(operation, outbox=outbox)
+
+
+async def _check_unknown(intent: AnyIntent | IssueVoucher, *, ledger: Ledger) -> None:
+    """Raise OutcomeRefused if there are operations of an intent whose nonce was reserved for nothing."""
+    if await ledger.operations(operation_ids(intent)):
+        raise OutcomeRefused("unknown_mint", name_of(intent), "nonce")
 
 
 def _is_first(intent: AnyIntent, transaction: Transaction | None) -> bool:
@@ -139,17 +192,27 @@ def _is_first(intent: AnyIntent, transaction: Transaction | None) -> bool:
     return transaction is None or intent.attempt == transaction.first_attempt
 
 
-async def review(message: ReviewMint, *, ledger: Ledger, watch: Watch, now: int) -> None:
-    """Do at once what the sweep would do with a mint: its user stopped it, or a reorg dropped it.
+def _is_unsent(intent: AnyIntent, transaction: Transaction) -> bool:
+    """Tell whether a nonce was reserved for that very intent, of which nothing was sent yet."""
+    return (
+        transaction.state in UNDECIDED
+        and transaction.meaning == meaning_of(intent)
+        and _is_first(intent, transaction)
+        and not transaction.own_attempts
+    )
 
-    Raises Rejected for a mint that does not exist.
+
+async def review(message: ReviewMint, *, ledger: Ledger, watch: Watch, now: int) -> None:
+    """Do at once what the sweep would do with an operation: its user stopped it, or a reorg dropped it.
+
+    Raises Rejected for one that does not exist.
     """
-    mint = await ledger.get(message.mint_id)
-    if mint is None:
+    operation = await ledger.get(message.mint_id)
+    if operation is None:
         raise Rejected("unknown_mint", "There is no record of this mint.")
-    place = carried_by(mint)
+    place = carried_by(operation)
     transaction = None if place is None else await ledger.transaction(place)
     if transaction is None or transaction.state in (TransactionState.MINED, TransactionState.FINAL):
         return
-    if mint.status in (MintStatus.SUBMITTED, MintStatus.REJECTED):
+    if operation.status in (MintStatus.SUBMITTED, MintStatus.REJECTED):
         await watch.look([transaction], await ledger.final(), now=now, urgent=True)

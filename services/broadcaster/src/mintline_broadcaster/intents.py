@@ -1,17 +1,19 @@
-"""What the broadcaster sends back up the line: transactions to sign, calls for gas money and for nonces."""
+"""What the broadcaster sends back up the pipeline: transactions to sign, requests for ether and nonces."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mintline import kinds
 from mintline.errors import Unavailable
-from mintline.kinds import dedup_id, group_of
-from mintline.messages import AnyIntent, Fees, FundWallet, RenewNonce, SignNoop, SignTopUp
+from mintline.kinds import dedup_id, group_of, meaning_of, transaction_of
+from mintline.messages import AnyIntent, Fees, FinishBatch, FundWallet, RenewNonce, SignNoop
 from mintline.queueing import SendingPort
 from mintline.raw_transactions import decode
-from mintline.records import Attempt, Mint
+from mintline.records import Attempt, Operation
 from mintline.resources import BUILD, SIGN
 from mintline.transaction_records import Transaction
-from mintline_broadcaster.ports import Ledger, SignedTransaction
+from mintline_broadcaster.ports import Ledger, Seal, SignedTransaction
 
 MINUTE = 60_000
 
@@ -24,20 +26,37 @@ def fees_of(transaction: Transaction, attempt: Attempt | None = None) -> Fees:
     return Fees(max_fee_per_gas=last.max_fee_per_gas, max_priority_fee_per_gas=last.max_priority_fee_per_gas)
 
 
-async def first_intent(transaction: Transaction, *, ledger: Ledger) -> AnyIntent:
-    """Return what a reserved transaction stands for, the same each time; raises Unavailable if it has moved.
-
-    The record of what it carries may have moved on since the transaction was read.
-    """
+async def recorded_intent(transaction: Transaction, *, ledger: Ledger) -> AnyIntent:
+    """Return what a reserved transaction stands for, the same each time; raises `mintline.kinds.Moved`."""
     found = await ledger.operations(transaction.operations) if transaction.operations else {}
     operations = [found[one] for one in transaction.operations if one in found]
     authorization = b""
     if kinds.transaction_kind(transaction).authorized and operations:
         authorization = await ledger.envelope(operations[0])
+    return kinds.first_intent(transaction, operations, authorization)
+
+
+async def first_intent(transaction: Transaction, *, ledger: Ledger) -> AnyIntent:
+    """Return the same; raises Unavailable if the record of what it carries moved on since it was read."""
     try:
-        return kinds.first_intent(transaction, operations, authorization)
+        return await recorded_intent(transaction, ledger=ledger)
     except kinds.Moved as moved:
         raise Unavailable(str(moved)) from None
+
+
+async def operations_of(transaction: Transaction, *, ledger: Ledger) -> list[Operation]:
+    """Return the operations of a transaction, in its order; raises Unavailable if one cannot be read."""
+    found = await ledger.operations(transaction.operations) if transaction.operations else {}
+    if len(found) < len(transaction.operations):
+        raise Unavailable(f"operations of transaction {transaction.place.name} cannot be read")
+    return [found[one] for one in transaction.operations]
+
+
+def resealed(batch: Transaction, operations: Sequence[Operation]) -> tuple[Seal, AnyIntent]:
+    """Return what a batch carries without all but these of its operations, and its first intent then."""
+    ids = tuple(one.operation_id for one in operations)
+    intent = kinds.first_intent(batch.evolve(operations=ids), operations)
+    return Seal(ids, meaning_of(intent)), intent
 
 
 async def intent_again(
@@ -69,11 +88,20 @@ async def sign_again(intent: AnyIntent, fees: Fees, *, outbox: SendingPort) -> N
     await sign(intent.evolve(fees=fees, attempt=intent.attempt + 1), outbox=outbox)
 
 
-async def ask_for_nonce(mint: Mint, *, outbox: SendingPort) -> None:
-    """Ask the builder for another nonce of a mint whose own was used by another transaction."""
-    assert mint.nonce is not None
-    message = RenewNonce(trace=mint.trace, mint_id=mint.mint_id, nonce=mint.nonce)
-    await outbox.send(BUILD, message, group=mint.mint_id, dedup=f"renew:{mint.mint_id}:{mint.nonce}")
+async def ask_for_nonce(operation: Operation, *, outbox: SendingPort) -> None:
+    """Ask the builder for another nonce of an operation whose own was used by another transaction."""
+    assert operation.nonce is not None
+    name = operation.operation_id
+    message = RenewNonce(trace=operation.trace, mint_id=name, nonce=operation.nonce)
+    await outbox.send(BUILD, message, group=name, dedup=f"renew:{name}:{operation.nonce}")
+
+
+async def ask_to_finish(batch: Transaction, *, outbox: SendingPort, now: int) -> None:
+    """Ask the builder to claim what a batch has not claimed yet, to seal it, and to have it signed."""
+    address = batch.signer.address
+    message = FinishBatch(trace=batch.trace, sender=address, nonce=batch.nonce)
+    dedup = f"finish:{batch.place.name}:{now}"
+    await outbox.send(BUILD, message, group=f"{address}#{batch.nonce}", dedup=dedup)
 
 
 async def ask_for_funds(intent: AnyIntent, balance: int, *, outbox: SendingPort, now: int) -> None:
@@ -89,5 +117,4 @@ async def ask_for_funds(intent: AnyIntent, balance: int, *, outbox: SendingPort,
 
 def cost_of(intent: AnyIntent) -> int:
     """Return the most that an intent can take from its sender, in wei."""
-    value = intent.value if isinstance(intent, SignTopUp) else 0
-    return intent.gas * intent.fees.max_fee_per_gas + value
+    return intent.gas * intent.fees.max_fee_per_gas + transaction_of(intent).value

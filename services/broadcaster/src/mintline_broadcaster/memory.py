@@ -40,6 +40,7 @@ from mintline_broadcaster.ports import (
     MintMoved,
     OpenMint,
     OpenTransaction,
+    Seal,
     SignedTransaction,
     TransactionMoved,
 )
@@ -112,6 +113,7 @@ class MemoryLedger:
             transaction is None
             or transaction.state is not TransactionState.RESERVED
             or transaction.filling_at is not None
+            or transaction.claiming
             or (transaction.meaning, transaction.gas) != (meaning_of(intent), intent.gas)
             or transaction.signer != intent.signer
         ):
@@ -127,8 +129,8 @@ class MemoryLedger:
     async def add_attempt(self, transaction: Transaction, attempt: Attempt) -> None:
         """Append to a transaction's attempts, if they are still these."""
         current = await self._unchanged(transaction)
-        given_up = current.filling_at is not None and not attempt.fills
-        if given_up or current.state not in UNDECIDED:
+        kept_back = current.filling_at is not None or current.claiming
+        if current.state not in UNDECIDED or (kept_back and not attempt.fills):
             raise TransactionMoved(current)
         changes: dict[str, object] = {}
         if current.submitted_at is None and not attempt.fills:
@@ -181,6 +183,23 @@ class MemoryLedger:
             raise TransactionMoved(current)
         self._move(current, filling_at=transaction.filling_at or at, updated_at=at)
 
+    async def reseal(self, batch: Transaction, seal: Seal, *, at: int) -> None:
+        """Leave operations out of a batch that is still to be signed, as it was read."""
+        await asyncio.sleep(0)
+        self._reseal(batch, seal, at)
+
+    def _reseal(self, batch: Transaction, seal: Seal, at: int) -> None:
+        current = self.transactions.get(batch.place)
+        if (
+            current is None
+            or current.state is not TransactionState.RESERVED
+            or current.filling_at is not None
+            or current.claiming
+            or current.meaning != batch.meaning
+        ):
+            raise TransactionMoved(current)
+        self._move(current, operations=seal.operations, meaning=seal.meaning, updated_at=at)
+
     async def close(self, transaction: Transaction, outcome: Outcome, *, at: int) -> None:
         """Note that the nonce is used for good, if the record is as it was read."""
         current = await self._unchanged(transaction)
@@ -203,10 +222,10 @@ class MemoryLedger:
         assert target is transaction.state or transaction_may(transaction.state, target)
         self.transactions[transaction.place] = transaction.evolve(**fields)
 
-    async def get(self, mint_id: str) -> Mint | None:
-        """Read a mint."""
+    async def get(self, operation_id: str) -> Operation | None:
+        """Read an operation."""
         await asyncio.sleep(0)
-        return self.standing(mint_id)
+        return self.operation(operation_id)
 
     async def envelope(self, operation: Operation) -> bytes:
         """Return an operation's authorization envelope."""
@@ -224,38 +243,50 @@ class MemoryLedger:
         return self.standing(operation_id) if found is None else as_far_as_any(found, self.transactions)
 
     async def operations(self, ids: Iterable[str]) -> dict[str, Operation]:
-        """Read the mints that exist."""
+        """Read the operations that exist."""
         await asyncio.sleep(0)
         found = ((one, self.operation(one)) for one in ids)
-        return {mint_id: mint for mint_id, mint in found if mint is not None}
+        return {name: operation for name, operation in found if operation is not None}
 
     async def reject(
-        self, mint: Mint, problem: Problem, *, at: int, carried: Transaction | None = None
+        self,
+        operation: Operation,
+        problem: Problem,
+        *,
+        at: int,
+        carried: Transaction | None = None,
+        seal: Seal | None = None,
     ) -> None:
-        """End a mint that is still where it was read."""
+        """End an operation that is still where it was read."""
         await asyncio.sleep(0)
-        if not may(mint.status, MintStatus.REJECTED):
-            raise MintMoved(mint)
-        current = self._stored(mint, MintStatus.REJECTED)
-        if carried is not None:
-            try:
+        if not may(operation.status, MintStatus.REJECTED):
+            raise MintMoved(operation)
+        current = self._stored(operation, MintStatus.REJECTED)
+        try:
+            if carried is not None and seal is not None:
+                self._reseal(carried, seal, at)
+            elif carried is not None:
                 self._fill(carried, at)
-            except TransactionMoved:
-                raise MintMoved(self.standing(mint.mint_id)) from None
+        except TransactionMoved:
+            raise MintMoved(self.operation(operation.operation_id)) from None
         self._change(current, status=MintStatus.REJECTED, problem=problem, updated_at=at)
 
-    def _stored(self, mint: Mint, target: MintStatus) -> Mint:
-        """Return a mint's record, if it is as it was read and may move to `target`."""
-        current = self.mints.get(mint.mint_id)
-        carried = carried_by(mint) is not None and mint.status is not MintStatus.ACCEPTED
-        stored = MintStatus.BUILT if carried else mint.status
+    def _record(self, operation_id: str) -> Operation | None:
+        """Return an operation as it is stored."""
+        return self.mints.get(operation_id) or self.token_operations.get(operation_id)
+
+    def _stored(self, operation: Operation, target: MintStatus) -> Operation:
+        """Return an operation's record, if it is as it was read and may move to `target`."""
+        current = self._record(operation.operation_id)
+        carried = carried_by(operation) is not None and operation.status is not MintStatus.ACCEPTED
+        stored = MintStatus.BUILT if carried else operation.status
         if (
             current is None
             or current.status is not stored
-            or current.nonce != mint.nonce
+            or current.nonce != operation.nonce
             or stored not in stored_sources(target)
         ):
-            raise MintMoved(self.standing(mint.mint_id))
+            raise MintMoved(self.operation(operation.operation_id))
         return current
 
     async def final(self) -> Final:
@@ -296,36 +327,40 @@ class MemoryLedger:
         self._change(mint, status=MintStatus.FINALIZED, finalized_at=at, updated_at=at)
 
     async def open_mints(self, shard: str, *, after: OpenMint | None, limit: int) -> list[OpenMint]:
-        """Return up to `limit` open mints of a shard, oldest first."""
+        """Return up to `limit` open operations of a shard, oldest first."""
         await asyncio.sleep(0)
         found = sorted(
-            (created_key(mint.created_at, mint.mint_id), OpenMint(mint.mint_id, mint.created_at))
-            for mint in self.mints.values()
-            if mint.status not in _ENDED and mint.nonce is None and open_shard(mint.mint_id) == shard
+            (created_key(one.created_at, one.operation_id), OpenMint(one.operation_id, one.created_at))
+            for one in (*self.mints.values(), *self.token_operations.values())
+            if one.status not in _ENDED and one.nonce is None and open_shard(one.operation_id) == shard
         )
         start = "" if after is None else created_key(after.created_at, after.mint_id)
         return [key for position, key in found if position > start][:limit]
 
-    async def mark_swept(self, mint: Mint, *, at: int) -> None:
-        """Note that a mint is sent on, if nobody did since `mint` was read."""
+    async def mark_swept(self, operation: Operation, *, at: int) -> None:
+        """Note that an operation is sent on, if nobody did since it was read."""
         await asyncio.sleep(0)
-        current = self.mints.get(mint.mint_id)
-        if current is None or _mint_position(current) != _mint_position(mint):
-            raise MintMoved(self.standing(mint.mint_id))
-        self._change(current, swept_at=at, sweeps=next_sweep(mint))
+        current = self._record(operation.operation_id)
+        if current is None or _operation_position(current) != _operation_position(operation):
+            raise MintMoved(self.operation(operation.operation_id))
+        self._change(current, swept_at=at, sweeps=next_sweep(operation))
 
-    def _change(self, mint: Mint, **fields: object) -> None:
-        if fields.get("status") in _ENDED:
-            fields["authorization"] = None
-        self.mints[mint.mint_id] = mint.evolve(**fields)
+    def _change(self, operation: Operation, **fields: object) -> None:
+        match operation:
+            case Mint():
+                if fields.get("status") in _ENDED:
+                    fields["authorization"] = None
+                self.mints[operation.mint_id] = operation.evolve(**fields)
+            case TokenOperation():
+                self.token_operations[operation.operation_id] = operation.evolve(**fields)
 
 
 def _position(transaction: Transaction) -> tuple[TransactionState, int, int | None]:
     return transaction.state, transaction.updated_at, transaction.swept_at
 
 
-def _mint_position(mint: Mint) -> tuple[MintStatus, int, int | None]:
-    return mint.status, mint.updated_at, mint.swept_at
+def _operation_position(operation: Operation) -> tuple[MintStatus, int, int | None]:
+    return operation.status, operation.updated_at, operation.swept_at
 
 
 @dataclass(frozen=True, slots=True)

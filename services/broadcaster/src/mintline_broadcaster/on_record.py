@@ -1,74 +1,64 @@
-"""Does a message say what its mint's record says? The record decides, never the message that came.
+"""Does a message say what its operation's record says? The record decides, never the message that came.
 
-What a mint is was fixed when it was accepted (token id, recipient, metadata digest, contract, chain, wallet),
-and how it is carried out when it was built (deadline, nonce, gas). A message that differs changes nothing:
-the mint goes on by what is on record.
+What an operation is was fixed when it was accepted (a mint's token id, recipient, metadata digest, contract,
+chain, wallet), and how it is carried out when it was built (deadline, nonce, gas). A message that differs
+changes nothing: the operation goes on by what is on record.
 """
 
 from __future__ import annotations
 
 from mintline.errors import Rejected
-from mintline.kinds.mint import sign_mint
-from mintline.kinds.voucher import issue_voucher
-from mintline.messages import IssueVoucher, SelfRedeem, SigningRefused, SignMint
+from mintline.kinds import operation_ids
+from mintline.messages import AnyIntent, AnyRequest, Frozen, SelfRedeem
 from mintline.raw_transactions import decode
 from mintline.records import Mint
 from mintline.vouchers import calldata
 
+_OF_NO_EFFECT = frozenset({"trace", "built_at"})
+"""Fields that the enclave is not told, and that no signature depends on."""
+_OF_THE_ATTEMPT = frozenset({"fees", "attempt", "authorization"})
+"""Fields in which later attempts at the same thing differ."""
+
 
 class OutcomeRefused(Rejected):
-    """A message names a mint whose record says otherwise; `field` is the first difference."""
+    """A message names an operation whose record says otherwise; `field` is the first difference."""
 
-    def __init__(self, code: str, mint_id: str, field: str) -> None:
+    def __init__(self, code: str, operation_id: str, field: str) -> None:
         super().__init__(code, f"The message is not about the mint on record: {field} differs.")
-        self.mint_id = mint_id
+        self.mint_id = operation_id
         self.field = field
 
 
-def check_identity(intent: SignMint, mint: Mint) -> None:
-    """Raise OutcomeRefused unless the intent is for the mint's own token, by its own wallet."""
-    voucher = intent.voucher
-    _require_same(
-        intent.mint_id,
-        chain_id=(intent.chain_id, mint.chain_id),
-        contract=(intent.contract, mint.contract),
-        sender=(intent.signer, mint.sender),
-        token_id=(voucher.token_id, mint.token_id),
-        to=(voucher.to, mint.to),
-        metadata_digest=(voucher.metadata_digest, mint.metadata_digest),
-    )
+def check_intent(intent: AnyIntent, own: AnyIntent) -> None:
+    """Raise OutcomeRefused unless an intent is the record's own, at whatever fees."""
+    _require_alike(intent, own, _OF_NO_EFFECT | _OF_THE_ATTEMPT)
 
 
-def check_intent(intent: SignMint, mint: Mint) -> None:
-    """Raise OutcomeRefused unless the intent is the mint's own as it is built now, at whatever fees."""
-    check_identity(intent, mint)
-    _require_same(
-        intent.mint_id,
-        nonce=(intent.nonce, mint.nonce),
-        deadline=(intent.voucher.deadline, mint.deadline),
-        gas=(intent.gas, mint.gas),
-    )
-
-
-def check_refused(message: SigningRefused, mint: Mint, envelope: bytes) -> None:
+def check_refused(intent: AnyRequest, own: AnyRequest, *, authorized: bool = True) -> None:
     """Raise OutcomeRefused unless the enclave refused the very request that the record stands for.
 
-    `envelope` is the mint's authorization as it is on record. Of a request that somebody else made up, with
-    another authorization or fees beyond the policy, a refusal says nothing about the mint.
+    Of a request that somebody else made up, with another authorization or fees beyond the policy, a refusal
+    says nothing about the operation. With `authorized` unset its authorization is not on record any more.
     """
-    intent = message.intent
-    assert isinstance(intent, SignMint | IssueVoucher)
-    if mint.deadline is None or mint.token_id is None:
-        raise OutcomeRefused("unknown_mint", mint.mint_id, "deadline")
-    if isinstance(intent, IssueVoucher):
-        own: SignMint | IssueVoucher = issue_voucher(mint, intent.signer, envelope)
-    elif mint.sender is None or mint.nonce is None:
-        raise OutcomeRefused("unknown_mint", mint.mint_id, "sender")
-    else:
-        own = sign_mint(mint, envelope)
-    for name in type(own).model_fields:
-        if name not in ("trace", "built_at") and getattr(own, name) != getattr(intent, name, None):
-            raise OutcomeRefused("unknown_mint", mint.mint_id, name)
+    _require_alike(intent, own, _OF_NO_EFFECT if authorized else _OF_NO_EFFECT | {"authorization"})
+
+
+def _require_alike(intent: AnyRequest, own: AnyRequest, ignored: frozenset[str]) -> None:
+    field = _difference(intent, own, ignored)
+    if field is not None:
+        raise OutcomeRefused("unknown_mint", name_of(intent), field)
+
+
+def _difference(said: Frozen, recorded: Frozen, ignored: frozenset[str]) -> str | None:
+    for name in type(recorded).model_fields:
+        if name not in ignored and getattr(said, name, None) != getattr(recorded, name):
+            return name
+    return None
+
+
+def name_of(request: AnyRequest) -> str:
+    """Return the id by which the log names what a request is for: its operation's, or the first one's."""
+    return next(iter(operation_ids(request)), request.signer.address)
 
 
 def check_redemption(message: SelfRedeem, mint: Mint) -> None:

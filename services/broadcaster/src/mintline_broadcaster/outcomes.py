@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
 
 import structlog
 
 from mintline.chain.send_facts import SendAnswer, SendFact
 from mintline.errors import Deferred, Rejected, Throttled, Unavailable
-from mintline.messages import AnyIntent, Broadcast, SignMint, SignNoop, SignTopUp
+from mintline.messages import AnyIntent, Broadcast, SignNoop
 from mintline.queueing import SendingPort
-from mintline.records import CANCELLED, Mint, Problem
-from mintline.states import MintStatus, TransactionState
+from mintline.records import Operation, Problem
+from mintline.states import UNDECIDED, TransactionState
 from mintline.transaction_records import Outcome, Transaction, place_of
 from mintline_broadcaster.fees import FeeCaps, bump
 from mintline_broadcaster.finality import final_count
-from mintline_broadcaster.intents import ask_for_funds, ask_for_nonce, cost_of, sign_again
+from mintline_broadcaster.intents import ask_for_funds, cost_of, first_intent, operations_of, sign_again
+from mintline_broadcaster.kinds import Release, about, alone_in, depends_on, event_of, operator_pays
 from mintline_broadcaster.noops import Noops
 from mintline_broadcaster.ports import Chain, Final, Ledger, MintMoved, TransactionMoved, TreasuryLow
-from mintline_broadcaster.redeemed import end_by_token, may_be_minted
 
 FUNDS_SECONDS = 2.0
 """How long a wallet waits between two looks for its gas money: a top-up takes about two blocks."""
 TREASURY_SECONDS = 30.0
-"""The same for the treasury, which only its owner can fill."""
+"""The same for the treasury and relayers, which only their owner can fill."""
+LETTING_GO = 100
+"""Operations of one transaction that are let go in one pass, at most."""
 FEES_SECONDS = 15.0
 """How long a transaction at the fee cap waits for the market to come down."""
 NONCE_GAP_SECONDS = 1.0
@@ -69,30 +72,48 @@ async def act_on(
         raise Unavailable(f"the node refused the transaction: {answer.message}")
 
 
-async def end(
-    intent: SignMint,
+async def end_operations(
+    transaction: Transaction, problem: Problem, *, ledger: Ledger, noops: Noops, now: int
+) -> None:
+    """Reject what a transaction carries that can never be sent, and have its nonce filled.
+
+    May be repeated. Raises TransactionMoved if its nonce is used, with nothing done.
+    """
+    if transaction.state not in UNDECIDED:
+        raise TransactionMoved(transaction)
+    operations = await operations_of(transaction, ledger=ledger)
+    carried = alone_in(transaction)
+    if carried is None and transaction.filling_at is None:
+        # First of all, so that no attempt is sent while they end one by one.
+        await ledger.fill(transaction, at=now)
+    waiting = [one for one in operations if depends_on(one, transaction)]
+    await asyncio.gather(
+        *(_end(one, problem, transaction, carried, ledger=ledger, now=now) for one in waiting)
+    )
+    await noops.fill(transaction, now=now)
+
+
+async def _end(
+    operation: Operation,
     problem: Problem,
+    transaction: Transaction,
+    carried: Transaction | None,
     *,
-    source: MintStatus,
     ledger: Ledger,
-    noops: Noops,
     now: int,
 ) -> None:
-    """Reject a mint in `source` and have its nonce filled: again if it is rejected already.
+    try:
+        await ledger.reject(operation, problem, at=now, carried=carried)
+    except MintMoved:
+        if carried is not None:
+            raise
+        return  # the others of its batch are ended all the same
+    log_rejected(operation, problem, nonce=transaction.nonce)
 
-    Raises Rejected, with nothing done, for an intent that is not the mint's own, and MintMoved for a mint
-    that is anywhere else.
-    """
-    mint = await ledger.get(intent.mint_id)
-    transaction = await ledger.transaction(place_of(intent.signer, intent.nonce))
-    if mint is None or transaction is None or (mint.nonce, mint.sender) != (intent.nonce, intent.signer):
-        raise Rejected("unknown_mint", "The intent belongs to no mint on record.")
-    if mint.status not in (source, MintStatus.REJECTED):
-        raise MintMoved(mint)
-    if mint.status is source:
-        await ledger.reject(mint, problem, at=now, carried=transaction)
-        log.warning("mint_rejected", mint_id=intent.mint_id, code=problem.code, nonce=intent.nonce)
-    await noops.fill(transaction, now=now)
+
+def log_rejected(operation: Operation, problem: Problem, *, nonce: int) -> None:
+    """Log that an operation was rejected that a transaction carried."""
+    log.warning(event_of(operation, "rejected"), **about(operation), code=problem.code, nonce=nonce)
 
 
 async def fill_if_unused(transaction: Transaction, *, chain: Chain, noops: Noops, now: int) -> None:
@@ -112,12 +133,13 @@ async def _end_unsendable(
     intent: AnyIntent, fact: SendFact, *, ledger: Ledger, noops: Noops, now: int
 ) -> None:
     problem = Problem(code=fact.value, reason=_GAS_REASONS[fact])
-    if isinstance(intent, SignMint):
-        await end(intent, problem, source=MintStatus.SUBMITTED, ledger=ledger, noops=noops, now=now)
+    transaction = await ledger.transaction(place_of(intent.signer, intent.nonce))
+    fills = isinstance(intent, SignNoop)
+    if transaction is not None and transaction.operations and not fills:
+        await end_operations(transaction, problem, ledger=ledger, noops=noops, now=now)
         return
     log.error("transaction_can_never_be_sent", kind=intent.type, nonce=intent.nonce, code=problem.code)
-    transaction = await ledger.transaction(place_of(intent.signer, intent.nonce))
-    if transaction is not None and not isinstance(intent, SignNoop):
+    if transaction is not None and not fills:
         await fill_for_good(transaction, ledger=ledger, noops=noops, now=now)
     raise Rejected(problem.code, problem.reason)
 
@@ -143,74 +165,46 @@ async def _look_who_used_the_nonce(
 async def settle_used_nonce(
     transaction: Transaction, final: Final, *, ledger: Ledger, chain: Chain, outbox: SendingPort, now: int
 ) -> None:
-    """Find out what became of an open transaction whose nonce is used for good, and close it.
+    """Find out what became of a transaction whose nonce is used for good, and close it.
 
     What carries operations is the index's to tell: it has read every block up to `final`, so it has moved
     the transaction on if one of these held an attempt, even if no node that answers has the receipt. If it
     did not, another transaction has the nonce, or the index could not use the record by then. Each operation
-    is let go before the record is closed: a mint ends by its token, whoever made that; one that its user
-    asked to stop ends without; any other gets a new nonce, and keeps its token id.
-
-    Nothing of that hangs on one node's word.
+    is let go before the record is closed (`mintline_broadcaster.kinds`), of a batch a bounded number at a
+    time. So is each of a batch that failed.
     """
-    mints = await ledger.operations(transaction.operations)
-    waiting = [mint for mint in mints.values() if isinstance(mint, Mint) and _depends_on(mint, transaction)]
-    if waiting or len(mints) < len(transaction.operations):
-        for mint in waiting:
-            await _let_go(mint, transaction, final, ledger=ledger, chain=chain, outbox=outbox, now=now)
+    operations = await ledger.operations(transaction.operations) if transaction.operations else {}
+    waiting = [one for one in operations.values() if depends_on(one, transaction)]
+    if waiting or len(operations) < len(transaction.operations):
+        release = Release(
+            transaction=transaction, final=final, ledger=ledger, chain=chain, outbox=outbox, now=now
+        )
+        for operation in _some_of(waiting, now=now):
+            await release.let_go(operation)
         return
-    own = {attempt.tx_hash for attempt in transaction.own_attempts}
-    mined = any(mint.tx_hash in own for mint in mints.values())
-    outcome: Outcome = "filled" if transaction.operations and not mined else "used"
+    await close(transaction, _outcome_of(transaction, operations), ledger=ledger, now=now)
+
+
+async def close(transaction: Transaction, outcome: Outcome, *, ledger: Ledger, now: int) -> None:
+    """Close a transaction whose nonce is used for good, unless somebody moved it on."""
     try:
         await ledger.close(transaction, outcome, at=now)
     except TransactionMoved:
         log.info("transaction_moved_meanwhile", sender=transaction.sender_id, nonce=transaction.nonce)
 
 
-def _depends_on(mint: Mint, transaction: Transaction) -> bool:
-    """Tell whether a mint is still carried by a transaction, and not at its end."""
-    if (mint.nonce, mint.sender) != (transaction.nonce, transaction.signer):
-        return False
-    return mint.status in (MintStatus.BUILT, MintStatus.SUBMITTED, MintStatus.MINED)
+def _some_of(waiting: Sequence[Operation], *, now: int) -> Sequence[Operation]:
+    """Return as many as one pass lets go; others each time, so that none waits for those that stay."""
+    first = now // 1000 % len(waiting) if len(waiting) > LETTING_GO else 0
+    return [*waiting[first:], *waiting[:first]][:LETTING_GO]
 
 
-async def _let_go(
-    mint: Mint,
-    transaction: Transaction,
-    final: Final,
-    *,
-    ledger: Ledger,
-    chain: Chain,
-    outbox: SendingPort,
-    now: int,
-) -> None:
-    """See to it that a mint depends no more on a nonce that is used for good.
-
-    Its token decides. An attempt of ours that succeeded has made it, so then the index is behind.
-    """
-    about = {"mint_id": mint.mint_id, "sender": transaction.signer.address, "nonce": transaction.nonce}
-    if await end_by_token(mint, final, ledger=ledger, chain=chain, now=now, carried=transaction):
-        log.warning("mint_front_run", **about)
-    elif await _succeeded(transaction, chain=chain) or await may_be_minted(mint, final, chain=chain):
-        log.info("mint_waits_for_index", **about)
-    elif mint.status is MintStatus.MINED:
-        log.error("mint_without_token", **about)
-    elif mint.cancel_requested_at is not None:
-        try:
-            await ledger.reject(mint, CANCELLED, at=now, carried=transaction)
-        except MintMoved:
-            return
-        log.info("mint_cancelled", **about)
-    else:
-        log.warning("nonce_taken", **about)
-        await ask_for_nonce(mint, outbox=outbox)
-
-
-async def _succeeded(transaction: Transaction, *, chain: Chain) -> bool:
-    """Tell whether a node has the receipt of an attempt of ours that did what it was for."""
-    receipts = [await chain.receipt(attempt.tx_hash) for attempt in transaction.own_attempts]
-    return any(receipt is not None and receipt.status for receipt in receipts)
+def _outcome_of(transaction: Transaction, operations: Mapping[str, Operation]) -> Outcome:
+    if transaction.to_be_split:
+        return "failed"
+    own = {attempt.tx_hash for attempt in transaction.own_attempts}
+    mined = any(operation.tx_hash in own for operation in operations.values())
+    return "filled" if transaction.operations and not mined else "used"
 
 
 async def _raise_fees(
@@ -228,16 +222,19 @@ async def _raise_fees(
     if fees is None:
         log.warning("fee_cap_reached", max_fee_per_gas=intent.fees.max_fee_per_gas, **context(message))
         raise Deferred("the fee cap is reached", retry_after=FEES_SECONDS)
-    if isinstance(intent, SignMint) and (mint := await ledger.get(intent.mint_id)) is not None:
-        intent = intent.evolve(authorization=await ledger.envelope(mint))
+    if transaction is not None and transaction.operations and not isinstance(intent, SignNoop):
+        # With its authorization, which signed transactions come without.
+        own = await first_intent(transaction, ledger=ledger)
+        intent = own.evolve(fees=intent.fees, attempt=intent.attempt)
     await sign_again(intent, fees, outbox=outbox)
     log.info("transaction_bumped", max_fee_per_gas=fees.max_fee_per_gas, **context(message))
 
 
 async def _wait_for_funds(intent: AnyIntent, *, chain: Chain, outbox: SendingPort, now: int) -> None:
-    if isinstance(intent, SignTopUp):
-        log.warning("treasury_low", treasury=intent.signer.address, required=cost_of(intent))
-        raise TreasuryLow("the treasury is low", retry_after=TREASURY_SECONDS)
+    if operator_pays(intent):
+        key = intent.signer
+        log.warning("treasury_low", treasury=key.address, key=key.subject, required=cost_of(intent))
+        raise TreasuryLow(f"{key.subject} is low", retry_after=TREASURY_SECONDS)
     balance = await chain.balance(intent.signer.address)
     await ask_for_funds(intent, balance, outbox=outbox, now=now)
     raise Deferred("the wallet waits for gas money", retry_after=FUNDS_SECONDS)

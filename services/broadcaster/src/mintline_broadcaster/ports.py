@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from mintline.chain.answers import FeeMarket, Receipt
 from mintline.chain.calls import Call
@@ -74,8 +74,16 @@ class Final:
     hash: bytes = b""
 
 
+class Seal(NamedTuple):
+    """What a batch carries that loses operations before it is signed."""
+
+    operations: tuple[str, ...]
+    meaning: bytes
+    """Of the intent with these lines, by `mintline.kinds`."""
+
+
 class TreasuryLow(Deferred):
-    """The treasury cannot pay for what it sends: only its owner can help."""
+    """The treasury or a relayer cannot pay for what it sends: only its owner can help."""
 
 
 class MintMoved(Conflict):
@@ -85,7 +93,8 @@ class MintMoved(Conflict):
     """
 
     def __init__(self, operation: Operation | None) -> None:
-        super().__init__("the mint has moved on" if operation is not None else "there is no such mint")
+        kind = "mint" if operation is None else operation.kind
+        super().__init__(f"there is no such {kind}" if operation is None else f"the {kind} has moved on")
         self.operation = operation
         self.mint = operation if isinstance(operation, Mint) else None
 
@@ -99,7 +108,7 @@ class TransactionMoved(Conflict):
 
 
 class Ledger(Protocol):
-    """The records of what was signed and sent. Mints are read as they stand (`as_far_as`)."""
+    """The records of what was signed and sent. Operations are read as they stand (`as_far_as`)."""
 
     async def record(self, signed: SignedTransaction) -> None:
         """Write signed bytes down; what is on record already stays as it is."""
@@ -121,7 +130,7 @@ class Ledger(Protocol):
     async def enter(self, intent: AnyIntent, attempt: Attempt) -> None:
         """Take the intent's own transaction from reserved to submitted; raises TransactionMoved.
 
-        Its own means: the record has its meaning and its gas, and is not being filled.
+        Its own means: the record has its meaning and its gas, and is neither being claimed nor filled.
         """
 
     async def add_attempt(self, transaction: Transaction, attempt: Attempt) -> None:
@@ -144,31 +153,44 @@ class Ledger(Protocol):
     async def fill(self, transaction: Transaction, *, at: int) -> None:
         """Note that an open transaction's nonce is for a no-op from now on; raises TransactionMoved."""
 
+    async def reseal(self, batch: Transaction, seal: Seal, *, at: int) -> None:
+        """Leave operations out of a sealed batch that is still to be signed, as it was read.
+
+        No attempt at what it meant before can enter from then on. Raises TransactionMoved.
+        """
+
     async def close(self, transaction: Transaction, outcome: Outcome, *, at: int) -> None:
         """Note that the nonce is used for good, if the record is as it was read; raises TransactionMoved."""
 
-    async def get(self, mint_id: str) -> Mint | None:
-        """Read a mint, consistently."""
+    async def get(self, operation_id: str) -> Operation | None:
+        """Read an operation, consistently."""
 
     async def envelope(self, operation: Operation) -> bytes:
         """Return an operation's authorization envelope; empty if that is not on record, or not any more."""
 
     async def reject(
-        self, mint: Mint, problem: Problem, *, at: int, carried: Transaction | None = None
+        self,
+        operation: Operation,
+        problem: Problem,
+        *,
+        at: int,
+        carried: Transaction | None = None,
+        seal: Seal | None = None,
     ) -> None:
-        """End a mint that is still where it was read; raises MintMoved.
+        """End an operation that is still where it was read; raises MintMoved.
 
-        The nonce of the transaction that carries it is for a no-op from then on, by the same write.
+        By the same write the nonce of the transaction that `carried` it is for a no-op from then on, or,
+        given a `seal`, that transaction goes on with its other operations (`reseal`).
         """
 
     async def open_mints(self, shard: str, *, after: OpenMint | None, limit: int) -> list[OpenMint]:
-        """Return up to `limit` open mints of a shard, oldest first; the index lags by moments."""
+        """Return up to `limit` open operations of a shard, oldest first; the index lags by moments."""
 
     async def operations(self, ids: Iterable[str]) -> dict[str, Operation]:
-        """Read the mints that exist."""
+        """Read the operations that exist."""
 
-    async def mark_swept(self, mint: Mint, *, at: int) -> None:
-        """Note that a mint is sent on, if nobody did since `mint` was read; raises MintMoved."""
+    async def mark_swept(self, operation: Operation, *, at: int) -> None:
+        """Note that an operation is sent on, if nobody did since it was read; raises MintMoved."""
 
     async def final(self) -> Final:
         """Return the newest block that is final and indexed."""

@@ -6,13 +6,14 @@ broadcaster reads the indexes of what is open, and acts on what is older than it
 ::
 
     transactions      see `watch`: a sender's open ones together, in the order of nonces
-    mints, accepted   BuildMint again, by one copy (the record is marked first), and ever more patiently
-           built      self-custody: likewise
-           issued     ends by its token, if the indexer missed that; rejected once nobody can redeem it
-           submitted  self-custody: likewise
-           mined      finalized, if its block is final and it was left behind; until then the indexer's
+    operations        of any kind
+      accepted        BuildMint again, by one copy (the record is marked first), and ever more patiently
+      built           self-custody: likewise
+      issued          ends by its token, if the indexer missed that; rejected once nobody can redeem it
+      submitted       self-custody: likewise
+      mined           finalized, if its block is final and it was left behind; until then the indexer's
 
-A mint that a transaction carries is not among the open mints: the transaction is open in its place.
+An operation that a transaction carries is not among the open ones: the transaction is open in its place.
 A pass reads a bounded number of keys; beyond it, the next pass goes on where this one ended. What is
 younger than any deadline is not even read.
 """
@@ -30,11 +31,12 @@ import structlog
 from mintline.errors import MintlineError, Unusable
 from mintline.messages import BuildMint
 from mintline.queueing import SendingPort
-from mintline.records import OPEN_SHARDS, Mint
+from mintline.records import OPEN_SHARDS, Mint, Operation
 from mintline.resources import BUILD, MINTS, TRANSACTIONS
 from mintline.states import MintStatus, TransactionState
 from mintline.tasks import repeatedly
 from mintline.transaction_records import Place, Transaction
+from mintline_broadcaster.kinds import about, event_of
 from mintline_broadcaster.metrics import Metrics
 from mintline_broadcaster.policy import Patience
 from mintline_broadcaster.ports import Chain, Final, Ledger, MintMoved, OpenMint, OpenTransaction
@@ -46,7 +48,7 @@ from mintline_broadcaster.watch import Watch
 
 PAGE = 500
 MAX_PAGES = 10
-"""Pages of one shard in one pass: 40,000 open mints, and as many transactions."""
+"""Pages of one shard in one pass: 40,000 open operations, and as many transactions."""
 SENDERS_AT_ONCE = 16
 RESTING_SECONDS = 300
 """How long what needs nothing from here is not read again: of a reorg the indexer tells by itself."""
@@ -63,7 +65,7 @@ ReadPage = Callable[[str, KeyT | None], Awaitable[list[KeyT]]]
 
 
 class Sweeper:
-    """Sweeps one chain's mints and transactions, again and again.
+    """Sweeps one chain's operations and transactions, again and again.
 
     What is younger than any of the `patience` is not looked at at all. `now` returns Unix milliseconds.
     """
@@ -119,18 +121,18 @@ class Sweeper:
         names = {key.mint_id for key in mint_keys} | {key.place for key in transaction_keys}
         since = now - RESTING_SECONDS * 1000
         self._resting = {name: at for name, at in self._resting.items() if name in names and at > since}
-        mints = await self._read_mints(mint_keys, now=now)
-        for mint in mints:
-            if mint.status in _UNSENT and now >= due(mint, self._patience.stage_milliseconds):
-                with self._metrics.set_aside.guarding(MINTS.name, mint.mint_id):
-                    await self._send_on(mint, now=now)
-        left = [mint for mint in mints if _may_be_left(mint, now=now)]
+        operations = await self._read_operations(mint_keys, now=now)
+        for one in operations:
+            if one.status in _UNSENT and now >= due(one, self._patience.stage_milliseconds):
+                with self._metrics.set_aside.guarding(MINTS.name, one.operation_id):
+                    await self._send_on(one, now=now)
+        left = [one for one in operations if isinstance(one, Mint) and _may_be_left(one, now=now)]
         senders = self._awake(transaction_keys, now=now)
         if left or senders:
             final = await self._ledger.final()
             await self._end_left(left, final, now=now)
             await self._look_at(senders, final, now=now)
-        waiting = [mint.created_at for mint in mints if mint.status in _WAITING]
+        waiting = [one.created_at for one in operations if one.status in _WAITING]
         waiting += [key.reserved_at for key in transaction_keys if key.place not in self._resting]
         self._metrics.oldest_open.set(max(0, now - min(waiting, default=now)) / 1000)
         self._metrics.passes.inc()
@@ -161,13 +163,13 @@ class Sweeper:
         shards = await asyncio.gather(*(shard_of(str(number)) for number in range(OPEN_SHARDS)))
         return [key for shard in shards for key in shard]
 
-    async def _read_mints(self, keys: Sequence[OpenMint], *, now: int) -> list[Mint]:
+    async def _read_operations(self, keys: Sequence[OpenMint], *, now: int) -> list[Operation]:
         grown = [key.mint_id for key in keys if key.created_at <= now - self._grown_up]
-        mints = await self._ledger.operations(one for one in grown if one not in self._resting)
-        for mint in mints.values():
-            if mint.status not in _WAITING:
-                self._resting[mint.mint_id] = now
-        return [mint for mint in mints.values() if isinstance(mint, Mint) and mint.chain_id == self._chain_id]
+        found = await self._ledger.operations(one for one in grown if one not in self._resting)
+        for operation in found.values():
+            if operation.status not in _WAITING:
+                self._resting[operation.operation_id] = now
+        return [operation for operation in found.values() if operation.chain_id == self._chain_id]
 
     def _awake(self, keys: Iterable[OpenTransaction], *, now: int) -> dict[str, int]:
         """Return the senders to look at, each with the first nonce that is open."""
@@ -182,16 +184,18 @@ class Sweeper:
             if any(key.reserved_at <= now - self._grown_up and key.place not in self._resting for key in own)
         }
 
-    async def _send_on(self, mint: Mint, *, now: int) -> None:
-        """Ask for an accepted or built mint once more, unless another copy has just done so."""
+    async def _send_on(self, operation: Operation, *, now: int) -> None:
+        """Ask for an accepted or built operation once more, unless another copy has just done so."""
         try:
-            await self._ledger.mark_swept(mint, at=now)
+            await self._ledger.mark_swept(operation, at=now)
         except MintMoved:
             return
-        self._metrics.sweeps.labels(mint.status.value).inc()
-        log.warning("mint_sent_on", mint_id=mint.mint_id, status=mint.status.value, sweeps=mint.sweeps)
-        message = BuildMint(trace=mint.trace, mint_id=mint.mint_id)
-        await self._outbox.send(BUILD, message, group=mint.mint_id, dedup=f"sweep:{mint.mint_id}:{now}")
+        status, name = operation.status.value, operation.operation_id
+        self._metrics.sweeps.labels(status).inc()
+        event = event_of(operation, "sent_on")
+        log.warning(event, **about(operation), status=status, sweeps=operation.sweeps)
+        message = BuildMint(trace=operation.trace, mint_id=name)
+        await self._outbox.send(BUILD, message, group=name, dedup=f"sweep:{name}:{now}")
 
     async def _end_left(self, mints: Sequence[Mint], final: Final, *, now: int) -> None:
         """End mints whose token the index has for good, and vouchers that nobody redeemed in time."""
@@ -221,7 +225,7 @@ class Sweeper:
 
     def _rest(self, found: Sequence[Transaction], *, now: int) -> None:
         for transaction in found:
-            if transaction.state is TransactionState.MINED:
+            if transaction.state is TransactionState.MINED and not transaction.to_be_split:
                 self._resting[transaction.place] = now
 
 

@@ -19,6 +19,7 @@ import structlog
 from mintline.chain.send_facts import TAKEN, SendAnswer, SendFact
 from mintline.errors import Rejected, Throttled, Unavailable
 from mintline.eth import keccak256
+from mintline.kinds.voucher import issue_voucher
 from mintline.messages import IssueVoucher, SelfRedeem, SigningRefused, VoucherIssued
 from mintline.records import MAX_OWN_TRANSACTIONS, Attempt, Mint, Problem
 from mintline.refusals import problem_of
@@ -81,10 +82,12 @@ async def refuse_voucher(message: SigningRefused, *, ledger: Ledger, now: int) -
     mint_id = message.intent.mint_id
     problem = problem_of(message.code)
     mint = await ledger.get(mint_id)
-    if mint is None:
-        raise Rejected("unknown_mint", "The voucher belongs to no mint on record.")
+    if not isinstance(mint, Mint) or mint.custody != "self":
+        raise Rejected("unknown_mint", "The voucher belongs to no self-custody mint on record.")
     if mint.status is MintStatus.BUILT:
-        check_refused(message, mint, await ledger.envelope(mint))
+        if mint.deadline is None or mint.token_id is None:
+            raise OutcomeRefused("unknown_mint", mint.mint_id, "deadline")
+        check_refused(message.intent, issue_voucher(mint, message.intent.signer, await ledger.envelope(mint)))
     elif mint.status is not MintStatus.REJECTED:
         raise MintMoved(mint)
     await ledger.reject(mint, problem, at=now)
@@ -99,7 +102,7 @@ async def relay(message: SelfRedeem, *, ledger: Ledger, vouchers: Vouchers, chai
     if keccak256(message.raw) != message.tx_hash:
         raise Rejected("hash_mismatch", "The transaction's hash is not that of its bytes.")
     mint = await ledger.get(message.mint_id)
-    if mint is None or mint.custody != "self":
+    if not isinstance(mint, Mint) or mint.custody != "self":
         raise Rejected("unknown_mint", "The transaction belongs to no self-custody mint on record.")
     if mint.to != message.sender:
         raise OutcomeRefused("unknown_mint", mint.mint_id, "sender")

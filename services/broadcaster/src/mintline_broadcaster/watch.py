@@ -7,12 +7,15 @@
     an attempt of ours is mined │ wait: the index tells │
     another has the nonce       │ let go, close │ wait  │
     it was never signed         │              │ have it signed, once older than its stage's deadline
+    its batch is half claimed   │ the builder finishes that, likewise
+    its batch failed on chain   │ let go, close, once its block is final
     it was sent                 │              │ send again; dearer when   │ send again; dearer when the
                                 │              │ too old or too cheap      │ market is above its fee cap
     its nonce is to be filled   │              │ have a no-op signed, and look after that likewise
     there is no record          │              │ a gap: make one, to be filled
 
-Nothing here depends on what a transaction is for, but for what to do when another has its nonce.
+Nothing here depends on what a transaction is for, but for what to do when another has its nonce, and for a
+batch, which can lose some of its operations before it is signed.
 What is final is what the index has read and had confirmed; what is used is one node's word, and undone by
 the next look if it was wrong.
 A later nonce cannot be mined before the first one that is missing, so only that one is ever late. Every step
@@ -41,10 +44,20 @@ from mintline.transaction_records import Transaction
 from mintline_broadcaster.fees import FeeCaps, bump, market_fees
 from mintline_broadcaster.finality import final_count
 from mintline_broadcaster.gaps import gap
-from mintline_broadcaster.intents import fees_of, first_intent, intent_again, sign, sign_again
+from mintline_broadcaster.intents import (
+    ask_to_finish,
+    fees_of,
+    first_intent,
+    intent_again,
+    operations_of,
+    resealed,
+    sign,
+    sign_again,
+)
+from mintline_broadcaster.kinds import depends_on
 from mintline_broadcaster.metrics import Metrics
 from mintline_broadcaster.noops import Noops
-from mintline_broadcaster.outcomes import act_on, context, settle_used_nonce
+from mintline_broadcaster.outcomes import act_on, close, context, fill_for_good, settle_used_nonce
 from mintline_broadcaster.policy import Patience
 from mintline_broadcaster.ports import (
     Chain,
@@ -180,7 +193,12 @@ class Watch:
 
     async def _settle(self, transaction: Transaction, final: Final, *, now: int) -> None:
         """Close a transaction whose nonce is used for good, unless that is the indexer's."""
-        if transaction.state is not TransactionState.MINED:
+        if transaction.claiming:
+            # Its operations are told by their claims: they can be let go once there are no more to come.
+            await self._send_on(transaction, now=now)
+        elif transaction.state is not TransactionState.MINED or (
+            transaction.to_be_split and _is_in(transaction, final)
+        ):
             await settle_used_nonce(
                 transaction,
                 final,
@@ -189,17 +207,18 @@ class Watch:
                 outbox=self._outbox,
                 now=now,
             )
-        elif _left_behind(transaction, final, now=now):
-            assert transaction.outcome is not None
-            log.warning("transaction_left_behind", sender=transaction.sender_id, nonce=transaction.nonce)
-            try:
-                await self._ledger.close(transaction, transaction.outcome, at=now)
-            except TransactionMoved:
-                log.info("transaction_moved_meanwhile", sender=transaction.sender_id)
-            mints = await self._ledger.operations(transaction.operations)
-            for mint in mints.values():
-                if isinstance(mint, Mint) and mint.status is MintStatus.MINED:
-                    await end_by_token(mint, final, ledger=self._ledger, chain=self._chain, now=now)
+        elif _is_in(transaction, final) and now - transaction.updated_at >= LEFT_MILLISECONDS:
+            await self._end_left(transaction, final, now=now)
+
+    async def _end_left(self, transaction: Transaction, final: Final, *, now: int) -> None:
+        """Close a mined transaction that the index left behind, and end mints that it left likewise."""
+        assert transaction.outcome is not None
+        log.warning("transaction_left_behind", sender=transaction.sender_id, nonce=transaction.nonce)
+        await close(transaction, transaction.outcome, ledger=self._ledger, now=now)
+        operations = await self._ledger.operations(transaction.operations)
+        for operation in operations.values():
+            if isinstance(operation, Mint) and operation.status is MintStatus.MINED:
+                await end_by_token(operation, final, ledger=self._ledger, chain=self._chain, now=now)
 
     async def _fill_gaps(self, pending: Sequence[_Pending], used: int, *, now: int) -> None:
         """Fill reserved nonces that no record is open for, once those behind have waited long enough.
@@ -244,7 +263,6 @@ class Watch:
         """Have signed what was reserved and never came back, unless another copy has just done so."""
         if not await self._marked(transaction, self._patience.stage_milliseconds, now=now):
             return
-        intent = await first_intent(transaction, ledger=self._ledger)
         self._metrics.sweeps.labels(transaction.state.value).inc()
         log.warning(
             "transaction_sent_on",
@@ -253,7 +271,32 @@ class Watch:
             kind=transaction.kind,
             sweeps=transaction.sweeps,
         )
-        await sign(intent, outbox=self._outbox, dedup=f"sweep:{transaction.place.name}:{now}")
+        dedup = f"sweep:{transaction.place.name}:{now}"
+        if transaction.claiming:
+            await ask_to_finish(transaction, outbox=self._outbox, now=now)
+        elif transaction.kind == "batch":
+            await self._sign_batch(transaction, dedup, now=now)
+        else:
+            intent = await first_intent(transaction, ledger=self._ledger)
+            await sign(intent, outbox=self._outbox, dedup=dedup)
+
+    async def _sign_batch(self, batch: Transaction, dedup: str, *, now: int) -> None:
+        """Have a batch signed without the operations that ended meanwhile; if none is left, a no-op."""
+        operations = await operations_of(batch, ledger=self._ledger)
+        left = [one for one in operations if depends_on(one, batch)]
+        about = {"sender": batch.sender_id, "nonce": batch.nonce, "left": len(left)}
+        try:
+            if not left:
+                await fill_for_good(batch, ledger=self._ledger, noops=self._noops, now=now)
+                return
+            seal, intent = resealed(batch, left)
+            if seal.operations != batch.operations:
+                await self._ledger.reseal(batch, seal, at=now)
+                log.warning("batch_sealed_again", **about)
+        except TransactionMoved:
+            log.info("transaction_moved_meanwhile", **about)
+        else:
+            await sign(intent, outbox=self._outbox, dedup=dedup)
 
     async def _sign_same(self, transaction: Transaction, attempt: Attempt, *, now: int) -> None:
         """Have an attempt signed once more whose bytes were not written down: the same ones come of it."""
@@ -356,10 +399,6 @@ def _stuck(transaction: Transaction, attempt: Attempt, view: _View, market: FeeM
     return "age" if too_old else None
 
 
-def _left_behind(transaction: Transaction, final: Final, *, now: int) -> bool:
-    """Tell whether the index should have closed a mined transaction long ago."""
-    return (
-        transaction.block_number is not None
-        and transaction.block_number <= final.number
-        and now - transaction.updated_at >= LEFT_MILLISECONDS
-    )
+def _is_in(transaction: Transaction, final: Final) -> bool:
+    """Tell whether a mined transaction's block is final."""
+    return transaction.block_number is not None and transaction.block_number <= final.number

@@ -10,18 +10,22 @@ A crash anywhere before the deletion brings the message back, and every step up 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from mintline.errors import Rejected, Unavailable
-from mintline.kinds import meaning_of
-from mintline.messages import AnyIntent, Broadcast, SignMint, SignNoop
+from mintline.errors import Deferred, Rejected, Unavailable
+from mintline.kinds import Moved, meaning_of
+from mintline.messages import AnyIntent, Broadcast, SignNoop
 from mintline.records import Attempt
 from mintline.states import TransactionState
 from mintline.transaction_records import Transaction, place_of
-from mintline_broadcaster.on_record import OutcomeRefused, check_intent
+from mintline_broadcaster.intents import recorded_intent
+from mintline_broadcaster.on_record import OutcomeRefused, check_intent, name_of
 from mintline_broadcaster.ports import Ledger, SignedTransaction, TransactionMoved
 
+SEALING_SECONDS = 5.0
+"""How long a signed batch waits whose operations are not all claimed."""
 TRIES = 10
 """Reads of a transaction to which other attempts keep being added."""
 
@@ -47,7 +51,8 @@ class Entered:
 async def write_ahead(message: Broadcast, *, ledger: Ledger, now: int) -> Entered:
     """Write a signed transaction down, and tell whether to send it.
 
-    Raises Rejected for bytes of no transaction on record, OutcomeRefused for those that mean something else.
+    Raises Rejected for bytes of no transaction on record, OutcomeRefused for those that mean something else,
+    and Deferred for a batch that is not sealed.
     """
     intent = message.intent
     attempt = Attempt(
@@ -101,21 +106,21 @@ async def _check_own(intent: AnyIntent, transaction: Transaction, *, ledger: Led
     own = (transaction.meaning, transaction.gas, transaction.signer)
     if (meaning_of(intent), intent.gas, intent.signer) == own:
         return
-    if isinstance(intent, SignMint):
-        mint = await ledger.get(intent.mint_id)
-        if mint is None:
-            raise Rejected("unknown_mint", "The transaction belongs to no mint on record.")
-        check_intent(intent, mint)
-        raise OutcomeRefused("unknown_mint", intent.mint_id, "nonce")
-    raise Rejected("unknown_transaction", "The transaction is not what its nonce was reserved for.")
+    if not transaction.operations:
+        raise Rejected("unknown_transaction", "The transaction is not what its nonce was reserved for.")
+    with suppress(Moved):
+        check_intent(intent, await recorded_intent(transaction, ledger=ledger))
+    raise OutcomeRefused("unknown_mint", name_of(intent), "nonce")
 
 
 def _standing(transaction: Transaction, attempt: Attempt) -> Standing | None:
-    """Return what to do, or None if the attempt is not on record yet."""
+    """Return what to do, or None if the attempt is not on record yet; raises Deferred."""
     if transaction.state in (TransactionState.MINED, TransactionState.FINAL):
         return Standing.SETTLED
     if transaction.filling_at is not None and not attempt.fills:
         return Standing.FILLING
+    if transaction.claiming and not attempt.fills:
+        raise Deferred("the batch is not sealed yet", retry_after=SEALING_SECONDS)
     known = any(earlier.tx_hash == attempt.tx_hash for earlier in transaction.attempts)
     return Standing.SEND if known else None
 

@@ -1,0 +1,179 @@
+"""What happens to an operation of each kind when its transaction does not do what it was for.
+
+A mint ends by its token, whoever made that; one that its user asked to stop ends without; any other gets
+another nonce and keeps its token id. A transfer or a burn is never given another nonce: two signed transfers
+of one request could both happen, as the chain does not know the request. It is rejected, and its user asks
+again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import assert_never
+
+import structlog
+
+from mintline import kinds
+from mintline.messages import AnyIntent
+from mintline.queueing import SendingPort
+from mintline.records import CANCELLED, Mint, Operation, Problem
+from mintline.states import MintStatus
+from mintline.transaction_records import Transaction, TransactionKind, carried_by
+from mintline_broadcaster.intents import ask_for_nonce
+from mintline_broadcaster.ports import Chain, Final, Ledger, MintMoved
+from mintline_broadcaster.redeemed import end_by_token, may_be_minted
+
+NONCE_TAKEN = Problem(
+    code="nonce_taken",
+    reason="The transaction was not sent. Send the request again, with another Idempotency-Key.",
+)
+_PLATFORM = "platform:"
+_CARRIED = (MintStatus.BUILT, MintStatus.SUBMITTED, MintStatus.MINED)
+
+log = structlog.get_logger(__name__)
+
+
+def depends_on(operation: Operation, transaction: Transaction) -> bool:
+    """Tell whether an operation is still carried by a transaction, and not at its end."""
+    return carried_by(operation) == transaction.place and operation.status in _CARRIED
+
+
+def alone_in(transaction: Transaction) -> Transaction | None:
+    """Return a transaction that carries one operation, which ends with it; None if it carries more."""
+    return transaction if len(transaction.operations) == 1 else None
+
+
+def mints_of(transaction: Transaction) -> tuple[str, ...]:
+    """Return the ids of the mints that a transaction carries."""
+    return transaction.operations if _mints(transaction.kind) else ()
+
+
+def minted_by(intent: AnyIntent) -> tuple[str, ...]:
+    """Return the ids of the mints that an intent is for."""
+    match intent.type:
+        case "sign_mint" | "sign_batch":
+            return kinds.operation_ids(intent)
+        case "sign_transfer" | "sign_burn" | "sign_top_up" | "sign_noop":
+            return ()
+        case _:
+            assert_never(intent.type)
+
+
+def _mints(kind: TransactionKind) -> bool:
+    match kind:
+        case "mint" | "batch":
+            return True
+        case "transfer" | "burn" | "top_up" | "noop":
+            return False
+        case _:
+            assert_never(kind)
+
+
+def operator_pays(intent: AnyIntent) -> bool:
+    """Tell whether only an operator can send the sender ether: treasury and relayers get no top-ups."""
+    match intent.type:
+        case "sign_top_up" | "sign_batch":
+            return True
+        case "sign_mint" | "sign_transfer" | "sign_burn":
+            return False
+        case "sign_noop":
+            return intent.signer.subject.startswith(_PLATFORM)
+        case _:
+            assert_never(intent.type)
+
+
+def gets_another_nonce(operation: Operation) -> bool:
+    """Tell whether an operation may be signed again under another nonce, once its own is used for good."""
+    match operation.kind:
+        case "mint":
+            return operation.cancel_requested_at is None
+        case "transfer" | "burn":
+            return False
+        case _:
+            assert_never(operation.kind)
+
+
+def event_of(operation: Operation, what: str) -> str:
+    """Return the name of a log line on what happened to an operation."""
+    return f"{operation.kind}_{what}"
+
+
+def about(operation: Operation) -> dict[str, object]:
+    """Return what identifies an operation in a log line."""
+    return {f"{operation.kind}_id": operation.operation_id}
+
+
+@dataclass(slots=True, kw_only=True)
+class Release:
+    """Sees to it that operations depend no more on a transaction's nonce, which is used for good.
+
+    Nothing of that hangs on one node's word alone.
+    """
+
+    transaction: Transaction
+    final: Final
+    """Read before the records were: nothing at or below it can be undone any more."""
+    ledger: Ledger
+    chain: Chain
+    outbox: SendingPort
+    now: int
+    """Unix milliseconds."""
+    _did_it: bool | None = field(default=None, init=False)
+
+    async def let_go(self, operation: Operation) -> None:
+        """Let one operation go that still depends on it; may be repeated."""
+        match operation.kind:
+            case "mint":
+                assert isinstance(operation, Mint)
+                await self._let_mint_go(operation)
+            case "transfer" | "burn":
+                await self._let_token_go(operation)
+            case _:
+                assert_never(operation.kind)
+
+    async def _let_mint_go(self, mint: Mint) -> None:
+        """Let its token decide; an attempt of ours that succeeded made it, so then the index is behind."""
+        ended = await end_by_token(
+            mint,
+            self.final,
+            ledger=self.ledger,
+            chain=self.chain,
+            now=self.now,
+            carried=alone_in(self.transaction),
+        )
+        if ended:
+            log.warning("mint_front_run", **self._about(mint))
+        elif await self._succeeded() or await may_be_minted(mint, self.final, chain=self.chain):
+            log.info("mint_waits_for_index", **self._about(mint))
+        elif mint.status is MintStatus.MINED:
+            log.error("mint_without_token", **self._about(mint))
+        elif gets_another_nonce(mint):
+            if not self.transaction.to_be_split:
+                log.warning("nonce_taken", **self._about(mint))
+            await ask_for_nonce(mint, outbox=self.outbox)
+        elif await self._reject(mint, CANCELLED):
+            log.info("mint_cancelled", **self._about(mint))
+
+    async def _let_token_go(self, operation: Operation) -> None:
+        if await self._succeeded():
+            log.info("operation_waits_for_index", **self._about(operation))
+        elif await self._reject(operation, NONCE_TAKEN):
+            log.warning("nonce_taken", **self._about(operation))
+
+    async def _reject(self, operation: Operation, problem: Problem) -> bool:
+        try:
+            await self.ledger.reject(operation, problem, at=self.now, carried=alone_in(self.transaction))
+        except MintMoved:
+            return False
+        return True
+
+    async def _succeeded(self) -> bool:
+        """Tell whether a node has the receipt of an attempt of ours that did what it was for."""
+        if self._did_it is None:
+            receipts = [await self.chain.receipt(one.tx_hash) for one in self.transaction.own_attempts]
+            self._did_it = any(receipt is not None and receipt.status for receipt in receipts)
+        return self._did_it
+
+    def _about(self, operation: Operation) -> dict[str, object]:
+        transaction = self.transaction
+        return {**about(operation), "sender": transaction.signer.address, "nonce": transaction.nonce}
