@@ -15,7 +15,17 @@ from mintline.aws.standing import created
 from mintline.eth import to_checksum_address
 from mintline.kinds import meaning_of
 from mintline.messages import Fees, KeyRef, SignMint, Voucher
-from mintline.records import Attempt, Mint, Problem, Transfer, created_key, open_shard
+from mintline.records import (
+    Attempt,
+    Mint,
+    Operation,
+    Problem,
+    TokenOperation,
+    TokenTransfer,
+    Transfer,
+    created_key,
+    open_shard,
+)
 from mintline.resources import ATTEMPTS, MINTS, TRANSFERS
 from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import Place, Transaction, as_far_as, sender_shard
@@ -25,6 +35,7 @@ from mintline_broadcaster.ports import (
     MintMoved,
     OpenMint,
     OpenTransaction,
+    Seal,
     SignedTransaction,
     TransactionMoved,
 )
@@ -44,7 +55,7 @@ class Records:
     """The ledger under test, and the way around it."""
 
     ledger: Ledger
-    put: Callable[[Mint], Awaitable[None]]
+    put: Callable[[Operation], Awaitable[None]]
     reserve: Callable[[Transaction], Awaitable[None]]
     index: Callable[[Transfer], Awaitable[None]]
 
@@ -125,6 +136,8 @@ def transaction(nonce: int = 7, **changes: Any) -> Transaction:
     return Transaction(**fields | changes)
 
 
+BATCH: dict[str, Any] = {"kind": "batch", "operations": ("m1", "m2", "m3")}
+SEAL = Seal(("m2", "m3"), b"\x07" * 32)
 SUBMITTED: dict[str, Any] = {
     "state": TransactionState.SUBMITTED,
     "attempts": (attempt(4),),
@@ -147,24 +160,31 @@ def minting(block: int = 3) -> Transfer:
     )
 
 
+def in_memory() -> Records:
+    memory = MemoryLedger()
+
+    async def keep(kept: Operation) -> None:
+        if isinstance(kept, TokenOperation):
+            memory.token_operations[kept.operation_id] = kept
+        elif isinstance(kept, Mint):
+            memory.mints[kept.mint_id] = kept
+
+    async def made(transfer: Transfer) -> None:
+        memory.mintings[transfer.contract, transfer.token_id] = transfer
+
+    async def take(record: Transaction) -> None:
+        memory.transactions[record.place] = record
+
+    return Records(memory, keep, take, made)
+
+
 @pytest.fixture(params=["memory", pytest.param("dynamodb", marks=pytest.mark.integration)])
 def records(request: pytest.FixtureRequest) -> Records:
     if request.param == "memory":
-        memory = MemoryLedger()
-
-        async def keep(kept: Mint) -> None:
-            memory.mints[kept.mint_id] = kept
-
-        async def made(transfer: Transfer) -> None:
-            memory.mintings[transfer.contract, transfer.token_id] = transfer
-
-        async def take(record: Transaction) -> None:
-            memory.transactions[record.place] = record
-
-        return Records(memory, keep, take, made)
+        return in_memory()
     line = request.getfixturevalue("line")
 
-    async def put(stored: Mint) -> None:
+    async def put(stored: Operation) -> None:
         item: Item = to_item(stored) | {"created_key": created_key(stored.created_at, stored.mint_id)}
         if stored.nonce is None:
             item["open_shard"] = open_shard(stored.mint_id)
@@ -201,11 +221,12 @@ async def test_enter__when_it_is_what_the_nonce_was_reserved_for__then_submitted
         transaction(meaning=bytes(32)),
         transaction(signer=KEY.evolve(subject="other")),
         transaction(filling_at=2),
+        transaction(claiming=True),
         transaction(**SUBMITTED),
         transaction(state=TransactionState.MINED, outcome="succeeded"),
         transaction(state=TransactionState.FINAL, outcome="filled"),
     ],
-    ids=["gas", "meaning", "signer", "to-be-filled", "submitted", "mined", "final"],
+    ids=["gas", "meaning", "signer", "to-be-filled", "claiming", "submitted", "mined", "final"],
 )
 async def test_enter__when_the_record_says_otherwise__then_it_tells_what_is_there(
     records: Records, found: Transaction
@@ -224,6 +245,7 @@ async def test_writes__when_there_is_no_record__then_they_say_so(records: Record
         ledger.add_attempt(transaction(**SUBMITTED), attempt(5)),
         ledger.mark(transaction(), at=5),
         ledger.fill(transaction(), at=5),
+        ledger.reseal(transaction(), SEAL, at=5),
         ledger.close(transaction(), "filled", at=5),
     ):
         with pytest.raises(TransactionMoved) as lost:
@@ -345,6 +367,117 @@ async def test_reject__when_nothing_carries_it__then_it_ends_and_is_open_no_more
     await records.ledger.reject(own(status=MintStatus.ISSUED), PROBLEM, at=5)
     assert await records.ledger.get("m1") == own(status=MintStatus.REJECTED, problem=PROBLEM, updated_at=5)
     assert await records.ledger.open_mints(open_shard("m1"), after=None, limit=9) == []
+
+
+async def test_reseal__when_it_is_still_to_be_signed__then_it_goes_on_with_fewer_operations_once(
+    records: Records,
+) -> None:
+    before = transaction(**BATCH)
+    await records.reserve(before)
+    await records.ledger.reseal(before, SEAL, at=5)
+    after = transaction(**BATCH | {"operations": ("m2", "m3"), "meaning": SEAL.meaning}, updated_at=5)
+    assert await records.ledger.transaction(before.place) == after
+    with pytest.raises(TransactionMoved) as moved:
+        await records.ledger.reseal(before, Seal(("m3",), bytes(32)), at=6)
+    assert moved.value.transaction == after
+    with pytest.raises(TransactionMoved):
+        await records.ledger.enter(INTENT, attempt(5))
+
+
+NOT_TO_BE_SEALED = pytest.mark.parametrize(
+    "changes",
+    [
+        {"claiming": True},
+        {"filling_at": 2},
+        SUBMITTED,
+        {"state": TransactionState.FINAL, "outcome": "used"},
+        {"meaning": bytes(32)},
+    ],
+    ids=["claiming", "to-be-filled", "submitted", "final", "meaning"],
+)
+
+
+@NOT_TO_BE_SEALED
+async def test_reseal__when_it_is_not_as_it_was_read__then_it_tells_what_is_there(
+    records: Records, changes: dict[str, Any]
+) -> None:
+    found = transaction(**BATCH | changes)
+    await records.reserve(found)
+    with pytest.raises(TransactionMoved) as moved:
+        await records.ledger.reseal(transaction(**BATCH), SEAL, at=5)
+    assert moved.value.transaction == found
+    assert await records.ledger.transaction(found.place) == found
+
+
+async def test_reject__when_the_batch_goes_on_without_it__then_both_by_one_write(records: Records) -> None:
+    before, batch = await records.carried(**BATCH)
+    await records.ledger.reject(before, PROBLEM, at=9, carried=batch, seal=SEAL)
+    after = transaction(**BATCH | {"operations": ("m2", "m3"), "meaning": SEAL.meaning}, updated_at=9)
+    assert await records.ledger.transaction(batch.place) == after
+    rejected = await records.ledger.get("m1")
+    assert rejected is not None
+    assert (rejected.status, rejected.problem) == (MintStatus.REJECTED, PROBLEM)
+
+
+@NOT_TO_BE_SEALED
+async def test_reject__when_the_batch_cannot_go_on_without_it__then_neither_is_changed(
+    records: Records, changes: dict[str, Any]
+) -> None:
+    found = transaction(**BATCH | changes)
+    await records.put(mint())
+    await records.reserve(found)
+    with pytest.raises(MintMoved):
+        await records.ledger.reject(mint(), PROBLEM, at=9, carried=transaction(**BATCH), seal=SEAL)
+    assert await records.ledger.get("m1") == as_far_as(mint(), found)
+    assert await records.ledger.transaction(found.place) == found
+
+
+async def test_reject__when_it_is_one_of_a_batch__then_the_batch_is_as_it_was(records: Records) -> None:
+    before, batch = await records.carried(**BATCH, **SUBMITTED)
+    await records.ledger.reject(before, PROBLEM, at=9)
+    assert await records.ledger.transaction(batch.place) == batch
+    rejected = await records.ledger.get("m1")
+    assert rejected is not None
+    assert rejected.status is MintStatus.REJECTED
+
+
+def token_transfer(**changes: Any) -> TokenTransfer:
+    fields: dict[str, Any] = {
+        "mint_id": "t1",
+        "status": MintStatus.ACCEPTED,
+        "chain_id": CHAIN_ID,
+        "contract": CONTRACT,
+        "sender": KEY,
+        "token_id": 2**200,
+        "to": CONTRACT,
+        "request_digest": "00",
+        "created_at": 1,
+        "updated_at": 1,
+    }
+    return TokenTransfer(**fields | changes)
+
+
+async def test_transfer__when_it_is_open__then_it_is_found_marked_and_ended_as_a_mint_is(
+    records: Records,
+) -> None:
+    ledger = records.ledger
+    await records.put(token_transfer())
+    assert await ledger.open_mints(open_shard("t1"), after=None, limit=9) == [OpenMint("t1", 1)]
+    await ledger.mark_swept(token_transfer(), at=5)
+    assert await ledger.get("t1") == token_transfer(swept_at=5, sweeps=1)
+    built = token_transfer(status=MintStatus.BUILT, nonce=7)
+    carrier = transaction(kind="transfer", operations=("t1",))
+    await records.put(built)
+    await records.reserve(carrier)
+    assert await ledger.operations(["t1", "m1"]) == {"t1": as_far_as(built, carrier)}
+    await ledger.reject(built, PROBLEM, at=9, carried=carrier)
+    after = await ledger.get("t1")
+    assert isinstance(after, TokenTransfer)
+    assert (after.status, after.problem) == (MintStatus.REJECTED, PROBLEM)
+    assert await ledger.transaction(carrier.place) == carrier.evolve(filling_at=9, updated_at=9)
+    with pytest.raises(MintMoved) as moved:
+        await ledger.reject(built, PROBLEM, at=10, carried=carrier)
+    assert (moved.value.operation, moved.value.mint) == (after, None)
 
 
 async def test_open_mints__when_paged__then_oldest_first_and_each_once(records: Records) -> None:

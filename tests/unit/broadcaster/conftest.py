@@ -11,13 +11,14 @@ from mintline import authorizations
 from mintline.authorizations import Authorization
 from mintline.chain.gas import GasBound
 from mintline.eth import keccak256, to_checksum_address
-from mintline.kinds import meaning_of
+from mintline.kinds import meaning_of, operation_ids
 from mintline.memory import MemoryQueues
 from mintline.messages import (
     AnyIntent,
     AnyMessage,
     Broadcast,
     Fees,
+    Intent,
     KeyRef,
     ReviewMint,
     SigningRefused,
@@ -61,7 +62,7 @@ def sign(intent: AnyIntent) -> Broadcast:
 
 def read(raw: bytes) -> Decoded:
     intent = decode(raw)
-    assert isinstance(intent, SignMint | SignNoop | SignTopUp)
+    assert isinstance(intent, Intent)
     value = intent.value if isinstance(intent, SignTopUp) else 0
     return Decoded(intent.signer.address, intent.nonce, intent.gas, intent.fees, value)
 
@@ -178,6 +179,8 @@ class World:
         elif isinstance(intent, SignTopUp):
             top_up = TopUpPayload(recipient=intent.recipient, value=intent.value)
             payload = {"kind": "top_up", "top_up": top_up}
+        elif not isinstance(intent, SignNoop):
+            payload = {"kind": intent.type.removeprefix("sign_"), "operations": operation_ids(intent)}
         fields: dict[str, Any] = {
             "sender_id": place.sender_id,
             "nonce": intent.nonce,
