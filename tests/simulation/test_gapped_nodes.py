@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from mintline.eth import keccak256, redeem_calldata, voucher_hash
-from mintline_harness.simulation.chain import REDEEM_GAS, Block
+from mintline_harness.simulation.chain import Block
+from mintline_harness.simulation.contract import REDEEM_GAS
 from mintline_harness.simulation.gaps import Gaps, Shape
 from mintline_harness.simulation.loop import VirtualLoop
 from mintline_harness.simulation.parts import GWEI, Parts

@@ -15,7 +15,7 @@ from mintline.authorizations import Authorization
 from mintline.errors import Conflict
 from mintline.kinds.mint import sign_mint
 from mintline.messages import Fees
-from mintline.records import CANCELLED, Attempt, Mint, Problem
+from mintline.records import CANCELLED, Attempt, Mint, Operation, Problem
 from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import Transaction, carried_by
 from mintline_builder.memory import MemoryAccounts, MemoryOperations
@@ -60,7 +60,7 @@ class MintRules(RuleBasedStateMachine):
         self.builder = MemoryOperations(self.tables.builder)
         self.time = 0
         self.blocks = 0
-        self.final: dict[str, Mint] = {}
+        self.final: dict[str, Operation] = {}
 
     def teardown(self) -> None:
         self.loop.close()
@@ -235,7 +235,7 @@ class MintRules(RuleBasedStateMachine):
             assert self.mint(mint_id).evolve(**dict.fromkeys(READ_OFF)) == mint
         ends = (MintStatus.FINALIZED, MintStatus.REJECTED)
         self.final |= {
-            one.mint_id: one.evolve(**dict.fromkeys(READ_OFF))
+            one.operation_id: one.evolve(**dict.fromkeys(READ_OFF))
             for one in self.tables.standing()
             if one.status in ends
         }

@@ -27,6 +27,7 @@ from mintline_broadcaster.policy import Patience
 from mintline_broadcaster.ports import Final
 from mintline_broadcaster.watch import Watch
 from mintline_harness.simulation.chain import Sent, SimulatedChain
+from mintline_harness.simulation.contract import Collection
 from mintline_harness.simulation.gaps import WHOLE
 from mintline_harness.simulation.parts import TRANSFER_GAS
 from mintline_harness.simulation.rpc import SimulatedNode
@@ -123,9 +124,8 @@ class Scene:
 
     def __post_init__(self) -> None:
         rng = random.Random(1)
-        self.chain = SimulatedChain(
-            chain_id=CHAIN_ID, contract=CONTRACT, issuer=ISSUER.address, finality=2, now=0, rng=rng
-        )
+        collection = Collection(CHAIN_ID, CONTRACT, ISSUER.address)
+        self.chain = SimulatedChain(collection, finality=2, now=0, rng=rng)
         self.chain.fund(WALLET, ETHER)
         self.fork = self.chain.split(0, rng, finality=2)
         self.taken = [stray("user-0", WALLET, nonce, fee=10 * GWEI) for nonce in range(4)]

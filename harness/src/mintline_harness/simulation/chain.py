@@ -1,6 +1,6 @@
 """A chain with one collection: blocks, state, a pool, reorgs and finality, as a node would keep them.
 
-It executes what the line sends, bytes and all: signatures are recovered, vouchers checked, ids minted once.
+It executes what the line sends, bytes and all: signatures are recovered, calls checked and executed.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from typing import Any
 
 from coincurve import PublicKey
 
-from mintline.eth import REDEEM_SELECTOR, Transaction, address_of_public_key, keccak256, voucher_hash
+from mintline.eth import Transaction, address_of_public_key, keccak256
 from mintline_harness.simulation import rlp
+from mintline_harness.simulation.contract import Collection, Effect, Moment, Revert, Tokens, called
 
 TRANSFER_GAS = 21_000
 NEW_ACCOUNT_GAS = 183_600
 """What a transfer takes on top on Amsterdam, if its recipient does not exist (EIP-8037)."""
-REDEEM_GAS = 90_000
+OUT_OF_GAS = Revert("OutOfGas()")
 NEVER = 1_000_000
 """More blocks than any schedule has."""
 POOL_BUMP_PERCENT = 10
@@ -55,62 +56,17 @@ def read(raw: bytes) -> Sent:
     return Sent(raw, keccak256(raw), address_of_public_key(key.format(compressed=False)), body)
 
 
-@dataclass(frozen=True, slots=True)
-class Redemption:
-    """The arguments of `redeem`."""
-
-    token_id: int
-    to: str
-    digest: bytes
-    deadline: int
-    signature: bytes
-
-
-@lru_cache(maxsize=4096)
-def redemption(data: bytes) -> Redemption | None:
-    """Decode a call of `redeem`, None for other data."""
-    if data[:4] != REDEEM_SELECTOR or len(data) < 4 + 6 * 32 + 65:
-        return None
-    words = [data[4 + 32 * index : 36 + 32 * index] for index in range(6)]
-    return Redemption(
-        token_id=int.from_bytes(words[0], "big"),
-        to=rlp.address(words[1][12:]),
-        digest=words[2],
-        deadline=int.from_bytes(words[3], "big"),
-        signature=data[4 + 6 * 32 : 4 + 6 * 32 + 65],
-    )
-
-
-@lru_cache(maxsize=4096)
-def issuer_of(data: bytes, chain_id: int, contract: str) -> str:
-    """Return the address whose key signed the voucher in a call of `redeem`."""
-    voucher = redemption(data)
-    assert voucher is not None
-    digest = voucher_hash(
-        chain_id=chain_id,
-        contract=contract,
-        token_id=voucher.token_id,
-        to=voucher.to,
-        metadata_digest=voucher.digest,
-        deadline=voucher.deadline,
-    )
-    signature = voucher.signature[:64] + bytes([voucher.signature[64] - 27])
-    key = PublicKey.from_signature_and_message(signature, digest, hasher=None)
-    return address_of_public_key(key.format(compressed=False))
-
-
 @dataclass(slots=True)
 class State:
     """Accounts and tokens after a block; balances in wei."""
 
     nonces: dict[str, int] = field(default_factory=dict)
     balances: dict[str, int] = field(default_factory=dict)
-    minted: dict[int, bytes] = field(default_factory=dict)
-    """The metadata digest of every token id ever minted."""
+    tokens: Tokens = field(default_factory=Tokens)
 
     def copy(self) -> State:
         """Return a state to execute the next block on."""
-        return State(dict(self.nonces), dict(self.balances), dict(self.minted))
+        return State(dict(self.nonces), dict(self.balances), self.tokens.copy())
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +74,8 @@ class Outcome:
     """How a transaction ended in its block; `revert` is the contract's reason, None if it succeeded."""
 
     sent: Sent
-    revert: str | None
-    minted: Redemption | None
+    revert: Revert | None
+    effects: tuple[Effect, ...]
     gas_used: int
 
 
@@ -141,22 +97,13 @@ class Block:
 class SimulatedChain:
     """One canonical branch, and every block that ever was on it. `now` is in Unix seconds."""
 
-    def __init__(
-        self, *, chain_id: int, contract: str, issuer: str, finality: int, now: float, rng: random.Random
-    ) -> None:
-        self.chain_id = chain_id
-        self.contract = contract
-        self.issuer = issuer
+    def __init__(self, collection: Collection, *, finality: int, now: float, rng: random.Random) -> None:
+        self.collection = collection
         self.finality = finality
         self.base_fee = 10**9
         self.minimum_tip = 0
         self.new_account_gas = 0
         self.pool: dict[tuple[str, int], Sent] = {}
-        self.refusing: set[str] = set()
-        """Contracts that accept no token."""
-        self.issuing = True
-        """Whether the issuer has its role."""
-        self.paused = False
         self.mined: Callable[[Block], None] = lambda _: None
         self._others: list[SimulatedChain] = []
         """The chain as it is, to one that split off, and those that did, to it: pools tell each other."""
@@ -268,19 +215,11 @@ class SimulatedChain:
         """Return the chain of a node that left it so many blocks ago; by default it finalizes no more."""
         depth = min(depth, self.head.number - self.finalized)
         blocks = self.blocks[: len(self.blocks) - depth]
-        own = SimulatedChain(
-            chain_id=self.chain_id,
-            contract=self.contract,
-            issuer=self.issuer,
-            finality=finality,
-            now=0,
-            rng=rng,
-        )
+        own = SimulatedChain(self.collection.copy(), finality=finality, now=0, rng=rng)
         own.blocks, own.finalized = blocks, self.finalized
         own.by_hash = {block.hash: block for block in blocks}
         own.where = {name: block for name, block in self.where.items() if block.hash in own.by_hash}
-        own.base_fee, own.minimum_tip, own.refusing = self.base_fee, self.minimum_tip, self.refusing
-        own.issuing, own.paused = self.issuing, self.paused
+        own.base_fee, own.minimum_tip = self.base_fee, self.minimum_tip
         own.new_account_gas = self.new_account_gas
         own.reorganisations = rng.getrandbits(32)  # so that no block of its has the hash of one here
         own.pool = dict(self.pool)
@@ -304,49 +243,30 @@ class SimulatedChain:
 
     def _execute(self, sent: Sent, state: State, timestamp: int) -> Outcome:
         body = sent.body
-        call = redemption(body.data) if body.to == self.contract else None
+        call = called(body.data) if body.to == self.collection.address else None
+        effects: tuple[Effect, ...] = ()
         if call is None:
-            gas_used = self.transfer_gas(body.to, body.value, state)
-            revert = None if gas_used <= body.gas else "OutOfGas()"
+            gas_used, revert = self.transfer_gas(body.to, body.value, state), None
         else:
-            gas_used = REDEEM_GAS
-            revert = self.refusal(body.data, call, state, timestamp)
-        gas_used = min(gas_used, body.gas)
+            moment = Moment(self.collection, state.tokens, sent.sender, timestamp)
+            gas_used, revert = call.gas, call.refusal(moment)
+            effects = call.effects(moment) if revert is None else ()
+        if gas_used > body.gas:
+            gas_used, revert, effects = body.gas, OUT_OF_GAS, ()
         value = body.value if revert is None else 0
-        minted = call if revert is None else None
         price = min(body.max_fee_per_gas, self.base_fee + body.max_priority_fee_per_gas)
         balances = state.balances
         balances[sent.sender] -= gas_used * price + value
         if revert is None:
             balances[body.to] = balances.get(body.to, 0) + value
         state.nonces[sent.sender] = body.nonce + 1
-        if minted is not None:
-            state.minted[minted.token_id] = minted.digest
-        return Outcome(sent, revert, minted, gas_used)
+        state.tokens.apply(effects)
+        return Outcome(sent, revert, effects, gas_used)
 
     def transfer_gas(self, to: str, value: int, state: State) -> int:
         """Return the gas that a transfer takes: new accounts may have a price of their own."""
         new = value > 0 and to not in state.balances and to not in state.nonces
         return TRANSFER_GAS + (self.new_account_gas if new else 0)
-
-    def refusal(
-        self, data: bytes, call: Redemption, state: State, timestamp: int, *, issued: bool = False
-    ) -> str | None:
-        """Return the error with which the contract refuses a redemption, None if it mints.
-
-        `issued` takes the voucher's signature for good, as a simulation with an issuer of its own does.
-        """
-        if timestamp > call.deadline:
-            return "VoucherExpired(uint256)"
-        if not issued and not (self.issuing and issuer_of(data, self.chain_id, self.contract) == self.issuer):
-            return "InvalidIssuer(address)"
-        if self.paused:
-            return "EnforcedPause()"
-        if call.token_id in state.minted:
-            return "AlreadyMinted(uint256)"
-        if call.to in self.refusing:
-            return "ERC721InvalidReceiver(address)"
-        return None
 
 
 def _outbids(offer: Transaction, present: Transaction) -> bool:

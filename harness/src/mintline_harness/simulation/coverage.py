@@ -1,4 +1,4 @@
-"""What schedules reach: the edges of the state machine, and the reasons why mints and signatures fail."""
+"""What schedules reach: the edges of the state machine, and why operations and signatures fail."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from mintline.records import Mint
+from mintline.records import Operation
 from mintline.states import TRANSITIONS
 
 
@@ -16,12 +16,12 @@ class Reached:
 
     edges: Counter[str] = field(default_factory=Counter)
     problems: Counter[str] = field(default_factory=Counter)
-    """Codes that mints carry; a mint that ends in a token may have carried one before."""
+    """Codes that operations carry; a mint that ends in a token may have carried one before."""
     refusals: Counter[str] = field(default_factory=Counter)
     """The enclave's codes."""
 
-    def moved(self, before: Mint, after: Mint) -> None:
-        """Count a write of a mint: an edge if it changes the status, or gives a built mint another nonce."""
+    def moved(self, before: Operation, after: Operation) -> None:
+        """Count a write of an operation: an edge if it changes the status, or gives it another nonce."""
         if before.status is not after.status or before.nonce != after.nonce:
             self.edges[f"{before.status}→{after.status}"] += 1
         if after.problem is not None and after.problem != before.problem:

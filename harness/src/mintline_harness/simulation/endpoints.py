@@ -78,7 +78,7 @@ class Endpoints:
             return process.port(self.node(self._urls[0], process), seldom=seldom)
         rpc = Rpc(
             self._urls,
-            chain_id=self._chain.chain_id,
+            chain_id=self._chain.collection.chain_id,
             transport=process.port(_Transport(self, process, self._rng), seldom=seldom),
             clock=process.clock,
             jitter=upper_half(self._rng),

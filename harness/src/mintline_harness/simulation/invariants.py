@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from mintline.messages import SignMint, SignTopUp
-from mintline.records import CANCELLED, Mint, Token, position, scoped, token_ref
+from mintline.kinds import meaning_of, operation_ids
+from mintline.messages import AnyIntent, IssueVoucher, SignNoop
+from mintline.records import (
+    CANCELLED,
+    Mint,
+    Operation,
+    Token,
+    TokenOperation,
+    TokenTransfer,
+    position,
+    scoped,
+    token_ref,
+)
 from mintline.resources import BROADCAST, BUILD, SIGN
 from mintline.states import MintStatus, TransactionState
-from mintline.transaction_records import Place, Transaction, carried_by
+from mintline.transaction_records import Place, Transaction, address_of, carried_by
 from mintline_broadcaster.ports import SignedTransaction
-from mintline_harness.simulation.chain import Block, Sent, SimulatedChain
+from mintline_harness.simulation.chain import Block, Outcome, Sent, SimulatedChain
+from mintline_harness.simulation.contract import Effect
 from mintline_harness.simulation.coverage import Reached
 from mintline_harness.simulation.queues import SimulatedQueues
 from mintline_harness.simulation.tables import CHAIN_ID, CONTRACT, Tables
@@ -36,12 +48,12 @@ class Watch:
     breaches: list[str] = field(default_factory=list)
     meanings: dict[tuple[str, int], set[str]] = field(default_factory=dict)
     """What the enclave has signed for each nonce, no-ops apart."""
-    nonces: dict[str, set[int]] = field(default_factory=dict)
-    """The nonces that the enclave has signed each mint for."""
+    places: dict[str, set[tuple[str, int]]] = field(default_factory=dict)
+    """The nonces that the enclave has signed each operation for, with their senders."""
     accepted: set[str] = field(default_factory=set)
-    """The mints whose clients were told so."""
+    """The operations whose clients were told so."""
     rejections: dict[str, int] = field(default_factory=dict)
-    """The block that was final when a mint was rejected."""
+    """The block that was final when an operation was rejected."""
     reached: Reached = field(default_factory=Reached)
 
     def broken(self, what: str) -> None:
@@ -50,13 +62,13 @@ class Watch:
 
     # --- at every moment ---
 
-    def moved(self, before: Mint, after: Mint) -> None:
-        """Note how a mint moved, and what was final when it was rejected."""
+    def moved(self, before: Operation, after: Operation) -> None:
+        """Note how an operation moved, and what was final when it was rejected."""
         self.reached.moved(before, after)
         if before.token_id != after.token_id:
-            self.broken(f"{after.mint_id} was token {before.token_id} and is {after.token_id}")
+            self.broken(f"{after.operation_id} was token {before.token_id} and is {after.token_id}")
         if before.status is not after.status and after.status is MintStatus.REJECTED:
-            self.rejections[after.mint_id] = self.chain.finalized
+            self.rejections[after.operation_id] = self.chain.finalized
 
     def refusing(self, code: str) -> None:
         """Note that the enclave refused to sign."""
@@ -65,28 +77,33 @@ class Watch:
     def signing(self, request: Sign) -> None:
         """Hold a signature that the enclave gives against those it gave before."""
         intent = request.intent
-        match intent:
-            case SignMint():
-                meaning = intent.mint_id
-                self._hold_to_one_nonce(intent)
-            case SignTopUp():
-                meaning = f"top-up of {intent.recipient} with {intent.value}"
-            case _:
-                return
+        if isinstance(intent, IssueVoucher | SignNoop):
+            return
         place = (intent.signer.address, intent.nonce)
         meanings = self.meanings.setdefault(place, set())
-        meanings.add(meaning)
+        meanings.add(" ".join([intent.type, meaning_of(intent).hex()[:8], *operation_ids(intent)]))
         if len(meanings) > 1:
             self.broken(f"nonce {place} was signed for {' and for '.join(sorted(meanings))}")
+        for operation_id in operation_ids(intent):
+            self._hold_to_one_nonce(operation_id, intent)
 
-    def _hold_to_one_nonce(self, intent: SignMint) -> None:
-        """Hold that a mint gets another nonce only once another transaction has its own for good."""
-        final = self.chain.blocks[self.chain.finalized].state.nonces.get(intent.signer.address, 0)
-        nonces = self.nonces.setdefault(intent.mint_id, set())
-        unspent = {nonce for nonce in nonces if nonce >= final} - {intent.nonce}
-        if unspent and intent.nonce >= final:
-            self.broken(f"{intent.mint_id} was signed for nonces {sorted(unspent)} and {intent.nonce}")
-        nonces.add(intent.nonce)
+    def _hold_to_one_nonce(self, operation_id: str, intent: AnyIntent) -> None:
+        """Hold that a mint gets another nonce only once another transaction has its own for good.
+
+        A transfer or a burn never gets one: the chain does not know that two of them are one request.
+        """
+        place = (intent.signer.address, intent.nonce)
+        places = self.places.setdefault(operation_id, set())
+        others = places - {place}
+        if operation_id in self.tables.mints:
+            others = {other for other in others if not self._spent(*other)}
+        if others and not self._spent(*place):
+            self.broken(f"{operation_id} was signed for nonces {sorted(others)} and {place}")
+        places.add(place)
+
+    def _spent(self, sender: str, nonce: int) -> bool:
+        """Tell whether a nonce is used for good."""
+        return nonce < self.chain.blocks[self.chain.finalized].state.nonces.get(sender, 0)
 
     def sending(self, sent: Sent) -> None:
         """Hold what reaches a node against what was written down before."""
@@ -97,39 +114,57 @@ class Watch:
         if record.mint_id is not None:
             attempts = self.tables.mints[record.mint_id].attempts
         else:
-            attempts = self.tables.transactions[_place(record)].attempts
+            transaction = self.tables.transactions[_place(record)]
+            attempts = transaction.attempts
+            if transaction.claiming:
+                self.broken(f"{sent.place} was sent before all that it carries was claimed")
         if all(attempt.tx_hash != sent.hash for attempt in attempts):
             self.broken(f"{sent.place} was sent before its attempt was on record")
 
     def mined(self, block: Block) -> None:
-        """Hold a block's state against the mints: no mint has two tokens, no two mints one nonce."""
-        copies = Counter(block.state.minted.values())
+        """Hold a block's state against the records: no mint has two tokens, no two mints have one token."""
+        copies = Counter(block.state.tokens.minted.values())
         for digest, count in copies.items():
             if count > 1:
                 self.broken(f"block {block.number} holds {count} tokens of one mint ({digest.hex()[:8]}…)")
-        self._one_each()
-
-    def _one_each(self) -> None:
-        users: dict[tuple[str, int], str] = {}
         tokens: dict[int | None, str] = {}
         for _, mint in self.tables.mints.items():  # noqa: PERF102 - the values are a scan, and lag
             if (twin := tokens.setdefault(mint.token_id, mint.mint_id)) != mint.mint_id:
                 self.broken(f"token {mint.token_id} belongs to {twin} and to {mint.mint_id}")
-            if mint.nonce is None or mint.sender is None:
+        self._hold_lists()
+
+    def _hold_lists(self) -> None:
+        """Hold that what a transaction says it carries, and what says that it is carried by it, is the same.
+
+        So an operation is in one live transaction at most. One that is still claiming may name too many; one
+        whose nonce is spent, or for a no-op, lets go of what it named.
+        """
+        transactions = self.tables.transactions
+        for operation in self.tables.stored():
+            place = carried_by(operation)
+            if place is None or operation.status is not MintStatus.BUILT:
                 continue
-            place = (mint.sender.address, mint.nonce)
-            other = users.setdefault(place, mint.mint_id)
-            if other != mint.mint_id:
-                self.broken(f"nonce {place} belongs to {other} and to {mint.mint_id}")
+            carrier = transactions.get(place)
+            if carrier is None or operation.operation_id not in carrier.operations:
+                self.broken(f"{operation.operation_id} says that nonce {place} carries it, which does not")
+        for place, transaction in transactions.items():
+            if transaction.claiming or transaction.filling_at is not None:
+                continue
+            if self._spent(address_of(place.sender_id), place.nonce):
+                continue
+            for operation_id in transaction.operations:
+                named = self.tables.operation(operation_id)
+                if named is None or carried_by(named) != place:
+                    self.broken(f"nonce {place} names {operation_id}, which it does not carry")
 
     # --- once the faults are over ---
 
     def unfinished(self) -> list[str]:
         """Return what still has to happen: empty when the line has come to rest."""
         waiting = [
-            f"{mint.mint_id} is {mint.status}"
-            for mint in self.tables.standing()
-            if not _ended(mint, self.chain)
+            f"{operation.operation_id} is {operation.status}"
+            for operation in self.tables.standing()
+            if not _ended(operation, self.chain)
         ]
         waiting += [
             f"nonce {place} is {transaction.state}"
@@ -167,27 +202,48 @@ class Watch:
 
     def end(self) -> None:
         """Check what must hold at rest; raises Breach with everything that does not."""
-        for mint_id in self.accepted - self.tables.mints.keys():
-            self.broken(f"{mint_id} was accepted and is not on record")
-        minted = Counter(self.chain.head.state.minted.values())
-        for mint in self.tables.standing():
-            self._hold_to_chain(mint, minted[mint.metadata_digest])
+        for operation_id in self.accepted:
+            if self.tables.operation(operation_id) is None:
+                self.broken(f"{operation_id} was accepted and is not on record")
+        minted = Counter(self.chain.head.state.tokens.minted.values())
+        done = {outcome.sent.place: outcome for block in self.chain.blocks for outcome in block.outcomes}
+        for operation in self.tables.standing():
+            if isinstance(operation, Mint):
+                self._hold_mint_to_chain(operation, minted[operation.metadata_digest])
+            elif isinstance(operation, TokenOperation):
+                self._hold_token_to_chain(operation, done)
+            self._hold_end(operation)
         for _, transaction in self.tables.transactions.items():  # noqa: PERF102 - as above
             self._hold_transaction_to_chain(transaction)
         self._hold_index_to_chain()
         if self.breaches:
             raise Breach("; ".join(dict.fromkeys(self.breaches)))
 
-    def _hold_to_chain(self, mint: Mint, tokens: int) -> None:
+    def _hold_mint_to_chain(self, mint: Mint, tokens: int) -> None:
         expected = int(mint.status is MintStatus.FINALIZED)
         if tokens != expected and not (tokens == 1 and self._made_too_late(mint)):
             self.broken(f"{mint.mint_id} is {mint.status} and has {tokens} tokens")
-        if mint.status in (MintStatus.FINALIZED, MintStatus.REVERTED):
-            block = self.chain.where.get(mint.tx_hash or b"")
-            if block is None or block.hash != mint.block_hash:
-                self.broken(f"{mint.mint_id} names a transaction that its block does not hold")
-        if mint.status in (MintStatus.REJECTED, MintStatus.REVERTED) and mint.problem is None:
-            self.broken(f"{mint.mint_id} is {mint.status} without a reason")
+
+    def _hold_token_to_chain(
+        self, operation: TokenOperation, done: Mapping[tuple[str, int], Outcome]
+    ) -> None:
+        """Hold that a transfer or a burn happened once if it is finalized, and never otherwise."""
+        recipient = operation.to if isinstance(operation, TokenTransfer) else None
+        wanted = (Effect(operation.token_id, operation.sender.address, recipient),)
+        places = self.places.get(operation.operation_id, set())
+        times = sum(done[place].effects == wanted for place in places if place in done)
+        if times != int(operation.status is MintStatus.FINALIZED):
+            self.broken(f"{operation.operation_id} is {operation.status} and happened {times} times")
+
+    def _hold_end(self, operation: Operation) -> None:
+        """Hold that an end names its transaction, or a reason."""
+        told = f"{operation.operation_id} is {operation.status}"
+        if operation.status in (MintStatus.FINALIZED, MintStatus.REVERTED):
+            block = self.chain.where.get(operation.tx_hash or b"")
+            if block is None or block.hash != operation.block_hash:
+                self.broken(f"{told} and names a transaction that its block does not hold")
+        if operation.status in (MintStatus.REJECTED, MintStatus.REVERTED) and operation.problem is None:
+            self.broken(f"{told} without a reason")
 
     def _hold_transaction_to_chain(self, transaction: Transaction) -> None:
         """Hold what a record says has its nonce against what has it."""
@@ -202,11 +258,14 @@ class Watch:
             )
         if not filled and mined != [transaction.tx_hash]:
             self.broken(f"nonce {transaction.place} names a transaction that is not the mined one")
-        for mint_id in transaction.operations if filled else ():
-            mint = self.tables.ledger.standing(mint_id)
-            carried = mint is not None and carried_by(mint) == transaction.place
-            if carried and mint is not None and mint.status in (MintStatus.BUILT, MintStatus.SUBMITTED):
-                self.broken(f"{mint_id} is still carried by nonce {transaction.place}, which another has")
+        for operation_id in transaction.operations if filled or transaction.to_be_split else ():
+            operation = self.tables.ledger.operation(operation_id)
+            if operation is None or carried_by(operation) != transaction.place:
+                continue
+            if operation.status in (MintStatus.BUILT, MintStatus.SUBMITTED):
+                self.broken(
+                    f"{operation_id} is still carried by nonce {transaction.place}, which did nothing for it"
+                )
 
     def _made_too_late(self, mint: Mint) -> bool:
         """Tell whether a stranger redeemed the voucher of a mint after its end had been decided.
@@ -221,11 +280,11 @@ class Watch:
             return False
         assert decided is not None
         return any(
-            outcome.minted is not None
-            and outcome.minted.token_id == mint.token_id
+            (effect.token_id, effect.digest) == (mint.token_id, mint.metadata_digest)
             and outcome.sent.hash not in self.tables.signed
             for block in self.chain.blocks[decided + 1 :]
             for outcome in block.outcomes
+            for effect in outcome.effects
         )
 
     def _hold_index_to_chain(self) -> None:
@@ -236,44 +295,54 @@ class Watch:
         if head is None:
             self.broken(f"the index stands on block {store.progress.head.number} of a node's own branch")
             return
-        mint_ids = {mint.token_id: mint_id for mint_id, mint in self.tables.mints.items()}
+        mints = {mint.token_id: mint for _, mint in self.tables.mints.items()}
         tokens: dict[TokenKey, Token] = {}
         events: set[tuple[str, str]] = set()
         for block in self.chain.blocks[: head.number + 1]:
             index = 0
-            for outcome in block.outcomes:
-                if (made := outcome.minted) is None:
-                    continue
-                key = TokenKey(CONTRACT, made.token_id)
-                stored = store.token_table.get(key)
-                # What a stranger made may have no mint in the index, and has no other.
-                unknown = outcome.sent.hash not in self.tables.signed and (
-                    stored is None or stored.mint_id is None
-                )
-                tokens[key] = Token(
-                    chain_id=CHAIN_ID,
-                    contract=CONTRACT,
-                    token_id=made.token_id,
-                    owner=made.to,
-                    metadata_digest=made.digest,
-                    mint_id=None if unknown else mint_ids[made.token_id],
-                    minted_block=block.number,
-                    block_number=block.number,
-                    tx_hash=outcome.sent.hash,
-                )
-                events.add((token_ref(CHAIN_ID, CONTRACT, made.token_id), position(block.number, index)))
-                index += 2
+            done = [(outcome, effect) for outcome in block.outcomes for effect in outcome.effects]
+            for outcome, effect in done:
+                key = TokenKey(CONTRACT, effect.token_id)
+                moved = {
+                    "owner": effect.recipient,
+                    "block_number": block.number,
+                    "tx_hash": outcome.sent.hash,
+                }
+                if effect.digest is None:
+                    tokens[key] = tokens[key].evolve(**moved)
+                else:
+                    tokens[key] = Token(
+                        chain_id=CHAIN_ID,
+                        contract=CONTRACT,
+                        token_id=effect.token_id,
+                        metadata_digest=effect.digest,
+                        mint_id=self._mint_of(outcome, effect, mints),
+                        minted_block=block.number,
+                        **moved,
+                    )
+                events.add((token_ref(CHAIN_ID, CONTRACT, effect.token_id), position(block.number, index)))
+                index += 1 if effect.digest is None else 2
         if tokens != store.token_table:
             self.broken("ownership is not a replay of the chain")
         elif events != store.transfer_table.keys():
             self.broken("the transfers are not a replay of the chain's")
+
+    def _mint_of(self, outcome: Outcome, effect: Effect, mints: Mapping[int | None, Mint]) -> str | None:
+        """Return the mint that the index is to know for a token, as it was made."""
+        mint = mints.get(effect.token_id)
+        if mint is None or mint.metadata_digest != effect.digest:
+            return None
+        # What a stranger made may have no mint in the index, and has no other.
+        stored = self.tables.store.token_table.get(TokenKey(CONTRACT, effect.token_id))
+        known = stored is not None and stored.mint_id is not None
+        return mint.mint_id if known or outcome.sent.hash in self.tables.signed else None
 
 
 def _place(record: SignedTransaction) -> Place:
     return Place(scoped(record.chain_id, record.sender), record.nonce)
 
 
-def _ended(mint: Mint, chain: SimulatedChain) -> bool:
-    if mint.status is MintStatus.REVERTED:
-        return mint.block_number is not None and mint.block_number <= chain.finalized
-    return mint.status in ENDS
+def _ended(operation: Operation, chain: SimulatedChain) -> bool:
+    if operation.status is MintStatus.REVERTED:
+        return operation.block_number is not None and operation.block_number <= chain.finalized
+    return operation.status in ENDS

@@ -6,7 +6,8 @@ import asyncio
 import random
 from collections.abc import Callable, Sequence
 
-from mintline_harness.simulation.chain import SimulatedChain, redemption
+from mintline_harness.simulation.chain import SimulatedChain
+from mintline_harness.simulation.contract import redemption
 from mintline_harness.simulation.endpoints import Endpoints
 from mintline_harness.simulation.parts import GWEI
 from mintline_harness.simulation.process import Faults
@@ -83,17 +84,18 @@ class Mining:
 
     def turn_recipient(self) -> None:
         """Have a recipient take tokens until the next one is on its way to it, and then refuse that."""
-        self._chain.refusing.discard(TURNING)
+        self._chain.collection.refusing.discard(TURNING)
         self._turning = True
 
     def administer(self, chance: random.Random) -> None:
         """Pause the collection, take the issuer's role away, or undo that."""
+        collection = self._chain.collection
         if chance.random() < 0.5:
-            self._chain.paused = not self._chain.paused
-            self._faults.count("pauses of the collection" if self._chain.paused else "ends of a pause")
+            collection.paused = not collection.paused
+            self._faults.count("pauses of the collection" if collection.paused else "ends of a pause")
         else:
-            self._chain.issuing = not self._chain.issuing
-            self._faults.count("roles granted" if self._chain.issuing else "roles revoked")
+            collection.issuing = not collection.issuing
+            self._faults.count("roles granted" if collection.issuing else "roles revoked")
 
     def _turned(self) -> bool:
         """Tell whether the recipient turns now."""
@@ -101,13 +103,13 @@ class Mining:
         if not self._turning or not any(call is not None and call.to == TURNING for call in calls):
             return False
         self._turning = False
-        self._chain.refusing.add(TURNING)
+        self._chain.collection.refusing.add(TURNING)
         self._faults.count("recipients turned")
         return True
 
     def end_faults(self) -> None:
         """Ask the usual base fee, and let every recipient be as it was."""
         self._turning = False
-        self._chain.refusing.discard(TURNING)
-        self._chain.paused, self._chain.issuing = False, True
+        self._chain.collection.refusing.discard(TURNING)
+        self._chain.collection.paused, self._chain.collection.issuing = False, True
         self._chain.base_fee = GWEI

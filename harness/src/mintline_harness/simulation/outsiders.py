@@ -18,7 +18,8 @@ from mintline.states import TERMINAL, MintStatus
 from mintline.vouchers import calldata
 from mintline_api.inputs import Metadata, MintRequest
 from mintline_api.problems import Refused
-from mintline_harness.simulation.chain import REDEEM_GAS, Sent, SimulatedChain, redemption
+from mintline_harness.simulation.chain import Sent, SimulatedChain
+from mintline_harness.simulation.contract import REDEEM_GAS, redemption
 from mintline_harness.simulation.process import Faults
 from mintline_harness.simulation.tables import CONTRACT, Tables, own_address, signed_by, stray
 

@@ -5,24 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from mintline.chain.collection import MINTED_TOPIC, TRANSFER_TOPIC
+from mintline.chain.collection import ISSUER_ROLE, MINTED_TOPIC, RELAYER_ROLE, TRANSFER_TOPIC
 from mintline.chain.rpc import Doubt, RpcError
-from mintline.eth import HAS_ROLE_SELECTOR, IS_MINTED_SELECTOR, address_word, selector, word
-from mintline_harness.simulation.chain import (
-    REDEEM_GAS,
-    Block,
-    Outcome,
-    Sent,
-    SimulatedChain,
-    read,
-    redemption,
+from mintline.eth import (
+    HAS_ROLE_SELECTOR,
+    IS_MINTED_SELECTOR,
+    ZERO_ADDRESS,
+    address_word,
+    to_checksum_address,
+    word,
 )
+from mintline_harness.simulation.chain import Block, Outcome, Sent, SimulatedChain, read
+from mintline_harness.simulation.contract import Effect, Moment, called
 from mintline_harness.simulation.gaps import Gaps
 from mintline_indexer.bloom import BLOOM_BYTES, bloom_bits
 
 REVERTED = 3
 """The code of a reverted call in geth and anvil; the revert's data comes with it."""
 METHOD_NOT_FOUND = -32601
+CALL_GAS = 90_000
+"""What a call takes that is none of the collection's."""
 _HAS_ROLE = "0x" + HAS_ROLE_SELECTOR.hex()
 _IS_MINTED = "0x" + IS_MINTED_SELECTOR.hex()
 
@@ -93,7 +95,7 @@ class SimulatedNode:
         return None if block is None or block.number > self._head().number else block
 
     def eth_chainId(self) -> str:
-        return hex(self._chain.chain_id)
+        return hex(self._chain.collection.chain_id)
 
     def eth_blockNumber(self) -> str:
         return hex(self._head().number)
@@ -124,7 +126,10 @@ class SimulatedNode:
 
     def _logs(self, block: Block) -> list[dict[str, Any]]:
         gaps = self._gaps()
-        return [] if gaps.receipts or gaps.lacks(block) else _logs(block, self._chain.contract)
+        return [] if gaps.receipts or gaps.lacks(block) else self._all_logs(block)
+
+    def _all_logs(self, block: Block) -> list[dict[str, Any]]:
+        return _logs(block, self._chain.collection.address)
 
     # --- accounts ---
 
@@ -141,7 +146,8 @@ class SimulatedNode:
 
     def eth_getCode(self, address: str, at: str) -> str:
         del at
-        return "0x60" if address == self._chain.contract or address in self._chain.refusing else "0x"
+        collection = self._chain.collection
+        return "0x60" if address == collection.address or address in collection.refusing else "0x"
 
     def _at(self, name: str) -> Block:
         block = self._block(name)
@@ -164,28 +170,38 @@ class SimulatedNode:
     def eth_estimateGas(self, call: dict[str, str], _at: str, _overrides: Any = None) -> str:
         if call["input"] == "0x":
             return hex(self._chain.transfer_gas(call["to"], int(call["value"], 16), self._head().state))
-        self._simulate(call)
-        return hex(REDEEM_GAS)
+        return hex(self._simulate(call))
 
     def eth_call(self, call: dict[str, str], at: str | dict[str, str], _overrides: Any = None) -> str:
         if call["input"].startswith(_IS_MINTED):
             block = self._at(at) if isinstance(at, str) else self._known(at["blockHash"])
-            return "0x" + word(int(int(call["input"][10:], 16) in block.state.minted)).hex()
+            return "0x" + word(int(int(call["input"][10:], 16) in block.state.tokens.minted)).hex()
         if call["input"].startswith(_HAS_ROLE):
-            return "0x" + word(int(self._chain.issuing)).hex()
+            return "0x" + word(int(self._granted(call["input"]))).hex()
         self._simulate(call)
         return "0x"
 
-    def _simulate(self, call: dict[str, str]) -> None:
-        data = bytes.fromhex(call["input"][2:])
-        redeeming = redemption(data)
-        if redeeming is None:
-            return
+    def _granted(self, data: str) -> bool:
+        """Answer `hasRole(bytes32,address)`."""
+        collection, role, account = self._chain.collection, data[10:74], "0x" + data[-40:]
+        if role == ISSUER_ROLE.hex():
+            return collection.issuing and account == collection.issuer.lower()
+        relayers = {relayer.lower() for relayer in collection.relayers}
+        return role == RELAYER_ROLE.hex() and account in relayers
+
+    def _simulate(self, call: dict[str, str]) -> int:
+        """Return the gas of a call of the collection; raises RpcError if it reverts."""
+        made = called(bytes.fromhex(call["input"][2:]))
+        if made is None:
+            return CALL_GAS
         head = self._head()
-        refusal = self._chain.refusal(data, redeeming, head.state, head.timestamp, issued=True)
+        caller = to_checksum_address(call["from"])
+        refusal = made.refusal(
+            Moment(self._chain.collection, head.state.tokens, caller, head.timestamp, issued=True)
+        )
         if refusal is not None:
-            argument = address_word(redeeming.to) if "address" in refusal else word(redeeming.token_id)
-            raise RpcError(REVERTED, "execution reverted", "0x" + (selector(refusal) + argument).hex())
+            raise RpcError(REVERTED, "execution reverted", "0x" + refusal.data.hex())
+        return made.gas
 
     # --- transactions ---
 
@@ -250,7 +266,7 @@ class SimulatedNode:
             "gasUsed": hex(outcome.gas_used),
             "from": outcome.sent.sender,
             "to": outcome.sent.body.to,
-            "logs": [log for log in _logs(block, self._chain.contract) if log["transactionHash"] == tx_hash],
+            "logs": [log for log in self._all_logs(block) if log["transactionHash"] == tx_hash],
         }
 
 
@@ -258,7 +274,7 @@ def _shown(block: Block, *, full: bool) -> Any:
     key = "full" if full else "header"
     if key not in block.shown:
         parent = bytes(32) if block.parent is None else block.parent.hash
-        minted = any(outcome.minted for outcome in block.outcomes)
+        moved = any(outcome.effects for outcome in block.outcomes)
         transactions: list[Any] = [
             {
                 "hash": "0x" + outcome.sent.hash.hex(),
@@ -276,18 +292,20 @@ def _shown(block: Block, *, full: bool) -> Any:
             "parentHash": "0x" + parent.hex(),
             "timestamp": hex(block.timestamp),
             "baseFeePerGas": hex(block.base_fee),
-            "logsBloom": _bloom(block) if minted else _OTHER_BLOOM,
+            "logsBloom": _bloom(block) if moved else _OTHER_BLOOM,
             "transactions": transactions,
         }
     return block.shown[key]
 
 
 def _bloom(block: Block) -> str:
-    bits = bloom_bits(TRANSFER_TOPIC) | bloom_bits(MINTED_TOPIC) | bloom_bits(bytes(32))
+    bits = 0
     for outcome in block.outcomes:
-        if (minted := outcome.minted) is not None:
+        for effect in outcome.effects:
             bits |= bloom_bits(bytes.fromhex(outcome.sent.body.to[2:]))
-            bits |= bloom_bits(word(minted.token_id)) | bloom_bits(address_word(minted.to))
+            for topics, _ in _events(effect):
+                for topic in topics:
+                    bits |= bloom_bits(topic)
     return "0x" + bits.to_bytes(BLOOM_BYTES, "big").hex()
 
 
@@ -299,13 +317,7 @@ def _logs(block: Block, contract: str) -> list[dict[str, Any]]:
     if "logs" not in block.shown:
         logs: list[dict[str, Any]] = []
         for outcome in block.outcomes:
-            if (minted := outcome.minted) is None:
-                continue
-            token, to = word(minted.token_id), address_word(minted.to)
-            for topics, data in (
-                ((TRANSFER_TOPIC, bytes(32), to, token), b""),
-                ((MINTED_TOPIC, token, to), minted.digest),
-            ):
+            for topics, data in (event for effect in outcome.effects for event in _events(effect)):
                 logs.append(
                     {
                         "address": contract,
@@ -320,3 +332,13 @@ def _logs(block: Block, contract: str) -> list[dict[str, Any]]:
                 )
         block.shown["logs"] = logs
     return block.shown["logs"]  # type: ignore[no-any-return]
+
+
+def _events(effect: Effect) -> list[tuple[tuple[bytes, ...], bytes]]:
+    """Return the topics and the data of each event: `Transfer`, and `Minted` after it for a mint."""
+    token = word(effect.token_id)
+    sender, recipient = (address_word(one or ZERO_ADDRESS) for one in (effect.sender, effect.recipient))
+    events: list[tuple[tuple[bytes, ...], bytes]] = [((TRANSFER_TOPIC, sender, recipient, token), b"")]
+    if effect.digest is not None:
+        events.append(((MINTED_TOPIC, token, recipient), effect.digest))
+    return events

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
+from itertools import chain
+from typing import TypeVar
 
 from coincurve import PublicKey
 from pydantic import SecretStr
@@ -20,7 +22,7 @@ from mintline.errors import Rejected
 from mintline.eth import Transaction, address_of_public_key, keccak256
 from mintline.kinds.batch import line_digest
 from mintline.messages import KeyRef, SignBatch
-from mintline.records import Collection, Link, Mint, TokenOperation, Transfer, Wallet, scoped
+from mintline.records import Collection, Link, Mint, Operation, TokenOperation, Transfer, Wallet, scoped
 from mintline.states import MintStatus, TransactionState, stored_sources, transaction_may
 from mintline.transaction_records import Place, carried_by
 from mintline.transaction_records import Transaction as TransactionRecord
@@ -44,23 +46,26 @@ _WRAPPED = b"wrapped:"
 USERS = ("user-0", "user-1", "user-2")
 
 
-class WatchedMints(LaggingTable[str, Mint]):
-    """Mints by id, as they are stored; `broken` is told of what the state machine does not allow."""
+OperationT = TypeVar("OperationT", bound=Operation)
+
+
+class WatchedOperations(LaggingTable[str, OperationT]):
+    """Operations by id, as they are stored; `broken` is told of what the state machine does not allow."""
 
     def __init__(self, broken: Callable[[str], None], lag: Lag, moves: Moves) -> None:
         super().__init__(lag)
         self._broken = broken
         self._moves = moves
 
-    def __setitem__(self, mint_id: str, mint: Mint) -> None:
-        before = self.get(mint_id)
+    def __setitem__(self, operation_id: str, operation: OperationT) -> None:
+        before = self.get(operation_id)
         if before is None:
-            if mint.status is not MintStatus.ACCEPTED:
-                self._broken(f"{mint_id} began as {mint.status}")
-        elif before.status is not mint.status and not _stored_may(before, mint):
-            self._broken(f"{mint_id} went from {before.status} to {mint.status}")
-        with self._moves.watching([mint_id]):
-            super().__setitem__(mint_id, mint)
+            if operation.status is not MintStatus.ACCEPTED:
+                self._broken(f"{operation_id} began as {operation.status}")
+        elif before.status is not operation.status and not _stored_may(before, operation):
+            self._broken(f"{operation_id} went from {before.status} to {operation.status}")
+        with self._moves.watching([operation_id]):
+            super().__setitem__(operation_id, operation)
 
 
 class WatchedTransactions(LaggingTable[Place, TransactionRecord]):
@@ -76,7 +81,7 @@ class WatchedTransactions(LaggingTable[Place, TransactionRecord]):
         if before is None:
             if transaction.state is not TransactionState.RESERVED:
                 self._broken(f"{place} began as {transaction.state}")
-        elif (before.operations, before.meaning) != (transaction.operations, transaction.meaning):
+        elif not _same_load(before, transaction):
             self._broken(f"nonce {place} was given to {before.operations} and {transaction.operations}")
         elif before.state is not transaction.state and not transaction_may(before.state, transaction.state):
             self._broken(f"{place} went from {before.state} to {transaction.state}")
@@ -84,27 +89,35 @@ class WatchedTransactions(LaggingTable[Place, TransactionRecord]):
             super().__setitem__(place, transaction)
 
 
+def _same_load(before: TransactionRecord, after: TransactionRecord) -> bool:
+    """Tell whether a transaction is for what it was for: until it is sealed, a batch may lose operations."""
+    if before.claiming:
+        return set(after.operations) <= set(before.operations)
+    same = (before.operations, before.meaning) == (after.operations, after.meaning)
+    return same and not after.claiming
+
+
 class Moves:
-    """Tells how mints move by what is written on their own record or on their transaction's."""
+    """Tells how operations move by what is written on their own record or on their transaction's."""
 
     def __init__(self) -> None:
-        self.standing: Callable[[str], Mint | None] = lambda _: None
-        self.told: Callable[[Mint, Mint], None] = lambda *_: None
-        """Hears of every write that concerns a mint: how it stood, and how it stands."""
+        self.standing: Callable[[str], Operation | None] = lambda _: None
+        self.told: Callable[[Operation, Operation], None] = lambda *_: None
+        """Hears of every write that concerns an operation: how it stood, and how it stands."""
 
     @contextmanager
-    def watching(self, mint_ids: Iterable[str]) -> Iterator[None]:
-        """Compare the mints before and after a write."""
-        before = [mint for mint in map(self.standing, mint_ids) if mint is not None]
+    def watching(self, ids: Iterable[str]) -> Iterator[None]:
+        """Compare the operations before and after a write."""
+        before = [operation for operation in map(self.standing, ids) if operation is not None]
         yield
-        for mint in before:
-            after = self.standing(mint.mint_id)
+        for operation in before:
+            after = self.standing(operation.operation_id)
             assert after is not None
-            self.told(mint, after)
+            self.told(operation, after)
 
 
-def _stored_may(before: Mint, after: Mint) -> bool:
-    """Tell whether a mint's record may move so: undone, one that a transaction carries is built again."""
+def _stored_may(before: Operation, after: Operation) -> bool:
+    """Tell whether a record may move so: undone, a mint that a transaction carries is built again."""
     undone = (before.status, after.status) == (MintStatus.MINED, MintStatus.BUILT)
     return before.status in stored_sources(after.status) or (undone and carried_by(after) is not None)
 
@@ -175,12 +188,12 @@ class Tables:
         ledger: type[IndexedLedger] = IndexedLedger,
     ) -> None:
         self.moves = Moves()
-        self.mints = WatchedMints(broken, lag, self.moves)
+        self.mints = WatchedOperations[Mint](broken, lag, self.moves)
+        self.token_operations = WatchedOperations[TokenOperation](broken, lag, self.moves)
         self.transactions = WatchedTransactions(broken, lag, self.moves)
         self.signed = LaggingTable[bytes, SignedTransaction](lag)
         self.wallets = MemoryWallets()
         self.index = MemoryIndex()
-        self.token_operations = LaggingTable[str, TokenOperation](lag)
         self.builder = MemoryTables(
             mints=self.mints, token_operations=self.token_operations, transactions=self.transactions
         )
@@ -199,7 +212,7 @@ class Tables:
             signed=self.signed,
         )
         self.ledger.store = self.store
-        self.moves.standing = self.ledger.standing
+        self.moves.standing = self.ledger.operation
         self.api_mints = MemoryMints()
         self.api_mints.items = self.mints
         self.api_mints.token_operations = self.token_operations
@@ -219,12 +232,21 @@ class Tables:
             next_token_id=1,
         )
 
-    def standing(self) -> Iterator[Mint]:
-        """Return all mints as they stand now; a scan of the table would lag."""
-        for mint_id in self.mints:
-            mint = self.ledger.standing(mint_id)
-            assert mint is not None
-            yield mint
+    def operation(self, operation_id: str) -> Operation | None:
+        """Return an operation as it is stored."""
+        return self.mints.get(operation_id) or self.token_operations.get(operation_id)
+
+    def stored(self) -> Iterator[Operation]:
+        """Return all operations as they are stored; a scan of the tables would lag."""
+        for _, operation in chain(self.mints.items(), self.token_operations.items()):
+            yield operation
+
+    def standing(self) -> Iterator[Operation]:
+        """Return all operations as they stand now; a scan of the tables would lag."""
+        for operation_id in chain(self.mints, self.token_operations):
+            operation = self.ledger.operation(operation_id)
+            assert operation is not None
+            yield operation
 
 
 @lru_cache(maxsize=256)
@@ -289,6 +311,7 @@ def _signed(by: GeneratedKey, to: str, nonce: int, *, fee: int, gas: int, data: 
 
 ISSUER = key_ref("platform:issuer")
 TREASURY = key_ref("platform:treasury")
+RELAYER = key_ref("platform:relayer-1")
 
 
 class Custody:
@@ -297,7 +320,7 @@ class Custody:
     def __init__(self) -> None:
         self._made: dict[str, int] = {}
         self._kept: dict[str, tuple[str, bytes]] = {
-            ref.secret_id: (ref.subject, key_of(ref.subject).wrapped) for ref in (ISSUER, TREASURY)
+            ref.secret_id: (ref.subject, key_of(ref.subject).wrapped) for ref in (ISSUER, TREASURY, RELAYER)
         }
 
     async def generate(self, sub: str) -> GeneratedKey:

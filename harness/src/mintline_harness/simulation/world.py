@@ -17,6 +17,7 @@ from typing import Any
 
 from mintline_harness.simulation.chain import NEW_ACCOUNT_GAS, SimulatedChain
 from mintline_harness.simulation.clients import REFUSING, Clients
+from mintline_harness.simulation.contract import Collection
 from mintline_harness.simulation.coverage import Reached
 from mintline_harness.simulation.disturbances import KINDS, NEWER, NEWER_KINDS, Disturbances
 from mintline_harness.simulation.endpoints import Endpoints
@@ -39,6 +40,7 @@ from mintline_harness.simulation.tables import (
     CHAIN_ID,
     CONTRACT,
     ISSUER,
+    RELAYER,
     TREASURY,
     USERS,
     Custody,
@@ -181,18 +183,14 @@ class World:
         self.watch.broken(what)
 
     def _chain(self) -> SimulatedChain:
-        chain = SimulatedChain(
-            chain_id=CHAIN_ID,
-            contract=CONTRACT,
-            issuer=ISSUER.address,
-            finality=FINALITY,
-            now=EPOCH,
-            rng=self.rng,
+        collection = Collection(
+            CHAIN_ID, CONTRACT, ISSUER.address, relayers=frozenset({RELAYER.address}), refusing={REFUSING}
         )
-        chain.fund(TREASURY.address, 100 * ETHER)
+        chain = SimulatedChain(collection, finality=FINALITY, now=EPOCH, rng=self.rng)
+        for payer in (TREASURY, RELAYER):
+            chain.fund(payer.address, 100 * ETHER)
         for user in (*USERS, STRANGER):
             chain.fund(own_address(user), ETHER)
-        chain.refusing.add(REFUSING)
         if random.Random(f"prices {self.seed}").random() < PRICED:  # noqa: S311 - as above
             chain.new_account_gas = NEW_ACCOUNT_GAS
             self.faults.count("chains that price new accounts")
