@@ -20,7 +20,7 @@ from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc
 from mintline_bench.users import sign_in_new
 from mintline_local.places import StateFolder
-from mintline_local.stack import running_stack
+from mintline_local.stack import Stack, running_stack
 
 ENDS = frozenset({"finalized", "rejected", "reverted"})
 SVG = "data:image/svg+xml;base64,PHN2ZyB4bWxucz0iaHR0cDovL3d3dy53My5vcmcvMjAwMC9zdmciLz4="
@@ -135,6 +135,8 @@ class Line:
     node: Node
     rpc: Rpc
     parts: Parts
+    stack: Stack | None = None
+    """None if it runs in containers."""
 
     async def sign_in(self) -> User:
         """Sign in as a new user."""
@@ -154,15 +156,15 @@ async def line(
         parts: Parts
         if request.config.getoption("--line") == "containers":
             containers = request.getfixturevalue("containers")
-            parts, info = containers, containers.info
+            parts, info, local = containers, containers.info, None
         else:
             state: Path = tmp_path_factory.mktemp("line")
             running = await stack.enter_async_context(running_stack(state, ports="free"))
-            parts, info = Processes(StateFolder(state)), running.info
+            parts, info, local = Processes(StateFolder(state)), running.info, running
         rpc = Rpc([info["rpc_url"]])
         stack.push_async_callback(rpc.aclose)
         session = await stack.enter_async_context(aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(30)))
-        yield Line(info, session, Node(rpc), rpc, parts)
+        yield Line(info, session, Node(rpc), rpc, parts, local)
 
 
 @pytest_asyncio.fixture(loop_scope="session")

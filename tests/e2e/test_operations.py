@@ -1,0 +1,135 @@
+"""Sponsored mints, transfers and burns, from the internal entry point to the chain, on the whole line."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from mintline_harness.entries import start_entry
+
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
+
+OTHER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+BURST = 30
+
+
+class Entry:
+    """One user at the entry point."""
+
+    def __init__(self, user: Any) -> None:
+        self.user = user
+
+    async def post(self, path: str, **body: Any) -> Any:
+        answer = await self.user.call("POST", path, body)
+        assert answer.status == 202, answer
+        return answer.body
+
+    async def until(self, operation: Any, *statuses: str, within: float = 90.0) -> Any:
+        """Poll an operation until it is in one of `statuses`; fail at any other end."""
+        deadline = asyncio.get_running_loop().time() + within
+        found: Any = None
+        while asyncio.get_running_loop().time() < deadline:
+            answer = await self.user.call("GET", f"/v1/operations/{operation['id']}")
+            found = answer.body
+            if answer.status == 200 and found["status"] in (*statuses, "finalized", "rejected", "reverted"):
+                assert found["status"] in statuses, found
+                return found
+            await asyncio.sleep(0.2)
+        raise AssertionError(f"{operation['id']} did not become {statuses} in {within} s: {found}")
+
+    async def sponsored(self, name: str, **fields: Any) -> Any:
+        image = "https://example.com/1.png"
+        return await self.post("/v1/sponsored-mints", metadata={"name": name, "image": image}, **fields)
+
+    async def owner(self, token_id: str) -> str | None:
+        answer = await self.user.call("GET", f"/v1/tokens/{self.contract}/{token_id}")
+        assert answer.status == 200, answer
+        owner: str | None = answer.body["owner"]
+        return owner
+
+    contract = ""
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def entry_url(line: Any) -> str:
+    if line.stack is None:
+        pytest.skip("the entry point runs beside a line of processes")
+    return await start_entry(line.stack, line.session)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def entry(line: Any, user: Any, entry_url: str) -> Entry:
+    entry = Entry(replace(user, api=entry_url))
+    entry.contract = line.info["contract"]
+    return entry
+
+
+async def test_sponsored_mints__when_posted_at_once__share_transactions_of_the_relayers(
+    line: Any, entry: Entry
+) -> None:
+    wallet = (await entry.user.get("/v1/wallet"))["address"]
+    posted = await asyncio.gather(*(entry.sponsored(f"sponsored {number}") for number in range(BURST)))
+    ended = [await entry.until(one, "finalized") for one in posted]
+    assert {one["sender"] for one in ended} == {line.info["relayer"]}
+    carried = Counter(one["tx_hash"] for one in ended)
+    assert len(carried) <= BURST // 3, carried
+    assert {await entry.owner(one["token_id"]) for one in ended} == {wallet}
+    # Its wallet never needed any ether.
+    assert await line.node.balance(wallet) == 0
+    assert await line.node.transaction_count(wallet) == 0
+
+
+async def test_sponsored_mint__when_its_recipient_refuses_tokens__then_it_alone_is_rejected(
+    entry: Entry,
+) -> None:
+    # The collection is a contract that takes no tokens.
+    bad = entry.sponsored("refused", to=entry.contract)
+    good = [entry.sponsored(f"good {number}") for number in range(8)]
+    refused, *others = await asyncio.gather(bad, *good)
+    assert (await entry.until(refused, "rejected"))["problem"]["code"] == "recipient_refuses"
+    for one in others:
+        await entry.until(one, "finalized")
+
+
+async def test_transfer_and_burn__when_posted__happen_once(line: Any, entry: Entry) -> None:
+    kept, burnt = [await entry.until(await entry.sponsored(name), "finalized") for name in ("a", "b")]
+    sent = await entry.post("/v1/transfers", token_id=kept["token_id"], to=OTHER)
+    burn = await entry.post("/v1/burns", token_id=burnt["token_id"])
+    transfer, burned = [await entry.until(one, "finalized") for one in (sent, burn)]
+    assert await entry.owner(kept["token_id"]) == OTHER
+    assert await entry.owner(burnt["token_id"]) is None
+    wallet = (await entry.user.get("/v1/wallet"))["address"]
+    assert transfer["sender"] == burned["sender"] == wallet
+    moved = await entry.user.get(f"/v1/tokens/{entry.contract}/{kept['token_id']}/transfers")
+    assert [(one["from"], one["to"]) for one in moved["items"]][-2:] in (
+        [(None, wallet), (wallet, OTHER)],
+        [(wallet, OTHER), (None, wallet)],
+    )
+    assert await line.node.transaction_count(wallet) == 2
+
+
+async def test_transfer__when_the_token_is_not_the_users__then_it_is_rejected_and_nothing_sent(
+    line: Any, entry: Entry
+) -> None:
+    stranger = Entry(replace(await line.sign_in(), api=entry.user.api))
+    kept = await entry.until(await entry.sponsored("not yours"), "finalized")
+    sent = await stranger.post("/v1/transfers", token_id=kept["token_id"], to=OTHER)
+    ended = await stranger.until(sent, "rejected")
+    assert ended["problem"]["code"] == "not_owner"
+    assert ended["nonce"] is None
+
+
+@pytest.mark.parametrize("part", ["builder", "broadcaster", "signer-host", "indexer", "enclave"])
+async def test_sponsored_mints__when_a_part_is_killed_under_them__then_each_is_minted_once(
+    line: Any, entry: Entry, part: str
+) -> None:
+    posted = await asyncio.gather(*(entry.sponsored(f"{part} {number}") for number in range(BURST)))
+    await line.kill(part)
+    ended = [await entry.until(one, "finalized", within=150) for one in posted]
+    assert len({one["token_id"] for one in ended}) == BURST
+    assert {await entry.owner(one["token_id"]) for one in ended} != {None}
