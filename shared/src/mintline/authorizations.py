@@ -8,19 +8,13 @@ used the same Idempotency-Key; one that became no mint's is dropped with time.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from pydantic import Field
 
+from mintline.kinds import KINDS
 from mintline.messages import Frozen, Sealed
-from mintline.records import Mint, Operation, TokenBurn, TokenOperation, TokenTransfer
-from mintline.request_digests import (
-    burn_digest,
-    mint_digest,
-    sponsored_digest,
-    transfer_digest,
-    voucher_digest,
-)
+from mintline.records import Mint, Operation
 
 KEPT = 7 * 24 * 3600
 """Seconds from a mint's acceptance for which its authorization is kept.
@@ -68,43 +62,4 @@ def lookup(operation: Operation, stored: Mapping[Key, Authorization]) -> Authori
 
 def digest_of(operation: Operation) -> bytes:
     """Return what the user authorized, 32 bytes (`mintline.request_digests`)."""
-    match operation:
-        case Mint():
-            return _mint_digest(operation)
-        case TokenTransfer():
-            return transfer_digest(**_token_fields(operation), to=operation.to)
-        case TokenBurn():
-            return burn_digest(**_token_fields(operation))
-    raise TypeError(f"no digest of a {operation.kind}")
-
-
-def _mint_digest(mint: Mint) -> bytes:
-    assert mint.token_id is not None
-    fields: dict[str, Any] = {
-        "mint_id": mint.mint_id,
-        "sub": mint.sub,
-        "chain_id": mint.chain_id,
-        "contract": mint.contract,
-        "to": mint.to,
-        "metadata_digest": mint.metadata_digest,
-        "token_id": mint.token_id,
-    }
-    match mint.custody:
-        case "custodial":
-            assert mint.sender is not None
-            return mint_digest(**fields, sender=mint.sender.address)
-        case "self":
-            return voucher_digest(**fields)
-        case "sponsored":
-            return sponsored_digest(**fields)
-
-
-def _token_fields(operation: TokenOperation) -> dict[str, Any]:
-    return {
-        "request_id": operation.operation_id,
-        "sub": operation.asked_by,
-        "chain_id": operation.chain_id,
-        "contract": operation.contract,
-        "token_id": operation.token_id,
-        "sender": operation.sender.address,
-    }
+    return KINDS[operation.request_type].authorized_digest(operation)

@@ -115,6 +115,11 @@ class Operation(Frozen):
         """`sub` of the user who asked for it."""
         raise NotImplementedError
 
+    @property
+    def request_type(self) -> str:
+        """The type of the request by which the enclave is asked for it (`mintline.kinds`)."""
+        return f"sign_{self.kind}"
+
     def log_context(self) -> dict[str, Any]:
         """Return the fields that identify the operation in a log line."""
         return {f"{self.kind}_id": self.operation_id, "status": self.status.value}
@@ -143,6 +148,11 @@ class Mint(Operation):
     def asked_by(self) -> str:
         """`sub` of the user who asked for it."""
         return self.sub
+
+    @property
+    def request_type(self) -> str:
+        """By who sends its transaction."""
+        return {"custodial": "sign_mint", "self": "issue_voucher", "sponsored": "sign_batch"}[self.custody]
 
     @property
     def wallet(self) -> str:
@@ -174,6 +184,10 @@ class TokenBurn(TokenOperation):
     """A token is to be burned."""
 
     kind: Literal["burn"] = "burn"
+
+
+OPERATIONS: tuple[type[Operation], ...] = (Mint, TokenTransfer, TokenBurn)
+"""The records of all kinds."""
 
 
 class Wallet(Frozen):

@@ -12,7 +12,7 @@ from mintline.aws.changes import key_of
 from mintline.aws.dynamo import Clause, Item, Update, Value
 from mintline.errors import Unreadable, Unusable
 from mintline.messages import Frozen, faults_of
-from mintline.records import Mint, Operation, TokenBurn, TokenTransfer, block_shard, row_shard, token_ref
+from mintline.records import OPERATIONS, Operation, block_shard, row_shard, token_ref
 from mintline.resources import MINTS, Table
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus, stored_sources
@@ -52,7 +52,7 @@ def from_item(model: type[RecordT], item: Item) -> RecordT:
         raise Unreadable(f"{model.__name__.strip('_')}: {faults_of(error)}") from None
 
 
-_OPERATIONS: Mapping[object, type[Operation]] = {"mint": Mint, "transfer": TokenTransfer, "burn": TokenBurn}
+_OPERATIONS: Mapping[object, type[Operation]] = {one.model_fields["kind"].default: one for one in OPERATIONS}
 
 
 def operation_from(item: Item) -> Operation:

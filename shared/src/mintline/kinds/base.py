@@ -6,8 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from mintline.messages import AnyRequest, Intent, Message
-from mintline.records import Operation
+from mintline.messages import Intent, Message
+from mintline.records import Mint, Operation
 from mintline.transaction_records import Transaction, carried_by
 
 RequestT = TypeVar("RequestT", bound=Message)
@@ -41,6 +41,13 @@ class Kind(ABC, Generic[RequestT]):
     def operation_ids(self, request: RequestT) -> tuple[str, ...]:
         """Return the ids of the operations that it is for."""
 
+    def authorized_digest(self, operation: Operation) -> bytes:
+        """Return what a user authorizes by asking for an operation of this kind, 32 bytes.
+
+        Raises TypeError if nobody asks for any: it is the platform's own.
+        """
+        raise TypeError(f"a {operation.kind} is not asked for by this kind of request")
+
 
 class TransactionKind(Kind[IntentT]):
     """A kind of intent: what is signed is a transaction."""
@@ -61,6 +68,33 @@ class TransactionKind(Kind[IntentT]):
         `operations` are the records of those that it names, in its order. Raises Moved for one that it does
         not carry.
         """
+
+
+def asked_token(operation: Operation) -> dict[str, Any]:
+    """Return the fields of a request's digest that say who asks for what to be done with which token."""
+    assert operation.sender is not None
+    return {
+        "request_id": operation.operation_id,
+        "sub": operation.asked_by,
+        "chain_id": operation.chain_id,
+        "contract": operation.contract,
+        "token_id": operation.token_id,
+        "sender": operation.sender.address,
+    }
+
+
+def asked_mint(operation: Operation) -> dict[str, Any]:
+    """Return the fields of a request's digest that every mint has, whoever sends it."""
+    assert isinstance(operation, Mint)
+    return {
+        "mint_id": operation.mint_id,
+        "sub": operation.sub,
+        "chain_id": operation.chain_id,
+        "contract": operation.contract,
+        "to": operation.to,
+        "metadata_digest": operation.metadata_digest,
+        "token_id": operation.token_id,
+    }
 
 
 def first_attempt(transaction: Transaction) -> dict[str, Any]:
@@ -93,8 +127,3 @@ def carried(
     if tuple(one.operation_id for one in found) != transaction.operations:
         raise Moved(f"transaction {transaction.place.name} does not carry all operations that it names")
     return found
-
-
-def request_type(request: AnyRequest) -> str:
-    """Return the type of a request, which names its kind."""
-    return request.type

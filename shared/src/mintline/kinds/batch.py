@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mintline.eth import mint_batch_calldata
-from mintline.kinds.base import CallFields, TransactionKind, carried, first_attempt
+from mintline.kinds.base import CallFields, TransactionKind, asked_mint, carried, first_attempt
 from mintline.messages import BatchMint, SignBatch
 from mintline.records import Mint, Operation
 from mintline.request_digests import sponsored_digest
@@ -30,6 +30,10 @@ class BatchKind(TransactionKind[SignBatch]):
     def operation_ids(self, request: SignBatch) -> tuple[str, ...]:
         """Return the mints' ids."""
         return tuple(line.mint_id for line in request.mints)
+
+    def authorized_digest(self, operation: Operation) -> bytes:
+        """Return the digest of one line's mint, whichever relayer sends it."""
+        return sponsored_digest(**asked_mint(operation))
 
     def call(self, intent: SignBatch, issued: bytes) -> CallFields:  # noqa: ARG002 - it redeems no voucher
         """Return `mintBatch` of all lines."""

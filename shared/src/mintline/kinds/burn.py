@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from mintline.eth import burn_calldata
-from mintline.kinds.base import CallFields, TransactionKind, first_attempt, only
+from mintline.kinds.base import CallFields, TransactionKind, asked_token, first_attempt, only
 from mintline.messages import SignBurn
 from mintline.records import Operation, TokenBurn
+from mintline.request_digests import burn_digest
 from mintline.transaction_records import Transaction
 
 
@@ -28,6 +29,10 @@ class BurnKind(TransactionKind[SignBurn]):
     def operation_ids(self, request: SignBurn) -> tuple[str, ...]:
         """Return the request's id."""
         return (request.request_id,)
+
+    def authorized_digest(self, operation: Operation) -> bytes:
+        """Return the digest of the burn."""
+        return burn_digest(**asked_token(operation))
 
     def call(self, intent: SignBurn, issued: bytes) -> CallFields:  # noqa: ARG002 - it redeems no voucher
         """Return `burn` (ERC721Burnable)."""

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from mintline.eth import redeem_calldata
-from mintline.kinds.base import CallFields, TransactionKind, first_attempt, only
+from mintline.kinds.base import CallFields, TransactionKind, asked_mint, first_attempt, only
 from mintline.messages import SignMint
 from mintline.records import Mint, Operation
+from mintline.request_digests import mint_digest
 from mintline.transaction_records import Transaction
 from mintline.vouchers import voucher_meaning, voucher_of
 
@@ -29,6 +30,11 @@ class MintKind(TransactionKind[SignMint]):
     def operation_ids(self, request: SignMint) -> tuple[str, ...]:
         """Return the mint's id."""
         return (request.mint_id,)
+
+    def authorized_digest(self, operation: Operation) -> bytes:
+        """Return the digest of the mint, which names its wallet in custody."""
+        assert operation.sender is not None
+        return mint_digest(**asked_mint(operation), sender=operation.sender.address)
 
     def call(self, intent: SignMint, issued: bytes) -> CallFields:
         """Return the redemption of the voucher."""

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from mintline.eth import transfer_calldata
-from mintline.kinds.base import CallFields, TransactionKind, first_attempt, only
+from mintline.kinds.base import CallFields, TransactionKind, asked_token, first_attempt, only
 from mintline.messages import SignTransfer
 from mintline.records import Operation, TokenTransfer
+from mintline.request_digests import transfer_digest
 from mintline.transaction_records import Transaction
 
 
@@ -28,6 +29,11 @@ class TransferKind(TransactionKind[SignTransfer]):
     def operation_ids(self, request: SignTransfer) -> tuple[str, ...]:
         """Return the request's id."""
         return (request.request_id,)
+
+    def authorized_digest(self, operation: Operation) -> bytes:
+        """Return the digest of the transfer."""
+        assert isinstance(operation, TokenTransfer)
+        return transfer_digest(**asked_token(operation), to=operation.to)
 
     def call(self, intent: SignTransfer, issued: bytes) -> CallFields:  # noqa: ARG002 - it redeems no voucher
         """Return `safeTransferFrom` (ERC-721)."""

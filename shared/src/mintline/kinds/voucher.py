@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from mintline.kinds.base import Kind
+from mintline.kinds.base import Kind, asked_mint
 from mintline.messages import IssueVoucher, KeyRef
-from mintline.records import Mint
+from mintline.records import Mint, Operation
+from mintline.request_digests import voucher_digest
 from mintline.vouchers import voucher_meaning, voucher_of
 
 
@@ -24,6 +25,10 @@ class VoucherKind(Kind[IssueVoucher]):
     def operation_ids(self, request: IssueVoucher) -> tuple[str, ...]:
         """Return the mint's id."""
         return (request.mint_id,)
+
+    def authorized_digest(self, operation: Operation) -> bytes:
+        """Return the digest of the voucher alone."""
+        return voucher_digest(**asked_mint(operation))
 
 
 def issue_voucher(mint: Mint, issuer: KeyRef, authorization: bytes) -> IssueVoucher:
