@@ -77,7 +77,7 @@ def stores(request: pytest.FixtureRequest) -> Stores:
 async def test_authorization__when_its_mint_is_created__then_every_service_finds_it(
     stores: Stores, sender: KeyRef | None
 ) -> None:
-    asked = mint(sender=sender)
+    asked = mint(sender=sender, custody="custodial" if sender else "self")
     assert await stores.found(asked) == MISSING
 
     assert await stores.api.create(asked, AUTHORIZATION) is None

@@ -15,7 +15,7 @@ from mintline import authorizations
 from mintline.authorizations import Authorization
 from mintline.chain.gas import GasBound
 from mintline.eth import keccak256, to_checksum_address
-from mintline.messages import BuildMint, FundWallet, KeyRef, Message, RenewNonce
+from mintline.messages import BuildMint, FinishBatch, FundWallet, KeyRef, Message, RenewNonce
 from mintline.records import Mint, digest_of
 from mintline.states import MintStatus
 from mintline.transaction_records import Transaction, place_of
@@ -82,6 +82,10 @@ class World:
     metadata: MemoryMetadata = field(default_factory=MemoryMetadata)
     now: float = 1_700_000_000.0
     day_budget: int = 100 * ETHER
+    relayer: KeyRef | None = field(default_factory=lambda: key("relayer"))
+    max_batch: int = 100
+    batch_gas: int = 16_777_216
+    max_cost: int = ETHER
     chain_ahead: float = 0.0
     """Seconds by which the chain's clock is ahead of ours."""
 
@@ -92,6 +96,7 @@ class World:
         self.chain.codes[CONTRACT] = b"\x00"
         self.chain.balances[address("treasury")] = 1000 * ETHER
         self.chain.balances[address("alice")] = ETHER
+        self.chain.balances[address("relayer")] = 1000 * ETHER
 
     contract = CONTRACT
     metadata_text = METADATA
@@ -107,7 +112,7 @@ class World:
             envelope=f"sealed for {mint_id}".encode(), metadata=fields.pop("metadata", METADATA)
         )
         fields = {"token_id": len(self.tables.mints) + 1, **fields}
-        if fields.get("custody") == "self":
+        if fields.get("custody") in ("self", "sponsored"):
             fields["sender"] = None
         mint = accepted_mint(mint_id, sender=sender, to=to).model_copy(update=fields)
         if (under := authorizations.key_of(mint)) is not None:
@@ -175,13 +180,20 @@ class Builder:
             Policy(
                 terms=Terms(chain_id=CHAIN_ID, issuer=key("issuer"), voucher_ttl=3600),
                 treasury=key("treasury"),
+                relayer=world.relayer,
                 top_ups=TopUpPolicy(
-                    mints=20, max_mints=100, max_value=ETHER, max_cost=ETHER, day_budget=world.day_budget
+                    mints=20,
+                    max_mints=100,
+                    max_value=ETHER,
+                    max_cost=world.max_cost,
+                    day_budget=world.day_budget,
                 ),
                 fees=FeePolicy(min_priority_fee=1, max_priority_fee=5 * 10**9, max_fee=200 * 10**9),
                 mint_gas=GasBound("MINTLINE_MAX_GAS", 1_000_000),
                 transfer_gas=GasBound("MINTLINE_MAX_TRANSFER_GAS", 500_000),
                 recipient_gas=200_000,
+                max_batch=world.max_batch,
+                batch_gas=GasBound("MINTLINE_MAX_BATCH_GAS", world.batch_gas),
             ),
             metrics=self.metrics,
             now=world.clock,
@@ -200,6 +212,12 @@ class Builder:
 
     async def fund(self, wallet: str, required: int, balance: int = 0) -> None:
         await self._builder.handle(FundWallet(wallet=wallet, required=required, balance=balance))
+
+    async def finish(self, sender: str, nonce: int) -> None:
+        await self._builder.handle(FinishBatch(sender=address(sender), nonce=nonce))
+
+    async def aclose(self) -> None:
+        await self._builder.aclose()
 
     def count(self, metric: str, **labels: str) -> float:
         found = getattr(self.metrics, metric)

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from random import Random
 
 from mintline.errors import Rejected
-from mintline.messages import AnyMessage, BuildMint, Fees, FundWallet, RenewNonce
+from mintline.messages import AnyMessage, BuildMint, Fees, FinishBatch, FundWallet, RenewNonce
 from mintline.tracing import OFF, Tracer
 from mintline_builder import handlers
+from mintline_builder.batches import Batches, BatchPorts
 from mintline_builder.fees import offer
 from mintline_builder.funds import Funds
+from mintline_builder.gathering import LINGER, Gatherer
 from mintline_builder.handlers import Frame
 from mintline_builder.kinds import Context, kinds_of
 from mintline_builder.metrics import Metrics
@@ -77,6 +79,23 @@ class Builder:
             metrics=metrics,
             clock=now,
         )
+        self.batches = Batches(
+            BatchPorts(
+                accounts=adapters.accounts,
+                operations=adapters.operations,
+                metadata=adapters.metadata,
+                outbox=adapters.outbox,
+                chain=adapters.chain,
+            ),
+            policy=policy,
+            reserver=self.reserver,
+            funds=self.funds,
+            fees=self._fees,
+            metrics=metrics,
+            now=now,
+        )
+        self._gatherer = Gatherer(self.batches.carry, most=policy.max_batch, linger=LINGER, sleep=sleep)
+        self._terms, self._relayer = policy.terms, policy.relayer
         self._kinds = kinds_of(self._context(adapters, policy, clock))
         self._frame = Frame(
             terms=policy.terms,
@@ -106,6 +125,9 @@ class Builder:
             token_simulator=TokenSimulator(
                 adapters.chain, gas=policy.mint_gas, recipient_gas=policy.recipient_gas
             ),
+            chain=adapters.chain,
+            batches=self.batches,
+            gatherer=self._gatherer,
             fees=self._fees,
             chain_time=self._chain_time,
             clock=self._now,
@@ -119,7 +141,9 @@ class Builder:
             case RenewNonce():
                 await handlers.renew(message, frame=self._frame)
             case FundWallet():
-                await handlers.fund(message, funds=self.funds)
+                await handlers.fund(message, funds=self.funds, relayer=self._relayer)
+            case FinishBatch():
+                await handlers.finish(message, batches=self.batches, terms=self._terms)
             case _:
                 raise Rejected("message_misrouted", f"{message.type} is not for the builder.")
 

@@ -15,10 +15,11 @@ from typing import Any
 import structlog
 
 from mintline.errors import Conflict, Rejected
-from mintline.messages import BuildMint, FundWallet, RenewNonce
-from mintline.records import Operation, Problem
+from mintline.messages import BuildMint, FinishBatch, FundWallet, KeyRef, RenewNonce
+from mintline.records import Operation, Problem, scoped
 from mintline.states import MintStatus
-from mintline.transaction_records import carried_by
+from mintline.transaction_records import Place, carried_by
+from mintline_builder.batches import Batches
 from mintline_builder.funds import Funds
 from mintline_builder.kinds import OperationKind, event, name_of
 from mintline_builder.metrics import Metrics
@@ -151,11 +152,15 @@ async def _end(operation: Operation, problem: Problem, frame: Frame) -> None:
     log.info(event(operation, "rejected"), code=problem.code)
 
 
-async def fund(cmd: FundWallet, *, funds: Funds) -> None:
+async def fund(cmd: FundWallet, *, funds: Funds, relayer: KeyRef | None) -> None:
     """Top up a wallet whose transaction a node refused for lack of funds, unless it is rich enough by now.
 
     Raises as `Funds.need_of` does for what no transaction on record asks for.
     """
+    if relayer is not None and cmd.wallet == relayer.address:
+        # It is refilled by those who run the service: the treasury's is for users' wallets.
+        log.warning("relayer_low", address=cmd.wallet, balance=str(cmd.balance), required=str(cmd.required))
+        return
     need = await funds.need_of(cmd.wallet, cmd.required, cmd.balance)
     if not need.met:
         try:
@@ -163,6 +168,11 @@ async def fund(cmd: FundWallet, *, funds: Funds) -> None:
         except Waiting as waiting:
             # The broadcaster asks again, and other messages of the wallet are behind this one.
             log.warning("funding_waits", wallet=cmd.wallet, code=waiting.problem.code)
+
+
+async def finish(cmd: FinishBatch, *, batches: Batches, terms: Terms) -> None:
+    """Finish a batch whose claims were cut off; raises as `Batches.finish` does."""
+    await batches.finish(Place(scoped(terms.chain_id, cmd.sender), cmd.nonce))
 
 
 async def _load(frame: Frame, operation_id: str) -> Operation:

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from mintline.authorizations import Authorization, Key, lookup
 from mintline.chain.answers import FeeMarket
 from mintline.chain.calls import Call, CallReverted, Overrides
+from mintline.chain.collection import Revert
 from mintline.errors import Conflict, Rejected
-from mintline.eth import HAS_ROLE_SELECTOR, address_word, word
+from mintline.eth import HAS_ROLE_SELECTOR, MINT_BATCH_SELECTOR, address_word, word
 from mintline.messages import Message
 from mintline.records import Mint, Operation, Problem, TokenOperation, digest_of
 from mintline.resources import Queue
@@ -266,6 +267,10 @@ class MemoryChain:
     """How calls revert that name an address, as a recipient that refuses tokens does."""
     code_gas: dict[str, int] = field(default_factory=dict)
     """What calls that name an address need on top, for its code."""
+    minted: set[int] = field(default_factory=set)
+    """Tokens that batches revert with, as if they were minted."""
+    line_gas: int = 0
+    """What each line of a batch needs on top."""
     issues: bool = True
     """Whether the issuer has its role, at any contract."""
     clock: Callable[[], float] = time.time
@@ -309,18 +314,35 @@ class MemoryChain:
         self.estimates.append((call, overrides or {}))
         self._check(call)
         if call.data or call.to is None:
-            return self.gas + sum(more for named, more in self.code_gas.items() if _names(call, named))
+            lines = len(_lines(call))
+            return (
+                self.gas
+                + lines * self.line_gas
+                + sum(more for named, more in self.code_gas.items() if _names(call, named))
+            )
         exists = self.balances.get(call.to) or self.counts.get(call.to) or self.codes.get(call.to)
         return self.transfer_gas + (0 if exists else self.new_account_gas)
 
     def _check(self, call: Call) -> None:
         if call.to in self.reverts:
             raise self.reverts[call.to]
+        lines = _lines(call)
+        for place, token_id in enumerate(lines):
+            if token_id in self.minted or token_id in lines[:place]:
+                raise CallReverted(Revert("AlreadyMinted", {"tokenId": token_id}), "AlreadyMinted()")
         for named, reverted in self.refusing.items():
             if _names(call, named):
                 raise reverted
         if call.gas is not None and call.gas < self.gas:
             raise CallReverted(None, "out of gas")
+
+
+def _lines(call: Call) -> list[int]:
+    """Return the token ids of a batch; none if the call is another."""
+    if not call.data.startswith(MINT_BATCH_SELECTOR):
+        return []
+    words = [call.data[start : start + 32] for start in range(4, len(call.data), 32)]
+    return [int.from_bytes(word, "big") for word in words[2::3]]
 
 
 def _names(call: Call, address: str) -> bool:

@@ -53,6 +53,15 @@ class Metrics:
             ("code",),
             registry=registry,
         )
+        self.batches = Counter(f"{prefix}_batches", "Batches given a nonce.", registry=registry)
+        self.batch_lines = Counter(
+            f"{prefix}_batch_lines", "Mints in batches that were sealed.", registry=registry
+        )
+        self.batch_lines_lost = Counter(
+            f"{prefix}_batch_lines_lost",
+            "Mints that a batch was reserved with and does not carry, as others claimed or ended them.",
+            registry=registry,
+        )
         self.token_operations = Counter(
             f"{prefix}_token_operations",
             "Transfers and burns that were given a nonce, were rejected, or had to wait for somebody to act.",

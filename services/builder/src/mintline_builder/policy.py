@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mintline.chain.gas import GasBound
+from mintline.chain.gas import TRANSACTION_GAS_CAP, GasBound
 from mintline.messages import KeyRef
 from mintline_builder.fees import FeePolicy
 from mintline_builder.funds import TopUpPolicy
+
+BATCH_GAS = GasBound("MINTLINE_MAX_BATCH_GAS", TRANSACTION_GAS_CAP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,3 +41,7 @@ class Policy:
     mint_gas: GasBound
     transfer_gas: GasBound
     recipient_gas: int
+    max_batch: int = 100
+    """Mints in one batch at most."""
+    batch_gas: GasBound = BATCH_GAS
+    """Bounds the gas limit of a batch; what it may cost is what any transaction may."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from mintline.authorizations import KEPT
-from mintline.chain.gas import GasBound
+from mintline.chain.gas import TRANSACTION_GAS_CAP, GasBound
 from mintline.chain.settings import GasSettings
 from mintline.fields import Wei
 from mintline.messages import KeyRef
@@ -48,6 +48,10 @@ class Settings(GasSettings):
     """The highest gas limit of a mint; within what the enclave's policy allows."""
     max_recipient_gas: int = Field(default=200_000, ge=0)
     """What the code of a recipient may use of it, on top of a mint to an address without code."""
+    max_batch: int = Field(default=100, ge=1, le=500)
+    """The most mints in one batch; within what the enclave's policy allows."""
+    max_batch_gas: int = Field(default=TRANSACTION_GAS_CAP, gt=0)
+    """The highest gas limit of a batch; within what the enclave's policy allows, and the chain's blocks."""
     min_priority_fee: int = Field(default=GWEI // 10, ge=0)
     max_priority_fee: int = Field(default=5 * GWEI, ge=0)
     max_fee: int = Field(default=200 * GWEI, gt=0)
@@ -57,7 +61,8 @@ class Settings(GasSettings):
 
     def gas_bounds(self) -> dict[str, GasBound]:
         """Return the bounds of this service by the names of their settings."""
-        return {**super().gas_bounds(), "max_gas": self.bound("max_gas", self.max_gas)}
+        own = {"max_gas": self.max_gas, "max_batch_gas": self.max_batch_gas}
+        return {**super().gas_bounds(), **{name: self.bound(name, most) for name, most in own.items()}}
 
     def policy(self) -> Policy:
         """Return what the builder goes by."""
@@ -87,4 +92,6 @@ class Settings(GasSettings):
             mint_gas=bounds["max_gas"],
             transfer_gas=bounds["max_transfer_gas"],
             recipient_gas=self.max_recipient_gas,
+            max_batch=self.max_batch,
+            batch_gas=bounds["max_batch_gas"],
         )

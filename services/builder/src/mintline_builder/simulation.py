@@ -162,7 +162,7 @@ class Simulator:
                 most=self._gas.largest_estimate if most is None else most,
             )
         except CallReverted as reverted:
-            raise _refusal(reverted) from reverted
+            raise refusal_of(reverted) from reverted
 
     async def _suffices(self, gas: int, contract: str, sender: str, voucher: Voucher) -> bool:
         call = self._redemption(contract, sender, voucher, gas=gas)
@@ -184,7 +184,8 @@ class Simulator:
         return Call(sender=sender, to=contract, data=data, gas=gas)
 
 
-def _refusal(reverted: CallReverted) -> Rejected | Unavailable | Waiting:
+def refusal_of(reverted: CallReverted) -> Rejected | Unavailable | Waiting:
+    """Return what becomes of a mint whose simulation reverts."""
     name = reverted.revert.name if reverted.revert else ""
     if name == "EnforcedPause":
         return Waiting(COLLECTION_PAUSED)

@@ -13,6 +13,7 @@ from typing import Any
 
 from mintline.records import Mint, Operation
 from mintline_builder.kinds.base import Context, OperationKind, event
+from mintline_builder.kinds.batch import BatchKind
 from mintline_builder.kinds.burn import BurnKind
 from mintline_builder.kinds.mint import MintKind
 from mintline_builder.kinds.transfer import TransferKind
@@ -24,6 +25,7 @@ KINDS: Mapping[str, type[OperationKind[Any]]] = MappingProxyType(
     {
         "mint": MintKind,
         "voucher": VoucherKind,
+        "batch": BatchKind,
         "transfer": TransferKind,
         "burn": BurnKind,
     }

@@ -17,9 +17,11 @@ from mintline.records import Operation
 from mintline.refusals import RefusalCode, problem_of
 from mintline.resources import SIGN
 from mintline.transaction_records import carried_by
+from mintline_builder.batches import Batches
 from mintline_builder.funds import Funds, Need
+from mintline_builder.gathering import Gatherer
 from mintline_builder.policy import Terms
-from mintline_builder.ports import Accounts, Metadata, OperationClaim, Operations, Outbox
+from mintline_builder.ports import Accounts, Chain, Metadata, OperationClaim, Operations, Outbox
 from mintline_builder.reserver import Reserver
 from mintline_builder.simulation import Simulator
 from mintline_builder.token_simulation import TokenSimulator
@@ -47,6 +49,9 @@ class Context:
     funds: Funds
     simulator: Simulator
     token_simulator: TokenSimulator
+    chain: Chain
+    batches: Batches
+    gatherer: Gatherer
     fees: Callable[[], Awaitable[Fees]]
     chain_time: Callable[[], Awaitable[int]]
     """Unix seconds of the latest block: what the contract holds a deadline against."""

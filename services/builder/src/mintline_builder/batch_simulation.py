@@ -1,0 +1,174 @@
+"""Which sponsored mints a relayer can mint together now, and with what gas; which of them it never can.
+
+One call of `mintBatch` stands for all lines: they depend on nothing but their own token. If it reverts,
+halves are tried until the lines that are at fault stand alone, each with its own reason. What the collection
+refuses to any line is no line's fault: then all wait. A line that nobody asked for tells the two apart.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from mintline.chain.calls import Call, CallReverted, Override
+from mintline.chain.gas import GasBound
+from mintline.errors import Deferred, MintlineError, Rejected, Unavailable
+from mintline.eth import mint_batch_calldata, to_checksum_address
+from mintline.records import TOKEN_TAKEN, Mint
+from mintline_builder.ports import Chain
+from mintline_builder.simulation import TokenTaken, refusal_of
+from mintline_builder.waiting import (
+    BATCH_REFUSED,
+    COLLECTION_PAUSED,
+    GAS_ABOVE_BOUND,
+    RELAYER_NOT_ALLOWED,
+    Waiting,
+)
+
+INDEX_WAIT = 5.0
+"""Seconds until a mint whose token is on chain is looked at again: the index tells who made it."""
+
+log = structlog.get_logger(__name__)
+
+_WHOLE = {
+    "EnforcedPause": COLLECTION_PAUSED,
+    "AccessControlUnauthorizedAccount": RELAYER_NOT_ALLOWED,
+}
+"""Errors that no line is at fault for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Mints that succeed together, with a gas limit for all of them."""
+
+    mints: tuple[Mint, ...]
+    gas: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sorted:
+    """Mints by what becomes of them; `refused` is by their ids."""
+
+    groups: tuple[Group, ...] = ()
+    refused: Mapping[str, MintlineError] = field(default_factory=dict)
+
+    def __or__(self, other: Sorted) -> Sorted:
+        return Sorted((*self.groups, *other.groups), {**self.refused, **other.refused})
+
+
+class BatchSimulator:
+    """Simulates batches by `relayer`; `gas` bounds the gas limit of one."""
+
+    def __init__(self, chain: Chain, *, relayer: str, gas: GasBound) -> None:
+        self._chain = chain
+        self._relayer = relayer
+        self._gas = gas
+        self._known: set[str] = set()
+        """Contracts that the node has: without code a call succeeds, and mints nothing."""
+
+    async def sort(self, contract: str, mints: Sequence[Mint], *, most: int) -> Sorted:
+        """Return which of a collection's mints go together, each group with a gas limit of `most` at most.
+
+        `most` above the bound means the bound. Raises Waiting for what no line is at fault for, and
+        Unavailable if a node does not know the contract, or too few nodes agree.
+        """
+        if contract not in self._known and not await self._chain.code(contract):
+            # The contract is a registered one, so it is the node that lacks it.
+            raise Unavailable(f"the node has no code at {contract}")
+        self._known.add(contract)
+        limit = min(most, self._gas.most)
+        found = await self._sort(contract, mints, limit, probed=False)
+        if found.refused:
+            # What is refused for good must not be what the collection has begun to refuse to all.
+            await self._probe(contract)
+        if found.refused and len(found.groups) > 1:
+            good = [mint for group in found.groups for mint in group.mints]
+            again = await self._sort(contract, good, limit, probed=True)
+            return Sorted(again.groups, {**found.refused, **again.refused})
+        return found
+
+    async def _sort(self, contract: str, mints: Sequence[Mint], most: int, *, probed: bool) -> Sorted:
+        try:
+            needed = await self._needed(contract, list(map(_line, mints)))
+        except CallReverted as reverted:
+            _raise_if_whole(reverted)
+            if not probed:
+                await self._probe(contract)
+            if len(mints) == 1:
+                return Sorted(refused={mints[0].mint_id: _refusal(mints[0], reverted)})
+            return await self._apart(contract, mints, most, parts=2, probed=True)
+        except Rejected:
+            # No gas limit does, of those that the node or the block allows.
+            needed = 2 * most
+        limit = needed + needed * self._gas.margin // 100
+        if limit <= most:
+            return Sorted((Group(tuple(mints), limit),))
+        if len(mints) == 1:
+            log.error(
+                "gas_above_bound",
+                purpose="A batch of one mint",
+                needed=limit,
+                bound=most,
+                setting=self._gas.setting,
+            )
+            raise Waiting(GAS_ABOVE_BOUND)
+        return await self._apart(contract, mints, most, parts=-(-limit // most), probed=probed)
+
+    async def _apart(
+        self, contract: str, mints: Sequence[Mint], most: int, *, parts: int, probed: bool
+    ) -> Sorted:
+        size = -(-len(mints) // min(parts, len(mints)))
+        pieces = [mints[start : start + size] for start in range(0, len(mints), size)]
+        sorted_pieces = await asyncio.gather(
+            *(self._sort(contract, piece, most, probed=probed) for piece in pieces)
+        )
+        found = Sorted()
+        for piece in sorted_pieces:
+            found |= piece
+        return found
+
+    async def _probe(self, contract: str) -> None:
+        """Raise Waiting if the collection refuses even a token that nobody has, for nobody in particular."""
+        nobody = to_checksum_address(secrets.token_bytes(20))
+        try:
+            await self._needed(contract, [(secrets.randbits(256), nobody, secrets.token_bytes(32))])
+        except CallReverted as reverted:
+            _raise_if_whole(reverted)
+            log.warning("batch_refused", contract=contract, reason=reverted.reason)
+            raise Waiting(BATCH_REFUSED) from reverted
+        except Rejected as refusal:
+            raise Waiting(GAS_ABOVE_BOUND) from refusal
+
+    async def _needed(self, contract: str, lines: Sequence[tuple[int, str, bytes]]) -> int:
+        call = Call(sender=self._relayer, to=contract, data=mint_batch_calldata(lines))
+        rich = {self._relayer: Override(balance=2**127)}
+        return await self._chain.estimate_gas(call, rich, most=self._gas.largest_estimate)
+
+
+def _line(mint: Mint) -> tuple[int, str, bytes]:
+    assert mint.token_id is not None
+    return mint.token_id, mint.to, mint.metadata_digest
+
+
+def _raise_if_whole(reverted: CallReverted) -> None:
+    name = reverted.revert.name if reverted.revert else ""
+    if name in _WHOLE:
+        raise Waiting(_WHOLE[name]) from reverted
+
+
+def _refusal(mint: Mint, reverted: CallReverted) -> MintlineError:
+    """Return why a line that reverts alone is refused.
+
+    An accepted mint whose token is on chain can never succeed. One that was in a batch before may have made
+    that token itself, so it waits for the index to tell.
+    """
+    refusal = refusal_of(reverted)
+    if not isinstance(refusal, TokenTaken):
+        return refusal
+    if mint.nonce is not None:
+        return Deferred("the token is on chain: the index tells who made it", retry_after=INDEX_WAIT)
+    return Rejected(TOKEN_TAKEN.code, TOKEN_TAKEN.reason)

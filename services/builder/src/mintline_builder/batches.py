@@ -1,0 +1,282 @@
+"""Batches of sponsored mints: reserved first, claimed after, sealed, and sent to be signed.
+
+::
+
+    gather ─▶ simulate ─▶ metadata ─▶ relayer's funds ─▶ reserve ─▶ claim 25 by 25 ─▶ seal ─▶ sign.fifo
+                 │                                          1 write      n/25 writes     1 write
+                 ▼
+          a bad line is rejected alone
+
+A batch of hundreds is more than one DynamoDB transaction takes. So its record comes first, with the list of
+what it may carry and the mark `claiming`; then each mint is claimed by a conditional write; then one write
+removes the mark, and from the list what was lost. Only what is sealed can be signed. Each claim checks that
+the batch is still `claiming`, so whoever seals has seen all claims that were made.
+
+A process that finds a batch half claimed goes on from its record: the builder that a mint of it comes back
+to, or the one that the broadcaster's monitor asks to (`FinishBatch`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextvars import Context
+from dataclasses import dataclass
+
+import structlog
+
+from mintline.errors import Conflict, Rejected, Unavailable
+from mintline.kinds import dedup_id, first_intent, group_of
+from mintline.messages import Fees, KeyRef
+from mintline.records import Mint
+from mintline.resources import SIGN
+from mintline.states import MintStatus, TransactionState
+from mintline.transaction_records import Place, Transaction, carried_by
+from mintline_builder.balances import RelayerBalance
+from mintline_builder.batch_simulation import BatchSimulator, Group
+from mintline_builder.funds import Funds
+from mintline_builder.gathering import Line
+from mintline_builder.metrics import Metrics
+from mintline_builder.policy import Policy
+from mintline_builder.ports import (
+    MAX_LINE_CLAIMS,
+    Accounts,
+    BatchClaim,
+    Chain,
+    LineClaim,
+    Metadata,
+    Operations,
+    Outbox,
+    sealed,
+)
+from mintline_builder.reserver import Reserver
+from mintline_builder.waiting import NO_RELAYER, RELAYER_EMPTY, Waiting
+
+RESEND_AFTER = 5.0
+"""Seconds for which this process does not send on a batch again: all its mints come back at once."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchPorts:
+    """What batches are made with."""
+
+    accounts: Accounts
+    operations: Operations
+    metadata: Metadata
+    outbox: Outbox
+    chain: Chain
+
+
+class Batches:
+    """Makes the batches of the policy's relayer; without one sponsored mints wait.
+
+    `now` is in Unix seconds.
+    """
+
+    def __init__(
+        self,
+        ports: BatchPorts,
+        *,
+        policy: Policy,
+        reserver: Reserver,
+        funds: Funds,
+        fees: Callable[[], Awaitable[Fees]],
+        metrics: Metrics,
+        now: Callable[[], float],
+    ) -> None:
+        self._ports = ports
+        self._relayer = policy.relayer
+        self._max_cost = policy.top_ups.max_cost
+        self._reserver = reserver
+        self._funds = funds
+        self._fees = fees
+        self._metrics = metrics
+        self._now = now
+        self._balance = RelayerBalance(metrics, now)
+        self._simulator = (
+            None
+            if policy.relayer is None
+            else BatchSimulator(ports.chain, relayer=policy.relayer.address, gas=policy.batch_gas)
+        )
+        self._sent: dict[Place, float] = {}
+        self._finishing: dict[Place, asyncio.Task[None]] = {}
+
+    def require_relayer(self) -> None:
+        """Raise Waiting if there is no relayer."""
+        if self._relayer is None:
+            raise Waiting(NO_RELAYER)
+
+    async def carry(self, lines: Sequence[Line]) -> None:
+        """Put mints of one collection into batches, as few as gas and cost allow, and settle each line.
+
+        Raises what stopped all that are not settled.
+        """
+        if self._relayer is None or self._simulator is None:
+            raise Waiting(NO_RELAYER)
+        by_id = {line.mint.mint_id: line for line in lines}
+        fees = await self._fees()
+        affordable = self._max_cost // fees.max_fee_per_gas
+        contract = lines[0].mint.contract
+        found = await self._simulator.sort(contract, [line.mint for line in lines], most=affordable)
+        for mint_id, refusal in found.refused.items():
+            by_id[mint_id].fail(refusal)
+        for group in found.groups:
+            await self._carry(self._relayer, group, by_id, fees)
+
+    async def _carry(self, relayer: KeyRef, group: Group, lines: Mapping[str, Line], fees: Fees) -> None:
+        mints = await self._publish([lines[mint.mint_id] for mint in group.mints])
+        if not mints:
+            return
+        mined = await self._check_funds(relayer, group.gas * fees.max_fee_per_gas)
+        claim = BatchClaim(relayer, tuple(mints), group.gas, fees, self._milliseconds())
+        nonce = await self._reserver.reserve(relayer.address, claim, floor=mined)
+        batch = claim.transaction(nonce)
+        self._metrics.batches.inc()
+        log.info("batch_reserved", nonce=nonce, mints=len(mints))
+        batch, carried = await self._complete(batch, mints, {})
+        await self._send(batch, carried)
+        for mint in mints:
+            if mint.mint_id in carried:
+                lines[mint.mint_id].settle(carried[mint.mint_id])
+            else:
+                lines[mint.mint_id].fail(Conflict(f"{mint.mint_id} was claimed before"))
+
+    async def _publish(self, lines: Sequence[Line]) -> list[Mint]:
+        """Publish the metadata of each; one whose cannot be published goes without the others."""
+
+        async def publish(line: Line) -> Mint | None:
+            mint = line.mint
+            assert mint.token_id is not None
+            try:
+                if line.metadata is not None:
+                    await self._ports.metadata.put(
+                        mint.contract, mint.token_id, line.metadata, mint.metadata_digest
+                    )
+            except Exception as error:  # noqa: BLE001 - the line's own, whatever it is
+                line.fail(error)
+                return None
+            return mint
+
+        published = await asyncio.gather(*map(publish, lines))
+        return [mint for mint in published if mint is not None]
+
+    async def _check_funds(self, relayer: KeyRef, cost: int) -> int:
+        """Return how many of the relayer's transactions are mined; raises Waiting if `cost` wei are too much.
+
+        What is reserved and not mined is taken to cost as much each.
+        """
+        need = await self._funds.need(relayer.address, cost)
+        self._balance.record(need.balance, cost=cost)
+        if not need.met:
+            log.warning(
+                "relayer_low",
+                address=relayer.address,
+                balance=str(need.balance),
+                required=str(need.required),
+            )
+            raise Waiting(RELAYER_EMPTY)
+        return need.mined
+
+    async def send_on(self, place: Place) -> None:
+        """Finish a batch if that is to be done, and have it signed if that may not have been asked for.
+
+        The same at once is done once.
+        """
+        if self._now() - self._sent.get(place, -RESEND_AFTER) < RESEND_AFTER:
+            return
+        task = self._finishing.get(place)
+        if task is None:
+            task = asyncio.create_task(self.finish(place), name="finish-batch", context=Context())
+            self._finishing[place] = task
+            task.add_done_callback(lambda done: self._finished(place, done))
+        await asyncio.shield(task)
+
+    def _finished(self, place: Place, task: asyncio.Task[None]) -> None:
+        self._finishing.pop(place, None)
+        if not task.cancelled():
+            task.exception()
+
+    async def finish(self, place: Place) -> None:
+        """Claim what a batch names and nobody has, seal it, and have it signed; drops one that went on.
+
+        Raises Rejected if there is no such batch.
+        """
+        batch = await self._ports.accounts.transaction(place)
+        if batch is None or batch.kind != "batch":
+            raise Rejected("batch_unknown", f"There is no batch {place.name} on record.")
+        if batch.state is not TransactionState.RESERVED or batch.filling_at is not None:
+            return
+        mints = await self._mints(batch.operations)
+        if batch.claiming is not None:
+            held = {mint.mint_id: mint for mint in mints if _is_in(mint, batch)}
+            free = [mint for mint in mints if mint.status is MintStatus.ACCEPTED]
+            log.warning("batch_finished", nonce=place.nonce, claimed=len(held), accepted=len(free))
+            batch, carried = await self._complete(batch, free, held)
+        else:
+            carried = {mint.mint_id: mint for mint in mints}
+        await self._send(batch, carried)
+
+    async def aclose(self) -> None:
+        """Wait for what is being finished."""
+        while self._finishing:
+            await asyncio.wait(self._finishing.values())
+
+    async def _complete(
+        self, batch: Transaction, free: Sequence[Mint], held: Mapping[str, Mint]
+    ) -> tuple[Transaction, Mapping[str, Mint]]:
+        """Claim the mints that are `free`, seal the batch, and return it with what it carries, by id.
+
+        `held` are those that are claimed. Another process may have sealed it meanwhile: then that holds.
+        """
+        at = self._milliseconds()
+        claims = [LineClaim(mint, at) for mint in free]
+        carried = dict(held)
+        try:
+            for start in range(0, len(claims), MAX_LINE_CLAIMS):
+                chunk = claims[start : start + MAX_LINE_CLAIMS]
+                won = await self._ports.accounts.claim(batch, chunk)
+                carried |= {
+                    claim.mint.mint_id: claim.built(batch) for claim in chunk if claim.mint.mint_id in won
+                }
+            kept = [carried[mint_id] for mint_id in batch.operations if mint_id in carried]
+            final = sealed(batch, kept, at=at)
+            await self._ports.accounts.seal(final)
+        except Conflict:
+            return await self._sealed_by_another(batch.place)
+        self._metrics.batch_lines.inc(len(kept))
+        self._metrics.batch_lines_lost.inc(len(batch.operations) - len(kept))
+        log.info("batch_sealed", nonce=batch.nonce, mints=len(kept), lost=len(batch.operations) - len(kept))
+        return final, carried
+
+    async def _sealed_by_another(self, place: Place) -> tuple[Transaction, Mapping[str, Mint]]:
+        batch = await self._ports.accounts.transaction(place)
+        if batch is None or batch.claiming is not None:
+            # Its nonce was used before it was sealed: the monitor lets go what it has claimed.
+            raise Unavailable(f"batch {place.name} is not to be claimed for")
+        mints = await self._mints(batch.operations)
+        return batch, {mint.mint_id: mint for mint in mints if _is_in(mint, batch)}
+
+    async def _mints(self, ids: Sequence[str]) -> list[Mint]:
+        found = await asyncio.gather(*map(self._ports.operations.get, ids))
+        return [mint for mint in found if isinstance(mint, Mint)]
+
+    async def _send(self, batch: Transaction, carried: Mapping[str, Mint]) -> None:
+        """Have a sealed batch signed, unless it went on, or carries nothing."""
+        if batch.state is not TransactionState.RESERVED or batch.filling_at is not None:
+            return
+        mints = [carried[mint_id] for mint_id in batch.operations if mint_id in carried]
+        intent = first_intent(batch, mints)
+        await self._ports.outbox.send(SIGN, intent, group=group_of(intent), dedup=dedup_id(intent))
+        now = self._now()
+        self._sent = {place: at for place, at in self._sent.items() if now - at < RESEND_AFTER}
+        self._sent[batch.place] = now
+
+    def _milliseconds(self) -> int:
+        return int(self._now() * 1000)
+
+
+def _is_in(mint: Mint, batch: Transaction) -> bool:
+    """Tell whether a mint is claimed by a batch, and not ended since."""
+    return carried_by(mint) == batch.place and mint.status in (MintStatus.BUILT, MintStatus.SUBMITTED)
