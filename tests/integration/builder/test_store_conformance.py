@@ -14,22 +14,35 @@ from mintline.aws.standing import created
 from mintline.errors import Conflict
 from mintline.eth import to_checksum_address
 from mintline.messages import Fees, KeyRef
-from mintline.records import Attempt, Mint, Problem, created_key, open_shard
+from mintline.records import (
+    Attempt,
+    Mint,
+    Operation,
+    Problem,
+    TokenBurn,
+    TokenTransfer,
+    created_key,
+    open_shard,
+)
 from mintline.resources import ACCOUNTS, MINTS
 from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import Place, TopUpPayload, Transaction, place_of
 from mintline_builder.dynamo import DynamoAccounts, DynamoOperations
 from mintline_builder.memory import MemoryAccounts, MemoryOperations, MemoryTables
 from mintline_builder.ports import (
+    MAX_LINE_CLAIMS,
     Account,
     Accounts,
     Advance,
+    BatchClaim,
+    LineClaim,
     NotCommitted,
     OperationClaim,
     Operations,
     TopUpClaim,
     VoucherClaim,
     account_item,
+    sealed,
 )
 
 CHAIN_ID = 31337
@@ -41,6 +54,8 @@ TREASURY = to_checksum_address(b"\x33" * 20)
 KEY = KeyRef(address=ALICE, subject="alice", chain_id=CHAIN_ID, secret_id="s")
 BOBS_KEY = KEY.evolve(address=BOB)
 TREASURY_KEY = KEY.evolve(address=TREASURY)
+RELAYER_KEY = KEY.evolve(address=to_checksum_address(b"\x55" * 20), subject="platform:relayer-1")
+OTHER_RELAYER = KEY.evolve(address=to_checksum_address(b"\x66" * 20), subject="platform:relayer-2")
 FEES = Fees(max_fee_per_gas=10**30, max_priority_fee_per_gas=1)
 PROBLEM = Problem(code="a_code", reason="A reason.")
 ATTEMPT = Attempt(tx_hash=b"\x01" * 32, max_fee_per_gas=10**30, max_priority_fee_per_gas=1, at=8)
@@ -67,7 +82,7 @@ class Stores:
 
     accounts: Accounts
     mints: Operations
-    put: Callable[[Mint], Awaitable[None]]
+    put: Callable[[Operation], Awaitable[None]]
     put_transaction: Callable[[Transaction], Awaitable[None]]
     put_account: Callable[[str, Item], Awaitable[None]]
 
@@ -130,8 +145,8 @@ def stores(request: pytest.FixtureRequest) -> Stores:
     if request.param == "memory":
         tables = MemoryTables()
 
-        async def keep(kept: Mint) -> None:
-            tables.mints[kept.mint_id] = kept
+        async def keep(kept: Operation) -> None:
+            tables.put(kept)
 
         async def keep_transaction(kept: Transaction) -> None:
             tables.transactions[kept.place] = kept
@@ -142,7 +157,7 @@ def stores(request: pytest.FixtureRequest) -> Stores:
         return Stores(MemoryAccounts(tables), MemoryOperations(tables), keep, keep_transaction, keep_account)
     dynamo = request.getfixturevalue("line").dynamo
 
-    async def write(kept: Mint) -> None:
+    async def write(kept: Operation) -> None:
         index: Item = {
             "created_key": created_key(kept.created_at, kept.mint_id),
             "open_shard": open_shard(kept.mint_id),
@@ -405,3 +420,261 @@ async def test_get__when_there_is_no_such_record__then_it_is_none(stores: Stores
     assert await stores.mints.get("m9") is None
     assert await stores.accounts.get(BOB) is None
     assert await stores.accounts.transaction(Place(f"{CHAIN_ID}#{BOB}", 0)) is None
+
+
+def token_operation(kind: str, **changes: Any) -> TokenTransfer | TokenBurn:
+    fields: dict[str, Any] = {
+        "mint_id": "t1",
+        "status": MintStatus.ACCEPTED,
+        "chain_id": CHAIN_ID,
+        "contract": CONTRACT,
+        "sender": KEY,
+        "token_id": 2**200,
+        "request_digest": "00",
+        "created_at": 1,
+        "updated_at": 1,
+    }
+    made = TokenTransfer(**fields, to=BOB) if kind == "transfer" else TokenBurn(**fields)
+    return made.evolve(**changes)
+
+
+@pytest.mark.parametrize("kind", ["transfer", "burn"])
+async def test_commit__when_a_token_operation_gets_a_nonce__then_its_transaction_has_no_deadline(
+    stores: Stores, kind: str
+) -> None:
+    asked = token_operation(kind, waiting=PROBLEM)
+    await stores.put(asked)
+    claimed = OperationClaim(asked, deadline=None, gas=60_000, fees=FEES, at=7)
+
+    await stores.accounts.commit([advance(None, 3, claimed)])
+    with pytest.raises(NotCommitted) as refusal:
+        await stores.accounts.commit([advance(4, 4, claimed)])
+
+    assert refusal.value.lost == {claimed.item}
+    assert await stores.mints.get("t1") == claimed.built(3)
+    transaction = await stores.transaction(3)
+    assert transaction == claimed.transaction(3)
+    assert (transaction.kind, transaction.operations, transaction.deadline) == (kind, ("t1",), None)
+
+
+@pytest.mark.parametrize("kind", ["transfer", "burn"])
+async def test_reject__when_a_token_operation_is_accepted__then_it_ends(stores: Stores, kind: str) -> None:
+    asked = token_operation(kind)
+    await stores.put(asked)
+
+    await stores.mints.wait("t1", PROBLEM)
+    await stores.mints.reject("t1", PROBLEM, at=9)
+    with pytest.raises(Conflict):
+        await stores.mints.wait("t1", PROBLEM)
+
+    changed = {"status": MintStatus.REJECTED, "problem": PROBLEM, "waiting": PROBLEM, "updated_at": 9}
+    assert await stores.mints.get("t1") == asked.evolve(**changed)
+
+
+def sponsored(mint_id: str, **changes: Any) -> Mint:
+    fields = {"sender": None, "custody": "sponsored", "metadata": None, "authorization": None, **changes}
+    return mint(mint_id, **fields)
+
+
+async def reserve(
+    stores: Stores, mints: list[Mint], *, nonce: int = 0, relayer: KeyRef = RELAYER_KEY
+) -> Transaction:
+    """Reserve a nonce for a batch of these, none of which is claimed by that."""
+    wanted = BatchClaim(relayer, tuple(mints), gas=10**6, fees=FEES, at=7)
+    expected = await stores.next_nonce(relayer.address)
+    await stores.accounts.commit([advance(expected, nonce, wanted, sender=relayer.address)])
+    return await stores.transaction(nonce, relayer)
+
+
+def lines(mints: list[Mint], at: int = 8) -> list[LineClaim]:
+    return [LineClaim(each, at) for each in mints]
+
+
+async def accepted_lines(stores: Stores, count: int) -> list[Mint]:
+    made = [sponsored(f"m{number}", token_id=number) for number in range(count)]
+    for each in made:
+        await stores.put(each)
+    return made
+
+
+async def test_batch__when_it_is_reserved__then_its_record_has_the_list_and_no_mint_is_touched(
+    stores: Stores,
+) -> None:
+    mints = await accepted_lines(stores, 3)
+
+    batch = await reserve(stores, mints, nonce=4)
+
+    assert batch == BatchClaim(RELAYER_KEY, tuple(mints), gas=10**6, fees=FEES, at=7).transaction(4)
+    assert (batch.kind, batch.operations, batch.claiming) == ("batch", ("m0", "m1", "m2"), True)
+    assert await stores.next_nonce(RELAYER_KEY.address) == 5
+    assert [await stores.mint(each.mint_id) for each in mints] == mints
+
+
+async def test_claim__when_mints_are_accepted__then_they_are_built_under_the_batchs_nonce(
+    stores: Stores,
+) -> None:
+    mints = await accepted_lines(stores, MAX_LINE_CLAIMS)
+    batch = await reserve(stores, mints)
+
+    assert await stores.accounts.claim(batch, lines(mints)) == {each.mint_id for each in mints}
+    assert await stores.accounts.claim(batch, lines(mints)) == {each.mint_id for each in mints}
+
+    for claimed in lines(mints):
+        assert await stores.mint(claimed.mint.mint_id) == claimed.built(batch)
+    assert (await stores.mint("m0")).sender == RELAYER_KEY
+
+
+async def test_claim__when_some_are_lost__then_the_others_are_won(stores: Stores) -> None:
+    mints = await accepted_lines(stores, 6)
+    rival = await reserve(stores, mints, relayer=OTHER_RELAYER)
+    await stores.accounts.claim(rival, lines(mints[:1]))
+    await stores.mints.reject("m1", PROBLEM, at=8)
+    batch = await reserve(stores, mints)
+    await stores.accounts.claim(batch, lines(mints[2:3]))
+
+    won = await stores.accounts.claim(batch, lines(mints))
+
+    assert won == {"m2", "m3", "m4", "m5"}
+    assert (await stores.mint("m0")).sender == OTHER_RELAYER
+    assert (await stores.mint("m1")).status is MintStatus.REJECTED
+    assert await stores.accounts.claim(batch, lines(mints[:2])) == frozenset()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"claiming": None}, {"state": TransactionState.FINAL, "outcome": "filled"}],
+    ids=["sealed", "used by another"],
+)
+async def test_claim__when_the_batch_is_not_claiming_any_more__then_nothing_is_claimed(
+    stores: Stores, changes: dict[str, Any]
+) -> None:
+    mints = await accepted_lines(stores, 3)
+    batch = await reserve(stores, mints)
+    await stores.put_transaction(batch.evolve(**changes))
+
+    with pytest.raises(Conflict):
+        await stores.accounts.claim(batch, lines(mints))
+    with pytest.raises(Conflict):
+        await stores.accounts.seal(sealed(batch, [], at=9))
+
+    assert [await stores.mint(each.mint_id) for each in mints] == mints
+    assert await stores.transaction(0, RELAYER_KEY) == batch.evolve(**changes)
+
+
+async def test_seal__when_some_were_lost__then_the_record_has_the_final_list_and_its_meaning(
+    stores: Stores,
+) -> None:
+    mints = await accepted_lines(stores, 4)
+    batch = await reserve(stores, mints)
+    kept = [LineClaim(each, 8).built(batch) for each in mints[1:3]]
+    final = sealed(batch, kept, at=9)
+
+    await stores.accounts.seal(final)
+    with pytest.raises(Conflict):
+        await stores.accounts.seal(final)
+
+    found = await stores.transaction(0, RELAYER_KEY)
+    assert found == final
+    assert (found.operations, found.claiming, found.filling_at) == (("m1", "m2"), None, None)
+    assert found.meaning != batch.meaning
+
+
+async def test_seal__when_all_were_lost__then_the_nonce_is_for_a_noop(stores: Stores) -> None:
+    batch = await reserve(stores, await accepted_lines(stores, 2))
+
+    await stores.accounts.seal(sealed(batch, [], at=9))
+
+    found = await stores.transaction(0, RELAYER_KEY)
+    assert (found.operations, found.claiming, found.filling_at) == ((), None, 9)
+
+
+BATCH_FAILED: dict[str, dict[str, Any]] = {
+    **UNMINED,
+    **{name: MINED[name] for name in ("reverted", "reverted for good")},
+}
+"""What a batch may be whose mints go into another."""
+
+
+async def spent_batch(stores: Stores, changes: dict[str, Any], count: int = 3) -> list[Mint]:
+    """Put mints on record whose batch, under nonce 0, is as `changes` say; return them as they stand."""
+    mints = await accepted_lines(stores, count)
+    batch = await reserve(stores, mints)
+    await stores.accounts.claim(batch, lines(mints))
+    final = sealed(batch, [LineClaim(each, 8).built(batch) for each in mints], at=9)
+    await stores.put_transaction(final.evolve(**changes))
+    return [await stores.mint(each.mint_id) for each in mints]
+
+
+@pytest.mark.parametrize("state", BATCH_FAILED)
+async def test_claim__when_the_batch_of_before_came_to_nothing__then_another_has_its_mints(
+    stores: Stores, state: str
+) -> None:
+    before = await spent_batch(stores, BATCH_FAILED[state])
+    batch = await reserve(stores, before, nonce=1)
+
+    won = await stores.accounts.claim(batch, lines(before, at=11))
+
+    assert won == {"m0", "m1", "m2"}
+    for claimed in lines(before, at=11):
+        assert await stores.mint(claimed.mint.mint_id) == claimed.built(batch)
+    assert (await stores.mint("m0")).attempts == before[0].attempts
+
+
+@pytest.mark.parametrize("state", ["mined", "finalized"])
+async def test_claim__when_the_batch_of_before_succeeded__then_it_keeps_its_mints(
+    stores: Stores, state: str
+) -> None:
+    before = await spent_batch(stores, MINED[state])
+    fresh = sponsored("m9", token_id=9)
+    await stores.put(fresh)
+    batch = await reserve(stores, [*before, fresh], nonce=1)
+
+    assert await stores.accounts.claim(batch, lines([*before, fresh])) == {"m9"}
+
+    assert [await stores.mint(each.mint_id) for each in before] == before
+
+
+async def test_claim__when_its_user_stopped_a_mint__then_no_other_batch_has_it(stores: Stores) -> None:
+    before = await spent_batch(stores, UNMINED["submitted"])
+    await stores.put(before[1].evolve(status=MintStatus.BUILT, attempts=(), cancel_requested_at=9))
+    batch = await reserve(stores, before, nonce=1)
+
+    assert await stores.accounts.claim(batch, lines(before)) == {"m0", "m2"}
+
+
+async def test_claim__when_another_relayer_has_a_mint_under_the_same_nonce__then_it_is_not_taken(
+    stores: Stores,
+) -> None:
+    before = await spent_batch(stores, UNMINED["submitted"], count=1)
+    rival = await reserve(stores, before, relayer=OTHER_RELAYER)
+    await stores.accounts.claim(rival, lines(before))
+    batch = await reserve(stores, before, nonce=1)
+
+    assert await stores.accounts.claim(batch, lines(before)) == frozenset()
+    with pytest.raises(Conflict):
+        await stores.mints.reject("m0", PROBLEM, at=9, spent=place_of(RELAYER_KEY, 0))
+
+    assert (await stores.mint("m0")).sender == OTHER_RELAYER
+
+
+@pytest.mark.parametrize("state", BATCH_FAILED)
+async def test_reject__when_a_mint_was_in_a_batch__then_the_batch_stays_as_it_is(
+    stores: Stores, state: str
+) -> None:
+    await spent_batch(stores, BATCH_FAILED[state])
+    batch = await stores.transaction(0, RELAYER_KEY)
+
+    await stores.mints.reject("m1", PROBLEM, at=12, spent=batch.place)
+
+    assert (await stores.mint("m1")).status is MintStatus.REJECTED
+    assert await stores.transaction(0, RELAYER_KEY) == batch
+
+
+@pytest.mark.parametrize("state", ["mined", "finalized"])
+async def test_reject__when_the_batch_succeeded__then_its_mint_stays(stores: Stores, state: str) -> None:
+    before = await spent_batch(stores, MINED[state])
+
+    with pytest.raises(Conflict):
+        await stores.mints.reject("m1", PROBLEM, at=12, spent=place_of(RELAYER_KEY, 0))
+
+    assert await stores.mint("m1") == before[1]
