@@ -53,7 +53,7 @@ class Outsiders:
         if answer is None:
             self.note("client", f"gives up on own mint {number}")
             return
-        mint_id = answer.mint.mint_id
+        mint_id = answer.operation.mint_id
         self.accepted.add(mint_id)
         self.note("client", f"{mint_id} is accepted, for a wallet of the user's own")
         call = await self._voucher(mint_id)
