@@ -24,6 +24,7 @@ SETTLED = (MintStatus.MINED, MintStatus.FINALIZED)
 NAMED = 3
 """Tokens of one transaction that a finding names."""
 ENDED_BADLY = (MintStatus.REJECTED, MintStatus.REVERTED)
+ENDED = (*SETTLED, *ENDED_BADLY)
 
 
 class Kind(StrEnum):

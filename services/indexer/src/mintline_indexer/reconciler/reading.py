@@ -35,7 +35,7 @@ from mintline.transaction_records import Place, Transaction, as_far_as_any, carr
 from mintline_indexer.chain_port import Chain, Event, Moved, RangeTooWide
 from mintline_indexer.dynamo_store import DynamoStore, transfer_place
 from mintline_indexer.kinds import Deeds
-from mintline_indexer.reconciler.findings import Books, Finding, done_by, unreadable
+from mintline_indexer.reconciler.findings import ENDED, Books, Finding, done_by, unreadable
 from mintline_indexer.store_port import Damaged, Progress, TokenKey
 
 CHUNK = 25
@@ -94,13 +94,17 @@ class Reader:
 
     async def books(self, progress: Progress, blocks: Range, *, now: float) -> AsyncIterator[Books]:
         """Yield what is compared, in pieces of `CHUNK` blocks, the open mints with the last one."""
+        # A batch that failed is in its block, and its mints are open: they are told of once.
+        under_way: set[str] = set()
         for first in range(blocks.first, blocks.last + 1, CHUNK):
             last = min(blocks.last, first + CHUNK - 1)
             self._unreadable.clear()
             events = await events_between(self._chain, first, last, progress.collections)
             tokens, operations = await self._records(first, last, events)
             if last == blocks.last:
-                operations |= await self._operations(await self._open_ids() - operations.keys())
+                new = await self._open_ids() - operations.keys() - under_way
+                operations |= await self._operations(new)
+            under_way |= {one.operation_id for one in operations.values() if one.status not in ENDED}
             token_operations = [one for one in operations.values() if isinstance(one, TokenOperation)]
             yield Books(
                 first=first,
