@@ -21,6 +21,8 @@ KINDS = ("crash", "ambush", "usurp", "pause", "clock", "lag", "reorg", "pool", "
 NEWER = (True, False, False, False, False, True, False)
 """Whether a schedule knows what came last, nodes with gaps included: by its seed, so that others stay."""
 NEWER_KINDS = ("lose", "recipient", "strand", "administrator")
+SPONSORED_KINDS = ("rival", "relayer", "administrator")
+"""What may go wrong besides where a relayer pays."""
 APART = 300.0
 """Seconds by which clocks are off when they are to differ by more than any deadline."""
 AMBUSHES: tuple[tuple[float, Literal["before", "after"] | None], ...] = (
@@ -102,6 +104,8 @@ class Disturbances:
             "strand": lambda _: self._strand(),
             "administrator": lambda _: self.mining.administer(self.chance),
             "stranger": lambda _: self.outsiders.use_key_elsewhere(self.rng),
+            "rival": lambda _: self.outsiders.take_ids(self.chance),
+            "relayer": lambda _: self.outsiders.use_relayer_elsewhere(),
         }
         victim = self.rng.choice(self.processes)
         kinds[self.rng.choice(self.kinds)](victim)

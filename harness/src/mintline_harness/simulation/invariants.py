@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from mintline.kinds import meaning_of, operation_ids
@@ -46,7 +46,7 @@ class Watch:
     chain: SimulatedChain
     queues: SimulatedQueues
     breaches: list[str] = field(default_factory=list)
-    meanings: dict[tuple[str, int], set[str]] = field(default_factory=dict)
+    meanings: dict[tuple[str, int], dict[bytes, tuple[str, tuple[str, ...]]]] = field(default_factory=dict)
     """What the enclave has signed for each nonce, no-ops apart."""
     places: dict[str, set[tuple[str, int]]] = field(default_factory=dict)
     """The nonces that the enclave has signed each operation for, with their senders."""
@@ -80,10 +80,11 @@ class Watch:
         if isinstance(intent, IssueVoucher | SignNoop):
             return
         place = (intent.signer.address, intent.nonce)
-        meanings = self.meanings.setdefault(place, set())
-        meanings.add(" ".join([intent.type, meaning_of(intent).hex()[:8], *operation_ids(intent)]))
-        if len(meanings) > 1:
-            self.broken(f"nonce {place} was signed for {' and for '.join(sorted(meanings))}")
+        meanings = self.meanings.setdefault(place, {})
+        meanings[meaning_of(intent)] = (intent.type, operation_ids(intent))
+        if len(meanings) > 1 and not _one_batch(meanings.values()):
+            told = " and for ".join(f"{kind} of {' '.join(ids)}" for kind, ids in meanings.values())
+            self.broken(f"nonce {place} was signed for {told}")
         for operation_id in operation_ids(intent):
             self._hold_to_one_nonce(operation_id, intent)
 
@@ -336,6 +337,14 @@ class Watch:
         stored = self.tables.store.token_table.get(TokenKey(CONTRACT, effect.token_id))
         known = stored is not None and stored.mint_id is not None
         return mint.mint_id if known or outcome.sent.hash in self.tables.signed else None
+
+
+def _one_batch(meanings: Collection[tuple[str, tuple[str, ...]]]) -> bool:
+    """Tell whether these are one batch, which lost those of its operations that ended before it was sent."""
+    longest, *others = sorted(meanings, key=lambda meaning: -len(meaning[1]))
+    kinds = {kind for kind, _ in meanings}
+    nested = all(set(ids) <= set(longest[1]) for _, ids in others)
+    return kinds == {"sign_batch"} and nested
 
 
 def _place(record: SignedTransaction) -> Place:

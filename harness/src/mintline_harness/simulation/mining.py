@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable, Sequence
 
 from mintline_harness.simulation.chain import SimulatedChain
-from mintline_harness.simulation.contract import redemption
+from mintline_harness.simulation.contract import Redemption, TransferCall, called
 from mintline_harness.simulation.endpoints import Endpoints
 from mintline_harness.simulation.parts import GWEI
 from mintline_harness.simulation.process import Faults
@@ -99,8 +99,9 @@ class Mining:
 
     def _turned(self) -> bool:
         """Tell whether the recipient turns now."""
-        calls = (redemption(sent.body.data) for sent in self._chain.pool.values())
-        if not self._turning or not any(call is not None and call.to == TURNING for call in calls):
+        calls = [called(sent.body.data) for sent in self._chain.pool.values()]
+        asking = (call for call in calls if isinstance(call, Redemption | TransferCall))
+        if not self._turning or not any(call.to == TURNING for call in asking):
             return False
         self._turning = False
         self._chain.collection.refusing.add(TURNING)

@@ -1,4 +1,4 @@
-"""Users who mint by wallets of their own, and strangers who redeem whatever voucher they see.
+"""Users who mint by wallets of their own, strangers who redeem any voucher they see, and another relayer.
 
 ::
 
@@ -14,20 +14,24 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
+from mintline.eth import mint_batch_calldata
+from mintline.messages import KeyRef
 from mintline.states import TERMINAL, MintStatus
 from mintline.vouchers import calldata
 from mintline_api.inputs import Metadata, MintRequest
 from mintline_api.problems import Refused
 from mintline_harness.simulation.chain import Sent, SimulatedChain
-from mintline_harness.simulation.contract import REDEEM_GAS, redemption
+from mintline_harness.simulation.contract import BATCH_GAS, LINE_GAS, REDEEM_GAS, redemption
 from mintline_harness.simulation.process import Faults
-from mintline_harness.simulation.tables import CONTRACT, Tables, own_address, signed_by, stray
+from mintline_harness.simulation.tables import CONTRACT, RELAYER, Tables, own_address, signed_by, stray
 
 ISSUED_WITHIN = 900.0
 """Seconds after which a user looks no more for a voucher."""
 DEEDS = ("post", "post", "repeat", "two", "send", "keep")
 """What a user does with a voucher."""
 STRANGER = "stranger"
+RIVAL = "rival"
+"""Has the relayer's role, and mints as it likes."""
 
 
 @dataclass(slots=True)
@@ -108,14 +112,38 @@ class Outsiders:
     def use_key_elsewhere(self, rng: random.Random) -> None:
         """Have someone send from a user's wallet, past the line: its nonces are not only ours any more."""
         wallets = [wallet for wallet in self.tables.wallets.items.values() if wallet.ready]
-        if not wallets:
-            return
-        wallet = rng.choice(wallets)
-        nonce = self.chain.head.state.nonces.get(wallet.address, 0)
-        sent = stray(wallet.sub, wallet.address, nonce, fee=self.chain.base_fee * 40)
+        if wallets:
+            self._use_elsewhere(rng.choice(wallets).key())
+
+    def use_relayer_elsewhere(self) -> None:
+        """Have someone send from the relayer."""
+        self._use_elsewhere(RELAYER)
+
+    def _use_elsewhere(self, key: KeyRef) -> None:
+        nonce = self.chain.head.state.nonces.get(key.address, 0)
+        sent = stray(key.subject, key.address, nonce, fee=self.chain.base_fee * 40)
         if self.chain.usurp(sent):
             self.faults.count("nonces used elsewhere")
-            self.note("stranger", f"sends nonce {nonce} of {wallet.address}")
+            self.note("stranger", f"sends nonce {nonce} of {key.address}")
+
+    def take_ids(self, rng: random.Random) -> None:
+        """Have another relayer mint some of the ids that sponsored mints wait for."""
+        tokens = self.chain.head.state.tokens.minted
+        waiting = [
+            mint.token_id
+            for _, mint in self.tables.mints.items()
+            if mint.custody == "sponsored" and mint.token_id is not None and mint.token_id not in tokens
+        ]
+        if not waiting:
+            return
+        taken = rng.sample(waiting, min(len(waiting), rng.choice([1, 1, 3])))
+        lines = [(token_id, own_address(RIVAL), rng.randbytes(32)) for token_id in taken]
+        nonce = self.chain.head.state.nonces.get(own_address(RIVAL), 0)
+        data = mint_batch_calldata(lines)
+        fee, gas = self.chain.base_fee * 40, BATCH_GAS + LINE_GAS * len(lines)
+        if self.chain.usurp(signed_by(RIVAL, CONTRACT, nonce, fee=fee, gas=gas, data=data)):
+            self.faults.count("token ids taken")
+            self.note("rival", f"mints the tokens {taken}")
 
     async def prey(self, until: float, pace: float) -> None:
         """Have a stranger redeem a voucher about every `pace` seconds, for what it sees."""

@@ -34,6 +34,7 @@ from mintline_harness.simulation.tables import (
     CHAIN_ID,
     CONTRACT,
     ISSUER,
+    RELAYER,
     TREASURY,
     Custody,
     IndexedLedger,
@@ -70,6 +71,7 @@ def building(voucher_ttl: int) -> BuilderPolicy:
     return BuilderPolicy(
         terms=Terms(chain_id=CHAIN_ID, issuer=ISSUER, voucher_ttl=voucher_ttl),
         treasury=TREASURY,
+        relayer=RELAYER,
         top_ups=TopUpPolicy(mints=5, max_mints=20, max_value=ETHER, max_cost=ETHER, day_budget=1000 * ETHER),
         fees=FeePolicy(min_priority_fee=GWEI // 10, max_priority_fee=5 * GWEI, max_fee=200 * GWEI),
         mint_gas=GasBound("MINTLINE_MAX_GAS", 500_000),
@@ -87,6 +89,8 @@ def signing_policy() -> Policy:
         authorization=AuthorizationPolicy.model_validate(authority().policy(grace=VOUCHER_TTL)),
         issuer=PlatformKey(address=ISSUER.address, subject=ISSUER.subject),
         treasury=PlatformKey(address=TREASURY.address, subject=TREASURY.subject),
+        relayers=(PlatformKey(address=RELAYER.address, subject=RELAYER.subject),),
+        user_actions=frozenset({"mint", "transfer", "burn"}),
         rates=Rates(window=60, user=1000, treasury=1000, issuer=1000),
         max_gas=1_000_000,
         max_fee_per_gas=1_000 * GWEI,
@@ -143,6 +147,8 @@ async def consume(
     around: Surroundings,
     queue: Queue,
     handle: Callable[[AnyMessage], Awaitable[None]],
+    *,
+    concurrency: int = 64,
 ) -> None:
     """Consume a queue until the process dies; the harness hears what its handlers have finished."""
 
@@ -160,6 +166,7 @@ async def consume(
         queues=around.parts.consumed(process.port(around.queues, seldom=True)),
         queue=queue,
         handle=handled,
+        concurrency=concurrency,
         rng=around.rng,
         clock=process.clock,
         now=process.now,

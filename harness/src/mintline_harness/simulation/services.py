@@ -13,12 +13,12 @@ from prometheus_client import CollectorRegistry
 
 from mintline.chain.rpc import RpcError
 from mintline.errors import Retryable
-from mintline.records import Mint
+from mintline.records import Mint, TokenBurn, TokenTransfer
 from mintline.resources import BROADCAST, BUILD, SIGN
-from mintline_api.accepting import Accepted, Asked, Intake, accept_mint
+from mintline_api.accepting import Accepted, Asked, Intake, accept_burn, accept_mint, accept_transfer
 from mintline_api.authorizations import Authorizations
 from mintline_api.cancellations import Cancellation, cancel_mint
-from mintline_api.inputs import MintRequest
+from mintline_api.inputs import BurnRequest, MintRequest, TransferRequest
 from mintline_api.intake_sessions import IntakeSessions
 from mintline_api.mints import get_mint
 from mintline_api.self_custody import carry
@@ -53,6 +53,9 @@ from mintline_harness.simulation.tables import (
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.metrics import Metrics as IndexerMetrics
 from mintline_signer.host.service import handle as sign_message
+
+BUILDER_CONCURRENCY = 128
+"""The service's own default: as many mints can wait for one batch."""
 
 
 class Api:
@@ -96,9 +99,20 @@ class Api:
             entropy=around.rng.randbytes,
         )
 
-    async def mint(self, request: MintRequest, *, sub: str, key: str) -> Accepted[Mint]:
-        """Answer POST /v1/mints, past its HTTP."""
-        return await accept_mint(request, await self._asked(sub, key), intake=self._accepts)
+    async def mint(
+        self, request: MintRequest, *, sub: str, key: str, sponsored: bool = False
+    ) -> Accepted[Mint]:
+        """Answer POST /v1/mints, past its HTTP, or accept a mint that a relayer pays for."""
+        asked = await self._asked(sub, key)
+        return await accept_mint(request, asked, intake=self._accepts, sponsored=sponsored)
+
+    async def transfer(self, request: TransferRequest, *, sub: str, key: str) -> Accepted[TokenTransfer]:
+        """Accept a transfer."""
+        return await accept_transfer(request, await self._asked(sub, key), intake=self._accepts)
+
+    async def burn(self, request: BurnRequest, *, sub: str, key: str) -> Accepted[TokenBurn]:
+        """Accept a burn."""
+        return await accept_burn(request, await self._asked(sub, key), intake=self._accepts)
 
     async def _asked(self, sub: str, key: str) -> Asked:
         authorize = await self._authorizations.by(token_of(sub, int(EPOCH)))
@@ -140,7 +154,7 @@ async def serve_builder(process: Process, around: Surroundings) -> None:
         sleep=asyncio.sleep,
         rng=around.rng,
     )
-    await consume(process, around, BUILD, builder.handle)
+    await consume(process, around, BUILD, builder.handle, concurrency=BUILDER_CONCURRENCY)
 
 
 async def serve_signer(process: Process, around: Surroundings) -> None:

@@ -90,8 +90,8 @@ class WatchedTransactions(LaggingTable[Place, TransactionRecord]):
 
 
 def _same_load(before: TransactionRecord, after: TransactionRecord) -> bool:
-    """Tell whether a transaction is for what it was for: until it is sealed, a batch may lose operations."""
-    if before.claiming:
+    """Tell whether a transaction is for what it was for: a batch may lose operations until it is signed."""
+    if before.kind == "batch" and before.state is TransactionState.RESERVED and not before.attempts:
         return set(after.operations) <= set(before.operations)
     same = (before.operations, before.meaning) == (after.operations, after.meaning)
     return same and not after.claiming

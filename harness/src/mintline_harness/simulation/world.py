@@ -10,22 +10,23 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from mintline_harness.simulation.chain import NEW_ACCOUNT_GAS, SimulatedChain
 from mintline_harness.simulation.clients import REFUSING, Clients
 from mintline_harness.simulation.contract import Collection
 from mintline_harness.simulation.coverage import Reached
-from mintline_harness.simulation.disturbances import KINDS, NEWER, NEWER_KINDS, Disturbances
+from mintline_harness.simulation.disturbances import KINDS, NEWER, NEWER_KINDS, SPONSORED_KINDS, Disturbances
 from mintline_harness.simulation.endpoints import Endpoints
 from mintline_harness.simulation.invariants import Breach, Watch
 from mintline_harness.simulation.lagging import Lag
 from mintline_harness.simulation.loop import VirtualLoop
 from mintline_harness.simulation.mining import FINALITY, Mining
-from mintline_harness.simulation.outsiders import STRANGER, Outsiders
+from mintline_harness.simulation.outsiders import RIVAL, STRANGER, Outsiders
 from mintline_harness.simulation.parts import ETHER, SHORT_TTL, VOUCHER_TTL, Parts, Surroundings
 from mintline_harness.simulation.process import EPOCH, Faults, Process
 from mintline_harness.simulation.queues import SimulatedQueues
@@ -54,6 +55,13 @@ CATCH_UP = 120.0
 """The same, in which the index must have reached the block that was the newest then."""
 PRICED = 0.5
 """Of the schedules, those whose chain asks more gas of a transfer to an account that does not exist."""
+SPONSORING_OF = 11
+SPONSORING = (3, 4, 5, 7, 10)
+"""Which schedules, of so many, have sponsored mints, transfers and burns."""
+BURSTS: Mapping[int, float] = MappingProxyType({2: 6, 5: 6, 12: 4, 30: 2, 100: 0.5})
+"""How many sponsored mints a schedule has, and how likely that is against the others."""
+MOVES_WITHIN = 60.0
+"""Seconds after the faults in which a client still waits for a token to move."""
 NOTES = 400
 
 
@@ -130,7 +138,21 @@ class World:
         if self.newer:
             self.kinds += [kind for kind in NEWER_KINDS if chance.random() < 0.5]
         self.own_wallets, self.preying = chance.random() < 0.4, chance.random() < 0.4
-        self.clients = Clients([], self.faults, rng, self.note, self.watch.accepted)
+        # As above: what came last, transfers, burns and sponsored mints, leaves the seeds without it.
+        self.operations = operations = random.Random(f"operations {seed}")  # noqa: S311 - as above
+        self.sponsoring = seed % SPONSORING_OF in SPONSORING
+        if self.sponsoring:
+            self.kinds += [kind for kind in SPONSORED_KINDS if operations.random() < 0.5]
+        self.clients = Clients(
+            [],
+            self.faults,
+            rng,
+            self.note,
+            self.watch.accepted,
+            tables=self.tables,
+            chance=operations,
+            clock=self.loop.time,
+        )
         self.outsiders = Outsiders(
             tables=self.tables,
             chain=self.chain,
@@ -184,12 +206,16 @@ class World:
 
     def _chain(self) -> SimulatedChain:
         collection = Collection(
-            CHAIN_ID, CONTRACT, ISSUER.address, relayers=frozenset({RELAYER.address}), refusing={REFUSING}
+            CHAIN_ID,
+            CONTRACT,
+            ISSUER.address,
+            relayers=frozenset({RELAYER.address, own_address(RIVAL)}),
+            refusing={REFUSING},
         )
         chain = SimulatedChain(collection, finality=FINALITY, now=EPOCH, rng=self.rng)
         for payer in (TREASURY, RELAYER):
             chain.fund(payer.address, 100 * ETHER)
-        for user in (*USERS, STRANGER):
+        for user in (*USERS, STRANGER, RIVAL):
             chain.fund(own_address(user), ETHER)
         if random.Random(f"prices {self.seed}").random() < PRICED:  # noqa: S311 - as above
             chain.new_account_gas = NEW_ACCOUNT_GAS
@@ -233,6 +259,7 @@ class World:
             for number in range(rng.randint(1, 8))
         ]
         clients += self._outside(users, span)
+        clients += self._sponsored(users, span) if self.sponsoring else []
         disturbing = asyncio.create_task(self.disturbances.run(span), name="faults")
         troubling = asyncio.create_task(self.endpoints.disturb(), name="nodes")
         if self.newer:
@@ -252,6 +279,22 @@ class World:
         works += [
             outsiders.mint(chance.choice(users), number, chance.uniform(0, span))
             for number in range(chance.randint(1, 4) if self.own_wallets else 0)
+        ]
+        return [asyncio.create_task(work) for work in works]
+
+    def _sponsored(self, users: Sequence[str], span: float) -> list[asyncio.Task[None]]:
+        """Start those who mint at a relayer's expense, in bursts, and move what they have."""
+        chance, clients = self.operations, self.clients
+        [size] = chance.choices(list(BURSTS), weights=list(BURSTS.values()))
+        burst = chance.choice([0.0, 0.5, chance.uniform(0, span)])
+        starts = chance.uniform(0, span / 2)
+        works = [
+            clients.sponsored(chance.choice(users), number, starts + chance.uniform(0, burst))
+            for number in range(size)
+        ]
+        works += [
+            clients.move(chance.choice(users), number, chance.uniform(0, span), span + MOVES_WITHIN)
+            for number in range(chance.randint(0, 6))
         ]
         return [asyncio.create_task(work) for work in works]
 
