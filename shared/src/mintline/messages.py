@@ -195,6 +195,11 @@ AnyIntent: TypeAlias = Annotated[
 ]
 """What becomes a transaction."""
 
+TransactionKind: TypeAlias = Literal["mint", "batch", "transfer", "burn", "top_up", "noop"]
+"""What a transaction's record says that it is, signed by the intent of that name: `sign_mint`, and so on.
+
+`noop`: a nonce that nothing was reserved for, found unused below others."""
+
 
 class IssueVoucher(Message):
     """Issue the voucher of a mint that the user's own wallet redeems: a signature, no transaction."""

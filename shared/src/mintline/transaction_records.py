@@ -13,14 +13,9 @@ from collections.abc import Mapping
 from typing import Literal, NamedTuple, TypeAlias, TypeVar
 
 from mintline.fields import Address, BoundedText, Bytes32, Wei
-from mintline.messages import Fees, Frozen, KeyRef
+from mintline.messages import Fees, Frozen, KeyRef, TransactionKind
 from mintline.records import OPEN_SHARDS, Attempt, Mint, Operation, Problem, scoped
 from mintline.states import UNDECIDED, MintStatus, TransactionState
-
-TransactionKind: TypeAlias = Literal["mint", "batch", "transfer", "burn", "top_up", "noop"]
-"""Signed by the intent of that name (`mintline.kinds`).
-
-`noop`: a nonce that nothing was reserved for, found unused below others."""
 
 Outcome: TypeAlias = Literal["succeeded", "failed", "filled", "used"]
 """What has the nonce: the transaction itself, which did what it was for or reverted, or anything else.

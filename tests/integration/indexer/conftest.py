@@ -23,7 +23,7 @@ from mintline.chain.collection import RELAYER_ROLE, creation_code
 from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc
 from mintline.eth import address_word, selector, to_checksum_address, word
-from mintline.messages import Fees, KeyRef
+from mintline.messages import Fees, KeyRef, TransactionKind
 from mintline.records import (
     Attempt,
     Collection,
@@ -38,7 +38,7 @@ from mintline.records import (
 from mintline.resources import ATTEMPTS, COLLECTIONS, MINTS, TABLES
 from mintline.settings import ServiceSettings
 from mintline.states import MintStatus, TransactionState
-from mintline.transaction_records import Place, Transaction, TransactionKind, carried_by
+from mintline.transaction_records import Place, Transaction, carried_by
 from mintline_indexer.dynamo_store import DynamoCollections, DynamoStore
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.metrics import Metrics

@@ -11,13 +11,12 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from mintline.memory import MemoryQueues
-from mintline.messages import Fees, KeyRef
+from mintline.messages import Fees, KeyRef, TransactionKind
 from mintline.records import Attempt, Mint, Operation
 from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import (
     Place,
     Transaction,
-    TransactionKind,
     as_far_as_any,
     carried_by,
     place_of,

@@ -10,11 +10,11 @@ import pytest
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
-from mintline.messages import ReviewMint, decode
+from mintline.messages import ReviewMint, TransactionKind, decode
 from mintline.records import Attempt, Operation, TokenBurn, TokenTransfer
 from mintline.resources import BROADCAST
 from mintline.states import MintStatus, TransactionState
-from mintline.transaction_records import NOT_DONE, TransactionKind
+from mintline.transaction_records import NOT_DONE
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.kinds import KINDS, VOUCHER, Deeds
 from mintline_indexer.memory import MemoryStore, Move, Sent

@@ -19,10 +19,10 @@ from mintline.kinds import (
     transaction_of,
 )
 from mintline.kinds.mint import sign_mint
-from mintline.messages import AnyIntent, AnyRequest, Fees, KeyRef
+from mintline.messages import AnyIntent, AnyRequest, Fees, KeyRef, TransactionKind
 from mintline.records import Mint, Operation, TokenBurn, TokenTransfer
 from mintline.states import MintStatus, TransactionState
-from mintline.transaction_records import TopUpPayload, Transaction, TransactionKind, as_far_as
+from mintline.transaction_records import TopUpPayload, Transaction, as_far_as
 
 WALLET, CONTRACT, OTHER = "0x" + "1" * 40, "0x" + "2" * 40, "0x" + "3" * 40
 KEY = KeyRef(address=WALLET, subject="user", chain_id=1, secret_id="secret")

@@ -14,11 +14,11 @@ from typing import assert_never
 import structlog
 
 from mintline import kinds
-from mintline.messages import AnyIntent
+from mintline.messages import AnyIntent, TransactionKind
 from mintline.queueing import SendingPort
 from mintline.records import CANCELLED, Mint, Operation, Problem
 from mintline.states import MintStatus
-from mintline.transaction_records import Transaction, TransactionKind, carried_by
+from mintline.transaction_records import Transaction, carried_by
 from mintline_broadcaster.intents import ask_for_nonce
 from mintline_broadcaster.ports import Chain, Final, Ledger, MintMoved
 from mintline_broadcaster.redeemed import end_by_token, may_be_minted

@@ -14,13 +14,7 @@ from typing import Any
 
 from mintline import eth
 from mintline.kinds.base import Kind, Moved, TransactionKind
-from mintline.kinds.batch import BatchKind
-from mintline.kinds.burn import BurnKind
-from mintline.kinds.mint import MintKind
-from mintline.kinds.noop import NoopKind
-from mintline.kinds.top_up import TopUpKind
-from mintline.kinds.transfer import TransferKind
-from mintline.kinds.voucher import VoucherKind
+from mintline.kinds.registry import VOUCHER, find_kinds, request_type
 from mintline.messages import AnyIntent, AnyRequest
 from mintline.records import Operation
 from mintline.transaction_records import Transaction
@@ -40,17 +34,12 @@ __all__ = [
 ]
 
 TRANSACTION_KINDS: Mapping[str, TransactionKind[Any]] = MappingProxyType(
-    {
-        "sign_mint": MintKind(),
-        "sign_batch": BatchKind(),
-        "sign_transfer": TransferKind(),
-        "sign_burn": BurnKind(),
-        "sign_top_up": TopUpKind(),
-        "sign_noop": NoopKind(),
-    }
+    {request_type(name): kind for name, kind in find_kinds(__name__).items()}
 )
-"""Those that become transactions: a record of kind `mint` is signed by `sign_mint`, and so on."""
-KINDS: Mapping[str, Kind[Any]] = MappingProxyType({**TRANSACTION_KINDS, "issue_voucher": VoucherKind()})
+"""Those that become transactions, by the type of their intent."""
+KINDS: Mapping[str, Kind[Any]] = MappingProxyType(
+    {**TRANSACTION_KINDS, request_type(VOUCHER): find_kinds(__name__, (VOUCHER,))[VOUCHER]}
+)
 """All, by the type of the request."""
 
 
@@ -105,7 +94,7 @@ def transaction_of(intent: AnyIntent, *, issued: bytes = b"") -> eth.Transaction
 
 def transaction_kind(transaction: Transaction) -> TransactionKind[Any]:
     """Return a transaction's kind."""
-    return TRANSACTION_KINDS[f"sign_{transaction.kind}"]
+    return TRANSACTION_KINDS[request_type(transaction.kind)]
 
 
 def first_intent(

@@ -77,3 +77,6 @@ def line_digest(batch: SignBatch, line: BatchMint) -> bytes:
         metadata_digest=line.metadata_digest,
         token_id=line.token_id,
     )
+
+
+KIND = BatchKind()

@@ -51,3 +51,6 @@ class BurnKind(TransactionKind[SignBurn]):
             token_id=burn.token_id,
             authorization=authorization,
         )
+
+
+KIND = BurnKind()

@@ -82,3 +82,6 @@ def _redeeming(mint: Mint, attempt: dict[str, Any], authorization: bytes) -> Sig
         authorization=authorization or mint.authorization or b"",
         built_at=mint.built_at,
     )
+
+
+KIND = MintKind()

@@ -38,3 +38,6 @@ class NoopKind(TransactionKind[SignNoop]):
     ) -> SignNoop:
         """Return the intent."""
         return SignNoop(**first_attempt(transaction))
+
+
+KIND = NoopKind()

@@ -41,3 +41,6 @@ class TopUpKind(TransactionKind[SignTopUp]):
             raise Moved(f"transaction {transaction.place.name} has no payload")
         sent = transaction.top_up
         return SignTopUp(**first_attempt(transaction), recipient=sent.recipient, value=sent.value)
+
+
+KIND = TopUpKind()

@@ -53,3 +53,6 @@ class TransferKind(TransactionKind[SignTransfer]):
             to=transfer.to,
             authorization=authorization,
         )
+
+
+KIND = TransferKind()

@@ -43,3 +43,6 @@ def issue_voucher(mint: Mint, issuer: KeyRef, authorization: bytes) -> IssueVouc
         subject=mint.sub,
         authorization=authorization,
     )
+
+
+KIND = VoucherKind()

@@ -3,29 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
+from typing import cast
 
-from mintline.transaction_records import TransactionKind
+from mintline.kinds.registry import find_kinds
+from mintline.messages import TransactionKind
 from mintline_indexer.kinds.base import Deeds, SettledKind
-from mintline_indexer.kinds.batch import BatchKind
-from mintline_indexer.kinds.burn import BurnKind
-from mintline_indexer.kinds.mint import MintKind
-from mintline_indexer.kinds.noop import NoopKind
-from mintline_indexer.kinds.top_up import TopUpKind
-from mintline_indexer.kinds.transfer import TransferKind
 from mintline_indexer.kinds.voucher import VoucherKind, has_voucher, undone
 
 __all__ = ["KINDS", "VOUCHER", "Deeds", "SettledKind", "has_voucher", "undone"]
 
-KINDS: Mapping[TransactionKind, SettledKind] = MappingProxyType(
-    {
-        "mint": MintKind(),
-        "batch": BatchKind(),
-        "transfer": TransferKind(),
-        "burn": BurnKind(),
-        "top_up": TopUpKind(),
-        "noop": NoopKind(),
-    }
+KINDS: Mapping[TransactionKind, SettledKind] = cast(
+    "Mapping[TransactionKind, SettledKind]", find_kinds(__name__)
 )
 """All, by the kind on the transaction's record."""
 VOUCHER = VoucherKind()

@@ -13,3 +13,6 @@ class BatchKind(MintKind):
     """
 
     when_failed = None
+
+
+KIND = BatchKind()

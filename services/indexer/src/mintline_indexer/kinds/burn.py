@@ -13,3 +13,6 @@ class BurnKind(TokenOperationKind):
     def did(self, operation: Operation, tx_hash: bytes, deeds: Deeds) -> bool:
         """Tell whether the transaction moved the token from its wallet to nobody."""
         return isinstance(operation, TokenBurn) and move_of(operation, tx_hash, deeds) is not None
+
+
+KIND = BurnKind()

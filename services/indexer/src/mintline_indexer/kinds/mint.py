@@ -16,3 +16,6 @@ class MintKind(SettledKind):
         """Tell whether the transaction made the mint's very token."""
         token = own_token(operation, deeds.minted) if isinstance(operation, Mint) else None
         return token is not None and token.made.tx_hash == tx_hash
+
+
+KIND = MintKind()

@@ -13,3 +13,6 @@ class TransferKind(TokenOperationKind):
     def did(self, operation: Operation, tx_hash: bytes, deeds: Deeds) -> bool:
         """Tell whether the transaction moved the token from its wallet to the recipient."""
         return isinstance(operation, TokenTransfer) and move_of(operation, tx_hash, deeds) is not None
+
+
+KIND = TransferKind()

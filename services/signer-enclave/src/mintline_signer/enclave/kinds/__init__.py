@@ -9,30 +9,16 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+from mintline.kinds.registry import NAMES, VOUCHER, find_kinds, request_type
 from mintline.messages import AnyRequest
 from mintline_signer.enclave.kinds.base import EnclaveKind, Word, require
-from mintline_signer.enclave.kinds.batch import BatchKind
-from mintline_signer.enclave.kinds.burn import BurnKind
-from mintline_signer.enclave.kinds.mint import MintKind
-from mintline_signer.enclave.kinds.noop import NoopKind
-from mintline_signer.enclave.kinds.top_up import TopUpKind
-from mintline_signer.enclave.kinds.transfer import TransferKind
-from mintline_signer.enclave.kinds.voucher import VoucherKind
 from mintline_signer.enclave.policy import Policy, Role
 from mintline_signer.errors import RefusalCode, Refused
 
 __all__ = ["KINDS", "check", "kind_of", "words_of"]
 
 KINDS: Mapping[str, EnclaveKind[Any]] = MappingProxyType(
-    {
-        "sign_mint": MintKind(),
-        "sign_batch": BatchKind(),
-        "sign_transfer": TransferKind(),
-        "sign_burn": BurnKind(),
-        "sign_top_up": TopUpKind(),
-        "sign_noop": NoopKind(),
-        "issue_voucher": VoucherKind(),
-    }
+    {request_type(name): kind for name, kind in find_kinds(__name__, (*NAMES, VOUCHER)).items()}
 )
 """All, by the type of the request."""
 

@@ -57,3 +57,6 @@ class BatchKind(TransactionKind[SignBatch]):
                 token_id=line.token_id,
                 operation_id=line.mint_id,
             )
+
+
+KIND = BatchKind()

@@ -33,3 +33,6 @@ class BurnKind(TransactionKind[SignBurn]):
     def bindings(self, request: SignBurn, meaning: bytes) -> Iterable[Binding]:
         """Return its meaning, the nonce included: two burns of one request could both happen."""
         yield Binding(f"request {request.request_id}", meaning, RefusalCode.REQUEST)
+
+
+KIND = BurnKind()

@@ -62,3 +62,6 @@ class MintKind(TransactionKind[SignMint]):
     def issued(self, request: SignMint, keys: Sequence[SigningKey]) -> bytes:
         """Return the issuer's signature."""
         return signature_of(request, keys[1])
+
+
+KIND = MintKind()

@@ -17,3 +17,6 @@ class NoopKind(TransactionKind[SignNoop]):
         role = sender_role(policy, request.signer)
         check_fees(policy, request)
         return role
+
+
+KIND = NoopKind()

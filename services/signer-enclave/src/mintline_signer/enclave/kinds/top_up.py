@@ -24,3 +24,6 @@ class TopUpKind(TransactionKind[SignTopUp]):
     def gift(self, request: SignTopUp) -> Gift:
         """Return what the wallet gets."""
         return Gift(request.recipient, request.value)
+
+
+KIND = TopUpKind()

@@ -34,3 +34,6 @@ class TransferKind(TransactionKind[SignTransfer]):
     def bindings(self, request: SignTransfer, meaning: bytes) -> Iterable[Binding]:
         """Return its meaning, the nonce included: two transfers of one request could both happen."""
         yield Binding(f"request {request.request_id}", meaning, RefusalCode.REQUEST)
+
+
+KIND = TransferKind()
