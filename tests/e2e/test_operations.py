@@ -84,18 +84,6 @@ async def test_sponsored_mints__when_posted_at_once__share_transactions_of_the_r
     assert await line.node.transaction_count(wallet) == 0
 
 
-async def test_sponsored_mint__when_its_recipient_refuses_tokens__then_it_alone_is_rejected(
-    entry: Entry,
-) -> None:
-    # The collection is a contract that takes no tokens.
-    bad = entry.sponsored("refused", to=entry.contract)
-    good = [entry.sponsored(f"good {number}") for number in range(8)]
-    refused, *others = await asyncio.gather(bad, *good)
-    assert (await entry.until(refused, "rejected"))["problem"]["code"] == "recipient_refuses"
-    for one in others:
-        await entry.until(one, "finalized")
-
-
 async def test_transfer_and_burn__when_posted__happen_once(line: Any, entry: Entry) -> None:
     kept, burnt = [await entry.until(await entry.sponsored(name), "finalized") for name in ("a", "b")]
     sent = await entry.post("/v1/transfers", token_id=kept["token_id"], to=OTHER)

@@ -21,7 +21,7 @@ from mintline.states import MintStatus
 from mintline.transaction_records import Place, carried_by
 from mintline_builder.batches import Batches
 from mintline_builder.funds import Funds
-from mintline_builder.kinds import OperationKind, event, name_of
+from mintline_builder.kinds import OperationKind, event
 from mintline_builder.metrics import Metrics
 from mintline_builder.policy import Terms
 from mintline_builder.ports import RENEWABLE, Operations
@@ -43,7 +43,7 @@ class Frame:
 
     def kind_of(self, operation: Operation) -> OperationKind[Any]:
         """Return an operation's kind; raises Rejected for one that is not built here."""
-        name = name_of(operation)
+        name = operation.request_type
         if name not in self.kinds:
             raise Rejected("operation_unknown", f"This release does not build operations of kind {name}.")
         return self.kinds[name]
@@ -96,7 +96,7 @@ async def renew(cmd: RenewNonce, *, frame: Frame) -> None:
     operation = await _load(frame, cmd.mint_id)
     kind = frame.kind_of(operation)
     if not kind.renewable:
-        log.warning("renewal_dropped", kind=name_of(operation), nonce=cmd.nonce)
+        log.warning("renewal_dropped", kind=operation.request_type, nonce=cmd.nonce)
         return
     authorization = await frame.operations.authorization(operation)
     if (

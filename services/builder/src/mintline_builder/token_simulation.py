@@ -82,7 +82,7 @@ class TokenSimulator:
                 raise Waiting(COLLECTION_PAUSED) from reverted
             # To an address without code it would have gone.
             raise Rejected(
-                "recipient_refuses",
+                "recipient_refused",
                 f"The recipient {call.to} is a contract that does not accept this token: {_said(reverted)}. "
                 "Send another recipient.",
             ) from reverted

@@ -13,6 +13,8 @@ NAMES: tuple[TransactionKind, ...] = get_args(TransactionKind)
 """The kinds of transaction."""
 VOUCHER = "voucher"
 """The kind of request that becomes no transaction."""
+ASKED_FOR = (*(name for name in NAMES if name not in ("top_up", "noop")), VOUCHER)
+"""The kinds that users ask for; the others are the platform's own."""
 
 
 def find_kinds(package: str, names: Iterable[str] = NAMES) -> Mapping[str, Any]:

@@ -11,34 +11,17 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from mintline.records import Mint, Operation
+from mintline.kinds.registry import ASKED_FOR, find_kinds, request_type
 from mintline_builder.kinds.base import Context, OperationKind, event
-from mintline_builder.kinds.batch import BatchKind
-from mintline_builder.kinds.burn import BurnKind
-from mintline_builder.kinds.mint import MintKind
-from mintline_builder.kinds.transfer import TransferKind
-from mintline_builder.kinds.voucher import VoucherKind
 
-__all__ = ["KINDS", "Context", "OperationKind", "event", "kinds_of", "name_of"]
+__all__ = ["KINDS", "Context", "OperationKind", "event", "kinds_of"]
 
 KINDS: Mapping[str, type[OperationKind[Any]]] = MappingProxyType(
-    {
-        "mint": MintKind,
-        "voucher": VoucherKind,
-        "batch": BatchKind,
-        "transfer": TransferKind,
-        "burn": BurnKind,
-    }
+    {request_type(name): kind for name, kind in find_kinds(__name__, ASKED_FOR).items()}
 )
-_MINTS = {"custodial": "mint", "self": "voucher", "sponsored": "batch"}
-"""By who sends its transaction."""
-
-
-def name_of(operation: Operation) -> str:
-    """Return the name of an operation's kind."""
-    return _MINTS[operation.custody] if isinstance(operation, Mint) else operation.kind
+"""All, by the type of the request that an operation's record leads to."""
 
 
 def kinds_of(context: Context) -> Mapping[str, OperationKind[Any]]:
-    """Return all kinds, by name."""
-    return {name: kind(context) for name, kind in KINDS.items()}
+    """Return all kinds, likewise."""
+    return {request: kind(context) for request, kind in KINDS.items()}

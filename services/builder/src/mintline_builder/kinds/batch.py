@@ -45,3 +45,6 @@ class BatchKind(OperationKind[Mint]):
         """Wait for the batches under way."""
         await self.context.gatherer.aclose()
         await self.context.batches.aclose()
+
+
+KIND = BatchKind

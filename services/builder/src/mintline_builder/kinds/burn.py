@@ -13,3 +13,6 @@ class BurnKind(TokenKind[TokenBurn]):
     def call(self, operation: TokenBurn) -> TokenCall:
         """Return `burn` (ERC721Burnable)."""
         return burn_call(operation.contract, sender=operation.sender.address, token_id=operation.token_id)
+
+
+KIND = BurnKind

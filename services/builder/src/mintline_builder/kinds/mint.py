@@ -57,3 +57,6 @@ class MintKind(OwnWalletKind[Mint]):
         """Start a top-up, unless a simulation tells that the mint cannot succeed."""
         await self._gas(mint, deadline)
         await self.wait_for_funds(mint, need)
+
+
+KIND = MintKind

@@ -14,3 +14,6 @@ class TransferKind(TokenKind[TokenTransfer]):
         """Return `safeTransferFrom` (ERC-721)."""
         sender = operation.sender.address
         return transfer_call(operation.contract, sender=sender, to=operation.to, token_id=operation.token_id)
+
+
+KIND = TransferKind

@@ -35,3 +35,6 @@ class VoucherKind(OperationKind[Mint]):
         request = issue_voucher(operation, self.context.terms.issuer, authorization.envelope)
         await self.context.outbox.send(SIGN, request, group=operation.mint_id, dedup=dedup_id(request))
         log.info("mint_built", nonce=None, token_id=str(operation.token_id))
+
+
+KIND = VoucherKind
