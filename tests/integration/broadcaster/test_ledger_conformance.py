@@ -253,6 +253,22 @@ async def test_add_attempt__when_the_attempts_are_those_that_were_read__then_it_
     assert moved.value.transaction == after
 
 
+async def test_add_attempt__when_two_race_for_the_first_one__then_one_of_them_must_look_again(
+    records: Records,
+) -> None:
+    before = transaction(state=TransactionState.SUBMITTED, filling_at=2)
+    await records.reserve(before)
+    await records.ledger.add_attempt(before, noop(5))
+    for late in (
+        records.ledger.add_attempt(before, noop(6)),
+        records.ledger.close(before, "filled", at=7),
+    ):
+        with pytest.raises(TransactionMoved) as moved:
+            await late
+        assert moved.value.transaction is not None
+        assert moved.value.transaction.attempts == (noop(5),)
+
+
 async def test_add_attempt__when_two_race__then_one_of_them_must_look_again(records: Records) -> None:
     before = transaction(**SUBMITTED)
     await records.reserve(before)

@@ -177,7 +177,7 @@ class DynamoLedger:
             where=(
                 Clause("still_there", "state", "eq", (transaction.state.value,)),
                 _UNDECIDED,
-                Clause("attempts_unchanged", "attempts", "eq", (known,)),
+                _attempts_unchanged(transaction),
                 *(() if attempt.fills else (_NOT_FILLED,)),
             ),
         )
@@ -234,7 +234,7 @@ class DynamoLedger:
             set={"outcome": outcome, "finalized_at": at},
             where=(
                 Clause("still_there", "state", "eq", (transaction.state.value,)),
-                Clause("attempts_unchanged", "attempts", "eq", (_attempts(transaction),)),
+                _attempts_unchanged(transaction),
             ),
         )
         await self._move(update, transaction.place)
@@ -383,3 +383,10 @@ def _not_swept(record: Mint | Transaction) -> Clause:
 
 def _attempts(transaction: Transaction) -> list[Value]:
     return [attempt_item(attempt) for attempt in transaction.attempts]
+
+
+def _attempts_unchanged(transaction: Transaction) -> Clause:
+    """Return that a transaction's attempts are those that were read; none at all may be missing as well."""
+    if not transaction.attempts:
+        return Clause("attempts_unchanged", "attempts", "empty")
+    return Clause("attempts_unchanged", "attempts", "eq", (_attempts(transaction),))
