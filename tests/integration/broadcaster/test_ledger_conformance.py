@@ -15,7 +15,7 @@ from mintline.aws.standing import created
 from mintline.eth import to_checksum_address
 from mintline.meaning import meaning_of
 from mintline.messages import Fees, KeyRef, SignMint, Voucher
-from mintline.records import Attempt, Mint, Problem, Transfer, created_key, open_shard
+from mintline.records import TOKEN_ON_CHAIN, Attempt, Mint, Problem, Transfer, created_key, open_shard
 from mintline.resources import ATTEMPTS, MINTS, TRANSFERS
 from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import Place, Transaction, as_far_as, sender_shard
@@ -470,12 +470,15 @@ async def test_mark_swept__when_two_copies_read_the_same__then_one_marks_it(reco
     assert await records.ledger.get("m1") == before.evolve(swept_at=99, sweeps=2)
 
 
-@pytest.mark.parametrize("custody", ["custodial", "self"])
+@pytest.mark.parametrize("custody", ["custodial", "self", "restored"])
 async def test_end__when_the_index_has_the_token__then_mined_and_finalized_by_that_transaction(
     records: Records, custody: str
 ) -> None:
     if custody == "self":
         before = own(status=MintStatus.SUBMITTED, problem=PROBLEM)
+        await records.put(before)
+    elif custody == "restored":
+        before = mint(MintStatus.ACCEPTED, nonce=None, deadline=None, waiting=TOKEN_ON_CHAIN)
         await records.put(before)
     else:
         before, _ = await records.carried(**SUBMITTED)
@@ -487,6 +490,7 @@ async def test_end__when_the_index_has_the_token__then_mined_and_finalized_by_th
     mined = before.evolve(
         status=MintStatus.MINED,
         problem=None,
+        waiting=None,
         tx_hash=made.tx_hash,
         block_number=3,
         block_hash=made.block_hash,

@@ -326,7 +326,7 @@ class DynamoLedger:
             "mined_at": at,
         }
         update = transition(
-            mint.mint_id, MintStatus.MINED, at=at, set=written, remove=("problem",), where=where
+            mint.mint_id, MintStatus.MINED, at=at, set=written, remove=("problem", "waiting"), where=where
         )
         await self._write(mint.mint_id, update)
 

@@ -20,7 +20,7 @@ from mintline.authorizations import Authorization
 from mintline.errors import Conflict, Deferred, Rejected
 from mintline.intents import dedup_id, group_of, issue_voucher, sign_mint, voucher_of
 from mintline.messages import BuildMint, Fees, FundWallet, RenewNonce
-from mintline.records import TOKEN_TAKEN, Mint, Problem
+from mintline.records import TOKEN_ON_CHAIN, Mint, Problem
 from mintline.refusals import RefusalCode, problem_of
 from mintline.resources import SIGN
 from mintline.states import MintStatus
@@ -99,6 +99,9 @@ async def build(
         except Waiting as waiting:
             await _wait(mint, waiting.problem, terms=terms, mints=mints, metrics=metrics, clock=clock)
             return
+        except TokenTaken:
+            await _wait_for_index(mint, mints=mints, metrics=metrics)
+            return
         except Rejected as refusal:
             problem = Problem(code=refusal.code, reason=refusal.reason)
             await _end(mint, problem, mints=mints, metrics=metrics, clock=clock)
@@ -170,6 +173,18 @@ async def _wait(
     log.info("mint_waits", code=problem.code)
     if mint.waiting != problem:
         await mints.wait(mint.mint_id, problem)
+
+
+async def _wait_for_index(mint: Mint, *, mints: Mints, metrics: Metrics) -> None:
+    """Leave an accepted mint whose token is on chain to the broadcaster, which knows whose token that is.
+
+    It is someone else's, or the mint's own: a record that was restored from a backup may be older than its
+    token. However long that takes to tell, nothing else can be minted for it.
+    """
+    metrics.waiting.labels(TOKEN_ON_CHAIN.code).inc()
+    log.warning("mint_token_on_chain", token_id=str(mint.token_id))
+    if mint.waiting != TOKEN_ON_CHAIN:
+        await mints.wait(mint.mint_id, TOKEN_ON_CHAIN)
 
 
 def _waited_enough(mint: Mint, terms: Terms, clock: Callable[[], float]) -> bool:
@@ -330,18 +345,12 @@ def _buildable(mint: Mint, authorization: Authorization, terms: Terms) -> tuple[
 async def _gas(mint: Mint, sender: str, deadline: int, preparation: Preparation) -> int:
     """Return the gas limit of a mint, by a simulation of its very voucher.
 
-    An accepted mint whose token is on chain can never succeed: nothing was signed for it yet. One that was
-    built may have made that token itself, so it waits for the index to tell.
+    Raises TokenTaken for one whose token is on chain: whose that is, the index tells.
     """
     voucher = voucher_of(mint.evolve(deadline=deadline))
-    try:
-        return await preparation.simulator.gas(
-            mint.contract, sender, voucher, sponsored=mint.custody == "custodial"
-        )
-    except TokenTaken:
-        if mint.status is not MintStatus.ACCEPTED:
-            raise
-        raise Rejected(TOKEN_TAKEN.code, TOKEN_TAKEN.reason) from None
+    return await preparation.simulator.gas(
+        mint.contract, sender, voucher, sponsored=mint.custody == "custodial"
+    )
 
 
 async def _wait_for_funds(mint: Mint, need: Need, deadline: int, preparation: Preparation) -> NoReturn:
