@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from mintline.messages import SignMint, SignTopUp
+from mintline.messages import IssueVoucher, SignMint, SignTopUp
 from mintline.records import CANCELLED, Mint, Token, position, scoped, token_ref
+from mintline.refusals import RefusalCode
 from mintline.resources import BROADCAST, BUILD, SIGN
 from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import Place, Transaction, carried_by
@@ -42,6 +43,8 @@ class Watch:
     """The mints whose clients were told so."""
     rejections: dict[str, int] = field(default_factory=dict)
     """The block that was final when a mint was rejected."""
+    refused: set[str] = field(default_factory=set)
+    """The mints that the enclave refused something for."""
     reached: Reached = field(default_factory=Reached)
 
     def broken(self, what: str) -> None:
@@ -57,10 +60,20 @@ class Watch:
             self.broken(f"{after.mint_id} was token {before.token_id} and is {after.token_id}")
         if before.status is not after.status and after.status is MintStatus.REJECTED:
             self.rejections[after.mint_id] = self.chain.finalized
+            self._hold_to_refusals(before, after)
 
-    def refusing(self, code: str) -> None:
+    def _hold_to_refusals(self, before: Mint, after: Mint) -> None:
+        """Hold that no mint which was built ends as refused by the enclave, unless it was."""
+        code = after.problem.code if after.problem else ""
+        said = code in set(RefusalCode) and before.status is not MintStatus.ACCEPTED
+        if said and after.mint_id not in self.refused:
+            self.broken(f"{after.mint_id} was rejected for {code}, which no enclave has said of it")
+
+    def refusing(self, request: Sign, code: str) -> None:
         """Note that the enclave refused to sign."""
         self.reached.refusals[code] += 1
+        if isinstance(request.intent, SignMint | IssueVoucher):
+            self.refused.add(request.intent.mint_id)
 
     def signing(self, request: Sign) -> None:
         """Hold a signature that the enclave gives against those it gave before."""

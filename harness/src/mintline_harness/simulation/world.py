@@ -52,6 +52,8 @@ CATCH_UP = 120.0
 """The same, in which the index must have reached the block that was the newest then."""
 PRICED = 0.5
 """Of the schedules, those whose chain asks more gas of a transfer to an account that does not exist."""
+FORGING = (False, False, True, False, False)
+"""Whether somebody writes made-up messages in a schedule: by its seed, so that others stay what they were."""
 NOTES = 400
 
 
@@ -138,6 +140,7 @@ class World:
             note=self.note,
             ask=self.clients.ask,
             accepted=self.watch.accepted,
+            queues=self.queues,
         )
         self.around = Surroundings(
             tables=self.tables,
@@ -255,6 +258,9 @@ class World:
             outsiders.mint(chance.choice(users), number, chance.uniform(0, span))
             for number in range(chance.randint(1, 4) if self.own_wallets else 0)
         ]
+        if FORGING[self.seed % len(FORGING)]:
+            rng = random.Random(f"messages {self.seed}")  # noqa: S311 - as above
+            works.append(outsiders.forge(span, rng.choice([1.0, 4.0]), rng))
         return [asyncio.create_task(work) for work in works]
 
     async def _catch_up(self) -> None:
