@@ -136,6 +136,8 @@ async def accept_mint(
         authorization = Authorization(envelope=authorize(mint), metadata=metadata)
     except BaseException:
         token_ids.give_back(contract, token_id)
+        if rates is not None and permit is not None:
+            rates.give_back(sub, permit)
         raise
     existing = await mints.create(mint, authorization)
     if existing is not None and not _is_this_try(existing, mint):
