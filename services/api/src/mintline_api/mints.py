@@ -136,15 +136,13 @@ async def accept_mint(
         authorization = Authorization(envelope=authorize(mint), metadata=metadata)
     except BaseException:
         token_ids.give_back(contract, token_id)
-        if rates is not None and permit is not None:
-            rates.give_back(sub, permit)
+        _uncount(sub, rates, permit)
         raise
     existing = await mints.create(mint, authorization)
     if existing is not None and not _is_this_try(existing, mint):
         if (existing.contract, existing.token_id) != (contract, token_id):
             token_ids.give_back(contract, token_id)
-        if rates is not None and permit is not None:
-            rates.give_back(sub, permit)
+        _uncount(sub, rates, permit)
         return await _replay(existing, request_digest, send=send)
     mint = existing or mint
     if mint.status is MintStatus.ACCEPTED:
@@ -176,6 +174,12 @@ async def _wallets_of(
     if wallet.deletes_at is not None:
         raise Refused(WALLET_DELETED, f"The wallet's key is destroyed at {rfc3339(wallet.deletes_at)}.")
     return wallet, request.to or wallet.address
+
+
+def _uncount(sub: str, rates: Rates | None, permit: int | None) -> None:
+    """Give a write back that was counted and made nothing."""
+    if rates is not None and permit is not None:
+        rates.give_back(sub, permit)
 
 
 async def _replay(mint: Mint, request_digest: str, *, send: Callable[[Mint], Awaitable[None]]) -> Accepted:
