@@ -44,6 +44,12 @@ TOKEN_TAKEN = Problem(
     reason="Another mint's token has the id that this mint was given. Send the request again, with another "
     "Idempotency-Key.",
 )
+TOKEN_ON_CHAIN = Problem(
+    code="token_on_chain",
+    reason="A token with the id of this mint is on chain already. The mint ends when its block is final: as "
+    "finalized if the token is its own, and as rejected otherwise.",
+)
+"""What an accepted mint waits for: its record may be older than its token, from a restored backup."""
 CANCELLED = Problem(code="cancelled", reason="The mint was cancelled before it reached the chain.")
 
 

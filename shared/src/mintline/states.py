@@ -22,8 +22,10 @@ A custodial mint that was built is as far as the transaction which carries it
 It leads back to `built`, with another nonce and the same token, when a transaction that is not the mint's has
 used its nonce for good; so does `built` itself, when a no-op took its nonce before the mint was signed.
 `issued` means that the voucher is signed and waits for the user's own wallet, which may take it to the chain
-through the api or behind its back: so `issued` leads to `mined` too. A transaction of the user's that fails
-on chain leaves the voucher as good as it was: `submitted` leads back to `issued`, never to `reverted`.
+through the api or behind its back: so `issued` leads to `mined` too. `accepted` leads there if the record is
+older than its token, as after the restore of a backup: the broadcaster ends such a mint by its final token. A
+transaction of the user's that fails on chain leaves the voucher as good as it was: `submitted` leads back to
+`issued`, never to `reverted`.
 
 A transaction is one nonce of one sender::
 
@@ -56,7 +58,7 @@ class MintStatus(StrEnum):
 
 TRANSITIONS: Mapping[MintStatus, frozenset[MintStatus]] = MappingProxyType(
     {
-        MintStatus.ACCEPTED: frozenset({MintStatus.BUILT, MintStatus.REJECTED}),
+        MintStatus.ACCEPTED: frozenset({MintStatus.BUILT, MintStatus.MINED, MintStatus.REJECTED}),
         MintStatus.BUILT: frozenset(
             {MintStatus.BUILT, MintStatus.ISSUED, MintStatus.SUBMITTED, MintStatus.REJECTED}
         ),

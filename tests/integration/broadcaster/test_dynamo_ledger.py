@@ -6,13 +6,20 @@ from typing import Any
 
 import pytest
 
-from mintline.aws.dynamo import Item, Put
+from mintline.aws.dynamo import Item, Put, Value
 from mintline.aws.records import to_item
-from mintline.records import Mint, Transfer, position, token_ref
-from mintline.resources import CHECKPOINTS, TRANSFERS
-from mintline_broadcaster.ports import Final
+from mintline.aws.standing import created
+from mintline.messages import Fees
+from mintline.records import Attempt, Mint, Transfer, position, token_ref
+from mintline.resources import CHECKPOINTS, TRANSACTIONS, TRANSFERS
+from mintline.states import TransactionState
+from mintline_broadcaster.gaps import gap
+from mintline_broadcaster.ports import Final, TransactionMoved
 
 pytestmark = pytest.mark.integration
+
+FEES = Fees(max_fee_per_gas=2, max_priority_fee_per_gas=1)
+NOOP = Attempt(tx_hash=b"\x09" * 32, max_fee_per_gas=2, max_priority_fee_per_gas=1, at=4, nonce=1, fills=True)
 
 
 def transfer(mint: Mint, block: int, **changes: Any) -> Transfer:
@@ -69,3 +76,25 @@ async def test_final__when_there_is_a_checkpoint__then_its_final_block(line: Any
     }
     await line.dynamo.write(Put(CHECKPOINTS, checkpoint))
     assert await line.ledger.final() == Final(7, 77, b"\x07" * 32)
+
+
+@pytest.mark.parametrize("stored", [None, []], ids=["missing", "empty"])
+async def test_transaction__when_its_record_has_no_attempts__then_one_is_added_or_it_is_closed(
+    line: Any, stored: list[Value] | None
+) -> None:
+    """A record that a repair or an earlier version wrote may lack the attribute."""
+    key = (await line.wallet()).evolve(chain_id=31337)
+    for nonce in (0, 1):
+        missed = gap(key, nonce, FEES, now=1)
+        item = {name: value for name, value in created(missed).item.items() if name != "attempts"}
+        await line.dynamo.write(Put(TRANSACTIONS, item if stored is None else item | {"attempts": stored}))
+    first, second = await line.ledger.transactions_from(missed.place._replace(nonce=0))
+
+    await line.ledger.close(first, "filled", at=5)
+    await line.ledger.add_attempt(second, NOOP)
+    with pytest.raises(TransactionMoved):
+        await line.ledger.close(second, "filled", at=5)
+
+    closed, tried = [await line.ledger.transaction(one.place) for one in (first, second)]
+    assert (closed.state, closed.outcome) == (TransactionState.FINAL, "filled")
+    assert (tried.state, tried.attempts) == (TransactionState.SUBMITTED, (NOOP,))

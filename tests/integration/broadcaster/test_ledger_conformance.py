@@ -16,6 +16,7 @@ from mintline.eth import to_checksum_address
 from mintline.kinds import meaning_of
 from mintline.messages import Fees, KeyRef, SignMint, Voucher
 from mintline.records import (
+    TOKEN_ON_CHAIN,
     Attempt,
     Mint,
     Operation,
@@ -273,6 +274,22 @@ async def test_add_attempt__when_the_attempts_are_those_that_were_read__then_it_
     with pytest.raises(TransactionMoved) as moved:
         await records.ledger.add_attempt(before, attempt(6))
     assert moved.value.transaction == after
+
+
+async def test_add_attempt__when_two_race_for_the_first_one__then_one_of_them_must_look_again(
+    records: Records,
+) -> None:
+    before = transaction(state=TransactionState.SUBMITTED, filling_at=2)
+    await records.reserve(before)
+    await records.ledger.add_attempt(before, noop(5))
+    for late in (
+        records.ledger.add_attempt(before, noop(6)),
+        records.ledger.close(before, "filled", at=7),
+    ):
+        with pytest.raises(TransactionMoved) as moved:
+            await late
+        assert moved.value.transaction is not None
+        assert moved.value.transaction.attempts == (noop(5),)
 
 
 async def test_add_attempt__when_two_race__then_one_of_them_must_look_again(records: Records) -> None:
@@ -587,12 +604,15 @@ async def test_mark_swept__when_two_copies_read_the_same__then_one_marks_it(reco
     assert await records.ledger.get("m1") == before.evolve(swept_at=99, sweeps=2)
 
 
-@pytest.mark.parametrize("custody", ["custodial", "self"])
+@pytest.mark.parametrize("custody", ["custodial", "self", "restored"])
 async def test_end__when_the_index_has_the_token__then_mined_and_finalized_by_that_transaction(
     records: Records, custody: str
 ) -> None:
     if custody == "self":
         before = own(status=MintStatus.SUBMITTED, problem=PROBLEM)
+        await records.put(before)
+    elif custody == "restored":
+        before = mint(MintStatus.ACCEPTED, nonce=None, deadline=None, waiting=TOKEN_ON_CHAIN)
         await records.put(before)
     else:
         before, _ = await records.carried(**SUBMITTED)
@@ -604,6 +624,7 @@ async def test_end__when_the_index_has_the_token__then_mined_and_finalized_by_th
     mined = before.evolve(
         status=MintStatus.MINED,
         problem=None,
+        waiting=None,
         tx_hash=made.tx_hash,
         block_number=3,
         block_hash=made.block_hash,

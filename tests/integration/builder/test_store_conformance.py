@@ -236,7 +236,7 @@ async def test_commit__when_one_of_many_conditions_fails__then_it_alone_is_named
     assert await stores.accounts.transaction(place_of(KEY, 0)) is None
 
 
-async def test_commit__when_a_nonce_has_a_transaction_already__then_the_senders_count_is_what_is_wrong(
+async def test_commit__when_a_nonce_has_a_transaction_already__then_that_is_named_and_nothing_is_written(
     stores: Stores,
 ) -> None:
     taken = claim(mint("m2")).transaction(1)
@@ -246,9 +246,23 @@ async def test_commit__when_a_nonce_has_a_transaction_already__then_the_senders_
     with pytest.raises(NotCommitted) as refusal:
         await stores.accounts.commit([advance(None, 1, claim())])
 
-    assert (refusal.value.moved, refusal.value.lost) == ({ALICE: None}, frozenset())
+    assert (refusal.value.moved, refusal.value.lost) == ({}, frozenset())
+    assert refusal.value.taken == {ALICE: taken.place}
     assert (await stores.mint()).status is MintStatus.ACCEPTED
     assert await stores.transaction(1) == taken
+
+
+async def test_commit__when_the_count_has_moved_past_a_transaction_on_record__then_only_the_count_is_told(
+    stores: Stores,
+) -> None:
+    await stores.put(mint("m1"))
+    await stores.put(mint("m2"))
+    await stores.accounts.commit([advance(None, 0, claim(mint("m1")))])
+
+    with pytest.raises(NotCommitted) as refusal:
+        await stores.accounts.commit([advance(None, 0, claim(mint("m2")))])
+
+    assert (refusal.value.moved, refusal.value.taken) == ({ALICE: 1}, {})
 
 
 @pytest.mark.parametrize("state", UNMINED)

@@ -491,6 +491,29 @@ async def test_post__when_there_is_no_valid_certificate__answers_503_stores_noth
     assert (await post(client, stage.headers(), {"metadata": METADATA})).status == 202
 
 
+async def test_post__when_the_certificate_ends_in_the_middle_of_it__answers_503_and_wastes_no_token_id(
+    stage: Stage, client: MemoryClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """KMS does not answer, so nothing renewed it."""
+    check, key = stage.intake.check, {"Idempotency-Key": "same"}
+
+    async def checked_in_its_last_moment() -> None:
+        await check()
+        stage.now += 3 * 3600
+
+    with monkeypatch.context() as late:
+        late.setattr(stage.intake, "check", checked_in_its_last_moment)
+        answer = await post(client, stage.headers() | key, {"metadata": METADATA})
+    assert (answer.status, answer.headers["retry-after"]) == (503, "10")
+    assert stage.mints.items == {}
+    assert stage.mints.authorizations == {}
+
+    await stage.intake.renew()
+    again = await post(client, stage.headers() | key, {"metadata": METADATA})
+    assert (again.status, again.json()["token_id"]) == (202, "1")
+    assert [mint.token_id for mint in stage.mints.items.values()] == [1]
+
+
 async def test_post__when_kms_is_away_at_the_renewal__goes_on_with_the_certificate_that_there_is(
     stage: Stage, client: MemoryClient
 ) -> None:

@@ -62,6 +62,7 @@ def test_statement__when_updating__binds_parameters_in_the_order_of_the_text() -
         Update(MINTS, dict(KEY), set={"a": 1}),
         Update(MINTS, dict(KEY), set={"a": 1}, where=(Clause("c", "a", "missing"),)),
         Update(MINTS, dict(KEY), set={"a": 1}, where=(BUILT, Clause("c", "b", "ne", (1,)))),
+        Update(MINTS, dict(KEY), set={"a": 1}, where=(BUILT, Clause("c", "b", "empty"))),
         Update(MINTS, dict(KEY), add={"a": 1}, where=(BUILT,)),
         Update(MINTS, dict(KEY), append={"a": [1]}, where=(BUILT,)),
         Update(MINTS, dict(KEY), set={'a"b': 1}, where=(BUILT,)),
@@ -107,6 +108,13 @@ def test_expression__when_everything_is_used__hides_names_and_values_behind_plac
             ":5": {"N": "0"},
         },
     }
+
+
+def test_expression__when_a_list_is_to_be_empty__then_a_missing_one_is() -> None:
+    check = Check(MINTS, dict(KEY), where=(BUILT, Clause("none", "attempts", "empty")))
+    found = expression(check, "p")
+    assert found["ConditionExpression"] == "#0 = :0 AND (attribute_not_exists(#1) OR #1 = :1)"
+    assert found["ExpressionAttributeValues"] == {":0": {"S": "built"}, ":1": {"L": []}}
 
 
 def test_identity__when_key_attributes_differ_in_order__is_the_same() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from mintline.errors import Unavailable, Unreadable
 from mintline.messages import ReviewMint
+from mintline.records import TOKEN_ON_CHAIN, TOKEN_TAKEN
 from mintline.resources import BUILD, SIGN
 from mintline.states import MintStatus
 from mintline_broadcaster import sweep as sweeping
@@ -37,6 +38,48 @@ async def test_redemption__when_the_indexer_missed_it__then_the_sweep_ends_its_m
     mint = world.mint(make())
     assert mint.status is MintStatus.FINALIZED
     assert (mint.tx_hash, mint.block_number, mint.block_hash) == (made.tx_hash, 8, made.block_hash)
+
+
+OUTCOMES: dict[str, tuple[dict[str, Any], bytes | None, MintStatus]] = {
+    "own": ({}, None, MintStatus.FINALIZED),
+    "for another wallet": ({"recipient": "0x" + "00" * 19 + "01"}, None, MintStatus.REJECTED),
+    "with other metadata": ({}, b"\x07" * 32, MintStatus.REJECTED),
+}
+"""What the token on chain differs in from a mint, and how the mint ends."""
+
+
+@pytest.mark.parametrize("own", [SELF, {"nonce": None}], ids=["self", "custodial"])
+@pytest.mark.parametrize("case", OUTCOMES)
+async def test_restored_mint__when_its_token_is_on_chain_already__then_it_ends_by_whose_that_is_once_final(
+    world: Any, make: Any, own: dict[str, Any], case: str
+) -> None:
+    """A `mints` table from an older backup, while chain and index went on."""
+    differs, digest, status = OUTCOMES[case]
+    waiting(world, make(), MintStatus.ACCEPTED, deadline=None, **own)
+    key = (make().contract, make().voucher.token_id)
+    made = world.redeemed(make(), block=8)
+    world.ledger.mintings[key] = made.evolve(**differs)
+    world.ledger.digests[key] = digest or make().voucher.metadata_digest
+    world.ledger.indexed = Final(8, 8)
+    await world.sweep(after=sweeping.RESTING_SECONDS)
+    assert world.mint(make()).status is MintStatus.ACCEPTED
+
+    # The builder found the token, and noted what the mint waits for.
+    mint_id = make().mint_id
+    world.ledger.mints[mint_id] = world.ledger.mints[mint_id].evolve(waiting=TOKEN_ON_CHAIN)
+    world.ledger.indexed = Final(7, 7)
+    await world.sweep(after=60)
+    assert world.mint(make()).status is MintStatus.ACCEPTED
+    world.ledger.indexed = Final(8, 8)
+    await world.sweep(after=0)
+
+    ended = world.mint(make())
+    assert ended.status is status
+    assert await world.sent_to(SIGN) == []
+    if status is MintStatus.FINALIZED:
+        assert (ended.tx_hash, ended.block_number, ended.waiting) == (made.tx_hash, 8, None)
+    else:
+        assert ended.problem == TOKEN_TAKEN
 
 
 async def test_redemption__when_the_indexer_may_still_find_it__then_the_index_is_not_asked(

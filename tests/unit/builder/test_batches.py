@@ -16,7 +16,7 @@ from mintline.errors import Conflict, Deferred, Rejected, Unavailable
 from mintline.eth import mint_batch_calldata
 from mintline.kinds import meaning_of
 from mintline.messages import Message, SignBatch
-from mintline.records import TOKEN_TAKEN, Attempt
+from mintline.records import TOKEN_ON_CHAIN, Attempt
 from mintline.resources import SIGN, Queue
 from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import Transaction, carried_by
@@ -211,7 +211,7 @@ async def test_batch__when_one_mint_needs_more_gas_than_the_cap__then_it_waits(w
 
 
 @pytest.mark.parametrize("bad", [{0}, {99}, {3, 50, 51, 98}, set(range(0, 100, 2)), set(range(100))])
-async def test_batch__when_some_are_bad__then_they_are_rejected_alone_and_the_good_ones_go_together(
+async def test_batch__when_some_are_bad__then_they_wait_alone_and_the_good_ones_go_together(
     world: World, builder: Builder, bad: set[int]
 ) -> None:
     names = accept(world, 100)
@@ -222,10 +222,10 @@ async def test_batch__when_some_are_bad__then_they_are_rejected_alone_and_the_go
     good = [name for number, name in enumerate(names) if number not in bad]
     for number in bad:
         mint = world.mint(names[number])
-        assert (mint.status, mint.problem) == (MintStatus.REJECTED, TOKEN_TAKEN)
+        assert (mint.status, mint.waiting) == (MintStatus.ACCEPTED, TOKEN_ON_CHAIN)
     assert [batch.operations for batch in batches(world)] == ([tuple(good)] if good else [])
     check_each_is_in_one(world, good)
-    assert builder.count("rejected", code="token_taken") == len(bad)
+    assert builder.count("waiting", code="token_on_chain") == len(bad)
 
 
 async def test_batch__when_one_is_bad__then_few_simulations_find_it(world: World, builder: Builder) -> None:

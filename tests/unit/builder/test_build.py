@@ -13,7 +13,7 @@ from mintline.chain.collection import Revert
 from mintline.errors import Conflict, Deferred, Rejected, Unavailable
 from mintline.kinds import meaning_of
 from mintline.messages import Message, SignMint
-from mintline.records import TOKEN_TAKEN
+from mintline.records import TOKEN_ON_CHAIN
 from mintline.resources import SIGN, Queue
 from mintline.states import MintStatus
 from mintline_builder.ports import MetadataTaken
@@ -270,17 +270,33 @@ async def known_contract(world: World, builder: Builder) -> None:
     world.outbox.sent.clear()
 
 
-async def test_build__when_the_token_is_on_chain_already__then_the_mint_is_rejected(
+async def test_build__when_the_token_is_on_chain_already__then_the_mint_waits_for_the_index_to_tell_whose(
     world: World, builder: Builder
 ) -> None:
     await known_contract(world, builder)
     world.accept("m1")
     world.chain.reverts[world.contract] = ALREADY_MINTED
 
+    for _ in range(2):
+        await builder.build("m1")
+        world.now += 30 * 24 * 3600
+
+    assert (world.mint("m1").status, world.mint("m1").waiting) == (MintStatus.ACCEPTED, TOKEN_ON_CHAIN)
+    assert world.mint("m1").nonce is None
+    assert world.messages() == []
+    assert builder.count("waiting", code="token_on_chain") == 2
+
+
+async def test_build__when_a_self_custody_mints_token_is_on_chain__then_it_waits_as_well(
+    world: World, builder: Builder
+) -> None:
+    await known_contract(world, builder)
+    world.accept("m1", custody="self")
+    world.chain.reverts[world.contract] = ALREADY_MINTED
+
     await builder.build("m1")
 
-    assert world.mint("m1").status is MintStatus.REJECTED
-    assert world.mint("m1").problem == TOKEN_TAKEN
+    assert (world.mint("m1").status, world.mint("m1").waiting) == (MintStatus.ACCEPTED, TOKEN_ON_CHAIN)
     assert world.messages() == []
 
 
@@ -294,7 +310,7 @@ async def test_build__when_the_wallet_has_no_gas_money_and_the_token_is_on_chain
 
     await builder.build("m1")
 
-    assert world.mint("m1").problem == TOKEN_TAKEN
+    assert world.mint("m1").waiting == TOKEN_ON_CHAIN
     assert world.messages() == []
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from mintline.chain.calls import CallReverted
 from mintline.chain.collection import Revert
@@ -311,3 +312,58 @@ async def test_renewal__when_its_user_stopped_the_mint__then_it_gets_no_other_no
     assert world.tables.mints["m1"].nonce == 0
     assert world.account("alice").next_nonce == 1
     assert world.outbox.sent == []
+
+
+@pytest.mark.parametrize(("behind", "free"), [((0,), 1), (range(5), 5), (range(37), 37), ((0, 1, 3), 2)])
+async def test_build__when_nonces_have_transactions_on_record__then_they_are_passed_over_once(
+    world: World, behind: Sequence[int], free: int
+) -> None:
+    """An accounts table that was restored to an earlier state counts from nonces that are given out."""
+    world.accept("first")
+    await world.builder().build("first")
+    record = world.transaction("alice", 0)
+    for nonce in behind:
+        world.tables.transactions[record.place._replace(nonce=nonce)] = record.evolve(nonce=nonce)
+    world.tables.accounts[world.address("alice")] = world.account("alice").evolve(next_nonce=0)
+    copy = world.builder()
+    for mint_id in ("m1", "m2"):
+        world.accept(mint_id)
+
+    with capture_logs() as logs:
+        for mint_id in ("m1", "m2"):
+            await copy.build(mint_id)
+
+    events = [line for line in logs if line["event"] == "nonces_on_record"]
+    assert world.mint("m1").nonce == free
+    assert world.mint("m2").nonce not in behind
+    first = events[0]
+    assert (first["sender"], first["next_nonce"], first["free"]) == (world.address("alice"), 0, free)
+    assert copy.count("jumps") == len(events) == (2 if behind == (0, 1, 3) else 1)
+
+
+async def test_build__when_an_account_is_lost__then_its_nonces_go_on_behind_those_on_record(
+    world: World, builder: Builder
+) -> None:
+    for mint_id in ("m1", "m2"):
+        world.accept(mint_id)
+        await builder.build(mint_id)
+    del world.tables.accounts[world.address("alice")]
+    world.accept("m3")
+    copy = world.builder()
+    await copy.build("m3")
+    assert world.mint("m3").nonce == 2
+    assert copy.count("jumps") == 1
+
+
+async def test_build__when_many_come_to_nonces_on_record_at_once__then_each_gets_one_of_its_own(
+    world: World, builder: Builder
+) -> None:
+    for number in range(4):
+        world.accept(f"earlier-{number}")
+        await builder.build(f"earlier-{number}")
+    world.tables.accounts[world.address("alice")] = world.account("alice").evolve(next_nonce=1)
+    copies = [world.builder() for _ in range(2)]
+    for number in range(6):
+        world.accept(f"m{number}")
+    await asyncio.gather(*(copies[number % 2].build(f"m{number}") for number in range(6)))
+    assert sorted(world.mint(f"m{number}").nonce or 0 for number in range(6)) == list(range(4, 10))

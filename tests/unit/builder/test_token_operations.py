@@ -232,7 +232,7 @@ async def test_build__when_the_collection_stays_paused__then_it_is_rejected_at_l
     )
 
 
-async def test_build__when_the_recipient_refuses_the_token__then_the_transfer_is_rejected(
+async def test_build__when_the_recipient_refused_the_token__then_the_transfer_is_rejected(
     world: World, builder: Builder
 ) -> None:
     accept(world, "transfer")
@@ -242,7 +242,7 @@ async def test_build__when_the_recipient_refuses_the_token__then_the_transfer_is
     await builder.build("op")
 
     code, reason = problem(world)
-    assert code == "recipient_refuses"
+    assert code == "recipient_refused"
     assert address("bob") in reason
 
 

@@ -42,7 +42,8 @@ def test_an_end__leads_nowhere(end: MintStatus) -> None:
 
 def test_nothing__skips_the_write_ahead_on_its_way_to_the_chain() -> None:
     # `issued` has a voucher in the user's hands, who needs nobody's write-ahead.
-    assert sources(MintStatus.MINED) == (MintStatus.ISSUED, MintStatus.SUBMITTED)
+    # A record in `accepted` may be older than its token, after the restore of a backup.
+    assert sources(MintStatus.MINED) == (MintStatus.ACCEPTED, MintStatus.ISSUED, MintStatus.SUBMITTED)
     assert sources(MintStatus.REVERTED) == (MintStatus.SUBMITTED,)
 
 

@@ -337,6 +337,20 @@ async def test_authorizer__when_the_user_asked_for_this__lets_it_pass(cast: Cast
         assert authorizer.judge(request, now=cast.now, authorizations=beside)
 
 
+async def test_authorizer__when_the_acceptance_is_of_its_certificates_last_moment__lets_it_pass_an_hour_later(
+    cast: Cast,
+) -> None:
+    """A certificate bounds when the api may accept, not when an enclave may sign."""
+    ending = cast.authority.session(now=cast.now + 1 - MAX_VALIDITY // 1000)
+    bare = evolve(cast.mint(), authorization=b"")
+    mint = cast.authority.authorized(bare, cast.token(), now=cast.now, session=ending)
+    authorizer = await authorizer_of(cast)
+    for later in (0, 1, 3600, LIFETIME + GRACE - 1):
+        assert authorizer.judge(mint, now=cast.now + later)
+    with pytest.raises(ValueError, match="not valid at that time"):
+        cast.authority.authorized(bare, cast.token(), now=cast.now + 1, session=ending)
+
+
 async def test_authorizer__when_fees_or_the_nonce_change__lets_it_pass(cast: Cast) -> None:
     authorizer = await authorizer_of(cast)
     bumped = evolve(cast.mint(), fees=evolve(cast.mint().fees, max_fee_per_gas=1), attempt=3, nonce=9)

@@ -32,7 +32,7 @@ class SimulatedEnclave:
         *,
         now: Callable[[], float],
         told: Callable[[Sign], None],
-        refused: Callable[[str], None],
+        refused: Callable[[Sign, str], None],
     ) -> None:
         loop = asyncio.get_running_loop()
         self._told = told
@@ -70,5 +70,5 @@ class SimulatedEnclave:
             return answer
         why = declined(answer)
         if isinstance(why, Refused):
-            self._refused(why.code)
+            self._refused(request, why.code)
         raise why

@@ -19,6 +19,7 @@ from mintline.records import (
     scoped,
     token_ref,
 )
+from mintline.refusals import RefusalCode
 from mintline.resources import BROADCAST, BUILD, SIGN
 from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import Place, Transaction, address_of, carried_by
@@ -54,6 +55,8 @@ class Watch:
     """The operations whose clients were told so."""
     rejections: dict[str, int] = field(default_factory=dict)
     """The block that was final when an operation was rejected."""
+    refused: set[str] = field(default_factory=set)
+    """The operations that the enclave refused something for."""
     reached: Reached = field(default_factory=Reached)
 
     def broken(self, what: str) -> None:
@@ -69,10 +72,19 @@ class Watch:
             self.broken(f"{after.operation_id} was token {before.token_id} and is {after.token_id}")
         if before.status is not after.status and after.status is MintStatus.REJECTED:
             self.rejections[after.operation_id] = self.chain.finalized
+            self._hold_to_refusals(before, after)
 
-    def refusing(self, code: str) -> None:
+    def _hold_to_refusals(self, before: Operation, after: Operation) -> None:
+        """Hold that no mint which was built ends as refused by the enclave, unless it was."""
+        code = after.problem.code if after.problem else ""
+        said = code in set(RefusalCode) and before.status is not MintStatus.ACCEPTED
+        if said and after.operation_id not in self.refused:
+            self.broken(f"{after.operation_id} was rejected for {code}, which no enclave has said of it")
+
+    def refusing(self, request: Sign, code: str) -> None:
         """Note that the enclave refused to sign."""
         self.reached.refusals[code] += 1
+        self.refused.update(operation_ids(request.intent))
 
     def signing(self, request: Sign) -> None:
         """Hold a signature that the enclave gives against those it gave before."""

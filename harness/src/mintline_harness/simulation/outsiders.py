@@ -4,6 +4,8 @@
 
     voucher ──▶ post its transaction │ post it twice │ post two │ send it past the line │ let it run out
        └──────▶ a stranger sends the same call: of this one, or of a custodial one that waits in the pool
+
+    a writer of `broadcast.fifo` ──▶ says of a mint that it was refused, with a token that is not the mint's
 """
 
 from __future__ import annotations
@@ -15,7 +17,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from mintline.eth import mint_batch_calldata
-from mintline.messages import KeyRef
+from mintline.kinds.mint import sign_mint
+from mintline.kinds.voucher import issue_voucher
+from mintline.messages import KeyRef, SigningRefused, encode
+from mintline.records import Mint
+from mintline.refusals import RefusalCode
+from mintline.resources import BROADCAST
 from mintline.states import TERMINAL, MintStatus
 from mintline.vouchers import calldata
 from mintline_api.inputs import Metadata, MintRequest
@@ -23,7 +30,16 @@ from mintline_api.problems import Refused
 from mintline_harness.simulation.chain import Sent, SimulatedChain
 from mintline_harness.simulation.contract import BATCH_GAS, LINE_GAS, REDEEM_GAS, redemption
 from mintline_harness.simulation.process import Faults
-from mintline_harness.simulation.tables import CONTRACT, RELAYER, Tables, own_address, signed_by, stray
+from mintline_harness.simulation.queues import SimulatedQueues
+from mintline_harness.simulation.tables import (
+    CONTRACT,
+    ISSUER,
+    RELAYER,
+    Tables,
+    own_address,
+    signed_by,
+    stray,
+)
 
 ISSUED_WITHIN = 900.0
 """Seconds after which a user looks no more for a voucher."""
@@ -32,6 +48,8 @@ DEEDS = ("post", "post", "repeat", "two", "send", "keep")
 STRANGER = "stranger"
 RIVAL = "rival"
 """Has the relayer's role, and mints as it likes."""
+FORGERIES = ("token_id", "to", "metadata_digest")
+"""What a made-up message says differently from the mint's record."""
 
 
 @dataclass(slots=True)
@@ -47,6 +65,7 @@ class Outsiders:
     ask: Callable[[Callable[[Any], Awaitable[Any]]], Awaitable[Any]]
     accepted: set[str]
     """Hears of every mint that was accepted."""
+    queues: SimulatedQueues
 
     async def mint(self, user: str, number: int, at: float) -> None:
         """Ask for a voucher, and do one of all the things with it."""
@@ -144,6 +163,39 @@ class Outsiders:
         if self.chain.usurp(signed_by(RIVAL, CONTRACT, nonce, fee=fee, gas=gas, data=data)):
             self.faults.count("token ids taken")
             self.note("rival", f"mints the tokens {taken}")
+
+    async def forge(self, until: float, pace: float, rng: random.Random) -> None:
+        """Have someone who may write to a queue say, about every `pace` seconds, that a mint was refused.
+
+        The message is about another token, recipient or metadata than the mint's record: what anyone can make
+        up, and may have had an enclave refuse.
+        """
+        while self.clock() < until:
+            await asyncio.sleep(rng.expovariate(1 / pace))
+            open_mints = [
+                mint
+                for mint in self.tables.standing()
+                if isinstance(mint, Mint)
+                and mint.status in (MintStatus.BUILT, MintStatus.SUBMITTED)
+                and mint.deadline is not None
+            ]
+            if not open_mints or self.clock() >= until:
+                continue
+            mint = rng.choice(open_mints)
+            changes: dict[str, object] = {
+                "token_id": (mint.token_id or 0) + 1_000_000,
+                "to": own_address(STRANGER),
+                "metadata_digest": rng.randbytes(32),
+            }
+            differs = rng.choice(FORGERIES)
+            intent = issue_voucher(mint, ISSUER, b"") if mint.custody == "self" else sign_mint(mint, b"")
+            forged = intent.evolve(voucher=intent.voucher.evolve(**{differs: changes[differs]}))
+            message = SigningRefused(intent=forged, code=RefusalCode.AUTHORIZATION_SUBJECT)
+            self.queues.put(
+                BROADCAST, encode(message), group=STRANGER, dedup=f"forged:{mint.mint_id}:{self.clock()}"
+            )
+            self.faults.count("forged messages")
+            self.note("intruder", f"says that {mint.mint_id} was refused, with another {differs}")
 
     async def prey(self, until: float, pace: float) -> None:
         """Have a stranger redeem a voucher about every `pace` seconds, for what it sees."""

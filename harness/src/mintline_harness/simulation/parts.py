@@ -18,6 +18,7 @@ from mintline.messages import AnyMessage, encode
 from mintline.queueing import QueuesPort
 from mintline.resources import Queue
 from mintline_broadcaster.broadcaster import Adapters as BroadcasterAdapters
+from mintline_broadcaster.broadcaster import Broadcaster
 from mintline_broadcaster.fees import FeeCaps
 from mintline_broadcaster.policy import Patience
 from mintline_broadcaster.policy import Policy as BroadcasterPolicy
@@ -108,6 +109,7 @@ class Parts:
         MemoryAccounts(tables)
     )
     builder_chain: Callable[[Node], Any] = lambda node: node
+    broadcaster: type[Broadcaster] = Broadcaster
     broadcasting: Callable[[BroadcasterAdapters], BroadcasterAdapters] = lambda adapters: adapters
     consumed: Callable[[QueuesPort], QueuesPort] = lambda queues: queues
     indexed_chain: Callable[[Node, Any], Any] = NodeChain
@@ -129,8 +131,8 @@ class Surroundings:
     """The time that no machine's clock has, in Unix seconds; the enclave's comes from its security module."""
     signed: Callable[[Sign], None]
     """Hears of everything that an enclave signs."""
-    refused: Callable[[str], None]
-    """Hears of the code of everything that an enclave refuses to sign."""
+    refused: Callable[[Sign, str], None]
+    """Hears of everything that an enclave refuses to sign, and of the code by which it does."""
     broken: Callable[[str], None]
     """Hears of what no handler may do."""
     voucher_ttl: int

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
 from mintline.chain.calls import Call, Overrides
 from mintline.chain.node import Node
+from mintline.messages import AnyMessage, IssueVoucher, SigningRefused, SignMint
 from mintline.queueing import QueuesPort, Received
 from mintline.records import Mint, Operation, Transfer
+from mintline.refusals import problem_of
 from mintline.resources import Queue
-from mintline_broadcaster.broadcaster import Adapters
-from mintline_broadcaster.ports import SignedTransaction
+from mintline.states import MintStatus, may
+from mintline.transaction_records import carried_by
+from mintline_broadcaster.broadcaster import Adapters, Broadcaster
+from mintline_broadcaster.ports import MintMoved, SignedTransaction
 from mintline_builder.memory import MemoryAccounts, MemoryTables
 from mintline_builder.ports import Account, Advance, Claim, NotCommitted, OperationClaim
 from mintline_harness.simulation.chain import TRANSFER_GAS
@@ -239,6 +244,24 @@ class BlindToTokens(IndexedLedger):
         return None
 
 
+class BelievingMessages(Broadcaster):
+    """Ends a mint as a message about it says, whatever the mint's record says."""
+
+    async def handle(self, message: AnyMessage) -> None:
+        """Reject the mint that a refusal names, without comparing the two."""
+        intent = message.intent if isinstance(message, SigningRefused) else None
+        if not isinstance(message, SigningRefused) or not isinstance(intent, SignMint | IssueVoucher):
+            await super().handle(message)
+            return
+        mint = await self._ledger.get(intent.mint_id)
+        if mint is None or not may(mint.status, MintStatus.REJECTED):
+            return
+        place = carried_by(mint)
+        carried = None if place is None else await self._ledger.transaction(place)
+        with suppress(MintMoved):
+            await self._ledger.reject(mint, problem_of(message.code), at=self._now(), carried=carried)
+
+
 BUGS: Mapping[str, Parts] = MappingProxyType(
     {
         "delete-before-commit": Parts(consumed=DeletingFirst),
@@ -248,6 +271,7 @@ BUGS: Mapping[str, Parts] = MappingProxyType(
         "status-off-any-attempt": Parts(index_store=AnyAttemptWillDo),
         "top-up-with-fixed-gas": Parts(builder_chain=FixedTransferGas),
         "send-before-write-ahead": Parts(broadcasting=send_first),
+        "outcome-from-the-message": Parts(broadcaster=BelievingMessages),
         "ignore-the-parent-hash": Parts(indexed_chain=BlindToParents),
         "believe-one-node": Parts(indexed_chain=Credulous),
         "believe-empty-logs": Parts(indexed_chain=Gullible),

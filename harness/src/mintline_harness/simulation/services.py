@@ -27,7 +27,6 @@ from mintline_api.token_ids import TokenIds
 from mintline_api.tokens import Collections
 from mintline_api.wallets import WalletDirectory
 from mintline_broadcaster.broadcaster import Adapters as BroadcasterAdapters
-from mintline_broadcaster.broadcaster import Broadcaster
 from mintline_broadcaster.metrics import Metrics as BroadcasterMetrics
 from mintline_builder.builder import Adapters, Builder
 from mintline_builder.memory import MemoryOperations
@@ -181,7 +180,7 @@ async def serve_broadcaster(process: Process, around: Surroundings) -> None:
         chain=node_over(around.endpoints.rpc(process), process),
         outbox=process.port(around.queues),
     )
-    broadcaster = Broadcaster(
+    broadcaster = around.parts.broadcaster(
         around.parts.broadcasting(adapters),
         BROADCASTING,
         metrics=_broadcaster_metrics(),

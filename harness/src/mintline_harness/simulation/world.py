@@ -62,6 +62,8 @@ BURSTS: Mapping[int, float] = MappingProxyType({2: 6, 5: 6, 12: 4, 30: 2, 100: 0
 """How many sponsored mints a schedule has, and how likely that is against the others."""
 MOVES_WITHIN = 60.0
 """Seconds after the faults in which a client still waits for a token to move."""
+FORGING = (False, False, True, False, False)
+"""Whether somebody writes made-up messages in a schedule: by its seed, so that others stay what they were."""
 NOTES = 400
 
 
@@ -162,6 +164,7 @@ class World:
             note=self.note,
             ask=self.clients.ask,
             accepted=self.watch.accepted,
+            queues=self.queues,
         )
         self.around = Surroundings(
             tables=self.tables,
@@ -280,6 +283,9 @@ class World:
             outsiders.mint(chance.choice(users), number, chance.uniform(0, span))
             for number in range(chance.randint(1, 4) if self.own_wallets else 0)
         ]
+        if FORGING[self.seed % len(FORGING)]:
+            rng = random.Random(f"messages {self.seed}")  # noqa: S311 - as above
+            works.append(outsiders.forge(span, rng.choice([1.0, 4.0]), rng))
         return [asyncio.create_task(work) for work in works]
 
     def _sponsored(self, users: Sequence[str], span: float) -> list[asyncio.Task[None]]:

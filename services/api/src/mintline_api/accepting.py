@@ -191,6 +191,7 @@ async def accept_mint(
         authorization = Authorization(envelope=asked.authorize(mint), metadata=metadata)
     except BaseException:
         intake.token_ids.give_back(contract, token_id)
+        intake.give_back(permit, asked)
         raise
 
     def unused(existing: Mint) -> None:
@@ -247,7 +248,11 @@ async def _accept_token_operation(
             "updated_at": asked.now,
         }
     )
-    authorization = Authorization(envelope=asked.authorize(operation))
+    try:
+        authorization = Authorization(envelope=asked.authorize(operation))
+    except BaseException:
+        intake.give_back(permit, asked)
+        raise
     return await _create(operation, authorization, intake, unused=lambda _: intake.give_back(permit, asked))
 
 

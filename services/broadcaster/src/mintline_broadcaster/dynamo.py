@@ -183,7 +183,7 @@ class DynamoLedger:
             where=(
                 Clause("still_there", "state", "eq", (transaction.state.value,)),
                 _UNDECIDED,
-                Clause("attempts_unchanged", "attempts", "eq", (known,)),
+                _attempts_unchanged(transaction),
                 *(() if attempt.fills else (_SEALED, _NOT_FILLED)),
             ),
         )
@@ -244,7 +244,7 @@ class DynamoLedger:
             set={"outcome": outcome, "finalized_at": at},
             where=(
                 Clause("still_there", "state", "eq", (transaction.state.value,)),
-                Clause("attempts_unchanged", "attempts", "eq", (_attempts(transaction),)),
+                _attempts_unchanged(transaction),
             ),
         )
         await self._move(update, transaction.place)
@@ -344,7 +344,7 @@ class DynamoLedger:
             "mined_at": at,
         }
         update = transition(
-            mint.mint_id, MintStatus.MINED, at=at, set=written, remove=("problem",), where=where
+            mint.mint_id, MintStatus.MINED, at=at, set=written, remove=("problem", "waiting"), where=where
         )
         await self._write(mint.mint_id, update)
 
@@ -416,3 +416,10 @@ def _not_swept(record: Operation | Transaction) -> Clause:
 
 def _attempts(transaction: Transaction) -> list[Value]:
     return [attempt_item(attempt) for attempt in transaction.attempts]
+
+
+def _attempts_unchanged(transaction: Transaction) -> Clause:
+    """Return that a transaction's attempts are those that were read; none at all may be missing as well."""
+    if not transaction.attempts:
+        return Clause("attempts_unchanged", "attempts", "empty")
+    return Clause("attempts_unchanged", "attempts", "eq", (_attempts(transaction),))

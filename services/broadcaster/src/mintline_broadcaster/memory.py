@@ -314,6 +314,7 @@ class MemoryLedger:
             block_number=minting.block_number,
             block_hash=minting.block_hash,
             problem=None,
+            waiting=None,
             mined_at=at,
             updated_at=at,
         )

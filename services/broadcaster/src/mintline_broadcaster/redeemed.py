@@ -2,11 +2,12 @@
 
 ::
 
-    issued, submitted ──the token's block is final──▶ mined ──▶ finalized
+    issued, submitted, accepted ──the token's block is final──▶ mined ──▶ finalized
 
 The indexer ends a mint with the event that made its token. It cannot when a stranger's transaction did and
-the index from tokens to vouchers lagged, nor when a custodial mint's own transaction was never mined. Only
-what is final counts here, since no reorg would lead back: the indexer reopens what it wrote itself.
+the index from tokens to vouchers lagged, nor when a custodial mint's own transaction was never mined, nor for
+a record that was restored from a backup older than its token. Only what is final counts here, since no reorg
+would lead back: the indexer reopens what it wrote itself.
 
 What the index lacks is no evidence: an item may have been set aside. Then the chain is asked, in a final
 block, and where it cannot tell, nothing ends.

@@ -31,7 +31,7 @@ import structlog
 from mintline.errors import MintlineError, Unusable
 from mintline.messages import BuildMint
 from mintline.queueing import SendingPort
-from mintline.records import OPEN_SHARDS, Mint, Operation
+from mintline.records import OPEN_SHARDS, TOKEN_ON_CHAIN, Mint, Operation
 from mintline.resources import BUILD, MINTS, TRANSACTIONS
 from mintline.states import MintStatus, TransactionState
 from mintline.tasks import repeatedly
@@ -232,5 +232,7 @@ class Sweeper:
 def _may_be_left(mint: Mint, *, now: int) -> bool:
     """Tell whether a mint has stood so long where only the chain moves it that the index is worth asking."""
     waits = mint.status is MintStatus.MINED or (mint.custody == "self" and mint.status in VOUCHERS)
+    if mint.status is MintStatus.ACCEPTED:
+        return mint.waiting is not None and mint.waiting.code == TOKEN_ON_CHAIN.code
     late = mint.deadline is not None and mint.deadline * 1000 < now
     return waits and (late or now - mint.updated_at >= RESTING_SECONDS * 1000)

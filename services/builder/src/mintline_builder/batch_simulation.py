@@ -18,7 +18,7 @@ from mintline.chain.calls import Call, CallReverted, Override
 from mintline.chain.gas import GasBound
 from mintline.errors import Deferred, MintlineError, Rejected, Unavailable
 from mintline.eth import mint_batch_calldata, to_checksum_address
-from mintline.records import TOKEN_TAKEN, Mint
+from mintline.records import Mint
 from mintline_builder.ports import Chain
 from mintline_builder.simulation import TokenTaken, refusal_of
 from mintline_builder.waiting import (
@@ -163,12 +163,10 @@ def _raise_if_whole(reverted: CallReverted) -> None:
 def _refusal(mint: Mint, reverted: CallReverted) -> MintlineError:
     """Return why a line that reverts alone is refused.
 
-    An accepted mint whose token is on chain can never succeed. One that was in a batch before may have made
-    that token itself, so it waits for the index to tell.
+    Whether a token that is on chain is the mint's own is for the index to tell: one that was in a batch
+    before may have made it there.
     """
     refusal = refusal_of(reverted)
-    if not isinstance(refusal, TokenTaken):
-        return refusal
-    if mint.nonce is not None:
+    if isinstance(refusal, TokenTaken) and mint.nonce is not None:
         return Deferred("the token is on chain: the index tells who made it", retry_after=INDEX_WAIT)
-    return Rejected(TOKEN_TAKEN.code, TOKEN_TAKEN.reason)
+    return refusal

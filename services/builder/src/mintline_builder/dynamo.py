@@ -75,7 +75,7 @@ class DynamoAccounts:
     async def commit(self, advances: Sequence[Advance]) -> None:
         """Write all or nothing, in one TransactWriteItems."""
         changes: list[Change] = []
-        names: list[str] = []
+        names: list[str | Place] = []
         for advance in advances:
             changes.append(self._advance(advance))
             names.append(account_item(advance.sender))
@@ -83,7 +83,7 @@ class DynamoAccounts:
                 claimed = self._claimed(claim, transaction.nonce)
                 changes += [created(transaction), *claimed]
                 # A nonce that has a transaction already is no claim's fault, but its sender's count is wrong.
-                names += [account_item(advance.sender), *(claim.item for _ in claimed)]
+                names += [transaction.place, *(claim.item for _ in claimed)]
         try:
             await self._dynamo.transact(changes)
         except Contended:
@@ -220,24 +220,33 @@ def _source(spent: Place | None, relayer: KeyRef | None = None) -> tuple[Clause,
 
 
 def _refusal(
-    advances: Sequence[Advance], names: Sequence[str], cancelled: TransactionCancelled
+    advances: Sequence[Advance], names: Sequence[str | Place], cancelled: TransactionCancelled
 ) -> NotCommitted:
     """Say which conditions failed, from the reasons, which come in the order of the changes."""
     senders = {account_item(advance.sender): advance.sender for advance in advances}
     moved: dict[str, int | None] = {}
     lost: set[str] = set()
+    known: dict[str, Place] = {}
     # A mint's claim and a sender's own item never share a name, and a wallet's top-up is never in one
     # transaction with the wallet's own nonce.
     for name, reason in zip(names, cancelled.reasons, strict=True):
         if reason.code != _REFUSED:
             continue
-        if name in senders:
+        if isinstance(name, Place):
+            known[name.sender_id] = name
+        elif name in senders:
             stored = None if reason.item is None else reason.item.get("next_nonce")
             moved.setdefault(senders[name], stored if isinstance(stored, int) else None)
         else:
             lost.add(name)
     busy = any(reason.code == _CONFLICT for reason in cancelled.reasons)
-    return NotCommitted(moved=moved, lost=frozenset(lost), busy=busy)
+    taken = {
+        advance.sender: place
+        for advance in advances
+        if advance.sender not in moved
+        and (place := known.get(advance.transactions()[0].sender_id)) is not None
+    }
+    return NotCommitted(moved=moved, lost=frozenset(lost), busy=busy, taken=taken)
 
 
 class DynamoOperations:

@@ -16,7 +16,7 @@ import structlog
 
 from mintline.errors import Conflict, Rejected
 from mintline.messages import BuildMint, FinishBatch, FundWallet, KeyRef, RenewNonce
-from mintline.records import Operation, Problem, scoped
+from mintline.records import TOKEN_ON_CHAIN, Operation, Problem, scoped
 from mintline.states import MintStatus
 from mintline.transaction_records import Place, carried_by
 from mintline_builder.batches import Batches
@@ -25,6 +25,7 @@ from mintline_builder.kinds import OperationKind, event
 from mintline_builder.metrics import Metrics
 from mintline_builder.policy import Terms
 from mintline_builder.ports import RENEWABLE, Operations
+from mintline_builder.simulation import TokenTaken
 from mintline_builder.waiting import Waiting
 
 log = structlog.get_logger(__name__)
@@ -76,6 +77,9 @@ async def build(cmd: BuildMint, *, frame: Frame) -> None:
         except Waiting as waiting:
             await _wait(operation, waiting.problem, frame)
             return
+        except TokenTaken:
+            await _wait_for_index(operation, frame)
+            return
         except Rejected as refusal:
             await _end(operation, Problem(code=refusal.code, reason=refusal.reason), frame)
             return
@@ -96,7 +100,7 @@ async def renew(cmd: RenewNonce, *, frame: Frame) -> None:
     operation = await _load(frame, cmd.mint_id)
     kind = frame.kind_of(operation)
     if not kind.renewable:
-        log.warning("renewal_dropped", kind=operation.request_type, nonce=cmd.nonce)
+        log.warning("renewal_dropped", kind=operation.kind, nonce=cmd.nonce)
         return
     authorization = await frame.operations.authorization(operation)
     if (
@@ -134,6 +138,18 @@ async def _wait(operation: Operation, problem: Problem, frame: Frame) -> None:
     log.info(event(operation, "waits"), code=problem.code)
     if operation.waiting != problem:
         await frame.operations.wait(operation.operation_id, problem)
+
+
+async def _wait_for_index(operation: Operation, frame: Frame) -> None:
+    """Leave an accepted mint whose token is on chain to the broadcaster, which knows whose token that is.
+
+    It is someone else's, or the mint's own: a record that was restored from a backup may be older than its
+    token. However long that takes to tell, nothing else can be minted for it.
+    """
+    frame.metrics.must_wait(operation, TOKEN_ON_CHAIN.code)
+    log.warning("mint_token_on_chain", token_id=str(operation.token_id))
+    if operation.waiting != TOKEN_ON_CHAIN:
+        await frame.operations.wait(operation.operation_id, TOKEN_ON_CHAIN)
 
 
 def _waited_too_long(operation: Operation, problem: Problem, terms: Terms) -> Problem:

@@ -106,11 +106,13 @@ class MemoryAccounts:
         claims = [claim for advance in advances for claim in advance.claims]
         lost = frozenset(claim.item for claim in claims if not self._holds(claim))
         made = [advance.transactions() for advance in advances]
+        taken: dict[str, Place] = {}
         for advance, transactions in zip(advances, made, strict=True):
-            if any(transaction.place in self.tables.transactions for transaction in transactions):
-                moved.setdefault(advance.sender, None)
-        if moved or lost:
-            raise NotCommitted(moved=moved, lost=lost)
+            known = [one.place for one in transactions if one.place in self.tables.transactions]
+            if known and advance.sender not in moved:
+                taken[advance.sender] = known[-1]
+        if moved or lost or taken:
+            raise NotCommitted(moved=moved, lost=lost, taken=taken)
         for advance, transactions in zip(advances, made, strict=True):
             self._set(advance.sender, next_nonce=advance.next_nonce)
             for claim, transaction in zip(advance.claims, transactions, strict=True):

@@ -32,7 +32,7 @@ class Metrics:
         )
         self.jumps = Counter(
             f"{prefix}_nonce_jumps",
-            "Senders whose transactions on chain were ahead of their reservations.",
+            "Senders whose transactions, on chain or on record, were ahead of their reservations.",
             registry=registry,
         )
         self.top_ups = Counter(f"{prefix}_top_ups", "Top-ups reserved.", registry=registry)

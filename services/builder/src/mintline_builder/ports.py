@@ -335,16 +335,23 @@ class NotCommitted(Conflict):
 
     `moved` maps each sender whose next nonce is another to that nonce, or to None where the answer did not
     tell; `lost` names the items of claims whose own condition failed; `busy` tells that another transaction
-    held one of the items.
+    held one of the items. `taken` maps each sender whose next nonce is as expected, and has a transaction on
+    record all the same, to that transaction: the highest among those that were asked for.
     """
 
     def __init__(
-        self, *, moved: Mapping[str, int | None], lost: frozenset[str] = frozenset(), busy: bool = False
+        self,
+        *,
+        moved: Mapping[str, int | None],
+        lost: frozenset[str] = frozenset(),
+        busy: bool = False,
+        taken: Mapping[str, Place] | None = None,
     ) -> None:
         super().__init__("the reservation was refused")
         self.moved = moved
         self.lost = lost
         self.busy = busy
+        self.taken = taken or {}
 
 
 class Accounts(Protocol):

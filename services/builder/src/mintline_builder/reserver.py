@@ -21,6 +21,8 @@ Invariants, whatever crashes, repeats or races:
 - A nonce that the chain has used already is never given out: where a claim's `floor` is above the stored next
   nonce, someone used the key elsewhere, and the account jumps ahead by the same write. Should a reorg take
   that back, the nonces in between are a gap, which the broadcaster fills.
+- A nonce that has a transaction on record is never given out again, whatever the account says: an account
+  that was restored to an earlier state jumps ahead to a nonce without one, by the same write.
 - The cache is only a guess at `nonce_unmoved`; a wrong guess costs one refused transaction.
 """
 
@@ -37,6 +39,7 @@ import structlog
 
 from mintline.errors import Conflict, Unavailable, Unusable, Unwritable
 from mintline.tracing import OFF, Tracer
+from mintline.transaction_records import Place
 from mintline_builder.ports import Accounts, Advance, Claim, NotCommitted, account_item
 
 log = structlog.get_logger(__name__)
@@ -45,6 +48,8 @@ MAX_TRIES = 30
 """Refusals after which a claim's message goes back: a hot account must not hold handlers for ever."""
 MAX_GUESSES = 100_000
 """Senders whose next nonce is remembered, those used last."""
+MAX_LEAP = 2**40
+"""Nonces past one that is on record among which the first free one is looked for."""
 
 
 @dataclass(eq=False, slots=True)
@@ -75,7 +80,7 @@ class Reserver:
     Claims that arrive together share a transaction of at most `max_changes` writes, across senders. A sender
     under way is locked in this process, so its later claims gather for the next transaction. A lone claim
     goes at once; company waits `linger` seconds for more. `conflicts` is called once per refused transaction,
-    `jumps` once per sender whose nonces were used elsewhere.
+    `jumps` once per sender whose nonces were used elsewhere, or are on record already.
     In traces a transaction links to the spans of all its claims.
     """
 
@@ -105,6 +110,8 @@ class Reserver:
         self._tracer = tracer
         self._queues: dict[str, deque[_Waiting]] = {}
         self._guesses: dict[str, int] = {}
+        self._free: dict[str, int] = {}
+        """The first nonces without a record, of senders whose next ones had one."""
         self._locked: set[str] = set()
         self._flights: set[asyncio.Task[None]] = set()
         self._gathering: asyncio.Task[None] | None = None
@@ -230,7 +237,15 @@ class Reserver:
             return
         for advance in advances:
             # Only now: what is expected may be a guess that another copy of the builder has overtaken.
-            if advance.expected is not None and advance.first > advance.expected:
+            if advance.first == self._free.pop(advance.sender, None):
+                log.error(
+                    "nonces_on_record",
+                    sender=advance.sender,
+                    next_nonce=advance.expected,
+                    free=advance.first,
+                )
+                self._jumps()
+            elif advance.expected is not None and advance.first > advance.expected:
                 log.error(
                     "nonces_used_elsewhere",
                     sender=advance.sender,
@@ -269,7 +284,7 @@ class Reserver:
     async def _advance(self, sender: str, group: list[_Waiting]) -> Advance:
         expected = await self.next_nonce(sender)
         first = await self._chain_nonce(sender) if expected is None else expected
-        first = max(first, *(waiting.floor for waiting in group))
+        first = max(first, self._free.get(sender, 0), *(waiting.floor for waiting in group))
         return Advance(sender, expected, first, tuple(waiting.claim for waiting in group))
 
     async def _settle_refusal(self, flight: _Flight, refusal: NotCommitted) -> None:
@@ -279,13 +294,38 @@ class Reserver:
                 self._guesses.pop(sender, None)
             else:
                 self._guess(sender, actual)
-        if refusal.busy or not (refusal.moved or refusal.lost):
+        for sender, place in refusal.taken.items():
+            self._free[sender] = await self._first_free(place)
+        if refusal.busy or not (refusal.moved or refusal.lost or refusal.taken):
             tries = max(waiting.tries for waiting in flight.waiting())
             await self._sleep(self._rng.uniform(0, min(0.2, 0.01 * 2**tries)))
         for sender, group in flight.groups.items():
             again = [waiting for waiting in group if not self._answered(waiting, refusal.lost)]
             if again:
                 self._queues.setdefault(sender, deque()).extendleft(reversed(again))
+
+    async def _first_free(self, taken: Place) -> int:
+        """Return a nonce without a record, after one that has one and directly after another.
+
+        The search doubles its step and halves it again, since a restored account may be far behind.
+        """
+        step = 1
+        while step < MAX_LEAP and await self._on_record(taken, step):
+            step *= 2
+        low, high = step // 2, step
+        while high - low > 1:
+            middle = (low + high) // 2
+            if await self._on_record(taken, middle):
+                low = middle
+            else:
+                high = middle
+        return taken.nonce + high
+
+    async def _on_record(self, taken: Place, further: int) -> bool:
+        try:
+            return await self._accounts.transaction(Place(taken.sender_id, taken.nonce + further)) is not None
+        except Unusable:
+            return True
 
     @staticmethod
     def _answered(waiting: _Waiting, lost: frozenset[str]) -> bool:
@@ -304,6 +344,7 @@ class Reserver:
         """Tell every caller that the outcome is unknown, and assume no nonce any more."""
         for sender in flight.groups:
             self._guesses.pop(sender, None)
+            self._free.pop(sender, None)
         for waiting in flight.waiting():
             if not waiting.nonce.done():
                 waiting.nonce.set_exception(error)

@@ -238,7 +238,8 @@ class Outcome:
             return (MintStatus.BUILT, MintStatus.SUBMITTED)
         if self.status is MintStatus.ISSUED:
             return (MintStatus.ISSUED, MintStatus.SUBMITTED)
-        return sources(self.status)
+        # What is accepted has its token only if its record was restored: it ends once that is final.
+        return tuple(one for one in sources(self.status) if one is not MintStatus.ACCEPTED)
 
 
 class Reopened(NamedTuple):

@@ -20,16 +20,22 @@ from typing import Any, Literal, TypeAlias
 from mintline.aws.items import Item, Value, encode_item, encode_value
 from mintline.resources import Table
 
-Operator: TypeAlias = Literal["eq", "ne", "in", "missing", "exists", "lt", "le", "gt", "ge"]
+Operator: TypeAlias = Literal["eq", "ne", "in", "missing", "exists", "empty", "lt", "le", "gt", "ge"]
 
 _SYMBOLS: Mapping[str, str] = {"eq": "=", "ne": "<>", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 _PRESENT = frozenset({"eq", "in", "exists", "lt", "le", "gt", "ge"})
 """Operators that only an existing item satisfies."""
+_BY_EXPRESSION = frozenset({"ne", "empty"})
+"""Operators that hold for a missing attribute and for some values, which PartiQL cannot say."""
 
 
 @dataclass(frozen=True, slots=True)
 class Clause:
-    """One named part of a write's condition: `values` has one entry, several for `in`, none for existence."""
+    """One named part of a write's condition.
+
+    `values` has one entry, several for `in`, none for existence. `empty` holds for an empty list and for an
+    attribute that is missing, which records read as one.
+    """
 
     name: str
     attribute: str
@@ -153,6 +159,8 @@ def _condition(clauses: Iterable[Clause], names: _Names) -> str:
                 parts.append(f"attribute_not_exists({attribute})")
             case "exists":
                 parts.append(f"attribute_exists({attribute})")
+            case "empty":
+                parts.append(f"(attribute_not_exists({attribute}) OR {attribute} = {names.value([])})")
             case "in":
                 listed = ", ".join(names.value(value) for value in clause.values)
                 parts.append(f"{attribute} IN ({listed})")
@@ -234,7 +242,8 @@ def _insert(put: Put, prefix: str) -> dict[str, Any] | None:
 def _update(update: Update, prefix: str) -> dict[str, Any] | None:
     operators = {clause.op for clause in update.where}
     names = [*update.key, *update.set, *update.remove]
-    inexpressible = bool(update.add or update.append) or "ne" in operators or '"' in "".join(names)
+    calls = bool(update.add or update.append) or not operators.isdisjoint(_BY_EXPRESSION)
+    inexpressible = calls or '"' in "".join(names)
     if inexpressible or not operators & _PRESENT or not (update.set or update.remove):
         return None
     parameters: list[Any] = []

@@ -6,11 +6,9 @@ import structlog
 
 from mintline.authorizations import Authorization
 from mintline.errors import Rejected
-from mintline.records import TOKEN_TAKEN, Mint
-from mintline.states import MintStatus
+from mintline.records import Mint
 from mintline.vouchers import voucher_of
 from mintline_builder.kinds.base import Context, require_chain, unauthorized
-from mintline_builder.simulation import TokenTaken
 from mintline_builder.waiting import CHAIN_TIME_SKEWED, Waiting
 
 log = structlog.get_logger(__name__)
@@ -45,13 +43,7 @@ async def voucher_deadline(context: Context) -> int:
 async def redemption_gas(mint: Mint, sender: str, deadline: int, context: Context, *, sponsored: bool) -> int:
     """Return the gas limit of a redemption by `sender`, by a simulation of the mint's very voucher.
 
-    An accepted mint whose token is on chain can never succeed: nothing was signed for it yet. One that was
-    built may have made that token itself, so it waits for the index to tell.
+    Raises TokenTaken for one whose token is on chain: whether it is the mint's own is for the index to tell.
     """
     voucher = voucher_of(mint.evolve(deadline=deadline))
-    try:
-        return await context.simulator.gas(mint.contract, sender, voucher, sponsored=sponsored)
-    except TokenTaken:
-        if mint.status is not MintStatus.ACCEPTED:
-            raise
-        raise Rejected(TOKEN_TAKEN.code, TOKEN_TAKEN.reason) from None
+    return await context.simulator.gas(mint.contract, sender, voucher, sponsored=sponsored)
