@@ -153,7 +153,9 @@ class Release:
         elif mint.status is MintStatus.MINED:
             log.error("mint_without_token", **self._about(mint))
         elif gets_another_nonce(mint):
-            if not self.transaction.to_be_split:
+            if self.transaction.to_be_split:
+                log.info("mint_leaves_failed_batch", **self._about(mint))
+            else:
                 log.warning("nonce_taken", **self._about(mint))
             await ask_for_nonce(mint, outbox=self.outbox)
         elif await self._reject(mint, CANCELLED):
