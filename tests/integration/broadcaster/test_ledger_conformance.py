@@ -324,6 +324,20 @@ async def test_add_attempt__when_it_is_a_noop__then_the_nonce_is_for_it_and_noth
     await records.ledger.add_attempt(after, noop(7))
 
 
+async def test_add_attempt__when_a_batch_is_being_claimed__then_a_noop_alone_and_it_ends_the_claims(
+    records: Records,
+) -> None:
+    before = transaction(**BATCH, claiming=True)
+    await records.reserve(before)
+    with pytest.raises(TransactionMoved):
+        await records.ledger.add_attempt(before, attempt(5))
+    await records.ledger.add_attempt(before, noop(5))
+    after = await records.ledger.transaction(before.place)
+    assert after == before.evolve(
+        state=TransactionState.SUBMITTED, attempts=(noop(5),), filling_at=5, updated_at=5, claiming=None
+    )
+
+
 @pytest.mark.parametrize("state", [TransactionState.MINED, TransactionState.FINAL])
 @pytest.mark.parametrize("late", [attempt(5), noop(5)], ids=["own", "noop"])
 async def test_add_attempt__when_the_nonce_is_used__then_the_transaction_stays_as_it_is(

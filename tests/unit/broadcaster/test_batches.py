@@ -146,7 +146,7 @@ async def test_batch__when_the_relayer_has_no_ether__then_nobody_tops_it_up(
 ) -> None:
     intent = batches.reserved(1)
     world.chain.balances[batches.relayer.address] = 0
-    with pytest.raises(Deferred, match="relayer-1"):
+    with pytest.raises(Deferred, match="the relayer is low"):
         await world.broadcast(intent)
     assert await world.sent_to(BUILD) == []
 
@@ -198,6 +198,28 @@ async def test_claiming__when_its_nonce_is_used__then_it_stays_open_until_it_is_
     world.change(batches.intent(1), claiming=None)
     await world.sweep(after=60)
     assert {message.mint_id for message in await world.sent_to(BUILD)} == {"mint_1", "mint_2"}
+
+
+@pytest.mark.parametrize("used", [True, False])
+async def test_claiming__when_its_nonce_is_to_be_filled__then_its_claims_end_with_the_noop_and_are_let_go(
+    world: Any, batches: Batches, *, used: bool
+) -> None:
+    batches.reserved(1, 2, claimed=False, claiming=True, filling_at=world.now)
+    batches.claim("mint_1", 0)
+    if used:
+        world.chain.use_nonce(batches.relayer.address)
+        world.finalize()
+    await world.sweep(after=20)
+    [noop] = await world.sent_to(SIGN)
+    await world.broadcast(noop)
+    assert batches.record().claiming is None
+    world.chain.mine()
+    world.finalize()
+    await world.sweep(after=20)
+    assert {message.mint_id for message in await world.sent_to(BUILD)} == {"mint_1"}
+    batches.claim("mint_1", 1)
+    await world.sweep(after=20)
+    assert world.open() == []
 
 
 async def test_claiming__when_it_comes_signed__then_nothing_is_sent_before_it_is_sealed(
@@ -361,6 +383,20 @@ async def test_refused__when_a_noop_took_its_nonce__then_its_mints_get_another_o
     world.finalize()
     await world.sweep(after=20)
     assert [message.mint_id for message in await world.sent_to(BUILD)] == ["mint_1", "mint_2"]
+
+
+async def test_refused__when_other_lines_were_signed_before__then_its_mints_live_and_its_nonce_is_filled(
+    world: Any, batches: Batches
+) -> None:
+    """The enclave signed a batch whose bytes were lost; a line was left out, and it remembers the nonce."""
+    batches.reserved(1, 2)
+    batches.reject(1)
+    await world.sweep(after=60)
+    [left] = await world.sent_to(SIGN)
+    await world.refuse(left, "memory_nonce")
+    assert batches.statuses()["mint_2"] is MintStatus.BUILT
+    assert [type(message) for message in await world.sent_to(SIGN)] == [SignNoop]
+    assert batches.record().filling_at == world.now
 
 
 # Failed on chain

@@ -176,10 +176,12 @@ class DynamoLedger:
             written["submitted_at"] = attempt.at
         if attempt.fills and transaction.filling_at is None:
             written["filling_at"] = attempt.at
+        sealing = ("claiming",) if attempt.fills and transaction.claiming else ()
         update = Update(
             TRANSACTIONS,
             transaction_key(transaction.place),
             set=written,
+            remove=sealing,
             where=(
                 Clause("still_there", "state", "eq", (transaction.state.value,)),
                 _UNDECIDED,

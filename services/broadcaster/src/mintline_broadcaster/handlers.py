@@ -12,6 +12,7 @@ from mintline.messages import (
     Broadcast,
     IssueVoucher,
     ReviewMint,
+    SignBatch,
     SigningRefused,
     SignNoop,
 )
@@ -24,8 +25,8 @@ from mintline_broadcaster.fees import FeeCaps
 from mintline_broadcaster.intents import (
     ask_for_nonce,
     first_intent,
+    intent_of,
     operations_of,
-    recorded_intent,
     resealed,
     sign,
 )
@@ -99,7 +100,10 @@ async def refuse(
         return
     problem = problem_of(message.code)
     transaction = await ledger.transaction(place_of(intent.signer, intent.nonce))
-    if message.code == RefusalCode.NONCE_FILLED:
+    came_late = message.code == RefusalCode.NONCE_FILLED
+    # Lines may have been left out of a batch after it was signed, and before that was on record.
+    other_lines = message.code == RefusalCode.NONCE and isinstance(intent, SignBatch)
+    if came_late or other_lines:
         log.info("signing_came_late", kind=intent.type)
         await _give_way(intent, transaction, ledger=ledger, outbox=outbox, noops=noops, now=now)
     elif isinstance(intent, SignNoop) or not operation_ids(intent) or not _is_first(intent, transaction):
@@ -135,7 +139,7 @@ async def _end_refused(
     operations = await operations_of(transaction, ledger=ledger)
     waiting = [one for one in operations if depends_on(one, transaction)]
     try:
-        own = await recorded_intent(transaction, ledger=ledger)
+        own = await intent_of(transaction, operations, ledger=ledger)
     except Moved:
         raise OutcomeRefused("unknown_mint", name_of(message.intent), "nonce") from None
     check_refused(message.intent, own, authorized=bool(waiting))
@@ -143,7 +147,7 @@ async def _end_refused(
         raise OutcomeRefused("unknown_mint", refused, "operation_id")
     rest = [one for one in waiting if one.operation_id != refused]
     if not refused or not rest:
-        await end_operations(transaction, problem, ledger=ledger, noops=noops, now=now)
+        await end_operations(transaction, operations, problem, ledger=ledger, noops=noops, now=now)
         return
     seal, left = resealed(transaction, rest)
     for operation in (one for one in waiting if one.operation_id == refused):

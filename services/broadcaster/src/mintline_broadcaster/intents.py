@@ -30,6 +30,13 @@ async def recorded_intent(transaction: Transaction, *, ledger: Ledger) -> AnyInt
     """Return what a reserved transaction stands for, the same each time; raises `mintline.kinds.Moved`."""
     found = await ledger.operations(transaction.operations) if transaction.operations else {}
     operations = [found[one] for one in transaction.operations if one in found]
+    return await intent_of(transaction, operations, ledger=ledger)
+
+
+async def intent_of(
+    transaction: Transaction, operations: Sequence[Operation], *, ledger: Ledger
+) -> AnyIntent:
+    """Return the same, by the operations that it names; raises `mintline.kinds.Moved`."""
     authorization = b""
     if kinds.transaction_kind(transaction).authorized and operations:
         authorization = await ledger.envelope(operations[0])

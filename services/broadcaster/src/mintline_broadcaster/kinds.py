@@ -9,7 +9,7 @@ again.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import assert_never
+from typing import Literal, assert_never
 
 import structlog
 
@@ -28,6 +28,7 @@ NONCE_TAKEN = Problem(
     reason="The transaction was not sent. Send the request again, with another Idempotency-Key.",
 )
 _PLATFORM = "platform:"
+_TREASURY = "platform:treasury"
 _CARRIED = (MintStatus.BUILT, MintStatus.SUBMITTED, MintStatus.MINED)
 
 log = structlog.get_logger(__name__)
@@ -69,15 +70,19 @@ def _mints(kind: TransactionKind) -> bool:
             assert_never(kind)
 
 
-def operator_pays(intent: AnyIntent) -> bool:
-    """Tell whether only an operator can send the sender ether: treasury and relayers get no top-ups."""
+def payer_of(intent: AnyIntent) -> Literal["wallet", "treasury", "relayer"]:
+    """Return who pays for a transaction. Only a user's wallet gets top-ups; the others are an operator's."""
     match intent.type:
-        case "sign_top_up" | "sign_batch":
-            return True
+        case "sign_top_up":
+            return "treasury"
+        case "sign_batch":
+            return "relayer"
         case "sign_mint" | "sign_transfer" | "sign_burn":
-            return False
+            return "wallet"
         case "sign_noop":
-            return intent.signer.subject.startswith(_PLATFORM)
+            if intent.signer.subject == _TREASURY:
+                return "treasury"
+            return "relayer" if intent.signer.subject.startswith(_PLATFORM) else "wallet"
         case _:
             assert_never(intent.type)
 
@@ -148,7 +153,9 @@ class Release:
         elif mint.status is MintStatus.MINED:
             log.error("mint_without_token", **self._about(mint))
         elif gets_another_nonce(mint):
-            if not self.transaction.to_be_split:
+            if self.transaction.to_be_split:
+                log.info("mint_leaves_failed_batch", **self._about(mint))
+            else:
                 log.warning("nonce_taken", **self._about(mint))
             await ask_for_nonce(mint, outbox=self.outbox)
         elif await self._reject(mint, CANCELLED):

@@ -137,6 +137,8 @@ class MemoryLedger:
             changes["submitted_at"] = attempt.at
         if current.filling_at is None and attempt.fills:
             changes["filling_at"] = attempt.at
+        if current.claiming and attempt.fills:
+            changes["claiming"] = None
         self._move(
             current,
             state=TransactionState.SUBMITTED,

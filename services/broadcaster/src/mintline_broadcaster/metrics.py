@@ -41,7 +41,7 @@ class Metrics:
         self.passes = Counter(f"{prefix}_sweep_passes", "Passes over what is open.", registry=registry)
         self.sweeps = Counter(
             f"{prefix}_sweeps",
-            "Mints that had stopped moving and were sent on, by the status they stood in.",
+            "Operations that had stopped moving and were sent on, by the status they stood in.",
             ("status",),
             registry=registry,
         )
@@ -59,7 +59,7 @@ class Metrics:
         )
         self.nonces_taken = Counter(
             f"{prefix}_nonces_taken",
-            "Nonces that another transaction used for good; their mints get new ones.",
+            "Mints that get another nonce: another transaction used theirs for good, or their batch failed.",
             registry=registry,
         )
         self.treasury_low = Counter(

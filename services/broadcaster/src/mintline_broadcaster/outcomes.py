@@ -17,7 +17,7 @@ from mintline.transaction_records import Outcome, Transaction, place_of
 from mintline_broadcaster.fees import FeeCaps, bump
 from mintline_broadcaster.finality import final_count
 from mintline_broadcaster.intents import ask_for_funds, cost_of, first_intent, operations_of, sign_again
-from mintline_broadcaster.kinds import Release, about, alone_in, depends_on, event_of, operator_pays
+from mintline_broadcaster.kinds import Release, about, alone_in, depends_on, event_of, payer_of
 from mintline_broadcaster.noops import Noops
 from mintline_broadcaster.ports import Chain, Final, Ledger, MintMoved, TransactionMoved, TreasuryLow
 
@@ -73,15 +73,20 @@ async def act_on(
 
 
 async def end_operations(
-    transaction: Transaction, problem: Problem, *, ledger: Ledger, noops: Noops, now: int
+    transaction: Transaction,
+    operations: Sequence[Operation],
+    problem: Problem,
+    *,
+    ledger: Ledger,
+    noops: Noops,
+    now: int,
 ) -> None:
-    """Reject what a transaction carries that can never be sent, and have its nonce filled.
+    """Reject the operations of a transaction that can never be sent, and have its nonce filled.
 
     May be repeated. Raises TransactionMoved if its nonce is used, with nothing done.
     """
     if transaction.state not in UNDECIDED:
         raise TransactionMoved(transaction)
-    operations = await operations_of(transaction, ledger=ledger)
     carried = alone_in(transaction)
     if carried is None and transaction.filling_at is None:
         # First of all, so that no attempt is sent while they end one by one.
@@ -136,7 +141,8 @@ async def _end_unsendable(
     transaction = await ledger.transaction(place_of(intent.signer, intent.nonce))
     fills = isinstance(intent, SignNoop)
     if transaction is not None and transaction.operations and not fills:
-        await end_operations(transaction, problem, ledger=ledger, noops=noops, now=now)
+        operations = await operations_of(transaction, ledger=ledger)
+        await end_operations(transaction, operations, problem, ledger=ledger, noops=noops, now=now)
         return
     log.error("transaction_can_never_be_sent", kind=intent.type, nonce=intent.nonce, code=problem.code)
     if transaction is not None and not fills:
@@ -231,10 +237,13 @@ async def _raise_fees(
 
 
 async def _wait_for_funds(intent: AnyIntent, *, chain: Chain, outbox: SendingPort, now: int) -> None:
-    if operator_pays(intent):
-        key = intent.signer
-        log.warning("treasury_low", treasury=key.address, key=key.subject, required=cost_of(intent))
-        raise TreasuryLow(f"{key.subject} is low", retry_after=TREASURY_SECONDS)
+    payer = payer_of(intent)
+    if payer == "treasury":
+        log.warning("treasury_low", treasury=intent.signer.address, required=cost_of(intent))
+        raise TreasuryLow("the treasury is low", retry_after=TREASURY_SECONDS)
+    if payer == "relayer":
+        log.warning("relayer_low", address=intent.signer.address, required=str(cost_of(intent)))
+        raise Deferred("the relayer is low", retry_after=TREASURY_SECONDS)
     balance = await chain.balance(intent.signer.address)
     await ask_for_funds(intent, balance, outbox=outbox, now=now)
     raise Deferred("the wallet waits for gas money", retry_after=FUNDS_SECONDS)

@@ -83,7 +83,7 @@ class Seal(NamedTuple):
 
 
 class TreasuryLow(Deferred):
-    """The treasury or a relayer cannot pay for what it sends: only its owner can help."""
+    """The treasury cannot pay for what it sends: only its owner can help."""
 
 
 class MintMoved(Conflict):
@@ -136,8 +136,8 @@ class Ledger(Protocol):
     async def add_attempt(self, transaction: Transaction, attempt: Attempt) -> None:
         """Append to the attempts of a reserved or submitted transaction, if they are still these.
 
-        A no-op says by that that the nonce is being filled; nothing else may follow it. Raises
-        TransactionMoved.
+        A no-op says by that that the nonce is being filled; nothing else may follow it, and a batch claims
+        nothing more. Raises TransactionMoved.
         """
 
     async def open_gap(self, transaction: Transaction) -> Transaction | None:

@@ -194,8 +194,11 @@ class Watch:
     async def _settle(self, transaction: Transaction, final: Final, *, now: int) -> None:
         """Close a transaction whose nonce is used for good, unless that is the indexer's."""
         if transaction.claiming:
-            # Its operations are told by their claims: they can be let go once there are no more to come.
-            await self._send_on(transaction, now=now)
+            # Its operations can be let go once no more are claimed: it is sealed, or a no-op is on record.
+            if transaction.filling_at is None:
+                await self._send_on(transaction, now=now)
+            else:
+                await self._noops.fill(transaction, now=now)
         elif transaction.state is not TransactionState.MINED or (
             transaction.to_be_split and _is_in(transaction, final)
         ):

@@ -166,8 +166,11 @@ class DynamoAccounts:
         return frozenset(won)
 
     async def seal(self, batch: Transaction) -> None:
-        """Write what a batch carries for good."""
-        await self._dynamo.write(sealing(batch))
+        """Write what a batch carries for good: by a transaction, as all that the builder writes there."""
+        try:
+            await self._dynamo.transact([sealing(batch)])
+        except Contended:
+            raise Unavailable(f"batch {batch.place.name}: other writers kept interfering") from None
 
 
 def _built(claim: OperationClaim[Any], nonce: int) -> list[Change]:

@@ -1,0 +1,206 @@
+"""Batches over DynamoDB, and on a chain: how many requests they take, and what the contract says to them."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pytest
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
+from eth_typing import Hash32
+from prometheus_client import CollectorRegistry
+
+from mintline.authorizations import Authorization
+from mintline.aws.authorizations import keep_authorization
+from mintline.aws.dynamo import Put
+from mintline.aws.records import to_item
+from mintline.chain import collection
+from mintline.chain.gas import GasBound
+from mintline.eth import address_word, mint_batch_calldata, selector, to_checksum_address
+from mintline.kinds import transaction_of
+from mintline.messages import BuildMint, KeyRef, SignBatch
+from mintline.records import TOKEN_TAKEN, Mint, digest_of, scoped
+from mintline.resources import MINTS
+from mintline.states import MintStatus
+from mintline.transaction_records import Place, carried_by
+from mintline_builder.builder import Adapters, Builder
+from mintline_builder.dynamo import DynamoAccounts, DynamoOperations
+from mintline_builder.fees import FeePolicy
+from mintline_builder.funds import TopUpPolicy
+from mintline_builder.memory import MemoryChain, MemoryMetadata, MemoryOutbox
+from mintline_builder.metrics import Metrics
+from mintline_builder.policy import Policy, Terms
+from tests.integration.builder.conftest import CHAIN_ID, ETHER, key_of
+
+if TYPE_CHECKING:
+    from tests.integration.builder.conftest import Line
+
+pytestmark = pytest.mark.integration
+
+METADATA = '{"name":"A picture"}'
+WRITES = frozenset(
+    {"TransactWriteItems", "BatchExecuteStatement", "ExecuteStatement", "UpdateItem", "PutItem"}
+)
+
+
+async def accept(line: Line, token_id: int, *, to: str | None = None) -> str:
+    """Put a sponsored mint on record, as the api does."""
+    now = int(time.time() * 1000)
+    mint = Mint(
+        mint_id=f"mint_{uuid4().hex}",
+        sub="alice",
+        status=MintStatus.ACCEPTED,
+        chain_id=CHAIN_ID,
+        contract=line.contract,
+        to=to or to_checksum_address(random.randbytes(20)),
+        custody="sponsored",
+        metadata_digest=digest_of(METADATA),
+        request_digest="00" * 32,
+        token_id=token_id,
+        created_at=now,
+        updated_at=now,
+    )
+    await keep_authorization(line.dynamo, mint, Authorization(envelope=b"sealed", metadata=METADATA))
+    await line.dynamo.write(Put(MINTS, to_item(mint)))
+    return mint.mint_id
+
+
+def builder(line: Line, relayer: KeyRef, outbox: MemoryOutbox, *, max_batch: int) -> Builder:
+    """A builder over the tables, whose chain takes anything."""
+    chain = MemoryChain(balances={relayer.address: 1000 * ETHER}, codes={line.contract: b"\x01"})
+    return Builder(
+        Adapters(
+            accounts=DynamoAccounts(line.dynamo, CHAIN_ID),
+            operations=DynamoOperations(line.dynamo),
+            metadata=MemoryMetadata(),
+            chain=chain,
+            outbox=outbox,
+        ),
+        Policy(
+            terms=Terms(chain_id=CHAIN_ID, issuer=line.settings.issuer, voucher_ttl=3600),
+            treasury=line.settings.treasury,
+            relayer=relayer,
+            top_ups=TopUpPolicy(mints=20, max_mints=100, max_value=ETHER, max_cost=ETHER, day_budget=ETHER),
+            fees=FeePolicy(min_priority_fee=1, max_priority_fee=5 * 10**9, max_fee=200 * 10**9),
+            mint_gas=GasBound("MINTLINE_MAX_GAS", 1_000_000),
+            transfer_gas=GasBound("MINTLINE_MAX_TRANSFER_GAS", 500_000),
+            recipient_gas=200_000,
+            max_batch=max_batch,
+        ),
+        metrics=Metrics(CollectorRegistry()),
+        now=time.time,
+        clock=time.monotonic,
+        sleep=asyncio.sleep,
+        rng=random.Random(1),
+    )
+
+
+async def test_batch__when_it_has_five_hundred_mints__then_it_takes_a_write_for_each_25(line: Line) -> None:
+    relayer = key_of(Account.create(), "platform:relayer-1")
+    names = await asyncio.gather(*(accept(line, number) for number in range(1, 501)))
+    outbox, requests = MemoryOutbox(), Counter[str]()
+    client: Any = line.dynamo._client
+
+    def count(model: Any, **_: Any) -> None:
+        requests[model.name] += 1
+
+    client.meta.events.register("before-call.dynamodb", count)
+    built = builder(line, relayer, outbox, max_batch=500)
+
+    await asyncio.gather(*(built.handle(BuildMint(mint_id=name)) for name in names))
+    await built.aclose()
+
+    assert {name: number for name, number in requests.items() if name in WRITES} == {
+        "TransactWriteItems": 1 + 500 // 25 + 1,
+    }
+    assert requests["BatchGetItem"] < 40
+    [(_, intent, _)] = outbox.sent
+    assert isinstance(intent, SignBatch)
+    assert len(intent.mints) == 500
+    batch = await DynamoAccounts(line.dynamo, CHAIN_ID).transaction(
+        Place(scoped(CHAIN_ID, relayer.address), 0)
+    )
+    assert batch is not None
+    assert (batch.claiming, set(batch.operations)) == (None, set(names))
+    for mint in await line.mints(names):
+        assert (mint.status, carried_by(mint)) == (MintStatus.BUILT, batch.place)
+
+
+async def test_batch__when_builders_race_for_the_same_mints__then_each_is_in_just_one(line: Line) -> None:
+    relayer = key_of(Account.create(), "platform:relayer-1")
+    names = await asyncio.gather(*(accept(line, number) for number in range(1, 61)))
+    builders = [builder(line, relayer, MemoryOutbox(), max_batch=60) for _ in range(2)]
+
+    await asyncio.gather(
+        *(each.handle(BuildMint(mint_id=name)) for each in builders for name in names),
+        return_exceptions=True,
+    )
+    for each in builders:
+        await asyncio.gather(*(each.handle(BuildMint(mint_id=name)) for name in names))
+        await each.aclose()
+
+    accounts = DynamoAccounts(line.dynamo, CHAIN_ID)
+    account = await accounts.get(relayer.address)
+    assert account is not None
+    assert account.next_nonce is not None
+    listed: Counter[str] = Counter()
+    for nonce in range(account.next_nonce):
+        batch = await accounts.transaction(Place(scoped(CHAIN_ID, relayer.address), nonce))
+        assert batch is not None
+        assert batch.claiming is None
+        assert bool(batch.operations) == (batch.filling_at is None)
+        listed.update(batch.operations)
+    assert listed == dict.fromkeys(names, 1)
+
+
+async def grant(line: Line, account: str) -> None:
+    role = collection.RELAYER_ROLE
+    await line.administer(selector("grantRole(bytes32,address)") + role + address_word(account))
+
+
+async def carry_out(line: Line, intent: SignBatch, relayer: LocalAccount) -> bool:
+    """Sign and send a batch; tell whether it succeeded."""
+    transaction = transaction_of(intent)
+    signed = relayer.unsafe_sign_hash(Hash32(transaction.signing_hash()))
+    raw = transaction.signed(signed.v - 27, signed.r, signed.s)
+    answer = await line.rpc.call("eth_sendRawTransaction", ["0x" + raw.hex()])
+    return await line.mined(bytes.fromhex(answer[2:]))
+
+
+async def test_batch__when_one_token_is_on_chain__then_the_others_are_minted_with_the_gas_it_was_given(
+    line: Line,
+) -> None:
+    account = await line.wallet(balance=10 * ETHER)
+    relayer = key_of(account, "platform:relayer-1")
+    names = [await accept(line, number) for number in range(1, 13)]
+
+    async def send() -> None:
+        for name in names:
+            await line.send(name, name)
+
+    async def wait_for_the_role() -> bool:
+        mints = await line.mints(names)
+        return all(mint.waiting and mint.waiting.code == "relayer_not_allowed" for mint in mints)
+
+    async with line.building(relayer=relayer):
+        await send()
+        await line.until(wait_for_the_role)
+        await grant(line, account.address)
+        await grant(line, line.admin)
+        await line.administer(mint_batch_calldata([(5, line.admin, bytes(32))]))
+        await send()
+        [intent] = await line.take(1)
+
+        assert isinstance(intent, SignBatch)
+        assert {each.token_id for each in intent.mints} == {*range(1, 13)} - {5}
+        assert await carry_out(line, intent, account)
+    taken = await line.mint(names[4])
+    assert (taken.status, taken.problem) == (MintStatus.REJECTED, TOKEN_TAKEN)
+    for number in (1, 12):
+        published, kind = await line.metadata(number)
+        assert (published, kind) == (METADATA.encode(), "application/json")
