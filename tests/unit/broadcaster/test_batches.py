@@ -328,6 +328,31 @@ async def test_refused__when_redelivered_after_one_was_left_out__then_the_rest_i
     assert batches.statuses()["mint_1"] is MintStatus.BUILT
 
 
+async def test_refused__when_the_one_to_blame_ended_elsewhere__then_the_rest_is_signed(
+    world: Any, batches: Batches
+) -> None:
+    intent = batches.reserved(1, 2)
+    batches.reject(2)
+    ended = world.ledger.mints["mint_2"]
+    await refuse(world, intent, 2)
+    assert world.ledger.mints["mint_2"] == ended
+    assert await world.sent_to(SIGN) == [batches.intent(1)]
+    assert batches.record().operations == ("mint_1",)
+    await world.broadcast(batches.intent(1))
+    assert len(world.chain.pool) == 1
+
+
+@pytest.mark.parametrize("changes", [{"claiming": True}, {"filling_at": 1}], ids=["claiming", "to-be-filled"])
+async def test_refused__when_the_batch_cannot_go_on_without_one__then_that_one_lives(
+    world: Any, batches: Batches, changes: dict[str, Any]
+) -> None:
+    intent = batches.reserved(1, 2, **changes)
+    before = batches.record()
+    with pytest.raises(Conflict):
+        await refuse(world, intent, 2)
+    assert (batches.record(), set(batches.statuses().values())) == (before, {MintStatus.BUILT})
+
+
 async def test_refused__when_nobody_is_to_blame__then_all_end_and_the_nonce_is_filled(
     world: Any, batches: Batches
 ) -> None:

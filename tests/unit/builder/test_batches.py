@@ -525,15 +525,23 @@ async def test_finish__when_there_is_no_such_batch__then_the_message_is_refused(
             await builder.finish(sender, nonce)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"state": TransactionState.FINAL, "outcome": "filled"},
+        {"state": TransactionState.SUBMITTED, "claiming": None, "filling_at": 5},
+    ],
+    ids=["used by another", "a no-op is sent"],
+)
 async def test_finish__when_the_nonce_went_to_another_before_it_was_sealed__then_it_claims_nothing(
-    world: World, builder: Builder, monkeypatch: pytest.MonkeyPatch
+    world: World, builder: Builder, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
 ) -> None:
     names = accept(world, 2)
     commit = world.accounts.commit
 
     async def late(advances: Any) -> None:
         await commit(advances)
-        world.move("relayer", 0, state=TransactionState.FINAL, outcome="filled")
+        world.move("relayer", 0, **changes)
 
     with monkeypatch.context() as patched:
         patched.setattr(world.accounts, "commit", late)

@@ -150,9 +150,12 @@ async def _end_refused(
         await end_operations(transaction, operations, problem, ledger=ledger, noops=noops, now=now)
         return
     seal, left = resealed(transaction, rest)
-    for operation in (one for one in waiting if one.operation_id == refused):
-        await ledger.reject(operation, problem, at=now, carried=transaction, seal=seal)
-        log_rejected(operation, problem, nonce=transaction.nonce)
+    blamed = next((one for one in waiting if one.operation_id == refused), None)
+    if blamed is None:
+        await ledger.reseal(transaction, seal, at=now)  # it ended elsewhere
+    else:
+        await ledger.reject(blamed, problem, at=now, carried=transaction, seal=seal)
+        log_rejected(blamed, problem, nonce=transaction.nonce)
     await sign(left, outbox=outbox)
 
 

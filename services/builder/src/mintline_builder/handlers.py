@@ -14,7 +14,7 @@ from typing import Any
 
 import structlog
 
-from mintline.errors import Conflict, Rejected
+from mintline.errors import Conflict, Rejected, Unavailable
 from mintline.messages import BuildMint, FinishBatch, FundWallet, KeyRef, RenewNonce
 from mintline.records import TOKEN_ON_CHAIN, Operation, Problem, scoped
 from mintline.states import MintStatus
@@ -86,6 +86,8 @@ async def build(cmd: BuildMint, *, frame: Frame) -> None:
         except Conflict:
             # Another delivery, or a try of ours whose answer was lost, has built it.
             operation = await _load(frame, cmd.mint_id)
+            if operation.status is MintStatus.ACCEPTED:
+                raise Unavailable("what was to carry the operation does not") from None
     if operation.status is MintStatus.BUILT:
         # Sent again on every delivery: a crash may have come between the reservation and the send.
         await kind.send_on(operation, authorization)
@@ -103,11 +105,7 @@ async def renew(cmd: RenewNonce, *, frame: Frame) -> None:
         log.warning("renewal_dropped", kind=operation.kind, nonce=cmd.nonce)
         return
     authorization = await frame.operations.authorization(operation)
-    if (
-        operation.status in RENEWABLE
-        and operation.nonce == cmd.nonce
-        and operation.cancel_requested_at is None
-    ):
+    if _is_spent(operation, cmd):
         try:
             operation = await kind.renew(operation, authorization)
             frame.metrics.renewed.inc()
@@ -121,8 +119,16 @@ async def renew(cmd: RenewNonce, *, frame: Frame) -> None:
             return
         except Conflict:
             operation = await _load(frame, cmd.mint_id)
+            if _is_spent(operation, cmd):
+                raise Unavailable("what was to carry the operation does not") from None
     if operation.status is MintStatus.BUILT:
         await kind.send_on(operation, authorization)
+
+
+def _is_spent(operation: Operation, cmd: RenewNonce) -> bool:
+    """Tell whether an operation depends on the nonce that a message calls spent, and is not to be stopped."""
+    depends = operation.status in RENEWABLE and operation.nonce == cmd.nonce
+    return depends and operation.cancel_requested_at is None
 
 
 async def _wait(operation: Operation, problem: Problem, frame: Frame) -> None:
