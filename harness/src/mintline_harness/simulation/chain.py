@@ -113,6 +113,8 @@ class SimulatedChain:
         self.blocks = [genesis]
         self.by_hash = {genesis.hash: genesis}
         self.finalized = 0
+        self.ever_minted: set[int] = set()
+        """The ids minted in any block of any branch, a split one's included."""
         self.where: dict[bytes, Block] = {}
         """The canonical block of every mined transaction."""
 
@@ -219,6 +221,7 @@ class SimulatedChain:
         own.blocks, own.finalized = blocks, self.finalized
         own.by_hash = {block.hash: block for block in blocks}
         own.where = {name: block for name, block in self.where.items() if block.hash in own.by_hash}
+        own.ever_minted = self.ever_minted
         own.base_fee, own.minimum_tip = self.base_fee, self.minimum_tip
         own.new_account_gas = self.new_account_gas
         own.reorganisations = rng.getrandbits(32)  # so that no block of its has the hash of one here
@@ -261,6 +264,7 @@ class SimulatedChain:
             balances[body.to] = balances.get(body.to, 0) + value
         state.nonces[sent.sender] = body.nonce + 1
         state.tokens.apply(effects)
+        self.ever_minted.update(effect.token_id for effect in effects if effect.digest is not None)
         return Outcome(sent, revert, effects, gas_used)
 
     def transfer_gas(self, to: str, value: int, state: State) -> int:

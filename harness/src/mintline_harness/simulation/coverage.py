@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from mintline.records import Operation
 from mintline.states import TRANSITIONS
+from mintline.transaction_records import Transaction
 
 
 @dataclass(slots=True)
@@ -19,6 +20,10 @@ class Reached:
     """Codes that operations carry; a mint that ends in a token may have carried one before."""
     refusals: Counter[str] = field(default_factory=Counter)
     """The enclave's codes."""
+    transactions: Counter[str] = field(default_factory=Counter)
+    """By kind and outcome."""
+    largest: int = 0
+    """Operations in one transaction."""
 
     def moved(self, before: Operation, after: Operation) -> None:
         """Count a write of an operation: an edge if it changes the status, or gives it another nonce."""
@@ -27,11 +32,19 @@ class Reached:
         if after.problem is not None and after.problem != before.problem:
             self.problems[after.problem.code] += 1
 
+    def ended(self, transaction: Transaction) -> None:
+        """Count a transaction that is at its end."""
+        self.transactions[f"{transaction.kind} {transaction.outcome}"] += 1
+        if transaction.outcome == "succeeded":
+            self.largest = max(self.largest, len(transaction.operations))
+
     def add(self, other: Reached) -> None:
         """Count in what another schedule reached."""
         self.edges += other.edges
         self.problems += other.problems
         self.refusals += other.refusals
+        self.transactions += other.transactions
+        self.largest = max(self.largest, other.largest)
 
     def told(self) -> Iterator[str]:
         """Return it as lines to read."""
@@ -39,6 +52,11 @@ class Reached:
         never = [edge for edge in legal if not self.edges[edge]]
         told = f"edges: {len(legal) - len(never)} of {len(legal)}"
         yield f"{told}, never: {', '.join(never)}" if never else told
-        for name, codes in (("problems", self.problems), ("refusals by the enclave", self.refusals)):
-            counted = (f"{code} {count}" for code, count in sorted(codes.items()))
+        for name, counts in (
+            ("problems", self.problems),
+            ("refusals by the enclave", self.refusals),
+            ("transactions", self.transactions),
+        ):
+            counted = (f"{code} {count}" for code, count in sorted(counts.items()))
             yield f"{name}: {', '.join(counted) or 'none'}"
+        yield f"largest batch: {self.largest}"

@@ -10,6 +10,7 @@ from mintline.kinds import meaning_of, operation_ids
 from mintline.messages import AnyIntent, IssueVoucher, SignNoop
 from mintline.records import (
     CANCELLED,
+    TOKEN_TAKEN,
     Mint,
     Operation,
     Token,
@@ -129,7 +130,7 @@ class Watch:
         else:
             transaction = self.tables.transactions[_place(record)]
             attempts = transaction.attempts
-            if transaction.claiming:
+            if transaction.claiming and record.kind != "sign_noop":
                 self.broken(f"{sent.place} was sent before all that it carries was claimed")
         if all(attempt.tx_hash != sent.hash for attempt in attempts):
             self.broken(f"{sent.place} was sent before its attempt was on record")
@@ -227,6 +228,7 @@ class Watch:
                 self._hold_token_to_chain(operation, done)
             self._hold_end(operation)
         for _, transaction in self.tables.transactions.items():  # noqa: PERF102 - as above
+            self.reached.ended(transaction)
             self._hold_transaction_to_chain(transaction)
         self._hold_index_to_chain()
         if self.breaches:
@@ -236,6 +238,16 @@ class Watch:
         expected = int(mint.status is MintStatus.FINALIZED)
         if tokens != expected and not (tokens == 1 and self._made_too_late(mint)):
             self.broken(f"{mint.mint_id} is {mint.status} and has {tokens} tokens")
+        if mint.custody == "sponsored" and mint.status is MintStatus.REJECTED:
+            self._hold_to_own_fault(mint)
+
+    def _hold_to_own_fault(self, mint: Mint) -> None:
+        """Hold that no sponsored mint is rejected for what another line of its batch is at fault for."""
+        code = None if mint.problem is None else mint.problem.code
+        if code == TOKEN_TAKEN.code and mint.token_id not in self.chain.ever_minted:
+            self.broken(f"{mint.mint_id} is rejected since its token is taken, which it never was")
+        elif code not in (CANCELLED.code, TOKEN_TAKEN.code):
+            self.broken(f"{mint.mint_id} is rejected with {code}, which is no fault of its own")
 
     def _hold_token_to_chain(
         self, operation: TokenOperation, done: Mapping[tuple[str, int], Outcome]

@@ -8,20 +8,21 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from mintline.chain.calls import Call, Overrides
+from mintline.chain.calls import Call, CallReverted, Overrides
 from mintline.chain.node import Node
 from mintline.messages import AnyMessage, IssueVoucher, SigningRefused, SignMint
 from mintline.queueing import QueuesPort, Received
 from mintline.records import Mint, Operation, Transfer
 from mintline.refusals import problem_of
 from mintline.resources import Queue
-from mintline.states import MintStatus, may
-from mintline.transaction_records import carried_by
+from mintline.states import MintStatus, TransactionState, may
+from mintline.transaction_records import Place, Transaction, carried_by
 from mintline_broadcaster.broadcaster import Adapters, Broadcaster
 from mintline_broadcaster.ports import MintMoved, SignedTransaction
 from mintline_builder.memory import MemoryAccounts, MemoryTables
-from mintline_builder.ports import Account, Advance, Claim, NotCommitted, OperationClaim
+from mintline_builder.ports import Account, Advance, Claim, LineClaim, NotCommitted, OperationClaim
 from mintline_harness.simulation.chain import TRANSFER_GAS
+from mintline_harness.simulation.contract import Batch, called
 from mintline_harness.simulation.parts import Parts
 from mintline_harness.simulation.process import Process
 from mintline_harness.simulation.tables import IndexedLedger
@@ -66,6 +67,9 @@ class NonceApart:
         await self._accounts.apply(advances)
         await self._accounts.count(advances)
 
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._accounts, name)
+
 
 class _Halves(MemoryAccounts):
     async def apply(self, advances: Sequence[Advance]) -> None:
@@ -99,6 +103,63 @@ def claim_twice(process: Process, tables: MemoryTables) -> Any:
     return process.port(ClaimingTwice(tables))
 
 
+class ClaimingLinesTwice(MemoryAccounts):
+    """Has a batch carry mints whatever has become of them since they were read."""
+
+    async def claim(self, batch: Transaction, claims: Sequence[LineClaim]) -> frozenset[str]:
+        """Claim without a condition."""
+        for claim in claims:
+            stored = self.tables.mints[claim.mint.mint_id]
+            self.tables.mints[stored.mint_id] = stored.evolve(**claim.update(batch))
+        return frozenset(claim.mint.mint_id for claim in claims)
+
+
+def claim_lines_twice(process: Process, tables: MemoryTables) -> Any:
+    """Have a builder claim the mints of a batch without a condition."""
+    return process.port(ClaimingLinesTwice(tables))
+
+
+class DroppingHalves(MemoryAccounts):
+    """Takes it that a batch whose claims were cut off is another builder's business."""
+
+    async def transaction(self, place: Place) -> Transaction | None:
+        """Return a batch that is claiming as if it went on."""
+        found = await super().transaction(place)
+        half = found is not None and found.claiming
+        return found.evolve(state=TransactionState.SUBMITTED) if found is not None and half else found
+
+
+def drop_halves(process: Process, tables: MemoryTables) -> Any:
+    """Have a builder drop batches that are half claimed."""
+    return process.port(DroppingHalves(tables))
+
+
+class BlamingAll:
+    """Takes it that what makes a batch revert is the fault of each of its lines."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._blamed: dict[int, CallReverted] = {}
+
+    async def estimate_gas(
+        self, call: Call, overrides: Overrides | None = None, *, most: int | None = None
+    ) -> int:
+        """Return the gas of a batch unless one of its lines was in one that reverted."""
+        batch = called(call.data)
+        ids = [token_id for token_id, _, _ in batch.lines] if isinstance(batch, Batch) else []
+        for token_id in ids:
+            if token_id in self._blamed:
+                raise self._blamed[token_id]
+        try:
+            return await self._node.estimate_gas(call, overrides, most=most)
+        except CallReverted as reverted:
+            self._blamed |= dict.fromkeys(ids, reverted)
+            raise
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._node, name)
+
+
 class ForgettingClaims:
     """Takes it that no mint depends on a nonce that a no-op or a stranger has."""
 
@@ -126,6 +187,15 @@ class AnyAttemptWillDo(MemoryStore):
     async def commit(self, progress: Progress, write: Write) -> None:
         """Call every transaction succeeded."""
         settlements = tuple(replace(one, outcome="succeeded", problem=None) for one in write.settlements)
+        await super().commit(progress, replace(write, settlements=settlements))
+
+
+class ClosingFailedBatches(MemoryStore):
+    """Takes it that a batch that failed on chain is at its end like any other transaction that failed."""
+
+    async def commit(self, progress: Progress, write: Write) -> None:
+        """Have none split."""
+        settlements = tuple(replace(one, to_be_split=False) for one in write.settlements)
         await super().commit(progress, replace(write, settlements=settlements))
 
 
@@ -267,6 +337,10 @@ BUGS: Mapping[str, Parts] = MappingProxyType(
         "delete-before-commit": Parts(consumed=DeletingFirst),
         "nonce-outside-the-transaction": Parts(accounts=NonceApart),
         "claim-without-condition": Parts(accounts=claim_twice),
+        "claim-lines-without-condition": Parts(accounts=claim_lines_twice),
+        "drop-half-claimed-batches": Parts(accounts=drop_halves),
+        "blame-every-line": Parts(builder_chain=BlamingAll),
+        "close-failed-batches": Parts(index_store=ClosingFailedBatches),
         "close-before-letting-go": Parts(broadcasting=forget_claims),
         "status-off-any-attempt": Parts(index_store=AnyAttemptWillDo),
         "top-up-with-fixed-gas": Parts(builder_chain=FixedTransferGas),
