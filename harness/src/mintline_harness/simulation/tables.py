@@ -94,7 +94,7 @@ def _same_load(before: TransactionRecord, after: TransactionRecord) -> bool:
     if before.kind == "batch" and before.state is TransactionState.RESERVED and not before.attempts:
         return set(after.operations) <= set(before.operations)
     same = (before.operations, before.meaning) == (after.operations, after.meaning)
-    return same and not after.claiming
+    return same and not (after.claiming and not before.claiming)
 
 
 class Moves:
