@@ -159,3 +159,13 @@ async def test_cancel__when_it_is_anothers__then_there_is_no_such_mint(
     answer = await cancel(stage, client, mint.mint_id, sub="mallory")
     assert (answer.status, answer.json()["code"]) == (404, "unknown-mint")
     assert stage.mints.items[mint.mint_id] == mint
+
+
+async def test_cancel__when_it_shares_a_transaction__then_it_is_refused_and_nothing_changes(
+    stage: Stage, client: MemoryClient
+) -> None:
+    mint = await minted(stage, client, custody="sponsored", status=MintStatus.BUILT, nonce=7)
+    answer = await cancel(stage, client, mint.mint_id)
+    assert (answer.status, answer.json()["code"]) == (409, "not-cancellable")
+    assert stage.mints.items[mint.mint_id] == mint
+    assert stage.line.reviews == []

@@ -65,6 +65,8 @@ async def test_sponsored_mint__when_accepted__then_no_key_of_its_users_sends_it(
     wallet = stage.wallets.items[scoped(CHAIN_ID, "alice")]
     assert isinstance(mint, Mint)
     assert (mint.custody, mint.sender, mint.to) == ("sponsored", None, wallet.address)
+    shown = await entry.request("GET", f"/v1/mints/{mint.mint_id}", headers=stage.headers())
+    assert (shown.status, shown.json()["custody"]) == (200, "sponsored")
     # In a group of its own: a relayer's batch takes those of one recipient together.
     assert stage.line.sent[0][0] == mint.mint_id
 

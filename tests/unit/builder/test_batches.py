@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import pytest
 
@@ -20,6 +21,7 @@ from mintline.records import TOKEN_ON_CHAIN, Attempt
 from mintline.resources import SIGN, Queue
 from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import Transaction, carried_by
+from mintline_builder.gathering import LINE_BYTES, ROOM
 from mintline_builder.ports import LineClaim, MetadataTaken
 from mintline_builder.waiting import (
     BATCH_REFUSED,
@@ -738,3 +740,19 @@ async def test_batch__when_it_cannot_be_sent__then_its_mints_come_back_and_it_is
 
     check_each_is_in_one(world, names)
     assert len(intents(world)) == 1
+
+
+async def test_batch__when_its_authorizations_would_not_fit_a_frame__then_it_is_sent_before(
+    world: World, builder: Builder
+) -> None:
+    names = accept(world, 9)
+    for under, authorization in world.tables.authorizations.items():
+        world.tables.authorizations[under] = authorization.evolve(envelope=bytes(8192))
+    size = LINE_BYTES + 8192
+
+    with patch("mintline_builder.gathering.ROOM", 4 * size):
+        await build(builder, names)
+
+    assert [len(batch.operations) for batch in batches(world)] == [4, 4, 1]
+    check_each_is_in_one(world, names)
+    assert 100 * size < ROOM

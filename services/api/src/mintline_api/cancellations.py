@@ -51,7 +51,7 @@ async def cancel_mint(
 
     One that was sent may be mined all the same: a no-op then competes for its nonce, and what is mined
     decides. Safe to repeat. `now` is in Unix milliseconds. Raises Refused for a mint that is on chain,
-    or whose voucher its user holds.
+    whose voucher its user holds, or that shares a transaction with others.
     """
     mint = await get_mint(mint_id, sub=sub, mints=mints)
     for _ in range(TRIES):
@@ -60,6 +60,8 @@ async def cancel_mint(
         if mint.status in _TOO_LATE or (mint.custody == "self" and mint.status not in UNSENT):
             why = _TOO_LATE.get(mint.status, _TOO_LATE[MintStatus.ISSUED])
             raise Refused(NOT_CANCELLABLE, f"The mint is {mint.status.value}. {why}")
+        if mint.custody == "sponsored" and mint.nonce is not None:
+            raise Refused(NOT_CANCELLABLE, "The mint is in a transaction with others, which goes on.")
         if mint.cancel_requested_at is not None:
             break
         mint = await mints.cancel(mint, CANCELLED, at=now)

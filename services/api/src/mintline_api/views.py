@@ -91,8 +91,8 @@ class MintView(View):
     contract: Address
     token_id: TokenId | None
     to: Address = Field(description="Who receives the token.")
-    custody: Literal["custodial", "self"] = Field(
-        description="Who sends the transaction: the caller's wallet in custody, or their own."
+    custody: Literal["custodial", "self", "sponsored"] = Field(
+        description="Who sends the transaction: the caller's wallet in custody, their own, or the platform."
     )
     wallet: Address = Field(
         description="The wallet that sends the transaction: the one in custody, or the linked one."

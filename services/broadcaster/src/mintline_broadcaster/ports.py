@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from mintline.chain.answers import FeeMarket, Receipt
 from mintline.chain.calls import Call
@@ -24,15 +24,8 @@ class SignedTransaction(Frozen):
     """A signed transaction as it is written down before it is sent: an item of `attempts`."""
 
     tx_hash: Bytes32
-    kind: Literal[
-        "sign_mint",
-        "sign_top_up",
-        "sign_noop",
-        "sign_batch",
-        "sign_transfer",
-        "sign_burn",
-        "self_redeem",
-    ]
+    kind: str = Field(max_length=64)
+    """The intent's type, or `self_redeem`."""
     mint_id: str | None = None
     """The mint whose voucher it redeems from its user's own wallet; others are found by sender and nonce."""
     sender: Address

@@ -12,6 +12,10 @@ from mintline.records import Mint
 
 LINGER = 0.2
 """Seconds for which the first mint of a batch waits for company."""
+ROOM = 900_000
+"""Bytes of a batch with its authorizations, which the signer's host hands over in a frame of 1 MiB."""
+LINE_BYTES = 500
+"""What a line takes of that besides its authorization, at most."""
 
 
 @dataclass(eq=False, slots=True)
@@ -20,6 +24,8 @@ class Line:
 
     mint: Mint
     metadata: str | None
+    size: int = LINE_BYTES
+    """Bytes of the batch that it takes."""
     outcome: asyncio.Future[Mint] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     def settle(self, mint: Mint) -> None:
@@ -35,6 +41,8 @@ class Line:
 
 class Gatherer:
     """Gathers lines by collection, and hands them to `carry`: `most` at once, or those of `linger` seconds.
+
+    Fewer if more would not fit into ROOM.
 
     A mint that is delivered again while it is under way waits for the same outcome.
     """
@@ -55,11 +63,14 @@ class Gatherer:
         self._under_way: dict[str, Line] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def join(self, mint: Mint, metadata: str | None) -> Mint:
-        """Wait until a mint is in a batch, and return it as it then stands; raises what stopped it."""
+    async def join(self, mint: Mint, metadata: str | None, *, envelope: bytes) -> Mint:
+        """Wait until a mint is in a batch, and return it as it then stands; raises what stopped it.
+
+        `envelope` is its authorization's.
+        """
         line = self._under_way.get(mint.mint_id)
         if line is None:
-            line = self._add(Line(mint, metadata))
+            line = self._add(Line(mint, metadata, LINE_BYTES + len(envelope)))
         # Whoever waits may be cancelled, as by the consumer's deadline: the line goes on for the others.
         return await asyncio.shield(line.outcome)
 
@@ -73,6 +84,9 @@ class Gatherer:
         self._under_way[mint_id] = line
         line.outcome.add_done_callback(lambda _: self._forget(mint_id, line))
         waiting = self._waiting.setdefault(contract, [])
+        if sum(other.size for other in waiting) + line.size > ROOM:
+            self._start(self._send(self._waiting.pop(contract)))
+            waiting = self._waiting.setdefault(contract, [])
         waiting.append(line)
         if len(waiting) >= self._most:
             self._start(self._send(self._waiting.pop(contract)))

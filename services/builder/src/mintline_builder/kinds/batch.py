@@ -19,20 +19,19 @@ class BatchKind(OperationKind[Mint]):
         """Wait until the mint is in a batch that is sealed and sent on."""
         self.context.batches.require_relayer()
         _, metadata = buildable(operation, authorization, self.context)
-        return await self.context.gatherer.join(operation, metadata)
+        return await self.context.gatherer.join(operation, metadata, envelope=authorization.envelope)
 
     async def renew(self, operation: Mint, authorization: Authorization) -> Mint:
         """Wait until the mint is in another batch, since another transaction used the nonce of its own.
 
         Or since that failed on chain, for which one line is enough: the others go on.
         """
-        del authorization
         self.context.batches.require_relayer()
         spent = carried_by(operation)
         assert spent is not None
         if await self.context.chain.transaction_count(address_of(spent.sender_id)) <= spent.nonce:
             raise Deferred("the node does not know yet that the nonce is used", retry_after=LAGGING_NODE_WAIT)
-        return await self.context.gatherer.join(operation, None)
+        return await self.context.gatherer.join(operation, None, envelope=authorization.envelope)
 
     async def send_on(self, operation: Mint, authorization: Authorization) -> None:
         """Finish the mint's batch if its claims were cut off, and have it signed."""
