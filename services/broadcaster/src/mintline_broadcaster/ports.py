@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from pydantic import Field
+
 from mintline.chain.answers import FeeMarket, Receipt
 from mintline.chain.calls import Call
 from mintline.chain.send_facts import SendAnswer
