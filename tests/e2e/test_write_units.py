@@ -7,7 +7,7 @@ import json
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import aiohttp
@@ -15,9 +15,10 @@ import pytest
 
 from mintline_bench.users import sign_in_new
 from mintline_harness.chaos.proxy import Reached
+from mintline_harness.entries import start_entry
 from mintline_harness.write_units import WriteMeter
 from mintline_local.ports import Ports
-from mintline_local.stack import running_stack
+from mintline_local.stack import Stack, running_stack
 from tests.e2e.conftest import User
 
 pytestmark = pytest.mark.e2e
@@ -27,6 +28,9 @@ STATED = Path(__file__).resolve().parents[2] / "infra/src/mintline_infra/write_u
 MINTS = 8
 MOST = 26
 """Write units of a mint alone in its block, whose user has a wallet with gas: all that a mint may cost."""
+SPONSORED = 50
+MOST_SPONSORED = 16
+"""Write units of a mint that shares its transaction with many."""
 A_BLOCK = ("blocks", "checkpoints")
 """Tables that are written once a block, whether anything was minted in it or not."""
 A_COLLECTION = ("followed",)
@@ -39,6 +43,7 @@ class Metered:
 
     meter: WriteMeter
     user: User
+    stack: Stack
 
     def of_mints(self) -> Counter[str]:
         """Return the write units so far that are not the blocks' and collections' own."""
@@ -73,7 +78,7 @@ async def metered(tmp_path: Path) -> AsyncIterator[Metered]:
         line = await stack.enter_async_context(running_stack(tmp_path, ports="free", through=through))
         session = await stack.enter_async_context(aiohttp.ClientSession())
         (token,) = await sign_in_new(line.info, count=1)
-        yield Metered(meters[0], User(session, line.info["api_url"], token))
+        yield Metered(meters[0], User(session, line.info["api_url"], token), line)
 
 
 async def test_mint__when_all_its_writes_are_measured__then_it_costs_what_the_cost_table_says(
@@ -94,3 +99,25 @@ async def test_mint__when_all_its_writes_are_measured__then_it_costs_what_the_co
     assert block["blocks"] <= stated["block"]["blocks"]
     assert block["checkpoints"] == stated["block"]["checkpoints"]
     assert sum(mint.values()) <= MOST
+
+
+async def test_sponsored_mints__when_many_share_a_transaction__then_each_costs_fewer(
+    metered: Metered,
+) -> None:
+    entry = replace(metered.user, api=await start_entry(metered.stack, metered.user.session))
+
+    async def mint(name: str) -> str:
+        body = {"metadata": {"name": name, "image": "https://example.com/1.png"}}
+        answer = await entry.call("POST", "/v1/sponsored-mints", body)
+        assert answer.status == 202, answer
+        mint_id: str = answer.body["id"]
+        return mint_id
+
+    await entry.until(await mint("the wallet's first"), "finalized")
+    before = metered.of_mints()
+    ids = await asyncio.gather(*(mint(f"sponsored {number}") for number in range(SPONSORED)))
+    senders = {(await entry.until(mint_id, "finalized"))["tx_hash"] for mint_id in ids}
+
+    assert len(senders) <= SPONSORED // 5, senders
+    each = {name: units / SPONSORED for name, units in (metered.of_mints() - before).items()}
+    assert sum(each.values()) <= MOST_SPONSORED, each
