@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from mintline.authorizations import Authorization, key_of
+from mintline.aws.authorizations import keep_authorization
 from mintline.aws.dynamo import Item, Put
 from mintline.aws.records import to_item
 from mintline.aws.standing import created
@@ -59,6 +61,7 @@ class Records:
     put: Callable[[Operation], Awaitable[None]]
     reserve: Callable[[Transaction], Awaitable[None]]
     index: Callable[[Transfer], Awaitable[None]]
+    authorize: Callable[[Operation, Authorization], Awaitable[None]]
 
     async def carried(self, **changes: Any) -> tuple[Mint, Transaction]:
         """Put a mint and the transaction that carries it on record, and return both as they stand."""
@@ -176,7 +179,12 @@ def in_memory() -> Records:
     async def take(record: Transaction) -> None:
         memory.transactions[record.place] = record
 
-    return Records(memory, keep, take, made)
+    async def authorize(operation: Operation, given: Authorization) -> None:
+        key = key_of(operation)
+        assert key is not None
+        memory.authorizations[key] = given
+
+    return Records(memory, keep, take, made, authorize)
 
 
 @pytest.fixture(params=["memory", pytest.param("dynamodb", marks=pytest.mark.integration)])
@@ -197,7 +205,10 @@ def records(request: pytest.FixtureRequest) -> Records:
     async def reserve(record: Transaction) -> None:
         await line.dynamo.write(created(record))
 
-    return Records(line.ledger, put, reserve, index)
+    async def authorize(operation: Operation, given: Authorization) -> None:
+        await keep_authorization(line.dynamo, operation, given)
+
+    return Records(line.ledger, put, reserve, index, authorize)
 
 
 async def test_enter__when_it_is_what_the_nonce_was_reserved_for__then_submitted_and_so_is_its_mint(
@@ -486,6 +497,17 @@ def token_transfer(**changes: Any) -> TokenTransfer:
         "updated_at": 1,
     }
     return TokenTransfer(**fields | changes)
+
+
+async def test_envelope__when_it_is_of_the_very_operation__then_it_is_found_and_no_other(
+    records: Records,
+) -> None:
+    asked, other = token_transfer(), token_transfer(token_id=3)
+    await records.authorize(asked, Authorization(envelope=b"sealed"))
+    assert await records.ledger.envelope(asked) == b"sealed"
+    assert await records.ledger.envelope(asked.evolve(status=MintStatus.BUILT, nonce=7)) == b"sealed"
+    assert await records.ledger.envelope(other) == b""
+    assert await records.ledger.envelope(mint(authorization=b"its own")) == b"its own"
 
 
 async def test_transfer__when_it_is_open__then_it_is_found_marked_and_ended_as_a_mint_is(

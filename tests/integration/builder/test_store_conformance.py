@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from mintline.authorizations import MISSING, Authorization, key_of
+from mintline.aws.authorizations import keep_authorization
 from mintline.aws.dynamo import Item, Put
 from mintline.aws.records import from_item, to_item
 from mintline.aws.standing import created
@@ -85,6 +87,7 @@ class Stores:
     put: Callable[[Operation], Awaitable[None]]
     put_transaction: Callable[[Transaction], Awaitable[None]]
     put_account: Callable[[str, Item], Awaitable[None]]
+    authorize: Callable[[Operation, Authorization], Awaitable[None]]
 
     async def mint(self, mint_id: str = "m1") -> Mint:
         found = await self.mints.get(mint_id)
@@ -154,7 +157,15 @@ def stores(request: pytest.FixtureRequest) -> Stores:
         async def keep_account(address: str, item: Item) -> None:
             tables.accounts[address] = from_item(Account, item)
 
-        return Stores(MemoryAccounts(tables), MemoryOperations(tables), keep, keep_transaction, keep_account)
+        async def keep_authorized(operation: Operation, given: Authorization) -> None:
+            key = key_of(operation)
+            assert key is not None
+            tables.authorizations[key] = given
+
+        operations = MemoryOperations(tables)
+        return Stores(
+            MemoryAccounts(tables), operations, keep, keep_transaction, keep_account, keep_authorized
+        )
     dynamo = request.getfixturevalue("line").dynamo
 
     async def write(kept: Operation) -> None:
@@ -170,8 +181,11 @@ def stores(request: pytest.FixtureRequest) -> Stores:
     async def write_account(address: str, item: Item) -> None:
         await dynamo.write(Put(ACCOUNTS, {"account_id": f"{CHAIN_ID}#{address}", **item}))
 
+    async def authorize(operation: Operation, given: Authorization) -> None:
+        await keep_authorization(dynamo, operation, given)
+
     accounts = DynamoAccounts(dynamo, CHAIN_ID)
-    return Stores(accounts, DynamoOperations(dynamo), write, write_transaction, write_account)
+    return Stores(accounts, DynamoOperations(dynamo), write, write_transaction, write_account, authorize)
 
 
 async def test_commit__when_all_conditions_hold__then_nonces_mints_and_transactions_say_what_was_claimed(
@@ -450,6 +464,20 @@ def token_operation(kind: str, **changes: Any) -> TokenTransfer | TokenBurn:
     }
     made = TokenTransfer(**fields, to=BOB) if kind == "transfer" else TokenBurn(**fields)
     return made.evolve(**changes)
+
+
+async def test_authorization__when_it_is_of_the_very_operation__then_it_is_found_and_no_other(
+    stores: Stores,
+) -> None:
+    asked = mint(metadata=None, authorization=None)
+    burn = token_operation("burn")
+    given = Authorization(envelope=b"sealed", metadata="{}")
+    await stores.authorize(asked, given)
+    await stores.authorize(burn, Authorization(envelope=b"its own"))
+    assert await stores.mints.authorization(asked) == given
+    assert await stores.mints.authorization(asked.evolve(token_id=3)) == MISSING
+    assert await stores.mints.authorization(burn) == Authorization(envelope=b"its own")
+    assert await stores.mints.authorization(mint()) == Authorization(envelope=b"sealed", metadata="{}")
 
 
 @pytest.mark.parametrize("kind", ["transfer", "burn"])
