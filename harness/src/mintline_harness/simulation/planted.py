@@ -193,10 +193,19 @@ class AnyAttemptWillDo(MemoryStore):
 class ClosingFailedBatches(MemoryStore):
     """Takes it that a batch that failed on chain is at its end like any other transaction that failed."""
 
-    async def commit(self, progress: Progress, write: Write) -> None:
-        """Have none split."""
-        settlements = tuple(replace(one, to_be_split=False) for one in write.settlements)
-        await super().commit(progress, replace(write, settlements=settlements))
+    async def finalize_transactions(
+        self, places: Sequence[Place], *, at: int
+    ) -> dict[Place, TransactionState | None]:
+        """Move batches that failed to final with the others, once their blocks are."""
+        final = 0 if self.progress is None else self.progress.finalized.number
+        failed = [
+            place
+            for place, transaction in self.transaction_table.items()
+            if transaction.to_be_split
+            and transaction.state is TransactionState.MINED
+            and (transaction.block_number or 0) <= final
+        ]
+        return await super().finalize_transactions([*places, *failed], at=at)
 
 
 class FixedTransferGas:
