@@ -5,6 +5,7 @@ USERS ?= 50
 FIRST ?= 1
 SEEDS ?= 20
 MINTS ?= 1000
+SPONSORED ?= 0
 
 # What changes how every Python program runs is the user's own, and not for these.
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONOPTIMIZE PYTHONWARNINGS PYTHONINSPECT PYTHONNOUSERSITE \
@@ -55,7 +56,8 @@ simulate: setup ## Run the line through seeded schedules of faults: make simulat
 		$(if $(SEED),--seed $(SEED),--count $(N)) $(if $(PLANT),--plant $(PLANT))
 
 chaos: setup ## Break the real processes under load: make chaos SEEDS=20 MINTS=1000
-	@.venv/bin/python -m mintline_harness.chaos --first $(FIRST) --seeds $(SEEDS) --mints $(MINTS)
+	@.venv/bin/python -m mintline_harness.chaos --first $(FIRST) --seeds $(SEEDS) --mints $(MINTS) \
+		--sponsored $(SPONSORED)
 
 soak: setup ## Load the line with 20 mints a second for 20 minutes, and tell whether any service grows
 	@.venv/bin/python -m mintline_harness.soak

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import aiohttp
 
@@ -44,13 +44,15 @@ class Posted:
 class Driver:
     """Posts and follows mints for a set of users; `tokens` holds one access token for each."""
 
+    path: ClassVar[str] = "/v1/mints"
+
     def __init__(
         self, session: aiohttp.ClientSession, *, api_url: str, tokens: Sequence[str], deadline: float
     ) -> None:
-        self._session = session
-        self._api = api_url.rstrip("/")
-        self._tokens = tokens
-        self._deadline = deadline
+        self.session = session
+        self.api = api_url.rstrip("/")
+        self.tokens = tokens
+        self.deadline = deadline
         self._run = uuid.uuid4().hex[:12]
         self.retries = 0
 
@@ -66,7 +68,7 @@ class Driver:
 
     async def post(self, number: int) -> Posted:
         """Post one mint until it is accepted; raises Unavailable past the deadline."""
-        user = number % len(self._tokens)
+        user = number % len(self.tokens)
         name = f"bench {self._run} {number}"
         body = {
             "metadata": {
@@ -77,25 +79,31 @@ class Driver:
             }
         }
         headers = {
-            "authorization": f"Bearer {self._tokens[user]}",
+            "authorization": f"Bearer {self.tokens[user]}",
             "idempotency-key": f"{self._run}-{number}",
         }
         started = time.time()
         while True:
             try:
-                async with self._session.post(f"{self._api}/v1/mints", json=body, headers=headers) as answer:
+                async with self.session.post(f"{self.api}{self.path}", json=body, headers=headers) as answer:
                     text = await answer.text()
                     if answer.status == 202:
                         accepted = await answer.json()
-                        return Posted(accepted["mint_id"], user, name, started, time.time(), accepted)
+                        mint = self.accepted(accepted, user=user, metadata=body["metadata"])
+                        return Posted(mint["mint_id"], user, name, started, time.time(), mint)
                     if answer.status < 500 and answer.status != 429:
-                        raise Unavailable(f"POST /v1/mints was answered {answer.status}: {text[:300]}")
+                        raise Unavailable(f"POST {self.path} was answered {answer.status}: {text[:300]}")
             except (aiohttp.ClientError, TimeoutError) as error:
                 text = str(error) or type(error).__name__
-            if time.time() > self._deadline:
-                raise Unavailable(f"POST /v1/mints was not accepted in time; the last answer: {text[:300]}")
+            if time.time() > self.deadline:
+                raise Unavailable(f"POST {self.path} was not accepted in time; the last answer: {text[:300]}")
             self.retries += 1
             await asyncio.sleep(RETRY_PAUSE)
+
+    def accepted(self, body: Mapping[str, Any], *, user: int, metadata: object) -> Mapping[str, Any]:
+        """Return an accepted mint as `GET /v1/mints` shows one."""
+        del user, metadata
+        return body
 
     async def follow(self, posted: Sequence[Posted], *, pause: float = 5.0) -> None:
         """Poll until every mint has ended or the deadline has passed; bodies are updated in place.
@@ -103,7 +111,7 @@ class Driver:
         Times come from the mints themselves, so polling seldom costs no precision and spares the line.
         """
         waiting = {mint.mint_id: mint for mint in posted}
-        while waiting and time.time() < self._deadline:
+        while waiting and time.time() < self.deadline:
             await asyncio.sleep(pause)
             users = sorted({mint.user for mint in waiting.values()})
             for page in await asyncio.gather(*(self._list(user) for user in users)):
@@ -116,15 +124,13 @@ class Driver:
                         del waiting[mint.mint_id]
 
     async def _list(self, user: int) -> list[dict[str, Any]]:
-        headers = {"authorization": f"Bearer {self._tokens[user]}"}
+        headers = {"authorization": f"Bearer {self.tokens[user]}"}
         found: list[dict[str, Any]] = []
         cursor: str | None = None
         while True:
             query = {"limit": "100"} | ({"cursor": cursor} if cursor else {})
             try:
-                async with self._session.get(
-                    f"{self._api}/v1/mints", params=query, headers=headers
-                ) as answer:
+                async with self.session.get(f"{self.api}/v1/mints", params=query, headers=headers) as answer:
                     if answer.status != 200:
                         return found
                     page = await answer.json()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
+
 import pytest
 
-from mintline_harness.chaos.command import summary
+from mintline_harness.chaos.command import share, summary
 from mintline_harness.chaos.run import Outcome
 
 
@@ -41,3 +43,10 @@ def test_summary__when_there_are_two_seeds__then_adds_them_up() -> None:
         "pool_drops": 0,
         "faults": 18,
     }
+
+
+def test_share__when_it_is_a_part_of_the_whole__then_that_and_otherwise_refused() -> None:
+    assert [share(text) for text in ("0", "0.3", "1")] == [0, 0.3, 1]
+    for text in ("-0.1", "1.1", "nan", "half"):
+        with pytest.raises(argparse.ArgumentTypeError, match="a number from 0 to 1"):
+            share(text)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import logging
+import math
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -41,6 +43,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--first", type=int, default=1, help="the first seed")
     parser.add_argument("--mints", type=at_least_one, default=1000, help="mints of each seed")
     parser.add_argument("--patience", type=amount, default=300.0, help="seconds until a mint is stuck")
+    parser.add_argument("--sponsored", type=share, default=0.0, help="share of the mints that a relayer pays")
     options = parser.parse_args(argv)
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
@@ -48,7 +51,7 @@ def main(argv: Sequence[str]) -> int:
     )
     seeds = range(options.first, options.first + options.seeds)
     try:
-        return run(_seeds(seeds, mints=options.mints, patience=options.patience))
+        return run(_seeds(seeds, mints=options.mints, patience=options.patience, sponsored=options.sponsored))
     except Interrupted as interruption:
         return interruption.exit_code
     except MintlineError as error:
@@ -56,11 +59,22 @@ def main(argv: Sequence[str]) -> int:
         return 2
 
 
-async def _seeds(seeds: range, *, mints: int, patience: float) -> int:
+def share(text: str) -> float:
+    """Return a number from 0 to 1: a type of argparse's."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if 0 <= value <= 1:
+        return value
+    raise argparse.ArgumentTypeError(f"{text!r}: expected a number from 0 to 1")
+
+
+async def _seeds(seeds: range, *, mints: int, patience: float, sponsored: float) -> int:
     print("".join(f"{name:>13}" for name in COLUMNS), flush=True)  # noqa: T201 - the result
     outcomes: list[Outcome] = []
     for seed in seeds:
-        outcome = await run_seed(seed, mints=mints, patience=patience)
+        outcome = await run_seed(seed, mints=mints, patience=patience, sponsored=sponsored)
         outcomes.append(outcome)
         row = _row(outcome)
         print("".join(f"{row[name]!s:>13}" for name in COLUMNS), flush=True)  # noqa: T201 - the result

@@ -23,6 +23,8 @@ from mintline_bench.users import sign_in_new
 from mintline_bench.verify import Verdict, verify
 from mintline_harness.chaos.disturb import Disturbances
 from mintline_harness.chaos.proxy import FaultProxy, Reached, Weather
+from mintline_harness.chaos.sponsored import SponsoredDriver
+from mintline_harness.entries import start_entry
 from mintline_harness.evidence import evidence
 from mintline_local.ports import Ports
 from mintline_local.stack import Stack, running_stack
@@ -60,11 +62,14 @@ class Outcome:
         return not (self.lost or self.doubled or self.stuck or self.mismatched or self.unreconciled)
 
 
-async def run_seed(seed: int, *, mints: int, patience: float) -> Outcome:
-    """Run one seed on a line of its own; `patience` is in seconds, from the last fault on."""
+async def run_seed(seed: int, *, mints: int, patience: float, sponsored: float = 0.0) -> Outcome:
+    """Run one seed on a line of its own; `patience` is in seconds, from the last fault on.
+
+    `sponsored` is the share of the mints that a relayer pays for.
+    """
     started = time.monotonic()
     async with AsyncExitStack() as stack:
-        again = f"make chaos FIRST={seed} SEEDS=1 MINTS={mints}"
+        again = f"make chaos FIRST={seed} SEEDS=1 MINTS={mints} SPONSORED={sponsored}"
         kept = stack.enter_context(evidence("chaos", again=again))
         weather = Weather(random.Random(f"weather {seed}"))  # noqa: S311 - reproducible on purpose
 
@@ -78,7 +83,7 @@ async def run_seed(seed: int, *, mints: int, patience: float) -> Outcome:
             running_stack(kept.folder, ports="free", through=through, finality=FINALITY)
         )
         posted, struck, verdict = await _drive(
-            stack, line, weather, seed=seed, mints=mints, patience=patience
+            stack, line, weather, seed=seed, mints=mints, patience=patience, sponsored=sponsored
         )
         findings = await _reconcile(kept.folder)
         counts = {"rejected", "reverted"}
@@ -102,7 +107,14 @@ async def run_seed(seed: int, *, mints: int, patience: float) -> Outcome:
 
 
 async def _drive(
-    stack: AsyncExitStack, line: Stack, weather: Weather, *, seed: int, mints: int, patience: float
+    stack: AsyncExitStack,
+    line: Stack,
+    weather: Weather,
+    *,
+    seed: int,
+    mints: int,
+    patience: float,
+    sponsored: float,
 ) -> tuple[Sequence[Posted], dict[str, int], Verdict]:
     info, span = line.info, max(SHORTEST, mints / PACE)
     session = await stack.enter_async_context(
@@ -115,6 +127,15 @@ async def _drive(
     first = await node.block_number()
     deadline = time.time() + span + patience
     driver = Driver(session, api_url=info["api_url"], tokens=tokens, deadline=deadline)
+    sponsoring = driver
+    if sponsored:
+        # Of users of their own: the API does not show a sponsored mint yet.
+        others = await sign_in_new(info, count=USERS)
+        entry = await start_entry(line, session)
+        sponsoring = found = SponsoredDriver(session, api_url=entry, tokens=others, deadline=deadline)
+        await found.find_wallets()
+    chosen = random.Random(f"sponsored {seed}")  # noqa: S311 - reproducible on purpose
+    by_relayer = {number for number in range(mints) if chosen.random() < sponsored}
     disturbances = Disturbances(
         rng=random.Random(f"disturbances {seed}"),  # noqa: S311 - reproducible on purpose
         span=span,
@@ -125,13 +146,16 @@ async def _drive(
 
     async def post(number: int) -> Posted:
         await asyncio.sleep(span * number / mints)
-        return await driver.post(number)
+        return await (sponsoring if number in by_relayer else driver).post(number)
 
     disturbing = asyncio.create_task(disturbances.run())
     stack.push_async_callback(_end, disturbing)
     posted = await asyncio.gather(*(post(number) for number in range(mints)))
     await disturbing
-    await driver.follow(posted, pause=2.0)
+    await asyncio.gather(
+        driver.follow([one for number, one in enumerate(posted) if number not in by_relayer], pause=2.0),
+        sponsoring.follow([one for number, one in enumerate(posted) if number in by_relayer], pause=2.0),
+    )
     # What has not ended is stuck, and not lost besides; it may well be doubled.
     ended = [mint for mint in posted if mint.status in TERMINAL]
     of_all, of_ended = [
