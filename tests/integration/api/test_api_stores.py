@@ -5,13 +5,24 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from mintline.acceptance import STATEMENT_BYTES
 from mintline.authorizations import Authorization
 from mintline.aws.dynamo import Dynamo, Item, Put
 from mintline.messages import KeyRef
-from mintline.records import CANCELLED, Mint, Wallet, created_key, open_shard, scoped
+from mintline.records import (
+    CANCELLED,
+    Mint,
+    TokenBurn,
+    TokenTransfer,
+    Wallet,
+    created_key,
+    open_shard,
+    scoped,
+)
 from mintline.resources import ACCOUNTS, MINTS, REVOCATIONS
+from mintline.set_aside import SetAside
 from mintline.states import MintStatus
 from mintline_api.memory import MemoryMints, MemoryRates, MemoryRevocations, MemoryWallets
 from mintline_api.ports import MintStore, RateCounter, WalletStore
@@ -208,6 +219,43 @@ async def test_mints__when_asked_for_the_highest_token_id__look_at_the_open_ones
     assert await mints.highest_token_id(CONTRACT, range(100)) == 79
     assert await mints.highest_token_id(OTHER, range(100)) == 95
     assert await mints.highest_token_id(CONTRACT, range(79)) == 78
+
+
+async def test_mints__when_newer_transfers_and_burns_are_open__still_tell_the_highest_token_id(
+    dynamo: Dynamo,
+) -> None:
+    registry = CollectorRegistry()
+    mints = DynamoMints(dynamo, set_aside=SetAside(registry))
+    await mints.create(mint(7), AUTHORIZATION)
+    shard = open_shard(mint(7).mint_id)
+    ids = (f"{kind}_{number:026d}" for number in range(900) for kind in ("transfer", "burn"))
+    beside = [one for one in ids if open_shard(one) == shard][:40]
+    assert len(beside) == 40
+
+    async def create(operation_id: str, at: int) -> None:
+        sender = mint(1).sender
+        assert sender is not None
+        fields = {
+            "mint_id": operation_id,
+            "status": MintStatus.ACCEPTED,
+            "chain_id": CHAIN_ID,
+            "contract": CONTRACT,
+            "sender": sender,
+            "request_digest": "00",
+            "token_id": 99,
+            "created_at": at,
+            "updated_at": at,
+        }
+        if operation_id.startswith("burn_"):
+            await mints.create(TokenBurn.model_validate(fields), AUTHORIZATION)
+        else:
+            await mints.create(TokenTransfer.model_validate({**fields, "to": ADDRESS}), AUTHORIZATION)
+
+    later = mint(7).created_at + 1
+    await asyncio.gather(*(create(one, later + number) for number, one in enumerate(beside)))
+
+    assert await mints.highest_token_id(CONTRACT, range(100)) == 7
+    assert registry.get_sample_value("mintline_records_set_aside_total", {"table": "mints"}) is None
 
 
 async def test_mints__when_an_open_one_is_unreadable__the_others_tell_the_highest_token_id(

@@ -80,6 +80,12 @@ _BY_OWNER = TOKENS.index("by_owner")
 _OPEN = MINTS.index("open")
 _NEWEST_OPEN = 5
 """Mints of each shard of the open ones that are asked for the highest token id."""
+_OPEN_PAGE = 25
+"""Open operations of a shard that are looked through for mints at once."""
+_OPEN_PAGES = 8
+"""Such pages at most: behind as many transfers and burns no mint is looked for."""
+_MINT = "mint_"
+"""What a mint's id begins with, and no other operation's."""
 _SAMPLES = 50
 """Token ids that are looked for at once to find the highest one."""
 _REPEAT = 5_000
@@ -179,15 +185,8 @@ class DynamoMints:
 
     async def highest_token_id(self, contract: str, ids: range) -> int | None:
         """Return the highest of `ids` in a collection that the newest open mints of all collections have."""
-        pages = await asyncio.gather(
-            *(
-                self._dynamo.query(
-                    MINTS, index=_OPEN, partition=str(shard), forward=False, limit=_NEWEST_OPEN
-                )
-                for shard in range(OPEN_SHARDS)
-            )
-        )
-        keys = [{"mint_id": item["mint_id"]} for page in pages for item in page.items]
+        shards = await asyncio.gather(*map(self._newest_open, range(OPEN_SHARDS)))
+        keys: list[Item] = [{"mint_id": mint_id} for ids_of_shard in shards for mint_id in ids_of_shard]
         items = await asyncio.gather(*(self._dynamo.get(MINTS, key) for key in keys))
         present = (item for item in items if item is not None)
         return max(
@@ -198,6 +197,24 @@ class DynamoMints:
             ),
             default=None,
         )
+
+    async def _newest_open(self, shard: int) -> list[str]:
+        """Return the ids of a shard's newest open mints: the transfers and burns among them are no mints.
+
+        Those name tokens that they did not take from a counter.
+        """
+        found: list[str] = []
+        start: Item | None = None
+        for _ in range(_OPEN_PAGES):
+            page = await self._dynamo.query(
+                MINTS, index=_OPEN, partition=str(shard), forward=False, limit=_OPEN_PAGE, start=start
+            )
+            ids = (_text(item, "mint_id") for item in page.items)
+            found += [one for one in ids if one.startswith(_MINT)]
+            start = page.next
+            if start is None or len(found) >= _NEWEST_OPEN:
+                break
+        return found[:_NEWEST_OPEN]
 
 
 class _Counter(Frozen):
