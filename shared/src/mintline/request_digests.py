@@ -6,114 +6,82 @@ Apart from the sealing (`mintline.authorization`), which takes a library that fe
 from __future__ import annotations
 
 import hashlib
+from typing import TypedDict, Unpack
 
 
-def mint_digest(
-    *,
-    mint_id: str,
-    sub: str,
-    chain_id: int,
-    contract: str,
-    to: str,
-    metadata_digest: bytes,
-    sender: str,
-    token_id: int,
-) -> bytes:
+class AskedMint(TypedDict):
+    """What every mint's digest names; `sub` is the user."""
+
+    mint_id: str
+    sub: str
+    chain_id: int
+    contract: str
+    to: str
+    metadata_digest: bytes
+    token_id: int
+
+
+class AskedToken(TypedDict):
+    """What is asked for to be done with a token; `sub` is the user, `sender` the user's wallet in custody."""
+
+    request_id: str
+    sub: str
+    chain_id: int
+    contract: str
+    token_id: int
+    sender: str
+
+
+def mint_digest(*, sender: str, **mint: Unpack[AskedMint]) -> bytes:
     """Return what a user authorizes by asking for a custodial mint, 32 bytes.
 
-    `sub` is the user, `sender` the user's wallet in custody, which redeems the voucher.
+    `sender` is the user's wallet in custody, which redeems the voucher.
     """
-    return _digest(
-        b"mintline/authorization/mint/2",
-        mint_id.encode(),
-        sub.encode(),
-        chain_id.to_bytes(32, "big"),
-        _address(contract),
-        _address(to),
-        metadata_digest,
-        _address(sender),
-        token_id.to_bytes(32, "big"),
-    )
+    *asked, token_id = _mint_fields(mint)
+    return _digest(b"mintline/authorization/mint/2", *asked, _address(sender), token_id)
 
 
-def voucher_digest(
-    *,
-    mint_id: str,
-    sub: str,
-    chain_id: int,
-    contract: str,
-    to: str,
-    metadata_digest: bytes,
-    token_id: int,
-) -> bytes:
-    """Return what a user authorizes by asking for a voucher alone, 32 bytes; `sub` is the user."""
-    return _digest(
-        b"mintline/authorization/voucher/2",
-        mint_id.encode(),
-        sub.encode(),
-        chain_id.to_bytes(32, "big"),
-        _address(contract),
-        _address(to),
-        metadata_digest,
-        token_id.to_bytes(32, "big"),
-    )
+def voucher_digest(**mint: Unpack[AskedMint]) -> bytes:
+    """Return what a user authorizes by asking for a voucher alone, 32 bytes."""
+    return _digest(b"mintline/authorization/voucher/2", *_mint_fields(mint))
 
 
-def sponsored_digest(
-    *,
-    mint_id: str,
-    sub: str,
-    chain_id: int,
-    contract: str,
-    to: str,
-    metadata_digest: bytes,
-    token_id: int,
-) -> bytes:
-    """Return what a user authorizes by asking for a sponsored mint, 32 bytes; `sub` is the user.
-
-    Whichever relayer sends it.
-    """
-    return _digest(
-        b"mintline/authorization/sponsored/1",
-        mint_id.encode(),
-        sub.encode(),
-        chain_id.to_bytes(32, "big"),
-        _address(contract),
-        _address(to),
-        metadata_digest,
-        token_id.to_bytes(32, "big"),
-    )
+def sponsored_digest(**mint: Unpack[AskedMint]) -> bytes:
+    """Return what a user authorizes by asking for a sponsored mint, 32 bytes: whichever relayer sends it."""
+    return _digest(b"mintline/authorization/sponsored/1", *_mint_fields(mint))
 
 
-def transfer_digest(
-    *, request_id: str, sub: str, chain_id: int, contract: str, token_id: int, sender: str, to: str
-) -> bytes:
+def transfer_digest(*, to: str, **token: Unpack[AskedToken]) -> bytes:
     """Return what a user authorizes by asking for a token to be sent out of custody, 32 bytes."""
-    return _digest(
-        b"mintline/authorization/transfer/1",
-        request_id.encode(),
-        sub.encode(),
-        chain_id.to_bytes(32, "big"),
-        _address(contract),
-        token_id.to_bytes(32, "big"),
-        _address(sender),
-        _address(to),
-    )
+    return _digest(b"mintline/authorization/transfer/1", *_token_fields(token), _address(to))
 
 
-def burn_digest(
-    *, request_id: str, sub: str, chain_id: int, contract: str, token_id: int, sender: str
-) -> bytes:
+def burn_digest(**token: Unpack[AskedToken]) -> bytes:
     """Return what a user authorizes by asking for a token to be burned, 32 bytes."""
-    return _digest(
-        b"mintline/authorization/burn/1",
-        request_id.encode(),
-        sub.encode(),
-        chain_id.to_bytes(32, "big"),
-        _address(contract),
-        token_id.to_bytes(32, "big"),
-        _address(sender),
-    )
+    return _digest(b"mintline/authorization/burn/1", *_token_fields(token))
+
+
+def _mint_fields(mint: AskedMint) -> list[bytes]:
+    return [
+        mint["mint_id"].encode(),
+        mint["sub"].encode(),
+        mint["chain_id"].to_bytes(32, "big"),
+        _address(mint["contract"]),
+        _address(mint["to"]),
+        mint["metadata_digest"],
+        mint["token_id"].to_bytes(32, "big"),
+    ]
+
+
+def _token_fields(token: AskedToken) -> list[bytes]:
+    return [
+        token["request_id"].encode(),
+        token["sub"].encode(),
+        token["chain_id"].to_bytes(32, "big"),
+        _address(token["contract"]),
+        token["token_id"].to_bytes(32, "big"),
+        _address(token["sender"]),
+    ]
 
 
 def _address(text: str) -> bytes:

@@ -8,6 +8,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from mintline.messages import Intent, Message
 from mintline.records import Mint, Operation
+from mintline.request_digests import AskedMint, AskedToken
 from mintline.transaction_records import Transaction, carried_by
 
 RequestT = TypeVar("RequestT", bound=Message)
@@ -70,9 +71,10 @@ class TransactionKind(Kind[IntentT]):
         """
 
 
-def asked_token(operation: Operation) -> dict[str, Any]:
+def asked_token(operation: Operation) -> AskedToken:
     """Return the fields of a request's digest that say who asks for what to be done with which token."""
     assert operation.sender is not None
+    assert operation.token_id is not None
     return {
         "request_id": operation.operation_id,
         "sub": operation.asked_by,
@@ -83,9 +85,10 @@ def asked_token(operation: Operation) -> dict[str, Any]:
     }
 
 
-def asked_mint(operation: Operation) -> dict[str, Any]:
+def asked_mint(operation: Operation) -> AskedMint:
     """Return the fields of a request's digest that every mint has, whoever sends it."""
     assert isinstance(operation, Mint)
+    assert operation.token_id is not None
     return {
         "mint_id": operation.mint_id,
         "sub": operation.sub,
