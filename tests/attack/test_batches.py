@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="session")]
 
+FAR = 2 * 10**6
+"""Nonces from here on are no other test's: the enclave remembers what it signed for each."""
 THIEF = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 
 
@@ -66,7 +68,7 @@ class Batches:
         return SignBatch(
             signer=self.relayer,
             chain_id=self.relayer.chain_id,
-            nonce=10**6 + nonce,
+            nonce=FAR + nonce,
             gas=500_000,
             fees=sign_mint(self.minted).fees,
             contract=self.minted.contract,
@@ -179,7 +181,7 @@ async def test_transfer__when_it_is_asked_for_again_under_another_nonce__is_refu
     transfer = SignTransfer(
         signer=minted.sender,
         chain_id=minted.chain_id,
-        nonce=10**6,
+        nonce=FAR,
         gas=200_000,
         fees=sign_mint(minted).fees,
         request_id="transfer_of_an_attacked_user",
@@ -191,7 +193,7 @@ async def test_transfer__when_it_is_asked_for_again_under_another_nonce__is_refu
     wanted = evolve(transfer, authorization=word)
     assert isinstance(await socket.ask(await victim.request(wanted)), Signed)
 
-    replayed = await socket.ask(await victim.request(evolve(wanted, nonce=10**6 + 1)))
+    replayed = await socket.ask(await victim.request(evolve(wanted, nonce=FAR + 1)))
 
     assert replayed == Refusal(code=RefusalCode.REQUEST)
     assert isinstance(await socket.ask(await victim.request(wanted)), Signed)

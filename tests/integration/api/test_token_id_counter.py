@@ -138,6 +138,7 @@ async def test_take__when_a_backup_of_the_counter_was_restored__then_no_id_in_us
             chain_id=CHAIN_ID,
             contract=CONTRACT,
             to=ELSEWHERE,
+            custody="self",
             metadata_digest=bytes(32),
             request_digest="",
             token_id=number,
