@@ -20,7 +20,7 @@ from mintline.errors import Conflict, Rejected
 from mintline.eth import keccak256, to_checksum_address
 from mintline.key_stores import KeyStores, StoredKey
 from mintline.records import Mint, Token, Wallet, created_key, scoped, token_key
-from mintline.resources import MINTS, TOKENS, WALLETS
+from mintline.resources import MINTS, TOKENS, TRANSACTIONS, WALLETS
 from mintline.settings import ServiceSettings
 from mintline.states import MintStatus
 from mintline_local.wallets.dynamo import DynamoBelongings, DynamoWalletRecords
@@ -217,7 +217,19 @@ async def test_belongings__when_there_are_none__are_none(line: Deployment) -> No
     await line.dynamo.write(Put(MINTS, {**own, "custody": "self"}))
 
     assert await belongings.tokens(wallet, most=10) == 0
-    assert await belongings.open_mint(wallet) is None
+    assert await belongings.open_operation(wallet) is None
+
+
+@pytest.mark.parametrize(("state", "under_way"), [("mined", "transaction 11"), ("final", None)])
+async def test_belongings__when_its_newest_transaction_is_open__then_it_is_under_way(
+    line: Deployment, state: str, under_way: str | None
+) -> None:
+    wallet = await line.add("alice")
+    sender = scoped(CHAIN_ID, wallet.address)
+    for nonce, found in ((2, "final"), (11, state)):
+        await line.dynamo.write(Put(TRANSACTIONS, {"sender_id": sender, "nonce": nonce, "state": found}))
+
+    assert await DynamoBelongings(line.dynamo).open_operation(wallet) == under_way
 
 
 @pytest.fixture(params=["memory", "dynamodb"])

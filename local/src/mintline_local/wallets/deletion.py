@@ -34,7 +34,8 @@ async def delete(
     """Destroy a wallet's key in `days` (7 to 30), and return its record; safe to repeat.
 
     `now` gives Unix milliseconds. Raises Rejected for a wallet that owns tokens, unless `force` accepts that
-    nobody will ever move them, and for one with mints under way: without their key they would never end.
+    nobody will ever move them, and for one with mints or transactions under way: without their key they would
+    never end.
     """
     if not MIN_DELETION_DAYS <= days <= MAX_DELETION_DAYS:
         raise Rejected("bad_delay", f"between {MIN_DELETION_DAYS} and {MAX_DELETION_DAYS} days")
@@ -107,9 +108,9 @@ async def _before(wallet: Wallet, records: WalletRecords) -> list[Wallet]:
 
 
 async def _check(wallet: Wallet, belongings: Belongings, *, force: bool) -> None:
-    mint_id = await belongings.open_mint(wallet)
-    if mint_id is not None:
-        raise Rejected("mint_under_way", f"{mint_id} of {wallet.address} has not ended")
+    under_way = await belongings.open_operation(wallet)
+    if under_way is not None:
+        raise Rejected("mint_under_way", f"{under_way} of {wallet.address} has not ended")
     if force:
         return
     owned = await belongings.tokens(wallet, most=_MOST)

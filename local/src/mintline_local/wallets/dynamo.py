@@ -10,9 +10,9 @@ from mintline.aws.dynamo import Check, Clause, Dynamo, Item, Put, Update
 from mintline.aws.records import from_item, to_item
 from mintline.aws.standing import read_mint
 from mintline.records import Wallet, scoped
-from mintline.resources import MINTS, TOKENS, WALLETS
+from mintline.resources import MINTS, TOKENS, TRANSACTIONS, WALLETS
 from mintline.set_aside import SetAside
-from mintline.states import TERMINAL
+from mintline.states import TERMINAL, TransactionState
 
 _PAGE = 100
 _KEPT = (
@@ -118,8 +118,22 @@ class DynamoBelongings:
         page = await self._dynamo.query(TOKENS, index=_BY_OWNER, partition=owner, limit=most)
         return len(page.items)
 
-    async def open_mint(self, wallet: Wallet) -> str | None:
-        """Look through the user's mints, newest first."""
+    async def open_operation(self, wallet: Wallet) -> str | None:
+        """Look through the user's mints, newest first, and at the wallet's newest transaction.
+
+        Nonces are used in their order, so when that one is final, all are: those of transfers and burns too.
+        """
+        return await self._open_mint(wallet) or await self._open_transaction(wallet)
+
+    async def _open_transaction(self, wallet: Wallet) -> str | None:
+        sender_id = scoped(wallet.chain_id, wallet.address)
+        page = await self._dynamo.query(TRANSACTIONS, partition=sender_id, forward=False, limit=1)
+        for item in page.items:
+            if item["state"] != TransactionState.FINAL.value:
+                return f"transaction {item['nonce']!r}"
+        return None
+
+    async def _open_mint(self, wallet: Wallet) -> str | None:
         start: Item | None = None
         while True:
             page = await self._dynamo.query(

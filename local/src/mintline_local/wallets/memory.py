@@ -78,7 +78,7 @@ class MemoryWalletRecords:
 
 
 class MemoryBelongings:
-    """Tokens by address and open mints by user, to be filled by the test."""
+    """Tokens by address and open operations by user, to be filled by the test."""
 
     def __init__(self) -> None:
         self.owned: Counter[str] = Counter()
@@ -88,6 +88,6 @@ class MemoryBelongings:
         """Count."""
         return min(most, self.owned[wallet.address])
 
-    async def open_mint(self, wallet: Wallet) -> str | None:
+    async def open_operation(self, wallet: Wallet) -> str | None:
         """Look up."""
         return self.open.get(wallet.sub)

@@ -58,8 +58,8 @@ class Belongings(Protocol):
         """Return how many tokens the wallet owns by the index, `most` if it is that many or more."""
         ...
 
-    async def open_mint(self, wallet: Wallet) -> str | None:
-        """Return the id of a mint of the wallet's that has not ended, None if there is none."""
+    async def open_operation(self, wallet: Wallet) -> str | None:
+        """Return what of the wallet's has not ended, a mint or a transaction; None if there is nothing."""
         ...
 
 

@@ -99,10 +99,10 @@ class Reassignment:
                 "wallet_deleting",
                 f"the key of {wallet.address} is being destroyed; run `mintline wallets undelete` first",
             )
-        mint_id = await self.belongings.open_mint(wallet)
-        if mint_id is not None:
+        under_way = await self.belongings.open_operation(wallet)
+        if under_way is not None:
             raise Rejected(
-                "mint_under_way", f"{mint_id} of {wallet.address} has not ended; wait until it has"
+                "mint_under_way", f"{under_way} of {wallet.address} has not ended; wait until it has"
             )
         return None
 
