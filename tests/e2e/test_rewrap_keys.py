@@ -22,6 +22,8 @@ from mintline_local.sign_in import sign_in
 from mintline_local.stack import running_stack
 
 pytestmark = pytest.mark.e2e
+KEYS = 5
+"""The issuer's, the treasury's, the relayer's, the sealing key and the one user's."""
 
 
 @dataclass(frozen=True)
@@ -86,8 +88,8 @@ async def test_rewrap__when_done__the_line_mints_with_the_old_kms_key_switched_o
         await line.mint("while both are in use")
         await kms.update_alias(AliasName=alias, TargetKeyId=new)
 
-    assert planned == done == (0, {"to": new, "rewrapped": 4, "failed": []})
-    assert again == (0, {"to": new, "there": 4, "failed": []})
+    assert planned == done == (0, {"to": new, "rewrapped": KEYS, "failed": []})
+    assert again == (0, {"to": new, "there": KEYS, "failed": []})
 
     monkeypatch.delenv("MINTLINE_REWRAP_TO")
     async with line_of(tmp_path) as line, line.kms(behind_the_front=True) as emulator:
