@@ -63,6 +63,8 @@ DEFAULTS: Mapping[str, Mapping[str, str]] = {
         "max_top_up_mints": "counts mints, so it follows fees by itself",
         "max_top_up": "the policy document's max_top_up_value; user_gas_budget bounds a wallet's cost",
         "voucher_ttl": "a day; with max_chain_skew within the policy document's max_voucher_ttl",
+        "max_batch": "with the authorizations of a hundred mints a batch fits the enclave's frame",
+        "max_batch_gas": "what a transaction may use since Osaka (EIP-7825)",
         "max_gas": "the contract's own need, measured on each fork (GAS.md)",
         "max_recipient_gas": "a property of recipients, whatever the chain",
         "min_priority_fee": "too little to matter; nodes refuse less",
