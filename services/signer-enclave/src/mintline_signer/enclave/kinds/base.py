@@ -122,7 +122,7 @@ class EnclaveKind(ABC, Generic[RequestT]):
 class TransactionKind(EnclaveKind[IntentT]):
     """A kind of intent: what is signed is a transaction."""
 
-    def keys(self, request: IntentT, policy: Policy) -> list[Identified]:  # noqa: ARG002
+    def keys(self, request: IntentT, policy: Policy) -> list[Identified]:  # noqa: ARG002 - a mint takes its issuer's too
         """Return the signer's."""
         return [request.signer]
 

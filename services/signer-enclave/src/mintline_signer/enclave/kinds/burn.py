@@ -2,37 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
 from mintline.messages import SignBurn
 from mintline.request_digests import burn_digest
-from mintline_signer.enclave.kinds.base import Binding, TransactionKind, Word, check_user, only
-from mintline_signer.enclave.policy import Policy, Role
-from mintline_signer.errors import RefusalCode
+from mintline_signer.enclave.kinds.token import TokenKind, asked
 
 
-class BurnKind(TransactionKind[SignBurn]):
+class BurnKind(TokenKind[SignBurn]):
     """`sign_burn`."""
 
-    def check(self, policy: Policy, request: SignBurn, now: float) -> Role:  # noqa: ARG002 - it has no deadline
-        """Allow it to users."""
-        return check_user(policy, request, request.contract, action="burn")
+    action = "burn"
 
-    def words(self, request: SignBurn, authorizations: Sequence[bytes]) -> list[Word]:
-        """Return the burn, asked for by the wallet's user."""
-        digest = burn_digest(
-            request_id=request.request_id,
-            sub=request.signer.subject,
-            chain_id=request.chain_id,
-            contract=request.contract,
-            token_id=request.token_id,
-            sender=request.signer.address,
-        )
-        return only(authorizations, Word(request.signer.subject, digest, request.authorization))
-
-    def bindings(self, request: SignBurn, meaning: bytes) -> Iterable[Binding]:
-        """Return its meaning, the nonce included: two burns of one request could both happen."""
-        yield Binding(f"request {request.request_id}", meaning, RefusalCode.REQUEST)
+    def digest(self, request: SignBurn) -> bytes:
+        """Return the digest of the burn."""
+        return burn_digest(**asked(request))
 
 
 KIND = BurnKind()

@@ -2,38 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
 from mintline.messages import SignTransfer
 from mintline.request_digests import transfer_digest
-from mintline_signer.enclave.kinds.base import Binding, TransactionKind, Word, check_user, only
-from mintline_signer.enclave.policy import Policy, Role
-from mintline_signer.errors import RefusalCode
+from mintline_signer.enclave.kinds.token import TokenKind, asked
 
 
-class TransferKind(TransactionKind[SignTransfer]):
+class TransferKind(TokenKind[SignTransfer]):
     """`sign_transfer`."""
 
-    def check(self, policy: Policy, request: SignTransfer, now: float) -> Role:  # noqa: ARG002 - it has no deadline
-        """Allow it to users."""
-        return check_user(policy, request, request.contract, action="transfer")
+    action = "transfer"
 
-    def words(self, request: SignTransfer, authorizations: Sequence[bytes]) -> list[Word]:
-        """Return the transfer, asked for by the wallet's user."""
-        digest = transfer_digest(
-            request_id=request.request_id,
-            sub=request.signer.subject,
-            chain_id=request.chain_id,
-            contract=request.contract,
-            token_id=request.token_id,
-            sender=request.signer.address,
-            to=request.to,
-        )
-        return only(authorizations, Word(request.signer.subject, digest, request.authorization))
-
-    def bindings(self, request: SignTransfer, meaning: bytes) -> Iterable[Binding]:
-        """Return its meaning, the nonce included: two transfers of one request could both happen."""
-        yield Binding(f"request {request.request_id}", meaning, RefusalCode.REQUEST)
+    def digest(self, request: SignTransfer) -> bytes:
+        """Return the digest of the transfer."""
+        return transfer_digest(**asked(request), to=request.to)
 
 
 KIND = TransferKind()
