@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any, Literal, TypeAlias
 
 from aiohttp import web
@@ -23,7 +24,7 @@ from mintline_api.endpoints.context import API
 from mintline_api.endpoints.operations import Answer, Operations
 from mintline_api.endpoints.requests import read_body, read_caller, read_idempotency_key, read_path
 from mintline_api.endpoints.tracing import TRACE
-from mintline_api.inputs import BurnRequest, MintRequest, TransferRequest
+from mintline_api.inputs import BurnRequest, Input, MintRequest, TransferRequest
 from mintline_api.nudges import Nudges
 from mintline_api.problems import UNKNOWN_MINT, Refused
 from mintline_api.service import serve
@@ -37,7 +38,8 @@ operations = Operations(
     changes=Scope.MINTS_CREATE,
 )
 
-Use: TypeAlias = Callable[[web.Request, Asked], Awaitable[Accepted[Any]]]
+Use: TypeAlias = Callable[..., Awaitable[Accepted[Any]]]
+"""A use case of the API, of a body, who asks for it, and the intake."""
 
 
 class OperationPath(BaseModel):
@@ -77,7 +79,7 @@ def view(operation: Operation) -> OperationView:
     )
 
 
-async def _accept(request: web.Request, use: Use) -> web.Response:
+async def _accept(request: web.Request, model: type[Input], use: Use) -> web.Response:
     api = request.app[API]
     caller = await read_caller(request)
     asked = Asked(
@@ -87,7 +89,8 @@ async def _accept(request: web.Request, use: Use) -> web.Response:
         authorize=await api.authorizations.by(caller.token),
         now=api.now(),
     )
-    accepted = await use(request, asked)
+    body = await read_body(request, model)
+    accepted = await use(body, asked, intake=api.intake(Nudges()))
     return answer(view(accepted.operation), status=202)
 
 
@@ -104,13 +107,7 @@ _ACCEPTED = (Answer(202, "On record, and on its way.", OperationView),)
 )
 async def create_sponsored_mint(request: web.Request) -> web.Response:
     """Accept a sponsored mint."""
-
-    async def use(request: web.Request, asked: Asked) -> Accepted[Any]:
-        body = await read_body(request, MintRequest)
-        intake = request.app[API].intake(Nudges())
-        return await accept_mint(body, asked, intake=intake, sponsored=True)
-
-    return await _accept(request, use)
+    return await _accept(request, MintRequest, partial(accept_mint, sponsored=True))
 
 
 @operations.add(
@@ -123,12 +120,7 @@ async def create_sponsored_mint(request: web.Request) -> web.Response:
 )
 async def create_transfer(request: web.Request) -> web.Response:
     """Accept a transfer."""
-
-    async def use(request: web.Request, asked: Asked) -> Accepted[Any]:
-        body = await read_body(request, TransferRequest)
-        return await accept_transfer(body, asked, intake=request.app[API].intake(Nudges()))
-
-    return await _accept(request, use)
+    return await _accept(request, TransferRequest, accept_transfer)
 
 
 @operations.add(
@@ -141,12 +133,7 @@ async def create_transfer(request: web.Request) -> web.Response:
 )
 async def create_burn(request: web.Request) -> web.Response:
     """Accept a burn."""
-
-    async def use(request: web.Request, asked: Asked) -> Accepted[Any]:
-        body = await read_body(request, BurnRequest)
-        return await accept_burn(body, asked, intake=request.app[API].intake(Nudges()))
-
-    return await _accept(request, use)
+    return await _accept(request, BurnRequest, accept_burn)
 
 
 @operations.add(
