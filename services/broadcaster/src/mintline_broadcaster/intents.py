@@ -28,9 +28,7 @@ def fees_of(transaction: Transaction, attempt: Attempt | None = None) -> Fees:
 
 async def recorded_intent(transaction: Transaction, *, ledger: Ledger) -> AnyIntent:
     """Return what a reserved transaction stands for, the same each time; raises `mintline.kinds.Moved`."""
-    found = await ledger.operations(transaction.operations) if transaction.operations else {}
-    operations = [found[one] for one in transaction.operations if one in found]
-    return await intent_of(transaction, operations, ledger=ledger)
+    return await intent_of(transaction, await _readable(transaction, ledger), ledger=ledger)
 
 
 async def intent_of(
@@ -53,10 +51,15 @@ async def first_intent(transaction: Transaction, *, ledger: Ledger) -> AnyIntent
 
 async def operations_of(transaction: Transaction, *, ledger: Ledger) -> list[Operation]:
     """Return the operations of a transaction, in its order; raises Unavailable if one cannot be read."""
-    found = await ledger.operations(transaction.operations) if transaction.operations else {}
+    found = await _readable(transaction, ledger)
     if len(found) < len(transaction.operations):
         raise Unavailable(f"operations of transaction {transaction.place.name} cannot be read")
-    return [found[one] for one in transaction.operations]
+    return found
+
+
+async def _readable(transaction: Transaction, ledger: Ledger) -> list[Operation]:
+    found = await ledger.operations(transaction.operations) if transaction.operations else {}
+    return [found[one] for one in transaction.operations if one in found]
 
 
 def resealed(batch: Transaction, operations: Sequence[Operation]) -> tuple[Seal, AnyIntent]:

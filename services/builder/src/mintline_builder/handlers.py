@@ -140,8 +140,13 @@ async def _wait(operation: Operation, problem: Problem, frame: Frame) -> None:
     if frame.waited_enough(operation):
         await _end(operation, _waited_too_long(operation, problem, frame.terms), frame)
         return
-    frame.metrics.must_wait(operation, problem.code)
     log.info(event(operation, "waits"), code=problem.code)
+    await _note(operation, problem, frame)
+
+
+async def _note(operation: Operation, problem: Problem, frame: Frame) -> None:
+    """Count that an operation waits, and write down for what, unless its record says so."""
+    frame.metrics.must_wait(operation, problem.code)
     if operation.waiting != problem:
         await frame.operations.wait(operation.operation_id, problem)
 
@@ -152,10 +157,8 @@ async def _wait_for_index(operation: Operation, frame: Frame) -> None:
     It is someone else's, or the mint's own: a record that was restored from a backup may be older than its
     token. However long that takes to tell, nothing else can be minted for it.
     """
-    frame.metrics.must_wait(operation, TOKEN_ON_CHAIN.code)
     log.warning("mint_token_on_chain", token_id=str(operation.token_id))
-    if operation.waiting != TOKEN_ON_CHAIN:
-        await frame.operations.wait(operation.operation_id, TOKEN_ON_CHAIN)
+    await _note(operation, TOKEN_ON_CHAIN, frame)
 
 
 def _waited_too_long(operation: Operation, problem: Problem, terms: Terms) -> Problem:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TypeVar
 
 from mintline.authorizations import Authorization
@@ -19,9 +20,9 @@ class TokenKind(OwnWalletKind[TokenOperationT]):
     know the request. If another transaction takes its nonce, the broadcaster rejects it.
     """
 
+    @abstractmethod
     def call(self, operation: TokenOperationT) -> TokenCall:
         """Return what the wallet calls."""
-        raise NotImplementedError
 
     async def build(self, operation: TokenOperationT, authorization: Authorization) -> TokenOperationT:
         """Simulate the very call, check funds, and reserve a nonce."""
