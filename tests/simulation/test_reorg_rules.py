@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from prometheus_client import CollectorRegistry
 
 from mintline_harness.simulation.loop import VirtualLoop
-from mintline_indexer.chain_port import Moved
+from mintline_indexer.chain_port import TransferEvent
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.memory import MemoryChain, MemoryCollections, MemoryStore, Mined, Move, Sent
 from mintline_indexer.metrics import Metrics
@@ -63,7 +63,7 @@ class ReorgRules(RuleBasedStateMachine):
         owners: dict[TokenKey, str | None] = {}
         for mined in branch:
             for event in mined.events:
-                if isinstance(event, Moved):
+                if isinstance(event, TransferEvent):
                     owners[TokenKey(event.contract, event.token_id)] = event.recipient
         return owners
 
@@ -124,7 +124,7 @@ class ReorgRules(RuleBasedStateMachine):
         while branch[0].block.number:
             branch.insert(0, self.chain.at(branch[0].block.parent_hash))
         assert {key: token.owner for key, token in self.store.token_table.items()} == self.owners(branch)
-        moved = [event for mined in branch for event in mined.events if isinstance(event, Moved)]
+        moved = [event for mined in branch for event in mined.events if isinstance(event, TransferEvent)]
         assert len(self.store.transfer_table) == len(moved)
 
     @precondition(lambda self: self.store.progress is not None)

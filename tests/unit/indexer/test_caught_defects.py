@@ -14,7 +14,7 @@ from mintline.aws.records import IN_BLOCK
 from mintline.resources import CHECKPOINTS, MINTS
 from mintline.states import MintStatus
 from mintline.transaction_records import Place
-from mintline_indexer.chain_port import Block, Event, Moved, Ref, Tips
+from mintline_indexer.chain_port import Block, Event, Ref, Tips, TransferEvent
 from mintline_indexer.dynamo_store import DynamoStore
 from mintline_indexer.effects import Facts, Settled, effects_of_block
 from mintline_indexer.follow import Follower
@@ -116,9 +116,9 @@ def test_outcomes__when_a_mint_has_several_in_a_block__then_the_one_that_minted_
 
 def test_effects__when_a_node_gives_events_out_of_order__then_they_follow_their_log_index() -> None:
     tx = b"\x01" * 32
-    events = [Moved(5, HERE, tx, index, CONTRACT, 1, ALICE, ALICE) for index in (2, 0, 1)]
+    events = [TransferEvent(5, HERE, tx, index, CONTRACT, 1, ALICE, ALICE) for index in (2, 0, 1)]
     effects = effects_of_block(5, HERE, events, [tx], {tx})
-    assert [effect.log_index for effect in effects if isinstance(effect, Moved)] == [0, 1, 2]
+    assert [effect.log_index for effect in effects if isinstance(effect, TransferEvent)] == [0, 1, 2]
     assert isinstance(effects[-1], Settled)
 
 

@@ -10,7 +10,7 @@ from mintline.errors import Unavailable
 from mintline.states import MintStatus
 from mintline.transaction_records import Place
 from mintline_indexer.bloom import BLOOM_BYTES, bloom_bits, is_blank, may_hold
-from mintline_indexer.chain_port import Moved, Stamped
+from mintline_indexer.chain_port import MintedEvent, TransferEvent
 from mintline_indexer.effects import (
     Effect,
     Facts,
@@ -29,8 +29,8 @@ OWNERS = ("0x" + "2" * 40, "0x" + "3" * 40)
 BLOCK = b"\7" * 32
 
 
-def moved(index: int, token_id: int, sender: str | None, recipient: str | None) -> Moved:
-    return Moved(5, BLOCK, bytes([token_id]) * 32, index, CONTRACT, token_id, sender, recipient)
+def moved(index: int, token_id: int, sender: str | None, recipient: str | None) -> TransferEvent:
+    return TransferEvent(5, BLOCK, bytes([token_id]) * 32, index, CONTRACT, token_id, sender, recipient)
 
 
 @st.composite
@@ -51,7 +51,9 @@ def blocks(draw: st.DrawFn) -> list[Effect]:
             owners[token_id] = draw(st.sampled_from(OWNERS))
             effects.append(moved(index, token_id, None, owners[token_id]))
             digest = bytes([token_id + 100]) * 32
-            effects.append(Stamped(5, BLOCK, bytes([token_id]) * 32, index + 1, CONTRACT, token_id, digest))
+            effects.append(
+                MintedEvent(5, BLOCK, bytes([token_id]) * 32, index + 1, CONTRACT, token_id, digest)
+            )
             effects.append(Settled(5, BLOCK, bytes([token_id]) * 32, emitted=True))
     return effects
 
@@ -135,11 +137,13 @@ def test_fold__when_only_a_mint_is_assumed_new__then_says_so_once() -> None:
 @pytest.mark.parametrize(
     ("event", "reason"),
     [
-        (Moved(5, b"\x08" * 32, b"\1" * 32, 0, CONTRACT, 1, None, OWNERS[0]), "another block"),
-        (Moved(5, BLOCK, b"\2" * 32, 0, CONTRACT, 1, None, OWNERS[0]), "does not hold"),
+        (TransferEvent(5, b"\x08" * 32, b"\1" * 32, 0, CONTRACT, 1, None, OWNERS[0]), "another block"),
+        (TransferEvent(5, BLOCK, b"\2" * 32, 0, CONTRACT, 1, None, OWNERS[0]), "does not hold"),
     ],
 )
-def test_effects__when_events_do_not_fit_the_block__then_are_not_believed(event: Moved, reason: str) -> None:
+def test_effects__when_events_do_not_fit_the_block__then_are_not_believed(
+    event: TransferEvent, reason: str
+) -> None:
     with pytest.raises(Unavailable, match=reason):
         effects_of_block(5, BLOCK, [event], [b"\1" * 32], set())
 

@@ -17,7 +17,7 @@ from mintline.messages import Fees, KeyRef
 from mintline.records import Attempt, Mint, Token, Transfer, position, token_ref
 from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import Transaction, as_far_as, place_of
-from mintline_indexer.chain_port import Moved
+from mintline_indexer.chain_port import TransferEvent
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.memory import MemoryChain, MemoryCollections, MemoryStore, Mined, Move, Sent
 from mintline_indexer.metrics import Metrics
@@ -104,7 +104,7 @@ class World:
         owners: dict[TokenKey, str | None] = {}
         for mined in self.chain.mined:
             for event in mined.events:
-                if isinstance(event, Moved):
+                if isinstance(event, TransferEvent):
                     owners[TokenKey(event.contract, event.token_id)] = event.recipient
         return owners
 
@@ -267,7 +267,7 @@ def replay(
             key = TokenKey(event.contract, event.token_id)
             if event.contract not in contracts:
                 continue
-            if not isinstance(event, Moved):
+            if not isinstance(event, TransferEvent):
                 tokens[key] = tokens[key].model_copy(update={"metadata_digest": event.metadata_digest})
                 continue
             at = (token_ref(CHAIN_ID, *key), position(event.block_number, event.log_index))

@@ -20,7 +20,7 @@ from mintline.records import (
     Transfer,
 )
 from mintline.states import MintStatus
-from mintline_indexer.chain_port import Event, Moved, Stamped
+from mintline_indexer.chain_port import Event, MintedEvent, TransferEvent
 from mintline_indexer.reconciler.findings import (
     HARMLESS,
     MEANING,
@@ -38,13 +38,15 @@ TX, BLOCK = b"\1" * 32, b"\2" * 32
 NOW = 10_000.0
 
 
-def moved(block: int = 5, sender: str | None = None, recipient: str | None = ALICE, **more: Any) -> Moved:
+def moved(
+    block: int = 5, sender: str | None = None, recipient: str | None = ALICE, **more: Any
+) -> TransferEvent:
     fields = {"block_hash": BLOCK, "tx_hash": TX, "log_index": 0, "contract": CONTRACT, "token_id": 1, **more}
-    return Moved(block_number=block, sender=sender, recipient=recipient, **fields)
+    return TransferEvent(block_number=block, sender=sender, recipient=recipient, **fields)
 
 
-def stamped(digest: bytes = DIGEST, token_id: int = 1) -> Stamped:
-    return Stamped(5, BLOCK, TX, 1, CONTRACT, token_id, digest)
+def stamped(digest: bytes = DIGEST, token_id: int = 1) -> MintedEvent:
+    return MintedEvent(5, BLOCK, TX, 1, CONTRACT, token_id, digest)
 
 
 def mint(**more: Any) -> Mint:
@@ -194,7 +196,7 @@ def token_operation(kind: str = "transfer", **more: Any) -> TokenOperation:
     return TokenTransfer(**fields, to=BOB) if kind == "transfer" else TokenBurn(**fields)
 
 
-def transfer(move: Moved = MOVE) -> Transfer:
+def transfer(move: TransferEvent = MOVE) -> Transfer:
     return Transfer(
         chain_id=1,
         contract=move.contract,
@@ -211,7 +213,7 @@ def transfer(move: Moved = MOVE) -> Transfer:
 
 OUTCOME: dict[str, Any] = {"tx_hash": None, "block_number": None, "block_hash": None}
 STRANGER = replace(MOVE, tx_hash=b"\x08" * 32)
-TOKEN_OPERATIONS: list[tuple[Kind | None, TokenOperation, Moved | None, Transfer | None]] = [
+TOKEN_OPERATIONS: list[tuple[Kind | None, TokenOperation, TransferEvent | None, Transfer | None]] = [
     (None, token_operation(), MOVE, transfer()),
     (None, token_operation("burn"), BURN, transfer(BURN)),
     (Kind.TRANSFER_MISSING, token_operation(), MOVE, None),
@@ -234,7 +236,7 @@ TOKEN_OPERATIONS: list[tuple[Kind | None, TokenOperation, Moved | None, Transfer
 
 @pytest.mark.parametrize(("kind", "operation", "move", "indexed"), TOKEN_OPERATIONS)
 def test_reconcile__when_a_token_was_to_be_transferred_or_burned__then_chain_and_index_must_have_it(
-    kind: Kind | None, operation: TokenOperation, move: Moved | None, indexed: Transfer | None
+    kind: Kind | None, operation: TokenOperation, move: TransferEvent | None, indexed: Transfer | None
 ) -> None:
     events = MINTED if move is None else (*MINTED, move)
     owner = ALICE if move is None or move.block_number > BOOKS.last else move.recipient

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from mintline.errors import Misconfigured, Unavailable
-from mintline_indexer.chain_port import Moved, Ref
+from mintline_indexer.chain_port import Ref, TransferEvent
 from mintline_indexer.reconciler import service
 from mintline_indexer.reconciler.findings import Books, Finding, Kind
 from mintline_indexer.reconciler.metrics import Metrics
@@ -48,7 +48,7 @@ class Reader:
 
 def books(blocks: Range, tokens: Sequence[int], now: float, unreadable: Sequence[Finding]) -> Books:
     events = [
-        Moved(blocks.last, bytes(32), bytes([token]) * 32, 0, CONTRACT, token, None, ALICE)
+        TransferEvent(blocks.last, bytes(32), bytes([token]) * 32, 0, CONTRACT, token, None, ALICE)
         for token in tokens
     ]
     return Books(

@@ -44,7 +44,7 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
+class TransferEvent:
     """An ERC-721 `Transfer` event; `sender` is None for a mint, `recipient` None for a burn."""
 
     block_number: int
@@ -58,7 +58,7 @@ class Moved:
 
 
 @dataclass(frozen=True, slots=True)
-class Stamped:
+class MintedEvent:
     """The collection's `Minted` event: the digest of a new token's metadata."""
 
     block_number: int
@@ -70,7 +70,7 @@ class Stamped:
     metadata_digest: bytes
 
 
-Event: TypeAlias = Moved | Stamped
+Event: TypeAlias = TransferEvent | MintedEvent
 
 
 @dataclass(frozen=True, slots=True)

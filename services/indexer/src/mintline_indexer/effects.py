@@ -16,7 +16,7 @@ from mintline.records import Token, Transfer, position, token_ref
 from mintline.resources import MINTS, TOKENS, TRANSACTIONS, TRANSFERS, Table
 from mintline.states import MintStatus
 from mintline.transaction_records import Place
-from mintline_indexer.chain_port import Event, Moved, Stamped
+from mintline_indexer.chain_port import Event, MintedEvent, TransferEvent
 from mintline_indexer.own_tokens import RefusedOutcome
 from mintline_indexer.store_port import ROOM, Aside, Before, Outcome, Settlement, TokenKey, TokenWrite
 
@@ -34,7 +34,7 @@ class Settled:
     emitted: bool
 
 
-Effect: TypeAlias = Moved | Stamped | Settled
+Effect: TypeAlias = TransferEvent | MintedEvent | Settled
 
 
 def effects_of_block(
@@ -142,7 +142,7 @@ def first_touches(effects: Sequence[Effect]) -> tuple[list[TokenKey], set[TokenK
         if key in seen:
             continue
         seen.add(key)
-        if isinstance(effect, Moved) and effect.sender is None:
+        if isinstance(effect, TransferEvent) and effect.sender is None:
             made.add(key)
         else:
             read.append(key)
@@ -163,7 +163,7 @@ def fold(effects: Sequence[Effect], first: int, facts: Facts, *, room: int = ROO
         settlement, outcomes = _ends(effect, facts)
         keys = _keys(effect, outcomes)
         new = sum(key not in folding.tokens for key in keys)
-        cost = new + isinstance(effect, Moved) + (settlement is not None) + len(outcomes)
+        cost = new + isinstance(effect, TransferEvent) + (settlement is not None) + len(outcomes)
         if cost > room and index == first:
             folding.add_some(effect, outcomes, room)
             break
@@ -171,7 +171,7 @@ def fold(effects: Sequence[Effect], first: int, facts: Facts, *, room: int = ROO
             break
         for key, mint_id in keys.items():
             folding.add_token(effect, key, mint_id)
-        if isinstance(effect, Moved):
+        if isinstance(effect, TransferEvent):
             folding.add_transfer(effect)
         if settlement is not None:
             folding.add_settlement(effect, settlement)
@@ -208,7 +208,7 @@ class _Folding:
         if token is not None:
             self.tokens[key] = token
 
-    def add_transfer(self, effect: Moved) -> None:
+    def add_transfer(self, effect: TransferEvent) -> None:
         transfer = _transfer(effect, self.facts)
         key = transfer_key(transfer)
         if (reason := self.facts.unusable_transfers.get(key)) is not None:
@@ -284,7 +284,7 @@ def _ends(effect: Effect, facts: Facts) -> tuple[Settlement | None, Sequence[Out
         outcomes = facts.outcomes.get(effect.tx_hash, ())
         left = [outcome for outcome in outcomes if outcome.mint_id not in facts.written]
         return facts.settlements.get(effect.tx_hash), left
-    if isinstance(effect, Moved) and effect.sender is None:
+    if isinstance(effect, TransferEvent) and effect.sender is None:
         redeemed = facts.redeemed.get(TokenKey(effect.contract, effect.token_id))
         return None, () if redeemed is None else (redeemed,)
     return None, ()
@@ -299,8 +299,8 @@ def settle(facts: Facts, part: Part) -> None:
     facts.written |= {aside.key for aside in part.aside if aside.table == MINTS.name}
 
 
-def _after(effect: Moved | Stamped, token: Token | None, facts: Facts) -> Token | None:
-    if isinstance(effect, Stamped):
+def _after(effect: TransferEvent | MintedEvent, token: Token | None, facts: Facts) -> Token | None:
+    if isinstance(effect, MintedEvent):
         # `Minted` follows `Transfer`, so there is a token; one without is no mint of this contract.
         return token and token.evolve(metadata_digest=effect.metadata_digest)
     if token is not None and effect.sender is not None:
@@ -323,11 +323,11 @@ def _after(effect: Moved | Stamped, token: Token | None, facts: Facts) -> Token 
     )
 
 
-def _mint_of(effect: Moved, facts: Facts) -> str | None:
+def _mint_of(effect: TransferEvent, facts: Facts) -> str | None:
     return facts.owned.get(TokenKey(effect.contract, effect.token_id))
 
 
-def _transfer(effect: Moved, facts: Facts) -> Transfer:
+def _transfer(effect: TransferEvent, facts: Facts) -> Transfer:
     return Transfer(
         chain_id=facts.chain_id,
         contract=effect.contract,

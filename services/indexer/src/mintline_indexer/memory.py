@@ -18,12 +18,12 @@ from mintline_indexer.chain_port import (
     Block,
     BlockTransaction,
     Event,
-    Moved,
+    MintedEvent,
     RangeTooWide,
     Ref,
-    Stamped,
     Tips,
     TransactionOutcome,
+    TransferEvent,
 )
 from mintline_indexer.effects import transfer_key
 from mintline_indexer.kinds import has_voucher
@@ -179,9 +179,9 @@ def _events(number: int, block_hash: bytes, sent: Sequence[Sent]) -> tuple[Event
         for move in tx.moves:
             place = (number, block_hash, tx.hash)
             parties = (move.sender, move.recipient)
-            events.append(Moved(*place, len(events), move.contract, move.token_id, *parties))
+            events.append(TransferEvent(*place, len(events), move.contract, move.token_id, *parties))
             if move.digest is not None:
-                events.append(Stamped(*place, len(events), move.contract, move.token_id, move.digest))
+                events.append(MintedEvent(*place, len(events), move.contract, move.token_id, move.digest))
     return tuple(events)
 
 
@@ -189,7 +189,7 @@ def _bloom(events: Sequence[Event]) -> bytes:
     bits = 0
     for event in events:
         bits |= bloom_bits(bytes.fromhex(event.contract[2:]))
-        bits |= bloom_bits(TOPICS[0] if isinstance(event, Moved) else TOPICS[1])
+        bits |= bloom_bits(TOPICS[0] if isinstance(event, TransferEvent) else TOPICS[1])
     # A header without any bit would be taken for a chain that keeps no bloom.
     return (bits or bloom_bits(keccak256(ZERO_ADDRESS.encode()))).to_bytes(BLOOM_BYTES, "big")
 

@@ -24,12 +24,12 @@ from mintline_indexer.chain_port import (
     Block,
     BlockTransaction,
     Event,
-    Moved,
+    MintedEvent,
     RangeTooWide,
     Ref,
-    Stamped,
     Tips,
     TransactionOutcome,
+    TransferEvent,
 )
 
 TOPICS = (TRANSFER_TOPIC, MINTED_TOPIC)
@@ -183,7 +183,7 @@ def _events(logs: Iterable[Log]) -> list[Event]:
             raise Unavailable("the node gave events of a block that it has undone")
         place = (log.block_number, log.block_hash, log.tx_hash, log.log_index, log.address)
         if (moved := decode_transfer(log)) is not None:
-            events.append(Moved(*place, moved.token_id, moved.sender, moved.recipient))
+            events.append(TransferEvent(*place, moved.token_id, moved.sender, moved.recipient))
         elif (minted := decode_minted(log)) is not None:
-            events.append(Stamped(*place, minted.token_id, minted.metadata_digest))
+            events.append(MintedEvent(*place, minted.token_id, minted.metadata_digest))
     return events

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from mintline.records import Mint
 from mintline.states import MintStatus
-from mintline_indexer.chain_port import Event, Moved, Stamped
+from mintline_indexer.chain_port import Event, MintedEvent, TransferEvent
 from mintline_indexer.store_port import TokenKey
 
 
@@ -19,7 +19,7 @@ from mintline_indexer.store_port import TokenKey
 class MintedToken:
     """A token as the chain made it."""
 
-    made: Moved
+    made: TransferEvent
     digest: bytes | None = None
     """The metadata digest that it was made with."""
 
@@ -46,9 +46,9 @@ def minted_tokens(effects: Sequence[object]) -> dict[TokenKey, MintedToken]:
     """Return the tokens that were made in a block's effects; `Minted` follows `Transfer`."""
     minted: dict[TokenKey, MintedToken] = {}
     for effect in effects:
-        if isinstance(effect, Moved) and effect.sender is None:
+        if isinstance(effect, TransferEvent) and effect.sender is None:
             minted[key_of(effect)] = MintedToken(effect)
-        elif isinstance(effect, Stamped):
+        elif isinstance(effect, MintedEvent):
             found = minted.get(key_of(effect))
             if found is not None and found.made.tx_hash == effect.tx_hash:
                 minted[key_of(effect)] = MintedToken(found.made, effect.metadata_digest)

@@ -12,7 +12,7 @@ from mintline.eth import keccak256
 from mintline.records import Mint
 from mintline.states import MintStatus
 from mintline_indexer.bloom import is_blank, may_hold
-from mintline_indexer.chain_port import Block, Chain, Event, Moved
+from mintline_indexer.chain_port import Block, Chain, Event, TransferEvent
 from mintline_indexer.effects import UNREADABLE, Effect, Facts, Settled, effects_of_block, first_touches
 from mintline_indexer.kinds import Deeds
 from mintline_indexer.own_tokens import MintedToken, RefusedOutcome, key_of
@@ -50,12 +50,12 @@ async def read_block(chain: Chain, ref: int | bytes, contracts: Sequence[str]) -
 
 def minting(events: Sequence[Event]) -> set[bytes]:
     """Return the transactions that minted a token."""
-    return {event.tx_hash for event in events if isinstance(event, Moved) and event.sender is None}
+    return {event.tx_hash for event in events if isinstance(event, TransferEvent) and event.sender is None}
 
 
 def moving(events: Sequence[Event]) -> set[bytes]:
     """Return the transactions that minted, transferred or burned a token."""
-    return {event.tx_hash for event in events if isinstance(event, Moved)}
+    return {event.tx_hash for event in events if isinstance(event, TransferEvent)}
 
 
 async def _events(chain: Chain, block: Block, contracts: tuple[str, ...]) -> Sequence[Event]:
@@ -110,7 +110,7 @@ async def gather_facts(
     strangers = {
         key_of(effect): deeds.minted[key_of(effect)]
         for effect in effects
-        if isinstance(effect, Moved) and effect.sender is None and key_of(effect) not in facts.owned
+        if isinstance(effect, TransferEvent) and effect.sender is None and key_of(effect) not in facts.owned
     }
     redeemed = await _by_vouchers(strangers, facts, store=store)
     facts.owned |= {key: outcome.mint_id for key, outcome in redeemed.items()}
@@ -138,5 +138,5 @@ async def _by_vouchers(
     return redeemed
 
 
-def _redeemed(effect: Moved, mint_id: str) -> Outcome:
+def _redeemed(effect: TransferEvent, mint_id: str) -> Outcome:
     return Outcome(mint_id, MintStatus.MINED, effect.tx_hash, effect.block_number, effect.block_hash)

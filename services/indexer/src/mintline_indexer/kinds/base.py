@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from mintline.records import Operation, Problem
 from mintline.states import MintStatus
-from mintline_indexer.chain_port import Moved, TransactionOutcome
+from mintline_indexer.chain_port import TransactionOutcome, TransferEvent
 from mintline_indexer.own_tokens import MintedToken, minted_tokens
 from mintline_indexer.store_port import TokenKey
 
@@ -19,15 +19,15 @@ class Deeds:
     """What transactions did to tokens, by the events of the blocks at hand."""
 
     minted: Mapping[TokenKey, MintedToken]
-    moves: Mapping[bytes, Sequence[Moved]]
+    moves: Mapping[bytes, Sequence[TransferEvent]]
     """The transfers of tokens that were there before, by their transaction."""
 
     @classmethod
     def of(cls, effects: Sequence[object]) -> Deeds:
         """Return the deeds of blocks, by their effects in order."""
-        moves: dict[bytes, list[Moved]] = {}
+        moves: dict[bytes, list[TransferEvent]] = {}
         for effect in effects:
-            if isinstance(effect, Moved) and effect.sender is not None:
+            if isinstance(effect, TransferEvent) and effect.sender is not None:
                 moves.setdefault(effect.tx_hash, []).append(effect)
         return cls(minted_tokens(effects), moves)
 

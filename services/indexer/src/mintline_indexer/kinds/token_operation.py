@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from mintline.records import Problem, TokenOperation, TokenTransfer
-from mintline_indexer.chain_port import Moved, TransactionOutcome
+from mintline_indexer.chain_port import TransactionOutcome, TransferEvent
 from mintline_indexer.kinds.base import Deeds, SettledKind
 
 NOT_OWNER = Problem(code="not_owner", reason="The wallet did not hold the token any more, or it was burned.")
@@ -32,7 +32,7 @@ class TokenOperationKind(SettledKind):
         return ended.problem and REFUSALS.get(ended.revert, ended.problem)
 
 
-def move_of(operation: TokenOperation, tx_hash: bytes, deeds: Deeds) -> Moved | None:
+def move_of(operation: TokenOperation, tx_hash: bytes, deeds: Deeds) -> TransferEvent | None:
     """Return the event by which a transaction moved an operation's token as was asked for, if it did."""
     recipient = operation.to if isinstance(operation, TokenTransfer) else None
     asked = (operation.contract, operation.token_id, operation.sender.address, recipient)

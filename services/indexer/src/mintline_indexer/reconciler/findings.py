@@ -15,7 +15,7 @@ from typing import Any
 from mintline.records import Mint, Operation, Token, TokenOperation, Transfer
 from mintline.states import MintStatus
 from mintline.text import bounded
-from mintline_indexer.chain_port import Event, Moved, Stamped
+from mintline_indexer.chain_port import Event, MintedEvent, TransferEvent
 from mintline_indexer.kinds import Deeds
 from mintline_indexer.kinds.token_operation import move_of
 from mintline_indexer.store_port import TokenKey
@@ -138,8 +138,8 @@ class Books:
 class Minted:
     """A token as the chain tells it."""
 
-    made: Moved
-    moves: list[Moved] = field(default_factory=list)
+    made: TransferEvent
+    moves: list[TransferEvent] = field(default_factory=list)
     digest: bytes | None = None
 
     def owner(self, block: int) -> str | None:
@@ -198,7 +198,7 @@ def _minted(events: Iterable[Event]) -> dict[TokenKey, Minted]:
     minted: dict[TokenKey, Minted] = {}
     for event in events:
         key = TokenKey(event.contract, event.token_id)
-        if isinstance(event, Stamped):
+        if isinstance(event, MintedEvent):
             if key in minted:
                 minted[key].digest = event.metadata_digest
         elif event.sender is None:
@@ -254,14 +254,14 @@ def _of_token_operations(books: Books) -> Iterator[Finding]:
             yield _on_its_way(operation, books, about)
 
 
-def done_by(operation: TokenOperation, deeds: Deeds) -> Moved | None:
+def done_by(operation: TokenOperation, deeds: Deeds) -> TransferEvent | None:
     """Return the event by which a transaction of its own did what an operation asked for, if one did."""
     own = (operation.tx_hash, *(attempt.tx_hash for attempt in operation.attempts))
     moves = (move_of(operation, tx_hash, deeds) for tx_hash in own if tx_hash is not None)
     return next((move for move in moves if move is not None), None)
 
 
-def _move_key(move: Moved | Transfer) -> tuple[object, ...]:
+def _move_key(move: TransferEvent | Transfer) -> tuple[object, ...]:
     place = (move.tx_hash, move.block_hash, move.log_index)
     return (*place, move.contract, move.token_id, move.sender, move.recipient)
 

@@ -32,7 +32,7 @@ from mintline.records import (
 )
 from mintline.resources import MINTS, TOKENS, TRANSACTIONS, TRANSFERS, Index, Table
 from mintline.transaction_records import Place, Transaction, as_far_as_any, carried_by
-from mintline_indexer.chain_port import Chain, Event, Moved, RangeTooWide
+from mintline_indexer.chain_port import Chain, Event, RangeTooWide, TransferEvent
 from mintline_indexer.dynamo_store import DynamoStore, transfer_place
 from mintline_indexer.kinds import Deeds
 from mintline_indexer.reconciler.findings import ENDED, Books, Finding, done_by, unreadable
@@ -125,11 +125,11 @@ class Reader:
     ) -> tuple[list[Token], dict[str, Operation]]:
         """Return the tokens made and the operations of these blocks, by the index and by the chain."""
         recorded = await self._operations(await self._ids_of_blocks(range(first, last + 1)))
-        made = [event for event in events if isinstance(event, Moved) and event.sender is None]
+        made = [event for event in events if isinstance(event, TransferEvent) and event.sender is None]
         keys = {TokenKey(event.contract, event.token_id) for event in made}
         keys |= _tokens_of(recorded)
         tokens = await self._tokens(sorted(keys))
-        moving = sorted({event.tx_hash for event in events if isinstance(event, Moved)})
+        moving = sorted({event.tx_hash for event in events if isinstance(event, TransferEvent)})
         attempts = await self._index.attempts(moving)
         ids = {token.mint_id for token in tokens.values() if token.mint_id is not None}
         ids |= {attempted.mint_id for attempted in attempts.values() if attempted.mint_id is not None}
