@@ -26,7 +26,7 @@ from mintline.resources import BLOCKS, COLLECTIONS, MINTS, TOKENS, TRANSFERS, Ta
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import Transaction, as_far_as_any, carried_by
-from mintline_indexer.chain_port import Chain
+from mintline_indexer.chain_port import ChainReader
 from mintline_indexer.dynamo_store import DynamoStore, token_item, transfer_item
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.memory import MemoryStore
@@ -172,7 +172,7 @@ class Rebuild:
         self,
         *,
         records: Records,
-        chain: Chain,
+        chain: ChainReader,
         collections: Collections,
         chain_id: int,
         whole: int,

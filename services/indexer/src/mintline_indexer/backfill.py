@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 import structlog
 
 from mintline.errors import Unavailable
-from mintline_indexer.chain_port import Chain, Event, RangeTooWide, Ref
+from mintline_indexer.chain_port import ChainReader, Event, RangeTooWide, Ref
 from mintline_indexer.effects import Effect, effects_of_block
 from mintline_indexer.follow import MAX_GAP, Follower
 from mintline_indexer.ledger import Ledger
@@ -38,7 +38,7 @@ class Backfill:
     def __init__(
         self,
         *,
-        chain: Chain,
+        chain: ChainReader,
         store: Store,
         ledger: Ledger,
         follower: Follower,

@@ -95,7 +95,7 @@ class RangeTooWide(MintlineError):  # noqa: N818 - a fact about the request, by 
     """The node will not return the events of so many blocks at once."""
 
 
-class Chain(Protocol):
+class ChainReader(Protocol):
     """One view of one chain, through one node or several. Every method may raise Unavailable."""
 
     @property

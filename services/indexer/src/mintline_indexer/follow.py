@@ -27,7 +27,7 @@ from mintline.messages import ReviewMint
 from mintline.queueing import SendingPort
 from mintline.resources import BROADCAST
 from mintline.tracing import OFF, Tracer
-from mintline_indexer.chain_port import Block, Chain, Ref, Tips
+from mintline_indexer.chain_port import Block, ChainReader, Ref, Tips
 from mintline_indexer.effects import Facts
 from mintline_indexer.ledger import Ledger, Undone
 from mintline_indexer.metrics import Metrics
@@ -55,7 +55,7 @@ class Follower:
     def __init__(
         self,
         *,
-        chain: Chain,
+        chain: ChainReader,
         store: Store,
         ledger: Ledger,
         chain_id: int,

@@ -14,7 +14,7 @@ import structlog
 
 from mintline.records import TOKEN_TAKEN, Mint, Token
 from mintline.states import MintStatus
-from mintline_indexer.chain_port import Chain
+from mintline_indexer.chain_port import ChainReader
 from mintline_indexer.effects import Facts
 from mintline_indexer.own_tokens import MintedToken, RefusedOutcome, minted_tokens
 from mintline_indexer.store_port import Outcome, Store, TokenKey
@@ -28,7 +28,7 @@ async def explain_reverts(
     made: Mapping[TokenKey, MintedToken],
     facts: Facts,
     *,
-    chain: Chain,
+    chain: ChainReader,
     store: Store,
 ) -> list[Outcome]:
     """Return outcomes, those that failed because their token was there as mined by that token's event.
@@ -75,7 +75,7 @@ async def _by_another(
     made: Mapping[TokenKey, MintedToken],
     stored: Token | None,
     *,
-    chain: Chain,
+    chain: ChainReader,
     store: Store,
 ) -> Outcome | None:
     """Return the outcome by the event that made the token before this one failed, None if there is none."""

@@ -18,7 +18,7 @@ from mintline.errors import Unavailable
 from mintline.queueing import SendingPort
 from mintline.tracing import OFF, Tracer
 from mintline_indexer.backfill import Backfill
-from mintline_indexer.chain_port import Chain
+from mintline_indexer.chain_port import ChainReader
 from mintline_indexer.follow import Follower, PastFinality
 from mintline_indexer.ledger import Ledger
 from mintline_indexer.metrics import Metrics
@@ -49,7 +49,7 @@ class Indexer:
     def __init__(
         self,
         *,
-        chain: Chain,
+        chain: ChainReader,
         store: Store,
         collections: Collections,
         chain_id: int,

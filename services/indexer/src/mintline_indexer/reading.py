@@ -12,7 +12,7 @@ from mintline.eth import keccak256
 from mintline.records import Mint
 from mintline.states import MintStatus
 from mintline_indexer.bloom import is_blank, may_hold
-from mintline_indexer.chain_port import Block, Chain, Event, TransferEvent
+from mintline_indexer.chain_port import Block, ChainReader, Event, TransferEvent
 from mintline_indexer.effects import UNREADABLE, Effect, Facts, Settled, effects_of_block, first_touches
 from mintline_indexer.kinds import Deeds
 from mintline_indexer.own_tokens import MintedToken, RefusedOutcome, key_of
@@ -35,7 +35,7 @@ class Found:
     effects: tuple[Effect, ...]
 
 
-async def read_block(chain: Chain, ref: int | bytes, contracts: Sequence[str]) -> Found | None:
+async def read_block(chain: ChainReader, ref: int | bytes, contracts: Sequence[str]) -> Found | None:
     """Return a block with its effects, None if the node has none of that number or hash."""
     block = await chain.block(ref, full=True)
     if block is None:
@@ -58,7 +58,7 @@ def moving(events: Sequence[Event]) -> set[bytes]:
     return {event.tx_hash for event in events if isinstance(event, TransferEvent)}
 
 
-async def _events(chain: Chain, block: Block, contracts: tuple[str, ...]) -> Sequence[Event]:
+async def _events(chain: ChainReader, block: Block, contracts: tuple[str, ...]) -> Sequence[Event]:
     """Return a block's events; an empty answer that the header's bloom contradicts is not believed.
 
     A node answers emptily when it has the header but not yet the receipts. Chains that leave the bloom blank
@@ -83,7 +83,7 @@ async def gather_facts(
     effects: Sequence[Effect],
     *,
     whole: Sequence[Effect],
-    chain: Chain,
+    chain: ChainReader,
     store: Store,
     contracts: Collection[str],
     chain_id: int,

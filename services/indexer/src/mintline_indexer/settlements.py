@@ -29,7 +29,7 @@ from mintline.errors import Unavailable
 from mintline.records import TOKEN_TAKEN, Mint, Operation, Problem
 from mintline.states import MintStatus
 from mintline.transaction_records import Place, Transaction, carried_by
-from mintline_indexer.chain_port import Chain
+from mintline_indexer.chain_port import ChainReader
 from mintline_indexer.effects import Facts, Settled
 from mintline_indexer.front_runs import explain_reverts
 from mintline_indexer.kinds import KINDS, VOUCHER, Deeds, SettledKind
@@ -119,7 +119,7 @@ async def decide(
     facts: Facts,
     *,
     contracts: Collection[str],
-    chain: Chain,
+    chain: ChainReader,
     store: Store,
 ) -> None:
     """Add to the facts what is due for the transactions of ours among `effects`.
@@ -295,7 +295,7 @@ def _refused(operation_id: str, effect: Settled, records: Records) -> RefusedOut
     return RefusedOutcome(operation_id, status, effect.tx_hash, effect.block_number)
 
 
-async def _problem(chain: Chain, effect: Settled, records: Records) -> Problem | None:
+async def _problem(chain: ChainReader, effect: Settled, records: Records) -> Problem | None:
     """Return why a transaction failed, None if it did not."""
     signed = records.signed[effect.tx_hash]
     if effect.emitted or not signed.operations:

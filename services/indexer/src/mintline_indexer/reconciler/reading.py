@@ -32,7 +32,7 @@ from mintline.records import (
 )
 from mintline.resources import MINTS, TOKENS, TRANSACTIONS, TRANSFERS, Index, Table
 from mintline.transaction_records import Place, Transaction, as_far_as_any, carried_by
-from mintline_indexer.chain_port import Chain, Event, RangeTooWide, TransferEvent
+from mintline_indexer.chain_port import ChainReader, Event, RangeTooWide, TransferEvent
 from mintline_indexer.dynamo_store import DynamoStore, transfer_place
 from mintline_indexer.kinds import Deeds
 from mintline_indexer.reconciler.findings import ENDED, Books, Finding, done_by, unreadable
@@ -65,7 +65,7 @@ class Range:
 class Reader:
     """Reads one deployment's records and chain. `now` is in Unix seconds, `patience` in seconds."""
 
-    def __init__(self, *, dynamo: Dynamo, chain: Chain, chain_id: int, patience: float) -> None:
+    def __init__(self, *, dynamo: Dynamo, chain: ChainReader, chain_id: int, patience: float) -> None:
         self._dynamo = dynamo
         self._chain = chain
         self._chain_id = chain_id
@@ -267,7 +267,7 @@ def _number(value: Value) -> int:
     return value
 
 
-async def events_between(chain: Chain, first: int, last: int, contracts: Sequence[str]) -> list[Event]:
+async def events_between(chain: ChainReader, first: int, last: int, contracts: Sequence[str]) -> list[Event]:
     """Return the contracts' events of a range of blocks, in order, in as many pieces as the node wants."""
     events: list[Event] = []
     width = WIDTH
