@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from mintline_harness.simulation.loop import VirtualLoop
 from mintline_indexer.chain_port import TransferEvent
 from mintline_indexer.indexer import Indexer
-from mintline_indexer.memory import MemoryChain, MemoryCollections, MemoryStore, Mined, Move, Sent
+from mintline_indexer.memory import MemoryChain, MemoryCollectionRegistry, MemoryStore, Mined, Move, Sent
 from mintline_indexer.metrics import Metrics
 from mintline_indexer.store_port import TokenKey
 
@@ -47,7 +47,7 @@ class ReorgRules(RuleBasedStateMachine):
         return Indexer(
             chain=self.chain,
             store=self.store,
-            collections=MemoryCollections({CONTRACT: 0}),
+            collections=MemoryCollectionRegistry({CONTRACT: 0}),
             chain_id=1,
             writer=f"writer-{self.starts}",
             takeover_after=10.0,

@@ -31,7 +31,7 @@ from mintline_indexer.dynamo_store import DynamoStore, token_item, transfer_item
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.memory import MemoryStore
 from mintline_indexer.metrics import Metrics
-from mintline_indexer.store_port import Attempted, Collections, Progress, Row, TokenKey
+from mintline_indexer.store_port import Attempted, CollectionRegistry, Progress, Row, TokenKey
 from mintline_local.deployments import Records
 
 WIDEST = 2_000
@@ -173,7 +173,7 @@ class Rebuild:
         *,
         records: Records,
         chain: ChainReader,
-        collections: Collections,
+        collections: CollectionRegistry,
         chain_id: int,
         whole: int,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mintline_indexer.dynamo_store import DynamoCollections
+from mintline_indexer.dynamo_store import DynamoCollectionRegistry
 from mintline_indexer.node_chain import NodeChain
 from mintline_local.command import Json, State, execute
 from mintline_local.console import Screen
@@ -114,7 +114,7 @@ async def build(place: Place, *, whole: int, compare: bool, mend_it: bool) -> Re
         rebuild = Rebuild(
             records=records,
             chain=NodeChain(node, rpc),
-            collections=DynamoCollections(records.client, prefix=records.prefix, chain_id=chain_id),
+            collections=DynamoCollectionRegistry(records.client, prefix=records.prefix, chain_id=chain_id),
             chain_id=chain_id,
             whole=whole,
         )

@@ -39,7 +39,7 @@ from mintline.resources import ATTEMPTS, COLLECTIONS, MINTS, TABLES
 from mintline.settings import ServiceSettings
 from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import Place, Transaction, carried_by
-from mintline_indexer.dynamo_store import DynamoCollections, DynamoStore
+from mintline_indexer.dynamo_store import DynamoCollectionRegistry, DynamoStore
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.metrics import Metrics
 from mintline_indexer.node_chain import NodeChain
@@ -84,7 +84,7 @@ class Line:
         return Indexer(
             chain=NodeChain(node or self.node, rpc or self.rpc),
             store=self.store,
-            collections=DynamoCollections(self.client, prefix=self.prefix, chain_id=CHAIN_ID),
+            collections=DynamoCollectionRegistry(self.client, prefix=self.prefix, chain_id=CHAIN_ID),
             chain_id=CHAIN_ID,
             writer=f"writer-{self.started}",
             takeover_after=10.0,

@@ -12,7 +12,7 @@ from mintline.aws.records import row_place, token_place
 from mintline.errors import Misconfigured, Unavailable, Unreadable
 from mintline.records import row_shard, scoped
 from mintline.resources import BLOCKS, COLLECTIONS, TOKENS
-from mintline_indexer.dynamo_store import DynamoCollections
+from mintline_indexer.dynamo_store import DynamoCollectionRegistry
 from mintline_indexer.node_chain import NodeChain
 from mintline_local.deployments import Records
 from mintline_local.mending import mend
@@ -43,7 +43,7 @@ def rebuild(line: Any) -> Rebuild:
     return Rebuild(
         records=Records(line.client, line.dynamo, line.prefix),
         chain=NodeChain(line.node, line.rpc),
-        collections=DynamoCollections(line.client, prefix=line.prefix, chain_id=CHAIN_ID),
+        collections=DynamoCollectionRegistry(line.client, prefix=line.prefix, chain_id=CHAIN_ID),
         chain_id=CHAIN_ID,
         whole=1_000,
     )

@@ -14,7 +14,7 @@ from mintline.eth import word
 from mintline.records import Mint, token_ref
 from mintline.resources import MINTS, TOKENS, TRANSFERS
 from mintline.states import MintStatus
-from mintline_indexer.dynamo_store import DynamoCollections
+from mintline_indexer.dynamo_store import DynamoCollectionRegistry
 from mintline_indexer.node_chain import NodeChain
 from mintline_local.deployments import Records
 from mintline_local.rebuild import Difference, Rebuild
@@ -38,7 +38,7 @@ def rebuild(line: Any) -> Callable[[], Rebuild]:
         return Rebuild(
             records=records,
             chain=NodeChain(line.node, line.rpc),
-            collections=DynamoCollections(line.client, prefix=line.prefix, chain_id=CHAIN_ID),
+            collections=DynamoCollectionRegistry(line.client, prefix=line.prefix, chain_id=CHAIN_ID),
             chain_id=CHAIN_ID,
             whole=1_000,
         )

@@ -12,9 +12,9 @@ from prometheus_client import CollectorRegistry
 from mintline.aws.dynamo import Delete
 from mintline.resources import TRANSFERS
 from mintline.states import MintStatus, TransactionState
-from mintline_indexer.dynamo_store import DynamoCollections
+from mintline_indexer.dynamo_store import DynamoCollectionRegistry
 from mintline_indexer.indexer import Indexer
-from mintline_indexer.memory import MemoryChain, MemoryCollections, Move, Sent
+from mintline_indexer.memory import MemoryChain, MemoryCollectionRegistry, Move, Sent
 from mintline_indexer.metrics import Metrics
 from mintline_indexer.node_chain import NodeChain
 from mintline_indexer.reconciler import passes
@@ -125,7 +125,7 @@ async def test_rebuild__when_batches_transfers_and_burns_were_mined__then_it_is_
     rebuild = Rebuild(
         records=Records(line.client, line.dynamo, line.prefix),
         chain=NodeChain(line.node, line.rpc),
-        collections=DynamoCollections(line.client, prefix=line.prefix, chain_id=CHAIN_ID),
+        collections=DynamoCollectionRegistry(line.client, prefix=line.prefix, chain_id=CHAIN_ID),
         chain_id=CHAIN_ID,
         whole=1_000,
     )
@@ -150,7 +150,7 @@ async def test_batch__when_it_made_five_hundred_tokens__then_requests_are_a_tent
     indexer = Indexer(
         chain=chain,
         store=line.store,
-        collections=MemoryCollections({line.contract: 1}),
+        collections=MemoryCollectionRegistry({line.contract: 1}),
         chain_id=CHAIN_ID,
         writer="writer",
         takeover_after=10.0,

@@ -23,7 +23,7 @@ from mintline.transaction_records import (
 )
 from mintline_indexer.chain_port import Block, Event
 from mintline_indexer.indexer import Indexer
-from mintline_indexer.memory import MemoryChain, MemoryCollections, MemoryStore, Move, Sent
+from mintline_indexer.memory import MemoryChain, MemoryCollectionRegistry, MemoryStore, Move, Sent
 from mintline_indexer.metrics import Metrics
 from mintline_indexer.store_port import Attempted, Progress, Store
 
@@ -58,7 +58,9 @@ class DoubtfulChain(MemoryChain):
 class Rig:
     chain: DoubtfulChain = field(default_factory=lambda: DoubtfulChain(finality=FINALITY))
     store: MemoryStore = field(default_factory=MemoryStore)
-    collections: MemoryCollections = field(default_factory=lambda: MemoryCollections({CONTRACT: 1}))
+    collections: MemoryCollectionRegistry = field(
+        default_factory=lambda: MemoryCollectionRegistry({CONTRACT: 1})
+    )
     time: float = 0.0
     started: int = 0
 

@@ -19,7 +19,7 @@ from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import Transaction, as_far_as, place_of
 from mintline_indexer.chain_port import TransferEvent
 from mintline_indexer.indexer import Indexer
-from mintline_indexer.memory import MemoryChain, MemoryCollections, MemoryStore, Mined, Move, Sent
+from mintline_indexer.memory import MemoryChain, MemoryCollectionRegistry, MemoryStore, Mined, Move, Sent
 from mintline_indexer.metrics import Metrics
 from mintline_indexer.store_port import Attempted, TokenKey
 
@@ -68,7 +68,7 @@ class World:
         self.chain = MemoryChain(finality=FINALITY, widest=self.rng.choice([1, 3, 100]))
         self.attempts: dict[bytes, Attempted] = {}
         self.store = MemoryStore(attempt_table=self.attempts)
-        self.collections = MemoryCollections()
+        self.collections = MemoryCollectionRegistry()
         self.metrics = Metrics(CollectorRegistry())
         self.whole = self.rng.choice([0, 1_000])
         self.fault_rate = 0.0

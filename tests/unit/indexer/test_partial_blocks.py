@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from mintline.errors import Unavailable
 from mintline_indexer.indexer import Indexer
-from mintline_indexer.memory import MemoryChain, MemoryCollections, MemoryStore, Move, Sent
+from mintline_indexer.memory import MemoryChain, MemoryCollectionRegistry, MemoryStore, Move, Sent
 from mintline_indexer.metrics import Metrics
 from mintline_indexer.store_port import Progress, TokenKey, Write
 
@@ -34,7 +34,7 @@ def indexer(chain: MemoryChain, store: MemoryStore) -> Indexer:
     return Indexer(
         chain=chain,
         store=store,
-        collections=MemoryCollections({CONTRACT: 1}),
+        collections=MemoryCollectionRegistry({CONTRACT: 1}),
         chain_id=1,
         writer="indexer",
         takeover_after=10.0,

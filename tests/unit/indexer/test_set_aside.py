@@ -18,7 +18,7 @@ from mintline.resources import MINTS, TOKENS, TRANSACTIONS
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus
 from mintline.transaction_records import Place
-from mintline_indexer.dynamo_store import DynamoCollections, DynamoStore
+from mintline_indexer.dynamo_store import DynamoCollectionRegistry, DynamoStore
 from mintline_indexer.memory import MemoryStore, Move, Sent
 from mintline_indexer.node_chain import NodeChain
 from mintline_indexer.store_port import Poisoned, Progress, TokenKey, Write
@@ -361,6 +361,6 @@ async def test_collections__when_a_counter_is_damaged__then_its_contract_is_inde
     )
     client: Any = ScannedOnce([item | {"next_token_id": "three"}, item | {"contract": "nowhere"}])
     with capture_logs() as lines:
-        known = await DynamoCollections(client, prefix="p", chain_id=1, set_aside=SetAside()).known()
+        known = await DynamoCollectionRegistry(client, prefix="p", chain_id=1, set_aside=SetAside()).known()
     assert known == {item["contract"]: 7}
     assert [line["table"] for line in lines] == ["collections"]

@@ -42,7 +42,7 @@ from mintline_builder.funds import TopUpPolicy
 from mintline_builder.metrics import Metrics as BuilderMetrics
 from mintline_builder.policy import Policy, Terms
 from mintline_indexer.indexer import Indexer
-from mintline_indexer.memory import MemoryChain, MemoryCollections, MemoryStore, Move, Sent
+from mintline_indexer.memory import MemoryChain, MemoryCollectionRegistry, MemoryStore, Move, Sent
 from mintline_indexer.metrics import Metrics as IndexerMetrics
 from mintline_indexer.store_port import Attempted
 from mintline_signer.host.service import handle as sign
@@ -232,7 +232,7 @@ class Line:
         indexer = Indexer(
             chain=chain,
             store=store,
-            collections=MemoryCollections({CONTRACT: 1}),
+            collections=MemoryCollectionRegistry({CONTRACT: 1}),
             chain_id=CHAIN_ID,
             writer="one",
             takeover_after=10.0,

@@ -33,7 +33,7 @@ from mintline_broadcaster.ports import Final, SignedTransaction
 from mintline_builder.memory import MemoryMetadata, MemoryTables
 from mintline_harness.simulation.chain import TRANSFER_GAS, Sent, read
 from mintline_harness.simulation.lagging import Lag, LaggingTable
-from mintline_indexer.memory import MemoryCollections, MemoryStore
+from mintline_indexer.memory import MemoryCollectionRegistry, MemoryStore
 from mintline_indexer.store_port import Attempted, TokenKey
 from mintline_signer.enclave.curve import SigningKey
 from mintline_signer.protocol import WrappedKey
@@ -221,7 +221,7 @@ class Tables:
         self.vouchers = MemoryVouchers(self.ledger)
         self.links = MemoryLinks(chain_id=CHAIN_ID)
         self.links.items = {link.link_id: link for link in map(_link, USERS)}
-        self.collections = MemoryCollections({CONTRACT: 1})
+        self.collections = MemoryCollectionRegistry({CONTRACT: 1})
         self.index.collections[CONTRACT] = Collection(
             collection_id=scoped(CHAIN_ID, CONTRACT),
             chain_id=CHAIN_ID,

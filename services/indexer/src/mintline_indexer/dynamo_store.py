@@ -409,7 +409,7 @@ class DynamoStore:
         return item | self._row_key(row.position)
 
 
-class DynamoCollections:
+class DynamoCollectionRegistry:
     """The contracts that are registered for one chain."""
 
     def __init__(

@@ -22,7 +22,7 @@ from mintline_indexer.chain_port import ChainReader
 from mintline_indexer.follow import Follower, PastFinality
 from mintline_indexer.ledger import Ledger
 from mintline_indexer.metrics import Metrics
-from mintline_indexer.store_port import Collections, Damaged, Fenced, Progress, Store, Write
+from mintline_indexer.store_port import CollectionRegistry, Damaged, Fenced, Progress, Store, Write
 
 STANDBY_INTERVAL = 1.0
 """Seconds between two looks of a standby at the checkpoint."""
@@ -51,7 +51,7 @@ class Indexer:
         *,
         chain: ChainReader,
         store: Store,
-        collections: Collections,
+        collections: CollectionRegistry,
         chain_id: int,
         writer: str,
         takeover_after: float,

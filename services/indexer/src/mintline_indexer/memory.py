@@ -427,7 +427,7 @@ class MemoryStore:
 
 
 @dataclass(slots=True)
-class MemoryCollections:
+class MemoryCollectionRegistry:
     """A list of collections under the test's control."""
 
     deployed: dict[str, int] = field(default_factory=dict)

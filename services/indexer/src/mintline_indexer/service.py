@@ -22,7 +22,7 @@ from mintline.nodes import listeners, open_rpc
 from mintline.resources import CHECKPOINTS
 from mintline.tasks import either
 from mintline.tracing import open_tracer
-from mintline_indexer.dynamo_store import DynamoCollections, DynamoStore
+from mintline_indexer.dynamo_store import DynamoCollectionRegistry, DynamoStore
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.metrics import Metrics
 from mintline_indexer.node_chain import NodeChain
@@ -56,7 +56,7 @@ async def run(settings: IndexerSettings, stop: asyncio.Event) -> None:
         indexer = Indexer(
             chain=NodeChain(node, rpc),
             store=DynamoStore(dynamo, chain_id=settings.chain_id, set_aside=metrics.set_aside),
-            collections=DynamoCollections(
+            collections=DynamoCollectionRegistry(
                 client,
                 prefix=settings.resource_prefix,
                 chain_id=settings.chain_id,

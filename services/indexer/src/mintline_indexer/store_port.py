@@ -411,7 +411,7 @@ class Store(Protocol):
         ...
 
 
-class Collections(Protocol):
+class CollectionRegistry(Protocol):
     """The contracts to index."""
 
     async def known(self) -> Mapping[str, int]:
