@@ -25,12 +25,12 @@ from mintline_harness.simulation.loop import VirtualLoop
 from mintline_harness.simulation.tables import CHAIN_ID, CONTRACT, Tables, key_ref
 from mintline_indexer.chain_port import Ref
 from mintline_indexer.store_port import (
-    Fenced,
+    CheckpointConflict,
     Progress,
+    RecordConflict,
     Row,
     SettledPlace,
     Settlement,
-    Stale,
     Unsettled,
     Write,
 )
@@ -71,7 +71,7 @@ class MintRules(RuleBasedStateMachine):
         async def attempt() -> T | None:
             try:
                 return await work
-            except (Conflict, Stale, Fenced):
+            except (Conflict, RecordConflict, CheckpointConflict):
                 return None
 
         self.time += 1

@@ -36,16 +36,16 @@ from mintline_indexer.store_port import (
     Aside,
     Attempted,
     Before,
-    Fenced,
+    CheckpointConflict,
     Outcome,
     Partial,
     Poisoned,
     Progress,
+    RecordConflict,
     Reopened,
     Row,
     SettledPlace,
     Settlement,
-    Stale,
     Store,
     TokenKey,
     TokenWrite,
@@ -230,13 +230,13 @@ def tables(request: pytest.FixtureRequest) -> Tables:
 async def test_checkpoint__when_it_moves__then_by_one_revision_or_not_at_all(tables: Tables) -> None:
     store = tables.store
     assert await store.load() is None
-    with pytest.raises(Fenced):
+    with pytest.raises(CheckpointConflict):
         await store.commit(progress(2), Write())
     first = progress(1, partial=Partial(6, HASH, 3), collections=(CONTRACT,), backfills={BOB: 9})
     await store.commit(first, Write(contracts={CONTRACT: None, BOB: 9}))
     assert await store.load() == first
     for revision in (1, 3):
-        with pytest.raises(Fenced):
+        with pytest.raises(CheckpointConflict):
             await store.commit(progress(revision), Write(tokens=(TokenWrite(KEY_1, token()),)))
     assert await store.load() == first
     assert await store.peek() == replace(first, collections=(), backfills={})
@@ -250,7 +250,7 @@ async def test_contracts__when_one_moves__then_the_others_stay_where_they_are(ta
     await store.commit(progress(3), Write(contracts={ALICE: None, BOB: 12}))
     loaded = await store.load()
     assert loaded == progress(3, collections=tuple(sorted([ALICE, CONTRACT])), backfills={BOB: 12})
-    with pytest.raises(Fenced):
+    with pytest.raises(CheckpointConflict):
         await store.commit(progress(3), Write(contracts={BOB: None}))
     assert await store.load() == loaded
 
@@ -341,7 +341,7 @@ async def test_write__when_tokens_or_mints_are_not_as_assumed__then_it_names_the
     await tables.put(mint("m1", MintStatus.REJECTED))
     await tables.put(mint("m2"))
     await store.commit(progress(1), Write(tokens=(TokenWrite(KEY_1, token()),)))
-    with pytest.raises(Stale) as stale:
+    with pytest.raises(RecordConflict) as stale:
         await store.commit(
             progress(2),
             Write(
@@ -366,7 +366,7 @@ async def test_reopening__when_the_mint_is_not_of_this_block__then_it_is_stale(
 ) -> None:
     await tables.put(found)
     await tables.store.commit(progress(1), Write())
-    with pytest.raises(Stale) as stale:
+    with pytest.raises(RecordConflict) as stale:
         await tables.store.commit(
             progress(2), Write(reopened=(Reopened("m1", MintStatus.SUBMITTED, block_hash),))
         )
@@ -546,7 +546,7 @@ async def test_settlement__when_the_transaction_is_not_submitted__then_it_is_sta
     for one in found.values():
         await tables.carry(one)
     await tables.store.commit(progress(1), Write())
-    with pytest.raises(Stale) as stale:
+    with pytest.raises(RecordConflict) as stale:
         await tables.store.commit(
             progress(2), Write(tokens=(TokenWrite(KEY_1, token()),), settlements=(settlement(),))
         )
@@ -570,7 +570,7 @@ async def test_unsettling__when_the_transaction_is_not_of_this_block__then_it_is
 ) -> None:
     await tables.carry(found)
     await tables.store.commit(progress(1), Write())
-    with pytest.raises(Stale) as stale:
+    with pytest.raises(RecordConflict) as stale:
         await tables.store.commit(progress(2), Write(unsettled=(Unsettled(PLACE, HASH),)))
     assert stale.value.transactions == {PLACE}
     assert await tables.store.transactions([PLACE]) == {PLACE: found}
@@ -585,7 +585,7 @@ async def test_outcome__when_another_transaction_made_a_carried_mints_token__the
     failed = transaction(TransactionState.MINED, outcome="failed", problem=PROBLEM)
     await tables.carry(failed)
     await store.commit(progress(1), Write())
-    with pytest.raises(Stale) as stale:
+    with pytest.raises(RecordConflict) as stale:
         await store.commit(progress(2), Write(outcomes=(outcome("m2"),)))
     assert stale.value.mints == {"m2"}
     await store.commit(progress(2), Write(outcomes=(outcome("m1", carried=True),)))
@@ -593,15 +593,15 @@ async def test_outcome__when_another_transaction_made_a_carried_mints_token__the
     mined = stored.evolve(status=MintStatus.MINED, **placed)
     assert await store.operations(["m1"]) == {"m1": as_far_as(mined, failed)}
     assert (await store.operations(["m1"]))["m1"].tx_hash == HASH
-    with pytest.raises(Stale):
+    with pytest.raises(RecordConflict):
         await store.commit(progress(3), Write(outcomes=(outcome("m1", carried=True),)))
     elsewhere, here = (Write(reopened=(Reopened("m1", MintStatus.BUILT, at),)) for at in (b"\x08" * 32, HASH))
-    with pytest.raises(Stale) as stale:
+    with pytest.raises(RecordConflict) as stale:
         await store.commit(progress(3), elsewhere)
     assert stale.value.mints == {"m1"}
     await store.commit(progress(3), here)
     assert await store.operations(["m1"]) == {"m1": as_far_as(stored.evolve(updated_at=3), failed)}
-    with pytest.raises(Stale):
+    with pytest.raises(RecordConflict):
         await store.commit(progress(4), here)
 
 

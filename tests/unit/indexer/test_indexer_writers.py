@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 
 from mintline_indexer.indexer import STANDBY_INTERVAL, Indexer
 from mintline_indexer.memory import MemoryStore
-from mintline_indexer.store_port import Fenced, Progress, TokenKey, Write
+from mintline_indexer.store_port import CheckpointConflict, Progress, TokenKey, Write
 
 CONTRACT = "0x" + "1" * 40
 
@@ -93,7 +93,7 @@ async def test_writer__when_an_acknowledgement_is_lost__then_nothing_is_written_
             await super().commit(progress, write)
             if write.tokens:
                 self.lost += 1
-                raise Fenced("what a repetition of the request would say")
+                raise CheckpointConflict("what a repetition of the request would say")
 
     store = rig.like(Deaf)
     indexer = rig.start(writer="indexer", store=store)

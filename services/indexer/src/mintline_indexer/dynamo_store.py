@@ -4,10 +4,10 @@ The condition of every transaction, in the order that its clauses are looked at:
 
 ::
 
-    checkpoints  no_checkpoint_yet | last_revision ─▶ Fenced
-    tokens       not_minted_before                 ─▶ Stale
-    transactions legal_source, in_the_undone_block ─▶ Stale
-    mints        legal_source, stored_source, in_the_undone_block ─▶ Stale
+    checkpoints  no_checkpoint_yet | last_revision ─▶ CheckpointConflict
+    tokens       not_minted_before                 ─▶ RecordConflict
+    transactions legal_source, in_the_undone_block ─▶ RecordConflict
+    mints        legal_source, stored_source, in_the_undone_block ─▶ RecordConflict
 
 An item that DynamoDB refuses for what it holds is Poisoned. What is set aside for it lies in BLOCKS too, in a
 partition of its own.
@@ -84,16 +84,16 @@ from mintline_indexer.effects import transfer_key
 from mintline_indexer.store_port import (
     NONE_KNOWN,
     Attempted,
+    CheckpointConflict,
     Damaged,
-    Fenced,
     Outcome,
     Partial,
     Poisoned,
     Progress,
+    RecordConflict,
     Reopened,
     Row,
     Settlement,
-    Stale,
     TokenKey,
     TokenWrite,
     Unsettled,
@@ -180,7 +180,7 @@ class DynamoStore:
         return _progress(checkpoint)
 
     async def commit(self, progress: Progress, write: Write) -> None:
-        """Write both in one transaction, or raise Fenced or Stale."""
+        """Write both in one transaction, or raise CheckpointConflict or RecordConflict."""
         changes: list[Change] = [self._checkpoint(progress), *self._places_of(progress, write)]
         changes += self._rows_of(write)
         guarded: _Guarded = {}
@@ -200,9 +200,11 @@ class DynamoStore:
         except TransactionCancelled as cancelled:
             failed = [i for i, why in enumerate(cancelled.reasons) if why.code == "ConditionalCheckFailed"]
             if 0 in failed:
-                raise Fenced("another writer moved the checkpoint") from None
+                raise CheckpointConflict("another writer moved the checkpoint") from None
             named = _Named(guarded[i] for i in failed if i in guarded)
-            raise Stale(tokens=named.tokens, mints=named.mints, transactions=named.transactions) from None
+            raise RecordConflict(
+                tokens=named.tokens, mints=named.mints, transactions=named.transactions
+            ) from None
         except Unwritable as error:
             named = _Named(guarded[i] for i in error.places if i in guarded)
             raise Poisoned(

@@ -22,7 +22,14 @@ from mintline_indexer.chain_port import ChainReader
 from mintline_indexer.follow import Follower, PastFinality
 from mintline_indexer.ledger import Ledger
 from mintline_indexer.metrics import Metrics
-from mintline_indexer.store_port import CollectionRegistry, Damaged, Fenced, Progress, Store, Write
+from mintline_indexer.store_port import (
+    CheckpointConflict,
+    CollectionRegistry,
+    Damaged,
+    Progress,
+    Store,
+    Write,
+)
 
 STANDBY_INTERVAL = 1.0
 """Seconds between two looks of a standby at the checkpoint."""
@@ -119,7 +126,7 @@ class Indexer:
         """Do one round; tell whether there is more to do at once. Raises what the ports raise."""
         try:
             more = await self._take_over() and await self._round()
-        except Fenced:
+        except CheckpointConflict:
             log.warning("writer_fenced", writer=self._writer)
             self._forget()
             return False
@@ -252,7 +259,7 @@ class Indexer:
         """Return the checkpoint with its contracts; the next write fails if they are not its own."""
         stored = await self._store.load()
         if stored is None or stored.revision != progress.revision:
-            raise Fenced("another writer moved the checkpoint")
+            raise CheckpointConflict("another writer moved the checkpoint")
         return stored
 
     async def _read(self, progress: Progress) -> Ledger:

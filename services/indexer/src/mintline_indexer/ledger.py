@@ -25,17 +25,17 @@ from mintline_indexer.kinds import has_voucher, undone
 from mintline_indexer.metrics import Metrics
 from mintline_indexer.store_port import (
     ROOM,
+    CheckpointConflict,
     Damaged,
-    Fenced,
     Outcome,
     Partial,
     Poisoned,
     Progress,
+    RecordConflict,
     Reopened,
     Row,
     SettledPlace,
     Settlement,
-    Stale,
     Store,
     TokenKey,
     TokenWrite,
@@ -204,7 +204,7 @@ class Ledger:
         """Return why an undo record is gone: another writer used it, or else the table is damaged."""
         stored = await self._store.load()
         if stored is None or stored.revision != self.progress.revision:
-            return Fenced("another writer has undone the block")
+            return CheckpointConflict("another writer has undone the block")
         return Damaged(f"blocks {row.position} is gone: the undo record of block {row.number}")
 
     async def finalize(self, block: Ref | None) -> None:
@@ -273,7 +273,7 @@ class Ledger:
         )
         try:
             await self._commit(progress, write)
-        except Stale as stale:
+        except RecordConflict as stale:
             await self._reconsider(stale, facts)
             return False
         except Poisoned as poisoned:
@@ -307,7 +307,7 @@ class Ledger:
         self._dirty = False
         self._moved = {}
 
-    async def _reconsider(self, stale: Stale, facts: Facts) -> None:
+    async def _reconsider(self, stale: RecordConflict, facts: Facts) -> None:
         """Read what a write assumed wrongly, so that the next fold starts from the truth."""
         if stale.tokens:
             tokens = await self._store.tokens(list(stale.tokens))
@@ -332,7 +332,7 @@ class Ledger:
                     del facts.settlements[tx_hash]
                     self._report_settlement(settlement, transaction)
 
-    def _is_refused(self, outcome: Outcome, stale: Stale, mints: Mapping[str, Operation]) -> bool:
+    def _is_refused(self, outcome: Outcome, stale: RecordConflict, mints: Mapping[str, Operation]) -> bool:
         """Tell whether an outcome is not to be written, having told of it."""
         if outcome.mint_id not in stale.mints:
             return False
@@ -407,7 +407,7 @@ class Ledger:
         )
         try:
             await self._commit(progress, write)
-        except (Stale, Poisoned) as stale:
+        except (RecordConflict, Poisoned) as stale:
             if not stale.mints and not stale.transactions:
                 raise
             # Ownership is undone all the same: what someone else moved on is theirs to explain.

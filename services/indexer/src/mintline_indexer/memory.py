@@ -32,13 +32,13 @@ from mintline_indexer.store_port import (
     NONE_KNOWN,
     Aside,
     Attempted,
-    Fenced,
+    CheckpointConflict,
     Outcome,
     Progress,
+    RecordConflict,
     Reopened,
     Row,
     Settlement,
-    Stale,
     TokenKey,
     Unsettled,
     Write,
@@ -227,9 +227,9 @@ class MemoryStore:
         return self.progress and replace(self.progress, collections=(), backfills={})
 
     async def commit(self, progress: Progress, write: Write) -> None:
-        """Write both, or raise Fenced or Stale."""
+        """Write both, or raise CheckpointConflict or RecordConflict."""
         if (self.progress.revision if self.progress else 0) != progress.revision - 1:
-            raise Fenced("another writer moved the checkpoint")
+            raise CheckpointConflict("another writer moved the checkpoint")
         tokens = [
             change.key for change in write.tokens if change.assumed_new and change.key in self.token_table
         ]
@@ -238,7 +238,7 @@ class MemoryStore:
         places = [one.place for one in write.settlements if not self._may_settle(one)]
         places += [one.place for one in write.unsettled if not self._may_unsettle(one)]
         if tokens or mints or places:
-            raise Stale(tokens=tokens, mints=mints, transactions=places)
+            raise RecordConflict(tokens=tokens, mints=mints, transactions=places)
         table = {} if progress.revision == 1 else self.contract_table
         self.contract_table = {**table, **write.contracts}
         self.progress = replace(

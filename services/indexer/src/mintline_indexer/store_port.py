@@ -282,11 +282,11 @@ ROOM = 97
 """DynamoDB's 100 actions a transaction, less the checkpoint, the row and a contract."""
 
 
-class Fenced(Conflict):
+class CheckpointConflict(Conflict):
     """Another writer moved the checkpoint since it was read."""
 
 
-class Stale(Conflict):
+class RecordConflict(Conflict):
     """The checkpoint stands, but these tokens, mints or transactions are not what the write assumed."""
 
     def __init__(
@@ -348,7 +348,7 @@ class Store(Protocol):
     async def commit(self, progress: Progress, write: Write) -> None:
         """Write both in one transaction, on the condition that the stored revision is one less.
 
-        Revision 1 must be the first. Raises Fenced, Stale or Poisoned, having
+        Revision 1 must be the first. Raises CheckpointConflict, RecordConflict or Poisoned, having
         written nothing.
         """
         ...
