@@ -28,9 +28,9 @@ from mintline_indexer.store_port import (
     CheckpointConflict,
     Progress,
     RecordConflict,
-    Row,
     SettledPlace,
     Settlement,
+    UndoRecord,
     Unsettled,
     Write,
 )
@@ -48,7 +48,7 @@ class MintRules(RuleBasedStateMachine):
 
     mints: Bundle[str] = Bundle("mints")
     submitted: Bundle[tuple[str, bytes]] = Bundle("submitted")
-    mined: Bundle[tuple[str, Row]] = Bundle("mined")
+    mined: Bundle[tuple[str, UndoRecord]] = Bundle("mined")
 
     def __init__(self) -> None:
         super().__init__()
@@ -169,13 +169,13 @@ class MintRules(RuleBasedStateMachine):
                 self.do(self.tables.ledger.close(transaction, "filled", at=self.time))
 
     @rule(target=mined, sent=submitted, failed=st.booleans())
-    def mine(self, *, sent: tuple[str, bytes], failed: bool) -> tuple[str, Row]:
+    def mine(self, *, sent: tuple[str, bytes], failed: bool) -> tuple[str, UndoRecord]:
         mint_id, tx_hash = sent
         self.blocks += 1
         block_hash = self.blocks.to_bytes(32, "big")
         carried = self.carried(mint_id)
         settled = () if carried is None else (carried.place,)
-        row = Row(
+        row = UndoRecord(
             position=f"{self.blocks:012}",
             number=self.blocks,
             hash=block_hash,
@@ -201,14 +201,14 @@ class MintRules(RuleBasedStateMachine):
         return mint_id, row
 
     @rule(made=mined)
-    def undo(self, made: tuple[str, Row]) -> None:
+    def undo(self, made: tuple[str, UndoRecord]) -> None:
         _, row = made
         if row.position in self.tables.store.block_rows:
             unsettled = tuple(Unsettled(one.place, row.hash) for one in row.transactions)
             self.write(Write(unsettled=unsettled, erased_row=row))
 
     @rule(made=consumes(mined))
-    def finalize(self, made: tuple[str, Row]) -> None:
+    def finalize(self, made: tuple[str, UndoRecord]) -> None:
         places = [one.place for one in made[1].transactions]
         self.do(self.tables.store.finalize_transactions(places, at=self.time))
 

@@ -31,7 +31,7 @@ from mintline_indexer.dynamo_store import DynamoStore, token_item, transfer_item
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.memory import MemoryStore
 from mintline_indexer.metrics import Metrics
-from mintline_indexer.store_port import Attempted, CollectionRegistry, Progress, Row, TokenKey
+from mintline_indexer.store_port import Attempted, CollectionRegistry, Progress, TokenKey, UndoRecord
 from mintline_local.deployments import Records
 
 WIDEST = 2_000
@@ -159,7 +159,7 @@ def outcome_item(operation: Operation) -> Item | None:
     }
 
 
-def undo_item(row: Row) -> Item:
+def undo_item(row: UndoRecord) -> Item:
     """Return the part of an undo record that a wrong token spoils: the tokens as they were, by key."""
     tokens: Item = row.model_dump(mode="json", include={"tokens"})
     return tokens

@@ -35,20 +35,20 @@ from mintline_indexer.memory import MemoryStore
 from mintline_indexer.store_port import (
     Aside,
     Attempted,
-    Before,
     CheckpointConflict,
     Outcome,
     Partial,
     Poisoned,
+    PriorToken,
     Progress,
     RecordConflict,
     Reopened,
-    Row,
     SettledPlace,
     Settlement,
     Store,
     TokenKey,
     TokenWrite,
+    UndoRecord,
     Unsettled,
     Write,
 )
@@ -139,7 +139,7 @@ def transfer(log_index: int = 0, sender: str | None = None, token_id: int = 1) -
     )
 
 
-def row(number: int = 5, **changes: Any) -> Row:
+def row(number: int = 5, **changes: Any) -> UndoRecord:
     fields: dict[str, Any] = {
         "position": f"{number:012d}#000000",
         "number": number,
@@ -149,7 +149,7 @@ def row(number: int = 5, **changes: Any) -> Row:
         "first": 0,
         "complete": True,
     }
-    return Row(**fields | changes)
+    return UndoRecord(**fields | changes)
 
 
 def outcome(mint_id: str = "m1", status: MintStatus = MintStatus.MINED, **changes: Any) -> Outcome:
@@ -292,7 +292,7 @@ async def test_block__when_written_and_undone__then_all_is_as_before(tables: Tab
     )
     made, moved = transfer(), transfer(1, sender=ALICE)
     written = row(
-        tokens=(Before(contract=CONTRACT, token_id=1, token=None),),
+        tokens=(PriorToken(contract=CONTRACT, token_id=1, token=None),),
         transfers=(transfer_key(made), transfer_key(moved)),
         mints=("m1",),
         aside=(aside.position,),

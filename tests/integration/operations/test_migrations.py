@@ -28,7 +28,7 @@ from mintline.resources import (
 )
 from mintline.settings import ServiceSettings
 from mintline_indexer.dynamo_store import DynamoStore, token_item
-from mintline_indexer.store_port import Damaged, Row, TokenKey
+from mintline_indexer.store_port import Damaged, TokenKey, UndoRecord
 from mintline_local import migrations
 from mintline_local.migrations import STEPS, migrate
 
@@ -91,10 +91,10 @@ class Before:
         await self.dynamo.write(Put(TOKENS_BY_COLLECTION, item | key))
         return token
 
-    async def row(self, number: int) -> Row:
+    async def row(self, number: int) -> UndoRecord:
         """Write a block's undo record into the chain's one partition."""
         fields: dict[str, Any] = {"number": number, "timestamp": 1, "parent": (number - 1, HASH, 1)}
-        row = Row(position=f"{number:012d}#000000", hash=HASH, first=0, complete=True, **fields)
+        row = UndoRecord(position=f"{number:012d}#000000", hash=HASH, first=0, complete=True, **fields)
         item: Item = row.model_dump(mode="json")
         await self.dynamo.write(Put(BLOCKS, item | {"chain": str(CHAIN_ID)}))
         return row

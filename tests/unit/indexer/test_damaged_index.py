@@ -14,12 +14,12 @@ from mintline_indexer.dynamo_store import DynamoStore
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.memory import MemoryStore
 from mintline_indexer.reconciler.reading import Reader
-from mintline_indexer.store_port import Damaged, Progress, Row
+from mintline_indexer.store_port import Damaged, Progress, UndoRecord
 
 if TYPE_CHECKING:
     from tests.unit.indexer.conftest import Rig
 
-NAMED = "blocks 1/000000000003 is not valid: Row: hash: missing"
+NAMED = "blocks 1/000000000003 is not valid: UndoRecord: hash: missing"
 
 
 @dataclass(slots=True)
@@ -40,11 +40,11 @@ class DamagedStore(MemoryStore):
         self._check("checkpoint")
         return await super(DamagedStore, self).peek()
 
-    async def rows(self) -> list[Row]:
+    async def rows(self) -> list[UndoRecord]:
         self._check("rows")
         return await super(DamagedStore, self).rows()
 
-    async def row(self, position: str) -> Row | None:
+    async def row(self, position: str) -> UndoRecord | None:
         self._check("row")
         return await super(DamagedStore, self).row(position)
 
@@ -173,5 +173,5 @@ async def test_rows__when_one_is_not_valid__then_it_is_named() -> None:
     tables: Any = Tables({"chain": "1", "position": "000000000003", "number": "three"})
     store = DynamoStore(tables, chain_id=1)
     for reading in (store.rows(), store.row("000000000003")):
-        with pytest.raises(Damaged, match=r"^blocks 1/000000000003 is not valid: Row: .*number"):
+        with pytest.raises(Damaged, match=r"^blocks 1/000000000003 is not valid: UndoRecord: .*number"):
             await reading

@@ -19,7 +19,7 @@ from mintline.transaction_records import NOT_DONE, Place
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.memory import MemoryStore, Move, Sent
 from mintline_indexer.metrics import Metrics
-from mintline_indexer.store_port import Attempted, Progress, Row, TokenKey, Write
+from mintline_indexer.store_port import Attempted, Progress, TokenKey, UndoRecord, Write
 
 if TYPE_CHECKING:
     from tests.unit.indexer.conftest import Rig
@@ -459,7 +459,7 @@ async def test_row__when_it_was_written_before_transactions_had_records__then_it
     [position] = [key for key, row in rig.store.block_rows.items() if row.number == 1]
     old = rig.store.block_rows[position].evolve(mints=("m1",)).model_dump(mode="json")
     del old["transactions"]
-    rig.store.block_rows[position] = Row.model_validate(old)
+    rig.store.block_rows[position] = UndoRecord.model_validate(old)
 
     indexer = rig.start("writer-1")
     await settle(indexer)

@@ -92,10 +92,10 @@ from mintline_indexer.store_port import (
     Progress,
     RecordConflict,
     Reopened,
-    Row,
     Settlement,
     TokenKey,
     TokenWrite,
+    UndoRecord,
     Unsettled,
     Write,
 )
@@ -215,18 +215,18 @@ class DynamoStore:
                 transactions=named.transactions,
             ) from None
 
-    async def rows(self) -> list[Row]:
+    async def rows(self) -> list[UndoRecord]:
         """Return every row, oldest first."""
         shards = await asyncio.gather(
             *(self._partition(BLOCKS, shard, page=ROWS_PAGE) for shard in row_shards(self._chain_id))
         )
-        rows = [_needed(Row, BLOCKS, item) for items in shards for item in items]
+        rows = [_needed(UndoRecord, BLOCKS, item) for items in shards for item in items]
         return sorted(rows, key=lambda row: row.position)
 
-    async def row(self, position: str) -> Row | None:
+    async def row(self, position: str) -> UndoRecord | None:
         """Return one row with its undo records."""
         item = await self._dynamo.get(BLOCKS, self._row_key(position))
-        return None if item is None else _needed(Row, BLOCKS, item)
+        return None if item is None else _needed(UndoRecord, BLOCKS, item)
 
     async def prune(self, positions: Sequence[str]) -> None:
         """Delete rows, 25 a request."""
@@ -405,7 +405,7 @@ class DynamoStore:
     def _aside_key(self, position: str) -> Item:
         return {"chain": aside_partition(self._chain_id), "position": position}
 
-    def _row_item(self, row: Row) -> Item:
+    def _row_item(self, row: UndoRecord) -> Item:
         # With its nulls: a token's absent owner is part of what an undo restores.
         item: Item = row.model_dump(mode="json")
         return item | self._row_key(row.position)

@@ -18,7 +18,7 @@ from mintline.states import MintStatus
 from mintline.transaction_records import Place
 from mintline_indexer.chain_port import Event, MintedEvent, TransferEvent
 from mintline_indexer.own_tokens import RefusedOutcome
-from mintline_indexer.store_port import ROOM, Aside, Before, Outcome, Settlement, TokenKey, TokenWrite
+from mintline_indexer.store_port import ROOM, Aside, Outcome, PriorToken, Settlement, TokenKey, TokenWrite
 
 UNREADABLE = "what is stored is not valid"
 """Why a token is unusable that a store left out of its answer; `record_set_aside` says more."""
@@ -122,7 +122,7 @@ class Part:
 
     first: int
     next: int
-    before: tuple[Before, ...]
+    before: tuple[PriorToken, ...]
     tokens: tuple[TokenWrite, ...]
     transfers: tuple[Transfer, ...]
     settlements: tuple[Settlement, ...]
@@ -242,7 +242,7 @@ class _Folding:
             first=first,
             next=following,
             before=tuple(
-                Before(contract=key.contract, token_id=key.token_id, token=facts.tokens.get(key))
+                PriorToken(contract=key.contract, token_id=key.token_id, token=facts.tokens.get(key))
                 for key in self.tokens
             ),
             tokens=tuple(

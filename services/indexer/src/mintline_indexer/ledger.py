@@ -33,12 +33,12 @@ from mintline_indexer.store_port import (
     Progress,
     RecordConflict,
     Reopened,
-    Row,
     SettledPlace,
     Settlement,
     Store,
     TokenKey,
     TokenWrite,
+    UndoRecord,
     Unsettled,
     Write,
 )
@@ -73,8 +73,8 @@ class Ledger:
         self._dirty = False
         self._moved: dict[str, int | None] = {}
         """The contracts whose backfill came further since the last write: one at most."""
-        self._rows: list[Row] = []
-        self._unsettled: list[Row] = []
+        self._rows: list[UndoRecord] = []
+        self._unsettled: list[UndoRecord] = []
         self._spent: list[str] = []
         self.progress = progress
 
@@ -200,7 +200,7 @@ class Ledger:
             await self.flush()
         return reopened
 
-    async def _explain_missing(self, row: Row) -> Exception:
+    async def _explain_missing(self, row: UndoRecord) -> Exception:
         """Return why an undo record is gone: another writer used it, or else the table is damaged."""
         stored = await self._store.load()
         if stored is None or stored.revision != self.progress.revision:
@@ -223,7 +223,7 @@ class Ledger:
         self._unsettled = []
         self._spent += [row.position for row in settled]
 
-    async def _finalize_transactions(self, rows: Sequence[Row]) -> None:
+    async def _finalize_transactions(self, rows: Sequence[UndoRecord]) -> None:
         places = [settled.place for row in rows for settled in row.transactions]
         if not places:
             return
@@ -237,7 +237,7 @@ class Ledger:
             if state is not TransactionState.FINAL:
                 log.error("transaction_not_final", sender=place.sender_id, nonce=place.nonce, state=state)
 
-    async def _finalize_mints(self, rows: Sequence[Row]) -> None:
+    async def _finalize_mints(self, rows: Sequence[UndoRecord]) -> None:
         mints = [mint_id for row in rows for mint_id in row.mints]
         if not mints:
             return
@@ -262,7 +262,7 @@ class Ledger:
         """Leave the checkpoint to another instance."""
         await self._commit(replace(self.progress, writer=""), Write())
 
-    async def _write_part(self, progress: Progress, part: Part, row: Row | None, facts: Facts) -> bool:
+    async def _write_part(self, progress: Progress, part: Part, row: UndoRecord | None, facts: Facts) -> bool:
         write = Write(
             tokens=part.tokens,
             transfers=part.transfers,
@@ -295,7 +295,7 @@ class Ledger:
         after = None if end.sent_at is None else (self.progress.at - end.sent_at) / 1000
         self._metrics.stages.reached(end.status, after=after)
 
-    def _count_finalized(self, row: Row, mints: int, at: int) -> None:
+    def _count_finalized(self, row: UndoRecord, mints: int, at: int) -> None:
         after = None if row.at is None else (at - row.at) / 1000
         for _ in range(mints):
             self._metrics.stages.reached(MintStatus.FINALIZED, after=after)
@@ -387,7 +387,7 @@ class Ledger:
             block=outcome.block_number,
         )
 
-    async def _undo(self, row: Row, reopened: Undone) -> None:
+    async def _undo(self, row: UndoRecord, reopened: Undone) -> None:
         """Undo the newest row; add what it had settled to `reopened`."""
         whole = not row.first and not any(one.number == row.number for one in self._rows[:-1])
         partial = None if whole else Partial(row.number, row.hash, row.first)
@@ -423,11 +423,11 @@ class Ledger:
         reopened.operations += dict.fromkeys([*row.mints, *(one for each in carried for one in each)])
         reopened.review += dict.fromkeys([*row.mints, *(one for each in carried for one in each[:1])])
 
-    def _row(self, block: Block, part: Part, *, parent: Ref, complete: bool) -> Row:
+    def _row(self, block: Block, part: Part, *, parent: Ref, complete: bool) -> UndoRecord:
         outcomes = decided(part.outcomes)
         # An effect may take several parts: these have its place, and are told apart by their order.
         parts = sum(row.number == block.number and row.first == part.first for row in self._rows)
-        return Row(
+        return UndoRecord(
             position=position(block.number, part.first) + (f"#{parts:03d}" if parts else ""),
             number=block.number,
             hash=block.hash,
@@ -481,7 +481,7 @@ def decided(outcomes: Sequence[Outcome]) -> list[Outcome]:
 
 
 def _reopened(
-    mint_id: str, mint: Operation | None, transactions: Mapping[Place, Transaction], row: Row
+    mint_id: str, mint: Operation | None, transactions: Mapping[Place, Transaction], row: UndoRecord
 ) -> Reopened:
     """Return where a record goes back to that has its outcome itself."""
     status = MintStatus.SUBMITTED
@@ -511,10 +511,10 @@ def _settled(settlements: Sequence[Settlement]) -> dict[str, tuple[SettledPlace,
     }
 
 
-def _backfill_row(number: int, revision: int, part: Part, *, at: int) -> Row:
+def _backfill_row(number: int, revision: int, part: Part, *, at: int) -> UndoRecord:
     outcomes = decided(part.outcomes)
     ends: list[Settlement | Outcome] = [*part.settlements, *outcomes]
-    return Row(
+    return UndoRecord(
         # Apart from the rows of followed blocks, and from an earlier try of the same block.
         position=f"{position(number, part.first)}#{revision}",
         number=number,

@@ -37,9 +37,9 @@ from mintline_indexer.store_port import (
     Progress,
     RecordConflict,
     Reopened,
-    Row,
     Settlement,
     TokenKey,
+    UndoRecord,
     Unsettled,
     Write,
 )
@@ -199,7 +199,7 @@ class MemoryStore:
     """The tables of one chain."""
 
     progress: Progress | None = None
-    block_rows: dict[str, Row] = field(default_factory=dict)
+    block_rows: dict[str, UndoRecord] = field(default_factory=dict)
     token_table: dict[TokenKey, Token] = field(default_factory=dict)
     transfer_table: dict[tuple[str, str], Transfer] = field(default_factory=dict)
     mint_table: dict[str, Mint] = field(default_factory=dict)
@@ -269,11 +269,11 @@ class MemoryStore:
                 self.aside_table.pop(position, None)
         self.aside_table |= {one.position: one for one in write.aside}
 
-    async def rows(self) -> list[Row]:
+    async def rows(self) -> list[UndoRecord]:
         """Return every row, oldest first."""
         return [self.block_rows[position] for position in sorted(self.block_rows)]
 
-    async def row(self, position: str) -> Row | None:
+    async def row(self, position: str) -> UndoRecord | None:
         """Return one row."""
         return self.block_rows.get(position)
 

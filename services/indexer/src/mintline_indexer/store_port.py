@@ -25,7 +25,7 @@ class TokenKey(NamedTuple):
     token_id: int
 
 
-class Before(Frozen):
+class PriorToken(Frozen):
     """A token as it was before a block's part changed it; `token` is None if there was none."""
 
     contract: str
@@ -47,7 +47,7 @@ class SettledPlace(Frozen):
         return Place(self.sender_id, self.nonce)
 
 
-class Row(Frozen):
+class UndoRecord(Frozen):
     """One item of BLOCKS: a block, or a part of one, and how to undo it."""
 
     position: str
@@ -62,7 +62,7 @@ class Row(Frozen):
     """Whether this is the block's last part."""
     backfilled: bool = False
     """Whether it came from a range of final blocks: never undone, kept until its mints are finalized."""
-    tokens: tuple[Before, ...] = ()
+    tokens: tuple[PriorToken, ...] = ()
     transfers: tuple[tuple[str, str], ...] = ()
     """Keys in TRANSFERS: token reference and position."""
     transactions: tuple[SettledPlace, ...] = ()
@@ -91,7 +91,7 @@ class Row(Frozen):
         """Return the block before it."""
         return Ref(*self.parent)
 
-    def bare(self) -> Row:
+    def bare(self) -> UndoRecord:
         """Return the row without what only an undo needs: the form kept in memory."""
         return self.evolve(tokens=(), transfers=())
 
@@ -265,12 +265,12 @@ class Write:
     transfers: tuple[Transfer, ...] = ()
     settlements: tuple[Settlement, ...] = ()
     outcomes: tuple[Outcome, ...] = ()
-    row: Row | None = None
+    row: UndoRecord | None = None
     erased_transfers: tuple[tuple[str, str], ...] = ()
     unsettled: tuple[Unsettled, ...] = ()
     reopened: tuple[Reopened, ...] = ()
     """Transactions and mints that go back to where they were: the block of `erased_row` was undone."""
-    erased_row: Row | None = None
+    erased_row: UndoRecord | None = None
     aside: tuple[Aside, ...] = ()
     """Each in place of a token, a transfer, a settlement or an outcome."""
     contracts: Mapping[str, int | None] = field(default_factory=dict)
@@ -353,11 +353,11 @@ class Store(Protocol):
         """
         ...
 
-    async def rows(self) -> list[Row]:
+    async def rows(self) -> list[UndoRecord]:
         """Return every row, oldest first. Raises Damaged."""
         ...
 
-    async def row(self, position: str) -> Row | None:
+    async def row(self, position: str) -> UndoRecord | None:
         """Return one row with its undo records, None if there is none. Raises Damaged."""
         ...
 
