@@ -12,9 +12,9 @@ from mintline.transaction_records import Place
 from mintline_indexer.bloom import BLOOM_BYTES, bloom_bits, is_blank, may_hold
 from mintline_indexer.chain_port import MintedEvent, TransferEvent
 from mintline_indexer.effects import (
+    BlockPart,
     Effect,
     Facts,
-    Part,
     Settled,
     effects_of_block,
     first_touches,
@@ -74,9 +74,9 @@ def facts_of(effects: list[Effect]) -> Facts:
     )
 
 
-def parts_of(effects: list[Effect], room: int) -> tuple[list[Part], Facts]:
+def parts_of(effects: list[Effect], room: int) -> tuple[list[BlockPart], Facts]:
     facts = facts_of(effects)
-    parts: list[Part] = []
+    parts: list[BlockPart] = []
     first = 0
     while first < len(effects):
         part = fold(effects, first, facts, room=room)

@@ -117,7 +117,7 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class BlockPart:
     """Consecutive effects that fit into one transaction: those from `first` up to, not with, `next`."""
 
     first: int
@@ -149,7 +149,7 @@ def first_touches(effects: Sequence[Effect]) -> tuple[list[TokenKey], set[TokenK
     return read, made
 
 
-def fold(effects: Sequence[Effect], first: int, facts: Facts, *, room: int = ROOM) -> Part:
+def fold(effects: Sequence[Effect], first: int, facts: Facts, *, room: int = ROOM) -> BlockPart:
     """Take effects from `first` on while their items fit into `room`, and say what to write.
 
     Each item appears once, with its last state: DynamoDB refuses two actions on one item. In place of an item
@@ -236,9 +236,9 @@ class _Folding:
         else:
             self.outcomes.append(outcome)
 
-    def part(self, first: int, following: int) -> Part:
+    def part(self, first: int, following: int) -> BlockPart:
         facts = self.facts
-        return Part(
+        return BlockPart(
             first=first,
             next=following,
             before=tuple(
@@ -290,7 +290,7 @@ def _ends(effect: Effect, facts: Facts) -> tuple[Settlement | None, Sequence[Out
     return None, ()
 
 
-def settle(facts: Facts, part: Part) -> None:
+def settle(facts: Facts, part: BlockPart) -> None:
     """Note that a part was written: what it wrote is what is stored now."""
     for write in part.tokens:
         facts.tokens[write.key] = write.after

@@ -20,7 +20,7 @@ from mintline.records import Operation, position
 from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import Place, Transaction, carried_by
 from mintline_indexer.chain_port import Block, Ref
-from mintline_indexer.effects import UNREADABLE, Effect, Facts, Part, fold, settle, transfer_key
+from mintline_indexer.effects import UNREADABLE, BlockPart, Effect, Facts, fold, settle, transfer_key
 from mintline_indexer.kinds import has_voucher, undone
 from mintline_indexer.metrics import Metrics
 from mintline_indexer.store_port import (
@@ -262,7 +262,9 @@ class Ledger:
         """Leave the checkpoint to another instance."""
         await self._commit(replace(self.progress, writer=""), Write())
 
-    async def _write_part(self, progress: Progress, part: Part, row: UndoRecord | None, facts: Facts) -> bool:
+    async def _write_part(
+        self, progress: Progress, part: BlockPart, row: UndoRecord | None, facts: Facts
+    ) -> bool:
         write = Write(
             tokens=part.tokens,
             transfers=part.transfers,
@@ -423,7 +425,7 @@ class Ledger:
         reopened.operations += dict.fromkeys([*row.mints, *(one for each in carried for one in each)])
         reopened.review += dict.fromkeys([*row.mints, *(one for each in carried for one in each[:1])])
 
-    def _row(self, block: Block, part: Part, *, parent: Ref, complete: bool) -> UndoRecord:
+    def _row(self, block: Block, part: BlockPart, *, parent: Ref, complete: bool) -> UndoRecord:
         outcomes = decided(part.outcomes)
         # An effect may take several parts: these have its place, and are told apart by their order.
         parts = sum(row.number == block.number and row.first == part.first for row in self._rows)
@@ -449,7 +451,7 @@ class Ledger:
         )
 
 
-def _isolate(poisoned: Poisoned, part: Part, facts: Facts) -> bool:
+def _isolate(poisoned: Poisoned, part: BlockPart, facts: Facts) -> bool:
     """Note which items cannot be written, so that the next fold sets them aside; False if there is none.
 
     If the store does not name them, effects are written one by one; of one effect what it decides is set
@@ -511,7 +513,7 @@ def _settled(settlements: Sequence[Settlement]) -> dict[str, tuple[SettledPlace,
     }
 
 
-def _backfill_row(number: int, revision: int, part: Part, *, at: int) -> UndoRecord:
+def _backfill_row(number: int, revision: int, part: BlockPart, *, at: int) -> UndoRecord:
     outcomes = decided(part.outcomes)
     ends: list[Settlement | Outcome] = [*part.settlements, *outcomes]
     return UndoRecord(
