@@ -19,7 +19,7 @@ from mintline.errors import Unavailable
 from mintline_indexer.chain_port import ChainReader, Event, RangeTooWide, Ref
 from mintline_indexer.effects import Effect, effects_of_block
 from mintline_indexer.follow import MAX_GAP, Follower
-from mintline_indexer.ledger import Ledger
+from mintline_indexer.ledger import IndexWriter
 from mintline_indexer.reading import gather_facts, moving, read_block
 from mintline_indexer.store_port import Store
 
@@ -40,7 +40,7 @@ class Backfill:
         *,
         chain: ChainReader,
         store: Store,
-        ledger: Ledger,
+        ledger: IndexWriter,
         follower: Follower,
         chain_id: int,
         widest: int,

@@ -29,7 +29,7 @@ from mintline.resources import BROADCAST
 from mintline.tracing import OFF, Tracer
 from mintline_indexer.chain_port import Block, ChainReader, Ref, Tips
 from mintline_indexer.effects import Facts
-from mintline_indexer.ledger import Ledger, Undone
+from mintline_indexer.ledger import IndexWriter, Undone
 from mintline_indexer.metrics import Metrics
 from mintline_indexer.reading import Found, gather_facts, read_block
 from mintline_indexer.store_port import Store
@@ -50,14 +50,14 @@ class PastFinality(MintlineError):  # noqa: N818
 
 
 class Follower:
-    """Applies blocks to the ledger in the order of the chain."""
+    """Applies blocks to the index in the order of the chain."""
 
     def __init__(
         self,
         *,
         chain: ChainReader,
         store: Store,
-        ledger: Ledger,
+        ledger: IndexWriter,
         chain_id: int,
         metrics: Metrics,
         outbox: SendingPort | None = None,

@@ -20,7 +20,7 @@ from mintline.tracing import OFF, Tracer
 from mintline_indexer.backfill import Backfill
 from mintline_indexer.chain_port import ChainReader
 from mintline_indexer.follow import Follower, PastFinality
-from mintline_indexer.ledger import Ledger
+from mintline_indexer.ledger import IndexWriter
 from mintline_indexer.metrics import Metrics
 from mintline_indexer.store_port import (
     CheckpointConflict,
@@ -85,7 +85,7 @@ class Indexer:
         self._clock = clock
         self._now = now
         self._rng = rng
-        self._ledger: Ledger | None = None
+        self._ledger: IndexWriter | None = None
         self._follower: Follower | None = None
         self._backfill: Backfill | None = None
         self._known: Mapping[str, int] = {}
@@ -262,10 +262,12 @@ class Indexer:
             raise CheckpointConflict("another writer moved the checkpoint")
         return stored
 
-    async def _read(self, progress: Progress) -> Ledger:
-        return await Ledger.open(store=self._store, progress=progress, metrics=self._metrics, now=self._now)
+    async def _read(self, progress: Progress) -> IndexWriter:
+        return await IndexWriter.open(
+            store=self._store, progress=progress, metrics=self._metrics, now=self._now
+        )
 
-    def _open(self, ledger: Ledger) -> None:
+    def _open(self, ledger: IndexWriter) -> None:
         self._follower = Follower(
             chain=self._chain,
             store=self._store,

@@ -60,7 +60,7 @@ class Undone:
     """One operation of each transaction, by which that is looked at."""
 
 
-class Ledger:
+class IndexWriter:
     """What this writer believes is stored, and the only way to change it.
 
     `now` returns Unix milliseconds.
@@ -81,7 +81,7 @@ class Ledger:
     @classmethod
     async def open(
         cls, *, store: Store, progress: Progress, metrics: Metrics, now: Callable[[], int]
-    ) -> Ledger:
+    ) -> IndexWriter:
         """Return the ledger of a checkpoint that this writer holds, with its rows read."""
         ledger = cls(store=store, progress=progress, metrics=metrics, now=now)
         for row in await store.rows():
