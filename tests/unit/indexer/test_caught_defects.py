@@ -170,7 +170,7 @@ class Forked(MemoryChain):
 
 
 class Books:
-    """A ledger that stands at one block, and keeps what it is told to finalize."""
+    """An index writer that stands at one block, and keeps what it is told to finalize."""
 
     def __init__(self, head: Ref, finalized: Ref) -> None:
         self.head = head
@@ -193,7 +193,7 @@ async def finalized(chain: Forked) -> list[Ref | None]:
     follower = Follower(
         chain=chain,
         store=MemoryStore(),
-        ledger=books,
+        index_writer=books,
         chain_id=1,
         metrics=None,  # type: ignore[arg-type]
     )

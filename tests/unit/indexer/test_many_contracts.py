@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 from mintline.eth import to_checksum_address
 from mintline_indexer.chain_port import Ref
 from mintline_indexer.dynamo_store import DynamoStore
-from mintline_indexer.ledger import IndexWriter
+from mintline_indexer.index_writer import IndexWriter
 from mintline_indexer.memory import MemoryStore
 from mintline_indexer.metrics import Metrics
 from mintline_indexer.store_port import Progress, Write
@@ -46,14 +46,14 @@ async def test_join__when_ten_thousand_contracts_join__then_each_transaction_has
     store = RecordedStore()
     progress = Progress(revision=1, writer="w", head=HEAD, finalized=HEAD)
     await store.commit(progress, Write())
-    ledger = await IndexWriter.open(
+    index_writer = await IndexWriter.open(
         store=store, progress=progress, metrics=Metrics(CollectorRegistry()), now=lambda: 1
     )
 
-    await ledger.join(CONTRACTS)
+    await index_writer.join(CONTRACTS)
 
-    assert (await store.load()) == ledger.progress
-    assert ledger.progress.collections == tuple(sorted(CONTRACTS))
+    assert (await store.load()) == index_writer.progress
+    assert index_writer.progress.collections == tuple(sorted(CONTRACTS))
     transactions = store.recorder.transactions
     assert max(len(changes) for changes in transactions) <= MOST
     assert sum(len(changes) - 1 for changes in transactions) == len(CONTRACTS)

@@ -19,7 +19,7 @@ from mintline.errors import Unavailable
 from mintline_indexer.chain_port import ChainReader, Event, RangeTooWide, Ref
 from mintline_indexer.effects import Effect, effects_of_block
 from mintline_indexer.follow import MAX_GAP, Follower
-from mintline_indexer.ledger import IndexWriter
+from mintline_indexer.index_writer import IndexWriter
 from mintline_indexer.reading import gather_facts, moving, read_block
 from mintline_indexer.store_port import Store
 
@@ -40,7 +40,7 @@ class Backfill:
         *,
         chain: ChainReader,
         store: Store,
-        ledger: IndexWriter,
+        index_writer: IndexWriter,
         follower: Follower,
         chain_id: int,
         widest: int,
@@ -48,7 +48,7 @@ class Backfill:
     ) -> None:
         self._chain = chain
         self._store = store
-        self._ledger = ledger
+        self._index_writer = index_writer
         self._follower = follower
         self._chain_id = chain_id
         self._widest = widest
@@ -58,12 +58,12 @@ class Backfill:
 
     async def step(self, known: Mapping[str, int]) -> bool:
         """Bring the collections that are not followed yet one range closer; tell whether there is more."""
-        progress = self._ledger.progress
+        progress = self._index_writer.progress
         new = {c: deployed for c, deployed in known.items() if c not in progress.collections}
         ready = []
         for contract, deployed in sorted(new.items()):
             first = progress.backfills.get(contract, deployed)
-            if first <= self._ledger.finalized.number:
+            if first <= self._index_writer.finalized.number:
                 await self._range(contract, first)
                 return True
             ready.append(contract)
@@ -72,15 +72,17 @@ class Backfill:
         return False
 
     async def _join(self, contracts: Sequence[str], before: int) -> None:
-        finalized = self._ledger.finalized
-        if self._ledger.head.number > max(before, finalized.number):
-            ancestor: Ref | None = self._ledger.indexed(before) if before > finalized.number else finalized
+        finalized = self._index_writer.finalized
+        if self._index_writer.head.number > max(before, finalized.number):
+            ancestor: Ref | None = (
+                self._index_writer.indexed(before) if before > finalized.number else finalized
+            )
             await self._follower.rewind(ancestor or finalized)
-        await self._ledger.join(contracts)
-        log.info("collections_followed", contracts=contracts, block=self._ledger.head.number)
+        await self._index_writer.join(contracts)
+        log.info("collections_followed", contracts=contracts, block=self._index_writer.head.number)
 
     async def _range(self, contract: str, first: int) -> None:
-        final = self._ledger.finalized.number
+        final = self._index_writer.finalized.number
         if first > final - self._whole_blocks:
             await self._whole(contract, first, min(first + MAX_GAP - 1, final))
         else:
@@ -131,7 +133,7 @@ class Backfill:
             chain_id=self._chain_id,
             timestamps=timestamps,
         )
-        await self._ledger.apply_range(contract, effects, facts, end=last + 1)
+        await self._index_writer.apply_range(contract, effects, facts, end=last + 1)
         log.info("range_backfilled", contract=contract, first=first, last=last, effects=len(effects))
 
     async def _timestamps(self, events: Sequence[Event]) -> dict[bytes, int]:

@@ -29,7 +29,7 @@ from mintline.resources import BROADCAST
 from mintline.tracing import OFF, Tracer
 from mintline_indexer.chain_port import Block, ChainReader, Ref, Tips
 from mintline_indexer.effects import Facts
-from mintline_indexer.ledger import IndexWriter, Undone
+from mintline_indexer.index_writer import IndexWriter, Undone
 from mintline_indexer.metrics import Metrics
 from mintline_indexer.reading import Found, gather_facts, read_block
 from mintline_indexer.store_port import Store
@@ -57,7 +57,7 @@ class Follower:
         *,
         chain: ChainReader,
         store: Store,
-        ledger: IndexWriter,
+        index_writer: IndexWriter,
         chain_id: int,
         metrics: Metrics,
         outbox: SendingPort | None = None,
@@ -65,7 +65,7 @@ class Follower:
     ) -> None:
         self._chain = chain
         self._store = store
-        self._ledger = ledger
+        self._index_writer = index_writer
         self._chain_id = chain_id
         self._metrics = metrics
         self._outbox = outbox
@@ -73,7 +73,7 @@ class Follower:
 
     async def follow(self, tips: Tips) -> bool:
         """Move towards the newest block; tell whether there is more to do at once."""
-        head, latest = self._ledger.head, tips.latest
+        head, latest = self._index_writer.head, tips.latest
         if latest.hash == head.hash:
             return False
         if latest.number <= head.number:
@@ -82,14 +82,14 @@ class Follower:
         refs: list[int | bytes] = [*range(head.number + 1, last + 1)]
         if last == latest.number:
             refs[-1] = latest.hash
-        contracts = self._ledger.progress.collections
+        contracts = self._index_writer.progress.collections
         read = await asyncio.gather(*(read_block(self._chain, ref, contracts) for ref in refs))
         for ref, found in zip(refs, read, strict=True):
             if found is None and isinstance(ref, int):
                 raise Unavailable(f"the node is at block {latest.number}, but has no block {ref}")
             if found is None:
                 return False  # the newest block: replaced since the node told of it
-            if found.block.parent_hash != self._ledger.head.hash:
+            if found.block.parent_hash != self._index_writer.head.hash:
                 await self._reorganize(found.block)
                 return True
             await self._apply(found, below_final=found.block.number < tips.finalized.number)
@@ -97,9 +97,9 @@ class Follower:
 
     async def finalize(self, finalized: Block) -> None:
         """Finalize up to the chain's final block, or up to the head while that is behind it."""
-        ledger = self._ledger
-        number = min(finalized.number, ledger.head.number)
-        indexed = ledger.indexed(number) if number > ledger.finalized.number else None
+        index_writer = self._index_writer
+        number = min(finalized.number, index_writer.head.number)
+        indexed = index_writer.indexed(number) if number > index_writer.finalized.number else None
         if indexed is not None and number < finalized.number:
             canonical = await self._chain.block(number, full=False)
             indexed = indexed if canonical is not None and canonical.hash == indexed.hash else None
@@ -109,44 +109,44 @@ class Follower:
             # Nothing is undone below a final block, so one node's word does not make it one.
             log.warning("finality_not_confirmed", block=indexed.number)
             indexed = None
-        await ledger.finalize(indexed)
+        await index_writer.finalize(indexed)
 
     async def resume(self) -> None:
         """Finish a block that was written in part, or undo the part if the chain has moved on."""
-        partial = self._ledger.progress.partial
+        partial = self._index_writer.progress.partial
         if partial is None:
             return
-        found = await read_block(self._chain, partial.number, self._ledger.progress.collections)
+        found = await read_block(self._chain, partial.number, self._index_writer.progress.collections)
         if found is None:
             raise Unavailable(f"the node has no block {partial.number} yet")
         if found.block.hash == partial.hash:
             await self._write(found)
         else:
-            reopened = await self.rewind(self._ledger.head)
+            reopened = await self.rewind(self._index_writer.head)
             await self._announce(reopened.review, partial.hash)
 
     async def rewind(self, ancestor: Ref) -> Undone:
         """Undo every block above `ancestor`; return what was settled in them."""
-        depth = self._ledger.head.number - ancestor.number
-        reopened = await self._ledger.undo_to(ancestor)
+        depth = self._index_writer.head.number - ancestor.number
+        reopened = await self._index_writer.undo_to(ancestor)
         log.warning("blocks_undone", depth=depth, ancestor=ancestor.number, mints=len(reopened.operations))
         return reopened
 
     async def _apply(self, found: Found, *, below_final: bool) -> None:
         # The final block itself gets its row: finality is taken only of a block that we know.
         if below_final and not found.effects:
-            self._ledger.pass_over(found.block.ref())
+            self._index_writer.pass_over(found.block.ref())
         else:
             await self._write(found)
 
     async def _write(self, found: Found) -> None:
-        block, partial = found.block, self._ledger.progress.partial
+        block, partial = found.block, self._index_writer.progress.partial
         facts = await gather_facts(
             found.effects[partial.next if partial else 0 :],
             whole=found.effects,
             chain=self._chain,
             store=self._store,
-            contracts=self._ledger.progress.collections,
+            contracts=self._index_writer.progress.collections,
             chain_id=self._chain_id,
             timestamps={block.hash: block.timestamp},
         )
@@ -162,21 +162,21 @@ class Follower:
         """Apply a block; one with mints is a span that links to theirs, and each mint's trace ends there."""
         links = [ended.trace for ended in facts.ended() if ended.trace]
         if not links:
-            await self._ledger.apply(found.block, found.effects, facts)
+            await self._index_writer.apply(found.block, found.effects, facts)
             return
         number = {"mintline.block": found.block.number}
         with self._tracer.span("index block", links=links, attributes=number) as block:
-            await self._ledger.apply(found.block, found.effects, facts)
+            await self._index_writer.apply(found.block, found.effects, facts)
         for ended in facts.ended():
             about: dict[str, str | int] = {"mintline.mint_id": ended.mint_id, **number}
             with self._tracer.span(ended.status.value, parent=ended.trace, links=[block], attributes=about):
                 pass
 
     async def _not_higher(self, latest: Block) -> bool:
-        finalized = self._ledger.finalized
+        finalized = self._index_writer.finalized
         if latest.number < finalized.number:
             raise Unavailable(f"the node is at block {latest.number}, behind the final {finalized.number}")
-        indexed = self._ledger.indexed(latest.number)
+        indexed = self._index_writer.indexed(latest.number)
         if indexed is not None and indexed.hash == latest.hash:
             return False
         await self._reorganize(latest)
@@ -184,7 +184,7 @@ class Follower:
 
     async def _reorganize(self, block: Block) -> None:
         ancestor = await self._common_ancestor(block)
-        depth = self._ledger.head.number - ancestor.number
+        depth = self._index_writer.head.number - ancestor.number
         reopened = await self.rewind(ancestor)
         await self._announce(reopened.review, block.hash)
         # Counted here alone: blocks are also rewound to read them again for a contract that joins.
@@ -216,9 +216,9 @@ class Follower:
 
     async def _common_ancestor(self, block: Block) -> Ref:
         """Walk back from a block of the new branch until a block of ours, by hash."""
-        finalized = self._ledger.finalized
+        finalized = self._index_writer.finalized
         while True:
-            parent = self._ledger.indexed(block.number - 1)
+            parent = self._index_writer.indexed(block.number - 1)
             if parent is not None and parent.hash == block.parent_hash:
                 return parent
             if block.number <= finalized.number:

@@ -20,7 +20,7 @@ from mintline.tracing import OFF, Tracer
 from mintline_indexer.backfill import Backfill
 from mintline_indexer.chain_port import ChainReader
 from mintline_indexer.follow import Follower, PastFinality
-from mintline_indexer.ledger import IndexWriter
+from mintline_indexer.index_writer import IndexWriter
 from mintline_indexer.metrics import Metrics
 from mintline_indexer.store_port import (
     CheckpointConflict,
@@ -85,7 +85,7 @@ class Indexer:
         self._clock = clock
         self._now = now
         self._rng = rng
-        self._ledger: IndexWriter | None = None
+        self._index_writer: IndexWriter | None = None
         self._follower: Follower | None = None
         self._backfill: Backfill | None = None
         self._known: Mapping[str, int] = {}
@@ -105,7 +105,7 @@ class Indexer:
     @property
     def writing(self) -> bool:
         """Whether this instance believes that it is the writer."""
-        return self._ledger is not None
+        return self._index_writer is not None
 
     @property
     def halted(self) -> bool:
@@ -156,17 +156,17 @@ class Indexer:
 
     async def step_down(self) -> None:
         """Leave the checkpoint, so that a standby takes over at once."""
-        if self._ledger is not None:
-            await self._ledger.step_down()
+        if self._index_writer is not None:
+            await self._index_writer.step_down()
             self._forget()
 
     async def _outvoted(self) -> bool:
         """Tell whether the final block stands after all, by the word of most nodes."""
-        assert self._ledger is not None
-        return self._chain.several and await self._chain.confirmed(self._ledger.finalized)
+        assert self._index_writer is not None
+        return self._chain.several and await self._chain.confirmed(self._index_writer.finalized)
 
     async def _round(self) -> bool:
-        assert self._ledger is not None
+        assert self._index_writer is not None
         assert self._follower is not None
         assert self._backfill is not None
         tips = await self._chain.tips()
@@ -177,16 +177,16 @@ class Indexer:
             self._known_at = self._clock()
         more = await self._backfill.step(self._known)
         more = await self._follower.follow(tips) or more
-        await self._ledger.flush(even_if_clean=self._silent_for_long())
+        await self._index_writer.flush(even_if_clean=self._silent_for_long())
         self._metrics.latest.set(tips.latest.number)
-        self._metrics.head.set(self._ledger.head.number)
-        self._metrics.finalized.set(self._ledger.finalized.number)
+        self._metrics.head.set(self._index_writer.head.number)
+        self._metrics.finalized.set(self._index_writer.finalized.number)
         if self._clock() - self._told_at >= POSITION_INTERVAL:
             self._told_at = self._clock()
             log.info(
                 "index_position",
-                head=self._ledger.head.number,
-                lag_blocks=tips.latest.number - self._ledger.head.number,
+                head=self._index_writer.head.number,
+                lag_blocks=tips.latest.number - self._index_writer.head.number,
                 head_age=self._age(finalized=False),
                 finalized_age=self._age(finalized=True),
             )
@@ -194,20 +194,20 @@ class Indexer:
 
     def _age(self, *, finalized: bool) -> float:
         """Return how long ago a block was made, in seconds; 0 while nothing is written here."""
-        if self._ledger is None:
+        if self._index_writer is None:
             return 0.0
-        block = self._ledger.finalized if finalized else self._ledger.head
+        block = self._index_writer.finalized if finalized else self._index_writer.head
         return max(0.0, self._now() / 1000 - block.timestamp)
 
     def _silent_for_long(self) -> bool:
-        assert self._ledger is not None
-        if self._ledger.progress.revision != self._written:
-            self._written, self._written_at = self._ledger.progress.revision, self._clock()
+        assert self._index_writer is not None
+        if self._index_writer.progress.revision != self._written:
+            self._written, self._written_at = self._index_writer.progress.revision, self._clock()
         return self._clock() - self._written_at >= self._takeover_after / 3
 
     async def _take_over(self) -> bool:
         """Tell whether this instance writes, having made it so if the checkpoint is free."""
-        if self._ledger is not None:
+        if self._index_writer is not None:
             return True
         if self._clock() < self._next_look:
             return False
@@ -220,12 +220,12 @@ class Indexer:
                 return False
             # First the rest: what cannot be read is not taken over, so that standbys halt as well.
             progress = await self._with_contracts(progress)
-            ledger = await self._read(progress)
+            index_writer = await self._read(progress)
             progress = replace(progress, revision=progress.revision + 1, writer=self._writer, at=self._now())
             await self._store.commit(progress, Write())
-            ledger.progress = progress
+            index_writer.progress = progress
             log.info("checkpoint_taken_over", writer=self._writer, head=progress.head.number)
-            self._open(ledger)
+            self._open(index_writer)
             return True
         else:
             progress = await self._with_contracts(progress)
@@ -267,11 +267,11 @@ class Indexer:
             store=self._store, progress=progress, metrics=self._metrics, now=self._now
         )
 
-    def _open(self, ledger: IndexWriter) -> None:
+    def _open(self, index_writer: IndexWriter) -> None:
         self._follower = Follower(
             chain=self._chain,
             store=self._store,
-            ledger=ledger,
+            index_writer=index_writer,
             chain_id=self._chain_id,
             metrics=self._metrics,
             outbox=self._outbox,
@@ -280,17 +280,17 @@ class Indexer:
         self._backfill = Backfill(
             chain=self._chain,
             store=self._store,
-            ledger=ledger,
+            index_writer=index_writer,
             follower=self._follower,
             chain_id=self._chain_id,
             widest=self._widest,
             whole=self._whole,
         )
-        self._ledger = ledger
+        self._index_writer = index_writer
         self._metrics.writer.set(1)
 
     def _forget(self) -> None:
-        self._ledger = self._follower = self._backfill = None
+        self._index_writer = self._follower = self._backfill = None
         self._metrics.writer.set(0)
         self._watched = -1
         self._next_look = 0.0

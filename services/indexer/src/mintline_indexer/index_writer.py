@@ -82,17 +82,17 @@ class IndexWriter:
     async def open(
         cls, *, store: Store, progress: Progress, metrics: Metrics, now: Callable[[], int]
     ) -> IndexWriter:
-        """Return the ledger of a checkpoint that this writer holds, with its rows read."""
-        ledger = cls(store=store, progress=progress, metrics=metrics, now=now)
+        """Return the writer of a checkpoint that this instance holds, with its undo records read."""
+        index_writer = cls(store=store, progress=progress, metrics=metrics, now=now)
         for row in await store.rows():
             if row.backfilled:
-                ledger._unsettled.append(row.bare())
+                index_writer._unsettled.append(row.bare())
             elif row.number > progress.finalized.number:
-                ledger._rows.append(row.bare())
+                index_writer._rows.append(row.bare())
             else:
-                ledger._spent.append(row.position)
-        ledger._rows.sort(key=lambda row: (row.number, row.first))
-        return ledger
+                index_writer._spent.append(row.position)
+        index_writer._rows.sort(key=lambda row: (row.number, row.first))
+        return index_writer
 
     @property
     def head(self) -> Ref:
