@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 import structlog
 from pydantic import ValidationError
 
+from mintline.adaptive_limit import AdaptiveLimit
 from mintline.consumer_metrics import ConsumerMetrics
 from mintline.errors import (
     Conflict,
@@ -27,7 +28,6 @@ from mintline.errors import (
     Unavailable,
     Unsupported,
 )
-from mintline.intake import Intake
 from mintline.logging import message_context
 from mintline.messages import AnyMessage, decode, faults_of, mint_id_of
 from mintline.queueing import QueuesPort, Received
@@ -62,13 +62,13 @@ class _Delivery:
 class _Slots:
     """Places for handlers: taken before messages are fetched, so that none waits unhandled."""
 
-    intake: Intake
+    limit: AdaptiveLimit
     taken: int = 0
     freed: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def free(self) -> int:
-        return max(0, self.intake.width - self.taken)
+        return max(0, self.limit.value - self.taken)
 
     def take(self, count: int) -> None:
         self.taken += count
@@ -111,8 +111,8 @@ class Consumer:
         self._queues = queues
         self._queue = queue
         self._handle = handle
-        self._intake = Intake(concurrency, clock=clock)
-        self._slots = _Slots(self._intake)
+        self._limit = AdaptiveLimit(concurrency, clock=clock)
+        self._slots = _Slots(self._limit)
         self._batch = min(FETCH, concurrency)
         self._receivers = receivers
         self._deadline = deadline
@@ -231,7 +231,7 @@ class Consumer:
         if self._metrics is not None:
             seconds, age = self._clock() - started, self._now() - received.sent_at
             self._metrics.observe(self._queue.name, outcome, seconds, age=age)
-            self._metrics.intake(self._queue.name, self._intake.width)
+            self._metrics.intake(self._queue.name, self._limit.value)
         try:
             await settle
         except Conflict:
@@ -243,9 +243,9 @@ class Consumer:
         """Take in less while something that handlers need asks for less, and more again as they succeed."""
         error = None if handling.cancelled() else handling.exception()
         if isinstance(error, Throttled):
-            self._intake.throttled()
+            self._limit.throttled()
         elif error is None:
-            self._intake.done()
+            self._limit.done()
 
     async def _handled(self, received: Received) -> None:
         try:

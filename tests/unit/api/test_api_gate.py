@@ -166,14 +166,14 @@ async def test_gate__when_a_dependency_throttles__then_fewer_enter_and_more_agai
     gate = gate_of(8, clock)
     for _ in range(3):
         gate.intake.throttled()
-    assert gate.intake.width == 4
+    assert gate.intake.value == 4
     for _ in range(5):
         clock.now += 1
         gate.intake.throttled()
-    assert gate.intake.width == 1
+    assert gate.intake.value == 1
     for _ in range(40):
         gate.intake.done()
-    assert gate.intake.width == 8
+    assert gate.intake.value == 8
 
 
 async def test_api__when_its_places_are_taken__then_503_with_retry_after_and_health_still_answers(
@@ -198,21 +198,21 @@ async def test_api__when_dynamodb_throttles__then_503_with_retry_after_and_fewer
     async def refuse(*_: object, **__: object) -> None:
         raise Throttled("BatchExecuteStatement: ThrottlingError")
 
-    before = client._runner.app[GATE].intake.width
+    before = client._runner.app[GATE].intake.value
     monkeypatch.setattr(stage.mints, "create", refuse)
     answer = await client.post_json("/v1/mints", {"metadata": METADATA}, headers=stage.headers())
     assert (answer.status, answer.headers["retry-after"]) == (503, "1")
-    assert client._runner.app[GATE].intake.width == before // 2
+    assert client._runner.app[GATE].intake.value == before // 2
 
 
 async def test_api__when_sqs_throttles__then_the_mint_is_accepted_and_fewer_requests_enter(
     stage: Stage, client: MemoryClient
 ) -> None:
-    before = client._runner.app[GATE].intake.width
+    before = client._runner.app[GATE].intake.value
     stage.line.failure = Throttled("SendMessageBatch: RequestThrottled")
     answer = await client.post_json("/v1/mints", {"metadata": METADATA}, headers=stage.headers())
     assert answer.status == 202
-    assert client._runner.app[GATE].intake.width == before // 2
+    assert client._runner.app[GATE].intake.value == before // 2
 
 
 async def test_api__when_bodies_come_slowly_for_all_its_places__then_others_are_answered(

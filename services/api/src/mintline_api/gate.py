@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
-from mintline.intake import Intake
+from mintline.adaptive_limit import AdaptiveLimit
 from mintline_api.problems import OVERLOADED, Refused
 
 PATIENCE = 1.0
@@ -34,7 +34,7 @@ class Gate:
     def __init__(
         self, *, most: int, clock: Callable[[], float], rng: random.Random, patience: float = PATIENCE
     ) -> None:
-        self.intake = Intake(most, clock=clock)
+        self.intake = AdaptiveLimit(most, clock=clock)
         self._most = most
         self._rng = rng
         self._patience = patience
@@ -101,7 +101,7 @@ class Gate:
             raise
 
     async def _enter(self) -> None:
-        if self._inside < self.intake.width and not self._waiting:
+        if self._inside < self.intake.value and not self._waiting:
             self._inside += 1
             return
         if len(self._waiting) >= self._most:
@@ -123,7 +123,7 @@ class Gate:
             raise
 
     def _admit(self) -> None:
-        while self._waiting and self._inside < self.intake.width:
+        while self._waiting and self._inside < self.intake.value:
             place = self._waiting.popleft()
             if not place.done():
                 self._inside += 1
