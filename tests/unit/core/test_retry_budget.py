@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from mintline.budget import RetryBudget
+from mintline.retry_budget import RetryBudget
 
 
 def test_budget__when_all_fails__then_retries_end_with_the_burst() -> None:

@@ -16,8 +16,8 @@ from mintline.aws.items import decode_item
 from mintline.aws.outcomes import ConditionFailed
 from mintline.aws.session import error_code, writing
 from mintline.batcher import Batcher
-from mintline.budget import RetryBudget
 from mintline.errors import MintlineError, Throttled, Unwritable
+from mintline.retry_budget import RetryBudget
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient

@@ -18,13 +18,13 @@ from typing import Any, NamedTuple, Protocol, TypeAlias, TypeGuard, TypeVar
 import structlog
 
 from mintline.batcher import Batcher
-from mintline.budget import RetryBudget
 from mintline.chain import responses
 from mintline.chain.answers import quantity
 from mintline.chain.health import LAG_BLOCKS, Health, in_order, note_lag
 from mintline.chain.responses import Answer, RpcError
 from mintline.chain.transport import AnswerTooLarge, BodyTooLarge, Request, Transport, Web3Transport
 from mintline.errors import MintlineError, Misconfigured, Retryable, Unavailable
+from mintline.retry_budget import RetryBudget
 
 __all__ = ["MAX_BATCH", "Doubt", "Rpc", "RpcError", "RpcObserver", "Witness"]
 

@@ -1,4 +1,4 @@
-"""A budget of retries: what is tried again stays a small part of what is tried, however much fails."""
+"""A retry budget: retries stay a small share of all requests, however many fail."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ PRICE = 10
 
 
 class RetryBudget:
-    """Ten successes earn a retry, up to a burst; a retry that is not earned is not made.
+    """Ten successes earn one retry, up to a burst; without a retry left in the budget, none is made.
 
-    So an outage of everything costs a dependency a tenth more requests than it got before, not several times
-    as many (Google, Site Reliability Engineering, "Handling Overload").
+    So a complete outage costs a dependency a tenth more requests than before, not several times as many
+    (Google, Site Reliability Engineering, "Handling Overload").
     """
 
     def __init__(self, *, burst: int = BURST) -> None:
