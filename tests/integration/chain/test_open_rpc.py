@@ -15,7 +15,7 @@ from mintline.chain.rpc import Rpc
 from mintline.chain.rpc_metrics import RpcMetrics
 from mintline.chain.settings import ChainSettings
 from mintline.errors import Misconfigured
-from mintline.nodes import open_rpc
+from mintline.rpc_factory import open_rpc
 from mintline.settings import load
 from mintline_local.sigv4 import SignedRequest, verify
 

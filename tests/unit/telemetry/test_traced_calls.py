@@ -18,8 +18,8 @@ from mintline.batcher import Batcher
 from mintline.callers import MOST
 from mintline.chain.transport import Request
 from mintline.errors import Unavailable
-from mintline.nodes import TracedTransport
 from mintline.otel import OtelTracer
+from mintline.rpc_factory import TracedTransport
 from mintline.tracing import calling
 
 

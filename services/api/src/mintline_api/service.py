@@ -24,8 +24,8 @@ from mintline.aws.session import open_client
 from mintline.chain.node import Node
 from mintline.errors import Misconfigured
 from mintline.key_stores import KeyStores
-from mintline.nodes import open_rpc
 from mintline.resources import BUILD, MINTS
+from mintline.rpc_factory import open_rpc
 from mintline.tasks import cut_off
 from mintline.tracing import Tracer, carrying, open_tracer
 from mintline_api.access_tokens import AccessTokens

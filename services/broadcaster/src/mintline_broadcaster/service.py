@@ -16,8 +16,8 @@ from mintline.aws.queues import Queues
 from mintline.aws.session import open_client
 from mintline.chain.node import Node
 from mintline.consumer import Consumer
-from mintline.nodes import open_rpc
 from mintline.resources import BROADCAST, MINTS, TRANSACTIONS
+from mintline.rpc_factory import open_rpc
 from mintline.tasks import cut_off
 from mintline.tracing import carrying, open_tracer
 from mintline_broadcaster.broadcaster import Adapters, Broadcaster

@@ -18,8 +18,8 @@ from mintline.aws.session import open_client
 from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc
 from mintline.consumer import Consumer
-from mintline.nodes import open_rpc
 from mintline.resources import ACCOUNTS, BUILD
+from mintline.rpc_factory import open_rpc
 from mintline.tracing import Tracer, carrying, open_tracer
 from mintline_builder.builder import Adapters, Builder
 from mintline_builder.dynamo import DynamoAccounts, DynamoOperations

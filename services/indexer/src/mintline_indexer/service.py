@@ -18,8 +18,8 @@ from mintline.aws.session import open_client
 from mintline.chain.node import Node
 from mintline.chain.rpc import RpcError
 from mintline.errors import Conflict, Retryable, Unavailable
-from mintline.nodes import listeners, open_rpc
 from mintline.resources import CHECKPOINTS
+from mintline.rpc_factory import listeners, open_rpc
 from mintline.tasks import either
 from mintline.tracing import open_tracer
 from mintline_indexer.dynamo_store import DynamoCollectionRegistry, DynamoStore

@@ -15,8 +15,8 @@ from mintline.aws.session import open_client
 from mintline.chain.node import Node
 from mintline.chain.rpc import RpcError
 from mintline.errors import Retryable
-from mintline.nodes import open_rpc
 from mintline.resources import CHECKPOINTS
+from mintline.rpc_factory import open_rpc
 from mintline_indexer.node_chain import NodeChain
 from mintline_indexer.reconciler.metrics import Metrics
 from mintline_indexer.reconciler.passes import Reconciler

@@ -1,4 +1,4 @@
-"""The way to a chain's nodes as the settings say it: one way to open it, for every service."""
+"""Opens the RPC client of a chain from the settings, the same way for every service."""
 
 from __future__ import annotations
 
@@ -48,18 +48,18 @@ async def open_rpc(
 
 def authorizations(settings: ChainSettings) -> Mapping[str, Authorize]:
     """Return how to authorize requests, by URL, for the endpoints that ask for more than their URL."""
-    ways: dict[str, Authorize] = {}
+    authorize: dict[str, Authorize] = {}
     for endpoint in settings.rpc_urls:
         match endpoint.auth:
             case Bearer(token=token):
-                ways[endpoint.url.get_secret_value()] = _Bearer(token.get_secret_value())
+                authorize[endpoint.url.get_secret_value()] = _Bearer(token.get_secret_value())
             case SigV4(region=region):
-                ways[endpoint.url.get_secret_value()] = SignedRequests(region or settings.aws_region)
-    return ways
+                authorize[endpoint.url.get_secret_value()] = SignedRequests(region or settings.aws_region)
+    return authorize
 
 
 def listeners(settings: ChainSettings, *, wake: Callable[[], None], rng: random.Random) -> list[Heads]:
-    """Return a listener for each endpoint that tells of new heads; each calls `wake`."""
+    """Return a listener for each endpoint that pushes new heads; each calls `wake`."""
     return [
         Heads(
             endpoint.ws_url.get_secret_value(),
@@ -75,14 +75,14 @@ def listeners(settings: ChainSettings, *, wake: Callable[[], None], rng: random.
 
 
 class TracedTransport:
-    """A Transport with a span around every exchange that someone asked for."""
+    """A Transport with a span around every exchange made for a request."""
 
     def __init__(self, transport: Transport, tracer: Tracer) -> None:
         self._transport = transport
         self._tracer = tracer
 
     async def exchange(self, url: str, requests: Sequence[Request]) -> Any:
-        """Carry requests to an endpoint; the span is named for the method, if they share one."""
+        """Send requests to an endpoint; the span is named for the method, if they share one."""
         methods = {request.method for request in requests}
         attributes: dict[str, str | int] = {
             "rpc.system": "jsonrpc",
