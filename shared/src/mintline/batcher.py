@@ -1,7 +1,7 @@
-"""Groups what concurrent callers ask for into batches, without making an idle line wait.
+"""Groups the items of concurrent callers into batches; when idle, an item is sent at once.
 
-A lone item on an idle line is flushed at once. While a flush is in flight, or when several items came in
-the same turn of the event loop, items gather until a batch is full, a flush ends, or the linger is over.
+While a flush is in flight, or when several items arrived in the same turn of the event loop, items gather
+until a batch is full, a flush ends, or the linger is over.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextvars import Context
 from typing import Generic, NamedTuple, TypeVar
 
-from mintline.callers import IN_SPAN, serve
+from mintline.span_context import CURRENT_SPAN, link_spans
 
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
 
 
-class _Asked(NamedTuple, Generic[ItemT, ResultT]):
-    """One caller's item, and the span that the caller is in."""
+class _Submission(NamedTuple, Generic[ItemT, ResultT]):
+    """One caller's item, and the span that it was submitted in."""
 
     item: ItemT
     weight: int
     future: asyncio.Future[ResultT]
-    caller: str
+    span: str
 
 
 def _weightless(_: object) -> int:
@@ -54,7 +54,7 @@ class Batcher(Generic[ItemT, ResultT]):
         self._weigh = weight
         self._linger = linger
         self._concurrency = concurrency
-        self._pending: deque[_Asked[ItemT, ResultT]] = deque()
+        self._pending: deque[_Submission[ItemT, ResultT]] = deque()
         self._weight = 0
         self._timer: asyncio.Handle | None = None
         self._flights: set[asyncio.Task[None]] = set()
@@ -69,7 +69,7 @@ class Batcher(Generic[ItemT, ResultT]):
             raise RuntimeError("the batcher is closed")
         future: asyncio.Future[ResultT] = asyncio.get_running_loop().create_future()
         weight = self._weigh(item)
-        self._pending.append(_Asked(item, weight, future, IN_SPAN.get()))
+        self._pending.append(_Submission(item, weight, future, CURRENT_SPAN.get()))
         self._weight += weight
         if self._full():
             self._launch()
@@ -121,40 +121,40 @@ class Batcher(Generic[ItemT, ResultT]):
             self._timer.cancel()
             self._timer = None
 
-    def _take(self) -> list[_Asked[ItemT, ResultT]]:
-        batch: list[_Asked[ItemT, ResultT]] = []
+    def _take(self) -> list[_Submission[ItemT, ResultT]]:
+        batch: list[_Submission[ItemT, ResultT]] = []
         total = 0
         while self._pending and len(batch) < self._max_items:
-            asked = self._pending[0]
-            if batch and self._max_weight is not None and total + asked.weight > self._max_weight:
+            submission = self._pending[0]
+            if batch and self._max_weight is not None and total + submission.weight > self._max_weight:
                 break
             self._pending.popleft()
-            self._weight -= asked.weight
-            if not asked.future.done():
-                batch.append(asked)
-                total += asked.weight
+            self._weight -= submission.weight
+            if not submission.future.done():
+                batch.append(submission)
+                total += submission.weight
         return batch
 
-    async def _fly(self, batch: list[_Asked[ItemT, ResultT]]) -> None:
-        serve(asked.caller for asked in batch)
+    async def _fly(self, batch: list[_Submission[ItemT, ResultT]]) -> None:
+        link_spans(submission.span for submission in batch)
         results: Sequence[ResultT | BaseException]
         try:
-            results = await self._flush([asked.item for asked in batch])
+            results = await self._flush([submission.item for submission in batch])
         except Exception as error:  # noqa: BLE001 - handed to every caller of the batch
             results = [error] * len(batch)
         except asyncio.CancelledError:
-            for asked in batch:
-                asked.future.cancel()
+            for submission in batch:
+                submission.future.cancel()
             raise
         if len(results) != len(batch):
             results = [RuntimeError(f"a flush of {len(batch)} returned {len(results)} results")] * len(batch)
-        for asked, result in zip(batch, results, strict=True):
-            if asked.future.done():
+        for submission, result in zip(batch, results, strict=True):
+            if submission.future.done():
                 continue
             if isinstance(result, BaseException):
-                asked.future.set_exception(result)
+                submission.future.set_exception(result)
             else:
-                asked.future.set_result(result)
+                submission.future.set_result(result)
 
     def _landed(self, flight: asyncio.Task[None]) -> None:
         self._flights.discard(flight)

@@ -30,7 +30,7 @@ from mintline.errors import (
 )
 from mintline.logging import message_context
 from mintline.messages import AnyMessage, decode, faults_of, mint_id_of
-from mintline.queueing import QueuesPort, Received
+from mintline.queue_port import QueuesPort, Received
 from mintline.resources import Queue
 from mintline.settling import Settler, backoff
 from mintline.tasks import all_ended, before, either, first

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from mintline.errors import Conflict
 from mintline.messages import Message, encode
-from mintline.queueing import Received
+from mintline.queue_port import Received
 from mintline.resources import Queue
 
 DEDUPLICATION_SECONDS = 300.0

@@ -12,8 +12,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from mintline.callers import IN_SPAN
 from mintline.errors import Conflict, Deferred
+from mintline.span_context import CURRENT_SPAN
 from mintline.tracing import SpanKind
 
 _HEADER = "traceparent"
@@ -56,7 +56,7 @@ class OtelTracer:
             set_status_on_exception=False,
         ) as span:
             traceparent = _traceparent(span)
-            within = IN_SPAN.set(traceparent)
+            within = CURRENT_SPAN.set(traceparent)
             try:
                 yield traceparent
             except (Conflict, Deferred) as error:
@@ -67,7 +67,7 @@ class OtelTracer:
                 span.set_status(trace.StatusCode.ERROR, type(error).__name__)
                 raise
             finally:
-                IN_SPAN.reset(within)
+                CURRENT_SPAN.reset(within)
 
     def current(self) -> str:
         """Return the traceparent of the span that this is called in."""

@@ -16,7 +16,7 @@ from mintline.chain.rpc import Rpc, RpcObserver
 from mintline.chain.settings import Bearer, ChainSettings, SigV4
 from mintline.chain.transport import Authorize, Request, Transport, Web3Transport, host
 from mintline.errors import Retryable
-from mintline.tracing import OFF, Tracer, calling
+from mintline.tracing import OFF, Tracer, client_span
 
 log = structlog.get_logger(__name__)
 
@@ -89,7 +89,7 @@ class TracedTransport:
             "server.address": host(url),
             "mintline.calls": len(requests),
         }
-        with calling(self._tracer, methods.pop() if len(methods) == 1 else "several methods", attributes):
+        with client_span(self._tracer, methods.pop() if len(methods) == 1 else "several methods", attributes):
             return await self._transport.exchange(url, requests)
 
     async def aclose(self) -> None:

@@ -32,7 +32,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from mintline.errors import Conflict, Deferred, Rejected, Retryable, Unsupported, Unusable
-from mintline.queueing import QueuesPort, Received
+from mintline.queue_port import QueuesPort, Received
 from mintline.resources import Queue
 from mintline.tracebacks import digest_of_traceback
 

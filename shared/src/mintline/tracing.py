@@ -2,22 +2,20 @@
 
 Spans are named for what a service does; a message's `trace` carries the W3C `traceparent` of the span that
 sent it, so that the next one is its child. Work done for many mints at once links to each of them.
-`mintline.otel` has the OpenTelemetry implementation, which needs the `otel` extra.
+`mintline.otel` implements it by OpenTelemetry, which needs the `otel` extra; `mintline.tracer_factory`
+chooses.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, AsyncExitStack, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Final, Literal, Protocol, TypeAlias
 
-from mintline.callers import IN_SPAN, SERVED
-from mintline.errors import Misconfigured
 from mintline.messages import Message
-from mintline.queueing import SendingPort
+from mintline.queue_port import SendingPort
 from mintline.resources import Queue
-from mintline.settings import ServiceSettings
+from mintline.span_context import BATCHED_SPANS, CURRENT_SPAN
 
 SpanKind: TypeAlias = Literal["internal", "server", "consumer", "client"]
 _NO_ATTRIBUTES: Final[Mapping[str, str | int]] = {}
@@ -35,10 +33,10 @@ class Tracer(Protocol):
         links: Sequence[str] = (),
         attributes: Mapping[str, str | int] = _NO_ATTRIBUTES,
     ) -> AbstractContextManager[str]:
-        """Open a span for as long as the context lasts; it gives the span's own traceparent.
+        """Open a span for as long as the context lasts; the result is its own traceparent.
 
-        Without a parent it is the child of the span that it is opened in, if there is one. What is no
-        traceparent is as good as none. An empty string is given when nothing is traced.
+        Without a parent it is the child of the span that it is opened in, if there is one. An invalid
+        traceparent is ignored. The result is an empty string while nothing is traced.
         """
 
     def current(self) -> str:
@@ -70,19 +68,19 @@ class Untraced:
 OFF: Final = Untraced()
 
 
-def calling(
+def client_span(
     tracer: Tracer, name: str, attributes: Mapping[str, str | int] = _NO_ATTRIBUTES
 ) -> AbstractContextManager[object]:
     """Open a span around a call to another system, below the span whose code makes it.
 
-    A batch's call is below its one caller's span, or linked to those of all its callers. What nobody asked
-    for, such as polling a queue, is no span.
+    The call of a batch is below the span of its one caller, or linked to the spans of several. Calls made
+    for no request, such as polling a queue, get no span.
     """
-    served = SERVED.get()
-    if len(served) > 1:
-        return tracer.span(name, kind="client", links=served, attributes=attributes)
-    if served or IN_SPAN.get():
-        return tracer.span(name, kind="client", parent=served[0] if served else "", attributes=attributes)
+    batched = BATCHED_SPANS.get()
+    if len(batched) > 1:
+        return tracer.span(name, kind="client", links=batched, attributes=attributes)
+    if batched or CURRENT_SPAN.get():
+        return tracer.span(name, kind="client", parent=batched[0] if batched else "", attributes=attributes)
     return nullcontext()
 
 
@@ -100,29 +98,6 @@ class TracedSending:
         await self._queues.send(queue, message, group=group, dedup=dedup)
 
 
-def carrying(queues: SendingPort, tracer: Tracer) -> SendingPort:
+def with_tracing(queues: SendingPort, tracer: Tracer) -> SendingPort:
     """Return `queues`, with traces on their messages unless tracing is off."""
     return queues if tracer is OFF else TracedSending(queues, tracer)
-
-
-def open_tracer(stack: AsyncExitStack, service: str, settings: ServiceSettings) -> Tracer:
-    """Return the tracer that the settings ask for; `stack` sends what is left when it closes.
-
-    Nothing of OpenTelemetry is even imported while `otlp_endpoint` is not set. Raises Misconfigured when it
-    is set and the `otel` extra is not installed.
-    """
-    if settings.otlp_endpoint is None:
-        return OFF
-    try:
-        from mintline.otel import OtelTracer, exporting  # noqa: PLC0415 - an optional extra
-    except ImportError as error:
-        raise Misconfigured(
-            f"settings: MINTLINE_OTLP_ENDPOINT is set, but {error.name} is not installed (extra `otel`)"
-        ) from None
-    provider = exporting(service, settings.otlp_endpoint)
-
-    async def finish() -> None:
-        await asyncio.to_thread(provider.shutdown)
-
-    stack.push_async_callback(finish)
-    return OtelTracer(provider)

@@ -13,7 +13,7 @@ from aiohttp import web
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from mintline.settings import ServiceSettings
-from mintline.tracing import open_tracer
+from mintline.tracer_factory import open_tracer
 
 pytestmark = pytest.mark.integration
 

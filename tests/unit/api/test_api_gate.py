@@ -181,7 +181,7 @@ async def test_api__when_its_places_are_taken__then_503_with_retry_after_and_hea
 ) -> None:
     gate = client._runner.app[GATE]
     monkeypatch.setattr(gate, "_patience", 0.01)
-    gate.intake._width = 1.0
+    gate.intake._limit = 1.0
     async with gate.entered():
         refused = await client.request("GET", "/v1/mints", headers=stage.headers())
         alive = await client.request("GET", "/healthz")
@@ -220,7 +220,7 @@ async def test_api__when_bodies_come_slowly_for_all_its_places__then_others_are_
 ) -> None:
     gate = client._runner.app[GATE]
     monkeypatch.setattr(gate, "_patience", 0.01)
-    gate.intake._width = 2.0
+    gate.intake._limit = 2.0
     head = "POST /v1/mints HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 999\r\n"
     fields = "".join(f"{name}: {value}\r\n" for name, value in stage.headers().items())
     with ExitStack() as connections:

@@ -12,7 +12,7 @@ import pytest
 from mintline.errors import Conflict, Deferred, Rejected, Retryable, Unavailable
 from mintline.eth import keccak256
 from mintline.messages import Broadcast, FundWallet, SignMint, SignNoop, SignTopUp, decode
-from mintline.queueing import Received
+from mintline.queue_port import Received
 from mintline.resources import BROADCAST, BUILD, SIGN
 from mintline.states import MintStatus
 from mintline.transaction_records import Place

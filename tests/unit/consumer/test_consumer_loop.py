@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from mintline.consumer import ConsumerMetrics
 from mintline.errors import Throttled
-from mintline.queueing import Received
+from mintline.queue_port import Received
 from mintline.resources import Queue
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from mintline.consumer import ConsumerMetrics
 from mintline.errors import Conflict, Deferred, Rejected, Unavailable
-from mintline.queueing import Received
+from mintline.queue_port import Received
 
 if TYPE_CHECKING:
     from tests.unit.consumer.conftest import Line

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from mintline.consumer import _Delivery
-from mintline.queueing import Received
+from mintline.queue_port import Received
 from mintline.resources import BUILD
 
 

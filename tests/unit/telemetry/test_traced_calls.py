@@ -15,12 +15,12 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from mintline.aws.session import AwsCalls
 from mintline.batcher import Batcher
-from mintline.callers import MOST
 from mintline.chain.transport import Request
 from mintline.errors import Unavailable
 from mintline.otel import OtelTracer
 from mintline.rpc_factory import TracedTransport
-from mintline.tracing import calling
+from mintline.span_context import MAX_LINKS
+from mintline.tracing import client_span
 
 
 @pytest.fixture
@@ -106,11 +106,11 @@ def test_aws_client__when_tracing_is_off__is_left_as_it_is() -> None:
 
 def flushing(tracer: OtelTracer) -> Batcher[str, str]:
     async def flush(items: Sequence[str]) -> list[str]:
-        with calling(tracer, "flush", {"items": len(items)}):
+        with client_span(tracer, "flush", {"items": len(items)}):
             await asyncio.sleep(0)
         return list(items)
 
-    return Batcher(flush, max_items=2 * MOST, linger=0.01)
+    return Batcher(flush, max_items=2 * MAX_LINKS, linger=0.01)
 
 
 async def test_batch__when_several_asked__links_to_each_of_them(
@@ -153,10 +153,10 @@ async def test_batch__when_more_asked_than_a_span_keeps_links__names_the_first(
         with tracer.span("a"):
             await batcher.submit("item")
 
-    await asyncio.gather(*(one() for _ in range(MOST + 5)))
+    await asyncio.gather(*(one() for _ in range(MAX_LINKS + 5)))
 
     (flush,) = spans(exporter, "flush")
-    assert len(flush.links) == MOST
+    assert len(flush.links) == MAX_LINKS
     await batcher.aclose()
 
 

@@ -26,7 +26,7 @@ from mintline.otel import OtelTracer
 from mintline.records import Collection, Mint, scoped
 from mintline.resources import BROADCAST, BUILD, SIGN, Queue
 from mintline.states import MintStatus
-from mintline.tracing import OFF, Tracer, carrying
+from mintline.tracing import OFF, Tracer, with_tracing
 from mintline.transaction_records import Place
 from mintline_api.stores import SqsLine
 from mintline_api.testing import CHAIN_ID, CONTRACT, MemoryClient, Stage, UserPool
@@ -112,7 +112,7 @@ class Line:
         self.ledger.mints = self.mints
 
     def outbox(self, service: str) -> Any:
-        return carrying(self.queues, self.tracer_of(service))
+        return with_tracing(self.queues, self.tracer_of(service))
 
     async def post(self, **headers: str) -> str:
         """Ask for a mint over HTTP, and return its id."""

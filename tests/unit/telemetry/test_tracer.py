@@ -17,7 +17,8 @@ from mintline.messages import BuildMint, decode
 from mintline.otel import OtelTracer
 from mintline.resources import BUILD
 from mintline.settings import ServiceSettings
-from mintline.tracing import OFF, carrying, open_tracer
+from mintline.tracer_factory import open_tracer
+from mintline.tracing import OFF, with_tracing
 
 PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 UNSAMPLED = PARENT.removesuffix("01") + "00"
@@ -81,7 +82,7 @@ def test_span__when_its_work_is_deferred__is_no_failure(
 
 async def test_sending__when_it_happens_in_a_span__puts_that_on_the_message(tracer: OtelTracer) -> None:
     queues = MemoryQueues()
-    outbox = carrying(queues, tracer)
+    outbox = with_tracing(queues, tracer)
     with tracer.span("work", parent=PARENT) as own:
         await outbox.send(BUILD, BuildMint(mint_id="m", trace=PARENT), group="a", dedup="1")
     await outbox.send(BUILD, BuildMint(mint_id="m", trace=PARENT), group="b", dedup="2")
@@ -104,7 +105,7 @@ async def test_tracer__when_no_collector_is_set__is_off_and_changes_nothing() ->
     async with AsyncExitStack() as stack:
         tracer = open_tracer(stack, "builder", ServiceSettings())
     assert tracer is OFF
-    assert carrying(queues, tracer) is queues
+    assert with_tracing(queues, tracer) is queues
     with tracer.span("work", parent=PARENT) as own:
         assert (own, tracer.current()) == ("", "")
 

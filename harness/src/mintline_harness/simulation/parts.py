@@ -15,7 +15,7 @@ from mintline.chain.rpc import Rpc
 from mintline.consumer import Consumer
 from mintline.errors import MintlineError
 from mintline.messages import AnyMessage, encode
-from mintline.queueing import QueuesPort
+from mintline.queue_port import QueuesPort
 from mintline.resources import Queue
 from mintline_broadcaster.broadcaster import Adapters as BroadcasterAdapters
 from mintline_broadcaster.broadcaster import Broadcaster

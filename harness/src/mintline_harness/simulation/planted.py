@@ -11,7 +11,7 @@ from typing import Any
 from mintline.chain.calls import Call, CallReverted, Overrides
 from mintline.chain.node import Node
 from mintline.messages import AnyMessage, IssueVoucher, SigningRefused, SignMint
-from mintline.queueing import QueuesPort, Received
+from mintline.queue_port import QueuesPort, Received
 from mintline.records import Mint, Operation, Transfer
 from mintline.refusals import problem_of
 from mintline.resources import Queue

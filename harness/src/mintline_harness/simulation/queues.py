@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable
 
 from mintline.memory import MemoryQueues
-from mintline.queueing import Received
+from mintline.queue_port import Received
 from mintline.resources import Queue
 from mintline_harness.simulation.process import Faults
 

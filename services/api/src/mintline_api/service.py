@@ -27,7 +27,8 @@ from mintline.key_stores import KeyStores
 from mintline.resources import BUILD, MINTS
 from mintline.rpc_factory import open_rpc
 from mintline.tasks import cut_off
-from mintline.tracing import Tracer, carrying, open_tracer
+from mintline.tracer_factory import open_tracer
+from mintline.tracing import Tracer, with_tracing
 from mintline_api.access_tokens import AccessTokens
 from mintline_api.authorizations import Authorizations
 from mintline_api.connections import Bounded, most_connections
@@ -196,7 +197,7 @@ def _assemble(
         links=DynamoLinks(world.dynamo, chain_id=settings.chain_id, set_aside=metrics.set_aside),
         chain=world.chain,
         mints=DynamoMints(world.dynamo, set_aside=metrics.set_aside),
-        line=SqsLine(carrying(world.queues, tracer)),
+        line=SqsLine(with_tracing(world.queues, tracer)),
         rates=Rates(
             DynamoRates(world.dynamo, set_aside=metrics.set_aside),
             limit=settings.user_rate,

@@ -33,7 +33,7 @@ from mintline.errors import Unavailable, Unreadable, Unwritable
 from mintline.fields import Wei
 from mintline.key_stores import KeyStores, StoredKey, StoreName
 from mintline.messages import BuildMint, Frozen, ReviewMint, SelfRedeem
-from mintline.queueing import SendingPort
+from mintline.queue_port import SendingPort
 from mintline.records import (
     OPEN_SHARDS,
     Checkpoint,

@@ -18,7 +18,7 @@ from mintline.messages import (
     SigningRefused,
     VoucherIssued,
 )
-from mintline.queueing import SendingPort
+from mintline.queue_port import SendingPort
 from mintline.resources import BROADCAST
 from mintline_broadcaster.carried import check_carried, check_issued
 from mintline_broadcaster.counted import CountedChain, CountedLedger, CountedOutbox, CountedVouchers

@@ -8,7 +8,7 @@ from mintline.chain.answers import FeeMarket, Receipt
 from mintline.chain.calls import Call
 from mintline.chain.send_facts import SendAnswer
 from mintline.messages import AnyIntent, Intent, Message, RenewNonce, SignMint, SignNoop, VoucherIssued
-from mintline.queueing import SendingPort
+from mintline.queue_port import SendingPort
 from mintline.records import TOKEN_TAKEN, Attempt, Mint, Operation, Problem, Transfer
 from mintline.resources import Queue
 from mintline.states import MintStatus

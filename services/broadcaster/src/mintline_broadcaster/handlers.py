@@ -16,7 +16,7 @@ from mintline.messages import (
     SigningRefused,
     SignNoop,
 )
-from mintline.queueing import SendingPort
+from mintline.queue_port import SendingPort
 from mintline.records import Problem
 from mintline.refusals import RefusalCode, problem_of
 from mintline.states import UNDECIDED, MintStatus, TransactionState

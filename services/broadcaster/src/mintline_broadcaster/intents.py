@@ -8,7 +8,7 @@ from mintline import kinds
 from mintline.errors import Unavailable
 from mintline.kinds import dedup_id, group_of, meaning_of, transaction_of
 from mintline.messages import AnyIntent, Fees, FinishBatch, FundWallet, RenewNonce, SignNoop
-from mintline.queueing import SendingPort
+from mintline.queue_port import SendingPort
 from mintline.raw_transactions import decode
 from mintline.records import Attempt, Operation
 from mintline.resources import BUILD, SIGN

@@ -15,7 +15,7 @@ import structlog
 
 from mintline import kinds
 from mintline.messages import AnyIntent, TransactionKind
-from mintline.queueing import SendingPort
+from mintline.queue_port import SendingPort
 from mintline.records import CANCELLED, Mint, Operation, Problem
 from mintline.states import MintStatus
 from mintline.transaction_records import Transaction, carried_by

@@ -7,7 +7,7 @@ from mintline.chain.gas import GasBound
 from mintline.errors import Rejected, Unavailable
 from mintline.kinds import dedup_id, group_of
 from mintline.messages import Fees, SignNoop
-from mintline.queueing import SendingPort
+from mintline.queue_port import SendingPort
 from mintline.resources import SIGN
 from mintline.transaction_records import Transaction
 from mintline_broadcaster.fees import FeeCaps, bump, capped

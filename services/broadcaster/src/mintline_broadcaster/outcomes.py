@@ -10,7 +10,7 @@ import structlog
 from mintline.chain.send_facts import SendAnswer, SendFact
 from mintline.errors import Deferred, Rejected, Throttled, Unavailable
 from mintline.messages import AnyIntent, Broadcast, SignNoop
-from mintline.queueing import SendingPort
+from mintline.queue_port import SendingPort
 from mintline.records import Operation, Problem
 from mintline.states import UNDECIDED, TransactionState
 from mintline.transaction_records import Outcome, Transaction, place_of

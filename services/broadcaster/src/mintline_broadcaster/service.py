@@ -19,7 +19,8 @@ from mintline.consumer import Consumer
 from mintline.resources import BROADCAST, MINTS, TRANSACTIONS
 from mintline.rpc_factory import open_rpc
 from mintline.tasks import cut_off
-from mintline.tracing import carrying, open_tracer
+from mintline.tracer_factory import open_tracer
+from mintline.tracing import with_tracing
 from mintline_broadcaster.broadcaster import Adapters, Broadcaster
 from mintline_broadcaster.dynamo import DynamoLedger
 from mintline_broadcaster.metrics import Metrics
@@ -50,7 +51,7 @@ async def run(settings: BroadcasterSettings, stop: asyncio.Event) -> None:
                 ledger=DynamoLedger(dynamo, chain_id=settings.chain_id, set_aside=metrics.set_aside),
                 vouchers=DynamoVouchers(dynamo, set_aside=metrics.set_aside),
                 chain=Node(rpc, witnesses=rpc),
-                outbox=carrying(queues, tracer),
+                outbox=with_tracing(queues, tracer),
             ),
             settings.policy(),
             metrics=metrics,

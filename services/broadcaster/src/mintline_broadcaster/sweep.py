@@ -30,7 +30,7 @@ import structlog
 
 from mintline.errors import MintlineError, Unusable
 from mintline.messages import BuildMint
-from mintline.queueing import SendingPort
+from mintline.queue_port import SendingPort
 from mintline.records import OPEN_SHARDS, TOKEN_ON_CHAIN, Mint, Operation
 from mintline.resources import BUILD, MINTS, TRANSACTIONS
 from mintline.states import MintStatus, TransactionState

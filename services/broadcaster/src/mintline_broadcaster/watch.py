@@ -36,7 +36,7 @@ from mintline.chain.answers import FeeMarket
 from mintline.chain.send_facts import SendFact
 from mintline.errors import MintlineError
 from mintline.messages import Broadcast
-from mintline.queueing import SendingPort
+from mintline.queue_port import SendingPort
 from mintline.records import Attempt, Mint
 from mintline.resources import TRANSACTIONS
 from mintline.states import MintStatus, TransactionState

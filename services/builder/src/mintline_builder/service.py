@@ -20,7 +20,8 @@ from mintline.chain.rpc import Rpc
 from mintline.consumer import Consumer
 from mintline.resources import ACCOUNTS, BUILD
 from mintline.rpc_factory import open_rpc
-from mintline.tracing import Tracer, carrying, open_tracer
+from mintline.tracer_factory import open_tracer
+from mintline.tracing import Tracer, with_tracing
 from mintline_builder.builder import Adapters, Builder
 from mintline_builder.dynamo import DynamoAccounts, DynamoOperations
 from mintline_builder.metrics import Metrics
@@ -89,7 +90,7 @@ def _assemble(settings: Settings, world: _World, metrics: Metrics, tracer: Trace
         operations=DynamoOperations(world.dynamo, set_aside=metrics.set_aside),
         metadata=world.metadata,
         chain=world.node,
-        outbox=carrying(world.queues, tracer),
+        outbox=with_tracing(world.queues, tracer),
     )
     return Builder(
         adapters,

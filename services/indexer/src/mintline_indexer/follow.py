@@ -24,7 +24,7 @@ import structlog
 
 from mintline.errors import MintlineError, Unavailable
 from mintline.messages import ReviewMint
-from mintline.queueing import SendingPort
+from mintline.queue_port import SendingPort
 from mintline.resources import BROADCAST
 from mintline.tracing import OFF, Tracer
 from mintline_indexer.chain_port import Block, ChainReader, Ref, Tips

@@ -15,7 +15,7 @@ from dataclasses import replace
 import structlog
 
 from mintline.errors import Unavailable
-from mintline.queueing import SendingPort
+from mintline.queue_port import SendingPort
 from mintline.tracing import OFF, Tracer
 from mintline_indexer.backfill import Backfill
 from mintline_indexer.chain_port import ChainReader

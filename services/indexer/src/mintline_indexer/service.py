@@ -21,7 +21,7 @@ from mintline.errors import Conflict, Retryable, Unavailable
 from mintline.resources import CHECKPOINTS
 from mintline.rpc_factory import listeners, open_rpc
 from mintline.tasks import either
-from mintline.tracing import open_tracer
+from mintline.tracer_factory import open_tracer
 from mintline_indexer.dynamo_store import DynamoCollectionRegistry, DynamoStore
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.metrics import Metrics

@@ -15,7 +15,7 @@ from mintline.aws.session import LONG_POLL_SECONDS, translated
 from mintline.batcher import Batcher
 from mintline.errors import Conflict, MintlineError, Unavailable
 from mintline.messages import Message, encode, members_of
-from mintline.queueing import Received
+from mintline.queue_port import Received
 from mintline.resources import Queue
 from mintline.retry_budget import RetryBudget
 from mintline.text import bounded

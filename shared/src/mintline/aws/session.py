@@ -27,7 +27,7 @@ from botocore.loaders import create_loader
 
 from mintline.errors import MintlineError, Misconfigured, Throttled, Unavailable, Unwritable
 from mintline.settings import ServiceSettings
-from mintline.tracing import OFF, Tracer, calling
+from mintline.tracing import OFF, Tracer, client_span
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -188,7 +188,7 @@ def _trace(client: Any, service: str, tracer: Tracer) -> None:
     call = client._make_api_call  # noqa: SLF001 - its hooks begin after the call and end before it
 
     async def traced(operation: str, parameters: Any) -> Any:
-        with calling(tracer, f"{service} {operation}", {"rpc.system": "aws-api"}):
+        with client_span(tracer, f"{service} {operation}", {"rpc.system": "aws-api"}):
             return await call(operation, parameters)
 
     client._make_api_call = traced  # noqa: SLF001

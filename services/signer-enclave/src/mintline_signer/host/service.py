@@ -18,10 +18,11 @@ from mintline.aws.sealing import read_sealing_key
 from mintline.aws.session import open_client
 from mintline.consumer import Consumer
 from mintline.messages import AnyMessage, Broadcast, IssueVoucher, KeyRef, SigningRefused, VoucherIssued
-from mintline.queueing import SendingPort
+from mintline.queue_port import SendingPort
 from mintline.resources import BROADCAST, SIGN
 from mintline.tasks import cut_off
-from mintline.tracing import carrying, open_tracer
+from mintline.tracer_factory import open_tracer
+from mintline.tracing import with_tracing
 from mintline_signer import addresses
 from mintline_signer.host.audit_files import AuditFiles
 from mintline_signer.host.authorizations import DynamoAuthorizations
@@ -93,7 +94,7 @@ async def run(settings: HostSettings, stop: asyncio.Event) -> None:
             queue=SIGN,
             handle=partial(
                 handle,
-                queues=carrying(queues, tracer),
+                queues=with_tracing(queues, tracer),
                 keys=keys,
                 authorizations=DynamoAuthorizations(dynamo, metrics.set_aside),
                 enclave=enclave,

@@ -1,4 +1,4 @@
-"""The queue port: what consumers and senders need of a queue, whoever implements it.
+"""The queue port: what consumers and senders need of a queue.
 
 `mintline.aws.queues.Queues` implements it over SQS, `mintline.memory.MemoryQueues` in memory.
 """
@@ -36,7 +36,7 @@ class SendingPort(Protocol):
 
 
 class QueuesPort(SendingPort, Protocol):
-    """What a consumer needs. Conflict means that the receipt has run out: the message is someone else's."""
+    """What a consumer needs. Conflict means that the receipt has expired: the message was delivered again."""
 
     async def receive(self, queue: Queue, *, limit: int = 10, wait: int = 20) -> list[Received]:
         """Return up to `limit` (≤ 10) messages, waiting up to `wait` seconds for the first."""
@@ -48,7 +48,7 @@ class QueuesPort(SendingPort, Protocol):
         """Hide a message for `seconds` from now; 0 redelivers it at once."""
 
     async def dead_letter(self, received: Received, *, code: str, reason: str, digest: str | None) -> None:
-        """Move a message to its dead-letter queue, with why it is there."""
+        """Move a message to its dead-letter queue, with the reason."""
 
     async def renew(self, received: Received) -> None:
         """Replace a message by a copy whose receive count and age start afresh."""
