@@ -20,12 +20,12 @@ from mintline_signer.enclave.authorizer import Authorizer
 from mintline_signer.enclave.http1 import HttpPool
 from mintline_signer.enclave.keys import KeyCache
 from mintline_signer.enclave.kms import KmsDecrypter, parse_endpoint
-from mintline_signer.enclave.memory import Memory
 from mintline_signer.enclave.rates import RateLimiter
 from mintline_signer.enclave.refusal_counts import MAX_ALIKE
 from mintline_signer.enclave.revocations import RevokedTokens
 from mintline_signer.enclave.seals import Seals
 from mintline_signer.enclave.server import Enclave, Server
+from mintline_signer.enclave.signing_history import SigningHistory
 from mintline_signer.enclave.tokens import TokenVerifier
 from mintline_signer.errors import Failed, FailureCode, RefusalCode
 from mintline_signer.frames import FrameDecoder, frame
@@ -155,7 +155,7 @@ class Line:
                 RevokedTokens(statements, grace=policy.authorization.grace, secret=bytes(16), remembered=100),
             ),
             seals=self.seals,
-            memory=Memory(size=100, secret=bytes(16)),
+            history=SigningHistory(size=100, secret=bytes(16)),
             rates=RateLimiter(policy),
             audit=self.audit,
             keys=self.keys,
@@ -328,7 +328,7 @@ async def test_session__when_a_key_signs_too_often__remembers_nothing_of_what_it
         peer.connection.data_received(request_frame(request_id, Sign(intent=noop, keys=keys)))
         await settle()
     assert peer.responses[30] == Failure(code=FailureCode.RATE_LIMITED)
-    assert len(line.enclave.memory) == 30
+    assert len(line.enclave.history) == 30
     line.enclave.now = lambda: cast.now + 60.0
     other = cast.authorized(cast.transfer().model_copy(update={"nonce": 130}))
     peer.connection.data_received(request_frame(31, Sign(intent=other, keys=keys)))
@@ -353,7 +353,7 @@ async def test_session__when_a_signature_fails__neither_counts_nor_remembers_it(
             peer.connection.data_received(request_frame(request_id, Sign(intent=cast.noop(), keys=keys)))
             await settle()
     assert set(peer.responses.values()) == {Failure(code=FailureCode.SIGNING_FAULT)}
-    assert len(line.enclave.memory) == 0
+    assert len(line.enclave.history) == 0
     other = cast.authorized(cast.transfer().model_copy(update={"nonce": cast.noop().nonce}))
     peer.connection.data_received(request_frame(41, Sign(intent=other, keys=keys)))
     await settle()

@@ -13,11 +13,11 @@ from mintline_harness.simulation.tables import Custody, authority
 from mintline_signer.enclave.audit import Audit, Trail
 from mintline_signer.enclave.authorizer import Authorizer
 from mintline_signer.enclave.keys import KeyCache
-from mintline_signer.enclave.memory import Memory
 from mintline_signer.enclave.rates import RateLimiter
 from mintline_signer.enclave.revocations import RevokedTokens
 from mintline_signer.enclave.seals import Seals
 from mintline_signer.enclave.server import Enclave
+from mintline_signer.enclave.signing_history import SigningHistory
 from mintline_signer.enclave.tokens import TokenVerifier
 from mintline_signer.errors import Refused
 from mintline_signer.protocol import Issued, Sign, Signed, declined
@@ -51,7 +51,7 @@ class SimulatedEnclave:
                 RevokedTokens(statements, grace=policy.authorization.grace, secret=bytes(16), remembered=100),
             ),
             seals=seals,
-            memory=Memory(size=1000, secret=bytes(16)),
+            history=SigningHistory(size=1000, secret=bytes(16)),
             rates=RateLimiter(policy),
             audit=audit,
             keys=KeyCache(custody, size=16, ttl=3600, clock=loop.time),

@@ -20,12 +20,12 @@ from mintline_signer.enclave.curve import SigningKey
 from mintline_signer.enclave.keys import KeyCache
 from mintline_signer.enclave.kinds import check
 from mintline_signer.enclave.kms import KmsDecrypter
-from mintline_signer.enclave.memory import Memory
 from mintline_signer.enclave.policy import Policy, Role
 from mintline_signer.enclave.rates import RateLimiter
 from mintline_signer.enclave.rewrapping import Reassigner, Rewrapper
 from mintline_signer.enclave.seals import Seals
 from mintline_signer.enclave.signing import answer, match_keys
+from mintline_signer.enclave.signing_history import SigningHistory
 from mintline_signer.errors import Failed, FailureCode, RefusalCode, Refused
 from mintline_signer.protocol import (
     Accepted,
@@ -77,7 +77,7 @@ class Enclave:
     policy: Policy
     authorizer: Authorizer
     seals: Seals
-    memory: Memory
+    history: SigningHistory
     rates: RateLimiter
     keys: KeyCache
     audit: Audit
@@ -177,10 +177,10 @@ class Enclave:
         """
         meaning = meaning_of(intent)
         self.rates.check(intent, role, now=now)
-        self.memory.check(intent, meaning)
+        self.history.check(intent, meaning)
         signed = answer(intent, keys)
         self.rates.count(intent, role, now=now)
-        self.memory.remember(intent, meaning)
+        self.history.remember(intent, meaning)
         result = signed.tx_hash if isinstance(signed, Signed) else hashlib.sha256(signed.signature).digest()
         trail.record(
             what=intent.type, outcome=SIGNED, key=intent.signer.address, intent=meaning, result=result

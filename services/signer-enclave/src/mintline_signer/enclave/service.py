@@ -21,7 +21,6 @@ from mintline_signer.enclave.http1 import HttpPool
 from mintline_signer.enclave.keys import KeyCache
 from mintline_signer.enclave.kms import KmsDecrypter, SuccessorKey, dial, parse_endpoint
 from mintline_signer.enclave.kms_tls import kms_tls
-from mintline_signer.enclave.memory import Memory
 from mintline_signer.enclave.policy import parse_policy, read_policy
 from mintline_signer.enclave.rates import RateLimiter
 from mintline_signer.enclave.recipient import Recipients
@@ -30,6 +29,7 @@ from mintline_signer.enclave.rewrapping import Reassigner, Rewrapper
 from mintline_signer.enclave.seals import Seals
 from mintline_signer.enclave.server import Enclave, Server
 from mintline_signer.enclave.settings import EnclaveSettings
+from mintline_signer.enclave.signing_history import SigningHistory
 from mintline_signer.enclave.tokens import TokenVerifier
 from mintline_signer.enclave.wrapped import WalletUnwrapper
 
@@ -80,7 +80,7 @@ async def run(settings: EnclaveSettings, stop: asyncio.Event) -> None:
             policy=policy,
             authorizer=authorizer,
             seals=seals,
-            memory=Memory(size=settings.memory_size, secret=secrets.token_bytes(16)),
+            history=SigningHistory(size=settings.memory_size, secret=secrets.token_bytes(16)),
             rates=RateLimiter(policy),
             audit=audit,
             keys=keys,

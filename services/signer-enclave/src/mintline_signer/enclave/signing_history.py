@@ -7,7 +7,7 @@
     transfer, burn   a nonce ──▶ the same one, at other fees
 
 The chain takes each nonce once and the contract mints each token once, so exactness of mints does not rest
-on this: it keeps whoever writes to the queue from having two transactions to choose from. A transfer that
+on this: it keeps a writer to the queue from having two transactions to choose from. A transfer that
 went out and came back could go out again under another nonce. It forgets old ones when it is full, and
 everything when the enclave ends.
 """
@@ -23,10 +23,10 @@ _NOOP = bytes(VALUE_BYTES)
 """Stands for the meaning of every no-op: there is one for each nonce."""
 
 
-class Memory:
+class SigningHistory:
     """Remembers about `size` nonces and as many operations, in memory that it takes at once.
 
-    `secret` (16 bytes or more) is drawn anew for each enclave.
+    `secret` (16 bytes or more) is drawn at random for each enclave.
     """
 
     def __init__(self, *, size: int, secret: bytes) -> None:

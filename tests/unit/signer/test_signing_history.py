@@ -6,7 +6,7 @@ import pytest
 
 from mintline.kinds import meaning_of
 from mintline.messages import Fees
-from mintline_signer.enclave.memory import Memory
+from mintline_signer.enclave.signing_history import SigningHistory
 from mintline_signer.errors import RefusalCode, Refused
 
 if TYPE_CHECKING:
@@ -24,15 +24,15 @@ def voucher(intent: Any, **changes: Any) -> Any:
     return evolve(intent, voucher=evolve(intent.voucher, **changes))
 
 
-def admit(memory: Memory, *intents: Any) -> None:
+def admit(history: SigningHistory, *intents: Any) -> None:
     for intent in intents:
-        memory.check(intent, meaning_of(intent))
-        memory.remember(intent, meaning_of(intent))
+        history.check(intent, meaning_of(intent))
+        history.remember(intent, meaning_of(intent))
 
 
-def refused(memory: Memory, intent: Any) -> RefusalCode:
+def refused(history: SigningHistory, intent: Any) -> RefusalCode:
     with pytest.raises(Refused) as caught:
-        admit(memory, intent)
+        admit(history, intent)
     return RefusalCode(caught.value.code)
 
 
@@ -83,85 +83,86 @@ def test_meaning__when_anything_else_changes__changes(cast: Cast) -> None:
 
 
 def test_memory__when_the_fees_are_raised__admits_it_again(cast: Cast) -> None:
-    memory = Memory(size=1000, secret=bytes(16))
+    history = SigningHistory(size=1000, secret=bytes(16))
     for request in cast.everything():
-        admit(memory, request, request)
+        admit(history, request, request)
         if hasattr(request, "fees"):
-            admit(memory, evolve(request, fees=FEES, attempt=1))
+            admit(history, evolve(request, fees=FEES, attempt=1))
 
 
 def test_memory__when_something_else_has_the_nonce__refuses(cast: Cast) -> None:
-    memory, mint = Memory(size=1000, secret=bytes(16)), cast.mint()
-    admit(memory, mint)
+    history, mint = SigningHistory(size=1000, secret=bytes(16)), cast.mint()
+    admit(history, mint)
     transfer = evolve(cast.transfer(), nonce=mint.nonce)
     for other in (transfer, voucher(mint, to=OTHER), voucher(mint, deadline=1), evolve(mint, contract=OTHER)):
-        code = refused(memory, other)
+        code = refused(history, other)
         assert code in {RefusalCode.NONCE, RefusalCode.TOKEN_ID}
-    assert refused(memory, transfer) == RefusalCode.NONCE
-    admit(memory, mint)
+    assert refused(history, transfer) == RefusalCode.NONCE
+    admit(history, mint)
 
 
 def test_memory__when_it_is_another_senders_or_chains_nonce__admits(cast: Cast) -> None:
-    memory, noop = Memory(size=1000, secret=bytes(16)), cast.noop()
-    admit(memory, evolve(cast.transfer(), nonce=8))
-    admit(memory, evolve(noop, signer=cast.treasury.ref), evolve(noop, chain_id=1))
+    history, noop = SigningHistory(size=1000, secret=bytes(16)), cast.noop()
+    admit(history, evolve(cast.transfer(), nonce=8))
+    admit(history, evolve(noop, signer=cast.treasury.ref), evolve(noop, chain_id=1))
 
 
 def test_memory__when_the_nonce_was_filled__admits_nothing_but_the_noop(cast: Cast) -> None:
-    memory, mint = Memory(size=1000, secret=bytes(16)), cast.mint()
+    history, mint = SigningHistory(size=1000, secret=bytes(16)), cast.mint()
     noop = evolve(cast.noop(), nonce=mint.nonce)
-    admit(memory, mint, noop)
-    assert refused(memory, mint) == RefusalCode.NONCE_FILLED
-    assert refused(memory, evolve(mint, fees=FEES, attempt=9)) == RefusalCode.NONCE_FILLED
-    admit(memory, evolve(noop, fees=FEES, attempt=2, mint_id=None))
+    admit(history, mint, noop)
+    assert refused(history, mint) == RefusalCode.NONCE_FILLED
+    assert refused(history, evolve(mint, fees=FEES, attempt=9)) == RefusalCode.NONCE_FILLED
+    admit(history, evolve(noop, fees=FEES, attempt=2, mint_id=None))
 
 
 def test_memory__when_a_mint_gets_a_new_nonce__admits_the_same_token_alone(cast: Cast) -> None:
-    memory, mint = Memory(size=1000, secret=bytes(16)), cast.mint()
-    admit(memory, mint, evolve(mint, nonce=20))
-    assert refused(memory, voucher(evolve(mint, nonce=21), token_id=5)) == RefusalCode.TOKEN_ID
+    history, mint = SigningHistory(size=1000, secret=bytes(16)), cast.mint()
+    admit(history, mint, evolve(mint, nonce=20))
+    assert refused(history, voucher(evolve(mint, nonce=21), token_id=5)) == RefusalCode.TOKEN_ID
     assert (
-        refused(memory, evolve(voucher(cast.voucher(), token_id=5), mint_id="mint_1")) == RefusalCode.TOKEN_ID
+        refused(history, evolve(voucher(cast.voucher(), token_id=5), mint_id="mint_1"))
+        == RefusalCode.TOKEN_ID
     )
 
 
 def test_memory__when_nothing_was_signed__has_nothing_to_remember(cast: Cast) -> None:
-    memory, mint = Memory(size=1000, secret=bytes(16)), cast.mint()
-    memory.check(mint, meaning_of(mint))
+    history, mint = SigningHistory(size=1000, secret=bytes(16)), cast.mint()
+    history.check(mint, meaning_of(mint))
     other = voucher(mint, token_id=5)
-    admit(memory, other)
-    assert refused(memory, mint) == RefusalCode.TOKEN_ID
-    admit(memory, other)
+    admit(history, other)
+    assert refused(history, mint) == RefusalCode.TOKEN_ID
+    admit(history, other)
 
 
 def test_memory__when_full__forgets_the_oldest(cast: Cast) -> None:
-    memory = Memory(size=2, secret=bytes(16))
-    admit(memory, *(evolve(cast.transfer(), nonce=n, request_id=f"transfer_{n}") for n in range(3)))
-    assert len(memory) == 2
-    assert refused(memory, evolve(cast.burn(), nonce=1)) == RefusalCode.NONCE
-    admit(memory, evolve(cast.burn(), nonce=0))
+    history = SigningHistory(size=2, secret=bytes(16))
+    admit(history, *(evolve(cast.transfer(), nonce=n, request_id=f"transfer_{n}") for n in range(3)))
+    assert len(history) == 2
+    assert refused(history, evolve(cast.burn(), nonce=1)) == RefusalCode.NONCE
+    admit(history, evolve(cast.burn(), nonce=0))
 
 
 @pytest.mark.parametrize("kind", ["transfer", "burn"])
 def test_memory__when_a_request_was_signed__admits_it_under_that_nonce_alone(cast: Cast, kind: str) -> None:
-    memory, request = Memory(size=1000, secret=bytes(16)), getattr(cast, kind)()
-    admit(memory, request, evolve(request, fees=FEES, attempt=1))
-    assert refused(memory, evolve(request, nonce=20)) == RefusalCode.REQUEST
-    assert refused(memory, evolve(request, token_id=5)) == RefusalCode.REQUEST
-    admit(memory, evolve(request, nonce=20, request_id="another"))
+    history, request = SigningHistory(size=1000, secret=bytes(16)), getattr(cast, kind)()
+    admit(history, request, evolve(request, fees=FEES, attempt=1))
+    assert refused(history, evolve(request, nonce=20)) == RefusalCode.REQUEST
+    assert refused(history, evolve(request, token_id=5)) == RefusalCode.REQUEST
+    admit(history, evolve(request, nonce=20, request_id="another"))
 
 
 def test_memory__when_a_request_has_the_id_of_a_mint__binds_neither_to_the_other(cast: Cast) -> None:
-    memory, mint = Memory(size=1000, secret=bytes(16)), cast.mint()
-    admit(memory, mint, evolve(cast.transfer(), request_id=mint.mint_id), evolve(mint, nonce=20))
+    history, mint = SigningHistory(size=1000, secret=bytes(16)), cast.mint()
+    admit(history, mint, evolve(cast.transfer(), request_id=mint.mint_id), evolve(mint, nonce=20))
 
 
 def test_memory__when_a_mint_gets_into_another_batch__admits_the_same_token_alone(cast: Cast) -> None:
-    memory, batch = Memory(size=1000, secret=bytes(16)), cast.batch()
-    admit(memory, batch, evolve(batch, nonce=20, mints=batch.mints[1:]))
+    history, batch = SigningHistory(size=1000, secret=bytes(16)), cast.batch()
+    admit(history, batch, evolve(batch, nonce=20, mints=batch.mints[1:]))
     changed = evolve(batch.mints[2], token_id=5)
     with pytest.raises(Refused) as caught:
-        admit(memory, evolve(batch, nonce=21, mints=(batch.mints[0], changed)))
+        admit(history, evolve(batch, nonce=21, mints=(batch.mints[0], changed)))
     assert (caught.value.code, caught.value.operation_id) == (RefusalCode.TOKEN_ID, changed.mint_id)
     mint = voucher(evolve(cast.mint(), mint_id=batch.mints[0].mint_id), token_id=5)
-    assert refused(memory, mint) == RefusalCode.TOKEN_ID
+    assert refused(history, mint) == RefusalCode.TOKEN_ID
