@@ -27,7 +27,7 @@ from mintline.messages import (
     Voucher,
 )
 from mintline_signer.enclave.curve import SigningKey
-from mintline_signer.enclave.policy import PlatformKey, Policy, Rates
+from mintline_signer.enclave.policy import PlatformKey, Rates, SigningPolicy
 from mintline_signer.enclave.signing import answer
 from mintline_signer.enclave.tokens import AuthorizationPolicy
 from mintline_signer.protocol import Issued, Signed, WrappedKey
@@ -237,8 +237,8 @@ class Cast:
             self.burn(),
         ]
 
-    def policy(self) -> Policy:
-        return Policy(
+    def policy(self) -> SigningPolicy:
+        return SigningPolicy(
             chain_ids=frozenset({CHAIN_ID}),
             contracts=frozenset({CONTRACT}),
             authorization=AuthorizationPolicy.model_validate(self.authority.policy(grace=GRACE)),

@@ -7,7 +7,7 @@ import pytest
 from mintline.messages import SignTopUp
 from mintline_signer.enclave import rates
 from mintline_signer.enclave.kinds import check
-from mintline_signer.enclave.policy import Policy, Rates, Role, TopUpBudget
+from mintline_signer.enclave.policy import Rates, Role, SigningPolicy, TopUpBudget
 from mintline_signer.enclave.rates import RateLimiter
 from mintline_signer.errors import Failed, FailureCode, RefusalCode, Refused
 
@@ -18,7 +18,7 @@ NOW = 1_800_000_000
 OTHER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 
 
-def limiter_of(policy: Policy, **rates: int) -> RateLimiter:
+def limiter_of(policy: SigningPolicy, **rates: int) -> RateLimiter:
     given = Rates(**{"window": 60, "user": 100, "treasury": 100, "issuer": 100} | rates)
     return RateLimiter(policy.model_copy(update={"rates": given}))
 

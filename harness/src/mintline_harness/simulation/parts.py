@@ -44,7 +44,7 @@ from mintline_harness.simulation.tables import (
 )
 from mintline_indexer.memory import MemoryStore
 from mintline_indexer.node_chain import NodeChain
-from mintline_signer.enclave.policy import PlatformKey, Policy, Rates
+from mintline_signer.enclave.policy import PlatformKey, Rates, SigningPolicy
 from mintline_signer.enclave.tokens import AuthorizationPolicy
 from mintline_signer.protocol import Sign
 
@@ -82,9 +82,9 @@ def building(voucher_ttl: int) -> BuilderPolicy:
 
 
 @lru_cache(maxsize=1)
-def signing_policy() -> Policy:
+def signing_policy() -> SigningPolicy:
     """Return the enclave's policy document."""
-    return Policy(
+    return SigningPolicy(
         chain_ids=frozenset({CHAIN_ID}),
         contracts=frozenset({CONTRACT}),
         authorization=AuthorizationPolicy.model_validate(authority().policy(grace=VOUCHER_TTL)),

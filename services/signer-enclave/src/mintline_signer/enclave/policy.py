@@ -92,7 +92,7 @@ class Reassignment(Frozen):
     """The KMS key to wrap it under."""
 
 
-class Policy(Frozen):
+class SigningPolicy(Frozen):
     """The policy document; amounts in wei, times in seconds."""
 
     version: Literal[1] = 1
@@ -182,7 +182,7 @@ def read_policy(path: Path) -> bytes:
         raise Misconfigured(f"signing policy: cannot read {path}: {error.strerror}") from None
 
 
-def parse_policy(document: bytes) -> Policy:
+def parse_policy(document: bytes) -> SigningPolicy:
     """Validate the policy document; raises Misconfigured, one line.
 
     Two people read a document before it is admitted, so it must have one meaning alone: a member that is
@@ -193,7 +193,7 @@ def parse_policy(document: bytes) -> Policy:
     except (strict_json.NotJson, strict_json.AmbiguousJson) as fault:
         raise Misconfigured(f"signing policy: {fault}") from None
     try:
-        return Policy.model_validate_json(document)
+        return SigningPolicy.model_validate_json(document)
     except ValidationError as error:
         faults = "; ".join(_told(fault) for fault in error.errors(include_url=False, include_input=False))
         raise Misconfigured(f"signing policy: {faults}") from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mintline.messages import AnyRequest
 from mintline_signer.enclave.kinds import kind_of
 from mintline_signer.enclave.kinds.base import Gift, Limit
-from mintline_signer.enclave.policy import Policy, Role
+from mintline_signer.enclave.policy import Role, SigningPolicy
 from mintline_signer.errors import Failed, FailureCode, RefusalCode, Refused
 
 MAX_TOP_UPS = 100_000
@@ -19,7 +19,7 @@ class RateLimiter:
     in the next window. Only what was signed is counted, so what is refused uses up nobody's rate.
     """
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: SigningPolicy) -> None:
         self._policy = policy
         self._window = -1
         self._counts: dict[str, int] = {}

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from mintline.authorization import SEALING_SUBJECT, private_key_id
 from mintline_signer.enclave.curve import SigningKey
 from mintline_signer.enclave.pkcs8 import p256_key, secp256k1_scalar
-from mintline_signer.enclave.policy import Policy
+from mintline_signer.enclave.policy import SigningPolicy
 from mintline_signer.enclave.ports import Decrypter, Wrapper
 from mintline_signer.enclave.wrapped import opening
 from mintline_signer.errors import Failed, FailureCode, RefusalCode, Refused
@@ -47,7 +47,7 @@ class Reassigner:
     `wrapper` returns a KMS key by its ARN, `successor` is the policy's `rewrap_to`.
     """
 
-    policy: Policy
+    policy: SigningPolicy
     decrypter: Decrypter
     successor: Wrapper | None
     wrapper: Callable[[str], Wrapper]

@@ -20,7 +20,7 @@ from mintline_signer.enclave.curve import SigningKey
 from mintline_signer.enclave.keys import KeyCache
 from mintline_signer.enclave.kinds import check
 from mintline_signer.enclave.kms import KmsDecrypter
-from mintline_signer.enclave.policy import Policy, Role
+from mintline_signer.enclave.policy import Role, SigningPolicy
 from mintline_signer.enclave.rates import RateLimiter
 from mintline_signer.enclave.rewrapping import Reassigner, Rewrapper
 from mintline_signer.enclave.seals import Seals
@@ -74,7 +74,7 @@ class Enclave:
     Invariant: a signature is made in the turn of the loop in which the keys for it were found.
     """
 
-    policy: Policy
+    policy: SigningPolicy
     authorizer: Authorizer
     seals: Seals
     history: SigningHistory

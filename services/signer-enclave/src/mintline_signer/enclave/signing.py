@@ -5,12 +5,12 @@ from __future__ import annotations
 from mintline.messages import AnyRequest
 from mintline_signer.enclave.curve import SigningKey
 from mintline_signer.enclave.kinds import kind_of
-from mintline_signer.enclave.policy import Policy
+from mintline_signer.enclave.policy import SigningPolicy
 from mintline_signer.errors import Failed, FailureCode
 from mintline_signer.protocol import Issued, Sign, Signed
 
 
-def match_keys(request: Sign, policy: Policy) -> None:
+def match_keys(request: Sign, policy: SigningPolicy) -> None:
     """Raise Failed (`keys_mismatch`) unless the keys are the signer's, then for a mint the issuer's."""
     intent = request.intent
     expected = [(key.address, key.subject, intent.chain_id) for key in kind_of(intent).keys(intent, policy)]

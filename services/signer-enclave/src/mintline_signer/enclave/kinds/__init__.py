@@ -12,7 +12,7 @@ from typing import Any
 from mintline.kinds.registry import NAMES, VOUCHER, find_kinds, request_type
 from mintline.messages import AnyRequest
 from mintline_signer.enclave.kinds.base import EnclaveKind, Word, require
-from mintline_signer.enclave.policy import Policy, Role
+from mintline_signer.enclave.policy import Role, SigningPolicy
 from mintline_signer.errors import RefusalCode, Refused
 
 __all__ = ["KINDS", "check", "kind_of", "words_of"]
@@ -31,7 +31,7 @@ def kind_of(request: AnyRequest) -> EnclaveKind[Any]:
     return kind
 
 
-def check(policy: Policy, request: AnyRequest, *, now: float) -> Role:
+def check(policy: SigningPolicy, request: AnyRequest, *, now: float) -> Role:
     """Raise Refused unless the policy allows what is asked for; return what the signer acts as.
 
     `now` is in Unix seconds.

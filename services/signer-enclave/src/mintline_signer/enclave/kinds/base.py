@@ -10,7 +10,7 @@ from mintline.eth import keccak256
 from mintline.kinds import transaction_of
 from mintline.messages import AnyIntent, Intent, KeyRef, Message
 from mintline_signer.enclave.curve import SigningKey
-from mintline_signer.enclave.policy import PLATFORM, PlatformKey, Policy, Role
+from mintline_signer.enclave.policy import PLATFORM, PlatformKey, Role, SigningPolicy
 from mintline_signer.errors import Failed, FailureCode, RefusalCode, Refused
 from mintline_signer.protocol import Issued, Signed
 
@@ -76,18 +76,18 @@ class EnclaveKind(ABC, Generic[RequestT]):
     """A kind of request to the enclave."""
 
     @abstractmethod
-    def check(self, policy: Policy, request: RequestT, now: float) -> Role:
+    def check(self, policy: SigningPolicy, request: RequestT, now: float) -> Role:
         """Raise Refused unless the policy allows it; return what the signer acts as.
 
         Chain and key's chain are checked before. `now` is in Unix seconds.
         """
 
     @abstractmethod
-    def keys(self, request: RequestT, policy: Policy) -> list[Identified]:
+    def keys(self, request: RequestT, policy: SigningPolicy) -> list[Identified]:
         """Return the keys that it takes, the signer's first."""
 
     @abstractmethod
-    def limits(self, request: RequestT, role: Role, policy: Policy) -> list[Limit]:
+    def limits(self, request: RequestT, role: Role, policy: SigningPolicy) -> list[Limit]:
         """Return what a signature counts against."""
 
     @abstractmethod
@@ -122,11 +122,11 @@ class EnclaveKind(ABC, Generic[RequestT]):
 class TransactionKind(EnclaveKind[IntentT]):
     """A kind of intent: what is signed is a transaction."""
 
-    def keys(self, request: IntentT, policy: Policy) -> list[Identified]:  # noqa: ARG002 - a mint takes its issuer's too
+    def keys(self, request: IntentT, policy: SigningPolicy) -> list[Identified]:  # noqa: ARG002 - a mint takes its issuer's too
         """Return the signer's."""
         return [request.signer]
 
-    def limits(self, request: IntentT, role: Role, policy: Policy) -> list[Limit]:
+    def limits(self, request: IntentT, role: Role, policy: SigningPolicy) -> list[Limit]:
         """Return the signer's rate."""
         return [Limit(request.signer.address, policy.rates.of(role))]
 
@@ -165,7 +165,7 @@ def same(signer: KeyRef, key: PlatformKey) -> bool:
     return (signer.address, signer.subject) == (key.address, key.subject)
 
 
-def sender_role(policy: Policy, signer: KeyRef) -> Role:
+def sender_role(policy: SigningPolicy, signer: KeyRef) -> Role:
     """Return what the sender of a transaction acts as; raises Refused.
 
     Half a match with a key of the platform is none.
@@ -182,7 +182,7 @@ def sender_role(policy: Policy, signer: KeyRef) -> Role:
     return Role.USER
 
 
-def check_fees(policy: Policy, intent: Intent, *, lines: int = 1) -> None:
+def check_fees(policy: SigningPolicy, intent: Intent, *, lines: int = 1) -> None:
     """Raise Refused unless gas and fees are within bounds; what it may cost is so for each of its lines."""
     fees = intent.fees
     require(intent.gas <= policy.max_gas * lines, RefusalCode.GAS)
@@ -192,7 +192,7 @@ def check_fees(policy: Policy, intent: Intent, *, lines: int = 1) -> None:
     require(cost <= policy.max_transaction_cost * lines, RefusalCode.COST)
 
 
-def check_user(policy: Policy, intent: Intent, contract: str, *, action: str) -> Role:
+def check_user(policy: SigningPolicy, intent: Intent, contract: str, *, action: str) -> Role:
     """Raise Refused unless a user's key may do this at the contract."""
     role = sender_role(policy, intent.signer)
     check_fees(policy, intent)

@@ -15,14 +15,14 @@ from mintline_signer.enclave.kinds.base import (
     sender_role,
 )
 from mintline_signer.enclave.kinds.vouchers import token_of
-from mintline_signer.enclave.policy import Policy, Role
+from mintline_signer.enclave.policy import Role, SigningPolicy
 from mintline_signer.errors import Failed, FailureCode, RefusalCode
 
 
 class BatchKind(TransactionKind[SignBatch]):
     """`sign_batch`."""
 
-    def check(self, policy: Policy, request: SignBatch, now: float) -> Role:  # noqa: ARG002 - it has no deadline
+    def check(self, policy: SigningPolicy, request: SignBatch, now: float) -> Role:  # noqa: ARG002 - it has no deadline
         """Allow it to relayers, with each mint and each token once."""
         role = sender_role(policy, request.signer)
         require(role is Role.RELAYER, RefusalCode.SIGNER)

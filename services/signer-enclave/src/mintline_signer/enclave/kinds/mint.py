@@ -17,13 +17,13 @@ from mintline_signer.enclave.kinds.base import (
     only,
 )
 from mintline_signer.enclave.kinds.vouchers import check_voucher, signature_of, token_of
-from mintline_signer.enclave.policy import Policy, Role
+from mintline_signer.enclave.policy import Role, SigningPolicy
 
 
 class MintKind(TransactionKind[SignMint]):
     """`sign_mint`."""
 
-    def check(self, policy: Policy, request: SignMint, now: float) -> Role:
+    def check(self, policy: SigningPolicy, request: SignMint, now: float) -> Role:
         """Allow it to users."""
         role = check_user(policy, request, request.contract, action="mint")
         check_voucher(policy, request.contract, request.voucher, now)
@@ -43,11 +43,11 @@ class MintKind(TransactionKind[SignMint]):
         )
         return only(authorizations, Word(request.signer.subject, digest, request.authorization))
 
-    def keys(self, request: SignMint, policy: Policy) -> list[Identified]:
+    def keys(self, request: SignMint, policy: SigningPolicy) -> list[Identified]:
         """Return the signer's and the issuer's."""
         return [request.signer, policy.issuer]
 
-    def limits(self, request: SignMint, role: Role, policy: Policy) -> list[Limit]:
+    def limits(self, request: SignMint, role: Role, policy: SigningPolicy) -> list[Limit]:
         """Return the signer's rate and the issuer's."""
         issuer = Limit(policy.issuer.address, policy.rates.issuer)
         return [*super().limits(request, role, policy), issuer]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mintline.messages import SignNoop
 from mintline_signer.enclave.kinds.base import TransactionKind, check_fees, sender_role
-from mintline_signer.enclave.policy import Policy, Role
+from mintline_signer.enclave.policy import Role, SigningPolicy
 
 
 class NoopKind(TransactionKind[SignNoop]):
@@ -12,7 +12,7 @@ class NoopKind(TransactionKind[SignNoop]):
 
     fills = True
 
-    def check(self, policy: Policy, request: SignNoop, now: float) -> Role:  # noqa: ARG002 - it has no deadline
+    def check(self, policy: SigningPolicy, request: SignNoop, now: float) -> Role:  # noqa: ARG002 - it has no deadline
         """Allow it to whichever key may send transactions: it moves nothing, so no user has to ask for it."""
         role = sender_role(policy, request.signer)
         check_fees(policy, request)

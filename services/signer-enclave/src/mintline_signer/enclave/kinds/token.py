@@ -9,7 +9,7 @@ from typing import ClassVar, Literal, TypeVar
 from mintline.messages import SignBurn, SignTransfer
 from mintline.request_digests import AskedToken
 from mintline_signer.enclave.kinds.base import Binding, TransactionKind, Word, check_user, only
-from mintline_signer.enclave.policy import Policy, Role
+from mintline_signer.enclave.policy import Role, SigningPolicy
 from mintline_signer.errors import RefusalCode
 
 TokenIntentT = TypeVar("TokenIntentT", SignTransfer, SignBurn)
@@ -25,7 +25,7 @@ class TokenKind(TransactionKind[TokenIntentT]):
     def digest(self, request: TokenIntentT) -> bytes:
         """Return the digest of what its user must have asked for."""
 
-    def check(self, policy: Policy, request: TokenIntentT, now: float) -> Role:  # noqa: ARG002 - it has no deadline
+    def check(self, policy: SigningPolicy, request: TokenIntentT, now: float) -> Role:  # noqa: ARG002 - it has no deadline
         """Allow it to users."""
         return check_user(policy, request, request.contract, action=self.action)
 

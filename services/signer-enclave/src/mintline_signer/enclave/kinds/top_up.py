@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from mintline.messages import SignTopUp
 from mintline_signer.enclave.kinds.base import Gift, TransactionKind, check_fees, require, sender_role
-from mintline_signer.enclave.policy import Policy, Role
+from mintline_signer.enclave.policy import Role, SigningPolicy
 from mintline_signer.errors import RefusalCode
 
 
 class TopUpKind(TransactionKind[SignTopUp]):
     """`sign_top_up`."""
 
-    def check(self, policy: Policy, request: SignTopUp, now: float) -> Role:  # noqa: ARG002 - it has no deadline
+    def check(self, policy: SigningPolicy, request: SignTopUp, now: float) -> Role:  # noqa: ARG002 - it has no deadline
         """Allow it to the treasury, up to a value, to wallets."""
         role = sender_role(policy, request.signer)
         check_fees(policy, request)

@@ -19,7 +19,7 @@ from mintline_signer.enclave.kinds.base import (
     same,
 )
 from mintline_signer.enclave.kinds.vouchers import check_voucher, signature_of, token_of
-from mintline_signer.enclave.policy import Policy, Role
+from mintline_signer.enclave.policy import Role, SigningPolicy
 from mintline_signer.errors import RefusalCode
 from mintline_signer.protocol import Issued
 
@@ -27,7 +27,7 @@ from mintline_signer.protocol import Issued
 class VoucherKind(EnclaveKind[IssueVoucher]):
     """`issue_voucher`."""
 
-    def check(self, policy: Policy, request: IssueVoucher, now: float) -> Role:
+    def check(self, policy: SigningPolicy, request: IssueVoucher, now: float) -> Role:
         """Allow it to the issuer."""
         require(same(request.signer, policy.issuer), RefusalCode.SIGNER)
         check_voucher(policy, request.contract, request.voucher, now)
@@ -46,11 +46,11 @@ class VoucherKind(EnclaveKind[IssueVoucher]):
         )
         return only(authorizations, Word(request.subject, digest, request.authorization))
 
-    def keys(self, request: IssueVoucher, policy: Policy) -> list[Identified]:  # noqa: ARG002
+    def keys(self, request: IssueVoucher, policy: SigningPolicy) -> list[Identified]:  # noqa: ARG002
         """Return the issuer's."""
         return [request.signer]
 
-    def limits(self, request: IssueVoucher, role: Role, policy: Policy) -> list[Limit]:
+    def limits(self, request: IssueVoucher, role: Role, policy: SigningPolicy) -> list[Limit]:
         """Return the issuer's rate, and the user's.
 
         The issuer's key signs vouchers for everyone, so what one user asks of it alone counts as that user's.

@@ -8,11 +8,11 @@ from mintline.eth import voucher_hash
 from mintline.messages import IssueVoucher, SignMint, Voucher
 from mintline_signer.enclave.curve import SigningKey
 from mintline_signer.enclave.kinds.base import Binding, require
-from mintline_signer.enclave.policy import Policy
+from mintline_signer.enclave.policy import SigningPolicy
 from mintline_signer.errors import RefusalCode
 
 
-def check_voucher(policy: Policy, contract: str, voucher: Voucher, now: float) -> None:
+def check_voucher(policy: SigningPolicy, contract: str, voucher: Voucher, now: float) -> None:
     """Raise Refused unless the policy allows the voucher."""
     require(contract in policy.contracts, RefusalCode.CONTRACT)
     require(voucher.deadline > now, RefusalCode.VOUCHER_EXPIRED)
