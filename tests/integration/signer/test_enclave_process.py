@@ -16,7 +16,7 @@ from mintline.audit.trail import Chain, verify_trail
 from mintline.errors import Unavailable
 from mintline.eth import keccak256
 from mintline.strict_cbor import loads
-from mintline_signer.errors import Failed, FailureCode, RefusalCode, Refused
+from mintline_signer.errors import EnclaveFailure, EnclaveRefusal, FailureCode, RefusalCode
 from mintline_signer.frames import FrameDecoder, frame
 from mintline_signer.protocol import (
     Credentials,
@@ -156,7 +156,7 @@ async def test_enclave__when_it_is_away__is_unavailable(line: Line, users: list[
 async def test_enclave__when_the_policy_forbids__refuses_with_a_code(line: Line, users: list[Player]) -> None:
     request = users[0].noop(1)
     costly = request.model_copy(update={"intent": request.intent.model_copy(update={"gas": 10**6})})
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(EnclaveRefusal) as caught:
         await line.client.sign(costly)
     assert caught.value.code == RefusalCode.GAS
     assert line.kms.requests == 0
@@ -166,7 +166,7 @@ async def test_enclave__when_kms_does_not_know_the_key__refuses_that_key_alone(
     line: Line, users: list[Player]
 ) -> None:
     stranger = type(users[0])("stranger", b"\x09" * 32)
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(EnclaveRefusal) as caught:
         await line.client.sign(stranger.noop(1))
     assert caught.value.code == RefusalCode.KEY_UNDECRYPTABLE
     await line.client.sign(users[0].noop(1))
@@ -177,7 +177,7 @@ async def test_enclave__when_a_wrapped_key_is_anothers__refuses_by_its_address(
 ) -> None:
     victim, thief = users[:2]
     line.kms.know(type(thief)(thief.subject, victim.secret))
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(EnclaveRefusal) as caught:
         await line.client.sign(thief.noop(1))
     assert caught.value.code == RefusalCode.KEY_ADDRESS
 
@@ -268,7 +268,7 @@ async def test_enclave__when_kms_is_away__fails_and_signs_once_it_is_back(
     line: Line, users: list[Player]
 ) -> None:
     (line.folder / "kms.sock").rename(line.folder / "away.sock")
-    with pytest.raises(Failed) as caught:
+    with pytest.raises(EnclaveFailure) as caught:
         await line.client.sign(users[0].noop(1))
     assert caught.value.code is FailureCode.KMS_UNAVAILABLE
     (line.folder / "away.sock").rename(line.folder / "kms.sock")
@@ -286,7 +286,7 @@ async def test_enclave__when_the_credentials_have_expired__gets_new_ones_from_th
     line.kms.good_token = "new"
     await line.client.ping()
     line.client._keepalive = 3600
-    with pytest.raises(Failed) as caught:
+    with pytest.raises(EnclaveFailure) as caught:
         await line.client.sign(users[0].noop(1))
     assert caught.value.code is FailureCode.CREDENTIALS_EXPIRED
     line.credentials.append(renewed())
@@ -294,7 +294,7 @@ async def test_enclave__when_the_credentials_have_expired__gets_new_ones_from_th
         try:
             await line.client.sign(users[0].noop(1))
             break
-        except Failed:
+        except EnclaveFailure:
             await asyncio.sleep(0.05)
     else:
         pytest.fail("the new credentials never arrived")
@@ -348,7 +348,7 @@ async def test_enclave__when_a_user_was_signed_out__signs_nothing_by_tokens_of_b
     await line.client.revoke(line.revocations * 450)  # three requests
     refused = users[0].mint(2, issuer)
     for _ in range(2):
-        with pytest.raises(Refused) as caught:
+        with pytest.raises(EnclaveRefusal) as caught:
             await line.client.sign(refused)
         assert caught.value.code == RefusalCode.TOKEN_REVOKED
         await line.client.sign(users[1].mint(2, issuer))

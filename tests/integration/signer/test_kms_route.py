@@ -23,7 +23,7 @@ from mintline_signer.enclave.kms import KmsDecrypter, dial, parse_endpoint
 from mintline_signer.enclave.kms_tls import kms_tls
 from mintline_signer.enclave.recipient import Recipient, new_key
 from mintline_signer.enclave.wrapped import WalletUnwrapper
-from mintline_signer.errors import Failed, FailureCode
+from mintline_signer.errors import EnclaveFailure, FailureCode
 from mintline_signer.host.kms_proxy import KmsProxy
 from mintline_signer.protocol import Credentials
 
@@ -184,7 +184,7 @@ async def test_tls__when_only_the_system_trusts_the_certificate__asks_for_nothin
     stack: AsyncExitStack, folder: Path, kms: FakeKms, issuer: Player, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(folder / "trusted.pem"))
-    with pytest.raises(Failed) as caught:
+    with pytest.raises(EnclaveFailure) as caught:
         await unwrap_over_tls(stack, folder, kms, issuer, certified="127.0.0.1", trusting=False)
     assert caught.value.code is FailureCode.KMS_UNAVAILABLE
     assert kms.requests == 0
@@ -193,7 +193,7 @@ async def test_tls__when_only_the_system_trusts_the_certificate__asks_for_nothin
 async def test_tls__when_the_certificate_is_for_another_name__asks_for_nothing(
     stack: AsyncExitStack, folder: Path, kms: FakeKms, issuer: Player
 ) -> None:
-    with pytest.raises(Failed) as caught:
+    with pytest.raises(EnclaveFailure) as caught:
         await unwrap_over_tls(stack, folder, kms, issuer, certified="127.0.0.2")
     assert caught.value.code is FailureCode.KMS_UNAVAILABLE
     assert kms.requests == 0

@@ -22,8 +22,8 @@ from mintline_api.jwks import KeySet
 from mintline_api.memory import MemoryJwks, MemoryUserPool
 from mintline_api.problems import Refused as Unauthorized
 from mintline_signer.enclave.tokens import AuthorizationPolicy, TokenVerifier
+from mintline_signer.errors import EnclaveRefusal as NotSigned
 from mintline_signer.errors import RefusalCode
-from mintline_signer.errors import Refused as NotSigned
 from mintline_signer.testing import CLIENT_ID, ISSUER, Authority, base64url
 
 NOW = 1_800_000_000

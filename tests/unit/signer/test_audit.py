@@ -32,7 +32,7 @@ from mintline.strict_cbor import dumps
 from mintline_signer.enclave.audit import Audit, Trail, open_audit, rotate
 from mintline_signer.enclave.nsm import NsmFailed
 from mintline_signer.enclave.nsm_development import DevelopmentNsm
-from mintline_signer.errors import Failed, FailureCode
+from mintline_signer.errors import EnclaveFailure, FailureCode
 from mintline_signer.host.audit_files import AuditFiles
 
 NOW = 1_800_000_000.0
@@ -181,11 +181,11 @@ def test_trail__when_hosts_store_nothing__lets_nothing_more_happen() -> None:
     trail.batches()
     trail.check_room()
     sign(trail)
-    with pytest.raises(Failed) as caught:
+    with pytest.raises(EnclaveFailure) as caught:
         trail.check_room()
     assert caught.value.code == FailureCode.AUDIT_BEHIND
     trail.close()
-    with pytest.raises(Failed):
+    with pytest.raises(EnclaveFailure):
         Trail(audit).check_room()
     second = Trail(audit)
     assert len(second.batches()) == 1
@@ -352,7 +352,7 @@ def test_trail__when_a_hand_over_is_stored__has_no_records_left_to_store() -> No
     audit = audit_of(max_waiting=3)
     trail = Trail(audit)
     handed_over(audit)
-    with pytest.raises(Failed):
+    with pytest.raises(EnclaveFailure):
         trail.check_room()
     trail.stored(len(trail.batches()))
     sign(trail)
@@ -590,7 +590,7 @@ def test_lives__when_one_dates_from_before_they_were_linked__are_sound(tmp_path:
 def test_audit__when_no_host_has_told_what_came_before__lets_nothing_happen() -> None:
     audit = audit_of(follows=None)
     trail = Trail(audit)
-    with pytest.raises(Failed) as caught:
+    with pytest.raises(EnclaveFailure) as caught:
         trail.check_room()
     assert caught.value.code == FailureCode.AUDIT_NOT_BEGUN
     assert trail.batches() == []

@@ -18,7 +18,7 @@ from mintline_signer.enclave.kinds import words_of
 from mintline_signer.enclave.revocations import RevokedTokens
 from mintline_signer.enclave.seals import Seals
 from mintline_signer.enclave.tokens import TokenVerifier
-from mintline_signer.errors import Failed, FailureCode, RefusalCode, Refused
+from mintline_signer.errors import EnclaveFailure, EnclaveRefusal, FailureCode, RefusalCode
 from mintline_signer.protocol import WrappedSealingKey
 from mintline_signer.testing import LIFETIME, Authority, base64url
 from tests.unit.signer.conftest import Player
@@ -257,7 +257,7 @@ async def test_authorizer__when_the_word_is_not_for_this__refuses(
     cast: Cast, code: RefusalCode, build: Callable[[Cast], Any]
 ) -> None:
     authorizer = await authorizer_of(cast)
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(EnclaveRefusal) as caught:
         authorizer.judge(build(cast), now=cast.now)
     assert caught.value.code == code
 
@@ -318,7 +318,7 @@ async def test_authorizer__when_the_token_is_bad__refuses(
 ) -> None:
     authorizer = await authorizer_of(cast)
     intent = cast.authority.authorized(cast.mint(), token(cast), now=cast.now)
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(EnclaveRefusal) as caught:
         authorizer.judge(intent, now=cast.now)
     assert caught.value.code == code
 
@@ -368,13 +368,13 @@ async def test_authorizer__when_a_known_token_grows_old__refuses_it_after_its_gr
     mint, end = cast.mint(), cast.now + LIFETIME + GRACE
     assert authorizer.judge(mint, now=cast.now)
     assert authorizer.judge(mint, now=end - 1)
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(EnclaveRefusal) as caught:
         authorizer.judge(mint, now=end)
     assert caught.value.code == RefusalCode.TOKEN_EXPIRED
 
 
 def test_verifier__when_a_token_is_too_long__refuses(cast: Cast) -> None:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(EnclaveRefusal) as caught:
         TokenVerifier(cast.policy().authorization).subject_of(tokens(cast, scope="x" * 8000), now=cast.now)
     assert caught.value.code == RefusalCode.TOKEN_MALFORMED
 
@@ -401,7 +401,7 @@ async def test_seals__when_the_key_is_not_unwrapped_yet__has_it_obtained_once(ca
 async def test_seals__when_the_host_gave_no_such_key__fails_and_refuses_nobody(cast: Cast) -> None:
     seals = Seals(FakeKms(cast.authority.plaintext()))
     authorizer = authorizer_over(seals, cast)
-    with pytest.raises(Failed) as caught:
+    with pytest.raises(EnclaveFailure) as caught:
         await authorizer.judge_later(cast.mint(), now=cast.now)
     assert caught.value.code == FailureCode.SEALING_KEY_MISSING
 
@@ -413,7 +413,7 @@ async def test_seals__when_keys_are_replaced__forget_the_former(cast: Cast) -> N
     await seals.obtain(key.key_id)
     seals.use([WrappedSealingKey(key_id=bytes(8), chain_id=1, wrapped=b"w")])
     assert seals.held(key.key_id) is None
-    with pytest.raises(Failed):
+    with pytest.raises(EnclaveFailure):
         await seals.obtain(key.key_id)
 
 
@@ -427,7 +427,7 @@ async def test_seals__when_the_plaintext_is_another_key__fail(cast: Cast, plaint
     seals = Seals(FakeKms(plaintext))
     (key,) = cast.authority.sealing_keys().keys
     seals.use([key])
-    with pytest.raises(Failed) as caught:
+    with pytest.raises(EnclaveFailure) as caught:
         await seals.obtain(key.key_id)
     assert caught.value.code == FailureCode.SEALING_KEY_MISSING
     assert seals.held(key.key_id) is None
@@ -438,8 +438,8 @@ async def test_seals__when_kms_fails__ask_again(cast: Cast) -> None:
     seals = Seals(kms)
     (key,) = cast.authority.sealing_keys().keys
     seals.use([key])
-    kms.error = Failed(FailureCode.KMS_UNAVAILABLE)
-    with pytest.raises(Failed):
+    kms.error = EnclaveFailure(FailureCode.KMS_UNAVAILABLE)
+    with pytest.raises(EnclaveFailure):
         await seals.obtain(key.key_id)
     kms.error = None
     assert await seals.obtain(key.key_id) is seals.held(key.key_id)
@@ -499,9 +499,9 @@ async def test_authorizer__when_one_line_of_a_batch_has_no_word_of_its_users__re
 ) -> None:
     authorizer = await authorizer_of(cast)
     batch, words = build(cast, cast.authorizations(cast.batch()))
-    with pytest.raises(Refused) as at_once:
+    with pytest.raises(EnclaveRefusal) as at_once:
         authorizer.judge(batch, now=cast.now, authorizations=words)
-    with pytest.raises(Refused) as later:
+    with pytest.raises(EnclaveRefusal) as later:
         await authorizer.judge_later(batch, now=cast.now, authorizations=words)
     for caught in (at_once, later):
         assert (caught.value.code, caught.value.operation_id) == (code, batch.mints[2].mint_id)
@@ -513,7 +513,7 @@ async def test_authorizer__when_a_lines_token_is_anothers__refuses_and_says_whic
     words = words_of(batch, cast.authorizations(batch))
     stolen = cast.authority.sealed(words[1], cast.token(cast.user), now=cast.now, session=session)
     given = [words[0].envelope, stolen, words[2].envelope]
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(EnclaveRefusal) as caught:
         authorizer.judge(batch, now=cast.now, authorizations=given)
     refusal = (caught.value.code, caught.value.operation_id)
     assert refusal == (RefusalCode.AUTHORIZATION_SUBJECT, batch.mints[1].mint_id)

@@ -13,7 +13,7 @@ from mintline.request_digests import sponsored_digest
 from mintline.resources import AUTHORIZATIONS
 from mintline.set_aside import SetAside
 from mintline_signer import addresses
-from mintline_signer.errors import RefusalCode, Refused
+from mintline_signer.errors import EnclaveRefusal, RefusalCode
 from mintline_signer.host.authorizations import DynamoAuthorizations
 from mintline_signer.host.enclave_client import EnclaveClient
 from mintline_signer.protocol import Sign
@@ -83,7 +83,7 @@ def largest(cast: Cast, lines: int) -> Sign:
 
 
 async def test_client__when_a_batch_does_not_fit_into_a_frame__refuses_it(cast: Cast) -> None:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(EnclaveRefusal) as caught:
         await client_of_nobody().sign(largest(cast, 150))
     assert caught.value.code == RefusalCode.BATCH_TOO_LARGE
 

@@ -27,7 +27,7 @@ from mintline_signer.enclave.seals import Seals
 from mintline_signer.enclave.server import Enclave, Server
 from mintline_signer.enclave.signing_history import SigningHistory
 from mintline_signer.enclave.tokens import TokenVerifier
-from mintline_signer.errors import Failed, FailureCode, RefusalCode
+from mintline_signer.errors import EnclaveFailure, FailureCode, RefusalCode
 from mintline_signer.frames import FrameDecoder, frame
 from mintline_signer.protocol import (
     Accepted,
@@ -345,7 +345,7 @@ async def test_session__when_a_signature_fails__neither_counts_nor_remembers_it(
     keys = [cast.user.wrapped]
 
     def failing(*_: object) -> None:
-        raise Failed(FailureCode.SIGNING_FAULT)
+        raise EnclaveFailure(FailureCode.SIGNING_FAULT)
 
     with monkeypatch.context() as broken:
         broken.setattr(server, "answer", failing)

@@ -8,7 +8,7 @@ import pytest
 from mintline.errors import Rejected, Unavailable
 from mintline.messages import Broadcast, BuildMint, KeyRef, Message, SignBatch, SigningRefused, VoucherIssued
 from mintline.resources import BROADCAST, Queue
-from mintline_signer.errors import Failed, FailureCode, RefusalCode, Refused
+from mintline_signer.errors import EnclaveFailure, EnclaveRefusal, FailureCode, RefusalCode
 from mintline_signer.host.handlers import dedup_id, intent_of, sign
 from mintline_signer.host.service import handle
 from mintline_signer.protocol import Issued, Sign, Signed, WrappedKey
@@ -127,7 +127,7 @@ async def test_sign__when_the_enclave_signs_something_else__leaves_the_message(c
 
 
 async def test_sign__when_the_enclave_refuses__tells_the_broadcaster_why(cast: Cast) -> None:
-    enclave = FakeEnclave(Refused(RefusalCode.CONTRACT))
+    enclave = FakeEnclave(EnclaveRefusal(RefusalCode.CONTRACT))
     answer = await sign(
         cast.mint(),
         keys=keys_of(cast),
@@ -140,7 +140,7 @@ async def test_sign__when_the_enclave_refuses__tells_the_broadcaster_why(cast: C
     assert answer.reason.endswith(".")
 
 
-@pytest.mark.parametrize("error", [Failed(FailureCode.KMS_UNAVAILABLE), Unavailable("gone")])
+@pytest.mark.parametrize("error", [EnclaveFailure(FailureCode.KMS_UNAVAILABLE), Unavailable("gone")])
 async def test_sign__when_the_enclave_cannot__leaves_the_message(cast: Cast, error: Exception) -> None:
     with pytest.raises(Unavailable):
         await sign(
@@ -237,7 +237,7 @@ async def test_sign__when_it_is_a_batch__brings_the_relayers_key_and_each_lines_
 
 
 async def test_sign__when_the_enclave_refuses_one_line__tells_the_broadcaster_which(cast: Cast) -> None:
-    enclave = FakeEnclave(Refused(RefusalCode.TOKEN_EXPIRED, "mint_b1"))
+    enclave = FakeEnclave(EnclaveRefusal(RefusalCode.TOKEN_EXPIRED, "mint_b1"))
     answer = await sign(
         cast.batch(),
         keys=keys_of(cast),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mintline_signer.enclave.keys import KeyCache
-from mintline_signer.errors import Failed, FailureCode, RefusalCode, Refused
+from mintline_signer.errors import EnclaveFailure, EnclaveRefusal, FailureCode, RefusalCode
 from mintline_signer.protocol import WrappedKey
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class FakeUnwrapper:
         if self.error is not None:
             raise self.error
         if not key.wrapped.startswith((b"wrapped ", b"rewrapped ")):
-            raise Refused(RefusalCode.KEY_UNDECRYPTABLE)
+            raise EnclaveRefusal(RefusalCode.KEY_UNDECRYPTABLE)
         secret = bytearray(key.wrapped.split(b" ", 1)[1])
         self.given.append(secret)
         return secret
@@ -89,15 +89,15 @@ async def test_cache__when_one_brings_a_wrong_wrapped_key__fails_that_one_alone(
     await asyncio.sleep(0)
     assert unwrapper.gate is not None
     unwrapper.gate.set()
-    with pytest.raises(Refused):
+    with pytest.raises(EnclaveRefusal):
         await bad
     assert (await good)[0].address == cast.user.address
 
 
 async def test_cache__when_unwrapping_fails__tries_again_next_time(cast: Cast) -> None:
-    unwrapper = FakeUnwrapper(error=Failed(FailureCode.KMS_UNAVAILABLE))
+    unwrapper = FakeUnwrapper(error=EnclaveFailure(FailureCode.KMS_UNAVAILABLE))
     cache = cache_over(unwrapper, FakeClock())
-    with pytest.raises(Failed):
+    with pytest.raises(EnclaveFailure):
         await cache.obtain([cast.user.wrapped])
     unwrapper.error = None
     assert len(await cache.obtain([cast.user.wrapped])) == 1
@@ -107,7 +107,7 @@ async def test_cache__when_the_unwrapped_key_has_another_address__refuses_and_er
     unwrapper = FakeUnwrapper()
     cache = cache_over(unwrapper, FakeClock())
     crossed = cast.user.wrapped.model_copy(update={"wrapped": cast.treasury.wrapped.wrapped})
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(EnclaveRefusal) as caught:
         await cache.obtain([crossed])
     assert caught.value.code == RefusalCode.KEY_ADDRESS
     assert unwrapper.given == [bytearray(32)]
@@ -173,7 +173,7 @@ async def test_cache__when_it_is_full__erases_the_least_recently_used(cast: Cast
 async def test_cache__when_keys_keep_pushing_each_other_out__gives_up_as_overloaded(cast: Cast) -> None:
     cache = cache_over(FakeUnwrapper(), FakeClock(), size=2)
     three = [player(cast, number).wrapped for number in (1, 2, 3)]
-    with pytest.raises(Failed) as caught:
+    with pytest.raises(EnclaveFailure) as caught:
         await cache.obtain(three)
     assert caught.value.code is FailureCode.OVERLOADED
 

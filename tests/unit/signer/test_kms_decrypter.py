@@ -32,7 +32,7 @@ from mintline_signer.enclave.pkcs8 import secp256k1_scalar
 from mintline_signer.enclave.recipient import Recipient, new_key
 from mintline_signer.enclave.sigv4 import AwsKey, signed_headers
 from mintline_signer.enclave.wrapped import WalletUnwrapper
-from mintline_signer.errors import Failed, FailureCode, RefusalCode, Refused
+from mintline_signer.errors import EnclaveFailure, EnclaveRefusal, FailureCode, RefusalCode
 from mintline_signer.protocol import Credentials
 
 if TYPE_CHECKING:
@@ -123,14 +123,14 @@ async def test_decrypt__when_the_key_begins_with_zeros__keeps_them(cast: Cast) -
 async def test_decrypt__when_there_are_no_credentials__fails(cast: Cast) -> None:
     decrypter = decrypter_over(decrypted(cast.user.secret), credentials=False)
     assert not decrypter.ready
-    with pytest.raises(Failed) as caught:
+    with pytest.raises(EnclaveFailure) as caught:
         await unwrap(decrypter, cast)
     assert caught.value.code is FailureCode.CREDENTIALS_MISSING
 
 
 async def test_decrypt__when_kms_used_another_key_than_the_pinned_one__is_refused(cast: Cast) -> None:
     other = KEY_ID.replace("0e2d", "ffff")
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(EnclaveRefusal) as caught:
         await unwrap(decrypter_over(decrypted(cast.user.secret, other)), cast)
     assert caught.value.code == RefusalCode.KEY_UNDECRYPTABLE
 
@@ -159,9 +159,9 @@ async def test_decrypt__when_kms_declines__gives_a_code_and_no_text(
     cast: Cast, status: int, kind: str, code: RefusalCode | FailureCode
 ) -> None:
     http = answering(status, {"__type": kind, "message": "secret detail"})
-    with pytest.raises((Refused, Failed)) as caught:
+    with pytest.raises((EnclaveRefusal, EnclaveFailure)) as caught:
         await unwrap(decrypter_over(http), cast)
-    assert isinstance(caught.value, Refused | Failed)
+    assert isinstance(caught.value, EnclaveRefusal | EnclaveFailure)
     assert caught.value.code == code
     assert "detail" not in str(caught.value)
 
@@ -176,7 +176,7 @@ async def test_decrypt__when_kms_declines__gives_a_code_and_no_text(
 async def test_decrypt__when_the_answer_is_no_answer__fails_as_unavailable(
     cast: Cast, answer: HttpResponse | Exception
 ) -> None:
-    with pytest.raises(Failed) as caught:
+    with pytest.raises(EnclaveFailure) as caught:
         await unwrap(decrypter_over(FakeHttp(answer)), cast)
     assert caught.value.code is FailureCode.KMS_UNAVAILABLE
 
@@ -207,7 +207,7 @@ PLAINTEXT = base64.b64encode(pkcs8(secp256k1(b"\x11" * 32))).decode()
 async def test_decrypt__when_the_answer_is_in_the_clear_or_not_for_this_enclave__is_not_taken(
     cast: Cast, content: object
 ) -> None:
-    with pytest.raises(Failed) as caught:
+    with pytest.raises(EnclaveFailure) as caught:
         await unwrap(decrypter_over(answering(200, content)), cast)
     assert caught.value.code is FailureCode.KMS_ANSWER
 
@@ -230,7 +230,7 @@ async def test_decrypt__when_the_security_module_fails__asks_nothing(cast: Cast)
     http = decrypted(cast.user.secret)
     decrypter = KmsDecrypter(http, ENDPOINT, key_id=KEY_ID, now=lambda: 0.0, recipient=failing)
     decrypter.use(CREDENTIALS)
-    with pytest.raises(Failed) as caught:
+    with pytest.raises(EnclaveFailure) as caught:
         await decrypter.decrypt(b"wrapped", {})
     assert caught.value.code is FailureCode.NOT_ATTESTED
     assert http.requests == []
@@ -256,7 +256,7 @@ def test_pkcs8__when_the_scalar_has_leading_zeros__gives_32_bytes(scalar: int) -
     ids=["nothing", "rubbish", "cut short", "a tail", "another curve", "rsa", "encrypted"],
 )
 def test_pkcs8__when_it_is_no_plain_secp256k1_key__is_refused(der: bytes) -> None:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(EnclaveRefusal) as caught:
         secp256k1_scalar(der)
     assert caught.value.code == RefusalCode.KEY_MALFORMED
 
@@ -271,12 +271,12 @@ def test_pkcs8__when_a_writer_dropped_leading_zeros__puts_them_back() -> None:
 def test_pkcs8__when_it_is_cut_or_changed_anywhere__is_refused_or_another_scalar() -> None:
     sound = pkcs8(secp256k1(b"\x11" * 32))
     for cut in range(len(sound)):
-        with pytest.raises(Refused):
+        with pytest.raises(EnclaveRefusal):
             secp256k1_scalar(sound[:cut])
     for place in range(len(sound)):
         changed = bytearray(sound)
         changed[place] ^= 0x81
-        with suppress(Refused):
+        with suppress(EnclaveRefusal):
             assert len(secp256k1_scalar(changed)) == 32
 
 

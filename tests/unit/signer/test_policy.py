@@ -11,7 +11,7 @@ from mintline.errors import Misconfigured
 from mintline.messages import AnyIntent, Fees, Frozen, Intent
 from mintline_signer.enclave.kinds import check
 from mintline_signer.enclave.policy import Role, parse_policy, read_policy
-from mintline_signer.errors import RefusalCode, Refused
+from mintline_signer.errors import EnclaveRefusal, RefusalCode
 
 if TYPE_CHECKING:
     from tests.unit.signer.conftest import Cast
@@ -185,14 +185,14 @@ RULES: list[tuple[str, RefusalCode, Callable[[Cast], Any]]] = [
 def test_policy__when_a_rule_is_broken__refuses_with_its_code(
     cast: Cast, code: RefusalCode, build: Callable[[Cast], Any]
 ) -> None:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(EnclaveRefusal) as caught:
         check(cast.policy(), build(cast), now=cast.now)
     assert caught.value.code == code
 
 
 def test_policy__when_gas_times_fee_exceeds_the_cost__refuses(cast: Cast) -> None:
     policy = evolve(cast.policy(), max_transaction_cost=200_000 * 30 * 10**9 - 1)
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(EnclaveRefusal) as caught:
         check(policy, cast.mint(), now=cast.now)
     assert caught.value.code == RefusalCode.COST
 
@@ -202,7 +202,7 @@ def test_policy__when_users_may_not_do_it__refuses(cast: Cast, action: str) -> N
     others = frozenset({"mint", "transfer", "burn"}) - {action}
     policy = evolve(cast.policy(), user_actions=others)
     intents: dict[str, Any] = {"mint": cast.mint(), "transfer": cast.transfer(), "burn": cast.burn()}
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(EnclaveRefusal) as caught:
         check(policy, intents.pop(action), now=cast.now)
     assert caught.value.code == RefusalCode.ACTION
     for intent in intents.values():
@@ -216,20 +216,20 @@ def test_policy__when_it_allows__says_what_the_signer_is(cast: Cast) -> None:
 
 
 def test_policy__when_a_line_is_refused__says_which(cast: Cast) -> None:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(EnclaveRefusal) as caught:
         check(cast.policy(), again(cast, token_id=2**200 + 100), now=cast.now)
     assert caught.value.operation_id == "mint_b2"
 
 
 def test_policy__when_it_names_no_relayer__lets_nobody_sign_a_batch(cast: Cast) -> None:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(EnclaveRefusal) as caught:
         check(evolve(cast.policy(), relayers=()), cast.batch(), now=cast.now)
     assert caught.value.code == RefusalCode.SIGNER
 
 
 def test_policy__when_a_batch_may_cost_more_than_its_mints_apart__refuses(cast: Cast) -> None:
     policy = evolve(cast.policy(), max_transaction_cost=200_000 * 30 * 10**9 - 1)
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(EnclaveRefusal) as caught:
         check(policy, cast.batch(), now=cast.now)
     assert caught.value.code == RefusalCode.COST
 

@@ -6,7 +6,7 @@ import pytest
 from pydantic import SecretStr
 
 from mintline.errors import Unavailable
-from mintline_signer.errors import BrokenFrame, Failed, FailureCode, RefusalCode, Refused
+from mintline_signer.errors import BrokenFrame, EnclaveFailure, EnclaveRefusal, FailureCode, RefusalCode
 from mintline_signer.frames import frame
 from mintline_signer.protocol import (
     Accepted,
@@ -178,8 +178,8 @@ def test_request__when_a_field_has_its_default__then_is_not_said_to_an_older_enc
 @pytest.mark.parametrize(
     ("answer", "kind", "text"),
     [
-        (Refusal(code=RefusalCode.GAS), Refused, "gas limit"),
-        (Failure(code=FailureCode.OVERLOADED), Failed, "overloaded"),
+        (Refusal(code=RefusalCode.GAS), EnclaveRefusal, "gas limit"),
+        (Failure(code=FailureCode.OVERLOADED), EnclaveFailure, "overloaded"),
         (Pong(credentials=True), Unavailable, "something else"),
     ],
 )

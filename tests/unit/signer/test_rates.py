@@ -9,7 +9,7 @@ from mintline_signer.enclave import rates
 from mintline_signer.enclave.kinds import check
 from mintline_signer.enclave.policy import Rates, Role, SigningPolicy, TopUpBudget
 from mintline_signer.enclave.rates import RateLimiter
-from mintline_signer.errors import Failed, FailureCode, RefusalCode, Refused
+from mintline_signer.errors import EnclaveFailure, EnclaveRefusal, FailureCode, RefusalCode
 
 if TYPE_CHECKING:
     from tests.unit.signer.conftest import Cast
@@ -48,7 +48,7 @@ def test_rates__when_a_key_signed_as_often_as_it_may__fails_until_the_next_windo
     as_what = check(cast.policy(), intent, now=NOW)
     for _ in range(2):
         admit(limiter, intent, as_what, now=NOW)
-    with pytest.raises(Failed) as caught:
+    with pytest.raises(EnclaveFailure) as caught:
         admit(limiter, intent, as_what, now=NOW + 59)
     assert caught.value.code == FailureCode.RATE_LIMITED
     admit(limiter, intent, as_what, now=NOW + 60)
@@ -66,7 +66,7 @@ def test_rates__when_one_of_two_keys_is_over__counts_neither(cast: Cast) -> None
     mint, noop = cast.mint(), cast.noop()
     role = check(cast.policy(), mint, now=NOW)
     admit(limiter, mint, role, now=NOW)
-    with pytest.raises(Failed):
+    with pytest.raises(EnclaveFailure):
         admit(limiter, mint, role, now=NOW)
     admit(limiter, noop, role, now=NOW)
 
@@ -76,7 +76,7 @@ def test_rates__when_one_user_asks_for_too_many_vouchers__leaves_the_others_thei
     voucher = cast.voucher()
     for _ in range(2):
         admit(limiter, voucher, Role.ISSUER, now=NOW)
-    with pytest.raises(Failed) as caught:
+    with pytest.raises(EnclaveFailure) as caught:
         admit(limiter, voucher, Role.ISSUER, now=NOW)
     assert caught.value.code == FailureCode.RATE_LIMITED
     admit(limiter, voucher.evolve(subject="user-2"), Role.ISSUER, now=NOW)
@@ -103,11 +103,11 @@ def budgeted(cast: Cast, value: int, recipient: int | None = None) -> RateLimite
 def test_top_ups__when_the_budget_is_given_away__fail_until_its_next_window(cast: Cast) -> None:
     limiter = budgeted(cast, 10)
     admit(limiter, top_up(cast, 0, 6), Role.TREASURY, now=NOW)
-    with pytest.raises(Failed) as caught:
+    with pytest.raises(EnclaveFailure) as caught:
         admit(limiter, top_up(cast, 1, 5), Role.TREASURY, now=NOW + 3599)
     assert caught.value.code == FailureCode.RATE_LIMITED
     admit(limiter, top_up(cast, 1, 4), Role.TREASURY, now=NOW + 3599)
-    with pytest.raises(Failed):
+    with pytest.raises(EnclaveFailure):
         admit(limiter, top_up(cast, 2, 1), Role.TREASURY, now=NOW + 3599)
     admit(limiter, top_up(cast, 2, 10), Role.TREASURY, now=NOW + 3600)
 
@@ -121,7 +121,7 @@ def test_top_ups__when_one_is_signed_again__count_once(cast: Cast) -> None:
 
 def test_top_ups__when_refused_by_the_budget__leave_the_treasurys_no_ops_alone(cast: Cast) -> None:
     limiter = budgeted(cast, 0)
-    with pytest.raises(Failed):
+    with pytest.raises(EnclaveFailure):
         admit(limiter, top_up(cast, 0, 1), Role.TREASURY, now=NOW)
     noop = cast.noop().model_copy(update={"signer": cast.treasury.ref})
     admit(limiter, noop, Role.TREASURY, now=NOW)
@@ -135,7 +135,7 @@ def test_top_ups__when_one_address_got_all_it_may__are_refused_to_it_alone(cast:
     limiter = budgeted(cast, 100, recipient=10)
     admit(limiter, top_up(cast, 0, 6), Role.TREASURY, now=NOW)
     for _ in range(3):
-        with pytest.raises(Refused) as caught:
+        with pytest.raises(EnclaveRefusal) as caught:
             admit(limiter, top_up(cast, 1, 5), Role.TREASURY, now=NOW + 3599)
         assert caught.value.code == RefusalCode.TOP_UP_BUDGET
     admit(limiter, to(top_up(cast, 1, 5), OTHER), Role.TREASURY, now=NOW + 3599)
@@ -153,7 +153,7 @@ def test_top_ups__when_the_policy_names_no_share__one_address_gets_no_more_than_
     limiter = RateLimiter(policy.model_copy(update={"top_ups": budget}))
 
     admit(limiter, top_up(cast, 0, most), Role.TREASURY, now=NOW)
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(EnclaveRefusal) as caught:
         admit(limiter, top_up(cast, 1, 1), Role.TREASURY, now=NOW)
     admit(limiter, to(top_up(cast, 1, most), OTHER), Role.TREASURY, now=NOW)
 
@@ -172,14 +172,14 @@ def test_top_ups__when_a_nonce_is_signed_for_another_address__count_for_both(cas
     admit(limiter, top_up(cast, 0, 10), Role.TREASURY, now=NOW)
     admit(limiter, to(top_up(cast, 0, 10), OTHER), Role.TREASURY, now=NOW)
     for recipient in (cast.user.address, OTHER):
-        with pytest.raises(Refused):
+        with pytest.raises(EnclaveRefusal):
             admit(limiter, to(top_up(cast, 1, 1), recipient), Role.TREASURY, now=NOW)
 
 
 def test_top_ups__when_the_whole_budget_is_gone__fail_and_are_not_refused(cast: Cast) -> None:
     limiter = budgeted(cast, 10, recipient=10)
     admit(limiter, top_up(cast, 0, 10), Role.TREASURY, now=NOW)
-    with pytest.raises(Failed):
+    with pytest.raises(EnclaveFailure):
         admit(limiter, to(top_up(cast, 1, 1), OTHER), Role.TREASURY, now=NOW)
 
 
@@ -190,7 +190,7 @@ def test_top_ups__when_there_were_too_many_to_remember__fail_until_the_next_wind
     limiter = budgeted(cast, 100, recipient=10)
     for nonce in range(3):
         admit(limiter, top_up(cast, nonce, 1), Role.TREASURY, now=NOW)
-    with pytest.raises(Failed):
+    with pytest.raises(EnclaveFailure):
         admit(limiter, to(top_up(cast, 3, 1), OTHER), Role.TREASURY, now=NOW)
     admit(limiter, top_up(cast, 2, 1), Role.TREASURY, now=NOW)
     admit(limiter, to(top_up(cast, 3, 1), OTHER), Role.TREASURY, now=NOW + 3600)
@@ -201,12 +201,12 @@ def test_rates__when_a_batch_has_many_mints__counts_one_signature_of_the_relayer
     for _ in range(2):
         admit(limiter, cast.batch(50), Role.RELAYER, now=NOW)
     admit(limiter, cast.noop(), Role.USER, now=NOW)
-    with pytest.raises(Failed):
+    with pytest.raises(EnclaveFailure):
         admit(limiter, cast.batch(1), Role.RELAYER, now=NOW)
 
 
 def test_rates__when_the_policy_names_no_relayers_rate__it_is_the_treasurys(cast: Cast) -> None:
     limiter = limiter_of(cast.policy(), treasury=1)
     admit(limiter, cast.batch(), Role.RELAYER, now=NOW)
-    with pytest.raises(Failed):
+    with pytest.raises(EnclaveFailure):
         admit(limiter, cast.batch(), Role.RELAYER, now=NOW)

@@ -13,7 +13,7 @@ from mintline.acceptance import Session
 from mintline.access_tokens import Claims
 from mintline.errors import Unavailable
 from mintline_signer.enclave.revocations import RevokedTokens
-from mintline_signer.errors import RefusalCode, Refused
+from mintline_signer.errors import EnclaveRefusal, RefusalCode
 from mintline_signer.host.revocations import RevocationFeed
 from mintline_signer.protocol import Revocation
 from mintline_signer.testing import Authority
@@ -49,7 +49,7 @@ def passes(
     codes: list[str] = []
     try:
         revoked.check(claims, accepted_at=int((cast.now + accepted) * 1000), now=cast.now + later)
-    except Refused as refused:
+    except EnclaveRefusal as refused:
         codes.append(refused.code)
     assert codes in ([], [RefusalCode.TOKEN_REVOKED])
     return not codes

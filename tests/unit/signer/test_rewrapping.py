@@ -15,7 +15,7 @@ from mintline_signer.enclave.policy import Reassignment, parse_policy
 from mintline_signer.enclave.rewrapping import Reassigner, Rewrapper
 from mintline_signer.enclave.seals import Seals
 from mintline_signer.enclave.wrapped import WalletUnwrapper
-from mintline_signer.errors import Failed, FailureCode, RefusalCode, Refused
+from mintline_signer.errors import EnclaveFailure, EnclaveRefusal, FailureCode, RefusalCode
 from mintline_signer.protocol import WrappedKey
 from mintline_signer.testing import policy_document
 
@@ -48,7 +48,7 @@ class FakeKey:
     async def decrypt(self, ciphertext: bytes, context: Mapping[str, str]) -> bytearray:
         prefix = self.wrap(b"", context)
         if not ciphertext.startswith(prefix):
-            raise Refused(RefusalCode.KEY_UNDECRYPTABLE)
+            raise EnclaveRefusal(RefusalCode.KEY_UNDECRYPTABLE)
         plaintext = bytearray(ciphertext[len(prefix) :])
         if self.damage:
             plaintext[-1] ^= 1
@@ -98,14 +98,14 @@ async def test_rewrap__when_the_key_is_another_than_it_claims__refuses(cast: Cas
         (vault.key(cast.user, chain_id=1), RefusalCode.KEY_UNDECRYPTABLE),
         (vault.key(cast.user, kms_key=NEW), RefusalCode.REWRAP),
     ):
-        with pytest.raises(Refused) as caught:
+        with pytest.raises(EnclaveRefusal) as caught:
             await vault.rewrapper().rewrap(key)
         assert caught.value.code == code
     assert vault.new.given == []
 
 
 async def test_rewrap__when_the_way_to_kms_is_open__asks_for_nothing(cast: Cast, vault: Vault) -> None:
-    with pytest.raises(Failed) as caught:
+    with pytest.raises(EnclaveFailure) as caught:
         await vault.rewrapper(confidential=False).rewrap(vault.key(cast.user))
 
     assert caught.value.code is FailureCode.NOT_CONFIDENTIAL
@@ -115,7 +115,7 @@ async def test_rewrap__when_the_way_to_kms_is_open__asks_for_nothing(cast: Cast,
 async def test_rewrap__when_kms_gives_something_else_back__fails(cast: Cast, vault: Vault) -> None:
     vault.new.damage = True
 
-    with pytest.raises(Failed) as caught:
+    with pytest.raises(EnclaveFailure) as caught:
         await vault.rewrapper().rewrap(vault.key(cast.user))
 
     assert caught.value.code is FailureCode.KMS_ANSWER
@@ -127,7 +127,7 @@ async def test_unwrapper__when_no_other_key_is_named__opens_all_under_the_pinned
     key = vault.key(cast.user, kms_key=NEW)
 
     assert await WalletUnwrapper(vault.old).unwrap(key) == cast.user.secret
-    with pytest.raises(Refused):
+    with pytest.raises(EnclaveRefusal):
         await WalletUnwrapper(vault.old, vault.new).unwrap(key)
 
 
@@ -143,7 +143,7 @@ async def test_rewrap__when_it_is_a_sealing_key__checks_it_by_its_id(cast: Cast,
     seals = Seals(vault.old, vault.new)
     seals.use([key.model_copy(update={"wrapped": rewrapped.wrapped, "kms_key": NEW})])
     assert private_key_id(await seals.obtain(key.key_id)) == key.key_id
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(EnclaveRefusal) as caught:
         await vault.rewrapper().rewrap(key.model_copy(update={"key_id": bytes(8)}))
     assert caught.value.code == RefusalCode.KEY_ADDRESS
 
@@ -183,7 +183,7 @@ async def test_reassign__when_the_policy_names_it__wraps_the_key_for_the_other_u
 async def test_reassign__when_the_policy_names_something_else__refuses_and_opens_nothing(
     cast: Cast, vault: Vault, named: dict[str, str], to: str, changes: dict[str, object]
 ) -> None:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(EnclaveRefusal) as caught:
         await reassigner(cast, vault, **named).reassign(vault.key(cast.user, **changes), to)
 
     assert caught.value.code == RefusalCode.REASSIGN
@@ -194,7 +194,7 @@ async def test_reassign__when_the_key_is_another_than_the_policy_names__refuses(
     cast: Cast, vault: Vault
 ) -> None:
     other = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(EnclaveRefusal) as caught:
         await reassigner(cast, vault, address=other).reassign(vault.key(cast.user, address=other), "user-new")
 
     assert caught.value.code == RefusalCode.KEY_ADDRESS
@@ -203,7 +203,7 @@ async def test_reassign__when_the_key_is_another_than_the_policy_names__refuses(
 
 async def test_reassign__when_the_way_to_kms_is_open__asks_for_nothing(cast: Cast, vault: Vault) -> None:
     unsafe = replace(reassigner(cast, vault), confidential=False)
-    with pytest.raises(Failed) as caught:
+    with pytest.raises(EnclaveFailure) as caught:
         await unsafe.reassign(vault.key(cast.user), "user-new")
 
     assert caught.value.code is FailureCode.NOT_CONFIDENTIAL

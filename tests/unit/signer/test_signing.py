@@ -14,7 +14,7 @@ from mintline.eth import SECP256K1_N, redeem_calldata
 from mintline.messages import AnyIntent, AnyRequest, Fees
 from mintline_signer.enclave.curve import SigningKey
 from mintline_signer.enclave.signing import answer, match_keys
-from mintline_signer.errors import Failed, RefusalCode, Refused
+from mintline_signer.errors import EnclaveFailure, EnclaveRefusal, RefusalCode
 from mintline_signer.protocol import Sign
 from tests.unit.signer.conftest import issue, sign
 
@@ -94,7 +94,7 @@ def test_voucher__when_issued_alone__is_what_the_reference_signs(cast: Cast) -> 
 
 
 def test_voucher__when_the_key_is_not_the_issuers__fails(cast: Cast) -> None:
-    with pytest.raises(Failed):
+    with pytest.raises(EnclaveFailure):
         issue(cast.voucher(), cast.treasury.signing_key())
 
 
@@ -162,7 +162,7 @@ def test_sign__when_asked_twice__gives_the_same_bytes(cast: Cast) -> None:
 
 
 def test_sign__when_the_key_is_not_the_signers__fails(cast: Cast) -> None:
-    with pytest.raises(Failed):
+    with pytest.raises(EnclaveFailure):
         sign(cast.noop(), [cast.treasury.signing_key()])
 
 
@@ -181,7 +181,7 @@ def test_key__when_its_scalar_begins_with_zeros__signs(zeros: int) -> None:
 )
 def test_key__when_the_scalar_is_none_of_the_curve__is_refused_and_erased(secret: bytes) -> None:
     held = bytearray(secret)
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(EnclaveRefusal) as caught:
         SigningKey(held)
     assert caught.value.code == RefusalCode.KEY_MALFORMED
 
@@ -199,7 +199,7 @@ def test_key__when_erased__holds_zeros_and_signs_nothing(cast: Cast) -> None:
     key = SigningKey(held)
     key.erase()
     assert held == bytes(32)
-    with pytest.raises(Failed):
+    with pytest.raises(EnclaveFailure):
         key.sign(bytes(32))
 
 
@@ -207,7 +207,7 @@ def test_key__when_its_memory_is_damaged__gives_no_signature_away(cast: Cast) ->
     held = bytearray(cast.user.secret)
     key = SigningKey(held)
     held[5] ^= 1
-    with pytest.raises(Failed):
+    with pytest.raises(EnclaveFailure):
         key.sign(bytes(32))
 
 
@@ -249,12 +249,12 @@ def _wrong(cast: Cast) -> dict[str, tuple[AnyRequest, list[Player]]]:
 )
 def test_match_keys__when_they_are_others__fails(cast: Cast, what: str) -> None:
     intent, players = _wrong(cast)[what]
-    with pytest.raises(Failed):
+    with pytest.raises(EnclaveFailure):
         match_keys(Sign(intent=intent, keys=[player.wrapped for player in players]), cast.policy())
 
 
 @pytest.mark.parametrize("field", ["subject", "chain_id"])
 def test_match_keys__when_the_key_claims_another_context__fails(cast: Cast, field: str) -> None:
     other = cast.user.wrapped.model_copy(update={field: {"subject": "user-2", "chain_id": 1}[field]})
-    with pytest.raises(Failed):
+    with pytest.raises(EnclaveFailure):
         match_keys(Sign(intent=cast.noop(), keys=[other]), cast.policy())

@@ -7,7 +7,7 @@ import pytest
 from mintline.kinds import meaning_of
 from mintline.messages import Fees
 from mintline_signer.enclave.signing_history import SigningHistory
-from mintline_signer.errors import RefusalCode, Refused
+from mintline_signer.errors import EnclaveRefusal, RefusalCode
 
 if TYPE_CHECKING:
     from tests.unit.signer.conftest import Cast
@@ -31,7 +31,7 @@ def admit(history: SigningHistory, *intents: Any) -> None:
 
 
 def refused(history: SigningHistory, intent: Any) -> RefusalCode:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(EnclaveRefusal) as caught:
         admit(history, intent)
     return RefusalCode(caught.value.code)
 
@@ -161,7 +161,7 @@ def test_memory__when_a_mint_gets_into_another_batch__admits_the_same_token_alon
     history, batch = SigningHistory(size=1000, secret=bytes(16)), cast.batch()
     admit(history, batch, evolve(batch, nonce=20, mints=batch.mints[1:]))
     changed = evolve(batch.mints[2], token_id=5)
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(EnclaveRefusal) as caught:
         admit(history, evolve(batch, nonce=21, mints=(batch.mints[0], changed)))
     assert (caught.value.code, caught.value.operation_id) == (RefusalCode.TOKEN_ID, changed.mint_id)
     mint = voucher(evolve(cast.mint(), mint_id=batch.mints[0].mint_id), token_id=5)

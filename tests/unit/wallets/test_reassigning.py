@@ -12,7 +12,7 @@ from mintline.records import WALLET_CACHE_SECONDS, Wallet, scoped
 from mintline_local.wallets.deletion import delete
 from mintline_local.wallets.migration import migrate
 from mintline_local.wallets.reassigning import Reassignment
-from mintline_signer.errors import RefusalCode, Refused
+from mintline_signer.errors import EnclaveRefusal, RefusalCode
 from mintline_signer.protocol import Reassign, Rewrapped
 from tests.unit.wallets.conftest import CHAIN_ID
 
@@ -29,7 +29,7 @@ class FakeEnclave:
 
     async def rewrap(self, request: Reassign) -> Rewrapped:
         if self.refuses:
-            raise Refused(RefusalCode.REASSIGN)
+            raise EnclaveRefusal(RefusalCode.REASSIGN)
         self.given.append(request)
         wrapped = f"{len(self.given)} for {request.to} ".encode() + request.key.wrapped
         return Rewrapped(wrapped=wrapped, kms_key=KMS_KEY)
@@ -105,7 +105,7 @@ async def test_reassign__when_something_stands_against_it__says_what_and_changes
 async def test_reassign__when_the_enclaves_policy_does_not_name_it__changes_nothing(custody: Custody) -> None:
     old = await custody.add("old")
 
-    with pytest.raises(Refused):
+    with pytest.raises(EnclaveRefusal):
         await reassignment(custody, FakeEnclave(refuses=True)).run()
 
     assert list(custody.records.items.values()) == [old]

@@ -19,7 +19,7 @@ from mintline_signer.enclave.seals import Seals
 from mintline_signer.enclave.server import Enclave
 from mintline_signer.enclave.signing_history import SigningHistory
 from mintline_signer.enclave.tokens import TokenVerifier
-from mintline_signer.errors import Refused
+from mintline_signer.errors import EnclaveRefusal
 from mintline_signer.protocol import Issued, Sign, Signed, declined
 
 
@@ -60,7 +60,7 @@ class SimulatedEnclave:
         )
 
     async def sign(self, request: Sign) -> Signed | Issued:
-        """Return what was signed; raises Refused or Failed."""
+        """Return what was signed; raises EnclaveRefusal or EnclaveFailure."""
         answer = self._enclave.answer(request, self._trail) or await self._enclave.answer_later(
             request, self._trail
         )
@@ -69,6 +69,6 @@ class SimulatedEnclave:
             self._told(request)
             return answer
         why = declined(answer)
-        if isinstance(why, Refused):
+        if isinstance(why, EnclaveRefusal):
             self._refused(request, why.code)
         raise why

@@ -30,7 +30,7 @@ class ReassigningEnclave(Protocol):
     """The enclave, as far as reassigning goes."""
 
     async def rewrap(self, request: Reassign) -> Rewrapped:
-        """Return a key as it is wrapped for another user; raises Refused, Failed or Unavailable."""
+        """Return a key wrapped for another user; raises EnclaveRefusal, EnclaveFailure or Unavailable."""
         ...
 
 
@@ -52,8 +52,8 @@ class Reassignment:
     async def run(self) -> Wallet:
         """Reassign the wallet and return its new record; safe to repeat.
 
-        Raises Rejected with what stands against it, Refused if the enclave's policy does not name this very
-        pair of users and address.
+        Raises Rejected with what stands against it, EnclaveRefusal if the enclave's policy does not name this
+        very pair of users and address.
         """
         wallet = await self._known()
         done = await self._check(wallet)

@@ -23,7 +23,7 @@ class RewrappingEnclave(Protocol):
     """The enclave, as far as wrapping anew goes."""
 
     async def rewrap(self, request: Rewrap) -> Rewrapped:
-        """Return a key as it is wrapped now; raises Refused, Failed or Unavailable."""
+        """Return a key as it is wrapped now; raises EnclaveRefusal, EnclaveFailure or Unavailable."""
         ...
 
 

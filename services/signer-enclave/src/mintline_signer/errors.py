@@ -4,8 +4,8 @@
 
     MintlineError
     ├── BrokenFrame     the peer broke the framing or the encoding: its connection is closed
-    ├── Refused         the enclave will never sign this; `code` says why       (a Rejected)
-    └── Failed          the enclave cannot sign this now; `code` says why       (an Unavailable)
+    ├── EnclaveRefusal         the enclave will never sign this; `code` says why       (a Rejected)
+    └── EnclaveFailure          the enclave cannot sign this now; `code` says why       (an Unavailable)
 
 Only codes cross the socket, never the text of an exception.
 """
@@ -17,7 +17,7 @@ from enum import StrEnum
 from mintline.errors import MintlineError, Rejected, Unavailable
 from mintline.refusals import REASONS, RefusalCode
 
-__all__ = ["BrokenFrame", "Failed", "FailureCode", "RefusalCode", "Refused"]
+__all__ = ["BrokenFrame", "EnclaveFailure", "EnclaveRefusal", "FailureCode", "RefusalCode"]
 
 
 class FailureCode(StrEnum):
@@ -46,7 +46,7 @@ class BrokenFrame(MintlineError):  # noqa: N818 - named for what happened, as it
     """The peer sent something that is no frame of ours; nothing more can be read from it."""
 
 
-class Refused(Rejected):
+class EnclaveRefusal(Rejected):
     """The enclave will never sign this.
 
     `operation_id` names the operation that is to blame, where a request is for several; empty if all are.
@@ -57,7 +57,7 @@ class Refused(Rejected):
         self.operation_id = operation_id
 
 
-class Failed(Unavailable):
+class EnclaveFailure(Unavailable):
     """The enclave cannot serve this now; `code` is a FailureCode."""
 
     def __init__(self, code: FailureCode) -> None:

@@ -24,7 +24,7 @@ from mintline.errors import Unavailable
 from mintline.fields import Address, KmsKeyArn
 from mintline.messages import MAX_SEALED, AnyRequest, Frozen
 from mintline.p256 import KEY_ID_BYTES
-from mintline_signer.errors import BrokenFrame, Failed, FailureCode, RefusalCode, Refused
+from mintline_signer.errors import BrokenFrame, EnclaveFailure, EnclaveRefusal, FailureCode, RefusalCode
 from mintline_signer.frames import decode, frame
 
 MAX_ID = 2**63 - 1
@@ -311,13 +311,13 @@ def read_response(body: bytes) -> tuple[int, Response] | Batch:
         raise BrokenFrame("a response is none of the protocol's") from None
 
 
-def declined(answer: Response) -> Refused | Unavailable:
-    """Return as an error that an answer is not what was asked for: Refused, Failed, or Unavailable."""
+def declined(answer: Response) -> EnclaveRefusal | Unavailable:
+    """Return the error for an unexpected response: EnclaveRefusal, EnclaveFailure or Unavailable."""
     match answer:
         case Refusal():
-            return Refused(answer.code, answer.operation_id)
+            return EnclaveRefusal(answer.code, answer.operation_id)
         case Failure():
-            return Failed(answer.code)
+            return EnclaveFailure(answer.code)
         case _:
             return Unavailable("the enclave answered something else")
 

@@ -32,7 +32,7 @@ from mintline.audit.records import (
 )
 from mintline_signer.enclave.nsm import Nsm, NsmFailed
 from mintline_signer.enclave.refusal_counts import Alike, RefusalCounts
-from mintline_signer.errors import Failed, FailureCode
+from mintline_signer.errors import EnclaveFailure, FailureCode
 
 log = structlog.get_logger()
 
@@ -149,15 +149,15 @@ class Audit:
             self.leave([self.append(what=BOOT, outcome=SIGNED, intent=follows, result=self._attested)])
 
     def check_room(self) -> None:
-        """Raise Failed if nothing may happen now.
+        """Raise EnclaveFailure if nothing may happen now.
 
         `audit_not_begun` before a host has told which life this one follows, `audit_behind` if hosts have to
         store more first.
         """
         if not self._begun:
-            raise Failed(FailureCode.AUDIT_NOT_BEGUN)
+            raise EnclaveFailure(FailureCode.AUDIT_NOT_BEGUN)
         if self._waiting >= self._max_waiting:
-            raise Failed(FailureCode.AUDIT_BEHIND)
+            raise EnclaveFailure(FailureCode.AUDIT_BEHIND)
 
     def append(
         self,
@@ -262,7 +262,7 @@ class Trail:
         self._audit.begin(follows)
 
     def check_room(self) -> None:
-        """Raise Failed (`audit_not_begun`, `audit_behind`) if nothing may happen now."""
+        """Raise EnclaveFailure (`audit_not_begun`, `audit_behind`) if nothing may happen now."""
         self._audit.check_room()
 
     def record(self, *, what: str, outcome: str, key: str, intent: bytes, result: bytes = b"") -> None:

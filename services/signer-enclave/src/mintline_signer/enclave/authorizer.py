@@ -20,7 +20,7 @@ from mintline_signer.enclave.kinds.base import Word
 from mintline_signer.enclave.revocations import RevokedTokens
 from mintline_signer.enclave.seals import Seals
 from mintline_signer.enclave.tokens import TokenVerifier
-from mintline_signer.errors import RefusalCode, Refused
+from mintline_signer.errors import EnclaveRefusal, RefusalCode
 
 AT_ONCE = 16
 """Authorizations that are verified in one turn of the loop; between more of them others are answered."""
@@ -49,11 +49,11 @@ class Authorizer:
         self.revoked = revoked
 
     def judge(self, request: AnyRequest, *, now: float, authorizations: Sequence[bytes] = ()) -> bool:
-        """Raise Refused unless the users asked for this; False if it has to be judged later.
+        """Raise EnclaveRefusal unless the users asked for this; False if it has to be judged later.
 
         That is if a sealing key has to be obtained first, or there are more than AT_ONCE authorizations.
         `authorizations` are those that came beside the request: of a batch, one for each line, in order.
-        Raises Failed (`bad_request`) if there are more or fewer. `now` is in Unix seconds.
+        Raises EnclaveFailure (`bad_request`) if there are more or fewer. `now` is in Unix seconds.
         """
         words = words_of(request, authorizations)
         return len(words) <= AT_ONCE and all(self._heard(word, now) for word in words)
@@ -70,7 +70,7 @@ class Authorizer:
     async def judge_later(
         self, request: AnyRequest, *, now: float, authorizations: Sequence[bytes] = ()
     ) -> None:
-        """Do the same, having obtained the sealing keys; may also raise Failed for want of one."""
+        """Do the same, having obtained the sealing keys; may also raise EnclaveFailure for want of one."""
         for number, word in enumerate(words_of(request, authorizations)):
             if number:
                 await asyncio.sleep(0)
@@ -79,30 +79,30 @@ class Authorizer:
                 self._open(word, envelope, await self._seals.obtain(envelope.key_id), now)
 
     def _accepted(self, word: Word, now: float) -> Envelope:
-        """Return the envelope of what the api accepted; raises Refused if it did not."""
+        """Return the envelope of what the api accepted; raises EnclaveRefusal if it did not."""
         if not word.envelope:
-            raise Refused(RefusalCode.AUTHORIZATION_MISSING)
+            raise EnclaveRefusal(RefusalCode.AUTHORIZATION_MISSING)
         try:
             envelope = Envelope.from_bytes(word.envelope)
             self._statements.verify(
                 envelope.acceptance, ACCEPTANCE, word.digest, word.subject.encode(), now=int(now * 1000)
             )
         except AcceptanceMissing:
-            raise Refused(RefusalCode.ACCEPTANCE_MISSING) from None
+            raise EnclaveRefusal(RefusalCode.ACCEPTANCE_MISSING) from None
         except SealBroken:
-            raise Refused(RefusalCode.AUTHORIZATION_MALFORMED) from None
+            raise EnclaveRefusal(RefusalCode.AUTHORIZATION_MALFORMED) from None
         except NotVouchedFor as refused:
-            raise Refused(_FAULTS[refused.fault]) from None
+            raise EnclaveRefusal(_FAULTS[refused.fault]) from None
         return envelope
 
     def _open(self, word: Word, envelope: Envelope, key: EllipticCurvePrivateKey, now: float) -> None:
         try:
             token = envelope.open(word.digest, key)
         except SealBroken:
-            raise Refused(RefusalCode.AUTHORIZATION_SEAL) from None
+            raise EnclaveRefusal(RefusalCode.AUTHORIZATION_SEAL) from None
         claims = self._tokens.claims_of(token, now=now)
         if claims.subject != word.subject:
-            raise Refused(RefusalCode.AUTHORIZATION_SUBJECT)
+            raise EnclaveRefusal(RefusalCode.AUTHORIZATION_SUBJECT)
         self.revoked.check(claims, accepted_at=envelope.acceptance.at, now=now)
 
 
@@ -111,5 +111,5 @@ def _told_of(word: Word) -> Iterator[None]:
     """Have a refusal name the operation that the word is about."""
     try:
         yield
-    except Refused as refused:
-        raise Refused(RefusalCode(refused.code), word.operation_id) from None
+    except EnclaveRefusal as refused:
+        raise EnclaveRefusal(RefusalCode(refused.code), word.operation_id) from None

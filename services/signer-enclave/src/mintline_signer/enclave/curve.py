@@ -12,7 +12,7 @@ from coincurve._libsecp256k1 import ffi, lib  # type: ignore[import-not-found]  
 from coincurve.context import GLOBAL_CONTEXT
 
 from mintline.eth import address_of_public_key
-from mintline_signer.errors import Failed, FailureCode, RefusalCode, Refused
+from mintline_signer.errors import EnclaveFailure, EnclaveRefusal, FailureCode, RefusalCode
 
 _UNCOMPRESSED = lib.SECP256K1_EC_UNCOMPRESSED
 
@@ -43,8 +43,8 @@ class Signature:
 class SigningKey:
     """A private key in memory of its own.
 
-    Takes over `secret` (32 bytes, big-endian) and overwrites it on `erase`. Raises Refused for a scalar that
-    is no private key: zero, or not below the curve's order.
+    Takes over `secret` (32 bytes, big-endian) and overwrites it on `erase`. Raises EnclaveRefusal for a
+    scalar that is no private key: zero, or not below the curve's order.
     """
 
     secret: bytearray = field(repr=False)
@@ -55,12 +55,12 @@ class SigningKey:
 
     def __post_init__(self) -> None:
         if len(self.secret) != 32:
-            raise Refused(RefusalCode.KEY_MALFORMED)
+            raise EnclaveRefusal(RefusalCode.KEY_MALFORMED)
         self._pointer = ffi.from_buffer("unsigned char[32]", self.secret)
         self._public = ffi.new("secp256k1_pubkey *")
         if not lib.secp256k1_ec_pubkey_create(GLOBAL_CONTEXT.ctx, self._public, self._pointer):
             self.erase()
-            raise Refused(RefusalCode.KEY_MALFORMED)
+            raise EnclaveRefusal(RefusalCode.KEY_MALFORMED)
         point = ffi.new("unsigned char[65]")
         size = ffi.new("size_t *", 65)
         lib.secp256k1_ec_pubkey_serialize(GLOBAL_CONTEXT.ctx, point, size, self._public, _UNCOMPRESSED)
@@ -69,10 +69,10 @@ class SigningKey:
     def sign(self, digest: bytes) -> Signature:
         """Sign 32 bytes with the nonce of RFC 6979, and prove that the signature recovers to this key.
 
-        Raises Failed (`signing_fault`) otherwise: a faulty signature can give the key away.
+        Raises EnclaveFailure (`signing_fault`) otherwise: a faulty signature can give the key away.
         """
         if not self.alive or len(digest) != 32:
-            raise Failed(FailureCode.SIGNING_FAULT)
+            raise EnclaveFailure(FailureCode.SIGNING_FAULT)
         context = GLOBAL_CONTEXT.ctx
         signature = ffi.new("secp256k1_ecdsa_recoverable_signature *")
         recovered = ffi.new("secp256k1_pubkey *")
@@ -83,13 +83,13 @@ class SigningKey:
             and lib.secp256k1_ecdsa_recover(context, recovered, signature, digest)
             and lib.secp256k1_ec_pubkey_cmp(context, recovered, self._public) == 0
         ):
-            raise Failed(FailureCode.SIGNING_FAULT)
+            raise EnclaveFailure(FailureCode.SIGNING_FAULT)
         compact = ffi.new("unsigned char[64]")
         parity = ffi.new("int *")
         lib.secp256k1_ecdsa_recoverable_signature_serialize_compact(context, compact, parity, signature)
         # A recovery id of 2 or 3 means r ≥ n: 1 in 2^127, and neither EIP-1559 nor ecrecover can say it.
         if parity[0] > 1:
-            raise Failed(FailureCode.SIGNING_FAULT)
+            raise EnclaveFailure(FailureCode.SIGNING_FAULT)
         return Signature(bytes(ffi.buffer(compact)), parity[0])
 
     def erase(self) -> None:

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from mintline_signer.enclave.curve import SigningKey
 from mintline_signer.enclave.ports import KeyUnwrapper
-from mintline_signer.errors import Failed, FailureCode, RefusalCode, Refused
+from mintline_signer.errors import EnclaveFailure, EnclaveRefusal, FailureCode, RefusalCode
 from mintline_signer.protocol import WrappedKey
 
 Identity: TypeAlias = tuple[str, str, int]
@@ -63,7 +63,7 @@ class KeyCache:
         return found
 
     async def obtain(self, keys: Sequence[WrappedKey]) -> list[SigningKey]:
-        """Return the keys in order, unwrapping what is not held; raises Refused or Failed."""
+        """Return the keys in order, unwrapping what is not held; raises EnclaveRefusal or EnclaveFailure."""
         for _ in range(_ROUNDS):
             if (found := self.held(keys)) is not None:
                 return found
@@ -72,7 +72,7 @@ class KeyCache:
                 if isinstance(result, BaseException):
                     raise result
         # Other keys pushed these out again, each time, before all of them were here.
-        raise Failed(FailureCode.OVERLOADED)
+        raise EnclaveFailure(FailureCode.OVERLOADED)
 
     async def _fly(self, key: WrappedKey) -> None:
         """Unwrap a key once for all who wait for it; one who stops waiting stops no one else."""
@@ -93,7 +93,7 @@ class KeyCache:
         signing_key = SigningKey(await self._unwrapper.unwrap(key))
         if signing_key.address != key.address:
             signing_key.erase()
-            raise Refused(RefusalCode.KEY_ADDRESS)
+            raise EnclaveRefusal(RefusalCode.KEY_ADDRESS)
         self.unwrapped += 1
         identity = (key.address, key.subject, key.chain_id)
         self._drop(identity)

@@ -21,7 +21,7 @@ from mintline_signer.enclave.kms_tls import Tls
 from mintline_signer.enclave.nsm import NsmFailed
 from mintline_signer.enclave.recipient import Recipient
 from mintline_signer.enclave.sigv4 import AwsKey, signed_headers
-from mintline_signer.errors import Failed, FailureCode, RefusalCode, Refused
+from mintline_signer.errors import EnclaveFailure, EnclaveRefusal, FailureCode, RefusalCode
 from mintline_signer.protocol import Credentials
 
 _ENDPOINT = re.compile(r"(https?)://([a-z0-9.-]{1,253}(?::[0-9]{1,5})?)/?")
@@ -128,7 +128,7 @@ class KmsDecrypter:
         )
 
     async def decrypt(self, ciphertext: bytes, context: Mapping[str, str]) -> bytearray:
-        """Return what `ciphertext` holds, if it was made under `context`; raises Refused or Failed."""
+        """Return the plaintext if it was made under `context`; raises EnclaveRefusal or EnclaveFailure."""
         return await self.decrypt_under(self._key_id, ciphertext, context)
 
     async def decrypt_under(self, key_id: str, ciphertext: bytes, context: Mapping[str, str]) -> bytearray:
@@ -136,7 +136,7 @@ class KmsDecrypter:
         try:
             recipient = self._recipient()
         except NsmFailed:
-            raise Failed(FailureCode.NOT_ATTESTED) from None
+            raise EnclaveFailure(FailureCode.NOT_ATTESTED) from None
         asked = {
             "CiphertextBlob": base64.b64encode(ciphertext).decode(),
             "EncryptionAlgorithm": "SYMMETRIC_DEFAULT",
@@ -150,7 +150,7 @@ class KmsDecrypter:
         return self._opened(await self._ask("Decrypt", asked), recipient, key_id)
 
     async def encrypt_under(self, arn: str, plaintext: bytearray, context: Mapping[str, str]) -> bytes:
-        """Return the ciphertext of `plaintext` under the key of that ARN; raises Failed.
+        """Return the ciphertext of `plaintext` under the key of that ARN; raises EnclaveFailure.
 
         Hazard: unlike an answer, what is asked goes to KMS in the clear within TLS, and the JSON that
         carries it is freed but not overwritten.
@@ -164,15 +164,15 @@ class KmsDecrypter:
         answer = _object(await self._ask("Encrypt", asked))
         used, ciphertext = answer.get("KeyId"), answer.get("CiphertextBlob")
         if used != arn or not isinstance(ciphertext, str):
-            raise Failed(FailureCode.KMS_ANSWER)
+            raise EnclaveFailure(FailureCode.KMS_ANSWER)
         try:
             return base64.b64decode(ciphertext, validate=True)
         except ValueError:
-            raise Failed(FailureCode.KMS_ANSWER) from None
+            raise EnclaveFailure(FailureCode.KMS_ANSWER) from None
 
     async def _ask(self, operation: str, asked: Mapping[str, Any]) -> HttpResponse:
         if self._credentials is None:
-            raise Failed(FailureCode.CREDENTIALS_MISSING)
+            raise EnclaveFailure(FailureCode.CREDENTIALS_MISSING)
         body = json.dumps(asked).encode()
         headers = {
             "content-type": "application/x-amz-json-1.1",
@@ -184,7 +184,7 @@ class KmsDecrypter:
                 signed_headers(self._credentials, headers, body, now=self._now()), body
             )
         except Unavailable:
-            raise Failed(FailureCode.KMS_UNAVAILABLE) from None
+            raise EnclaveFailure(FailureCode.KMS_UNAVAILABLE) from None
         if response.status != 200:
             _raise_fault(response)
         return response
@@ -194,13 +194,13 @@ class KmsDecrypter:
         answer = _object(response)
         used, envelope = answer.get("KeyId"), answer.get("CiphertextForRecipient")
         if not isinstance(used, str) or not isinstance(envelope, str) or answer.get("Plaintext"):
-            raise Failed(FailureCode.KMS_ANSWER)
+            raise EnclaveFailure(FailureCode.KMS_ANSWER)
         if ":key/" in key_id and used != key_id:
-            raise Refused(RefusalCode.KEY_UNDECRYPTABLE)
+            raise EnclaveRefusal(RefusalCode.KEY_UNDECRYPTABLE)
         try:
             return open_envelope(base64.b64decode(envelope, validate=True), recipient.key)
         except (ValueError, BrokenEnvelope):
-            raise Failed(FailureCode.KMS_ANSWER) from None
+            raise EnclaveFailure(FailureCode.KMS_ANSWER) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,5 +232,5 @@ def _raise_fault(response: HttpResponse) -> NoReturn:
     kind = str(_object(response).get("__type", "")).rpartition("#")[2]
     fault = _FAULTS.get(kind, FailureCode.KMS_UNAVAILABLE)
     if isinstance(fault, RefusalCode):
-        raise Refused(fault)
-    raise Failed(fault)
+        raise EnclaveRefusal(fault)
+    raise EnclaveFailure(fault)

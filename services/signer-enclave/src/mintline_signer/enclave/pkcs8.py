@@ -8,7 +8,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 
-from mintline_signer.errors import RefusalCode, Refused
+from mintline_signer.errors import EnclaveRefusal, RefusalCode
 
 _INTEGER, _OCTETS, _SEQUENCE = 0x02, 0x04, 0x30
 _KIND = (b"\x00", b"\x01", bytes.fromhex("06072a8648ce3d020106052b8104000a"))
@@ -17,7 +17,7 @@ _SCALAR = 32
 
 
 def secp256k1_scalar(der: bytes | bytearray) -> bytearray:
-    """Return the private scalar in 32 bytes, leading zeros included; raises Refused for anything else.
+    """Return the private scalar in 32 bytes, leading zeros included; raises EnclaveRefusal for anything else.
 
     Invariant: no copy of the scalar is made but the one that is returned.
     """
@@ -56,11 +56,11 @@ def _element(data: memoryview, tag: int) -> tuple[memoryview, memoryview]:
 
 
 def _refuse() -> NoReturn:
-    raise Refused(RefusalCode.KEY_MALFORMED)
+    raise EnclaveRefusal(RefusalCode.KEY_MALFORMED)
 
 
 def p256_key(der: bytes | bytearray) -> EllipticCurvePrivateKey:
-    """Return a private key on P-256; raises Refused for anything else."""
+    """Return a private key on P-256; raises EnclaveRefusal for anything else."""
     try:
         key = load_der_private_key(der, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):

@@ -14,7 +14,8 @@ class Decrypter(Protocol):
     async def decrypt(self, ciphertext: bytes, context: Mapping[str, str]) -> bytearray:
         """Return the plaintext, to be erased by the caller; `context` is the encryption context.
 
-        A key pair's plaintext is PKCS#8 in DER. Raises Refused (`key_undecryptable`) or Failed.
+        A key pair's plaintext is PKCS#8 in DER.
+        Raises EnclaveRefusal (`key_undecryptable`) or EnclaveFailure.
         """
         ...
 
@@ -28,7 +29,7 @@ class Wrapper(Decrypter, Protocol):
         ...
 
     async def encrypt(self, plaintext: bytearray, context: Mapping[str, str]) -> bytes:
-        """Return the ciphertext of `plaintext`; raises Failed."""
+        """Return the ciphertext of `plaintext`; raises EnclaveFailure."""
         ...
 
 
@@ -36,5 +37,5 @@ class KeyUnwrapper(Protocol):
     """Turns a wrapped key into the private key."""
 
     async def unwrap(self, key: WrappedKey) -> bytearray:
-        """Return the 32-byte scalar, to be erased by the caller; raises Refused or Failed."""
+        """Return the 32-byte scalar, to be erased by the caller; raises EnclaveRefusal or EnclaveFailure."""
         ...

@@ -6,7 +6,7 @@ from mintline.messages import AnyRequest
 from mintline_signer.enclave.kinds import kind_of
 from mintline_signer.enclave.kinds.base import Gift, Limit
 from mintline_signer.enclave.policy import Role, SigningPolicy
-from mintline_signer.errors import Failed, FailureCode, RefusalCode, Refused
+from mintline_signer.errors import EnclaveFailure, EnclaveRefusal, FailureCode, RefusalCode
 
 MAX_TOP_UPS = 100_000
 """Top-ups in one window of their budget: bounds what is remembered of them, however high the rates are."""
@@ -32,12 +32,13 @@ class RateLimiter:
     def check(self, request: AnyRequest, role: Role, *, now: float) -> None:
         """Raise unless the keys may sign, and the treasury may give, as much in this window.
 
-        Failed (`rate_limited`) for what may come again in the next one. A top-up of an address that has got
-        its share is Refused instead (`top_up_budget`): what fails keeps the treasury's later top-ups waiting.
+        EnclaveFailure (`rate_limited`) for what may come again in the next one. EnclaveRefusal
+        (`top_up_budget`) for a top-up of an address that has got its share: a failure would keep later ones
+        waiting.
         """
         self._turn(now)
         if any(self._counts.get(name, 0) >= most for name, most in self._limits(request, role)):
-            raise Failed(FailureCode.RATE_LIMITED)
+            raise EnclaveFailure(FailureCode.RATE_LIMITED)
         if (given := _given_by(request)) is not None:
             self._check_gift(*given)
 
@@ -45,10 +46,10 @@ class RateLimiter:
         more, more_for_recipient = self._more(nonce, gift)
         given = self._by_recipient.get(gift.recipient, 0)
         if given + more_for_recipient > self._bounds.recipient:
-            raise Refused(RefusalCode.TOP_UP_BUDGET)
+            raise EnclaveRefusal(RefusalCode.TOP_UP_BUDGET)
         full = len(self._given) >= MAX_TOP_UPS and nonce not in self._given
         if full or self._total + more > self._bounds.value:
-            raise Failed(FailureCode.RATE_LIMITED)
+            raise EnclaveFailure(FailureCode.RATE_LIMITED)
 
     def count(self, request: AnyRequest, role: Role, *, now: float) -> None:
         """Count what was signed. A top-up that is signed again under its nonce is the same one."""

@@ -13,7 +13,7 @@ from mintline.acceptance import LEEWAY, NotVouchedFor, Statement, Statements
 from mintline.access_tokens import Claims
 from mintline.revocation import REVOCATION, revocation_fields
 from mintline_signer.enclave.fixed_table import VALUE_BYTES, FixedTable
-from mintline_signer.errors import RefusalCode, Refused
+from mintline_signer.errors import EnclaveRefusal, RefusalCode
 from mintline_signer.protocol import Revocation
 
 log = structlog.get_logger()
@@ -62,7 +62,7 @@ class RevokedTokens:
         return int.from_bytes(value[:8], "big"), int.from_bytes(value[8:16], "big")
 
     def check(self, claims: Claims, *, accepted_at: int, now: float) -> None:
-        """Raise Refused for a revoked token, unless the api accepted the request before it found out.
+        """Raise EnclaveRefusal for a revoked token, unless the api accepted the request before it found out.
 
         What it accepted before is signed for as long as by a token that had expired at that time: the time
         of acceptance is the api's own word. `accepted_at` is in Unix milliseconds, `now` in seconds.
@@ -73,4 +73,4 @@ class RevokedTokens:
         revoked_before, found_at = known
         late = accepted_at >= found_at or now >= found_at / 1000 + self._grace
         if claims.issued < revoked_before and late:
-            raise Refused(RefusalCode.TOKEN_REVOKED)
+            raise EnclaveRefusal(RefusalCode.TOKEN_REVOKED)

@@ -15,7 +15,7 @@ from mintline_signer.enclave.pkcs8 import p256_key, secp256k1_scalar
 from mintline_signer.enclave.policy import SigningPolicy
 from mintline_signer.enclave.ports import Decrypter, Wrapper
 from mintline_signer.enclave.wrapped import opening
-from mintline_signer.errors import Failed, FailureCode, RefusalCode, Refused
+from mintline_signer.errors import EnclaveFailure, EnclaveRefusal, FailureCode, RefusalCode
 from mintline_signer.protocol import Rewrapped, WrappedKey, WrappedSealingKey
 
 
@@ -31,9 +31,9 @@ class Rewrapper:
     confidential: bool
 
     async def rewrap(self, key: WrappedKey | WrappedSealingKey) -> Rewrapped:
-        """Return the key as it is wrapped now; raises Refused or Failed."""
+        """Return the key as it is wrapped now; raises EnclaveRefusal or EnclaveFailure."""
         if key.kms_key == self.to.arn:
-            raise Refused(RefusalCode.REWRAP)
+            raise EnclaveRefusal(RefusalCode.REWRAP)
         subject = key.subject if isinstance(key, WrappedKey) else SEALING_SUBJECT
         context = {"sub": subject, "chain": str(key.chain_id)}
         wrapping = _Wrapping(self.decrypter, self.to, confidential=self.confidential)
@@ -54,14 +54,14 @@ class Reassigner:
     confidential: bool
 
     async def reassign(self, key: WrappedKey, to: str) -> Rewrapped:
-        """Return the key as it is wrapped for the user `to`; raises Refused or Failed."""
+        """Return the key as it is wrapped for the user `to`; raises EnclaveRefusal or EnclaveFailure."""
         named = [
             one
             for one in self.policy.reassign
             if (one.old, one.new, one.address) == (key.subject, to, key.address)
         ]
         if not named or key.chain_id not in self.policy.chain_ids:
-            raise Refused(RefusalCode.REASSIGN)
+            raise EnclaveRefusal(RefusalCode.REASSIGN)
         chain = str(key.chain_id)
         wrapping = _Wrapping(
             opening(self.decrypter, self.successor, key.kms_key),
@@ -82,7 +82,7 @@ class _Wrapping:
     ) -> Rewrapped:
         """Return a key that was wrapped under the context `before` as it is wrapped under `after`."""
         if not self.confidential:
-            raise Failed(FailureCode.NOT_CONFIDENTIAL)
+            raise EnclaveFailure(FailureCode.NOT_CONFIDENTIAL)
         der = await self.decrypter.decrypt(key.wrapped, before)
         try:
             _check(key, der)
@@ -91,20 +91,20 @@ class _Wrapping:
             same = hmac.compare_digest(again, der)
             again[:] = bytes(len(again))
             if not same:
-                raise Failed(FailureCode.KMS_ANSWER)
+                raise EnclaveFailure(FailureCode.KMS_ANSWER)
         finally:
             der[:] = bytes(len(der))
         return Rewrapped(wrapped=wrapped, kms_key=self.to.arn)
 
 
 def _check(key: WrappedKey | WrappedSealingKey, der: bytearray) -> None:
-    """Raise Refused unless the plaintext is the key that its record says."""
+    """Raise EnclaveRefusal unless the plaintext is the key that its record says."""
     if isinstance(key, WrappedSealingKey):
         if private_key_id(p256_key(der)) != key.key_id:
-            raise Refused(RefusalCode.KEY_ADDRESS)
+            raise EnclaveRefusal(RefusalCode.KEY_ADDRESS)
         return
     opened = SigningKey(secp256k1_scalar(der))
     address = opened.address
     opened.erase()
     if address != key.address:
-        raise Refused(RefusalCode.KEY_ADDRESS)
+        raise EnclaveRefusal(RefusalCode.KEY_ADDRESS)

@@ -12,7 +12,7 @@ from mintline.authorization import SEALING_SUBJECT, private_key_id
 from mintline_signer.enclave.pkcs8 import p256_key
 from mintline_signer.enclave.ports import Decrypter, Wrapper
 from mintline_signer.enclave.wrapped import opening
-from mintline_signer.errors import Failed, FailureCode, Refused
+from mintline_signer.errors import EnclaveFailure, EnclaveRefusal, FailureCode
 from mintline_signer.protocol import WrappedSealingKey
 
 
@@ -38,12 +38,12 @@ class Seals:
         return self._held.get(key_id)
 
     async def obtain(self, key_id: bytes) -> EllipticCurvePrivateKey:
-        """Return the key; raises Failed, `sealing_key_missing` for one that the host did not give."""
+        """Return the key; raises EnclaveFailure, `sealing_key_missing` for one that the host did not give."""
         if (held := self._held.get(key_id)) is not None:
             return held
         wrapped = self._wrapped.get(key_id)
         if wrapped is None:
-            raise Failed(FailureCode.SEALING_KEY_MISSING)
+            raise EnclaveFailure(FailureCode.SEALING_KEY_MISSING)
         flight = self._flights.get(key_id)
         if flight is None:
             flight = asyncio.create_task(self._unwrap(wrapped), name=f"unseal {key_id.hex()}")
@@ -59,11 +59,11 @@ class Seals:
                 key = p256_key(der)
             finally:
                 der[:] = bytes(len(der))
-        except Refused:
+        except EnclaveRefusal:
             # What the host brought is no sealing key: its doing, and no reason to end anyone's mint.
-            raise Failed(FailureCode.SEALING_KEY_MISSING) from None
+            raise EnclaveFailure(FailureCode.SEALING_KEY_MISSING) from None
         if private_key_id(key) != wrapped.key_id:
-            raise Failed(FailureCode.SEALING_KEY_MISSING)
+            raise EnclaveFailure(FailureCode.SEALING_KEY_MISSING)
         if wrapped.key_id in self._wrapped:
             self._held[wrapped.key_id] = key
         return key

@@ -26,7 +26,7 @@ from mintline_signer.enclave.rewrapping import Reassigner, Rewrapper
 from mintline_signer.enclave.seals import Seals
 from mintline_signer.enclave.signing import answer, match_keys
 from mintline_signer.enclave.signing_history import SigningHistory
-from mintline_signer.errors import Failed, FailureCode, RefusalCode, Refused
+from mintline_signer.errors import EnclaveFailure, EnclaveRefusal, FailureCode, RefusalCode
 from mintline_signer.protocol import (
     Accepted,
     BadRequest,
@@ -125,7 +125,7 @@ class Enclave:
                 return None
             keys = self.keys.held(request.keys)
             return None if keys is None else self._sign(intent, role, keys, now, trail)
-        except (Refused, Failed) as error:
+        except (EnclaveRefusal, EnclaveFailure) as error:
             return self._declined(error, intent, trail)
 
     async def answer_later(self, request: Sign | Rewrap | Reassign, trail: Trail) -> Response:
@@ -139,7 +139,7 @@ class Enclave:
             now = self.now()
             trail.check_room()
             return self._sign(intent, check(self.policy, intent, now=now), keys, now, trail)
-        except (Refused, Failed) as error:
+        except (EnclaveRefusal, EnclaveFailure) as error:
             return self._declined(error, intent, trail)
 
     async def _rewrap(self, request: Rewrap | Reassign, trail: Trail) -> Response:
@@ -150,10 +150,10 @@ class Enclave:
         try:
             trail.check_room()
             answer = await self._rewrapped(request)
-        except Refused as refused:
+        except EnclaveRefusal as refused:
             trail.refuse(what=request.type, outcome=refused.code, key=name, intent=before)
             return Refusal(code=RefusalCode(refused.code))
-        except Failed as error:
+        except EnclaveFailure as error:
             return self.failure(error.code)
         after = hashlib.sha256(answer.wrapped).digest()
         trail.record(what=request.type, outcome=SIGNED, key=name, intent=before, result=after)
@@ -162,10 +162,10 @@ class Enclave:
     async def _rewrapped(self, request: Rewrap | Reassign) -> Rewrapped:
         if isinstance(request, Reassign):
             if self.reassigner is None:
-                raise Refused(RefusalCode.REASSIGN)
+                raise EnclaveRefusal(RefusalCode.REASSIGN)
             return await self.reassigner.reassign(request.key, request.to)
         if self.rewrapper is None:
-            raise Refused(RefusalCode.REWRAP)
+            raise EnclaveRefusal(RefusalCode.REWRAP)
         return await self.rewrapper.rewrap(request.key)
 
     def _sign(
@@ -188,16 +188,16 @@ class Enclave:
         self.counts.signed += 1
         return signed
 
-    def _declined(self, error: Refused | Failed, intent: AnyRequest, trail: Trail) -> Response:
+    def _declined(self, error: EnclaveRefusal | EnclaveFailure, intent: AnyRequest, trail: Trail) -> Response:
         limited = error.code == FailureCode.RATE_LIMITED
-        if isinstance(error, Refused) or limited:
+        if isinstance(error, EnclaveRefusal) or limited:
             trail.refuse(
                 what=intent.type,
                 outcome=str(error.code),
                 key=intent.signer.address,
                 intent=meaning_of(intent),
             )
-        if isinstance(error, Failed):
+        if isinstance(error, EnclaveFailure):
             return self.failure(error.code)
         self.counts.refused += 1
         log.warning("signing_refused", code=error.code)

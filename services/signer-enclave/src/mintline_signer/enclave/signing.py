@@ -6,21 +6,21 @@ from mintline.messages import AnyRequest
 from mintline_signer.enclave.curve import SigningKey
 from mintline_signer.enclave.kinds import kind_of
 from mintline_signer.enclave.policy import SigningPolicy
-from mintline_signer.errors import Failed, FailureCode
+from mintline_signer.errors import EnclaveFailure, FailureCode
 from mintline_signer.protocol import Issued, Sign, Signed
 
 
 def match_keys(request: Sign, policy: SigningPolicy) -> None:
-    """Raise Failed (`keys_mismatch`) unless the keys are the signer's, then for a mint the issuer's."""
+    """Raise EnclaveFailure (`keys_mismatch`) unless the keys are the signer's and a mint's issuer's."""
     intent = request.intent
     expected = [(key.address, key.subject, intent.chain_id) for key in kind_of(intent).keys(intent, policy)]
     if [(key.address, key.subject, key.chain_id) for key in request.keys] != expected:
-        raise Failed(FailureCode.KEYS_MISMATCH)
+        raise EnclaveFailure(FailureCode.KEYS_MISMATCH)
 
 
 def answer(request: AnyRequest, keys: list[SigningKey]) -> Signed | Issued:
     """Sign what is asked for; a mint's voucher is issued with the second key.
 
-    Hazard: no policy is applied here; the caller has done so. Raises Failed (`signing_fault`).
+    Hazard: no policy is applied here; the caller has done so. Raises EnclaveFailure (`signing_fault`).
     """
     return kind_of(request).answer(request, keys)

@@ -17,7 +17,7 @@ from __future__ import annotations
 from mintline.messages import AnyRequest
 from mintline_signer.enclave.fixed_table import VALUE_BYTES, FixedTable
 from mintline_signer.enclave.kinds import kind_of
-from mintline_signer.errors import RefusalCode, Refused
+from mintline_signer.errors import EnclaveRefusal, RefusalCode
 
 _NOOP = bytes(VALUE_BYTES)
 """Stands for the meaning of every no-op: there is one for each nonce."""
@@ -37,19 +37,19 @@ class SigningHistory:
         return len(self._nonces)
 
     def check(self, request: AnyRequest, meaning: bytes) -> None:
-        """Raise Refused if something else was signed before; `meaning` is by `mintline.kinds`."""
+        """Raise EnclaveRefusal if something else was signed before; `meaning` is by `mintline.kinds`."""
         kind = kind_of(request)
         for bound in kind.bindings(request, meaning):
             if self._operations.get(bound.name.encode()) not in (None, bound.value):
-                raise Refused(bound.refusal, bound.operation_id)
+                raise EnclaveRefusal(bound.refusal, bound.operation_id)
         nonce = kind.nonce(request)
         if nonce is None or kind.fills:
             return
         before = self._nonces.get(nonce.encode())
         if before == _NOOP:
-            raise Refused(RefusalCode.NONCE_FILLED)
+            raise EnclaveRefusal(RefusalCode.NONCE_FILLED)
         if before is not None and before != meaning:
-            raise Refused(RefusalCode.NONCE)
+            raise EnclaveRefusal(RefusalCode.NONCE)
 
     def remember(self, request: AnyRequest, meaning: bytes) -> None:
         """Remember what was signed. Nothing else is: what nobody signed for must not take up room."""

@@ -15,7 +15,7 @@ from mintline.access_tokens import BadToken, Claims, Jwk, TokenFault, TokenRules
 from mintline.messages import Frozen
 from mintline.p256 import load_p256
 from mintline.scopes import Scope
-from mintline_signer.errors import RefusalCode, Refused
+from mintline_signer.errors import EnclaveRefusal, RefusalCode
 
 _REMEMBERED = 50_000
 
@@ -79,11 +79,11 @@ class TokenVerifier:
         return len(self._verified)
 
     def subject_of(self, token: str, *, now: float) -> str:
-        """Return the user whose token this is; raises Refused."""
+        """Return the user whose token this is; raises EnclaveRefusal."""
         return self.claims_of(token, now=now).subject
 
     def claims_of(self, token: str, *, now: float) -> Claims:
-        """Return what a good token says; raises Refused."""
+        """Return what a good token says; raises EnclaveRefusal."""
         digest = hashlib.sha256(token.encode()).digest()
         try:
             claims = self._verified.get(digest)
@@ -95,7 +95,7 @@ class TokenVerifier:
             claims.check_time(now, grace=self._policy.grace)
             claims.check_scope(self._policy.scope)
         except BadToken as error:
-            raise Refused(_code_of(error)) from None
+            raise EnclaveRefusal(_code_of(error)) from None
         return claims
 
     def _verify(self, token: str) -> Claims:

@@ -23,7 +23,7 @@ class WalletUnwrapper:
     """The other KMS key that the policy names: what was wrapped under that one is opened there."""
 
     async def unwrap(self, key: WrappedKey) -> bytearray:
-        """Return the private scalar of a wrapped key; raises Refused or Failed."""
+        """Return the private scalar of a wrapped key; raises EnclaveRefusal or EnclaveFailure."""
         context = {"sub": key.subject, "chain": str(key.chain_id)}
         der = await opening(self.decrypter, self.successor, key.kms_key).decrypt(key.wrapped, context)
         try:

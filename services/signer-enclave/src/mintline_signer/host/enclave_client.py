@@ -17,7 +17,7 @@ from mintline.audit.records import Batch
 from mintline.errors import MintlineError, Unavailable
 from mintline_signer import addresses
 from mintline_signer.connection import FramedConnection, Limits
-from mintline_signer.errors import BrokenFrame, FailureCode, RefusalCode, Refused
+from mintline_signer.errors import BrokenFrame, EnclaveRefusal, FailureCode, RefusalCode
 from mintline_signer.host.audit_files import AuditStore
 from mintline_signer.host.credentials import CredentialSource
 from mintline_signer.protocol import (
@@ -118,14 +118,14 @@ class EnclaveClient:
                 await self._keeper
 
     async def sign(self, request: Sign) -> Signed | Issued:
-        """Return what was signed; raises Refused, Failed, or Unavailable when nobody answers.
+        """Return what was signed; raises EnclaveRefusal, EnclaveFailure, or Unavailable when nobody answers.
 
-        A batch whose authorizations do not fit into a frame is Refused here (`batch_too_large`).
+        A batch whose authorizations do not fit into a frame is refused here (`batch_too_large`).
         """
         try:
             answer = await self._call(request)
         except BrokenFrame:
-            raise Refused(RefusalCode.BATCH_TOO_LARGE) from None
+            raise EnclaveRefusal(RefusalCode.BATCH_TOO_LARGE) from None
         if isinstance(answer, Signed | Issued):
             return answer
         if isinstance(answer, Failure) and answer.code in _STALE:
@@ -134,7 +134,7 @@ class EnclaveClient:
         raise declined(answer)
 
     async def rewrap(self, request: Rewrap | Reassign) -> Rewrapped:
-        """Return a key as it is wrapped now; raises Refused, Failed or Unavailable."""
+        """Return a key as it is wrapped now; raises EnclaveRefusal, EnclaveFailure or Unavailable."""
         answer = await self._call(request)
         if isinstance(answer, Rewrapped):
             return answer

@@ -18,7 +18,7 @@ from mintline.messages import (
     SignMint,
     VoucherIssued,
 )
-from mintline_signer.errors import Refused
+from mintline_signer.errors import EnclaveRefusal
 from mintline_signer.host.ports import AuthorizationSource, SigningPort, WrappedKeySource
 from mintline_signer.protocol import Issued, Sign, Signed, WrappedKey
 
@@ -46,7 +46,7 @@ async def sign(
     beside = await authorizations.of(intent) if isinstance(intent, SignBatch) else []
     try:
         signed = await enclave.sign(Sign(intent=intent, keys=wrapped, authorizations=beside))
-    except Refused as refused:
+    except EnclaveRefusal as refused:
         return SigningRefused(
             intent=intent,
             code=refused.code,

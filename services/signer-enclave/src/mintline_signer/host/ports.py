@@ -28,5 +28,5 @@ class SigningPort(Protocol):
     """The enclave, as the host sees it."""
 
     async def sign(self, request: Sign) -> Signed | Issued:
-        """Return the signed transaction or voucher; raises Refused, or Unavailable (Failed among them)."""
+        """Return the signed transaction or voucher; raises EnclaveRefusal, EnclaveFailure or Unavailable."""
         ...

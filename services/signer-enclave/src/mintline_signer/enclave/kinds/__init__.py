@@ -13,7 +13,7 @@ from mintline.kinds.registry import NAMES, VOUCHER, find_kinds, request_type
 from mintline.messages import AnyRequest
 from mintline_signer.enclave.kinds.base import EnclaveKind, Word, require
 from mintline_signer.enclave.policy import Role, SigningPolicy
-from mintline_signer.errors import RefusalCode, Refused
+from mintline_signer.errors import EnclaveRefusal, RefusalCode
 
 __all__ = ["KINDS", "check", "kind_of", "words_of"]
 
@@ -24,15 +24,15 @@ KINDS: Mapping[str, EnclaveKind[Any]] = MappingProxyType(
 
 
 def kind_of(request: AnyRequest) -> EnclaveKind[Any]:
-    """Return a request's kind; raises Refused for one that is not known."""
+    """Return a request's kind; raises EnclaveRefusal for one that is not known."""
     kind = KINDS.get(request.type)
     if kind is None:
-        raise Refused(RefusalCode.INTENT)
+        raise EnclaveRefusal(RefusalCode.INTENT)
     return kind
 
 
 def check(policy: SigningPolicy, request: AnyRequest, *, now: float) -> Role:
-    """Raise Refused unless the policy allows what is asked for; return what the signer acts as.
+    """Raise EnclaveRefusal unless the policy allows what is asked for; return what the signer acts as.
 
     `now` is in Unix seconds.
     """
@@ -45,6 +45,6 @@ def words_of(request: AnyRequest, authorizations: Sequence[bytes] = ()) -> list[
     """Return what users must have asked for, so that this may be signed.
 
     The platform's own keys act by the policy alone, and a no-op moves nothing. `authorizations` are those
-    that came beside the request; raises Failed if they are not as many as it takes.
+    that came beside the request; raises EnclaveFailure if they are not as many as it takes.
     """
     return kind_of(request).words(request, authorizations)

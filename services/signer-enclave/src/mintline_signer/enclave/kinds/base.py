@@ -11,7 +11,7 @@ from mintline.kinds import transaction_of
 from mintline.messages import AnyIntent, Intent, KeyRef, Message
 from mintline_signer.enclave.curve import SigningKey
 from mintline_signer.enclave.policy import PLATFORM, PlatformKey, Role, SigningPolicy
-from mintline_signer.errors import Failed, FailureCode, RefusalCode, Refused
+from mintline_signer.errors import EnclaveFailure, EnclaveRefusal, FailureCode, RefusalCode
 from mintline_signer.protocol import Issued, Signed
 
 RequestT = TypeVar("RequestT", bound=Message)
@@ -77,7 +77,7 @@ class EnclaveKind(ABC, Generic[RequestT]):
 
     @abstractmethod
     def check(self, policy: SigningPolicy, request: RequestT, now: float) -> Role:
-        """Raise Refused unless the policy allows it; return what the signer acts as.
+        """Raise EnclaveRefusal unless the policy allows it; return what the signer acts as.
 
         Chain and key's chain are checked before. `now` is in Unix seconds.
         """
@@ -92,15 +92,15 @@ class EnclaveKind(ABC, Generic[RequestT]):
 
     @abstractmethod
     def answer(self, request: RequestT, keys: Sequence[SigningKey]) -> Signed | Issued:
-        """Sign it. Hazard: no policy is applied here. Raises Failed (`signing_fault`)."""
+        """Sign it. Hazard: no policy is applied here. Raises EnclaveFailure (`signing_fault`)."""
 
     def words(self, request: RequestT, authorizations: Sequence[bytes]) -> list[Word]:  # noqa: ARG002 - few have any
         """Return what users must have asked for; `authorizations` are those that came beside the request.
 
-        Raises Failed (`bad_request`) if they are not as many as it takes: that is the host's mistake.
+        Raises EnclaveFailure (`bad_request`) if they are not as many as it takes: that is the host's mistake.
         """
         if authorizations:
-            raise Failed(FailureCode.BAD_REQUEST)
+            raise EnclaveFailure(FailureCode.BAD_REQUEST)
         return []
 
     def nonce(self, request: RequestT) -> str | None:  # noqa: ARG002 - a voucher has none
@@ -149,15 +149,15 @@ class TransactionKind(EnclaveKind[IntentT]):
 
 
 def require(allowed: bool, code: RefusalCode, operation_id: str = "") -> None:  # noqa: FBT001 - reads as the rule it states
-    """Raise Refused unless it is allowed."""
+    """Raise EnclaveRefusal unless it is allowed."""
     if not allowed:
-        raise Refused(code, operation_id)
+        raise EnclaveRefusal(code, operation_id)
 
 
 def require_key(key: SigningKey, signer: KeyRef) -> None:
-    """Raise Failed (`signing_fault`) unless a key is the signer's."""
+    """Raise EnclaveFailure (`signing_fault`) unless a key is the signer's."""
     if key.address != signer.address:
-        raise Failed(FailureCode.SIGNING_FAULT)
+        raise EnclaveFailure(FailureCode.SIGNING_FAULT)
 
 
 def same(signer: KeyRef, key: PlatformKey) -> bool:
@@ -166,7 +166,7 @@ def same(signer: KeyRef, key: PlatformKey) -> bool:
 
 
 def sender_role(policy: SigningPolicy, signer: KeyRef) -> Role:
-    """Return what the sender of a transaction acts as; raises Refused.
+    """Return what the sender of a transaction acts as; raises EnclaveRefusal.
 
     Half a match with a key of the platform is none.
     """
@@ -183,7 +183,7 @@ def sender_role(policy: SigningPolicy, signer: KeyRef) -> Role:
 
 
 def check_fees(policy: SigningPolicy, intent: Intent, *, lines: int = 1) -> None:
-    """Raise Refused unless gas and fees are within bounds; what it may cost is so for each of its lines."""
+    """Raise EnclaveRefusal unless gas and fees are within bounds; the cost bound is for each of its lines."""
     fees = intent.fees
     require(intent.gas <= policy.max_gas * lines, RefusalCode.GAS)
     require(fees.max_fee_per_gas <= policy.max_fee_per_gas, RefusalCode.FEE)
@@ -193,7 +193,7 @@ def check_fees(policy: SigningPolicy, intent: Intent, *, lines: int = 1) -> None
 
 
 def check_user(policy: SigningPolicy, intent: Intent, contract: str, *, action: str) -> Role:
-    """Raise Refused unless a user's key may do this at the contract."""
+    """Raise EnclaveRefusal unless a user's key may do this at the contract."""
     role = sender_role(policy, intent.signer)
     check_fees(policy, intent)
     require(role is Role.USER, RefusalCode.SIGNER)
@@ -205,5 +205,5 @@ def check_user(policy: SigningPolicy, intent: Intent, contract: str, *, action: 
 def only(authorizations: Sequence[bytes], word: Word) -> list[Word]:
     """Return the word of a request that has its authorization in itself, so that none comes beside it."""
     if authorizations:
-        raise Failed(FailureCode.BAD_REQUEST)
+        raise EnclaveFailure(FailureCode.BAD_REQUEST)
     return [word]

@@ -16,7 +16,7 @@ from mintline_signer.enclave.kinds.base import (
 )
 from mintline_signer.enclave.kinds.vouchers import token_of
 from mintline_signer.enclave.policy import Role, SigningPolicy
-from mintline_signer.errors import Failed, FailureCode, RefusalCode
+from mintline_signer.errors import EnclaveFailure, FailureCode, RefusalCode
 
 
 class BatchKind(TransactionKind[SignBatch]):
@@ -41,7 +41,7 @@ class BatchKind(TransactionKind[SignBatch]):
     def words(self, request: SignBatch, authorizations: Sequence[bytes]) -> list[Word]:
         """Return each line, asked for by the user that it names; the authorizations are in their order."""
         if len(authorizations) != len(request.mints):
-            raise Failed(FailureCode.BAD_REQUEST)
+            raise EnclaveFailure(FailureCode.BAD_REQUEST)
         return [
             Word(line.subject, line_digest(request, line), envelope, line.mint_id)
             for line, envelope in zip(request.mints, authorizations, strict=True)

@@ -13,7 +13,7 @@ from mintline_signer.errors import RefusalCode
 
 
 def check_voucher(policy: SigningPolicy, contract: str, voucher: Voucher, now: float) -> None:
-    """Raise Refused unless the policy allows the voucher."""
+    """Raise EnclaveRefusal unless the policy allows the voucher."""
     require(contract in policy.contracts, RefusalCode.CONTRACT)
     require(voucher.deadline > now, RefusalCode.VOUCHER_EXPIRED)
     require(voucher.deadline <= now + policy.max_voucher_ttl, RefusalCode.VOUCHER_TTL)
