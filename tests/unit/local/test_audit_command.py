@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 from mintline.attestation.development import DevelopmentAuthority
 from mintline.audit.records import NO_HASH, write_batches
 from mintline_local.cli import app
-from mintline_signer.enclave.audit import Audit, Trail, open_audit, rotate
+from mintline_signer.enclave.audit import Audit, SessionTrail, open_audit, rotate
 from mintline_signer.enclave.nsm_development import DevelopmentNsm
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -32,7 +32,7 @@ def folder(tmp_path: Path) -> Path:
         pcrs={0: IMAGE, 1: b"\x02" * 48, 2: b"\x03" * 48},
         user_data=key.public_key().public_bytes_raw(),
     )
-    trail = Trail(Audit(key, attested=document, now=NOW.timestamp))
+    trail = SessionTrail(Audit(key, attested=document, now=NOW.timestamp))
     batches = trail.batches()
     for outcome in ("signed", "signed", "policy_gas"):
         trail.record(what="sign_mint", outcome=outcome, key="0x", intent=bytes(32))
@@ -59,7 +59,7 @@ def test_verify__when_the_key_was_replaced__shows_who_took_over(tmp_path: Path) 
     audit.begin(NO_HASH)
     rotate(audit, nsm, age=0)
     (tmp_path / "audit").mkdir()
-    (tmp_path / "audit" / "1.audit").write_bytes(write_batches(Trail(audit).batches()))
+    (tmp_path / "audit" / "1.audit").write_bytes(write_batches(SessionTrail(audit).batches()))
     first, second = json.loads(run(tmp_path / "audit", "--json").stdout)["chains"]
     assert (first["successor"], second["successor"]) == (second["key"], None)
     assert f"to {second['key'][:16]}" in run(tmp_path / "audit").output
@@ -119,7 +119,7 @@ def test_verify__when_a_life_follows_one_that_is_kept_elsewhere__is_sound_if_tol
     audit = open_audit(nsm, now=NOW.timestamp)
     audit.begin(b"\x07" * 32)
     (tmp_path / "audit").mkdir()
-    (tmp_path / "audit" / "1.audit").write_bytes(write_batches(Trail(audit).batches()))
+    (tmp_path / "audit" / "1.audit").write_bytes(write_batches(SessionTrail(audit).batches()))
     missing = run(tmp_path / "audit", "--json")
     assert missing.exit_code == 1
     assert json.loads(missing.stdout)["chains"][0]["follows"] == "07" * 32

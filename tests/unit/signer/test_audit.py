@@ -29,7 +29,7 @@ from mintline.audit.records import (
 from mintline.audit.trail import Report, verify_trail
 from mintline.errors import Misconfigured, Unavailable
 from mintline.strict_cbor import dumps
-from mintline_signer.enclave.audit import Audit, Trail, open_audit, rotate
+from mintline_signer.enclave.audit import Audit, SessionTrail, open_audit, rotate
 from mintline_signer.enclave.nsm import NsmFailed
 from mintline_signer.enclave.nsm_development import DevelopmentNsm
 from mintline_signer.errors import EnclaveFailure, FailureCode
@@ -57,7 +57,7 @@ def audit_of(key: Ed25519PrivateKey | None = None, **changes: Any) -> Audit:
     return Audit(key, attested=attested(key), now=lambda: NOW, **changes)
 
 
-def sign(trail: Trail, *, outcome: str = "signed", nonce: int = 0) -> None:
+def sign(trail: SessionTrail, *, outcome: str = "signed", nonce: int = 0) -> None:
     intent = nonce.to_bytes(32, "big")
     result = bytes(32) if outcome == "signed" else b""
     trail.record(what="sign_mint", outcome=outcome, key=ADDRESS, intent=intent, result=result)
@@ -73,7 +73,7 @@ def keep(folder: Path, *batches: Batch, name: str = "1") -> None:
 
 def history(*, turns: int = 3) -> list[Batch]:
     """Return the batches of an enclave that signed twice and refused once in each turn."""
-    trail = Trail(audit_of())
+    trail = SessionTrail(audit_of())
     batches = trail.batches()
     for turn in range(turns):
         sign(trail, nonce=2 * turn)
@@ -98,7 +98,7 @@ def test_trail__when_refusals_were_counted__counts_each(tmp_path: Path) -> None:
     time = NOW
     key = Ed25519PrivateKey.generate()
     audit = Audit(key, attested=attested(key), now=lambda: time)
-    trail = Trail(audit)
+    trail = SessionTrail(audit)
     for _ in range(5):
         trail.refuse(what="sign_mint", outcome="policy_gas", key=ADDRESS, intent=bytes(32))
     time += 60
@@ -130,7 +130,7 @@ def test_record__when_a_count_of_one_is_written_out__is_broken() -> None:
 
 def test_trail__when_two_hosts_store_parts_of_one_chain__is_whole_together(tmp_path: Path) -> None:
     audit = audit_of()
-    one, other = Trail(audit), Trail(audit)
+    one, other = SessionTrail(audit), SessionTrail(audit)
     parts: dict[str, list[Batch]] = {"one": one.batches(), "other": []}
     for nonce in range(6):
         sign(one, nonce=nonce)
@@ -145,14 +145,14 @@ def test_trail__when_two_hosts_store_parts_of_one_chain__is_whole_together(tmp_p
 
 def test_trail__when_a_session_ends_before_its_host_stored__is_given_to_the_next(tmp_path: Path) -> None:
     audit = audit_of()
-    first = Trail(audit)
+    first = SessionTrail(audit)
     stored = first.batches()
     first.stored(1)
     sign(first)
     lost = first.batches()
     sign(first, nonce=1)
     first.close()
-    second = Trail(audit)
+    second = SessionTrail(audit)
     sign(second, nonce=2)
     keep(tmp_path, *stored, *second.batches())
     report = verified(tmp_path)
@@ -164,7 +164,7 @@ def test_trail__when_a_session_ends_before_its_host_stored__is_given_to_the_next
 
 def test_trail__when_another_session_lives_on__adopts_in_the_chains_order() -> None:
     audit = audit_of()
-    one, other = Trail(audit), Trail(audit)
+    one, other = SessionTrail(audit), SessionTrail(audit)
     other.batches()
     sign(one)
     sign(other)
@@ -176,7 +176,7 @@ def test_trail__when_another_session_lives_on__adopts_in_the_chains_order() -> N
 
 def test_trail__when_hosts_store_nothing__lets_nothing_more_happen() -> None:
     audit = audit_of(max_waiting=3)
-    trail = Trail(audit)
+    trail = SessionTrail(audit)
     sign(trail)
     trail.batches()
     trail.check_room()
@@ -186,15 +186,15 @@ def test_trail__when_hosts_store_nothing__lets_nothing_more_happen() -> None:
     assert caught.value.code == FailureCode.AUDIT_BEHIND
     trail.close()
     with pytest.raises(EnclaveFailure):
-        Trail(audit).check_room()
-    second = Trail(audit)
+        SessionTrail(audit).check_room()
+    second = SessionTrail(audit)
     assert len(second.batches()) == 1
     second.stored(5)
     second.check_room()
 
 
 def test_trail__when_there_is_much__cuts_it_into_batches() -> None:
-    trail = Trail(audit_of())
+    trail = SessionTrail(audit_of())
     for nonce in range(4500):
         sign(trail, nonce=nonce)
     assert [len(batch.records) for batch in trail.batches()] == [2000, 2000, 501]
@@ -283,7 +283,7 @@ def handed_over(audit: Audit, *, key: Ed25519PrivateKey | None = None, **attesta
 def life(**attestation: Any) -> list[Batch]:
     """Return the batches of an enclave that signed under three keys, the first of which is OWN."""
     audit = audit_of(OWN)
-    trail = Trail(audit)
+    trail = SessionTrail(audit)
     batches = trail.batches()
     for nonce in range(2):
         sign(trail, nonce=nonce)
@@ -315,7 +315,7 @@ def test_trail__when_its_key_was_replaced__is_one_life_under_several_keys(tmp_pa
 
 def test_trail__when_its_key_was_replaced_amid_a_write__gives_each_record_under_its_own_key() -> None:
     audit = audit_of()
-    trail = Trail(audit)
+    trail = SessionTrail(audit)
     sign(trail)
     handed_over(audit)
     sign(trail, nonce=1)
@@ -331,17 +331,17 @@ def test_trail__when_the_key_is_gone__gives_its_records_again_under_the_signatur
     tmp_path: Path,
 ) -> None:
     audit = audit_of()
-    first = Trail(audit)
+    first = SessionTrail(audit)
     keep(tmp_path, *first.batches(), name="stored")
     first.stored(1)
     sign(first)
     first.batches()
-    other = Trail(audit)
+    other = SessionTrail(audit)
     handed_over(audit)
     keep(tmp_path, *other.batches(), name="other")
     assert not verified(tmp_path).sound
     first.close()
-    (again,) = Trail(audit).batches()
+    (again,) = SessionTrail(audit).batches()
     assert again.genuine()
     assert [decode_record(record).what for record in again.records] == ["sign_mint", "hand_over"]
     keep(tmp_path, again, name="again")
@@ -350,7 +350,7 @@ def test_trail__when_the_key_is_gone__gives_its_records_again_under_the_signatur
 
 def test_trail__when_a_hand_over_is_stored__has_no_records_left_to_store() -> None:
     audit = audit_of(max_waiting=3)
-    trail = Trail(audit)
+    trail = SessionTrail(audit)
     handed_over(audit)
     with pytest.raises(EnclaveFailure):
         trail.check_room()
@@ -416,7 +416,7 @@ def test_trail__when_a_key_hands_over_to_one_that_never_took_over__is_broken(tmp
     batches, other = of(life(), OWN)[:2], Ed25519PrivateKey.generate()
     public = other.public_key().public_bytes_raw()
     said = own_hand_over(successor=public, previous=head(batches))
-    begun = Trail(audit_of(other)).batches()
+    begun = SessionTrail(audit_of(other)).batches()
     faults = faults_in(tmp_path, *batches, said, *begun)
     assert faults == [f"nothing follows the hand-over to {public.hex()[:16]}"]
 
@@ -468,7 +468,7 @@ def test_audit_key__when_its_time_is_over__hands_over_once(tmp_path: Path) -> No
     time = [NOW]
     audit = open_audit(module(), now=lambda: time[0])
     audit.begin(NO_HASH)
-    trail = Trail(audit)
+    trail = SessionTrail(audit)
     rotate(audit, module(), age=60)
     time[0] += 59
     rotate(audit, module(), age=60)
@@ -484,7 +484,7 @@ def test_audit_key__when_its_time_is_over__hands_over_once(tmp_path: Path) -> No
 
 def test_audit_key__when_it_signed_for_so_many_records__is_due() -> None:
     audit = audit_of()
-    trail = Trail(audit)
+    trail = SessionTrail(audit)
     assert not audit.due(age=60, count=2)
     sign(trail)
     assert audit.due(age=60, count=2)
@@ -513,7 +513,7 @@ def linked(*, follows: bytes = NO_HASH, module_id: str = "i-1-enc-1") -> list[Ba
     """Return the batches of an enclave that signed once."""
     key = Ed25519PrivateKey.generate()
     document = attested(key, module_id=module_id)
-    trail = Trail(Audit(key, attested=document, now=lambda: NOW, follows=follows))
+    trail = SessionTrail(Audit(key, attested=document, now=lambda: NOW, follows=follows))
     batches = trail.batches()
     sign(trail)
     return batches + trail.batches()
@@ -589,7 +589,7 @@ def test_lives__when_one_dates_from_before_they_were_linked__are_sound(tmp_path:
 
 def test_audit__when_no_host_has_told_what_came_before__lets_nothing_happen() -> None:
     audit = audit_of(follows=None)
-    trail = Trail(audit)
+    trail = SessionTrail(audit)
     with pytest.raises(EnclaveFailure) as caught:
         trail.check_room()
     assert caught.value.code == FailureCode.AUDIT_NOT_BEGUN

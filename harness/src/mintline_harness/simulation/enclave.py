@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from mintline_harness.simulation.parts import signing_policy
 from mintline_harness.simulation.tables import Custody, authority
-from mintline_signer.enclave.audit import Audit, Trail
+from mintline_signer.enclave.audit import Audit, SessionTrail
 from mintline_signer.enclave.authorizer import Authorizer
 from mintline_signer.enclave.keys import KeyCache
 from mintline_signer.enclave.rates import RateLimiter
@@ -40,7 +40,7 @@ class SimulatedEnclave:
         policy, seals = signing_policy(), Seals(custody)
         statements = policy.authorization.statements()
         audit = Audit(Ed25519PrivateKey.generate(), attested=b"", now=now)
-        self._trail = Trail(audit)
+        self._trail = SessionTrail(audit)
         seals.use(authority().sealing_keys().keys)
         self._enclave = Enclave(
             policy=policy,

@@ -44,7 +44,7 @@ _PER_BATCH = 2000
 """Records of a batch at most, so that it fits into a frame."""
 
 
-class Chain:
+class AuditChain:
     """What one key signs: the records from its first to its hand-over. `since` is in Unix seconds.
 
     Invariant: once it has handed over the key is gone, and whatever part of its records is given away later
@@ -103,7 +103,7 @@ class Chain:
 class Entry(NamedTuple):
     """A record on its way to a host: its chain, its number there, and its CBOR."""
 
-    chain: Chain
+    chain: AuditChain
     seq: int
     encoded: bytes
 
@@ -135,7 +135,7 @@ class Audit:
         self._waiting = 0
         self._left: list[Entry] = []
         self._refusals = RefusalCounts()
-        self._chain = Chain(0, key, previous=NO_HASH, since=now())
+        self._chain = AuditChain(0, key, previous=NO_HASH, since=now())
         if follows is not None:
             self.begin(follows)
 
@@ -204,7 +204,7 @@ class Audit:
         before, now = self._chain, self._now()
         self._waiting += 1
         last = before.hand_over(key.public_key().public_bytes_raw(), at=int(now * 1000))
-        self._chain = Chain(before.number + 1, key, previous=before.head, since=now)
+        self._chain = AuditChain(before.number + 1, key, previous=before.head, since=now)
         self.leave([last, self.append(what=TAKE_OVER, outcome=SIGNED, result=attested)])
         log.info("audit_key_rotated", records=before.count)
 
@@ -249,7 +249,7 @@ def rotate(audit: Audit, nsm: Nsm, *, age: float) -> None:
     audit.hand_over(key, attested=attested)
 
 
-class Trail:
+class SessionTrail:
     """One session's part of the chain."""
 
     def __init__(self, audit: Audit) -> None:

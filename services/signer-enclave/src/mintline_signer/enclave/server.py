@@ -14,7 +14,7 @@ from mintline.audit.records import SIGNED
 from mintline.kinds import meaning_of
 from mintline.messages import AnyRequest
 from mintline_signer.connection import FramedConnection, Limits
-from mintline_signer.enclave.audit import Audit, Trail
+from mintline_signer.enclave.audit import Audit, SessionTrail
 from mintline_signer.enclave.authorizer import Authorizer
 from mintline_signer.enclave.curve import SigningKey
 from mintline_signer.enclave.keys import KeyCache
@@ -87,7 +87,7 @@ class Enclave:
     reassigner: Reassigner | None = None
     counts: Counts = field(default_factory=Counts)
 
-    def answer(self, request: Request, trail: Trail) -> Response | None:
+    def answer(self, request: Request, trail: SessionTrail) -> Response | None:
         """Answer at once what can be; None means that keys have to be fetched first (`answer_later`)."""
         match request:
             case Sign():
@@ -102,7 +102,9 @@ class Enclave:
             case Stats():
                 return self._statistics()
 
-    def _take(self, given: Begin | Credentials | SealingKeys | Revocations | Stored, trail: Trail) -> None:
+    def _take(
+        self, given: Begin | Credentials | SealingKeys | Revocations | Stored, trail: SessionTrail
+    ) -> None:
         match given:
             case Begin():
                 trail.begin(given.follows)
@@ -115,7 +117,7 @@ class Enclave:
             case Stored():
                 trail.stored(given.batches)
 
-    def _judged(self, request: Sign, trail: Trail) -> Response | None:
+    def _judged(self, request: Sign, trail: SessionTrail) -> Response | None:
         now, intent = self.now(), request.intent
         try:
             trail.check_room()
@@ -128,7 +130,7 @@ class Enclave:
         except (EnclaveRefusal, EnclaveFailure) as error:
             return self._declined(error, intent, trail)
 
-    async def answer_later(self, request: Sign | Rewrap | Reassign, trail: Trail) -> Response:
+    async def answer_later(self, request: Sign | Rewrap | Reassign, trail: SessionTrail) -> Response:
         """Answer a request that the policy allows and for which some key has to be unwrapped."""
         if isinstance(request, Rewrap | Reassign):
             return await self._rewrap(request, trail)
@@ -142,7 +144,7 @@ class Enclave:
         except (EnclaveRefusal, EnclaveFailure) as error:
             return self._declined(error, intent, trail)
 
-    async def _rewrap(self, request: Rewrap | Reassign, trail: Trail) -> Response:
+    async def _rewrap(self, request: Rewrap | Reassign, trail: SessionTrail) -> Response:
         """Wrap a key anew, on record by the digests of what it was wrapped as before and after."""
         key = request.key
         name = key.key_id.hex() if isinstance(key, WrappedSealingKey) else key.address
@@ -169,7 +171,7 @@ class Enclave:
         return await self.rewrapper.rewrap(request.key)
 
     def _sign(
-        self, intent: AnyRequest, role: Role, keys: list[SigningKey], now: float, trail: Trail
+        self, intent: AnyRequest, role: Role, keys: list[SigningKey], now: float, trail: SessionTrail
     ) -> Signed | Issued:
         """Sign what was judged, if its rate and what was signed before allow it.
 
@@ -188,7 +190,9 @@ class Enclave:
         self.counts.signed += 1
         return signed
 
-    def _declined(self, error: EnclaveRefusal | EnclaveFailure, intent: AnyRequest, trail: Trail) -> Response:
+    def _declined(
+        self, error: EnclaveRefusal | EnclaveFailure, intent: AnyRequest, trail: SessionTrail
+    ) -> Response:
         limited = error.code == FailureCode.RATE_LIMITED
         if isinstance(error, EnclaveRefusal) or limited:
             trail.refuse(
@@ -230,7 +234,7 @@ class Session:
         self._in_flight = in_flight
         self._server = server
         self._tasks: set[asyncio.Task[None]] = set()
-        self._trail = Trail(enclave.audit)
+        self._trail = SessionTrail(enclave.audit)
         self.connection = FramedConnection(
             receive=self._receive,
             opened=self._opened,
