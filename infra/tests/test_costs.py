@@ -3,17 +3,17 @@ from __future__ import annotations
 from mintline_infra.costs import MINTS_A_WALLET, PRICES, monthly, table
 from synthesis import ROOT
 
-README = (ROOT / "infra/README.md").read_text()
+PAGE = (ROOT / "docs/aws-costs.md").read_text()
 
 
-def test_cost_table__when_read_in_the_readme__then_it_is_what_the_figures_give() -> None:
-    assert table() in README
+def test_cost_table__when_read_on_its_page__then_it_is_what_the_figures_give() -> None:
+    assert table() in PAGE
 
 
-def test_prices__when_read_in_the_readme__then_each_stands_there_with_its_page() -> None:
+def test_prices__when_read_on_their_page__then_each_stands_there_with_its_page() -> None:
     for name, price in PRICES.items():
-        assert f"| {name} | {price.dollars:.10f}".rstrip("0").rstrip(".") in README
-        assert price.page in README
+        assert f"| {name} | {price.dollars:.10f}".rstrip("0").rstrip(".") in PAGE
+        assert price.page in PAGE
 
 
 def test_costs__when_mints_double__then_only_what_mints_cause_grows() -> None:

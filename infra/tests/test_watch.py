@@ -18,7 +18,7 @@ FOLDERS = {
     "reconciler": "indexer",
     "signer": "signer-enclave",
 }
-RUNBOOK = (ROOT / "infra/README.md").read_text()
+RUNBOOK = (ROOT / "docs/aws-alarms.md").read_text()
 
 
 def names(templates: Templates) -> set[str]:

@@ -24,7 +24,7 @@ from tests.e2e.conftest import User
 pytestmark = pytest.mark.e2e
 
 STATED = Path(__file__).resolve().parents[2] / "infra/src/mintline_infra/write_units.json"
-"""What the cost table of infra/README.md counts with."""
+"""What the cost table of docs/aws-costs.md counts with."""
 MINTS = 8
 MOST = 26
 """Write units of a mint alone in its block, whose user has a wallet with gas: all that a mint may cost."""

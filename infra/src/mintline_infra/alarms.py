@@ -1,4 +1,4 @@
-"""What of the services' logs makes an alarm fire: the README's runbook says what to do about each."""
+"""Which log lines of the services make an alarm fire. What to do about each: docs/aws-alarms.md."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What a deployment costs a month, from measured requests a mint and AWS's public prices.
 
-`python -m mintline_infra.costs` prints the table of the README; a test holds the two together.
+`python -m mintline_infra.costs` prints the table of docs/aws-costs.md; a test compares the two.
 Prices are those of us-east-1 in US dollars, without free tiers and discounts, as known in mid-2025.
 """
 
@@ -120,7 +120,7 @@ def monthly(mints: int, *, store: StoreName = "dynamodb") -> dict[str, float]:
 
 
 def table() -> str:
-    """Return the README's table, in dollars a month."""
+    """Return the table of docs/aws-costs.md, in dollars a month."""
     columns = [monthly(mints) for mints in VOLUMES]
     rows = [
         "| Mints a month | " + " | ".join(f"{mints:,}" for mints in VOLUMES) + " |",

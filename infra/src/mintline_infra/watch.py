@@ -1,4 +1,4 @@
-"""Alarms, notices and one dashboard. What to do about each of them stands in the README's runbook."""
+"""Alarms, notices and one dashboard. What to do about each of them: docs/aws-alarms.md."""
 
 from __future__ import annotations
 
@@ -186,7 +186,7 @@ class WatchStack(cdk.Stack):
             self,
             name,
             alarm_name=f"{self._prefix}-{name}",
-            alarm_description=f"{text} Runbook: infra/README.md, {name}.",
+            alarm_description=f"{text} Runbook: docs/aws-alarms.md, {name}.",
             metric=metric,
             threshold=threshold,
             evaluation_periods=periods,
@@ -276,7 +276,7 @@ class WatchStack(cdk.Stack):
             self,
             name,
             rule_name=f"{self._prefix}-{name}",
-            description=f"{text} Runbook: infra/README.md, {name}.",
+            description=f"{text} Runbook: docs/aws-alarms.md, {name}.",
             event_pattern=events.EventPattern(
                 source=[f"aws.{service}"],
                 detail_type=["AWS API Call via CloudTrail"],

@@ -84,7 +84,7 @@ async def read_mint(dynamo: Dynamo, mint_id: str) -> Mint:
     except AwsRefused as error:
         raise Misconfigured(f"cannot read the table of mints: {error.code}") from None
     except Unreadable as error:
-        where = "see `Records that were set aside` in docs/operations.md"
+        where = "see docs/set-aside.md"
         raise Unreadable(f"the record of {mint_id} cannot be read: {error}; {where}") from None
     if mint is None:
         raise Rejected("mint_unknown", f"there is no mint {mint_id}")

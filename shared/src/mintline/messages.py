@@ -13,7 +13,7 @@ Every message is JSON on a FIFO queue. Its message group is the sender's address
 for what must not wait behind the others (`mintline.kinds.group_of`); the mint's id where the order does
 not matter, or the sender is no key of ours.
 
-The releases before and after this one read these messages too (docs/operations.md, "Upgrade and roll back"):
+The releases before and after this one read these messages too (docs/upgrades.md):
 a field may be added if it has a default and may be lost on the way, since a service of the release before
 does not pass it on. What must not be ignored gets a new type or a higher `version`.
 """

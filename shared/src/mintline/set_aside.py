@@ -1,6 +1,6 @@
 """Records that cannot be used as they are: each is told of and counted, and the work goes on without it.
 
-The record itself stays where it is, for an operator to repair (docs/operations.md).
+The record itself stays where it is, for an operator to repair (docs/set-aside.md).
 """
 
 from __future__ import annotations

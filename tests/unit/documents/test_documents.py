@@ -18,6 +18,12 @@ DOCUMENTS = sorted(
 )
 
 
+def anchors(page: str) -> set[str]:
+    """Return the anchors that GitHub makes of a page's headings."""
+    headings = re.findall(r"^#+ (.+)$", page, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 def named_tests(text: str) -> set[str]:
     return set(re.findall(r"`(test_\w+__\w+)`", text))
 
@@ -45,6 +51,14 @@ def test_link__when_it_points_into_the_repository__then_something_is_there(docum
     for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", document.read_text()):
         if not re.match(r"[a-z]+:", target):
             assert (document.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_link__when_it_names_a_section__then_the_page_has_it(document: Path) -> None:
+    text = document.read_text()
+    for target, anchor in re.findall(r"\]\((?![a-z]+:)([^)#\s]*)#([^)\s]+)\)", text):
+        page = (document.parent / target).read_text() if target else text
+        assert anchor in anchors(page), f"{target}#{anchor}"
 
 
 def test_decisions__when_there_is_a_page__then_the_index_has_its_title() -> None:

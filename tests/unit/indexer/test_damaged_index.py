@@ -69,10 +69,10 @@ def halted(indexer: Indexer, logs: list[Any]) -> None:
     """Assert that one log line names the record, as readiness does, and what to do."""
     [line] = [line for line in logs if line["log_level"] == "critical"]
     assert (line["event"], line["reason"]) == ("index_record_damaged", NAMED)
-    assert "docs/operations.md" in line["what_to_do"]
+    assert "docs/index-halted.md" in line["what_to_do"]
     assert indexer.halted
     assert NAMED in str(indexer.trouble())
-    assert "docs/operations.md" in str(indexer.trouble())
+    assert "docs/index-halted.md" in str(indexer.trouble())
 
 
 @pytest.mark.parametrize("part", ["checkpoint", "rows"])

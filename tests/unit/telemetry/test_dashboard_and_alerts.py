@@ -31,7 +31,8 @@ ROOT = Path(__file__).parents[3]
 DASHBOARD = ROOT / "observability/grafana/mintline.json"
 ALERTS = ROOT / "observability/prometheus/alerts.yaml"
 SCRAPES = ROOT / "observability/prometheus/prometheus.yaml"
-MANUAL = ROOT / "docs/observability.md"
+METRICS = ROOT / "docs/metrics.md"
+RUNBOOK = ROOT / "docs/alerts.md"
 SERVICES = {
     "api": ApiMetrics,
     "builder": BuilderMetrics,
@@ -125,8 +126,8 @@ def test_rule__when_it_fires__says_what_is_wrong_and_has_a_runbook_line(rule: di
     assert rule["labels"]["severity"] in ("critical", "warning")
     assert rule["annotations"]["summary"]
     assert rule["annotations"]["description"]
-    assert rule["annotations"]["runbook"] == f"docs/observability.md#{rule['alert'].lower()}"
-    sections = MANUAL.read_text().split(f"\n### {rule['alert']}\n")
+    assert rule["annotations"]["runbook"] == f"docs/alerts.md#{rule['alert'].lower()}"
+    sections = RUNBOOK.read_text().split(f"\n### {rule['alert']}\n")
     assert len(sections) == 2
     assert len(sections[1].split("\n#")[0].strip()) > 40
 
@@ -140,12 +141,12 @@ def test_findings_rule__when_a_kind_needs_somebody__then_it_fires_and_for_no_oth
 
 
 def test_runbook__when_its_rule_is_gone__is_gone_too() -> None:
-    headings = re.findall(r"^### (Mintline\w+)$", MANUAL.read_text(), re.MULTILINE)
+    headings = re.findall(r"^### (Mintline\w+)$", RUNBOOK.read_text(), re.MULTILINE)
     assert headings == [rule["alert"] for rule in rules()]
 
 
 def test_manual__when_a_service_has_a_metric_of_ours__explains_it(series: dict[str, frozenset[str]]) -> None:
-    explained = set(re.findall(r"`(mintline_[a-z_]+)", MANUAL.read_text()))
+    explained = set(re.findall(r"`(mintline_[a-z_]+)", METRICS.read_text()))
     bases = {re.sub(r"_(bucket|sum|count)$", "", name) for name in series if name.startswith("mintline_")}
     assert bases == explained
 

@@ -39,8 +39,8 @@ SILENCE = 30.0
 """Seconds without a finished round after which an instance is not ready."""
 POSITION_INTERVAL = 60.0
 """Seconds between two log lines that say where the index stands."""
-WHAT_TO_DO = "nothing is indexed until the nodes agree; see `Past finality` in docs/operations.md"
-REPAIR = "nothing is indexed until it is repaired; see `Damaged index record` in docs/operations.md"
+WHAT_TO_DO = "nothing is indexed until the nodes agree; see `Past finality` in docs/index-halted.md"
+REPAIR = "nothing is indexed until it is repaired; see `Damaged index record` in docs/index-halted.md"
 
 log = structlog.get_logger()
 
