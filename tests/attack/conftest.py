@@ -41,7 +41,7 @@ from mintline.messages import AnyRequest, IssueVoucher, KeyRef, SignMint
 from mintline.p256 import load_p256
 from mintline.records import Mint
 from mintline.set_aside import SetAside
-from mintline_api.intake_sessions import IntakeSessions
+from mintline_api.auth.intake_sessions import IntakeSessions
 from mintline_api.stores import KmsIntake
 from mintline_bench.users import sign_in_new
 from mintline_local.client import aws_client

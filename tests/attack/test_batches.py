@@ -23,7 +23,7 @@ from mintline_signer.testing import digest_of
 
 if TYPE_CHECKING:
     from mintline.records import Mint
-    from mintline_api.intake_sessions import IntakeSessions
+    from mintline_api.auth.intake_sessions import IntakeSessions
     from tests.attack.conftest import Socket, User, Victim
 
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="session")]

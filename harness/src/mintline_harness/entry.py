@@ -17,19 +17,19 @@ from pydantic import BaseModel, ConfigDict, Field
 from mintline import process
 from mintline.records import Operation
 from mintline.scopes import Scope
-from mintline_api.accepting import Accepted, Asked, accept_burn, accept_mint, accept_transfer
-from mintline_api.endpoints.answers import answer
-from mintline_api.endpoints.app import GROUPS
-from mintline_api.endpoints.context import API
-from mintline_api.endpoints.operations import Answer, Operations
-from mintline_api.endpoints.requests import read_body, read_caller, read_idempotency_key, read_path
-from mintline_api.endpoints.tracing import TRACE
+from mintline_api.app import GROUPS
+from mintline_api.features.mints.accepting import Accepted, Asked, accept_burn, accept_mint, accept_transfer
+from mintline_api.http.context import API
+from mintline_api.http.models import View
+from mintline_api.http.operations import Answer, Operations
+from mintline_api.http.problems import UNKNOWN_MINT, Refused
+from mintline_api.http.requests import read_body, read_caller, read_idempotency_key, read_path
+from mintline_api.http.responses import answer
+from mintline_api.http.tracing import TRACE
 from mintline_api.inputs import BurnRequest, Input, MintRequest, TransferRequest
 from mintline_api.nudges import Nudges
-from mintline_api.problems import UNKNOWN_MINT, Refused
 from mintline_api.service import serve
 from mintline_api.settings import Settings
-from mintline_api.view import View
 
 operations = Operations(
     "Operations",

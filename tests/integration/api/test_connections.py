@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 from aiohttp import web
 
-from mintline_api.connections import Bounded
+from mintline_api.http.connections import Bounded
 
 pytestmark = pytest.mark.integration
 

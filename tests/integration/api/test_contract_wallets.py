@@ -18,7 +18,7 @@ import pytest
 from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc
 from mintline.eth import address_word, to_checksum_address
-from mintline_api.signatures import contract_accepts, is_contract, personal_hash
+from mintline_api.features.links.signatures import contract_accepts, is_contract, personal_hash
 from mintline_api.testing import OwnWallet
 
 pytestmark = pytest.mark.integration

@@ -10,7 +10,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from mintline.errors import Unavailable
-from mintline_api.jwks import MOST_BYTES, HttpJwks
+from mintline_api.auth.jwks import MOST_BYTES, HttpJwks
 
 pytestmark = pytest.mark.integration
 

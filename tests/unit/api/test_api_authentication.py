@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from mintline.scopes import ACCOUNT_ADMIN, SIGN_IN_SCOPES, Scope
-from mintline_api.endpoints.app import GROUPS
-from mintline_api.endpoints.operations import Operation
+from mintline_api.app import GROUPS
+from mintline_api.http.operations import Operation
 from mintline_api.testing import MemoryClient, Stage, UserPool
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from mintline.errors import Unavailable
 from mintline.states import MintStatus
-from mintline_api.deadlines import Deadline
+from mintline_api.http.deadlines import Deadline
 from mintline_api.testing import MemoryClient, Stage
 
 METADATA: dict[str, Any] = {"name": "n", "image": "https://example.com/1.png"}

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from mintline.errors import Throttled
-from mintline_api.endpoints.context import GATE
-from mintline_api.gate import LINGERING, RECEIVING, Gate
-from mintline_api.problems import Refused
+from mintline_api.http.context import GATE
+from mintline_api.http.gate import LINGERING, RECEIVING, Gate
+from mintline_api.http.problems import Refused
 from mintline_api.testing import MemoryClient, Stage
 
 METADATA = {"name": "Aurora #1", "image": "https://example.com/1.png"}

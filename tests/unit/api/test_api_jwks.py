@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from mintline.errors import Unavailable
-from mintline_api.jwks import KeySet, read_keys
+from mintline_api.auth.jwks import KeySet, read_keys
 from mintline_api.memory import MemoryJwks
 from mintline_api.testing import UserPool
 

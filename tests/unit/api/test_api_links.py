@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mintline.errors import Unavailable
-from mintline_api.signatures import ERC6492_SUFFIX, personal_hash
+from mintline_api.features.links.signatures import ERC6492_SUFFIX, personal_hash
 from mintline_api.testing import CHAIN_ID, Answered, MemoryClient, OwnWallet, Stage
 
 WALLET = OwnWallet(7)

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from mintline_api.endpoints.app import GROUPS
-from mintline_api.endpoints.docs_page import docs_page
-from mintline_api.endpoints.openapi import openapi
+from mintline_api.app import GROUPS
+from mintline_api.http.docs_page import docs_page
+from mintline_api.http.openapi import openapi
+from mintline_api.http.problems import KINDS
 from mintline_api.inputs import MintRequest
-from mintline_api.problems import KINDS
 from mintline_api.testing import PUBLIC_URL, MemoryClient, Stage
 
 METHODS = {"get", "post", "delete"}

@@ -11,7 +11,7 @@ from structlog.testing import LogCapture
 from mintline.aws.keys import GeneratedKey
 from mintline.aws.session import AwsRefused
 from mintline.errors import Misconfigured
-from mintline_api.endpoints.tracing import trace_of
+from mintline_api.http.tracing import trace_of
 from mintline_api.testing import MemoryClient, Stage
 
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"

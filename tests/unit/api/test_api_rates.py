@@ -13,10 +13,10 @@ from prometheus_client import CollectorRegistry
 from mintline.authorizations import Authorization
 from mintline.records import Mint, scoped
 from mintline.states import MintStatus
+from mintline_api.http.problems import Refused
+from mintline_api.limits.rates import FREE, Rates
 from mintline_api.memory import MemoryMints, MemoryRates
 from mintline_api.ports import OperationT
-from mintline_api.problems import Refused
-from mintline_api.rates import FREE, Rates
 from mintline_api.settings import Settings as ApiSettings
 from mintline_api.testing import CHAIN_ID, START, Answered, MemoryClient, Stage
 from mintline_builder.settings import Settings as BuilderSettings

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from mintline.acceptance import Statement, Statements
 from mintline.errors import Unavailable
 from mintline.revocation import KEPT, REVOCATION, revocation_fields
-from mintline_api.standing import ASKED_AFTER, SERVED_FOR, TRIED_AFTER
+from mintline_api.auth.user_pool import ASKED_AFTER, SERVED_FOR, TRIED_AFTER
 from mintline_api.testing import MemoryClient, Stage
 
 
@@ -202,7 +202,7 @@ async def test_revocation__when_the_table_does_not_answer__keeps_nobody_waiting_
     async def never(*_: object, **__: object) -> None:
         await asyncio.Event().wait()
 
-    monkeypatch.setattr("mintline_api.revocations._WITHIN", 0.05)
+    monkeypatch.setattr("mintline_api.auth.revocations._WITHIN", 0.05)
     monkeypatch.setattr(stage.revocations, "record", never)
     async with asyncio.timeout(5):
         await revoked(stage, client, stage.token("alice"))

@@ -12,8 +12,8 @@ from mintline.aws.records import to_item
 from mintline.errors import Unreadable, Unusable, Unwritable
 from mintline.records import Link, Mint, Token, Transfer, Wallet, scoped
 from mintline.set_aside import SetAside
-from mintline_api.link_stores import DynamoLinks
-from mintline_api.problems import Refused
+from mintline_api.features.links.store import DynamoLinks
+from mintline_api.http.problems import Refused
 from mintline_api.stores import (
     DynamoGas,
     DynamoIndex,

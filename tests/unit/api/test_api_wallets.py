@@ -7,8 +7,8 @@ import pytest
 
 from mintline.errors import Unavailable
 from mintline.messages import KeyRef
+from mintline_api.features.wallets.use_cases import WalletDirectory, provision
 from mintline_api.testing import CHAIN_ID, MemoryClient, Stage
-from mintline_api.wallets import WalletDirectory, provision
 
 STEPS = ("get", "generate", "create", "keep", "mark_ready")
 

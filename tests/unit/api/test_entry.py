@@ -11,7 +11,7 @@ import pytest_asyncio
 from mintline.authorizations import key_of
 from mintline.records import Mint, TokenBurn, TokenTransfer, scoped
 from mintline.states import MintStatus
-from mintline_api.endpoints.app import GROUPS
+from mintline_api.app import GROUPS
 from mintline_api.testing import CHAIN_ID, CONTRACT, MemoryClient, Stage
 from mintline_harness.entry import operations
 

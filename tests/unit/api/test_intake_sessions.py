@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from mintline.acceptance import ACCEPTANCE, MAX_VALIDITY, Certificate, Statement, Statements
 from mintline.errors import Unavailable
-from mintline_api.intake_sessions import RENEWED_AFTER, RETRY_AFTER, IntakeSessions
+from mintline_api.auth.intake_sessions import RENEWED_AFTER, RETRY_AFTER, IntakeSessions
 
 START = 1_790_000_000_000
 
@@ -119,7 +119,7 @@ async def test_renew__when_another_key_signs__keeps_the_session_in_use_and_logs_
 async def test_begin__when_kms_hangs__lets_the_process_start(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mintline_api.intake_sessions.FIRST_TRY", 0.01)
+    monkeypatch.setattr("mintline_api.auth.intake_sessions.FIRST_TRY", 0.01)
     world.kms.hangs = True
     await world.sessions.begin()
     assert not await world.ready()

@@ -11,7 +11,7 @@ from mintline.aws.dynamo import Change, Clause, Delete, Dynamo, Item, Put, Reaso
 from mintline.aws.records import to_item
 from mintline.records import Link, scoped
 from mintline.resources import CHALLENGES, LINKS
-from mintline_api.link_stores import DynamoLinks
+from mintline_api.features.links.store import DynamoLinks
 from mintline_api.ports import AddressTaken, ChallengeSpent
 from mintline_api.testing import CHAIN_ID
 

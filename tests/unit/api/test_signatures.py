@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from mintline.errors import Unavailable
 from mintline.eth import SECP256K1_N
 from mintline.recovery import recover
+from mintline_api.features.links.signatures import contract_accepts, is_contract, personal_hash
 from mintline_api.memory import MemoryChain
-from mintline_api.signatures import contract_accepts, is_contract, personal_hash
 from mintline_api.testing import OwnWallet
 
 # web3.js, "web3.eth.accounts.sign": its documentation's example of "Some data".

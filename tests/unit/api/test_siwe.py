@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mintline.eth import to_checksum_address
-from mintline_api.siwe import MAX_LENGTH, SiweMessage, compose, parse
+from mintline_api.features.links.siwe import MAX_LENGTH, SiweMessage, compose, parse
 
 AT = datetime(2026, 11, 23, 1, 50, 54, 123_000, UTC)
 MESSAGE = SiweMessage(

@@ -14,10 +14,17 @@ from structlog.testing import capture_logs
 from mintline.aws.dynamo import Dynamo, Item
 from mintline.errors import Unavailable
 from mintline.resources import Table
+from mintline_api.features.mints.token_ids import (
+    COMPARE_SECONDS,
+    MARGIN,
+    MAX_BLOCK,
+    MAX_LEASE,
+    REACH,
+    TokenIds,
+)
 from mintline_api.memory import MemoryTokenIds
 from mintline_api.stores import DynamoIndex
 from mintline_api.testing import MemoryClient, Stage
-from mintline_api.token_ids import COMPARE_SECONDS, MARGIN, MAX_BLOCK, MAX_LEASE, REACH, TokenIds
 
 CONTRACT = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
 OTHER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"

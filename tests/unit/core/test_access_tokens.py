@@ -17,10 +17,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from mintline.access_tokens import LEEWAY, MAX_TOKEN, Jwk, TokenFault, unpadded_base64url
 from mintline.scopes import ACCOUNT_ADMIN, Scope
-from mintline_api.access_tokens import AccessTokens
-from mintline_api.jwks import KeySet
+from mintline_api.auth.access_tokens import AccessTokens
+from mintline_api.auth.jwks import KeySet
+from mintline_api.http.problems import Refused as Unauthorized
 from mintline_api.memory import MemoryJwks, MemoryUserPool
-from mintline_api.problems import Refused as Unauthorized
 from mintline_signer.enclave.tokens import AuthorizationPolicy, TokenVerifier
 from mintline_signer.errors import EnclaveRefusal as NotSigned
 from mintline_signer.errors import RefusalCode

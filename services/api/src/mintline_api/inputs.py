@@ -20,7 +20,7 @@ from pydantic_core import PydanticCustomError
 
 from mintline.fields import Address, HexBytes, TokenId
 from mintline.states import MintStatus
-from mintline_api.urls import checked_image, checked_link, checked_media
+from mintline_api.features.mints.urls import checked_image, checked_link, checked_media
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _CONTROL_IN_PARAGRAPHS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")

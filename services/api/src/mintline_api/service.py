@@ -29,24 +29,27 @@ from mintline.rpc_factory import open_rpc
 from mintline.tasks import cut_off
 from mintline.tracer_factory import open_tracer
 from mintline.tracing import Tracer, with_tracing
-from mintline_api.access_tokens import AccessTokens
-from mintline_api.authorizations import Authorizations
-from mintline_api.connections import Bounded, most_connections
-from mintline_api.cursors import Cursors
-from mintline_api.endpoints.app import GROUPS, build_app
-from mintline_api.endpoints.context import Api
-from mintline_api.endpoints.operations import Operations
-from mintline_api.endpoints.protocol import protocols, runner_of
-from mintline_api.gas import GasBudget
-from mintline_api.intake_sessions import IntakeSessions
-from mintline_api.jwks import HttpJwks, KeySet
-from mintline_api.link_stores import DynamoLinks
+from mintline_api.app import GROUPS, build_app
+from mintline_api.auth.access_tokens import AccessTokens
+from mintline_api.auth.authorizations import Authorizations
+from mintline_api.auth.intake_sessions import IntakeSessions
+from mintline_api.auth.jwks import HttpJwks, KeySet
+from mintline_api.auth.revocations import Revocations
+from mintline_api.auth.user_pool import HttpUserInfo
+from mintline_api.features.links.store import DynamoLinks
+from mintline_api.features.mints.token_ids import TokenIds
+from mintline_api.features.system.readiness import Readiness
+from mintline_api.features.tokens.use_cases import Collections, MetadataCache
+from mintline_api.features.wallets.use_cases import WalletDirectory
+from mintline_api.http.connections import Bounded, most_connections
+from mintline_api.http.context import Api
+from mintline_api.http.cursors import Cursors
+from mintline_api.http.operations import Operations
+from mintline_api.http.protocol import protocols, runner_of
+from mintline_api.limits.gas import GasBudget
+from mintline_api.limits.rates import Rates
 from mintline_api.metrics import Metrics
-from mintline_api.rates import Rates
-from mintline_api.readiness import Readiness
-from mintline_api.revocations import Revocations
 from mintline_api.settings import Settings
-from mintline_api.standing import HttpUserInfo
 from mintline_api.stores import (
     DynamoGas,
     DynamoIndex,
@@ -60,9 +63,6 @@ from mintline_api.stores import (
     S3Metadata,
     SqsLine,
 )
-from mintline_api.token_ids import TokenIds
-from mintline_api.tokens import Collections, MetadataCache
-from mintline_api.wallets import WalletDirectory
 
 if TYPE_CHECKING:
     from types_aiobotocore_kms import KMSClient

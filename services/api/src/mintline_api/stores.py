@@ -68,8 +68,8 @@ from mintline.resources import (
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus
 from mintline.transaction_records import carried_by, may_still_be_stopped
+from mintline_api.http.problems import UNKNOWN_CONTRACT, Refused
 from mintline_api.ports import OperationT, Page
-from mintline_api.problems import UNKNOWN_CONTRACT, Refused
 
 if TYPE_CHECKING:
     from types_aiobotocore_kms import KMSClient

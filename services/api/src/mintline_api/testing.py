@@ -30,16 +30,23 @@ from mintline.acceptance import Certificate
 from mintline.eth import address_of_public_key
 from mintline.scopes import SIGN_IN_SCOPES
 from mintline.tracing import OFF, Tracer
-from mintline_api.access_tokens import AccessTokens
-from mintline_api.authorizations import Authorizations
-from mintline_api.cursors import Cursors
-from mintline_api.endpoints.app import GROUPS, build_app
-from mintline_api.endpoints.context import Api
-from mintline_api.endpoints.operations import Operations
-from mintline_api.endpoints.protocol import protocols, runner_of
-from mintline_api.gas import GasBudget
-from mintline_api.intake_sessions import IntakeSessions
-from mintline_api.jwks import KeySet
+from mintline_api.app import GROUPS, build_app
+from mintline_api.auth.access_tokens import AccessTokens
+from mintline_api.auth.authorizations import Authorizations
+from mintline_api.auth.intake_sessions import IntakeSessions
+from mintline_api.auth.jwks import KeySet
+from mintline_api.auth.revocations import Revocations
+from mintline_api.features.links.signatures import personal_hash
+from mintline_api.features.mints.token_ids import TokenIds
+from mintline_api.features.system.readiness import Readiness
+from mintline_api.features.tokens.use_cases import Collections, MetadataCache
+from mintline_api.features.wallets.use_cases import WalletDirectory
+from mintline_api.http.context import Api
+from mintline_api.http.cursors import Cursors
+from mintline_api.http.operations import Operations
+from mintline_api.http.protocol import protocols, runner_of
+from mintline_api.limits.gas import GasBudget
+from mintline_api.limits.rates import Rates
 from mintline_api.memory import (
     MemoryChain,
     MemoryGas,
@@ -57,14 +64,7 @@ from mintline_api.memory import (
     MemoryWallets,
 )
 from mintline_api.metrics import Metrics
-from mintline_api.rates import Rates
-from mintline_api.readiness import Readiness
-from mintline_api.revocations import Revocations
 from mintline_api.settings import Settings
-from mintline_api.signatures import personal_hash
-from mintline_api.token_ids import TokenIds
-from mintline_api.tokens import Collections, MetadataCache
-from mintline_api.wallets import WalletDirectory
 
 CHAIN_ID = 31337
 CONTRACT = "0x5FbDB2315678afecb367f032d93F642f64180aa3"

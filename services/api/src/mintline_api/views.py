@@ -13,8 +13,12 @@ from pydantic import Field, WithJsonSchema
 from mintline.fields import Address, Bytes32, TokenId, Wei
 from mintline.records import Checkpoint, Mint, Token, Transfer, Wallet
 from mintline.states import MintStatus
-from mintline_api.self_custody_views import SelfCustodyView, UnsignedTransaction, self_custody_view
-from mintline_api.view import Time, View, rfc3339
+from mintline_api.features.mints.self_custody_models import (
+    SelfCustodyView,
+    UnsignedTransaction,
+    self_custody_view,
+)
+from mintline_api.http.models import Time, View, rfc3339
 
 Finality = Annotated[
     Literal["pending", "finalized"],

@@ -1,0 +1,172 @@
+"""Cognito access tokens: who is asking, or a clear reason why we cannot tell.
+
+Source: "Verifying JSON web tokens" in Amazon Cognito's developer guide; RFC 6750 for the answers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pydantic import SecretStr
+
+from mintline import access_tokens
+from mintline.access_tokens import LEEWAY, BadToken, TokenFault, TokenRules
+from mintline.scopes import OPENID
+from mintline_api.auth.jwks import KeySet
+from mintline_api.auth.revocations import Revocations
+from mintline_api.auth.user_pool import Standings
+from mintline_api.caches import BoundedCache
+from mintline_api.http import problems
+from mintline_api.http.problems import Kind, Refused
+from mintline_api.ports import TokenStatus
+
+_BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +([A-Za-z0-9._~+/=-]+)")
+_CACHE_SECONDS = 60.0
+_CACHED_TOKENS = 50_000
+_PROBLEMS = {
+    TokenFault.MALFORMED: problems.MALFORMED_TOKEN,
+    TokenFault.ALGORITHM: problems.TOKEN_ALGORITHM,
+    TokenFault.KEY: problems.UNKNOWN_KEY,
+    TokenFault.SIGNATURE: problems.BAD_SIGNATURE,
+    TokenFault.CLAIMS: problems.BAD_CLAIMS,
+    TokenFault.USE: problems.NOT_AN_ACCESS_TOKEN,
+    TokenFault.ISSUER: problems.WRONG_ISSUER,
+    TokenFault.CLIENT: problems.WRONG_CLIENT,
+    TokenFault.SUBJECT: problems.BAD_CLAIMS,
+    TokenFault.SCOPE: problems.INSUFFICIENT_SCOPE,
+    TokenFault.EXPIRED: problems.TOKEN_EXPIRED,
+    TokenFault.NOT_YET_VALID: problems.TOKEN_NOT_YET_VALID,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who is asking; `sub` never names a key of the platform's own."""
+
+    sub: str
+    issued_at: float
+    expires_at: float
+    """Unix seconds, as `issued_at`."""
+    token: SecretStr
+    """The access token that proved it."""
+    scopes: frozenset[str]
+    """What the token was given for."""
+
+
+class AccessTokens:
+    """Verifies access tokens of one user pool's one app client.
+
+    A verified token is remembered, by its hash, for a minute at most and never past its expiry. Whether its
+    user is still signed in is asked of the pool at most once in 45 seconds; `revocations` puts it on record.
+    `now` is in Unix seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        keys: KeySet,
+        pool: TokenStatus,
+        issuer: str,
+        client_id: str,
+        now: Callable[[], float],
+        revocations: Revocations | None = None,
+        looked_up: Callable[[bool], None] = lambda _: None,
+    ) -> None:
+        self._keys = keys
+        self._rules = TokenRules(issuer=issuer, client_ids=frozenset({client_id}))
+        self._now = now
+        self._revocations = revocations
+        self._standings = Standings(pool, now=now)
+        self._cache: BoundedCache[bytes, Caller] = BoundedCache(
+            max_weight=_CACHED_TOKENS, clock=now, looked_up=looked_up
+        )
+
+    async def caller(self, authorization: str | None, scope: str) -> Caller:
+        """Return who sent an `Authorization` header, whose token must have been given for `scope`.
+
+        Raises Refused (401, or 403 for the scope), or Unavailable without keys, or when the pool has not
+        answered for so long that nobody can tell whether the token was revoked.
+        """
+        token = _bearer(authorization)
+        digest = hashlib.sha256(token.encode()).digest()
+        caller = self._cache.get(digest)
+        if caller is None:
+            caller = await self._verify(token)
+            remaining = caller.expires_at + LEEWAY - self._now()
+            self._cache.put(digest, caller, ttl=min(_CACHE_SECONDS, remaining))
+        for needed in (OPENID, scope):
+            if needed not in caller.scopes:
+                raise _lacks(needed)
+        if not await self._standings.counts(
+            digest, token, sub=caller.sub, issued=caller.issued_at, expires=caller.expires_at
+        ):
+            if self._revocations is not None:
+                await self._revocations.note(
+                    digest, sub=caller.sub, issued=caller.issued_at, expires=caller.expires_at
+                )
+            raise _refused(
+                problems.TOKEN_REVOKED, "The user was signed out, disabled or deleted: sign in again."
+            )
+        if self._revocations is not None and await self._revocations.covers(
+            caller.sub, issued=caller.issued_at
+        ):
+            raise _refused(
+                problems.TOKEN_REVOKED, "A later token of the user was revoked: refresh this one, or sign in."
+            )
+        return caller
+
+    async def _verify(self, token: str) -> Caller:
+        try:
+            unverified = access_tokens.read(token)
+            key = await self._keys.key(unverified.kid)
+            if key is None:
+                raise access_tokens.unknown_key()
+            claims = unverified.claims(key, self._rules)
+            claims.check_time(self._now())
+        except BadToken as error:
+            raise _refused(_PROBLEMS[error.fault], str(error)) from None
+        return Caller(
+            sub=claims.subject,
+            issued_at=claims.issued,
+            expires_at=claims.expires,
+            token=SecretStr(token),
+            scopes=claims.scopes,
+        )
+
+
+def _bearer(authorization: str | None) -> str:
+    if not authorization:
+        # RFC 6750, section 3: no error code for a request without any authentication.
+        raise Refused(
+            problems.NO_TOKEN,
+            "Send an access token: `Authorization: Bearer TOKEN`.",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
+    scheme, _, rest = authorization.partition(" ")
+    if scheme.lower() != "bearer" or not rest.strip():
+        raise Refused(
+            problems.NO_TOKEN,
+            "The Authorization header holds no bearer token.",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
+    match = _BEARER.fullmatch(authorization.strip())
+    if match is None:
+        raise _refused(problems.MALFORMED_TOKEN, "The bearer token is not a well-formed JSON Web Token.")
+    return match[1]
+
+
+def _refused(kind: Kind, detail: str) -> Refused:
+    error = "insufficient_scope" if kind is problems.INSUFFICIENT_SCOPE else "invalid_token"
+    challenge = f'Bearer error="{error}", error_description="{detail}"'
+    return Refused(kind, detail, headers={"WWW-Authenticate": challenge})
+
+
+def _lacks(scope: str) -> Refused:
+    """Return the refusal of a token that was not given for this (RFC 6750, section 3.1)."""
+    detail = f"The token lacks the scope {scope}."
+    refused = _refused(problems.INSUFFICIENT_SCOPE, detail)
+    challenge = f'{refused.headers["WWW-Authenticate"]}, scope="{scope}"'
+    return Refused(refused.kind, detail, headers={"WWW-Authenticate": challenge})

@@ -1,0 +1,45 @@
+"""Authorization envelopes: the api's acceptance of an operation, and the caller's token, sealed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pydantic import SecretStr
+
+from mintline.acceptance import ACCEPTANCE
+from mintline.authorization import MAX_TOKEN, Sealer
+from mintline.authorizations import digest_of
+from mintline.records import Operation
+from mintline_api.auth.intake_sessions import IntakeSessions
+from mintline_api.http.problems import TOKEN_TOO_LONG, Refused
+
+
+@dataclass(frozen=True, slots=True)
+class Authorizations:
+    """Makes envelopes; the api itself cannot open again what it sealed."""
+
+    sealer: Sealer
+    intake: IntakeSessions
+
+    async def by(self, token: SecretStr) -> Callable[[Operation], bytes]:
+        """Return what makes the envelope of an operation that the token's user asks for.
+
+        Raises Refused for a token whose envelope would not fit, and Unavailable while nothing can be
+        accepted: before anything is stored.
+        """
+        text = token.get_secret_value()
+        if len(text) > MAX_TOKEN:
+            raise Refused(
+                TOKEN_TOO_LONG,
+                f"The access token has {len(text)} bytes, and a mint takes one of {MAX_TOKEN} at most. "
+                "Sign in with fewer groups, scopes or custom claims.",
+            )
+        await self.intake.check()
+        return lambda operation: self._of(operation, text)
+
+    def _of(self, operation: Operation, token: str) -> bytes:
+        digest = digest_of(operation)
+        user = operation.asked_by.encode()
+        accepted = self.intake.state(ACCEPTANCE, digest, user, at=operation.created_at)
+        return self.sealer.seal(token, digest, accepted)

@@ -1,1 +1,0 @@
-"""The HTTP face of the api: operations, what reads requests, what writes answers, and the documents."""

@@ -1,0 +1,1 @@
+"""Linked wallets: the users' own, each proved by Sign-In with Ethereum."""

@@ -1,0 +1,63 @@
+"""What clients get of their own wallets: links, and the challenges that lead to them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from mintline.fields import Address
+from mintline.records import Link
+from mintline_api.features.links.use_cases import Challenged
+from mintline_api.http.models import Time, View, rfc3339
+
+
+class ChallengeView(View):
+    """What a wallet has to sign to be linked."""
+
+    message: str = Field(description="The text to sign, as it is (EIP-4361).")
+    domain: str
+    address: Address
+    uri: str
+    chain_id: int
+    nonce: str
+    issued_at: Time
+    expires_at: Time
+
+
+def challenge_view(challenged: Challenged) -> ChallengeView:
+    """Return the public form of a challenge."""
+    message = challenged.message
+    assert message.expires_at is not None
+    return ChallengeView(
+        message=challenged.text,
+        domain=message.domain,
+        address=message.address,
+        uri=message.uri,
+        chain_id=message.chain_id,
+        nonce=message.nonce,
+        issued_at=rfc3339(int(message.issued_at.timestamp() * 1000)),
+        expires_at=rfc3339(int(message.expires_at.timestamp() * 1000)),
+    )
+
+
+class LinkView(View):
+    """A wallet of the caller's own."""
+
+    address: Address
+    chain_id: int
+    kind: Literal["account", "contract"] = Field(description="`contract` for one that signs by EIP-1271.")
+    linked_at: Time
+
+
+class LinkList(View):
+    """The caller's own wallets, oldest first."""
+
+    items: list[LinkView]
+
+
+def link_view(link: Link) -> LinkView:
+    """Return the public form of a link."""
+    return LinkView(
+        address=link.address, chain_id=link.chain_id, kind=link.kind, linked_at=rfc3339(link.linked_at)
+    )

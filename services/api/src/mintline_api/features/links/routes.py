@@ -1,0 +1,161 @@
+"""Operations on the caller's own wallets."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from mintline.scopes import Scope
+from mintline_api.features import examples
+from mintline_api.features.links.models import ChallengeView, LinkList, LinkView, challenge_view, link_view
+from mintline_api.features.links.use_cases import SignIn, challenge, link, unlink
+from mintline_api.http.context import API, Api
+from mintline_api.http.operations import Answer, Operations
+from mintline_api.http.problems import (
+    AMBIGUOUS_JSON,
+    BODY_TOO_LARGE,
+    BODY_TOO_SLOW,
+    CHALLENGE_SPENT,
+    INVALID_BODY,
+    INVALID_PARAMETER,
+    MALFORMED_SIGN_IN,
+    NOT_JSON,
+    NOT_THE_WALLETS_SIGNATURE,
+    SIGN_IN_MISMATCH,
+    TOO_MANY_WALLETS,
+    UNKNOWN_LINK,
+    UNSUPPORTED_CODING,
+    UNSUPPORTED_MEDIA_TYPE,
+    WALLET_TAKEN,
+    Kind,
+)
+from mintline_api.http.rates import count_write
+from mintline_api.http.requests import read_body, read_caller, read_path, read_query
+from mintline_api.http.responses import answer
+from mintline_api.inputs import ChallengeRequest, LinkRequest, NoQuery, WalletPath
+
+operations = Operations(
+    "Linked wallets",
+    "Wallets of the caller's own, which mint by self-custody: each proves itself once, by Sign-In with "
+    "Ethereum (EIP-4361). An address is linked to one user at a time.",
+    reads=Scope.WALLETS_MANAGE,
+    changes=Scope.WALLETS_MANAGE,
+)
+
+_BODY: tuple[Kind, ...] = (
+    NOT_JSON,
+    AMBIGUOUS_JSON,
+    INVALID_BODY,
+    INVALID_PARAMETER,
+    BODY_TOO_SLOW,
+    BODY_TOO_LARGE,
+    UNSUPPORTED_CODING,
+    UNSUPPORTED_MEDIA_TYPE,
+)
+
+
+@operations.add(
+    "POST",
+    "/v1/wallet/links/challenges",
+    summary="Begin to link a wallet",
+    description="Gives a message to sign. Hand `message` to the wallet as it is (`personal_sign`), or "
+    "compose an EIP-4361 message of your own with the same domain, address, URI, chain and nonce. The nonce "
+    "is good once, for you, for ten minutes.",
+    body_model=ChallengeRequest,
+    body_example=examples.CHALLENGE_REQUEST_JSON,
+    answers=(Answer(201, "What the wallet has to sign.", ChallengeView, examples.CHALLENGE),),
+    problems=(*_BODY, SIGN_IN_MISMATCH, TOO_MANY_WALLETS),
+)
+async def create_challenge(request: web.Request) -> web.Response:
+    """Return a message to sign."""
+    api = request.app[API]
+    caller = await read_caller(request)
+    read_query(request, NoQuery)
+    asked = await read_body(request, ChallengeRequest)
+    await count_write(request, caller)
+    made = await challenge(
+        asked.address,
+        asked.domain,
+        sub=caller.sub,
+        terms=_terms(api),
+        links=api.links,
+        now=api.now(),
+        entropy=api.entropy,
+    )
+    return answer(challenge_view(made), status=201)
+
+
+@operations.add(
+    "POST",
+    "/v1/wallet/links",
+    summary="Link a wallet",
+    description="Links the wallet that signed a challenge. An account is known by its signature; a contract "
+    "wallet is asked (EIP-1271), and must be deployed (no ERC-6492). To repeat the request is harmless.",
+    body_model=LinkRequest,
+    body_example=examples.LINK_REQUEST_JSON,
+    answers=(Answer(201, "The wallet is linked.", LinkView, examples.LINK),),
+    problems=(
+        *_BODY,
+        MALFORMED_SIGN_IN,
+        CHALLENGE_SPENT,
+        WALLET_TAKEN,
+        SIGN_IN_MISMATCH,
+        NOT_THE_WALLETS_SIGNATURE,
+    ),
+)
+async def create_link(request: web.Request) -> web.Response:
+    """Link a wallet."""
+    api = request.app[API]
+    caller = await read_caller(request)
+    read_query(request, NoQuery)
+    asked = await read_body(request, LinkRequest)
+    await count_write(request, caller)
+    found = await link(
+        asked.message,
+        asked.signature,
+        sub=caller.sub,
+        terms=_terms(api),
+        links=api.links,
+        chain=api.chain,
+        now=api.now(),
+    )
+    return answer(link_view(found), status=201)
+
+
+@operations.add(
+    "GET",
+    "/v1/wallet/links",
+    summary="Your linked wallets",
+    description="All of them, oldest first; a new one shows up within moments.",
+    answers=(Answer(200, "The linked wallets.", LinkList, examples.LINKS),),
+    problems=(INVALID_PARAMETER,),
+)
+async def read_links(request: web.Request) -> web.Response:
+    """Return the caller's links."""
+    caller = await read_caller(request)
+    read_query(request, NoQuery)
+    found = await request.app[API].links.of_user(caller.sub)
+    return answer(LinkList(items=[link_view(item) for item in found]))
+
+
+@operations.add(
+    "DELETE",
+    "/v1/wallet/links/{address}",
+    summary="Unlink a wallet",
+    description="Mints on their way to the wallet go on; new ones cannot name it.",
+    path_model=WalletPath,
+    answers=(Answer(204, "The wallet is not linked any more."),),
+    problems=(INVALID_PARAMETER, UNKNOWN_LINK),
+)
+async def delete_link(request: web.Request) -> web.Response:
+    """Unlink a wallet."""
+    caller = await read_caller(request)
+    read_query(request, NoQuery)
+    path = read_path(request, WalletPath)
+    await count_write(request, caller)
+    await unlink(path.address, sub=caller.sub, links=request.app[API].links)
+    return web.Response(status=204)
+
+
+def _terms(api: Api) -> SignIn:
+    settings = api.settings
+    return SignIn(settings.chain_id, settings.sign_in_sites(), settings.public_url)

@@ -1,0 +1,193 @@
+"""The users' own wallets: each proves itself by Sign-In with Ethereum (EIP-4361) before it is linked.
+
+::
+
+    challenge: nonce ──▶ the wallet signs a message that holds it ──▶ link: nonce spent, address taken
+                                                                      (one transaction)
+
+The nonce is of one user and good once, so a signature can be neither replayed nor used by who overhears it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+from urllib.parse import urlsplit
+
+import structlog
+
+from mintline.records import Challenge, Link, scoped
+from mintline.recovery import recover
+from mintline_api.features.links.signatures import (
+    ERC6492_SUFFIX,
+    contract_accepts,
+    is_contract,
+    personal_hash,
+)
+from mintline_api.features.links.siwe import SiweMessage, compose, parse
+from mintline_api.http.problems import (
+    CHALLENGE_SPENT,
+    MALFORMED_SIGN_IN,
+    NOT_THE_WALLETS_SIGNATURE,
+    SIGN_IN_MISMATCH,
+    TOO_MANY_WALLETS,
+    UNKNOWN_LINK,
+    WALLET_TAKEN,
+    Fault,
+    Refused,
+)
+from mintline_api.ports import AddressTaken, Chain, ChallengeSpent, LinkStore
+
+log = structlog.get_logger()
+
+MAX_LINKS = 20
+LIFETIME = timedelta(minutes=10)
+"""How long a challenge may be answered."""
+SKEW = timedelta(minutes=1)
+"""By how much a client's clock may be ahead of ours."""
+STATEMENT = "Link this wallet to your Mintline account. This costs nothing and sends no transaction."
+_NONCE_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """What every sign-in is for: the chain, and the sites that may ask; `uri` is this API's address."""
+
+    chain_id: int
+    sites: tuple[str, ...]
+    uri: str
+
+
+@dataclass(frozen=True, slots=True)
+class Challenged:
+    """A challenge, as a message and as the text to sign."""
+
+    message: SiweMessage
+    text: str
+
+
+async def challenge(
+    address: str,
+    domain: str | None,
+    *,
+    sub: str,
+    terms: SignIn,
+    links: LinkStore,
+    now: int,
+    entropy: Callable[[int], bytes],
+) -> Challenged:
+    """Return a message for `address` to sign, with a nonce that only `sub` can use; `now` in Unix ms.
+
+    Raises Refused for a site that may not ask, or if the user has too many links.
+    """
+    site = domain or terms.sites[0]
+    if site not in terms.sites:
+        raise Refused(SIGN_IN_MISMATCH, f"{site} is not a site that may link wallets here.")
+    if len(await links.of_user(sub)) >= MAX_LINKS:
+        raise Refused(TOO_MANY_WALLETS, f"You have {MAX_LINKS} linked wallets.")
+    at = datetime.fromtimestamp(now / 1000, UTC)
+    message = SiweMessage(
+        domain=site,
+        address=address,
+        statement=STATEMENT,
+        uri=terms.uri,
+        chain_id=terms.chain_id,
+        nonce=entropy(_NONCE_BYTES).hex(),
+        issued_at=at,
+        expires_at=at + LIFETIME,
+    )
+    expires = int((at + LIFETIME).timestamp())
+    await links.challenge(Challenge(nonce=message.nonce, sub=sub, expires=expires))
+    return Challenged(message, compose(message))
+
+
+async def link(
+    text: str, signature: bytes, *, sub: str, terms: SignIn, links: LinkStore, chain: Chain | None, now: int
+) -> Link:
+    """Link the wallet that signed a challenge of this user's; `now` in Unix milliseconds.
+
+    Raises Refused with what is wrong, Unavailable or Throttled when the chain has to be asked and is silent.
+    """
+    try:
+        message = parse(text)
+    except ValueError as error:
+        fault = Fault(str(error), pointer="#/message")
+        raise Refused(MALFORMED_SIGN_IN, f"#/message: {error}.", faults=[fault]) from None
+    if (wrong := _mismatch(message, terms, datetime.fromtimestamp(now / 1000, UTC))) is not None:
+        raise Refused(SIGN_IN_MISMATCH, wrong)
+    kind = await _kind_of_signer(message.address, text, signature, chain)
+    wanted = Link(
+        link_id=scoped(terms.chain_id, message.address),
+        sub=sub,
+        chain_id=terms.chain_id,
+        address=message.address,
+        kind=kind,
+        nonce=message.nonce,
+        linked_at=now,
+    )
+    try:
+        found = await links.link(wanted, now=now // 1000)
+    except ChallengeSpent:
+        raise Refused(CHALLENGE_SPENT, "The message's nonce is none of yours that is open.") from None
+    except AddressTaken:
+        raise Refused(WALLET_TAKEN, f"{message.address} is linked to another user.") from None
+    log.info("wallet_linked", address=found.address, kind=found.kind)
+    return found
+
+
+async def unlink(address: str, *, sub: str, links: LinkStore) -> None:
+    """Drop a link of the user's; mints on their way to the wallet go on. Raises Refused if there is none."""
+    if not await links.unlink(address, sub=sub):
+        raise Refused(UNKNOWN_LINK, f"You have not linked {address}.")
+    log.info("wallet_unlinked", address=address)
+
+
+def _mismatch(message: SiweMessage, terms: SignIn, now: datetime) -> str | None:
+    """Return what the message is about that this request is not, None if all fits."""
+    checks = (
+        (
+            message.domain in terms.sites,
+            f"The message is for {message.domain}, which may not link wallets here.",
+        ),
+        (_site(message.uri) in terms.sites, "The message's URI leads to another site."),
+        (
+            message.chain_id == terms.chain_id,
+            f"The message is for chain {message.chain_id}, not {terms.chain_id}.",
+        ),
+        (message.issued_at <= now + SKEW, "The message was issued in the future."),
+        (message.expires_at is None or message.expires_at > now, "The message has expired."),
+        (
+            message.not_before is None or message.not_before <= now + SKEW,
+            "The message is not valid yet.",
+        ),
+    )
+    return next((wrong for fits, wrong in checks if not fits), None)
+
+
+def _site(uri: str) -> str | None:
+    try:
+        return urlsplit(uri).netloc
+    except ValueError:  # brackets that hold no IPv6 address
+        return None
+
+
+async def _kind_of_signer(
+    address: str, text: str, signature: bytes, chain: Chain | None
+) -> Literal["account", "contract"]:
+    """Tell what kind of wallet signed the text; raises Refused if `address` did not."""
+    digest = personal_hash(text.encode())
+    if recover(digest, signature) == address:
+        return "account"
+    if signature.endswith(ERC6492_SUFFIX):
+        detail = "The signature is of a contract wallet that is not deployed yet (ERC-6492). Deploy it first."
+    elif chain is None:
+        detail = f"The signature is not by the key of {address}; contract wallets cannot be linked here."
+    elif not is_contract(await chain.code(address)):
+        detail = f"The signature is not by the key of {address}, which is no contract wallet on this chain."
+    elif await contract_accepts(chain, address, digest, signature):
+        return "contract"
+    else:
+        detail = f"The contract wallet {address} does not accept the signature (EIP-1271)."
+    raise Refused(NOT_THE_WALLETS_SIGNATURE, detail)

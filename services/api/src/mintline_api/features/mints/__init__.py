@@ -1,0 +1,1 @@
+"""Mints: accepted, followed, cancelled, and handed to the user's own wallet."""

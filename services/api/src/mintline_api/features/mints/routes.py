@@ -1,0 +1,331 @@
+"""Operations on the caller's mints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from aiohttp import web
+
+from mintline.records import Mint
+from mintline.scopes import Scope
+from mintline.states import MintStatus
+from mintline_api.features import examples
+from mintline_api.features.mints.accepting import Asked, accept_mint
+from mintline_api.features.mints.cancellation import cancel_mint
+from mintline_api.features.mints.queries import get_mint, list_mints
+from mintline_api.features.mints.self_custody import carry, unsigned_transaction
+from mintline_api.features.mints.waiting import has_heard_of, moved_from, rests, wait_for, wished
+from mintline_api.http.context import API, DEADLINE, GATE, METRICS
+from mintline_api.http.operations import Answer, HeaderField, Operations
+from mintline_api.http.problems import (
+    AMBIGUOUS_JSON,
+    BODY_TOO_LARGE,
+    BODY_TOO_SLOW,
+    GAS_BUDGET_REACHED,
+    INVALID_BODY,
+    INVALID_CURSOR,
+    INVALID_PARAMETER,
+    KEY_REUSED,
+    MALFORMED_TRANSACTION,
+    NOT_CANCELLABLE,
+    NOT_JSON,
+    NOT_WAITING,
+    TOKEN_TOO_LONG,
+    TRANSACTION_MISMATCH,
+    UNKNOWN_CONTRACT,
+    UNKNOWN_MINT,
+    UNSUPPORTED_CODING,
+    UNSUPPORTED_MEDIA_TYPE,
+    WALLET_DELETED,
+    WALLET_NOT_LINKED,
+    WALLET_REASSIGNED,
+)
+from mintline_api.http.rates import RATE_LIMIT_HEADERS, count_write, tell_rate
+from mintline_api.http.requests import (
+    read_body,
+    read_caller,
+    read_idempotency_key,
+    read_path,
+    read_query,
+)
+from mintline_api.http.responses import answer
+from mintline_api.http.tracing import TRACE
+from mintline_api.inputs import MintPath, MintRequest, MintsQuery, NoQuery, TransactionRequest
+from mintline_api.nudges import Nudges
+from mintline_api.views import MintList, MintView, mint_view
+
+operations = Operations(
+    "Mints",
+    "Ask for an NFT and follow it to the chain.",
+    reads=Scope.MINTS_READ,
+    changes=Scope.MINTS_CREATE,
+)
+
+IDEMPOTENCY_KEY = HeaderField(
+    "Idempotency-Key",
+    "Names this request, for ever: 1 to 255 printable ASCII characters, a UUID say. Send one always: then "
+    "the request may be repeated after any failure and mints once. Keys of different users never meet.",
+    {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": 255,
+        "pattern": "^[\\x21-\\x7e]([\\x20-\\x7e]*[\\x21-\\x7e])?$",
+    },
+    "8e03978e-40d5-43e8-bc93-6894a57f9324",
+)
+
+
+PREFER = HeaderField(
+    "Prefer",
+    "`wait=N` (RFC 7240) has the answer wait up to N seconds, at most 10, for the mint to reach the chain, "
+    "its end, or a point where it needs you.",
+    {"type": "string"},
+    "wait=10",
+)
+PREFERENCE_APPLIED = HeaderField(
+    "Preference-Applied", "`wait` if the answer waited.", {"type": "string", "enum": ["wait"]}, "wait"
+)
+
+
+@operations.add(
+    "POST",
+    "/v1/mints",
+    summary="Mint an NFT",
+    description="Accepts a mint and answers at once; the token is on chain a few seconds later. Follow it at "
+    "`Location` until its status is `finalized`, `rejected` or `reverted`.\n\n"
+    "The metadata is stored as canonical JSON (sorted keys, no spaces, UTF-8); its SHA-256 is in the mint's "
+    "event on chain, so anyone can check that what `metadata_url` serves is what was minted.\n\n"
+    "With an `Idempotency-Key`, the same key and body give the same mint back, as it is now; the same key "
+    "with another body is refused (422). Without one, every request is another mint.\n\n"
+    "With `custody: self` the token goes to a wallet that you have linked, which sends the transaction and "
+    "pays for it. The mint stops at `issued`, where `self_custody` holds the voucher, its signature and a "
+    "transaction to sign. Sign it and post it to `…/transaction`, or send it on your own: we notice it on "
+    "chain either way.",
+    headers=(IDEMPOTENCY_KEY, PREFER),
+    body_model=MintRequest,
+    body_example=examples.MINT_REQUEST_JSON,
+    answers=(
+        Answer(
+            202,
+            "The mint is on record and on its way.",
+            MintView,
+            examples.ACCEPTED,
+            headers=(
+                HeaderField(
+                    "Location", "Where to follow it.", {"type": "string"}, f"/v1/mints/{examples.MINT_ID}"
+                ),
+                HeaderField(
+                    "Idempotent-Replayed",
+                    "`true` when the key had made this mint before.",
+                    {"type": "string", "enum": ["true"]},
+                    "true",
+                ),
+                PREFERENCE_APPLIED,
+                *RATE_LIMIT_HEADERS,
+            ),
+        ),
+    ),
+    problems=(
+        NOT_JSON,
+        AMBIGUOUS_JSON,
+        INVALID_BODY,
+        INVALID_PARAMETER,
+        UNKNOWN_CONTRACT,
+        BODY_TOO_SLOW,
+        BODY_TOO_LARGE,
+        UNSUPPORTED_CODING,
+        UNSUPPORTED_MEDIA_TYPE,
+        UNSUPPORTED_CODING,
+        KEY_REUSED,
+        WALLET_NOT_LINKED,
+        WALLET_DELETED,
+        WALLET_REASSIGNED,
+        TOKEN_TOO_LONG,
+        GAS_BUDGET_REACHED,
+    ),
+)
+async def create_mint(request: web.Request) -> web.Response:
+    """Accept a mint."""
+    api = request.app[API]
+    caller = await read_caller(request)
+    read_query(request, NoQuery)
+    key = read_idempotency_key(request)
+    asked = await read_body(request, MintRequest)
+    asked_by = Asked(
+        sub=caller.sub,
+        key=key,
+        trace=request[TRACE].traceparent(),
+        authorize=await api.authorizations.by(caller.token),
+        now=api.now(),
+    )
+    accepted = await accept_mint(asked, asked_by, intake=api.intake(_nudges(request)))
+    mint = accepted.operation
+    tell_rate(request, caller)
+    headers = {"Location": f"/v1/mints/{mint.mint_id}"}
+    if accepted.replayed:
+        headers["Idempotent-Replayed"] = "true"
+    else:
+        request.app[METRICS].stages.reached(MintStatus.ACCEPTED)
+    return await _answer(request, mint, rests, status=202, headers=headers)
+
+
+@operations.add(
+    "GET",
+    "/v1/mints/{mint_id}",
+    summary="Follow a mint",
+    description="Shows where the mint stands. Only the caller's own mints exist here.",
+    path_model=MintPath,
+    headers=(PREFER,),
+    answers=(Answer(200, "The mint as it is now.", MintView, examples.MINED, headers=(PREFERENCE_APPLIED,)),),
+    problems=(INVALID_PARAMETER, UNKNOWN_MINT),
+)
+async def read_mint(request: web.Request) -> web.Response:
+    """Return one mint."""
+    api = request.app[API]
+    caller = await read_caller(request)
+    read_query(request, NoQuery)
+    path = read_path(request, MintPath)
+    mint = await get_mint(path.mint_id, sub=caller.sub, mints=api.mints)
+    return await _answer(request, mint, moved_from(mint), status=200)
+
+
+@operations.add(
+    "POST",
+    "/v1/mints/{mint_id}/transaction",
+    summary="Post your wallet's transaction",
+    description="Takes the signed transaction of a self-custody mint and sends it. It must be what "
+    "`self_custody.transaction` is, signed by `to`; nonce, gas and fees may be your own. If a node refuses "
+    "it, `problem` says why and the mint stays `issued`: sign another one. Several may be on their way; the "
+    "contract takes one. To repeat the request is harmless.",
+    path_model=MintPath,
+    headers=(PREFER,),
+    body_model=TransactionRequest,
+    body_example=examples.TRANSACTION_REQUEST_JSON,
+    answers=(
+        Answer(202, "It is on its way.", MintView, examples.SELF_SUBMITTED, headers=(PREFERENCE_APPLIED,)),
+    ),
+    problems=(
+        NOT_JSON,
+        AMBIGUOUS_JSON,
+        INVALID_BODY,
+        INVALID_PARAMETER,
+        MALFORMED_TRANSACTION,
+        UNKNOWN_MINT,
+        BODY_TOO_SLOW,
+        NOT_WAITING,
+        BODY_TOO_LARGE,
+        UNSUPPORTED_CODING,
+        UNSUPPORTED_MEDIA_TYPE,
+        UNSUPPORTED_CODING,
+        TRANSACTION_MISMATCH,
+    ),
+)
+async def create_transaction(request: web.Request) -> web.Response:
+    """Take a user's own transaction."""
+    api = request.app[API]
+    caller = await read_caller(request)
+    read_query(request, NoQuery)
+    path = read_path(request, MintPath)
+    asked = await read_body(request, TransactionRequest)
+    mint = await get_mint(path.mint_id, sub=caller.sub, mints=api.mints)
+    await count_write(request, caller)
+    signed = await carry(asked.raw, mint, chain=api.chain, line=api.line, now=api.now())
+    return await _answer(request, mint, has_heard_of(signed.tx_hash), status=202)
+
+
+def _nudges(request: web.Request) -> Nudges:
+    return Nudges(left=request[DEADLINE].left, throttled=request.app[GATE].intake.throttled)
+
+
+async def _answer(
+    request: web.Request,
+    mint: Mint,
+    until: Callable[[Mint], bool],
+    *,
+    status: int,
+    headers: Mapping[str, str] | None = None,
+) -> web.Response:
+    """Show a mint, now or when `until` holds of it, as the client prefers."""
+    api, deadline = request.app[API], request[DEADLINE]
+    applied = dict(headers or {})
+    if seconds := wished(request.headers.getall("Prefer", [])):
+        with request.app[GATE].lingering() as may_wait:
+            if may_wait:
+                applied["Preference-Applied"] = "wait"
+                seconds = min(seconds, int(deadline.left()))
+                mint = await wait_for(
+                    mint, until, seconds=seconds, mints=api.mints, now=api.now, sleep=api.sleep
+                )
+    transaction = await unsigned_transaction(mint, api.chain, within=deadline.left())
+    view = mint_view(mint, public_url=api.settings.public_url, transaction=transaction)
+    return answer(view, status=status, headers=applied)
+
+
+@operations.add(
+    "POST",
+    "/v1/mints/{mint_id}/cancel",
+    summary="Cancel a mint",
+    description="Stops a mint that was not sent yet, at once. For one that was sent a transaction that does "
+    "nothing competes for its place, at a higher fee, and what is mined decides. Follow the mint: it ends as "
+    "`rejected` (`cancelled`) once that is final, or goes on as `mined` if it was faster. Safe to repeat.",
+    path_model=MintPath,
+    answers=(
+        Answer(200, "The mint has ended, and nothing of it reaches the chain.", MintView, examples.CANCELLED),
+        Answer(202, "The mint was sent; stopping it is tried.", MintView, examples.STOPPING),
+    ),
+    problems=(INVALID_PARAMETER, UNKNOWN_MINT, NOT_CANCELLABLE),
+)
+async def stop_mint(request: web.Request) -> web.Response:
+    """Stop a mint, or ask for that."""
+    api = request.app[API]
+    caller = await read_caller(request)
+    read_query(request, NoQuery)
+    path = read_path(request, MintPath)
+    await count_write(request, caller)
+    cancellation = await cancel_mint(
+        path.mint_id,
+        sub=caller.sub,
+        trace=request[TRACE].traceparent(),
+        mints=api.mints,
+        line=api.line,
+        now=api.now(),
+        nudges=_nudges(request),
+    )
+    if cancellation.ended:
+        request.app[METRICS].stages.reached(MintStatus.REJECTED)
+    mint = cancellation.mint
+    status = 200 if mint.status is MintStatus.REJECTED else 202
+    return answer(mint_view(mint, public_url=api.settings.public_url), status=status)
+
+
+@operations.add(
+    "GET",
+    "/v1/mints",
+    summary="List your mints",
+    description="The caller's mints, newest first; a new one shows up within moments. Pass `next_cursor` as "
+    "`cursor` to go on, with the same filters, until it is null.\n\n"
+    "`status` filters what is read, a bounded number of mints per request: a page may be short, even empty, "
+    "and still have a `next_cursor`.",
+    query_model=MintsQuery,
+    answers=(Answer(200, "A page of mints.", MintList, examples.MINTS),),
+    problems=(INVALID_PARAMETER, INVALID_CURSOR),
+)
+async def read_mints(request: web.Request) -> web.Response:
+    """Return a page of mints."""
+    api = request.app[API]
+    caller = await read_caller(request)
+    query = read_query(request, MintsQuery)
+    bound = ("mints", caller.sub, query.status or "")
+    page = await list_mints(
+        caller.sub,
+        status=query.status,
+        limit=query.limit,
+        after=api.cursors.read(bound, query.cursor) if query.cursor else None,
+        mints=api.mints,
+    )
+    return answer(
+        MintList(
+            items=[mint_view(mint, public_url=api.settings.public_url) for mint in page.mints],
+            next_cursor=api.cursors.issue(bound, page.after) if page.after else None,
+        )
+    )

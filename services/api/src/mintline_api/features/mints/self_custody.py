@@ -1,0 +1,183 @@
+"""Mints by the user's own wallet: the transaction to sign, and the signed one on its way back.
+
+The voucher is good for anyone and always lands at the mint's recipient, so nothing here guards the token. The
+checks keep the user from a transaction that does something else, or that cannot succeed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from mintline.chain.answers import FeeMarket
+from mintline.errors import MintlineError
+from mintline.messages import Fees, SelfRedeem
+from mintline.raw_transactions import SignedTransaction, decode
+from mintline.records import MAX_OWN_TRANSACTIONS, Mint
+from mintline.states import MintStatus
+from mintline.vouchers import calldata
+from mintline_api.features.links.signatures import is_contract
+from mintline_api.features.mints.self_custody_models import UnsignedTransaction
+from mintline_api.http.problems import (
+    MALFORMED_TRANSACTION,
+    NOT_WAITING,
+    TRANSACTION_MISMATCH,
+    WALLET_NOT_LINKED,
+    Fault,
+    Refused,
+)
+from mintline_api.ports import Chain, Line, LinkStore
+
+log = structlog.get_logger()
+
+CHAIN_SECONDS = 5.0
+"""How long a response waits for what only the chain knows."""
+
+GWEI = 10**9
+MIN_TIP = GWEI // 10
+"""What is suggested to validators, in wei per gas, when recent blocks were empty."""
+MAX_FEE = 10_000 * GWEI
+"""Wei per gas above which a fee is a slip: no block ever asked a tenth of it."""
+_WAITING = (MintStatus.ISSUED, MintStatus.SUBMITTED)
+
+
+async def own_wallet(address: str | None, *, sub: str, links: LinkStore) -> str:
+    """Return the linked wallet that a self-custody mint goes to: the one named, or the user's only one."""
+    if address is not None:
+        link = await links.get(address)
+        if link is None or link.sub != sub:
+            raise Refused(WALLET_NOT_LINKED, f"{address} is not a wallet that you have linked.")
+        return address
+    mine = await links.of_user(sub)
+    if len(mine) != 1:
+        many = (
+            f"You have linked {len(mine)} wallets: name one as `to`."
+            if mine
+            else "You have linked no wallet."
+        )
+        raise Refused(WALLET_NOT_LINKED, many)
+    return mine[0].address
+
+
+async def unsigned_transaction(
+    mint: Mint, chain: Chain | None, *, within: float = CHAIN_SECONDS
+) -> UnsignedTransaction | None:
+    """Return what the user's wallet may sign now, None if there is nothing to sign.
+
+    A chain that does not answer `within` seconds leaves out what only it knows.
+    """
+    if mint.custody != "self" or mint.status not in _WAITING or mint.voucher_signature is None:
+        return None
+    assert mint.gas is not None
+    bare = UnsignedTransaction(
+        chain_id=hex(mint.chain_id), to=mint.contract, data=calldata(mint), gas=hex(mint.gas)
+    )
+    if chain is None:
+        return bare
+    try:
+        async with asyncio.timeout(min(CHAIN_SECONDS, within)):
+            code, nonce, market = await asyncio.gather(
+                chain.code(mint.to), chain.transaction_count(mint.to), chain.fees()
+            )
+    except (MintlineError, TimeoutError) as error:
+        log.warning("chain_not_read", reason=f"{type(error).__name__}: {error}")
+        return bare
+    tip = max(market.priority_fee, MIN_TIP)
+    fees = {"max_fee_per_gas": hex(2 * market.base_fee + tip), "max_priority_fee_per_gas": hex(tip)}
+    if is_contract(code):
+        return bare.model_copy(update=fees)
+    return bare.model_copy(update={**fees, "from_": mint.to, "nonce": hex(nonce)})
+
+
+async def _chain_time(chain: Chain | None, now: int) -> int:
+    """Return the chain's time in Unix seconds, or ours (`now`, milliseconds) where no node answers."""
+    if chain is None:
+        return now // 1000
+    try:
+        return await chain.time()
+    except MintlineError as error:
+        log.warning("chain_not_read", reason=f"{type(error).__name__}: {error}")
+        return now // 1000
+
+
+async def carry(raw: bytes, mint: Mint, *, chain: Chain | None, line: Line, now: int) -> SignedTransaction:
+    """Put a user's signed transaction on its way to the chain, having checked that it redeems the voucher.
+
+    `now` is in Unix milliseconds. Raises Refused with every fault that was found.
+    """
+    if mint.custody != "self" or mint.status not in _WAITING or mint.deadline is None:
+        raise Refused(NOT_WAITING, f"The mint is {mint.status.value}, by {mint.custody} custody.")
+    if mint.deadline < await _chain_time(chain, now):
+        raise Refused(NOT_WAITING, "The voucher's deadline is past: the contract would refuse it.")
+    try:
+        signed = decode(raw)
+    except ValueError as error:
+        fault = Fault(str(error), pointer="#/raw")
+        raise Refused(MALFORMED_TRANSACTION, f"#/raw: {error}.", faults=[fault]) from None
+    known = any(attempt.tx_hash == signed.tx_hash for attempt in mint.attempts)
+    if not known and len(mint.attempts) >= MAX_OWN_TRANSACTIONS:
+        raise Refused(NOT_WAITING, f"The mint has had {MAX_OWN_TRANSACTIONS} transactions.")
+    # One that is on record may be repeated, whatever has become of its nonce.
+    faults = [*_mismatches(signed, mint), *([] if known else await _untimely(signed, chain))]
+    if faults:
+        raise Refused(
+            TRANSACTION_MISMATCH,
+            f"The transaction does not redeem the voucher as it should: {faults[0]}.",
+            faults=[Fault(fault, pointer="#/raw") for fault in faults],
+        )
+    transaction = signed.transaction
+    message = SelfRedeem(
+        trace=mint.trace,
+        mint_id=mint.mint_id,
+        chain_id=mint.chain_id,
+        sender=signed.sender,
+        nonce=transaction.nonce,
+        fees=Fees(
+            max_fee_per_gas=transaction.max_fee_per_gas,
+            max_priority_fee_per_gas=transaction.max_priority_fee_per_gas,
+        ),
+        raw=raw,
+        tx_hash=signed.tx_hash,
+    )
+    await line.redeem(message, at=now)
+    log.info("transaction_posted", mint_id=mint.mint_id, tx_hash="0x" + signed.tx_hash.hex())
+    return signed
+
+
+def _mismatches(signed: SignedTransaction, mint: Mint) -> list[str]:
+    """Return in what a transaction differs from the one that redeems the mint's voucher."""
+    found, least_gas = signed.transaction, (mint.gas or 0) // 2
+    checks = (
+        (signed.sender == mint.to, f"it is signed by {signed.sender}, not by {mint.to}"),
+        (found.chain_id == mint.chain_id, f"it is for chain {found.chain_id}, not {mint.chain_id}"),
+        (found.to == mint.contract, f"it calls {found.to}, not the collection {mint.contract}"),
+        (found.data == calldata(mint), "its data is not the call that redeems this mint's voucher"),
+        (found.value == 0, "it sends ether, which the contract does not take"),
+        (found.gas >= least_gas, f"its gas limit of {found.gas} cannot do; the redemption takes {mint.gas}"),
+        (
+            found.max_priority_fee_per_gas <= found.max_fee_per_gas,
+            "its priority fee is above its whole fee",
+        ),
+        (found.max_fee_per_gas <= MAX_FEE, f"its fee is above {MAX_FEE // GWEI} gwei a unit of gas"),
+    )
+    return [wrong for fits, wrong in checks if not fits]
+
+
+async def _untimely(signed: SignedTransaction, chain: Chain | None) -> list[str]:
+    """Return why the chain would not take a transaction now; nothing if the chain cannot be asked."""
+    if chain is None:
+        return []
+    answers: tuple[int, FeeMarket]
+    try:
+        answers = await asyncio.gather(chain.transaction_count(signed.sender), chain.fees())
+    except MintlineError:
+        return []
+    nonce, market = answers
+    found = signed.transaction
+    faults = []
+    if found.nonce < nonce:
+        faults.append(f"its nonce {found.nonce} is used; the wallet's next is {nonce}")
+    if found.max_fee_per_gas < market.base_fee:
+        faults.append(f"its fee is below the base fee of {market.base_fee} wei")
+    return faults

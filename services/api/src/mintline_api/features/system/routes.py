@@ -1,0 +1,75 @@
+"""Health, and the documents that describe the API."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from mintline_api.features import examples
+from mintline_api.http.context import API, DOCS, OPENAPI
+from mintline_api.http.operations import Answer, Operations
+from mintline_api.http.responses import answer, conditional
+from mintline_api.views import Health, Readiness
+
+operations = Operations("System", "Health, and this documentation.")
+
+
+@operations.add(
+    "GET",
+    "/healthz",
+    summary="Liveness",
+    description="Answers as long as the process serves requests.",
+    secured=False,
+    answers=(Answer(200, "Alive.", Health, Health(status="ok")),),
+)
+async def read_health(_: web.Request) -> web.Response:
+    """Say that the process is alive."""
+    return answer(Health(status="ok"))
+
+
+@operations.add(
+    "GET",
+    "/readyz",
+    summary="Readiness",
+    description="Says which dependency is missing, if one is. Outcomes are a second old at most.",
+    secured=False,
+    answers=(
+        Answer(200, "Every dependency answers.", Readiness, examples.READY),
+        Answer(503, "At least one does not.", Readiness, examples.NOT_READY),
+    ),
+)
+async def read_readiness(request: web.Request) -> web.Response:
+    """Say what is missing."""
+    checks = await request.app[API].readiness.outcome()
+    if all(outcome == "ok" for outcome in checks.values()):
+        return answer(Readiness(status="ready", checks=dict(checks)))
+    view = Readiness(status="not_ready", checks=dict(checks))
+    return answer(view, status=503, headers={"Retry-After": "1"})
+
+
+@operations.add(
+    "GET",
+    "/openapi.json",
+    summary="OpenAPI document",
+    description="This API in OpenAPI 3.1, made from the models that validate requests and write answers.",
+    secured=False,
+    answers=(Answer(200, "The document."), Answer(304, "You have it already (`If-None-Match`).")),
+)
+async def read_openapi(request: web.Request) -> web.Response:
+    """Return the OpenAPI document."""
+    return conditional(request, request.app[OPENAPI])
+
+
+@operations.add(
+    "GET",
+    "/docs",
+    summary="Documentation",
+    description="This page: self-contained, it loads nothing from anywhere.",
+    secured=False,
+    answers=(
+        Answer(200, "The page.", media_type="text/html"),
+        Answer(304, "You have it already (`If-None-Match`).", media_type="text/html"),
+    ),
+)
+async def read_docs(request: web.Request) -> web.Response:
+    """Return the documentation."""
+    return conditional(request, request.app[DOCS])

@@ -1,0 +1,1 @@
+"""Tokens, their owners and their metadata, as the index has them."""

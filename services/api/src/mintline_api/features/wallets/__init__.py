@@ -1,0 +1,1 @@
+"""Wallets in custody, one per user."""

@@ -1,0 +1,1 @@
+"""HTTP: what every request and response passes through, whatever the feature."""

@@ -1,0 +1,267 @@
+"""The OpenAPI 3.1 document, made from the declared operations and their models."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from importlib.metadata import version
+from itertools import groupby
+from typing import Any, Literal
+
+from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema, models_json_schema
+
+from mintline_api.http.operations import Answer, HeaderField, Operation, Operations
+from mintline_api.http.problems import (
+    AUTHENTICATION,
+    DEADLINE_PASSED,
+    INTERNAL,
+    MEDIA_TYPE,
+    OVERLOADED,
+    RECORD_UNUSABLE,
+    TOO_MANY_WRITES,
+    UNAVAILABLE,
+    Kind,
+    ProblemDocument,
+)
+
+_REF = "#/components/schemas/{model}"
+_TRACE_EXAMPLE = "4bf92f3577b34da6a3ce929d0e0e4736"
+_PATH_PARAMETER = re.compile(r"\{(\w+)\}")
+
+DESCRIPTION = """\
+Mintline mints NFTs on Ethereum for users who hold no keys: post a mint, and a token lands in a wallet.
+
+**Authentication.** Send a Cognito access token: `Authorization: Bearer TOKEN`.
+
+**Lists** go on by opaque cursors: pass `next_cursor` as `cursor`, until it is null.
+
+**Numbers.** Token ids and wei are decimal strings, for a double loses them; addresses carry their EIP-55
+checksum.
+
+**Problems** follow RFC 9457: `code` says which one it is, `detail` what is wrong, `errors` where, and `trace`
+names the request in our logs. Send `traceparent` to join your own trace.
+"""
+
+
+class _Untitled(GenerateJsonSchema):
+    """Leaves out the titles that only repeat a member's name."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - pydantic calls it so
+        return False
+
+
+def openapi(groups: Sequence[Operations], *, public_url: str) -> dict[str, Any]:
+    """Return the document for an API that is reached at `public_url`."""
+    operations = [operation for group in groups for operation in group]
+    schemas = _schemas(operations)
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in operations:
+        described = _operation(operation, schemas, public_url)
+        paths.setdefault(operation.path, {})[operation.method.lower()] = described
+    for model in _parameter_models(operations):
+        schemas.pop(model.__name__, None)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Mintline",
+            "version": version("mintline-api"),
+            "summary": "Custodial NFT minting for Ethereum.",
+            "description": DESCRIPTION,
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": public_url}],
+        "tags": [{"name": group.tag, "description": group.description} for group in groups],
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {
+                "accessToken": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "JWT",
+                    "description": "An access token of the user pool, by the authorization code flow with "
+                    "PKCE, for the scope that the operation names and for `openid`. Id tokens are refused.",
+                }
+            },
+        },
+    }
+
+
+_ANYWHERE = (INTERNAL, UNAVAILABLE, RECORD_UNUSABLE, DEADLINE_PASSED)
+
+
+def problems_of(operation: Operation) -> list[Kind]:
+    """Return every problem that an operation may answer, by status."""
+    authentication = () if operation.scope is None else AUTHENTICATION
+    kinds = [*operation.problems, *authentication, *_ANYWHERE]
+    if operation.scope is not None and operation.method != "GET":
+        kinds.append(TOO_MANY_WRITES)
+    if operation.path.startswith("/v1/"):
+        kinds.append(OVERLOADED)
+    return sorted(kinds, key=lambda kind: kind.status)
+
+
+def _parameter_models(operations: Iterable[Operation]) -> list[type[BaseModel]]:
+    models = [model for op in operations for model in (op.path_model, op.query_model) if model is not None]
+    return list(dict.fromkeys(models))
+
+
+def _schemas(operations: Sequence[Operation]) -> dict[str, Any]:
+    """Return the schema of every model in use, parameters' included, by name."""
+    modes: list[tuple[type[BaseModel], Literal["validation", "serialization"]]] = [
+        (ProblemDocument, "serialization")
+    ]
+    modes += [(model, "validation") for model in _parameter_models(operations)]
+    modes += [(op.body_model, "validation") for op in operations if op.body_model is not None]
+    modes += [
+        (answer.model, "serialization")
+        for op in operations
+        for answer in op.answers
+        if answer.model is not None
+    ]
+    _, document = models_json_schema(
+        list(dict.fromkeys(modes)), ref_template=_REF, schema_generator=_Untitled
+    )
+    schemas: dict[str, Any] = document["$defs"]
+    return schemas
+
+
+def _operation(operation: Operation, schemas: dict[str, Any], public_url: str) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "operationId": operation.name,
+        "tags": [operation.tag],
+        "summary": operation.summary,
+        "description": operation.description,
+        "security": [{"accessToken": [operation.scope]}] if operation.scope is not None else [],
+        "parameters": [*_parameters(operation, schemas), *_header_parameters(operation.headers)],
+        "responses": {str(answer.status): _answer(answer) for answer in operation.answers}
+        | _problem_responses(operation, public_url),
+    }
+    if operation.body_model is not None:
+        media = {
+            "schema": {"$ref": _REF.format(model=operation.body_model.__name__)},
+            "example": operation.body_example,
+        }
+        described["requestBody"] = {"required": True, "content": {"application/json": media}}
+    return described
+
+
+def _parameters(operation: Operation, schemas: dict[str, Any]) -> list[dict[str, Any]]:
+    parameters = []
+    for model in (operation.path_model, operation.query_model):
+        if model is None:
+            continue
+        in_path = model is operation.path_model
+        for name, property_ in schemas[model.__name__].get("properties", {}).items():
+            schema = _without_null(property_)
+            description = schema.pop("description", None) or _default_description(name)
+            parameters.append(
+                {
+                    "name": name,
+                    "in": "path" if in_path else "query",
+                    "required": in_path,
+                    "description": description,
+                    "schema": schema,
+                }
+            )
+    return parameters
+
+
+def _header_parameters(headers: Iterable[HeaderField]) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": header.name,
+            "in": "header",
+            "required": False,
+            "description": header.description,
+            "schema": dict(header.schema),
+            "example": header.example,
+        }
+        for header in headers
+    ]
+
+
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """Unwrap `anyOf [X, null]`: an optional parameter is absent, never null."""
+    kept = dict(schema)
+    options = [option for option in kept.get("anyOf", ()) if option.get("type") != "null"]
+    if len(options) == 1:
+        del kept["anyOf"]
+        kept = {**options[0], **kept}
+    if kept.get("default", ...) is None:
+        del kept["default"]
+    return kept
+
+
+def _default_description(name: str) -> str:
+    return {
+        "contract": "The collection's address.",
+        "address": "The owner's address.",
+        "mint_id": "The mint's id, as its creation gave it.",
+    }.get(name, "")
+
+
+def _answer(answer: Answer) -> dict[str, Any]:
+    described: dict[str, Any] = {"description": answer.description}
+    if answer.headers:
+        described["headers"] = {
+            header.name: {
+                "description": header.description,
+                "schema": dict(header.schema),
+                "example": header.example,
+            }
+            for header in answer.headers
+        }
+    if answer.status in (204, 304):
+        return described
+    media: dict[str, Any] = {"schema": {"type": "object"}}
+    if answer.media_type != "application/json":
+        media = {"schema": {"type": "string"}}
+    if answer.model is not None:
+        media["schema"] = {"$ref": _REF.format(model=answer.model.__name__)}
+    if isinstance(answer.example, BaseModel):
+        media["example"] = answer.example.model_dump(mode="json", by_alias=True)
+    elif answer.example is not None:
+        media["example"] = answer.example
+    described["content"] = {answer.media_type: media}
+    return described
+
+
+def _problem_responses(operation: Operation, public_url: str) -> dict[str, Any]:
+    taken = {answer.status for answer in operation.answers}
+    responses: dict[str, Any] = {}
+    for status, group in groupby(problems_of(operation), key=lambda kind: kind.status):
+        if status in taken:
+            continue
+        kinds = list(group)
+        response: dict[str, Any] = {
+            "description": "; ".join(kind.title for kind in kinds),
+            "content": {
+                MEDIA_TYPE: {
+                    "schema": {"$ref": _REF.format(model=ProblemDocument.__name__)},
+                    "examples": {
+                        kind.slug: {"summary": kind.title, "value": _example(operation, kind, public_url)}
+                        for kind in kinds
+                    },
+                }
+            },
+        }
+        if status == 401:
+            response["headers"] = {"WWW-Authenticate": {"schema": {"type": "string"}}}
+        if status == 503:
+            response["headers"] = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}
+        responses[str(status)] = response
+    return responses
+
+
+def _example(operation: Operation, kind: Kind, public_url: str) -> dict[str, Any]:
+    return {
+        "type": f"{public_url}/docs#{kind.slug}",
+        "title": kind.title,
+        "status": kind.status,
+        "detail": kind.meaning,
+        "instance": _PATH_PARAMETER.sub(r"\1", operation.path),
+        "code": kind.slug,
+        "trace": _TRACE_EXAMPLE,
+    }

@@ -1,0 +1,139 @@
+"""The operations, each declared once: the router, the OpenAPI document and /docs are made of these."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import Any, Literal, TypeAlias
+
+from aiohttp import web
+from pydantic import BaseModel
+
+from mintline.scopes import Scope
+from mintline_api.http.context import SCOPE
+from mintline_api.http.problems import Kind
+from mintline_api.inputs import NoQuery
+
+Method: TypeAlias = Literal["GET", "POST", "DELETE"]
+Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderField:
+    """A header of a request or an answer."""
+
+    name: str
+    description: str
+    schema: Mapping[str, Any]
+    example: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an operation answers when it does what it was asked."""
+
+    status: int
+    description: str
+    model: type[BaseModel] | None = None
+    example: Any = None
+    media_type: str = "application/json"
+    headers: tuple[HeaderField, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One method of one path. A GET answers HEAD too."""
+
+    method: Method
+    path: str
+    handler: Handler
+    name: str
+    tag: str
+    summary: str
+    description: str
+    answers: tuple[Answer, ...]
+    scope: Scope | None
+    """What a token must have been given for; None: everybody may ask."""
+    path_model: type[BaseModel] | None
+    query_model: type[BaseModel]
+    body_model: type[BaseModel] | None
+    body_example: Any
+    headers: tuple[HeaderField, ...]
+    problems: tuple[Kind, ...]
+
+
+@dataclass(slots=True)
+class Operations:
+    """A group of operations under one heading."""
+
+    tag: str
+    description: str
+    reads: Scope | None = None
+    """What a token must have been given for, to read; None if the group has no operation for users alone."""
+    changes: Scope | None = None
+    """The same for everything but reading."""
+    _items: list[Operation] = field(default_factory=list)
+
+    def __iter__(self) -> Iterator[Operation]:
+        return iter(self._items)
+
+    def add(
+        self,
+        method: Method,
+        path: str,
+        *,
+        summary: str,
+        description: str,
+        answers: tuple[Answer, ...],
+        secured: bool = True,
+        path_model: type[BaseModel] | None = None,
+        query_model: type[BaseModel] = NoQuery,
+        body_model: type[BaseModel] | None = None,
+        body_example: Any = None,
+        headers: tuple[HeaderField, ...] = (),
+        problems: tuple[Kind, ...] = (),
+    ) -> Callable[[Handler], Handler]:
+        """Declare the decorated handler as an operation."""
+
+        def declare(handler: Handler) -> Handler:
+            self._items.append(
+                Operation(
+                    method=method,
+                    path=path,
+                    handler=handler,
+                    name=getattr(handler, "__name__", path),
+                    tag=self.tag,
+                    summary=summary,
+                    description=description,
+                    answers=answers,
+                    scope=(self.reads if method == "GET" else self.changes) if secured else None,
+                    path_model=path_model,
+                    query_model=query_model,
+                    body_model=body_model,
+                    body_example=body_example,
+                    headers=headers,
+                    problems=problems,
+                )
+            )
+            return handler
+
+        return declare
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return the operations as aiohttp's routes."""
+        return [web.route(op.method, op.path, _scoped(op)) for op in self._items]
+
+
+def _scoped(operation: Operation) -> Handler:
+    """Return the operation's handler, whose request says which scope it takes."""
+    handler, scope = operation.handler, operation.scope
+    if scope is None:
+        return handler
+
+    @wraps(handler)
+    async def handle(request: web.Request) -> web.StreamResponse:
+        request[SCOPE] = scope
+        return await handler(request)
+
+    return handle

@@ -1,0 +1,154 @@
+"""Reads requests: who asks, the path, the query, the headers and the body, each checked by its model."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import Any, TypeVar
+
+from aiohttp import hdrs, web
+from pydantic import BaseModel, ValidationError
+
+from mintline_api.auth.access_tokens import Caller
+from mintline_api.http import strict_json
+from mintline_api.http.codings import ACCEPTED, TooLargeError, UndecodableError, coding_of, decoded
+from mintline_api.http.context import API, DEADLINE, GATE, SCOPE
+from mintline_api.http.problems import (
+    BAD_HTTP,
+    BODY_TOO_LARGE,
+    BODY_TOO_SLOW,
+    INVALID_BODY,
+    INVALID_PARAMETER,
+    UNSUPPORTED_CODING,
+    UNSUPPORTED_MEDIA_TYPE,
+    Fault,
+    Refused,
+)
+from mintline_api.settings import BODY_LIMIT
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+_JSON_TYPE = re.compile(r"application/(json|[a-z0-9.!#$&^_-]+\+json)")
+_PRINTABLE = re.compile(r"[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?")
+_MAX_FAULTS = 20
+_BODY_SECONDS = 30.0
+_WORDINGS = {
+    "missing": "this member is required",
+    "extra_forbidden": "no such member",
+    "model_type": "expected an object",
+    "dict_type": "expected an object",
+    "list_type": "expected an array",
+    "string_type": "expected a string",
+    "string_pattern_mismatch": "expected text of the form {pattern}",
+    "string_too_short": "expected at least {min_length} characters",
+    "string_too_long": "expected at most {max_length} characters",
+    "too_short": "expected at least {min_length} {unit}, not {actual_length}",
+    "too_long": "expected at most {max_length} {unit}, not {actual_length}",
+    "literal_error": "expected one of {expected}",
+    "enum": "expected one of {expected}",
+    "greater_than_equal": "expected {ge} or more",
+    "less_than_equal": "expected {le} or less",
+    "value_error": "{error}",
+}
+
+
+async def read_caller(request: web.Request) -> Caller:
+    """Return who is asking; raises Refused (401, or 403 for a token that was not given for this)."""
+    authorization = request.headers.get(hdrs.AUTHORIZATION)
+    return await request.app[API].access_tokens.caller(authorization, request[SCOPE])
+
+
+def read_path(request: web.Request, model: type[ModelT]) -> ModelT:
+    """Return the path's parameters."""
+    return _validated(model, dict(request.match_info), INVALID_PARAMETER, in_body=False)
+
+
+def read_query(request: web.Request, model: type[ModelT]) -> ModelT:
+    """Return the query's parameters; an empty one is as good as absent, one given twice is refused."""
+    counts = Counter(name for name, _ in request.query.items())
+    if twice := [name for name, count in counts.items() if count > 1]:
+        faults = [Fault("given more than once", parameter=name) for name in twice[:_MAX_FAULTS]]
+        raise Refused(INVALID_PARAMETER, "A parameter is given more than once.", faults=faults)
+    raw = {name: value for name, value in request.query.items() if value}
+    return _validated(model, raw, INVALID_PARAMETER, in_body=False)
+
+
+def read_idempotency_key(request: web.Request) -> str | None:
+    """Return the Idempotency-Key, 1 to 255 printable ASCII characters; None if there is none."""
+    keys = request.headers.getall("Idempotency-Key", [])
+    if not keys:
+        return None
+    if len(keys) > 1 or not _PRINTABLE.fullmatch(keys[0]):
+        fault = Fault("expected one key of 1 to 255 printable ASCII characters", header="Idempotency-Key")
+        raise Refused(INVALID_PARAMETER, "The Idempotency-Key does not fit.", faults=[fault])
+    return keys[0]
+
+
+async def read_body(request: web.Request, model: type[ModelT]) -> ModelT:
+    """Return the JSON body; raises Refused for the wrong media type, size, encoding, JSON or shape."""
+    utf8 = (request.charset or "utf-8").lower() in ("utf-8", "utf8")
+    if not _JSON_TYPE.fullmatch(request.content_type) or not utf8:
+        named = (
+            "the request names another" if hdrs.CONTENT_TYPE in request.headers else "the request names none"
+        )
+        raise Refused(UNSUPPORTED_MEDIA_TYPE, f"The Content-Type must be application/json in UTF-8; {named}.")
+    coding = coding_of(request.headers.getall(hdrs.CONTENT_ENCODING, []))
+    if coding is None:
+        raise Refused(
+            UNSUPPORTED_CODING,
+            "The Content-Encoding must be gzip or deflate, or absent.",
+            headers={hdrs.ACCEPT_ENCODING: ACCEPTED},
+        )
+    if (request.content_length or 0) > BODY_LIMIT:
+        raise Refused(BODY_TOO_LARGE, f"The body has more than {BODY_LIMIT} bytes.")
+    try:
+        if not request.content.is_eof():
+            request[DEADLINE].suspend()
+            async with request.app[GATE].receiving(_BODY_SECONDS):
+                await request.read()
+            request[DEADLINE].restart()
+        raw = await request.read()
+    except TimeoutError:
+        raise Refused(BODY_TOO_SLOW, "The body did not arrive in time.") from None
+    except web.RequestPayloadError:
+        raise Refused(BAD_HTTP, "The body breaks off.") from None
+    value = strict_json.parse(_decoded(raw, coding))
+    if not isinstance(value, dict):
+        fault = Fault("expected an object", pointer="#")
+        raise Refused(INVALID_BODY, "The body must be a JSON object.", faults=[fault])
+    return _validated(model, value, INVALID_BODY, in_body=True)
+
+
+def _decoded(raw: bytes, coding: str) -> bytes:
+    try:
+        return decoded(raw, coding, limit=BODY_LIMIT)
+    except TooLargeError:
+        raise Refused(BODY_TOO_LARGE, f"The body decodes to more than {BODY_LIMIT} bytes.") from None
+    except UndecodableError as error:
+        raise Refused(BAD_HTTP, f"Invalid {coding} body: {error}.") from None
+
+
+def _validated(model: type[ModelT], raw: dict[str, Any], kind: Any, *, in_body: bool) -> ModelT:
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        faults = [_fault(item, in_body=in_body) for item in error.errors(include_url=False)[:_MAX_FAULTS]]
+        first = faults[0]
+        where = first.pointer or first.parameter
+        detail = (
+            f"{where}: {first.detail}" + (f" (and {len(faults) - 1} more)" if len(faults) > 1 else "") + "."
+        )
+        raise Refused(kind, detail, faults=faults) from None
+
+
+def _fault(item: Any, *, in_body: bool) -> Fault:
+    wording = _WORDINGS.get(item["type"])
+    if item["type"] == "extra_forbidden" and not in_body:
+        wording = "no such parameter"
+    context = item.get("ctx", {})
+    unit = "items" if context.get("field_type") == "List" else "bytes"
+    detail = wording.format(unit=unit, **context) if wording else item["msg"]
+    parts = [str(part)[:100] for part in item["loc"]]
+    if in_body:
+        return Fault(detail, pointer="#" + "".join(f"/{strict_json.escape(part)}" for part in parts))
+    return Fault(detail, parameter=parts[0] if parts else "")
