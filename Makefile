@@ -17,7 +17,7 @@ PYTHON := $(shell unset PYTHONPATH PYTHONHOME; for p in python3 python3.13 pytho
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo test test-containers lint bench bench-enclave simulate chaos soak infra clean
+.PHONY: help setup up demo test test-containers lint style types bench bench-enclave simulate chaos soak infra clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -38,12 +38,16 @@ test: setup ## Run all tests; says which were skipped and why
 test-containers: setup ## Run the end-to-end tests against containers built from this checkout
 	@.venv/bin/pytest tests/e2e --line containers -rs
 
-lint: setup ## Check style, format, types, package boundaries and the lock
-	@.venv/bin/ruff check .
-	@.venv/bin/ruff format --check .
-	@.venv/bin/mypy
+lint: style types ## Check style, format, types, package boundaries and the lock
 	@.venv/bin/lint-imports --no-logo
 	@.venv/bin/uv lock --check
+
+style: setup ## Check style and format alone, as the pre-commit hook does
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+
+types: setup ## Check types alone, as the pre-commit hook does
+	@.venv/bin/mypy
 
 bench: setup ## Measure the line: make bench N=1000 USERS=50
 	@.venv/bin/python -m mintline_bench --mints $(N) --users $(USERS)
