@@ -133,7 +133,7 @@ class Scene:
         self.mine(self.chain, [])
         nodes = Nodes(self.fork, self.chain, self.chain)
         rpc = Rpc(nodes.urls, transport=nodes, clock=lambda: 0.0)
-        self.node = Node(rpc, witnesses=rpc)
+        self.node = Node(rpc, endpoints=rpc)
         stopped = mint(STOPPED, cancel_requested_at=1)
         wanted, dead = mint(WANTED), mint(DEAD, MintStatus.REJECTED)
         self.ledger.mints = {one.mint_id: one for one in (stopped, wanted, dead)}

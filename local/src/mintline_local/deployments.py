@@ -109,6 +109,6 @@ async def open_chain(place: Place) -> AsyncIterator[tuple[Rpc, Node]]:
         stop("which chain? name a node of it by --rpc")
     rpc = Rpc(place.rpc_urls, timeout=30.0)
     try:
-        yield rpc, Node(rpc, witnesses=rpc)
+        yield rpc, Node(rpc, endpoints=rpc)
     finally:
         await rpc.aclose()

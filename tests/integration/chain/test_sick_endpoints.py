@@ -88,7 +88,7 @@ async def test_watch__when_an_endpoint_stands_still__then_the_other_is_asked(
     still.tamper = lambda call, result: old if call["method"] == "eth_getBlockByNumber" else result
     await rpc.call("anvil_mine", ["0xa", "0x2"])
     rpc.watch()
-    await rpc.look()
+    await rpc.check_heads()
     latest = await node.block("latest")
     assert latest is not None
     assert latest.number == int(old["number"], 16) + 10
@@ -126,7 +126,7 @@ async def test_receipt__when_one_of_two_lies__then_it_decides_nothing(
     liar, well = await sick_node(anvil_automine), await sick_node(anvil_automine)
     rpc = open_rpc(liar, well)
     tx_hash = await mined(rpc)
-    node = Node(rpc, witnesses=rpc)
+    node = Node(rpc, endpoints=rpc)
     assert (await node.receipt(tx_hash)) is not None
     liar.tamper = lie
     with pytest.raises(Disagreement):
@@ -140,7 +140,7 @@ async def test_receipt__when_one_of_three_lies__then_the_truth_comes_out_and_the
     liar, *well = [await sick_node(anvil_automine) for _ in range(3)]
     rpc = open_rpc(liar, *well)
     tx_hash = await mined(rpc)
-    node = Node(rpc, witnesses=rpc)
+    node = Node(rpc, endpoints=rpc)
     liar.tamper = lie
     with pytest.raises(Unavailable, match="contradict the receipt"):
         await node.receipt(tx_hash)
@@ -167,4 +167,4 @@ async def test_receipt__when_the_block_it_names_is_not_the_others__then_it_is_no
             else result
         )
     with pytest.raises(Unavailable, match="contradict the receipt"):
-        await Node(rpc, witnesses=rpc).receipt(tx_hash)
+        await Node(rpc, endpoints=rpc).receipt(tx_hash)

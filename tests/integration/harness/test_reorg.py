@@ -55,9 +55,9 @@ async def test_reorganise__when_it_takes_blocks_back__then_the_miner_rests(
     made: list[int] = []
     call = rpc.call
 
-    async def slow(method: str, params: list[Any], **doubt: Any) -> Any:
+    async def slow(method: str, params: list[Any], **options: Any) -> Any:
         if method != "anvil_reorg":
-            return await call(method, params, **doubt)
+            return await call(method, params, **options)
         begun = await number(rpc)
         await asyncio.sleep(0.3)
         made.append(await number(rpc) - begun)
@@ -74,12 +74,12 @@ async def test_reorganise__when_the_emulator_loses_a_block__then_says_that_its_c
     lost: set[str] = set()
     call = rpc.call
 
-    async def forgetful(method: str, params: list[Any], **doubt: Any) -> Any:
+    async def forgetful(method: str, params: list[Any], **options: Any) -> Any:
         if method == "anvil_reorg":
             lost.add(hex(await number(rpc) - 1))
         if method == "eth_getBlockByNumber" and params[0] in lost:
             return None
-        return await call(method, params, **doubt)
+        return await call(method, params, **options)
 
     monkeypatch.setattr(rpc, "call", forgetful)
     with pytest.raises(ChainTorn, match="has lost"):

@@ -28,7 +28,7 @@ async def through(line: Any) -> AsyncIterator[Callable[..., Indexer]]:
         def start(*nodes: Any) -> Indexer:
             rpc = Rpc([node.url for node in nodes], timeout=2.0)
             stack.push_async_callback(rpc.aclose)
-            indexer: Indexer = line.indexer(rpc=rpc, node=Node(rpc, witnesses=rpc))
+            indexer: Indexer = line.indexer(rpc=rpc, node=Node(rpc, endpoints=rpc))
             return indexer
 
         yield start

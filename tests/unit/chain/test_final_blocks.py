@@ -58,4 +58,4 @@ async def test_final_block__when_an_endpoint_calls_it_not_final__then_has_no_say
     nodes: list[tuple[int, bytes | None]], agreed: bytes | None
 ) -> None:
     rpc = Rpc([f"http://{place}" for place in range(len(nodes))], transport=Branches(*nodes))
-    assert await Node(rpc, witnesses=rpc).agreed_hash(NUMBER, final=True) == agreed
+    assert await Node(rpc, endpoints=rpc).majority_hash(NUMBER, final=True) == agreed

@@ -8,7 +8,7 @@ import pytest
 from mintline.chain.calls import Call, Override
 from mintline.chain.collection import MINTED_TOPIC
 from mintline.chain.node import Node
-from mintline.chain.rpc import Doubt, RpcError
+from mintline.chain.rpc import RpcError, Suspect
 from mintline.chain.send_facts import SendFact
 from mintline.errors import Rejected, Unavailable
 from mintline.eth import keccak256, selector, word
@@ -24,11 +24,11 @@ class FakeRpc:
     def __init__(self, answer: Any) -> None:
         self.answer = answer
         self.asked: list[tuple[str, list[Any]]] = []
-        self.doubts: list[Doubt | None] = []
+        self.suspects: list[Suspect | None] = []
 
-    async def call(self, method: str, params: Sequence[Any], *, doubt: Doubt | None = None) -> Any:
+    async def call(self, method: str, params: Sequence[Any], *, suspect: Suspect | None = None) -> Any:
         self.asked.append((method, list(params)))
-        self.doubts.append(doubt)
+        self.suspects.append(suspect)
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer

@@ -57,7 +57,7 @@ def node_over(*answers: Any) -> tuple[Node, Endpoints]:
     endpoints = Endpoints(*answers)
     urls = [f"http://node/{place}" for place in range(len(answers))]
     rpc = Rpc(urls, transport=endpoints, clock=lambda: 0.0)
-    return Node(rpc, witnesses=rpc), endpoints
+    return Node(rpc, endpoints=rpc), endpoints
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from mintline.chain.gas import GasAboveBound, GasBound
 from mintline.chain.node import Node
-from mintline.chain.rpc import Doubt, RpcError
+from mintline.chain.rpc import RpcError, Suspect
 from mintline.errors import Unavailable
 from mintline_local.collection import Deployer, Step
 
@@ -25,8 +25,8 @@ class Rpc:
         self.gas = {True: 18_100_000, False: 130_000}
         self.refuses = False
 
-    async def call(self, method: str, params: Sequence[Any], *, doubt: Doubt | None = None) -> Any:
-        del doubt
+    async def call(self, method: str, params: Sequence[Any], *, suspect: Suspect | None = None) -> Any:
+        del suspect
         match method:
             case "eth_getTransactionCount":
                 return "0x7"

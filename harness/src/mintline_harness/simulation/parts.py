@@ -141,7 +141,7 @@ class Surroundings:
 
 def node_over(rpc: SimulatedNode | Rpc, process: Process) -> Node:
     """Return the chain as a process reaches it."""
-    return Node(rpc, witnesses=rpc if isinstance(rpc, Rpc) else None, clock=process.clock)
+    return Node(rpc, endpoints=rpc if isinstance(rpc, Rpc) else None, clock=process.clock)
 
 
 async def consume(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from mintline.chain.collection import ISSUER_ROLE, MINTED_TOPIC, RELAYER_ROLE, TRANSFER_TOPIC
-from mintline.chain.rpc import Doubt, RpcError
+from mintline.chain.rpc import RpcError, Suspect
 from mintline.eth import (
     HAS_ROLE_SELECTOR,
     IS_MINTED_SELECTOR,
@@ -54,9 +54,9 @@ class SimulatedNode:
         """One node."""
         return False
 
-    async def call(self, method: str, params: Sequence[Any], *, doubt: Doubt | None = None) -> Any:
+    async def call(self, method: str, params: Sequence[Any], *, suspect: Suspect | None = None) -> Any:
         """Return the result of one JSON-RPC call; raises RpcError. There is no other node to ask."""
-        del doubt
+        del suspect
         answer = getattr(self, method, None)
         if answer is None:
             raise RpcError(METHOD_NOT_FOUND, f"the method {method} does not exist")

@@ -50,7 +50,7 @@ async def run(settings: BroadcasterSettings, stop: asyncio.Event) -> None:
             Adapters(
                 ledger=DynamoLedger(dynamo, chain_id=settings.chain_id, set_aside=metrics.set_aside),
                 vouchers=DynamoVouchers(dynamo, set_aside=metrics.set_aside),
-                chain=Node(rpc, witnesses=rpc),
+                chain=Node(rpc, endpoints=rpc),
                 outbox=with_tracing(queues, tracer),
             ),
             settings.policy(),

@@ -81,7 +81,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, metrics: Metrics) -> 
     s3 = await open_client(stack, "s3", settings, calls=calls)
     rpc = await open_rpc(stack, settings, observer=metrics.rpc, tracer=calls.tracer)
     metadata = PublishedMetadata(s3, prefix, settings.chain_id, conflicts=metrics.metadata_conflicts.inc)
-    return _World(queues, dynamo, metadata, rpc, Node(rpc, witnesses=rpc))
+    return _World(queues, dynamo, metadata, rpc, Node(rpc, endpoints=rpc))
 
 
 def _assemble(settings: Settings, world: _World, metrics: Metrics, tracer: Tracer) -> Builder:

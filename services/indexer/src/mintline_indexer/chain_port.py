@@ -104,7 +104,7 @@ class ChainReader(Protocol):
         ...
 
     async def confirmed(self, block: Ref) -> bool:
-        """Tell whether more than half of the nodes have this block at its height; distrust those that do not.
+        """Tell whether more than half of the nodes have this block at its height; quarantine the others.
 
         False if no majority decides.
         """
@@ -123,7 +123,7 @@ class ChainReader(Protocol):
         ...
 
     async def events_from_receipts(self, block: Block, contracts: Sequence[str]) -> Sequence[Event]:
-        """Return the same by way of the receipts: slower, and the last word when `events` is doubted."""
+        """Return the same by way of the receipts: slower, and the last word when `events` is suspect."""
         ...
 
     async def events_between(self, first: int, last: int, contracts: Sequence[str]) -> Sequence[Event]:

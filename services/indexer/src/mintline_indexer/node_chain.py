@@ -55,7 +55,7 @@ class NodeChain:
         Of three or more at least two must be able to tell.
         """
         try:
-            return await self._node.agreed_hash(block.number, final=True) == block.hash
+            return await self._node.majority_hash(block.number, final=True) == block.hash
         except Disagreement as error:
             log.error("endpoints_disagree", block=block.number, reason=str(error))  # noqa: TRY400 - no fault of the code
             return False
@@ -83,9 +83,9 @@ class NodeChain:
         A node without `eth_getBlockReceipts` is asked for those of the transactions sent to the contracts.
         """
         name = "0x" + block.hash.hex()
-        doubt = partial(_is_incomplete, block)
+        suspect = partial(_is_incomplete, block)
         try:
-            receipts = await self._rpc.call("eth_getBlockReceipts", [name], doubt=doubt)
+            receipts = await self._rpc.call("eth_getBlockReceipts", [name], suspect=suspect)
         except RpcError as error:
             if error.code != METHOD_NOT_FOUND:
                 raise

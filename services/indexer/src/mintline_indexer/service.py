@@ -52,7 +52,7 @@ async def run(settings: IndexerSettings, stop: asyncio.Event) -> None:
         dynamo = Dynamo(client, settings.resource_prefix)
         stack.push_async_callback(dynamo.aclose)
         rpc = await open_rpc(stack, settings, observer=metrics.rpc, tracer=tracer)
-        node = Node(rpc, witnesses=rpc)
+        node = Node(rpc, endpoints=rpc)
         indexer = Indexer(
             chain=NodeChain(node, rpc),
             store=DynamoStore(dynamo, chain_id=settings.chain_id, set_aside=metrics.set_aside),

@@ -1,4 +1,4 @@
-"""How each endpoint fares, and in which order endpoints are asked.
+"""The health of each endpoint, and the order in which endpoints are asked.
 
 ::
 
@@ -18,8 +18,8 @@ from mintline.chain.transport import host
 
 FIRST_BACKOFF = 0.25
 LONGEST_BACKOFF = 30.0
-DISTRUST = 300.0
-"""Seconds for which an endpoint that others outvoted is not asked while another is left."""
+QUARANTINE_SECONDS = 300.0
+"""How long an endpoint that others outvoted is not asked while another is left."""
 WEIGHT = 0.2
 """Of the newest exchange in the moving averages."""
 UNRELIABLE = 0.3
@@ -40,23 +40,23 @@ class Health:
         self.host = host(url)
         self.preference = preference
         self.chain_id: int | None = None
-        """What it last said; None while nobody asked."""
+        """The chain that it last reported; None before it was asked."""
         self.verified = False
         """Whether it was asked for its chain since its circuit closed."""
         self.head: int | None = None
-        """The chain's height as it last told it."""
+        """The height that it last reported."""
         self.failures = 0.0
         self.seconds: float | None = None
         self.lagging = False
         self._jitter = jitter
         self._down_until: float | None = None
-        self._distrusted_until = float("-inf")
+        self._quarantined_until = float("-inf")
         self._in_a_row = 0
         self._probing = False
 
     def is_up(self, now: float, *, half_open: bool = True) -> bool:
         """Tell whether it may be asked like any other: closed, or half-open with nobody asking."""
-        if now < self._distrusted_until:
+        if now < self._quarantined_until:
             return False
         if self._down_until is None:
             return True
@@ -79,7 +79,7 @@ class Health:
     def failed(self, now: float, *, retry_after: float | None = None) -> None:
         """Note an exchange that failed: the circuit opens, for longer each time, and as long as it asked for.
 
-        Whoever answers there afterwards may be another node: its chain is asked for again.
+        Another node may answer at its URL afterwards, so its chain is verified again.
         """
         self.failures = self.failures * (1 - WEIGHT) + WEIGHT
         pause = min(LONGEST_BACKOFF, FIRST_BACKOFF * 2 ** min(self._in_a_row, 10))
@@ -88,9 +88,9 @@ class Health:
         self._down_until = now + max(pause * self._jitter(), asked_for)
         self.verified = False
 
-    def distrust(self, now: float) -> None:
-        """Note that the others outvoted it: answering does not make it right again, time may."""
-        self._distrusted_until = now + DISTRUST
+    def quarantine(self, now: float) -> None:
+        """Note that the others outvoted it: only time ends that, as an answer may be wrong again."""
+        self._quarantined_until = now + QUARANTINE_SECONDS
 
     def took(self, seconds: float) -> None:
         """Note how long a probe took."""
@@ -102,7 +102,7 @@ class Health:
 
     def recovers_at(self, now: float) -> float:
         """Return when it may be asked like any other again, `now` if it may."""
-        return max(now, self._down_until or now, self._distrusted_until)
+        return max(now, self._down_until or now, self._quarantined_until)
 
 
 def in_order(endpoints: Sequence[Health], now: float, *, watched: bool) -> list[Health]:
@@ -112,7 +112,7 @@ def in_order(endpoints: Sequence[Health], now: float, *, watched: bool) -> list[
     circuit, and before those that are down come those that lag, fail often or are slow: the watch goes on
     asking them, so they come back. The rest stand in the order of preference.
     """
-    fastest = min((found.seconds for found in endpoints if found.seconds is not None), default=0.0)
+    fastest = min((endpoint.seconds for endpoint in endpoints if endpoint.seconds is not None), default=0.0)
 
     def rank(endpoint: Health) -> tuple[bool, float, bool, bool, bool, int]:
         up = endpoint.is_up(now, half_open=not watched)
@@ -129,7 +129,7 @@ def in_order(endpoints: Sequence[Health], now: float, *, watched: bool) -> list[
 
 
 def note_lag(heads: Sequence[tuple[Health, int, int]]) -> None:
-    """Compare heads that were told at the same time, as endpoint, block number and Unix seconds."""
+    """Compare heads that were reported at the same time: endpoint, block number and Unix seconds."""
     if not heads:
         return
     number, timestamp = max((number, timestamp) for _, number, timestamp in heads)

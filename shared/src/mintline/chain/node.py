@@ -15,8 +15,8 @@ from typing import Any, Literal, Protocol, TypeAlias, TypeVar
 from mintline.chain import answers, collection, send_facts
 from mintline.chain.answers import Block, FeeMarket, Log, Receipt
 from mintline.chain.calls import Call, Overrides, refusal, refuses, simulation
-from mintline.chain.quorum import Witnesses, agreed, refused
-from mintline.chain.rpc import Doubt, RpcError
+from mintline.chain.quorum import Endpoints, majority, majority_refuses
+from mintline.chain.rpc import RpcError, Suspect
 from mintline.chain.send_facts import SendAnswer, SendFact
 from mintline.errors import Rejected, Unavailable
 from mintline.eth import ZERO_ADDRESS, is_minted_calldata, keccak256, word
@@ -39,22 +39,22 @@ _NO_SUCH_BLOCK = re.compile(r"(block|header) (was )?not found|unknown block|not 
 class Calls(Protocol):
     """What a node is asked through; `Rpc` in production."""
 
-    async def call(self, method: str, params: Sequence[Any], *, doubt: Doubt | None = None) -> Any:
-        """Return the result of one JSON-RPC call; a doubted one only if no other endpoint knows better."""
+    async def call(self, method: str, params: Sequence[Any], *, suspect: Suspect | None = None) -> Any:
+        """Return the result of one JSON-RPC call; a suspect one only if no other endpoint has another."""
 
 
 class Node:
-    """Questions to one chain; a mint's fate is asked of all `witnesses`, if there are several."""
+    """Requests to one chain; irreversible decisions are made by all `endpoints`, if there are several."""
 
     def __init__(
         self,
         rpc: Calls,
         *,
-        witnesses: Witnesses | None = None,
+        endpoints: Endpoints | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._rpc = rpc
-        self._witnesses = witnesses if witnesses is not None and witnesses.several else None
+        self._endpoints = endpoints if endpoints is not None and endpoints.several else None
         self._clock = clock
         self._fees: tuple[float, FeeMarket] | None = None
         self._time: tuple[float, int] | None = None
@@ -66,13 +66,13 @@ class Node:
     async def block(self, ref: At | bytes, *, full: bool = False) -> Block | None:
         """Return a block by number, hash or tag, with its transactions if `full`; None if there is none.
 
-        Whoever asks for a number or hash has heard of it, so that an endpoint without the block is doubted.
+        A caller asks for a number or hash that exists, so a missing block is suspect.
         """
         method = "eth_getBlockByHash" if isinstance(ref, bytes) else "eth_getBlockByNumber"
         name = _hex(ref) if isinstance(ref, bytes) else _at(ref)
         try:
-            doubt = None if isinstance(ref, str) else _is_missing
-            found = await self._rpc.call(method, [name, full], doubt=doubt)
+            suspect = None if isinstance(ref, str) else _is_missing
+            found = await self._rpc.call(method, [name, full], suspect=suspect)
         except RpcError as error:
             # A chain that has not finalized yet: "finalized block not found" (geth), "Unknown block" (Besu).
             if _NO_SUCH_BLOCK.search(error.message):
@@ -105,8 +105,8 @@ class Node:
     ) -> tuple[Log, ...]:
         """Return the logs of one block, by its hash, in order; `topics` are alternatives for the first topic.
 
-        Whoever asks expects some, so that an endpoint without any is doubted. A block that no endpoint has,
-        or no longer, is Unavailable.
+        A caller expects some, so an empty result is suspect. Raises Unavailable for a block that no endpoint
+        has, or no longer has.
         """
         try:
             return await self._logs({"blockHash": _hex(block_hash)}, addresses, topics)
@@ -116,7 +116,7 @@ class Node:
     async def logs_range(
         self, from_block: int, to_block: int, addresses: Sequence[str], topics: Sequence[bytes] = ()
     ) -> tuple[Log, ...]:
-        """Return the logs of a range of blocks, both ends included; that there are none is asked of all.
+        """Return the logs of a range of blocks, both ends included; an empty result is suspect.
 
         Raises RpcError when the node finds the range too large: ask for half of it.
         """
@@ -128,7 +128,7 @@ class Node:
         query["address"] = list(addresses)
         if topics:
             query["topics"] = [[_hex(topic) for topic in topics]]
-        return answers.logs(await self._rpc.call("eth_getLogs", [query], doubt=_is_missing))
+        return answers.logs(await self._rpc.call("eth_getLogs", [query], suspect=_is_missing))
 
     async def balance(self, address: str, at: At = "latest") -> int:
         """Return an account's balance in wei."""
@@ -146,7 +146,7 @@ class Node:
         """
         params = [address, {"blockHash": _hex(block_hash)}]
         try:
-            found = await self._rpc.call("eth_getTransactionCount", params, doubt=_is_missing)
+            found = await self._rpc.call("eth_getTransactionCount", params, suspect=_is_missing)
         except RpcError:
             return None
         return answers.quantity(found, "transaction count")
@@ -154,29 +154,31 @@ class Node:
     async def is_minted(self, contract: str, token_id: int, block_hash: bytes) -> bool | None:
         """Tell whether a collection's token was ever minted up to the block of that hash (EIP-1898).
 
-        A token that was burned since counts. None if too few endpoints can tell: see `Rpc.voices`. Raises
-        Disagreement when there is no majority.
+        A token that was burned since counts. None if too few endpoints can tell: see
+        `Rpc.min_agreement`. Raises Disagreement when there is no majority.
         """
         call = Call(sender=ZERO_ADDRESS, to=contract, data=is_minted_calldata(token_id))
         params: list[Any] = [simulation(call, "latest", None)[0], {"blockHash": _hex(block_hash)}]
-        return await self._agreed("eth_call", params, _flag)
+        return await self._majority("eth_call", params, _flag)
 
     async def minted_digest(self, contract: str, token_id: int, block_hash: bytes) -> bytes | None:
         """Return the metadata digest that a token was minted with in the block of that hash.
 
-        None if it was not minted there, or if too few endpoints can tell: see `Rpc.voices`. Raises
+        None if it was not minted there, or if too few endpoints can tell: see `Rpc.min_agreement`. Raises
         Disagreement when there is no majority.
         """
         topics = [_hex(collection.MINTED_TOPIC), _hex(word(token_id))]
         query = {"blockHash": _hex(block_hash), "address": [contract], "topics": topics}
-        return await self._agreed("eth_getLogs", [query], _digest)
+        return await self._majority("eth_getLogs", [query], _digest)
 
-    async def _agreed(
+    async def _majority(
         self, method: str, params: Sequence[Any], read: Callable[[Any], FactT | None]
     ) -> FactT | None:
-        """Return what the endpoints say where nothing can be undone later, None if they cannot tell."""
-        if self._witnesses is not None:
-            return await agreed(self._witnesses, method, params, read, voices=self._witnesses.voices)
+        """Return the fact that an irreversible decision rests on, None if the endpoints cannot tell."""
+        if self._endpoints is not None:
+            return await majority(
+                self._endpoints, method, params, read, min_agreement=self._endpoints.min_agreement
+            )
         try:
             return read(await self._rpc.call(method, params))
         except RpcError:
@@ -215,8 +217,8 @@ class Node:
         return gas
 
     async def _confirm_refusal(self, method: str, params: Sequence[Any], most: int | None) -> None:
-        if self._witnesses is not None and not await refused(
-            self._witnesses, method, params, partial(refuses, most)
+        if self._endpoints is not None and not await majority_refuses(
+            self._endpoints, method, params, partial(refuses, most)
         ):
             raise Unavailable("the endpoints do not agree that the call would fail")
 
@@ -241,12 +243,14 @@ class Node:
         try:
             found = await self._rpc.call(method, params)
         except RpcError as error:
-            answer = _said(error)
-            if answer.fact not in send_facts.FOR_GOOD or self._witnesses is None:
+            answer = _send_answer(error)
+            if answer.fact not in send_facts.FOR_GOOD or self._endpoints is None:
                 return answer
-            told = [_said(witness.answer) for witness in await self._witnesses.witnesses(method, params)]
-            better = [one for one in told if one.fact not in send_facts.FOR_GOOD]
-            if not better and len(told) < self._witnesses.voices:
+            send_answers = [
+                _send_answer(response.result) for response in await self._endpoints.ask_all(method, params)
+            ]
+            better = [one for one in send_answers if one.fact not in send_facts.FOR_GOOD]
+            if not better and len(send_answers) < self._endpoints.min_agreement:
                 return SendAnswer(SendFact.UNKNOWN, answer.message)
             return next((one for one in better if one.fact in send_facts.TAKEN), [*better, answer][0])
         if answers.octets(found, "transaction hash", 32) != keccak256(raw):
@@ -256,42 +260,46 @@ class Node:
     async def receipt(self, tx_hash: bytes) -> Receipt | None:
         """Return a mined transaction's receipt, or None if no endpoint has one.
 
-        With several endpoints it is believed when no majority contradicts it, nor has another block at its
+        With several endpoints it is returned when no majority contradicts it, nor has another block at its
         height. Raises Disagreement when there is no majority.
         """
         method, params = "eth_getTransactionReceipt", [_hex(tx_hash)]
-        found = answers.optional(answers.receipt, await self._rpc.call(method, params, doubt=_is_missing))
-        if found is None or self._witnesses is None:
-            return found
-        told = await agreed(self._witnesses, method, params, partial(answers.optional, answers.receipt))
-        at = await self.agreed_hash(found.block_number)
-        if told not in (None, found) or at not in (None, found.block_hash):
+        receipt = answers.optional(answers.receipt, await self._rpc.call(method, params, suspect=_is_missing))
+        if receipt is None or self._endpoints is None:
+            return receipt
+        confirmed = await majority(
+            self._endpoints, method, params, partial(answers.optional, answers.receipt)
+        )
+        canonical_hash = await self.majority_hash(receipt.block_number)
+        if confirmed not in (None, receipt) or canonical_hash not in (None, receipt.block_hash):
             raise Unavailable(f"the endpoints contradict the receipt of {_hex(tx_hash)}")
-        return found
+        return receipt
 
-    async def agreed_hash(self, number: int, *, final: bool = False) -> bytes | None:
+    async def majority_hash(self, number: int, *, final: bool = False) -> bytes | None:
         """Return the hash of the block of that number by the majority of the endpoints, None if none has it.
 
-        None as well for a `final` block that too few have: see `Rpc.voices`. Only those have a say about it
-        to which a block of that number is final: to one on a branch that loses, nothing on it is. Raises
+        None as well for a `final` block that too few have: see `Rpc.min_agreement`. Only endpoints to which a
+        block of that number is final have a vote: on a branch that loses, no block becomes final. Raises
         Disagreement when there is no majority.
         """
-        if self._witnesses is None:
+        if self._endpoints is None:
             block = await self.block(number)
             return None if block is None else block.hash
         params = [hex(number), False]
         method = "eth_getBlockByNumber"
         if not final:
-            return await agreed(self._witnesses, method, params, _hash_of_block)
-        told = await self._witnesses.witnesses(method, ["finalized", False])
-        finalizers = {one.endpoint for one in told if _number_of_block(one.answer) >= number}
-        voices = self._witnesses.voices
-        return await agreed(self._witnesses, method, params, _hash_of_block, voices=voices, among=finalizers)
+            return await majority(self._endpoints, method, params, _hash_of_block)
+        responses = await self._endpoints.ask_all(method, ["finalized", False])
+        finalizers = {one.endpoint for one in responses if _number_of_block(one.result) >= number}
+        min_agreement = self._endpoints.min_agreement
+        return await majority(
+            self._endpoints, method, params, _hash_of_block, min_agreement=min_agreement, among=finalizers
+        )
 
     async def transaction_known(self, tx_hash: bytes) -> bool:
         """Tell whether a node knows a transaction, pending or mined."""
         params = [_hex(tx_hash)]
-        return await self._rpc.call("eth_getTransactionByHash", params, doubt=_is_missing) is not None
+        return await self._rpc.call("eth_getTransactionByHash", params, suspect=_is_missing) is not None
 
 
 def _flag(answer: Any) -> bool:
@@ -303,9 +311,9 @@ def _digest(answer: Any) -> bytes | None:
     return next((event.metadata_digest for event in events if event is not None), None)
 
 
-def _is_missing(answer: Any) -> bool:
-    """Tell whether an answer says that there is nothing: it may be that only this endpoint has nothing."""
-    return answer is None or answer == [] or isinstance(answer, RpcError)
+def _is_missing(result: Any) -> bool:
+    """Tell whether a result is empty: only this endpoint may lack the data."""
+    return result is None or result == [] or isinstance(result, RpcError)
 
 
 def _hash_of_block(answer: Any) -> bytes | None:
@@ -313,15 +321,15 @@ def _hash_of_block(answer: Any) -> bytes | None:
 
 
 def _number_of_block(answer: Any) -> int:
-    """Return the number of a block that an endpoint told of, -1 if it told of none."""
+    """Return the number of a block that an endpoint returned, -1 if it returned none."""
     try:
         return answers.block(answer, full=False).number
     except Unavailable:
         return -1
 
 
-def _said(answer: Any) -> SendAnswer:
-    """Return what an endpoint says to a transaction that it was sent."""
+def _send_answer(answer: Any) -> SendAnswer:
+    """Return what a result means for the transaction that was sent."""
     if not isinstance(answer, RpcError):
         return SendAnswer(SendFact.ACCEPTED)
     words = f"{answer.message} {answer.data}" if isinstance(answer.data, str) else answer.message

@@ -1,11 +1,11 @@
-"""What several endpoints agree on: where nothing can be undone later, one node's word is not enough."""
+"""Decisions by a majority of the endpoints: what cannot be undone later does not rest on one node."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Hashable, Sequence
 from typing import Any, Protocol, TypeVar
 
-from mintline.chain.rpc import RpcError, Witness
+from mintline.chain.rpc import EndpointResponse, RpcError
 from mintline.errors import Unavailable
 
 FactT = TypeVar("FactT", bound=Hashable)
@@ -15,7 +15,7 @@ class Disagreement(Unavailable):
     """The endpoints contradict each other, and no majority decides."""
 
 
-class Witnesses(Protocol):
+class Endpoints(Protocol):
     """All endpoints of a chain; `Rpc` in production."""
 
     @property
@@ -23,67 +23,67 @@ class Witnesses(Protocol):
         """Whether there is more than one."""
 
     @property
-    def voices(self) -> int:
-        """How many have to say the same where nothing can be undone: two of three or more."""
+    def min_agreement(self) -> int:
+        """How many endpoints must agree on an irreversible decision: two of three or more."""
 
-    async def witnesses(self, method: str, params: Sequence[Any]) -> list[Witness]:
+    async def ask_all(self, method: str, params: Sequence[Any]) -> list[EndpointResponse]:
         """Ask every endpoint that is in service; a refusal is an RpcError."""
 
-    def distrust(self, witness: Witness, reason: str) -> None:
+    def quarantine(self, response: EndpointResponse, reason: str) -> None:
         """Do not ask an endpoint for a while, since the others outvoted it."""
 
 
-async def agreed(
-    rpc: Witnesses,
+async def majority(
+    endpoints: Endpoints,
     method: str,
     params: Sequence[Any],
     read: Callable[[Any], FactT | None],
     *,
-    voices: int = 1,
+    min_agreement: int = 1,
     among: Container[int] | None = None,
 ) -> FactT | None:
-    """Return the fact that more than half of the endpoints tell, and distrust those that tell another.
+    """Return the fact that more than half of the endpoints report, and quarantine those that report another.
 
-    `read` takes the fact out of an answer; an endpoint that refuses, or for which it returns None or raises
-    Unavailable, has no say, nor has one that is not `among` those asked. None if fewer than `voices` tell it.
-    Raises Disagreement.
+    `read` takes the fact out of a result. An endpoint has no vote if it refuses, if `read` returns None or
+    raises Unavailable for it, or if it is not `among` those given. None if fewer than `min_agreement` report
+    the fact. Raises Disagreement.
     """
-    told: dict[FactT, list[Witness]] = {}
-    for witness in await rpc.witnesses(method, params):
-        if isinstance(witness.answer, RpcError) or (among is not None and witness.endpoint not in among):
+    by_fact: dict[FactT, list[EndpointResponse]] = {}
+    for response in await endpoints.ask_all(method, params):
+        if isinstance(response.result, RpcError) or (among is not None and response.endpoint not in among):
             continue
         try:
-            fact = read(witness.answer)
+            fact = read(response.result)
         except Unavailable:
             continue
         if fact is not None:
-            told.setdefault(fact, []).append(witness)
-    if not told:
+            by_fact.setdefault(fact, []).append(response)
+    if not by_fact:
         return None
-    most = max(told, key=lambda fact: len(told[fact]))
-    if 2 * len(told[most]) <= sum(len(witnesses) for witnesses in told.values()):
-        hosts = " and ".join(sorted(witness.host for found in told.values() for witness in found))
+    most = max(by_fact, key=lambda fact: len(by_fact[fact]))
+    if 2 * len(by_fact[most]) <= sum(len(responses) for responses in by_fact.values()):
+        hosts = " and ".join(sorted(response.host for group in by_fact.values() for response in group))
         raise Disagreement(f"{hosts} disagree about {method} {params[0]}")
-    for fact, witnesses in told.items():
+    for fact, responses in by_fact.items():
         if fact != most:
-            for witness in witnesses:
-                rpc.distrust(witness, f"outvoted about {method} {params[0]}")
-    return most if len(told[most]) >= voices else None
+            for response in responses:
+                endpoints.quarantine(response, f"outvoted about {method} {params[0]}")
+    return most if len(by_fact[most]) >= min_agreement else None
 
 
-async def refused(
-    rpc: Witnesses, method: str, params: Sequence[Any], refuses: Callable[[Any], bool | None]
+async def majority_refuses(
+    endpoints: Endpoints, method: str, params: Sequence[Any], refuses: Callable[[Any], bool | None]
 ) -> bool:
-    """Tell whether more than half of the endpoints refuse a call, and as many as must say the same.
+    """Tell whether more than half of the endpoints refuse a call, and at least `min_agreement` of them.
 
-    `refuses` judges an answer, an RpcError too; None, or raising Unavailable, is no say. Nobody is
-    distrusted: the heads of two nodes in good order may be a block apart.
+    `refuses` judges a result, an RpcError too; None, or raising Unavailable, is no vote. No endpoint is
+    quarantined: the heads of two healthy nodes may be a block apart.
     """
     verdicts: list[bool | None] = []
-    for witness in await rpc.witnesses(method, params):
+    for response in await endpoints.ask_all(method, params):
         try:
-            verdicts.append(refuses(witness.answer))
+            verdicts.append(refuses(response.result))
         except Unavailable:
             continue
     against = verdicts.count(True)
-    return against >= rpc.voices and against > verdicts.count(False)
+    return against >= endpoints.min_agreement and against > verdicts.count(False)

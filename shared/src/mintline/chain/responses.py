@@ -1,4 +1,4 @@
-"""JSON-RPC responses: a result, the node's error, or nothing to go by (JSON-RPC 2.0, section 5)."""
+"""JSON-RPC responses: a result, the node's error, or neither (JSON-RPC 2.0, section 5)."""
 
 from __future__ import annotations
 
@@ -55,12 +55,12 @@ class RpcError(MintlineError):
         return _REVERTED.split(self.message, maxsplit=1)[0]
 
 
-Answer: TypeAlias = Any
+CallResult: TypeAlias = Any
 """A call's result, or the exception that its caller gets."""
 
 
-def answer(url: str, response: Any) -> Answer:
-    """Return what a response to one call says."""
+def result_of(url: str, response: Any) -> CallResult:
+    """Return the result in a response to one call."""
     if response is None:
         return Unavailable(f"{host(url)} left a call unanswered")
     if not isinstance(response, dict):
@@ -78,19 +78,19 @@ def unexpected(url: str) -> Unavailable:
     return Unavailable(f"{host(url)} answered something other than JSON-RPC")
 
 
-def outcome(found: Answer) -> str:
+def outcome(result: CallResult) -> str:
     """Return the name under which an answer is counted."""
-    if isinstance(found, Retryable):
+    if isinstance(result, Retryable):
         return "failed"
-    return "refused" if isinstance(found, RpcError) else "answered"
+    return "refused" if isinstance(result, RpcError) else "answered"
 
 
-def head_told(request: Request, found: Answer) -> int | None:
-    """Return the chain's height if the answer tells it."""
+def reported_head(request: Request, result: CallResult) -> int | None:
+    """Return the chain's height if the result contains it."""
     if request.method == "eth_blockNumber":
-        number = found
+        number = result
     elif request.method == "eth_getBlockByNumber" and request.params and request.params[0] == "latest":
-        number = found.get("number") if isinstance(found, dict) else None
+        number = result.get("number") if isinstance(result, dict) else None
     else:
         return None
     try:
@@ -103,8 +103,8 @@ def _error(error: Any) -> MintlineError:
     if not isinstance(error, dict):
         return Unavailable("the node answered an error of no known shape")
     code = error.get("code")
-    told = error.get("message")
-    message = told if isinstance(told, str) else ""
+    text = error.get("message")
+    message = text if isinstance(text, str) else ""
     refusal = RpcError(code if isinstance(code, int) else 0, message, error.get("data"))
     if refusal.is_throttled():
         return Throttled(f"the node asks for fewer requests: {bounded(message, 200)}")

@@ -3,9 +3,9 @@
 A transport's failure is Unavailable or Throttled, after other endpoints were tried. What a node answers with
 an error is RpcError, and only that call's: its neighbours in the batch are not concerned.
 
-An answer may be *doubted*: no logs where the block's bloom has some, no block where there must be one, a head
-far behind one already seen. Then the next endpoint is asked. One that knows better is believed, and counts
-against the first; if all say the same, it stands.
+A result may be *suspect*: no logs where the block's bloom has some, no block where there must be one, a head
+far behind one already seen. Then the next endpoint is asked. A result that is not suspect replaces it, and
+counts against the first endpoint; if all endpoints return the same, it stands.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from mintline.batcher import Batcher
 from mintline.chain import responses
 from mintline.chain.answers import quantity
 from mintline.chain.health import LAG_BLOCKS, Health, in_order, note_lag
-from mintline.chain.responses import Answer, RpcError
+from mintline.chain.responses import CallResult, RpcError
 from mintline.chain.transport import AnswerTooLarge, BodyTooLarge, Request, Transport, Web3Transport
 from mintline.errors import MintlineError, Misconfigured, Retryable, Unavailable
 from mintline.retry_budget import RetryBudget
 
-__all__ = ["MAX_BATCH", "Doubt", "Rpc", "RpcError", "RpcObserver", "Witness"]
+__all__ = ["MAX_BATCH", "EndpointResponse", "Rpc", "RpcError", "RpcObserver", "Suspect"]
 
 MAX_BATCH = 100
 """Calls in one batch: what the strictest of the public providers takes."""
 WATCH_INTERVAL = 5.0
-"""Seconds between two looks at every endpoint's head, when there are several."""
+"""Seconds between two checks of every endpoint's head, when there are several."""
 
 T = TypeVar("T")
-Doubt: TypeAlias = Callable[[Any], bool]
-"""Tells whether a result, or an RpcError, is better not believed while another endpoint can be asked."""
+Suspect: TypeAlias = Callable[[Any], bool]
+"""Tells whether a result, or an RpcError, is to be checked with another endpoint."""
 
 log = structlog.get_logger(__name__)
 
@@ -56,18 +56,19 @@ class RpcObserver(Protocol):
         """Hear that an endpoint said what another one knew better."""
 
 
-class Witness(NamedTuple):
-    """One endpoint's answer to a question that all were asked."""
+class EndpointResponse(NamedTuple):
+    """What one endpoint returned for a request that all were sent."""
 
     host: str
     endpoint: int
     """Its place among the endpoints."""
-    answer: Any
+    result: Any
+    """An RpcError if it refused."""
 
 
-class _Asked(NamedTuple):
+class _Submitted(NamedTuple):
     request: Request
-    doubt: Doubt | None
+    suspect: Suspect | None
 
 
 class Rpc:
@@ -101,14 +102,14 @@ class Rpc:
         self._best_head = 0
         self._watch: asyncio.Task[None] | None = None
         self._flights: set[asyncio.Task[Any]] = set()
-        self._batcher: Batcher[_Asked, Answer] = Batcher(self._flush, max_items=max_batch)
+        self._batcher: Batcher[_Submitted, CallResult] = Batcher(self._flush, max_items=max_batch)
 
-    async def call(self, method: str, params: Sequence[Any], *, doubt: Doubt | None = None) -> Any:
+    async def call(self, method: str, params: Sequence[Any], *, suspect: Suspect | None = None) -> Any:
         """Return the result of one call; raises RpcError, Unavailable or Throttled.
 
         A cancelled caller leaves the exchange alone: the batcher's flight owns it, as the transport needs.
         """
-        return await self._batcher.submit(_Asked(Request(method, params), doubt))
+        return await self._batcher.submit(_Submitted(Request(method, params), suspect))
 
     @property
     def several(self) -> bool:
@@ -116,32 +117,32 @@ class Rpc:
         return len(self._endpoints) > 1
 
     @property
-    def voices(self) -> int:
-        """How many have to say the same where nothing can be undone.
+    def min_agreement(self) -> int:
+        """How many endpoints must agree on an irreversible decision.
 
         One failure takes an endpoint out of service until the watch has seen it: with two of three out for
         those seconds, the third would be a majority. Of two, one may be all that is left for long.
         """
         return 2 if len(self._endpoints) > 2 else 1
 
-    async def witnesses(self, method: str, params: Sequence[Any]) -> list[Witness]:
-        """Ask every endpoint that is in service, and return what they answer; a refusal is an RpcError."""
+    async def ask_all(self, method: str, params: Sequence[Any]) -> list[EndpointResponse]:
+        """Send a request to every endpoint that is in service, and return their responses."""
         now = self._clock()
         up = [endpoint for endpoint in self._endpoints if endpoint.is_up(now, half_open=False)]
         request = Request(method, params)
-        found = await asyncio.gather(*(self._owned(self._ask(endpoint, [request])) for endpoint in up))
-        for endpoint, [answer] in zip(up, found, strict=True):
-            self._count(endpoint, request, responses.outcome(answer))
+        results = await asyncio.gather(*(self._owned(self._ask(endpoint, [request])) for endpoint in up))
+        for endpoint, [result] in zip(up, results, strict=True):
+            self._count(endpoint, request, responses.outcome(result))
         return [
-            Witness(endpoint.host, endpoint.preference, answer)
-            for endpoint, [answer] in zip(up, found, strict=True)
-            if not isinstance(answer, Retryable)
+            EndpointResponse(endpoint.host, endpoint.preference, result)
+            for endpoint, [result] in zip(up, results, strict=True)
+            if not isinstance(result, Retryable)
         ]
 
-    def distrust(self, witness: Witness, reason: str) -> None:
+    def quarantine(self, response: EndpointResponse, reason: str) -> None:
         """Do not ask an endpoint for a while, since the others outvoted it."""
-        endpoint = self._endpoints[witness.endpoint]
-        endpoint.distrust(self._clock())
+        endpoint = self._endpoints[response.endpoint]
+        endpoint.quarantine(self._clock())
         self._contradicted(endpoint, reason)
 
     async def check_chain(self) -> None:
@@ -151,22 +152,22 @@ class Rpc:
         except Unavailable:
             others = {endpoint.chain_id for endpoint in self._endpoints} - {self._chain_id}
             if self._chain_id is not None and others and None not in others:
-                found = " and ".join(str(other) for other in sorted(filter(None, others)))
+                chains = " and ".join(str(other) for other in sorted(filter(None, others)))
                 raise Misconfigured(
-                    f"MINTLINE_RPC_URLS serve chain {found}, but MINTLINE_CHAIN_ID is {self._chain_id}"
+                    f"MINTLINE_RPC_URLS serve chain {chains}, but MINTLINE_CHAIN_ID is {self._chain_id}"
                 ) from None
             raise
 
     def watch(self, *, interval: float = WATCH_INTERVAL) -> None:
-        """Keep looking at every endpoint, if there are several; from now on only that closes circuits."""
+        """Keep checking every endpoint, if there are several; from now on only that closes circuits."""
         if self.several and self._watch is None:
             self._watch = asyncio.create_task(self._keep_watching(interval), name="rpc:watch")
 
-    async def look(self) -> None:
+    async def check_heads(self) -> None:
         """Ask every endpoint that may be up for its head, and compare them."""
         now = self._clock()
-        asked = [endpoint for endpoint in self._endpoints if endpoint.is_up(now)]
-        heads = await asyncio.gather(*(self._owned(self._head(endpoint)) for endpoint in asked))
+        up = [endpoint for endpoint in self._endpoints if endpoint.is_up(now)]
+        heads = await asyncio.gather(*(self._owned(self._head(endpoint)) for endpoint in up))
         note_lag([head for head in heads if head is not None])
 
     async def aclose(self) -> None:
@@ -183,7 +184,7 @@ class Rpc:
         while True:
             await asyncio.sleep(interval)
             try:
-                await self.look()
+                await self.check_heads()
             except Exception as error:  # noqa: BLE001 - only the watch closes circuits: it outlives all
                 log.error("rpc_watch_failed", error=type(error).__name__)  # noqa: TRY400 - its text may quote an endpoint
 
@@ -197,109 +198,109 @@ class Rpc:
     async def _head(self, endpoint: Health) -> tuple[Health, int, int] | None:
         started = self._clock()
         request = Request("eth_getBlockByNumber", ["latest", False])
-        [found] = await self._ask(endpoint, [request])
-        self._count(endpoint, request, responses.outcome(found))
+        [block] = await self._ask(endpoint, [request])
+        self._count(endpoint, request, responses.outcome(block))
         try:
-            number, timestamp = int(found["number"], 16), int(found["timestamp"], 16)
+            number, timestamp = int(block["number"], 16), int(block["timestamp"], 16)
         except (TypeError, KeyError, ValueError):
             return None
         endpoint.took(self._clock() - started)
         return endpoint, number, timestamp
 
-    async def _flush(self, asked: Sequence[_Asked]) -> list[Answer]:
-        answers: list[Answer] = [Unavailable("no endpoint was asked")] * len(asked)
-        pending = list(range(len(asked)))
-        doubted: dict[int, list[Health]] = {}
+    async def _flush(self, submitted: Sequence[_Submitted]) -> list[CallResult]:
+        results: list[CallResult] = [Unavailable("no endpoint was asked")] * len(submitted)
+        pending = list(range(len(submitted)))
+        suspected: dict[int, list[Health]] = {}
         order = in_order(self._endpoints, self._clock(), watched=self._watch is not None)
         for place, endpoint in enumerate(order):
-            # A doubt is no sign of too much load, and a second opinion is what keeps the index right.
-            if place and doubted.keys().isdisjoint(pending) and not self._budget.spend():
+            # A suspect result is no sign of overload, and a second endpoint keeps the index right.
+            if place and suspected.keys().isdisjoint(pending) and not self._budget.spend():
                 break
-            found = await self._ask(endpoint, [asked[index].request for index in pending])
+            batch = await self._ask(endpoint, [submitted[index].request for index in pending])
             left = []
-            for index, answer in zip(pending, found, strict=True):
-                request = asked[index].request
-                if isinstance(answer, Retryable):
+            for index, result in zip(pending, batch, strict=True):
+                request = submitted[index].request
+                if isinstance(result, Retryable):
                     self._count(endpoint, request, "failed")
-                    # A doubtful answer is still better than none.
-                    answers[index] = answers[index] if index in doubted else answer
+                    # A suspect result is still better than none.
+                    results[index] = results[index] if index in suspected else result
                     left.append(index)
-                elif self._doubtful(asked[index], answer):
+                elif self._is_suspect(submitted[index], result):
                     self._count(endpoint, request, "doubted")
-                    answers[index] = answers[index] if index in doubted else answer
-                    doubted.setdefault(index, []).append(endpoint)
+                    results[index] = results[index] if index in suspected else result
+                    suspected.setdefault(index, []).append(endpoint)
                     left.append(index)
                 else:
-                    self._count(endpoint, request, responses.outcome(answer))
-                    answers[index] = answer
-                    for other in doubted.pop(index, ()):
+                    self._count(endpoint, request, responses.outcome(result))
+                    results[index] = result
+                    for other in suspected.pop(index, ()):
                         other.failed(self._clock())
-                        self._contradicted(other, f"{endpoint.host} knew better about {request.method}")
+                        self._contradicted(other, f"{endpoint.host} contradicted it about {request.method}")
             pending = left
             if not pending:
                 break
-        for index in doubted:
-            self._stands(asked[index].request, answers[index])
-        return answers
+        for index in suspected:
+            self._stands(submitted[index].request, results[index])
+        return results
 
-    def _doubtful(self, asked: _Asked, answer: Answer) -> bool:
-        if isinstance(answer, RpcError) and answer.is_own_trouble():
+    def _is_suspect(self, submitted: _Submitted, result: CallResult) -> bool:
+        if isinstance(result, RpcError) and result.is_own_trouble():
             return True
-        head = responses.head_told(asked.request, answer)
+        head = responses.reported_head(submitted.request, result)
         if head is not None and head + LAG_BLOCKS < self._best_head:
             return True
-        return asked.doubt is not None and asked.doubt(answer)
+        return submitted.suspect is not None and submitted.suspect(result)
 
-    def _stands(self, request: Request, answer: Answer) -> None:
+    def _stands(self, request: Request, result: CallResult) -> None:
         """Take it that the chain went back, when nobody has a higher head any more."""
-        head = responses.head_told(request, answer)
+        head = responses.reported_head(request, result)
         if head is not None:
             self._best_head = head
 
-    async def _ask(self, endpoint: Health, requests: Sequence[Request]) -> list[Answer]:
-        """Ask one endpoint, and note how it fares; each answer may be an error."""
+    async def _ask(self, endpoint: Health, requests: Sequence[Request]) -> list[CallResult]:
+        """Send requests to one endpoint, and note its health; each result may be an error."""
         started = self._clock()
         endpoint.begins()
         try:
             await self._verify(endpoint)
-            found = await self._exchange(endpoint.url, requests)
+            results = await self._exchange(endpoint.url, requests)
         except Retryable as error:
-            found = [error] * len(requests)
+            results = [error] * len(requests)
         finally:
             endpoint.ends()
-        failure = next((answer for answer in found if _is_failure(answer)), None)
+        failure = next((result for result in results if _is_failure(result)), None)
         if failure is None:
             endpoint.succeeded()
             self._budget.earn()
         else:
             endpoint.failed(self._clock(), retry_after=failure.retry_after)
             log.warning("rpc_endpoint_failed", endpoint=endpoint.host, error=str(failure))
-        for request, answer in zip(requests, found, strict=True):
-            if (head := responses.head_told(request, answer)) is not None:
+        for request, result in zip(requests, results, strict=True):
+            if (head := responses.reported_head(request, result)) is not None:
                 endpoint.head = head
                 self._best_head = max(self._best_head, head)
         if self._observer is not None:
             self._observer.exchanged(endpoint.host, self._clock() - started)
             up = endpoint.is_up(self._clock(), half_open=False)
             self._observer.is_up(endpoint.host, up=up, head=endpoint.head)
-        return found
+        return results
 
     async def _verify(self, endpoint: Health) -> None:
-        """Raise Unavailable unless the endpoint serves the chain that is asked about."""
+        """Raise Unavailable unless the endpoint serves the configured chain."""
         if self._chain_id is None or endpoint.verified:
             return
-        [found] = await self._exchange(endpoint.url, [Request("eth_chainId", [])])
-        if isinstance(found, MintlineError):
-            raise found if isinstance(found, Retryable) else Unavailable(f"{endpoint.host}: {found}")
-        endpoint.chain_id = quantity(found, "chain id")
+        [chain_id] = await self._exchange(endpoint.url, [Request("eth_chainId", [])])
+        if isinstance(chain_id, MintlineError):
+            raise chain_id if isinstance(chain_id, Retryable) else Unavailable(f"{endpoint.host}: {chain_id}")
+        endpoint.chain_id = quantity(chain_id, "chain id")
         endpoint.verified = endpoint.chain_id == self._chain_id
         if not endpoint.verified:
             raise Unavailable(f"{endpoint.host} serves chain {endpoint.chain_id}, not {self._chain_id}")
 
-    async def _exchange(self, url: str, calls: Sequence[Request]) -> list[Answer]:
-        """Ask one endpoint; a batch that is too large, or that it does not know, is asked in halves.
+    async def _exchange(self, url: str, calls: Sequence[Request]) -> list[CallResult]:
+        """Send calls to one endpoint; a batch that is too large, or not supported, is sent in halves.
 
-        So a call whose answer alone is too long fails alone, whatever shares its batch.
+        So a call whose result alone is too long fails alone, whatever shares its batch.
         """
         try:
             response = await self._transport.exchange(url, calls)
@@ -308,24 +309,24 @@ class Rpc:
                 return [error]
             return await self._halves(url, calls)
         if len(calls) == 1:
-            return [responses.answer(url, response)]
+            return [responses.result_of(url, response)]
         if isinstance(response, list):
-            return await self._again(url, calls, [responses.answer(url, item) for item in response])
-        whole = responses.answer(url, response)
+            return await self._again(url, calls, [responses.result_of(url, item) for item in response])
+        whole = responses.result_of(url, response)
         if isinstance(whole, RpcError):
             return await self._halves(url, calls)
         raise whole if isinstance(whole, Retryable) else responses.unexpected(url)
 
-    async def _halves(self, url: str, calls: Sequence[Request]) -> list[Answer]:
+    async def _halves(self, url: str, calls: Sequence[Request]) -> list[CallResult]:
         middle = len(calls) // 2
         return [*await self._exchange(url, calls[:middle]), *await self._exchange(url, calls[middle:])]
 
-    async def _again(self, url: str, calls: Sequence[Request], answers: list[Answer]) -> list[Answer]:
-        """Ask alone for what only the size of the common response left out."""
-        for index, answer in enumerate(answers):
-            if isinstance(answer, RpcError) and answer.is_cut() and len(calls) > 1:
-                [answers[index]] = await self._exchange(url, [calls[index]])
-        return answers
+    async def _again(self, url: str, calls: Sequence[Request], results: list[CallResult]) -> list[CallResult]:
+        """Send alone the calls that only the size of the common response left out."""
+        for index, result in enumerate(results):
+            if isinstance(result, RpcError) and result.is_cut() and len(calls) > 1:
+                [results[index]] = await self._exchange(url, [calls[index]])
+        return results
 
     def _contradicted(self, endpoint: Health, reason: str) -> None:
         log.warning("rpc_endpoint_contradicted", endpoint=endpoint.host, reason=reason)
@@ -337,6 +338,6 @@ class Rpc:
             self._observer.called(endpoint.host, request.method, outcome)
 
 
-def _is_failure(answer: Answer) -> TypeGuard[Retryable]:
-    """Tell whether an answer counts against its endpoint; one call's size does not."""
-    return isinstance(answer, Retryable) and not isinstance(answer, BodyTooLarge | AnswerTooLarge)
+def _is_failure(result: CallResult) -> TypeGuard[Retryable]:
+    """Tell whether a result counts against its endpoint; one call's size does not."""
+    return isinstance(result, Retryable) and not isinstance(result, BodyTooLarge | AnswerTooLarge)

@@ -37,7 +37,7 @@ async def run(settings: ReconcilerSettings, stop: asyncio.Event) -> None:
         rpc = await open_rpc(stack, settings, observer=metrics.rpc)
         reader = Reader(
             dynamo=dynamo,
-            chain=NodeChain(Node(rpc, witnesses=rpc), rpc),
+            chain=NodeChain(Node(rpc, endpoints=rpc), rpc),
             chain_id=settings.chain_id,
             patience=settings.reconcile_patience,
         )

@@ -1,4 +1,4 @@
-"""Answers that another endpoint knows better: doubts, heads, the chain's id, and what a majority says."""
+"""Results that another endpoint contradicts: suspect ones, heads, chain ids, and decisions by a majority."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mintline.chain.node import Node
-from mintline.chain.quorum import Disagreement, agreed
+from mintline.chain.quorum import Disagreement, majority
 from mintline.chain.rpc import Rpc, RpcError
 from mintline.chain.transport import Request
 from mintline.errors import MintlineError, Misconfigured, Throttled, Unavailable
@@ -74,37 +74,37 @@ def rpc_over(nodes: Nodes, *urls: str, clock: Callable[[], float] = lambda: 0.0,
     return Rpc(urls or (A, B), transport=nodes, clock=clock, **more)
 
 
-async def test_doubt__when_the_next_endpoint_knows_better__then_it_is_believed_and_the_first_is_spared() -> (
-    None
-):
+async def test_suspect__when_the_next_endpoint_knows_better__then_it_counts_and_the_first_is_spared() -> None:
     nodes, heard = Nodes(a={"logs": []}, b={"logs": ["a log"]}), Heard()
     rpc = rpc_over(nodes, observer=heard)
-    assert await rpc.call("logs", [], doubt=is_empty) == ["a log"]
+    assert await rpc.call("logs", [], suspect=is_empty) == ["a log"]
     assert heard.calls == [("a", "logs", "doubted"), ("b", "logs", "answered")]
     assert heard.contradictions == ["a"]
     assert heard.up == {"a": (True, None), "b": (True, None)}
-    await rpc.call("logs", [], doubt=is_empty)
+    await rpc.call("logs", [], suspect=is_empty)
     assert nodes.of("a") == 1
 
 
-async def test_doubt__when_all_say_the_same__then_it_stands_and_nobody_is_blamed() -> None:
+async def test_suspect__when_all_say_the_same__then_it_stands_and_nobody_is_blamed() -> None:
     nodes, heard = Nodes(a={"logs": []}, b={"logs": []}), Heard()
     rpc = rpc_over(nodes, observer=heard)
-    assert await rpc.call("logs", [], doubt=is_empty) == []
+    assert await rpc.call("logs", [], suspect=is_empty) == []
     assert heard.contradictions == []
-    await rpc.call("logs", [], doubt=is_empty)
+    await rpc.call("logs", [], suspect=is_empty)
     assert nodes.of("a") == 2
 
 
-async def test_doubt__when_the_other_endpoint_is_down__then_the_doubtful_answer_is_better_than_none() -> None:
+async def test_suspect__when_the_other_endpoint_is_down__then_the_suspect_result_is_better_than_none() -> (
+    None
+):
     nodes = Nodes(a={"logs": []}, b={"logs": Unavailable("down")})
-    assert await rpc_over(nodes).call("logs", [], doubt=is_empty) == []
+    assert await rpc_over(nodes).call("logs", [], suspect=is_empty) == []
 
 
-async def test_doubt__when_one_call_of_a_batch_is_doubted__then_only_that_one_is_asked_again() -> None:
+async def test_suspect__when_one_call_of_a_batch_is_suspect__then_only_that_one_is_asked_again() -> None:
     nodes = Nodes(a={"logs": [], "other": 1}, b={"logs": ["a log"], "other": 2})
     rpc = rpc_over(nodes)
-    logs, other = await asyncio.gather(rpc.call("logs", [], doubt=is_empty), rpc.call("other", []))
+    logs, other = await asyncio.gather(rpc.call("logs", [], suspect=is_empty), rpc.call("other", []))
     assert (logs, other) == (["a log"], 1)
     assert nodes.asked.count(("b", "other")) == 0
 
@@ -129,7 +129,7 @@ async def test_head__when_it_is_far_behind_one_already_seen__then_another_endpoi
     assert await rpc.call("eth_blockNumber", []) == "0x65"
 
 
-async def test_head__when_every_endpoint_is_behind__then_the_chain_went_back_and_is_not_doubted_again() -> (
+async def test_head__when_every_endpoint_is_behind__then_the_chain_went_back_and_is_not_suspect_again() -> (
     None
 ):
     nodes = Nodes(a={"eth_blockNumber": "0x64"}, b={"eth_blockNumber": "0x50"})
@@ -151,11 +151,11 @@ async def test_retries__when_everything_fails_for_long__then_become_a_tenth_of_t
     assert len(nodes.asked) == 120
 
 
-async def test_doubt__when_there_are_many__then_each_gets_its_second_opinion() -> None:
+async def test_suspect__when_there_are_many__then_each_gets_its_second_opinion() -> None:
     nodes = Nodes(a={"logs": []}, b={"logs": []})
     rpc = rpc_over(nodes)
     for _ in range(100):
-        assert await rpc.call("logs", [], doubt=is_empty) == []
+        assert await rpc.call("logs", [], suspect=is_empty) == []
     assert (nodes.of("a"), nodes.of("b")) == (100, 100)
 
 
@@ -200,7 +200,7 @@ def block(number: int, timestamp: int) -> dict[str, str]:
 async def watched(nodes: Nodes, *urls: str, clock: Callable[[], float] = lambda: 0.0) -> Rpc:
     rpc = rpc_over(nodes, *urls, clock=clock)
     rpc.watch(interval=3_600)
-    await rpc.look()
+    await rpc.check_heads()
     return rpc
 
 
@@ -212,7 +212,7 @@ async def test_watch__when_the_first_endpoint_stands_still__then_the_second_is_a
     rpc = await watched(nodes)
     assert await rpc.call("m", []) == "b"
     nodes.tables["a"]["eth_getBlockByNumber"] = block(110, 1_120)
-    await rpc.look()
+    await rpc.check_heads()
     assert await rpc.call("m", []) == "a"
     await rpc.aclose()
 
@@ -233,7 +233,7 @@ async def test_watch__when_an_endpoint_was_down__then_only_a_look_brings_calls_b
     now = 10.0
     assert await rpc.call("m", []) == "b"
     nodes.tables["a"].update(head)
-    await rpc.look()
+    await rpc.check_heads()
     assert await rpc.call("m", []) == "a"
     await rpc.aclose()
 
@@ -306,29 +306,27 @@ async def test_half_open__when_a_probe_is_under_way__then_other_calls_go_elsewhe
     assert await rpc.call("m", []) == "a"
 
 
-async def majority(nodes: Nodes, *urls: str) -> tuple[Rpc, Any]:
+async def asked_majority(nodes: Nodes, *urls: str) -> tuple[Rpc, Any]:
     rpc = rpc_over(nodes, *urls)
-    return rpc, await agreed(rpc, "m", ["0x7"], lambda answer: answer)
+    return rpc, await majority(rpc, "m", ["0x7"], lambda answer: answer)
 
 
-async def test_agreed__when_one_of_three_says_otherwise__then_the_majority_counts_and_it_is_distrusted() -> (
-    None
-):
+async def test_majority__when_one_of_three_differs__then_the_majority_counts_and_it_is_quarantined() -> None:
     nodes = Nodes(a={"m": "lie"}, b={"m": "truth"}, c={"m": "truth"})
-    rpc, fact = await majority(nodes, A, B, C)
+    rpc, fact = await asked_majority(nodes, A, B, C)
     assert fact == "truth"
     assert await rpc.call("m", []) == "truth"
     assert nodes.of("a") == 1
 
 
-async def test_agreed__when_one_of_two_says_otherwise__then_nothing_is_decided() -> None:
+async def test_majority__when_one_of_two_differs__then_nothing_is_decided() -> None:
     with pytest.raises(Disagreement, match=r"a\.example and b.example disagree about m 0x7"):
-        await majority(Nodes(a={"m": "lie"}, b={"m": "truth"}))
+        await asked_majority(Nodes(a={"m": "lie"}, b={"m": "truth"}))
 
 
 @pytest.mark.parametrize("silent", [None, TRIE, Unavailable("down")])
-async def test_agreed__when_one_has_no_say__then_the_others_decide(silent: Any) -> None:
-    _, fact = await majority(Nodes(a={"m": silent}, b={"m": "truth"}))
+async def test_majority__when_one_has_no_say__then_the_others_decide(silent: Any) -> None:
+    _, fact = await asked_majority(Nodes(a={"m": silent}, b={"m": "truth"}))
     assert fact == "truth"
 
 
@@ -355,9 +353,9 @@ async def test_final_block__when_only_some_endpoints_serve__then_two_of_three_ha
         for place, name in enumerate("abc")
     }
     rpc = rpc_over(Nodes(**tables), *(A, B, C)[:endpoints])
-    node = Node(rpc, witnesses=rpc)
-    assert await node.agreed_hash(7, final=True) == final
-    assert await node.agreed_hash(7) == HASH
+    node = Node(rpc, endpoints=rpc)
+    assert await node.majority_hash(7, final=True) == final
+    assert await node.majority_hash(7) == HASH
 
 
 NO_BLOCK = {"code": -32000, "message": "header for hash not found"}
@@ -373,7 +371,7 @@ async def test_count_on_a_block__when_an_endpoint_is_on_another_branch__then_one
     method = "eth_getTransactionCount"
     nodes = Nodes(a={method: first}, b={method: second})
     rpc = rpc_over(nodes, A, B)
-    assert await Node(rpc, witnesses=rpc).transaction_count_at("0x" + "0a" * 20, HASH) == count
+    assert await Node(rpc, endpoints=rpc).transaction_count_at("0x" + "0a" * 20, HASH) == count
 
 
 MINTED, NOT_MINTED = "0x" + "00" * 31 + "01", "0x" + "00" * 32
@@ -393,9 +391,9 @@ async def test_minted__when_endpoints_tell_different_things__then_a_majority_of_
 ) -> None:
     nodes = Nodes(**{name: {"eth_call": answer} for name, answer in zip("abc", told, strict=True)})
     rpc = rpc_over(nodes, A, B, C)
-    assert await Node(rpc, witnesses=rpc).is_minted("0x" + "0a" * 20, 7, HASH) is minted
+    assert await Node(rpc, endpoints=rpc).is_minted("0x" + "0a" * 20, 7, HASH) is minted
 
 
-async def test_agreed__when_nobody_knows__then_none() -> None:
-    _, fact = await majority(Nodes(a={"m": None}, b={"m": None}))
+async def test_majority__when_nobody_knows__then_none() -> None:
+    _, fact = await asked_majority(Nodes(a={"m": None}, b={"m": None}))
     assert fact is None
