@@ -52,7 +52,7 @@ from mintline_local.stack import running_stack
 from mintline_local.wallets.dynamo import DynamoWalletRecords
 from mintline_signer.frames import FrameDecoder
 from mintline_signer.protocol import Request, Response, Sign, Signed, WrappedKey, read_response, request_frame
-from mintline_signer.testing import digest_of
+from mintline_testkit.signer import digest_of
 
 AuthorizedT = TypeVar("AuthorizedT", SignMint, IssueVoucher)
 

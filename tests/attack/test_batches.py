@@ -19,7 +19,7 @@ from mintline.messages import BatchMint, KeyRef, SignBatch, SignTransfer
 from mintline_signer.enclave.kinds import words_of
 from mintline_signer.errors import RefusalCode
 from mintline_signer.protocol import Failure, Refusal, Sign, Signed
-from mintline_signer.testing import digest_of
+from mintline_testkit.signer import digest_of
 
 if TYPE_CHECKING:
     from mintline.records import Mint

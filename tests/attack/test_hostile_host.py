@@ -23,7 +23,7 @@ from mintline_local.cli import app
 from mintline_signer.errors import RefusalCode
 from mintline_signer.frames import MAX_BODY, frame
 from mintline_signer.protocol import Failure, Reassign, Refusal, Rewrap, Sign, Signed, request_frame
-from mintline_signer.testing import digest_of
+from mintline_testkit.signer import digest_of
 
 if TYPE_CHECKING:
     from mintline.records import Mint

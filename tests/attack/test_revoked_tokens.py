@@ -18,7 +18,7 @@ from mintline_local.client import cognito_client
 from mintline_local.sign_in import ensure_user, sign_in
 from mintline_signer.errors import RefusalCode
 from mintline_signer.protocol import Refusal, Sign, Signed
-from mintline_signer.testing import digest_of
+from mintline_testkit.signer import digest_of
 
 if TYPE_CHECKING:
     from mintline.records import Mint

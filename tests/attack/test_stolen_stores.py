@@ -14,7 +14,7 @@ from mintline.aws.keys import encryption_context
 from mintline.kinds.mint import sign_mint
 from mintline.resources import TABLES
 from mintline_local.client import aws_client
-from mintline_signer.testing import digest_of
+from mintline_testkit.signer import digest_of
 
 if TYPE_CHECKING:
     from mintline.records import Mint

@@ -26,7 +26,7 @@ from mintline.states import MintStatus
 from mintline.vouchers import calldata
 from mintline_signer.errors import RefusalCode
 from mintline_signer.protocol import Failure, Refusal, Signed
-from mintline_signer.testing import Authority, digest_of
+from mintline_testkit.signer import Authority, digest_of
 
 if TYPE_CHECKING:
     from mintline.records import Mint

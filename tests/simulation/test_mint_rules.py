@@ -18,7 +18,6 @@ from mintline.messages import Fees
 from mintline.records import CANCELLED, Attempt, Mint, Operation, Problem
 from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import Transaction, carried_by
-from mintline_builder.memory import MemoryAccounts, MemoryOperations
 from mintline_builder.ports import Advance, OperationClaim
 from mintline_harness.simulation.lagging import Lag
 from mintline_harness.simulation.loop import VirtualLoop
@@ -34,6 +33,7 @@ from mintline_indexer.store_port import (
     Unsettled,
     Write,
 )
+from mintline_testkit.builder.tables import MemoryAccounts, MemoryOperations
 
 T = TypeVar("T")
 FEES = Fees(max_fee_per_gas=2 * 10**9, max_priority_fee_per_gas=10**9)

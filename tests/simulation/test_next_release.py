@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from mintline import memory, messages
+from mintline import messages
 from mintline_harness.simulation import parts
 from mintline_harness.simulation.world import run
+from mintline_testkit import queues
 
 
 def extended(value: Any) -> Any:
@@ -29,7 +30,7 @@ def test_schedule__when_messages_have_fields_of_the_next_release__then_keeps_eve
         written += 1
         return json.dumps(extended(json.loads(messages.encode(message))))
 
-    monkeypatch.setattr(memory, "encode", as_the_next_release)
+    monkeypatch.setattr(queues, "encode", as_the_next_release)
     monkeypatch.setattr(parts, "encode", as_the_next_release)
     assert run(seed).breach is None
     assert written > 0

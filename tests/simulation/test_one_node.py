@@ -13,14 +13,12 @@ from prometheus_client import CollectorRegistry
 from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc, RpcError
 from mintline.chain.transport import Request
-from mintline.memory import MemoryQueues
 from mintline.messages import Fees, RenewNonce, decode
 from mintline.records import Attempt, Mint
 from mintline.resources import BUILD
 from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import Transaction, place_of
 from mintline_broadcaster.fees import FeeCaps
-from mintline_broadcaster.memory import MemoryLedger
 from mintline_broadcaster.metrics import Metrics
 from mintline_broadcaster.noops import Noops
 from mintline_broadcaster.policy import Patience
@@ -32,6 +30,8 @@ from mintline_harness.simulation.gaps import WHOLE
 from mintline_harness.simulation.parts import TRANSFER_GAS
 from mintline_harness.simulation.rpc import SimulatedNode
 from mintline_harness.simulation.tables import CHAIN_ID, CONTRACT, ISSUER, key_of, key_ref, stray
+from mintline_testkit.broadcaster.ledger import MemoryLedger
+from mintline_testkit.queues import MemoryQueues
 
 GWEI, ETHER = 10**9, 10**18
 WALLET = key_of("user-0").address

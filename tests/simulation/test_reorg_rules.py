@@ -13,9 +13,10 @@ from prometheus_client import CollectorRegistry
 from mintline_harness.simulation.loop import VirtualLoop
 from mintline_indexer.chain_port import TransferEvent
 from mintline_indexer.indexer import Indexer
-from mintline_indexer.memory import MemoryChain, MemoryCollectionRegistry, MemoryStore, Mined, Move, Sent
 from mintline_indexer.metrics import Metrics
 from mintline_indexer.store_port import TokenKey
+from mintline_testkit.indexer.chain import MemoryChain, Mined, Move, Sent
+from mintline_testkit.indexer.store import MemoryCollectionRegistry, MemoryStore
 
 CONTRACT = "0x" + "1" * 40
 OWNERS = tuple("0x" + digit * 40 for digit in "345")

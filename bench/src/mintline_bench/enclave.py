@@ -44,9 +44,9 @@ from mintline_local.principals import AwsCredentials, issue_credentials
 from mintline_local.provisioning import PREFIX, Known, load_known
 from mintline_local.stack import running_stack
 from mintline_local.usage import Arguments, at_least_one
+from mintline_signer.enclave.kinds import words_of
 from mintline_signer.frames import FrameDecoder
 from mintline_signer.protocol import Sign, Signed, Stored, WrappedKey, read_response, request_frame
-from mintline_signer.testing import digest_of
 
 GWEI = 10**9
 
@@ -137,7 +137,8 @@ class Mints:
                 deadline=int(time.time()) + 3600,
             ),
         )
-        digest, now = digest_of(intent), _milliseconds()
+        [word] = words_of(intent)
+        digest, now = word.digest, _milliseconds()
         accepted = self._intake.state(ACCEPTANCE, digest, key.subject.encode(), at=now)
         sealed = self._sealer.seal(user.token, digest, accepted)
         intent = intent.evolve(authorization=sealed)

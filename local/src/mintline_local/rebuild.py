@@ -28,8 +28,8 @@ from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import Transaction, as_far_as_any, carried_by
 from mintline_indexer.chain_port import ChainReader
 from mintline_indexer.dynamo_store import DynamoStore, token_item, transfer_item
+from mintline_indexer.in_memory_store import InMemoryStore
 from mintline_indexer.indexer import Indexer
-from mintline_indexer.memory import MemoryStore
 from mintline_indexer.metrics import Metrics
 from mintline_indexer.store_port import Attempted, CollectionRegistry, Progress, TokenKey, UndoRecord
 from mintline_local.deployments import Records
@@ -47,7 +47,7 @@ ItemKey = tuple[str, str, str]
 OUTCOME = ("tx_hash", "block_number", "block_hash", "problem")
 
 
-class ReplayStore(MemoryStore):
+class ReplayStore(InMemoryStore):
     """A store in memory that knows operations and transactions as they were before the chain decided."""
 
     live: DynamoStore

@@ -1,6 +1,6 @@
 """The queue port: what consumers and senders need of a queue.
 
-`mintline.aws.queues.Queues` implements it over SQS, `mintline.memory.MemoryQueues` in memory.
+`mintline.aws.queues.Queues` implements it over SQS, `mintline_testkit.queues.MemoryQueues` in memory.
 """
 
 from __future__ import annotations

@@ -24,12 +24,14 @@ from mintline.records import (
 from mintline.resources import ACCOUNTS, MINTS, REVOCATIONS
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus
-from mintline_api.memory import MemoryMints, MemoryRates, MemoryRevocations, MemoryWallets
 from mintline_api.ports import MintStore, RateCounter, WalletStore
 from mintline_api.stores import DynamoGas, DynamoMints, DynamoRates, DynamoRevocations, DynamoWallets
-from mintline_api.testing import CHAIN_ID, CONTRACT
 from mintline_signer.host.revocations import DynamoRevocations as HostRevocations
 from mintline_signer.protocol import Revocation
+from mintline_testkit.api.operations import MemoryMints
+from mintline_testkit.api.users import MemoryRates, MemoryRevocations
+from mintline_testkit.api.wallets import MemoryWallets
+from mintline_testkit.constants import CHAIN_ID, CONTRACT
 
 pytestmark = pytest.mark.integration
 

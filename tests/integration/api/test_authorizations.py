@@ -14,16 +14,16 @@ from mintline.messages import MAX_SEALED, KeyRef
 from mintline.records import Mint
 from mintline.resources import AUTHORIZATIONS, MINTS
 from mintline.states import MintStatus
-from mintline_api.memory import MemoryMints
 from mintline_api.ports import MintStore
 from mintline_api.stores import DynamoMints
-from mintline_api.testing import CHAIN_ID, CONTRACT
 from mintline_broadcaster.dynamo import DynamoLedger
-from mintline_broadcaster.memory import MemoryLedger
 from mintline_broadcaster.ports import Ledger
-from mintline_builder import memory as builder_memory
 from mintline_builder.dynamo import DynamoOperations
 from mintline_builder.ports import Operations
+from mintline_testkit.api.operations import MemoryMints
+from mintline_testkit.broadcaster.ledger import MemoryLedger
+from mintline_testkit.builder import tables as builder_tables
+from mintline_testkit.constants import CHAIN_ID, CONTRACT
 
 pytestmark = pytest.mark.integration
 
@@ -66,9 +66,9 @@ class Stores:
 @pytest.fixture(params=["memory", "dynamodb"])
 def stores(request: pytest.FixtureRequest) -> Stores:
     if request.param == "memory":
-        api, tables, ledger = MemoryMints(), builder_memory.MemoryTables(), MemoryLedger()
+        api, tables, ledger = MemoryMints(), builder_tables.MemoryTables(), MemoryLedger()
         tables.authorizations = ledger.authorizations = api.authorizations
-        return Stores(api, builder_memory.MemoryOperations(tables), ledger)
+        return Stores(api, builder_tables.MemoryOperations(tables), ledger)
     dynamo: Dynamo = request.getfixturevalue("dynamo")
     return Stores(DynamoMints(dynamo), DynamoOperations(dynamo), DynamoLedger(dynamo, chain_id=CHAIN_ID))
 

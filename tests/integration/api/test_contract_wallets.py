@@ -19,7 +19,7 @@ from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc
 from mintline.eth import address_word, to_checksum_address
 from mintline_api.features.links.signatures import contract_accepts, is_contract, personal_hash
-from mintline_api.testing import OwnWallet
+from mintline_testkit.user_pool import OwnWallet
 
 pytestmark = pytest.mark.integration
 

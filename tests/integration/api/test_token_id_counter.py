@@ -17,9 +17,9 @@ from mintline.resources import COLLECTIONS, RATES, TOKENS
 from mintline.states import MintStatus
 from mintline_api.features.mints.token_ids import MARGIN, TokenIds
 from mintline_api.http.problems import Refused
-from mintline_api.memory import MemoryIndex
 from mintline_api.stores import DynamoIndex, DynamoMints, DynamoRates, DynamoTokenIds
-from mintline_api.testing import CHAIN_ID, CONTRACT
+from mintline_testkit.api.index import MemoryIndex
+from mintline_testkit.constants import CHAIN_ID, CONTRACT
 
 if TYPE_CHECKING:
     from mintline.aws.dynamo import Dynamo, Value

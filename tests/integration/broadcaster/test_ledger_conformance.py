@@ -32,7 +32,6 @@ from mintline.records import (
 from mintline.resources import ATTEMPTS, MINTS, TRANSFERS
 from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import Place, Transaction, as_far_as, sender_shard
-from mintline_broadcaster.memory import MemoryLedger
 from mintline_broadcaster.ports import (
     Ledger,
     MintMoved,
@@ -43,6 +42,7 @@ from mintline_broadcaster.ports import (
     TransactionMoved,
 )
 from mintline_indexer.dynamo_store import transfer_item
+from mintline_testkit.broadcaster.ledger import MemoryLedger
 
 CHAIN_ID = 31337
 CONTRACT = to_checksum_address(b"\xc0" * 20)

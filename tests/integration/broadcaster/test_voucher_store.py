@@ -15,10 +15,10 @@ from mintline.messages import IssueVoucher, KeyRef, Voucher, VoucherIssued
 from mintline.records import Attempt, Mint, Problem
 from mintline.resources import MINTS
 from mintline.states import MintStatus
-from mintline_broadcaster.memory import MemoryLedger
-from mintline_broadcaster.memory_vouchers import MemoryVouchers
 from mintline_broadcaster.ports import MintMoved, Vouchers
 from mintline_broadcaster.voucher_store import DynamoVouchers
+from mintline_testkit.broadcaster.ledger import MemoryLedger
+from mintline_testkit.broadcaster.vouchers import MemoryVouchers
 
 pytestmark = pytest.mark.integration
 

@@ -32,9 +32,10 @@ from mintline_builder.builder import Adapters, Builder
 from mintline_builder.dynamo import DynamoAccounts, DynamoOperations
 from mintline_builder.fees import FeePolicy
 from mintline_builder.funds import TopUpPolicy
-from mintline_builder.memory import MemoryChain, MemoryMetadata, MemoryOutbox
 from mintline_builder.metrics import Metrics
 from mintline_builder.policy import Policy, Terms
+from mintline_testkit.builder.chain import MemoryChain
+from mintline_testkit.builder.tables import MemoryMetadata, MemoryOutbox
 from tests.integration.builder.conftest import CHAIN_ID, ETHER, key_of
 
 if TYPE_CHECKING:

@@ -30,7 +30,6 @@ from mintline.resources import ACCOUNTS, MINTS
 from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import Place, TopUpPayload, Transaction, place_of
 from mintline_builder.dynamo import DynamoAccounts, DynamoOperations
-from mintline_builder.memory import MemoryAccounts, MemoryOperations, MemoryTables
 from mintline_builder.ports import (
     MAX_LINE_CLAIMS,
     Account,
@@ -46,6 +45,7 @@ from mintline_builder.ports import (
     account_item,
     sealed,
 )
+from mintline_testkit.builder.tables import MemoryAccounts, MemoryOperations, MemoryTables
 
 CHAIN_ID = 31337
 CONTRACT = to_checksum_address(b"\xc0" * 20)

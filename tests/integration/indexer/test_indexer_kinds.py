@@ -14,13 +14,14 @@ from mintline.resources import TRANSFERS
 from mintline.states import MintStatus, TransactionState
 from mintline_indexer.dynamo_store import DynamoCollectionRegistry
 from mintline_indexer.indexer import Indexer
-from mintline_indexer.memory import MemoryChain, MemoryCollectionRegistry, Move, Sent
 from mintline_indexer.metrics import Metrics
 from mintline_indexer.node_chain import NodeChain
 from mintline_indexer.reconciler import passes
 from mintline_indexer.reconciler.findings import Kind
 from mintline_local.deployments import Records
 from mintline_local.rebuild import Rebuild
+from mintline_testkit.indexer.chain import MemoryChain, Move, Sent
+from mintline_testkit.indexer.store import MemoryCollectionRegistry
 from tests.integration.indexer.test_reconciler import reconciler, settle
 
 pytestmark = pytest.mark.integration

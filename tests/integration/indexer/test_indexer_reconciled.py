@@ -90,7 +90,7 @@ async def test_reconcile__when_a_collection_cannot_be_read__then_that_is_all_and
 
 
 async def test_events__when_the_node_takes_narrow_ranges_only__then_the_range_is_split(line: Any) -> None:
-    from mintline_indexer.memory import MemoryChain, Move, Sent
+    from mintline_testkit.indexer.chain import MemoryChain, Move, Sent
 
     chain = MemoryChain(widest=3)
     for number in range(1, 20):

@@ -31,7 +31,6 @@ from mintline.transaction_records import NOT_DONE, Place, Transaction, as_far_as
 from mintline_indexer.chain_port import Ref
 from mintline_indexer.dynamo_store import DynamoStore, aside_partition
 from mintline_indexer.effects import transfer_key
-from mintline_indexer.memory import MemoryStore
 from mintline_indexer.store_port import (
     Aside,
     Attempted,
@@ -52,6 +51,7 @@ from mintline_indexer.store_port import (
     Unsettled,
     Write,
 )
+from mintline_testkit.indexer.store import MemoryStore
 
 CHAIN_ID = 31337
 CONTRACT = to_checksum_address(b"\xc0" * 20)

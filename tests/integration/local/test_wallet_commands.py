@@ -24,8 +24,8 @@ from mintline.resources import MINTS, TOKENS, TRANSACTIONS, WALLETS
 from mintline.settings import ServiceSettings
 from mintline.states import MintStatus
 from mintline_local.wallets.dynamo import DynamoBelongings, DynamoWalletRecords
-from mintline_local.wallets.memory import MemoryWalletRecords
 from mintline_local.wallets.ports import WalletRecords
+from mintline_testkit.wallets import MemoryWalletRecords
 
 pytestmark = pytest.mark.integration
 

@@ -45,7 +45,7 @@ from mintline_signer.host.audit_files import AuditFiles
 from mintline_signer.host.enclave_client import EnclaveClient
 from mintline_signer.host.kms_proxy import KmsProxy
 from mintline_signer.protocol import Credentials, Revocation, Sign, WrappedKey
-from mintline_signer.testing import Authority
+from mintline_testkit.signer import Authority
 
 CHAIN_ID = 31337
 CONTRACT = "0x5FbDB2315678afecb367f032d93F642f64180aa3"

@@ -36,7 +36,7 @@ from mintline_local.principals import key_policy, role_arn
 from mintline_signer.enclave.measurement import measured
 
 if TYPE_CHECKING:
-    from mintline_signer.testing import Authority
+    from mintline_testkit.signer import Authority
     from tests.integration.signer.conftest import EnclaveProcess, Player
 
 pytestmark = pytest.mark.integration

@@ -5,7 +5,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from mintline.records import Checkpoint, Collection, scoped
-from mintline_api.testing import CHAIN_ID, CONTRACT, START, MemoryClient, Stage, UserPool
+from mintline_testkit.api.client import MemoryClient
+from mintline_testkit.api.stage import Stage
+from mintline_testkit.constants import CHAIN_ID, CONTRACT
+from mintline_testkit.user_pool import START, UserPool
 
 
 @pytest.fixture(scope="session")

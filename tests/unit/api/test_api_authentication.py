@@ -14,7 +14,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from mintline.scopes import ACCOUNT_ADMIN, SIGN_IN_SCOPES, Scope
 from mintline_api.app import GROUPS
 from mintline_api.http.operations import Operation
-from mintline_api.testing import MemoryClient, Stage, UserPool
+from mintline_testkit.api.client import MemoryClient
+from mintline_testkit.api.stage import Stage
+from mintline_testkit.user_pool import UserPool
 
 
 async def get_wallet(client: MemoryClient, authorization: str | None) -> Any:

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from mintline.authorizations import lookup
-from mintline_api.testing import MemoryClient, Stage
+from mintline_testkit.api.client import MemoryClient
+from mintline_testkit.api.stage import Stage
 
 IMAGE = "https://example.com/1.png"
 GOOD: dict[str, Any] = {"name": "Aurora", "image": IMAGE}

@@ -12,7 +12,8 @@ from mintline.errors import Unavailable
 from mintline.messages import ReviewMint
 from mintline.records import CANCELLED, Mint, Problem
 from mintline.states import MintStatus
-from mintline_api.testing import MemoryClient, Stage
+from mintline_testkit.api.client import MemoryClient
+from mintline_testkit.api.stage import Stage
 
 METADATA = {"name": "Aurora #1", "image": "ipfs://bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3"}
 

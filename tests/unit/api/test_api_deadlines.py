@@ -10,7 +10,8 @@ import pytest
 from mintline.errors import Unavailable
 from mintline.states import MintStatus
 from mintline_api.http.deadlines import Deadline
-from mintline_api.testing import MemoryClient, Stage
+from mintline_testkit.api.client import MemoryClient
+from mintline_testkit.api.stage import Stage
 
 METADATA: dict[str, Any] = {"name": "n", "image": "https://example.com/1.png"}
 

@@ -14,7 +14,8 @@ from mintline.errors import Throttled
 from mintline_api.http.context import GATE
 from mintline_api.http.gate import LINGERING, RECEIVING, Gate
 from mintline_api.http.problems import Refused
-from mintline_api.testing import MemoryClient, Stage
+from mintline_testkit.api.client import MemoryClient
+from mintline_testkit.api.stage import Stage
 
 METADATA = {"name": "Aurora #1", "image": "https://example.com/1.png"}
 

@@ -7,8 +7,8 @@ import pytest
 
 from mintline.errors import Unavailable
 from mintline_api.auth.jwks import KeySet, read_keys
-from mintline_api.memory import MemoryJwks
-from mintline_api.testing import UserPool
+from mintline_testkit.api.users import MemoryJwks
+from mintline_testkit.user_pool import UserPool
 
 
 class Clock:

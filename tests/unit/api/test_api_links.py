@@ -8,7 +8,10 @@ import pytest
 
 from mintline.errors import Unavailable
 from mintline_api.features.links.signatures import ERC6492_SUFFIX, personal_hash
-from mintline_api.testing import CHAIN_ID, Answered, MemoryClient, OwnWallet, Stage
+from mintline_testkit.api.client import Answered, MemoryClient
+from mintline_testkit.api.stage import Stage
+from mintline_testkit.constants import CHAIN_ID
+from mintline_testkit.user_pool import OwnWallet
 
 WALLET = OwnWallet(7)
 CONTRACT_WALLET = OwnWallet(8).address

@@ -20,7 +20,9 @@ from mintline.messages import MAX_SEALED
 from mintline.records import Mint, canonical_json, digest_of
 from mintline.states import MintStatus
 from mintline_api.nudges import Nudges
-from mintline_api.testing import CONTRACT, MemoryClient, Stage, public_key_of
+from mintline_testkit.api.client import MemoryClient
+from mintline_testkit.api.stage import Stage, public_key_of
+from mintline_testkit.constants import CONTRACT
 
 METADATA: dict[str, Any] = {
     "name": "Aurora #1",

@@ -14,7 +14,8 @@ from mintline_api.http.docs_page import docs_page
 from mintline_api.http.openapi import openapi
 from mintline_api.http.problems import KINDS
 from mintline_api.inputs import MintRequest
-from mintline_api.testing import PUBLIC_URL, MemoryClient, Stage
+from mintline_testkit.api.client import MemoryClient
+from mintline_testkit.api.stage import PUBLIC_URL, Stage
 
 METHODS = {"get", "post", "delete"}
 

@@ -12,7 +12,8 @@ from mintline.aws.keys import GeneratedKey
 from mintline.aws.session import AwsRefused
 from mintline.errors import Misconfigured
 from mintline_api.http.tracing import trace_of
-from mintline_api.testing import MemoryClient, Stage
+from mintline_testkit.api.client import MemoryClient
+from mintline_testkit.api.stage import Stage
 
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 TRACEPARENT = f"00-{TRACE_ID}-00f067aa0ba902b7-01"

@@ -15,11 +15,15 @@ from mintline.records import Mint, scoped
 from mintline.states import MintStatus
 from mintline_api.http.problems import Refused
 from mintline_api.limits.rates import FREE, Rates
-from mintline_api.memory import MemoryMints, MemoryRates
 from mintline_api.ports import OperationT
 from mintline_api.settings import Settings as ApiSettings
-from mintline_api.testing import CHAIN_ID, START, Answered, MemoryClient, Stage
 from mintline_builder.settings import Settings as BuilderSettings
+from mintline_testkit.api.client import Answered, MemoryClient
+from mintline_testkit.api.operations import MemoryMints
+from mintline_testkit.api.stage import Stage
+from mintline_testkit.api.users import MemoryRates
+from mintline_testkit.constants import CHAIN_ID
+from mintline_testkit.user_pool import START
 
 BODY: dict[str, Any] = {"metadata": {"name": "n", "image": "https://example.com/1.png"}}
 MIDNIGHT = (int(START) // 86_400 + 1) * 86_400

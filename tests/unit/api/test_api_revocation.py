@@ -12,7 +12,8 @@ from mintline.acceptance import Statement, Statements
 from mintline.errors import Unavailable
 from mintline.revocation import KEPT, REVOCATION, revocation_fields
 from mintline_api.auth.user_pool import ASKED_AFTER, SERVED_FOR, TRIED_AFTER
-from mintline_api.testing import MemoryClient, Stage
+from mintline_testkit.api.client import MemoryClient
+from mintline_testkit.api.stage import Stage
 
 
 async def get_wallet(client: MemoryClient, token: str) -> Any:

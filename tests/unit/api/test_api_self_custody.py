@@ -15,7 +15,10 @@ from mintline.raw_transactions import decode
 from mintline.records import Attempt, Link, Mint, Problem, scoped
 from mintline.states import MintStatus
 from mintline.vouchers import voucher_of
-from mintline_api.testing import CHAIN_ID, CONTRACT, START, Answered, MemoryClient, OwnWallet, Stage
+from mintline_testkit.api.client import Answered, MemoryClient
+from mintline_testkit.api.stage import Stage
+from mintline_testkit.constants import CHAIN_ID, CONTRACT
+from mintline_testkit.user_pool import START, OwnWallet
 
 WALLET = OwnWallet(7)
 OTHER = OwnWallet(8)

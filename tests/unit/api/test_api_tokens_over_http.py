@@ -11,7 +11,9 @@ from mintline.eth import to_checksum_address
 from mintline.messages import KeyRef
 from mintline.records import Mint, Token, Transfer, canonical_json, digest_of
 from mintline.states import MintStatus
-from mintline_api.testing import CHAIN_ID, CONTRACT, PUBLIC_URL, MemoryClient, Stage
+from mintline_testkit.api.client import MemoryClient
+from mintline_testkit.api.stage import PUBLIC_URL, Stage
+from mintline_testkit.constants import CHAIN_ID, CONTRACT
 
 OWNER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 STRANGER = "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC"

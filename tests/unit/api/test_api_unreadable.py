@@ -22,7 +22,9 @@ from mintline_api.stores import (
     DynamoTokenIds,
     DynamoWallets,
 )
-from mintline_api.testing import CHAIN_ID, CONTRACT, MemoryClient, Stage
+from mintline_testkit.api.client import MemoryClient
+from mintline_testkit.api.stage import Stage
+from mintline_testkit.constants import CHAIN_ID, CONTRACT
 
 BODY: dict[str, Any] = {"metadata": {"name": "n", "image": "https://example.com/1.png"}}
 OWNER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"

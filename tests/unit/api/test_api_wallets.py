@@ -8,7 +8,9 @@ import pytest
 from mintline.errors import Unavailable
 from mintline.messages import KeyRef
 from mintline_api.features.wallets.use_cases import WalletDirectory, provision
-from mintline_api.testing import CHAIN_ID, MemoryClient, Stage
+from mintline_testkit.api.client import MemoryClient
+from mintline_testkit.api.stage import Stage
+from mintline_testkit.constants import CHAIN_ID
 
 STEPS = ("get", "generate", "create", "keep", "mark_ready")
 

@@ -12,8 +12,10 @@ from mintline.authorizations import key_of
 from mintline.records import Mint, TokenBurn, TokenTransfer, scoped
 from mintline.states import MintStatus
 from mintline_api.app import GROUPS
-from mintline_api.testing import CHAIN_ID, CONTRACT, MemoryClient, Stage
 from mintline_harness.entry import operations
+from mintline_testkit.api.client import MemoryClient
+from mintline_testkit.api.stage import Stage
+from mintline_testkit.constants import CHAIN_ID, CONTRACT
 
 OTHER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 METADATA = {"name": "n", "image": "https://example.com/1.png"}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mintline.eth import SECP256K1_N, Transaction, rlp_encode, to_checksum_address
 from mintline.raw_transactions import decode, rlp_decode
-from mintline_api.testing import OwnWallet
+from mintline_testkit.user_pool import OwnWallet
 
 WALLET = OwnWallet(7)
 TO = "0x5FbDB2315678afecb367f032d93F642f64180aa3"

@@ -12,8 +12,8 @@ from mintline.errors import Unavailable
 from mintline.eth import SECP256K1_N
 from mintline.recovery import recover
 from mintline_api.features.links.signatures import contract_accepts, is_contract, personal_hash
-from mintline_api.memory import MemoryChain
-from mintline_api.testing import OwnWallet
+from mintline_testkit.api.chain import MemoryChain
+from mintline_testkit.user_pool import OwnWallet
 
 # web3.js, "web3.eth.accounts.sign": its documentation's example of "Some data".
 DOCUMENTED_HASH = bytes.fromhex("1da44b586eb0729ff70a73c326926f6ed5a25f5b056e7f47fbc6e58d86871655")

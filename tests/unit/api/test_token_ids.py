@@ -22,9 +22,10 @@ from mintline_api.features.mints.token_ids import (
     REACH,
     TokenIds,
 )
-from mintline_api.memory import MemoryTokenIds
 from mintline_api.stores import DynamoIndex
-from mintline_api.testing import MemoryClient, Stage
+from mintline_testkit.api.client import MemoryClient
+from mintline_testkit.api.operations import MemoryTokenIds
+from mintline_testkit.api.stage import Stage
 
 CONTRACT = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
 OTHER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"

@@ -12,7 +12,6 @@ from mintline.authorizations import Authorization
 from mintline.chain.gas import GasBound
 from mintline.eth import keccak256, to_checksum_address
 from mintline.kinds import meaning_of, operation_ids
-from mintline.memory import MemoryQueues
 from mintline.messages import (
     AnyIntent,
     AnyMessage,
@@ -35,12 +34,14 @@ from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import TopUpPayload, Transaction, place_of
 from mintline_broadcaster.fees import FeeCaps
 from mintline_broadcaster.handlers import broadcast, refuse, review
-from mintline_broadcaster.memory import Decoded, MemoryChain, MemoryLedger
 from mintline_broadcaster.metrics import Metrics
 from mintline_broadcaster.noops import Noops
 from mintline_broadcaster.policy import Patience
 from mintline_broadcaster.sweep import Sweeper
 from mintline_broadcaster.watch import Watch
+from mintline_testkit.broadcaster.chain import Decoded, MemoryChain
+from mintline_testkit.broadcaster.ledger import MemoryLedger
+from mintline_testkit.queues import MemoryQueues
 
 CONTRACT = to_checksum_address("0x" + "c0" * 20)
 GWEI = 10**9

@@ -11,8 +11,8 @@ from mintline.chain.gas import GasAboveBound, GasBound
 from mintline.errors import Unavailable
 from mintline.messages import Fees
 from mintline.resources import SIGN
-from mintline_broadcaster.memory import MemoryChain
 from mintline_broadcaster.noops import ESTIMATE_AGE, Noops
+from mintline_testkit.broadcaster.chain import MemoryChain
 
 if TYPE_CHECKING:
     from tests.unit.broadcaster.conftest import World

@@ -18,8 +18,8 @@ from mintline.states import MintStatus
 from mintline.transaction_records import Transaction
 from mintline_broadcaster import sweep as sweeping
 from mintline_broadcaster.dynamo import DynamoLedger
-from mintline_broadcaster.memory import MemoryLedger
 from mintline_broadcaster.ports import Final
+from mintline_testkit.broadcaster.ledger import MemoryLedger
 
 
 class Items:

@@ -19,13 +19,14 @@ from mintline.refusals import problem_of
 from mintline.states import MintStatus
 from mintline_broadcaster.fees import FeeCaps
 from mintline_broadcaster.handlers import refuse
-from mintline_broadcaster.memory import Decoded, MemoryChain, MemoryLedger
-from mintline_broadcaster.memory_vouchers import MemoryVouchers
 from mintline_broadcaster.noops import Noops
 from mintline_broadcaster.on_record import OutcomeRefused
 from mintline_broadcaster.ports import Final
 from mintline_broadcaster.redeemed import end_by_token
 from mintline_broadcaster.vouchers import expire, expired, issue, refuse_voucher, relay
+from mintline_testkit.broadcaster.chain import Decoded, MemoryChain
+from mintline_testkit.broadcaster.ledger import MemoryLedger
+from mintline_testkit.broadcaster.vouchers import MemoryVouchers
 
 GWEI = 10**9
 NOW = 1_700_000_000_000

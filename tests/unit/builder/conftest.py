@@ -22,17 +22,17 @@ from mintline.transaction_records import Transaction, place_of
 from mintline_builder import builder as building
 from mintline_builder.fees import FeePolicy
 from mintline_builder.funds import TopUpPolicy
-from mintline_builder.memory import (
+from mintline_builder.metrics import Metrics
+from mintline_builder.policy import Policy, Terms
+from mintline_builder.ports import Account
+from mintline_testkit.builder.chain import MemoryChain
+from mintline_testkit.builder.tables import (
     MemoryAccounts,
-    MemoryChain,
     MemoryMetadata,
     MemoryOperations,
     MemoryOutbox,
     MemoryTables,
 )
-from mintline_builder.metrics import Metrics
-from mintline_builder.policy import Policy, Terms
-from mintline_builder.ports import Account
 
 CHAIN_ID = 31337
 ETHER = 10**18

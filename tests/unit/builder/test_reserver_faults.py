@@ -18,7 +18,6 @@ from mintline.messages import Fees, KeyRef
 from mintline.records import Mint, scoped
 from mintline.states import MintStatus
 from mintline.transaction_records import Place
-from mintline_builder.memory import MemoryAccounts, MemoryTables
 from mintline_builder.ports import (
     Account,
     Advance,
@@ -29,6 +28,7 @@ from mintline_builder.ports import (
     account_item,
 )
 from mintline_builder.reserver import Reserver
+from mintline_testkit.builder.tables import MemoryAccounts, MemoryTables
 
 FEES = Fees(max_fee_per_gas=2, max_priority_fee_per_gas=1)
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from mintline.consumer import Consumer
-from mintline.memory import MemoryQueues
 from mintline.messages import AnyMessage, BuildMint
 from mintline.resources import Queue
+from mintline_testkit.queues import MemoryQueues
 
 QUEUE = Queue("test", senders=("a",), receiver="b", visibility_timeout=30, max_receives=1000)
 SPEED = 50.0

@@ -3,9 +3,9 @@
 import pytest
 
 from mintline.errors import Conflict
-from mintline.memory import MemoryQueues
 from mintline.messages import BuildMint, decode
 from mintline.resources import Queue
+from mintline_testkit.queues import MemoryQueues
 
 QUEUE = Queue("test", senders=("a",), receiver="b", visibility_timeout=30, max_receives=3)
 

@@ -20,11 +20,11 @@ from mintline.scopes import ACCOUNT_ADMIN, Scope
 from mintline_api.auth.access_tokens import AccessTokens
 from mintline_api.auth.jwks import KeySet
 from mintline_api.http.problems import Refused as Unauthorized
-from mintline_api.memory import MemoryJwks, MemoryUserPool
 from mintline_signer.enclave.tokens import AuthorizationPolicy, TokenVerifier
 from mintline_signer.errors import EnclaveRefusal as NotSigned
 from mintline_signer.errors import RefusalCode
-from mintline_signer.testing import CLIENT_ID, ISSUER, Authority, base64url
+from mintline_testkit.api.users import MemoryJwks, MemoryUserPool
+from mintline_testkit.signer import CLIENT_ID, ISSUER, Authority, base64url
 
 NOW = 1_800_000_000
 SUB = "11111111-2222-3333-4444-555555555555"

@@ -76,3 +76,8 @@ def test_package__when_it_imports_another__declares_it(name: str) -> None:
         and allowed.isdisjoint(found.lower().replace("_", "-") for found in distributions[module])
     }
     assert not missing
+
+
+@pytest.mark.parametrize("name", sorted(PROJECTS.keys() - {"mintline-harness", "mintline-testkit"}))
+def test_package__when_it_runs_in_production_or_is_a_tool__installs_no_test_doubles(name: str) -> None:
+    assert "mintline-testkit" not in set(declared(name))

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from mintline.attestation.registers import policy_register
 from mintline_local.cli import app
 from mintline_local.eif import image
-from mintline_signer.testing import policy_document
+from mintline_testkit.signer import policy_document
 
 from .conftest import Save, member
 

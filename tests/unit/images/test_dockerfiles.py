@@ -128,3 +128,9 @@ def test_chain__when_in_a_container__is_the_chain_that_it_is_outside() -> None:
     assert told["--chain-id"] == str(CHAIN_ID)
     assert told["--gas-limit"] == str(GAS_LIMIT)
     assert told["--prune-history"] == str(STATES_KEPT)
+
+
+@pytest.mark.parametrize("path", [*SERVICES, LOCAL], ids=name)
+def test_image__when_built__copies_no_test_doubles(path: Path) -> None:
+    sources = [line for line in path.read_text().splitlines() if line.startswith("COPY")]
+    assert not [line for line in sources if "testkit" in line or line.split()[1] == "."]

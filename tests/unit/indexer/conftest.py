@@ -10,7 +10,6 @@ from typing import TypeVar
 import pytest
 from prometheus_client import CollectorRegistry
 
-from mintline.memory import MemoryQueues
 from mintline.messages import Fees, KeyRef, TransactionKind
 from mintline.records import Attempt, Mint, Operation
 from mintline.states import MintStatus, TransactionState
@@ -23,9 +22,11 @@ from mintline.transaction_records import (
 )
 from mintline_indexer.chain_port import Block, Event
 from mintline_indexer.indexer import Indexer
-from mintline_indexer.memory import MemoryChain, MemoryCollectionRegistry, MemoryStore, Move, Sent
 from mintline_indexer.metrics import Metrics
 from mintline_indexer.store_port import Attempted, Progress, Store
+from mintline_testkit.indexer.chain import MemoryChain, Move, Sent
+from mintline_testkit.indexer.store import MemoryCollectionRegistry, MemoryStore
+from mintline_testkit.queues import MemoryQueues
 
 CONTRACT = "0x" + "1" * 40
 ALICE, BOB = "0x" + "2" * 40, "0x" + "3" * 40

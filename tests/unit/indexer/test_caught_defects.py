@@ -18,9 +18,10 @@ from mintline_indexer.chain_port import Block, Event, Ref, Tips, TransferEvent
 from mintline_indexer.dynamo_store import DynamoStore
 from mintline_indexer.effects import Facts, Settled, effects_of_block
 from mintline_indexer.follow import Follower
-from mintline_indexer.memory import MemoryChain, MemoryStore
 from mintline_indexer.settlements import one_each
 from mintline_indexer.store_port import Outcome, Progress, Reopened, Unsettled, Write
+from mintline_testkit.indexer.chain import MemoryChain
+from mintline_testkit.indexer.store import MemoryStore
 
 if TYPE_CHECKING:
     from tests.unit.indexer.conftest import Rig

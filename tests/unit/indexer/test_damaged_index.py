@@ -12,9 +12,9 @@ from mintline.aws.dynamo import Item, Page
 from mintline.errors import Unavailable
 from mintline_indexer.dynamo_store import DynamoStore
 from mintline_indexer.indexer import Indexer
-from mintline_indexer.memory import MemoryStore
 from mintline_indexer.reconciler.reading import Reader
 from mintline_indexer.store_port import Damaged, Progress, UndoRecord
+from mintline_testkit.indexer.store import MemoryStore
 
 if TYPE_CHECKING:
     from tests.unit.indexer.conftest import Rig

@@ -8,7 +8,7 @@ import pytest
 
 from mintline.errors import Unavailable
 from mintline_indexer.chain_port import Ref
-from mintline_indexer.memory import MemoryChain
+from mintline_testkit.indexer.chain import MemoryChain
 
 
 class OneOfSeveral(MemoryChain):

@@ -9,9 +9,9 @@ from structlog.testing import capture_logs
 
 from mintline.states import MintStatus
 from mintline_indexer.indexer import Indexer
-from mintline_indexer.memory import MemoryStore
 from mintline_indexer.metrics import Metrics
 from mintline_indexer.store_port import Attempted
+from mintline_testkit.indexer.store import MemoryStore
 
 if TYPE_CHECKING:
     from tests.unit.indexer.conftest import Rig

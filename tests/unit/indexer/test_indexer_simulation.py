@@ -19,9 +19,10 @@ from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import Transaction, as_far_as, place_of
 from mintline_indexer.chain_port import TransferEvent
 from mintline_indexer.indexer import Indexer
-from mintline_indexer.memory import MemoryChain, MemoryCollectionRegistry, MemoryStore, Mined, Move, Sent
 from mintline_indexer.metrics import Metrics
 from mintline_indexer.store_port import Attempted, TokenKey
+from mintline_testkit.indexer.chain import MemoryChain, Mined, Move, Sent
+from mintline_testkit.indexer.store import MemoryCollectionRegistry, MemoryStore
 
 CHAIN_ID = 31337
 FINALITY = 4

@@ -7,8 +7,8 @@ from typing import Any
 from structlog.testing import capture_logs
 
 from mintline_indexer.indexer import STANDBY_INTERVAL, Indexer
-from mintline_indexer.memory import MemoryStore
 from mintline_indexer.store_port import CheckpointConflict, Progress, TokenKey, Write
+from mintline_testkit.indexer.store import MemoryStore
 
 CONTRACT = "0x" + "1" * 40
 

@@ -11,9 +11,9 @@ from mintline.eth import to_checksum_address
 from mintline_indexer.chain_port import Ref
 from mintline_indexer.dynamo_store import DynamoStore
 from mintline_indexer.index_writer import IndexWriter
-from mintline_indexer.memory import MemoryStore
 from mintline_indexer.metrics import Metrics
 from mintline_indexer.store_port import Progress, Write
+from mintline_testkit.indexer.store import MemoryStore
 
 CONTRACTS = [to_checksum_address(number.to_bytes(20, "big")) for number in range(1, 10_001)]
 MOST = 100

@@ -11,8 +11,8 @@ from mintline.records import TOKEN_TAKEN, Mint
 from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import NOT_DONE
 from mintline_indexer.indexer import Indexer
-from mintline_indexer.memory import Move, Sent
 from mintline_indexer.store_port import TokenKey
+from mintline_testkit.indexer.chain import Move, Sent
 
 CONTRACT = "0x" + "1" * 40
 ALICE, MALLORY = "0x" + "2" * 40, "0x" + "3" * 40

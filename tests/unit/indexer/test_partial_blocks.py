@@ -9,9 +9,10 @@ from prometheus_client import CollectorRegistry
 
 from mintline.errors import Unavailable
 from mintline_indexer.indexer import Indexer
-from mintline_indexer.memory import MemoryChain, MemoryCollectionRegistry, MemoryStore, Move, Sent
 from mintline_indexer.metrics import Metrics
 from mintline_indexer.store_port import Progress, TokenKey, Write
+from mintline_testkit.indexer.chain import MemoryChain, Move, Sent
+from mintline_testkit.indexer.store import MemoryCollectionRegistry, MemoryStore
 
 CONTRACT = "0x" + "1" * 40
 ALICE, BOB = "0x" + "2" * 40, "0x" + "3" * 40

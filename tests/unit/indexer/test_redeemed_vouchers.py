@@ -10,8 +10,8 @@ from structlog.testing import capture_logs
 from mintline.records import Mint
 from mintline.states import MintStatus
 from mintline_indexer.indexer import Indexer
-from mintline_indexer.memory import Move, Sent
 from mintline_indexer.store_port import TokenKey
+from mintline_testkit.indexer.chain import Move, Sent
 
 CONTRACT = "0x" + "1" * 40
 ALICE, BOB = "0x" + "2" * 40, "0x" + "3" * 40

@@ -19,9 +19,10 @@ from mintline.set_aside import SetAside
 from mintline.states import MintStatus
 from mintline.transaction_records import Place
 from mintline_indexer.dynamo_store import DynamoCollectionRegistry, DynamoStore
-from mintline_indexer.memory import MemoryStore, Move, Sent
 from mintline_indexer.node_chain import NodeChain
 from mintline_indexer.store_port import Poisoned, Progress, TokenKey, Write
+from mintline_testkit.indexer.chain import Move, Sent
+from mintline_testkit.indexer.store import MemoryStore
 
 if TYPE_CHECKING:
     from tests.unit.indexer.conftest import Rig

@@ -17,9 +17,10 @@ from mintline.resources import BROADCAST
 from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import NOT_DONE, Place
 from mintline_indexer.indexer import Indexer
-from mintline_indexer.memory import MemoryStore, Move, Sent
 from mintline_indexer.metrics import Metrics
 from mintline_indexer.store_port import Attempted, Progress, TokenKey, UndoRecord, Write
+from mintline_testkit.indexer.chain import Move, Sent
+from mintline_testkit.indexer.store import MemoryStore
 
 if TYPE_CHECKING:
     from tests.unit.indexer.conftest import Rig

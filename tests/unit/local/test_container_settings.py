@@ -13,8 +13,6 @@ from mintline.eth import keccak256, to_checksum_address
 from mintline.messages import KeyRef
 from mintline.settings import Settings, load
 from mintline_api.settings import Settings as ApiSettings
-from mintline_api.testing import UserPool as CognitoPool
-from mintline_api.testing import public_key_of
 from mintline_broadcaster.settings import BroadcasterSettings
 from mintline_builder.settings import Settings as BuilderSettings
 from mintline_indexer.reconciler.settings import ReconcilerSettings
@@ -28,6 +26,8 @@ from mintline_local.services import Surroundings, write_policy
 from mintline_signer.enclave.policy import PlatformKey, parse_policy
 from mintline_signer.enclave.settings import EnclaveSettings
 from mintline_signer.host.settings import HostSettings
+from mintline_testkit.api.stage import public_key_of
+from mintline_testkit.user_pool import UserPool as CognitoPool
 
 ADDRESS = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
 MODELS: dict[str, type[Settings]] = {

@@ -20,7 +20,7 @@ from mintline_signer.enclave.seals import Seals
 from mintline_signer.enclave.tokens import TokenVerifier
 from mintline_signer.errors import EnclaveFailure, EnclaveRefusal, FailureCode, RefusalCode
 from mintline_signer.protocol import WrappedSealingKey
-from mintline_signer.testing import LIFETIME, Authority, base64url
+from mintline_testkit.signer import LIFETIME, Authority, base64url
 from tests.unit.signer.conftest import Player
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from mintline_signer.enclave.revocations import RevokedTokens
 from mintline_signer.errors import EnclaveRefusal, RefusalCode
 from mintline_signer.host.revocations import RevocationFeed
 from mintline_signer.protocol import Revocation
-from mintline_signer.testing import Authority
+from mintline_testkit.signer import Authority
 
 if TYPE_CHECKING:
     from tests.unit.signer.conftest import Cast

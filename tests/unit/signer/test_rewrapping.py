@@ -17,7 +17,7 @@ from mintline_signer.enclave.seals import Seals
 from mintline_signer.enclave.wrapped import WalletUnwrapper
 from mintline_signer.errors import EnclaveFailure, EnclaveRefusal, FailureCode, RefusalCode
 from mintline_signer.protocol import WrappedKey
-from mintline_signer.testing import policy_document
+from mintline_testkit.signer import policy_document
 
 if TYPE_CHECKING:
     from tests.unit.signer.conftest import Cast, Player

@@ -17,11 +17,11 @@ from mintline.chain.transport import Request
 from mintline.consumer import Consumer, ConsumerMetrics
 from mintline.consumer_metrics import OUTCOMES
 from mintline.errors import Deferred, Unavailable
-from mintline.memory import MemoryQueues
 from mintline.messages import AnyMessage, BuildMint
 from mintline.resources import BUILD
 from mintline.stage_metrics import StageMetrics
 from mintline.states import MintStatus
+from mintline_testkit.queues import MemoryQueues
 
 FIRST, SECOND = "https://user:secret@first.example/key", "https://second.example/key"
 

@@ -20,7 +20,6 @@ from prometheus_client import CollectorRegistry
 from mintline.chain.gas import GasBound
 from mintline.consumer import Consumer
 from mintline.eth import keccak256
-from mintline.memory import MemoryQueues
 from mintline.messages import AnyMessage, Broadcast, KeyRef, SignBatch, SignMint, decode, encode
 from mintline.otel import OtelTracer
 from mintline.records import Collection, Mint, scoped
@@ -29,24 +28,31 @@ from mintline.states import MintStatus
 from mintline.tracing import OFF, Tracer, with_tracing
 from mintline.transaction_records import Place
 from mintline_api.stores import SqsLine
-from mintline_api.testing import CHAIN_ID, CONTRACT, MemoryClient, Stage, UserPool
 from mintline_broadcaster.fees import FeeCaps
 from mintline_broadcaster.handlers import broadcast
-from mintline_broadcaster.memory import Decoded, MemoryLedger
-from mintline_broadcaster.memory import MemoryChain as MemoryNode
 from mintline_broadcaster.noops import Noops
-from mintline_builder import memory as builder_memory
 from mintline_builder.builder import Adapters, Builder
 from mintline_builder.fees import FeePolicy
 from mintline_builder.funds import TopUpPolicy
 from mintline_builder.metrics import Metrics as BuilderMetrics
 from mintline_builder.policy import Policy, Terms
 from mintline_indexer.indexer import Indexer
-from mintline_indexer.memory import MemoryChain, MemoryCollectionRegistry, MemoryStore, Move, Sent
 from mintline_indexer.metrics import Metrics as IndexerMetrics
 from mintline_indexer.store_port import Attempted
 from mintline_signer.host.service import handle as sign
 from mintline_signer.protocol import Sign, Signed, WrappedKey
+from mintline_testkit.api.client import MemoryClient
+from mintline_testkit.api.stage import Stage
+from mintline_testkit.broadcaster.chain import Decoded
+from mintline_testkit.broadcaster.chain import MemoryChain as MemoryNode
+from mintline_testkit.broadcaster.ledger import MemoryLedger
+from mintline_testkit.builder import chain as builder_chain
+from mintline_testkit.builder import tables as builder_tables
+from mintline_testkit.constants import CHAIN_ID, CONTRACT
+from mintline_testkit.indexer.chain import MemoryChain, Move, Sent
+from mintline_testkit.indexer.store import MemoryCollectionRegistry, MemoryStore
+from mintline_testkit.queues import MemoryQueues
+from mintline_testkit.user_pool import UserPool
 
 CLIENT_TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 CLIENT = f"00-{CLIENT_TRACE}-00f067aa0ba902b7-01"
@@ -164,20 +170,20 @@ class Line:
         assert self.queues.dead_letters(queue) == []
 
     async def build(self) -> None:
-        tables = builder_memory.MemoryTables(
+        tables = builder_tables.MemoryTables(
             mints=self.mints,
             transactions=self.ledger.transactions,
             authorizations=self.ledger.authorizations,
         )
-        chain = builder_memory.MemoryChain(clock=lambda: 1_795_398_655.0)
+        chain = builder_chain.MemoryChain(clock=lambda: 1_795_398_655.0)
         chain.codes[CONTRACT] = b"\x00"
         for mint in self.mints.values():
             chain.balances[mint.wallet] = 10**18
         builder = Builder(
             Adapters(
-                accounts=builder_memory.MemoryAccounts(tables),
-                operations=builder_memory.MemoryOperations(tables),
-                metadata=builder_memory.MemoryMetadata(),
+                accounts=builder_tables.MemoryAccounts(tables),
+                operations=builder_tables.MemoryOperations(tables),
+                metadata=builder_tables.MemoryMetadata(),
                 chain=chain,
                 outbox=self.outbox("builder"),
             ),

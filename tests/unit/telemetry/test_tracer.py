@@ -12,13 +12,13 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import StatusCode
 
 from mintline.errors import Deferred, MintlineError, Rejected
-from mintline.memory import MemoryQueues
 from mintline.messages import BuildMint, decode
 from mintline.otel import OtelTracer
 from mintline.resources import BUILD
 from mintline.settings import ServiceSettings
 from mintline.tracer_factory import open_tracer
 from mintline.tracing import OFF, with_tracing
+from mintline_testkit.queues import MemoryQueues
 
 PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 UNSAMPLED = PARENT.removesuffix("01") + "00"

@@ -24,7 +24,6 @@ from mintline_broadcaster.policy import Patience
 from mintline_broadcaster.policy import Policy as BroadcasterPolicy
 from mintline_builder.fees import FeePolicy
 from mintline_builder.funds import TopUpPolicy
-from mintline_builder.memory import MemoryAccounts, MemoryTables
 from mintline_builder.policy import Policy as BuilderPolicy
 from mintline_builder.policy import Terms
 from mintline_harness.simulation.endpoints import Endpoints
@@ -42,11 +41,12 @@ from mintline_harness.simulation.tables import (
     Tables,
     authority,
 )
-from mintline_indexer.memory import MemoryStore
 from mintline_indexer.node_chain import NodeChain
 from mintline_signer.enclave.policy import PlatformKey, Rates, SigningPolicy
 from mintline_signer.enclave.tokens import AuthorizationPolicy
 from mintline_signer.protocol import Sign
+from mintline_testkit.builder.tables import MemoryAccounts, MemoryTables
+from mintline_testkit.indexer.store import MemoryStore
 
 GWEI = 10**9
 ETHER = 10**18

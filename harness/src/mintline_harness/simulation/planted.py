@@ -19,7 +19,6 @@ from mintline.states import MintStatus, TransactionState, may
 from mintline.transaction_records import Place, Transaction, carried_by
 from mintline_broadcaster.broadcaster import Adapters, Broadcaster
 from mintline_broadcaster.ports import MintMoved, SignedTransaction
-from mintline_builder.memory import MemoryAccounts, MemoryTables
 from mintline_builder.ports import Account, Advance, Claim, LineClaim, NotCommitted, OperationClaim
 from mintline_harness.simulation.chain import TRANSFER_GAS
 from mintline_harness.simulation.contract import Batch, called
@@ -27,9 +26,10 @@ from mintline_harness.simulation.parts import Parts
 from mintline_harness.simulation.process import Process
 from mintline_harness.simulation.tables import IndexedLedger
 from mintline_indexer.chain_port import Block, Event, Tips
-from mintline_indexer.memory import MemoryStore
 from mintline_indexer.node_chain import NodeChain
 from mintline_indexer.store_port import Progress, Write
+from mintline_testkit.builder.tables import MemoryAccounts, MemoryTables
+from mintline_testkit.indexer.store import MemoryStore
 
 
 class DeletingFirst:

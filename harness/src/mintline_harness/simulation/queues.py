@@ -1,4 +1,4 @@
-"""Queues on virtual time: FIFO groups as in `mintline.memory`, with the liberties that SQS takes."""
+"""Queues on virtual time: FIFO groups as in `mintline_testkit.queues`, with the liberties that SQS takes."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import asyncio
 import random
 from collections.abc import Callable
 
-from mintline.memory import MemoryQueues
 from mintline.queue_port import Received
 from mintline.resources import Queue
 from mintline_harness.simulation.process import Faults
+from mintline_testkit.queues import MemoryQueues
 
 LONGEST_DELAY = 2.0
 """Seconds by which a message may become visible late."""

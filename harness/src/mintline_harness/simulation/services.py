@@ -36,7 +36,6 @@ from mintline_api.stores import SqsLine
 from mintline_broadcaster.broadcaster import Adapters as BroadcasterAdapters
 from mintline_broadcaster.metrics import Metrics as BroadcasterMetrics
 from mintline_builder.builder import Adapters, Builder
-from mintline_builder.memory import MemoryOperations
 from mintline_builder.metrics import Metrics as BuilderMetrics
 from mintline_harness.simulation.enclave import SimulatedEnclave
 from mintline_harness.simulation.parts import (
@@ -59,6 +58,7 @@ from mintline_harness.simulation.tables import (
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.metrics import Metrics as IndexerMetrics
 from mintline_signer.host.service import handle as sign_message
+from mintline_testkit.builder.tables import MemoryOperations
 
 BUILDER_CONCURRENCY = 128
 """The service's own default: as many mints can wait for one batch."""

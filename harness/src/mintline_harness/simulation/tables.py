@@ -26,18 +26,20 @@ from mintline.records import Collection, Link, Mint, Operation, TokenOperation, 
 from mintline.states import MintStatus, TransactionState, stored_sources, transaction_may
 from mintline.transaction_records import Place, carried_by
 from mintline.transaction_records import Transaction as TransactionRecord
-from mintline_api.memory import MemoryIndex, MemoryLinks, MemoryMints, MemoryTokenIds, MemoryWallets
-from mintline_broadcaster.memory import MemoryLedger
-from mintline_broadcaster.memory_vouchers import MemoryVouchers
 from mintline_broadcaster.ports import Final, SignedTransaction
-from mintline_builder.memory import MemoryMetadata, MemoryTables
 from mintline_harness.simulation.chain import TRANSFER_GAS, Sent, read
 from mintline_harness.simulation.lagging import Lag, LaggingTable
-from mintline_indexer.memory import MemoryCollectionRegistry, MemoryStore
 from mintline_indexer.store_port import Attempted, TokenKey
 from mintline_signer.enclave.curve import SigningKey
 from mintline_signer.protocol import WrappedKey
-from mintline_signer.testing import Authority
+from mintline_testkit.api.index import MemoryIndex
+from mintline_testkit.api.operations import MemoryMints, MemoryTokenIds
+from mintline_testkit.api.wallets import MemoryLinks, MemoryWallets
+from mintline_testkit.broadcaster.ledger import MemoryLedger
+from mintline_testkit.broadcaster.vouchers import MemoryVouchers
+from mintline_testkit.builder.tables import MemoryMetadata, MemoryTables
+from mintline_testkit.indexer.store import MemoryCollectionRegistry, MemoryStore
+from mintline_testkit.signer import Authority
 
 CHAIN_ID = 31337
 CONTRACT = "0x5FbDB2315678afecb367f032d93F642f64180aa3"

@@ -1,6 +1,6 @@
 """What the broadcaster asks of the world, as protocols and the values that cross them.
 
-`mintline_broadcaster.memory` has the ledger and the chain in memory, `mintline_broadcaster.dynamo` the real
+`mintline_testkit.broadcaster` has the ledger and the chain in memory, `mintline_broadcaster.dynamo` the real
 ledger, `mintline.chain.node` the real chain. Times are Unix milliseconds, amounts in wei.
 """
 

@@ -1,6 +1,6 @@
 """What the builder asks of the world, as protocols and the values that cross them.
 
-`mintline_builder.memory` has each of them in memory. The real ones are `mintline_builder.dynamo`,
+`mintline_testkit.builder` has each of them in memory. The real ones are `mintline_builder.dynamo`,
 `.published`, and the shared library's queues and node. Amounts are in wei, times in Unix milliseconds unless
 a name says otherwise, addresses checksummed.
 """

@@ -1,4 +1,4 @@
-"""Vouchers in their users' hands, in memory."""
+"""The broadcaster's vouchers in memory."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from mintline.messages import VoucherIssued
 from mintline.records import Attempt, Mint, Problem
 from mintline.states import MintStatus
-from mintline_broadcaster.memory import MemoryLedger
 from mintline_broadcaster.ports import MintMoved
 from mintline_broadcaster.vouchers import WAITING, is_of
+from mintline_testkit.broadcaster.ledger import MemoryLedger
 
 
 @dataclass

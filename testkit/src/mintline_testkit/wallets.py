@@ -1,4 +1,4 @@
-"""The ports in memory."""
+"""Wallet records and what wallets hold, in memory."""
 
 from __future__ import annotations
 

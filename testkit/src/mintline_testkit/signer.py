@@ -23,9 +23,14 @@ from mintline_signer.enclave.kinds.base import Word
 from mintline_signer.protocol import Revocation, SealingKeys, WrappedSealingKey
 
 ISSUER = "https://cognito-idp.us-east-1.amazonaws.com/us-east-1_TestPool"
+
+
 CLIENT_ID = "test-client"
+
+
 LIFETIME = 3600
 """Seconds that a token is good for, from its `iat` on."""
+
 
 IntentT = TypeVar("IntentT", SignMint, SignTransfer, SignBurn, IssueVoucher)
 

@@ -16,6 +16,8 @@ from mintline.queue_port import Received
 from mintline.resources import Queue
 
 DEDUPLICATION_SECONDS = 300.0
+
+
 POLL_SECONDS = 0.005
 
 

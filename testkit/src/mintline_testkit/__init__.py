@@ -1,0 +1,1 @@
+"""Test doubles, factories and harnesses: for tests and simulations, never in production."""

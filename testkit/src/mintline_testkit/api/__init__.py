@@ -1,0 +1,1 @@
+"""The API's ports in memory, and the whole API over them."""

@@ -1,0 +1,74 @@
+"""The API's index and metadata in memory."""
+
+from __future__ import annotations
+
+from mintline.records import (
+    Checkpoint,
+    RegisteredContract,
+    Token,
+    Transfer,
+    position,
+    token_key,
+)
+from mintline_api.ports import Page
+from mintline_testkit.api.pages import page_of
+
+
+class MemoryIndex:
+    """The index in lists, to be filled by the test."""
+
+    def __init__(self) -> None:
+        self.collections: dict[str, RegisteredContract] = {}
+        self.head: Checkpoint | None = None
+        self.tokens: dict[tuple[str, int], Token] = {}
+        self.events: list[Transfer] = []
+
+    async def collection(self, contract: str) -> RegisteredContract | None:
+        """Return a collection."""
+        return self.collections.get(contract)
+
+    async def checkpoint(self) -> Checkpoint | None:
+        """Return the checkpoint."""
+        return self.head
+
+    async def token(self, contract: str, token_id: int) -> Token | None:
+        """Return a token."""
+        return self.tokens.get((contract, token_id))
+
+    async def highest_token_id(self, contract: str, ids: range) -> int | None:
+        """Return the highest of `ids` that was minted."""
+        minted = (token_id for of, token_id in self.tokens if of == contract and token_id in ids)
+        return max(minted, default=None)
+
+    async def tokens_of(
+        self, owner: str, *, contract: str | None, limit: int, after: str | None
+    ) -> Page[Token]:
+        """Return an owner's tokens."""
+        mine = [
+            (f"{t.contract}#{token_key(t.token_id)}", t)
+            for t in self.tokens.values()
+            if t.owner == owner and contract in (None, t.contract)
+        ]
+        return page_of(mine, limit=limit, after=after, newest_first=False)
+
+    async def transfers(
+        self, contract: str, token_id: int, *, limit: int, after: str | None
+    ) -> Page[Transfer]:
+        """Return a token's transfers."""
+        events = [
+            (position(e.block_number, e.log_index), e)
+            for e in self.events
+            if (e.contract, e.token_id) == (contract, token_id)
+        ]
+        return page_of(events, limit=limit, after=after, newest_first=True)
+
+
+class MemoryMetadata:
+    """Objects in a dict."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+
+    async def read(self, key: str) -> bytes | None:
+        """Return an object."""
+        return self.objects.get(key)

@@ -1,0 +1,149 @@
+"""The API's operations, token ids and outbox in memory."""
+
+from __future__ import annotations
+
+import asyncio
+
+from mintline.authorizations import Authorization, Key, key_of
+from mintline.messages import BuildMint, ReviewMint, SelfRedeem
+from mintline.records import (
+    Mint,
+    Operation,
+    Problem,
+    TokenOperation,
+    created_key,
+)
+from mintline.states import TERMINAL, MintStatus, may
+from mintline.transaction_records import (
+    Place,
+    Transaction,
+    as_far_as,
+    as_far_as_any,
+    carried_by,
+    may_still_be_stopped,
+)
+from mintline_api.ports import OperationT, Page
+from mintline_testkit.api.pages import page_of
+
+
+class MemoryMints:
+    """Mints in a dict, and the transactions that carry them in another."""
+
+    def __init__(self) -> None:
+        self.items: dict[str, Mint] = {}
+        """As they are stored: see `as_far_as`."""
+        self.token_operations: dict[str, TokenOperation] = {}
+        """Transfers and burns, which lie in the same table."""
+        self.transactions: dict[Place, Transaction] = {}
+        self.authorizations: dict[Key, Authorization] = {}
+
+    async def create(self, operation: OperationT, authorization: Authorization) -> OperationT | None:
+        """Create unless it exists."""
+        key = key_of(operation)
+        assert key is not None
+        self.authorizations.setdefault(key, authorization)
+        existing = await self.operation(operation.operation_id)
+        if existing is not None:
+            assert isinstance(existing, type(operation))
+            return existing
+        if isinstance(operation, Mint):
+            self.items[operation.mint_id] = operation
+        elif isinstance(operation, TokenOperation):
+            self.token_operations[operation.operation_id] = operation
+        return None
+
+    async def operation(self, operation_id: str) -> Operation | None:
+        """Return an operation of any kind as it stands."""
+        found = self.token_operations.get(operation_id)
+        return self._standing(operation_id) if found is None else as_far_as_any(found, self.transactions)
+
+    async def get(self, mint_id: str) -> Mint | None:
+        """Return the mint as it stands."""
+        return self._standing(mint_id)
+
+    def _standing(self, mint_id: str) -> Mint | None:
+        mint = self.items.get(mint_id)
+        place = None if mint is None else carried_by(mint)
+        return mint if mint is None or place is None else as_far_as(mint, self.transactions.get(place))
+
+    async def cancel(self, mint: Mint, problem: Problem, *, at: int) -> Mint:
+        """Reject a mint that was not sent, or note on a submitted one that it is to be stopped."""
+        current = self.items[mint.mint_id]
+        place = carried_by(mint)
+        carried = None if place is None else self.transactions.get(place)
+        stored = mint.status if carried is None else MintStatus.BUILT
+        there = (current.status, current.nonce, current.cancel_requested_at) == (stored, mint.nonce, None)
+        there = there and may(mint.status, MintStatus.REJECTED)
+        if there and (carried is None or may_still_be_stopped(mint, carried)):
+            fields: dict[str, object] = {"cancel_requested_at": at, "updated_at": at}
+            if mint.status is not MintStatus.SUBMITTED:
+                fields |= {"status": MintStatus.REJECTED, "problem": problem}
+            self.items[mint.mint_id] = current.evolve(**fields)
+            if place is not None and carried is not None:
+                self.transactions[place] = carried.evolve(filling_at=carried.filling_at or at, updated_at=at)
+        return self._standing(mint.mint_id) or mint
+
+    async def ids_of(self, sub: str, *, limit: int, after: str | None) -> Page[str]:
+        """Return a user's mint ids, newest first."""
+        mine = [
+            (created_key(m.created_at, m.mint_id), m.mint_id) for m in self.items.values() if m.sub == sub
+        ]
+        return page_of(mine, limit=limit, after=after, newest_first=True)
+
+    async def highest_token_id(self, contract: str, ids: range) -> int | None:
+        """Return the highest of `ids` that a collection's open mints have."""
+        mints = (m for m in self.items.values() if m.contract == contract and m.status not in TERMINAL)
+        return max((m.token_id for m in mints if m.token_id is not None and m.token_id in ids), default=None)
+
+
+class MemoryTokenIds:
+    """Counters in a dict; each contract's begins at 1."""
+
+    def __init__(self, counters: dict[str, int] | None = None) -> None:
+        self.counters = {} if counters is None else counters
+        self.leases: list[tuple[str, int]] = []
+
+    async def upcoming(self, contract: str) -> int:
+        """Return the next token id."""
+        return self.counters.setdefault(contract, 1)
+
+    async def advance(self, contract: str, to: int) -> None:
+        """Move forward."""
+        self.counters[contract] = max(to, self.counters.setdefault(contract, 1))
+
+    async def lease(self, contract: str, count: int) -> int:
+        """Take token ids."""
+        await asyncio.sleep(0)
+        first = self.counters.setdefault(contract, 1)
+        self.counters[contract] += count
+        self.leases.append((contract, count))
+        return first
+
+
+class MemoryLine:
+    """A line that remembers what it was given, unless it is made to fail."""
+
+    def __init__(self) -> None:
+        self.failure: Exception | None = None
+        self.sent: list[tuple[str, BuildMint]] = []
+        self.reviews: list[ReviewMint] = []
+        self.redeemed: list[tuple[int, SelfRedeem]] = []
+
+    async def build(self, message: BuildMint, *, group: str) -> None:
+        """Remember the message."""
+        self._fail()
+        self.sent.append((group, message))
+
+    async def review(self, message: ReviewMint) -> None:
+        """Remember the message."""
+        self._fail()
+        self.reviews.append(message)
+
+    async def redeem(self, message: SelfRedeem, *, at: int) -> None:
+        """Remember a user's transaction."""
+        self._fail()
+        self.redeemed.append((at, message))
+
+    def _fail(self) -> None:
+        if self.failure is not None:
+            raise self.failure

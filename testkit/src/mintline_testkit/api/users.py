@@ -1,0 +1,89 @@
+"""What the API keeps and asks about its users, in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+
+class MemoryRates:
+    """Counts in a dict."""
+
+    def __init__(self) -> None:
+        self.taken: dict[str, int] = {}
+        self.requests = 0
+
+    async def add(self, rate_id: str, count: int, *, expires: int) -> int:  # noqa: ARG002 - nothing is dropped
+        """Add to a count."""
+        self.requests += 1
+        self.taken[rate_id] = self.taken.get(rate_id, 0) + count
+        return self.taken[rate_id]
+
+
+class MemoryRevocations:
+    """Revocations in a dict, or no place for them."""
+
+    def __init__(self) -> None:
+        self.recorded: dict[str, tuple[int, bytes, int]] = {}
+        """By `sub`: `revoked_before`, the statement, `expires`."""
+        self.failure: Exception | None = None
+        self.requests = 0
+
+    async def record(self, sub: str, *, revoked_before: int, statement: bytes, expires: int) -> None:
+        """Record a revocation, or raise the planned failure."""
+        self.requests += 1
+        if self.failure is not None:
+            raise self.failure
+        if sub not in self.recorded or self.recorded[sub][0] < revoked_before:
+            self.recorded[sub] = revoked_before, statement, expires
+
+    async def revoked_before(self, sub: str) -> int:
+        """Return until when the user's tokens were issued that count no more."""
+        if self.failure is not None:
+            raise self.failure
+        return self.recorded[sub][0] if sub in self.recorded else 0
+
+
+class MemoryGas:
+    """Wallets' gas in a dict."""
+
+    def __init__(self) -> None:
+        self.given: dict[str, tuple[int, int]] = {}
+
+    async def gas_given(self, address: str) -> tuple[int, int]:
+        """Return day and wei."""
+        return self.given.get(address, (0, 0))
+
+
+class MemoryUserPool:
+    """A user pool that a test may sign users out of, or take away."""
+
+    def __init__(self) -> None:
+        self.signed_out: set[str] = set()
+        """The `sub`s whose tokens count no more."""
+        self.asked: list[str] = []
+        self.failure: Exception | None = None
+
+    async def counts(self, token: str, *, sub: str) -> bool:
+        """Tell whether the user is still signed in, or raise the planned failure."""
+        assert token
+        self.asked.append(sub)
+        if self.failure is not None:
+            raise self.failure
+        return sub not in self.signed_out
+
+
+class MemoryJwks:
+    """A JWKS document that a test may rotate or take away."""
+
+    def __init__(self, keys: Iterable[dict[str, Any]] = ()) -> None:
+        self.keys = list(keys)
+        self.fetches = 0
+        self.failure: Exception | None = None
+
+    async def fetch(self) -> dict[str, Any]:
+        """Return the document, or raise the planned failure."""
+        self.fetches += 1
+        if self.failure is not None:
+            raise self.failure
+        return {"keys": list(self.keys)}

@@ -1,0 +1,1 @@
+"""The broadcaster's ports in memory."""

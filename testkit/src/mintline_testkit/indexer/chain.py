@@ -1,0 +1,170 @@
+"""A chain in memory that reorganizes on demand."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from mintline.eth import ZERO_ADDRESS, keccak256
+from mintline.records import Problem
+from mintline_indexer.bloom import BLOOM_BYTES, bloom_bits
+from mintline_indexer.chain_port import (
+    Block,
+    BlockTransaction,
+    Event,
+    MintedEvent,
+    RangeTooWide,
+    Ref,
+    Tips,
+    TransactionOutcome,
+    TransferEvent,
+)
+from mintline_indexer.reading import TOPICS
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One transfer within a made-up transaction; `digest` makes it a mint with its `Minted` event."""
+
+    contract: str
+    token_id: int
+    sender: str | None
+    recipient: str | None
+    digest: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A made-up transaction; one without moves that is not `succeeded` has reverted."""
+
+    hash: bytes
+    to: str | None
+    moves: tuple[Move, ...] = ()
+    succeeded: bool = True
+    revert: str = ""
+    """The name of the contract's error, if it has reverted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mined:
+    """A block with the events and outcomes that its transactions had in it."""
+
+    block: Block
+    events: tuple[Event, ...]
+    outcomes: Mapping[bytes, TransactionOutcome]
+
+
+class MemoryChain:
+    """A chain under the test's control. `finality` is the depth in blocks at which a block is final."""
+
+    def __init__(self, *, finality: int = 4, widest: int = 1000) -> None:
+        self._finality = finality
+        self._widest = widest
+        self._forks = 0
+        self.finalized = 0
+        """The number of the newest final block."""
+        genesis = Block(0, bytes(32), bytes(32), 1_000, bytes(BLOOM_BYTES), ())
+        self.mined: list[Mined] = [Mined(genesis, (), {})]
+        self._by_hash = {genesis.hash: self.mined[0]}
+
+    @property
+    def several(self) -> bool:
+        """One view."""
+        return False
+
+    async def confirmed(self, block: Ref) -> bool:
+        """Tell whether the present branch has this block."""
+        return block.number < len(self.mined) and self.mined[block.number].block.hash == block.hash
+
+    def mine(self, sent: Sequence[Sent] = ()) -> Mined:
+        """Put a block with these transactions on top."""
+        parent = self.mined[-1].block
+        number = parent.number + 1
+        seed = b"".join([parent.hash, number.to_bytes(8, "big"), self._forks.to_bytes(8, "big")])
+        block_hash = hashlib.sha256(seed + b"".join(tx.hash for tx in sent)).digest()
+        events = _events(number, block_hash, sent)
+        block = Block(
+            number=number,
+            hash=block_hash,
+            parent_hash=parent.hash,
+            timestamp=parent.timestamp + 1,
+            logs_bloom=_bloom(events),
+            transactions=tuple(BlockTransaction(tx.hash, tx.to) for tx in sent),
+        )
+        failed = Problem(code="reverted", reason="The contract refused the transaction.")
+        outcomes = {
+            tx.hash: TransactionOutcome(block_hash, None if tx.succeeded else failed, tx.revert)
+            for tx in sent
+        }
+        mined = Mined(block, events, outcomes)
+        self.mined.append(mined)
+        self._by_hash[block_hash] = mined
+        self.finalized = max(self.finalized, number - self._finality)
+        return mined
+
+    def drop(self, depth: int) -> None:
+        """Take the newest blocks off; what is mined next is another branch."""
+        self._forks += 1
+        del self.mined[len(self.mined) - depth :]
+
+    def at(self, block_hash: bytes) -> Mined:
+        """Return a block of any branch."""
+        return self._by_hash[block_hash]
+
+    async def tips(self) -> Tips:
+        """Return the newest and the newest final block."""
+        return Tips(self.mined[-1].block, self.mined[self.finalized].block)
+
+    async def block(self, ref: int | bytes, *, full: bool) -> Block | None:
+        """Return a block; one of an abandoned branch still has its hash."""
+        if isinstance(ref, bytes):
+            mined = self._by_hash.get(ref)
+        else:
+            mined = self.mined[ref] if ref < len(self.mined) else None
+        if mined is None:
+            return None
+        return mined.block if full else replace(mined.block, transactions=None)
+
+    async def events(self, block_hash: bytes, contracts: Sequence[str]) -> Sequence[Event]:
+        """Return a block's events."""
+        return [event for event in self._by_hash[block_hash].events if event.contract in contracts]
+
+    async def events_from_receipts(self, block: Block, contracts: Sequence[str]) -> Sequence[Event]:
+        """Return the same."""
+        return await self.events(block.hash, contracts)
+
+    async def events_between(self, first: int, last: int, contracts: Sequence[str]) -> Sequence[Event]:
+        """Return the events of a range no wider than the provider's limit."""
+        if last - first + 1 > self._widest:
+            raise RangeTooWide(f"more than {self._widest} blocks")
+        found = (event for mined in self.mined[first : last + 1] for event in mined.events)
+        return [event for event in found if event.contract in contracts]
+
+    async def outcome(self, tx_hash: bytes) -> TransactionOutcome | None:
+        """Return how a transaction of the present branch ended."""
+        for mined in reversed(self.mined):
+            if tx_hash in mined.outcomes:
+                return mined.outcomes[tx_hash]
+        return None
+
+
+def _events(number: int, block_hash: bytes, sent: Sequence[Sent]) -> tuple[Event, ...]:
+    events: list[Event] = []
+    for tx in sent:
+        for move in tx.moves:
+            place = (number, block_hash, tx.hash)
+            parties = (move.sender, move.recipient)
+            events.append(TransferEvent(*place, len(events), move.contract, move.token_id, *parties))
+            if move.digest is not None:
+                events.append(MintedEvent(*place, len(events), move.contract, move.token_id, move.digest))
+    return tuple(events)
+
+
+def _bloom(events: Sequence[Event]) -> bytes:
+    bits = 0
+    for event in events:
+        bits |= bloom_bits(bytes.fromhex(event.contract[2:]))
+        bits |= bloom_bits(TOPICS[0] if isinstance(event, TransferEvent) else TOPICS[1])
+    # A header without any bit would be taken for a chain that keeps no bloom.
+    return (bits or bloom_bits(keccak256(ZERO_ADDRESS.encode()))).to_bytes(BLOOM_BYTES, "big")
