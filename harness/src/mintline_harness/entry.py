@@ -19,10 +19,11 @@ from mintline.records import Operation
 from mintline.scopes import Scope
 from mintline_api.app import GROUPS
 from mintline_api.features.mints.accepting import Accepted, Asked, accept_burn, accept_mint, accept_transfer
+from mintline_api.features.mints.problems import UNKNOWN_MINT
 from mintline_api.http.context import API
 from mintline_api.http.models import View
 from mintline_api.http.operations import Answer, Operations
-from mintline_api.http.problems import UNKNOWN_MINT, Refused
+from mintline_api.http.problems import Refused
 from mintline_api.http.requests import read_body, read_caller, read_idempotency_key, read_path
 from mintline_api.http.responses import answer
 from mintline_api.http.tracing import TRACE

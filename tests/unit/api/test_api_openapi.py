@@ -2,27 +2,38 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html.parser import HTMLParser
+from importlib import import_module
+from pkgutil import walk_packages
 from typing import Any
 
 import pytest
 from aiohttp import web
 
-from mintline_api.app import GROUPS
+import mintline_api
+from mintline_api.app import GROUPS, PROBLEMS
 from mintline_api.http.docs_page import docs_page
 from mintline_api.http.openapi import openapi
-from mintline_api.http.problems import KINDS
+from mintline_api.http.operations import Operations
+from mintline_api.http.problems import Kind
 from mintline_api.inputs import MintRequest
 from mintline_testkit.api.client import MemoryClient
 from mintline_testkit.api.stage import PUBLIC_URL, Stage
 
+KINDS = PROBLEMS.all(operation for group in GROUPS for operation in group)
 METHODS = {"get", "post", "delete"}
+
+
+def document_of(groups: Sequence[Operations]) -> dict[str, Any]:
+    return openapi(groups, problems=PROBLEMS, public_url=PUBLIC_URL)
 
 
 @pytest.fixture(scope="module")
 def described() -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(json.dumps(openapi(GROUPS, public_url=PUBLIC_URL)))
+    document: dict[str, Any] = json.loads(
+        json.dumps(openapi(GROUPS, problems=PROBLEMS, public_url=PUBLIC_URL))
+    )
     return document
 
 
@@ -194,6 +205,18 @@ async def test_document__when_an_answer_is_given__it_fits_the_schema_of_that_ans
         assert fits(answer.json(), schema, described), path
 
 
+def test_problems__when_declared_by_any_module__are_in_the_catalogue() -> None:
+    declared = {
+        value
+        for module in walk_packages(mintline_api.__path__, "mintline_api.")
+        if module.name.endswith(".problems")
+        for value in vars(import_module(module.name)).values()
+        if isinstance(value, Kind)
+    }
+
+    assert declared == set(KINDS)
+
+
 def test_problems__when_listed__each_has_its_own_slug_and_some_operation_or_all_answer_it(
     described: dict[str, Any],
 ) -> None:
@@ -243,7 +266,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def page(described: dict[str, Any]) -> str:
-    return docs_page(described)[0].decode()
+    return docs_page(described, kinds=KINDS)[0].decode()
 
 
 def test_docs__when_rendered__are_well_formed_and_load_nothing(page: str) -> None:
@@ -282,7 +305,7 @@ def test_docs__when_the_document_holds_markup__escape_it(described: dict[str, An
     for _, _, operation in operations(poisoned):
         operation["summary"] = operation["description"] = evil
 
-    assert evil not in docs_page(poisoned)[0].decode()
+    assert evil not in docs_page(poisoned, kinds=KINDS)[0].decode()
 
 
 async def test_docs__when_served__allow_only_their_own_script_and_style(client: MemoryClient) -> None:
@@ -299,4 +322,6 @@ def test_app__when_built_twice__is_the_same(stage: Stage) -> None:
     first = stage.app()
 
     assert isinstance(first, web.Application)
-    assert openapi(GROUPS, public_url=PUBLIC_URL) == openapi(GROUPS, public_url=PUBLIC_URL)
+    assert openapi(GROUPS, problems=PROBLEMS, public_url=PUBLIC_URL) == openapi(
+        GROUPS, problems=PROBLEMS, public_url=PUBLIC_URL
+    )

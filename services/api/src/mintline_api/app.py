@@ -10,10 +10,12 @@ from collections.abc import Sequence
 from aiohttp import web
 
 from mintline.tracing import OFF, Tracer
+from mintline_api.auth.problems import AUTHENTICATION
 from mintline_api.features.links import routes as links
 from mintline_api.features.mints import routes as mints
 from mintline_api.features.system import routes as system
 from mintline_api.features.tokens import routes as tokens
+from mintline_api.http.catalogue import ProblemCatalogue
 from mintline_api.http.context import API, DOCS, GATE, METRICS, OPENAPI, TRACER, Api
 from mintline_api.http.docs_page import docs_page
 from mintline_api.http.gate import Gate
@@ -21,6 +23,7 @@ from mintline_api.http.middlewares import admitted, explained, in_time, observed
 from mintline_api.http.openapi import openapi
 from mintline_api.http.operations import Operations
 from mintline_api.http.responses import document
+from mintline_api.limits.problems import TOO_MANY_WRITES
 from mintline_api.metrics import Metrics
 from mintline_api.settings import BODY_LIMIT
 
@@ -32,6 +35,7 @@ GROUPS = (
     tokens.metadata_operations,
     system.operations,
 )
+PROBLEMS = ProblemCatalogue(authentication=AUTHENTICATION, writes=(TOO_MANY_WRITES,))
 _SHARED_CACHE = {"Cache-Control": "public, max-age=60"}
 
 
@@ -48,8 +52,9 @@ def build_app(
         clock=time.monotonic,
         rng=random.Random(),  # noqa: S311 - advice, not a secret
     )
-    described = openapi(groups, public_url=api.settings.public_url)
-    page, policy = docs_page(described)
+    described = openapi(groups, problems=PROBLEMS, public_url=api.settings.public_url)
+    kinds = PROBLEMS.all(operation for group in groups for operation in group)
+    page, policy = docs_page(described, kinds=kinds)
     app[OPENAPI] = document(
         json.dumps(described, indent=1).encode(),
         {**_SHARED_CACHE, "Content-Type": "application/json", "Access-Control-Allow-Origin": "*"},

@@ -68,7 +68,8 @@ from mintline.resources import (
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus
 from mintline.transaction_records import carried_by, may_still_be_stopped
-from mintline_api.http.problems import UNKNOWN_CONTRACT, Refused
+from mintline_api.features.collections.problems import UNKNOWN_CONTRACT
+from mintline_api.http.problems import Refused
 from mintline_api.ports import OperationT, Page
 
 if TYPE_CHECKING:

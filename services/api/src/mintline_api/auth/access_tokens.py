@@ -15,11 +15,11 @@ from pydantic import SecretStr
 from mintline import access_tokens
 from mintline.access_tokens import LEEWAY, BadToken, TokenFault, TokenRules
 from mintline.scopes import OPENID
+from mintline_api.auth import problems
 from mintline_api.auth.jwks import KeySet
 from mintline_api.auth.revocations import Revocations
 from mintline_api.auth.user_pool import Standings
 from mintline_api.caches import BoundedCache
-from mintline_api.http import problems
 from mintline_api.http.problems import Kind, Refused
 from mintline_api.ports import TokenStatus
 

@@ -12,7 +12,8 @@ from mintline.authorization import MAX_TOKEN, Sealer
 from mintline.authorizations import digest_of
 from mintline.records import Operation
 from mintline_api.auth.intake_sessions import IntakeSessions
-from mintline_api.http.problems import TOKEN_TOO_LONG, Refused
+from mintline_api.auth.problems import TOKEN_TOO_LONG
+from mintline_api.http.problems import Refused
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,14 +13,14 @@ from importlib.resources import files
 from typing import Any
 from urllib.parse import urlencode
 
-from mintline_api.http.problems import KINDS, Kind
+from mintline_api.http.problems import Kind
 from mintline_api.http.schema_table import resolve, schema_table
 
 _CODE = re.compile(r"`([^`]+)`")
 _BOLD = re.compile(r"\*\*([^*]+)\*\*")
 
 
-def docs_page(document: Mapping[str, Any], *, kinds: Iterable[Kind] = KINDS) -> tuple[bytes, str]:
+def docs_page(document: Mapping[str, Any], *, kinds: Iterable[Kind]) -> tuple[bytes, str]:
     """Return the page and the Content-Security-Policy that allows its own style and script, nothing else."""
     assets = files("mintline_api.http")
     style = assets.joinpath("docs.css").read_text("utf-8")

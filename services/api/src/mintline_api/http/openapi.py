@@ -11,16 +11,10 @@ from typing import Any, Literal
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
+from mintline_api.http.catalogue import ProblemCatalogue
 from mintline_api.http.operations import Answer, HeaderField, Operation, Operations
 from mintline_api.http.problems import (
-    AUTHENTICATION,
-    DEADLINE_PASSED,
-    INTERNAL,
     MEDIA_TYPE,
-    OVERLOADED,
-    RECORD_UNUSABLE,
-    TOO_MANY_WRITES,
-    UNAVAILABLE,
     Kind,
     ProblemDocument,
 )
@@ -51,13 +45,13 @@ class _Untitled(GenerateJsonSchema):
         return False
 
 
-def openapi(groups: Sequence[Operations], *, public_url: str) -> dict[str, Any]:
+def openapi(groups: Sequence[Operations], *, problems: ProblemCatalogue, public_url: str) -> dict[str, Any]:
     """Return the document for an API that is reached at `public_url`."""
     operations = [operation for group in groups for operation in group]
     schemas = _schemas(operations)
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
-        described = _operation(operation, schemas, public_url)
+        described = _operation(operation, schemas, problems.of(operation), public_url)
         paths.setdefault(operation.path, {})[operation.method.lower()] = described
     for model in _parameter_models(operations):
         schemas.pop(model.__name__, None)
@@ -88,20 +82,6 @@ def openapi(groups: Sequence[Operations], *, public_url: str) -> dict[str, Any]:
     }
 
 
-_ANYWHERE = (INTERNAL, UNAVAILABLE, RECORD_UNUSABLE, DEADLINE_PASSED)
-
-
-def problems_of(operation: Operation) -> list[Kind]:
-    """Return every problem that an operation may answer, by status."""
-    authentication = () if operation.scope is None else AUTHENTICATION
-    kinds = [*operation.problems, *authentication, *_ANYWHERE]
-    if operation.scope is not None and operation.method != "GET":
-        kinds.append(TOO_MANY_WRITES)
-    if operation.path.startswith("/v1/"):
-        kinds.append(OVERLOADED)
-    return sorted(kinds, key=lambda kind: kind.status)
-
-
 def _parameter_models(operations: Iterable[Operation]) -> list[type[BaseModel]]:
     models = [model for op in operations for model in (op.path_model, op.query_model) if model is not None]
     return list(dict.fromkeys(models))
@@ -127,7 +107,9 @@ def _schemas(operations: Sequence[Operation]) -> dict[str, Any]:
     return schemas
 
 
-def _operation(operation: Operation, schemas: dict[str, Any], public_url: str) -> dict[str, Any]:
+def _operation(
+    operation: Operation, schemas: dict[str, Any], problems: list[Kind], public_url: str
+) -> dict[str, Any]:
     described: dict[str, Any] = {
         "operationId": operation.name,
         "tags": [operation.tag],
@@ -136,7 +118,7 @@ def _operation(operation: Operation, schemas: dict[str, Any], public_url: str) -
         "security": [{"accessToken": [operation.scope]}] if operation.scope is not None else [],
         "parameters": [*_parameters(operation, schemas), *_header_parameters(operation.headers)],
         "responses": {str(answer.status): _answer(answer) for answer in operation.answers}
-        | _problem_responses(operation, public_url),
+        | _problem_responses(operation, problems, public_url),
     }
     if operation.body_model is not None:
         media = {
@@ -228,10 +210,10 @@ def _answer(answer: Answer) -> dict[str, Any]:
     return described
 
 
-def _problem_responses(operation: Operation, public_url: str) -> dict[str, Any]:
+def _problem_responses(operation: Operation, problems: list[Kind], public_url: str) -> dict[str, Any]:
     taken = {answer.status for answer in operation.answers}
     responses: dict[str, Any] = {}
-    for status, group in groupby(problems_of(operation), key=lambda kind: kind.status):
+    for status, group in groupby(problems, key=lambda kind: kind.status):
         if status in taken:
             continue
         kinds = list(group)

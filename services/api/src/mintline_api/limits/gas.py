@@ -10,7 +10,8 @@ from collections.abc import Callable
 
 from mintline_api.caches import BoundedCache, SingleFlight
 from mintline_api.http.models import rfc3339
-from mintline_api.http.problems import GAS_BUDGET_REACHED, Refused
+from mintline_api.http.problems import Refused
+from mintline_api.limits.problems import GAS_BUDGET_REACHED
 from mintline_api.ports import GasAccounts
 
 DAY = 86_400

@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from mintline_api.caches import BoundedCache, SingleFlight
-from mintline_api.http.problems import TOO_MANY_WRITES, Refused
+from mintline_api.http.problems import Refused
+from mintline_api.limits.problems import TOO_MANY_WRITES
 from mintline_api.ports import RateCounter
 
 WINDOW = 60

@@ -7,27 +7,19 @@ from aiohttp import web
 from mintline.scopes import Scope
 from mintline_api.features import examples
 from mintline_api.features.links.models import ChallengeView, LinkList, LinkView, challenge_view, link_view
-from mintline_api.features.links.use_cases import SignIn, challenge, link, unlink
-from mintline_api.http.context import API, Api
-from mintline_api.http.operations import Answer, Operations
-from mintline_api.http.problems import (
-    AMBIGUOUS_JSON,
-    BODY_TOO_LARGE,
-    BODY_TOO_SLOW,
+from mintline_api.features.links.problems import (
     CHALLENGE_SPENT,
-    INVALID_BODY,
-    INVALID_PARAMETER,
     MALFORMED_SIGN_IN,
-    NOT_JSON,
     NOT_THE_WALLETS_SIGNATURE,
     SIGN_IN_MISMATCH,
     TOO_MANY_WALLETS,
     UNKNOWN_LINK,
-    UNSUPPORTED_CODING,
-    UNSUPPORTED_MEDIA_TYPE,
     WALLET_TAKEN,
-    Kind,
 )
+from mintline_api.features.links.use_cases import SignIn, challenge, link, unlink
+from mintline_api.http.context import API, Api
+from mintline_api.http.operations import Answer, Operations
+from mintline_api.http.problems import BODY, INVALID_PARAMETER
 from mintline_api.http.rates import count_write
 from mintline_api.http.requests import read_body, read_caller, read_path, read_query
 from mintline_api.http.responses import answer
@@ -41,17 +33,6 @@ operations = Operations(
     changes=Scope.WALLETS_MANAGE,
 )
 
-_BODY: tuple[Kind, ...] = (
-    NOT_JSON,
-    AMBIGUOUS_JSON,
-    INVALID_BODY,
-    INVALID_PARAMETER,
-    BODY_TOO_SLOW,
-    BODY_TOO_LARGE,
-    UNSUPPORTED_CODING,
-    UNSUPPORTED_MEDIA_TYPE,
-)
-
 
 @operations.add(
     "POST",
@@ -63,7 +44,7 @@ _BODY: tuple[Kind, ...] = (
     body_model=ChallengeRequest,
     body_example=examples.CHALLENGE_REQUEST_JSON,
     answers=(Answer(201, "What the wallet has to sign.", ChallengeView, examples.CHALLENGE),),
-    problems=(*_BODY, SIGN_IN_MISMATCH, TOO_MANY_WALLETS),
+    problems=(*BODY, SIGN_IN_MISMATCH, TOO_MANY_WALLETS),
 )
 async def create_challenge(request: web.Request) -> web.Response:
     """Return a message to sign."""
@@ -94,7 +75,7 @@ async def create_challenge(request: web.Request) -> web.Response:
     body_example=examples.LINK_REQUEST_JSON,
     answers=(Answer(201, "The wallet is linked.", LinkView, examples.LINK),),
     problems=(
-        *_BODY,
+        *BODY,
         MALFORMED_SIGN_IN,
         CHALLENGE_SPENT,
         WALLET_TAKEN,

@@ -20,14 +20,7 @@ import structlog
 
 from mintline.records import Challenge, Link, scoped
 from mintline.recovery import recover
-from mintline_api.features.links.signatures import (
-    ERC6492_SUFFIX,
-    contract_accepts,
-    is_contract,
-    personal_hash,
-)
-from mintline_api.features.links.siwe import SiweMessage, compose, parse
-from mintline_api.http.problems import (
+from mintline_api.features.links.problems import (
     CHALLENGE_SPENT,
     MALFORMED_SIGN_IN,
     NOT_THE_WALLETS_SIGNATURE,
@@ -35,9 +28,15 @@ from mintline_api.http.problems import (
     TOO_MANY_WALLETS,
     UNKNOWN_LINK,
     WALLET_TAKEN,
-    Fault,
-    Refused,
 )
+from mintline_api.features.links.signatures import (
+    ERC6492_SUFFIX,
+    contract_accepts,
+    is_contract,
+    personal_hash,
+)
+from mintline_api.features.links.siwe import SiweMessage, compose, parse
+from mintline_api.http.problems import Fault, Refused
 from mintline_api.ports import AddressTaken, Chain, ChallengeSpent, LinkStore
 
 log = structlog.get_logger()

@@ -33,10 +33,12 @@ from mintline.records import (
 from mintline.states import MintStatus
 from mintline_api.features.mints.self_custody import own_wallet
 from mintline_api.features.mints.token_ids import TokenIds
+from mintline_api.features.operations.problems import KEY_REUSED
 from mintline_api.features.tokens.use_cases import Collections
+from mintline_api.features.wallets.problems import WALLET_DELETED
 from mintline_api.features.wallets.use_cases import WalletDirectory
 from mintline_api.http.models import rfc3339
-from mintline_api.http.problems import KEY_REUSED, WALLET_DELETED, Refused
+from mintline_api.http.problems import Refused
 from mintline_api.inputs import BurnRequest, MintRequest, TransferRequest
 from mintline_api.limits.gas import GasBudget
 from mintline_api.limits.rates import Rates

@@ -10,8 +10,9 @@ from mintline.errors import Unavailable
 from mintline.messages import ReviewMint
 from mintline.records import CANCELLED, Mint
 from mintline.states import MintStatus
+from mintline_api.features.mints.problems import NOT_CANCELLABLE
 from mintline_api.features.mints.queries import get_mint
-from mintline_api.http.problems import NOT_CANCELLABLE, Refused
+from mintline_api.http.problems import Refused
 from mintline_api.nudges import Nudges
 from mintline_api.ports import Line, MintStore
 

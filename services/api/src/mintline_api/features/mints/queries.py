@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from mintline.errors import Unreadable
 from mintline.records import Mint
 from mintline.states import MintStatus
-from mintline_api.http.problems import UNKNOWN_MINT, Refused
+from mintline_api.features.mints.problems import UNKNOWN_MINT
+from mintline_api.http.problems import Refused
 from mintline_api.ports import MintStore
 
 _PAGES_PER_REQUEST = 5

@@ -9,37 +9,27 @@ from aiohttp import web
 from mintline.records import Mint
 from mintline.scopes import Scope
 from mintline.states import MintStatus
+from mintline_api.auth.problems import TOKEN_TOO_LONG
 from mintline_api.features import examples
+from mintline_api.features.collections.problems import UNKNOWN_CONTRACT
+from mintline_api.features.links.problems import WALLET_NOT_LINKED
 from mintline_api.features.mints.accepting import Asked, accept_mint
 from mintline_api.features.mints.cancellation import cancel_mint
+from mintline_api.features.mints.problems import (
+    MALFORMED_TRANSACTION,
+    NOT_CANCELLABLE,
+    NOT_WAITING,
+    TRANSACTION_MISMATCH,
+    UNKNOWN_MINT,
+)
 from mintline_api.features.mints.queries import get_mint, list_mints
 from mintline_api.features.mints.self_custody import carry, unsigned_transaction
 from mintline_api.features.mints.waiting import has_heard_of, moved_from, rests, wait_for, wished
+from mintline_api.features.operations.problems import KEY_REUSED
+from mintline_api.features.wallets.problems import WALLET_DELETED, WALLET_REASSIGNED
 from mintline_api.http.context import API, DEADLINE, GATE, METRICS
 from mintline_api.http.operations import Answer, HeaderField, Operations
-from mintline_api.http.problems import (
-    AMBIGUOUS_JSON,
-    BODY_TOO_LARGE,
-    BODY_TOO_SLOW,
-    GAS_BUDGET_REACHED,
-    INVALID_BODY,
-    INVALID_CURSOR,
-    INVALID_PARAMETER,
-    KEY_REUSED,
-    MALFORMED_TRANSACTION,
-    NOT_CANCELLABLE,
-    NOT_JSON,
-    NOT_WAITING,
-    TOKEN_TOO_LONG,
-    TRANSACTION_MISMATCH,
-    UNKNOWN_CONTRACT,
-    UNKNOWN_MINT,
-    UNSUPPORTED_CODING,
-    UNSUPPORTED_MEDIA_TYPE,
-    WALLET_DELETED,
-    WALLET_NOT_LINKED,
-    WALLET_REASSIGNED,
-)
+from mintline_api.http.problems import BODY, INVALID_CURSOR, INVALID_PARAMETER, UNSUPPORTED_CODING
 from mintline_api.http.rates import RATE_LIMIT_HEADERS, count_write, tell_rate
 from mintline_api.http.requests import (
     read_body,
@@ -51,6 +41,7 @@ from mintline_api.http.requests import (
 from mintline_api.http.responses import answer
 from mintline_api.http.tracing import TRACE
 from mintline_api.inputs import MintPath, MintRequest, MintsQuery, NoQuery, TransactionRequest
+from mintline_api.limits.problems import GAS_BUDGET_REACHED
 from mintline_api.nudges import Nudges
 from mintline_api.views import MintList, MintView, mint_view
 
@@ -126,15 +117,8 @@ PREFERENCE_APPLIED = HeaderField(
         ),
     ),
     problems=(
-        NOT_JSON,
-        AMBIGUOUS_JSON,
-        INVALID_BODY,
-        INVALID_PARAMETER,
+        *BODY,
         UNKNOWN_CONTRACT,
-        BODY_TOO_SLOW,
-        BODY_TOO_LARGE,
-        UNSUPPORTED_CODING,
-        UNSUPPORTED_MEDIA_TYPE,
         UNSUPPORTED_CODING,
         KEY_REUSED,
         WALLET_NOT_LINKED,
@@ -205,17 +189,10 @@ async def read_mint(request: web.Request) -> web.Response:
         Answer(202, "It is on its way.", MintView, examples.SELF_SUBMITTED, headers=(PREFERENCE_APPLIED,)),
     ),
     problems=(
-        NOT_JSON,
-        AMBIGUOUS_JSON,
-        INVALID_BODY,
-        INVALID_PARAMETER,
+        *BODY,
         MALFORMED_TRANSACTION,
         UNKNOWN_MINT,
-        BODY_TOO_SLOW,
         NOT_WAITING,
-        BODY_TOO_LARGE,
-        UNSUPPORTED_CODING,
-        UNSUPPORTED_MEDIA_TYPE,
         UNSUPPORTED_CODING,
         TRANSACTION_MISMATCH,
     ),

@@ -8,6 +8,9 @@ from aiohttp import web
 
 from mintline.scopes import Scope
 from mintline_api.features import examples
+from mintline_api.features.collections.problems import UNKNOWN_CONTRACT
+from mintline_api.features.metadata.problems import METADATA_ALTERED, UNKNOWN_METADATA
+from mintline_api.features.tokens.problems import UNKNOWN_TOKEN
 from mintline_api.features.tokens.use_cases import (
     TokenFacts,
     get_collection_metadata,
@@ -16,17 +19,10 @@ from mintline_api.features.tokens.use_cases import (
     get_token,
     get_transfers,
 )
+from mintline_api.features.wallets.problems import WALLET_REASSIGNED
 from mintline_api.http.context import API
 from mintline_api.http.operations import Answer, HeaderField, Operations
-from mintline_api.http.problems import (
-    INVALID_CURSOR,
-    INVALID_PARAMETER,
-    METADATA_ALTERED,
-    UNKNOWN_CONTRACT,
-    UNKNOWN_METADATA,
-    UNKNOWN_TOKEN,
-    WALLET_REASSIGNED,
-)
+from mintline_api.http.problems import INVALID_CURSOR, INVALID_PARAMETER
 from mintline_api.http.requests import read_caller, read_path, read_query
 from mintline_api.http.responses import answer, conditional, document
 from mintline_api.inputs import ContractPath, NoQuery, OwnerPath, OwnerQuery, PageQuery, TokenPath

@@ -23,13 +23,10 @@ from mintline.records import (
     metadata_object_key,
 )
 from mintline_api.caches import BoundedCache, SingleFlight
-from mintline_api.http.problems import (
-    METADATA_ALTERED,
-    UNKNOWN_CONTRACT,
-    UNKNOWN_METADATA,
-    UNKNOWN_TOKEN,
-    Refused,
-)
+from mintline_api.features.collections.problems import UNKNOWN_CONTRACT
+from mintline_api.features.metadata.problems import METADATA_ALTERED, UNKNOWN_METADATA
+from mintline_api.features.tokens.problems import UNKNOWN_TOKEN
+from mintline_api.http.problems import Refused
 from mintline_api.ports import Index, MetadataStore, MintStore, Page
 
 log = structlog.get_logger()

@@ -1,0 +1,91 @@
+"""Problems of access tokens."""
+
+from __future__ import annotations
+
+from mintline_api.http.problems import Kind
+
+NO_TOKEN = Kind(
+    "no-token",
+    401,
+    "No access token",
+    "Send `Authorization: Bearer TOKEN` with an access token of the user pool.",
+)
+MALFORMED_TOKEN = Kind(
+    "malformed-token", 401, "Malformed access token", "The bearer token is no JSON Web Token; get a new one."
+)
+TOKEN_ALGORITHM = Kind(
+    "token-algorithm",
+    401,
+    "Signing algorithm not accepted",
+    "Only RS256 is accepted: the user pool signs nothing else.",
+)
+UNKNOWN_KEY = Kind(
+    "unknown-key",
+    401,
+    "Unknown signing key",
+    "The token names a key that the user pool does not publish. Keys rotate: get a new token.",
+)
+BAD_SIGNATURE = Kind(
+    "bad-signature", 401, "Signature does not verify", "The token was altered, or another pool signed it."
+)
+TOKEN_EXPIRED = Kind(
+    "token-expired", 401, "Access token expired", "Refresh the token, then repeat the request."
+)
+TOKEN_NOT_YET_VALID = Kind(
+    "token-not-yet-valid",
+    401,
+    "Access token not valid yet",
+    "The token's `nbf` or `iat` lies in the future: a clock is wrong.",
+)
+WRONG_ISSUER = Kind(
+    "wrong-issuer", 401, "Wrong token issuer", "The token comes from another user pool than this API's."
+)
+WRONG_CLIENT = Kind(
+    "wrong-client", 401, "Wrong app client", "The token was issued to another app client than this API's."
+)
+NOT_AN_ACCESS_TOKEN = Kind(
+    "not-an-access-token",
+    401,
+    "Not an access token",
+    "Sign-in gives an id token and an access token; send the access token.",
+)
+TOKEN_TOO_LONG = Kind(
+    "token-too-long",
+    431,
+    "Access token too long for a mint",
+    "The token goes along with the mint, sealed, and `detail` says how long it may be. Sign in with fewer "
+    "groups, scopes or custom claims.",
+)
+TOKEN_REVOKED = Kind(
+    "token-revoked",
+    401,
+    "Token revoked",
+    "The user was signed out, disabled or deleted since the token was issued: sign in again.",
+)
+INSUFFICIENT_SCOPE = Kind(
+    "insufficient-scope",
+    403,
+    "Token not given for this",
+    "Sign in by the authorization code flow for the scope that the operation names, and for `openid`. A "
+    "token with `aws.cognito.signin.user.admin`, as direct sign-in gives it, is refused.",
+)
+BAD_CLAIMS = Kind(
+    "bad-claims", 401, "Claims missing or malformed", "The token lacks a claim that every access token has."
+)
+
+AUTHENTICATION = (
+    NO_TOKEN,
+    MALFORMED_TOKEN,
+    TOKEN_ALGORITHM,
+    UNKNOWN_KEY,
+    BAD_SIGNATURE,
+    TOKEN_EXPIRED,
+    TOKEN_NOT_YET_VALID,
+    WRONG_ISSUER,
+    WRONG_CLIENT,
+    NOT_AN_ACCESS_TOKEN,
+    BAD_CLAIMS,
+    INSUFFICIENT_SCOPE,
+    TOKEN_REVOKED,
+)
+"""What any operation that needs a token may answer."""

@@ -1,0 +1,1 @@
+"""The collections that this API mints into and indexes."""

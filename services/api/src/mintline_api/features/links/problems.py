@@ -1,0 +1,46 @@
+"""Problems of linked wallets."""
+
+from __future__ import annotations
+
+from mintline_api.http.problems import Kind
+
+MALFORMED_SIGN_IN = Kind(
+    "malformed-sign-in",
+    400,
+    "Not a Sign-In with Ethereum message",
+    "`message` must follow EIP-4361 to the letter; the challenge's own text does.",
+)
+SIGN_IN_MISMATCH = Kind(
+    "sign-in-mismatch",
+    422,
+    "Signed for something else",
+    "The message names another site, chain or time than this request. Sign the challenge's own text.",
+)
+CHALLENGE_SPENT = Kind(
+    "challenge-spent",
+    409,
+    "Challenge not open",
+    "Each challenge is good for one link, for ten minutes, and for who asked for it. Ask for another.",
+)
+NOT_THE_WALLETS_SIGNATURE = Kind(
+    "not-the-wallets-signature",
+    422,
+    "Signature is not the wallet's",
+    "An account signs by `personal_sign`; a contract wallet must accept the signature by EIP-1271.",
+)
+WALLET_TAKEN = Kind(
+    "wallet-taken",
+    409,
+    "Wallet linked to another user",
+    "An address belongs to one user at a time. Unlink it there first.",
+)
+TOO_MANY_WALLETS = Kind(
+    "too-many-wallets", 409, "Too many linked wallets", "A user has 20 linked wallets at most. Unlink one."
+)
+WALLET_NOT_LINKED = Kind(
+    "wallet-not-linked",
+    422,
+    "Not a wallet of yours",
+    "A self-custody mint goes to a wallet that you have linked; without `to`, to the only one.",
+)
+UNKNOWN_LINK = Kind("unknown-link", 404, "No such linked wallet", "You have not linked this address.")

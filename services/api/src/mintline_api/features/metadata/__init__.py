@@ -1,0 +1,1 @@
+"""What `tokenURI` and `contractURI` point to."""

@@ -1,0 +1,18 @@
+"""Problems of metadata."""
+
+from __future__ import annotations
+
+from mintline_api.http.problems import Kind
+
+UNKNOWN_METADATA = Kind(
+    "unknown-metadata",
+    404,
+    "No such metadata",
+    "The token is not on chain yet, as far as the index has come, or no mint of ours has made it.",
+)
+METADATA_ALTERED = Kind(
+    "metadata-altered",
+    502,
+    "Stored metadata was altered",
+    "What is stored is not what was minted, by the digest on chain, so it is not served. We have been told.",
+)

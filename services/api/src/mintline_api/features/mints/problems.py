@@ -1,0 +1,34 @@
+"""Problems of mints."""
+
+from __future__ import annotations
+
+from mintline_api.http.problems import Kind
+
+NOT_CANCELLABLE = Kind(
+    "not-cancellable",
+    409,
+    "Too late to cancel",
+    "The mint is on chain, or its voucher is out of our hands. `detail` says which.",
+)
+MALFORMED_TRANSACTION = Kind(
+    "malformed-transaction",
+    400,
+    "Not a signed transaction",
+    "`raw` must be a signed EIP-1559 transaction with an empty access list: what your wallet's "
+    "`signTransaction` gives.",
+)
+TRANSACTION_MISMATCH = Kind(
+    "transaction-mismatch",
+    422,
+    "Not the transaction of this mint",
+    "`errors` names each way in which it differs from `self_custody.transaction`, or cannot succeed.",
+)
+NOT_WAITING = Kind(
+    "not-waiting",
+    409,
+    "Mint waits for no transaction",
+    "Only a self-custody mint takes one, from `issued` until it is mined or its voucher expires.",
+)
+UNKNOWN_MINT = Kind(
+    "unknown-mint", 404, "No such mint", "Not an id of yours. Other users' mints are not shown to exist."
+)

@@ -1,0 +1,12 @@
+"""Problems of tokens."""
+
+from __future__ import annotations
+
+from mintline_api.http.problems import Kind
+
+UNKNOWN_TOKEN = Kind(
+    "unknown-token",
+    404,
+    "No such token",
+    "Never minted, as far as the index has come. A mint of yours shows its progress at its own address.",
+)

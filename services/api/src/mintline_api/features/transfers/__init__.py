@@ -1,0 +1,1 @@
+"""Transfers and burns of tokens that wallets in custody hold."""
