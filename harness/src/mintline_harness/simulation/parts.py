@@ -118,7 +118,7 @@ class Parts:
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class Environment:
     """The world that every process reaches through its ports."""
 
     tables: Tables
@@ -146,7 +146,7 @@ def node_over(rpc: SimulatedNode | Rpc, process: Process) -> Node:
 
 async def consume(
     process: Process,
-    around: Surroundings,
+    environment: Environment,
     queue: Queue,
     handle: Callable[[AnyMessage], Awaitable[None]],
     *,
@@ -158,18 +158,18 @@ async def consume(
         try:
             await handle(message)
         except Exception as error:
-            around.queues.worked_on(queue, encode(message))
+            environment.queues.worked_on(queue, encode(message))
             if not isinstance(error, MintlineError):
-                around.broken(f"{process.name} failed on {message.type}: {error!r}")
+                environment.broken(f"{process.name} failed on {message.type}: {error!r}")
             raise
-        around.queues.worked_on(queue, encode(message))
+        environment.queues.worked_on(queue, encode(message))
 
     consumer = Consumer(
-        queues=around.parts.consumed(process.port(around.queues, seldom=True)),
+        queues=environment.parts.consumed(process.port(environment.queues, seldom=True)),
         queue=queue,
         handle=handled,
         concurrency=concurrency,
-        rng=around.rng,
+        rng=environment.rng,
         clock=process.clock,
         now=process.now,
         sleep=asyncio.sleep,

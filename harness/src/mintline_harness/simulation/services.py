@@ -41,7 +41,7 @@ from mintline_harness.simulation.enclave import SimulatedEnclave
 from mintline_harness.simulation.parts import (
     BROADCASTING,
     POLL_INTERVAL,
-    Surroundings,
+    Environment,
     building,
     consume,
     node_over,
@@ -67,22 +67,22 @@ BUILDER_CONCURRENCY = 128
 class Api:
     """The api's handlers over one process's ports."""
 
-    def __init__(self, process: Process, around: Surroundings) -> None:
-        tables = around.tables
+    def __init__(self, process: Process, environment: Environment) -> None:
+        tables = environment.tables
         self._mints = process.port(tables.api_mints)
-        self._line = SqsLine(process.port(around.queues))
+        self._line = SqsLine(process.port(environment.queues))
         self._collections = Collections(process.port(tables.index), clock=process.clock)
         self._wallets = WalletDirectory(
             chain_id=CHAIN_ID,
             wallets=process.port(tables.wallets),
-            keys=process.port(around.custody),
+            keys=process.port(environment.custody),
             now=process.milliseconds,
             clock=process.clock,
         )
         self._links = process.port(tables.links)
-        self._node = node_over(around.endpoints.rpc(process), process)
+        self._node = node_over(environment.endpoints.rpc(process), process)
         self._intake = IntakeSessions(
-            process.port(around.custody).certify,
+            process.port(environment.custody).certify,
             intake_key=authority().intake_key.public_key(),
             now=process.milliseconds,
         )
@@ -102,7 +102,7 @@ class Api:
             token_ids=self._token_ids,
             operations=self._mints,
             line=self._line,
-            entropy=around.rng.randbytes,
+            entropy=environment.rng.randbytes,
         )
 
     async def mint(
@@ -142,80 +142,80 @@ class Api:
         await carry(raw, mint, chain=self._node, line=self._line, now=self._process.milliseconds())
 
 
-async def serve_builder(process: Process, around: Surroundings) -> None:
+async def serve_builder(process: Process, environment: Environment) -> None:
     """Run a builder."""
-    tables, metrics = around.tables, _builder_metrics()
+    tables, metrics = environment.tables, _builder_metrics()
     builder = Builder(
         Adapters(
-            accounts=around.parts.accounts(process, tables.builder),
+            accounts=environment.parts.accounts(process, tables.builder),
             operations=process.port(MemoryOperations(tables.builder)),
             metadata=process.port(tables.metadata),
-            chain=around.parts.builder_chain(node_over(around.endpoints.rpc(process), process)),
-            outbox=process.port(around.queues),
+            chain=environment.parts.builder_chain(node_over(environment.endpoints.rpc(process), process)),
+            outbox=process.port(environment.queues),
         ),
-        building(around.voucher_ttl),
+        building(environment.voucher_ttl),
         metrics=metrics,
         now=process.now,
         clock=process.clock,
         sleep=asyncio.sleep,
-        rng=around.rng,
+        rng=environment.rng,
     )
-    await consume(process, around, BUILD, builder.handle, concurrency=BUILDER_CONCURRENCY)
+    await consume(process, environment, BUILD, builder.handle, concurrency=BUILDER_CONCURRENCY)
 
 
-async def serve_signer(process: Process, around: Surroundings) -> None:
+async def serve_signer(process: Process, environment: Environment) -> None:
     """Run a signer's host and its enclave, which remembers what it signed until it dies with its host."""
     enclave = SimulatedEnclave(
-        around.custody, now=around.true_time, told=around.signed, refused=around.refused
+        environment.custody, now=environment.true_time, told=environment.signed, refused=environment.refused
     )
     handle = partial(
         sign_message,
-        queues=process.port(around.queues),
-        keys=process.port(around.custody),
-        authorizations=process.port(SponsoredAuthorizations(around.tables.ledger.authorizations)),
+        queues=process.port(environment.queues),
+        keys=process.port(environment.custody),
+        authorizations=process.port(SponsoredAuthorizations(environment.tables.ledger.authorizations)),
         enclave=process.port(enclave),
         issuer=ISSUER,
     )
-    await consume(process, around, SIGN, handle)
+    await consume(process, environment, SIGN, handle)
 
 
-async def serve_broadcaster(process: Process, around: Surroundings) -> None:
+async def serve_broadcaster(process: Process, environment: Environment) -> None:
     """Run a broadcaster, its sweep included."""
     adapters = BroadcasterAdapters(
-        ledger=process.port(around.tables.ledger),
-        vouchers=process.port(around.tables.vouchers),
-        chain=node_over(around.endpoints.rpc(process), process),
-        outbox=process.port(around.queues),
+        ledger=process.port(environment.tables.ledger),
+        vouchers=process.port(environment.tables.vouchers),
+        chain=node_over(environment.endpoints.rpc(process), process),
+        outbox=process.port(environment.queues),
     )
-    broadcaster = around.parts.broadcaster(
-        around.parts.broadcasting(adapters),
+    broadcaster = environment.parts.broadcaster(
+        environment.parts.broadcasting(adapters),
         BROADCASTING,
         metrics=_broadcaster_metrics(),
         now=process.milliseconds,
         sleep=asyncio.sleep,
-        rng=around.rng,
+        rng=environment.rng,
     )
     sweeping = asyncio.create_task(broadcaster.sweep(asyncio.Event()))
-    await asyncio.gather(sweeping, consume(process, around, BROADCAST, broadcaster.handle))
+    await asyncio.gather(sweeping, consume(process, environment, BROADCAST, broadcaster.handle))
 
 
-async def serve_indexer(process: Process, around: Surroundings) -> None:
+async def serve_indexer(process: Process, environment: Environment) -> None:
     """Run an indexer."""
-    rpc = around.endpoints.rpc(process, seldom=True)
+    rpc = environment.endpoints.rpc(process, seldom=True)
     indexer = Indexer(
-        chain=around.parts.indexed_chain(node_over(rpc, process), rpc),
-        store=process.port(around.tables.store, seldom=True),
-        collections=around.tables.collections,
+        chain=environment.parts.indexed_chain(node_over(rpc, process), rpc),
+        store=process.port(environment.tables.store, seldom=True),
+        collections=environment.tables.collections,
         chain_id=CHAIN_ID,
         writer=f"{process.name}-{process.generation}",
         takeover_after=15.0,
         widest=2_000,
         whole=5_000,
         metrics=_indexer_metrics(),
-        outbox=process.port(around.queues),
+        outbox=process.port(environment.queues),
         clock=process.clock,
         now=process.milliseconds,
-        rng=around.rng,
+        rng=environment.rng,
     )
     while True:
         try:

@@ -27,7 +27,7 @@ from mintline_harness.simulation.lagging import Lag
 from mintline_harness.simulation.loop import VirtualLoop
 from mintline_harness.simulation.mining import FINALITY, Mining
 from mintline_harness.simulation.outsiders import RIVAL, STRANGER, Outsiders
-from mintline_harness.simulation.parts import ETHER, SHORT_TTL, VOUCHER_TTL, Parts, Surroundings
+from mintline_harness.simulation.parts import ETHER, SHORT_TTL, VOUCHER_TTL, Environment, Parts
 from mintline_harness.simulation.process import EPOCH, Faults, Process
 from mintline_harness.simulation.queues import SimulatedQueues
 from mintline_harness.simulation.services import (
@@ -166,7 +166,7 @@ class World:
             accepted=self.watch.accepted,
             queues=self.queues,
         )
-        self.around = Surroundings(
+        self.environment = Environment(
             tables=self.tables,
             queues=self.queues,
             custody=Custody(),
@@ -227,10 +227,10 @@ class World:
 
     def _processes(self) -> list[Process]:
         services: dict[str, Callable[[Process], Coroutine[Any, Any, None]]] = {
-            "builder": lambda process: serve_builder(process, self.around),
-            "signer": lambda process: serve_signer(process, self.around),
-            "broadcaster": lambda process: serve_broadcaster(process, self.around),
-            "indexer": lambda process: serve_indexer(process, self.around),
+            "builder": lambda process: serve_builder(process, self.environment),
+            "signer": lambda process: serve_signer(process, self.environment),
+            "broadcaster": lambda process: serve_broadcaster(process, self.environment),
+            "indexer": lambda process: serve_indexer(process, self.environment),
         }
         processes = [
             self._process(f"{name}-{copy}", start)
@@ -239,7 +239,9 @@ class World:
         ]
         for copy in (1, 2):
             current: list[Api] = []
-            process = self._process(f"api-{copy}", partial(_open_api, around=self.around, current=current))
+            process = self._process(
+                f"api-{copy}", partial(_open_api, environment=self.environment, current=current)
+            )
             self.clients.apis.append((process, current))
             processes.append(process)
         return processes
@@ -324,7 +326,7 @@ class World:
             await asyncio.sleep(1)
 
 
-async def _open_api(process: Process, *, around: Surroundings, current: list[Api]) -> None:
-    api = Api(process, around)
+async def _open_api(process: Process, *, environment: Environment, current: list[Api]) -> None:
+    api = Api(process, environment)
     current[:] = [api]
     await api.begin()
