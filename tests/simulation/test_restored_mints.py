@@ -53,8 +53,8 @@ def run(seed: int) -> World:
 def test_mints__when_they_are_restored_from_an_older_backup__then_each_ends_by_its_own_token(
     seed: int,
 ) -> None:
-    run(seed).watch.end()
+    run(seed).checker.end()
 
 
 def test_mint__when_it_is_accepted_again_and_has_its_token__then_it_is_finalized_by_that() -> None:
-    assert run(6).watch.reached.edges["accepted→mined"] == 2
+    assert run(6).checker.reached.edges["accepted→mined"] == 2

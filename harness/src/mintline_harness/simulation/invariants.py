@@ -41,8 +41,8 @@ class Breach(Exception):  # noqa: N818 - it is the harness that found it, not th
 
 
 @dataclass(slots=True)
-class Watch:
-    """Looks on while a schedule runs; raises Breach from `end` at the latest."""
+class InvariantChecker:
+    """Checks the invariants while a schedule runs; raises Breach from `end` at the latest."""
 
     tables: Tables
     chain: SimulatedChain

@@ -22,7 +22,7 @@ from mintline_harness.simulation.contract import Collection
 from mintline_harness.simulation.coverage import Reached
 from mintline_harness.simulation.disturbances import KINDS, NEWER, NEWER_KINDS, SPONSORED_KINDS, Disturbances
 from mintline_harness.simulation.endpoints import Endpoints
-from mintline_harness.simulation.invariants import Breach, Watch
+from mintline_harness.simulation.invariants import Breach, InvariantChecker
 from mintline_harness.simulation.lagging import Lag
 from mintline_harness.simulation.loop import VirtualLoop
 from mintline_harness.simulation.mining import FINALITY, Mining
@@ -98,10 +98,10 @@ async def _run(seed: int, parts: Parts, tell: Callable[[str], object]) -> Report
     return Report(
         seed=seed,
         breach=breach,
-        mints=len(world.watch.accepted),
+        mints=len(world.checker.accepted),
         seconds=world.loop.time(),
         faults=world.faults.struck,
-        reached=world.watch.reached,
+        reached=world.checker.reached,
         notes=tuple(world.notes),
     )
 
@@ -122,11 +122,11 @@ class World:
         self.tables = Tables(self._broken, self.lag, index_store=parts.index_store, ledger=parts.ledger)
         self.queues = SimulatedQueues(clock=self.loop.time, rng=rng, faults=self.faults)
         self.chain = self._chain()
-        self.watch = Watch(self.tables, self.chain, self.queues)
-        self.tables.moves.told = self.watch.moved
-        self.queues.misdeed = self.watch.broken
-        self.chain.mined = self.watch.mined
-        self.endpoints = Endpoints(seed, self.chain, faults=self.faults, sending=self.watch.sending)
+        self.checker = InvariantChecker(self.tables, self.chain, self.queues)
+        self.tables.moves.told = self.checker.moved
+        self.queues.misdeed = self.checker.broken
+        self.chain.mined = self.checker.mined
+        self.endpoints = Endpoints(seed, self.chain, faults=self.faults, sending=self.checker.sending)
         self.mining = Mining(
             self.chain,
             self.endpoints,
@@ -150,7 +150,7 @@ class World:
             self.faults,
             rng,
             self.note,
-            self.watch.accepted,
+            self.checker.accepted,
             tables=self.tables,
             chance=operations,
             clock=self.loop.time,
@@ -163,7 +163,7 @@ class World:
             clock=self.loop.time,
             note=self.note,
             ask=self.clients.ask,
-            accepted=self.watch.accepted,
+            accepted=self.checker.accepted,
             queues=self.queues,
         )
         self.environment = Environment(
@@ -174,8 +174,8 @@ class World:
             parts=parts,
             rng=rng,
             true_time=self._true_time,
-            signed=self.watch.signing,
-            refused=self.watch.refusing,
+            signed=self.checker.signing,
+            refused=self.checker.refusing,
             broken=self._broken,
             voucher_ttl=SHORT_TTL if self.own_wallets else VOUCHER_TTL,
         )
@@ -205,7 +205,7 @@ class World:
         return EPOCH + self.loop.time()
 
     def _broken(self, what: str) -> None:
-        self.watch.broken(what)
+        self.checker.broken(what)
 
     def _chain(self) -> SimulatedChain:
         collection = Collection(
@@ -275,7 +275,7 @@ class World:
         await asyncio.gather(*clients, self._catch_up())
         await self._rest()
         mining.cancel()
-        self.watch.end()
+        self.checker.end()
 
     def _outside(self, users: Sequence[str], span: float) -> list[asyncio.Task[None]]:
         """Start those who have keys of their own."""
@@ -309,19 +309,19 @@ class World:
     async def _catch_up(self) -> None:
         """Hold the index to reaching the block that was the newest when the faults ended."""
         newest, until = self.chain.head.number, self.loop.time() + CATCH_UP
-        while not self.watch.indexed(newest):
+        while not self.checker.indexed(newest):
             if self.loop.time() > until:
-                self.watch.broken(f"the index has not reached block {newest} within {CATCH_UP:.0f} s")
+                self.checker.broken(f"the index has not reached block {newest} within {CATCH_UP:.0f} s")
                 return
             await asyncio.sleep(1)
 
     async def _rest(self) -> None:
         started = self.loop.time()
-        while waiting := self.watch.unfinished():
-            if self.watch.breaches:
+        while waiting := self.checker.unfinished():
+            if self.checker.breaches:
                 break
             if self.loop.time() - started > PATIENCE:
-                self.watch.broken(f"no rest within {PATIENCE:.0f} s: " + "; ".join(waiting))
+                self.checker.broken(f"no rest within {PATIENCE:.0f} s: " + "; ".join(waiting))
                 break
             await asyncio.sleep(1)
 
