@@ -16,8 +16,8 @@ from mintline_harness.simulation.loop import VirtualLoop
 from mintline_harness.simulation.parts import GWEI, Parts
 from mintline_harness.simulation.planted import BUGS
 from mintline_harness.simulation.process import EPOCH
+from mintline_harness.simulation.schedule import Schedule
 from mintline_harness.simulation.tables import CHAIN_ID, CONTRACT, USERS, key_of, own_address, signed_by
-from mintline_harness.simulation.world import World
 from mintline_indexer.store_port import TokenKey
 from mintline_signer.enclave.curve import SigningKey
 
@@ -30,24 +30,26 @@ HOLE = Gaps(blocks=range(2, 4))
 SHAPES: tuple[Shape, ...] = ("none", "empty", "bare")
 
 
-def play(seed: int, what: Callable[[World], Coroutine[Any, Any, None]], parts: Parts | None = None) -> None:
+def play(
+    seed: int, what: Callable[[Schedule], Coroutine[Any, Any, None]], parts: Parts | None = None
+) -> None:
     """Let one indexer follow a world in which nothing else happens."""
 
     async def scene() -> None:
-        world = World(seed, parts or Parts(), lambda _: None)
-        next(process for process in world.processes if process.name == "indexer-1").start()
+        schedule = Schedule(seed, parts or Parts(), lambda _: None)
+        next(process for process in schedule.processes if process.name == "indexer-1").start()
         await asyncio.sleep(10)
-        await what(world)
+        await what(schedule)
 
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         runner.run(scene())
 
 
-def mine(world: World) -> Block:
-    return world.chain.mine(EPOCH + world.loop.time())
+def mine(schedule: Schedule) -> Block:
+    return schedule.chain.mine(EPOCH + schedule.loop.time())
 
 
-def mine_token(world: World) -> Block:
+def mine_token(schedule: Schedule) -> Block:
     """Mine a block in which a user's own wallet redeems the first voucher."""
     to, digest, deadline = own_address(USERS[0]), keccak256(b"metadata"), int(EPOCH) + 1000
     voucher: dict[str, Any] = {"token_id": 1, "to": to, "metadata_digest": digest, "deadline": deadline}
@@ -56,15 +58,15 @@ def mine_token(world: World) -> Block:
     signature = b"".join(number.to_bytes(32, "big") for number in (signed.r, signed.s))
     data = redeem_calldata(**voucher, signature=signature + bytes([27 + signed.y_parity]))
     sent = signed_by(USERS[0], CONTRACT, 0, fee=2 * GWEI, gas=REDEEM_GAS, data=data)
-    assert world.chain.usurp(sent)
-    block = mine(world)
+    assert schedule.chain.usurp(sent)
+    block = mine(schedule)
     assert [outcome.revert for outcome in block.outcomes] == [None]
     return block
 
 
-def indexed(world: World) -> tuple[int, bool]:
+def indexed(schedule: Schedule) -> tuple[int, bool]:
     """Return how far the index has come, and whether it has the token."""
-    store = world.tables.store
+    store = schedule.tables.store
     assert store.progress is not None
     return store.progress.head.number, TOKEN in store.token_table
 
@@ -73,17 +75,17 @@ def indexed(world: World) -> tuple[int, bool]:
 def test_index__when_the_only_node_lacks_a_block_or_its_receipts__then_waits_until_it_has_them(
     gaps: Gaps,
 ) -> None:
-    async def scene(world: World) -> None:
-        mine(world)
-        world.endpoints.lack(NODE, gaps, seconds=60)
-        mine_token(world)
-        mine(world)
-        mine(world)
+    async def scene(schedule: Schedule) -> None:
+        mine(schedule)
+        schedule.endpoints.lack(NODE, gaps, seconds=60)
+        mine_token(schedule)
+        mine(schedule)
+        mine(schedule)
         await asyncio.sleep(50)
-        head, found = indexed(world)
+        head, found = indexed(schedule)
         assert (head < 2, found) == (True, False)
         await asyncio.sleep(20)
-        assert indexed(world) == (4, True)
+        assert indexed(schedule) == (4, True)
 
     play(ONE_NODE, scene)
 
@@ -92,24 +94,24 @@ def test_index__when_the_only_node_lacks_a_block_or_its_receipts__then_waits_unt
 def test_index__when_one_of_three_nodes_lacks_a_block_or_its_receipts__then_goes_on_by_the_others(
     gaps: Gaps,
 ) -> None:
-    async def scene(world: World) -> None:
-        mine(world)
-        world.endpoints.lack(NODE, gaps, seconds=10_000)
-        mine_token(world)
-        mine(world)
-        mine(world)
+    async def scene(schedule: Schedule) -> None:
+        mine(schedule)
+        schedule.endpoints.lack(NODE, gaps, seconds=10_000)
+        mine_token(schedule)
+        mine(schedule)
+        mine(schedule)
         await asyncio.sleep(10)
-        assert indexed(world) == (4, True)
+        assert indexed(schedule) == (4, True)
 
     play(THREE_NODES, scene)
 
 
 def test_index__when_the_only_node_has_receipts_and_no_logs__then_goes_by_those() -> None:
-    async def scene(world: World) -> None:
-        world.endpoints.lack(NODE, Gaps(receipts="whole"), seconds=10_000)
-        mine_token(world)
+    async def scene(schedule: Schedule) -> None:
+        schedule.endpoints.lack(NODE, Gaps(receipts="whole"), seconds=10_000)
+        mine_token(schedule)
         await asyncio.sleep(10)
-        assert indexed(world) == (1, True)
+        assert indexed(schedule) == (1, True)
 
     play(ONE_NODE, scene)
 
@@ -118,28 +120,28 @@ def test_index__when_the_only_node_has_receipts_and_no_logs__then_goes_by_those(
 def test_planted_belief__when_a_node_has_no_logs_for_a_while__then_the_token_is_missing_for_good(
     shape: Shape,
 ) -> None:
-    async def scene(world: World) -> None:
-        world.endpoints.lack(NODE, Gaps(receipts=shape), seconds=10)
-        mine_token(world)
+    async def scene(schedule: Schedule) -> None:
+        schedule.endpoints.lack(NODE, Gaps(receipts=shape), seconds=10)
+        mine_token(schedule)
         await asyncio.sleep(1000)
-        assert indexed(world) == (1, False)
+        assert indexed(schedule) == (1, False)
 
     play(ONE_NODE, scene, BUGS["believe-empty-logs"])
 
 
 def test_node__when_it_has_forgotten_its_pool__then_takes_a_transaction_again_that_is_mined_once() -> None:
-    async def scene(world: World) -> None:
+    async def scene(schedule: Schedule) -> None:
         sent = signed_by(USERS[0], CONTRACT, 0, fee=2 * GWEI, gas=REDEEM_GAS, data=b"")
-        assert world.chain.usurp(sent)
-        node = world.endpoints.node(NODE, world.processes[0])
+        assert schedule.chain.usurp(sent)
+        node = schedule.endpoints.node(NODE, schedule.processes[0])
         name, raw = "0x" + sent.hash.hex(), "0x" + sent.raw.hex()
         assert await node.call("eth_getTransactionByHash", [name]) is not None
-        world.endpoints.lack(NODE, Gaps(forgotten={sent.hash}), seconds=10_000)
+        schedule.endpoints.lack(NODE, Gaps(forgotten={sent.hash}), seconds=10_000)
         assert await node.call("eth_getTransactionByHash", [name]) is None
         assert await node.call("eth_getTransactionCount", [sent.sender, "pending"]) == "0x0"
         assert await node.call("eth_sendRawTransaction", [raw]) == name
         assert await node.call("eth_getTransactionCount", [sent.sender, "pending"]) == "0x1"
-        assert [outcome.sent.hash for outcome in mine(world).outcomes] == [sent.hash]
+        assert [outcome.sent.hash for outcome in mine(schedule).outcomes] == [sent.hash]
         assert await node.call("eth_getTransactionReceipt", [name]) is not None
 
     play(ONE_NODE, scene)

@@ -7,7 +7,7 @@ import pytest
 
 from mintline import messages
 from mintline_harness.simulation import parts
-from mintline_harness.simulation.world import run
+from mintline_harness.simulation.schedule import run
 from mintline_testkit import queues
 
 

@@ -10,7 +10,7 @@ from mintline.records import Mint
 from mintline_harness.simulation.lagging import LaggingTable
 from mintline_harness.simulation.loop import VirtualLoop
 from mintline_harness.simulation.parts import Parts
-from mintline_harness.simulation.world import World
+from mintline_harness.simulation.schedule import Schedule
 
 SEEDS = [seed for seed in range(13) if seed != 5]
 """In seed 5 batches fail after the backup: their mints are in others since, see `restored`."""
@@ -18,33 +18,33 @@ BACKED_UP = (3.0, 8.0, 20.0)
 """Seconds after which the backup is taken, by seed."""
 
 
-async def restored(seed: int) -> World:
+async def restored(seed: int) -> Schedule:
     """Run a schedule to its rest, restore the mints that were on record early in it, and let all rest again.
 
     No stranger redeems a voucher in it: that a mint had its token by another transaction than its own stands
     on the mint's record alone, so it is lost with that. So is the nonce that a mint got instead of another,
     or with another batch, which none of these seeds has; `mintline reconcile` lists both.
     """
-    world = World(seed, Parts(), lambda _: None)
-    world.preying = False
+    schedule = Schedule(seed, Parts(), lambda _: None)
+    schedule.preying = False
     backup: dict[str, Mint] = {}
 
     async def back_up() -> None:
         await asyncio.sleep(BACKED_UP[seed % len(BACKED_UP)])
-        backup.update({mint_id: world.tables.mints[mint_id] for mint_id in world.tables.mints})
+        backup.update({mint_id: schedule.tables.mints[mint_id] for mint_id in schedule.tables.mints})
 
     backing_up = asyncio.create_task(back_up())
-    await world.play()
+    await schedule.play()
     await backing_up
-    mining = asyncio.create_task(world.mining.run(world.kinds))
+    mining = asyncio.create_task(schedule.mining.run(schedule.kinds))
     for mint_id, mint in backup.items():
-        LaggingTable.__setitem__(world.tables.mints, mint_id, mint)
-    await world._rest()
+        LaggingTable.__setitem__(schedule.tables.mints, mint_id, mint)
+    await schedule._rest()
     mining.cancel()
-    return world
+    return schedule
 
 
-def run(seed: int) -> World:
+def run(seed: int) -> Schedule:
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(restored(seed))
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from mintline_harness.simulation.planted import BUGS
-from mintline_harness.simulation.world import run
+from mintline_harness.simulation.schedule import run
 
 BUDGET = float(os.environ.get("SIMULATION_SECONDS", "60"))
 """Seconds; as many schedules as fit."""

@@ -22,7 +22,7 @@ from mintline_harness.simulation.loop import OWNER
 from mintline_harness.simulation.parts import Parts
 from mintline_harness.simulation.planted import BUGS
 from mintline_harness.simulation.process import Life
-from mintline_harness.simulation.world import Report, run
+from mintline_harness.simulation.schedule import Report, run
 from mintline_local.usage import Arguments, amount, at_least_one
 
 HASH_SEED = "0"

@@ -89,24 +89,24 @@ def run(seed: int, parts: Parts | None = None, *, tell: Callable[[str], object] 
 
 
 async def _run(seed: int, parts: Parts, tell: Callable[[str], object]) -> Report:
-    world = World(seed, parts, tell)
+    schedule = Schedule(seed, parts, tell)
     breach = None
     try:
-        await world.play()
+        await schedule.play()
     except Breach as found:
         breach = str(found)
     return Report(
         seed=seed,
         breach=breach,
-        mints=len(world.checker.accepted),
-        seconds=world.loop.time(),
-        faults=world.faults.struck,
-        reached=world.checker.reached,
-        notes=tuple(world.notes),
+        mints=len(schedule.checker.accepted),
+        seconds=schedule.loop.time(),
+        faults=schedule.faults.struck,
+        reached=schedule.checker.reached,
+        notes=tuple(schedule.notes),
     )
 
 
-class World:
+class Schedule:
     """Everything of one schedule."""
 
     def __init__(self, seed: int, parts: Parts, tell: Callable[[str], object]) -> None:
