@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from mintline_bench.load import Posted
+from mintline_bench.process_monitor import Costs
 from mintline_bench.verify import Verdict
-from mintline_bench.watch import Costs
 
 RIVAL = {
     "accepted_per_s": "about 500",

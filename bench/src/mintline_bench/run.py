@@ -17,10 +17,10 @@ from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc
 from mintline.errors import Misconfigured
 from mintline_bench.load import Driver
+from mintline_bench.process_monitor import ProcessMonitor
 from mintline_bench.report import summarize, table
 from mintline_bench.users import sign_in_new
 from mintline_bench.verify import Verdict, verify
-from mintline_bench.watch import Watch
 from mintline_local.places import StateFolder
 from mintline_local.stack import running_stack
 
@@ -80,15 +80,15 @@ async def _drive(
         tokens = await sign_in_new(info, count=users)
         head = await node.block("latest", full=False)
         assert head is not None, "a node has a head"
-        watch, stop = Watch(session, where), asyncio.Event()
-        watching = asyncio.create_task(watch.run(stop), name="watch")
+        monitor, stop = ProcessMonitor(session, where), asyncio.Event()
+        monitoring = asyncio.create_task(monitor.run(stop), name="process monitor")
         driver = Driver(session, api_url=info["api_url"], tokens=tokens, deadline=time.time() + patience)
         progress(f"posting {mints} mints")
         posted = await driver.post_all(mints, in_flight=IN_FLIGHT)
         progress("all accepted; waiting for the chain")
         await driver.follow(posted)
         stop.set()
-        await watching
+        await monitoring
         progress("asking the chain for every token")
         verdict = await verify(node, contract=info["contract"], first_block=head.number, posted=posted)
-    return summarize(posted, watch.costs(), verdict, retries=driver.retries), verdict
+    return summarize(posted, monitor.costs(), verdict, retries=driver.retries), verdict

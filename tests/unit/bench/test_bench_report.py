@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from mintline_bench.load import Posted
+from mintline_bench.process_monitor import Costs
 from mintline_bench.report import percentile, summarize, table
 from mintline_bench.verify import Verdict, judge
-from mintline_bench.watch import Costs
 
 TO = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 CLEAN = Verdict(minted=1, lost=0, doubled=0, failed=0, mismatched=0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Self
 
-from mintline_bench.watch import Watch
+from mintline_bench.process_monitor import ProcessMonitor
 
 
 class Answer:
@@ -37,10 +37,10 @@ def line(count: float) -> str:
 
 
 async def watched(*bodies: str) -> int:
-    watch = Watch(Session(*bodies), lambda: ({}, {"api": "http://api"}))  # type: ignore[arg-type] # a stand-in
+    monitor = ProcessMonitor(Session(*bodies), lambda: ({}, {"api": "http://api"}))  # type: ignore[arg-type] # a stand-in
     for _ in bodies:
-        await watch.sample()
-    return watch.costs().aws_requests["api", "dynamodb.PutItem"]
+        await monitor.sample()
+    return monitor.costs().aws_requests["api", "dynamodb.PutItem"]
 
 
 async def test_aws_requests__count_from_the_first_sample() -> None:

@@ -27,7 +27,7 @@ class Costs:
     aws_requests: Counter[tuple[str, str]] = field(default_factory=Counter)
 
 
-class Watch:
+class ProcessMonitor:
     """Samples the line's processes while a run lasts.
 
     `where` returns the current pids and metrics URLs by process name: both change when one is restarted.
