@@ -12,9 +12,9 @@ from mintline_infra.identity import IdentityStack
 from mintline_infra.platform import PlatformStack
 from mintline_infra.services import (
     ApiStack,
+    Environment,
     IndexerStack,
     ReconcilerStack,
-    Surroundings,
     broadcaster,
     builder,
 )
@@ -44,19 +44,22 @@ def build(app: cdk.App, deployment: Deployment) -> None:
     cdk.Tags.of(app).add("mintline:deployment", deployment.prefix)
     if (minting := deployment.chain.minting) is None:
         return
-    around = Surroundings(deployment, env, data, platform, minting)
-    api = ApiStack(app, named("api"), around, identity=identity)
-    readers = [builder(app, named("builder"), around), broadcaster(app, named("broadcaster"), around)]
+    environment = Environment(deployment, env, data, platform, minting)
+    api = ApiStack(app, named("api"), environment, identity=identity)
+    readers = [
+        builder(app, named("builder"), environment),
+        broadcaster(app, named("broadcaster"), environment),
+    ]
     for reader in readers:
         api.add_stack_dependency(reader, "a new version of it has to read what the new api stores")
     running: list[cdk.Stack] = [
         api,
         *readers,
-        IndexerStack(app, named("indexer"), around),
-        ReconcilerStack(app, named(RECONCILER), around),
-        SignerStack(app, named("signer"), around),
+        IndexerStack(app, named("indexer"), environment),
+        ReconcilerStack(app, named(RECONCILER), environment),
+        SignerStack(app, named("signer"), environment),
     ]
     for stack in running:
         stack.add_stack_dependency(access, "its tasks take on their role")
     canary = CanaryStack(app, named("canary"), deployment, env, data=data)
-    WatchStack(app, named("watch"), around, api=api, canary=canary)
+    WatchStack(app, named("watch"), environment, api=api, canary=canary)

@@ -34,7 +34,7 @@ BROADCASTER_RATE = 85.0
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class Environment:
     """What every service's stack is built on."""
 
     deployment: Deployment
@@ -44,18 +44,20 @@ class Surroundings:
     minting: Minting
 
 
-def _rpc_urls(around: Surroundings) -> dict[str, ecs.Secret]:
-    return {"MINTLINE_RPC_URLS": ecs.Secret.from_secrets_manager(around.data.rpc_urls)}
+def _rpc_urls(environment: Environment) -> dict[str, ecs.Secret]:
+    return {"MINTLINE_RPC_URLS": ecs.Secret.from_secrets_manager(environment.data.rpc_urls)}
 
 
 class ApiStack(cdk.Stack):
     """The api behind API Gateway, a VPC link, WAF and a balancer; scales on CPU."""
 
-    def __init__(self, scope: Construct, name: str, around: Surroundings, *, identity: IdentityStack) -> None:
-        super().__init__(scope, name, env=around.env, description="Mintline: the api and its edge.")
-        deployment, vpc = around.deployment, around.platform.vpc
+    def __init__(
+        self, scope: Construct, name: str, environment: Environment, *, identity: IdentityStack
+    ) -> None:
+        super().__init__(scope, name, env=environment.env, description="Mintline: the api and its edge.")
+        deployment, vpc = environment.deployment, environment.platform.vpc
         self.http_api = edge.http_api(self, deployment.prefix)
-        behind = edge.balancer(self, vpc, around.data.logs)
+        behind = edge.balancer(self, vpc, environment.data.logs)
         self.balancer = behind.balancer
         edge.open_routes(self, self.http_api, behind, vpc, identity)
         edge.firewall(self, behind, f"{deployment.prefix}-api")
@@ -63,7 +65,7 @@ class ApiStack(cdk.Stack):
         self.service = fargate.service(
             self,
             deployment,
-            around.platform,
+            environment.platform,
             fargate.Task(
                 service="api",
                 cpu=512,
@@ -74,7 +76,7 @@ class ApiStack(cdk.Stack):
                     "MINTLINE_API_PORT": str(API_PORT),
                     "MINTLINE_PUBLIC_URL": public_url,
                     "MINTLINE_CHAIN_ID": str(deployment.chain.chain_id),
-                    "MINTLINE_DEFAULT_COLLECTION": around.minting.default_collection,
+                    "MINTLINE_DEFAULT_COLLECTION": environment.minting.default_collection,
                     "MINTLINE_USER_RATE": str(deployment.limits.user_rate),
                     "MINTLINE_USER_GAS_BUDGET": str(deployment.limits.user_gas_budget),
                     "MINTLINE_SIGN_IN_DOMAINS": json.dumps(deployment.sign_in_domains),
@@ -83,14 +85,14 @@ class ApiStack(cdk.Stack):
                     "MINTLINE_COGNITO_CLIENT_ID": identity.client.user_pool_client_id,
                     "MINTLINE_WALLET_STORE": deployment.wallet_store,
                     "MINTLINE_WALLET_KEY_ARNS": self.to_json_string(
-                        [key.key_arn for key in around.data.wallet_keys]
+                        [key.key_arn for key in environment.data.wallet_keys]
                     ),
-                    "MINTLINE_INTAKE_KEY": around.minting.intake_key,
-                    "MINTLINE_SEALING_KEY": around.minting.sealing.public_key,
+                    "MINTLINE_INTAKE_KEY": environment.minting.intake_key,
+                    "MINTLINE_SEALING_KEY": environment.minting.sealing.public_key,
                 },
                 secrets={
-                    "MINTLINE_CURSOR_SECRET": ecs.Secret.from_secrets_manager(around.data.cursor_secret),
-                    **_rpc_urls(around),
+                    "MINTLINE_CURSOR_SECRET": ecs.Secret.from_secrets_manager(environment.data.cursor_secret),
+                    **_rpc_urls(environment),
                 },
             ),
         )
@@ -119,18 +121,18 @@ class WorkerStack(cdk.Stack):
         self,
         scope: Construct,
         name: str,
-        around: Surroundings,
+        environment: Environment,
         *,
         task: fargate.Task,
         queue: Queue,
         rate: float,
     ) -> None:
-        super().__init__(scope, name, env=around.env, description=f"Mintline: the {task.service}.")
-        self.service = fargate.service(self, around.deployment, around.platform, task)
+        super().__init__(scope, name, env=environment.env, description=f"Mintline: the {task.service}.")
+        self.service = fargate.service(self, environment.deployment, environment.platform, task)
         fargate.scale_on_backlog(
             self.service,
-            queue_name=queue.queue_name(around.deployment.prefix),
-            cluster=around.deployment.prefix,
+            queue_name=queue.queue_name(environment.deployment.prefix),
+            cluster=environment.deployment.prefix,
             per_task=rate * PATIENCE,
             most=20,
         )
@@ -139,28 +141,28 @@ class WorkerStack(cdk.Stack):
 class IndexerStack(cdk.Stack):
     """The indexer: two copies, of which the checkpoint lets one write; the other takes over in 15 seconds."""
 
-    def __init__(self, scope: Construct, name: str, around: Surroundings) -> None:
-        super().__init__(scope, name, env=around.env, description="Mintline: the indexer.")
-        deployment = around.deployment
+    def __init__(self, scope: Construct, name: str, environment: Environment) -> None:
+        super().__init__(scope, name, env=environment.env, description="Mintline: the indexer.")
+        deployment = environment.deployment
         task = fargate.Task(
             service="indexer",
             cpu=256,
             memory=512,
             settings={"MINTLINE_CHAIN_ID": str(deployment.chain.chain_id)},
-            secrets=_rpc_urls(around),
+            secrets=_rpc_urls(environment),
             desired=2,
         )
-        self.service = fargate.service(self, deployment, around.platform, task)
+        self.service = fargate.service(self, deployment, environment.platform, task)
 
 
 class ReconcilerStack(cdk.Stack):
     """A task that EventBridge starts: one pass over the newest final blocks, and it ends."""
 
-    def __init__(self, scope: Construct, name: str, around: Surroundings) -> None:
+    def __init__(self, scope: Construct, name: str, environment: Environment) -> None:
         super().__init__(
-            scope, name, env=around.env, description="Mintline: checks records, chain and index."
+            scope, name, env=environment.env, description="Mintline: checks records, chain and index."
         )
-        deployment, platform = around.deployment, around.platform
+        deployment, platform = environment.deployment, environment.platform
         made = fargate.definition(
             self,
             deployment,
@@ -176,7 +178,7 @@ class ReconcilerStack(cdk.Stack):
                     "MINTLINE_RECONCILE_EVERY": "0",
                     "MINTLINE_RECONCILE_BLOCKS": str(RECONCILED_BLOCKS),
                 },
-                secrets=_rpc_urls(around),
+                secrets=_rpc_urls(environment),
             ),
         )
         starter = iam.Role(
@@ -220,17 +222,17 @@ class ReconcilerStack(cdk.Stack):
         )
 
 
-def builder(scope: Construct, name: str, around: Surroundings) -> WorkerStack:
+def builder(scope: Construct, name: str, environment: Environment) -> WorkerStack:
     """Declare the builder."""
-    deployment, relayer = around.deployment, around.minting.relayer
+    deployment, relayer = environment.deployment, environment.minting.relayer
     task = fargate.Task(
         service="builder",
         cpu=512,
         memory=1024,
         settings={
             "MINTLINE_CHAIN_ID": str(deployment.chain.chain_id),
-            "MINTLINE_ISSUER": around.minting.issuer.model_dump_json(),
-            "MINTLINE_TREASURY": around.minting.treasury.model_dump_json(),
+            "MINTLINE_ISSUER": environment.minting.issuer.model_dump_json(),
+            "MINTLINE_TREASURY": environment.minting.treasury.model_dump_json(),
             **({} if relayer is None else {"MINTLINE_RELAYER": relayer.model_dump_json()}),
             "MINTLINE_USER_GAS_BUDGET": str(deployment.limits.user_gas_budget),
             "MINTLINE_MAX_TRANSACTION_COST": str(deployment.limits.max_transaction_cost),
@@ -238,25 +240,25 @@ def builder(scope: Construct, name: str, around: Surroundings) -> WorkerStack:
             "MINTLINE_MAX_WAIT": str(deployment.limits.max_wait),
             "MINTLINE_MAX_CHAIN_SKEW": str(deployment.limits.max_chain_skew),
         },
-        secrets=_rpc_urls(around),
+        secrets=_rpc_urls(environment),
         spot=4,
     )
-    return WorkerStack(scope, name, around, task=task, queue=BUILD, rate=BUILDER_RATE)
+    return WorkerStack(scope, name, environment, task=task, queue=BUILD, rate=BUILDER_RATE)
 
 
-def broadcaster(scope: Construct, name: str, around: Surroundings) -> WorkerStack:
+def broadcaster(scope: Construct, name: str, environment: Environment) -> WorkerStack:
     """Declare the broadcaster."""
-    deployment = around.deployment
+    deployment = environment.deployment
     task = fargate.Task(
         service="broadcaster",
         cpu=256,
         memory=512,
         settings={
             "MINTLINE_CHAIN_ID": str(deployment.chain.chain_id),
-            "MINTLINE_ISSUER": around.minting.issuer.model_dump_json(),
+            "MINTLINE_ISSUER": environment.minting.issuer.model_dump_json(),
             "MINTLINE_FEE_CAP": str(deployment.limits.fee_cap),
         },
-        secrets=_rpc_urls(around),
+        secrets=_rpc_urls(environment),
         spot=4,
     )
-    return WorkerStack(scope, name, around, task=task, queue=BROADCAST, rate=BROADCASTER_RATE)
+    return WorkerStack(scope, name, environment, task=task, queue=BROADCAST, rate=BROADCASTER_RATE)

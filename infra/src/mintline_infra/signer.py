@@ -16,7 +16,7 @@ from mintline.resources import SIGN
 from mintline_infra.deployment import Deployment, Minting
 from mintline_infra.fargate import ADMIN_PORT
 from mintline_infra.platform import PlatformStack
-from mintline_infra.services import PATIENCE, Surroundings
+from mintline_infra.services import PATIENCE, Environment
 from mintline_infra.signer_boot import AUDIT_DIR, PATH_OF_ROLL, boot
 
 ENCLAVE_CID = 16
@@ -46,9 +46,9 @@ def host_settings(deployment: Deployment, minting: Minting) -> dict[str, str]:
 class SignerStack(cdk.Stack):
     """An auto-scaling group that pulls from `sign.fifo`; nothing connects to it."""
 
-    def __init__(self, scope: Construct, name: str, around: Surroundings) -> None:
-        super().__init__(scope, name, env=around.env, description="Mintline: the signer.")
-        deployment, platform = around.deployment, around.platform
+    def __init__(self, scope: Construct, name: str, environment: Environment) -> None:
+        super().__init__(scope, name, env=environment.env, description="Mintline: the signer.")
+        deployment, platform = environment.deployment, environment.platform
         group = ec2.SecurityGroup(
             self,
             "group",
@@ -57,7 +57,7 @@ class SignerStack(cdk.Stack):
             description="Mintline: the signer. Nothing in, TLS out to endpoints of AWS.",
         )
         group.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(443), "endpoints of AWS")
-        settings = host_settings(deployment, around.minting)
+        settings = host_settings(deployment, environment.minting)
         self.group = self._instances(deployment, platform, group, settings)
         self._scale(deployment)
         self.document = _roll_document(self, deployment)

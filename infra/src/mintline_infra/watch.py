@@ -14,7 +14,7 @@ from mintline.resources import KMS_KEYS, QUEUES
 from mintline_infra.alarms import LOG_ALARMS, VALUE_ALARMS, LogAlarm, ValueAlarm
 from mintline_infra.canary import NAME as CANARY
 from mintline_infra.canary import CanaryStack
-from mintline_infra.services import ApiStack, Surroundings
+from mintline_infra.services import ApiStack, Environment
 
 MINUTE = cdk.Duration.minutes(1)
 FIVE_MINUTES = cdk.Duration.minutes(5)
@@ -27,16 +27,16 @@ class WatchStack(cdk.Stack):
     """All alarms lead to one topic."""
 
     def __init__(
-        self, scope: Construct, name: str, around: Surroundings, *, api: ApiStack, canary: CanaryStack
+        self, scope: Construct, name: str, environment: Environment, *, api: ApiStack, canary: CanaryStack
     ) -> None:
-        super().__init__(scope, name, env=around.env, description="Mintline: alarms and the dashboard.")
-        self._around = around
-        self._prefix = around.deployment.prefix
-        self._action = actions.SnsAction(around.platform.alarms)
+        super().__init__(scope, name, env=environment.env, description="Mintline: alarms and the dashboard.")
+        self._environment = environment
+        self._prefix = environment.deployment.prefix
+        self._action = actions.SnsAction(environment.platform.alarms)
         self._alarms: list[cloudwatch.Alarm] = []
         for queue in QUEUES:
             self._queue_alarms(queue.name)
-        self._log_groups = {**around.platform.logs, CANARY: canary.log_group}
+        self._log_groups = {**environment.platform.logs, CANARY: canary.log_group}
         for alarm in LOG_ALARMS:
             self._log_alarm(alarm)
         for value_alarm in VALUE_ALARMS:
@@ -47,7 +47,7 @@ class WatchStack(cdk.Stack):
         self._dashboard(api)
 
     def _queue_alarms(self, name: str) -> None:
-        data = self._around.data
+        data = self._environment.data
         ((queue, made),) = ((queue, made) for queue, made in data.queues.items() if queue.name == name)
         self._alarm(
             f"{name}-dead-letters",
@@ -96,7 +96,7 @@ class WatchStack(cdk.Stack):
         counted = logs.MetricFilter(
             self,
             f"measures-{alarm.name}",
-            log_group=self._around.platform.logs[alarm.service],
+            log_group=self._environment.platform.logs[alarm.service],
             filter_pattern=logs.FilterPattern.string_value("$.event", "=", alarm.event),
             metric_namespace=f"Mintline/{self._prefix}",
             metric_name=f"{alarm.service}-{alarm.field}",
@@ -203,9 +203,9 @@ class WatchStack(cdk.Stack):
 
         CloudTrail records it.
         """
-        arns = [key.key_arn for key in self._around.data.wallet_keys]
-        every_key = [*arns, self._around.data.intake_key.key_arn]
-        account, canary = self._around.deployment.account, self._around.deployment.role_name(CANARY)
+        arns = [key.key_arn for key in self._environment.data.wallet_keys]
+        every_key = [*arns, self._environment.data.intake_key.key_arn]
+        account, canary = self._environment.deployment.account, self._environment.deployment.role_name(CANARY)
         session = f"arn:aws:sts::{account}:assumed-role/{canary}/"
         self._notice(
             "kms-denied",
@@ -282,7 +282,7 @@ class WatchStack(cdk.Stack):
                 detail_type=["AWS API Call via CloudTrail"],
                 detail={"eventSource": [f"{service}.amazonaws.com"], **detail},
             ),
-            targets=[targets.SnsTopic(self._around.platform.alarms)],
+            targets=[targets.SnsTopic(self._environment.platform.alarms)],
         )
         made = rule.node.default_child
         assert isinstance(made, events.CfnRule)
@@ -290,7 +290,7 @@ class WatchStack(cdk.Stack):
         made.state = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
 
     def _dashboard(self, api: ApiStack) -> None:
-        data = self._around.data
+        data = self._environment.data
         depth = [q.metric_approximate_number_of_messages_visible(period=MINUTE) for q in data.queues.values()]
         age = [q.metric_approximate_age_of_oldest_message(period=MINUTE) for q in data.queues.values()]
         dead = [
