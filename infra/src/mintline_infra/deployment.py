@@ -59,8 +59,8 @@ Callback = Annotated[str, AfterValidator(_callback)]
 """A redirect URI of a client; Cognito compares it character by character."""
 
 
-class SealingKey(BaseModel):
-    """The key by which the api seals users' tokens for the enclaves, made beforehand."""
+class AuthorizationKey(BaseModel):
+    """The authorization key, by which the api encrypts users' tokens for the enclaves; made beforehand."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -78,11 +78,11 @@ class Minting(BaseModel):
     issuer: KeyRef
     treasury: KeyRef
     relayer: KeyRef | None
-    sealing: SealingKey
+    sealing: AuthorizationKey
     intake_key: str
 
 
-class Chain(BaseModel):
+class ChainConfig(BaseModel):
     """The chain that is minted on. What mints on it comes after the stacks that it is made with."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -92,7 +92,7 @@ class Chain(BaseModel):
     treasury: KeyRef | None = None
     relayer: KeyRef | None = None
     """The key that pays for sponsored mints; without it they wait."""
-    sealing: SealingKey | None = None
+    sealing: AuthorizationKey | None = None
     intake_key: str | None = Field(default=None, pattern=SPKI)
     """The public half of the intake key, which the data stack makes."""
     default_collection: Address | None = None
@@ -179,7 +179,7 @@ class Deployment(BaseModel):
     region: str = Field(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")
     zones: tuple[str, ...] = Field(default=("a", "b"), min_length=2, max_length=3)
     """Letters of the availability zones, which must offer the signer's instance type."""
-    chain: Chain
+    chain: ChainConfig
     enclave: Enclave = Enclave()
     limits: Limits = Limits()
     image_tag: str = Field(min_length=1, max_length=128)
