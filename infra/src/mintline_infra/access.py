@@ -63,8 +63,8 @@ RECEIVE = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibili
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
-    """What one service's role reaches."""
+class Permissions:
+    """What one service's role may do."""
 
     principal: str
     """The AWS service that runs it."""
@@ -83,8 +83,8 @@ class Reach:
 TASK = "ecs-tasks.amazonaws.com"
 INSTANCE = "ec2.amazonaws.com"
 
-REACH: Mapping[str, Reach] = {
-    "api": Reach(
+PERMISSIONS: Mapping[str, Permissions] = {
+    "api": Permissions(
         principal=TASK,
         tables={
             WALLETS: GET + INSERT + UPDATE,
@@ -107,7 +107,7 @@ REACH: Mapping[str, Reach] = {
         wallet_secrets=("CreateSecret",),
         asks_chain=True,
     ),
-    "builder": Reach(
+    "builder": Permissions(
         principal=TASK,
         tables={
             MINTS: GET + UPDATE,
@@ -119,13 +119,13 @@ REACH: Mapping[str, Reach] = {
         publishes=True,
         asks_chain=True,
     ),
-    "signer": Reach(
+    "signer": Permissions(
         principal=INSTANCE,
         tables={WRAPPED_KEYS: GET, REVOCATIONS: QUERY, AUTHORIZATIONS: GET},
         wallet_secrets=("GetSecretValue",),
         sealing_secrets=("GetSecretValue",),
     ),
-    "broadcaster": Reach(
+    "broadcaster": Permissions(
         principal=TASK,
         tables={
             ATTEMPTS: GET + INSERT,
@@ -138,7 +138,7 @@ REACH: Mapping[str, Reach] = {
         },
         asks_chain=True,
     ),
-    "indexer": Reach(
+    "indexer": Permissions(
         principal=TASK,
         tables={
             TOKENS: GET + REPLACE,
@@ -153,7 +153,7 @@ REACH: Mapping[str, Reach] = {
         },
         asks_chain=True,
     ),
-    RECONCILER: Reach(
+    RECONCILER: Permissions(
         principal=TASK,
         tables={
             CHECKPOINTS: GET,
@@ -204,7 +204,10 @@ class AccessStack(cdk.Stack):
 
     def __init__(self, scope: Construct, name: str, deployment: Deployment, env: cdk.Environment) -> None:
         super().__init__(scope, name, env=env, description="Mintline: one role per service.")
-        self.roles = {service: self._role(service, reach, deployment) for service, reach in REACH.items()}
+        self.roles = {
+            service: self._role(service, permissions, deployment)
+            for service, permissions in PERMISSIONS.items()
+        }
         for statement in machinery(deployment):
             self.roles["signer"].add_to_policy(statement)
         self.roles[REDRIVE] = self._redrive(deployment)
@@ -217,25 +220,27 @@ class AccessStack(cdk.Stack):
             description="What an enclave on the signer's instances has in PCR3.",
         )
 
-    def _role(self, service: str, reach: Reach, deployment: Deployment) -> iam.Role:
+    def _role(self, service: str, permissions: Permissions, deployment: Deployment) -> iam.Role:
         role = iam.Role(
             self,
             service,
             role_name=deployment.role_name(service),
-            assumed_by=iam.ServicePrincipal(reach.principal, conditions=_on_behalf_of(reach, deployment)),
+            assumed_by=iam.ServicePrincipal(
+                permissions.principal, conditions=_on_behalf_of(permissions, deployment)
+            ),
             description=f"Mintline's {service}: what it asks of AWS.",
         )
-        for statement in [*statements(reach, deployment), *queue_access(service, deployment)]:
+        for statement in [*statements(permissions, deployment), *queue_access(service, deployment)]:
             role.add_to_policy(statement)
             for resource in statement.resources:
                 if "*" in resource and statement.effect == iam.Effect.ALLOW:
                     acknowledge_finding(role, f"IAM5[Resource::{resource}]", CHILDREN)
-        if reach.asks_chain and deployment.chain.managed_blockchain:
+        if permissions.asks_chain and deployment.chain.managed_blockchain:
             role.add_to_policy(
                 iam.PolicyStatement(sid="Nodes", actions=["managedblockchain:POST"], resources=["*"])
             )
             acknowledge_finding(role, "IAM5[Resource::*]", NODES)
-        if reach.principal == INSTANCE:
+        if permissions.principal == INSTANCE:
             for resource, reason in MACHINERY_WILDCARDS.items():
                 acknowledge_finding(role, f"IAM5[Resource::{resource.format(deployment)}]", reason)
         return role
@@ -254,9 +259,9 @@ class AccessStack(cdk.Stack):
         return role
 
 
-def _on_behalf_of(reach: Reach, deployment: Deployment) -> dict[str, dict[str, str]]:
+def _on_behalf_of(permissions: Permissions, deployment: Deployment) -> dict[str, dict[str, str]]:
     """Keep ECS from lending the role to another account's tasks; EC2 sends no such context."""
-    if reach.principal == INSTANCE:
+    if permissions.principal == INSTANCE:
         return {}
     return {"StringEquals": {"aws:SourceAccount": deployment.account}}
 
@@ -321,8 +326,8 @@ def publishing(bucket: str, chain_id: int) -> list[iam.PolicyStatement]:
     ]
 
 
-def statements(reach: Reach, deployment: Deployment) -> list[iam.PolicyStatement]:
-    """Return the IAM statements that say what `reach` says; `queue_access` has those for queues."""
+def statements(permissions: Permissions, deployment: Deployment) -> list[iam.PolicyStatement]:
+    """Return the IAM statements that grant `permissions`; `queue_access` has those for queues."""
     region_account = f"{deployment.region}:{deployment.account}"
     found: list[iam.PolicyStatement] = []
 
@@ -335,20 +340,20 @@ def statements(reach: Reach, deployment: Deployment) -> list[iam.PolicyStatement
             )
         )
 
-    for table, actions in reach.tables.items():
+    for table, actions in permissions.tables.items():
         arn = f"arn:aws:dynamodb:{region_account}:table/{table.table_name(deployment.prefix)}"
         indexes = (f"{arn}/index/{index.name}" for index in table.indexes if "Query" in actions)
         allow(f"Table{table.name.title().replace('-', '')}", "dynamodb", actions, arn, *indexes)
     bucket = f"arn:aws:s3:::{METADATA.bucket_name(deployment.prefix)}"
-    if reach.reads_objects:
+    if permissions.reads_objects:
         allow("Metadata", "s3", ("GetObject",), f"{bucket}/*")
-    if reach.publishes:
+    if permissions.publishes:
         found += publishing(bucket, deployment.chain.chain_id)
-    if reach.lists_objects:
+    if permissions.lists_objects:
         allow("MetadataMissing", "s3", ("ListBucket",), bucket)
     secrets = f"arn:aws:secretsmanager:{region_account}:secret:{deployment.prefix}"
-    if reach.wallet_secrets:
-        allow("WalletSecrets", "secretsmanager", reach.wallet_secrets, f"{secrets}/wallets/*")
-    if reach.sealing_secrets:
-        allow("SealingSecrets", "secretsmanager", reach.sealing_secrets, f"{secrets}/sealing/*")
+    if permissions.wallet_secrets:
+        allow("WalletSecrets", "secretsmanager", permissions.wallet_secrets, f"{secrets}/wallets/*")
+    if permissions.sealing_secrets:
+        allow("SealingSecrets", "secretsmanager", permissions.sealing_secrets, f"{secrets}/sealing/*")
     return found
