@@ -9,6 +9,7 @@ from mintline_infra.canary import CanaryStack
 from mintline_infra.data import DataStack
 from mintline_infra.deployment import RECONCILER, Deployment
 from mintline_infra.identity import IdentityStack
+from mintline_infra.monitoring import MonitoringStack
 from mintline_infra.platform import PlatformStack
 from mintline_infra.services import (
     ApiStack,
@@ -19,7 +20,6 @@ from mintline_infra.services import (
     builder,
 )
 from mintline_infra.signer import SignerStack
-from mintline_infra.watch import WatchStack
 
 
 def build(app: cdk.App, deployment: Deployment) -> None:
@@ -62,4 +62,4 @@ def build(app: cdk.App, deployment: Deployment) -> None:
     for stack in running:
         stack.add_stack_dependency(access, "its tasks take on their role")
     canary = CanaryStack(app, named("canary"), deployment, env, data=data)
-    WatchStack(app, named("watch"), environment, api=api, canary=canary)
+    MonitoringStack(app, named("watch"), environment, api=api, canary=canary)

@@ -23,7 +23,7 @@ OLDEST = 300
 TASKS = ("api", "builder", "broadcaster", "indexer")
 
 
-class WatchStack(cdk.Stack):
+class MonitoringStack(cdk.Stack):
     """All alarms lead to one topic."""
 
     def __init__(
