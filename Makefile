@@ -1,4 +1,4 @@
-# Every target does all the set-up it needs, in .venv/, node_modules/ and .mintline/; see local/bootstrap.py.
+# Every target does all the set-up it needs, in .venv/, node_modules/ and .mintline/; see devstack/bootstrap.py.
 
 N ?= 1000
 USERS ?= 50
@@ -24,7 +24,7 @@ help: ## Show this list
 
 setup: ## Install everything the other targets need (they do so themselves)
 	@test -n "$(PYTHON)" || { echo "setup: error: Python 3.11, 3.12 or 3.13 is needed" >&2; exit 1; }
-	@"$(PYTHON)" local/bootstrap.py
+	@"$(PYTHON)" devstack/bootstrap.py
 
 up: setup ## Start the whole line and keep it running until Ctrl-C
 	@.venv/bin/mintline up

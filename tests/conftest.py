@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from testcontainers.core.network import Network
 
 ROOT = Path(__file__).resolve().parents[1]
-LOCAL = "local/docker/Dockerfile"
+LOCAL = "devstack/docker/Dockerfile"
 SIGNER = "services/signer-enclave/Dockerfile"
 IMAGES = {
     # The Dockerfile of each image, and its target there.
@@ -253,7 +253,7 @@ class Containers:
 
 def start_line(line: Containers) -> None:
     """Start everything, in the order that compose.yaml's conditions make."""
-    from mintline_local.ports import free_ports
+    from mintline_devstack.ports import free_ports
 
     for name in IMAGES:
         line.build(name)

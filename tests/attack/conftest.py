@@ -44,12 +44,12 @@ from mintline.set_aside import SetAside
 from mintline_api.auth.intake_sessions import IntakeSessions
 from mintline_api.stores import KmsIntake
 from mintline_bench.users import sign_in_new
-from mintline_local.client import aws_client
-from mintline_local.places import StateFolder
-from mintline_local.principals import AwsCredentials, issue_credentials
-from mintline_local.provisioning import Known, load_known
-from mintline_local.stack import running_stack
-from mintline_local.wallets.dynamo import DynamoWalletRecords
+from mintline_devstack.principals import issue_credentials
+from mintline_devstack.provisioning import Known, load_known
+from mintline_devstack.running_stack import running_stack
+from mintline_devstack.state_folder import StateFolder
+from mintline_ops.aws_clients import AwsCredentials, aws_client
+from mintline_ops.wallets.dynamo import DynamoWalletRecords
 from mintline_signer.frames import FrameDecoder
 from mintline_signer.protocol import Request, Response, Sign, Signed, WrappedKey, read_response, request_frame
 from mintline_testkit.signer import digest_of

@@ -19,7 +19,7 @@ from mintline.authorization import Envelope
 from mintline.eth import Transaction, keccak256
 from mintline.kinds.mint import sign_mint
 from mintline.messages import SignMint, SignNoop, SignTopUp
-from mintline_local.cli import app
+from mintline_cli.main import app
 from mintline_signer.errors import RefusalCode
 from mintline_signer.frames import MAX_BODY, frame
 from mintline_signer.protocol import Failure, Reassign, Refusal, Rewrap, Sign, Signed, request_frame

@@ -20,10 +20,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from mintline.attestation.development import DevelopmentAuthority
 from mintline.attestation.registers import policy_register
 from mintline.aws.keys import encryption_context
-from mintline_local.attesting import AUTHORITY
-from mintline_local.client import aws_client
-from mintline_local.principals import role_arn
-from mintline_local.services import POLICY
+from mintline_devstack.attestation import AUTHORITY
+from mintline_devstack.principals import role_arn
+from mintline_devstack.services import POLICY
+from mintline_ops.aws_clients import aws_client
 from mintline_signer.enclave.envelope import BrokenEnvelope, open_envelope
 from mintline_signer.enclave.measurement import measured
 from mintline_signer.enclave.recipient import new_key

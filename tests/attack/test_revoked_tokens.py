@@ -14,8 +14,8 @@ from mintline.authorization import Envelope
 from mintline.kinds.mint import sign_mint
 from mintline.resources import SIGN
 from mintline.scopes import ACCOUNT_ADMIN
-from mintline_local.client import cognito_client
-from mintline_local.sign_in import ensure_user, sign_in
+from mintline_client.sign_in import sign_in
+from mintline_ops.users import cognito_client, ensure_user
 from mintline_signer.errors import RefusalCode
 from mintline_signer.protocol import Refusal, Sign, Signed
 from mintline_testkit.signer import digest_of

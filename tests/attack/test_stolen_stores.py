@@ -13,7 +13,7 @@ from mintline.authorization import Envelope, SealBroken
 from mintline.aws.keys import encryption_context
 from mintline.kinds.mint import sign_mint
 from mintline.resources import TABLES
-from mintline_local.client import aws_client
+from mintline_ops.aws_clients import aws_client
 from mintline_testkit.signer import digest_of
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ import pytest_asyncio
 from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc
 from mintline_bench.users import sign_in_new
-from mintline_local.places import StateFolder
-from mintline_local.stack import Stack, running_stack
+from mintline_devstack.running_stack import Stack, running_stack
+from mintline_devstack.state_folder import StateFolder
 
 ENDS = frozenset({"finalized", "rejected", "reverted"})
 SVG = "data:image/svg+xml;base64,PHN2ZyB4bWxucz0iaHR0cDovL3d3dy53My5vcmcvMjAwMC9zdmciLz4="

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from mintline_local.eif import container_image, image
-from mintline_local.eif.assembly import Boot, assemble
-from mintline_local.eif.container_image import ContainerImage
+from mintline_eif import container_image, image
+from mintline_eif.assembly import Boot, assemble
+from mintline_eif.container_image import ContainerImage
 
 pytestmark = pytest.mark.containers
 ROOT = Path(__file__).parents[2]

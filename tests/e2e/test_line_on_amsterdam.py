@@ -21,14 +21,16 @@ from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc
 from mintline.eth import keccak256, mint_batch_calldata, selector, to_checksum_address, transfer_calldata
 from mintline_bench.users import sign_in_new
-from mintline_local import emulators, reconciling
-from mintline_local.collection import Deployer, NodeAccount, Step
-from mintline_local.deployments import place_of_line
-from mintline_local.places import CHECKOUT, StateFolder
-from mintline_local.ports import HOST, Ports
-from mintline_local.probes import chain_ready
-from mintline_local.stack import running_stack
-from mintline_local.supervisor import ChildSpec
+from mintline_devstack import emulators
+from mintline_devstack.paths import CHECKOUT
+from mintline_devstack.ports import HOST, Ports
+from mintline_devstack.probes import chain_ready
+from mintline_devstack.running_stack import running_stack
+from mintline_devstack.state_folder import StateFolder
+from mintline_devstack.supervisor import ChildSpec
+from mintline_ops import reconcile as reconciling
+from mintline_ops.collection import Deployer, NodeAccount, Step
+from mintline_ops.deployments import place_of_line
 from tests.e2e.conftest import User
 from tests.integration.conftest import node_binary
 

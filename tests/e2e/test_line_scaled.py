@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mintline_bench.run import bench
-from mintline_local.copies import WORKERS
+from mintline_devstack.replicas import WORKERS
 
 pytestmark = pytest.mark.e2e
 

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from mintline_local import rebuilding, reconciling
-from mintline_local.deployments import place_of_line
+from mintline_cli.index import EVERY_BLOCK
+from mintline_ops import reconcile as reconciling
+from mintline_ops.deployments import place_of_line
+from mintline_ops.index.check import check
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
@@ -27,6 +29,6 @@ async def test_rebuild__when_the_line_has_been_through_it__gives_the_index_that_
 ) -> None:
     moving = await user.mint("Meanwhile")
     place = place_of_line(line.info)
-    built = await rebuilding.build(place, whole=rebuilding.EVERY_BLOCK, compare=True, mend_it=False)
+    built = await check(place, whole=EVERY_BLOCK, compare=True, mend_it=False)
     assert built.differences == []
     await user.until(moving["mint_id"], "finalized")

@@ -14,11 +14,11 @@ import aiohttp
 import pytest
 
 from mintline_bench.users import sign_in_new
+from mintline_devstack.ports import Ports
+from mintline_devstack.running_stack import running_stack
 from mintline_harness.chaos.proxy import THROTTLED, FaultProxy, Reached, Weather
-from mintline_local import reconciling
-from mintline_local.deployments import place_of_line
-from mintline_local.ports import Ports
-from mintline_local.stack import running_stack
+from mintline_ops import reconcile as reconciling
+from mintline_ops.deployments import place_of_line
 
 pytestmark = pytest.mark.e2e
 

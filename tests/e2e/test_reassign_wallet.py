@@ -13,11 +13,12 @@ from typing import Any
 import aiohttp
 import pytest
 
-from mintline_local.client import Api, aws_client
-from mintline_local.minting import follow
-from mintline_local.principals import AwsCredentials
-from mintline_local.sign_in import ensure_user, sign_in
-from mintline_local.stack import running_stack
+from mintline_client.api import Api
+from mintline_client.minting import follow
+from mintline_client.sign_in import sign_in
+from mintline_devstack.running_stack import running_stack
+from mintline_ops.aws_clients import AwsCredentials, aws_client
+from mintline_ops.users import ensure_user
 
 pytestmark = pytest.mark.e2e
 
@@ -65,7 +66,7 @@ class Line:
     async def reassign(self, old: str, new: str) -> tuple[int, Any, str]:
         argv = ("wallets", "reassign", old, new, "--state", str(self.state), "--json")
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "mintline_local", *argv),
+            *(sys.executable, "-m", "mintline_cli", *argv),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )

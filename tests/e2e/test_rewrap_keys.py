@@ -15,11 +15,11 @@ import aiohttp
 import pytest
 
 from mintline.resources import WALLET_KEY
-from mintline_local.client import Api, aws_client
-from mintline_local.minting import follow
-from mintline_local.principals import AwsCredentials
-from mintline_local.sign_in import sign_in
-from mintline_local.stack import running_stack
+from mintline_client.api import Api
+from mintline_client.minting import follow
+from mintline_client.sign_in import sign_in
+from mintline_devstack.running_stack import running_stack
+from mintline_ops.aws_clients import AwsCredentials, aws_client
 
 pytestmark = pytest.mark.e2e
 KEYS = 5
@@ -54,7 +54,7 @@ class Line:
     async def rewrap(self, to: str, *more: str) -> tuple[int, Any]:
         argv = ("wallets", "rewrap", "--to", to, "--state", str(self.state), "--json", *more)
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "mintline_local", *argv), stdout=asyncio.subprocess.PIPE
+            *(sys.executable, "-m", "mintline_cli", *argv), stdout=asyncio.subprocess.PIPE
         )
         output, _ = await process.communicate()
         assert process.returncode is not None

@@ -14,11 +14,11 @@ import aiohttp
 import pytest
 
 from mintline_bench.users import sign_in_new
+from mintline_devstack.ports import Ports
+from mintline_devstack.running_stack import Stack, running_stack
 from mintline_harness.chaos.proxy import Reached
 from mintline_harness.entries import start_entry
 from mintline_harness.write_units import WriteMeter
-from mintline_local.ports import Ports
-from mintline_local.stack import Stack, running_stack
 from tests.e2e.conftest import User
 
 pytestmark = pytest.mark.e2e

@@ -35,7 +35,7 @@ ANVIL = (
     / f"anvil-{sys.platform}-{MACHINES[platform.machine().lower()]}"
     / "bin/anvil"
 )
-MINISTACK = (ROOT / ".venv/ministack/bin/python", ROOT / "local/start_ministack.py")
+MINISTACK = (ROOT / ".venv/ministack/bin/python", ROOT / "devstack/start_ministack.py")
 
 
 def free_port() -> int:

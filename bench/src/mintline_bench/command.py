@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mintline.errors import MintlineError
+from mintline.interrupts import Interrupted, run
 from mintline_bench.run import bench
-from mintline_local.copies import parse
-from mintline_local.interrupts import Interrupted, run
-from mintline_local.places import DEFAULT_STATE
-from mintline_local.usage import Arguments, amount, at_least_one
+from mintline_devstack.arguments import Arguments, amount, at_least_one
+from mintline_devstack.replicas import parse
+from mintline_ops.local_line import DEFAULT_STATE
 
 
 def main(argv: Sequence[str]) -> int:

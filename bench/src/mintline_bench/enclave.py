@@ -29,6 +29,7 @@ from mintline.authorization import Sealer
 from mintline.aws.key_stores import SecretsManagerKeys
 from mintline.aws.keys import generate_key
 from mintline.errors import MintlineError, Unavailable
+from mintline.interrupts import Interrupted, run
 from mintline.messages import Fees, KeyRef, SignMint, Voucher
 from mintline.p256 import load_p256
 from mintline.resources import WALLET_KEY
@@ -36,14 +37,13 @@ from mintline_api.auth.intake_sessions import IntakeSessions
 from mintline_api.stores import KmsIntake
 from mintline_bench.report import spread
 from mintline_bench.users import sign_in_new
-from mintline_local.client import aws_client
-from mintline_local.emulators import CHAIN_ID, REGION
-from mintline_local.interrupts import Interrupted, run
-from mintline_local.places import StateFolder
-from mintline_local.principals import AwsCredentials, issue_credentials
-from mintline_local.provisioning import PREFIX, Known, load_known
-from mintline_local.stack import running_stack
-from mintline_local.usage import Arguments, at_least_one
+from mintline_devstack.arguments import Arguments, at_least_one
+from mintline_devstack.emulators import CHAIN_ID, REGION
+from mintline_devstack.principals import issue_credentials
+from mintline_devstack.provisioning import PREFIX, Known, load_known
+from mintline_devstack.running_stack import running_stack
+from mintline_devstack.state_folder import StateFolder
+from mintline_ops.aws_clients import AwsCredentials, aws_client
 from mintline_signer.enclave.kinds import words_of
 from mintline_signer.frames import FrameDecoder
 from mintline_signer.protocol import Sign, Signed, Stored, WrappedKey, read_response, request_frame

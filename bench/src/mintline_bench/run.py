@@ -21,8 +21,8 @@ from mintline_bench.process_monitor import ProcessMonitor
 from mintline_bench.report import summarize, table
 from mintline_bench.users import sign_in_new
 from mintline_bench.verify import Verdict, verify
-from mintline_local.places import StateFolder
-from mintline_local.stack import running_stack
+from mintline_devstack.running_stack import running_stack
+from mintline_devstack.state_folder import StateFolder
 
 EMULATORS = frozenset({"ministack", "anvil", "kms-front"})
 """Parts of the local stack that AWS and the chain provide in production."""

@@ -9,8 +9,8 @@ from typing import Any
 
 import aiohttp
 
-from mintline_local.client import cognito_client
-from mintline_local.sign_in import ensure_user, sign_in
+from mintline_client.sign_in import sign_in
+from mintline_ops.users import cognito_client, ensure_user
 
 AT_ONCE = 8
 

@@ -6,12 +6,12 @@ import sys
 
 import aiohttp
 
-from mintline_local import services
-from mintline_local.places import CHECKOUT
-from mintline_local.ports import HOST, free_port
-from mintline_local.probes import http_ready
-from mintline_local.stack import Stack
-from mintline_local.supervisor import ChildSpec
+from mintline_devstack import services
+from mintline_devstack.paths import CHECKOUT
+from mintline_devstack.ports import HOST, free_port
+from mintline_devstack.probes import http_ready
+from mintline_devstack.running_stack import Stack
+from mintline_devstack.supervisor import ChildSpec
 
 
 async def start_entry(stack: Stack, http: aiohttp.ClientSession) -> str:

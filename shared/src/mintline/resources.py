@@ -253,6 +253,6 @@ REPLACED_INDEXES: dict[Table, tuple[Index, ...]] = {
 """Indexes of the release before that nothing reads any more. DynamoDB adds or deletes one index of a table at
 a time, so an upgrade keeps these at first."""
 TOKENS_BY_COLLECTION = Table("tokens", partition=Key("collection_id"), sort=Key("token_key"))
-"""The first generation of the tokens' table, which `mintline_local.migrations` reads; nothing makes it."""
+"""The first generation of the tokens' table, which `mintline_ops.migrations` reads; nothing makes it."""
 BUCKETS = (METADATA,)
 KMS_KEYS = (WALLET_KEY, INTAKE_KEY)

@@ -22,9 +22,10 @@ from mintline.records import Collection, scoped
 from mintline.resources import COLLECTIONS, WALLET_KEY
 from mintline.scopes import SIGN_IN_SCOPES
 from mintline.settings import ServiceSettings
-from mintline_local.founding import read_intake_key
-from mintline_local.provisioning import REDIRECT_URI, UserPool, configure_sign_in
-from mintline_local.sign_in import Tokens, ensure_user, sign_in
+from mintline_client.sign_in import Tokens, sign_in
+from mintline_devstack.provisioning import REDIRECT_URI, UserPool, configure_sign_in
+from mintline_ops.platform_keys import read_intake_key
+from mintline_ops.users import ensure_user
 from mintline_testkit.api.stage import public_key_of
 from mintline_testkit.constants import CHAIN_ID, CONTRACT
 

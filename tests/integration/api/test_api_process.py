@@ -24,7 +24,7 @@ from mintline.messages import BuildMint, decode
 from mintline.records import Collection, Mint, Wallet, metadata_object_key
 from mintline.resources import BUILD, CHECKPOINTS, METADATA, MINTS, TOKENS, TRANSFERS, WALLET_KEY, WALLETS
 from mintline.settings import ServiceSettings
-from mintline_local.sign_in import Tokens
+from mintline_client.sign_in import Tokens
 from mintline_testkit.constants import CHAIN_ID, CONTRACT
 
 pytestmark = pytest.mark.integration

@@ -15,7 +15,7 @@ from aiohttp.test_utils import TestServer
 from mintline.errors import Unavailable
 from mintline.settings import ServiceSettings
 from mintline_api.auth.user_pool import HttpUserInfo
-from mintline_local.sign_in import Tokens
+from mintline_client.sign_in import Tokens
 
 pytestmark = pytest.mark.integration
 

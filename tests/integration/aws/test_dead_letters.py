@@ -16,7 +16,7 @@ from mintline.aws.session import AwsCalls, open_client
 from mintline.messages import BuildMint, decode, mint_id_of
 from mintline.resources import BUILD, SIGN
 from mintline.settings import ServiceSettings
-from mintline_local.cli import app
+from mintline_cli.main import app
 
 pytestmark = pytest.mark.integration
 
@@ -147,7 +147,7 @@ async def test_commands__when_a_deployment_is_named__then_list_show_redrive_and_
 
     async def said(*words: str, code: int = 0) -> Any:
         command = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "mintline_local", "dlq", *words, *place, "--json", stdout=PIPE, stderr=PIPE
+            sys.executable, "-m", "mintline_cli", "dlq", *words, *place, "--json", stdout=PIPE, stderr=PIPE
         )
         out, error = await command.communicate()
         assert command.returncode == code, error.decode()

@@ -17,7 +17,7 @@ from mintline.chain.settings import ChainSettings
 from mintline.errors import Misconfigured
 from mintline.rpc_factory import open_rpc
 from mintline.settings import load
-from mintline_local.sigv4 import SignedRequest, verify
+from mintline_devstack.sigv4 import SignedRequest, verify
 
 pytestmark = pytest.mark.integration
 

@@ -14,9 +14,9 @@ from mintline.records import row_shard, scoped
 from mintline.resources import BLOCKS, COLLECTIONS, TOKENS
 from mintline_indexer.dynamo_store import DynamoCollectionRegistry
 from mintline_indexer.node_chain import NodeChain
-from mintline_local.deployments import Records
-from mintline_local.mending import mend
-from mintline_local.rebuild import Rebuild
+from mintline_ops.deployments import Records
+from mintline_ops.index.rebuild import Rebuild
+from mintline_ops.index.repair import mend
 
 pytestmark = pytest.mark.integration
 

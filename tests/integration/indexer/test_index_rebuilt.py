@@ -16,8 +16,8 @@ from mintline.resources import MINTS, TOKENS, TRANSFERS
 from mintline.states import MintStatus
 from mintline_indexer.dynamo_store import DynamoCollectionRegistry
 from mintline_indexer.node_chain import NodeChain
-from mintline_local.deployments import Records
-from mintline_local.rebuild import Difference, Rebuild
+from mintline_ops.deployments import Records
+from mintline_ops.index.rebuild import Difference, Rebuild
 
 pytestmark = pytest.mark.integration
 

@@ -18,8 +18,8 @@ from mintline_indexer.metrics import Metrics
 from mintline_indexer.node_chain import NodeChain
 from mintline_indexer.reconciler import passes
 from mintline_indexer.reconciler.findings import Kind
-from mintline_local.deployments import Records
-from mintline_local.rebuild import Rebuild
+from mintline_ops.deployments import Records
+from mintline_ops.index.rebuild import Rebuild
 from mintline_testkit.indexer.chain import MemoryChain, Move, Sent
 from mintline_testkit.indexer.store import MemoryCollectionRegistry
 from tests.integration.indexer.test_reconciler import reconciler, settle

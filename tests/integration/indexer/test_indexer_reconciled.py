@@ -12,8 +12,8 @@ from mintline.records import scoped
 from mintline.resources import COLLECTIONS, MINTS, TOKENS
 from mintline_indexer.reconciler.findings import Kind, Reconciliation, reconcile
 from mintline_indexer.reconciler.reading import events_between
-from mintline_local.deployments import Records
-from mintline_local.reconciling import read
+from mintline_ops.deployments import Records
+from mintline_ops.reconcile import read
 
 pytestmark = pytest.mark.integration
 

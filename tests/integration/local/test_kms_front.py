@@ -21,9 +21,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from mintline.attestation.development import DevelopmentAuthority
 from mintline.attestation.registers import role_register
 from mintline.audit.kms_log import modules_in
-from mintline_local.kms_front import Caller, KmsFront, RecipientLog, application
-from mintline_local.places import StateFolder, write_json
-from mintline_local.principals import AwsCredentials, issue_credentials, key_policy, role_arn
+from mintline_devstack.kms_front import Caller, KmsFront, RecipientLog, application
+from mintline_devstack.principals import issue_credentials, key_policy, role_arn
+from mintline_devstack.state_folder import StateFolder, write_json
+from mintline_ops.aws_clients import AwsCredentials
 from mintline_signer.enclave.envelope import open_envelope
 from mintline_signer.enclave.recipient import new_key
 

@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from mintline.errors import Misconfigured
-from mintline_local.ports import HOST, Ports, choose, free_ports
+from mintline_devstack.ports import HOST, Ports, choose, free_ports
 
 
 def test_default_ports__when_one_is_taken__are_refused_by_name_with_a_way_out() -> None:

@@ -18,12 +18,13 @@ from mintline.errors import Misconfigured
 from mintline.eth import selector
 from mintline.records import scoped
 from mintline.resources import COLLECTIONS, QUEUES, TABLES
-from mintline_local import emulators
-from mintline_local.places import StateFolder, read_json, write_json
-from mintline_local.ports import Ports, free_ports
-from mintline_local.principals import issue_credentials
-from mintline_local.provisioning import PREFIX, Known, World, open_world, set_up
-from mintline_local.supervisor import Supervisor
+from mintline_devstack import emulators
+from mintline_devstack.ports import Ports, free_ports
+from mintline_devstack.principals import issue_credentials
+from mintline_devstack.provisioning import PREFIX, Known, World, open_world, set_up
+from mintline_devstack.state_folder import StateFolder, write_json
+from mintline_devstack.supervisor import Supervisor
+from mintline_ops.local_line import read_json
 
 pytestmark = pytest.mark.integration
 

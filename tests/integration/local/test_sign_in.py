@@ -13,10 +13,10 @@ from botocore.exceptions import ClientError
 from mintline.errors import Rejected, Unavailable
 from mintline.scopes import ACCOUNT_ADMIN, SIGN_IN_SCOPES
 from mintline.settings import ServiceSettings
-from mintline_local.client import aws_client
-from mintline_local.principals import AwsCredentials
-from mintline_local.provisioning import REDIRECT_URI, UserPool, configure_sign_in
-from mintline_local.sign_in import ensure_user, sign_in
+from mintline_client.sign_in import sign_in
+from mintline_devstack.provisioning import REDIRECT_URI, UserPool, configure_sign_in
+from mintline_ops.aws_clients import AwsCredentials, aws_client
+from mintline_ops.users import ensure_user
 
 pytestmark = pytest.mark.integration
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from mintline_local.supervisor import ChildSpec, Event, StartFailed, Supervisor
+from mintline_devstack.supervisor import ChildSpec, Event, StartFailed, Supervisor
 
 SLEEPER = "import time; print('up', flush=True); time.sleep(600)"
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + SLEEPER

@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
-from mintline_local.places import StateFolder
+from mintline_devstack.state_folder import StateFolder
 
 pytestmark = pytest.mark.integration
 

@@ -23,8 +23,8 @@ from mintline.records import Mint, Token, Wallet, created_key, scoped, token_key
 from mintline.resources import MINTS, TOKENS, TRANSACTIONS, WALLETS
 from mintline.settings import ServiceSettings
 from mintline.states import MintStatus
-from mintline_local.wallets.dynamo import DynamoBelongings, DynamoWalletRecords
-from mintline_local.wallets.ports import WalletRecords
+from mintline_ops.wallets.dynamo import DynamoBelongings, DynamoWalletRecords
+from mintline_ops.wallets.ports import WalletRecords
 from mintline_testkit.wallets import MemoryWalletRecords
 
 pytestmark = pytest.mark.integration
@@ -92,7 +92,7 @@ class Deployment:
         where = ("--prefix", prefix or self.settings.resource_prefix)
         argv = ("wallets", *arguments, *where, "--endpoint-url", str(self.settings.aws_endpoint_url))
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "mintline_local", *argv, "--json"),
+            *(sys.executable, "-m", "mintline_cli", *argv, "--json"),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )

@@ -22,7 +22,7 @@ from mintline.set_aside import SetAside
 from mintline.settings import ServiceSettings
 from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import Place, Transaction, sender_shard
-from mintline_local.migrations import migrate
+from mintline_ops.migrations import migrate
 
 pytestmark = pytest.mark.integration
 

@@ -29,8 +29,8 @@ from mintline.resources import (
 from mintline.settings import ServiceSettings
 from mintline_indexer.dynamo_store import DynamoStore, token_item
 from mintline_indexer.store_port import Damaged, TokenKey, UndoRecord
-from mintline_local import migrations
-from mintline_local.migrations import STEPS, migrate
+from mintline_ops import migrations
+from mintline_ops.migrations import STEPS, migrate
 
 pytestmark = pytest.mark.integration
 

@@ -29,7 +29,7 @@ from mintline.messages import KeyRef
 from mintline.records import collection_object_key
 from mintline.resources import COLLECTIONS, METADATA
 from mintline.settings import ServiceSettings
-from mintline_local.cli import app
+from mintline_cli.main import app
 from tests.integration.conftest import forked_node
 
 pytestmark = pytest.mark.integration

@@ -38,8 +38,8 @@ from pydantic import SecretStr
 from mintline.attestation import cose, document
 from mintline.attestation.development import DevelopmentAuthority
 from mintline.messages import Fees, KeyRef, SignMint, SignNoop, Voucher
-from mintline_local.enveloped import enveloped
-from mintline_local.principals import role_arn
+from mintline_devstack.cms_envelope import enveloped
+from mintline_devstack.principals import role_arn
 from mintline_signer import addresses
 from mintline_signer.host.audit_files import AuditFiles
 from mintline_signer.host.enclave_client import EnclaveClient

@@ -31,8 +31,8 @@ from mintline.key_stores import StoredKey, StoreName
 from mintline.messages import AnyIntent, Broadcast, KeyRef, SigningRefused, decode
 from mintline.resources import BROADCAST, SIGN, WALLET_KEY
 from mintline.settings import ServiceSettings
-from mintline_local.kms_front import Caller, KmsFront, application
-from mintline_local.principals import key_policy, role_arn
+from mintline_devstack.kms_front import Caller, KmsFront, application
+from mintline_devstack.principals import key_policy, role_arn
 from mintline_signer.enclave.measurement import measured
 
 if TYPE_CHECKING:

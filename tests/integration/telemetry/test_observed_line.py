@@ -15,11 +15,11 @@ import pytest
 import pytest_asyncio
 from prometheus_client.parser import text_string_to_metric_families
 
-from mintline_local.client import Api
-from mintline_local.minting import follow
-from mintline_local.principals import AwsCredentials
-from mintline_local.sign_in import sign_in
-from mintline_local.stack import running_stack
+from mintline_client.api import Api
+from mintline_client.minting import follow
+from mintline_client.sign_in import sign_in
+from mintline_devstack.running_stack import running_stack
+from mintline_ops.aws_clients import AwsCredentials
 
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="module")]
 

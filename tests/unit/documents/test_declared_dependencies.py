@@ -18,7 +18,8 @@ ROOT = Path(__file__).parents[3]
 PROJECTS = {
     tomllib.loads(path.read_text())["project"]["name"]: path
     for path in sorted(
-        [*ROOT.glob("*/pyproject.toml"), *ROOT.glob("services/*/pyproject.toml")], key=Path.as_posix
+        [path for part in ("*", "services/*", "tools/*") for path in ROOT.glob(f"{part}/pyproject.toml")],
+        key=Path.as_posix,
     )
     if path.parent.name != "infra"
 }

@@ -14,6 +14,7 @@ DOCUMENTS = sorted(
         *ROOT.glob("docs/**/*.md"),
         *ROOT.glob("*/README.md"),
         *ROOT.glob("services/*/README.md"),
+        *ROOT.glob("tools/*/README.md"),
     ]
 )
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from mintline_local.eif.assembly import Boot
+from mintline_eif.assembly import Boot
 
 Member = tuple[tarfile.TarInfo, bytes]
 BOOT = Boot(kernel=b"kernel", cmdline="console=ttyS0", init=b"init", nsm_module=b"nsm")

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from mintline.errors import Misconfigured
-from mintline_local.eif import image
-from mintline_local.eif.assembly import assemble
-from mintline_local.eif.container_image import read
+from mintline_eif import image
+from mintline_eif.assembly import assemble
+from mintline_eif.container_image import read
 
 from .conftest import BOOT, Member, Save, member
 from .test_cpio import unpacked

@@ -6,7 +6,7 @@ import tarfile
 import pytest
 
 from mintline.errors import Misconfigured
-from mintline_local.eif.container_image import read
+from mintline_eif.container_image import read
 
 from .conftest import Save, member, tarred
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mintline_local.eif.cpio import Entry, archive, content_of, file, folder
+from mintline_eif.cpio import Entry, archive, content_of, file, folder
 
 HEX = st.integers(0, 2**32 - 1)
 NAMES = st.text("abc/.", min_size=1, max_size=12)

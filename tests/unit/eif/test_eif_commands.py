@@ -7,8 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from mintline.attestation.registers import policy_register
-from mintline_local.cli import app
-from mintline_local.eif import image
+from mintline_cli.main import app
+from mintline_eif import image
 from mintline_testkit.signer import policy_document
 
 from .conftest import Save, member

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mintline.errors import Misconfigured
-from mintline_local.eif.image import HEADER_SIZE, Section, SectionType, build, measure, read
+from mintline_eif.image import HEADER_SIZE, Section, SectionType, build, measure, read
 
 PARTS = {"kernel": b"k" * 1000, "cmdline": "quiet", "ramdisks": (b"one", b"two", b"three"), "metadata": b"{}"}
 IMAGE = build(**PARTS, arm64=False)  # type: ignore[arg-type]

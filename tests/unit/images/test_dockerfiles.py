@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 SERVICES = sorted((ROOT / "services").glob("*/Dockerfile*"))
-LOCAL = ROOT / "local" / "docker" / "Dockerfile"
+LOCAL = ROOT / "devstack" / "docker" / "Dockerfile"
 
 
 def name(path: Path) -> str:
@@ -41,10 +41,10 @@ def test_images__when_built__share_one_base_pinned_by_version_and_digest() -> No
 
 
 def test_images__when_built__use_the_uv_of_the_checkout_by_its_hash() -> None:
-    bootstrap = (ROOT / "local" / "bootstrap.py").read_text()
+    bootstrap = (ROOT / "devstack" / "bootstrap.py").read_text()
     version = re.search(r'(?m)^UV_VERSION = "(.+)"$', bootstrap)
     wheels = re.findall(r'\("Linux", "\w+", "\w+"\): \(\s+"[^"]+",\s+"([0-9a-f]{64})"', bootstrap)
-    requirement = (ROOT / "local" / "requirements" / "uv.txt").read_text()
+    requirement = (ROOT / "devstack" / "requirements" / "uv.txt").read_text()
 
     assert version is not None
     assert re.findall(r"(?m)^uv==(\S+)", requirement) == [version[1]]
@@ -76,7 +76,7 @@ def test_service_image__when_its_context_is_copied__takes_one_service_and_the_li
     copied = re.findall(r"(?m)^COPY (?!--from)(.+) \S+$", path.read_text())
     allowed = (
         "pyproject.toml uv.lock",
-        "local/requirements/uv.txt",
+        "devstack/requirements/uv.txt",
         "shared/",
         f"{path.parent.relative_to(ROOT)}/",
     )
@@ -84,13 +84,19 @@ def test_service_image__when_its_context_is_copied__takes_one_service_and_the_li
 
 
 def test_local_image__when_its_context_is_copied__takes_what_the_local_stack_asks_for_of_ours() -> None:
-    declared = tomllib.loads((ROOT / "local" / "pyproject.toml").read_text())
-    folders = {
-        tomllib.loads(path.read_text())["project"]["name"]: path.parent.relative_to(ROOT).as_posix()
-        for path in [ROOT / "shared" / "pyproject.toml", *ROOT.glob("services/*/pyproject.toml")]
+    projects = {
+        declared["project"]["name"]: (path.parent.relative_to(ROOT).as_posix(), declared)
+        for path in [*ROOT.glob("*/pyproject.toml"), *ROOT.glob("services/*/pyproject.toml")]
+        for declared in [tomllib.loads(path.read_text())]
     }
-    for name in declared["tool"]["uv"]["sources"]:
-        folder = folders[name]
+    needed, ahead = set[str](), ["mintline-devstack"]
+    while ahead:
+        name = ahead.pop()
+        if name not in needed:
+            needed.add(name)
+            ahead += projects[name][1]["tool"].get("uv", {}).get("sources", {})
+    assert {"mintline-ops", "mintline-client", "mintline-indexer"} < needed
+    for folder in (projects[name][0] for name in needed):
         assert f"COPY {folder}/pyproject.toml {folder}/" in LOCAL.read_text()
         assert f"COPY {folder}/src {folder}/src" in LOCAL.read_text()
 
@@ -115,13 +121,13 @@ def test_enclave__when_it_starts__needs_no_shell_and_no_search_path() -> None:
 
 
 def test_emulator__when_in_a_container__emulates_the_services_that_it_does_outside() -> None:
-    from mintline_local.emulators import AWS_SERVICES
+    from mintline_devstack.emulators import AWS_SERVICES
 
     assert f"SERVICES={AWS_SERVICES} " in LOCAL.read_text()
 
 
 def test_chain__when_in_a_container__is_the_chain_that_it_is_outside() -> None:
-    from mintline_local.emulators import CHAIN_ID, GAS_LIMIT, STATES_KEPT
+    from mintline_devstack.emulators import CHAIN_ID, GAS_LIMIT, STATES_KEPT
 
     words = re.findall(r'"([^"]+)"', LOCAL.read_text().split("ENTRYPOINT")[2])
     told = dict(itertools.pairwise(words))

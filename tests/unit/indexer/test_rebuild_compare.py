@@ -13,7 +13,7 @@ from mintline.resources import BLOCKS, MINTS, TOKENS, TRANSACTIONS, TRANSFERS, T
 from mintline.states import MintStatus, TransactionState
 from mintline_indexer.dynamo_store import token_item, transfer_item
 from mintline_indexer.store_port import TokenKey
-from mintline_local.rebuild import Difference, Rebuild
+from mintline_ops.index.rebuild import Difference, Rebuild
 from mintline_testkit.indexer.chain import Move, Sent
 
 ALICE, BOB = "0x" + "2" * 40, "0x" + "3" * 40

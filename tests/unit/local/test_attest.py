@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from mintline.attestation.development import DevelopmentAuthority
 from mintline.attestation.registers import policy_register
-from mintline_local.cli import app
+from mintline_cli.main import app
 from mintline_testkit.signer import policy_document
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)

@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from mintline.attestation.development import DevelopmentAuthority
 from mintline.audit.records import NO_HASH, write_batches
-from mintline_local.cli import app
+from mintline_cli.main import app
 from mintline_signer.enclave.audit import Audit, SessionTrail, open_audit, rotate
 from mintline_signer.enclave.nsm_development import DevelopmentNsm
 

@@ -14,7 +14,7 @@ from types import ModuleType
 
 import pytest
 
-SCRIPT = Path(__file__).parents[3] / "local" / "bootstrap.py"
+SCRIPT = Path(__file__).parents[3] / "devstack" / "bootstrap.py"
 
 
 @pytest.fixture
@@ -179,11 +179,12 @@ def test_python__when_a_range_is_declared__is_the_same_everywhere(bootstrap: Mod
         root / "pyproject.toml",
         *root.glob("*/pyproject.toml"),
         *root.glob("services/*/pyproject.toml"),
+        *root.glob("tools/*/pyproject.toml"),
     ]
     (oldest, newest) = (bootstrap.OLDEST_PYTHON, bootstrap.FIRST_UNSUPPORTED_PYTHON)
     expected = ">={}.{},<{}.{}".format(*oldest, *newest)
 
-    assert len(projects) == 11
+    assert len(projects) == 15
     for project in projects:
         assert tomllib.loads(project.read_text())["project"]["requires-python"] == expected, project
     assert (

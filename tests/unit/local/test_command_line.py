@@ -10,12 +10,14 @@ import typer
 from typer.testing import CliRunner
 
 from mintline.errors import Rejected, Unavailable
-from mintline_local import curls
-from mintline_local.cli import app, chosen_ports, mint_request, trait
-from mintline_local.client import described
-from mintline_local.command import execute
-from mintline_local.minting import reached
-from mintline_local.places import StateFolder
+from mintline_cli import curls
+from mintline_cli.execution import execute
+from mintline_cli.local_stack import chosen_ports
+from mintline_cli.main import app
+from mintline_cli.mint import mint_request, trait
+from mintline_client.api import described
+from mintline_client.minting import reached
+from mintline_devstack.state_folder import StateFolder
 
 INFO = {
     "api_url": "http://127.0.0.1:8080",

@@ -15,14 +15,14 @@ from mintline.settings import Settings, load
 from mintline_api.settings import Settings as ApiSettings
 from mintline_broadcaster.settings import BroadcasterSettings
 from mintline_builder.settings import Settings as BuilderSettings
+from mintline_devstack.containers import ContainerNetwork, write_environment, write_settings
+from mintline_devstack.principals import ROLES, issue_credentials
+from mintline_devstack.provisioning import Known, UserPool
+from mintline_devstack.services import Surroundings, write_policy
+from mintline_devstack.state_folder import StateFolder
 from mintline_indexer.reconciler.settings import ReconcilerSettings
 from mintline_indexer.settings import IndexerSettings
-from mintline_local.containers import ContainerNetwork, write_environment, write_settings
-from mintline_local.founding import SealingKey
-from mintline_local.places import StateFolder
-from mintline_local.principals import ROLES, issue_credentials
-from mintline_local.provisioning import Known, UserPool
-from mintline_local.services import Surroundings, write_policy
+from mintline_ops.platform_keys import SealingKey
 from mintline_signer.enclave.policy import PlatformKey, parse_policy
 from mintline_signer.enclave.settings import EnclaveSettings
 from mintline_signer.host.settings import HostSettings

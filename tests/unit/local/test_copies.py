@@ -6,8 +6,8 @@ from typing import Any, cast
 import pytest
 
 from mintline.errors import Misconfigured
-from mintline_local.copies import further, parse
-from mintline_local.supervisor import ChildSpec
+from mintline_devstack.replicas import further, parse
+from mintline_devstack.supervisor import ChildSpec
 
 HTTP = cast("Any", None)
 

@@ -11,9 +11,7 @@ from pathlib import Path
 import pytest
 
 
-@pytest.mark.parametrize(
-    ("package", "imported"), [("mintline_local", "typer"), ("mintline_bench", "aiohttp")]
-)
+@pytest.mark.parametrize(("package", "imported"), [("mintline_cli", "typer"), ("mintline_bench", "aiohttp")])
 def test_command__when_interrupted_during_its_imports__ends_without_a_traceback(
     tmp_path: Path, package: str, imported: str
 ) -> None:

@@ -7,9 +7,9 @@ from unittest.mock import Mock
 
 import aiohttp
 
-from mintline_local import emulators
-from mintline_local.places import StateFolder
-from mintline_local.ports import Ports
+from mintline_devstack import emulators
+from mintline_devstack.ports import Ports
+from mintline_devstack.state_folder import StateFolder
 
 
 def test_anvil__when_started__saves_its_state_only_when_it_ends(tmp_path: Path) -> None:

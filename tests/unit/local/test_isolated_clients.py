@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mintline_local.client import AwsService, aws_client
-from mintline_local.principals import AwsCredentials
+from mintline_ops.aws_clients import AwsCredentials, AwsService, aws_client
 
 OWN = AwsCredentials("AKIAOWN", "own-secret")
 HOSTILE = {

@@ -4,8 +4,8 @@ import pytest
 from pydantic import ValidationError
 
 from mintline.attestation.registers import role_register
-from mintline_local.key_policy import KeyPolicy
-from mintline_local.principals import ROLES, account_allows, key_policy, role_arn
+from mintline_devstack.key_policy import KeyPolicy
+from mintline_devstack.principals import ROLES, account_allows, key_policy, role_arn
 
 CHAIN = 31337
 ON_CHAIN = {"kms:EncryptionContext:chain": str(CHAIN), "kms:EncryptionContext:sub": "user"}

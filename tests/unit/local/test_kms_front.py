@@ -27,17 +27,10 @@ from mintline.attestation.document import Document
 from mintline.attestation.registers import role_register
 from mintline.audit.kms_log import modules_in
 from mintline.errors import Misconfigured
-from mintline_local.kms_errors import Refused
-from mintline_local.kms_front import (
-    Caller,
-    KmsFront,
-    RecipientLog,
-    load_callers,
-    load_policy,
-    load_root,
-)
-from mintline_local.places import write_json
-from mintline_local.principals import ROLES, key_policy, role_arn
+from mintline_devstack.kms_errors import Refused
+from mintline_devstack.kms_front import Caller, KmsFront, RecipientLog, load_callers, load_policy, load_root
+from mintline_devstack.principals import ROLES, key_policy, role_arn
+from mintline_devstack.state_folder import write_json
 from mintline_signer.enclave.envelope import open_envelope
 from mintline_signer.enclave.recipient import new_key
 

@@ -27,9 +27,9 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from mintline.attestation.development import DevelopmentAuthority
-from mintline_local.enveloped import enveloped
-from mintline_local.kms_errors import Refused
-from mintline_local.kms_recipient import recipient_of
+from mintline_devstack.cms_envelope import enveloped
+from mintline_devstack.kms_errors import Refused
+from mintline_devstack.kms_recipient import recipient_of
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 PCRS = {index: bytes((index + 1,)) * 48 for index in range(17)}

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from mintline_local.supervisor import describe_exit, told
+from mintline_devstack.supervisor import describe_exit, told
 
 
 def test_told__when_a_structured_line_has_an_exception__names_it() -> None:

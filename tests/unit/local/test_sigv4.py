@@ -7,7 +7,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from mintline_local.sigv4 import SKEW, SignatureRefused, SignedRequest, verify
+from mintline_devstack.sigv4 import SKEW, SignatureRefused, SignedRequest, verify
 
 SECRETS = {"LOCALKEY": "its secret"}
 BODY = b'{"KeyId": "alias/wallets"}'

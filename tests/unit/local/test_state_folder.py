@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from mintline.errors import Misconfigured
-from mintline_local import places
-from mintline_local.places import SOCKET_FOLDER_LIMIT, StateFolder, read_json, write_json
-from mintline_local.principals import ROLES, issue_credentials
+from mintline_devstack import paths
+from mintline_devstack.principals import ROLES, issue_credentials
+from mintline_devstack.state_folder import SOCKET_FOLDER_LIMIT, StateFolder, write_json
+from mintline_ops.local_line import read_json
 
 
 def test_lock__when_held__refuses_a_second_line_and_names_the_holder(tmp_path: Path) -> None:
@@ -62,9 +63,9 @@ def test_credentials__when_shown__hide_the_secret(tmp_path: Path) -> None:
 def test_tool__when_it_is_not_installed__says_how_to_get_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setattr(places, "CHECKOUT", tmp_path)
+    monkeypatch.setattr(paths, "CHECKOUT", tmp_path)
     with pytest.raises(Misconfigured, match=rf"{name} is not installed at {tmp_path}.*make setup"):
-        places.tool(name)
+        paths.tool(name)
 
 
 def test_prepare__when_folders_are_open_to_others__closes_those_that_hold_keys(tmp_path: Path) -> None:

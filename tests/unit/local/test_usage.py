@@ -9,12 +9,12 @@ from typer.testing import CliRunner
 
 from mintline_bench import command as bench
 from mintline_bench import enclave as bench_enclave
+from mintline_cli.main import app
+from mintline_cli.parser import CommandLine
+from mintline_devstack import containers
 from mintline_harness.chaos import command as chaos
 from mintline_harness.simulation import command as simulation
 from mintline_harness.soak import command as soak
-from mintline_local import containers
-from mintline_local.cli import app
-from mintline_local.usage import CommandLine
 
 PROGRAMS: dict[str, Callable[[Sequence[str]], int]] = {
     "mintline_bench": bench.main,
@@ -106,15 +106,21 @@ def test_command__when_help_is_wanted__then_it_is_shown(words: str, shown: str) 
     assert result.stderr == ""
 
 
-def test_containers__when_its_arguments_are_wrong__then_one_line_says_so() -> None:
-    result = CliRunner().invoke(containers.app, ["nothing"])
-    assert result.exit_code == 2
-    assert result.stderr.count("\n") == 1
+@pytest.mark.parametrize("words", ["nothing", "", "set-up --nothing", "token x"])
+def test_containers__when_its_arguments_are_wrong__then_one_line_says_so(
+    words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        containers.main(words.split())
+    captured = capsys.readouterr()
+    assert (ended.value.code, captured.out) == (2, "")
+    assert captured.err.startswith("error: ")
+    assert "see `python -m mintline_devstack.containers" in captured.err
+    assert captured.err.count("\n") == 1
 
 
-def test_commands__when_they_are_several__then_one_class_refuses_for_all() -> None:
+def test_command_line__when_it_refuses__then_one_class_does_so_for_all_commands() -> None:
     assert app.info.cls is CommandLine
-    assert containers.app.info.cls is CommandLine
 
 
 @pytest.mark.parametrize(("program", "option"), NUMBERS)

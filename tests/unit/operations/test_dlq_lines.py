@@ -7,8 +7,8 @@ import json
 import pytest
 
 from mintline.aws.dead_letters import DeadLetter
-from mintline_local.console import Screen, harmless
-from mintline_local.dlq import told
+from mintline_cli.dead_letters import told
+from mintline_cli.output import Screen, harmless
 
 
 def letter(**members: object) -> DeadLetter:

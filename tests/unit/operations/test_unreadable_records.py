@@ -9,7 +9,7 @@ import pytest
 from mintline.aws.dynamo import Item
 from mintline.errors import Unreadable
 from mintline.resources import MINTS
-from mintline_local import trace
+from mintline_ops import trace
 
 BAD: Item = {"mint_id": "mint_1", "status": "elsewhere"}
 

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.ciphers.modes import CBC
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 from cryptography.hazmat.primitives.padding import PKCS7
 
-from mintline_local.enveloped import AES256_CBC, SHA256_OID, enveloped
+from mintline_devstack.cms_envelope import AES256_CBC, SHA256_OID, enveloped
 from mintline_signer.enclave.ber import MalformedBer, parse
 from mintline_signer.enclave.envelope import BrokenEnvelope, open_envelope
 

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
 from pydantic import SecretStr
 
 from mintline.errors import Unavailable
-from mintline_local.enveloped import enveloped, tlv
+from mintline_devstack.cms_envelope import enveloped, tlv
 from mintline_signer.enclave import sigv4
 from mintline_signer.enclave.http1 import HttpPool, HttpResponse
 from mintline_signer.enclave.kms import KmsDecrypter, parse_endpoint

@@ -19,11 +19,11 @@ from mintline.states import MintStatus
 from mintline_api.metrics import Metrics as ApiMetrics
 from mintline_broadcaster.metrics import Metrics as BroadcasterMetrics
 from mintline_builder.metrics import Metrics as BuilderMetrics
+from mintline_devstack.ports import Ports
+from mintline_devstack.services import ADMIN_PORTS
 from mintline_indexer.metrics import Metrics as IndexerMetrics
 from mintline_indexer.reconciler.findings import Kind
 from mintline_indexer.reconciler.metrics import Metrics as ReconcilerMetrics
-from mintline_local.ports import Ports
-from mintline_local.services import ADMIN_PORTS
 from mintline_signer.host.metrics import Metrics as HostMetrics
 from mintline_signer.protocol import Statistics
 

@@ -14,7 +14,8 @@ from mintline.errors import Misconfigured, Rejected
 from mintline.messages import KeyRef
 from mintline.records import Attempt, Mint, Problem
 from mintline.states import MintStatus
-from mintline_local import cli, trace
+from mintline_cli import main as cli
+from mintline_ops import trace
 
 WALLET = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"

@@ -7,8 +7,8 @@ import pytest
 from mintline.errors import Rejected
 from mintline.key_stores import DAY
 from mintline.records import Wallet
-from mintline_local.wallets.deletion import delete, undelete
-from mintline_local.wallets.migration import migrate
+from mintline_ops.wallets.deletion import delete, undelete
+from mintline_ops.wallets.migration import migrate
 
 if TYPE_CHECKING:
     from tests.unit.wallets.conftest import Custody

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mintline.errors import Conflict, Rejected, Unavailable
-from mintline_local.wallets.migration import migrate, prune_copies
-from mintline_local.wallets.tally import Tally
+from mintline_ops.wallets.migration import migrate, prune_copies
+from mintline_ops.wallets.summary import Tally
 
 if TYPE_CHECKING:
     from tests.unit.wallets.conftest import Custody

@@ -9,9 +9,9 @@ import pytest
 from mintline.errors import Conflict, Rejected, Unavailable
 from mintline.key_stores import StoredKey
 from mintline.records import WALLET_CACHE_SECONDS, Wallet, scoped
-from mintline_local.wallets.deletion import delete
-from mintline_local.wallets.migration import migrate
-from mintline_local.wallets.reassigning import Reassignment
+from mintline_ops.wallets.deletion import delete
+from mintline_ops.wallets.migration import migrate
+from mintline_ops.wallets.reassignment import Reassignment
 from mintline_signer.errors import EnclaveRefusal, RefusalCode
 from mintline_signer.protocol import Reassign, Rewrapped
 from tests.unit.wallets.conftest import CHAIN_ID

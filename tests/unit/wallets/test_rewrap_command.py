@@ -9,8 +9,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from mintline.aws.sealing import SealingSecret
 from mintline.errors import Unavailable
-from mintline_local.wallets.rewrapping import rewrap
-from mintline_local.wallets.tally import Tally
+from mintline_ops.wallets.rewrap import rewrap
+from mintline_ops.wallets.summary import Tally
 from mintline_signer.protocol import Rewrap, Rewrapped
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 import structlog
 
 from mintline.errors import MintlineError
+from mintline.interrupts import Interrupted, run
+from mintline_devstack.arguments import Arguments, amount, at_least_one
 from mintline_harness.chaos.run import Outcome, run_seed
-from mintline_local.interrupts import Interrupted, run
-from mintline_local.usage import Arguments, amount, at_least_one
 
 COLUMNS = (
     "seed",

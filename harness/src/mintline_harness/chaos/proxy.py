@@ -15,7 +15,7 @@ from typing import Self
 import aiohttp
 from aiohttp import web
 
-from mintline_local.ports import HOST, Ports, free_port
+from mintline_devstack.ports import HOST, Ports, free_port
 
 LARGEST_BODY = 64 * 1024 * 1024
 SLOWEST = 12.0

@@ -21,13 +21,13 @@ from mintline.states import TERMINAL
 from mintline_bench.load import Driver, Posted
 from mintline_bench.users import sign_in_new
 from mintline_bench.verify import Verdict, verify
+from mintline_devstack.ports import Ports
+from mintline_devstack.running_stack import Stack, running_stack
 from mintline_harness.chaos.disturb import Disturbances
 from mintline_harness.chaos.proxy import FaultProxy, Reached, Weather
 from mintline_harness.chaos.sponsored import SponsoredDriver
 from mintline_harness.entries import start_entry
 from mintline_harness.evidence import evidence
-from mintline_local.ports import Ports
-from mintline_local.stack import Stack, running_stack
 
 PROXIED = ("ministack", "kms_front", "anvil")
 FINALITY = 8
@@ -174,7 +174,7 @@ async def _end(disturbing: asyncio.Task[None]) -> None:
 async def _reconcile(folder: Path) -> dict[str, Any] | None:
     """Return what the operators' own command finds; None if it could not say."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "mintline_local", "reconcile", "--state", str(folder), "--json"),
+        *(sys.executable, "-m", "mintline_cli", "reconcile", "--state", str(folder), "--json"),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )

@@ -17,13 +17,13 @@ from typing import Any
 
 import structlog
 
+from mintline_devstack.arguments import Arguments, amount, at_least_one
 from mintline_harness.simulation.coverage import Reached
 from mintline_harness.simulation.loop import OWNER
 from mintline_harness.simulation.parts import Parts
 from mintline_harness.simulation.planted import BUGS
 from mintline_harness.simulation.process import Life
 from mintline_harness.simulation.schedule import Report, run
-from mintline_local.usage import Arguments, amount, at_least_one
 
 HASH_SEED = "0"
 """Sets and dictionaries of strings keep one order in all runs: else a seed would not say it all."""

@@ -15,14 +15,14 @@ import aiohttp
 import psutil
 
 from mintline.errors import MintlineError
+from mintline.interrupts import Interrupted, run
 from mintline_bench.load import Driver, Posted
 from mintline_bench.users import sign_in_new
+from mintline_devstack.arguments import Arguments, amount
+from mintline_devstack.running_stack import Stack, running_stack
 from mintline_harness.chaos.disturb import SERVICES
 from mintline_harness.evidence import evidence
 from mintline_harness.soak.growth import Growth, growth
-from mintline_local.interrupts import Interrupted, run
-from mintline_local.stack import Stack, running_stack
-from mintline_local.usage import Arguments, amount
 
 USERS = 50
 EVERY = 2.0

@@ -1,0 +1,1 @@
+"""The `mintline` command: one module for each group of commands."""

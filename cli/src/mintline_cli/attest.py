@@ -1,0 +1,139 @@
+"""`mintline attest`: look at attestation documents without a line, a network, or AWS."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
+
+from mintline.attestation import registers
+from mintline.attestation.chain import AWS_ROOT
+from mintline.attestation.cose import MAX_LENGTH
+from mintline.attestation.document import Document
+from mintline.attestation.refusals import NotAttested
+from mintline.attestation.verify import verify
+from mintline.errors import Misconfigured
+from mintline_cli.execution import stop
+from mintline_cli.options import Json
+from mintline_cli.output import Screen
+from mintline_signer.enclave.policy import parse_policy, read_policy
+
+app = typer.Typer(help="Attestation documents of enclaves.", no_args_is_help=True)
+
+
+@app.callback()
+def attest() -> None:
+    """Attestation documents of enclaves."""
+
+
+@app.command("verify")
+def verify_file(
+    file: Annotated[Path, typer.Argument(help="The document: COSE_Sign1, as the security module gave it.")],
+    *,
+    at: Annotated[
+        str | None, typer.Option(help="For which time, as 2022-11-09T22:52:00Z; now by default.")
+    ] = None,
+    pcr0: Annotated[
+        list[str] | None, typer.Option(help="An image's measurement, in hex; repeatable.")
+    ] = None,
+    pcr: Annotated[
+        list[str] | None, typer.Option(help="Another register's, as NUMBER=HEX; repeatable.")
+    ] = None,
+    root: Annotated[
+        Path | None, typer.Option(help="The trusted root (PEM); AWS's root G1 by default.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Verify an attestation document: genuine, valid at that time, and measured as expected."""
+    wanted = expected([f"0={value}" for value in pcr0 or []] + (pcr or []))
+    when = moment(at)
+    try:
+        with file.open("rb") as opened:
+            attestation = opened.read(MAX_LENGTH + 1)
+    except OSError as error:
+        stop(f"{file}: {error.strerror}")
+    trusted = AWS_ROOT if root is None else fingerprint(root)
+    screen = Screen(as_json=as_json)
+    try:
+        said = verify(attestation, root=trusted, at=when, pcrs=wanted)
+    except NotAttested as refused:
+        screen.result({"verified": False, "code": refused.code, "reason": refused.reason})
+        stop(f"{file}: {refused.reason} ({refused.code})", answered=True)
+    told = report(said)
+    screen.say(f"{file} is genuine: {said.module_id} attested at {told['timestamp']}", style="bold")
+    for name, value in told["pcrs"].items():
+        if set(value) != {"0"}:
+            screen.stage(name, value)
+    screen.result({"verified": True, **told})
+
+
+@app.command("policy")
+def measure_policy(
+    file: Annotated[Path, typer.Argument(help="The enclave's signing policy, byte for byte.")],
+    *,
+    as_json: Json = False,
+) -> None:
+    """Print what an enclave that signs by this policy document measures in PCR16."""
+    try:
+        document = read_policy(file)
+        parse_policy(document)
+    except Misconfigured as fault:
+        stop(f"{file}: {fault}")
+    measured = registers.policy_register(document).hex()
+    screen = Screen(as_json=as_json)
+    screen.say(measured)
+    screen.result({"PCR16": measured})
+
+
+def expected(assignments: list[str]) -> dict[int, list[bytes]]:
+    """Return the values allowed for each register, from `NUMBER=HEX`."""
+    wanted: dict[int, list[bytes]] = {}
+    for assignment in assignments:
+        index, _, value = assignment.partition("=")
+        try:
+            measured = bytes.fromhex(value)
+            register = int(index)
+        except ValueError:
+            measured, register = b"", -1
+        if not 0 <= register < registers.COUNT or len(measured) != registers.SIZE:
+            raise typer.BadParameter(f"{assignment!r}: expected a register's NUMBER=HEX, 96 hex digits")
+        wanted.setdefault(register, []).append(measured)
+    return wanted
+
+
+def moment(text: str | None) -> datetime:
+    """Read a time in ISO 8601; one without a zone is refused, since documents are valid for hours."""
+    if text is None:
+        return datetime.now(UTC)
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r}: expected a time such as 2022-11-09T22:52:00Z") from None
+    if when.tzinfo is None:
+        raise typer.BadParameter(f"{text!r}: the time needs its zone, such as Z")
+    return when
+
+
+def fingerprint(path: Path) -> bytes:
+    """Return the SHA-256 of a certificate's DER; ends the command when the file holds none."""
+    try:
+        return x509.load_pem_x509_certificate(path.read_bytes()).fingerprint(SHA256())
+    except OSError as error:
+        stop(f"{path}: {error.strerror}")
+    except ValueError:
+        stop(f"{path}: not a certificate in PEM")
+
+
+def report(said: Document) -> dict[str, Any]:
+    """Return what a document says, for programs; bytes in hex."""
+    optional = {"public_key": said.public_key, "user_data": said.user_data, "nonce": said.nonce}
+    return {
+        "module_id": said.module_id,
+        "timestamp": datetime.fromtimestamp(said.timestamp / 1000, UTC).isoformat(),
+        "pcrs": {f"PCR{index}": value.hex() for index, value in sorted(said.pcrs.items())},
+        **{name: None if value is None else value.hex() for name, value in optional.items()},
+    }

@@ -1,0 +1,190 @@
+"""`mintline dlq`: what was given up, and what to do with it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+
+from mintline.aws.dead_letters import MOST, DeadLetter, DeadLetters
+from mintline.errors import Rejected
+from mintline.resources import QUEUES, Queue
+from mintline_cli.execution import execute, stop
+from mintline_cli.options import REGION, EndpointUrl, Json, Prefix, Region, State, place_of
+from mintline_cli.output import Screen
+from mintline_ops.deployments import Place, open_aws
+from mintline_ops.local_line import DEFAULT_STATE
+
+app = typer.Typer(help="Inspect dead letters, send them back to their queue, or delete them.")
+
+MOST_SHOWN = 80
+"""Characters of what a message calls itself, in a line about it."""
+NAMES = ", ".join(queue.name for queue in QUEUES)
+Name = Annotated[str, typer.Argument(metavar="QUEUE", help=f"The queue that they come from: {NAMES}.")]
+Ids = Annotated[
+    list[str] | None, typer.Argument(metavar="[MESSAGE_ID]…", help="Messages, as `list` names them.")
+]
+All = Annotated[bool, typer.Option("--all", help="All of the queue's, up to --limit.")]
+Limit = Annotated[int, typer.Option(min=1, max=MOST, help="The most messages to deal with.")]
+
+
+@app.command(name="list")
+def list_letters(
+    queue: Annotated[str | None, typer.Argument(metavar="[QUEUE]", help=f"One of {NAMES}; all.")] = None,
+    *,
+    limit: Limit = 100,
+    prefix: Prefix = None,
+    region: Region = REGION,
+    endpoint_url: EndpointUrl = None,
+    state: State = DEFAULT_STATE,
+    as_json: Json = False,
+) -> None:
+    """List dead letters and their reasons: of each sender at most the first ten."""
+    screen = Screen(as_json=as_json)
+    place = place_of(state, prefix, region, endpoint_url, None)
+    queues = QUEUES if queue is None else (_named(queue),)
+
+    async def look() -> dict[str, tuple[int, list[DeadLetter]]]:
+        async with _open(place) as letters:
+            return {
+                found.name: (await letters.waiting(found), await letters.look(found, limit=limit))
+                for found in queues
+            }
+
+    found = execute(look())
+    for name, (waiting, letters) in found.items():
+        shown = f", the first {len(letters)} shown" if len(letters) < waiting else ""
+        screen.say(f"{name}: {waiting} given up{shown}", style="bold" if waiting else "dim")
+        for letter in letters:
+            screen.say(f"  {told(letter)}", style="red")
+    screen.result(
+        {
+            name: {"waiting": waiting, "messages": [letter.to_json() for letter in letters]}
+            for name, (waiting, letters) in found.items()
+        }
+    )
+
+
+@app.command()
+def show(
+    queue: Name,
+    message_id: Annotated[str, typer.Argument(metavar="MESSAGE_ID", help="As `list` names it.")],
+    *,
+    prefix: Prefix = None,
+    region: Region = REGION,
+    endpoint_url: EndpointUrl = None,
+    state: State = DEFAULT_STATE,
+    as_json: Json = False,
+) -> None:
+    """Show one dead letter, with its body."""
+    screen = Screen(as_json=as_json)
+    place = place_of(state, prefix, region, endpoint_url, None)
+    wanted = _named(queue)
+
+    async def find() -> DeadLetter:
+        async with _open(place) as letters:
+            for letter in await letters.look(wanted, limit=MOST):
+                if letter.message_id == message_id:
+                    return letter
+        raise Rejected("message_unknown", f"{queue} has given up no message {message_id} within reach")
+
+    letter = execute(find())
+    for name, value in letter.to_json().items():
+        screen.stage(name, str(value), style="dim")
+    screen.say(json.dumps(letter.message, indent=2) if letter.message else letter.body)
+    screen.result(letter.to_json() | {"body": letter.body})
+
+
+@app.command()
+def redrive(
+    queue: Name,
+    ids: Ids = None,
+    *,
+    everything: All = False,
+    limit: Limit = 100,
+    prefix: Prefix = None,
+    region: Region = REGION,
+    endpoint_url: EndpointUrl = None,
+    state: State = DEFAULT_STATE,
+    as_json: Json = False,
+) -> None:
+    """Send messages back to the queue that they come from, in order. Every handler may meet one again."""
+    wanted = _chosen(ids, everything=everything)
+    place = place_of(state, prefix, region, endpoint_url, None)
+
+    async def send() -> list[DeadLetter]:
+        async with _open(place) as letters:
+            return await letters.redrive(_named(queue), wanted, limit=limit)
+
+    _settled("redriven", execute(send()), wanted, as_json=as_json)
+
+
+@app.command()
+def drop(
+    queue: Name,
+    ids: Ids = None,
+    *,
+    everything: All = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before dropping all.")] = False,
+    limit: Limit = 100,
+    prefix: Prefix = None,
+    region: Region = REGION,
+    endpoint_url: EndpointUrl = None,
+    state: State = DEFAULT_STATE,
+    as_json: Json = False,
+) -> None:
+    """Delete messages for good. The records of their mints stay, and the sweep may send those on again."""
+    wanted = _chosen(ids, everything=everything)
+    if everything and not yes:
+        stop("dropping all messages of a queue needs --yes")
+    place = place_of(state, prefix, region, endpoint_url, None)
+
+    async def delete() -> list[DeadLetter]:
+        async with _open(place) as letters:
+            return await letters.drop(_named(queue), wanted, limit=limit)
+
+    _settled("dropped", execute(delete()), wanted, as_json=as_json)
+
+
+def _chosen(ids: list[str] | None, *, everything: bool) -> set[str] | None:
+    if bool(ids) == everything:
+        raise typer.BadParameter("name messages, or say --all")
+    return set(ids) if ids else None
+
+
+def _settled(what: str, letters: list[DeadLetter], wanted: set[str] | None, *, as_json: bool) -> None:
+    screen = Screen(as_json=as_json)
+    for letter in letters:
+        screen.say(f"{what} {told(letter)}")
+    missing = sorted((wanted or set()) - {letter.message_id for letter in letters})
+    result: dict[str, Any] = {what: [letter.to_json() for letter in letters], "missing": missing}
+    screen.result(result)
+    if missing:
+        stop(f"not found: {', '.join(missing)}", answered=True)
+    screen.say(f"{len(letters)} {what}", style="bold")
+
+
+def _named(name: str) -> Queue:
+    for queue in QUEUES:
+        if queue.name == name:
+            return queue
+    raise typer.BadParameter(f"{name!r}: expected one of {NAMES}")
+
+
+def told(letter: DeadLetter) -> str:
+    """Return one line about a message."""
+    at = datetime.fromtimestamp(letter.sent_at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    found = (letter.message.get("type"), letter.message.get("mint_id"))
+    # Whoever could write to the queue wrote these: let them make one line, and no long one.
+    about = " ".join(" ".join(str(part).split())[:MOST_SHOWN] for part in found if part)
+    return f"{letter.message_id}  {at}  {about or 'no message'}  {letter.code}: {letter.reason}"
+
+
+@asynccontextmanager
+async def _open(place: Place) -> AsyncIterator[DeadLetters]:
+    async with AsyncExitStack() as stack:
+        yield DeadLetters(await open_aws(stack, place, "sqs"), place.settings.resource_prefix)

@@ -1,0 +1,169 @@
+"""Mint one NFT through a running line, and check every word of it against the chain and S3."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+import uuid
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from typing import Any
+
+import aiohttp
+from eth_abi.abi import decode, encode
+
+from mintline.chain import collection
+from mintline.chain.calls import Call
+from mintline.chain.node import Node
+from mintline.chain.rpc import Rpc
+from mintline.errors import Rejected
+from mintline.eth import selector, to_checksum_address
+from mintline.records import metadata_object_key
+from mintline.resources import METADATA
+from mintline_cli.execution import execute
+from mintline_cli.options import Json, State
+from mintline_cli.output import Screen
+from mintline_cli.stack import needing_devstack
+from mintline_client.api import Api
+from mintline_client.minting import follow
+from mintline_client.sign_in import sign_in
+from mintline_ops import local_line
+from mintline_ops.aws_clients import AwsCredentials, aws_client
+from mintline_ops.local_line import DEFAULT_STATE
+
+IMAGE = (
+    "data:image/svg+xml;base64,PHN2ZyB4bWxucz0iaHR0cDovL3d3dy53My5vcmcvMjAwMC9zdmciIHZpZXdCb3g9IjAgMCAx"
+    "MDAgMTAwIj48cmVjdCB3aWR0aD0iMTAwIiBoZWlnaHQ9IjEwMCIgZmlsbD0iIzEyMzI0YSIvPjxjaXJjbGUgY3g9IjUwIiBjeT0i"
+    "NTAiIHI9IjMwIiBmaWxsPSIjNmVlN2I3Ii8+PC9zdmc+"
+)
+"""A green disc on a dark square."""
+METADATA_OF_DEMO: dict[str, Any] = {
+    "name": "First light",
+    "description": "Minted by the demo: from a POST to a wallet in a few seconds.",
+    "image": IMAGE,
+    "attributes": [
+        {"trait_type": "Origin", "value": "make demo"},
+        {"trait_type": "Level", "value": 1, "display_type": "number", "max_value": 10},
+    ],
+}
+
+
+def demo(*, state: State = DEFAULT_STATE, as_json: Json = False) -> None:
+    """Mint one NFT through the whole line, check it on chain, and print it as JSON."""
+    screen = Screen(as_json=as_json)
+
+    async def mint_one() -> dict[str, Any]:
+        running = local_line.running(state)
+        if running is not None:
+            screen.say(f"using the line that runs at {running['api_url']}")
+            return await demonstrate(running, screen)
+        screen.say("starting the line")
+        with needing_devstack():
+            from mintline_cli import local_stack  # noqa: PLC0415 - operators install the CLI without it
+        async with local_stack.started(screen, state) as stack:
+            return await demonstrate(stack.info, screen)
+
+    screen.result(execute(mint_one()), always=True)
+
+
+class Mismatch(Rejected):
+    """The chain, S3 and the API do not agree."""
+
+    def __init__(self, what: str, *, expected: object, found: object) -> None:
+        super().__init__("mismatch", f"{what}: expected {expected}, found {found}")
+
+
+async def demonstrate(info: Mapping[str, Any], screen: Screen) -> dict[str, Any]:
+    """Mint one NFT as the demo user, check it, and return what the demo prints; raises MintlineError."""
+    started = time.monotonic()
+    async with AsyncExitStack() as stack:
+        http = await stack.enter_async_context(aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(30)))
+        user = info["cognito"]
+        tokens = await sign_in(http, info, username=user["username"], password=user["password"])
+        screen.stage("signed in", f"as {user['username']}")
+        api = Api(http, info["api_url"], tokens.access_token)
+        mint = await api.post(
+            "/v1/mints", {"metadata": METADATA_OF_DEMO}, idempotency_key=f"demo-{uuid.uuid4()}"
+        )
+        with screen.waiting("minting"):
+            mint = await follow(
+                api, mint, passed=lambda stage, seconds: screen.stage(stage, f"{seconds:5.2f} s")
+            )
+        rpc = Rpc([info["rpc_url"]])
+        stack.push_async_callback(rpc.aclose)
+        with screen.waiting("checking"):
+            await check_api(api, mint)
+            await check_chain(Node(rpc), mint, info["api_url"])
+            await check_storage(info, mint)
+    screen.stage("checked", "owner on chain, digest against S3 and the Minted event, metadata by the API")
+    return {
+        "mint_id": mint["mint_id"],
+        "token_id": mint["token_id"],
+        "contract": mint["contract"],
+        "owner": mint["to"],
+        "tx_hash": mint["tx_hash"],
+        "block": mint["block_number"],
+        "status": mint["status"],
+        "seconds": round(time.monotonic() - started, 2),
+    }
+
+
+def agree(what: str, found: object, expected: object) -> None:
+    """Raise Mismatch unless the two are equal."""
+    if found != expected:
+        raise Mismatch(what, expected=expected, found=found)
+
+
+async def check_api(api: Api, mint: Mapping[str, Any]) -> None:
+    """Check the owner and the metadata that the API gives."""
+    path = f"{mint['contract']}/{mint['token_id']}"
+    token = await api.get(f"/v1/tokens/{path}")
+    agree("the API's owner", token["owner"], mint["to"])
+    content = await api.get_bytes(f"/v1/metadata/{path}")
+    agree("the digest of the API's metadata", digest(content), mint["metadata_digest"])
+    metadata = json.loads(content)
+    agree("the API's metadata", {key: metadata.get(key) for key in METADATA_OF_DEMO}, METADATA_OF_DEMO)
+
+
+async def check_chain(node: Node, mint: Mapping[str, Any], api_url: str) -> None:
+    """Check the owner, the token's URI and the event on chain, past any reorg."""
+    contract, token_id = mint["contract"], int(mint["token_id"])
+
+    async def asked(signature: str, kind: str) -> Any:
+        data = selector(signature) + encode(["uint256"], [token_id])
+        answer = await node.call(Call(sender=mint["to"], to=contract, data=data), at="finalized")
+        return decode([kind], answer)[0]
+
+    owner = to_checksum_address(await asked("ownerOf(uint256)", "address"))
+    agree("the owner on chain", owner, mint["to"])
+    uri = f"{api_url}/v1/metadata/{contract}/{token_id}"
+    agree("the token's URI", await asked("tokenURI(uint256)", "string"), uri)
+    receipt = await node.receipt(bytes.fromhex(mint["tx_hash"][2:]))
+    agree("the transaction's block", receipt and receipt.block_number, mint["block_number"])
+    logs = await node.logs(block_hash=bytes.fromhex(mint["block_hash"][2:]), addresses=[contract])
+    minted = [event for event in map(collection.decode_minted, logs) if event and event.token_id == token_id]
+    agree(
+        "the digest in the Minted event",
+        [(event.to, "0x" + event.metadata_digest.hex()) for event in minted],
+        [(mint["to"], mint["metadata_digest"])],
+    )
+
+
+async def check_storage(info: Mapping[str, Any], mint: Mapping[str, Any]) -> None:
+    """Check the digest of what S3 holds."""
+    async with aws_client(
+        "s3",
+        endpoint_url=info["aws_endpoint_url"],
+        region=info["region"],
+        credentials=AwsCredentials(**info["operator"]),
+    ) as s3:
+        key = metadata_object_key(info["chain_id"], mint["contract"], int(mint["token_id"]))
+        stored = await s3.get_object(Bucket=METADATA.bucket_name(info["prefix"]), Key=key)
+        content: bytes = await stored["Body"].read()
+    agree("the digest of S3's object", digest(content), mint["metadata_digest"])
+
+
+def digest(content: bytes) -> str:
+    """Return a SHA-256 as the API writes it."""
+    return "0x" + hashlib.sha256(content).hexdigest()

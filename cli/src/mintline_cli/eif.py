@@ -1,0 +1,139 @@
+"""`mintline eif`: make an enclave image, and say what one measures as."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mintline.attestation.registers import policy_register
+from mintline.errors import Misconfigured
+from mintline_cli.execution import ending_on_errors
+from mintline_cli.options import Json
+from mintline_cli.output import Screen
+from mintline_eif import container_image, image
+from mintline_eif.assembly import assemble, policy_in, read_boot
+from mintline_ops import deployment_file
+from mintline_signer.enclave.policy import parse_policy, read_policy
+
+app = typer.Typer(help="Enclave images: make one, and say what one measures as.", no_args_is_help=True)
+
+MOST_ADMITTED = 2
+"""Images, or policies, at once: the one that runs, and the one that is rolled out."""
+
+
+@app.command()
+def build(
+    container: Annotated[Path, typer.Argument(help="A container image, as `docker save` wrote it.")],
+    *,
+    blobs: Annotated[Path, typer.Option(help="Kernel (bzImage or Image), cmdline, init and nsm.ko.")],
+    out: Annotated[Path, typer.Option(help="Where to write the enclave image.")],
+    env: Annotated[
+        list[str] | None, typer.Option(help="A setting of the enclave's, as NAME=VALUE; it is measured.")
+    ] = None,
+    policy: Annotated[Path | None, typer.Option(help="The signing policy; it is measured too.")] = None,
+    epoch: Annotated[
+        int, typer.Option("--source-date-epoch", envvar="SOURCE_DATE_EPOCH", min=0, help="Unix seconds.")
+    ] = 0,
+    as_json: Json = False,
+) -> None:
+    """Make an enclave image; the same input gives the same bytes, and so the same measurements."""
+    settings = _settings(env or [])
+    with ending_on_errors():
+        read = container_image.read(container)
+        boot = read_boot(blobs, arm64=read.arm64)
+        made = assemble(
+            read,
+            boot,
+            name=out.stem,
+            settings=settings,
+            policy=_policy(policy) if policy is not None else None,
+            epoch=epoch,
+        )
+        out.write_bytes(made)
+        _tell(made, as_json=as_json)
+
+
+@app.command()
+def pcrs(
+    enclave_image: Annotated[Path, typer.Argument(help="An enclave image (EIF).")],
+    *,
+    admit: Annotated[
+        Path | None,
+        typer.Option(help="Add PCR0 and PCR16 to this deployment's document, beside those there."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Print what an enclave image measures as: PCR0 and PCR16 are what the wallets' key must know."""
+    with ending_on_errors():
+        made = enclave_image.read_bytes()
+        if admit is not None:
+            _admit(admit, _measured(made), Screen(as_json=as_json))
+        _tell(made, as_json=as_json)
+
+
+def _tell(made: bytes, *, as_json: bool) -> None:
+    screen = Screen(as_json=as_json)
+    measured = _measured(made)
+    for name, value in measured.items():
+        screen.say(f"{name.upper():5}  {value}")
+    screen.result(measured)
+
+
+def _measured(made: bytes) -> dict[str, str]:
+    """Return an image's registers, with that of the signing policy if it holds one."""
+    sections = image.read(made)
+    policy = policy_in(sections)
+    own = {} if policy is None else {"pcr16": policy_register(policy).hex()}
+    return asdict(image.measure(sections)) | own
+
+
+def _policy(path: Path) -> bytes:
+    """Return a policy document, if an enclave would start with it; raises Misconfigured."""
+    document = read_policy(path)
+    parse_policy(document)
+    return document
+
+
+def _settings(pairs: list[str]) -> dict[str, str]:
+    settings = {}
+    for pair in pairs:
+        name, separator, value = pair.partition("=")
+        if not (name and separator):
+            raise typer.BadParameter(f"{pair!r}: expected NAME=VALUE", param_hint="--env")
+        settings[name] = value
+    return settings
+
+
+def _admit(path: Path, measured: dict[str, str], screen: Screen) -> None:
+    """Let the wallets' key answer an image too, in the deployment's document.
+
+    The first policy that is named shuts out the images of all others. So it is only with the first image that
+    one is named unasked, and once some are named, no image is admitted without its own.
+    """
+    with deployment_file.changing(path) as document:
+        enclave = document.setdefault("enclave", {})
+        if not isinstance(enclave, dict):
+            raise Misconfigured(f"{path}: not the document of a deployment")
+        alone = not set(enclave.get("pcr0") or ()) - {measured["pcr0"]}
+        _add(path, enclave, "pcr0", measured["pcr0"])
+        policy = measured.get("pcr16")
+        if policy is None and enclave.get("pcr16"):
+            raise Misconfigured(f"{path}: enclave.pcr16 names policies, and the image holds none")
+        if policy is not None and (alone or enclave.get("pcr16")):
+            _add(path, enclave, "pcr16", policy)
+        elif policy is not None:
+            screen.say(
+                "enclave.pcr16 is empty: images sign by any policy. To end that, name the running image's"
+            )
+            screen.say("PCR16 there, then admit this one again.")
+
+
+def _add(path: Path, enclave: dict[str, Any], register: str, value: str) -> None:
+    known: list[str] = enclave.setdefault(register, [])
+    if value not in known:
+        known.append(value)
+    if len(known) > MOST_ADMITTED:
+        raise Misconfigured(f"{path}: enclave.{register} is full; take out what is retired")

@@ -1,0 +1,48 @@
+"""`mintline`: the tree of its commands."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import structlog
+import typer
+
+from mintline_cli import attest, audit, dead_letters, eif, index, operator, wallets
+from mintline_cli.demo import demo
+from mintline_cli.mint import mint, token
+from mintline_cli.parser import CommandLine
+from mintline_cli.reconcile import reconcile
+from mintline_cli.stack import clean, up
+from mintline_cli.status import status
+from mintline_cli.trace import trace
+
+app = typer.Typer(
+    name="mintline",
+    cls=CommandLine,
+    help="Mint NFTs through a line of services on this machine.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+for group, name in (
+    (attest.app, "attest"),
+    (audit.app, "audit"),
+    (eif.app, "eif"),
+    (dead_letters.app, "dlq"),
+    (index.app, "index"),
+    (operator.app, "operator"),
+):
+    app.add_typer(group, name=name)
+app.command(name="reconcile")(reconcile)
+app.add_typer(wallets.app, name="wallets")
+for command in (up, demo, token, mint, status, trace, clean):
+    app.command()(command)
+
+
+def quieten() -> None:
+    """Let only errors of what the library logs through, to standard error: output is the commands' own."""
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )

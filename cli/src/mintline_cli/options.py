@@ -1,0 +1,59 @@
+"""The options that several commands share, and what they name: a local line or a deployment on AWS."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mintline.errors import MintlineError
+from mintline.settings import ServiceSettings
+from mintline_cli.execution import stop
+from mintline_ops import deployments, local_line
+from mintline_ops.deployments import Place, place_of_line
+
+REGION = "us-east-1"
+
+State = Annotated[Path, typer.Option("--state", help="The line's state folder.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, for programs.")]
+Prefix = Annotated[
+    str | None,
+    typer.Option(help="The deployment on AWS whose resources have this prefix, not the local line."),
+]
+Region = Annotated[str, typer.Option(help="That deployment's region.")]
+EndpointUrl = Annotated[str | None, typer.Option(help="Its endpoint, if it is not AWS itself.")]
+RpcUrls = Annotated[
+    list[str] | None, typer.Option("--rpc", help="A node of its chain; repeatable, in order of preference.")
+]
+Deployment = Annotated[
+    Path, typer.Option("--deployment", help="The deployment's document, such as infra/deployment.json.")
+]
+
+
+def deployment(prefix: str, region: str, endpoint_url: str | None) -> ServiceSettings:
+    """Return how to reach a deployment; ends the command when the prefix cannot be one."""
+    try:
+        return deployments.settings_of(prefix, region, endpoint_url)
+    except MintlineError as error:
+        stop(str(error))
+
+
+def running_line(state: Path) -> dict[str, Any]:
+    """Return what runs from a state folder; ends the command when nothing does."""
+    try:
+        running = local_line.running(state)
+    except MintlineError as error:
+        stop(str(error))
+    if running is None:
+        stop(f"no line runs from {state}; start one with `make up`")
+    return running
+
+
+def place_of(
+    state: Path, prefix: str | None, region: str, endpoint_url: str | None, rpc_urls: list[str] | None
+) -> Place:
+    """Return the place that a command's options name; ends the command when they name none."""
+    if prefix is not None:
+        return Place(deployment(prefix, region, endpoint_url), tuple(rpc_urls or ()), None)
+    return place_of_line(running_line(state), rpc_urls)

@@ -1,0 +1,330 @@
+"""`mintline wallets migrate | prune-copies | rewrap | reassign | delete | undelete`."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+from botocore.exceptions import BotoCoreError, ClientError
+
+from mintline.aws.session import AwsRefused
+from mintline.errors import Misconfigured
+from mintline.key_stores import DAY, StoreName
+from mintline.records import Wallet, scoped
+from mintline_cli.execution import execute, stop
+from mintline_cli.options import REGION, EndpointUrl, Json, Prefix, Region, State, deployment, running_line
+from mintline_cli.output import Screen
+from mintline_ops.local_line import DEFAULT_STATE
+from mintline_ops.wallets.custody import Custody, custody_of_deployment, custody_of_line
+from mintline_ops.wallets.deletion import delete as delete_wallet
+from mintline_ops.wallets.deletion import undelete as undelete_wallet
+from mintline_ops.wallets.migration import migrate as migrate_wallets
+from mintline_ops.wallets.migration import prune_copies as prune
+from mintline_ops.wallets.reassignment import Reassignment
+from mintline_ops.wallets.rewrap import rewrap as rewrap_keys
+from mintline_ops.wallets.summary import Tally
+from mintline_signer import addresses
+from mintline_signer.host.audit_files import AuditFiles
+from mintline_signer.host.enclave_client import EnclaveClient
+
+app = typer.Typer(help="Work on keys in custody; none of it shows one.", no_args_is_help=True)
+T = TypeVar("T")
+
+Chain = Annotated[int | None, typer.Option(help="That deployment's chain.")]
+Concurrency = Annotated[int, typer.Option(min=1, max=256, help="Wallets in work at a time.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
+EnclaveAddress = Annotated[
+    str | None, typer.Option("--enclave", help="A deployment's enclave, from its host: vsock://CID:PORT.")
+]
+AuditFolder = Annotated[Path | None, typer.Option("--audit", help="The folder of that host's audit trail.")]
+Sub = Annotated[str, typer.Argument(metavar="SUB", help="The user: `sub` of the user pool.")]
+
+_DURATION = re.compile(r"([0-9]{1,4})([dh])")
+
+
+class Target(Enum):
+    """A store to move to."""
+
+    DYNAMODB = "dynamodb"
+    SECRETSMANAGER = "secretsmanager"
+
+
+@app.command()
+def migrate(
+    *,
+    to: Annotated[Target, typer.Option(help="The store that shall hold every key.")],
+    concurrency: Concurrency = 16,
+    dry_run: DryRun = False,
+    prefix: Prefix = None,
+    region: Region = REGION,
+    endpoint_url: EndpointUrl = None,
+    state: State = DEFAULT_STATE,
+    as_json: Json = False,
+) -> None:
+    """Move wrapped keys to another store, while mints go on; interrupted, it goes on when run again."""
+    store: StoreName = to.value
+
+    async def work(custody: Custody) -> Tally:
+        return await migrate_wallets(
+            to=store,
+            records=custody.records,
+            stores=custody.stores,
+            now=milliseconds,
+            concurrency=concurrency,
+            dry_run=dry_run,
+        )
+
+    tell(as_json, execute(working(reached(prefix, region, endpoint_url, state), work)), {"to": store})
+
+
+@app.command("prune-copies")
+def prune_copies(
+    *,
+    older_than: Annotated[
+        str, typer.Option(help="Copies that a migration left that long ago: 1d, 12h.")
+    ] = "1d",
+    days: Annotated[int, typer.Option(min=7, max=30, help="Days in which the stores can undo it.")] = 7,
+    concurrency: Concurrency = 16,
+    dry_run: DryRun = False,
+    prefix: Prefix = None,
+    region: Region = REGION,
+    endpoint_url: EndpointUrl = None,
+    state: State = DEFAULT_STATE,
+    as_json: Json = False,
+) -> None:
+    """Delete the copies that migrations left in the store before."""
+    age = seconds(older_than, "--older-than")
+
+    async def work(custody: Custody) -> Tally:
+        return await prune(
+            records=custody.records,
+            stores=custody.stores,
+            now=milliseconds,
+            older_than=age,
+            days=days,
+            concurrency=concurrency,
+            dry_run=dry_run,
+        )
+
+    tell(as_json, execute(working(reached(prefix, region, endpoint_url, state), work)), {})
+
+
+@app.command()
+def rewrap(
+    *,
+    to: Annotated[str, typer.Option(help="The KMS key that the enclave's policy names: its ARN.")],
+    enclave: EnclaveAddress = None,
+    audit: AuditFolder = None,
+    concurrency: Concurrency = 16,
+    dry_run: DryRun = False,
+    prefix: Prefix = None,
+    region: Region = REGION,
+    endpoint_url: EndpointUrl = None,
+    state: State = DEFAULT_STATE,
+    as_json: Json = False,
+) -> None:
+    """Have the enclave wrap every key anew, under another KMS key; it shows none on the way."""
+    address, trail = enclave_of(enclave, audit, prefix, state)
+
+    async def work(custody: Custody) -> Tally:
+        async with (
+            AuditFiles(trail) as files,
+            EnclaveClient(address, credentials=None, sealing_keys=None, audit=files) as client,
+        ):
+            return await rewrap_keys(
+                to=to,
+                stores=custody.stores,
+                sealing=custody.sealing,
+                enclave=client,
+                concurrency=concurrency,
+                dry_run=dry_run,
+            )
+
+    tell(as_json, execute(working(reached(prefix, region, endpoint_url, state), work)), {"to": to})
+
+
+@app.command()
+def reassign(
+    old: Annotated[str, typer.Argument(metavar="OLD_SUB", help="The user whose `sub` is gone.")],
+    new: Annotated[
+        str, typer.Argument(metavar="NEW_SUB", help="The user's new `sub`, without a wallet yet.")
+    ],
+    *,
+    enclave: EnclaveAddress = None,
+    audit: AuditFolder = None,
+    chain_id: Chain = None,
+    prefix: Prefix = None,
+    region: Region = REGION,
+    endpoint_url: EndpointUrl = None,
+    state: State = DEFAULT_STATE,
+    as_json: Json = False,
+) -> None:
+    """Give a wallet to its user's new `sub`, as the enclave's policy names it; interrupted, run it again."""
+    address, trail = enclave_of(enclave, audit, prefix, state)
+    chain = chain_of(chain_id, prefix, state)
+    screen = Screen(as_json=as_json)
+
+    async def work(custody: Custody) -> Wallet:
+        with screen.waiting("waiting for every copy of the api to know it"):
+            async with (
+                AuditFiles(trail) as files,
+                EnclaveClient(address, credentials=None, sealing_keys=None, audit=files) as client,
+            ):
+                return await Reassignment(
+                    chain_id=chain,
+                    old=old,
+                    new=new,
+                    records=custody.records,
+                    belongings=custody.belongings,
+                    stores=custody.stores,
+                    enclave=client,
+                    sleep=asyncio.sleep,
+                ).run()
+
+    wallet = execute(working(reached(prefix, region, endpoint_url, state), work))
+    screen.say(f"{wallet.address} is {new}'s")
+    screen.result({"from": old, "to": new, "address": wallet.address})
+
+
+@app.command()
+def delete(
+    sub: Sub,
+    *,
+    after: Annotated[
+        str, typer.Option(help="When the key is destroyed: between 7d and 30d from now.")
+    ] = "30d",
+    force: Annotated[
+        bool, typer.Option("--force", help="Even if it owns tokens, which nobody can move then, ever.")
+    ] = False,
+    chain_id: Chain = None,
+    prefix: Prefix = None,
+    region: Region = REGION,
+    endpoint_url: EndpointUrl = None,
+    state: State = DEFAULT_STATE,
+    as_json: Json = False,
+) -> None:
+    """Destroy a user's key after a waiting time, in which `undelete` can stop it; nothing is minted then."""
+    days, rest = divmod(seconds(after, "--after"), DAY)
+    if rest:
+        raise typer.BadParameter(f"{after!r}: whole days", param_hint="--after")
+    screen = Screen(as_json=as_json)
+
+    async def work(custody: Custody) -> Wallet:
+        with screen.waiting("waiting for every copy of the api to know it"):
+            return await delete_wallet(
+                scoped(chain_of(chain_id, prefix, state), sub),
+                days=days,
+                force=force,
+                records=custody.records,
+                belongings=custody.belongings,
+                stores=custody.stores,
+                now=milliseconds,
+                sleep=asyncio.sleep,
+            )
+
+    wallet = execute(working(reached(prefix, region, endpoint_url, state), work))
+    assert wallet.deletes_at is not None
+    at = datetime.fromtimestamp(wallet.deletes_at / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    screen.say(f"the key of {wallet.address} is destroyed at {at}")
+    screen.result({"sub": sub, "address": wallet.address, "deletes_at": at})
+
+
+@app.command()
+def undelete(
+    sub: Sub,
+    *,
+    chain_id: Chain = None,
+    prefix: Prefix = None,
+    region: Region = REGION,
+    endpoint_url: EndpointUrl = None,
+    state: State = DEFAULT_STATE,
+    as_json: Json = False,
+) -> None:
+    """Keep a user's key that was to be destroyed."""
+    screen = Screen(as_json=as_json)
+
+    async def work(custody: Custody) -> Wallet:
+        wallet_id = scoped(chain_of(chain_id, prefix, state), sub)
+        return await undelete_wallet(wallet_id, records=custody.records, stores=custody.stores)
+
+    wallet = execute(working(reached(prefix, region, endpoint_url, state), work))
+    screen.say(f"the key of {wallet.address} is kept")
+    screen.result({"sub": sub, "address": wallet.address, "deletes_at": None})
+
+
+def reached(
+    prefix: str | None, region: str, endpoint_url: str | None, state: Path
+) -> AbstractAsyncContextManager[Custody]:
+    """Return the custody of the running line, or of the deployment that is named."""
+    if prefix is None:
+        return custody_of_line(running_line(state))
+    return custody_of_deployment(deployment(prefix, region, endpoint_url))
+
+
+def enclave_of(
+    address: str | None, audit: Path | None, prefix: str | None, state: Path
+) -> tuple[addresses.Address, Path]:
+    """Return where the enclave and its audit trail are; ends the command if a deployment's are not named."""
+    if prefix is None:
+        info = running_line(state)
+        address, audit = info["enclave_address"], Path(info["state_dir"]) / "audit"
+    if address is None or audit is None:
+        stop("--prefix takes --enclave and --audit")
+    try:
+        return addresses.parse(address), audit
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--enclave") from None
+
+
+def chain_of(chain_id: int | None, prefix: str | None, state: Path) -> int:
+    """Return the chain whose wallet is meant; ends the command when a deployment's is not named."""
+    if prefix is None:
+        own: int = running_line(state)["chain_id"]
+        return own
+    if chain_id is None:
+        stop("--prefix takes --chain-id")
+    return chain_id
+
+
+async def working(
+    opening: AbstractAsyncContextManager[Custody], work: Callable[[Custody], Awaitable[T]]
+) -> T:
+    """Do the work in a custody; raises Misconfigured where AWS refuses a request for good."""
+    try:
+        async with opening as custody:
+            return await work(custody)
+    except (AwsRefused, BotoCoreError, ClientError) as error:
+        raise Misconfigured(f"AWS refused: {error}") from None
+
+
+def tell(as_json: bool, tally: Tally, more: dict[str, str]) -> None:  # noqa: FBT001 - as the option is
+    """Show what came of it; ends the command with an error if some wallets came to nothing."""
+    screen = Screen(as_json=as_json)
+    for outcome, count in sorted(tally.counts.items()):
+        screen.stage(outcome, str(count))
+    for failure in tally.failures:
+        screen.stage("failed", f"{failure['wallet']}: {failure['reason']}", style="red")
+    screen.result({**more, **tally.report()})
+    if tally.failures:
+        raise typer.Exit(1)
+
+
+def seconds(text: str, option: str) -> int:
+    """Return a duration such as `30d` or `12h`."""
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise typer.BadParameter(f"{text!r}: expected days or hours, such as 30d or 12h", param_hint=option)
+    return int(match[1]) * (DAY if match[2] == "d" else 3600)
+
+
+def milliseconds() -> int:
+    """Return the Unix time."""
+    return time.time_ns() // 1_000_000

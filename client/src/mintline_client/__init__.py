@@ -1,0 +1,1 @@
+"""A client of Mintline's API: sign in, mint, follow a mint."""

@@ -1,0 +1,348 @@
+"""Make a line's resources at its first start, and find them again at every later one.
+
+Queues, tables, buckets and keys come from their declaration. What depends on chance (keys, user pool,
+contract address) is remembered in the state folder; both emulators must still know it, else it is damaged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, get_args
+
+import aiohttp
+from botocore.exceptions import ClientError
+from pydantic import Field, SecretStr, ValidationError, field_serializer
+
+from mintline.aws.dynamo import Dynamo
+from mintline.aws.key_stores import DynamoKeys, SecretsManagerKeys
+from mintline.aws.provision import Clients, provision
+from mintline.chain.node import Node
+from mintline.chain.rpc import Rpc
+from mintline.errors import Misconfigured, Rejected
+from mintline.fields import Address
+from mintline.key_stores import KeyStores, StoreName
+from mintline.messages import Frozen, KeyRef
+from mintline.records import Collection, scoped
+from mintline.resources import WALLET_KEY
+from mintline.scopes import DESCRIPTIONS, RESOURCE_SERVER, SIGN_IN_SCOPES
+from mintline_devstack.emulators import CHAIN_ID, REGION
+from mintline_devstack.ports import Listeners
+from mintline_devstack.run_marker import RunMark, leave_mark, missing_mark
+from mintline_devstack.state_folder import StateFolder, write_json
+from mintline_ops import platform_keys as founding
+from mintline_ops.aws_clients import AwsCredentials, AwsService, aws_client
+from mintline_ops.collection import NAME, SYMBOL, LocalAccounts, open_local_accounts
+from mintline_ops.local_line import corrupt, read_json
+from mintline_ops.migrations import migrate
+from mintline_ops.platform_keys import ISSUER, RELAYER, TREASURY, SealingKey
+
+PREFIX = "mintline"
+DEMO_USER = "demo"
+CLIENT_NAME = "mintline-api"
+REDIRECT_URI = "http://localhost/signed-in"
+"""Where the login page sends a user's browser with the code; the command line reads it off the redirect."""
+
+
+class UserPool(Frozen):
+    """The Cognito pool, its app client and its demo user."""
+
+    user_pool_id: str
+    client_id: str
+    username: str
+    password: str
+
+
+class Known(Frozen):
+    """What the first start made."""
+
+    version: int = 1
+    pool: UserPool
+    issuer: KeyRef
+    treasury: KeyRef
+    relayer: KeyRef | None = None
+    """None only while it is being made, as in the state of an earlier version."""
+    admin: Address
+    """Administers the contract; a development account, which the node signs for."""
+    contract: Address
+    deployed_block: int
+    api_url: str
+    """What the contract's URIs begin with."""
+    cursor_secret: SecretStr = Field(min_length=32)
+    """Seals the api's cursors, so that those of an earlier run stay good."""
+    sealing: SealingKey | None = None
+    """None only while it is being made."""
+    wallet_key: str = ""
+    """The ARN of the KMS key that wraps new wallets' keys, as of the last start."""
+    jwks: dict[str, Any] = Field(default_factory=dict)
+    """The pool's signing keys, as they were at the last start."""
+    intake_key: str = ""
+    """The public half of the intake key, as it was at the last start."""
+    last_run: RunMark | None = None
+
+    @field_serializer("cursor_secret", when_used="json")
+    def _revealed(self, secret: SecretStr) -> str:
+        return secret.get_secret_value()
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The emulators, as the operator reaches them."""
+
+    aws: Clients
+    secretsmanager: Any
+    stores: KeyStores
+    cognito: Any
+    dynamo: Dynamo
+    node: Node
+    accounts: LocalAccounts
+    http: aiohttp.ClientSession
+
+
+@asynccontextmanager
+async def open_world(ports: Listeners, operator: AwsCredentials) -> AsyncIterator[World]:
+    """Open every client that the provisioning needs."""
+    async with AsyncExitStack() as stack:
+
+        async def client(service: AwsService) -> Any:
+            endpoint = ports.url("kms_front" if service == "kms" else "ministack")
+            return await stack.enter_async_context(
+                aws_client(service, endpoint_url=endpoint, region=REGION, credentials=operator)
+            )
+
+        dynamodb = await client("dynamodb")
+        dynamo = Dynamo(dynamodb, PREFIX)
+        stack.push_async_callback(dynamo.aclose)
+        rpc = Rpc([ports.url("anvil")])
+        stack.push_async_callback(rpc.aclose)
+        node = Node(rpc)
+        secretsmanager = await client("secretsmanager")
+        yield World(
+            aws=Clients(
+                sqs=await client("sqs"), dynamodb=dynamodb, s3=await client("s3"), kms=await client("kms")
+            ),
+            secretsmanager=secretsmanager,
+            stores=KeyStores(SecretsManagerKeys(secretsmanager, prefix=PREFIX), DynamoKeys(dynamo)),
+            cognito=await client("cognito-idp"),
+            dynamo=dynamo,
+            node=node,
+            accounts=await open_local_accounts(rpc, node),
+            http=await stack.enter_async_context(aiohttp.ClientSession(raise_for_status=True)),
+        )
+
+
+def wallet_store() -> StoreName:
+    """Return the store that the caller's `MINTLINE_WALLET_STORE` picks for new keys; raises Misconfigured."""
+    named = os.environ.get("MINTLINE_WALLET_STORE", "secretsmanager")
+    for store in get_args(StoreName):
+        if store == named:
+            picked: StoreName = store
+            return picked
+    raise Misconfigured(f"MINTLINE_WALLET_STORE: expected {' or '.join(get_args(StoreName))}, not {named!r}")
+
+
+async def set_up(state: StateFolder, ports: Listeners, world: World) -> Known:
+    """Bring the emulators to where the services can start, and return what they need to know."""
+    provisioned = await provision(world.aws, PREFIX)
+    known = load_known(state)
+    if known is None or not await _still_known(state, known, world):
+        known = await _first_time(ports, world)
+    await migrate(world.dynamo, treasury=known.treasury)
+    if known.api_url != ports.url("api"):
+        await world.accounts.admin.repoint(known.contract, ports.url("api"))
+        known = known.evolve(api_url=ports.url("api"))
+    await configure_sign_in(world.cognito, known.pool)
+    relayer = await _relayer_of(known, world)
+    known = known.evolve(
+        relayer=relayer,
+        sealing=known.sealing
+        or await founding.create_sealing_key(
+            world.aws.kms, world.secretsmanager, prefix=PREFIX, chain_id=CHAIN_ID
+        ),
+        wallet_key=provisioned.key_arns[WALLET_KEY.name],
+        jwks=await _read_jwks(world, ports, known.pool),
+        intake_key=await founding.read_intake_key(world.aws.kms, prefix=PREFIX),
+    )
+    mark, *_ = await asyncio.gather(
+        leave_mark(world.secretsmanager, world.node, prefix=PREFIX),
+        world.accounts.fund(treasury=known.treasury.address, relayer=relayer.address),
+        _register(world.dynamo, known),
+        _publish_collection(world, known),
+    )
+    known = known.evolve(last_run=mark)
+    write_json(state.known, known.model_dump(mode="json"))
+    return known
+
+
+def load_known(state: StateFolder) -> Known | None:
+    """Return what an earlier start remembered, or None; raises Misconfigured when it is damaged."""
+    if not state.known.exists():
+        return None
+    try:
+        return Known.model_validate(read_json(state.known))
+    except ValidationError as error:
+        raise corrupt(state.known, error.errors(include_url=False, include_input=False)[0]["msg"]) from None
+
+
+async def _still_known(state: StateFolder, known: Known, world: World) -> bool:
+    """Tell whether the emulators hold what is remembered; False when they hold none of it.
+
+    They save when they end: after a power cut in the first run, say, both start empty, and so does the line.
+    """
+    pool, issuer, treasury, code = await asyncio.gather(
+        _pool_exists(world, known.pool.user_pool_id),
+        _key_exists(world, known.issuer),
+        _key_exists(world, known.treasury),
+        world.node.code(known.contract),
+    )
+    found = {"user pool": pool, "issuer key": issuer, "treasury key": treasury, "contract": bool(code)}
+    if any(found.values()) and not all(found.values()):
+        missing = ", ".join(name for name, there in found.items() if not there)
+        raise corrupt(state.path, f"{missing} missing, because the last run did not end cleanly")
+    if all(found.values()) and known.last_run is not None:
+        lost = await missing_mark(world.secretsmanager, world.node, known.last_run)
+        if lost:
+            raise corrupt(state.path, f"{lost} the last run, which did not end cleanly")
+    return all(found.values())
+
+
+async def _pool_exists(world: World, user_pool_id: str) -> bool:
+    try:
+        await world.cognito.describe_user_pool(UserPoolId=user_pool_id)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ResourceNotFoundException":
+            raise
+        return False
+    return True
+
+
+async def _key_exists(world: World, key: KeyRef) -> bool:
+    try:
+        await world.stores.read(key)
+    except Rejected:
+        return False
+    return True
+
+
+async def _first_time(ports: Listeners, world: World) -> Known:
+    pool, issuer, treasury, relayer = await asyncio.gather(
+        _create_pool(world.cognito),
+        _create_platform_key(world, ISSUER),
+        _create_platform_key(world, TREASURY),
+        _create_platform_key(world, RELAYER),
+    )
+    deployed = await world.accounts.admin.deploy(
+        issuer=issuer.address, relayer=relayer.address, api_url=ports.url("api")
+    )
+    return Known(
+        pool=pool,
+        issuer=issuer,
+        treasury=treasury,
+        relayer=relayer,
+        admin=world.accounts.admin.admin,
+        contract=deployed.contract,
+        deployed_block=deployed.block,
+        api_url=ports.url("api"),
+        cursor_secret=SecretStr(secrets.token_urlsafe(48)),
+    )
+
+
+async def _relayer_of(known: Known, world: World) -> KeyRef:
+    """Return the relayer's key, which may mint batches; made here for the state of an earlier version.
+
+    Also if both emulators have lost the run that made it: then no transaction of it is left either.
+    """
+    relayer = known.relayer
+    if relayer is None or not await _key_exists(world, relayer):
+        relayer = await _create_platform_key(world, RELAYER)
+    await world.accounts.admin.grant_relayer(known.contract, relayer.address)
+    return relayer
+
+
+async def _create_platform_key(world: World, subject: str) -> KeyRef:
+    store = world.stores.named(wallet_store())
+    return await founding.create_platform_key(
+        world.aws.kms, store, prefix=PREFIX, subject=subject, chain_id=CHAIN_ID
+    )
+
+
+async def _read_jwks(world: World, ports: Listeners, pool: UserPool) -> dict[str, Any]:
+    async with world.http.get(jwks_url(ports, pool.user_pool_id)) as answer:
+        document: dict[str, Any] = await answer.json(content_type=None)
+    return document
+
+
+def jwks_url(ports: Listeners, user_pool_id: str) -> str:
+    """Return where the emulator publishes a user pool's signing keys."""
+    return f"{ports.url('ministack')}/{user_pool_id}/.well-known/jwks.json"
+
+
+async def _create_pool(cognito: Any) -> UserPool:
+    pool = (await cognito.create_user_pool(PoolName=PREFIX))["UserPool"]["Id"]
+    client = await cognito.create_user_pool_client(UserPoolId=pool, ClientName=CLIENT_NAME)
+    password = f"Aa1-{secrets.token_urlsafe(15)}"
+    await cognito.admin_create_user(UserPoolId=pool, Username=DEMO_USER, MessageAction="SUPPRESS")
+    await cognito.admin_set_user_password(
+        UserPoolId=pool, Username=DEMO_USER, Password=password, Permanent=True
+    )
+    return UserPool(
+        user_pool_id=pool,
+        client_id=client["UserPoolClient"]["ClientId"],
+        username=DEMO_USER,
+        password=password,
+    )
+
+
+async def configure_sign_in(cognito: Any, pool: UserPool) -> None:
+    """Let users sign in by code with PKCE, for our scopes alone; clients of earlier versions are changed."""
+    server = {
+        "UserPoolId": pool.user_pool_id,
+        "Identifier": RESOURCE_SERVER,
+        "Name": RESOURCE_SERVER,
+        "Scopes": [
+            {"ScopeName": scope.short, "ScopeDescription": text} for scope, text in DESCRIPTIONS.items()
+        ],
+    }
+    try:
+        await cognito.update_resource_server(**server)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ResourceNotFoundException":
+            raise
+        await cognito.create_resource_server(**server)
+    await cognito.update_user_pool_client(
+        UserPoolId=pool.user_pool_id,
+        ClientId=pool.client_id,
+        ClientName=CLIENT_NAME,
+        ExplicitAuthFlows=["ALLOW_REFRESH_TOKEN_AUTH"],
+        AllowedOAuthFlowsUserPoolClient=True,
+        AllowedOAuthFlows=["code"],
+        AllowedOAuthScopes=list(SIGN_IN_SCOPES),
+        SupportedIdentityProviders=["COGNITO"],
+        CallbackURLs=[REDIRECT_URI],
+        PreventUserExistenceErrors="ENABLED",
+        EnableTokenRevocation=True,
+    )
+
+
+async def _publish_collection(world: World, known: Known) -> None:
+    about = {"name": NAME, "symbol": SYMBOL, "description": "Tokens of a local Mintline stack."}
+    await founding.publish_collection(
+        world.aws.s3, prefix=PREFIX, chain_id=CHAIN_ID, contract=known.contract, about=about
+    )
+
+
+async def _register(dynamo: Dynamo, known: Known) -> None:
+    record = Collection(
+        collection_id=scoped(CHAIN_ID, known.contract),
+        chain_id=CHAIN_ID,
+        contract=known.contract,
+        name=NAME,
+        symbol=SYMBOL,
+        deployed_block=known.deployed_block,
+        next_token_id=1,
+    )
+    await founding.register_collection(dynamo, record)

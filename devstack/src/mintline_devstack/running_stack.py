@@ -1,0 +1,170 @@
+"""The whole line on this machine, from a state folder, for as long as a context lasts."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from botocore.exceptions import BotoCoreError, ClientError
+
+from mintline.errors import Unavailable
+from mintline.scopes import SIGN_IN_SCOPES
+from mintline_devstack import emulators, services
+from mintline_devstack.attestation import admit, issue_authority, measure
+from mintline_devstack.emulators import CHAIN_ID, REGION
+from mintline_devstack.ports import Listeners, PortChoice, Ports, choose
+from mintline_devstack.principals import issue_credentials
+from mintline_devstack.provisioning import PREFIX, REDIRECT_URI, Known, load_known, open_world, set_up
+from mintline_devstack.replicas import further
+from mintline_devstack.state_folder import StateFolder, write_json
+from mintline_devstack.supervisor import Event, StartFailed, Supervisor
+from mintline_ops.aws_clients import AwsCredentials
+
+Tell = Callable[[Event], None]
+Through = Callable[[Ports], Awaitable[Listeners]]
+"""Puts something between the services and what they reach; it may stand until the line has stopped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """A running line."""
+
+    state: StateFolder
+    supervisor: Supervisor
+    around: services.Surroundings
+    info: dict[str, Any]
+    """What the run file holds: addresses, sign-in, pids. The pids here are those of the start."""
+
+
+def _ignore(_event: Event) -> None:
+    pass
+
+
+@asynccontextmanager
+async def running_stack(
+    state_dir: Path,
+    *,
+    ports: PortChoice = "default",
+    wanted: Ports | None = None,
+    copies: Mapping[str, int] | None = None,
+    tell: Tell = _ignore,
+    through: Through | None = None,
+    finality: int = emulators.FINALITY,
+) -> AsyncIterator[Stack]:
+    """Start the whole line, and stop it when the context ends, however it ends.
+
+    `copies` says how many of each worker to run, one if it does not. `finality` is in blocks.
+
+    Raises Misconfigured, one line, when the folder is in use or damaged, a port is taken, a tool is missing,
+    or a process does not start.
+    """
+    state = StateFolder(state_dir)
+    async with AsyncExitStack() as stack:
+        stack.enter_context(state.locked())
+        state.run.unlink(missing_ok=True)
+        emulators.check_saved_state(state)
+        load_known(state)  # damage is told before anything starts
+        chosen = choose(ports, wanted)
+        credentials = issue_credentials(state)
+        http = await stack.enter_async_context(aiohttp.ClientSession())
+        sockets = stack.enter_context(state.sockets())
+        run_file = RunFile(state)
+        supervisor = Supervisor(state.logs, tell=tell, changed=run_file.refresh)
+        run_file.pids = supervisor.pids
+        stack.callback(state.run.unlink, missing_ok=True)
+        stack.push_async_callback(supervisor.stop)
+
+        await _start_emulators(supervisor, state, chosen, http, finality=finality)
+        known = await _set_up(state, chosen, credentials["operator"])
+        tell(Event("resources", "ready"))
+        reached = chosen if through is None else await through(chosen)
+        around = services.Surroundings(state, reached, known, credentials, sockets, state.audit)
+        await supervisor.start(services.enclave(around))
+        networked = services.networked(around, http)
+        more, admin = further(networked, copies or {}, sockets=sockets, http=http)
+        await supervisor.start(*networked, *more)
+        run_file.info = describe(state, chosen, known, credentials["operator"])
+        run_file.info["admin"] |= admin
+        run_file.info["enclave_address"] = f"unix://{around.enclave_socket}"
+        run_file.refresh()
+        yield Stack(state, supervisor, around, {**run_file.info, "pids": supervisor.pids()})
+
+
+class RunFile:
+    """Keeps the run file's pids true: it is written once everything runs, and again when a pid changes."""
+
+    def __init__(self, state: StateFolder) -> None:
+        self._path = state.run
+        self.info: dict[str, Any] | None = None
+        self.pids: Callable[[], dict[str, int]] = dict
+
+    def refresh(self) -> None:
+        """Write the file, if there is a line to describe."""
+        if self.info is not None:
+            write_json(self._path, {**self.info, "pids": self.pids()})
+
+
+async def _start_emulators(
+    supervisor: Supervisor,
+    state: StateFolder,
+    ports: Ports,
+    http: aiohttp.ClientSession,
+    *,
+    finality: int,
+) -> None:
+    chain = emulators.anvil(state, ports, http, finality=finality)
+    try:
+        await supervisor.start(emulators.ministack(state, ports, http), chain)
+    except StartFailed as failure:
+        raise emulators.damaged_by(str(failure), state) or failure from None
+    await supervisor.start(emulators.kms_front(state, ports, http))
+
+
+async def _set_up(state: StateFolder, ports: Ports, operator: AwsCredentials) -> Known:
+    try:
+        async with open_world(ports, operator) as world:
+            known = await set_up(state, ports, world)
+            issue_authority(state, state.enclave)
+            policy = services.write_policy(state.enclave, known)
+            image = await measure()
+            await admit(world.aws.kms, prefix=PREFIX, chain_id=CHAIN_ID, image=image, policy=policy)
+            return known
+    except (BotoCoreError, ClientError) as error:
+        raise Unavailable(f"the resources could not be set up: {error} (logs: {state.logs})") from error
+
+
+def describe(state: StateFolder, ports: Listeners, known: Known, operator: AwsCredentials) -> dict[str, Any]:
+    """Return what others need to use the line."""
+    pool = known.pool
+    assert known.relayer is not None
+    return {
+        "api_url": ports.url("api"),
+        "rpc_url": ports.url("anvil"),
+        "aws_endpoint_url": ports.url("ministack"),
+        "kms_url": ports.url("kms_front"),
+        "sign_in_url": ports.url("ministack"),
+        "region": REGION,
+        "prefix": PREFIX,
+        "chain_id": CHAIN_ID,
+        "contract": known.contract,
+        "deployed_block": known.deployed_block,
+        "admin_address": known.admin,
+        "treasury": known.treasury.address,
+        "relayer": known.relayer.address,
+        "cognito": {
+            "user_pool_id": pool.user_pool_id,
+            "client_id": pool.client_id,
+            "issuer": services.issuer_url(pool.user_pool_id),
+            "redirect_uri": REDIRECT_URI,
+            "scopes": list(SIGN_IN_SCOPES),
+            "username": pool.username,
+            "password": pool.password,
+        },
+        "operator": asdict(operator),
+        "state_dir": str(state.path),
+        "admin": services.admin_urls(ports),
+    }

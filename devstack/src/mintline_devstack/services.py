@@ -1,0 +1,288 @@
+"""The services as processes of the local stack: how each is started, and what it is told."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from mintline.errors import Misconfigured
+from mintline.resources import WALLET_KEY
+from mintline_devstack.attestation import AUTHORITY
+from mintline_devstack.emulators import CHAIN_ID, REGION, base_environment
+from mintline_devstack.paths import CHECKOUT
+from mintline_devstack.ports import Listeners
+from mintline_devstack.principals import role_arn
+from mintline_devstack.probes import http_ready, socket_ready
+from mintline_devstack.provisioning import PREFIX, Known, jwks_url, wallet_store
+from mintline_devstack.state_folder import StateFolder, write_json
+from mintline_devstack.supervisor import ChildSpec, Probe
+from mintline_ops.aws_clients import AwsCredentials
+
+GWEI = 10**9
+ETHER = 10**18
+GRACE = 2 * 86_400
+"""Seconds that an access token authorizes a mint after its expiry: the mint's fees may have to be raised."""
+MAX_VOUCHER_TTL = 366 * 86_400
+"""Seconds that a voucher may last by the enclave's clock: a developer may move the local chain's clock."""
+MAX_CHAIN_SKEW = MAX_VOUCHER_TTL - 2 * 86_400
+POLICY = "policy.json"
+ADMIN_PORTS = {
+    "api": "admin_api",
+    "builder": "admin_builder",
+    "signer-host": "admin_signer_host",
+    "broadcaster": "admin_broadcaster",
+    "indexer": "admin_indexer",
+    "reconciler": "admin_reconciler",
+}
+"""Every service with an admin address, and the name of its port."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the services are told about: where everything is, and who they are."""
+
+    state: StateFolder
+    ports: Listeners
+    known: Known
+    credentials: Mapping[str, AwsCredentials]
+    sockets: Path
+    """A folder for unix sockets, whose path is short enough for them."""
+    audit: Path
+    """Where the signer's host keeps the enclave's audit trail."""
+
+    @property
+    def enclave_socket(self) -> Path:
+        """Where the enclave serves its host."""
+        return self.sockets / "enclave.sock"
+
+    @property
+    def kms_socket(self) -> Path:
+        """Where the host's KMS proxy serves the enclave."""
+        return self.sockets / "kms.sock"
+
+
+def signing_policy(known: Known) -> dict[str, object]:
+    """Return the enclave's policy document; amounts in wei."""
+    relayer = known.relayer
+    assert relayer is not None
+    return {
+        "version": 1,
+        "chain_ids": [CHAIN_ID],
+        "contracts": [known.contract],
+        "authorization": {
+            "issuer": issuer_url(known.pool.user_pool_id),
+            "client_ids": [known.pool.client_id],
+            "jwks": known.jwks,
+            "intake_keys": [known.intake_key],
+            "grace": GRACE,
+        },
+        "issuer": {"address": known.issuer.address, "subject": known.issuer.subject},
+        "treasury": {"address": known.treasury.address, "subject": known.treasury.subject},
+        "relayers": [{"address": relayer.address, "subject": relayer.subject}],
+        "user_actions": ["mint", "transfer", "burn"],
+        # Far above what the bench asks of a key: it is a guard, and no brake.
+        "rates": {"window": 60, "user": 6_000, "treasury": 6_000, "relayer": 6_000, "issuer": 60_000},
+        "max_gas": 1_000_000,
+        "max_fee_per_gas": str(1_000 * GWEI),
+        "max_transaction_cost": str(ETHER // 2),
+        "max_top_up_value": str(10 * ETHER),
+        "top_ups": {"window": 3600, "value": str(10_000 * ETHER), "recipient": str(10 * ETHER)},
+        "max_voucher_ttl": MAX_VOUCHER_TTL,
+        **({"rewrap_to": successor} if (successor := rewrap_to()) else {}),
+        **({"reassign": wallets} if (wallets := reassignments(known.wallet_key)) else {}),
+    }
+
+
+def wallet_key_arns(known: Known) -> list[str]:
+    """Return the KMS keys that may wrap new wallets' keys: while they move, the one that takes over too."""
+    successor = rewrap_to()
+    return list(dict.fromkeys([known.wallet_key, *([successor] if successor else [])]))
+
+
+def rewrap_to() -> str | None:
+    """Return the KMS key that the caller's `MINTLINE_REWRAP_TO` names to take over, if any."""
+    return os.environ.get("MINTLINE_REWRAP_TO") or None
+
+
+def reassignments(kms_key: str) -> list[dict[str, str]]:
+    """Return the wallets that the caller's `MINTLINE_REASSIGN` names: `OLD_SUB:NEW_SUB:ADDRESS`, by commas.
+
+    Raises Misconfigured.
+    """
+    wallets = []
+    for one in filter(None, os.environ.get("MINTLINE_REASSIGN", "").split(",")):
+        parts = one.split(":")
+        if len(parts) != len(("from", "to", "address")):
+            raise Misconfigured(f"MINTLINE_REASSIGN: {one!r}: expected OLD_SUB:NEW_SUB:ADDRESS")
+        wallets.append({"from": parts[0], "to": parts[1], "address": parts[2], "kms_key": kms_key})
+    return wallets
+
+
+def write_policy(folder: Path, known: Known) -> bytes:
+    """Write the enclave's policy document into its folder, and return it: the bytes that it will measure."""
+    path = folder / POLICY
+    write_json(path, signing_policy(known))
+    return path.read_bytes()
+
+
+def enclave(around: Surroundings) -> ChildSpec:
+    """Return the enclave: its socket and the way to KMS, no endpoint, no credentials."""
+    policy = around.state.enclave / POLICY
+    around.enclave_socket.unlink(missing_ok=True)
+    return ChildSpec(
+        name="enclave",
+        argv=(sys.executable, "-m", "mintline_signer.enclave"),
+        env={**base_environment(around.state), **enclave_settings(around, policy)},
+        cwd=CHECKOUT,
+        ready=socket_ready(around.enclave_socket),
+    )
+
+
+def enclave_settings(around: Surroundings, policy: Path) -> dict[str, str]:
+    """Return what the enclave is told; `policy` is where it finds its policy, with its authority beside."""
+    return {
+        "MINTLINE_ENCLAVE_ADDRESS": f"unix://{around.enclave_socket}",
+        "MINTLINE_KMS_PROXY_ADDRESS": f"unix://{around.kms_socket}",
+        "MINTLINE_KMS_ENDPOINT_URL": around.ports.url("kms_front"),
+        "MINTLINE_KMS_KEY_ID": WALLET_KEY.alias(PREFIX),
+        "MINTLINE_SIGNING_POLICY": str(policy),
+        "MINTLINE_NSM": "development",
+        "MINTLINE_DEVELOPMENT_AUTHORITY": str(policy.with_name(AUTHORITY)),
+        "MINTLINE_DEVELOPMENT_ROLE": role_arn("enclave"),
+    }
+
+
+def networked(around: Surroundings, http: aiohttp.ClientSession) -> list[ChildSpec]:
+    """Return the services that wait for nothing but each other's resources."""
+    modules = {
+        "signer-host": "mintline_signer.host",
+        "builder": "mintline_builder",
+        "broadcaster": "mintline_broadcaster",
+        "indexer": "mintline_indexer",
+        "api": "mintline_api",
+        "reconciler": "mintline_indexer.reconciler",
+    }
+    return [
+        ChildSpec(
+            name=name,
+            argv=(sys.executable, "-m", module),
+            env=environment_of(around, name),
+            cwd=CHECKOUT,
+            ready=_ready(around.ports, name, http),
+            grace=35.0,
+        )
+        for name, module in modules.items()
+    ]
+
+
+def environment_of(around: Surroundings, name: str) -> dict[str, str]:
+    """Return the whole environment of a networked service."""
+    return {
+        **base_environment(around.state),
+        **around.credentials[name].environment(),
+        **common_settings(around, name),
+        **settings_of(around)[name],
+    }
+
+
+def common_settings(around: Surroundings, name: str) -> dict[str, str]:
+    """Return what every networked service is told; the collector of traces is the caller's own."""
+    node = around.ports.url("anvil")
+    traced = os.environ.get("MINTLINE_OTLP_ENDPOINT")
+    return {
+        **({"MINTLINE_OTLP_ENDPOINT": traced} if traced else {}),
+        # The emulator goes on with a long poll whose client was killed: it takes messages for nobody, which
+        # are then hidden for a visibility timeout. A short poll leaves it little time for that.
+        "MINTLINE_RECEIVE_WAIT": "1",
+        "AWS_REGION": REGION,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "MINTLINE_AWS_REGION": REGION,
+        "MINTLINE_AWS_ENDPOINT_URL": around.ports.url("ministack"),
+        "MINTLINE_RESOURCE_PREFIX": PREFIX,
+        "MINTLINE_ADMIN_HOST": around.ports.bind,
+        "MINTLINE_ADMIN_PORT": str(around.ports.port(ADMIN_PORTS[name])),
+        "MINTLINE_CHAIN_ID": str(CHAIN_ID),
+        "MINTLINE_RPC_URLS": json.dumps([{"url": node, "ws_url": node.replace("http", "ws", 1)}]),
+    }
+
+
+def settings_of(around: Surroundings) -> dict[str, dict[str, str]]:
+    """Return what each service is told besides."""
+    ports, known = around.ports, around.known
+    kms = urlsplit(ports.url("kms_front"))
+    pool = known.pool.user_pool_id
+    enclave = around.credentials["enclave"]
+    sealing, relayer = known.sealing, known.relayer
+    assert sealing is not None
+    assert relayer is not None
+    return {
+        "api": {
+            "MINTLINE_API_HOST": ports.bind,
+            "MINTLINE_API_PORT": str(ports.port("api")),
+            "MINTLINE_PUBLIC_URL": ports.url("api"),
+            "MINTLINE_DEFAULT_COLLECTION": known.contract,
+            "MINTLINE_COGNITO_ISSUER": issuer_url(pool),
+            "MINTLINE_COGNITO_JWKS_URL": jwks_url(ports, pool),
+            "MINTLINE_COGNITO_USERINFO_URL": f"{ports.url('ministack')}/oauth2/userInfo",
+            "MINTLINE_COGNITO_CLIENT_ID": known.pool.client_id,
+            "MINTLINE_KMS_ENDPOINT_URL": ports.url("kms_front"),
+            "MINTLINE_SEALING_KEY": sealing.public_key,
+            "MINTLINE_WALLET_KEY_ARNS": json.dumps(wallet_key_arns(known)),
+            "MINTLINE_INTAKE_KEY": known.intake_key,
+            "MINTLINE_CURSOR_SECRET": known.cursor_secret.get_secret_value(),
+            "MINTLINE_WALLET_STORE": wallet_store(),
+            # One user of a bench or a test may be as busy as many.
+            "MINTLINE_USER_RATE": "60000",
+        },
+        "builder": {
+            "MINTLINE_ISSUER": known.issuer.model_dump_json(),
+            "MINTLINE_TREASURY": known.treasury.model_dump_json(),
+            "MINTLINE_RELAYER": relayer.model_dump_json(),
+            "MINTLINE_MAX_CHAIN_SKEW": str(MAX_CHAIN_SKEW),
+        },
+        "signer-host": {
+            "MINTLINE_ISSUER": known.issuer.model_dump_json(),
+            "MINTLINE_AUDIT_DIR": str(around.audit),
+            "MINTLINE_SEALING_SECRETS": json.dumps([sealing.secret_id]),
+            "MINTLINE_ENCLAVE_ADDRESS": f"unix://{around.enclave_socket}",
+            "MINTLINE_KMS_PROXY_ADDRESS": f"unix://{around.kms_socket}",
+            "MINTLINE_KMS_PROXY_TARGET": kms.netloc,
+            "MINTLINE_ENCLAVE_ACCESS_KEY_ID": enclave.access_key_id,
+            "MINTLINE_ENCLAVE_SECRET_ACCESS_KEY": enclave.secret_access_key,
+        },
+        "broadcaster": {
+            "MINTLINE_ISSUER": known.issuer.model_dump_json(),
+            # For a chain of a block a second.
+            "MINTLINE_SWEEP_INTERVAL": "3",
+            "MINTLINE_STAGE_DEADLINE": "30",
+            "MINTLINE_LOOK_AFTER": "5",
+            "MINTLINE_REPLACE_AFTER": "10",
+        },
+        "indexer": {"MINTLINE_INSTANCE": "local"},
+        "reconciler": {
+            "MINTLINE_RECONCILE_EVERY": "60",
+            # Of a block a second; passes overlap, and none leaves a block out.
+            "MINTLINE_RECONCILE_BLOCKS": "120",
+        },
+    }
+
+
+def issuer_url(user_pool_id: str) -> str:
+    """Return a user pool's issuer, as its tokens' `iss` has it."""
+    return f"https://cognito-idp.{REGION}.amazonaws.com/{user_pool_id}"
+
+
+def admin_urls(ports: Listeners) -> dict[str, str]:
+    """Return the admin address of every service that has one."""
+    return {name: ports.url(port) for name, port in ADMIN_PORTS.items()}
+
+
+def _ready(ports: Listeners, name: str, http: aiohttp.ClientSession) -> Probe:
+    return http_ready(http, f"{ports.url(ADMIN_PORTS[name])}/readyz")

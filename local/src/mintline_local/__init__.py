@@ -1,1 +1,0 @@
-"""The whole line on one machine: emulators, supervisor, and the mintline command."""

@@ -1,1 +1,0 @@
-"""`mintline wallets`: what an operator does with keys in custody, none of which shows one."""

@@ -1,0 +1,1 @@
+"""What operators do to a deployment: each function returns its result, and prints nothing."""

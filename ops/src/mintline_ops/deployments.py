@@ -1,0 +1,102 @@
+"""What operators' commands look at, a local line or any deployment: its tables, queues and nodes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from mintline.aws.dynamo import Dynamo, Item, decode_item
+from mintline.aws.session import AwsCalls, open_client, translated
+from mintline.chain.node import Node
+from mintline.chain.rpc import Rpc
+from mintline.errors import Misconfigured
+from mintline.resources import Table
+from mintline.settings import ServiceSettings
+from mintline_ops.aws_clients import AwsCredentials, aws_client
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a deployment is, and with which credentials to look at it: AWS's usual chain if None."""
+
+    settings: ServiceSettings
+    rpc_urls: tuple[str, ...]
+    credentials: AwsCredentials | None
+
+
+def settings_of(prefix: str, region: str, endpoint_url: str | None) -> ServiceSettings:
+    """Return how to reach a deployment; raises Misconfigured when the prefix cannot be one."""
+    try:
+        return ServiceSettings.model_validate(
+            {"resource_prefix": prefix, "aws_region": region, "aws_endpoint_url": endpoint_url}
+        )
+    except ValidationError:
+        raise Misconfigured(
+            f"{prefix!r} is no prefix of resources: lower-case letters, digits and hyphens"
+        ) from None
+
+
+def place_of_line(info: Mapping[str, Any], rpc_urls: list[str] | None = None) -> Place:
+    """Return the place of the local line that `info`, its run file, describes."""
+    settings = settings_of(info["prefix"], info["region"], info["aws_endpoint_url"])
+    return Place(settings, tuple(rpc_urls or (info["rpc_url"],)), AwsCredentials(**info["operator"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """A deployment's tables."""
+
+    client: Any
+    dynamo: Dynamo
+    prefix: str
+
+    async def every(self, table: Table) -> AsyncIterator[Item]:
+        """Yield every item of a table; what changes meanwhile may be seen or not."""
+        with translated():
+            pages = self.client.get_paginator("scan").paginate(
+                TableName=table.table_name(self.prefix), ConsistentRead=True
+            )
+            async for page in pages:
+                for attributes in page["Items"]:
+                    yield decode_item(attributes)
+
+
+@asynccontextmanager
+async def open_records(place: Place) -> AsyncIterator[Records]:
+    """Open a deployment's tables."""
+    async with AsyncExitStack() as stack:
+        client = await open_aws(stack, place, "dynamodb")
+        dynamo = Dynamo(client, place.settings.resource_prefix)
+        stack.push_async_callback(dynamo.aclose)
+        yield Records(client, dynamo, place.settings.resource_prefix)
+
+
+async def open_aws(stack: AsyncExitStack, place: Place, service: Any) -> Any:
+    """Open a client of one of a deployment's services, which `stack` closes."""
+    if place.credentials is None:
+        return await open_client(stack, service, place.settings, calls=AwsCalls())
+    assert place.settings.aws_endpoint_url is not None, "a local line has an endpoint"
+    return await stack.enter_async_context(
+        aws_client(
+            service,
+            endpoint_url=place.settings.aws_endpoint_url,
+            region=place.settings.aws_region,
+            credentials=place.credentials,
+        )
+    )
+
+
+@asynccontextmanager
+async def open_chain(place: Place) -> AsyncIterator[tuple[Rpc, Node]]:
+    """Open the nodes of a deployment's chain; raises Misconfigured when none is named."""
+    if not place.rpc_urls:
+        raise Misconfigured("missing --rpc: pass a node URL of the deployment's chain")
+    rpc = Rpc(place.rpc_urls, timeout=30.0)
+    try:
+        yield rpc, Node(rpc, endpoints=rpc)
+    finally:
+        await rpc.aclose()

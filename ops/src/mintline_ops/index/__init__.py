@@ -1,0 +1,1 @@
+"""Rebuild a deployment's index from the chain, and repair the stored one."""

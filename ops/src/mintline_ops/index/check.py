@@ -1,0 +1,53 @@
+"""Build an index of a deployment's chain; compare the stored one with it, and repair that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mintline_indexer.dynamo_store import DynamoCollectionRegistry
+from mintline_indexer.node_chain import NodeChain
+from mintline_ops.deployments import Place, open_chain, open_records
+from mintline_ops.index.rebuild import Difference, Rebuild
+from mintline_ops.index.repair import mend
+
+
+@dataclass(frozen=True, slots=True)
+class IndexCheck:
+    """What a rebuild came to: `differences` and `mended` are None unless that was asked for."""
+
+    head: int
+    tokens: int
+    transfers: int
+    digest: str
+    differences: list[Difference] | None
+    mended: list[Difference] | None
+
+
+async def check(place: Place, *, whole: int, compare: bool, mend_it: bool) -> IndexCheck:
+    """Build an index of a deployment's chain, and compare the kept one, or mend it, if asked to."""
+    async with open_records(place) as records, open_chain(place) as (rpc, node):
+        chain_id = await node.chain_id()
+        rebuild = Rebuild(
+            records=records,
+            chain=NodeChain(node, rpc),
+            collections=DynamoCollectionRegistry(records.client, prefix=records.prefix, chain_id=chain_id),
+            chain_id=chain_id,
+            whole=whole,
+        )
+        await rebuild.catch_up()
+        differences = mended = None
+        if mend_it:
+            outcome = await mend(rebuild, records.dynamo, chain_id=chain_id)
+            differences, mended = outcome.left, outcome.mended
+        elif compare:
+            differences = await rebuild.differences()
+        progress = rebuild.store.progress
+        assert progress is not None
+        return IndexCheck(
+            head=progress.head.number,
+            tokens=len(rebuild.store.token_table),
+            transfers=len(rebuild.store.transfer_table),
+            digest=rebuild.store.digest(),
+            differences=differences,
+            mended=mended,
+        )

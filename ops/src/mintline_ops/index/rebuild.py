@@ -1,0 +1,341 @@
+"""An index built from nothing but the chain, and what it has in common with the one that is kept.
+
+The real indexer builds it, over the real chain and a store in memory. Of the deployment it reads which
+collections there are, and which transactions belong to which operations: neither is on chain.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import random
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+
+from mintline.aws.dynamo import Item
+from mintline.aws.records import row_place
+from mintline.aws.standing import standing
+from mintline.errors import Misconfigured, Unavailable, Unreadable
+from mintline.records import Operation, canonical_json, scoped
+from mintline.resources import BLOCKS, COLLECTIONS, MINTS, TOKENS, TRANSFERS, Table
+from mintline.set_aside import SetAside
+from mintline.states import MintStatus, TransactionState
+from mintline.transaction_records import Transaction, as_far_as_any, carried_by
+from mintline_indexer.chain_port import ChainReader
+from mintline_indexer.dynamo_store import DynamoStore, token_item, transfer_item
+from mintline_indexer.in_memory_store import InMemoryStore
+from mintline_indexer.indexer import Indexer
+from mintline_indexer.metrics import Metrics
+from mintline_indexer.store_port import Attempted, CollectionRegistry, Progress, TokenKey, UndoRecord
+from mintline_ops.deployments import Records
+
+WIDEST = 2_000
+ATTEMPTS = 50
+"""Looks for a moment at which both indexes stand at the same block."""
+BATCH = 100
+"""Operations that are read at once."""
+PAUSE = 0.1
+"""Seconds between two of them."""
+
+ItemKey = tuple[str, str, str]
+"""Table, partition key, sort key (empty for a table without one)."""
+OUTCOME = ("tx_hash", "block_number", "block_hash", "problem")
+
+
+class ReplayStore(InMemoryStore):
+    """A store in memory that knows operations and transactions as they were before the chain decided."""
+
+    live: DynamoStore
+
+    async def attempts(self, tx_hashes: Sequence[bytes]) -> dict[bytes, Attempted]:
+        """Return what the transactions are attempts at, and bring that in with what it is for."""
+        attempted = await self.live.attempts(tx_hashes)
+        ids = {attempt.mint_id for attempt in attempted.values() if attempt.mint_id is not None}
+        places = {attempt.place for attempt in attempted.values() if attempt.place is not None}
+        for transaction in (await self.live.transactions(places)).values():
+            self._undecide(transaction)
+            ids |= set(transaction.operations)
+        await self._bring_in(ids)
+        return attempted
+
+    async def vouchers(self, keys: Sequence[TokenKey]) -> dict[TokenKey, str]:
+        """Return whose vouchers are for these tokens, and bring those mints in."""
+        found = await self.live.vouchers(keys)
+        await self._bring_in(found.values())
+        return found
+
+    async def _bring_in(self, operation_ids: Iterable[str]) -> None:
+        new = set(operation_ids) - self.mint_table.keys() - self.token_operation_table.keys()
+        operations = await self.live.operations(sorted(new))
+        carrying = {place for one in operations.values() if (place := carried_by(one)) is not None}
+        for transaction in (await self.live.transactions(carrying - self.transaction_table.keys())).values():
+            self._undecide(transaction)
+        for operation in operations.values():
+            undecided: dict[str, object] = dict.fromkeys(OUTCOME) | {"status": MintStatus.SUBMITTED}
+            if carried_by(operation) in self.transaction_table:
+                # The rest is read off its transaction.
+                undecided |= {"status": MintStatus.BUILT, "attempts": ()}
+            self.keep(operation.evolve(**undecided))
+
+    def _undecide(self, transaction: Transaction) -> None:
+        """Take a transaction in as it was before it was mined; of one that is there, new attempts."""
+        known = self.transaction_table.get(transaction.place)
+        undecided = dict.fromkeys(("outcome", "not_made", *OUTCOME)) | {"state": TransactionState.SUBMITTED}
+        self.transaction_table[transaction.place] = (
+            transaction.evolve(**undecided) if known is None else known.evolve(attempts=transaction.attempts)
+        )
+
+    def items(self) -> Iterator[tuple[ItemKey, Item]]:
+        """Yield the index as the tables would hold it."""
+        for token in self.token_table.values():
+            yield keyed(TOKENS, token_item(token))
+        for transfer in self.transfer_table.values():
+            yield keyed(TRANSFERS, transfer_item(transfer))
+        for operation in (*self.mint_table.values(), *self.token_operation_table.values()):
+            if (outcome := outcome_item(as_far_as_any(operation, self.transaction_table))) is not None:
+                yield keyed(MINTS, outcome)
+
+    def digest(self) -> str:
+        """Return the SHA-256 of every item in the order of keys: alike for indexes that are alike."""
+        hashed = hashlib.sha256()
+        for _, item in sorted(self.items(), key=lambda pair: pair[0]):
+            hashed.update(canonical_json(item).encode() + b"\n")
+        return hashed.hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One item that is not the same in both; None where there is none."""
+
+    key: ItemKey
+    kept: Item | None
+    rebuilt: Item | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the difference as JSON values."""
+        table, partition, sort = self.key
+        return {
+            "table": table,
+            "key": [partition, sort] if sort else [partition],
+            "fields": self.fields(),
+            "kept": self.kept,
+            "rebuilt": self.rebuilt,
+        }
+
+    def fields(self) -> list[str]:
+        """Return the attributes that differ; none if the whole item is on one side only."""
+        if self.kept is None or self.rebuilt is None:
+            return []
+        names = self.kept.keys() | self.rebuilt.keys()
+        return sorted(name for name in names if self.kept.get(name) != self.rebuilt.get(name))
+
+
+def keyed(table: Table, item: Item) -> tuple[ItemKey, Item]:
+    """Return an item with its key."""
+    sort = str(item[table.sort.name]) if table.sort is not None else ""
+    return (table.name, str(item[table.partition.name]), sort), item
+
+
+def outcome_item(operation: Operation) -> Item | None:
+    """Return what the chain decided about an operation, None if it has not.
+
+    Mined and finalized are one: the two indexes may see finality at different moments.
+    """
+    if operation.status not in (MintStatus.MINED, MintStatus.FINALIZED, MintStatus.REVERTED):
+        return None
+    reverted = operation.status is MintStatus.REVERTED
+    return {
+        "mint_id": operation.operation_id,
+        "outcome": "reverted" if reverted else "mined",
+        "tx_hash": "0x" + operation.tx_hash.hex() if operation.tx_hash else None,
+        "block_number": operation.block_number,
+        "block_hash": "0x" + operation.block_hash.hex() if operation.block_hash else None,
+        "problem": operation.problem.model_dump() if operation.problem else None,
+    }
+
+
+def undo_item(row: UndoRecord) -> Item:
+    """Return the part of an undo record that a wrong token spoils: the tokens as they were, by key."""
+    tokens: Item = row.model_dump(mode="json", include={"tokens"})
+    return tokens
+
+
+class Rebuild:
+    """Builds an index in memory, and keeps it level with the one that is kept."""
+
+    def __init__(
+        self,
+        *,
+        records: Records,
+        chain: ChainReader,
+        collections: CollectionRegistry,
+        chain_id: int,
+        whole: int,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self.store = ReplayStore()
+        self._set_aside = SetAside()
+        self.store.live = DynamoStore(records.dynamo, chain_id=chain_id, set_aside=self._set_aside)
+        self._records = records
+        self._chain_id = chain_id
+        self._whole = whole
+        self._sleep = sleep
+        self._indexer = Indexer(
+            chain=chain,
+            store=self.store,
+            collections=collections,
+            chain_id=chain_id,
+            writer="rebuild",
+            takeover_after=3600.0,
+            widest=WIDEST,
+            whole=whole,
+            metrics=Metrics(CollectorRegistry()),
+            clock=time.monotonic,
+            now=lambda: 0,
+            rng=random.Random(),  # noqa: S311 - nobody contends
+        )
+
+    async def catch_up(self) -> None:
+        """Follow the chain to its head. Raises Unavailable if it went back past finality meanwhile."""
+        while await self._indexer.poll():
+            pass
+        if (trouble := self._indexer.trouble()) is not None:
+            raise Unavailable(trouble)
+
+    async def differences(self) -> list[Difference]:
+        """Compare every item, and those that differ again while both indexes stand at one block."""
+        await self.catch_up()
+        rebuilt = dict(self.store.items())
+        suspects: set[ItemKey] = set(rebuilt)
+        async for key, item in self._kept():
+            if rebuilt.get(key) == item:
+                suspects.discard(key)
+            else:
+                suspects.add(key)
+        return (await self.at_one_block(suspects))[1]
+
+    async def _kept(self) -> Any:
+        for table in (TOKENS, TRANSFERS):
+            async for item in self._records.every(table):
+                key, _ = keyed(table, item)
+                # By the key, which is always there: a damaged item differs, and is repaired as well.
+                if key[1].startswith(scoped(self._chain_id, "")):
+                    yield key, item
+        batch: list[Item] = []
+        async for item in self._records.every(MINTS):
+            batch.append(item)
+            if len(batch) == BATCH:
+                for outcome in await self._outcomes(batch):
+                    yield keyed(MINTS, outcome)
+                batch = []
+        for outcome in await self._outcomes(batch):
+            yield keyed(MINTS, outcome)
+
+    async def _outcomes(self, items: Sequence[Item]) -> list[Item]:
+        """Return what the chain decided about operations of this chain, as far as a rebuild meets it."""
+        operations = await asyncio.gather(*map(self._operation, items))
+        seen = (
+            one
+            for one in operations
+            if one is not None and one.chain_id == self._chain_id and self._may_see(one)
+        )
+        return [outcome for one in seen if (outcome := outcome_item(one)) is not None]
+
+    async def _operation(self, item: Item) -> Operation | None:
+        """Return an operation as it stands; None if unreadable, which is noted: `reconcile` names it."""
+        with suppress(Unreadable):
+            return await standing(self._records.dynamo, item, self._set_aside)
+        return None
+
+    def _may_see(self, operation: Operation) -> bool:
+        """Tell whether a rebuild meets this outcome: one that reverted shows in whole blocks only."""
+        oldest = self._own().finalized.number - self._whole
+        return operation.status is not MintStatus.REVERTED or (operation.block_number or 0) > oldest
+
+    async def at_one_block(self, suspects: Iterable[ItemKey]) -> tuple[Progress, list[Difference]]:
+        """Compare these items, and the undo records, while both indexes stand at one block.
+
+        Returns the checkpoint of that moment: all of it holds for as long as that has not moved. Raises
+        Unavailable if the index is never at the chain's head, Misconfigured if there is none, or if it
+        follows a contract that the rebuilt one does not.
+        """
+        wanted = sorted(suspects)
+        for _ in range(ATTEMPTS):
+            await self.catch_up()
+            progress = await self._progress()
+            self._check_collections(progress)
+            if progress.partial is None and progress.head == self._own().head:
+                kept = await self._read(wanted)
+                found = [Difference(key, kept.get(key), rebuilt) for key, rebuilt in self._rebuilt(wanted)]
+                found += await self._undo_records()
+                if (await self._progress()).revision == progress.revision:
+                    return progress, [each for each in found if each.kept != each.rebuilt]
+            await self._sleep(PAUSE)
+        why = "is an indexer running, and not behind or halted?"
+        raise Unavailable(f"the index never stood at the chain's head: {why}")
+
+    def _check_collections(self, progress: Progress) -> None:
+        """Raise Misconfigured for a contract that only the kept index follows.
+
+        Its tokens would look as if they were not on chain.
+        """
+        for contract in sorted({*progress.collections} - {*self._own().collections}):
+            raise Misconfigured(
+                f"the index follows {contract}, but {COLLECTIONS.name} {scoped(self._chain_id, contract)} is "
+                "missing or not valid: repair that record first"
+            )
+
+    def _rebuilt(self, keys: Sequence[ItemKey]) -> Iterator[tuple[ItemKey, Item | None]]:
+        items = dict(self.store.items())
+        return ((key, items.get(key)) for key in keys)
+
+    async def _undo_records(self) -> list[Difference]:
+        """Pair what both indexes would restore of the tokens in each block that is not final.
+
+        A block of more items than a transaction takes may have been cut elsewhere: then its records have no
+        counterpart, and are passed over.
+        """
+        own = {row.position: row for row in await self.store.rows() if not row.backfilled}
+        pairs = []
+        for row in await self.store.live.rows():
+            other = own.get(row.position)
+            if other is None or other.hash != row.hash or row.number <= self._own().finalized.number:
+                continue
+            if {TokenKey(old.contract, old.token_id) for old in row.tokens} == {
+                TokenKey(old.contract, old.token_id) for old in other.tokens
+            }:
+                key = keyed(BLOCKS, row_place(self._chain_id, row.position))[0]
+                pairs.append(Difference(key, undo_item(row), undo_item(other)))
+        return pairs
+
+    async def _read(self, keys: Sequence[ItemKey]) -> dict[ItemKey, Item]:
+        tables = {table.name: table for table in (TOKENS, TRANSFERS, MINTS)}
+
+        async def read(key: ItemKey) -> Item | None:
+            table = tables[key[0]]
+            names: Item = {table.partition.name: key[1]}
+            if table.sort is not None:
+                names[table.sort.name] = key[2]
+            item = await self._records.dynamo.get(table, names)
+            if item is None or table is not MINTS:
+                return item
+            operation = await self._operation(item)
+            return None if operation is None else outcome_item(operation)
+
+        items = await asyncio.gather(*(read(key) for key in keys))
+        return {key: item for key, item in zip(keys, items, strict=True) if item is not None}
+
+    async def _progress(self) -> Progress:
+        progress = await self.store.live.load()
+        if progress is None:
+            raise Misconfigured(f"{self._records.prefix} has no index of chain {self._chain_id}")
+        return progress
+
+    def _own(self) -> Progress:
+        assert self.store.progress is not None, "catch_up founds it"
+        return self.store.progress

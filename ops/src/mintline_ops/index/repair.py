@@ -1,0 +1,117 @@
+"""Putting right in the kept index what a rebuilt one shows to be wrong, while it is read and written.
+
+Every write is one transaction on the condition that the checkpoint is the one at which both indexes were
+compared, and moves its revision. So an indexer that runs loses the write that it has in hand and reads again
+what is stored, as it does when another writer overtakes it; and what it wrote first has the comparison
+repeated. Only items that differ are touched: readers never see less than before, and what a crash leaves is
+a smaller difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from mintline.aws.dynamo import (
+    Change,
+    Clause,
+    Contended,
+    Delete,
+    Dynamo,
+    Item,
+    Put,
+    TransactionCancelled,
+    Update,
+)
+from mintline.errors import Unavailable
+from mintline.resources import BLOCKS, CHECKPOINTS, MINTS, TOKENS, TRANSFERS
+from mintline_ops.index.rebuild import Difference, ItemKey, Rebuild
+
+BATCH = 50
+"""Items a transaction: undo records can be large, and DynamoDB takes 4 MB at once."""
+PASSES = 3
+"""Comparisons of everything, each after a mending of all that the last one found."""
+TRIES = 50
+"""Transactions in a row that may lose against the indexer."""
+
+_TABLES = {table.name: table for table in (TOKENS, TRANSFERS, BLOCKS)}
+
+
+@dataclass(frozen=True, slots=True)
+class Mended:
+    """What was put right, and what still differs: outcomes of mints, which are not the index's alone."""
+
+    mended: list[Difference]
+    left: list[Difference]
+
+
+async def mend(rebuild: Rebuild, dynamo: Dynamo, *, chain_id: int, batch: int = BATCH) -> Mended:
+    """Make the kept index like the rebuilt one; safe to repeat, and to interrupt.
+
+    One transaction mends `batch` items at most, below 100. Raises Unavailable if the index is never at the
+    chain's head, or if something goes on spoiling it.
+    """
+    pen = _Pen(dynamo, str(chain_id), batch)
+    mended: dict[ItemKey, Difference] = {}
+    for _ in range(PASSES):
+        left = await rebuild.differences()
+        due = {difference.key: difference for difference in _mendable(left)}
+        if not due:
+            return Mended(list(mended.values()), left)
+        mended |= due
+        await _settle(rebuild, pen, due)
+    raise Unavailable("items differ again as soon as they are mended: does anything else write the index?")
+
+
+async def _settle(rebuild: Rebuild, pen: _Pen, due: Collection[ItemKey]) -> None:
+    lost = 0
+    while due:
+        progress, found = await rebuild.at_one_block(key for key in due if key[0] != BLOCKS.name)
+        # What is no different any more, the indexer has written meanwhile.
+        differing = _mendable(found)
+        written = await pen.write(progress.revision, differing)
+        due = {difference.key for difference in differing[written:]}
+        lost = 0 if written or not due else lost + 1
+        if lost == TRIES:
+            raise Unavailable("the index moved on before each write: try again when its chain is calmer")
+
+
+@dataclass(frozen=True, slots=True)
+class _Pen:
+    dynamo: Dynamo
+    chain: str
+    batch: int
+
+    async def write(self, revision: int, differences: Sequence[Difference]) -> int:
+        """Write the rebuilt side of the differences; return how many before the checkpoint moved."""
+        for start in range(0, len(differences), self.batch):
+            changes = map(_change, differences[start : start + self.batch])
+            try:
+                await self.dynamo.transact([self._fence(revision), *changes])
+            except (TransactionCancelled, Contended):
+                return start
+            revision += 1
+        return len(differences)
+
+    def _fence(self, revision: int) -> Update:
+        unmoved = Clause("last_revision", "revision", "eq", (revision,))
+        return Update(CHECKPOINTS, {"chain": self.chain}, set={"revision": revision + 1}, where=(unmoved,))
+
+
+def _mendable(differences: Sequence[Difference]) -> list[Difference]:
+    return [difference for difference in differences if difference.key[0] != MINTS.name]
+
+
+def _change(difference: Difference) -> Change:
+    name, partition, sort = difference.key
+    table = _TABLES[name]
+    key: Item = {table.partition.name: partition}
+    if table.sort is not None:
+        key[table.sort.name] = sort
+    if difference.rebuilt is None:
+        return Delete(table, key)
+    if table is BLOCKS:
+        # An indexer prunes those of final blocks without moving the checkpoint.
+        there = Clause("not_pruned", "hash", "exists")
+        return Update(table, key, set=difference.rebuilt, where=(there,))
+    return Put(table, difference.rebuilt)

@@ -1,0 +1,219 @@
+"""Reads a deployment's tables and its chain, and finds where they differ."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
+
+from prometheus_client import CollectorRegistry
+from pydantic import TypeAdapter, ValidationError
+
+from mintline.admin import Admin, Check, process_registry
+from mintline.aws.dynamo import Item
+from mintline.aws.records import from_item, operation_from
+from mintline.chain.node import Node
+from mintline.chain.rpc import Rpc, RpcError
+from mintline.errors import Misconfigured, Retryable, Unavailable, Unreadable
+from mintline.fields import Address
+from mintline.messages import Frozen
+from mintline.records import (
+    Checkpoint,
+    Collection,
+    Mint,
+    RegisteredContract,
+    Token,
+    TokenOperation,
+    Transfer,
+)
+from mintline.resources import CHECKPOINTS, COLLECTIONS, MINTS, TOKENS, TRANSACTIONS, TRANSFERS, Table
+from mintline.transaction_records import Transaction, as_far_as_any
+from mintline_indexer.dynamo_store import transfer_place
+from mintline_indexer.node_chain import NodeChain
+from mintline_indexer.reconciler.findings import (
+    Books,
+    Finding,
+    Reconciliation,
+    reconcile,
+    unreadable,
+)
+from mintline_indexer.reconciler.metrics import Metrics
+from mintline_indexer.reconciler.passes import Pass, Reconciler
+from mintline_indexer.reconciler.reading import Reader, events_between, transfer_keys
+from mintline_ops.deployments import Place, Records, open_chain, open_records
+
+RecordT = TypeVar("RecordT", bound=Frozen)
+_ADDRESS: TypeAdapter[str] = TypeAdapter(Address)
+
+HOST = "127.0.0.1"
+"""Where the metrics of a watch are."""
+LOOKS = 3
+"""A line that runs is looked at again before a difference counts: a reorg in between looks like one."""
+PAUSE = 2.0
+"""Seconds between two looks."""
+
+
+@asynccontextmanager
+async def open_reconciler(
+    place: Place, metrics: Metrics, *, blocks: int, patience: float
+) -> AsyncIterator[Reconciler]:
+    """Open a reconciler of a deployment's final blocks."""
+    async with open_records(place) as records, open_chain(place) as (rpc, node):
+        reader = Reader(
+            dynamo=records.dynamo,
+            chain=NodeChain(node, rpc),
+            chain_id=await node.chain_id(),
+            patience=patience,
+        )
+        yield Reconciler(reader, blocks=blocks, metrics=metrics, now=time.time, clock=time.monotonic)
+
+
+async def in_range(
+    place: Place, *, first: int | None, last: int | None, blocks: int, patience: float
+) -> Pass:
+    """Check a range of a deployment's final blocks; what it costs is bounded by the range."""
+    metrics = Metrics(CollectorRegistry())
+    async with open_reconciler(place, metrics, blocks=blocks, patience=patience) as reconciler:
+        return await reconciler.check(first, last)
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Checks of a deployment's newest final blocks, one every `seconds`."""
+
+    metrics_url: str
+    reconciler: Reconciler
+    seconds: float
+
+    async def passes(self) -> AsyncIterator[Pass | Retryable | RpcError]:
+        """Yield each pass, or the error for which there was none, without an end."""
+        while True:
+            try:
+                yield await self.reconciler.newest()
+            except (Retryable, RpcError) as error:
+                yield error
+            await asyncio.sleep(self.seconds)
+
+
+@asynccontextmanager
+async def open_watch(
+    place: Place, *, every: float, blocks: int, patience: float, admin_port: int
+) -> AsyncIterator[Watch]:
+    """Open a watch of a deployment, with its metrics and readiness on a port of the loopback."""
+    registry = process_registry()
+    metrics = Metrics(registry)
+    async with open_reconciler(place, metrics, blocks=blocks, patience=patience) as reconciler:
+        checks: dict[str, Check] = {"passes": partial(reconciler.check_age, 3 * every)}
+        async with Admin(host=HOST, port=admin_port, checks=checks, registry=registry) as admin:
+            yield Watch(f"http://{HOST}:{admin.port}/metrics", reconciler, every)
+
+
+def report(books: Books, found: Reconciliation) -> dict[str, Any]:
+    """Return what was found as JSON values."""
+    return {
+        "first": books.first,
+        "last": books.last,
+        "index_head": books.head,
+        "counts": dict(found.counts),
+        "differences": len(found.differences),
+        "findings": [finding.to_json() for finding in found.findings],
+    }
+
+
+async def settled(place: Place, *, patience: float) -> tuple[Books, Reconciliation]:
+    """Reconcile a whole deployment, again while there is a difference, which may be one of the moment."""
+    async with open_records(place) as records, open_chain(place) as (rpc, node):
+        for look in range(1, LOOKS + 1):
+            books = await read(records, rpc, node, patience=patience)
+            found = reconcile(books)
+            if not found.differences or look == LOOKS:
+                break
+            await asyncio.sleep(PAUSE)
+    return books, found
+
+
+async def read(records: Records, rpc: Rpc, node: Node, *, patience: float) -> Books:
+    """Read everything that is compared, in an order in which nothing can run ahead: see `Books`."""
+    chain_id = await node.chain_id()
+    item = await records.dynamo.get(CHECKPOINTS, {"chain": str(chain_id)})
+    if item is None:
+        raise Misconfigured(f"{records.prefix} has no index of chain {chain_id}")
+    try:
+        head = from_item(Checkpoint, item).head_number
+    except Unreadable as error:
+        raise Unavailable(f"checkpoints {chain_id} is not valid: {error}") from error
+    damaged: list[Finding] = []
+    contracts, first = await _contracts(records, chain_id, damaged)
+    stored = [one async for one in _readable(records, MINTS, operation_from, damaged)]
+    decode = partial(from_item, Transaction)
+    transactions = {one.place: one async for one in _readable(records, TRANSACTIONS, decode, damaged)}
+    operations = [as_far_as_any(one, transactions) for one in stored if one.chain_id == chain_id]
+    tokens = [token async for token in _readable(records, TOKENS, partial(from_item, Token), damaged)]
+    latest = await node.block_number()
+    events = await events_between(NodeChain(node, rpc), first, latest, sorted(contracts))
+    token_operations = [one for one in operations if isinstance(one, TokenOperation)]
+    return Books(
+        first=first,
+        last=head,
+        head=head,
+        mints=[one for one in operations if isinstance(one, Mint)],
+        tokens=[token for token in tokens if token.chain_id == chain_id],
+        token_operations=token_operations,
+        transfers=await _transfers(records, transfer_keys(token_operations, events), damaged),
+        events=events,
+        now=time.time(),
+        patience=patience,
+        unreadable=damaged,
+    )
+
+
+async def _contracts(records: Records, chain_id: int, damaged: list[Finding]) -> tuple[set[str], int]:
+    """Return a chain's contracts, and the block that the oldest was deployed in.
+
+    A collection that cannot be read is added to `damaged`; its contract is in its key, and is compared from
+    the others' oldest block on.
+    """
+    contracts: set[str] = set()
+    deployed: list[int] = []
+    async for item in records.every(COLLECTIONS):
+        chain, _, contract = str(item["collection_id"]).partition("#")
+        if chain != str(chain_id):
+            continue
+        with suppress(ValidationError):
+            contracts.add(_ADDRESS.validate_python(contract))
+        try:
+            deployed.append(from_item(RegisteredContract, item).deployed_block)
+            from_item(Collection, item)
+        except Unreadable as error:
+            damaged.append(unreadable(COLLECTIONS.name, str(item["collection_id"]), error))
+    return contracts, min(deployed, default=0)
+
+
+async def _transfers(
+    records: Records, keys: Sequence[tuple[str, str]], damaged: list[Finding]
+) -> list[Transfer]:
+    found = []
+    items = await asyncio.gather(*(records.dynamo.get(TRANSFERS, transfer_place(key)) for key in keys))
+    for key, item in zip(keys, items, strict=True):
+        try:
+            found += [] if item is None else [from_item(Transfer, item)]
+        except Unreadable as error:
+            damaged.append(unreadable(TRANSFERS.name, " ".join(key), error))
+    return found
+
+
+async def _readable(
+    records: Records, table: Table, decode: Callable[[Item], RecordT], damaged: list[Finding]
+) -> AsyncIterator[RecordT]:
+    """Yield a table's records; one that cannot be read is added to `damaged`, and hides no other."""
+    async for item in records.every(table):
+        try:
+            yield decode(item)
+        except Unreadable as error:
+            names = (key.name for key in (table.partition, table.sort) if key is not None)
+            key = " ".join(str(item[name]) for name in names)
+            damaged.append(unreadable(table.name, key, error, mint_id=key if table is MINTS else None))

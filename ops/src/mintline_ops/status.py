@@ -1,0 +1,89 @@
+"""What a running line is doing: its processes, their readiness, the index's progress."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import aiohttp
+
+from mintline.aws.dynamo import Dynamo
+from mintline.aws.records import from_item
+from mintline.errors import Retryable
+from mintline.records import Checkpoint
+from mintline.resources import CHECKPOINTS
+from mintline_ops.aws_clients import AwsCredentials, aws_client
+
+TIMEOUT = aiohttp.ClientTimeout(total=3)
+NO_KEEP_ALIVE = {"Connection": "close"}
+"""An idle connection would hold up the orderly end of the process that was asked."""
+
+
+async def look(info: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the line's addresses and one entry per process: name, pid, ready, detail."""
+    async with aiohttp.ClientSession(timeout=TIMEOUT) as http:
+        processes = await asyncio.gather(*(_process(http, info, name) for name in _names(info)))
+        chain, index = await asyncio.gather(_head(http, info), _indexed(info))
+    shared = ("api_url", "rpc_url", "aws_endpoint_url", "kms_url", "chain_id", "contract", "state_dir")
+    return {
+        **{key: info[key] for key in shared},
+        "head": chain,
+        "indexed": index,
+        "processes": list(processes),
+    }
+
+
+async def rpc(http: aiohttp.ClientSession, url: str, method: str, params: list[Any]) -> Any:
+    """Make one JSON-RPC call; raises RuntimeError with the node's message when it answers with an error."""
+    body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+    async with http.post(url, json=body, headers=NO_KEEP_ALIVE) as answer:
+        result = await answer.json()
+    if "error" in result:
+        raise RuntimeError(f"{method}: {json.dumps(result['error'])}")
+    return result["result"]
+
+
+async def _head(http: aiohttp.ClientSession, info: Mapping[str, Any]) -> int | None:
+    try:
+        return int(await rpc(http, info["rpc_url"], "eth_blockNumber", []), 16)
+    except (aiohttp.ClientError, TimeoutError, RuntimeError):
+        return None
+
+
+async def _indexed(info: Mapping[str, Any]) -> int | None:
+    """Return the last block in the index, or None before its first or without an answer."""
+    async with aws_client(
+        "dynamodb",
+        endpoint_url=info["aws_endpoint_url"],
+        region=info["region"],
+        credentials=AwsCredentials(**info["operator"]),
+    ) as dynamodb:
+        dynamo = Dynamo(dynamodb, info["prefix"])
+        try:
+            item = await dynamo.get(CHECKPOINTS, {"chain": str(info["chain_id"])})
+        except Retryable:
+            return None
+        finally:
+            await dynamo.aclose()
+    return None if item is None else from_item(Checkpoint, item).head_number
+
+
+def _names(info: Mapping[str, Any]) -> list[str]:
+    return list(dict.fromkeys([*info["pids"], *info["admin"]]))
+
+
+async def _process(http: aiohttp.ClientSession, info: Mapping[str, Any], name: str) -> dict[str, Any]:
+    pid = info["pids"].get(name)
+    admin = info["admin"].get(name)
+    if pid is None:
+        return {"name": name, "pid": None, "ready": False, "detail": "restarting"}
+    if admin is None:
+        return {"name": name, "pid": pid, "ready": True, "detail": "running"}
+    try:
+        async with http.get(f"{admin}/readyz") as answer:
+            detail = "ready" if answer.status == 200 else " ".join((await answer.text()).split())[:300]
+            return {"name": name, "pid": pid, "ready": answer.status == 200, "detail": detail}
+    except (aiohttp.ClientError, TimeoutError) as error:
+        return {"name": name, "pid": pid, "ready": False, "detail": f"no answer ({type(error).__name__})"}

@@ -1,0 +1,61 @@
+"""Open what the work on wallets needs: of the local line, or of a deployment on AWS."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mintline.aws.dynamo import Dynamo
+from mintline.aws.key_stores import DynamoKeys, SecretsManagerKeys
+from mintline.aws.sealing import SealingSecrets
+from mintline.aws.session import AwsCalls, open_client
+from mintline.key_stores import KeyStores
+from mintline.settings import ServiceSettings
+from mintline_ops.aws_clients import AwsCredentials, aws_client
+from mintline_ops.trace import table_of_deployment, table_of_line
+from mintline_ops.wallets.dynamo import DynamoBelongings, DynamoWalletRecords
+
+if TYPE_CHECKING:
+    from types_aiobotocore_secretsmanager import SecretsManagerClient
+
+
+@dataclass(frozen=True, slots=True)
+class Custody:
+    """The wallets of one deployment, what they own, and where their keys are."""
+
+    records: DynamoWalletRecords
+    belongings: DynamoBelongings
+    stores: KeyStores
+    sealing: SealingSecrets
+
+
+def _custody(dynamo: Dynamo, secretsmanager: SecretsManagerClient, prefix: str) -> Custody:
+    return Custody(
+        DynamoWalletRecords(dynamo),
+        DynamoBelongings(dynamo),
+        KeyStores(SecretsManagerKeys(secretsmanager, prefix=prefix), DynamoKeys(dynamo)),
+        SealingSecrets(secretsmanager, prefix=prefix),
+    )
+
+
+@asynccontextmanager
+async def custody_of_line(info: Mapping[str, Any]) -> AsyncIterator[Custody]:
+    """Open the custody of the local line that `info`, its run file, describes."""
+    secretsmanager = aws_client(
+        "secretsmanager",
+        endpoint_url=info["aws_endpoint_url"],
+        region=info["region"],
+        credentials=AwsCredentials(**info["operator"]),
+    )
+    async with table_of_line(info) as dynamo, secretsmanager as client:
+        yield _custody(dynamo, client, info["prefix"])
+
+
+@asynccontextmanager
+async def custody_of_deployment(settings: ServiceSettings) -> AsyncIterator[Custody]:
+    """Open the custody of any deployment, with credentials from AWS's usual chain."""
+    async with table_of_deployment(settings) as dynamo, AsyncExitStack() as stack:
+        client = await open_client(stack, "secretsmanager", settings, calls=AwsCalls())
+        yield _custody(dynamo, client, settings.resource_prefix)

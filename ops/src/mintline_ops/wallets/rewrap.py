@@ -1,0 +1,115 @@
+"""Have the enclave wrap every key anew, under the KMS key that its policy names.
+
+What the stores hold is walked, not the wallets' records: so copies and the platform's keys are among it.
+Each key is replaced where it lies, on condition that it is still what the enclave was given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from mintline.authorization import key_id
+from mintline.aws.sealing import SealingSecret
+from mintline.errors import Rejected
+from mintline.key_stores import KeyStore, KeyStores
+from mintline_ops.wallets.ports import for_each
+from mintline_ops.wallets.summary import Tally
+from mintline_signer.protocol import Rewrap, Rewrapped, WrappedKey, WrappedSealingKey
+
+
+class RewrappingEnclave(Protocol):
+    """The enclave, as far as wrapping anew goes."""
+
+    async def rewrap(self, request: Rewrap) -> Rewrapped:
+        """Return a key as it is wrapped now; raises EnclaveRefusal, EnclaveFailure or Unavailable."""
+        ...
+
+
+class Sealing(Protocol):
+    """The sealing keys; `SealingSecrets` is them."""
+
+    def references(self) -> AsyncIterator[str]:
+        """Yield where each is."""
+        ...
+
+    async def read(self, reference: str) -> SealingSecret:
+        """Return one of them; raises Rejected."""
+        ...
+
+    async def replace(self, reference: str, *, old: SealingSecret, new: SealingSecret) -> None:
+        """Put `new` in place of `old`; raises Conflict."""
+        ...
+
+
+async def rewrap(
+    *,
+    to: str,
+    stores: KeyStores,
+    sealing: Sealing,
+    enclave: RewrappingEnclave,
+    concurrency: int,
+    dry_run: bool,
+) -> Tally:
+    """Have every key of every store, and every sealing key, wrapped under the KMS key `to` (its ARN).
+
+    Counts: `rewrapped` (with `dry_run`: those that would be), `there` already. An enclave whose policy names
+    another key than `to` changes nothing: its answer counts as a failure.
+    """
+    tally = Tally()
+    wrapping = Wrapping(to, enclave, dry_run=dry_run)
+
+    async def one_sealing_key(reference: str) -> None:
+        await tally.record(reference, wrapping.sealing_key(reference, sealing))
+
+    await for_each(sealing.references(), one_sealing_key, concurrency=concurrency)
+    for store in stores.all():
+
+        async def one_key(reference: str, store: KeyStore = store) -> None:
+            await tally.record(reference, wrapping.key(reference, store))
+
+        await for_each(store.references(), one_key, concurrency=concurrency)
+    return tally
+
+
+@dataclass(frozen=True, slots=True)
+class Wrapping:
+    """What becomes of one key."""
+
+    to: str
+    enclave: RewrappingEnclave
+    dry_run: bool
+
+    async def key(self, reference: str, store: KeyStore) -> str:
+        """Have a wallet's or a platform's key wrapped anew, and say what came of it."""
+        old = await store.read(reference)
+        if old.kms_key == self.to:
+            return "there"
+        if not self.dry_run:
+            change = await self._anew(
+                WrappedKey.model_validate(old.model_dump(exclude={"version", "reassigned"}))
+            )
+            await store.replace(reference, old=old, new=old.evolve(**change))
+        return "rewrapped"
+
+    async def sealing_key(self, reference: str, sealing: Sealing) -> str:
+        """Have a sealing key wrapped anew, and say what came of it."""
+        old = await sealing.read(reference)
+        if old.kms_key == self.to:
+            return "there"
+        if not self.dry_run:
+            key = WrappedSealingKey(
+                key_id=key_id(old.public_key),
+                chain_id=old.chain_id,
+                wrapped=old.wrapped,
+                kms_key=old.kms_key,
+            )
+            await sealing.replace(reference, old=old, new=old.evolve(**await self._anew(key)))
+        return "rewrapped"
+
+    async def _anew(self, key: WrappedKey | WrappedSealingKey) -> dict[str, object]:
+        answer = await self.enclave.rewrap(Rewrap(key=key))
+        if answer.kms_key != self.to:
+            raise Rejected("other_kms_key", f"the enclave's policy names {answer.kms_key}")
+        return {"wrapped": answer.wrapped, "kms_key": answer.kms_key}
