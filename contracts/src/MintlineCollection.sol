@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {AccessControl} from "@openzeppelin/contracts/access/AccessControl.sol";
 import {IERC165} from "@openzeppelin/contracts/interfaces/IERC165.sol";
 import {IERC4906} from "@openzeppelin/contracts/interfaces/IERC4906.sol";
+import {IERC5313} from "@openzeppelin/contracts/interfaces/IERC5313.sol";
 import {ERC721} from "@openzeppelin/contracts/token/ERC721/ERC721.sol";
 import {ERC721Burnable} from "@openzeppelin/contracts/token/ERC721/extensions/ERC721Burnable.sol";
 import {ERC721Pausable} from "@openzeppelin/contracts/token/ERC721/extensions/ERC721Pausable.sol";
@@ -26,6 +27,7 @@ import {IERC7572} from "./IERC7572.sol";
 /// Not ERC721Enumerable (about 90,000 gas more a mint) and not ERC721URIStorage (a token's URI is the base URI and its id).
 contract MintlineCollection is
     IERC4906,
+    IERC5313,
     IERC7572,
     ERC721Burnable,
     ERC721Pausable,
@@ -76,6 +78,11 @@ contract MintlineCollection is
     /// @param metadataDigest The digest of its metadata JSON
     event Minted(uint256 indexed tokenId, address indexed to, bytes32 metadataDigest);
 
+    /// @notice `owner` changed. Marketplaces follow this event to know who may edit the collection's page.
+    /// @param previousOwner The owner before; zero at the collection's creation
+    /// @param newOwner The owner from now on
+    event OwnershipTransferred(address indexed previousOwner, address indexed newOwner);
+
     /// @notice The voucher's last moment is over.
     /// @param deadline The voucher's deadline, in seconds since the epoch
     error VoucherExpired(uint256 deadline);
@@ -97,12 +104,16 @@ contract MintlineCollection is
     string private _baseTokenURI;
     string private _contractURI;
 
+    /// @inheritdoc IERC5313
+    /// @dev For marketplaces, which let this account edit the collection's page. It has no rights in this contract.
+    address public override owner;
+
     /// @notice Creates the collection. Only `admin` and `issuer` get a role; the admin grants the others.
     /// @param name_ ERC-721 name
     /// @param symbol_ ERC-721 symbol
     /// @param baseURI_ What `tokenURI` puts before the decimal id, so it usually ends in a slash
     /// @param contractURI_ ERC-7572 URI of the collection's own metadata
-    /// @param admin Receives DEFAULT_ADMIN_ROLE, which grants all roles; not zero
+    /// @param admin Receives DEFAULT_ADMIN_ROLE, which grants all roles, and is the first `owner`; not zero
     /// @param issuer Receives ISSUER_ROLE; not zero
     /// @param royaltyReceiver ERC-2981 receiver; not zero
     /// @param royaltyBps ERC-2981 royalty in basis points of the sale price, 10,000 at most
@@ -123,6 +134,7 @@ contract MintlineCollection is
         _grantRole(DEFAULT_ADMIN_ROLE, admin);
         _grantRole(ISSUER_ROLE, issuer);
         _setDefaultRoyalty(royaltyReceiver, royaltyBps);
+        _setOwner(admin);
     }
 
     /// @notice Mints the voucher's token to the voucher's receiver. Anyone may call; the caller gains nothing.
@@ -191,6 +203,12 @@ contract MintlineCollection is
         _setDefaultRoyalty(receiver, royaltyBps);
     }
 
+    /// @notice Changes who `owner` names.
+    /// @param newOwner The new owner; zero for none
+    function setOwner(address newOwner) external onlyRole(DEFAULT_ADMIN_ROLE) {
+        _setOwner(newOwner);
+    }
+
     /// @inheritdoc IERC7572
     function contractURI() external view returns (string memory) {
         return _contractURI;
@@ -210,15 +228,18 @@ contract MintlineCollection is
         return _hashTypedDataV4(keccak256(abi.encode(VOUCHER_TYPEHASH, voucher)));
     }
 
-    /// @notice Whether an interface is implemented (ERC-165): ERC-721 with metadata, ERC-2981, ERC-4906 and
-    /// AccessControl. ERC-7572 defines no interface id.
+    /// @notice Whether an interface is implemented (ERC-165): ERC-721 with metadata, ERC-2981, ERC-4906,
+    /// ERC-5313 and AccessControl. ERC-7572 defines no interface id.
     /// @param interfaceId The interface's id
     /// @return Whether it is implemented
     function supportsInterface(
         bytes4 interfaceId
     ) public view override(IERC165, ERC721, ERC2981, AccessControl) returns (bool) {
         // ERC-4906 fixes its own id: it declares events only, so type(IERC4906).interfaceId would be zero.
-        return interfaceId == bytes4(0x49064906) || super.supportsInterface(interfaceId);
+        return
+            interfaceId == bytes4(0x49064906) ||
+            interfaceId == type(IERC5313).interfaceId ||
+            super.supportsInterface(interfaceId);
     }
 
     /// @dev Marks before minting, so no path back into this contract can mint the id again.
@@ -227,6 +248,11 @@ contract MintlineCollection is
         _minted.set(tokenId);
         _mint(to, tokenId);
         emit Minted(tokenId, to, metadataDigest);
+    }
+
+    function _setOwner(address newOwner) private {
+        emit OwnershipTransferred(owner, newOwner);
+        owner = newOwner;
     }
 
     function _update(

@@ -27,6 +27,7 @@ PRIVILEGED: list[tuple[str, tuple[Any, ...], bytes, str]] = [
     ("setContractURI", ("ipfs://collection",), ROLES["METADATA"], "metadata"),
     ("refreshMetadata", (1,), ROLES["METADATA"], "metadata"),
     ("setDefaultRoyalty", (ADDRESS, 1), ADMIN_ROLE, "admin"),
+    ("setOwner", (ADDRESS,), ADMIN_ROLE, "admin"),
     ("grantRole", (ROLES["RELAYER"], ADDRESS), ADMIN_ROLE, "admin"),
     ("revokeRole", (ROLES["ISSUER"], ADDRESS), ADMIN_ROLE, "admin"),
 ]

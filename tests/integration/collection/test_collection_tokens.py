@@ -169,6 +169,17 @@ def test_royalty__when_above_the_price__then_refused(collection: Collection) -> 
     assert (refusal.name, refusal.args) == ("ERC2981InvalidDefaultRoyalty", (10_001, 10_000))
 
 
+def test_owner__when_the_admin_changes_it__then_marketplaces_are_told(collection: Collection) -> None:
+    before = collection.functions.owner().call()
+
+    receipt = collection.send(collection.functions.setOwner(collection.cast.alice), collection.cast.admin)
+
+    assert before == collection.cast.admin
+    assert collection.functions.owner().call() == collection.cast.alice
+    changed = {"previousOwner": before, "newOwner": collection.cast.alice}
+    assert collection.events(receipt) == [("OwnershipTransferred", changed)]
+
+
 @pytest.mark.parametrize(
     ("interface_id", "supported"),
     [
@@ -177,6 +188,7 @@ def test_royalty__when_above_the_price__then_refused(collection: Collection) -> 
         ("0x5b5e139f", True),  # ERC-721 Metadata
         ("0x2a55205a", True),  # ERC-2981
         ("0x49064906", True),  # ERC-4906
+        ("0x8da5cb5b", True),  # ERC-5313
         ("0x7965db0b", True),  # AccessControl
         ("0x780e9d63", False),  # ERC-721 Enumerable
         ("0xd9b67a26", False),  # ERC-1155
