@@ -42,7 +42,7 @@ from mintline.p256 import load_p256
 from mintline.records import Mint
 from mintline.set_aside import SetAside
 from mintline_api.auth.intake_sessions import IntakeSessions
-from mintline_api.stores import KmsIntake
+from mintline_api.auth.store import KmsIntake
 from mintline_bench.users import sign_in_new
 from mintline_devstack.principals import issue_credentials
 from mintline_devstack.provisioning import Known, load_known

@@ -34,7 +34,7 @@ from mintline.messages import Fees, KeyRef, SignMint, Voucher
 from mintline.p256 import load_p256
 from mintline.resources import WALLET_KEY
 from mintline_api.auth.intake_sessions import IntakeSessions
-from mintline_api.stores import KmsIntake
+from mintline_api.auth.store import KmsIntake
 from mintline_bench.report import spread
 from mintline_bench.users import sign_in_new
 from mintline_devstack.arguments import Arguments, at_least_one

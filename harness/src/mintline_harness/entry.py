@@ -18,16 +18,19 @@ from mintline import process
 from mintline.records import Operation
 from mintline.scopes import Scope
 from mintline_api.app import GROUPS
-from mintline_api.features.mints.accepting import Accepted, Asked, accept_burn, accept_mint, accept_transfer
+from mintline_api.features.mints.accepting import accept_mint
+from mintline_api.features.mints.models import MintRequest
 from mintline_api.features.mints.problems import UNKNOWN_MINT
+from mintline_api.features.operations.use_cases import Accepted, Asked
+from mintline_api.features.transfers.models import BurnRequest, TransferRequest
+from mintline_api.features.transfers.use_cases import accept_burn, accept_transfer
 from mintline_api.http.context import API
-from mintline_api.http.models import View
+from mintline_api.http.models import Input, View
 from mintline_api.http.operations import Answer, Operations
 from mintline_api.http.problems import Refused
 from mintline_api.http.requests import read_body, read_caller, read_idempotency_key, read_path
 from mintline_api.http.responses import answer
 from mintline_api.http.tracing import TRACE
-from mintline_api.inputs import BurnRequest, Input, MintRequest, TransferRequest
 from mintline_api.nudges import Nudges
 from mintline_api.service import serve
 from mintline_api.settings import Settings

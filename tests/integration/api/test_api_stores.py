@@ -24,8 +24,13 @@ from mintline.records import (
 from mintline.resources import ACCOUNTS, MINTS, REVOCATIONS
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus
-from mintline_api.ports import MintStore, RateCounter, WalletStore
-from mintline_api.stores import DynamoGas, DynamoMints, DynamoRates, DynamoRevocations, DynamoWallets
+from mintline_api.auth.store import DynamoRevocations
+from mintline_api.features.mints.ports import MintStore
+from mintline_api.features.mints.store import DynamoMints
+from mintline_api.features.wallets.ports import WalletStore
+from mintline_api.features.wallets.store import DynamoWallets
+from mintline_api.limits.ports import RateCounter
+from mintline_api.limits.store import DynamoGas, DynamoRates
 from mintline_signer.host.revocations import DynamoRevocations as HostRevocations
 from mintline_signer.protocol import Revocation
 from mintline_testkit.api.operations import MemoryMints

@@ -8,8 +8,8 @@ import pytest
 
 from mintline.aws.dynamo import Dynamo
 from mintline.records import Challenge, Link, scoped
+from mintline_api.features.links.ports import AddressTaken, ChallengeSpent, LinkStore
 from mintline_api.features.links.store import DynamoLinks
-from mintline_api.ports import AddressTaken, ChallengeSpent, LinkStore
 from mintline_testkit.api.wallets import MemoryLinks
 from mintline_testkit.constants import CHAIN_ID
 

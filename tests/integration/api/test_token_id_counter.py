@@ -15,9 +15,11 @@ from mintline.errors import Unreadable, Unusable
 from mintline.records import Mint, Token
 from mintline.resources import COLLECTIONS, RATES, TOKENS
 from mintline.states import MintStatus
+from mintline_api.features.mints.store import DynamoMints, DynamoTokenIds
 from mintline_api.features.mints.token_ids import MARGIN, TokenIds
+from mintline_api.features.tokens.store import DynamoIndex
 from mintline_api.http.problems import Refused
-from mintline_api.stores import DynamoIndex, DynamoMints, DynamoRates, DynamoTokenIds
+from mintline_api.limits.store import DynamoRates
 from mintline_testkit.api.index import MemoryIndex
 from mintline_testkit.constants import CHAIN_ID, CONTRACT
 

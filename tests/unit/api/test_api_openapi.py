@@ -13,11 +13,11 @@ from aiohttp import web
 
 import mintline_api
 from mintline_api.app import GROUPS, PROBLEMS
+from mintline_api.features.mints.models import MintRequest
 from mintline_api.http.docs_page import docs_page
 from mintline_api.http.openapi import openapi
 from mintline_api.http.operations import Operations
 from mintline_api.http.problems import Kind
-from mintline_api.inputs import MintRequest
 from mintline_testkit.api.client import MemoryClient
 from mintline_testkit.api.stage import PUBLIC_URL, Stage
 

@@ -13,9 +13,9 @@ from prometheus_client import CollectorRegistry
 from mintline.authorizations import Authorization
 from mintline.records import Mint, scoped
 from mintline.states import MintStatus
+from mintline_api.features.operations.ports import OperationT
 from mintline_api.http.problems import Refused
 from mintline_api.limits.rates import FREE, Rates
-from mintline_api.ports import OperationT
 from mintline_api.settings import Settings as ApiSettings
 from mintline_builder.settings import Settings as BuilderSettings
 from mintline_testkit.api.client import Answered, MemoryClient

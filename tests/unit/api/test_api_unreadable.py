@@ -12,16 +12,13 @@ from mintline.aws.records import to_item
 from mintline.errors import Unreadable, Unusable, Unwritable
 from mintline.records import Link, Mint, Token, Transfer, Wallet, scoped
 from mintline.set_aside import SetAside
+from mintline_api.auth.store import DynamoRevocations
 from mintline_api.features.links.store import DynamoLinks
+from mintline_api.features.mints.store import DynamoTokenIds
+from mintline_api.features.tokens.store import DynamoIndex
+from mintline_api.features.wallets.store import DynamoWallets
 from mintline_api.http.problems import Refused
-from mintline_api.stores import (
-    DynamoGas,
-    DynamoIndex,
-    DynamoRates,
-    DynamoRevocations,
-    DynamoTokenIds,
-    DynamoWallets,
-)
+from mintline_api.limits.store import DynamoGas, DynamoRates
 from mintline_testkit.api.client import MemoryClient
 from mintline_testkit.api.stage import Stage
 from mintline_testkit.constants import CHAIN_ID, CONTRACT

@@ -11,8 +11,8 @@ from mintline.aws.dynamo import Change, Clause, Delete, Dynamo, Item, Put, Reaso
 from mintline.aws.records import to_item
 from mintline.records import Link, scoped
 from mintline.resources import CHALLENGES, LINKS
+from mintline_api.features.links.ports import AddressTaken, ChallengeSpent
 from mintline_api.features.links.store import DynamoLinks
-from mintline_api.ports import AddressTaken, ChallengeSpent
 from mintline_testkit.constants import CHAIN_ID
 
 ADDRESS = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"

@@ -22,7 +22,7 @@ from mintline_api.features.mints.token_ids import (
     REACH,
     TokenIds,
 )
-from mintline_api.stores import DynamoIndex
+from mintline_api.features.tokens.store import DynamoIndex
 from mintline_testkit.api.client import MemoryClient
 from mintline_testkit.api.operations import MemoryTokenIds
 from mintline_testkit.api.stage import Stage

@@ -27,7 +27,7 @@ from mintline.resources import BROADCAST, BUILD, SIGN, Queue
 from mintline.states import MintStatus
 from mintline.tracing import OFF, Tracer, with_tracing
 from mintline.transaction_records import Place
-from mintline_api.stores import SqsLine
+from mintline_api.features.operations.outbox import SqsLine
 from mintline_broadcaster.fees import FeeCaps
 from mintline_broadcaster.handlers import broadcast
 from mintline_broadcaster.noops import Noops

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from mintline.errors import Retryable
-from mintline_api.features.mints.accepting import Accepted
+from mintline_api.features.metadata.models import Metadata
+from mintline_api.features.mints.models import MintRequest
+from mintline_api.features.operations.use_cases import Accepted
+from mintline_api.features.transfers.models import BurnRequest, TransferRequest
 from mintline_api.http.problems import Refused
-from mintline_api.inputs import BurnRequest, Metadata, MintRequest, TransferRequest
 from mintline_harness.simulation.mining import TURNING
 from mintline_harness.simulation.process import Faults, Process
 from mintline_harness.simulation.services import Api

@@ -25,8 +25,9 @@ from mintline.refusals import RefusalCode
 from mintline.resources import BROADCAST
 from mintline.states import TERMINAL, MintStatus
 from mintline.vouchers import calldata
+from mintline_api.features.metadata.models import Metadata
+from mintline_api.features.mints.models import MintRequest
 from mintline_api.http.problems import Refused
-from mintline_api.inputs import Metadata, MintRequest
 from mintline_harness.simulation.chain import Sent, SimulatedChain
 from mintline_harness.simulation.contract import BATCH_GAS, LINE_GAS, REDEEM_GAS, redemption
 from mintline_harness.simulation.process import Faults

@@ -17,22 +17,18 @@ from mintline.records import Mint, TokenBurn, TokenTransfer
 from mintline.resources import BROADCAST, BUILD, SIGN
 from mintline_api.auth.authorizations import Authorizations
 from mintline_api.auth.intake_sessions import IntakeSessions
-from mintline_api.features.mints.accepting import (
-    Accepted,
-    Asked,
-    Intake,
-    accept_burn,
-    accept_mint,
-    accept_transfer,
-)
+from mintline_api.features.collections.registry import Collections
+from mintline_api.features.mints.accepting import accept_mint
 from mintline_api.features.mints.cancellation import Cancellation, cancel_mint
+from mintline_api.features.mints.models import MintRequest
 from mintline_api.features.mints.queries import get_mint
 from mintline_api.features.mints.self_custody import carry
 from mintline_api.features.mints.token_ids import TokenIds
-from mintline_api.features.tokens.use_cases import Collections
+from mintline_api.features.operations.outbox import SqsLine
+from mintline_api.features.operations.use_cases import Accepted, Asked, Intake
+from mintline_api.features.transfers.models import BurnRequest, TransferRequest
+from mintline_api.features.transfers.use_cases import accept_burn, accept_transfer
 from mintline_api.features.wallets.use_cases import WalletDirectory
-from mintline_api.inputs import BurnRequest, MintRequest, TransferRequest
-from mintline_api.stores import SqsLine
 from mintline_broadcaster.broadcaster import Adapters as BroadcasterAdapters
 from mintline_broadcaster.metrics import Metrics as BroadcasterMetrics
 from mintline_builder.builder import Adapters, Builder

@@ -12,9 +12,11 @@ from aiohttp import web
 from mintline.tracing import OFF, Tracer
 from mintline_api.auth.problems import AUTHENTICATION
 from mintline_api.features.links import routes as links
+from mintline_api.features.metadata import routes as metadata
 from mintline_api.features.mints import routes as mints
 from mintline_api.features.system import routes as system
 from mintline_api.features.tokens import routes as tokens
+from mintline_api.features.wallets import routes as wallets
 from mintline_api.http.catalogue import ProblemCatalogue
 from mintline_api.http.context import API, DOCS, GATE, METRICS, OPENAPI, TRACER, Api
 from mintline_api.http.docs_page import docs_page
@@ -29,10 +31,10 @@ from mintline_api.settings import BODY_LIMIT
 
 GROUPS = (
     mints.operations,
-    tokens.wallet_operations,
+    wallets.operations,
     links.operations,
     tokens.operations,
-    tokens.metadata_operations,
+    metadata.operations,
     system.operations,
 )
 PROBLEMS = ProblemCatalogue(authentication=AUTHENTICATION, writes=(TOO_MANY_WRITES,))

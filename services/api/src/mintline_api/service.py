@@ -35,11 +35,18 @@ from mintline_api.auth.authorizations import Authorizations
 from mintline_api.auth.intake_sessions import IntakeSessions
 from mintline_api.auth.jwks import HttpJwks, KeySet
 from mintline_api.auth.revocations import Revocations
+from mintline_api.auth.store import DynamoRevocations, KmsIntake
 from mintline_api.auth.user_pool import HttpUserInfo
+from mintline_api.features.collections.registry import Collections
 from mintline_api.features.links.store import DynamoLinks
+from mintline_api.features.metadata.store import S3Metadata
+from mintline_api.features.metadata.use_cases import MetadataCache
+from mintline_api.features.mints.store import DynamoMints, DynamoTokenIds
 from mintline_api.features.mints.token_ids import TokenIds
+from mintline_api.features.operations.outbox import SqsLine
 from mintline_api.features.system.readiness import Readiness
-from mintline_api.features.tokens.use_cases import Collections, MetadataCache
+from mintline_api.features.tokens.store import DynamoIndex
+from mintline_api.features.wallets.store import DynamoWallets, KmsKeys
 from mintline_api.features.wallets.use_cases import WalletDirectory
 from mintline_api.http.connections import Bounded, most_connections
 from mintline_api.http.context import Api
@@ -48,21 +55,9 @@ from mintline_api.http.operations import Operations
 from mintline_api.http.protocol import protocols, runner_of
 from mintline_api.limits.gas import GasBudget
 from mintline_api.limits.rates import Rates
+from mintline_api.limits.store import DynamoGas, DynamoRates
 from mintline_api.metrics import Metrics
 from mintline_api.settings import Settings
-from mintline_api.stores import (
-    DynamoGas,
-    DynamoIndex,
-    DynamoMints,
-    DynamoRates,
-    DynamoRevocations,
-    DynamoTokenIds,
-    DynamoWallets,
-    KmsIntake,
-    KmsKeys,
-    S3Metadata,
-    SqsLine,
-)
 
 if TYPE_CHECKING:
     from types_aiobotocore_kms import KMSClient

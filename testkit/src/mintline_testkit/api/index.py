@@ -10,7 +10,7 @@ from mintline.records import (
     position,
     token_key,
 )
-from mintline_api.ports import Page
+from mintline_api.features.pages import Page
 from mintline_testkit.api.pages import page_of
 
 

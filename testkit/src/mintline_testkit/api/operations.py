@@ -22,7 +22,8 @@ from mintline.transaction_records import (
     carried_by,
     may_still_be_stopped,
 )
-from mintline_api.ports import OperationT, Page
+from mintline_api.features.operations.ports import OperationT
+from mintline_api.features.pages import Page
 from mintline_testkit.api.pages import page_of
 
 

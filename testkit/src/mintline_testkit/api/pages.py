@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TypeVar
 
-from mintline_api.ports import Page
+from mintline_api.features.pages import Page
 
 T = TypeVar("T")
 

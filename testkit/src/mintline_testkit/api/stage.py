@@ -27,9 +27,10 @@ from mintline_api.auth.authorizations import Authorizations
 from mintline_api.auth.intake_sessions import IntakeSessions
 from mintline_api.auth.jwks import KeySet
 from mintline_api.auth.revocations import Revocations
+from mintline_api.features.collections.registry import Collections
+from mintline_api.features.metadata.use_cases import MetadataCache
 from mintline_api.features.mints.token_ids import TokenIds
 from mintline_api.features.system.readiness import Readiness
-from mintline_api.features.tokens.use_cases import Collections, MetadataCache
 from mintline_api.features.wallets.use_cases import WalletDirectory
 from mintline_api.http.context import Api
 from mintline_api.http.cursors import Cursors

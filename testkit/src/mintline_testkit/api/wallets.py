@@ -11,7 +11,7 @@ from mintline.records import (
     Wallet,
     scoped,
 )
-from mintline_api.ports import AddressTaken, ChallengeSpent
+from mintline_api.features.links.ports import AddressTaken, ChallengeSpent
 
 
 class MemoryWallets:

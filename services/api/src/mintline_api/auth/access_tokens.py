@@ -17,11 +17,11 @@ from mintline.access_tokens import LEEWAY, BadToken, TokenFault, TokenRules
 from mintline.scopes import OPENID
 from mintline_api.auth import problems
 from mintline_api.auth.jwks import KeySet
+from mintline_api.auth.ports import TokenStatus
 from mintline_api.auth.revocations import Revocations
 from mintline_api.auth.user_pool import Standings
 from mintline_api.caches import BoundedCache
 from mintline_api.http.problems import Kind, Refused
-from mintline_api.ports import TokenStatus
 
 _BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +([A-Za-z0-9._~+/=-]+)")
 _CACHE_SECONDS = 60.0

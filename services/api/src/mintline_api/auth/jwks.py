@@ -14,8 +14,8 @@ from pydantic import ValidationError
 
 from mintline.access_tokens import Jwk
 from mintline.errors import Unavailable
+from mintline_api.auth.ports import JwksSource
 from mintline_api.caches import SingleFlight
-from mintline_api.ports import JwksSource
 
 log = structlog.get_logger()
 

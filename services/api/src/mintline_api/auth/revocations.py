@@ -14,8 +14,8 @@ import structlog
 from mintline.errors import MintlineError
 from mintline.revocation import KEPT, REVOCATION, revocation_fields
 from mintline_api.auth.intake_sessions import IntakeSessions
+from mintline_api.auth.ports import RevocationStore
 from mintline_api.caches import BoundedCache, SingleFlight
-from mintline_api.ports import RevocationStore
 
 log = structlog.get_logger()
 

@@ -24,8 +24,8 @@ import structlog
 
 from mintline.errors import Unavailable
 from mintline_api.auth.jwks import read_bounded
+from mintline_api.auth.ports import TokenStatus
 from mintline_api.caches import BoundedCache, SingleFlight
-from mintline_api.ports import TokenStatus
 
 log = structlog.get_logger()
 

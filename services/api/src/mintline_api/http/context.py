@@ -11,10 +11,16 @@ from mintline.scopes import Scope
 from mintline.tracing import Tracer
 from mintline_api.auth.access_tokens import AccessTokens
 from mintline_api.auth.authorizations import Authorizations
-from mintline_api.features.mints.accepting import Intake
+from mintline_api.chain import Chain
+from mintline_api.features.collections.registry import Collections
+from mintline_api.features.links.ports import LinkStore
+from mintline_api.features.metadata.use_cases import MetadataCache
+from mintline_api.features.mints.ports import MintStore
 from mintline_api.features.mints.token_ids import TokenIds
+from mintline_api.features.operations.ports import Line
+from mintline_api.features.operations.use_cases import Intake
 from mintline_api.features.system.readiness import Readiness
-from mintline_api.features.tokens.use_cases import Collections, MetadataCache
+from mintline_api.features.tokens.ports import Index
 from mintline_api.features.wallets.use_cases import WalletDirectory
 from mintline_api.http.cursors import Cursors
 from mintline_api.http.deadlines import Deadline
@@ -23,7 +29,6 @@ from mintline_api.limits.gas import GasBudget
 from mintline_api.limits.rates import Rates
 from mintline_api.metrics import Metrics
 from mintline_api.nudges import Nudges
-from mintline_api.ports import Chain, Index, Line, LinkStore, MintStore
 from mintline_api.settings import Settings
 
 

@@ -1,11 +1,14 @@
-"""What every public resource has in common."""
+"""What requests and resources of all features are made of."""
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
+from unicodedata import category
 
-from pydantic import BaseModel, ConfigDict, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 Time = Annotated[
     str,
@@ -23,3 +26,66 @@ def rfc3339(milliseconds: int) -> str:
     """Return Unix milliseconds as RFC 3339, UTC."""
     at = datetime.fromtimestamp(milliseconds / 1000, UTC)
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTROL_IN_PARAGRAPHS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_LIMIT = re.compile(r"[0-9]{1,6}")
+
+
+def _line(value: str) -> str:
+    if match := _CONTROL.search(value):
+        raise ValueError(f"control character U+{ord(match[0]):04X} in a line of text")
+    if all(category(character)[0] in "CZ" for character in value):
+        raise ValueError("expected at least one visible character")
+    return value
+
+
+def checked_paragraphs(value: str) -> str:
+    """Return a text of several lines; raises ValueError for a control character."""
+    if match := _CONTROL_IN_PARAGRAPHS.search(value):
+        raise ValueError(f"control character U+{ord(match[0]):04X} in a text")
+    return value
+
+
+TextLine = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_line)]
+Paragraphs = Annotated[str, Field(max_length=4000), AfterValidator(checked_paragraphs)]
+
+
+class Input(BaseModel):
+    """A value from a client: nothing unknown, nothing coerced."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+def _limit(value: Any) -> Any:
+    if isinstance(value, str) and _LIMIT.fullmatch(value):
+        return int(value)
+    raise PydanticCustomError("limit", "expected a whole number from 1 to 100")
+
+
+Limit = Annotated[
+    int,
+    BeforeValidator(_limit),
+    Field(ge=1, le=100),
+    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 100, "default": 20}),
+]
+Cursor = Annotated[str, Field(max_length=1024)]
+
+
+class PageQuery(Input):
+    """Which part of a list."""
+
+    cursor: Cursor | None = Field(
+        default=None, description="`next_cursor` of the page before, for the same list and filters."
+    )
+    limit: Limit = Field(default=20, description="How many items at most.")
+
+
+class NoQuery(Input):
+    """An operation without query parameters."""
+
+
+def rfc3339_or_none(milliseconds: int | None) -> str | None:
+    """Return Unix milliseconds as RFC 3339, None for a time that is not known."""
+    return None if milliseconds is None else rfc3339(milliseconds)

@@ -13,11 +13,7 @@ from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from mintline_api.http.catalogue import ProblemCatalogue
 from mintline_api.http.operations import Answer, HeaderField, Operation, Operations
-from mintline_api.http.problems import (
-    MEDIA_TYPE,
-    Kind,
-    ProblemDocument,
-)
+from mintline_api.http.problems import MEDIA_TYPE, Kind, ProblemDocument
 
 _REF = "#/components/schemas/{model}"
 _TRACE_EXAMPLE = "4bf92f3577b34da6a3ce929d0e0e4736"

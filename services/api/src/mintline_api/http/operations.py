@@ -12,8 +12,8 @@ from pydantic import BaseModel
 
 from mintline.scopes import Scope
 from mintline_api.http.context import SCOPE
+from mintline_api.http.models import NoQuery
 from mintline_api.http.problems import Kind
-from mintline_api.inputs import NoQuery
 
 Method: TypeAlias = Literal["GET", "POST", "DELETE"]
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]

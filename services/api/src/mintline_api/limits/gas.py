@@ -11,8 +11,8 @@ from collections.abc import Callable
 from mintline_api.caches import BoundedCache, SingleFlight
 from mintline_api.http.models import rfc3339
 from mintline_api.http.problems import Refused
+from mintline_api.limits.ports import GasAccounts
 from mintline_api.limits.problems import GAS_BUDGET_REACHED
-from mintline_api.ports import GasAccounts
 
 DAY = 86_400
 GWEI = 10**9

@@ -20,8 +20,8 @@ from functools import partial
 
 from mintline_api.caches import BoundedCache, SingleFlight
 from mintline_api.http.problems import Refused
+from mintline_api.limits.ports import RateCounter
 from mintline_api.limits.problems import TOO_MANY_WRITES
-from mintline_api.ports import RateCounter
 
 WINDOW = 60
 """Seconds."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from mintline.fields import Address
+from mintline.fields import Address, HexBytes
 from mintline.records import Link
 from mintline_api.features.links.use_cases import Challenged
-from mintline_api.http.models import Time, View, rfc3339
+from mintline_api.http.models import Input, Time, View, rfc3339
 
 
 class ChallengeView(View):
@@ -61,3 +61,27 @@ def link_view(link: Link) -> LinkView:
     return LinkView(
         address=link.address, chain_id=link.chain_id, kind=link.kind, linked_at=rfc3339(link.linked_at)
     )
+
+
+class ChallengeRequest(Input):
+    """Which wallet to link, and where its user is asked to sign."""
+
+    address: Address
+    domain: Annotated[str, Field(max_length=255)] | None = Field(
+        default=None, description="The site that asks, as the browser names it; this API's own if absent."
+    )
+
+
+class LinkRequest(Input):
+    """A challenge, signed."""
+
+    message: str = Field(max_length=4096, description="The text that was signed: EIP-4361.")
+    signature: Annotated[HexBytes, Field(max_length=16_384)] = Field(
+        description="By `personal_sign`: 65 bytes of an account, up to 16 KB of a contract wallet."
+    )
+
+
+class WalletPath(Input):
+    """Names a linked wallet."""
+
+    address: Address = Field(description="The wallet's address.")

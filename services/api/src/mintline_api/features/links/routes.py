@@ -5,8 +5,17 @@ from __future__ import annotations
 from aiohttp import web
 
 from mintline.scopes import Scope
-from mintline_api.features import examples
-from mintline_api.features.links.models import ChallengeView, LinkList, LinkView, challenge_view, link_view
+from mintline_api.features.links import examples
+from mintline_api.features.links.models import (
+    ChallengeRequest,
+    ChallengeView,
+    LinkList,
+    LinkRequest,
+    LinkView,
+    WalletPath,
+    challenge_view,
+    link_view,
+)
 from mintline_api.features.links.problems import (
     CHALLENGE_SPENT,
     MALFORMED_SIGN_IN,
@@ -18,12 +27,12 @@ from mintline_api.features.links.problems import (
 )
 from mintline_api.features.links.use_cases import SignIn, challenge, link, unlink
 from mintline_api.http.context import API, Api
+from mintline_api.http.models import NoQuery
 from mintline_api.http.operations import Answer, Operations
 from mintline_api.http.problems import BODY, INVALID_PARAMETER
 from mintline_api.http.rates import count_write
 from mintline_api.http.requests import read_body, read_caller, read_path, read_query
 from mintline_api.http.responses import answer
-from mintline_api.inputs import ChallengeRequest, LinkRequest, NoQuery, WalletPath
 
 operations = Operations(
     "Linked wallets",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mintline.chain.calls import Call
 from mintline.errors import Rejected
 from mintline.eth import keccak256, selector, word
-from mintline_api.ports import Chain
+from mintline_api.chain import Chain
 
 CONTRACT_GAS = 3_000_000
 """What a contract wallet may spend on looking at a signature, in gas of a call that nobody pays."""

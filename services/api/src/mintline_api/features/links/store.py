@@ -14,7 +14,7 @@ from mintline.errors import Unavailable
 from mintline.records import Challenge, Link, scoped
 from mintline.resources import CHALLENGES, LINKS
 from mintline.set_aside import SetAside
-from mintline_api.ports import AddressTaken, ChallengeSpent
+from mintline_api.features.links.ports import AddressTaken, ChallengeSpent
 
 (_OF_USER,) = LINKS.indexes
 _TRIES = 3

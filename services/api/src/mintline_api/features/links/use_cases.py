@@ -20,6 +20,8 @@ import structlog
 
 from mintline.records import Challenge, Link, scoped
 from mintline.recovery import recover
+from mintline_api.chain import Chain
+from mintline_api.features.links.ports import AddressTaken, ChallengeSpent, LinkStore
 from mintline_api.features.links.problems import (
     CHALLENGE_SPENT,
     MALFORMED_SIGN_IN,
@@ -37,7 +39,6 @@ from mintline_api.features.links.signatures import (
 )
 from mintline_api.features.links.siwe import SiweMessage, compose, parse
 from mintline_api.http.problems import Fault, Refused
-from mintline_api.ports import AddressTaken, Chain, ChallengeSpent, LinkStore
 
 log = structlog.get_logger()
 

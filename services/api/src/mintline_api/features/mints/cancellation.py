@@ -10,11 +10,12 @@ from mintline.errors import Unavailable
 from mintline.messages import ReviewMint
 from mintline.records import CANCELLED, Mint
 from mintline.states import MintStatus
+from mintline_api.features.mints.ports import MintStore
 from mintline_api.features.mints.problems import NOT_CANCELLABLE
 from mintline_api.features.mints.queries import get_mint
+from mintline_api.features.operations.ports import Line
 from mintline_api.http.problems import Refused
 from mintline_api.nudges import Nudges
-from mintline_api.ports import Line, MintStore
 
 UNSENT = frozenset({MintStatus.ACCEPTED, MintStatus.BUILT})
 """Nothing of a mint in these states has reached a node, nor can it any more once it is rejected."""

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from mintline.errors import Unreadable
 from mintline.records import Mint
 from mintline.states import MintStatus
+from mintline_api.features.mints.ports import MintStore
 from mintline_api.features.mints.problems import UNKNOWN_MINT
 from mintline_api.http.problems import Refused
-from mintline_api.ports import MintStore
 
 _PAGES_PER_REQUEST = 5
 _FILTER_WINDOW = 100

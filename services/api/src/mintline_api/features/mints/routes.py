@@ -10,11 +10,21 @@ from mintline.records import Mint
 from mintline.scopes import Scope
 from mintline.states import MintStatus
 from mintline_api.auth.problems import TOKEN_TOO_LONG
-from mintline_api.features import examples
 from mintline_api.features.collections.problems import UNKNOWN_CONTRACT
+from mintline_api.features.examples import MINT_ID
 from mintline_api.features.links.problems import WALLET_NOT_LINKED
-from mintline_api.features.mints.accepting import Asked, accept_mint
+from mintline_api.features.mints import examples
+from mintline_api.features.mints.accepting import accept_mint
 from mintline_api.features.mints.cancellation import cancel_mint
+from mintline_api.features.mints.models import (
+    MintList,
+    MintPath,
+    MintRequest,
+    MintsQuery,
+    MintView,
+    TransactionRequest,
+    mint_view,
+)
 from mintline_api.features.mints.problems import (
     MALFORMED_TRANSACTION,
     NOT_CANCELLABLE,
@@ -26,24 +36,18 @@ from mintline_api.features.mints.queries import get_mint, list_mints
 from mintline_api.features.mints.self_custody import carry, unsigned_transaction
 from mintline_api.features.mints.waiting import has_heard_of, moved_from, rests, wait_for, wished
 from mintline_api.features.operations.problems import KEY_REUSED
+from mintline_api.features.operations.use_cases import Asked
 from mintline_api.features.wallets.problems import WALLET_DELETED, WALLET_REASSIGNED
 from mintline_api.http.context import API, DEADLINE, GATE, METRICS
+from mintline_api.http.models import NoQuery
 from mintline_api.http.operations import Answer, HeaderField, Operations
 from mintline_api.http.problems import BODY, INVALID_CURSOR, INVALID_PARAMETER, UNSUPPORTED_CODING
 from mintline_api.http.rates import RATE_LIMIT_HEADERS, count_write, tell_rate
-from mintline_api.http.requests import (
-    read_body,
-    read_caller,
-    read_idempotency_key,
-    read_path,
-    read_query,
-)
+from mintline_api.http.requests import read_body, read_caller, read_idempotency_key, read_path, read_query
 from mintline_api.http.responses import answer
 from mintline_api.http.tracing import TRACE
-from mintline_api.inputs import MintPath, MintRequest, MintsQuery, NoQuery, TransactionRequest
 from mintline_api.limits.problems import GAS_BUDGET_REACHED
 from mintline_api.nudges import Nudges
-from mintline_api.views import MintList, MintView, mint_view
 
 operations = Operations(
     "Mints",
@@ -102,9 +106,7 @@ PREFERENCE_APPLIED = HeaderField(
             MintView,
             examples.ACCEPTED,
             headers=(
-                HeaderField(
-                    "Location", "Where to follow it.", {"type": "string"}, f"/v1/mints/{examples.MINT_ID}"
-                ),
+                HeaderField("Location", "Where to follow it.", {"type": "string"}, f"/v1/mints/{MINT_ID}"),
                 HeaderField(
                     "Idempotent-Replayed",
                     "`true` when the key had made this mint before.",

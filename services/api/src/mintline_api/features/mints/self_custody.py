@@ -17,12 +17,14 @@ from mintline.raw_transactions import SignedTransaction, decode
 from mintline.records import MAX_OWN_TRANSACTIONS, Mint
 from mintline.states import MintStatus
 from mintline.vouchers import calldata
+from mintline_api.chain import Chain
+from mintline_api.features.links.ports import LinkStore
 from mintline_api.features.links.problems import WALLET_NOT_LINKED
 from mintline_api.features.links.signatures import is_contract
 from mintline_api.features.mints.problems import MALFORMED_TRANSACTION, NOT_WAITING, TRANSACTION_MISMATCH
 from mintline_api.features.mints.self_custody_models import UnsignedTransaction
+from mintline_api.features.operations.ports import Line
 from mintline_api.http.problems import Fault, Refused
-from mintline_api.ports import Chain, Line, LinkStore
 
 log = structlog.get_logger()
 

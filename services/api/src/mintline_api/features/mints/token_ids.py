@@ -32,7 +32,7 @@ from heapq import heappop, heappush
 import structlog
 
 from mintline.errors import Retryable, Unavailable
-from mintline_api.ports import TokenIdCounter, UsedTokenIds
+from mintline_api.features.mints.ports import TokenIdCounter, UsedTokenIds
 
 log = structlog.get_logger()
 

@@ -11,7 +11,7 @@ import structlog
 from mintline.errors import Retryable
 from mintline.records import Mint
 from mintline.states import TERMINAL, MintStatus
-from mintline_api.ports import MintStore
+from mintline_api.features.mints.ports import MintStore
 
 log = structlog.get_logger()
 

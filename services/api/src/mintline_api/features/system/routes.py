@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from mintline_api.features import examples
+from mintline_api.features.system import examples
+from mintline_api.features.system.models import Health, Readiness
 from mintline_api.http.context import API, DOCS, OPENAPI
 from mintline_api.http.operations import Answer, Operations
 from mintline_api.http.responses import answer, conditional
-from mintline_api.views import Health, Readiness
 
 operations = Operations("System", "Health, and this documentation.")
 

@@ -18,9 +18,9 @@ import structlog
 
 from mintline.records import WALLET_CACHE_SECONDS, Wallet, scoped
 from mintline_api.caches import BoundedCache, SingleFlight
+from mintline_api.features.wallets.ports import Keys, WalletStore
 from mintline_api.features.wallets.problems import WALLET_REASSIGNED
 from mintline_api.http.problems import Refused
-from mintline_api.ports import Keys, WalletStore
 
 log = structlog.get_logger()
 

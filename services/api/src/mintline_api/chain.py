@@ -1,0 +1,32 @@
+"""What the api reads from the chain."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from mintline.chain.answers import FeeMarket
+from mintline.chain.calls import Call
+
+
+class Chain(Protocol):
+    """The chain, read only, at its latest block; `mintline.chain.node.Node` is one."""
+
+    async def code(self, address: str) -> bytes:
+        """Return an account's code, empty unless it is a contract or delegates to one (EIP-7702)."""
+        ...
+
+    async def call(self, call: Call) -> bytes:
+        """Return what a call returns; raises Rejected if it reverts or runs out of gas."""
+        ...
+
+    async def transaction_count(self, address: str) -> int:
+        """Return an account's next nonce."""
+        ...
+
+    async def fees(self) -> FeeMarket:
+        """Return what the next block asks."""
+        ...
+
+    async def time(self) -> int:
+        """Return the latest block's timestamp, in Unix seconds."""
+        ...

@@ -1,0 +1,42 @@
+"""The collections of this API, remembered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from mintline.records import RegisteredContract
+from mintline_api.caches import BoundedCache, SingleFlight
+from mintline_api.features.collections.problems import UNKNOWN_CONTRACT
+from mintline_api.features.tokens.ports import Index
+from mintline_api.http.problems import Refused
+
+_CACHED_COLLECTIONS = 10_000
+_ABSENCE_SECONDS = 5.0
+
+
+class Collections:
+    """The contracts that are ours: a known one stays known, an unknown one is asked about again soon."""
+
+    def __init__(
+        self,
+        index: Index,
+        *,
+        clock: Callable[[], float],
+        looked_up: Callable[[bool], None] = lambda _: None,
+    ) -> None:
+        self._index = index
+        self._cache: BoundedCache[str, tuple[RegisteredContract | None]] = BoundedCache(
+            max_weight=_CACHED_COLLECTIONS, clock=clock, looked_up=looked_up
+        )
+        self._flights: SingleFlight[str, RegisteredContract | None] = SingleFlight()
+
+    async def known(self, contract: str) -> RegisteredContract:
+        """Return the collection; raises Refused for a contract that is not ours."""
+        entry = self._cache.get(contract)
+        if entry is None:
+            collection = await self._flights.run(contract, lambda: self._index.collection(contract))
+            entry = (collection,)
+            self._cache.put(contract, entry, ttl=_ABSENCE_SECONDS if collection is None else float("inf"))
+        if entry[0] is None:
+            raise Refused(UNKNOWN_CONTRACT, f"{contract} is no collection of this API.")
+        return entry[0]

@@ -1,0 +1,86 @@
+"""Operations on metadata, for everyone."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from mintline_api.features.collections.models import ContractPath, TokenPath
+from mintline_api.features.collections.problems import UNKNOWN_CONTRACT
+from mintline_api.features.metadata import examples
+from mintline_api.features.metadata.problems import METADATA_ALTERED, UNKNOWN_METADATA
+from mintline_api.features.metadata.use_cases import get_collection_metadata, get_metadata
+from mintline_api.http.context import API
+from mintline_api.http.operations import Answer, HeaderField, Operations
+from mintline_api.http.problems import INVALID_PARAMETER
+from mintline_api.http.requests import read_path
+from mintline_api.http.responses import conditional, document
+
+operations = Operations("Metadata", "What `tokenURI` and `contractURI` point to: for everyone.")
+
+METADATA_HEADERS = {
+    "Content-Type": "application/json",
+    # A token's metadata does not change; an hour bounds how long a correction (ERC-4906) takes.
+    "Cache-Control": "public, max-age=3600, stale-while-revalidate=86400",
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Expose-Headers": "ETag",
+}
+_CACHING = (
+    HeaderField("ETag", "The SHA-256 of the body.", {"type": "string"}, '"9f86d081884c7d65…"'),
+    HeaderField("Cache-Control", "For everyone, for an hour.", {"type": "string"}, "public, max-age=3600"),
+)
+
+
+@operations.add(
+    "GET",
+    "/v1/metadata/{contract}/{token_id}",
+    summary="A token's metadata",
+    description="The JSON that `tokenURI` points to (ERC-721), byte for byte what was minted: its SHA-256 is "
+    "the `metadataDigest` of the mint's event, and is compared with it before it is served, which is as soon "
+    "as the token is on chain. Needs no access token; any origin may read it.",
+    secured=False,
+    path_model=TokenPath,
+    answers=(
+        Answer(200, "The metadata.", example=examples.METADATA_JSON, headers=_CACHING),
+        Answer(304, "You have it already (`If-None-Match`)."),
+    ),
+    problems=(INVALID_PARAMETER, UNKNOWN_CONTRACT, UNKNOWN_METADATA, METADATA_ALTERED),
+)
+async def read_metadata(request: web.Request) -> web.Response:
+    """Return a token's metadata."""
+    api = request.app[API]
+    path = read_path(request, TokenPath)
+    body = await get_metadata(
+        path.contract,
+        path.token_id,
+        chain_id=api.settings.chain_id,
+        collections=api.collections,
+        index=api.index,
+        metadata=api.metadata,
+    )
+    return conditional(request, document(body, METADATA_HEADERS))
+
+
+@operations.add(
+    "GET",
+    "/v1/metadata/{contract}",
+    summary="A collection's metadata",
+    description="The JSON that `contractURI` points to (ERC-7572). Needs no token; any origin may read it.",
+    secured=False,
+    path_model=ContractPath,
+    answers=(
+        Answer(200, "The metadata.", example=examples.COLLECTION_METADATA, headers=_CACHING),
+        Answer(304, "You have it already (`If-None-Match`)."),
+    ),
+    problems=(INVALID_PARAMETER, UNKNOWN_CONTRACT),
+)
+async def read_collection_metadata(request: web.Request) -> web.Response:
+    """Return a collection's metadata."""
+    api = request.app[API]
+    path = read_path(request, ContractPath)
+    body = await get_collection_metadata(
+        path.contract,
+        chain_id=api.settings.chain_id,
+        collections=api.collections,
+        metadata=api.metadata,
+    )
+    return conditional(request, document(body, METADATA_HEADERS))

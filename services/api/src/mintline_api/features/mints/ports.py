@@ -1,0 +1,69 @@
+"""What mints need from storage."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from mintline.authorizations import Authorization
+from mintline.records import Mint, Operation, Problem
+from mintline_api.features.operations.ports import OperationT
+from mintline_api.features.pages import Page
+
+
+class MintStore(Protocol):
+    """The operations: mints, transfers and burns."""
+
+    async def create(self, operation: OperationT, authorization: Authorization) -> OperationT | None:
+        """Create an operation unless its id exists; return None if created, else the one that was there.
+
+        Its authorization is on record before it is.
+        """
+        ...
+
+    async def operation(self, operation_id: str) -> Operation | None:
+        """Return an operation of any kind as it is now."""
+        ...
+
+    async def get(self, mint_id: str) -> Mint | None:
+        """Return the mint as it is now."""
+        ...
+
+    async def cancel(self, mint: Mint, problem: Problem, *, at: int) -> Mint:
+        """Reject a mint that was not sent, note on a submitted one that it is to be stopped.
+
+        Only if its status is still `mint`'s. Returns the mint as it is then, changed or not; `at` is in Unix
+        milliseconds.
+        """
+        ...
+
+    async def ids_of(self, sub: str, *, limit: int, after: str | None) -> Page[str]:
+        """Return a user's mint ids, newest first; may lag behind `create` by moments."""
+        ...
+
+    async def highest_token_id(self, contract: str, ids: range) -> int | None:
+        """Return the highest of `ids` that a collection's newest open mints have; None if they have none."""
+        ...
+
+
+class TokenIdCounter(Protocol):
+    """The collections' counters of token ids; all raise Refused for a contract that is not registered."""
+
+    async def upcoming(self, contract: str) -> int:
+        """Return the token id with which the next lease begins."""
+        ...
+
+    async def lease(self, contract: str, count: int) -> int:
+        """Take `count` token ids and return the first."""
+        ...
+
+    async def advance(self, contract: str, to: int) -> None:
+        """Have the next lease begin with `to`, unless it begins with a higher one."""
+        ...
+
+
+class UsedTokenIds(Protocol):
+    """Records by which token ids are known that were given out."""
+
+    async def highest_token_id(self, contract: str, ids: range) -> int | None:
+        """Return the highest of `ids` that is known to be in use in a collection; None if none is."""
+        ...

@@ -1,0 +1,229 @@
+"""Mints, and the counters of their token ids, in DynamoDB."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+from pydantic import Field
+
+from mintline.authorizations import Authorization
+from mintline.aws.authorizations import keep_authorization
+from mintline.aws.dynamo import (
+    Change,
+    Clause,
+    ConditionFailed,
+    Contended,
+    Dynamo,
+    Item,
+    Put,
+    TransactionCancelled,
+    Update,
+)
+from mintline.aws.records import read, readable, to_item, transition, unusable
+from mintline.aws.standing import filling, read_mint, read_operation, read_transaction, standing
+from mintline.errors import Unavailable, Unwritable
+from mintline.messages import Frozen
+from mintline.records import OPEN_SHARDS, Mint, Operation, Problem, created_key, open_shard, scoped
+from mintline.resources import COLLECTIONS, MINTS
+from mintline.set_aside import SetAside
+from mintline.states import MintStatus
+from mintline.transaction_records import carried_by, may_still_be_stopped
+from mintline_api.features.collections.problems import UNKNOWN_CONTRACT
+from mintline_api.features.operations.ports import OperationT
+from mintline_api.features.pages import Page, text_of
+from mintline_api.http.problems import Refused
+
+_BY_USER = MINTS.index("by_user")
+_OPEN = MINTS.index("open")
+_NEWEST_OPEN = 5
+"""Mints of each shard of the open ones that are asked for the highest token id."""
+_OPEN_PAGE = 25
+"""Open operations of a shard that are looked through for mints at once."""
+_OPEN_PAGES = 8
+"""Such pages at most: behind as many transfers and burns no mint is looked for."""
+_MINT = "mint_"
+"""What a mint's id begins with, and no other operation's."""
+
+
+class DynamoMints:
+    """The tables of mints and of their authorizations.
+
+    ::
+
+        authorizations   new_authorization ─▶ it stays as it is
+        mints            new_mint          ─▶ the mint that is there
+    """
+
+    def __init__(self, dynamo: Dynamo, *, set_aside: SetAside | None = None) -> None:
+        self._dynamo = dynamo
+        self._set_aside = set_aside or SetAside()
+
+    async def create(self, operation: OperationT, authorization: Authorization) -> OperationT | None:
+        """Create an operation unless its id exists; return None if created, else the one that was there."""
+        # First: a crash in between leaves an authorization that nobody reads, never a mint without its own.
+        await keep_authorization(self._dynamo, operation, authorization)
+        operation_id = operation.operation_id
+        item = {
+            **to_item(operation),
+            "created_key": created_key(operation.created_at, operation_id),
+            "open_shard": open_shard(operation_id),
+        }
+        try:
+            await self._dynamo.write(Put(MINTS, item, where=(Clause("new_mint", "mint_id", "missing"),)))
+        except ConditionFailed as lost:
+            found: Operation | None
+            if lost.item is not None:
+                found = await standing(self._dynamo, lost.item, self._set_aside)
+            else:
+                found = await self.operation(operation_id)
+            # An id begins with its kind.
+            assert isinstance(found, type(operation))
+            return found
+        return None
+
+    async def operation(self, operation_id: str) -> Operation | None:
+        """Return an operation of any kind as it stands now."""
+        return await read_operation(self._dynamo, operation_id, self._set_aside)
+
+    async def get(self, mint_id: str) -> Mint | None:
+        """Return the mint as it stands now."""
+        return await read_mint(self._dynamo, mint_id, self._set_aside)
+
+    async def cancel(self, mint: Mint, problem: Problem, *, at: int) -> Mint:
+        """Reject a mint that was not sent, or note on a submitted one that it is to be stopped.
+
+        The nonce of a transaction that carries it is for a no-op from then on, by the same write.
+        """
+        place = carried_by(mint)
+        carried = None if place is None else await read_transaction(self._dynamo, place, self._set_aside)
+        if carried is not None and not may_still_be_stopped(mint, carried):
+            return await self.get(mint.mint_id) or mint
+        stored = mint.status if carried is None else MintStatus.BUILT
+        still = (
+            Clause("still_there", "status", "eq", (stored.value,)),
+            Clause("first_request", "cancel_requested_at", "missing"),
+            *(() if place is None else (Clause("its_nonce", "nonce", "eq", (place.nonce,)),)),
+        )
+        if mint.status is MintStatus.SUBMITTED:
+            asked: Item = {"cancel_requested_at": at, "updated_at": at}
+            update = Update(MINTS, {"mint_id": mint.mint_id}, set=asked, where=still)
+        else:
+            ended: Item = {"problem": to_item(problem), "cancel_requested_at": at}
+            update = transition(mint.mint_id, MintStatus.REJECTED, at=at, set=ended, where=still)
+        with suppress(ConditionFailed, TransactionCancelled):
+            if carried is None:
+                await self._dynamo.write(update)
+            else:
+                await self._together(update, filling(carried, at=at))
+        return await self.get(mint.mint_id) or mint
+
+    async def _together(self, *changes: Change) -> None:
+        try:
+            await self._dynamo.transact(changes)
+        except Contended:
+            raise Unavailable("other writers kept moving the mint or its transaction") from None
+
+    async def ids_of(self, sub: str, *, limit: int, after: str | None) -> Page[str]:
+        """Return a user's mint ids, newest first; the index lags behind `create` by moments."""
+        start: Item | None = None
+        if after is not None:
+            start = {"mint_id": after.partition("#")[2], "sub": sub, "created_key": after}
+        page = await self._dynamo.query(
+            MINTS, index=_BY_USER, partition=sub, forward=False, limit=limit, start=start
+        )
+        return Page(
+            tuple((text_of(item, "created_key"), text_of(item, "mint_id")) for item in page.items),
+            more=page.next is not None,
+        )
+
+    async def highest_token_id(self, contract: str, ids: range) -> int | None:
+        """Return the highest of `ids` in a collection that the newest open mints of all collections have."""
+        shards = await asyncio.gather(*map(self._newest_open, range(OPEN_SHARDS)))
+        keys: list[Item] = [{"mint_id": mint_id} for ids_of_shard in shards for mint_id in ids_of_shard]
+        items = await asyncio.gather(*(self._dynamo.get(MINTS, key) for key in keys))
+        present = (item for item in items if item is not None)
+        return max(
+            (
+                mint.token_id
+                for _, mint in readable(Mint, MINTS, present, self._set_aside)
+                if mint.contract == contract and mint.token_id is not None and mint.token_id in ids
+            ),
+            default=None,
+        )
+
+    async def _newest_open(self, shard: int) -> list[str]:
+        """Return the ids of a shard's newest open mints: the transfers and burns among them are no mints.
+
+        Those name tokens that they did not take from a counter.
+        """
+        found: list[str] = []
+        start: Item | None = None
+        for _ in range(_OPEN_PAGES):
+            page = await self._dynamo.query(
+                MINTS, index=_OPEN, partition=str(shard), forward=False, limit=_OPEN_PAGE, start=start
+            )
+            ids = (text_of(item, "mint_id") for item in page.items)
+            found += [one for one in ids if one.startswith(_MINT)]
+            start = page.next
+            if start is None or len(found) >= _NEWEST_OPEN:
+                break
+        return found[:_NEWEST_OPEN]
+
+
+class _Counter(Frozen):
+    """The part of a collection that is counted."""
+
+    next_token_id: int = Field(ge=0, strict=True)
+
+
+class DynamoTokenIds:
+    """The counters of one chain's collections."""
+
+    def __init__(self, dynamo: Dynamo, *, chain_id: int, set_aside: SetAside | None = None) -> None:
+        self._dynamo = dynamo
+        self._chain_id = chain_id
+        self._set_aside = set_aside or SetAside()
+
+    async def upcoming(self, contract: str) -> int:
+        """Return what the counter stands at; raises Unusable if that cannot be read."""
+        item = await self._dynamo.get(COLLECTIONS, self._key(contract))
+        if item is None:
+            raise _unregistered(contract)
+        return read(_Counter, COLLECTIONS, item, self._set_aside).next_token_id
+
+    async def advance(self, contract: str, to: int) -> None:
+        """Move the counter forward, never back."""
+        behind = Clause("behind", "next_token_id", "lt", (to,))
+        update = Update(COLLECTIONS, self._key(contract), set={"next_token_id": to}, where=(behind,))
+        with suppress(ConditionFailed):
+            # Alone, like the addition: the role has no permission for PartiQL here.
+            await self._dynamo.update_returning(update)
+
+    async def lease(self, contract: str, count: int) -> int:
+        """Take token ids by one addition; raises Unusable for a counter that cannot be read.
+
+        No other value can stand in for it: ids that are made up may be on other mints' records.
+        """
+        key = self._key(contract)
+        # Only a number of 0 or more passes, as DynamoDB compares: what was damaged is not added to.
+        countable = Clause("countable", "next_token_id", "ge", (0,))
+        update = Update(COLLECTIONS, key, add={"next_token_id": count}, where=(countable,))
+        try:
+            item = await self._dynamo.update_returning(update)
+        except ConditionFailed as lost:
+            present = lost.item or await self._dynamo.get(COLLECTIONS, key)
+            if present is None:
+                raise _unregistered(contract) from None
+            read(_Counter, COLLECTIONS, present, self._set_aside)
+            raise Unavailable("the counter of token ids was repaired meanwhile") from None
+        except Unwritable as error:
+            raise unusable(COLLECTIONS, key, error, self._set_aside) from None
+        return read(_Counter, COLLECTIONS, item, self._set_aside).next_token_id - count
+
+    def _key(self, contract: str) -> Item:
+        return {"collection_id": scoped(self._chain_id, contract)}
+
+
+def _unregistered(contract: str) -> Refused:
+    return Refused(UNKNOWN_CONTRACT, f"{contract} is no collection of this API.")

@@ -1,0 +1,188 @@
+"""Accepting what a user asks for, once, whatever its kind."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+import structlog
+from pydantic import BaseModel
+
+from mintline.authorizations import Authorization
+from mintline.messages import BuildMint
+from mintline.records import Mint, Operation, Wallet, canonical_json
+from mintline.states import MintStatus
+from mintline_api.features.collections.registry import Collections
+from mintline_api.features.links.ports import LinkStore
+from mintline_api.features.mints.ports import MintStore
+from mintline_api.features.mints.token_ids import TokenIds
+from mintline_api.features.operations.ports import Line
+from mintline_api.features.operations.problems import KEY_REUSED
+from mintline_api.features.wallets.use_cases import WalletDirectory
+from mintline_api.http.problems import Refused
+from mintline_api.limits.gas import GasBudget
+from mintline_api.limits.rates import Rates
+from mintline_api.nudges import Nudges
+
+log = structlog.get_logger()
+
+_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_ID_CHARACTERS = 26
+_ID_BYTES = 17
+_ACCEPTED = {"mint": "mint_accepted", "transfer": "transfer_accepted", "burn": "burn_accepted"}
+_REPLAYED = {"mint": "mint_replayed", "transfer": "transfer_replayed", "burn": "burn_replayed"}
+
+OperationT = TypeVar("OperationT", bound=Operation)
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted(Generic[OperationT]):
+    """An accepted operation; `replayed` when the idempotency key had already made it."""
+
+    operation: OperationT
+    replayed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Who asks, and how; `authorize` makes the envelope of an operation, `now` is in Unix milliseconds."""
+
+    sub: str
+    key: str | None
+    trace: str
+    authorize: Callable[[Operation], bytes]
+    now: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intake:
+    """What it takes to accept an operation.
+
+    `rates` and `gas` refuse new ones beyond what a user has; no replay is counted.
+    """
+
+    chain_id: int
+    default_collection: str
+    collections: Collections
+    wallets: WalletDirectory
+    links: LinkStore
+    token_ids: TokenIds
+    operations: MintStore
+    line: Line
+    entropy: Callable[[int], bytes]
+    nudges: Nudges = field(default_factory=Nudges)
+    rates: Rates | None = None
+    gas: GasBudget | None = None
+
+    def operation_id(self, kind: str, asked: Asked) -> str:
+        """Return the id of what is asked for: the key's own, or a new one."""
+        if asked.key is None:
+            return operation_id_from(kind, self.entropy(_ID_BYTES))
+        return keyed_operation_id(kind, self.chain_id, asked.sub, asked.key)
+
+    async def permit(self, asked: Asked, *, paying: Wallet | None) -> int | None:
+        """Return the user's permit for one more, None if there are no rates; raises Refused."""
+        if self.gas is not None and paying is not None:
+            await self.gas.check(paying.address)
+        return None if self.rates is None else await self.rates.take(asked.sub)
+
+    def give_back(self, permit: int | None, asked: Asked) -> None:
+        """Return a permit that made nothing."""
+        if self.rates is not None and permit is not None:
+            self.rates.give_back(asked.sub, permit)
+
+    async def send(self, operation: Operation) -> None:
+        """Put an accepted operation on the line; the sweep does, should this be lost."""
+        message = BuildMint(mint_id=operation.operation_id, trace=operation.trace)
+        await self.nudges.send(
+            self.line.build(message, group=group_of(operation)), mint_id=operation.operation_id
+        )
+
+
+def operation_id_from(kind: str, seed: bytes) -> str:
+    """Return the id that 17 or more bytes give: the kind, and 130 bits in Crockford's base 32."""
+    bits = int.from_bytes(seed[:_ID_BYTES], "big") >> (8 * _ID_BYTES - 5 * _ID_CHARACTERS)
+    digits = (_CROCKFORD[bits >> shift & 31] for shift in range(5 * (_ID_CHARACTERS - 1), -1, -5))
+    return f"{kind}_" + "".join(digits)
+
+
+def keyed_operation_id(kind: str, chain_id: int, sub: str, key: str) -> str:
+    """Return the id that a user's idempotency key stands for, on any copy of the api, permanently."""
+    named = canonical_json([kind, chain_id, sub, key])
+    return operation_id_from(kind, hashlib.sha256(named.encode()).digest())
+
+
+def group_of(operation: Operation) -> str:
+    """Return the message group of an operation that is to be built.
+
+    A wallet's own keep their order; those of many users that share a relayer have none to keep.
+    """
+    if isinstance(operation, Mint) and operation.custody == "sponsored":
+        return operation.mint_id
+    if isinstance(operation, Mint):
+        return operation.wallet
+    assert operation.sender is not None
+    return operation.sender.address
+
+
+async def _create(
+    operation: OperationT,
+    authorization: Authorization,
+    intake: Intake,
+    *,
+    unused: Callable[[OperationT], None],
+) -> Accepted[OperationT]:
+    """Put an operation on record and on the line, or return what its key made before.
+
+    `unused` is called with that one: what was taken for a new one is not needed.
+    """
+    existing = await intake.operations.create(operation, authorization)
+    if existing is not None and not _is_this_try(existing, operation):
+        unused(existing)
+        return await _replay(existing, operation.request_digest, intake)
+    kept = existing or operation
+    if kept.status is MintStatus.ACCEPTED:
+        await intake.send(kept)
+    log.info(_ACCEPTED[kept.kind], **{f"{kept.kind}_id": kept.operation_id})
+    return Accepted(kept, replayed=False)
+
+
+def _is_this_try(existing: Operation, operation: Operation) -> bool:
+    """Tell whether a record is the one that this request wrote, by a try whose answer was lost.
+
+    What it compares stays as it was created. A token id alone would not do: a counter may have been set back.
+    """
+    return (existing.contract, existing.token_id, existing.created_at, existing.trace) == (
+        operation.contract,
+        operation.token_id,
+        operation.created_at,
+        operation.trace,
+    )
+
+
+async def _made_before(
+    operation_id: str, request_digest: str, record: type[OperationT], asked: Asked, intake: Intake
+) -> Accepted[OperationT] | None:
+    """Return what the key made before, None if that is nothing."""
+    existing = await intake.operations.operation(operation_id) if asked.key else None
+    return await _replay(existing, request_digest, intake) if isinstance(existing, record) else None
+
+
+async def _replay(existing: OperationT, request_digest: str, intake: Intake) -> Accepted[OperationT]:
+    """Return what a key made before; raises Refused if that was from another body.
+
+    What is still `accepted` is put on the line again: a process may have died between the two writes.
+    """
+    if existing.request_digest != request_digest:
+        raise Refused(KEY_REUSED, f"This Idempotency-Key made {existing.operation_id} from another body.")
+    if existing.status is MintStatus.ACCEPTED:
+        await intake.send(existing)
+    log.info(_REPLAYED[existing.kind], **{f"{existing.kind}_id": existing.operation_id})
+    return Accepted(existing, replayed=True)
+
+
+def _digest_of(request: BaseModel) -> str:
+    asked = canonical_json(request.model_dump(mode="json", exclude_none=True))
+    return hashlib.sha256(asked.encode()).hexdigest()

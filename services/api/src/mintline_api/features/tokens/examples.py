@@ -1,0 +1,65 @@
+"""Examples for the OpenAPI document."""
+
+from __future__ import annotations
+
+from mintline.states import MintStatus
+from mintline_api.features.examples import (
+    BLOCK_HASH,
+    CONTRACT,
+    DIGEST,
+    METADATA_URL,
+    MINT_ID,
+    TX_HASH,
+    WALLET,
+)
+from mintline_api.features.metadata.examples import METADATA_JSON
+from mintline_api.features.tokens.models import (
+    IndexView,
+    TokenList,
+    TokenMint,
+    TokenSummary,
+    TokenView,
+    TransferList,
+    TransferView,
+)
+
+INDEX = IndexView(
+    head_block=44, head_timestamp="2026-11-23T01:50:57.000Z", finalized_block=40, lag_seconds=0.8
+)
+SUMMARY = TokenSummary(
+    chain_id=31337,
+    contract=CONTRACT,
+    token_id=1,
+    owner=WALLET,
+    burned=False,
+    metadata_digest=DIGEST,
+    metadata_url=METADATA_URL,
+    minted_block=42,
+    block_number=42,
+    tx_hash=TX_HASH,
+    finality="pending",
+)
+TOKEN = TokenView(
+    **SUMMARY.model_dump(),
+    metadata=METADATA_JSON,
+    metadata_verified=True,
+    mint=TokenMint(mint_id=MINT_ID, status=MintStatus.MINED),
+    index=INDEX,
+)
+TOKENS = TokenList(items=[SUMMARY], next_cursor=None, index=INDEX)
+TRANSFERS = TransferList(
+    items=[
+        TransferView(
+            from_=None,
+            to=WALLET,
+            block_number=42,
+            block_hash=BLOCK_HASH,
+            log_index=0,
+            tx_hash=TX_HASH,
+            timestamp="2026-11-23T01:50:55.000Z",
+            finality="pending",
+        )
+    ],
+    next_cursor=None,
+    index=INDEX,
+)

@@ -1,0 +1,154 @@
+"""What clients send and get of tokens and transfers."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from mintline.fields import Address, Bytes32, TokenId
+from mintline.records import Checkpoint, Token, Transfer
+from mintline.states import MintStatus
+from mintline_api.features.metadata.models import metadata_url
+from mintline_api.features.operations.models import MintId
+from mintline_api.http.models import Input, PageQuery, Time, View, rfc3339
+
+
+class OwnerQuery(PageQuery):
+    """Which of an owner's tokens."""
+
+    contract: Address | None = Field(default=None, description="Only tokens of this contract.")
+
+
+class OwnerPath(Input):
+    """Names an owner."""
+
+    address: Address
+
+
+Finality = Annotated[
+    Literal["pending", "finalized"],
+    Field(description="`finalized` once no reorg can undo it; `pending` until then."),
+]
+
+
+class IndexView(View):
+    """How fresh the answer is."""
+
+    head_block: int | None = Field(description="The latest block in the index; null before its first.")
+    head_timestamp: Time | None
+    finalized_block: int | None
+    lag_seconds: float | None = Field(description="Seconds since the head block's timestamp.")
+
+
+def index_view(checkpoint: Checkpoint | None, *, now: int) -> IndexView:
+    """Return the index's freshness; `now` is in Unix milliseconds."""
+    if checkpoint is None:
+        return IndexView(head_block=None, head_timestamp=None, finalized_block=None, lag_seconds=None)
+    return IndexView(
+        head_block=checkpoint.head_number,
+        head_timestamp=rfc3339(checkpoint.head_timestamp * 1000),
+        finalized_block=checkpoint.finalized_number,
+        lag_seconds=max(0, now - checkpoint.head_timestamp * 1000) / 1000,
+    )
+
+
+def finality(block_number: int, checkpoint: Checkpoint | None) -> Literal["pending", "finalized"]:
+    """Tell whether a block is beyond any reorg."""
+    final = checkpoint is not None and block_number <= checkpoint.finalized_number
+    return "finalized" if final else "pending"
+
+
+class TokenMint(View):
+    """The mint of ours that made a token."""
+
+    mint_id: MintId | None = Field(description="Shown to the user who minted it; null to others.")
+    status: MintStatus
+
+
+class TokenSummary(View):
+    """A token as the index knows it."""
+
+    chain_id: int
+    contract: Address
+    token_id: TokenId
+    owner: Address | None = Field(description="Null once the token is burned.")
+    burned: bool
+    metadata_digest: Bytes32 | None = Field(description="From the mint's event on chain.")
+    metadata_url: str
+    minted_block: int
+    block_number: int = Field(description="The block of the token's latest transfer.")
+    tx_hash: Bytes32 = Field(description="The transaction of the token's latest transfer.")
+    finality: Finality
+
+
+class TokenView(TokenSummary):
+    """A token with its metadata, the mint that made it, and the index's freshness."""
+
+    metadata: dict[str, Any] | None
+    metadata_verified: bool | None = Field(
+        description="Whether the stored metadata has the digest that the chain vouches for; "
+        "null if either is unknown."
+    )
+    mint: TokenMint | None
+    index: IndexView
+
+
+def token_summary(token: Token, checkpoint: Checkpoint | None, *, public_url: str) -> dict[str, Any]:
+    """Return the members of a token's summary."""
+    return {
+        "chain_id": token.chain_id,
+        "contract": token.contract,
+        "token_id": token.token_id,
+        "owner": token.owner,
+        "burned": token.owner is None,
+        "metadata_digest": token.metadata_digest,
+        "metadata_url": metadata_url(public_url, token.contract, token.token_id),
+        "minted_block": token.minted_block,
+        "block_number": token.block_number,
+        "tx_hash": token.tx_hash,
+        "finality": finality(token.block_number, checkpoint),
+    }
+
+
+class TokenList(View):
+    """An owner's tokens, by contract and token id."""
+
+    items: list[TokenSummary]
+    next_cursor: str | None
+    index: IndexView
+
+
+class TransferView(View):
+    """One transfer on chain, in the words of ERC-721's event."""
+
+    from_: Address | None = Field(serialization_alias="from", description="Null for a mint.")
+    to: Address | None = Field(description="Null for a burn.")
+    block_number: int
+    block_hash: Bytes32
+    log_index: int
+    tx_hash: Bytes32
+    timestamp: Time = Field(description="The block's.")
+    finality: Finality
+
+
+def transfer_view(transfer: Transfer, checkpoint: Checkpoint | None) -> TransferView:
+    """Return the public form of a transfer."""
+    return TransferView(
+        from_=transfer.sender,
+        to=transfer.recipient,
+        block_number=transfer.block_number,
+        block_hash=transfer.block_hash,
+        log_index=transfer.log_index,
+        tx_hash=transfer.tx_hash,
+        timestamp=rfc3339(transfer.timestamp * 1000),
+        finality=finality(transfer.block_number, checkpoint),
+    )
+
+
+class TransferList(View):
+    """A token's transfers, newest first."""
+
+    items: list[TransferView]
+    next_cursor: str | None
+    index: IndexView

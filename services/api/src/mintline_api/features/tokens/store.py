@@ -1,0 +1,119 @@
+"""The index in DynamoDB, as the indexer and the builder write it."""
+
+from __future__ import annotations
+
+import asyncio
+
+from mintline.aws.dynamo import Dynamo, Item
+from mintline.aws.dynamo import Page as ItemPage
+from mintline.aws.records import read, readable, token_place
+from mintline.records import Checkpoint, RegisteredContract, Token, Transfer, scoped, token_ref
+from mintline.resources import CHECKPOINTS, COLLECTIONS, TOKENS, TRANSFERS
+from mintline.set_aside import SetAside
+from mintline_api.features.pages import Page, text_of
+
+_BY_OWNER = TOKENS.index("by_owner")
+_SAMPLES = 50
+"""Token ids that are looked for at once to find the highest one."""
+
+
+class DynamoIndex:
+    """The tables that the indexer and the builder write, as one chain's index."""
+
+    def __init__(self, dynamo: Dynamo, *, chain_id: int, set_aside: SetAside | None = None) -> None:
+        self._dynamo = dynamo
+        self._chain_id = chain_id
+        self._set_aside = set_aside or SetAside()
+
+    async def collection(self, contract: str) -> RegisteredContract | None:
+        """Return a collection of ours."""
+        key: Item = {"collection_id": scoped(self._chain_id, contract)}
+        item = await self._dynamo.get(COLLECTIONS, key)
+        return None if item is None else read(RegisteredContract, COLLECTIONS, item, self._set_aside)
+
+    async def checkpoint(self) -> Checkpoint | None:
+        """Return how far the index has come; None before its first block."""
+        item = await self._dynamo.get(CHECKPOINTS, {"chain": str(self._chain_id)})
+        if item is None or "head_number" not in item:
+            return None
+        return read(Checkpoint, CHECKPOINTS, item, self._set_aside)
+
+    async def token(self, contract: str, token_id: int) -> Token | None:
+        """Return a token that was ever minted."""
+        item = await self._dynamo.get(TOKENS, token_place(self._chain_id, contract, token_id))
+        return None if item is None else read(Token, TOKENS, item, self._set_aside)
+
+    async def highest_token_id(self, contract: str, ids: range) -> int | None:
+        """Return a high one of `ids` that was minted, found by reading samples of them.
+
+        The first samples lie ever further apart, the next ones between the highest that was minted and the
+        one above. Ids are given out nearly without gaps, so few tokens are above the one that is found.
+        """
+        highest: int | None = None
+        samples = _first_samples(ids)
+        while samples:
+            minted = await asyncio.gather(*(self._minted(contract, token_id) for token_id in samples))
+            found = [token_id for token_id, is_there in zip(samples, minted, strict=True) if is_there]
+            if not found:
+                break
+            highest = found[-1]
+            above = next((token_id for token_id in samples if token_id > highest), ids.stop)
+            between = range(highest + 1, above)
+            samples = list(between[:: max(1, len(between) // _SAMPLES)])
+        return highest
+
+    async def _minted(self, contract: str, token_id: int) -> bool:
+        return await self._dynamo.get(TOKENS, token_place(self._chain_id, contract, token_id)) is not None
+
+    async def tokens_of(
+        self, owner: str, *, contract: str | None, limit: int, after: str | None
+    ) -> Page[Token]:
+        """Return an owner's tokens by contract and id; the index lags behind the table by moments."""
+        owner_id = scoped(self._chain_id, owner)
+        start: Item | None = None
+        if after is not None:
+            of_contract, _, key = after.partition("#")
+            place = token_place(self._chain_id, of_contract, int(key))
+            start = {"owner_id": owner_id, "owned_key": after, **place}
+        page = await self._dynamo.query(
+            TOKENS,
+            index=_BY_OWNER,
+            partition=owner_id,
+            sort_begins=None if contract is None else f"{contract}#",
+            limit=limit,
+            start=start,
+        )
+        return Page(
+            tuple(
+                (text_of(item, "owned_key"), token)
+                for item, token in readable(Token, TOKENS, page.items, self._set_aside)
+            ),
+            more=page.next is not None,
+        )
+
+    async def transfers(
+        self, contract: str, token_id: int, *, limit: int, after: str | None
+    ) -> Page[Transfer]:
+        """Return a token's transfers, newest first."""
+        ref = token_ref(self._chain_id, contract, token_id)
+        page: ItemPage = await self._dynamo.query(
+            TRANSFERS,
+            partition=ref,
+            forward=False,
+            limit=limit,
+            start=None if after is None else {"token_ref": ref, "position": after},
+        )
+        return Page(
+            tuple(
+                (text_of(item, "position"), transfer)
+                for item, transfer in readable(Transfer, TRANSFERS, page.items, self._set_aside)
+            ),
+            more=page.next is not None,
+        )
+
+
+def _first_samples(ids: range) -> list[int]:
+    """Return the first few of `ids`, and further ones whose distance from these grows by the same factor."""
+    factor = len(ids) ** (1 / _SAMPLES)
+    offsets = {*range(_SAMPLES // 3), *(int(factor**power) for power in range(_SAMPLES))}
+    return [ids[offset] for offset in sorted(offsets) if offset < len(ids)]

@@ -1,0 +1,74 @@
+"""Counts of writes and of gas, in DynamoDB."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from pydantic import Field
+
+from mintline.aws.dynamo import Dynamo, Item, Update
+from mintline.aws.records import read, unusable
+from mintline.errors import Unreadable, Unwritable
+from mintline.fields import Wei
+from mintline.messages import Frozen
+from mintline.records import scoped
+from mintline.resources import ACCOUNTS, RATES
+from mintline.set_aside import SetAside
+
+
+class _Taken(Frozen):
+    """The part of a rate's item that is counted."""
+
+    taken: int = Field(ge=0, strict=True)
+
+
+class DynamoRates:
+    """The table of rates."""
+
+    def __init__(self, dynamo: Dynamo, *, set_aside: SetAside | None = None) -> None:
+        self._dynamo = dynamo
+        self._set_aside = set_aside or SetAside()
+
+    async def add(self, rate_id: str, count: int, *, expires: int) -> int:
+        """Add to a count and return what it is then; raises Unusable for one that cannot be read.
+
+        That refuses one user's writes until the next minute, whose count is another item. To go on
+        uncounted would lift the limit, and all copies would have to agree on any number in its place.
+        """
+        key: Item = {"rate_id": rate_id}
+        update = Update(RATES, key, set={"expires": expires}, add={"taken": count})
+        try:
+            item = await self._dynamo.update_returning(update)
+        except Unwritable as error:
+            raise unusable(RATES, key, error, self._set_aside) from None
+        return read(_Taken, RATES, item, self._set_aside).taken
+
+
+class _GasGiven(Frozen):
+    """The part of an account that tells of its gas, absent before the first top-up."""
+
+    gas_day: int = Field(default=0, strict=True)
+    gas_given: Wei = 0
+
+
+class DynamoGas:
+    """The accounts table, as one chain's wallets' gas."""
+
+    def __init__(self, dynamo: Dynamo, *, chain_id: int, set_aside: SetAside | None = None) -> None:
+        self._dynamo = dynamo
+        self._chain_id = chain_id
+        self._set_aside = set_aside or SetAside()
+
+    async def gas_given(self, address: str) -> tuple[int, int]:
+        """Return the last day on which a wallet got gas, and how much then (wei).
+
+        What cannot be read is set aside and counts as none: the builder keeps the budget, and needs the same
+        record for it.
+        """
+        item = await self._dynamo.get(ACCOUNTS, {"account_id": scoped(self._chain_id, address)})
+        if item is None:
+            return 0, 0
+        with suppress(Unreadable):
+            account = read(_GasGiven, ACCOUNTS, item, self._set_aside)
+            return account.gas_day, account.gas_given
+        return 0, 0
