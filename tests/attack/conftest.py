@@ -190,7 +190,7 @@ class Victim:
             yield sessions
 
     def sealed(self, intent: AuthorizedT, token: str, acceptance: Statement) -> AuthorizedT:
-        """Return an intent with an envelope of somebody's making: the sealing key is public."""
+        """Return an intent with an envelope of somebody's making: the authorization key is public."""
         assert self.known.sealing is not None
         sealer = Sealer(base64.b64decode(self.known.sealing.public_key))
         envelope = sealer.seal(token, digest_of(intent), acceptance)
@@ -235,12 +235,12 @@ class Victim:
             "the treasury's key": await self._opened(await self.wrapped(self.known.treasury)),
         }
         secrets = {name: _forms_of(load_der_private_key(der, None)) for name, der in named.items()}
-        secrets["the sealing key"] = _forms_of(await self.sealing_private_key())
+        secrets["the authorization key"] = _forms_of(await self.authorization_private_key())
         secrets["the user's token"] = [user.token.encode(), user.token.rsplit(".", 1)[1].encode()]
         return secrets
 
-    async def sealing_private_key(self) -> ec.EllipticCurvePrivateKey:
-        """Return the private half of the sealing key."""
+    async def authorization_private_key(self) -> ec.EllipticCurvePrivateKey:
+        """Return the private half of the authorization key."""
         assert self.known.sealing is not None
         secret = await read_sealing_key(self.secretsmanager, self.known.sealing.secret_id)
         context = encryption_context(SEALING_SUBJECT, secret.chain_id)

@@ -91,7 +91,7 @@ async def test_hostile_host__when_it_gives_another_users_word__gets_no_signature
 async def test_hostile_host__when_it_has_a_token_of_its_own__cannot_speak_for_another_user(
     victim: Victim, minted: Mint, mallory: User, socket: Socket
 ) -> None:
-    """The sealing key is public, so anyone can seal; nobody but the api can have accepted it."""
+    """The authorization key is public, so anyone can seal; nobody but the api can have accepted it."""
     own = await victim.minted(mallory, "mallory's own")
     assert own.authorization is not None
     accepted = Envelope.from_bytes(own.authorization).acceptance

@@ -99,9 +99,9 @@ async def test_stolen_stores__when_a_wrapped_key_is_taken_to_kms__no_role_of_the
 async def test_stolen_stores__when_a_users_sealed_word_is_taken__no_one_else_opens_it(
     victim: Victim, minted: Mint, user: User
 ) -> None:
-    """The control: with the sealing key's private half, the token is there."""
+    """The control: with the authorization key's private half, the token is there."""
     intent = sign_mint(minted)
-    right = await victim.sealing_private_key()
+    right = await victim.authorization_private_key()
     envelope = Envelope.from_bytes(intent.authorization)
     assert envelope.open(digest_of(intent), right) == user.token
 

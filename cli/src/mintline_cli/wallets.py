@@ -137,7 +137,7 @@ def rewrap(
     async def work(custody: Custody) -> Tally:
         async with (
             AuditFiles(trail) as files,
-            EnclaveClient(address, credentials=None, sealing_keys=None, audit=files) as client,
+            EnclaveClient(address, credentials=None, authorization_keys=None, audit=files) as client,
         ):
             return await rewrap_keys(
                 to=to,
@@ -176,7 +176,7 @@ def reassign(
         with screen.waiting("waiting for every copy of the api to know it"):
             async with (
                 AuditFiles(trail) as files,
-                EnclaveClient(address, credentials=None, sealing_keys=None, audit=files) as client,
+                EnclaveClient(address, credentials=None, authorization_keys=None, audit=files) as client,
             ):
                 return await Reassignment(
                     chain_id=chain,

@@ -1,4 +1,4 @@
-"""A user pool, a sealing key and an intake key whose secrets are known: for tests and simulations."""
+"""A user pool, an authorization key and an intake key whose secrets are known: for tests and simulations."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from mintline.revocation import REVOCATION, revocation_fields
 from mintline.scopes import SIGN_IN_SCOPES
 from mintline_signer.enclave.kinds import words_of
 from mintline_signer.enclave.kinds.base import Word
-from mintline_signer.protocol import Revocation, SealingKeys, WrappedSealingKey
+from mintline_signer.protocol import AuthorizationKeys, Revocation, WrappedAuthorizationKey
 
 ISSUER = "https://cognito-idp.us-east-1.amazonaws.com/us-east-1_TestPool"
 
@@ -72,8 +72,8 @@ class Authority:
         self.kid = kid
         self.chain_id = chain_id
         self.pool_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        self.sealing_key = ec.generate_private_key(ec.SECP256R1())
-        self.sealer = Sealer(_spki(self.sealing_key))
+        self.authorization_key = ec.generate_private_key(ec.SECP256R1())
+        self.sealer = Sealer(_spki(self.authorization_key))
         self.intake_key = ec.generate_private_key(ec.SECP256R1())
 
     def jwk(self) -> dict[str, Any]:
@@ -168,15 +168,17 @@ class Authority:
         stated = session.state(REVOCATION, *fields, at=int(at * 1000)).to_bytes()
         return Revocation(subject=sub, revoked_before=revoked_before, statement=stated)
 
-    def sealing_keys(self) -> SealingKeys:
+    def authorization_keys(self) -> AuthorizationKeys:
         """Return what the host hands over; the wrapped key is one that `plaintext` belongs to."""
         name = key_id(self.sealer.spki)
         wrapped = b"sealing " + name
-        return SealingKeys(keys=[WrappedSealingKey(key_id=name, chain_id=self.chain_id, wrapped=wrapped)])
+        return AuthorizationKeys(
+            keys=[WrappedAuthorizationKey(key_id=name, chain_id=self.chain_id, wrapped=wrapped)]
+        )
 
     def plaintext(self) -> bytes:
-        """Return the sealing key's private half as KMS's plaintext has it: PKCS#8, DER."""
-        return self.sealing_key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+        """Return the authorization key's private half as KMS's plaintext has it: PKCS#8, DER."""
+        return self.authorization_key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
 
 
 def _spki(key: ec.EllipticCurvePrivateKey) -> bytes:

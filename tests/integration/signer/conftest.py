@@ -159,7 +159,7 @@ class FakeKms:
         self.at_once -= 1
         asked = json.loads(await request.read())
         blob = base64.b64decode(asked["CiphertextBlob"])
-        if blob == _authority().sealing_keys().keys[0].wrapped:
+        if blob == _authority().authorization_keys().keys[0].wrapped:
             return self._sealed(asked, _authority().plaintext())
         subject = blob.decode()
         player = self.players.get(subject)
@@ -324,7 +324,7 @@ async def line(stack: AsyncExitStack, folder: Path, kms: FakeKms) -> Line:
     client = EnclaveClient(
         addresses.parse(f"unix://{enclave.socket}"),
         credentials=current,
-        sealing_keys=_authority().sealing_keys(),
+        authorization_keys=_authority().authorization_keys(),
         audit=await stack.enter_async_context(AuditFiles(folder / "audit")),
         timeout=10.0,
         keepalive=0.2,
@@ -354,7 +354,7 @@ def make_enclave(folder: Path) -> Callable[..., EnclaveProcess]:
 
 @pytest.fixture
 def authority() -> Iterator[Authority]:
-    """Return the user pool, whose sealing key a test may replace."""
+    """Return the user pool, whose authorization key a test may replace."""
     authority = _authority()
     sealer = authority.sealer
     yield authority

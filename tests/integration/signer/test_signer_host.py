@@ -123,7 +123,7 @@ class Keys:
     treasury: KeyRef
     wallet: KeyRef
     sealing: str
-    """The sealing key's secret."""
+    """The authorization key's secret."""
 
 
 @pytest.fixture
@@ -134,12 +134,14 @@ async def keys(
     issuer = await new_key(stack, aws_settings, "platform:issuer", store="secretsmanager")
     treasury = await new_key(stack, aws_settings, "platform:treasury", store="secretsmanager")
     wallet = await new_key(stack, aws_settings, "user-1", store="dynamodb")
-    sealing = await new_sealing_key(stack, aws_settings, authority)
+    sealing = await new_authorization_key(stack, aws_settings, authority)
     return Keys(issuer, treasury, wallet, sealing)
 
 
-async def new_sealing_key(stack: AsyncExitStack, settings: ServiceSettings, authority: Authority) -> str:
-    """Have KMS make a sealing key, and the authority seal with it."""
+async def new_authorization_key(
+    stack: AsyncExitStack, settings: ServiceSettings, authority: Authority
+) -> str:
+    """Have KMS make an authorization key, and the authority seal with it."""
     kms = await open_client(stack, "kms", settings, calls=AwsCalls())
     secrets = await open_client(stack, "secretsmanager", settings, calls=AwsCalls())
     prefix = settings.resource_prefix

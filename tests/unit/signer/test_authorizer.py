@@ -13,13 +13,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from mintline.acceptance import ACCEPTANCE, CERTIFICATE_BYTES, MAX_VALIDITY, STATEMENT_BYTES, Session
 from mintline.messages import SignBatch
 from mintline.scopes import ACCOUNT_ADMIN
+from mintline_signer.enclave.authorization_keys import AuthorizationKeyCache
 from mintline_signer.enclave.authorizer import AT_ONCE, Authorizer
 from mintline_signer.enclave.kinds import words_of
 from mintline_signer.enclave.revocations import RevokedTokens
-from mintline_signer.enclave.seals import Seals
 from mintline_signer.enclave.tokens import TokenVerifier
 from mintline_signer.errors import EnclaveFailure, EnclaveRefusal, FailureCode, RefusalCode
-from mintline_signer.protocol import WrappedSealingKey
+from mintline_signer.protocol import WrappedAuthorizationKey
 from mintline_testkit.signer import LIFETIME, Authority, base64url
 from tests.unit.signer.conftest import Player
 
@@ -57,22 +57,22 @@ class SeveralKms:
         return bytearray(self.plaintexts[ciphertext.decode()])
 
 
-def authorizer_over(seals: Seals, cast: Cast) -> Authorizer:
+def authorizer_over(authorization_keys: AuthorizationKeyCache, cast: Cast) -> Authorizer:
     policy = cast.policy().authorization
     statements = policy.statements()
     revoked = RevokedTokens(statements, grace=policy.grace, secret=bytes(16), remembered=100)
     revoked.take(
         [cast.authority.revocation(GONE.subject, revoked_before=cast.now + 1, at=cast.now)], now=cast.now
     )
-    return Authorizer(seals, TokenVerifier(policy), statements, revoked)
+    return Authorizer(authorization_keys, TokenVerifier(policy), statements, revoked)
 
 
 async def authorizer_of(cast: Cast) -> Authorizer:
-    seals = Seals(FakeKms(cast.authority.plaintext()))
-    keys = cast.authority.sealing_keys().keys
-    seals.use(keys)
-    await seals.obtain(keys[0].key_id)
-    return authorizer_over(seals, cast)
+    authorization_keys = AuthorizationKeyCache(FakeKms(cast.authority.plaintext()))
+    keys = cast.authority.authorization_keys().keys
+    authorization_keys.use(keys)
+    await authorization_keys.obtain(keys[0].key_id)
+    return authorizer_over(authorization_keys, cast)
 
 
 def evolve(model: Any, **changes: Any) -> Any:
@@ -388,9 +388,9 @@ def test_verifier__when_many_tokens_come__remembers_the_latest(cast: Cast) -> No
 
 async def test_seals__when_the_key_is_not_unwrapped_yet__has_it_obtained_once(cast: Cast) -> None:
     kms = FakeKms(cast.authority.plaintext())
-    seals = Seals(kms)
-    seals.use(cast.authority.sealing_keys().keys)
-    authorizer = authorizer_over(seals, cast)
+    authorization_keys = AuthorizationKeyCache(kms)
+    authorization_keys.use(cast.authority.authorization_keys().keys)
+    authorizer = authorizer_over(authorization_keys, cast)
     assert not authorizer.judge(cast.mint(), now=cast.now)
     await authorizer.judge_later(cast.mint(), now=cast.now)
     await authorizer.judge_later(cast.mint(), now=cast.now)
@@ -399,22 +399,22 @@ async def test_seals__when_the_key_is_not_unwrapped_yet__has_it_obtained_once(ca
 
 
 async def test_seals__when_the_host_gave_no_such_key__fails_and_refuses_nobody(cast: Cast) -> None:
-    seals = Seals(FakeKms(cast.authority.plaintext()))
-    authorizer = authorizer_over(seals, cast)
+    authorization_keys = AuthorizationKeyCache(FakeKms(cast.authority.plaintext()))
+    authorizer = authorizer_over(authorization_keys, cast)
     with pytest.raises(EnclaveFailure) as caught:
         await authorizer.judge_later(cast.mint(), now=cast.now)
-    assert caught.value.code == FailureCode.SEALING_KEY_MISSING
+    assert caught.value.code == FailureCode.AUTHORIZATION_KEY_MISSING
 
 
 async def test_seals__when_keys_are_replaced__forget_the_former(cast: Cast) -> None:
-    seals = Seals(FakeKms(cast.authority.plaintext()))
-    (key,) = cast.authority.sealing_keys().keys
-    seals.use([key])
-    await seals.obtain(key.key_id)
-    seals.use([WrappedSealingKey(key_id=bytes(8), chain_id=1, wrapped=b"w")])
-    assert seals.held(key.key_id) is None
+    authorization_keys = AuthorizationKeyCache(FakeKms(cast.authority.plaintext()))
+    (key,) = cast.authority.authorization_keys().keys
+    authorization_keys.use([key])
+    await authorization_keys.obtain(key.key_id)
+    authorization_keys.use([WrappedAuthorizationKey(key_id=bytes(8), chain_id=1, wrapped=b"w")])
+    assert authorization_keys.held(key.key_id) is None
     with pytest.raises(EnclaveFailure):
-        await seals.obtain(key.key_id)
+        await authorization_keys.obtain(key.key_id)
 
 
 def _der(curve: ec.EllipticCurve) -> bytes:
@@ -424,25 +424,25 @@ def _der(curve: ec.EllipticCurve) -> bytes:
 
 @pytest.mark.parametrize("plaintext", [b"", b"junk", _der(ec.SECP256K1()), _der(ec.SECP256R1())])
 async def test_seals__when_the_plaintext_is_another_key__fail(cast: Cast, plaintext: bytes) -> None:
-    seals = Seals(FakeKms(plaintext))
-    (key,) = cast.authority.sealing_keys().keys
-    seals.use([key])
+    authorization_keys = AuthorizationKeyCache(FakeKms(plaintext))
+    (key,) = cast.authority.authorization_keys().keys
+    authorization_keys.use([key])
     with pytest.raises(EnclaveFailure) as caught:
-        await seals.obtain(key.key_id)
-    assert caught.value.code == FailureCode.SEALING_KEY_MISSING
-    assert seals.held(key.key_id) is None
+        await authorization_keys.obtain(key.key_id)
+    assert caught.value.code == FailureCode.AUTHORIZATION_KEY_MISSING
+    assert authorization_keys.held(key.key_id) is None
 
 
 async def test_seals__when_kms_fails__ask_again(cast: Cast) -> None:
     kms = FakeKms(cast.authority.plaintext())
-    seals = Seals(kms)
-    (key,) = cast.authority.sealing_keys().keys
-    seals.use([key])
+    authorization_keys = AuthorizationKeyCache(kms)
+    (key,) = cast.authority.authorization_keys().keys
+    authorization_keys.use([key])
     kms.error = EnclaveFailure(FailureCode.KMS_UNAVAILABLE)
     with pytest.raises(EnclaveFailure):
-        await seals.obtain(key.key_id)
+        await authorization_keys.obtain(key.key_id)
     kms.error = None
-    assert await seals.obtain(key.key_id) is seals.held(key.key_id)
+    assert await authorization_keys.obtain(key.key_id) is authorization_keys.held(key.key_id)
 
 
 def line(batch: SignBatch, number: int, **changes: Any) -> SignBatch:
@@ -519,13 +519,13 @@ async def test_authorizer__when_a_lines_token_is_anothers__refuses_and_says_whic
     assert refusal == (RefusalCode.AUTHORIZATION_SUBJECT, batch.mints[1].mint_id)
 
 
-async def test_authorizer__when_lines_name_several_sealing_keys__obtains_each(cast: Cast) -> None:
+async def test_authorizer__when_lines_name_several_authorization_keys__obtains_each(cast: Cast) -> None:
     newer = Authority(chain_id=31337)
     kms = SeveralKms({"0": cast.authority.plaintext(), "1": newer.plaintext()})
-    seals = Seals(kms)
-    held = [authority.sealing_keys().keys[0] for authority in (cast.authority, newer)]
-    seals.use([evolve(key, wrapped=str(number).encode()) for number, key in enumerate(held)])
-    authorizer = authorizer_over(seals, cast)
+    authorization_keys = AuthorizationKeyCache(kms)
+    held = [authority.authorization_keys().keys[0] for authority in (cast.authority, newer)]
+    authorization_keys.use([evolve(key, wrapped=str(number).encode()) for number, key in enumerate(held)])
+    authorizer = authorizer_over(authorization_keys, cast)
     batch, session = cast.batch(), cast.authority.session(now=cast.now)
     words = words_of(batch, cast.authorizations(batch))
     accepted = session.state(ACCEPTANCE, words[2].digest, words[2].subject.encode(), at=cast.now * 1000)

@@ -73,7 +73,11 @@ async def test_authorizations__when_the_line_differs_from_what_was_asked_for__ar
 def client_of_nobody() -> EnclaveClient:
     audit: Any = None
     return EnclaveClient(
-        addresses.parse("unix:///nowhere"), credentials=None, sealing_keys=None, audit=audit, timeout=0.01
+        addresses.parse("unix:///nowhere"),
+        credentials=None,
+        authorization_keys=None,
+        audit=audit,
+        timeout=0.01,
     )
 
 

@@ -16,6 +16,7 @@ from mintline.kinds import meaning_of
 from mintline_signer.connection import FramedConnection, Limits
 from mintline_signer.enclave import server
 from mintline_signer.enclave.audit import Audit
+from mintline_signer.enclave.authorization_keys import AuthorizationKeyCache
 from mintline_signer.enclave.authorizer import Authorizer
 from mintline_signer.enclave.http1 import HttpPool
 from mintline_signer.enclave.keys import KeyCache
@@ -23,7 +24,6 @@ from mintline_signer.enclave.kms import KmsDecrypter, parse_endpoint
 from mintline_signer.enclave.rates import RateLimiter
 from mintline_signer.enclave.refusal_counts import MAX_ALIKE
 from mintline_signer.enclave.revocations import RevokedTokens
-from mintline_signer.enclave.seals import Seals
 from mintline_signer.enclave.server import Enclave, Server
 from mintline_signer.enclave.signing_history import SigningHistory
 from mintline_signer.enclave.tokens import TokenVerifier
@@ -103,7 +103,7 @@ class FakeTransport:
 
 
 class GatedKms:
-    """Unwraps keys and decrypts the sealing key, once its gate is open."""
+    """Unwraps keys and decrypts the authorization key, once its gate is open."""
 
     def __init__(self, sealing: bytes) -> None:
         self.gate = asyncio.Event()
@@ -144,17 +144,17 @@ class Line:
         statements = policy.authorization.statements()
         key = Ed25519PrivateKey.generate()
         self.audit = Audit(key, attested=b"document", now=lambda: float(cast_.now), follows=follows)
-        self.seals = Seals(self.unwrapper)
-        self.seals.use(cast_.authority.sealing_keys().keys)
+        self.authorization_keys = AuthorizationKeyCache(self.unwrapper)
+        self.authorization_keys.use(cast_.authority.authorization_keys().keys)
         self.enclave = Enclave(
             policy=policy,
             authorizer=Authorizer(
-                self.seals,
+                self.authorization_keys,
                 TokenVerifier(policy.authorization),
                 statements,
                 RevokedTokens(statements, grace=policy.authorization.grace, secret=bytes(16), remembered=100),
             ),
-            seals=self.seals,
+            authorization_keys=self.authorization_keys,
             history=SigningHistory(size=100, secret=bytes(16)),
             rates=RateLimiter(policy),
             audit=self.audit,
@@ -206,7 +206,7 @@ async def test_session__when_keys_are_held__answers_within_the_turn_in_one_write
     line = Line(cast)
     line.unwrapper.gate.set()
     await line.keys.obtain(mint_request(cast).keys)
-    await line.seals.obtain(cast.authority.sealing_keys().keys[0].key_id)
+    await line.authorization_keys.obtain(cast.authority.authorization_keys().keys[0].key_id)
     peer = line.connect()
     peer.connection.data_received(b"".join(request_frame(n, mint_request(cast)) for n in range(20)))
     await asyncio.sleep(0)
@@ -228,7 +228,7 @@ async def test_session__when_it_signs_or_refuses__puts_it_on_record_before_the_a
     line = Line(cast)
     line.unwrapper.gate.set()
     await line.keys.obtain(mint_request(cast).keys)
-    await line.seals.obtain(cast.authority.sealing_keys().keys[0].key_id)
+    await line.authorization_keys.obtain(cast.authority.authorization_keys().keys[0].key_id)
     peer = line.connect()
     refused = Sign(intent=cast.mint().model_copy(update={"gas": 10**9}), keys=mint_request(cast).keys)
     voucher = Sign(intent=cast.voucher(), keys=[cast.issuer.wrapped])

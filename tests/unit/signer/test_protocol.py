@@ -60,7 +60,14 @@ def test_request__when_written_and_read__is_the_same(cast: Cast) -> None:
     revoked = Revocations(
         revocations=[cast.authority.revocation("user-1", revoked_before=cast.now, at=cast.now)]
     )
-    for other in (CREDENTIALS, cast.authority.sealing_keys(), revoked, Stored(batches=3), Ping(), Stats()):
+    for other in (
+        CREDENTIALS,
+        cast.authority.authorization_keys(),
+        revoked,
+        Stored(batches=3),
+        Ping(),
+        Stats(),
+    ):
         assert read_request(request_frame(4, other)[4:]) == (4, other)
 
 

@@ -11,9 +11,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from mintline.authorization import private_key_id
 from mintline.errors import Misconfigured
+from mintline_signer.enclave.authorization_keys import AuthorizationKeyCache
 from mintline_signer.enclave.policy import Reassignment, parse_policy
 from mintline_signer.enclave.rewrapping import Reassigner, Rewrapper
-from mintline_signer.enclave.seals import Seals
 from mintline_signer.enclave.wrapped import WalletUnwrapper
 from mintline_signer.errors import EnclaveFailure, EnclaveRefusal, FailureCode, RefusalCode
 from mintline_signer.protocol import WrappedKey
@@ -131,8 +131,8 @@ async def test_unwrapper__when_no_other_key_is_named__opens_all_under_the_pinned
         await WalletUnwrapper(vault.old, vault.new).unwrap(key)
 
 
-async def test_rewrap__when_it_is_a_sealing_key__checks_it_by_its_id(cast: Cast, vault: Vault) -> None:
-    (right,) = cast.authority.sealing_keys().keys
+async def test_rewrap__when_it_is_an_authorization_key__checks_it_by_its_id(cast: Cast, vault: Vault) -> None:
+    (right,) = cast.authority.authorization_keys().keys
     context = {"sub": "platform:sealing", "chain": "31337"}
     wrapped = vault.old.wrap(cast.authority.plaintext(), context)
     key = right.model_copy(update={"wrapped": wrapped, "kms_key": OLD})
@@ -140,9 +140,9 @@ async def test_rewrap__when_it_is_a_sealing_key__checks_it_by_its_id(cast: Cast,
     rewrapped = await vault.rewrapper().rewrap(key)
 
     assert rewrapped.wrapped == vault.new.wrap(cast.authority.plaintext(), context)
-    seals = Seals(vault.old, vault.new)
-    seals.use([key.model_copy(update={"wrapped": rewrapped.wrapped, "kms_key": NEW})])
-    assert private_key_id(await seals.obtain(key.key_id)) == key.key_id
+    authorization_keys = AuthorizationKeyCache(vault.old, vault.new)
+    authorization_keys.use([key.model_copy(update={"wrapped": rewrapped.wrapped, "kms_key": NEW})])
+    assert private_key_id(await authorization_keys.obtain(key.key_id)) == key.key_id
     with pytest.raises(EnclaveRefusal) as caught:
         await vault.rewrapper().rewrap(key.model_copy(update={"key_id": bytes(8)}))
     assert caught.value.code == RefusalCode.KEY_ADDRESS

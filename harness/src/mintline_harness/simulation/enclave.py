@@ -11,11 +11,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from mintline_harness.simulation.parts import signing_policy
 from mintline_harness.simulation.tables import Custody, authority
 from mintline_signer.enclave.audit import Audit, SessionTrail
+from mintline_signer.enclave.authorization_keys import AuthorizationKeyCache
 from mintline_signer.enclave.authorizer import Authorizer
 from mintline_signer.enclave.keys import KeyCache
 from mintline_signer.enclave.rates import RateLimiter
 from mintline_signer.enclave.revocations import RevokedTokens
-from mintline_signer.enclave.seals import Seals
 from mintline_signer.enclave.server import Enclave
 from mintline_signer.enclave.signing_history import SigningHistory
 from mintline_signer.enclave.tokens import TokenVerifier
@@ -37,20 +37,20 @@ class SimulatedEnclave:
         loop = asyncio.get_running_loop()
         self._told = told
         self._refused = refused
-        policy, seals = signing_policy(), Seals(custody)
+        policy, authorization_keys = signing_policy(), AuthorizationKeyCache(custody)
         statements = policy.authorization.statements()
         audit = Audit(Ed25519PrivateKey.generate(), attested=b"", now=now)
         self._trail = SessionTrail(audit)
-        seals.use(authority().sealing_keys().keys)
+        authorization_keys.use(authority().authorization_keys().keys)
         self._enclave = Enclave(
             policy=policy,
             authorizer=Authorizer(
-                seals,
+                authorization_keys,
                 TokenVerifier(policy.authorization),
                 statements,
                 RevokedTokens(statements, grace=policy.authorization.grace, secret=bytes(16), remembered=100),
             ),
-            seals=seals,
+            authorization_keys=authorization_keys,
             history=SigningHistory(size=1000, secret=bytes(16)),
             rates=RateLimiter(policy),
             audit=audit,

@@ -356,14 +356,14 @@ class Custody:
         return authority().certify(certificate)
 
     async def decrypt(self, ciphertext: bytes, context: Mapping[str, str]) -> bytearray:
-        """Return the sealing key's private half, the one other thing that the enclave has KMS unwrap."""
+        """Return the authorization key's private half, which the enclave has KMS unwrap as well."""
         del ciphertext, context
         return bytearray(authority().plaintext())
 
 
 @lru_cache(maxsize=1)
 def authority() -> Authority:
-    """Return the user pool, the sealing key and the intake key, which take a while to make."""
+    """Return the user pool, the authorization key and the intake key, which take a while to make."""
     return Authority(chain_id=CHAIN_ID)
 
 

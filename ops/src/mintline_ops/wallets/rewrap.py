@@ -16,7 +16,7 @@ from mintline.errors import Rejected
 from mintline.key_stores import KeyStore, KeyStores
 from mintline_ops.wallets.ports import for_each
 from mintline_ops.wallets.summary import Tally
-from mintline_signer.protocol import Rewrap, Rewrapped, WrappedKey, WrappedSealingKey
+from mintline_signer.protocol import Rewrap, Rewrapped, WrappedAuthorizationKey, WrappedKey
 
 
 class RewrappingEnclave(Protocol):
@@ -99,7 +99,7 @@ class Wrapping:
         if old.kms_key == self.to:
             return "there"
         if not self.dry_run:
-            key = WrappedSealingKey(
+            key = WrappedAuthorizationKey(
                 key_id=key_id(old.public_key),
                 chain_id=old.chain_id,
                 wrapped=old.wrapped,
@@ -108,7 +108,7 @@ class Wrapping:
             await sealing.replace(reference, old=old, new=old.evolve(**await self._anew(key)))
         return "rewrapped"
 
-    async def _anew(self, key: WrappedKey | WrappedSealingKey) -> dict[str, object]:
+    async def _anew(self, key: WrappedKey | WrappedAuthorizationKey) -> dict[str, object]:
         answer = await self.enclave.rewrap(Rewrap(key=key))
         if answer.kms_key != self.to:
             raise Rejected("other_kms_key", f"the enclave's policy names {answer.kms_key}")

@@ -25,7 +25,7 @@ class FailureCode(StrEnum):
 
     BAD_REQUEST = "bad_request"
     KEYS_MISMATCH = "keys_mismatch"
-    SEALING_KEY_MISSING = "sealing_key_missing"
+    AUTHORIZATION_KEY_MISSING = "sealing_key_missing"
     CREDENTIALS_MISSING = "credentials_missing"
     CREDENTIALS_EXPIRED = "credentials_expired"
     KMS_DENIED = "kms_denied"

@@ -2,8 +2,8 @@
 
 ::
 
-    host ──▶ enclave   {"id": n, "request":  Sign | Rewrap | Reassign | Begin | Credentials | SealingKeys
-                                             | Stored | Revocations | Ping | Stats}
+    host ──▶ enclave   {"id": n, "request":  Sign | Rewrap | Reassign | Begin | Credentials
+                                             | AuthorizationKeys | Stored | Revocations | Ping | Stats}
     host ◀── enclave   {"id": n, "response": Signed | Issued | Rewrapped | Refusal | Failure
                                              | Accepted | Pong | Statistics}
     host ◀── enclave   {"audit": batch}      before the answers that it is about
@@ -65,8 +65,8 @@ class Credentials(Frozen):
     region: str = Field(pattern=r"^[a-z0-9-]{1,32}$")
 
 
-class WrappedSealingKey(Frozen):
-    """The private half of a sealing key as KMS wrapped it."""
+class WrappedAuthorizationKey(Frozen):
+    """The private half of an authorization key as KMS wrapped it."""
 
     key_id: bytes = Field(min_length=KEY_ID_BYTES, max_length=KEY_ID_BYTES)
     """As envelopes name it: the beginning of the public point's SHA-256."""
@@ -80,7 +80,7 @@ class Rewrap(Frozen):
     """Wrap a key under the other KMS key that the policy names."""
 
     type: Literal["rewrap"] = "rewrap"
-    key: WrappedKey | WrappedSealingKey
+    key: WrappedKey | WrappedAuthorizationKey
 
 
 class Reassign(Frozen):
@@ -92,11 +92,11 @@ class Reassign(Frozen):
     """The `sub` that the key is to be bound to."""
 
 
-class SealingKeys(Frozen):
+class AuthorizationKeys(Frozen):
     """The keys that users' authorizations are sealed with; they replace the ones before."""
 
     type: Literal["sealing_keys"] = "sealing_keys"
-    keys: list[WrappedSealingKey] = Field(min_length=1, max_length=8)
+    keys: list[WrappedAuthorizationKey] = Field(min_length=1, max_length=8)
 
 
 class Revocation(Frozen):
@@ -143,7 +143,7 @@ class Stats(Frozen):
 
 
 Request: TypeAlias = Annotated[
-    Sign | Rewrap | Reassign | Begin | Credentials | SealingKeys | Revocations | Stored | Ping | Stats,
+    Sign | Rewrap | Reassign | Begin | Credentials | AuthorizationKeys | Revocations | Stored | Ping | Stats,
     Field(discriminator="type"),
 ]
 

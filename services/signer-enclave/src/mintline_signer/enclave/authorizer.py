@@ -15,10 +15,10 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from mintline.acceptance import ACCEPTANCE, Fault, NotVouchedFor, Statements
 from mintline.authorization import AcceptanceMissing, Envelope, SealBroken
 from mintline.messages import AnyRequest
+from mintline_signer.enclave.authorization_keys import AuthorizationKeyCache
 from mintline_signer.enclave.kinds import words_of
 from mintline_signer.enclave.kinds.base import Word
 from mintline_signer.enclave.revocations import RevokedTokens
-from mintline_signer.enclave.seals import Seals
 from mintline_signer.enclave.tokens import TokenVerifier
 from mintline_signer.errors import EnclaveRefusal, RefusalCode
 
@@ -41,9 +41,13 @@ class Authorizer:
     """
 
     def __init__(
-        self, seals: Seals, tokens: TokenVerifier, statements: Statements, revoked: RevokedTokens
+        self,
+        authorization_keys: AuthorizationKeyCache,
+        tokens: TokenVerifier,
+        statements: Statements,
+        revoked: RevokedTokens,
     ) -> None:
-        self._seals = seals
+        self._authorization_keys = authorization_keys
         self._tokens = tokens
         self._statements = statements
         self.revoked = revoked
@@ -51,7 +55,7 @@ class Authorizer:
     def judge(self, request: AnyRequest, *, now: float, authorizations: Sequence[bytes] = ()) -> bool:
         """Raise EnclaveRefusal unless the users asked for this; False if it has to be judged later.
 
-        That is if a sealing key has to be obtained first, or there are more than AT_ONCE authorizations.
+        That is if an authorization key must be obtained first, or there are more than AT_ONCE authorizations.
         `authorizations` are those that came beside the request: of a batch, one for each line, in order.
         Raises EnclaveFailure (`bad_request`) if there are more or fewer. `now` is in Unix seconds.
         """
@@ -61,7 +65,7 @@ class Authorizer:
     def _heard(self, word: Word, now: float) -> bool:
         with _told_of(word):
             envelope = self._accepted(word, now)
-            key = self._seals.held(envelope.key_id)
+            key = self._authorization_keys.held(envelope.key_id)
             if key is None:
                 return False
             self._open(word, envelope, key, now)
@@ -70,13 +74,13 @@ class Authorizer:
     async def judge_later(
         self, request: AnyRequest, *, now: float, authorizations: Sequence[bytes] = ()
     ) -> None:
-        """Do the same, having obtained the sealing keys; may also raise EnclaveFailure for want of one."""
+        """Do the same, once the authorization keys are obtained; raises EnclaveFailure for a missing one."""
         for number, word in enumerate(words_of(request, authorizations)):
             if number:
                 await asyncio.sleep(0)
             with _told_of(word):
                 envelope = self._accepted(word, now)
-                self._open(word, envelope, await self._seals.obtain(envelope.key_id), now)
+                self._open(word, envelope, await self._authorization_keys.obtain(envelope.key_id), now)
 
     def _accepted(self, word: Word, now: float) -> Envelope:
         """Return the envelope of what the api accepted; raises EnclaveRefusal if it did not."""

@@ -16,7 +16,7 @@ from mintline_signer.enclave.policy import SigningPolicy
 from mintline_signer.enclave.ports import Decrypter, Wrapper
 from mintline_signer.enclave.wrapped import opening
 from mintline_signer.errors import EnclaveFailure, EnclaveRefusal, FailureCode, RefusalCode
-from mintline_signer.protocol import Rewrapped, WrappedKey, WrappedSealingKey
+from mintline_signer.protocol import Rewrapped, WrappedAuthorizationKey, WrappedKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Rewrapper:
     to: Wrapper
     confidential: bool
 
-    async def rewrap(self, key: WrappedKey | WrappedSealingKey) -> Rewrapped:
+    async def rewrap(self, key: WrappedKey | WrappedAuthorizationKey) -> Rewrapped:
         """Return the key as it is wrapped now; raises EnclaveRefusal or EnclaveFailure."""
         if key.kms_key == self.to.arn:
             raise EnclaveRefusal(RefusalCode.REWRAP)
@@ -78,7 +78,7 @@ class _Wrapping:
     confidential: bool
 
     async def wrap(
-        self, key: WrappedKey | WrappedSealingKey, before: Mapping[str, str], after: Mapping[str, str]
+        self, key: WrappedKey | WrappedAuthorizationKey, before: Mapping[str, str], after: Mapping[str, str]
     ) -> Rewrapped:
         """Return a key that was wrapped under the context `before` as it is wrapped under `after`."""
         if not self.confidential:
@@ -97,9 +97,9 @@ class _Wrapping:
         return Rewrapped(wrapped=wrapped, kms_key=self.to.arn)
 
 
-def _check(key: WrappedKey | WrappedSealingKey, der: bytearray) -> None:
+def _check(key: WrappedKey | WrappedAuthorizationKey, der: bytearray) -> None:
     """Raise EnclaveRefusal unless the plaintext is the key that its record says."""
-    if isinstance(key, WrappedSealingKey):
+    if isinstance(key, WrappedAuthorizationKey):
         if private_key_id(p256_key(der)) != key.key_id:
             raise EnclaveRefusal(RefusalCode.KEY_ADDRESS)
         return

@@ -15,6 +15,7 @@ from mintline.kinds import meaning_of
 from mintline.messages import AnyRequest
 from mintline_signer.connection import FramedConnection, Limits
 from mintline_signer.enclave.audit import Audit, SessionTrail
+from mintline_signer.enclave.authorization_keys import AuthorizationKeyCache
 from mintline_signer.enclave.authorizer import Authorizer
 from mintline_signer.enclave.curve import SigningKey
 from mintline_signer.enclave.keys import KeyCache
@@ -23,12 +24,12 @@ from mintline_signer.enclave.kms import KmsDecrypter
 from mintline_signer.enclave.policy import Role, SigningPolicy
 from mintline_signer.enclave.rates import RateLimiter
 from mintline_signer.enclave.rewrapping import Reassigner, Rewrapper
-from mintline_signer.enclave.seals import Seals
 from mintline_signer.enclave.signing import answer, match_keys
 from mintline_signer.enclave.signing_history import SigningHistory
 from mintline_signer.errors import EnclaveFailure, EnclaveRefusal, FailureCode, RefusalCode
 from mintline_signer.protocol import (
     Accepted,
+    AuthorizationKeys,
     BadRequest,
     Begin,
     Credentials,
@@ -43,13 +44,12 @@ from mintline_signer.protocol import (
     Revocations,
     Rewrap,
     Rewrapped,
-    SealingKeys,
     Sign,
     Signed,
     Statistics,
     Stats,
     Stored,
-    WrappedSealingKey,
+    WrappedAuthorizationKey,
     audit_frame,
     read_request,
     response_frame,
@@ -76,7 +76,7 @@ class Enclave:
 
     policy: SigningPolicy
     authorizer: Authorizer
-    seals: Seals
+    authorization_keys: AuthorizationKeyCache
     history: SigningHistory
     rates: RateLimiter
     keys: KeyCache
@@ -94,7 +94,7 @@ class Enclave:
                 return self._judged(request, trail)
             case Rewrap() | Reassign():
                 return None
-            case Begin() | Credentials() | SealingKeys() | Revocations() | Stored():
+            case Begin() | Credentials() | AuthorizationKeys() | Revocations() | Stored():
                 self._take(request, trail)
                 return Accepted()
             case Ping():
@@ -103,15 +103,15 @@ class Enclave:
                 return self._statistics()
 
     def _take(
-        self, given: Begin | Credentials | SealingKeys | Revocations | Stored, trail: SessionTrail
+        self, given: Begin | Credentials | AuthorizationKeys | Revocations | Stored, trail: SessionTrail
     ) -> None:
         match given:
             case Begin():
                 trail.begin(given.follows)
             case Credentials():
                 self.kms.use(given)
-            case SealingKeys():
-                self.seals.use(given.keys)
+            case AuthorizationKeys():
+                self.authorization_keys.use(given.keys)
             case Revocations():
                 self.authorizer.revoked.take(given.revocations, now=self.now())
             case Stored():
@@ -147,7 +147,7 @@ class Enclave:
     async def _rewrap(self, request: Rewrap | Reassign, trail: SessionTrail) -> Response:
         """Wrap a key anew, on record by the digests of what it was wrapped as before and after."""
         key = request.key
-        name = key.key_id.hex() if isinstance(key, WrappedSealingKey) else key.address
+        name = key.key_id.hex() if isinstance(key, WrappedAuthorizationKey) else key.address
         before = hashlib.sha256(key.wrapped).digest()
         try:
             trail.check_room()

@@ -14,6 +14,7 @@ import structlog
 from mintline_signer import addresses
 from mintline_signer.connection import Limits
 from mintline_signer.enclave.audit import open_audit, rotate
+from mintline_signer.enclave.authorization_keys import AuthorizationKeyCache
 from mintline_signer.enclave.authorizer import Authorizer
 from mintline_signer.enclave.boot import measure_policy, open_nsm, seed
 from mintline_signer.enclave.clock import NsmClock
@@ -26,7 +27,6 @@ from mintline_signer.enclave.rates import RateLimiter
 from mintline_signer.enclave.recipient import Recipients
 from mintline_signer.enclave.revocations import RevokedTokens
 from mintline_signer.enclave.rewrapping import Reassigner, Rewrapper
-from mintline_signer.enclave.seals import Seals
 from mintline_signer.enclave.server import Enclave, Server
 from mintline_signer.enclave.settings import EnclaveSettings
 from mintline_signer.enclave.signing_history import SigningHistory
@@ -65,10 +65,10 @@ async def run(settings: EnclaveSettings, stop: asyncio.Event) -> None:
         ttl=settings.key_cache_ttl,
         clock=time.monotonic,
     )
-    seals = Seals(kms, successor)
+    authorization_keys = AuthorizationKeyCache(kms, successor)
     statements = policy.authorization.statements()
     authorizer = Authorizer(
-        seals,
+        authorization_keys,
         TokenVerifier(policy.authorization),
         statements,
         RevokedTokens(statements, grace=policy.authorization.grace, secret=secrets.token_bytes(16)),
@@ -79,7 +79,7 @@ async def run(settings: EnclaveSettings, stop: asyncio.Event) -> None:
         Enclave(
             policy=policy,
             authorizer=authorizer,
-            seals=seals,
+            authorization_keys=authorization_keys,
             history=SigningHistory(size=settings.memory_size, secret=secrets.token_bytes(16)),
             rates=RateLimiter(policy),
             audit=audit,

@@ -23,6 +23,7 @@ from mintline_signer.host.credentials import CredentialSource
 from mintline_signer.protocol import (
     MAX_REVOCATIONS,
     Accepted,
+    AuthorizationKeys,
     Begin,
     Credentials,
     Failure,
@@ -36,7 +37,6 @@ from mintline_signer.protocol import (
     Revocations,
     Rewrap,
     Rewrapped,
-    SealingKeys,
     Sign,
     Signed,
     Statistics,
@@ -67,11 +67,11 @@ class EnclaveClient:
     """One connection to the enclave, for as long as it is entered.
 
     Invariants: on a new connection the record that the enclave's life follows goes first, then the
-    credentials, the sealing keys and the revocations, then whatever is still unanswered; no answer is passed
-    on before the audit trail that came ahead of it is stored.
+    credentials, the authorization keys and the revocations, then all unanswered requests; no response is
+    passed on before the audit trail that came ahead of it is stored.
     `timeout` is in seconds and covers one request with all its reconnections. Every `keepalive` seconds the
     enclave is given the credentials, if they have changed, and asked for its statistics: `observe` gets them.
-    Without `credentials` and `sealing_keys` it uses what another connection has handed over.
+    Without `credentials` and `authorization_keys` it uses what another connection has handed over.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class EnclaveClient:
         address: addresses.Address,
         *,
         credentials: CredentialSource | None,
-        sealing_keys: SealingKeys | None,
+        authorization_keys: AuthorizationKeys | None,
         audit: AuditStore,
         timeout: float = 10.0,
         keepalive: float = 10.0,
@@ -89,7 +89,7 @@ class EnclaveClient:
     ) -> None:
         self._address = address
         self._credentials = credentials
-        self._sealing_keys = sealing_keys
+        self._authorization_keys = authorization_keys
         self._audit = audit
         self._durable: asyncio.Future[None] | None = None
         self._timeout = timeout
@@ -252,8 +252,8 @@ class EnclaveClient:
         """Greet, send what waits, then ask after the enclave time and again; raises Unavailable."""
         await self._hand_over(Begin(follows=self._audit.last()))
         await self._push_credentials()
-        if self._sealing_keys is not None:
-            await self._hand_over(self._sealing_keys)
+        if self._authorization_keys is not None:
+            await self._hand_over(self._authorization_keys)
         try:
             await self.revoke(self._revocations())
         except Unavailable as error:
@@ -279,7 +279,7 @@ class EnclaveClient:
             await self._hand_over(credentials)
             self._pushed = credentials
 
-    async def _hand_over(self, what: Begin | Credentials | SealingKeys | Revocations) -> None:
+    async def _hand_over(self, what: Begin | Credentials | AuthorizationKeys | Revocations) -> None:
         if not isinstance(await self._call(what, urgent=True), Accepted):
             raise Unavailable(f"the enclave did not take the {what.type}")
 

@@ -25,6 +25,7 @@ from mintline.tracer_factory import open_tracer
 from mintline.tracing import with_tracing
 from mintline_signer import addresses
 from mintline_signer.host.audit_files import AuditFiles
+from mintline_signer.host.authorization_keys import read_authorization_keys
 from mintline_signer.host.authorizations import DynamoAuthorizations
 from mintline_signer.host.credentials import credential_source
 from mintline_signer.host.enclave_client import EnclaveClient
@@ -33,10 +34,9 @@ from mintline_signer.host.kms_proxy import KmsProxy
 from mintline_signer.host.metrics import Metrics
 from mintline_signer.host.ports import AuthorizationSource, SigningPort, WrappedKeySource
 from mintline_signer.host.revocations import DynamoRevocations, RevocationFeed
-from mintline_signer.host.sealing_keys import read_sealing_keys
 from mintline_signer.host.settings import HostSettings
 from mintline_signer.host.wrapped_keys import RememberedKeys
-from mintline_signer.protocol import SealingKeys
+from mintline_signer.protocol import AuthorizationKeys
 
 log = structlog.get_logger()
 
@@ -65,7 +65,7 @@ async def run(settings: HostSettings, stop: asyncio.Event) -> None:
             EnclaveClient(
                 addresses.parse(settings.enclave_address),
                 credentials=credential_source(settings),
-                sealing_keys=await _sealing_keys(settings, metrics),
+                authorization_keys=await _authorization_keys(settings, metrics),
                 audit=await stack.enter_async_context(AuditFiles(settings.audit_dir)),
                 timeout=settings.enclave_timeout,
                 observe=metrics.observe_enclave,
@@ -108,10 +108,10 @@ async def run(settings: HostSettings, stop: asyncio.Event) -> None:
         await consumer.run(stop)
 
 
-async def _sealing_keys(settings: HostSettings, metrics: Metrics) -> SealingKeys:
+async def _authorization_keys(settings: HostSettings, metrics: Metrics) -> AuthorizationKeys:
     async with AsyncExitStack() as stack:
         secrets = await open_client(stack, "secretsmanager", settings, calls=metrics.aws)
-        return await read_sealing_keys(partial(read_sealing_key, secrets), settings.sealing_secrets)
+        return await read_authorization_keys(partial(read_sealing_key, secrets), settings.sealing_secrets)
 
 
 async def handle(

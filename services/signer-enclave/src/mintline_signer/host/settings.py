@@ -30,7 +30,7 @@ class HostSettings(ServiceSettings):
     audit_dir: Path
     """The folder of the audit trail; several hosts may share it."""
     sealing_secrets: tuple[str, ...] = Field(min_length=1, max_length=8)
-    """The secrets of the sealing keys in use (JSON)."""
+    """The secrets of the authorization keys in use (JSON)."""
     enclave_address: AddressText
     """Where the enclave serves: `vsock://CID:PORT`, or `unix:///path`."""
     kms_proxy_address: AddressText

@@ -1,4 +1,4 @@
-"""The sealing keys' private halves, by which the enclave reads what the api sealed."""
+"""The authorization keys' private halves, by which the enclave reads what the api sealed."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from mintline_signer.enclave.pkcs8 import p256_key
 from mintline_signer.enclave.ports import Decrypter, Wrapper
 from mintline_signer.enclave.wrapped import opening
 from mintline_signer.errors import EnclaveFailure, EnclaveRefusal, FailureCode
-from mintline_signer.protocol import WrappedSealingKey
+from mintline_signer.protocol import WrappedAuthorizationKey
 
 
-class Seals:
-    """Sealing keys by id; each is unwrapped when it is first needed, once for all who wait for it.
+class AuthorizationKeyCache:
+    """Authorization keys by id; each is unwrapped when it is first needed, once for all who wait for it.
 
     Hazard: `cryptography` keeps a private key in memory of its own, which is freed but not overwritten.
     """
 
     def __init__(self, decrypter: Decrypter, successor: Wrapper | None = None) -> None:
         self._opening = partial(opening, decrypter, successor)
-        self._wrapped: dict[bytes, WrappedSealingKey] = {}
+        self._wrapped: dict[bytes, WrappedAuthorizationKey] = {}
         self._held: dict[bytes, EllipticCurvePrivateKey] = {}
         self._flights: dict[bytes, asyncio.Task[EllipticCurvePrivateKey]] = {}
 
-    def use(self, keys: Sequence[WrappedSealingKey]) -> None:
+    def use(self, keys: Sequence[WrappedAuthorizationKey]) -> None:
         """Replace the keys in use; the ones that are no longer among them open nothing any more."""
         self._wrapped = {key.key_id: key for key in keys}
         self._held = {key_id: key for key_id, key in self._held.items() if key_id in self._wrapped}
@@ -43,7 +43,7 @@ class Seals:
             return held
         wrapped = self._wrapped.get(key_id)
         if wrapped is None:
-            raise EnclaveFailure(FailureCode.SEALING_KEY_MISSING)
+            raise EnclaveFailure(FailureCode.AUTHORIZATION_KEY_MISSING)
         flight = self._flights.get(key_id)
         if flight is None:
             flight = asyncio.create_task(self._unwrap(wrapped), name=f"unseal {key_id.hex()}")
@@ -51,7 +51,7 @@ class Seals:
             flight.add_done_callback(lambda _: self._flights.pop(key_id, None))
         return await asyncio.shield(flight)
 
-    async def _unwrap(self, wrapped: WrappedSealingKey) -> EllipticCurvePrivateKey:
+    async def _unwrap(self, wrapped: WrappedAuthorizationKey) -> EllipticCurvePrivateKey:
         context = {"sub": SEALING_SUBJECT, "chain": str(wrapped.chain_id)}
         try:
             der = await self._opening(wrapped.kms_key).decrypt(wrapped.wrapped, context)
@@ -60,10 +60,10 @@ class Seals:
             finally:
                 der[:] = bytes(len(der))
         except EnclaveRefusal:
-            # What the host brought is no sealing key: its doing, and no reason to end anyone's mint.
-            raise EnclaveFailure(FailureCode.SEALING_KEY_MISSING) from None
+            # What the host brought is no authorization key: its doing, and no reason to end anyone's mint.
+            raise EnclaveFailure(FailureCode.AUTHORIZATION_KEY_MISSING) from None
         if private_key_id(key) != wrapped.key_id:
-            raise EnclaveFailure(FailureCode.SEALING_KEY_MISSING)
+            raise EnclaveFailure(FailureCode.AUTHORIZATION_KEY_MISSING)
         if wrapped.key_id in self._wrapped:
             self._held[wrapped.key_id] = key
         return key
