@@ -16,7 +16,7 @@ from mintline.acceptance import ACCEPTANCE
 from mintline.authorization import Sealer
 from mintline.kinds.mint import sign_mint
 from mintline.messages import BatchMint, KeyRef, SignBatch, SignTransfer
-from mintline_signer.enclave.kinds import words_of
+from mintline_signer.enclave.kinds import required_authorizations
 from mintline_signer.errors import RefusalCode
 from mintline_signer.protocol import Failure, Refusal, Sign, Signed
 from mintline_testkit.signer import digest_of
@@ -78,8 +78,8 @@ class Batches:
     def authorizations(self, batch: SignBatch, *users: User) -> list[bytes]:
         """Return what the api seals of each line, by these users' tokens."""
         return [
-            self.sealed(word.digest, word.subject, user)
-            for word, user in zip(words_of(batch, [b"", b""]), users, strict=True)
+            self.sealed(required.digest, required.subject, user)
+            for required, user in zip(required_authorizations(batch, [b"", b""]), users, strict=True)
         ]
 
     def sealed(self, digest: bytes, subject: str, user: User) -> bytes:
@@ -103,17 +103,17 @@ async def batches(victim: Victim, minted: Mint, user: User, mallory: User) -> As
 async def test_batch__when_every_line_is_authorized__is_signed(batches: Batches, socket: Socket) -> None:
     """The control of all that follow."""
     batch = batches.batch(1)
-    words = batches.authorizations(batch, batches.user, batches.other)
-    assert isinstance(await socket.ask(await batches.request(batch, words)), Signed)
+    authorizations = batches.authorizations(batch, batches.user, batches.other)
+    assert isinstance(await socket.ask(await batches.request(batch, authorizations)), Signed)
 
 
 async def test_batch__when_one_line_has_no_authorization__is_refused_and_names_it(
     batches: Batches, socket: Socket
 ) -> None:
     batch = batches.batch(2)
-    words = batches.authorizations(batch, batches.user, batches.other)
+    authorizations = batches.authorizations(batch, batches.user, batches.other)
     refusal = Refusal(code=RefusalCode.AUTHORIZATION_MISSING, operation_id=batch.mints[1].mint_id)
-    assert await socket.ask(await batches.request(batch, [words[0], b""])) == refusal
+    assert await socket.ask(await batches.request(batch, [authorizations[0], b""])) == refusal
 
 
 async def test_batch__when_one_line_has_another_users_envelope__is_refused(
@@ -121,11 +121,11 @@ async def test_batch__when_one_line_has_another_users_envelope__is_refused(
 ) -> None:
     """Neither another line's own, nor one that the other user's token is in."""
     batch = batches.batch(3)
-    words = batches.authorizations(batch, batches.user, batches.other)
+    authorizations = batches.authorizations(batch, batches.user, batches.other)
     stolen = batches.authorizations(batch, batches.other, batches.other)
     for given, line, code in (
-        ([words[0], words[0]], 1, RefusalCode.ACCEPTANCE_SIGNATURE),
-        ([stolen[0], words[1]], 0, RefusalCode.AUTHORIZATION_SUBJECT),
+        ([authorizations[0], authorizations[0]], 1, RefusalCode.ACCEPTANCE_SIGNATURE),
+        ([stolen[0], authorizations[1]], 0, RefusalCode.AUTHORIZATION_SUBJECT),
     ):
         refusal = Refusal(code=code, operation_id=batch.mints[line].mint_id)
         assert await socket.ask(await batches.request(batch, given)) == refusal
@@ -156,8 +156,8 @@ async def test_batch__when_another_key_than_a_relayers_is_to_sign__is_refused(
 ) -> None:
     signer = batches.minted.sender if key == "wallet" else getattr(victim.known, key)
     batch = evolve(batches.batch(5), signer=signer)
-    words = batches.authorizations(batch, batches.user, batches.other)
-    answer = await socket.ask(await batches.request(batch, words))
+    authorizations = batches.authorizations(batch, batches.user, batches.other)
+    answer = await socket.ask(await batches.request(batch, authorizations))
     expected = RefusalCode.ISSUER_TRANSACTS if key == "issuer" else RefusalCode.SIGNER
     assert answer == Refusal(code=expected)
 
@@ -166,8 +166,8 @@ async def test_batch__when_the_host_leaves_authorizations_out__gets_no_signature
     batches: Batches, socket: Socket
 ) -> None:
     batch = batches.batch(6)
-    words = batches.authorizations(batch, batches.user, batches.other)
-    for given in ([], words[:1], [*words, words[0]]):
+    authorizations = batches.authorizations(batch, batches.user, batches.other)
+    for given in ([], authorizations[:1], [*authorizations, authorizations[0]]):
         assert isinstance(await socket.ask(await batches.request(batch, given)), Failure)
 
 
@@ -189,8 +189,8 @@ async def test_transfer__when_it_is_asked_for_again_under_another_nonce__is_refu
         token_id=minted.token_id,
         to=THIEF,
     )
-    word = batches.sealed(digest_of(transfer), minted.sub, batches.user)
-    wanted = evolve(transfer, authorization=word)
+    required = batches.sealed(digest_of(transfer), minted.sub, batches.user)
+    wanted = evolve(transfer, authorization=required)
     assert isinstance(await socket.ask(await victim.request(wanted)), Signed)
 
     replayed = await socket.ask(await victim.request(evolve(wanted, nonce=FAR + 1)))

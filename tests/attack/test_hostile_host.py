@@ -53,8 +53,8 @@ SUBSTITUTIONS: dict[str, Callable[[SignMint], Any]] = {
     "the gas, to burn the wallet's ether": lambda i: evolve(i, gas=30_000_000),
     "the fees, to burn the wallet's ether": lambda i: evolve(i, fees=evolve(i.fees, max_fee_per_gas=ETHER)),
     "the deadline, for a voucher that lasts": lambda i: voucher(i, deadline=2**63),
-    "the user's word by none": lambda i: evolve(i, authorization=b""),
-    "a byte of the user's word": lambda i: evolve(
+    "the user's authorization by none": lambda i: evolve(i, authorization=b""),
+    "a byte of the user's authorization": lambda i: evolve(
         i, authorization=i.authorization[:-1] + bytes((i.authorization[-1] ^ 1,))
     ),
     "the subject": lambda i: evolve(i, signer=evolve(i.signer, subject="somebody-else")),

@@ -98,7 +98,7 @@ async def test_queue_writer__when_it_forges_an_intent_to_itself__is_refused_and_
 async def test_queue_writer__when_it_names_a_victims_wallet_in_its_own_mint__is_refused(
     victim: Victim, minted: Mint, mallory: User
 ) -> None:
-    """The word is mallory's own, for a mint of mallory's own; the key is to be the victim's."""
+    """The authorization is mallory's own, for a mint of mallory's own; the key is to be the victim's."""
     own = await victim.minted(mallory, "to be paid for by another")
     before = await sent_as_of_now(victim, minted.wallet)
     forged = evolve(sign_mint(own), signer=minted.sender, nonce=before)

@@ -1,4 +1,4 @@
-"""Whoever has copied the database and Secrets Manager: all wrapped keys, all records, all sealed words."""
+"""An attacker who has copied the database and Secrets Manager: wrapped keys, records, sealed tokens."""
 
 from __future__ import annotations
 

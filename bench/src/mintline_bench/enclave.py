@@ -44,7 +44,7 @@ from mintline_devstack.provisioning import PREFIX, Known, load_known
 from mintline_devstack.running_stack import running_stack
 from mintline_devstack.state_folder import StateFolder
 from mintline_ops.aws_clients import AwsCredentials, aws_client
-from mintline_signer.enclave.kinds import words_of
+from mintline_signer.enclave.kinds import required_authorizations
 from mintline_signer.frames import FrameDecoder
 from mintline_signer.protocol import Sign, Signed, Stored, WrappedKey, read_response, request_frame
 
@@ -137,8 +137,8 @@ class Mints:
                 deadline=int(time.time()) + 3600,
             ),
         )
-        [word] = words_of(intent)
-        digest, now = word.digest, _milliseconds()
+        [required] = required_authorizations(intent)
+        digest, now = required.digest, _milliseconds()
         accepted = self._intake.state(ACCEPTANCE, digest, key.subject.encode(), at=now)
         sealed = self._sealer.seal(user.token, digest, accepted)
         intent = intent.evolve(authorization=sealed)

@@ -18,8 +18,8 @@ from mintline.authorization import Sealer, key_id
 from mintline.messages import IssueVoucher, SignBatch, SignBurn, SignMint, SignTransfer
 from mintline.revocation import REVOCATION, revocation_fields
 from mintline.scopes import SIGN_IN_SCOPES
-from mintline_signer.enclave.kinds import words_of
-from mintline_signer.enclave.kinds.base import Word
+from mintline_signer.enclave.kinds import required_authorizations
+from mintline_signer.enclave.kinds.base import RequiredAuthorization
 from mintline_signer.protocol import AuthorizationKeys, Revocation, WrappedAuthorizationKey
 
 ISSUER = "https://cognito-idp.us-east-1.amazonaws.com/us-east-1_TestPool"
@@ -37,8 +37,8 @@ IntentT = TypeVar("IntentT", SignMint, SignTransfer, SignBurn, IssueVoucher)
 
 def digest_of(intent: SignMint | SignTransfer | SignBurn | IssueVoucher) -> bytes:
     """Return the digest that the user's authorization of an intent is sealed under."""
-    [word] = words_of(intent)
-    return word.digest
+    [required] = required_authorizations(intent)
+    return required.digest
 
 
 def base64url(data: bytes) -> str:
@@ -142,22 +142,23 @@ class Authority:
 
         The token goes along whatever it is.
         """
-        [word] = words_of(intent)
+        [required] = required_authorizations(intent)
         session = session or self.session(now=now)
-        return intent.evolve(authorization=self.sealed(word, token, now=now, session=session))
+        return intent.evolve(authorization=self.sealed(required, token, now=now, session=session))
 
     def authorizations(self, batch: SignBatch, *, now: int, session: Session | None = None) -> list[bytes]:
         """Return a good authorization of each line of a batch, by the user that it names."""
         session = session or self.session(now=now)
-        words = words_of(batch, [b""] * len(batch.mints))
+        authorizations = required_authorizations(batch, [b""] * len(batch.mints))
         return [
-            self.sealed(word, self.token(word.subject, now=now), now=now, session=session) for word in words
+            self.sealed(required, self.token(required.subject, now=now), now=now, session=session)
+            for required in authorizations
         ]
 
-    def sealed(self, word: Word, token: str, *, now: int, session: Session) -> bytes:
+    def sealed(self, required: RequiredAuthorization, token: str, *, now: int, session: Session) -> bytes:
         """Return the envelope of what a user asked for, as the api accepts it at `now`."""
-        accepted = session.state(ACCEPTANCE, word.digest, word.subject.encode(), at=now * 1000)
-        return self.sealer.seal(token, word.digest, accepted)
+        accepted = session.state(ACCEPTANCE, required.digest, required.subject.encode(), at=now * 1000)
+        return self.sealer.seal(token, required.digest, accepted)
 
     def revocation(
         self, sub: str, *, revoked_before: int, at: float, session: Session | None = None

@@ -1,4 +1,4 @@
-"""What a user's word is good for: the very thing that was asked for, and nothing else."""
+"""What a user's authorization is good for: the very thing that was asked for, and nothing else."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mintline.messages import SignBatch
 from mintline.scopes import ACCOUNT_ADMIN
 from mintline_signer.enclave.authorization_keys import AuthorizationKeyCache
 from mintline_signer.enclave.authorizer import AT_ONCE, Authorizer
-from mintline_signer.enclave.kinds import words_of
+from mintline_signer.enclave.kinds import required_authorizations
 from mintline_signer.enclave.revocations import RevokedTokens
 from mintline_signer.enclave.tokens import TokenVerifier
 from mintline_signer.errors import EnclaveFailure, EnclaveRefusal, FailureCode, RefusalCode
@@ -108,9 +108,9 @@ def at_another_time(envelope: bytes, at: int) -> bytes:
 
 
 ATTACKS: list[tuple[str, RefusalCode, Callable[[Cast], Any]]] = [
-    ("no word", RefusalCode.AUTHORIZATION_MISSING, lambda c: evolve(c.mint(), authorization=b"")),
+    ("no authorization", RefusalCode.AUTHORIZATION_MISSING, lambda c: evolve(c.mint(), authorization=b"")),
     (
-        "a word in clear",
+        "an authorization in clear",
         RefusalCode.AUTHORIZATION_MALFORMED,
         lambda c: spoiled(c.mint(), lambda _: b"ey.J.x"),
     ),
@@ -149,7 +149,7 @@ ATTACKS: list[tuple[str, RefusalCode, Callable[[Cast], Any]]] = [
     ),
     ("a voucher of nobody", RefusalCode.ACCEPTANCE_SIGNATURE, lambda c: evolve(c.voucher(), subject="")),
     (
-        "a voucher by another user's word",
+        "a voucher by another user's authorization",
         RefusalCode.AUTHORIZATION_SUBJECT,
         lambda c: c.authorized(c.voucher(), c.other),
     ),
@@ -199,9 +199,13 @@ ATTACKS: list[tuple[str, RefusalCode, Callable[[Cast], Any]]] = [
     ("another mint", RefusalCode.ACCEPTANCE_SIGNATURE, lambda c: evolve(c.mint(), mint_id="mint_9")),
     ("another user's wallet", RefusalCode.ACCEPTANCE_SIGNATURE, lambda c: by(c.mint(), address=OTHER)),
     ("another user", RefusalCode.ACCEPTANCE_SIGNATURE, lambda c: by(c.mint(), subject="user-2")),
-    ("another user's word", RefusalCode.AUTHORIZATION_SUBJECT, lambda c: c.authorized(c.mint(), c.other)),
     (
-        "a voucher's word for a mint",
+        "another user's authorization",
+        RefusalCode.AUTHORIZATION_SUBJECT,
+        lambda c: c.authorized(c.mint(), c.other),
+    ),
+    (
+        "a voucher's authorization for a mint",
         RefusalCode.ACCEPTANCE_SIGNATURE,
         lambda c: evolve(c.mint(), mint_id="mint_2", authorization=c.voucher().authorization),
     ),
@@ -228,24 +232,24 @@ ATTACKS: list[tuple[str, RefusalCode, Callable[[Cast], Any]]] = [
         lambda c: evolve(c.transfer(), contract=OTHER),
     ),
     (
-        "a transfer by another user's word",
+        "a transfer by another user's authorization",
         RefusalCode.AUTHORIZATION_SUBJECT,
         lambda c: c.authorized(c.transfer(), c.other),
     ),
     ("a burn of another token", RefusalCode.ACCEPTANCE_SIGNATURE, lambda c: evolve(c.burn(), token_id=1)),
     (
-        "a burn by a transfer's word",
+        "a burn by a transfer's authorization",
         RefusalCode.ACCEPTANCE_SIGNATURE,
         lambda c: evolve(c.burn(), request_id="transfer_1", authorization=c.transfer().authorization),
     ),
     (
-        "a burn without a word",
+        "a burn without an authorization",
         RefusalCode.AUTHORIZATION_MISSING,
         lambda c: evolve(c.burn(), authorization=b""),
     ),
     ("a revoked token", RefusalCode.TOKEN_REVOKED, lambda c: c.mint(GONE)),
     (
-        "a voucher without a word",
+        "a voucher without an authorization",
         RefusalCode.AUTHORIZATION_MISSING,
         lambda c: evolve(c.voucher(), authorization=b""),
     ),
@@ -469,10 +473,14 @@ def as_custodial(cast: Cast, batch: SignBatch) -> bytes:
 
 
 BATCH_ATTACKS: list[tuple[str, RefusalCode, Callable[[Cast, list[bytes]], tuple[SignBatch, list[bytes]]]]] = [
-    ("no word", RefusalCode.AUTHORIZATION_MISSING, lambda c, w: (c.batch(), [*w[:2], b""])),
-    ("another line's word", RefusalCode.ACCEPTANCE_SIGNATURE, lambda c, w: (c.batch(), [*w[:2], w[0]])),
+    ("no authorization", RefusalCode.AUTHORIZATION_MISSING, lambda c, w: (c.batch(), [*w[:2], b""])),
     (
-        "a custodial mint's word",
+        "another line's authorization",
+        RefusalCode.ACCEPTANCE_SIGNATURE,
+        lambda c, w: (c.batch(), [*w[:2], w[0]]),
+    ),
+    (
+        "a custodial mint's authorization",
         RefusalCode.ACCEPTANCE_SIGNATURE,
         lambda c, w: (c.batch(), [*w[:2], as_custodial(c, c.batch())]),
     ),
@@ -498,11 +506,11 @@ async def test_authorizer__when_one_line_of_a_batch_has_no_word_of_its_users__re
     cast: Cast, code: RefusalCode, build: Callable[[Cast, list[bytes]], tuple[SignBatch, list[bytes]]]
 ) -> None:
     authorizer = await authorizer_of(cast)
-    batch, words = build(cast, cast.authorizations(cast.batch()))
+    batch, authorizations = build(cast, cast.authorizations(cast.batch()))
     with pytest.raises(EnclaveRefusal) as at_once:
-        authorizer.judge(batch, now=cast.now, authorizations=words)
+        authorizer.judge(batch, now=cast.now, authorizations=authorizations)
     with pytest.raises(EnclaveRefusal) as later:
-        await authorizer.judge_later(batch, now=cast.now, authorizations=words)
+        await authorizer.judge_later(batch, now=cast.now, authorizations=authorizations)
     for caught in (at_once, later):
         assert (caught.value.code, caught.value.operation_id) == (code, batch.mints[2].mint_id)
 
@@ -510,9 +518,9 @@ async def test_authorizer__when_one_line_of_a_batch_has_no_word_of_its_users__re
 async def test_authorizer__when_a_lines_token_is_anothers__refuses_and_says_which(cast: Cast) -> None:
     authorizer = await authorizer_of(cast)
     batch, session = cast.batch(), cast.authority.session(now=cast.now)
-    words = words_of(batch, cast.authorizations(batch))
-    stolen = cast.authority.sealed(words[1], cast.token(cast.user), now=cast.now, session=session)
-    given = [words[0].envelope, stolen, words[2].envelope]
+    authorizations = required_authorizations(batch, cast.authorizations(batch))
+    stolen = cast.authority.sealed(authorizations[1], cast.token(cast.user), now=cast.now, session=session)
+    given = [authorizations[0].envelope, stolen, authorizations[2].envelope]
     with pytest.raises(EnclaveRefusal) as caught:
         authorizer.judge(batch, now=cast.now, authorizations=given)
     refusal = (caught.value.code, caught.value.operation_id)
@@ -527,10 +535,12 @@ async def test_authorizer__when_lines_name_several_authorization_keys__obtains_e
     authorization_keys.use([evolve(key, wrapped=str(number).encode()) for number, key in enumerate(held)])
     authorizer = authorizer_over(authorization_keys, cast)
     batch, session = cast.batch(), cast.authority.session(now=cast.now)
-    words = words_of(batch, cast.authorizations(batch))
-    accepted = session.state(ACCEPTANCE, words[2].digest, words[2].subject.encode(), at=cast.now * 1000)
-    given = [word.envelope for word in words[:2]]
-    given.append(newer.sealer.seal(cast.token(cast.user), words[2].digest, accepted))
+    authorizations = required_authorizations(batch, cast.authorizations(batch))
+    accepted = session.state(
+        ACCEPTANCE, authorizations[2].digest, authorizations[2].subject.encode(), at=cast.now * 1000
+    )
+    given = [authorization.envelope for authorization in authorizations[:2]]
+    given.append(newer.sealer.seal(cast.token(cast.user), authorizations[2].digest, accepted))
     assert not authorizer.judge(batch, now=cast.now, authorizations=given)
     await authorizer.judge_later(batch, now=cast.now, authorizations=given)
     assert authorizer.judge(batch, now=cast.now, authorizations=given)
@@ -540,6 +550,6 @@ async def test_authorizer__when_a_batch_is_large__judges_it_later(cast: Cast) ->
     authorizer = await authorizer_of(cast)
     for size, at_once in ((AT_ONCE, True), (AT_ONCE + 1, False)):
         batch = cast.batch(size)
-        words = cast.authorizations(batch)
-        assert authorizer.judge(batch, now=cast.now, authorizations=words) is at_once
-        await authorizer.judge_later(batch, now=cast.now, authorizations=words)
+        authorizations = cast.authorizations(batch)
+        assert authorizer.judge(batch, now=cast.now, authorizations=authorizations) is at_once
+        await authorizer.judge_later(batch, now=cast.now, authorizations=authorizations)

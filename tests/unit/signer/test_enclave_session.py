@@ -580,7 +580,10 @@ async def test_session__when_the_silence_is_our_own_doing__stays(cast: Cast) -> 
 
 def batch_request(cast: Cast, size: int = 3, *, missing: int | None = None) -> Sign:
     batch = cast.batch(size)
-    given = [b"" if line == missing else word for line, word in enumerate(cast.authorizations(batch))]
+    given = [
+        b"" if line == missing else authorization
+        for line, authorization in enumerate(cast.authorizations(batch))
+    ]
     return Sign(intent=batch, keys=[cast.relayer.wrapped], authorizations=given)
 
 
@@ -615,14 +618,14 @@ async def test_session__when_the_host_brings_more_or_fewer_authorizations_than_l
     cast: Cast, given: int
 ) -> None:
     request = batch_request(cast)
-    words = [*request.authorizations, b"one more"][:given]
-    answer = await answered(Line(cast), request.model_copy(update={"authorizations": words}))
+    authorizations = [*request.authorizations, b"one more"][:given]
+    answer = await answered(Line(cast), request.model_copy(update={"authorizations": authorizations}))
     assert answer == Failure(code=FailureCode.BAD_REQUEST)
 
 
 async def test_session__when_authorizations_come_beside_what_takes_none__fails(cast: Cast) -> None:
     for request in (mint_request(cast), Sign(intent=cast.noop(), keys=[cast.user.wrapped])):
-        more = request.model_copy(update={"authorizations": [b"a word"]})
+        more = request.model_copy(update={"authorizations": [b"an authorization"]})
         assert await answered(Line(cast), more) == Failure(code=FailureCode.BAD_REQUEST)
 
 

@@ -16,8 +16,8 @@ from mintline.acceptance import ACCEPTANCE, Fault, NotVouchedFor, Statements
 from mintline.authorization import AcceptanceMissing, Envelope, SealBroken
 from mintline.messages import AnyRequest
 from mintline_signer.enclave.authorization_keys import AuthorizationKeyCache
-from mintline_signer.enclave.kinds import words_of
-from mintline_signer.enclave.kinds.base import Word
+from mintline_signer.enclave.kinds import required_authorizations
+from mintline_signer.enclave.kinds.base import RequiredAuthorization
 from mintline_signer.enclave.revocations import RevokedTokens
 from mintline_signer.enclave.tokens import TokenVerifier
 from mintline_signer.errors import EnclaveRefusal, RefusalCode
@@ -59,37 +59,43 @@ class Authorizer:
         `authorizations` are those that came beside the request: of a batch, one for each line, in order.
         Raises EnclaveFailure (`bad_request`) if there are more or fewer. `now` is in Unix seconds.
         """
-        words = words_of(request, authorizations)
-        return len(words) <= AT_ONCE and all(self._heard(word, now) for word in words)
+        all_required = required_authorizations(request, authorizations)
+        return len(all_required) <= AT_ONCE and all(
+            self._verified_at_once(required, now) for required in all_required
+        )
 
-    def _heard(self, word: Word, now: float) -> bool:
-        with _told_of(word):
-            envelope = self._accepted(word, now)
+    def _verified_at_once(self, required: RequiredAuthorization, now: float) -> bool:
+        with _naming_operation(required):
+            envelope = self._accepted(required, now)
             key = self._authorization_keys.held(envelope.key_id)
             if key is None:
                 return False
-            self._open(word, envelope, key, now)
+            self._open(required, envelope, key, now)
         return True
 
     async def judge_later(
         self, request: AnyRequest, *, now: float, authorizations: Sequence[bytes] = ()
     ) -> None:
         """Do the same, once the authorization keys are obtained; raises EnclaveFailure for a missing one."""
-        for number, word in enumerate(words_of(request, authorizations)):
+        for number, required in enumerate(required_authorizations(request, authorizations)):
             if number:
                 await asyncio.sleep(0)
-            with _told_of(word):
-                envelope = self._accepted(word, now)
-                self._open(word, envelope, await self._authorization_keys.obtain(envelope.key_id), now)
+            with _naming_operation(required):
+                envelope = self._accepted(required, now)
+                self._open(required, envelope, await self._authorization_keys.obtain(envelope.key_id), now)
 
-    def _accepted(self, word: Word, now: float) -> Envelope:
+    def _accepted(self, required: RequiredAuthorization, now: float) -> Envelope:
         """Return the envelope of what the api accepted; raises EnclaveRefusal if it did not."""
-        if not word.envelope:
+        if not required.envelope:
             raise EnclaveRefusal(RefusalCode.AUTHORIZATION_MISSING)
         try:
-            envelope = Envelope.from_bytes(word.envelope)
+            envelope = Envelope.from_bytes(required.envelope)
             self._statements.verify(
-                envelope.acceptance, ACCEPTANCE, word.digest, word.subject.encode(), now=int(now * 1000)
+                envelope.acceptance,
+                ACCEPTANCE,
+                required.digest,
+                required.subject.encode(),
+                now=int(now * 1000),
             )
         except AcceptanceMissing:
             raise EnclaveRefusal(RefusalCode.ACCEPTANCE_MISSING) from None
@@ -99,21 +105,23 @@ class Authorizer:
             raise EnclaveRefusal(_FAULTS[refused.fault]) from None
         return envelope
 
-    def _open(self, word: Word, envelope: Envelope, key: EllipticCurvePrivateKey, now: float) -> None:
+    def _open(
+        self, required: RequiredAuthorization, envelope: Envelope, key: EllipticCurvePrivateKey, now: float
+    ) -> None:
         try:
-            token = envelope.open(word.digest, key)
+            token = envelope.open(required.digest, key)
         except SealBroken:
             raise EnclaveRefusal(RefusalCode.AUTHORIZATION_SEAL) from None
         claims = self._tokens.claims_of(token, now=now)
-        if claims.subject != word.subject:
+        if claims.subject != required.subject:
             raise EnclaveRefusal(RefusalCode.AUTHORIZATION_SUBJECT)
         self.revoked.check(claims, accepted_at=envelope.acceptance.at, now=now)
 
 
 @contextmanager
-def _told_of(word: Word) -> Iterator[None]:
-    """Have a refusal name the operation that the word is about."""
+def _naming_operation(required: RequiredAuthorization) -> Iterator[None]:
+    """Have a refusal name the operation of the authorization."""
     try:
         yield
     except EnclaveRefusal as refused:
-        raise EnclaveRefusal(RefusalCode(refused.code), word.operation_id) from None
+        raise EnclaveRefusal(RefusalCode(refused.code), required.operation_id) from None

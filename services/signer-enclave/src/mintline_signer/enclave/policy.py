@@ -99,7 +99,7 @@ class SigningPolicy(Frozen):
     chain_ids: frozenset[int] = Field(min_length=1)
     contracts: frozenset[Address] = Field(min_length=1)
     authorization: AuthorizationPolicy
-    """What counts as a user's word."""
+    """What counts as a user's authorization."""
     issuer: PlatformKey
     """Signs vouchers, never transactions."""
     treasury: PlatformKey

@@ -65,7 +65,7 @@ class RevokedTokens:
         """Raise EnclaveRefusal for a revoked token, unless the api accepted the request before it found out.
 
         What it accepted before is signed for as long as by a token that had expired at that time: the time
-        of acceptance is the api's own word. `accepted_at` is in Unix milliseconds, `now` in seconds.
+        of acceptance is the api's own statement. `accepted_at` is in Unix milliseconds, `now` in seconds.
         """
         known = self._of(claims.subject)
         if known is None:

@@ -69,7 +69,7 @@ class Counts:
 
 @dataclass(slots=True, kw_only=True)
 class Enclave:
-    """What answers requests: a policy, the users' word, keys, and the way to get more of them.
+    """What answers requests: a policy, users' authorizations, keys, and the way to get more of them.
 
     Invariant: a signature is made in the turn of the loop in which the keys for it were found.
     """

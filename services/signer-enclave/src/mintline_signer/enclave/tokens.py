@@ -44,7 +44,7 @@ IntakeKey = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_
 
 
 class AuthorizationPolicy(Frozen):
-    """Whose tokens count as a user's word, and for how long; whose acceptance, as the api's."""
+    """Whose tokens count as a user's authorization, and for how long; whose acceptance, as the api's."""
 
     issuer: str = Field(min_length=1, max_length=512)
     """Exactly as the tokens' `iss` has it."""

@@ -11,11 +11,11 @@ from typing import Any
 
 from mintline.kinds.registry import NAMES, VOUCHER, find_kinds, request_type
 from mintline.messages import AnyRequest
-from mintline_signer.enclave.kinds.base import EnclaveKind, Word, require
+from mintline_signer.enclave.kinds.base import EnclaveKind, RequiredAuthorization, require
 from mintline_signer.enclave.policy import Role, SigningPolicy
 from mintline_signer.errors import EnclaveRefusal, RefusalCode
 
-__all__ = ["KINDS", "check", "kind_of", "words_of"]
+__all__ = ["KINDS", "check", "kind_of", "required_authorizations"]
 
 KINDS: Mapping[str, EnclaveKind[Any]] = MappingProxyType(
     {request_type(name): kind for name, kind in find_kinds(__name__, (*NAMES, VOUCHER)).items()}
@@ -41,10 +41,12 @@ def check(policy: SigningPolicy, request: AnyRequest, *, now: float) -> Role:
     return kind_of(request).check(policy, request, now)
 
 
-def words_of(request: AnyRequest, authorizations: Sequence[bytes] = ()) -> list[Word]:
+def required_authorizations(
+    request: AnyRequest, authorizations: Sequence[bytes] = ()
+) -> list[RequiredAuthorization]:
     """Return what users must have asked for, so that this may be signed.
 
     The platform's own keys act by the policy alone, and a no-op moves nothing. `authorizations` are those
     that came beside the request; raises EnclaveFailure if they are not as many as it takes.
     """
-    return kind_of(request).words(request, authorizations)
+    return kind_of(request).required_authorizations(request, authorizations)

@@ -18,7 +18,7 @@ RequestT = TypeVar("RequestT", bound=Message)
 IntentT = TypeVar("IntentT", bound=AnyIntent)
 
 
-class Word(NamedTuple):
+class RequiredAuthorization(NamedTuple):
     """What a user must have asked for, and what shows that."""
 
     subject: str
@@ -94,7 +94,11 @@ class EnclaveKind(ABC, Generic[RequestT]):
     def answer(self, request: RequestT, keys: Sequence[SigningKey]) -> Signed | Issued:
         """Sign it. Hazard: no policy is applied here. Raises EnclaveFailure (`signing_fault`)."""
 
-    def words(self, request: RequestT, authorizations: Sequence[bytes]) -> list[Word]:  # noqa: ARG002 - few have any
+    def required_authorizations(
+        self,
+        request: RequestT,  # noqa: ARG002 - few have any
+        authorizations: Sequence[bytes],
+    ) -> list[RequiredAuthorization]:
         """Return what users must have asked for; `authorizations` are those that came beside the request.
 
         Raises EnclaveFailure (`bad_request`) if they are not as many as it takes: that is the host's mistake.
@@ -202,8 +206,10 @@ def check_user(policy: SigningPolicy, intent: Intent, contract: str, *, action: 
     return role
 
 
-def only(authorizations: Sequence[bytes], word: Word) -> list[Word]:
-    """Return the word of a request that has its authorization in itself, so that none comes beside it."""
+def embedded_authorization(
+    authorizations: Sequence[bytes], required: RequiredAuthorization
+) -> list[RequiredAuthorization]:
+    """Return what a request requires that has its authorization in itself, so that none comes beside it."""
     if authorizations:
         raise EnclaveFailure(FailureCode.BAD_REQUEST)
-    return [word]
+    return [required]

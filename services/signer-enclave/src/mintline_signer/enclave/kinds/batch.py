@@ -8,8 +8,8 @@ from mintline.kinds.batch import line_digest
 from mintline.messages import SignBatch
 from mintline_signer.enclave.kinds.base import (
     Binding,
+    RequiredAuthorization,
     TransactionKind,
-    Word,
     check_fees,
     require,
     sender_role,
@@ -38,12 +38,14 @@ class BatchKind(TransactionKind[SignBatch]):
             tokens.add(line.token_id)
         return role
 
-    def words(self, request: SignBatch, authorizations: Sequence[bytes]) -> list[Word]:
+    def required_authorizations(
+        self, request: SignBatch, authorizations: Sequence[bytes]
+    ) -> list[RequiredAuthorization]:
         """Return each line, asked for by the user that it names; the authorizations are in their order."""
         if len(authorizations) != len(request.mints):
             raise EnclaveFailure(FailureCode.BAD_REQUEST)
         return [
-            Word(line.subject, line_digest(request, line), envelope, line.mint_id)
+            RequiredAuthorization(line.subject, line_digest(request, line), envelope, line.mint_id)
             for line, envelope in zip(request.mints, authorizations, strict=True)
         ]
 

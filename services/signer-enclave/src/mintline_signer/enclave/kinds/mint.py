@@ -11,10 +11,10 @@ from mintline_signer.enclave.kinds.base import (
     Binding,
     Identified,
     Limit,
+    RequiredAuthorization,
     TransactionKind,
-    Word,
     check_user,
-    only,
+    embedded_authorization,
 )
 from mintline_signer.enclave.kinds.vouchers import check_voucher, signature_of, token_of
 from mintline_signer.enclave.policy import Role, SigningPolicy
@@ -29,7 +29,9 @@ class MintKind(TransactionKind[SignMint]):
         check_voucher(policy, request.contract, request.voucher, now)
         return role
 
-    def words(self, request: SignMint, authorizations: Sequence[bytes]) -> list[Word]:
+    def required_authorizations(
+        self, request: SignMint, authorizations: Sequence[bytes]
+    ) -> list[RequiredAuthorization]:
         """Return the mint, asked for by the wallet's user."""
         digest = mint_digest(
             mint_id=request.mint_id,
@@ -41,7 +43,9 @@ class MintKind(TransactionKind[SignMint]):
             sender=request.signer.address,
             token_id=request.voucher.token_id,
         )
-        return only(authorizations, Word(request.signer.subject, digest, request.authorization))
+        return embedded_authorization(
+            authorizations, RequiredAuthorization(request.signer.subject, digest, request.authorization)
+        )
 
     def keys(self, request: SignMint, policy: SigningPolicy) -> list[Identified]:
         """Return the signer's and the issuer's."""

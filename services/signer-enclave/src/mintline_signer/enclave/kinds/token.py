@@ -8,7 +8,13 @@ from typing import ClassVar, Literal, TypeVar
 
 from mintline.messages import SignBurn, SignTransfer
 from mintline.request_digests import AskedToken
-from mintline_signer.enclave.kinds.base import Binding, TransactionKind, Word, check_user, only
+from mintline_signer.enclave.kinds.base import (
+    Binding,
+    RequiredAuthorization,
+    TransactionKind,
+    check_user,
+    embedded_authorization,
+)
 from mintline_signer.enclave.policy import Role, SigningPolicy
 from mintline_signer.errors import RefusalCode
 
@@ -29,10 +35,12 @@ class TokenKind(TransactionKind[TokenIntentT]):
         """Allow it to users."""
         return check_user(policy, request, request.contract, action=self.action)
 
-    def words(self, request: TokenIntentT, authorizations: Sequence[bytes]) -> list[Word]:
+    def required_authorizations(
+        self, request: TokenIntentT, authorizations: Sequence[bytes]
+    ) -> list[RequiredAuthorization]:
         """Return the request, asked for by the wallet's user."""
-        word = Word(request.signer.subject, self.digest(request), request.authorization)
-        return only(authorizations, word)
+        required = RequiredAuthorization(request.signer.subject, self.digest(request), request.authorization)
+        return embedded_authorization(authorizations, required)
 
     def bindings(self, request: TokenIntentT, meaning: bytes) -> Iterable[Binding]:
         """Return its meaning, the nonce included: two of one request could both happen."""

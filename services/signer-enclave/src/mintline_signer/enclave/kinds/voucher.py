@@ -12,8 +12,8 @@ from mintline_signer.enclave.kinds.base import (
     EnclaveKind,
     Identified,
     Limit,
-    Word,
-    only,
+    RequiredAuthorization,
+    embedded_authorization,
     require,
     require_key,
     same,
@@ -33,7 +33,9 @@ class VoucherKind(EnclaveKind[IssueVoucher]):
         check_voucher(policy, request.contract, request.voucher, now)
         return Role.ISSUER
 
-    def words(self, request: IssueVoucher, authorizations: Sequence[bytes]) -> list[Word]:
+    def required_authorizations(
+        self, request: IssueVoucher, authorizations: Sequence[bytes]
+    ) -> list[RequiredAuthorization]:
         """Return the voucher, asked for by the user that it names."""
         digest = voucher_digest(
             mint_id=request.mint_id,
@@ -44,7 +46,9 @@ class VoucherKind(EnclaveKind[IssueVoucher]):
             metadata_digest=request.voucher.metadata_digest,
             token_id=request.voucher.token_id,
         )
-        return only(authorizations, Word(request.subject, digest, request.authorization))
+        return embedded_authorization(
+            authorizations, RequiredAuthorization(request.subject, digest, request.authorization)
+        )
 
     def keys(self, request: IssueVoucher, policy: SigningPolicy) -> list[Identified]:  # noqa: ARG002
         """Return the issuer's."""
