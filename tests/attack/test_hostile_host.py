@@ -23,6 +23,7 @@ from mintline_cli.main import app
 from mintline_signer.errors import RefusalCode
 from mintline_signer.frames import MAX_BODY, frame
 from mintline_signer.protocol import Failure, Reassign, Refusal, Rewrap, Sign, Signed, request_frame
+from mintline_testkit.constants import ETHER
 from mintline_testkit.signer import digest_of
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="session")]
 
 THIEF = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
-ETHER = 10**18
 
 
 def evolve(model: Any, **changes: Any) -> Any:

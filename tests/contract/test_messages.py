@@ -37,11 +37,11 @@ from mintline.messages import (
     Voucher,
     VoucherIssued,
 )
+from mintline_testkit.constants import CONTRACT
 
 GOLDEN = Path(__file__).parent / "golden"
 WALLET = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 TREASURY = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
-CONTRACT = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 MINT_ID = "mint_01JDBQ6V6W8XN3Y5Z7A9B1C2D3"
 

@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 
 from mintline.eth import REDEEM_SELECTOR
+from mintline_testkit.constants import GWEI
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
-
-GWEI = 10**9
 
 
 async def seen_in_pool(line: Any, sender: str) -> Any:

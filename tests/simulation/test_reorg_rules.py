@@ -15,10 +15,10 @@ from mintline_indexer.chain_port import TransferEvent
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.metrics import Metrics
 from mintline_indexer.store_port import TokenKey
+from mintline_testkit.constants import CONTRACT
 from mintline_testkit.indexer.chain import MemoryChain, Mined, Move, Sent
 from mintline_testkit.indexer.store import MemoryCollectionRegistry, MemoryStore
 
-CONTRACT = "0x" + "1" * 40
 OWNERS = tuple("0x" + digit * 40 for digit in "345")
 FINALITY = 6
 METRICS = Metrics(CollectorRegistry())

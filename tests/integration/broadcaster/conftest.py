@@ -44,9 +44,8 @@ from mintline_broadcaster.dynamo import DynamoLedger
 from mintline_broadcaster.handlers import broadcast
 from mintline_broadcaster.noops import Noops
 from mintline_broadcaster.settings import BroadcasterSettings
+from mintline_testkit.constants import CHAIN_ID, GWEI
 
-CHAIN_ID = 31337
-GWEI = 10**9
 ISSUER: LocalAccount = Account.create()
 TARGET = to_checksum_address("0x" + "c0" * 20)
 """An address without code: a call to it succeeds, whatever its data."""

@@ -13,10 +13,9 @@ from mintline.messages import Fees, FundWallet, RenewNonce, SignMint, SignNoop, 
 from mintline.resources import BUILD, CHECKPOINTS, SIGN, TRANSACTIONS, Queue
 from mintline.states import MintStatus
 from mintline.transaction_records import place_of
+from mintline_testkit.constants import GWEI
 
 pytestmark = pytest.mark.integration
-
-GWEI = 10**9
 
 
 async def sent_to(line: Any, queue: Queue) -> list[Any]:

@@ -43,9 +43,8 @@ from mintline_broadcaster.ports import (
 )
 from mintline_indexer.dynamo_store import transfer_item
 from mintline_testkit.broadcaster.ledger import MemoryLedger
+from mintline_testkit.constants import CHAIN_ID, CONTRACT
 
-CHAIN_ID = 31337
-CONTRACT = to_checksum_address(b"\xc0" * 20)
 KEY = KeyRef(address=to_checksum_address(b"\x11" * 20), subject="user", chain_id=CHAIN_ID, secret_id="s")
 FEES = Fees(max_fee_per_gas=2 * 10**9, max_priority_fee_per_gas=1)
 PROBLEM = Problem(code="policy", reason="No.")

@@ -19,11 +19,11 @@ from mintline_broadcaster.ports import MintMoved, Vouchers
 from mintline_broadcaster.voucher_store import DynamoVouchers
 from mintline_testkit.broadcaster.ledger import MemoryLedger
 from mintline_testkit.broadcaster.vouchers import MemoryVouchers
+from mintline_testkit.constants import CONTRACT
 
 pytestmark = pytest.mark.integration
 
 USER = to_checksum_address(b"\x11" * 20)
-CONTRACT = to_checksum_address(b"\xc0" * 20)
 ISSUER = KeyRef(address=CONTRACT, subject="platform:issuer", chain_id=31337, secret_id="issuer")
 VOUCHER = Voucher(token_id=2**200, to=USER, metadata_digest=bytes(32), deadline=1_900_000_000)
 ISSUED = VoucherIssued(

@@ -37,9 +37,7 @@ from mintline.settings import ServiceSettings
 from mintline.states import MintStatus
 from mintline_builder.service import run
 from mintline_builder.settings import Settings
-
-CHAIN_ID = 31337
-ETHER = 10**18
+from mintline_testkit.constants import CHAIN_ID, ETHER
 
 
 def key_of(account: LocalAccount, subject: str) -> KeyRef:

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.integration
 
-ETHER = 10**18
-
 
 def mint_intents(messages: list[object]) -> list[SignMint]:
     intents = [message for message in messages if isinstance(message, SignMint)]

@@ -36,7 +36,8 @@ from mintline_builder.metrics import Metrics
 from mintline_builder.policy import Policy, Terms
 from mintline_testkit.builder.chain import MemoryChain
 from mintline_testkit.builder.tables import MemoryMetadata, MemoryOutbox
-from tests.integration.builder.conftest import CHAIN_ID, ETHER, key_of
+from mintline_testkit.constants import CHAIN_ID, ETHER
+from tests.integration.builder.conftest import key_of
 
 if TYPE_CHECKING:
     from tests.integration.builder.conftest import Line

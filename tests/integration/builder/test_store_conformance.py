@@ -46,9 +46,8 @@ from mintline_builder.ports import (
     sealed,
 )
 from mintline_testkit.builder.tables import MemoryAccounts, MemoryOperations, MemoryTables
+from mintline_testkit.constants import CHAIN_ID, CONTRACT
 
-CHAIN_ID = 31337
-CONTRACT = to_checksum_address(b"\xc0" * 20)
 ALICE = to_checksum_address(b"\x11" * 20)
 BOB = to_checksum_address(b"\x22" * 20)
 CAROL = to_checksum_address(b"\x44" * 20)

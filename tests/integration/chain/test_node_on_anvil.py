@@ -21,11 +21,10 @@ from mintline.chain.rpc import Rpc, RpcError
 from mintline.chain.send_facts import SendFact
 from mintline.errors import Rejected, Unavailable
 from mintline.eth import keccak256, redeem_calldata, to_checksum_address, voucher_hash
+from mintline_testkit.constants import CHAIN_ID, GWEI
 
 pytestmark = pytest.mark.integration
 
-CHAIN_ID = 31337
-GWEI = 10**9
 RICH = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"
 FAR_FUTURE = 10**11
 

@@ -13,11 +13,11 @@ from mintline.chain.node import Node
 from mintline.chain.quorum import Disagreement
 from mintline.chain.rpc import Rpc
 from mintline.errors import Throttled, Unavailable
+from mintline_testkit.constants import CHAIN_ID
 
 pytestmark = pytest.mark.integration
 
 Start = Callable[[str], Awaitable[Any]]
-CHAIN_ID = 31337
 
 
 @pytest.fixture

@@ -43,8 +43,8 @@ from mintline_indexer.dynamo_store import DynamoCollectionRegistry, DynamoStore
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.metrics import Metrics
 from mintline_indexer.node_chain import NodeChain
+from mintline_testkit.constants import CHAIN_ID
 
-CHAIN_ID = 31337
 GAS = 30_000_000
 
 

@@ -17,10 +17,10 @@ from mintline_indexer.node_chain import NodeChain
 from mintline_ops.deployments import Records
 from mintline_ops.index.rebuild import Rebuild
 from mintline_ops.index.repair import mend
+from mintline_testkit.constants import CHAIN_ID
 
 pytestmark = pytest.mark.integration
 
-CHAIN_ID = 31337
 INDEX = ("tokens", "transfers")
 LIARS = "0x" + "66" * 20
 

@@ -18,10 +18,9 @@ from mintline_indexer.dynamo_store import DynamoCollectionRegistry
 from mintline_indexer.node_chain import NodeChain
 from mintline_ops.deployments import Records
 from mintline_ops.index.rebuild import Difference, Rebuild
+from mintline_testkit.constants import CHAIN_ID
 
 pytestmark = pytest.mark.integration
-
-CHAIN_ID = 31337
 
 
 async def settle(indexer: Any) -> None:

@@ -20,12 +20,12 @@ from mintline_indexer.reconciler import passes
 from mintline_indexer.reconciler.findings import Kind
 from mintline_ops.deployments import Records
 from mintline_ops.index.rebuild import Rebuild
+from mintline_testkit.constants import CHAIN_ID
 from mintline_testkit.indexer.chain import MemoryChain, Move, Sent
 from mintline_testkit.indexer.store import MemoryCollectionRegistry
 from tests.integration.indexer.test_reconciler import reconciler, settle
 
 pytestmark = pytest.mark.integration
-CHAIN_ID = 31337
 
 
 @pytest.fixture(autouse=True)

@@ -26,9 +26,9 @@ from mintline_indexer.reconciler.findings import Kind
 from mintline_indexer.reconciler.metrics import Metrics
 from mintline_indexer.reconciler.passes import Reconciler
 from mintline_indexer.reconciler.reading import Reader
+from mintline_testkit.constants import CHAIN_ID
 
 pytestmark = pytest.mark.integration
-CHAIN_ID = 31337
 
 
 @pytest.fixture(autouse=True)

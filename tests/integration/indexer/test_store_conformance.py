@@ -51,10 +51,9 @@ from mintline_indexer.store_port import (
     Unsettled,
     Write,
 )
+from mintline_testkit.constants import CHAIN_ID, CONTRACT
 from mintline_testkit.indexer.store import MemoryStore
 
-CHAIN_ID = 31337
-CONTRACT = to_checksum_address(b"\xc0" * 20)
 ALICE, BOB = (to_checksum_address(bytes([n]) * 20) for n in (0x11, 0x12))
 KEY = KeyRef(address=ALICE, subject="user", chain_id=CHAIN_ID, secret_id="s")
 HASH = b"\x07" * 32

@@ -25,12 +25,10 @@ from mintline.settings import ServiceSettings
 from mintline.states import MintStatus
 from mintline_ops.wallets.dynamo import DynamoBelongings, DynamoWalletRecords
 from mintline_ops.wallets.ports import WalletRecords
+from mintline_testkit.constants import CHAIN_ID, CONTRACT
 from mintline_testkit.wallets import MemoryWalletRecords
 
 pytestmark = pytest.mark.integration
-
-CHAIN_ID = 31337
-CONTRACT = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
 
 
 def address_of(sub: str) -> str:

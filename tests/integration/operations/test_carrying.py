@@ -23,11 +23,10 @@ from mintline.settings import ServiceSettings
 from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import Place, Transaction, sender_shard
 from mintline_ops.migrations import migrate
+from mintline_testkit.constants import CHAIN_ID, CONTRACT
 
 pytestmark = pytest.mark.integration
 
-CHAIN_ID = 31337
-CONTRACT = to_checksum_address(b"\xc0" * 20)
 FEES = Fees(max_fee_per_gas=2 * 10**9, max_priority_fee_per_gas=10**9)
 PROBLEM = Problem(code="cancelled", reason="Stopped.")
 

@@ -31,10 +31,10 @@ from mintline_indexer.dynamo_store import DynamoStore, token_item
 from mintline_indexer.store_port import Damaged, TokenKey, UndoRecord
 from mintline_ops import migrations
 from mintline_ops.migrations import STEPS, migrate
+from mintline_testkit.constants import CHAIN_ID
 
 pytestmark = pytest.mark.integration
 
-CHAIN_ID = 31337
 CONTRACT, OTHER = (to_checksum_address(bytes([n]) * 20) for n in (0xC0, 0xC1))
 OWNER = to_checksum_address(b"\x11" * 20)
 HASH = b"\x07" * 32

@@ -30,11 +30,11 @@ from mintline.records import collection_object_key
 from mintline.resources import COLLECTIONS, METADATA
 from mintline.settings import ServiceSettings
 from mintline_cli.main import app
+from mintline_testkit.constants import CHAIN_ID
 from tests.integration.conftest import forked_node
 
 pytestmark = pytest.mark.integration
 
-CHAIN_ID = 31337
 PASSWORD = "correct horse"
 URL = "https://api.example.com"
 

@@ -45,10 +45,9 @@ from mintline_signer.host.audit_files import AuditFiles
 from mintline_signer.host.enclave_client import EnclaveClient
 from mintline_signer.host.kms_proxy import KmsProxy
 from mintline_signer.protocol import Credentials, Revocation, Sign, WrappedKey
+from mintline_testkit.constants import CHAIN_ID, CONTRACT
 from mintline_testkit.signer import Authority
 
-CHAIN_ID = 31337
-CONTRACT = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
 KEY_ID = "alias/test-wallets"
 DEADLINE = 4_000_000_000
 SECRET = "a-secret-access-key-of-the-enclave"

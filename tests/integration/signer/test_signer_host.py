@@ -34,14 +34,13 @@ from mintline.settings import ServiceSettings
 from mintline_devstack.kms_front import Caller, KmsFront, application
 from mintline_devstack.principals import key_policy, role_arn
 from mintline_signer.enclave.measurement import measured
+from mintline_testkit.constants import CHAIN_ID
 
 if TYPE_CHECKING:
     from mintline_testkit.signer import Authority
     from tests.integration.signer.conftest import EnclaveProcess, Player
 
 pytestmark = pytest.mark.integration
-
-CHAIN_ID = 31337
 
 
 @dataclass

@@ -17,13 +17,12 @@ from mintline.states import MintStatus
 from mintline.vouchers import voucher_of
 from mintline_testkit.api.client import Answered, MemoryClient
 from mintline_testkit.api.stage import Stage
-from mintline_testkit.constants import CHAIN_ID, CONTRACT
+from mintline_testkit.constants import CHAIN_ID, CONTRACT, GWEI
 from mintline_testkit.user_pool import START, OwnWallet
 
 WALLET = OwnWallet(7)
 OTHER = OwnWallet(8)
 ISSUER = OwnWallet(99)
-GWEI = 10**9
 DEADLINE = int(START) + 3600
 METADATA = {"name": "Aurora #1", "image": "https://example.com/1.png"}
 

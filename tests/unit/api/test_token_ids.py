@@ -26,8 +26,8 @@ from mintline_api.features.tokens.store import DynamoIndex
 from mintline_testkit.api.client import MemoryClient
 from mintline_testkit.api.operations import MemoryTokenIds
 from mintline_testkit.api.stage import Stage
+from mintline_testkit.constants import CONTRACT
 
-CONTRACT = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
 OTHER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 
 

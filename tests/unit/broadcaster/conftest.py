@@ -41,10 +41,9 @@ from mintline_broadcaster.sweep import Sweeper
 from mintline_broadcaster.watch import Watch
 from mintline_testkit.broadcaster.chain import Decoded, MemoryChain
 from mintline_testkit.broadcaster.ledger import MemoryLedger
+from mintline_testkit.constants import CONTRACT, GWEI
 from mintline_testkit.queues import MemoryQueues
 
-CONTRACT = to_checksum_address("0x" + "c0" * 20)
-GWEI = 10**9
 NOW = 1_700_000_000_000
 GAS = GasBound("MINTLINE_MAX_TRANSFER_GAS", 500_000)
 PATIENCE = Patience(look_after=20, replace_after=5, stage_deadline=60)

@@ -18,8 +18,8 @@ from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import Transaction
 from mintline_broadcaster import outcomes
 from mintline_broadcaster.on_record import OutcomeRefused
+from mintline_testkit.constants import GWEI
 
-GWEI = 10**9
 REFUSED = problem_of("token_expired")
 
 

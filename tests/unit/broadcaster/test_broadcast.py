@@ -14,8 +14,8 @@ from mintline.refusals import UNKNOWN, problem_of
 from mintline.resources import BUILD, SIGN
 from mintline.states import MintStatus
 from mintline_broadcaster.on_record import OutcomeRefused
+from mintline_testkit.constants import GWEI
 
-GWEI = 10**9
 OTHER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 
 

@@ -11,11 +11,10 @@ from mintline.errors import Deferred
 from mintline.messages import AnyIntent, SignMint
 from mintline_broadcaster.counted import CountedChain, CountedLedger, CountedOutbox
 from mintline_broadcaster.metrics import Metrics
+from mintline_testkit.constants import GWEI
 
 if TYPE_CHECKING:
     from tests.unit.broadcaster.conftest import World
-
-GWEI = 10**9
 
 
 @pytest.fixture

@@ -31,9 +31,9 @@ from mintline.messages import (
     VoucherIssued,
 )
 from mintline_broadcaster.carried import check_carried, check_issued
+from mintline_testkit.constants import CONTRACT
 
 SECRET, OTHER_SECRET = b"\x11" * 32, b"\x12" * 32
-CONTRACT = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
 OTHER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 ISSUED = bytes(range(65))
 

@@ -16,8 +16,8 @@ from mintline.queue_port import Received
 from mintline.resources import BROADCAST, BUILD, SIGN
 from mintline.states import MintStatus
 from mintline.transaction_records import Place
+from mintline_testkit.constants import GWEI
 
-GWEI = 10**9
 SENDERS, NONCES = 3, 6
 
 

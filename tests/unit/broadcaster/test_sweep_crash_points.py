@@ -12,8 +12,7 @@ from mintline.messages import ReviewMint
 from mintline.records import CANCELLED
 from mintline.resources import BUILD, SIGN
 from mintline.states import MintStatus, TransactionState
-
-GWEI = 10**9
+from mintline_testkit.constants import GWEI
 
 
 class Crash(BaseException):

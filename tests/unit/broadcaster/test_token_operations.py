@@ -18,9 +18,9 @@ from mintline.resources import BUILD, SIGN
 from mintline.states import MintStatus, TransactionState
 from mintline_broadcaster.kinds import NONCE_TAKEN
 from mintline_broadcaster.on_record import OutcomeRefused
+from mintline_testkit.constants import GWEI
 
 OTHER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
-GWEI = 10**9
 
 
 class Requests:

@@ -27,14 +27,13 @@ from mintline_broadcaster.vouchers import expire, expired, issue, refuse_voucher
 from mintline_testkit.broadcaster.chain import Decoded, MemoryChain
 from mintline_testkit.broadcaster.ledger import MemoryLedger
 from mintline_testkit.broadcaster.vouchers import MemoryVouchers
+from mintline_testkit.constants import CONTRACT, GWEI
 
-GWEI = 10**9
 NOW = 1_700_000_000_000
 DEADLINE = NOW // 1000 + 3600
 KEYS = {name: PrivateKey(name.encode().ljust(32, b"k")) for name in ("user", "other")}
 USER, STRANGER = (address_of_public_key(key.public_key.format(compressed=False)) for key in KEYS.values())
 OTHER = to_checksum_address(b"\x22" * 20)
-CONTRACT = to_checksum_address(b"\xc0" * 20)
 ISSUER = KeyRef(address=OTHER, subject="platform:issuer", chain_id=31337, secret_id="issuer")
 VOUCHER = Voucher(token_id=7, to=USER, metadata_digest=bytes(32), deadline=DEADLINE)
 SIGNATURE = bytes(range(65))

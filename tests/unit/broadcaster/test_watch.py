@@ -15,8 +15,7 @@ from mintline.messages import FundWallet, RenewNonce, ReviewMint, SignMint, Sign
 from mintline.records import Problem
 from mintline.resources import BUILD, SIGN
 from mintline.states import MintStatus, TransactionState
-
-GWEI = 10**9
+from mintline_testkit.constants import GWEI
 
 
 async def sent(world: Any, *intents: Any) -> None:

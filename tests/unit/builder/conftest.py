@@ -33,9 +33,8 @@ from mintline_testkit.builder.tables import (
     MemoryOutbox,
     MemoryTables,
 )
+from mintline_testkit.constants import CHAIN_ID, ETHER
 
-CHAIN_ID = 31337
-ETHER = 10**18
 METADATA = '{"name":"A picture"}'
 
 

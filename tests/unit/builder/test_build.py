@@ -17,11 +17,11 @@ from mintline.records import TOKEN_ON_CHAIN
 from mintline.resources import SIGN, Queue
 from mintline.states import MintStatus
 from mintline_builder.ports import MetadataTaken
+from mintline_testkit.constants import GWEI
 
 if TYPE_CHECKING:
     from tests.unit.builder.conftest import Builder, World
 
-GWEI = 10**9
 ALREADY_MINTED = CallReverted(Revert("AlreadyMinted", {"tokenId": 1}), "AlreadyMinted(tokenId=1)")
 PAUSED = CallReverted(Revert("EnforcedPause", {}), "EnforcedPause()")
 

@@ -20,11 +20,11 @@ from mintline.transaction_records import TopUpPayload, Transaction
 from mintline_builder.funds import Need, TopUpPolicy
 from mintline_builder.ports import Account, TopUpClaim
 from mintline_builder.waiting import COLLECTION_PAUSED, GAS_ABOVE_BOUND, TREASURY_EMPTY
+from mintline_testkit.constants import ETHER
 
 if TYPE_CHECKING:
     from tests.unit.builder.conftest import Builder, World
 
-ETHER = 10**18
 COST = 120_000 * 3 * 10**9
 """Of one mint at the prices of the memory chain: gas limit times fee cap."""
 

@@ -20,7 +20,8 @@ from mintline.records import TokenBurn, TokenOperation, TokenTransfer
 from mintline.resources import SIGN
 from mintline.states import MintStatus, TransactionState
 from mintline_builder.waiting import COLLECTION_PAUSED
-from tests.unit.builder.conftest import CHAIN_ID, CONTRACT, address, key
+from mintline_testkit.constants import CHAIN_ID
+from tests.unit.builder.conftest import CONTRACT, address, key
 
 if TYPE_CHECKING:
     from tests.unit.builder.conftest import Builder, World

@@ -21,11 +21,11 @@ from mintline.authorization import (
 )
 from mintline.messages import MAX_SEALED
 from mintline.request_digests import mint_digest, voucher_digest
+from mintline_testkit.constants import CONTRACT
 
 KEY = ec.generate_private_key(ec.SECP256R1())
 WALLET = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 OTHER = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
-CONTRACT = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
 TOKEN = "header.claims.signature"
 DIGEST = bytes(range(32))
 ACCEPTED = Statement(certificate=bytes(range(121)), at=1_790_000_000_123, signature=bytes(range(64)))

@@ -24,11 +24,11 @@ from mintline_indexer.chain_port import Block, Event
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.metrics import Metrics
 from mintline_indexer.store_port import Attempted, Progress, Store
+from mintline_testkit.constants import CONTRACT
 from mintline_testkit.indexer.chain import MemoryChain, Move, Sent
 from mintline_testkit.indexer.store import MemoryCollectionRegistry, MemoryStore
 from mintline_testkit.queues import MemoryQueues
 
-CONTRACT = "0x" + "1" * 40
 ALICE, BOB = "0x" + "2" * 40, "0x" + "3" * 40
 SENDER = KeyRef(address=ALICE, subject="user", chain_id=1, secret_id="secret")
 FEES = Fees(max_fee_per_gas=2, max_priority_fee_per_gas=1)

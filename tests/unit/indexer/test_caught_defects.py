@@ -20,13 +20,13 @@ from mintline_indexer.effects import Facts, Settled, effects_of_block
 from mintline_indexer.follow import Follower
 from mintline_indexer.settlements import one_each
 from mintline_indexer.store_port import Outcome, Progress, Reopened, Unsettled, Write
+from mintline_testkit.constants import CONTRACT
 from mintline_testkit.indexer.chain import MemoryChain
 from mintline_testkit.indexer.store import MemoryStore
 
 if TYPE_CHECKING:
     from tests.unit.indexer.conftest import Rig
 
-CONTRACT = "0x" + "1" * 40
 ALICE = "0x" + "2" * 40
 HERE, ELSEWHERE = b"\x07" * 32, b"\x08" * 32
 

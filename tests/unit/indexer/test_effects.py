@@ -23,8 +23,8 @@ from mintline_indexer.effects import (
     transfer_key,
 )
 from mintline_indexer.store_port import Outcome, Settlement, TokenKey
+from mintline_testkit.constants import CONTRACT
 
-CONTRACT = "0x" + "1" * 40
 OWNERS = ("0x" + "2" * 40, "0x" + "3" * 40)
 BLOCK = b"\7" * 32
 

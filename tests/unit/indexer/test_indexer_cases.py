@@ -14,10 +14,10 @@ from mintline.resources import BROADCAST
 from mintline.states import MintStatus, TransactionState
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.store_port import Progress, TokenKey, Write
+from mintline_testkit.constants import CONTRACT
 from mintline_testkit.indexer.chain import Move, Sent
 from mintline_testkit.indexer.store import MemoryStore
 
-CONTRACT = "0x" + "1" * 40
 ALICE, BOB = "0x" + "2" * 40, "0x" + "3" * 40
 FINALITY = 3
 

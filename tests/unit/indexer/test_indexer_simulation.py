@@ -21,10 +21,10 @@ from mintline_indexer.chain_port import TransferEvent
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.metrics import Metrics
 from mintline_indexer.store_port import Attempted, TokenKey
+from mintline_testkit.constants import CHAIN_ID
 from mintline_testkit.indexer.chain import MemoryChain, Mined, Move, Sent
 from mintline_testkit.indexer.store import MemoryCollectionRegistry, MemoryStore
 
-CHAIN_ID = 31337
 FINALITY = 4
 CONTRACTS = tuple("0x" + f"{n}" * 40 for n in (1, 2))
 OWNERS = tuple("0x" + f"{n}" * 40 for n in (3, 4, 5))

@@ -8,9 +8,8 @@ from structlog.testing import capture_logs
 
 from mintline_indexer.indexer import STANDBY_INTERVAL, Indexer
 from mintline_indexer.store_port import CheckpointConflict, Progress, TokenKey, Write
+from mintline_testkit.constants import CONTRACT
 from mintline_testkit.indexer.store import MemoryStore
-
-CONTRACT = "0x" + "1" * 40
 
 
 async def settle(indexer: Indexer) -> None:

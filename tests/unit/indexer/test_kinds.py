@@ -19,9 +19,10 @@ from mintline_indexer.indexer import Indexer
 from mintline_indexer.kinds import KINDS, VOUCHER, Deeds
 from mintline_indexer.metrics import Metrics
 from mintline_indexer.store_port import Attempted, Progress, TokenKey, Write
+from mintline_testkit.constants import CONTRACT
 from mintline_testkit.indexer.chain import Move, Sent
 from mintline_testkit.indexer.store import MemoryStore
-from tests.unit.indexer.conftest import ALICE, BOB, CONTRACT, FINALITY, SENDER
+from tests.unit.indexer.conftest import ALICE, BOB, FINALITY, SENDER
 
 if TYPE_CHECKING:
     from mintline.records import TokenOperation

@@ -12,9 +12,9 @@ from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import NOT_DONE
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.store_port import TokenKey
+from mintline_testkit.constants import CONTRACT
 from mintline_testkit.indexer.chain import Move, Sent
 
-CONTRACT = "0x" + "1" * 40
 ALICE, MALLORY = "0x" + "2" * 40, "0x" + "3" * 40
 DIGEST, OTHER_DIGEST = bytes(32), b"\x01" * 32
 

@@ -11,10 +11,10 @@ from mintline.errors import Unavailable
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.metrics import Metrics
 from mintline_indexer.store_port import Progress, TokenKey, Write
+from mintline_testkit.constants import CONTRACT
 from mintline_testkit.indexer.chain import MemoryChain, Move, Sent
 from mintline_testkit.indexer.store import MemoryCollectionRegistry, MemoryStore
 
-CONTRACT = "0x" + "1" * 40
 ALICE, BOB = "0x" + "2" * 40, "0x" + "3" * 40
 TOKENS = 120
 

@@ -11,9 +11,9 @@ from mintline.records import Mint
 from mintline.states import MintStatus
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.store_port import TokenKey
+from mintline_testkit.constants import CONTRACT
 from mintline_testkit.indexer.chain import Move, Sent
 
-CONTRACT = "0x" + "1" * 40
 ALICE, BOB = "0x" + "2" * 40, "0x" + "3" * 40
 FINALITY = 3
 

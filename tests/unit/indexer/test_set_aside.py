@@ -21,13 +21,13 @@ from mintline.transaction_records import Place
 from mintline_indexer.dynamo_store import DynamoCollectionRegistry, DynamoStore
 from mintline_indexer.node_chain import NodeChain
 from mintline_indexer.store_port import Poisoned, Progress, TokenKey, Write
+from mintline_testkit.constants import CONTRACT
 from mintline_testkit.indexer.chain import Move, Sent
 from mintline_testkit.indexer.store import MemoryStore
 
 if TYPE_CHECKING:
     from tests.unit.indexer.conftest import Rig
 
-CONTRACT = "0x" + "1" * 40
 ALICE, BOB = "0x" + "2" * 40, "0x" + "3" * 40
 REASON = "UpdateItem: Item size to update has exceeded the maximum allowed size"
 

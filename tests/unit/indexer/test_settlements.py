@@ -19,13 +19,13 @@ from mintline.transaction_records import NOT_DONE, Place
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.metrics import Metrics
 from mintline_indexer.store_port import Attempted, Progress, TokenKey, UndoRecord, Write
+from mintline_testkit.constants import CONTRACT
 from mintline_testkit.indexer.chain import Move, Sent
 from mintline_testkit.indexer.store import MemoryStore
 
 if TYPE_CHECKING:
     from tests.unit.indexer.conftest import Rig
 
-CONTRACT = "0x" + "1" * 40
 ALICE, MALLORY = "0x" + "2" * 40, "0x" + "3" * 40
 FINALITY = 3
 BUILT, SUBMITTED, MINED = MintStatus.BUILT, MintStatus.SUBMITTED, MintStatus.MINED

@@ -12,9 +12,9 @@ from mintline.chain.node import Node
 from mintline.chain.rpc import RpcError, Suspect
 from mintline.errors import Unavailable
 from mintline_ops.collection import Deployer, Step
+from mintline_testkit.constants import CONTRACT
 
 ADMIN = "0x9FD5d2E4595c9A121Eb038288fbf463E727D27b5"
-CONTRACT = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
 DEPLOYMENT, CALL = Step(to=None, data=b"code"), Step(to=CONTRACT, data=b"call")
 
 

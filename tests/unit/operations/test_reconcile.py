@@ -30,8 +30,8 @@ from mintline_indexer.reconciler.findings import (
     reconcile,
     unreadable,
 )
+from mintline_testkit.constants import CONTRACT
 
-CONTRACT = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
 ALICE, BOB = "0x" + "2" * 40, "0x" + "3" * 40
 DIGEST = bytes(range(32))
 TX, BLOCK = b"\1" * 32, b"\2" * 32

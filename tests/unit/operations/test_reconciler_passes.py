@@ -19,8 +19,8 @@ from mintline_indexer.reconciler.metrics import Metrics
 from mintline_indexer.reconciler.passes import PAUSE, Reconciler
 from mintline_indexer.reconciler.reading import Range
 from mintline_indexer.store_port import Progress
+from mintline_testkit.constants import CONTRACT
 
-CONTRACT = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
 ALICE = "0x" + "2" * 40
 
 

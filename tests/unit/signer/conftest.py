@@ -31,10 +31,9 @@ from mintline_signer.enclave.policy import PlatformKey, Rates, SigningPolicy
 from mintline_signer.enclave.signing import answer
 from mintline_signer.enclave.tokens import AuthorizationPolicy
 from mintline_signer.protocol import Issued, Signed, WrappedKey
+from mintline_testkit.constants import CHAIN_ID, CONTRACT
 from mintline_testkit.signer import Authority
 
-CHAIN_ID = 31337
-CONTRACT = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
 NOW = 1_800_000_000
 GRACE = 600
 

@@ -7,9 +7,9 @@ import pytest
 from mintline.eth import keccak256, to_checksum_address
 from mintline.key_stores import KeyStores, MemoryKeyStore, StoredKey
 from mintline.records import Wallet, scoped
+from mintline_testkit.constants import CHAIN_ID
 from mintline_testkit.wallets import MemoryBelongings, MemoryWalletRecords
 
-CHAIN_ID = 31337
 START = 1_795_398_654.0
 
 

@@ -14,7 +14,7 @@ from mintline_ops.wallets.migration import migrate
 from mintline_ops.wallets.reassignment import Reassignment
 from mintline_signer.errors import EnclaveRefusal, RefusalCode
 from mintline_signer.protocol import Reassign, Rewrapped
-from tests.unit.wallets.conftest import CHAIN_ID
+from mintline_testkit.constants import CHAIN_ID
 
 if TYPE_CHECKING:
     from tests.unit.wallets.conftest import Custody
