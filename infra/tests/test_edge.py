@@ -6,6 +6,8 @@ from synthesis import Templates, properties, resources
 PUBLIC = {
     "GET /docs",
     "HEAD /docs",
+    "GET /docs/{proxy+}",
+    "HEAD /docs/{proxy+}",
     "GET /openapi.json",
     "HEAD /openapi.json",
     "GET /v1/metadata/{proxy+}",

@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from html.parser import HTMLParser
 from importlib import import_module
 from pkgutil import walk_packages
 from typing import Any
@@ -14,7 +13,6 @@ from aiohttp import web
 import mintline_api
 from mintline_api.app import GROUPS, PROBLEMS
 from mintline_api.features.mints.models import MintRequest
-from mintline_api.http.docs_page import docs_page
 from mintline_api.http.openapi import openapi
 from mintline_api.http.operations import Operations
 from mintline_api.http.problems import Kind
@@ -237,85 +235,6 @@ def test_problems__when_listed__each_has_its_own_slug_and_some_operation_or_all_
         "expectation-failed",
     }
     assert answered <= set(slugs)
-
-
-class Page(HTMLParser):
-    VOID = frozenset({"meta", "link", "input", "br"})
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.ids: list[str] = []
-        self.links: list[str] = []
-        self.loads: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag not in self.VOID:
-            self.open.append(tag)
-        for name, value in attrs:
-            if name == "id" and value:
-                self.ids.append(value)
-            if name == "href" and tag == "a" and value:
-                self.links.append(value)
-            if name in ("src", "srcset", "style", "onclick") or (name == "href" and tag != "a"):
-                self.loads.append(f"{tag} {name}={value}")
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-
-@pytest.fixture(scope="module")
-def page(described: dict[str, Any]) -> str:
-    return docs_page(described, kinds=KINDS)[0].decode()
-
-
-def test_docs__when_rendered__are_well_formed_and_load_nothing(page: str) -> None:
-    parsed = Page()
-    parsed.feed(page)
-
-    assert parsed.open == []
-    assert parsed.loads == ["link href=data:,"]
-    assert "@import" not in page
-    assert "url(" not in page
-    assert len(set(parsed.ids)) == len(parsed.ids)
-    targets = {link.removeprefix("#") for link in parsed.links if link.startswith("#")}
-    assert targets <= set(parsed.ids)
-    assert [link for link in parsed.links if not link.startswith("#")] == ["/openapi.json"]
-
-
-def test_docs__when_rendered__show_every_operation_with_a_curl_and_every_problem(
-    page: str, described: dict[str, Any]
-) -> None:
-    parsed = Page()
-    parsed.feed(page)
-
-    for method, _, operation in operations(described):
-        assert operation["operationId"] in parsed.ids
-        article = page.partition(f'<article id="{operation["operationId"]}">')[2].partition("</article>")[0]
-        assert "curl -sS" in article
-        assert ("-X POST" in article) is (method == "post")
-        assert ("Authorization: Bearer $TOKEN" in article) is bool(operation["security"])
-    assert {kind.slug for kind in KINDS} <= set(parsed.ids)
-
-
-def test_docs__when_the_document_holds_markup__escape_it(described: dict[str, Any]) -> None:
-    poisoned = json.loads(json.dumps(described))
-    evil = "<script>alert(1)</script>"
-    poisoned["info"]["title"] = poisoned["info"]["description"] = evil
-    for _, _, operation in operations(poisoned):
-        operation["summary"] = operation["description"] = evil
-
-    assert evil not in docs_page(poisoned, kinds=KINDS)[0].decode()
-
-
-async def test_docs__when_served__allow_only_their_own_script_and_style(client: MemoryClient) -> None:
-    answer = await client.request("GET", "/docs")
-
-    policy = answer.headers["content-security-policy"]
-    assert answer.headers["content-type"] == "text/html; charset=utf-8"
-    assert re.search(r"script-src 'sha256-[A-Za-z0-9+/=]{44}';", policy)
-    assert policy.startswith("default-src 'none';")
-    assert "unsafe" not in policy
 
 
 def test_app__when_built_twice__is_the_same(stage: Stage) -> None:

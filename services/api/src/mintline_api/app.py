@@ -18,12 +18,12 @@ from mintline_api.features.system import routes as system
 from mintline_api.features.tokens import routes as tokens
 from mintline_api.features.wallets import routes as wallets
 from mintline_api.http.catalogue import ProblemCatalogue
-from mintline_api.http.context import API, DOCS, GATE, METRICS, OPENAPI, TRACER, Api
-from mintline_api.http.docs_page import docs_page
+from mintline_api.http.context import API, GATE, METRICS, OPENAPI, TRACER, Api
 from mintline_api.http.gate import Gate
 from mintline_api.http.middlewares import admitted, explained, in_time, observed, protect
 from mintline_api.http.openapi import openapi
 from mintline_api.http.operations import Operations
+from mintline_api.http.reference.documents import CACHED, DOCS, reference
 from mintline_api.http.responses import document
 from mintline_api.limits.problems import TOO_MANY_WRITES
 from mintline_api.metrics import Metrics
@@ -38,7 +38,6 @@ GROUPS = (
     system.operations,
 )
 PROBLEMS = ProblemCatalogue(authentication=AUTHENTICATION, writes=(TOO_MANY_WRITES,))
-_SHARED_CACHE = {"Cache-Control": "public, max-age=60"}
 
 
 def build_app(
@@ -56,15 +55,11 @@ def build_app(
     )
     described = openapi(groups, problems=PROBLEMS, public_url=api.settings.public_url)
     kinds = PROBLEMS.all(operation for group in groups for operation in group)
-    page, policy = docs_page(described, kinds=kinds)
     app[OPENAPI] = document(
         json.dumps(described, indent=1).encode(),
-        {**_SHARED_CACHE, "Content-Type": "application/json", "Access-Control-Allow-Origin": "*"},
+        {**CACHED, "Content-Type": "application/json", "Access-Control-Allow-Origin": "*"},
     )
-    app[DOCS] = document(
-        page,
-        {**_SHARED_CACHE, "Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": policy},
-    )
+    app[DOCS] = reference(described["info"]["title"], kinds=kinds)
     for group in groups:
         app.add_routes(group.routes())
     app.on_response_prepare.append(protect)

@@ -14,6 +14,7 @@ from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 from mintline_api.http.catalogue import ProblemCatalogue
 from mintline_api.http.operations import Answer, HeaderField, Operation, Operations
 from mintline_api.http.problems import MEDIA_TYPE, Kind, ProblemDocument
+from mintline_api.http.reference.samples import code_samples
 
 _REF = "#/components/schemas/{model}"
 _TRACE_EXAMPLE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -30,7 +31,7 @@ Mintline mints NFTs on Ethereum for users who hold no keys: post a mint, and a t
 checksum.
 
 **Problems** follow RFC 9457: `code` says which one it is, `detail` what is wrong, `errors` where, and `trace`
-names the request in our logs. Send `traceparent` to join your own trace.
+names the request in our logs. Send `traceparent` to join your own trace. [All problems]({problems})
 """
 
 
@@ -48,6 +49,9 @@ def openapi(groups: Sequence[Operations], *, problems: ProblemCatalogue, public_
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
         described = _operation(operation, schemas, problems.of(operation), public_url)
+        described["x-codeSamples"] = code_samples(
+            operation.method, f"{public_url}{operation.path}", described
+        )
         paths.setdefault(operation.path, {})[operation.method.lower()] = described
     for model in _parameter_models(operations):
         schemas.pop(model.__name__, None)
@@ -57,7 +61,7 @@ def openapi(groups: Sequence[Operations], *, problems: ProblemCatalogue, public_
             "title": "Mintline",
             "version": version("mintline-api"),
             "summary": "Custodial NFT minting for Ethereum.",
-            "description": DESCRIPTION,
+            "description": DESCRIPTION.format(problems=f"{public_url}/docs/problems"),
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": public_url}],

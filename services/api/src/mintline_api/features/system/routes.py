@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from mintline_api.features.system import examples
 from mintline_api.features.system.models import Health, Readiness
-from mintline_api.http.context import API, DOCS, OPENAPI
+from mintline_api.http.context import API, OPENAPI
 from mintline_api.http.operations import Answer, Operations
+from mintline_api.http.reference.documents import DOCS
 from mintline_api.http.responses import answer, conditional
 
 operations = Operations("System", "Health, and this documentation.")
@@ -63,7 +64,7 @@ async def read_openapi(request: web.Request) -> web.Response:
     "GET",
     "/docs",
     summary="Documentation",
-    description="This page: self-contained, it loads nothing from anywhere.",
+    description="This page. It loads nothing from other hosts.",
     secured=False,
     answers=(
         Answer(200, "The page.", media_type="text/html"),
@@ -71,5 +72,38 @@ async def read_openapi(request: web.Request) -> web.Response:
     ),
 )
 async def read_docs(request: web.Request) -> web.Response:
-    """Return the documentation."""
-    return conditional(request, request.app[DOCS])
+    """Return the page of the reference."""
+    return conditional(request, request.app[DOCS].page)
+
+
+@operations.add(
+    "GET",
+    "/docs/problems",
+    summary="Problems",
+    description="What each problem means and what to do: the page that a problem's `type` leads to.",
+    secured=False,
+    answers=(
+        Answer(200, "The page.", media_type="text/html"),
+        Answer(304, "You have it already (`If-None-Match`).", media_type="text/html"),
+    ),
+)
+async def read_problems(request: web.Request) -> web.Response:
+    """Return the page of problems."""
+    return conditional(request, request.app[DOCS].problems)
+
+
+@operations.add(
+    "GET",
+    "/docs/redoc.js",
+    summary="The reference's script",
+    description="The script that /docs runs.",
+    secured=False,
+    answers=(
+        Answer(200, "The script.", media_type="text/javascript"),
+        Answer(304, "You have it already (`If-None-Match`).", media_type="text/javascript"),
+    ),
+)
+async def read_docs_script(request: web.Request) -> web.Response:
+    """Return Redoc's script, compressed for clients that take gzip."""
+    compressed = "gzip" in request.headers.get(hdrs.ACCEPT_ENCODING, "")
+    return conditional(request, request.app[DOCS].packed_script if compressed else request.app[DOCS].script)

@@ -1,0 +1,103 @@
+"""Each operation as a request in three languages: the `x-codeSamples` that the reference shows."""
+
+from __future__ import annotations
+
+import json
+import pprint
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlencode
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A request as its examples make it; TOKEN and KEY stand for the caller's own."""
+
+    method: str
+    url: str
+    secured: bool
+    keyed: bool
+    body: Mapping[str, Any] | None
+
+
+def code_samples(method: str, url: str, operation: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return an operation's request in the shell, Python and JavaScript; `url` holds `{parameters}`."""
+    sample = _sample(method.upper(), url, operation)
+    return [
+        {"lang": "Shell", "label": "curl", "source": _curl(sample)},
+        {"lang": "Python", "label": "Python", "source": _python(sample)},
+        {"lang": "JavaScript", "label": "JavaScript", "source": _javascript(sample)},
+    ]
+
+
+def _sample(method: str, url: str, operation: Mapping[str, Any]) -> Sample:
+    parameters = operation["parameters"]
+    for parameter in parameters:
+        if parameter["in"] == "path":
+            url = url.replace(f"{{{parameter['name']}}}", quote(str(_example(parameter))))
+    query = {p["name"]: _example(p) for p in parameters if p["in"] == "query" and p["name"] == "limit"}
+    body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("example")
+    return Sample(
+        method=method,
+        url=f"{url}?{urlencode(query)}" if query else url,
+        secured=bool(operation["security"]),
+        keyed=any(p["name"] == "Idempotency-Key" for p in parameters),
+        body=body,
+    )
+
+
+def _example(parameter: Mapping[str, Any]) -> Any:
+    schema = parameter["schema"]
+    return schema.get("examples", [schema.get("default", "")])[0]
+
+
+def _curl(sample: Sample) -> str:
+    verb = "" if sample.method == "GET" else f"-X {sample.method} "
+    lines = [f"curl -sS {verb}{shlex.quote(sample.url)}"]
+    if sample.secured:
+        lines.append('-H "Authorization: Bearer $TOKEN"')
+    if sample.keyed:
+        lines.append('-H "Idempotency-Key: $(uuidgen)"')
+    if sample.body is not None:
+        body = shlex.quote(json.dumps(sample.body, indent=2))
+        lines += ["-H 'Content-Type: application/json'", f"-d {body}"]
+    return " \\\n  ".join(lines)
+
+
+def _python(sample: Sample) -> str:
+    imports = ["import uuid\n" if sample.keyed else "", "import httpx\n\n"]
+    arguments = [repr(sample.method), json.dumps(sample.url)]
+    headers = {}
+    if sample.secured:
+        headers["Authorization"] = 'f"Bearer {token}"'
+    if sample.keyed:
+        headers["Idempotency-Key"] = "str(uuid.uuid4())"
+    if headers:
+        arguments.append(f"headers={{{', '.join(f'{json.dumps(k)}: {v}' for k, v in headers.items())}}}")
+    if sample.body is not None:
+        arguments.append(f"json={pprint.pformat(sample.body, width=60, sort_dicts=False)}")
+    call = ",\n".join(arguments).replace("\n", "\n    ")
+    return (
+        f"{''.join(imports)}response = httpx.request(\n    {call},\n)\nresponse.raise_for_status()\n"
+        "print(response.text)"
+    )
+
+
+def _javascript(sample: Sample) -> str:
+    headers = {}
+    if sample.secured:
+        headers["Authorization"] = "`Bearer ${token}`"
+    if sample.keyed:
+        headers['"Idempotency-Key"'] = "crypto.randomUUID()"
+    if sample.body is not None:
+        headers['"Content-Type"'] = '"application/json"'
+    members = [] if sample.method == "GET" else [f'method: "{sample.method}"']
+    if headers:
+        members.append(f"headers: {{ {', '.join(f'{name}: {value}' for name, value in headers.items())} }}")
+    if sample.body is not None:
+        members.append(f"body: JSON.stringify({json.dumps(sample.body, indent=2)})")
+    options = ",\n".join(members).replace("\n", "\n  ")
+    arguments = json.dumps(sample.url) + (f", {{\n  {options},\n}}" if members else "")
+    return f"const response = await fetch({arguments});\nconsole.log(response.status, await response.text());"

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp.test_utils import TestServer
+
+from mintline_api.app import GROUPS, PROBLEMS
+from mintline_testkit.api.stage import Stage
+from mintline_testkit.user_pool import UserPool
+
+pytestmark = pytest.mark.integration
+
+KINDS = PROBLEMS.all(operation for group in GROUPS for operation in group)
+SCRIPT = Path(__file__).parent / "browse.mjs"
+HIGHLIGHT = "rgb(219, 233, 250)"
+
+
+@pytest.fixture(scope="module")
+def chromium() -> str:
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if found := shutil.which(name):
+            return found
+    pytest.skip("needs a Chromium on PATH: Debian's package is chromium")
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[TestServer]:
+    server = TestServer(Stage(UserPool()).app())
+    await server.start_server()
+    yield server
+    await server.close()
+
+
+async def browse(chromium: str, server: TestServer, target: str, *, width: int = 1280) -> dict[str, Any]:
+    beside_python = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    node = shutil.which("node", path=beside_python)
+    assert node is not None
+    command = [node, str(SCRIPT), chromium, str(width), str(server.make_url("/"))[:-1] + target]
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    output, _ = await asyncio.wait_for(process.communicate(), 60)
+    seen: dict[str, Any] = json.loads(output)
+    assert seen["messages"] == []
+    assert all(url.startswith(str(server.make_url("/"))) for url in seen["requests"])
+    return seen
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+async def test_reference__when_a_browser_shows_it__then_it_fits_logs_nothing_and_asks_nobody_else(
+    chromium: str, server: TestServer, width: int
+) -> None:
+    seen = await browse(chromium, server, "/docs", width=width)
+
+    assert {url.removeprefix(str(server.make_url("/"))) for url in seen["requests"]} == {
+        "docs",
+        "docs/redoc.js",
+        "openapi.json",
+    }
+    assert seen["width"] == width
+    assert seen["menuShown"] is (width > 1000)
+    assert {"Payload", "curl", "Python", "JavaScript", "202", "422"} <= set(seen["samples"])
+    assert "operation/create_mint" in seen["ids"]
+    assert {"Idempotency-Key", "mint_id", "metadata"} <= set(seen["names"])
+    assert seen["brokenNames"] == []
+
+
+@pytest.mark.parametrize("slug", [KINDS[0].slug, KINDS[-1].slug])
+async def test_reference__when_reached_by_a_problems_type__then_the_problem_is_highlighted(
+    chromium: str, server: TestServer, slug: str
+) -> None:
+    seen = await browse(chromium, server, f"/docs#{slug}", width=390)
+
+    assert seen["url"] == str(server.make_url(f"/docs/problems#{slug}"))
+    assert (seen["target"], seen["highlight"], seen["width"]) == (slug, HIGHLIGHT, 390)
+
+
+async def test_reference__when_reached_by_an_operations_id__then_it_shows_the_operation(
+    chromium: str, server: TestServer
+) -> None:
+    seen = await browse(chromium, server, "/docs#create_mint")
+
+    assert seen["url"].endswith("operation/create_mint")
