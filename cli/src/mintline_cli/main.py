@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
+from importlib.metadata import version
+from typing import Annotated
 
 import structlog
 import typer
@@ -20,7 +22,6 @@ from mintline_cli.trace import trace
 app = typer.Typer(
     name="mintline",
     cls=CommandLine,
-    help="Mint NFTs through a line of services on this machine.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -38,6 +39,23 @@ app.command(name="reconcile")(reconcile)
 app.add_typer(wallets.app, name="wallets")
 for command in (up, demo, token, mint, status, trace, clean):
     app.command()(command)
+
+
+def _print_version(value: bool) -> None:  # noqa: FBT001 - typer calls it
+    if value:
+        sys.stdout.write(f"mintline {version('mintline-cli')}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    *,
+    _version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Mint NFTs through a line of services on this machine."""
 
 
 def quieten() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,13 @@ def test_trait__when_it_has_no_name_or_value__is_refused(text: str) -> None:
 
 def test_mint_request__when_only_the_needed_is_given__leaves_the_rest_out() -> None:
     assert mint_request("n", "ipfs://x", None, [], None) == {"metadata": {"name": "n", "image": "ipfs://x"}}
+
+
+def test_mintline__when_it_is_asked_for_its_version__prints_that_of_the_workspace() -> None:
+    workspace = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"]
+    for arguments in (["--version"], ["--version", "mint"]):
+        printed = CliRunner().invoke(app, arguments)
+        assert (printed.exit_code, printed.output) == (0, f"mintline {workspace['version']}\n")
 
 
 def test_ports__when_some_are_given__change_only_those() -> None:
