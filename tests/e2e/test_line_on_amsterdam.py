@@ -30,7 +30,7 @@ from mintline_devstack.state_folder import StateFolder
 from mintline_devstack.supervisor import ChildSpec
 from mintline_ops import reconcile as reconciling
 from mintline_ops.collection import Deployer, NodeAccount, Step
-from mintline_ops.deployments import place_of_line
+from mintline_ops.deployments import target_of_line
 from tests.e2e.conftest import User
 from tests.integration.conftest import node_binary
 
@@ -106,7 +106,7 @@ async def test_line__when_the_chain_prices_new_state__then_a_new_user_mints_and_
     admin = Deployer(line.node, NodeAccount(line.rpc, line.info["admin_address"]))
     await batch_and_transfer(admin, contract)
 
-    _, reconciled = await reconciling.settled(place_of_line(line.info), patience=60)
+    _, reconciled = await reconciling.settled(target_of_line(line.info), patience=60)
     assert reconciled.differences == []
     sent = await line.receipts()
     assert all(receipt.status for _, receipt in sent)

@@ -14,9 +14,9 @@ from mintline.aws.dead_letters import MOST, DeadLetter, DeadLetters
 from mintline.errors import Rejected
 from mintline.resources import QUEUES, Queue
 from mintline_cli.execution import execute, stop
-from mintline_cli.options import REGION, EndpointUrl, Json, Prefix, Region, State, place_of
+from mintline_cli.options import REGION, EndpointUrl, Json, Prefix, Region, State, target_of
 from mintline_cli.output import Screen
-from mintline_ops.deployments import Place, open_aws
+from mintline_ops.deployments import Target, open_aws
 from mintline_ops.local_line import DEFAULT_STATE
 
 app = typer.Typer(help="Inspect dead letters, send them back to their queue, or delete them.")
@@ -45,11 +45,11 @@ def list_letters(
 ) -> None:
     """List dead letters and their reasons: of each sender at most the first ten."""
     screen = Screen(as_json=as_json)
-    place = place_of(state, prefix, region, endpoint_url, None)
+    target = target_of(state, prefix, region, endpoint_url, None)
     queues = QUEUES if queue is None else (_named(queue),)
 
     async def look() -> dict[str, tuple[int, list[DeadLetter]]]:
-        async with _open(place) as letters:
+        async with _open(target) as letters:
             return {
                 found.name: (await letters.waiting(found), await letters.look(found, limit=limit))
                 for found in queues
@@ -82,11 +82,11 @@ def show(
 ) -> None:
     """Show one dead letter, with its body."""
     screen = Screen(as_json=as_json)
-    place = place_of(state, prefix, region, endpoint_url, None)
+    target = target_of(state, prefix, region, endpoint_url, None)
     wanted = _named(queue)
 
     async def find() -> DeadLetter:
-        async with _open(place) as letters:
+        async with _open(target) as letters:
             for letter in await letters.look(wanted, limit=MOST):
                 if letter.message_id == message_id:
                     return letter
@@ -114,10 +114,10 @@ def redrive(
 ) -> None:
     """Send messages back to the queue that they come from, in order. Every handler may meet one again."""
     wanted = _chosen(ids, everything=everything)
-    place = place_of(state, prefix, region, endpoint_url, None)
+    target = target_of(state, prefix, region, endpoint_url, None)
 
     async def send() -> list[DeadLetter]:
-        async with _open(place) as letters:
+        async with _open(target) as letters:
             return await letters.redrive(_named(queue), wanted, limit=limit)
 
     _settled("redriven", execute(send()), wanted, as_json=as_json)
@@ -141,10 +141,10 @@ def drop(
     wanted = _chosen(ids, everything=everything)
     if everything and not yes:
         stop("dropping all messages of a queue needs --yes")
-    place = place_of(state, prefix, region, endpoint_url, None)
+    target = target_of(state, prefix, region, endpoint_url, None)
 
     async def delete() -> list[DeadLetter]:
-        async with _open(place) as letters:
+        async with _open(target) as letters:
             return await letters.drop(_named(queue), wanted, limit=limit)
 
     _settled("dropped", execute(delete()), wanted, as_json=as_json)
@@ -185,6 +185,6 @@ def told(letter: DeadLetter) -> str:
 
 
 @asynccontextmanager
-async def _open(place: Place) -> AsyncIterator[DeadLetters]:
+async def _open(target: Target) -> AsyncIterator[DeadLetters]:
     async with AsyncExitStack() as stack:
-        yield DeadLetters(await open_aws(stack, place, "sqs"), place.settings.resource_prefix)
+        yield DeadLetters(await open_aws(stack, target, "sqs"), target.settings.resource_prefix)

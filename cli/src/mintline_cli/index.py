@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from mintline_cli.execution import execute
-from mintline_cli.options import REGION, EndpointUrl, Json, Prefix, Region, RpcUrls, State, place_of
+from mintline_cli.options import REGION, EndpointUrl, Json, Prefix, Region, RpcUrls, State, target_of
 from mintline_cli.output import Screen
 from mintline_ops.index.check import check
 from mintline_ops.index.rebuild import Difference
@@ -54,9 +54,9 @@ def rebuild(
 ) -> None:
     """Build an index in memory from the chain alone, and print its digest."""
     screen = Screen(as_json=as_json)
-    place = place_of(state, prefix, region, endpoint_url, rpc)
+    target = target_of(state, prefix, region, endpoint_url, rpc)
     with screen.waiting("reading the chain"):
-        built = execute(check(place, whole=whole_blocks, compare=compare, mend_it=mend_it))
+        built = execute(check(target, whole=whole_blocks, compare=compare, mend_it=mend_it))
     screen.say(f"{built.tokens} tokens and {built.transfers} transfers up to block {built.head}")
     screen.say(f"SHA-256 {built.digest}")
     result: dict[str, Any] = {

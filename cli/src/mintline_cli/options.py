@@ -11,7 +11,7 @@ from mintline.errors import MintlineError
 from mintline.settings import ServiceSettings
 from mintline_cli.execution import stop
 from mintline_ops import deployments, local_line
-from mintline_ops.deployments import Place, place_of_line
+from mintline_ops.deployments import Target, target_of_line
 
 REGION = "us-east-1"
 
@@ -50,10 +50,10 @@ def running_line(state: Path) -> dict[str, Any]:
     return running
 
 
-def place_of(
+def target_of(
     state: Path, prefix: str | None, region: str, endpoint_url: str | None, rpc_urls: list[str] | None
-) -> Place:
-    """Return the place that a command's options name; ends the command when they name none."""
+) -> Target:
+    """Return the target that a command's options name; ends the command when they name none."""
     if prefix is not None:
-        return Place(deployment(prefix, region, endpoint_url), tuple(rpc_urls or ()), None)
-    return place_of_line(running_line(state), rpc_urls)
+        return Target(deployment(prefix, region, endpoint_url), tuple(rpc_urls or ()), None)
+    return target_of_line(running_line(state), rpc_urls)

@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 
 from mintline_cli.execution import execute
-from mintline_cli.options import REGION, EndpointUrl, Json, Prefix, Region, RpcUrls, State, place_of
+from mintline_cli.options import REGION, EndpointUrl, Json, Prefix, Region, RpcUrls, State, target_of
 from mintline_cli.output import Screen
 from mintline_indexer.reconciler.findings import MEANING, Finding
 from mintline_indexer.reconciler.passes import Pass
-from mintline_ops.deployments import Place
+from mintline_ops.deployments import Target
 from mintline_ops.local_line import DEFAULT_STATE
 from mintline_ops.reconcile import in_range, open_watch, report, settled
 
@@ -52,19 +52,19 @@ def reconcile(
     if every is not None and (from_block is not None or to_block is not None):
         raise typer.BadParameter("goes without --from-block and --to-block", param_hint="--every")
     screen = Screen(as_json=as_json)
-    place = place_of(state, prefix, region, endpoint_url, rpc)
+    target = target_of(state, prefix, region, endpoint_url, rpc)
     blocks = DEFAULT_BLOCKS if last is None else last
     if every is not None:
-        watching = watch(place, screen, every=every, blocks=blocks, patience=patience, admin_port=admin_port)
+        watching = watch(target, screen, every=every, blocks=blocks, patience=patience, admin_port=admin_port)
         execute(watching, interrupted_is_success=True)
         return
     if from_block is None and to_block is None and last is None:
-        books, found = execute(settled(place, patience=patience))
+        books, found = execute(settled(target, patience=patience))
         _say(screen, f"blocks {books.first} to {books.last}, the index at {books.head}", found.counts)
         findings, differences = found.findings, len(found.differences)
         result = report(books, found)
     else:
-        done = execute(in_range(place, first=from_block, last=to_block, blocks=blocks, patience=patience))
+        done = execute(in_range(target, first=from_block, last=to_block, blocks=blocks, patience=patience))
         result = done.to_json()
         _say(screen, f"final blocks {done.blocks.first} to {done.blocks.last}", result["counts"])
         findings, differences = done.findings, done.alarming
@@ -83,11 +83,11 @@ def _say(screen: Screen, about: str, counts: Mapping[str, int]) -> None:
 
 
 async def watch(
-    place: Place, screen: Screen, *, every: float, blocks: int, patience: float, admin_port: int
+    target: Target, screen: Screen, *, every: float, blocks: int, patience: float, admin_port: int
 ) -> None:
     """Check a deployment's newest final blocks again and again, until it is interrupted."""
     async with open_watch(
-        place, every=every, blocks=blocks, patience=patience, admin_port=admin_port
+        target, every=every, blocks=blocks, patience=patience, admin_port=admin_port
     ) as watching:
         screen.say(f"metrics at {watching.metrics_url}")
         async for done in watching.passes():

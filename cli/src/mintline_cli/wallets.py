@@ -50,7 +50,7 @@ Sub = Annotated[str, typer.Argument(metavar="SUB", help="The user: `sub` of the 
 _DURATION = re.compile(r"([0-9]{1,4})([dh])")
 
 
-class Target(Enum):
+class Store(Enum):
     """A store to move to."""
 
     DYNAMODB = "dynamodb"
@@ -60,7 +60,7 @@ class Target(Enum):
 @app.command()
 def migrate(
     *,
-    to: Annotated[Target, typer.Option(help="The store that shall hold every key.")],
+    to: Annotated[Store, typer.Option(help="The store that shall hold every key.")],
     concurrency: Concurrency = 16,
     dry_run: DryRun = False,
     prefix: Prefix = None,

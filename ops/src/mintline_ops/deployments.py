@@ -20,8 +20,8 @@ from mintline_ops.aws_clients import AwsCredentials, aws_client
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a deployment is, and with which credentials to look at it: AWS's usual chain if None."""
+class Target:
+    """A deployment, and the credentials to reach it with: those of AWS's usual chain if None."""
 
     settings: ServiceSettings
     rpc_urls: tuple[str, ...]
@@ -40,10 +40,10 @@ def settings_of(prefix: str, region: str, endpoint_url: str | None) -> ServiceSe
         ) from None
 
 
-def place_of_line(info: Mapping[str, Any], rpc_urls: list[str] | None = None) -> Place:
-    """Return the place of the local line that `info`, its run file, describes."""
+def target_of_line(info: Mapping[str, Any], rpc_urls: list[str] | None = None) -> Target:
+    """Return the target for the local line that `info`, its run file, describes."""
     settings = settings_of(info["prefix"], info["region"], info["aws_endpoint_url"])
-    return Place(settings, tuple(rpc_urls or (info["rpc_url"],)), AwsCredentials(**info["operator"]))
+    return Target(settings, tuple(rpc_urls or (info["rpc_url"],)), AwsCredentials(**info["operator"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,36 +66,36 @@ class Records:
 
 
 @asynccontextmanager
-async def open_records(place: Place) -> AsyncIterator[Records]:
+async def open_records(target: Target) -> AsyncIterator[Records]:
     """Open a deployment's tables."""
     async with AsyncExitStack() as stack:
-        client = await open_aws(stack, place, "dynamodb")
-        dynamo = Dynamo(client, place.settings.resource_prefix)
+        client = await open_aws(stack, target, "dynamodb")
+        dynamo = Dynamo(client, target.settings.resource_prefix)
         stack.push_async_callback(dynamo.aclose)
-        yield Records(client, dynamo, place.settings.resource_prefix)
+        yield Records(client, dynamo, target.settings.resource_prefix)
 
 
-async def open_aws(stack: AsyncExitStack, place: Place, service: Any) -> Any:
+async def open_aws(stack: AsyncExitStack, target: Target, service: Any) -> Any:
     """Open a client of one of a deployment's services, which `stack` closes."""
-    if place.credentials is None:
-        return await open_client(stack, service, place.settings, calls=AwsCalls())
-    assert place.settings.aws_endpoint_url is not None, "a local line has an endpoint"
+    if target.credentials is None:
+        return await open_client(stack, service, target.settings, calls=AwsCalls())
+    assert target.settings.aws_endpoint_url is not None, "a local line has an endpoint"
     return await stack.enter_async_context(
         aws_client(
             service,
-            endpoint_url=place.settings.aws_endpoint_url,
-            region=place.settings.aws_region,
-            credentials=place.credentials,
+            endpoint_url=target.settings.aws_endpoint_url,
+            region=target.settings.aws_region,
+            credentials=target.credentials,
         )
     )
 
 
 @asynccontextmanager
-async def open_chain(place: Place) -> AsyncIterator[tuple[Rpc, Node]]:
+async def open_chain(target: Target) -> AsyncIterator[tuple[Rpc, Node]]:
     """Open the nodes of a deployment's chain; raises Misconfigured when none is named."""
-    if not place.rpc_urls:
+    if not target.rpc_urls:
         raise Misconfigured("missing --rpc: pass a node URL of the deployment's chain")
-    rpc = Rpc(place.rpc_urls, timeout=30.0)
+    rpc = Rpc(target.rpc_urls, timeout=30.0)
     try:
         yield rpc, Node(rpc, endpoints=rpc)
     finally:

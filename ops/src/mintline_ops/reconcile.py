@@ -44,7 +44,7 @@ from mintline_indexer.reconciler.findings import (
 from mintline_indexer.reconciler.metrics import Metrics
 from mintline_indexer.reconciler.passes import Pass, Reconciler
 from mintline_indexer.reconciler.reading import Reader, events_between, transfer_keys
-from mintline_ops.deployments import Place, Records, open_chain, open_records
+from mintline_ops.deployments import Records, Target, open_chain, open_records
 
 RecordT = TypeVar("RecordT", bound=Frozen)
 _ADDRESS: TypeAdapter[str] = TypeAdapter(Address)
@@ -59,10 +59,10 @@ PAUSE = 2.0
 
 @asynccontextmanager
 async def open_reconciler(
-    place: Place, metrics: Metrics, *, blocks: int, patience: float
+    target: Target, metrics: Metrics, *, blocks: int, patience: float
 ) -> AsyncIterator[Reconciler]:
     """Open a reconciler of a deployment's final blocks."""
-    async with open_records(place) as records, open_chain(place) as (rpc, node):
+    async with open_records(target) as records, open_chain(target) as (rpc, node):
         reader = Reader(
             dynamo=records.dynamo,
             chain=NodeChain(node, rpc),
@@ -73,11 +73,11 @@ async def open_reconciler(
 
 
 async def in_range(
-    place: Place, *, first: int | None, last: int | None, blocks: int, patience: float
+    target: Target, *, first: int | None, last: int | None, blocks: int, patience: float
 ) -> Pass:
     """Check a range of a deployment's final blocks; what it costs is bounded by the range."""
     metrics = Metrics(CollectorRegistry())
-    async with open_reconciler(place, metrics, blocks=blocks, patience=patience) as reconciler:
+    async with open_reconciler(target, metrics, blocks=blocks, patience=patience) as reconciler:
         return await reconciler.check(first, last)
 
 
@@ -101,12 +101,12 @@ class Watch:
 
 @asynccontextmanager
 async def open_watch(
-    place: Place, *, every: float, blocks: int, patience: float, admin_port: int
+    target: Target, *, every: float, blocks: int, patience: float, admin_port: int
 ) -> AsyncIterator[Watch]:
     """Open a watch of a deployment, with its metrics and readiness on a port of the loopback."""
     registry = process_registry()
     metrics = Metrics(registry)
-    async with open_reconciler(place, metrics, blocks=blocks, patience=patience) as reconciler:
+    async with open_reconciler(target, metrics, blocks=blocks, patience=patience) as reconciler:
         checks: dict[str, Check] = {"passes": partial(reconciler.check_age, 3 * every)}
         async with Admin(host=HOST, port=admin_port, checks=checks, registry=registry) as admin:
             yield Watch(f"http://{HOST}:{admin.port}/metrics", reconciler, every)
@@ -124,9 +124,9 @@ def report(books: Books, found: Reconciliation) -> dict[str, Any]:
     }
 
 
-async def settled(place: Place, *, patience: float) -> tuple[Books, Reconciliation]:
+async def settled(target: Target, *, patience: float) -> tuple[Books, Reconciliation]:
     """Reconcile a whole deployment, again while there is a difference, which may be one of the moment."""
-    async with open_records(place) as records, open_chain(place) as (rpc, node):
+    async with open_records(target) as records, open_chain(target) as (rpc, node):
         for look in range(1, LOOKS + 1):
             books = await read(records, rpc, node, patience=patience)
             found = reconcile(books)

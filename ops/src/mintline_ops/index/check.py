@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from mintline_indexer.dynamo_store import DynamoCollectionRegistry
 from mintline_indexer.node_chain import NodeChain
-from mintline_ops.deployments import Place, open_chain, open_records
+from mintline_ops.deployments import Target, open_chain, open_records
 from mintline_ops.index.rebuild import Difference, Rebuild
 from mintline_ops.index.repair import mend
 
@@ -23,9 +23,9 @@ class IndexCheck:
     mended: list[Difference] | None
 
 
-async def check(place: Place, *, whole: int, compare: bool, mend_it: bool) -> IndexCheck:
+async def check(target: Target, *, whole: int, compare: bool, mend_it: bool) -> IndexCheck:
     """Build an index of a deployment's chain, and compare the kept one, or mend it, if asked to."""
-    async with open_records(place) as records, open_chain(place) as (rpc, node):
+    async with open_records(target) as records, open_chain(target) as (rpc, node):
         chain_id = await node.chain_id()
         rebuild = Rebuild(
             records=records,
