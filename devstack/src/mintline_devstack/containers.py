@@ -26,9 +26,9 @@ from mintline_devstack.arguments import Arguments
 from mintline_devstack.attestation import admit, image_of, issue_authority
 from mintline_devstack.emulators import CHAIN_ID
 from mintline_devstack.principals import issue_credentials
-from mintline_devstack.provisioning import PREFIX, open_world, set_up
+from mintline_devstack.provisioning import PREFIX, open_clients, set_up
 from mintline_devstack.running_stack import describe
-from mintline_devstack.services import Surroundings
+from mintline_devstack.services import Environment
 from mintline_devstack.state_folder import StateFolder, write_json
 from mintline_ops.local_line import read_json
 
@@ -98,18 +98,18 @@ async def _set_up(public_url: str) -> None:
     with state.locked():
         credentials = issue_credentials(state)
         try:
-            async with open_world(network, credentials["operator"]) as world:
-                known = await set_up(state, network, world)
+            async with open_clients(network, credentials["operator"]) as clients:
+                known = await set_up(state, network, clients)
                 folder = SETTINGS / "enclave"
                 issue_authority(state, folder)
                 policy = services.write_policy(folder, known)
                 await admit(
-                    world.aws.kms, prefix=PREFIX, chain_id=CHAIN_ID, image=measured_image(), policy=policy
+                    clients.aws.kms, prefix=PREFIX, chain_id=CHAIN_ID, image=measured_image(), policy=policy
                 )
         except (BotoCoreError, ClientError) as error:
             raise Unavailable(f"the resources could not be set up: {error}") from error
-        around = Surroundings(state, network, known, credentials, SOCKETS, AUDIT)
-        write_settings(around, SETTINGS)
+        environment = Environment(state, network, known, credentials, SOCKETS, AUDIT)
+        write_settings(environment, SETTINGS)
         write_json(state.run, describe(state, network, known, credentials["operator"]))
 
 
@@ -123,19 +123,19 @@ def measured_image() -> str:
         ) from None
 
 
-def write_settings(around: Surroundings, folder: Path) -> None:
+def write_settings(environment: Environment, folder: Path) -> None:
     """Write what every process is told into its own folder, as a file that a shell reads."""
-    own = services.settings_of(around)
+    own = services.settings_of(environment)
     del own["indexer"]["MINTLINE_INSTANCE"]  # each container names itself by its host name
     for name in services.ADMIN_PORTS:
         told = {
-            **around.credentials[name].environment(),
-            **services.common_settings(around, name),
+            **environment.credentials[name].environment(),
+            **services.common_settings(environment, name),
             **own[name],
         }
         write_environment(folder / name / "environment", told)
     write_environment(
-        folder / "enclave" / "environment", services.enclave_settings(around, SEEN_AT / services.POLICY)
+        folder / "enclave" / "environment", services.enclave_settings(environment, SEEN_AT / services.POLICY)
     )
 
 

@@ -90,7 +90,7 @@ class Known(Frozen):
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class EmulatorClients:
     """The emulators, as the operator reaches them."""
 
     aws: Clients
@@ -104,7 +104,7 @@ class World:
 
 
 @asynccontextmanager
-async def open_world(ports: Listeners, operator: AwsCredentials) -> AsyncIterator[World]:
+async def open_clients(ports: Listeners, operator: AwsCredentials) -> AsyncIterator[EmulatorClients]:
     """Open every client that the provisioning needs."""
     async with AsyncExitStack() as stack:
 
@@ -121,7 +121,7 @@ async def open_world(ports: Listeners, operator: AwsCredentials) -> AsyncIterato
         stack.push_async_callback(rpc.aclose)
         node = Node(rpc)
         secretsmanager = await client("secretsmanager")
-        yield World(
+        yield EmulatorClients(
             aws=Clients(
                 sqs=await client("sqs"), dynamodb=dynamodb, s3=await client("s3"), kms=await client("kms")
             ),
@@ -145,33 +145,33 @@ def wallet_store() -> StoreName:
     raise Misconfigured(f"MINTLINE_WALLET_STORE: expected {' or '.join(get_args(StoreName))}, not {named!r}")
 
 
-async def set_up(state: StateFolder, ports: Listeners, world: World) -> Known:
+async def set_up(state: StateFolder, ports: Listeners, clients: EmulatorClients) -> Known:
     """Bring the emulators to where the services can start, and return what they need to know."""
-    provisioned = await provision(world.aws, PREFIX)
+    provisioned = await provision(clients.aws, PREFIX)
     known = load_known(state)
-    if known is None or not await _still_known(state, known, world):
-        known = await _first_time(ports, world)
-    await migrate(world.dynamo, treasury=known.treasury)
+    if known is None or not await _still_known(state, known, clients):
+        known = await _first_time(ports, clients)
+    await migrate(clients.dynamo, treasury=known.treasury)
     if known.api_url != ports.url("api"):
-        await world.accounts.admin.repoint(known.contract, ports.url("api"))
+        await clients.accounts.admin.repoint(known.contract, ports.url("api"))
         known = known.evolve(api_url=ports.url("api"))
-    await configure_sign_in(world.cognito, known.pool)
-    relayer = await _relayer_of(known, world)
+    await configure_sign_in(clients.cognito, known.pool)
+    relayer = await _relayer_of(known, clients)
     known = known.evolve(
         relayer=relayer,
         sealing=known.sealing
         or await founding.create_sealing_key(
-            world.aws.kms, world.secretsmanager, prefix=PREFIX, chain_id=CHAIN_ID
+            clients.aws.kms, clients.secretsmanager, prefix=PREFIX, chain_id=CHAIN_ID
         ),
         wallet_key=provisioned.key_arns[WALLET_KEY.name],
-        jwks=await _read_jwks(world, ports, known.pool),
-        intake_key=await founding.read_intake_key(world.aws.kms, prefix=PREFIX),
+        jwks=await _read_jwks(clients, ports, known.pool),
+        intake_key=await founding.read_intake_key(clients.aws.kms, prefix=PREFIX),
     )
     mark, *_ = await asyncio.gather(
-        leave_mark(world.secretsmanager, world.node, prefix=PREFIX),
-        world.accounts.fund(treasury=known.treasury.address, relayer=relayer.address),
-        _register(world.dynamo, known),
-        _publish_collection(world, known),
+        leave_mark(clients.secretsmanager, clients.node, prefix=PREFIX),
+        clients.accounts.fund(treasury=known.treasury.address, relayer=relayer.address),
+        _register(clients.dynamo, known),
+        _publish_collection(clients, known),
     )
     known = known.evolve(last_run=mark)
     write_json(state.known, known.model_dump(mode="json"))
@@ -188,31 +188,31 @@ def load_known(state: StateFolder) -> Known | None:
         raise corrupt(state.known, error.errors(include_url=False, include_input=False)[0]["msg"]) from None
 
 
-async def _still_known(state: StateFolder, known: Known, world: World) -> bool:
+async def _still_known(state: StateFolder, known: Known, clients: EmulatorClients) -> bool:
     """Tell whether the emulators hold what is remembered; False when they hold none of it.
 
     They save when they end: after a power cut in the first run, say, both start empty, and so does the line.
     """
     pool, issuer, treasury, code = await asyncio.gather(
-        _pool_exists(world, known.pool.user_pool_id),
-        _key_exists(world, known.issuer),
-        _key_exists(world, known.treasury),
-        world.node.code(known.contract),
+        _pool_exists(clients, known.pool.user_pool_id),
+        _key_exists(clients, known.issuer),
+        _key_exists(clients, known.treasury),
+        clients.node.code(known.contract),
     )
     found = {"user pool": pool, "issuer key": issuer, "treasury key": treasury, "contract": bool(code)}
     if any(found.values()) and not all(found.values()):
         missing = ", ".join(name for name, there in found.items() if not there)
         raise corrupt(state.path, f"{missing} missing, because the last run did not end cleanly")
     if all(found.values()) and known.last_run is not None:
-        lost = await missing_mark(world.secretsmanager, world.node, known.last_run)
+        lost = await missing_mark(clients.secretsmanager, clients.node, known.last_run)
         if lost:
             raise corrupt(state.path, f"{lost} the last run, which did not end cleanly")
     return all(found.values())
 
 
-async def _pool_exists(world: World, user_pool_id: str) -> bool:
+async def _pool_exists(clients: EmulatorClients, user_pool_id: str) -> bool:
     try:
-        await world.cognito.describe_user_pool(UserPoolId=user_pool_id)
+        await clients.cognito.describe_user_pool(UserPoolId=user_pool_id)
     except ClientError as error:
         if error.response["Error"]["Code"] != "ResourceNotFoundException":
             raise
@@ -220,22 +220,22 @@ async def _pool_exists(world: World, user_pool_id: str) -> bool:
     return True
 
 
-async def _key_exists(world: World, key: KeyRef) -> bool:
+async def _key_exists(clients: EmulatorClients, key: KeyRef) -> bool:
     try:
-        await world.stores.read(key)
+        await clients.stores.read(key)
     except Rejected:
         return False
     return True
 
 
-async def _first_time(ports: Listeners, world: World) -> Known:
+async def _first_time(ports: Listeners, clients: EmulatorClients) -> Known:
     pool, issuer, treasury, relayer = await asyncio.gather(
-        _create_pool(world.cognito),
-        _create_platform_key(world, ISSUER),
-        _create_platform_key(world, TREASURY),
-        _create_platform_key(world, RELAYER),
+        _create_pool(clients.cognito),
+        _create_platform_key(clients, ISSUER),
+        _create_platform_key(clients, TREASURY),
+        _create_platform_key(clients, RELAYER),
     )
-    deployed = await world.accounts.admin.deploy(
+    deployed = await clients.accounts.admin.deploy(
         issuer=issuer.address, relayer=relayer.address, api_url=ports.url("api")
     )
     return Known(
@@ -243,7 +243,7 @@ async def _first_time(ports: Listeners, world: World) -> Known:
         issuer=issuer,
         treasury=treasury,
         relayer=relayer,
-        admin=world.accounts.admin.admin,
+        admin=clients.accounts.admin.admin,
         contract=deployed.contract,
         deployed_block=deployed.block,
         api_url=ports.url("api"),
@@ -251,27 +251,27 @@ async def _first_time(ports: Listeners, world: World) -> Known:
     )
 
 
-async def _relayer_of(known: Known, world: World) -> KeyRef:
+async def _relayer_of(known: Known, clients: EmulatorClients) -> KeyRef:
     """Return the relayer's key, which may mint batches; made here for the state of an earlier version.
 
     Also if both emulators have lost the run that made it: then no transaction of it is left either.
     """
     relayer = known.relayer
-    if relayer is None or not await _key_exists(world, relayer):
-        relayer = await _create_platform_key(world, RELAYER)
-    await world.accounts.admin.grant_relayer(known.contract, relayer.address)
+    if relayer is None or not await _key_exists(clients, relayer):
+        relayer = await _create_platform_key(clients, RELAYER)
+    await clients.accounts.admin.grant_relayer(known.contract, relayer.address)
     return relayer
 
 
-async def _create_platform_key(world: World, subject: str) -> KeyRef:
-    store = world.stores.named(wallet_store())
+async def _create_platform_key(clients: EmulatorClients, subject: str) -> KeyRef:
+    store = clients.stores.named(wallet_store())
     return await founding.create_platform_key(
-        world.aws.kms, store, prefix=PREFIX, subject=subject, chain_id=CHAIN_ID
+        clients.aws.kms, store, prefix=PREFIX, subject=subject, chain_id=CHAIN_ID
     )
 
 
-async def _read_jwks(world: World, ports: Listeners, pool: UserPool) -> dict[str, Any]:
-    async with world.http.get(jwks_url(ports, pool.user_pool_id)) as answer:
+async def _read_jwks(clients: EmulatorClients, ports: Listeners, pool: UserPool) -> dict[str, Any]:
+    async with clients.http.get(jwks_url(ports, pool.user_pool_id)) as answer:
         document: dict[str, Any] = await answer.json(content_type=None)
     return document
 
@@ -328,10 +328,10 @@ async def configure_sign_in(cognito: Any, pool: UserPool) -> None:
     )
 
 
-async def _publish_collection(world: World, known: Known) -> None:
+async def _publish_collection(clients: EmulatorClients, known: Known) -> None:
     about = {"name": NAME, "symbol": SYMBOL, "description": "Tokens of a local Mintline stack."}
     await founding.publish_collection(
-        world.aws.s3, prefix=PREFIX, chain_id=CHAIN_ID, contract=known.contract, about=about
+        clients.aws.s3, prefix=PREFIX, chain_id=CHAIN_ID, contract=known.contract, about=about
     )
 
 

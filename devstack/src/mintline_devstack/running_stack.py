@@ -18,7 +18,7 @@ from mintline_devstack.attestation import admit, issue_authority, measure
 from mintline_devstack.emulators import CHAIN_ID, REGION
 from mintline_devstack.ports import Listeners, PortChoice, Ports, choose
 from mintline_devstack.principals import issue_credentials
-from mintline_devstack.provisioning import PREFIX, REDIRECT_URI, Known, load_known, open_world, set_up
+from mintline_devstack.provisioning import PREFIX, REDIRECT_URI, Known, load_known, open_clients, set_up
 from mintline_devstack.replicas import further
 from mintline_devstack.state_folder import StateFolder, write_json
 from mintline_devstack.supervisor import Event, StartFailed, Supervisor
@@ -35,7 +35,7 @@ class Stack:
 
     state: StateFolder
     supervisor: Supervisor
-    around: services.Surroundings
+    environment: services.Environment
     info: dict[str, Any]
     """What the run file holds: addresses, sign-in, pids. The pids here are those of the start."""
 
@@ -82,16 +82,16 @@ async def running_stack(
         known = await _set_up(state, chosen, credentials["operator"])
         tell(Event("resources", "ready"))
         reached = chosen if through is None else await through(chosen)
-        around = services.Surroundings(state, reached, known, credentials, sockets, state.audit)
-        await supervisor.start(services.enclave(around))
-        networked = services.networked(around, http)
+        environment = services.Environment(state, reached, known, credentials, sockets, state.audit)
+        await supervisor.start(services.enclave(environment))
+        networked = services.networked(environment, http)
         more, admin = further(networked, copies or {}, sockets=sockets, http=http)
         await supervisor.start(*networked, *more)
         run_file.info = describe(state, chosen, known, credentials["operator"])
         run_file.info["admin"] |= admin
-        run_file.info["enclave_address"] = f"unix://{around.enclave_socket}"
+        run_file.info["enclave_address"] = f"unix://{environment.enclave_socket}"
         run_file.refresh()
-        yield Stack(state, supervisor, around, {**run_file.info, "pids": supervisor.pids()})
+        yield Stack(state, supervisor, environment, {**run_file.info, "pids": supervisor.pids()})
 
 
 class RunFile:
@@ -126,12 +126,12 @@ async def _start_emulators(
 
 async def _set_up(state: StateFolder, ports: Ports, operator: AwsCredentials) -> Known:
     try:
-        async with open_world(ports, operator) as world:
-            known = await set_up(state, ports, world)
+        async with open_clients(ports, operator) as clients:
+            known = await set_up(state, ports, clients)
             issue_authority(state, state.enclave)
             policy = services.write_policy(state.enclave, known)
             image = await measure()
-            await admit(world.aws.kms, prefix=PREFIX, chain_id=CHAIN_ID, image=image, policy=policy)
+            await admit(clients.aws.kms, prefix=PREFIX, chain_id=CHAIN_ID, image=image, policy=policy)
             return known
     except (BotoCoreError, ClientError) as error:
         raise Unavailable(f"the resources could not be set up: {error} (logs: {state.logs})") from error

@@ -45,7 +45,7 @@ ADMIN_PORTS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class Environment:
     """What the services are told about: where everything is, and who they are."""
 
     state: StateFolder
@@ -132,25 +132,25 @@ def write_policy(folder: Path, known: Known) -> bytes:
     return path.read_bytes()
 
 
-def enclave(around: Surroundings) -> ChildSpec:
+def enclave(environment: Environment) -> ChildSpec:
     """Return the enclave: its socket and the way to KMS, no endpoint, no credentials."""
-    policy = around.state.enclave / POLICY
-    around.enclave_socket.unlink(missing_ok=True)
+    policy = environment.state.enclave / POLICY
+    environment.enclave_socket.unlink(missing_ok=True)
     return ChildSpec(
         name="enclave",
         argv=(sys.executable, "-m", "mintline_signer.enclave"),
-        env={**base_environment(around.state), **enclave_settings(around, policy)},
+        env={**base_environment(environment.state), **enclave_settings(environment, policy)},
         cwd=CHECKOUT,
-        ready=socket_ready(around.enclave_socket),
+        ready=socket_ready(environment.enclave_socket),
     )
 
 
-def enclave_settings(around: Surroundings, policy: Path) -> dict[str, str]:
+def enclave_settings(environment: Environment, policy: Path) -> dict[str, str]:
     """Return what the enclave is told; `policy` is where it finds its policy, with its authority beside."""
     return {
-        "MINTLINE_ENCLAVE_ADDRESS": f"unix://{around.enclave_socket}",
-        "MINTLINE_KMS_PROXY_ADDRESS": f"unix://{around.kms_socket}",
-        "MINTLINE_KMS_ENDPOINT_URL": around.ports.url("kms_front"),
+        "MINTLINE_ENCLAVE_ADDRESS": f"unix://{environment.enclave_socket}",
+        "MINTLINE_KMS_PROXY_ADDRESS": f"unix://{environment.kms_socket}",
+        "MINTLINE_KMS_ENDPOINT_URL": environment.ports.url("kms_front"),
         "MINTLINE_KMS_KEY_ID": WALLET_KEY.alias(PREFIX),
         "MINTLINE_SIGNING_POLICY": str(policy),
         "MINTLINE_NSM": "development",
@@ -159,7 +159,7 @@ def enclave_settings(around: Surroundings, policy: Path) -> dict[str, str]:
     }
 
 
-def networked(around: Surroundings, http: aiohttp.ClientSession) -> list[ChildSpec]:
+def networked(environment: Environment, http: aiohttp.ClientSession) -> list[ChildSpec]:
     """Return the services that wait for nothing but each other's resources."""
     modules = {
         "signer-host": "mintline_signer.host",
@@ -173,28 +173,28 @@ def networked(around: Surroundings, http: aiohttp.ClientSession) -> list[ChildSp
         ChildSpec(
             name=name,
             argv=(sys.executable, "-m", module),
-            env=environment_of(around, name),
+            env=variables_of(environment, name),
             cwd=CHECKOUT,
-            ready=_ready(around.ports, name, http),
+            ready=_ready(environment.ports, name, http),
             grace=35.0,
         )
         for name, module in modules.items()
     ]
 
 
-def environment_of(around: Surroundings, name: str) -> dict[str, str]:
-    """Return the whole environment of a networked service."""
+def variables_of(environment: Environment, name: str) -> dict[str, str]:
+    """Return all environment variables of a networked service."""
     return {
-        **base_environment(around.state),
-        **around.credentials[name].environment(),
-        **common_settings(around, name),
-        **settings_of(around)[name],
+        **base_environment(environment.state),
+        **environment.credentials[name].environment(),
+        **common_settings(environment, name),
+        **settings_of(environment)[name],
     }
 
 
-def common_settings(around: Surroundings, name: str) -> dict[str, str]:
+def common_settings(environment: Environment, name: str) -> dict[str, str]:
     """Return what every networked service is told; the collector of traces is the caller's own."""
-    node = around.ports.url("anvil")
+    node = environment.ports.url("anvil")
     traced = os.environ.get("MINTLINE_OTLP_ENDPOINT")
     return {
         **({"MINTLINE_OTLP_ENDPOINT": traced} if traced else {}),
@@ -204,21 +204,21 @@ def common_settings(around: Surroundings, name: str) -> dict[str, str]:
         "AWS_REGION": REGION,
         "AWS_EC2_METADATA_DISABLED": "true",
         "MINTLINE_AWS_REGION": REGION,
-        "MINTLINE_AWS_ENDPOINT_URL": around.ports.url("ministack"),
+        "MINTLINE_AWS_ENDPOINT_URL": environment.ports.url("ministack"),
         "MINTLINE_RESOURCE_PREFIX": PREFIX,
-        "MINTLINE_ADMIN_HOST": around.ports.bind,
-        "MINTLINE_ADMIN_PORT": str(around.ports.port(ADMIN_PORTS[name])),
+        "MINTLINE_ADMIN_HOST": environment.ports.bind,
+        "MINTLINE_ADMIN_PORT": str(environment.ports.port(ADMIN_PORTS[name])),
         "MINTLINE_CHAIN_ID": str(CHAIN_ID),
         "MINTLINE_RPC_URLS": json.dumps([{"url": node, "ws_url": node.replace("http", "ws", 1)}]),
     }
 
 
-def settings_of(around: Surroundings) -> dict[str, dict[str, str]]:
+def settings_of(environment: Environment) -> dict[str, dict[str, str]]:
     """Return what each service is told besides."""
-    ports, known = around.ports, around.known
+    ports, known = environment.ports, environment.known
     kms = urlsplit(ports.url("kms_front"))
     pool = known.pool.user_pool_id
-    enclave = around.credentials["enclave"]
+    enclave = environment.credentials["enclave"]
     sealing, relayer = known.sealing, known.relayer
     assert sealing is not None
     assert relayer is not None
@@ -249,10 +249,10 @@ def settings_of(around: Surroundings) -> dict[str, dict[str, str]]:
         },
         "signer-host": {
             "MINTLINE_ISSUER": known.issuer.model_dump_json(),
-            "MINTLINE_AUDIT_DIR": str(around.audit),
+            "MINTLINE_AUDIT_DIR": str(environment.audit),
             "MINTLINE_SEALING_SECRETS": json.dumps([sealing.secret_id]),
-            "MINTLINE_ENCLAVE_ADDRESS": f"unix://{around.enclave_socket}",
-            "MINTLINE_KMS_PROXY_ADDRESS": f"unix://{around.kms_socket}",
+            "MINTLINE_ENCLAVE_ADDRESS": f"unix://{environment.enclave_socket}",
+            "MINTLINE_KMS_PROXY_ADDRESS": f"unix://{environment.kms_socket}",
             "MINTLINE_KMS_PROXY_TARGET": kms.netloc,
             "MINTLINE_ENCLAVE_ACCESS_KEY_ID": enclave.access_key_id,
             "MINTLINE_ENCLAVE_SECRET_ACCESS_KEY": enclave.secret_access_key,

@@ -19,7 +19,7 @@ async def start_entry(stack: Stack, http: aiohttp.ClientSession) -> str:
     port, admin = free_port(), free_port()
     url = f"http://{HOST}:{port}"
     environment = {
-        **services.environment_of(stack.around, "api"),
+        **services.variables_of(stack.environment, "api"),
         "MINTLINE_API_HOST": HOST,
         "MINTLINE_API_PORT": str(port),
         "MINTLINE_ADMIN_HOST": HOST,

@@ -21,7 +21,7 @@ from mintline.resources import COLLECTIONS, QUEUES, TABLES
 from mintline_devstack import emulators
 from mintline_devstack.ports import Ports, free_ports
 from mintline_devstack.principals import issue_credentials
-from mintline_devstack.provisioning import PREFIX, Known, World, open_world, set_up
+from mintline_devstack.provisioning import PREFIX, EmulatorClients, Known, open_clients, set_up
 from mintline_devstack.state_folder import StateFolder, write_json
 from mintline_devstack.supervisor import Supervisor
 from mintline_ops.local_line import read_json
@@ -32,7 +32,7 @@ BUILD = resources.BUILD.queue_name(PREFIX)
 
 
 @asynccontextmanager
-async def emulated(state: StateFolder, ports: Ports) -> AsyncIterator[World]:
+async def emulated(state: StateFolder, ports: Ports) -> AsyncIterator[EmulatorClients]:
     """Run the emulators from a state folder, saved when this ends."""
     state.prepare()
     supervisor = Supervisor(state.logs, tell=lambda _: None)
@@ -43,48 +43,48 @@ async def emulated(state: StateFolder, ports: Ports) -> AsyncIterator[World]:
                 emulators.ministack(state, ports, http), emulators.anvil(state, ports, http)
             )
             await supervisor.start(emulators.kms_front(state, ports, http))
-            async with open_world(ports, credentials["operator"]) as world:
-                yield world
+            async with open_clients(ports, credentials["operator"]) as clients:
+                yield clients
         finally:
             await supervisor.stop()
     assert supervisor.disorderly == []
 
 
-async def has_role(world: World, known: Known, role: bytes, account: str) -> bool:
+async def has_role(clients: EmulatorClients, known: Known, role: bytes, account: str) -> bool:
     data = selector("hasRole(bytes32,address)") + encode(["bytes32", "address"], [role, account])
-    answer = await world.node.call(Call(sender=known.admin, to=known.contract, data=data))
+    answer = await clients.node.call(Call(sender=known.admin, to=known.contract, data=data))
     return bool(decode(["bool"], answer)[0])
 
 
-async def check_relayer(world: World, known: Known) -> None:
+async def check_relayer(clients: EmulatorClients, known: Known) -> None:
     assert known.relayer is not None
-    assert (await world.stores.read(known.relayer)).subject == "platform:relayer-1"
-    assert await has_role(world, known, RELAYER_ROLE, known.relayer.address)
-    assert await world.node.balance(known.relayer.address) >= 10**21
+    assert (await clients.stores.read(known.relayer)).subject == "platform:relayer-1"
+    assert await has_role(clients, known, RELAYER_ROLE, known.relayer.address)
+    assert await clients.node.balance(known.relayer.address) >= 10**21
 
 
-async def contract_uri(world: World, known: Known) -> str:
+async def contract_uri(clients: EmulatorClients, known: Known) -> str:
     call = Call(sender=known.admin, to=known.contract, data=selector("contractURI()"))
-    (uri,) = decode(["string"], await world.node.call(call))
+    (uri,) = decode(["string"], await clients.node.call(call))
     return str(uri)
 
 
 async def test_first_start__when_done__has_everything_that_the_services_need(tmp_path: Path) -> None:
     state, ports = StateFolder(tmp_path), free_ports()
-    async with emulated(state, ports) as world:
-        known = await set_up(state, ports, world)
-        assert len((await world.aws.sqs.list_queues())["QueueUrls"]) == 2 * len(QUEUES)
-        assert len((await world.aws.dynamodb.list_tables())["TableNames"]) == len(TABLES)
-        assert await has_role(world, known, ISSUER_ROLE, known.issuer.address)
-        assert await has_role(world, known, PAUSER_ROLE, known.admin)
-        assert await has_role(world, known, METADATA_ROLE, known.admin)
-        assert not await has_role(world, known, ISSUER_ROLE, known.admin)
-        await check_relayer(world, known)
-        assert await world.node.balance(known.treasury.address) >= 10**21
-        collection = await world.dynamo.get(COLLECTIONS, {"collection_id": scoped(31337, known.contract)})
+    async with emulated(state, ports) as clients:
+        known = await set_up(state, ports, clients)
+        assert len((await clients.aws.sqs.list_queues())["QueueUrls"]) == 2 * len(QUEUES)
+        assert len((await clients.aws.dynamodb.list_tables())["TableNames"]) == len(TABLES)
+        assert await has_role(clients, known, ISSUER_ROLE, known.issuer.address)
+        assert await has_role(clients, known, PAUSER_ROLE, known.admin)
+        assert await has_role(clients, known, METADATA_ROLE, known.admin)
+        assert not await has_role(clients, known, ISSUER_ROLE, known.admin)
+        await check_relayer(clients, known)
+        assert await clients.node.balance(known.treasury.address) >= 10**21
+        collection = await clients.dynamo.get(COLLECTIONS, {"collection_id": scoped(31337, known.contract)})
         assert collection is not None
         assert collection["deployed_block"] == known.deployed_block
-        assert await contract_uri(world, known) == f"{ports.url('api')}/v1/metadata/{known.contract}"
+        assert await contract_uri(clients, known) == f"{ports.url('api')}/v1/metadata/{known.contract}"
     assert state.known.stat().st_mode & 0o777 == 0o600
 
 
@@ -112,11 +112,11 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Saved:
 
     async def one_run(*, send: bool) -> Known:
         ports = free_ports()
-        async with emulated(state, ports) as world:
-            made = await set_up(state, ports, world)
+        async with emulated(state, ports) as clients:
+            made = await set_up(state, ports, clients)
             if send:
-                url = (await world.aws.sqs.get_queue_url(QueueName=BUILD))["QueueUrl"]
-                await world.aws.sqs.send_message(
+                url = (await clients.aws.sqs.get_queue_url(QueueName=BUILD))["QueueUrl"]
+                await clients.aws.sqs.send_message(
                     QueueUrl=url, MessageBody="kept", MessageGroupId="g", MessageDeduplicationId="d"
                 )
             return made
@@ -131,14 +131,14 @@ async def test_later_start__when_on_other_ports__finds_all_again_and_repoints_th
     saved: Saved, tmp_path: Path
 ) -> None:
     state, ports = saved.copy(tmp_path), free_ports()
-    async with emulated(state, ports) as world:
-        known = await set_up(state, ports, world)
+    async with emulated(state, ports) as clients:
+        known = await set_up(state, ports, clients)
         assert known.last_run != saved.known.last_run
         changed = {"api_url": ports.url("api"), "last_run": known.last_run}
         assert known == saved.known.model_copy(update=changed)
-        assert await contract_uri(world, known) == f"{ports.url('api')}/v1/metadata/{known.contract}"
-        url = (await world.aws.sqs.get_queue_url(QueueName=BUILD))["QueueUrl"]
-        received = await world.aws.sqs.receive_message(QueueUrl=url)
+        assert await contract_uri(clients, known) == f"{ports.url('api')}/v1/metadata/{known.contract}"
+        url = (await clients.aws.sqs.get_queue_url(QueueName=BUILD))["QueueUrl"]
+        received = await clients.aws.sqs.receive_message(QueueUrl=url)
         assert [message["Body"] for message in received["Messages"]] == ["kept"]
 
 
@@ -150,17 +150,17 @@ async def test_later_start__when_one_emulator_fell_back_to_an_earlier_run__says_
     saved: Saved, tmp_path: Path, name: str, words: str
 ) -> None:
     state, ports = saved.copy(tmp_path, fallen_back=(name,)), free_ports()
-    async with emulated(state, ports) as world:
+    async with emulated(state, ports) as clients:
         with pytest.raises(Misconfigured, match=rf"{words}.*make clean"):
-            await set_up(state, ports, world)
+            await set_up(state, ports, clients)
 
 
 async def test_later_start__when_both_emulators_fell_back__goes_on_from_there(
     saved: Saved, tmp_path: Path
 ) -> None:
     state, ports = saved.copy(tmp_path, fallen_back=("ministack", "anvil")), free_ports()
-    async with emulated(state, ports) as world:
-        assert (await set_up(state, ports, world)).contract == saved.known.contract
+    async with emulated(state, ports) as clients:
+        assert (await set_up(state, ports, clients)).contract == saved.known.contract
 
 
 @pytest.mark.parametrize("lost", ["the entry", "the key"])
@@ -175,10 +175,10 @@ async def test_later_start__when_the_state_has_no_relayer__then_it_is_made_and_g
     else:
         remembered["relayer"]["secret_id"] += "0"
     write_json(state.known, remembered)
-    async with emulated(state, ports) as world:
-        known = await set_up(state, ports, world)
+    async with emulated(state, ports) as clients:
+        known = await set_up(state, ports, clients)
         assert known.relayer not in (None, saved.known.relayer)
-        await check_relayer(world, known)
+        await check_relayer(clients, known)
         assert known.contract == saved.known.contract
         assert Known.model_validate(read_json(state.known)) == known
 
@@ -188,19 +188,19 @@ async def test_later_start__when_the_chain_was_lost__says_so_in_one_line(
 ) -> None:
     state, ports = saved.copy(tmp_path), free_ports()
     (state.anvil / "state.json").unlink()
-    async with emulated(state, ports) as world:
+    async with emulated(state, ports) as clients:
         with pytest.raises(Misconfigured, match=r"damaged: .*contract missing.*make clean"):
-            await set_up(state, ports, world)
+            await set_up(state, ports, clients)
 
 
 async def test_later_start__when_nothing_was_saved__begins_anew(saved: Saved, tmp_path: Path) -> None:
     state, ports = saved.copy(tmp_path), free_ports()
     (state.anvil / "state.json").unlink()
     shutil.rmtree(state.ministack / "state")
-    async with emulated(state, ports) as world:
-        known = await set_up(state, ports, world)
+    async with emulated(state, ports) as clients:
+        known = await set_up(state, ports, clients)
         assert known.issuer.address != saved.known.issuer.address
-        assert await has_role(world, known, ISSUER_ROLE, known.issuer.address)
+        assert await has_role(clients, known, ISSUER_ROLE, known.issuer.address)
 
 
 @pytest.mark.parametrize("name", ["ministack/state/sqs.json", "anvil/state.json"])

@@ -18,7 +18,7 @@ from mintline_builder.settings import Settings as BuilderSettings
 from mintline_devstack.containers import ContainerNetwork, write_environment, write_settings
 from mintline_devstack.principals import ROLES, issue_credentials
 from mintline_devstack.provisioning import Known, UserPool
-from mintline_devstack.services import Surroundings, write_policy
+from mintline_devstack.services import Environment, write_policy
 from mintline_devstack.state_folder import StateFolder
 from mintline_indexer.reconciler.settings import ReconcilerSettings
 from mintline_indexer.settings import IndexerSettings
@@ -78,11 +78,11 @@ def written(tmp_path: Path) -> Path:
     for name in MODELS:
         (folder / name).mkdir(parents=True)
     network = ContainerNetwork("http://127.0.0.1:8080")
-    around = Surroundings(
+    environment = Environment(
         state, network, known, issue_credentials(state), Path("/run/mintline"), Path("/audit")
     )
     write_policy(folder / "enclave", known)
-    write_settings(around, folder)
+    write_settings(environment, folder)
     return folder
 
 
