@@ -22,6 +22,7 @@ from mintline.chain.rpc import Rpc
 from mintline.eth import keccak256, mint_batch_calldata, selector, to_checksum_address, transfer_calldata
 from mintline_bench.users import sign_in_new
 from mintline_devstack import emulators
+from mintline_devstack.local_accounts import NodeAccount
 from mintline_devstack.paths import CHECKOUT
 from mintline_devstack.ports import HOST, Ports
 from mintline_devstack.probes import chain_ready
@@ -29,7 +30,7 @@ from mintline_devstack.running_stack import running_stack
 from mintline_devstack.state_folder import StateFolder
 from mintline_devstack.supervisor import ChildSpec
 from mintline_ops import reconcile as reconciling
-from mintline_ops.collection import Deployer, NodeAccount, Step
+from mintline_ops.collection import Deployer, Step
 from mintline_ops.deployments import target_of_line
 from tests.e2e.conftest import User
 from tests.integration.conftest import node_binary

@@ -31,12 +31,13 @@ from mintline.records import Collection, scoped
 from mintline.resources import WALLET_KEY
 from mintline.scopes import DESCRIPTIONS, RESOURCE_SERVER, SIGN_IN_SCOPES
 from mintline_devstack.emulators import CHAIN_ID, REGION
+from mintline_devstack.local_accounts import LocalAccounts, open_local_accounts
 from mintline_devstack.ports import Listeners
 from mintline_devstack.run_marker import RunMark, leave_mark, missing_mark
 from mintline_devstack.state_folder import StateFolder, write_json
-from mintline_ops import platform_keys as founding
+from mintline_ops import platform_keys
 from mintline_ops.aws_clients import AwsCredentials, AwsService, aws_client
-from mintline_ops.collection import NAME, SYMBOL, LocalAccounts, open_local_accounts
+from mintline_ops.collection import NAME, SYMBOL
 from mintline_ops.local_line import corrupt, read_json
 from mintline_ops.migrations import migrate
 from mintline_ops.platform_keys import ISSUER, RELAYER, TREASURY, SealingKey
@@ -153,19 +154,19 @@ async def set_up(state: StateFolder, ports: Listeners, clients: EmulatorClients)
         known = await _first_time(ports, clients)
     await migrate(clients.dynamo, treasury=known.treasury)
     if known.api_url != ports.url("api"):
-        await clients.accounts.admin.repoint(known.contract, ports.url("api"))
+        await clients.accounts.admin.set_base_uri(known.contract, ports.url("api"))
         known = known.evolve(api_url=ports.url("api"))
     await configure_sign_in(clients.cognito, known.pool)
     relayer = await _relayer_of(known, clients)
     known = known.evolve(
         relayer=relayer,
         sealing=known.sealing
-        or await founding.create_sealing_key(
+        or await platform_keys.create_sealing_key(
             clients.aws.kms, clients.secretsmanager, prefix=PREFIX, chain_id=CHAIN_ID
         ),
         wallet_key=provisioned.key_arns[WALLET_KEY.name],
         jwks=await _read_jwks(clients, ports, known.pool),
-        intake_key=await founding.read_intake_key(clients.aws.kms, prefix=PREFIX),
+        intake_key=await platform_keys.read_intake_key(clients.aws.kms, prefix=PREFIX),
     )
     mark, *_ = await asyncio.gather(
         leave_mark(clients.secretsmanager, clients.node, prefix=PREFIX),
@@ -265,7 +266,7 @@ async def _relayer_of(known: Known, clients: EmulatorClients) -> KeyRef:
 
 async def _create_platform_key(clients: EmulatorClients, subject: str) -> KeyRef:
     store = clients.stores.named(wallet_store())
-    return await founding.create_platform_key(
+    return await platform_keys.create_platform_key(
         clients.aws.kms, store, prefix=PREFIX, subject=subject, chain_id=CHAIN_ID
     )
 
@@ -330,7 +331,7 @@ async def configure_sign_in(cognito: Any, pool: UserPool) -> None:
 
 async def _publish_collection(clients: EmulatorClients, known: Known) -> None:
     about = {"name": NAME, "symbol": SYMBOL, "description": "Tokens of a local Mintline stack."}
-    await founding.publish_collection(
+    await platform_keys.publish_collection(
         clients.aws.s3, prefix=PREFIX, chain_id=CHAIN_ID, contract=known.contract, about=about
     )
 
@@ -345,4 +346,4 @@ async def _register(dynamo: Dynamo, known: Known) -> None:
         deployed_block=known.deployed_block,
         next_token_id=1,
     )
-    await founding.register_collection(dynamo, record)
+    await platform_keys.register_collection(dynamo, record)

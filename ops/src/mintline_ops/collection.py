@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from eth_abi.abi import decode, encode
 
@@ -12,18 +12,12 @@ from mintline.chain import collection
 from mintline.chain.calls import Call
 from mintline.chain.gas import GasBound
 from mintline.chain.node import Node
-from mintline.chain.rpc import Rpc, RpcError
 from mintline.errors import Rejected, Unavailable
 from mintline.eth import keccak256, rlp_encode, selector, to_big_endian, to_checksum_address
 
 NAME, SYMBOL = "Mintline", "MINT"
 ROYALTY_BPS = 500
 """5 % of a sale, in 1/10,000."""
-ETHER = 10**18
-TREASURY_FUNDS = 5_000 * ETHER
-RELAYER_FUNDS = 1_000 * ETHER
-"""Wei that each is given when it holds less than a fifth of that; the account that gives begins with 10,000
-ether."""
 MAX_GAS = 30_000_000
 """The highest gas limit of a set-up transaction by default: a deployment takes 18 million on Amsterdam."""
 GAS = GasBound("--max-gas", MAX_GAS)
@@ -65,7 +59,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class CollectionTerms:
     """What a collection is called, and what its sales owe; royalties in 1/10,000 of the price (ERC-2981)."""
 
     name: str = NAME
@@ -73,7 +67,7 @@ class Terms:
     royalty_bps: int = ROYALTY_BPS
 
 
-LOCAL = Terms()
+LOCAL = CollectionTerms()
 
 
 class Account(Protocol):
@@ -85,31 +79,6 @@ class Account(Protocol):
 
     async def send(self, step: Step, nonce: int, gas: int) -> bytes:
         """Sign and send a transaction, and return its hash; raises Unavailable when the node refuses it."""
-
-
-@dataclass(frozen=True, slots=True)
-class NodeAccount:
-    """An account that the node itself signs for, as anvil does for its development accounts."""
-
-    rpc: Rpc
-    address: str
-
-    async def send(self, step: Step, nonce: int, gas: int) -> bytes:
-        """Have the node sign and send."""
-        transaction: dict[str, Any] = {
-            "from": self.address,
-            "nonce": hex(nonce),
-            "gas": hex(gas),
-            "data": "0x" + step.data.hex(),
-            "value": hex(step.value),
-        }
-        if step.to is not None:
-            transaction["to"] = step.to
-        try:
-            tx_hash: str = await self.rpc.call("eth_sendTransaction", [transaction])
-        except RpcError as error:
-            raise Unavailable(f"the chain refused a set-up transaction: {error}") from None
-        return bytes.fromhex(tx_hash[2:])
 
 
 class Deployer:
@@ -130,7 +99,7 @@ class Deployer:
         return self._account.address
 
     async def deploy(
-        self, *, issuer: str, relayer: str | None, api_url: str, terms: Terms = LOCAL
+        self, *, issuer: str, relayer: str | None, api_url: str, terms: CollectionTerms = LOCAL
     ) -> Deployed:
         """Deploy a collection whose URIs lead to the api, and grant the admin's and the relayer's roles."""
         nonce = await self._node.transaction_count(self.admin)
@@ -162,7 +131,7 @@ class Deployer:
         await self.send(_grant(contract, collection.RELAYER_ROLE, relayer))
         return True
 
-    async def repoint(self, contract: str, api_url: str) -> None:
+    async def set_base_uri(self, contract: str, api_url: str) -> None:
         """Make the collection's URIs lead to an api at another address."""
         steps = (
             ("setBaseURI(string)", base_uri(api_url, contract)),
@@ -211,30 +180,3 @@ def _grant(contract: str, role: bytes, account: str) -> Step:
 
 def _role_call(function: str, role: bytes, account: str) -> bytes:
     return selector(f"{function}(bytes32,address)") + encode(["bytes32", "address"], [role, account])
-
-
-@dataclass(frozen=True, slots=True)
-class LocalAccounts:
-    """The local chain's own accounts: one administers, another has money to give."""
-
-    admin: Deployer
-    bank: Deployer
-    node: Node
-
-    async def fund(self, *, treasury: str, relayer: str) -> None:
-        """Give money to those of the two that run low."""
-        shares = {treasury: TREASURY_FUNDS, relayer: RELAYER_FUNDS}
-        balances = await asyncio.gather(*map(self.node.balance, shares))
-        low = [
-            Step(to=account, value=share)
-            for (account, share), balance in zip(shares.items(), balances, strict=True)
-            if balance < share // 5
-        ]
-        if low:
-            await self.bank.send(*low)
-
-
-async def open_local_accounts(rpc: Rpc, node: Node) -> LocalAccounts:
-    """Return the first two development accounts, which the node signs for."""
-    accounts = [NodeAccount(rpc, to_checksum_address(one)) for one in await rpc.call("eth_accounts", [])]
-    return LocalAccounts(Deployer(node, accounts[0]), Deployer(node, accounts[1]), node)

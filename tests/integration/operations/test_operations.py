@@ -233,7 +233,7 @@ def test_contract__when_repointed__leads_to_the_new_address(
     chain = ("--deployment", document, "--rpc", anvil, "--keystore", keystore[0])
     answered(operator("deploy", *chain, "--name", "Birds", "--symbol", "BIRD", "--royalty-bps", 250))
 
-    moved = answered(operator("repoint", *chain, "--url", "https://elsewhere.example/"))
+    moved = answered(operator("set-base-uri", *chain, "--url", "https://elsewhere.example/"))
 
     assert moved["url"] == "https://elsewhere.example"
     uri = asyncio.run(contract_uri(anvil, moved["contract"]))

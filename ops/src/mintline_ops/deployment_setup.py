@@ -1,0 +1,258 @@
+"""Set up a deployment: its keys, its contract, its collection. Results complete the document of `infra/`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mintline.aws.dynamo import Dynamo
+from mintline.aws.key_stores import DynamoKeys, SecretsManagerKeys
+from mintline.aws.session import AwsCalls, open_client
+from mintline.chain.gas import GasBound
+from mintline.chain.node import Node
+from mintline.chain.rpc import Rpc
+from mintline.errors import Misconfigured
+from mintline.key_stores import KeyStores
+from mintline.records import Collection, scoped
+from mintline_ops import deployment_file, migrations, platform_keys
+from mintline_ops.collection import CollectionTerms, Deployer
+from mintline_ops.deployment_file import Described
+from mintline_ops.deployments import settings_of
+from mintline_ops.keystore import KeystoreAccount, open_keystore
+from mintline_ops.migrations import Migrated
+from mintline_ops.platform_keys import ISSUER, RELAYER, TREASURY
+
+PATIENCE = 600.0
+"""Seconds for a set-up transaction to be mined."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """The contract that was deployed."""
+
+    contract: str
+    block: int
+    admin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """The relayer of a contract; `granted` is False if it had its role before."""
+
+    contract: str
+    relayer: str
+    granted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BaseUri:
+    """The API's address that a contract's URIs begin with."""
+
+    contract: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A contract's row; `registered` is False if it had one before."""
+
+    contract: str
+    registered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a collection's row and its metadata say."""
+
+    name: str
+    symbol: str
+    description: str
+    deployed_block: int
+
+
+@dataclass(frozen=True, slots=True)
+class Administrator:
+    """The account that administers a deployment's contract, and the node that it sends through."""
+
+    document: Path
+    rpc_url: str
+    keystore: Path
+    password: str
+    max_gas: int
+
+    @asynccontextmanager
+    async def deployer(self, described: Described) -> AsyncIterator[Deployer]:
+        """Open the account; raises Misconfigured when the node is on another chain."""
+        account = open_keystore(self.keystore, self.password)
+        rpc = Rpc([self.rpc_url], timeout=30.0)
+        try:
+            node = Node(rpc)
+            chain_id = await node.chain_id()
+            if chain_id != described.chain.chain_id:
+                raise Misconfigured(
+                    f"the node is on chain {chain_id}, the deployment on {described.chain.chain_id}"
+                )
+            yield Deployer(
+                node,
+                KeystoreAccount(node, account, chain_id),
+                patience=PATIENCE,
+                gas=GasBound("--max-gas", self.max_gas),
+            )
+        finally:
+            await rpc.aclose()
+
+
+async def make_keys(document: Path, endpoint_url: str | None) -> dict[str, Any]:
+    """Make those of the platform's keys that the document lacks, enter them into it, and return them."""
+    described = deployment_file.read(document)
+    async with AsyncExitStack() as stack:
+        made = await _make_keys(stack, described, endpoint_url)
+    with deployment_file.changing(document) as changed:
+        changed["chain"].update(made)
+    return made
+
+
+async def read_intake_key(document: Path, endpoint_url: str | None) -> str:
+    """Enter the intake key's public half into the document, and return it."""
+    described = deployment_file.read(document)
+    settings = settings_of(described.prefix, described.region, endpoint_url)
+    async with AsyncExitStack() as stack:
+        kms = await open_client(stack, "kms", settings, calls=AwsCalls())
+        key = await platform_keys.read_intake_key(kms, prefix=described.prefix)
+    with deployment_file.changing(document) as changed:
+        changed["chain"]["intake_key"] = key
+    return key
+
+
+async def deploy(administrator: Administrator, *, terms: CollectionTerms, url: str | None) -> Deployed:
+    """Deploy the collection's contract, and enter it into the document."""
+    document = administrator.document
+    described = deployment_file.read(document)
+    if described.chain.issuer is None:
+        raise Misconfigured(f"{document}: chain.issuer is missing: run `mintline operator keys` first")
+    async with administrator.deployer(described) as deployer:
+        deployed = await deployer.deploy(
+            issuer=described.chain.issuer.address,
+            relayer=described.chain.relayer.address if described.chain.relayer is not None else None,
+            api_url=_api_url(document, described, url),
+            terms=terms,
+        )
+    with deployment_file.changing(document) as changed:
+        changed["chain"]["default_collection"] = deployed.contract
+    return Deployed(deployed.contract, deployed.block, deployer.admin)
+
+
+async def grant_relayer(administrator: Administrator) -> Granted:
+    """Let the document's relayer mint batches at its contract."""
+    document = administrator.document
+    described = deployment_file.read(document)
+    contract, relayer = _contract(document, described), described.chain.relayer
+    if relayer is None:
+        raise Misconfigured(f"{document}: chain.relayer is missing: run `mintline operator keys` first")
+    async with administrator.deployer(described) as deployer:
+        granted = await deployer.grant_relayer(contract, relayer.address)
+    return Granted(contract, relayer.address, granted)
+
+
+async def set_base_uri(administrator: Administrator, *, url: str | None) -> BaseUri:
+    """Make the contract's URIs lead to the API at `url`, or at the document's address."""
+    document = administrator.document
+    described = deployment_file.read(document)
+    contract, api_url = _contract(document, described), _api_url(document, described, url)
+    async with administrator.deployer(described) as deployer:
+        await deployer.set_base_uri(contract, api_url)
+    return BaseUri(contract, api_url)
+
+
+async def register(document: Path, about: About, endpoint_url: str | None) -> Registered:
+    """Give the document's contract its row, unless it has one, and publish its metadata."""
+    described = deployment_file.read(document)
+    contract, chain_id = _contract(document, described), described.chain.chain_id
+    settings = settings_of(described.prefix, described.region, endpoint_url)
+    async with AsyncExitStack() as stack:
+        dynamo = Dynamo(await open_client(stack, "dynamodb", settings, calls=AwsCalls()), described.prefix)
+        stack.push_async_callback(dynamo.aclose)
+        s3 = await open_client(stack, "s3", settings, calls=AwsCalls())
+        await platform_keys.publish_collection(
+            s3,
+            prefix=described.prefix,
+            chain_id=chain_id,
+            contract=contract,
+            about={"name": about.name, "symbol": about.symbol, "description": about.description},
+        )
+        new = await platform_keys.register_collection(
+            dynamo,
+            Collection(
+                collection_id=scoped(chain_id, contract),
+                chain_id=chain_id,
+                contract=contract,
+                name=about.name,
+                symbol=about.symbol,
+                deployed_block=about.deployed_block,
+                next_token_id=1,
+            ),
+        )
+    return Registered(contract, new)
+
+
+async def migrate(document: Path, endpoint_url: str | None) -> list[Migrated]:
+    """Bring the tables of an earlier version to this one's form, and return the steps that were taken."""
+    described = deployment_file.read(document)
+    if (treasury := described.chain.treasury) is None:
+        raise Misconfigured(f"{document}: chain.treasury is missing: make the keys first")
+    settings = settings_of(described.prefix, described.region, endpoint_url)
+    async with AsyncExitStack() as stack:
+        client = await open_client(stack, "dynamodb", settings, calls=AwsCalls())
+        dynamo = Dynamo(client, described.prefix)
+        stack.push_async_callback(dynamo.aclose)
+        return await migrations.migrate(dynamo, treasury=treasury)
+
+
+async def _make_keys(stack: AsyncExitStack, described: Described, endpoint_url: str | None) -> dict[str, Any]:
+    """Make the keys that the document lacks, and return them as it holds them."""
+    prefix, chain = described.prefix, described.chain
+    settings = settings_of(prefix, described.region, endpoint_url)
+    calls = AwsCalls()
+    kms = await open_client(stack, "kms", settings, calls=calls)
+    secretsmanager = await open_client(stack, "secretsmanager", settings, calls=calls)
+    dynamo = Dynamo(await open_client(stack, "dynamodb", settings, calls=calls), prefix)
+    stack.push_async_callback(dynamo.aclose)
+    store = KeyStores(SecretsManagerKeys(secretsmanager, prefix=prefix), DynamoKeys(dynamo)).named(
+        described.wallet_store
+    )
+    made: dict[str, Any] = {}
+    platform = (
+        ("issuer", ISSUER, chain.issuer),
+        ("treasury", TREASURY, chain.treasury),
+        ("relayer", RELAYER, chain.relayer),
+    )
+    for name, subject, present in platform:
+        if present is None:
+            key = await platform_keys.create_platform_key(
+                kms, store, prefix=prefix, subject=subject, chain_id=chain.chain_id
+            )
+            made[name] = key.model_dump(mode="json")
+    if chain.sealing is None:
+        sealing = await platform_keys.create_sealing_key(
+            kms, secretsmanager, prefix=prefix, chain_id=chain.chain_id
+        )
+        made["sealing"] = {"public_key": sealing.public_key, "secrets": [sealing.secret_id]}
+    if chain.intake_key is None:
+        made["intake_key"] = await platform_keys.read_intake_key(kms, prefix=prefix)
+    return made
+
+
+def _contract(document: Path, described: Described) -> str:
+    if described.chain.default_collection is None:
+        raise Misconfigured(f"{document}: chain.default_collection is missing: deploy the contract first")
+    return described.chain.default_collection
+
+
+def _api_url(document: Path, described: Described, url: str | None) -> str:
+    chosen = url or described.public_url
+    if chosen is None:
+        raise Misconfigured(f"{document}: public_url is null: name the API's address by --url")
+    return chosen.rstrip("/")
