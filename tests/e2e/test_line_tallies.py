@@ -29,6 +29,6 @@ async def test_rebuild__when_the_line_has_been_through_it__gives_the_index_that_
 ) -> None:
     moving = await user.mint("Meanwhile")
     target = target_of_line(line.info)
-    built = await check(target, whole=EVERY_BLOCK, compare=True, mend_it=False)
+    built = await check(target, whole=EVERY_BLOCK, compare=True, repair=False)
     assert built.differences == []
     await user.until(moving["mint_id"], "finalized")

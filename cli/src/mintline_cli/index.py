@@ -1,4 +1,4 @@
-"""`mintline index`: builds the index anew from the chain, compares the kept one with it, and mends that."""
+"""`mintline index`: builds an index from the chain, and compares or repairs the stored one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ EVERY_BLOCK = 10**12
 
 @app.callback()
 def index() -> None:
-    """Build the index anew from the chain."""
+    """Build an index from the chain."""
 
 
 @app.command()
@@ -31,12 +31,12 @@ def rebuild(
     *,
     compare: Annotated[
         bool,
-        typer.Option("--compare", help="Compare it with the index that is kept; exits 1 if they differ."),
+        typer.Option("--compare", help="Compare it with the stored index; exits 1 if they differ."),
     ] = False,
-    mend_it: Annotated[
+    repair: Annotated[
         bool,
         typer.Option(
-            "--mend", help="Write what differs into the index that is kept; exits 1 if it still differs."
+            "--repair", help="Write what differs into the stored index; exits 1 if it still differs."
         ),
     ] = False,
     whole_blocks: Annotated[
@@ -56,7 +56,7 @@ def rebuild(
     screen = Screen(as_json=as_json)
     target = target_of(state, prefix, region, endpoint_url, rpc)
     with screen.waiting("reading the chain"):
-        built = execute(check(target, whole=whole_blocks, compare=compare, mend_it=mend_it))
+        built = execute(check(target, whole=whole_blocks, compare=compare, repair=repair))
     screen.say(f"{built.tokens} tokens and {built.transfers} transfers up to block {built.head}")
     screen.say(f"SHA-256 {built.digest}")
     result: dict[str, Any] = {
@@ -68,15 +68,15 @@ def rebuild(
     if built.differences is None:
         screen.result(result)
         return
-    if built.mended is not None:
-        for difference in built.mended:
+    if built.repaired is not None:
+        for difference in built.repaired:
             screen.say(_told(difference), style="dim")
-        screen.say(f"{len(built.mended)} items mended", style="bold")
-        result["mended"] = [difference.to_json() for difference in built.mended]
+        screen.say(f"{len(built.repaired)} items repaired", style="bold")
+        result["repaired"] = [difference.to_json() for difference in built.repaired]
     for difference in built.differences:
         screen.say(_told(difference), style="red")
     count = len(built.differences)
-    screen.say(f"{count} items differ" if count else "the index that is kept is the same", style="bold")
+    screen.say(f"{count} items differ" if count else "the stored index is the same", style="bold")
     screen.result(result | {"differences": [difference.to_json() for difference in built.differences]})
     if count:
         raise typer.Exit(1)

@@ -8,23 +8,23 @@ from mintline_indexer.dynamo_store import DynamoCollectionRegistry
 from mintline_indexer.node_chain import NodeChain
 from mintline_ops.deployments import Target, open_chain, open_records
 from mintline_ops.index.rebuild import Difference, Rebuild
-from mintline_ops.index.repair import mend
+from mintline_ops.index.repair import repair_index
 
 
 @dataclass(frozen=True, slots=True)
 class IndexCheck:
-    """What a rebuild came to: `differences` and `mended` are None unless that was asked for."""
+    """What a rebuild came to: `differences` and `repaired` are None unless that was asked for."""
 
     head: int
     tokens: int
     transfers: int
     digest: str
     differences: list[Difference] | None
-    mended: list[Difference] | None
+    repaired: list[Difference] | None
 
 
-async def check(target: Target, *, whole: int, compare: bool, mend_it: bool) -> IndexCheck:
-    """Build an index of a deployment's chain, and compare the kept one, or mend it, if asked to."""
+async def check(target: Target, *, whole: int, compare: bool, repair: bool) -> IndexCheck:
+    """Build an index of a deployment's chain, and compare the stored one, or repair it, if asked to."""
     async with open_records(target) as records, open_chain(target) as (rpc, node):
         chain_id = await node.chain_id()
         rebuild = Rebuild(
@@ -35,10 +35,10 @@ async def check(target: Target, *, whole: int, compare: bool, mend_it: bool) -> 
             whole=whole,
         )
         await rebuild.catch_up()
-        differences = mended = None
-        if mend_it:
-            outcome = await mend(rebuild, records.dynamo, chain_id=chain_id)
-            differences, mended = outcome.left, outcome.mended
+        differences = repaired = None
+        if repair:
+            outcome = await repair_index(rebuild, records.dynamo, chain_id=chain_id)
+            differences, repaired = outcome.left, outcome.repaired
         elif compare:
             differences = await rebuild.differences()
         progress = rebuild.store.progress
@@ -49,5 +49,5 @@ async def check(target: Target, *, whole: int, compare: bool, mend_it: bool) -> 
             transfers=len(rebuild.store.transfer_table),
             digest=rebuild.store.digest(),
             differences=differences,
-            mended=mended,
+            repaired=repaired,
         )

@@ -1,4 +1,4 @@
-"""An index built from nothing but the chain, and what it has in common with the one that is kept.
+"""An index built from nothing but the chain, and how the stored one differs from it.
 
 The real indexer builds it, over the real chain and a store in memory. Of the deployment it reads which
 collections there are, and which transactions belong to which operations: neither is on chain.
@@ -160,13 +160,13 @@ def outcome_item(operation: Operation) -> Item | None:
 
 
 def undo_item(row: UndoRecord) -> Item:
-    """Return the part of an undo record that a wrong token spoils: the tokens as they were, by key."""
+    """Return the part of an undo record that a wrong token changes: the tokens as they were, by key."""
     tokens: Item = row.model_dump(mode="json", include={"tokens"})
     return tokens
 
 
 class Rebuild:
-    """Builds an index in memory, and keeps it level with the one that is kept."""
+    """Builds an index in memory, and keeps it level with the stored one."""
 
     def __init__(
         self,
@@ -280,7 +280,7 @@ class Rebuild:
         raise Unavailable(f"the index never stood at the chain's head: {why}")
 
     def _check_collections(self, progress: Progress) -> None:
-        """Raise Misconfigured for a contract that only the kept index follows.
+        """Raise Misconfigured for a contract that only the stored index follows.
 
         Its tokens would look as if they were not on chain.
         """

@@ -1,4 +1,4 @@
-"""Putting right in the kept index what a rebuilt one shows to be wrong, while it is read and written.
+"""Repairs the stored index where it differs from a rebuilt one, while it is read and written.
 
 Every write is one transaction on the condition that the checkpoint is the one at which both indexes were
 compared, and moves its revision. So an indexer that runs loses the write that it has in hand and reads again
@@ -30,7 +30,7 @@ from mintline_ops.index.rebuild import Difference, ItemKey, Rebuild
 BATCH = 50
 """Items a transaction: undo records can be large, and DynamoDB takes 4 MB at once."""
 PASSES = 3
-"""Comparisons of everything, each after a mending of all that the last one found."""
+"""Comparisons of everything, each after a repair of all that the last one found."""
 TRIES = 50
 """Transactions in a row that may lose against the indexer."""
 
@@ -38,46 +38,46 @@ _TABLES = {table.name: table for table in (TOKENS, TRANSFERS, BLOCKS)}
 
 
 @dataclass(frozen=True, slots=True)
-class Mended:
-    """What was put right, and what still differs: outcomes of mints, which are not the index's alone."""
+class Repaired:
+    """What was repaired, and what still differs: outcomes of mints, which are not the index's alone."""
 
-    mended: list[Difference]
+    repaired: list[Difference]
     left: list[Difference]
 
 
-async def mend(rebuild: Rebuild, dynamo: Dynamo, *, chain_id: int, batch: int = BATCH) -> Mended:
-    """Make the kept index like the rebuilt one; safe to repeat, and to interrupt.
+async def repair_index(rebuild: Rebuild, dynamo: Dynamo, *, chain_id: int, batch: int = BATCH) -> Repaired:
+    """Make the stored index like the rebuilt one; safe to repeat, and to interrupt.
 
-    One transaction mends `batch` items at most, below 100. Raises Unavailable if the index is never at the
-    chain's head, or if something goes on spoiling it.
+    One transaction repairs `batch` items at most, below 100. Raises Unavailable if the index is never at the
+    chain's head, or if something else keeps writing it.
     """
-    pen = _Pen(dynamo, str(chain_id), batch)
-    mended: dict[ItemKey, Difference] = {}
+    writer = _Writer(dynamo, str(chain_id), batch)
+    repaired: dict[ItemKey, Difference] = {}
     for _ in range(PASSES):
         left = await rebuild.differences()
-        due = {difference.key: difference for difference in _mendable(left)}
+        due = {difference.key: difference for difference in _repairable(left)}
         if not due:
-            return Mended(list(mended.values()), left)
-        mended |= due
-        await _settle(rebuild, pen, due)
-    raise Unavailable("items differ again as soon as they are mended: does anything else write the index?")
+            return Repaired(list(repaired.values()), left)
+        repaired |= due
+        await _settle(rebuild, writer, due)
+    raise Unavailable("items differ again as soon as they are repaired: does anything else write the index?")
 
 
-async def _settle(rebuild: Rebuild, pen: _Pen, due: Collection[ItemKey]) -> None:
+async def _settle(rebuild: Rebuild, writer: _Writer, due: Collection[ItemKey]) -> None:
     lost = 0
     while due:
         progress, found = await rebuild.at_one_block(key for key in due if key[0] != BLOCKS.name)
         # What is no different any more, the indexer has written meanwhile.
-        differing = _mendable(found)
-        written = await pen.write(progress.revision, differing)
+        differing = _repairable(found)
+        written = await writer.write(progress.revision, differing)
         due = {difference.key for difference in differing[written:]}
         lost = 0 if written or not due else lost + 1
         if lost == TRIES:
-            raise Unavailable("the index moved on before each write: try again when its chain is calmer")
+            raise Unavailable("try again later: the index kept advancing")
 
 
 @dataclass(frozen=True, slots=True)
-class _Pen:
+class _Writer:
     dynamo: Dynamo
     chain: str
     batch: int
@@ -98,7 +98,7 @@ class _Pen:
         return Update(CHECKPOINTS, {"chain": self.chain}, set={"revision": revision + 1}, where=(unmoved,))
 
 
-def _mendable(differences: Sequence[Difference]) -> list[Difference]:
+def _repairable(differences: Sequence[Difference]) -> list[Difference]:
     return [difference for difference in differences if difference.key[0] != MINTS.name]
 
 

@@ -1,4 +1,4 @@
-"""An index that was spoiled is made what the chain says, while its indexer goes on and whatever dies."""
+"""A damaged index is made what the chain says, while its indexer goes on and whatever process dies."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mintline_indexer.dynamo_store import DynamoCollectionRegistry
 from mintline_indexer.node_chain import NodeChain
 from mintline_ops.deployments import Records
 from mintline_ops.index.rebuild import Rebuild
-from mintline_ops.index.repair import mend
+from mintline_ops.index.repair import repair_index
 from mintline_testkit.constants import CHAIN_ID
 
 pytestmark = pytest.mark.integration
@@ -83,14 +83,14 @@ async def index(line: Any) -> list[list[Item]]:
     return [await line.every(table) for table in INDEX]
 
 
-async def test_mend__when_items_were_changed_and_made_up__then_the_tables_are_what_they_were(
+async def test_repair__when_items_were_changed_and_made_up__then_the_tables_are_what_they_were(
     line: Any,
 ) -> None:
     indexer = await followed(line)
     true = await index(line)
     await spoil(line)
-    found = await mend(rebuild(line), line.dynamo, chain_id=CHAIN_ID)
-    assert (len(found.mended), found.left) == (5, [])
+    found = await repair_index(rebuild(line), line.dynamo, chain_id=CHAIN_ID)
+    assert (len(found.repaired), found.left) == (5, [])
     assert await index(line) == true
     await line.mint([6], line.accounts[1])
     await line.mine()
@@ -100,7 +100,7 @@ async def test_mend__when_items_were_changed_and_made_up__then_the_tables_are_wh
     assert len(await line.every("tokens")) == 6
 
 
-async def test_mend__when_the_indexer_moves_on_before_a_write__then_nothing_it_wrote_is_undone(
+async def test_repair__when_the_indexer_moves_on_before_a_write__then_nothing_it_wrote_is_undone(
     line: Any,
 ) -> None:
     indexer = await followed(line)
@@ -113,7 +113,7 @@ async def test_mend__when_the_indexer_moves_on_before_a_write__then_nothing_it_w
             await settle(indexer)
 
     tables: Any = Interposed(line.dynamo, move)
-    found = await mend(rebuild(line), tables, chain_id=CHAIN_ID)
+    found = await repair_index(rebuild(line), tables, chain_id=CHAIN_ID)
     assert found.left == []
     assert tables.transactions == 3, "two lost to the indexer"
     owners = {
@@ -123,7 +123,7 @@ async def test_mend__when_the_indexer_moves_on_before_a_write__then_nothing_it_w
     assert await rebuild(line).differences() == []
 
 
-async def test_mend__when_it_dies_in_the_middle__then_doing_it_again_finishes(line: Any) -> None:
+async def test_repair__when_it_dies_in_the_middle__then_doing_it_again_finishes(line: Any) -> None:
     await followed(line)
     true = await index(line)
     await spoil(line)
@@ -134,13 +134,13 @@ async def test_mend__when_it_dies_in_the_middle__then_doing_it_again_finishes(li
 
     tables: Any = Interposed(line.dynamo, die)
     with pytest.raises(Unavailable, match="killed"):
-        await mend(rebuild(line), tables, chain_id=CHAIN_ID, batch=1)
+        await repair_index(rebuild(line), tables, chain_id=CHAIN_ID, batch=1)
     assert len(await rebuild(line).differences()) == 3
-    assert len((await mend(rebuild(line), line.dynamo, chain_id=CHAIN_ID)).mended) == 3
+    assert len((await repair_index(rebuild(line), line.dynamo, chain_id=CHAIN_ID)).repaired) == 3
     assert await index(line) == true
 
 
-async def test_mend__when_an_undo_record_holds_the_wrong_owner__then_a_reorg_brings_back_the_right_one(
+async def test_repair__when_an_undo_record_holds_the_wrong_owner__then_a_reorg_brings_back_the_right_one(
     line: Any,
 ) -> None:
     indexer = await followed(line)
@@ -149,8 +149,8 @@ async def test_mend__when_an_undo_record_holds_the_wrong_owner__then_a_reorg_bri
     await line.mine()
     await settle(indexer)
     assert LIARS in repr(await line.every("blocks"))
-    found = await mend(rebuild(line), line.dynamo, chain_id=CHAIN_ID)
-    assert [difference.key[0] for difference in found.mended] == [BLOCKS.name]
+    found = await repair_index(rebuild(line), line.dynamo, chain_id=CHAIN_ID)
+    assert [difference.key[0] for difference in found.repaired] == [BLOCKS.name]
     assert LIARS not in repr(await line.every("blocks"))
     await line.rpc.call("anvil_reorg", [1, []])
     await indexer.poll()
@@ -170,14 +170,14 @@ async def test_index__when_an_undo_record_was_spoiled__then_a_restart_halts_unti
     assert not await indexer.poll()
     assert f"blocks {row_shard(CHAIN_ID, row.position)}/{row.position} is not valid" in str(indexer.trouble())
     with pytest.raises(Unreadable, match="blocks"):
-        await mend(rebuild(line), line.dynamo, chain_id=CHAIN_ID)
+        await repair_index(rebuild(line), line.dynamo, chain_id=CHAIN_ID)
     await line.dynamo.write(Update(BLOCKS, key, set={"number": row.number}))
     await settle(indexer)
     assert indexer.trouble() is None
     assert await rebuild(line).differences() == []
 
 
-async def test_mend__when_a_collection_cannot_be_read__then_its_tokens_stay_and_the_record_is_named(
+async def test_repair__when_a_collection_cannot_be_read__then_its_tokens_stay_and_the_record_is_named(
     line: Any,
 ) -> None:
     await followed(line)
@@ -185,14 +185,14 @@ async def test_mend__when_a_collection_cannot_be_read__then_its_tokens_stay_and_
     name = scoped(CHAIN_ID, line.contract)
     await line.dynamo.write(Update(COLLECTIONS, {"collection_id": name}, set={"deployed_block": "early"}))
     with pytest.raises(Misconfigured, match=f"collections {name} is missing or not valid"):
-        await mend(rebuild(line), line.dynamo, chain_id=CHAIN_ID)
+        await repair_index(rebuild(line), line.dynamo, chain_id=CHAIN_ID)
     assert await index(line) == true
 
 
-async def test_mend__when_a_token_lacks_its_chain__then_it_is_made_whole(line: Any) -> None:
+async def test_repair__when_a_token_lacks_its_chain__then_it_is_made_whole(line: Any) -> None:
     await followed(line)
     true = await index(line)
     await line.dynamo.write(Update(TOKENS, key_of(line, 1), remove=("chain_id", "owner")))
-    found = await mend(rebuild(line), line.dynamo, chain_id=CHAIN_ID)
-    assert (len(found.mended), found.left) == (1, [])
+    found = await repair_index(rebuild(line), line.dynamo, chain_id=CHAIN_ID)
+    assert (len(found.repaired), found.left) == (1, [])
     assert await index(line) == true
