@@ -126,7 +126,7 @@ def test_rule__when_it_fires__says_what_is_wrong_and_has_a_runbook_line(rule: di
     assert rule["labels"]["severity"] in ("critical", "warning")
     assert rule["annotations"]["summary"]
     assert rule["annotations"]["description"]
-    assert rule["annotations"]["runbook"] == f"docs/alerts.md#{rule['alert'].lower()}"
+    assert rule["annotations"]["runbook_url"] == f"docs/alerts.md#{rule['alert'].lower()}"
     sections = RUNBOOK.read_text().split(f"\n### {rule['alert']}\n")
     assert len(sections) == 2
     assert len(sections[1].split("\n#")[0].strip()) > 40
