@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
-from typing import Self, TypeAlias
+from typing import Literal, Self, TypeAlias, TypedDict
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
@@ -19,6 +19,31 @@ Check: TypeAlias = Callable[[], Awaitable[object]]
 SHUTDOWN_SECONDS = 1.0
 LONGEST = 400
 """Characters of what is wrong: two block hashes, and what to do about them, have to fit."""
+
+
+class HealthReport(TypedDict):
+    """The body of /healthz, in every service."""
+
+    status: Literal["ok"]
+
+
+class ReadinessReport(TypedDict):
+    """The body of /readyz, in every service."""
+
+    status: Literal["ready", "not_ready"]
+    missing: list[str]
+    """The dependencies that fail, sorted; none with `ready`."""
+    checks: dict[str, str]
+    """Each dependency, `ok` or what is wrong with it."""
+
+
+ALIVE: HealthReport = {"status": "ok"}
+
+
+def readiness_report(checks: Mapping[str, str]) -> ReadinessReport:
+    """Return what /readyz says of the outcomes of checks, each `ok` or what is wrong."""
+    missing = sorted(name for name, outcome in checks.items() if outcome != "ok")
+    return {"status": "not_ready" if missing else "ready", "missing": missing, "checks": dict(checks)}
 
 
 def process_registry() -> CollectorRegistry:
@@ -93,13 +118,11 @@ class Admin:
         return "ok"
 
     async def _health(self, _: web.Request) -> web.Response:
-        return web.json_response({"status": "alive"})
+        return web.json_response(ALIVE)
 
     async def _ready(self, _: web.Request) -> web.Response:
-        answers = await self.readiness()
-        missing = sorted(name for name, answer in answers.items() if answer != "ok")
-        body = {"status": "unready" if missing else "ready", "missing": missing, "checks": answers}
-        return web.json_response(body, status=503 if missing else 200)
+        report = readiness_report(await self.readiness())
+        return web.json_response(report, status=503 if report["missing"] else 200)
 
     async def _metrics(self, _: web.Request) -> web.Response:
         return web.Response(

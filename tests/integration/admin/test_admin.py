@@ -32,7 +32,7 @@ async def test_admin__when_all_is_well__says_so_everywhere() -> None:
         aiohttp.ClientSession(f"http://127.0.0.1:{served.port}") as http,
     ):
         async with http.get("/healthz") as response:
-            assert (response.status, await response.json()) == (200, {"status": "alive"})
+            assert (response.status, await response.json()) == (200, {"status": "ok"})
         async with http.get("/readyz") as response:
             assert response.status == 200
             body = await response.json()
@@ -50,7 +50,7 @@ async def test_admin__when_a_dependency_is_gone__names_it_and_stays_alive() -> N
         async with http.get("/readyz") as response:
             assert response.status == 503
             body = await response.json()
-        assert (body["status"], body["missing"]) == ("unready", ["rpc"])
+        assert (body["status"], body["missing"]) == ("not_ready", ["rpc"])
         assert body["checks"]["rpc"] == "ConnectionError: refused"
         async with http.get("/healthz") as response:
             assert response.status == 200

@@ -176,6 +176,7 @@ async def test_ready__when_everything_answers__says_so(client: MemoryClient) -> 
     assert answer.status == 200
     assert answer.json() == {
         "status": "ready",
+        "missing": [],
         "checks": {"dynamodb": "ok", "sqs": "ok", "jwks": "ok", "intake": "ok"},
     }
 
@@ -193,6 +194,7 @@ async def test_ready__when_a_dependency_is_missing__names_it(
     assert answer.status == 503
     assert answer.json() == {
         "status": "not_ready",
+        "missing": ["sqs"],
         "checks": {"dynamodb": "ok", "sqs": said, "jwks": "ok", "intake": "ok"},
     }
 

@@ -14,7 +14,8 @@ class Health(View):
 
 
 class Readiness(View):
-    """Each dependency, `ok` or what is wrong with it."""
+    """Each dependency, `ok` or what is wrong with it; `missing` names those that are not `ok`."""
 
     status: Literal["ready", "not_ready"]
+    missing: list[str]
     checks: dict[str, str]

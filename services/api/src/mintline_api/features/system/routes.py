@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiohttp import hdrs, web
 
+from mintline.admin import ALIVE, readiness_report
 from mintline_api.features.system import examples
 from mintline_api.features.system.models import Health, Readiness
 from mintline_api.http.context import API, OPENAPI
@@ -24,7 +25,7 @@ operations = Operations("System", "Health, and this documentation.")
 )
 async def read_health(_: web.Request) -> web.Response:
     """Say that the process is alive."""
-    return answer(Health(status="ok"))
+    return answer(Health(**ALIVE))
 
 
 @operations.add(
@@ -40,10 +41,9 @@ async def read_health(_: web.Request) -> web.Response:
 )
 async def read_readiness(request: web.Request) -> web.Response:
     """Say what is missing."""
-    checks = await request.app[API].readiness.outcome()
-    if all(outcome == "ok" for outcome in checks.values()):
-        return answer(Readiness(status="ready", checks=dict(checks)))
-    view = Readiness(status="not_ready", checks=dict(checks))
+    view = Readiness(**readiness_report(await request.app[API].readiness.outcome()))
+    if not view.missing:
+        return answer(view)
     return answer(view, status=503, headers={"Retry-After": "1"})
 
 
