@@ -20,7 +20,6 @@ from mintline.messages import (
 )
 from mintline.queue_port import SendingPort
 from mintline.resources import BROADCAST
-from mintline_broadcaster.carried import check_carried, check_issued
 from mintline_broadcaster.counted import CountedChain, CountedLedger, CountedOutbox, CountedVouchers
 from mintline_broadcaster.handlers import broadcast, refuse, review
 from mintline_broadcaster.metrics import Metrics
@@ -28,6 +27,7 @@ from mintline_broadcaster.noops import Noops
 from mintline_broadcaster.on_record import OutcomeRefused
 from mintline_broadcaster.policy import Policy
 from mintline_broadcaster.ports import Chain, Ledger, Vouchers
+from mintline_broadcaster.signed_bytes import verify_signed_bytes, verify_voucher_signature
 from mintline_broadcaster.sweep import Sweeper
 from mintline_broadcaster.vouchers import issue, relay
 from mintline_broadcaster.watch import Watch
@@ -107,12 +107,12 @@ class Broadcaster:
         noops, caps, now = self._noops, self._policy.caps, self._now()
         match message:
             case Broadcast():
-                check_carried(message)
+                verify_signed_bytes(message)
                 await broadcast(
                     message, ledger=ledger, chain=chain, outbox=outbox, noops=noops, caps=caps, now=now
                 )
             case VoucherIssued():
-                check_issued(message, issuer=self._policy.issuer)
+                verify_voucher_signature(message, issuer=self._policy.issuer)
                 await issue(message, vouchers=vouchers, now=now)
             case SelfRedeem():
                 await relay(message, ledger=ledger, vouchers=vouchers, chain=chain, now=now)

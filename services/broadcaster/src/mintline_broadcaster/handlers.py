@@ -61,7 +61,7 @@ async def broadcast(
 ) -> None:
     """Write a signed transaction down, send it, and do what the node's answer asks for.
 
-    The bytes carry the intent (`carried`). `now` is in Unix milliseconds. Returns when nothing is left to do
+    The bytes carry the intent (`signed_bytes`). `now` is in Unix milliseconds. Returns when nothing is left to do
     for this message; raises Retryable to see it again, Rejected for one that can never be sent.
     """
     if keccak256(message.raw) != message.tx_hash:

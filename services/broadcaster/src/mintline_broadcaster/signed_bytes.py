@@ -1,4 +1,4 @@
-"""Is what was signed what the intent asked for? A queue writer could swap the two, or make one up."""
+"""Checks that signed bytes are those of their intent: a queue writer could swap or forge either."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ _EMPTY_LIST = 0xC0
 _V = 27
 
 
-def check_carried(message: Broadcast) -> None:
+def verify_signed_bytes(message: Broadcast) -> None:
     """Raise Rejected unless the bytes are the intent's own transaction, signed by its signer.
 
-    The voucher's signature alone is not looked at: the contract does that.
+    The voucher's signature alone is not checked: the contract does that.
     """
     if _sender_of(message.intent, message.raw) != message.intent.signer.address:
         raise Rejected("raw_mismatch", "The signed bytes are not the transaction that the intent means.")
 
 
-def check_issued(message: VoucherIssued, *, issuer: str) -> None:
-    """Raise Rejected unless `issuer` signed the voucher, in the one form that the contract takes (EIP-2).
+def verify_voucher_signature(message: VoucherIssued, *, issuer: str) -> None:
+    """Raise Rejected unless `issuer` signed the voucher, in the one form that the contract accepts (EIP-2).
 
-    Its user could not redeem another one, and would learn that from the chain alone.
+    Otherwise its user could not redeem it, and would learn that only from the chain.
     """
     intent, signature = message.intent, message.signature
     digest = voucher_hash(chain_id=intent.chain_id, contract=intent.contract, **intent.voucher.model_dump())
@@ -58,7 +58,7 @@ def _sender_of(intent: AnyIntent, raw: bytes) -> str | None:
 def _fields(raw: bytes) -> list[bytes]:
     """Return the fields of a transaction without an access list, which is given as an empty field.
 
-    It reads without judging: what is not RLP gives other fields, which are not encoded to the same bytes.
+    It does not validate: invalid RLP gives other fields, which do not encode to the same bytes.
     """
     body = raw[1:]
     at = 1 if body[:1] <= b"\xf7" else 1 + body[0] - 0xF7

@@ -30,8 +30,8 @@ from mintline.messages import (
     Voucher,
     VoucherIssued,
 )
-from mintline_broadcaster.carried import check_carried, check_issued
 from mintline_testkit.constants import CONTRACT
+from mintline_broadcaster.signed_bytes import verify_signed_bytes, verify_voucher_signature
 
 SECRET, OTHER_SECRET = b"\x11" * 32, b"\x12" * 32
 OTHER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
@@ -91,14 +91,14 @@ def sign(intent: AnyIntent, secret: bytes = SECRET, **changes: Any) -> Broadcast
 
 def refused(message: Broadcast) -> bool:
     with pytest.raises(Rejected) as caught:
-        check_carried(message)
+        verify_signed_bytes(message)
     return caught.value.code == "raw_mismatch"
 
 
 @pytest.mark.parametrize("intent", INTENTS, ids=lambda intent: intent.type)
 def test_bytes__when_they_are_the_intents__pass(intent: AnyIntent) -> None:
-    check_carried(sign(intent))
-    check_carried(sign(intent.model_copy(update={"attempt": 3, "trace": "00-1"})))
+    verify_signed_bytes(sign(intent))
+    verify_signed_bytes(sign(intent.model_copy(update={"attempt": 3, "trace": "00-1"})))
 
 
 @pytest.mark.parametrize("intent", INTENTS, ids=lambda intent: intent.type)
@@ -182,12 +182,12 @@ def issued(request: IssueVoucher = REQUEST, secret: bytes = SECRET) -> VoucherIs
 
 def is_useless(message: VoucherIssued) -> bool:
     with pytest.raises(Rejected) as caught:
-        check_issued(message, issuer=ref(SECRET).address)
+        verify_voucher_signature(message, issuer=ref(SECRET).address)
     return caught.value.code == "not_the_issuers"
 
 
 def test_voucher__when_the_issuer_signed_it__passes() -> None:
-    check_issued(issued(), issuer=ref(SECRET).address)
+    verify_voucher_signature(issued(), issuer=ref(SECRET).address)
 
 
 def test_voucher__when_someone_else_signed_it__is_refused_whomever_it_names() -> None:
