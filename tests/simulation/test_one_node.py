@@ -20,10 +20,10 @@ from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import Transaction, place_of
 from mintline_broadcaster.fees import FeeCaps
 from mintline_broadcaster.metrics import Metrics
+from mintline_broadcaster.monitor import TransactionMonitor
 from mintline_broadcaster.noops import Noops
 from mintline_broadcaster.policy import Patience
 from mintline_broadcaster.ports import Final
-from mintline_broadcaster.watch import Watch
 from mintline_harness.simulation.chain import Sent, SimulatedChain
 from mintline_harness.simulation.contract import Collection
 from mintline_harness.simulation.gaps import WHOLE
@@ -153,21 +153,21 @@ class Scene:
         for _ in range(4):
             chain.mine(0)
 
-    async def look(self) -> None:
+    async def check(self) -> None:
         """Look at the wallet, by an index that follows the chain."""
         final = self.chain.blocks[self.chain.finalized]
         caps = FeeCaps(500 * GWEI, 50 * GWEI)
-        watch = Watch(
+        monitor = TransactionMonitor(
             ledger=self.ledger,
             chain=self.node,
             outbox=self.queues,
             noops=Noops(chain=self.node, outbox=self.queues, caps=caps, gas=TRANSFER_GAS),
             caps=caps,
-            patience=Patience(look_after=20, replace_after=5, stage_deadline=60),
+            patience=Patience(check_after=20, replace_after=5, stage_deadline=60),
             metrics=Metrics(CollectorRegistry()),
         )
         records = list(self.ledger.transactions.values())
-        await watch.look(records, Final(final.number, final.timestamp, final.hash), now=NOW)
+        await monitor.check(records, Final(final.number, final.timestamp, final.hash), now=NOW)
 
     async def asked_of_the_builder(self) -> list[Any]:
         return [decode(received.body) for received in await self.queues.receive(BUILD, wait=0)]
@@ -183,7 +183,7 @@ async def test_one_node__when_it_finalizes_a_branch_of_its_own__then_nothing_is_
     assert await scene.node.transaction_count(WALLET) == 4
     assert await scene.node.transaction_count(WALLET, "finalized") == 4
     before = dict(scene.ledger.mints)
-    await scene.look()
+    await scene.check()
     assert scene.ledger.mints == before
     assert scene.open() == {STOPPED, WANTED, DEAD, NOOP}
     assert await scene.asked_of_the_builder() == []
@@ -191,13 +191,13 @@ async def test_one_node__when_it_finalizes_a_branch_of_its_own__then_nothing_is_
 
 async def test_nodes__when_the_chain_has_finalized_the_same__then_all_is_decided(scene: Scene) -> None:
     scene.mine(scene.chain, scene.taken)
-    await scene.look()
+    await scene.check()
     assert scene.ledger.mints[f"mint_{STOPPED}"].status is MintStatus.REJECTED
     assert not scene.open() & {DEAD, NOOP}
     assert await scene.asked_of_the_builder() == [RenewNonce(mint_id=f"mint_{WANTED}", nonce=WANTED)]
     scene.ledger.transactions = {
         place: one for place, one in scene.ledger.transactions.items() if one.nonce in scene.open()
     }
-    await scene.look()
+    await scene.check()
     # The nonce of the mint that is wanted stays open until the mint has another one.
     assert scene.open() == {WANTED}

@@ -35,10 +35,10 @@ from mintline.transaction_records import TopUpPayload, Transaction, place_of
 from mintline_broadcaster.fees import FeeCaps
 from mintline_broadcaster.handlers import broadcast, refuse, review
 from mintline_broadcaster.metrics import Metrics
+from mintline_broadcaster.monitor import TransactionMonitor
 from mintline_broadcaster.noops import Noops
 from mintline_broadcaster.policy import Patience
 from mintline_broadcaster.sweep import Sweeper
-from mintline_broadcaster.watch import Watch
 from mintline_testkit.broadcaster.chain import Decoded, MemoryChain
 from mintline_testkit.broadcaster.ledger import MemoryLedger
 from mintline_testkit.constants import CONTRACT, GWEI
@@ -46,7 +46,7 @@ from mintline_testkit.queues import MemoryQueues
 
 NOW = 1_700_000_000_000
 GAS = GasBound("MINTLINE_MAX_TRANSFER_GAS", 500_000)
-PATIENCE = Patience(look_after=20, replace_after=5, stage_deadline=60)
+PATIENCE = Patience(check_after=20, replace_after=5, stage_deadline=60)
 
 
 def key_of(number: int) -> KeyRef:
@@ -137,8 +137,8 @@ class World:
     def noops(self, *, chain: Any = None, outbox: Any = None) -> Noops:
         return Noops(chain=chain or self.chain, outbox=outbox or self.queues, caps=self.caps, gas=GAS)
 
-    def watch(self, *, ledger: Any = None, chain: Any = None, outbox: Any = None) -> Watch:
-        return Watch(
+    def monitor(self, *, ledger: Any = None, chain: Any = None, outbox: Any = None) -> TransactionMonitor:
+        return TransactionMonitor(
             ledger=ledger or self.ledger,
             chain=chain or self.chain,
             outbox=outbox or self.queues,
@@ -152,7 +152,7 @@ class World:
         return Sweeper(
             ledger=ports.get("ledger") or self.ledger,
             chain=ports.get("chain") or self.chain,
-            watch=self.watch(**ports),
+            monitor=self.monitor(**ports),
             outbox=ports.get("outbox") or self.queues,
             chain_id=31337,
             patience=PATIENCE,
@@ -300,8 +300,8 @@ class World:
             ports = {"ledger": ledger, "chain": chain, "outbox": outbox, "noops": noops}
             await broadcast(message, **ports, caps=self.caps, now=self.now)
         elif isinstance(message, ReviewMint):
-            watch = self.watch(ledger=ledger, chain=chain, outbox=outbox)
-            await review(message, ledger=ledger, watch=watch, now=self.now)
+            monitor = self.monitor(ledger=ledger, chain=chain, outbox=outbox)
+            await review(message, ledger=ledger, monitor=monitor, now=self.now)
         else:
             assert isinstance(message, SigningRefused)
             await refuse(message, ledger=ledger, outbox=outbox, noops=noops, now=self.now)

@@ -12,8 +12,8 @@ from mintline.aws.standing import attempt_item
 from mintline.records import Attempt
 from mintline.states import MintStatus, TransactionState
 from mintline_broadcaster.dynamo import DynamoLedger
-from mintline_broadcaster.sweeping import due
-from mintline_broadcaster.watch import _newest
+from mintline_broadcaster.monitor import _newest
+from mintline_broadcaster.sweep_schedule import due
 
 
 async def test_sweep__when_a_mint_s_block_is_not_final__then_it_is_not_ended_by_an_earlier_token(

@@ -61,7 +61,7 @@ BROADCASTING = BroadcasterPolicy(
     issuer=ISSUER.address,
     caps=FeeCaps(500 * GWEI, 50 * GWEI),
     transfer_gas=TRANSFER_GAS,
-    patience=Patience(look_after=20.0, replace_after=5, stage_deadline=60.0),
+    patience=Patience(check_after=20.0, replace_after=5, stage_deadline=60.0),
     sweep_interval=15.0,
 )
 """What broadcasters go by; fees and times are those of their settings."""

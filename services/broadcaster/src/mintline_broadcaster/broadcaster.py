@@ -23,6 +23,7 @@ from mintline.resources import BROADCAST
 from mintline_broadcaster.counted import CountedChain, CountedLedger, CountedOutbox, CountedVouchers
 from mintline_broadcaster.handlers import broadcast, refuse, review
 from mintline_broadcaster.metrics import Metrics
+from mintline_broadcaster.monitor import TransactionMonitor
 from mintline_broadcaster.noops import Noops
 from mintline_broadcaster.on_record import OutcomeRefused
 from mintline_broadcaster.policy import Policy
@@ -30,7 +31,6 @@ from mintline_broadcaster.ports import Chain, Ledger, Vouchers
 from mintline_broadcaster.signed_bytes import verify_signed_bytes, verify_voucher_signature
 from mintline_broadcaster.sweep import Sweeper
 from mintline_broadcaster.vouchers import issue, relay
-from mintline_broadcaster.watch import Watch
 
 log = structlog.get_logger(__name__)
 
@@ -68,7 +68,7 @@ class Broadcaster:
         self._sleep = sleep
         self._rng = rng
         self._noops = Noops(chain=self._chain, outbox=self._outbox, caps=policy.caps, gas=policy.transfer_gas)
-        self._watch = Watch(
+        self._monitor = TransactionMonitor(
             ledger=self._ledger,
             chain=self._chain,
             outbox=self._outbox,
@@ -80,7 +80,7 @@ class Broadcaster:
         self._sweeper = Sweeper(
             ledger=self._ledger,
             chain=self._chain,
-            watch=self._watch,
+            monitor=self._monitor,
             outbox=self._outbox,
             chain_id=policy.chain_id,
             patience=policy.patience,
@@ -119,7 +119,7 @@ class Broadcaster:
             case SigningRefused():
                 await refuse(message, ledger=ledger, outbox=outbox, noops=noops, now=now)
             case ReviewMint():
-                await review(message, ledger=ledger, watch=self._watch, now=now)
+                await review(message, ledger=ledger, monitor=self._monitor, now=now)
             case _:
                 raise Rejected("misrouted", f"{message.type} does not belong on {BROADCAST.name}")
 

@@ -59,7 +59,7 @@ from mintline_broadcaster.ports import (
     SignedTransaction,
     TransactionMoved,
 )
-from mintline_broadcaster.sweeping import next_sweep
+from mintline_broadcaster.sweep_schedule import next_sweep
 
 PAGE = 500
 _OPEN_MINTS = MINTS.index("open")

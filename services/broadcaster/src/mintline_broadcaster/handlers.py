@@ -31,6 +31,7 @@ from mintline_broadcaster.intents import (
     sign,
 )
 from mintline_broadcaster.kinds import depends_on, gets_another_nonce
+from mintline_broadcaster.monitor import TransactionMonitor
 from mintline_broadcaster.noops import Noops
 from mintline_broadcaster.on_record import OutcomeRefused, check_refused, name_of
 from mintline_broadcaster.outcomes import (
@@ -43,7 +44,6 @@ from mintline_broadcaster.outcomes import (
 )
 from mintline_broadcaster.ports import Chain, Ledger, TransactionMoved
 from mintline_broadcaster.vouchers import refuse_voucher
-from mintline_broadcaster.watch import Watch
 from mintline_broadcaster.write_ahead import Standing, write_ahead
 
 log = structlog.get_logger(__name__)
@@ -61,7 +61,7 @@ async def broadcast(
 ) -> None:
     """Write a signed transaction down, send it, and do what the node's answer asks for.
 
-    The bytes carry the intent (`signed_bytes`). `now` is in Unix milliseconds. Returns when nothing is left to do
+    `signed_bytes` has checked the bytes. `now` is in Unix milliseconds. Returns when nothing is left to do
     for this message; raises Retryable to see it again, Rejected for one that can never be sent.
     """
     if keccak256(message.raw) != message.tx_hash:
@@ -209,7 +209,7 @@ def _is_unsent(intent: AnyIntent, transaction: Transaction) -> bool:
     )
 
 
-async def review(message: ReviewMint, *, ledger: Ledger, watch: Watch, now: int) -> None:
+async def review(message: ReviewMint, *, ledger: Ledger, monitor: TransactionMonitor, now: int) -> None:
     """Do at once what the sweep would do with an operation: its user stopped it, or a reorg dropped it.
 
     Raises Rejected for one that does not exist.
@@ -222,4 +222,4 @@ async def review(message: ReviewMint, *, ledger: Ledger, watch: Watch, now: int)
     if transaction is None or transaction.state in (TransactionState.MINED, TransactionState.FINAL):
         return
     if operation.status in (MintStatus.SUBMITTED, MintStatus.REJECTED):
-        await watch.look([transaction], await ledger.final(), now=now, urgent=True)
+        await monitor.check([transaction], await ledger.final(), now=now, urgent=True)

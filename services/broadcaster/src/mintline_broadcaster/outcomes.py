@@ -59,7 +59,7 @@ async def act_on(
     elif fact in _GAS_REASONS:
         await _end_unsendable(intent, fact, ledger=ledger, noops=noops, now=now)
     elif fact is SendFact.NONCE_TOO_LOW:
-        await _look_who_used_the_nonce(message, ledger=ledger, chain=chain, outbox=outbox, now=now)
+        await _check_consumed_nonce(message, ledger=ledger, chain=chain, outbox=outbox, now=now)
     elif fact is SendFact.INSUFFICIENT_FUNDS:
         await _wait_for_funds(intent, chain=chain, outbox=outbox, now=now)
     elif fact is SendFact.NONCE_TOO_HIGH:
@@ -150,7 +150,7 @@ async def _end_unsendable(
     raise Rejected(problem.code, problem.reason)
 
 
-async def _look_who_used_the_nonce(
+async def _check_consumed_nonce(
     message: Broadcast, *, ledger: Ledger, chain: Chain, outbox: SendingPort, now: int
 ) -> None:
     """Settle the nonce if it is used for good; until then the index may tell, and the monitor looks again."""

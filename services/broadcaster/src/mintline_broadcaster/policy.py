@@ -12,17 +12,17 @@ from mintline_broadcaster.fees import FeeCaps
 class Patience:
     """How long what does not move is left alone; in seconds, and in blocks."""
 
-    look_after: float
+    check_after: float
     """Seconds after which a transaction that is not mined is sent again, and again."""
     replace_after: int
-    """Blocks after which the first missing one is replaced by a dearer one."""
+    """Blocks after which the first missing one is replaced at higher fees."""
     stage_deadline: float
     """Seconds for which a mint may be accepted or built, and the transactions behind a gap wait."""
 
     @property
-    def look_milliseconds(self) -> int:
+    def check_milliseconds(self) -> int:
         """The first in milliseconds."""
-        return int(self.look_after * 1000)
+        return int(self.check_after * 1000)
 
     @property
     def stage_milliseconds(self) -> int:

@@ -223,7 +223,7 @@ class Vouchers(Protocol):
 
 
 class Chain(Protocol):
-    """The chain, to write to and to look at."""
+    """The chain, to send to and to read."""
 
     async def send_raw(self, raw: bytes) -> SendAnswer:
         """Send a signed transaction, and return what is now known of it."""

@@ -29,7 +29,7 @@ class BroadcasterSettings(GasSettings):
     look_after: float = Field(default=20.0, gt=0)
     """Seconds for which a transaction that is not mined is left alone."""
     replace_after: int = Field(default=5, ge=1)
-    """Blocks after which the first missing transaction of a sender is replaced by a dearer one."""
+    """Blocks after which the first missing transaction of a sender is replaced at higher fees."""
     concurrency: int = Field(default=256, ge=1)
     """Messages in handling at a time."""
 

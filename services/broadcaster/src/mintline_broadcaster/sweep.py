@@ -5,7 +5,7 @@ broadcaster reads the indexes of what is open, and acts on what is older than it
 
 ::
 
-    transactions      see `watch`: a sender's open ones together, in the order of nonces
+    transactions      see `monitor`: a sender's open ones together, in the order of nonces
     operations        of any kind
       accepted        BuildMint again, by one copy (the record is marked first), and ever more patiently
       built           self-custody: likewise
@@ -38,13 +38,13 @@ from mintline.tasks import repeatedly
 from mintline.transaction_records import Place, Transaction
 from mintline_broadcaster.kinds import about, event_of
 from mintline_broadcaster.metrics import Metrics
+from mintline_broadcaster.monitor import TransactionMonitor
 from mintline_broadcaster.policy import Patience
 from mintline_broadcaster.ports import Chain, Final, Ledger, MintMoved, OpenMint, OpenTransaction
 from mintline_broadcaster.redeemed import end_by_token
-from mintline_broadcaster.sweeping import due
+from mintline_broadcaster.sweep_schedule import due
 from mintline_broadcaster.vouchers import WAITING as VOUCHERS
 from mintline_broadcaster.vouchers import expire, expired
-from mintline_broadcaster.watch import Watch
 
 PAGE = 500
 MAX_PAGES = 10
@@ -67,7 +67,7 @@ ReadPage = Callable[[str, KeyT | None], Awaitable[list[KeyT]]]
 class Sweeper:
     """Sweeps one chain's operations and transactions, again and again.
 
-    What is younger than any of the `patience` is not looked at at all. `now` returns Unix milliseconds.
+    Records younger than any deadline of `patience` are not read. `now` returns Unix milliseconds.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Sweeper:
         *,
         ledger: Ledger,
         chain: Chain,
-        watch: Watch,
+        monitor: TransactionMonitor,
         outbox: SendingPort,
         chain_id: int,
         patience: Patience,
@@ -84,11 +84,11 @@ class Sweeper:
     ) -> None:
         self._ledger = ledger
         self._chain = chain
-        self._watch = watch
+        self._monitor = monitor
         self._outbox = outbox
         self._chain_id = chain_id
         self._patience = patience
-        self._grown_up = min(patience.look_milliseconds, patience.stage_milliseconds)
+        self._grown_up = min(patience.check_milliseconds, patience.stage_milliseconds)
         self._metrics = metrics
         self._now = now
         self._mint_starts: dict[str, OpenMint] = {}
@@ -131,7 +131,7 @@ class Sweeper:
         if left or senders:
             final = await self._ledger.final()
             await self._end_left(left, final, now=now)
-            await self._look_at(senders, final, now=now)
+            await self._check_senders(senders, final, now=now)
         waiting = [one.created_at for one in operations if one.status in _WAITING]
         waiting += [key.reserved_at for key in transaction_keys if key.place not in self._resting]
         self._metrics.oldest_open.set(max(0, now - min(waiting, default=now)) / 1000)
@@ -172,7 +172,7 @@ class Sweeper:
         return [operation for operation in found.values() if operation.chain_id == self._chain_id]
 
     def _awake(self, keys: Iterable[OpenTransaction], *, now: int) -> dict[str, int]:
-        """Return the senders to look at, each with the first nonce that is open."""
+        """Return the senders to check, each with the first nonce that is open."""
         mine = f"{self._chain_id}#"
         by_sender: defaultdict[str, list[OpenTransaction]] = defaultdict(list)
         for key in keys:
@@ -206,22 +206,22 @@ class Sweeper:
                 elif mint.block_number is None or mint.block_number <= final.number:
                     await end_by_token(mint, final, ledger=self._ledger, chain=self._chain, now=now)
 
-    async def _look_at(self, senders: dict[str, int], final: Final, *, now: int) -> None:
+    async def _check_senders(self, senders: dict[str, int], final: Final, *, now: int) -> None:
         places = asyncio.Semaphore(SENDERS_AT_ONCE)
 
-        async def look(sender_id: str, first: int) -> None:
+        async def check(sender_id: str, first: int) -> None:
             async with places:
                 try:
                     found = await self._ledger.transactions_from(Place(sender_id, first))
                     self._rest(found, now=now)
                     if found:
-                        await self._watch.look(found, final, now=now, complete=True)
+                        await self._monitor.check(found, final, now=now, complete=True)
                 except Unusable as error:
                     self._metrics.set_aside.note(TRANSACTIONS.name, sender_id, error)
                 except MintlineError as error:
                     log.warning("sender_not_watched", sender=sender_id, error=str(error))
 
-        await asyncio.gather(*(look(*sender) for sender in senders.items()))
+        await asyncio.gather(*(check(*sender) for sender in senders.items()))
 
     def _rest(self, found: Sequence[Transaction], *, now: int) -> None:
         for transaction in found:

@@ -39,7 +39,7 @@ from mintline_broadcaster.ports import (
     SignedTransaction,
     TransactionMoved,
 )
-from mintline_broadcaster.sweeping import next_sweep
+from mintline_broadcaster.sweep_schedule import next_sweep
 
 _ENDED = frozenset({MintStatus.FINALIZED, MintStatus.REJECTED})
 

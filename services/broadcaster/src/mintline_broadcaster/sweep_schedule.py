@@ -1,4 +1,4 @@
-"""When what stopped moving is sent on: its stage's deadline, doubled each time that it was in vain."""
+"""When a stopped record is sent on: at the deadline of its stage, doubled after each attempt in vain."""
 
 from __future__ import annotations
 

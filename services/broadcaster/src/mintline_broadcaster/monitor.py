@@ -1,26 +1,26 @@
-"""Watches transactions until the chain has used their nonces, one sender at a time, from the records alone.
+"""Monitors transactions until the chain has used their nonces, one sender at a time, from the records alone.
 
 ::
 
     nonces of a sender        … │ final │ used │ first │ later …
                                 │       │      │       │
-    an attempt of ours is mined │ wait: the index tells │
-    another has the nonce       │ let go, close │ wait  │
+    an attempt of ours is mined │ wait for the index    │
+    another has the nonce       │ release,close │ wait  │
     it was never signed         │              │ have it signed, once older than its stage's deadline
     its batch is half claimed   │ the builder finishes that, likewise
-    its batch failed on chain   │ let go, close, once its block is final
-    it was sent                 │              │ send again; dearer when   │ send again; dearer when the
-                                │              │ too old or too cheap      │ market is above its fee cap
-    its nonce is to be filled   │              │ have a no-op signed, and look after that likewise
+    its batch failed on chain   │ release and close once its block is final
+    it was sent                 │              │ send again; replace when  │ send again; replace when the
+                                │              │ too old or underpriced    │ market is above its fee cap
+    its nonce is to be filled   │              │ have a no-op signed, and monitor that likewise
     there is no record          │              │ a gap: make one, to be filled
 
-Nothing here depends on what a transaction is for, but for what to do when another has its nonce, and for a
-batch, which can lose some of its operations before it is signed.
-What is final is what the index has read and had confirmed; what is used is one node's word, and undone by
-the next look if it was wrong.
+The kind of a transaction matters in two cases only: when another transaction has its nonce, and for a batch,
+which can lose some of its operations before it is signed.
+A block is final if the index has read it and a majority of the nodes confirmed it. Whether a nonce is used is
+asked of one node; the next check corrects a wrong answer.
 A later nonce cannot be mined before the first one that is missing, so only that one is ever late. Every step
-may be repeated, by any number of copies: the same bytes have the same hash, replacements and no-ops are told
-from their duplicates by their attempt, and whoever asks for a replacement has marked the record first.
+may be repeated, by any number of copies: the same bytes have the same hash, replacements and no-ops are
+distinguished from duplicates by their attempt, and a record is marked before a replacement is requested.
 """
 
 from __future__ import annotations
@@ -68,12 +68,12 @@ from mintline_broadcaster.ports import (
     TreasuryLow,
 )
 from mintline_broadcaster.redeemed import end_by_token
-from mintline_broadcaster.sweeping import due
+from mintline_broadcaster.sweep_schedule import due
 
-LOOK_AHEAD = 64
-"""Nonces of one sender that are looked after in one look: what comes later is as patient as these."""
+CHECK_AHEAD = 64
+"""Nonces of one sender that one check handles; later nonces cannot be mined before these."""
 MAX_GAPS = 16
-"""Missing nonces of one sender that are filled in one look."""
+"""Missing nonces of one sender that one check fills."""
 LEFT_MILLISECONDS = 300_000
 """How long a mined transaction may be in a final block before the index is taken to have left it behind."""
 
@@ -109,8 +109,8 @@ class _Pending:
 
 
 @dataclass(frozen=True, slots=True)
-class _View:
-    """The chain as one look at a sender sees it."""
+class _ChainView:
+    """The chain as one check of a sender sees it."""
 
     used: int
     horizon: int
@@ -119,8 +119,8 @@ class _View:
     """Unix seconds."""
 
 
-class Watch:
-    """Looks after one sender's transactions."""
+class TransactionMonitor:
+    """Has each open transaction of a sender signed, sent, replaced or closed, as record and chain require."""
 
     def __init__(
         self,
@@ -141,7 +141,7 @@ class Watch:
         self._patience = patience
         self._metrics = metrics
 
-    async def look(
+    async def check(
         self,
         transactions: Sequence[Transaction],
         final: Final,
@@ -150,7 +150,7 @@ class Watch:
         urgent: bool = False,
         complete: bool = False,
     ) -> None:
-        """Do what a sender's open transactions ask for; `now` is in Unix milliseconds.
+        """Do what a sender's open transactions need; `now` is in Unix milliseconds.
 
         They come in the order of nonces. `complete` tells that these are all of them: only then is a missing
         nonce a gap. `urgent` sends again what is not old yet. Raises Retryable if the chain or the tables do
@@ -173,18 +173,18 @@ class Watch:
         horizon, chain_time = await asyncio.gather(
             self._chain.timestamp(self._patience.replace_after), self._chain.time()
         )
-        view = _View(used, horizon * 1000, chain_time)
-        attended = [one for one in pending[:LOOK_AHEAD] if self._wants(one, urgent=urgent, now=now)]
-        hashes = [one.attempt.tx_hash for one in attended if one.attempt is not None]
+        view = _ChainView(used, horizon * 1000, chain_time)
+        due_now = [one for one in pending[:CHECK_AHEAD] if self._wants(one, urgent=urgent, now=now)]
+        hashes = [one.attempt.tx_hash for one in due_now if one.attempt is not None]
         signed = await self._ledger.read_signed(hashes)
-        for one in attended:
+        for one in due_now:
             with self._guarding(one.transaction):
-                await self._attend(one, signed, view, now=now)
+                await self._advance(one, signed, view, now=now)
 
     def _wants(self, one: _Pending, *, urgent: bool, now: int) -> bool:
         if one.transaction.state is TransactionState.MINED:
             return False  # the node is behind the index, or a reorg that the index has not seen yet
-        old = now - one.since >= self._patience.look_milliseconds
+        old = now - one.since >= self._patience.check_milliseconds
         return urgent or old or one.transaction.filling_at is not None
 
     def _guarding(self, transaction: Transaction) -> AbstractContextManager[None]:
@@ -248,10 +248,10 @@ class Watch:
                     log.warning("nonce_gap_filled", sender=signer.address, nonce=nonce)
                     await self._noops.fill(opened, now=now, fees=None if opened.attempts else fees)
 
-    async def _attend(
-        self, one: _Pending, signed: dict[bytes, SignedTransaction], view: _View, *, now: int
+    async def _advance(
+        self, one: _Pending, signed: dict[bytes, SignedTransaction], view: _ChainView, *, now: int
     ) -> None:
-        """Send a transaction again, or have its nonce given to a dearer one or a no-op."""
+        """Send a transaction again, or have a replacement or a no-op signed for its nonce."""
         transaction, attempt = one.transaction, one.attempt
         if one.to_be_filled(chain_time=view.chain_time):
             await self._noops.fill(transaction, now=now)
@@ -303,7 +303,7 @@ class Watch:
 
     async def _sign_same(self, transaction: Transaction, attempt: Attempt, *, now: int) -> None:
         """Have an attempt signed once more whose bytes were not written down: the same ones come of it."""
-        if not await self._marked(transaction, self._patience.look_milliseconds, now=now):
+        if not await self._marked(transaction, self._patience.check_milliseconds, now=now):
             return
         log.warning("attempt_without_bytes", sender=transaction.sender_id, nonce=transaction.nonce)
         if attempt.fills:
@@ -346,7 +346,7 @@ class Watch:
         except MintlineError as error:
             if isinstance(error, TreasuryLow):
                 self._metrics.treasury_low.inc()
-            # The next look finds the same records.
+            # The next check finds the same records.
             log.info("transaction_waits", why=str(error), **about)
         return False
 
@@ -355,7 +355,7 @@ class Watch:
         transaction: Transaction,
         attempt: Attempt,
         signed: SignedTransaction,
-        view: _View,
+        view: _ChainView,
         *,
         now: int,
     ) -> None:
@@ -368,7 +368,7 @@ class Watch:
         if fees is None:
             log.warning("fee_cap_reached", **context(message))
             return
-        if not await self._marked(transaction, self._patience.look_milliseconds, now=now):
+        if not await self._marked(transaction, self._patience.check_milliseconds, now=now):
             return
         self._metrics.replacements.labels(cause).inc()
         log.info("transaction_replaced", max_fee_per_gas=fees.max_fee_per_gas, **context(message))
@@ -394,8 +394,8 @@ def _newest(transaction: Transaction) -> Attempt | None:
     return next(reversed(noops or transaction.attempts), None)
 
 
-def _stuck(transaction: Transaction, attempt: Attempt, view: _View, market: FeeMarket) -> str | None:
-    """Return why a transaction in the pool needs a dearer one: the market, or its age; or None."""
+def _stuck(transaction: Transaction, attempt: Attempt, view: _ChainView, market: FeeMarket) -> str | None:
+    """Return why a transaction in the pool needs a replacement: the market, or its age; or None."""
     if attempt.max_fee_per_gas < market.base_fee:
         return "market"
     too_old = transaction.nonce == view.used and attempt.at < view.horizon

@@ -323,9 +323,9 @@ async def test_gap__when_a_pass_does_not_read_everything__then_what_is_on_record
 async def test_gap__when_many_are_open__then_it_is_filled_wherever_it_is(
     world: Any, make_top_up: Any, missing: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mintline_broadcaster import watch
+    from mintline_broadcaster import monitor
 
-    monkeypatch.setattr(watch, "LOOK_AHEAD", 4)
+    monkeypatch.setattr(monitor, "CHECK_AHEAD", 4)
     for nonce in range(20):
         if nonce != missing:
             await world.broadcast(make_top_up(nonce))
@@ -353,9 +353,9 @@ async def test_gap__when_its_record_was_closed_by_mistake__then_it_is_open_again
 async def test_look__when_many_wait__then_the_first_ones_alone_are_looked_after(
     world: Any, make_top_up: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mintline_broadcaster import watch
+    from mintline_broadcaster import monitor
 
-    monkeypatch.setattr(watch, "LOOK_AHEAD", 4)
+    monkeypatch.setattr(monitor, "CHECK_AHEAD", 4)
     for nonce in range(20):
         await world.broadcast(make_top_up(nonce))
     world.chain.pool.clear()
