@@ -30,7 +30,7 @@ from mintline_harness.simulation.gaps import WHOLE
 from mintline_harness.simulation.parts import TRANSFER_GAS
 from mintline_harness.simulation.rpc import SimulatedNode
 from mintline_harness.simulation.tables import CHAIN_ID, CONTRACT, ISSUER, key_of, key_ref, stray
-from mintline_testkit.broadcaster.ledger import MemoryLedger
+from mintline_testkit.broadcaster.store import MemoryTransactionStore
 from mintline_testkit.queues import MemoryQueues
 
 GWEI, ETHER = 10**9, 10**18
@@ -119,7 +119,7 @@ def transaction(nonce: int, **changes: Any) -> Transaction:
 class Scene:
     """A wallet's nonces were used by another's transactions: on the first node's own branch, finally."""
 
-    ledger: MemoryLedger = field(default_factory=MemoryLedger)
+    ledger: MemoryTransactionStore = field(default_factory=MemoryTransactionStore)
     queues: MemoryQueues = field(default_factory=lambda: MemoryQueues(clock=lambda: NOW / 1000))
 
     def __post_init__(self) -> None:
@@ -158,7 +158,7 @@ class Scene:
         final = self.chain.blocks[self.chain.finalized]
         caps = FeeCaps(500 * GWEI, 50 * GWEI)
         monitor = TransactionMonitor(
-            ledger=self.ledger,
+            store=self.ledger,
             chain=self.node,
             outbox=self.queues,
             noops=Noops(chain=self.node, outbox=self.queues, caps=caps, gas=TRANSFER_GAS),

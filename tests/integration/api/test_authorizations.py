@@ -18,10 +18,15 @@ from mintline_api.features.mints.ports import MintStore
 from mintline_api.features.mints.store import DynamoMints
 from mintline_broadcaster.dynamo import DynamoLedger
 from mintline_broadcaster.ports import Ledger
+from mintline_api.ports import MintStore
+from mintline_api.stores import DynamoMints
+from mintline_api.testing import CHAIN_ID, CONTRACT
+from mintline_broadcaster.dynamo import DynamoTransactionStore
+from mintline_broadcaster.ports import TransactionStore
 from mintline_builder.dynamo import DynamoOperations
 from mintline_builder.ports import Operations
 from mintline_testkit.api.operations import MemoryMints
-from mintline_testkit.broadcaster.ledger import MemoryLedger
+from mintline_testkit.broadcaster.store import MemoryTransactionStore
 from mintline_testkit.builder import tables as builder_tables
 from mintline_testkit.constants import CHAIN_ID, CONTRACT
 
@@ -55,7 +60,7 @@ class Stores:
 
     api: MintStore
     builder: Operations
-    broadcaster: Ledger
+    broadcaster: TransactionStore
 
     async def found(self, mint: Mint) -> Authorization:
         found = await self.builder.authorization(mint)
@@ -66,11 +71,13 @@ class Stores:
 @pytest.fixture(params=["memory", "dynamodb"])
 def stores(request: pytest.FixtureRequest) -> Stores:
     if request.param == "memory":
-        api, tables, ledger = MemoryMints(), builder_tables.MemoryTables(), MemoryLedger()
+        api, tables, ledger = MemoryMints(), builder_tables.MemoryTables(), MemoryTransactionStore()
         tables.authorizations = ledger.authorizations = api.authorizations
         return Stores(api, builder_tables.MemoryOperations(tables), ledger)
     dynamo: Dynamo = request.getfixturevalue("dynamo")
-    return Stores(DynamoMints(dynamo), DynamoOperations(dynamo), DynamoLedger(dynamo, chain_id=CHAIN_ID))
+    return Stores(
+        DynamoMints(dynamo), DynamoOperations(dynamo), DynamoTransactionStore(dynamo, chain_id=CHAIN_ID)
+    )
 
 
 @pytest.mark.parametrize("sender", [KEY, None], ids=["custodial", "self"])
@@ -192,4 +199,4 @@ async def test_open_mint__when_its_item_is_of_the_version_before__then_builder_a
 
     assert found == old
     assert await builder.authorization(old) == Authorization(envelope=b"\x02old", metadata="{}")
-    assert await DynamoLedger(dynamo, chain_id=CHAIN_ID).envelope(old) == b"\x02old"
+    assert await DynamoTransactionStore(dynamo, chain_id=CHAIN_ID).envelope(old) == b"\x02old"

@@ -40,7 +40,7 @@ from mintline.resources import BROADCAST, MINTS, Queue
 from mintline.settings import ServiceSettings
 from mintline.states import MintStatus
 from mintline.transaction_records import TopUpPayload, Transaction, place_of
-from mintline_broadcaster.dynamo import DynamoLedger
+from mintline_broadcaster.dynamo import DynamoTransactionStore
 from mintline_broadcaster.handlers import broadcast
 from mintline_broadcaster.noops import Noops
 from mintline_broadcaster.settings import BroadcasterSettings
@@ -65,8 +65,8 @@ class Line:
     dedup: Any = field(default_factory=itertools.count)
 
     @property
-    def ledger(self) -> DynamoLedger:
-        return DynamoLedger(self.dynamo, chain_id=CHAIN_ID)
+    def store(self) -> DynamoTransactionStore:
+        return DynamoTransactionStore(self.dynamo, chain_id=CHAIN_ID)
 
     async def wallet(self, wei: int = 10**18) -> KeyRef:
         """Make a funded wallet."""
@@ -178,7 +178,7 @@ class Line:
 
     async def mint(self, intent: SignMint | SignNoop) -> Mint:
         assert intent.mint_id is not None
-        found = await self.ledger.get(intent.mint_id)
+        found = await self.store.get(intent.mint_id)
         assert isinstance(found, Mint)
         return found
 
@@ -188,7 +188,7 @@ class Line:
         noops = Noops(chain=self.node, outbox=self.queues, caps=policy.caps, gas=policy.transfer_gas)
         await broadcast(
             message,
-            ledger=self.ledger,
+            store=self.store,
             chain=self.node,
             outbox=self.queues,
             noops=noops,

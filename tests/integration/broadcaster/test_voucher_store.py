@@ -20,6 +20,10 @@ from mintline_broadcaster.voucher_store import DynamoVouchers
 from mintline_testkit.broadcaster.ledger import MemoryLedger
 from mintline_testkit.broadcaster.vouchers import MemoryVouchers
 from mintline_testkit.constants import CONTRACT
+from mintline_broadcaster.ports import MintMoved, VoucherStore
+from mintline_broadcaster.voucher_store import DynamoVoucherStore
+from mintline_testkit.broadcaster.store import MemoryTransactionStore
+from mintline_testkit.broadcaster.vouchers import MemoryVoucherStore
 
 pytestmark = pytest.mark.integration
 
@@ -66,7 +70,10 @@ class Records:
     """The store under test, and the way around it."""
 
     def __init__(
-        self, vouchers: Vouchers, put: Callable[[Mint], Awaitable[None]], get: Callable[[], Awaitable[Mint]]
+        self,
+        vouchers: VoucherStore,
+        put: Callable[[Mint], Awaitable[None]],
+        get: Callable[[], Awaitable[Mint]],
     ) -> None:
         self.vouchers = vouchers
         self.put = put
@@ -76,15 +83,15 @@ class Records:
 @pytest.fixture(params=["memory", "dynamodb"])
 def records(request: pytest.FixtureRequest) -> Records:
     if request.param == "memory":
-        ledger = MemoryLedger()
+        store = MemoryTransactionStore()
 
         async def keep(kept: Mint) -> None:
-            ledger.mints[kept.mint_id] = kept
+            store.mints[kept.mint_id] = kept
 
         async def kept() -> Mint:
-            return ledger.mints["m1"]
+            return store.mints["m1"]
 
-        return Records(MemoryVouchers(ledger), keep, kept)
+        return Records(MemoryVoucherStore(store), keep, kept)
     dynamo = request.getfixturevalue("line").dynamo
 
     async def put(stored: Mint) -> None:
@@ -94,7 +101,7 @@ def records(request: pytest.FixtureRequest) -> Records:
         item = await dynamo.get(MINTS, {"mint_id": "m1"})
         return from_item(Mint, item)
 
-    return Records(DynamoVouchers(dynamo), put, get)
+    return Records(DynamoVoucherStore(dynamo), put, get)
 
 
 async def test_issue__when_built__then_issued_with_its_signature(records: Records) -> None:

@@ -42,6 +42,7 @@ from mintline_broadcaster.sweep import Sweeper
 from mintline_testkit.broadcaster.chain import Decoded, MemoryChain
 from mintline_testkit.broadcaster.ledger import MemoryLedger
 from mintline_testkit.constants import CONTRACT, GWEI
+from mintline_testkit.broadcaster.store import MemoryTransactionStore
 from mintline_testkit.queues import MemoryQueues
 
 NOW = 1_700_000_000_000
@@ -124,7 +125,7 @@ class World:
     """The broadcaster's handlers over ports in memory."""
 
     now: int = NOW
-    ledger: MemoryLedger = field(default_factory=MemoryLedger)
+    store: MemoryTransactionStore = field(default_factory=MemoryTransactionStore)
     chain: MemoryChain = field(default_factory=lambda: MemoryChain(read))
     caps: FeeCaps = field(default_factory=lambda: FeeCaps(100 * GWEI, 50 * GWEI))
 
@@ -137,9 +138,9 @@ class World:
     def noops(self, *, chain: Any = None, outbox: Any = None) -> Noops:
         return Noops(chain=chain or self.chain, outbox=outbox or self.queues, caps=self.caps, gas=GAS)
 
-    def monitor(self, *, ledger: Any = None, chain: Any = None, outbox: Any = None) -> TransactionMonitor:
+    def monitor(self, *, store: Any = None, chain: Any = None, outbox: Any = None) -> TransactionMonitor:
         return TransactionMonitor(
-            ledger=ledger or self.ledger,
+            store=store or self.store,
             chain=chain or self.chain,
             outbox=outbox or self.queues,
             noops=self.noops(chain=chain, outbox=outbox),
@@ -150,7 +151,7 @@ class World:
 
     def sweeper(self, **ports: Any) -> Sweeper:
         return Sweeper(
-            ledger=ports.get("ledger") or self.ledger,
+            store=ports.get("store") or self.store,
             chain=ports.get("chain") or self.chain,
             monitor=self.monitor(**ports),
             outbox=ports.get("outbox") or self.queues,
@@ -194,7 +195,7 @@ class World:
             **payload,
         }
         transaction = Transaction(**{**fields, **changes})
-        self.ledger.transactions[place] = transaction
+        self.store.transactions[place] = transaction
         return transaction
 
     def built(self, intent: SignMint, **changes: Any) -> Mint:
@@ -249,25 +250,25 @@ class World:
         }
         mint = Mint(**{**fields, **changes})
         if (key := authorizations.key_of(mint)) is not None:
-            self.ledger.authorizations[key] = Authorization(envelope=intent.authorization)
-        self.ledger.mints[mint.mint_id] = mint
+            self.store.authorizations[key] = Authorization(envelope=intent.authorization)
+        self.store.mints[mint.mint_id] = mint
         return self.mint(intent.evolve(mint_id=mint.mint_id))
 
     def mint(self, intent: SignMint | SignNoop) -> Mint:
         """Return the intent's mint as it stands."""
         assert intent.mint_id is not None
-        mint = self.ledger.standing(intent.mint_id)
+        mint = self.store.standing(intent.mint_id)
         assert mint is not None
         return mint
 
     def transaction(self, intent: AnyIntent) -> Transaction:
         """Return the record of an intent's nonce."""
-        return self.ledger.transactions[place_of(intent.signer, intent.nonce)]
+        return self.store.transactions[place_of(intent.signer, intent.nonce)]
 
     def mined(self, intent: AnyIntent, *, succeeded: bool = True) -> None:
         """Have the index know that the latest attempt of the intent's transaction is mined."""
         record = self.transaction(intent)
-        self.ledger.transactions[record.place] = record.evolve(
+        self.store.transactions[record.place] = record.evolve(
             state=TransactionState.MINED,
             outcome="succeeded" if succeeded else "failed",
             tx_hash=record.attempts[-1].tx_hash,
@@ -284,7 +285,7 @@ class World:
 
     def _known(self, intent: AnyIntent) -> None:
         place = place_of(intent.signer, intent.nonce)
-        if not isinstance(intent, SignMint) and place not in self.ledger.transactions:
+        if not isinstance(intent, SignMint) and place not in self.store.transactions:
             self.reserved(intent)
 
     async def refuse(self, intent: AnyIntent, code: str = "policy_fee", reason: str = "") -> None:
@@ -292,45 +293,45 @@ class World:
         await self.handle(SigningRefused(intent=intent, code=code, reason=reason))
 
     async def handle(
-        self, message: AnyMessage, *, ledger: Any = None, chain: Any = None, outbox: Any = None
+        self, message: AnyMessage, *, store: Any = None, chain: Any = None, outbox: Any = None
     ) -> None:
-        ledger, chain, outbox = ledger or self.ledger, chain or self.chain, outbox or self.queues
+        store, chain, outbox = store or self.store, chain or self.chain, outbox or self.queues
         noops = self.noops(chain=chain, outbox=outbox)
         if isinstance(message, Broadcast):
-            ports = {"ledger": ledger, "chain": chain, "outbox": outbox, "noops": noops}
+            ports = {"store": store, "chain": chain, "outbox": outbox, "noops": noops}
             await broadcast(message, **ports, caps=self.caps, now=self.now)
         elif isinstance(message, ReviewMint):
-            monitor = self.monitor(ledger=ledger, chain=chain, outbox=outbox)
-            await review(message, ledger=ledger, monitor=monitor, now=self.now)
+            monitor = self.monitor(store=store, chain=chain, outbox=outbox)
+            await review(message, store=store, monitor=monitor, now=self.now)
         else:
             assert isinstance(message, SigningRefused)
-            await refuse(message, ledger=ledger, outbox=outbox, noops=noops, now=self.now)
+            await refuse(message, store=store, outbox=outbox, noops=noops, now=self.now)
 
     def change(self, intent: AnyIntent, **fields: Any) -> None:
         """Change the record of an intent's nonce, as another service would."""
         record = self.transaction(intent)
-        self.ledger.transactions[record.place] = record.evolve(**fields)
+        self.store.transactions[record.place] = record.evolve(**fields)
 
     def stop(self, intent: SignMint) -> None:
         """Have the mint's user stop it, after it was sent."""
-        stored = self.ledger.mints[intent.mint_id]
-        self.ledger.mints[intent.mint_id] = stored.evolve(cancel_requested_at=self.now, updated_at=self.now)
+        stored = self.store.mints[intent.mint_id]
+        self.store.mints[intent.mint_id] = stored.evolve(cancel_requested_at=self.now, updated_at=self.now)
         self.change(intent, filling_at=self.now, updated_at=self.now)
 
     def renewed(self, intent: SignMint) -> None:
         """Have the mint get another nonce, the intent's, as the builder gives it."""
-        stored = self.ledger.mints[intent.mint_id]
+        stored = self.store.mints[intent.mint_id]
         attempts = self.mint(intent).attempts
-        self.ledger.mints[intent.mint_id] = stored.evolve(nonce=intent.nonce, attempts=attempts)
+        self.store.mints[intent.mint_id] = stored.evolve(nonce=intent.nonce, attempts=attempts)
         self.reserved(intent, first_attempt=len(attempts), reserved_at=self.now, updated_at=self.now)
 
     def open(self) -> list[Transaction]:
         """Return the transactions whose nonce is not used for good."""
-        return [one for one in self.ledger.transactions.values() if one.state is not TransactionState.FINAL]
+        return [one for one in self.store.transactions.values() if one.state is not TransactionState.FINAL]
 
     def finalize(self) -> None:
         """Make everything mined so far final, and have the index know of it."""
-        self.ledger.indexed = self.chain.finalize()
+        self.store.indexed = self.chain.finalize()
 
     def redeemed(self, intent: SignMint, *, block: int) -> Transfer:
         """Have the index know the intent's token, as a stranger's transaction made it."""
@@ -346,8 +347,8 @@ class World:
             tx_hash=bytes([0xFE, block]) * 16,
             timestamp=block,
         )
-        self.ledger.mintings[made.contract, made.token_id] = made
-        self.ledger.digests[made.contract, made.token_id] = intent.voucher.metadata_digest
+        self.store.mintings[made.contract, made.token_id] = made
+        self.store.digests[made.contract, made.token_id] = intent.voucher.metadata_digest
         return made
 
     async def sent_to(self, queue: Queue) -> list[AnyMessage]:

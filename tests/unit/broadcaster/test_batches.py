@@ -66,7 +66,7 @@ class Batches:
         return intent
 
     def accepted(self, line: BatchMint) -> None:
-        self.world.ledger.mints[line.mint_id] = Mint(
+        self.world.store.mints[line.mint_id] = Mint(
             mint_id=line.mint_id,
             sub=line.subject,
             status=MintStatus.ACCEPTED,
@@ -83,12 +83,12 @@ class Batches:
 
     def claim(self, mint_id: str, nonce: int) -> None:
         claimed = {"status": MintStatus.BUILT, "sender": self.relayer, "nonce": nonce}
-        mints = self.world.ledger.mints
+        mints = self.world.store.mints
         mints[mint_id] = mints[mint_id].evolve(**claimed)
 
     def reject(self, number: int) -> None:
         """Have a mint end elsewhere."""
-        mints = self.world.ledger.mints
+        mints = self.world.store.mints
         problem = Problem(code="cancelled", reason="…")
         mints[f"mint_{number}"] = mints[f"mint_{number}"].evolve(status=MintStatus.REJECTED, problem=problem)
 
@@ -97,8 +97,8 @@ class Batches:
         return record
 
     def statuses(self) -> dict[str, MintStatus]:
-        ledger = self.world.ledger
-        return {mint_id: ledger.standing(mint_id).status for mint_id in ledger.mints}
+        store = self.world.store
+        return {mint_id: store.standing(mint_id).status for mint_id in store.mints}
 
     async def failed(self, *numbers: int, nonce: int = 0) -> SignBatch:
         """Put a batch on record that was sent and reverts, as the index knows."""
@@ -126,7 +126,7 @@ async def test_batch__when_it_is_signed__then_on_record_sent_and_every_mint_is_s
     await world.broadcast(intent)
     assert set(batches.statuses().values()) == {MintStatus.SUBMITTED}
     assert len(world.chain.pool) == 1
-    assert {mint.status for mint in world.ledger.mints.values()} == {MintStatus.BUILT}
+    assert {mint.status for mint in world.store.mints.values()} == {MintStatus.BUILT}
 
 
 async def test_batch__when_its_fees_are_too_low__then_the_same_lines_are_signed_again_by_their_records(
@@ -283,10 +283,10 @@ async def test_sealed__when_a_mint_cannot_be_read__then_the_batch_waits_with_all
     world: Any, batches: Batches
 ) -> None:
     batches.reserved(1, 2)
-    unreadable = world.ledger.mints.pop("mint_2")
+    unreadable = world.store.mints.pop("mint_2")
     await world.sweep(after=60)
     assert await world.sent_to(SIGN) == []
-    world.ledger.mints["mint_2"] = unreadable
+    world.store.mints["mint_2"] = unreadable
     await world.sweep(after=240)
     assert await world.sent_to(SIGN) == [batches.intent(1, 2)]
 
@@ -304,7 +304,7 @@ async def test_refused__when_one_mint_is_to_blame__then_it_ends_and_the_rest_is_
 ) -> None:
     intent = batches.reserved(1, 2, 3)
     await refuse(world, intent, 2)
-    mint = world.ledger.mints["mint_2"]
+    mint = world.store.mints["mint_2"]
     assert (mint.status, mint.problem) == (MintStatus.REJECTED, REFUSED)
     assert await world.sent_to(SIGN) == [batches.intent(1, 3)]
     assert (batches.record().operations, batches.record().filling_at) == (("mint_1", "mint_3"), None)
@@ -333,9 +333,9 @@ async def test_refused__when_the_one_to_blame_ended_elsewhere__then_the_rest_is_
 ) -> None:
     intent = batches.reserved(1, 2)
     batches.reject(2)
-    ended = world.ledger.mints["mint_2"]
+    ended = world.store.mints["mint_2"]
     await refuse(world, intent, 2)
-    assert world.ledger.mints["mint_2"] == ended
+    assert world.store.mints["mint_2"] == ended
     assert await world.sent_to(SIGN) == [batches.intent(1)]
     assert batches.record().operations == ("mint_1",)
     await world.broadcast(batches.intent(1))
@@ -358,10 +358,10 @@ async def test_refused__when_nobody_is_to_blame__then_all_end_and_the_nonce_is_f
 ) -> None:
     intent = batches.reserved(1, 2, 3)
     await refuse(world, intent)
-    assert {mint.problem for mint in world.ledger.mints.values()} == {REFUSED}
+    assert {mint.problem for mint in world.store.mints.values()} == {REFUSED}
     assert [type(message) for message in await world.sent_to(SIGN)] == [SignNoop]
     with pytest.raises(Conflict):  # nothing that was signed by another copy is sent any more
-        await world.ledger.enter(intent, None)
+        await world.store.enter(intent, None)
 
 
 STRANGE: dict[str, Callable[[SignBatch], SignBatch]] = {
@@ -516,7 +516,7 @@ async def test_taken__when_one_is_to_be_stopped__then_it_alone_is_cancelled(
     world: Any, batches: Batches
 ) -> None:
     batches.reserved(1, 2)
-    mints = world.ledger.mints
+    mints = world.store.mints
     mints["mint_1"] = mints["mint_1"].evolve(cancel_requested_at=world.now)
     world.chain.use_nonce(batches.relayer.address)
     world.finalize()
@@ -581,7 +581,7 @@ class Pipeline:
 
     def ports(self) -> dict[str, Any]:
         world = self.world
-        ports = {"ledger": world.ledger, "chain": world.chain, "outbox": world.queues}
+        ports = {"store": world.store, "chain": world.chain, "outbox": world.queues}
         return {name: Fragile(port, self.fate) for name, port in ports.items()}
 
     async def survive(self, work: Callable[[], Awaitable[Any]]) -> None:
@@ -621,7 +621,7 @@ class Pipeline:
 
     def index(self) -> None:
         world = self.world
-        for place, record in list(world.ledger.transactions.items()):
+        for place, record in list(world.store.transactions.items()):
             mined = any(one.tx_hash in world.chain.receipts for one in record.own_attempts)
             if record.state is not TransactionState.SUBMITTED or not mined or not record.operations:
                 continue
@@ -629,7 +629,7 @@ class Pipeline:
             state = TransactionState.MINED if failed else TransactionState.FINAL
             outcome = "failed" if failed else "succeeded"
             told = {"state": state, "outcome": outcome, "block_number": world.chain.number}
-            world.ledger.transactions[place] = record.evolve(**told)
+            world.store.transactions[place] = record.evolve(**told)
             for tx_hash in [
                 one.tx_hash for one in record.own_attempts if one.tx_hash in world.chain.receipts
             ]:
@@ -643,7 +643,7 @@ class Pipeline:
                 self.batches.claim(mint_id, 0)
             self.world.change(self.batches.intent(1), claiming=None, updated_at=self.world.now)
         elif isinstance(message, RenewNonce):
-            mint = self.world.ledger.mints[message.mint_id]
+            mint = self.world.store.mints[message.mint_id]
             if mint.nonce != message.nonce:
                 return
             number, nonce = mint.token_id, self.next_nonce
@@ -707,5 +707,5 @@ def test_first_intent__when_a_mint_of_a_batch_was_rejected__then_it_is_still_tol
 ) -> None:
     intent = batches.reserved(1, 2)
     batches.reject(1)
-    mints = [world.ledger.standing(line.mint_id) for line in intent.mints]
+    mints = [world.store.standing(line.mint_id) for line in intent.mints]
     assert first_intent(batches.record(), mints) == intent

@@ -44,9 +44,9 @@ async def test_broadcast__when_the_mint_is_built__then_it_is_submitted_on_record
         10 * GWEI,
         world.now,
     )
-    recorded = world.ledger.signed[message.tx_hash]
+    recorded = world.store.signed[message.tx_hash]
     assert (recorded.raw, recorded.nonce, recorded.kind) == (message.raw, 0, "sign_mint")
-    assert world.ledger.mints[intent.mint_id].status is MintStatus.BUILT, "read off its transaction"
+    assert world.store.mints[intent.mint_id].status is MintStatus.BUILT, "read off its transaction"
     assert [tx_hash for tx_hash, _ in world.chain.pool.values()] == [message.tx_hash]
 
 
@@ -58,10 +58,10 @@ async def test_broadcast__when_either_write_fails__then_nothing_is_sent(world: A
     for method in ("record", "enter"):
         intent = make()
         world.built(intent)
-        setattr(world.ledger, method, failing)
+        setattr(world.store, method, failing)
         with pytest.raises(Unavailable):
             await world.broadcast(intent)
-        delattr(world.ledger, method)
+        delattr(world.store, method)
         assert world.chain.sends == []
 
 
@@ -154,7 +154,7 @@ async def test_broadcast__when_the_hash_is_not_the_bytes__then_rejected_and_not_
     world.built(intent)
     with pytest.raises(Rejected, match="hash_mismatch"):
         await world.handle(signed(intent).model_copy(update={"tx_hash": bytes(32)}))
-    assert world.ledger.signed == {}
+    assert world.store.signed == {}
     assert world.mint(intent).status is MintStatus.BUILT
 
 
@@ -164,7 +164,7 @@ async def test_broadcast__when_it_mints_nothing__then_on_record_without_a_mint_a
 ) -> None:
     intent = request.getfixturevalue(kind)()
     await world.broadcast(intent)
-    [recorded] = world.ledger.signed.values()
+    [recorded] = world.store.signed.values()
     assert recorded.mint_id is None
     assert world.transaction(intent).operations == ()
     assert len(world.chain.pool) == 1
@@ -535,7 +535,7 @@ async def test_refused__when_the_intent_is_not_the_mints_own__then_dead_lettered
     strange = strange_intent(world, make, changes)
     with pytest.raises(Rejected, match="unknown_mint"):
         await world.refuse(strange)
-    assert [mint.status for mint in world.ledger.mints.values()] == [MintStatus.BUILT] * bool(changes)
+    assert [mint.status for mint in world.store.mints.values()] == [MintStatus.BUILT] * bool(changes)
     assert await world.sent_to(SIGN) == []
 
 
@@ -618,14 +618,14 @@ async def test_broadcast__when_the_record_says_otherwise__then_nothing_is_writte
     if attempt:
         await world.broadcast(own)
         before = world.mint(own)
-    known = dict(world.ledger.transactions)
+    known = dict(world.store.transactions)
     world.chain.sends.clear()
 
     with pytest.raises(OutcomeRefused) as caught:
         await world.broadcast(STRANGE[what](own).evolve(attempt=attempt))
 
     assert caught.value.mint_id == own.mint_id
-    assert (world.mint(own), world.ledger.transactions, world.chain.sends) == (before, known, [])
+    assert (world.mint(own), world.store.transactions, world.chain.sends) == (before, known, [])
 
 
 @pytest.mark.parametrize("what", [*STRANGE, "authorization", "fees"])

@@ -9,7 +9,11 @@ from prometheus_client import CollectorRegistry
 
 from mintline.errors import Deferred
 from mintline.messages import AnyIntent, SignMint
-from mintline_broadcaster.counted import CountedChain, CountedLedger, CountedOutbox
+from mintline_broadcaster.instrumented import (
+    InstrumentedChain,
+    InstrumentedOutbox,
+    InstrumentedTransactionStore,
+)
 from mintline_broadcaster.metrics import Metrics
 from mintline_testkit.constants import GWEI
 
@@ -28,9 +32,9 @@ async def send(world: World, registry: CollectorRegistry, *intents: AnyIntent, s
         with suppress(Deferred):
             await world.handle(
                 signed(intent),
-                ledger=CountedLedger(world.ledger, metrics),
-                chain=CountedChain(world.chain, metrics),
-                outbox=CountedOutbox(world.queues, metrics),
+                store=InstrumentedTransactionStore(world.store, metrics),
+                chain=InstrumentedChain(world.chain, metrics),
+                outbox=InstrumentedOutbox(world.queues, metrics),
             )
 
 

@@ -11,7 +11,7 @@ from mintline.aws.records import OPEN, transition
 from mintline.aws.standing import attempt_item
 from mintline.records import Attempt
 from mintline.states import MintStatus, TransactionState
-from mintline_broadcaster.dynamo import DynamoLedger
+from mintline_broadcaster.dynamo import DynamoTransactionStore
 from mintline_broadcaster.monitor import _newest
 from mintline_broadcaster.sweep_schedule import due
 
@@ -79,7 +79,7 @@ async def test_attempt__when_it_is_added__then_only_to_those_that_were_read(worl
     )
     transaction = world.reserved(make(), state=TransactionState.SUBMITTED, attempts=(first,))
     recorder: Any = Recorder()
-    await DynamoLedger(recorder, chain_id=31337).add_attempt(transaction, second)
+    await DynamoTransactionStore(recorder, chain_id=31337).add_attempt(transaction, second)
     [update] = recorder.changes
     known: list[Any] = [attempt_item(first)]
     assert Clause("attempts_unchanged", "attempts", "eq", (known,)) in update.where

@@ -59,10 +59,10 @@ async def test_broadcast__when_it_dies_at_a_point__then_redelivery_ends_in_the_s
     world.built(intent)
     message = signed(intent)
     with pytest.raises(Crash):
-        await world.handle(message, ledger=Fragile(world.ledger, fate), chain=Fragile(world.chain, fate))
+        await world.handle(message, store=Fragile(world.store, fate), chain=Fragile(world.chain, fate))
     if world.chain.sends:
         assert world.mint(intent).attempts[0].tx_hash == message.tx_hash
-        assert message.tx_hash in world.ledger.signed
+        assert message.tx_hash in world.store.signed
     await world.handle(message)
     await world.handle(message)
     assert [attempt.tx_hash for attempt in world.mint(intent).attempts] == [message.tx_hash]
@@ -97,10 +97,10 @@ class Line:
     def check_on_record(self, raw: bytes) -> None:
         """The invariant of the write-ahead."""
         tx_hash = keccak256(raw)
-        recorded = self.world.ledger.signed[tx_hash]
+        recorded = self.world.store.signed[tx_hash]
         assert recorded.raw == raw
         place = Place(f"{recorded.chain_id}#{recorded.sender}", recorded.nonce)
-        transaction = self.world.ledger.transactions[place]
+        transaction = self.world.store.transactions[place]
         assert tx_hash in [attempt.tx_hash for attempt in transaction.attempts]
 
     def fate(self, _: str) -> None:
@@ -145,7 +145,7 @@ class Line:
     async def _handle(self, received: Received) -> None:
         queues = self.world.queues
         ports = {
-            "ledger": Fragile(self.world.ledger, self.fate),
+            "store": Fragile(self.world.store, self.fate),
             "chain": Fragile(self.world.chain, self.fate),
             "outbox": Fragile(queues, self.fate),
         }

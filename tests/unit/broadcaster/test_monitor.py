@@ -113,10 +113,10 @@ async def test_watch__when_no_node_has_the_final_block__then_nothing_is_watched_
     await world.broadcast(noop)
     world.chain.mine()
     final = world.chain.finalize()
-    world.ledger.indexed = replace(final, hash=b"\x0a" * 32)
+    world.store.indexed = replace(final, hash=b"\x0a" * 32)
     await world.sweep(after=301)
     assert len(world.open()) == 2
-    world.ledger.indexed = final
+    world.store.indexed = final
     await world.sweep(after=20)
     assert world.open() == []
 
@@ -149,13 +149,13 @@ async def test_watch__when_the_bytes_were_never_written_down__then_they_are_sign
 ) -> None:
     intent = make()
     await sent(world, intent)
-    world.ledger.signed.clear()
+    world.store.signed.clear()
     await world.sweep(after=20)
     [again] = await world.sent_to(SIGN)
     assert signed(again).tx_hash == world.mint(intent).attempts[0].tx_hash
     await world.broadcast(again)
     assert len(world.mint(intent).attempts) == 1
-    assert len(world.ledger.signed) == 1
+    assert len(world.store.signed) == 1
 
 
 # Replaced

@@ -30,10 +30,10 @@ async def test_redemption__when_the_indexer_missed_it__then_the_sweep_ends_its_m
 ) -> None:
     waiting(world, make(), status, **SELF)
     made = world.redeemed(make(), block=8)
-    world.ledger.indexed = Final(7, 7)
+    world.store.indexed = Final(7, 7)
     await world.sweep(after=sweeping.RESTING_SECONDS)
     assert world.mint(make()).status is status
-    world.ledger.indexed = Final(8, 8)
+    world.store.indexed = Final(8, 8)
     await world.sweep(after=0)
     mint = world.mint(make())
     assert mint.status is MintStatus.FINALIZED
@@ -58,19 +58,19 @@ async def test_restored_mint__when_its_token_is_on_chain_already__then_it_ends_b
     waiting(world, make(), MintStatus.ACCEPTED, deadline=None, **own)
     key = (make().contract, make().voucher.token_id)
     made = world.redeemed(make(), block=8)
-    world.ledger.mintings[key] = made.evolve(**differs)
-    world.ledger.digests[key] = digest or make().voucher.metadata_digest
-    world.ledger.indexed = Final(8, 8)
+    world.store.mintings[key] = made.evolve(**differs)
+    world.store.digests[key] = digest or make().voucher.metadata_digest
+    world.store.indexed = Final(8, 8)
     await world.sweep(after=sweeping.RESTING_SECONDS)
     assert world.mint(make()).status is MintStatus.ACCEPTED
 
     # The builder found the token, and noted what the mint waits for.
     mint_id = make().mint_id
-    world.ledger.mints[mint_id] = world.ledger.mints[mint_id].evolve(waiting=TOKEN_ON_CHAIN)
-    world.ledger.indexed = Final(7, 7)
+    world.store.mints[mint_id] = world.store.mints[mint_id].evolve(waiting=TOKEN_ON_CHAIN)
+    world.store.indexed = Final(7, 7)
     await world.sweep(after=60)
     assert world.mint(make()).status is MintStatus.ACCEPTED
-    world.ledger.indexed = Final(8, 8)
+    world.store.indexed = Final(8, 8)
     await world.sweep(after=0)
 
     ended = world.mint(make())
@@ -87,7 +87,7 @@ async def test_redemption__when_the_indexer_may_still_find_it__then_the_index_is
 ) -> None:
     waiting(world, make(), MintStatus.ISSUED, **SELF)
     world.redeemed(make(), block=8)
-    world.ledger.indexed = Final(8, 8)
+    world.store.indexed = Final(8, 8)
     await world.sweep(after=sweeping.RESTING_SECONDS - 1)
     assert world.mint(make()).status is MintStatus.ISSUED
 
@@ -97,8 +97,8 @@ async def test_redemption__when_the_sweep_died_between_its_writes__then_the_next
 ) -> None:
     mint = waiting(world, make(), MintStatus.ISSUED, **SELF)
     made = world.redeemed(make(), block=8)
-    world.ledger.indexed = Final(8, 8)
-    await world.ledger.mine(mint, made, at=world.now)
+    world.store.indexed = Final(8, 8)
+    await world.store.mine(mint, made, at=world.now)
     await world.sweep(after=sweeping.RESTING_SECONDS)
     assert world.mint(make()).status is MintStatus.FINALIZED
 
@@ -108,7 +108,7 @@ async def test_mined__when_its_record_names_another_transaction__then_it_is_left
 ) -> None:
     mint = waiting(world, make(), MintStatus.MINED, tx_hash=b"\x01" * 32, block_number=8)
     world.redeemed(make(), block=8)
-    assert await end_by_token(mint, Final(8, 8), ledger=world.ledger, chain=world.chain, now=world.now)
+    assert await end_by_token(mint, Final(8, 8), store=world.store, chain=world.chain, now=world.now)
     assert world.mint(make()) == mint
 
 
@@ -117,12 +117,12 @@ async def test_redemption__when_the_indexer_ends_the_mint_meanwhile__then_that_s
 ) -> None:
     seen = waiting(world, make(), MintStatus.ISSUED, **SELF)
     made = world.redeemed(make(), block=8)
-    await world.ledger.mine(seen, made, at=world.now)
+    await world.store.mine(seen, made, at=world.now)
     with pytest.raises(MintMoved):
-        await world.ledger.mine(seen, made, at=world.now + 1)
-    await world.ledger.finalize(seen.mint_id, made, at=world.now)
+        await world.store.mine(seen, made, at=world.now + 1)
+    await world.store.finalize(seen.mint_id, made, at=world.now)
     ended = world.mint(make())
-    assert await end_by_token(seen, Final(8, 8), ledger=world.ledger, chain=world.chain, now=world.now + 1)
+    assert await end_by_token(seen, Final(8, 8), store=world.store, chain=world.chain, now=world.now + 1)
     assert world.mint(make()) == ended
 
 
@@ -143,7 +143,7 @@ async def test_front_run__when_its_user_stopped_the_mint__then_it_ends_by_its_to
 ) -> None:
     await nonce_lost(world, make(), stopped=True)
     made = world.redeemed(make(), block=8)
-    world.ledger.indexed = replace(world.chain.finalize(), number=8)
+    world.store.indexed = replace(world.chain.finalize(), number=8)
     await world.handle(ReviewMint(mint_id=make().mint_id))
     mint = world.mint(make())
     assert (mint.status, mint.tx_hash, mint.problem) == (MintStatus.FINALIZED, made.tx_hash, None)
@@ -152,7 +152,7 @@ async def test_front_run__when_its_user_stopped_the_mint__then_it_ends_by_its_to
 async def test_front_run__when_it_is_not_final_yet__then_a_stopped_mint_waits(world: Any, make: Any) -> None:
     await nonce_lost(world, make(), stopped=True)
     world.redeemed(make(), block=8)
-    world.ledger.indexed = replace(world.chain.finalize(), number=7)
+    world.store.indexed = replace(world.chain.finalize(), number=7)
     await world.handle(ReviewMint(mint_id=make().mint_id))
     assert world.mint(make()).status is MintStatus.SUBMITTED
 
@@ -174,7 +174,7 @@ async def test_taken_nonce__when_no_node_has_the_final_block__then_nothing_is_de
 ) -> None:
     await nonce_lost(world, make(), stopped=stopped)
     # They follow a branch of their own, on which the nonce is used, and call it final.
-    world.ledger.indexed = replace(world.chain.finalize(), hash=b"\x0a" * 32)
+    world.store.indexed = replace(world.chain.finalize(), hash=b"\x0a" * 32)
     await world.handle(ReviewMint(mint_id=make().mint_id))
     assert world.mint(make()).status is MintStatus.SUBMITTED
     assert await world.sent_to(BUILD) == []
@@ -183,7 +183,7 @@ async def test_taken_nonce__when_no_node_has_the_final_block__then_nothing_is_de
 async def test_front_run__when_the_mint_lost_its_nonce__then_it_gets_no_other(world: Any, make: Any) -> None:
     await nonce_lost(world, make())
     world.redeemed(make(), block=8)
-    world.ledger.indexed = replace(world.chain.finalize(), number=8)
+    world.store.indexed = replace(world.chain.finalize(), number=8)
     await world.handle(ReviewMint(mint_id=make().mint_id))
     assert world.mint(make()).status is MintStatus.FINALIZED
     assert await world.sent_to(BUILD) == []
@@ -192,18 +192,18 @@ async def test_front_run__when_the_mint_lost_its_nonce__then_it_gets_no_other(wo
 async def expired_voucher(world: Any, intent: Any) -> None:
     """Have a voucher's deadline pass in a final block."""
     waiting(world, intent, MintStatus.ISSUED, **SELF)
-    world.ledger.indexed = Final(8, intent.voucher.deadline + 1, b"\x08" * 32)
+    world.store.indexed = Final(8, intent.voucher.deadline + 1, b"\x08" * 32)
     world.now = (intent.voucher.deadline + 1) * 1000
 
 
 class UnreadableTokens:
-    """A ledger in which no token can be read."""
+    """A store in which no token can be read."""
 
-    def __init__(self, ledger: Any) -> None:
-        self._ledger = ledger
+    def __init__(self, store: Any) -> None:
+        self._store = store
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._ledger, name)
+        return getattr(self._store, name)
 
     async def minted_digest(self, mint: Any) -> bytes | None:
         raise Unreadable(f"Token: {mint.token_id}")
@@ -231,9 +231,9 @@ async def test_token__when_its_item_was_set_aside__then_the_chain_tells_whose_it
 ) -> None:
     await expired_voucher(world, make())
     made = world.redeemed(make(), block=8)
-    world.ledger.digests.clear()
+    world.store.digests.clear()
     world.chain.minted[made.contract, made.token_id] = make().voucher.metadata_digest
-    await world.sweeper(ledger=UnreadableTokens(world.ledger) if unreadable else None).sweep()
+    await world.sweeper(store=UnreadableTokens(world.store) if unreadable else None).sweep()
     assert (world.mint(make()).status, world.mint(make()).problem) == (MintStatus.FINALIZED, None)
 
 
@@ -242,7 +242,7 @@ async def test_token__when_its_item_was_set_aside_and_it_is_anothers__then_its_m
 ) -> None:
     await expired_voucher(world, make())
     made = world.redeemed(make(), block=8)
-    world.ledger.digests.clear()
+    world.store.digests.clear()
     world.chain.minted[made.contract, made.token_id] = b"\x01" * 32
     await world.sweep()
     assert world.mint(make()).problem.code == "token_taken"
@@ -256,7 +256,7 @@ async def test_token__when_neither_index_nor_chain_can_tell__then_nothing_ends(
     await expired_voucher(world, make())
     if indexed:
         world.redeemed(make(), block=8)
-        world.ledger.digests.clear()
+        world.store.digests.clear()
     world.chain.stateless = True
     await world.sweeper(chain=SilentChain(world.chain) if silent else None).sweep()
     assert world.mint(make()).status is MintStatus.ISSUED
@@ -284,7 +284,7 @@ async def test_front_run__when_its_transfer_was_set_aside__then_the_mint_waits_f
 ) -> None:
     await nonce_lost(world, make(), stopped=stopped)
     world.chain.minted[make().contract, make().voucher.token_id] = make().voucher.metadata_digest
-    world.ledger.indexed = replace(world.chain.finalize(), number=8)
+    world.store.indexed = replace(world.chain.finalize(), number=8)
     await world.handle(ReviewMint(mint_id=make().mint_id))
     assert world.mint(make()).status is MintStatus.SUBMITTED
     assert await world.sent_to(BUILD) == []

@@ -17,9 +17,9 @@ from mintline.set_aside import SetAside
 from mintline.states import MintStatus
 from mintline.transaction_records import Transaction
 from mintline_broadcaster import sweep as sweeping
-from mintline_broadcaster.dynamo import DynamoLedger
+from mintline_broadcaster.dynamo import DynamoTransactionStore
 from mintline_broadcaster.ports import Final
-from mintline_testkit.broadcaster.ledger import MemoryLedger
+from mintline_testkit.broadcaster.store import MemoryTransactionStore
 
 
 class Items:
@@ -32,8 +32,8 @@ class Items:
         return self.items.get(str(key["mint_id"])) if table is MINTS else None
 
 
-class Spoiled(MemoryLedger):
-    """A ledger of which some mints can be read and not written, or not be ended by their token."""
+class Spoiled(MemoryTransactionStore):
+    """A store of which some mints can be read and not written, or not be ended by their token."""
 
     error: Exception = Unwritable("UpdateItem: Item size to update has exceeded the maximum allowed size")
     spoiled: str = ""
@@ -65,24 +65,24 @@ async def test_read_mints__when_one_record_is_unreadable__then_it_alone_is_missi
     items = [to_item(mint) for mint in mints]
     items[1] = spoiled(items[1])
     dynamo: Any = Items(items)
-    ledger = DynamoLedger(dynamo, chain_id=31337, set_aside=SetAside())
+    store = DynamoTransactionStore(dynamo, chain_id=31337, set_aside=SetAside())
     with capture_logs() as lines:
-        found = await ledger.operations(mint.mint_id for mint in mints)
+        found = await store.operations(mint.mint_id for mint in mints)
     assert set(found) == {mints[n].mint_id for n in (0, 2, 3)}
     [line] = [line for line in lines if line["event"] == "record_set_aside"]
     assert (line["table"], line["key"]) == ("mints", mints[1].mint_id)
     assert line["reason"] == "Mint: authorization: too_long"
     with pytest.raises(Unreadable):
-        await ledger.get(mints[1].mint_id)
+        await store.get(mints[1].mint_id)
 
 
 async def test_sweep__when_one_mint_cannot_be_written__then_the_others_are_sent_on(
     world: Any, make: Any
 ) -> None:
-    world.ledger = ledger = Spoiled()
+    world.store = store = Spoiled()
     for nonce in range(3):
         world.built(make(nonce), status=MintStatus.ACCEPTED, created_at=world.now, updated_at=world.now)
-    ledger.spoiled = "mint_0_1"
+    store.spoiled = "mint_0_1"
     with capture_logs() as lines:
         await world.sweep(after=60)
     asked = {message.mint_id for message in await world.sent_to(BUILD)}
@@ -93,8 +93,8 @@ async def test_sweep__when_one_mint_cannot_be_written__then_the_others_are_sent_
 
 
 async def test_sweep__when_the_table_is_unwell__then_no_record_is_to_blame(world: Any, make: Any) -> None:
-    world.ledger = ledger = Spoiled()
-    ledger.spoiled, ledger.error = "mint_0_0", Unavailable("dynamodb")
+    world.store = store = Spoiled()
+    store.spoiled, store.error = "mint_0_0", Unavailable("dynamodb")
     world.built(make(), status=MintStatus.ACCEPTED, created_at=world.now, updated_at=world.now)
     with capture_logs() as lines, pytest.raises(Unavailable):
         await world.sweep(after=60)
@@ -104,7 +104,7 @@ async def test_sweep__when_the_table_is_unwell__then_no_record_is_to_blame(world
 async def test_sweep__when_one_left_mint_needs_what_is_unreadable__then_the_others_end_by_their_tokens(
     world: Any, make: Any
 ) -> None:
-    world.ledger = ledger = Spoiled()
+    world.store = store = Spoiled()
     for sender in range(3):
         intent = make(0, sender=sender)
         intent = intent.evolve(voucher=intent.voucher.evolve(token_id=sender + 1))
@@ -120,24 +120,24 @@ async def test_sweep__when_one_left_mint_needs_what_is_unreadable__then_the_othe
             block_hash=made.block_hash,
         )
         world.chain.mine()
-        ledger.mintings[made.contract, made.token_id] = made
-    ledger.spoiled = "mint_1_0"
+        store.mintings[made.contract, made.token_id] = made
+    store.spoiled = "mint_1_0"
     world.finalize()
     await world.sweep(after=600)
-    ended = {mint_id for mint_id, mint in ledger.mints.items() if mint.status is MintStatus.FINALIZED}
+    ended = {mint_id for mint_id, mint in store.mints.items() if mint.status is MintStatus.FINALIZED}
     assert ended == {"mint_0_0", "mint_2_0"}
 
 
 async def test_sweep__when_one_mint_of_a_sender_cannot_be_written__then_the_senders_others_are_looked_after(
     world: Any, make: Any
 ) -> None:
-    world.ledger = ledger = Spoiled()
+    world.store = store = Spoiled()
     for nonce in range(3):
         intent = make(nonce)
         world.built(intent)
         await world.broadcast(intent)
-    ledger.spoiled = "mint_0_0"
-    ledger.signed.clear()
+    store.spoiled = "mint_0_0"
+    store.signed.clear()
     with capture_logs() as lines:
         await world.sweep(after=60)
     assert {message.nonce for message in await world.sent_to(SIGN)} == {1, 2}
@@ -167,15 +167,15 @@ async def test_final__when_the_checkpoint_is_not_valid__then_unavailable_and_it_
         "finalized_hash": "0x" + "0a" * 32,
     }
     table: Any = OneItem(item)
-    ledger = DynamoLedger(table, chain_id=31337)
-    assert await ledger.final() == Final(7, 9, b"\x0a" * 32)
+    store = DynamoTransactionStore(table, chain_id=31337)
+    assert await store.final() == Final(7, 9, b"\x0a" * 32)
     item[spoiled] = value
     with pytest.raises(Unavailable, match=f"checkpoints 31337 is not valid: .*{spoiled}"):
-        await ledger.final()
+        await store.final()
 
 
-class UnreadableMints(MemoryLedger):
-    """A ledger of which some mints cannot be read."""
+class UnreadableMints(MemoryTransactionStore):
+    """A store of which some mints cannot be read."""
 
     unreadable: frozenset[str] = frozenset()
 
@@ -188,20 +188,20 @@ class UnreadableMints(MemoryLedger):
 async def test_mined__when_it_was_unreadable_while_its_block_became_final__then_it_heals_after_the_repair(
     world: Any, make: Any, repaired_after: int
 ) -> None:
-    world.ledger = ledger = UnreadableMints()
+    world.store = store = UnreadableMints()
     made = world.redeemed(make(), block=8)
     place = {"tx_hash": made.tx_hash, "block_number": 8, "block_hash": made.block_hash}
     # Of a custodial mint its transaction is made final, whatever its own record is like.
     place |= {"custody": "self", "sender": None, "nonce": None}
     mint = world.built(make(), status=MintStatus.MINED, created_at=world.now, updated_at=world.now, **place)
-    ledger.indexed = Final(8, 8)
-    ledger.unreadable = frozenset({mint.mint_id})
+    store.indexed = Final(8, 8)
+    store.unreadable = frozenset({mint.mint_id})
     sweeper, start = world.sweeper(), world.now
     while world.mint(make()).status is MintStatus.MINED:
         seconds = (world.now - start) // 1000
         assert seconds <= max(repaired_after, sweeping.RESTING_SECONDS) + sweeping.RESTING_SECONDS
         if seconds >= repaired_after:
-            ledger.unreadable = frozenset()
+            store.unreadable = frozenset()
         await sweeper.sweep()
         world.now += 5_000
     assert world.mint(make()).status is MintStatus.FINALIZED

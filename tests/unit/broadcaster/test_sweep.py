@@ -72,7 +72,7 @@ async def test_sweep__when_the_mint_moved_since__then_its_patience_starts_afresh
         await world.sweep(after=600)
     assert world.mint(intent).sweeps > 2
     await world.sent_to(BUILD)
-    world.ledger.mints[mint.mint_id] = world.mint(intent).evolve(updated_at=world.now + 1)
+    world.store.mints[mint.mint_id] = world.mint(intent).evolve(updated_at=world.now + 1)
     await world.sweep(after=61)
     assert len(await world.sent_to(BUILD)) == 1
     assert world.mint(intent).sweeps == 1
@@ -128,7 +128,7 @@ async def test_sweep__when_a_voucher_can_never_be_redeemed_any_more__then_its_mi
     await world.sweep(after=101)
     # The index must have seen every block in which it might have been redeemed.
     assert world.mint(make()).status is status
-    world.ledger.indexed = Final(1, late + 1)
+    world.store.indexed = Final(1, late + 1)
     await world.sweep(after=sweeping.RESTING_SECONDS)
     assert world.mint(make()).problem.code == "voucher_expired"
     assert world.chain.sends == []
@@ -152,14 +152,14 @@ async def test_sweep__when_mints_are_mined_or_young__then_they_are_not_read_each
     world.reserved(make(0, sender=1), reserved_at=world.now)
     read: list[Any] = []
     for name in ("operations", "transactions_from"):
-        reading = getattr(world.ledger, name)
+        reading = getattr(world.store, name)
 
         async def counting(asked: Any, reading: Any = reading) -> Any:
             found = await reading(asked)
             read.extend(found)
             return found
 
-        setattr(world.ledger, name, counting)
+        setattr(world.store, name, counting)
     sweeper = world.sweeper()
     for _ in range(3):
         assert await sweeper.sweep()
@@ -218,7 +218,7 @@ async def test_run__when_the_tables_do_not_answer__then_it_goes_on(world: Any) -
     async def failing(*_: Any, **__: Any) -> Any:
         raise Unavailable("DynamoDB")
 
-    world.ledger.open_transactions = failing
+    world.store.open_transactions = failing
 
     async def sleep(_: float) -> None:
         calls.append(1)

@@ -60,7 +60,7 @@ async def stopped(world: Any, make: Any) -> None:
 async def stopped_before_it_was_sent(world: Any, make: Any) -> None:
     world.built(make(0), created_at=world.now, updated_at=world.now)
     mint, carried = world.mint(make(0)), world.transaction(make(0))
-    await world.ledger.reject(mint, CANCELLED, at=world.now, carried=carried)
+    await world.store.reject(mint, CANCELLED, at=world.now, carried=carried)
 
 
 async def taken(world: Any, make: Any) -> None:
@@ -98,7 +98,7 @@ class Line:
     async def sweep(self) -> None:
         world = self.world
         ports = {
-            "ledger": Fragile(world.ledger, self.fate),
+            "store": Fragile(world.store, self.fate),
             "chain": Fragile(world.chain, self.fate),
             "outbox": Fragile(world.queues, self.fate),
         }
@@ -117,17 +117,17 @@ class Line:
         for message in await world.sent_to(BUILD):
             self.build(message)
         world.chain.mine()
-        for place, transaction in list(world.ledger.transactions.items()):
+        for place, transaction in list(world.store.transactions.items()):
             hashes = [attempt.tx_hash for attempt in transaction.own_attempts]
             mined = any(one in world.chain.receipts for one in hashes)
             if transaction.state is TransactionState.SUBMITTED and transaction.operations and mined:
                 ended = {"state": TransactionState.FINAL, "outcome": "succeeded"}
-                world.ledger.transactions[place] = transaction.evolve(**ended)
+                world.store.transactions[place] = transaction.evolve(**ended)
         world.finalize()
 
     def build(self, message: Any) -> None:
         world = self.world
-        mint = world.ledger.mints[message.mint_id]
+        mint = world.store.mints[message.mint_id]
         if message.type == "build_mint" and mint.status is MintStatus.ACCEPTED:
             world.built(self.make(0), created_at=world.now, updated_at=world.now)
         elif message.type == "renew_nonce" and mint.nonce == message.nonce:
@@ -147,13 +147,13 @@ async def played(line: Line, scene: str) -> dict[str, Any]:
     await SCENES[scene](line.world, line.make)
     for _ in range(12):
         await line.turn()
-        for mint_id in list(line.world.ledger.mints):
-            mint = line.world.ledger.standing(mint_id)
+        for mint_id in list(line.world.store.mints):
+            mint = line.world.store.standing(mint_id)
             if mint.status is MintStatus.BUILT:
                 await line.world.broadcast(sign_mint(mint))
     world = line.world
     return {
-        "statuses": {mint_id: world.ledger.standing(mint_id).status for mint_id in world.ledger.mints},
+        "statuses": {mint_id: world.store.standing(mint_id).status for mint_id in world.store.mints},
         "nonces": dict(world.chain.nonces),
         "pool": dict(world.chain.pool),
         "open": world.open(),
@@ -193,7 +193,7 @@ async def test_review__when_it_dies_at_any_call__then_redelivery_does_it_all(
     async def reviewed(around: Any) -> tuple[Any, ...]:
         await SCENES[scene](around, make)
         ports = {
-            "ledger": Fragile(around.ledger, fate),
+            "store": Fragile(around.store, fate),
             "chain": Fragile(around.chain, fate),
             "outbox": Fragile(around.queues, fate),
         }

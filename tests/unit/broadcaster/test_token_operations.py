@@ -70,11 +70,11 @@ class Requests:
         record = TokenTransfer(**fields, to=OTHER) if kind == "transfer" else TokenBurn(**fields)
         key = authorizations.key_of(record)
         assert key is not None
-        self.world.ledger.authorizations[key] = Authorization(envelope=b"\x02sealed")
-        self.world.ledger.token_operations[record.operation_id] = record
+        self.world.store.authorizations[key] = Authorization(envelope=b"\x02sealed")
+        self.world.store.token_operations[record.operation_id] = record
 
     def found(self, kind: str, number: int = 0) -> Operation:
-        operation: Operation = self.world.ledger.operation(f"{kind}_{number}")
+        operation: Operation = self.world.store.operation(f"{kind}_{number}")
         return operation
 
     def taken(self) -> None:
@@ -99,7 +99,7 @@ async def test_broadcast__when_it_is_signed__then_it_is_on_record_and_sent(
     await world.broadcast(intent)
     operation = requests.found(kind)
     assert (operation.status, len(operation.attempts)) == (MintStatus.SUBMITTED, 1)
-    assert world.ledger.token_operations[f"{kind}_0"].status is MintStatus.BUILT
+    assert world.store.token_operations[f"{kind}_0"].status is MintStatus.BUILT
     assert len(world.chain.pool) == 1
 
 

@@ -28,6 +28,8 @@ from mintline_testkit.broadcaster.chain import Decoded, MemoryChain
 from mintline_testkit.broadcaster.ledger import MemoryLedger
 from mintline_testkit.broadcaster.vouchers import MemoryVouchers
 from mintline_testkit.constants import CONTRACT, GWEI
+from mintline_testkit.broadcaster.store import MemoryTransactionStore
+from mintline_testkit.broadcaster.vouchers import MemoryVoucherStore
 
 NOW = 1_700_000_000_000
 DEADLINE = NOW // 1000 + 3600
@@ -104,11 +106,11 @@ def made_in_block(block: int, recipient: str) -> Transfer:
 @dataclass
 class Line:
     now: int = NOW
-    ledger: MemoryLedger = field(default_factory=MemoryLedger)
+    store: MemoryTransactionStore = field(default_factory=MemoryTransactionStore)
     chain: MemoryChain = field(default_factory=lambda: MemoryChain(decoded))
 
     def __post_init__(self) -> None:
-        self.vouchers = MemoryVouchers(self.ledger)
+        self.vouchers = MemoryVoucherStore(self.store)
 
     def put(self, status: MintStatus = MintStatus.BUILT, **changes: Any) -> Mint:
         fields: dict[str, Any] = {
@@ -129,12 +131,12 @@ class Line:
             "voucher_signature": SIGNATURE if status is not MintStatus.BUILT else None,
         }
         mint = Mint(**fields | changes)
-        self.ledger.mints[mint.mint_id] = mint
+        self.store.mints[mint.mint_id] = mint
         return mint
 
     @property
     def mint(self) -> Mint:
-        return self.ledger.mints["m1"]
+        return self.store.mints["m1"]
 
     @property
     def problem(self) -> str | None:
@@ -145,7 +147,7 @@ class Line:
         await issue(message, vouchers=self.vouchers, now=self.now)
 
     async def relay(self, message: SelfRedeem) -> None:
-        await relay(message, ledger=self.ledger, vouchers=self.vouchers, chain=self.chain, now=self.now)
+        await relay(message, store=self.store, vouchers=self.vouchers, chain=self.chain, now=self.now)
 
 
 @pytest.fixture
@@ -213,7 +215,7 @@ async def test_voucher__when_the_enclave_refuses_it__then_the_mint_ends_and_no_n
 
     gas = GasBound("MINTLINE_MAX_TRANSFER_GAS", 500_000)
     noops = Noops(chain=line.chain, outbox=NoOutbox(), caps=FeeCaps(1, 1), gas=gas)
-    await refuse(refusal, ledger=line.ledger, outbox=NoOutbox(), noops=noops, now=NOW)
+    await refuse(refusal, store=line.store, outbox=NoOutbox(), noops=noops, now=NOW)
 
     assert line.mint.status is MintStatus.REJECTED
     assert line.mint.problem == problem_of("policy_voucher_ttl")
@@ -229,7 +231,7 @@ async def test_transaction__when_the_node_takes_it__then_the_mint_is_submitted(l
     assert line.mint.submitted_at == NOW
     [attempt] = line.mint.attempts
     assert (attempt.tx_hash, attempt.max_fee_per_gas, attempt.nonce) == (message.tx_hash, 10 * GWEI, 0)
-    recorded = line.ledger.signed[message.tx_hash]
+    recorded = line.store.signed[message.tx_hash]
     assert (recorded.kind, recorded.mint_id, recorded.sender) == ("self_redeem", "m1", USER)
 
 
@@ -251,7 +253,7 @@ async def test_transaction__when_the_process_died_before_the_send__then_it_is_on
     seen: list[tuple[bool, int]] = []
 
     async def dies(_: bytes) -> Any:
-        seen.append((transaction().tx_hash in line.ledger.signed, len(line.mint.attempts)))
+        seen.append((transaction().tx_hash in line.store.signed, len(line.mint.attempts)))
         raise RuntimeError("killed")
 
     monkeypatch.setattr(line.chain, "send_raw", dies)
@@ -408,7 +410,7 @@ async def test_transaction__when_its_bytes_are_not_what_the_record_says__then_it
         await line.relay(transaction().evolve(raw=raw, tx_hash=keccak256(raw)))
 
     assert (caught.value.code, caught.value.mint_id) == ("raw_mismatch", "m1")
-    assert (line.mint, line.ledger.signed, line.chain.sends) == (before, {}, [])
+    assert (line.mint, line.store.signed, line.chain.sends) == (before, {}, [])
 
 
 @pytest.mark.parametrize(
@@ -422,7 +424,7 @@ async def test_transaction__when_the_message_claims_other_numbers_than_its_bytes
     with pytest.raises(OutcomeRefused, match="raw_mismatch"):
         await line.relay(transaction().evolve(**changes))
 
-    assert (line.mint, line.ledger.signed, line.chain.sends) == (before, {}, [])
+    assert (line.mint, line.store.signed, line.chain.sends) == (before, {}, [])
 
 
 async def test_transaction__when_its_bytes_are_no_transaction__then_it_changes_nothing(line: Line) -> None:
@@ -431,7 +433,7 @@ async def test_transaction__when_its_bytes_are_no_transaction__then_it_changes_n
     with pytest.raises(OutcomeRefused, match="raw_mismatch"):
         await line.relay(transaction().evolve(raw=b"\x02junk", tx_hash=keccak256(b"\x02junk")))
 
-    assert (line.mint, line.ledger.signed) == (before, {})
+    assert (line.mint, line.store.signed) == (before, {})
 
 
 @pytest.mark.parametrize(
@@ -452,7 +454,7 @@ async def test_voucher__when_the_enclave_refused_another_request_than_the_record
     message = SigningRefused(intent=REQUEST.evolve(**changes), code="authorization_missing", reason="")
 
     with pytest.raises(OutcomeRefused):
-        await refuse_voucher(message, ledger=line.ledger, now=NOW)
+        await refuse_voucher(message, store=line.store, now=NOW)
 
     assert line.mint == before
 
@@ -465,12 +467,12 @@ async def test_voucher__when_its_token_id_was_finally_minted_by_another__then_it
     line: Line, status: MintStatus, recipient: str, digest: bytes
 ) -> None:
     mint = line.put(status)
-    line.ledger.mintings[CONTRACT, 7] = made_in_block(8, recipient)
-    line.ledger.digests[CONTRACT, 7] = digest
+    line.store.mintings[CONTRACT, 7] = made_in_block(8, recipient)
+    line.store.digests[CONTRACT, 7] = digest
 
-    assert await end_by_token(mint, Final(7, NOW // 1000), ledger=line.ledger, chain=line.chain, now=NOW)
+    assert await end_by_token(mint, Final(7, NOW // 1000), store=line.store, chain=line.chain, now=NOW)
     assert line.mint == mint
-    assert await end_by_token(mint, Final(8, NOW // 1000), ledger=line.ledger, chain=line.chain, now=NOW)
+    assert await end_by_token(mint, Final(8, NOW // 1000), store=line.store, chain=line.chain, now=NOW)
     assert (line.mint.status, line.mint.problem) == (MintStatus.REJECTED, TOKEN_TAKEN)
 
 
@@ -499,9 +501,9 @@ async def test_voucher__when_its_deadline_is_finally_past__then_the_mint_is_reje
 ) -> None:
     mint = line.put(status)
 
-    assert not await expire(mint, Final(9, DEADLINE), ledger=line.ledger, chain=line.chain, now=NOW)
+    assert not await expire(mint, Final(9, DEADLINE), store=line.store, chain=line.chain, now=NOW)
     assert line.mint.status is status
-    assert await expire(mint, Final(9, DEADLINE + 1), ledger=line.ledger, chain=line.chain, now=NOW)
+    assert await expire(mint, Final(9, DEADLINE + 1), store=line.store, chain=line.chain, now=NOW)
     assert line.mint.status is MintStatus.REJECTED
     assert line.problem == "voucher_expired"
 
@@ -510,7 +512,7 @@ async def test_voucher__when_it_was_redeemed_meanwhile__then_it_does_not_expire(
     mint = line.put(MintStatus.ISSUED)
     line.put(MintStatus.MINED)
 
-    assert not await expire(mint, Final(9, DEADLINE + 1), ledger=line.ledger, chain=line.chain, now=NOW)
+    assert not await expire(mint, Final(9, DEADLINE + 1), store=line.store, chain=line.chain, now=NOW)
     assert line.mint.status is MintStatus.MINED
 
 
@@ -519,10 +521,10 @@ async def test_voucher__when_its_token_is_there_but_nobody_noticed__then_its_min
 ) -> None:
     mint = line.put(MintStatus.ISSUED)
     minting = made_in_block(8, USER)
-    line.ledger.mintings[CONTRACT, 7] = minting
-    line.ledger.digests[CONTRACT, 7] = mint.metadata_digest
+    line.store.mintings[CONTRACT, 7] = minting
+    line.store.digests[CONTRACT, 7] = mint.metadata_digest
 
-    assert not await expire(mint, Final(9, DEADLINE + 1), ledger=line.ledger, chain=line.chain, now=NOW)
+    assert not await expire(mint, Final(9, DEADLINE + 1), store=line.store, chain=line.chain, now=NOW)
     assert line.mint.status is MintStatus.FINALIZED
     assert (line.mint.tx_hash, line.mint.block_number) == (minting.tx_hash, 8)
     assert line.problem is None

@@ -45,7 +45,7 @@ from mintline_testkit.api.client import MemoryClient
 from mintline_testkit.api.stage import Stage
 from mintline_testkit.broadcaster.chain import Decoded
 from mintline_testkit.broadcaster.chain import MemoryChain as MemoryNode
-from mintline_testkit.broadcaster.ledger import MemoryLedger
+from mintline_testkit.broadcaster.store import MemoryTransactionStore
 from mintline_testkit.builder import chain as builder_chain
 from mintline_testkit.builder import tables as builder_tables
 from mintline_testkit.constants import CHAIN_ID, CONTRACT
@@ -87,7 +87,7 @@ def read(raw: bytes) -> Decoded:
 class Store(MemoryStore):
     """Reads the attempts where the broadcaster wrote them."""
 
-    ledger: MemoryLedger
+    ledger: MemoryTransactionStore
 
     async def attempts(self, tx_hashes: Sequence[bytes]) -> dict[bytes, Attempted]:
         found = ((tx_hash, self.ledger.signed.get(tx_hash)) for tx_hash in tx_hashes)
@@ -109,7 +109,7 @@ class Line:
     tracer_of: Callable[[str], Tracer]
     mints: dict[str, Mint] = field(default_factory=dict)
     queues: MemoryQueues = field(default_factory=MemoryQueues)
-    ledger: MemoryLedger = field(default_factory=MemoryLedger)
+    ledger: MemoryTransactionStore = field(default_factory=MemoryTransactionStore)
     token_ids: dict[str, int] = field(default_factory=dict)
     traces: list[str] = field(default_factory=list)
     """Of every message that was handled, in order."""
@@ -226,7 +226,7 @@ class Line:
             outbox = self.outbox("broadcaster")
             gas = GasBound("MINTLINE_MAX_TRANSFER_GAS", 500_000)
             noops = Noops(chain=node, outbox=outbox, caps=caps, gas=gas)
-            ports = {"ledger": self.ledger, "chain": node, "outbox": outbox, "noops": noops}
+            ports = {"store": self.ledger, "chain": node, "outbox": outbox, "noops": noops}
             await broadcast(message, **ports, caps=caps, now=5_000)
 
         await self.consume("broadcaster", BROADCAST, handle)

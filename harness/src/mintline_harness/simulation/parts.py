@@ -37,7 +37,7 @@ from mintline_harness.simulation.tables import (
     RELAYER,
     TREASURY,
     Custody,
-    IndexedLedger,
+    IndexedTransactionStore,
     Tables,
     authority,
 )
@@ -114,7 +114,7 @@ class Parts:
     consumed: Callable[[QueuesPort], QueuesPort] = lambda queues: queues
     indexed_chain: Callable[[Node, Any], Any] = NodeChain
     index_store: type[MemoryStore] = MemoryStore
-    ledger: type[IndexedLedger] = IndexedLedger
+    ledger: type[IndexedTransactionStore] = IndexedTransactionStore
 
 
 @dataclass(frozen=True, slots=True)

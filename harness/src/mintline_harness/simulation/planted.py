@@ -24,7 +24,7 @@ from mintline_harness.simulation.chain import TRANSFER_GAS
 from mintline_harness.simulation.contract import Batch, called
 from mintline_harness.simulation.parts import Parts
 from mintline_harness.simulation.process import Process
-from mintline_harness.simulation.tables import IndexedLedger
+from mintline_harness.simulation.tables import IndexedTransactionStore
 from mintline_indexer.chain_port import Block, Event, Tips
 from mintline_indexer.node_chain import NodeChain
 from mintline_indexer.store_port import Progress, Write
@@ -164,7 +164,7 @@ class ForgettingClaims:
     """Takes it that no mint depends on a nonce that a no-op or a stranger has."""
 
     def __init__(self, adapters: Adapters) -> None:
-        self._ledger = adapters.ledger
+        self._ledger = adapters.store
 
     async def operations(self, ids: Iterable[str]) -> dict[str, Operation]:
         """Return the mints as if nothing carried them."""
@@ -178,7 +178,7 @@ class ForgettingClaims:
 def forget_claims(adapters: Adapters) -> Adapters:
     """Have a broadcaster close nonces whose mints still wait for them."""
     ledger: Any = ForgettingClaims(adapters)
-    return replace(adapters, ledger=ledger)
+    return replace(adapters, store=ledger)
 
 
 class AnyAttemptWillDo(MemoryStore):
@@ -230,7 +230,7 @@ class SendingFirst:
     """Sends each transaction, and writes it down afterwards."""
 
     def __init__(self, adapters: Adapters) -> None:
-        self._ledger, self._chain = adapters.ledger, adapters.chain
+        self._ledger, self._chain = adapters.store, adapters.chain
 
     async def record(self, signed: SignedTransaction) -> None:
         """Send what is only to be written down."""
@@ -244,7 +244,7 @@ class SendingFirst:
 def send_first(adapters: Adapters) -> Adapters:
     """Have a broadcaster send before it writes ahead."""
     ledger: Any = SendingFirst(adapters)
-    return replace(adapters, ledger=ledger)
+    return replace(adapters, store=ledger)
 
 
 class BlindToParents(NodeChain):
@@ -314,7 +314,7 @@ class Unconditional(MemoryStore):
         await super().commit(progress, write)
 
 
-class BlindToTokens(IndexedLedger):
+class BlindToTokens(IndexedTransactionStore):
     """Never finds a token in the index that nothing ties to its mint."""
 
     async def minting(self, mint: Mint) -> Transfer | None:
@@ -332,13 +332,13 @@ class BelievingMessages(Broadcaster):
         if not isinstance(message, SigningRefused) or not isinstance(intent, SignMint | IssueVoucher):
             await super().handle(message)
             return
-        mint = await self._ledger.get(intent.mint_id)
+        mint = await self._store.get(intent.mint_id)
         if mint is None or not may(mint.status, MintStatus.REJECTED):
             return
         place = carried_by(mint)
-        carried = None if place is None else await self._ledger.transaction(place)
+        carried = None if place is None else await self._store.transaction(place)
         with suppress(MintMoved):
-            await self._ledger.reject(mint, problem_of(message.code), at=self._now(), carried=carried)
+            await self._store.reject(mint, problem_of(message.code), at=self._now(), carried=carried)
 
 
 BUGS: Mapping[str, Parts] = MappingProxyType(

@@ -178,7 +178,7 @@ async def serve_signer(process: Process, environment: Environment) -> None:
 async def serve_broadcaster(process: Process, environment: Environment) -> None:
     """Run a broadcaster, its sweep included."""
     adapters = BroadcasterAdapters(
-        ledger=process.port(environment.tables.ledger),
+        store=process.port(environment.tables.ledger),
         vouchers=process.port(environment.tables.vouchers),
         chain=node_over(environment.endpoints.rpc(process), process),
         outbox=process.port(environment.queues),

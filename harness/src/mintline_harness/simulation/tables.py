@@ -26,6 +26,7 @@ from mintline.records import Collection, Link, Mint, Operation, TokenOperation, 
 from mintline.states import MintStatus, TransactionState, stored_sources, transaction_may
 from mintline.transaction_records import Place, carried_by
 from mintline.transaction_records import Transaction as TransactionRecord
+from mintline_api.memory import MemoryIndex, MemoryLinks, MemoryMints, MemoryTokenIds, MemoryWallets
 from mintline_broadcaster.ports import Final, SignedTransaction
 from mintline_harness.simulation.chain import TRANSFER_GAS, Sent, read
 from mintline_harness.simulation.lagging import Lag, LaggingTable
@@ -35,8 +36,8 @@ from mintline_signer.protocol import WrappedKey
 from mintline_testkit.api.index import MemoryIndex
 from mintline_testkit.api.operations import MemoryMints, MemoryTokenIds
 from mintline_testkit.api.wallets import MemoryLinks, MemoryWallets
-from mintline_testkit.broadcaster.ledger import MemoryLedger
-from mintline_testkit.broadcaster.vouchers import MemoryVouchers
+from mintline_testkit.broadcaster.store import MemoryTransactionStore
+from mintline_testkit.broadcaster.vouchers import MemoryVoucherStore
 from mintline_testkit.builder.tables import MemoryMetadata, MemoryTables
 from mintline_testkit.indexer.store import MemoryCollectionRegistry, MemoryStore
 from mintline_testkit.signer import Authority
@@ -141,7 +142,7 @@ class SignedAttempts(dict[bytes, Attempted]):
         return Attempted(place=Place(scoped(signed.chain_id, signed.sender), signed.nonce), at=signed.at)
 
 
-class IndexedLedger(MemoryLedger):
+class IndexedTransactionStore(MemoryTransactionStore):
     """A broadcaster's ledger that reads of the index what the indexer wrote."""
 
     store: MemoryStore
@@ -187,7 +188,7 @@ class Tables:
         lag: Lag,
         *,
         index_store: type[MemoryStore] = MemoryStore,
-        ledger: type[IndexedLedger] = IndexedLedger,
+        ledger: type[IndexedTransactionStore] = IndexedTransactionStore,
     ) -> None:
         self.moves = Moves()
         self.mints = WatchedOperations[Mint](broken, lag, self.moves)
@@ -220,7 +221,7 @@ class Tables:
         self.api_mints.token_operations = self.token_operations
         self.api_mints.transactions = self.transactions
         self.api_mints.authorizations = self.builder.authorizations = self.ledger.authorizations
-        self.vouchers = MemoryVouchers(self.ledger)
+        self.vouchers = MemoryVoucherStore(self.ledger)
         self.links = MemoryLinks(chain_id=CHAIN_ID)
         self.links.items = {link.link_id: link for link in map(_link, USERS)}
         self.collections = MemoryCollectionRegistry({CONTRACT: 1})

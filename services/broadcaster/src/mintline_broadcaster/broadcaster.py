@@ -20,14 +20,19 @@ from mintline.messages import (
 )
 from mintline.queue_port import SendingPort
 from mintline.resources import BROADCAST
-from mintline_broadcaster.counted import CountedChain, CountedLedger, CountedOutbox, CountedVouchers
 from mintline_broadcaster.handlers import broadcast, refuse, review
+from mintline_broadcaster.instrumented import (
+    InstrumentedChain,
+    InstrumentedOutbox,
+    InstrumentedTransactionStore,
+    InstrumentedVoucherStore,
+)
 from mintline_broadcaster.metrics import Metrics
 from mintline_broadcaster.monitor import TransactionMonitor
 from mintline_broadcaster.noops import Noops
 from mintline_broadcaster.on_record import OutcomeRefused
 from mintline_broadcaster.policy import Policy
-from mintline_broadcaster.ports import Chain, Ledger, Vouchers
+from mintline_broadcaster.ports import Chain, TransactionStore, VoucherStore
 from mintline_broadcaster.signed_bytes import verify_signed_bytes, verify_voucher_signature
 from mintline_broadcaster.sweep import Sweeper
 from mintline_broadcaster.vouchers import issue, relay
@@ -39,8 +44,8 @@ log = structlog.get_logger(__name__)
 class Adapters:
     """The world, as a broadcaster meets it."""
 
-    ledger: Ledger
-    vouchers: Vouchers
+    store: TransactionStore
+    vouchers: VoucherStore
     chain: Chain
     outbox: SendingPort
 
@@ -58,10 +63,10 @@ class Broadcaster:
         sleep: Callable[[float], Awaitable[None]],
         rng: Random,
     ) -> None:
-        self._ledger = CountedLedger(adapters.ledger, metrics)
-        self._vouchers = CountedVouchers(adapters.vouchers, metrics)
-        self._chain = CountedChain(adapters.chain, metrics)
-        self._outbox = CountedOutbox(adapters.outbox, metrics)
+        self._store = InstrumentedTransactionStore(adapters.store, metrics)
+        self._vouchers = InstrumentedVoucherStore(adapters.vouchers, metrics)
+        self._chain = InstrumentedChain(adapters.chain, metrics)
+        self._outbox = InstrumentedOutbox(adapters.outbox, metrics)
         self._metrics = metrics
         self._policy = policy
         self._now = now
@@ -69,7 +74,7 @@ class Broadcaster:
         self._rng = rng
         self._noops = Noops(chain=self._chain, outbox=self._outbox, caps=policy.caps, gas=policy.transfer_gas)
         self._monitor = TransactionMonitor(
-            ledger=self._ledger,
+            store=self._store,
             chain=self._chain,
             outbox=self._outbox,
             noops=self._noops,
@@ -78,7 +83,7 @@ class Broadcaster:
             metrics=metrics,
         )
         self._sweeper = Sweeper(
-            ledger=self._ledger,
+            store=self._store,
             chain=self._chain,
             monitor=self._monitor,
             outbox=self._outbox,
@@ -103,23 +108,23 @@ class Broadcaster:
             raise
 
     async def _handle(self, message: AnyMessage) -> None:
-        ledger, vouchers, chain, outbox = self._ledger, self._vouchers, self._chain, self._outbox
+        store, vouchers, chain, outbox = self._store, self._vouchers, self._chain, self._outbox
         noops, caps, now = self._noops, self._policy.caps, self._now()
         match message:
             case Broadcast():
                 verify_signed_bytes(message)
                 await broadcast(
-                    message, ledger=ledger, chain=chain, outbox=outbox, noops=noops, caps=caps, now=now
+                    message, store=store, chain=chain, outbox=outbox, noops=noops, caps=caps, now=now
                 )
             case VoucherIssued():
                 verify_voucher_signature(message, issuer=self._policy.issuer)
                 await issue(message, vouchers=vouchers, now=now)
             case SelfRedeem():
-                await relay(message, ledger=ledger, vouchers=vouchers, chain=chain, now=now)
+                await relay(message, store=store, vouchers=vouchers, chain=chain, now=now)
             case SigningRefused():
-                await refuse(message, ledger=ledger, outbox=outbox, noops=noops, now=now)
+                await refuse(message, store=store, outbox=outbox, noops=noops, now=now)
             case ReviewMint():
-                await review(message, ledger=ledger, monitor=self._monitor, now=now)
+                await review(message, store=store, monitor=self._monitor, now=now)
             case _:
                 raise Rejected("misrouted", f"{message.type} does not belong on {BROADCAST.name}")
 

@@ -1,4 +1,4 @@
-"""The ledger over DynamoDB; the writes of concurrent messages share requests."""
+"""The transaction store over DynamoDB; the writes of concurrent messages share requests."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class _FinalItem(Frozen):
     finalized_hash: Bytes32
 
 
-class DynamoLedger:
+class DynamoTransactionStore:
     """What was signed and sent, in the tables `transactions`, `attempts` and `mints`.
 
     ::

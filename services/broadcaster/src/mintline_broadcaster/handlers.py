@@ -42,7 +42,7 @@ from mintline_broadcaster.outcomes import (
     fill_if_unused,
     log_rejected,
 )
-from mintline_broadcaster.ports import Chain, Ledger, TransactionMoved
+from mintline_broadcaster.ports import Chain, TransactionMoved, TransactionStore
 from mintline_broadcaster.vouchers import refuse_voucher
 from mintline_broadcaster.write_ahead import Standing, write_ahead
 
@@ -52,7 +52,7 @@ log = structlog.get_logger(__name__)
 async def broadcast(
     message: Broadcast,
     *,
-    ledger: Ledger,
+    store: TransactionStore,
     chain: Chain,
     outbox: SendingPort,
     noops: Noops,
@@ -66,7 +66,7 @@ async def broadcast(
     """
     if keccak256(message.raw) != message.tx_hash:
         raise Rejected("hash_mismatch", "The transaction's hash is not that of its bytes.")
-    entered = await write_ahead(message, ledger=ledger, now=now)
+    entered = await write_ahead(message, store=store, now=now)
     match entered.standing:
         case Standing.SETTLED:
             log.info("transaction_not_needed", **context(message))
@@ -79,12 +79,12 @@ async def broadcast(
             answer = await chain.send_raw(message.raw)
             log.info("transaction_sent", fact=answer.fact.value, said=answer.message, **context(message))
             await act_on(
-                answer, message, ledger=ledger, chain=chain, outbox=outbox, noops=noops, caps=caps, now=now
+                answer, message, store=store, chain=chain, outbox=outbox, noops=noops, caps=caps, now=now
             )
 
 
 async def refuse(
-    message: SigningRefused, *, ledger: Ledger, outbox: SendingPort, noops: Noops, now: int
+    message: SigningRefused, *, store: TransactionStore, outbox: SendingPort, noops: Noops, now: int
 ) -> None:
     """End what the enclave refused to sign, and have the nonce filled that was reserved for it.
 
@@ -96,23 +96,23 @@ async def refuse(
     """
     intent = message.intent
     if isinstance(intent, IssueVoucher):
-        await refuse_voucher(message, ledger=ledger, now=now)
+        await refuse_voucher(message, store=store, now=now)
         return
     problem = problem_of(message.code)
-    transaction = await ledger.transaction(place_of(intent.signer, intent.nonce))
+    transaction = await store.transaction(place_of(intent.signer, intent.nonce))
     came_late = message.code == RefusalCode.NONCE_FILLED
     # Lines may have been left out of a batch after it was signed, and before that was on record.
     other_lines = message.code == RefusalCode.NONCE and isinstance(intent, SignBatch)
     if came_late or other_lines:
         log.info("signing_came_late", kind=intent.type)
-        await _give_way(intent, transaction, ledger=ledger, outbox=outbox, noops=noops, now=now)
+        await _give_way(intent, transaction, store=store, outbox=outbox, noops=noops, now=now)
     elif isinstance(intent, SignNoop) or not operation_ids(intent) or not _is_first(intent, transaction):
         log.error("signing_refused", code=problem.code, kind=intent.type)
         if transaction is not None and not operation_ids(intent) and _is_unsent(intent, transaction):
-            await fill_for_good(transaction, ledger=ledger, noops=noops, now=now)
+            await fill_for_good(transaction, store=store, noops=noops, now=now)
         raise Rejected(problem.code, problem.reason)
     else:
-        await _end_refused(message, problem, transaction, ledger=ledger, outbox=outbox, noops=noops, now=now)
+        await _end_refused(message, problem, transaction, store=store, outbox=outbox, noops=noops, now=now)
 
 
 async def _end_refused(
@@ -120,26 +120,26 @@ async def _end_refused(
     problem: Problem,
     transaction: Transaction | None,
     *,
-    ledger: Ledger,
+    store: TransactionStore,
     outbox: SendingPort,
     noops: Noops,
     now: int,
 ) -> None:
     """Reject the operations of a transaction whose first attempt was refused, or the one that was refused."""
     if transaction is None:
-        await _check_unknown(message.intent, ledger=ledger)
+        await _check_unknown(message.intent, store=store)
         raise Rejected("unknown_mint", "The intent belongs to nothing on record.")
     if transaction.own_attempts or transaction.state not in UNDECIDED:
         raise TransactionMoved(transaction)
     refused = message.operation_id
     if transaction.kind == "batch" and refused and refused not in transaction.operations:
         # An earlier delivery has left it out: the rest may not have been sent on.
-        await sign(await first_intent(transaction, ledger=ledger), outbox=outbox)
+        await sign(await first_intent(transaction, store=store), outbox=outbox)
         return
-    operations = await operations_of(transaction, ledger=ledger)
+    operations = await operations_of(transaction, store=store)
     waiting = [one for one in operations if depends_on(one, transaction)]
     try:
-        own = await intent_of(transaction, operations, ledger=ledger)
+        own = await intent_of(transaction, operations, store=store)
     except Moved:
         raise OutcomeRefused("unknown_mint", name_of(message.intent), "nonce") from None
     check_refused(message.intent, own, authorized=bool(waiting))
@@ -147,14 +147,14 @@ async def _end_refused(
         raise OutcomeRefused("unknown_mint", refused, "operation_id")
     rest = [one for one in waiting if one.operation_id != refused]
     if not refused or not rest:
-        await end_operations(transaction, operations, problem, ledger=ledger, noops=noops, now=now)
+        await end_operations(transaction, operations, problem, store=store, noops=noops, now=now)
         return
     seal, left = resealed(transaction, rest)
     blamed = next((one for one in waiting if one.operation_id == refused), None)
     if blamed is None:
-        await ledger.reseal(transaction, seal, at=now)  # it ended elsewhere
+        await store.reseal(transaction, seal, at=now)  # it ended elsewhere
     else:
-        await ledger.reject(blamed, problem, at=now, carried=transaction, seal=seal)
+        await store.reject(blamed, problem, at=now, carried=transaction, seal=seal)
         log_rejected(blamed, problem, nonce=transaction.nonce)
     await sign(left, outbox=outbox)
 
@@ -163,7 +163,7 @@ async def _give_way(
     intent: AnyIntent,
     transaction: Transaction | None,
     *,
-    ledger: Ledger,
+    store: TransactionStore,
     outbox: SendingPort,
     noops: Noops,
     now: int,
@@ -175,22 +175,22 @@ async def _give_way(
     if isinstance(intent, SignNoop):
         return
     if transaction is None:
-        await _check_unknown(intent, ledger=ledger)
+        await _check_unknown(intent, store=store)
         return
     if transaction.own_attempts or transaction.state not in UNDECIDED:
         return
     if transaction.meaning != meaning_of(intent):
         raise OutcomeRefused("unknown_mint", name_of(intent), "nonce")
-    await fill_for_good(transaction, ledger=ledger, noops=noops, now=now)
+    await fill_for_good(transaction, store=store, noops=noops, now=now)
     if len(transaction.operations) == 1:
-        [operation] = await operations_of(transaction, ledger=ledger)
+        [operation] = await operations_of(transaction, store=store)
         if depends_on(operation, transaction) and gets_another_nonce(operation):
             await ask_for_nonce(operation, outbox=outbox)
 
 
-async def _check_unknown(intent: AnyIntent | IssueVoucher, *, ledger: Ledger) -> None:
+async def _check_unknown(intent: AnyIntent | IssueVoucher, *, store: TransactionStore) -> None:
     """Raise OutcomeRefused if there are operations of an intent whose nonce was reserved for nothing."""
-    if await ledger.operations(operation_ids(intent)):
+    if await store.operations(operation_ids(intent)):
         raise OutcomeRefused("unknown_mint", name_of(intent), "nonce")
 
 
@@ -209,17 +209,19 @@ def _is_unsent(intent: AnyIntent, transaction: Transaction) -> bool:
     )
 
 
-async def review(message: ReviewMint, *, ledger: Ledger, monitor: TransactionMonitor, now: int) -> None:
+async def review(
+    message: ReviewMint, *, store: TransactionStore, monitor: TransactionMonitor, now: int
+) -> None:
     """Do at once what the sweep would do with an operation: its user stopped it, or a reorg dropped it.
 
     Raises Rejected for one that does not exist.
     """
-    operation = await ledger.get(message.mint_id)
+    operation = await store.get(message.mint_id)
     if operation is None:
         raise Rejected("unknown_mint", "There is no record of this mint.")
     place = carried_by(operation)
-    transaction = None if place is None else await ledger.transaction(place)
+    transaction = None if place is None else await store.transaction(place)
     if transaction is None or transaction.state in (TransactionState.MINED, TransactionState.FINAL):
         return
     if operation.status in (MintStatus.SUBMITTED, MintStatus.REJECTED):
-        await monitor.check([transaction], await ledger.final(), now=now, urgent=True)
+        await monitor.check([transaction], await store.final(), now=now, urgent=True)

@@ -13,7 +13,7 @@ from mintline.raw_transactions import decode
 from mintline.records import Attempt, Operation
 from mintline.resources import BUILD, SIGN
 from mintline.transaction_records import Transaction
-from mintline_broadcaster.ports import Ledger, Seal, SignedTransaction
+from mintline_broadcaster.ports import Seal, SignedTransaction, TransactionStore
 
 MINUTE = 60_000
 
@@ -26,39 +26,39 @@ def fees_of(transaction: Transaction, attempt: Attempt | None = None) -> Fees:
     return Fees(max_fee_per_gas=last.max_fee_per_gas, max_priority_fee_per_gas=last.max_priority_fee_per_gas)
 
 
-async def recorded_intent(transaction: Transaction, *, ledger: Ledger) -> AnyIntent:
+async def recorded_intent(transaction: Transaction, *, store: TransactionStore) -> AnyIntent:
     """Return what a reserved transaction stands for, the same each time; raises `mintline.kinds.Moved`."""
-    return await intent_of(transaction, await _readable(transaction, ledger), ledger=ledger)
+    return await intent_of(transaction, await _readable(transaction, store), store=store)
 
 
 async def intent_of(
-    transaction: Transaction, operations: Sequence[Operation], *, ledger: Ledger
+    transaction: Transaction, operations: Sequence[Operation], *, store: TransactionStore
 ) -> AnyIntent:
     """Return the same, by the operations that it names; raises `mintline.kinds.Moved`."""
     authorization = b""
     if kinds.transaction_kind(transaction).authorized and operations:
-        authorization = await ledger.envelope(operations[0])
+        authorization = await store.envelope(operations[0])
     return kinds.first_intent(transaction, operations, authorization)
 
 
-async def first_intent(transaction: Transaction, *, ledger: Ledger) -> AnyIntent:
+async def first_intent(transaction: Transaction, *, store: TransactionStore) -> AnyIntent:
     """Return the same; raises Unavailable if the record of what it carries moved on since it was read."""
     try:
-        return await recorded_intent(transaction, ledger=ledger)
+        return await recorded_intent(transaction, store=store)
     except kinds.Moved as moved:
         raise Unavailable(str(moved)) from None
 
 
-async def operations_of(transaction: Transaction, *, ledger: Ledger) -> list[Operation]:
+async def operations_of(transaction: Transaction, *, store: TransactionStore) -> list[Operation]:
     """Return the operations of a transaction, in its order; raises Unavailable if one cannot be read."""
-    found = await _readable(transaction, ledger)
+    found = await _readable(transaction, store)
     if len(found) < len(transaction.operations):
         raise Unavailable(f"operations of transaction {transaction.place.name} cannot be read")
     return found
 
 
-async def _readable(transaction: Transaction, ledger: Ledger) -> list[Operation]:
-    found = await ledger.operations(transaction.operations) if transaction.operations else {}
+async def _readable(transaction: Transaction, store: TransactionStore) -> list[Operation]:
+    found = await store.operations(transaction.operations) if transaction.operations else {}
     return [found[one] for one in transaction.operations if one in found]
 
 
@@ -70,7 +70,7 @@ def resealed(batch: Transaction, operations: Sequence[Operation]) -> tuple[Seal,
 
 
 async def intent_again(
-    transaction: Transaction, attempt: Attempt, signed: SignedTransaction, *, ledger: Ledger
+    transaction: Transaction, attempt: Attempt, signed: SignedTransaction, *, store: TransactionStore
 ) -> AnyIntent:
     """Return the intent that an attempt carries out, whose bytes are on record; raises as above."""
     fees = fees_of(transaction, attempt)
@@ -84,7 +84,7 @@ async def intent_again(
             fees=fees,
             attempt=signed.attempt,
         )
-    intent = await first_intent(transaction, ledger=ledger)
+    intent = await first_intent(transaction, store=store)
     return intent.evolve(fees=fees, attempt=signed.attempt)
 
 

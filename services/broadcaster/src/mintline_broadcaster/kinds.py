@@ -20,7 +20,7 @@ from mintline.records import CANCELLED, Mint, Operation, Problem
 from mintline.states import MintStatus
 from mintline.transaction_records import Transaction, carried_by
 from mintline_broadcaster.intents import ask_for_nonce
-from mintline_broadcaster.ports import Chain, Final, Ledger, MintMoved
+from mintline_broadcaster.ports import Chain, Final, MintMoved, TransactionStore
 from mintline_broadcaster.redeemed import end_by_token, may_be_minted
 
 NONCE_TAKEN = Problem(
@@ -118,7 +118,7 @@ class Release:
     transaction: Transaction
     final: Final
     """Read before the records were: nothing at or below it can be undone any more."""
-    ledger: Ledger
+    store: TransactionStore
     chain: Chain
     outbox: SendingPort
     now: int
@@ -141,7 +141,7 @@ class Release:
         ended = await end_by_token(
             mint,
             self.final,
-            ledger=self.ledger,
+            store=self.store,
             chain=self.chain,
             now=self.now,
             carried=alone_in(self.transaction),
@@ -169,7 +169,7 @@ class Release:
 
     async def _reject(self, operation: Operation, problem: Problem) -> bool:
         try:
-            await self.ledger.reject(operation, problem, at=self.now, carried=alone_in(self.transaction))
+            await self.store.reject(operation, problem, at=self.now, carried=alone_in(self.transaction))
         except MintMoved:
             return False
         return True

@@ -62,9 +62,9 @@ from mintline_broadcaster.policy import Patience
 from mintline_broadcaster.ports import (
     Chain,
     Final,
-    Ledger,
     SignedTransaction,
     TransactionMoved,
+    TransactionStore,
     TreasuryLow,
 )
 from mintline_broadcaster.redeemed import end_by_token
@@ -125,7 +125,7 @@ class TransactionMonitor:
     def __init__(
         self,
         *,
-        ledger: Ledger,
+        store: TransactionStore,
         chain: Chain,
         outbox: SendingPort,
         noops: Noops,
@@ -133,7 +133,7 @@ class TransactionMonitor:
         patience: Patience,
         metrics: Metrics,
     ) -> None:
-        self._ledger = ledger
+        self._store = store
         self._chain = chain
         self._outbox = outbox
         self._noops = noops
@@ -176,7 +176,7 @@ class TransactionMonitor:
         view = _ChainView(used, horizon * 1000, chain_time)
         due_now = [one for one in pending[:CHECK_AHEAD] if self._wants(one, urgent=urgent, now=now)]
         hashes = [one.attempt.tx_hash for one in due_now if one.attempt is not None]
-        signed = await self._ledger.read_signed(hashes)
+        signed = await self._store.read_signed(hashes)
         for one in due_now:
             with self._guarding(one.transaction):
                 await self._advance(one, signed, view, now=now)
@@ -205,7 +205,7 @@ class TransactionMonitor:
             await settle_used_nonce(
                 transaction,
                 final,
-                ledger=self._ledger,
+                store=self._store,
                 chain=self._chain,
                 outbox=self._outbox,
                 now=now,
@@ -217,11 +217,11 @@ class TransactionMonitor:
         """Close a mined transaction that the index left behind, and end mints that it left likewise."""
         assert transaction.outcome is not None
         log.warning("transaction_left_behind", sender=transaction.sender_id, nonce=transaction.nonce)
-        await close(transaction, transaction.outcome, ledger=self._ledger, now=now)
-        operations = await self._ledger.operations(transaction.operations)
+        await close(transaction, transaction.outcome, store=self._store, now=now)
+        operations = await self._store.operations(transaction.operations)
         for operation in operations.values():
             if isinstance(operation, Mint) and operation.status is MintStatus.MINED:
-                await end_by_token(operation, final, ledger=self._ledger, chain=self._chain, now=now)
+                await end_by_token(operation, final, store=self._store, chain=self._chain, now=now)
 
     async def _fill_gaps(self, pending: Sequence[_Pending], used: int, *, now: int) -> None:
         """Fill reserved nonces that no record is open for, once those behind have waited long enough.
@@ -242,7 +242,7 @@ class TransactionMonitor:
         for nonce in missing:
             missed = gap(signer, nonce, fees, now=now)
             with self._guarding(missed):
-                opened = await self._ledger.open_gap(missed)
+                opened = await self._store.open_gap(missed)
                 if opened is not None:
                     self._metrics.nonce_gaps.inc()
                     log.warning("nonce_gap_filled", sender=signer.address, nonce=nonce)
@@ -280,21 +280,21 @@ class TransactionMonitor:
         elif transaction.kind == "batch":
             await self._sign_batch(transaction, dedup, now=now)
         else:
-            intent = await first_intent(transaction, ledger=self._ledger)
+            intent = await first_intent(transaction, store=self._store)
             await sign(intent, outbox=self._outbox, dedup=dedup)
 
     async def _sign_batch(self, batch: Transaction, dedup: str, *, now: int) -> None:
         """Have a batch signed without the operations that ended meanwhile; if none is left, a no-op."""
-        operations = await operations_of(batch, ledger=self._ledger)
+        operations = await operations_of(batch, store=self._store)
         left = [one for one in operations if depends_on(one, batch)]
         about = {"sender": batch.sender_id, "nonce": batch.nonce, "left": len(left)}
         try:
             if not left:
-                await fill_for_good(batch, ledger=self._ledger, noops=self._noops, now=now)
+                await fill_for_good(batch, store=self._store, noops=self._noops, now=now)
                 return
             seal, intent = resealed(batch, left)
             if seal.operations != batch.operations:
-                await self._ledger.reseal(batch, seal, at=now)
+                await self._store.reseal(batch, seal, at=now)
                 log.warning("batch_sealed_again", **about)
         except TransactionMoved:
             log.info("transaction_moved_meanwhile", **about)
@@ -310,13 +310,13 @@ class TransactionMonitor:
             await self._noops.fill(transaction, now=now)
             return
         number = transaction.first_attempt + transaction.attempts.index(attempt)
-        intent = await first_intent(transaction, ledger=self._ledger)
+        intent = await first_intent(transaction, store=self._store)
         await sign(intent.evolve(fees=fees_of(transaction, attempt), attempt=number), outbox=self._outbox)
 
     async def _message(
         self, transaction: Transaction, attempt: Attempt, signed: SignedTransaction
     ) -> Broadcast:
-        intent = await intent_again(transaction, attempt, signed, ledger=self._ledger)
+        intent = await intent_again(transaction, attempt, signed, store=self._store)
         return Broadcast(trace=intent.trace, intent=intent, raw=signed.raw, tx_hash=signed.tx_hash)
 
     async def _send_again(
@@ -336,7 +336,7 @@ class TransactionMonitor:
             await act_on(
                 answer,
                 await self._message(transaction, attempt, signed),
-                ledger=self._ledger,
+                store=self._store,
                 chain=self._chain,
                 outbox=self._outbox,
                 noops=self._noops,
@@ -382,7 +382,7 @@ class TransactionMonitor:
         if now < due(transaction, patience):
             return False
         try:
-            await self._ledger.mark(transaction, at=now)
+            await self._store.mark(transaction, at=now)
         except TransactionMoved:
             return False
         return True

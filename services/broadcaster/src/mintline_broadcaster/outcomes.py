@@ -19,7 +19,14 @@ from mintline_broadcaster.finality import final_count
 from mintline_broadcaster.intents import ask_for_funds, cost_of, first_intent, operations_of, sign_again
 from mintline_broadcaster.kinds import Release, about, alone_in, depends_on, event_of, payer_of
 from mintline_broadcaster.noops import Noops
-from mintline_broadcaster.ports import Chain, Final, Ledger, MintMoved, TransactionMoved, TreasuryLow
+from mintline_broadcaster.ports import (
+    Chain,
+    Final,
+    MintMoved,
+    TransactionMoved,
+    TransactionStore,
+    TreasuryLow,
+)
 
 FUNDS_SECONDS = 2.0
 """How long a wallet waits between two looks for its gas money: a top-up takes about two blocks."""
@@ -45,7 +52,7 @@ async def act_on(
     answer: SendAnswer,
     message: Broadcast,
     *,
-    ledger: Ledger,
+    store: TransactionStore,
     chain: Chain,
     outbox: SendingPort,
     noops: Noops,
@@ -55,11 +62,11 @@ async def act_on(
     """Do what a fact asks for; returns when nothing is left to do for the message."""
     fact, intent = answer.fact, message.intent
     if fact in _FEE_FACTS:
-        await _raise_fees(message, fact, ledger=ledger, chain=chain, outbox=outbox, caps=caps)
+        await _raise_fees(message, fact, store=store, chain=chain, outbox=outbox, caps=caps)
     elif fact in _GAS_REASONS:
-        await _end_unsendable(intent, fact, ledger=ledger, noops=noops, now=now)
+        await _end_unsendable(intent, fact, store=store, noops=noops, now=now)
     elif fact is SendFact.NONCE_TOO_LOW:
-        await _check_consumed_nonce(message, ledger=ledger, chain=chain, outbox=outbox, now=now)
+        await _check_consumed_nonce(message, store=store, chain=chain, outbox=outbox, now=now)
     elif fact is SendFact.INSUFFICIENT_FUNDS:
         await _wait_for_funds(intent, chain=chain, outbox=outbox, now=now)
     elif fact is SendFact.NONCE_TOO_HIGH:
@@ -77,7 +84,7 @@ async def end_operations(
     operations: Sequence[Operation],
     problem: Problem,
     *,
-    ledger: Ledger,
+    store: TransactionStore,
     noops: Noops,
     now: int,
 ) -> None:
@@ -90,11 +97,9 @@ async def end_operations(
     carried = alone_in(transaction)
     if carried is None and transaction.filling_at is None:
         # First of all, so that no attempt is sent while they end one by one.
-        await ledger.fill(transaction, at=now)
+        await store.fill(transaction, at=now)
     waiting = [one for one in operations if depends_on(one, transaction)]
-    await asyncio.gather(
-        *(_end(one, problem, transaction, carried, ledger=ledger, now=now) for one in waiting)
-    )
+    await asyncio.gather(*(_end(one, problem, transaction, carried, store=store, now=now) for one in waiting))
     await noops.fill(transaction, now=now)
 
 
@@ -104,11 +109,11 @@ async def _end(
     transaction: Transaction,
     carried: Transaction | None,
     *,
-    ledger: Ledger,
+    store: TransactionStore,
     now: int,
 ) -> None:
     try:
-        await ledger.reject(operation, problem, at=now, carried=carried)
+        await store.reject(operation, problem, at=now, carried=carried)
     except MintMoved:
         if carried is not None:
             raise
@@ -127,49 +132,55 @@ async def fill_if_unused(transaction: Transaction, *, chain: Chain, noops: Noops
         await noops.fill(transaction, now=now)
 
 
-async def fill_for_good(transaction: Transaction, *, ledger: Ledger, noops: Noops, now: int) -> None:
+async def fill_for_good(transaction: Transaction, *, store: TransactionStore, noops: Noops, now: int) -> None:
     """Have the nonce of a transaction filled that can never be sent, and carries nothing."""
     if transaction.filling_at is None:
-        await ledger.fill(transaction, at=now)
+        await store.fill(transaction, at=now)
     await noops.fill(transaction, now=now)
 
 
 async def _end_unsendable(
-    intent: AnyIntent, fact: SendFact, *, ledger: Ledger, noops: Noops, now: int
+    intent: AnyIntent, fact: SendFact, *, store: TransactionStore, noops: Noops, now: int
 ) -> None:
     problem = Problem(code=fact.value, reason=_GAS_REASONS[fact])
-    transaction = await ledger.transaction(place_of(intent.signer, intent.nonce))
+    transaction = await store.transaction(place_of(intent.signer, intent.nonce))
     fills = isinstance(intent, SignNoop)
     if transaction is not None and transaction.operations and not fills:
-        operations = await operations_of(transaction, ledger=ledger)
-        await end_operations(transaction, operations, problem, ledger=ledger, noops=noops, now=now)
+        operations = await operations_of(transaction, store=store)
+        await end_operations(transaction, operations, problem, store=store, noops=noops, now=now)
         return
     log.error("transaction_can_never_be_sent", kind=intent.type, nonce=intent.nonce, code=problem.code)
     if transaction is not None and not fills:
-        await fill_for_good(transaction, ledger=ledger, noops=noops, now=now)
+        await fill_for_good(transaction, store=store, noops=noops, now=now)
     raise Rejected(problem.code, problem.reason)
 
 
 async def _check_consumed_nonce(
-    message: Broadcast, *, ledger: Ledger, chain: Chain, outbox: SendingPort, now: int
+    message: Broadcast, *, store: TransactionStore, chain: Chain, outbox: SendingPort, now: int
 ) -> None:
     """Settle the nonce if it is used for good; until then the index may tell, and the monitor looks again."""
     intent = message.intent
-    final = await ledger.final()
+    final = await store.final()
     transaction, settled = await asyncio.gather(
-        ledger.transaction(place_of(intent.signer, intent.nonce)),
+        store.transaction(place_of(intent.signer, intent.nonce)),
         final_count(intent.signer.address, final, chain=chain),
     )
     if transaction is None or transaction.state is not TransactionState.SUBMITTED:
         return
     if intent.nonce < settled:
-        await settle_used_nonce(transaction, final, ledger=ledger, chain=chain, outbox=outbox, now=now)
+        await settle_used_nonce(transaction, final, store=store, chain=chain, outbox=outbox, now=now)
     else:
         log.info("nonce_used_not_finally", kind=intent.type, **context(message))
 
 
 async def settle_used_nonce(
-    transaction: Transaction, final: Final, *, ledger: Ledger, chain: Chain, outbox: SendingPort, now: int
+    transaction: Transaction,
+    final: Final,
+    *,
+    store: TransactionStore,
+    chain: Chain,
+    outbox: SendingPort,
+    now: int,
 ) -> None:
     """Find out what became of a transaction whose nonce is used for good, and close it.
 
@@ -179,22 +190,22 @@ async def settle_used_nonce(
     is let go before the record is closed (`mintline_broadcaster.kinds`), of a batch a bounded number at a
     time. So is each of a batch that failed.
     """
-    operations = await ledger.operations(transaction.operations) if transaction.operations else {}
+    operations = await store.operations(transaction.operations) if transaction.operations else {}
     waiting = [one for one in operations.values() if depends_on(one, transaction)]
     if waiting or len(operations) < len(transaction.operations):
         release = Release(
-            transaction=transaction, final=final, ledger=ledger, chain=chain, outbox=outbox, now=now
+            transaction=transaction, final=final, store=store, chain=chain, outbox=outbox, now=now
         )
         for operation in _some_of(waiting, now=now):
             await release.let_go(operation)
         return
-    await close(transaction, _outcome_of(transaction, operations), ledger=ledger, now=now)
+    await close(transaction, _outcome_of(transaction, operations), store=store, now=now)
 
 
-async def close(transaction: Transaction, outcome: Outcome, *, ledger: Ledger, now: int) -> None:
+async def close(transaction: Transaction, outcome: Outcome, *, store: TransactionStore, now: int) -> None:
     """Close a transaction whose nonce is used for good, unless somebody moved it on."""
     try:
-        await ledger.close(transaction, outcome, at=now)
+        await store.close(transaction, outcome, at=now)
     except TransactionMoved:
         log.info("transaction_moved_meanwhile", sender=transaction.sender_id, nonce=transaction.nonce)
 
@@ -214,11 +225,17 @@ def _outcome_of(transaction: Transaction, operations: Mapping[str, Operation]) -
 
 
 async def _raise_fees(
-    message: Broadcast, fact: SendFact, *, ledger: Ledger, chain: Chain, outbox: SendingPort, caps: FeeCaps
+    message: Broadcast,
+    fact: SendFact,
+    *,
+    store: TransactionStore,
+    chain: Chain,
+    outbox: SendingPort,
+    caps: FeeCaps,
 ) -> None:
     """Send the intent back to be signed at a higher price; wait at the cap."""
     intent = message.intent
-    transaction = await ledger.transaction(place_of(intent.signer, intent.nonce))
+    transaction = await store.transaction(place_of(intent.signer, intent.nonce))
     if transaction is not None and _is_superseded(transaction, intent):
         log.info("transaction_superseded", **context(message))
         return
@@ -230,7 +247,7 @@ async def _raise_fees(
         raise Deferred("the fee cap is reached", retry_after=FEES_SECONDS)
     if transaction is not None and transaction.operations and not isinstance(intent, SignNoop):
         # With its authorization, which signed transactions come without.
-        own = await first_intent(transaction, ledger=ledger)
+        own = await first_intent(transaction, store=store)
         intent = own.evolve(fees=intent.fees, attempt=intent.attempt)
     await sign_again(intent, fees, outbox=outbox)
     log.info("transaction_bumped", max_fee_per_gas=fees.max_fee_per_gas, **context(message))

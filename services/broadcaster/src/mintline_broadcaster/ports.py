@@ -1,7 +1,7 @@
-"""What the broadcaster asks of the world, as protocols and the values that cross them.
+"""The broadcaster's ports, and the values that cross them.
 
-`mintline_testkit.broadcaster` has the ledger and the chain in memory, `mintline_broadcaster.dynamo` the real
-ledger, `mintline.chain.node` the real chain. Times are Unix milliseconds, amounts in wei.
+`mintline_testkit.broadcaster` has the store and the chain in memory, `mintline_broadcaster.dynamo` has the
+store over DynamoDB, and `mintline.chain.node` is the chain. Times are Unix milliseconds, amounts in wei.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ class TransactionMoved(Conflict):
         self.transaction = transaction
 
 
-class Ledger(Protocol):
+class TransactionStore(Protocol):
     """The records of what was signed and sent. Operations are read as they stand (`as_far_as`)."""
 
     async def record(self, signed: SignedTransaction) -> None:
@@ -206,7 +206,7 @@ class Ledger(Protocol):
         """Move a mint that this transfer's transaction mined to finalized; raises MintMoved."""
 
 
-class Vouchers(Protocol):
+class VoucherStore(Protocol):
     """The records of mints whose voucher waits for the user's own wallet: `issued`, or `submitted` by it."""
 
     async def issue(self, issued: VoucherIssued, *, at: int) -> None:

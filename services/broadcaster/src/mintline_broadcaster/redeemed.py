@@ -21,7 +21,7 @@ from mintline.errors import Retryable, Unreadable
 from mintline.records import TOKEN_TAKEN, Mint, Transfer
 from mintline.states import MintStatus, may
 from mintline.transaction_records import Transaction
-from mintline_broadcaster.ports import Chain, Final, Ledger, MintMoved
+from mintline_broadcaster.ports import Chain, Final, MintMoved, TransactionStore
 
 log = structlog.get_logger(__name__)
 
@@ -30,7 +30,7 @@ async def end_by_token(
     mint: Mint,
     final: Final,
     *,
-    ledger: Ledger,
+    store: TransactionStore,
     chain: Chain,
     now: int,
     carried: Transaction | None = None,
@@ -44,23 +44,23 @@ async def end_by_token(
     milliseconds. `carried` is the transaction that carries the mint, if one does. Both writes may be
     repeated, and the second one made alone for a mint that is mined.
     """
-    minting = await ledger.minting(mint)
+    minting = await store.minting(mint)
     if minting is None:
         return False
     if minting.block_number > final.number:
         return True
-    own = await _is_its_own(mint, minting, ledger=ledger, chain=chain)
+    own = await _is_its_own(mint, minting, store=store, chain=chain)
     if own is None:
         log.warning("minted_token_unknown", mint_id=mint.mint_id, tx_hash="0x" + minting.tx_hash.hex())
         return True
     if not own:
-        await _end_without(mint, minting, ledger=ledger, now=now, carried=carried)
+        await _end_without(mint, minting, store=store, now=now, carried=carried)
         return True
     about = {"mint_id": mint.mint_id, "tx_hash": "0x" + minting.tx_hash.hex(), "was": mint.status.value}
     try:
         if mint.status is not MintStatus.MINED:
-            await ledger.mine(mint, minting, at=now)
-        await ledger.finalize(mint.mint_id, minting, at=now)
+            await store.mine(mint, minting, at=now)
+        await store.finalize(mint.mint_id, minting, at=now)
     except MintMoved:
         log.info("mint_moved_meanwhile", **about)
     else:
@@ -89,12 +89,12 @@ async def may_be_minted(mint: Mint, final: Final, *, chain: Chain) -> bool:
     return minted is not False
 
 
-async def _is_its_own(mint: Mint, minting: Transfer, *, ledger: Ledger, chain: Chain) -> bool | None:
+async def _is_its_own(mint: Mint, minting: Transfer, *, store: TransactionStore, chain: Chain) -> bool | None:
     """Tell whether a minting is of the very mint, None if neither index nor chain has its digest."""
     if minting.recipient != mint.to:
         return False
     try:
-        digest = await ledger.minted_digest(mint)
+        digest = await store.minted_digest(mint)
     except Unreadable:
         digest = None
     if digest is None:
@@ -106,14 +106,14 @@ async def _is_its_own(mint: Mint, minting: Transfer, *, ledger: Ledger, chain: C
 
 
 async def _end_without(
-    mint: Mint, minting: Transfer, *, ledger: Ledger, now: int, carried: Transaction | None
+    mint: Mint, minting: Transfer, *, store: TransactionStore, now: int, carried: Transaction | None
 ) -> None:
     about = {"mint_id": mint.mint_id, "tx_hash": "0x" + minting.tx_hash.hex(), "was": mint.status.value}
     if not may(mint.status, MintStatus.REJECTED):
         log.error("mint_outcome_refused", recipient=minting.recipient, **about)
         return
     try:
-        await ledger.reject(mint, TOKEN_TAKEN, at=now, carried=carried)
+        await store.reject(mint, TOKEN_TAKEN, at=now, carried=carried)
     except MintMoved:
         log.info("mint_moved_meanwhile", **about)
     else:

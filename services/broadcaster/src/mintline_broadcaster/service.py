@@ -22,10 +22,10 @@ from mintline.tasks import cut_off
 from mintline.tracer_factory import open_tracer
 from mintline.tracing import with_tracing
 from mintline_broadcaster.broadcaster import Adapters, Broadcaster
-from mintline_broadcaster.dynamo import DynamoLedger
+from mintline_broadcaster.dynamo import DynamoTransactionStore
 from mintline_broadcaster.metrics import Metrics
 from mintline_broadcaster.settings import BroadcasterSettings
-from mintline_broadcaster.voucher_store import DynamoVouchers
+from mintline_broadcaster.voucher_store import DynamoVoucherStore
 
 RECEIVERS = 4
 
@@ -48,8 +48,8 @@ async def run(settings: BroadcasterSettings, stop: asyncio.Event) -> None:
         rpc = await open_rpc(stack, settings, observer=metrics.rpc, tracer=tracer)
         broadcaster = Broadcaster(
             Adapters(
-                ledger=DynamoLedger(dynamo, chain_id=settings.chain_id, set_aside=metrics.set_aside),
-                vouchers=DynamoVouchers(dynamo, set_aside=metrics.set_aside),
+                store=DynamoTransactionStore(dynamo, chain_id=settings.chain_id, set_aside=metrics.set_aside),
+                vouchers=DynamoVoucherStore(dynamo, set_aside=metrics.set_aside),
                 chain=Node(rpc, endpoints=rpc),
                 outbox=with_tracing(queues, tracer),
             ),

@@ -40,7 +40,7 @@ from mintline_broadcaster.kinds import about, event_of
 from mintline_broadcaster.metrics import Metrics
 from mintline_broadcaster.monitor import TransactionMonitor
 from mintline_broadcaster.policy import Patience
-from mintline_broadcaster.ports import Chain, Final, Ledger, MintMoved, OpenMint, OpenTransaction
+from mintline_broadcaster.ports import Chain, Final, MintMoved, OpenMint, OpenTransaction, TransactionStore
 from mintline_broadcaster.redeemed import end_by_token
 from mintline_broadcaster.sweep_schedule import due
 from mintline_broadcaster.vouchers import WAITING as VOUCHERS
@@ -73,7 +73,7 @@ class Sweeper:
     def __init__(
         self,
         *,
-        ledger: Ledger,
+        store: TransactionStore,
         chain: Chain,
         monitor: TransactionMonitor,
         outbox: SendingPort,
@@ -82,7 +82,7 @@ class Sweeper:
         metrics: Metrics,
         now: Callable[[], int],
     ) -> None:
-        self._ledger = ledger
+        self._store = store
         self._chain = chain
         self._monitor = monitor
         self._outbox = outbox
@@ -129,7 +129,7 @@ class Sweeper:
         left = [one for one in operations if isinstance(one, Mint) and _may_be_left(one, now=now)]
         senders = self._awake(transaction_keys, now=now)
         if left or senders:
-            final = await self._ledger.final()
+            final = await self._store.final()
             await self._end_left(left, final, now=now)
             await self._check_senders(senders, final, now=now)
         waiting = [one.created_at for one in operations if one.status in _WAITING]
@@ -139,10 +139,10 @@ class Sweeper:
         return bool(names)
 
     async def _mint_page(self, shard: str, after: OpenMint | None) -> list[OpenMint]:
-        return await self._ledger.open_mints(shard, after=after, limit=PAGE)
+        return await self._store.open_mints(shard, after=after, limit=PAGE)
 
     async def _transaction_page(self, shard: str, after: OpenTransaction | None) -> list[OpenTransaction]:
-        return await self._ledger.open_transactions(shard, after=after, limit=PAGE)
+        return await self._store.open_transactions(shard, after=after, limit=PAGE)
 
     async def _all(self, read_page: ReadPage[KeyT], starts: dict[str, KeyT]) -> list[KeyT]:
         """Return what is open in all shards, each oldest first, as far as one pass may read."""
@@ -165,7 +165,7 @@ class Sweeper:
 
     async def _read_operations(self, keys: Sequence[OpenMint], *, now: int) -> list[Operation]:
         grown = [key.mint_id for key in keys if key.created_at <= now - self._grown_up]
-        found = await self._ledger.operations(one for one in grown if one not in self._resting)
+        found = await self._store.operations(one for one in grown if one not in self._resting)
         for operation in found.values():
             if operation.status not in _WAITING:
                 self._resting[operation.operation_id] = now
@@ -187,7 +187,7 @@ class Sweeper:
     async def _send_on(self, operation: Operation, *, now: int) -> None:
         """Ask for an accepted or built operation once more, unless another copy has just done so."""
         try:
-            await self._ledger.mark_swept(operation, at=now)
+            await self._store.mark_swept(operation, at=now)
         except MintMoved:
             return
         status, name = operation.status.value, operation.operation_id
@@ -202,9 +202,9 @@ class Sweeper:
         for mint in mints:
             with self._metrics.set_aside.guarding(MINTS.name, mint.mint_id):
                 if expired(mint, final_time=final.timestamp):
-                    await expire(mint, final, ledger=self._ledger, chain=self._chain, now=now)
+                    await expire(mint, final, store=self._store, chain=self._chain, now=now)
                 elif mint.block_number is None or mint.block_number <= final.number:
-                    await end_by_token(mint, final, ledger=self._ledger, chain=self._chain, now=now)
+                    await end_by_token(mint, final, store=self._store, chain=self._chain, now=now)
 
     async def _check_senders(self, senders: dict[str, int], final: Final, *, now: int) -> None:
         places = asyncio.Semaphore(SENDERS_AT_ONCE)
@@ -212,7 +212,7 @@ class Sweeper:
         async def check(sender_id: str, first: int) -> None:
             async with places:
                 try:
-                    found = await self._ledger.transactions_from(Place(sender_id, first))
+                    found = await self._store.transactions_from(Place(sender_id, first))
                     self._rest(found, now=now)
                     if found:
                         await self._monitor.check(found, final, now=now, complete=True)

@@ -20,7 +20,7 @@ from mintline_broadcaster.vouchers import WAITING
 _STILL_WAITING = Clause("still_waiting", "status", "in", tuple(status.value for status in WAITING))
 
 
-class DynamoVouchers:
+class DynamoVoucherStore:
     """Self-custody mints in the table `mints`."""
 
     def __init__(self, dynamo: Dynamo, *, set_aside: SetAside | None = None) -> None:

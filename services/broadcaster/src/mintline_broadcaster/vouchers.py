@@ -26,7 +26,14 @@ from mintline.refusals import problem_of
 from mintline.states import MintStatus
 from mintline.vouchers import voucher_of
 from mintline_broadcaster.on_record import OutcomeRefused, check_redemption, check_refused
-from mintline_broadcaster.ports import Chain, Final, Ledger, MintMoved, SignedTransaction, Vouchers
+from mintline_broadcaster.ports import (
+    Chain,
+    Final,
+    MintMoved,
+    SignedTransaction,
+    TransactionStore,
+    VoucherStore,
+)
 from mintline_broadcaster.redeemed import end_by_token, may_be_minted
 
 WAITING = (MintStatus.ISSUED, MintStatus.SUBMITTED)
@@ -49,7 +56,7 @@ EXPIRED = Problem(code="voucher_expired", reason="The voucher was not redeemed b
 log = structlog.get_logger(__name__)
 
 
-async def issue(message: VoucherIssued, *, vouchers: Vouchers, now: int) -> None:
+async def issue(message: VoucherIssued, *, vouchers: VoucherStore, now: int) -> None:
     """Put a voucher's signature on its mint's record: from now on its user can redeem it.
 
     Raises Rejected for a voucher that is not the mint's own.
@@ -76,32 +83,34 @@ def is_of(intent: IssueVoucher, mint: Mint) -> bool:
     return own == (intent.chain_id, intent.contract, intent.voucher)
 
 
-async def refuse_voucher(message: SigningRefused, *, ledger: Ledger, now: int) -> None:
+async def refuse_voucher(message: SigningRefused, *, store: TransactionStore, now: int) -> None:
     """End a self-custody mint whose voucher the enclave refused to issue: it has no nonce to fill."""
     assert isinstance(message.intent, IssueVoucher)
     mint_id = message.intent.mint_id
     problem = problem_of(message.code)
-    mint = await ledger.get(mint_id)
+    mint = await store.get(mint_id)
     if not isinstance(mint, Mint) or mint.custody != "self":
         raise Rejected("unknown_mint", "The voucher belongs to no self-custody mint on record.")
     if mint.status is MintStatus.BUILT:
         if mint.deadline is None or mint.token_id is None:
             raise OutcomeRefused("unknown_mint", mint.mint_id, "deadline")
-        check_refused(message.intent, issue_voucher(mint, message.intent.signer, await ledger.envelope(mint)))
+        check_refused(message.intent, issue_voucher(mint, message.intent.signer, await store.envelope(mint)))
     elif mint.status is not MintStatus.REJECTED:
         raise MintMoved(mint)
-    await ledger.reject(mint, problem, at=now)
+    await store.reject(mint, problem, at=now)
     log.warning("mint_rejected", mint_id=mint_id, code=problem.code)
 
 
-async def relay(message: SelfRedeem, *, ledger: Ledger, vouchers: Vouchers, chain: Chain, now: int) -> None:
+async def relay(
+    message: SelfRedeem, *, store: TransactionStore, vouchers: VoucherStore, chain: Chain, now: int
+) -> None:
     """Write the user's transaction down, send it, and tell the user what the node said.
 
     `now` is in Unix milliseconds. Raises Rejected for one of no such mint, Retryable to see it again.
     """
     if keccak256(message.raw) != message.tx_hash:
         raise Rejected("hash_mismatch", "The transaction's hash is not that of its bytes.")
-    mint = await ledger.get(message.mint_id)
+    mint = await store.get(message.mint_id)
     if not isinstance(mint, Mint) or mint.custody != "self":
         raise Rejected("unknown_mint", "The transaction belongs to no self-custody mint on record.")
     if mint.to != message.sender:
@@ -121,7 +130,7 @@ async def relay(message: SelfRedeem, *, ledger: Ledger, vouchers: Vouchers, chai
     if not await _enter(mint, attempt, vouchers=vouchers):
         log.info("transaction_not_needed", **_context(message))
         return
-    await ledger.record(_transaction(message, len(mint.attempts), now))
+    await store.record(_transaction(message, len(mint.attempts), now))
     answer = await chain.send_raw(message.raw)
     log.info("transaction_sent", fact=answer.fact.value, said=answer.message, **_context(message))
     try:
@@ -144,26 +153,26 @@ def expired(mint: Mint, *, final_time: int) -> bool:
     )
 
 
-async def expire(mint: Mint, final: Final, *, ledger: Ledger, chain: Chain, now: int) -> bool:
+async def expire(mint: Mint, final: Final, *, store: TransactionStore, chain: Chain, now: int) -> bool:
     """Reject a mint whose voucher was not redeemed and never can be any more; tell whether it was so.
 
     One whose voucher was redeemed, and whose redemption the indexer missed, ends by its token instead.
     """
     if not expired(mint, final_time=final.timestamp):
         return False
-    if await end_by_token(mint, final, ledger=ledger, chain=chain, now=now):
+    if await end_by_token(mint, final, store=store, chain=chain, now=now):
         return False
     if await may_be_minted(mint, final, chain=chain):
         return False
     try:
-        await ledger.reject(mint, EXPIRED, at=now)
+        await store.reject(mint, EXPIRED, at=now)
     except MintMoved:
         return False
     log.info("voucher_expired", mint_id=mint.mint_id, deadline=mint.deadline)
     return True
 
 
-async def _enter(mint: Mint, attempt: Attempt, *, vouchers: Vouchers) -> bool:
+async def _enter(mint: Mint, attempt: Attempt, *, vouchers: VoucherStore) -> bool:
     """Put the attempt on its mint's record, once; tell whether the mint still waits for it."""
     current: Mint | None = mint
     for _ in range(_TRIES):
@@ -183,7 +192,7 @@ async def _enter(mint: Mint, attempt: Attempt, *, vouchers: Vouchers) -> bool:
 
 
 async def _tell(
-    answer: SendAnswer, message: SelfRedeem, *, vouchers: Vouchers, chain: Chain, now: int
+    answer: SendAnswer, message: SelfRedeem, *, vouchers: VoucherStore, chain: Chain, now: int
 ) -> None:
     fact = answer.fact
     if fact in TAKEN:

@@ -22,7 +22,7 @@ from mintline.states import TransactionState
 from mintline.transaction_records import Transaction, place_of
 from mintline_broadcaster.intents import recorded_intent
 from mintline_broadcaster.on_record import OutcomeRefused, check_intent, name_of
-from mintline_broadcaster.ports import Ledger, SignedTransaction, TransactionMoved
+from mintline_broadcaster.ports import SignedTransaction, TransactionMoved, TransactionStore
 
 SEALING_SECONDS = 5.0
 """How long a signed batch waits whose operations are not all claimed."""
@@ -48,7 +48,7 @@ class Entered:
     transaction: Transaction | None = None
 
 
-async def write_ahead(message: Broadcast, *, ledger: Ledger, now: int) -> Entered:
+async def write_ahead(message: Broadcast, *, store: TransactionStore, now: int) -> Entered:
     """Write a signed transaction down, and tell whether to send it.
 
     Raises Rejected for bytes of no transaction on record, OutcomeRefused for those that mean something else,
@@ -64,20 +64,20 @@ async def write_ahead(message: Broadcast, *, ledger: Ledger, now: int) -> Entere
         fills=True if isinstance(intent, SignNoop) else None,
     )
     # The record first: only what it agrees with is written down at all.
-    entered = await _enter(intent, attempt, ledger=ledger)
+    entered = await _enter(intent, attempt, store=store)
     if entered.standing is Standing.SEND:
-        await ledger.record(_signed(message, now))
+        await store.record(_signed(message, now))
     return entered
 
 
-async def _enter(intent: AnyIntent, attempt: Attempt, *, ledger: Ledger) -> Entered:
+async def _enter(intent: AnyIntent, attempt: Attempt, *, store: TransactionStore) -> Entered:
     """Put the attempt on its transaction's record, once, whatever came before or happens meanwhile."""
     if intent.attempt:
-        transaction = await ledger.transaction(place_of(intent.signer, intent.nonce))
+        transaction = await store.transaction(place_of(intent.signer, intent.nonce))
     else:
         # The usual case needs no read.
         try:
-            await ledger.enter(intent, attempt)
+            await store.enter(intent, attempt)
         except TransactionMoved as moved:
             transaction = moved.transaction
         else:
@@ -88,12 +88,12 @@ async def _enter(intent: AnyIntent, attempt: Attempt, *, ledger: Ledger) -> Ente
                 "unknown_transaction", "The transaction's nonce was reserved for nothing on record."
             )
         if not attempt.fills:
-            await _check_own(intent, transaction, ledger=ledger)
+            await _check_own(intent, transaction, store=store)
         standing = _standing(transaction, attempt)
         if standing is not None:
             return Entered(standing, transaction)
         try:
-            await ledger.add_attempt(transaction, attempt)
+            await store.add_attempt(transaction, attempt)
         except TransactionMoved as moved:
             transaction = moved.transaction
         else:
@@ -101,7 +101,7 @@ async def _enter(intent: AnyIntent, attempt: Attempt, *, ledger: Ledger) -> Ente
     raise Unavailable("other attempts at the nonce kept being written")
 
 
-async def _check_own(intent: AnyIntent, transaction: Transaction, *, ledger: Ledger) -> None:
+async def _check_own(intent: AnyIntent, transaction: Transaction, *, store: TransactionStore) -> None:
     """Raise OutcomeRefused, with the field that differs, unless the record says what the intent does."""
     own = (transaction.meaning, transaction.gas, transaction.signer)
     if (meaning_of(intent), intent.gas, intent.signer) == own:
@@ -109,7 +109,7 @@ async def _check_own(intent: AnyIntent, transaction: Transaction, *, ledger: Led
     if not transaction.operations:
         raise Rejected("unknown_transaction", "The transaction is not what its nonce was reserved for.")
     with suppress(Moved):
-        check_intent(intent, await recorded_intent(transaction, ledger=ledger))
+        check_intent(intent, await recorded_intent(transaction, store=store))
     raise OutcomeRefused("unknown_mint", name_of(intent), "nonce")
 
 

@@ -1,4 +1,4 @@
-"""The broadcaster's ledger in memory, with the conditions of the real one."""
+"""The broadcaster's transaction store in memory, with the conditions of the real one."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _ENDED = frozenset({MintStatus.FINALIZED, MintStatus.REJECTED})
 
 
 @dataclass
-class MemoryLedger:
+class MemoryTransactionStore:
     """A Ledger of dictionaries; every call gives way to other tasks first, as a real one would."""
 
     mints: dict[str, Mint] = field(default_factory=dict)

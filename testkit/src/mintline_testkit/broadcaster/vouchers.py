@@ -10,19 +10,19 @@ from mintline.records import Attempt, Mint, Problem
 from mintline.states import MintStatus
 from mintline_broadcaster.ports import MintMoved
 from mintline_broadcaster.vouchers import WAITING, is_of
-from mintline_testkit.broadcaster.ledger import MemoryLedger
+from mintline_testkit.broadcaster.store import MemoryTransactionStore
 
 
 @dataclass
-class MemoryVouchers:
-    """The self-custody mints of a ledger in memory."""
+class MemoryVoucherStore:
+    """The self-custody mints of a store in memory."""
 
-    ledger: MemoryLedger
+    store: MemoryTransactionStore
 
     async def issue(self, issued: VoucherIssued, *, at: int) -> None:
         """Move the built self-custody mint with that voucher to issued."""
         await asyncio.sleep(0)
-        mint = self.ledger.mints.get(issued.intent.mint_id)
+        mint = self.store.mints.get(issued.intent.mint_id)
         if mint is None or mint.status is not MintStatus.BUILT or not is_of(issued.intent, mint):
             raise MintMoved(mint)
         self._change(
@@ -51,10 +51,10 @@ class MemoryVouchers:
 
     async def _waiting(self, mint_id: str) -> Mint:
         await asyncio.sleep(0)
-        mint = self.ledger.mints.get(mint_id)
+        mint = self.store.mints.get(mint_id)
         if mint is None or mint.status not in WAITING:
             raise MintMoved(mint)
         return mint
 
     def _change(self, mint: Mint, **fields: object) -> None:
-        self.ledger.mints[mint.mint_id] = mint.evolve(**fields)
+        self.store.mints[mint.mint_id] = mint.evolve(**fields)

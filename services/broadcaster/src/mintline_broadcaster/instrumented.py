@@ -1,4 +1,4 @@
-"""The broadcaster's ports, counted: each passes everything on and counts what came of it."""
+"""The broadcaster's ports with metrics: each passes calls on, and counts their outcomes."""
 
 from __future__ import annotations
 
@@ -18,48 +18,48 @@ from mintline_broadcaster.metrics import Metrics
 from mintline_broadcaster.ports import (
     Chain,
     Final,
-    Ledger,
     OpenMint,
     OpenTransaction,
     Seal,
     SignedTransaction,
-    Vouchers,
+    TransactionStore,
+    VoucherStore,
 )
 
 
-class CountedLedger:
+class InstrumentedTransactionStore:
     """A Ledger that counts the mints which it moves on."""
 
-    def __init__(self, ledger: Ledger, metrics: Metrics) -> None:
-        self._ledger = ledger
+    def __init__(self, store: TransactionStore, metrics: Metrics) -> None:
+        self._store = store
         self._stages = metrics.stages
         self._refused = metrics.outcomes_refused
 
     async def record(self, signed: SignedTransaction) -> None:
         """Write signed bytes down."""
-        await self._ledger.record(signed)
+        await self._store.record(signed)
 
     async def read_signed(self, tx_hashes: Iterable[bytes]) -> dict[bytes, SignedTransaction]:
         """Read signed transactions."""
-        return await self._ledger.read_signed(tx_hashes)
+        return await self._store.read_signed(tx_hashes)
 
     async def transaction(self, place: Place) -> Transaction | None:
         """Read a transaction."""
-        return await self._ledger.transaction(place)
+        return await self._store.transaction(place)
 
     async def transactions_from(self, first: Place) -> list[Transaction]:
         """Return a sender's open transactions."""
-        return await self._ledger.transactions_from(first)
+        return await self._store.transactions_from(first)
 
     async def open_transactions(
         self, shard: str, *, after: OpenTransaction | None, limit: int
     ) -> list[OpenTransaction]:
         """Return open transactions of a shard."""
-        return await self._ledger.open_transactions(shard, after=after, limit=limit)
+        return await self._store.open_transactions(shard, after=after, limit=limit)
 
     async def enter(self, intent: AnyIntent, attempt: Attempt) -> None:
         """Take a transaction from reserved to submitted."""
-        await self._ledger.enter(intent, attempt)
+        await self._store.enter(intent, attempt)
         built_at = intent.built_at if isinstance(intent, SignMint) else None
         after = None if built_at is None else (attempt.at - built_at) / 1000
         for _ in minted_by(intent):
@@ -67,7 +67,7 @@ class CountedLedger:
 
     async def add_attempt(self, transaction: Transaction, attempt: Attempt) -> None:
         """Append to a transaction's attempts."""
-        await self._ledger.add_attempt(transaction, attempt)
+        await self._store.add_attempt(transaction, attempt)
         if transaction.submitted_at is None and not attempt.fills:
             after = (attempt.at - transaction.reserved_at) / 1000
             for _ in mints_of(transaction):
@@ -75,31 +75,31 @@ class CountedLedger:
 
     async def open_gap(self, transaction: Transaction) -> Transaction | None:
         """Create the record of a nonce that nobody reserved."""
-        return await self._ledger.open_gap(transaction)
+        return await self._store.open_gap(transaction)
 
     async def mark(self, transaction: Transaction, *, at: int) -> None:
         """Note that a transaction is sent on."""
-        await self._ledger.mark(transaction, at=at)
+        await self._store.mark(transaction, at=at)
 
     async def fill(self, transaction: Transaction, *, at: int) -> None:
         """Note that a nonce is for a no-op."""
-        await self._ledger.fill(transaction, at=at)
+        await self._store.fill(transaction, at=at)
 
     async def reseal(self, batch: Transaction, seal: Seal, *, at: int) -> None:
         """Leave operations out of a batch."""
-        await self._ledger.reseal(batch, seal, at=at)
+        await self._store.reseal(batch, seal, at=at)
 
     async def close(self, transaction: Transaction, outcome: Outcome, *, at: int) -> None:
         """Note that a nonce is used for good."""
-        await self._ledger.close(transaction, outcome, at=at)
+        await self._store.close(transaction, outcome, at=at)
 
     async def get(self, operation_id: str) -> Operation | None:
         """Read an operation."""
-        return await self._ledger.get(operation_id)
+        return await self._store.get(operation_id)
 
     async def envelope(self, operation: Operation) -> bytes:
         """Return an operation's authorization envelope."""
-        return await self._ledger.envelope(operation)
+        return await self._store.envelope(operation)
 
     async def reject(
         self,
@@ -111,7 +111,7 @@ class CountedLedger:
         seal: Seal | None = None,
     ) -> None:
         """End an operation."""
-        await self._ledger.reject(operation, problem, at=at, carried=carried, seal=seal)
+        await self._store.reject(operation, problem, at=at, carried=carried, seal=seal)
         if isinstance(operation, Mint):
             self._stages.reached(MintStatus.REJECTED)
         if problem.code == TOKEN_TAKEN.code:
@@ -119,43 +119,43 @@ class CountedLedger:
 
     async def open_mints(self, shard: str, *, after: OpenMint | None, limit: int) -> list[OpenMint]:
         """Return open operations of a shard."""
-        return await self._ledger.open_mints(shard, after=after, limit=limit)
+        return await self._store.open_mints(shard, after=after, limit=limit)
 
     async def operations(self, ids: Iterable[str]) -> dict[str, Operation]:
         """Read operations."""
-        return await self._ledger.operations(ids)
+        return await self._store.operations(ids)
 
     async def mark_swept(self, operation: Operation, *, at: int) -> None:
         """Note that an operation is sent on."""
-        await self._ledger.mark_swept(operation, at=at)
+        await self._store.mark_swept(operation, at=at)
 
     async def final(self) -> Final:
         """Return the newest block that is final and indexed."""
-        return await self._ledger.final()
+        return await self._store.final()
 
     async def minting(self, mint: Mint) -> Transfer | None:
         """Return the transfer that made a mint's token."""
-        return await self._ledger.minting(mint)
+        return await self._store.minting(mint)
 
     async def minted_digest(self, mint: Mint) -> bytes | None:
         """Return the metadata digest that a mint's token was made with."""
-        return await self._ledger.minted_digest(mint)
+        return await self._store.minted_digest(mint)
 
     async def mine(self, mint: Mint, minting: Transfer, *, at: int) -> None:
         """Move a mint to mined by its token."""
-        await self._ledger.mine(mint, minting, at=at)
+        await self._store.mine(mint, minting, at=at)
         self._stages.reached(MintStatus.MINED)
 
     async def finalize(self, mint_id: str, minting: Transfer, *, at: int) -> None:
         """Move a mined mint to finalized."""
-        await self._ledger.finalize(mint_id, minting, at=at)
+        await self._store.finalize(mint_id, minting, at=at)
         self._stages.reached(MintStatus.FINALIZED)
 
 
-class CountedVouchers:
+class InstrumentedVoucherStore:
     """Vouchers that count the mints which they move on."""
 
-    def __init__(self, vouchers: Vouchers, metrics: Metrics) -> None:
+    def __init__(self, vouchers: VoucherStore, metrics: Metrics) -> None:
         self._vouchers = vouchers
         self._stages = metrics.stages
 
@@ -178,7 +178,7 @@ class CountedVouchers:
         await self._vouchers.refused(mint_id, problem, at=at)
 
 
-class CountedChain:
+class InstrumentedChain:
     """A Chain that counts what its node says to transactions."""
 
     def __init__(self, chain: Chain, metrics: Metrics) -> None:
@@ -232,7 +232,7 @@ class CountedChain:
         return await self._chain.time()
 
 
-class CountedOutbox:
+class InstrumentedOutbox:
     """A SendingPort that counts replacements and no-ops."""
 
     def __init__(self, outbox: SendingPort, metrics: Metrics) -> None:

@@ -1,4 +1,4 @@
-"""The ledger over DynamoDB keeps what the one in memory keeps."""
+"""The transaction store over DynamoDB keeps what the one in memory keeps."""
 
 from __future__ import annotations
 
@@ -51,23 +51,23 @@ async def test_minting__when_the_indexer_has_the_token__then_it_is_the_transfer_
 ) -> None:
     intent = line.mint_intent(await line.wallet(), 3)
     mint = await line.built(intent, token_id=7)
-    assert await line.ledger.minting(mint) is None
+    assert await line.store.minting(mint) is None
     made = transfer(mint, 8)
     await indexed(line, transfer(mint, 9, sender=mint.to))
     await indexed(line, made)
-    assert await line.ledger.minting(mint) == made
-    assert await line.ledger.minting(mint.model_copy(update={"token_id": 8})) is None
-    assert await line.ledger.minting(mint.model_copy(update={"token_id": None})) is None
+    assert await line.store.minting(mint) == made
+    assert await line.store.minting(mint.model_copy(update={"token_id": 8})) is None
+    assert await line.store.minting(mint.model_copy(update={"token_id": None})) is None
 
 
 async def test_read_mints__when_some_do_not_exist__then_those_that_do(line: Any) -> None:
     intent = line.mint_intent(await line.wallet())
     mint = await line.built(intent)
-    assert await line.ledger.operations([mint.mint_id, "mint_none"]) == {mint.mint_id: mint}
+    assert await line.store.operations([mint.mint_id, "mint_none"]) == {mint.mint_id: mint}
 
 
 async def test_final__when_there_is_a_checkpoint__then_its_final_block(line: Any) -> None:
-    assert await line.ledger.final() == Final()
+    assert await line.store.final() == Final()
     checkpoint: Item = {
         "chain": "31337",
         "finalized_number": 7,
@@ -75,7 +75,7 @@ async def test_final__when_there_is_a_checkpoint__then_its_final_block(line: Any
         "finalized_timestamp": 77,
     }
     await line.dynamo.write(Put(CHECKPOINTS, checkpoint))
-    assert await line.ledger.final() == Final(7, 77, b"\x07" * 32)
+    assert await line.store.final() == Final(7, 77, b"\x07" * 32)
 
 
 @pytest.mark.parametrize("stored", [None, []], ids=["missing", "empty"])
@@ -88,13 +88,13 @@ async def test_transaction__when_its_record_has_no_attempts__then_one_is_added_o
         missed = gap(key, nonce, FEES, now=1)
         item = {name: value for name, value in created(missed).item.items() if name != "attempts"}
         await line.dynamo.write(Put(TRANSACTIONS, item if stored is None else item | {"attempts": stored}))
-    first, second = await line.ledger.transactions_from(missed.place._replace(nonce=0))
+    first, second = await line.store.transactions_from(missed.place._replace(nonce=0))
 
-    await line.ledger.close(first, "filled", at=5)
-    await line.ledger.add_attempt(second, NOOP)
+    await line.store.close(first, "filled", at=5)
+    await line.store.add_attempt(second, NOOP)
     with pytest.raises(TransactionMoved):
-        await line.ledger.close(second, "filled", at=5)
+        await line.store.close(second, "filled", at=5)
 
-    closed, tried = [await line.ledger.transaction(one.place) for one in (first, second)]
+    closed, tried = [await line.store.transaction(one.place) for one in (first, second)]
     assert (closed.state, closed.outcome) == (TransactionState.FINAL, "filled")
     assert (tried.state, tried.attempts) == (TransactionState.SUBMITTED, (NOOP,))

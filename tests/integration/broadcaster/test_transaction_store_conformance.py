@@ -1,4 +1,4 @@
-"""The broadcaster's ledger in memory and over DynamoDB: the same calls lead to the same records."""
+"""The broadcaster's transaction store in memory and over DynamoDB: the same calls, the same records."""
 
 from __future__ import annotations
 
@@ -33,17 +33,18 @@ from mintline.resources import ATTEMPTS, MINTS, TRANSFERS
 from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import Place, Transaction, as_far_as, sender_shard
 from mintline_broadcaster.ports import (
-    Ledger,
     MintMoved,
     OpenMint,
     OpenTransaction,
     Seal,
     SignedTransaction,
     TransactionMoved,
+    TransactionStore,
 )
 from mintline_indexer.dynamo_store import transfer_item
 from mintline_testkit.broadcaster.ledger import MemoryLedger
 from mintline_testkit.constants import CHAIN_ID, CONTRACT
+from mintline_testkit.broadcaster.store import MemoryTransactionStore
 
 KEY = KeyRef(address=to_checksum_address(b"\x11" * 20), subject="user", chain_id=CHAIN_ID, secret_id="s")
 FEES = Fees(max_fee_per_gas=2 * 10**9, max_priority_fee_per_gas=1)
@@ -54,9 +55,9 @@ SHARD = sender_shard(SENDER)
 
 @dataclass
 class Records:
-    """The ledger under test, and the way around it."""
+    """The store under test, and a direct way to its records."""
 
-    ledger: Ledger
+    store: TransactionStore
     put: Callable[[Operation], Awaitable[None]]
     reserve: Callable[[Transaction], Awaitable[None]]
     index: Callable[[Transfer], Awaitable[None]]
@@ -164,7 +165,7 @@ def minting(block: int = 3) -> Transfer:
 
 
 def in_memory() -> Records:
-    memory = MemoryLedger()
+    memory = MemoryTransactionStore()
 
     async def keep(kept: Operation) -> None:
         if isinstance(kept, TokenOperation):
@@ -207,19 +208,19 @@ def records(request: pytest.FixtureRequest) -> Records:
     async def authorize(operation: Operation, given: Authorization) -> None:
         await keep_authorization(line.dynamo, operation, given)
 
-    return Records(line.ledger, put, reserve, index, authorize)
+    return Records(line.store, put, reserve, index, authorize)
 
 
 async def test_enter__when_it_is_what_the_nonce_was_reserved_for__then_submitted_and_so_is_its_mint(
     records: Records,
 ) -> None:
     await records.carried()
-    await records.ledger.enter(INTENT, attempt(5))
+    await records.store.enter(INTENT, attempt(5))
     after = transaction(
         state=TransactionState.SUBMITTED, attempts=(attempt(5),), submitted_at=5, updated_at=5
     )
-    assert await records.ledger.transaction(after.place) == after
-    stands = await records.ledger.get("m1")
+    assert await records.store.transaction(after.place) == after
+    stands = await records.store.get("m1")
     assert stands == as_far_as(mint(), after)
     assert stands is not None
     assert (stands.status, stands.attempts) == (MintStatus.SUBMITTED, (attempt(5),))
@@ -244,29 +245,29 @@ async def test_enter__when_the_record_says_otherwise__then_it_tells_what_is_ther
 ) -> None:
     await records.reserve(found)
     with pytest.raises(TransactionMoved) as moved:
-        await records.ledger.enter(INTENT, attempt(5))
+        await records.store.enter(INTENT, attempt(5))
     assert moved.value.transaction == found
-    assert await records.ledger.transaction(found.place) == found
+    assert await records.store.transaction(found.place) == found
 
 
 async def test_writes__when_there_is_no_record__then_they_say_so(records: Records) -> None:
-    ledger = records.ledger
+    store = records.store
     for write in (
-        ledger.enter(INTENT, attempt(5)),
-        ledger.add_attempt(transaction(**SUBMITTED), attempt(5)),
-        ledger.mark(transaction(), at=5),
-        ledger.fill(transaction(), at=5),
-        ledger.reseal(transaction(), SEAL, at=5),
-        ledger.close(transaction(), "filled", at=5),
+        store.enter(INTENT, attempt(5)),
+        store.add_attempt(transaction(**SUBMITTED), attempt(5)),
+        store.mark(transaction(), at=5),
+        store.fill(transaction(), at=5),
+        store.reseal(transaction(), SEAL, at=5),
+        store.close(transaction(), "filled", at=5),
     ):
         with pytest.raises(TransactionMoved) as lost:
             await write
         assert lost.value.transaction is None
     for other in (
-        ledger.reject(own(), PROBLEM, at=5),
-        ledger.mark_swept(own(), at=5),
-        ledger.mine(own(status=MintStatus.ISSUED), minting(), at=5),
-        ledger.finalize("m1", minting(), at=5),
+        store.reject(own(), PROBLEM, at=5),
+        store.mark_swept(own(), at=5),
+        store.mine(own(status=MintStatus.ISSUED), minting(), at=5),
+        store.finalize("m1", minting(), at=5),
     ):
         with pytest.raises(MintMoved) as moved:
             await other
@@ -278,11 +279,11 @@ async def test_add_attempt__when_the_attempts_are_those_that_were_read__then_it_
 ) -> None:
     before = transaction(**SUBMITTED)
     await records.reserve(before)
-    await records.ledger.add_attempt(before, attempt(5))
+    await records.store.add_attempt(before, attempt(5))
     after = before.evolve(attempts=(attempt(4), attempt(5)), updated_at=5)
-    assert await records.ledger.transaction(after.place) == after
+    assert await records.store.transaction(after.place) == after
     with pytest.raises(TransactionMoved) as moved:
-        await records.ledger.add_attempt(before, attempt(6))
+        await records.store.add_attempt(before, attempt(6))
     assert moved.value.transaction == after
 
 
@@ -291,10 +292,10 @@ async def test_add_attempt__when_two_race_for_the_first_one__then_one_of_them_mu
 ) -> None:
     before = transaction(state=TransactionState.SUBMITTED, filling_at=2)
     await records.reserve(before)
-    await records.ledger.add_attempt(before, noop(5))
+    await records.store.add_attempt(before, noop(5))
     for late in (
-        records.ledger.add_attempt(before, noop(6)),
-        records.ledger.close(before, "filled", at=7),
+        records.store.add_attempt(before, noop(6)),
+        records.store.close(before, "filled", at=7),
     ):
         with pytest.raises(TransactionMoved) as moved:
             await late
@@ -306,11 +307,11 @@ async def test_add_attempt__when_two_race__then_one_of_them_must_look_again(reco
     before = transaction(**SUBMITTED)
     await records.reserve(before)
     results = await asyncio.gather(
-        *(records.ledger.add_attempt(before, attempt(number)) for number in (5, 6)), return_exceptions=True
+        *(records.store.add_attempt(before, attempt(number)) for number in (5, 6)), return_exceptions=True
     )
     [lost] = [result for result in results if result is not None]
     assert isinstance(lost, TransactionMoved)
-    after = await records.ledger.transaction(before.place)
+    after = await records.store.transaction(before.place)
     assert lost.transaction == after
     assert after is not None
     assert len(after.attempts) == 2
@@ -321,17 +322,17 @@ async def test_add_attempt__when_it_is_a_noop__then_the_nonce_is_for_it_and_noth
     records: Records, before: Transaction
 ) -> None:
     await records.reserve(before)
-    await records.ledger.add_attempt(before, noop(5))
+    await records.store.add_attempt(before, noop(5))
     after = before.evolve(
         state=TransactionState.SUBMITTED,
         attempts=(*before.attempts, noop(5)),
         filling_at=5,
         updated_at=5,
     )
-    assert await records.ledger.transaction(after.place) == after
+    assert await records.store.transaction(after.place) == after
     with pytest.raises(TransactionMoved):
-        await records.ledger.add_attempt(after, attempt(6))
-    await records.ledger.add_attempt(after, noop(7))
+        await records.store.add_attempt(after, attempt(6))
+    await records.store.add_attempt(after, noop(7))
 
 
 async def test_add_attempt__when_a_batch_is_being_claimed__then_a_noop_alone_and_it_ends_the_claims(
@@ -340,9 +341,9 @@ async def test_add_attempt__when_a_batch_is_being_claimed__then_a_noop_alone_and
     before = transaction(**BATCH, claiming=True)
     await records.reserve(before)
     with pytest.raises(TransactionMoved):
-        await records.ledger.add_attempt(before, attempt(5))
-    await records.ledger.add_attempt(before, noop(5))
-    after = await records.ledger.transaction(before.place)
+        await records.store.add_attempt(before, attempt(5))
+    await records.store.add_attempt(before, noop(5))
+    after = await records.store.transaction(before.place)
     assert after == before.evolve(
         state=TransactionState.SUBMITTED, attempts=(noop(5),), filling_at=5, updated_at=5, claiming=None
     )
@@ -356,8 +357,8 @@ async def test_add_attempt__when_the_nonce_is_used__then_the_transaction_stays_a
     settled = transaction(**SUBMITTED | {"state": state, "outcome": "succeeded"})
     await records.reserve(settled)
     with pytest.raises(TransactionMoved):
-        await records.ledger.add_attempt(settled, late)
-    assert await records.ledger.transaction(settled.place) == settled
+        await records.store.add_attempt(settled, late)
+    assert await records.store.transaction(settled.place) == settled
 
 
 @pytest.mark.parametrize("fields", [{}, SUBMITTED], ids=["built", "submitted"])
@@ -365,16 +366,16 @@ async def test_reject__when_a_transaction_carries_it__then_its_nonce_is_for_a_no
     records: Records, fields: dict[str, Any]
 ) -> None:
     before, carried = await records.carried(**fields)
-    await records.ledger.reject(before, PROBLEM, at=9, carried=carried)
-    after = await records.ledger.get("m1")
+    await records.store.reject(before, PROBLEM, at=9, carried=carried)
+    after = await records.store.get("m1")
     filled = carried.evolve(filling_at=9, updated_at=9)
     assert after == as_far_as(mint(MintStatus.REJECTED, problem=PROBLEM, updated_at=9), filled)
-    assert await records.ledger.transaction(carried.place) == filled
-    assert await records.ledger.open_transactions(SHARD, after=None, limit=9) == [
+    assert await records.store.transaction(carried.place) == filled
+    assert await records.store.open_transactions(SHARD, after=None, limit=9) == [
         OpenTransaction(carried.place, 1)
     ]
     with pytest.raises(MintMoved) as moved:
-        await records.ledger.reject(before, PROBLEM, at=10, carried=carried)
+        await records.store.reject(before, PROBLEM, at=10, carried=carried)
     assert moved.value.mint == after
 
 
@@ -384,19 +385,19 @@ async def test_reject__when_it_was_read_at_its_end__then_it_stays(records: Recor
     )
     assert before.status is MintStatus.FINALIZED
     with pytest.raises(MintMoved):
-        await records.ledger.reject(before, PROBLEM, at=9, carried=carried)
-    assert await records.ledger.get("m1") == before
-    assert await records.ledger.transaction(carried.place) == carried
+        await records.store.reject(before, PROBLEM, at=9, carried=carried)
+    assert await records.store.get("m1") == before
+    assert await records.store.transaction(carried.place) == carried
 
 
 async def test_reject__when_the_transaction_moved_on__then_neither_is_changed(records: Records) -> None:
     before, carried = await records.carried()
-    await records.ledger.enter(INTENT, attempt(5))
+    await records.store.enter(INTENT, attempt(5))
     with pytest.raises(MintMoved) as moved:
-        await records.ledger.reject(before, PROBLEM, at=9, carried=carried)
+        await records.store.reject(before, PROBLEM, at=9, carried=carried)
     assert moved.value.mint is not None
     assert moved.value.mint.status is MintStatus.SUBMITTED
-    after = await records.ledger.transaction(carried.place)
+    after = await records.store.transaction(carried.place)
     assert after is not None
     assert after.filling_at is None
 
@@ -404,10 +405,10 @@ async def test_reject__when_the_transaction_moved_on__then_neither_is_changed(re
 async def test_reject__when_nothing_carries_it__then_it_ends_and_is_open_no_more(records: Records) -> None:
     await records.put(own(status=MintStatus.ISSUED))
     with pytest.raises(MintMoved):
-        await records.ledger.reject(own(), PROBLEM, at=5)
-    await records.ledger.reject(own(status=MintStatus.ISSUED), PROBLEM, at=5)
-    assert await records.ledger.get("m1") == own(status=MintStatus.REJECTED, problem=PROBLEM, updated_at=5)
-    assert await records.ledger.open_mints(open_shard("m1"), after=None, limit=9) == []
+        await records.store.reject(own(), PROBLEM, at=5)
+    await records.store.reject(own(status=MintStatus.ISSUED), PROBLEM, at=5)
+    assert await records.store.get("m1") == own(status=MintStatus.REJECTED, problem=PROBLEM, updated_at=5)
+    assert await records.store.open_mints(open_shard("m1"), after=None, limit=9) == []
 
 
 async def test_reseal__when_it_is_still_to_be_signed__then_it_goes_on_with_fewer_operations_once(
@@ -415,14 +416,14 @@ async def test_reseal__when_it_is_still_to_be_signed__then_it_goes_on_with_fewer
 ) -> None:
     before = transaction(**BATCH)
     await records.reserve(before)
-    await records.ledger.reseal(before, SEAL, at=5)
+    await records.store.reseal(before, SEAL, at=5)
     after = transaction(**BATCH | {"operations": ("m2", "m3"), "meaning": SEAL.meaning}, updated_at=5)
-    assert await records.ledger.transaction(before.place) == after
+    assert await records.store.transaction(before.place) == after
     with pytest.raises(TransactionMoved) as moved:
-        await records.ledger.reseal(before, Seal(("m3",), bytes(32)), at=6)
+        await records.store.reseal(before, Seal(("m3",), bytes(32)), at=6)
     assert moved.value.transaction == after
     with pytest.raises(TransactionMoved):
-        await records.ledger.enter(INTENT, attempt(5))
+        await records.store.enter(INTENT, attempt(5))
 
 
 NOT_TO_BE_SEALED = pytest.mark.parametrize(
@@ -445,17 +446,17 @@ async def test_reseal__when_it_is_not_as_it_was_read__then_it_tells_what_is_ther
     found = transaction(**BATCH | changes)
     await records.reserve(found)
     with pytest.raises(TransactionMoved) as moved:
-        await records.ledger.reseal(transaction(**BATCH), SEAL, at=5)
+        await records.store.reseal(transaction(**BATCH), SEAL, at=5)
     assert moved.value.transaction == found
-    assert await records.ledger.transaction(found.place) == found
+    assert await records.store.transaction(found.place) == found
 
 
 async def test_reject__when_the_batch_goes_on_without_it__then_both_by_one_write(records: Records) -> None:
     before, batch = await records.carried(**BATCH)
-    await records.ledger.reject(before, PROBLEM, at=9, carried=batch, seal=SEAL)
+    await records.store.reject(before, PROBLEM, at=9, carried=batch, seal=SEAL)
     after = transaction(**BATCH | {"operations": ("m2", "m3"), "meaning": SEAL.meaning}, updated_at=9)
-    assert await records.ledger.transaction(batch.place) == after
-    rejected = await records.ledger.get("m1")
+    assert await records.store.transaction(batch.place) == after
+    rejected = await records.store.get("m1")
     assert rejected is not None
     assert (rejected.status, rejected.problem) == (MintStatus.REJECTED, PROBLEM)
 
@@ -468,16 +469,16 @@ async def test_reject__when_the_batch_cannot_go_on_without_it__then_neither_is_c
     await records.put(mint())
     await records.reserve(found)
     with pytest.raises(MintMoved):
-        await records.ledger.reject(mint(), PROBLEM, at=9, carried=transaction(**BATCH), seal=SEAL)
-    assert await records.ledger.get("m1") == as_far_as(mint(), found)
-    assert await records.ledger.transaction(found.place) == found
+        await records.store.reject(mint(), PROBLEM, at=9, carried=transaction(**BATCH), seal=SEAL)
+    assert await records.store.get("m1") == as_far_as(mint(), found)
+    assert await records.store.transaction(found.place) == found
 
 
 async def test_reject__when_it_is_one_of_a_batch__then_the_batch_is_as_it_was(records: Records) -> None:
     before, batch = await records.carried(**BATCH, **SUBMITTED)
-    await records.ledger.reject(before, PROBLEM, at=9)
-    assert await records.ledger.transaction(batch.place) == batch
-    rejected = await records.ledger.get("m1")
+    await records.store.reject(before, PROBLEM, at=9)
+    assert await records.store.transaction(batch.place) == batch
+    rejected = await records.store.get("m1")
     assert rejected is not None
     assert rejected.status is MintStatus.REJECTED
 
@@ -503,32 +504,32 @@ async def test_envelope__when_it_is_of_the_very_operation__then_it_is_found_and_
 ) -> None:
     asked, other = token_transfer(), token_transfer(token_id=3)
     await records.authorize(asked, Authorization(envelope=b"sealed"))
-    assert await records.ledger.envelope(asked) == b"sealed"
-    assert await records.ledger.envelope(asked.evolve(status=MintStatus.BUILT, nonce=7)) == b"sealed"
-    assert await records.ledger.envelope(other) == b""
-    assert await records.ledger.envelope(mint(authorization=b"its own")) == b"its own"
+    assert await records.store.envelope(asked) == b"sealed"
+    assert await records.store.envelope(asked.evolve(status=MintStatus.BUILT, nonce=7)) == b"sealed"
+    assert await records.store.envelope(other) == b""
+    assert await records.store.envelope(mint(authorization=b"its own")) == b"its own"
 
 
 async def test_transfer__when_it_is_open__then_it_is_found_marked_and_ended_as_a_mint_is(
     records: Records,
 ) -> None:
-    ledger = records.ledger
+    store = records.store
     await records.put(token_transfer())
-    assert await ledger.open_mints(open_shard("t1"), after=None, limit=9) == [OpenMint("t1", 1)]
-    await ledger.mark_swept(token_transfer(), at=5)
-    assert await ledger.get("t1") == token_transfer(swept_at=5, sweeps=1)
+    assert await store.open_mints(open_shard("t1"), after=None, limit=9) == [OpenMint("t1", 1)]
+    await store.mark_swept(token_transfer(), at=5)
+    assert await store.get("t1") == token_transfer(swept_at=5, sweeps=1)
     built = token_transfer(status=MintStatus.BUILT, nonce=7)
     carrier = transaction(kind="transfer", operations=("t1",))
     await records.put(built)
     await records.reserve(carrier)
-    assert await ledger.operations(["t1", "m1"]) == {"t1": as_far_as(built, carrier)}
-    await ledger.reject(built, PROBLEM, at=9, carried=carrier)
-    after = await ledger.get("t1")
+    assert await store.operations(["t1", "m1"]) == {"t1": as_far_as(built, carrier)}
+    await store.reject(built, PROBLEM, at=9, carried=carrier)
+    after = await store.get("t1")
     assert isinstance(after, TokenTransfer)
     assert (after.status, after.problem) == (MintStatus.REJECTED, PROBLEM)
-    assert await ledger.transaction(carrier.place) == carrier.evolve(filling_at=9, updated_at=9)
+    assert await store.transaction(carrier.place) == carrier.evolve(filling_at=9, updated_at=9)
     with pytest.raises(MintMoved) as moved:
-        await ledger.reject(built, PROBLEM, at=10, carried=carrier)
+        await store.reject(built, PROBLEM, at=10, carried=carrier)
     assert (moved.value.operation, moved.value.mint) == (after, None)
 
 
@@ -538,7 +539,7 @@ async def test_open_mints__when_paged__then_oldest_first_and_each_once(records: 
     for place, mint_id in enumerate(reversed(ids)):
         await records.put(own(mint_id=mint_id, created_at=10 + place))
     found: list[OpenMint] = []
-    while page := await records.ledger.open_mints(shard, after=found[-1] if found else None, limit=2):
+    while page := await records.store.open_mints(shard, after=found[-1] if found else None, limit=2):
         found += page
     assert [one.mint_id for one in found] == list(reversed(ids))
 
@@ -550,11 +551,11 @@ async def test_open_transactions__when_paged__then_oldest_first_until_they_are_c
     for age, nonce in enumerate(nonces):
         await records.reserve(transaction(nonce, reserved_at=age))
     found: list[OpenTransaction] = []
-    while page := await records.ledger.open_transactions(SHARD, after=found[-1] if found else None, limit=2):
+    while page := await records.store.open_transactions(SHARD, after=found[-1] if found else None, limit=2):
         found += page
     assert [one.place.nonce for one in found] == nonces
-    await records.ledger.close(transaction(10, reserved_at=1), "filled", at=9)
-    left = await records.ledger.open_transactions(SHARD, after=None, limit=9)
+    await records.store.close(transaction(10, reserved_at=1), "filled", at=9)
+    left = await records.store.open_transactions(SHARD, after=None, limit=9)
     assert [one.place.nonce for one in left] == [9, 100, 7, 8]
 
 
@@ -565,7 +566,7 @@ async def test_transactions_from__when_some_are_final__then_the_open_ones_in_the
         state = TransactionState.FINAL if nonce == 10 else TransactionState.RESERVED
         await records.reserve(transaction(nonce, state=state))
     await records.reserve(transaction(11, sender_id=f"{CHAIN_ID}#{CONTRACT}"))
-    found = await records.ledger.transactions_from(Place(SENDER, 9))
+    found = await records.store.transactions_from(Place(SENDER, 9))
     assert [one.nonce for one in found] == [9, 12, 100]
 
 
@@ -573,12 +574,12 @@ async def test_close__when_it_is_as_it_was_read__then_final_with_its_outcome_onc
     before = transaction(**SUBMITTED)
     await records.reserve(before)
     with pytest.raises(TransactionMoved):
-        await records.ledger.close(transaction(), "filled", at=9)
-    await records.ledger.close(before, "filled", at=9)
+        await records.store.close(transaction(), "filled", at=9)
+    await records.store.close(before, "filled", at=9)
     after = before.evolve(state=TransactionState.FINAL, outcome="filled", finalized_at=9, updated_at=9)
-    assert await records.ledger.transaction(before.place) == after
+    assert await records.store.transaction(before.place) == after
     with pytest.raises(TransactionMoved) as moved:
-        await records.ledger.close(before, "filled", at=10)
+        await records.store.close(before, "filled", at=10)
     assert moved.value.transaction == after
 
 
@@ -586,9 +587,9 @@ async def test_open_gap__when_nothing_is_on_record__then_it_is_and_when_it_is_op
     records: Records,
 ) -> None:
     missed = transaction(3, kind="noop", operations=(), filling_at=1)
-    assert await records.ledger.open_gap(missed) == missed
-    assert await records.ledger.open_gap(missed.evolve(reserved_at=9)) is None
-    assert await records.ledger.transaction(missed.place) == missed
+    assert await records.store.open_gap(missed) == missed
+    assert await records.store.open_gap(missed.evolve(reserved_at=9)) is None
+    assert await records.store.transaction(missed.place) == missed
 
 
 async def test_open_gap__when_it_was_closed_as_filled__then_it_is_open_again(records: Records) -> None:
@@ -599,44 +600,44 @@ async def test_open_gap__when_it_was_closed_as_filled__then_it_is_open_again(rec
     await records.reserve(closed)
     await records.reserve(ended)
     gap = transaction(3, kind="noop", operations=(), reserved_at=9)
-    opened = await records.ledger.open_gap(gap)
+    opened = await records.store.open_gap(gap)
     assert opened == closed.evolve(
         state=TransactionState.SUBMITTED, outcome=None, finalized_at=None, filling_at=9, updated_at=9
     )
     [key] = [
         one
-        for one in await records.ledger.open_transactions(SHARD, after=None, limit=9)
+        for one in await records.store.open_transactions(SHARD, after=None, limit=9)
         if one.place == closed.place
     ]
     assert key.reserved_at in (1, 9)
-    assert await records.ledger.open_gap(transaction(4)) is None
-    assert await records.ledger.transaction(ended.place) == ended
+    assert await records.store.open_gap(transaction(4)) is None
+    assert await records.store.transaction(ended.place) == ended
 
 
 async def test_mark__when_two_copies_read_the_same__then_one_marks_it(records: Records) -> None:
     before = transaction()
     await records.reserve(before)
-    await records.ledger.mark(before, at=50)
-    after = await records.ledger.transaction(before.place)
+    await records.store.mark(before, at=50)
+    after = await records.store.transaction(before.place)
     assert after == transaction(swept_at=50, sweeps=1)
     with pytest.raises(TransactionMoved):
-        await records.ledger.mark(before, at=51)
+        await records.store.mark(before, at=51)
     assert after is not None
-    await records.ledger.mark(after, at=99)
-    assert await records.ledger.transaction(before.place) == transaction(swept_at=99, sweeps=2)
+    await records.store.mark(after, at=99)
+    assert await records.store.transaction(before.place) == transaction(swept_at=99, sweeps=2)
 
 
 async def test_mark_swept__when_two_copies_read_the_same__then_one_marks_it(records: Records) -> None:
     before = own(status=MintStatus.ACCEPTED)
     await records.put(before)
-    await records.ledger.mark_swept(before, at=50)
-    after = await records.ledger.get("m1")
+    await records.store.mark_swept(before, at=50)
+    after = await records.store.get("m1")
     assert after == before.evolve(swept_at=50, sweeps=1)
     with pytest.raises(MintMoved):
-        await records.ledger.mark_swept(before, at=51)
+        await records.store.mark_swept(before, at=51)
     assert after is not None
-    await records.ledger.mark_swept(after, at=99)
-    assert await records.ledger.get("m1") == before.evolve(swept_at=99, sweeps=2)
+    await records.store.mark_swept(after, at=99)
+    assert await records.store.get("m1") == before.evolve(swept_at=99, sweeps=2)
 
 
 @pytest.mark.parametrize("custody", ["custodial", "self", "restored"])
@@ -651,11 +652,11 @@ async def test_end__when_the_index_has_the_token__then_mined_and_finalized_by_th
         await records.put(before)
     else:
         before, _ = await records.carried(**SUBMITTED)
-    assert await records.ledger.minting(before) is None
+    assert await records.store.minting(before) is None
     await records.index(minting())
-    made = await records.ledger.minting(before)
+    made = await records.store.minting(before)
     assert made == minting()
-    await records.ledger.mine(before, made, at=5)
+    await records.store.mine(before, made, at=5)
     mined = before.evolve(
         status=MintStatus.MINED,
         problem=None,
@@ -666,19 +667,19 @@ async def test_end__when_the_index_has_the_token__then_mined_and_finalized_by_th
         mined_at=5,
         updated_at=5,
     )
-    assert await records.ledger.get("m1") == mined
+    assert await records.store.get("m1") == mined
     with pytest.raises(MintMoved):
-        await records.ledger.mine(before, made, at=6)
+        await records.store.mine(before, made, at=6)
     with pytest.raises(MintMoved):
-        await records.ledger.finalize("m1", made.evolve(tx_hash=b"\xdd" * 32), at=6)
-    await records.ledger.finalize("m1", made, at=6)
-    assert await records.ledger.get("m1") == mined.evolve(
+        await records.store.finalize("m1", made.evolve(tx_hash=b"\xdd" * 32), at=6)
+    await records.store.finalize("m1", made, at=6)
+    assert await records.store.get("m1") == mined.evolve(
         status=MintStatus.FINALIZED, finalized_at=6, updated_at=6
     )
 
 
 async def test_record__when_written_twice__then_the_first_stays(records: Records) -> None:
-    ledger = records.ledger
+    store = records.store
     first = SignedTransaction(
         tx_hash=b"\x01" * 32,
         kind="sign_mint",
@@ -690,8 +691,8 @@ async def test_record__when_written_twice__then_the_first_stays(records: Records
         at=1,
     )
     for one in (first, first.evolve(at=2), first.evolve(tx_hash=b"\x02" * 32)):
-        await ledger.record(one)
-    assert await ledger.read_signed([first.tx_hash, b"\x09" * 32]) == {first.tx_hash: first}
+        await store.record(one)
+    assert await store.read_signed([first.tx_hash, b"\x09" * 32]) == {first.tx_hash: first}
 
 
 @pytest.mark.integration
@@ -711,7 +712,7 @@ async def test_record__when_written__then_the_bytes_are_binary_and_the_version_b
         )
         for number in (1, 2)
     )
-    await line.ledger.record(now)
+    await line.store.record(now)
     await line.dynamo.write(Put(ATTEMPTS, to_item(before)))
 
     item = await line.dynamo.get(ATTEMPTS, {"tx_hash": "0x" + now.tx_hash.hex()})
@@ -719,5 +720,5 @@ async def test_record__when_written__then_the_bytes_are_binary_and_the_version_b
     assert item is not None
     assert item["raw"] == now.raw == b"raw"
     assert to_item(before)["raw"] == "0x726177"
-    known = await line.ledger.read_signed([now.tx_hash, before.tx_hash])
+    known = await line.store.read_signed([now.tx_hash, before.tx_hash])
     assert known == {now.tx_hash: now, before.tx_hash: before}
