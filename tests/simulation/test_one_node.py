@@ -18,11 +18,11 @@ from mintline.records import Attempt, Mint
 from mintline.resources import BUILD
 from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import Transaction, place_of
+from mintline_broadcaster.config import Patience
 from mintline_broadcaster.fees import FeeCaps
 from mintline_broadcaster.metrics import Metrics
 from mintline_broadcaster.monitor import TransactionMonitor
 from mintline_broadcaster.noops import Noops
-from mintline_broadcaster.policy import Patience
 from mintline_broadcaster.ports import Final
 from mintline_harness.simulation.chain import Sent, SimulatedChain
 from mintline_harness.simulation.contract import Collection

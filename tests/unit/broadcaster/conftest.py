@@ -32,12 +32,12 @@ from mintline.records import Mint, Transfer
 from mintline.resources import Queue
 from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import TopUpPayload, Transaction, place_of
+from mintline_broadcaster.config import Patience
 from mintline_broadcaster.fees import FeeCaps
 from mintline_broadcaster.handlers import broadcast, refuse, review
 from mintline_broadcaster.metrics import Metrics
 from mintline_broadcaster.monitor import TransactionMonitor
 from mintline_broadcaster.noops import Noops
-from mintline_broadcaster.policy import Patience
 from mintline_broadcaster.sweep import Sweeper
 from mintline_testkit.broadcaster.chain import Decoded, MemoryChain
 from mintline_testkit.broadcaster.ledger import MemoryLedger

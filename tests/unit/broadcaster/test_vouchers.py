@@ -22,7 +22,7 @@ from mintline_broadcaster.handlers import refuse
 from mintline_broadcaster.noops import Noops
 from mintline_broadcaster.on_record import OutcomeRefused
 from mintline_broadcaster.ports import Final
-from mintline_broadcaster.redeemed import end_by_token
+from mintline_broadcaster.settle_from_index import settle_from_index
 from mintline_broadcaster.vouchers import expire, expired, issue, refuse_voucher, relay
 from mintline_testkit.broadcaster.chain import Decoded, MemoryChain
 from mintline_testkit.broadcaster.ledger import MemoryLedger
@@ -470,9 +470,9 @@ async def test_voucher__when_its_token_id_was_finally_minted_by_another__then_it
     line.store.mintings[CONTRACT, 7] = made_in_block(8, recipient)
     line.store.digests[CONTRACT, 7] = digest
 
-    assert await end_by_token(mint, Final(7, NOW // 1000), store=line.store, chain=line.chain, now=NOW)
+    assert await settle_from_index(mint, Final(7, NOW // 1000), store=line.store, chain=line.chain, now=NOW)
     assert line.mint == mint
-    assert await end_by_token(mint, Final(8, NOW // 1000), store=line.store, chain=line.chain, now=NOW)
+    assert await settle_from_index(mint, Final(8, NOW // 1000), store=line.store, chain=line.chain, now=NOW)
     assert (line.mint.status, line.mint.problem) == (MintStatus.REJECTED, TOKEN_TAKEN)
 
 

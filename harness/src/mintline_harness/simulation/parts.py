@@ -19,9 +19,8 @@ from mintline.queue_port import QueuesPort
 from mintline.resources import Queue
 from mintline_broadcaster.broadcaster import Adapters as BroadcasterAdapters
 from mintline_broadcaster.broadcaster import Broadcaster
+from mintline_broadcaster.config import BroadcasterConfig, Patience
 from mintline_broadcaster.fees import FeeCaps
-from mintline_broadcaster.policy import Patience
-from mintline_broadcaster.policy import Policy as BroadcasterPolicy
 from mintline_builder.fees import FeePolicy
 from mintline_builder.funds import TopUpPolicy
 from mintline_builder.policy import Policy as BuilderPolicy
@@ -56,7 +55,7 @@ SHORT_TTL = 600
 POLL_INTERVAL = 2.0
 TRANSFER_GAS = GasBound("MINTLINE_MAX_TRANSFER_GAS", 500_000)
 """Of top-ups and no-ops alike."""
-BROADCASTING = BroadcasterPolicy(
+BROADCASTING = BroadcasterConfig(
     chain_id=CHAIN_ID,
     issuer=ISSUER.address,
     caps=FeeCaps(500 * GWEI, 50 * GWEI),

@@ -1,4 +1,4 @@
-"""The broadcaster, made of its adapters: whoever runs it, its service or a simulation, gets the same one."""
+"""The broadcaster, assembled from its adapters: the service and the simulation run the same one."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from mintline.messages import (
 )
 from mintline.queue_port import SendingPort
 from mintline.resources import BROADCAST
+from mintline_broadcaster.config import BroadcasterConfig
 from mintline_broadcaster.handlers import broadcast, refuse, review
 from mintline_broadcaster.instrumented import (
     InstrumentedChain,
@@ -31,7 +32,6 @@ from mintline_broadcaster.metrics import Metrics
 from mintline_broadcaster.monitor import TransactionMonitor
 from mintline_broadcaster.noops import Noops
 from mintline_broadcaster.on_record import OutcomeRefused
-from mintline_broadcaster.policy import Policy
 from mintline_broadcaster.ports import Chain, TransactionStore, VoucherStore
 from mintline_broadcaster.signed_bytes import verify_signed_bytes, verify_voucher_signature
 from mintline_broadcaster.sweep import Sweeper
@@ -42,7 +42,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adapters:
-    """The world, as a broadcaster meets it."""
+    """The implementations of a broadcaster's ports."""
 
     store: TransactionStore
     vouchers: VoucherStore
@@ -56,7 +56,7 @@ class Broadcaster:
     def __init__(
         self,
         adapters: Adapters,
-        policy: Policy,
+        config: BroadcasterConfig,
         *,
         metrics: Metrics,
         now: Callable[[], int],
@@ -68,18 +68,18 @@ class Broadcaster:
         self._chain = InstrumentedChain(adapters.chain, metrics)
         self._outbox = InstrumentedOutbox(adapters.outbox, metrics)
         self._metrics = metrics
-        self._policy = policy
+        self._config = config
         self._now = now
         self._sleep = sleep
         self._rng = rng
-        self._noops = Noops(chain=self._chain, outbox=self._outbox, caps=policy.caps, gas=policy.transfer_gas)
+        self._noops = Noops(chain=self._chain, outbox=self._outbox, caps=config.caps, gas=config.transfer_gas)
         self._monitor = TransactionMonitor(
             store=self._store,
             chain=self._chain,
             outbox=self._outbox,
             noops=self._noops,
-            caps=policy.caps,
-            patience=policy.patience,
+            caps=config.caps,
+            patience=config.patience,
             metrics=metrics,
         )
         self._sweeper = Sweeper(
@@ -87,8 +87,8 @@ class Broadcaster:
             chain=self._chain,
             monitor=self._monitor,
             outbox=self._outbox,
-            chain_id=policy.chain_id,
-            patience=policy.patience,
+            chain_id=config.chain_id,
+            patience=config.patience,
             metrics=metrics,
             now=now,
         )
@@ -96,7 +96,7 @@ class Broadcaster:
     async def handle(self, message: AnyMessage) -> None:
         """Do what a message asks for; raises what its handler does, and Rejected for another's message.
 
-        A message whose mint's record says otherwise changes nothing, and is told of.
+        A message that contradicts its mint's record changes nothing, and is logged.
         """
         try:
             await self._handle(message)
@@ -109,7 +109,7 @@ class Broadcaster:
 
     async def _handle(self, message: AnyMessage) -> None:
         store, vouchers, chain, outbox = self._store, self._vouchers, self._chain, self._outbox
-        noops, caps, now = self._noops, self._policy.caps, self._now()
+        noops, caps, now = self._noops, self._config.caps, self._now()
         match message:
             case Broadcast():
                 verify_signed_bytes(message)
@@ -117,7 +117,7 @@ class Broadcaster:
                     message, store=store, chain=chain, outbox=outbox, noops=noops, caps=caps, now=now
                 )
             case VoucherIssued():
-                verify_voucher_signature(message, issuer=self._policy.issuer)
+                verify_voucher_signature(message, issuer=self._config.issuer)
                 await issue(message, vouchers=vouchers, now=now)
             case SelfRedeem():
                 await relay(message, store=store, vouchers=vouchers, chain=chain, now=now)
@@ -130,5 +130,5 @@ class Broadcaster:
 
     async def sweep(self, stop: asyncio.Event) -> None:
         """Sweep until `stop`; a pass that is cut off is no loss, as the next one, anywhere, starts over."""
-        interval = self._policy.sweep_interval
+        interval = self._config.sweep_interval
         await self._sweeper.run(stop, interval=interval, sleep=self._sleep, rng=self._rng)

@@ -21,7 +21,7 @@ from mintline.states import MintStatus
 from mintline.transaction_records import Transaction, carried_by
 from mintline_broadcaster.intents import ask_for_nonce
 from mintline_broadcaster.ports import Chain, Final, MintMoved, TransactionStore
-from mintline_broadcaster.redeemed import end_by_token, may_be_minted
+from mintline_broadcaster.settle_from_index import may_be_minted, settle_from_index
 
 NONCE_TAKEN = Problem(
     code="nonce_taken",
@@ -138,7 +138,7 @@ class Release:
 
     async def _let_mint_go(self, mint: Mint) -> None:
         """Let its token decide; an attempt of ours that succeeded made it, so then the index is behind."""
-        ended = await end_by_token(
+        ended = await settle_from_index(
             mint,
             self.final,
             store=self.store,

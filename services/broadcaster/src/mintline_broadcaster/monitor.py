@@ -41,6 +41,7 @@ from mintline.records import Attempt, Mint
 from mintline.resources import TRANSACTIONS
 from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import Transaction
+from mintline_broadcaster.config import Patience
 from mintline_broadcaster.fees import FeeCaps, bump, market_fees
 from mintline_broadcaster.finality import final_count
 from mintline_broadcaster.gaps import gap
@@ -58,7 +59,6 @@ from mintline_broadcaster.kinds import depends_on
 from mintline_broadcaster.metrics import Metrics
 from mintline_broadcaster.noops import Noops
 from mintline_broadcaster.outcomes import act_on, close, context, fill_for_good, settle_used_nonce
-from mintline_broadcaster.policy import Patience
 from mintline_broadcaster.ports import (
     Chain,
     Final,
@@ -67,7 +67,7 @@ from mintline_broadcaster.ports import (
     TransactionStore,
     TreasuryLow,
 )
-from mintline_broadcaster.redeemed import end_by_token
+from mintline_broadcaster.settle_from_index import settle_from_index
 from mintline_broadcaster.sweep_schedule import due
 
 CHECK_AHEAD = 64
@@ -211,9 +211,9 @@ class TransactionMonitor:
                 now=now,
             )
         elif _is_in(transaction, final) and now - transaction.updated_at >= LEFT_MILLISECONDS:
-            await self._end_left(transaction, final, now=now)
+            await self._settle_left_behind(transaction, final, now=now)
 
-    async def _end_left(self, transaction: Transaction, final: Final, *, now: int) -> None:
+    async def _settle_left_behind(self, transaction: Transaction, final: Final, *, now: int) -> None:
         """Close a mined transaction that the index left behind, and end mints that it left likewise."""
         assert transaction.outcome is not None
         log.warning("transaction_left_behind", sender=transaction.sender_id, nonce=transaction.nonce)
@@ -221,7 +221,7 @@ class TransactionMonitor:
         operations = await self._store.operations(transaction.operations)
         for operation in operations.values():
             if isinstance(operation, Mint) and operation.status is MintStatus.MINED:
-                await end_by_token(operation, final, store=self._store, chain=self._chain, now=now)
+                await settle_from_index(operation, final, store=self._store, chain=self._chain, now=now)
 
     async def _fill_gaps(self, pending: Sequence[_Pending], used: int, *, now: int) -> None:
         """Fill reserved nonces that no record is open for, once those behind have waited long enough.

@@ -53,7 +53,7 @@ async def run(settings: BroadcasterSettings, stop: asyncio.Event) -> None:
                 chain=Node(rpc, endpoints=rpc),
                 outbox=with_tracing(queues, tracer),
             ),
-            settings.policy(),
+            settings.config(),
             metrics=metrics,
             now=_now,
             sleep=asyncio.sleep,

@@ -7,8 +7,8 @@ from pydantic import Field
 from mintline.chain.settings import GasSettings
 from mintline.fields import Wei
 from mintline.messages import KeyRef
+from mintline_broadcaster.config import BroadcasterConfig, Patience
 from mintline_broadcaster.fees import FeeCaps
-from mintline_broadcaster.policy import Patience, Policy
 
 GWEI = 10**9
 
@@ -33,9 +33,9 @@ class BroadcasterSettings(GasSettings):
     concurrency: int = Field(default=256, ge=1)
     """Messages in handling at a time."""
 
-    def policy(self) -> Policy:
-        """Return what the broadcaster goes by."""
-        return Policy(
+    def config(self) -> BroadcasterConfig:
+        """Return the configuration of the broadcaster."""
+        return BroadcasterConfig(
             chain_id=self.chain_id,
             issuer=self.issuer.address,
             caps=FeeCaps(self.fee_cap, self.priority_fee_cap),

@@ -1,21 +1,21 @@
-"""The sweep: finds what stopped moving, and sends it on.
+"""The sweep: finds records that stopped moving, and sends them on.
 
-No message is needed for a mint to reach its end, only its records. Every few seconds each copy of the
-broadcaster reads the indexes of what is open, and acts on what is older than its stage's deadline:
+No message is essential: if one is lost, the sweep finds the record. Every few seconds each copy of the broadcaster
+reads the indexes of open records, and acts on those older than their stage's deadline:
 
 ::
 
     transactions      see `monitor`: a sender's open ones together, in the order of nonces
     operations        of any kind
-      accepted        BuildMint again, by one copy (the record is marked first), and ever more patiently
+      accepted        BuildMint again, by one copy (the record is marked first), with growing pauses
       built           self-custody: likewise
-      issued          ends by its token, if the indexer missed that; rejected once nobody can redeem it
+      issued          settled from the index if the indexer missed it; rejected once it cannot be redeemed
       submitted       self-custody: likewise
-      mined           finalized, if its block is final and it was left behind; until then the indexer's
+      mined           finalized, if its block is final and the indexer missed it
 
 An operation that a transaction carries is not among the open ones: the transaction is open in its place.
-A pass reads a bounded number of keys; beyond it, the next pass goes on where this one ended. What is
-younger than any deadline is not even read.
+A pass reads a bounded number of keys; the next pass goes on where this one ended. Records younger than any
+deadline are not read.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ from mintline.resources import BUILD, MINTS, TRANSACTIONS
 from mintline.states import MintStatus, TransactionState
 from mintline.tasks import repeatedly
 from mintline.transaction_records import Place, Transaction
+from mintline_broadcaster.config import Patience
 from mintline_broadcaster.kinds import about, event_of
 from mintline_broadcaster.metrics import Metrics
 from mintline_broadcaster.monitor import TransactionMonitor
-from mintline_broadcaster.policy import Patience
 from mintline_broadcaster.ports import Chain, Final, MintMoved, OpenMint, OpenTransaction, TransactionStore
-from mintline_broadcaster.redeemed import end_by_token
+from mintline_broadcaster.settle_from_index import settle_from_index
 from mintline_broadcaster.sweep_schedule import due
 from mintline_broadcaster.vouchers import WAITING as VOUCHERS
 from mintline_broadcaster.vouchers import expire, expired
@@ -130,7 +130,7 @@ class Sweeper:
         senders = self._awake(transaction_keys, now=now)
         if left or senders:
             final = await self._store.final()
-            await self._end_left(left, final, now=now)
+            await self._settle_left_behind(left, final, now=now)
             await self._check_senders(senders, final, now=now)
         waiting = [one.created_at for one in operations if one.status in _WAITING]
         waiting += [key.reserved_at for key in transaction_keys if key.place not in self._resting]
@@ -197,14 +197,14 @@ class Sweeper:
         message = BuildMint(trace=operation.trace, mint_id=name)
         await self._outbox.send(BUILD, message, group=name, dedup=f"sweep:{name}:{now}")
 
-    async def _end_left(self, mints: Sequence[Mint], final: Final, *, now: int) -> None:
+    async def _settle_left_behind(self, mints: Sequence[Mint], final: Final, *, now: int) -> None:
         """End mints whose token the index has for good, and vouchers that nobody redeemed in time."""
         for mint in mints:
             with self._metrics.set_aside.guarding(MINTS.name, mint.mint_id):
                 if expired(mint, final_time=final.timestamp):
                     await expire(mint, final, store=self._store, chain=self._chain, now=now)
                 elif mint.block_number is None or mint.block_number <= final.number:
-                    await end_by_token(mint, final, store=self._store, chain=self._chain, now=now)
+                    await settle_from_index(mint, final, store=self._store, chain=self._chain, now=now)
 
     async def _check_senders(self, senders: dict[str, int], final: Final, *, now: int) -> None:
         places = asyncio.Semaphore(SENDERS_AT_ONCE)

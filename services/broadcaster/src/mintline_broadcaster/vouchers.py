@@ -34,7 +34,7 @@ from mintline_broadcaster.ports import (
     TransactionStore,
     VoucherStore,
 )
-from mintline_broadcaster.redeemed import end_by_token, may_be_minted
+from mintline_broadcaster.settle_from_index import may_be_minted, settle_from_index
 
 WAITING = (MintStatus.ISSUED, MintStatus.SUBMITTED)
 """Where a voucher waits for a transaction, or for its transaction to be mined."""
@@ -160,7 +160,7 @@ async def expire(mint: Mint, final: Final, *, store: TransactionStore, chain: Ch
     """
     if not expired(mint, final_time=final.timestamp):
         return False
-    if await end_by_token(mint, final, store=store, chain=chain, now=now):
+    if await settle_from_index(mint, final, store=store, chain=chain, now=now):
         return False
     if await may_be_minted(mint, final, chain=chain):
         return False

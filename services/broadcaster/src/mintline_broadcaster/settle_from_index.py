@@ -1,16 +1,16 @@
-"""Mints whose token is there, and that nothing ties to it: they end by what the index holds.
+"""Ends mints whose token exists although no record links the two, by the token in the index.
 
 ::
 
     issued, submitted, accepted ──the token's block is final──▶ mined ──▶ finalized
 
-The indexer ends a mint with the event that made its token. It cannot when a stranger's transaction did and
-the index from tokens to vouchers lagged, nor when a custodial mint's own transaction was never mined, nor for
-a record that was restored from a backup older than its token. Only what is final counts here, since no reorg
-would lead back: the indexer reopens what it wrote itself.
+The indexer ends a mint with the event that minted its token. It cannot when another party's transaction minted it
+and the index from tokens to vouchers lagged, nor when a custodial mint's own transaction was never mined, nor
+for a record that was restored from a backup older than its token. Only final blocks count here, since a reorg
+would not be undone: the indexer reopens only what it wrote itself.
 
-What the index lacks is no evidence: an item may have been set aside. Then the chain is asked, in a final
-block, and where it cannot tell, nothing ends.
+A token missing from the index proves nothing: its item may have been set aside. Then the chain is asked, in a
+final block, and if it cannot tell, nothing ends.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from mintline_broadcaster.ports import Chain, Final, MintMoved, TransactionStore
 log = structlog.get_logger(__name__)
 
 
-async def end_by_token(
+async def settle_from_index(
     mint: Mint,
     final: Final,
     *,
@@ -35,10 +35,10 @@ async def end_by_token(
     now: int,
     carried: Transaction | None = None,
 ) -> bool:
-    """End a mint by its token if that is final; tell whether there is one at all, final or not.
+    """End a mint by its token if that is final; return whether there is a token at all, final or not.
 
-    A token of that id that went to someone else, or with other metadata, is not the mint's: then the mint can
-    never be minted, and is rejected.
+    A token of that id with another recipient or other metadata is not the mint's: then the mint can never be
+    minted, and is rejected.
 
     `final` was read before, so that nothing at or below it can be undone any more. `now` is in Unix
     milliseconds. `carried` is the transaction that carries the mint, if one does. Both writes may be
@@ -71,7 +71,7 @@ async def end_by_token(
 async def may_be_minted(mint: Mint, final: Final, *, chain: Chain) -> bool:
     """Tell whether the chain has the mint's token in the final block, or cannot tell.
 
-    Ask before a mint ends because the index has no transfer of its token.
+    To be checked before a mint ends because the index has no transfer of its token.
     """
     if mint.token_id is None:
         return False

@@ -1,4 +1,4 @@
-"""What a broadcaster goes by."""
+"""The broadcaster's configuration, from its settings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mintline_broadcaster.fees import FeeCaps
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long what does not move is left alone; in seconds, and in blocks."""
+    """How long a record that does not move is left alone, in seconds and in blocks."""
 
     check_after: float
     """Seconds after which a transaction that is not mined is sent again, and again."""
@@ -31,8 +31,8 @@ class Patience:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
-    """What a broadcaster goes by; `issuer` signs vouchers, `transfer_gas` bounds the gas of no-ops."""
+class BroadcasterConfig:
+    """The configuration of a broadcaster: `issuer` signs vouchers, `transfer_gas` bounds the gas of no-ops."""
 
     chain_id: int
     issuer: str

@@ -14,7 +14,7 @@ from mintline.resources import BUILD, SIGN
 from mintline.states import MintStatus
 from mintline_broadcaster import sweep as sweeping
 from mintline_broadcaster.ports import Final, MintMoved
-from mintline_broadcaster.redeemed import end_by_token
+from mintline_broadcaster.settle_from_index import settle_from_index
 
 SELF = {"custody": "self", "sender": None, "nonce": None}
 
@@ -108,7 +108,7 @@ async def test_mined__when_its_record_names_another_transaction__then_it_is_left
 ) -> None:
     mint = waiting(world, make(), MintStatus.MINED, tx_hash=b"\x01" * 32, block_number=8)
     world.redeemed(make(), block=8)
-    assert await end_by_token(mint, Final(8, 8), store=world.store, chain=world.chain, now=world.now)
+    assert await settle_from_index(mint, Final(8, 8), store=world.store, chain=world.chain, now=world.now)
     assert world.mint(make()) == mint
 
 
@@ -122,7 +122,7 @@ async def test_redemption__when_the_indexer_ends_the_mint_meanwhile__then_that_s
         await world.store.mine(seen, made, at=world.now + 1)
     await world.store.finalize(seen.mint_id, made, at=world.now)
     ended = world.mint(make())
-    assert await end_by_token(seen, Final(8, 8), store=world.store, chain=world.chain, now=world.now + 1)
+    assert await settle_from_index(seen, Final(8, 8), store=world.store, chain=world.chain, now=world.now + 1)
     assert world.mint(make()) == ended
 
 
