@@ -184,7 +184,7 @@ class Line:
 
     async def broadcast(self, message: Broadcast, *, now: int = 1_700_000_000_000) -> None:
         """Handle one message at once, without the queue."""
-        policy = self.settings.policy()
+        policy = self.settings.config()
         noops = Noops(chain=self.node, outbox=self.queues, caps=policy.caps, gas=policy.transfer_gas)
         await broadcast(
             message,

@@ -32,7 +32,7 @@ class Patience:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BroadcasterConfig:
-    """The configuration of a broadcaster: `issuer` signs vouchers, `transfer_gas` bounds the gas of no-ops."""
+    """A broadcaster's configuration: `issuer` signs vouchers, `transfer_gas` bounds the gas of no-ops."""
 
     chain_id: int
     issuer: str

@@ -44,7 +44,7 @@ from mintline_broadcaster.outcomes import (
 )
 from mintline_broadcaster.ports import Chain, TransactionMoved, TransactionStore
 from mintline_broadcaster.vouchers import refuse_voucher
-from mintline_broadcaster.write_ahead import Standing, write_ahead
+from mintline_broadcaster.write_ahead import SendDecision, write_ahead
 
 log = structlog.get_logger(__name__)
 
@@ -66,16 +66,16 @@ async def broadcast(
     """
     if keccak256(message.raw) != message.tx_hash:
         raise Rejected("hash_mismatch", "The transaction's hash is not that of its bytes.")
-    entered = await write_ahead(message, store=store, now=now)
-    match entered.standing:
-        case Standing.SETTLED:
+    entry = await write_ahead(message, store=store, now=now)
+    match entry.decision:
+        case SendDecision.CONSUMED:
             log.info("transaction_not_needed", **context(message))
-        case Standing.FILLING:
+        case SendDecision.FILLING:
             log.info("transaction_gives_way", **context(message))
             # The no-op's message may have been lost between the record and now.
-            assert entered.transaction is not None
-            await fill_if_unused(entered.transaction, chain=chain, noops=noops, now=now)
-        case Standing.SEND:
+            assert entry.transaction is not None
+            await fill_if_unused(entry.transaction, chain=chain, noops=noops, now=now)
+        case SendDecision.SEND:
             answer = await chain.send_raw(message.raw)
             log.info("transaction_sent", fact=answer.fact.value, said=answer.message, **context(message))
             await act_on(

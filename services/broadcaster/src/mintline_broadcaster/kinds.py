@@ -1,7 +1,7 @@
-"""What happens to an operation of each kind when its transaction does not do what it was for.
+"""What happens to an operation of each kind when its transaction did not succeed.
 
-A mint ends by its token, whoever made that; one that its user asked to stop ends without; any other gets
-another nonce and keeps its token id. A transfer or a burn is never given another nonce: two signed transfers
+A mint ends by its token, whichever transaction minted it. Without a token, a mint that its user cancelled is
+rejected, and any other gets another nonce and keeps its token id. A transfer or a burn is never given another nonce: two signed transfers
 of one request could both happen, as the chain does not know the request. It is rejected, and its user asks
 again.
 """
@@ -109,10 +109,10 @@ def about(operation: Operation) -> dict[str, object]:
 
 
 @dataclass(slots=True, kw_only=True)
-class Release:
-    """Sees to it that operations depend no more on a transaction's nonce, which is used for good.
+class NonceRelease:
+    """Releases operations from a transaction whose nonce is consumed in a final block.
 
-    Nothing of that hangs on one node's word alone.
+    No step rests on one node alone.
     """
 
     transaction: Transaction
@@ -125,19 +125,19 @@ class Release:
     """Unix milliseconds."""
     _did_it: bool | None = field(default=None, init=False)
 
-    async def let_go(self, operation: Operation) -> None:
-        """Let one operation go that still depends on it; may be repeated."""
+    async def release(self, operation: Operation) -> None:
+        """Release one operation that still depends on it; may be repeated."""
         match operation.kind:
             case "mint":
                 assert isinstance(operation, Mint)
-                await self._let_mint_go(operation)
+                await self._release_mint(operation)
             case "transfer" | "burn":
-                await self._let_token_go(operation)
+                await self._release_token(operation)
             case _:
                 assert_never(operation.kind)
 
-    async def _let_mint_go(self, mint: Mint) -> None:
-        """Let its token decide; an attempt of ours that succeeded made it, so then the index is behind."""
+    async def _release_mint(self, mint: Mint) -> None:
+        """Settle it by its token; if an attempt of ours succeeded, the index is behind."""
         ended = await settle_from_index(
             mint,
             self.final,
@@ -161,7 +161,7 @@ class Release:
         elif await self._reject(mint, CANCELLED):
             log.info("mint_cancelled", **self._about(mint))
 
-    async def _let_token_go(self, operation: Operation) -> None:
+    async def _release_token(self, operation: Operation) -> None:
         if await self._succeeded():
             log.info("operation_waits_for_index", **self._about(operation))
         elif await self._reject(operation, NONCE_TAKEN):

@@ -58,7 +58,7 @@ from mintline_broadcaster.intents import (
 from mintline_broadcaster.kinds import depends_on
 from mintline_broadcaster.metrics import Metrics
 from mintline_broadcaster.noops import Noops
-from mintline_broadcaster.outcomes import act_on, close, context, fill_for_good, settle_used_nonce
+from mintline_broadcaster.outcomes import act_on, close, context, end_consumed_transaction, fill_for_good
 from mintline_broadcaster.ports import (
     Chain,
     Final,
@@ -157,14 +157,14 @@ class TransactionMonitor:
         not answer.
         """
         address = transactions[0].signer.address
-        used, settled = await asyncio.gather(
+        used, consumed = await asyncio.gather(
             self._chain.transaction_count(address), final_count(address, final, chain=self._chain)
         )
-        used = max(used, settled)
+        used = max(used, consumed)
         for transaction in transactions:
-            if transaction.nonce < settled:
+            if transaction.nonce < consumed:
                 with self._guarding(transaction):
-                    await self._settle(transaction, final, now=now)
+                    await self._end_consumed(transaction, final, now=now)
         pending = [_Pending(one, _newest(one)) for one in transactions if one.nonce >= used]
         if not pending:
             return
@@ -191,7 +191,7 @@ class TransactionMonitor:
         """Let a record that cannot be used stop neither the sender's others nor the pass."""
         return self._metrics.set_aside.guarding(TRANSACTIONS.name, transaction.place.name)
 
-    async def _settle(self, transaction: Transaction, final: Final, *, now: int) -> None:
+    async def _end_consumed(self, transaction: Transaction, final: Final, *, now: int) -> None:
         """Close a transaction whose nonce is used for good, unless that is the indexer's."""
         if transaction.claiming:
             # Its operations can be let go once no more are claimed: it is sealed, or a no-op is on record.
@@ -202,7 +202,7 @@ class TransactionMonitor:
         elif transaction.state is not TransactionState.MINED or (
             transaction.to_be_split and _is_in(transaction, final)
         ):
-            await settle_used_nonce(
+            await end_consumed_transaction(
                 transaction,
                 final,
                 store=self._store,

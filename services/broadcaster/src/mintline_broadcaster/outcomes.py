@@ -1,4 +1,4 @@
-"""From a node's answer to the next step: send errors are facts, not failures."""
+"""The step after a node's response to a transaction: send errors are facts, not failures."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mintline.transaction_records import Outcome, Transaction, place_of
 from mintline_broadcaster.fees import FeeCaps, bump
 from mintline_broadcaster.finality import final_count
 from mintline_broadcaster.intents import ask_for_funds, cost_of, first_intent, operations_of, sign_again
-from mintline_broadcaster.kinds import Release, about, alone_in, depends_on, event_of, payer_of
+from mintline_broadcaster.kinds import NonceRelease, about, alone_in, depends_on, event_of, payer_of
 from mintline_broadcaster.noops import Noops
 from mintline_broadcaster.ports import (
     Chain,
@@ -29,11 +29,11 @@ from mintline_broadcaster.ports import (
 )
 
 FUNDS_SECONDS = 2.0
-"""How long a wallet waits between two looks for its gas money: a top-up takes about two blocks."""
+"""How long a wallet waits between two checks for its gas money: a top-up takes about two blocks."""
 TREASURY_SECONDS = 30.0
-"""The same for the treasury and relayers, which only their owner can fill."""
-LETTING_GO = 100
-"""Operations of one transaction that are let go in one pass, at most."""
+"""The same for the treasury and relayers, which only an operator can fund."""
+MAX_RELEASES = 100
+"""Operations of one transaction that one pass releases, at most."""
 FEES_SECONDS = 15.0
 """How long a transaction at the fee cap waits for the market to come down."""
 NONCE_GAP_SECONDS = 1.0
@@ -59,7 +59,7 @@ async def act_on(
     caps: FeeCaps,
     now: int,
 ) -> None:
-    """Do what a fact asks for; returns when nothing is left to do for the message."""
+    """Take the step that a fact requires; returns when nothing is left to do for the message."""
     fact, intent = answer.fact, message.intent
     if fact in _FEE_FACTS:
         await _raise_fees(message, fact, store=store, chain=chain, outbox=outbox, caps=caps)
@@ -127,7 +127,7 @@ def log_rejected(operation: Operation, problem: Problem, *, nonce: int) -> None:
 
 
 async def fill_if_unused(transaction: Transaction, *, chain: Chain, noops: Noops, now: int) -> None:
-    """Have a nonce filled that is for a no-op, unless the chain has used it: whoever did has filled it."""
+    """Have a nonce filled that is for a no-op, unless the chain has used it already."""
     if await chain.transaction_count(transaction.signer.address) <= transaction.nonce:
         await noops.fill(transaction, now=now)
 
@@ -158,22 +158,22 @@ async def _end_unsendable(
 async def _check_consumed_nonce(
     message: Broadcast, *, store: TransactionStore, chain: Chain, outbox: SendingPort, now: int
 ) -> None:
-    """Settle the nonce if it is used for good; until then the index may tell, and the monitor looks again."""
+    """End the transaction if its nonce is consumed in a final block; until then the monitor checks again."""
     intent = message.intent
     final = await store.final()
-    transaction, settled = await asyncio.gather(
+    transaction, consumed = await asyncio.gather(
         store.transaction(place_of(intent.signer, intent.nonce)),
         final_count(intent.signer.address, final, chain=chain),
     )
     if transaction is None or transaction.state is not TransactionState.SUBMITTED:
         return
-    if intent.nonce < settled:
-        await settle_used_nonce(transaction, final, store=store, chain=chain, outbox=outbox, now=now)
+    if intent.nonce < consumed:
+        await end_consumed_transaction(transaction, final, store=store, chain=chain, outbox=outbox, now=now)
     else:
         log.info("nonce_used_not_finally", kind=intent.type, **context(message))
 
 
-async def settle_used_nonce(
+async def end_consumed_transaction(
     transaction: Transaction,
     final: Final,
     *,
@@ -182,28 +182,28 @@ async def settle_used_nonce(
     outbox: SendingPort,
     now: int,
 ) -> None:
-    """Find out what became of a transaction whose nonce is used for good, and close it.
+    """Determine the outcome of a transaction whose nonce is consumed in a final block, and close it.
 
-    What carries operations is the index's to tell: it has read every block up to `final`, so it has moved
-    the transaction on if one of these held an attempt, even if no node that answers has the receipt. If it
-    did not, another transaction has the nonce, or the index could not use the record by then. Each operation
-    is let go before the record is closed (`mintline_broadcaster.kinds`), of a batch a bounded number at a
-    time. So is each of a batch that failed.
+    For one that carries operations the index decides: it has read every block up to `final`, so it has moved
+    the transaction on if one of these held an attempt, even if no node has the receipt. If it did not,
+    another transaction has the nonce, or the index could not use the record by then. Each operation is
+    released before the record is closed (`mintline_broadcaster.kinds`), a bounded number of a batch at once.
+    The same holds for a batch that failed.
     """
     operations = await store.operations(transaction.operations) if transaction.operations else {}
     waiting = [one for one in operations.values() if depends_on(one, transaction)]
     if waiting or len(operations) < len(transaction.operations):
-        release = Release(
+        nonce_release = NonceRelease(
             transaction=transaction, final=final, store=store, chain=chain, outbox=outbox, now=now
         )
         for operation in _some_of(waiting, now=now):
-            await release.let_go(operation)
+            await nonce_release.release(operation)
         return
     await close(transaction, _outcome_of(transaction, operations), store=store, now=now)
 
 
 async def close(transaction: Transaction, outcome: Outcome, *, store: TransactionStore, now: int) -> None:
-    """Close a transaction whose nonce is used for good, unless somebody moved it on."""
+    """Close a transaction whose nonce is consumed, unless another writer moved it on."""
     try:
         await store.close(transaction, outcome, at=now)
     except TransactionMoved:
@@ -211,9 +211,9 @@ async def close(transaction: Transaction, outcome: Outcome, *, store: Transactio
 
 
 def _some_of(waiting: Sequence[Operation], *, now: int) -> Sequence[Operation]:
-    """Return as many as one pass lets go; others each time, so that none waits for those that stay."""
-    first = now // 1000 % len(waiting) if len(waiting) > LETTING_GO else 0
-    return [*waiting[first:], *waiting[:first]][:LETTING_GO]
+    """Return as many as one pass releases; others each time, so that none waits for those that stay."""
+    first = now // 1000 % len(waiting) if len(waiting) > MAX_RELEASES else 0
+    return [*waiting[first:], *waiting[:first]][:MAX_RELEASES]
 
 
 def _outcome_of(transaction: Transaction, operations: Mapping[str, Operation]) -> Outcome:

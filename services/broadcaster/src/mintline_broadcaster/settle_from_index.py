@@ -4,10 +4,10 @@
 
     issued, submitted, accepted ──the token's block is final──▶ mined ──▶ finalized
 
-The indexer ends a mint with the event that minted its token. It cannot when another party's transaction minted it
-and the index from tokens to vouchers lagged, nor when a custodial mint's own transaction was never mined, nor
-for a record that was restored from a backup older than its token. Only final blocks count here, since a reorg
-would not be undone: the indexer reopens only what it wrote itself.
+The indexer ends a mint with the event that minted its token. It cannot when another party's transaction
+minted it and the index from tokens to vouchers lagged, nor when a custodial mint's own transaction was never
+mined, nor for a record that was restored from a backup older than its token. Only final blocks count here,
+since a reorg would not be undone: the indexer reopens only what it wrote itself.
 
 A token missing from the index proves nothing: its item may have been set aside. Then the chain is asked, in a
 final block, and if it cannot tell, nothing ends.

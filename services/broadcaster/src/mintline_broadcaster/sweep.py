@@ -1,7 +1,7 @@
 """The sweep: finds records that stopped moving, and sends them on.
 
-No message is essential: if one is lost, the sweep finds the record. Every few seconds each copy of the broadcaster
-reads the indexes of open records, and acts on those older than their stage's deadline:
+No message is essential: if one is lost, the sweep finds the record. Every few seconds each copy of the
+broadcaster reads the indexes of open records, and acts on those older than their stage's deadline:
 
 ::
 

@@ -30,28 +30,28 @@ TRIES = 10
 """Reads of a transaction to which other attempts keep being added."""
 
 
-class Standing(Enum):
-    """What the records say to do with a signed transaction."""
+class SendDecision(Enum):
+    """What to do with a signed transaction, by the records."""
 
     SEND = auto()
-    SETTLED = auto()
+    CONSUMED = auto()
     """There is nothing to send: its nonce is used, or its mint has another one by now."""
     FILLING = auto()
     """It must never be sent, as its nonce is for a no-op, which may have to be asked for."""
 
 
 @dataclass(frozen=True, slots=True)
-class Entered:
-    """What to do, and the record that says so; None if it was not read, as nothing came before."""
+class Entry:
+    """The decision, and the record that it follows from; None if the record was not read."""
 
-    standing: Standing
+    decision: SendDecision
     transaction: Transaction | None = None
 
 
-async def write_ahead(message: Broadcast, *, store: TransactionStore, now: int) -> Entered:
-    """Write a signed transaction down, and tell whether to send it.
+async def write_ahead(message: Broadcast, *, store: TransactionStore, now: int) -> Entry:
+    """Write a signed transaction down, and decide whether to send it.
 
-    Raises Rejected for bytes of no transaction on record, OutcomeRefused for those that mean something else,
+    Raises Rejected for bytes of no transaction on record, OutcomeRefused for those with another meaning,
     and Deferred for a batch that is not sealed.
     """
     intent = message.intent
@@ -64,13 +64,13 @@ async def write_ahead(message: Broadcast, *, store: TransactionStore, now: int) 
         fills=True if isinstance(intent, SignNoop) else None,
     )
     # The record first: only what it agrees with is written down at all.
-    entered = await _enter(intent, attempt, store=store)
-    if entered.standing is Standing.SEND:
+    entry = await _enter(intent, attempt, store=store)
+    if entry.decision is SendDecision.SEND:
         await store.record(_signed(message, now))
-    return entered
+    return entry
 
 
-async def _enter(intent: AnyIntent, attempt: Attempt, *, store: TransactionStore) -> Entered:
+async def _enter(intent: AnyIntent, attempt: Attempt, *, store: TransactionStore) -> Entry:
     """Put the attempt on its transaction's record, once, whatever came before or happens meanwhile."""
     if intent.attempt:
         transaction = await store.transaction(place_of(intent.signer, intent.nonce))
@@ -81,7 +81,7 @@ async def _enter(intent: AnyIntent, attempt: Attempt, *, store: TransactionStore
         except TransactionMoved as moved:
             transaction = moved.transaction
         else:
-            return Entered(Standing.SEND)
+            return Entry(SendDecision.SEND)
     for _ in range(TRIES):
         if transaction is None:
             raise Rejected(
@@ -89,15 +89,15 @@ async def _enter(intent: AnyIntent, attempt: Attempt, *, store: TransactionStore
             )
         if not attempt.fills:
             await _check_own(intent, transaction, store=store)
-        standing = _standing(transaction, attempt)
-        if standing is not None:
-            return Entered(standing, transaction)
+        decision = _decide(transaction, attempt)
+        if decision is not None:
+            return Entry(decision, transaction)
         try:
             await store.add_attempt(transaction, attempt)
         except TransactionMoved as moved:
             transaction = moved.transaction
         else:
-            return Entered(Standing.SEND, transaction)
+            return Entry(SendDecision.SEND, transaction)
     raise Unavailable("other attempts at the nonce kept being written")
 
 
@@ -113,16 +113,16 @@ async def _check_own(intent: AnyIntent, transaction: Transaction, *, store: Tran
     raise OutcomeRefused("unknown_mint", name_of(intent), "nonce")
 
 
-def _standing(transaction: Transaction, attempt: Attempt) -> Standing | None:
-    """Return what to do, or None if the attempt is not on record yet; raises Deferred."""
+def _decide(transaction: Transaction, attempt: Attempt) -> SendDecision | None:
+    """Return the decision, or None if the attempt is not on record yet; raises Deferred."""
     if transaction.state in (TransactionState.MINED, TransactionState.FINAL):
-        return Standing.SETTLED
+        return SendDecision.CONSUMED
     if transaction.filling_at is not None and not attempt.fills:
-        return Standing.FILLING
+        return SendDecision.FILLING
     if transaction.claiming and not attempt.fills:
         raise Deferred("the batch is not sealed yet", retry_after=SEALING_SECONDS)
     known = any(earlier.tx_hash == attempt.tx_hash for earlier in transaction.attempts)
-    return Standing.SEND if known else None
+    return SendDecision.SEND if known else None
 
 
 def _signed(message: Broadcast, now: int) -> SignedTransaction:
