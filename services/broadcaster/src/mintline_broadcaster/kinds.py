@@ -1,9 +1,9 @@
 """What happens to an operation of each kind when its transaction did not succeed.
 
 A mint ends by its token, whichever transaction minted it. Without a token, a mint that its user cancelled is
-rejected, and any other gets another nonce and keeps its token id. A transfer or a burn is never given another nonce: two signed transfers
-of one request could both happen, as the chain does not know the request. It is rejected, and its user asks
-again.
+rejected, and any other gets another nonce and keeps its token id. A transfer or a burn never gets another
+nonce: two signed transfers of one request could both happen, as the chain does not know the request. It is
+rejected, and its user sends the request again.
 """
 
 from __future__ import annotations
