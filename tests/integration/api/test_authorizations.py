@@ -20,7 +20,6 @@ from mintline_broadcaster.dynamo import DynamoLedger
 from mintline_broadcaster.ports import Ledger
 from mintline_api.ports import MintStore
 from mintline_api.stores import DynamoMints
-from mintline_api.testing import CHAIN_ID, CONTRACT
 from mintline_broadcaster.dynamo import DynamoTransactionStore
 from mintline_broadcaster.ports import TransactionStore
 from mintline_builder.dynamo import DynamoOperations

@@ -26,7 +26,6 @@ from mintline.records import Collection, Link, Mint, Operation, TokenOperation, 
 from mintline.states import MintStatus, TransactionState, stored_sources, transaction_may
 from mintline.transaction_records import Place, carried_by
 from mintline.transaction_records import Transaction as TransactionRecord
-from mintline_api.memory import MemoryIndex, MemoryLinks, MemoryMints, MemoryTokenIds, MemoryWallets
 from mintline_broadcaster.ports import Final, SignedTransaction
 from mintline_harness.simulation.chain import TRANSFER_GAS, Sent, read
 from mintline_harness.simulation.lagging import Lag, LaggingTable
