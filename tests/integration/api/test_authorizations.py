@@ -16,10 +16,6 @@ from mintline.resources import AUTHORIZATIONS, MINTS
 from mintline.states import MintStatus
 from mintline_api.features.mints.ports import MintStore
 from mintline_api.features.mints.store import DynamoMints
-from mintline_broadcaster.dynamo import DynamoLedger
-from mintline_broadcaster.ports import Ledger
-from mintline_api.ports import MintStore
-from mintline_api.stores import DynamoMints
 from mintline_broadcaster.dynamo import DynamoTransactionStore
 from mintline_broadcaster.ports import TransactionStore
 from mintline_builder.dynamo import DynamoOperations
