@@ -42,9 +42,8 @@ from mintline_broadcaster.ports import (
     TransactionStore,
 )
 from mintline_indexer.dynamo_store import transfer_item
-from mintline_testkit.broadcaster.ledger import MemoryLedger
-from mintline_testkit.constants import CHAIN_ID, CONTRACT
 from mintline_testkit.broadcaster.store import MemoryTransactionStore
+from mintline_testkit.constants import CHAIN_ID, CONTRACT
 
 KEY = KeyRef(address=to_checksum_address(b"\x11" * 20), subject="user", chain_id=CHAIN_ID, secret_id="s")
 FEES = Fees(max_fee_per_gas=2 * 10**9, max_priority_fee_per_gas=1)

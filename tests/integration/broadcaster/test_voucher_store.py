@@ -15,15 +15,11 @@ from mintline.messages import IssueVoucher, KeyRef, Voucher, VoucherIssued
 from mintline.records import Attempt, Mint, Problem
 from mintline.resources import MINTS
 from mintline.states import MintStatus
-from mintline_broadcaster.ports import MintMoved, Vouchers
-from mintline_broadcaster.voucher_store import DynamoVouchers
-from mintline_testkit.broadcaster.ledger import MemoryLedger
-from mintline_testkit.broadcaster.vouchers import MemoryVouchers
-from mintline_testkit.constants import CONTRACT
 from mintline_broadcaster.ports import MintMoved, VoucherStore
 from mintline_broadcaster.voucher_store import DynamoVoucherStore
 from mintline_testkit.broadcaster.store import MemoryTransactionStore
 from mintline_testkit.broadcaster.vouchers import MemoryVoucherStore
+from mintline_testkit.constants import CONTRACT
 
 pytestmark = pytest.mark.integration
 

@@ -40,9 +40,8 @@ from mintline_broadcaster.monitor import TransactionMonitor
 from mintline_broadcaster.noops import Noops
 from mintline_broadcaster.sweep import Sweeper
 from mintline_testkit.broadcaster.chain import Decoded, MemoryChain
-from mintline_testkit.broadcaster.ledger import MemoryLedger
-from mintline_testkit.constants import CONTRACT, GWEI
 from mintline_testkit.broadcaster.store import MemoryTransactionStore
+from mintline_testkit.constants import CONTRACT, GWEI
 from mintline_testkit.queues import MemoryQueues
 
 NOW = 1_700_000_000_000

@@ -30,8 +30,8 @@ from mintline.messages import (
     Voucher,
     VoucherIssued,
 )
-from mintline_testkit.constants import CONTRACT
 from mintline_broadcaster.signed_bytes import verify_signed_bytes, verify_voucher_signature
+from mintline_testkit.constants import CONTRACT
 
 SECRET, OTHER_SECRET = b"\x11" * 32, b"\x12" * 32
 OTHER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"

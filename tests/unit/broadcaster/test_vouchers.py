@@ -25,11 +25,9 @@ from mintline_broadcaster.ports import Final
 from mintline_broadcaster.settle_from_index import settle_from_index
 from mintline_broadcaster.vouchers import expire, expired, issue, refuse_voucher, relay
 from mintline_testkit.broadcaster.chain import Decoded, MemoryChain
-from mintline_testkit.broadcaster.ledger import MemoryLedger
-from mintline_testkit.broadcaster.vouchers import MemoryVouchers
-from mintline_testkit.constants import CONTRACT, GWEI
 from mintline_testkit.broadcaster.store import MemoryTransactionStore
 from mintline_testkit.broadcaster.vouchers import MemoryVoucherStore
+from mintline_testkit.constants import CONTRACT, GWEI
 
 NOW = 1_700_000_000_000
 DEADLINE = NOW // 1000 + 3600
