@@ -61,7 +61,7 @@ def mint_one(state: Path) -> dict[str, Any]:
     """Run the line from a state folder, and return its one mint; `demo` checks it on chain."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     done = subprocess.run(
-        [MINTLINE, "demo", "--state", str(state), "--json"],
+        [MINTLINE, "demo", "--state", str(state)],
         env=environment,
         capture_output=True,
         text=True,

@@ -1,4 +1,4 @@
-"""`mintline dlq`: what was given up, and what to do with it."""
+"""`mintline dlq`: dead letters, and what to do with them."""
 
 from __future__ import annotations
 
@@ -51,20 +51,21 @@ def list_letters(
     async def look() -> dict[str, tuple[int, list[DeadLetter]]]:
         async with _open(target) as letters:
             return {
-                found.name: (await letters.waiting(found), await letters.look(found, limit=limit))
-                for found in queues
+                each.name: (await letters.waiting(each), await letters.look(each, limit=limit))
+                for each in queues
             }
 
-    found = execute(look())
-    for name, (waiting, letters) in found.items():
+    by_queue = execute(look())
+    for name, (waiting, letters) in by_queue.items():
         shown = f", the first {len(letters)} shown" if len(letters) < waiting else ""
-        screen.say(f"{name}: {waiting} given up{shown}", style="bold" if waiting else "dim")
+        what = "dead letter" if waiting == 1 else "dead letters"
+        screen.say(f"{name}: {waiting} {what}{shown}", style="bold" if waiting else "dim")
         for letter in letters:
             screen.say(f"  {told(letter)}", style="red")
     screen.result(
         {
             name: {"waiting": waiting, "messages": [letter.to_json() for letter in letters]}
-            for name, (waiting, letters) in found.items()
+            for name, (waiting, letters) in by_queue.items()
         }
     )
 
@@ -90,11 +91,12 @@ def show(
             for letter in await letters.look(wanted, limit=MOST):
                 if letter.message_id == message_id:
                     return letter
-        raise Rejected("message_unknown", f"{queue} has given up no message {message_id} within reach")
+        raise Rejected("message_unknown", f"no dead letter {message_id} among the first {MOST} of {queue}")
 
     letter = execute(find())
-    for name, value in letter.to_json().items():
-        screen.stage(name, str(value), style="dim")
+    shown = letter.to_json() | {"type": type_of(letter), "sent_at": sent_at(letter)}
+    for name, value in shown.items():
+        screen.stage(name, "-" if value is None or value == "" else str(value), style="dim")
     screen.say(json.dumps(letter.message, indent=2) if letter.message else letter.body)
     screen.result(letter.to_json() | {"body": letter.body})
 
@@ -113,12 +115,13 @@ def redrive(
     as_json: Json = False,
 ) -> None:
     """Send messages back to the queue that they come from, in order. Every handler may meet one again."""
+    origin = _named(queue)
     wanted = _chosen(ids, everything=everything)
     target = target_of(state, prefix, region, endpoint_url, None)
 
     async def send() -> list[DeadLetter]:
         async with _open(target) as letters:
-            return await letters.redrive(_named(queue), wanted, limit=limit)
+            return await letters.redrive(origin, wanted, limit=limit)
 
     _settled("redriven", execute(send()), wanted, as_json=as_json)
 
@@ -138,6 +141,7 @@ def drop(
     as_json: Json = False,
 ) -> None:
     """Delete messages for good. The records of their mints stay, and the sweep may send those on again."""
+    origin = _named(queue)
     wanted = _chosen(ids, everything=everything)
     if everything and not yes:
         stop("dropping all messages of a queue needs --yes")
@@ -145,14 +149,14 @@ def drop(
 
     async def delete() -> list[DeadLetter]:
         async with _open(target) as letters:
-            return await letters.drop(_named(queue), wanted, limit=limit)
+            return await letters.drop(origin, wanted, limit=limit)
 
     _settled("dropped", execute(delete()), wanted, as_json=as_json)
 
 
 def _chosen(ids: list[str] | None, *, everything: bool) -> set[str] | None:
     if bool(ids) == everything:
-        raise typer.BadParameter("name messages, or say --all")
+        raise typer.BadParameter("pass the ids of messages, or --all, and not both")
     return set(ids) if ids else None
 
 
@@ -172,16 +176,25 @@ def _named(name: str) -> Queue:
     for queue in QUEUES:
         if queue.name == name:
             return queue
-    raise typer.BadParameter(f"{name!r}: expected one of {NAMES}")
+    raise typer.BadParameter(f"no queue {name!r}; queues are {NAMES}")
 
 
 def told(letter: DeadLetter) -> str:
     """Return one line about a message."""
-    at = datetime.fromtimestamp(letter.sent_at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    found = (letter.message.get("type"), letter.message.get("mint_id"))
-    # Whoever could write to the queue wrote these: let them make one line, and no long one.
-    about = " ".join(" ".join(str(part).split())[:MOST_SHOWN] for part in found if part)
-    return f"{letter.message_id}  {at}  {about or 'no message'}  {letter.code}: {letter.reason}"
+    names = (type_of(letter), letter.message.get("mint_id"))
+    # A stranger may have written these: they take one line, and a short one.
+    about = " ".join(" ".join(str(name).split())[:MOST_SHOWN] for name in names if name)
+    return f"{letter.message_id}  {sent_at(letter)}  {about}  {letter.code}: {letter.reason}"
+
+
+def type_of(letter: DeadLetter) -> Any:
+    """Return the type that the message names, or that it names none."""
+    return letter.message.get("type") or "no message of ours"
+
+
+def sent_at(letter: DeadLetter) -> str:
+    """Return when the letter was set aside, as RFC 3339 in UTC."""
+    return datetime.fromtimestamp(letter.sent_at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 @asynccontextmanager

@@ -22,7 +22,7 @@ from mintline.eth import selector, to_checksum_address
 from mintline.records import metadata_object_key
 from mintline.resources import METADATA
 from mintline_cli.execution import execute
-from mintline_cli.options import Json, State
+from mintline_cli.options import State
 from mintline_cli.output import Screen
 from mintline_cli.stack import needing_devstack
 from mintline_client.api import Api
@@ -49,9 +49,9 @@ METADATA_OF_DEMO: dict[str, Any] = {
 }
 
 
-def demo(*, state: State = DEFAULT_STATE, as_json: Json = False) -> None:
-    """Mint one NFT through the whole line, check it on chain, and print it as JSON."""
-    screen = Screen(as_json=as_json)
+def demo(*, state: State = DEFAULT_STATE) -> None:
+    """Mint one NFT, check it on chain, and print it as JSON on stdout; progress goes to stderr."""
+    screen = Screen(as_json=True)
 
     async def mint_one() -> dict[str, Any]:
         running = local_line.running(state)
@@ -64,7 +64,7 @@ def demo(*, state: State = DEFAULT_STATE, as_json: Json = False) -> None:
         async with local_stack.started(screen, state) as stack:
             return await demonstrate(stack.info, screen)
 
-    screen.result(execute(mint_one()), always=True)
+    screen.result(execute(mint_one()))
 
 
 class Mismatch(Rejected):

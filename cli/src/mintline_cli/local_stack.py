@@ -51,7 +51,7 @@ def events_on(screen: Screen) -> Callable[[Event], None]:
     """Return what prints, on a screen, what happens to the processes of a line."""
 
     def show(event: Event) -> None:
-        what = f"{event.what} {event.detail}".rstrip()
+        what = f"{event.what}: {event.detail}" if event.detail else event.what
         screen.stage(event.child, what, style=STYLES.get(event.what, "default"))
 
     return show

@@ -217,18 +217,21 @@ def delete(
         raise typer.BadParameter(f"{after!r}: whole days", param_hint="--after")
     screen = Screen(as_json=as_json)
 
+    async def sleep(delay: float) -> None:
+        with screen.waiting(f"waiting {delay:.0f} s until no API process caches the wallet as usable"):
+            await asyncio.sleep(delay)
+
     async def work(custody: Custody) -> Wallet:
-        with screen.waiting("waiting for every copy of the api to know it"):
-            return await delete_wallet(
-                scoped(chain_of(chain_id, prefix, state), sub),
-                days=days,
-                force=force,
-                records=custody.records,
-                belongings=custody.belongings,
-                stores=custody.stores,
-                now=milliseconds,
-                sleep=asyncio.sleep,
-            )
+        return await delete_wallet(
+            scoped(chain_of(chain_id, prefix, state), sub),
+            days=days,
+            force=force,
+            records=custody.records,
+            belongings=custody.belongings,
+            stores=custody.stores,
+            now=milliseconds,
+            sleep=sleep,
+        )
 
     wallet = execute(working(reached(prefix, region, endpoint_url, state), work))
     assert wallet.deletes_at is not None

@@ -21,7 +21,7 @@ from mintline_devstack.principals import issue_credentials
 from mintline_devstack.provisioning import PREFIX, REDIRECT_URI, Known, load_known, open_clients, set_up
 from mintline_devstack.replicas import further
 from mintline_devstack.state_folder import StateFolder, write_json
-from mintline_devstack.supervisor import Event, StartFailed, Supervisor
+from mintline_devstack.supervisor import Event, Restarts, StartFailed, Supervisor
 from mintline_ops.aws_clients import AwsCredentials
 
 Tell = Callable[[Event], None]
@@ -74,7 +74,7 @@ async def running_stack(
         sockets = stack.enter_context(state.sockets())
         run_file = RunFile(state)
         supervisor = Supervisor(state.logs, tell=tell, changed=run_file.refresh)
-        run_file.pids = supervisor.pids
+        run_file.pids, run_file.restarts = supervisor.pids, supervisor.restarts
         stack.callback(state.run.unlink, missing_ok=True)
         stack.push_async_callback(supervisor.stop)
 
@@ -101,11 +101,12 @@ class RunFile:
         self._path = state.run
         self.info: dict[str, Any] | None = None
         self.pids: Callable[[], dict[str, int]] = dict
+        self.restarts: Callable[[], dict[str, Restarts]] = dict
 
     def refresh(self) -> None:
         """Write the file, if there is a line to describe."""
         if self.info is not None:
-            write_json(self._path, {**self.info, "pids": self.pids()})
+            write_json(self._path, {**self.info, "pids": self.pids(), "restarts": self.restarts()})
 
 
 async def _start_emulators(

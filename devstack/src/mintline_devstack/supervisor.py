@@ -23,6 +23,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypedDict
 
 from mintline.errors import Misconfigured
 from mintline_devstack import parent_death as tether
@@ -68,6 +69,13 @@ class Event:
     detail: str = ""
 
 
+class Restarts(TypedDict):
+    """Restarts of a child since the pipeline was started: their number, and the last one in Unix seconds."""
+
+    count: int
+    last: float
+
+
 class Child:
     """One supervised process, across its restarts."""
 
@@ -75,6 +83,8 @@ class Child:
         self.spec = spec
         self.log = log
         self.restarts = 0
+        self.restarted_at: float | None = None
+        """When it was last restarted, in Unix seconds."""
         self.process: asyncio.subprocess.Process | None = None
         self.keeper: asyncio.Task[None] | None = None
         self._spawning: asyncio.Task[asyncio.subprocess.Process] | None = None
@@ -158,9 +168,13 @@ class Supervisor:
         """Return the pid of every running child by its name."""
         return {name: child.pid for name, child in self._children.items() if child.pid is not None}
 
-    def restarts(self) -> dict[str, int]:
-        """Return how often each child was restarted."""
-        return {name: child.restarts for name, child in self._children.items()}
+    def restarts(self) -> dict[str, Restarts]:
+        """Return how often each child that was ever restarted was, and when last."""
+        return {
+            name: Restarts(count=child.restarts, last=child.restarted_at)
+            for name, child in self._children.items()
+            if child.restarted_at is not None
+        }
 
     async def start(self, *specs: ChildSpec) -> None:
         """Start children that need not wait for each other, until all are ready; raises StartFailed."""
@@ -231,7 +245,7 @@ class Supervisor:
                 self.disorderly.append(name)
                 self._tell(Event(name, "died", how))
                 if not self.failed.done():
-                    self.failed.set_result(f"{name} {how} (log: {child.log})")
+                    self.failed.set_result(f"{name} ended: {how} (log: {child.log})")
                 return
             delay = BACKOFF_FIRST if time.monotonic() - born > STABLE_AFTER else delay
             self._tell(Event(name, "crashed", f"{how}; restarting in {delay:.1f} s"))
@@ -239,6 +253,7 @@ class Supervisor:
             delay = min(delay * 2, BACKOFF_LIMIT)
             process = await child.spawn()
             child.restarts += 1
+            child.restarted_at = time.time()
             self._note()
             self._tell(Event(name, "restarted", f"pid {process.pid}"))
 
@@ -259,13 +274,13 @@ def told(line: str) -> str:
 
 
 def describe_exit(code: int) -> str:
-    """Say how a process ended: its exit code, or the signal that killed it."""
+    """Return how a process ended, to follow a colon: its exit code, or the signal that killed it."""
     if code >= 0:
         return f"exited with code {code}"
     try:
-        return f"was killed by {signal.Signals(-code).name}"
+        return f"killed by {signal.Signals(-code).name}"
     except ValueError:
-        return f"was killed by signal {-code}"
+        return f"killed by signal {-code}"
 
 
 def kill_group(leader: int) -> None:

@@ -22,7 +22,10 @@ NO_KEEP_ALIVE = {"Connection": "close"}
 
 
 async def look(info: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the line's addresses and one entry per process: name, pid, ready, detail."""
+    """Return the pipeline's addresses, and of each process name, pid, ready, detail, restarts, restarted_at.
+
+    `restarts` counts since the start; `restarted_at` is the last one in Unix seconds, or None.
+    """
     async with aiohttp.ClientSession(timeout=TIMEOUT) as http:
         processes = await asyncio.gather(*(_process(http, info, name) for name in _names(info)))
         chain, index = await asyncio.gather(_head(http, info), _indexed(info))
@@ -75,15 +78,26 @@ def _names(info: Mapping[str, Any]) -> list[str]:
 
 
 async def _process(http: aiohttp.ClientSession, info: Mapping[str, Any], name: str) -> dict[str, Any]:
-    pid = info["pids"].get(name)
-    admin = info["admin"].get(name)
+    restarts = info.get("restarts", {}).get(name, {"count": 0, "last": None})
+    ready, detail = await _readiness(http, info["pids"].get(name), info["admin"].get(name))
+    return {
+        "name": name,
+        "pid": info["pids"].get(name),
+        "ready": ready,
+        "detail": detail,
+        "restarts": restarts["count"],
+        "restarted_at": restarts["last"],
+    }
+
+
+async def _readiness(http: aiohttp.ClientSession, pid: int | None, admin: str | None) -> tuple[bool, str]:
     if pid is None:
-        return {"name": name, "pid": None, "ready": False, "detail": "restarting"}
+        return False, "restarting"
     if admin is None:
-        return {"name": name, "pid": pid, "ready": True, "detail": "running"}
+        return True, "running"
     try:
         async with http.get(f"{admin}/readyz") as answer:
-            detail = "ready" if answer.status == 200 else " ".join((await answer.text()).split())[:300]
-            return {"name": name, "pid": pid, "ready": answer.status == 200, "detail": detail}
+            ready = answer.status == 200
+            return ready, "ready" if ready else " ".join((await answer.text()).split())[:300]
     except (aiohttp.ClientError, TimeoutError) as error:
-        return {"name": name, "pid": pid, "ready": False, "detail": f"no answer ({type(error).__name__})"}
+        return False, f"no answer ({type(error).__name__})"

@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -77,12 +77,23 @@ async def test_up__when_killed_then_started_again__finds_its_state_and_leaves_no
     assert not StateFolder(tmp_path).run.exists()
 
 
+async def status_until(at: tuple[str, str], shown: Callable[[int | None, str], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not shown(*(await command("status", *at))[:2]):  # noqa: ASYNC110 - another process is awaited
+            await asyncio.sleep(0.2)
+
+
 async def check_commands(state: Path, pid: int, info: dict[str, Any]) -> None:
     """Use the running line by every command that needs one; none of them stops it."""
     at = ("--state", str(state))
     code, out, err = await command("status", *at, "--json")
     assert code == 0, err
-    assert {entry["name"] for entry in json.loads(out)["processes"]} == CHILDREN
+    processes = {entry["name"]: entry for entry in json.loads(out)["processes"]}
+    assert set(processes) == CHILDREN
+    assert all((entry["restarts"], entry["restarted_at"]) == (0, None) for entry in processes.values())
+    os.kill(processes["indexer"]["pid"], signal.SIGKILL)
+    await status_until(at, lambda _, out: "indexer" in out and "ago, once in all" in out)
+    await status_until(at, lambda code, _: code == 0)
 
     code, _, err = await command("up", *at)
     assert (code, err.count("\n")) == (1, 1)
@@ -98,7 +109,8 @@ async def check_commands(state: Path, pid: int, info: dict[str, Any]) -> None:
 
     code, out, err = await command("demo", *at)
     assert code == 0, out + err
-    printed = json.loads(out.splitlines()[-1])
+    assert (out.count("\n"), "checked" in err) == (1, True)
+    printed = json.loads(out)
     assert (printed["contract"], printed["status"]) == (info["contract"], "finalized")
     assert set(printed) == {
         *("mint_id", "token_id", "contract", "owner", "tx_hash", "block", "status", "seconds"),

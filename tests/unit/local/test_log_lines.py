@@ -21,7 +21,7 @@ def test_told__when_there_is_no_exception__is_the_line(line: str) -> None:
 
 @pytest.mark.parametrize(
     ("code", "words"),
-    [(0, "exited with code 0"), (-9, "was killed by SIGKILL"), (-99, "was killed by signal 99")],
+    [(0, "exited with code 0"), (-9, "killed by SIGKILL"), (-99, "killed by signal 99")],
 )
 def test_exit__when_described__says_how(code: int, words: str) -> None:
     assert words in describe_exit(code)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
+import typer
 
 from mintline.aws.dead_letters import DeadLetter
-from mintline_cli.dead_letters import told
+from mintline_cli.dead_letters import redrive, told
 from mintline_cli.output import Screen, harmless
 
 
@@ -21,6 +23,16 @@ def test_line__when_a_message_calls_itself_more_than_a_line__then_it_stays_a_sho
     assert "a b forged line" in line
     assert "\n" not in line
     assert len(line) < 300
+
+
+def test_line__when_a_body_is_no_message__then_it_says_so_and_when_it_was_sent() -> None:
+    dead = replace(letter(), body="rubbish")
+    assert told(dead) == "id  1970-01-01T00:00:00Z  no message of ours  undecodable: body: missing"
+
+
+def test_redrive__when_the_queue_is_unknown__then_the_queues_are_listed_first() -> None:
+    with pytest.raises(typer.BadParameter, match="no queue 'nosuch'; queues are build, "):
+        redrive("nosuch")
 
 
 @pytest.mark.parametrize("text", ["\x1b[2J", "\x1b]0;title\x07", "\x9b2J", "\x7f", "\rover"])
