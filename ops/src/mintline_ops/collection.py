@@ -13,7 +13,8 @@ from mintline.chain.calls import Call
 from mintline.chain.gas import GasBound
 from mintline.chain.node import Node
 from mintline.errors import Rejected, Unavailable
-from mintline.eth import keccak256, rlp_encode, selector, to_big_endian, to_checksum_address
+from mintline.eth import keccak256, selector, to_checksum_address
+from mintline.rlp import rlp_encode, to_big_endian
 
 NAME, SYMBOL = "Mintline", "MINT"
 ROYALTY_BPS = 500

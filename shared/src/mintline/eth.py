@@ -1,6 +1,6 @@
 """Ethereum's encodings that every part needs, the enclave included: no client, no network.
 
-Keccak-256, EIP-55 addresses, RLP, EIP-1559 transactions, and Mintline's EIP-712 voucher.
+Keccak-256, EIP-55 addresses, EIP-1559 transactions, and Mintline's EIP-712 voucher.
 """
 
 from __future__ import annotations
@@ -8,15 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TypeAlias
 
 from Crypto.Hash import keccak
+
+from mintline.rlp import RlpItem, rlp_encode, to_big_endian
 
 SECP256K1_N = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 UINT256_MAX = 2**256 - 1
 ZERO_ADDRESS = "0x" + "00" * 20
-
-RlpItem: TypeAlias = "bytes | Sequence[RlpItem]"
 
 
 def keccak256(data: bytes) -> bytes:
@@ -43,30 +42,6 @@ def address_of_public_key(public_key: bytes) -> str:
     if len(public_key) != 65 or public_key[0] != 4:
         raise ValueError("a public key is an uncompressed point: 65 bytes that begin with 0x04")
     return to_checksum_address(keccak256(public_key[1:])[12:])
-
-
-def to_big_endian(value: int) -> bytes:
-    """Return `value` as RLP wants its integers: big-endian without leading zeros, zero as empty."""
-    if value < 0:
-        raise ValueError("RLP has no negative integers")
-    return value.to_bytes((value.bit_length() + 7) // 8, "big")
-
-
-def rlp_encode(item: RlpItem) -> bytes:
-    """Encode bytes and nested sequences of bytes (Yellow Paper, appendix B)."""
-    if isinstance(item, bytes):
-        if len(item) == 1 and item[0] < 0x80:
-            return item
-        return _rlp_length(len(item), 0x80) + item
-    payload = b"".join(rlp_encode(child) for child in item)
-    return _rlp_length(len(payload), 0xC0) + payload
-
-
-def _rlp_length(length: int, offset: int) -> bytes:
-    if length < 56:
-        return bytes([offset + length])
-    size = to_big_endian(length)
-    return bytes([offset + 55 + len(size)]) + size
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
 
 from mintline.eth import SECP256K1_N, Transaction, keccak256, to_checksum_address, word
 from mintline.recovery import recover
+from mintline.rlp import Rlp, rlp_decode
 
 TYPE = 2
 _FIELDS = 12
-_MAX_DEPTH = 4
 _AMOUNT_BYTES = 32
 _COUNT_BYTES = 8
 """EIP-2681 bounds a nonce; chain ids and gas limits stay below it as well."""
 _NO_NONCE = b"\xff" * _COUNT_BYTES
 """2^64 - 1: no account ever uses it (EIP-2681)."""
-
-Rlp: TypeAlias = "bytes | list[Rlp]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,50 +57,6 @@ def decode(raw: bytes) -> SignedTransaction:
     if sender is None:
         raise ValueError("the signature is nobody's")
     return SignedTransaction(transaction, sender, raw, keccak256(raw))
-
-
-def rlp_decode(data: bytes) -> Rlp:
-    """Decode one canonical item and nothing behind it (Yellow Paper, appendix B); raises ValueError."""
-    item, end = _item(data, 0, _MAX_DEPTH)
-    if end != len(data):
-        raise ValueError("bytes are left over behind the transaction")
-    return item
-
-
-def _item(data: bytes, at: int, depth: int) -> tuple[Rlp, int]:
-    if at >= len(data):
-        raise ValueError("the transaction breaks off")
-    head = data[at]
-    if head < 0x80:
-        return data[at : at + 1], at + 1
-    is_list = head >= 0xC0
-    start, length = _payload(data, at, head - (0xC0 if is_list else 0x80))
-    end = start + length
-    if end > len(data):
-        raise ValueError("the transaction breaks off")
-    if not is_list:
-        if length == 1 and data[start] < 0x80:
-            raise ValueError("a byte is encoded at length: not canonical RLP")
-        return data[start:end], end
-    if depth == 0:
-        raise ValueError("the transaction is nested too deeply")
-    items: list[Rlp] = []
-    while start < end:
-        item, start = _item(data[:end], start, depth - 1)
-        items.append(item)
-    return items, end
-
-
-def _payload(data: bytes, at: int, code: int) -> tuple[int, int]:
-    """Return where an item's payload starts, and its length."""
-    if code <= 55:
-        return at + 1, code
-    size = code - 55
-    encoded = data[at + 1 : at + 1 + size]
-    length = int.from_bytes(encoded, "big")
-    if len(encoded) != size or encoded[0] == 0 or length <= 55:
-        raise ValueError("a length is not canonical RLP")
-    return at + 1 + size, length
 
 
 def _octets(item: Rlp, name: str) -> bytes:

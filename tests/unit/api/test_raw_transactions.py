@@ -9,8 +9,9 @@ from eth_account import Account
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mintline.eth import SECP256K1_N, Transaction, rlp_encode, to_checksum_address
-from mintline.raw_transactions import decode, rlp_decode
+from mintline.eth import SECP256K1_N, Transaction, to_checksum_address
+from mintline.raw_transactions import decode
+from mintline.rlp import rlp_decode, rlp_encode
 from mintline_testkit.user_pool import OwnWallet
 
 WALLET = OwnWallet(7)
@@ -78,39 +79,6 @@ def test_bytes__when_they_are_anything__are_read_or_refused_and_never_break(raw:
             decode(candidate)
         except ValueError:
             continue
-
-
-@given(
-    st.recursive(st.binary(max_size=80), lambda inner: st.lists(inner, max_size=4), max_leaves=12).filter(
-        lambda item: depth(item) <= 4
-    )
-)
-def test_rlp__when_encoded_and_decoded__is_the_same(item: Any) -> None:
-    assert rlp_decode(rlp_encode(item)) == item
-
-
-def depth(item: Any) -> int:
-    return 1 + max((depth(child) for child in item), default=0) if isinstance(item, list) else 0
-
-
-@pytest.mark.parametrize(
-    "encoded",
-    [
-        "8101",  # a small byte at length
-        "b800",  # a long form for nothing
-        "b80161",  # a long form for a short string
-        "b9003861",  # a length with a leading zero
-        "c10000",  # something behind
-        "836162",
-        "f800",
-        "c2616263",
-        "",
-    ],
-)
-def test_rlp__when_it_is_not_canonical_or_breaks_off__is_refused(encoded: str) -> None:
-    data = bytes.fromhex(encoded)
-    with pytest.raises(ValueError, match=r"canonical|breaks off|left over"):
-        rlp_decode(data)
 
 
 def resigned(change: Any) -> bytes:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mintline.errors import Rejected
-from mintline.eth import SECP256K1_N, address_of_public_key, keccak256, rlp_encode, voucher_hash, word
+from mintline.eth import SECP256K1_N, address_of_public_key, keccak256, voucher_hash, word
 from mintline.kinds import transaction_of
 from mintline.messages import (
     AnyIntent,
@@ -30,6 +30,7 @@ from mintline.messages import (
     Voucher,
     VoucherIssued,
 )
+from mintline.rlp import rlp_encode
 from mintline_broadcaster.signed_bytes import verify_signed_bytes, verify_voucher_signature
 from mintline_testkit.constants import CONTRACT
 

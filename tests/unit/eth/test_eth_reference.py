@@ -1,9 +1,6 @@
-"""Our encodings against the reference implementations: eth-account, eth-abi, eth-utils, rlp."""
-
-from typing import Any
+"""Our encodings against the reference implementations: eth-account, eth-abi, eth-utils."""
 
 import pytest
-import rlp  # type: ignore[import-untyped]  # the reference has no types
 from eth_abi.abi import encode as abi_encode
 from eth_account import Account
 from eth_account.messages import encode_typed_data
@@ -18,7 +15,6 @@ uint256 = st.integers(0, eth.UINT256_MAX)
 uint64 = st.integers(0, 2**64 - 1)
 addresses = st.binary(min_size=20, max_size=20).map(eth.to_checksum_address)
 secrets = st.integers(1, eth.SECP256K1_N - 1).map(lambda scalar: scalar.to_bytes(32, "big"))
-rlp_items = st.recursive(st.binary(max_size=70), lambda child: st.lists(child, max_size=5), max_leaves=20)
 
 
 @given(st.binary(max_size=600))
@@ -51,30 +47,6 @@ def test_address__when_derived_from_a_public_key__equals_the_reference(secret: b
 def test_address__when_the_point_is_not_uncompressed__raises(point: bytes) -> None:
     with pytest.raises(ValueError, match="0x04"):
         eth.address_of_public_key(point)
-
-
-@given(rlp_items)
-def test_rlp__when_given_any_item__equals_the_reference(item: Any) -> None:
-    assert eth.rlp_encode(item) == rlp.encode(item)
-
-
-@pytest.mark.parametrize("length", [0, 1, 55, 56, 255, 256, 65_535, 65_536])
-def test_rlp__when_a_length_is_at_an_encoding_boundary__equals_the_reference(length: int) -> None:
-    data = b"\x80" * length
-    assert eth.rlp_encode(data) == rlp.encode(data)
-    assert eth.rlp_encode([data, [data]]) == rlp.encode([data, [data]])
-
-
-@given(uint256)
-def test_big_endian__when_given_any_uint256__has_no_leading_zero_and_reads_back(value: int) -> None:
-    encoded = eth.to_big_endian(value)
-    assert int.from_bytes(encoded, "big") == value
-    assert not encoded.startswith(b"\0")
-
-
-def test_big_endian__when_negative__raises() -> None:
-    with pytest.raises(ValueError, match="negative"):
-        eth.to_big_endian(-1)
 
 
 @given(

@@ -11,10 +11,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from coincurve import PublicKey
-
-from mintline.eth import Transaction, address_of_public_key, keccak256
-from mintline_harness.simulation import rlp
+from mintline.eth import Transaction, keccak256
+from mintline.raw_transactions import decode
 from mintline_harness.simulation.contract import Collection, Effect, Moment, Revert, Tokens, called
 
 TRANSFER_GAS = 21_000
@@ -50,10 +48,8 @@ class Sent:
 @lru_cache(maxsize=4096)
 def read(raw: bytes) -> Sent:
     """Decode a signed EIP-1559 transaction; raises ValueError for anything else."""
-    body, (parity, r, s) = rlp.transaction(raw)
-    signature = r.to_bytes(32, "big") + s.to_bytes(32, "big") + bytes([parity])
-    key = PublicKey.from_signature_and_message(signature, body.signing_hash(), hasher=None)
-    return Sent(raw, keccak256(raw), address_of_public_key(key.format(compressed=False)), body)
+    signed = decode(raw)
+    return Sent(raw, signed.tx_hash, signed.sender, signed.transaction)
 
 
 @dataclass(slots=True)

@@ -22,10 +22,10 @@ from mintline.eth import (
     address_of_public_key,
     address_word,
     selector,
+    to_checksum_address,
     voucher_hash,
     word,
 )
-from mintline_harness.simulation.rlp import address
 
 REDEEM_GAS = 90_000
 BATCH_GAS = 40_000
@@ -285,7 +285,7 @@ def _redemption(data: bytes) -> Call | None:
         return None
     return Redemption(
         token_id=_number(words[0]),
-        to=address(words[1][12:]),
+        to=_address(words[1]),
         digest=words[2],
         deadline=_number(words[3]),
         signature=data[6 * 32 : 6 * 32 + 65],
@@ -298,14 +298,14 @@ def _batch(data: bytes) -> Call | None:
     if words is None:
         return None
     thirds = range(0, len(words), 3)
-    return Batch(tuple((_number(words[at]), address(words[at + 1][12:]), words[at + 2]) for at in thirds))
+    return Batch(tuple((_number(words[at]), _address(words[at + 1]), words[at + 2]) for at in thirds))
 
 
 def _transfer(data: bytes) -> Call | None:
     words = _words(data, 3)
     if words is None:
         return None
-    return TransferCall(address(words[0][12:]), address(words[1][12:]), _number(words[2]))
+    return TransferCall(_address(words[0]), _address(words[1]), _number(words[2]))
 
 
 def _burn(data: bytes) -> Call | None:
@@ -321,6 +321,10 @@ _DECODERS: Mapping[bytes, Callable[[bytes], Call | None]] = MappingProxyType(
         BURN_SELECTOR: _burn,
     }
 )
+
+
+def _address(word: bytes) -> str:
+    return to_checksum_address(word[12:])
 
 
 def _number(data: bytes) -> int:
