@@ -136,7 +136,7 @@ class Enclave(BaseModel):
 class Limits(BaseModel):
     """What the platform spends, and how long it waits: what depends on the chain or must fit other settings.
 
-    The defaults are the services' own, and fit the policy document in the signer's README. Amounts are wei.
+    The defaults are the services' own and fit the document in docs/signing-policy.md. Amounts are wei.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
