@@ -1,0 +1,68 @@
+"""The examples, run as their README says, against one local stack."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.integration.conftest import ROOT, node_binary
+
+if TYPE_CHECKING:
+    from tests.e2e.conftest import Line, User
+
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
+
+EXAMPLES = ("mint.py", "mint.ts", "mint.sh")
+LONGEST = 60
+"""Lines of an example, with its comment."""
+
+
+def command(name: str) -> list[str]:
+    """Return how the README has an example run."""
+    runners = {
+        ".py": lambda: [sys.executable],
+        ".ts": lambda: [node_binary(), str(ROOT / "node_modules/tsx/dist/cli.mjs")],
+        ".sh": lambda: ["sh"],
+    }
+    path = ROOT / "examples" / name
+    return [*runners[path.suffix](), str(path)]
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+async def test_example__when_it_is_run__mints_and_prints_the_token(name: str, line: Line, user: User) -> None:
+    example = await asyncio.create_subprocess_exec(
+        *command(name),
+        env={**os.environ, "MINTLINE_API_URL": line.info["api_url"], "MINTLINE_TOKEN": user.token},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    printed, progress = await asyncio.wait_for(example.communicate(), 120)
+    assert example.returncode == 0, progress.decode()
+    token = json.loads(printed)
+    wallet = await user.get("/v1/wallet")
+    assert token["owner"] == wallet["address"]
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+async def test_example__when_the_token_is_refused__says_so_and_fails(name: str, line: Line) -> None:
+    example = await asyncio.create_subprocess_exec(
+        *command(name),
+        env={**os.environ, "MINTLINE_API_URL": line.info["api_url"], "MINTLINE_TOKEN": "none"},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    printed, progress = await asyncio.wait_for(example.communicate(), 120)
+    assert example.returncode not in (0, None)
+    assert "401" in (printed + progress).decode()
+
+
+async def test_examples__when_there_is_one__is_short_and_run() -> None:
+    found = {path.name: path for path in (ROOT / "examples").iterdir() if path.suffix != ".md"}
+    assert set(found) == set(EXAMPLES)
+    for path in found.values():
+        assert len(path.read_text().splitlines()) < LONGEST, path
