@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from mintline.atomic_files import replace_file
 from mintline.attestation.development import DevelopmentAuthority
 from mintline.attestation.registers import policy_register
 from mintline.errors import Misconfigured
@@ -33,12 +33,12 @@ def issue_authority(state: StateFolder, folder: Path) -> Path:
     """
     path = folder / AUTHORITY
     if not path.exists():
-        _write(path, DevelopmentAuthority.create(now=datetime.now(UTC)).to_pem())
+        replace_file(path, DevelopmentAuthority.create(now=datetime.now(UTC)).to_pem())
     try:
         authority = DevelopmentAuthority.from_pem(path.read_bytes())
     except ValueError as fault:
         raise corrupt(path, str(fault)) from None
-    _write(root_file(state), authority.root.public_bytes(Encoding.PEM))
+    replace_file(root_file(state), authority.root.public_bytes(Encoding.PEM))
     return path
 
 
@@ -81,12 +81,3 @@ async def admit(kms: Any, *, prefix: str, chain_id: int, image: str, policy: byt
 def root_file(state: StateFolder) -> Path:
     """Return where the KMS front finds the root under which enclaves attest."""
     return state.kms / "root.pem"
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write in one step, readable by this user alone."""
-    fresh = path.with_name(f".{path.name}")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-    fresh.replace(path)

@@ -19,6 +19,7 @@ from typing import Any
 import aiohttp
 from botocore.exceptions import BotoCoreError, ClientError
 
+from mintline.atomic_files import replace_file
 from mintline.errors import MintlineError, Misconfigured, Unavailable
 from mintline_client.sign_in import sign_in
 from mintline_devstack import emulators, services
@@ -141,11 +142,8 @@ def write_settings(environment: Environment, folder: Path) -> None:
 
 def write_environment(path: Path, told: Mapping[str, str]) -> None:
     """Write variables as a shell's assignments, in one step, readable by this user alone."""
-    fresh = path.with_name(f".{path.name}")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.writelines(f"export {name}={shlex.quote(value)}\n" for name, value in told.items())
-    fresh.replace(path)
+    lines = (f"export {name}={shlex.quote(value)}\n" for name, value in told.items())
+    replace_file(path, "".join(lines).encode())
 
 
 def _run(work: Any) -> Any:

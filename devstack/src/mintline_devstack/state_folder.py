@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from mintline.atomic_files import replace_file
 from mintline.errors import Misconfigured
 from mintline_ops import local_line
 
@@ -122,9 +123,4 @@ class StateFolder:
 
 def write_json(path: Path, value: dict[str, Any]) -> None:
     """Write a JSON object in one step, readable by this user alone."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        json.dump(value, file, indent=2)
-        file.write("\n")
-    fresh.replace(path)
+    replace_file(path, f"{json.dumps(value, indent=2)}\n".encode())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from mintline.atomic_files import replace_file
 from mintline.errors import Misconfigured
 from mintline.fields import Address
 from mintline.key_stores import StoreName
@@ -57,9 +59,8 @@ def changing(path: Path) -> Iterator[dict[str, Any]]:
     """Give a document to change, and write it in one step unless the change fails; raises Misconfigured."""
     document = _json(path)
     yield document
-    fresh = path.with_name(f".{path.name}")
-    fresh.write_text(json.dumps(document, indent=2) + "\n")
-    fresh.replace(path)
+    content = f"{json.dumps(document, indent=2)}\n".encode()
+    replace_file(path, content, mode=stat.S_IMODE(path.stat().st_mode))
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from typing import Protocol, Self
 
 import structlog
 
+from mintline.atomic_files import sync_folder
 from mintline.audit.records import NO_HASH, Batch, hash_of, write_batches
 from mintline.audit.trail import SUFFIX, last_batch
 from mintline.errors import Misconfigured, Unavailable
@@ -141,11 +142,7 @@ class AuditFiles:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
         self._file = os.open(self._folder / name, flags, 0o600)
         self._size = 0
-        folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_folder(self._folder)
 
 
 def _last_in(folder: Path) -> bytes:
