@@ -16,7 +16,7 @@ from mintline.states import MintStatus
 from mintline.transaction_records import Place
 from mintline_indexer.chain_port import Block, Event, Ref, Tips, TransferEvent
 from mintline_indexer.dynamo_store import DynamoStore
-from mintline_indexer.effects import Facts, Settled, effects_of_block
+from mintline_indexer.effects import Facts, TransactionEnded, effects_of_block
 from mintline_indexer.follow import Follower
 from mintline_indexer.settlements import one_each
 from mintline_indexer.store_port import Outcome, Progress, Reopened, Unsettled, Write
@@ -120,7 +120,7 @@ def test_effects__when_a_node_gives_events_out_of_order__then_they_follow_their_
     events = [TransferEvent(5, HERE, tx, index, CONTRACT, 1, ALICE, ALICE) for index in (2, 0, 1)]
     effects = effects_of_block(5, HERE, events, [tx], {tx})
     assert [effect.log_index for effect in effects if isinstance(effect, TransferEvent)] == [0, 1, 2]
-    assert isinstance(effects[-1], Settled)
+    assert isinstance(effects[-1], TransactionEnded)
 
 
 class Ranges(MemoryChain):

@@ -15,11 +15,11 @@ from mintline_indexer.effects import (
     BlockPart,
     Effect,
     Facts,
-    Settled,
+    TransactionEnded,
     effects_of_block,
     first_touches,
     fold,
-    settle,
+    mark_written,
     transfer_key,
 )
 from mintline_indexer.store_port import Outcome, Settlement, TokenKey
@@ -54,12 +54,12 @@ def blocks(draw: st.DrawFn) -> list[Effect]:
             effects.append(
                 MintedEvent(5, BLOCK, bytes([token_id]) * 32, index + 1, CONTRACT, token_id, digest)
             )
-            effects.append(Settled(5, BLOCK, bytes([token_id]) * 32, emitted=True))
+            effects.append(TransactionEnded(5, BLOCK, bytes([token_id]) * 32, emitted=True))
     return effects
 
 
 def facts_of(effects: list[Effect]) -> Facts:
-    hashes = [effect.tx_hash for effect in effects if isinstance(effect, Settled)]
+    hashes = [effect.tx_hash for effect in effects if isinstance(effect, TransactionEnded)]
     outcomes: dict[bytes, tuple[Outcome, ...]] = {
         h: (Outcome(f"mint_{h[0]}", MintStatus.MINED, h, 5, BLOCK),) for h in hashes[::2]
     }
@@ -80,7 +80,7 @@ def parts_of(effects: list[Effect], room: int) -> tuple[list[BlockPart], Facts]:
     first = 0
     while first < len(effects):
         part = fold(effects, first, facts, room=room)
-        settle(facts, part)
+        mark_written(facts, part)
         parts.append(part)
         first = part.next
     return parts, facts
@@ -129,7 +129,7 @@ def test_fold__when_only_a_mint_is_assumed_new__then_says_so_once() -> None:
     effects: list[Effect] = [moved(0, 1, None, OWNERS[0]), moved(1, 1, OWNERS[0], OWNERS[1])]
     facts = facts_of(effects)
     first = fold(effects, 0, facts, room=2)
-    settle(facts, first)
+    mark_written(facts, first)
     second = fold(effects, first.next, facts, room=2)
     assert [write.assumed_new for part in (first, second) for write in part.tokens] == [True, False]
 

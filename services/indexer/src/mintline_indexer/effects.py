@@ -25,7 +25,7 @@ UNREADABLE = "what is stored is not valid"
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class TransactionEnded:
     """A transaction that may carry operations of ours has ended; `emitted` if it left events of ours."""
 
     block_number: int
@@ -34,7 +34,7 @@ class Settled:
     emitted: bool
 
 
-Effect: TypeAlias = TransferEvent | MintedEvent | Settled
+Effect: TypeAlias = TransferEvent | MintedEvent | TransactionEnded
 
 
 def effects_of_block(
@@ -44,7 +44,7 @@ def effects_of_block(
     transactions: Sequence[bytes],
     settling: Collection[bytes],
 ) -> tuple[Effect, ...]:
-    """Return a block's effects in order; `transactions` are the block's hashes, `settling` those to settle.
+    """Return a block's effects in order; `transactions` are the block's hashes, `settling` those to mark_written.
 
     Raises Unavailable if the events are not of these transactions: the node's answers do not fit together.
     """
@@ -58,7 +58,7 @@ def effects_of_block(
         found = sorted(by_transaction.pop(tx_hash, []), key=lambda event: event.log_index)
         effects += found
         if tx_hash in settling:
-            effects.append(Settled(number, block_hash, tx_hash, emitted=bool(found)))
+            effects.append(TransactionEnded(number, block_hash, tx_hash, emitted=bool(found)))
     if by_transaction:
         raise Unavailable(f"the node gave events of transactions that block {number} does not hold")
     return tuple(effects)
@@ -136,7 +136,7 @@ def first_touches(effects: Sequence[Effect]) -> tuple[list[TokenKey], set[TokenK
     made: set[TokenKey] = set()
     seen: set[TokenKey] = set()
     for effect in effects:
-        if isinstance(effect, Settled):
+        if isinstance(effect, TransactionEnded):
             continue
         key = TokenKey(effect.contract, effect.token_id)
         if key in seen:
@@ -201,7 +201,7 @@ class _Folding:
             self._set_aside(effect, TOKENS, f"{key.contract}/{key.token_id}", reason)
             return
         before = self.tokens.get(key) or self.facts.tokens.get(key)
-        if isinstance(effect, Settled):
+        if isinstance(effect, TransactionEnded):
             token = before and before.evolve(mint_id=mint_id)
         else:
             token = _after(effect, before, self.facts)
@@ -255,7 +255,7 @@ class _Folding:
         )
 
     def _set_aside(self, effect: Effect, table: Table, key: str, reason: str) -> None:
-        at = 0 if isinstance(effect, Settled) else effect.log_index
+        at = 0 if isinstance(effect, TransactionEnded) else effect.log_index
         aside = Aside(
             position=f"{position(effect.block_number, at)}#{table.name}#{key}",
             table=table.name,
@@ -270,7 +270,7 @@ class _Folding:
 
 def _keys(effect: Effect, outcomes: Sequence[Outcome]) -> dict[TokenKey, str | None]:
     """Return the tokens that an effect changes; those that it marks as a mint's own, each with that mint."""
-    if isinstance(effect, Settled):
+    if isinstance(effect, TransactionEnded):
         return {outcome.token: outcome.mint_id for outcome in outcomes if outcome.token is not None}
     return {TokenKey(effect.contract, effect.token_id): None}
 
@@ -280,7 +280,7 @@ def _ends(effect: Effect, facts: Facts) -> tuple[Settlement | None, Sequence[Out
 
     It is of the effect's transaction, or of the token that it makes.
     """
-    if isinstance(effect, Settled):
+    if isinstance(effect, TransactionEnded):
         outcomes = facts.outcomes.get(effect.tx_hash, ())
         left = [outcome for outcome in outcomes if outcome.mint_id not in facts.written]
         return facts.settlements.get(effect.tx_hash), left
@@ -290,7 +290,7 @@ def _ends(effect: Effect, facts: Facts) -> tuple[Settlement | None, Sequence[Out
     return None, ()
 
 
-def settle(facts: Facts, part: BlockPart) -> None:
+def mark_written(facts: Facts, part: BlockPart) -> None:
     """Note that a part was written: what it wrote is what is stored now."""
     for write in part.tokens:
         facts.tokens[write.key] = write.after

@@ -20,7 +20,7 @@ from mintline.records import Operation, position
 from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import Place, Transaction, carried_by
 from mintline_indexer.chain_port import Block, Ref
-from mintline_indexer.effects import UNREADABLE, BlockPart, Effect, Facts, fold, settle, transfer_key
+from mintline_indexer.effects import UNREADABLE, BlockPart, Effect, Facts, fold, mark_written, transfer_key
 from mintline_indexer.kinds import has_voucher, undone
 from mintline_indexer.metrics import Metrics
 from mintline_indexer.store_port import (
@@ -144,7 +144,7 @@ class IndexWriter:
     async def apply_range(self, contract: str, effects: Sequence[Effect], facts: Facts, *, end: int) -> None:
         """Write a backfilled range of final blocks, and move the contract's backfill to block `end`.
 
-        Nothing here is ever undone, so only parts that settle something get a row. A block whose parts a
+        Nothing here is ever undone, so only parts that mark_written something get a row. A block whose parts a
         crash separates is written again from its start, which leads to the same records.
         """
         first = 0
@@ -282,7 +282,7 @@ class IndexWriter:
             if not _isolate(poisoned, part, facts):
                 raise
             return False
-        settle(facts, part)
+        mark_written(facts, part)
         facts.one_by_one = False
         for one in part.aside:
             self._metrics.set_aside.note(one.table, one.key, one.reason)

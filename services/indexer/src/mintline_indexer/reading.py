@@ -13,7 +13,14 @@ from mintline.records import Mint
 from mintline.states import MintStatus
 from mintline_indexer.bloom import is_blank, may_hold
 from mintline_indexer.chain_port import Block, ChainReader, Event, TransferEvent
-from mintline_indexer.effects import UNREADABLE, Effect, Facts, Settled, effects_of_block, first_touches
+from mintline_indexer.effects import (
+    UNREADABLE,
+    Effect,
+    Facts,
+    TransactionEnded,
+    effects_of_block,
+    first_touches,
+)
 from mintline_indexer.kinds import Deeds
 from mintline_indexer.own_tokens import MintedToken, RefusedOutcome, key_of
 from mintline_indexer.settlements import Records, decide
@@ -95,8 +102,8 @@ async def gather_facts(
     whose events were read.
     """
     keys, made = first_touches(effects)
-    settled = [effect for effect in effects if isinstance(effect, Settled)]
-    ended = [effect.tx_hash for effect in whole if isinstance(effect, Settled)]
+    settled = [effect for effect in effects if isinstance(effect, TransactionEnded)]
+    ended = [effect.tx_hash for effect in whole if isinstance(effect, TransactionEnded)]
     tokens, attempted = await asyncio.gather(store.tokens(keys), store.attempts(ended))
     facts = Facts(chain_id=chain_id, timestamps=timestamps, tokens=tokens, assumed_new=made)
     for key in keys:

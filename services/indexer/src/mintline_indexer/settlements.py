@@ -30,7 +30,7 @@ from mintline.records import TOKEN_TAKEN, Mint, Operation, Problem
 from mintline.states import MintStatus
 from mintline.transaction_records import Place, Transaction, carried_by
 from mintline_indexer.chain_port import ChainReader
-from mintline_indexer.effects import Facts, Settled
+from mintline_indexer.effects import Facts, TransactionEnded
 from mintline_indexer.front_runs import explain_reverts
 from mintline_indexer.kinds import KINDS, VOUCHER, Deeds, SettledKind
 from mintline_indexer.own_tokens import MintedToken, RefusedOutcome
@@ -112,7 +112,7 @@ def _signed(tx_hash: bytes, attempt: Attempted, transactions: Mapping[Place, Tra
 
 
 async def decide(
-    effects: Sequence[Settled],
+    effects: Sequence[TransactionEnded],
     records: Records,
     done: Mapping[bytes, Collection[str]],
     made: Mapping[TokenKey, MintedToken],
@@ -155,7 +155,7 @@ def _is_read(signed: Signed, records: Records, contracts: Collection[str]) -> bo
 
 
 def _succeeded(
-    effect: Settled, signed: Signed, done: Collection[str], records: Records, facts: Facts
+    effect: TransactionEnded, signed: Signed, done: Collection[str], records: Records, facts: Facts
 ) -> list[Outcome]:
     """Settle the transaction; return what operations have on their own records."""
     standing: list[str] = []
@@ -183,7 +183,7 @@ def _succeeded(
 
 
 def _failed(
-    effect: Settled, signed: Signed, problem: Problem, records: Records, facts: Facts
+    effect: TransactionEnded, signed: Signed, problem: Problem, records: Records, facts: Facts
 ) -> list[Outcome]:
     """Settle the transaction; return how its operations ended by it, if no other made their tokens."""
     status = signed.kind.when_failed
@@ -248,7 +248,10 @@ def one_each(outcomes: Iterable[tuple[bytes, Outcome]], facts: Facts) -> dict[by
 
 
 def _settlement(
-    transaction: Transaction, outcome: Literal["succeeded", "failed"], effect: Settled, signed: Signed
+    transaction: Transaction,
+    outcome: Literal["succeeded", "failed"],
+    effect: TransactionEnded,
+    signed: Signed,
 ) -> Settlement:
     return Settlement(
         place=transaction.place,
@@ -270,7 +273,7 @@ def _is_open(operation: Operation) -> bool:
 def _outcome(
     mint_id: str,
     status: MintStatus,
-    effect: Settled,
+    effect: TransactionEnded,
     signed: Signed,
     *,
     carried: bool = False,
@@ -289,13 +292,13 @@ def _outcome(
     )
 
 
-def _refused(operation_id: str, effect: Settled, records: Records) -> RefusedOutcome:
+def _refused(operation_id: str, effect: TransactionEnded, records: Records) -> RefusedOutcome:
     operation = records.operations.get(operation_id)
     status = None if operation is None else operation.status
     return RefusedOutcome(operation_id, status, effect.tx_hash, effect.block_number)
 
 
-async def _problem(chain: ChainReader, effect: Settled, records: Records) -> Problem | None:
+async def _problem(chain: ChainReader, effect: TransactionEnded, records: Records) -> Problem | None:
     """Return why a transaction failed, None if it did not."""
     signed = records.signed[effect.tx_hash]
     if effect.emitted or not signed.operations:
