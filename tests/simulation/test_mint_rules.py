@@ -25,12 +25,12 @@ from mintline_harness.simulation.tables import CHAIN_ID, CONTRACT, Tables, key_r
 from mintline_indexer.chain_port import Ref
 from mintline_indexer.store_port import (
     CheckpointConflict,
+    EndedTransaction,
     Progress,
     RecordConflict,
-    SettledPlace,
-    Settlement,
+    ReopenedTransaction,
+    TransactionResult,
     UndoRecord,
-    Unsettled,
     Write,
 )
 from mintline_testkit.builder.tables import MemoryAccounts, MemoryOperations
@@ -174,7 +174,7 @@ class MintRules(RuleBasedStateMachine):
         self.blocks += 1
         block_hash = self.blocks.to_bytes(32, "big")
         carried = self.carried(mint_id)
-        settled = () if carried is None else (carried.place,)
+        done = () if carried is None else (carried.place,)
         row = UndoRecord(
             position=f"{self.blocks:012}",
             number=self.blocks,
@@ -183,10 +183,10 @@ class MintRules(RuleBasedStateMachine):
             parent=(0, bytes(32), 0),
             first=0,
             complete=True,
-            transactions=tuple(SettledPlace(sender_id=one.sender_id, nonce=one.nonce) for one in settled),
+            transactions=tuple(EndedTransaction(sender_id=one.sender_id, nonce=one.nonce) for one in done),
         )
-        settlements = tuple(
-            Settlement(
+        results = tuple(
+            TransactionResult(
                 place,
                 "failed" if failed else "succeeded",
                 tx_hash,
@@ -194,18 +194,20 @@ class MintRules(RuleBasedStateMachine):
                 block_hash,
                 problem=PROBLEM if failed else None,
             )
-            for place in settled
+            for place in done
             if any(one.tx_hash == tx_hash for one in self.tables.transactions[place].own_attempts)
         )
-        self.write(Write(settlements=settlements, row=row))
+        self.write(Write(results=results, row=row))
         return mint_id, row
 
     @rule(made=mined)
     def undo(self, made: tuple[str, UndoRecord]) -> None:
         _, row = made
         if row.position in self.tables.store.block_rows:
-            unsettled = tuple(Unsettled(one.place, row.hash) for one in row.transactions)
-            self.write(Write(unsettled=unsettled, erased_row=row))
+            reopened_transactions = tuple(
+                ReopenedTransaction(one.place, row.hash) for one in row.transactions
+            )
+            self.write(Write(reopened_transactions=reopened_transactions, erased_row=row))
 
     @rule(made=consumes(mined))
     def finalize(self, made: tuple[str, UndoRecord]) -> None:

@@ -35,20 +35,20 @@ from mintline_indexer.store_port import (
     Aside,
     Attempted,
     CheckpointConflict,
+    EndedTransaction,
     Outcome,
     Partial,
     Poisoned,
     PriorToken,
     Progress,
     RecordConflict,
-    Reopened,
-    SettledPlace,
-    Settlement,
+    ReopenedMint,
+    ReopenedTransaction,
     Store,
     TokenKey,
     TokenWrite,
+    TransactionResult,
     UndoRecord,
-    Unsettled,
     Write,
 )
 from mintline_testkit.constants import CHAIN_ID, CONTRACT
@@ -176,9 +176,9 @@ def transaction(
     return Transaction(**fields | changes)
 
 
-def settlement(outcome: Literal["succeeded", "failed"] = "succeeded", nonce: int = 7) -> Settlement:
+def result(outcome: Literal["succeeded", "failed"] = "succeeded", nonce: int = 7) -> TransactionResult:
     problem = PROBLEM if outcome == "failed" else None
-    return Settlement(Place(f"{CHAIN_ID}#{ALICE}", nonce), outcome, HASH, 5, HASH, problem=problem)
+    return TransactionResult(Place(f"{CHAIN_ID}#{ALICE}", nonce), outcome, HASH, 5, HASH, problem=problem)
 
 
 FEES = Fees(max_fee_per_gas=2, max_priority_fee_per_gas=1)
@@ -323,7 +323,7 @@ async def test_block__when_written_and_undone__then_all_is_as_before(tables: Tab
     undo = Write(
         tokens=(TokenWrite(KEY_1, None),),
         erased_transfers=written.transfers,
-        reopened=(Reopened("m1", MintStatus.SUBMITTED, HASH),),
+        reopened_mints=(ReopenedMint("m1", MintStatus.SUBMITTED, HASH),),
         erased_row=written,
     )
     await store.commit(progress(3), undo)
@@ -367,7 +367,7 @@ async def test_reopening__when_the_mint_is_not_of_this_block__then_it_is_stale(
     await tables.store.commit(progress(1), Write())
     with pytest.raises(RecordConflict) as stale:
         await tables.store.commit(
-            progress(2), Write(reopened=(Reopened("m1", MintStatus.SUBMITTED, block_hash),))
+            progress(2), Write(reopened_mints=(ReopenedMint("m1", MintStatus.SUBMITTED, block_hash),))
         )
     assert stale.value.mints == {"m1"}
     assert await tables.store.operations(["m1"]) == {"m1": found}
@@ -433,8 +433,8 @@ async def test_transaction__when_settled_undone_settled_and_final__then_its_mint
     submitted = (await store.operations(["m1"]))["m1"]
     assert submitted == as_far_as(stored, transaction())
     assert submitted.status is MintStatus.SUBMITTED
-    written = row(transactions=(SettledPlace(sender_id=PLACE.sender_id, nonce=7, mints=2),))
-    await store.commit(progress(2), Write(settlements=(settlement(),), row=written))
+    written = row(transactions=(EndedTransaction(sender_id=PLACE.sender_id, nonce=7, mints=2),))
+    await store.commit(progress(2), Write(results=(result(),), row=written))
     mined = transaction(
         TransactionState.MINED,
         outcome="succeeded",
@@ -447,10 +447,10 @@ async def test_transaction__when_settled_undone_settled_and_final__then_its_mint
     assert await store.transactions([PLACE, Place(PLACE.sender_id, 8)]) == {PLACE: mined}
     assert await store.operations(["m1"]) == {"m1": as_far_as(stored, mined)}
     assert await store.rows() == [written]
-    undo = Write(unsettled=(Unsettled(PLACE, HASH),), erased_row=written)
+    undo = Write(reopened_transactions=(ReopenedTransaction(PLACE, HASH),), erased_row=written)
     await store.commit(progress(3), undo)
     assert await store.transactions([PLACE]) == {PLACE: transaction(updated_at=3)}
-    await store.commit(progress(4), Write(settlements=(settlement("failed"),)))
+    await store.commit(progress(4), Write(results=(result("failed"),)))
     failed = mined.evolve(outcome="failed", problem=PROBLEM, mined_at=4, updated_at=4)
     assert await store.transactions([PLACE]) == {PLACE: failed}
     assert (await store.operations(["m1"]))["m1"].status is MintStatus.REVERTED
@@ -468,15 +468,15 @@ async def test_transaction__when_it_succeeded_without_an_operation__then_that_is
         await tables.put(each)
     await tables.carry(transaction(kind="batch"))
     await store.commit(progress(1), Write())
-    written = row(transactions=(SettledPlace(sender_id=PLACE.sender_id, nonce=7, mints=1),))
-    await store.commit(
-        progress(2), Write(settlements=(replace(settlement(), not_made=("m2",)),), row=written)
-    )
+    written = row(transactions=(EndedTransaction(sender_id=PLACE.sender_id, nonce=7, mints=1),))
+    await store.commit(progress(2), Write(results=(replace(result(), not_made=("m2",)),), row=written))
     assert (await store.transactions([PLACE]))[PLACE].not_made == ("m2",)
     found = await store.operations(["m1", "m2"])
     assert (found["m1"].status, found["m2"].status) == (MintStatus.MINED, MintStatus.REVERTED)
     assert found["m2"].problem == NOT_DONE
-    await store.commit(progress(3), Write(unsettled=(Unsettled(PLACE, HASH),), erased_row=written))
+    await store.commit(
+        progress(3), Write(reopened_transactions=(ReopenedTransaction(PLACE, HASH),), erased_row=written)
+    )
     assert await store.transactions([PLACE]) == {PLACE: transaction(kind="batch", updated_at=3)}
 
 
@@ -487,9 +487,9 @@ async def test_batch__when_it_failed__then_its_row_says_so_and_its_operations_st
     await tables.put(mint("m1", MintStatus.BUILT, nonce=7, custody="sponsored"))
     await tables.carry(transaction(kind="batch"))
     await store.commit(progress(1), Write())
-    written = row(to_be_split=(SettledPlace(sender_id=PLACE.sender_id, nonce=7),))
-    failed = replace(settlement("failed"), to_be_split=True)
-    await store.commit(progress(2), Write(settlements=(failed,), row=written))
+    written = row(to_be_split=(EndedTransaction(sender_id=PLACE.sender_id, nonce=7),))
+    failed = replace(result("failed"), to_be_split=True)
+    await store.commit(progress(2), Write(results=(failed,), row=written))
     assert await store.rows() == [written]
     assert (await store.transactions([PLACE]))[PLACE].to_be_split
     assert (await store.operations(["m1"]))["m1"].status is MintStatus.SUBMITTED
@@ -505,11 +505,11 @@ async def test_token_operation__when_its_transaction_is_settled_undone_and_final
     await tables.carry(carrying)
     await store.commit(progress(1), Write())
     assert await store.operations([stored.operation_id]) == {stored.operation_id: as_far_as(stored, carrying)}
-    await store.commit(progress(2), Write(settlements=(settlement(),)))
+    await store.commit(progress(2), Write(results=(result(),)))
     assert await standing_of(store, stored) is MintStatus.MINED
-    await store.commit(progress(3), Write(unsettled=(Unsettled(PLACE, HASH),)))
+    await store.commit(progress(3), Write(reopened_transactions=(ReopenedTransaction(PLACE, HASH),)))
     assert await standing_of(store, stored) is MintStatus.SUBMITTED
-    await store.commit(progress(4), Write(settlements=(settlement("failed"),)))
+    await store.commit(progress(4), Write(results=(result("failed"),)))
     assert await standing_of(store, stored) is MintStatus.REVERTED
     assert await store.finalize_transactions([PLACE], at=9) == {}
     assert await standing_of(store, stored) is MintStatus.REVERTED
@@ -523,8 +523,8 @@ async def test_token_operation__when_its_outcome_is_on_its_own_record__then_it_i
     await tables.put(stored)
     await store.commit(progress(1), Write())
     await store.commit(progress(2), Write(outcomes=(outcome(stored.operation_id, carried=True),)))
-    reopened = Reopened(stored.operation_id, MintStatus.BUILT, HASH)
-    await store.commit(progress(3), Write(reopened=(reopened,)))
+    reopened_mints = ReopenedMint(stored.operation_id, MintStatus.BUILT, HASH)
+    await store.commit(progress(3), Write(reopened_mints=(reopened_mints,)))
     assert await store.operations([stored.operation_id]) == {stored.operation_id: stored.evolve(updated_at=3)}
     await store.commit(progress(4), Write(outcomes=(outcome(stored.operation_id, carried=True),)))
     assert await store.finalize([stored.operation_id], at=9) == {}
@@ -547,7 +547,7 @@ async def test_settlement__when_the_transaction_is_not_submitted__then_it_is_sta
     await tables.store.commit(progress(1), Write())
     with pytest.raises(RecordConflict) as stale:
         await tables.store.commit(
-            progress(2), Write(tokens=(TokenWrite(KEY_1, token()),), settlements=(settlement(),))
+            progress(2), Write(tokens=(TokenWrite(KEY_1, token()),), results=(result(),))
         )
     assert stale.value.transactions == {PLACE}
     assert not stale.value.mints | stale.value.tokens
@@ -570,7 +570,9 @@ async def test_unsettling__when_the_transaction_is_not_of_this_block__then_it_is
     await tables.carry(found)
     await tables.store.commit(progress(1), Write())
     with pytest.raises(RecordConflict) as stale:
-        await tables.store.commit(progress(2), Write(unsettled=(Unsettled(PLACE, HASH),)))
+        await tables.store.commit(
+            progress(2), Write(reopened_transactions=(ReopenedTransaction(PLACE, HASH),))
+        )
     assert stale.value.transactions == {PLACE}
     assert await tables.store.transactions([PLACE]) == {PLACE: found}
 
@@ -594,7 +596,9 @@ async def test_outcome__when_another_transaction_made_a_carried_mints_token__the
     assert (await store.operations(["m1"]))["m1"].tx_hash == HASH
     with pytest.raises(RecordConflict):
         await store.commit(progress(3), Write(outcomes=(outcome("m1", carried=True),)))
-    elsewhere, here = (Write(reopened=(Reopened("m1", MintStatus.BUILT, at),)) for at in (b"\x08" * 32, HASH))
+    elsewhere, here = (
+        Write(reopened_mints=(ReopenedMint("m1", MintStatus.BUILT, at),)) for at in (b"\x08" * 32, HASH)
+    )
     with pytest.raises(RecordConflict) as stale:
         await store.commit(progress(3), elsewhere)
     assert stale.value.mints == {"m1"}
@@ -613,7 +617,9 @@ async def test_reopening__when_a_mint_had_its_outcome_before_it_was_carried__the
     await tables.put(mint("m1", status, nonce=7, **ended))
     await tables.carry(transaction())
     await tables.store.commit(progress(1), Write())
-    await tables.store.commit(progress(2), Write(reopened=(Reopened("m1", MintStatus.BUILT, HASH),)))
+    await tables.store.commit(
+        progress(2), Write(reopened_mints=(ReopenedMint("m1", MintStatus.BUILT, HASH),))
+    )
     built = mint("m1", MintStatus.BUILT, nonce=7, updated_at=2)
     assert await tables.store.operations(["m1"]) == {"m1": as_far_as(built, transaction())}
 
@@ -664,9 +670,9 @@ async def test_commit__when_a_record_has_no_room_left__then_dynamodb_names_it_an
     crammed = to_item(transaction())
     room = 400 * 1024 - sum(len(name) + len(str(value)) for name, value in crammed.items())
     await line.dynamo.write(Put(TRANSACTIONS, crammed | {"padding": "x" * (room - 20)}))
-    failed = replace(settlement("failed"), problem=problem)
+    failed = replace(result("failed"), problem=problem)
     with pytest.raises(Poisoned, match="size") as poisoned:
-        await store.commit(progress(2), Write(settlements=(failed,), outcomes=(good,)))
+        await store.commit(progress(2), Write(results=(failed,), outcomes=(good,)))
     assert poisoned.value.transactions == {PLACE}
     assert not poisoned.value.mints
     aside = Aside(

@@ -18,8 +18,8 @@ from mintline_indexer.chain_port import Block, Event, Ref, Tips, TransferEvent
 from mintline_indexer.dynamo_store import DynamoStore
 from mintline_indexer.effects import Facts, TransactionEnded, effects_of_block
 from mintline_indexer.follow import Follower
-from mintline_indexer.settlements import one_each
-from mintline_indexer.store_port import Outcome, Progress, Reopened, Unsettled, Write
+from mintline_indexer.store_port import Outcome, Progress, ReopenedMint, ReopenedTransaction, Write
+from mintline_indexer.transaction_results import one_each
 from mintline_testkit.constants import CONTRACT
 from mintline_testkit.indexer.chain import MemoryChain
 from mintline_testkit.indexer.store import MemoryStore
@@ -70,8 +70,8 @@ async def test_checkpoint__when_it_is_written__then_only_over_the_revision_befor
 
 
 async def test_reopening__when_a_block_is_undone__then_only_of_a_mint_that_names_this_block() -> None:
-    reopened = Reopened("mint_1", MintStatus.SUBMITTED, HERE)
-    _, update = await committed(Write(reopened=(reopened,)))
+    reopened_mints = ReopenedMint("mint_1", MintStatus.SUBMITTED, HERE)
+    _, update = await committed(Write(reopened_mints=(reopened_mints,)))
     assert isinstance(update, Update)
     assert update.table is MINTS
     assert Clause("in_the_undone_block", "block_hash", "eq", ("0x" + HERE.hex(),)) in update.where
@@ -82,14 +82,14 @@ async def test_reopening__when_a_block_is_undone__then_only_of_a_mint_that_names
 async def test_reopening__when_a_mint_leaves_its_block__then_it_leaves_the_index_of_that_too(
     status: MintStatus,
 ) -> None:
-    changes = await committed(Write(reopened=(Reopened("mint_1", status, HERE),)))
+    changes = await committed(Write(reopened_mints=(ReopenedMint("mint_1", status, HERE),)))
     assert {"block_number", "block_hash", IN_BLOCK} <= set(changes[-1].remove)
 
 
 async def test_unsettling__when_a_transaction_leaves_its_block__then_it_leaves_the_index_of_that_too() -> (
     None
 ):
-    changes = await committed(Write(unsettled=(Unsettled(Place("1#a", 7), HERE),)))
+    changes = await committed(Write(reopened_transactions=(ReopenedTransaction(Place("1#a", 7), HERE),)))
     assert {"block_number", "block_hash", IN_BLOCK} <= set(changes[-1].remove)
 
 

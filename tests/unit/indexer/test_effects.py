@@ -22,7 +22,7 @@ from mintline_indexer.effects import (
     mark_written,
     transfer_key,
 )
-from mintline_indexer.store_port import Outcome, Settlement, TokenKey
+from mintline_indexer.store_port import Outcome, TokenKey, TransactionResult
 from mintline_testkit.constants import CONTRACT
 
 OWNERS = ("0x" + "2" * 40, "0x" + "3" * 40)
@@ -63,13 +63,13 @@ def facts_of(effects: list[Effect]) -> Facts:
     outcomes: dict[bytes, tuple[Outcome, ...]] = {
         h: (Outcome(f"mint_{h[0]}", MintStatus.MINED, h, 5, BLOCK),) for h in hashes[::2]
     }
-    settlements = {h: Settlement(Place("1#a", h[0]), "succeeded", h, 5, BLOCK) for h in hashes}
+    results = {h: TransactionResult(Place("1#a", h[0]), "succeeded", h, 5, BLOCK) for h in hashes}
     return Facts(
         chain_id=1,
         timestamps={BLOCK: 1_000},
         assumed_new=first_touches(effects)[1],
         owned={TokenKey(CONTRACT, h[0]): f"mint_{h[0]}" for h in hashes},
-        settlements=settlements,
+        results=results,
         outcomes=outcomes,
     )
 
@@ -95,8 +95,8 @@ def test_fold__when_a_block_is_split__then_leads_to_what_the_whole_leads_to(
     assert facts.tokens == whole_facts.tokens
     assert [t for part in parts for t in part.transfers] == [t for whole in wholes for t in whole.transfers]
     assert [o for part in parts for o in part.outcomes] == [o for whole in wholes for o in whole.outcomes]
-    settled = [s for whole in wholes for s in whole.settlements]
-    assert [s for part in parts for s in part.settlements] == settled
+    done = [s for whole in wholes for s in whole.results]
+    assert [s for part in parts for s in part.results] == done
 
 
 @given(blocks(), st.integers(2, 20))
@@ -107,7 +107,7 @@ def test_fold__when_items_are_counted__then_each_part_fits_and_names_none_twice(
         names = [
             *(write.key for write in part.tokens),
             *(transfer_key(transfer) for transfer in part.transfers),
-            *(settlement.place for settlement in part.settlements),
+            *(result.place for result in part.results),
             *(outcome.mint_id for outcome in part.outcomes),
         ]
         assert len(names) == len(set(names)) <= room

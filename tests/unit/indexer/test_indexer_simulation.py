@@ -338,10 +338,8 @@ def check_mints(world: World) -> None:
         if expected is not MintStatus.SUBMITTED:
             assert (mint.tx_hash, mint.block_hash) == (tx_hash, found.block.hash)
     for transaction in world.store.transaction_table.values():
-        settled = (
-            transaction.block_number is not None and transaction.block_number <= progress.finalized.number
-        )
-        assert (transaction.state is TransactionState.FINAL) == settled
+        done = transaction.block_number is not None and transaction.block_number <= progress.finalized.number
+        assert (transaction.state is TransactionState.FINAL) == done
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))

@@ -404,7 +404,7 @@ async def test_batch__when_it_made_five_hundred_tokens__then_one_record_is_writt
     assert Counted.asked == {"attempts": 1, "transactions": 1, "operations": count, "tokens": 0}
     written = [write for write in Counted.writes if write.row is not None]
     assert len(written) == 11
-    assert [len(write.settlements) for write in written] == [0] * 10 + [1]
+    assert [len(write.results) for write in written] == [0] * 10 + [1]
     assert max(len(write.tokens) + len(write.transfers) for write in written) <= 97
     assert not any(write.outcomes for write in written)
     rows = [row for row in rig.store.block_rows.values() if row.number == 1]

@@ -47,8 +47,8 @@ class PoisonedStore(MemoryStore):
     async def commit(self, progress: Progress, write: Write) -> None:
         mints = [outcome.mint_id for outcome in write.outcomes if outcome.mint_id == self.bad_mint]
         tokens = [change.key for change in write.tokens if change.key.token_id == self.bad_token]
-        settled = {one.place for one in write.settlements}
-        places = [p for p in settled if self.bad_mint in self.transaction_table[p].operations]
+        done = {one.place for one in write.results}
+        places = [p for p in done if self.bad_mint in self.transaction_table[p].operations]
         if (mints or tokens or places) and self.naming:
             raise Poisoned(REASON, mints=mints, tokens=tokens, transactions=places)
         if mints or tokens or places:

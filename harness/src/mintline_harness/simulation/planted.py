@@ -186,8 +186,8 @@ class AnyAttemptWillDo(MemoryStore):
 
     async def commit(self, progress: Progress, write: Write) -> None:
         """Call every transaction succeeded."""
-        settlements = tuple(replace(one, outcome="succeeded", problem=None) for one in write.settlements)
-        await super().commit(progress, replace(write, settlements=settlements))
+        results = tuple(replace(one, outcome="succeeded", problem=None) for one in write.results)
+        await super().commit(progress, replace(write, results=results))
 
 
 class ClosingFailedBatches(MemoryStore):

@@ -91,12 +91,12 @@ from mintline_indexer.store_port import (
     Poisoned,
     Progress,
     RecordConflict,
-    Reopened,
-    Settlement,
+    ReopenedMint,
+    ReopenedTransaction,
     TokenKey,
     TokenWrite,
+    TransactionResult,
     UndoRecord,
-    Unsettled,
     Write,
 )
 
@@ -552,38 +552,38 @@ def transfer_place(key: tuple[str, str]) -> Item:
 
 def _ends(write: Write, at: int) -> Iterator[tuple[Place | str, Update]]:
     """Yield what a write changes of transactions and mints, each with its key."""
-    for settlement in write.settlements:
-        yield settlement.place, _settled(settlement, at)
-    for unsettled in write.unsettled:
-        yield unsettled.place, _unsettled(unsettled, at)
+    for result in write.results:
+        yield result.place, _result(result, at)
+    for transaction in write.reopened_transactions:
+        yield transaction.place, _reopened_transaction(transaction, at)
     for outcome in write.outcomes:
         yield outcome.mint_id, _outcome(outcome, at)
-    for reopened in write.reopened:
-        yield reopened.mint_id, _reopened(reopened, at)
+    for mint in write.reopened_mints:
+        yield mint.mint_id, _reopened_mint(mint, at)
 
 
-def _settled(settlement: Settlement, at: int) -> Update:
+def _result(result: TransactionResult, at: int) -> Update:
     written: Item = {
-        "outcome": settlement.outcome,
-        "tx_hash": settlement.tx_hash,
-        "block_number": settlement.block_number,
-        "block_hash": settlement.block_hash,
+        "outcome": result.outcome,
+        "tx_hash": result.tx_hash,
+        "block_number": result.block_number,
+        "block_hash": result.block_hash,
         "mined_at": at,
     }
-    if settlement.problem is not None:
-        written["problem"] = to_item(settlement.problem)
-    if settlement.not_made:
-        written["not_made"] = list(settlement.not_made)
-    return moved(settlement.place, TransactionState.MINED, at=at, set=written)
+    if result.problem is not None:
+        written["problem"] = to_item(result.problem)
+    if result.not_made:
+        written["not_made"] = list(result.not_made)
+    return moved(result.place, TransactionState.MINED, at=at, set=written)
 
 
-def _unsettled(unsettled: Unsettled, at: int) -> Update:
+def _reopened_transaction(reopened: ReopenedTransaction, at: int) -> Update:
     where = (
         _IS_MINED,
-        Clause("in_the_undone_block", "block_hash", "eq", (unsettled.block_hash,)),
+        Clause("in_the_undone_block", "block_hash", "eq", (reopened.block_hash,)),
     )
     gone = ("outcome", "not_made", *_OUTCOME_FIELDS)
-    return moved(unsettled.place, TransactionState.SUBMITTED, at=at, remove=gone, where=where)
+    return moved(reopened.place, TransactionState.SUBMITTED, at=at, remove=gone, where=where)
 
 
 def _outcome(outcome: Outcome, at: int) -> Update:
@@ -615,8 +615,8 @@ def _closed(mint_id: str) -> Update:
     return Update(MINTS, {"mint_id": mint_id}, remove=(OPEN,), where=where)
 
 
-def _reopened(reopened: Reopened, at: int) -> Update:
-    mint_id, status, block_hash = reopened
+def _reopened_mint(mint: ReopenedMint, at: int) -> Update:
+    mint_id, status, block_hash = mint
     here = Clause("in_the_undone_block", "block_hash", "eq", ("0x" + block_hash.hex(),))
     if status is not MintStatus.BUILT:
         return transition(mint_id, status, at=at, remove=_OUTCOME_FIELDS, where=(here,))

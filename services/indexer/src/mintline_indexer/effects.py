@@ -1,7 +1,7 @@
 """From a block's events to what is written: pure functions, no port.
 
 An effect is one step of a block, in the order of the chain: each event, and after the events of each
-transaction that may be ours, its settlement. Their order depends on the block and the followed contracts
+transaction that may be ours, its end. Their order depends on the block and the followed contracts
 alone, so an index into it is a cursor that survives a restart.
 """
 
@@ -18,7 +18,15 @@ from mintline.states import MintStatus
 from mintline.transaction_records import Place
 from mintline_indexer.chain_port import Event, MintedEvent, TransferEvent
 from mintline_indexer.own_tokens import RefusedOutcome
-from mintline_indexer.store_port import ROOM, Aside, Outcome, PriorToken, Settlement, TokenKey, TokenWrite
+from mintline_indexer.store_port import (
+    ROOM,
+    Aside,
+    Outcome,
+    PriorToken,
+    TokenKey,
+    TokenWrite,
+    TransactionResult,
+)
 
 UNREADABLE = "what is stored is not valid"
 """Why a token is unusable that a store left out of its answer; `record_set_aside` says more."""
@@ -42,9 +50,9 @@ def effects_of_block(
     block_hash: bytes,
     events: Sequence[Event],
     transactions: Sequence[bytes],
-    settling: Collection[bytes],
+    ended: Collection[bytes],
 ) -> tuple[Effect, ...]:
-    """Return a block's effects in order; `transactions` are the block's hashes, `settling` those to mark_written.
+    """Return a block's effects in order; `transactions` are the block's hashes, `ended` are those that may be ours.
 
     Raises Unavailable if the events are not of these transactions: the node's answers do not fit together.
     """
@@ -57,7 +65,7 @@ def effects_of_block(
     for tx_hash in transactions:
         found = sorted(by_transaction.pop(tx_hash, []), key=lambda event: event.log_index)
         effects += found
-        if tx_hash in settling:
+        if tx_hash in ended:
             effects.append(TransactionEnded(number, block_hash, tx_hash, emitted=bool(found)))
     if by_transaction:
         raise Unavailable(f"the node gave events of transactions that block {number} does not hold")
@@ -79,7 +87,7 @@ class Facts:
     assumed_new: set[TokenKey] = field(default_factory=set)
     owned: dict[TokenKey, str] = field(default_factory=dict)
     """The mint of each token that is a mint's own."""
-    settlements: dict[bytes, Settlement] = field(default_factory=dict)
+    results: dict[bytes, TransactionResult] = field(default_factory=dict)
     """What to write on the record of each transaction of ours, if anything is due."""
     outcomes: dict[bytes, tuple[Outcome, ...]] = field(default_factory=dict)
     """The outcomes to write with each transaction on mints' own records."""
@@ -100,8 +108,8 @@ class Facts:
 
     def ended(self) -> list[Ended]:
         """Return what comes of every operation that is decided."""
-        settled = (one for one in self.settlements.values() if one.place not in self.unusable_transactions)
-        found = [Ended(each, one.status, one.trace) for one in settled for each in one.operations]
+        results = (one for one in self.results.values() if one.place not in self.unusable_transactions)
+        found = [Ended(each, one.status, one.trace) for one in results for each in one.operations]
         outcomes = [*(each for some in self.outcomes.values() for each in some), *self.redeemed.values()]
         written = (outcome for outcome in outcomes if outcome.mint_id not in self.unusable_mints)
         return found + [Ended(outcome.mint_id, outcome.status, outcome.trace) for outcome in written]
@@ -125,7 +133,7 @@ class BlockPart:
     before: tuple[PriorToken, ...]
     tokens: tuple[TokenWrite, ...]
     transfers: tuple[Transfer, ...]
-    settlements: tuple[Settlement, ...]
+    results: tuple[TransactionResult, ...]
     outcomes: tuple[Outcome, ...]
     aside: tuple[Aside, ...] = ()
 
@@ -160,10 +168,10 @@ def fold(effects: Sequence[Effect], first: int, facts: Facts, *, room: int = ROO
     index = first
     while index < len(effects) and not (facts.one_by_one and index > first):
         effect = effects[index]
-        settlement, outcomes = _ends(effect, facts)
+        result, outcomes = _ends(effect, facts)
         keys = _keys(effect, outcomes)
         new = sum(key not in folding.tokens for key in keys)
-        cost = new + isinstance(effect, TransferEvent) + (settlement is not None) + len(outcomes)
+        cost = new + isinstance(effect, TransferEvent) + (result is not None) + len(outcomes)
         if cost > room and index == first:
             folding.add_some(effect, outcomes, room)
             break
@@ -173,8 +181,8 @@ def fold(effects: Sequence[Effect], first: int, facts: Facts, *, room: int = ROO
             folding.add_token(effect, key, mint_id)
         if isinstance(effect, TransferEvent):
             folding.add_transfer(effect)
-        if settlement is not None:
-            folding.add_settlement(effect, settlement)
+        if result is not None:
+            folding.add_result(effect, result)
         for outcome in outcomes:
             folding.add_outcome(effect, outcome)
         index += 1
@@ -188,12 +196,12 @@ class _Folding:
     facts: Facts
     tokens: dict[TokenKey, Token] = field(default_factory=dict)
     transfers: list[Transfer] = field(default_factory=list)
-    settlements: list[Settlement] = field(default_factory=list)
+    results: list[TransactionResult] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
     aside: dict[tuple[str, str], Aside] = field(default_factory=dict)
 
     def items(self) -> int:
-        ends = len(self.settlements) + len(self.outcomes)
+        ends = len(self.results) + len(self.outcomes)
         return len(self.tokens) + len(self.transfers) + ends + len(self.aside)
 
     def add_token(self, effect: Effect, key: TokenKey, mint_id: str | None) -> None:
@@ -223,12 +231,12 @@ class _Folding:
                 self.add_token(effect, key, mint_id)
             self.add_outcome(effect, outcome)
 
-    def add_settlement(self, effect: Effect, settlement: Settlement) -> None:
-        place = settlement.place
+    def add_result(self, effect: Effect, result: TransactionResult) -> None:
+        place = result.place
         if (reason := self.facts.unusable_transactions.get(place)) is not None:
             self._set_aside(effect, TRANSACTIONS, place.name, reason)
         else:
-            self.settlements.append(settlement)
+            self.results.append(result)
 
     def add_outcome(self, effect: Effect, outcome: Outcome) -> None:
         if (reason := self.facts.unusable_mints.get(outcome.mint_id)) is not None:
@@ -249,7 +257,7 @@ class _Folding:
                 TokenWrite(key, token, key in facts.assumed_new) for key, token in self.tokens.items()
             ),
             transfers=tuple(self.transfers),
-            settlements=tuple(self.settlements),
+            results=tuple(self.results),
             outcomes=tuple(self.outcomes),
             aside=tuple(self.aside.values()),
         )
@@ -275,7 +283,7 @@ def _keys(effect: Effect, outcomes: Sequence[Outcome]) -> dict[TokenKey, str | N
     return {TokenKey(effect.contract, effect.token_id): None}
 
 
-def _ends(effect: Effect, facts: Facts) -> tuple[Settlement | None, Sequence[Outcome]]:
+def _ends(effect: Effect, facts: Facts) -> tuple[TransactionResult | None, Sequence[Outcome]]:
     """Return what is written with an effect on transactions and mints.
 
     It is of the effect's transaction, or of the token that it makes.
@@ -283,7 +291,7 @@ def _ends(effect: Effect, facts: Facts) -> tuple[Settlement | None, Sequence[Out
     if isinstance(effect, TransactionEnded):
         outcomes = facts.outcomes.get(effect.tx_hash, ())
         left = [outcome for outcome in outcomes if outcome.mint_id not in facts.written]
-        return facts.settlements.get(effect.tx_hash), left
+        return facts.results.get(effect.tx_hash), left
     if isinstance(effect, TransferEvent) and effect.sender is None:
         redeemed = facts.redeemed.get(TokenKey(effect.contract, effect.token_id))
         return None, () if redeemed is None else (redeemed,)

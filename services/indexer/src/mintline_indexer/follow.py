@@ -126,7 +126,7 @@ class Follower:
             await self._announce(reopened.review, partial.hash)
 
     async def rewind(self, ancestor: Ref) -> Undone:
-        """Undo every block above `ancestor`; return what was settled in them."""
+        """Undo every block above `ancestor`; return what they had ended."""
         depth = self._index_writer.head.number - ancestor.number
         reopened = await self._index_writer.undo_to(ancestor)
         log.warning("blocks_undone", depth=depth, ancestor=ancestor.number, mints=len(reopened.operations))

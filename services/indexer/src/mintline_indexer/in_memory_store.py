@@ -16,11 +16,11 @@ from mintline_indexer.store_port import (
     Outcome,
     Progress,
     RecordConflict,
-    Reopened,
-    Settlement,
+    ReopenedMint,
+    ReopenedTransaction,
     TokenKey,
+    TransactionResult,
     UndoRecord,
-    Unsettled,
     Write,
 )
 
@@ -70,9 +70,9 @@ class InMemoryStore:
             change.key for change in write.tokens if change.assumed_new and change.key in self.token_table
         ]
         mints = [outcome.mint_id for outcome in write.outcomes if not self._may_end(outcome)]
-        mints += [reopened.mint_id for reopened in write.reopened if not self._may_reopen(reopened)]
-        places = [one.place for one in write.settlements if not self._may_settle(one)]
-        places += [one.place for one in write.unsettled if not self._may_unsettle(one)]
+        mints += [reopened.mint_id for reopened in write.reopened_mints if not self._may_reopen(reopened)]
+        places = [one.place for one in write.results if not self._may_settle(one)]
+        places += [one.place for one in write.reopened_transactions if not self._may_reopen_transaction(one)]
         if tokens or mints or places:
             raise RecordConflict(tokens=tokens, mints=mints, transactions=places)
         table = {} if progress.revision == 1 else self.contract_table
@@ -169,23 +169,23 @@ class InMemoryStore:
                 self._move(place, state=TransactionState.FINAL, finalized_at=at, updated_at=at)
         return refused
 
-    def _may_settle(self, settlement: Settlement) -> bool:
-        transaction = self.transaction_table.get(settlement.place)
+    def _may_settle(self, result: TransactionResult) -> bool:
+        transaction = self.transaction_table.get(result.place)
         return transaction is not None and transaction_may(transaction.state, TransactionState.MINED)
 
-    def _may_unsettle(self, unsettled: Unsettled) -> bool:
-        transaction = self.transaction_table.get(unsettled.place)
+    def _may_reopen_transaction(self, reopened: ReopenedTransaction) -> bool:
+        transaction = self.transaction_table.get(reopened.place)
         return (
             transaction is not None
             and transaction.state is TransactionState.MINED
-            and transaction.block_hash == unsettled.block_hash
+            and transaction.block_hash == reopened.block_hash
         )
 
     def _may_end(self, outcome: Outcome) -> bool:
         operation = self._operation(outcome.mint_id)
         return operation is not None and operation.status in outcome.sources
 
-    def _may_reopen(self, reopened: Reopened) -> bool:
+    def _may_reopen(self, reopened: ReopenedMint) -> bool:
         operation = self._operation(reopened.mint_id)
         if operation is None or operation.block_hash != reopened.block_hash:
             return False
@@ -194,22 +194,22 @@ class InMemoryStore:
         return may(operation.status, reopened.status)
 
     def _write_transactions(self, progress: Progress, write: Write) -> None:
-        for settlement in write.settlements:
+        for result in write.results:
             self._move(
-                settlement.place,
+                result.place,
                 state=TransactionState.MINED,
-                outcome=settlement.outcome,
-                tx_hash=settlement.tx_hash,
-                block_number=settlement.block_number,
-                block_hash=settlement.block_hash,
-                problem=settlement.problem,
-                not_made=settlement.not_made or None,
+                outcome=result.outcome,
+                tx_hash=result.tx_hash,
+                block_number=result.block_number,
+                block_hash=result.block_hash,
+                problem=result.problem,
+                not_made=result.not_made or None,
                 mined_at=progress.at,
                 updated_at=progress.at,
             )
         gone = dict.fromkeys(("outcome", "not_made", *_OUTCOME_FIELDS))
-        for unsettled in write.unsettled:
-            self._move(unsettled.place, state=TransactionState.SUBMITTED, updated_at=progress.at, **gone)
+        for reopened in write.reopened_transactions:
+            self._move(reopened.place, state=TransactionState.SUBMITTED, updated_at=progress.at, **gone)
 
     def _write_outcomes(self, progress: Progress, write: Write) -> None:
         for outcome in write.outcomes:
@@ -230,7 +230,7 @@ class InMemoryStore:
 
     def _write_reopened(self, progress: Progress, write: Write) -> None:
         gone = dict.fromkeys(_OUTCOME_FIELDS)
-        for mint_id, status, _ in write.reopened:
+        for mint_id, status, _ in write.reopened_mints:
             self._set(self._known(mint_id), status=status, updated_at=progress.at, **gone)
 
     def _move(self, place: Place, **fields: object) -> None:

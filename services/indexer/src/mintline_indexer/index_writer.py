@@ -27,19 +27,19 @@ from mintline_indexer.store_port import (
     ROOM,
     CheckpointConflict,
     Damaged,
+    EndedTransaction,
     Outcome,
     Partial,
     Poisoned,
     Progress,
     RecordConflict,
-    Reopened,
-    SettledPlace,
-    Settlement,
+    ReopenedMint,
+    ReopenedTransaction,
     Store,
     TokenKey,
     TokenWrite,
+    TransactionResult,
     UndoRecord,
-    Unsettled,
     Write,
 )
 
@@ -53,7 +53,7 @@ log = structlog.get_logger()
 
 @dataclass(slots=True)
 class Undone:
-    """What the undone blocks had settled, which is open again."""
+    """The operations that the undone blocks had ended, which are open again."""
 
     operations: list[str] = field(default_factory=list)
     review: list[str] = field(default_factory=list)
@@ -74,7 +74,7 @@ class IndexWriter:
         self._moved: dict[str, int | None] = {}
         """The contracts whose backfill came further since the last write: one at most."""
         self._rows: list[UndoRecord] = []
-        self._unsettled: list[UndoRecord] = []
+        self._not_finalized: list[UndoRecord] = []
         self._spent: list[str] = []
         self.progress = progress
 
@@ -86,7 +86,7 @@ class IndexWriter:
         index_writer = cls(store=store, progress=progress, metrics=metrics, now=now)
         for row in await store.rows():
             if row.backfilled:
-                index_writer._unsettled.append(row.bare())
+                index_writer._not_finalized.append(row.bare())
             elif row.number > progress.finalized.number:
                 index_writer._rows.append(row.bare())
             else:
@@ -144,7 +144,7 @@ class IndexWriter:
     async def apply_range(self, contract: str, effects: Sequence[Effect], facts: Facts, *, end: int) -> None:
         """Write a backfilled range of final blocks, and move the contract's backfill to block `end`.
 
-        Nothing here is ever undone, so only parts that mark_written something get a row. A block whose parts a
+        Nothing here is ever undone, so only parts with an outcome get an undo record. A block whose parts a
         crash separates is written again from its start, which leads to the same records.
         """
         first = 0
@@ -156,13 +156,13 @@ class IndexWriter:
             reached = end if part.next == len(effects) else effects[part.next].block_number
             progress = self._backfilled(contract, reached)
             row = None
-            if part.settlements or decided(part.outcomes):
+            if part.results or decided(part.outcomes):
                 number = effects[first].block_number
                 row = _backfill_row(number, self.progress.revision, part, at=self._now())
             if not await self._write_part(progress, part, row, facts):
                 continue
             if row is not None:
-                self._unsettled.append(row.bare())
+                self._not_finalized.append(row.bare())
             first = part.next
         if not effects:
             self.progress = self._backfilled(contract, end)
@@ -187,7 +187,7 @@ class IndexWriter:
             await self._commit(progress, Write(contracts=dict.fromkeys(joining)))
 
     async def undo_to(self, ancestor: Ref) -> Undone:
-        """Undo every block above `ancestor`, newest first; return what was settled in them."""
+        """Undo every block above `ancestor`, newest first; return what they had ended."""
         reopened = Undone()
         while self._rows and self._rows[-1].number > ancestor.number:
             row = await self._store.row(self._rows[-1].position)
@@ -208,31 +208,31 @@ class IndexWriter:
         return Damaged(f"blocks {row.position} is gone: the undo record of block {row.number}")
 
     async def finalize(self, block: Ref | None) -> None:
-        """Finalize what is settled up to an indexed block that is final, then record that it is.
+        """Finalize what ended up to an indexed block that is final, then record that it is.
 
-        Without a block, only what is settled in backfilled rows is finalized. Safe to repeat.
+        Without a block, only what ended in backfilled ranges is finalized. Safe to repeat.
         """
         final = [row for row in self._rows if block is not None and row.number <= block.number]
-        settled = self._unsettled + final
-        await self._finalize_transactions(settled)
-        await self._finalize_mints(settled)
+        ended = self._not_finalized + final
+        await self._finalize_transactions(ended)
+        await self._finalize_mints(ended)
         if block is not None:
             self.progress = replace(self.progress, finalized=block)
             self._dirty = True
         self._rows = self._rows[len(final) :]
-        self._unsettled = []
-        self._spent += [row.position for row in settled]
+        self._not_finalized = []
+        self._spent += [row.position for row in ended]
 
     async def _finalize_transactions(self, rows: Sequence[UndoRecord]) -> None:
-        places = [settled.place for row in rows for settled in row.transactions]
+        places = [ended.place for row in rows for ended in row.transactions]
         if not places:
             return
         at = self._now()
         refused = await self._store.finalize_transactions(places, at=at)
         for row in rows:
-            for settled in row.transactions:
-                if settled.place not in refused:
-                    self._count_finalized(row, settled.mints, at)
+            for ended in row.transactions:
+                if ended.place not in refused:
+                    self._count_finalized(row, ended.mints, at)
         for place, state in refused.items():
             if state is not TransactionState.FINAL:
                 log.error("transaction_not_final", sender=place.sender_id, nonce=place.nonce, state=state)
@@ -268,7 +268,7 @@ class IndexWriter:
         write = Write(
             tokens=part.tokens,
             transfers=part.transfers,
-            settlements=part.settlements,
+            results=part.results,
             outcomes=part.outcomes,
             row=row,
             aside=part.aside,
@@ -286,14 +286,14 @@ class IndexWriter:
         facts.one_by_one = False
         for one in part.aside:
             self._metrics.set_aside.note(one.table, one.key, one.reason)
-        for settlement in part.settlements:
-            for _ in settlement.operations if settlement.minting else ():
-                self._count_mined(settlement)
+        for result in part.results:
+            for _ in result.operations if result.minting else ():
+                self._count_mined(result)
         for outcome in decided(part.outcomes):
             self._count_mined(outcome)
         return True
 
-    def _count_mined(self, end: Settlement | Outcome) -> None:
+    def _count_mined(self, end: TransactionResult | Outcome) -> None:
         after = None if end.sent_at is None else (self.progress.at - end.sent_at) / 1000
         self._metrics.stages.reached(end.status, after=after)
 
@@ -326,13 +326,13 @@ class IndexWriter:
                     del facts.redeemed[key]
         if stale.transactions:
             transactions = await self._store.transactions(stale.transactions)
-            for tx_hash, settlement in list(facts.settlements.items()):
-                if settlement.place not in stale.transactions:
+            for tx_hash, result in list(facts.results.items()):
+                if result.place not in stale.transactions:
                     continue
-                transaction = transactions.get(settlement.place)
-                if transaction is None or transaction.state not in settlement.sources:
-                    del facts.settlements[tx_hash]
-                    self._report_settlement(settlement, transaction)
+                transaction = transactions.get(result.place)
+                if transaction is None or transaction.state not in result.sources:
+                    del facts.results[tx_hash]
+                    self._report_result(result, transaction)
 
     def _is_refused(self, outcome: Outcome, stale: RecordConflict, mints: Mapping[str, Operation]) -> bool:
         """Tell whether an outcome is not to be written, having told of it."""
@@ -357,20 +357,20 @@ class IndexWriter:
                 block=refused.block_number,
             )
 
-    def _report_settlement(self, settlement: Settlement, transaction: Transaction | None) -> None:
-        if transaction is not None and transaction.tx_hash == settlement.tx_hash:
+    def _report_result(self, result: TransactionResult, transaction: Transaction | None) -> None:
+        if transaction is not None and transaction.tx_hash == result.tx_hash:
             return  # a rebuilt index meets what it wrote before
-        for mint_id in settlement.operations or (None,):
+        for mint_id in result.operations or (None,):
             self._metrics.outcomes_refused.inc()
             log.warning(
                 "mint_outcome_refused",
                 mint_id=mint_id,
-                sender=settlement.place.sender_id,
-                nonce=settlement.place.nonce,
+                sender=result.place.sender_id,
+                nonce=result.place.nonce,
                 state=transaction.state.value if transaction else None,
-                outcome=settlement.status.value,
-                tx_hash="0x" + settlement.tx_hash.hex(),
-                block=settlement.block_number,
+                outcome=result.status.value,
+                tx_hash="0x" + result.tx_hash.hex(),
+                block=result.block_number,
             )
 
     def _report(self, outcome: Outcome, mint: Operation | None) -> None:
@@ -390,19 +390,19 @@ class IndexWriter:
         )
 
     async def _undo(self, row: UndoRecord, reopened: Undone) -> None:
-        """Undo the newest row; add what it had settled to `reopened`."""
+        """Undo the newest row; add what it had ended to `reopened`."""
         whole = not row.first and not any(one.number == row.number for one in self._rows[:-1])
         partial = None if whole else Partial(row.number, row.hash, row.first)
         progress = replace(self.progress, head=row.parent_ref(), partial=partial)
-        places = {settled.place for settled in row.settled}
+        places = {ended.place for ended in row.ended}
         mints = await self._store.operations(row.mints)
         carrying = {place for mint in mints.values() if (place := carried_by(mint)) is not None}
         transactions = await self._store.transactions(places | carrying)
         write = Write(
             tokens=tuple(TokenWrite(TokenKey(old.contract, old.token_id), old.token) for old in row.tokens),
             erased_transfers=row.transfers,
-            unsettled=tuple(Unsettled(settled.place, row.hash) for settled in row.settled),
-            reopened=tuple(
+            reopened_transactions=tuple(ReopenedTransaction(ended.place, row.hash) for ended in row.ended),
+            reopened_mints=tuple(
                 _reopened(mint_id, mints.get(mint_id), transactions, row) for mint_id in row.mints
             ),
             erased_row=row,
@@ -417,8 +417,12 @@ class IndexWriter:
             log.error("mints_not_reopened", block=row.number, **about)  # noqa: TRY400 - no fault of the code
             left = replace(
                 write,
-                unsettled=tuple(one for one in write.unsettled if one.place not in stale.transactions),
-                reopened=tuple(mint for mint in write.reopened if mint.mint_id not in stale.mints),
+                reopened_transactions=tuple(
+                    one for one in write.reopened_transactions if one.place not in stale.transactions
+                ),
+                reopened_mints=tuple(
+                    mint for mint in write.reopened_mints if mint.mint_id not in stale.mints
+                ),
             )
             await self._commit(progress, left)
         carried = [transactions[place].operations for place in places if place in transactions]
@@ -439,7 +443,7 @@ class IndexWriter:
             complete=complete,
             tokens=part.before,
             transfers=tuple(transfer_key(transfer) for transfer in part.transfers),
-            **_settled(part.settlements),
+            **_ended_fields(part.results),
             mints=tuple(outcome.mint_id for outcome in outcomes),
             elsewhere=tuple(
                 (outcome.mint_id, outcome.block_hash)
@@ -467,9 +471,9 @@ def _isolate(poisoned: Poisoned, part: BlockPart, facts: Facts) -> bool:
         return True
     if part.next - part.first > 1:
         facts.one_by_one = True
-    elif part.outcomes or part.settlements:
+    elif part.outcomes or part.results:
         facts.unusable_mints |= {outcome.mint_id: reason for outcome in part.outcomes}
-        facts.unusable_transactions |= {settlement.place: reason for settlement in part.settlements}
+        facts.unusable_transactions |= {result.place: reason for result in part.results}
     else:
         facts.unusable_tokens |= {write.key: reason for write in part.tokens}
         facts.unusable_transfers |= {transfer_key(transfer): reason for transfer in part.transfers}
@@ -484,38 +488,36 @@ def decided(outcomes: Sequence[Outcome]) -> list[Outcome]:
 
 def _reopened(
     mint_id: str, mint: Operation | None, transactions: Mapping[Place, Transaction], row: UndoRecord
-) -> Reopened:
+) -> ReopenedMint:
     """Return where a record goes back to that has its outcome itself."""
     status = MintStatus.SUBMITTED
     if has_voucher(mint):
         status = undone(mint)
     elif mint is not None and carried_by(mint) in transactions:
         status = MintStatus.BUILT
-    return Reopened(mint_id, status, dict(row.elsewhere).get(mint_id, row.hash))
+    return ReopenedMint(mint_id, status, dict(row.elsewhere).get(mint_id, row.hash))
 
 
-def _settled(settlements: Sequence[Settlement]) -> dict[str, tuple[SettledPlace, ...]]:
-    """Return the fields of a row that name what it settled."""
+def _ended_fields(results: Sequence[TransactionResult]) -> dict[str, tuple[EndedTransaction, ...]]:
+    """Return the fields of an undo record that name what it ended."""
     places = [
-        SettledPlace(
-            sender_id=settlement.place.sender_id,
-            nonce=settlement.place.nonce,
-            mints=len(settlement.operations)
-            if settlement.minting and settlement.outcome == "succeeded"
-            else 0,
+        EndedTransaction(
+            sender_id=result.place.sender_id,
+            nonce=result.place.nonce,
+            mints=len(result.operations) if result.minting and result.outcome == "succeeded" else 0,
         )
-        for settlement in settlements
+        for result in results
     ]
-    found = list(zip(settlements, places, strict=True))
+    found = list(zip(results, places, strict=True))
     return {
-        "transactions": tuple(place for settlement, place in found if not settlement.to_be_split),
-        "to_be_split": tuple(place for settlement, place in found if settlement.to_be_split),
+        "transactions": tuple(place for result, place in found if not result.to_be_split),
+        "to_be_split": tuple(place for result, place in found if result.to_be_split),
     }
 
 
 def _backfill_row(number: int, revision: int, part: BlockPart, *, at: int) -> UndoRecord:
     outcomes = decided(part.outcomes)
-    ends: list[Settlement | Outcome] = [*part.settlements, *outcomes]
+    ends: list[TransactionResult | Outcome] = [*part.results, *outcomes]
     return UndoRecord(
         # Apart from the rows of followed blocks, and from an earlier try of the same block.
         position=f"{position(number, part.first)}#{revision}",
@@ -526,7 +528,7 @@ def _backfill_row(number: int, revision: int, part: BlockPart, *, at: int) -> Un
         first=part.first,
         complete=True,
         backfilled=True,
-        **_settled(part.settlements),
+        **_ended_fields(part.results),
         mints=tuple(outcome.mint_id for outcome in outcomes),
         at=at,
     )

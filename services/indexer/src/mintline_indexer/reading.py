@@ -23,8 +23,8 @@ from mintline_indexer.effects import (
 )
 from mintline_indexer.kinds import Deeds
 from mintline_indexer.own_tokens import MintedToken, RefusedOutcome, key_of
-from mintline_indexer.settlements import Records, decide
 from mintline_indexer.store_port import Outcome, Store, TokenKey
+from mintline_indexer.transaction_results import Records, decide
 
 TOPICS = (
     keccak256(b"Transfer(address,address,uint256)"),
@@ -50,9 +50,9 @@ async def read_block(chain: ChainReader, ref: int | bytes, contracts: Sequence[s
     transactions = block.transactions or ()
     events = await _events(chain, block, tuple(contracts))
     # Any transaction that mints may be ours; any other, and one that failed, shows by whom it called.
-    settling = minting(events) | {found.hash for found in transactions if found.to in contracts}
+    ended = minting(events) | {found.hash for found in transactions if found.to in contracts}
     hashes = [transaction.hash for transaction in transactions]
-    return Found(block, effects_of_block(block.number, block.hash, events, hashes, settling))
+    return Found(block, effects_of_block(block.number, block.hash, events, hashes, ended))
 
 
 def minting(events: Sequence[Event]) -> set[bytes]:
@@ -102,7 +102,7 @@ async def gather_facts(
     whose events were read.
     """
     keys, made = first_touches(effects)
-    settled = [effect for effect in effects if isinstance(effect, TransactionEnded)]
+    ends = [effect for effect in effects if isinstance(effect, TransactionEnded)]
     ended = [effect.tx_hash for effect in whole if isinstance(effect, TransactionEnded)]
     tokens, attempted = await asyncio.gather(store.tokens(keys), store.attempts(ended))
     facts = Facts(chain_id=chain_id, timestamps=timestamps, tokens=tokens, assumed_new=made)
@@ -122,7 +122,7 @@ async def gather_facts(
     redeemed = await _by_vouchers(strangers, facts, store=store)
     facts.owned |= {key: outcome.mint_id for key, outcome in redeemed.items()}
     facts.redeemed = redeemed
-    await decide(settled, records, done, strangers, facts, contracts=contracts, chain=chain, store=store)
+    await decide(ends, records, done, strangers, facts, contracts=contracts, chain=chain, store=store)
     return facts
 
 

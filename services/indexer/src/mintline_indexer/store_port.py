@@ -33,8 +33,8 @@ class PriorToken(Frozen):
     token: Token | None
 
 
-class SettledPlace(Frozen):
-    """A transaction of ours that a block settled."""
+class EndedTransaction(Frozen):
+    """A transaction of ours that a block ended."""
 
     sender_id: str
     nonce: int
@@ -65,10 +65,10 @@ class UndoRecord(Frozen):
     tokens: tuple[PriorToken, ...] = ()
     transfers: tuple[tuple[str, str], ...] = ()
     """Keys in TRANSFERS: token reference and position."""
-    transactions: tuple[SettledPlace, ...] = ()
-    """Those that it settled: what they carry has its outcome by them."""
-    to_be_split: tuple[SettledPlace, ...] = ()
-    """Batches that it settled as failed: undone like the others, and the broadcaster's once it is final."""
+    transactions: tuple[EndedTransaction, ...] = ()
+    """Those that it ended: what they carry has its outcome by them."""
+    to_be_split: tuple[EndedTransaction, ...] = ()
+    """Batches that it ended as failed: undone like the others, and the broadcaster's once it is final."""
     mints: tuple[str, ...] = ()
     """Operations whose outcome is on their own record."""
     elsewhere: tuple[tuple[str, Bytes32], ...] = ()
@@ -79,8 +79,8 @@ class UndoRecord(Frozen):
     """Positions of what was set aside of this part."""
 
     @property
-    def settled(self) -> tuple[SettledPlace, ...]:
-        """All transactions that it settled."""
+    def ended(self) -> tuple[EndedTransaction, ...]:
+        """All transactions that it ended."""
         return (*self.transactions, *self.to_be_split)
 
     def ref(self) -> Ref:
@@ -172,7 +172,7 @@ class Attempted:
 
 
 @dataclass(frozen=True, slots=True)
-class Settlement:
+class TransactionResult:
     """A transaction of ours that was mined, and succeeded or failed; `sent_at` is its attempt's, in Unix ms.
 
     Nothing is written on the operations that it carries: how they stand is read off its record.
@@ -242,7 +242,7 @@ class Outcome:
         return tuple(one for one in sources(self.status) if one is not MintStatus.ACCEPTED)
 
 
-class Reopened(NamedTuple):
+class ReopenedMint(NamedTuple):
     """A mint whose block was undone: the state it is stored in again, and the block that its record names."""
 
     mint_id: str
@@ -250,7 +250,7 @@ class Reopened(NamedTuple):
     block_hash: bytes
 
 
-class Unsettled(NamedTuple):
+class ReopenedTransaction(NamedTuple):
     """A transaction whose block was undone, and that block: it is submitted again."""
 
     place: Place
@@ -263,16 +263,16 @@ class Write:
 
     tokens: tuple[TokenWrite, ...] = ()
     transfers: tuple[Transfer, ...] = ()
-    settlements: tuple[Settlement, ...] = ()
+    results: tuple[TransactionResult, ...] = ()
     outcomes: tuple[Outcome, ...] = ()
     row: UndoRecord | None = None
     erased_transfers: tuple[tuple[str, str], ...] = ()
-    unsettled: tuple[Unsettled, ...] = ()
-    reopened: tuple[Reopened, ...] = ()
+    reopened_transactions: tuple[ReopenedTransaction, ...] = ()
+    reopened_mints: tuple[ReopenedMint, ...] = ()
     """Transactions and mints that go back to where they were: the block of `erased_row` was undone."""
     erased_row: UndoRecord | None = None
     aside: tuple[Aside, ...] = ()
-    """Each in place of a token, a transfer, a settlement or an outcome."""
+    """Each in place of a token, a transfer, a transaction result or an outcome."""
     contracts: Mapping[str, int | None] = field(default_factory=dict)
     """The contracts whose place moves: each with the next block to read, None once it is indexed up to the
     head. The others stay as they are, whatever `Progress` says of them."""

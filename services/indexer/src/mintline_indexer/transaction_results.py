@@ -34,7 +34,7 @@ from mintline_indexer.effects import Facts, TransactionEnded
 from mintline_indexer.front_runs import explain_reverts
 from mintline_indexer.kinds import KINDS, VOUCHER, Deeds, SettledKind
 from mintline_indexer.own_tokens import MintedToken, RefusedOutcome
-from mintline_indexer.store_port import Attempted, Outcome, Settlement, Store, TokenKey
+from mintline_indexer.store_port import Attempted, Outcome, Store, TokenKey, TransactionResult
 
 TOLD = 10
 """Operations of one transaction that a log line names."""
@@ -157,7 +157,7 @@ def _is_read(signed: Signed, records: Records, contracts: Collection[str]) -> bo
 def _succeeded(
     effect: TransactionEnded, signed: Signed, done: Collection[str], records: Records, facts: Facts
 ) -> list[Outcome]:
-    """Settle the transaction; return what operations have on their own records."""
+    """Add the result of the transaction; return what operations have on their own records."""
     standing: list[str] = []
     not_made: list[str] = []
     outcomes: list[Outcome] = []
@@ -175,25 +175,23 @@ def _succeeded(
         elif records.operations[one].status is MintStatus.REJECTED:
             facts.refused.append(_refused(one, effect, records))
     if signed.transaction is not None:
-        settlement = _settlement(signed.transaction, "succeeded", effect, signed)
-        facts.settlements[effect.tx_hash] = replace(
-            settlement, operations=tuple(standing), not_made=tuple(not_made)
-        )
+        result = _settlement(signed.transaction, "succeeded", effect, signed)
+        facts.results[effect.tx_hash] = replace(result, operations=tuple(standing), not_made=tuple(not_made))
     return outcomes
 
 
 def _failed(
     effect: TransactionEnded, signed: Signed, problem: Problem, records: Records, facts: Facts
 ) -> list[Outcome]:
-    """Settle the transaction; return how its operations ended by it, if no other made their tokens."""
+    """Add the result of the transaction; return how its operations ended by it, if no other made their tokens."""
     status = signed.kind.when_failed
     if signed.transaction is None:
         assert status is not None, "a mint's"
         # One that another transaction carries by now goes on with that.
         left = [one for one in signed.operations if records.carried(one) is None]
         return [_outcome(one, status, effect, signed, problem=problem) for one in left]
-    settlement = _settlement(signed.transaction, "failed", effect, signed)
-    facts.settlements[effect.tx_hash] = replace(settlement, problem=problem, to_be_split=status is None)
+    result = _settlement(signed.transaction, "failed", effect, signed)
+    facts.results[effect.tx_hash] = replace(result, problem=problem, to_be_split=status is None)
     if status is None:
         return []
     outcomes: list[Outcome] = []
@@ -211,21 +209,21 @@ def _assemble(explained: Iterable[tuple[bytes, Outcome]], facts: Facts) -> None:
     """Add to each transaction that failed what is reverted by it; the others have their own outcomes."""
     left: list[tuple[bytes, Outcome]] = []
     for tx_hash, outcome in explained:
-        settlement = facts.settlements.get(tx_hash)
-        if settlement is None or outcome.status is not MintStatus.REVERTED:
+        result = facts.results.get(tx_hash)
+        if result is None or outcome.status is not MintStatus.REVERTED:
             left.append((tx_hash, outcome))
             continue
-        taken = TOKEN_TAKEN in (settlement.problem, outcome.problem)
-        facts.settlements[tx_hash] = replace(
-            settlement,
-            operations=(*settlement.operations, outcome.mint_id),
-            problem=TOKEN_TAKEN if taken else settlement.problem,
+        taken = TOKEN_TAKEN in (result.problem, outcome.problem)
+        facts.results[tx_hash] = replace(
+            result,
+            operations=(*result.operations, outcome.mint_id),
+            problem=TOKEN_TAKEN if taken else result.problem,
         )
     facts.outcomes = one_each(left, facts)
     decided = {outcome.mint_id for outcomes in facts.outcomes.values() for outcome in outcomes}
-    for tx_hash, settlement in facts.settlements.items():
-        left_open = tuple(one for one in settlement.operations if one not in decided)
-        facts.settlements[tx_hash] = replace(settlement, operations=left_open)
+    for tx_hash, result in facts.results.items():
+        left_open = tuple(one for one in result.operations if one not in decided)
+        facts.results[tx_hash] = replace(result, operations=left_open)
 
 
 def one_each(outcomes: Iterable[tuple[bytes, Outcome]], facts: Facts) -> dict[bytes, tuple[Outcome, ...]]:
@@ -252,8 +250,8 @@ def _settlement(
     outcome: Literal["succeeded", "failed"],
     effect: TransactionEnded,
     signed: Signed,
-) -> Settlement:
-    return Settlement(
+) -> TransactionResult:
+    return TransactionResult(
         place=transaction.place,
         outcome=outcome,
         tx_hash=effect.tx_hash,
