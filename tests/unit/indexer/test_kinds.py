@@ -16,7 +16,7 @@ from mintline.resources import BROADCAST
 from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import NOT_DONE
 from mintline_indexer.indexer import Indexer
-from mintline_indexer.kinds import KINDS, VOUCHER, Deeds
+from mintline_indexer.kinds import KINDS, VOUCHER, TokenChanges
 from mintline_indexer.metrics import Metrics
 from mintline_indexer.store_port import Attempted, Progress, TokenKey, Write
 from mintline_testkit.constants import CONTRACT
@@ -127,9 +127,9 @@ def test_kinds__when_an_operation_is_of_another_kind__then_none_did_it(rig: Rig)
         Move(CONTRACT, 1, ALICE, None),
     ]
     sent = Sent(b"\x01" * 32, CONTRACT, tuple(moves))
-    deeds = Deeds.of(rig.chain.mine([sent]).events)
+    changes = TokenChanges.of(rig.chain.mine([sent]).events)
     did = {
-        name: [one for one, operation in operations.items() if kind.did(operation, sent.hash, deeds)]
+        name: [one for one, operation in operations.items() if kind.did(operation, sent.hash, changes)]
         for name, kind in (*KINDS.items(), ("voucher", VOUCHER))
     }
     assert did == {
@@ -142,7 +142,7 @@ def test_kinds__when_an_operation_is_of_another_kind__then_none_did_it(rig: Rig)
         "noop": [],
     }
     assert not any(
-        kind.did(one, b"\x02" * 32, deeds) for kind in KINDS.values() for one in operations.values()
+        kind.did(one, b"\x02" * 32, changes) for kind in KINDS.values() for one in operations.values()
     )
 
 

@@ -25,7 +25,7 @@ def test_kinds__when_all_are_walked__are_in_shared_enclave_builder_and_indexer()
     assert set(mintline_signer.enclave.kinds.KINDS) == REQUESTS
     assert set(mintline_builder.kinds.KINDS) == {request_type(name) for name in ASKED_FOR}
     assert set(mintline_indexer.kinds.KINDS) == set(NAMES)
-    assert isinstance(mintline_indexer.kinds.VOUCHER, mintline_indexer.kinds.SettledKind)
+    assert isinstance(mintline_indexer.kinds.VOUCHER, mintline_indexer.kinds.IndexedKind)
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def effects_of_block(
     transactions: Sequence[bytes],
     ended: Collection[bytes],
 ) -> tuple[Effect, ...]:
-    """Return a block's effects in order; `transactions` are the block's hashes, `ended` are those that may be ours.
+    """Return a block's effects in order; `transactions` are the block's hashes, `ended` those maybe ours.
 
     Raises Unavailable if the events are not of these transactions: the node's answers do not fit together.
     """

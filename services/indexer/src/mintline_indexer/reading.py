@@ -21,7 +21,7 @@ from mintline_indexer.effects import (
     effects_of_block,
     first_touches,
 )
-from mintline_indexer.kinds import Deeds
+from mintline_indexer.kinds import TokenChanges
 from mintline_indexer.own_tokens import MintedToken, RefusedOutcome, key_of
 from mintline_indexer.store_port import Outcome, Store, TokenKey
 from mintline_indexer.transaction_results import Records, decide
@@ -110,12 +110,12 @@ async def gather_facts(
         if key not in tokens:
             facts.unusable_tokens[key] = UNREADABLE
     records = await Records.read(attempted, store=store)
-    deeds = Deeds.of(whole)
-    done = {tx_hash: records.done(tx_hash, deeds) for tx_hash in attempted}
+    changes = TokenChanges.of(whole)
+    done = {tx_hash: records.done(tx_hash, changes) for tx_hash in attempted}
     for tx_hash, operations in done.items():
         facts.owned |= records.owned(tx_hash, operations)
     strangers = {
-        key_of(effect): deeds.minted[key_of(effect)]
+        key_of(effect): changes.minted[key_of(effect)]
         for effect in effects
         if isinstance(effect, TransferEvent) and effect.sender is None and key_of(effect) not in facts.owned
     }

@@ -32,7 +32,7 @@ from mintline.transaction_records import Place, Transaction, carried_by
 from mintline_indexer.chain_port import ChainReader
 from mintline_indexer.effects import Facts, TransactionEnded
 from mintline_indexer.front_runs import explain_reverts
-from mintline_indexer.kinds import KINDS, VOUCHER, Deeds, SettledKind
+from mintline_indexer.kinds import KINDS, VOUCHER, IndexedKind, TokenChanges
 from mintline_indexer.own_tokens import MintedToken, RefusedOutcome
 from mintline_indexer.store_port import Attempted, Outcome, Store, TokenKey, TransactionResult
 
@@ -47,7 +47,7 @@ class Signed:
     """A transaction that was signed for us, and what it is for."""
 
     attempt: Attempted
-    kind: SettledKind
+    kind: IndexedKind
     transaction: Transaction | None
     """Its record, of which it is an attempt; None if it has none."""
     operations: tuple[str, ...]
@@ -75,14 +75,14 @@ class Records:
             transactions = {**transactions, **await store.transactions(others - transactions.keys())}
         return cls(signed, transactions, operations)
 
-    def done(self, tx_hash: bytes, deeds: Deeds) -> frozenset[str]:
+    def done(self, tx_hash: bytes, changes: TokenChanges) -> frozenset[str]:
         """Return the operations of a transaction that it did."""
         signed = self.signed[tx_hash]
         return frozenset(
             one
             for one in signed.operations
             if (operation := self.operations.get(one)) is not None
-            and signed.kind.did(operation, tx_hash, deeds)
+            and signed.kind.did(operation, tx_hash, changes)
         )
 
     def owned(self, tx_hash: bytes, done: Iterable[str]) -> dict[TokenKey, str]:
@@ -183,7 +183,7 @@ def _succeeded(
 def _failed(
     effect: TransactionEnded, signed: Signed, problem: Problem, records: Records, facts: Facts
 ) -> list[Outcome]:
-    """Add the result of the transaction; return how its operations ended by it, if no other made their tokens."""
+    """Add the transaction's result; return how its operations ended by it, if no other made their tokens."""
     status = signed.kind.when_failed
     if signed.transaction is None:
         assert status is not None, "a mint's"

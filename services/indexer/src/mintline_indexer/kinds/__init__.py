@@ -7,13 +7,13 @@ from typing import cast
 
 from mintline.kinds.registry import find_kinds
 from mintline.messages import TransactionKind
-from mintline_indexer.kinds.base import Deeds, SettledKind
+from mintline_indexer.kinds.base import IndexedKind, TokenChanges
 from mintline_indexer.kinds.voucher import VoucherKind, has_voucher, undone
 
-__all__ = ["KINDS", "VOUCHER", "Deeds", "SettledKind", "has_voucher", "undone"]
+__all__ = ["KINDS", "VOUCHER", "IndexedKind", "TokenChanges", "has_voucher", "undone"]
 
-KINDS: Mapping[TransactionKind, SettledKind] = cast(
-    "Mapping[TransactionKind, SettledKind]", find_kinds(__name__)
+KINDS: Mapping[TransactionKind, IndexedKind] = cast(
+    "Mapping[TransactionKind, IndexedKind]", find_kinds(__name__)
 )
 """All, by the kind on the transaction's record."""
 VOUCHER = VoucherKind()

@@ -15,7 +15,7 @@ from mintline_indexer.store_port import TokenKey
 
 
 @dataclass(frozen=True, slots=True)
-class Deeds:
+class TokenChanges:
     """What transactions did to tokens, by the events of the blocks at hand."""
 
     minted: Mapping[TokenKey, MintedToken]
@@ -23,8 +23,8 @@ class Deeds:
     """The transfers of tokens that were there before, by their transaction."""
 
     @classmethod
-    def of(cls, effects: Sequence[object]) -> Deeds:
-        """Return the deeds of blocks, by their effects in order."""
+    def of(cls, effects: Sequence[object]) -> TokenChanges:
+        """Return the token changes of blocks, by their effects in order."""
         moves: dict[bytes, list[TransferEvent]] = {}
         for effect in effects:
             if isinstance(effect, TransferEvent) and effect.sender is not None:
@@ -32,8 +32,8 @@ class Deeds:
         return cls(minted_tokens(effects), moves)
 
 
-class SettledKind(ABC):
-    """A kind of transaction that a block settles."""
+class IndexedKind(ABC):
+    """A kind of transaction, as the index sees it when one has ended."""
 
     makes_tokens: ClassVar[bool] = False
     """Whether its operations are mints: the token of each is marked as the mint's."""
@@ -41,7 +41,7 @@ class SettledKind(ABC):
     """What an operation is by its transaction's failure on chain; None if that ends none."""
 
     @abstractmethod
-    def did(self, operation: Operation, tx_hash: bytes, deeds: Deeds) -> bool:
+    def did(self, operation: Operation, tx_hash: bytes, changes: TokenChanges) -> bool:
         """Tell whether a transaction did what an operation asked for."""
 
     def problem(self, ended: TransactionOutcome) -> Problem | None:

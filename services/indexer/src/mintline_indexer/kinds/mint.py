@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from mintline.records import Mint, Operation
-from mintline_indexer.kinds.base import Deeds, SettledKind
+from mintline_indexer.kinds.base import IndexedKind, TokenChanges
 from mintline_indexer.own_tokens import own_token
 
 
-class MintKind(SettledKind):
+class MintKind(IndexedKind):
     """`mint`."""
 
     makes_tokens = True
 
-    def did(self, operation: Operation, tx_hash: bytes, deeds: Deeds) -> bool:
+    def did(self, operation: Operation, tx_hash: bytes, changes: TokenChanges) -> bool:
         """Tell whether the transaction made the mint's very token."""
-        token = own_token(operation, deeds.minted) if isinstance(operation, Mint) else None
+        token = own_token(operation, changes.minted) if isinstance(operation, Mint) else None
         return token is not None and token.made.tx_hash == tx_hash
 
 

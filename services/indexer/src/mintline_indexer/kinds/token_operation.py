@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from mintline.records import Problem, TokenOperation, TokenTransfer
 from mintline_indexer.chain_port import TransactionOutcome, TransferEvent
-from mintline_indexer.kinds.base import Deeds, SettledKind
+from mintline_indexer.kinds.base import IndexedKind, TokenChanges
 
 NOT_OWNER = Problem(code="not_owner", reason="The wallet did not hold the token any more, or it was burned.")
 RECIPIENT_REFUSED = Problem(
@@ -24,7 +24,7 @@ REFUSALS: Mapping[str, Problem] = MappingProxyType(
 """By the contract's error (ERC-6093); any other is `reverted`, with the contract's own reason."""
 
 
-class TokenOperationKind(SettledKind):
+class TokenOperationKind(IndexedKind):
     """Moves a token that the sender holds."""
 
     def problem(self, ended: TransactionOutcome) -> Problem | None:
@@ -32,11 +32,11 @@ class TokenOperationKind(SettledKind):
         return ended.problem and REFUSALS.get(ended.revert, ended.problem)
 
 
-def move_of(operation: TokenOperation, tx_hash: bytes, deeds: Deeds) -> TransferEvent | None:
+def move_of(operation: TokenOperation, tx_hash: bytes, changes: TokenChanges) -> TransferEvent | None:
     """Return the event by which a transaction moved an operation's token as was asked for, if it did."""
     recipient = operation.to if isinstance(operation, TokenTransfer) else None
     asked = (operation.contract, operation.token_id, operation.sender.address, recipient)
-    moves = deeds.moves.get(tx_hash, ())
+    moves = changes.moves.get(tx_hash, ())
     return next(
         (move for move in moves if (move.contract, move.token_id, move.sender, move.recipient) == asked), None
     )

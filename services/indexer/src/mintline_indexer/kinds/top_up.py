@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from mintline.records import Operation
-from mintline_indexer.kinds.base import Deeds, SettledKind
+from mintline_indexer.kinds.base import IndexedKind, TokenChanges
 
 
-class TopUpKind(SettledKind):
+class TopUpKind(IndexedKind):
     """`top_up`."""
 
-    def did(self, operation: Operation, tx_hash: bytes, deeds: Deeds) -> bool:
+    def did(self, operation: Operation, tx_hash: bytes, changes: TokenChanges) -> bool:
         """Return False: whatever names one of these is not its operation."""
-        del operation, tx_hash, deeds
+        del operation, tx_hash, changes
         return False
 
 

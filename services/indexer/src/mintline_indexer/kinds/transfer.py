@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from mintline.records import Operation, TokenTransfer
-from mintline_indexer.kinds.base import Deeds
+from mintline_indexer.kinds.base import TokenChanges
 from mintline_indexer.kinds.token_operation import TokenOperationKind, move_of
 
 
 class TransferKind(TokenOperationKind):
     """`transfer`."""
 
-    def did(self, operation: Operation, tx_hash: bytes, deeds: Deeds) -> bool:
+    def did(self, operation: Operation, tx_hash: bytes, changes: TokenChanges) -> bool:
         """Tell whether the transaction moved the token from its wallet to the recipient."""
-        return isinstance(operation, TokenTransfer) and move_of(operation, tx_hash, deeds) is not None
+        return isinstance(operation, TokenTransfer) and move_of(operation, tx_hash, changes) is not None
 
 
 KIND = TransferKind()

@@ -16,7 +16,7 @@ from mintline.records import Mint, Operation, Token, TokenOperation, Transfer
 from mintline.states import MintStatus
 from mintline.text import bounded
 from mintline_indexer.chain_port import Event, MintedEvent, TransferEvent
-from mintline_indexer.kinds import Deeds
+from mintline_indexer.kinds import TokenChanges
 from mintline_indexer.kinds.token_operation import move_of
 from mintline_indexer.store_port import TokenKey
 
@@ -227,7 +227,7 @@ def _of_mints(books: Books, minted: Mapping[TokenKey, Minted]) -> Iterator[Findi
 
 def _of_token_operations(books: Books) -> Iterator[Finding]:
     """Compare transfers and burns with the chain's events and the index's transfers."""
-    deeds = Deeds.of(books.events)
+    changes = TokenChanges.of(books.events)
     indexed = {_move_key(transfer) for transfer in books.transfers}
     for operation in books.token_operations:
         about: dict[str, Any] = {
@@ -235,7 +235,7 @@ def _of_token_operations(books: Books) -> Iterator[Finding]:
             "contract": operation.contract,
             "token_id": operation.token_id,
         }
-        move = done_by(operation, deeds)
+        move = done_by(operation, changes)
         if operation.status in SETTLED:
             block = operation.block_number
             if block is None or not _within(block, books):
@@ -254,10 +254,10 @@ def _of_token_operations(books: Books) -> Iterator[Finding]:
             yield _on_its_way(operation, books, about)
 
 
-def done_by(operation: TokenOperation, deeds: Deeds) -> TransferEvent | None:
+def done_by(operation: TokenOperation, changes: TokenChanges) -> TransferEvent | None:
     """Return the event by which a transaction of its own did what an operation asked for, if one did."""
     own = (operation.tx_hash, *(attempt.tx_hash for attempt in operation.attempts))
-    moves = (move_of(operation, tx_hash, deeds) for tx_hash in own if tx_hash is not None)
+    moves = (move_of(operation, tx_hash, changes) for tx_hash in own if tx_hash is not None)
     return next((move for move in moves if move is not None), None)
 
 

@@ -34,7 +34,7 @@ from mintline.resources import MINTS, TOKENS, TRANSACTIONS, TRANSFERS, Index, Ta
 from mintline.transaction_records import Place, Transaction, as_far_as_any, carried_by
 from mintline_indexer.chain_port import ChainReader, Event, RangeTooWide, TransferEvent
 from mintline_indexer.dynamo_store import DynamoStore, transfer_place
-from mintline_indexer.kinds import Deeds
+from mintline_indexer.kinds import TokenChanges
 from mintline_indexer.reconciler.findings import ENDED, Books, Finding, done_by, unreadable
 from mintline_indexer.store_port import Damaged, Progress, TokenKey
 
@@ -253,10 +253,10 @@ def _tokens_of(operations: Mapping[str, Operation]) -> set[TokenKey]:
 
 def transfer_keys(operations: Iterable[TokenOperation], events: Sequence[Event]) -> list[tuple[str, str]]:
     """Return the keys in TRANSFERS of the events by which transfers and burns were done."""
-    deeds = Deeds.of(events)
+    changes = TokenChanges.of(events)
     keys = set()
     for one in operations:
-        if (move := done_by(one, deeds)) is not None:
+        if (move := done_by(one, changes)) is not None:
             ref = token_ref(one.chain_id, move.contract, move.token_id)
             keys.add((ref, position(move.block_number, move.log_index)))
     return sorted(keys)
