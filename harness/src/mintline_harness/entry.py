@@ -18,20 +18,21 @@ from mintline import process
 from mintline.records import Operation
 from mintline.scopes import Scope
 from mintline_api.app import GROUPS
-from mintline_api.features.mints.accepting import accept_mint
+from mintline_api.auth.callers import read_caller
+from mintline_api.features.mints.context import MINTS
 from mintline_api.features.mints.models import MintRequest
 from mintline_api.features.mints.problems import UNKNOWN_MINT
-from mintline_api.features.operations.use_cases import Accepted, Asked
+from mintline_api.features.mints.use_cases import accept_mint
+from mintline_api.features.operations.nudges import Nudges
+from mintline_api.features.operations.requests import read_submission
+from mintline_api.features.operations.use_cases import Accepted
 from mintline_api.features.transfers.models import BurnRequest, TransferRequest
 from mintline_api.features.transfers.use_cases import accept_burn, accept_transfer
-from mintline_api.http.context import API
 from mintline_api.http.models import Input, View
 from mintline_api.http.operations import Answer, Operations
 from mintline_api.http.problems import Refused
-from mintline_api.http.requests import read_body, read_caller, read_idempotency_key, read_path
-from mintline_api.http.responses import answer
-from mintline_api.http.tracing import TRACE
-from mintline_api.nudges import Nudges
+from mintline_api.http.requests import read_path
+from mintline_api.http.responses import json_response
 from mintline_api.service import serve
 from mintline_api.settings import Settings
 
@@ -43,7 +44,7 @@ operations = Operations(
 )
 
 Use: TypeAlias = Callable[..., Awaitable[Accepted[Any]]]
-"""A use case of the API, of a body, who asks for it, and the intake."""
+"""A use case of the API: from a submission and the intake to what is accepted."""
 
 
 class OperationPath(BaseModel):
@@ -84,18 +85,9 @@ def view(operation: Operation) -> OperationView:
 
 
 async def _accept(request: web.Request, model: type[Input], use: Use) -> web.Response:
-    api = request.app[API]
-    caller = await read_caller(request)
-    asked = Asked(
-        sub=caller.sub,
-        key=read_idempotency_key(request),
-        trace=request[TRACE].traceparent(),
-        authorize=await api.authorizations.by(caller.token),
-        now=api.now(),
-    )
-    body = await read_body(request, model)
-    accepted = await use(body, asked, intake=api.intake(Nudges()))
-    return answer(view(accepted.operation), status=202)
+    submission = await read_submission(request, model)
+    accepted = await use(submission, intake=request.app[MINTS].intake(Nudges()))
+    return json_response(view(accepted.operation), status=202)
 
 
 _ACCEPTED = (Answer(202, "On record, and on its way.", OperationView),)
@@ -150,13 +142,12 @@ async def create_burn(request: web.Request) -> web.Response:
 )
 async def read_operation(request: web.Request) -> web.Response:
     """Return one operation of the caller's."""
-    api = request.app[API]
     caller = await read_caller(request)
     path = read_path(request, OperationPath)
-    found = await api.mints.operation(path.operation_id)
-    if found is None or found.asked_by != caller.sub:
+    operation = await request.app[MINTS].mints.operation(path.operation_id)
+    if operation is None or operation.asked_by != caller.sub:
         raise Refused(UNKNOWN_MINT, "Operation not found.")
-    return answer(view(found))
+    return json_response(view(operation))
 
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:

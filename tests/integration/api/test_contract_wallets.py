@@ -18,7 +18,8 @@ import pytest
 from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc
 from mintline.eth import address_word, to_checksum_address
-from mintline_api.features.links.signatures import contract_accepts, is_contract, personal_hash
+from mintline_api.chain import is_contract
+from mintline_api.features.links.signatures import contract_accepts, personal_hash
 from mintline_testkit.user_pool import OwnWallet
 
 pytestmark = pytest.mark.integration

@@ -166,15 +166,15 @@ async def test_gate__when_a_dependency_throttles__then_fewer_enter_and_more_agai
     clock = Clock()
     gate = gate_of(8, clock)
     for _ in range(3):
-        gate.intake.throttled()
-    assert gate.intake.value == 4
+        gate.limit.throttled()
+    assert gate.limit.value == 4
     for _ in range(5):
         clock.now += 1
-        gate.intake.throttled()
-    assert gate.intake.value == 1
+        gate.limit.throttled()
+    assert gate.limit.value == 1
     for _ in range(40):
-        gate.intake.done()
-    assert gate.intake.value == 8
+        gate.limit.done()
+    assert gate.limit.value == 8
 
 
 async def test_api__when_its_places_are_taken__then_503_with_retry_after_and_health_still_answers(
@@ -182,7 +182,7 @@ async def test_api__when_its_places_are_taken__then_503_with_retry_after_and_hea
 ) -> None:
     gate = client._runner.app[GATE]
     monkeypatch.setattr(gate, "_patience", 0.01)
-    gate.intake._limit = 1.0
+    gate.limit._limit = 1.0
     async with gate.entered():
         refused = await client.request("GET", "/v1/mints", headers=stage.headers())
         alive = await client.request("GET", "/healthz")
@@ -199,21 +199,21 @@ async def test_api__when_dynamodb_throttles__then_503_with_retry_after_and_fewer
     async def refuse(*_: object, **__: object) -> None:
         raise Throttled("BatchExecuteStatement: ThrottlingError")
 
-    before = client._runner.app[GATE].intake.value
+    before = client._runner.app[GATE].limit.value
     monkeypatch.setattr(stage.mints, "create", refuse)
     answer = await client.post_json("/v1/mints", {"metadata": METADATA}, headers=stage.headers())
     assert (answer.status, answer.headers["retry-after"]) == (503, "1")
-    assert client._runner.app[GATE].intake.value == before // 2
+    assert client._runner.app[GATE].limit.value == before // 2
 
 
 async def test_api__when_sqs_throttles__then_the_mint_is_accepted_and_fewer_requests_enter(
     stage: Stage, client: MemoryClient
 ) -> None:
-    before = client._runner.app[GATE].intake.value
+    before = client._runner.app[GATE].limit.value
     stage.line.failure = Throttled("SendMessageBatch: RequestThrottled")
     answer = await client.post_json("/v1/mints", {"metadata": METADATA}, headers=stage.headers())
     assert answer.status == 202
-    assert client._runner.app[GATE].intake.value == before // 2
+    assert client._runner.app[GATE].limit.value == before // 2
 
 
 async def test_api__when_bodies_come_slowly_for_all_its_places__then_others_are_answered(
@@ -221,7 +221,7 @@ async def test_api__when_bodies_come_slowly_for_all_its_places__then_others_are_
 ) -> None:
     gate = client._runner.app[GATE]
     monkeypatch.setattr(gate, "_patience", 0.01)
-    gate.intake._limit = 2.0
+    gate.limit._limit = 2.0
     head = "POST /v1/mints HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 999\r\n"
     fields = "".join(f"{name}: {value}\r\n" for name, value in stage.headers().items())
     with ExitStack() as connections:

@@ -19,7 +19,7 @@ from mintline.errors import Unavailable, Unreadable
 from mintline.messages import MAX_SEALED
 from mintline.records import Mint, canonical_json, digest_of
 from mintline.states import MintStatus
-from mintline_api.nudges import Nudges
+from mintline_api.features.operations.nudges import Nudges
 from mintline_testkit.api.client import MemoryClient
 from mintline_testkit.api.stage import Stage, public_key_of
 from mintline_testkit.constants import CONTRACT

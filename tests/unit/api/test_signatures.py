@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from mintline.errors import Unavailable
 from mintline.eth import SECP256K1_N
 from mintline.recovery import recover
-from mintline_api.features.links.signatures import contract_accepts, is_contract, personal_hash
+from mintline_api.chain import is_contract
+from mintline_api.features.links.signatures import contract_accepts, personal_hash
 from mintline_testkit.api.chain import MemoryChain
 from mintline_testkit.user_pool import OwnWallet
 

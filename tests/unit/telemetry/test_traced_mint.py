@@ -27,7 +27,7 @@ from mintline.resources import BROADCAST, BUILD, SIGN, Queue
 from mintline.states import MintStatus
 from mintline.tracing import OFF, Tracer, with_tracing
 from mintline.transaction_records import Place
-from mintline_api.features.operations.outbox import SqsLine
+from mintline_api.features.operations.outbox import SqsOutbox
 from mintline_broadcaster.fees import FeeCaps
 from mintline_broadcaster.handlers import broadcast
 from mintline_broadcaster.noops import Noops
@@ -123,7 +123,7 @@ class Line:
     async def post(self, **headers: str) -> str:
         """Ask for a mint over HTTP, and return its id."""
         stage = Stage(UserPool(), seed=len(self.mints), tracer=self.tracer_of("api"))
-        stage.line = cast("Any", SqsLine(self.outbox("api")))
+        stage.line = cast("Any", SqsOutbox(self.outbox("api")))
         stage.mints.items = self.mints
         stage.mints.transactions = self.ledger.transactions
         stage.mints.authorizations = self.ledger.authorizations

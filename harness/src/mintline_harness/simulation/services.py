@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 from functools import lru_cache, partial
+from typing import TypeVar
 
 from prometheus_client import CollectorRegistry
 
@@ -17,18 +18,24 @@ from mintline.records import Mint, TokenBurn, TokenTransfer
 from mintline.resources import BROADCAST, BUILD, SIGN
 from mintline_api.auth.authorizations import Authorizations
 from mintline_api.auth.intake_sessions import IntakeSessions
-from mintline_api.features.collections.registry import Collections
-from mintline_api.features.mints.accepting import accept_mint
-from mintline_api.features.mints.cancellation import Cancellation, cancel_mint
+from mintline_api.features.collections.registry import CollectionRegistry
 from mintline_api.features.mints.models import MintRequest
-from mintline_api.features.mints.queries import get_mint
-from mintline_api.features.mints.self_custody import carry
+from mintline_api.features.mints.self_custody import SubmitTransaction, submit_signed_transaction
 from mintline_api.features.mints.token_ids import TokenIds
-from mintline_api.features.operations.outbox import SqsLine
-from mintline_api.features.operations.use_cases import Accepted, Asked, Intake
+from mintline_api.features.mints.use_cases import (
+    Cancellation,
+    CancelMint,
+    MintIntake,
+    accept_mint,
+    cancel_mint,
+    get_mint,
+)
+from mintline_api.features.operations.outbox import SqsOutbox
+from mintline_api.features.operations.use_cases import Accepted, Submission
 from mintline_api.features.transfers.models import BurnRequest, TransferRequest
 from mintline_api.features.transfers.use_cases import accept_burn, accept_transfer
 from mintline_api.features.wallets.use_cases import WalletDirectory
+from mintline_api.http.models import Input
 from mintline_broadcaster.broadcaster import Adapters as BroadcasterAdapters
 from mintline_broadcaster.metrics import Metrics as BroadcasterMetrics
 from mintline_builder.builder import Adapters, Builder
@@ -59,6 +66,8 @@ from mintline_testkit.builder.tables import MemoryOperations
 BUILDER_CONCURRENCY = 128
 """The service's own default: as many mints can wait for one batch."""
 
+RequestT = TypeVar("RequestT", bound=Input)
+
 
 class Api:
     """The api's handlers over one process's ports."""
@@ -66,8 +75,8 @@ class Api:
     def __init__(self, process: Process, environment: Environment) -> None:
         tables = environment.tables
         self._mints = process.port(tables.api_mints)
-        self._line = SqsLine(process.port(environment.queues))
-        self._collections = Collections(process.port(tables.index), clock=process.clock)
+        self._outbox = SqsOutbox(process.port(environment.queues))
+        self._collections = CollectionRegistry(process.port(tables.index), clock=process.clock)
         self._wallets = WalletDirectory(
             chain_id=CHAIN_ID,
             wallets=process.port(tables.wallets),
@@ -89,7 +98,7 @@ class Api:
             clock=process.clock,
         )
         self._process = process
-        self._accepts = Intake(
+        self._accepts = MintIntake(
             chain_id=CHAIN_ID,
             default_collection=CONTRACT,
             collections=self._collections,
@@ -97,7 +106,7 @@ class Api:
             links=self._links,
             token_ids=self._token_ids,
             operations=self._mints,
-            line=self._line,
+            outbox=self._outbox,
             entropy=environment.rng.randbytes,
         )
 
@@ -105,20 +114,21 @@ class Api:
         self, request: MintRequest, *, sub: str, key: str, sponsored: bool = False
     ) -> Accepted[Mint]:
         """Answer POST /v1/mints, past its HTTP, or accept a mint that a relayer pays for."""
-        asked = await self._asked(sub, key)
-        return await accept_mint(request, asked, intake=self._accepts, sponsored=sponsored)
+        submission = await self._submission(request, sub, key)
+        return await accept_mint(submission, intake=self._accepts, sponsored=sponsored)
 
     async def transfer(self, request: TransferRequest, *, sub: str, key: str) -> Accepted[TokenTransfer]:
         """Accept a transfer."""
-        return await accept_transfer(request, await self._asked(sub, key), intake=self._accepts)
+        return await accept_transfer(await self._submission(request, sub, key), intake=self._accepts)
 
     async def burn(self, request: BurnRequest, *, sub: str, key: str) -> Accepted[TokenBurn]:
         """Accept a burn."""
-        return await accept_burn(request, await self._asked(sub, key), intake=self._accepts)
+        return await accept_burn(await self._submission(request, sub, key), intake=self._accepts)
 
-    async def _asked(self, sub: str, key: str) -> Asked:
+    async def _submission(self, request: RequestT, sub: str, key: str) -> Submission[RequestT]:
         authorize = await self._authorizations.by(token_of(sub, int(EPOCH)))
-        return Asked(sub=sub, key=key, trace="", authorize=authorize, now=self._process.milliseconds())
+        now = self._process.milliseconds()
+        return Submission(request=request, sub=sub, key=key, trace="", authorize=authorize, now=now)
 
     async def begin(self) -> None:
         """Have the process's session key certified, and keep it so until the process dies."""
@@ -128,14 +138,14 @@ class Api:
 
     async def cancel(self, mint_id: str, *, sub: str) -> Cancellation:
         """Answer POST /v1/mints/{id}/cancel, past its HTTP."""
-        return await cancel_mint(
-            mint_id, sub=sub, trace="", mints=self._mints, line=self._line, now=self._process.milliseconds()
-        )
+        command = CancelMint(mint_id=mint_id, sub=sub, trace="", now=self._process.milliseconds())
+        return await cancel_mint(command, mints=self._mints, outbox=self._outbox)
 
     async def redeem(self, mint_id: str, raw: bytes, *, sub: str) -> None:
         """Answer POST /v1/mints/{id}/transaction, past its HTTP."""
         mint = await get_mint(mint_id, sub=sub, mints=self._mints)
-        await carry(raw, mint, chain=self._node, line=self._line, now=self._process.milliseconds())
+        command = SubmitTransaction(raw=raw, mint=mint, now=self._process.milliseconds())
+        await submit_signed_transaction(command, chain=self._node, outbox=self._outbox)
 
 
 async def serve_builder(process: Process, environment: Environment) -> None:

@@ -5,29 +5,58 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 
 from aiohttp import web
 
 from mintline.tracing import OFF, Tracer
+from mintline_api.auth.access_tokens import AccessTokens
+from mintline_api.auth.authorizations import Authorizations
+from mintline_api.auth.callers import ACCESS_TOKENS, AUTHORIZATIONS
 from mintline_api.auth.problems import AUTHENTICATION
+from mintline_api.chain import ChainReader
+from mintline_api.features.collections.registry import CollectionRegistry
 from mintline_api.features.links import routes as links
+from mintline_api.features.links.ports import LinkStore
+from mintline_api.features.links.use_cases import Linking, SignIn
 from mintline_api.features.metadata import routes as metadata
+from mintline_api.features.metadata.use_cases import MetadataCache, MetadataReads
 from mintline_api.features.mints import routes as mints
+from mintline_api.features.mints.context import MINTS, MintsContext
+from mintline_api.features.mints.ports import MintStore
+from mintline_api.features.mints.token_ids import TokenIds
+from mintline_api.features.mints.use_cases import MintIntake
+from mintline_api.features.operations.nudges import Nudges
+from mintline_api.features.operations.ports import Outbox
 from mintline_api.features.system import routes as system
+from mintline_api.features.system.readiness import Readiness
 from mintline_api.features.tokens import routes as tokens
+from mintline_api.features.tokens.ports import Index
+from mintline_api.features.tokens.use_cases import TokenReads
 from mintline_api.features.wallets import routes as wallets
+from mintline_api.features.wallets.use_cases import WalletDirectory
 from mintline_api.http.catalogue import ProblemCatalogue
-from mintline_api.http.context import API, GATE, METRICS, OPENAPI, TRACER, Api
+from mintline_api.http.context import GATE, HTTP, METRICS, OPENAPI, TRACER, HttpContext
+from mintline_api.http.cursors import Cursors
 from mintline_api.http.gate import Gate
-from mintline_api.http.middlewares import admitted, explained, in_time, observed, protect
+from mintline_api.http.middlewares import (
+    admission_middleware,
+    deadline_middleware,
+    error_middleware,
+    logging_middleware,
+    set_security_headers,
+)
 from mintline_api.http.openapi import openapi
 from mintline_api.http.operations import Operations
 from mintline_api.http.reference.documents import CACHED, DOCS, reference
-from mintline_api.http.responses import document
+from mintline_api.http.responses import document_of
+from mintline_api.limits.gas import GasBudget
 from mintline_api.limits.problems import TOO_MANY_WRITES
+from mintline_api.limits.rates import Rates
+from mintline_api.limits.writes import RATES
 from mintline_api.metrics import Metrics
-from mintline_api.settings import BODY_LIMIT
+from mintline_api.settings import BODY_LIMIT, Settings
 
 GROUPS = (
     mints.operations,
@@ -40,12 +69,60 @@ GROUPS = (
 PROBLEMS = ProblemCatalogue(authentication=AUTHENTICATION, writes=(TOO_MANY_WRITES,))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Api:
+    """Everything that the features are made of.
+
+    `now` returns Unix milliseconds, `sleep` takes seconds, `entropy` returns random bytes.
+    """
+
+    settings: Settings
+    access_tokens: AccessTokens
+    wallets: WalletDirectory
+    links: LinkStore
+    chain: ChainReader | None
+    mints: MintStore
+    outbox: Outbox
+    rates: Rates
+    gas: GasBudget
+    index: Index
+    collections: CollectionRegistry
+    token_ids: TokenIds
+    metadata: MetadataCache
+    authorizations: Authorizations
+    cursors: Cursors
+    readiness: Readiness
+    now: Callable[[], int]
+    sleep: Callable[[float], Awaitable[None]]
+    entropy: Callable[[int], bytes]
+
+    def mint_intake(self, nudges: Nudges) -> MintIntake:
+        """Return what it takes to accept a mint, whose message goes by `nudges`."""
+        return MintIntake(
+            chain_id=self.settings.chain_id,
+            default_collection=self.settings.default_collection,
+            collections=self.collections,
+            wallets=self.wallets,
+            links=self.links,
+            token_ids=self.token_ids,
+            operations=self.mints,
+            outbox=self.outbox,
+            entropy=self.entropy,
+            nudges=nudges,
+            rates=self.rates,
+            gas=self.gas,
+        )
+
+
 def build_app(
     api: Api, *, metrics: Metrics, tracer: Tracer = OFF, groups: Sequence[Operations] = GROUPS
 ) -> web.Application:
     """Return the application that serves `groups` by `api`, counted in `metrics` and traced by `tracer`."""
-    app = web.Application(middlewares=[observed, explained, in_time, admitted], client_max_size=BODY_LIMIT)
-    app[API] = api
+    app = web.Application(
+        middlewares=[logging_middleware, error_middleware, deadline_middleware, admission_middleware],
+        client_max_size=BODY_LIMIT,
+    )
+    _provide(app, api)
     app[METRICS] = metrics
     app[TRACER] = tracer
     app[GATE] = Gate(
@@ -55,12 +132,51 @@ def build_app(
     )
     described = openapi(groups, problems=PROBLEMS, public_url=api.settings.public_url)
     kinds = PROBLEMS.all(operation for group in groups for operation in group)
-    app[OPENAPI] = document(
+    app[OPENAPI] = document_of(
         json.dumps(described, indent=1).encode(),
         {**CACHED, "Content-Type": "application/json", "Access-Control-Allow-Origin": "*"},
     )
     app[DOCS] = reference(described["info"]["title"], kinds=kinds)
     for group in groups:
         app.add_routes(group.routes())
-    app.on_response_prepare.append(protect)
+    app.on_response_prepare.append(set_security_headers)
     return app
+
+
+def _provide(app: web.Application, api: Api) -> None:
+    """Give each feature what its operations reach."""
+    settings = api.settings
+    app[HTTP] = HttpContext(
+        public_url=settings.public_url,
+        request_seconds=settings.request_seconds,
+        cursors=api.cursors,
+        now=api.now,
+        entropy=api.entropy,
+    )
+    app[ACCESS_TOKENS] = api.access_tokens
+    app[AUTHORIZATIONS] = api.authorizations
+    app[RATES] = api.rates
+    app[MINTS] = MintsContext(
+        mints=api.mints, intake=api.mint_intake, chain=api.chain, outbox=api.outbox, sleep=api.sleep
+    )
+    app[wallets.WALLETS] = api.wallets
+    app[links.LINKING] = Linking(
+        sign_in=SignIn(settings.chain_id, settings.sign_in_sites(), settings.public_url),
+        links=api.links,
+        chain=api.chain,
+        entropy=api.entropy,
+    )
+    app[tokens.TOKENS] = TokenReads(
+        chain_id=settings.chain_id,
+        collections=api.collections,
+        index=api.index,
+        metadata=api.metadata,
+        mints=api.mints,
+    )
+    app[metadata.METADATA] = MetadataReads(
+        chain_id=settings.chain_id,
+        collections=api.collections,
+        tokens=api.index,
+        metadata=api.metadata,
+    )
+    app[system.READINESS] = api.readiness

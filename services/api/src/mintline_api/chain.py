@@ -7,8 +7,10 @@ from typing import Protocol
 from mintline.chain.answers import FeeMarket
 from mintline.chain.calls import Call
 
+_DELEGATION = bytes.fromhex("ef0100")
 
-class Chain(Protocol):
+
+class ChainReader(Protocol):
     """The chain, read only, at its latest block; `mintline.chain.node.Node` is one."""
 
     async def code(self, address: str) -> bytes:
@@ -30,3 +32,8 @@ class Chain(Protocol):
     async def time(self) -> int:
         """Return the latest block's timestamp, in Unix seconds."""
         ...
+
+
+def is_contract(code: bytes) -> bool:
+    """Tell whether code makes its account one that has no key: an EIP-7702 delegation does not."""
+    return bool(code) and not code.startswith(_DELEGATION)

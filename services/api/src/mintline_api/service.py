@@ -29,7 +29,7 @@ from mintline.rpc_factory import open_rpc
 from mintline.tasks import cut_off
 from mintline.tracer_factory import open_tracer
 from mintline.tracing import Tracer, with_tracing
-from mintline_api.app import GROUPS, build_app
+from mintline_api.app import GROUPS, Api, build_app
 from mintline_api.auth.access_tokens import AccessTokens
 from mintline_api.auth.authorizations import Authorizations
 from mintline_api.auth.intake_sessions import IntakeSessions
@@ -37,19 +37,18 @@ from mintline_api.auth.jwks import HttpJwks, KeySet
 from mintline_api.auth.revocations import Revocations
 from mintline_api.auth.store import DynamoRevocations, KmsIntake
 from mintline_api.auth.user_pool import HttpUserInfo
-from mintline_api.features.collections.registry import Collections
+from mintline_api.features.collections.registry import CollectionRegistry
 from mintline_api.features.links.store import DynamoLinks
 from mintline_api.features.metadata.store import S3Metadata
 from mintline_api.features.metadata.use_cases import MetadataCache
 from mintline_api.features.mints.store import DynamoMints, DynamoTokenIds
 from mintline_api.features.mints.token_ids import TokenIds
-from mintline_api.features.operations.outbox import SqsLine
+from mintline_api.features.operations.outbox import SqsOutbox
 from mintline_api.features.system.readiness import Readiness
 from mintline_api.features.tokens.store import DynamoIndex
 from mintline_api.features.wallets.store import DynamoWallets, KmsKeys
 from mintline_api.features.wallets.use_cases import WalletDirectory
 from mintline_api.http.connections import Bounded, most_connections
-from mintline_api.http.context import Api
 from mintline_api.http.cursors import Cursors
 from mintline_api.http.operations import Operations
 from mintline_api.http.protocol import protocols, runner_of
@@ -192,7 +191,7 @@ def _assemble(
         links=DynamoLinks(world.dynamo, chain_id=settings.chain_id, set_aside=metrics.set_aside),
         chain=world.chain,
         mints=DynamoMints(world.dynamo, set_aside=metrics.set_aside),
-        line=SqsLine(with_tracing(world.queues, tracer)),
+        outbox=SqsOutbox(with_tracing(world.queues, tracer)),
         rates=Rates(
             DynamoRates(world.dynamo, set_aside=metrics.set_aside),
             limit=settings.user_rate,
@@ -207,7 +206,9 @@ def _assemble(
         ),
         index=index,
         token_ids=world.token_ids,
-        collections=Collections(index, clock=time.monotonic, looked_up=metrics.caches.of("collections")),
+        collections=CollectionRegistry(
+            index, clock=time.monotonic, looked_up=metrics.caches.of("collections")
+        ),
         metadata=MetadataCache(
             S3Metadata(world.s3, prefix=settings.resource_prefix),
             clock=time.monotonic,

@@ -21,18 +21,17 @@ from pydantic import SecretStr
 
 from mintline.acceptance import Certificate
 from mintline.tracing import OFF, Tracer
-from mintline_api.app import GROUPS, build_app
+from mintline_api.app import GROUPS, Api, build_app
 from mintline_api.auth.access_tokens import AccessTokens
 from mintline_api.auth.authorizations import Authorizations
 from mintline_api.auth.intake_sessions import IntakeSessions
 from mintline_api.auth.jwks import KeySet
 from mintline_api.auth.revocations import Revocations
-from mintline_api.features.collections.registry import Collections
+from mintline_api.features.collections.registry import CollectionRegistry
 from mintline_api.features.metadata.use_cases import MetadataCache
 from mintline_api.features.mints.token_ids import TokenIds
 from mintline_api.features.system.readiness import Readiness
 from mintline_api.features.wallets.use_cases import WalletDirectory
-from mintline_api.http.context import Api
 from mintline_api.http.cursors import Cursors
 from mintline_api.http.operations import Operations
 from mintline_api.limits.gas import GasBudget
@@ -147,11 +146,11 @@ class Stage:
             links=self.links,
             chain=self.chain,
             mints=self.mints,
-            line=self.line,
+            outbox=self.line,
             rates=Rates(self.rates, limit=self.user_rate, now=self.milliseconds, clock=self.clock),
             gas=GasBudget(self.gas, budget=settings.user_gas_budget, now=self.milliseconds, clock=self.clock),
             index=self.index,
-            collections=Collections(self.index, clock=self.clock),
+            collections=CollectionRegistry(self.index, clock=self.clock),
             metadata=MetadataCache(self.metadata, clock=self.clock),
             token_ids=TokenIds(self.token_ids, used=(self.index, self.mints), clock=self.clock),
             authorizations=Authorizations(settings.sealer(), self.intake),

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from aiohttp import web
+
 from mintline.aws.dynamo import Item
+from mintline_api.http.context import HTTP
+from mintline_api.http.models import PageQuery
 
 T = TypeVar("T")
 
@@ -18,8 +23,28 @@ class Page(Generic[T]):
     more: bool
 
 
+@dataclass(frozen=True, slots=True)
+class PageRequest:
+    """Which part of a list: at most `limit` items, those after a position if one is given."""
+
+    limit: int
+    after: str | None
+
+
 def text_of(item: Item, name: str) -> str:
     """Return a member of an item that is always a text."""
     value = item[name]
     assert isinstance(value, str)
     return value
+
+
+def read_page(request: web.Request, bound: Sequence[str], query: PageQuery) -> PageRequest:
+    """Return which part of a list a request asks for; `bound` names the list, its reader and its filters."""
+    after = request.app[HTTP].cursors.read(bound, query.cursor) if query.cursor else None
+    return PageRequest(limit=query.limit, after=after)
+
+
+def next_cursor(request: web.Request, bound: Sequence[str], page: Page[T]) -> str | None:
+    """Return the cursor that continues a list after a page, None at its end."""
+    more = page.more and page.items
+    return request.app[HTTP].cursors.issue(bound, page.items[-1][0]) if more else None

@@ -34,7 +34,7 @@ class Gate:
     def __init__(
         self, *, most: int, clock: Callable[[], float], rng: random.Random, patience: float = PATIENCE
     ) -> None:
-        self.intake = AdaptiveLimit(most, clock=clock)
+        self.limit = AdaptiveLimit(most, clock=clock)
         self._most = most
         self._rng = rng
         self._patience = patience
@@ -101,7 +101,7 @@ class Gate:
             raise
 
     async def _enter(self) -> None:
-        if self._inside < self.intake.value and not self._waiting:
+        if self._inside < self.limit.value and not self._waiting:
             self._inside += 1
             return
         if len(self._waiting) >= self._most:
@@ -123,7 +123,7 @@ class Gate:
             raise
 
     def _admit(self) -> None:
-        while self._waiting and self._inside < self.intake.value:
+        while self._waiting and self._inside < self.limit.value:
             place = self._waiting.popleft()
             if not place.done():
                 self._inside += 1

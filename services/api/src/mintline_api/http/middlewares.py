@@ -13,7 +13,7 @@ from structlog.contextvars import bound_contextvars
 from mintline.aws.session import AwsRefused
 from mintline.errors import Misconfigured, Retryable, Throttled, Unusable
 from mintline.tracebacks import digest_of_traceback, frames
-from mintline_api.http.context import API, DEADLINE, GATE, METRICS, TRACER
+from mintline_api.http.context import DEADLINE, GATE, HEADERS, HTTP, METRICS, TRACER
 from mintline_api.http.deadlines import Deadline
 from mintline_api.http.problems import (
     BAD_HTTP,
@@ -27,8 +27,7 @@ from mintline_api.http.problems import (
     Refused,
 )
 from mintline_api.http.protocol import explain_refusal
-from mintline_api.http.rates import RATE
-from mintline_api.http.responses import SAFE_HEADERS, problem
+from mintline_api.http.responses import SAFE_HEADERS, problem_response
 from mintline_api.http.tracing import TRACE, Trace, trace_in, trace_of
 from mintline_api.settings import BODY_LIMIT
 
@@ -41,7 +40,7 @@ _REPAIR_SECONDS = 30
 
 
 @web.middleware
-async def observed(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def logging_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give the request its trace, and write one line about it that holds no token, query or body."""
     route = _route(request)
     header = request.headers.get("traceparent")
@@ -52,7 +51,7 @@ async def observed(request: web.Request, handler: Handler) -> web.StreamResponse
         attributes={"http.request.method": request.method, "http.route": route},
     ) as own:
         # With tracing off there are ids all the same: the logs and the line carry them.
-        trace = trace_in(own) if own else trace_of(header, entropy=request.app[API].entropy)
+        trace = trace_in(own) if own else trace_of(header, entropy=request.app[HTTP].entropy)
         request[TRACE] = trace
         response = await _measured(request, handler, route, trace)
     response.headers["Traceresponse"] = trace.traceparent()
@@ -85,12 +84,14 @@ async def _measured(request: web.Request, handler: Handler, route: str, trace: T
 
 
 @web.middleware
-async def explained(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def error_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turn every error into a problem document; an unforeseen one says nothing of its cause."""
     try:
         return await handler(request)
     except Refused as refused:
-        return problem(request, refused.kind, refused.detail, faults=refused.faults, headers=refused.headers)
+        return problem_response(
+            request, refused.kind, refused.detail, faults=refused.faults, headers=refused.headers
+        )
     except (AwsRefused, Misconfigured) as error:
         # Neither heals without an operator.
         log.error("dependency_refused", reason=f"{type(error).__name__}: {error}")  # noqa: TRY400
@@ -103,13 +104,13 @@ async def explained(request: web.Request, handler: Handler) -> web.StreamRespons
         # No text of the error: it may quote the request, or a record.
         kind, digest = type(error).__name__, digest_of_traceback(error)
         log.error("request_failed", error=kind, digest=digest, frames=frames(error))  # noqa: TRY400 - as above
-        return problem(request, INTERNAL, "Something failed that should not.")
+        return problem_response(request, INTERNAL, "Something failed that should not.")
 
 
 @web.middleware
-async def in_time(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def deadline_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer every request by its deadline, whatever hangs."""
-    deadline = request[DEADLINE] = Deadline(request.app[API].settings.request_seconds)
+    deadline = request[DEADLINE] = Deadline(request.app[HTTP].request_seconds)
     try:
         async with deadline.limit:
             return await handler(request)
@@ -123,7 +124,7 @@ async def in_time(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 @web.middleware
-async def admitted(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def admission_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Let a bounded number of requests in, fewer while AWS asks for fewer of ours."""
     if not request.path.startswith("/v1/"):
         return await handler(request)
@@ -132,9 +133,9 @@ async def admitted(request: web.Request, handler: Handler) -> web.StreamResponse
         try:
             response = await handler(request)
         except Throttled:
-            gate.intake.throttled()
+            gate.limit.throttled()
             raise
-        gate.intake.done()
+        gate.limit.done()
         return response
 
 
@@ -145,32 +146,34 @@ def _later(request: web.Request, error: Retryable | Unusable) -> web.StreamRespo
         return _unavailable(request, max(1, math.ceil(error.retry_after or 1)))
     log.error("record_unusable", reason=reason)
     detail = "A stored record that the request needs cannot be used until an operator repairs it."
-    return problem(request, RECORD_UNUSABLE, detail, headers={"Retry-After": str(_REPAIR_SECONDS)})
+    return problem_response(request, RECORD_UNUSABLE, detail, headers={"Retry-After": str(_REPAIR_SECONDS)})
 
 
 def _unavailable(request: web.Request, seconds: int) -> web.StreamResponse:
     detail = "A service that this needs does not answer now."
-    return problem(request, UNAVAILABLE, detail, headers={"Retry-After": str(seconds)})
+    return problem_response(request, UNAVAILABLE, detail, headers={"Retry-After": str(seconds)})
 
 
 def _http_problem(request: web.Request, error: web.HTTPException) -> web.StreamResponse:
     if isinstance(error, web.HTTPMethodNotAllowed):
         allowed = ", ".join(sorted(error.allowed_methods))
-        return problem(
+        return problem_response(
             request, METHOD_NOT_ALLOWED, f"This path has {allowed} only.", headers={"Allow": allowed}
         )
     if error.status == web.HTTPNotFound.status_code:
-        return problem(request, UNKNOWN_ROUTE, "There is nothing at this path; /docs lists what there is.")
+        return problem_response(
+            request, UNKNOWN_ROUTE, "There is nothing at this path; /docs lists what there is."
+        )
     if error.status == web.HTTPRequestEntityTooLarge.status_code:
-        return problem(request, BODY_TOO_LARGE, f"The body has more than {BODY_LIMIT} bytes.")
-    return problem(request, BAD_HTTP, error.reason)
+        return problem_response(request, BODY_TOO_LARGE, f"The body has more than {BODY_LIMIT} bytes.")
+    return problem_response(request, BAD_HTTP, error.reason)
 
 
-async def protect(request: web.Request, response: web.StreamResponse) -> None:
+async def set_security_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Add the headers that every answer carries, and say nothing of what serves it."""
     explain_refusal(request.app, response)
-    if RATE in request:
-        response.headers.update(request[RATE].headers())
+    if HEADERS in request:
+        response.headers.update(request[HEADERS])
     for name, value in SAFE_HEADERS.items():
         response.headers.setdefault(name, value)
     response.headers.popall("Server", None)

@@ -12,7 +12,7 @@ import structlog
 from aiohttp import hdrs, web
 from aiohttp.web_protocol import RequestHandler
 
-from mintline_api.http.context import API
+from mintline_api.http.context import HTTP
 from mintline_api.http.problems import BAD_HTTP, EXPECTATION_FAILED, INTERNAL, MEDIA_TYPE, Kind, body_of
 from mintline_api.http.responses import SAFE_HEADERS
 from mintline_api.http.tracing import trace_of
@@ -83,6 +83,6 @@ def explain_refusal(app: web.Application, response: web.StreamResponse) -> None:
 
 
 def _body(app: web.Application, kind: Kind) -> bytes:
-    api = app[API]
-    trace = trace_of(None, entropy=api.entropy).trace_id
-    return body_of(kind, _DETAILS[kind], public_url=api.settings.public_url, instance="", trace=trace)
+    http = app[HTTP]
+    trace = trace_of(None, entropy=http.entropy).trace_id
+    return body_of(kind, _DETAILS[kind], public_url=http.public_url, instance="", trace=trace)

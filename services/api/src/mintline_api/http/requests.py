@@ -1,4 +1,4 @@
-"""Reads requests: who asks, the path, the query, the headers and the body, each checked by its model."""
+"""Reads requests: the path, the query, the headers and the body, each checked by its model."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from typing import Any, TypeVar
 from aiohttp import hdrs, web
 from pydantic import BaseModel, ValidationError
 
-from mintline_api.auth.access_tokens import Caller
 from mintline_api.http import strict_json
 from mintline_api.http.codings import ACCEPTED, TooLargeError, UndecodableError, coding_of, decoded
-from mintline_api.http.context import API, DEADLINE, GATE, SCOPE
+from mintline_api.http.context import DEADLINE, GATE
 from mintline_api.http.problems import (
     BAD_HTTP,
     BODY_TOO_LARGE,
@@ -50,12 +49,6 @@ _WORDINGS = {
     "less_than_equal": "expected {le} or less",
     "value_error": "{error}",
 }
-
-
-async def read_caller(request: web.Request) -> Caller:
-    """Return who is asking; raises Refused (401, or 403 for a token that was not given for this)."""
-    authorization = request.headers.get(hdrs.AUTHORIZATION)
-    return await request.app[API].access_tokens.caller(authorization, request[SCOPE])
 
 
 def read_path(request: web.Request, model: type[ModelT]) -> ModelT:

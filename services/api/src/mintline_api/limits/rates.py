@@ -48,7 +48,7 @@ class _Window:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class WritesLeft:
     """What the RateLimit headers say (draft-ietf-httpapi-ratelimit-headers, 10); `reset` in seconds."""
 
     limit: int
@@ -91,9 +91,9 @@ class Rates:
                 window.free -= 1
                 return window.number
             if window.granted >= self._limit:
-                standing = self.standing(sub)
+                left = self.left(sub)
                 detail = f"You have made {self._limit} writes in this minute. Nothing was done."
-                headers = {**standing.headers(), "Retry-After": str(standing.reset)}
+                headers = {**left.headers(), "Retry-After": str(left.reset)}
                 raise Refused(TOO_MANY_WRITES, detail, headers=headers)
             await self._leases.run(sub, partial(self._lease, sub, window))
 
@@ -103,12 +103,12 @@ class Rates:
         if window.number == number:
             window.free += 1
 
-    def standing(self, sub: str) -> Standing:
+    def left(self, sub: str) -> WritesLeft:
         """Return what a user has left, as far as this copy knows."""
         window = self._window(sub)
         left = window.free + max(0, self._limit - window.granted - window.unasked)
         reset = math.ceil(((window.number + 1) * WINDOW * 1000 - self._now()) / 1000)
-        return Standing(limit=self._limit, left=min(self._limit, left), reset=max(1, reset))
+        return WritesLeft(limit=self._limit, left=min(self._limit, left), reset=max(1, reset))
 
     def _window(self, sub: str) -> _Window:
         number = self._now() // (WINDOW * 1000)

@@ -6,25 +6,25 @@ from collections.abc import Callable
 
 from mintline.records import RegisteredContract
 from mintline_api.caches import BoundedCache, SingleFlight
+from mintline_api.features.collections.ports import CollectionStore
 from mintline_api.features.collections.problems import UNKNOWN_CONTRACT
-from mintline_api.features.tokens.ports import Index
 from mintline_api.http.problems import Refused
 
 _CACHED_COLLECTIONS = 10_000
 _ABSENCE_SECONDS = 5.0
 
 
-class Collections:
+class CollectionRegistry:
     """The contracts that are ours: a known one stays known, an unknown one is asked about again soon."""
 
     def __init__(
         self,
-        index: Index,
+        store: CollectionStore,
         *,
         clock: Callable[[], float],
         looked_up: Callable[[bool], None] = lambda _: None,
     ) -> None:
-        self._index = index
+        self._store = store
         self._cache: BoundedCache[str, tuple[RegisteredContract | None]] = BoundedCache(
             max_weight=_CACHED_COLLECTIONS, clock=clock, looked_up=looked_up
         )
@@ -34,7 +34,7 @@ class Collections:
         """Return the collection; raises Refused for a contract that is not ours."""
         entry = self._cache.get(contract)
         if entry is None:
-            collection = await self._flights.run(contract, lambda: self._index.collection(contract))
+            collection = await self._flights.run(contract, lambda: self._store.collection(contract))
             entry = (collection,)
             self._cache.put(contract, entry, ttl=_ABSENCE_SECONDS if collection is None else float("inf"))
         if entry[0] is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from mintline.scopes import Scope
+from mintline_api.auth.callers import read_caller
 from mintline_api.features.links import examples
 from mintline_api.features.links.models import (
     ChallengeRequest,
@@ -25,15 +26,23 @@ from mintline_api.features.links.problems import (
     UNKNOWN_LINK,
     WALLET_TAKEN,
 )
-from mintline_api.features.links.use_cases import SignIn, challenge, link, unlink
-from mintline_api.http.context import API, Api
+from mintline_api.features.links.use_cases import (
+    CreateChallenge,
+    Linking,
+    LinkWallet,
+    challenge,
+    link,
+    unlink,
+)
+from mintline_api.http.context import HTTP
 from mintline_api.http.models import NoQuery
 from mintline_api.http.operations import Answer, Operations
 from mintline_api.http.problems import BODY, INVALID_PARAMETER
-from mintline_api.http.rates import count_write
-from mintline_api.http.requests import read_body, read_caller, read_path, read_query
-from mintline_api.http.responses import answer
+from mintline_api.http.requests import read_body, read_path, read_query
+from mintline_api.http.responses import json_response
+from mintline_api.limits.writes import count_write
 
+LINKING = web.AppKey("linking", Linking)
 operations = Operations(
     "Linked wallets",
     "Wallets of the caller's own, which mint by self-custody: each proves itself once, by Sign-In with "
@@ -57,21 +66,15 @@ operations = Operations(
 )
 async def create_challenge(request: web.Request) -> web.Response:
     """Return a message to sign."""
-    api = request.app[API]
     caller = await read_caller(request)
     read_query(request, NoQuery)
-    asked = await read_body(request, ChallengeRequest)
-    await count_write(request, caller)
-    made = await challenge(
-        asked.address,
-        asked.domain,
-        sub=caller.sub,
-        terms=_terms(api),
-        links=api.links,
-        now=api.now(),
-        entropy=api.entropy,
+    body = await read_body(request, ChallengeRequest)
+    await count_write(request, caller.sub)
+    command = CreateChallenge(
+        sub=caller.sub, address=body.address, domain=body.domain, now=request.app[HTTP].now()
     )
-    return answer(challenge_view(made), status=201)
+    challenged = await challenge(command, linking=request.app[LINKING])
+    return json_response(challenge_view(challenged), status=201)
 
 
 @operations.add(
@@ -94,21 +97,15 @@ async def create_challenge(request: web.Request) -> web.Response:
 )
 async def create_link(request: web.Request) -> web.Response:
     """Link a wallet."""
-    api = request.app[API]
     caller = await read_caller(request)
     read_query(request, NoQuery)
-    asked = await read_body(request, LinkRequest)
-    await count_write(request, caller)
-    found = await link(
-        asked.message,
-        asked.signature,
-        sub=caller.sub,
-        terms=_terms(api),
-        links=api.links,
-        chain=api.chain,
-        now=api.now(),
+    body = await read_body(request, LinkRequest)
+    await count_write(request, caller.sub)
+    command = LinkWallet(
+        sub=caller.sub, message=body.message, signature=body.signature, now=request.app[HTTP].now()
     )
-    return answer(link_view(found), status=201)
+    linked = await link(command, linking=request.app[LINKING])
+    return json_response(link_view(linked), status=201)
 
 
 @operations.add(
@@ -123,8 +120,8 @@ async def read_links(request: web.Request) -> web.Response:
     """Return the caller's links."""
     caller = await read_caller(request)
     read_query(request, NoQuery)
-    found = await request.app[API].links.of_user(caller.sub)
-    return answer(LinkList(items=[link_view(item) for item in found]))
+    links = await request.app[LINKING].links.of_user(caller.sub)
+    return json_response(LinkList(items=[link_view(link) for link in links]))
 
 
 @operations.add(
@@ -141,11 +138,6 @@ async def delete_link(request: web.Request) -> web.Response:
     caller = await read_caller(request)
     read_query(request, NoQuery)
     path = read_path(request, WalletPath)
-    await count_write(request, caller)
-    await unlink(path.address, sub=caller.sub, links=request.app[API].links)
+    await count_write(request, caller.sub)
+    await unlink(path.address, sub=caller.sub, links=request.app[LINKING].links)
     return web.Response(status=204)
-
-
-def _terms(api: Api) -> SignIn:
-    settings = api.settings
-    return SignIn(settings.chain_id, settings.sign_in_sites(), settings.public_url)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mintline.chain.calls import Call
 from mintline.errors import Rejected
 from mintline.eth import keccak256, selector, word
-from mintline_api.chain import Chain
+from mintline_api.chain import ChainReader
 
 CONTRACT_GAS = 3_000_000
 """What a contract wallet may spend on looking at a signature, in gas of a call that nobody pays."""
@@ -14,7 +14,6 @@ ERC6492_SUFFIX = bytes.fromhex("6492" * 16)
 
 _IS_VALID = selector("isValidSignature(bytes32,bytes)")
 _MAGIC = _IS_VALID + bytes(28)
-_DELEGATION = bytes.fromhex("ef0100")
 _NOBODY = "0x" + "00" * 19 + "01"
 
 
@@ -23,12 +22,7 @@ def personal_hash(message: bytes) -> bytes:
     return keccak256(b"\x19Ethereum Signed Message:\n%d%s" % (len(message), message))
 
 
-def is_contract(code: bytes) -> bool:
-    """Tell whether code makes its account one that has no key: an EIP-7702 delegation does not."""
-    return bool(code) and not code.startswith(_DELEGATION)
-
-
-async def contract_accepts(chain: Chain, address: str, digest: bytes, signature: bytes) -> bool:
+async def contract_accepts(chain: ChainReader, address: str, digest: bytes, signature: bytes) -> bool:
     """Ask a contract wallet whether a signature is its own (EIP-1271); a revert is a no.
 
     Raises Unavailable or Throttled when the chain does not answer.

@@ -20,7 +20,7 @@ import structlog
 
 from mintline.records import Challenge, Link, scoped
 from mintline.recovery import recover
-from mintline_api.chain import Chain
+from mintline_api.chain import ChainReader, is_contract
 from mintline_api.features.links.ports import AddressTaken, ChallengeSpent, LinkStore
 from mintline_api.features.links.problems import (
     CHALLENGE_SPENT,
@@ -29,14 +29,10 @@ from mintline_api.features.links.problems import (
     SIGN_IN_MISMATCH,
     TOO_MANY_WALLETS,
     UNKNOWN_LINK,
+    WALLET_NOT_LINKED,
     WALLET_TAKEN,
 )
-from mintline_api.features.links.signatures import (
-    ERC6492_SUFFIX,
-    contract_accepts,
-    is_contract,
-    personal_hash,
-)
+from mintline_api.features.links.signatures import ERC6492_SUFFIX, contract_accepts, personal_hash
 from mintline_api.features.links.siwe import SiweMessage, compose, parse
 from mintline_api.http.problems import Fault, Refused
 
@@ -60,6 +56,36 @@ class SignIn:
     uri: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Linking:
+    """What it takes to link wallets; without `chain` no contract wallet can be linked."""
+
+    sign_in: SignIn
+    links: LinkStore
+    chain: ChainReader | None
+    entropy: Callable[[int], bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateChallenge:
+    """Asks for a message that `address` signs at the site `domain`; `now` is in Unix milliseconds."""
+
+    sub: str
+    address: str
+    domain: str | None
+    now: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkWallet:
+    """Asks to link the wallet that signed a message; `now` is in Unix milliseconds."""
+
+    sub: str
+    message: str
+    signature: bytes
+    now: int
+
+
 @dataclass(frozen=True, slots=True)
 class Challenged:
     """A challenge, as a message and as the text to sign."""
@@ -68,73 +94,64 @@ class Challenged:
     text: str
 
 
-async def challenge(
-    address: str,
-    domain: str | None,
-    *,
-    sub: str,
-    terms: SignIn,
-    links: LinkStore,
-    now: int,
-    entropy: Callable[[int], bytes],
-) -> Challenged:
-    """Return a message for `address` to sign, with a nonce that only `sub` can use; `now` in Unix ms.
+async def challenge(command: CreateChallenge, *, linking: Linking) -> Challenged:
+    """Return a message for the wallet to sign, with a nonce that only its user can use.
 
     Raises Refused for a site that may not ask, or if the user has too many links.
     """
-    site = domain or terms.sites[0]
-    if site not in terms.sites:
+    sign_in, links = linking.sign_in, linking.links
+    site = command.domain or sign_in.sites[0]
+    if site not in sign_in.sites:
         raise Refused(SIGN_IN_MISMATCH, f"{site} is not a site that may link wallets here.")
-    if len(await links.of_user(sub)) >= MAX_LINKS:
+    if len(await links.of_user(command.sub)) >= MAX_LINKS:
         raise Refused(TOO_MANY_WALLETS, f"You have {MAX_LINKS} linked wallets.")
-    at = datetime.fromtimestamp(now / 1000, UTC)
+    at = datetime.fromtimestamp(command.now / 1000, UTC)
     message = SiweMessage(
         domain=site,
-        address=address,
+        address=command.address,
         statement=STATEMENT,
-        uri=terms.uri,
-        chain_id=terms.chain_id,
-        nonce=entropy(_NONCE_BYTES).hex(),
+        uri=sign_in.uri,
+        chain_id=sign_in.chain_id,
+        nonce=linking.entropy(_NONCE_BYTES).hex(),
         issued_at=at,
         expires_at=at + LIFETIME,
     )
     expires = int((at + LIFETIME).timestamp())
-    await links.challenge(Challenge(nonce=message.nonce, sub=sub, expires=expires))
+    await links.challenge(Challenge(nonce=message.nonce, sub=command.sub, expires=expires))
     return Challenged(message, compose(message))
 
 
-async def link(
-    text: str, signature: bytes, *, sub: str, terms: SignIn, links: LinkStore, chain: Chain | None, now: int
-) -> Link:
-    """Link the wallet that signed a challenge of this user's; `now` in Unix milliseconds.
+async def link(command: LinkWallet, *, linking: Linking) -> Link:
+    """Link the wallet that signed a challenge of this user's.
 
     Raises Refused with what is wrong, Unavailable or Throttled when the chain has to be asked and is silent.
     """
+    text, now, sign_in = command.message, command.now, linking.sign_in
     try:
         message = parse(text)
     except ValueError as error:
         fault = Fault(str(error), pointer="#/message")
         raise Refused(MALFORMED_SIGN_IN, f"#/message: {error}.", faults=[fault]) from None
-    if (wrong := _mismatch(message, terms, datetime.fromtimestamp(now / 1000, UTC))) is not None:
+    if (wrong := _mismatch(message, sign_in, datetime.fromtimestamp(now / 1000, UTC))) is not None:
         raise Refused(SIGN_IN_MISMATCH, wrong)
-    kind = await _kind_of_signer(message.address, text, signature, chain)
+    kind = await _kind_of_signer(message.address, text, command.signature, linking.chain)
     wanted = Link(
-        link_id=scoped(terms.chain_id, message.address),
-        sub=sub,
-        chain_id=terms.chain_id,
+        link_id=scoped(sign_in.chain_id, message.address),
+        sub=command.sub,
+        chain_id=sign_in.chain_id,
         address=message.address,
         kind=kind,
         nonce=message.nonce,
         linked_at=now,
     )
     try:
-        found = await links.link(wanted, now=now // 1000)
+        linked = await linking.links.link(wanted, now=now // 1000)
     except ChallengeSpent:
         raise Refused(CHALLENGE_SPENT, "The message's nonce is none of yours that is open.") from None
     except AddressTaken:
         raise Refused(WALLET_TAKEN, f"{message.address} is linked to another user.") from None
-    log.info("wallet_linked", address=found.address, kind=found.kind)
-    return found
+    log.info("wallet_linked", address=linked.address, kind=linked.kind)
+    return linked
 
 
 async def unlink(address: str, *, sub: str, links: LinkStore) -> None:
@@ -144,17 +161,35 @@ async def unlink(address: str, *, sub: str, links: LinkStore) -> None:
     log.info("wallet_unlinked", address=address)
 
 
-def _mismatch(message: SiweMessage, terms: SignIn, now: datetime) -> str | None:
+async def linked_wallet(address: str | None, *, sub: str, links: LinkStore) -> str:
+    """Return the linked wallet that a self-custody mint goes to: the one named, or the user's only one."""
+    if address is not None:
+        link = await links.get(address)
+        if link is None or link.sub != sub:
+            raise Refused(WALLET_NOT_LINKED, f"{address} is not a wallet that you have linked.")
+        return address
+    linked = await links.of_user(sub)
+    if len(linked) != 1:
+        detail = (
+            f"You have linked {len(linked)} wallets: name one as `to`."
+            if linked
+            else "You have linked no wallet."
+        )
+        raise Refused(WALLET_NOT_LINKED, detail)
+    return linked[0].address
+
+
+def _mismatch(message: SiweMessage, sign_in: SignIn, now: datetime) -> str | None:
     """Return what the message is about that this request is not, None if all fits."""
     checks = (
         (
-            message.domain in terms.sites,
+            message.domain in sign_in.sites,
             f"The message is for {message.domain}, which may not link wallets here.",
         ),
-        (_site(message.uri) in terms.sites, "The message's URI leads to another site."),
+        (_site(message.uri) in sign_in.sites, "The message's URI leads to another site."),
         (
-            message.chain_id == terms.chain_id,
-            f"The message is for chain {message.chain_id}, not {terms.chain_id}.",
+            message.chain_id == sign_in.chain_id,
+            f"The message is for chain {message.chain_id}, not {sign_in.chain_id}.",
         ),
         (message.issued_at <= now + SKEW, "The message was issued in the future."),
         (message.expires_at is None or message.expires_at > now, "The message has expired."),
@@ -174,7 +209,7 @@ def _site(uri: str) -> str | None:
 
 
 async def _kind_of_signer(
-    address: str, text: str, signature: bytes, chain: Chain | None
+    address: str, text: str, signature: bytes, chain: ChainReader | None
 ) -> Literal["account", "contract"]:
     """Tell what kind of wallet signed the text; raises Refused if `address` did not."""
     digest = personal_hash(text.encode())

@@ -8,13 +8,13 @@ from mintline_api.features.collections.models import ContractPath, TokenPath
 from mintline_api.features.collections.problems import UNKNOWN_CONTRACT
 from mintline_api.features.metadata import examples
 from mintline_api.features.metadata.problems import METADATA_ALTERED, UNKNOWN_METADATA
-from mintline_api.features.metadata.use_cases import get_collection_metadata, get_metadata
-from mintline_api.http.context import API
+from mintline_api.features.metadata.use_cases import MetadataReads, get_collection_metadata, get_metadata
 from mintline_api.http.operations import Answer, HeaderField, Operations
 from mintline_api.http.problems import INVALID_PARAMETER
 from mintline_api.http.requests import read_path
-from mintline_api.http.responses import conditional, document
+from mintline_api.http.responses import conditional_response, document_of
 
+METADATA = web.AppKey("metadata", MetadataReads)
 operations = Operations("Metadata", "What `tokenURI` and `contractURI` point to: for everyone.")
 
 METADATA_HEADERS = {
@@ -47,17 +47,9 @@ _CACHING = (
 )
 async def read_metadata(request: web.Request) -> web.Response:
     """Return a token's metadata."""
-    api = request.app[API]
     path = read_path(request, TokenPath)
-    body = await get_metadata(
-        path.contract,
-        path.token_id,
-        chain_id=api.settings.chain_id,
-        collections=api.collections,
-        index=api.index,
-        metadata=api.metadata,
-    )
-    return conditional(request, document(body, METADATA_HEADERS))
+    body = await get_metadata(path.contract, path.token_id, reads=request.app[METADATA])
+    return conditional_response(request, document_of(body, METADATA_HEADERS))
 
 
 @operations.add(
@@ -75,12 +67,6 @@ async def read_metadata(request: web.Request) -> web.Response:
 )
 async def read_collection_metadata(request: web.Request) -> web.Response:
     """Return a collection's metadata."""
-    api = request.app[API]
     path = read_path(request, ContractPath)
-    body = await get_collection_metadata(
-        path.contract,
-        chain_id=api.settings.chain_id,
-        collections=api.collections,
-        metadata=api.metadata,
-    )
-    return conditional(request, document(body, METADATA_HEADERS))
+    body = await get_collection_metadata(path.contract, reads=request.app[METADATA])
+    return conditional_response(request, document_of(body, METADATA_HEADERS))

@@ -6,15 +6,15 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 import structlog
 
 from mintline.records import collection_object_key, metadata_object_key
 from mintline_api.caches import BoundedCache, SingleFlight
-from mintline_api.features.collections.registry import Collections
-from mintline_api.features.metadata.ports import MetadataStore
+from mintline_api.features.collections.registry import CollectionRegistry
+from mintline_api.features.metadata.ports import MetadataStore, TokenReader
 from mintline_api.features.metadata.problems import METADATA_ALTERED, UNKNOWN_METADATA
-from mintline_api.features.tokens.ports import Index
 from mintline_api.http.problems import Refused
 
 log = structlog.get_logger()
@@ -75,37 +75,38 @@ class MetadataCache:
         return found
 
 
-async def get_metadata(
-    contract: str,
-    token_id: int,
-    *,
-    chain_id: int,
-    collections: Collections,
-    index: Index,
-    metadata: MetadataCache,
-) -> bytes:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetadataReads:
+    """What it takes to read metadata."""
+
+    chain_id: int
+    collections: CollectionRegistry
+    tokens: TokenReader
+    metadata: MetadataCache
+
+
+async def get_metadata(contract: str, token_id: int, *, reads: MetadataReads) -> bytes:
     """Return the exact bytes whose SHA-256 is the token's metadata digest on chain.
 
     Raises Refused if there are none yet, or if others are stored.
     """
-    await collections.known(contract)
+    await reads.collections.known(contract)
 
     async def digest() -> bytes | None:
-        token = await index.token(contract, token_id)
+        token = await reads.tokens.token(contract, token_id)
         return None if token is None else token.metadata_digest
 
-    found = await metadata.verified(metadata_object_key(chain_id, contract, token_id), digest)
-    if found is None:
+    key = metadata_object_key(reads.chain_id, contract, token_id)
+    metadata = await reads.metadata.verified(key, digest)
+    if metadata is None:
         raise Refused(UNKNOWN_METADATA, f"There is no metadata of token {token_id} of {contract}.")
-    return found
+    return metadata
 
 
-async def get_collection_metadata(
-    contract: str, *, chain_id: int, collections: Collections, metadata: MetadataCache
-) -> bytes:
+async def get_collection_metadata(contract: str, *, reads: MetadataReads) -> bytes:
     """Return the collection's own metadata (ERC-7572); its name and symbol if nothing richer is stored."""
-    collection = await collections.known(contract)
-    found = await metadata.read(collection_object_key(chain_id, contract))
-    if found is None:
-        found = json.dumps({"name": collection.name, "symbol": collection.symbol}).encode()
-    return found
+    collection = await reads.collections.known(contract)
+    metadata = await reads.metadata.read(collection_object_key(reads.chain_id, contract))
+    if metadata is None:
+        metadata = json.dumps({"name": collection.name, "symbol": collection.symbol}).encode()
+    return metadata

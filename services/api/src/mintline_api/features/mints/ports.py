@@ -4,25 +4,13 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from mintline.authorizations import Authorization
-from mintline.records import Mint, Operation, Problem
-from mintline_api.features.operations.ports import OperationT
+from mintline.records import Mint, Problem
+from mintline_api.features.operations.ports import OperationStore
 from mintline_api.features.pages import Page
 
 
-class MintStore(Protocol):
-    """The operations: mints, transfers and burns."""
-
-    async def create(self, operation: OperationT, authorization: Authorization) -> OperationT | None:
-        """Create an operation unless its id exists; return None if created, else the one that was there.
-
-        Its authorization is on record before it is.
-        """
-        ...
-
-    async def operation(self, operation_id: str) -> Operation | None:
-        """Return an operation of any kind as it is now."""
-        ...
+class MintStore(OperationStore, Protocol):
+    """The mints, among the operations."""
 
     async def get(self, mint_id: str) -> Mint | None:
         """Return the mint as it is now."""

@@ -9,13 +9,13 @@ from aiohttp import web
 from mintline.records import Mint
 from mintline.scopes import Scope
 from mintline.states import MintStatus
+from mintline_api.auth.callers import read_caller
 from mintline_api.auth.problems import TOKEN_TOO_LONG
 from mintline_api.features.collections.problems import UNKNOWN_CONTRACT
 from mintline_api.features.examples import MINT_ID
 from mintline_api.features.links.problems import WALLET_NOT_LINKED
 from mintline_api.features.mints import examples
-from mintline_api.features.mints.accepting import accept_mint
-from mintline_api.features.mints.cancellation import cancel_mint
+from mintline_api.features.mints.context import MINTS
 from mintline_api.features.mints.models import (
     MintList,
     MintPath,
@@ -32,22 +32,33 @@ from mintline_api.features.mints.problems import (
     TRANSACTION_MISMATCH,
     UNKNOWN_MINT,
 )
-from mintline_api.features.mints.queries import get_mint, list_mints
-from mintline_api.features.mints.self_custody import carry, unsigned_transaction
+from mintline_api.features.mints.self_custody import (
+    SubmitTransaction,
+    submit_signed_transaction,
+    unsigned_transaction,
+)
+from mintline_api.features.mints.use_cases import (
+    CancelMint,
+    ListMints,
+    accept_mint,
+    cancel_mint,
+    get_mint,
+    list_mints,
+)
 from mintline_api.features.mints.waiting import has_heard_of, moved_from, rests, wait_for, wished
 from mintline_api.features.operations.problems import KEY_REUSED
-from mintline_api.features.operations.use_cases import Asked
+from mintline_api.features.operations.requests import nudges_of, read_submission
+from mintline_api.features.pages import read_page
 from mintline_api.features.wallets.problems import WALLET_DELETED, WALLET_REASSIGNED
-from mintline_api.http.context import API, DEADLINE, GATE, METRICS
+from mintline_api.http.context import DEADLINE, GATE, HTTP, METRICS
 from mintline_api.http.models import NoQuery
 from mintline_api.http.operations import Answer, HeaderField, Operations
 from mintline_api.http.problems import BODY, INVALID_CURSOR, INVALID_PARAMETER, UNSUPPORTED_CODING
-from mintline_api.http.rates import RATE_LIMIT_HEADERS, count_write, tell_rate
-from mintline_api.http.requests import read_body, read_caller, read_idempotency_key, read_path, read_query
-from mintline_api.http.responses import answer
+from mintline_api.http.requests import read_body, read_path, read_query
+from mintline_api.http.responses import json_response
 from mintline_api.http.tracing import TRACE
 from mintline_api.limits.problems import GAS_BUDGET_REACHED
-from mintline_api.nudges import Nudges
+from mintline_api.limits.writes import RATE_LIMIT_HEADERS, count_write, tell_rate
 
 operations = Operations(
     "Mints",
@@ -132,27 +143,16 @@ PREFERENCE_APPLIED = HeaderField(
 )
 async def create_mint(request: web.Request) -> web.Response:
     """Accept a mint."""
-    api = request.app[API]
-    caller = await read_caller(request)
-    read_query(request, NoQuery)
-    key = read_idempotency_key(request)
-    asked = await read_body(request, MintRequest)
-    asked_by = Asked(
-        sub=caller.sub,
-        key=key,
-        trace=request[TRACE].traceparent(),
-        authorize=await api.authorizations.by(caller.token),
-        now=api.now(),
-    )
-    accepted = await accept_mint(asked, asked_by, intake=api.intake(_nudges(request)))
+    submission = await read_submission(request, MintRequest)
+    accepted = await accept_mint(submission, intake=request.app[MINTS].intake(nudges_of(request)))
     mint = accepted.operation
-    tell_rate(request, caller)
+    tell_rate(request, submission.sub)
     headers = {"Location": f"/v1/mints/{mint.mint_id}"}
     if accepted.replayed:
         headers["Idempotent-Replayed"] = "true"
     else:
         request.app[METRICS].stages.reached(MintStatus.ACCEPTED)
-    return await _answer(request, mint, rests, status=202, headers=headers)
+    return await _mint_response(request, mint, rests, status=202, headers=headers)
 
 
 @operations.add(
@@ -167,12 +167,11 @@ async def create_mint(request: web.Request) -> web.Response:
 )
 async def read_mint(request: web.Request) -> web.Response:
     """Return one mint."""
-    api = request.app[API]
     caller = await read_caller(request)
     read_query(request, NoQuery)
     path = read_path(request, MintPath)
-    mint = await get_mint(path.mint_id, sub=caller.sub, mints=api.mints)
-    return await _answer(request, mint, moved_from(mint), status=200)
+    mint = await get_mint(path.mint_id, sub=caller.sub, mints=request.app[MINTS].mints)
+    return await _mint_response(request, mint, moved_from(mint), status=200)
 
 
 @operations.add(
@@ -201,22 +200,19 @@ async def read_mint(request: web.Request) -> web.Response:
 )
 async def create_transaction(request: web.Request) -> web.Response:
     """Take a user's own transaction."""
-    api = request.app[API]
+    context = request.app[MINTS]
     caller = await read_caller(request)
     read_query(request, NoQuery)
     path = read_path(request, MintPath)
-    asked = await read_body(request, TransactionRequest)
-    mint = await get_mint(path.mint_id, sub=caller.sub, mints=api.mints)
-    await count_write(request, caller)
-    signed = await carry(asked.raw, mint, chain=api.chain, line=api.line, now=api.now())
-    return await _answer(request, mint, has_heard_of(signed.tx_hash), status=202)
+    body = await read_body(request, TransactionRequest)
+    mint = await get_mint(path.mint_id, sub=caller.sub, mints=context.mints)
+    await count_write(request, caller.sub)
+    command = SubmitTransaction(raw=body.raw, mint=mint, now=request.app[HTTP].now())
+    signed = await submit_signed_transaction(command, chain=context.chain, outbox=context.outbox)
+    return await _mint_response(request, mint, has_heard_of(signed.tx_hash), status=202)
 
 
-def _nudges(request: web.Request) -> Nudges:
-    return Nudges(left=request[DEADLINE].left, throttled=request.app[GATE].intake.throttled)
-
-
-async def _answer(
+async def _mint_response(
     request: web.Request,
     mint: Mint,
     until: Callable[[Mint], bool],
@@ -225,7 +221,7 @@ async def _answer(
     headers: Mapping[str, str] | None = None,
 ) -> web.Response:
     """Show a mint, now or when `until` holds of it, as the client prefers."""
-    api, deadline = request.app[API], request[DEADLINE]
+    context, http, deadline = request.app[MINTS], request.app[HTTP], request[DEADLINE]
     applied = dict(headers or {})
     if seconds := wished(request.headers.getall("Prefer", [])):
         with request.app[GATE].lingering() as may_wait:
@@ -233,11 +229,16 @@ async def _answer(
                 applied["Preference-Applied"] = "wait"
                 seconds = min(seconds, int(deadline.left()))
                 mint = await wait_for(
-                    mint, until, seconds=seconds, mints=api.mints, now=api.now, sleep=api.sleep
+                    mint,
+                    until,
+                    seconds=seconds,
+                    mints=context.mints,
+                    now=http.now,
+                    sleep=context.sleep,
                 )
-    transaction = await unsigned_transaction(mint, api.chain, within=deadline.left())
-    view = mint_view(mint, public_url=api.settings.public_url, transaction=transaction)
-    return answer(view, status=status, headers=applied)
+    transaction = await unsigned_transaction(mint, context.chain, within=deadline.left())
+    view = mint_view(mint, public_url=http.public_url, transaction=transaction)
+    return json_response(view, status=status, headers=applied)
 
 
 @operations.add(
@@ -256,25 +257,22 @@ async def _answer(
 )
 async def stop_mint(request: web.Request) -> web.Response:
     """Stop a mint, or ask for that."""
-    api = request.app[API]
+    context, http = request.app[MINTS], request.app[HTTP]
     caller = await read_caller(request)
     read_query(request, NoQuery)
     path = read_path(request, MintPath)
-    await count_write(request, caller)
+    await count_write(request, caller.sub)
+    command = CancelMint(
+        mint_id=path.mint_id, sub=caller.sub, trace=request[TRACE].traceparent(), now=http.now()
+    )
     cancellation = await cancel_mint(
-        path.mint_id,
-        sub=caller.sub,
-        trace=request[TRACE].traceparent(),
-        mints=api.mints,
-        line=api.line,
-        now=api.now(),
-        nudges=_nudges(request),
+        command, mints=context.mints, outbox=context.outbox, nudges=nudges_of(request)
     )
     if cancellation.ended:
         request.app[METRICS].stages.reached(MintStatus.REJECTED)
     mint = cancellation.mint
     status = 200 if mint.status is MintStatus.REJECTED else 202
-    return answer(mint_view(mint, public_url=api.settings.public_url), status=status)
+    return json_response(mint_view(mint, public_url=http.public_url), status=status)
 
 
 @operations.add(
@@ -291,20 +289,15 @@ async def stop_mint(request: web.Request) -> web.Response:
 )
 async def read_mints(request: web.Request) -> web.Response:
     """Return a page of mints."""
-    api = request.app[API]
+    http = request.app[HTTP]
     caller = await read_caller(request)
     query = read_query(request, MintsQuery)
     bound = ("mints", caller.sub, query.status or "")
-    page = await list_mints(
-        caller.sub,
-        status=query.status,
-        limit=query.limit,
-        after=api.cursors.read(bound, query.cursor) if query.cursor else None,
-        mints=api.mints,
-    )
-    return answer(
+    command = ListMints(sub=caller.sub, status=query.status, page=read_page(request, bound, query))
+    page = await list_mints(command, mints=request.app[MINTS].mints)
+    return json_response(
         MintList(
-            items=[mint_view(mint, public_url=api.settings.public_url) for mint in page.mints],
-            next_cursor=api.cursors.issue(bound, page.after) if page.after else None,
+            items=[mint_view(mint, public_url=http.public_url) for mint in page.mints],
+            next_cursor=http.cursors.issue(bound, page.after) if page.after else None,
         )
     )

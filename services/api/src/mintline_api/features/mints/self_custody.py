@@ -7,6 +7,7 @@ checks keep the user from a transaction that does something else, or that cannot
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 
 import structlog
 
@@ -17,13 +18,10 @@ from mintline.raw_transactions import SignedTransaction, decode
 from mintline.records import MAX_OWN_TRANSACTIONS, Mint
 from mintline.states import MintStatus
 from mintline.vouchers import calldata
-from mintline_api.chain import Chain
-from mintline_api.features.links.ports import LinkStore
-from mintline_api.features.links.problems import WALLET_NOT_LINKED
-from mintline_api.features.links.signatures import is_contract
+from mintline_api.chain import ChainReader, is_contract
 from mintline_api.features.mints.problems import MALFORMED_TRANSACTION, NOT_WAITING, TRANSACTION_MISMATCH
 from mintline_api.features.mints.self_custody_models import UnsignedTransaction
-from mintline_api.features.operations.ports import Line
+from mintline_api.features.operations.ports import Outbox
 from mintline_api.http.problems import Fault, Refused
 
 log = structlog.get_logger()
@@ -39,26 +37,8 @@ MAX_FEE = 10_000 * GWEI
 _WAITING = (MintStatus.ISSUED, MintStatus.SUBMITTED)
 
 
-async def own_wallet(address: str | None, *, sub: str, links: LinkStore) -> str:
-    """Return the linked wallet that a self-custody mint goes to: the one named, or the user's only one."""
-    if address is not None:
-        link = await links.get(address)
-        if link is None or link.sub != sub:
-            raise Refused(WALLET_NOT_LINKED, f"{address} is not a wallet that you have linked.")
-        return address
-    mine = await links.of_user(sub)
-    if len(mine) != 1:
-        many = (
-            f"You have linked {len(mine)} wallets: name one as `to`."
-            if mine
-            else "You have linked no wallet."
-        )
-        raise Refused(WALLET_NOT_LINKED, many)
-    return mine[0].address
-
-
 async def unsigned_transaction(
-    mint: Mint, chain: Chain | None, *, within: float = CHAIN_SECONDS
+    mint: Mint, chain: ChainReader | None, *, within: float = CHAIN_SECONDS
 ) -> UnsignedTransaction | None:
     """Return what the user's wallet may sign now, None if there is nothing to sign.
 
@@ -67,11 +47,11 @@ async def unsigned_transaction(
     if mint.custody != "self" or mint.status not in _WAITING or mint.voucher_signature is None:
         return None
     assert mint.gas is not None
-    bare = UnsignedTransaction(
+    without_fees = UnsignedTransaction(
         chain_id=hex(mint.chain_id), to=mint.contract, data=calldata(mint), gas=hex(mint.gas)
     )
     if chain is None:
-        return bare
+        return without_fees
     try:
         async with asyncio.timeout(min(CHAIN_SECONDS, within)):
             code, nonce, market = await asyncio.gather(
@@ -79,15 +59,15 @@ async def unsigned_transaction(
             )
     except (MintlineError, TimeoutError) as error:
         log.warning("chain_not_read", reason=f"{type(error).__name__}: {error}")
-        return bare
+        return without_fees
     tip = max(market.priority_fee, MIN_TIP)
     fees = {"max_fee_per_gas": hex(2 * market.base_fee + tip), "max_priority_fee_per_gas": hex(tip)}
     if is_contract(code):
-        return bare.model_copy(update=fees)
-    return bare.model_copy(update={**fees, "from_": mint.to, "nonce": hex(nonce)})
+        return without_fees.model_copy(update=fees)
+    return without_fees.model_copy(update={**fees, "from_": mint.to, "nonce": hex(nonce)})
 
 
-async def _chain_time(chain: Chain | None, now: int) -> int:
+async def _chain_time(chain: ChainReader | None, now: int) -> int:
     """Return the chain's time in Unix seconds, or ours (`now`, milliseconds) where no node answers."""
     if chain is None:
         return now // 1000
@@ -98,11 +78,23 @@ async def _chain_time(chain: Chain | None, now: int) -> int:
         return now // 1000
 
 
-async def carry(raw: bytes, mint: Mint, *, chain: Chain | None, line: Line, now: int) -> SignedTransaction:
-    """Put a user's signed transaction on its way to the chain, having checked that it redeems the voucher.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmitTransaction:
+    """A user's signed transaction for a mint; `now` is in Unix milliseconds."""
 
-    `now` is in Unix milliseconds. Raises Refused with every fault that was found.
+    raw: bytes
+    mint: Mint
+    now: int
+
+
+async def submit_signed_transaction(
+    command: SubmitTransaction, *, chain: ChainReader | None, outbox: Outbox
+) -> SignedTransaction:
+    """Send a user's signed transaction to the chain, having checked that it redeems the voucher.
+
+    Raises Refused with every fault that was found.
     """
+    raw, mint, now = command.raw, command.mint, command.now
     if mint.custody != "self" or mint.status not in _WAITING or mint.deadline is None:
         raise Refused(NOT_WAITING, f"The mint is {mint.status.value}, by {mint.custody} custody.")
     if mint.deadline < await _chain_time(chain, now):
@@ -137,7 +129,7 @@ async def carry(raw: bytes, mint: Mint, *, chain: Chain | None, line: Line, now:
         raw=raw,
         tx_hash=signed.tx_hash,
     )
-    await line.redeem(message, at=now)
+    await outbox.redeem(message, at=now)
     log.info("transaction_posted", mint_id=mint.mint_id, tx_hash="0x" + signed.tx_hash.hex())
     return signed
 
@@ -161,7 +153,7 @@ def _mismatches(signed: SignedTransaction, mint: Mint) -> list[str]:
     return [wrong for fits, wrong in checks if not fits]
 
 
-async def _untimely(signed: SignedTransaction, chain: Chain | None) -> list[str]:
+async def _untimely(signed: SignedTransaction, chain: ChainReader | None) -> list[str]:
     """Return why the chain would not take a transaction now; nothing if the chain cannot be asked."""
     if chain is None:
         return []

@@ -10,7 +10,7 @@ _REPEAT = 5_000
 """Milliseconds within which a repeated transaction is a retry of the request, not the user's second try."""
 
 
-class SqsLine:
+class SqsOutbox:
     """The queues that the builder and the broadcaster read."""
 
     def __init__(self, queues: SendingPort) -> None:

@@ -4,14 +4,30 @@ from __future__ import annotations
 
 from typing import Protocol, TypeVar
 
+from mintline.authorizations import Authorization
 from mintline.messages import BuildMint, ReviewMint, SelfRedeem
 from mintline.records import Operation
 
 OperationT = TypeVar("OperationT", bound=Operation)
 
 
-class Line(Protocol):
-    """The way into the line of services."""
+class OperationStore(Protocol):
+    """The operations: mints, transfers and burns."""
+
+    async def create(self, operation: OperationT, authorization: Authorization) -> OperationT | None:
+        """Create an operation unless its id exists; return None if created, else the one that was there.
+
+        Its authorization is on record before it is.
+        """
+        ...
+
+    async def operation(self, operation_id: str) -> Operation | None:
+        """Return an operation of any kind as it is now."""
+        ...
+
+
+class Outbox(Protocol):
+    """Sends messages to the pipeline."""
 
     async def build(self, message: BuildMint, *, group: str) -> None:
         """Ask for an operation to be built; those of a `group` keep their order."""

@@ -1,4 +1,13 @@
-"""Accepting what a user asks for, once, whatever its kind."""
+"""Accepting what a user asks for, once, whatever its kind.
+
+::
+
+    idempotency key ──▶ id ──▶ authorization, then record (the lock) ──▶ message
+                                    1                                       2
+
+If a process dies between the two, the next request with the key or the sweep sends the message. The id is
+made of the key, so one conditional put is both the lock and the creation.
+"""
 
 from __future__ import annotations
 
@@ -14,17 +23,14 @@ from mintline.authorizations import Authorization
 from mintline.messages import BuildMint
 from mintline.records import Mint, Operation, Wallet, canonical_json
 from mintline.states import MintStatus
-from mintline_api.features.collections.registry import Collections
-from mintline_api.features.links.ports import LinkStore
-from mintline_api.features.mints.ports import MintStore
-from mintline_api.features.mints.token_ids import TokenIds
-from mintline_api.features.operations.ports import Line
+from mintline_api.features.collections.registry import CollectionRegistry
+from mintline_api.features.operations.nudges import Nudges
+from mintline_api.features.operations.ports import OperationStore, OperationT, Outbox
 from mintline_api.features.operations.problems import KEY_REUSED
 from mintline_api.features.wallets.use_cases import WalletDirectory
 from mintline_api.http.problems import Refused
 from mintline_api.limits.gas import GasBudget
 from mintline_api.limits.rates import Rates
-from mintline_api.nudges import Nudges
 
 log = structlog.get_logger()
 
@@ -34,7 +40,27 @@ _ID_BYTES = 17
 _ACCEPTED = {"mint": "mint_accepted", "transfer": "transfer_accepted", "burn": "burn_accepted"}
 _REPLAYED = {"mint": "mint_replayed", "transfer": "transfer_replayed", "burn": "burn_replayed"}
 
-OperationT = TypeVar("OperationT", bound=Operation)
+RequestT = TypeVar("RequestT", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission(Generic[RequestT]):
+    """A user's request for an operation; `key` is its idempotency key.
+
+    `authorize` makes the envelope of the operation, `now` is in Unix milliseconds.
+    """
+
+    request: RequestT
+    sub: str
+    key: str | None
+    trace: str
+    authorize: Callable[[Operation], bytes]
+    now: int
+
+    def digest(self) -> str:
+        """Return the digest by which a repeated request is known to be the same (SHA-256, hex)."""
+        body = canonical_json(self.request.model_dump(mode="json", exclude_none=True))
+        return hashlib.sha256(body.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,59 +72,86 @@ class Accepted(Generic[OperationT]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """Who asks, and how; `authorize` makes the envelope of an operation, `now` is in Unix milliseconds."""
-
-    sub: str
-    key: str | None
-    trace: str
-    authorize: Callable[[Operation], bytes]
-    now: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Intake:
-    """What it takes to accept an operation.
+    """What it takes to accept an operation of any kind.
 
     `rates` and `gas` refuse new ones beyond what a user has; no replay is counted.
     """
 
     chain_id: int
     default_collection: str
-    collections: Collections
+    collections: CollectionRegistry
     wallets: WalletDirectory
-    links: LinkStore
-    token_ids: TokenIds
-    operations: MintStore
-    line: Line
+    operations: OperationStore
+    outbox: Outbox
     entropy: Callable[[int], bytes]
     nudges: Nudges = field(default_factory=Nudges)
     rates: Rates | None = None
     gas: GasBudget | None = None
 
-    def operation_id(self, kind: str, asked: Asked) -> str:
-        """Return the id of what is asked for: the key's own, or a new one."""
-        if asked.key is None:
+    def operation_id(self, kind: str, submission: Submission[RequestT]) -> str:
+        """Return the operation's id: the idempotency key's own, or a new one without a key."""
+        if submission.key is None:
             return operation_id_from(kind, self.entropy(_ID_BYTES))
-        return keyed_operation_id(kind, self.chain_id, asked.sub, asked.key)
+        return keyed_operation_id(kind, self.chain_id, submission.sub, submission.key)
 
-    async def permit(self, asked: Asked, *, paying: Wallet | None) -> int | None:
+    async def permit(self, sub: str, *, paying: Wallet | None) -> int | None:
         """Return the user's permit for one more, None if there are no rates; raises Refused."""
         if self.gas is not None and paying is not None:
             await self.gas.check(paying.address)
-        return None if self.rates is None else await self.rates.take(asked.sub)
+        return None if self.rates is None else await self.rates.take(sub)
 
-    def give_back(self, permit: int | None, asked: Asked) -> None:
+    def give_back(self, permit: int | None, sub: str) -> None:
         """Return a permit that made nothing."""
         if self.rates is not None and permit is not None:
-            self.rates.give_back(asked.sub, permit)
+            self.rates.give_back(sub, permit)
 
     async def send(self, operation: Operation) -> None:
-        """Put an accepted operation on the line; the sweep does, should this be lost."""
+        """Send an accepted operation to the pipeline; if the message is lost, the sweep sends it."""
         message = BuildMint(mint_id=operation.operation_id, trace=operation.trace)
         await self.nudges.send(
-            self.line.build(message, group=group_of(operation)), mint_id=operation.operation_id
+            self.outbox.build(message, group=group_of(operation)), mint_id=operation.operation_id
         )
+
+    async def create(
+        self,
+        operation: OperationT,
+        authorization: Authorization,
+        *,
+        unused: Callable[[OperationT], None],
+    ) -> Accepted[OperationT]:
+        """Put an operation on record and send it, or return what its idempotency key made before.
+
+        `unused` is called with that one: what was taken for a new one is not needed.
+        """
+        existing = await self.operations.create(operation, authorization)
+        if existing is not None and not _is_this_try(existing, operation):
+            unused(existing)
+            return await self._replay(existing, operation.request_digest)
+        created = existing or operation
+        if created.status is MintStatus.ACCEPTED:
+            await self.send(created)
+        log.info(_ACCEPTED[created.kind], **{f"{created.kind}_id": created.operation_id})
+        return Accepted(created, replayed=False)
+
+    async def made_before(
+        self, record: type[OperationT], operation_id: str, submission: Submission[RequestT]
+    ) -> Accepted[OperationT] | None:
+        """Return what the idempotency key made before, None if that is nothing."""
+        existing = await self.operations.operation(operation_id) if submission.key else None
+        return await self._replay(existing, submission.digest()) if isinstance(existing, record) else None
+
+    async def _replay(self, existing: OperationT, request_digest: str) -> Accepted[OperationT]:
+        """Return what a key made before; raises Refused if that was from another body.
+
+        What is still `accepted` is sent again: a process may have died between the two writes.
+        """
+        if existing.request_digest != request_digest:
+            raise Refused(KEY_REUSED, f"This Idempotency-Key made {existing.operation_id} from another body.")
+        if existing.status is MintStatus.ACCEPTED:
+            await self.send(existing)
+        log.info(_REPLAYED[existing.kind], **{f"{existing.kind}_id": existing.operation_id})
+        return Accepted(existing, replayed=True)
 
 
 def operation_id_from(kind: str, seed: bytes) -> str:
@@ -127,28 +180,6 @@ def group_of(operation: Operation) -> str:
     return operation.sender.address
 
 
-async def _create(
-    operation: OperationT,
-    authorization: Authorization,
-    intake: Intake,
-    *,
-    unused: Callable[[OperationT], None],
-) -> Accepted[OperationT]:
-    """Put an operation on record and on the line, or return what its key made before.
-
-    `unused` is called with that one: what was taken for a new one is not needed.
-    """
-    existing = await intake.operations.create(operation, authorization)
-    if existing is not None and not _is_this_try(existing, operation):
-        unused(existing)
-        return await _replay(existing, operation.request_digest, intake)
-    kept = existing or operation
-    if kept.status is MintStatus.ACCEPTED:
-        await intake.send(kept)
-    log.info(_ACCEPTED[kept.kind], **{f"{kept.kind}_id": kept.operation_id})
-    return Accepted(kept, replayed=False)
-
-
 def _is_this_try(existing: Operation, operation: Operation) -> bool:
     """Tell whether a record is the one that this request wrote, by a try whose answer was lost.
 
@@ -160,29 +191,3 @@ def _is_this_try(existing: Operation, operation: Operation) -> bool:
         operation.created_at,
         operation.trace,
     )
-
-
-async def _made_before(
-    operation_id: str, request_digest: str, record: type[OperationT], asked: Asked, intake: Intake
-) -> Accepted[OperationT] | None:
-    """Return what the key made before, None if that is nothing."""
-    existing = await intake.operations.operation(operation_id) if asked.key else None
-    return await _replay(existing, request_digest, intake) if isinstance(existing, record) else None
-
-
-async def _replay(existing: OperationT, request_digest: str, intake: Intake) -> Accepted[OperationT]:
-    """Return what a key made before; raises Refused if that was from another body.
-
-    What is still `accepted` is put on the line again: a process may have died between the two writes.
-    """
-    if existing.request_digest != request_digest:
-        raise Refused(KEY_REUSED, f"This Idempotency-Key made {existing.operation_id} from another body.")
-    if existing.status is MintStatus.ACCEPTED:
-        await intake.send(existing)
-    log.info(_REPLAYED[existing.kind], **{f"{existing.kind}_id": existing.operation_id})
-    return Accepted(existing, replayed=True)
-
-
-def _digest_of(request: BaseModel) -> str:
-    asked = canonical_json(request.model_dump(mode="json", exclude_none=True))
-    return hashlib.sha256(asked.encode()).hexdigest()

@@ -7,11 +7,13 @@ from aiohttp import hdrs, web
 from mintline.admin import ALIVE, readiness_report
 from mintline_api.features.system import examples
 from mintline_api.features.system.models import Health, Readiness
-from mintline_api.http.context import API, OPENAPI
+from mintline_api.features.system.readiness import Readiness as ReadinessChecks
+from mintline_api.http.context import OPENAPI
 from mintline_api.http.operations import Answer, Operations
 from mintline_api.http.reference.documents import DOCS
-from mintline_api.http.responses import answer, conditional
+from mintline_api.http.responses import conditional_response, json_response
 
+READINESS = web.AppKey("readiness", ReadinessChecks)
 operations = Operations("System", "Health, and this documentation.")
 
 
@@ -25,7 +27,7 @@ operations = Operations("System", "Health, and this documentation.")
 )
 async def read_health(_: web.Request) -> web.Response:
     """Say that the process is alive."""
-    return answer(Health(**ALIVE))
+    return json_response(Health(**ALIVE))
 
 
 @operations.add(
@@ -41,10 +43,10 @@ async def read_health(_: web.Request) -> web.Response:
 )
 async def read_readiness(request: web.Request) -> web.Response:
     """Say what is missing."""
-    view = Readiness(**readiness_report(await request.app[API].readiness.outcome()))
+    view = Readiness(**readiness_report(await request.app[READINESS].outcome()))
     if not view.missing:
-        return answer(view)
-    return answer(view, status=503, headers={"Retry-After": "1"})
+        return json_response(view)
+    return json_response(view, status=503, headers={"Retry-After": "1"})
 
 
 @operations.add(
@@ -57,7 +59,7 @@ async def read_readiness(request: web.Request) -> web.Response:
 )
 async def read_openapi(request: web.Request) -> web.Response:
     """Return the OpenAPI document."""
-    return conditional(request, request.app[OPENAPI])
+    return conditional_response(request, request.app[OPENAPI])
 
 
 @operations.add(
@@ -73,7 +75,7 @@ async def read_openapi(request: web.Request) -> web.Response:
 )
 async def read_docs(request: web.Request) -> web.Response:
     """Return the page of the reference."""
-    return conditional(request, request.app[DOCS].page)
+    return conditional_response(request, request.app[DOCS].page)
 
 
 @operations.add(
@@ -89,7 +91,7 @@ async def read_docs(request: web.Request) -> web.Response:
 )
 async def read_problems(request: web.Request) -> web.Response:
     """Return the page of problems."""
-    return conditional(request, request.app[DOCS].problems)
+    return conditional_response(request, request.app[DOCS].problems)
 
 
 @operations.add(
@@ -106,4 +108,4 @@ async def read_problems(request: web.Request) -> web.Response:
 async def read_docs_script(request: web.Request) -> web.Response:
     """Return Redoc's script, compressed for clients that take gzip."""
     compressed = "gzip" in request.headers.get(hdrs.ACCEPT_ENCODING, "")
-    return conditional(request, request.app[DOCS].packed_script if compressed else request.app[DOCS].script)
+    return conditional_response(request, request.app[DOCS].packed_script if compressed else request.app[DOCS].script)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
-
 from aiohttp import web
 
 from mintline.scopes import Scope
+from mintline_api.auth.callers import read_caller
 from mintline_api.features.collections.models import TokenPath
 from mintline_api.features.collections.problems import UNKNOWN_CONTRACT
-from mintline_api.features.pages import Page
+from mintline_api.features.pages import next_cursor, read_page
 from mintline_api.features.tokens import examples
 from mintline_api.features.tokens.models import (
     OwnerPath,
@@ -24,15 +23,15 @@ from mintline_api.features.tokens.models import (
     transfer_view,
 )
 from mintline_api.features.tokens.problems import UNKNOWN_TOKEN
-from mintline_api.features.tokens.use_cases import TokenFacts, get_owned, get_token, get_transfers
-from mintline_api.http.context import API
+from mintline_api.features.tokens.use_cases import TokenFacts, TokenReads, get_owned, get_token, get_transfers
+from mintline_api.http.context import HTTP
 from mintline_api.http.models import NoQuery, PageQuery
 from mintline_api.http.operations import Answer, Operations
 from mintline_api.http.problems import INVALID_CURSOR, INVALID_PARAMETER
-from mintline_api.http.requests import read_caller, read_path, read_query
-from mintline_api.http.responses import answer
+from mintline_api.http.requests import read_path, read_query
+from mintline_api.http.responses import json_response
 
-T = TypeVar("T")
+TOKENS = web.AppKey("tokens", TokenReads)
 operations = Operations(
     "Tokens",
     "Who owns what, as the index knows it; `index` says how fresh that is, `finality` how certain.",
@@ -51,20 +50,12 @@ operations = Operations(
 )
 async def read_token(request: web.Request) -> web.Response:
     """Return one token."""
-    api = request.app[API]
+    http = request.app[HTTP]
     caller = await read_caller(request)
     read_query(request, NoQuery)
     path = read_path(request, TokenPath)
-    facts = await get_token(
-        path.contract,
-        path.token_id,
-        chain_id=api.settings.chain_id,
-        collections=api.collections,
-        index=api.index,
-        metadata=api.metadata,
-        mints=api.mints,
-    )
-    return answer(_token_view(facts, sub=caller.sub, public_url=api.settings.public_url, now=api.now()))
+    facts = await get_token(path.contract, path.token_id, reads=request.app[TOKENS])
+    return json_response(_token_view(facts, sub=caller.sub, public_url=http.public_url, now=http.now()))
 
 
 @operations.add(
@@ -79,24 +70,19 @@ async def read_token(request: web.Request) -> web.Response:
 )
 async def read_transfers(request: web.Request) -> web.Response:
     """Return a page of transfers."""
-    api = request.app[API]
+    http = request.app[HTTP]
     await read_caller(request)
     path = read_path(request, TokenPath)
     query = read_query(request, PageQuery)
     bound = ("transfers", path.contract, str(path.token_id))
-    page, checkpoint = await get_transfers(
-        path.contract,
-        path.token_id,
-        limit=query.limit,
-        after=api.cursors.read(bound, query.cursor) if query.cursor else None,
-        collections=api.collections,
-        index=api.index,
+    transfers, checkpoint = await get_transfers(
+        path.contract, path.token_id, page=read_page(request, bound, query), reads=request.app[TOKENS]
     )
-    return answer(
+    return json_response(
         TransferList(
-            items=[transfer_view(transfer, checkpoint) for _, transfer in page.items],
-            next_cursor=_next(request, bound, page),
-            index=index_view(checkpoint, now=api.now()),
+            items=[transfer_view(transfer, checkpoint) for _, transfer in transfers.items],
+            next_cursor=next_cursor(request, bound, transfers),
+            index=index_view(checkpoint, now=http.now()),
         )
     )
 
@@ -114,34 +100,28 @@ async def read_transfers(request: web.Request) -> web.Response:
 )
 async def read_owned(request: web.Request) -> web.Response:
     """Return a page of an owner's tokens."""
-    api = request.app[API]
+    http = request.app[HTTP]
     await read_caller(request)
     path = read_path(request, OwnerPath)
     query = read_query(request, OwnerQuery)
     bound = ("owner", path.address, query.contract or "")
-    page, checkpoint = await get_owned(
+    tokens, checkpoint = await get_owned(
         path.address,
         contract=query.contract,
-        limit=query.limit,
-        after=api.cursors.read(bound, query.cursor) if query.cursor else None,
-        collections=api.collections,
-        index=api.index,
+        page=read_page(request, bound, query),
+        reads=request.app[TOKENS],
     )
-    public_url = api.settings.public_url
-    return answer(
+    public_url = http.public_url
+    return json_response(
         TokenList(
             items=[
                 TokenSummary(**token_summary(token, checkpoint, public_url=public_url))
-                for _, token in page.items
+                for _, token in tokens.items
             ],
-            next_cursor=_next(request, bound, page),
-            index=index_view(checkpoint, now=api.now()),
+            next_cursor=next_cursor(request, bound, tokens),
+            index=index_view(checkpoint, now=http.now()),
         )
     )
-
-
-def _next(request: web.Request, bound: tuple[str, ...], page: Page[T]) -> str | None:
-    return request.app[API].cursors.issue(bound, page.items[-1][0]) if page.more and page.items else None
 
 
 def _token_view(facts: TokenFacts, *, sub: str, public_url: str, now: int) -> TokenView:

@@ -10,11 +10,10 @@ from typing import Any
 
 from mintline.errors import Unreadable
 from mintline.records import Checkpoint, Mint, Token, Transfer, metadata_object_key
-from mintline_api.features.collections.registry import Collections
+from mintline_api.features.collections.registry import CollectionRegistry
 from mintline_api.features.metadata.use_cases import MetadataCache
-from mintline_api.features.mints.ports import MintStore
-from mintline_api.features.pages import Page
-from mintline_api.features.tokens.ports import Index
+from mintline_api.features.pages import Page, PageRequest
+from mintline_api.features.tokens.ports import Index, MintReader
 from mintline_api.features.tokens.problems import UNKNOWN_TOKEN
 from mintline_api.http.problems import Refused
 
@@ -30,19 +29,21 @@ class TokenFacts:
     mint: Mint | None
 
 
-async def get_token(
-    contract: str,
-    token_id: int,
-    *,
-    chain_id: int,
-    collections: Collections,
-    index: Index,
-    metadata: MetadataCache,
-    mints: MintStore,
-) -> TokenFacts:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenReads:
+    """What it takes to read tokens."""
+
+    chain_id: int
+    collections: CollectionRegistry
+    index: Index
+    metadata: MetadataCache
+    mints: MintReader
+
+
+async def get_token(contract: str, token_id: int, *, reads: TokenReads) -> TokenFacts:
     """Return what is known of a token; raises Refused if the index has not seen it minted."""
-    await collections.known(contract)
-    token, checkpoint = await asyncio.gather(index.token(contract, token_id), index.checkpoint())
+    await reads.collections.known(contract)
+    token, checkpoint = await asyncio.gather(reads.index.token(contract, token_id), reads.index.checkpoint())
     if token is None:
         raise _unknown_token(contract, token_id)
 
@@ -51,7 +52,8 @@ async def get_token(
 
     stored, altered = None, False
     try:
-        stored = await metadata.verified(metadata_object_key(chain_id, contract, token_id), digest)
+        key = metadata_object_key(reads.chain_id, contract, token_id)
+        stored = await reads.metadata.verified(key, digest)
     except Refused:
         altered = True
     return TokenFacts(
@@ -59,11 +61,11 @@ async def get_token(
         checkpoint=checkpoint,
         metadata=json.loads(stored) if stored is not None else None,
         verified=False if altered else None if stored is None else True,
-        mint=await _mint_of(token, mints),
+        mint=await _mint_of(token, reads.mints),
     )
 
 
-async def _mint_of(token: Token, mints: MintStore) -> Mint | None:
+async def _mint_of(token: Token, mints: MintReader) -> Mint | None:
     """Return the mint of ours that made a token; None for an unreadable one, which hides no token."""
     if token.mint_id is None:
         return None
@@ -73,38 +75,28 @@ async def _mint_of(token: Token, mints: MintStore) -> Mint | None:
 
 
 async def get_transfers(
-    contract: str,
-    token_id: int,
-    *,
-    limit: int,
-    after: str | None,
-    collections: Collections,
-    index: Index,
+    contract: str, token_id: int, *, page: PageRequest, reads: TokenReads
 ) -> tuple[Page[Transfer], Checkpoint | None]:
     """Return a token's transfers, newest first; raises Refused if the index has not seen it minted."""
-    await collections.known(contract)
-    page, checkpoint = await asyncio.gather(
-        index.transfers(contract, token_id, limit=limit, after=after), index.checkpoint()
+    await reads.collections.known(contract)
+    transfers, checkpoint = await asyncio.gather(
+        reads.index.transfers(contract, token_id, limit=page.limit, after=page.after),
+        reads.index.checkpoint(),
     )
-    if not page.items and await index.token(contract, token_id) is None:
+    if not transfers.items and await reads.index.token(contract, token_id) is None:
         raise _unknown_token(contract, token_id)
-    return page, checkpoint
+    return transfers, checkpoint
 
 
 async def get_owned(
-    owner: str,
-    *,
-    contract: str | None,
-    limit: int,
-    after: str | None,
-    collections: Collections,
-    index: Index,
+    owner: str, *, contract: str | None, page: PageRequest, reads: TokenReads
 ) -> tuple[Page[Token], Checkpoint | None]:
     """Return an owner's tokens by contract and id."""
     if contract is not None:
-        await collections.known(contract)
+        await reads.collections.known(contract)
     return await asyncio.gather(
-        index.tokens_of(owner, contract=contract, limit=limit, after=after), index.checkpoint()
+        reads.index.tokens_of(owner, contract=contract, limit=page.limit, after=page.after),
+        reads.index.checkpoint(),
     )
 
 

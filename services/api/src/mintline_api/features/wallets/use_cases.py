@@ -19,7 +19,8 @@ import structlog
 from mintline.records import WALLET_CACHE_SECONDS, Wallet, scoped
 from mintline_api.caches import BoundedCache, SingleFlight
 from mintline_api.features.wallets.ports import Keys, WalletStore
-from mintline_api.features.wallets.problems import WALLET_REASSIGNED
+from mintline_api.features.wallets.problems import WALLET_DELETED, WALLET_REASSIGNED
+from mintline_api.http.models import rfc3339
 from mintline_api.http.problems import Refused
 
 log = structlog.get_logger()
@@ -88,6 +89,13 @@ class WalletDirectory:
             wallet = await self._flights.run(sub, lambda: self._provision(sub))
         if wallet.reassigned_to is not None:
             raise Refused(WALLET_REASSIGNED, f"The wallet {wallet.address} is another account's now.")
+        return wallet
+
+    async def usable(self, sub: str) -> Wallet:
+        """Return the user's wallet as `of` does; raises Refused too if its key is to be destroyed."""
+        wallet = await self.of(sub)
+        if wallet.deletes_at is not None:
+            raise Refused(WALLET_DELETED, f"The wallet's key is destroyed at {rfc3339(wallet.deletes_at)}.")
         return wallet
 
     async def _provision(self, sub: str) -> Wallet:

@@ -11,7 +11,7 @@ from aiohttp import web
 from mintline_api.http.context import Document
 from mintline_api.http.problems import Kind
 from mintline_api.http.reference.pages import asset, problems_page, reference_page
-from mintline_api.http.responses import document
+from mintline_api.http.responses import document_of
 
 CACHED: Mapping[str, str] = {"Cache-Control": "public, max-age=60"}
 
@@ -32,16 +32,16 @@ DOCS = web.AppKey("docs", Reference)
 def reference(title: str, *, kinds: Iterable[Kind]) -> Reference:
     """Return the reference of the API of this name, with these problems."""
     headers = {**CACHED, "Content-Type": "text/javascript; charset=utf-8", "Vary": "Accept-Encoding"}
-    script = document(asset("redoc.standalone.js").encode(), headers)
+    script = document_of(asset("redoc.standalone.js").encode(), headers)
     packed = gzip.compress(script.body, mtime=0)
     return Reference(
         page=_page(*reference_page(title)),
         problems=_page(*problems_page(title, kinds=kinds)),
         script=script,
-        packed_script=document(packed, {**headers, "Content-Encoding": "gzip"}),
+        packed_script=document_of(packed, {**headers, "Content-Encoding": "gzip"}),
     )
 
 
 def _page(body: bytes, policy: str) -> Document:
     headers = {"Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": policy}
-    return document(body, {**CACHED, **headers})
+    return document_of(body, {**CACHED, **headers})

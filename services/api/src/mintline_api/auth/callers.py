@@ -1,0 +1,18 @@
+"""Who sent a request."""
+
+from __future__ import annotations
+
+from aiohttp import hdrs, web
+
+from mintline_api.auth.access_tokens import AccessTokens, Caller
+from mintline_api.auth.authorizations import Authorizations
+from mintline_api.http.context import SCOPE
+
+ACCESS_TOKENS = web.AppKey("access_tokens", AccessTokens)
+AUTHORIZATIONS = web.AppKey("authorizations", Authorizations)
+
+
+async def read_caller(request: web.Request) -> Caller:
+    """Return who sent a request; raises Refused (401, or 403 for a token without the operation's scope)."""
+    authorization = request.headers.get(hdrs.AUTHORIZATION)
+    return await request.app[ACCESS_TOKENS].caller(authorization, request[SCOPE])

@@ -1,0 +1,15 @@
+"""What collections need from storage."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from mintline.records import RegisteredContract
+
+
+class CollectionStore(Protocol):
+    """The registered collections."""
+
+    async def collection(self, contract: str) -> RegisteredContract | None:
+        """Return a collection of ours."""
+        ...

@@ -1,0 +1,39 @@
+"""Reads requests for operations of any kind."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from aiohttp import web
+from pydantic import BaseModel
+
+from mintline_api.auth.callers import AUTHORIZATIONS, read_caller
+from mintline_api.features.operations.nudges import Nudges
+from mintline_api.features.operations.use_cases import Submission
+from mintline_api.http.context import DEADLINE, GATE, HTTP
+from mintline_api.http.models import NoQuery
+from mintline_api.http.requests import read_body, read_idempotency_key, read_query
+from mintline_api.http.tracing import TRACE
+
+RequestT = TypeVar("RequestT", bound=BaseModel)
+
+
+async def read_submission(request: web.Request, model: type[RequestT]) -> Submission[RequestT]:
+    """Return a caller's request for an operation; raises Refused for what is wrong with it."""
+    caller = await read_caller(request)
+    read_query(request, NoQuery)
+    key = read_idempotency_key(request)
+    body = await read_body(request, model)
+    return Submission(
+        request=body,
+        sub=caller.sub,
+        key=key,
+        trace=request[TRACE].traceparent(),
+        authorize=await request.app[AUTHORIZATIONS].by(caller.token),
+        now=request.app[HTTP].now(),
+    )
+
+
+def nudges_of(request: web.Request) -> Nudges:
+    """Return what sends a request's messages, by its deadline."""
+    return Nudges(left=request[DEADLINE].left, throttled=request.app[GATE].limit.throttled)
