@@ -108,4 +108,6 @@ async def read_problems(request: web.Request) -> web.Response:
 async def read_docs_script(request: web.Request) -> web.Response:
     """Return Redoc's script, compressed for clients that take gzip."""
     compressed = "gzip" in request.headers.get(hdrs.ACCEPT_ENCODING, "")
-    return conditional_response(request, request.app[DOCS].packed_script if compressed else request.app[DOCS].script)
+    return conditional_response(
+        request, request.app[DOCS].packed_script if compressed else request.app[DOCS].script
+    )
