@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mintline_cli.index import EVERY_BLOCK
-from mintline_ops import reconcile as reconciling
+from mintline_ops import reconcile
 from mintline_ops.deployments import target_of_line
 from mintline_ops.index.check import check
 
@@ -19,7 +19,7 @@ async def test_reconcile__when_the_line_has_been_through_it__finds_no_difference
 ) -> None:
     minted = await user.mint("Tallied")
     await user.until(minted["mint_id"], "finalized")
-    _, found = await reconciling.settled(target_of_line(line.info), patience=900)
+    _, found = await reconcile.settled(target_of_line(line.info), patience=900)
     assert found.differences == []
     assert found.counts["minted"] == found.counts["indexed"] >= 1
 

@@ -30,7 +30,7 @@ from mintline_ops.wallets.migration import migrate as migrate_wallets
 from mintline_ops.wallets.migration import prune_copies as prune
 from mintline_ops.wallets.reassignment import Reassignment
 from mintline_ops.wallets.rewrap import rewrap as rewrap_keys
-from mintline_ops.wallets.summary import Tally
+from mintline_ops.wallets.summary import Summary
 from mintline_signer import addresses
 from mintline_signer.host.audit_files import AuditFiles
 from mintline_signer.host.enclave_client import EnclaveClient
@@ -72,7 +72,7 @@ def migrate(
     """Move wrapped keys to another store, while mints go on; interrupted, it goes on when run again."""
     store: StoreName = to.value
 
-    async def work(custody: Custody) -> Tally:
+    async def work(custody: Custody) -> Summary:
         return await migrate_wallets(
             to=store,
             records=custody.records,
@@ -103,7 +103,7 @@ def prune_copies(
     """Delete the copies that migrations left in the store before."""
     age = seconds(older_than, "--older-than")
 
-    async def work(custody: Custody) -> Tally:
+    async def work(custody: Custody) -> Summary:
         return await prune(
             records=custody.records,
             stores=custody.stores,
@@ -134,7 +134,7 @@ def rewrap(
     """Have the enclave wrap every key anew, under another KMS key; it shows none on the way."""
     address, trail = enclave_of(enclave, audit, prefix, state)
 
-    async def work(custody: Custody) -> Tally:
+    async def work(custody: Custody) -> Summary:
         async with (
             AuditFiles(trail) as files,
             EnclaveClient(address, credentials=None, authorization_keys=None, audit=files) as client,
@@ -308,15 +308,15 @@ async def working(
         raise Misconfigured(f"AWS refused: {error}") from None
 
 
-def tell(as_json: bool, tally: Tally, more: dict[str, str]) -> None:  # noqa: FBT001 - as the option is
+def tell(as_json: bool, summary: Summary, more: dict[str, str]) -> None:  # noqa: FBT001 - as the option is
     """Show what came of it; ends the command with an error if some wallets came to nothing."""
     screen = Screen(as_json=as_json)
-    for outcome, count in sorted(tally.counts.items()):
+    for outcome, count in sorted(summary.counts.items()):
         screen.stage(outcome, str(count))
-    for failure in tally.failures:
+    for failure in summary.failures:
         screen.stage("failed", f"{failure['wallet']}: {failure['reason']}", style="red")
-    screen.result({**more, **tally.report()})
-    if tally.failures:
+    screen.result({**more, **summary.report()})
+    if summary.failures:
         raise typer.Exit(1)
 
 

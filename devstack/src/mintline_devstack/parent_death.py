@@ -1,7 +1,7 @@
-"""Run a command that dies with its parent: `python tether.py SIGNAL PARENT COMMAND…`.
+"""Run a command that ends with its parent: `python parent_death.py SIGNAL PARENT COMMAND…`.
 
 The process becomes the command, keeping its pid, after asking Linux for SIGNAL when the parent is gone,
-however it went. Elsewhere there is no such request to make, and the command runs untethered.
+however it went. Elsewhere there is no such request to make, and the command may outlive its parent.
 Started as a script by path, so that it costs no imports of the package.
 """
 
@@ -12,7 +12,7 @@ import sys
 PR_SET_PDEATHSIG = 1
 
 
-def tether(death_signal: int, parent: int) -> None:
+def end_with_parent(death_signal: int, parent: int) -> None:
     """Ask for `death_signal` when `parent` ends; exit at once if it already has."""
     if sys.platform != "linux":
         return
@@ -24,9 +24,9 @@ def tether(death_signal: int, parent: int) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """Tether this process and become the command."""
+    """Bind this process to its parent, and become the command."""
     death_signal, parent, *command = arguments
-    tether(int(death_signal), int(parent))
+    end_with_parent(int(death_signal), int(parent))
     try:
         os.execvp(command[0], command)  # noqa: S606 - the supervisor's own command line
     except OSError as error:

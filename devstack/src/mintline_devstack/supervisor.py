@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from mintline.errors import Misconfigured
-from mintline_devstack import parent_death as tether
+from mintline_devstack import parent_death
 
 Probe = Callable[[], Awaitable[str]]
 """Answers what is still missing before the child is ready; the empty string when it is."""
@@ -106,7 +106,7 @@ class Child:
     async def _exec(self) -> asyncio.subprocess.Process:
         with self.log.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-I", "-S", str(Path(tether.__file__))),
+                *(sys.executable, "-I", "-S", str(Path(parent_death.__file__))),
                 *(str(int(self.spec.death_signal)), str(os.getpid())),
                 *self.spec.argv,
                 stdin=asyncio.subprocess.DEVNULL,

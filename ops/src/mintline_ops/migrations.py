@@ -30,7 +30,7 @@ from mintline.resources import (
     Table,
 )
 from mintline_indexer.dynamo_store import place_item
-from mintline_ops.transaction_records import carry_mint, record_attempt, record_top_up
+from mintline_ops.transaction_migration import move_mint, record_attempt, record_top_up
 
 PAGE = 500
 """Items that are read, and written, between two notes of how far a step has come."""
@@ -219,8 +219,8 @@ async def _give_layout(tables: _Tables) -> int:
     return await tables.pages(CHECKPOINTS, move)
 
 
-async def _carry_mints(tables: _Tables) -> int:
-    return await _each(tables, MINTS, lambda item: carry_mint(tables.dynamo, item))
+async def _move_mints(tables: _Tables) -> int:
+    return await _each(tables, MINTS, lambda item: move_mint(tables.dynamo, item))
 
 
 async def _record_top_ups(tables: _Tables) -> int:
@@ -246,7 +246,7 @@ STEPS: tuple[tuple[str, Step], ...] = (
     ("blocks", _spread_undo_records),
     ("mints", _spread_mints_of_blocks),
     ("layout", _give_layout),
-    ("carried mints", _carry_mints),
+    ("open mints", _move_mints),
     ("top-ups", _record_top_ups),
     ("attempts", _record_attempts),
 )

@@ -259,4 +259,4 @@ async def test_migrate__when_the_checkpoint_is_gone__then_no_old_token_or_undo_r
 def test_steps__when_counted__then_none_is_missing_or_changed() -> None:
     names = [name for name, _ in STEPS]
     assert names[:5] == ["contracts", "tokens", "blocks", "mints", "layout"]
-    assert names[5:8] == ["carried mints", "top-ups", "attempts"]
+    assert names[5:8] == ["open mints", "top-ups", "attempts"]

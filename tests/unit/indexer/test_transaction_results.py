@@ -426,7 +426,7 @@ async def test_mint__when_it_is_of_before_transactions_had_records__then_it_has_
 async def test_mint__when_it_was_mined_before_transactions_had_records_and_is_undone__then_its_one_has_it(
     rig: Rig,
 ) -> None:
-    """Its transaction was recorded since, as one without an outcome (`mintline_ops.transaction_records`)."""
+    """Its transaction was recorded since, without an outcome (`mintline_ops.transaction_migration`)."""
     indexer = rig.start()
     await settle(indexer)
     [mint_id] = carried(rig, 1)

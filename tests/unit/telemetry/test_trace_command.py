@@ -14,7 +14,7 @@ from mintline.errors import Misconfigured, Rejected
 from mintline.messages import KeyRef
 from mintline.records import Attempt, Mint, Problem
 from mintline.states import MintStatus
-from mintline_cli import main as cli
+from mintline_cli.main import app
 from mintline_ops import trace
 
 WALLET = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
@@ -160,7 +160,7 @@ def test_log_files__when_a_folder_is_given__are_those_of_this_run_and_the_one_be
 
 
 def run(*arguments: str) -> tuple[int, str, str]:
-    result = CliRunner().invoke(cli.app, ["trace", *arguments])
+    result = CliRunner().invoke(app, ["trace", *arguments])
     return result.exit_code, result.stdout, result.stderr
 
 

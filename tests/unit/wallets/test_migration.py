@@ -7,7 +7,7 @@ import pytest
 
 from mintline.errors import Conflict, Rejected, Unavailable
 from mintline_ops.wallets.migration import migrate, prune_copies
-from mintline_ops.wallets.summary import Tally
+from mintline_ops.wallets.summary import Summary
 
 if TYPE_CHECKING:
     from tests.unit.wallets.conftest import Custody
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 HOUR = 3600
 
 
-async def moved(custody: Custody, to: Any = "dynamodb", *, dry_run: bool = False) -> Tally:
+async def moved(custody: Custody, to: Any = "dynamodb", *, dry_run: bool = False) -> Summary:
     return await migrate(
         to=to,
         records=custody.records,
@@ -26,7 +26,7 @@ async def moved(custody: Custody, to: Any = "dynamodb", *, dry_run: bool = False
     )
 
 
-async def pruned(custody: Custody, *, older_than: int = HOUR, dry_run: bool = False) -> Tally:
+async def pruned(custody: Custody, *, older_than: int = HOUR, dry_run: bool = False) -> Summary:
     return await prune_copies(
         records=custody.records,
         stores=custody.stores,
@@ -41,9 +41,9 @@ async def pruned(custody: Custody, *, older_than: int = HOUR, dry_run: bool = Fa
 async def test_migrate__when_done__has_moved_each_key_and_kept_the_old_copies(custody: Custody) -> None:
     before = [await custody.add(f"user-{n}") for n in range(30)]
 
-    tally = await moved(custody)
+    summary = await moved(custody)
 
-    assert tally.report() == {"moved": 30, "failed": []}
+    assert summary.report() == {"moved": 30, "failed": []}
     for old in before:
         new = custody.wallet(old.sub)
         assert custody.items.owns(new.secret_id)
@@ -111,9 +111,9 @@ async def test_migrate__when_the_new_store_keeps_something_else__does_not_switch
 
     monkeypatch.setattr(custody.items, "read", corrupt)
     monkeypatch.setattr(custody.items, "replace", nothing)
-    tally = await moved(custody)
+    summary = await moved(custody)
 
-    assert "does not hold what was written" in tally.failures[0]["reason"]
+    assert "does not hold what was written" in summary.failures[0]["reason"]
     assert custody.wallet("alice") == wallet
 
 
@@ -135,9 +135,9 @@ async def test_migrate__when_a_secret_is_anothers__moves_nothing(custody: Custod
         update={"secret_id": mallory.secret_id}
     )
 
-    tally = await moved(custody)
+    summary = await moved(custody)
 
-    assert [failure["reason"] for failure in tally.failures] == [
+    assert [failure["reason"] for failure in summary.failures] == [
         f"key_mismatch: {mallory.secret_id} holds another key."
     ]
     assert custody.wallet("alice").secret_id == mallory.secret_id

@@ -183,7 +183,7 @@ async def test_reassigned_keys__when_moved_to_another_store__do_not_meet(custody
     old = await custody.add("old")
     new = await reassignment(custody).run()
 
-    tally = await migrate(
+    summary = await migrate(
         to="dynamodb",
         records=custody.records,
         stores=custody.stores,
@@ -192,7 +192,7 @@ async def test_reassigned_keys__when_moved_to_another_store__do_not_meet(custody
         dry_run=False,
     )
 
-    assert tally.report() == {"moved": 1, "reassigned": 1, "failed": []}
+    assert summary.report() == {"moved": 1, "reassigned": 1, "failed": []}
     assert await custody.key(old) == b"wrapped old"
     await custody.secrets.schedule_deletion(new.secret_id, days=7)
     for record in (new, custody.wallet("new")):

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from mintline.aws.sealing import SealingSecret
 from mintline.errors import Unavailable
 from mintline_ops.wallets.rewrap import rewrap
-from mintline_ops.wallets.summary import Tally
+from mintline_ops.wallets.summary import Summary
 from mintline_signer.protocol import Rewrap, Rewrapped
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ async def rewrapped(
     *,
     dry_run: bool = False,
     sealing: MemorySealing | None = None,
-) -> Tally:
+) -> Summary:
     return await rewrap(
         to=NEW,
         stores=custody.stores,
@@ -97,9 +97,9 @@ async def test_rewrap__when_the_enclave_goes_away__is_finished_by_the_next_run(c
 async def test_rewrap__when_the_enclaves_policy_names_another_key__changes_nothing(custody: Custody) -> None:
     wallet = await custody.add("alice")
 
-    tally = await rewrapped(custody, FakeEnclave(to=OTHER))
+    summary = await rewrapped(custody, FakeEnclave(to=OTHER))
 
-    assert "other_kms_key" in tally.failures[0]["reason"]
+    assert "other_kms_key" in summary.failures[0]["reason"]
     assert await custody.key(wallet) == b"wrapped alice"
 
 

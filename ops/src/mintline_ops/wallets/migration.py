@@ -16,7 +16,7 @@ from mintline.errors import Conflict, Rejected
 from mintline.key_stores import KeyStore, KeyStores, StoredKey, StoreName
 from mintline.records import Wallet
 from mintline_ops.wallets.ports import WalletRecords, for_each
-from mintline_ops.wallets.summary import Tally
+from mintline_ops.wallets.summary import Summary
 
 
 async def migrate(
@@ -27,13 +27,13 @@ async def migrate(
     now: Callable[[], int],
     concurrency: int,
     dry_run: bool,
-) -> Tally:
+) -> Summary:
     """Move every wallet's key to the store `to`; `now` gives Unix milliseconds.
 
     Counts: `moved` (with `dry_run`: those that would be), `there` already, `unready` (not finished by the api
     yet), `deleting` and `reassigned` to another user (left alone).
     """
-    tally = Tally()
+    summary = Summary()
     target = stores.named(to)
 
     async def one(wallet: Wallet) -> str:
@@ -51,9 +51,9 @@ async def migrate(
         return "moved"
 
     await for_each(
-        records.all(), lambda wallet: tally.record(wallet.address, one(wallet)), concurrency=concurrency
+        records.all(), lambda wallet: summary.record(wallet.address, one(wallet)), concurrency=concurrency
     )
-    return tally
+    return summary
 
 
 async def copy(key: StoredKey, target: KeyStore) -> str:
@@ -86,13 +86,13 @@ async def prune_copies(
     days: int,
     concurrency: int,
     dry_run: bool,
-) -> Tally:
+) -> Summary:
     """Have the stores delete, after `days`, what migrations more than `older_than` seconds ago left behind.
 
     Counts: `pruned` (with `dry_run`: those that would be), `recent`. A copy is let go of only after the key
     has been read from where it is now.
     """
-    tally = Tally()
+    summary = Summary()
 
     async def one(wallet: Wallet) -> str:
         previous, moved_at = wallet.previous_secret_id, wallet.moved_at
@@ -107,10 +107,10 @@ async def prune_copies(
         return "pruned"
 
     await for_each(
-        records.all(), lambda wallet: tally.record(wallet.address, one(wallet)), concurrency=concurrency
+        records.all(), lambda wallet: summary.record(wallet.address, one(wallet)), concurrency=concurrency
     )
-    del tally.counts["single"]
-    return tally
+    del summary.counts["single"]
+    return summary
 
 
 async def _own_key(wallet: Wallet, stores: KeyStores) -> StoredKey:

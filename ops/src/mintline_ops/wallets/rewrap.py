@@ -15,7 +15,7 @@ from mintline.aws.sealing import SealingSecret
 from mintline.errors import Rejected
 from mintline.key_stores import KeyStore, KeyStores
 from mintline_ops.wallets.ports import for_each
-from mintline_ops.wallets.summary import Tally
+from mintline_ops.wallets.summary import Summary
 from mintline_signer.protocol import Rewrap, Rewrapped, WrappedAuthorizationKey, WrappedKey
 
 
@@ -51,26 +51,26 @@ async def rewrap(
     enclave: RewrappingEnclave,
     concurrency: int,
     dry_run: bool,
-) -> Tally:
+) -> Summary:
     """Have every key of every store, and every sealing key, wrapped under the KMS key `to` (its ARN).
 
     Counts: `rewrapped` (with `dry_run`: those that would be), `there` already. An enclave whose policy names
     another key than `to` changes nothing: its answer counts as a failure.
     """
-    tally = Tally()
+    summary = Summary()
     wrapping = Wrapping(to, enclave, dry_run=dry_run)
 
     async def one_sealing_key(reference: str) -> None:
-        await tally.record(reference, wrapping.sealing_key(reference, sealing))
+        await summary.record(reference, wrapping.sealing_key(reference, sealing))
 
     await for_each(sealing.references(), one_sealing_key, concurrency=concurrency)
     for store in stores.all():
 
         async def one_key(reference: str, store: KeyStore = store) -> None:
-            await tally.record(reference, wrapping.key(reference, store))
+            await summary.record(reference, wrapping.key(reference, store))
 
         await for_each(store.references(), one_key, concurrency=concurrency)
-    return tally
+    return summary
 
 
 @dataclass(frozen=True, slots=True)

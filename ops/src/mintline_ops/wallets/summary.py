@@ -1,4 +1,4 @@
-"""What came of work on many keys."""
+"""The outcome of work on many keys."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from mintline.errors import MintlineError
 
 
 @dataclass(slots=True)
-class Tally:
-    """How many keys came to what, and why some came to nothing."""
+class Summary:
+    """How many keys had which outcome, and why some failed."""
 
     counts: Counter[str] = field(default_factory=Counter)
     failures: list[dict[str, str]] = field(default_factory=list)
 
     def report(self) -> dict[str, Any]:
-        """Return the tally as JSON values."""
+        """Return the summary as JSON values."""
         return {**dict(sorted(self.counts.items())), "failed": self.failures}
 
     async def record(self, name: str, work: Awaitable[str]) -> None:
-        """Await the work, which returns what it came to, and count that or the error."""
+        """Await the work, which returns its outcome, and count that or the error."""
         try:
             self.counts[await work] += 1
         except MintlineError as error:

@@ -27,7 +27,7 @@ _INTENT: TypeAdapter[AnyIntent] = TypeAdapter(AnyIntent)
 _READ_OFF = ("gas", "fees", "submitted_at", "swept_at", "sweeps", "open_shard")
 """What an open mint's record held, and its transaction's holds now."""
 _MOVED = frozenset({MintStatus.BUILT, MintStatus.SUBMITTED, MintStatus.REJECTED})
-"""Mints that a transaction is to carry; the others of that time keep their outcome on their own record."""
+"""Mints that get a transaction; the others of that time keep their outcome on their own record."""
 
 
 def _integer(item: Item, name: str) -> int:
@@ -36,7 +36,7 @@ def _integer(item: Item, name: str) -> int:
     return value
 
 
-async def carry_mint(dynamo: Dynamo, item: Item) -> int:
+async def move_mint(dynamo: Dynamo, item: Item) -> int:
     """Give an open custodial mint's nonce its record; the mint is read off that from now on."""
     if "open_shard" not in item or "nonce" not in item or "sender" not in item or "gas" not in item:
         return 0
