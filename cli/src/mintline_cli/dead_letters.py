@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
 
-from mintline.aws.dead_letters import MOST, DeadLetter, DeadLetters
-from mintline.errors import Rejected
+from mintline.aws.dead_letters import MOST, DeadLetter
 from mintline.resources import QUEUES, Queue
 from mintline_cli.execution import execute, stop
 from mintline_cli.options import REGION, EndpointUrl, Json, Prefix, Region, State, target_of
 from mintline_cli.output import Screen
-from mintline_ops.deployments import Target, open_aws
+from mintline_ops import dead_letters
+from mintline_ops.dead_letters import open_dead_letters
 from mintline_ops.local_line import DEFAULT_STATE
 
 app = typer.Typer(help="Inspect dead letters, send them back to their queue, or delete them.")
@@ -48,20 +46,20 @@ def list_letters(
     target = target_of(state, prefix, region, endpoint_url, None)
     queues = QUEUES if queue is None else (_named(queue),)
 
-    async def look() -> dict[str, tuple[int, list[DeadLetter]]]:
-        async with _open(target) as letters:
+    async def read() -> dict[str, tuple[int, list[DeadLetter]]]:
+        async with open_dead_letters(target) as letters:
             return {
                 each.name: (await letters.waiting(each), await letters.look(each, limit=limit))
                 for each in queues
             }
 
-    by_queue = execute(look())
+    by_queue = execute(read())
     for name, (waiting, letters) in by_queue.items():
         shown = f", the first {len(letters)} shown" if len(letters) < waiting else ""
         what = "dead letter" if waiting == 1 else "dead letters"
         screen.say(f"{name}: {waiting} {what}{shown}", style="bold" if waiting else "dim")
         for letter in letters:
-            screen.say(f"  {told(letter)}", style="red")
+            screen.say(f"  {describe(letter)}", style="red")
     screen.result(
         {
             name: {"waiting": waiting, "messages": [letter.to_json() for letter in letters]}
@@ -86,14 +84,11 @@ def show(
     target = target_of(state, prefix, region, endpoint_url, None)
     wanted = _named(queue)
 
-    async def find() -> DeadLetter:
-        async with _open(target) as letters:
-            for letter in await letters.look(wanted, limit=MOST):
-                if letter.message_id == message_id:
-                    return letter
-        raise Rejected("message_unknown", f"no dead letter {message_id} among the first {MOST} of {queue}")
+    async def read() -> DeadLetter:
+        async with open_dead_letters(target) as letters:
+            return await dead_letters.find(letters, wanted, message_id)
 
-    letter = execute(find())
+    letter = execute(read())
     shown = letter.to_json() | {"type": type_of(letter), "sent_at": sent_at(letter)}
     for name, value in shown.items():
         screen.stage(name, "-" if value is None or value == "" else str(value), style="dim")
@@ -120,7 +115,7 @@ def redrive(
     target = target_of(state, prefix, region, endpoint_url, None)
 
     async def send() -> list[DeadLetter]:
-        async with _open(target) as letters:
+        async with open_dead_letters(target) as letters:
             return await letters.redrive(origin, wanted, limit=limit)
 
     _settled("redriven", execute(send()), wanted, as_json=as_json)
@@ -148,7 +143,7 @@ def drop(
     target = target_of(state, prefix, region, endpoint_url, None)
 
     async def delete() -> list[DeadLetter]:
-        async with _open(target) as letters:
+        async with open_dead_letters(target) as letters:
             return await letters.drop(origin, wanted, limit=limit)
 
     _settled("dropped", execute(delete()), wanted, as_json=as_json)
@@ -163,7 +158,7 @@ def _chosen(ids: list[str] | None, *, everything: bool) -> set[str] | None:
 def _settled(what: str, letters: list[DeadLetter], wanted: set[str] | None, *, as_json: bool) -> None:
     screen = Screen(as_json=as_json)
     for letter in letters:
-        screen.say(f"{what} {told(letter)}")
+        screen.say(f"{what} {describe(letter)}")
     missing = sorted((wanted or set()) - {letter.message_id for letter in letters})
     result: dict[str, Any] = {what: [letter.to_json() for letter in letters], "missing": missing}
     screen.result(result)
@@ -179,7 +174,7 @@ def _named(name: str) -> Queue:
     raise typer.BadParameter(f"no queue {name!r}; queues are {NAMES}")
 
 
-def told(letter: DeadLetter) -> str:
+def describe(letter: DeadLetter) -> str:
     """Return one line about a message."""
     names = (type_of(letter), letter.message.get("mint_id"))
     # A stranger may have written these: they take one line, and a short one.
@@ -195,9 +190,3 @@ def type_of(letter: DeadLetter) -> Any:
 def sent_at(letter: DeadLetter) -> str:
     """Return when the letter was set aside, as RFC 3339 in UTC."""
     return datetime.fromtimestamp(letter.sent_at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-@asynccontextmanager
-async def _open(target: Target) -> AsyncIterator[DeadLetters]:
-    async with AsyncExitStack() as stack:
-        yield DeadLetters(await open_aws(stack, target, "sqs"), target.settings.resource_prefix)

@@ -1,4 +1,4 @@
-"""Mint one NFT through a running line, and check every word of it against the chain and S3."""
+"""`mintline demo`: mint one NFT, and check all of it against the API, the chain and S3."""
 
 from __future__ import annotations
 
@@ -58,9 +58,9 @@ def demo(*, state: State = DEFAULT_STATE) -> None:
         if running is not None:
             screen.say(f"using the line that runs at {running['api_url']}")
             return await demonstrate(running, screen)
-        screen.say("starting the line")
         with needing_devstack():
             from mintline_cli import local_stack  # noqa: PLC0415 - operators install the CLI without it
+        screen.say("starting the line")
         async with local_stack.started(screen, state) as stack:
             return await demonstrate(stack.info, screen)
 

@@ -20,7 +20,7 @@ def needing_devstack() -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        if error.name != "mintline_devstack":
+        if error.name is None or error.name.partition(".")[0] != "mintline_devstack":
             raise
         stop("the local stack is not installed: install mintline-cli with its extra `devstack`")
 

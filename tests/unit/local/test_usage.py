@@ -48,7 +48,7 @@ NUMBERS = [
         ("mint --name", "option '--name' requires an argument", "mintline mint"),
         ("dlq nothing", "no such command 'nothing'", "mintline dlq"),
         ("dlq redrive", "missing argument 'QUEUE'", "mintline dlq redrive"),
-        ("dlq drop build", "name messages, or say --all", "mintline dlq drop"),
+        ("dlq drop build", "pass the ids of messages, or --all, and not both", "mintline dlq drop"),
         ("wallets prune-copies --older-than 3x", "--older-than", "mintline wallets prune-copies"),
         ("wallets migrate --to nowhere", "'nowhere'", "mintline wallets migrate"),
         ("up --ports some", "--ports", "mintline up"),

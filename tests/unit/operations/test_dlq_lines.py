@@ -9,7 +9,7 @@ import pytest
 import typer
 
 from mintline.aws.dead_letters import DeadLetter
-from mintline_cli.dead_letters import redrive, told
+from mintline_cli.dead_letters import describe, redrive
 from mintline_cli.output import Screen, harmless
 
 
@@ -19,7 +19,7 @@ def letter(**members: object) -> DeadLetter:
 
 
 def test_line__when_a_message_calls_itself_more_than_a_line__then_it_stays_a_short_one() -> None:
-    line = told(letter(type="a\nb\r\n  forged  line", mint_id="z" * 100_000))
+    line = describe(letter(type="a\nb\r\n  forged  line", mint_id="z" * 100_000))
     assert "a b forged line" in line
     assert "\n" not in line
     assert len(line) < 300
@@ -27,7 +27,7 @@ def test_line__when_a_message_calls_itself_more_than_a_line__then_it_stays_a_sho
 
 def test_line__when_a_body_is_no_message__then_it_says_so_and_when_it_was_sent() -> None:
     dead = replace(letter(), body="rubbish")
-    assert told(dead) == "id  1970-01-01T00:00:00Z  no message of ours  undecodable: body: missing"
+    assert describe(dead) == "id  1970-01-01T00:00:00Z  no message of ours  undecodable: body: missing"
 
 
 def test_redrive__when_the_queue_is_unknown__then_the_queues_are_listed_first() -> None:

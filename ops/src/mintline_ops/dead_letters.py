@@ -1,0 +1,26 @@
+"""The dead letters of a deployment."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from mintline.aws.dead_letters import MOST, DeadLetter, DeadLetters
+from mintline.errors import Rejected
+from mintline.resources import Queue
+from mintline_ops.deployments import Target, open_aws
+
+
+@asynccontextmanager
+async def open_dead_letters(target: Target) -> AsyncIterator[DeadLetters]:
+    """Open the dead-letter queues of a deployment."""
+    async with AsyncExitStack() as stack:
+        yield DeadLetters(await open_aws(stack, target, "sqs"), target.settings.resource_prefix)
+
+
+async def find(letters: DeadLetters, queue: Queue, message_id: str) -> DeadLetter:
+    """Return one of a queue's dead letters; raises Rejected when it is not among the first `MOST`."""
+    for letter in await letters.look(queue, limit=MOST):
+        if letter.message_id == message_id:
+            return letter
+    raise Rejected("message_unknown", f"no dead letter {message_id} among the first {MOST} of {queue.name}")
