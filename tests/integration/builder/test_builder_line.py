@@ -16,7 +16,7 @@ from mintline.records import digest_of
 from mintline.resources import BUILD, SIGN
 from mintline.states import MintStatus
 from mintline_builder.dynamo import DynamoAccounts
-from mintline_builder.funds import Funds, Need
+from mintline_builder.funds import FundingCheck, Funds
 from mintline_builder.ports import Advance, OperationClaim
 from mintline_builder.simulation import ROLE_AGE
 
@@ -182,8 +182,8 @@ async def test_builder__when_many_wallets_are_empty__then_each_is_funded_once_wi
     asked: Counter[str] = Counter()
     top_up_once = Funds.top_up
 
-    async def counted(funds: Funds, wallet: str, need: Need, *, trace: str = "") -> None:
-        await top_up_once(funds, wallet, need, trace=trace)
+    async def counted(funds: Funds, wallet: str, funding: FundingCheck, *, trace: str = "") -> None:
+        await top_up_once(funds, wallet, funding, trace=trace)
         asked[wallet] += 1
 
     monkeypatch.setattr(Funds, "top_up", counted)

@@ -17,7 +17,7 @@ from mintline.messages import Fees, KeyRef, SignMint, SignTopUp
 from mintline.resources import SIGN
 from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import TopUpPayload, Transaction
-from mintline_builder.funds import Need, TopUpPolicy
+from mintline_builder.funds import FundingCheck, TopUpPolicy
 from mintline_builder.ports import Account, TopUpClaim
 from mintline_builder.waiting import COLLECTION_PAUSED, GAS_ABOVE_BOUND, TREASURY_EMPTY
 from mintline_testkit.constants import ETHER
@@ -215,12 +215,12 @@ async def test_top_up__when_the_money_arrived_after_the_need_was_read__then_no_m
     world: World, builder: Builder
 ) -> None:
     bob = world.address("bob")
-    need = await builder.funds.need(bob, COST)
-    await builder.funds.top_up(bob, need)
+    funding = await builder.funds.check(bob, COST)
+    await builder.funds.top_up(bob, funding)
     world.mine("treasury")
     world.chain.balances[bob] = 20 * COST
 
-    await builder.funds.top_up(bob, need)
+    await builder.funds.top_up(bob, funding)
 
     assert world.account("treasury").next_nonce == 1
 
@@ -472,21 +472,29 @@ def before(value: int, at: int) -> Transaction:
 
 
 @pytest.mark.parametrize(
-    ("need", "earlier", "value"),
+    ("funding", "earlier", "value"),
     [
-        pytest.param(Need(10, 0, 10), None, 200, id="the first brings the usual number of mints"),
-        pytest.param(Need(10, 0, 10), before(200, at=1000), 400, id="soon after another it is doubled"),
-        pytest.param(Need(10, 0, 10), before(800, at=1000), 1000, id="up to the greatest number of mints"),
-        pytest.param(Need(10, 0, 10), before(200, at=939), 200, id="long after another it is not doubled"),
-        pytest.param(Need(500, 100, 10), None, 800, id="it brings twice what is missing"),
-        pytest.param(Need(500, 100, 0), before(200, at=1000), 800, id="also where a mint's cost is unknown"),
-        pytest.param(Need(10**7, 0, 10), None, 10**6, id="it never exceeds its cap"),
+        pytest.param(FundingCheck(10, 0, 10), None, 200, id="the first brings the usual number of mints"),
+        pytest.param(
+            FundingCheck(10, 0, 10), before(200, at=1000), 400, id="soon after another it is doubled"
+        ),
+        pytest.param(
+            FundingCheck(10, 0, 10), before(800, at=1000), 1000, id="up to the greatest number of mints"
+        ),
+        pytest.param(
+            FundingCheck(10, 0, 10), before(200, at=939), 200, id="long after another it is not doubled"
+        ),
+        pytest.param(FundingCheck(500, 100, 10), None, 800, id="it brings twice what is missing"),
+        pytest.param(
+            FundingCheck(500, 100, 0), before(200, at=1000), 800, id="also where a mint's cost is unknown"
+        ),
+        pytest.param(FundingCheck(10**7, 0, 10), None, 10**6, id="it never exceeds its cap"),
     ],
 )
 def test_value__when_a_wallet_is_short__then_the_top_up_follows_its_need(
-    need: Need, earlier: Transaction | None, value: int
+    funding: FundingCheck, earlier: Transaction | None, value: int
 ) -> None:
-    assert POLICY.value(need, earlier, now=1000.0) == value
+    assert POLICY.value(funding, earlier, now=1000.0) == value
 
 
 async def test_build__when_a_top_up_was_reserved_and_never_sent__then_the_next_builder_sends_it(

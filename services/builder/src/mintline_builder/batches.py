@@ -167,17 +167,17 @@ class Batches:
 
         What is reserved and not mined is taken to cost as much each.
         """
-        need = await self._funds.need(relayer.address, cost)
-        self._balance.record(need.balance, cost=cost)
-        if not need.met:
+        funding = await self._funds.check(relayer.address, cost)
+        self._balance.record(funding.balance, cost=cost)
+        if not funding.sufficient:
             log.warning(
                 "relayer_low",
                 address=relayer.address,
-                balance=str(need.balance),
-                required=str(need.required),
+                balance=str(funding.balance),
+                required=str(funding.required),
             )
             raise Waiting(RELAYER_EMPTY)
-        return need.mined
+        return funding.mined
 
     async def send_on(self, place: Place) -> None:
         """Finish a batch if that is to be done, and have it signed if that may not have been asked for.

@@ -2,7 +2,7 @@
 
 A top-up is a transaction of the treasury like any other of the line: its record is created by the write that
 reserves its nonce, and the wallet's account names it, so that there is one per wallet at a time. Until it is
-settled the broadcaster sends it on from that record. Whether it has arrived is for the chain to say: once the
+settled the broadcaster sends it on from that record. Whether it has arrived is read from the chain: once the
 treasury's count of mined transactions has passed its nonce, it is settled. That nonce may have gone to a
 no-op, if the enclave refused the top-up: then the wallet waits before the next try.
 """
@@ -37,8 +37,8 @@ TREASURY_LOW_RETRY = 15.0
 MISSED_RETRY = 60.0
 """Seconds from a top-up that never arrived to the next: each try burns a no-op of the treasury's."""
 DAY = 86_400
-TOLD_EVERY = 60.0
-"""Seconds between two lines of the log that say what the treasury holds."""
+LOGGED_EVERY = 60.0
+"""Seconds between two log lines with the treasury's balance."""
 SOON = 60.0
 """Seconds after a top-up within which the next one is twice as large."""
 
@@ -51,7 +51,7 @@ class TopUpPolicy:
 
     `max_mints` ends the doubling. `max_value` (wei) bounds any top-up; it must be within the enclave's own
     policy, or a treasury nonce is reserved for what will not be signed. `max_cost` (wei) bounds what one
-    transaction may be said to need, `day_budget` (wei) what all top-ups of a wallet bring in a UTC day.
+    transaction may be said to funding, `day_budget` (wei) what all top-ups of a wallet bring in a UTC day.
     """
 
     mints: int
@@ -60,16 +60,16 @@ class TopUpPolicy:
     max_cost: int
     day_budget: int
 
-    def value(self, need: Need, before: Transaction | None, now: float) -> int:
+    def value(self, funding: FundingCheck, before: Transaction | None, now: float) -> int:
         """Return the wei to send, given the settled top-up before this one; `now` is in Unix seconds."""
-        value = max(self.mints * need.cost, 2 * (need.required - need.balance))
+        value = max(self.mints * funding.cost, 2 * (funding.required - funding.balance))
         if before is not None and before.top_up is not None and now - before.reserved_at / 1000 < SOON:
-            value = max(value, min(2 * before.top_up.value, self.max_mints * need.cost))
+            value = max(value, min(2 * before.top_up.value, self.max_mints * funding.cost))
         return min(value, self.max_value)
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
+class FundingCheck:
     """What a wallet must hold and does hold, in wei; `cost` is that of one mint at most, 0 if unknown.
 
     `mined` is how many of its transactions are mined.
@@ -81,7 +81,7 @@ class Need:
     mined: int = 0
 
     @property
-    def met(self) -> bool:
+    def sufficient(self) -> bool:
         """Whether the balance is enough."""
         return self.balance >= self.required
 
@@ -116,17 +116,16 @@ class Funds:
         self._held: Counter[str] = Counter()
         self._under_way: set[str] = set()
         self._sent: dict[Place, float] = {}
-        self._told_at = -TOLD_EVERY
+        self._logged_at = -LOGGED_EVERY
 
-    async def need_of(self, wallet: str, cost: int, refused_at: int) -> Need:
-        """Tell whether `wallet` can pay what its node counts, to which `refused_at` wei were too few.
+    async def check_refused_funding(self, wallet: str, cost: int, refused_at: int) -> FundingCheck:
+        """Check whether `wallet` can pay, after its node refused a transaction with `refused_at` wei as too few.
 
         Nodes count what waits in their pool as spent, the nonces behind the refused one included. The pool
-        may hold what nothing here knows the price of, as a dearer replacement or another's use of the key: if
-        the wallet had enough for what is known, it needs more than it has.
+        may hold a transaction of unknown cost, such as a replacement at higher fees or another use of the key:
+        if the balance covers the known ones, the wallet needs more than it has.
 
-        Only a transaction under a nonce that was reserved can lack money, so a wallet without a record is
-        none of ours. Raises Rejected for it and for a cost above the policy's, and Conflict if all of the
+        Only a transaction under a reserved nonce can lack money, so a wallet without a record is not ours. Raises Rejected for it and for a cost above the policy's, and Conflict if all of the
         wallet's transactions are mined.
         """
         if cost > self._policy.max_cost:
@@ -152,19 +151,18 @@ class Funds:
         # What a message says of the balance counts only up to what the wallet does hold.
         if required <= (known := min(refused_at, balance)):
             required = known + cost
-        return Need(required, balance, 0, mined)
+        return FundingCheck(required, balance, 0, mined)
 
-    async def need(self, wallet: str, cost: int) -> Need:
-        """Tell whether `wallet` can pay one mint of `cost` wei more, on top of those in flight.
+    async def check(self, wallet: str, cost: int) -> FundingCheck:
+        """Check whether `wallet` can pay one more mint of `cost` wei, on top of those in flight.
 
         In flight is what is reserved and not mined, and what this process holds. Other copies of the builder
-        may hold more, so the answer can be a little too kind: then the node refuses, and the wallet is topped
-        up.
+        may hold more, so the check can be too optimistic: then the node refuses, and the wallet is topped up.
         """
-        balance, in_flight, mined = await self._standing(wallet)
-        return Need((in_flight + self._held[wallet] + 1) * cost, balance, cost, mined)
+        balance, in_flight, mined = await self._read_wallet(wallet)
+        return FundingCheck((in_flight + self._held[wallet] + 1) * cost, balance, cost, mined)
 
-    async def _standing(self, wallet: str) -> tuple[int, int, int]:
+    async def _read_wallet(self, wallet: str) -> tuple[int, int, int]:
         """Return a wallet's balance, how many nonces are reserved and not mined, and how many are mined."""
         balance, mined, next_nonce = await asyncio.gather(
             self._chain.balance(wallet),
@@ -185,36 +183,36 @@ class Funds:
             if not self._held[wallet]:
                 del self._held[wallet]
 
-    async def top_up(self, wallet: str, need: Need, *, trace: str = "") -> None:
-        """See to it that a top-up of `wallet` is under way, once.
+    async def top_up(self, wallet: str, funding: FundingCheck, *, trace: str = "") -> None:
+        """Start a top-up of `wallet`, unless one is under way.
 
         Raises Waiting, with nothing reserved, when the treasury itself is low, or the wallet's budget of the
         day is used up.
         """
         if wallet == self._treasury.address:
-            self._warn_low(need.balance, need.required)
+            self._warn_low(funding.balance, funding.required)
             return
         if wallet in self._under_way:
             return
         self._under_way.add(wallet)
         try:
-            await self._top_up(wallet, need, trace)
+            await self._top_up(wallet, funding, trace)
         finally:
             self._under_way.discard(wallet)
 
-    async def _top_up(self, wallet: str, need: Need, trace: str) -> None:
+    async def _top_up(self, wallet: str, funding: FundingCheck, trace: str) -> None:
         account = await self._accounts.get(wallet) or Account()
         latest, given = self._latest(account), account.gas_given
         before = None if latest is None else await self._accounts.transaction(latest)
-        balance = need.balance
+        balance = funding.balance
         if latest is not None:
-            if not await self._settled(latest):
+            if not await self._is_mined(latest):
                 if before is not None:
                     await self._send_again(before)
                 return
-            # The balance in `need` may have been read before the top-up arrived.
+            # The balance in `funding` may have been read before the top-up arrived.
             balance = await self._chain.balance(wallet)
-            if balance >= need.required:
+            if balance >= funding.required:
                 return
         # Read after the balance, so that a wallet that has spent is never taken for one that got nothing.
         count, gas, fees = await asyncio.gather(
@@ -228,7 +226,9 @@ class Funds:
         today = int(now // DAY)
         if account.gas_day != today:
             given = 0
-        value = self._within_budget(self._policy.value(need, before, now), given, need.required - balance)
+        value = self._within_budget(
+            self._policy.value(funding, before, now), given, funding.required - balance
+        )
         mined = await self._check_treasury(value + gas * fees.max_fee_per_gas)
         claim = TopUpClaim(
             treasury=self._treasury,
@@ -288,7 +288,7 @@ class Funds:
             log.warning("top_up_missed", wallet=sent.recipient, nonce=top_up.nonce, value=str(sent.value))
             raise Deferred("the wallet's top-up never arrived", retry_after=min(left, TREASURY_LOW_RETRY))
 
-    async def _settled(self, top_up: Place) -> bool:
+    async def _is_mined(self, top_up: Place) -> bool:
         return await self._chain.transaction_count(address_of(top_up.sender_id)) > top_up.nonce
 
     async def _check_treasury(self, cost: int) -> int:
@@ -303,17 +303,17 @@ class Funds:
         self._metrics.treasury_balance.set(balance)
         promised = in_flight + len(self._under_way)
         required = promised * cost
-        self._tell(balance, max(0, balance // cost - promised))
+        self._log_balance(balance, max(0, balance // cost - promised))
         if balance < required:
             self._warn_low(balance, required)
             raise Waiting(TREASURY_EMPTY)
         return mined
 
-    def _tell(self, balance: int, top_ups_left: int) -> None:
+    def _log_balance(self, balance: int, top_ups_left: int) -> None:
         """Log what the treasury holds (wei), and for how many more top-ups that is: at most once a minute."""
         now = self._clock()
-        if now - self._told_at >= TOLD_EVERY:
-            self._told_at = now
+        if now - self._logged_at >= LOGGED_EVERY:
+            self._logged_at = now
             log.info("treasury_balance", balance=str(balance), top_ups_left=top_ups_left)
 
     def _warn_low(self, balance: int, required: int) -> None:

@@ -178,18 +178,18 @@ async def _end(operation: Operation, problem: Problem, frame: Frame) -> None:
 
 
 async def fund(cmd: FundWallet, *, funds: Funds, relayer: KeyRef | None) -> None:
-    """Top up a wallet whose transaction a node refused for lack of funds, unless it is rich enough by now.
+    """Top up a wallet whose transaction a node refused for lack of funds, unless its balance is sufficient by now.
 
     Raises as `Funds.need_of` does for what no transaction on record asks for.
     """
     if relayer is not None and cmd.wallet == relayer.address:
-        # It is refilled by those who run the service: the treasury's is for users' wallets.
+        # An operator funds it: the treasury's ether is for users' wallets.
         log.warning("relayer_low", address=cmd.wallet, balance=str(cmd.balance), required=str(cmd.required))
         return
-    need = await funds.need_of(cmd.wallet, cmd.required, cmd.balance)
-    if not need.met:
+    funding = await funds.check_refused_funding(cmd.wallet, cmd.required, cmd.balance)
+    if not funding.sufficient:
         try:
-            await funds.top_up(cmd.wallet, need, trace=cmd.trace)
+            await funds.top_up(cmd.wallet, funding, trace=cmd.trace)
         except Waiting as waiting:
             # The broadcaster asks again, and other messages of the wallet are behind this one.
             log.warning("funding_waits", wallet=cmd.wallet, code=waiting.problem.code)

@@ -18,7 +18,7 @@ from mintline.refusals import RefusalCode, problem_of
 from mintline.resources import SIGN
 from mintline.transaction_records import carried_by
 from mintline_builder.batches import Batches
-from mintline_builder.funds import Funds, Need
+from mintline_builder.funds import FundingCheck, Funds
 from mintline_builder.gathering import Gatherer
 from mintline_builder.policy import Terms
 from mintline_builder.ports import Accounts, Chain, Metadata, OperationClaim, Operations, Outbox
@@ -112,10 +112,10 @@ class OwnWalletKind(OperationKind[OperationT]):
             log.warning("nonce_renewed", spent=place.nonce, nonce=nonce)
         return claim.built(nonce)
 
-    async def wait_for_funds(self, operation: OperationT, need: Need) -> NoReturn:
+    async def wait_for_funds(self, operation: OperationT, funding: FundingCheck) -> NoReturn:
         """Start a top-up of the operation's wallet."""
         assert operation.sender is not None
-        await self.context.funds.top_up(operation.sender.address, need, trace=operation.trace)
+        await self.context.funds.top_up(operation.sender.address, funding, trace=operation.trace)
         raise Deferred("the wallet waits for gas money", retry_after=TOP_UP_WAIT)
 
     async def send_on(self, operation: OperationT, authorization: Authorization) -> None:

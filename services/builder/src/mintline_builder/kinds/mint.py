@@ -8,7 +8,7 @@ from typing import NoReturn
 from mintline.authorizations import Authorization
 from mintline.errors import Deferred
 from mintline.records import Mint
-from mintline_builder.funds import Need
+from mintline_builder.funds import FundingCheck
 from mintline_builder.kinds.base import LAGGING_NODE_WAIT, OwnWalletKind
 from mintline_builder.kinds.redemption import buildable, redemption_gas, voucher_deadline
 
@@ -24,13 +24,13 @@ class MintKind(OwnWalletKind[Mint]):
         token_id, metadata = buildable(operation, authorization, context)
         fees, deadline = await asyncio.gather(context.fees(), voucher_deadline(context))
         gas = await context.simulator.usual_gas(operation.contract, wallet)
-        need = await context.funds.need(wallet, gas * fees.max_fee_per_gas)
-        if not need.met:
-            await self._wait_unless_doomed(operation, need, deadline)
+        funding = await context.funds.check(wallet, gas * fees.max_fee_per_gas)
+        if not funding.sufficient:
+            await self._wait_unless_doomed(operation, funding, deadline)
         with context.funds.held(wallet):
             gas = await self._gas(operation, deadline)
             await context.metadata.put(operation.contract, token_id, metadata, operation.metadata_digest)
-            return await self.reserve(operation, gas=gas, fees=fees, floor=need.mined, deadline=deadline)
+            return await self.reserve(operation, gas=gas, fees=fees, floor=funding.mined, deadline=deadline)
 
     async def renew(self, operation: Mint, authorization: Authorization) -> Mint:
         """Reserve another nonce, with another deadline, gas and fees.
@@ -42,21 +42,21 @@ class MintKind(OwnWalletKind[Mint]):
         assert operation.nonce is not None
         fees, deadline = await asyncio.gather(context.fees(), voucher_deadline(context))
         gas = await self._gas(operation, deadline)
-        need = await context.funds.need(wallet, gas * fees.max_fee_per_gas)
-        if need.mined <= operation.nonce:
+        funding = await context.funds.check(wallet, gas * fees.max_fee_per_gas)
+        if funding.mined <= operation.nonce:
             raise Deferred("the node does not know yet that the nonce is used", retry_after=LAGGING_NODE_WAIT)
-        if not need.met:
-            await self._wait_unless_doomed(operation, need, deadline)
+        if not funding.sufficient:
+            await self._wait_unless_doomed(operation, funding, deadline)
         with context.funds.held(wallet):
-            return await self.reserve(operation, gas=gas, fees=fees, floor=need.mined, deadline=deadline)
+            return await self.reserve(operation, gas=gas, fees=fees, floor=funding.mined, deadline=deadline)
 
     async def _gas(self, mint: Mint, deadline: int) -> int:
         return await redemption_gas(mint, mint.wallet, deadline, self.context, sponsored=True)
 
-    async def _wait_unless_doomed(self, mint: Mint, need: Need, deadline: int) -> NoReturn:
+    async def _wait_unless_doomed(self, mint: Mint, funding: FundingCheck, deadline: int) -> NoReturn:
         """Start a top-up, unless a simulation tells that the mint cannot succeed."""
         await self._gas(mint, deadline)
-        await self.wait_for_funds(mint, need)
+        await self.wait_for_funds(mint, funding)
 
 
 KIND = MintKind

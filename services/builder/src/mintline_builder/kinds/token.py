@@ -32,8 +32,8 @@ class TokenKind(OwnWalletKind[TokenOperationT]):
             raise unauthorized()
         fees = await context.fees()
         gas = await context.token_simulator.gas(self.call(operation))
-        need = await context.funds.need(wallet, gas * fees.max_fee_per_gas)
-        if not need.met:
-            await self.wait_for_funds(operation, need)
+        funding = await context.funds.check(wallet, gas * fees.max_fee_per_gas)
+        if not funding.sufficient:
+            await self.wait_for_funds(operation, funding)
         with context.funds.held(wallet):
-            return await self.reserve(operation, gas=gas, fees=fees, floor=need.mined)
+            return await self.reserve(operation, gas=gas, fees=fees, floor=funding.mined)
