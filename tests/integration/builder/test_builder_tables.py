@@ -62,11 +62,11 @@ async def test_offer__when_the_mint_was_offered_before__then_it_keeps_its_vouche
     mint_id = await line.accept(await line.wallet(), send=False)
     mints = DynamoOperations(line.dynamo)
     mint = await line.mint(mint_id)
-    await mints.offer(mint, VoucherClaim(mint_id, 100, 90_000, 8))
+    await mints.build_voucher(mint, VoucherClaim(mint_id, 100, 90_000, 8))
     if status is MintStatus.SUBMITTED:
         await line.dynamo.write(transition(mint_id, status, at=9))
     with pytest.raises(Conflict):
-        await mints.offer(mint, VoucherClaim(mint_id, 200, 90_000, 10))
+        await mints.build_voucher(mint, VoucherClaim(mint_id, 200, 90_000, 10))
     assert (await line.mint(mint_id)).deadline == 100
 
 
@@ -74,13 +74,13 @@ async def test_offer__when_a_mint_is_the_users_to_send__then_its_token_leads_to_
     mints = DynamoOperations(line.dynamo)
     mint_id = await line.accept(await line.wallet(), send=False)
     accepted = await line.mint(mint_id)
-    offer = VoucherClaim(mint_id, deadline=1_900_000_000, gas=90_000, at=9)
+    claim = VoucherClaim(mint_id, deadline=1_900_000_000, gas=90_000, at=9)
 
-    await mints.offer(accepted, offer)
+    await mints.build_voucher(accepted, claim)
     with pytest.raises(Conflict):
-        await mints.offer(accepted, replace(offer, deadline=2))
+        await mints.build_voucher(accepted, replace(claim, deadline=2))
 
-    assert await line.mint(mint_id) == accepted.model_copy(update=offer.update())
+    assert await line.mint(mint_id) == accepted.model_copy(update=claim.update())
     by_token = next(index for index in MINTS.indexes if index.name == "by_token")
     ref = token_ref(accepted.chain_id, accepted.contract, accepted.token_id or 0)
     page = await line.dynamo.query(MINTS, index=by_token, partition=ref, limit=2)

@@ -387,7 +387,7 @@ async def test_reject__when_the_mint_is_no_longer_accepted__then_it_stays(
         stores.mints.reject("m1", PROBLEM, at=9),
         stores.mints.reject("m1", PROBLEM, at=9, spent=place_of(KEY, 2)),
         stores.mints.wait("m1", PROBLEM),
-        stores.mints.offer(before, VoucherClaim("m1", 100, 90_000, 8)),
+        stores.mints.build_voucher(before, VoucherClaim("m1", 100, 90_000, 8)),
     ):
         with pytest.raises(Conflict):
             await change
@@ -437,7 +437,7 @@ async def test_wait__when_a_mint_is_accepted__then_it_says_so_and_is_offered_wit
 
     await stores.mints.wait("m1", PROBLEM)
     waiting = await stores.mint()
-    await stores.mints.offer(waiting, VoucherClaim("m1", 100, 90_000, 8))
+    await stores.mints.build_voucher(waiting, VoucherClaim("m1", 100, 90_000, 8))
 
     assert (waiting.status, waiting.waiting, waiting.updated_at) == (MintStatus.ACCEPTED, PROBLEM, 1)
     assert await stores.mint() == waiting.evolve(**VoucherClaim("m1", 100, 90_000, 8).update())

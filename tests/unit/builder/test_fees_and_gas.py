@@ -16,7 +16,7 @@ from mintline.chain.gas import GasBound
 from mintline.errors import Deferred, Rejected
 from mintline.eth import address_of_public_key, voucher_hash
 from mintline.messages import Voucher
-from mintline_builder.fees import FeePolicy, offer
+from mintline_builder.fees import FeePolicy, quote_fees
 from mintline_builder.simulation import PROFILE_AGE, Simulator
 from mintline_builder.waiting import Waiting
 
@@ -40,14 +40,14 @@ POLICY = FeePolicy(min_priority_fee=100, max_priority_fee=5_000, max_fee=100_000
 def test_offer__when_the_market_is_known__then_it_outlasts_a_doubling_within_the_policy(
     base: int, suggested: int, max_fee: int, priority: int
 ) -> None:
-    fees = offer(FeeMarket(base_fee=base, priority_fee=suggested), POLICY)
+    fees = quote_fees(FeeMarket(base_fee=base, priority_fee=suggested), POLICY)
 
     assert (fees.max_fee_per_gas, fees.max_priority_fee_per_gas) == (max_fee, priority)
 
 
 def test_offer__when_not_even_the_next_block_fits_under_the_cap__then_the_mint_waits() -> None:
     with pytest.raises(Deferred) as deferred:
-        offer(FeeMarket(base_fee=90_000, priority_fee=100), POLICY)
+        quote_fees(FeeMarket(base_fee=90_000, priority_fee=100), POLICY)
 
     assert deferred.value.retry_after == 15
 
@@ -55,7 +55,7 @@ def test_offer__when_not_even_the_next_block_fits_under_the_cap__then_the_mint_w
 @given(base=st.integers(0, 10**12), suggested=st.integers(0, 10**12))
 def test_offer__when_it_is_made__then_a_node_would_take_it(base: int, suggested: int) -> None:
     try:
-        fees = offer(FeeMarket(base_fee=base, priority_fee=suggested), POLICY)
+        fees = quote_fees(FeeMarket(base_fee=base, priority_fee=suggested), POLICY)
     except Deferred:
         return
 

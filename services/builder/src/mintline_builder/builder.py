@@ -12,7 +12,7 @@ from mintline.messages import AnyMessage, BuildMint, Fees, FinishBatch, FundWall
 from mintline.tracing import OFF, Tracer
 from mintline_builder import handlers
 from mintline_builder.batches import Batches, BatchPorts
-from mintline_builder.fees import offer
+from mintline_builder.fees import quote_fees
 from mintline_builder.funds import Funds
 from mintline_builder.gathering import LINGER, Gatherer
 from mintline_builder.handlers import Frame
@@ -158,4 +158,4 @@ class Builder:
         return time
 
     async def _fees(self) -> Fees:
-        return offer(await self._chain.fees(), self._fee_policy)
+        return quote_fees(await self._chain.fees(), self._fee_policy)

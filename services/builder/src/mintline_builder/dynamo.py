@@ -295,7 +295,7 @@ class DynamoOperations:
         written: Item = {"waiting": to_item(problem)}
         await self._dynamo.write(Update(MINTS, {"mint_id": operation_id}, set=written, where=_source(None)))
 
-    async def offer(self, mint: Mint, claim: VoucherClaim) -> None:
+    async def build_voucher(self, mint: Mint, claim: VoucherClaim) -> None:
         """Take an accepted self-custody mint to `built`, findable by its token from now on."""
         await self._dynamo.write(
             transition(

@@ -18,7 +18,7 @@ class FeePolicy:
     max_fee: int
 
 
-def offer(market: FeeMarket, policy: FeePolicy) -> Fees:
+def quote_fees(market: FeeMarket, policy: FeePolicy) -> Fees:
     """Return fees that stay valid while the base fee doubles (six full blocks), within the policy.
 
     The cap may cut that headroom, down to one block's rise of an eighth. Raises Deferred when not even that

@@ -178,9 +178,9 @@ async def _end(operation: Operation, problem: Problem, frame: Frame) -> None:
 
 
 async def fund(cmd: FundWallet, *, funds: Funds, relayer: KeyRef | None) -> None:
-    """Top up a wallet whose transaction a node refused for lack of funds, unless its balance is sufficient by now.
+    """Top up a wallet whose transaction a node refused for lack of funds, if its balance is still too small.
 
-    Raises as `Funds.need_of` does for what no transaction on record asks for.
+    Raises as `Funds.check_refused_funding` does.
     """
     if relayer is not None and cmd.wallet == relayer.address:
         # An operator funds it: the treasury's ether is for users' wallets.

@@ -397,7 +397,7 @@ class Operations(Protocol):
     async def wait(self, operation_id: str, problem: Problem) -> None:
         """Note what an accepted operation waits for; raises Conflict if it is no longer accepted."""
 
-    async def offer(self, mint: Mint, claim: VoucherClaim) -> None:
+    async def build_voucher(self, mint: Mint, claim: VoucherClaim) -> None:
         """Take an accepted self-custody mint to `built`; raises Conflict if it is no longer accepted."""
 
 

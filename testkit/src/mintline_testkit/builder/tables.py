@@ -204,7 +204,7 @@ class MemoryOperations:
         """Note what an accepted operation waits for."""
         self.tables.put(self._accepted(operation_id).evolve(waiting=problem))
 
-    async def offer(self, mint: Mint, claim: VoucherClaim) -> None:
+    async def build_voucher(self, mint: Mint, claim: VoucherClaim) -> None:
         """Take an accepted self-custody mint to `built`."""
         self.tables.put(self._accepted(mint.mint_id).evolve(**claim.update()))
 

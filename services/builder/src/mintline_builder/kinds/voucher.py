@@ -27,7 +27,7 @@ class VoucherKind(OperationKind[Mint]):
         gas = await redemption_gas(operation, operation.to, deadline, context, sponsored=False)
         await context.metadata.put(operation.contract, token_id, metadata, operation.metadata_digest)
         claim = VoucherClaim(operation.mint_id, deadline, gas, context.milliseconds())
-        await context.operations.offer(operation, claim)
+        await context.operations.build_voucher(operation, claim)
         return operation.evolve(**claim.update())
 
     async def send_on(self, operation: Mint, authorization: Authorization) -> None:
