@@ -29,11 +29,11 @@ from mintline.resources import MINTS
 from mintline.states import MintStatus
 from mintline.transaction_records import Place, carried_by
 from mintline_builder.builder import Adapters, Builder
+from mintline_builder.config import BuilderConfig
 from mintline_builder.dynamo import DynamoAccounts, DynamoOperations
 from mintline_builder.fees import FeePolicy
 from mintline_builder.funds import TopUpPolicy
 from mintline_builder.metrics import Metrics
-from mintline_builder.policy import Policy, Terms
 from mintline_testkit.builder.chain import MemoryChain
 from mintline_testkit.builder.tables import MemoryMetadata, MemoryOutbox
 from mintline_testkit.constants import CHAIN_ID, ETHER
@@ -83,8 +83,10 @@ def builder(line: Line, relayer: KeyRef, outbox: MemoryOutbox, *, max_batch: int
             chain=chain,
             outbox=outbox,
         ),
-        Policy(
-            terms=Terms(chain_id=CHAIN_ID, issuer=line.settings.issuer, voucher_ttl=3600),
+        BuilderConfig(
+            chain_id=CHAIN_ID,
+            issuer=line.settings.issuer,
+            voucher_ttl=3600,
             treasury=line.settings.treasury,
             relayer=relayer,
             top_ups=TopUpPolicy(mints=20, max_mints=100, max_value=ETHER, max_cost=ETHER, day_budget=ETHER),

@@ -20,10 +20,10 @@ from mintline.records import Mint, digest_of
 from mintline.states import MintStatus
 from mintline.transaction_records import Transaction, place_of
 from mintline_builder import builder as building
+from mintline_builder.config import BuilderConfig
 from mintline_builder.fees import FeePolicy
 from mintline_builder.funds import TopUpPolicy
 from mintline_builder.metrics import Metrics
-from mintline_builder.policy import Policy, Terms
 from mintline_builder.ports import Account
 from mintline_testkit.builder.chain import MemoryChain
 from mintline_testkit.builder.tables import (
@@ -176,8 +176,10 @@ class Builder:
                 chain=world.chain,
                 outbox=world.outbox,
             ),
-            Policy(
-                terms=Terms(chain_id=CHAIN_ID, issuer=key("issuer"), voucher_ttl=3600),
+            BuilderConfig(
+                chain_id=CHAIN_ID,
+                issuer=key("issuer"),
+                voucher_ttl=3600,
                 treasury=key("treasury"),
                 relayer=world.relayer,
                 top_ups=TopUpPolicy(

@@ -32,10 +32,10 @@ from mintline_broadcaster.fees import FeeCaps
 from mintline_broadcaster.handlers import broadcast
 from mintline_broadcaster.noops import Noops
 from mintline_builder.builder import Adapters, Builder
+from mintline_builder.config import BuilderConfig
 from mintline_builder.fees import FeePolicy
 from mintline_builder.funds import TopUpPolicy
 from mintline_builder.metrics import Metrics as BuilderMetrics
-from mintline_builder.policy import Policy, Terms
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.metrics import Metrics as IndexerMetrics
 from mintline_indexer.store_port import Attempted
@@ -187,8 +187,10 @@ class Line:
                 chain=chain,
                 outbox=self.outbox("builder"),
             ),
-            Policy(
-                terms=Terms(chain_id=CHAIN_ID, issuer=ISSUER, voucher_ttl=3600),
+            BuilderConfig(
+                chain_id=CHAIN_ID,
+                issuer=ISSUER,
+                voucher_ttl=3600,
                 treasury=ISSUER,
                 top_ups=TopUpPolicy(
                     mints=20, max_mints=100, max_value=10**18, max_cost=10**18, day_budget=10**20

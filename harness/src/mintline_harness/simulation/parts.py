@@ -21,10 +21,9 @@ from mintline_broadcaster.broadcaster import Adapters as BroadcasterAdapters
 from mintline_broadcaster.broadcaster import Broadcaster
 from mintline_broadcaster.config import BroadcasterConfig, Patience
 from mintline_broadcaster.fees import FeeCaps
+from mintline_builder.config import BuilderConfig
 from mintline_builder.fees import FeePolicy
 from mintline_builder.funds import TopUpPolicy
-from mintline_builder.policy import Policy as BuilderPolicy
-from mintline_builder.policy import Terms
 from mintline_harness.simulation.endpoints import Endpoints
 from mintline_harness.simulation.process import Process
 from mintline_harness.simulation.queues import SimulatedQueues
@@ -66,10 +65,12 @@ BROADCASTING = BroadcasterConfig(
 """What broadcasters go by; fees and times are those of their settings."""
 
 
-def building(voucher_ttl: int) -> BuilderPolicy:
+def building(voucher_ttl: int) -> BuilderConfig:
     """Return what builders go by; vouchers are good for so many seconds."""
-    return BuilderPolicy(
-        terms=Terms(chain_id=CHAIN_ID, issuer=ISSUER, voucher_ttl=voucher_ttl),
+    return BuilderConfig(
+        chain_id=CHAIN_ID,
+        issuer=ISSUER,
+        voucher_ttl=voucher_ttl,
         treasury=TREASURY,
         relayer=RELAYER,
         top_ups=TopUpPolicy(mints=5, max_mints=20, max_value=ETHER, max_cost=ETHER, day_budget=1000 * ETHER),

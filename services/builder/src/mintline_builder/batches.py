@@ -34,10 +34,10 @@ from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import Place, Transaction, carried_by
 from mintline_builder.balances import RelayerBalance
 from mintline_builder.batch_simulation import BatchSimulator, Group
+from mintline_builder.config import BuilderConfig
 from mintline_builder.funds import Funds
 from mintline_builder.gathering import Line
 from mintline_builder.metrics import Metrics
-from mintline_builder.policy import Policy
 from mintline_builder.ports import (
     MAX_LINE_CLAIMS,
     Accounts,
@@ -70,7 +70,7 @@ class BatchPorts:
 
 
 class Batches:
-    """Makes the batches of the policy's relayer; without one sponsored mints wait.
+    """Makes the batches of the configured relayer; without one sponsored mints wait.
 
     `now` is in Unix seconds.
     """
@@ -79,7 +79,7 @@ class Batches:
         self,
         ports: BatchPorts,
         *,
-        policy: Policy,
+        config: BuilderConfig,
         reserver: Reserver,
         funds: Funds,
         fees: Callable[[], Awaitable[Fees]],
@@ -87,8 +87,8 @@ class Batches:
         now: Callable[[], float],
     ) -> None:
         self._ports = ports
-        self._relayer = policy.relayer
-        self._max_cost = policy.top_ups.max_cost
+        self._relayer = config.relayer
+        self._max_cost = config.top_ups.max_cost
         self._reserver = reserver
         self._funds = funds
         self._fees = fees
@@ -97,8 +97,8 @@ class Batches:
         self._balance = RelayerBalance(metrics, now)
         self._simulator = (
             None
-            if policy.relayer is None
-            else BatchSimulator(ports.chain, relayer=policy.relayer.address, gas=policy.batch_gas)
+            if config.relayer is None
+            else BatchSimulator(ports.chain, relayer=config.relayer.address, gas=config.batch_gas)
         )
         self._sent: dict[Place, float] = {}
         self._finishing: dict[Place, asyncio.Task[None]] = {}

@@ -1,4 +1,4 @@
-"""The builder, made of its adapters: whoever runs it, its service or a simulation, gets the same one."""
+"""The builder, assembled from its adapters: the service and the simulation run the same one."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from mintline.messages import AnyMessage, BuildMint, Fees, FinishBatch, FundWall
 from mintline.tracing import OFF, Tracer
 from mintline_builder import handlers
 from mintline_builder.batches import Batches, BatchPorts
+from mintline_builder.config import BuilderConfig
 from mintline_builder.fees import quote_fees
 from mintline_builder.funds import Funds
 from mintline_builder.gathering import LINGER, Gatherer
 from mintline_builder.handlers import Frame
 from mintline_builder.kinds import Context, kinds_of
 from mintline_builder.metrics import Metrics
-from mintline_builder.policy import Policy
 from mintline_builder.ports import Accounts, Chain, Metadata, Operations, Outbox
 from mintline_builder.reserver import Reserver
 from mintline_builder.simulation import Simulator
@@ -27,7 +27,7 @@ from mintline_builder.token_simulation import TokenSimulator
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adapters:
-    """The world, as a builder meets it."""
+    """The implementations of a builder's ports."""
 
     accounts: Accounts
     operations: Operations
@@ -45,7 +45,7 @@ class Builder:
     def __init__(
         self,
         adapters: Adapters,
-        policy: Policy,
+        config: BuilderConfig,
         *,
         metrics: Metrics,
         now: Callable[[], float],
@@ -57,7 +57,7 @@ class Builder:
         self._chain = adapters.chain
         self._metrics = metrics
         self._now = now
-        self._fee_policy = policy.fees
+
         self.reserver = Reserver(
             accounts=adapters.accounts,
             chain_nonce=adapters.chain.transaction_count,
@@ -68,9 +68,9 @@ class Builder:
             tracer=tracer,
         )
         self.funds = Funds(
-            treasury=policy.treasury,
-            policy=policy.top_ups,
-            gas=policy.transfer_gas,
+            treasury=config.treasury,
+            policy=config.top_ups,
+            gas=config.transfer_gas,
             accounts=adapters.accounts,
             reserver=self.reserver,
             chain=adapters.chain,
@@ -87,27 +87,27 @@ class Builder:
                 outbox=adapters.outbox,
                 chain=adapters.chain,
             ),
-            policy=policy,
+            config=config,
             reserver=self.reserver,
             funds=self.funds,
             fees=self._fees,
             metrics=metrics,
             now=now,
         )
-        self._gatherer = Gatherer(self.batches.carry, most=policy.max_batch, linger=LINGER, sleep=sleep)
-        self._terms, self._relayer = policy.terms, policy.relayer
-        self._kinds = kinds_of(self._context(adapters, policy, clock))
+        self._gatherer = Gatherer(self.batches.carry, most=config.max_batch, linger=LINGER, sleep=sleep)
+        self._config = config
+        self._kinds = kinds_of(self._context(adapters, config, clock))
         self._frame = Frame(
-            terms=policy.terms,
+            config=config,
             operations=adapters.operations,
             kinds=self._kinds,
             metrics=metrics,
             clock=now,
         )
 
-    def _context(self, adapters: Adapters, policy: Policy, clock: Callable[[], float]) -> Context:
+    def _context(self, adapters: Adapters, config: BuilderConfig, clock: Callable[[], float]) -> Context:
         return Context(
-            terms=policy.terms,
+            config=config,
             accounts=adapters.accounts,
             operations=adapters.operations,
             metadata=adapters.metadata,
@@ -116,14 +116,14 @@ class Builder:
             funds=self.funds,
             simulator=Simulator(
                 adapters.chain,
-                chain_id=policy.terms.chain_id,
-                issuer=policy.terms.issuer.address,
+                chain_id=config.chain_id,
+                issuer=config.issuer.address,
                 clock=clock,
-                gas=policy.mint_gas,
-                recipient_gas=policy.recipient_gas,
+                gas=config.mint_gas,
+                recipient_gas=config.recipient_gas,
             ),
             token_simulator=TokenSimulator(
-                adapters.chain, gas=policy.mint_gas, recipient_gas=policy.recipient_gas
+                adapters.chain, gas=config.mint_gas, recipient_gas=config.recipient_gas
             ),
             chain=adapters.chain,
             batches=self.batches,
@@ -141,9 +141,9 @@ class Builder:
             case RenewNonce():
                 await handlers.renew(message, frame=self._frame)
             case FundWallet():
-                await handlers.fund(message, funds=self.funds, relayer=self._relayer)
+                await handlers.fund(message, funds=self.funds, relayer=self._config.relayer)
             case FinishBatch():
-                await handlers.finish(message, batches=self.batches, terms=self._terms)
+                await handlers.finish(message, batches=self.batches, config=self._config)
             case _:
                 raise Rejected("message_misrouted", f"{message.type} is not for the builder.")
 
@@ -158,4 +158,4 @@ class Builder:
         return time
 
     async def _fees(self) -> Fees:
-        return quote_fees(await self._chain.fees(), self._fee_policy)
+        return quote_fees(await self._chain.fees(), self._config.fees)

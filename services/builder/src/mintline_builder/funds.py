@@ -1,10 +1,10 @@
 """Gas money: whether a wallet can pay, and its top-up from the treasury when it cannot.
 
-A top-up is a transaction of the treasury like any other of the pipeline: its record is created by the write that
-reserves its nonce, and the wallet's account names it, so that there is one per wallet at a time. Until its nonce
-is consumed the broadcaster sends it on from that record. Whether it has arrived is read from the chain: once
-the treasury's count of mined transactions has passed its nonce, the nonce is consumed. A no-op may have
-consumed it, if the enclave refused the top-up: then the wallet waits before the next try.
+A top-up is a transaction of the treasury like any other of the pipeline: its record is created by the write
+that reserves its nonce, and the wallet's account names it, so that there is one per wallet at a time. Until
+its nonce is consumed the broadcaster sends it on from that record. Whether it has arrived is read from the
+chain: once the treasury's count of mined transactions has passed its nonce, the nonce is consumed. A no-op
+may have consumed it, if the enclave refused the top-up: then the wallet waits before the next try.
 """
 
 from __future__ import annotations
@@ -119,14 +119,15 @@ class Funds:
         self._logged_at = -LOGGED_EVERY
 
     async def check_refused_funding(self, wallet: str, cost: int, refused_at: int) -> FundingCheck:
-        """Check whether `wallet` can pay, after a node found its balance of `refused_at` wei too small.
+        """Check whether `wallet` can pay, after a node found its balance, `refused_at` wei, too small.
 
         Nodes count what waits in their pool as spent, the nonces behind the refused one included. The pool
-        may hold a transaction of unknown cost, such as a replacement or another use of the key: if the balance
-        covers the known ones, the wallet needs more than it has.
+        may hold one of unknown cost, such as a replacement or another use of the key: if the balance covers
+        the known ones, the wallet needs more than it has.
 
-        Only a transaction under a reserved nonce can lack money, so a wallet without a record is not ours. Raises
-        Rejected for it and for a cost above the policy's, and Conflict if all its transactions are mined.
+        Only a transaction under a reserved nonce can lack money, so a wallet without a record is not ours.
+        Raises Rejected for it and for a cost above the policy's, and Conflict if all its transactions are
+        mined.
         """
         if cost > self._policy.max_cost:
             raise Rejected(

@@ -20,10 +20,10 @@ from mintline.records import TOKEN_ON_CHAIN, Operation, Problem, scoped
 from mintline.states import MintStatus
 from mintline.transaction_records import Place, carried_by
 from mintline_builder.batches import Batches
+from mintline_builder.config import BuilderConfig
 from mintline_builder.funds import Funds
 from mintline_builder.kinds import OperationKind, event
 from mintline_builder.metrics import Metrics
-from mintline_builder.policy import Terms
 from mintline_builder.ports import RENEWABLE, Operations
 from mintline_builder.simulation import TokenTaken
 from mintline_builder.waiting import Waiting
@@ -35,7 +35,7 @@ log = structlog.get_logger(__name__)
 class Frame:
     """What building needs, whatever the kind."""
 
-    terms: Terms
+    config: BuilderConfig
     operations: Operations
     kinds: Mapping[str, OperationKind[Any]]
     metrics: Metrics
@@ -55,14 +55,14 @@ class Frame:
 
     def waited_enough(self, operation: Operation) -> bool:
         """Tell whether an operation has waited for as long as it may."""
-        return self.milliseconds() - operation.created_at >= self.terms.max_wait * 1000
+        return self.milliseconds() - operation.created_at >= self.config.max_wait * 1000
 
 
 async def build(cmd: BuildMint, *, frame: Frame) -> None:
     """Have an accepted operation built by its kind, and send it on to be signed.
 
     One that cannot succeed is rejected on its record; one that waits for somebody to act says so there, and
-    the sweep sends it on again, for `terms.max_wait` at most. Raises Deferred for what goes on by itself, as
+    the sweep sends it on again, for `config.max_wait` at most. Raises Deferred for what goes on by itself, as
     when a wallet waits for gas money, and Conflict when another delivery ended the operation.
     """
     operation = await _load(frame, cmd.mint_id)
@@ -112,7 +112,7 @@ async def renew(cmd: RenewNonce, *, frame: Frame) -> None:
         except Waiting as waiting:
             if not frame.waited_enough(operation):
                 raise
-            await _end(operation, _waited_too_long(operation, waiting.problem, frame.terms), frame)
+            await _end(operation, _waited_too_long(operation, waiting.problem, frame.config), frame)
             return
         except Rejected as refusal:
             await _end(operation, Problem(code=refusal.code, reason=refusal.reason), frame)
@@ -138,7 +138,7 @@ async def _wait(operation: Operation, problem: Problem, frame: Frame) -> None:
     messages of a FIFO queue may be in flight) and keep back the wallet's mints in other collections.
     """
     if frame.waited_enough(operation):
-        await _end(operation, _waited_too_long(operation, problem, frame.terms), frame)
+        await _end(operation, _waited_too_long(operation, problem, frame.config), frame)
         return
     log.info(event(operation, "waits"), code=problem.code)
     await _note(operation, problem, frame)
@@ -161,10 +161,10 @@ async def _wait_for_index(operation: Operation, frame: Frame) -> None:
     await _note(operation, TOKEN_ON_CHAIN, frame)
 
 
-def _waited_too_long(operation: Operation, problem: Problem, terms: Terms) -> Problem:
+def _waited_too_long(operation: Operation, problem: Problem, config: BuilderConfig) -> Problem:
     cause, verb = problem.reason.partition(". ")[0], operation.kind.capitalize()
     return Problem(
-        code=problem.code, reason=f"{cause}, for {terms.max_wait / 3600:g} hours. {verb} again later."
+        code=problem.code, reason=f"{cause}, for {config.max_wait / 3600:g} hours. {verb} again later."
     )
 
 
@@ -195,9 +195,9 @@ async def fund(cmd: FundWallet, *, funds: Funds, relayer: KeyRef | None) -> None
             log.warning("funding_waits", wallet=cmd.wallet, code=waiting.problem.code)
 
 
-async def finish(cmd: FinishBatch, *, batches: Batches, terms: Terms) -> None:
+async def finish(cmd: FinishBatch, *, batches: Batches, config: BuilderConfig) -> None:
     """Finish a batch whose claims were cut off; raises as `Batches.finish` does."""
-    await batches.finish(Place(scoped(terms.chain_id, cmd.sender), cmd.nonce))
+    await batches.finish(Place(scoped(config.chain_id, cmd.sender), cmd.nonce))
 
 
 async def _load(frame: Frame, operation_id: str) -> Operation:

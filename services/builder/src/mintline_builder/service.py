@@ -94,7 +94,7 @@ def _assemble(settings: Settings, world: _World, metrics: Metrics, tracer: Trace
     )
     return Builder(
         adapters,
-        settings.policy(),
+        settings.config(),
         metrics=metrics,
         now=time.time,
         clock=time.monotonic,

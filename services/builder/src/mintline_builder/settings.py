@@ -9,9 +9,9 @@ from mintline.chain.gas import TRANSACTION_GAS_CAP, GasBound
 from mintline.chain.settings import GasSettings
 from mintline.fields import Wei
 from mintline.messages import KeyRef
+from mintline_builder.config import BuilderConfig
 from mintline_builder.fees import FeePolicy
 from mintline_builder.funds import TopUpPolicy
-from mintline_builder.policy import Policy, Terms
 
 GWEI = 10**9
 
@@ -64,17 +64,15 @@ class Settings(GasSettings):
         own = {"max_gas": self.max_gas, "max_batch_gas": self.max_batch_gas}
         return {**super().gas_bounds(), **{name: self.bound(name, most) for name, most in own.items()}}
 
-    def policy(self) -> Policy:
+    def config(self) -> BuilderConfig:
         """Return what the builder goes by."""
         bounds = self.gas_bounds()
-        return Policy(
-            terms=Terms(
-                chain_id=self.chain_id,
-                issuer=self.issuer,
-                voucher_ttl=self.voucher_ttl,
-                max_wait=self.max_wait,
-                max_chain_skew=self.max_chain_skew,
-            ),
+        return BuilderConfig(
+            chain_id=self.chain_id,
+            issuer=self.issuer,
+            voucher_ttl=self.voucher_ttl,
+            max_wait=self.max_wait,
+            max_chain_skew=self.max_chain_skew,
             treasury=self.treasury,
             relayer=self.relayer,
             top_ups=TopUpPolicy(

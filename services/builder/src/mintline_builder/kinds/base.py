@@ -18,9 +18,9 @@ from mintline.refusals import RefusalCode, problem_of
 from mintline.resources import SIGN
 from mintline.transaction_records import carried_by
 from mintline_builder.batches import Batches
+from mintline_builder.config import BuilderConfig
 from mintline_builder.funds import FundingCheck, Funds
 from mintline_builder.gathering import Gatherer
-from mintline_builder.policy import Terms
 from mintline_builder.ports import Accounts, Chain, Metadata, OperationClaim, Operations, Outbox
 from mintline_builder.reserver import Reserver
 from mintline_builder.simulation import Simulator
@@ -38,9 +38,9 @@ OperationT = TypeVar("OperationT", bound=Operation)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """What kinds are built with."""
+    """What all kinds build with."""
 
-    terms: Terms
+    config: BuilderConfig
     accounts: Accounts
     operations: Operations
     metadata: Metadata
@@ -134,9 +134,9 @@ def event(operation: Operation, what: str) -> str:
     return f"{operation.kind}_{what}"
 
 
-def require_chain(operation: Operation, terms: Terms) -> None:
+def require_chain(operation: Operation, config: BuilderConfig) -> None:
     """Raise Rejected for an operation of another chain."""
-    if operation.chain_id != terms.chain_id:
+    if operation.chain_id != config.chain_id:
         raise Rejected(
             f"{operation.kind}_malformed", f"The {operation.kind} is not one that this builder can build."
         )

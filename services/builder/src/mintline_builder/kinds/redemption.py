@@ -22,7 +22,7 @@ def buildable(mint: Mint, authorization: Authorization, context: Context) -> tup
             "The mint was accepted by an earlier version, without a token id. Send the request again, "
             "with another Idempotency-Key.",
         )
-    require_chain(mint, context.terms)
+    require_chain(mint, context.config)
     if authorization.metadata is None:
         raise unauthorized()
     return mint.token_id, authorization.metadata
@@ -34,10 +34,10 @@ async def voucher_deadline(context: Context) -> int:
     Raises Waiting while that is too far from ours for the enclave to accept it.
     """
     now = await context.chain_time()
-    if abs(now - context.clock()) > context.terms.max_chain_skew:
+    if abs(now - context.clock()) > context.config.max_chain_skew:
         log.error("chain_time_skewed", chain_time=now, skew=round(now - context.clock()))
         raise Waiting(CHAIN_TIME_SKEWED)
-    return now + context.terms.voucher_ttl
+    return now + context.config.voucher_ttl
 
 
 async def redemption_gas(mint: Mint, sender: str, deadline: int, context: Context, *, sponsored: bool) -> int:

@@ -27,7 +27,7 @@ class TokenKind(OwnWalletKind[TokenOperationT]):
     async def build(self, operation: TokenOperationT, authorization: Authorization) -> TokenOperationT:
         """Simulate the very call, check funds, and reserve a nonce."""
         context, wallet = self.context, operation.sender.address
-        require_chain(operation, context.terms)
+        require_chain(operation, context.config)
         if not authorization.envelope:
             raise unauthorized()
         fees = await context.fees()

@@ -32,7 +32,7 @@ class VoucherKind(OperationKind[Mint]):
 
     async def send_on(self, operation: Mint, authorization: Authorization) -> None:
         """Have the voucher issued."""
-        request = issue_voucher(operation, self.context.terms.issuer, authorization.envelope)
+        request = issue_voucher(operation, self.context.config.issuer, authorization.envelope)
         await self.context.outbox.send(SIGN, request, group=operation.mint_id, dedup=dedup_id(request))
         log.info("mint_built", nonce=None, token_id=str(operation.token_id))
 

@@ -1,4 +1,4 @@
-"""What a builder goes by."""
+"""The builder's configuration, from its settings."""
 
 from __future__ import annotations
 
@@ -12,9 +12,13 @@ from mintline_builder.funds import TopUpPolicy
 BATCH_GAS = GasBound("MINTLINE_MAX_BATCH_GAS", TRANSACTION_GAS_CAP)
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What every mint is built by; `issuer` signs the vouchers. Times are in seconds."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuilderConfig:
+    """A builder's configuration. Times are in seconds.
+
+    `issuer` signs the vouchers. `mint_gas` bounds the gas limit of a mint, `transfer_gas` that of a top-up;
+    `recipient_gas` is how much gas a recipient's own code may use of what the platform pays for.
+    """
 
     chain_id: int
     issuer: KeyRef
@@ -23,16 +27,6 @@ class Terms:
     """How long a mint may wait for somebody to act, from its acceptance."""
     max_chain_skew: int = 12 * 3600
     """How far the chain's clock may be from ours, by which the enclave judges deadlines: it has no chain."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
-    """What a builder goes by; `mint_gas` bounds the gas limit of a mint, `transfer_gas` that of a top-up.
-
-    `recipient_gas` is how much gas a recipient's own code may use of what the platform pays for.
-    """
-
-    terms: Terms
     treasury: KeyRef
     relayer: KeyRef | None = None
     """Sends the batches of sponsored mints; None: they wait."""
