@@ -21,7 +21,7 @@ from mintline.records import TOKEN_ON_CHAIN, Attempt
 from mintline.resources import SIGN, Queue
 from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import Transaction, carried_by
-from mintline_builder.gathering import LINE_BYTES, ROOM
+from mintline_builder.gatherer import LINE_BYTES, ROOM
 from mintline_builder.ports import LineClaim, MetadataTaken
 from mintline_builder.waiting import (
     BATCH_REFUSED,
@@ -750,7 +750,7 @@ async def test_batch__when_its_authorizations_would_not_fit_a_frame__then_it_is_
         world.tables.authorizations[under] = authorization.evolve(envelope=bytes(8192))
     size = LINE_BYTES + 8192
 
-    with patch("mintline_builder.gathering.ROOM", 4 * size):
+    with patch("mintline_builder.gatherer.ROOM", 4 * size):
         await build(builder, names)
 
     assert [len(batch.operations) for batch in batches(world)] == [4, 4, 1]

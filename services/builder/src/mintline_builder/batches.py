@@ -10,7 +10,7 @@
 A batch of hundreds is more than one DynamoDB transaction takes. So its record comes first, with the list of
 what it may carry and the mark `claiming`; then each mint is claimed by a conditional write; then one write
 removes the mark, and from the list what was lost. Only what is sealed can be signed. Each claim checks that
-the batch is still `claiming`, so whoever seals has seen all claims that were made.
+the batch is still `claiming`, so the process that seals it has seen all claims.
 
 A process that finds a batch half claimed goes on from its record: the builder that a mint of it comes back
 to, or the one that the broadcaster's monitor asks to (`FinishBatch`).
@@ -36,7 +36,7 @@ from mintline_builder.balances import RelayerBalance
 from mintline_builder.batch_simulation import BatchSimulator, Group
 from mintline_builder.config import BuilderConfig
 from mintline_builder.funds import Funds
-from mintline_builder.gathering import Line
+from mintline_builder.gatherer import BatchLine
 from mintline_builder.metrics import Metrics
 from mintline_builder.ports import (
     MAX_LINE_CLAIMS,
@@ -108,10 +108,10 @@ class Batches:
         if self._relayer is None:
             raise Waiting(NO_RELAYER)
 
-    async def carry(self, lines: Sequence[Line]) -> None:
-        """Put mints of one collection into batches, as few as gas and cost allow, and settle each line.
+    async def assemble(self, lines: Sequence[BatchLine]) -> None:
+        """Put mints of one collection into batches, as few as gas and cost allow, and resolve each line.
 
-        Raises what stopped all that are not settled.
+        Raises the error that stopped all unresolved lines.
         """
         if self._relayer is None or self._simulator is None:
             raise Waiting(NO_RELAYER)
@@ -119,13 +119,14 @@ class Batches:
         fees = await self._fees()
         affordable = self._max_cost // fees.max_fee_per_gas
         contract = lines[0].mint.contract
-        found = await self._simulator.sort(contract, [line.mint for line in lines], most=affordable)
-        for mint_id, refusal in found.refused.items():
+        sorted_mints = await self._simulator.sort(contract, [line.mint for line in lines], most=affordable)
+        for mint_id, refusal in sorted_mints.refused.items():
             by_id[mint_id].fail(refusal)
-        for group in found.groups:
-            await self._carry(self._relayer, group, by_id, fees)
+        for group in sorted_mints.groups:
+            await self._assemble_group(self._relayer, group, by_id, fees)
 
-    async def _carry(self, relayer: KeyRef, group: Group, lines: Mapping[str, Line], fees: Fees) -> None:
+    async def _assemble_group(self, relayer: KeyRef, group: Group, lines: Mapping[str, BatchLine], fees: Fees)
+    -> None:
         mints = await self._publish([lines[mint.mint_id] for mint in group.mints])
         if not mints:
             return
@@ -139,14 +140,14 @@ class Batches:
         await self._send(batch, carried)
         for mint in mints:
             if mint.mint_id in carried:
-                lines[mint.mint_id].settle(carried[mint.mint_id])
+                lines[mint.mint_id].resolve(carried[mint.mint_id])
             else:
                 lines[mint.mint_id].fail(Conflict(f"{mint.mint_id} was claimed before"))
 
-    async def _publish(self, lines: Sequence[Line]) -> list[Mint]:
+    async def _publish(self, lines: Sequence[BatchLine]) -> list[Mint]:
         """Publish the metadata of each; one whose cannot be published goes without the others."""
 
-        async def publish(line: Line) -> Mint | None:
+        async def publish(line: BatchLine) -> Mint | None:
             mint = line.mint
             assert mint.token_id is not None
             try:
@@ -253,14 +254,14 @@ class Batches:
     async def _sealed_by_another(self, place: Place) -> tuple[Transaction, Mapping[str, Mint]]:
         batch = await self._ports.accounts.transaction(place)
         if batch is None or batch.claiming is not None:
-            # Its nonce was used before it was sealed: the monitor lets go what it has claimed.
+            # Its nonce was consumed before it was sealed: the monitor releases what it has claimed.
             raise Unavailable(f"batch {place.name} is not to be claimed for")
         mints = await self._mints(batch.operations)
         return batch, {mint.mint_id: mint for mint in mints if _is_in(mint, batch)}
 
     async def _mints(self, ids: Sequence[str]) -> list[Mint]:
-        found = await asyncio.gather(*map(self._ports.operations.get, ids))
-        return [mint for mint in found if isinstance(mint, Mint)]
+        operations = await asyncio.gather(*map(self._ports.operations.get, ids))
+        return [mint for mint in operations if isinstance(mint, Mint)]
 
     async def _send(self, batch: Transaction, carried: Mapping[str, Mint]) -> None:
         """Have a sealed batch signed, unless it went on, or carries nothing."""

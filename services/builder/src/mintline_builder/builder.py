@@ -15,7 +15,7 @@ from mintline_builder.batches import Batches, BatchPorts
 from mintline_builder.config import BuilderConfig
 from mintline_builder.fees import quote_fees
 from mintline_builder.funds import Funds
-from mintline_builder.gathering import LINGER, Gatherer
+from mintline_builder.gatherer import LINGER, Gatherer
 from mintline_builder.handlers import Frame
 from mintline_builder.kinds import Context, kinds_of
 from mintline_builder.metrics import Metrics
@@ -94,7 +94,7 @@ class Builder:
             metrics=metrics,
             now=now,
         )
-        self._gatherer = Gatherer(self.batches.carry, most=config.max_batch, linger=LINGER, sleep=sleep)
+        self._gatherer = Gatherer(self.batches.assemble, most=config.max_batch, linger=LINGER, sleep=sleep)
         self._config = config
         self._kinds = kinds_of(self._context(adapters, config, clock))
         self._frame = Frame(

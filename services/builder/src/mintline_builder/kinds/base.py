@@ -20,7 +20,7 @@ from mintline.transaction_records import carried_by
 from mintline_builder.batches import Batches
 from mintline_builder.config import BuilderConfig
 from mintline_builder.funds import FundingCheck, Funds
-from mintline_builder.gathering import Gatherer
+from mintline_builder.gatherer import Gatherer
 from mintline_builder.ports import Accounts, Chain, Metadata, OperationClaim, Operations, Outbox
 from mintline_builder.reserver import Reserver
 from mintline_builder.simulation import Simulator

@@ -1,4 +1,4 @@
-"""Sponsored mints that wait for company, to be carried by one transaction."""
+"""Gathers sponsored mints into batches, each of which one transaction carries."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from mintline.errors import Unavailable
 from mintline.records import Mint
 
 LINGER = 0.2
-"""Seconds for which the first mint of a batch waits for company."""
+"""Seconds for which the first mint of a batch waits for others."""
 ROOM = 900_000
-"""Bytes of a batch with its authorizations, which the signer's host hands over in a frame of 1 MiB."""
+"""Bytes of a batch with its authorizations, which the signer's host sends in a frame of 1 MiB."""
 LINE_BYTES = 500
 """What a line takes of that besides its authorization, at most."""
 
 
 @dataclass(eq=False, slots=True)
-class Line:
+class BatchLine:
     """A mint that is to be in a batch; `metadata` is still to be published, unless it is None."""
 
     mint: Mint
@@ -28,13 +28,13 @@ class Line:
     """Bytes of the batch that it takes."""
     outcome: asyncio.Future[Mint] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
-    def settle(self, mint: Mint) -> None:
-        """Say that the mint is in a batch, as it then stands."""
+    def resolve(self, mint: Mint) -> None:
+        """Resolve `outcome` with the mint as it then stands in a batch."""
         if not self.outcome.done():
             self.outcome.set_result(mint)
 
     def fail(self, error: BaseException) -> None:
-        """Say that it is in none."""
+        """Resolve `outcome` with the error that kept the mint out of a batch."""
         if not self.outcome.done():
             self.outcome.set_exception(error)
 
@@ -49,18 +49,18 @@ class Gatherer:
 
     def __init__(
         self,
-        carry: Callable[[Sequence[Line]], Awaitable[None]],
+        assemble: Callable[[Sequence[BatchLine]], Awaitable[None]],
         *,
         most: int,
         linger: float,
         sleep: Callable[[float], Awaitable[None]],
     ) -> None:
-        self._carry = carry
+        self._assemble = assemble
         self._most = most
         self._linger = linger
         self._sleep = sleep
-        self._waiting: dict[str, list[Line]] = {}
-        self._under_way: dict[str, Line] = {}
+        self._waiting: dict[str, list[BatchLine]] = {}
+        self._under_way: dict[str, BatchLine] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def join(self, mint: Mint, metadata: str | None, *, envelope: bytes) -> Mint:
@@ -70,8 +70,8 @@ class Gatherer:
         """
         line = self._under_way.get(mint.mint_id)
         if line is None:
-            line = self._add(Line(mint, metadata, LINE_BYTES + len(envelope)))
-        # Whoever waits may be cancelled, as by the consumer's deadline: the line goes on for the others.
+            line = self._add(BatchLine(mint, metadata, LINE_BYTES + len(envelope)))
+        # A waiting caller may be cancelled, as by the consumer's deadline: the line goes on for the others.
         return await asyncio.shield(line.outcome)
 
     async def aclose(self) -> None:
@@ -79,7 +79,7 @@ class Gatherer:
         while self._tasks:
             await asyncio.wait(self._tasks)
 
-    def _add(self, line: Line) -> Line:
+    def _add(self, line: BatchLine) -> BatchLine:
         mint_id, contract = line.mint.mint_id, line.mint.contract
         self._under_way[mint_id] = line
         line.outcome.add_done_callback(lambda _: self._forget(mint_id, line))
@@ -94,11 +94,11 @@ class Gatherer:
             self._start(self._gather(contract, waiting))
         return line
 
-    def _forget(self, mint_id: str, line: Line) -> None:
+    def _forget(self, mint_id: str, line: BatchLine) -> None:
         if self._under_way.get(mint_id) is line:
             del self._under_way[mint_id]
         if not line.outcome.cancelled():
-            # Taken note of, also if nobody waits any more.
+            # Retrieved, also if no caller waits any more: asyncio would log it otherwise.
             line.outcome.exception()
 
     def _start(self, work: Awaitable[None]) -> None:
@@ -110,7 +110,7 @@ class Gatherer:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _gather(self, contract: str, waiting: list[Line]) -> None:
+    async def _gather(self, contract: str, waiting: list[BatchLine]) -> None:
         try:
             await self._sleep(self._linger)
         finally:
@@ -120,18 +120,18 @@ class Gatherer:
         if mine:
             await self._send(waiting)
 
-    async def _send(self, lines: Sequence[Line]) -> None:
+    async def _send(self, lines: Sequence[BatchLine]) -> None:
         try:
-            await self._carry(lines)
+            await self._assemble(lines)
         except asyncio.CancelledError:
             self._fail(lines, Unavailable("batch: stopped"))
             raise
-        except Exception as error:  # noqa: BLE001 - whatever it is, each caller must hear of it
+        except Exception as error:  # noqa: BLE001 - raised to each caller
             self._fail(lines, error)
         else:
             self._fail(lines, Unavailable("batch: left out"))
 
     @staticmethod
-    def _fail(lines: Sequence[Line], error: BaseException) -> None:
+    def _fail(lines: Sequence[BatchLine], error: BaseException) -> None:
         for line in lines:
             line.fail(error)
