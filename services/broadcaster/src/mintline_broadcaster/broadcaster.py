@@ -32,7 +32,7 @@ from mintline_broadcaster.metrics import Metrics
 from mintline_broadcaster.monitor import TransactionMonitor
 from mintline_broadcaster.noops import Noops
 from mintline_broadcaster.on_record import OutcomeRefused
-from mintline_broadcaster.ports import Chain, TransactionStore, VoucherStore
+from mintline_broadcaster.ports import ChainClient, TransactionStore, VoucherStore
 from mintline_broadcaster.signed_bytes import verify_signed_bytes, verify_voucher_signature
 from mintline_broadcaster.sweep import Sweeper
 from mintline_broadcaster.vouchers import issue, relay
@@ -46,7 +46,7 @@ class Adapters:
 
     store: TransactionStore
     vouchers: VoucherStore
-    chain: Chain
+    chain: ChainClient
     outbox: SendingPort
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import structlog
 
-from mintline_broadcaster.ports import Chain, Final
+from mintline_broadcaster.ports import ChainClient, Final
 
 log = structlog.get_logger(__name__)
 
 
-async def final_count(address: str, final: Final, *, chain: Chain) -> int:
+async def final_count(address: str, final: Final, *, chain: ChainClient) -> int:
     """Return how many of an account's transactions are mined for good; too few while no node can tell.
 
     The question names the block by its hash, so a node on another branch cannot answer it. `final` was read

@@ -42,7 +42,7 @@ from mintline_broadcaster.outcomes import (
     fill_if_unused,
     log_rejected,
 )
-from mintline_broadcaster.ports import Chain, TransactionMoved, TransactionStore
+from mintline_broadcaster.ports import ChainClient, TransactionMoved, TransactionStore
 from mintline_broadcaster.vouchers import refuse_voucher
 from mintline_broadcaster.write_ahead import SendDecision, write_ahead
 
@@ -53,7 +53,7 @@ async def broadcast(
     message: Broadcast,
     *,
     store: TransactionStore,
-    chain: Chain,
+    chain: ChainClient,
     outbox: SendingPort,
     noops: Noops,
     caps: FeeCaps,

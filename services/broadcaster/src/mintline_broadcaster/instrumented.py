@@ -16,7 +16,7 @@ from mintline.transaction_records import Outcome, Place, Transaction
 from mintline_broadcaster.kinds import minted_by, mints_of
 from mintline_broadcaster.metrics import Metrics
 from mintline_broadcaster.ports import (
-    Chain,
+    ChainClient,
     Final,
     OpenMint,
     OpenTransaction,
@@ -181,7 +181,7 @@ class InstrumentedVoucherStore:
 class InstrumentedChain:
     """A Chain that counts what its node says to transactions."""
 
-    def __init__(self, chain: Chain, metrics: Metrics) -> None:
+    def __init__(self, chain: ChainClient, metrics: Metrics) -> None:
         self._chain = chain
         self._sends = metrics.sends
 

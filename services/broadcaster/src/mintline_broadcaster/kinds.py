@@ -20,7 +20,7 @@ from mintline.records import CANCELLED, Mint, Operation, Problem
 from mintline.states import MintStatus
 from mintline.transaction_records import Transaction, carried_by
 from mintline_broadcaster.intents import ask_for_nonce
-from mintline_broadcaster.ports import Chain, Final, MintMoved, TransactionStore
+from mintline_broadcaster.ports import ChainClient, Final, MintMoved, TransactionStore
 from mintline_broadcaster.settle_from_index import may_be_minted, settle_from_index
 
 NONCE_TAKEN = Problem(
@@ -119,7 +119,7 @@ class NonceRelease:
     final: Final
     """Read before the records were: nothing at or below it can be undone any more."""
     store: TransactionStore
-    chain: Chain
+    chain: ChainClient
     outbox: SendingPort
     now: int
     """Unix milliseconds."""

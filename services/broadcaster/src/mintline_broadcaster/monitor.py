@@ -60,7 +60,7 @@ from mintline_broadcaster.metrics import Metrics
 from mintline_broadcaster.noops import Noops
 from mintline_broadcaster.outcomes import act_on, close, context, end_consumed_transaction, fill_for_good
 from mintline_broadcaster.ports import (
-    Chain,
+    ChainClient,
     Final,
     SignedTransaction,
     TransactionMoved,
@@ -126,7 +126,7 @@ class TransactionMonitor:
         self,
         *,
         store: TransactionStore,
-        chain: Chain,
+        chain: ChainClient,
         outbox: SendingPort,
         noops: Noops,
         caps: FeeCaps,

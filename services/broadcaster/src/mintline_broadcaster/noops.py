@@ -12,7 +12,7 @@ from mintline.resources import SIGN
 from mintline.transaction_records import Transaction
 from mintline_broadcaster.fees import FeeCaps, bump, capped
 from mintline_broadcaster.intents import fees_of
-from mintline_broadcaster.ports import Chain
+from mintline_broadcaster.ports import ChainClient
 
 ESTIMATE_AGE = 60_000
 """Milliseconds for which one estimate serves every sender's no-ops: only a fork of the chain changes it."""
@@ -21,7 +21,7 @@ ESTIMATE_AGE = 60_000
 class Noops:
     """Has no-ops signed; `gas` bounds their gas limit."""
 
-    def __init__(self, *, chain: Chain, outbox: SendingPort, caps: FeeCaps, gas: GasBound) -> None:
+    def __init__(self, *, chain: ChainClient, outbox: SendingPort, caps: FeeCaps, gas: GasBound) -> None:
         self._chain = chain
         self._outbox = outbox
         self._caps = caps

@@ -20,7 +20,7 @@ from mintline_broadcaster.intents import ask_for_funds, cost_of, first_intent, o
 from mintline_broadcaster.kinds import NonceRelease, about, alone_in, depends_on, event_of, payer_of
 from mintline_broadcaster.noops import Noops
 from mintline_broadcaster.ports import (
-    Chain,
+    ChainClient,
     Final,
     MintMoved,
     TransactionMoved,
@@ -53,7 +53,7 @@ async def act_on(
     message: Broadcast,
     *,
     store: TransactionStore,
-    chain: Chain,
+    chain: ChainClient,
     outbox: SendingPort,
     noops: Noops,
     caps: FeeCaps,
@@ -126,7 +126,7 @@ def log_rejected(operation: Operation, problem: Problem, *, nonce: int) -> None:
     log.warning(event_of(operation, "rejected"), **about(operation), code=problem.code, nonce=nonce)
 
 
-async def fill_if_unused(transaction: Transaction, *, chain: Chain, noops: Noops, now: int) -> None:
+async def fill_if_unused(transaction: Transaction, *, chain: ChainClient, noops: Noops, now: int) -> None:
     """Have a nonce filled that is for a no-op, unless the chain has used it already."""
     if await chain.transaction_count(transaction.signer.address) <= transaction.nonce:
         await noops.fill(transaction, now=now)
@@ -156,7 +156,7 @@ async def _end_unsendable(
 
 
 async def _check_consumed_nonce(
-    message: Broadcast, *, store: TransactionStore, chain: Chain, outbox: SendingPort, now: int
+    message: Broadcast, *, store: TransactionStore, chain: ChainClient, outbox: SendingPort, now: int
 ) -> None:
     """End the transaction if its nonce is consumed in a final block; until then the monitor checks again."""
     intent = message.intent
@@ -178,7 +178,7 @@ async def end_consumed_transaction(
     final: Final,
     *,
     store: TransactionStore,
-    chain: Chain,
+    chain: ChainClient,
     outbox: SendingPort,
     now: int,
 ) -> None:
@@ -229,7 +229,7 @@ async def _raise_fees(
     fact: SendFact,
     *,
     store: TransactionStore,
-    chain: Chain,
+    chain: ChainClient,
     outbox: SendingPort,
     caps: FeeCaps,
 ) -> None:
@@ -253,7 +253,7 @@ async def _raise_fees(
     log.info("transaction_bumped", max_fee_per_gas=fees.max_fee_per_gas, **context(message))
 
 
-async def _wait_for_funds(intent: AnyIntent, *, chain: Chain, outbox: SendingPort, now: int) -> None:
+async def _wait_for_funds(intent: AnyIntent, *, chain: ChainClient, outbox: SendingPort, now: int) -> None:
     payer = payer_of(intent)
     if payer == "treasury":
         log.warning("treasury_low", treasury=intent.signer.address, required=cost_of(intent))

@@ -222,7 +222,7 @@ class VoucherStore(Protocol):
         """Note why a node refused a transaction: the mint waits on; raises MintMoved."""
 
 
-class Chain(Protocol):
+class ChainClient(Protocol):
     """The chain, to send to and to read."""
 
     async def send_raw(self, raw: bytes) -> SendAnswer:

@@ -21,7 +21,7 @@ from mintline.errors import Retryable, Unreadable
 from mintline.records import TOKEN_TAKEN, Mint, Transfer
 from mintline.states import MintStatus, may
 from mintline.transaction_records import Transaction
-from mintline_broadcaster.ports import Chain, Final, MintMoved, TransactionStore
+from mintline_broadcaster.ports import ChainClient, Final, MintMoved, TransactionStore
 
 log = structlog.get_logger(__name__)
 
@@ -31,7 +31,7 @@ async def settle_from_index(
     final: Final,
     *,
     store: TransactionStore,
-    chain: Chain,
+    chain: ChainClient,
     now: int,
     carried: Transaction | None = None,
 ) -> bool:
@@ -68,7 +68,7 @@ async def settle_from_index(
     return True
 
 
-async def may_be_minted(mint: Mint, final: Final, *, chain: Chain) -> bool:
+async def may_be_minted(mint: Mint, final: Final, *, chain: ChainClient) -> bool:
     """Tell whether the chain has the mint's token in the final block, or cannot tell.
 
     To be checked before a mint ends because the index has no transfer of its token.
@@ -89,7 +89,8 @@ async def may_be_minted(mint: Mint, final: Final, *, chain: Chain) -> bool:
     return minted is not False
 
 
-async def _is_its_own(mint: Mint, minting: Transfer, *, store: TransactionStore, chain: Chain) -> bool | None:
+async def _is_its_own(mint: Mint, minting: Transfer, *, store: TransactionStore, chain: ChainClient) -> bool |
+None:
     """Tell whether a minting is of the very mint, None if neither index nor chain has its digest."""
     if minting.recipient != mint.to:
         return False

@@ -40,7 +40,14 @@ from mintline_broadcaster.config import Patience
 from mintline_broadcaster.kinds import about, event_of
 from mintline_broadcaster.metrics import Metrics
 from mintline_broadcaster.monitor import TransactionMonitor
-from mintline_broadcaster.ports import Chain, Final, MintMoved, OpenMint, OpenTransaction, TransactionStore
+from mintline_broadcaster.ports import (
+    ChainClient,
+    Final,
+    MintMoved,
+    OpenMint,
+    OpenTransaction,
+    TransactionStore,
+)
 from mintline_broadcaster.settle_from_index import settle_from_index
 from mintline_broadcaster.sweep_schedule import due
 from mintline_broadcaster.vouchers import WAITING as VOUCHERS
@@ -74,7 +81,7 @@ class Sweeper:
         self,
         *,
         store: TransactionStore,
-        chain: Chain,
+        chain: ChainClient,
         monitor: TransactionMonitor,
         outbox: SendingPort,
         chain_id: int,

@@ -27,7 +27,7 @@ from mintline.states import MintStatus
 from mintline.vouchers import voucher_of
 from mintline_broadcaster.on_record import OutcomeRefused, check_redemption, check_refused
 from mintline_broadcaster.ports import (
-    Chain,
+    ChainClient,
     Final,
     MintMoved,
     SignedTransaction,
@@ -102,7 +102,7 @@ async def refuse_voucher(message: SigningRefused, *, store: TransactionStore, no
 
 
 async def relay(
-    message: SelfRedeem, *, store: TransactionStore, vouchers: VoucherStore, chain: Chain, now: int
+    message: SelfRedeem, *, store: TransactionStore, vouchers: VoucherStore, chain: ChainClient, now: int
 ) -> None:
     """Write the user's transaction down, send it, and tell the user what the node said.
 
@@ -153,7 +153,7 @@ def expired(mint: Mint, *, final_time: int) -> bool:
     )
 
 
-async def expire(mint: Mint, final: Final, *, store: TransactionStore, chain: Chain, now: int) -> bool:
+async def expire(mint: Mint, final: Final, *, store: TransactionStore, chain: ChainClient, now: int) -> bool:
     """Reject a mint whose voucher was not redeemed and never can be any more; tell whether it was so.
 
     One whose voucher was redeemed, and whose redemption the indexer missed, ends by its token instead.
@@ -192,7 +192,7 @@ async def _enter(mint: Mint, attempt: Attempt, *, vouchers: VoucherStore) -> boo
 
 
 async def _tell(
-    answer: SendAnswer, message: SelfRedeem, *, vouchers: VoucherStore, chain: Chain, now: int
+    answer: SendAnswer, message: SelfRedeem, *, vouchers: VoucherStore, chain: ChainClient, now: int
 ) -> None:
     fact = answer.fact
     if fact in TAKEN:

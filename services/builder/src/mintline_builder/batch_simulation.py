@@ -19,7 +19,7 @@ from mintline.chain.gas import GasBound
 from mintline.errors import Deferred, MintlineError, Rejected, Unavailable
 from mintline.eth import mint_batch_calldata, to_checksum_address
 from mintline.records import Mint
-from mintline_builder.ports import Chain
+from mintline_builder.ports import ChainReader
 from mintline_builder.simulation import TokenTaken, refusal_of
 from mintline_builder.waiting import (
     BATCH_REFUSED,
@@ -63,7 +63,7 @@ class Sorted:
 class BatchSimulator:
     """Simulates batches by `relayer`; `gas` bounds the gas limit of one."""
 
-    def __init__(self, chain: Chain, *, relayer: str, gas: GasBound) -> None:
+    def __init__(self, chain: ChainReader, *, relayer: str, gas: GasBound) -> None:
         self._chain = chain
         self._relayer = relayer
         self._gas = gas

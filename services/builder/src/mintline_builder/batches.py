@@ -42,7 +42,7 @@ from mintline_builder.ports import (
     MAX_LINE_CLAIMS,
     Accounts,
     BatchClaim,
-    Chain,
+    ChainReader,
     LineClaim,
     Metadata,
     Operations,
@@ -66,7 +66,7 @@ class BatchPorts:
     operations: Operations
     metadata: Metadata
     outbox: Outbox
-    chain: Chain
+    chain: ChainReader
 
 
 class Batches:

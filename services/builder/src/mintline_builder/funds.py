@@ -27,7 +27,7 @@ from mintline.resources import SIGN
 from mintline.states import TransactionState
 from mintline.transaction_records import Place, TopUpPayload, Transaction, address_of
 from mintline_builder.metrics import Metrics
-from mintline_builder.ports import Account, Accounts, Chain, Outbox, TopUpClaim
+from mintline_builder.ports import Account, Accounts, ChainReader, Outbox, TopUpClaim
 from mintline_builder.reserver import Reserver
 from mintline_builder.waiting import GAS_BUDGET_REACHED, TREASURY_EMPTY, Waiting, gas_limit
 
@@ -97,7 +97,7 @@ class Funds:
         gas: GasBound,
         accounts: Accounts,
         reserver: Reserver,
-        chain: Chain,
+        chain: ChainReader,
         fees: Callable[[], Awaitable[Fees]],
         outbox: Outbox,
         metrics: Metrics,

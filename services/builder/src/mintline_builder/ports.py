@@ -422,7 +422,7 @@ class Outbox(Protocol):
         """Send one message, durably."""
 
 
-class Chain(Protocol):
+class ChainReader(Protocol):
     """The chain, read only, at its latest block; `mintline.chain.node.Node` is one."""
 
     async def balance(self, address: str) -> int:

@@ -31,7 +31,7 @@ from mintline.eth import (
     voucher_hash,
 )
 from mintline.messages import Voucher
-from mintline_builder.ports import Chain
+from mintline_builder.ports import ChainReader
 from mintline_builder.waiting import COLLECTION_PAUSED, ISSUER_REVOKED, Waiting, gas_limit
 
 PROFILE_AGE = 600.0
@@ -61,7 +61,7 @@ class Simulator:
 
     def __init__(
         self,
-        chain: Chain,
+        chain: ChainReader,
         *,
         chain_id: int,
         issuer: str,

@@ -14,7 +14,7 @@ from mintline.chain.calls import Call, CallReverted, Override
 from mintline.chain.gas import GasBound
 from mintline.errors import Rejected, Unavailable
 from mintline.eth import burn_calldata, to_checksum_address, transfer_calldata
-from mintline_builder.ports import Chain
+from mintline_builder.ports import ChainReader
 from mintline_builder.waiting import COLLECTION_PAUSED, Waiting, gas_limit
 
 _NOT_OWNER = frozenset({"ERC721NonexistentToken", "ERC721InsufficientApproval", "ERC721IncorrectOwner"})
@@ -56,7 +56,7 @@ class TokenSimulator:
     an address without code.
     """
 
-    def __init__(self, chain: Chain, *, gas: GasBound, recipient_gas: int) -> None:
+    def __init__(self, chain: ChainReader, *, gas: GasBound, recipient_gas: int) -> None:
         self._chain = chain
         self._gas = gas
         self._recipient_gas = recipient_gas

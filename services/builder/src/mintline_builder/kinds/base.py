@@ -21,7 +21,7 @@ from mintline_builder.batches import Batches
 from mintline_builder.config import BuilderConfig
 from mintline_builder.funds import FundingCheck, Funds
 from mintline_builder.gatherer import Gatherer
-from mintline_builder.ports import Accounts, Chain, Metadata, OperationClaim, Operations, Outbox
+from mintline_builder.ports import Accounts, ChainReader, Metadata, OperationClaim, Operations, Outbox
 from mintline_builder.reserver import Reserver
 from mintline_builder.simulation import Simulator
 from mintline_builder.token_simulation import TokenSimulator
@@ -49,7 +49,7 @@ class Context:
     funds: Funds
     simulator: Simulator
     token_simulator: TokenSimulator
-    chain: Chain
+    chain: ChainReader
     batches: Batches
     gatherer: Gatherer
     fees: Callable[[], Awaitable[Fees]]
