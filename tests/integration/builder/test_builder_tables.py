@@ -17,8 +17,8 @@ from mintline.resources import MINTS, TRANSACTIONS
 from mintline.states import MintStatus
 from mintline.transaction_records import open_key, sender_shard
 from mintline_builder.dynamo import DynamoAccounts, DynamoOperations
+from mintline_builder.metadata_publisher import S3MetadataPublisher
 from mintline_builder.ports import Advance, MetadataTaken, OperationClaim, VoucherClaim
-from mintline_builder.published import PublishedMetadata
 
 if TYPE_CHECKING:
     from tests.integration.builder.conftest import Line
@@ -88,7 +88,7 @@ async def test_offer__when_a_mint_is_the_users_to_send__then_its_token_leads_to_
 
 
 async def test_put__when_the_bytes_are_not_what_the_digest_says__then_s3_refuses_them(line: Line) -> None:
-    metadata = PublishedMetadata(line.s3, line.settings.resource_prefix, line.settings.chain_id)
+    metadata = S3MetadataPublisher(line.s3, line.settings.resource_prefix, line.settings.chain_id)
     text = '{"name":"Ünïcode ✓"}'
 
     await metadata.put(line.contract, 3, text, digest_of(text))
@@ -102,7 +102,7 @@ async def test_put__when_the_object_is_there__then_only_the_same_bytes_are_taken
     line: Line,
 ) -> None:
     conflicts: list[None] = []
-    metadata = PublishedMetadata(
+    metadata = S3MetadataPublisher(
         line.s3,
         line.settings.resource_prefix,
         line.settings.chain_id,

@@ -89,8 +89,9 @@ async def may_be_minted(mint: Mint, final: Final, *, chain: ChainClient) -> bool
     return minted is not False
 
 
-async def _is_its_own(mint: Mint, minting: Transfer, *, store: TransactionStore, chain: ChainClient) -> bool |
-None:
+async def _is_its_own(
+    mint: Mint, minting: Transfer, *, store: TransactionStore, chain: ChainClient
+) -> bool | None:
     """Tell whether a minting is of the very mint, None if neither index nor chain has its digest."""
     if minting.recipient != mint.to:
         return False

@@ -44,7 +44,7 @@ from mintline_builder.ports import (
     BatchClaim,
     ChainReader,
     LineClaim,
-    Metadata,
+    MetadataPublisher,
     Operations,
     Outbox,
     sealed,
@@ -64,7 +64,7 @@ class BatchPorts:
 
     accounts: Accounts
     operations: Operations
-    metadata: Metadata
+    metadata: MetadataPublisher
     outbox: Outbox
     chain: ChainReader
 
@@ -125,8 +125,9 @@ class Batches:
         for group in sorted_mints.groups:
             await self._assemble_group(self._relayer, group, by_id, fees)
 
-    async def _assemble_group(self, relayer: KeyRef, group: Group, lines: Mapping[str, BatchLine], fees: Fees)
-    -> None:
+    async def _assemble_group(
+        self, relayer: KeyRef, group: Group, lines: Mapping[str, BatchLine], fees: Fees
+    ) -> None:
         mints = await self._publish([lines[mint.mint_id] for mint in group.mints])
         if not mints:
             return

@@ -19,7 +19,7 @@ from mintline_builder.gatherer import LINGER, Gatherer
 from mintline_builder.handlers import Frame
 from mintline_builder.kinds import Context, kinds_of
 from mintline_builder.metrics import Metrics
-from mintline_builder.ports import Accounts, ChainReader, Metadata, Operations, Outbox
+from mintline_builder.ports import Accounts, ChainReader, MetadataPublisher, Operations, Outbox
 from mintline_builder.reserver import Reserver
 from mintline_builder.simulation import Simulator
 from mintline_builder.token_simulation import TokenSimulator
@@ -31,7 +31,7 @@ class Adapters:
 
     accounts: Accounts
     operations: Operations
-    metadata: Metadata
+    metadata: MetadataPublisher
     chain: ChainReader
     outbox: Outbox
 

@@ -1,8 +1,8 @@
-"""What the builder asks of the world, as protocols and the values that cross them.
+"""The builder's ports, and the values that cross them.
 
-`mintline_testkit.builder` has each of them in memory. The real ones are `mintline_builder.dynamo`,
-`.published`, and the shared library's queues and node. Amounts are in wei, times in Unix milliseconds unless
-a name says otherwise, addresses checksummed.
+`mintline_testkit.builder` has each of them in memory. In production they are `mintline_builder.dynamo`,
+`.metadata_publisher`, and the shared library's queues and node. Amounts are in wei, times in Unix
+milliseconds unless a name says otherwise, addresses checksummed.
 """
 
 from __future__ import annotations
@@ -405,8 +405,8 @@ class MetadataTaken(Unavailable):
     """Other bytes are stored as a token's metadata, by an intruder or an operator."""
 
 
-class Metadata(Protocol):
-    """Where token metadata is published, each object once."""
+class MetadataPublisher(Protocol):
+    """The published metadata of tokens; each object is written once."""
 
     async def put(self, contract: str, token_id: int, text: str, digest: bytes) -> None:
         """Store the text's exact bytes unless they are there; `digest` is their SHA-256.

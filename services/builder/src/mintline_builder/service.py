@@ -24,8 +24,8 @@ from mintline.tracer_factory import open_tracer
 from mintline.tracing import Tracer, with_tracing
 from mintline_builder.builder import Adapters, Builder
 from mintline_builder.dynamo import DynamoAccounts, DynamoOperations
+from mintline_builder.metadata_publisher import S3MetadataPublisher
 from mintline_builder.metrics import Metrics
-from mintline_builder.published import PublishedMetadata
 from mintline_builder.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -37,7 +37,7 @@ class _World:
 
     queues: Queues
     dynamo: Dynamo
-    metadata: PublishedMetadata
+    metadata: S3MetadataPublisher
     rpc: Rpc
     node: Node
 
@@ -80,7 +80,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, metrics: Metrics) -> 
     stack.push_async_callback(dynamo.aclose)
     s3 = await open_client(stack, "s3", settings, calls=calls)
     rpc = await open_rpc(stack, settings, observer=metrics.rpc, tracer=calls.tracer)
-    metadata = PublishedMetadata(s3, prefix, settings.chain_id, conflicts=metrics.metadata_conflicts.inc)
+    metadata = S3MetadataPublisher(s3, prefix, settings.chain_id, conflicts=metrics.metadata_conflicts.inc)
     return _World(queues, dynamo, metadata, rpc, Node(rpc, endpoints=rpc))
 
 

@@ -21,7 +21,14 @@ from mintline_builder.batches import Batches
 from mintline_builder.config import BuilderConfig
 from mintline_builder.funds import FundingCheck, Funds
 from mintline_builder.gatherer import Gatherer
-from mintline_builder.ports import Accounts, ChainReader, Metadata, OperationClaim, Operations, Outbox
+from mintline_builder.ports import (
+    Accounts,
+    ChainReader,
+    MetadataPublisher,
+    OperationClaim,
+    Operations,
+    Outbox,
+)
 from mintline_builder.reserver import Reserver
 from mintline_builder.simulation import Simulator
 from mintline_builder.token_simulation import TokenSimulator
@@ -43,7 +50,7 @@ class Context:
     config: BuilderConfig
     accounts: Accounts
     operations: Operations
-    metadata: Metadata
+    metadata: MetadataPublisher
     outbox: Outbox
     reserver: Reserver
     funds: Funds

@@ -27,7 +27,7 @@ _CORRUPT = frozenset(
 _PRESENT = frozenset({"PreconditionFailed", "412"})
 
 
-class PublishedMetadata:
+class S3MetadataPublisher:
     """The metadata bucket of one deployment, for one chain. `conflicts` is called for each MetadataTaken."""
 
     def __init__(
