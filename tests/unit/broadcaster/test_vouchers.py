@@ -197,7 +197,7 @@ async def test_voucher__when_it_is_not_the_mints_own__then_it_is_poison(
 
 
 async def test_voucher__when_there_is_no_such_mint__then_it_is_poison(line: Line) -> None:
-    with pytest.raises(Rejected, match="unknown_mint"):
+    with pytest.raises(Rejected, match="mint_unknown"):
         await line.issue()
 
 
@@ -367,8 +367,8 @@ async def test_transaction__when_the_mint_is_at_its_end__then_it_is_not_sent(
     ("changes", "code"),
     [
         ({"tx_hash": bytes(32)}, "hash_mismatch"),
-        ({"sender": OTHER}, "unknown_mint"),
-        ({"mint_id": "m2"}, "unknown_mint"),
+        ({"sender": OTHER}, "mint_unknown"),
+        ({"mint_id": "m2"}, "mint_unknown"),
     ],
 )
 async def test_transaction__when_it_is_not_the_mints__then_it_is_poison(
@@ -477,7 +477,7 @@ async def test_voucher__when_its_token_id_was_finally_minted_by_another__then_it
 async def test_transaction__when_the_mint_is_custodial__then_it_is_poison(line: Line) -> None:
     line.put(MintStatus.SUBMITTED, custody="custodial")
 
-    with pytest.raises(Rejected, match="unknown_mint"):
+    with pytest.raises(Rejected, match="mint_unknown"):
         await line.relay(transaction())
 
 

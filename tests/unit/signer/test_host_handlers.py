@@ -260,4 +260,4 @@ def test_intent_of__when_the_message_is_none__rejects(cast: Cast) -> None:
     assert intent_of(cast.noop()) == cast.noop()
     with pytest.raises(Rejected) as caught:
         intent_of(BuildMint(mint_id="mint_1"))
-    assert caught.value.code == "unexpected_message"
+    assert caught.value.code == "message_misrouted"

@@ -126,7 +126,7 @@ class Broadcaster:
             case ReviewMint():
                 await review(message, store=store, monitor=self._monitor, now=now)
             case _:
-                raise Rejected("misrouted", f"{message.type} does not belong on {BROADCAST.name}")
+                raise Rejected("message_misrouted", f"{message.type} does not belong on {BROADCAST.name}")
 
     async def sweep(self, stop: asyncio.Event) -> None:
         """Sweep until `stop`; a pass that is cut off is no loss, as the next one, anywhere, starts over."""

@@ -128,7 +128,7 @@ async def _end_refused(
     """Reject the operations of a transaction whose first attempt was refused, or the one that was refused."""
     if transaction is None:
         await _check_unknown(message.intent, store=store)
-        raise Rejected("unknown_mint", "The intent belongs to nothing on record.")
+        raise Rejected("mint_unknown", "The intent belongs to nothing on record.")
     if transaction.own_attempts or transaction.state not in UNDECIDED:
         raise TransactionMoved(transaction)
     refused = message.operation_id
@@ -141,10 +141,10 @@ async def _end_refused(
     try:
         own = await intent_of(transaction, operations, store=store)
     except Moved:
-        raise OutcomeRefused("unknown_mint", name_of(message.intent), "nonce") from None
+        raise OutcomeRefused("mint_unknown", name_of(message.intent), "nonce") from None
     check_refused(message.intent, own, authorized=bool(waiting))
     if refused and refused not in transaction.operations:
-        raise OutcomeRefused("unknown_mint", refused, "operation_id")
+        raise OutcomeRefused("mint_unknown", refused, "operation_id")
     rest = [one for one in waiting if one.operation_id != refused]
     if not refused or not rest:
         await end_operations(transaction, operations, problem, store=store, noops=noops, now=now)
@@ -180,7 +180,7 @@ async def _give_way(
     if transaction.own_attempts or transaction.state not in UNDECIDED:
         return
     if transaction.meaning != meaning_of(intent):
-        raise OutcomeRefused("unknown_mint", name_of(intent), "nonce")
+        raise OutcomeRefused("mint_unknown", name_of(intent), "nonce")
     await fill_for_good(transaction, store=store, noops=noops, now=now)
     if len(transaction.operations) == 1:
         [operation] = await operations_of(transaction, store=store)
@@ -191,7 +191,7 @@ async def _give_way(
 async def _check_unknown(intent: AnyIntent | IssueVoucher, *, store: TransactionStore) -> None:
     """Raise OutcomeRefused if there are operations of an intent whose nonce was reserved for nothing."""
     if await store.operations(operation_ids(intent)):
-        raise OutcomeRefused("unknown_mint", name_of(intent), "nonce")
+        raise OutcomeRefused("mint_unknown", name_of(intent), "nonce")
 
 
 def _is_first(intent: AnyIntent, transaction: Transaction | None) -> bool:
@@ -218,7 +218,7 @@ async def review(
     """
     operation = await store.get(message.mint_id)
     if operation is None:
-        raise Rejected("unknown_mint", "There is no record of this mint.")
+        raise Rejected("mint_unknown", "There is no record of this mint.")
     place = carried_by(operation)
     transaction = None if place is None else await store.transaction(place)
     if transaction is None or transaction.state in (TransactionState.MINED, TransactionState.FINAL):

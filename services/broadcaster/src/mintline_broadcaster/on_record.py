@@ -46,7 +46,7 @@ def check_refused(intent: AnyRequest, own: AnyRequest, *, authorized: bool = Tru
 def _require_alike(intent: AnyRequest, own: AnyRequest, ignored: frozenset[str]) -> None:
     field = _difference(intent, own, ignored)
     if field is not None:
-        raise OutcomeRefused("unknown_mint", name_of(intent), field)
+        raise OutcomeRefused("mint_unknown", name_of(intent), field)
 
 
 def _difference(said: Frozen, recorded: Frozen, ignored: frozenset[str]) -> str | None:
@@ -82,7 +82,7 @@ def check_redemption(message: SelfRedeem, mint: Mint) -> None:
     )
 
 
-def _require_same(mint_id: str, *, code: str = "unknown_mint", **pairs: tuple[object, object]) -> None:
+def _require_same(mint_id: str, *, code: str = "mint_unknown", **pairs: tuple[object, object]) -> None:
     for field, (said, recorded) in pairs.items():
         if said != recorded:
             raise OutcomeRefused(code, mint_id, field)

@@ -67,9 +67,9 @@ async def issue(message: VoucherIssued, *, vouchers: VoucherStore, now: int) -> 
     except MintMoved as moved:
         mint = moved.mint
         if mint is None or mint.custody != "self" or mint.token_id is None:
-            raise Rejected("unknown_mint", "The voucher belongs to no self-custody mint on record.") from None
+            raise Rejected("mint_unknown", "The voucher belongs to no self-custody mint on record.") from None
         if not is_of(intent, mint):
-            raise OutcomeRefused("unknown_voucher", intent.mint_id, "voucher") from None
+            raise OutcomeRefused("voucher_unknown", intent.mint_id, "voucher") from None
         log.info("voucher_not_needed", mint_id=intent.mint_id, status=mint.status.value)
     else:
         log.info("voucher_issued", mint_id=intent.mint_id, token_id=str(intent.voucher.token_id))
@@ -90,10 +90,10 @@ async def refuse_voucher(message: SigningRefused, *, store: TransactionStore, no
     problem = problem_of(message.code)
     mint = await store.get(mint_id)
     if not isinstance(mint, Mint) or mint.custody != "self":
-        raise Rejected("unknown_mint", "The voucher belongs to no self-custody mint on record.")
+        raise Rejected("mint_unknown", "The voucher belongs to no self-custody mint on record.")
     if mint.status is MintStatus.BUILT:
         if mint.deadline is None or mint.token_id is None:
-            raise OutcomeRefused("unknown_mint", mint.mint_id, "deadline")
+            raise OutcomeRefused("mint_unknown", mint.mint_id, "deadline")
         check_refused(message.intent, issue_voucher(mint, message.intent.signer, await store.envelope(mint)))
     elif mint.status is not MintStatus.REJECTED:
         raise MintMoved(mint)
@@ -112,9 +112,9 @@ async def relay(
         raise Rejected("hash_mismatch", "The transaction's hash is not that of its bytes.")
     mint = await store.get(message.mint_id)
     if not isinstance(mint, Mint) or mint.custody != "self":
-        raise Rejected("unknown_mint", "The transaction belongs to no self-custody mint on record.")
+        raise Rejected("mint_unknown", "The transaction belongs to no self-custody mint on record.")
     if mint.to != message.sender:
-        raise OutcomeRefused("unknown_mint", mint.mint_id, "sender")
+        raise OutcomeRefused("mint_unknown", mint.mint_id, "sender")
     attempt = Attempt(
         tx_hash=message.tx_hash,
         max_fee_per_gas=message.fees.max_fee_per_gas,

@@ -85,7 +85,7 @@ async def _enter(intent: AnyIntent, attempt: Attempt, *, store: TransactionStore
     for _ in range(TRIES):
         if transaction is None:
             raise Rejected(
-                "unknown_transaction", "The transaction's nonce was reserved for nothing on record."
+                "transaction_unknown", "The transaction's nonce was reserved for nothing on record."
             )
         if not attempt.fills:
             await _check_own(intent, transaction, store=store)
@@ -107,10 +107,10 @@ async def _check_own(intent: AnyIntent, transaction: Transaction, *, store: Tran
     if (meaning_of(intent), intent.gas, intent.signer) == own:
         return
     if not transaction.operations:
-        raise Rejected("unknown_transaction", "The transaction is not what its nonce was reserved for.")
+        raise Rejected("transaction_unknown", "The transaction is not what its nonce was reserved for.")
     with suppress(Moved):
         check_intent(intent, await recorded_intent(transaction, store=store))
-    raise OutcomeRefused("unknown_mint", name_of(intent), "nonce")
+    raise OutcomeRefused("mint_unknown", name_of(intent), "nonce")
 
 
 def _decide(transaction: Transaction, attempt: Attempt) -> SendDecision | None:

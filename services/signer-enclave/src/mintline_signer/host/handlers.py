@@ -74,7 +74,7 @@ def intent_of(message: AnyMessage) -> AnyRequest:
     """Return a message that is an intent; raises Rejected for one that strayed into the queue."""
     if isinstance(message, Intent | IssueVoucher):
         return message
-    raise Rejected("unexpected_message", f"A {message.type} message has no place on the signing queue.")
+    raise Rejected("message_misrouted", f"A {message.type} message has no place on the signing queue.")
 
 
 def group_of(intent: AnyRequest) -> str:
