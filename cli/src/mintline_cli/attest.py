@@ -59,16 +59,16 @@ def verify_file(
     trusted = AWS_ROOT if root is None else fingerprint(root)
     screen = Screen(as_json=as_json)
     try:
-        said = verify(attestation, root=trusted, at=when, pcrs=wanted)
+        document = verify(attestation, root=trusted, at=when, pcrs=wanted)
     except NotAttested as refused:
         screen.result({"verified": False, "code": refused.code, "reason": refused.reason})
         stop(f"{file}: {refused.reason} ({refused.code})", answered=True)
-    told = report(said)
-    screen.say(f"{file} is genuine: {said.module_id} attested at {told['timestamp']}", style="bold")
-    for name, value in told["pcrs"].items():
+    values = report(document)
+    screen.say(f"{file} is genuine: {document.module_id} attested at {values['timestamp']}", style="bold")
+    for name, value in values["pcrs"].items():
         if set(value) != {"0"}:
             screen.stage(name, value)
-    screen.result({"verified": True, **told})
+    screen.result({"verified": True, **values})
 
 
 @app.command("policy")
@@ -128,12 +128,12 @@ def fingerprint(path: Path) -> bytes:
         stop(f"{path}: not a certificate in PEM")
 
 
-def report(said: Document) -> dict[str, Any]:
+def report(document: Document) -> dict[str, Any]:
     """Return what a document says, for programs; bytes in hex."""
-    optional = {"public_key": said.public_key, "user_data": said.user_data, "nonce": said.nonce}
+    optional = {"public_key": document.public_key, "user_data": document.user_data, "nonce": document.nonce}
     return {
-        "module_id": said.module_id,
-        "timestamp": datetime.fromtimestamp(said.timestamp / 1000, UTC).isoformat(),
-        "pcrs": {f"PCR{index}": value.hex() for index, value in sorted(said.pcrs.items())},
+        "module_id": document.module_id,
+        "timestamp": datetime.fromtimestamp(document.timestamp / 1000, UTC).isoformat(),
+        "pcrs": {f"PCR{index}": value.hex() for index, value in sorted(document.pcrs.items())},
         **{name: None if value is None else value.hex() for name, value in optional.items()},
     }

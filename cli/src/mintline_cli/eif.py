@@ -53,7 +53,7 @@ def build(
             epoch=epoch,
         )
         out.write_bytes(made)
-        _tell(made, as_json=as_json)
+        _show(made, as_json=as_json)
 
 
 @app.command()
@@ -71,10 +71,10 @@ def pcrs(
         made = enclave_image.read_bytes()
         if admit is not None:
             _admit(admit, _measured(made), Screen(as_json=as_json))
-        _tell(made, as_json=as_json)
+        _show(made, as_json=as_json)
 
 
-def _tell(made: bytes, *, as_json: bool) -> None:
+def _show(made: bytes, *, as_json: bool) -> None:
     screen = Screen(as_json=as_json)
     measured = _measured(made)
     for name, value in measured.items():

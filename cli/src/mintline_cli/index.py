@@ -70,11 +70,11 @@ def rebuild(
         return
     if built.repaired is not None:
         for difference in built.repaired:
-            screen.say(_told(difference), style="dim")
+            screen.say(_describe(difference), style="dim")
         screen.say(f"{len(built.repaired)} items repaired", style="bold")
         result["repaired"] = [difference.to_json() for difference in built.repaired]
     for difference in built.differences:
-        screen.say(_told(difference), style="red")
+        screen.say(_describe(difference), style="red")
     count = len(built.differences)
     screen.say(f"{count} items differ" if count else "the stored index is the same", style="bold")
     screen.result(result | {"differences": [difference.to_json() for difference in built.differences]})
@@ -82,7 +82,7 @@ def rebuild(
         raise typer.Exit(1)
 
 
-def _told(difference: Difference) -> str:
+def _describe(difference: Difference) -> str:
     table, *key = difference.key
     name = f"{table} {' '.join(part for part in key if part)}"
     if difference.kept is None:

@@ -26,7 +26,7 @@ async def serve(screen: Screen, state: Path, *, ports: PortChoice, wanted: Ports
     copies = parse(scale)
     screen.say("starting the line")
     async with running_stack(
-        state, ports=ports, wanted=wanted, copies=copies, tell=events_on(screen)
+        state, ports=ports, wanted=wanted, copies=copies, on_event=events_on(screen)
     ) as stack:
         introduce(screen, stack)
         reason = await stack.supervisor.failed
@@ -35,7 +35,7 @@ async def serve(screen: Screen, state: Path, *, ports: PortChoice, wanted: Ports
 
 def started(screen: Screen, state: Path) -> AbstractAsyncContextManager[Stack]:
     """Return a line that runs as long as its context lasts, on free ports if the default ones are taken."""
-    return running_stack(state, ports="fallback", tell=events_on(screen))
+    return running_stack(state, ports="fallback", on_event=events_on(screen))
 
 
 def forget(state: Path) -> list[str]:

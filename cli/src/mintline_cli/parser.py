@@ -36,7 +36,7 @@ class CommandLine(TyperGroup):
     ) -> Any:
         """Run the command that the arguments name, and exit unless it is part of another program."""
         words = list(sys.argv[1:] if args is None else args)
-        path, offers_json = self._meant(words)
+        path, offers_json = self._command_named(words)
         self._as_json = offers_json and "--json" in words
         program = prog_name or self.name or ""
         extra |= {"standalone_mode": False, "windows_expand_args": windows_expand_args}
@@ -60,10 +60,10 @@ class CommandLine(TyperGroup):
             return super().invoke(ctx)
         except Stopped as stopped:
             if self._as_json and stopped.message is not None:
-                _tell(stopped.message)
+                _print_error(stopped.message)
             raise
 
-    def _meant(self, words: Sequence[str]) -> tuple[list[str], bool]:
+    def _command_named(self, words: Sequence[str]) -> tuple[list[str], bool]:
         """Return the path of the command that the first words name, and whether it has `--json`."""
         path: list[str] = []
         command: Any = self
@@ -80,9 +80,9 @@ def refuse(cause: str, *, command: str, as_json: bool = False) -> NoReturn:
     line = f"{cause[:1].lower()}{cause[1:].rstrip('.')}; see `{command} --help`"
     fail(line)
     if as_json:
-        _tell(line)
+        _print_error(line)
     sys.exit(REFUSED)
 
 
-def _tell(error: str) -> None:
+def _print_error(error: str) -> None:
     sys.stdout.write(json.dumps({"error": error}) + "\n")

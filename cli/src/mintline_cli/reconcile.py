@@ -69,7 +69,7 @@ def reconcile(
         _say(screen, f"final blocks {done.blocks.first} to {done.blocks.last}", result["counts"])
         findings, differences = done.findings, done.alarming
     for finding in findings:
-        screen.say(_told(finding), style="red" if finding.is_difference else "dim")
+        screen.say(_describe(finding), style="red" if finding.is_difference else "dim")
     screen.say(f"{differences} differences" if differences else "no difference", style="bold")
     screen.result(result)
     if differences:
@@ -98,15 +98,15 @@ async def watch(
 
 
 def _show(screen: Screen, done: Pass) -> None:
-    said = f"blocks {done.blocks.first} to {done.blocks.last}: {done.alarming} findings"
-    screen.say(said, style="red" if done.alarming else "dim")
+    line = f"blocks {done.blocks.first} to {done.blocks.last}: {done.alarming} findings"
+    screen.say(line, style="red" if done.alarming else "dim")
     for finding in done.findings:
         if finding.kind.is_alarming:
-            screen.say(_told(finding), style="red")
+            screen.say(_describe(finding), style="red")
     screen.result(done.to_json())
 
 
-def _told(finding: Finding) -> str:
+def _describe(finding: Finding) -> str:
     token = f"token {finding.token_id} of {finding.contract}" if finding.token_id is not None else ""
     block = f"block {finding.block}" if finding.block is not None else ""
     about = ", ".join(part for part in (finding.mint_id, token, block) if part)

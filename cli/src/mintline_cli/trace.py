@@ -48,5 +48,5 @@ def trace(
     mint, moments = execute(read())
     screen.say(f"mint {mint.mint_id} is {mint.status.value}")
     for moment in moments:
-        screen.say(tracing.told(moment, moments[0].at), style=STYLES.get(moment.level, ""))
+        screen.say(tracing.describe(moment, moments[0].at), style=STYLES.get(moment.level, ""))
     screen.result(tracing.report(mint, moments))

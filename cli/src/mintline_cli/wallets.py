@@ -82,7 +82,7 @@ def migrate(
             dry_run=dry_run,
         )
 
-    tell(as_json, execute(working(reached(prefix, region, endpoint_url, state), work)), {"to": store})
+    show(as_json, execute(working(custody_of(prefix, region, endpoint_url, state), work)), {"to": store})
 
 
 @app.command("prune-copies")
@@ -114,7 +114,7 @@ def prune_copies(
             dry_run=dry_run,
         )
 
-    tell(as_json, execute(working(reached(prefix, region, endpoint_url, state), work)), {})
+    show(as_json, execute(working(custody_of(prefix, region, endpoint_url, state), work)), {})
 
 
 @app.command()
@@ -148,7 +148,7 @@ def rewrap(
                 dry_run=dry_run,
             )
 
-    tell(as_json, execute(working(reached(prefix, region, endpoint_url, state), work)), {"to": to})
+    show(as_json, execute(working(custody_of(prefix, region, endpoint_url, state), work)), {"to": to})
 
 
 @app.command()
@@ -189,7 +189,7 @@ def reassign(
                     sleep=asyncio.sleep,
                 ).run()
 
-    wallet = execute(working(reached(prefix, region, endpoint_url, state), work))
+    wallet = execute(working(custody_of(prefix, region, endpoint_url, state), work))
     screen.say(f"{wallet.address} is {new}'s")
     screen.result({"from": old, "to": new, "address": wallet.address})
 
@@ -233,7 +233,7 @@ def delete(
             sleep=sleep,
         )
 
-    wallet = execute(working(reached(prefix, region, endpoint_url, state), work))
+    wallet = execute(working(custody_of(prefix, region, endpoint_url, state), work))
     assert wallet.deletes_at is not None
     at = datetime.fromtimestamp(wallet.deletes_at / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     screen.say(f"the key of {wallet.address} is destroyed at {at}")
@@ -258,12 +258,12 @@ def undelete(
         wallet_id = scoped(chain_of(chain_id, prefix, state), sub)
         return await undelete_wallet(wallet_id, records=custody.records, stores=custody.stores)
 
-    wallet = execute(working(reached(prefix, region, endpoint_url, state), work))
+    wallet = execute(working(custody_of(prefix, region, endpoint_url, state), work))
     screen.say(f"the key of {wallet.address} is kept")
     screen.result({"sub": sub, "address": wallet.address, "deletes_at": None})
 
 
-def reached(
+def custody_of(
     prefix: str | None, region: str, endpoint_url: str | None, state: Path
 ) -> AbstractAsyncContextManager[Custody]:
     """Return the custody of the running line, or of the deployment that is named."""
@@ -308,7 +308,7 @@ async def working(
         raise Misconfigured(f"AWS refused: {error}") from None
 
 
-def tell(as_json: bool, summary: Summary, more: dict[str, str]) -> None:  # noqa: FBT001 - as the option is
+def show(as_json: bool, summary: Summary, more: dict[str, str]) -> None:  # noqa: FBT001 - as the option is
     """Show what came of it; ends the command with an error if some wallets came to nothing."""
     screen = Screen(as_json=as_json)
     for outcome, count in sorted(summary.counts.items()):

@@ -69,9 +69,9 @@ def kms_front() -> None:
     state = StateFolder(STATE)
     state.prepare()
     issue_credentials(state)
-    told = emulators.kms_front_settings(state, ContainerNetwork(public_url=""))
+    variables = emulators.kms_front_settings(state, ContainerNetwork(public_url=""))
     os.execve(  # noqa: S606 - this very interpreter, no shell
-        sys.executable, [sys.executable, "-m", "mintline_devstack.kms_front"], {**os.environ, **told}
+        sys.executable, [sys.executable, "-m", "mintline_devstack.kms_front"], {**os.environ, **variables}
     )
 
 
@@ -129,20 +129,20 @@ def write_settings(environment: Environment, folder: Path) -> None:
     own = services.settings_of(environment)
     del own["indexer"]["MINTLINE_INSTANCE"]  # each container names itself by its host name
     for name in services.ADMIN_PORTS:
-        told = {
+        variables = {
             **environment.credentials[name].environment(),
             **services.common_settings(environment, name),
             **own[name],
         }
-        write_environment(folder / name / "environment", told)
+        write_environment(folder / name / "environment", variables)
     write_environment(
         folder / "enclave" / "environment", services.enclave_settings(environment, SEEN_AT / services.POLICY)
     )
 
 
-def write_environment(path: Path, told: Mapping[str, str]) -> None:
+def write_environment(path: Path, variables: Mapping[str, str]) -> None:
     """Write variables as a shell's assignments, in one step, readable by this user alone."""
-    lines = (f"export {name}={shlex.quote(value)}\n" for name, value in told.items())
+    lines = (f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
     replace_file(path, "".join(lines).encode())
 
 

@@ -145,8 +145,8 @@ class KmsFront:
 
     def _serve_policy(self, action: str, asked: dict[str, Any]) -> web.Response:
         if action == "kms:GetKeyPolicy":
-            told = {"Policy": self._policy_file.read_text(), "PolicyName": "default"}
-            return web.json_response(told, content_type=JSON_1_1)
+            body = {"Policy": self._policy_file.read_text(), "PolicyName": "default"}
+            return web.json_response(body, content_type=JSON_1_1)
         try:
             document = json.loads(asked.get("Policy", ""))
             self._policy = KeyPolicy.model_validate(document)
@@ -163,7 +163,7 @@ class KmsFront:
         SigV4Auth(Credentials("test", "test"), "kms", self._region).add_auth(signed)
         try:
             async with self._http.post(self._upstream, data=body, headers=dict(signed.headers)) as answer:
-                told = await answer.read()
+                content = await answer.read()
         except (aiohttp.ClientError, TimeoutError) as fault:
             log.warning("kms_upstream_unavailable", reason=str(fault) or type(fault).__name__)
             raise Refused(
@@ -173,8 +173,8 @@ class KmsFront:
             action = f"kms:{target.removeprefix(TARGET)}"
             if action == "kms:Decrypt":
                 self._decrypted(recipient.said)
-            told = recipient.seal(action, told)
-        return web.Response(status=answer.status, body=told, content_type=JSON_1_1)
+            content = recipient.seal(action, content)
+        return web.Response(status=answer.status, body=content, content_type=JSON_1_1)
 
 
 def parse(target: str, body: bytes) -> tuple[str, dict[str, Any]]:

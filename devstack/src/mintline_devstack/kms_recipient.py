@@ -52,10 +52,10 @@ class Recipient:
 
     def seal(self, action: str, answer: bytes) -> bytes:
         """Return an answer of KMS with its secret for this recipient alone."""
-        told: dict[str, Any] = json.loads(answer)
-        plaintext = base64.b64decode(told.pop(SECRETS[action]))
-        told["CiphertextForRecipient"] = base64.b64encode(enveloped(plaintext, self.key)).decode()
-        return json.dumps(told).encode()
+        response: dict[str, Any] = json.loads(answer)
+        plaintext = base64.b64decode(response.pop(SECRETS[action]))
+        response["CiphertextForRecipient"] = base64.b64encode(enveloped(plaintext, self.key)).decode()
+        return json.dumps(response).encode()
 
 
 def recipient_of(

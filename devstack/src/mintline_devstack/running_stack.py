@@ -24,7 +24,7 @@ from mintline_devstack.state_folder import StateFolder, write_json
 from mintline_devstack.supervisor import Event, Restarts, StartFailed, Supervisor
 from mintline_ops.aws_clients import AwsCredentials
 
-Tell = Callable[[Event], None]
+OnEvent = Callable[[Event], None]
 Through = Callable[[Ports], Awaitable[Listeners]]
 """Puts something between the services and what they reach; it may stand until the line has stopped."""
 
@@ -51,7 +51,7 @@ async def running_stack(
     ports: PortChoice = "default",
     wanted: Ports | None = None,
     copies: Mapping[str, int] | None = None,
-    tell: Tell = _ignore,
+    on_event: OnEvent = _ignore,
     through: Through | None = None,
     finality: int = emulators.FINALITY,
 ) -> AsyncIterator[Stack]:
@@ -73,14 +73,14 @@ async def running_stack(
         http = await stack.enter_async_context(aiohttp.ClientSession())
         sockets = stack.enter_context(state.sockets())
         run_file = RunFile(state)
-        supervisor = Supervisor(state.logs, tell=tell, changed=run_file.refresh)
+        supervisor = Supervisor(state.logs, on_event=on_event, changed=run_file.refresh)
         run_file.pids, run_file.restarts = supervisor.pids, supervisor.restarts
         stack.callback(state.run.unlink, missing_ok=True)
         stack.push_async_callback(supervisor.stop)
 
         await _start_emulators(supervisor, state, chosen, http, finality=finality)
         known = await _set_up(state, chosen, credentials["operator"])
-        tell(Event("resources", "ready"))
+        on_event(Event("resources", "ready"))
         reached = chosen if through is None else await through(chosen)
         environment = services.Environment(state, reached, known, credentials, sockets, state.audit)
         await supervisor.start(services.enclave(environment))

@@ -62,7 +62,7 @@ class ChildSpec:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened to a child, for whoever shows it: `what` is a constant word."""
+    """Something that happened to a child, for the display: `what` is a constant word."""
 
     child: str
     what: str
@@ -125,7 +125,7 @@ class Child:
         except OSError:
             return ""
         errors = [line for line in lines if line.lower().startswith("error")]
-        return told(next(iter((errors or lines)[-1:]), "").strip())[:300]
+        return cause_in(next(iter((errors or lines)[-1:]), "").strip())[:300]
 
     async def end(self) -> bool:
         """Stop the process and what it started; tell whether it went without SIGKILL."""
@@ -148,14 +148,14 @@ class Child:
 class Supervisor:
     """Starts children in the order given and stops them in reverse.
 
-    `changed` is called after every change of a pid; `tell` hears every event.
+    `changed` is called after every change of a pid; `on_event` gets every event.
     """
 
     def __init__(
-        self, logs: Path, *, tell: Callable[[Event], None], changed: Callable[[], None] = lambda: None
+        self, logs: Path, *, on_event: Callable[[Event], None], changed: Callable[[], None] = lambda: None
     ) -> None:
         self._logs = logs
-        self._tell = tell
+        self._on_event = on_event
         self._changed = changed
         self._children: dict[str, Child] = {}
         self._waves: list[list[Child]] = []
@@ -199,14 +199,14 @@ class Supervisor:
         process = await child.spawn()
         self._changed()
         await self._until_ready(child, process)
-        self._tell(Event(child.spec.name, "ready", f"{time.monotonic() - started:.1f} s"))
+        self._on_event(Event(child.spec.name, "ready", f"{time.monotonic() - started:.1f} s"))
         child.keeper = asyncio.create_task(self._keep(child, process), name=f"keep-{child.spec.name}")
 
     async def _stop(self, child: Child) -> None:
         name = child.spec.name
         if not await asyncio.shield(child.end()):
             self.disorderly.append(name)
-        self._tell(Event(name, "stopped"))
+        self._on_event(Event(name, "stopped"))
         self._note()
 
     def _fresh_log(self, name: str) -> Path:
@@ -243,19 +243,19 @@ class Supervisor:
             name, how = child.spec.name, describe_exit(code)
             if not child.spec.restart:
                 self.disorderly.append(name)
-                self._tell(Event(name, "died", how))
+                self._on_event(Event(name, "died", how))
                 if not self.failed.done():
                     self.failed.set_result(f"{name} ended: {how} (log: {child.log})")
                 return
             delay = BACKOFF_FIRST if time.monotonic() - born > STABLE_AFTER else delay
-            self._tell(Event(name, "crashed", f"{how}; restarting in {delay:.1f} s"))
+            self._on_event(Event(name, "crashed", f"{how}; restarting in {delay:.1f} s"))
             await asyncio.sleep(delay)
             delay = min(delay * 2, BACKOFF_LIMIT)
             process = await child.spawn()
             child.restarts += 1
             child.restarted_at = time.time()
             self._note()
-            self._tell(Event(name, "restarted", f"pid {process.pid}"))
+            self._on_event(Event(name, "restarted", f"pid {process.pid}"))
 
     def _note(self) -> None:
         """Call `changed`; a full disk, perhaps why a child died, keeps it from neither restart nor end."""
@@ -263,7 +263,7 @@ class Supervisor:
             self._changed()
 
 
-def told(line: str) -> str:
+def cause_in(line: str) -> str:
     """Return what a log line says: the exception of a structured one that has one, else the line itself."""
     try:
         record = json.loads(line)

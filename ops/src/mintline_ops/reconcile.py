@@ -51,7 +51,7 @@ _ADDRESS: TypeAdapter[str] = TypeAdapter(Address)
 
 HOST = "127.0.0.1"
 """Where the metrics of a watch are."""
-LOOKS = 3
+ATTEMPTS = 3
 """A line that runs is looked at again before a difference counts: a reorg in between looks like one."""
 PAUSE = 2.0
 """Seconds between two looks."""
@@ -127,10 +127,10 @@ def report(books: Books, found: Reconciliation) -> dict[str, Any]:
 async def settled(target: Target, *, patience: float) -> tuple[Books, Reconciliation]:
     """Reconcile a whole deployment, again while there is a difference, which may be one of the moment."""
     async with open_records(target) as records, open_chain(target) as (rpc, node):
-        for look in range(1, LOOKS + 1):
+        for attempt in range(1, ATTEMPTS + 1):
             books = await read(records, rpc, node, patience=patience)
             found = reconcile(books)
-            if not found.differences or look == LOOKS:
+            if not found.differences or attempt == ATTEMPTS:
                 break
             await asyncio.sleep(PAUSE)
     return books, found

@@ -21,7 +21,7 @@ NO_KEEP_ALIVE = {"Connection": "close"}
 """An idle connection would hold up the orderly end of the process that was asked."""
 
 
-async def look(info: Mapping[str, Any]) -> dict[str, Any]:
+async def read_status(info: Mapping[str, Any]) -> dict[str, Any]:
     """Return the pipeline's addresses, and of each process name, pid, ready, detail, restarts, restarted_at.
 
     `restarts` counts since the start; `restarted_at` is the last one in Unix seconds, or None.

@@ -177,7 +177,7 @@ def report(mint: Mint, moments: Iterable[Moment]) -> dict[str, Any]:
     }
 
 
-def told(moment: Moment, start: datetime) -> str:
+def describe(moment: Moment, start: datetime) -> str:
     """Return a moment in one line for people: seconds since `start`, who, what, details."""
     details = " ".join(f"{name}={_short(value)}" for name, value in moment.details.items() if value != "")
     seconds = (moment.at - start).total_seconds()

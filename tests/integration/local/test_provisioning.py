@@ -35,7 +35,7 @@ BUILD = resources.BUILD.queue_name(PREFIX)
 async def emulated(state: StateFolder, ports: Ports) -> AsyncIterator[EmulatorClients]:
     """Run the emulators from a state folder, saved when this ends."""
     state.prepare()
-    supervisor = Supervisor(state.logs, tell=lambda _: None)
+    supervisor = Supervisor(state.logs, on_event=lambda _: None)
     credentials = issue_credentials(state)
     async with aiohttp.ClientSession() as http:
         try:
@@ -220,7 +220,7 @@ async def test_anvil__when_its_saved_state_is_of_another_kind__is_called_damaged
     state.prepare()
     (state.anvil / "state.json").write_text("{}")
     assert read_json(state.anvil / "state.json") == {}
-    supervisor = Supervisor(state.logs, tell=lambda _: None)
+    supervisor = Supervisor(state.logs, on_event=lambda _: None)
     async with aiohttp.ClientSession() as http:
         with pytest.raises(Misconfigured) as failure:
             await supervisor.start(emulators.anvil(state, ports, http))

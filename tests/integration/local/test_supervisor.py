@@ -49,7 +49,7 @@ def child(
 @contextlib.asynccontextmanager
 async def supervised(tmp_path: Path) -> AsyncIterator[tuple[Supervisor, list[Event]]]:
     events: list[Event] = []
-    supervisor = Supervisor(tmp_path, tell=events.append)
+    supervisor = Supervisor(tmp_path, on_event=events.append)
     try:
         yield supervisor, events
     finally:
@@ -93,7 +93,7 @@ async def test_child__when_the_disk_is_full__is_started_again_all_the_same(tmp_p
         if full:
             raise OSError(errno.ENOSPC, "No space left on device")
 
-    supervisor = Supervisor(tmp_path, tell=events.append, changed=changed)
+    supervisor = Supervisor(tmp_path, on_event=events.append, changed=changed)
     try:
         await supervisor.start(child(tmp_path, SLEEPER))
         full = True
@@ -207,7 +207,7 @@ async def test_children__when_the_supervisor_is_killed__do_not_outlive_it(tmp_pa
         from test_supervisor import STUBBORN, Supervisor, child
         async def main():
             here = pathlib.Path({str(tmp_path)!r})
-            supervisor = Supervisor(here, tell=lambda event: None)
+            supervisor = Supervisor(here, on_event=lambda event: None)
             await supervisor.start(child(here, STUBBORN))
             print(supervisor.pids()["child"], flush=True)
             await asyncio.sleep(600)

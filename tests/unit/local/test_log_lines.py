@@ -4,19 +4,19 @@ import json
 
 import pytest
 
-from mintline_devstack.supervisor import describe_exit, told
+from mintline_devstack.supervisor import cause_in, describe_exit
 
 
 def test_told__when_a_structured_line_has_an_exception__names_it() -> None:
     line = json.dumps(
         {"event": "service_failed", "exception": [{"exc_type": "OSError", "exc_value": "no socket"}]}
     )
-    assert told(line) == "OSError: no socket"
+    assert cause_in(line) == "OSError: no socket"
 
 
 @pytest.mark.parametrize("line", ["plain words", '{"event": "x"}', "[]", '{"exception": []}'])
 def test_told__when_there_is_no_exception__is_the_line(line: str) -> None:
-    assert told(line) == line
+    assert cause_in(line) == line
 
 
 @pytest.mark.parametrize(

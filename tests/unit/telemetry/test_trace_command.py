@@ -91,7 +91,8 @@ def test_timeline__when_record_and_logs_speak__puts_both_in_the_order_of_time(
     ]
     assert moments[3].details == {"nonce": 3}
     assert (
-        trace.told(moments[3], moments[0].at) == "   +0.700 s  signer-host     intent_signed          nonce=3"
+        trace.describe(moments[3], moments[0].at)
+        == "   +0.700 s  signer-host     intent_signed          nonce=3"
     )
 
 
