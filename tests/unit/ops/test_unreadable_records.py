@@ -24,5 +24,5 @@ class Tables:
 
 async def test_trace__when_the_record_is_unreadable__then_it_says_so_and_where_to_read_on() -> None:
     tables: Any = Tables()
-    with pytest.raises(Unreadable, match=r"mint_1 cannot be read: Mint: .*status: enum.*docs/operations"):
+    with pytest.raises(Unreadable, match=r"mint_1 cannot be read: Mint: .*status: enum.*docs/set-aside"):
         await trace.read_mint(tables, "mint_1")
