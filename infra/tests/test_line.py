@@ -35,7 +35,7 @@ def kept_in(state: Path) -> dict[str, str]:
 
 
 async def identities(endpoint: str) -> dict[str, Any]:
-    """Return what tells each resource from another of the same name: who made it anew would change that."""
+    """Return what tells each resource from another of the same name: making it again would change that."""
     found: dict[str, Any] = {}
     async with client("dynamodb", endpoint) as dynamodb:
         for table in TABLES:

@@ -28,7 +28,7 @@ def names(templates: Templates) -> set[str]:
     return {name.removeprefix("acme-mintline-") for name in alarms | rules}
 
 
-def test_runbook__when_an_alarm_rings__then_it_says_what_to_do(templates: Templates) -> None:
+def test_runbook__when_an_alarm_fires__then_it_says_what_to_do(templates: Templates) -> None:
     described = set(re.findall(r"^\| ((?:`[a-z-]+`(?:, )?)+) \|", RUNBOOK, flags=re.MULTILINE))
     found = {name for row in described for name in re.findall(r"`([a-z-]+)`", row)}
 

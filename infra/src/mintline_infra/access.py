@@ -267,7 +267,7 @@ def _on_behalf_of(permissions: Permissions, deployment: Deployment) -> dict[str,
 
 
 def machinery(deployment: Deployment) -> list[iam.PolicyStatement]:
-    """Return what a signer's instance needs to be one, besides what the service asks of AWS."""
+    """Return what a signer's instance needs to be one, in addition to what the service asks of AWS."""
     region_account = f"{deployment.region}:{deployment.account}"
     group = f"arn:aws:logs:{region_account}:log-group:{deployment.log_group_name('signer')}"
     repository = f"arn:aws:ecr:{region_account}:repository/{deployment.repository_name('signer')}"

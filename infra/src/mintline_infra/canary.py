@@ -1,4 +1,4 @@
-"""A canary that tries to decrypt without attestation, as whoever reaches the account might."""
+"""A canary that tries to decrypt without attestation, as an intruder in the account might."""
 
 from __future__ import annotations
 

@@ -190,7 +190,7 @@ class Deployment(BaseModel):
     """Where the wrapped keys of new wallets are kept."""
     wallet_keys: tuple[PositiveInt, ...] = Field(default=(1,), min_length=1, max_length=2)
     """The KMS keys in use, by number. The first wraps new wallets' keys; a second one is named while those
-    that the lower number wrapped are wrapped anew by the higher."""
+    that the lower number wrapped are wrapped again by the higher."""
     alarm_email: str | None = None
     public_url: str | None = None
     """Where clients reach the API, if that is not API Gateway's own address."""
@@ -202,7 +202,7 @@ class Deployment(BaseModel):
     Plain http is for an address of the user's own machine (RFC 8252) alone."""
 
     sign_in_domains: tuple[str, ...] = ()
-    """Sites, as browsers name them, that may have users link wallets, besides the API's own."""
+    """Sites, as browsers name them, that may have users link wallets, in addition to the API's own."""
 
     @field_validator("wallet_keys")
     @classmethod

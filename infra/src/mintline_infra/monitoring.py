@@ -55,7 +55,7 @@ class MonitoringStack(cdk.Stack):
                 period=MINUTE, statistic="Maximum"
             ),
             threshold=1,
-            text=f"Messages of {name} were given up.",
+            text=f"Messages of {name} were dead-lettered.",
         )
         self._alarm(
             f"{name}-oldest-message",

@@ -255,7 +255,7 @@ def built_mint(mint_id: str, contract: str, nonce: int, made: Move | None = None
     )
 
 
-# --- the oracle: what the tables must hold, computed anew from the blocks ---
+# --- the oracle: what the tables must hold, recomputed from the blocks ---
 
 
 def replay(

@@ -252,7 +252,7 @@ async def test_transfer__when_another_transaction_moves_the_token_likewise__then
 async def test_token_operation__when_it_is_found_by_a_range_of_old_blocks__then_it_is_settled(
     rig: Rig, kind: Literal["transfer", "burn"]
 ) -> None:
-    """An index that is built anew reads old blocks by their events, without their transactions."""
+    """An index that is rebuilt reads old blocks by their events, without their transactions."""
     rig.chain.mine([rig.mint(1)])
     one = token_operation(rig, kind)
     rig.chain.mine([sent_by(rig, one, Move(CONTRACT, 1, ALICE, recipient(kind)))])

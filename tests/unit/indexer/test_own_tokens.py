@@ -58,7 +58,7 @@ def sent(*moves: Move, name: int = 1, succeeded: bool = True) -> Sent:
 async def test_attempt__when_its_token_is_not_the_mints__then_it_is_not_mined_and_it_is_told(
     rig: Any, what: str, custody: str
 ) -> None:
-    """Whoever wrote the attempt down, the record says what the mint is."""
+    """No matter what wrote the attempt, the record says what the mint is."""
     recorded(rig, "m1", custody=custody, sender=None if custody == "self" else mint_sender(rig))
     strange = sent(STRANGE[what])
     rig.sign(strange.hash, "m1")

@@ -1,7 +1,7 @@
 """Reorganises the emulated chain, and makes sure that it is still a chain.
 
 `anvil_reorg` does not stop the miner: a block that is made meanwhile goes on top of a head that is being
-taken away, and the numbers in between are then of no block, for ever. Services can do nothing with such a
+taken away, and the numbers in between then permanently have no block. Services can do nothing with such a
 chain but say so, so the miner rests for as long as a reorg takes.
 """
 

@@ -156,7 +156,7 @@ async def _drive(
         driver.follow([one for number, one in enumerate(posted) if number not in by_relayer], pause=2.0),
         sponsoring.follow([one for number, one in enumerate(posted) if number in by_relayer], pause=2.0),
     )
-    # What has not ended is stuck, and not lost besides; it may well be doubled.
+    # What has not ended is stuck, not lost as well; it may well be doubled.
     ended = [mint for mint in posted if mint.status in TERMINAL]
     of_all, of_ended = [
         await verify(node, contract=info["contract"], first_block=first, posted=some)

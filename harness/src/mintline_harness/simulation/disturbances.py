@@ -22,7 +22,7 @@ NEWER = (True, False, False, False, False, True, False)
 """Whether a schedule knows what came last, nodes with gaps included: by its seed, so that others stay."""
 NEWER_KINDS = ("lose", "recipient", "strand", "administrator")
 SPONSORED_KINDS = ("rival", "relayer", "administrator")
-"""What may go wrong besides where a relayer pays."""
+"""What may go wrong wherever nothing is paid by a relayer."""
 APART = 300.0
 """Seconds by which clocks are off when they are to differ by more than any deadline."""
 AMBUSHES: tuple[tuple[float, Literal["before", "after"] | None], ...] = (

@@ -190,7 +190,7 @@ class InvariantChecker:
             for queue in (BUILD, SIGN, BROADCAST)
             if self.queues.waiting(queue)
         ]
-        # A stranger's, or a user's own, may wait for ever, behind one that a reorg took.
+        # A stranger's, or a user's own, may wait permanently behind one that a reorg took.
         sent = (self.tables.signed.get(sent.hash) for sent in self.chain.pool.values())
         ours = sum(record is not None and record.kind != "self_redeem" for record in sent)
         waiting += [f"{ours} transactions are pending"] if ours else []

@@ -21,7 +21,7 @@ FINALITY = 3
 
 
 class Mining:
-    """Whoever makes blocks; `true_time` is in Unix seconds."""
+    """Makes blocks; `true_time` is in Unix seconds."""
 
     def __init__(
         self,

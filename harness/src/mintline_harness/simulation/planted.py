@@ -209,7 +209,7 @@ class ClosingFailedBatches(MemoryStore):
 
 
 class FixedTransferGas:
-    """Takes it that every transfer needs what it needed once, whoever it goes to."""
+    """Takes it that every transfer needs what it needed once, to any recipient."""
 
     def __init__(self, node: Node) -> None:
         self._node = node

@@ -63,7 +63,7 @@ class Ambush:
 
 
 class Process:
-    """One process of a service. `start` wires it anew each time and returns the work that it does."""
+    """One process of a service. `start` wires it again each time and returns the work that it does."""
 
     def __init__(
         self,
@@ -135,7 +135,7 @@ class Process:
         self._ambush = ambush
 
     def spawn(self, work: Awaitable[T]) -> asyncio.Task[T]:
-        """Have the process do something besides, as a request does."""
+        """Have the process do something in addition, as a request does."""
         token = OWNER.set(self.life)
         try:
             return self._loop.create_task(cast("Any", work))

@@ -40,7 +40,7 @@ class SimulatedQueues(MemoryQueues):
         self._worked.add((queue.name, body))
 
     def put(self, queue: Queue, body: str, *, group: str, dedup: str) -> None:
-        """Enqueue a body, and wake whoever waits for one."""
+        """Enqueue a body, and wake the waiting consumer."""
         line = self._line(queue)
         before = len(line.messages)
         super().put(queue, body, group=group, dedup=dedup)

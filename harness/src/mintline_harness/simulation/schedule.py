@@ -196,7 +196,7 @@ class Schedule:
         )
 
     def note(self, who: str, what: str) -> None:
-        """Remember what happened, for whoever has to explain a failure."""
+        """Remember what happened, to explain a failure by it."""
         note = f"{self.loop.time():9.3f}  {who:<14} {what}"
         self.notes.append(note)
         self._tell(note)

@@ -1,6 +1,6 @@
 """The tables, once: what each service's in-memory port reads and writes is the same dictionaries.
 
-Every write of a mint or a transaction is held against its state machine, whoever makes it.
+Every write of a mint or a transaction is held against its state machine.
 """
 
 from __future__ import annotations

@@ -259,7 +259,7 @@ class ReopenedTransaction(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """What one transaction changes besides the checkpoint: at most `ROOM` items, a row and a contract."""
+    """What one transaction changes next to the checkpoint: `ROOM` items, an undo record, a contract."""
 
     tokens: tuple[TokenWrite, ...] = ()
     transfers: tuple[Transfer, ...] = ()

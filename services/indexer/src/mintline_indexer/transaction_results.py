@@ -229,7 +229,7 @@ def _assemble(explained: Iterable[tuple[bytes, Outcome]], facts: Facts) -> None:
 def one_each(outcomes: Iterable[tuple[bytes, Outcome]], facts: Facts) -> dict[bytes, tuple[Outcome, ...]]:
     """Return outcomes by their transaction, one for each mint: what minted, or else the last that failed.
 
-    No transaction may write one item twice; and whoever else minted first, the token is the mint's.
+    No transaction may write one item twice; and whichever transaction minted first, the token is the mint's.
     """
     chosen: dict[str, tuple[bytes, Outcome]] = {}
     minted = {outcome.mint_id for outcome in facts.redeemed.values()}

@@ -4,7 +4,7 @@
 
     signature or refusal ──▶ record ──▶ its session's trail ──▶ batch, then the answer ──▶ the host stores
                                               ▲                                                 │
-                                              └────── given to whoever comes next ◀───── if it does not say so
+                                              └────── given to the next session ◀─────── if it does not say so
 
 A record is kept until some host says that it is stored; with too many that are not, nothing more is signed.
 """

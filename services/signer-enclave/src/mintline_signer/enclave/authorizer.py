@@ -1,7 +1,7 @@
 """Did the user ask for this very thing, and did the api accept it? Opens the authorization envelope.
 
 The acceptance is the api's signature (`mintline.acceptance`) on the digest of the very thing to be signed,
-its token id included, and on the user's `sub`. So a token alone, whoever has it, authorizes nothing.
+its token id included, and on the user's `sub`. So a token alone authorizes nothing.
 """
 
 from __future__ import annotations

@@ -18,8 +18,8 @@ class FixedTable:
 
         set = hash of the key → up to 8 slots, oldest first; slot = key (16 bytes) ‖ value (32 bytes)
 
-    Keys are hashed under `secret` (16 bytes or more): whoever chooses keys cannot choose which others they
-    push out, and so has to fill the whole table to be rid of one.
+    Keys are hashed under `secret` (16 bytes or more): a caller who chooses keys cannot choose
+    which others they push out, and has to fill the whole table to remove one.
     """
 
     def __init__(self, *, size: int, secret: bytes) -> None:

@@ -27,7 +27,7 @@ from mintline_signer.protocol import Credentials
 _ENDPOINT = re.compile(r"(https?)://([a-z0-9.-]{1,253}(?::[0-9]{1,5})?)/?")
 
 _FAULTS: dict[str, RefusalCode | FailureCode] = {
-    # What no later try can mend: the blob, or the subject and chain that it was made for, are wrong.
+    # What no retry can fix: the blob, or the subject and chain that it was made for, are wrong.
     "InvalidCiphertextException": RefusalCode.KEY_UNDECRYPTABLE,
     "IncorrectKeyException": RefusalCode.KEY_UNDECRYPTABLE,
     # The document is refused: too old, of another root, or not what was asked for.

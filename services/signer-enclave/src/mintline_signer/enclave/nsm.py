@@ -1,4 +1,4 @@
-"""The Nitro Security Module, as the enclave uses it, whoever provides it.
+"""The Nitro Security Module, as the enclave uses it, from any provider.
 
 https://github.com/aws/aws-nitro-enclaves-nsm-api
 """

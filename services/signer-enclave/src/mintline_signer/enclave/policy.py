@@ -122,7 +122,7 @@ class SigningPolicy(Frozen):
     `rates.treasury` to all, and `max_top_up_value` to one address."""
     max_voucher_ttl: int = Field(gt=0)
     rewrap_to: KmsKeyArn | None = None
-    """The one other KMS key, by its ARN, under which keys may be wrapped anew. None: none are."""
+    """The one other KMS key, by its ARN, under which keys may be wrapped again. None: none are."""
 
     reassign: tuple[Reassignment, ...] = Field(default=(), max_length=16)
     """The wallets whose keys may be wrapped for another user; each is named."""

@@ -21,7 +21,7 @@ class Decrypter(Protocol):
 
 
 class Wrapper(Decrypter, Protocol):
-    """Another key of KMS's, under which keys are wrapped anew."""
+    """Another key of KMS's, under which keys are wrapped again."""
 
     @property
     def arn(self) -> str:

@@ -18,7 +18,7 @@ log = structlog.get_logger()
 KEY_SIZE = 2048
 """Bits: the one size that KMS writes to."""
 REFRESH = 120.0
-"""Seconds after which a document is made anew: KMS takes none that is older than five minutes."""
+"""Seconds after which a document is replaced: KMS takes none that is older than five minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class Recipients:
         return Recipient(self._key, document)
 
     async def keep(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
-        """Make documents and keys anew, on time, for ever."""
+        """Replace documents and keys on time, until cancelled."""
         while True:
             await sleep(REFRESH / 2)
             if self._monotonic() - self._made >= self._rotation:

@@ -1,4 +1,4 @@
-"""Wrap a key anew: under another KMS key, or for another user, as the policy document names them.
+"""Wrap a key again: under another KMS key, or for another user, as the policy document names them.
 
 KMS's own ReEncrypt asks for no attestation and would move a key under any policy: the key policy denies it.
 """

@@ -145,7 +145,7 @@ class Enclave:
             return self._declined(error, intent, trail)
 
     async def _rewrap(self, request: Rewrap | Reassign, trail: SessionTrail) -> Response:
-        """Wrap a key anew, on record by the digests of what it was wrapped as before and after."""
+        """Wrap a key again, on record by the digests of what it was wrapped as before and after."""
         key = request.key
         name = key.key_id.hex() if isinstance(key, WrappedAuthorizationKey) else key.address
         before = hashlib.sha256(key.wrapped).digest()

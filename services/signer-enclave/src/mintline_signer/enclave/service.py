@@ -103,7 +103,7 @@ async def run(settings: EnclaveSettings, stop: asyncio.Event) -> None:
     rotating = partial(rotate, audit, nsm, age=settings.audit_rotation)
     handing_over = asyncio.create_task(_sweep(rotating), name="rotate the audit key")
     counting = asyncio.create_task(_sweep(audit.settle_refusals), name="settle refusals")
-    attesting = asyncio.create_task(recipients.keep(), name="attest anew")
+    attesting = asyncio.create_task(recipients.keep(), name="renew attestation")
     try:
         await server.serve(listening, stop)
     finally:

@@ -41,7 +41,7 @@ class EnclaveSettings(Settings):
     development_kms_roots: Path | None = None
     """More roots (PEM) for TLS to KMS, beside Amazon's; with a development module alone."""
     recipient_rotation: float = Field(default=3600.0, gt=0)
-    """Seconds after which the key that KMS answers to is made anew."""
+    """Seconds after which the key that KMS answers to is replaced."""
     audit_rotation: float = Field(default=86_400.0, gt=0)
     """Seconds after which the key that signs the audit trail hands over to another."""
     kms_connections: int = Field(default=16, ge=1, le=256)

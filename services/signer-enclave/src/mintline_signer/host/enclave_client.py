@@ -291,7 +291,7 @@ def _settle(answer: asyncio.Future[Response], response: Response) -> None:
 
 
 def _pass_on(durable: asyncio.Future[None], answer: asyncio.Future[Response], response: Response) -> None:
-    """Give an answer to whoever waits for it, if the trail ahead of it was stored."""
+    """Pass an answer to its caller, if the trail ahead of it was stored."""
     if answer.done():
         return
     if durable.cancelled() or durable.exception() is not None:

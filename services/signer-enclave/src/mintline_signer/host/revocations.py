@@ -1,4 +1,4 @@
-"""Revocations from the table to the enclave: read every few seconds, all of them anew for a new connection.
+"""Revocations from the table to the enclave: read every few seconds, all of them again for a new connection.
 
 Nothing here proves or forges one: the api signed them, and the enclave verifies that.
 """
