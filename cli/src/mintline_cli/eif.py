@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from mintline.attestation.registers import policy_register
-from mintline.errors import Misconfigured
 from mintline_cli.execution import ending_on_errors
 from mintline_cli.options import Json
 from mintline_cli.output import Screen
@@ -19,9 +18,6 @@ from mintline_ops import deployment_file
 from mintline_signer.enclave.policy import parse_policy, read_policy
 
 app = typer.Typer(help="Enclave images: make one, and say what one measures as.", no_args_is_help=True)
-
-MOST_ADMITTED = 2
-"""Images, or policies, at once: the one that runs, and the one that is rolled out."""
 
 
 @app.command()
@@ -69,8 +65,12 @@ def pcrs(
     """Print what an enclave image measures as: PCR0 and PCR16 are what the wallets' key must know."""
     with ending_on_errors():
         made = enclave_image.read_bytes()
-        if admit is not None:
-            _admit(admit, _measured(made), Screen(as_json=as_json))
+        if admit is not None and not deployment_file.admit_image(admit, _measured(made)):
+            screen = Screen(as_json=as_json)
+            screen.say(
+                "enclave.pcr16 is empty: images sign by any policy. To end that, name the running image's"
+            )
+            screen.say("PCR16 there, then admit this one again.")
         _show(made, as_json=as_json)
 
 
@@ -105,35 +105,3 @@ def _settings(pairs: list[str]) -> dict[str, str]:
             raise typer.BadParameter(f"{pair!r}: expected NAME=VALUE", param_hint="--env")
         settings[name] = value
     return settings
-
-
-def _admit(path: Path, measured: dict[str, str], screen: Screen) -> None:
-    """Let the wallets' key answer an image too, in the deployment's document.
-
-    The first policy that is named shuts out the images of all others. So it is only with the first image that
-    one is named unasked, and once some are named, no image is admitted without its own.
-    """
-    with deployment_file.changing(path) as document:
-        enclave = document.setdefault("enclave", {})
-        if not isinstance(enclave, dict):
-            raise Misconfigured(f"{path}: not the document of a deployment")
-        alone = not set(enclave.get("pcr0") or ()) - {measured["pcr0"]}
-        _add(path, enclave, "pcr0", measured["pcr0"])
-        policy = measured.get("pcr16")
-        if policy is None and enclave.get("pcr16"):
-            raise Misconfigured(f"{path}: enclave.pcr16 names policies, and the image holds none")
-        if policy is not None and (alone or enclave.get("pcr16")):
-            _add(path, enclave, "pcr16", policy)
-        elif policy is not None:
-            screen.say(
-                "enclave.pcr16 is empty: images sign by any policy. To end that, name the running image's"
-            )
-            screen.say("PCR16 there, then admit this one again.")
-
-
-def _add(path: Path, enclave: dict[str, Any], register: str, value: str) -> None:
-    known: list[str] = enclave.setdefault(register, [])
-    if value not in known:
-        known.append(value)
-    if len(known) > MOST_ADMITTED:
-        raise Misconfigured(f"{path}: enclave.{register} is full; take out what is retired")

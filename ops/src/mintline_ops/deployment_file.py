@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,9 @@ from mintline.errors import Misconfigured
 from mintline.fields import Address
 from mintline.key_stores import StoreName
 from mintline.messages import KeyRef
+
+MOST_ADMITTED = 2
+"""Images, or policies, at once: the one that runs, and the one that is rolled out."""
 
 
 class Chain(BaseModel):
@@ -61,6 +64,38 @@ def changing(path: Path) -> Iterator[dict[str, Any]]:
     yield document
     content = f"{json.dumps(document, indent=2)}\n".encode()
     replace_file(path, content, mode=stat.S_IMODE(path.stat().st_mode))
+
+
+def admit_image(path: Path, measured: Mapping[str, str]) -> bool:
+    """Let the wallets' key answer an image too, by its `pcr0`, and `pcr16` if it holds a signing policy.
+
+    The first policy that is named shuts out the images of all others. So it is only with the first image that
+    one is named unasked, and once some are named, no image is admitted without its own. Return False if the
+    image's policy was not named, since images that are admitted already may sign by any.
+    """
+    with changing(path) as document:
+        enclave = document.setdefault("enclave", {})
+        if not isinstance(enclave, dict):
+            raise Misconfigured(f"{path}: not the document of a deployment")
+        alone = not set(enclave.get("pcr0") or ()) - {measured["pcr0"]}
+        _add(path, enclave, "pcr0", measured["pcr0"])
+        policy = measured.get("pcr16")
+        if policy is None:
+            if enclave.get("pcr16"):
+                raise Misconfigured(f"{path}: enclave.pcr16 names policies, and the image holds none")
+            return True
+        if alone or enclave.get("pcr16"):
+            _add(path, enclave, "pcr16", policy)
+            return True
+        return False
+
+
+def _add(path: Path, enclave: dict[str, Any], register: str, value: str) -> None:
+    known: list[str] = enclave.setdefault(register, [])
+    if value not in known:
+        known.append(value)
+    if len(known) > MOST_ADMITTED:
+        raise Misconfigured(f"{path}: enclave.{register} is full; take out what is retired")
 
 
 def _json(path: Path) -> dict[str, Any]:
