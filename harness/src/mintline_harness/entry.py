@@ -30,7 +30,7 @@ from mintline_api.features.transfers.models import BurnRequest, TransferRequest
 from mintline_api.features.transfers.use_cases import accept_burn, accept_transfer
 from mintline_api.http.models import Input, View
 from mintline_api.http.operations import Answer, Operations
-from mintline_api.http.problems import Refused
+from mintline_api.http.problems import RequestRefused
 from mintline_api.http.requests import read_path
 from mintline_api.http.responses import json_response
 from mintline_api.service import serve
@@ -146,7 +146,7 @@ async def read_operation(request: web.Request) -> web.Response:
     path = read_path(request, OperationPath)
     operation = await request.app[MINTS].mints.operation(path.operation_id)
     if operation is None or operation.asked_by != caller.sub:
-        raise Refused(UNKNOWN_MINT, "Operation not found.")
+        raise RequestRefused(UNKNOWN_MINT, "Operation not found.")
     return json_response(view(operation))
 
 

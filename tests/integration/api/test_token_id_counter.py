@@ -18,7 +18,7 @@ from mintline.states import MintStatus
 from mintline_api.features.mints.store import DynamoMints, DynamoTokenIds
 from mintline_api.features.mints.token_ids import MARGIN, TokenIds
 from mintline_api.features.tokens.store import DynamoIndex
-from mintline_api.http.problems import Refused
+from mintline_api.http.problems import RequestRefused
 from mintline_api.limits.store import DynamoRates
 from mintline_testkit.api.index import MemoryIndex
 from mintline_testkit.constants import CHAIN_ID, CONTRACT
@@ -47,7 +47,7 @@ async def test_lease__when_ids_are_leased__then_none_is_leased_again(
 
 
 async def test_lease__when_the_contract_is_not_registered__refuses(dynamo: Dynamo) -> None:
-    with pytest.raises(Refused, match="unknown-contract"):
+    with pytest.raises(RequestRefused, match="unknown-contract"):
         await DynamoTokenIds(dynamo, chain_id=CHAIN_ID).lease(ELSEWHERE, 1)
 
 
@@ -94,7 +94,7 @@ async def test_advance__when_the_counter_is_behind__then_it_moves_and_never_back
     assert await counter.lease(collection.contract, 2) == 50
 
     for ask in (counter.upcoming(ELSEWHERE), counter.lease(ELSEWHERE, 1)):
-        with pytest.raises(Refused, match="unknown-contract"):
+        with pytest.raises(RequestRefused, match="unknown-contract"):
             await ask
     await counter.advance(ELSEWHERE, 5)
     assert await DynamoIndex(dynamo, chain_id=CHAIN_ID).collection(ELSEWHERE) is None

@@ -13,7 +13,7 @@ import pytest
 from mintline.errors import Throttled
 from mintline_api.http.context import GATE
 from mintline_api.http.gate import LINGERING, RECEIVING, Gate
-from mintline_api.http.problems import Refused
+from mintline_api.http.problems import RequestRefused
 from mintline_testkit.api.client import MemoryClient
 from mintline_testkit.api.stage import Stage
 
@@ -59,7 +59,7 @@ async def test_gate__when_no_place_comes_free_in_time__then_the_request_is_refus
 ):
     gate, release = gate_of(1), asyncio.Event()
     inside = await entered(gate, 1, release)
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RequestRefused) as refused:
         await hold(gate, release)
     assert refused.value.kind.slug == "overloaded"
     assert 1 <= int(refused.value.headers["Retry-After"]) <= 4
@@ -73,7 +73,7 @@ async def test_gate__when_no_place_comes_free_in_time__then_the_request_is_refus
 async def test_gate__when_as_many_wait_as_may__then_the_next_is_refused_at_once() -> None:
     gate, release = gate_of(2, patience=60), asyncio.Event()
     tasks = await entered(gate, 4, release)
-    with pytest.raises(Refused):
+    with pytest.raises(RequestRefused):
         await asyncio.wait_for(hold(gate, release), 1)
     release.set()
     await asyncio.gather(*tasks)

@@ -15,7 +15,7 @@ from mintline_api.app import GROUPS, PROBLEMS
 from mintline_api.features.mints.models import MintRequest
 from mintline_api.http.openapi import openapi
 from mintline_api.http.operations import Operations
-from mintline_api.http.problems import Kind
+from mintline_api.http.problems import ProblemType
 from mintline_testkit.api.client import MemoryClient
 from mintline_testkit.api.stage import PUBLIC_URL, Stage
 
@@ -209,7 +209,7 @@ def test_problems__when_declared_by_any_module__are_in_the_catalogue() -> None:
         for module in walk_packages(mintline_api.__path__, "mintline_api.")
         if module.name.endswith(".problems")
         for value in vars(import_module(module.name)).values()
-        if isinstance(value, Kind)
+        if isinstance(value, ProblemType)
     }
 
     assert declared == set(KINDS)

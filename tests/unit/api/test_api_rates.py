@@ -14,7 +14,7 @@ from mintline.authorizations import Authorization
 from mintline.records import Mint, scoped
 from mintline.states import MintStatus
 from mintline_api.features.operations.ports import OperationT
-from mintline_api.http.problems import Refused
+from mintline_api.http.problems import RequestRefused
 from mintline_api.limits.rates import FREE, Rates
 from mintline_api.settings import Settings as ApiSettings
 from mintline_builder.settings import Settings as BuilderSettings
@@ -48,7 +48,7 @@ def copy(counter: MemoryRates, time: Time, *, limit: int) -> Rates:
 
 async def admitted(rates: Rates, count: int, *, sub: str = "alice") -> int:
     outcomes = await asyncio.gather(*(rates.take(sub) for _ in range(count)), return_exceptions=True)
-    assert all(isinstance(outcome, int | Refused) for outcome in outcomes)
+    assert all(isinstance(outcome, int | RequestRefused) for outcome in outcomes)
     return sum(isinstance(outcome, int) for outcome in outcomes)
 
 

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from mintline.acceptance import Statement, Statements
 from mintline.errors import Unavailable
 from mintline.revocation import KEPT, REVOCATION, revocation_fields
-from mintline_api.auth.user_pool import ASKED_AFTER, SERVED_FOR, TRIED_AFTER
+from mintline_api.auth.user_pool import RECHECK_AFTER, RETRY_AFTER, SERVED_FOR
 from mintline_testkit.api.client import MemoryClient
 from mintline_testkit.api.stage import Stage
 
@@ -39,7 +39,7 @@ async def test_token__when_it_was_issued_a_while_ago__is_asked_about_at_its_firs
 ) -> None:
     token = stage.token("alice")
     stage.user_pool.signed_out.add("alice")
-    stage.now += ASKED_AFTER
+    stage.now += RECHECK_AFTER
 
     assert (await get_wallet(client, token)).json()["code"] == "token-revoked"
 
@@ -52,7 +52,7 @@ async def test_pool__when_a_token_is_used_often__is_asked_once_in_a_while_and_by
         await asyncio.gather(*(get_wallet(client, token) for _ in range(10)))
     assert stage.user_pool.asked == [], "it is good news that it was just issued"
     for rounds in range(1, 4):
-        stage.now += ASKED_AFTER
+        stage.now += RECHECK_AFTER
         answers = await asyncio.gather(*(get_wallet(client, token) for _ in range(10)))
         assert {answer.status for answer in answers} == {200}
         assert stage.user_pool.asked == ["alice"] * rounds
@@ -63,7 +63,7 @@ async def test_pool__when_a_revoked_token_is_tried_again_and_again__is_not_asked
 ) -> None:
     token = stage.token("alice")
     stage.user_pool.signed_out.add("alice")
-    stage.now += ASKED_AFTER
+    stage.now += RECHECK_AFTER
     for _ in range(5):
         assert (await get_wallet(client, token)).status == 401
 
@@ -83,7 +83,7 @@ async def test_request__when_the_pool_is_silent__is_served_for_five_minutes_and_
     assert int(answer.headers["retry-after"]) >= 1
 
     stage.user_pool.failure = None
-    stage.now += TRIED_AFTER
+    stage.now += RETRY_AFTER
     assert (await get_wallet(client, token)).status == 200
 
 
@@ -92,7 +92,7 @@ async def test_pool__when_it_is_silent__is_tried_every_few_seconds_for_all_token
 ) -> None:
     tokens = [stage.token(f"user-{number}") for number in range(5)]
     stage.user_pool.failure = Unavailable("away")
-    stage.now += ASKED_AFTER
+    stage.now += RECHECK_AFTER
     for _ in range(3):
         for token in tokens:
             assert (await get_wallet(client, token)).status == 200
@@ -105,10 +105,10 @@ async def test_token__when_the_pool_is_silent_after_it_refused_it__stays_refused
 ) -> None:
     token = stage.token("alice")
     stage.user_pool.signed_out.add("alice")
-    stage.now += ASKED_AFTER
+    stage.now += RECHECK_AFTER
     assert (await get_wallet(client, token)).status == 401
     stage.user_pool.failure = Unavailable("away")
-    stage.now += ASKED_AFTER
+    stage.now += RECHECK_AFTER
 
     assert (await get_wallet(client, token)).status == 401
 
@@ -126,7 +126,7 @@ async def test_token__when_the_pool_could_not_be_asked_with_it__is_refused(
 async def revoked(stage: Stage, client: MemoryClient, token: str) -> None:
     """See the token refused."""
     stage.user_pool.signed_out.add("alice")
-    stage.now += ASKED_AFTER
+    stage.now += RECHECK_AFTER
     assert (await get_wallet(client, token)).json()["code"] == "token-revoked"
 
 
@@ -151,7 +151,7 @@ async def test_token__when_the_revocations_cannot_be_read__is_served(
     stage: Stage, client: MemoryClient
 ) -> None:
     token = stage.token("alice")
-    stage.now += ASKED_AFTER
+    stage.now += RECHECK_AFTER
     stage.revocations.failure = Unavailable("away")
 
     assert (await get_wallet(client, token)).status == 200
@@ -163,7 +163,7 @@ async def test_revocation__when_a_token_is_refused__is_on_record_signed(
     issued, token = int(stage.now), stage.token("alice")
     await revoked(stage, client, token)
     found = int(stage.now * 1000)
-    stage.now += ASKED_AFTER
+    stage.now += RECHECK_AFTER
     assert (await get_wallet(client, token)).status == 401
 
     ((before, statement, expires),) = stage.revocations.recorded.values()

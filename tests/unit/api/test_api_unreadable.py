@@ -17,7 +17,7 @@ from mintline_api.features.links.store import DynamoLinks
 from mintline_api.features.mints.store import DynamoTokenIds
 from mintline_api.features.tokens.store import DynamoIndex
 from mintline_api.features.wallets.store import DynamoWallets
-from mintline_api.http.problems import Refused
+from mintline_api.http.problems import RequestRefused
 from mintline_api.limits.store import DynamoGas, DynamoRates
 from mintline_testkit.api.client import MemoryClient
 from mintline_testkit.api.stage import Stage
@@ -149,7 +149,7 @@ async def test_lease__when_the_counter_cannot_be_read__then_it_is_set_aside(attr
 
 
 async def test_lease__when_there_is_no_such_collection__then_it_is_refused_and_nothing_is_set_aside() -> None:
-    with capture_logs() as lines, pytest.raises(Refused, match="unknown-contract"):
+    with capture_logs() as lines, pytest.raises(RequestRefused, match="unknown-contract"):
         await DynamoTokenIds(over(None), chain_id=CHAIN_ID).lease(CONTRACT, 1)
     assert lines == []
 

@@ -12,7 +12,7 @@ import pytest
 
 from mintline_api.app import GROUPS, PROBLEMS
 from mintline_api.http.openapi import openapi
-from mintline_api.http.problems import Kind
+from mintline_api.http.problems import ProblemType
 from mintline_api.http.reference.pages import (
     asset,
     problems_page,
@@ -85,7 +85,7 @@ def test_problems_page__when_rendered__has_an_anchor_for_every_kind() -> None:
 
 def test_pages__when_what_they_show_holds_markup__escape_it() -> None:
     evil = "<script>alert(1)</script>"
-    kind = Kind("evil", 400, evil, f"{evil} `{evil}`")
+    kind = ProblemType("evil", 400, evil, f"{evil} `{evil}`")
 
     assert evil not in reference_page(evil)[0].decode()
     assert evil not in problems_page(evil, kinds=[kind])[0].decode()

@@ -19,7 +19,7 @@ from mintline.access_tokens import LEEWAY, MAX_TOKEN, Jwk, TokenFault, unpadded_
 from mintline.scopes import ACCOUNT_ADMIN, Scope
 from mintline_api.auth.access_tokens import AccessTokens
 from mintline_api.auth.jwks import KeySet
-from mintline_api.http.problems import Refused as Unauthorized
+from mintline_api.http.problems import RequestRefused as Unauthorized
 from mintline_signer.enclave.tokens import AuthorizationPolicy, TokenVerifier
 from mintline_signer.errors import EnclaveRefusal as NotSigned
 from mintline_signer.errors import RefusalCode

@@ -13,7 +13,7 @@ from mintline_api.features.metadata.models import Metadata
 from mintline_api.features.mints.models import MintRequest
 from mintline_api.features.operations.use_cases import Accepted
 from mintline_api.features.transfers.models import BurnRequest, TransferRequest
-from mintline_api.http.problems import Refused
+from mintline_api.http.problems import RequestRefused
 from mintline_harness.simulation.mining import TURNING
 from mintline_harness.simulation.process import Faults, Process
 from mintline_harness.simulation.services import Api
@@ -72,7 +72,7 @@ class Clients:
             await asyncio.sleep(rng.choice([0.0, 1.0, 5.0, 20.0]))
             try:
                 stopped = await self.ask(lambda api: api.cancel(mint_id, sub=user))
-            except Refused as refusal:
+            except RequestRefused as refusal:
                 self.note("client", f"cannot stop {mint_id}: {refusal.detail}")
             else:
                 self.faults.count("cancellations")

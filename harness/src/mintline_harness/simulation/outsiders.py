@@ -27,7 +27,7 @@ from mintline.states import TERMINAL, MintStatus
 from mintline.vouchers import calldata
 from mintline_api.features.metadata.models import Metadata
 from mintline_api.features.mints.models import MintRequest
-from mintline_api.http.problems import Refused
+from mintline_api.http.problems import RequestRefused
 from mintline_harness.simulation.chain import Sent, SimulatedChain
 from mintline_harness.simulation.contract import BATCH_GAS, LINE_GAS, REDEEM_GAS, redemption
 from mintline_harness.simulation.process import Faults
@@ -122,7 +122,7 @@ class Outsiders:
     async def _post(self, mint_id: str, user: str, sent: Sent) -> None:
         try:
             await self.ask(lambda api: api.redeem(mint_id, sent.raw, sub=user))
-        except Refused as refusal:
+        except RequestRefused as refusal:
             self.note("client", f"cannot post a transaction of {mint_id}: {refusal.detail}")
 
     def _send(self, sent: Sent) -> None:

@@ -19,9 +19,9 @@ from mintline_api.auth import problems
 from mintline_api.auth.jwks import KeySet
 from mintline_api.auth.ports import TokenStatus
 from mintline_api.auth.revocations import Revocations
-from mintline_api.auth.user_pool import Standings
+from mintline_api.auth.user_pool import TokenChecks
 from mintline_api.caches import BoundedCache
-from mintline_api.http.problems import Kind, Refused
+from mintline_api.http.problems import ProblemType, RequestRefused
 
 _BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +([A-Za-z0-9._~+/=-]+)")
 _CACHE_SECONDS = 60.0
@@ -79,7 +79,7 @@ class AccessTokens:
         self._rules = TokenRules(issuer=issuer, client_ids=frozenset({client_id}))
         self._now = now
         self._revocations = revocations
-        self._standings = Standings(pool, now=now)
+        self._checks = TokenChecks(pool, now=now)
         self._cache: BoundedCache[bytes, Caller] = BoundedCache(
             max_weight=_CACHED_TOKENS, clock=now, looked_up=looked_up
         )
@@ -87,8 +87,8 @@ class AccessTokens:
     async def caller(self, authorization: str | None, scope: str) -> Caller:
         """Return who sent an `Authorization` header, whose token must have been given for `scope`.
 
-        Raises Refused (401, or 403 for the scope), or Unavailable without keys, or when the pool has not
-        answered for so long that nobody can tell whether the token was revoked.
+        Raises RequestRefused (401, or 403 for the scope), or Unavailable without keys, or when the pool has
+        not answered for so long that nobody can tell whether the token was revoked.
         """
         token = _bearer(authorization)
         digest = hashlib.sha256(token.encode()).digest()
@@ -100,7 +100,7 @@ class AccessTokens:
         for needed in (OPENID, scope):
             if needed not in caller.scopes:
                 raise _lacks(needed)
-        if not await self._standings.counts(
+        if not await self._checks.counts(
             digest, token, sub=caller.sub, issued=caller.issued_at, expires=caller.expires_at
         ):
             if self._revocations is not None:
@@ -140,14 +140,14 @@ class AccessTokens:
 def _bearer(authorization: str | None) -> str:
     if not authorization:
         # RFC 6750, section 3: no error code for a request without any authentication.
-        raise Refused(
+        raise RequestRefused(
             problems.NO_TOKEN,
             "Send an access token: `Authorization: Bearer TOKEN`.",
             headers={"WWW-Authenticate": "Bearer"},
         )
     scheme, _, rest = authorization.partition(" ")
     if scheme.lower() != "bearer" or not rest.strip():
-        raise Refused(
+        raise RequestRefused(
             problems.NO_TOKEN,
             "The Authorization header holds no bearer token.",
             headers={"WWW-Authenticate": "Bearer"},
@@ -158,15 +158,15 @@ def _bearer(authorization: str | None) -> str:
     return match[1]
 
 
-def _refused(kind: Kind, detail: str) -> Refused:
+def _refused(kind: ProblemType, detail: str) -> RequestRefused:
     error = "insufficient_scope" if kind is problems.INSUFFICIENT_SCOPE else "invalid_token"
     challenge = f'Bearer error="{error}", error_description="{detail}"'
-    return Refused(kind, detail, headers={"WWW-Authenticate": challenge})
+    return RequestRefused(kind, detail, headers={"WWW-Authenticate": challenge})
 
 
-def _lacks(scope: str) -> Refused:
+def _lacks(scope: str) -> RequestRefused:
     """Return the refusal of a token that was not given for this (RFC 6750, section 3.1)."""
     detail = f"The token lacks the scope {scope}."
     refused = _refused(problems.INSUFFICIENT_SCOPE, detail)
     challenge = f'{refused.headers["WWW-Authenticate"]}, scope="{scope}"'
-    return Refused(refused.kind, detail, headers={"WWW-Authenticate": challenge})
+    return RequestRefused(refused.kind, detail, headers={"WWW-Authenticate": challenge})

@@ -13,7 +13,7 @@ from mintline.authorizations import digest_of
 from mintline.records import Operation
 from mintline_api.auth.intake_sessions import IntakeSessions
 from mintline_api.auth.problems import TOKEN_TOO_LONG
-from mintline_api.http.problems import Refused
+from mintline_api.http.problems import RequestRefused
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +26,12 @@ class Authorizations:
     async def by(self, token: SecretStr) -> Callable[[Operation], bytes]:
         """Return what makes the envelope of an operation that the token's user asks for.
 
-        Raises Refused for a token whose envelope would not fit, and Unavailable while nothing can be
+        Raises RequestRefused for a token whose envelope would not fit, and Unavailable while nothing can be
         accepted: before anything is stored.
         """
         text = token.get_secret_value()
         if len(text) > MAX_TOKEN:
-            raise Refused(
+            raise RequestRefused(
                 TOKEN_TOO_LONG,
                 f"The access token has {len(text)} bytes, and a mint takes one of {MAX_TOKEN} at most. "
                 "Sign in with fewer groups, scopes or custom claims.",

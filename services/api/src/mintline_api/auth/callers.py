@@ -13,6 +13,6 @@ AUTHORIZATIONS = web.AppKey("authorizations", Authorizations)
 
 
 async def read_caller(request: web.Request) -> Caller:
-    """Return who sent a request; raises Refused (401, or 403 for a token without the operation's scope)."""
+    """Return who sent a request; raises RequestRefused (401, or 403 without the operation's scope)."""
     authorization = request.headers.get(hdrs.AUTHORIZATION)
     return await request.app[ACCESS_TOKENS].caller(authorization, request[SCOPE])

@@ -108,8 +108,8 @@ class IntakeSessions:
     def _due(self) -> bool:
         if self._session is None:
             return True
-        made = self._session.certificate.not_before + BACKDATED
-        return self._now() - made >= RENEWED_AFTER * 1000
+        issued = self._session.certificate.not_before + BACKDATED
+        return self._now() - issued >= RENEWED_AFTER * 1000
 
     def _valid(self, at: int) -> Session:
         session = self._session

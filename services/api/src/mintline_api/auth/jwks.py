@@ -34,10 +34,10 @@ class HttpJwks:
     async def fetch(self) -> dict[str, Any]:
         """Return the document; raises Unavailable for anything but a 200 with a JSON object of some size."""
         try:
-            async with self._session.get(self._url, timeout=self._timeout, allow_redirects=False) as answer:
-                if answer.status != 200:
-                    raise Unavailable(f"JWKS: HTTP {answer.status}")
-                document = json.loads(await read_bounded(answer.content, what="JWKS"))
+            async with self._session.get(self._url, timeout=self._timeout, allow_redirects=False) as response:
+                if response.status != 200:
+                    raise Unavailable(f"JWKS: HTTP {response.status}")
+                document = json.loads(await read_bounded(response.content, what="JWKS"))
         except (aiohttp.ClientError, TimeoutError, ValueError, RecursionError) as error:
             raise Unavailable(f"JWKS: {type(error).__name__}") from error
         if not isinstance(document, dict):

@@ -2,74 +2,74 @@
 
 from __future__ import annotations
 
-from mintline_api.http.problems import Kind
+from mintline_api.http.problems import ProblemType
 
-NO_TOKEN = Kind(
+NO_TOKEN = ProblemType(
     "no-token",
     401,
     "No access token",
     "Send `Authorization: Bearer TOKEN` with an access token of the user pool.",
 )
-MALFORMED_TOKEN = Kind(
+MALFORMED_TOKEN = ProblemType(
     "malformed-token", 401, "Malformed access token", "The bearer token is no JSON Web Token; get a new one."
 )
-TOKEN_ALGORITHM = Kind(
+TOKEN_ALGORITHM = ProblemType(
     "token-algorithm",
     401,
     "Signing algorithm not accepted",
     "Only RS256 is accepted: the user pool signs nothing else.",
 )
-UNKNOWN_KEY = Kind(
+UNKNOWN_KEY = ProblemType(
     "unknown-key",
     401,
     "Unknown signing key",
     "The token names a key that the user pool does not publish. Keys rotate: get a new token.",
 )
-BAD_SIGNATURE = Kind(
+BAD_SIGNATURE = ProblemType(
     "bad-signature", 401, "Signature does not verify", "The token was altered, or another pool signed it."
 )
-TOKEN_EXPIRED = Kind(
+TOKEN_EXPIRED = ProblemType(
     "token-expired", 401, "Access token expired", "Refresh the token, then repeat the request."
 )
-TOKEN_NOT_YET_VALID = Kind(
+TOKEN_NOT_YET_VALID = ProblemType(
     "token-not-yet-valid",
     401,
     "Access token not valid yet",
     "The token's `nbf` or `iat` lies in the future: a clock is wrong.",
 )
-WRONG_ISSUER = Kind(
+WRONG_ISSUER = ProblemType(
     "wrong-issuer", 401, "Wrong token issuer", "The token comes from another user pool than this API's."
 )
-WRONG_CLIENT = Kind(
+WRONG_CLIENT = ProblemType(
     "wrong-client", 401, "Wrong app client", "The token was issued to another app client than this API's."
 )
-NOT_AN_ACCESS_TOKEN = Kind(
+NOT_AN_ACCESS_TOKEN = ProblemType(
     "not-an-access-token",
     401,
     "Not an access token",
     "Sign-in gives an id token and an access token; send the access token.",
 )
-TOKEN_TOO_LONG = Kind(
+TOKEN_TOO_LONG = ProblemType(
     "token-too-long",
     431,
     "Access token too long for a mint",
     "The token goes along with the mint, sealed, and `detail` says how long it may be. Sign in with fewer "
     "groups, scopes or custom claims.",
 )
-TOKEN_REVOKED = Kind(
+TOKEN_REVOKED = ProblemType(
     "token-revoked",
     401,
     "Token revoked",
     "The user was signed out, disabled or deleted since the token was issued: sign in again.",
 )
-INSUFFICIENT_SCOPE = Kind(
+INSUFFICIENT_SCOPE = ProblemType(
     "insufficient-scope",
     403,
     "Token not given for this",
     "Sign in by the authorization code flow for the scope that the operation names, and for `openid`. A "
     "token with `aws.cognito.signin.user.admin`, as direct sign-in gives it, is refused.",
 )
-BAD_CLAIMS = Kind(
+BAD_CLAIMS = ProblemType(
     "bad-claims", 401, "Claims missing or malformed", "The token lacks a claim that every access token has."
 )
 

@@ -29,14 +29,14 @@ class KmsIntake:
     async def certify(self, certificate: Certificate) -> Certificate:
         """Return a session key's certificate with the intake key's signature (KMS API reference, Sign)."""
         with translated():
-            answer = await self._kms.sign(
+            response = await self._kms.sign(
                 KeyId=self._alias,
                 Message=certificate.to_sign(),
                 MessageType="RAW",
                 SigningAlgorithm="ECDSA_SHA_256",
             )
         try:
-            return certificate.signed(answer["Signature"])
+            return certificate.signed(response["Signature"])
         except ValueError:
             raise Unavailable("KMS answered with no signature of P-256") from None
 
@@ -61,14 +61,14 @@ class DynamoRevocations:
         Raises Unreadable if it cannot, for what is on record has no time to compare with.
         """
         key: Item = {"chain": self._chain, "sub": sub}
-        told: Item = {"revoked_before": revoked_before, "statement": statement, "expires": expires}
+        fields: Item = {"revoked_before": revoked_before, "statement": statement, "expires": expires}
         absent = Clause("new_user", "chain", "missing")
         earlier = Clause("earlier", "revoked_before", "lt", (revoked_before,))
         try:
-            await self._dynamo.write(Put(REVOCATIONS, {**key, **told}, where=(absent,)))
+            await self._dynamo.write(Put(REVOCATIONS, {**key, **fields}, where=(absent,)))
         except ConditionFailed:
             try:
-                await self._dynamo.write(Update(REVOCATIONS, key, set=told, where=(earlier,)))
+                await self._dynamo.write(Update(REVOCATIONS, key, set=fields, where=(earlier,)))
             except ConditionFailed as lost:
                 if lost.item is not None:
                     read(_Revocation, REVOCATIONS, lost.item, self._set_aside)

@@ -29,11 +29,11 @@ from mintline_api.caches import BoundedCache, SingleFlight
 
 log = structlog.get_logger()
 
-ASKED_AFTER = 45.0
+RECHECK_AFTER = 45.0
 """Seconds after which the pool is asked again about a token; its answer takes seconds more, so a minute."""
 SERVED_FOR = 300.0
 """Seconds for which the last good news serves while the pool does not answer."""
-TRIED_AFTER = 5.0
+RETRY_AFTER = 5.0
 """Seconds after a failure in which the pool is not asked, about any token."""
 _KNOWN = 50_000
 
@@ -52,64 +52,64 @@ class HttpUserInfo:
         try:
             async with self._session.get(
                 self._url, headers=headers, timeout=self._timeout, allow_redirects=False
-            ) as answer:
-                if answer.status == 401:
+            ) as response:
+                if response.status == 401:
                     return False
-                if answer.status != 200:
-                    raise Unavailable(f"userInfo: HTTP {answer.status}")
-                told = json.loads(await read_bounded(answer.content, what="userInfo"))
+                if response.status != 200:
+                    raise Unavailable(f"userInfo: HTTP {response.status}")
+                claims = json.loads(await read_bounded(response.content, what="userInfo"))
         except (aiohttp.ClientError, TimeoutError, ValueError, RecursionError) as error:
             raise Unavailable(f"userInfo: {type(error).__name__}") from error
-        return isinstance(told, dict) and told.get("sub") == sub
+        return isinstance(claims, dict) and claims.get("sub") == sub
 
 
 @dataclass(slots=True)
-class _Standing:
+class _Check:
     good_at: float
     """Unix seconds of the last good news."""
     refused_at: float | None = None
     """Unix seconds at which the pool refused the token."""
 
 
-class Standings:
+class TokenChecks:
     """Remembers what the pool said of each token. `now` is in Unix seconds, by which `issued` is compared."""
 
     def __init__(self, pool: TokenStatus, *, now: Callable[[], float]) -> None:
         self._pool = pool
         self._now = now
-        self._known: BoundedCache[bytes, _Standing] = BoundedCache(max_weight=_KNOWN, clock=now)
+        self._known: BoundedCache[bytes, _Check] = BoundedCache(max_weight=_KNOWN, clock=now)
         self._flights: SingleFlight[bytes, None] = SingleFlight()
         self._failed_at: float | None = None
 
     async def counts(self, digest: bytes, token: str, *, sub: str, issued: float, expires: float) -> bool:
-        """Tell whether a verified token still counts; raises Unavailable when that cannot be told.
+        """Tell whether a verified token still counts; raises Unavailable when that is not known.
 
         `digest` names the token; `issued` and `expires` are its own times, in Unix seconds.
         """
         now = self._now()
-        standing = self._known.get(digest)
-        if standing is None:
-            standing = _Standing(good_at=min(issued, now))
-            self._known.put(digest, standing, ttl=max(expires - now, ASKED_AFTER))
-        known_at = standing.good_at if standing.refused_at is None else standing.refused_at
-        if now - known_at >= ASKED_AFTER:
-            await self._flights.run(digest, partial(self._ask, standing, token, sub))
-        return standing.refused_at is None
+        check = self._known.get(digest)
+        if check is None:
+            check = _Check(good_at=min(issued, now))
+            self._known.put(digest, check, ttl=max(expires - now, RECHECK_AFTER))
+        known_at = check.good_at if check.refused_at is None else check.refused_at
+        if now - known_at >= RECHECK_AFTER:
+            await self._flights.run(digest, partial(self._recheck, check, token, sub))
+        return check.refused_at is None
 
-    async def _ask(self, standing: _Standing, token: str, sub: str) -> None:
+    async def _recheck(self, check: _Check, token: str, sub: str) -> None:
         begun = self._now()
-        counts = await self._asked(token, sub, begun)
+        counts = await self._fetch(token, sub, begun)
         if counts is None:
-            if begun - standing.good_at >= SERVED_FOR:
+            if begun - check.good_at >= SERVED_FOR:
                 raise Unavailable("the user pool does not tell whether the token still counts")
         elif counts:
-            standing.good_at, standing.refused_at = begun, None
+            check.good_at, check.refused_at = begun, None
         else:
-            standing.refused_at = begun
+            check.refused_at = begun
 
-    async def _asked(self, token: str, sub: str, begun: float) -> bool | None:
+    async def _fetch(self, token: str, sub: str, begun: float) -> bool | None:
         """Return the pool's answer; None without one."""
-        if self._failed_at is not None and begun - self._failed_at < TRIED_AFTER:
+        if self._failed_at is not None and begun - self._failed_at < RETRY_AFTER:
             return None
         try:
             counts = await self._pool.counts(token, sub=sub)

@@ -6,19 +6,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from mintline_api.http.operations import Operation
-from mintline_api.http.problems import ANY_OPERATION, NO_OPERATION, OVERLOADED, Kind
+from mintline_api.http.problems import ANY_OPERATION, NO_OPERATION, OVERLOADED, ProblemType
 
 
 @dataclass(frozen=True, slots=True)
 class ProblemCatalogue:
     """Lists problems for the OpenAPI document and the documentation; nothing else lists them."""
 
-    authentication: tuple[Kind, ...]
+    authentication: tuple[ProblemType, ...]
     """What an operation that needs an access token may answer."""
-    writes: tuple[Kind, ...]
+    writes: tuple[ProblemType, ...]
     """What an operation that changes something may answer too."""
 
-    def of(self, operation: Operation) -> list[Kind]:
+    def of(self, operation: Operation) -> list[ProblemType]:
         """Return every problem that an operation may answer, by status."""
         secured = operation.scope is not None
         kinds = [*operation.problems, *(self.authentication if secured else ()), *ANY_OPERATION]
@@ -28,7 +28,7 @@ class ProblemCatalogue:
             kinds.append(OVERLOADED)
         return sorted(kinds, key=lambda kind: kind.status)
 
-    def all(self, operations: Iterable[Operation]) -> tuple[Kind, ...]:
+    def all(self, operations: Iterable[Operation]) -> tuple[ProblemType, ...]:
         """Return each problem that these operations, or requests for none of them, may be answered with."""
         declared = (kind for operation in operations for kind in self.of(operation))
         return tuple(dict.fromkeys([*self.authentication, *declared, *NO_OPERATION]))

@@ -9,7 +9,7 @@ import hmac
 import json
 from collections.abc import Sequence
 
-from mintline_api.http.problems import INVALID_CURSOR, Fault, Refused
+from mintline_api.http.problems import INVALID_CURSOR, Fault, RequestRefused
 
 _MAC_BYTES = 16
 
@@ -31,7 +31,7 @@ class Cursors:
         return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
 
     def read(self, query: Sequence[str], cursor: str) -> str:
-        """Return the position that `issue` sealed; raises Refused for any other text."""
+        """Return the position that `issue` sealed; raises RequestRefused for any other text."""
         try:
             sealed = base64.b64decode(
                 cursor.encode() + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True
@@ -40,7 +40,7 @@ class Cursors:
             sealed = b""
         mac, position = sealed[:_MAC_BYTES], sealed[_MAC_BYTES:]
         if not hmac.compare_digest(mac, self._mac(query, position)):
-            raise Refused(
+            raise RequestRefused(
                 INVALID_CURSOR,
                 "The cursor is not one that this list gave out.",
                 faults=[Fault("not a cursor of this list with these filters", parameter="cursor")],

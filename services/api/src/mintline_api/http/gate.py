@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 from mintline.adaptive_limit import AdaptiveLimit
-from mintline_api.http.problems import OVERLOADED, Refused
+from mintline_api.http.problems import OVERLOADED, RequestRefused
 
 PATIENCE = 1.0
 """Seconds that a request waits for a place."""
@@ -45,7 +45,7 @@ class Gate:
 
     @asynccontextmanager
     async def entered(self) -> AsyncIterator[None]:
-        """Hold a place; raises Refused `overloaded` if there is none in time."""
+        """Hold a place; raises RequestRefused `overloaded` if there is none in time."""
         await self._enter()
         try:
             yield
@@ -71,7 +71,7 @@ class Gate:
 
     @asynccontextmanager
     async def receiving(self, seconds: float) -> AsyncIterator[None]:
-        """Give the place away while a body arrives, then wait for another: raises Refused as `entered` does.
+        """Give the place away while a body arrives, then wait for one; raises RequestRefused as `entered`.
 
         Raises TimeoutError after `seconds`. Where too many arrive at once, whichever has taken longest makes
         room for the next, so those who send without end keep out nobody but each other.
@@ -129,7 +129,7 @@ class Gate:
                 self._inside += 1
                 place.set_result(None)
 
-    def _refusal(self) -> Refused:
+    def _refusal(self) -> RequestRefused:
         seconds = self._rng.randint(*RETRY_SECONDS)
         detail = "The API has as many requests in hand as it can take. Nothing was done."
-        return Refused(OVERLOADED, detail, headers={"Retry-After": str(seconds)})
+        return RequestRefused(OVERLOADED, detail, headers={"Retry-After": str(seconds)})

@@ -24,7 +24,7 @@ from mintline_api.http.problems import (
     RECORD_UNUSABLE,
     UNAVAILABLE,
     UNKNOWN_ROUTE,
-    Refused,
+    RequestRefused,
 )
 from mintline_api.http.protocol import explain_refusal
 from mintline_api.http.responses import SAFE_HEADERS, problem_response
@@ -88,7 +88,7 @@ async def error_middleware(request: web.Request, handler: Handler) -> web.Stream
     """Turn every error into a problem document; an unforeseen one says nothing of its cause."""
     try:
         return await handler(request)
-    except Refused as refused:
+    except RequestRefused as refused:
         return problem_response(
             request, refused.kind, refused.detail, faults=refused.faults, headers=refused.headers
         )
@@ -120,7 +120,7 @@ async def deadline_middleware(request: web.Request, handler: Handler) -> web.Str
         log.error("request_timed_out", route=_route(request))  # noqa: TRY400 - its traceback tells nothing
         detail = "The request took too long and was stopped. What it asked for may have been done."
         headers = {"Retry-After": str(_LATE_SECONDS)}
-        raise Refused(DEADLINE_PASSED, detail, headers=headers) from None
+        raise RequestRefused(DEADLINE_PASSED, detail, headers=headers) from None
 
 
 @web.middleware

@@ -13,7 +13,7 @@ from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from mintline_api.http.catalogue import ProblemCatalogue
 from mintline_api.http.operations import Answer, HeaderField, Operation, Operations
-from mintline_api.http.problems import MEDIA_TYPE, Kind, ProblemDocument
+from mintline_api.http.problems import MEDIA_TYPE, ProblemDocument, ProblemType
 from mintline_api.http.reference.samples import code_samples
 
 _REF = "#/components/schemas/{model}"
@@ -108,7 +108,7 @@ def _schemas(operations: Sequence[Operation]) -> dict[str, Any]:
 
 
 def _operation(
-    operation: Operation, schemas: dict[str, Any], problems: list[Kind], public_url: str
+    operation: Operation, schemas: dict[str, Any], problems: list[ProblemType], public_url: str
 ) -> dict[str, Any]:
     described: dict[str, Any] = {
         "operationId": operation.name,
@@ -210,7 +210,7 @@ def _answer(answer: Answer) -> dict[str, Any]:
     return described
 
 
-def _problem_responses(operation: Operation, problems: list[Kind], public_url: str) -> dict[str, Any]:
+def _problem_responses(operation: Operation, problems: list[ProblemType], public_url: str) -> dict[str, Any]:
     taken = {answer.status for answer in operation.answers}
     responses: dict[str, Any] = {}
     for status, group in groupby(problems, key=lambda kind: kind.status):
@@ -237,7 +237,7 @@ def _problem_responses(operation: Operation, problems: list[Kind], public_url: s
     return responses
 
 
-def _example(operation: Operation, kind: Kind, public_url: str) -> dict[str, Any]:
+def _example(operation: Operation, kind: ProblemType, public_url: str) -> dict[str, Any]:
     return {
         "type": f"{public_url}/docs#{kind.slug}",
         "title": kind.title,

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from mintline.scopes import Scope
 from mintline_api.http.context import SCOPE
 from mintline_api.http.models import NoQuery
-from mintline_api.http.problems import Kind
+from mintline_api.http.problems import ProblemType
 
 Method: TypeAlias = Literal["GET", "POST", "DELETE"]
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -60,7 +60,7 @@ class Operation:
     body_model: type[BaseModel] | None
     body_example: Any
     headers: tuple[HeaderField, ...]
-    problems: tuple[Kind, ...]
+    problems: tuple[ProblemType, ...]
 
 
 @dataclass(slots=True)
@@ -92,7 +92,7 @@ class Operations:
         body_model: type[BaseModel] | None = None,
         body_example: Any = None,
         headers: tuple[HeaderField, ...] = (),
-        problems: tuple[Kind, ...] = (),
+        problems: tuple[ProblemType, ...] = (),
     ) -> Callable[[Handler], Handler]:
         """Declare the decorated handler as an operation."""
 

@@ -3,7 +3,7 @@
 ::
 
     Rejected
-    └── Refused          one request, refused: a kind of problem, and what is wrong this time
+    └── RequestRefused   one request, refused: a problem type, and what is wrong this time
 
 A kind's type URI is `{public_url}/docs#{slug}`, where the documentation explains it; `code` repeats the slug,
 so that a client can tell problems apart whatever the API's address.
@@ -24,7 +24,7 @@ MEDIA_TYPE = "application/problem+json"
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ProblemType:
     """A problem type: its slug never changes, its title says it in a few words, `meaning` what to do."""
 
     slug: str
@@ -70,12 +70,12 @@ class ProblemDocument(BaseModel):
     errors: list[FaultView] | None = Field(default=None, description="Each fault of an invalid request.")
 
 
-class Refused(Rejected):
+class RequestRefused(Rejected):
     """A request that is refused; rendered as a problem by the HTTP layer."""
 
     def __init__(
         self,
-        kind: Kind,
+        kind: ProblemType,
         detail: str,
         *,
         faults: Sequence[Fault] = (),
@@ -89,7 +89,13 @@ class Refused(Rejected):
 
 
 def body_of(
-    kind: Kind, detail: str, *, public_url: str, instance: str, trace: str, faults: Sequence[Fault] = ()
+    kind: ProblemType,
+    detail: str,
+    *,
+    public_url: str,
+    instance: str,
+    trace: str,
+    faults: Sequence[Fault] = (),
 ) -> bytes:
     """Return a problem document; `trace` is the id under which the logs know the request."""
     document: dict[str, Any] = {
@@ -107,75 +113,79 @@ def body_of(
     return json.dumps(document).encode()
 
 
-NOT_JSON = Kind("not-json", 400, "Body is not JSON", "The body must be one JSON text (RFC 8259) in UTF-8.")
-AMBIGUOUS_JSON = Kind(
+NOT_JSON = ProblemType(
+    "not-json", 400, "Body is not JSON", "The body must be one JSON text (RFC 8259) in UTF-8."
+)
+AMBIGUOUS_JSON = ProblemType(
     "ambiguous-json",
     400,
     "JSON that readers disagree on",
     "The body must be I-JSON (RFC 7493): no repeated keys, no numbers beyond a double, no lone surrogates, "
     "and at most 32 levels deep.",
 )
-INVALID_BODY = Kind(
+INVALID_BODY = ProblemType(
     "invalid-body", 400, "Body does not fit", "`errors` names each fault by a JSON pointer into the body."
 )
-INVALID_PARAMETER = Kind(
+INVALID_PARAMETER = ProblemType(
     "invalid-parameter", 400, "Parameter does not fit", "`errors` names each parameter or header at fault."
 )
-INVALID_CURSOR = Kind(
+INVALID_CURSOR = ProblemType(
     "invalid-cursor",
     400,
     "Cursor not valid here",
     "A cursor continues only the list that it came from, with the same filters. Start again without one.",
 )
-BODY_TOO_LARGE = Kind("body-too-large", 413, "Body too large", "A body may have 256 KB (262,144 bytes).")
-UNSUPPORTED_MEDIA_TYPE = Kind(
+BODY_TOO_LARGE = ProblemType(
+    "body-too-large", 413, "Body too large", "A body may have 256 KB (262,144 bytes)."
+)
+UNSUPPORTED_MEDIA_TYPE = ProblemType(
     "unsupported-media-type",
     415,
     "Not a JSON media type",
     "Send `Content-Type: application/json`, in UTF-8.",
 )
-UNSUPPORTED_CODING = Kind(
+UNSUPPORTED_CODING = ProblemType(
     "unsupported-content-coding",
     415,
     "Content coding not supported",
     "`Content-Encoding` may be `gzip` or `deflate`, one of them and once; `Accept-Encoding` says so too.",
 )
 
-UNKNOWN_ROUTE = Kind("unknown-route", 404, "No such path", "See the list of operations on this page.")
-BODY_TOO_SLOW = Kind(
+UNKNOWN_ROUTE = ProblemType("unknown-route", 404, "No such path", "See the list of operations on this page.")
+BODY_TOO_SLOW = ProblemType(
     "body-too-slow",
     408,
     "Body did not arrive in time",
     "A body must arrive within 30 seconds, and sooner while very many others are on their way.",
 )
-METHOD_NOT_ALLOWED = Kind(
+METHOD_NOT_ALLOWED = ProblemType(
     "method-not-allowed", 405, "Method not allowed", "`Allow` lists the methods of this path."
 )
-BAD_HTTP = Kind("bad-request", 400, "Request not understood", "The request breaks HTTP's own rules.")
+BAD_HTTP = ProblemType("bad-request", 400, "Request not understood", "The request breaks HTTP's own rules.")
 
-EXPECTATION_FAILED = Kind(
+EXPECTATION_FAILED = ProblemType(
     "expectation-failed", 417, "Expectation not met", "`Expect` may be `100-continue`; leave out any other."
 )
 
-INTERNAL = Kind(
+INTERNAL = ProblemType(
     "internal",
     500,
     "Internal error",
     "Our fault. Quote `trace` to support; repeating with the same key is safe.",
 )
-OVERLOADED = Kind(
+OVERLOADED = ProblemType(
     "overloaded",
     503,
     "Too many requests in hand",
     "Nothing was done. Repeat after `Retry-After` seconds, with the same idempotency key.",
 )
-UNAVAILABLE = Kind(
+UNAVAILABLE = ProblemType(
     "unavailable",
     503,
     "Temporarily unavailable",
     "A dependency does not answer. Repeat after `Retry-After` seconds, with the same idempotency key.",
 )
-RECORD_UNUSABLE = Kind(
+RECORD_UNUSABLE = ProblemType(
     "record-unusable",
     503,
     "Stored record unusable",
@@ -184,7 +194,7 @@ RECORD_UNUSABLE = Kind(
     "idempotency key, and quote `trace` to support.",
 )
 
-DEADLINE_PASSED = Kind(
+DEADLINE_PASSED = ProblemType(
     "deadline-passed",
     503,
     "Not done in time",

@@ -13,7 +13,14 @@ from aiohttp import hdrs, web
 from aiohttp.web_protocol import RequestHandler
 
 from mintline_api.http.context import HTTP
-from mintline_api.http.problems import BAD_HTTP, EXPECTATION_FAILED, INTERNAL, MEDIA_TYPE, Kind, body_of
+from mintline_api.http.problems import (
+    BAD_HTTP,
+    EXPECTATION_FAILED,
+    INTERNAL,
+    MEDIA_TYPE,
+    ProblemType,
+    body_of,
+)
 from mintline_api.http.responses import SAFE_HEADERS
 from mintline_api.http.tracing import trace_of
 from mintline_api.settings import HEADER_BYTES
@@ -82,7 +89,7 @@ def explain_refusal(app: web.Application, response: web.StreamResponse) -> None:
         response.charset = None
 
 
-def _body(app: web.Application, kind: Kind) -> bytes:
+def _body(app: web.Application, kind: ProblemType) -> bytes:
     http = app[HTTP]
     trace = trace_of(None, entropy=http.entropy).trace_id
     return body_of(kind, _DETAILS[kind], public_url=http.public_url, instance="", trace=trace)

@@ -21,7 +21,7 @@ from mintline_api.http.problems import (
     UNSUPPORTED_CODING,
     UNSUPPORTED_MEDIA_TYPE,
     Fault,
-    Refused,
+    RequestRefused,
 )
 from mintline_api.settings import BODY_LIMIT
 
@@ -61,7 +61,7 @@ def read_query(request: web.Request, model: type[ModelT]) -> ModelT:
     counts = Counter(name for name, _ in request.query.items())
     if twice := [name for name, count in counts.items() if count > 1]:
         faults = [Fault("given more than once", parameter=name) for name in twice[:_MAX_FAULTS]]
-        raise Refused(INVALID_PARAMETER, "A parameter is given more than once.", faults=faults)
+        raise RequestRefused(INVALID_PARAMETER, "A parameter is given more than once.", faults=faults)
     raw = {name: value for name, value in request.query.items() if value}
     return _validated(model, raw, INVALID_PARAMETER, in_body=False)
 
@@ -73,27 +73,29 @@ def read_idempotency_key(request: web.Request) -> str | None:
         return None
     if len(keys) > 1 or not _PRINTABLE.fullmatch(keys[0]):
         fault = Fault("expected one key of 1 to 255 printable ASCII characters", header="Idempotency-Key")
-        raise Refused(INVALID_PARAMETER, "The Idempotency-Key does not fit.", faults=[fault])
+        raise RequestRefused(INVALID_PARAMETER, "The Idempotency-Key does not fit.", faults=[fault])
     return keys[0]
 
 
 async def read_body(request: web.Request, model: type[ModelT]) -> ModelT:
-    """Return the JSON body; raises Refused for the wrong media type, size, encoding, JSON or shape."""
+    """Return the JSON body; raises RequestRefused for the wrong media type, size, encoding, JSON or shape."""
     utf8 = (request.charset or "utf-8").lower() in ("utf-8", "utf8")
     if not _JSON_TYPE.fullmatch(request.content_type) or not utf8:
         named = (
             "the request names another" if hdrs.CONTENT_TYPE in request.headers else "the request names none"
         )
-        raise Refused(UNSUPPORTED_MEDIA_TYPE, f"The Content-Type must be application/json in UTF-8; {named}.")
+        raise RequestRefused(
+            UNSUPPORTED_MEDIA_TYPE, f"The Content-Type must be application/json in UTF-8; {named}."
+        )
     coding = coding_of(request.headers.getall(hdrs.CONTENT_ENCODING, []))
     if coding is None:
-        raise Refused(
+        raise RequestRefused(
             UNSUPPORTED_CODING,
             "The Content-Encoding must be gzip or deflate, or absent.",
             headers={hdrs.ACCEPT_ENCODING: ACCEPTED},
         )
     if (request.content_length or 0) > BODY_LIMIT:
-        raise Refused(BODY_TOO_LARGE, f"The body has more than {BODY_LIMIT} bytes.")
+        raise RequestRefused(BODY_TOO_LARGE, f"The body has more than {BODY_LIMIT} bytes.")
     try:
         if not request.content.is_eof():
             request[DEADLINE].suspend()
@@ -102,13 +104,13 @@ async def read_body(request: web.Request, model: type[ModelT]) -> ModelT:
             request[DEADLINE].restart()
         raw = await request.read()
     except TimeoutError:
-        raise Refused(BODY_TOO_SLOW, "The body did not arrive in time.") from None
+        raise RequestRefused(BODY_TOO_SLOW, "The body did not arrive in time.") from None
     except web.RequestPayloadError:
-        raise Refused(BAD_HTTP, "The body breaks off.") from None
+        raise RequestRefused(BAD_HTTP, "The body breaks off.") from None
     value = strict_json.parse(_decoded(raw, coding))
     if not isinstance(value, dict):
         fault = Fault("expected an object", pointer="#")
-        raise Refused(INVALID_BODY, "The body must be a JSON object.", faults=[fault])
+        raise RequestRefused(INVALID_BODY, "The body must be a JSON object.", faults=[fault])
     return _validated(model, value, INVALID_BODY, in_body=True)
 
 
@@ -116,9 +118,9 @@ def _decoded(raw: bytes, coding: str) -> bytes:
     try:
         return decoded(raw, coding, limit=BODY_LIMIT)
     except TooLargeError:
-        raise Refused(BODY_TOO_LARGE, f"The body decodes to more than {BODY_LIMIT} bytes.") from None
+        raise RequestRefused(BODY_TOO_LARGE, f"The body decodes to more than {BODY_LIMIT} bytes.") from None
     except UndecodableError as error:
-        raise Refused(BAD_HTTP, f"Invalid {coding} body: {error}.") from None
+        raise RequestRefused(BAD_HTTP, f"Invalid {coding} body: {error}.") from None
 
 
 def _validated(model: type[ModelT], raw: dict[str, Any], kind: Any, *, in_body: bool) -> ModelT:
@@ -131,7 +133,7 @@ def _validated(model: type[ModelT], raw: dict[str, Any], kind: Any, *, in_body: 
         detail = (
             f"{where}: {first.detail}" + (f" (and {len(faults) - 1} more)" if len(faults) > 1 else "") + "."
         )
-        raise Refused(kind, detail, faults=faults) from None
+        raise RequestRefused(kind, detail, faults=faults) from None
 
 
 def _fault(item: Any, *, in_body: bool) -> Fault:

@@ -9,7 +9,7 @@ from aiohttp import hdrs, web
 
 from mintline_api.http.context import HTTP, Document
 from mintline_api.http.models import View
-from mintline_api.http.problems import MEDIA_TYPE, Fault, Kind, body_of
+from mintline_api.http.problems import MEDIA_TYPE, Fault, ProblemType, body_of
 from mintline_api.http.tracing import TRACE
 
 JSON = "application/json"
@@ -33,7 +33,7 @@ def json_response(view: View, *, status: int = 200, headers: Mapping[str, str] |
 
 def problem_response(
     request: web.Request,
-    kind: Kind,
+    kind: ProblemType,
     detail: str,
     *,
     faults: tuple[Fault, ...] = (),

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from mintline_api.caches import BoundedCache, SingleFlight
 from mintline_api.http.models import rfc3339
-from mintline_api.http.problems import Refused
+from mintline_api.http.problems import RequestRefused
 from mintline_api.limits.ports import GasAccounts
 from mintline_api.limits.problems import GAS_BUDGET_REACHED
 
@@ -41,7 +41,7 @@ class GasBudget:
         self._flights: SingleFlight[str, tuple[int, int]] = SingleFlight()
 
     async def check(self, address: str) -> None:
-        """Raise Refused (429) if the wallet has had all of today's gas."""
+        """Raise RequestRefused (429) if the wallet has had all of today's gas."""
         known = self._cache.get(address)
         if known is None:
             known = await self._flights.run(address, lambda: self._accounts.gas_given(address))
@@ -50,7 +50,7 @@ class GasBudget:
         seconds = self._now() // 1000
         if day == seconds // DAY and given >= self._budget:
             resets = (day + 1) * DAY
-            raise Refused(
+            raise RequestRefused(
                 GAS_BUDGET_REACHED,
                 f"The gas that is paid for your wallet today is used up, until {rfc3339(resets * 1000)}.",
                 headers={

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from mintline_api.http.problems import Kind
+from mintline_api.http.problems import ProblemType
 
-TOO_MANY_WRITES = Kind(
+TOO_MANY_WRITES = ProblemType(
     "too-many-writes",
     429,
     "Too many writes",
     "Each user has a number of writes a minute (`RateLimit-Policy`). Nothing was done: repeat after "
     "`Retry-After` seconds. Repeating an idempotency key is not counted.",
 )
-GAS_BUDGET_REACHED = Kind(
+GAS_BUDGET_REACHED = ProblemType(
     "gas-budget-reached",
     429,
     "Today's gas is used up",

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from mintline_api.caches import BoundedCache, SingleFlight
-from mintline_api.http.problems import Refused
+from mintline_api.http.problems import RequestRefused
 from mintline_api.limits.ports import RateCounter
 from mintline_api.limits.problems import TOO_MANY_WRITES
 
@@ -41,7 +41,7 @@ class _Window:
     free: int
     """Permits that may be used now."""
     unasked: int
-    """Free permits that the shared counter has not been told of."""
+    """Free permits that the shared counter has not been unreported of."""
     granted: int = 0
     """What all copies have taken, as last seen."""
     block: int = FIRST
@@ -83,7 +83,7 @@ class Rates:
     async def take(self, sub: str) -> int:
         """Take a permit for one write of a user's and return its window, for `give_back`.
 
-        Raises Refused (429) if there is none in this window.
+        Raises RequestRefused (429) if there is none in this window.
         """
         while True:
             window = self._window(sub)
@@ -94,7 +94,7 @@ class Rates:
                 left = self.left(sub)
                 detail = f"You have made {self._limit} writes in this minute. Nothing was done."
                 headers = {**left.headers(), "Retry-After": str(left.reset)}
-                raise Refused(TOO_MANY_WRITES, detail, headers=headers)
+                raise RequestRefused(TOO_MANY_WRITES, detail, headers=headers)
             await self._leases.run(sub, partial(self._lease, sub, window))
 
     def give_back(self, sub: str, number: int) -> None:
@@ -122,8 +122,10 @@ class Rates:
     async def _lease(self, sub: str, window: _Window) -> None:
         block = min(window.block, max(1, self._limit // LARGEST))
         expires = (window.number + 2) * WINDOW
-        told = window.unasked
-        window.granted = await self._counter.add(f"{sub}#{window.number}", told + block, expires=expires)
-        window.unasked -= told
+        unreported = window.unasked
+        window.granted = await self._counter.add(
+            f"{sub}#{window.number}", unreported + block, expires=expires
+        )
+        window.unasked -= unreported
         window.free += max(0, min(block, block - (window.granted - self._limit)))
         window.block *= 2

@@ -26,7 +26,7 @@ RATE_LIMIT_HEADERS = (
 
 
 async def count_write(request: web.Request, sub: str) -> None:
-    """Count one write of a user's; raises Refused (429) if there were too many."""
+    """Count one write of a user's; raises RequestRefused (429) if there were too many."""
     await request.app[RATES].take(sub)
     tell_rate(request, sub)
 

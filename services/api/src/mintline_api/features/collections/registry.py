@@ -8,7 +8,7 @@ from mintline.records import RegisteredContract
 from mintline_api.caches import BoundedCache, SingleFlight
 from mintline_api.features.collections.ports import CollectionStore
 from mintline_api.features.collections.problems import UNKNOWN_CONTRACT
-from mintline_api.http.problems import Refused
+from mintline_api.http.problems import RequestRefused
 
 _CACHED_COLLECTIONS = 10_000
 _ABSENCE_SECONDS = 5.0
@@ -31,12 +31,12 @@ class CollectionRegistry:
         self._flights: SingleFlight[str, RegisteredContract | None] = SingleFlight()
 
     async def known(self, contract: str) -> RegisteredContract:
-        """Return the collection; raises Refused for a contract that is not ours."""
+        """Return the collection; raises RequestRefused for a contract that is not ours."""
         entry = self._cache.get(contract)
         if entry is None:
             collection = await self._flights.run(contract, lambda: self._store.collection(contract))
             entry = (collection,)
             self._cache.put(contract, entry, ttl=_ABSENCE_SECONDS if collection is None else float("inf"))
         if entry[0] is None:
-            raise Refused(UNKNOWN_CONTRACT, f"{contract} is no collection of this API.")
+            raise RequestRefused(UNKNOWN_CONTRACT, f"{contract} is no collection of this API.")
         return entry[0]

@@ -30,7 +30,7 @@ async def contract_accepts(chain: ChainReader, address: str, digest: bytes, sign
     padded = signature + bytes(-len(signature) % 32)
     data = _IS_VALID + digest + word(2 * 32) + word(len(signature)) + padded
     try:
-        answer = await chain.call(Call(sender=_NOBODY, to=address, data=data, gas=CONTRACT_GAS))
+        result = await chain.call(Call(sender=_NOBODY, to=address, data=data, gas=CONTRACT_GAS))
     except Rejected:
         return False
-    return answer[:32] == _MAGIC
+    return result[:32] == _MAGIC

@@ -81,17 +81,17 @@ def parse(text: str) -> SiweMessage:
     match = _GRAMMAR.fullmatch(text)
     if match is None:
         raise ValueError(_complaint(text))
-    found = match.groupdict()
+    fields = match.groupdict()
     return SiweMessage(
-        domain=found["domain"],
-        address=checked_address(found["address"]),
-        uri=found["uri"],
-        chain_id=int(found["chain_id"]),
-        nonce=found["nonce"],
-        issued_at=_time(found["issued_at"]),
-        expires_at=_time(found["expires_at"]) if found["expires_at"] else None,
-        not_before=_time(found["not_before"]) if found["not_before"] else None,
-        statement=found["statement"],
+        domain=fields["domain"],
+        address=checked_address(fields["address"]),
+        uri=fields["uri"],
+        chain_id=int(fields["chain_id"]),
+        nonce=fields["nonce"],
+        issued_at=_time(fields["issued_at"]),
+        expires_at=_time(fields["expires_at"]) if fields["expires_at"] else None,
+        not_before=_time(fields["not_before"]) if fields["not_before"] else None,
+        statement=fields["statement"],
     )
 
 

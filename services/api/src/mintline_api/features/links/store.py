@@ -75,15 +75,15 @@ class DynamoLinks:
         """Return a user's links, oldest first; the index lags behind the table by moments."""
         page = await self._dynamo.query(LINKS, index=_OF_USER, partition=sub, limit=_PAGE)
         links = readable(Link, LINKS, page.items, self._set_aside)
-        mine = (link for _, link in links if link.chain_id == self._chain_id)
-        return tuple(sorted(mine, key=lambda link: (link.linked_at, link.address)))
+        of_chain = (link for _, link in links if link.chain_id == self._chain_id)
+        return tuple(sorted(of_chain, key=lambda link: (link.linked_at, link.address)))
 
     async def unlink(self, address: str, *, sub: str) -> bool:
         """Drop a user's link."""
-        mine = Clause("of_this_user", "sub", "eq", (sub,))
+        own = Clause("of_this_user", "sub", "eq", (sub,))
         try:
             await self._dynamo.write(
-                Delete(LINKS, {"link_id": scoped(self._chain_id, address)}, where=(mine,))
+                Delete(LINKS, {"link_id": scoped(self._chain_id, address)}, where=(own,))
             )
         except ConditionFailed:
             return False

@@ -34,7 +34,7 @@ from mintline_api.features.links.problems import (
 )
 from mintline_api.features.links.signatures import ERC6492_SUFFIX, contract_accepts, personal_hash
 from mintline_api.features.links.siwe import SiweMessage, compose, parse
-from mintline_api.http.problems import Fault, Refused
+from mintline_api.http.problems import Fault, RequestRefused
 
 log = structlog.get_logger()
 
@@ -97,14 +97,14 @@ class Challenged:
 async def challenge(command: CreateChallenge, *, linking: Linking) -> Challenged:
     """Return a message for the wallet to sign, with a nonce that only its user can use.
 
-    Raises Refused for a site that may not ask, or if the user has too many links.
+    Raises RequestRefused for a site that may not ask, or if the user has too many links.
     """
     sign_in, links = linking.sign_in, linking.links
     site = command.domain or sign_in.sites[0]
     if site not in sign_in.sites:
-        raise Refused(SIGN_IN_MISMATCH, f"{site} is not a site that may link wallets here.")
+        raise RequestRefused(SIGN_IN_MISMATCH, f"{site} is not a site that may link wallets here.")
     if len(await links.of_user(command.sub)) >= MAX_LINKS:
-        raise Refused(TOO_MANY_WALLETS, f"You have {MAX_LINKS} linked wallets.")
+        raise RequestRefused(TOO_MANY_WALLETS, f"You have {MAX_LINKS} linked wallets.")
     at = datetime.fromtimestamp(command.now / 1000, UTC)
     message = SiweMessage(
         domain=site,
@@ -124,16 +124,16 @@ async def challenge(command: CreateChallenge, *, linking: Linking) -> Challenged
 async def link(command: LinkWallet, *, linking: Linking) -> Link:
     """Link the wallet that signed a challenge of this user's.
 
-    Raises Refused with what is wrong, Unavailable or Throttled when the chain has to be asked and is silent.
+    Raises RequestRefused with what is wrong, Unavailable or Throttled when the chain is needed and silent.
     """
     text, now, sign_in = command.message, command.now, linking.sign_in
     try:
         message = parse(text)
     except ValueError as error:
         fault = Fault(str(error), pointer="#/message")
-        raise Refused(MALFORMED_SIGN_IN, f"#/message: {error}.", faults=[fault]) from None
+        raise RequestRefused(MALFORMED_SIGN_IN, f"#/message: {error}.", faults=[fault]) from None
     if (wrong := _mismatch(message, sign_in, datetime.fromtimestamp(now / 1000, UTC))) is not None:
-        raise Refused(SIGN_IN_MISMATCH, wrong)
+        raise RequestRefused(SIGN_IN_MISMATCH, wrong)
     kind = await _kind_of_signer(message.address, text, command.signature, linking.chain)
     wanted = Link(
         link_id=scoped(sign_in.chain_id, message.address),
@@ -147,17 +147,17 @@ async def link(command: LinkWallet, *, linking: Linking) -> Link:
     try:
         linked = await linking.links.link(wanted, now=now // 1000)
     except ChallengeSpent:
-        raise Refused(CHALLENGE_SPENT, "The message's nonce is none of yours that is open.") from None
+        raise RequestRefused(CHALLENGE_SPENT, "The message's nonce is none of yours that is open.") from None
     except AddressTaken:
-        raise Refused(WALLET_TAKEN, f"{message.address} is linked to another user.") from None
+        raise RequestRefused(WALLET_TAKEN, f"{message.address} is linked to another user.") from None
     log.info("wallet_linked", address=linked.address, kind=linked.kind)
     return linked
 
 
 async def unlink(address: str, *, sub: str, links: LinkStore) -> None:
-    """Drop a link of the user's; mints on their way to the wallet go on. Raises Refused if there is none."""
+    """Drop a link of the user's; mints on their way to it go on. Raises RequestRefused if there is none."""
     if not await links.unlink(address, sub=sub):
-        raise Refused(UNKNOWN_LINK, f"You have not linked {address}.")
+        raise RequestRefused(UNKNOWN_LINK, f"You have not linked {address}.")
     log.info("wallet_unlinked", address=address)
 
 
@@ -166,7 +166,7 @@ async def linked_wallet(address: str | None, *, sub: str, links: LinkStore) -> s
     if address is not None:
         link = await links.get(address)
         if link is None or link.sub != sub:
-            raise Refused(WALLET_NOT_LINKED, f"{address} is not a wallet that you have linked.")
+            raise RequestRefused(WALLET_NOT_LINKED, f"{address} is not a wallet that you have linked.")
         return address
     linked = await links.of_user(sub)
     if len(linked) != 1:
@@ -175,7 +175,7 @@ async def linked_wallet(address: str | None, *, sub: str, links: LinkStore) -> s
             if linked
             else "You have linked no wallet."
         )
-        raise Refused(WALLET_NOT_LINKED, detail)
+        raise RequestRefused(WALLET_NOT_LINKED, detail)
     return linked[0].address
 
 
@@ -211,7 +211,7 @@ def _site(uri: str) -> str | None:
 async def _kind_of_signer(
     address: str, text: str, signature: bytes, chain: ChainReader | None
 ) -> Literal["account", "contract"]:
-    """Tell what kind of wallet signed the text; raises Refused if `address` did not."""
+    """Tell what kind of wallet signed the text; raises RequestRefused if `address` did not."""
     digest = personal_hash(text.encode())
     if recover(digest, signature) == address:
         return "account"
@@ -225,4 +225,4 @@ async def _kind_of_signer(
         return "contract"
     else:
         detail = f"The contract wallet {address} does not accept the signature (EIP-1271)."
-    raise Refused(NOT_THE_WALLETS_SIGNATURE, detail)
+    raise RequestRefused(NOT_THE_WALLETS_SIGNATURE, detail)

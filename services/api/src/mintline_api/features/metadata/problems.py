@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from mintline_api.http.problems import Kind
+from mintline_api.http.problems import ProblemType
 
-UNKNOWN_METADATA = Kind(
+UNKNOWN_METADATA = ProblemType(
     "unknown-metadata",
     404,
     "No such metadata",
     "The token is not on chain yet, as far as the index has come, or no mint of ours has made it.",
 )
-METADATA_ALTERED = Kind(
+METADATA_ALTERED = ProblemType(
     "metadata-altered",
     502,
     "Stored metadata was altered",

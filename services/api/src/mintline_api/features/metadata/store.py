@@ -24,8 +24,8 @@ class S3Metadata:
         """Return an object's bytes."""
         try:
             with translated():
-                answer = await self._s3.get_object(Bucket=self._bucket, Key=key)
-                async with answer["Body"] as stream:
+                response = await self._s3.get_object(Bucket=self._bucket, Key=key)
+                async with response["Body"] as stream:
                     return await stream.read()
         except ClientError as error:
             if error_code(error) in ("NoSuchKey", "404"):

@@ -15,7 +15,7 @@ from mintline_api.caches import BoundedCache, SingleFlight
 from mintline_api.features.collections.registry import CollectionRegistry
 from mintline_api.features.metadata.ports import MetadataStore, TokenReader
 from mintline_api.features.metadata.problems import METADATA_ALTERED, UNKNOWN_METADATA
-from mintline_api.http.problems import Refused
+from mintline_api.http.problems import RequestRefused
 
 log = structlog.get_logger()
 _METADATA_CACHE_BYTES = 64 * 1024 * 1024
@@ -45,34 +45,36 @@ class MetadataCache:
 
     async def read(self, key: str) -> bytes | None:
         """Return an object's bytes, at most five minutes old."""
-        found = self._cache.get(key)
-        if found is None:
-            found = await self._flights.run(key, lambda: self._store.read(key))
-            if found is not None:
-                self._cache.put(key, found, ttl=_METADATA_SECONDS)
-        return found
+        body = self._cache.get(key)
+        if body is None:
+            body = await self._flights.run(key, lambda: self._store.read(key))
+            if body is not None:
+                self._cache.put(key, body, ttl=_METADATA_SECONDS)
+        return body
 
     async def verified(self, key: str, digest: Callable[[], Awaitable[bytes | None]]) -> bytes | None:
         """Return a token's metadata, whose SHA-256 is what `digest` returns; None if either is missing.
 
-        Raises Refused for an object with another digest: whoever wrote it, it is not what was minted.
+        Raises RequestRefused for an object with another digest: whoever wrote it, it is not what was minted.
         """
-        found = self._cache.get(key)
-        if found is None:
-            found = await self._flights.run(key, lambda: self._verify(key, digest))
-            if found is not None:
-                self._cache.put(key, found, ttl=_METADATA_SECONDS)
-        return found
+        body = self._cache.get(key)
+        if body is None:
+            body = await self._flights.run(key, lambda: self._verify(key, digest))
+            if body is not None:
+                self._cache.put(key, body, ttl=_METADATA_SECONDS)
+        return body
 
     async def _verify(self, key: str, digest: Callable[[], Awaitable[bytes | None]]) -> bytes | None:
-        found, minted = await asyncio.gather(self._store.read(key), digest())
-        if found is None or minted is None:
+        body, minted = await asyncio.gather(self._store.read(key), digest())
+        if body is None or minted is None:
             return None
-        if hashlib.sha256(found).digest() != minted:
+        if hashlib.sha256(body).digest() != minted:
             log.error("metadata_altered", key=key)
             self._altered()
-            raise Refused(METADATA_ALTERED, "The stored metadata is not what was minted, and is not served.")
-        return found
+            raise RequestRefused(
+                METADATA_ALTERED, "The stored metadata is not what was minted, and is not served."
+            )
+        return body
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +90,7 @@ class MetadataReads:
 async def get_metadata(contract: str, token_id: int, *, reads: MetadataReads) -> bytes:
     """Return the exact bytes whose SHA-256 is the token's metadata digest on chain.
 
-    Raises Refused if there are none yet, or if others are stored.
+    Raises RequestRefused if there are none yet, or if others are stored.
     """
     await reads.collections.known(contract)
 
@@ -99,7 +101,7 @@ async def get_metadata(contract: str, token_id: int, *, reads: MetadataReads) ->
     key = metadata_object_key(reads.chain_id, contract, token_id)
     metadata = await reads.metadata.verified(key, digest)
     if metadata is None:
-        raise Refused(UNKNOWN_METADATA, f"There is no metadata of token {token_id} of {contract}.")
+        raise RequestRefused(UNKNOWN_METADATA, f"There is no metadata of token {token_id} of {contract}.")
     return metadata
 
 

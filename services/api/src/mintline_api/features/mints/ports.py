@@ -34,7 +34,7 @@ class MintStore(OperationStore, Protocol):
 
 
 class TokenIdCounter(Protocol):
-    """The collections' counters of token ids; all raise Refused for a contract that is not registered."""
+    """The collections' counters of token ids; all raise RequestRefused for an unregistered contract."""
 
     async def upcoming(self, contract: str) -> int:
         """Return the token id with which the next lease begins."""

@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-from mintline_api.http.problems import Kind
+from mintline_api.http.problems import ProblemType
 
-NOT_CANCELLABLE = Kind(
+NOT_CANCELLABLE = ProblemType(
     "not-cancellable",
     409,
     "Too late to cancel",
     "The mint is on chain, or its voucher is out of our hands. `detail` says which.",
 )
-MALFORMED_TRANSACTION = Kind(
+MALFORMED_TRANSACTION = ProblemType(
     "malformed-transaction",
     400,
     "Not a signed transaction",
     "`raw` must be a signed EIP-1559 transaction with an empty access list: what your wallet's "
     "`signTransaction` gives.",
 )
-TRANSACTION_MISMATCH = Kind(
+TRANSACTION_MISMATCH = ProblemType(
     "transaction-mismatch",
     422,
     "Not the transaction of this mint",
     "`errors` names each way in which it differs from `self_custody.transaction`, or cannot succeed.",
 )
-NOT_WAITING = Kind(
+NOT_WAITING = ProblemType(
     "not-waiting",
     409,
     "Mint waits for no transaction",
     "Only a self-custody mint takes one, from `issued` until it is mined or its voucher expires.",
 )
-UNKNOWN_MINT = Kind(
+UNKNOWN_MINT = ProblemType(
     "unknown-mint", 404, "No such mint", "Not an id of yours. Other users' mints are not shown to exist."
 )

@@ -22,7 +22,7 @@ from mintline_api.chain import ChainReader, is_contract
 from mintline_api.features.mints.problems import MALFORMED_TRANSACTION, NOT_WAITING, TRANSACTION_MISMATCH
 from mintline_api.features.mints.self_custody_models import UnsignedTransaction
 from mintline_api.features.operations.ports import Outbox
-from mintline_api.http.problems import Fault, Refused
+from mintline_api.http.problems import Fault, RequestRefused
 
 log = structlog.get_logger()
 
@@ -92,25 +92,25 @@ async def submit_signed_transaction(
 ) -> SignedTransaction:
     """Send a user's signed transaction to the chain, having checked that it redeems the voucher.
 
-    Raises Refused with every fault that was found.
+    Raises RequestRefused with every fault that was found.
     """
     raw, mint, now = command.raw, command.mint, command.now
     if mint.custody != "self" or mint.status not in _WAITING or mint.deadline is None:
-        raise Refused(NOT_WAITING, f"The mint is {mint.status.value}, by {mint.custody} custody.")
+        raise RequestRefused(NOT_WAITING, f"The mint is {mint.status.value}, by {mint.custody} custody.")
     if mint.deadline < await _chain_time(chain, now):
-        raise Refused(NOT_WAITING, "The voucher's deadline is past: the contract would refuse it.")
+        raise RequestRefused(NOT_WAITING, "The voucher's deadline is past: the contract would refuse it.")
     try:
         signed = decode(raw)
     except ValueError as error:
         fault = Fault(str(error), pointer="#/raw")
-        raise Refused(MALFORMED_TRANSACTION, f"#/raw: {error}.", faults=[fault]) from None
+        raise RequestRefused(MALFORMED_TRANSACTION, f"#/raw: {error}.", faults=[fault]) from None
     known = any(attempt.tx_hash == signed.tx_hash for attempt in mint.attempts)
     if not known and len(mint.attempts) >= MAX_OWN_TRANSACTIONS:
-        raise Refused(NOT_WAITING, f"The mint has had {MAX_OWN_TRANSACTIONS} transactions.")
+        raise RequestRefused(NOT_WAITING, f"The mint has had {MAX_OWN_TRANSACTIONS} transactions.")
     # One that is on record may be repeated, whatever has become of its nonce.
     faults = [*_mismatches(signed, mint), *([] if known else await _untimely(signed, chain))]
     if faults:
-        raise Refused(
+        raise RequestRefused(
             TRANSACTION_MISMATCH,
             f"The transaction does not redeem the voucher as it should: {faults[0]}.",
             faults=[Fault(fault, pointer="#/raw") for fault in faults],
@@ -136,19 +136,25 @@ async def submit_signed_transaction(
 
 def _mismatches(signed: SignedTransaction, mint: Mint) -> list[str]:
     """Return in what a transaction differs from the one that redeems the mint's voucher."""
-    found, least_gas = signed.transaction, (mint.gas or 0) // 2
+    transaction, least_gas = signed.transaction, (mint.gas or 0) // 2
     checks = (
         (signed.sender == mint.to, f"it is signed by {signed.sender}, not by {mint.to}"),
-        (found.chain_id == mint.chain_id, f"it is for chain {found.chain_id}, not {mint.chain_id}"),
-        (found.to == mint.contract, f"it calls {found.to}, not the collection {mint.contract}"),
-        (found.data == calldata(mint), "its data is not the call that redeems this mint's voucher"),
-        (found.value == 0, "it sends ether, which the contract does not take"),
-        (found.gas >= least_gas, f"its gas limit of {found.gas} cannot do; the redemption takes {mint.gas}"),
         (
-            found.max_priority_fee_per_gas <= found.max_fee_per_gas,
+            transaction.chain_id == mint.chain_id,
+            f"it is for chain {transaction.chain_id}, not {mint.chain_id}",
+        ),
+        (transaction.to == mint.contract, f"it calls {transaction.to}, not the collection {mint.contract}"),
+        (transaction.data == calldata(mint), "its data is not the call that redeems this mint's voucher"),
+        (transaction.value == 0, "it sends ether, which the contract does not take"),
+        (
+            transaction.gas >= least_gas,
+            f"its gas limit of {transaction.gas} cannot do; the redemption takes {mint.gas}",
+        ),
+        (
+            transaction.max_priority_fee_per_gas <= transaction.max_fee_per_gas,
             "its priority fee is above its whole fee",
         ),
-        (found.max_fee_per_gas <= MAX_FEE, f"its fee is above {MAX_FEE // GWEI} gwei a unit of gas"),
+        (transaction.max_fee_per_gas <= MAX_FEE, f"its fee is above {MAX_FEE // GWEI} gwei a unit of gas"),
     )
     return [wrong for fits, wrong in checks if not fits]
 
@@ -163,10 +169,10 @@ async def _untimely(signed: SignedTransaction, chain: ChainReader | None) -> lis
     except MintlineError:
         return []
     nonce, market = answers
-    found = signed.transaction
+    transaction = signed.transaction
     faults = []
-    if found.nonce < nonce:
-        faults.append(f"its nonce {found.nonce} is used; the wallet's next is {nonce}")
-    if found.max_fee_per_gas < market.base_fee:
+    if transaction.nonce < nonce:
+        faults.append(f"its nonce {transaction.nonce} is used; the wallet's next is {nonce}")
+    if transaction.max_fee_per_gas < market.base_fee:
         faults.append(f"its fee is below the base fee of {market.base_fee} wei")
     return faults

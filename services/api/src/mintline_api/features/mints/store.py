@@ -32,7 +32,7 @@ from mintline.transaction_records import carried_by, may_still_be_stopped
 from mintline_api.features.collections.problems import UNKNOWN_CONTRACT
 from mintline_api.features.operations.ports import OperationT
 from mintline_api.features.pages import Page, text_of
-from mintline_api.http.problems import Refused
+from mintline_api.http.problems import RequestRefused
 
 _BY_USER = MINTS.index("by_user")
 _OPEN = MINTS.index("open")
@@ -72,14 +72,14 @@ class DynamoMints:
         try:
             await self._dynamo.write(Put(MINTS, item, where=(Clause("new_mint", "mint_id", "missing"),)))
         except ConditionFailed as lost:
-            found: Operation | None
+            existing: Operation | None
             if lost.item is not None:
-                found = await standing(self._dynamo, lost.item, self._set_aside)
+                existing = await standing(self._dynamo, lost.item, self._set_aside)
             else:
-                found = await self.operation(operation_id)
+                existing = await self.operation(operation_id)
             # An id begins with its kind.
-            assert isinstance(found, type(operation))
-            return found
+            assert isinstance(existing, type(operation))
+            return existing
         return None
 
     async def operation(self, operation_id: str) -> Operation | None:
@@ -106,8 +106,8 @@ class DynamoMints:
             *(() if place is None else (Clause("its_nonce", "nonce", "eq", (place.nonce,)),)),
         )
         if mint.status is MintStatus.SUBMITTED:
-            asked: Item = {"cancel_requested_at": at, "updated_at": at}
-            update = Update(MINTS, {"mint_id": mint.mint_id}, set=asked, where=still)
+            requested: Item = {"cancel_requested_at": at, "updated_at": at}
+            update = Update(MINTS, {"mint_id": mint.mint_id}, set=requested, where=still)
         else:
             ended: Item = {"problem": to_item(problem), "cancel_requested_at": at}
             update = transition(mint.mint_id, MintStatus.REJECTED, at=at, set=ended, where=still)
@@ -157,18 +157,18 @@ class DynamoMints:
 
         Those name tokens that they did not take from a counter.
         """
-        found: list[str] = []
+        mint_ids: list[str] = []
         start: Item | None = None
         for _ in range(_OPEN_PAGES):
             page = await self._dynamo.query(
                 MINTS, index=_OPEN, partition=str(shard), forward=False, limit=_OPEN_PAGE, start=start
             )
             ids = (text_of(item, "mint_id") for item in page.items)
-            found += [one for one in ids if one.startswith(_MINT)]
+            mint_ids += [mint_id for mint_id in ids if mint_id.startswith(_MINT)]
             start = page.next
-            if start is None or len(found) >= _NEWEST_OPEN:
+            if start is None or len(mint_ids) >= _NEWEST_OPEN:
                 break
-        return found[:_NEWEST_OPEN]
+        return mint_ids[:_NEWEST_OPEN]
 
 
 class _Counter(Frozen):
@@ -225,5 +225,5 @@ class DynamoTokenIds:
         return {"collection_id": scoped(self._chain_id, contract)}
 
 
-def _unregistered(contract: str) -> Refused:
-    return Refused(UNKNOWN_CONTRACT, f"{contract} is no collection of this API.")
+def _unregistered(contract: str) -> RequestRefused:
+    return RequestRefused(UNKNOWN_CONTRACT, f"{contract} is no collection of this API.")

@@ -163,12 +163,14 @@ class TokenIds:
         try:
             upcoming = await self._counter.upcoming(contract)
             ids = range(upcoming, upcoming + REACH)
-            found = await asyncio.gather(*(used.highest_token_id(contract, ids) for used in self._used))
+            highest = await asyncio.gather(*(used.highest_token_id(contract, ids) for used in self._used))
         except Retryable as error:
             log.warning("token_ids_not_compared", contract=contract, reason=str(error))
             return
         pool.compared_at = now
-        pool.highest = max((one for one in (pool.highest, *found) if one is not None), default=None)
+        pool.highest = max(
+            (token_id for token_id in (pool.highest, *highest) if token_id is not None), default=None
+        )
 
     @staticmethod
     def _serve(pool: _Pool) -> None:

@@ -23,7 +23,7 @@ from mintline_api.features.operations.nudges import Nudges
 from mintline_api.features.operations.ports import Outbox
 from mintline_api.features.operations.use_cases import Accepted, Intake, Submission
 from mintline_api.features.pages import PageRequest
-from mintline_api.http.problems import Refused
+from mintline_api.http.problems import RequestRefused
 
 log = structlog.get_logger()
 
@@ -59,8 +59,8 @@ async def accept_mint(
     The token id is the mint's for life, and part of what `authorize` has the enclaves sign for. It is given
     back if the request made no mint, and not if that is unknown.
     A `sponsored` one is paid for by a relayer.
-    Raises Refused for an unknown contract, for a wallet that is being deleted or is not linked, or when the
-    key named another body.
+    Raises RequestRefused for an unknown contract, for a wallet that is being deleted or is not linked, or
+    when the key named another body.
     """
     request, sub = submission.request, submission.sub
     contract = request.contract or intake.default_collection
@@ -69,7 +69,7 @@ async def accept_mint(
         await intake.collections.known(contract)
         wallet, to = await _wallets_of(request, sub=sub, intake=intake)
         permit = await intake.permit(sub, paying=None if sponsored else wallet)
-    except Refused:
+    except RequestRefused:
         if (replayed := await intake.made_before(Mint, mint_id, submission)) is None:
             raise
         return replayed
@@ -127,7 +127,7 @@ async def get_mint(mint_id: str, *, sub: str, mints: MintStore) -> Mint:
     """Return the caller's mint; another user's is as unknown as none."""
     mint = await mints.get(mint_id)
     if mint is None or mint.sub != sub:
-        raise Refused(UNKNOWN_MINT, "There is no such mint of yours.")
+        raise RequestRefused(UNKNOWN_MINT, "There is no such mint of yours.")
     return mint
 
 
@@ -197,7 +197,7 @@ async def cancel_mint(
     """Stop a mint of the caller's, or ask for that.
 
     One that was sent may be mined all the same: a no-op then competes for its nonce, and what is mined
-    decides. Safe to repeat. Raises Refused for a mint that is on chain,
+    decides. Safe to repeat. Raises RequestRefused for a mint that is on chain,
     whose voucher its user holds, or that shares a transaction with others.
     """
     mint_id, now = command.mint_id, command.now
@@ -207,9 +207,9 @@ async def cancel_mint(
             break
         if mint.status in _TOO_LATE or (mint.custody == "self" and mint.status not in UNSENT):
             why = _TOO_LATE.get(mint.status, _TOO_LATE[MintStatus.ISSUED])
-            raise Refused(NOT_CANCELLABLE, f"The mint is {mint.status.value}. {why}")
+            raise RequestRefused(NOT_CANCELLABLE, f"The mint is {mint.status.value}. {why}")
         if mint.custody == "sponsored" and mint.nonce is not None:
-            raise Refused(NOT_CANCELLABLE, "The mint is in a transaction with others, which goes on.")
+            raise RequestRefused(NOT_CANCELLABLE, "The mint is in a transaction with others, which goes on.")
         if mint.cancel_requested_at is not None:
             break
         mint = await mints.cancel(mint, CANCELLED, at=now)

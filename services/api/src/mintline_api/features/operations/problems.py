@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from mintline_api.http.problems import Kind
+from mintline_api.http.problems import ProblemType
 
-KEY_REUSED = Kind(
+KEY_REUSED = ProblemType(
     "idempotency-key-reused",
     422,
     "Idempotency key used for another body",

@@ -19,7 +19,7 @@ RequestT = TypeVar("RequestT", bound=BaseModel)
 
 
 async def read_submission(request: web.Request, model: type[RequestT]) -> Submission[RequestT]:
-    """Return a caller's request for an operation; raises Refused for what is wrong with it."""
+    """Return a caller's request for an operation; raises RequestRefused for what is wrong with it."""
     caller = await read_caller(request)
     read_query(request, NoQuery)
     key = read_idempotency_key(request)

@@ -28,7 +28,7 @@ from mintline_api.features.operations.nudges import Nudges
 from mintline_api.features.operations.ports import OperationStore, OperationT, Outbox
 from mintline_api.features.operations.problems import KEY_REUSED
 from mintline_api.features.wallets.use_cases import WalletDirectory
-from mintline_api.http.problems import Refused
+from mintline_api.http.problems import RequestRefused
 from mintline_api.limits.gas import GasBudget
 from mintline_api.limits.rates import Rates
 
@@ -96,7 +96,7 @@ class Intake:
         return keyed_operation_id(kind, self.chain_id, submission.sub, submission.key)
 
     async def permit(self, sub: str, *, paying: Wallet | None) -> int | None:
-        """Return the user's permit for one more, None if there are no rates; raises Refused."""
+        """Return the user's permit for one more, None if there are no rates; raises RequestRefused."""
         if self.gas is not None and paying is not None:
             await self.gas.check(paying.address)
         return None if self.rates is None else await self.rates.take(sub)
@@ -142,12 +142,14 @@ class Intake:
         return await self._replay(existing, submission.digest()) if isinstance(existing, record) else None
 
     async def _replay(self, existing: OperationT, request_digest: str) -> Accepted[OperationT]:
-        """Return what a key made before; raises Refused if that was from another body.
+        """Return what a key made before; raises RequestRefused if that was from another body.
 
         What is still `accepted` is sent again: a process may have died between the two writes.
         """
         if existing.request_digest != request_digest:
-            raise Refused(KEY_REUSED, f"This Idempotency-Key made {existing.operation_id} from another body.")
+            raise RequestRefused(
+                KEY_REUSED, f"This Idempotency-Key made {existing.operation_id} from another body."
+            )
         if existing.status is MintStatus.ACCEPTED:
             await self.send(existing)
         log.info(_REPLAYED[existing.kind], **{f"{existing.kind}_id": existing.operation_id})

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from mintline_api.http.problems import Kind
+from mintline_api.http.problems import ProblemType
 
-UNKNOWN_TOKEN = Kind(
+UNKNOWN_TOKEN = ProblemType(
     "unknown-token",
     404,
     "No such token",

@@ -53,10 +53,10 @@ class DynamoIndex:
         samples = _first_samples(ids)
         while samples:
             minted = await asyncio.gather(*(self._minted(contract, token_id) for token_id in samples))
-            found = [token_id for token_id, is_there in zip(samples, minted, strict=True) if is_there]
-            if not found:
+            existing = [token_id for token_id, is_there in zip(samples, minted, strict=True) if is_there]
+            if not existing:
                 break
-            highest = found[-1]
+            highest = existing[-1]
             above = next((token_id for token_id in samples if token_id > highest), ids.stop)
             between = range(highest + 1, above)
             samples = list(between[:: max(1, len(between) // _SAMPLES)])

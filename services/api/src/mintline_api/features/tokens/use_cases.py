@@ -15,7 +15,7 @@ from mintline_api.features.metadata.use_cases import MetadataCache
 from mintline_api.features.pages import Page, PageRequest
 from mintline_api.features.tokens.ports import Index, MintReader
 from mintline_api.features.tokens.problems import UNKNOWN_TOKEN
-from mintline_api.http.problems import Refused
+from mintline_api.http.problems import RequestRefused
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class TokenReads:
 
 
 async def get_token(contract: str, token_id: int, *, reads: TokenReads) -> TokenFacts:
-    """Return what is known of a token; raises Refused if the index has not seen it minted."""
+    """Return what is known of a token; raises RequestRefused if the index has not seen it minted."""
     await reads.collections.known(contract)
     token, checkpoint = await asyncio.gather(reads.index.token(contract, token_id), reads.index.checkpoint())
     if token is None:
@@ -54,7 +54,7 @@ async def get_token(contract: str, token_id: int, *, reads: TokenReads) -> Token
     try:
         key = metadata_object_key(reads.chain_id, contract, token_id)
         stored = await reads.metadata.verified(key, digest)
-    except Refused:
+    except RequestRefused:
         altered = True
     return TokenFacts(
         token=token,
@@ -77,7 +77,7 @@ async def _mint_of(token: Token, mints: MintReader) -> Mint | None:
 async def get_transfers(
     contract: str, token_id: int, *, page: PageRequest, reads: TokenReads
 ) -> tuple[Page[Transfer], Checkpoint | None]:
-    """Return a token's transfers, newest first; raises Refused if the index has not seen it minted."""
+    """Return a token's transfers, newest first; raises RequestRefused if the index has not seen it minted."""
     await reads.collections.known(contract)
     transfers, checkpoint = await asyncio.gather(
         reads.index.transfers(contract, token_id, limit=page.limit, after=page.after),
@@ -100,5 +100,5 @@ async def get_owned(
     )
 
 
-def _unknown_token(contract: str, token_id: int) -> Refused:
-    return Refused(UNKNOWN_TOKEN, f"The index has seen no token {token_id} of {contract}.")
+def _unknown_token(contract: str, token_id: int) -> RequestRefused:
+    return RequestRefused(UNKNOWN_TOKEN, f"The index has seen no token {token_id} of {contract}.")

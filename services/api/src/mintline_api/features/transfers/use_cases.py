@@ -9,7 +9,7 @@ from mintline.records import TokenBurn, TokenTransfer
 from mintline.states import MintStatus
 from mintline_api.features.operations.use_cases import Accepted, Intake, Submission
 from mintline_api.features.transfers.models import BurnRequest, TransferRequest
-from mintline_api.http.problems import Refused
+from mintline_api.http.problems import RequestRefused
 
 TokenOperationT = TypeVar("TokenOperationT", TokenTransfer, TokenBurn)
 TokenRequestT = TypeVar("TokenRequestT", bound=BurnRequest)
@@ -18,12 +18,12 @@ TokenRequestT = TypeVar("TokenRequestT", bound=BurnRequest)
 async def accept_transfer(
     submission: Submission[TransferRequest], *, intake: Intake
 ) -> Accepted[TokenTransfer]:
-    """Send a token out of the user's wallet in custody, once; raises Refused as `accept_mint` does."""
+    """Send a token out of the user's wallet in custody, once; raises RequestRefused as `accept_mint` does."""
     return await _accept(TokenTransfer, submission, intake=intake, to=submission.request.to)
 
 
 async def accept_burn(submission: Submission[BurnRequest], *, intake: Intake) -> Accepted[TokenBurn]:
-    """Burn a token of the user's wallet in custody, once; raises Refused as `accept_mint` does."""
+    """Burn a token of the user's wallet in custody, once; raises RequestRefused as `accept_mint` does."""
     return await _accept(TokenBurn, submission, intake=intake)
 
 
@@ -37,7 +37,7 @@ async def _accept(
         await intake.collections.known(contract)
         wallet = await intake.wallets.usable(sub)
         permit = await intake.permit(sub, paying=wallet)
-    except Refused:
+    except RequestRefused:
         if (replayed := await intake.made_before(record, operation_id, submission)) is None:
             raise
         return replayed

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from mintline_api.http.problems import Kind
+from mintline_api.http.problems import ProblemType
 
-WALLET_DELETED = Kind(
+WALLET_DELETED = ProblemType(
     "wallet-deleted",
     409,
     "Wallet is being deleted",
@@ -12,7 +12,7 @@ WALLET_DELETED = Kind(
     "`detail` names, support can keep it.",
 )
 
-WALLET_REASSIGNED = Kind(
+WALLET_REASSIGNED = ProblemType(
     "wallet-reassigned",
     409,
     "Wallet reassigned",

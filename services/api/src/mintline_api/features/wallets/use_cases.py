@@ -21,7 +21,7 @@ from mintline_api.caches import BoundedCache, SingleFlight
 from mintline_api.features.wallets.ports import Keys, WalletStore
 from mintline_api.features.wallets.problems import WALLET_DELETED, WALLET_REASSIGNED
 from mintline_api.http.models import rfc3339
-from mintline_api.http.problems import Refused
+from mintline_api.http.problems import RequestRefused
 
 log = structlog.get_logger()
 
@@ -39,7 +39,7 @@ async def provision(
     wallet = await wallets.get(wallet_id)
     if wallet is None:
         key = await keys.generate(sub)
-        mine = Wallet(
+        new = Wallet(
             wallet_id=wallet_id,
             sub=sub,
             chain_id=chain_id,
@@ -50,7 +50,7 @@ async def provision(
             kms_key=key.kms_key,
             created_at=now(),
         )
-        wallet = await wallets.create(mine) or mine
+        wallet = await wallets.create(new) or new
     if wallet.ready:
         return wallet
     await keys.keep(wallet)
@@ -83,19 +83,21 @@ class WalletDirectory:
         self._flights: SingleFlight[str, Wallet] = SingleFlight()
 
     async def of(self, sub: str) -> Wallet:
-        """Return the user's wallet, made on first use; raises Refused if it was reassigned to another."""
+        """Return the user's wallet, made on first use; raises RequestRefused if it was reassigned."""
         wallet = self._cache.get(sub)
         if wallet is None:
             wallet = await self._flights.run(sub, lambda: self._provision(sub))
         if wallet.reassigned_to is not None:
-            raise Refused(WALLET_REASSIGNED, f"The wallet {wallet.address} is another account's now.")
+            raise RequestRefused(WALLET_REASSIGNED, f"The wallet {wallet.address} is another account's now.")
         return wallet
 
     async def usable(self, sub: str) -> Wallet:
-        """Return the user's wallet as `of` does; raises Refused too if its key is to be destroyed."""
+        """Return the user's wallet as `of` does; raises RequestRefused too if its key is to be destroyed."""
         wallet = await self.of(sub)
         if wallet.deletes_at is not None:
-            raise Refused(WALLET_DELETED, f"The wallet's key is destroyed at {rfc3339(wallet.deletes_at)}.")
+            raise RequestRefused(
+                WALLET_DELETED, f"The wallet's key is destroyed at {rfc3339(wallet.deletes_at)}."
+            )
         return wallet
 
     async def _provision(self, sub: str) -> Wallet:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from mintline_api.http.context import Document
-from mintline_api.http.problems import Kind
+from mintline_api.http.problems import ProblemType
 from mintline_api.http.reference.pages import asset, problems_page, reference_page
 from mintline_api.http.responses import document_of
 
@@ -29,7 +29,7 @@ class Reference:
 DOCS = web.AppKey("docs", Reference)
 
 
-def reference(title: str, *, kinds: Iterable[Kind]) -> Reference:
+def reference(title: str, *, kinds: Iterable[ProblemType]) -> Reference:
     """Return the reference of the API of this name, with these problems."""
     headers = {**CACHED, "Content-Type": "text/javascript; charset=utf-8", "Vary": "Accept-Encoding"}
     script = document_of(asset("redoc.standalone.js").encode(), headers)

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from html import escape
 from importlib.resources import files
 
-from mintline_api.http.problems import Kind
+from mintline_api.http.problems import ProblemType
 
 REDOC_STYLE = "'sha256-QMIg+bpjm3JdElJ388KYke01izlUW0UoNOeKjpMxdgc='"
 """The one style sheet that Redoc's script holds as text; the others it fills in rule by rule."""
@@ -52,7 +52,7 @@ and the <a href="docs/problems">problems</a>.</p>
     return _html(f"{title} API", style, body), policy
 
 
-def problems_page(title: str, *, kinds: Iterable[Kind]) -> tuple[bytes, str]:
+def problems_page(title: str, *, kinds: Iterable[ProblemType]) -> tuple[bytes, str]:
     """Return the page that a problem's type URI leads to, and its Content-Security-Policy."""
     style = asset("docs.css")
     problems = "\n".join(
