@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from prometheus_client import CollectorRegistry
 
+from mintline.clock import Monotonic, UnixMs
 from mintline_harness.simulation.loop import VirtualLoop
 from mintline_indexer.chain_port import TransferEvent
 from mintline_indexer.indexer import Indexer
@@ -55,8 +56,8 @@ class ReorgRules(RuleBasedStateMachine):
             widest=10,
             whole=10,
             metrics=METRICS,
-            clock=lambda: self.time,
-            now=lambda: int(self.time * 1000),
+            clock=lambda: Monotonic(self.time),
+            now=lambda: UnixMs(int(self.time * 1000)),
             rng=random.Random(1),
         )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from mintline.aws.dynamo import Item
 from mintline.aws.records import from_item, operation_from
 from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc, RpcError
+from mintline.clock import monotonic, unix_seconds
 from mintline.errors import Misconfigured, Retryable, Unavailable, Unreadable
 from mintline.fields import Address
 from mintline.messages import Frozen
@@ -69,7 +69,7 @@ async def open_reconciler(
             chain_id=await node.chain_id(),
             patience=patience,
         )
-        yield Reconciler(reader, blocks=blocks, metrics=metrics, now=time.time, clock=time.monotonic)
+        yield Reconciler(reader, blocks=blocks, metrics=metrics, now=unix_seconds, clock=monotonic)
 
 
 async def in_range(
@@ -165,7 +165,7 @@ async def read(records: Records, rpc: Rpc, node: Node, *, patience: float) -> Bo
         token_operations=token_operations,
         transfers=await _transfers(records, transfer_keys(token_operations, events), damaged),
         events=events,
-        now=time.time(),
+        now=unix_seconds(),
         patience=patience,
         unreadable=damaged,
     )

@@ -22,6 +22,7 @@ from mintline.aws.standing import created
 from mintline.chain.collection import RELAYER_ROLE, creation_code
 from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc
+from mintline.clock import Monotonic, unix_ms
 from mintline.eth import address_word, selector, to_checksum_address, word
 from mintline.messages import Fees, KeyRef, TransactionKind
 from mintline.records import (
@@ -91,8 +92,8 @@ class Line:
             widest=widest,
             whole=whole,
             metrics=Metrics(CollectorRegistry()),
-            clock=lambda: time.monotonic() + self.skipped,
-            now=lambda: time.time_ns() // 1_000_000,
+            clock=lambda: Monotonic(time.monotonic() + self.skipped),
+            now=unix_ms,
             rng=random.Random(1),
         )
 

@@ -10,6 +10,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from mintline.aws.dynamo import Delete
+from mintline.clock import Monotonic, UnixMs
 from mintline.resources import TRANSFERS
 from mintline.states import MintStatus, TransactionState
 from mintline_indexer.dynamo_store import DynamoCollectionRegistry
@@ -158,8 +159,8 @@ async def test_batch__when_it_made_five_hundred_tokens__then_requests_are_a_tent
         widest=10,
         whole=10,
         metrics=Metrics(CollectorRegistry()),
-        clock=lambda: 0.0,
-        now=lambda: 1,
+        clock=lambda: Monotonic(0.0),
+        now=lambda: UnixMs(1),
         rng=random.Random(1),
     )
     await settle(indexer)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import time
 from asyncio import create_subprocess_exec
 from asyncio.subprocess import PIPE
 from typing import Any
@@ -15,6 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from mintline.aws.dynamo import Item, Put, Update
 from mintline.aws.records import IN_BLOCK, to_item
+from mintline.clock import monotonic, unix_seconds
 from mintline.errors import Unavailable
 from mintline.records import block_shard
 from mintline.resources import MINTS, TRANSACTIONS
@@ -53,8 +53,8 @@ def reconciler(line: Any, *, chain: Any = None, blocks: int = 1_000) -> Reconcil
         reader,
         blocks=blocks,
         metrics=Metrics(CollectorRegistry()),
-        now=time.time,
-        clock=time.monotonic,
+        now=unix_seconds,
+        clock=monotonic,
     )
 
 

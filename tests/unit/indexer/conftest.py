@@ -10,6 +10,7 @@ from typing import TypeVar
 import pytest
 from prometheus_client import CollectorRegistry
 
+from mintline.clock import Monotonic, UnixMs
 from mintline.messages import Fees, KeyRef, TransactionKind
 from mintline.records import Attempt, Mint, Operation
 from mintline.states import MintStatus, TransactionState
@@ -81,8 +82,8 @@ class Rig:
             whole=10,
             metrics=Metrics(CollectorRegistry()),
             outbox=self.queues,
-            clock=lambda: self.time,
-            now=lambda: int(self.time * 1000),
+            clock=lambda: Monotonic(self.time),
+            now=lambda: UnixMs(int(self.time * 1000)),
             rng=random.Random(1),
         )
 

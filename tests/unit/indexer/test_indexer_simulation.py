@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
+from mintline.clock import Monotonic, UnixMs
 from mintline.errors import Unavailable
 from mintline.messages import Fees, KeyRef
 from mintline.records import Attempt, Mint, Token, Transfer, position, token_ref
@@ -93,8 +94,8 @@ class World:
             widest=7,
             whole=self.whole,
             metrics=self.metrics,
-            clock=lambda: self.time,
-            now=lambda: int(self.time * 1000),
+            clock=lambda: Monotonic(self.time),
+            now=lambda: UnixMs(int(self.time * 1000)),
             rng=self.rng,
         )
 

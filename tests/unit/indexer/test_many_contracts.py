@@ -7,6 +7,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
+from mintline.clock import UnixMs
 from mintline.eth import to_checksum_address
 from mintline_indexer.chain_port import Ref
 from mintline_indexer.dynamo_store import DynamoStore
@@ -47,7 +48,7 @@ async def test_join__when_ten_thousand_contracts_join__then_each_transaction_has
     progress = Progress(revision=1, writer="w", head=HEAD, finalized=HEAD)
     await store.commit(progress, Write())
     index_writer = await IndexWriter.open(
-        store=store, progress=progress, metrics=Metrics(CollectorRegistry()), now=lambda: 1
+        store=store, progress=progress, metrics=Metrics(CollectorRegistry()), now=lambda: UnixMs(1)
     )
 
     await index_writer.join(CONTRACTS)

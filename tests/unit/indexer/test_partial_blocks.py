@@ -7,6 +7,7 @@ import random
 import pytest
 from prometheus_client import CollectorRegistry
 
+from mintline.clock import Monotonic, UnixMs
 from mintline.errors import Unavailable
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.metrics import Metrics
@@ -42,8 +43,8 @@ def indexer(chain: MemoryChain, store: MemoryStore) -> Indexer:
         widest=10,
         whole=10,
         metrics=Metrics(CollectorRegistry()),
-        clock=lambda: 0.0,
-        now=lambda: 0,
+        clock=lambda: Monotonic(0.0),
+        now=lambda: UnixMs(0),
         rng=random.Random(1),
     )
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from mintline.clock import UnixSeconds
 from mintline.messages import KeyRef
 from mintline.records import (
     TOKEN_TAKEN,
@@ -88,7 +89,14 @@ def token(**more: Any) -> Token:
 
 MINTED: tuple[Event, ...] = (moved(), stamped())
 BOOKS = Books(
-    first=1, last=9, head=9, mints=[mint()], tokens=[token()], events=MINTED, now=NOW, patience=900.0
+    first=1,
+    last=9,
+    head=9,
+    mints=[mint()],
+    tokens=[token()],
+    events=MINTED,
+    now=UnixSeconds(NOW),
+    patience=900.0,
 )
 GONE: dict[str, Any] = {"token_id": None, "tx_hash": None, "block_number": None, "block_hash": None}
 

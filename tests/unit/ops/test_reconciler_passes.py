@@ -11,6 +11,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
+from mintline.clock import Monotonic, UnixSeconds
 from mintline.errors import Misconfigured, Unavailable
 from mintline_indexer.chain_port import Ref, TransferEvent
 from mintline_indexer.reconciler import service
@@ -58,7 +59,7 @@ def books(blocks: Range, tokens: Sequence[int], now: float, unreadable: Sequence
         mints=(),
         tokens=(),
         events=events,
-        now=now,
+        now=UnixSeconds(now),
         patience=9,
         unreadable=unreadable,
     )
@@ -87,7 +88,14 @@ def registry() -> CollectorRegistry:
 
 def reconciler(reader: Any, clock: Clock, registry: CollectorRegistry, *, blocks: int = 100) -> Reconciler:
     metrics = Metrics(registry)
-    return Reconciler(reader, blocks=blocks, metrics=metrics, now=clock, clock=clock, sleep=clock.sleep)
+    return Reconciler(
+        reader,
+        blocks=blocks,
+        metrics=metrics,
+        now=lambda: UnixSeconds(clock()),
+        clock=lambda: Monotonic(clock()),
+        sleep=clock.sleep,
+    )
 
 
 def shown(registry: CollectorRegistry, kind: Kind) -> float | None:

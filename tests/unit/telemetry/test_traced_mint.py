@@ -18,6 +18,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from prometheus_client import CollectorRegistry
 
 from mintline.chain.gas import GasBound
+from mintline.clock import Monotonic, UnixMs
 from mintline.consumer import Consumer
 from mintline.eth import keccak256
 from mintline.messages import AnyMessage, Broadcast, KeyRef, SignBatch, SignMint, decode, encode
@@ -248,8 +249,8 @@ class Line:
             whole=10,
             metrics=IndexerMetrics(CollectorRegistry()),
             tracer=self.tracer_of("indexer"),
-            clock=lambda: 0.0,
-            now=lambda: 9_000,
+            clock=lambda: Monotonic(0.0),
+            now=lambda: UnixMs(9_000),
             rng=random.Random(1),
         )
         chain.mine()

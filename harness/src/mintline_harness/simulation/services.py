@@ -13,6 +13,7 @@ from typing import TypeVar
 from prometheus_client import CollectorRegistry
 
 from mintline.chain.rpc import RpcError
+from mintline.clock import Monotonic, UnixMs
 from mintline.errors import Retryable
 from mintline.records import Mint, TokenBurn, TokenTransfer
 from mintline.resources import BROADCAST, BUILD, SIGN
@@ -219,8 +220,8 @@ async def serve_indexer(process: Process, environment: Environment) -> None:
         whole=5_000,
         metrics=_indexer_metrics(),
         outbox=process.port(environment.queues),
-        clock=process.clock,
-        now=process.milliseconds,
+        clock=lambda: Monotonic(process.clock()),
+        now=lambda: UnixMs(process.milliseconds()),
         rng=environment.rng,
     )
     while True:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
-import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from prometheus_client import CollectorRegistry
 from mintline.aws.dynamo import Item
 from mintline.aws.records import row_place
 from mintline.aws.standing import standing
+from mintline.clock import UnixMs, monotonic
 from mintline.errors import Misconfigured, Unavailable, Unreadable
 from mintline.records import Operation, canonical_json, scoped
 from mintline.resources import BLOCKS, COLLECTIONS, MINTS, TOKENS, TRANSFERS, Table
@@ -195,8 +195,8 @@ class Rebuild:
             widest=WIDEST,
             whole=whole,
             metrics=Metrics(CollectorRegistry()),
-            clock=time.monotonic,
-            now=lambda: 0,
+            clock=monotonic,
+            now=lambda: UnixMs(0),
             rng=random.Random(),  # noqa: S311 - nobody contends
         )
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 
 import structlog
 
+from mintline.clock import UnixMs
 from mintline.records import Operation, position
 from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import Place, Transaction, carried_by
@@ -66,7 +67,9 @@ class IndexWriter:
     `now` returns Unix milliseconds.
     """
 
-    def __init__(self, *, store: Store, progress: Progress, metrics: Metrics, now: Callable[[], int]) -> None:
+    def __init__(
+        self, *, store: Store, progress: Progress, metrics: Metrics, now: Callable[[], UnixMs]
+    ) -> None:
         self._store = store
         self._metrics = metrics
         self._now = now
@@ -80,7 +83,7 @@ class IndexWriter:
 
     @classmethod
     async def open(
-        cls, *, store: Store, progress: Progress, metrics: Metrics, now: Callable[[], int]
+        cls, *, store: Store, progress: Progress, metrics: Metrics, now: Callable[[], UnixMs]
     ) -> IndexWriter:
         """Return the writer of a checkpoint that this instance holds, with its undo records read."""
         index_writer = cls(store=store, progress=progress, metrics=metrics, now=now)

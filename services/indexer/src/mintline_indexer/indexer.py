@@ -14,6 +14,7 @@ from dataclasses import replace
 
 import structlog
 
+from mintline.clock import Monotonic, UnixMs
 from mintline.errors import Unavailable
 from mintline.queue_port import SendingPort
 from mintline.tracing import OFF, Tracer
@@ -67,8 +68,8 @@ class Indexer:
         metrics: Metrics,
         outbox: SendingPort | None = None,
         tracer: Tracer = OFF,
-        clock: Callable[[], float],
-        now: Callable[[], int],
+        clock: Callable[[], Monotonic],
+        now: Callable[[], UnixMs],
         rng: random.Random,
     ) -> None:
         self._chain = chain

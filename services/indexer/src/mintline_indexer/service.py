@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
 import uuid
 from contextlib import AsyncExitStack, suppress
 from functools import partial
@@ -17,6 +16,7 @@ from mintline.aws.queues import Queues
 from mintline.aws.session import open_client
 from mintline.chain.node import Node
 from mintline.chain.rpc import RpcError
+from mintline.clock import monotonic, unix_ms
 from mintline.errors import Conflict, Retryable, Unavailable
 from mintline.resources import CHECKPOINTS
 from mintline.rpc_factory import listeners, open_rpc
@@ -70,8 +70,8 @@ async def run(settings: IndexerSettings, stop: asyncio.Event) -> None:
             metrics=metrics,
             outbox=queues,
             tracer=tracer,
-            clock=time.monotonic,
-            now=lambda: time.time_ns() // 1_000_000,
+            clock=monotonic,
+            now=unix_ms,
             rng=random.Random(),  # noqa: S311 - jitter, not a secret
         )
         checks: dict[str, Check] = {

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from mintline.clock import UnixSeconds
 from mintline.records import Mint, Operation, Token, TokenOperation, Transfer
 from mintline.states import MintStatus
 from mintline.text import bounded
@@ -125,7 +126,7 @@ class Books:
     tokens: Sequence[Token]
     events: Sequence[Event]
     """Of all blocks from `first` on that were there when they were read, in order."""
-    now: float
+    now: UnixSeconds
     patience: float
     token_operations: Sequence[TokenOperation] = ()
     transfers: Sequence[Transfer] = ()
@@ -276,7 +277,7 @@ def _on_its_way(operation: Operation, books: Books, about: Mapping[str, Any]) ->
     return Finding(Kind.STUCK if still > books.patience else Kind.IN_FLIGHT, detail, **about)
 
 
-def _may_be_redeemed(operation: Operation, now: float) -> bool:
+def _may_be_redeemed(operation: Operation, now: UnixSeconds) -> bool:
     return isinstance(operation, Mint) and operation.deadline is not None and operation.deadline > now
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 
+from mintline.clock import Monotonic, UnixSeconds
 from mintline.errors import Misconfigured, Unavailable
 from mintline_indexer.reconciler.findings import Finding, Kind, reconcile
 from mintline_indexer.reconciler.metrics import Metrics
@@ -63,8 +64,8 @@ class Reconciler:
         *,
         blocks: int,
         metrics: Metrics,
-        now: Callable[[], float],
-        clock: Callable[[], float],
+        now: Callable[[], UnixSeconds],
+        clock: Callable[[], Monotonic],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._reader = reader

@@ -17,6 +17,7 @@ from typing import TypeVar
 from mintline.aws.dynamo import Dynamo, Item, Value
 from mintline.aws.records import from_item, operation_from, token_place
 from mintline.aws.standing import transaction_key
+from mintline.clock import UnixSeconds
 from mintline.errors import Misconfigured, Unavailable, Unreadable
 from mintline.messages import Frozen
 from mintline.records import (
@@ -92,7 +93,7 @@ class Reader:
             )
         return progress
 
-    async def books(self, progress: Progress, blocks: Range, *, now: float) -> AsyncIterator[Books]:
+    async def books(self, progress: Progress, blocks: Range, *, now: UnixSeconds) -> AsyncIterator[Books]:
         """Yield what is compared, in pieces of `CHUNK` blocks, the open mints with the last one."""
         # A batch that failed is in its block, and its mints are open: they are told of once.
         under_way: set[str] = set()

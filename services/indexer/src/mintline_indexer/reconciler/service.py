@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from contextlib import AsyncExitStack, suppress
 from functools import partial
 
@@ -14,6 +13,7 @@ from mintline.aws.dynamo import Dynamo
 from mintline.aws.session import open_client
 from mintline.chain.node import Node
 from mintline.chain.rpc import RpcError
+from mintline.clock import monotonic, unix_seconds
 from mintline.errors import Retryable
 from mintline.resources import CHECKPOINTS
 from mintline.rpc_factory import open_rpc
@@ -45,8 +45,8 @@ async def run(settings: ReconcilerSettings, stop: asyncio.Event) -> None:
             reader,
             blocks=settings.reconcile_blocks,
             metrics=metrics,
-            now=time.time,
-            clock=time.monotonic,
+            now=unix_seconds,
+            clock=monotonic,
         )
         if not settings.reconcile_every:
             await reconciler.newest()
