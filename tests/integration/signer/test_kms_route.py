@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from mintline.attestation.development import DevelopmentAuthority
+from mintline.clock import UnixSeconds
 from mintline_signer import addresses
 from mintline_signer.enclave.http1 import HttpPool
 from mintline_signer.enclave.kms import KmsDecrypter, dial, parse_endpoint
@@ -166,7 +167,7 @@ async def unwrap_over_tls(
         http,
         endpoint,
         key_id="alias/test-wallets",
-        now=lambda: 0.0,
+        now=lambda: UnixSeconds(0.0),
         recipient=lambda: Recipient(key, attestation),
     )
     decrypter.use(Credentials.model_validate({"access_key_id": "A", "secret_access_key": "s", "region": "r"}))

@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 
 from mintline.attestation.development import DevelopmentAuthority
 from mintline.audit.records import NO_HASH, write_batches
+from mintline.clock import UnixSeconds
 from mintline_cli.main import app
 from mintline_signer.enclave.audit import Audit, SessionTrail, open_audit, rotate
 from mintline_signer.enclave.nsm_development import DevelopmentNsm
@@ -32,7 +33,7 @@ def folder(tmp_path: Path) -> Path:
         pcrs={0: IMAGE, 1: b"\x02" * 48, 2: b"\x03" * 48},
         user_data=key.public_key().public_bytes_raw(),
     )
-    trail = SessionTrail(Audit(key, attested=document, now=NOW.timestamp))
+    trail = SessionTrail(Audit(key, attested=document, now=lambda: UnixSeconds(NOW.timestamp())))
     batches = trail.batches()
     for outcome in ("signed", "signed", "policy_gas"):
         trail.record(what="sign_mint", outcome=outcome, key="0x", intent=bytes(32))
@@ -53,9 +54,12 @@ def test_verify__when_the_key_was_replaced__shows_who_took_over(tmp_path: Path) 
     authority = DevelopmentAuthority.create(now=NOW)
     (tmp_path / "root.pem").write_bytes(authority.root.public_bytes(Encoding.PEM))
     nsm = DevelopmentNsm(
-        authority, measured=dict.fromkeys(range(3), IMAGE), module_id="i-1-enc-1", now=NOW.timestamp
+        authority,
+        measured=dict.fromkeys(range(3), IMAGE),
+        module_id="i-1-enc-1",
+        now=lambda: UnixSeconds(NOW.timestamp()),
     )
-    audit = open_audit(nsm, now=NOW.timestamp)
+    audit = open_audit(nsm, now=lambda: UnixSeconds(NOW.timestamp()))
     audit.begin(NO_HASH)
     rotate(audit, nsm, age=0)
     (tmp_path / "audit").mkdir()
@@ -114,9 +118,12 @@ def test_verify__when_a_life_follows_one_that_is_kept_elsewhere__is_sound_if_tol
     authority = DevelopmentAuthority.create(now=NOW)
     (tmp_path / "root.pem").write_bytes(authority.root.public_bytes(Encoding.PEM))
     nsm = DevelopmentNsm(
-        authority, measured=dict.fromkeys(range(3), IMAGE), module_id="i-1-enc-1", now=NOW.timestamp
+        authority,
+        measured=dict.fromkeys(range(3), IMAGE),
+        module_id="i-1-enc-1",
+        now=lambda: UnixSeconds(NOW.timestamp()),
     )
-    audit = open_audit(nsm, now=NOW.timestamp)
+    audit = open_audit(nsm, now=lambda: UnixSeconds(NOW.timestamp()))
     audit.begin(b"\x07" * 32)
     (tmp_path / "audit").mkdir()
     (tmp_path / "audit" / "1.audit").write_bytes(write_batches(SessionTrail(audit).batches()))

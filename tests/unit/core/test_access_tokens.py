@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from mintline.access_tokens import LEEWAY, MAX_TOKEN, Jwk, TokenFault, unpadded_base64url
+from mintline.clock import UnixSeconds
 from mintline.scopes import ACCOUNT_ADMIN, Scope
 from mintline_api.auth.access_tokens import AccessTokens
 from mintline_api.auth.jwks import KeySet
@@ -336,7 +337,7 @@ class Sides:
 
     def by_enclave(self, token: str) -> str:
         try:
-            return self.enclave.subject_of(token, now=NOW)
+            return self.enclave.subject_of(token, now=UnixSeconds(NOW))
         except NotSigned as error:
             return str(error.code)
 

@@ -27,6 +27,7 @@ from mintline.audit.records import (
     write_batches,
 )
 from mintline.audit.trail import Report, verify_trail
+from mintline.clock import UnixSeconds
 from mintline.errors import Misconfigured, Unavailable
 from mintline.strict_cbor import dumps
 from mintline_signer.enclave.audit import Audit, SessionTrail, open_audit, rotate
@@ -48,13 +49,13 @@ def authority() -> DevelopmentAuthority:
 
 def attested(key: Ed25519PrivateKey, *, module_id: str = "i-1-enc-1", pcr0: bytes = PCR0) -> bytes:
     measured = {index: pcr0 if index == 0 else b"\x02" * 48 for index in range(3)}
-    nsm = DevelopmentNsm(authority(), measured=measured, module_id=module_id, now=lambda: NOW)
+    nsm = DevelopmentNsm(authority(), measured=measured, module_id=module_id, now=lambda: UnixSeconds(NOW))
     return nsm.attest(user_data=key.public_key().public_bytes_raw())
 
 
 def audit_of(key: Ed25519PrivateKey | None = None, **changes: Any) -> Audit:
     key = key or Ed25519PrivateKey.generate()
-    return Audit(key, attested=attested(key), now=lambda: NOW, **changes)
+    return Audit(key, attested=attested(key), now=lambda: UnixSeconds(NOW), **changes)
 
 
 def sign(trail: SessionTrail, *, outcome: str = "signed", nonce: int = 0) -> None:
@@ -97,7 +98,7 @@ def test_trail__when_whole__is_sound_and_counted(tmp_path: Path) -> None:
 def test_trail__when_refusals_were_counted__counts_each(tmp_path: Path) -> None:
     time = NOW
     key = Ed25519PrivateKey.generate()
-    audit = Audit(key, attested=attested(key), now=lambda: time)
+    audit = Audit(key, attested=attested(key), now=lambda: UnixSeconds(time))
     trail = SessionTrail(audit)
     for _ in range(5):
         trail.refuse(what="sign_mint", outcome="policy_gas", key=ADDRESS, intent=bytes(32))
@@ -461,12 +462,12 @@ class Unattesting(DevelopmentNsm):
 
 def module(kind: type[DevelopmentNsm] = DevelopmentNsm) -> DevelopmentNsm:
     measured = dict.fromkeys(range(3), PCR0)
-    return kind(authority(), measured=measured, module_id="i-1-enc-1", now=lambda: NOW)
+    return kind(authority(), measured=measured, module_id="i-1-enc-1", now=lambda: UnixSeconds(NOW))
 
 
 def test_audit_key__when_its_time_is_over__hands_over_once(tmp_path: Path) -> None:
     time = [NOW]
-    audit = open_audit(module(), now=lambda: time[0])
+    audit = open_audit(module(), now=lambda: UnixSeconds(time[0]))
     audit.begin(NO_HASH)
     trail = SessionTrail(audit)
     rotate(audit, module(), age=60)
@@ -513,7 +514,7 @@ def linked(*, follows: bytes = NO_HASH, module_id: str = "i-1-enc-1") -> list[Ba
     """Return the batches of an enclave that signed once."""
     key = Ed25519PrivateKey.generate()
     document = attested(key, module_id=module_id)
-    trail = SessionTrail(Audit(key, attested=document, now=lambda: NOW, follows=follows))
+    trail = SessionTrail(Audit(key, attested=document, now=lambda: UnixSeconds(NOW), follows=follows))
     batches = trail.batches()
     sign(trail)
     return batches + trail.batches()

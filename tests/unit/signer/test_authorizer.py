@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from mintline.acceptance import ACCEPTANCE, CERTIFICATE_BYTES, MAX_VALIDITY, STATEMENT_BYTES, Session
+from mintline.clock import UnixSeconds
 from mintline.messages import SignBatch
 from mintline.scopes import ACCOUNT_ADMIN
 from mintline_signer.enclave.authorization_keys import AuthorizationKeyCache
@@ -62,7 +63,8 @@ def authorizer_over(authorization_keys: AuthorizationKeyCache, cast: Cast) -> Au
     statements = policy.statements()
     revoked = RevokedTokens(statements, grace=policy.grace, secret=bytes(16), remembered=100)
     revoked.take(
-        [cast.authority.revocation(GONE.subject, revoked_before=cast.now + 1, at=cast.now)], now=cast.now
+        [cast.authority.revocation(GONE.subject, revoked_before=cast.now + 1, at=cast.now)],
+        now=UnixSeconds(cast.now),
     )
     return Authorizer(authorization_keys, TokenVerifier(policy), statements, revoked)
 
@@ -262,7 +264,7 @@ async def test_authorizer__when_the_word_is_not_for_this__refuses(
 ) -> None:
     authorizer = await authorizer_of(cast)
     with pytest.raises(EnclaveRefusal) as caught:
-        authorizer.judge(build(cast), now=cast.now)
+        authorizer.judge(build(cast), now=UnixSeconds(cast.now))
     assert caught.value.code == code
 
 
@@ -323,7 +325,7 @@ async def test_authorizer__when_the_token_is_bad__refuses(
     authorizer = await authorizer_of(cast)
     intent = cast.authority.authorized(cast.mint(), token(cast), now=cast.now)
     with pytest.raises(EnclaveRefusal) as caught:
-        authorizer.judge(intent, now=cast.now)
+        authorizer.judge(intent, now=UnixSeconds(cast.now))
     assert caught.value.code == code
 
 
@@ -338,7 +340,7 @@ async def test_authorizer__when_the_user_asked_for_this__lets_it_pass(cast: Cast
     authorizer = await authorizer_of(cast)
     for request in cast.everything():
         beside = cast.authorizations(request) if isinstance(request, SignBatch) else []
-        assert authorizer.judge(request, now=cast.now, authorizations=beside)
+        assert authorizer.judge(request, now=UnixSeconds(cast.now), authorizations=beside)
 
 
 async def test_authorizer__when_the_acceptance_is_of_its_certificates_last_moment__lets_it_pass_an_hour_later(
@@ -350,7 +352,7 @@ async def test_authorizer__when_the_acceptance_is_of_its_certificates_last_momen
     mint = cast.authority.authorized(bare, cast.token(), now=cast.now, session=ending)
     authorizer = await authorizer_of(cast)
     for later in (0, 1, 3600, LIFETIME + GRACE - 1):
-        assert authorizer.judge(mint, now=cast.now + later)
+        assert authorizer.judge(mint, now=UnixSeconds(cast.now + later))
     with pytest.raises(ValueError, match="not valid at that time"):
         cast.authority.authorized(bare, cast.token(), now=cast.now + 1, session=ending)
 
@@ -358,35 +360,40 @@ async def test_authorizer__when_the_acceptance_is_of_its_certificates_last_momen
 async def test_authorizer__when_fees_or_the_nonce_change__lets_it_pass(cast: Cast) -> None:
     authorizer = await authorizer_of(cast)
     bumped = evolve(cast.mint(), fees=evolve(cast.mint().fees, max_fee_per_gas=1), attempt=3, nonce=9)
-    assert authorizer.judge(bumped, now=cast.now)
+    assert authorizer.judge(bumped, now=UnixSeconds(cast.now))
 
 
 async def test_authorizer__when_no_user_is_needed__asks_for_no_word(cast: Cast) -> None:
     authorizer = await authorizer_of(cast)
     for intent in (cast.top_up(), cast.noop()):
-        assert authorizer.judge(intent, now=cast.now)
+        assert authorizer.judge(intent, now=UnixSeconds(cast.now))
 
 
 async def test_authorizer__when_a_known_token_grows_old__refuses_it_after_its_grace(cast: Cast) -> None:
     authorizer = await authorizer_of(cast)
     mint, end = cast.mint(), cast.now + LIFETIME + GRACE
-    assert authorizer.judge(mint, now=cast.now)
-    assert authorizer.judge(mint, now=end - 1)
+    assert authorizer.judge(mint, now=UnixSeconds(cast.now))
+    assert authorizer.judge(mint, now=UnixSeconds(end - 1))
     with pytest.raises(EnclaveRefusal) as caught:
-        authorizer.judge(mint, now=end)
+        authorizer.judge(mint, now=UnixSeconds(end))
     assert caught.value.code == RefusalCode.TOKEN_EXPIRED
 
 
 def test_verifier__when_a_token_is_too_long__refuses(cast: Cast) -> None:
     with pytest.raises(EnclaveRefusal) as caught:
-        TokenVerifier(cast.policy().authorization).subject_of(tokens(cast, scope="x" * 8000), now=cast.now)
+        TokenVerifier(cast.policy().authorization).subject_of(
+            tokens(cast, scope="x" * 8000), now=UnixSeconds(cast.now)
+        )
     assert caught.value.code == RefusalCode.TOKEN_MALFORMED
 
 
 def test_verifier__when_many_tokens_come__remembers_the_latest(cast: Cast) -> None:
     verifier = TokenVerifier(cast.policy().authorization, remembered=2)
     for subject in ("user-1", "user-2", "user-3"):
-        assert verifier.subject_of(cast.authority.token(subject, now=cast.now), now=cast.now) == subject
+        assert (
+            verifier.subject_of(cast.authority.token(subject, now=cast.now), now=UnixSeconds(cast.now))
+            == subject
+        )
     assert len(verifier) == 2
 
 
@@ -395,10 +402,10 @@ async def test_seals__when_the_key_is_not_unwrapped_yet__has_it_obtained_once(ca
     authorization_keys = AuthorizationKeyCache(kms)
     authorization_keys.use(cast.authority.authorization_keys().keys)
     authorizer = authorizer_over(authorization_keys, cast)
-    assert not authorizer.judge(cast.mint(), now=cast.now)
-    await authorizer.judge_later(cast.mint(), now=cast.now)
-    await authorizer.judge_later(cast.mint(), now=cast.now)
-    assert authorizer.judge(cast.mint(), now=cast.now)
+    assert not authorizer.judge(cast.mint(), now=UnixSeconds(cast.now))
+    await authorizer.judge_later(cast.mint(), now=UnixSeconds(cast.now))
+    await authorizer.judge_later(cast.mint(), now=UnixSeconds(cast.now))
+    assert authorizer.judge(cast.mint(), now=UnixSeconds(cast.now))
     assert kms.decrypted == [bytearray(len(cast.authority.plaintext()))], "the plaintext must be erased"
 
 
@@ -406,7 +413,7 @@ async def test_seals__when_the_host_gave_no_such_key__fails_and_refuses_nobody(c
     authorization_keys = AuthorizationKeyCache(FakeKms(cast.authority.plaintext()))
     authorizer = authorizer_over(authorization_keys, cast)
     with pytest.raises(EnclaveFailure) as caught:
-        await authorizer.judge_later(cast.mint(), now=cast.now)
+        await authorizer.judge_later(cast.mint(), now=UnixSeconds(cast.now))
     assert caught.value.code == FailureCode.AUTHORIZATION_KEY_MISSING
 
 
@@ -508,9 +515,9 @@ async def test_authorizer__when_one_line_of_a_batch_has_no_word_of_its_users__re
     authorizer = await authorizer_of(cast)
     batch, authorizations = build(cast, cast.authorizations(cast.batch()))
     with pytest.raises(EnclaveRefusal) as at_once:
-        authorizer.judge(batch, now=cast.now, authorizations=authorizations)
+        authorizer.judge(batch, now=UnixSeconds(cast.now), authorizations=authorizations)
     with pytest.raises(EnclaveRefusal) as later:
-        await authorizer.judge_later(batch, now=cast.now, authorizations=authorizations)
+        await authorizer.judge_later(batch, now=UnixSeconds(cast.now), authorizations=authorizations)
     for caught in (at_once, later):
         assert (caught.value.code, caught.value.operation_id) == (code, batch.mints[2].mint_id)
 
@@ -522,7 +529,7 @@ async def test_authorizer__when_a_lines_token_is_anothers__refuses_and_says_whic
     stolen = cast.authority.sealed(authorizations[1], cast.token(cast.user), now=cast.now, session=session)
     given = [authorizations[0].envelope, stolen, authorizations[2].envelope]
     with pytest.raises(EnclaveRefusal) as caught:
-        authorizer.judge(batch, now=cast.now, authorizations=given)
+        authorizer.judge(batch, now=UnixSeconds(cast.now), authorizations=given)
     refusal = (caught.value.code, caught.value.operation_id)
     assert refusal == (RefusalCode.AUTHORIZATION_SUBJECT, batch.mints[1].mint_id)
 
@@ -541,9 +548,9 @@ async def test_authorizer__when_lines_name_several_authorization_keys__obtains_e
     )
     given = [authorization.envelope for authorization in authorizations[:2]]
     given.append(newer.sealer.seal(cast.token(cast.user), authorizations[2].digest, accepted))
-    assert not authorizer.judge(batch, now=cast.now, authorizations=given)
-    await authorizer.judge_later(batch, now=cast.now, authorizations=given)
-    assert authorizer.judge(batch, now=cast.now, authorizations=given)
+    assert not authorizer.judge(batch, now=UnixSeconds(cast.now), authorizations=given)
+    await authorizer.judge_later(batch, now=UnixSeconds(cast.now), authorizations=given)
+    assert authorizer.judge(batch, now=UnixSeconds(cast.now), authorizations=given)
 
 
 async def test_authorizer__when_a_batch_is_large__judges_it_later(cast: Cast) -> None:
@@ -551,5 +558,5 @@ async def test_authorizer__when_a_batch_is_large__judges_it_later(cast: Cast) ->
     for size, at_once in ((AT_ONCE, True), (AT_ONCE + 1, False)):
         batch = cast.batch(size)
         authorizations = cast.authorizations(batch)
-        assert authorizer.judge(batch, now=cast.now, authorizations=authorizations) is at_once
-        await authorizer.judge_later(batch, now=cast.now, authorizations=authorizations)
+        assert authorizer.judge(batch, now=UnixSeconds(cast.now), authorizations=authorizations) is at_once
+        await authorizer.judge_later(batch, now=UnixSeconds(cast.now), authorizations=authorizations)

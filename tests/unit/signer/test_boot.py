@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from mintline.attestation import cose, document
 from mintline.attestation.development import DevelopmentAuthority
 from mintline.attestation.registers import policy_register
+from mintline.clock import UnixSeconds
 from mintline.errors import Misconfigured
 from mintline.settings import load
 from mintline_signer.enclave.boot import SEED, measure_policy, open_nsm, seed
@@ -38,7 +39,9 @@ class World:
 
     def __post_init__(self) -> None:
         authority = DevelopmentAuthority.create(now=datetime.fromtimestamp(STARTED, UTC))
-        self.nsm = DevelopmentNsm(authority, measured=MEASURED, module_id="module", now=self.now)
+        self.nsm = DevelopmentNsm(
+            authority, measured=MEASURED, module_id="module", now=lambda: UnixSeconds(self.now())
+        )
 
     def now(self) -> float:
         if self.broken:

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import SecretStr
 
 from mintline.audit.records import NO_HASH, Batch, Record, decode_record
+from mintline.clock import Monotonic, UnixSeconds
 from mintline.eth import to_checksum_address
 from mintline.kinds import meaning_of
 from mintline_signer.connection import FramedConnection, Limits
@@ -132,18 +133,20 @@ class Line:
         self, cast_: Cast, *, connections: int = 4, in_flight: int = 8, follows: bytes | None = NO_HASH
     ) -> None:
         self.unwrapper = GatedKms(cast_.authority.plaintext())
-        self.keys = KeyCache(self.unwrapper, size=10, ttl=60, clock=lambda: 0.0)
+        self.keys = KeyCache(self.unwrapper, size=10, ttl=60, clock=lambda: Monotonic(0.0))
         kms = KmsDecrypter(
             HttpPool(cast("Any", None)),
             parse_endpoint("http://kms"),
             key_id="k",
-            now=lambda: 0.0,
+            now=lambda: UnixSeconds(0.0),
             recipient=cast("Any", None),
         )
         policy = cast_.policy()
         statements = policy.authorization.statements()
         key = Ed25519PrivateKey.generate()
-        self.audit = Audit(key, attested=b"document", now=lambda: float(cast_.now), follows=follows)
+        self.audit = Audit(
+            key, attested=b"document", now=lambda: UnixSeconds(float(cast_.now)), follows=follows
+        )
         self.authorization_keys = AuthorizationKeyCache(self.unwrapper)
         self.authorization_keys.use(cast_.authority.authorization_keys().keys)
         self.enclave = Enclave(
@@ -160,7 +163,7 @@ class Line:
             audit=self.audit,
             keys=self.keys,
             kms=kms,
-            now=lambda: float(cast_.now),
+            now=lambda: UnixSeconds(float(cast_.now)),
         )
         self.server = Server(
             self.enclave,
@@ -310,7 +313,7 @@ async def test_session__when_a_key_signs_too_often__fails_until_the_next_window(
         await settle()
     assert isinstance(peer.responses[29], Signed)
     assert peer.responses[30] == Failure(code=FailureCode.RATE_LIMITED)
-    line.enclave.now = lambda: cast.now + 60.0
+    line.enclave.now = lambda: UnixSeconds(cast.now + 60.0)
     peer.connection.data_received(request_frame(31, noop))
     await settle()
     assert isinstance(peer.responses[31], Signed)
@@ -329,7 +332,7 @@ async def test_session__when_a_key_signs_too_often__remembers_nothing_of_what_it
         await settle()
     assert peer.responses[30] == Failure(code=FailureCode.RATE_LIMITED)
     assert len(line.enclave.history) == 30
-    line.enclave.now = lambda: cast.now + 60.0
+    line.enclave.now = lambda: UnixSeconds(cast.now + 60.0)
     other = cast.authorized(cast.transfer().model_copy(update={"nonce": 130}))
     peer.connection.data_received(request_frame(31, Sign(intent=other, keys=keys)))
     await settle()
@@ -375,7 +378,7 @@ async def test_session__when_flooded_beyond_a_rate__puts_one_record_and_a_count_
     assert [(record.what, record.key, record.count) for record in limited] == [
         ("sign_noop", cast.user.address, 1)
     ]
-    line.audit._now = lambda: cast.now + 60.0
+    line.audit._now = lambda: UnixSeconds(cast.now + 60.0)
     line.audit.settle_refusals()
     peer.connection.data_received(request_frame(501, Ping()))
     await settle()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mintline.clock import Monotonic
 from mintline_signer.enclave.keys import KeyCache
 from mintline_signer.errors import EnclaveFailure, EnclaveRefusal, FailureCode, RefusalCode
 from mintline_signer.protocol import WrappedKey
@@ -46,7 +47,7 @@ class FakeClock:
 
 
 def cache_over(unwrapper: FakeUnwrapper, clock: Callable[[], float], size: int = 10) -> KeyCache:
-    return KeyCache(unwrapper, size=size, ttl=60.0, clock=clock)
+    return KeyCache(unwrapper, size=size, ttl=60.0, clock=lambda: Monotonic(clock()))
 
 
 def player(cast: Cast, number: int) -> Player:

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from pydantic import SecretStr
 
+from mintline.clock import UnixSeconds
 from mintline.errors import Unavailable
 from mintline_devstack.cms_envelope import enveloped, tlv
 from mintline_signer.enclave import sigv4
@@ -85,7 +86,7 @@ def decrypted(secret: bytes, key_id: str = KEY_ID) -> FakeHttp:
 
 def decrypter_over(http: HttpPool, *, key_id: str = KEY_ID, credentials: bool = True) -> KmsDecrypter:
     decrypter = KmsDecrypter(
-        http, ENDPOINT, key_id=key_id, now=lambda: 1_800_000_000.0, recipient=lambda: RECIPIENT
+        http, ENDPOINT, key_id=key_id, now=lambda: UnixSeconds(1_800_000_000.0), recipient=lambda: RECIPIENT
     )
     if credentials:
         decrypter.use(CREDENTIALS)
@@ -217,7 +218,7 @@ async def test_decrypt__when_the_key_is_rotated_in_flight__opens_the_answer_by_t
     envelope = enveloped_for(RECIPIENT, b"secret")
     http = answering(200, {"KeyId": KEY_ID, "CiphertextForRecipient": envelope})
     decrypter = KmsDecrypter(
-        http, ENDPOINT, key_id=KEY_ID, now=lambda: 0.0, recipient=lambda: recipients.pop(0)
+        http, ENDPOINT, key_id=KEY_ID, now=lambda: UnixSeconds(0.0), recipient=lambda: recipients.pop(0)
     )
     decrypter.use(CREDENTIALS)
     assert await decrypter.decrypt(b"wrapped", {}) == b"secret"
@@ -228,7 +229,7 @@ async def test_decrypt__when_the_security_module_fails__asks_nothing(cast: Cast)
         raise NsmFailed("gone")
 
     http = decrypted(cast.user.secret)
-    decrypter = KmsDecrypter(http, ENDPOINT, key_id=KEY_ID, now=lambda: 0.0, recipient=failing)
+    decrypter = KmsDecrypter(http, ENDPOINT, key_id=KEY_ID, now=lambda: UnixSeconds(0.0), recipient=failing)
     decrypter.use(CREDENTIALS)
     with pytest.raises(EnclaveFailure) as caught:
         await decrypter.decrypt(b"wrapped", {})
@@ -291,7 +292,7 @@ def test_sigv4__when_given_a_request__signs_as_botocore_does(
         "content-type": "application/x-amz-json-1.1",
         "x-amz-target": "TrentService.Decrypt",
     }
-    ours = signed_headers(key, headers, body, now=1_800_000_000.5)
+    ours = signed_headers(key, headers, body, now=UnixSeconds(1_800_000_000.5))
     request = AWSRequest("POST", "https://kms.eu-west-1.amazonaws.com/", headers=dict(headers), data=body)
     monkeypatch.setattr("botocore.auth.get_current_datetime", _stamp_time)
     SigV4Auth(BotoCredentials(key.access_key_id, key.secret, token), "kms", "eu-west-1").add_auth(request)

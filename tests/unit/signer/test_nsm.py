@@ -16,6 +16,7 @@ import pytest
 from mintline.attestation import cose, document, registers
 from mintline.attestation.development import DevelopmentAuthority
 from mintline.attestation.verify import verify
+from mintline.clock import UnixSeconds
 from mintline_signer.enclave.measurement import measured
 from mintline_signer.enclave.nsm import Nsm, NsmFailed
 from mintline_signer.enclave.nsm_development import DevelopmentNsm
@@ -167,7 +168,7 @@ class Development:
 
     def nsm(self) -> DevelopmentNsm:
         return DevelopmentNsm(
-            self.authority, measured=measured(ROLE), module_id="module", now=lambda: self.now
+            self.authority, measured=measured(ROLE), module_id="module", now=lambda: UnixSeconds(self.now)
         )
 
     def said(self, attestation: bytes) -> document.Document:

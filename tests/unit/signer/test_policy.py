@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
+from mintline.clock import UnixSeconds
 from mintline.errors import Misconfigured
 from mintline.messages import AnyIntent, Fees, Frozen, Intent
 from mintline_signer.enclave.kinds import check
@@ -186,14 +187,14 @@ def test_policy__when_a_rule_is_broken__refuses_with_its_code(
     cast: Cast, code: RefusalCode, build: Callable[[Cast], Any]
 ) -> None:
     with pytest.raises(EnclaveRefusal) as caught:
-        check(cast.policy(), build(cast), now=cast.now)
+        check(cast.policy(), build(cast), now=UnixSeconds(cast.now))
     assert caught.value.code == code
 
 
 def test_policy__when_gas_times_fee_exceeds_the_cost__refuses(cast: Cast) -> None:
     policy = evolve(cast.policy(), max_transaction_cost=200_000 * 30 * 10**9 - 1)
     with pytest.raises(EnclaveRefusal) as caught:
-        check(policy, cast.mint(), now=cast.now)
+        check(policy, cast.mint(), now=UnixSeconds(cast.now))
     assert caught.value.code == RefusalCode.COST
 
 
@@ -203,34 +204,34 @@ def test_policy__when_users_may_not_do_it__refuses(cast: Cast, action: str) -> N
     policy = evolve(cast.policy(), user_actions=others)
     intents: dict[str, Any] = {"mint": cast.mint(), "transfer": cast.transfer(), "burn": cast.burn()}
     with pytest.raises(EnclaveRefusal) as caught:
-        check(policy, intents.pop(action), now=cast.now)
+        check(policy, intents.pop(action), now=UnixSeconds(cast.now))
     assert caught.value.code == RefusalCode.ACTION
     for intent in intents.values():
-        check(policy, intent, now=cast.now)
+        check(policy, intent, now=UnixSeconds(cast.now))
 
 
 def test_policy__when_it_allows__says_what_the_signer_is(cast: Cast) -> None:
-    roles = [check(cast.policy(), request, now=cast.now) for request in cast.everything()]
+    roles = [check(cast.policy(), request, now=UnixSeconds(cast.now)) for request in cast.everything()]
     user, issuer, treasury, relayer = Role.USER, Role.ISSUER, Role.TREASURY, Role.RELAYER
     assert roles == [user, issuer, treasury, user, relayer, user, user]
 
 
 def test_policy__when_a_line_is_refused__says_which(cast: Cast) -> None:
     with pytest.raises(EnclaveRefusal) as caught:
-        check(cast.policy(), again(cast, token_id=2**200 + 100), now=cast.now)
+        check(cast.policy(), again(cast, token_id=2**200 + 100), now=UnixSeconds(cast.now))
     assert caught.value.operation_id == "mint_b2"
 
 
 def test_policy__when_it_names_no_relayer__lets_nobody_sign_a_batch(cast: Cast) -> None:
     with pytest.raises(EnclaveRefusal) as caught:
-        check(evolve(cast.policy(), relayers=()), cast.batch(), now=cast.now)
+        check(evolve(cast.policy(), relayers=()), cast.batch(), now=UnixSeconds(cast.now))
     assert caught.value.code == RefusalCode.SIGNER
 
 
 def test_policy__when_a_batch_may_cost_more_than_its_mints_apart__refuses(cast: Cast) -> None:
     policy = evolve(cast.policy(), max_transaction_cost=200_000 * 30 * 10**9 - 1)
     with pytest.raises(EnclaveRefusal) as caught:
-        check(policy, cast.batch(), now=cast.now)
+        check(policy, cast.batch(), now=UnixSeconds(cast.now))
     assert caught.value.code == RefusalCode.COST
 
 
@@ -242,7 +243,7 @@ def test_policy__when_it_has_a_rule__some_test_here_breaks_it() -> None:
 def test_policy__when_every_amount_is_at_its_limit__allows(cast: Cast) -> None:
     noops = [evolve(cast.noop(), signer=player.ref) for player in (cast.treasury, cast.relayer)]
     for intent in (*cast.everything(), cast.batch(100), *noops):
-        check(cast.policy(), intent, now=cast.now)
+        check(cast.policy(), intent, now=UnixSeconds(cast.now))
 
 
 def document(cast: Cast) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mintline.clock import UnixSeconds
 from mintline.messages import SignTopUp
 from mintline_signer.enclave import rates
 from mintline_signer.enclave.kinds import check
@@ -24,8 +25,8 @@ def limiter_of(policy: SigningPolicy, **rates: int) -> RateLimiter:
 
 
 def admit(limiter: RateLimiter, intent: Any, role: Role, *, now: int) -> None:
-    limiter.check(intent, role, now=now)
-    limiter.count(intent, role, now=now)
+    limiter.check(intent, role, now=UnixSeconds(now))
+    limiter.count(intent, role, now=UnixSeconds(now))
 
 
 @pytest.mark.parametrize(
@@ -45,7 +46,7 @@ def test_rates__when_a_key_signed_as_often_as_it_may__fails_until_the_next_windo
 ) -> None:
     limiter = limiter_of(cast.policy(), **{role: 2})
     intent: Any = getattr(cast, build)()
-    as_what = check(cast.policy(), intent, now=NOW)
+    as_what = check(cast.policy(), intent, now=UnixSeconds(NOW))
     for _ in range(2):
         admit(limiter, intent, as_what, now=NOW)
     with pytest.raises(EnclaveFailure) as caught:
@@ -58,13 +59,13 @@ def test_rates__when_another_key_signs__counts_it_apart(cast: Cast) -> None:
     limiter = limiter_of(cast.policy(), user=1)
     for player in (cast.user, cast.treasury):
         noop = cast.noop().model_copy(update={"signer": player.ref})
-        admit(limiter, noop, check(cast.policy(), noop, now=NOW), now=NOW)
+        admit(limiter, noop, check(cast.policy(), noop, now=UnixSeconds(NOW)), now=NOW)
 
 
 def test_rates__when_one_of_two_keys_is_over__counts_neither(cast: Cast) -> None:
     limiter = limiter_of(cast.policy(), user=2, issuer=1)
     mint, noop = cast.mint(), cast.noop()
-    role = check(cast.policy(), mint, now=NOW)
+    role = check(cast.policy(), mint, now=UnixSeconds(NOW))
     admit(limiter, mint, role, now=NOW)
     with pytest.raises(EnclaveFailure):
         admit(limiter, mint, role, now=NOW)
@@ -86,7 +87,7 @@ def test_rates__when_one_user_asks_for_too_many_vouchers__leaves_the_others_thei
 def test_rates__when_it_comes_to_nothing__uses_up_nobodys_rate(cast: Cast) -> None:
     limiter = limiter_of(cast.policy(), user=1)
     for _ in range(3):
-        limiter.check(cast.mint(), Role.USER, now=NOW)
+        limiter.check(cast.mint(), Role.USER, now=UnixSeconds(NOW))
     admit(limiter, cast.mint(), Role.USER, now=NOW)
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mintline.clock import Monotonic
 from mintline.errors import Rejected
 from mintline.key_stores import KeyStores, MemoryKeyStore, StoredKey
 from mintline.messages import KeyRef
@@ -41,7 +42,7 @@ class Reads:
         return await self.stores.read(key)
 
     def remembered(self, *, size: int = 10) -> RememberedKeys:
-        return RememberedKeys(self.read, size=size, ttl=60, clock=self.now)
+        return RememberedKeys(self.read, size=size, ttl=60, clock=lambda: Monotonic(self.now()))
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import pytest
 
 from mintline.acceptance import Session
 from mintline.access_tokens import Claims
+from mintline.clock import UnixSeconds
 from mintline.errors import Unavailable
 from mintline_signer.enclave.revocations import RevokedTokens
 from mintline_signer.errors import EnclaveRefusal, RefusalCode
@@ -28,7 +29,7 @@ USER = "user-1"
 def revoked_of(cast: Cast, *given: Revocation, remembered: int = 100) -> RevokedTokens:
     statements = cast.policy().authorization.statements()
     revoked = RevokedTokens(statements, grace=GRACE, secret=bytes(16), remembered=remembered)
-    revoked.take(list(given), now=cast.now)
+    revoked.take(list(given), now=UnixSeconds(cast.now))
     return revoked
 
 
@@ -48,7 +49,9 @@ def passes(
     claims = Claims(USER, moment, moment, moment + 3600, frozenset())
     codes: list[str] = []
     try:
-        revoked.check(claims, accepted_at=int((cast.now + accepted) * 1000), now=cast.now + later)
+        revoked.check(
+            claims, accepted_at=int((cast.now + accepted) * 1000), now=UnixSeconds(cast.now + later)
+        )
     except EnclaveRefusal as refused:
         codes.append(refused.code)
     assert codes in ([], [RefusalCode.TOKEN_REVOKED])

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from mintline.clock import Monotonic, UnixSeconds
 from mintline_harness.simulation.parts import signing_policy
 from mintline_harness.simulation.tables import Custody, authority
 from mintline_signer.enclave.audit import Audit, SessionTrail
@@ -30,7 +31,7 @@ class SimulatedEnclave:
         self,
         custody: Custody,
         *,
-        now: Callable[[], float],
+        now: Callable[[], UnixSeconds],
         told: Callable[[Sign], None],
         refused: Callable[[Sign, str], None],
     ) -> None:
@@ -54,7 +55,7 @@ class SimulatedEnclave:
             history=SigningHistory(size=1000, secret=bytes(16)),
             rates=RateLimiter(policy),
             audit=audit,
-            keys=KeyCache(custody, size=16, ttl=3600, clock=loop.time),
+            keys=KeyCache(custody, size=16, ttl=3600, clock=lambda: Monotonic(loop.time())),
             kms=cast("Any", None),
             now=now,
         )

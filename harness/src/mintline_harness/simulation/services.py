@@ -13,7 +13,7 @@ from typing import TypeVar
 from prometheus_client import CollectorRegistry
 
 from mintline.chain.rpc import RpcError
-from mintline.clock import Monotonic, UnixMs
+from mintline.clock import Monotonic, UnixMs, UnixSeconds
 from mintline.errors import Retryable
 from mintline.records import Mint, TokenBurn, TokenTransfer
 from mintline.resources import BROADCAST, BUILD, SIGN
@@ -173,7 +173,10 @@ async def serve_builder(process: Process, environment: Environment) -> None:
 async def serve_signer(process: Process, environment: Environment) -> None:
     """Run a signer's host and its enclave, which remembers what it signed until it dies with its host."""
     enclave = SimulatedEnclave(
-        environment.custody, now=environment.true_time, told=environment.signed, refused=environment.refused
+        environment.custody,
+        now=lambda: UnixSeconds(environment.true_time()),
+        told=environment.signed,
+        refused=environment.refused,
     )
     handle = partial(
         sign_message,

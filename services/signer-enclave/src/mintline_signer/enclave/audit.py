@@ -30,6 +30,7 @@ from mintline.audit.records import (
     hash_of,
     signed_bytes,
 )
+from mintline.clock import UnixSeconds
 from mintline_signer.enclave.nsm import Nsm, NsmFailed
 from mintline_signer.enclave.refusal_counts import Alike, RefusalCounts
 from mintline_signer.errors import EnclaveFailure, FailureCode
@@ -125,7 +126,7 @@ class Audit:
         key: Ed25519PrivateKey,
         *,
         attested: bytes,
-        now: Callable[[], float],
+        now: Callable[[], UnixSeconds],
         follows: bytes | None = NO_HASH,
         max_waiting: int = MAX_WAITING,
     ) -> None:
@@ -228,7 +229,7 @@ def new_key(nsm: Nsm) -> tuple[Ed25519PrivateKey, bytes]:
     return key, nsm.attest(user_data=key.public_key().public_bytes_raw())
 
 
-def open_audit(nsm: Nsm, *, now: Callable[[], float]) -> Audit:
+def open_audit(nsm: Nsm, *, now: Callable[[], UnixSeconds]) -> Audit:
     """Prepare a chain with a key of its own, which the security module attests; raises NsmFailed.
 
     It begins when a host has told which life it follows.

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 from mintline.acceptance import ACCEPTANCE, Fault, NotVouchedFor, Statements
 from mintline.authorization import AcceptanceMissing, Envelope, SealBroken
+from mintline.clock import UnixSeconds
 from mintline.messages import AnyRequest
 from mintline_signer.enclave.authorization_keys import AuthorizationKeyCache
 from mintline_signer.enclave.kinds import required_authorizations
@@ -52,7 +53,7 @@ class Authorizer:
         self._statements = statements
         self.revoked = revoked
 
-    def judge(self, request: AnyRequest, *, now: float, authorizations: Sequence[bytes] = ()) -> bool:
+    def judge(self, request: AnyRequest, *, now: UnixSeconds, authorizations: Sequence[bytes] = ()) -> bool:
         """Raise EnclaveRefusal unless the users asked for this; False if it has to be judged later.
 
         That is if an authorization key must be obtained first, or there are more than AT_ONCE authorizations.
@@ -64,7 +65,7 @@ class Authorizer:
             self._verified_at_once(required, now) for required in all_required
         )
 
-    def _verified_at_once(self, required: RequiredAuthorization, now: float) -> bool:
+    def _verified_at_once(self, required: RequiredAuthorization, now: UnixSeconds) -> bool:
         with _naming_operation(required):
             envelope = self._accepted(required, now)
             key = self._authorization_keys.held(envelope.key_id)
@@ -74,7 +75,7 @@ class Authorizer:
         return True
 
     async def judge_later(
-        self, request: AnyRequest, *, now: float, authorizations: Sequence[bytes] = ()
+        self, request: AnyRequest, *, now: UnixSeconds, authorizations: Sequence[bytes] = ()
     ) -> None:
         """Do the same, once the authorization keys are obtained; raises EnclaveFailure for a missing one."""
         for number, required in enumerate(required_authorizations(request, authorizations)):
@@ -84,7 +85,7 @@ class Authorizer:
                 envelope = self._accepted(required, now)
                 self._open(required, envelope, await self._authorization_keys.obtain(envelope.key_id), now)
 
-    def _accepted(self, required: RequiredAuthorization, now: float) -> Envelope:
+    def _accepted(self, required: RequiredAuthorization, now: UnixSeconds) -> Envelope:
         """Return the envelope of what the api accepted; raises EnclaveRefusal if it did not."""
         if not required.envelope:
             raise EnclaveRefusal(RefusalCode.AUTHORIZATION_MISSING)
@@ -106,7 +107,11 @@ class Authorizer:
         return envelope
 
     def _open(
-        self, required: RequiredAuthorization, envelope: Envelope, key: EllipticCurvePrivateKey, now: float
+        self,
+        required: RequiredAuthorization,
+        envelope: Envelope,
+        key: EllipticCurvePrivateKey,
+        now: UnixSeconds,
     ) -> None:
         try:
             token = envelope.open(required.digest, key)

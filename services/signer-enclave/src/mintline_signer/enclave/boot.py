@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import structlog
 from mintline.attestation import cose, document
 from mintline.attestation.development import DevelopmentAuthority
 from mintline.attestation.registers import POLICY_REGISTER, policy_register
+from mintline.clock import unix_seconds
 from mintline.errors import Misconfigured
 from mintline_signer.enclave.measurement import measured
 from mintline_signer.enclave.nsm import Nsm, NsmFailed
@@ -45,7 +45,7 @@ def open_nsm(settings: EnclaveSettings) -> Nsm:
         authority,
         measured=measured(settings.development_role),
         module_id=f"development-{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}",
-        now=time.time,
+        now=unix_seconds,
     )
 
 

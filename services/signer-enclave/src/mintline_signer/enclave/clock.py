@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from mintline.attestation import cose, document
+from mintline.clock import UnixSeconds
 
 
 class NsmClock:
@@ -20,6 +21,6 @@ class NsmClock:
         said = document.read(cose.read(attestation).payload)
         self._ahead = said.timestamp / 1000 - self._monotonic()
 
-    def __call__(self) -> float:
+    def __call__(self) -> UnixSeconds:
         """Return the time, in Unix seconds."""
-        return self._monotonic() + self._ahead
+        return UnixSeconds(self._monotonic() + self._ahead)

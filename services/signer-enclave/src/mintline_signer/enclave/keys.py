@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from mintline.clock import Monotonic
 from mintline_signer.enclave.curve import SigningKey
 from mintline_signer.enclave.ports import KeyUnwrapper
 from mintline_signer.errors import EnclaveFailure, EnclaveRefusal, FailureCode, RefusalCode
@@ -32,7 +33,9 @@ class KeyCache:
     last signature, so no key is overwritten under it.
     """
 
-    def __init__(self, unwrapper: KeyUnwrapper, *, size: int, ttl: float, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, unwrapper: KeyUnwrapper, *, size: int, ttl: float, clock: Callable[[], Monotonic]
+    ) -> None:
         if size < 2:
             raise ValueError("a mint takes two keys")
         self._unwrapper = unwrapper

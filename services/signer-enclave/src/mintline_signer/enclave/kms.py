@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from mintline.clock import UnixSeconds
 from mintline.errors import Unavailable
 from mintline_signer import addresses
 from mintline_signer.enclave.envelope import BrokenEnvelope, open_envelope
@@ -101,7 +102,7 @@ class KmsDecrypter:
         endpoint: KmsEndpoint,
         *,
         key_id: str,
-        now: Callable[[], float],
+        now: Callable[[], UnixSeconds],
         recipient: Callable[[], Recipient],
     ) -> None:
         self._http = http

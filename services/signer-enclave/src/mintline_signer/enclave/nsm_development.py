@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from mintline.attestation import registers
 from mintline.attestation.development import LEAF_LIFETIME, Attester, DevelopmentAuthority
 from mintline.attestation.document import MAX_PUBLIC_KEY, MAX_USER_DATA
+from mintline.clock import UnixSeconds
 from mintline_signer.enclave.nsm import NsmDescription, NsmFailed
 
 MAX_MEASURED = 512
@@ -27,7 +28,7 @@ class DevelopmentNsm:
         *,
         measured: Mapping[int, bytes],
         module_id: str,
-        now: Callable[[], float],
+        now: Callable[[], UnixSeconds],
     ) -> None:
         self._authority = authority
         self._registers = dict.fromkeys(range(registers.COUNT), registers.UNTOUCHED) | dict(measured)

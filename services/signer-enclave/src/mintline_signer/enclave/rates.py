@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mintline.clock import UnixSeconds
 from mintline.messages import AnyRequest
 from mintline_signer.enclave.kinds import kind_of
 from mintline_signer.enclave.kinds.base import Gift, Limit
@@ -29,7 +30,7 @@ class RateLimiter:
         self._total = 0
         self._by_recipient: dict[str, int] = {}
 
-    def check(self, request: AnyRequest, role: Role, *, now: float) -> None:
+    def check(self, request: AnyRequest, role: Role, *, now: UnixSeconds) -> None:
         """Raise unless the keys may sign, and the treasury may give, as much in this window.
 
         EnclaveFailure (`rate_limited`) for what may come again in the next one. EnclaveRefusal
@@ -51,7 +52,7 @@ class RateLimiter:
         if full or self._total + more > self._bounds.value:
             raise EnclaveFailure(FailureCode.RATE_LIMITED)
 
-    def count(self, request: AnyRequest, role: Role, *, now: float) -> None:
+    def count(self, request: AnyRequest, role: Role, *, now: UnixSeconds) -> None:
         """Count what was signed. A top-up that is signed again under its nonce is the same one."""
         self._turn(now)
         for name, _ in self._limits(request, role):
@@ -70,7 +71,7 @@ class RateLimiter:
         to_same = before.value if before.recipient == gift.recipient else 0
         return gift.value - before.value, gift.value - to_same
 
-    def _turn(self, now: float) -> None:
+    def _turn(self, now: UnixSeconds) -> None:
         """Begin the windows that `now` is in, if they are others than before."""
         window = int(now // self._policy.rates.window)
         if window != self._window:

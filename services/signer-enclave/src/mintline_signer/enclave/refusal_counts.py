@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from mintline.clock import UnixSeconds
+
 WINDOW = 60
 """Seconds in which refusals that are alike share a record."""
 MAX_ALIKE = 1000
@@ -46,7 +48,7 @@ class RefusalCounts:
         self._repeated[alike] = before[0], before[1] + 1
         return None
 
-    def settled(self, now: float) -> list[tuple[Alike, bytes, int]]:
+    def settled(self, now: UnixSeconds) -> list[tuple[Alike, bytes, int]]:
         """Return what was counted in the window before that of `now` (Unix seconds), and begin that one.
 
         For each kind: the first refusal's intent, and how many repeated it.

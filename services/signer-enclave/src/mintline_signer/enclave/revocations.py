@@ -11,6 +11,7 @@ import structlog
 from mintline import access_tokens
 from mintline.acceptance import LEEWAY, NotVouchedFor, Statement, Statements
 from mintline.access_tokens import Claims
+from mintline.clock import UnixSeconds
 from mintline.revocation import REVOCATION, revocation_fields
 from mintline_signer.enclave.fixed_table import VALUE_BYTES, FixedTable
 from mintline_signer.errors import EnclaveRefusal, RefusalCode
@@ -34,7 +35,7 @@ class RevokedTokens:
     def __len__(self) -> int:
         return len(self._table)
 
-    def take(self, given: list[Revocation], *, now: float) -> None:
+    def take(self, given: list[Revocation], *, now: UnixSeconds) -> None:
         """Take over what the api stated; what it did not state changes nothing. `now` is in Unix seconds."""
         for revocation in given:
             try:
@@ -61,7 +62,7 @@ class RevokedTokens:
             return None
         return int.from_bytes(value[:8], "big"), int.from_bytes(value[8:16], "big")
 
-    def check(self, claims: Claims, *, accepted_at: int, now: float) -> None:
+    def check(self, claims: Claims, *, accepted_at: int, now: UnixSeconds) -> None:
         """Raise EnclaveRefusal for a revoked token, unless the api accepted the request before it found out.
 
         What it accepted before is signed for as long as by a token that had expired at that time: the time

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from mintline.audit.records import SIGNED
+from mintline.clock import UnixSeconds
 from mintline.kinds import meaning_of
 from mintline.messages import AnyRequest
 from mintline_signer.connection import FramedConnection, Limits
@@ -82,7 +83,7 @@ class Enclave:
     keys: KeyCache
     audit: Audit
     kms: KmsDecrypter
-    now: Callable[[], float]
+    now: Callable[[], UnixSeconds]
     rewrapper: Rewrapper | None = None
     reassigner: Reassigner | None = None
     counts: Counts = field(default_factory=Counts)
@@ -171,7 +172,7 @@ class Enclave:
         return await self.rewrapper.rewrap(request.key)
 
     def _sign(
-        self, intent: AnyRequest, role: Role, keys: list[SigningKey], now: float, trail: SessionTrail
+        self, intent: AnyRequest, role: Role, keys: list[SigningKey], now: UnixSeconds, trail: SessionTrail
     ) -> Signed | Issued:
         """Sign what was judged, if its rate and what was signed before allow it.
 

@@ -11,6 +11,7 @@ from functools import partial
 
 import structlog
 
+from mintline.clock import monotonic
 from mintline_signer import addresses
 from mintline_signer.connection import Limits
 from mintline_signer.enclave.audit import open_audit, rotate
@@ -63,7 +64,7 @@ async def run(settings: EnclaveSettings, stop: asyncio.Event) -> None:
         WalletUnwrapper(kms, successor),
         size=settings.key_cache_size,
         ttl=settings.key_cache_ttl,
-        clock=time.monotonic,
+        clock=monotonic,
     )
     authorization_keys = AuthorizationKeyCache(kms, successor)
     statements = policy.authorization.statements()

@@ -11,6 +11,8 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from mintline.clock import UnixSeconds
+
 
 @dataclass(frozen=True, slots=True)
 class AwsKey:
@@ -23,7 +25,9 @@ class AwsKey:
     service: str
 
 
-def signed_headers(key: AwsKey, headers: Mapping[str, str], body: bytes, *, now: float) -> dict[str, str]:
+def signed_headers(
+    key: AwsKey, headers: Mapping[str, str], body: bytes, *, now: UnixSeconds
+) -> dict[str, str]:
     """Return `headers` with those that authenticate `POST /` with `body`.
 
     Names are lower-case, `host` is among them; `now` is in Unix seconds.

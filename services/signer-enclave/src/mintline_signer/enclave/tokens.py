@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field
 from mintline import access_tokens
 from mintline.acceptance import Statements
 from mintline.access_tokens import BadToken, Claims, Jwk, TokenFault, TokenRules
+from mintline.clock import UnixSeconds
 from mintline.messages import Frozen
 from mintline.p256 import load_p256
 from mintline.scopes import Scope
@@ -78,11 +79,11 @@ class TokenVerifier:
     def __len__(self) -> int:
         return len(self._verified)
 
-    def subject_of(self, token: str, *, now: float) -> str:
+    def subject_of(self, token: str, *, now: UnixSeconds) -> str:
         """Return the user whose token this is; raises EnclaveRefusal."""
         return self.claims_of(token, now=now).subject
 
-    def claims_of(self, token: str, *, now: float) -> Claims:
+    def claims_of(self, token: str, *, now: UnixSeconds) -> Claims:
         """Return what a good token says; raises EnclaveRefusal."""
         digest = hashlib.sha256(token.encode()).digest()
         try:

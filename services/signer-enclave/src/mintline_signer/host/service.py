@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
 from contextlib import AsyncExitStack
 from functools import partial
 
@@ -16,6 +15,7 @@ from mintline.aws.key_stores import open_key_stores
 from mintline.aws.queues import Queues
 from mintline.aws.sealing import read_sealing_key
 from mintline.aws.session import open_client
+from mintline.clock import monotonic
 from mintline.consumer import Consumer
 from mintline.messages import AnyMessage, Broadcast, IssueVoucher, KeyRef, SigningRefused, VoucherIssued
 from mintline.queue_port import SendingPort
@@ -86,7 +86,7 @@ async def run(settings: HostSettings, stop: asyncio.Event) -> None:
             stores.read,
             size=settings.key_cache_size,
             ttl=settings.key_cache_ttl,
-            clock=time.monotonic,
+            clock=monotonic,
             looked_up=metrics.caches.of("wrapped_keys"),
         )
         consumer = Consumer(

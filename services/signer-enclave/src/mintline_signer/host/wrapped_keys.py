@@ -6,6 +6,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 
+from mintline.clock import Monotonic
 from mintline.key_stores import StoredKey
 from mintline.messages import KeyRef
 from mintline_signer.protocol import WrappedKey
@@ -24,7 +25,7 @@ class RememberedKeys:
         *,
         size: int,
         ttl: float,
-        clock: Callable[[], float],
+        clock: Callable[[], Monotonic],
         looked_up: Callable[[bool], None] = lambda _: None,
     ) -> None:
         self._read = read

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+from mintline.clock import UnixSeconds
 from mintline.kinds.registry import NAMES, VOUCHER, find_kinds, request_type
 from mintline.messages import AnyRequest
 from mintline_signer.enclave.kinds.base import EnclaveKind, RequiredAuthorization, require
@@ -31,7 +32,7 @@ def kind_of(request: AnyRequest) -> EnclaveKind[Any]:
     return kind
 
 
-def check(policy: SigningPolicy, request: AnyRequest, *, now: float) -> Role:
+def check(policy: SigningPolicy, request: AnyRequest, *, now: UnixSeconds) -> Role:
     """Raise EnclaveRefusal unless the policy allows what is asked for; return what the signer acts as.
 
     `now` is in Unix seconds.

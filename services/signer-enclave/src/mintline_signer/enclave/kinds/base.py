@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
+from mintline.clock import UnixSeconds
 from mintline.eth import keccak256
 from mintline.kinds import transaction_of
 from mintline.messages import AnyIntent, Intent, KeyRef, Message
@@ -76,7 +77,7 @@ class EnclaveKind(ABC, Generic[RequestT]):
     """A kind of request to the enclave."""
 
     @abstractmethod
-    def check(self, policy: SigningPolicy, request: RequestT, now: float) -> Role:
+    def check(self, policy: SigningPolicy, request: RequestT, now: UnixSeconds) -> Role:
         """Raise EnclaveRefusal unless the policy allows it; return what the signer acts as.
 
         Chain and key's chain are checked before. `now` is in Unix seconds.

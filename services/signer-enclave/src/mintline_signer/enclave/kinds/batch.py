@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from mintline.clock import UnixSeconds
 from mintline.kinds.batch import line_digest
 from mintline.messages import SignBatch
 from mintline_signer.enclave.kinds.base import (
@@ -22,7 +23,7 @@ from mintline_signer.errors import EnclaveFailure, FailureCode, RefusalCode
 class BatchKind(TransactionKind[SignBatch]):
     """`sign_batch`."""
 
-    def check(self, policy: SigningPolicy, request: SignBatch, now: float) -> Role:  # noqa: ARG002 - it has no deadline
+    def check(self, policy: SigningPolicy, request: SignBatch, now: UnixSeconds) -> Role:  # noqa: ARG002 - it has no deadline
         """Allow it to relayers, with each mint and each token once."""
         role = sender_role(policy, request.signer)
         require(role is Role.RELAYER, RefusalCode.SIGNER)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from mintline.clock import UnixSeconds
 from mintline.messages import SignMint
 from mintline.request_digests import mint_digest
 from mintline_signer.enclave.curve import SigningKey
@@ -23,7 +24,7 @@ from mintline_signer.enclave.policy import Role, SigningPolicy
 class MintKind(TransactionKind[SignMint]):
     """`sign_mint`."""
 
-    def check(self, policy: SigningPolicy, request: SignMint, now: float) -> Role:
+    def check(self, policy: SigningPolicy, request: SignMint, now: UnixSeconds) -> Role:
         """Allow it to users."""
         role = check_user(policy, request, request.contract, action="mint")
         check_voucher(policy, request.contract, request.voucher, now)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mintline.clock import UnixSeconds
 from mintline.messages import SignNoop
 from mintline_signer.enclave.kinds.base import TransactionKind, check_fees, sender_role
 from mintline_signer.enclave.policy import Role, SigningPolicy
@@ -12,7 +13,7 @@ class NoopKind(TransactionKind[SignNoop]):
 
     fills = True
 
-    def check(self, policy: SigningPolicy, request: SignNoop, now: float) -> Role:  # noqa: ARG002 - it has no deadline
+    def check(self, policy: SigningPolicy, request: SignNoop, now: UnixSeconds) -> Role:  # noqa: ARG002 - it has no deadline
         """Allow it to whichever key may send transactions: it moves nothing, so no user has to ask for it."""
         role = sender_role(policy, request.signer)
         check_fees(policy, request)

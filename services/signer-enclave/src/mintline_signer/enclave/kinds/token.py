@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import ClassVar, Literal, TypeVar
 
+from mintline.clock import UnixSeconds
 from mintline.messages import SignBurn, SignTransfer
 from mintline.request_digests import AskedToken
 from mintline_signer.enclave.kinds.base import (
@@ -31,7 +32,7 @@ class TokenKind(TransactionKind[TokenIntentT]):
     def digest(self, request: TokenIntentT) -> bytes:
         """Return the digest of what its user must have asked for."""
 
-    def check(self, policy: SigningPolicy, request: TokenIntentT, now: float) -> Role:  # noqa: ARG002 - it has no deadline
+    def check(self, policy: SigningPolicy, request: TokenIntentT, now: UnixSeconds) -> Role:  # noqa: ARG002 - it has no deadline
         """Allow it to users."""
         return check_user(policy, request, request.contract, action=self.action)
 

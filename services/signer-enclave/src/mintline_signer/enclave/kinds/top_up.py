@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mintline.clock import UnixSeconds
 from mintline.messages import SignTopUp
 from mintline_signer.enclave.kinds.base import Gift, TransactionKind, check_fees, require, sender_role
 from mintline_signer.enclave.policy import Role, SigningPolicy
@@ -11,7 +12,7 @@ from mintline_signer.errors import RefusalCode
 class TopUpKind(TransactionKind[SignTopUp]):
     """`sign_top_up`."""
 
-    def check(self, policy: SigningPolicy, request: SignTopUp, now: float) -> Role:  # noqa: ARG002 - it has no deadline
+    def check(self, policy: SigningPolicy, request: SignTopUp, now: UnixSeconds) -> Role:  # noqa: ARG002 - it has no deadline
         """Allow it to the treasury, up to a value, to wallets."""
         role = sender_role(policy, request.signer)
         check_fees(policy, request)

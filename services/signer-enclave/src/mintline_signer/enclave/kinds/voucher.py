@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from mintline.clock import UnixSeconds
 from mintline.messages import IssueVoucher
 from mintline.request_digests import voucher_digest
 from mintline_signer.enclave.curve import SigningKey
@@ -27,7 +28,7 @@ from mintline_signer.protocol import Issued
 class VoucherKind(EnclaveKind[IssueVoucher]):
     """`issue_voucher`."""
 
-    def check(self, policy: SigningPolicy, request: IssueVoucher, now: float) -> Role:
+    def check(self, policy: SigningPolicy, request: IssueVoucher, now: UnixSeconds) -> Role:
         """Allow it to the issuer."""
         require(same(request.signer, policy.issuer), RefusalCode.SIGNER)
         check_voucher(policy, request.contract, request.voucher, now)

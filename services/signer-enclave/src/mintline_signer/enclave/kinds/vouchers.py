@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
+from mintline.clock import UnixSeconds
 from mintline.eth import voucher_hash
 from mintline.messages import IssueVoucher, SignMint, Voucher
 from mintline_signer.enclave.curve import SigningKey
@@ -12,7 +13,7 @@ from mintline_signer.enclave.policy import SigningPolicy
 from mintline_signer.errors import RefusalCode
 
 
-def check_voucher(policy: SigningPolicy, contract: str, voucher: Voucher, now: float) -> None:
+def check_voucher(policy: SigningPolicy, contract: str, voucher: Voucher, now: UnixSeconds) -> None:
     """Raise EnclaveRefusal unless the policy allows the voucher."""
     require(contract in policy.contracts, RefusalCode.CONTRACT)
     require(voucher.deadline > now, RefusalCode.VOUCHER_EXPIRED)
