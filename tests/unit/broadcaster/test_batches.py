@@ -11,13 +11,15 @@ import pytest
 from mintline.errors import Conflict, Deferred, Rejected
 from mintline.kinds import first_intent, meaning_of
 from mintline.messages import BatchMint, FinishBatch, KeyRef, RenewNonce, SignBatch, SigningRefused, SignNoop
-from mintline.records import Mint, Problem
+from mintline.records import Attempt, Mint, Problem
 from mintline.refusals import problem_of
 from mintline.resources import BUILD, SIGN
 from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import Transaction
 from mintline_broadcaster import outcomes
 from mintline_broadcaster.on_record import OutcomeRefused
+from mintline_testkit.broadcaster.harness import Harness
+from mintline_testkit.broadcaster.intents import mint_intent, sign
 from mintline_testkit.constants import GWEI
 
 REFUSED = problem_of("token_expired")
@@ -26,12 +28,12 @@ REFUSED = problem_of("token_expired")
 class Batches:
     """A relayer's batches, as the builder leaves them."""
 
-    def __init__(self, world: Any, make: Any) -> None:
-        self.world = world
-        self.relayer: KeyRef = make(sender=50).signer.evolve(subject="platform:relayer-1")
-        self._fees = make().fees
-        self._contract = make().contract
-        self._to = make().voucher.to
+    def __init__(self, harness: Harness) -> None:
+        self.harness = harness
+        self.relayer: KeyRef = mint_intent(sender=50).signer.evolve(subject="platform:relayer-1")
+        self._fees = mint_intent().fees
+        self._contract = mint_intent().contract
+        self._to = mint_intent().voucher.to
 
     def line(self, number: int) -> BatchMint:
         return BatchMint(
@@ -57,8 +59,8 @@ class Batches:
     def reserved(self, *numbers: int, nonce: int = 0, claimed: bool = True, **changes: Any) -> SignBatch:
         """Put a batch on record and, unless it is not `claimed`, the claims of its mints."""
         intent = self.intent(*numbers, nonce=nonce)
-        times = {"reserved_at": self.world.now, "updated_at": self.world.now}
-        self.world.reserved(intent, **{**times, **changes})
+        times = {"reserved_at": self.harness.now, "updated_at": self.harness.now}
+        self.harness.reserved(intent, **{**times, **changes})
         for line in intent.mints:
             self.accepted(line)
             if claimed:
@@ -66,7 +68,7 @@ class Batches:
         return intent
 
     def accepted(self, line: BatchMint) -> None:
-        self.world.store.mints[line.mint_id] = Mint(
+        self.harness.store.mints[line.mint_id] = Mint(
             mint_id=line.mint_id,
             sub=line.subject,
             status=MintStatus.ACCEPTED,
@@ -77,189 +79,191 @@ class Batches:
             metadata_digest=line.metadata_digest,
             token_id=line.token_id,
             request_digest="",
-            created_at=self.world.now,
-            updated_at=self.world.now,
+            created_at=self.harness.now,
+            updated_at=self.harness.now,
         )
 
     def claim(self, mint_id: str, nonce: int) -> None:
         claimed = {"status": MintStatus.BUILT, "sender": self.relayer, "nonce": nonce}
-        mints = self.world.store.mints
+        mints = self.harness.store.mints
         mints[mint_id] = mints[mint_id].evolve(**claimed)
 
     def reject(self, number: int) -> None:
         """Have a mint end elsewhere."""
-        mints = self.world.store.mints
+        mints = self.harness.store.mints
         problem = Problem(code="cancelled", reason="…")
         mints[f"mint_{number}"] = mints[f"mint_{number}"].evolve(status=MintStatus.REJECTED, problem=problem)
 
     def record(self, nonce: int = 0) -> Transaction:
-        record: Transaction = self.world.transaction(self.intent(1, nonce=nonce))
+        record: Transaction = self.harness.transaction(self.intent(1, nonce=nonce))
         return record
 
     def statuses(self) -> dict[str, MintStatus]:
-        store = self.world.store
-        return {mint_id: store.standing(mint_id).status for mint_id in store.mints}
+        store = self.harness.store
+        return {mint_id: self.harness.stands(mint_id).status for mint_id in store.mints}
 
     async def failed(self, *numbers: int, nonce: int = 0) -> SignBatch:
         """Put a batch on record that was sent and reverts, as the index knows."""
         intent = self.reserved(*numbers, nonce=nonce)
-        await self.world.broadcast(intent)
-        self.world.chain.mine()
-        for tx_hash, receipt in self.world.chain.receipts.items():
-            self.world.chain.receipts[tx_hash] = replace(receipt, status=False)
-        self.world.mined(intent, succeeded=False)
+        await self.harness.broadcast(intent)
+        self.harness.chain.mine()
+        for tx_hash, receipt in self.harness.chain.receipts.items():
+            self.harness.chain.receipts[tx_hash] = replace(receipt, status=False)
+        self.harness.mined(intent, succeeded=False)
         return intent
 
 
 @pytest.fixture
-def batches(world: Any, make: Any) -> Batches:
-    return Batches(world, make)
+def batches(harness: Harness) -> Batches:
+    return Batches(harness)
 
 
 # Sent as any transaction
 
 
 async def test_batch__when_it_is_signed__then_on_record_sent_and_every_mint_is_submitted_by_one_write(
-    world: Any, batches: Batches
+    harness: Harness, batches: Batches
 ) -> None:
     intent = batches.reserved(1, 2, 3)
-    await world.broadcast(intent)
+    await harness.broadcast(intent)
     assert set(batches.statuses().values()) == {MintStatus.SUBMITTED}
-    assert len(world.chain.pool) == 1
-    assert {mint.status for mint in world.store.mints.values()} == {MintStatus.BUILT}
+    assert len(harness.chain.pool) == 1
+    assert {mint.status for mint in harness.store.mints.values()} == {MintStatus.BUILT}
 
 
 async def test_batch__when_its_fees_are_too_low__then_the_same_lines_are_signed_again_by_their_records(
-    world: Any, batches: Batches
+    harness: Harness, batches: Batches
 ) -> None:
     intent = batches.reserved(1, 2)
-    world.chain.minimum_tip = 2 * GWEI
+    harness.chain.minimum_tip = 2 * GWEI
     forged = intent.evolve(mints=(intent.mints[0].evolve(subject="mallory"), intent.mints[1]))
-    await world.broadcast(forged)
-    [again] = await world.sent_to(SIGN)
+    await harness.broadcast(forged)
+    [again] = await harness.sent_to(SIGN)
     assert again.attempt == 1
     assert again.mints == intent.mints
 
 
 async def test_batch__when_the_relayer_has_no_ether__then_nobody_tops_it_up(
-    world: Any, batches: Batches
+    harness: Harness, batches: Batches
 ) -> None:
     intent = batches.reserved(1)
-    world.chain.balances[batches.relayer.address] = 0
+    harness.chain.balances[batches.relayer.address] = 0
     with pytest.raises(Deferred, match="the relayer is low"):
-        await world.broadcast(intent)
-    assert await world.sent_to(BUILD) == []
+        await harness.broadcast(intent)
+    assert await harness.sent_to(BUILD) == []
 
 
 async def test_batch__when_its_gas_can_never_be_sent__then_every_mint_ends_and_its_nonce_is_filled(
-    world: Any, batches: Batches
+    harness: Harness, batches: Batches
 ) -> None:
     intent = batches.reserved(1, 2)
-    world.chain.block_gas = 100_000
-    await world.broadcast(intent)
+    harness.chain.block_gas = 100_000
+    await harness.broadcast(intent)
     assert set(batches.statuses().values()) == {MintStatus.REJECTED}
-    assert [type(message) for message in await world.sent_to(SIGN)] == [SignNoop]
-    assert batches.record().filling_at == world.now
+    assert [type(message) for message in await harness.sent_to(SIGN)] == [SignNoop]
+    assert batches.record().filling_at == harness.now
 
 
 # Half claimed
 
 
 async def test_claiming__when_older_than_its_deadline__then_the_builder_finishes_it_ever_more_patiently(
-    world: Any, batches: Batches
+    harness: Harness, batches: Batches
 ) -> None:
     batches.reserved(1, 2, claimed=False, claiming=True)
-    start, asked = world.now, []
+    start, asked = harness.now, []
     for _ in range(0, 900, 20):
-        await world.sweep(after=20)
-        for message in await world.sent_to(BUILD):
+        await harness.sweep(after=20)
+        for message in await harness.sent_to(BUILD):
             if isinstance(message, FinishBatch):
                 assert (message.sender, message.nonce) == (batches.relayer.address, 0)
-                asked.append((world.now - start) // 1000)
+                asked.append((harness.now - start) // 1000)
     assert asked == [60, 180, 420, 900]
-    assert await world.sent_to(SIGN) == []
+    assert await harness.sent_to(SIGN) == []
 
 
-async def test_claiming__when_two_copies_sweep__then_one_of_them_asks(world: Any, batches: Batches) -> None:
+async def test_claiming__when_two_copies_sweep__then_one_of_them_asks(
+    harness: Harness, batches: Batches
+) -> None:
     batches.reserved(1, claiming=True)
-    await world.sweep(after=60)
-    await world.sweep()
-    assert [type(message) for message in await world.sent_to(BUILD)] == [FinishBatch]
+    await harness.sweep(after=60)
+    await harness.sweep()
+    assert [type(message) for message in await harness.sent_to(BUILD)] == [FinishBatch]
 
 
 async def test_claiming__when_its_nonce_is_used__then_it_stays_open_until_it_is_sealed(
-    world: Any, batches: Batches
+    harness: Harness, batches: Batches
 ) -> None:
     batches.reserved(1, 2, claiming=True)
-    world.chain.use_nonce(batches.relayer.address)
-    world.finalize()
-    await world.sweep(after=60)
-    assert [type(message) for message in await world.sent_to(BUILD)] == [FinishBatch]
-    world.change(batches.intent(1), claiming=None)
-    await world.sweep(after=60)
-    assert {message.mint_id for message in await world.sent_to(BUILD)} == {"mint_1", "mint_2"}
+    harness.chain.use_nonce(batches.relayer.address)
+    harness.finalize()
+    await harness.sweep(after=60)
+    assert [type(message) for message in await harness.sent_to(BUILD)] == [FinishBatch]
+    harness.change(batches.intent(1), claiming=None)
+    await harness.sweep(after=60)
+    assert {message.mint_id for message in await harness.sent_to(BUILD)} == {"mint_1", "mint_2"}
 
 
 @pytest.mark.parametrize("used", [True, False])
 async def test_claiming__when_its_nonce_is_to_be_filled__then_its_claims_end_with_the_noop_and_are_let_go(
-    world: Any, batches: Batches, *, used: bool
+    harness: Harness, batches: Batches, *, used: bool
 ) -> None:
-    batches.reserved(1, 2, claimed=False, claiming=True, filling_at=world.now)
+    batches.reserved(1, 2, claimed=False, claiming=True, filling_at=harness.now)
     batches.claim("mint_1", 0)
     if used:
-        world.chain.use_nonce(batches.relayer.address)
-        world.finalize()
-    await world.sweep(after=20)
-    [noop] = await world.sent_to(SIGN)
-    await world.broadcast(noop)
+        harness.chain.use_nonce(batches.relayer.address)
+        harness.finalize()
+    await harness.sweep(after=20)
+    [noop] = await harness.sent_to(SIGN)
+    await harness.broadcast(noop)
     assert batches.record().claiming is None
-    world.chain.mine()
-    world.finalize()
-    await world.sweep(after=20)
-    assert {message.mint_id for message in await world.sent_to(BUILD)} == {"mint_1"}
+    harness.chain.mine()
+    harness.finalize()
+    await harness.sweep(after=20)
+    assert {message.mint_id for message in await harness.sent_to(BUILD)} == {"mint_1"}
     batches.claim("mint_1", 1)
-    await world.sweep(after=20)
-    assert world.open() == []
+    await harness.sweep(after=20)
+    assert harness.open() == []
 
 
 async def test_claiming__when_it_comes_signed__then_nothing_is_sent_before_it_is_sealed(
-    world: Any, batches: Batches
+    harness: Harness, batches: Batches
 ) -> None:
     intent = batches.reserved(1, 2, claiming=True)
     with pytest.raises(Deferred):
-        await world.broadcast(intent)
-    assert world.chain.sends == []
-    world.change(intent, claiming=None)
-    await world.broadcast(intent)
-    assert len(world.chain.pool) == 1
+        await harness.broadcast(intent)
+    assert harness.chain.sends == []
+    harness.change(intent, claiming=None)
+    await harness.broadcast(intent)
+    assert len(harness.chain.pool) == 1
 
 
 # Sealed again
 
 
 async def test_sealed__when_it_never_came_back__then_it_is_signed_as_it_is(
-    world: Any, batches: Batches
+    harness: Harness, batches: Batches
 ) -> None:
     intent = batches.reserved(1, 2)
-    await world.sweep(after=60)
-    assert await world.sent_to(SIGN) == [intent]
+    await harness.sweep(after=60)
+    assert await harness.sent_to(SIGN) == [intent]
 
 
 async def test_sealed__when_a_mint_ended_meanwhile__then_it_is_signed_without_it(
-    world: Any, batches: Batches
+    harness: Harness, batches: Batches
 ) -> None:
     before = batches.reserved(1, 2, 3)
     batches.reject(2)
-    await world.sweep(after=60)
+    await harness.sweep(after=60)
     left = batches.intent(1, 3)
-    assert await world.sent_to(SIGN) == [left]
+    assert await harness.sent_to(SIGN) == [left]
     record = batches.record()
     assert (record.operations, record.meaning) == (("mint_1", "mint_3"), meaning_of(left))
     assert record.filling_at is None
     with pytest.raises(OutcomeRefused):
-        await world.broadcast(before)
-    assert world.chain.sends == []
-    await world.broadcast(left)
+        await harness.broadcast(before)
+    assert harness.chain.sends == []
+    await harness.broadcast(left)
     assert batches.statuses() == {
         "mint_1": MintStatus.SUBMITTED,
         "mint_2": MintStatus.REJECTED,
@@ -268,100 +272,102 @@ async def test_sealed__when_a_mint_ended_meanwhile__then_it_is_signed_without_it
 
 
 async def test_sealed__when_every_mint_ended_meanwhile__then_its_nonce_is_filled(
-    world: Any, batches: Batches
+    harness: Harness, batches: Batches
 ) -> None:
     batches.reserved(1, 2)
     batches.reject(1)
     batches.reject(2)
-    await world.sweep(after=60)
-    [noop] = await world.sent_to(SIGN)
+    await harness.sweep(after=60)
+    [noop] = await harness.sent_to(SIGN)
     assert (type(noop), noop.nonce) == (SignNoop, 0)
-    assert batches.record().filling_at == world.now
+    assert batches.record().filling_at == harness.now
 
 
 async def test_sealed__when_a_mint_cannot_be_read__then_the_batch_waits_with_all_of_them(
-    world: Any, batches: Batches
+    harness: Harness, batches: Batches
 ) -> None:
     batches.reserved(1, 2)
-    unreadable = world.store.mints.pop("mint_2")
-    await world.sweep(after=60)
-    assert await world.sent_to(SIGN) == []
-    world.store.mints["mint_2"] = unreadable
-    await world.sweep(after=240)
-    assert await world.sent_to(SIGN) == [batches.intent(1, 2)]
+    unreadable = harness.store.mints.pop("mint_2")
+    await harness.sweep(after=60)
+    assert await harness.sent_to(SIGN) == []
+    harness.store.mints["mint_2"] = unreadable
+    await harness.sweep(after=240)
+    assert await harness.sent_to(SIGN) == [batches.intent(1, 2)]
 
 
 # Refused
 
 
-async def refuse(world: Any, intent: SignBatch, number: int | None = None) -> None:
+async def refuse(harness: Harness, intent: SignBatch, number: int | None = None) -> None:
     blamed = "" if number is None else f"mint_{number}"
-    await world.handle(SigningRefused(intent=intent, code="token_expired", operation_id=blamed))
+    await harness.handle(SigningRefused(intent=intent, code="token_expired", operation_id=blamed))
 
 
 async def test_refused__when_one_mint_is_to_blame__then_it_ends_and_the_rest_is_signed(
-    world: Any, batches: Batches
+    harness: Harness, batches: Batches
 ) -> None:
     intent = batches.reserved(1, 2, 3)
-    await refuse(world, intent, 2)
-    mint = world.store.mints["mint_2"]
+    await refuse(harness, intent, 2)
+    mint = harness.store.mints["mint_2"]
     assert (mint.status, mint.problem) == (MintStatus.REJECTED, REFUSED)
-    assert await world.sent_to(SIGN) == [batches.intent(1, 3)]
+    assert await harness.sent_to(SIGN) == [batches.intent(1, 3)]
     assert (batches.record().operations, batches.record().filling_at) == (("mint_1", "mint_3"), None)
-    await refuse(world, batches.intent(1, 3), 1)
-    assert await world.sent_to(SIGN) == [batches.intent(3)]
-    await refuse(world, batches.intent(3), 3)
+    await refuse(harness, batches.intent(1, 3), 1)
+    assert await harness.sent_to(SIGN) == [batches.intent(3)]
+    await refuse(harness, batches.intent(3), 3)
     assert set(batches.statuses().values()) == {MintStatus.REJECTED}
-    assert [type(message) for message in await world.sent_to(SIGN)] == [SignNoop]
-    assert batches.record().filling_at == world.now
+    assert [type(message) for message in await harness.sent_to(SIGN)] == [SignNoop]
+    assert batches.record().filling_at == harness.now
 
 
 async def test_refused__when_redelivered_after_one_was_left_out__then_the_rest_is_signed_again(
-    world: Any, batches: Batches
+    harness: Harness, batches: Batches
 ) -> None:
     intent = batches.reserved(1, 2)
-    await refuse(world, intent, 2)
-    await world.sent_to(SIGN)
-    world.now += 301_000
-    await refuse(world, intent, 2)
-    assert await world.sent_to(SIGN) == [batches.intent(1)]
+    await refuse(harness, intent, 2)
+    await harness.sent_to(SIGN)
+    harness.now += 301_000
+    await refuse(harness, intent, 2)
+    assert await harness.sent_to(SIGN) == [batches.intent(1)]
     assert batches.statuses()["mint_1"] is MintStatus.BUILT
 
 
 async def test_refused__when_the_one_to_blame_ended_elsewhere__then_the_rest_is_signed(
-    world: Any, batches: Batches
+    harness: Harness, batches: Batches
 ) -> None:
     intent = batches.reserved(1, 2)
     batches.reject(2)
-    ended = world.store.mints["mint_2"]
-    await refuse(world, intent, 2)
-    assert world.store.mints["mint_2"] == ended
-    assert await world.sent_to(SIGN) == [batches.intent(1)]
+    ended = harness.store.mints["mint_2"]
+    await refuse(harness, intent, 2)
+    assert harness.store.mints["mint_2"] == ended
+    assert await harness.sent_to(SIGN) == [batches.intent(1)]
     assert batches.record().operations == ("mint_1",)
-    await world.broadcast(batches.intent(1))
-    assert len(world.chain.pool) == 1
+    await harness.broadcast(batches.intent(1))
+    assert len(harness.chain.pool) == 1
 
 
 @pytest.mark.parametrize("changes", [{"claiming": True}, {"filling_at": 1}], ids=["claiming", "to-be-filled"])
 async def test_refused__when_the_batch_cannot_go_on_without_one__then_that_one_lives(
-    world: Any, batches: Batches, changes: dict[str, Any]
+    harness: Harness, batches: Batches, changes: dict[str, Any]
 ) -> None:
     intent = batches.reserved(1, 2, **changes)
     before = batches.record()
     with pytest.raises(Conflict):
-        await refuse(world, intent, 2)
+        await refuse(harness, intent, 2)
     assert (batches.record(), set(batches.statuses().values())) == (before, {MintStatus.BUILT})
 
 
 async def test_refused__when_nobody_is_to_blame__then_all_end_and_the_nonce_is_filled(
-    world: Any, batches: Batches
+    harness: Harness, batches: Batches
 ) -> None:
     intent = batches.reserved(1, 2, 3)
-    await refuse(world, intent)
-    assert {mint.problem for mint in world.store.mints.values()} == {REFUSED}
-    assert [type(message) for message in await world.sent_to(SIGN)] == [SignNoop]
+    await refuse(harness, intent)
+    assert {mint.problem for mint in harness.store.mints.values()} == {REFUSED}
+    assert [type(message) for message in await harness.sent_to(SIGN)] == [SignNoop]
     with pytest.raises(Conflict):  # nothing that was signed by another copy is sent any more
-        await world.store.enter(intent, None)
+        await harness.store.enter(
+            intent, Attempt(tx_hash=bytes(32), max_fee_per_gas=2, max_priority_fee_per_gas=1, at=0)
+        )
 
 
 STRANGE: dict[str, Callable[[SignBatch], SignBatch]] = {
@@ -376,75 +382,79 @@ STRANGE: dict[str, Callable[[SignBatch], SignBatch]] = {
 @pytest.mark.parametrize("number", [None, 1])
 @pytest.mark.parametrize("what", STRANGE)
 async def test_refused__when_it_is_not_the_batch_on_record__then_all_go_on(
-    world: Any, batches: Batches, what: str, number: int | None
+    harness: Harness, batches: Batches, what: str, number: int | None
 ) -> None:
     intent = batches.reserved(1, 2, 3)
     before = batches.record()
     with pytest.raises(OutcomeRefused):
-        await refuse(world, STRANGE[what](intent), number)
+        await refuse(harness, STRANGE[what](intent), number)
     assert set(batches.statuses().values()) == {MintStatus.BUILT}
-    assert (batches.record(), await world.sent_to(SIGN)) == (before, [])
+    assert (batches.record(), await harness.sent_to(SIGN)) == (before, [])
 
 
-async def test_refused__when_the_batch_was_sent__then_nothing_ends(world: Any, batches: Batches) -> None:
+async def test_refused__when_the_batch_was_sent__then_nothing_ends(
+    harness: Harness, batches: Batches
+) -> None:
     intent = batches.reserved(1, 2)
-    await world.broadcast(intent)
+    await harness.broadcast(intent)
     with pytest.raises(Conflict):
-        await refuse(world, intent, 1)
+        await refuse(harness, intent, 1)
     with pytest.raises(Rejected):
-        await refuse(world, intent.evolve(attempt=1), 1)
+        await refuse(harness, intent.evolve(attempt=1), 1)
     assert set(batches.statuses().values()) == {MintStatus.SUBMITTED}
 
 
 async def test_refused__when_a_noop_took_its_nonce__then_its_mints_get_another_once_that_is_final(
-    world: Any, batches: Batches
+    harness: Harness, batches: Batches
 ) -> None:
     intent = batches.reserved(1, 2)
-    await world.refuse(intent, "memory_nonce_filled")
-    [noop] = await world.sent_to(SIGN)
-    await world.broadcast(noop)
-    assert await world.sent_to(BUILD) == []
-    world.chain.mine()
-    world.finalize()
-    await world.sweep(after=20)
-    assert [message.mint_id for message in await world.sent_to(BUILD)] == ["mint_1", "mint_2"]
+    await harness.refuse(intent, "memory_nonce_filled")
+    [noop] = await harness.sent_to(SIGN)
+    await harness.broadcast(noop)
+    assert await harness.sent_to(BUILD) == []
+    harness.chain.mine()
+    harness.finalize()
+    await harness.sweep(after=20)
+    assert [message.mint_id for message in await harness.sent_to(BUILD)] == ["mint_1", "mint_2"]
 
 
 async def test_refused__when_other_lines_were_signed_before__then_its_mints_live_and_its_nonce_is_filled(
-    world: Any, batches: Batches
+    harness: Harness, batches: Batches
 ) -> None:
     """The enclave signed a batch whose bytes were lost; a line was left out, and it remembers the nonce."""
     batches.reserved(1, 2)
     batches.reject(1)
-    await world.sweep(after=60)
-    [left] = await world.sent_to(SIGN)
-    await world.refuse(left, "memory_nonce")
+    await harness.sweep(after=60)
+    [left] = await harness.sent_to(SIGN)
+    await harness.refuse(left, "memory_nonce")
     assert batches.statuses()["mint_2"] is MintStatus.BUILT
-    assert [type(message) for message in await world.sent_to(SIGN)] == [SignNoop]
-    assert batches.record().filling_at == world.now
+    assert [type(message) for message in await harness.sent_to(SIGN)] == [SignNoop]
+    assert batches.record().filling_at == harness.now
 
 
 # Failed on chain
 
 
-async def test_failed__when_its_block_is_not_final__then_its_mints_wait(world: Any, batches: Batches) -> None:
+async def test_failed__when_its_block_is_not_final__then_its_mints_wait(
+    harness: Harness, batches: Batches
+) -> None:
     await batches.failed(1, 2)
-    await world.sweep(after=20)
-    assert await world.sent_to(BUILD) == []
+    await harness.sweep(after=20)
+    assert await harness.sent_to(BUILD) == []
     assert set(batches.statuses().values()) == {MintStatus.SUBMITTED}
 
 
 async def test_failed__when_its_block_is_final__then_each_gets_another_nonce_and_it_is_closed_as_failed(
-    world: Any, batches: Batches
+    harness: Harness, batches: Batches
 ) -> None:
     await batches.failed(1, 2, 3)
-    sweeper = world.sweeper()
-    world.now += 20_000
+    sweeper = harness.sweeper()
+    harness.now += 20_000
     await sweeper.sweep()
-    world.finalize()
-    world.now += 20_000
+    harness.finalize()
+    harness.now += 20_000
     await sweeper.sweep()  # it did not rest meanwhile
-    asked = await world.sent_to(BUILD)
+    asked = await harness.sent_to(BUILD)
     assert {type(message) for message in asked} == {RenewNonce}
     assert [(message.mint_id, message.nonce) for message in asked] == [
         ("mint_1", 0),
@@ -453,40 +463,40 @@ async def test_failed__when_its_block_is_final__then_each_gets_another_nonce_and
     ]
     batches.claim("mint_1", 1)
     batches.claim("mint_3", 1)
-    await world.sweep(after=20)
+    await harness.sweep(after=20)
     assert batches.record().state is TransactionState.MINED
     batches.reject(2)
-    await world.sweep(after=20)
+    await harness.sweep(after=20)
     record = batches.record()
     assert (record.state, record.outcome) == (TransactionState.FINAL, "failed")
 
 
 async def test_failed__when_one_token_is_there__then_that_mint_ends_by_it(
-    world: Any, batches: Batches, make: Any
+    harness: Harness, batches: Batches
 ) -> None:
     await batches.failed(1, 2)
-    world.redeemed(make(0), block=world.chain.number)
-    world.finalize()
-    await world.sweep(after=20)
-    assert [message.mint_id for message in await world.sent_to(BUILD)] == ["mint_2"]
+    harness.redeemed(mint_intent(0), block=harness.chain.number)
+    harness.finalize()
+    await harness.sweep(after=20)
+    assert [message.mint_id for message in await harness.sent_to(BUILD)] == ["mint_2"]
     assert batches.statuses()["mint_1"] is MintStatus.FINALIZED
 
 
 async def test_failed__when_it_carries_hundreds__then_a_pass_lets_a_bounded_number_go_and_later_ones_all(
-    world: Any, batches: Batches
+    harness: Harness, batches: Batches
 ) -> None:
     await batches.failed(*range(1, 251))
-    world.finalize()
+    harness.finalize()
     asked: set[str] = set()
     for _ in range(20):
-        await world.sweep(after=15)
-        messages = await world.sent_to(BUILD)
+        await harness.sweep(after=15)
+        messages = await harness.sent_to(BUILD)
         assert len(messages) <= outcomes.MAX_RELEASES
         asked |= {message.mint_id for message in messages}
     assert len(asked) == 250, "those that stay keep no others waiting"
     for mint_id in asked:
         batches.claim(mint_id, 1)
-    await world.sweep(after=15)
+    await harness.sweep(after=15)
     assert batches.record().outcome == "failed"
 
 
@@ -495,44 +505,44 @@ async def test_failed__when_it_carries_hundreds__then_a_pass_lets_a_bounded_numb
 
 @pytest.mark.parametrize("sent", [True, False])
 async def test_taken__when_another_has_its_nonce_for_good__then_each_is_let_go_and_it_is_closed(
-    world: Any, batches: Batches, *, sent: bool
+    harness: Harness, batches: Batches, *, sent: bool
 ) -> None:
     intent = batches.reserved(1, 2)
     if sent:
-        await world.broadcast(intent)
-        world.chain.pool.clear()
-    world.chain.use_nonce(batches.relayer.address)
-    world.finalize()
-    await world.sweep(after=20)
-    assert [message.mint_id for message in await world.sent_to(BUILD)] == ["mint_1", "mint_2"]
+        await harness.broadcast(intent)
+        harness.chain.pool.clear()
+    harness.chain.use_nonce(batches.relayer.address)
+    harness.finalize()
+    await harness.sweep(after=20)
+    assert [message.mint_id for message in await harness.sent_to(BUILD)] == ["mint_1", "mint_2"]
     batches.claim("mint_1", 1)
     batches.reject(2)
-    await world.sweep(after=20)
+    await harness.sweep(after=20)
     record = batches.record()
     assert (record.state, record.outcome, record.filling_at) == (TransactionState.FINAL, "filled", None)
 
 
 async def test_taken__when_one_is_to_be_stopped__then_it_alone_is_cancelled(
-    world: Any, batches: Batches
+    harness: Harness, batches: Batches
 ) -> None:
     batches.reserved(1, 2)
-    mints = world.store.mints
-    mints["mint_1"] = mints["mint_1"].evolve(cancel_requested_at=world.now)
-    world.chain.use_nonce(batches.relayer.address)
-    world.finalize()
-    await world.sweep(after=20)
-    assert [message.mint_id for message in await world.sent_to(BUILD)] == ["mint_2"]
+    mints = harness.store.mints
+    mints["mint_1"] = mints["mint_1"].evolve(cancel_requested_at=harness.now)
+    harness.chain.use_nonce(batches.relayer.address)
+    harness.finalize()
+    await harness.sweep(after=20)
+    assert [message.mint_id for message in await harness.sent_to(BUILD)] == ["mint_2"]
     assert batches.statuses()["mint_1"] is MintStatus.REJECTED
 
 
 async def test_taken__when_a_node_has_the_receipt_of_ours__then_the_index_is_waited_for(
-    world: Any, batches: Batches
+    harness: Harness, batches: Batches
 ) -> None:
-    await world.broadcast(batches.reserved(1, 2))
-    world.chain.mine()
-    world.finalize()
-    await world.sweep(after=20)
-    assert await world.sent_to(BUILD) == []
+    await harness.broadcast(batches.reserved(1, 2))
+    harness.chain.mine()
+    harness.finalize()
+    await harness.sweep(after=20)
+    assert await harness.sent_to(BUILD) == []
     assert set(batches.statuses().values()) == {MintStatus.SUBMITTED}
 
 
@@ -565,10 +575,9 @@ class Fragile:
 class Pipeline:
     """A signer, a builder and an indexer that never fail, and a broadcaster that dies at a call."""
 
-    def __init__(self, world: Any, make: Any, sign: Any, scene: str) -> None:
-        self.world = world
-        self.batches = Batches(world, make)
-        self.sign = sign
+    def __init__(self, harness: Harness, scene: str) -> None:
+        self.harness = harness
+        self.batches = Batches(harness)
         self.scene = scene
         self.calls = 0
         self.dies_at = 0
@@ -580,8 +589,8 @@ class Pipeline:
             raise Crash
 
     def ports(self) -> dict[str, Any]:
-        world = self.world
-        ports = {"store": world.store, "chain": world.chain, "outbox": world.queues}
+        harness = self.harness
+        ports = {"store": harness.store, "chain": harness.chain, "outbox": harness.queues}
         return {name: Fragile(port, self.fate) for name, port in ports.items()}
 
     async def survive(self, work: Callable[[], Awaitable[Any]]) -> None:
@@ -594,7 +603,7 @@ class Pipeline:
     async def handle(self, message: Any) -> None:
         async def work() -> None:
             try:
-                await self.world.handle(message, **self.ports())
+                await self.harness.handle(message, **self.ports())
             except (Conflict, Rejected):
                 return
 
@@ -602,58 +611,59 @@ class Pipeline:
 
     async def turn(self) -> None:
         """Let half a minute pass for everybody."""
-        world = self.world
-        world.now += 30_000
-        await self.survive(lambda: world.sweeper(**self.ports()).sweep())
-        for intent in await world.sent_to(SIGN):
+        harness = self.harness
+        harness.now += 30_000
+        await self.survive(lambda: harness.sweeper(**self.ports()).sweep())
+        for intent in await harness.sent_to(SIGN):
             bad = [line.mint_id for line in getattr(intent, "mints", ()) if line.mint_id == "mint_2"]
             if self.scene == "refused" and isinstance(intent, SignBatch):
                 await self.handle(SigningRefused(intent=intent, code="token_expired"))
             elif self.scene == "blamed" and bad:
                 await self.handle(SigningRefused(intent=intent, code="token_expired", operation_id=bad[0]))
             else:
-                await self.handle(self.sign(intent))
-        for message in await world.sent_to(BUILD):
+                await self.handle(sign(intent))
+        for message in await harness.sent_to(BUILD):
             self.build(message)
-        world.chain.mine()
+        harness.chain.mine()
         self.index()
-        world.finalize()
+        harness.finalize()
 
     def index(self) -> None:
-        world = self.world
-        for place, record in list(world.store.transactions.items()):
-            mined = any(one.tx_hash in world.chain.receipts for one in record.own_attempts)
+        harness = self.harness
+        for place, record in list(harness.store.transactions.items()):
+            mined = any(one.tx_hash in harness.chain.receipts for one in record.own_attempts)
             if record.state is not TransactionState.SUBMITTED or not mined or not record.operations:
                 continue
             failed = self.scene == "failed" and len(record.operations) > 1
             state = TransactionState.MINED if failed else TransactionState.FINAL
             outcome = "failed" if failed else "succeeded"
-            told = {"state": state, "outcome": outcome, "block_number": world.chain.number}
-            world.store.transactions[place] = record.evolve(**told)
+            told = {"state": state, "outcome": outcome, "block_number": harness.chain.number}
+            harness.store.transactions[place] = record.evolve(**told)
             for tx_hash in [
-                one.tx_hash for one in record.own_attempts if one.tx_hash in world.chain.receipts
+                one.tx_hash for one in record.own_attempts if one.tx_hash in harness.chain.receipts
             ]:
-                receipt = world.chain.receipts[tx_hash]
-                world.chain.receipts[tx_hash] = replace(receipt, status=not failed)
+                receipt = harness.chain.receipts[tx_hash]
+                harness.chain.receipts[tx_hash] = replace(receipt, status=not failed)
 
     def build(self, message: Any) -> None:
         record = self.batches.record()
         if isinstance(message, FinishBatch) and record.claiming:
             for mint_id in record.operations:
                 self.batches.claim(mint_id, 0)
-            self.world.change(self.batches.intent(1), claiming=None, updated_at=self.world.now)
+            self.harness.change(self.batches.intent(1), claiming=None, updated_at=self.harness.now)
         elif isinstance(message, RenewNonce):
-            mint = self.world.store.mints[message.mint_id]
+            mint = self.harness.store.mints[message.mint_id]
             if mint.nonce != message.nonce:
                 return
             number, nonce = mint.token_id, self.next_nonce
             self.next_nonce += 1
+            assert number is not None
             again = self.batches.intent(number, nonce=nonce)
-            self.world.reserved(again, reserved_at=self.world.now, updated_at=self.world.now)
+            self.harness.reserved(again, reserved_at=self.harness.now, updated_at=self.harness.now)
             self.batches.claim(mint.mint_id, nonce)
 
     async def begin(self) -> None:
-        world, batches = self.world, self.batches
+        harness, batches = self.harness, self.batches
         claiming = self.scene == "half_claimed"
         intent = batches.reserved(1, 2, 3, claimed=not claiming, **({"claiming": True} if claiming else {}))
         if claiming:
@@ -661,12 +671,12 @@ class Pipeline:
         elif self.scene == "moved":
             batches.reject(2)
         elif self.scene == "failed":
-            await world.broadcast(intent)
+            await harness.broadcast(intent)
         elif self.scene == "taken":
-            await world.broadcast(intent)
-            world.chain.pool.clear()
-            world.chain.use_nonce(batches.relayer.address)
-            world.finalize()
+            await harness.broadcast(intent)
+            harness.chain.pool.clear()
+            harness.chain.use_nonce(batches.relayer.address)
+            harness.finalize()
 
 
 ENDS = {
@@ -684,28 +694,28 @@ async def played(pipeline: Pipeline) -> tuple[Any, ...]:
     await pipeline.begin()
     for _ in range(16):
         await pipeline.turn()
-    world = pipeline.world
+    harness = pipeline.harness
     first = pipeline.batches.record()
-    return list(pipeline.batches.statuses().values()), world.open(), dict(world.chain.pool), first.outcome
+    return list(pipeline.batches.statuses().values()), harness.open(), dict(harness.chain.pool), first.outcome
 
 
 @pytest.mark.parametrize("scene", ENDS)
 async def test_batch__when_the_broadcaster_dies_at_any_call__then_the_end_is_the_same(
-    world: Any, make: Any, signed: Any, scene: str
+    harness: Harness, scene: str
 ) -> None:
-    pipeline = Pipeline(world, make, signed, scene)
+    pipeline = Pipeline(harness, scene)
     expected = await played(pipeline)
     assert expected[:3] == (ENDS[scene], [], {})
     for dies_at in range(1, min(pipeline.calls, 150)):
-        again = Pipeline(type(world)(), make, signed, scene)
+        again = Pipeline(type(harness)(), scene)
         again.dies_at = dies_at
         assert await played(again) == expected, dies_at
 
 
 def test_first_intent__when_a_mint_of_a_batch_was_rejected__then_it_is_still_told_what_was_refused(
-    world: Any, batches: Batches
+    harness: Harness, batches: Batches
 ) -> None:
     intent = batches.reserved(1, 2)
     batches.reject(1)
-    mints = [world.store.standing(line.mint_id) for line in intent.mints]
+    mints = [harness.stands(line.mint_id) for line in intent.mints]
     assert first_intent(batches.record(), mints) == intent

@@ -14,14 +14,16 @@ from mintline.states import MintStatus, TransactionState
 from mintline_broadcaster.dynamo import DynamoTransactionStore
 from mintline_broadcaster.monitor import _newest
 from mintline_broadcaster.sweep_schedule import due
+from mintline_testkit.broadcaster.harness import Harness
+from mintline_testkit.broadcaster.intents import mint_intent
 
 
 async def test_sweep__when_a_mint_s_block_is_not_final__then_it_is_not_ended_by_an_earlier_token(
-    world: Any, make: Any
+    harness: Harness,
 ) -> None:
-    intent = make()
-    made = world.redeemed(intent, block=1)
-    world.built(
+    intent = mint_intent()
+    made = harness.redeemed(intent, block=1)
+    harness.built(
         intent,
         custody="self",
         sender=None,
@@ -31,24 +33,22 @@ async def test_sweep__when_a_mint_s_block_is_not_final__then_it_is_not_ended_by_
         block_number=9,
         block_hash=bytes(32),
     )
-    world.chain.mine()
-    world.finalize()
-    await world.sweep(after=600)
-    assert world.mint(intent).status is MintStatus.MINED
+    harness.chain.mine()
+    harness.finalize()
+    await harness.sweep(after=600)
+    assert harness.mint(intent).status is MintStatus.MINED
 
 
 @pytest.mark.parametrize(("sweeps", "doublings"), [(0, 0), (3, 3), (6, 6), (7, 6), (500, 6)])
 def test_patience__when_a_mint_was_sent_on_often__then_it_doubles_six_times_at_most(
-    world: Any, make: Any, sweeps: int, doublings: int
+    harness: Harness, sweeps: int, doublings: int
 ) -> None:
-    mint = world.built(make(), updated_at=1, swept_at=1_000, sweeps=sweeps)
+    mint = harness.built(mint_intent(), updated_at=1, swept_at=1_000, sweeps=sweeps)
     assert due(mint, 60_000) == 1_000 + 60_000 * 2**doublings
 
 
 @pytest.mark.parametrize("attempts", ["no-op first", "no-op last"])
-def test_newest__when_a_nonce_has_a_no_op__then_that_is_looked_after(
-    world: Any, make: Any, attempts: str
-) -> None:
+def test_newest__when_a_nonce_has_a_no_op__then_that_is_looked_after(harness: Harness, attempts: str) -> None:
     own, noop, dearer = (
         Attempt(
             tx_hash=bytes([n]) * 32,
@@ -60,7 +60,7 @@ def test_newest__when_a_nonce_has_a_no_op__then_that_is_looked_after(
         for n in (1, 2, 3)
     )
     ordered = (noop, dearer, own) if attempts == "no-op first" else (own, noop, dearer)
-    assert _newest(world.reserved(make(), attempts=ordered)) == dearer
+    assert _newest(harness.reserved(mint_intent(), attempts=ordered)) == dearer
 
 
 class Recorder:
@@ -73,11 +73,11 @@ class Recorder:
         self.changes.append(change)
 
 
-async def test_attempt__when_it_is_added__then_only_to_those_that_were_read(world: Any, make: Any) -> None:
+async def test_attempt__when_it_is_added__then_only_to_those_that_were_read(harness: Harness) -> None:
     first, second = (
         Attempt(tx_hash=bytes([n]) * 32, max_fee_per_gas=n, max_priority_fee_per_gas=1, at=n) for n in (1, 2)
     )
-    transaction = world.reserved(make(), state=TransactionState.SUBMITTED, attempts=(first,))
+    transaction = harness.reserved(mint_intent(), state=TransactionState.SUBMITTED, attempts=(first,))
     recorder: Any = Recorder()
     await DynamoTransactionStore(recorder, chain_id=31337).add_attempt(transaction, second)
     [update] = recorder.changes

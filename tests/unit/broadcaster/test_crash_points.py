@@ -16,6 +16,8 @@ from mintline.queue_port import Received
 from mintline.resources import BROADCAST, BUILD, SIGN
 from mintline.states import MintStatus
 from mintline.transaction_records import Place
+from mintline_testkit.broadcaster.harness import Harness
+from mintline_testkit.broadcaster.intents import mint_intent, sign
 from mintline_testkit.constants import GWEI
 
 SENDERS, NONCES = 3, 6
@@ -49,58 +51,57 @@ class Fragile:
     ["before record", "after record", "before enter", "after enter", "before send_raw", "after send_raw"],
 )
 async def test_broadcast__when_it_dies_at_a_point__then_redelivery_ends_in_the_same_state(
-    world: Any, make: Any, signed: Any, point: str
+    harness: Harness, point: str
 ) -> None:
     def fate(where: str) -> None:
         if where == point:
             raise Crash
 
-    intent = make()
-    world.built(intent)
-    message = signed(intent)
+    intent = mint_intent()
+    harness.built(intent)
+    message = sign(intent)
     with pytest.raises(Crash):
-        await world.handle(message, store=Fragile(world.store, fate), chain=Fragile(world.chain, fate))
-    if world.chain.sends:
-        assert world.mint(intent).attempts[0].tx_hash == message.tx_hash
-        assert message.tx_hash in world.store.signed
-    await world.handle(message)
-    await world.handle(message)
-    assert [attempt.tx_hash for attempt in world.mint(intent).attempts] == [message.tx_hash]
-    world.chain.mine()
-    assert set(world.chain.receipts) == {message.tx_hash}
+        await harness.handle(message, store=Fragile(harness.store, fate), chain=Fragile(harness.chain, fate))
+    if harness.chain.sends:
+        assert harness.mint(intent).attempts[0].tx_hash == message.tx_hash
+        assert message.tx_hash in harness.store.signed
+    await harness.handle(message)
+    await harness.handle(message)
+    assert [attempt.tx_hash for attempt in harness.mint(intent).attempts] == [message.tx_hash]
+    harness.chain.mine()
+    assert set(harness.chain.receipts) == {message.tx_hash}
 
 
 class Line:
     """The broadcaster between a signer and a chain, all in memory, with faults drawn from a seed."""
 
-    def __init__(self, world: Any, seed: int, make: Any, sign: Any) -> None:
-        self.world = world
+    def __init__(self, harness: Harness, seed: int) -> None:
+        self.harness = harness
         self.rng = random.Random(seed)
-        self.sign = sign
         self.faults = 0.0
         self.dead_letters: list[Rejected] = []
         self.intents = [
-            make(nonce, sender=sender, fees=10 * GWEI, gas=self.rng.choice([120_000] * 5 + [100]))
+            mint_intent(nonce, sender=sender, fees=10 * GWEI, gas=self.rng.choice([120_000] * 5 + [100]))
             for sender in range(SENDERS)
             for nonce in range(NONCES)
         ]
-        world.chain.pool_size = self.rng.choice([8, 1000])
-        world.chain.balances[self.intents[0].signer.address] = 0
-        send_raw = world.chain.send_raw
+        harness.chain.pool_size = self.rng.choice([8, 1000])
+        harness.chain.balances[self.intents[0].signer.address] = 0
+        send_raw = harness.chain.send_raw
 
         async def recorded_first(raw: bytes) -> Any:
             self.check_on_record(raw)
             return await send_raw(raw)
 
-        world.chain.send_raw = recorded_first
+        harness.chain.send_raw = recorded_first  # type: ignore[method-assign]
 
     def check_on_record(self, raw: bytes) -> None:
         """The invariant of the write-ahead."""
         tx_hash = keccak256(raw)
-        recorded = self.world.store.signed[tx_hash]
+        recorded = self.harness.store.signed[tx_hash]
         assert recorded.raw == raw
         place = Place(f"{recorded.chain_id}#{recorded.sender}", recorded.nonce)
-        transaction = self.world.store.transactions[place]
+        transaction = self.harness.store.transactions[place]
         assert tx_hash in [attempt.tx_hash for attempt in transaction.attempts]
 
     def fate(self, _: str) -> None:
@@ -111,48 +112,49 @@ class Line:
             raise Unavailable("no answer")
 
     async def start(self) -> None:
-        messages = [self.sign(intent) for intent in self.intents]
+        messages = [sign(intent) for intent in self.intents]
         messages += self.rng.sample(messages, 5)
         self.rng.shuffle(messages)
         for number, message in enumerate(messages):
-            self.world.built(message.intent)
+            assert isinstance(message.intent, SignMint)
+            self.harness.built(message.intent)
             await self._send(BROADCAST, message, dedup=str(number))
 
     async def _send(self, queue: Any, message: Any, dedup: str) -> None:
-        await self.world.queues.send(queue, message, group=str(self.rng.random()), dedup=dedup)
+        await self.harness.queues.send(queue, message, group=str(self.rng.random()), dedup=dedup)
 
     async def turn(self) -> None:
         """Let a second pass for everybody."""
-        self.world.now += 1000
-        batch = await self.world.queues.receive(BROADCAST, wait=0)
+        self.harness.now += 1000
+        batch = await self.harness.queues.receive(BROADCAST, wait=0)
         await asyncio.gather(*(self._handle(received) for received in batch))
-        for received in await self.world.queues.receive(SIGN, wait=0):
+        for received in await self.harness.queues.receive(SIGN, wait=0):
             intent = decode(received.body)
             assert isinstance(intent, SignMint | SignNoop | SignTopUp)
-            await self._send(BROADCAST, self.sign(intent), dedup=received.message_id)
-            await self.world.queues.delete(received)
-        for received in await self.world.queues.receive(BUILD, wait=0):
+            await self._send(BROADCAST, sign(intent), dedup=received.message_id)
+            await self.harness.queues.delete(received)
+        for received in await self.harness.queues.receive(BUILD, wait=0):
             fund = decode(received.body)
             assert isinstance(fund, FundWallet)
-            balance = await self.world.chain.balance(fund.wallet)
-            self.world.chain.balances[fund.wallet] = balance + fund.required
-            await self.world.queues.delete(received)
-        self.world.chain.minimum_tip = self.rng.choice([0, 0, 2 * GWEI])
+            balance = await self.harness.chain.balance(fund.wallet)
+            self.harness.chain.balances[fund.wallet] = balance + fund.required
+            await self.harness.queues.delete(received)
+        self.harness.chain.minimum_tip = self.rng.choice([0, 0, 2 * GWEI])
         if self.rng.random() < 0.5:
-            self.world.chain.mine()
-            self.world.finalize()
+            self.harness.chain.mine()
+            self.harness.finalize()
 
     async def _handle(self, received: Received) -> None:
-        queues = self.world.queues
+        queues = self.harness.queues
         ports = {
-            "store": Fragile(self.world.store, self.fate),
-            "chain": Fragile(self.world.chain, self.fate),
+            "store": Fragile(self.harness.store, self.fate),
+            "chain": Fragile(self.harness.chain, self.fate),
             "outbox": Fragile(queues, self.fate),
         }
         try:
             message = decode(received.body)
             assert isinstance(message, Broadcast)
-            await self.world.handle(message, **ports)
+            await self.harness.handle(message, **ports)
         except Crash:
             return
         except Deferred as error:
@@ -170,14 +172,14 @@ class Line:
 
     @property
     def idle(self) -> bool:
-        return not any(self.world.queues.waiting(queue) for queue in (BROADCAST, SIGN, BUILD))
+        return not any(self.harness.queues.waiting(queue) for queue in (BROADCAST, SIGN, BUILD))
 
 
 @pytest.mark.parametrize("seed", range(60))
 async def test_line__when_processes_die_anywhere__then_every_nonce_is_used_once_and_every_send_was_on_record(
-    world: Any, make: Any, signed: Any, seed: int
+    harness: Harness, seed: int
 ) -> None:
-    line = Line(world, seed, make, signed)
+    line = Line(harness, seed)
     await line.start()
     for turn in range(2000):
         line.faults = 0.1 if turn < 500 else 0.0
@@ -187,15 +189,15 @@ async def test_line__when_processes_die_anywhere__then_every_nonce_is_used_once_
     assert line.idle
     assert line.dead_letters == []
     for _ in range(2 * NONCES):
-        world.chain.mine()
-    assert not world.chain.pool
+        harness.chain.mine()
+    assert not harness.chain.pool
     for intent in line.intents:
-        assert world.chain.nonces[intent.signer.address] == NONCES
-        mint = world.mint(intent)
+        assert harness.chain.nonces[intent.signer.address] == NONCES
+        mint = harness.mint(intent)
         hashes = [attempt.tx_hash for attempt in mint.attempts]
         assert len(hashes) == len(set(hashes)) > 0
-        mined = [tx_hash for tx_hash in hashes if tx_hash in world.chain.receipts]
+        mined = [tx_hash for tx_hash in hashes if tx_hash in harness.chain.receipts]
         expected = MintStatus.REJECTED if intent.gas == 100 else MintStatus.SUBMITTED
         assert mint.status is expected
         assert len(mined) == (0 if expected is MintStatus.REJECTED else 1)
-    assert len(world.chain.receipts) == SENDERS * NONCES
+    assert len(harness.chain.receipts) == SENDERS * NONCES

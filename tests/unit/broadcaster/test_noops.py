@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 import pytest
 
 from mintline.chain.calls import Call, CallReverted
@@ -13,9 +11,8 @@ from mintline.messages import Fees
 from mintline.resources import SIGN
 from mintline_broadcaster.noops import ESTIMATE_AGE, Noops
 from mintline_testkit.broadcaster.chain import MemoryChain
-
-if TYPE_CHECKING:
-    from tests.unit.broadcaster.conftest import World
+from mintline_testkit.broadcaster.harness import Harness
+from mintline_testkit.broadcaster.intents import mint_intent
 
 FEES = Fees(max_fee_per_gas=2, max_priority_fee_per_gas=1)
 
@@ -38,49 +35,49 @@ def chain() -> Priced:
 
 
 @pytest.fixture
-def noops(world: World, chain: Priced) -> Noops:
+def noops(harness: Harness, chain: Priced) -> Noops:
     bound = GasBound("MINTLINE_MAX_TRANSFER_GAS", 100_000)
-    return Noops(chain=chain, outbox=world.queues, caps=world.caps, gas=bound)
+    return Noops(chain=chain, outbox=harness.queues, caps=harness.caps, gas=bound)
 
 
 async def test_noop__when_its_gas_is_estimated__then_for_a_transfer_of_nothing_to_oneself(
-    world: Any, make: Any, chain: Priced, noops: Noops
+    harness: Harness, chain: Priced, noops: Noops
 ) -> None:
-    intent = make(nonce=4)
+    intent = mint_intent(nonce=4)
 
-    await noops.fill(world.reserved(intent), now=0)
+    await noops.fill(harness.reserved(intent), now=0)
 
     assert chain.estimates == [Call(sender=intent.signer.address, to=intent.signer.address, data=b"")]
-    [noop] = await world.sent_to(SIGN)
+    [noop] = await harness.sent_to(SIGN)
     assert noop.gas == 25_200
 
 
 async def test_noops__when_many_are_wanted_within_a_minute__then_one_estimate_serves_them(
-    world: Any, make: Any, chain: Priced, noops: Noops
+    harness: Harness, chain: Priced, noops: Noops
 ) -> None:
     for nonce in range(5):
-        await noops.fill(world.reserved(make(nonce)), now=nonce * 1000, fees=FEES)
+        await noops.fill(harness.reserved(mint_intent(nonce)), now=nonce * 1000, fees=FEES)
     chain.transfer_gas = 12_000  # a fork has made it cheaper
-    await noops.fill(world.reserved(make(5)), now=ESTIMATE_AGE - 1, fees=FEES)
-    await noops.fill(world.reserved(make(6)), now=ESTIMATE_AGE, fees=FEES)
+    await noops.fill(harness.reserved(mint_intent(5)), now=ESTIMATE_AGE - 1, fees=FEES)
+    await noops.fill(harness.reserved(mint_intent(6)), now=ESTIMATE_AGE, fees=FEES)
 
     assert len(chain.estimates) == 2
-    assert [noop.gas for noop in await world.sent_to(SIGN)] == [25_200] * 6 + [14_400]
+    assert [noop.gas for noop in await harness.sent_to(SIGN)] == [25_200] * 6 + [14_400]
 
 
 async def test_noop__when_it_needs_more_gas_than_allowed__then_it_waits_for_the_bound(
-    world: Any, make: Any, chain: Priced, noops: Noops
+    harness: Harness, chain: Priced, noops: Noops
 ) -> None:
     chain.transfer_gas = 100_000
 
     with pytest.raises(GasAboveBound, match="MINTLINE_MAX_TRANSFER_GAS allows 100000: raise it"):
-        await noops.fill(world.reserved(make()), now=0)
+        await noops.fill(harness.reserved(mint_intent()), now=0)
 
-    assert await world.sent_to(SIGN) == []
+    assert await harness.sent_to(SIGN) == []
 
 
 async def test_noop__when_the_node_refuses_to_estimate_it__then_it_waits(
-    world: Any, monkeypatch: pytest.MonkeyPatch, make: Any, chain: Priced, noops: Noops
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, chain: Priced, noops: Noops
 ) -> None:
     async def refuse(_: Call) -> int:
         raise CallReverted(None, "no")
@@ -88,4 +85,4 @@ async def test_noop__when_the_node_refuses_to_estimate_it__then_it_waits(
     monkeypatch.setattr(chain, "estimate_gas", refuse)
 
     with pytest.raises(Unavailable, match="cannot be estimated"):
-        await noops.fill(world.reserved(make()), now=0)
+        await noops.fill(harness.reserved(mint_intent()), now=0)

@@ -19,6 +19,8 @@ from mintline.transaction_records import Transaction
 from mintline_broadcaster import sweep as sweeping
 from mintline_broadcaster.dynamo import DynamoTransactionStore
 from mintline_broadcaster.ports import Final
+from mintline_testkit.broadcaster.harness import Harness
+from mintline_testkit.broadcaster.intents import mint_intent
 from mintline_testkit.broadcaster.store import MemoryTransactionStore
 
 
@@ -58,10 +60,8 @@ def spoiled(item: Item) -> Item:
     return item | {"authorization": "0x" + "ab" * 10_000}
 
 
-async def test_read_mints__when_one_record_is_unreadable__then_it_alone_is_missing(
-    world: Any, make: Any
-) -> None:
-    mints = [world.built(make(nonce)) for nonce in range(4)]
+async def test_read_mints__when_one_record_is_unreadable__then_it_alone_is_missing(harness: Harness) -> None:
+    mints = [harness.built(mint_intent(nonce)) for nonce in range(4)]
     items = [to_item(mint) for mint in mints]
     items[1] = spoiled(items[1])
     dynamo: Any = Items(items)
@@ -76,40 +76,40 @@ async def test_read_mints__when_one_record_is_unreadable__then_it_alone_is_missi
         await store.get(mints[1].mint_id)
 
 
-async def test_sweep__when_one_mint_cannot_be_written__then_the_others_are_sent_on(
-    world: Any, make: Any
-) -> None:
-    world.store = store = Spoiled()
+async def test_sweep__when_one_mint_cannot_be_written__then_the_others_are_sent_on(harness: Harness) -> None:
+    harness.store = store = Spoiled()
     for nonce in range(3):
-        world.built(make(nonce), status=MintStatus.ACCEPTED, created_at=world.now, updated_at=world.now)
+        harness.built(
+            mint_intent(nonce), status=MintStatus.ACCEPTED, created_at=harness.now, updated_at=harness.now
+        )
     store.spoiled = "mint_0_1"
     with capture_logs() as lines:
-        await world.sweep(after=60)
-    asked = {message.mint_id for message in await world.sent_to(BUILD)}
+        await harness.sweep(after=60)
+    asked = {message.mint_id for message in await harness.sent_to(BUILD)}
     assert asked == {"mint_0_0", "mint_0_2"}
     assert [line["key"] for line in lines if line["event"] == "record_set_aside"] == ["mint_0_1"]
     labels = {"table": "mints"}
-    assert world.registry.get_sample_value("mintline_records_set_aside_total", labels) == 1
+    assert harness.registry.get_sample_value("mintline_records_set_aside_total", labels) == 1
 
 
-async def test_sweep__when_the_table_is_unwell__then_no_record_is_to_blame(world: Any, make: Any) -> None:
-    world.store = store = Spoiled()
+async def test_sweep__when_the_table_is_unwell__then_no_record_is_to_blame(harness: Harness) -> None:
+    harness.store = store = Spoiled()
     store.spoiled, store.error = "mint_0_0", Unavailable("dynamodb")
-    world.built(make(), status=MintStatus.ACCEPTED, created_at=world.now, updated_at=world.now)
+    harness.built(mint_intent(), status=MintStatus.ACCEPTED, created_at=harness.now, updated_at=harness.now)
     with capture_logs() as lines, pytest.raises(Unavailable):
-        await world.sweep(after=60)
+        await harness.sweep(after=60)
     assert not [line for line in lines if line["event"] == "record_set_aside"]
 
 
 async def test_sweep__when_one_left_mint_needs_what_is_unreadable__then_the_others_end_by_their_tokens(
-    world: Any, make: Any
+    harness: Harness,
 ) -> None:
-    world.store = store = Spoiled()
+    harness.store = store = Spoiled()
     for sender in range(3):
-        intent = make(0, sender=sender)
+        intent = mint_intent(0, sender=sender)
         intent = intent.evolve(voucher=intent.voucher.evolve(token_id=sender + 1))
-        made = world.redeemed(intent, block=1)
-        world.built(
+        made = harness.redeemed(intent, block=1)
+        harness.built(
             intent,
             custody="self",
             sender=None,
@@ -119,29 +119,29 @@ async def test_sweep__when_one_left_mint_needs_what_is_unreadable__then_the_othe
             block_number=1,
             block_hash=made.block_hash,
         )
-        world.chain.mine()
+        harness.chain.mine()
         store.mintings[made.contract, made.token_id] = made
     store.spoiled = "mint_1_0"
-    world.finalize()
-    await world.sweep(after=600)
+    harness.finalize()
+    await harness.sweep(after=600)
     ended = {mint_id for mint_id, mint in store.mints.items() if mint.status is MintStatus.FINALIZED}
     assert ended == {"mint_0_0", "mint_2_0"}
 
 
 async def test_sweep__when_one_mint_of_a_sender_cannot_be_written__then_the_senders_others_are_looked_after(
-    world: Any, make: Any
+    harness: Harness,
 ) -> None:
-    world.store = store = Spoiled()
+    harness.store = store = Spoiled()
     for nonce in range(3):
-        intent = make(nonce)
-        world.built(intent)
-        await world.broadcast(intent)
+        intent = mint_intent(nonce)
+        harness.built(intent)
+        await harness.broadcast(intent)
     store.spoiled = "mint_0_0"
     store.signed.clear()
     with capture_logs() as lines:
-        await world.sweep(after=60)
-    assert {message.nonce for message in await world.sent_to(SIGN)} == {1, 2}
-    unusable = f"31337#{make(0).signer.address}/0"
+        await harness.sweep(after=60)
+    assert {message.nonce for message in await harness.sent_to(SIGN)} == {1, 2}
+    unusable = f"31337#{mint_intent(0).signer.address}/0"
     assert [line["key"] for line in lines if line["event"] == "record_set_aside"] == [unusable]
     assert not [line for line in lines if line["event"] == "sender_not_watched"]
 
@@ -186,22 +186,24 @@ class UnreadableMints(MemoryTransactionStore):
 
 @pytest.mark.parametrize("repaired_after", [0, 90, 299, 301, 5_000])
 async def test_mined__when_it_was_unreadable_while_its_block_became_final__then_it_heals_after_the_repair(
-    world: Any, make: Any, repaired_after: int
+    harness: Harness, repaired_after: int
 ) -> None:
-    world.store = store = UnreadableMints()
-    made = world.redeemed(make(), block=8)
+    harness.store = store = UnreadableMints()
+    made = harness.redeemed(mint_intent(), block=8)
     place = {"tx_hash": made.tx_hash, "block_number": 8, "block_hash": made.block_hash}
     # Of a custodial mint its transaction is made final, whatever its own record is like.
     place |= {"custody": "self", "sender": None, "nonce": None}
-    mint = world.built(make(), status=MintStatus.MINED, created_at=world.now, updated_at=world.now, **place)
+    mint = harness.built(
+        mint_intent(), status=MintStatus.MINED, created_at=harness.now, updated_at=harness.now, **place
+    )
     store.indexed = Final(8, 8)
     store.unreadable = frozenset({mint.mint_id})
-    sweeper, start = world.sweeper(), world.now
-    while world.mint(make()).status is MintStatus.MINED:
-        seconds = (world.now - start) // 1000
+    sweeper, start = harness.sweeper(), harness.now
+    while harness.mint(mint_intent()).status is MintStatus.MINED:
+        seconds = (harness.now - start) // 1000
         assert seconds <= max(repaired_after, sweeping.RESTING_SECONDS) + sweeping.RESTING_SECONDS
         if seconds >= repaired_after:
             store.unreadable = frozenset()
         await sweeper.sweep()
-        world.now += 5_000
-    assert world.mint(make()).status is MintStatus.FINALIZED
+        harness.now += 5_000
+    assert harness.mint(mint_intent()).status is MintStatus.FINALIZED

@@ -15,27 +15,29 @@ from mintline.states import MintStatus
 from mintline_broadcaster import sweep as sweeping
 from mintline_broadcaster.ports import Final, MintMoved
 from mintline_broadcaster.settle_from_index import settle_from_index
+from mintline_testkit.broadcaster.harness import Harness
+from mintline_testkit.broadcaster.intents import mint_intent
 
 SELF = {"custody": "self", "sender": None, "nonce": None}
 
 
-def waiting(world: Any, intent: Any, status: MintStatus, **changes: Any) -> Any:
+def waiting(harness: Harness, intent: Any, status: MintStatus, **changes: Any) -> Any:
     """Put a mint on record that moved just now."""
-    return world.built(intent, status=status, created_at=world.now, updated_at=world.now, **changes)
+    return harness.built(intent, status=status, created_at=harness.now, updated_at=harness.now, **changes)
 
 
 @pytest.mark.parametrize("status", [MintStatus.ISSUED, MintStatus.SUBMITTED])
 async def test_redemption__when_the_indexer_missed_it__then_the_sweep_ends_its_mint_once_it_is_final(
-    world: Any, make: Any, status: MintStatus
+    harness: Harness, status: MintStatus
 ) -> None:
-    waiting(world, make(), status, **SELF)
-    made = world.redeemed(make(), block=8)
-    world.store.indexed = Final(7, 7)
-    await world.sweep(after=sweeping.RESTING_SECONDS)
-    assert world.mint(make()).status is status
-    world.store.indexed = Final(8, 8)
-    await world.sweep(after=0)
-    mint = world.mint(make())
+    waiting(harness, mint_intent(), status, **SELF)
+    made = harness.redeemed(mint_intent(), block=8)
+    harness.store.indexed = Final(7, 7)
+    await harness.sweep(after=sweeping.RESTING_SECONDS)
+    assert harness.mint(mint_intent()).status is status
+    harness.store.indexed = Final(8, 8)
+    await harness.sweep(after=0)
+    mint = harness.mint(mint_intent())
     assert mint.status is MintStatus.FINALIZED
     assert (mint.tx_hash, mint.block_number, mint.block_hash) == (made.tx_hash, 8, made.block_hash)
 
@@ -51,31 +53,31 @@ OUTCOMES: dict[str, tuple[dict[str, Any], bytes | None, MintStatus]] = {
 @pytest.mark.parametrize("own", [SELF, {"nonce": None}], ids=["self", "custodial"])
 @pytest.mark.parametrize("case", OUTCOMES)
 async def test_restored_mint__when_its_token_is_on_chain_already__then_it_ends_by_whose_that_is_once_final(
-    world: Any, make: Any, own: dict[str, Any], case: str
+    harness: Harness, own: dict[str, Any], case: str
 ) -> None:
     """A `mints` table from an older backup, while chain and index went on."""
     differs, digest, status = OUTCOMES[case]
-    waiting(world, make(), MintStatus.ACCEPTED, deadline=None, **own)
-    key = (make().contract, make().voucher.token_id)
-    made = world.redeemed(make(), block=8)
-    world.store.mintings[key] = made.evolve(**differs)
-    world.store.digests[key] = digest or make().voucher.metadata_digest
-    world.store.indexed = Final(8, 8)
-    await world.sweep(after=sweeping.RESTING_SECONDS)
-    assert world.mint(make()).status is MintStatus.ACCEPTED
+    waiting(harness, mint_intent(), MintStatus.ACCEPTED, deadline=None, **own)
+    key = (mint_intent().contract, mint_intent().voucher.token_id)
+    made = harness.redeemed(mint_intent(), block=8)
+    harness.store.mintings[key] = made.evolve(**differs)
+    harness.store.digests[key] = digest or mint_intent().voucher.metadata_digest
+    harness.store.indexed = Final(8, 8)
+    await harness.sweep(after=sweeping.RESTING_SECONDS)
+    assert harness.mint(mint_intent()).status is MintStatus.ACCEPTED
 
     # The builder found the token, and noted what the mint waits for.
-    mint_id = make().mint_id
-    world.store.mints[mint_id] = world.store.mints[mint_id].evolve(waiting=TOKEN_ON_CHAIN)
-    world.store.indexed = Final(7, 7)
-    await world.sweep(after=60)
-    assert world.mint(make()).status is MintStatus.ACCEPTED
-    world.store.indexed = Final(8, 8)
-    await world.sweep(after=0)
+    mint_id = mint_intent().mint_id
+    harness.store.mints[mint_id] = harness.store.mints[mint_id].evolve(waiting=TOKEN_ON_CHAIN)
+    harness.store.indexed = Final(7, 7)
+    await harness.sweep(after=60)
+    assert harness.mint(mint_intent()).status is MintStatus.ACCEPTED
+    harness.store.indexed = Final(8, 8)
+    await harness.sweep(after=0)
 
-    ended = world.mint(make())
+    ended = harness.mint(mint_intent())
     assert ended.status is status
-    assert await world.sent_to(SIGN) == []
+    assert await harness.sent_to(SIGN) == []
     if status is MintStatus.FINALIZED:
         assert (ended.tx_hash, ended.block_number, ended.waiting) == (made.tx_hash, 8, None)
     else:
@@ -83,117 +85,119 @@ async def test_restored_mint__when_its_token_is_on_chain_already__then_it_ends_b
 
 
 async def test_redemption__when_the_indexer_may_still_find_it__then_the_index_is_not_asked(
-    world: Any, make: Any
+    harness: Harness,
 ) -> None:
-    waiting(world, make(), MintStatus.ISSUED, **SELF)
-    world.redeemed(make(), block=8)
-    world.store.indexed = Final(8, 8)
-    await world.sweep(after=sweeping.RESTING_SECONDS - 1)
-    assert world.mint(make()).status is MintStatus.ISSUED
+    waiting(harness, mint_intent(), MintStatus.ISSUED, **SELF)
+    harness.redeemed(mint_intent(), block=8)
+    harness.store.indexed = Final(8, 8)
+    await harness.sweep(after=sweeping.RESTING_SECONDS - 1)
+    assert harness.mint(mint_intent()).status is MintStatus.ISSUED
 
 
 async def test_redemption__when_the_sweep_died_between_its_writes__then_the_next_one_finalizes(
-    world: Any, make: Any
+    harness: Harness,
 ) -> None:
-    mint = waiting(world, make(), MintStatus.ISSUED, **SELF)
-    made = world.redeemed(make(), block=8)
-    world.store.indexed = Final(8, 8)
-    await world.store.mine(mint, made, at=world.now)
-    await world.sweep(after=sweeping.RESTING_SECONDS)
-    assert world.mint(make()).status is MintStatus.FINALIZED
+    mint = waiting(harness, mint_intent(), MintStatus.ISSUED, **SELF)
+    made = harness.redeemed(mint_intent(), block=8)
+    harness.store.indexed = Final(8, 8)
+    await harness.store.mine(mint, made, at=harness.now)
+    await harness.sweep(after=sweeping.RESTING_SECONDS)
+    assert harness.mint(mint_intent()).status is MintStatus.FINALIZED
 
 
 async def test_mined__when_its_record_names_another_transaction__then_it_is_left_alone(
-    world: Any, make: Any
+    harness: Harness,
 ) -> None:
-    mint = waiting(world, make(), MintStatus.MINED, tx_hash=b"\x01" * 32, block_number=8)
-    world.redeemed(make(), block=8)
-    assert await settle_from_index(mint, Final(8, 8), store=world.store, chain=world.chain, now=world.now)
-    assert world.mint(make()) == mint
+    mint = waiting(harness, mint_intent(), MintStatus.MINED, tx_hash=b"\x01" * 32, block_number=8)
+    harness.redeemed(mint_intent(), block=8)
+    assert await settle_from_index(
+        mint, Final(8, 8), store=harness.store, chain=harness.chain, now=harness.now
+    )
+    assert harness.mint(mint_intent()) == mint
 
 
 async def test_redemption__when_the_indexer_ends_the_mint_meanwhile__then_that_stands(
-    world: Any, make: Any
+    harness: Harness,
 ) -> None:
-    seen = waiting(world, make(), MintStatus.ISSUED, **SELF)
-    made = world.redeemed(make(), block=8)
-    await world.store.mine(seen, made, at=world.now)
+    seen = waiting(harness, mint_intent(), MintStatus.ISSUED, **SELF)
+    made = harness.redeemed(mint_intent(), block=8)
+    await harness.store.mine(seen, made, at=harness.now)
     with pytest.raises(MintMoved):
-        await world.store.mine(seen, made, at=world.now + 1)
-    await world.store.finalize(seen.mint_id, made, at=world.now)
-    ended = world.mint(make())
-    assert await settle_from_index(seen, Final(8, 8), store=world.store, chain=world.chain, now=world.now + 1)
-    assert world.mint(make()) == ended
+        await harness.store.mine(seen, made, at=harness.now + 1)
+    await harness.store.finalize(seen.mint_id, made, at=harness.now)
+    ended = harness.mint(mint_intent())
+    assert await settle_from_index(
+        seen, Final(8, 8), store=harness.store, chain=harness.chain, now=harness.now + 1
+    )
+    assert harness.mint(mint_intent()) == ended
 
 
-async def nonce_lost(world: Any, intent: Any, *, stopped: bool = False) -> None:
+async def nonce_lost(harness: Harness, intent: Any, *, stopped: bool = False) -> None:
     """Have a custodial mint's nonce used by another transaction."""
-    waiting(world, intent, MintStatus.BUILT)
-    await world.broadcast(intent)
+    waiting(harness, intent, MintStatus.BUILT)
+    await harness.broadcast(intent)
     if stopped:
-        world.stop(intent)
-    world.chain.pool.clear()
-    world.chain.use_nonce(intent.signer.address)
-    world.chain.mine()
-    await world.sent_to(SIGN)
+        harness.stop(intent)
+    harness.chain.pool.clear()
+    harness.chain.use_nonce(intent.signer.address)
+    harness.chain.mine()
+    await harness.sent_to(SIGN)
 
 
-async def test_front_run__when_its_user_stopped_the_mint__then_it_ends_by_its_token(
-    world: Any, make: Any
-) -> None:
-    await nonce_lost(world, make(), stopped=True)
-    made = world.redeemed(make(), block=8)
-    world.store.indexed = replace(world.chain.finalize(), number=8)
-    await world.handle(ReviewMint(mint_id=make().mint_id))
-    mint = world.mint(make())
+async def test_front_run__when_its_user_stopped_the_mint__then_it_ends_by_its_token(harness: Harness) -> None:
+    await nonce_lost(harness, mint_intent(), stopped=True)
+    made = harness.redeemed(mint_intent(), block=8)
+    harness.store.indexed = replace(harness.chain.finalize(), number=8)
+    await harness.handle(ReviewMint(mint_id=mint_intent().mint_id))
+    mint = harness.mint(mint_intent())
     assert (mint.status, mint.tx_hash, mint.problem) == (MintStatus.FINALIZED, made.tx_hash, None)
 
 
-async def test_front_run__when_it_is_not_final_yet__then_a_stopped_mint_waits(world: Any, make: Any) -> None:
-    await nonce_lost(world, make(), stopped=True)
-    world.redeemed(make(), block=8)
-    world.store.indexed = replace(world.chain.finalize(), number=7)
-    await world.handle(ReviewMint(mint_id=make().mint_id))
-    assert world.mint(make()).status is MintStatus.SUBMITTED
+async def test_front_run__when_it_is_not_final_yet__then_a_stopped_mint_waits(harness: Harness) -> None:
+    await nonce_lost(harness, mint_intent(), stopped=True)
+    harness.redeemed(mint_intent(), block=8)
+    harness.store.indexed = replace(harness.chain.finalize(), number=7)
+    await harness.handle(ReviewMint(mint_id=mint_intent().mint_id))
+    assert harness.mint(mint_intent()).status is MintStatus.SUBMITTED
 
 
 @pytest.mark.parametrize("stopped", [True, False])
 async def test_taken_nonce__when_the_index_is_behind_finality__then_nothing_is_decided(
-    world: Any, make: Any, *, stopped: bool
+    harness: Harness, *, stopped: bool
 ) -> None:
-    world.finalize()
-    await nonce_lost(world, make(), stopped=stopped)
-    await world.handle(ReviewMint(mint_id=make().mint_id))
-    assert world.mint(make()).status is MintStatus.SUBMITTED
-    assert await world.sent_to(BUILD) == []
+    harness.finalize()
+    await nonce_lost(harness, mint_intent(), stopped=stopped)
+    await harness.handle(ReviewMint(mint_id=mint_intent().mint_id))
+    assert harness.mint(mint_intent()).status is MintStatus.SUBMITTED
+    assert await harness.sent_to(BUILD) == []
 
 
 @pytest.mark.parametrize("stopped", [True, False])
 async def test_taken_nonce__when_no_node_has_the_final_block__then_nothing_is_decided(
-    world: Any, make: Any, *, stopped: bool
+    harness: Harness, *, stopped: bool
 ) -> None:
-    await nonce_lost(world, make(), stopped=stopped)
+    await nonce_lost(harness, mint_intent(), stopped=stopped)
     # They follow a branch of their own, on which the nonce is used, and call it final.
-    world.store.indexed = replace(world.chain.finalize(), hash=b"\x0a" * 32)
-    await world.handle(ReviewMint(mint_id=make().mint_id))
-    assert world.mint(make()).status is MintStatus.SUBMITTED
-    assert await world.sent_to(BUILD) == []
+    harness.store.indexed = replace(harness.chain.finalize(), hash=b"\x0a" * 32)
+    await harness.handle(ReviewMint(mint_id=mint_intent().mint_id))
+    assert harness.mint(mint_intent()).status is MintStatus.SUBMITTED
+    assert await harness.sent_to(BUILD) == []
 
 
-async def test_front_run__when_the_mint_lost_its_nonce__then_it_gets_no_other(world: Any, make: Any) -> None:
-    await nonce_lost(world, make())
-    world.redeemed(make(), block=8)
-    world.store.indexed = replace(world.chain.finalize(), number=8)
-    await world.handle(ReviewMint(mint_id=make().mint_id))
-    assert world.mint(make()).status is MintStatus.FINALIZED
-    assert await world.sent_to(BUILD) == []
+async def test_front_run__when_the_mint_lost_its_nonce__then_it_gets_no_other(harness: Harness) -> None:
+    await nonce_lost(harness, mint_intent())
+    harness.redeemed(mint_intent(), block=8)
+    harness.store.indexed = replace(harness.chain.finalize(), number=8)
+    await harness.handle(ReviewMint(mint_id=mint_intent().mint_id))
+    assert harness.mint(mint_intent()).status is MintStatus.FINALIZED
+    assert await harness.sent_to(BUILD) == []
 
 
-async def expired_voucher(world: Any, intent: Any) -> None:
+async def expired_voucher(harness: Harness, intent: Any) -> None:
     """Have a voucher's deadline pass in a final block."""
-    waiting(world, intent, MintStatus.ISSUED, **SELF)
-    world.store.indexed = Final(8, intent.voucher.deadline + 1, b"\x08" * 32)
-    world.now = (intent.voucher.deadline + 1) * 1000
+    waiting(harness, intent, MintStatus.ISSUED, **SELF)
+    harness.store.indexed = Final(8, intent.voucher.deadline + 1, b"\x08" * 32)
+    harness.now = (intent.voucher.deadline + 1) * 1000
 
 
 class UnreadableTokens:
@@ -227,67 +231,78 @@ class SilentChain:
 
 @pytest.mark.parametrize("unreadable", [True, False], ids=["unreadable", "missing"])
 async def test_token__when_its_item_was_set_aside__then_the_chain_tells_whose_it_is(
-    world: Any, make: Any, *, unreadable: bool
+    harness: Harness, *, unreadable: bool
 ) -> None:
-    await expired_voucher(world, make())
-    made = world.redeemed(make(), block=8)
-    world.store.digests.clear()
-    world.chain.minted[made.contract, made.token_id] = make().voucher.metadata_digest
-    await world.sweeper(store=UnreadableTokens(world.store) if unreadable else None).sweep()
-    assert (world.mint(make()).status, world.mint(make()).problem) == (MintStatus.FINALIZED, None)
+    await expired_voucher(harness, mint_intent())
+    made = harness.redeemed(mint_intent(), block=8)
+    harness.store.digests.clear()
+    harness.chain.minted[made.contract, made.token_id] = mint_intent().voucher.metadata_digest
+    await harness.sweeper(store=UnreadableTokens(harness.store) if unreadable else None).sweep()
+    assert (harness.mint(mint_intent()).status, harness.mint(mint_intent()).problem) == (
+        MintStatus.FINALIZED,
+        None,
+    )
 
 
 async def test_token__when_its_item_was_set_aside_and_it_is_anothers__then_its_mint_is_rejected(
-    world: Any, make: Any
+    harness: Harness,
 ) -> None:
-    await expired_voucher(world, make())
-    made = world.redeemed(make(), block=8)
-    world.store.digests.clear()
-    world.chain.minted[made.contract, made.token_id] = b"\x01" * 32
-    await world.sweep()
-    assert world.mint(make()).problem.code == "token_taken"
+    await expired_voucher(harness, mint_intent())
+    made = harness.redeemed(mint_intent(), block=8)
+    harness.store.digests.clear()
+    harness.chain.minted[made.contract, made.token_id] = b"\x01" * 32
+    await harness.sweep()
+    problem = harness.mint(mint_intent()).problem
+    assert problem is not None
+    assert problem.code == "token_taken"
 
 
 @pytest.mark.parametrize("indexed", [True, False], ids=["token-missing", "transfer-missing"])
 @pytest.mark.parametrize("silent", [True, False], ids=["no-answer", "no-state"])
 async def test_token__when_neither_index_nor_chain_can_tell__then_nothing_ends(
-    world: Any, make: Any, *, indexed: bool, silent: bool
+    harness: Harness, *, indexed: bool, silent: bool
 ) -> None:
-    await expired_voucher(world, make())
+    await expired_voucher(harness, mint_intent())
     if indexed:
-        world.redeemed(make(), block=8)
-        world.store.digests.clear()
-    world.chain.stateless = True
-    await world.sweeper(chain=SilentChain(world.chain) if silent else None).sweep()
-    assert world.mint(make()).status is MintStatus.ISSUED
-    world.chain.stateless = False
-    world.chain.minted[make().contract, make().voucher.token_id] = make().voucher.metadata_digest
-    await world.sweep(after=sweeping.RESTING_SECONDS)
-    assert world.mint(make()).status is (MintStatus.FINALIZED if indexed else MintStatus.ISSUED)
+        harness.redeemed(mint_intent(), block=8)
+        harness.store.digests.clear()
+    harness.chain.stateless = True
+    await harness.sweeper(chain=SilentChain(harness.chain) if silent else None).sweep()
+    assert harness.mint(mint_intent()).status is MintStatus.ISSUED
+    harness.chain.stateless = False
+    harness.chain.minted[mint_intent().contract, mint_intent().voucher.token_id] = (
+        mint_intent().voucher.metadata_digest
+    )
+    await harness.sweep(after=sweeping.RESTING_SECONDS)
+    assert harness.mint(mint_intent()).status is (MintStatus.FINALIZED if indexed else MintStatus.ISSUED)
 
 
 async def test_voucher__when_its_transfer_was_set_aside__then_it_does_not_expire_until_that_is_repaired(
-    world: Any, make: Any
+    harness: Harness,
 ) -> None:
-    await expired_voucher(world, make())
-    world.chain.minted[make().contract, make().voucher.token_id] = make().voucher.metadata_digest
-    await world.sweep()
-    assert world.mint(make()).status is MintStatus.ISSUED
-    world.redeemed(make(), block=8)
-    await world.sweep(after=sweeping.RESTING_SECONDS)
-    assert world.mint(make()).status is MintStatus.FINALIZED
+    await expired_voucher(harness, mint_intent())
+    harness.chain.minted[mint_intent().contract, mint_intent().voucher.token_id] = (
+        mint_intent().voucher.metadata_digest
+    )
+    await harness.sweep()
+    assert harness.mint(mint_intent()).status is MintStatus.ISSUED
+    harness.redeemed(mint_intent(), block=8)
+    await harness.sweep(after=sweeping.RESTING_SECONDS)
+    assert harness.mint(mint_intent()).status is MintStatus.FINALIZED
 
 
 @pytest.mark.parametrize("stopped", [True, False])
 async def test_front_run__when_its_transfer_was_set_aside__then_the_mint_waits_for_the_index(
-    world: Any, make: Any, *, stopped: bool
+    harness: Harness, *, stopped: bool
 ) -> None:
-    await nonce_lost(world, make(), stopped=stopped)
-    world.chain.minted[make().contract, make().voucher.token_id] = make().voucher.metadata_digest
-    world.store.indexed = replace(world.chain.finalize(), number=8)
-    await world.handle(ReviewMint(mint_id=make().mint_id))
-    assert world.mint(make()).status is MintStatus.SUBMITTED
-    assert await world.sent_to(BUILD) == []
-    world.redeemed(make(), block=8)
-    await world.handle(ReviewMint(mint_id=make().mint_id))
-    assert world.mint(make()).status is MintStatus.FINALIZED
+    await nonce_lost(harness, mint_intent(), stopped=stopped)
+    harness.chain.minted[mint_intent().contract, mint_intent().voucher.token_id] = (
+        mint_intent().voucher.metadata_digest
+    )
+    harness.store.indexed = replace(harness.chain.finalize(), number=8)
+    await harness.handle(ReviewMint(mint_id=mint_intent().mint_id))
+    assert harness.mint(mint_intent()).status is MintStatus.SUBMITTED
+    assert await harness.sent_to(BUILD) == []
+    harness.redeemed(mint_intent(), block=8)
+    await harness.handle(ReviewMint(mint_id=mint_intent().mint_id))
+    assert harness.mint(mint_intent()).status is MintStatus.FINALIZED

@@ -12,6 +12,8 @@ from mintline.messages import ReviewMint
 from mintline.records import CANCELLED
 from mintline.resources import BUILD, SIGN
 from mintline.states import MintStatus, TransactionState
+from mintline_testkit.broadcaster.harness import Harness
+from mintline_testkit.broadcaster.intents import mint_intent, sign
 from mintline_testkit.constants import GWEI
 
 
@@ -38,55 +40,53 @@ class Fragile:
         return call
 
 
-async def lost_pool(world: Any, make: Any) -> None:
-    await sent(world, make(0), make(1))
-    world.chain.pool.clear()
+async def lost_pool(harness: Harness) -> None:
+    await sent(harness, mint_intent(0), mint_intent(1))
+    harness.chain.pool.clear()
 
 
-async def too_cheap(world: Any, make: Any) -> None:
-    await sent(world, make(0), make(1))
-    world.chain.base_fee = 20 * GWEI
+async def too_cheap(harness: Harness) -> None:
+    await sent(harness, mint_intent(0), mint_intent(1))
+    harness.chain.base_fee = 20 * GWEI
 
 
-async def gap(world: Any, make: Any) -> None:
-    await sent(world, make(1))
+async def gap(harness: Harness) -> None:
+    await sent(harness, mint_intent(1))
 
 
-async def stopped(world: Any, make: Any) -> None:
-    await sent(world, make(0))
-    world.stop(make(0))
+async def stopped(harness: Harness) -> None:
+    await sent(harness, mint_intent(0))
+    harness.stop(mint_intent(0))
 
 
-async def stopped_before_it_was_sent(world: Any, make: Any) -> None:
-    world.built(make(0), created_at=world.now, updated_at=world.now)
-    mint, carried = world.mint(make(0)), world.transaction(make(0))
-    await world.store.reject(mint, CANCELLED, at=world.now, carried=carried)
+async def stopped_before_it_was_sent(harness: Harness) -> None:
+    harness.built(mint_intent(0), created_at=harness.now, updated_at=harness.now)
+    mint, carried = harness.mint(mint_intent(0)), harness.transaction(mint_intent(0))
+    await harness.store.reject(mint, CANCELLED, at=harness.now, carried=carried)
 
 
-async def taken(world: Any, make: Any) -> None:
-    await sent(world, make(0))
-    world.chain.pool.clear()
-    world.chain.use_nonce(make(0).signer.address)
-    world.finalize()
+async def taken(harness: Harness) -> None:
+    await sent(harness, mint_intent(0))
+    harness.chain.pool.clear()
+    harness.chain.use_nonce(mint_intent(0).signer.address)
+    harness.finalize()
 
 
-async def unbuilt(world: Any, make: Any) -> None:
-    world.built(make(0), status=MintStatus.ACCEPTED, created_at=world.now, updated_at=world.now)
+async def unbuilt(harness: Harness) -> None:
+    harness.built(mint_intent(0), status=MintStatus.ACCEPTED, created_at=harness.now, updated_at=harness.now)
 
 
-async def sent(world: Any, *intents: Any) -> None:
+async def sent(harness: Harness, *intents: Any) -> None:
     for intent in intents:
-        world.built(intent, created_at=world.now, updated_at=world.now)
-        await world.broadcast(intent)
+        harness.built(intent, created_at=harness.now, updated_at=harness.now)
+        await harness.broadcast(intent)
 
 
 class Line:
     """A signer, a builder and an indexer that never fail, and a sweep that dies at a call."""
 
-    def __init__(self, world: Any, sign: Any, make: Any) -> None:
-        self.world = world
-        self.sign = sign
-        self.make = make
+    def __init__(self, harness: Harness) -> None:
+        self.harness = harness
         self.calls = 0
         self.dies_at = 0
 
@@ -96,47 +96,47 @@ class Line:
             raise Crash
 
     async def sweep(self) -> None:
-        world = self.world
+        harness = self.harness
         ports = {
-            "store": Fragile(world.store, self.fate),
-            "chain": Fragile(world.chain, self.fate),
-            "outbox": Fragile(world.queues, self.fate),
+            "store": Fragile(harness.store, self.fate),
+            "chain": Fragile(harness.chain, self.fate),
+            "outbox": Fragile(harness.queues, self.fate),
         }
-        await world.sweeper(**ports).sweep()
+        await harness.sweeper(**ports).sweep()
 
     async def turn(self) -> None:
         """Let half a minute pass for everybody."""
-        world = self.world
-        world.now += 30_000
+        harness = self.harness
+        harness.now += 30_000
         try:
             await self.sweep()
         except Crash:
             await self.sweep()
-        for intent in await world.sent_to(SIGN):
-            await world.handle(self.sign(intent))
-        for message in await world.sent_to(BUILD):
+        for intent in await harness.sent_to(SIGN):
+            await harness.handle(sign(intent))
+        for message in await harness.sent_to(BUILD):
             self.build(message)
-        world.chain.mine()
-        for place, transaction in list(world.store.transactions.items()):
+        harness.chain.mine()
+        for place, transaction in list(harness.store.transactions.items()):
             hashes = [attempt.tx_hash for attempt in transaction.own_attempts]
-            mined = any(one in world.chain.receipts for one in hashes)
+            mined = any(one in harness.chain.receipts for one in hashes)
             if transaction.state is TransactionState.SUBMITTED and transaction.operations and mined:
                 ended = {"state": TransactionState.FINAL, "outcome": "succeeded"}
-                world.store.transactions[place] = transaction.evolve(**ended)
-        world.finalize()
+                harness.store.transactions[place] = transaction.evolve(**ended)
+        harness.finalize()
 
     def build(self, message: Any) -> None:
-        world = self.world
-        mint = world.store.mints[message.mint_id]
+        harness = self.harness
+        mint = harness.store.mints[message.mint_id]
         if message.type == "build_mint" and mint.status is MintStatus.ACCEPTED:
-            world.built(self.make(0), created_at=world.now, updated_at=world.now)
+            harness.built(mint_intent(0), created_at=harness.now, updated_at=harness.now)
         elif message.type == "renew_nonce" and mint.nonce == message.nonce:
-            world.renewed(
-                self.make(message.nonce + 1).evolve(mint_id=mint.mint_id, voucher=self.make(0).voucher)
+            harness.renewed(
+                mint_intent(message.nonce + 1).evolve(mint_id=mint.mint_id, voucher=mint_intent(0).voucher)
             )
 
 
-SCENES: dict[str, Callable[[Any, Any], Awaitable[None]]] = {
+SCENES: dict[str, Callable[[Harness], Awaitable[None]]] = {
     scene.__name__: scene
     for scene in (lost_pool, too_cheap, gap, stopped, stopped_before_it_was_sent, taken, unbuilt)
 }
@@ -144,27 +144,27 @@ SCENES: dict[str, Callable[[Any, Any], Awaitable[None]]] = {
 
 async def played(line: Line, scene: str) -> dict[str, Any]:
     """Play a scene to its end, and return what came of it."""
-    await SCENES[scene](line.world, line.make)
+    await SCENES[scene](line.harness)
     for _ in range(12):
         await line.turn()
-        for mint_id in list(line.world.store.mints):
-            mint = line.world.store.standing(mint_id)
+        for mint_id in list(line.harness.store.mints):
+            mint = line.harness.stands(mint_id)
             if mint.status is MintStatus.BUILT:
-                await line.world.broadcast(sign_mint(mint))
-    world = line.world
+                await line.harness.broadcast(sign_mint(mint))
+    harness = line.harness
     return {
-        "statuses": {mint_id: world.store.standing(mint_id).status for mint_id in world.store.mints},
-        "nonces": dict(world.chain.nonces),
-        "pool": dict(world.chain.pool),
-        "open": world.open(),
+        "statuses": {mint_id: harness.stands(mint_id).status for mint_id in harness.store.mints},
+        "nonces": dict(harness.chain.nonces),
+        "pool": dict(harness.chain.pool),
+        "open": harness.open(),
     }
 
 
 @pytest.mark.parametrize("scene", SCENES)
 async def test_sweep__when_it_dies_at_any_call__then_the_end_is_the_same(
-    world: Any, make: Any, signed: Any, scene: str
+    harness: Harness, scene: str
 ) -> None:
-    line = Line(world, signed, make)
+    line = Line(harness)
     expected = await played(line, scene)
     assert expected["pool"] == {}
     assert expected["open"] == []
@@ -172,14 +172,14 @@ async def test_sweep__when_it_dies_at_any_call__then_the_end_is_the_same(
         expected["statuses"].values()
     )
     for dies_at in range(1, min(line.calls, 120)):
-        again = Line(type(world)(), signed, make)
+        again = Line(type(harness)())
         again.dies_at = dies_at
         assert await played(again, scene) == expected, dies_at
 
 
 @pytest.mark.parametrize("scene", ["lost_pool", "stopped", "stopped_before_it_was_sent"])
 async def test_review__when_it_dies_at_any_call__then_redelivery_does_it_all(
-    world: Any, make: Any, scene: str
+    harness: Harness, scene: str
 ) -> None:
     calls = 0
     dies_at = 0
@@ -191,20 +191,20 @@ async def test_review__when_it_dies_at_any_call__then_redelivery_does_it_all(
             raise Crash
 
     async def reviewed(around: Any) -> tuple[Any, ...]:
-        await SCENES[scene](around, make)
+        await SCENES[scene](around)
         ports = {
             "store": Fragile(around.store, fate),
             "chain": Fragile(around.chain, fate),
             "outbox": Fragile(around.queues, fate),
         }
         try:
-            await around.handle(ReviewMint(mint_id=make(0).mint_id), **ports)
+            await around.handle(ReviewMint(mint_id=mint_intent(0).mint_id), **ports)
         except Crash:
-            await around.handle(ReviewMint(mint_id=make(0).mint_id), **ports)
+            await around.handle(ReviewMint(mint_id=mint_intent(0).mint_id), **ports)
         return await around.sent_to(SIGN), set(around.chain.pool)
 
-    expected = await reviewed(world)
+    expected = await reviewed(harness)
     assert any(expected)
     for dies_at in range(1, calls):
         calls = 0
-        assert await reviewed(type(world)()) == expected, dies_at
+        assert await reviewed(type(harness)()) == expected, dies_at

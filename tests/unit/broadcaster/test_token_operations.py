@@ -18,6 +18,8 @@ from mintline.resources import BUILD, SIGN
 from mintline.states import MintStatus, TransactionState
 from mintline_broadcaster.kinds import NONCE_TAKEN
 from mintline_broadcaster.on_record import OutcomeRefused
+from mintline_testkit.broadcaster.harness import Harness
+from mintline_testkit.broadcaster.intents import mint_intent
 from mintline_testkit.constants import GWEI
 
 OTHER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
@@ -26,9 +28,9 @@ OTHER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 class Requests:
     """What users asked for to be done with their tokens, as the builder leaves it."""
 
-    def __init__(self, world: Any, make: Any) -> None:
-        self.world = world
-        self._like = make()
+    def __init__(self, harness: Harness) -> None:
+        self.harness = harness
+        self._like = mint_intent()
 
     def intent(self, kind: str, nonce: int = 0) -> SignTransfer | SignBurn:
         like = self._like
@@ -49,7 +51,7 @@ class Requests:
     def built(self, kind: str, nonce: int = 0) -> Any:
         """Put a request on record with its transaction and its authorization."""
         intent = self.intent(kind, nonce)
-        self.world.reserved(intent, reserved_at=self.world.now, updated_at=self.world.now)
+        self.harness.reserved(intent, reserved_at=self.harness.now, updated_at=self.harness.now)
         self.stored(kind, nonce, status=MintStatus.BUILT, nonce=nonce)
         return intent
 
@@ -63,90 +65,91 @@ class Requests:
             "token_id": 5,
             "request_digest": "",
             "trace": self._like.trace,
-            "created_at": self.world.now,
-            "updated_at": self.world.now,
+            "created_at": self.harness.now,
+            "updated_at": self.harness.now,
         }
         fields |= changes
         record = TokenTransfer(**fields, to=OTHER) if kind == "transfer" else TokenBurn(**fields)
         key = authorizations.key_of(record)
         assert key is not None
-        self.world.store.authorizations[key] = Authorization(envelope=b"\x02sealed")
-        self.world.store.token_operations[record.operation_id] = record
+        self.harness.store.authorizations[key] = Authorization(envelope=b"\x02sealed")
+        self.harness.store.token_operations[record.operation_id] = record
 
     def found(self, kind: str, number: int = 0) -> Operation:
-        operation: Operation = self.world.store.operation(f"{kind}_{number}")
+        operation = self.harness.store.operation(f"{kind}_{number}")
+        assert operation is not None
         return operation
 
     def taken(self) -> None:
         """Have another transaction use the nonce for good."""
-        self.world.chain.pool.clear()
-        self.world.chain.use_nonce(self._like.signer.address)
-        self.world.finalize()
+        self.harness.chain.pool.clear()
+        self.harness.chain.use_nonce(self._like.signer.address)
+        self.harness.finalize()
 
 
 @pytest.fixture
-def requests(world: Any, make: Any) -> Requests:
-    return Requests(world, make)
+def requests(harness: Harness) -> Requests:
+    return Requests(harness)
 
 
 pytestmark = pytest.mark.parametrize("kind", ["transfer", "burn"])
 
 
 async def test_broadcast__when_it_is_signed__then_it_is_on_record_and_sent(
-    world: Any, requests: Requests, kind: str
+    harness: Harness, requests: Requests, kind: str
 ) -> None:
     intent = requests.built(kind)
-    await world.broadcast(intent)
+    await harness.broadcast(intent)
     operation = requests.found(kind)
     assert (operation.status, len(operation.attempts)) == (MintStatus.SUBMITTED, 1)
-    assert world.store.token_operations[f"{kind}_0"].status is MintStatus.BUILT
-    assert len(world.chain.pool) == 1
+    assert harness.store.token_operations[f"{kind}_0"].status is MintStatus.BUILT
+    assert len(harness.chain.pool) == 1
 
 
 async def test_broadcast__when_the_record_says_otherwise__then_nothing_is_written_or_sent(
-    world: Any, requests: Requests, kind: str
+    harness: Harness, requests: Requests, kind: str
 ) -> None:
     intent = requests.built(kind)
-    before = world.transaction(intent)
+    before = harness.transaction(intent)
     with pytest.raises(OutcomeRefused) as caught:
-        await world.broadcast(intent.evolve(token_id=6))
+        await harness.broadcast(intent.evolve(token_id=6))
     assert (caught.value.mint_id, caught.value.field) == (f"{kind}_0", "token_id")
-    assert (world.transaction(intent), world.chain.sends) == (before, [])
+    assert (harness.transaction(intent), harness.chain.sends) == (before, [])
 
 
 async def test_underpriced__when_sent__then_it_is_signed_again_with_its_authorization(
-    world: Any, requests: Requests, kind: str
+    harness: Harness, requests: Requests, kind: str
 ) -> None:
-    world.chain.minimum_tip = 2 * GWEI
+    harness.chain.minimum_tip = 2 * GWEI
     intent = requests.built(kind)
-    await world.broadcast(intent.evolve(authorization=b""))
-    [again] = await world.sent_to(SIGN)
+    await harness.broadcast(intent.evolve(authorization=b""))
+    [again] = await harness.sent_to(SIGN)
     assert (again.attempt, again.authorization) == (1, b"\x02sealed")
 
 
 async def test_unsigned__when_it_never_came_back__then_it_is_signed_from_its_record(
-    world: Any, requests: Requests, kind: str
+    harness: Harness, requests: Requests, kind: str
 ) -> None:
     intent = requests.built(kind)
-    await world.sweep(after=60)
-    assert await world.sent_to(SIGN) == [intent]
+    await harness.sweep(after=60)
+    assert await harness.sent_to(SIGN) == [intent]
 
 
 # Refused
 
 
 async def test_refused__when_it_is_the_request_on_record__then_rejected_and_its_nonce_filled(
-    world: Any, requests: Requests, kind: str
+    harness: Harness, requests: Requests, kind: str
 ) -> None:
     intent = requests.built(kind)
     for _ in range(2):  # redelivered too
-        await world.refuse(intent, "policy_action")
+        await harness.refuse(intent, "policy_action")
         operation = requests.found(kind)
         assert (operation.status, operation.problem) == (MintStatus.REJECTED, problem_of("policy_action"))
-        [noop] = await world.sent_to(SIGN)
+        [noop] = await harness.sent_to(SIGN)
         assert (type(noop), noop.nonce) == (SignNoop, 0)
-        world.now += 301_000
-    assert world.transaction(intent).filling_at is not None
+        harness.now += 301_000
+    assert harness.transaction(intent).filling_at is not None
 
 
 STRANGE: dict[str, Callable[[Any], Any]] = {
@@ -160,50 +163,52 @@ STRANGE: dict[str, Callable[[Any], Any]] = {
 
 @pytest.mark.parametrize("what", STRANGE)
 async def test_refused__when_it_is_not_the_request_on_record__then_it_goes_on(
-    world: Any, requests: Requests, kind: str, what: str
+    harness: Harness, requests: Requests, kind: str, what: str
 ) -> None:
     intent = requests.built(kind)
     with pytest.raises(OutcomeRefused):
-        await world.refuse(STRANGE[what](intent))
+        await harness.refuse(STRANGE[what](intent))
     assert requests.found(kind).status is MintStatus.BUILT
-    assert await world.sent_to(SIGN) == []
+    assert await harness.sent_to(SIGN) == []
 
 
-async def test_refused__when_it_was_sent__then_it_goes_on(world: Any, requests: Requests, kind: str) -> None:
+async def test_refused__when_it_was_sent__then_it_goes_on(
+    harness: Harness, requests: Requests, kind: str
+) -> None:
     intent = requests.built(kind)
-    await world.broadcast(intent)
+    await harness.broadcast(intent)
     with pytest.raises(Conflict):
-        await world.refuse(intent)
+        await harness.refuse(intent)
     assert requests.found(kind).status is MintStatus.SUBMITTED
 
 
 async def test_refused__when_a_noop_took_its_nonce__then_it_is_rejected_once_that_is_final(
-    world: Any, requests: Requests, kind: str
+    harness: Harness, requests: Requests, kind: str
 ) -> None:
     intent = requests.built(kind)
-    await world.refuse(intent, "memory_nonce_filled")
-    [noop] = await world.sent_to(SIGN)
+    await harness.refuse(intent, "memory_nonce_filled")
+    [noop] = await harness.sent_to(SIGN)
     assert requests.found(kind).status is MintStatus.BUILT
-    await world.broadcast(noop)
-    world.chain.mine()
-    await world.sweep(after=20)
+    await harness.broadcast(noop)
+    harness.chain.mine()
+    await harness.sweep(after=20)
     assert requests.found(kind).status is MintStatus.BUILT
-    world.finalize()
-    await world.sweep(after=20)
+    harness.finalize()
+    await harness.sweep(after=20)
     assert requests.found(kind).problem == NONCE_TAKEN
-    assert await world.sent_to(BUILD) == []
+    assert await harness.sent_to(BUILD) == []
 
 
 async def test_unsendable__when_its_gas_is_above_the_chains__then_rejected_and_its_nonce_filled(
-    world: Any, requests: Requests, kind: str
+    harness: Harness, requests: Requests, kind: str
 ) -> None:
-    world.chain.block_gas = 50_000
-    await world.broadcast(requests.built(kind))
+    harness.chain.block_gas = 50_000
+    await harness.broadcast(requests.built(kind))
     operation = requests.found(kind)
     assert operation.status is MintStatus.REJECTED
     assert operation.problem is not None
     assert operation.problem.code == "exceeds_block_gas"
-    assert [type(message) for message in await world.sent_to(SIGN)] == [SignNoop]
+    assert [type(message) for message in await harness.sent_to(SIGN)] == [SignNoop]
 
 
 # Its nonce taken
@@ -211,39 +216,41 @@ async def test_unsendable__when_its_gas_is_above_the_chains__then_rejected_and_i
 
 @pytest.mark.parametrize("sent", [True, False])
 async def test_taken__when_another_has_its_nonce_for_good__then_it_is_rejected_and_never_signed_again(
-    world: Any, requests: Requests, kind: str, *, sent: bool
+    harness: Harness, requests: Requests, kind: str, *, sent: bool
 ) -> None:
     intent = requests.built(kind)
     if sent:
-        await world.broadcast(intent)
+        await harness.broadcast(intent)
     requests.taken()
-    await world.sweep(after=20)
+    await harness.sweep(after=20)
     operation = requests.found(kind)
     assert (operation.status, operation.problem) == (MintStatus.REJECTED, NONCE_TAKEN)
-    await world.sweep(after=20)
-    record = world.transaction(intent)
+    await harness.sweep(after=20)
+    record = harness.transaction(intent)
     assert (record.state, record.outcome) == (TransactionState.FINAL, "filled")
-    assert await world.sent_to(BUILD) == await world.sent_to(SIGN) == []
+    assert await harness.sent_to(BUILD) == await harness.sent_to(SIGN) == []
 
 
-async def test_taken__when_not_finally__then_it_waits(world: Any, requests: Requests, kind: str) -> None:
-    await world.broadcast(requests.built(kind))
-    world.chain.pool.clear()
-    world.chain.use_nonce(requests.intent(kind).signer.address)
-    await world.sweep(after=20)
+async def test_taken__when_not_finally__then_it_waits(
+    harness: Harness, requests: Requests, kind: str
+) -> None:
+    await harness.broadcast(requests.built(kind))
+    harness.chain.pool.clear()
+    harness.chain.use_nonce(requests.intent(kind).signer.address)
+    await harness.sweep(after=20)
     assert requests.found(kind).status is MintStatus.SUBMITTED
 
 
 @pytest.mark.parametrize("succeeded", [True, False])
 async def test_taken__when_a_node_has_the_receipt_of_ours__then_one_that_succeeded_waits_for_the_index(
-    world: Any, requests: Requests, kind: str, *, succeeded: bool
+    harness: Harness, requests: Requests, kind: str, *, succeeded: bool
 ) -> None:
-    await world.broadcast(requests.built(kind))
-    world.chain.mine()
-    [receipt] = world.chain.receipts.values()
-    world.chain.receipts[receipt.tx_hash] = replace(receipt, status=succeeded)
-    world.finalize()
-    await world.sweep(after=20)
+    await harness.broadcast(requests.built(kind))
+    harness.chain.mine()
+    [receipt] = harness.chain.receipts.values()
+    harness.chain.receipts[receipt.tx_hash] = replace(receipt, status=succeeded)
+    harness.finalize()
+    await harness.sweep(after=20)
     expected = MintStatus.SUBMITTED if succeeded else MintStatus.REJECTED
     assert requests.found(kind).status is expected
 
@@ -252,14 +259,14 @@ async def test_taken__when_a_node_has_the_receipt_of_ours__then_one_that_succeed
 
 
 async def test_accepted__when_its_message_was_lost__then_the_sweep_sends_it_on_ever_more_patiently(
-    world: Any, requests: Requests, kind: str
+    harness: Harness, requests: Requests, kind: str
 ) -> None:
     requests.stored(kind)
-    start, asked = world.now, []
+    start, asked = harness.now, []
     for _ in range(0, 420, 20):
-        await world.sweep(after=20)
-        for message in await world.sent_to(BUILD):
+        await harness.sweep(after=20)
+        for message in await harness.sent_to(BUILD):
             assert message == BuildMint(trace=message.trace, mint_id=f"{kind}_0")
-            asked.append((world.now - start) // 1000)
+            asked.append((harness.now - start) // 1000)
     assert asked == [60, 180, 420]
-    assert world.counted("sweeps_total", status="accepted") == 3
+    assert harness.counted("sweeps_total", status="accepted") == 3

@@ -166,7 +166,7 @@ class Stage:
             ),
             now=self.milliseconds,
             sleep=self.sleep,
-            entropy=random.Random(self.seed).randbytes,  # noqa: S311 - reproducible on purpose
+            entropy=random.Random(self.seed).randbytes,
         )
         app = build_app(api, metrics=Metrics(self.registry), tracer=self.tracer, groups=groups)
         app.on_startup.append(self._begin)
