@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -22,10 +22,8 @@ from mintline_indexer.store_port import Outcome, Progress, ReopenedMint, Reopene
 from mintline_indexer.transaction_results import one_each
 from mintline_testkit.constants import CONTRACT
 from mintline_testkit.indexer.chain import MemoryChain
+from mintline_testkit.indexer.harness import Harness
 from mintline_testkit.indexer.store import MemoryStore
-
-if TYPE_CHECKING:
-    from tests.unit.indexer.conftest import Rig
 
 ALICE = "0x" + "2" * 40
 HERE, ELSEWHERE = b"\x07" * 32, b"\x08" * 32
@@ -136,13 +134,13 @@ class Ranges(MemoryChain):
 
 
 async def test_backfill__when_it_reads_ranges__then_none_is_wider_than_it_may_be_and_they_meet(
-    rig: Rig,
+    harness: Harness,
 ) -> None:
     chain = Ranges()
     for _ in range(58):
         chain.mine()
-    rig.chain = chain  # type: ignore[assignment]
-    indexer = rig.start("writer")
+    harness.chain = chain  # type: ignore[assignment]
+    indexer = harness.start("writer")
     while await indexer.poll():
         pass
     whole = 10

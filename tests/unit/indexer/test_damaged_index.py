@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -14,10 +14,8 @@ from mintline_indexer.dynamo_store import DynamoStore
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.reconciler.reading import Reader
 from mintline_indexer.store_port import Damaged, Progress, UndoRecord
+from mintline_testkit.indexer.harness import Harness
 from mintline_testkit.indexer.store import MemoryStore
-
-if TYPE_CHECKING:
-    from tests.unit.indexer.conftest import Rig
 
 NAMED = "blocks 1/000000000003 is not valid: UndoRecord: hash: missing"
 
@@ -55,12 +53,12 @@ async def settle(indexer: Indexer) -> None:
     await indexer.poll()
 
 
-async def followed(rig: Rig) -> tuple[DamagedStore, Indexer]:
+async def followed(harness: Harness) -> tuple[DamagedStore, Indexer]:
     """Return a store with some blocks that are not final, and the indexer that wrote it."""
-    rig.store = store = rig.like(DamagedStore)
-    indexer = rig.start("writer")
+    harness.store = store = harness.like(DamagedStore)
+    indexer = harness.start("writer")
     for number in range(1, 5):
-        rig.chain.mine([rig.mint(number)])
+        harness.chain.mine([harness.mint(number)])
     await settle(indexer)
     return store, indexer
 
@@ -77,46 +75,48 @@ def halted(indexer: Indexer, logs: list[Any]) -> None:
 
 @pytest.mark.parametrize("part", ["checkpoint", "rows"])
 async def test_start__when_a_record_is_damaged__then_halts_and_goes_on_once_it_is_repaired(
-    rig: Rig, part: str
+    harness: Harness, part: str
 ) -> None:
-    store, _ = await followed(rig)
+    store, _ = await followed(harness)
     store.damaged = part
-    indexer, before = rig.start("writer"), rig.progress
-    rig.chain.mine([rig.mint(5)])
+    indexer, before = harness.start("writer"), harness.progress
+    harness.chain.mine([harness.mint(5)])
     with capture_logs() as logs:
         assert not await indexer.poll()
     halted(indexer, logs)
-    assert rig.progress == before
+    assert harness.progress == before
     store.damaged = ""
     await settle(indexer)
     assert (indexer.halted, indexer.trouble()) == (False, None)
-    assert rig.token_ids() == {1, 2, 3, 4, 5}
+    assert harness.token_ids() == {1, 2, 3, 4, 5}
 
 
 async def test_reorg__when_its_undo_record_is_damaged__then_halts_and_undoes_it_once_it_is_repaired(
-    rig: Rig,
+    harness: Harness,
 ) -> None:
-    store, indexer = await followed(rig)
+    store, indexer = await followed(harness)
     store.damaged = "row"
-    rig.chain.drop(1)
-    rig.chain.mine([rig.mint(9)])
-    rig.chain.mine()
+    harness.chain.drop(1)
+    harness.chain.mine([harness.mint(9)])
+    harness.chain.mine()
     with capture_logs() as logs:
         assert not await indexer.poll()
     halted(indexer, logs)
-    assert rig.token_ids() == {1, 2, 3, 4}
+    assert harness.token_ids() == {1, 2, 3, 4}
     store.damaged = ""
     await settle(indexer)
     assert not indexer.halted
-    assert rig.token_ids() == {1, 2, 3, 9}
+    assert harness.token_ids() == {1, 2, 3, 9}
 
 
-async def test_reorg__when_its_undo_record_is_gone__then_halts_and_keeps_what_it_knows(rig: Rig) -> None:
-    store, indexer = await followed(rig)
+async def test_reorg__when_its_undo_record_is_gone__then_halts_and_keeps_what_it_knows(
+    harness: Harness,
+) -> None:
+    store, indexer = await followed(harness)
     gone = store.block_rows.popitem()
-    rig.chain.drop(1)
-    rig.chain.mine([rig.mint(9)])
-    rig.chain.mine()
+    harness.chain.drop(1)
+    harness.chain.mine([harness.mint(9)])
+    harness.chain.mine()
     for _ in range(2):
         with capture_logs() as logs:
             assert not await indexer.poll()
@@ -125,26 +125,26 @@ async def test_reorg__when_its_undo_record_is_gone__then_halts_and_keeps_what_it
         assert "is gone" in str(indexer.trouble())
     store.block_rows[gone[0]] = gone[1]
     await settle(indexer)
-    assert rig.token_ids() == {1, 2, 3, 9}
+    assert harness.token_ids() == {1, 2, 3, 9}
 
 
 async def test_standby__when_the_writer_is_halted__then_it_halts_as_well_and_takes_nothing_over(
-    rig: Rig,
+    harness: Harness,
 ) -> None:
-    store, _ = await followed(rig)
+    store, _ = await followed(harness)
     store.damaged = "rows"
-    standby, before = rig.start("standby"), rig.progress
+    standby, before = harness.start("standby"), harness.progress
     await standby.poll()
     assert not standby.halted
-    rig.time += 16
+    harness.time += 16
     for _ in range(3):
         assert not await standby.poll()
         assert standby.halted
-        rig.time += 10
-    assert (standby.writing, rig.progress) == (False, before)
+        harness.time += 10
+    assert (standby.writing, harness.progress) == (False, before)
     store.damaged = ""
     await settle(standby)
-    assert (standby.writing, standby.halted, rig.progress.writer) == (True, False, "standby")
+    assert (standby.writing, standby.halted, harness.progress.writer) == (True, False, "standby")
 
 
 class Tables:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from mintline.errors import Unavailable
 from mintline_indexer.chain_port import Ref
-from mintline_testkit.indexer.chain import MemoryChain
+from mintline_testkit.indexer.harness import DoubtfulChain, Harness
 
 
-class OneOfSeveral(MemoryChain):
+class OneOfSeveral(DoubtfulChain):
     """What one node says, and whether the others have its final block too."""
 
     seconded = False
@@ -24,14 +22,16 @@ class OneOfSeveral(MemoryChain):
         return self.seconded and await super().confirmed(block)
 
 
-async def test_founding__when_one_node_alone_has_the_final_block__then_the_index_waits(rig: Any) -> None:
-    rig.chain = OneOfSeveral(finality=1)
-    rig.chain.mine()
-    rig.chain.mine()
-    indexer = rig.start()
+async def test_founding__when_one_node_alone_has_the_final_block__then_the_index_waits(
+    harness: Harness,
+) -> None:
+    chain = harness.chain = OneOfSeveral(finality=1)
+    chain.mine()
+    chain.mine()
+    indexer = harness.start()
     with pytest.raises(Unavailable, match="begin at block 1"):
         await indexer.poll()
-    assert rig.store.progress is None
-    rig.chain.seconded = True
+    assert harness.store.progress is None
+    chain.seconded = True
     await indexer.poll()
-    assert rig.progress.finalized.number == 1
+    assert harness.progress.finalized.number == 1

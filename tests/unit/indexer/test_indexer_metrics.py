@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
@@ -11,10 +10,8 @@ from mintline.states import MintStatus
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.metrics import Metrics
 from mintline_indexer.store_port import Attempted
+from mintline_testkit.indexer.harness import Harness
 from mintline_testkit.indexer.store import MemoryStore
-
-if TYPE_CHECKING:
-    from tests.unit.indexer.conftest import Rig
 
 
 class TimedStore(MemoryStore):
@@ -30,24 +27,26 @@ async def until_idle(indexer: Indexer) -> None:
         pass
 
 
-def counted(rig: Rig) -> tuple[Indexer, CollectorRegistry]:
+def counted(harness: Harness) -> tuple[Indexer, CollectorRegistry]:
     registry = CollectorRegistry()
-    indexer = rig.start(store=rig.like(TimedStore))
+    indexer = harness.start(store=harness.like(TimedStore))
     indexer._metrics = Metrics(registry)
     return indexer, registry
 
 
-async def test_stages__when_a_mint_is_mined_and_final__time_each_from_the_one_before(rig: Rig) -> None:
-    rig.record("mint_1", MintStatus.SUBMITTED)
-    indexer, registry = counted(rig)
-    rig.chain.mine()
+async def test_stages__when_a_mint_is_mined_and_final__time_each_from_the_one_before(
+    harness: Harness,
+) -> None:
+    harness.record("mint_1", MintStatus.SUBMITTED)
+    indexer, registry = counted(harness)
+    harness.chain.mine()
     await until_idle(indexer)
-    rig.chain.mine([rig.mint(1, mint_id="mint_1")])
-    rig.time = 4.0
+    harness.chain.mine([harness.mint(1, mint_id="mint_1")])
+    harness.time = 4.0
     await until_idle(indexer)
     for _ in range(5):
-        rig.chain.mine()
-    rig.time = 10.0
+        harness.chain.mine()
+    harness.time = 10.0
     await until_idle(indexer)
     await until_idle(indexer)
 
@@ -59,42 +58,44 @@ async def test_stages__when_a_mint_is_mined_and_final__time_each_from_the_one_be
     assert registry.get_sample_value("mintline_mints_total", {"status": "finalized"}) == 1
 
 
-async def test_reorgs__when_blocks_are_read_again_for_a_new_contract__are_not_counted(rig: Rig) -> None:
-    indexer, registry = counted(rig)
+async def test_reorgs__when_blocks_are_read_again_for_a_new_contract__are_not_counted(
+    harness: Harness,
+) -> None:
+    indexer, registry = counted(harness)
     with capture_logs() as logs:
         for _ in range(3):
-            rig.chain.mine()
+            harness.chain.mine()
             await until_idle(indexer)
-        rig.collections.deployed["0x" + "4" * 40] = rig.chain.mined[-1].block.number - 1
-        rig.time += 10
-        rig.chain.mine()
+        harness.collections.deployed["0x" + "4" * 40] = harness.chain.mined[-1].block.number - 1
+        harness.time += 10
+        harness.chain.mine()
         await until_idle(indexer)
     assert [entry for entry in logs if entry["event"] == "blocks_undone"]
     assert registry.get_sample_value("mintline_indexer_reorg_depth_count") == 0
 
 
-async def test_reopened__when_a_reorg_takes_a_mint_back__counts_it(rig: Rig) -> None:
-    rig.record("mint_1", MintStatus.SUBMITTED)
-    indexer, registry = counted(rig)
-    rig.chain.mine()
+async def test_reopened__when_a_reorg_takes_a_mint_back__counts_it(harness: Harness) -> None:
+    harness.record("mint_1", MintStatus.SUBMITTED)
+    indexer, registry = counted(harness)
+    harness.chain.mine()
     await until_idle(indexer)
-    rig.chain.mine([rig.mint(1, mint_id="mint_1")])
+    harness.chain.mine([harness.mint(1, mint_id="mint_1")])
     await until_idle(indexer)
-    rig.chain.drop(1)
-    rig.chain.mine()
-    rig.chain.mine()
+    harness.chain.drop(1)
+    harness.chain.mine()
+    harness.chain.mine()
     await until_idle(indexer)
     assert registry.get_sample_value("mintline_indexer_reopened_mints_total") == 1
     assert registry.get_sample_value("mintline_indexer_reorg_depth_count") == 1
 
 
 async def test_ages__when_the_chain_stands_still__grow_by_the_clock_and_are_logged_each_minute(
-    rig: Rig,
+    harness: Harness,
 ) -> None:
     for _ in range(5):
-        rig.chain.mine()
-    rig.time = 1_010.0
-    indexer = rig.start()
+        harness.chain.mine()
+    harness.time = 1_010.0
+    indexer = harness.start()
 
     def ages() -> list[float]:
         gauges = (indexer._metrics.head_age, indexer._metrics.finalized_age)
@@ -106,8 +107,8 @@ async def test_ages__when_the_chain_stands_still__grow_by_the_clock_and_are_logg
             await until_idle(indexer)
             await until_idle(indexer)
             # The genesis is of second 1,000, a block follows each second, and three make one final.
-            assert ages() == [rig.time - 1_005, rig.time - 1_002]
-            rig.time += 70
+            assert ages() == [harness.time - 1_005, harness.time - 1_002]
+            harness.time += 70
     told = [entry for entry in logs if entry["event"] == "index_position"]
     assert [(entry["lag_blocks"], entry["head_age"], entry["finalized_age"]) for entry in told] == [
         (0, 5, 8),

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from structlog.testing import capture_logs
 
 from mintline_indexer.indexer import STANDBY_INTERVAL, Indexer
 from mintline_indexer.store_port import CheckpointConflict, Progress, TokenKey, Write
 from mintline_testkit.constants import CONTRACT
+from mintline_testkit.indexer.harness import Harness
 from mintline_testkit.indexer.store import MemoryStore
 
 
@@ -18,72 +17,74 @@ async def settle(indexer: Indexer) -> None:
     await indexer.poll()
 
 
-async def test_standby__when_the_writer_is_alive__then_waits(rig: Any) -> None:
-    writer, standby = rig.start(), rig.start()
+async def test_standby__when_the_writer_is_alive__then_waits(harness: Harness) -> None:
+    writer, standby = harness.start(), harness.start()
     await settle(writer)
     for _ in range(40):
-        rig.time += STANDBY_INTERVAL
+        harness.time += STANDBY_INTERVAL
         await writer.poll()
         assert not await standby.poll()
     assert (writer.writing, standby.writing) == (True, False)
     assert standby.trouble() is None
 
 
-async def test_standby__when_the_writer_is_silent__then_takes_over_and_fences_it(rig: Any) -> None:
-    writer, standby = rig.start(), rig.start()
+async def test_standby__when_the_writer_is_silent__then_takes_over_and_fences_it(harness: Harness) -> None:
+    writer, standby = harness.start(), harness.start()
     await settle(writer)
     await standby.poll()
-    rig.time += 9
+    harness.time += 9
     await standby.poll()
     assert not standby.writing
-    rig.time += 7
+    harness.time += 7
     await settle(standby)
     assert standby.writing
 
-    rig.chain.mine([rig.mint(1)])
-    before = rig.progress
+    harness.chain.mine([harness.mint(1)])
+    before = harness.progress
     with capture_logs() as logs:
         assert not await writer.poll()
     assert "writer_fenced" in [entry["event"] for entry in logs]
-    assert (writer.writing, rig.progress) == (False, before)
+    assert (writer.writing, harness.progress) == (False, before)
 
 
-async def test_writer__when_another_has_undone_its_block__then_is_fenced(rig: Any) -> None:
-    writer, standby = rig.start(), rig.start()
-    rig.chain.mine()
-    rig.chain.mine([rig.mint(1)])
+async def test_writer__when_another_has_undone_its_block__then_is_fenced(harness: Harness) -> None:
+    writer, standby = harness.start(), harness.start()
+    harness.chain.mine()
+    harness.chain.mine([harness.mint(1)])
     await settle(writer)
     await standby.poll()
-    rig.chain.drop(2)
-    rig.chain.mine()
-    rig.time += 16
+    harness.chain.drop(2)
+    harness.chain.mine()
+    harness.time += 16
     await settle(standby)
     assert standby.writing
     # The silent writer wakes up to the same reorg, whose undo record is used up.
     assert not await writer.poll()
     assert not writer.writing
-    assert rig.token_ids() == set()
+    assert harness.token_ids() == set()
 
 
-async def test_standby__when_the_writer_steps_down__then_takes_over_at_once(rig: Any) -> None:
-    writer, standby = rig.start(), rig.start()
+async def test_standby__when_the_writer_steps_down__then_takes_over_at_once(harness: Harness) -> None:
+    writer, standby = harness.start(), harness.start()
     await settle(writer)
     await standby.poll()
     await writer.step_down()
-    rig.time += STANDBY_INTERVAL
+    harness.time += STANDBY_INTERVAL
     await settle(standby)
     assert standby.writing
 
 
-async def test_writer__when_restarted_under_its_own_name__then_goes_on_at_once(rig: Any) -> None:
-    await settle(rig.start(writer="indexer"))
-    again = rig.start(writer="indexer")
+async def test_writer__when_restarted_under_its_own_name__then_goes_on_at_once(harness: Harness) -> None:
+    await settle(harness.start(writer="indexer"))
+    again = harness.start(writer="indexer")
     await settle(again)
     assert again.writing
 
 
-async def test_writer__when_an_acknowledgement_is_lost__then_nothing_is_written_twice(rig: Any) -> None:
-    await settle(rig.start(writer="indexer"))
+async def test_writer__when_an_acknowledgement_is_lost__then_nothing_is_written_twice(
+    harness: Harness,
+) -> None:
+    await settle(harness.start(writer="indexer"))
 
     class Deaf(MemoryStore):
         lost = 0
@@ -94,9 +95,9 @@ async def test_writer__when_an_acknowledgement_is_lost__then_nothing_is_written_
                 self.lost += 1
                 raise CheckpointConflict("what a repetition of the request would say")
 
-    store = rig.like(Deaf)
-    indexer = rig.start(writer="indexer", store=store)
-    rig.chain.mine([rig.mint(1)])
+    store = harness.like(Deaf)
+    indexer = harness.start(writer="indexer", store=store)
+    harness.chain.mine([harness.mint(1)])
     await settle(indexer)
     assert store.lost == 1
     assert indexer.writing

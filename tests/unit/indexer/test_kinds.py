@@ -21,12 +21,11 @@ from mintline_indexer.metrics import Metrics
 from mintline_indexer.store_port import Attempted, Progress, TokenKey, Write
 from mintline_testkit.constants import CONTRACT
 from mintline_testkit.indexer.chain import Move, Sent
+from mintline_testkit.indexer.harness import ALICE, BOB, FINALITY, SENDER, Harness
 from mintline_testkit.indexer.store import MemoryStore
-from tests.unit.indexer.conftest import ALICE, BOB, FINALITY, SENDER
 
 if TYPE_CHECKING:
     from mintline.records import TokenOperation
-    from tests.unit.indexer.conftest import Rig
 
 DIGEST = bytes(32)
 
@@ -37,16 +36,16 @@ async def settle(indexer: Indexer) -> None:
     await indexer.poll()
 
 
-async def finish(rig: Rig, indexer: Indexer) -> None:
+async def finish(harness: Harness, indexer: Indexer) -> None:
     for _ in range(FINALITY + 1):
-        rig.chain.mine()
+        harness.chain.mine()
     await settle(indexer)
 
 
-async def reorganize(rig: Rig, indexer: Indexer, depth: int = 1) -> None:
-    rig.chain.drop(depth)
+async def reorganize(harness: Harness, indexer: Indexer, depth: int = 1) -> None:
+    harness.chain.drop(depth)
     for _ in range(depth + 1):
-        rig.chain.mine()
+        harness.chain.mine()
     await settle(indexer)
 
 
@@ -54,7 +53,7 @@ def refused(logs: Sequence[Any]) -> list[str | None]:
     return [entry["mint_id"] for entry in logs if entry["event"] == "mint_outcome_refused"]
 
 
-def token_operation(rig: Rig, kind: Literal["transfer", "burn"]) -> str:
+def token_operation(harness: Harness, kind: Literal["transfer", "burn"]) -> str:
     """Record a request to transfer or burn token 1, and the transaction that carries it; return its id."""
     fields: dict[str, Any] = {
         "mint_id": f"{kind}_1",
@@ -68,16 +67,16 @@ def token_operation(rig: Rig, kind: Literal["transfer", "burn"]) -> str:
         "updated_at": 0,
     }
     operation: TokenOperation = TokenTransfer(**fields, to=BOB) if kind == "transfer" else TokenBurn(**fields)
-    rig.store.keep(operation)
-    rig.carry(operation.operation_id, kind=kind)
+    harness.store.keep(operation)
+    harness.carry(operation.operation_id, kind=kind)
     return operation.operation_id
 
 
 def sent_by(
-    rig: Rig, operation_id: str, *moves: Move, name: int = 1, succeeded: bool = True, revert: str = ""
+    harness: Harness, operation_id: str, *moves: Move, name: int = 1, succeeded: bool = True, revert: str = ""
 ) -> Sent:
     sent = Sent(bytes([name]) * 32, CONTRACT, moves, succeeded=succeeded, revert=revert)
-    rig.sign(sent.hash, operation_id)
+    harness.sign(sent.hash, operation_id)
     return sent
 
 
@@ -85,18 +84,18 @@ def recipient(kind: str) -> str | None:
     return BOB if kind == "transfer" else None
 
 
-def batch(rig: Rig, count: int, *, name: int = 3) -> tuple[list[str], Sent]:
+def batch(harness: Harness, count: int, *, name: int = 3) -> tuple[list[str], Sent]:
     """Record a batch of mints of tokens 1, 2, …; return their ids and its transaction."""
     ids = [f"m{number}" for number in range(1, count + 1)]
     for number, mint_id in enumerate(ids, start=1):
-        rig.record(mint_id, MintStatus.SUBMITTED)
-        mint = rig.store.mint_table[mint_id]
-        rig.store.mint_table[mint_id] = mint.evolve(token_id=number, custody="sponsored")
-    rig.store.transaction_table.clear()
-    rig.carry(*ids, kind="batch")
+        harness.record(mint_id, MintStatus.SUBMITTED)
+        mint = harness.store.mint_table[mint_id]
+        harness.store.mint_table[mint_id] = mint.evolve(token_id=number, custody="sponsored")
+    harness.store.transaction_table.clear()
+    harness.carry(*ids, kind="batch")
     moves = tuple(Move(CONTRACT, number, None, ALICE, DIGEST) for number in range(1, count + 1))
     sent = Sent(bytes([name]) * 32, CONTRACT, moves)
-    rig.sign(sent.hash, *ids)
+    harness.sign(sent.hash, *ids)
     return ids, sent
 
 
@@ -112,14 +111,14 @@ def test_kinds__when_walked__then_each_kind_of_transaction_has_its_module() -> N
     assert {type(kind).__module__ for kind in KINDS.values()} == modules
 
 
-def test_kinds__when_an_operation_is_of_another_kind__then_none_did_it(rig: Rig) -> None:
+def test_kinds__when_an_operation_is_of_another_kind__then_none_did_it(harness: Harness) -> None:
     """What a transaction's record names is believed by the operation's own kind alone."""
-    rig.record("m1", MintStatus.SUBMITTED)
-    mint = rig.store.mint_table["m1"].evolve(token_id=1)
+    harness.record("m1", MintStatus.SUBMITTED)
+    mint = harness.store.mint_table["m1"].evolve(token_id=1)
     operations: dict[str, Operation] = {
         "mint": mint,
-        "transfer": rig.operation(token_operation(rig, "transfer")),
-        "burn": rig.operation(token_operation(rig, "burn")),
+        "transfer": harness.operation(token_operation(harness, "transfer")),
+        "burn": harness.operation(token_operation(harness, "burn")),
     }
     moves = [
         Move(CONTRACT, 1, None, ALICE, DIGEST),
@@ -127,7 +126,7 @@ def test_kinds__when_an_operation_is_of_another_kind__then_none_did_it(rig: Rig)
         Move(CONTRACT, 1, ALICE, None),
     ]
     sent = Sent(b"\x01" * 32, CONTRACT, tuple(moves))
-    changes = TokenChanges.of(rig.chain.mine([sent]).events)
+    changes = TokenChanges.of(harness.chain.mine([sent]).events)
     did = {
         name: [one for one, operation in operations.items() if kind.did(operation, sent.hash, changes)]
         for name, kind in (*KINDS.items(), ("voucher", VOUCHER))
@@ -148,33 +147,33 @@ def test_kinds__when_an_operation_is_of_another_kind__then_none_did_it(rig: Rig)
 
 @pytest.mark.parametrize("kind", ["transfer", "burn"])
 async def test_token_operation__when_its_transaction_moved_the_token__then_it_is_mined_undone_and_final(
-    rig: Rig, kind: Literal["transfer", "burn"]
+    harness: Harness, kind: Literal["transfer", "burn"]
 ) -> None:
-    rig.chain.mine([rig.mint(1)])
-    one = token_operation(rig, kind)
-    sent = sent_by(rig, one, Move(CONTRACT, 1, ALICE, recipient(kind)))
-    block = rig.chain.mine([sent]).block
+    harness.chain.mine([harness.mint(1)])
+    one = token_operation(harness, kind)
+    sent = sent_by(harness, one, Move(CONTRACT, 1, ALICE, recipient(kind)))
+    block = harness.chain.mine([sent]).block
     registry = CollectorRegistry()
-    indexer = rig.start()
+    indexer = harness.start()
     indexer._metrics = Metrics(registry)
 
     with capture_logs() as logs:
         await settle(indexer)
 
-    stands = rig.operation_stands(one)
+    stands = harness.operation_stands(one)
     assert (stands.status, stands.tx_hash, stands.block_hash) == (MintStatus.MINED, sent.hash, block.hash)
-    assert rig.operation(one).status is MintStatus.BUILT
-    assert rig.store.token_table[TokenKey(CONTRACT, 1)].owner == recipient(kind)
-    await reorganize(rig, indexer)
-    assert rig.operation_stands(one).status is MintStatus.SUBMITTED
-    assert [decode(each.body) for each in await rig.queues.receive(BROADCAST, wait=0)] == [
+    assert harness.operation(one).status is MintStatus.BUILT
+    assert harness.store.token_table[TokenKey(CONTRACT, 1)].owner == recipient(kind)
+    await reorganize(harness, indexer)
+    assert harness.operation_stands(one).status is MintStatus.SUBMITTED
+    assert [decode(each.body) for each in await harness.queues.receive(BROADCAST, wait=0)] == [
         ReviewMint(mint_id=one)
     ]
-    rig.chain.mine([sent])
+    harness.chain.mine([sent])
     await settle(indexer)
-    await finish(rig, indexer)
-    assert rig.operation_stands(one).status is MintStatus.FINALIZED
-    assert rig.carrying(one).state is TransactionState.FINAL
+    await finish(harness, indexer)
+    assert harness.operation_stands(one).status is MintStatus.FINALIZED
+    assert harness.carrying(one).state is TransactionState.FINAL
     assert refused(logs) == []
     mined = registry.get_sample_value("mintline_mints_total", {"status": "mined"})
     finalized = registry.get_sample_value("mintline_mints_total", {"status": "finalized"})
@@ -194,21 +193,21 @@ REASONS = {
 @pytest.mark.parametrize("revert", REASONS)
 @pytest.mark.parametrize("kind", ["transfer", "burn"])
 async def test_token_operation__when_its_transaction_fails__then_it_is_reverted_and_says_why(
-    rig: Rig, kind: Literal["transfer", "burn"], revert: str
+    harness: Harness, kind: Literal["transfer", "burn"], revert: str
 ) -> None:
-    rig.chain.mine([rig.mint(1)])
-    one = token_operation(rig, kind)
-    rig.chain.mine([sent_by(rig, one, succeeded=False, revert=revert)])
-    indexer = rig.start()
+    harness.chain.mine([harness.mint(1)])
+    one = token_operation(harness, kind)
+    harness.chain.mine([sent_by(harness, one, succeeded=False, revert=revert)])
+    indexer = harness.start()
 
     with capture_logs() as logs:
         await settle(indexer)
-        await finish(rig, indexer)
+        await finish(harness, indexer)
 
-    stands = rig.operation_stands(one)
+    stands = harness.operation_stands(one)
     assert stands.problem is not None
     assert (stands.status, stands.problem.code) == (MintStatus.REVERTED, REASONS[revert])
-    assert (rig.carrying(one).state, rig.carrying(one).outcome) == (TransactionState.FINAL, "failed")
+    assert (harness.carrying(one).state, harness.carrying(one).outcome) == (TransactionState.FINAL, "failed")
     assert refused(logs) == []
 
 
@@ -222,110 +221,115 @@ STRANGE = {
 
 @pytest.mark.parametrize("what", STRANGE)
 async def test_transfer__when_its_transaction_did_something_else__then_it_is_not_done_and_told(
-    rig: Rig, what: str
+    harness: Harness, what: str
 ) -> None:
-    rig.chain.mine([rig.mint(1)])
-    rig.chain.mine([rig.mint(2)])
-    one = token_operation(rig, "transfer")
-    rig.chain.mine([sent_by(rig, one, STRANGE[what])])
+    harness.chain.mine([harness.mint(1)])
+    harness.chain.mine([harness.mint(2)])
+    one = token_operation(harness, "transfer")
+    harness.chain.mine([sent_by(harness, one, STRANGE[what])])
 
     with capture_logs() as logs:
-        await settle(rig.start())
+        await settle(harness.start())
 
-    stands = rig.operation_stands(one)
+    stands = harness.operation_stands(one)
     assert (stands.status, stands.problem) == (MintStatus.REVERTED, NOT_DONE)
     assert refused(logs) == [one]
 
 
-async def test_transfer__when_another_transaction_moves_the_token_likewise__then_it_goes_on(rig: Rig) -> None:
-    rig.chain.mine([rig.mint(1)])
-    one = token_operation(rig, "transfer")
-    rig.chain.mine([Sent(b"\x0e" * 32, CONTRACT, (Move(CONTRACT, 1, ALICE, BOB),))])
-    before = rig.operation_stands(one)
+async def test_transfer__when_another_transaction_moves_the_token_likewise__then_it_goes_on(
+    harness: Harness,
+) -> None:
+    harness.chain.mine([harness.mint(1)])
+    one = token_operation(harness, "transfer")
+    harness.chain.mine([Sent(b"\x0e" * 32, CONTRACT, (Move(CONTRACT, 1, ALICE, BOB),))])
+    before = harness.operation_stands(one)
 
-    await settle(rig.start())
+    await settle(harness.start())
 
-    assert rig.operation_stands(one) == before
+    assert harness.operation_stands(one) == before
 
 
 @pytest.mark.parametrize("kind", ["transfer", "burn"])
 async def test_token_operation__when_it_is_found_by_a_range_of_old_blocks__then_it_is_settled(
-    rig: Rig, kind: Literal["transfer", "burn"]
+    harness: Harness, kind: Literal["transfer", "burn"]
 ) -> None:
     """An index that is rebuilt reads old blocks by their events, without their transactions."""
-    rig.chain.mine([rig.mint(1)])
-    one = token_operation(rig, kind)
-    rig.chain.mine([sent_by(rig, one, Move(CONTRACT, 1, ALICE, recipient(kind)))])
+    harness.chain.mine([harness.mint(1)])
+    one = token_operation(harness, kind)
+    harness.chain.mine([sent_by(harness, one, Move(CONTRACT, 1, ALICE, recipient(kind)))])
     for _ in range(40):
-        rig.chain.mine()
+        harness.chain.mine()
 
-    await settle(rig.start())
+    await settle(harness.start())
 
-    assert rig.operation_stands(one).status is MintStatus.FINALIZED
-    assert rig.carrying(one).state is TransactionState.FINAL
+    assert harness.operation_stands(one).status is MintStatus.FINALIZED
+    assert harness.carrying(one).state is TransactionState.FINAL
 
 
 @pytest.mark.parametrize("kind", ["top_up", "noop"])
 async def test_transaction__when_it_carries_no_operation__then_there_is_nothing_to_tell(
-    rig: Rig, kind: Literal["top_up", "noop"]
+    harness: Harness, kind: Literal["top_up", "noop"]
 ) -> None:
-    place = rig.carry(kind=kind)
+    place = harness.carry(kind=kind)
     sent = Sent(b"\x01" * 32, CONTRACT, (Move(CONTRACT, 1, None, ALICE, DIGEST),))
-    rig.attempts[sent.hash] = Attempted(place)
+    harness.attempts[sent.hash] = Attempted(place)
     attempt = Attempt(tx_hash=sent.hash, max_fee_per_gas=2, max_priority_fee_per_gas=1, at=0)
-    recorded = rig.store.transaction_table[place]
-    rig.store.transaction_table[place] = recorded.evolve(attempts=(attempt,))
-    before = dict(rig.store.transaction_table)
-    rig.chain.mine([sent])
+    recorded = harness.store.transaction_table[place]
+    harness.store.transaction_table[place] = recorded.evolve(attempts=(attempt,))
+    before = dict(harness.store.transaction_table)
+    harness.chain.mine([sent])
 
     with capture_logs() as logs:
-        await settle(rig.start())
+        await settle(harness.start())
 
     assert refused(logs) == []
-    assert rig.store.transaction_table == before
+    assert harness.store.transaction_table == before
 
 
 async def test_batch__when_it_fails__then_it_is_failed_and_left_open_and_its_mints_are_submitted(
-    rig: Rig,
+    harness: Harness,
 ) -> None:
-    ids, sent = batch(rig, 3)
-    before = dict(rig.store.mint_table)
-    rig.chain.mine([failing(sent)])
+    ids, sent = batch(harness, 3)
+    before = dict(harness.store.mint_table)
+    harness.chain.mine([failing(sent)])
     registry = CollectorRegistry()
-    indexer = rig.start()
+    indexer = harness.start()
     indexer._metrics = Metrics(registry)
 
     with capture_logs() as logs:
         await settle(indexer)
-        await reorganize(rig, indexer)
-        assert (rig.carrying("m1").state, rig.carrying("m1").outcome) == (TransactionState.SUBMITTED, None)
-        rig.chain.mine([failing(sent)])
+        await reorganize(harness, indexer)
+        assert (harness.carrying("m1").state, harness.carrying("m1").outcome) == (
+            TransactionState.SUBMITTED,
+            None,
+        )
+        harness.chain.mine([failing(sent)])
         await settle(indexer)
-        await finish(rig, indexer)
+        await finish(harness, indexer)
 
-    carrying = rig.carrying("m1")
+    carrying = harness.carrying("m1")
     assert (carrying.state, carrying.outcome, carrying.to_be_split) == (
         TransactionState.MINED,
         "failed",
         True,
     )
     assert carrying.problem is not None
-    assert [rig.stands(one).status for one in ids] == [MintStatus.SUBMITTED] * 3
-    assert rig.store.mint_table == before
+    assert [harness.stands(one).status for one in ids] == [MintStatus.SUBMITTED] * 3
+    assert harness.store.mint_table == before
     assert registry.get_sample_value("mintline_mints_total", {"status": "reverted"}) == 0
     assert not {entry["event"] for entry in logs} & {"mint_outcome_refused", "transaction_not_final"}
 
 
 async def test_batch__when_it_failed_and_its_operations_go_again__then_the_next_one_has_their_outcome(
-    rig: Rig,
+    harness: Harness,
 ) -> None:
-    ids, sent = batch(rig, 2)
-    rig.chain.mine([failing(sent)])
-    indexer = rig.start()
+    ids, sent = batch(harness, 2)
+    harness.chain.mine([failing(sent)])
+    indexer = harness.start()
     await settle(indexer)
-    await finish(rig, indexer)
-    failed = rig.carrying("m1")
-    rig.store.transaction_table[failed.place] = failed.evolve(state=TransactionState.FINAL)
+    await finish(harness, indexer)
+    failed = harness.carrying("m1")
+    harness.store.transaction_table[failed.place] = failed.evolve(state=TransactionState.FINAL)
     again = failed.evolve(
         nonce=failed.nonce + 1,
         operations=("m1",),
@@ -333,27 +337,27 @@ async def test_batch__when_it_failed_and_its_operations_go_again__then_the_next_
         outcome=None,
         state=TransactionState.SUBMITTED,
     )
-    rig.store.transaction_table[again.place] = again
-    rig.store.mint_table["m1"] = rig.store.mint_table["m1"].evolve(nonce=again.nonce)
-    rig.store.mint_table["m2"] = rig.store.mint_table["m2"].evolve(status=MintStatus.REJECTED)
+    harness.store.transaction_table[again.place] = again
+    harness.store.mint_table["m1"] = harness.store.mint_table["m1"].evolve(nonce=again.nonce)
+    harness.store.mint_table["m2"] = harness.store.mint_table["m2"].evolve(status=MintStatus.REJECTED)
     second = Sent(b"\x04" * 32, CONTRACT, (Move(CONTRACT, 1, None, ALICE, DIGEST),))
-    rig.sign(second.hash, "m1")
-    rig.chain.mine([second])
+    harness.sign(second.hash, "m1")
+    harness.chain.mine([second])
     await settle(indexer)
-    await finish(rig, indexer)
-    assert [rig.stands(one).status for one in ids] == [MintStatus.FINALIZED, MintStatus.REJECTED]
-    tables = (dict(rig.store.mint_table), dict(rig.store.transaction_table))
-    rig.store.progress = None
-    rig.store.token_table.clear()
-    rig.store.transfer_table.clear()
-    rig.store.block_rows.clear()
+    await finish(harness, indexer)
+    assert [harness.stands(one).status for one in ids] == [MintStatus.FINALIZED, MintStatus.REJECTED]
+    tables = (dict(harness.store.mint_table), dict(harness.store.transaction_table))
+    harness.store.progress = None
+    harness.store.token_table.clear()
+    harness.store.transfer_table.clear()
+    harness.store.block_rows.clear()
 
     with capture_logs() as logs:
-        indexer = rig.start()
+        indexer = harness.start()
         await settle(indexer)
-        await finish(rig, indexer)
+        await finish(harness, indexer)
 
-    assert (rig.store.mint_table, rig.store.transaction_table) == tables
+    assert (harness.store.mint_table, harness.store.transaction_table) == tables
     assert refused(logs) == []
 
 
@@ -385,21 +389,21 @@ class Counted(MemoryStore):
 
 
 async def test_batch__when_it_made_five_hundred_tokens__then_one_record_is_written_for_all_of_them(
-    rig: Rig,
+    harness: Harness,
 ) -> None:
     count = 500
-    ids, sent = batch(rig, count)
-    before = dict(rig.store.mint_table)
-    rig.store = rig.like(Counted)
-    indexer = rig.start()
+    ids, sent = batch(harness, count)
+    before = dict(harness.store.mint_table)
+    harness.store = harness.like(Counted)
+    indexer = harness.start()
     await settle(indexer)
     Counted.asked.clear()
     Counted.writes.clear()
-    rig.chain.mine([sent])
+    harness.chain.mine([sent])
 
     await settle(indexer)
 
-    assert {one.mint_id for one in rig.store.token_table.values()} == set(ids)
+    assert {one.mint_id for one in harness.store.token_table.values()} == set(ids)
     # Each record is read once, and none of the tokens, which are new.
     assert Counted.asked == {"attempts": 1, "transactions": 1, "operations": count, "tokens": 0}
     written = [write for write in Counted.writes if write.row is not None]
@@ -407,20 +411,20 @@ async def test_batch__when_it_made_five_hundred_tokens__then_one_record_is_writt
     assert [len(write.results) for write in written] == [0] * 10 + [1]
     assert max(len(write.tokens) + len(write.transfers) for write in written) <= 97
     assert not any(write.outcomes for write in written)
-    rows = [row for row in rig.store.block_rows.values() if row.number == 1]
+    rows = [row for row in harness.store.block_rows.values() if row.number == 1]
     assert max(len(row.model_dump_json()) for row in rows) < 40_000
     Counted.writes.clear()
-    await reorganize(rig, indexer)
-    assert [rig.stands(one).status for one in ids] == [MintStatus.SUBMITTED] * count
-    assert rig.store.token_table == {}
+    await reorganize(harness, indexer)
+    assert [harness.stands(one).status for one in ids] == [MintStatus.SUBMITTED] * count
+    assert harness.store.token_table == {}
     assert len([write for write in Counted.writes if write.erased_row is not None]) == 11
     # The transaction is looked at once, not each of its operations.
-    assert [decode(each.body) for each in await rig.queues.receive(BROADCAST, wait=0)] == [
+    assert [decode(each.body) for each in await harness.queues.receive(BROADCAST, wait=0)] == [
         ReviewMint(mint_id="m1")
     ]
-    rig.chain.mine([sent])
+    harness.chain.mine([sent])
     await settle(indexer)
     Counted.writes.clear()
-    await finish(rig, indexer)
-    assert [rig.stands(one).status for one in ids] == [MintStatus.FINALIZED] * count
-    assert rig.store.mint_table == before
+    await finish(harness, indexer)
+    assert [harness.stands(one).status for one in ids] == [MintStatus.FINALIZED] * count
+    assert harness.store.mint_table == before

@@ -14,6 +14,7 @@ from mintline_indexer.indexer import Indexer
 from mintline_indexer.store_port import TokenKey
 from mintline_testkit.constants import CONTRACT
 from mintline_testkit.indexer.chain import Move, Sent
+from mintline_testkit.indexer.harness import Harness
 
 ALICE, MALLORY = "0x" + "2" * 40, "0x" + "3" * 40
 DIGEST, OTHER_DIGEST = bytes(32), b"\x01" * 32
@@ -32,16 +33,16 @@ async def settle(indexer: Indexer) -> None:
     await indexer.poll()
 
 
-def recorded(rig: Any, mint_id: str, **fields: Any) -> None:
+def recorded(harness: Harness, mint_id: str, **fields: Any) -> None:
     status = fields.pop("status", MintStatus.SUBMITTED)
-    rig.record(mint_id, status)
+    harness.record(mint_id, status)
     if fields.get("custody") == "self":
         fields |= {"status": status, "nonce": None}
-    rig.store.mint_table[mint_id] = rig.store.mint_table[mint_id].evolve(**{"token_id": 7, **fields})
+    harness.store.mint_table[mint_id] = harness.store.mint_table[mint_id].evolve(**{"token_id": 7, **fields})
 
 
-def mint(rig: Any, mint_id: str = "m1") -> Mint:
-    found: Mint = rig.stands(mint_id)
+def mint(harness: Harness, mint_id: str = "m1") -> Mint:
+    found: Mint = harness.stands(mint_id)
     return found
 
 
@@ -56,109 +57,113 @@ def sent(*moves: Move, name: int = 1, succeeded: bool = True) -> Sent:
 @pytest.mark.parametrize("what", STRANGE)
 @pytest.mark.parametrize("custody", ["custodial", "self"])
 async def test_attempt__when_its_token_is_not_the_mints__then_it_is_not_mined_and_it_is_told(
-    rig: Any, what: str, custody: str
+    harness: Harness, what: str, custody: str
 ) -> None:
     """No matter what wrote the attempt, the record says what the mint is."""
-    recorded(rig, "m1", custody=custody, sender=None if custody == "self" else mint_sender(rig))
+    recorded(harness, "m1", custody=custody, sender=None if custody == "self" else mint_sender(harness))
     strange = sent(STRANGE[what])
-    rig.sign(strange.hash, "m1")
-    before = mint(rig)
-    rig.chain.mine([strange])
-    indexer = rig.start()
+    harness.sign(strange.hash, "m1")
+    before = mint(harness)
+    harness.chain.mine([strange])
+    indexer = harness.start()
 
     with capture_logs() as logs:
         await settle(indexer)
         for _ in range(5):
-            rig.chain.mine()
+            harness.chain.mine()
         await settle(indexer)
 
     if custody == "self":
-        assert mint(rig) == before
+        assert mint(harness) == before
     else:
         # Its nonce is used by its own transaction: no other will make its token.
-        assert (mint(rig).status, mint(rig).problem) == (MintStatus.REVERTED, NOT_DONE)
-        assert rig.carrying("m1").state is TransactionState.FINAL
+        assert (mint(harness).status, mint(harness).problem) == (MintStatus.REVERTED, NOT_DONE)
+        assert harness.carrying("m1").state is TransactionState.FINAL
     assert set(refused(logs)) == {"m1"}
-    token = rig.store.token_table[TokenKey(CONTRACT, STRANGE[what].token_id)]
+    token = harness.store.token_table[TokenKey(CONTRACT, STRANGE[what].token_id)]
     assert (token.owner, token.mint_id) == (STRANGE[what].recipient, None)
 
 
-def mint_sender(rig: Any) -> Any:
-    rig.record("template", MintStatus.SUBMITTED)
-    return rig.store.mint_table.pop("template").sender
+def mint_sender(harness: Harness) -> Any:
+    harness.record("template", MintStatus.SUBMITTED)
+    return harness.store.mint_table.pop("template").sender
 
 
-async def test_attempt__when_its_token_is_the_mints_own__then_the_mint_is_mined(rig: Any) -> None:
+async def test_attempt__when_its_token_is_the_mints_own__then_the_mint_is_mined(harness: Harness) -> None:
     """The control."""
-    recorded(rig, "m1")
+    recorded(harness, "m1")
     own = sent(Move(CONTRACT, 7, None, ALICE, DIGEST))
-    rig.sign(own.hash, "m1")
-    rig.chain.mine([own])
+    harness.sign(own.hash, "m1")
+    harness.chain.mine([own])
 
     with capture_logs() as logs:
-        await settle(rig.start())
+        await settle(harness.start())
 
-    assert (mint(rig).status, mint(rig).tx_hash) == (MintStatus.MINED, own.hash)
-    assert rig.store.token_table[TokenKey(CONTRACT, 7)].mint_id == "m1"
+    assert (mint(harness).status, mint(harness).tx_hash) == (MintStatus.MINED, own.hash)
+    assert harness.store.token_table[TokenKey(CONTRACT, 7)].mint_id == "m1"
     assert refused(logs) == []
 
 
 @pytest.mark.parametrize("what", ["another recipient", "other metadata"])
 async def test_voucher__when_its_token_id_was_minted_by_another__then_the_mint_stays_and_it_is_told(
-    rig: Any, what: str
+    harness: Harness, what: str
 ) -> None:
-    recorded(rig, "m1", custody="self", sender=None, status=MintStatus.ISSUED)
-    before = mint(rig)
-    rig.chain.mine([sent(STRANGE[what])])
+    recorded(harness, "m1", custody="self", sender=None, status=MintStatus.ISSUED)
+    before = mint(harness)
+    harness.chain.mine([sent(STRANGE[what])])
 
     with capture_logs() as logs:
-        await settle(rig.start())
+        await settle(harness.start())
 
-    assert mint(rig) == before
+    assert mint(harness) == before
     assert refused(logs) == ["m1"]
-    assert rig.store.token_table[TokenKey(CONTRACT, 7)].mint_id is None
+    assert harness.store.token_table[TokenKey(CONTRACT, 7)].mint_id is None
 
 
-async def test_attempt__when_it_is_another_mints_voucher__then_that_mint_ends_and_no_other(rig: Any) -> None:
+async def test_attempt__when_it_is_another_mints_voucher__then_that_mint_ends_and_no_other(
+    harness: Harness,
+) -> None:
     """A stranger's redemption, written down for a victim's mint by a forged message."""
-    recorded(rig, "victims", custody="self", sender=None, token_id=7)
-    recorded(rig, "mallorys", custody="self", sender=None, token_id=8, to=MALLORY, status=MintStatus.ISSUED)
+    recorded(harness, "victims", custody="self", sender=None, token_id=7)
+    recorded(
+        harness, "mallorys", custody="self", sender=None, token_id=8, to=MALLORY, status=MintStatus.ISSUED
+    )
     theirs = sent(Move(CONTRACT, 8, None, MALLORY, DIGEST))
-    rig.sign(theirs.hash, "victims", own=True)
-    rig.chain.mine([theirs])
+    harness.sign(theirs.hash, "victims", own=True)
+    harness.chain.mine([theirs])
 
     with capture_logs() as logs:
-        await settle(rig.start())
+        await settle(harness.start())
 
-    assert (mint(rig, "mallorys").status, mint(rig, "victims").status) == (
+    assert (mint(harness, "mallorys").status, mint(harness, "victims").status) == (
         MintStatus.MINED,
         MintStatus.SUBMITTED,
     )
     assert refused(logs) == ["victims"]
-    assert rig.store.token_table[TokenKey(CONTRACT, 8)].mint_id == "mallorys"
+    assert harness.store.token_table[TokenKey(CONTRACT, 8)].mint_id == "mallorys"
 
 
 @pytest.mark.parametrize("what", ["another recipient", "other metadata"])
 @pytest.mark.parametrize("earlier", [True, False])
 async def test_front_run__when_the_token_is_not_the_mints__then_the_mint_failed_and_says_why(
-    rig: Any, what: str, *, earlier: bool
+    harness: Harness, what: str, *, earlier: bool
 ) -> None:
-    recorded(rig, "m1")
+    recorded(harness, "m1")
     taken, own = sent(STRANGE[what]), sent(name=2, succeeded=False)
-    rig.sign(own.hash, "m1")
+    harness.sign(own.hash, "m1")
     if earlier:
-        rig.chain.mine([taken])
-        rig.chain.mine([own])
+        harness.chain.mine([taken])
+        harness.chain.mine([own])
     else:
-        rig.chain.mine([taken, own])
+        harness.chain.mine([taken, own])
 
     with capture_logs() as logs:
-        await settle(rig.start())
+        await settle(harness.start())
 
-    assert (mint(rig).status, mint(rig).problem, mint(rig).tx_hash) == (
+    assert (mint(harness).status, mint(harness).problem, mint(harness).tx_hash) == (
         MintStatus.REVERTED,
         TOKEN_TAKEN,
         own.hash,
     )
     assert refused(logs) == ["m1"]
-    assert rig.store.token_table[TokenKey(CONTRACT, 7)].mint_id is None
+    assert harness.store.token_table[TokenKey(CONTRACT, 7)].mint_id is None

@@ -13,6 +13,7 @@ from mintline_indexer.indexer import Indexer
 from mintline_indexer.store_port import TokenKey
 from mintline_testkit.constants import CONTRACT
 from mintline_testkit.indexer.chain import Move, Sent
+from mintline_testkit.indexer.harness import Harness
 
 ALICE, BOB = "0x" + "2" * 40, "0x" + "3" * 40
 FINALITY = 3
@@ -25,9 +26,13 @@ async def settle(indexer: Indexer) -> None:
 
 
 def self_custody(
-    rig: Any, token_id: int, status: MintStatus = MintStatus.ISSUED, mint_id: str = "m1", **fields: Any
+    harness: Harness,
+    token_id: int,
+    status: MintStatus = MintStatus.ISSUED,
+    mint_id: str = "m1",
+    **fields: Any,
 ) -> None:
-    rig.record(mint_id, status)
+    harness.record(mint_id, status)
     update = {
         "custody": "self",
         "sender": None,
@@ -36,219 +41,219 @@ def self_custody(
         "token_id": token_id,
         **fields,
     }
-    rig.store.mint_table[mint_id] = rig.store.mint_table[mint_id].model_copy(update=update)
+    harness.store.mint_table[mint_id] = harness.store.mint_table[mint_id].model_copy(update=update)
 
 
-def custodial(rig: Any, token_id: int, mint_id: str = "m1") -> None:
-    rig.record(mint_id, MintStatus.SUBMITTED)
-    record = rig.store.mint_table[mint_id].model_copy(update={"token_id": token_id})
-    rig.store.mint_table[mint_id] = record
+def custodial(harness: Harness, token_id: int, mint_id: str = "m1") -> None:
+    harness.record(mint_id, MintStatus.SUBMITTED)
+    record = harness.store.mint_table[mint_id].model_copy(update={"token_id": token_id})
+    harness.store.mint_table[mint_id] = record
 
 
-def reverting(rig: Any, name: int, mint_id: str = "m1", *, own: bool = False) -> Sent:
+def reverting(harness: Harness, name: int, mint_id: str = "m1", *, own: bool = False) -> Sent:
     sent = Sent(bytes([name]) * 32, CONTRACT, (), succeeded=False)
-    rig.sign(sent.hash, mint_id, own=own)
+    harness.sign(sent.hash, mint_id, own=own)
     return sent
 
 
-def mint(rig: Any, mint_id: str = "m1") -> Mint:
-    found: Mint = rig.stands(mint_id)
+def mint(harness: Harness, mint_id: str = "m1") -> Mint:
+    found: Mint = harness.stands(mint_id)
     return found
 
 
-def token_mint(rig: Any, token_id: int) -> str | None:
-    found: str | None = rig.store.token_table[TokenKey(CONTRACT, token_id)].mint_id
+def token_mint(harness: Harness, token_id: int) -> str | None:
+    found: str | None = harness.store.token_table[TokenKey(CONTRACT, token_id)].mint_id
     return found
 
 
 async def test_voucher__when_redeemed_without_telling_us__then_its_mint_is_mined_and_finalized(
-    rig: Any,
+    harness: Harness,
 ) -> None:
-    self_custody(rig, 7)
-    sent = rig.mint(7)
-    block = rig.chain.mine([rig.mint(1), sent]).block
-    indexer = rig.start()
+    self_custody(harness, 7)
+    sent = harness.mint(7)
+    block = harness.chain.mine([harness.mint(1), sent]).block
+    indexer = harness.start()
 
     await settle(indexer)
 
-    found = mint(rig)
+    found = mint(harness)
     assert found.status is MintStatus.MINED
     assert (found.tx_hash, found.block_number, found.block_hash) == (sent.hash, block.number, block.hash)
-    assert (token_mint(rig, 7), token_mint(rig, 1)) == ("m1", None)
+    assert (token_mint(harness, 7), token_mint(harness, 1)) == ("m1", None)
     for _ in range(FINALITY):
-        rig.chain.mine()
+        harness.chain.mine()
     await settle(indexer)
-    assert mint(rig).status is MintStatus.FINALIZED
+    assert mint(harness).status is MintStatus.FINALIZED
 
 
 @pytest.mark.parametrize(("submitted_at", "status"), [(None, MintStatus.ISSUED), (5, MintStatus.SUBMITTED)])
 async def test_voucher__when_its_block_is_undone__then_its_mint_is_where_it_was(
-    rig: Any, submitted_at: int | None, status: MintStatus
+    harness: Harness, submitted_at: int | None, status: MintStatus
 ) -> None:
-    self_custody(rig, 7, status, submitted_at=submitted_at)
-    sent = rig.mint(7)
-    rig.chain.mine([sent])
-    indexer = rig.start()
+    self_custody(harness, 7, status, submitted_at=submitted_at)
+    sent = harness.mint(7)
+    harness.chain.mine([sent])
+    indexer = harness.start()
     await settle(indexer)
-    assert mint(rig).status is MintStatus.MINED
+    assert mint(harness).status is MintStatus.MINED
 
-    rig.chain.drop(1)
-    rig.chain.mine()
-    rig.chain.mine()
+    harness.chain.drop(1)
+    harness.chain.mine()
+    harness.chain.mine()
     await settle(indexer)
 
-    found = mint(rig)
+    found = mint(harness)
     assert (found.status, found.tx_hash, found.block_hash, found.mined_at) == (status, None, None, None)
-    assert rig.token_ids() == set()
-    rig.chain.mine([sent])
+    assert harness.token_ids() == set()
+    harness.chain.mine([sent])
     await settle(indexer)
-    assert mint(rig).status is MintStatus.MINED
+    assert mint(harness).status is MintStatus.MINED
 
 
-async def test_vouchers__when_many_are_redeemed_at_once__then_each_mint_is_mined(rig: Any) -> None:
+async def test_vouchers__when_many_are_redeemed_at_once__then_each_mint_is_mined(harness: Harness) -> None:
     ids = range(1, 121)
     for token_id in ids:
-        self_custody(rig, token_id, mint_id=f"m{token_id}")
+        self_custody(harness, token_id, mint_id=f"m{token_id}")
     moves = tuple(Move(CONTRACT, token_id, None, ALICE, bytes(32)) for token_id in ids)
-    rig.chain.mine([Sent(b"\x01" * 32, BOB, moves)])
-    indexer = rig.start()
+    harness.chain.mine([Sent(b"\x01" * 32, BOB, moves)])
+    indexer = harness.start()
 
     await settle(indexer)
 
-    assert {mint(rig, f"m{token_id}").status for token_id in ids} == {MintStatus.MINED}
-    rig.chain.drop(1)
-    rig.chain.mine()
-    rig.chain.mine()
+    assert {mint(harness, f"m{token_id}").status for token_id in ids} == {MintStatus.MINED}
+    harness.chain.drop(1)
+    harness.chain.mine()
+    harness.chain.mine()
     await settle(indexer)
-    assert {mint(rig, f"m{token_id}").status for token_id in ids} == {MintStatus.ISSUED}
+    assert {mint(harness, f"m{token_id}").status for token_id in ids} == {MintStatus.ISSUED}
 
 
 async def test_voucher__when_the_collection_is_read_from_its_beginning__then_it_is_noticed_too(
-    rig: Any,
+    harness: Harness,
 ) -> None:
-    self_custody(rig, 7)
-    rig.chain.mine([rig.mint(7)])
+    self_custody(harness, 7)
+    harness.chain.mine([harness.mint(7)])
     for _ in range(40):
-        rig.chain.mine()
-    await settle(rig.start())
+        harness.chain.mine()
+    await settle(harness.start())
 
-    assert mint(rig).status is MintStatus.FINALIZED
-    assert token_mint(rig, 7) == "m1"
+    assert mint(harness).status is MintStatus.FINALIZED
+    assert token_mint(harness, 7) == "m1"
 
 
-async def test_own_transaction__when_it_fails__then_the_voucher_waits_and_says_why(rig: Any) -> None:
-    self_custody(rig, 7, MintStatus.SUBMITTED, submitted_at=5)
-    rig.chain.mine([reverting(rig, 1, own=True)])
-    indexer = rig.start()
+async def test_own_transaction__when_it_fails__then_the_voucher_waits_and_says_why(harness: Harness) -> None:
+    self_custody(harness, 7, MintStatus.SUBMITTED, submitted_at=5)
+    harness.chain.mine([reverting(harness, 1, own=True)])
+    indexer = harness.start()
 
     await settle(indexer)
 
-    found = mint(rig)
+    found = mint(harness)
     assert (found.status, found.tx_hash, found.block_hash) == (MintStatus.ISSUED, None, None)
     assert found.problem is not None
     assert found.problem.code == "reverted"
     for _ in range(FINALITY + 1):
-        rig.chain.mine()
+        harness.chain.mine()
     await settle(indexer)
-    assert mint(rig) == found
-    rig.chain.mine([rig.mint(7, mint_id="m1")])
+    assert mint(harness) == found
+    harness.chain.mine([harness.mint(7, mint_id="m1")])
     await settle(indexer)
-    assert (mint(rig).status, mint(rig).problem) == (MintStatus.MINED, None)
+    assert (mint(harness).status, mint(harness).problem) == (MintStatus.MINED, None)
 
 
 @pytest.mark.parametrize("together", [True, False])
 async def test_own_transaction__when_it_fails_because_another_one_minted__then_the_mint_stays_mined(
-    rig: Any,
+    harness: Harness,
     together: bool,  # noqa: FBT001 - a table
 ) -> None:
-    self_custody(rig, 7, MintStatus.SUBMITTED, submitted_at=5)
-    late = reverting(rig, 1, own=True)
+    self_custody(harness, 7, MintStatus.SUBMITTED, submitted_at=5)
+    late = reverting(harness, 1, own=True)
     if together:
-        rig.chain.mine([rig.mint(7), late, reverting(rig, 2, own=True)])
+        harness.chain.mine([harness.mint(7), late, reverting(harness, 2, own=True)])
     else:
-        rig.chain.mine([rig.mint(7)])
-        rig.chain.mine([late])
+        harness.chain.mine([harness.mint(7)])
+        harness.chain.mine([late])
     with capture_logs() as logs:
-        await settle(rig.start())
+        await settle(harness.start())
 
-    assert (mint(rig).status, mint(rig).problem) == (MintStatus.MINED, None)
+    assert (mint(harness).status, mint(harness).problem) == (MintStatus.MINED, None)
     assert [line for line in logs if line["log_level"] == "error"] == []
 
 
 @pytest.mark.parametrize("apart", [0, 1, 2])
 async def test_custodial_mint__when_a_stranger_redeems_its_voucher_first__then_it_is_mined_by_that(
-    rig: Any, apart: int
+    harness: Harness, apart: int
 ) -> None:
-    custodial(rig, 7)
-    stranger, ours = rig.mint(7), reverting(rig, 1)
+    custodial(harness, 7)
+    stranger, ours = harness.mint(7), reverting(harness, 1)
     if apart:
-        made = rig.chain.mine([stranger]).block
+        made = harness.chain.mine([stranger]).block
         for _ in range(apart - 1):
-            rig.chain.mine()
-        rig.chain.mine([ours])
+            harness.chain.mine()
+        harness.chain.mine([ours])
     else:
-        made = rig.chain.mine([stranger, ours]).block
-    indexer = rig.start()
+        made = harness.chain.mine([stranger, ours]).block
+    indexer = harness.start()
 
     await settle(indexer)
 
-    found = mint(rig)
+    found = mint(harness)
     assert (found.status, found.problem) == (MintStatus.MINED, None)
     assert (found.tx_hash, found.block_number, found.block_hash) == (stranger.hash, made.number, made.hash)
-    assert token_mint(rig, 7) == "m1"
+    assert token_mint(harness, 7) == "m1"
     for _ in range(FINALITY):
-        rig.chain.mine()
+        harness.chain.mine()
     await settle(indexer)
-    assert mint(rig).status is MintStatus.FINALIZED
+    assert mint(harness).status is MintStatus.FINALIZED
 
 
 @pytest.mark.parametrize("apart", [0, 1])
 async def test_custodial_mint__when_the_block_that_decided_it_is_undone__then_it_is_open_again(
-    rig: Any, apart: int
+    harness: Harness, apart: int
 ) -> None:
-    custodial(rig, 7)
-    stranger, ours = rig.mint(7), reverting(rig, 1)
+    custodial(harness, 7)
+    stranger, ours = harness.mint(7), reverting(harness, 1)
     if apart:
-        rig.chain.mine([stranger])
-        rig.chain.mine([ours])
+        harness.chain.mine([stranger])
+        harness.chain.mine([ours])
     else:
-        rig.chain.mine([stranger, ours])
-    indexer = rig.start()
+        harness.chain.mine([stranger, ours])
+    indexer = harness.start()
     await settle(indexer)
-    assert mint(rig).status is MintStatus.MINED
+    assert mint(harness).status is MintStatus.MINED
 
-    rig.chain.drop(1)
-    rig.chain.mine()
-    rig.chain.mine()
+    harness.chain.drop(1)
+    harness.chain.mine()
+    harness.chain.mine()
     await settle(indexer)
 
-    assert (mint(rig).status, mint(rig).tx_hash) == (MintStatus.SUBMITTED, None)
-    assert rig.token_ids() == ({7} if apart else set())
+    assert (mint(harness).status, mint(harness).tx_hash) == (MintStatus.SUBMITTED, None)
+    assert harness.token_ids() == ({7} if apart else set())
     if apart:
-        assert token_mint(rig, 7) is None
-    rig.chain.mine([ours])
+        assert token_mint(harness, 7) is None
+    harness.chain.mine([ours])
     await settle(indexer)
-    assert mint(rig).status is (MintStatus.MINED if apart else MintStatus.REVERTED)
+    assert mint(harness).status is (MintStatus.MINED if apart else MintStatus.REVERTED)
 
 
 @pytest.mark.parametrize("moved", [False, True], ids=["missing", "written-anew-by-a-transfer"])
 @pytest.mark.parametrize("digest", [bytes(32), b"\1" * 32], ids=["its-own", "anothers"])
 async def test_custodial_mint__when_the_item_of_its_token_was_set_aside__then_the_chain_tells_whose_it_is(
-    rig: Any, digest: bytes, *, moved: bool
+    harness: Harness, digest: bytes, *, moved: bool
 ) -> None:
-    custodial(rig, 7)
+    custodial(harness, 7)
     made = Sent(b"\7" * 32, CONTRACT, (Move(CONTRACT, 7, None, ALICE, digest),))
-    rig.chain.mine([made])
-    indexer = rig.start()
+    harness.chain.mine([made])
+    indexer = harness.start()
     await settle(indexer)
-    del rig.store.token_table[TokenKey(CONTRACT, 7)]
+    del harness.store.token_table[TokenKey(CONTRACT, 7)]
     if moved:
-        rig.chain.mine([Sent(b"\x08" * 32, CONTRACT, (Move(CONTRACT, 7, ALICE, BOB),))])
-    rig.chain.mine([reverting(rig, 1)])
+        harness.chain.mine([Sent(b"\x08" * 32, CONTRACT, (Move(CONTRACT, 7, ALICE, BOB),))])
+    harness.chain.mine([reverting(harness, 1)])
 
     await settle(indexer)
 
-    found = mint(rig)
+    found = mint(harness)
     own = digest == bytes(32)
     assert found.status is (MintStatus.MINED if own else MintStatus.REVERTED)
     assert (found.tx_hash == made.hash) is own
@@ -258,25 +263,25 @@ async def test_custodial_mint__when_the_item_of_its_token_was_set_aside__then_th
 
 
 async def test_custodial_mint__when_it_fails_and_nobody_minted_its_token__then_it_is_reverted(
-    rig: Any,
+    harness: Harness,
 ) -> None:
-    custodial(rig, 7)
-    rig.chain.mine([rig.mint(8), reverting(rig, 1)])
+    custodial(harness, 7)
+    harness.chain.mine([harness.mint(8), reverting(harness, 1)])
 
-    await settle(rig.start())
+    await settle(harness.start())
 
-    assert mint(rig).status is MintStatus.REVERTED
+    assert mint(harness).status is MintStatus.REVERTED
 
 
 async def test_custodial_mint__when_two_of_its_transactions_are_mined__then_the_one_that_minted_counts(
-    rig: Any,
+    harness: Harness,
 ) -> None:
-    custodial(rig, 7)
-    first = rig.mint(7, mint_id="m1")
-    rig.chain.mine([first, reverting(rig, 1)])
-    rig.chain.mine([reverting(rig, 2)])
+    custodial(harness, 7)
+    first = harness.mint(7, mint_id="m1")
+    harness.chain.mine([first, reverting(harness, 1)])
+    harness.chain.mine([reverting(harness, 2)])
     with capture_logs() as logs:
-        await settle(rig.start())
+        await settle(harness.start())
 
-    assert (mint(rig).status, mint(rig).tx_hash) == (MintStatus.MINED, first.hash)
+    assert (mint(harness).status, mint(harness).tx_hash) == (MintStatus.MINED, first.hash)
     assert [line for line in logs if line["log_level"] == "error"] == []

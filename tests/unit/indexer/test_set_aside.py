@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -23,10 +23,8 @@ from mintline_indexer.node_chain import NodeChain
 from mintline_indexer.store_port import Poisoned, Progress, TokenKey, Write
 from mintline_testkit.constants import CONTRACT
 from mintline_testkit.indexer.chain import Move, Sent
+from mintline_testkit.indexer.harness import Harness
 from mintline_testkit.indexer.store import MemoryStore
-
-if TYPE_CHECKING:
-    from tests.unit.indexer.conftest import Rig
 
 ALICE, BOB = "0x" + "2" * 40, "0x" + "3" * 40
 REASON = "UpdateItem: Item size to update has exceeded the maximum allowed size"
@@ -63,23 +61,23 @@ class PoisonedStore(MemoryStore):
         return found
 
 
-async def follow(rig: Rig, store: MemoryStore) -> None:
-    rig.store = store
-    indexer = rig.start("writer")
+async def follow(harness: Harness, store: MemoryStore) -> None:
+    harness.store = store
+    indexer = harness.start("writer")
     while await indexer.poll():
         pass
 
 
-def poisoned(rig: Rig, **options: Any) -> PoisonedStore:
+def poisoned(harness: Harness, **options: Any) -> PoisonedStore:
     store = PoisonedStore(**options)
-    rig.store = store
+    harness.store = store
     for number in range(1, 4):
-        rig.record(f"mint_{number}", MintStatus.SUBMITTED)
+        harness.record(f"mint_{number}", MintStatus.SUBMITTED)
     return store
 
 
-def statuses(rig: Rig) -> dict[str, MintStatus]:
-    return {mint_id: rig.stands(mint_id).status for mint_id in rig.store.mint_table}
+def statuses(harness: Harness) -> dict[str, MintStatus]:
+    return {mint_id: harness.stands(mint_id).status for mint_id in harness.store.mint_table}
 
 
 @pytest.mark.parametrize("naming", [True, False])
@@ -88,21 +86,21 @@ def statuses(rig: Rig) -> dict[str, MintStatus]:
     [("custodial", "transactions", f"1#{ALICE}/1"), ("self", "mints", "mint_2")],
 )
 async def test_block__when_one_mints_outcome_cannot_be_written__then_all_else_is(
-    rig: Rig, custody: str, table: str, key: str, *, naming: bool
+    harness: Harness, custody: str, table: str, key: str, *, naming: bool
 ) -> None:
-    store = poisoned(rig, bad_mint="mint_2", naming=naming)
+    store = poisoned(harness, bad_mint="mint_2", naming=naming)
     if custody == "self":
         own = {"custody": "self", "sender": None, "nonce": None, "status": MintStatus.SUBMITTED}
         store.mint_table = {mint_id: mint.evolve(**own) for mint_id, mint in store.mint_table.items()}
-    rig.chain.mine([rig.mint(number, mint_id=f"mint_{number}") for number in range(1, 4)])
-    rig.chain.mine([rig.mint(9)])
+    harness.chain.mine([harness.mint(number, mint_id=f"mint_{number}") for number in range(1, 4)])
+    harness.chain.mine([harness.mint(9)])
     with capture_logs() as lines:
-        await follow(rig, store)
+        await follow(harness, store)
     assert store.progress is not None
     assert store.progress.head.number == 2
-    assert rig.token_ids() == {1, 2, 3, 9}
+    assert harness.token_ids() == {1, 2, 3, 9}
     assert len(store.transfer_table) == 4
-    assert statuses(rig) == {
+    assert statuses(harness) == {
         "mint_1": MintStatus.MINED,
         "mint_2": MintStatus.SUBMITTED,
         "mint_3": MintStatus.MINED,
@@ -115,26 +113,28 @@ async def test_block__when_one_mints_outcome_cannot_be_written__then_all_else_is
 
 
 @pytest.mark.parametrize("naming", [True, False])
-async def test_block__when_one_token_cannot_be_written__then_all_else_is(rig: Rig, *, naming: bool) -> None:
-    store = poisoned(rig, bad_token=2, naming=naming)
-    rig.chain.mine([rig.mint(number, mint_id=f"mint_{number}") for number in range(1, 4)])
-    await follow(rig, store)
-    assert rig.token_ids() == {1, 3}
-    assert {status for key, status in statuses(rig).items() if key != "mint_2"} == {MintStatus.MINED}
+async def test_block__when_one_token_cannot_be_written__then_all_else_is(
+    harness: Harness, *, naming: bool
+) -> None:
+    store = poisoned(harness, bad_token=2, naming=naming)
+    harness.chain.mine([harness.mint(number, mint_id=f"mint_{number}") for number in range(1, 4)])
+    await follow(harness, store)
+    assert harness.token_ids() == {1, 3}
+    assert {status for key, status in statuses(harness).items() if key != "mint_2"} == {MintStatus.MINED}
     assert "tokens" in {aside.table for aside in store.aside_table.values()}
 
 
 async def test_block__when_a_token_is_unreadable__then_it_is_left_and_its_transfer_is_written(
-    rig: Rig,
+    harness: Harness,
 ) -> None:
-    store = poisoned(rig)
-    rig.chain.mine([rig.mint(1), rig.mint(2)])
-    await follow(rig, store)
+    store = poisoned(harness)
+    harness.chain.mine([harness.mint(1), harness.mint(2)])
+    await follow(harness, store)
     before = store.token_table[TokenKey(CONTRACT, 2)]
     store.bad_token, store.unreadable = 2, True
     moves = tuple(Move(CONTRACT, number, ALICE, BOB) for number in (1, 2))
-    rig.chain.mine([Sent(b"\x0f" * 32, CONTRACT, moves)])
-    await follow(rig, store)
+    harness.chain.mine([Sent(b"\x0f" * 32, CONTRACT, moves)])
+    await follow(harness, store)
     assert store.token_table[TokenKey(CONTRACT, 1)].owner == BOB
     assert store.token_table[TokenKey(CONTRACT, 2)] == before
     assert len(store.transfer_table) == 4
@@ -142,35 +142,37 @@ async def test_block__when_a_token_is_unreadable__then_it_is_left_and_its_transf
     assert (aside.table, aside.key) == ("tokens", f"{CONTRACT}/2")
 
 
-async def test_reorg__when_something_of_its_block_was_set_aside__then_that_is_undone_too(rig: Rig) -> None:
-    store = poisoned(rig, bad_mint="mint_2")
-    rig.chain.mine()
-    rig.chain.mine([rig.mint(number, mint_id=f"mint_{number}") for number in range(1, 4)])
-    await follow(rig, store)
+async def test_reorg__when_something_of_its_block_was_set_aside__then_that_is_undone_too(
+    harness: Harness,
+) -> None:
+    store = poisoned(harness, bad_mint="mint_2")
+    harness.chain.mine()
+    harness.chain.mine([harness.mint(number, mint_id=f"mint_{number}") for number in range(1, 4)])
+    await follow(harness, store)
     assert len(store.aside_table) == 1
-    rig.chain.drop(1)
-    rig.chain.mine()
-    rig.chain.mine()
-    await follow(rig, store)
+    harness.chain.drop(1)
+    harness.chain.mine()
+    harness.chain.mine()
+    await follow(harness, store)
     assert store.aside_table == {}
-    assert rig.token_ids() == set()
-    assert set(statuses(rig).values()) == {MintStatus.SUBMITTED}
+    assert harness.token_ids() == set()
+    assert set(statuses(harness).values()) == {MintStatus.SUBMITTED}
 
 
-async def test_writers__when_they_meet_the_same_item__then_they_set_the_same_aside(rig: Rig) -> None:
+async def test_writers__when_they_meet_the_same_item__then_they_set_the_same_aside(harness: Harness) -> None:
     asides: list[Any] = []
     for naming in (True, False):
-        store = poisoned(rig, bad_mint="mint_2", naming=naming)
-        sent = [rig.mint(number, mint_id=f"mint_{number}") for number in range(1, 4)]
+        store = poisoned(harness, bad_mint="mint_2", naming=naming)
+        sent = [harness.mint(number, mint_id=f"mint_{number}") for number in range(1, 4)]
         if not asides:
-            rig.chain.mine(sent)
-        await follow(rig, store)
+            harness.chain.mine(sent)
+        await follow(harness, store)
         asides.append((store.aside_table, store.token_table, store.transfer_table))
     assert asides[0] == asides[1]
 
 
 async def test_block__when_the_checkpoint_itself_cannot_be_written__then_nothing_is_set_aside(
-    rig: Rig,
+    harness: Harness,
 ) -> None:
     class Broken(MemoryStore):
         async def commit(self, progress: Progress, write: Write) -> None:
@@ -179,14 +181,14 @@ async def test_block__when_the_checkpoint_itself_cannot_be_written__then_nothing
             await super().commit(progress, write)
 
     store = Broken()
-    rig.chain.mine([rig.mint(1)])
+    harness.chain.mine([harness.mint(1)])
     with pytest.raises(Poisoned):
-        await follow(rig, store)
+        await follow(harness, store)
     assert store.token_table == {}
     assert store.aside_table == {}
 
 
-async def test_block__when_the_table_is_unwell__then_nothing_is_set_aside(rig: Rig) -> None:
+async def test_block__when_the_table_is_unwell__then_nothing_is_set_aside(harness: Harness) -> None:
     class Unwell(MemoryStore):
         async def commit(self, progress: Progress, write: Write) -> None:
             if write.tokens:
@@ -194,9 +196,9 @@ async def test_block__when_the_table_is_unwell__then_nothing_is_set_aside(rig: R
             await super().commit(progress, write)
 
     store = Unwell()
-    rig.chain.mine([rig.mint(1)])
+    harness.chain.mine([harness.mint(1)])
     with pytest.raises(Unavailable):
-        await follow(rig, store)
+        await follow(harness, store)
     assert store.aside_table == {}
 
 
@@ -268,20 +270,20 @@ async def test_finality__when_one_transaction_cannot_be_written_or_read__then_th
         assert told == [("transactions", f"1#{ALICE}/1")]
 
 
-async def test_transactions__when_one_is_unreadable__then_it_alone_is_missing(rig: Rig) -> None:
+async def test_transactions__when_one_is_unreadable__then_it_alone_is_missing(harness: Harness) -> None:
     for number in range(3):
-        rig.record(f"mint_{number}", MintStatus.SUBMITTED)
-    items = {str(place.nonce): to_item(one) for place, one in rig.store.transaction_table.items()}
+        harness.record(f"mint_{number}", MintStatus.SUBMITTED)
+    items = {str(place.nonce): to_item(one) for place, one in harness.store.transaction_table.items()}
     items["1"]["state"] = "elsewhere"
     tables: Any = Tables(items)
     store = DynamoStore(tables, chain_id=1, set_aside=SetAside())
     assert set(await store.transactions(PLACES)) == {PLACES[0], PLACES[2]}
 
 
-async def test_mints__when_one_is_unreadable__then_it_alone_is_missing(rig: Rig) -> None:
+async def test_mints__when_one_is_unreadable__then_it_alone_is_missing(harness: Harness) -> None:
     for number in range(3):
-        rig.record(f"mint_{number}", MintStatus.SUBMITTED)
-    items = {mint_id: to_item(mint) for mint_id, mint in rig.store.mint_table.items()}
+        harness.record(f"mint_{number}", MintStatus.SUBMITTED)
+    items = {mint_id: to_item(mint) for mint_id, mint in harness.store.mint_table.items()}
     items["mint_1"]["status"] = "elsewhere"
     tables: Any = Tables(items)
     store = DynamoStore(tables, chain_id=1, set_aside=SetAside())
@@ -290,13 +292,13 @@ async def test_mints__when_one_is_unreadable__then_it_alone_is_missing(rig: Rig)
 
 @pytest.mark.parametrize("named", [True, False])
 async def test_commit__when_dynamodb_refuses_an_item__then_it_is_named_if_dynamodb_does(
-    rig: Rig, *, named: bool
+    harness: Harness, *, named: bool
 ) -> None:
-    rig.record("mint_1", MintStatus.SUBMITTED)
-    rig.chain.mine([rig.mint(1, mint_id="mint_1")])
-    seen = poisoned(rig)
-    rig.sign((1).to_bytes(32, "big"), "mint_1")
-    await follow(rig, seen)
+    harness.record("mint_1", MintStatus.SUBMITTED)
+    harness.chain.mine([harness.mint(1, mint_id="mint_1")])
+    seen = poisoned(harness)
+    harness.sign((1).to_bytes(32, "big"), "mint_1")
+    await follow(harness, seen)
     [write] = [write for write in seen.writes if write.tokens]
     tables: Any = Tables({}, bad="named" if named else "")
     assert seen.progress is not None

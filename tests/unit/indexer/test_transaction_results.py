@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -21,10 +21,8 @@ from mintline_indexer.metrics import Metrics
 from mintline_indexer.store_port import Attempted, Progress, TokenKey, UndoRecord, Write
 from mintline_testkit.constants import CONTRACT
 from mintline_testkit.indexer.chain import Move, Sent
+from mintline_testkit.indexer.harness import Harness
 from mintline_testkit.indexer.store import MemoryStore
-
-if TYPE_CHECKING:
-    from tests.unit.indexer.conftest import Rig
 
 ALICE, MALLORY = "0x" + "2" * 40, "0x" + "3" * 40
 FINALITY = 3
@@ -37,97 +35,100 @@ async def settle(indexer: Indexer) -> None:
     await indexer.poll()
 
 
-def carried(rig: Rig, count: int, *, status: MintStatus = SUBMITTED) -> list[str]:
+def carried(harness: Harness, count: int, *, status: MintStatus = SUBMITTED) -> list[str]:
     """Record so many mints, of tokens 1, 2, …, that one transaction carries."""
     ids = [f"m{number}" for number in range(1, count + 1)]
     for number, mint_id in enumerate(ids, start=1):
-        rig.record(mint_id, status)
-        rig.store.mint_table[mint_id] = rig.store.mint_table[mint_id].evolve(token_id=number)
-    rig.store.transaction_table.clear()
-    rig.carry(*ids)
+        harness.record(mint_id, status)
+        harness.store.mint_table[mint_id] = harness.store.mint_table[mint_id].evolve(token_id=number)
+    harness.store.transaction_table.clear()
+    harness.carry(*ids)
     return ids
 
 
-def making(rig: Rig, ids: Sequence[str], tokens: Sequence[int], *, name: int = 1) -> Sent:
+def making(harness: Harness, ids: Sequence[str], tokens: Sequence[int], *, name: int = 1) -> Sent:
     """Return the transaction of these mints, which makes these tokens; it fails if there are none."""
     moves = tuple(Move(CONTRACT, token_id, None, ALICE, bytes(32)) for token_id in tokens)
     sent = Sent(bytes([name]) * 32, CONTRACT, moves, succeeded=bool(tokens))
-    rig.sign(sent.hash, *ids)
+    harness.sign(sent.hash, *ids)
     return sent
 
 
-def statuses(rig: Rig) -> list[MintStatus]:
-    return [rig.stands(mint_id).status for mint_id in rig.store.mint_table]
+def statuses(harness: Harness) -> list[MintStatus]:
+    return [harness.stands(mint_id).status for mint_id in harness.store.mint_table]
 
 
-def stored(rig: Rig) -> list[MintStatus]:
-    return [mint.status for mint in rig.store.mint_table.values()]
+def stored(harness: Harness) -> list[MintStatus]:
+    return [mint.status for mint in harness.store.mint_table.values()]
 
 
 def refused(logs: Sequence[Any]) -> list[str | None]:
     return [entry["mint_id"] for entry in logs if entry["event"] == "mint_outcome_refused"]
 
 
-async def reorganize(rig: Rig, indexer: Indexer, depth: int = 1) -> None:
-    rig.chain.drop(depth)
+async def reorganize(harness: Harness, indexer: Indexer, depth: int = 1) -> None:
+    harness.chain.drop(depth)
     for _ in range(depth + 1):
-        rig.chain.mine()
+        harness.chain.mine()
     await settle(indexer)
 
 
-async def finish(rig: Rig, indexer: Indexer) -> None:
+async def finish(harness: Harness, indexer: Indexer) -> None:
     for _ in range(FINALITY + 1):
-        rig.chain.mine()
+        harness.chain.mine()
     await settle(indexer)
 
 
 @pytest.mark.parametrize("count", [1, 3])
 async def test_transaction__when_it_did_all_it_was_for__then_it_alone_is_written_at_each_stage(
-    rig: Rig, count: int
+    harness: Harness, count: int
 ) -> None:
-    ids = carried(rig, count)
-    sent = making(rig, ids, range(1, count + 1))
-    before = dict(rig.store.mint_table)
-    block = rig.chain.mine([sent]).block
-    indexer = rig.start()
+    ids = carried(harness, count)
+    sent = making(harness, ids, range(1, count + 1))
+    before = dict(harness.store.mint_table)
+    block = harness.chain.mine([sent]).block
+    indexer = harness.start()
 
     await settle(indexer)
 
-    carrying = rig.carrying("m1")
+    carrying = harness.carrying("m1")
     assert (carrying.state, carrying.outcome, carrying.problem) == (TransactionState.MINED, "succeeded", None)
     assert (carrying.tx_hash, carrying.block_number, carrying.block_hash) == (sent.hash, 1, block.hash)
-    assert statuses(rig) == [MINED] * count
-    await reorganize(rig, indexer)
-    assert (rig.carrying("m1").state, rig.carrying("m1").outcome) == (TransactionState.SUBMITTED, None)
-    assert rig.carrying("m1").block_hash is None
-    assert statuses(rig) == [SUBMITTED] * count
-    reviewed = {decode(one.body) for one in await rig.queues.receive(BROADCAST, wait=0)}
+    assert statuses(harness) == [MINED] * count
+    await reorganize(harness, indexer)
+    assert (harness.carrying("m1").state, harness.carrying("m1").outcome) == (
+        TransactionState.SUBMITTED,
+        None,
+    )
+    assert harness.carrying("m1").block_hash is None
+    assert statuses(harness) == [SUBMITTED] * count
+    reviewed = {decode(one.body) for one in await harness.queues.receive(BROADCAST, wait=0)}
     assert reviewed <= {ReviewMint(mint_id=mint_id) for mint_id in ids}
     assert reviewed
-    rig.chain.mine([sent])
+    harness.chain.mine([sent])
     await settle(indexer)
-    await finish(rig, indexer)
-    assert rig.carrying("m1").state is TransactionState.FINAL
-    assert statuses(rig) == [MintStatus.FINALIZED] * count
-    assert rig.store.mint_table == before
+    await finish(harness, indexer)
+    assert harness.carrying("m1").state is TransactionState.FINAL
+    assert statuses(harness) == [MintStatus.FINALIZED] * count
+    assert harness.store.mint_table == before
 
 
 async def test_transaction__when_it_fails__then_it_is_failed_and_final_and_no_mint_is_written(
-    rig: Rig,
+    harness: Harness,
 ) -> None:
-    ids = carried(rig, 2)
-    rig.chain.mine([making(rig, ids, [])])
+    ids = carried(harness, 2)
+    harness.chain.mine([making(harness, ids, [])])
     registry = CollectorRegistry()
-    indexer = rig.start()
+    indexer = harness.start()
     indexer._metrics = Metrics(registry)
 
     await settle(indexer)
-    await finish(rig, indexer)
+    await finish(harness, indexer)
 
-    carrying = rig.carrying("m1")
+    carrying = harness.carrying("m1")
     assert (carrying.state, carrying.outcome) == (TransactionState.FINAL, "failed")
     assert carrying.problem is not None
-    assert (statuses(rig), stored(rig)) == ([MintStatus.REVERTED] * 2, [BUILT] * 2)
+    assert (statuses(harness), stored(harness)) == ([MintStatus.REVERTED] * 2, [BUILT] * 2)
     counted = {
         status: registry.get_sample_value("mintline_mints_total", {"status": status})
         for status in ("reverted", "finalized")
@@ -135,15 +136,17 @@ async def test_transaction__when_it_fails__then_it_is_failed_and_final_and_no_mi
     assert counted == {"reverted": 2, "finalized": 0}
 
 
-async def test_metrics__when_a_transaction_carries_several_mints__then_each_is_counted(rig: Rig) -> None:
-    ids = carried(rig, 3)
+async def test_metrics__when_a_transaction_carries_several_mints__then_each_is_counted(
+    harness: Harness,
+) -> None:
+    ids = carried(harness, 3)
     registry = CollectorRegistry()
-    indexer = rig.start()
+    indexer = harness.start()
     indexer._metrics = Metrics(registry)
-    rig.chain.mine([making(rig, ids, [1, 2, 3])])
+    harness.chain.mine([making(harness, ids, [1, 2, 3])])
 
     await settle(indexer)
-    await finish(rig, indexer)
+    await finish(harness, indexer)
 
     for status in ("mined", "finalized"):
         assert registry.get_sample_value("mintline_mints_total", {"status": status}) == 3
@@ -151,13 +154,13 @@ async def test_metrics__when_a_transaction_carries_several_mints__then_each_is_c
 
 @pytest.mark.parametrize(("tokens", "not_made"), [([1, 3], ["m2"]), ([7, 8, 9], ["m1", "m2", "m3"])])
 async def test_transaction__when_it_made_not_all_of_its_tokens__then_it_is_settled_and_the_others_reverted(
-    rig: Rig, tokens: list[int], not_made: list[str]
+    harness: Harness, tokens: list[int], not_made: list[str]
 ) -> None:
-    ids = carried(rig, 3)
-    sent = making(rig, ids, tokens)
-    rig.chain.mine([sent])
+    ids = carried(harness, 3)
+    sent = making(harness, ids, tokens)
+    harness.chain.mine([sent])
     registry = CollectorRegistry()
-    indexer = rig.start()
+    indexer = harness.start()
     indexer._metrics = Metrics(registry)
 
     with capture_logs() as logs:
@@ -165,184 +168,186 @@ async def test_transaction__when_it_made_not_all_of_its_tokens__then_it_is_settl
 
     assert refused(logs) == not_made
     expected = [MintStatus.REVERTED if one in not_made else MINED for one in ids]
-    assert (statuses(rig), stored(rig)) == (expected, [BUILT] * 3)
-    assert (rig.carrying("m1").outcome, rig.carrying("m1").not_made) == ("succeeded", tuple(not_made))
-    assert rig.stands("m2").problem == NOT_DONE
-    assert rig.token_ids() == set(tokens)
+    assert (statuses(harness), stored(harness)) == (expected, [BUILT] * 3)
+    assert (harness.carrying("m1").outcome, harness.carrying("m1").not_made) == ("succeeded", tuple(not_made))
+    assert harness.stands("m2").problem == NOT_DONE
+    assert harness.token_ids() == set(tokens)
     assert registry.get_sample_value("mintline_mints_total", {"status": "mined"}) == 3 - len(not_made)
-    await reorganize(rig, indexer)
-    assert (statuses(rig), rig.carrying("m1").not_made) == ([SUBMITTED] * 3, None)
-    rig.chain.mine([sent])
+    await reorganize(harness, indexer)
+    assert (statuses(harness), harness.carrying("m1").not_made) == ([SUBMITTED] * 3, None)
+    harness.chain.mine([sent])
     await settle(indexer)
-    await finish(rig, indexer)
-    assert rig.carrying("m1").state is TransactionState.FINAL
-    assert statuses(rig) == [MintStatus.REVERTED if one in not_made else MintStatus.FINALIZED for one in ids]
+    await finish(harness, indexer)
+    assert harness.carrying("m1").state is TransactionState.FINAL
+    assert statuses(harness) == [
+        MintStatus.REVERTED if one in not_made else MintStatus.FINALIZED for one in ids
+    ]
     assert registry.get_sample_value("mintline_mints_total", {"status": "finalized"}) == 3 - len(not_made)
 
 
 async def test_transaction__when_a_record_it_carries_cannot_be_read__then_it_is_settled_without_judging_it(
-    rig: Rig,
+    harness: Harness,
 ) -> None:
-    ids = carried(rig, 2)
-    rig.chain.mine([making(rig, ids, [1, 2])])
-    unreadable = rig.store.mint_table.pop("m2")
+    ids = carried(harness, 2)
+    harness.chain.mine([making(harness, ids, [1, 2])])
+    unreadable = harness.store.mint_table.pop("m2")
 
     with capture_logs() as logs:
-        await settle(rig.start())
+        await settle(harness.start())
 
     assert refused(logs) == ["m2"]
-    assert (rig.carrying("m1").outcome, rig.carrying("m1").not_made) == ("succeeded", None)
-    rig.store.mint_table["m2"] = unreadable
-    assert statuses(rig) == [MINED] * 2
+    assert (harness.carrying("m1").outcome, harness.carrying("m1").not_made) == ("succeeded", None)
+    harness.store.mint_table["m2"] = unreadable
+    assert statuses(harness) == [MINED] * 2
 
 
 @pytest.mark.parametrize("other_first", [False, True])
 async def test_transaction__when_it_left_events_of_a_contract_that_is_read_first__then_those_decide_nothing(
-    rig: Rig, *, other_first: bool
+    harness: Harness, *, other_first: bool
 ) -> None:
     """Its recipient is a contract that mints in another collection as it receives the token."""
-    ids = carried(rig, 1)
-    sent = making(rig, ids, [1])
+    ids = carried(harness, 1)
+    sent = making(harness, ids, [1])
     other = "0x" + "9" * 40
     hooked = replace(sent, moves=(*sent.moves, Move(other, 5, None, MALLORY, bytes(32))))
-    rig.collections.deployed = {other if other_first else CONTRACT: 1}
-    rig.chain.mine([hooked])
+    harness.collections.deployed = {other if other_first else CONTRACT: 1}
+    harness.chain.mine([hooked])
     for _ in range(FINALITY + 3):
-        rig.chain.mine()
-    indexer = rig.start()
-    rig.time += 10
+        harness.chain.mine()
+    indexer = harness.start()
+    harness.time += 10
     await settle(indexer)
-    rig.collections.deployed = {CONTRACT: 1, other: 1}
-    rig.time += 10
+    harness.collections.deployed = {CONTRACT: 1, other: 1}
+    harness.time += 10
 
     with capture_logs() as logs:
         await settle(indexer)
 
     assert refused(logs) == []
-    assert (rig.carrying("m1").outcome, rig.carrying("m1").not_made) == ("succeeded", None)
-    assert len(rig.store.token_table) == 2
+    assert (harness.carrying("m1").outcome, harness.carrying("m1").not_made) == ("succeeded", None)
+    assert len(harness.store.token_table) == 2
 
 
 @pytest.mark.parametrize("tokens", [[1, 2], []])
 async def test_transaction__when_a_mint_it_carries_was_rejected__then_that_stays_so_and_is_told(
-    rig: Rig, tokens: list[int]
+    harness: Harness, tokens: list[int]
 ) -> None:
-    ids = carried(rig, 2)
-    rig.store.mint_table["m2"] = rig.store.mint_table["m2"].evolve(status=MintStatus.REJECTED)
-    rig.chain.mine([making(rig, ids, tokens)])
-    indexer = rig.start()
+    ids = carried(harness, 2)
+    harness.store.mint_table["m2"] = harness.store.mint_table["m2"].evolve(status=MintStatus.REJECTED)
+    harness.chain.mine([making(harness, ids, tokens)])
+    indexer = harness.start()
 
     with capture_logs() as logs:
         await settle(indexer)
 
     assert refused(logs) == ["m2"]
     ended = MINED if tokens else MintStatus.REVERTED
-    assert statuses(rig) == [ended, MintStatus.REJECTED]
-    assert rig.carrying("m1").outcome == ("succeeded" if tokens else "failed")
+    assert statuses(harness) == [ended, MintStatus.REJECTED]
+    assert harness.carrying("m1").outcome == ("succeeded" if tokens else "failed")
 
 
 async def test_transaction__when_a_mint_it_made_has_another_nonce_by_now__then_its_own_record_says_so(
-    rig: Rig,
+    harness: Harness,
 ) -> None:
-    [mint_id] = carried(rig, 1)
-    sent = making(rig, [mint_id], [1])
-    earlier = rig.carrying(mint_id)
+    [mint_id] = carried(harness, 1)
+    sent = making(harness, [mint_id], [1])
+    earlier = harness.carrying(mint_id)
     later = earlier.evolve(nonce=earlier.nonce + 1, attempts=(), state=TransactionState.RESERVED)
-    rig.store.transaction_table[later.place] = later
-    rig.store.mint_table[mint_id] = rig.store.mint_table[mint_id].evolve(nonce=later.nonce)
-    rig.chain.mine([sent])
-    indexer = rig.start()
+    harness.store.transaction_table[later.place] = later
+    harness.store.mint_table[mint_id] = harness.store.mint_table[mint_id].evolve(nonce=later.nonce)
+    harness.chain.mine([sent])
+    indexer = harness.start()
 
     await settle(indexer)
 
-    assert stored(rig) == [MINED]
-    assert rig.store.mint_table[mint_id].tx_hash == sent.hash
-    assert rig.store.transaction_table[earlier.place].outcome == "succeeded"
-    assert rig.store.transaction_table[later.place] == later
-    await reorganize(rig, indexer)
-    assert (stored(rig), statuses(rig)) == ([BUILT], [BUILT])
+    assert stored(harness) == [MINED]
+    assert harness.store.mint_table[mint_id].tx_hash == sent.hash
+    assert harness.store.transaction_table[earlier.place].outcome == "succeeded"
+    assert harness.store.transaction_table[later.place] == later
+    await reorganize(harness, indexer)
+    assert (stored(harness), statuses(harness)) == ([BUILT], [BUILT])
 
 
 async def test_transaction__when_its_mint_has_another_nonce_and_it_fails__then_the_mint_goes_on(
-    rig: Rig,
+    harness: Harness,
 ) -> None:
-    [mint_id] = carried(rig, 1)
-    sent = making(rig, [mint_id], [])
-    earlier = rig.carrying(mint_id)
+    [mint_id] = carried(harness, 1)
+    sent = making(harness, [mint_id], [])
+    earlier = harness.carrying(mint_id)
     later = earlier.evolve(nonce=earlier.nonce + 1, attempts=(), state=TransactionState.RESERVED)
-    rig.store.transaction_table[later.place] = later
-    rig.store.mint_table[mint_id] = rig.store.mint_table[mint_id].evolve(nonce=later.nonce)
-    rig.chain.mine([sent])
+    harness.store.transaction_table[later.place] = later
+    harness.store.mint_table[mint_id] = harness.store.mint_table[mint_id].evolve(nonce=later.nonce)
+    harness.chain.mine([sent])
 
-    await settle(rig.start())
+    await settle(harness.start())
 
-    assert (stored(rig), statuses(rig)) == ([BUILT], [BUILT])
-    assert rig.store.transaction_table[earlier.place].outcome == "failed"
+    assert (stored(harness), statuses(harness)) == ([BUILT], [BUILT])
+    assert harness.store.transaction_table[earlier.place].outcome == "failed"
 
 
 @pytest.mark.parametrize("tokens", [[1], []])
 async def test_attempt__when_its_transactions_record_does_not_have_it__then_nothing_is_written(
-    rig: Rig, tokens: list[int]
+    harness: Harness, tokens: list[int]
 ) -> None:
     """A hash that somebody else recorded under the place of a transaction of ours."""
-    [mint_id] = carried(rig, 1)
-    sent = making(rig, [mint_id], tokens)
-    carrying = rig.carrying(mint_id)
-    rig.store.transaction_table[carrying.place] = carrying.evolve(attempts=())
-    before = dict(rig.store.transaction_table)
-    rig.chain.mine([sent])
+    [mint_id] = carried(harness, 1)
+    sent = making(harness, [mint_id], tokens)
+    carrying = harness.carrying(mint_id)
+    harness.store.transaction_table[carrying.place] = carrying.evolve(attempts=())
+    before = dict(harness.store.transaction_table)
+    harness.chain.mine([sent])
 
     with capture_logs() as logs:
-        await settle(rig.start())
+        await settle(harness.start())
 
     assert refused(logs) == [None]
-    assert rig.store.transaction_table == before
-    assert stored(rig) == [BUILT]
+    assert harness.store.transaction_table == before
+    assert stored(harness) == [BUILT]
 
 
 async def test_transaction__when_it_was_closed_before_it_is_mined__then_it_stays_and_its_mints_are_told(
-    rig: Rig,
+    harness: Harness,
 ) -> None:
-    ids = carried(rig, 2)
-    rig.chain.mine([making(rig, ids, [1, 2])])
-    carrying = rig.carrying("m1")
+    ids = carried(harness, 2)
+    harness.chain.mine([making(harness, ids, [1, 2])])
+    carrying = harness.carrying("m1")
     closed = carrying.evolve(state=TransactionState.FINAL, outcome="filled")
-    rig.store.transaction_table[carrying.place] = closed
+    harness.store.transaction_table[carrying.place] = closed
 
     with capture_logs() as logs:
-        await settle(rig.start())
+        await settle(harness.start())
 
     assert refused(logs) == ids
-    assert rig.carrying("m1") == closed
-    assert rig.token_ids() == {1, 2}
+    assert harness.carrying("m1") == closed
+    assert harness.token_ids() == {1, 2}
 
 
 @pytest.mark.parametrize("taken", [False, True])
 async def test_front_run__when_one_of_several_mints_was__then_the_transaction_failed_and_it_is_mined(
-    rig: Rig, *, taken: bool
+    harness: Harness, *, taken: bool
 ) -> None:
-    ids = carried(rig, 3)
+    ids = carried(harness, 3)
     stranger = Sent(
         b"\x0e" * 32, CONTRACT, (Move(CONTRACT, 2, None, MALLORY if taken else ALICE, bytes(32)),)
     )
-    ours = making(rig, ids, [])
-    rig.chain.mine([stranger, ours])
-    indexer = rig.start()
+    ours = making(harness, ids, [])
+    harness.chain.mine([stranger, ours])
+    indexer = harness.start()
 
     with capture_logs() as logs:
         await settle(indexer)
 
-    carrying = rig.carrying("m1")
+    carrying = harness.carrying("m1")
     assert (carrying.outcome, carrying.tx_hash) == ("failed", ours.hash)
     assert (carrying.problem == TOKEN_TAKEN) is taken
     assert refused(logs) == (["m2"] if taken else [])
-    assert stored(rig) == [BUILT, BUILT if taken else MINED, BUILT]
-    assert statuses(rig)[0] is MintStatus.REVERTED
-    assert rig.store.token_table[TokenKey(CONTRACT, 2)].mint_id == (None if taken else "m2")
+    assert stored(harness) == [BUILT, BUILT if taken else MINED, BUILT]
+    assert statuses(harness)[0] is MintStatus.REVERTED
+    assert harness.store.token_table[TokenKey(CONTRACT, 2)].mint_id == (None if taken else "m2")
     if not taken:
-        assert rig.store.mint_table["m2"].tx_hash == stranger.hash
-        await finish(rig, indexer)
-        assert rig.store.mint_table["m2"].status is MintStatus.FINALIZED
+        assert harness.store.mint_table["m2"].tx_hash == stranger.hash
+        await finish(harness, indexer)
+        assert harness.store.mint_table["m2"].status is MintStatus.FINALIZED
 
 
 class Breaking(MemoryStore):
@@ -360,139 +365,139 @@ class Breaking(MemoryStore):
 
 @pytest.mark.parametrize("breaking", [False, True])
 async def test_front_run__when_more_mints_were_than_a_write_has_room_for__then_all_are_mined_and_undone(
-    rig: Rig, *, breaking: bool
+    harness: Harness, *, breaking: bool
 ) -> None:
     count = 120
-    ids = carried(rig, count)
-    indexer = rig.start()
+    ids = carried(harness, count)
+    indexer = harness.start()
     await settle(indexer)
     moves = tuple(Move(CONTRACT, token_id, None, ALICE, bytes(32)) for token_id in range(1, count + 1))
-    rig.chain.mine([Sent(b"\x0e" * 32, CONTRACT, moves)])
-    rig.chain.mine([making(rig, ids, [])])
+    harness.chain.mine([Sent(b"\x0e" * 32, CONTRACT, moves)])
+    harness.chain.mine([making(harness, ids, [])])
     if breaking:
         Breaking.parts = 0
         await indexer.step_down()
-        rig.store = rig.like(Breaking)
-        indexer = rig.start()
+        harness.store = harness.like(Breaking)
+        indexer = harness.start()
         with pytest.raises(Unavailable):
             await settle(indexer)
 
     await settle(indexer)
 
-    assert stored(rig) == [MINED] * count
-    assert {token.mint_id for token in rig.store.token_table.values()} == set(ids)
-    assert rig.carrying("m1").outcome == "failed"
-    assert len([row for row in rig.store.block_rows.values() if row.number == 2]) > 2
-    await reorganize(rig, indexer)
-    assert stored(rig) == [BUILT] * count
-    assert rig.carrying("m1").state is TransactionState.SUBMITTED
-    assert {token.mint_id for token in rig.store.token_table.values()} == {None}
-    assert [row.number for row in rig.store.block_rows.values()].count(2) == 1
-    rig.chain.mine([making(rig, ids, [], name=2)])
+    assert stored(harness) == [MINED] * count
+    assert {token.mint_id for token in harness.store.token_table.values()} == set(ids)
+    assert harness.carrying("m1").outcome == "failed"
+    assert len([row for row in harness.store.block_rows.values() if row.number == 2]) > 2
+    await reorganize(harness, indexer)
+    assert stored(harness) == [BUILT] * count
+    assert harness.carrying("m1").state is TransactionState.SUBMITTED
+    assert {token.mint_id for token in harness.store.token_table.values()} == {None}
+    assert [row.number for row in harness.store.block_rows.values()].count(2) == 1
+    harness.chain.mine([making(harness, ids, [], name=2)])
     await settle(indexer)
-    await finish(rig, indexer)
-    assert stored(rig) == [MintStatus.FINALIZED] * count
+    await finish(harness, indexer)
+    assert stored(harness) == [MintStatus.FINALIZED] * count
 
 
-def as_before(rig: Rig, status: MintStatus) -> None:
+def as_before(harness: Harness, status: MintStatus) -> None:
     """Record mint `m1`, of token 1, as before transactions had records."""
-    rig.record("m1", status)
-    rig.store.mint_table["m1"] = rig.store.mint_table["m1"].evolve(status=status, token_id=1)
-    rig.store.transaction_table.clear()
+    harness.record("m1", status)
+    harness.store.mint_table["m1"] = harness.store.mint_table["m1"].evolve(status=status, token_id=1)
+    harness.store.transaction_table.clear()
 
 
 @pytest.mark.parametrize(("tokens", "ended"), [([1], MINED), ([], MintStatus.REVERTED)])
 async def test_mint__when_it_is_of_before_transactions_had_records__then_it_has_its_outcome_itself(
-    rig: Rig, tokens: list[int], ended: MintStatus
+    harness: Harness, tokens: list[int], ended: MintStatus
 ) -> None:
-    as_before(rig, SUBMITTED)
+    as_before(harness, SUBMITTED)
     moves = tuple(Move(CONTRACT, token_id, None, ALICE, bytes(32)) for token_id in tokens)
     sent = Sent(b"\x01" * 32, CONTRACT, moves, succeeded=bool(tokens))
-    rig.attempts[sent.hash] = Attempted(Place("1#" + ALICE, 0), "m1")
-    rig.chain.mine([sent])
-    indexer = rig.start()
+    harness.attempts[sent.hash] = Attempted(Place("1#" + ALICE, 0), "m1")
+    harness.chain.mine([sent])
+    indexer = harness.start()
 
     await settle(indexer)
 
-    assert stored(rig) == [ended]
-    await reorganize(rig, indexer)
-    assert stored(rig) == [SUBMITTED]
-    rig.chain.mine([sent])
+    assert stored(harness) == [ended]
+    await reorganize(harness, indexer)
+    assert stored(harness) == [SUBMITTED]
+    harness.chain.mine([sent])
     await settle(indexer)
-    await finish(rig, indexer)
-    assert stored(rig) == [MintStatus.FINALIZED if tokens else ended]
+    await finish(harness, indexer)
+    assert stored(harness) == [MintStatus.FINALIZED if tokens else ended]
 
 
 async def test_mint__when_it_was_mined_before_transactions_had_records_and_is_undone__then_its_one_has_it(
-    rig: Rig,
+    harness: Harness,
 ) -> None:
     """Its transaction was recorded since, without an outcome (`mintline_ops.transaction_migration`)."""
-    indexer = rig.start()
+    indexer = harness.start()
     await settle(indexer)
-    [mint_id] = carried(rig, 1)
-    sent = making(rig, [mint_id], [1])
-    carrying = rig.carrying(mint_id)
-    rig.attempts[sent.hash] = Attempted(carrying.place, mint_id)
-    rig.store.transaction_table.clear()
-    as_before(rig, SUBMITTED)
-    rig.chain.mine([sent])
+    [mint_id] = carried(harness, 1)
+    sent = making(harness, [mint_id], [1])
+    carrying = harness.carrying(mint_id)
+    harness.attempts[sent.hash] = Attempted(carrying.place, mint_id)
+    harness.store.transaction_table.clear()
+    as_before(harness, SUBMITTED)
+    harness.chain.mine([sent])
     await settle(indexer)
-    assert stored(rig) == [MINED]
-    rig.store.transaction_table[carrying.place] = carrying
+    assert stored(harness) == [MINED]
+    harness.store.transaction_table[carrying.place] = carrying
 
-    await reorganize(rig, indexer)
-    assert (stored(rig), statuses(rig)) == ([BUILT], [SUBMITTED])
-    rig.chain.mine([sent])
+    await reorganize(harness, indexer)
+    assert (stored(harness), statuses(harness)) == ([BUILT], [SUBMITTED])
+    harness.chain.mine([sent])
     await settle(indexer)
-    await finish(rig, indexer)
-    assert (stored(rig), statuses(rig)) == ([BUILT], [MintStatus.FINALIZED])
-    assert rig.carrying(mint_id).state is TransactionState.FINAL
+    await finish(harness, indexer)
+    assert (stored(harness), statuses(harness)) == ([BUILT], [MintStatus.FINALIZED])
+    assert harness.carrying(mint_id).state is TransactionState.FINAL
 
 
 async def test_row__when_it_was_written_before_transactions_had_records__then_its_mints_are_finalized(
-    rig: Rig,
+    harness: Harness,
 ) -> None:
-    indexer = rig.start()
+    indexer = harness.start()
     await settle(indexer)
-    rig.chain.mine([rig.mint(1)])
+    harness.chain.mine([harness.mint(1)])
     await settle(indexer)
-    as_before(rig, MINED)
-    [position] = [key for key, row in rig.store.block_rows.items() if row.number == 1]
-    old = rig.store.block_rows[position].evolve(mints=("m1",)).model_dump(mode="json")
+    as_before(harness, MINED)
+    [position] = [key for key, row in harness.store.block_rows.items() if row.number == 1]
+    old = harness.store.block_rows[position].evolve(mints=("m1",)).model_dump(mode="json")
     del old["transactions"]
-    rig.store.block_rows[position] = UndoRecord.model_validate(old)
+    harness.store.block_rows[position] = UndoRecord.model_validate(old)
 
-    indexer = rig.start("writer-1")
+    indexer = harness.start("writer-1")
     await settle(indexer)
-    await finish(rig, indexer)
+    await finish(harness, indexer)
 
-    assert stored(rig) == [MintStatus.FINALIZED]
+    assert stored(harness) == [MintStatus.FINALIZED]
 
 
 async def test_index__when_it_is_built_anew_over_what_was_settled__then_nothing_is_told_or_changed(
-    rig: Rig,
+    harness: Harness,
 ) -> None:
-    ids = carried(rig, 2)
-    rig.record("other", SUBMITTED)
-    rig.store.mint_table["other"] = rig.store.mint_table["other"].evolve(token_id=3)
-    rig.chain.mine([making(rig, ids, [1, 2])])
-    rig.chain.mine([making(rig, ["other"], [], name=2)])
-    indexer = rig.start()
+    ids = carried(harness, 2)
+    harness.record("other", SUBMITTED)
+    harness.store.mint_table["other"] = harness.store.mint_table["other"].evolve(token_id=3)
+    harness.chain.mine([making(harness, ids, [1, 2])])
+    harness.chain.mine([making(harness, ["other"], [], name=2)])
+    indexer = harness.start()
     await settle(indexer)
-    await finish(rig, indexer)
-    tables = (dict(rig.store.mint_table), dict(rig.store.transaction_table))
-    tokens = dict(rig.store.token_table)
-    rig.store.progress = None
-    rig.store.token_table.clear()
-    rig.store.transfer_table.clear()
-    rig.store.block_rows.clear()
+    await finish(harness, indexer)
+    tables = (dict(harness.store.mint_table), dict(harness.store.transaction_table))
+    tokens = dict(harness.store.token_table)
+    harness.store.progress = None
+    harness.store.token_table.clear()
+    harness.store.transfer_table.clear()
+    harness.store.block_rows.clear()
 
     with capture_logs() as logs:
-        indexer = rig.start()
+        indexer = harness.start()
         await settle(indexer)
-        await finish(rig, indexer)
+        await finish(harness, indexer)
 
-    assert (rig.store.mint_table, rig.store.transaction_table) == tables
-    assert rig.store.token_table == tokens
+    assert (harness.store.mint_table, harness.store.transaction_table) == tables
+    assert harness.store.token_table == tokens
     told = {entry["event"] for entry in logs if entry["log_level"] in ("warning", "error")}
     assert told <= {"blocks_undone"}
