@@ -13,7 +13,7 @@ from mintline.records import Mint
 from mintline.states import MintStatus
 from mintline_builder.dynamo import DynamoAccounts
 from mintline_builder.ports import Advance, Claim, OperationClaim, TopUpClaim
-from tests.unit.builder.conftest import accepted_mint, key
+from mintline_testkit.builder.harness import accepted_mint, key
 
 FEES = Fees(max_fee_per_gas=2, max_priority_fee_per_gas=1)
 TREASURY, WALLET = "0x0000000000000000000000000000000000000001", "0x0000000000000000000000000000000000000002"

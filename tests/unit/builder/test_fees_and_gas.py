@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 from coincurve import PublicKey
 from hypothesis import given
@@ -19,9 +17,7 @@ from mintline.messages import Voucher
 from mintline_builder.fees import FeePolicy, quote_fees
 from mintline_builder.simulation import PROFILE_AGE, Simulator
 from mintline_builder.waiting import Waiting
-
-if TYPE_CHECKING:
-    from tests.unit.builder.conftest import World
+from mintline_testkit.builder.harness import Harness
 
 BOUND = GasBound("MINTLINE_MAX_GAS", 600_000, margin=10)
 POLICY = FeePolicy(min_priority_fee=100, max_priority_fee=5_000, max_fee=100_000)
@@ -63,149 +59,151 @@ def test_offer__when_it_is_made__then_a_node_would_take_it(base: int, suggested:
     assert 100 <= fees.max_priority_fee_per_gas <= 5_000
 
 
-def voucher(world: World, to: str = "bob") -> Voucher:
-    return Voucher(token_id=5, to=world.address(to), metadata_digest=b"\x07" * 32, deadline=2_000_000_000)
+def voucher(harness: Harness, to: str = "bob") -> Voucher:
+    return Voucher(token_id=5, to=harness.address(to), metadata_digest=b"\x07" * 32, deadline=2_000_000_000)
 
 
 @pytest.fixture
-def simulator(world: World) -> Simulator:
+def simulator(harness: Harness) -> Simulator:
     return Simulator(
-        world.chain,
+        harness.chain,
         chain_id=31337,
-        issuer=world.address("issuer"),
-        clock=world.clock,
+        issuer=harness.address("issuer"),
+        clock=harness.clock,
         gas=BOUND,
         recipient_gas=200_000,
     )
 
 
 async def test_gas__when_recipients_have_no_code__then_one_estimate_serves_them_and_each_is_run(
-    world: World, simulator: Simulator
+    harness: Harness, simulator: Simulator
 ) -> None:
-    found = [await simulator.gas(world.contract, world.address("alice"), voucher(world)) for _ in range(5)]
+    found = [
+        await simulator.gas(harness.contract, harness.address("alice"), voucher(harness)) for _ in range(5)
+    ]
 
     assert found == [110_000] * 5
-    assert len(world.chain.estimates) == 1
-    assert [call.gas for call, _ in world.chain.calls] == [110_000] * 5
+    assert len(harness.chain.estimates) == 1
+    assert [call.gas for call, _ in harness.chain.calls] == [110_000] * 5
 
 
 async def test_gas__when_the_recipient_has_code__then_it_is_estimated_on_its_own(
-    world: World, simulator: Simulator
+    harness: Harness, simulator: Simulator
 ) -> None:
-    await simulator.usual_gas(world.contract, world.address("alice"))
-    world.chain.codes[world.address("bob")] = b"\xef\x01\x00"
-    world.chain.gas = 250_000
+    await simulator.usual_gas(harness.contract, harness.address("alice"))
+    harness.chain.codes[harness.address("bob")] = b"\xef\x01\x00"
+    harness.chain.gas = 250_000
 
-    assert await simulator.gas(world.contract, world.address("alice"), voucher(world)) == 275_000
+    assert await simulator.gas(harness.contract, harness.address("alice"), voucher(harness)) == 275_000
 
 
 async def test_gas__when_the_usual_gas_no_longer_suffices__then_it_is_estimated_anew(
-    world: World, simulator: Simulator
+    harness: Harness, simulator: Simulator
 ) -> None:
-    await simulator.usual_gas(world.contract, world.address("alice"))
-    world.chain.gas = 200_000
+    await simulator.usual_gas(harness.contract, harness.address("alice"))
+    harness.chain.gas = 200_000
 
-    assert await simulator.gas(world.contract, world.address("alice"), voucher(world)) == 220_000
+    assert await simulator.gas(harness.contract, harness.address("alice"), voucher(harness)) == 220_000
 
 
 @pytest.mark.parametrize(("needed", "limit"), [(281_818, 309_999), (281_819, None)])
 async def test_gas__when_the_recipients_code_uses_much__then_a_sponsored_mint_is_rejected_above_its_bound(
-    world: World, simulator: Simulator, needed: int, limit: int | None
+    harness: Harness, simulator: Simulator, needed: int, limit: int | None
 ) -> None:
     # 110,000 is the gas limit of a mint to an address without code, and 200,000 more are allowed.
-    await simulator.usual_gas(world.contract, world.address("alice"))
-    world.chain.codes[world.address("bob")] = b"\x5b"
-    world.chain.gas = needed
+    await simulator.usual_gas(harness.contract, harness.address("alice"))
+    harness.chain.codes[harness.address("bob")] = b"\x5b"
+    harness.chain.gas = needed
 
     if limit is None:
         with pytest.raises(Rejected, match=r"recipient_gas_too_high: .* at most 281818 is allowed"):
-            await simulator.gas(world.contract, world.address("alice"), voucher(world))
+            await simulator.gas(harness.contract, harness.address("alice"), voucher(harness))
     else:
-        assert await simulator.gas(world.contract, world.address("alice"), voucher(world)) == limit
+        assert await simulator.gas(harness.contract, harness.address("alice"), voucher(harness)) == limit
 
 
 @pytest.mark.parametrize(("needed", "limit"), [(545_454, 599_999), (545_455, None)])
 async def test_gas__when_the_recipients_user_pays__then_only_the_bound_of_every_mint_holds(
-    world: World, simulator: Simulator, needed: int, limit: int | None
+    harness: Harness, simulator: Simulator, needed: int, limit: int | None
 ) -> None:
-    await simulator.usual_gas(world.contract, world.address("alice"))
-    world.chain.codes[world.address("bob")] = b"\x5b"
-    world.chain.gas = needed
-    asked = voucher(world)
+    await simulator.usual_gas(harness.contract, harness.address("alice"))
+    harness.chain.codes[harness.address("bob")] = b"\x5b"
+    harness.chain.gas = needed
+    asked = voucher(harness)
 
     if limit is None:
         with pytest.raises(Rejected, match="recipient_gas_too_high"):
-            await simulator.gas(world.contract, asked.to, asked, sponsored=False)
+            await simulator.gas(harness.contract, asked.to, asked, sponsored=False)
     else:
-        assert await simulator.gas(world.contract, asked.to, asked, sponsored=False) == limit
+        assert await simulator.gas(harness.contract, asked.to, asked, sponsored=False) == limit
 
 
 async def test_gas__when_the_usual_gas_is_near_the_bound_of_a_mint__then_the_recipients_share_ends_there(
-    world: World, simulator: Simulator
+    harness: Harness, simulator: Simulator
 ) -> None:
-    world.chain.gas = 500_000
-    await simulator.usual_gas(world.contract, world.address("alice"))
-    world.chain.codes[world.address("bob")] = b"\x5b"
-    world.chain.gas = 545_455
+    harness.chain.gas = 500_000
+    await simulator.usual_gas(harness.contract, harness.address("alice"))
+    harness.chain.codes[harness.address("bob")] = b"\x5b"
+    harness.chain.gas = 545_455
 
     with pytest.raises(Rejected, match="recipient_gas_too_high"):
-        await simulator.gas(world.contract, world.address("alice"), voucher(world))
+        await simulator.gas(harness.contract, harness.address("alice"), voucher(harness))
 
 
 async def test_gas__when_the_chain_itself_asks_for_more_than_allowed__then_the_mint_waits_for_the_bound(
-    world: World, simulator: Simulator
+    harness: Harness, simulator: Simulator
 ) -> None:
-    await simulator.usual_gas(world.contract, world.address("alice"))
-    world.chain.gas = 600_000
+    await simulator.usual_gas(harness.contract, harness.address("alice"))
+    harness.chain.gas = 600_000
 
     with pytest.raises(Waiting, match="gas_above_bound"):
-        await simulator.gas(world.contract, world.address("alice"), voucher(world))
+        await simulator.gas(harness.contract, harness.address("alice"), voucher(harness))
     with pytest.raises(Waiting, match="gas_above_bound"):
-        await simulator.usual_gas(world.contract, world.address("alice"))
+        await simulator.usual_gas(harness.contract, harness.address("alice"))
 
 
 async def test_usual_gas__when_a_mint_needed_more__then_the_next_worst_case_is_not_the_old_one(
-    world: World, simulator: Simulator
+    harness: Harness, simulator: Simulator
 ) -> None:
-    await simulator.usual_gas(world.contract, world.address("alice"))
-    world.chain.gas = 200_000
-    await simulator.gas(world.contract, world.address("alice"), voucher(world))
+    await simulator.usual_gas(harness.contract, harness.address("alice"))
+    harness.chain.gas = 200_000
+    await simulator.gas(harness.contract, harness.address("alice"), voucher(harness))
 
-    assert await simulator.usual_gas(world.contract, world.address("alice")) == 220_000
+    assert await simulator.usual_gas(harness.contract, harness.address("alice")) == 220_000
 
 
 async def test_usual_gas__when_it_is_old__then_it_is_estimated_again(
-    world: World, simulator: Simulator
+    harness: Harness, simulator: Simulator
 ) -> None:
-    await simulator.usual_gas(world.contract, world.address("alice"))
-    world.now += PROFILE_AGE + 1
-    world.chain.gas = 200_000
+    await simulator.usual_gas(harness.contract, harness.address("alice"))
+    harness.now += PROFILE_AGE + 1
+    harness.chain.gas = 200_000
 
-    assert await simulator.usual_gas(world.contract, world.address("alice")) == 220_000
+    assert await simulator.usual_gas(harness.contract, harness.address("alice")) == 220_000
 
 
 async def test_usual_gas__when_the_contract_refuses__then_the_refusal_is_not_remembered(
-    world: World, simulator: Simulator
+    harness: Harness, simulator: Simulator
 ) -> None:
-    world.chain.reverts[world.contract] = CallReverted(Revert("EnforcedPause", {}), "")
+    harness.chain.reverts[harness.contract] = CallReverted(Revert("EnforcedPause", {}), "")
     with pytest.raises(Waiting, match="collection_paused"):
-        await simulator.usual_gas(world.contract, world.address("alice"))
-    world.chain.reverts.clear()
+        await simulator.usual_gas(harness.contract, harness.address("alice"))
+    harness.chain.reverts.clear()
 
-    assert await simulator.usual_gas(world.contract, world.address("alice")) == 110_000
+    assert await simulator.usual_gas(harness.contract, harness.address("alice")) == 110_000
 
 
 async def test_gas__when_it_simulates__then_the_throwaway_issuer_signed_that_very_voucher(
-    world: World, simulator: Simulator
+    harness: Harness, simulator: Simulator
 ) -> None:
-    asked = voucher(world)
-    await simulator.gas(world.contract, world.address("alice"), asked)
+    asked = voucher(harness)
+    await simulator.gas(harness.contract, harness.address("alice"), asked)
 
-    [(call, overrides)] = world.chain.calls
+    [(call, overrides)] = harness.chain.calls
     signature = call.data[-96:-31]
     digest = voucher_hash(
         chain_id=31337,
-        contract=world.contract,
+        contract=harness.contract,
         token_id=5,
         to=asked.to,
         metadata_digest=asked.metadata_digest,
@@ -215,5 +213,5 @@ async def test_gas__when_it_simulates__then_the_throwaway_issuer_signed_that_ver
         signature[:64] + bytes([signature[64] - 27]), digest, hasher=None
     )
     issuer = address_of_public_key(signer.format(compressed=False))
-    assert overrides[world.contract].storage == {roles_slot(ISSUER_ROLE, issuer): GRANTED}
-    assert (overrides[world.address("alice")].balance or 0) > 10**30
+    assert overrides[harness.contract].storage == {roles_slot(ISSUER_ROLE, issuer): GRANTED}
+    assert (overrides[harness.address("alice")].balance or 0) > 10**30

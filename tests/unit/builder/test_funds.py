@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
 import pytest
 from structlog.testing import capture_logs
@@ -20,10 +19,8 @@ from mintline.transaction_records import TopUpPayload, Transaction
 from mintline_builder.funds import FundingCheck, TopUpPolicy
 from mintline_builder.ports import Account, TopUpClaim
 from mintline_builder.waiting import COLLECTION_PAUSED, GAS_ABOVE_BOUND, TREASURY_EMPTY
+from mintline_testkit.builder.harness import Builder, Harness
 from mintline_testkit.constants import ETHER
-
-if TYPE_CHECKING:
-    from tests.unit.builder.conftest import Builder, World
 
 COST = 120_000 * 3 * 10**9
 """Of one mint at the prices of the memory chain: gas limit times fee cap."""
@@ -36,426 +33,426 @@ async def build_deferred(builder: Builder, *mint_ids: str) -> None:
 
 
 async def test_build__when_the_wallet_is_empty__then_it_is_topped_up_and_the_mint_waits(
-    world: World, builder: Builder
+    harness: Harness, builder: Builder
 ) -> None:
-    world.accept("m1", sender="bob")
+    harness.accept("m1", sender="bob")
 
     with pytest.raises(Deferred) as deferred:
         await builder.build("m1")
 
     assert deferred.value.retry_after == 1
-    assert world.mint("m1").status is MintStatus.ACCEPTED
-    [(queue, intent, group)] = world.outbox.sent
-    assert (queue, group) == (SIGN, world.address("treasury"))
+    assert harness.mint("m1").status is MintStatus.ACCEPTED
+    [(queue, intent, group)] = harness.outbox.sent
+    assert (queue, group) == (SIGN, harness.address("treasury"))
     assert isinstance(intent, SignTopUp)
-    assert intent.signer == world.key("treasury")
-    assert intent.recipient == world.address("bob")
+    assert intent.signer == harness.key("treasury")
+    assert intent.recipient == harness.address("bob")
     assert (intent.nonce, intent.gas, intent.value) == (0, 25_200, 20 * COST)
-    recorded = world.top_up("bob")
-    assert (recorded.nonce, recorded.signer, recorded.gas) == (0, world.key("treasury"), 25_200)
-    assert recorded.top_up == TopUpPayload(recipient=world.address("bob"), value=20 * COST)
+    recorded = harness.top_up("bob")
+    assert (recorded.nonce, recorded.signer, recorded.gas) == (0, harness.key("treasury"), 25_200)
+    assert recorded.top_up == TopUpPayload(recipient=harness.address("bob"), value=20 * COST)
     assert recorded.meaning == meaning_of(intent)
-    assert world.account("treasury").next_nonce == 1
+    assert harness.account("treasury").next_nonce == 1
     assert builder.count("top_ups") == 1
 
 
 async def test_top_up__when_the_chain_prices_new_accounts__then_a_new_wallets_top_up_gets_the_gas_for_it(
-    world: World, builder: Builder
+    harness: Harness, builder: Builder
 ) -> None:
-    world.chain.new_account_gas = 183_600
-    world.chain.balances[world.address("carol")] = 1
+    harness.chain.new_account_gas = 183_600
+    harness.chain.balances[harness.address("carol")] = 1
     for name in ("bob", "carol"):
-        world.accept(f"m-{name}", sender=name)
+        harness.accept(f"m-{name}", sender=name)
         await build_deferred(builder, f"m-{name}")
 
-    limits = {m.recipient: m.gas for m in world.messages() if isinstance(m, SignTopUp)}
-    assert limits == {world.address("bob"): 245_520, world.address("carol"): 25_200}
+    limits = {m.recipient: m.gas for m in harness.messages() if isinstance(m, SignTopUp)}
+    assert limits == {harness.address("bob"): 245_520, harness.address("carol"): 25_200}
 
 
 async def test_top_up__when_it_needs_more_gas_than_allowed__then_the_mint_waits_until_the_bound_is_raised(
-    world: World, builder: Builder
+    harness: Harness, builder: Builder
 ) -> None:
-    world.chain.transfer_gas = 500_000
-    world.accept("m1", sender="bob")
+    harness.chain.transfer_gas = 500_000
+    harness.accept("m1", sender="bob")
 
     await builder.build("m1")
 
-    assert (world.mint("m1").status, world.mint("m1").waiting) == (MintStatus.ACCEPTED, GAS_ABOVE_BOUND)
-    assert world.messages() == []
+    assert (harness.mint("m1").status, harness.mint("m1").waiting) == (MintStatus.ACCEPTED, GAS_ABOVE_BOUND)
+    assert harness.messages() == []
 
 
 async def test_top_up__when_the_node_refuses_to_estimate_it__then_the_mint_waits(
-    world: World, builder: Builder
+    harness: Harness, builder: Builder
 ) -> None:
-    world.accept("m1", sender="bob")
-    world.chain.reverts[world.address("bob")] = CallReverted(None, "no")
+    harness.accept("m1", sender="bob")
+    harness.chain.reverts[harness.address("bob")] = CallReverted(None, "no")
 
     with pytest.raises(Unavailable, match="cannot be estimated"):
         await builder.build("m1")
 
-    assert world.mint("m1").status is MintStatus.ACCEPTED
+    assert harness.mint("m1").status is MintStatus.ACCEPTED
 
 
 async def test_top_up__when_the_treasury_pays_for_its_gas__then_the_estimate_counts(
-    world: World, builder: Builder
+    harness: Harness, builder: Builder
 ) -> None:
-    world.chain.new_account_gas = 183_600
+    harness.chain.new_account_gas = 183_600
     price = 3 * 10**9
-    world.chain.balances[world.address("treasury")] = 20 * COST + 245_520 * price - 1
-    world.accept("m1", sender="bob")
+    harness.chain.balances[harness.address("treasury")] = 20 * COST + 245_520 * price - 1
+    harness.accept("m1", sender="bob")
 
     await builder.build("m1")
-    assert world.mint("m1").waiting == TREASURY_EMPTY
-    world.chain.balances[world.address("treasury")] += 1
+    assert harness.mint("m1").waiting == TREASURY_EMPTY
+    harness.chain.balances[harness.address("treasury")] += 1
     await build_deferred(builder, "m1")
 
-    assert len(world.messages()) == 1
+    assert len(harness.messages()) == 1
 
 
 async def test_build__when_a_top_up_is_pending__then_no_second_one_is_made(
-    world: World, builder: Builder
+    harness: Harness, builder: Builder
 ) -> None:
-    world.accept("m1", sender="bob")
-    world.accept("m2", sender="bob")
+    harness.accept("m1", sender="bob")
+    harness.accept("m2", sender="bob")
 
     await build_deferred(builder, "m1", "m2", "m1")
-    await build_deferred(world.builder(), "m1")
+    await build_deferred(harness.builder(), "m1")
 
-    assert world.account("treasury").next_nonce == 1
-    assert len(world.messages()) == 1
+    assert harness.account("treasury").next_nonce == 1
+    assert len(harness.messages()) == 1
 
 
 async def test_build__when_many_mints_of_one_wallet_wait__then_they_share_one_top_up(
-    world: World, builder: Builder
+    harness: Harness, builder: Builder
 ) -> None:
     for i in range(10):
-        world.accept(f"m{i}", sender="bob")
+        harness.accept(f"m{i}", sender="bob")
 
     outcomes = await asyncio.gather(*(builder.build(f"m{i}") for i in range(10)), return_exceptions=True)
 
     assert all(isinstance(outcome, Deferred) for outcome in outcomes)
-    assert world.account("treasury").next_nonce == 1
+    assert harness.account("treasury").next_nonce == 1
 
 
 async def test_build__when_many_wallets_are_empty__then_their_treasury_nonces_share_transactions(
-    world: World, builder: Builder
+    harness: Harness, builder: Builder
 ) -> None:
     for i in range(50):
-        world.accept(f"m{i}", sender=f"user-{i}")
+        harness.accept(f"m{i}", sender=f"user-{i}")
 
     await asyncio.gather(*(builder.build(f"m{i}") for i in range(50)), return_exceptions=True)
 
-    nonces = [message.nonce for message in world.messages() if isinstance(message, SignTopUp)]
+    nonces = [message.nonce for message in harness.messages() if isinstance(message, SignTopUp)]
     assert sorted(nonces) == list(range(50))
-    assert len(world.accounts.commits) <= 3
+    assert len(harness.accounts.commits) <= 3
 
 
 async def test_build__when_the_top_up_has_arrived__then_the_mint_goes_on(
-    world: World, builder: Builder
+    harness: Harness, builder: Builder
 ) -> None:
-    world.accept("m1", sender="bob")
+    harness.accept("m1", sender="bob")
     await build_deferred(builder, "m1")
-    world.mine("treasury")
-    world.chain.balances[world.address("bob")] = 20 * COST
+    harness.mine("treasury")
+    harness.chain.balances[harness.address("bob")] = 20 * COST
 
     await builder.build("m1")
 
-    assert [type(message) for message in world.messages()] == [SignTopUp, SignMint]
-    assert world.account("bob").next_nonce == 1
+    assert [type(message) for message in harness.messages()] == [SignTopUp, SignMint]
+    assert harness.account("bob").next_nonce == 1
 
 
 async def test_build__when_a_settled_top_up_was_not_enough__then_another_replaces_it(
-    world: World, builder: Builder
+    harness: Harness, builder: Builder
 ) -> None:
-    world.accept("m1", sender="bob")
+    harness.accept("m1", sender="bob")
     await build_deferred(builder, "m1")
-    world.mine("treasury")
-    world.chain.counts[world.address("bob")] = 20  # and they have spent it
+    harness.mine("treasury")
+    harness.chain.counts[harness.address("bob")] = 20  # and they have spent it
 
     await build_deferred(builder, "m1")
 
-    recorded = world.top_up("bob")
-    payload = TopUpPayload(recipient=world.address("bob"), value=40 * COST, recipient_count=20)
+    recorded = harness.top_up("bob")
+    payload = TopUpPayload(recipient=harness.address("bob"), value=40 * COST, recipient_count=20)
     assert (recorded.nonce, recorded.top_up) == (1, payload)
-    assert [message.nonce for message in world.messages() if isinstance(message, SignTopUp)] == [0, 1]
+    assert [message.nonce for message in harness.messages() if isinstance(message, SignTopUp)] == [0, 1]
 
 
 async def test_build__when_a_noop_took_the_top_ups_nonce__then_the_next_try_waits_a_minute(
-    world: World, builder: Builder
+    harness: Harness, builder: Builder
 ) -> None:
-    world.accept("m1", sender="bob")
+    harness.accept("m1", sender="bob")
     await build_deferred(builder, "m1")
-    world.mine("treasury")
-    world.now += 59
+    harness.mine("treasury")
+    harness.now += 59
 
     with pytest.raises(Deferred, match="never arrived"):
         await builder.build("m1")
-    assert world.account("treasury").next_nonce == 1
-    world.now += 2
+    assert harness.account("treasury").next_nonce == 1
+    harness.now += 2
     await build_deferred(builder, "m1")
 
-    assert [message.nonce for message in world.messages() if isinstance(message, SignTopUp)] == [0, 1]
+    assert [message.nonce for message in harness.messages() if isinstance(message, SignTopUp)] == [0, 1]
 
 
 async def test_build__when_a_top_up_arrived_but_is_not_enough_any_more__then_another_follows_at_once(
-    world: World, builder: Builder
+    harness: Harness, builder: Builder
 ) -> None:
-    world.accept("m1", sender="bob")
+    harness.accept("m1", sender="bob")
     await build_deferred(builder, "m1")
-    world.mine("treasury")
-    world.chain.balances[world.address("bob")] = 20 * COST
-    world.chain.market = FeeMarket(base_fee=100 * 10**9, priority_fee=10**9)
+    harness.mine("treasury")
+    harness.chain.balances[harness.address("bob")] = 20 * COST
+    harness.chain.market = FeeMarket(base_fee=100 * 10**9, priority_fee=10**9)
 
     await build_deferred(builder, "m1")
 
-    assert world.account("treasury").next_nonce == 2
+    assert harness.account("treasury").next_nonce == 2
 
 
 async def test_top_up__when_the_money_arrived_after_the_need_was_read__then_no_more_is_sent(
-    world: World, builder: Builder
+    harness: Harness, builder: Builder
 ) -> None:
-    bob = world.address("bob")
+    bob = harness.address("bob")
     funding = await builder.funds.check(bob, COST)
     await builder.funds.top_up(bob, funding)
-    world.mine("treasury")
-    world.chain.balances[bob] = 20 * COST
+    harness.mine("treasury")
+    harness.chain.balances[bob] = 20 * COST
 
     await builder.funds.top_up(bob, funding)
 
-    assert world.account("treasury").next_nonce == 1
+    assert harness.account("treasury").next_nonce == 1
 
 
 async def test_build__when_a_pending_top_up_is_old__then_the_same_one_is_sent_again(
-    world: World, builder: Builder
+    harness: Harness, builder: Builder
 ) -> None:
-    world.accept("m1", sender="bob")
+    harness.accept("m1", sender="bob")
     await build_deferred(builder, "m1")
-    world.outbox.seen.clear()
-    world.now += 4
+    harness.outbox.seen.clear()
+    harness.now += 4
     await build_deferred(builder, "m1")
-    assert len(world.messages()) == 1
-    world.now += 2
+    assert len(harness.messages()) == 1
+    harness.now += 2
 
     await build_deferred(builder, "m1", "m1")
 
-    first, second = world.messages()
+    first, second = harness.messages()
     assert first == second
 
 
 async def test_build__when_mints_in_flight_have_spent_the_balance__then_the_next_one_waits(
-    world: World, builder: Builder
+    harness: Harness, builder: Builder
 ) -> None:
-    world.chain.balances[world.address("bob")] = 3 * COST
+    harness.chain.balances[harness.address("bob")] = 3 * COST
     for i in range(4):
-        world.accept(f"m{i}", sender="bob")
+        harness.accept(f"m{i}", sender="bob")
 
     outcomes = await asyncio.gather(*(builder.build(f"m{i}") for i in range(4)), return_exceptions=True)
 
     assert sum(isinstance(outcome, Deferred) for outcome in outcomes) == 1
-    assert world.account("bob").next_nonce == 3
+    assert harness.account("bob").next_nonce == 3
 
 
 async def test_build__when_mints_in_flight_are_mined__then_they_count_no_more(
-    world: World, builder: Builder
+    harness: Harness, builder: Builder
 ) -> None:
-    world.chain.balances[world.address("bob")] = COST
-    world.accept("m1", sender="bob")
-    world.accept("m2", sender="bob")
+    harness.chain.balances[harness.address("bob")] = COST
+    harness.accept("m1", sender="bob")
+    harness.accept("m2", sender="bob")
     await builder.build("m1")
-    world.mine("bob")
+    harness.mine("bob")
 
     await builder.build("m2")
 
-    assert world.account("bob").next_nonce == 2
+    assert harness.account("bob").next_nonce == 2
 
 
 async def test_build__when_the_treasury_is_low__then_the_mint_waits_and_no_nonce_is_burned(
-    world: World, builder: Builder
+    harness: Harness, builder: Builder
 ) -> None:
-    world.chain.balances[world.address("treasury")] = COST
-    world.accept("m1", sender="bob")
+    harness.chain.balances[harness.address("treasury")] = COST
+    harness.accept("m1", sender="bob")
 
     await builder.build("m1")
 
-    assert (world.mint("m1").status, world.mint("m1").waiting) == (MintStatus.ACCEPTED, TREASURY_EMPTY)
-    assert world.tables.accounts == {}
-    assert world.messages() == []
+    assert (harness.mint("m1").status, harness.mint("m1").waiting) == (MintStatus.ACCEPTED, TREASURY_EMPTY)
+    assert harness.tables.accounts == {}
+    assert harness.messages() == []
     assert builder.count("treasury_low") == 1
 
 
 async def test_treasury__when_it_pays_for_top_ups__then_the_log_says_once_a_minute_how_many_are_left(
-    world: World, builder: Builder
+    harness: Harness, builder: Builder
 ) -> None:
     left: list[int] = []
     with capture_logs() as logs:
         for name in ("bob", "carol"):
-            world.accept(f"m-{name}", sender=name)
+            harness.accept(f"m-{name}", sender=name)
             await build_deferred(builder, f"m-{name}")
         left += [entry["top_ups_left"] for entry in logs if entry["event"] == "treasury_balance"]
-        world.now += 60
-        world.accept("m-dave", sender="dave")
+        harness.now += 60
+        harness.accept("m-dave", sender="dave")
         await build_deferred(builder, "m-dave")
     told = [entry for entry in logs if entry["event"] == "treasury_balance"]
     assert len(left) == 1
     assert [entry["top_ups_left"] for entry in told] == [left[0], left[0] - 2]
-    assert {entry["balance"] for entry in told} == {str(world.chain.balances[world.address("treasury")])}
+    assert {entry["balance"] for entry in told} == {str(harness.chain.balances[harness.address("treasury")])}
 
 
 async def test_build__when_the_mint_has_to_wait_and_the_wallet_is_empty__then_no_money_is_sent(
-    world: World, builder: Builder
+    harness: Harness, builder: Builder
 ) -> None:
-    world.accept("m1", sender="bob")
+    harness.accept("m1", sender="bob")
     await build_deferred(builder, "m1")
-    world.accept("m2", sender="carol")
-    world.chain.reverts[world.contract] = CallReverted(Revert("EnforcedPause", {}), "EnforcedPause()")
+    harness.accept("m2", sender="carol")
+    harness.chain.reverts[harness.contract] = CallReverted(Revert("EnforcedPause", {}), "EnforcedPause()")
 
     await builder.build("m2")
 
-    assert world.mint("m2").waiting == COLLECTION_PAUSED
-    assert world.address("carol") not in world.tables.accounts
+    assert harness.mint("m2").waiting == COLLECTION_PAUSED
+    assert harness.address("carol") not in harness.tables.accounts
 
 
-def in_flight(world: World, name: str, count: int = 1, *, mined: int = 0) -> None:
+def in_flight(harness: Harness, name: str, count: int = 1, *, mined: int = 0) -> None:
     """Put a wallet on record whose last `count` transactions are not mined."""
-    world.tables.accounts[world.address(name)] = Account(next_nonce=mined + count)
-    world.chain.counts[world.address(name)] = mined
+    harness.tables.accounts[harness.address(name)] = Account(next_nonce=mined + count)
+    harness.chain.counts[harness.address(name)] = mined
 
 
 async def test_fund__when_the_wallet_lacks_the_money__then_it_is_topped_up(
-    world: World, builder: Builder
+    harness: Harness, builder: Builder
 ) -> None:
-    in_flight(world, "bob")
+    in_flight(harness, "bob")
 
-    await builder.fund(world.address("bob"), required=5 * COST)
+    await builder.fund(harness.address("bob"), required=5 * COST)
 
-    [intent] = world.messages()
+    [intent] = harness.messages()
     assert isinstance(intent, SignTopUp)
-    assert (intent.recipient, intent.value) == (world.address("bob"), 10 * COST)
+    assert (intent.recipient, intent.value) == (harness.address("bob"), 10 * COST)
 
 
 async def test_fund__when_later_nonces_are_in_flight_too__then_they_are_paid_for_as_well(
-    world: World, builder: Builder
+    harness: Harness, builder: Builder
 ) -> None:
     # A node counts all that waits in its pool: enough for the first nonce alone is not enough.
-    in_flight(world, "bob", 3, mined=4)
-    world.chain.balances[world.address("bob")] = COST
+    in_flight(harness, "bob", 3, mined=4)
+    harness.chain.balances[harness.address("bob")] = COST
 
-    await builder.fund(world.address("bob"), required=COST)
+    await builder.fund(harness.address("bob"), required=COST)
 
-    [intent] = world.messages()
+    [intent] = harness.messages()
     assert isinstance(intent, SignTopUp)
     assert intent.value == 2 * (3 * COST - COST)
 
 
 async def test_fund__when_the_wallet_is_rich_by_now__then_nothing_happens(
-    world: World, builder: Builder
+    harness: Harness, builder: Builder
 ) -> None:
-    in_flight(world, "bob")
-    world.chain.balances[world.address("bob")] = 5 * COST
+    in_flight(harness, "bob")
+    harness.chain.balances[harness.address("bob")] = 5 * COST
 
-    await builder.fund(world.address("bob"), required=5 * COST)
+    await builder.fund(harness.address("bob"), required=5 * COST)
 
-    assert world.messages() == []
+    assert harness.messages() == []
 
 
 async def test_fund__when_the_node_counts_what_nobody_knows_of__then_more_comes_until_it_is_enough(
-    world: World, builder: Builder
+    harness: Harness, builder: Builder
 ) -> None:
     # A dearer replacement in the node's pool, or a stranger's transaction with the same key.
-    bob = world.address("bob")
-    in_flight(world, "bob")
-    world.chain.balances[bob] = 3 * COST
+    bob = harness.address("bob")
+    in_flight(harness, "bob")
+    harness.chain.balances[bob] = 3 * COST
 
     await builder.fund(bob, required=COST, balance=3 * COST)
 
-    [intent] = world.messages()
+    [intent] = harness.messages()
     assert isinstance(intent, SignTopUp)
     assert (intent.recipient, intent.value) == (bob, 2 * COST)
 
 
 async def test_fund__when_the_top_up_came_after_the_refusal__then_nothing_happens(
-    world: World, builder: Builder
+    harness: Harness, builder: Builder
 ) -> None:
-    in_flight(world, "bob")
-    world.chain.balances[world.address("bob")] = 5 * COST
+    in_flight(harness, "bob")
+    harness.chain.balances[harness.address("bob")] = 5 * COST
 
-    await builder.fund(world.address("bob"), required=COST, balance=3 * COST)
+    await builder.fund(harness.address("bob"), required=COST, balance=3 * COST)
 
-    assert world.messages() == []
+    assert harness.messages() == []
 
 
 async def test_fund__when_the_poor_wallet_is_the_treasury_itself__then_it_is_only_reported(
-    world: World, builder: Builder
+    harness: Harness, builder: Builder
 ) -> None:
-    in_flight(world, "treasury")
-    world.chain.balances[world.address("treasury")] = 0
+    in_flight(harness, "treasury")
+    harness.chain.balances[harness.address("treasury")] = 0
 
-    await builder.fund(world.address("treasury"), required=COST)
+    await builder.fund(harness.address("treasury"), required=COST)
 
-    assert world.messages() == []
+    assert harness.messages() == []
     assert builder.count("treasury_low") == 1
 
 
 @pytest.mark.parametrize("account", [None, Account()], ids=["without a record", "without a nonce"])
 async def test_fund__when_no_nonce_of_the_wallet_was_ever_reserved__then_it_is_refused(
-    world: World, builder: Builder, account: Account | None
+    harness: Harness, builder: Builder, account: Account | None
 ) -> None:
-    thief = world.address("thief")
+    thief = harness.address("thief")
     if account is not None:
-        world.tables.accounts[thief] = account
+        harness.tables.accounts[thief] = account
 
     with pytest.raises(Rejected, match=f"wallet_unknown: Field wallet: {thief} is no wallet on record"):
         await builder.fund(thief, required=COST)
 
-    assert world.messages() == []
+    assert harness.messages() == []
 
 
 async def test_fund__when_all_of_the_wallets_transactions_are_mined__then_it_gets_nothing(
-    world: World, builder: Builder
+    harness: Harness, builder: Builder
 ) -> None:
-    in_flight(world, "bob", 0, mined=3)
+    in_flight(harness, "bob", 0, mined=3)
 
     with pytest.raises(Conflict):
-        await builder.fund(world.address("bob"), required=COST)
+        await builder.fund(harness.address("bob"), required=COST)
 
-    assert world.messages() == []
+    assert harness.messages() == []
 
 
 async def test_fund__when_another_copy_has_reserved_since__then_its_reservations_count(
-    world: World, builder: Builder
+    harness: Harness, builder: Builder
 ) -> None:
-    in_flight(world, "bob", 0, mined=1)
-    assert await builder.reserver.next_nonce(world.address("bob")) == 1
-    in_flight(world, "bob", 2, mined=1)
+    in_flight(harness, "bob", 0, mined=1)
+    assert await builder.reserver.next_nonce(harness.address("bob")) == 1
+    in_flight(harness, "bob", 2, mined=1)
 
-    await builder.fund(world.address("bob"), required=COST)
+    await builder.fund(harness.address("bob"), required=COST)
 
-    [intent] = world.messages()
+    [intent] = harness.messages()
     assert isinstance(intent, SignTopUp)
     assert intent.value == 4 * COST
 
 
 async def test_fund__when_it_asks_for_more_than_a_transaction_may_cost__then_it_is_refused(
-    world: World, builder: Builder
+    harness: Harness, builder: Builder
 ) -> None:
-    in_flight(world, "bob")
-    await builder.fund(world.address("bob"), required=ETHER)
+    in_flight(harness, "bob")
+    await builder.fund(harness.address("bob"), required=ETHER)
 
     with pytest.raises(Rejected, match="funding_above_limit: Field required: 1000000000000000001 wei"):
-        await builder.fund(world.address("bob"), required=ETHER + 1)
+        await builder.fund(harness.address("bob"), required=ETHER + 1)
 
-    assert len(world.messages()) == 1
+    assert len(harness.messages()) == 1
 
 
 async def test_fund__when_it_names_a_balance_that_the_wallet_has_not__then_that_does_not_count(
-    world: World, builder: Builder
+    harness: Harness, builder: Builder
 ) -> None:
-    in_flight(world, "bob")
-    world.chain.balances[world.address("bob")] = COST
+    in_flight(harness, "bob")
+    harness.chain.balances[harness.address("bob")] = COST
 
-    await builder.fund(world.address("bob"), required=COST, balance=ETHER)
+    await builder.fund(harness.address("bob"), required=COST, balance=ETHER)
 
-    [intent] = world.messages()
+    [intent] = harness.messages()
     assert isinstance(intent, SignTopUp)
     assert intent.value == 2 * COST
 
@@ -498,51 +495,51 @@ def test_value__when_a_wallet_is_short__then_the_top_up_follows_its_need(
 
 
 async def test_build__when_a_top_up_was_reserved_and_never_sent__then_the_next_builder_sends_it(
-    world: World, builder: Builder
+    harness: Harness, builder: Builder
 ) -> None:
-    world.accept("m1", sender="poor")
-    send, world.outbox.send = world.outbox.send, failing  # type: ignore[method-assign] # a builder dies here
+    harness.accept("m1", sender="poor")
+    send, harness.outbox.send = harness.outbox.send, failing  # type: ignore[method-assign] # a builder dies here
     with pytest.raises(Unavailable):
         await builder.build("m1")
-    world.outbox.send = send  # type: ignore[method-assign] # and another one starts
-    successor = world.builder()
+    harness.outbox.send = send  # type: ignore[method-assign] # and another one starts
+    successor = harness.builder()
     await build_deferred(successor, "m1")
-    assert world.messages() == []
-    world.now += 5
+    assert harness.messages() == []
+    harness.now += 5
     await build_deferred(successor, "m1")
-    [message] = world.messages()
+    [message] = harness.messages()
     assert isinstance(message, SignTopUp)
-    assert (message.nonce, message.recipient) == (0, world.address("poor"))
-    assert meaning_of(message) == world.top_up("poor").meaning
+    assert (message.nonce, message.recipient) == (0, harness.address("poor"))
+    assert meaning_of(message) == harness.top_up("poor").meaning
 
 
 async def test_build__when_a_pending_top_up_is_on_its_way_to_the_chain__then_the_broadcaster_looks_after_it(
-    world: World, builder: Builder
+    harness: Harness, builder: Builder
 ) -> None:
-    world.accept("m1", sender="bob")
+    harness.accept("m1", sender="bob")
     await build_deferred(builder, "m1")
-    world.move("treasury", 0, state=TransactionState.SUBMITTED)
-    world.outbox.seen.clear()
-    world.now += 60
+    harness.move("treasury", 0, state=TransactionState.SUBMITTED)
+    harness.outbox.seen.clear()
+    harness.now += 60
 
     await build_deferred(builder, "m1")
 
-    assert len(world.messages()) == 1
+    assert len(harness.messages()) == 1
 
 
 async def test_top_up__when_the_account_is_of_an_earlier_version__then_its_latest_one_is_the_treasurys(
-    world: World, builder: Builder
+    harness: Harness, builder: Builder
 ) -> None:
-    world.accept("m1", sender="bob")
-    world.tables.accounts[world.address("bob")] = Account(top_up_nonce=0)
-    world.tables.accounts[world.address("treasury")] = Account(next_nonce=1)
+    harness.accept("m1", sender="bob")
+    harness.tables.accounts[harness.address("bob")] = Account(top_up_nonce=0)
+    harness.tables.accounts[harness.address("treasury")] = Account(next_nonce=1)
     await build_deferred(builder, "m1")
-    assert world.messages() == []
-    world.mine("treasury")
+    assert harness.messages() == []
+    harness.mine("treasury")
 
     await build_deferred(builder, "m1")
 
-    assert world.top_up("bob").nonce == 1
+    assert harness.top_up("bob").nonce == 1
 
 
 async def failing(*_: object, **__: object) -> None:
@@ -552,78 +549,78 @@ async def failing(*_: object, **__: object) -> None:
 DAY = 86_400
 
 
-async def spend(world: World, name: str) -> None:
+async def spend(harness: Harness, name: str) -> None:
     """Let a wallet's top-up arrive and be spent by another transaction of the wallet."""
-    world.mine("treasury")
-    world.chain.counts[world.address(name)] = world.chain.counts.get(world.address(name), 0) + 1
-    world.now += 61
+    harness.mine("treasury")
+    harness.chain.counts[harness.address(name)] = harness.chain.counts.get(harness.address(name), 0) + 1
+    harness.now += 61
 
 
 async def test_top_up__when_it_is_reserved__then_the_wallets_gas_of_the_day_is_on_its_account(
-    world: World, builder: Builder
+    harness: Harness, builder: Builder
 ) -> None:
-    world.accept("m1", sender="bob")
+    harness.accept("m1", sender="bob")
     await build_deferred(builder, "m1")
-    await spend(world, "bob")
+    await spend(harness, "bob")
     await build_deferred(builder, "m1")
 
-    account = world.account("bob")
-    assert (account.gas_day, account.gas_given) == (int(world.now) // DAY, 40 * COST)
+    account = harness.account("bob")
+    assert (account.gas_day, account.gas_given) == (int(harness.now) // DAY, 40 * COST)
 
 
 async def test_top_up__when_the_days_budget_is_used_up__then_the_mint_waits_until_the_next_day(
-    world: World,
+    harness: Harness,
 ) -> None:
-    world.day_budget = 30 * COST
-    builder = world.builder()
-    world.accept("m1", sender="bob")
+    harness.day_budget = 30 * COST
+    builder = harness.builder()
+    harness.accept("m1", sender="bob")
     await build_deferred(builder, "m1")
-    await spend(world, "bob")
+    await spend(harness, "bob")
     await build_deferred(builder, "m1")
-    assert world.account("bob").gas_given == 30 * COST
-    await spend(world, "bob")
+    assert harness.account("bob").gas_given == 30 * COST
+    await spend(harness, "bob")
 
     await builder.build("m1")
 
-    waiting = world.mint("m1").waiting
+    waiting = harness.mint("m1").waiting
     assert waiting is not None
     assert waiting.code == "gas_budget_reached"
-    assert world.account("treasury").next_nonce == 2
-    world.now += DAY
+    assert harness.account("treasury").next_nonce == 2
+    harness.now += DAY
     await build_deferred(builder, "m1")
-    assert world.account("bob").gas_given == 20 * COST
+    assert harness.account("bob").gas_given == 20 * COST
 
 
 async def test_top_up__when_another_wallets_budget_is_used_up__then_this_one_has_its_own(
-    world: World,
+    harness: Harness,
 ) -> None:
-    world.day_budget = 20 * COST
-    builder = world.builder()
+    harness.day_budget = 20 * COST
+    builder = harness.builder()
     for name in ("bob", "carol"):
-        world.accept(f"m-{name}", sender=name)
+        harness.accept(f"m-{name}", sender=name)
         await build_deferred(builder, f"m-{name}")
 
-    assert world.account("treasury").next_nonce == 2
+    assert harness.account("treasury").next_nonce == 2
 
 
-async def test_top_up__when_the_one_before_never_arrived__then_it_does_not_count(world: World) -> None:
-    world.day_budget = 20 * COST
-    builder = world.builder()
-    world.accept("m1", sender="bob")
+async def test_top_up__when_the_one_before_never_arrived__then_it_does_not_count(harness: Harness) -> None:
+    harness.day_budget = 20 * COST
+    builder = harness.builder()
+    harness.accept("m1", sender="bob")
     await build_deferred(builder, "m1")
-    world.mine("treasury")
-    world.now += 61
+    harness.mine("treasury")
+    harness.now += 61
 
     await build_deferred(builder, "m1")
 
-    assert world.account("bob").gas_given == 20 * COST
-    assert world.account("treasury").next_nonce == 2
+    assert harness.account("bob").gas_given == 20 * COST
+    assert harness.account("treasury").next_nonce == 2
 
 
-async def test_fund__when_the_days_budget_is_used_up__then_the_message_is_done(world: World) -> None:
-    world.day_budget = 0
-    in_flight(world, "bob")
+async def test_fund__when_the_days_budget_is_used_up__then_the_message_is_done(harness: Harness) -> None:
+    harness.day_budget = 0
+    in_flight(harness, "bob")
 
-    await world.builder().fund(world.address("bob"), required=COST)
+    await harness.builder().fund(harness.address("bob"), required=COST)
 
-    assert world.messages() == []
+    assert harness.messages() == []

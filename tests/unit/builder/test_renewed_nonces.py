@@ -21,167 +21,167 @@ from mintline_builder.waiting import Waiting
 if TYPE_CHECKING:
     from mintline.records import Mint
     from mintline_builder.ports import Advance
-from tests.unit.builder.conftest import Builder, World
+from mintline_testkit.builder.harness import Builder, Harness
 
 FIRST = Attempt(tx_hash=b"\x01" * 32, max_fee_per_gas=3, max_priority_fee_per_gas=1, at=1, nonce=0)
 
 
-async def submitted(world: World, builder: Builder, mint_id: str = "m1") -> Mint:
+async def submitted(harness: Harness, builder: Builder, mint_id: str = "m1") -> Mint:
     """Build a mint, and note that its transaction was sent."""
-    world.accept(mint_id)
+    harness.accept(mint_id)
     await builder.build(mint_id)
-    world.move("alice", 0, state=TransactionState.SUBMITTED, attempts=(FIRST,), submitted_at=1)
-    world.outbox.sent.clear()
-    mint = world.mint(mint_id)
+    harness.move("alice", 0, state=TransactionState.SUBMITTED, attempts=(FIRST,), submitted_at=1)
+    harness.outbox.sent.clear()
+    mint = harness.mint(mint_id)
     assert mint.status is MintStatus.SUBMITTED
     return mint
 
 
 async def test_build__when_the_chain_is_ahead_of_the_reservations__then_they_jump_there(
-    world: World, builder: Builder
+    harness: Harness, builder: Builder
 ) -> None:
-    world.accept("m1")
+    harness.accept("m1")
     await builder.build("m1")
-    world.chain.counts[world.address("alice")] = 5
+    harness.chain.counts[harness.address("alice")] = 5
     for mint_id in ("m2", "m3"):
-        world.accept(mint_id)
+        harness.accept(mint_id)
     await asyncio.gather(*(builder.build(mint_id) for mint_id in ("m2", "m3")))
-    assert [world.mint(mint_id).nonce for mint_id in ("m1", "m2", "m3")] == [0, 5, 6]
-    assert world.account("alice").next_nonce == 7
+    assert [harness.mint(mint_id).nonce for mint_id in ("m1", "m2", "m3")] == [0, 5, 6]
+    assert harness.account("alice").next_nonce == 7
     assert builder.count("jumps") == 1
 
 
 async def test_build__when_copies_see_the_jump_at_once__then_every_nonce_is_given_out_once(
-    world: World, builder: Builder
+    harness: Harness, builder: Builder
 ) -> None:
-    world.accept("m0")
+    harness.accept("m0")
     await builder.build("m0")
-    world.chain.counts[world.address("alice")] = 9
-    copies = [world.builder() for _ in range(3)]
+    harness.chain.counts[harness.address("alice")] = 9
+    copies = [harness.builder() for _ in range(3)]
     for number in range(1, 13):
-        world.accept(f"m{number}")
+        harness.accept(f"m{number}")
     await asyncio.gather(*(copies[number % 3].build(f"m{number}") for number in range(1, 13)))
-    assert sorted(world.mint(f"m{number}").nonce or 0 for number in range(1, 13)) == list(range(9, 21))
+    assert sorted(harness.mint(f"m{number}").nonce or 0 for number in range(1, 13)) == list(range(9, 21))
 
 
 async def test_build__when_another_copy_reserved_what_the_chain_has_mined__then_no_jump_is_told(
-    world: World, builder: Builder
+    harness: Harness, builder: Builder
 ) -> None:
-    other = world.builder()
+    other = harness.builder()
     for number in range(6):
-        world.accept(f"m{number}")
+        harness.accept(f"m{number}")
     await builder.build("m0")
     for number in range(1, 5):
         await other.build(f"m{number}")
-    world.chain.counts[world.address("alice")] = 5
+    harness.chain.counts[harness.address("alice")] = 5
     await builder.build("m5")
-    assert world.mint("m5").nonce == 5
+    assert harness.mint("m5").nonce == 5
     assert (builder.count("jumps"), other.count("jumps")) == (0, 0)
 
 
 async def test_top_up__when_the_treasury_was_used_elsewhere__then_its_reservations_jump_too(
-    world: World, builder: Builder
+    harness: Harness, builder: Builder
 ) -> None:
-    world.accept("m1", sender="poor")
-    world.accept("m2", sender="poorer")
+    harness.accept("m1", sender="poor")
+    harness.accept("m2", sender="poorer")
     with pytest.raises(Deferred):
         await builder.build("m1")
-    world.chain.counts[world.address("treasury")] = 4
+    harness.chain.counts[harness.address("treasury")] = 4
     with pytest.raises(Deferred):
         await builder.build("m2")
-    assert world.top_up("poorer").nonce == 4
+    assert harness.top_up("poorer").nonce == 4
 
 
 async def test_renew__when_the_nonce_is_spent__then_the_mint_has_another_and_the_same_token(
-    world: World, builder: Builder
+    harness: Harness, builder: Builder
 ) -> None:
-    before = await submitted(world, builder)
-    world.chain.counts[world.address("alice")] = 3
-    world.now += 600
+    before = await submitted(harness, builder)
+    harness.chain.counts[harness.address("alice")] = 3
+    harness.now += 600
     await builder.renew("m1", spent=0)
-    mint = world.mint("m1")
+    mint = harness.mint("m1")
     assert (mint.status, mint.nonce, mint.token_id) == (MintStatus.BUILT, 3, before.token_id)
-    assert (mint.attempts, mint.submitted_at, mint.deadline) == ((FIRST,), None, int(world.now) + 3600)
-    [intent] = world.messages()
+    assert (mint.attempts, mint.submitted_at, mint.deadline) == ((FIRST,), None, int(harness.now) + 3600)
+    [intent] = harness.messages()
     assert isinstance(intent, SignMint)
     assert (intent.nonce, intent.attempt, intent.voucher.token_id) == (3, 1, before.token_id)
     assert builder.count("renewed") == 1
 
 
 async def test_renew__when_the_nonce_is_spent__then_earlier_attempts_are_the_mints_and_new_ones_count_on(
-    world: World, builder: Builder
+    harness: Harness, builder: Builder
 ) -> None:
-    await submitted(world, builder)
-    earlier = world.move("alice", 0, attempts=(FIRST, FIRST.evolve(tx_hash=b"\x02" * 32)))
+    await submitted(harness, builder)
+    earlier = harness.move("alice", 0, attempts=(FIRST, FIRST.evolve(tx_hash=b"\x02" * 32)))
     noop = FIRST.evolve(tx_hash=b"\x03" * 32, fills=True)
-    world.move("alice", 0, attempts=(*earlier.attempts, noop))
-    world.chain.counts[world.address("alice")] = 3
+    harness.move("alice", 0, attempts=(*earlier.attempts, noop))
+    harness.chain.counts[harness.address("alice")] = 3
 
     await builder.renew("m1", spent=0)
 
-    assert world.tables.mints["m1"].attempts == world.mint("m1").attempts == earlier.attempts
-    renewed = world.transaction("alice", 3)
+    assert harness.tables.mints["m1"].attempts == harness.mint("m1").attempts == earlier.attempts
+    renewed = harness.transaction("alice", 3)
     assert (renewed.operations, renewed.first_attempt, renewed.attempts) == (("m1",), 2, ())
-    [intent] = world.messages()
+    [intent] = harness.messages()
     assert isinstance(intent, SignMint)
     assert (intent.attempt, meaning_of(intent)) == (renewed.next_attempt, renewed.meaning)
-    world.move("alice", 3, attempts=(noop,))
-    world.outbox.seen.clear()
-    await world.builder().build("m1")
-    assert world.messages() == [intent, intent], "a no-op is no attempt of the mint's"
+    harness.move("alice", 3, attempts=(noop,))
+    harness.outbox.seen.clear()
+    await harness.builder().build("m1")
+    assert harness.messages() == [intent, intent], "a no-op is no attempt of the mint's"
     later = FIRST.evolve(tx_hash=b"\x04" * 32)
-    world.move("alice", 3, attempts=(later,), state=TransactionState.SUBMITTED)
-    assert world.mint("m1").attempts == (*earlier.attempts, later)
+    harness.move("alice", 3, attempts=(later,), state=TransactionState.SUBMITTED)
+    assert harness.mint("m1").attempts == (*earlier.attempts, later)
 
 
 async def test_renew__when_an_attempt_of_the_mint_is_mined_meanwhile__then_it_keeps_its_nonce(
-    world: World, builder: Builder, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, builder: Builder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await submitted(world, builder)
-    world.chain.counts[world.address("alice")] = 1
-    commit = world.accounts.commit
+    await submitted(harness, builder)
+    harness.chain.counts[harness.address("alice")] = 1
+    commit = harness.accounts.commit
 
     async def late(advances: Sequence[Advance]) -> None:
-        world.move("alice", 0, state=TransactionState.MINED, outcome="succeeded")
+        harness.move("alice", 0, state=TransactionState.MINED, outcome="succeeded")
         await commit(advances)
 
-    monkeypatch.setattr(world.accounts, "commit", late)
+    monkeypatch.setattr(harness.accounts, "commit", late)
     await builder.renew("m1", spent=0)
 
-    assert (world.mint("m1").status, world.mint("m1").nonce) == (MintStatus.MINED, 0)
-    assert world.account("alice").next_nonce == 1
-    assert world.messages() == []
+    assert (harness.mint("m1").status, harness.mint("m1").nonce) == (MintStatus.MINED, 0)
+    assert harness.account("alice").next_nonce == 1
+    assert harness.messages() == []
 
 
 async def test_renew__when_a_noop_took_the_nonce_before_the_mint_was_sent__then_it_has_another(
-    world: World, builder: Builder
+    harness: Harness, builder: Builder
 ) -> None:
-    world.accept("m1")
+    harness.accept("m1")
     await builder.build("m1")
-    before = world.mint("m1")
-    world.outbox.sent.clear()
+    before = harness.mint("m1")
+    harness.outbox.sent.clear()
     with pytest.raises(Deferred):
         await builder.renew("m1", spent=0)
-    assert world.mint("m1") == before
-    world.chain.counts[world.address("alice")] = 1
+    assert harness.mint("m1") == before
+    harness.chain.counts[harness.address("alice")] = 1
     await builder.renew("m1", spent=0)
-    mint = world.mint("m1")
+    mint = harness.mint("m1")
     assert (mint.status, mint.nonce, mint.token_id) == (MintStatus.BUILT, 1, before.token_id)
-    intent = world.messages()[-1]
+    intent = harness.messages()[-1]
     assert isinstance(intent, SignMint)
     assert (intent.nonce, intent.attempt) == (1, 0)
 
 
 async def test_renew__when_redelivered__then_the_same_intent_is_sent_on_and_no_nonce_is_lost(
-    world: World, builder: Builder
+    harness: Harness, builder: Builder
 ) -> None:
-    await submitted(world, builder)
-    world.chain.counts[world.address("alice")] = 1
-    await asyncio.gather(*(world.builder().renew("m1", spent=0) for _ in range(4)), return_exceptions=True)
+    await submitted(harness, builder)
+    harness.chain.counts[harness.address("alice")] = 1
+    await asyncio.gather(*(harness.builder().renew("m1", spent=0) for _ in range(4)), return_exceptions=True)
     await builder.renew("m1", spent=0)
-    assert world.mint("m1").nonce == 1
-    assert world.account("alice").next_nonce == 2
-    assert {message.nonce for message in world.messages() if isinstance(message, SignMint)} == {1}
+    assert harness.mint("m1").nonce == 1
+    assert harness.account("alice").next_nonce == 2
+    assert {message.nonce for message in harness.messages() if isinstance(message, SignMint)} == {1}
 
 
 @pytest.mark.parametrize(
@@ -196,174 +196,174 @@ async def test_renew__when_redelivered__then_the_same_intent_is_sent_on_and_no_n
     ids=["mined", "reverted", "rejected", "minted-by-another", "renewed-already"],
 )
 async def test_renew__when_the_mint_moved_on__then_nothing_happens(
-    world: World, builder: Builder, stored: dict[str, object], carrier: dict[str, object]
+    harness: Harness, builder: Builder, stored: dict[str, object], carrier: dict[str, object]
 ) -> None:
-    await submitted(world, builder)
-    world.tables.mints["m1"] = world.tables.mints["m1"].evolve(**stored)
-    world.move("alice", 0, **carrier)
-    before = world.mint("m1")
-    world.chain.counts[world.address("alice")] = 1
+    await submitted(harness, builder)
+    harness.tables.mints["m1"] = harness.tables.mints["m1"].evolve(**stored)
+    harness.move("alice", 0, **carrier)
+    before = harness.mint("m1")
+    harness.chain.counts[harness.address("alice")] = 1
     await builder.renew("m1", spent=0)
-    assert world.mint("m1") == before
-    assert world.messages() == []
+    assert harness.mint("m1") == before
+    assert harness.messages() == []
 
 
-async def test_renew__when_the_node_lags__then_it_waits(world: World, builder: Builder) -> None:
-    before = await submitted(world, builder)
+async def test_renew__when_the_node_lags__then_it_waits(harness: Harness, builder: Builder) -> None:
+    before = await submitted(harness, builder)
     with pytest.raises(Deferred):
         await builder.renew("m1", spent=0)
-    assert world.mint("m1") == before
+    assert harness.mint("m1") == before
 
 
 async def test_renew__when_the_token_is_on_chain_after_all__then_the_mint_keeps_its_nonce(
-    world: World, builder: Builder
+    harness: Harness, builder: Builder
 ) -> None:
-    before = await submitted(world, builder)
-    world.chain.counts[world.address("alice")] = 1
-    world.chain.reverts[world.contract] = CallReverted(Revert("AlreadyMinted", {}), "AlreadyMinted()")
+    before = await submitted(harness, builder)
+    harness.chain.counts[harness.address("alice")] = 1
+    harness.chain.reverts[harness.contract] = CallReverted(Revert("AlreadyMinted", {}), "AlreadyMinted()")
     with pytest.raises(Unavailable):
         await builder.renew("m1", spent=0)
-    assert world.mint("m1") == before
-    assert world.account("alice").next_nonce == 1
+    assert harness.mint("m1") == before
+    assert harness.account("alice").next_nonce == 1
 
 
 async def test_renew__when_the_collection_is_paused__then_the_mint_waits_without_another_nonce(
-    world: World, builder: Builder
+    harness: Harness, builder: Builder
 ) -> None:
-    before = await submitted(world, builder)
-    world.chain.counts[world.address("alice")] = 1
-    world.chain.reverts[world.contract] = CallReverted(Revert("EnforcedPause", {}), "EnforcedPause()")
+    before = await submitted(harness, builder)
+    harness.chain.counts[harness.address("alice")] = 1
+    harness.chain.reverts[harness.contract] = CallReverted(Revert("EnforcedPause", {}), "EnforcedPause()")
 
     with pytest.raises(Waiting, match="collection_paused"):
         await builder.renew("m1", spent=0)
 
-    assert world.mint("m1") == before
-    assert world.account("alice").next_nonce == 1
+    assert harness.mint("m1") == before
+    assert harness.account("alice").next_nonce == 1
 
 
 async def test_renew__when_the_collection_stays_paused__then_the_mint_ends_without_another_nonce(
-    world: World, builder: Builder
+    harness: Harness, builder: Builder
 ) -> None:
-    await submitted(world, builder)
-    world.chain.counts[world.address("alice")] = 1
-    world.chain.reverts[world.contract] = CallReverted(Revert("EnforcedPause", {}), "EnforcedPause()")
-    world.now += 24 * 3600
+    await submitted(harness, builder)
+    harness.chain.counts[harness.address("alice")] = 1
+    harness.chain.reverts[harness.contract] = CallReverted(Revert("EnforcedPause", {}), "EnforcedPause()")
+    harness.now += 24 * 3600
     await builder.renew("m1", spent=0)
-    mint = world.mint("m1")
+    mint = harness.mint("m1")
     assert mint.status is MintStatus.REJECTED
     assert mint.problem is not None
     assert mint.problem.code == "collection_paused"
-    assert world.account("alice").next_nonce == 1
-    assert world.transaction("alice", 0).filling_at == int(world.now * 1000)
-    assert world.messages() == []
+    assert harness.account("alice").next_nonce == 1
+    assert harness.transaction("alice", 0).filling_at == int(harness.now * 1000)
+    assert harness.messages() == []
 
 
 async def test_renew__when_the_wallet_is_empty__then_it_is_topped_up_and_no_nonce_is_burned(
-    world: World, builder: Builder
+    harness: Harness, builder: Builder
 ) -> None:
-    before = await submitted(world, builder)
-    world.chain.counts[world.address("alice")] = 1
-    world.chain.balances[world.address("alice")] = 0
+    before = await submitted(harness, builder)
+    harness.chain.counts[harness.address("alice")] = 1
+    harness.chain.balances[harness.address("alice")] = 0
     with pytest.raises(Deferred):
         await builder.renew("m1", spent=0)
-    assert world.mint("m1") == before
-    assert [type(message) for message in world.messages()] == [SignTopUp]
-    world.chain.balances[world.address("alice")] = 10**18
+    assert harness.mint("m1") == before
+    assert [type(message) for message in harness.messages()] == [SignTopUp]
+    harness.chain.balances[harness.address("alice")] = 10**18
     await builder.renew("m1", spent=0)
-    assert world.mint("m1").nonce == 1
+    assert harness.mint("m1").nonce == 1
 
 
 async def test_renew__when_the_mints_token_is_on_chain__then_it_waits_for_the_index_to_tell_whose_it_is(
-    world: World, builder: Builder
+    harness: Harness, builder: Builder
 ) -> None:
-    await submitted(world, builder)
-    world.chain.counts[world.address("alice")] = 3
+    await submitted(harness, builder)
+    harness.chain.counts[harness.address("alice")] = 3
     taken = CallReverted(Revert("AlreadyMinted", {"tokenId": 1}), "AlreadyMinted(tokenId=1)")
-    world.chain.reverts[world.contract] = taken
+    harness.chain.reverts[harness.contract] = taken
 
     with pytest.raises(Unavailable):
         await builder.renew("m1", spent=0)
 
-    assert world.mint("m1").status is MintStatus.SUBMITTED
+    assert harness.mint("m1").status is MintStatus.SUBMITTED
 
 
 @pytest.mark.parametrize("when", ["before it is read", "while its nonce is reserved"])
 async def test_renewal__when_its_user_stopped_the_mint__then_it_gets_no_other_nonce(
-    world: World, builder: Builder, monkeypatch: pytest.MonkeyPatch, when: str
+    harness: Harness, builder: Builder, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
-    await submitted(world, builder)
-    world.chain.counts[world.address("alice")] = 1
+    await submitted(harness, builder)
+    harness.chain.counts[harness.address("alice")] = 1
 
     def stop() -> None:
-        stored = world.tables.mints["m1"]
-        world.tables.mints["m1"] = stored.evolve(cancel_requested_at=5, updated_at=5)
+        stored = harness.tables.mints["m1"]
+        harness.tables.mints["m1"] = stored.evolve(cancel_requested_at=5, updated_at=5)
 
     if when == "before it is read":
         stop()
     else:
-        fees = world.chain.fees
+        fees = harness.chain.fees
 
         async def stopping() -> Any:
             stop()
             return await fees()
 
-        monkeypatch.setattr(world.chain, "fees", stopping)
+        monkeypatch.setattr(harness.chain, "fees", stopping)
     await builder.renew("m1", 0)
-    assert world.tables.mints["m1"].nonce == 0
-    assert world.account("alice").next_nonce == 1
-    assert world.outbox.sent == []
+    assert harness.tables.mints["m1"].nonce == 0
+    assert harness.account("alice").next_nonce == 1
+    assert harness.outbox.sent == []
 
 
 @pytest.mark.parametrize(("behind", "free"), [((0,), 1), (range(5), 5), (range(37), 37), ((0, 1, 3), 2)])
 async def test_build__when_nonces_have_transactions_on_record__then_they_are_passed_over_once(
-    world: World, behind: Sequence[int], free: int
+    harness: Harness, behind: Sequence[int], free: int
 ) -> None:
     """An accounts table that was restored to an earlier state counts from nonces that are given out."""
-    world.accept("first")
-    await world.builder().build("first")
-    record = world.transaction("alice", 0)
+    harness.accept("first")
+    await harness.builder().build("first")
+    record = harness.transaction("alice", 0)
     for nonce in behind:
-        world.tables.transactions[record.place._replace(nonce=nonce)] = record.evolve(nonce=nonce)
-    world.tables.accounts[world.address("alice")] = world.account("alice").evolve(next_nonce=0)
-    copy = world.builder()
+        harness.tables.transactions[record.place._replace(nonce=nonce)] = record.evolve(nonce=nonce)
+    harness.tables.accounts[harness.address("alice")] = harness.account("alice").evolve(next_nonce=0)
+    copy = harness.builder()
     for mint_id in ("m1", "m2"):
-        world.accept(mint_id)
+        harness.accept(mint_id)
 
     with capture_logs() as logs:
         for mint_id in ("m1", "m2"):
             await copy.build(mint_id)
 
     events = [line for line in logs if line["event"] == "nonces_on_record"]
-    assert world.mint("m1").nonce == free
-    assert world.mint("m2").nonce not in behind
+    assert harness.mint("m1").nonce == free
+    assert harness.mint("m2").nonce not in behind
     first = events[0]
-    assert (first["sender"], first["next_nonce"], first["free"]) == (world.address("alice"), 0, free)
+    assert (first["sender"], first["next_nonce"], first["free"]) == (harness.address("alice"), 0, free)
     assert copy.count("jumps") == len(events) == (2 if behind == (0, 1, 3) else 1)
 
 
 async def test_build__when_an_account_is_lost__then_its_nonces_go_on_behind_those_on_record(
-    world: World, builder: Builder
+    harness: Harness, builder: Builder
 ) -> None:
     for mint_id in ("m1", "m2"):
-        world.accept(mint_id)
+        harness.accept(mint_id)
         await builder.build(mint_id)
-    del world.tables.accounts[world.address("alice")]
-    world.accept("m3")
-    copy = world.builder()
+    del harness.tables.accounts[harness.address("alice")]
+    harness.accept("m3")
+    copy = harness.builder()
     await copy.build("m3")
-    assert world.mint("m3").nonce == 2
+    assert harness.mint("m3").nonce == 2
     assert copy.count("jumps") == 1
 
 
 async def test_build__when_many_come_to_nonces_on_record_at_once__then_each_gets_one_of_its_own(
-    world: World, builder: Builder
+    harness: Harness, builder: Builder
 ) -> None:
     for number in range(4):
-        world.accept(f"earlier-{number}")
+        harness.accept(f"earlier-{number}")
         await builder.build(f"earlier-{number}")
-    world.tables.accounts[world.address("alice")] = world.account("alice").evolve(next_nonce=1)
-    copies = [world.builder() for _ in range(2)]
+    harness.tables.accounts[harness.address("alice")] = harness.account("alice").evolve(next_nonce=1)
+    copies = [harness.builder() for _ in range(2)]
     for number in range(6):
-        world.accept(f"m{number}")
+        harness.accept(f"m{number}")
     await asyncio.gather(*(copies[number % 2].build(f"m{number}") for number in range(6)))
-    assert sorted(world.mint(f"m{number}").nonce or 0 for number in range(6)) == list(range(4, 10))
+    assert sorted(harness.mint(f"m{number}").nonce or 0 for number in range(6)) == list(range(4, 10))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,9 +14,7 @@ from mintline.records import Mint
 from mintline.states import MintStatus
 from mintline_builder.ports import Account, Advance, NotCommitted, OperationClaim, TopUpClaim
 from mintline_builder.reserver import MAX_TRIES, Reserver
-
-if TYPE_CHECKING:
-    from tests.unit.builder.conftest import World
+from mintline_testkit.builder.harness import Harness
 
 FEES = Fees(max_fee_per_gas=2, max_priority_fee_per_gas=1)
 
@@ -29,13 +26,13 @@ def claim(mint: Mint) -> OperationClaim[Mint]:
 class Line:
     """A reserver over memory, whose sleeps are recorded."""
 
-    def __init__(self, world: World) -> None:
-        self.world = world
+    def __init__(self, harness: Harness) -> None:
+        self.harness = harness
         self.sleeps: list[float] = []
         self.refusals = 0
         self.reserver = Reserver(
-            accounts=world.accounts,
-            chain_nonce=world.chain.transaction_count,
+            accounts=harness.accounts,
+            chain_nonce=harness.chain.transaction_count,
             sleep=self._sleep,
             rng=random.Random(1),
             conflicts=self._refused,
@@ -49,22 +46,22 @@ class Line:
         self.refusals += 1
 
     async def reserve(self, mint_id: str, sender: str = "alice") -> int:
-        if mint_id not in self.world.tables.mints:
-            self.world.accept(mint_id, sender=sender)
-        accepted = self.world.mint(mint_id).evolve(status=MintStatus.ACCEPTED, nonce=None)
-        return await self.reserver.reserve(self.world.address(sender), claim(accepted))
+        if mint_id not in self.harness.tables.mints:
+            self.harness.accept(mint_id, sender=sender)
+        accepted = self.harness.mint(mint_id).evolve(status=MintStatus.ACCEPTED, nonce=None)
+        return await self.reserver.reserve(self.harness.address(sender), claim(accepted))
 
     async def together(self, *mint_ids: str, sender: str = "alice") -> list[int | BaseException]:
         reserving = (self.reserve(mint_id, sender) for mint_id in mint_ids)
         return list(await asyncio.gather(*reserving, return_exceptions=True))
 
     def sizes(self) -> list[int]:
-        return [sum(len(advance.claims) for advance in each) for each in self.world.accounts.commits]
+        return [sum(len(advance.claims) for advance in each) for each in self.harness.accounts.commits]
 
 
 @pytest.fixture
-def line(world: World) -> Line:
-    return Line(world)
+def line(harness: Harness) -> Line:
+    return Line(harness)
 
 
 async def test_reserve__when_a_claim_comes_alone__then_it_goes_at_once(line: Line) -> None:
@@ -93,21 +90,21 @@ async def test_reserve__when_senders_come_together__then_they_share_a_transactio
 
 
 async def test_reserve__when_there_are_more_claims_than_fit__then_no_transaction_exceeds_its_limit(
-    line: Line, world: World
+    line: Line, harness: Harness
 ) -> None:
     nonces = await line.together(*(f"m{i}" for i in range(150)))
 
     assert nonces == list(range(150))
-    changes = [sum(1 + 2 * len(advance.claims) for advance in each) for each in world.accounts.commits]
+    changes = [sum(1 + 2 * len(advance.claims) for advance in each) for each in harness.accounts.commits]
     assert changes == [99, 99, 99, 7]
 
 
 async def test_reserve__when_nonces_were_spent__then_what_is_checked_takes_room_too(
-    line: Line, world: World
+    line: Line, harness: Harness
 ) -> None:
     await line.together(*(f"m{i}" for i in range(49)))
-    spent = [claim(world.mint(f"m{i}")) for i in range(40)]
-    reserving = [line.reserver.reserve(world.address("alice"), each) for each in spent]
+    spent = [claim(harness.mint(f"m{i}")) for i in range(40)]
+    reserving = [line.reserver.reserve(harness.address("alice"), each) for each in spent]
 
     assert await asyncio.gather(*reserving) == list(range(49, 89))
     assert line.sizes() == [49, 33, 7]
@@ -115,23 +112,23 @@ async def test_reserve__when_nonces_were_spent__then_what_is_checked_takes_room_
 
 
 async def test_reserve__when_a_nonce_has_a_transaction_already__then_it_is_not_given_out_again(
-    line: Line, world: World
+    line: Line, harness: Harness
 ) -> None:
     await line.reserve("m1")
-    world.tables.accounts[world.address("alice")] = Account(next_nonce=0)
+    harness.tables.accounts[harness.address("alice")] = Account(next_nonce=0)
 
-    await Line(world).reserve("m2")
+    await Line(harness).reserve("m2")
 
-    assert [world.mint(mint_id).nonce for mint_id in ("m1", "m2")] == [0, 1]
-    assert [world.transaction("alice", nonce).operations for nonce in (0, 1)] == [("m1",), ("m2",)]
-    assert world.account("alice").next_nonce == 2
+    assert [harness.mint(mint_id).nonce for mint_id in ("m1", "m2")] == [0, 1]
+    assert [harness.transaction("alice", nonce).operations for nonce in (0, 1)] == [("m1",), ("m2",)]
+    assert harness.account("alice").next_nonce == 2
 
 
 async def test_reserve__when_a_sender_is_under_way__then_its_later_claims_wait_for_the_next_transaction(
-    line: Line, world: World, monkeypatch: pytest.MonkeyPatch
+    line: Line, harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gate = asyncio.Event()
-    commit = world.accounts.commit
+    commit = harness.accounts.commit
     under_way: list[list[str]] = []
 
     async def slow(advances: Sequence[Advance]) -> None:
@@ -139,7 +136,7 @@ async def test_reserve__when_a_sender_is_under_way__then_its_later_claims_wait_f
         await gate.wait()
         await commit(advances)
 
-    monkeypatch.setattr(world.accounts, "commit", slow)
+    monkeypatch.setattr(harness.accounts, "commit", slow)
     first = asyncio.create_task(line.reserve("m1"))
     for _ in range(5):
         await asyncio.sleep(0)
@@ -148,85 +145,85 @@ async def test_reserve__when_a_sender_is_under_way__then_its_later_claims_wait_f
     for _ in range(10):
         await asyncio.sleep(0)
 
-    assert under_way == [[world.address("alice")], [world.address("bob")]]
+    assert under_way == [[harness.address("alice")], [harness.address("bob")]]
     gate.set()
     assert await asyncio.gather(first, *later, other) == [0, 1, 2, 3, 4, 0]
     assert sorted(line.sizes()) == [1, 1, 4]
 
 
 async def test_reserve__when_one_claim_is_taken__then_it_alone_conflicts_and_the_others_go_again(
-    line: Line, world: World
+    line: Line, harness: Harness
 ) -> None:
-    world.accept("m2", status=MintStatus.BUILT)
+    harness.accept("m2", status=MintStatus.BUILT)
 
     first, taken, third = await line.together("m1", "m2", "m3")
 
     assert (first, third) == (0, 1)
     assert isinstance(taken, Conflict)
-    assert world.account("alice").next_nonce == 2
+    assert harness.account("alice").next_nonce == 2
 
 
 async def test_reserve__when_another_copy_moved_the_nonce__then_it_counts_from_there(
-    line: Line, world: World
+    line: Line, harness: Harness
 ) -> None:
     await line.reserve("m1")
-    world.tables.accounts[world.address("alice")] = Account(next_nonce=40)
+    harness.tables.accounts[harness.address("alice")] = Account(next_nonce=40)
 
     assert await line.reserve("m2") == 40
     assert line.refusals == 1
 
 
 async def test_reserve__when_the_answer_is_lost__then_trying_again_is_a_conflict_and_takes_no_nonce(
-    line: Line, world: World, monkeypatch: pytest.MonkeyPatch
+    line: Line, harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    commit = world.accounts.commit
+    commit = harness.accounts.commit
 
     async def lose_answer(advances: Sequence[Advance]) -> None:
         await commit(advances)
         raise Unavailable("the answer was lost")
 
     with monkeypatch.context() as patched:
-        patched.setattr(world.accounts, "commit", lose_answer)
+        patched.setattr(harness.accounts, "commit", lose_answer)
         with pytest.raises(Unavailable):
             await line.reserve("m1")
 
     with pytest.raises(Conflict):
         await line.reserve("m1")
-    assert world.mint("m1").nonce == 0
+    assert harness.mint("m1").nonce == 0
     assert await line.reserve("m2") == 1
 
 
 async def test_reserve__when_the_same_mint_comes_twice_at_once__then_one_of_them_conflicts(
-    line: Line, world: World
+    line: Line, harness: Harness
 ) -> None:
     outcomes = await line.together("m1", "m1")
 
     assert outcomes[0] == 0
     assert isinstance(outcomes[1], Conflict)
-    assert world.account("alice").next_nonce == 1
+    assert harness.account("alice").next_nonce == 1
 
 
 async def test_reserve__when_a_wallet_mints_and_is_topped_up_at_once__then_no_transaction_writes_it_twice(
-    line: Line, world: World
+    line: Line, harness: Harness
 ) -> None:
-    alice, treasury = world.address("alice"), world.key("treasury")
+    alice, treasury = harness.address("alice"), harness.key("treasury")
     top_up = TopUpClaim(treasury, alice, replaces=None, value=1, gas=1, fees=FEES, at=1)
 
     nonces = await asyncio.gather(line.reserve("m1"), line.reserver.reserve(treasury.address, top_up))
 
     assert tuple(nonces) == (0, 0)
     assert line.sizes() == [1, 1]
-    account = world.account("alice")
+    account = harness.account("alice")
     assert (account.next_nonce, account.top_up_nonce) == (1, 0)
 
 
 async def test_reserve__when_transactions_keep_colliding__then_it_backs_off_and_gives_the_message_back(
-    line: Line, world: World, monkeypatch: pytest.MonkeyPatch
+    line: Line, harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def collide(_: Sequence[Advance]) -> None:
         raise NotCommitted(moved={}, busy=True)
 
-    monkeypatch.setattr(world.accounts, "commit", collide)
+    monkeypatch.setattr(harness.accounts, "commit", collide)
 
     with pytest.raises(Unavailable, match="contention"):
         await line.reserve("m1")
@@ -236,7 +233,7 @@ async def test_reserve__when_transactions_keep_colliding__then_it_backs_off_and_
 
 
 async def test_reserve__when_a_caller_gives_up_before_its_turn__then_it_takes_no_nonce(
-    line: Line, world: World
+    line: Line, harness: Harness
 ) -> None:
     waiting = asyncio.create_task(line.reserve("m1"))
     other = asyncio.create_task(line.reserve("m2"))
@@ -244,17 +241,17 @@ async def test_reserve__when_a_caller_gives_up_before_its_turn__then_it_takes_no
     waiting.cancel()
 
     assert await other == 0
-    assert world.mint("m1").status is MintStatus.ACCEPTED
+    assert harness.mint("m1").status is MintStatus.ACCEPTED
 
 
 async def test_reserve__when_the_store_breaks__then_every_caller_hears_and_later_ones_are_served(
-    line: Line, world: World, monkeypatch: pytest.MonkeyPatch
+    line: Line, harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def broken(_: Sequence[Advance]) -> None:
         raise KeyError("a defect")
 
     with monkeypatch.context() as patched:
-        patched.setattr(world.accounts, "commit", broken)
+        patched.setattr(harness.accounts, "commit", broken)
         outcomes = await line.together("m1", "m2")
 
     assert [type(outcome) for outcome in outcomes] == [KeyError, KeyError]
@@ -272,15 +269,15 @@ async def test_aclose__when_claims_are_under_way__then_it_waits_for_them(line: L
     assert await waiting == [0, 1]
 
 
-async def test_batch__when_one_claim_cannot_be_written__then_it_alone_fails(world: World) -> None:
-    line, commit = Line(world), world.accounts.commit
+async def test_batch__when_one_claim_cannot_be_written__then_it_alone_fails(harness: Harness) -> None:
+    line, commit = Line(harness), harness.accounts.commit
 
     async def refusing(advances: Sequence[Advance]) -> None:
         if any(one.item.endswith("m2") for advance in advances for one in advance.claims):
             raise Unwritable("TransactWriteItems: Item size to update has exceeded the maximum allowed size")
         await commit(advances)
 
-    world.accounts.commit = refusing  # type: ignore[method-assign]
+    harness.accounts.commit = refusing  # type: ignore[method-assign]
     mine, others = await asyncio.gather(
         line.together("m1", "m2", "m3"), line.together("n1", "n2x", sender="bob")
     )
@@ -290,16 +287,16 @@ async def test_batch__when_one_claim_cannot_be_written__then_it_alone_fails(worl
 
 
 async def test_batch__when_one_sender_s_account_is_unreadable__then_the_other_senders_get_their_nonces(
-    world: World,
+    harness: Harness,
 ) -> None:
-    line, get = Line(world), world.accounts.get
+    line, get = Line(harness), harness.accounts.get
 
     async def unreadable(address: str) -> Account | None:
-        if address == world.address("alice"):
+        if address == harness.address("alice"):
             raise Unreadable("Account: next_nonce: int_type")
         return await get(address)
 
-    world.accounts.get = unreadable  # type: ignore[method-assign]
+    harness.accounts.get = unreadable  # type: ignore[method-assign]
     mine, others = await asyncio.gather(line.together("m1", "m2"), line.together("n1", sender="bob"))
     assert [type(outcome) for outcome in mine] == [Unreadable, Unreadable]
     assert others == [0]

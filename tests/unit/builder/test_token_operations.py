@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -20,11 +20,8 @@ from mintline.records import TokenBurn, TokenOperation, TokenTransfer
 from mintline.resources import SIGN
 from mintline.states import MintStatus, TransactionState
 from mintline_builder.waiting import COLLECTION_PAUSED
-from mintline_testkit.constants import CHAIN_ID
-from tests.unit.builder.conftest import CONTRACT, address, key
-
-if TYPE_CHECKING:
-    from tests.unit.builder.conftest import Builder, World
+from mintline_testkit.builder.harness import Builder, Harness, address, key
+from mintline_testkit.constants import CHAIN_ID, CONTRACT
 
 KINDS = ("transfer", "burn")
 TOKEN = 7
@@ -39,7 +36,7 @@ NOT_OWNER = reverting("ERC721InsufficientApproval", operator=address("alice"), t
 NO_TOKEN = reverting("ERC721NonexistentToken", tokenId=TOKEN)
 
 
-def accept(world: World, kind: str, operation_id: str = "op", *, to: str = "bob", **changes: Any) -> None:
+def accept(harness: Harness, kind: str, operation_id: str = "op", *, to: str = "bob", **changes: Any) -> None:
     """Put a transfer or a burn on record, with its authorization beside it."""
     fields: dict[str, Any] = {
         "mint_id": operation_id,
@@ -50,8 +47,8 @@ def accept(world: World, kind: str, operation_id: str = "op", *, to: str = "bob"
         "token_id": TOKEN,
         "request_digest": "00" * 32,
         "trace": "trace-of-op",
-        "created_at": int(world.now * 1000),
-        "updated_at": int(world.now * 1000),
+        "created_at": int(harness.now * 1000),
+        "updated_at": int(harness.now * 1000),
     }
     made: TokenOperation
     if kind == "transfer":
@@ -60,18 +57,18 @@ def accept(world: World, kind: str, operation_id: str = "op", *, to: str = "bob"
         made = TokenBurn(**fields | changes)
     under = authorizations.key_of(made)
     assert under is not None
-    world.tables.authorizations[under] = Authorization(envelope=b"sealed for op")
-    world.tables.put(made)
+    harness.tables.authorizations[under] = Authorization(envelope=b"sealed for op")
+    harness.tables.put(made)
 
 
-def operation(world: World, operation_id: str = "op") -> TokenOperation:
-    found = world.tables.operation(operation_id)
+def operation(harness: Harness, operation_id: str = "op") -> TokenOperation:
+    found = harness.tables.operation(operation_id)
     assert isinstance(found, TokenOperation)
     return found
 
 
-def problem(world: World) -> tuple[str, str]:
-    found = operation(world)
+def problem(harness: Harness) -> tuple[str, str]:
+    found = operation(harness)
     assert found.status is MintStatus.REJECTED
     assert found.problem is not None
     return found.problem.code, found.problem.reason
@@ -79,24 +76,24 @@ def problem(world: World) -> tuple[str, str]:
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_build__when_it_is_accepted__then_the_wallet_has_a_nonce_for_just_that_call(
-    world: World, builder: Builder, kind: str
+    harness: Harness, builder: Builder, kind: str
 ) -> None:
-    accept(world, kind)
+    accept(harness, kind)
 
     await builder.build("op")
 
-    built = operation(world)
-    assert (built.status, built.nonce, built.gas) == (MintStatus.BUILT, 0, world.chain.gas * 120 // 100)
-    transaction = world.transaction("alice", 0)
+    built = operation(harness)
+    assert (built.status, built.nonce, built.gas) == (MintStatus.BUILT, 0, harness.chain.gas * 120 // 100)
+    transaction = harness.transaction("alice", 0)
     assert (transaction.kind, transaction.operations, transaction.deadline) == (kind, ("op",), None)
     assert transaction.trace == "trace-of-op"
-    [(queue, intent, group)] = world.outbox.sent
+    [(queue, intent, group)] = harness.outbox.sent
     assert (queue, group) == (SIGN, address("alice"))
     assert isinstance(intent, SignTransfer | SignBurn)
     assert (intent.request_id, intent.contract, intent.token_id) == ("op", CONTRACT, TOKEN)
     assert intent.authorization == b"sealed for op"
     assert meaning_of(intent) == transaction.meaning
-    [(call, overrides)] = world.chain.estimates
+    [(call, overrides)] = harness.chain.estimates
     expected = (
         transfer_calldata(sender=address("alice"), to=address("bob"), token_id=TOKEN)
         if kind == "transfer"
@@ -110,93 +107,95 @@ async def test_build__when_it_is_accepted__then_the_wallet_has_a_nonce_for_just_
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_build__when_delivered_again__then_the_same_intent_is_sent_and_no_nonce_is_taken(
-    world: World, builder: Builder, kind: str
+    harness: Harness, builder: Builder, kind: str
 ) -> None:
-    accept(world, kind)
+    accept(harness, kind)
     await builder.build("op")
-    world.outbox.seen.clear()
+    harness.outbox.seen.clear()
 
-    await world.builder().build("op")
+    await harness.builder().build("op")
 
-    first, second = world.messages()
+    first, second = harness.messages()
     assert first == second
-    assert world.account("alice").next_nonce == 1
+    assert harness.account("alice").next_nonce == 1
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_build__when_two_copies_get_it_at_once__then_it_has_one_nonce(world: World, kind: str) -> None:
-    accept(world, kind)
+async def test_build__when_two_copies_get_it_at_once__then_it_has_one_nonce(
+    harness: Harness, kind: str
+) -> None:
+    accept(harness, kind)
 
-    await asyncio.gather(world.builder().build("op"), world.builder().build("op"))
+    await asyncio.gather(harness.builder().build("op"), harness.builder().build("op"))
 
-    assert world.account("alice").next_nonce == 1
-    assert len(world.messages()) == 1
+    assert harness.account("alice").next_nonce == 1
+    assert len(harness.messages()) == 1
 
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_build__when_the_wallet_is_empty__then_it_is_topped_up_and_the_operation_waits(
-    world: World, builder: Builder, kind: str
+    harness: Harness, builder: Builder, kind: str
 ) -> None:
-    accept(world, kind)
-    world.chain.balances[address("alice")] = 0
+    accept(harness, kind)
+    harness.chain.balances[address("alice")] = 0
 
     with pytest.raises(Deferred):
         await builder.build("op")
-    assert [type(message) for message in world.messages()] == [SignTopUp]
-    assert operation(world).status is MintStatus.ACCEPTED
+    assert [type(message) for message in harness.messages()] == [SignTopUp]
+    assert operation(harness).status is MintStatus.ACCEPTED
 
-    world.mine("treasury")
-    world.chain.balances[address("alice")] = 10**18
+    harness.mine("treasury")
+    harness.chain.balances[address("alice")] = 10**18
     await builder.build("op")
-    assert operation(world).nonce == 0
+    assert operation(harness).nonce == 0
 
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_build__when_the_key_was_used_elsewhere__then_the_chains_count_is_its_nonce(
-    world: World, builder: Builder, kind: str
+    harness: Harness, builder: Builder, kind: str
 ) -> None:
-    world.chain.counts[address("alice")] = 9
-    accept(world, kind)
+    harness.chain.counts[address("alice")] = 9
+    accept(harness, kind)
 
     await builder.build("op")
 
-    assert operation(world).nonce == 9
+    assert operation(harness).nonce == 9
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("reverted", [NOT_OWNER, NO_TOKEN], ids=["anothers", "burned"])
 async def test_build__when_the_wallet_does_not_hold_the_token__then_it_is_rejected_without_a_top_up(
-    world: World, builder: Builder, kind: str, reverted: CallReverted
+    harness: Harness, builder: Builder, kind: str, reverted: CallReverted
 ) -> None:
-    accept(world, kind)
-    world.chain.balances[address("alice")] = 0
-    world.chain.reverts[CONTRACT] = reverted
+    accept(harness, kind)
+    harness.chain.balances[address("alice")] = 0
+    harness.chain.reverts[CONTRACT] = reverted
 
     await builder.build("op")
 
-    assert problem(world) == (
+    assert problem(harness) == (
         "not_owner",
         (
             f"Field token_id: the wallet {address('alice')} does not hold token 7 of this collection. "
             "Send a token that it holds."
         ),
     )
-    assert world.messages() == []
-    assert world.tables.accounts == {}
+    assert harness.messages() == []
+    assert harness.tables.accounts == {}
     assert builder.count("token_operations", kind=kind, outcome="rejected") == 1
 
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_build__when_the_collection_refuses_for_another_reason__then_a_bounded_text_says_so(
-    world: World, builder: Builder, kind: str
+    harness: Harness, builder: Builder, kind: str
 ) -> None:
-    accept(world, kind)
+    accept(harness, kind)
     said = "soulbound " + "x" * 10_000
-    world.chain.reverts[CONTRACT] = CallReverted(Revert("Error", {"message": said}), said)
+    harness.chain.reverts[CONTRACT] = CallReverted(Revert("Error", {"message": said}), said)
 
     await builder.build("op")
 
-    code, reason = problem(world)
+    code, reason = problem(harness)
     assert code == f"{kind}_refused"
     assert reason.startswith(f"The collection refuses the {kind}: soulbound xxx")
     assert len(reason) < 2000
@@ -204,125 +203,125 @@ async def test_build__when_the_collection_refuses_for_another_reason__then_a_bou
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_build__when_the_collection_is_paused__then_it_waits_and_goes_on_afterwards(
-    world: World, builder: Builder, kind: str
+    harness: Harness, builder: Builder, kind: str
 ) -> None:
-    accept(world, kind)
-    world.chain.reverts[CONTRACT] = PAUSED
+    accept(harness, kind)
+    harness.chain.reverts[CONTRACT] = PAUSED
 
     await builder.build("op")
-    assert (operation(world).status, operation(world).waiting) == (MintStatus.ACCEPTED, COLLECTION_PAUSED)
+    assert (operation(harness).status, operation(harness).waiting) == (MintStatus.ACCEPTED, COLLECTION_PAUSED)
 
-    world.chain.reverts.clear()
+    harness.chain.reverts.clear()
     await builder.build("op")
-    assert (operation(world).status, operation(world).waiting) == (MintStatus.BUILT, None)
+    assert (operation(harness).status, operation(harness).waiting) == (MintStatus.BUILT, None)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_build__when_the_collection_stays_paused__then_it_is_rejected_at_last(
-    world: World, builder: Builder, kind: str
+    harness: Harness, builder: Builder, kind: str
 ) -> None:
-    accept(world, kind)
-    world.chain.reverts[CONTRACT] = PAUSED
-    world.now += 24 * 3600
+    accept(harness, kind)
+    harness.chain.reverts[CONTRACT] = PAUSED
+    harness.now += 24 * 3600
 
     await builder.build("op")
 
-    assert problem(world) == (
+    assert problem(harness) == (
         "collection_paused",
         f"The collection is paused, for 24 hours. {kind.capitalize()} again later.",
     )
 
 
 async def test_build__when_the_recipient_refused_the_token__then_the_transfer_is_rejected(
-    world: World, builder: Builder
+    harness: Harness, builder: Builder
 ) -> None:
-    accept(world, "transfer")
-    world.chain.codes[address("bob")] = b"\x01"
-    world.chain.refusing[address("bob")] = reverting("ERC721InvalidReceiver", receiver=address("bob"))
+    accept(harness, "transfer")
+    harness.chain.codes[address("bob")] = b"\x01"
+    harness.chain.refusing[address("bob")] = reverting("ERC721InvalidReceiver", receiver=address("bob"))
 
     await builder.build("op")
 
-    code, reason = problem(world)
+    code, reason = problem(harness)
     assert code == "recipient_refused"
     assert address("bob") in reason
 
 
 async def test_build__when_the_collection_refuses_any_recipient__then_that_is_not_the_recipients_fault(
-    world: World, builder: Builder
+    harness: Harness, builder: Builder
 ) -> None:
-    accept(world, "transfer")
-    world.chain.codes[address("bob")] = b"\x01"
-    world.chain.reverts[CONTRACT] = reverting("Error", message="soulbound")
+    accept(harness, "transfer")
+    harness.chain.codes[address("bob")] = b"\x01"
+    harness.chain.reverts[CONTRACT] = reverting("Error", message="soulbound")
 
     await builder.build("op")
 
-    assert problem(world)[0] == "transfer_refused"
+    assert problem(harness)[0] == "transfer_refused"
 
 
 async def test_build__when_the_recipients_code_takes_too_much_gas__then_the_transfer_is_rejected(
-    world: World, builder: Builder
+    harness: Harness, builder: Builder
 ) -> None:
-    accept(world, "transfer")
-    world.chain.codes[address("bob")] = b"\x01"
-    world.chain.code_gas[address("bob")] = 400_000
+    accept(harness, "transfer")
+    harness.chain.codes[address("bob")] = b"\x01"
+    harness.chain.code_gas[address("bob")] = 400_000
 
     await builder.build("op")
 
-    assert problem(world)[0] == "recipient_gas_too_high"
+    assert problem(harness)[0] == "recipient_gas_too_high"
 
 
 async def test_build__when_the_recipients_code_is_modest__then_the_transfer_gets_the_gas_for_it(
-    world: World, builder: Builder
+    harness: Harness, builder: Builder
 ) -> None:
-    accept(world, "transfer")
-    world.chain.codes[address("bob")] = b"\x01"
-    world.chain.code_gas[address("bob")] = 50_000
+    accept(harness, "transfer")
+    harness.chain.codes[address("bob")] = b"\x01"
+    harness.chain.code_gas[address("bob")] = 50_000
 
     await builder.build("op")
 
-    assert operation(world).gas == 150_000 * 120 // 100
+    assert operation(harness).gas == 150_000 * 120 // 100
 
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_build__when_the_node_lacks_the_contract__then_nothing_is_decided(
-    world: World, builder: Builder, kind: str
+    harness: Harness, builder: Builder, kind: str
 ) -> None:
-    accept(world, kind)
-    del world.chain.codes[CONTRACT]
+    accept(harness, kind)
+    del harness.chain.codes[CONTRACT]
 
     with pytest.raises(Unavailable):
         await builder.build("op")
 
-    assert operation(world).status is MintStatus.ACCEPTED
+    assert operation(harness).status is MintStatus.ACCEPTED
 
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_build__when_the_authorization_is_gone__then_it_is_rejected(
-    world: World, builder: Builder, kind: str
+    harness: Harness, builder: Builder, kind: str
 ) -> None:
-    accept(world, kind)
-    world.tables.authorizations.clear()
+    accept(harness, kind)
+    harness.tables.authorizations.clear()
 
     await builder.build("op")
 
-    assert problem(world)[0] == "authorization_missing"
+    assert problem(harness)[0] == "authorization_missing"
 
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_renew__when_its_nonce_was_taken__then_it_gets_no_other(
-    world: World, builder: Builder, kind: str
+    harness: Harness, builder: Builder, kind: str
 ) -> None:
-    accept(world, kind)
+    accept(harness, kind)
     await builder.build("op")
-    world.move("alice", 0, state=TransactionState.FINAL, outcome="filled")
-    world.chain.counts[address("alice")] = 1
-    before = operation(world)
-    world.outbox.sent.clear()
+    harness.move("alice", 0, state=TransactionState.FINAL, outcome="filled")
+    harness.chain.counts[address("alice")] = 1
+    before = operation(harness)
+    harness.outbox.sent.clear()
 
     with capture_logs() as logs:
         await builder.renew("op", spent=0)
 
-    assert operation(world) == before
-    assert world.messages() == []
-    assert world.account("alice").next_nonce == 1
+    assert operation(harness) == before
+    assert harness.messages() == []
+    assert harness.account("alice").next_nonce == 1
     assert [(line["event"], line["kind"]) for line in logs] == [("renewal_dropped", kind)]

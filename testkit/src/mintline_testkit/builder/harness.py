@@ -1,0 +1,239 @@
+"""Builders over ports in memory, and the records that they work on."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+
+from mintline import authorizations
+from mintline.authorizations import Authorization
+from mintline.chain.gas import GasBound
+from mintline.eth import keccak256, to_checksum_address
+from mintline.messages import BuildMint, FinishBatch, FundWallet, KeyRef, Message, RenewNonce
+from mintline.records import Mint, digest_of
+from mintline.states import MintStatus
+from mintline.transaction_records import Transaction, place_of
+from mintline_builder import builder as building
+from mintline_builder.config import BuilderConfig
+from mintline_builder.fees import FeePolicy
+from mintline_builder.funds import TopUpPolicy
+from mintline_builder.metrics import Metrics
+from mintline_builder.ports import Account
+from mintline_testkit.builder.chain import MemoryChain
+from mintline_testkit.builder.tables import (
+    MemoryAccounts,
+    MemoryMetadata,
+    MemoryOperations,
+    MemoryOutbox,
+    MemoryTables,
+)
+from mintline_testkit.constants import CHAIN_ID, CONTRACT, ETHER
+
+METADATA = '{"name":"A picture"}'
+
+
+def address(name: str) -> str:
+    """Return an address for a name."""
+    return to_checksum_address(keccak256(name.encode())[12:])
+
+
+def key(name: str) -> KeyRef:
+    """Return the key of a named sender."""
+    return KeyRef(address=address(name), subject=name, chain_id=CHAIN_ID, secret_id=f"secrets/{name}")
+
+
+def accepted_mint(mint_id: str, *, sender: str = "alice", to: str | None = None) -> Mint:
+    """Return a mint as the API accepts it."""
+    return Mint(
+        mint_id=mint_id,
+        sub=sender,
+        status=MintStatus.ACCEPTED,
+        chain_id=CHAIN_ID,
+        contract=CONTRACT,
+        to=address(to or sender),
+        sender=key(sender),
+        metadata_digest=digest_of(METADATA),
+        request_digest="00" * 32,
+        token_id=1,
+        trace="trace-of-" + mint_id,
+        created_at=1_700_000_000_000,
+        updated_at=1_700_000_000_000,
+    )
+
+
+async def no_sleep(_: float) -> None:
+    """Give way to other tasks."""
+    await asyncio.sleep(0)
+
+
+@dataclass
+class Harness:
+    """Everything around one or more builders, in memory."""
+
+    tables: MemoryTables = field(default_factory=MemoryTables)
+    chain: MemoryChain = field(default_factory=MemoryChain)
+    outbox: MemoryOutbox = field(default_factory=MemoryOutbox)
+    metadata: MemoryMetadata = field(default_factory=MemoryMetadata)
+    now: float = 1_700_000_000.0
+    day_budget: int = 100 * ETHER
+    relayer: KeyRef | None = field(default_factory=lambda: key("relayer"))
+    max_batch: int = 100
+    batch_gas: int = 16_777_216
+    max_cost: int = ETHER
+    chain_ahead: float = 0.0
+    """Seconds by which the chain's clock is ahead of ours."""
+
+    def __post_init__(self) -> None:
+        self.accounts = MemoryAccounts(self.tables)
+        self.mints = MemoryOperations(self.tables)
+        self.chain.clock = lambda: self.now + self.chain_ahead
+        self.chain.codes[CONTRACT] = b"\x00"
+        self.chain.balances[address("treasury")] = 1000 * ETHER
+        self.chain.balances[address("alice")] = ETHER
+        self.chain.balances[address("relayer")] = 1000 * ETHER
+
+    contract = CONTRACT
+    metadata_text = METADATA
+    address = staticmethod(address)
+    key = staticmethod(key)
+
+    def accept(self, mint_id: str, *, sender: str = "alice", to: str | None = None, **fields: Any) -> Mint:
+        """Put an accepted mint on record, with the next token id unless another one is named.
+
+        Its authorization is beside it, as the api leaves it, with other `metadata` if that is named.
+        """
+        authorization = Authorization(
+            envelope=f"sealed for {mint_id}".encode(), metadata=fields.pop("metadata", METADATA)
+        )
+        fields = {"token_id": len(self.tables.mints) + 1, **fields}
+        if fields.get("custody") in ("self", "sponsored"):
+            fields["sender"] = None
+        mint = accepted_mint(mint_id, sender=sender, to=to).model_copy(update=fields)
+        if (under := authorizations.key_of(mint)) is not None:
+            self.tables.authorizations[under] = authorization
+        self.tables.mints[mint_id] = mint
+        return mint
+
+    def mint(self, mint_id: str) -> Mint:
+        """Return a mint as it stands."""
+        mint = self.tables.standing(mint_id)
+        assert isinstance(mint, Mint)
+        return mint
+
+    def transaction(self, name: str, nonce: int) -> Transaction:
+        """Return the transaction of a sender's nonce."""
+        return self.tables.transactions[place_of(key(name), nonce)]
+
+    def move(self, name: str, nonce: int, /, **changes: Any) -> Transaction:
+        """Move a transaction on, as broadcaster and indexer do."""
+        moved = self.transaction(name, nonce).evolve(**changes)
+        self.tables.transactions[moved.place] = moved
+        return moved
+
+    def top_up(self, name: str) -> Transaction:
+        """Return the latest top-up of a wallet."""
+        account = self.account(name)
+        assert account.top_up_treasury == address("treasury")
+        assert account.top_up_nonce is not None
+        return self.transaction("treasury", account.top_up_nonce)
+
+    def account(self, name: str) -> Account:
+        """Return a sender's account."""
+        return self.tables.accounts[address(name)]
+
+    def mine(self, name: str) -> None:
+        """Let the chain mine everything that a sender has reserved."""
+        account = self.tables.accounts[address(name)]
+        assert account.next_nonce is not None
+        self.chain.counts[address(name)] = account.next_nonce
+
+    def clock(self) -> float:
+        """Return the time in Unix seconds."""
+        return self.now
+
+    def messages(self) -> list[Message]:
+        """Return what was sent, oldest first."""
+        return [message for _, message, _ in self.outbox.sent]
+
+    def builder(self) -> Builder:
+        """Return one more copy of the builder."""
+        return Builder(self)
+
+
+class Builder:
+    """One copy of the builder."""
+
+    _numbers = count()
+
+    def __init__(self, harness: Harness) -> None:
+        self.registry = CollectorRegistry()
+        self.metrics = Metrics(self.registry)
+        self._builder = building.Builder(
+            building.Adapters(
+                accounts=harness.accounts,
+                operations=harness.mints,
+                metadata=harness.metadata,
+                chain=harness.chain,
+                outbox=harness.outbox,
+            ),
+            BuilderConfig(
+                chain_id=CHAIN_ID,
+                issuer=key("issuer"),
+                voucher_ttl=3600,
+                treasury=key("treasury"),
+                relayer=harness.relayer,
+                top_ups=TopUpPolicy(
+                    mints=20,
+                    max_mints=100,
+                    max_value=ETHER,
+                    max_cost=harness.max_cost,
+                    day_budget=harness.day_budget,
+                ),
+                fees=FeePolicy(min_priority_fee=1, max_priority_fee=5 * 10**9, max_fee=200 * 10**9),
+                mint_gas=GasBound("MINTLINE_MAX_GAS", 1_000_000),
+                transfer_gas=GasBound("MINTLINE_MAX_TRANSFER_GAS", 500_000),
+                recipient_gas=200_000,
+                max_batch=harness.max_batch,
+                batch_gas=GasBound("MINTLINE_MAX_BATCH_GAS", harness.batch_gas),
+            ),
+            metrics=self.metrics,
+            now=harness.clock,
+            clock=harness.clock,
+            sleep=no_sleep,
+            rng=random.Random(next(self._numbers)),
+        )
+        self.reserver = self._builder.reserver
+        self.funds = self._builder.funds
+
+    async def build(self, mint_id: str) -> None:
+        """Handle a request to build a mint."""
+        await self._builder.handle(BuildMint(mint_id=mint_id))
+
+    async def renew(self, mint_id: str, spent: int) -> None:
+        """Handle a request for a mint's next nonce."""
+        await self._builder.handle(RenewNonce(mint_id=mint_id, nonce=spent))
+
+    async def fund(self, wallet: str, required: int, balance: int = 0) -> None:
+        """Handle a request for a top-up; amounts in wei."""
+        await self._builder.handle(FundWallet(wallet=wallet, required=required, balance=balance))
+
+    async def finish(self, sender: str, nonce: int) -> None:
+        """Handle a request to finish a batch."""
+        await self._builder.handle(FinishBatch(sender=address(sender), nonce=nonce))
+
+    async def aclose(self) -> None:
+        """Stop the builder's tasks."""
+        await self._builder.aclose()
+
+    def count(self, metric: str, **labels: str) -> float:
+        """Return the value of one of the builder's metrics."""
+        found = getattr(self.metrics, metric)
+        if labels:
+            found = found.labels(**labels)
+        value: float = found._value.get()  # noqa: SLF001 - prometheus-client reads no single value
+        return value
