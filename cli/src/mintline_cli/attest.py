@@ -1,4 +1,4 @@
-"""`mintline attest`: look at attestation documents without a line, a network, or AWS."""
+"""`mintline attest`: look at attestation documents without a local stack, a network, or AWS."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`mintline audit`: check what enclaves put on record, without a line, a network, or AWS."""
+"""`mintline audit`: check what enclaves put on record, without a local stack, a network, or AWS."""
 
 from __future__ import annotations
 

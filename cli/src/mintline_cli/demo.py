@@ -56,11 +56,11 @@ def demo(*, state: State = DEFAULT_STATE) -> None:
     async def mint_one() -> dict[str, Any]:
         running = local_line.running(state)
         if running is not None:
-            screen.say(f"using the line that runs at {running['api_url']}")
+            screen.say(f"using the local stack at {running['api_url']}")
             return await demonstrate(running, screen)
         with needing_devstack():
             from mintline_cli import local_stack  # noqa: PLC0415 - operators install the CLI without it
-        screen.say("starting the line")
+        screen.say("starting the local stack")
         async with local_stack.started(screen, state) as stack:
             return await demonstrate(stack.info, screen)
 

@@ -22,24 +22,24 @@ STYLES = {"ready": "green", "stopped": "dim", "crashed": "yellow", "restarted": 
 
 
 async def serve(screen: Screen, state: Path, *, ports: PortChoice, wanted: Ports, scale: list[str]) -> None:
-    """Start a line and keep it running; raises Misconfigured when one of its parts dies for good."""
+    """Start a local stack and keep it running; raises Misconfigured when one of its parts dies for good."""
     copies = parse(scale)
-    screen.say("starting the line")
+    screen.say("starting the local stack")
     async with running_stack(
         state, ports=ports, wanted=wanted, copies=copies, on_event=events_on(screen)
     ) as stack:
         introduce(screen, stack)
         reason = await stack.supervisor.failed
-    raise Misconfigured(f"{reason}; the line was stopped")
+    raise Misconfigured(f"{reason}; the local stack was stopped")
 
 
 def started(screen: Screen, state: Path) -> AbstractAsyncContextManager[Stack]:
-    """Return a line that runs as long as its context lasts, on free ports if the default ones are taken."""
+    """Return a local stack for as long as its context lasts, on free ports if the default ones are taken."""
     return running_stack(state, ports="fallback", on_event=events_on(screen))
 
 
 def forget(state: Path) -> list[str]:
-    """Remove what a line keeps in its folder; return the names; raises Misconfigured while it runs."""
+    """Remove what a local stack keeps in its folder; return the names; raises Misconfigured while it runs."""
     folder = StateFolder(state)
     if not folder.path.exists():
         return []
@@ -48,7 +48,7 @@ def forget(state: Path) -> list[str]:
 
 
 def events_on(screen: Screen) -> Callable[[Event], None]:
-    """Return what prints, on a screen, what happens to the processes of a line."""
+    """Return what prints, on a screen, what happens to the processes of a local stack."""
 
     def show(event: Event) -> None:
         what = f"{event.what}: {event.detail}" if event.detail else event.what
@@ -58,10 +58,12 @@ def events_on(screen: Screen) -> Callable[[Event], None]:
 
 
 def introduce(screen: Screen, stack: Stack) -> None:
-    """Say where the line is, and how to use it."""
+    """Print where the local stack is, and how to use it."""
     info = stack.info
     screen.say()
-    screen.say(f"The line is ready.  API {info['api_url']}  (docs: {info['api_url']}/docs)", style="bold")
+    screen.say(
+        f"The local stack is ready.  API {info['api_url']}  (docs: {info['api_url']}/docs)", style="bold"
+    )
     screen.say(f"Contract {info['contract']} on chain {info['chain_id']}, node {info['rpc_url']}")
     screen.say(f"Logs {stack.state.logs}")
     for title, command in (

@@ -55,7 +55,7 @@ def options(
         typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True),
     ] = False,
 ) -> None:
-    """Mint NFTs through a line of services on this machine."""
+    """Run the local stack, mint with it, and operate deployments."""
 
 
 def quieten() -> None:

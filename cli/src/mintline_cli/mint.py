@@ -1,4 +1,4 @@
-"""`mintline token` and `mintline mint`: what a user does, at the running line."""
+"""`mintline token` and `mintline mint`: what a user does, at the running local stack."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def mint(
     username: Username = None,
     password: Password = None,
 ) -> None:
-    """Mint one NFT through the running line."""
+    """Mint one NFT through the running local stack."""
     screen = Screen(as_json=as_json)
     info = running_line(state)
     body = mint_request(name, image, description, attribute or [], to)

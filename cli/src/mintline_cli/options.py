@@ -1,4 +1,4 @@
-"""The options that several commands share, and what they name: a local line or a deployment on AWS."""
+"""The options that several commands share, and what they name: a local stack or a deployment on AWS."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from mintline_ops.deployments import Target, target_of_line
 
 REGION = "us-east-1"
 
-State = Annotated[Path, typer.Option("--state", help="The line's state folder.")]
+State = Annotated[Path, typer.Option("--state", help="The local stack's state folder.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, for programs.")]
 Prefix = Annotated[
     str | None,
-    typer.Option(help="The deployment on AWS whose resources have this prefix, not the local line."),
+    typer.Option(help="The deployment on AWS whose resources have this prefix, not the local stack."),
 ]
 Region = Annotated[str, typer.Option(help="That deployment's region.")]
 EndpointUrl = Annotated[str | None, typer.Option(help="Its endpoint, if it is not AWS itself.")]
@@ -46,7 +46,7 @@ def running_line(state: Path) -> dict[str, Any]:
     except MintlineError as error:
         stop(str(error))
     if running is None:
-        stop(f"no line runs from {state}; start one with `make up`")
+        stop(f"no local stack runs from {state}; start one with `make up`")
     return running
 
 

@@ -1,4 +1,4 @@
-"""`mintline status`: what the running line does."""
+"""`mintline status`: what the running local stack does."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mintline_ops.status import read_status
 
 
 def status(*, state: State = DEFAULT_STATE, as_json: Json = False) -> None:
-    """Show the running line: its processes, whether they are ready, and how far the index has come."""
+    """Show the running local stack: its processes, whether they are ready, and how far the index has come."""
     screen = Screen(as_json=as_json)
     report = execute(read_status(running_line(state)))
     screen.say(f"API {report['api_url']}, contract {report['contract']} on chain {report['chain_id']}")

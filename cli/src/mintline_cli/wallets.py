@@ -131,7 +131,7 @@ def rewrap(
     state: State = DEFAULT_STATE,
     as_json: Json = False,
 ) -> None:
-    """Have the enclave wrap every key anew, under another KMS key; it shows none on the way."""
+    """Have the enclave rewrap every key under another KMS key; it shows none on the way."""
     address, trail = enclave_of(enclave, audit, prefix, state)
 
     async def work(custody: Custody) -> Summary:
@@ -202,7 +202,7 @@ def delete(
         str, typer.Option(help="When the key is destroyed: between 7d and 30d from now.")
     ] = "30d",
     force: Annotated[
-        bool, typer.Option("--force", help="Even if it owns tokens, which nobody can move then, ever.")
+        bool, typer.Option("--force", help="Even if it owns tokens, which can then never be moved.")
     ] = False,
     chain_id: Chain = None,
     prefix: Prefix = None,
@@ -266,7 +266,7 @@ def undelete(
 def custody_of(
     prefix: str | None, region: str, endpoint_url: str | None, state: Path
 ) -> AbstractAsyncContextManager[Custody]:
-    """Return the custody of the running line, or of the deployment that is named."""
+    """Return the custody of the running local stack, or of the deployment that is named."""
     if prefix is None:
         return custody_of_line(running_line(state))
     return custody_of_deployment(deployment(prefix, region, endpoint_url))

@@ -50,7 +50,7 @@ HOSTS |= {port: name for name, port in services.ADMIN_PORTS.items()}
 
 @dataclass(frozen=True, slots=True)
 class ContainerNetwork:
-    """Where the line's containers reach each other; only the api has a public address."""
+    """Where the containers reach each other; only the api has a public address."""
 
     public_url: str
     bind: str = "0.0.0.0"  # noqa: S104 - inside a container; compose.yaml publishes on the loopback

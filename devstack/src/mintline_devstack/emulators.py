@@ -130,7 +130,7 @@ def kms_front(state: StateFolder, ports: Ports, http: aiohttp.ClientSession) -> 
 
 
 def kms_front_settings(state: StateFolder, ports: Listeners) -> dict[str, str]:
-    """Return what the KMS front is told, after writing a first key policy for it, by which nobody unwraps."""
+    """Return the KMS front's settings, after writing a first key policy, under which no principal may unwrap."""
     policy = state.kms / "policy.json"
     if not policy.exists():
         write_json(policy, key_policy(CHAIN_ID))

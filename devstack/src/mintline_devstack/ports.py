@@ -1,4 +1,4 @@
-"""Which ports a line listens on, all on the loopback."""
+"""Which ports a local stack listens on, all on the loopback."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PortChoice = Literal["default", "free", "fallback"]
 
 
 class Listeners(Protocol):
-    """Where a line's parts listen and are reached, each named as in `Ports`."""
+    """Where its parts listen and are reached, each named as in `Ports`."""
 
     @property
     def bind(self) -> str:

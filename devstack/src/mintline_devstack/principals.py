@@ -14,7 +14,7 @@ from mintline_ops.local_line import corrupt, read_json
 
 ACCOUNT = "000000000000"
 ROLES = ("operator", "api", "builder", "signer-host", "enclave", "broadcaster", "indexer", "reconciler")
-"""`operator` is whoever sets the stack up: in production, the infrastructure's role."""
+"""`operator` sets the stack up: in production, the infrastructure's role."""
 _ABOUT_NO_KEY = frozenset({"kms:CreateKey", "kms:ListAliases", "kms:ListKeys"})
 
 
@@ -54,8 +54,8 @@ def key_policy(
 ) -> dict[str, Any]:
     """Return the key policy that AWS would deploy, for these principals.
 
-    `images` and `policies` are what enclaves may measure as (PCR0 and PCR16, hex); without an image nobody
-    unwraps. `receives`: keys are wrapped anew under it. `reassigned`: users for whom others' wallets are
+    `images` and `policies` are what enclaves may measure as (PCR0 and PCR16, hex); without an image none
+    unwraps. `receives`: keys are rewrapped under it. `reassigned`: users for whom others' wallets are
     wrapped. The local KMS has one policy for all its keys, so the intake key's statements are in it too.
     """
     parties = Parties(administrator=role_arn("operator"), api=role_arn("api"), enclave=role_arn("enclave"))

@@ -1,4 +1,4 @@
-"""Make a line's resources at its first start, and find them again at every later one.
+"""Make a local stack's resources at its first start, and find them again at every later one.
 
 Queues, tables, buckets and keys come from their declaration. What depends on chance (keys, user pool,
 contract address) is remembered in the state folder; both emulators must still know it, else it is damaged.

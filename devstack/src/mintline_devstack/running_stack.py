@@ -1,4 +1,4 @@
-"""The whole line on this machine, from a state folder, for as long as a context lasts."""
+"""The local stack on this machine, from a state folder, for as long as a context lasts."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from mintline_ops.aws_clients import AwsCredentials
 
 OnEvent = Callable[[Event], None]
 Through = Callable[[Ports], Awaitable[Listeners]]
-"""Puts something between the services and what they reach; it may stand until the line has stopped."""
+"""Puts something between the services and what they reach; it may stand until the local stack has stopped."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """A running line."""
+    """A running local stack."""
 
     state: StateFolder
     supervisor: Supervisor
@@ -55,7 +55,7 @@ async def running_stack(
     through: Through | None = None,
     finality: int = emulators.FINALITY,
 ) -> AsyncIterator[Stack]:
-    """Start the whole line, and stop it when the context ends, however it ends.
+    """Start the local stack, and stop it when the context ends, however it ends.
 
     `copies` says how many of each worker to run, one if it does not. `finality` is in blocks.
 
@@ -104,7 +104,7 @@ class RunFile:
         self.restarts: Callable[[], dict[str, Restarts]] = dict
 
     def refresh(self) -> None:
-        """Write the file, if there is a line to describe."""
+        """Write the file, if there is a local stack to describe."""
         if self.info is not None:
             write_json(self._path, {**self.info, "pids": self.pids(), "restarts": self.restarts()})
 
@@ -139,7 +139,7 @@ async def _set_up(state: StateFolder, ports: Ports, operator: AwsCredentials) ->
 
 
 def describe(state: StateFolder, ports: Listeners, known: Known, operator: AwsCredentials) -> dict[str, Any]:
-    """Return what others need to use the line."""
+    """Return what others need to use the local stack."""
     pool = known.pool
     assert known.relayer is not None
     return {

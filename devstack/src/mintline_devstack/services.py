@@ -214,7 +214,7 @@ def common_settings(environment: Environment, name: str) -> dict[str, str]:
 
 
 def settings_of(environment: Environment) -> dict[str, dict[str, str]]:
-    """Return what each service is told besides."""
+    """Return the settings that are particular to each service."""
     ports, known = environment.ports, environment.known
     kms = urlsplit(ports.url("kms_front"))
     pool = known.pool.user_pool_id

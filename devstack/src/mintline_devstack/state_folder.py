@@ -1,4 +1,4 @@
-"""The state folder of a line: emulators, credentials, logs, and what runs now."""
+"""The state folder of a local stack: emulators, credentials, logs, and what runs now."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SOCKET_FOLDER_LIMIT = 80
 
 
 class StateFolder:
-    """A folder that holds one line's state: emulators, credentials, logs, and what runs now."""
+    """A folder that holds one local stack's state: emulators, credentials, logs, and what runs now."""
 
     def __init__(self, path: Path) -> None:
         self.path = path.resolve()
@@ -59,7 +59,7 @@ class StateFolder:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the folder for one line; raises Misconfigured, naming the holder, when another one has it."""
+        """Hold the folder for one local stack; raises Misconfigured, naming the holder, if it is held."""
         self.prepare()
         try:
             lock = self._lock.open("a+")
@@ -72,7 +72,8 @@ class StateFolder:
                 lock.seek(0)
                 holder = lock.read().strip() or "unknown"
                 raise Misconfigured(
-                    f"a line already runs from {self.path} (pid {holder}): stop it first, or pass --state"
+                    f"a local stack already runs from {self.path} (pid {holder}): "
+                    "stop it first, or pass --state"
                 ) from None
             lock.truncate(0)
             lock.write(str(os.getpid()))
@@ -80,7 +81,7 @@ class StateFolder:
             yield
 
     def forget(self) -> list[str]:
-        """Remove what a line keeps here, and nothing else; return the names of what held anything."""
+        """Remove what a local stack keeps here, and nothing else; return the names of what held anything."""
         kept = (
             "anvil",
             "audit",
@@ -104,11 +105,11 @@ class StateFolder:
         return removed
 
     def in_use(self) -> bool:
-        """Tell whether a line runs from this folder."""
+        """Tell whether a local stack runs from this folder."""
         return local_line.in_use(self.path)
 
     def running(self) -> dict[str, Any] | None:
-        """Return what runs from this folder, or None; a stale file of a killed line does not count."""
+        """Return what runs from this folder, or None; a stale file of a killed stack does not count."""
         return local_line.running(self.path)
 
     @contextlib.contextmanager

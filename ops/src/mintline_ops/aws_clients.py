@@ -1,4 +1,4 @@
-"""Clients of a local line's AWS emulator, which read nothing from the user's environment or AWS profile."""
+"""Clients of a local stack's AWS emulator, which read nothing from the user's environment or AWS profile."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What operators' commands look at, a local line or any deployment: its tables, queues and nodes."""
+"""What operators' commands look at, a local stack or any deployment: its tables, queues and nodes."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def settings_of(prefix: str, region: str, endpoint_url: str | None) -> ServiceSe
 
 
 def target_of_line(info: Mapping[str, Any], rpc_urls: list[str] | None = None) -> Target:
-    """Return the target for the local line that `info`, its run file, describes."""
+    """Return the target for the local stack that `info`, its run file, describes."""
     settings = settings_of(info["prefix"], info["region"], info["aws_endpoint_url"])
     return Target(settings, tuple(rpc_urls or (info["rpc_url"],)), AwsCredentials(**info["operator"]))
 
@@ -79,7 +79,7 @@ async def open_aws(stack: AsyncExitStack, target: Target, service: Any) -> Any:
     """Open a client of one of a deployment's services, which `stack` closes."""
     if target.credentials is None:
         return await open_client(stack, service, target.settings, calls=AwsCalls())
-    assert target.settings.aws_endpoint_url is not None, "a local line has an endpoint"
+    assert target.settings.aws_endpoint_url is not None, "a local stack has an endpoint"
     return await stack.enter_async_context(
         aws_client(
             service,

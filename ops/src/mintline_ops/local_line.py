@@ -1,4 +1,4 @@
-"""A local line as operators' commands find it: the run file that its state folder holds while it runs."""
+"""A local stack as operators' commands find it: the run file that its state folder holds while it runs."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ LOCK = "lock"
 
 
 def running(state: Path) -> dict[str, Any] | None:
-    """Return what runs from a state folder, or None; a stale file of a killed line does not count."""
+    """Return what runs from a state folder, or None; a stale file of a killed stack does not count."""
     path = state / RUN_FILE
     return read_json(path) if path.exists() and in_use(state) else None
 
 
 def in_use(state: Path) -> bool:
-    """Tell whether a line runs from this state folder."""
+    """Tell whether a local stack runs from this state folder."""
     try:
         with (state / LOCK).open("r") as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -133,7 +133,7 @@ async def _take_contracts_out(dynamo: Dynamo, chain: str, revision: int) -> None
 
 
 async def _chains_before(dynamo: Dynamo) -> set[str]:
-    """Return the chains whose index is in the form before; one without a checkpoint is built anew."""
+    """Return the chains whose index is in the form before; one without a checkpoint is built again."""
     chains: set[str] = set()
     start: Item | None = None
     while True:

@@ -1,4 +1,4 @@
-"""What a running line is doing: its processes, their readiness, the index's progress."""
+"""What a running local stack is doing: its processes, their readiness, the index's progress."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ class Moment:
 
 @asynccontextmanager
 async def table_of_line(info: Mapping[str, Any]) -> AsyncIterator[Dynamo]:
-    """Open the tables of the local line that `info`, its run file, describes."""
+    """Open the tables of the local stack that `info`, its run file, describes."""
     async with aws_client(
         "dynamodb",
         endpoint_url=info["aws_endpoint_url"],

@@ -1,4 +1,4 @@
-"""Users of a local line's pool."""
+"""Users of a local stack's pool."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def cognito_client(info: Mapping[str, Any]) -> AsyncIterator[CognitoIdentityProviderClient]:
-    """Open the Cognito client of the line that `info`, its run file, describes."""
+    """Open the Cognito client of the local stack that `info`, its run file, describes."""
     async with aws_client(
         "cognito-idp",
         endpoint_url=info["aws_endpoint_url"],

@@ -97,7 +97,7 @@ async def check_commands(state: Path, pid: int, info: dict[str, Any]) -> None:
 
     code, _, err = await command("up", *at)
     assert (code, err.count("\n")) == (1, 1)
-    assert f"a line already runs from {state} (pid {pid})" in err
+    assert f"a local stack already runs from {state} (pid {pid})" in err
 
     code, out, err = await command("mint", *at, "--name", "n", "--image", "ftp://x/y", "--json")
     assert (code, err) == (1, f"error: {json.loads(out)['error']}\n")

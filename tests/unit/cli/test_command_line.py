@@ -120,7 +120,7 @@ def invoke(*arguments: str) -> Any:
 def test_command__when_no_line_runs__says_how_to_start_one(tmp_path: Path, command: tuple[str, ...]) -> None:
     result = invoke(*command, "--state", str(tmp_path))
     assert result.exit_code == 1
-    assert "no line runs" in result.stderr
+    assert "no local stack runs" in result.stderr
     assert "make up" in result.stderr
 
 

@@ -77,7 +77,7 @@ def test_command__when_it_fails_for_programs__then_the_failure_is_json_too(tmp_p
     for words in ("status", "wallets undelete SUB", "dlq list build"):
         result = CliRunner().invoke(app, [*words.split(), "--json", "--state", str(tmp_path)])
         assert result.exit_code == 1
-        assert "no line runs" in result.stderr
+        assert "no local stack runs" in result.stderr
         assert result.stderr == f"error: {json.loads(result.stdout)['error']}\n"
         for_people = CliRunner().invoke(app, [*words.split(), "--state", str(tmp_path)])
         assert (for_people.stdout, for_people.stderr) == ("", result.stderr)

@@ -51,4 +51,4 @@ def test_status__when_the_local_stack_is_not_installed__then_it_says_that_no_lin
 ) -> None:
     done = CliRunner().invoke(app, ["status", "--state", str(tmp_path)])
     assert done.exit_code == 1
-    assert "no line runs" in done.stderr
+    assert "no local stack runs" in done.stderr

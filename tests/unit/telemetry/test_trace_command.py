@@ -169,7 +169,7 @@ def test_command__when_no_line_runs__says_so_in_one_line(tmp_path: Path) -> None
     code, out, err = run("mint_A", "--state", str(tmp_path))
     assert (code, out) == (1, "")
     assert err.count("\n") == 1
-    assert "no line runs from" in err
+    assert "no local stack runs from" in err
 
 
 def test_command__when_the_prefix_cannot_be_one__says_so_in_one_line() -> None:

@@ -1,4 +1,4 @@
-"""Open what the work on wallets needs: of the local line, or of a deployment on AWS."""
+"""Open what the work on wallets needs: of the local stack, or of a deployment on AWS."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _custody(dynamo: Dynamo, secretsmanager: SecretsManagerClient, prefix: str) 
 
 @asynccontextmanager
 async def custody_of_line(info: Mapping[str, Any]) -> AsyncIterator[Custody]:
-    """Open the custody of the local line that `info`, its run file, describes."""
+    """Open the custody of the local stack that `info`, its run file, describes."""
     secretsmanager = aws_client(
         "secretsmanager",
         endpoint_url=info["aws_endpoint_url"],

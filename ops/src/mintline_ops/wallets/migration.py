@@ -4,7 +4,7 @@
 
     copy to the new store ──▶ read it back and compare ──▶ switch the record ──▶ (later) delete the old copy
 
-Whoever dies between two steps is overtaken by the next run, which finds what has been done in the records.
+After a crash between two steps the next run continues: the records say what has been done.
 The old copy stays until `prune_copies`, and a host that looks for it after that finds the new one.
 """
 

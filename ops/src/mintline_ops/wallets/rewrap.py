@@ -1,4 +1,4 @@
-"""Have the enclave wrap every key anew, under the KMS key that its policy names.
+"""Have the enclave rewrap every key under the KMS key that its policy names.
 
 What the stores hold is walked, not the wallets' records: so copies and the platform's keys are among it.
 Each key is replaced where it lies, on condition that it is still what the enclave was given.
@@ -20,7 +20,7 @@ from mintline_signer.protocol import Rewrap, Rewrapped, WrappedAuthorizationKey,
 
 
 class RewrappingEnclave(Protocol):
-    """The enclave, as far as wrapping anew goes."""
+    """What rewrapping needs of the enclave."""
 
     async def rewrap(self, request: Rewrap) -> Rewrapped:
         """Return a key as it is wrapped now; raises EnclaveRefusal, EnclaveFailure or Unavailable."""
@@ -82,7 +82,7 @@ class Wrapping:
     dry_run: bool
 
     async def key(self, reference: str, store: KeyStore) -> str:
-        """Have a wallet's or a platform's key wrapped anew, and say what came of it."""
+        """Have a wallet's or a platform's key rewrapped, and return the outcome."""
         old = await store.read(reference)
         if old.kms_key == self.to:
             return "there"
@@ -94,7 +94,7 @@ class Wrapping:
         return "rewrapped"
 
     async def sealing_key(self, reference: str, sealing: Sealing) -> str:
-        """Have a sealing key wrapped anew, and say what came of it."""
+        """Have a sealing key rewrapped, and return the outcome."""
         old = await sealing.read(reference)
         if old.kms_key == self.to:
             return "there"
