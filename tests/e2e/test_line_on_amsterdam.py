@@ -31,7 +31,7 @@ from mintline_devstack.state_folder import StateFolder
 from mintline_devstack.supervisor import ChildSpec
 from mintline_ops import reconcile
 from mintline_ops.collection import Deployer, Step
-from mintline_ops.deployments import target_of_line
+from mintline_ops.deployments import target_of_local_stack
 from tests.e2e.conftest import User
 from tests.integration.conftest import node_binary
 
@@ -107,7 +107,7 @@ async def test_line__when_the_chain_prices_new_state__then_a_new_user_mints_and_
     admin = Deployer(line.node, NodeAccount(line.rpc, line.info["admin_address"]))
     await batch_and_transfer(admin, contract)
 
-    _, reconciled = await reconcile.settled(target_of_line(line.info), patience=60)
+    _, reconciled = await reconcile.settled(target_of_local_stack(line.info), patience=60)
     assert reconciled.differences == []
     sent = await line.receipts()
     assert all(receipt.status for _, receipt in sent)

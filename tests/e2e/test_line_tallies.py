@@ -8,7 +8,7 @@ import pytest
 
 from mintline_cli.index import EVERY_BLOCK
 from mintline_ops import reconcile
-from mintline_ops.deployments import target_of_line
+from mintline_ops.deployments import target_of_local_stack
 from mintline_ops.index.check import check
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
@@ -19,7 +19,7 @@ async def test_reconcile__when_the_line_has_been_through_it__finds_no_difference
 ) -> None:
     minted = await user.mint("Tallied")
     await user.until(minted["mint_id"], "finalized")
-    _, found = await reconcile.settled(target_of_line(line.info), patience=900)
+    _, found = await reconcile.settled(target_of_local_stack(line.info), patience=900)
     assert found.differences == []
     assert found.counts["minted"] == found.counts["indexed"] >= 1
 
@@ -28,7 +28,7 @@ async def test_rebuild__when_the_line_has_been_through_it__gives_the_index_that_
     line: Any, user: Any
 ) -> None:
     moving = await user.mint("Meanwhile")
-    target = target_of_line(line.info)
+    target = target_of_local_stack(line.info)
     built = await check(target, whole=EVERY_BLOCK, compare=True, repair=False)
     assert built.differences == []
     await user.until(moving["mint_id"], "finalized")

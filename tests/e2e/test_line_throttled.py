@@ -18,7 +18,7 @@ from mintline_devstack.ports import Ports
 from mintline_devstack.running_stack import running_stack
 from mintline_harness.chaos.proxy import THROTTLED, FaultProxy, Reached, Weather
 from mintline_ops import reconcile
-from mintline_ops.deployments import target_of_line
+from mintline_ops.deployments import target_of_local_stack
 
 pytestmark = pytest.mark.e2e
 
@@ -99,6 +99,6 @@ async def test_line__when_aws_throttles_everything__then_says_when_to_come_again
     minted = {*before, *await asyncio.gather(*(line.accepted(number) for number in later))}
     assert len(minted) == 2 * MINTS
     await asyncio.gather(*map(line.finalized, minted))
-    _, found = await reconcile.settled(target_of_line(line.info), patience=900)
+    _, found = await reconcile.settled(target_of_local_stack(line.info), patience=900)
     assert found.differences == []
     assert found.counts["minted"] == found.counts["indexed"] == 2 * MINTS

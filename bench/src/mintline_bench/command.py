@@ -11,7 +11,7 @@ from mintline.interrupts import Interrupted, run
 from mintline_bench.run import bench
 from mintline_devstack.arguments import Arguments, amount, at_least_one
 from mintline_devstack.replicas import parse
-from mintline_ops.local_line import DEFAULT_STATE
+from mintline_ops.run_file import DEFAULT_STATE
 
 
 def main(argv: Sequence[str]) -> int:

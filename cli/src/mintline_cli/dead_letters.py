@@ -15,7 +15,7 @@ from mintline_cli.options import REGION, EndpointUrl, Json, Prefix, Region, Stat
 from mintline_cli.output import Screen
 from mintline_ops import dead_letters
 from mintline_ops.dead_letters import open_dead_letters
-from mintline_ops.local_line import DEFAULT_STATE
+from mintline_ops.run_file import DEFAULT_STATE
 
 app = typer.Typer(help="Inspect dead letters, send them back to their queue, or delete them.")
 

@@ -28,9 +28,9 @@ from mintline_cli.stack import needing_devstack
 from mintline_client.api import Api
 from mintline_client.minting import follow
 from mintline_client.sign_in import sign_in
-from mintline_ops import local_line
+from mintline_ops import run_file
 from mintline_ops.aws_clients import AwsCredentials, aws_client
-from mintline_ops.local_line import DEFAULT_STATE
+from mintline_ops.run_file import DEFAULT_STATE
 
 IMAGE = (
     "data:image/svg+xml;base64,PHN2ZyB4bWxucz0iaHR0cDovL3d3dy53My5vcmcvMjAwMC9zdmciIHZpZXdCb3g9IjAgMCAx"
@@ -54,7 +54,7 @@ def demo(*, state: State = DEFAULT_STATE) -> None:
     screen = Screen(as_json=True)
 
     async def mint_one() -> dict[str, Any]:
-        running = local_line.running(state)
+        running = run_file.running(state)
         if running is not None:
             screen.say(f"using the local stack at {running['api_url']}")
             return await demonstrate(running, screen)

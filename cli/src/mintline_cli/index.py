@@ -12,7 +12,7 @@ from mintline_cli.options import REGION, EndpointUrl, Json, Prefix, Region, RpcU
 from mintline_cli.output import Screen
 from mintline_ops.index.check import check
 from mintline_ops.index.rebuild import Difference
-from mintline_ops.local_line import DEFAULT_STATE
+from mintline_ops.run_file import DEFAULT_STATE
 
 app = typer.Typer(
     help="Build an index from the chain, and compare or repair the stored one.", no_args_is_help=True

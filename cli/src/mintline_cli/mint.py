@@ -10,12 +10,12 @@ import aiohttp
 import typer
 
 from mintline_cli.execution import execute
-from mintline_cli.options import Json, State, running_line
+from mintline_cli.options import Json, State, local_stack_info
 from mintline_cli.output import Screen
 from mintline_client.api import Api
 from mintline_client.minting import follow
 from mintline_client.sign_in import Tokens, sign_in
-from mintline_ops.local_line import DEFAULT_STATE
+from mintline_ops.run_file import DEFAULT_STATE
 from mintline_ops.users import cognito_client, ensure_user, password_of
 
 Username = Annotated[
@@ -33,7 +33,7 @@ def token(
     password: Password = None,
 ) -> None:
     """Sign in and print an access token."""
-    info = running_line(state)
+    info = local_stack_info(state)
 
     async def fetch() -> Tokens:
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(30)) as http:
@@ -61,7 +61,7 @@ def mint(
 ) -> None:
     """Mint one NFT through the running local stack."""
     screen = Screen(as_json=as_json)
-    info = running_line(state)
+    info = local_stack_info(state)
     body = mint_request(name, image, description, attribute or [], to)
 
     async def post() -> dict[str, Any]:

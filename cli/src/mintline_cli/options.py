@@ -10,8 +10,8 @@ import typer
 from mintline.errors import MintlineError
 from mintline.settings import ServiceSettings
 from mintline_cli.execution import stop
-from mintline_ops import deployments, local_line
-from mintline_ops.deployments import Target, target_of_line
+from mintline_ops import deployments, run_file
+from mintline_ops.deployments import Target, target_of_local_stack
 
 REGION = "us-east-1"
 
@@ -39,10 +39,10 @@ def deployment(prefix: str, region: str, endpoint_url: str | None) -> ServiceSet
         stop(str(error))
 
 
-def running_line(state: Path) -> dict[str, Any]:
+def local_stack_info(state: Path) -> dict[str, Any]:
     """Return what runs from a state folder; ends the command when nothing does."""
     try:
-        running = local_line.running(state)
+        running = run_file.running(state)
     except MintlineError as error:
         stop(str(error))
     if running is None:
@@ -56,4 +56,4 @@ def target_of(
     """Return the target that a command's options name; ends the command when they name none."""
     if prefix is not None:
         return Target(deployment(prefix, region, endpoint_url), tuple(rpc_urls or ()), None)
-    return target_of_line(running_line(state), rpc_urls)
+    return target_of_local_stack(local_stack_info(state), rpc_urls)

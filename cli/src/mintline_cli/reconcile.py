@@ -13,8 +13,8 @@ from mintline_cli.output import Screen
 from mintline_indexer.reconciler.findings import MEANING, Finding
 from mintline_indexer.reconciler.passes import Pass
 from mintline_ops.deployments import Target
-from mintline_ops.local_line import DEFAULT_STATE
 from mintline_ops.reconcile import in_range, open_watch, report, settled
+from mintline_ops.run_file import DEFAULT_STATE
 
 DEFAULT_BLOCKS = 1_000
 """Final blocks that `--every` checks in its first pass, without `--last`."""

@@ -11,7 +11,7 @@ import typer
 from mintline_cli.execution import ending_on_errors, execute, stop
 from mintline_cli.options import Json, State
 from mintline_cli.output import Screen
-from mintline_ops.local_line import DEFAULT_STATE
+from mintline_ops.run_file import DEFAULT_STATE
 
 
 @contextmanager

@@ -9,16 +9,16 @@ from typing import Any
 import typer
 
 from mintline_cli.execution import execute
-from mintline_cli.options import Json, State, running_line
+from mintline_cli.options import Json, State, local_stack_info
 from mintline_cli.output import Screen
-from mintline_ops.local_line import DEFAULT_STATE
+from mintline_ops.run_file import DEFAULT_STATE
 from mintline_ops.status import read_status
 
 
 def status(*, state: State = DEFAULT_STATE, as_json: Json = False) -> None:
     """Show the running local stack: its processes, whether they are ready, and how far the index has come."""
     screen = Screen(as_json=as_json)
-    report = execute(read_status(running_line(state)))
+    report = execute(read_status(local_stack_info(state)))
     screen.say(f"API {report['api_url']}, contract {report['contract']} on chain {report['chain_id']}")
     screen.say(f"Index at block {report['indexed']}, chain at {report['head']}")
     for process in report["processes"]:

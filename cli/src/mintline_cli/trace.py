@@ -9,10 +9,19 @@ import typer
 
 from mintline.records import Mint
 from mintline_cli.execution import execute
-from mintline_cli.options import REGION, EndpointUrl, Json, Prefix, Region, State, deployment, running_line
+from mintline_cli.options import (
+    REGION,
+    EndpointUrl,
+    Json,
+    Prefix,
+    Region,
+    State,
+    deployment,
+    local_stack_info,
+)
 from mintline_cli.output import Screen
 from mintline_ops import trace as tracing
-from mintline_ops.local_line import DEFAULT_STATE
+from mintline_ops.run_file import DEFAULT_STATE
 
 STYLES = {"warning": "yellow", "error": "red", "critical": "red"}
 
@@ -32,9 +41,9 @@ def trace(
     """Print one mint's timeline, from its record and the services' logs."""
     screen = Screen(as_json=as_json)
     if prefix is None:
-        info = running_line(state)
+        info = local_stack_info(state)
         places = logs or [Path(info["state_dir"]) / "logs"]
-        tables = tracing.table_of_line(info)
+        tables = tracing.table_of_local_stack(info)
     else:
         places = logs or []
         tables = tracing.table_of_deployment(deployment(prefix, region, endpoint_url))

@@ -20,10 +20,19 @@ from mintline.errors import Misconfigured
 from mintline.key_stores import DAY, StoreName
 from mintline.records import Wallet, scoped
 from mintline_cli.execution import execute, stop
-from mintline_cli.options import REGION, EndpointUrl, Json, Prefix, Region, State, deployment, running_line
+from mintline_cli.options import (
+    REGION,
+    EndpointUrl,
+    Json,
+    Prefix,
+    Region,
+    State,
+    deployment,
+    local_stack_info,
+)
 from mintline_cli.output import Screen
-from mintline_ops.local_line import DEFAULT_STATE
-from mintline_ops.wallets.custody import Custody, custody_of_deployment, custody_of_line
+from mintline_ops.run_file import DEFAULT_STATE
+from mintline_ops.wallets.custody import Custody, custody_of_deployment, custody_of_local_stack
 from mintline_ops.wallets.deletion import delete as delete_wallet
 from mintline_ops.wallets.deletion import undelete as undelete_wallet
 from mintline_ops.wallets.migration import migrate as migrate_wallets
@@ -268,7 +277,7 @@ def custody_of(
 ) -> AbstractAsyncContextManager[Custody]:
     """Return the custody of the running local stack, or of the deployment that is named."""
     if prefix is None:
-        return custody_of_line(running_line(state))
+        return custody_of_local_stack(local_stack_info(state))
     return custody_of_deployment(deployment(prefix, region, endpoint_url))
 
 
@@ -277,7 +286,7 @@ def enclave_of(
 ) -> tuple[addresses.Address, Path]:
     """Return where the enclave and its audit trail are; ends the command if a deployment's are not named."""
     if prefix is None:
-        info = running_line(state)
+        info = local_stack_info(state)
         address, audit = info["enclave_address"], Path(info["state_dir"]) / "audit"
     if address is None or audit is None:
         stop("--prefix takes --enclave and --audit")
@@ -290,7 +299,7 @@ def enclave_of(
 def chain_of(chain_id: int | None, prefix: str | None, state: Path) -> int:
     """Return the chain whose wallet is meant; ends the command when a deployment's is not named."""
     if prefix is None:
-        own: int = running_line(state)["chain_id"]
+        own: int = local_stack_info(state)["chain_id"]
         return own
     if chain_id is None:
         stop("--prefix takes --chain-id")

@@ -21,7 +21,7 @@ from mintline.errors import Misconfigured
 from mintline.resources import WALLET_KEY
 from mintline_devstack.principals import key_policy
 from mintline_devstack.state_folder import StateFolder
-from mintline_ops.local_line import corrupt
+from mintline_ops.run_file import corrupt
 
 AUTHORITY = "authority.pem"
 

@@ -31,7 +31,7 @@ from mintline_devstack.provisioning import PREFIX, open_clients, set_up
 from mintline_devstack.running_stack import describe
 from mintline_devstack.services import Environment
 from mintline_devstack.state_folder import StateFolder, write_json
-from mintline_ops.local_line import read_json
+from mintline_ops.run_file import read_json
 
 STATE = Path("/data")
 SETTINGS = Path("/settings")

@@ -17,7 +17,7 @@ from mintline_devstack.principals import key_policy
 from mintline_devstack.probes import chain_ready, http_ready
 from mintline_devstack.state_folder import StateFolder, write_json
 from mintline_devstack.supervisor import ChildSpec
-from mintline_ops.local_line import corrupt, read_json
+from mintline_ops.run_file import corrupt, read_json
 
 CHAIN_ID = 31337
 REGION = "us-east-1"
@@ -130,7 +130,7 @@ def kms_front(state: StateFolder, ports: Ports, http: aiohttp.ClientSession) -> 
 
 
 def kms_front_settings(state: StateFolder, ports: Listeners) -> dict[str, str]:
-    """Return the KMS front's settings, after writing a first key policy, under which no principal may unwrap."""
+    """Return the KMS front's settings; write its first key policy, under which no principal may unwrap."""
     policy = state.kms / "policy.json"
     if not policy.exists():
         write_json(policy, key_policy(CHAIN_ID))

@@ -39,7 +39,7 @@ from mintline_devstack.kms_recipient import Recipient, recipient_of
 from mintline_devstack.principals import account_allows
 from mintline_devstack.sigv4 import SignatureRefused, SignedRequest, verify
 from mintline_devstack.state_folder import write_json
-from mintline_ops.local_line import corrupt, read_json
+from mintline_ops.run_file import corrupt, read_json
 
 TARGET = "TrentService."
 """The prefix of `X-Amz-Target` for KMS, whose first name it was."""

@@ -10,7 +10,7 @@ from mintline.attestation.registers import role_register
 from mintline.wallet_key import Measured, Parties
 from mintline_devstack.state_folder import StateFolder, write_json
 from mintline_ops.aws_clients import AwsCredentials
-from mintline_ops.local_line import corrupt, read_json
+from mintline_ops.run_file import corrupt, read_json
 
 ACCOUNT = "000000000000"
 ROLES = ("operator", "api", "builder", "signer-host", "enclave", "broadcaster", "indexer", "reconciler")

@@ -38,9 +38,9 @@ from mintline_devstack.state_folder import StateFolder, write_json
 from mintline_ops import platform_keys
 from mintline_ops.aws_clients import AwsCredentials, AwsService, aws_client
 from mintline_ops.collection import NAME, SYMBOL
-from mintline_ops.local_line import corrupt, read_json
 from mintline_ops.migrations import migrate
 from mintline_ops.platform_keys import ISSUER, RELAYER, TREASURY, SealingKey
+from mintline_ops.run_file import corrupt, read_json
 
 PREFIX = "mintline"
 DEMO_USER = "demo"

@@ -14,7 +14,7 @@ from typing import Any
 
 from mintline.atomic_files import replace_file
 from mintline.errors import Misconfigured
-from mintline_ops import local_line
+from mintline_ops import run_file
 
 SOCKET_FOLDER_LIMIT = 80
 """Bytes; systems allow a unix socket's whole path 104 to 108."""
@@ -34,8 +34,8 @@ class StateFolder:
         """The enclave's audit trail."""
         self.known = self.path / "state.json"
         """What the first start made, and later ones find again."""
-        self.run = self.path / local_line.RUN_FILE
-        self._lock = self.path / local_line.LOCK
+        self.run = self.path / run_file.RUN_FILE
+        self._lock = self.path / run_file.LOCK
 
     def prepare(self) -> None:
         """Create the folder and its parts, the parts readable by this user alone: they hold keys."""
@@ -89,7 +89,7 @@ class StateFolder:
             "kms",
             "logs",
             "ministack",
-            local_line.RUN_FILE,
+            run_file.RUN_FILE,
             "setup.log",
             "state.json",
         )
@@ -106,11 +106,11 @@ class StateFolder:
 
     def in_use(self) -> bool:
         """Tell whether a local stack runs from this folder."""
-        return local_line.in_use(self.path)
+        return run_file.in_use(self.path)
 
     def running(self) -> dict[str, Any] | None:
         """Return what runs from this folder, or None; a stale file of a killed stack does not count."""
-        return local_line.running(self.path)
+        return run_file.running(self.path)
 
     @contextlib.contextmanager
     def sockets(self) -> Iterator[Path]:

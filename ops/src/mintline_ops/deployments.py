@@ -40,7 +40,7 @@ def settings_of(prefix: str, region: str, endpoint_url: str | None) -> ServiceSe
         ) from None
 
 
-def target_of_line(info: Mapping[str, Any], rpc_urls: list[str] | None = None) -> Target:
+def target_of_local_stack(info: Mapping[str, Any], rpc_urls: list[str] | None = None) -> Target:
     """Return the target for the local stack that `info`, its run file, describes."""
     settings = settings_of(info["prefix"], info["region"], info["aws_endpoint_url"])
     return Target(settings, tuple(rpc_urls or (info["rpc_url"],)), AwsCredentials(**info["operator"]))

@@ -47,7 +47,7 @@ class Moment:
 
 
 @asynccontextmanager
-async def table_of_line(info: Mapping[str, Any]) -> AsyncIterator[Dynamo]:
+async def table_of_local_stack(info: Mapping[str, Any]) -> AsyncIterator[Dynamo]:
     """Open the tables of the local stack that `info`, its run file, describes."""
     async with aws_client(
         "dynamodb",

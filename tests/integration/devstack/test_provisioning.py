@@ -24,7 +24,7 @@ from mintline_devstack.principals import issue_credentials
 from mintline_devstack.provisioning import PREFIX, EmulatorClients, Known, open_clients, set_up
 from mintline_devstack.state_folder import StateFolder, write_json
 from mintline_devstack.supervisor import Supervisor
-from mintline_ops.local_line import read_json
+from mintline_ops.run_file import read_json
 
 pytestmark = pytest.mark.integration
 

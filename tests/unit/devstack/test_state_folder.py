@@ -9,7 +9,7 @@ from mintline.errors import Misconfigured
 from mintline_devstack import paths
 from mintline_devstack.principals import ROLES, issue_credentials
 from mintline_devstack.state_folder import SOCKET_FOLDER_LIMIT, StateFolder, write_json
-from mintline_ops.local_line import read_json
+from mintline_ops.run_file import read_json
 
 
 def test_lock__when_held__refuses_a_second_line_and_names_the_holder(tmp_path: Path) -> None:
