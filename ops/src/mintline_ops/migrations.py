@@ -29,7 +29,7 @@ from mintline.resources import (
     TOKENS_BY_COLLECTION,
     Table,
 )
-from mintline_indexer.dynamo_store import place_item
+from mintline_indexer.dynamo_items import place_item
 from mintline_ops.transaction_migration import move_mint, record_attempt, record_top_up
 
 PAGE = 500

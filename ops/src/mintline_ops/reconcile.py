@@ -32,7 +32,7 @@ from mintline.records import (
 )
 from mintline.resources import CHECKPOINTS, COLLECTIONS, MINTS, TOKENS, TRANSACTIONS, TRANSFERS, Table
 from mintline.transaction_records import Transaction, as_far_as_any
-from mintline_indexer.dynamo_store import transfer_place
+from mintline_indexer.dynamo_items import transfer_place
 from mintline_indexer.node_chain import NodeChain
 from mintline_indexer.reconciler.findings import (
     Books,

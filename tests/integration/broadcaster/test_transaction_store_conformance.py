@@ -41,7 +41,7 @@ from mintline_broadcaster.ports import (
     TransactionMoved,
     TransactionStore,
 )
-from mintline_indexer.dynamo_store import transfer_item
+from mintline_indexer.dynamo_items import transfer_item
 from mintline_testkit.broadcaster.store import MemoryTransactionStore
 from mintline_testkit.constants import CHAIN_ID, CONTRACT
 

@@ -40,7 +40,8 @@ from mintline.resources import ATTEMPTS, COLLECTIONS, MINTS, TABLES
 from mintline.settings import ServiceSettings
 from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import Place, Transaction, carried_by
-from mintline_indexer.dynamo_store import DynamoCollectionRegistry, DynamoStore
+from mintline_indexer.dynamo_collections import DynamoCollectionRegistry
+from mintline_indexer.dynamo_store import DynamoStore
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.metrics import Metrics
 from mintline_indexer.node_chain import NodeChain

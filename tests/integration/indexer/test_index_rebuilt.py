@@ -14,7 +14,7 @@ from mintline.eth import word
 from mintline.records import Mint, token_ref
 from mintline.resources import MINTS, TOKENS, TRANSFERS
 from mintline.states import MintStatus
-from mintline_indexer.dynamo_store import DynamoCollectionRegistry
+from mintline_indexer.dynamo_collections import DynamoCollectionRegistry
 from mintline_indexer.node_chain import NodeChain
 from mintline_ops.deployments import Records
 from mintline_ops.index.rebuild import Difference, Rebuild

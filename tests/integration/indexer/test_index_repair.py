@@ -12,7 +12,7 @@ from mintline.aws.records import row_place, token_place
 from mintline.errors import Misconfigured, Unavailable, Unreadable
 from mintline.records import row_shard, scoped
 from mintline.resources import BLOCKS, COLLECTIONS, TOKENS
-from mintline_indexer.dynamo_store import DynamoCollectionRegistry
+from mintline_indexer.dynamo_collections import DynamoCollectionRegistry
 from mintline_indexer.node_chain import NodeChain
 from mintline_ops.deployments import Records
 from mintline_ops.index.rebuild import Rebuild

@@ -13,7 +13,7 @@ from mintline.aws.dynamo import Delete
 from mintline.clock import Monotonic, UnixMs
 from mintline.resources import TRANSFERS
 from mintline.states import MintStatus, TransactionState
-from mintline_indexer.dynamo_store import DynamoCollectionRegistry
+from mintline_indexer.dynamo_collections import DynamoCollectionRegistry
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.metrics import Metrics
 from mintline_indexer.node_chain import NodeChain

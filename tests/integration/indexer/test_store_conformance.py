@@ -29,7 +29,8 @@ from mintline.resources import ATTEMPTS, BLOCKS, CHECKPOINTS, MINTS, TRANSACTION
 from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import NOT_DONE, Place, Transaction, as_far_as, sender_shard
 from mintline_indexer.chain_port import Ref
-from mintline_indexer.dynamo_store import DynamoStore, aside_partition
+from mintline_indexer.dynamo_items import aside_partition
+from mintline_indexer.dynamo_store import DynamoStore
 from mintline_indexer.effects import transfer_key
 from mintline_indexer.store_port import (
     Aside,

@@ -27,7 +27,8 @@ from mintline.resources import (
     TOKENS_BY_COLLECTION,
 )
 from mintline.settings import ServiceSettings
-from mintline_indexer.dynamo_store import DynamoStore, token_item
+from mintline_indexer.dynamo_items import token_item
+from mintline_indexer.dynamo_store import DynamoStore
 from mintline_indexer.store_port import Damaged, TokenKey, UndoRecord
 from mintline_ops import migrations
 from mintline_ops.migrations import STEPS, migrate

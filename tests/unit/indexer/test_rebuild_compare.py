@@ -11,7 +11,7 @@ from mintline.aws.dynamo import Item
 from mintline.aws.records import to_item
 from mintline.resources import BLOCKS, MINTS, TOKENS, TRANSACTIONS, TRANSFERS, Table
 from mintline.states import MintStatus, TransactionState
-from mintline_indexer.dynamo_store import token_item, transfer_item
+from mintline_indexer.dynamo_items import token_item, transfer_item
 from mintline_indexer.store_port import TokenKey
 from mintline_ops.index.rebuild import Difference, Rebuild
 from mintline_testkit.indexer.chain import Move, Sent

@@ -18,7 +18,8 @@ from mintline.resources import MINTS, TOKENS, TRANSACTIONS
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus
 from mintline.transaction_records import Place
-from mintline_indexer.dynamo_store import DynamoCollectionRegistry, DynamoStore
+from mintline_indexer.dynamo_collections import DynamoCollectionRegistry
+from mintline_indexer.dynamo_store import DynamoStore
 from mintline_indexer.node_chain import NodeChain
 from mintline_indexer.store_port import Poisoned, Progress, TokenKey, Write
 from mintline_testkit.constants import CONTRACT

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mintline_indexer.dynamo_store import DynamoCollectionRegistry
+from mintline_indexer.dynamo_collections import DynamoCollectionRegistry
 from mintline_indexer.node_chain import NodeChain
 from mintline_ops.deployments import Target, open_chain, open_records
 from mintline_ops.index.rebuild import Difference, Rebuild

@@ -27,7 +27,8 @@ from mintline.set_aside import SetAside
 from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import Transaction, as_far_as_any, carried_by
 from mintline_indexer.chain_port import ChainReader
-from mintline_indexer.dynamo_store import DynamoStore, token_item, transfer_item
+from mintline_indexer.dynamo_items import token_item, transfer_item
+from mintline_indexer.dynamo_store import DynamoStore
 from mintline_indexer.in_memory_store import InMemoryStore
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.metrics import Metrics

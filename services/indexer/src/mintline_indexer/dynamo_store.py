@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Collection as AbstractCollection
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from mintline.aws.changes import key_of
 from mintline.aws.dynamo import (
@@ -33,11 +33,8 @@ from mintline.aws.dynamo import (
     Put,
     TransactionCancelled,
     Update,
-    decode_item,
 )
 from mintline.aws.records import (
-    IN_BLOCK,
-    OPEN,
     from_item,
     read,
     read_operation_item,
@@ -47,28 +44,14 @@ from mintline.aws.records import (
     token_place,
     transition,
 )
-from mintline.aws.session import translated
 from mintline.aws.standing import moved, transaction_key
 from mintline.errors import Unreadable, Unwritable
-from mintline.fields import Bytes32
 from mintline.messages import Frozen
-from mintline.records import (
-    LAYOUT,
-    Checkpoint,
-    Operation,
-    RegisteredContract,
-    Token,
-    Transfer,
-    row_shards,
-    scoped,
-    token_key,
-    token_ref,
-)
+from mintline.records import LAYOUT, Operation, Token, Transfer, row_shards, token_ref
 from mintline.resources import (
     ATTEMPTS,
     BLOCKS,
     CHECKPOINTS,
-    COLLECTIONS,
     FOLLOWED,
     MINTS,
     TOKENS,
@@ -79,29 +62,33 @@ from mintline.resources import (
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import Place, Transaction, as_far_as_any, carried_by
-from mintline_indexer.chain_port import Ref
+from mintline_indexer.dynamo_changes import IS_MINED, closed, record_changes
+from mintline_indexer.dynamo_items import (
+    CheckpointItem,
+    FollowedItem,
+    aside_partition,
+    attempt_of,
+    checkpoint_item,
+    place_item,
+    progress_of,
+    token_item,
+    transfer_item,
+    transfer_place,
+)
 from mintline_indexer.effects import transfer_key
 from mintline_indexer.store_port import (
     NONE_KNOWN,
     Attempted,
     CheckpointConflict,
     Damaged,
-    Outcome,
-    Partial,
     Poisoned,
     Progress,
     RecordConflict,
-    ReopenedMint,
-    ReopenedTransaction,
     TokenKey,
     TokenWrite,
-    TransactionResult,
     UndoRecord,
     Write,
 )
-
-if TYPE_CHECKING:
-    from types_aiobotocore_dynamodb import DynamoDBClient
 
 RecordT = TypeVar("RecordT", bound=Frozen)
 
@@ -109,40 +96,12 @@ ROWS_PAGE = 50
 CONTRACTS_PAGE = 2_000
 QUERIES_AT_ONCE = 32
 _BY_TOKEN = MINTS.index("by_token")
-_OUTCOME_FIELDS = ("tx_hash", "block_number", "block_hash", "mined_at", "problem")
-_HAS_OUTCOME = Clause("has_outcome", "status", "in", (MintStatus.MINED.value, MintStatus.REVERTED.value))
-_IS_MINED = Clause("is_mined", "state", "eq", (TransactionState.MINED.value,))
 _Guarded = dict[int, "TokenKey | str | Place"]
 """What the conditions of a write's changes guard, by their place among these."""
 
 
 KeyT = TypeVar("KeyT")
 StageT = TypeVar("StageT", MintStatus, TransactionState)
-
-
-class _PartialItem(Frozen):
-    number: int
-    hash: Bytes32
-    next: int
-
-
-class _CheckpointItem(Checkpoint):
-    """The public checkpoint, and the indexer's own fields beside it."""
-
-    revision: int
-    writer: str
-    finalized_hash: Bytes32
-    finalized_timestamp: int
-    partial: _PartialItem | None = None
-    index: str = ""
-    layout: int = 1
-    """Counts the forms that the index's tables have had: a writer must not meet another than its own."""
-
-
-class _FollowedItem(Frozen):
-    contract: str
-    index: str
-    next_block: int | None = None
 
 
 class DynamoStore:
@@ -171,13 +130,13 @@ class DynamoStore:
         item = await self._dynamo.get(CHECKPOINTS, {"chain": self._chain})
         if item is None:
             return None
-        checkpoint = _needed(_CheckpointItem, CHECKPOINTS, item)
+        checkpoint = _needed(CheckpointItem, CHECKPOINTS, item)
         if checkpoint.layout != LAYOUT:
             raise Damaged(
                 f"checkpoints {self._chain} has layout {checkpoint.layout}, not {LAYOUT}: "
                 "run `mintline operator migrate`, or the version that wrote it"
             )
-        return _progress(checkpoint)
+        return progress_of(checkpoint)
 
     async def commit(self, progress: Progress, write: Write) -> None:
         """Write both in one transaction, or raise CheckpointConflict or RecordConflict."""
@@ -192,7 +151,7 @@ class DynamoStore:
             made[len(changes)] = transfer_key(transfer)
             changes.append(Put(TRANSFERS, transfer_item(transfer)))
         changes += [Delete(TRANSFERS, transfer_place(key)) for key in write.erased_transfers]
-        for key, change in _ends(write, progress.at):
+        for key, change in record_changes(write, progress.at):
             guarded[len(changes)] = key
             changes.append(change)
         try:
@@ -248,7 +207,7 @@ class DynamoStore:
         keys: list[Item] = [{"tx_hash": "0x" + tx_hash.hex()} for tx_hash in tx_hashes]
         items = await asyncio.gather(*(self._dynamo.get(ATTEMPTS, key) for key in keys))
         return {
-            tx_hash: _attempted(item)
+            tx_hash: attempt_of(item)
             for tx_hash, item in zip(tx_hashes, items, strict=True)
             if item is not None
         }
@@ -301,7 +260,7 @@ class DynamoStore:
         updates = [transition(mint_id, MintStatus.FINALIZED, at=at, set=finalized) for mint_id in mint_ids]
         refused = await self._refused(mint_ids, updates, _status)
         reverted = [mint_id for mint_id, status in refused.items() if status is MintStatus.REVERTED]
-        await self._refused(reverted, [_closed(mint_id) for mint_id in reverted], _status)
+        await self._refused(reverted, [closed(mint_id) for mint_id in reverted], _status)
         return refused
 
     async def finalize_transactions(
@@ -310,7 +269,7 @@ class DynamoStore:
         """Move mined transactions to final, 25 a request."""
         finalized: Item = {"finalized_at": at}
         updates = [
-            moved(place, TransactionState.FINAL, at=at, set=finalized, where=(_IS_MINED,)) for place in places
+            moved(place, TransactionState.FINAL, at=at, set=finalized, where=(IS_MINED,)) for place in places
         ]
         return await self._refused(places, updates, _state)
 
@@ -355,13 +314,13 @@ class DynamoStore:
             last = Clause("no_checkpoint_yet", "chain", "missing")
         else:
             last = Clause("last_revision", "revision", "eq", (progress.revision - 1,))
-        return Put(CHECKPOINTS, to_item(_checkpoint_item(self._chain, progress)), where=(last,))
+        return Put(CHECKPOINTS, to_item(checkpoint_item(self._chain, progress)), where=(last,))
 
     async def _places(self, index: str) -> dict[str, int | None]:
         """Return the contracts by their addresses: each with its next block, None once it is at the head."""
         places: dict[str, int | None] = {}
         for item in await self._partition(FOLLOWED, self._chain, page=CONTRACTS_PAGE):
-            place = _needed(_FollowedItem, FOLLOWED, item)
+            place = _needed(FollowedItem, FOLLOWED, item)
             if place.index == index:
                 places[place.contract] = place.next_block
         return places
@@ -411,40 +370,6 @@ class DynamoStore:
         return item | self._row_key(row.position)
 
 
-class DynamoCollectionRegistry:
-    """The contracts that are registered for one chain."""
-
-    def __init__(
-        self, client: DynamoDBClient, *, prefix: str, chain_id: int, set_aside: SetAside | None = None
-    ) -> None:
-        self._client = client
-        self._table = COLLECTIONS.table_name(prefix)
-        self._chain_id = chain_id
-        self._set_aside = set_aside or SetAside()
-
-    async def known(self) -> Mapping[str, int]:
-        """Return each contract with the block it was deployed in: a scan, of a table with a few items."""
-        known: dict[str, int] = {}
-        with translated():
-            async for page in self._client.get_paginator("scan").paginate(TableName=self._table):
-                items = [decode_item(attributes) for attributes in page["Items"]]
-                for _, collection in readable(RegisteredContract, COLLECTIONS, items, self._set_aside):
-                    if collection.chain_id == self._chain_id:
-                        known[collection.contract] = collection.deployed_block
-        return known
-
-
-def place_item(chain: str, contract: str, following: int | None, *, index: str) -> Item:
-    """Return a contract's item of FOLLOWED; `following` is its next block, None once it is at the head."""
-    place: Item = {"chain": chain, "contract": contract, "index": index}
-    return place if following is None else place | {"next_block": following}
-
-
-def aside_partition(chain_id: int) -> str:
-    """Return the partition of BLOCKS that holds what was set aside of one chain."""
-    return scoped(chain_id, "set-aside")
-
-
 def _needed(model: type[RecordT], table: Table, item: Item) -> RecordT:
     """Return a record that the index cannot do without; raises Damaged, which names it."""
     try:
@@ -464,25 +389,6 @@ class _Named:
         self.transactions = [key for key in found if isinstance(key, Place)]
 
 
-def _attempted(item: Item) -> Attempted:
-    own = item.get("kind") == "self_redeem"
-    mint_id, at, trace = item.get("mint_id"), item.get("at"), item.get("trace")
-    return Attempted(
-        place=None if own else _place(item),
-        mint_id=mint_id if isinstance(mint_id, str) else None,
-        at=at if isinstance(at, int) else None,
-        trace=trace if isinstance(trace, str) else "",
-        own=own,
-    )
-
-
-def _place(attempt: Item) -> Place | None:
-    chain_id, sender, nonce = attempt.get("chain_id"), attempt.get("sender"), attempt.get("nonce")
-    if not isinstance(chain_id, int) or not isinstance(sender, str) or not isinstance(nonce, int):
-        return None
-    return Place(scoped(chain_id, sender), nonce)
-
-
 def _status(item: Item) -> MintStatus:
     try:
         return MintStatus(str(item.get("status")))
@@ -495,132 +401,3 @@ def _state(item: Item) -> TransactionState:
         return TransactionState(str(item.get("state")))
     except ValueError:
         raise ValueError("Transaction: state: enum") from None
-
-
-def _checkpoint_item(chain: str, progress: Progress) -> _CheckpointItem:
-    partial_item = None
-    if (partial := progress.partial) is not None:
-        partial_item = _PartialItem(number=partial.number, hash=partial.hash, next=partial.next)
-    return _CheckpointItem(
-        chain=chain,
-        head_number=progress.head.number,
-        head_hash=progress.head.hash,
-        head_timestamp=progress.head.timestamp,
-        finalized_number=progress.finalized.number,
-        updated_at=progress.at,
-        revision=progress.revision,
-        writer=progress.writer,
-        finalized_hash=progress.finalized.hash,
-        finalized_timestamp=progress.finalized.timestamp,
-        partial=partial_item,
-        index=progress.index,
-        layout=LAYOUT,
-    )
-
-
-def _progress(item: _CheckpointItem) -> Progress:
-    partial = item.partial
-    return Progress(
-        revision=item.revision,
-        writer=item.writer,
-        head=Ref(item.head_number, item.head_hash, item.head_timestamp),
-        finalized=Ref(item.finalized_number, item.finalized_hash, item.finalized_timestamp),
-        partial=None if partial is None else Partial(partial.number, partial.hash, partial.next),
-        index=item.index,
-        at=item.updated_at,
-    )
-
-
-def token_item(token: Token) -> Item:
-    """Return the item of TOKENS that holds a token."""
-    item = to_item(token) | token_place(token.chain_id, token.contract, token.token_id)
-    if token.owner is not None:
-        item["owner_id"] = scoped(token.chain_id, token.owner)
-        item["owned_key"] = f"{token.contract}#{token_key(token.token_id)}"
-    return item
-
-
-def transfer_item(transfer: Transfer) -> Item:
-    """Return the item of TRANSFERS that holds a transfer."""
-    return to_item(transfer) | transfer_place(transfer_key(transfer))
-
-
-def transfer_place(key: tuple[str, str]) -> Item:
-    """Return a transfer's key in TRANSFERS."""
-    return {"token_ref": key[0], "position": key[1]}
-
-
-def _ends(write: Write, at: int) -> Iterator[tuple[Place | str, Update]]:
-    """Yield what a write changes of transactions and mints, each with its key."""
-    for result in write.results:
-        yield result.place, _result(result, at)
-    for transaction in write.reopened_transactions:
-        yield transaction.place, _reopened_transaction(transaction, at)
-    for outcome in write.outcomes:
-        yield outcome.mint_id, _outcome(outcome, at)
-    for mint in write.reopened_mints:
-        yield mint.mint_id, _reopened_mint(mint, at)
-
-
-def _result(result: TransactionResult, at: int) -> Update:
-    written: Item = {
-        "outcome": result.outcome,
-        "tx_hash": result.tx_hash,
-        "block_number": result.block_number,
-        "block_hash": result.block_hash,
-        "mined_at": at,
-    }
-    if result.problem is not None:
-        written["problem"] = to_item(result.problem)
-    if result.not_made:
-        written["not_made"] = list(result.not_made)
-    return moved(result.place, TransactionState.MINED, at=at, set=written)
-
-
-def _reopened_transaction(reopened: ReopenedTransaction, at: int) -> Update:
-    where = (
-        _IS_MINED,
-        Clause("in_the_undone_block", "block_hash", "eq", (reopened.block_hash,)),
-    )
-    gone = ("outcome", "not_made", *_OUTCOME_FIELDS)
-    return moved(reopened.place, TransactionState.SUBMITTED, at=at, remove=gone, where=where)
-
-
-def _outcome(outcome: Outcome, at: int) -> Update:
-    stored = Clause("stored_source", "status", "in", tuple(status.value for status in outcome.sources))
-    if outcome.status is MintStatus.ISSUED:
-        assert outcome.problem is not None
-        noted: Item = {
-            "status": outcome.status.value,
-            "problem": to_item(outcome.problem),
-            "updated_at": at,
-        }
-        return Update(MINTS, {"mint_id": outcome.mint_id}, set=noted, where=(stored,))
-    written: Item = {
-        "tx_hash": "0x" + outcome.tx_hash.hex(),
-        "block_number": outcome.block_number,
-        "block_hash": "0x" + outcome.block_hash.hex(),
-        "mined_at": at,
-    }
-    if outcome.problem is not None:
-        written["problem"] = to_item(outcome.problem)
-    # What a node said to an earlier transaction of the user's is of no interest any more.
-    remove = () if outcome.problem is not None else ("problem",)
-    return transition(outcome.mint_id, outcome.status, at=at, set=written, remove=remove, where=(stored,))
-
-
-def _closed(mint_id: str) -> Update:
-    """Take a mint that is reverted for good out of the index of open ones; its status stays."""
-    where = (Clause("still_reverted", "status", "eq", (MintStatus.REVERTED.value,)),)
-    return Update(MINTS, {"mint_id": mint_id}, remove=(OPEN,), where=where)
-
-
-def _reopened_mint(mint: ReopenedMint, at: int) -> Update:
-    mint_id, status, block_hash = mint
-    here = Clause("in_the_undone_block", "block_hash", "eq", ("0x" + block_hash.hex(),))
-    if status is not MintStatus.BUILT:
-        return transition(mint_id, status, at=at, remove=_OUTCOME_FIELDS, where=(here,))
-    # Its transaction says how far it is, as before.
-    carried: Item = {"status": status.value, "updated_at": at}
-    gone = (IN_BLOCK, *_OUTCOME_FIELDS)
-    return Update(MINTS, {"mint_id": mint_id}, set=carried, remove=gone, where=(_HAS_OUTCOME, here))

@@ -22,7 +22,8 @@ from mintline.resources import CHECKPOINTS
 from mintline.rpc_factory import listeners, open_rpc
 from mintline.tasks import either
 from mintline.tracer_factory import open_tracer
-from mintline_indexer.dynamo_store import DynamoCollectionRegistry, DynamoStore
+from mintline_indexer.dynamo_collections import DynamoCollectionRegistry
+from mintline_indexer.dynamo_store import DynamoStore
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.metrics import Metrics
 from mintline_indexer.node_chain import NodeChain

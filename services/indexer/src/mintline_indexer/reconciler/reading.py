@@ -34,7 +34,8 @@ from mintline.records import (
 from mintline.resources import MINTS, TOKENS, TRANSACTIONS, TRANSFERS, Index, Table
 from mintline.transaction_records import Place, Transaction, as_far_as_any, carried_by
 from mintline_indexer.chain_port import ChainReader, Event, RangeTooWide, TransferEvent
-from mintline_indexer.dynamo_store import DynamoStore, transfer_place
+from mintline_indexer.dynamo_items import transfer_place
+from mintline_indexer.dynamo_store import DynamoStore
 from mintline_indexer.kinds import TokenChanges
 from mintline_indexer.reconciler.findings import ENDED, Books, Finding, done_by, unreadable
 from mintline_indexer.store_port import Damaged, Progress, TokenKey
