@@ -43,9 +43,9 @@ async def test_path__when_there_is_none_such__is_a_problem(client: MemoryClient)
     assert problem.pop("trace")
     assert problem == {
         "type": "https://api.example.com/docs#unknown-route",
-        "title": "No such path",
+        "title": "Path not found",
         "status": 404,
-        "detail": "There is nothing at this path; /docs lists what there is.",
+        "detail": "Path not found: /docs lists the operations.",
         "instance": "/v2/mints",
         "code": "unknown-route",
     }

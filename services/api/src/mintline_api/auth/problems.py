@@ -11,7 +11,10 @@ NO_TOKEN = ProblemType(
     "Send `Authorization: Bearer TOKEN` with an access token of the user pool.",
 )
 MALFORMED_TOKEN = ProblemType(
-    "malformed-token", 401, "Malformed access token", "The bearer token is no JSON Web Token; get a new one."
+    "malformed-token",
+    401,
+    "Malformed access token",
+    "The bearer token is not a JSON Web Token: get another.",
 )
 TOKEN_ALGORITHM = ProblemType(
     "token-algorithm",
@@ -65,7 +68,7 @@ TOKEN_REVOKED = ProblemType(
 INSUFFICIENT_SCOPE = ProblemType(
     "insufficient-scope",
     403,
-    "Token not given for this",
+    "Insufficient scope",
     "Sign in by the authorization code flow for the scope that the operation names, and for `openid`. A "
     "token with `aws.cognito.signin.user.admin`, as direct sign-in gives it, is refused.",
 )

@@ -42,7 +42,7 @@ class Cursors:
         if not hmac.compare_digest(mac, self._mac(query, position)):
             raise RequestRefused(
                 INVALID_CURSOR,
-                "The cursor is not one that this list gave out.",
+                "Invalid cursor: send `next_cursor` of this list, with the same filters.",
                 faults=[Fault("not a cursor of this list with these filters", parameter="cursor")],
             )
         return position.decode()

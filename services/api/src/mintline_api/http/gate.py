@@ -131,5 +131,5 @@ class Gate:
 
     def _refusal(self) -> RequestRefused:
         seconds = self._rng.randint(*RETRY_SECONDS)
-        detail = "The API has as many requests in hand as it can take. Nothing was done."
+        detail = "The API has too many requests in progress. Nothing was done."
         return RequestRefused(OVERLOADED, detail, headers={"Retry-After": str(seconds)})

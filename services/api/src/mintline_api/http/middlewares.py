@@ -104,7 +104,7 @@ async def error_middleware(request: web.Request, handler: Handler) -> web.Stream
         # No text of the error: it may quote the request, or a record.
         kind, digest = type(error).__name__, digest_of_traceback(error)
         log.error("request_failed", error=kind, digest=digest, frames=frames(error))  # noqa: TRY400 - as above
-        return problem_response(request, INTERNAL, "Something failed that should not.")
+        return problem_response(request, INTERNAL, "An unexpected error occurred.")
 
 
 @web.middleware
@@ -118,7 +118,7 @@ async def deadline_middleware(request: web.Request, handler: Handler) -> web.Str
         if not deadline.limit.expired():
             raise
         log.error("request_timed_out", route=_route(request))  # noqa: TRY400 - its traceback tells nothing
-        detail = "The request took too long and was stopped. What it asked for may have been done."
+        detail = "The request took too long and was stopped. It may have taken effect."
         headers = {"Retry-After": str(_LATE_SECONDS)}
         raise RequestRefused(DEADLINE_PASSED, detail, headers=headers) from None
 
@@ -150,7 +150,7 @@ def _later(request: web.Request, error: Retryable | Unusable) -> web.StreamRespo
 
 
 def _unavailable(request: web.Request, seconds: int) -> web.StreamResponse:
-    detail = "A service that this needs does not answer now."
+    detail = "A service that the request needs does not respond."
     return problem_response(request, UNAVAILABLE, detail, headers={"Retry-After": str(seconds)})
 
 
@@ -158,12 +158,10 @@ def _http_problem(request: web.Request, error: web.HTTPException) -> web.StreamR
     if isinstance(error, web.HTTPMethodNotAllowed):
         allowed = ", ".join(sorted(error.allowed_methods))
         return problem_response(
-            request, METHOD_NOT_ALLOWED, f"This path has {allowed} only.", headers={"Allow": allowed}
+            request, METHOD_NOT_ALLOWED, f"This path allows only {allowed}.", headers={"Allow": allowed}
         )
     if error.status == web.HTTPNotFound.status_code:
-        return problem_response(
-            request, UNKNOWN_ROUTE, "There is nothing at this path; /docs lists what there is."
-        )
+        return problem_response(request, UNKNOWN_ROUTE, "Path not found: /docs lists the operations.")
     if error.status == web.HTTPRequestEntityTooLarge.status_code:
         return problem_response(request, BODY_TOO_LARGE, f"The body has more than {BODY_LIMIT} bytes.")
     return problem_response(request, BAD_HTTP, error.reason)

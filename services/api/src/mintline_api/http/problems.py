@@ -119,20 +119,20 @@ NOT_JSON = ProblemType(
 AMBIGUOUS_JSON = ProblemType(
     "ambiguous-json",
     400,
-    "JSON that readers disagree on",
+    "Ambiguous JSON",
     "The body must be I-JSON (RFC 7493): no repeated keys, no numbers beyond a double, no lone surrogates, "
     "and at most 32 levels deep.",
 )
 INVALID_BODY = ProblemType(
-    "invalid-body", 400, "Body does not fit", "`errors` names each fault by a JSON pointer into the body."
+    "invalid-body", 400, "Invalid body", "`errors` names each fault by a JSON pointer into the body."
 )
 INVALID_PARAMETER = ProblemType(
-    "invalid-parameter", 400, "Parameter does not fit", "`errors` names each parameter or header at fault."
+    "invalid-parameter", 400, "Invalid parameter", "`errors` names each parameter or header at fault."
 )
 INVALID_CURSOR = ProblemType(
     "invalid-cursor",
     400,
-    "Cursor not valid here",
+    "Invalid cursor",
     "A cursor continues only the list that it came from, with the same filters. Start again without one.",
 )
 BODY_TOO_LARGE = ProblemType(
@@ -151,7 +151,9 @@ UNSUPPORTED_CODING = ProblemType(
     "`Content-Encoding` may be `gzip` or `deflate`, one of them and once; `Accept-Encoding` says so too.",
 )
 
-UNKNOWN_ROUTE = ProblemType("unknown-route", 404, "No such path", "See the list of operations on this page.")
+UNKNOWN_ROUTE = ProblemType(
+    "unknown-route", 404, "Path not found", "See the list of operations on this page."
+)
 BODY_TOO_SLOW = ProblemType(
     "body-too-slow",
     408,
@@ -161,7 +163,7 @@ BODY_TOO_SLOW = ProblemType(
 METHOD_NOT_ALLOWED = ProblemType(
     "method-not-allowed", 405, "Method not allowed", "`Allow` lists the methods of this path."
 )
-BAD_HTTP = ProblemType("bad-request", 400, "Request not understood", "The request breaks HTTP's own rules.")
+BAD_HTTP = ProblemType("bad-request", 400, "Malformed HTTP request", "The request breaks HTTP's own rules.")
 
 EXPECTATION_FAILED = ProblemType(
     "expectation-failed", 417, "Expectation not met", "`Expect` may be `100-continue`; leave out any other."
@@ -171,12 +173,12 @@ INTERNAL = ProblemType(
     "internal",
     500,
     "Internal error",
-    "Our fault. Quote `trace` to support; repeating with the same key is safe.",
+    "An unexpected error. Quote `trace` to support; repeating with the same key is safe.",
 )
 OVERLOADED = ProblemType(
     "overloaded",
     503,
-    "Too many requests in hand",
+    "Too many requests in progress",
     "Nothing was done. Repeat after `Retry-After` seconds, with the same idempotency key.",
 )
 UNAVAILABLE = ProblemType(
@@ -197,9 +199,9 @@ RECORD_UNUSABLE = ProblemType(
 DEADLINE_PASSED = ProblemType(
     "deadline-passed",
     503,
-    "Not done in time",
-    "A dependency hangs. What was asked for may have been done: repeat after `Retry-After` seconds, "
-    "with the same idempotency key.",
+    "Request timed out",
+    "A dependency did not respond in time. The request may have taken effect: repeat after `Retry-After` "
+    "seconds, with the same idempotency key.",
 )
 
 BODY = (

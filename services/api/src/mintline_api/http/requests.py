@@ -61,7 +61,7 @@ def read_query(request: web.Request, model: type[ModelT]) -> ModelT:
     counts = Counter(name for name, _ in request.query.items())
     if twice := [name for name, count in counts.items() if count > 1]:
         faults = [Fault("given more than once", parameter=name) for name in twice[:_MAX_FAULTS]]
-        raise RequestRefused(INVALID_PARAMETER, "A parameter is given more than once.", faults=faults)
+        raise RequestRefused(INVALID_PARAMETER, "Repeated parameter: send each once.", faults=faults)
     raw = {name: value for name, value in request.query.items() if value}
     return _validated(model, raw, INVALID_PARAMETER, in_body=False)
 
@@ -73,7 +73,11 @@ def read_idempotency_key(request: web.Request) -> str | None:
         return None
     if len(keys) > 1 or not _PRINTABLE.fullmatch(keys[0]):
         fault = Fault("expected one key of 1 to 255 printable ASCII characters", header="Idempotency-Key")
-        raise RequestRefused(INVALID_PARAMETER, "The Idempotency-Key does not fit.", faults=[fault])
+        raise RequestRefused(
+            INVALID_PARAMETER,
+            "Invalid Idempotency-Key: 1 to 255 printable ASCII characters.",
+            faults=[fault],
+        )
     return keys[0]
 
 
@@ -106,7 +110,7 @@ async def read_body(request: web.Request, model: type[ModelT]) -> ModelT:
     except TimeoutError:
         raise RequestRefused(BODY_TOO_SLOW, "The body did not arrive in time.") from None
     except web.RequestPayloadError:
-        raise RequestRefused(BAD_HTTP, "The body breaks off.") from None
+        raise RequestRefused(BAD_HTTP, "The body is incomplete.") from None
     value = strict_json.parse(_decoded(raw, coding))
     if not isinstance(value, dict):
         fault = Fault("expected an object", pointer="#")

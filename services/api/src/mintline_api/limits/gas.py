@@ -52,7 +52,7 @@ class GasBudget:
             resets = (day + 1) * DAY
             raise RequestRefused(
                 GAS_BUDGET_REACHED,
-                f"The gas that is paid for your wallet today is used up, until {rfc3339(resets * 1000)}.",
+                f"Your wallet's gas budget for today is used up until {rfc3339(resets * 1000)}.",
                 headers={
                     "Retry-After": str(resets - seconds),
                     # In gwei: a structured field's integers end at fifteen digits (RFC 9651).

@@ -14,7 +14,7 @@ TOO_MANY_WRITES = ProblemType(
 GAS_BUDGET_REACHED = ProblemType(
     "gas-budget-reached",
     429,
-    "Today's gas is used up",
+    "Daily gas budget used up",
     "The platform pays a bounded amount of gas for each wallet and UTC day. Nothing was done: repeat after "
     "`Retry-After` seconds, or mint with `custody: self`.",
 )

@@ -7,8 +7,7 @@ from collections.abc import Callable
 from mintline.records import RegisteredContract
 from mintline_api.caches import BoundedCache, SingleFlight
 from mintline_api.features.collections.ports import CollectionStore
-from mintline_api.features.collections.problems import UNKNOWN_CONTRACT
-from mintline_api.http.problems import RequestRefused
+from mintline_api.features.collections.problems import unknown_contract
 
 _CACHED_COLLECTIONS = 10_000
 _ABSENCE_SECONDS = 5.0
@@ -38,5 +37,5 @@ class CollectionRegistry:
             entry = (collection,)
             self._cache.put(contract, entry, ttl=_ABSENCE_SECONDS if collection is None else float("inf"))
         if entry[0] is None:
-            raise RequestRefused(UNKNOWN_CONTRACT, f"{contract} is no collection of this API.")
+            raise unknown_contract(contract)
         return entry[0]

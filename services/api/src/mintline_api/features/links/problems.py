@@ -13,14 +13,14 @@ MALFORMED_SIGN_IN = ProblemType(
 SIGN_IN_MISMATCH = ProblemType(
     "sign-in-mismatch",
     422,
-    "Signed for something else",
+    "Sign-in message does not match",
     "The message names another site, chain or time than this request. Sign the challenge's own text.",
 )
 CHALLENGE_SPENT = ProblemType(
     "challenge-spent",
     409,
-    "Challenge not open",
-    "Each challenge is good for one link, for ten minutes, and for who asked for it. Ask for another.",
+    "Challenge used or expired",
+    "A challenge can be used once, within ten minutes, by the user who requested it. Request another.",
 )
 NOT_THE_WALLETS_SIGNATURE = ProblemType(
     "not-the-wallets-signature",
@@ -40,7 +40,7 @@ TOO_MANY_WALLETS = ProblemType(
 WALLET_NOT_LINKED = ProblemType(
     "wallet-not-linked",
     422,
-    "Not a wallet of yours",
+    "Wallet not linked",
     "A self-custody mint goes to a wallet that you have linked; without `to`, to the only one.",
 )
-UNKNOWN_LINK = ProblemType("unknown-link", 404, "No such linked wallet", "You have not linked this address.")
+UNKNOWN_LINK = ProblemType("unknown-link", 404, "Linked wallet not found", "You have not linked it.")

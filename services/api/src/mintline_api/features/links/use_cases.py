@@ -147,7 +147,9 @@ async def link(command: LinkWallet, *, linking: Linking) -> Link:
     try:
         linked = await linking.links.link(wanted, now=now // 1000)
     except ChallengeSpent:
-        raise RequestRefused(CHALLENGE_SPENT, "The message's nonce is none of yours that is open.") from None
+        raise RequestRefused(
+            CHALLENGE_SPENT, "The message's nonce is used or expired: request another challenge."
+        ) from None
     except AddressTaken:
         raise RequestRefused(WALLET_TAKEN, f"{message.address} is linked to another user.") from None
     log.info("wallet_linked", address=linked.address, kind=linked.kind)
@@ -157,7 +159,7 @@ async def link(command: LinkWallet, *, linking: Linking) -> Link:
 async def unlink(address: str, *, sub: str, links: LinkStore) -> None:
     """Drop a link of the user's; mints on their way to it go on. Raises RequestRefused if there is none."""
     if not await links.unlink(address, sub=sub):
-        raise RequestRefused(UNKNOWN_LINK, f"You have not linked {address}.")
+        raise RequestRefused(UNKNOWN_LINK, f"Linked wallet {address} not found.")
     log.info("wallet_unlinked", address=address)
 
 

@@ -101,7 +101,7 @@ async def get_metadata(contract: str, token_id: int, *, reads: MetadataReads) ->
     key = metadata_object_key(reads.chain_id, contract, token_id)
     metadata = await reads.metadata.verified(key, digest)
     if metadata is None:
-        raise RequestRefused(UNKNOWN_METADATA, f"There is no metadata of token {token_id} of {contract}.")
+        raise RequestRefused(UNKNOWN_METADATA, f"Metadata of token {token_id} of {contract} not found.")
     return metadata
 
 

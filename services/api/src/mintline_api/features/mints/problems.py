@@ -8,7 +8,7 @@ NOT_CANCELLABLE = ProblemType(
     "not-cancellable",
     409,
     "Too late to cancel",
-    "The mint is on chain, or its voucher is out of our hands. `detail` says which.",
+    "The mint is on chain, or its voucher was issued. `detail` says which.",
 )
 MALFORMED_TRANSACTION = ProblemType(
     "malformed-transaction",
@@ -26,9 +26,9 @@ TRANSACTION_MISMATCH = ProblemType(
 NOT_WAITING = ProblemType(
     "not-waiting",
     409,
-    "Mint waits for no transaction",
+    "Mint takes no transaction",
     "Only a self-custody mint takes one, from `issued` until it is mined or its voucher expires.",
 )
 UNKNOWN_MINT = ProblemType(
-    "unknown-mint", 404, "No such mint", "Not an id of yours. Other users' mints are not shown to exist."
+    "unknown-mint", 404, "Mint not found", "Not an id of yours. Other users' mints are not shown to exist."
 )

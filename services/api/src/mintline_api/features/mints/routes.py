@@ -53,7 +53,7 @@ from mintline_api.features.wallets.problems import WALLET_DELETED, WALLET_REASSI
 from mintline_api.http.context import DEADLINE, GATE, HTTP, METRICS
 from mintline_api.http.models import NoQuery
 from mintline_api.http.operations import Answer, HeaderField, Operations
-from mintline_api.http.problems import BODY, INVALID_CURSOR, INVALID_PARAMETER, UNSUPPORTED_CODING
+from mintline_api.http.problems import BODY, INVALID_CURSOR, INVALID_PARAMETER
 from mintline_api.http.requests import read_body, read_path, read_query
 from mintline_api.http.responses import json_response
 from mintline_api.http.tracing import TRACE
@@ -69,7 +69,7 @@ operations = Operations(
 
 IDEMPOTENCY_KEY = HeaderField(
     "Idempotency-Key",
-    "Names this request, for ever: 1 to 255 printable ASCII characters, a UUID say. Send one always: then "
+    "Names this request permanently: 1 to 255 printable ASCII characters, a UUID say. Send one always: then "
     "the request may be repeated after any failure and mints once. Keys of different users never meet.",
     {
         "type": "string",
@@ -132,7 +132,6 @@ PREFERENCE_APPLIED = HeaderField(
     problems=(
         *BODY,
         UNKNOWN_CONTRACT,
-        UNSUPPORTED_CODING,
         KEY_REUSED,
         WALLET_NOT_LINKED,
         WALLET_DELETED,
@@ -194,7 +193,6 @@ async def read_mint(request: web.Request) -> web.Response:
         MALFORMED_TRANSACTION,
         UNKNOWN_MINT,
         NOT_WAITING,
-        UNSUPPORTED_CODING,
         TRANSACTION_MISMATCH,
     ),
 )

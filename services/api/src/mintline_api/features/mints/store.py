@@ -29,10 +29,9 @@ from mintline.resources import COLLECTIONS, MINTS
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus
 from mintline.transaction_records import carried_by, may_still_be_stopped
-from mintline_api.features.collections.problems import UNKNOWN_CONTRACT
+from mintline_api.features.collections.problems import unknown_contract
 from mintline_api.features.operations.ports import OperationT
 from mintline_api.features.pages import Page, text_of
-from mintline_api.http.problems import RequestRefused
 
 _BY_USER = MINTS.index("by_user")
 _OPEN = MINTS.index("open")
@@ -189,7 +188,7 @@ class DynamoTokenIds:
         """Return what the counter stands at; raises Unusable if that cannot be read."""
         item = await self._dynamo.get(COLLECTIONS, self._key(contract))
         if item is None:
-            raise _unregistered(contract)
+            raise unknown_contract(contract)
         return read(_Counter, COLLECTIONS, item, self._set_aside).next_token_id
 
     async def advance(self, contract: str, to: int) -> None:
@@ -214,7 +213,7 @@ class DynamoTokenIds:
         except ConditionFailed as lost:
             present = lost.item or await self._dynamo.get(COLLECTIONS, key)
             if present is None:
-                raise _unregistered(contract) from None
+                raise unknown_contract(contract) from None
             read(_Counter, COLLECTIONS, present, self._set_aside)
             raise Unavailable("the counter of token ids was repaired meanwhile") from None
         except Unwritable as error:
@@ -223,7 +222,3 @@ class DynamoTokenIds:
 
     def _key(self, contract: str) -> Item:
         return {"collection_id": scoped(self._chain_id, contract)}
-
-
-def _unregistered(contract: str) -> RequestRefused:
-    return RequestRefused(UNKNOWN_CONTRACT, f"{contract} is no collection of this API.")

@@ -127,7 +127,7 @@ async def get_mint(mint_id: str, *, sub: str, mints: MintStore) -> Mint:
     """Return the caller's mint; another user's is as unknown as none."""
     mint = await mints.get(mint_id)
     if mint is None or mint.sub != sub:
-        raise RequestRefused(UNKNOWN_MINT, "There is no such mint of yours.")
+        raise RequestRefused(UNKNOWN_MINT, "Mint not found.")
     return mint
 
 
@@ -209,7 +209,7 @@ async def cancel_mint(
             why = _TOO_LATE.get(mint.status, _TOO_LATE[MintStatus.ISSUED])
             raise RequestRefused(NOT_CANCELLABLE, f"The mint is {mint.status.value}. {why}")
         if mint.custody == "sponsored" and mint.nonce is not None:
-            raise RequestRefused(NOT_CANCELLABLE, "The mint is in a transaction with others, which goes on.")
+            raise RequestRefused(NOT_CANCELLABLE, "The mint shares its transaction with others.")
         if mint.cancel_requested_at is not None:
             break
         mint = await mints.cancel(mint, CANCELLED, at=now)

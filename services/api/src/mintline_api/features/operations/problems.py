@@ -8,5 +8,5 @@ KEY_REUSED = ProblemType(
     "idempotency-key-reused",
     422,
     "Idempotency key used for another body",
-    "A key names one request for ever. Repeat that very body, or choose a new key.",
+    "A key belongs to one request permanently. Repeat the same body, or choose a new key.",
 )

@@ -148,7 +148,8 @@ class Intake:
         """
         if existing.request_digest != request_digest:
             raise RequestRefused(
-                KEY_REUSED, f"This Idempotency-Key made {existing.operation_id} from another body."
+                KEY_REUSED,
+                f"This Idempotency-Key made {existing.operation_id} with another body: send a new key.",
             )
         if existing.status is MintStatus.ACCEPTED:
             await self.send(existing)

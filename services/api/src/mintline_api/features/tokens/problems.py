@@ -7,6 +7,6 @@ from mintline_api.http.problems import ProblemType
 UNKNOWN_TOKEN = ProblemType(
     "unknown-token",
     404,
-    "No such token",
+    "Token not found",
     "Never minted, as far as the index has come. A mint of yours shows its progress at its own address.",
 )

@@ -101,4 +101,4 @@ async def get_owned(
 
 
 def _unknown_token(contract: str, token_id: int) -> RequestRefused:
-    return RequestRefused(UNKNOWN_TOKEN, f"The index has seen no token {token_id} of {contract}.")
+    return RequestRefused(UNKNOWN_TOKEN, f"Token {token_id} of {contract} not found in the index.")
