@@ -15,7 +15,7 @@ class BoundedCache(Generic[K, V]):
     """The least recently used entries go when the sum of weights passes `max_weight`.
 
     `weight` defaults to 1 an entry. An entry past its deadline (on `clock`, in seconds) is as good as absent.
-    `looked_up` is told of each lookup whether it found something.
+    `looked_up` is called for each lookup with whether it found something.
     """
 
     def __init__(

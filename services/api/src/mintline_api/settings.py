@@ -31,7 +31,7 @@ class Settings(ChainSettings):
     api_port: int = Field(default=8080, ge=0, le=65535)
     """0 picks a free port."""
     max_requests: int = Field(default=512, ge=1, le=65_536)
-    """Requests in hand at once; as many again wait up to a second, the others are told to come again."""
+    """Requests in progress at once; as many again wait up to a second, the others receive 503."""
     request_seconds: float = Field(default=25.0, gt=0, le=300)
     """How long a request may take, its body's arrival not counted; then it is answered with 503."""
     user_rate: int = Field(default=600, ge=1)

@@ -83,7 +83,7 @@ class KeySet:
     async def key(self, kid: str) -> RSAPublicKey | None:
         """Return the key; None if the pool publishes none of that id.
 
-        Raises Unavailable when that cannot be told, because the source does not answer.
+        Raises Unavailable when that is not known, because the source does not answer.
         """
         if self._keys is not None and kid in self._keys:
             self._renew_when_old()

@@ -1,13 +1,13 @@
-"""Whether tokens still count: the user pool is asked, with the token itself, before it is a minute old news.
+"""Checks whether tokens were revoked: asks the user pool about each token in use, at most every 45 seconds.
 
-A token is good when it is issued, and when the pool says so at `/oauth2/userInfo`, which refuses the tokens
-of users who were signed out, disabled or deleted.
+A token is valid when it is issued, and when the pool accepts it at `/oauth2/userInfo`, which refuses the
+tokens of users who were signed out, disabled or deleted.
 
 ::
 
-    good news is         younger than 45 s    older                  older than 5 min
-    the pool answers     served               asked                  asked
-    the pool is silent   served               served                 503
+    last accepted          less than 45 s ago    earlier             over 5 min ago
+    the pool responds      valid                 ask the pool        ask the pool
+    the pool is silent     valid                 valid               503
 
 Source: "The userInfo endpoint" in Amazon Cognito's developer guide.
 """

@@ -1,8 +1,8 @@
-"""How many connections are open at once: each costs a file descriptor, whether or not it ever asks anything.
+"""Limits how many connections are open at once: each costs a file descriptor, even without a request.
 
-A process that runs out of descriptors can neither accept nor reach AWS, and asyncio then does nothing but
-complain. So the oldest connection makes room for a new one: at once if it is idle or has not sent a whole
-request head yet, otherwise after its answer. Behind a load balancer there are never so many.
+A process without free descriptors can neither accept connections nor reach AWS. So the oldest connection is
+closed for a new one: at once if it is idle or has not sent a whole request head yet, otherwise after its
+response. Behind a load balancer there are never so many.
 """
 
 from __future__ import annotations

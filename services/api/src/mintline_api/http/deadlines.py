@@ -1,7 +1,7 @@
-"""By when a request is answered, whatever hangs.
+"""The deadline of a request, by which it is answered even if a dependency hangs.
 
 Until its record is committed, a request that takes too long is cancelled and answered with 503. What follows
-the commit takes no longer than what is `left`, so that the response still tells of the record.
+the commit takes no longer than what is `left`, so that the response still shows the record.
 """
 
 from __future__ import annotations

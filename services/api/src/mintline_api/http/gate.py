@@ -1,7 +1,7 @@
-"""How many requests are in hand at once: a bounded number, and a bounded wait for a place among them.
+"""Limits how many requests are in progress at once, and how many wait for a slot and for how long.
 
-Whoever finds no place in time is told to come again. That is soon said, so that a flood costs little, and
-those inside are answered as fast as ever.
+Requests that get no slot in time receive 503 with Retry-After. That costs little, so under a flood the
+admitted requests are answered as fast as without it.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ class Nudges:
     async def send(self, sending: Awaitable[None], *, mint_id: str) -> None:
         """Send a message about a committed record; a failure, or one that takes too long, is logged.
 
-        The record is the truth: its client must not be told that nothing was done.
+        The record stands, so the client must not get an error that says that nothing was done.
         """
         try:
             async with asyncio.timeout(min(SEND_SECONDS, self.left())):

@@ -5,9 +5,9 @@
     KMS makes the pair ──▶ record (ready = false, with the wrapped key) ──▶ store ──▶ record (ready = true)
           1                       2  the lock                                 3            4
 
-Whoever dies between two steps is overtaken by the next caller: before 2 nothing has happened but an unused
-pair; after it the record holds all that steps 3 and 4 need. Only one caller wins step 2, so a user has one
-address for ever, and no address is shown before its key is safe.
+If a process dies between two steps, the next request continues: before 2 there is only an unused pair; after
+it the record holds all that steps 3 and 4 need. Only one request succeeds in step 2, so a user has one
+address permanently, and no address is shown before its key is stored.
 """
 
 from __future__ import annotations
