@@ -90,7 +90,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         elif (
             containers
             and item.get_closest_marker("e2e")
-            and "line" not in fixtures
+            and "harness" not in fixtures
             and "containers" not in fixtures
         ):
             item.add_marker(pytest.mark.skip(reason="starts a line of its own: `make test` runs it"))

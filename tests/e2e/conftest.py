@@ -127,7 +127,7 @@ class Processes:
 
 
 @dataclass(slots=True)
-class Line:
+class Harness:
     """The running line, and what tests may do to it."""
 
     info: dict[str, Any]
@@ -149,9 +149,9 @@ class Line:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def line(
+async def harness(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Line]:
+) -> AsyncIterator[Harness]:
     async with AsyncExitStack() as stack:
         parts: Parts
         if request.config.getoption("--line") == "containers":
@@ -164,10 +164,10 @@ async def line(
         rpc = Rpc([info["rpc_url"]])
         stack.push_async_callback(rpc.aclose)
         session = await stack.enter_async_context(aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(30)))
-        yield Line(info, session, Node(rpc), rpc, parts, local)
+        yield Harness(info, session, Node(rpc), rpc, parts, local)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def user(line: Line) -> User:
+async def user(harness: Harness) -> User:
     """Sign in as a user whom no other test knows."""
-    return await line.sign_in()
+    return await harness.sign_in()

@@ -13,7 +13,7 @@ import pytest
 from tests.integration.conftest import ROOT, node_binary
 
 if TYPE_CHECKING:
-    from tests.e2e.conftest import Line, User
+    from tests.e2e.conftest import Harness, User
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
@@ -34,10 +34,12 @@ def command(name: str) -> list[str]:
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-async def test_example__when_it_is_run__mints_and_prints_the_token(name: str, line: Line, user: User) -> None:
+async def test_example__when_it_is_run__mints_and_prints_the_token(
+    name: str, harness: Harness, user: User
+) -> None:
     example = await asyncio.create_subprocess_exec(
         *command(name),
-        env={**os.environ, "MINTLINE_API_URL": line.info["api_url"], "MINTLINE_TOKEN": user.token},
+        env={**os.environ, "MINTLINE_API_URL": harness.info["api_url"], "MINTLINE_TOKEN": user.token},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
@@ -49,10 +51,10 @@ async def test_example__when_it_is_run__mints_and_prints_the_token(name: str, li
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-async def test_example__when_the_token_is_refused__says_so_and_fails(name: str, line: Line) -> None:
+async def test_example__when_the_token_is_refused__says_so_and_fails(name: str, harness: Harness) -> None:
     example = await asyncio.create_subprocess_exec(
         *command(name),
-        env={**os.environ, "MINTLINE_API_URL": line.info["api_url"], "MINTLINE_TOKEN": "none"},
+        env={**os.environ, "MINTLINE_API_URL": harness.info["api_url"], "MINTLINE_TOKEN": "none"},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )

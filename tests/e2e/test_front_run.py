@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from mintline.eth import REDEEM_SELECTOR
 from mintline_testkit.constants import GWEI
 
+if TYPE_CHECKING:
+    from tests.e2e.conftest import Harness, User
+
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
 
-async def seen_in_pool(line: Any, sender: str) -> Any:
+async def seen_in_pool(harness: Harness, sender: str) -> Any:
     """Return the redemption of a wallet's that waits in the node's pool."""
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
-        pool = await line.rpc.call("txpool_content", [])
+        pool = await harness.rpc.call("txpool_content", [])
         for address, waiting in pool["pending"].items():
             if address.lower() == sender.lower():
                 for transaction in waiting.values():
@@ -29,15 +32,15 @@ async def seen_in_pool(line: Any, sender: str) -> Any:
 
 
 async def test_custodial_mint__when_a_stranger_redeems_its_voucher_first__then_the_user_has_the_token(
-    line: Any, user: Any
+    harness: Harness, user: User
 ) -> None:
     await user.until((await user.mint("fills the wallet"))["mint_id"], "finalized")
     wallet = (await user.get("/v1/wallet"))["address"]
-    stranger = (await line.rpc.call("eth_accounts", []))[6]
-    await line.rpc.call("evm_setIntervalMining", [0])
+    stranger = (await harness.rpc.call("eth_accounts", []))[6]
+    await harness.rpc.call("evm_setIntervalMining", [0])
     try:
         accepted = await user.mint("watched in the pool")
-        victim = await seen_in_pool(line, wallet)
+        victim = await seen_in_pool(harness, wallet)
         copy = {
             "from": stranger,
             "to": victim["to"],
@@ -46,13 +49,13 @@ async def test_custodial_mint__when_a_stranger_redeems_its_voucher_first__then_t
             "maxFeePerGas": hex(500 * GWEI),
             "maxPriorityFeePerGas": hex(100 * GWEI),
         }
-        tx_hash = await line.rpc.call("eth_sendTransaction", [copy])
-        await line.rpc.call("evm_mine", [])
+        tx_hash = await harness.rpc.call("eth_sendTransaction", [copy])
+        await harness.rpc.call("evm_mine", [])
     finally:
-        await line.rpc.call("evm_setIntervalMining", [1])
+        await harness.rpc.call("evm_setIntervalMining", [1])
 
     receipts = [
-        await line.rpc.call("eth_getTransactionReceipt", [found]) for found in (tx_hash, victim["hash"])
+        await harness.rpc.call("eth_getTransactionReceipt", [found]) for found in (tx_hash, victim["hash"])
     ]
     assert [receipt["status"] for receipt in receipts] == ["0x1", "0x0"]
     final = await user.until(accepted["mint_id"], "finalized")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from mintline_bench.load import Posted
 from mintline_bench.verify import verify
+
+if TYPE_CHECKING:
+    from tests.e2e.conftest import Harness
 
 pytestmark = [pytest.mark.e2e, pytest.mark.containers, pytest.mark.asyncio(loop_scope="session")]
 
@@ -18,11 +21,16 @@ FROZEN_SECONDS = 5.0
 
 
 async def mint_during(
-    line: Any, name: str, disturbance: Coroutine[Any, Any, None], *, mints: int = 60, every: float = 0.05
+    harness: Harness,
+    name: str,
+    disturbance: Coroutine[Any, Any, None],
+    *,
+    mints: int = 60,
+    every: float = 0.05,
 ) -> None:
     """Post mints of six new users, one `every` few seconds, amid a disturbance; check every one of them."""
-    users = await asyncio.gather(*(line.sign_in() for _ in range(6)))
-    head = await line.node.block("latest", full=False)
+    users = await asyncio.gather(*(harness.sign_in() for _ in range(6)))
+    head = await harness.node.block("latest", full=False)
 
     async def disturb() -> None:
         await asyncio.sleep(0.6)
@@ -38,15 +46,16 @@ async def mint_during(
     disturbing = asyncio.create_task(disturb())
     posted = await asyncio.gather(*(one(number) for number in range(mints)))
     await disturbing
+    assert head is not None
     verdict = await verify(
-        line.node, contract=line.info["contract"], first_block=head.number, posted=list(posted)
+        harness.node, contract=harness.info["contract"], first_block=head.number, posted=list(posted)
     )
     assert verdict.clean, verdict
     assert verdict.minted == mints
 
 
 async def test_mints__when_every_service_is_restarted_in_turn__are_each_minted_once(
-    line: Any, containers: Any
+    harness: Harness, containers: Any
 ) -> None:
     codes: dict[str, int] = {}
 
@@ -54,34 +63,36 @@ async def test_mints__when_every_service_is_restarted_in_turn__are_each_minted_o
         for part in SERVICES:
             codes[part] = await containers.restart(part)
 
-    await mint_during(line, "rolling", roll(), mints=90, every=0.4)
+    await mint_during(harness, "rolling", roll(), mints=90, every=0.4)
     assert codes == dict.fromkeys(SERVICES, 0)
 
 
 @pytest.mark.parametrize("part", SERVICES)
 async def test_mints__when_a_service_freezes_amid_them__are_each_minted_once(
-    line: Any, containers: Any, part: str
+    harness: Harness, containers: Any, part: str
 ) -> None:
-    await mint_during(line, f"frozen {part}", containers.pause(part, FROZEN_SECONDS))
+    await mint_during(harness, f"frozen {part}", containers.pause(part, FROZEN_SECONDS))
 
 
 @pytest.mark.parametrize("part", ["broadcaster", "builder", "indexer"])
 async def test_mints__when_a_service_loses_the_network__are_each_minted_once(
-    line: Any, containers: Any, part: str
+    harness: Harness, containers: Any, part: str
 ) -> None:
-    await mint_during(line, f"cut off {part}", containers.cut_off(part, FROZEN_SECONDS))
+    await mint_during(harness, f"cut off {part}", containers.cut_off(part, FROZEN_SECONDS))
 
 
-async def test_mints__with_two_of_every_service__are_each_minted_once(line: Any, containers: Any) -> None:
+async def test_mints__with_two_of_every_service__are_each_minted_once(
+    harness: Harness, containers: Any
+) -> None:
     await containers.double()
     try:
-        await mint_during(line, "doubled", asyncio.sleep(0), mints=200, every=0.02)
+        await mint_during(harness, "doubled", asyncio.sleep(0), mints=200, every=0.02)
         assert containers.logged("signer-host-2", "intent_signed")
     finally:
         await containers.halve()
 
 
 async def test_mints__when_all_is_stopped_and_started_again__are_each_minted_once(
-    line: Any, containers: Any
+    harness: Harness, containers: Any
 ) -> None:
-    await mint_during(line, "from the top", containers.restart_all())
+    await mint_during(harness, "from the top", containers.restart_all())

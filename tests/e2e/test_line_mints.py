@@ -4,33 +4,39 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from mintline.chain.collection import decode_minted
+
+if TYPE_CHECKING:
+    from tests.e2e.conftest import Harness, User
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
 DEV_ACCOUNT = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 
 
-async def minted_events(line: Any, digest: str) -> list[int]:
-    head = await line.node.block("latest", full=False)
-    logs = await line.node.logs_range(0, head.number, [line.info["contract"]])
+async def minted_events(harness: Harness, digest: str) -> list[int]:
+    head = await harness.node.block("latest", full=False)
+    assert head is not None
+    logs = await harness.node.logs_range(0, head.number, [harness.info["contract"]])
     events = [event for log in logs if (event := decode_minted(log)) is not None]
     return [event.token_id for event in events if "0x" + event.metadata_digest.hex() == digest]
 
 
-async def test_mint__when_posted__lands_in_the_users_wallet_and_in_the_index(line: Any, user: Any) -> None:
-    contract = line.info["contract"]
+async def test_mint__when_posted__lands_in_the_users_wallet_and_in_the_index(
+    harness: Harness, user: User
+) -> None:
+    contract = harness.info["contract"]
     wallet = (await user.get("/v1/wallet"))["address"]
     accepted = await user.mint("a first one")
     assert accepted["status"] in {"accepted", "built", "submitted"}
 
     mint = await user.until(accepted["mint_id"], "finalized")
     assert mint["to"] == wallet
-    assert await minted_events(line, mint["metadata_digest"]) == [int(mint["token_id"])]
+    assert await minted_events(harness, mint["metadata_digest"]) == [int(mint["token_id"])]
     stages = [
         mint["timeline"][f"{stage}_at"] for stage in ("accepted", "built", "submitted", "mined", "finalized")
     ]
@@ -47,25 +53,25 @@ async def test_mint__when_posted__lands_in_the_users_wallet_and_in_the_index(lin
 
 
 async def test_metadata__when_fetched_without_a_token__hashes_to_the_digest_on_chain(
-    line: Any, user: Any
+    harness: Harness, user: User
 ) -> None:
     mint = await user.until((await user.mint("checked by anyone"))["mint_id"], "mined", "finalized")
-    url = f"{line.info['api_url']}/v1/metadata/{line.info['contract']}/{mint['token_id']}"
-    async with line.session.get(url) as answer:
+    url = f"{harness.info['api_url']}/v1/metadata/{harness.info['contract']}/{mint['token_id']}"
+    async with harness.session.get(url) as answer:
         assert answer.status == 200
         assert "max-age" in answer.headers["cache-control"]
         body = await answer.read()
     assert "0x" + hashlib.sha256(body).hexdigest() == mint["metadata_digest"]
 
 
-async def test_same_key__when_posted_ten_times_at_once__makes_one_token(line: Any, user: Any) -> None:
+async def test_same_key__when_posted_ten_times_at_once__makes_one_token(harness: Harness, user: User) -> None:
     answers = await asyncio.gather(*(user.mint("only once", key="one-key") for _ in range(10)))
     assert len({answer["mint_id"] for answer in answers}) == 1
     mint = await user.until(answers[0]["mint_id"], "finalized")
-    assert len(await minted_events(line, mint["metadata_digest"])) == 1
+    assert len(await minted_events(harness, mint["metadata_digest"])) == 1
 
 
-async def test_same_key__when_the_body_differs__is_refused(user: Any) -> None:
+async def test_same_key__when_the_body_differs__is_refused(user: User) -> None:
     await user.mint("the first body", key="reused")
     answer = await user.call(
         "POST",
@@ -77,34 +83,36 @@ async def test_same_key__when_the_body_differs__is_refused(user: Any) -> None:
     assert answer.headers["content-type"].startswith("application/problem+json")
 
 
-async def test_burst__on_a_fresh_wallet__mints_each_with_a_nonce_of_its_own(line: Any, user: Any) -> None:
+async def test_burst__on_a_fresh_wallet__mints_each_with_a_nonce_of_its_own(
+    harness: Harness, user: User
+) -> None:
     accepted = await asyncio.gather(*(user.mint(f"burst {number}") for number in range(40)))
     mints = await asyncio.gather(*(user.until(mint["mint_id"], "finalized") for mint in accepted))
     assert len({mint["token_id"] for mint in mints}) == 40
     wallet = (await user.get("/v1/wallet"))["address"]
-    assert await line.node.transaction_count(wallet) == 40
+    assert await harness.node.transaction_count(wallet) == 40
 
 
-async def test_other_users_mint__is_not_found(line: Any, user: Any) -> None:
+async def test_other_users_mint__is_not_found(harness: Harness, user: User) -> None:
     mint_id = (await user.mint("mine"))["mint_id"]
-    stranger = await line.sign_in()
+    stranger = await harness.sign_in()
     assert (await stranger.call("GET", f"/v1/mints/{mint_id}")).status == 404
     assert (await stranger.get("/v1/mints"))["items"] == []
     await user.until(mint_id)
 
 
 async def test_mint__when_the_contract_is_paused__waits_with_the_reason_and_continues(
-    line: Any, user: Any
+    harness: Harness, user: User
 ) -> None:
-    admin = line.info["admin_address"]
+    admin = harness.info["admin_address"]
 
     async def send(signature: str) -> None:
         from mintline.eth import selector
 
-        call = {"from": admin, "to": line.info["contract"], "data": "0x" + selector(signature).hex()}
-        tx_hash = await line.rpc.call("eth_sendTransaction", [call])
+        call = {"from": admin, "to": harness.info["contract"], "data": "0x" + selector(signature).hex()}
+        tx_hash = await harness.rpc.call("eth_sendTransaction", [call])
         async with asyncio.timeout(30):
-            while await line.rpc.call("eth_getTransactionReceipt", [tx_hash]) is None:  # noqa: ASYNC110 - no event
+            while await harness.rpc.call("eth_getTransactionReceipt", [tx_hash]) is None:  # noqa: ASYNC110 - no event
                 await asyncio.sleep(0.1)
 
     await send("pause()")
@@ -122,16 +130,16 @@ async def test_mint__when_the_contract_is_paused__waits_with_the_reason_and_cont
     assert ended["waiting"] is None
 
 
-async def test_token__when_it_moves_and_burns_on_chain__is_followed(line: Any, user: Any) -> None:
+async def test_token__when_it_moves_and_burns_on_chain__is_followed(harness: Harness, user: User) -> None:
     from mintline.eth import address_word, selector, word
 
-    contract = line.info["contract"]
+    contract = harness.info["contract"]
     other = "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC"
     mint = await user.until((await user.mint("to a friend", to=DEV_ACCOUNT))["mint_id"], "finalized")
     token_id = int(mint["token_id"])
 
     async def send(sender: str, data: bytes) -> None:
-        await line.rpc.call(
+        await harness.rpc.call(
             "eth_sendTransaction", [{"from": sender, "to": contract, "data": "0x" + data.hex()}]
         )
 
@@ -143,8 +151,8 @@ async def test_token__when_it_moves_and_burns_on_chain__is_followed(line: Any, u
             await asyncio.sleep(0.1)
         raise AssertionError(token)
 
-    await line.rpc.call("anvil_impersonateAccount", [DEV_ACCOUNT])
-    await line.rpc.call("anvil_impersonateAccount", [other])
+    await harness.rpc.call("anvil_impersonateAccount", [DEV_ACCOUNT])
+    await harness.rpc.call("anvil_impersonateAccount", [other])
     transfer = selector("transferFrom(address,address,uint256)")
     await send(DEV_ACCOUNT, transfer + address_word(DEV_ACCOUNT) + address_word(other) + word(token_id))
     await owner_becomes(other)
@@ -160,13 +168,13 @@ async def test_token__when_it_moves_and_burns_on_chain__is_followed(line: Any, u
     }
 
 
-async def test_documents_and_health__are_served_without_a_token(line: Any) -> None:
+async def test_documents_and_health__are_served_without_a_token(harness: Harness) -> None:
     for path, kind in (
         ("/openapi.json", "application/json"),
         ("/docs", "text/html"),
         ("/healthz", "application/json"),
         ("/readyz", "application/json"),
     ):
-        async with line.session.get(line.info["api_url"] + path) as answer:
+        async with harness.session.get(harness.info["api_url"] + path) as answer:
             assert answer.status == 200, path
             assert answer.content_type == kind, path

@@ -65,7 +65,7 @@ def amsterdam(
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class Harness:
     """A line, one of its users who never minted, and its chain."""
 
     info: dict[str, Any]
@@ -86,7 +86,7 @@ class Line:
 
 
 @pytest.fixture
-async def line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Line]:
+async def harness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Harness]:
     monkeypatch.setattr(emulators, "anvil", amsterdam)
     async with AsyncExitStack() as stack:
         running = await stack.enter_async_context(running_stack(tmp_path, ports="free"))
@@ -94,22 +94,22 @@ async def line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
         rpc = Rpc([running.info["rpc_url"]])
         stack.push_async_callback(rpc.aclose)
         (token,) = await sign_in_new(running.info, count=1)
-        yield Line(running.info, User(session, running.info["api_url"], token), Node(rpc), rpc)
+        yield Harness(running.info, User(session, running.info["api_url"], token), Node(rpc), rpc)
 
 
 async def test_line__when_the_chain_prices_new_state__then_a_new_user_mints_and_everything_else_works(
-    line: Line,
+    harness: Harness,
 ) -> None:
-    contract = line.info["contract"]
-    first = await line.user.until((await line.user.mint("the first"))["mint_id"], "finalized")
-    second = await line.user.until((await line.user.mint("the second"))["mint_id"], "finalized")
+    contract = harness.info["contract"]
+    first = await harness.user.until((await harness.user.mint("the first"))["mint_id"], "finalized")
+    second = await harness.user.until((await harness.user.mint("the second"))["mint_id"], "finalized")
 
-    admin = Deployer(line.node, NodeAccount(line.rpc, line.info["admin_address"]))
+    admin = Deployer(harness.node, NodeAccount(harness.rpc, harness.info["admin_address"]))
     await batch_and_transfer(admin, contract)
 
-    _, reconciled = await reconcile.settled(target_of_local_stack(line.info), patience=60)
+    _, reconciled = await reconcile.settled(target_of_local_stack(harness.info), patience=60)
     assert reconciled.differences == []
-    sent = await line.receipts()
+    sent = await harness.receipts()
     assert all(receipt.status for _, receipt in sent)
     wallet = first["to"].lower()
     [deployed] = [receipt for body, receipt in sent if body["to"] is None]

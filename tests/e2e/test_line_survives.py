@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from mintline_bench.load import Posted
 from mintline_bench.verify import verify
+
+if TYPE_CHECKING:
+    from tests.e2e.conftest import Harness
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
@@ -18,14 +21,14 @@ MINTS = 60
 
 @pytest.mark.parametrize("victim", SERVICES)
 async def test_mints__when_a_process_is_killed_amid_them__are_each_minted_once(
-    line: Any, victim: str
+    harness: Harness, victim: str
 ) -> None:
-    users = await asyncio.gather(*(line.sign_in() for _ in range(6)))
-    head = await line.node.block("latest", full=False)
+    users = await asyncio.gather(*(harness.sign_in() for _ in range(6)))
+    head = await harness.node.block("latest", full=False)
 
     async def assassin() -> None:
         await asyncio.sleep(0.6)
-        await line.kill(victim)
+        await harness.kill(victim)
 
     async def one(number: int) -> Posted:
         await asyncio.sleep(number * 0.03)
@@ -36,6 +39,9 @@ async def test_mints__when_a_process_is_killed_amid_them__are_each_minted_once(
 
     results = await asyncio.gather(assassin(), *(one(number) for number in range(MINTS)))
     posted = [result for result in results if isinstance(result, Posted)]
-    verdict = await verify(line.node, contract=line.info["contract"], first_block=head.number, posted=posted)
+    assert head is not None
+    verdict = await verify(
+        harness.node, contract=harness.info["contract"], first_block=head.number, posted=posted
+    )
     assert verdict.clean, verdict
     assert verdict.minted == MINTS

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
 
 from mintline_harness.entries import start_entry
+
+if TYPE_CHECKING:
+    from tests.e2e.conftest import Harness, User
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
@@ -21,7 +24,7 @@ BURST = 30
 class Entry:
     """One user at the entry point."""
 
-    def __init__(self, user: Any) -> None:
+    def __init__(self, user: User) -> None:
         self.user = user
 
     async def post(self, path: str, **body: Any) -> Any:
@@ -56,35 +59,35 @@ class Entry:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def entry_url(line: Any) -> str:
-    if line.stack is None:
+async def entry_url(harness: Harness) -> str:
+    if harness.stack is None:
         pytest.skip("the entry point runs beside a line of processes")
-    return await start_entry(line.stack, line.session)
+    return await start_entry(harness.stack, harness.session)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def entry(line: Any, user: Any, entry_url: str) -> Entry:
+async def entry(harness: Harness, user: User, entry_url: str) -> Entry:
     entry = Entry(replace(user, api=entry_url))
-    entry.contract = line.info["contract"]
+    entry.contract = harness.info["contract"]
     return entry
 
 
 async def test_sponsored_mints__when_posted_at_once__share_transactions_of_the_relayers(
-    line: Any, entry: Entry
+    harness: Harness, entry: Entry
 ) -> None:
     wallet = (await entry.user.get("/v1/wallet"))["address"]
     posted = await asyncio.gather(*(entry.sponsored(f"sponsored {number}") for number in range(BURST)))
     ended = [await entry.until(one, "finalized") for one in posted]
-    assert {one["sender"] for one in ended} == {line.info["relayer"]}
+    assert {one["sender"] for one in ended} == {harness.info["relayer"]}
     carried = Counter(one["tx_hash"] for one in ended)
     assert len(carried) <= BURST // 3, carried
     assert {await entry.owner(one["token_id"]) for one in ended} == {wallet}
     # Its wallet never needed any ether.
-    assert await line.node.balance(wallet) == 0
-    assert await line.node.transaction_count(wallet) == 0
+    assert await harness.node.balance(wallet) == 0
+    assert await harness.node.transaction_count(wallet) == 0
 
 
-async def test_transfer_and_burn__when_posted__happen_once(line: Any, entry: Entry) -> None:
+async def test_transfer_and_burn__when_posted__happen_once(harness: Harness, entry: Entry) -> None:
     kept, burnt = [await entry.until(await entry.sponsored(name), "finalized") for name in ("a", "b")]
     sent = await entry.post("/v1/transfers", token_id=kept["token_id"], to=OTHER)
     burn = await entry.post("/v1/burns", token_id=burnt["token_id"])
@@ -98,13 +101,13 @@ async def test_transfer_and_burn__when_posted__happen_once(line: Any, entry: Ent
         [(None, wallet), (wallet, OTHER)],
         [(wallet, OTHER), (None, wallet)],
     )
-    assert await line.node.transaction_count(wallet) == 2
+    assert await harness.node.transaction_count(wallet) == 2
 
 
 async def test_transfer__when_the_token_is_not_the_users__then_it_is_rejected_and_nothing_sent(
-    line: Any, entry: Entry
+    harness: Harness, entry: Entry
 ) -> None:
-    stranger = Entry(replace(await line.sign_in(), api=entry.user.api))
+    stranger = Entry(replace(await harness.sign_in(), api=entry.user.api))
     kept = await entry.until(await entry.sponsored("not yours"), "finalized")
     sent = await stranger.post("/v1/transfers", token_id=kept["token_id"], to=OTHER)
     ended = await stranger.until(sent, "rejected")
@@ -114,10 +117,10 @@ async def test_transfer__when_the_token_is_not_the_users__then_it_is_rejected_an
 
 @pytest.mark.parametrize("part", ["builder", "broadcaster", "signer-host", "indexer", "enclave"])
 async def test_sponsored_mints__when_a_part_is_killed_under_them__then_each_is_minted_once(
-    line: Any, entry: Entry, part: str
+    harness: Harness, entry: Entry, part: str
 ) -> None:
     posted = await asyncio.gather(*(entry.sponsored(f"{part} {number}") for number in range(BURST)))
-    await line.kill(part)
+    await harness.kill(part)
     ended = [await entry.until(one, "finalized", within=150) for one in posted]
     assert len({one["token_id"] for one in ended}) == BURST
     assert {await entry.owner(one["token_id"]) for one in ended} != {None}

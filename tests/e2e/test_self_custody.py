@@ -10,13 +10,16 @@ import shutil
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from mintline.chain.calls import Call
 from mintline.chain.collection import ISSUER_ROLE
 from mintline.eth import address_word, selector, to_checksum_address
+
+if TYPE_CHECKING:
+    from tests.e2e.conftest import Harness, User
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
@@ -50,7 +53,7 @@ class ViemWallet:
         return str(await self.do("address"))
 
 
-async def linked(line: Any, user: Any, wallet: ViemWallet, *, ether: int = 1) -> str:
+async def linked(harness: Harness, user: User, wallet: ViemWallet, *, ether: int = 1) -> str:
     """Link the wallet by a message that viem composed, fund it, and return its address."""
     address = await wallet.address()
     challenge = await user.call("POST", "/v1/wallet/links/challenges", {"address": address})
@@ -59,11 +62,11 @@ async def linked(line: Any, user: Any, wallet: ViemWallet, *, ether: int = 1) ->
     assert signed["message"] != challenge.body["message"]
     answer = await user.call("POST", "/v1/wallet/links", signed)
     assert (answer.status, answer.body["address"]) == (201, address), answer
-    await line.rpc.call("anvil_setBalance", [address, hex(ether * 10**18)])
+    await harness.rpc.call("anvil_setBalance", [address, hex(ether * 10**18)])
     return address
 
 
-async def issued(user: Any, name: str, **fields: Any) -> Any:
+async def issued(user: User, name: str, **fields: Any) -> Any:
     """Ask for a mint by self-custody; one call gets the voucher."""
     body = {"metadata": {"name": name, "image": "https://example.com/1.png"}, "custody": "self", **fields}
     answer = await user.call("POST", "/v1/mints", body, idempotency_key=name, prefer="wait=10")
@@ -75,10 +78,10 @@ async def issued(user: Any, name: str, **fields: Any) -> Any:
 
 
 async def test_self_custody__when_posted__then_viem_signs_what_the_api_gives_and_the_token_is_final(
-    line: Any, user: Any
+    harness: Harness, user: User
 ) -> None:
     wallet = ViemWallet()
-    address = await linked(line, user, wallet)
+    address = await linked(harness, user, wallet)
     assert [item["address"] for item in (await user.get("/v1/wallet/links"))["items"]] == [address]
 
     mint = await issued(user, "by my own wallet")
@@ -86,7 +89,7 @@ async def test_self_custody__when_posted__then_viem_signs_what_the_api_gives_and
     assert (mint["custody"], mint["to"], own["transaction"]["from"]) == ("self", address, address)
     issuer = await wallet.do("issuer", typedData=own["typed_data"], signature=own["voucher"]["signature"])
     asked = selector("hasRole(bytes32,address)") + ISSUER_ROLE + address_word(issuer)
-    assert int.from_bytes(await line.node.call(Call(address, mint["contract"], asked)), "big") == 1
+    assert int.from_bytes(await harness.node.call(Call(address, mint["contract"], asked)), "big") == 1
 
     raw = await wallet.do("signTransaction", transaction=own["transaction"])
     path = f"/v1/mints/{mint['mint_id']}/transaction"
@@ -99,18 +102,18 @@ async def test_self_custody__when_posted__then_viem_signs_what_the_api_gives_and
     token = await user.get(f"/v1/tokens/{mint['contract']}/{mint['token_id']}")
     assert (token["owner"], token["mint"]["mint_id"]) == (address, mint["mint_id"])
     assert token["metadata_verified"] is True
-    assert await line.node.transaction_count(address) == 1
+    assert await harness.node.transaction_count(address) == 1
 
 
 async def test_self_custody__when_the_wallet_sends_it_on_its_own__then_it_is_noticed(
-    line: Any, user: Any
+    harness: Harness, user: User
 ) -> None:
     wallet = ViemWallet()
-    address = await linked(line, user, wallet)
+    address = await linked(harness, user, wallet)
     mint = await issued(user, "straight to the chain")
 
     tx_hash = await wallet.do(
-        "send", transaction=mint["self_custody"]["transaction"], rpcUrl=line.info["rpc_url"]
+        "send", transaction=mint["self_custody"]["transaction"], rpcUrl=harness.info["rpc_url"]
     )
 
     final = await user.until(mint["mint_id"], "finalized")
@@ -121,10 +124,10 @@ async def test_self_custody__when_the_wallet_sends_it_on_its_own__then_it_is_not
 
 
 async def test_self_custody__when_the_wallet_is_empty__then_the_user_reads_why_and_can_try_again(
-    line: Any, user: Any
+    harness: Harness, user: User
 ) -> None:
     wallet = ViemWallet()
-    address = await linked(line, user, wallet, ether=0)
+    address = await linked(harness, user, wallet, ether=0)
     mint = await issued(user, "with no ether yet")
     raw = await wallet.do("signTransaction", transaction=mint["self_custody"]["transaction"])
     path = f"/v1/mints/{mint['mint_id']}/transaction"
@@ -133,7 +136,7 @@ async def test_self_custody__when_the_wallet_is_empty__then_the_user_reads_why_a
     assert (refused.status, refused.body["status"]) == (202, "issued")
     assert refused.body["problem"]["code"] == "insufficient_funds"
 
-    await line.rpc.call("anvil_setBalance", [address, hex(10**18)])
+    await harness.rpc.call("anvil_setBalance", [address, hex(10**18)])
     fresh = (await user.get(f"/v1/mints/{mint['mint_id']}"))["self_custody"]["transaction"]
     dearer = fresh | {"maxFeePerGas": hex(2 * int(fresh["maxFeePerGas"], 16))}
     again = await wallet.do("signTransaction", transaction=dearer)
@@ -144,14 +147,14 @@ async def test_self_custody__when_the_wallet_is_empty__then_the_user_reads_why_a
 
 
 async def test_self_custody__when_the_wallet_is_a_contract__then_its_owner_links_it_and_anyone_redeems(
-    line: Any, user: Any
+    harness: Harness, user: User
 ) -> None:
     owner = ViemWallet()
     compiled = await run_node("contracts/build.mjs", "--compile", str(CONTRACT_WALLETS))
     (code,) = (entry["bytecode"] for entry in compiled if entry["contractName"] == "OwnedWallet")
-    stranger = (await line.rpc.call("eth_accounts", []))[5]
+    stranger = (await harness.rpc.call("eth_accounts", []))[5]
     creation = {"from": stranger, "data": code + address_word(await owner.address()).hex()}
-    receipt = await mined(line, await line.rpc.call("eth_sendTransaction", [creation]))
+    receipt = await mined(harness, await harness.rpc.call("eth_sendTransaction", [creation]))
     address = to_checksum_address(receipt["contractAddress"])
 
     challenge = (await user.call("POST", "/v1/wallet/links/challenges", {"address": address})).body
@@ -170,16 +173,16 @@ async def test_self_custody__when_the_wallet_is_a_contract__then_its_owner_links
     transaction = mint["self_custody"]["transaction"]
     assert "from" not in transaction
     call = {"from": stranger, "to": transaction["to"], "data": transaction["data"]}
-    await mined(line, await line.rpc.call("eth_sendTransaction", [call]))
+    await mined(harness, await harness.rpc.call("eth_sendTransaction", [call]))
     await user.until(mint["mint_id"], "finalized")
     token = await user.get(f"/v1/tokens/{mint['contract']}/{mint['token_id']}")
     assert token["owner"] == address
 
 
 async def test_self_custody__when_another_users_wallet_signs__then_nothing_is_sent(
-    line: Any, user: Any
+    harness: Harness, user: User
 ) -> None:
-    await linked(line, user, ViemWallet())
+    await linked(harness, user, ViemWallet())
     mint = await issued(user, "not yours to send")
     raw = await ViemWallet().do("signTransaction", transaction=mint["self_custody"]["transaction"])
 
@@ -189,9 +192,9 @@ async def test_self_custody__when_another_users_wallet_signs__then_nothing_is_se
     assert (await user.get(f"/v1/mints/{mint['mint_id']}"))["attempts"] == []
 
 
-async def mined(line: Any, tx_hash: str) -> Any:
+async def mined(harness: Harness, tx_hash: str) -> Any:
     for _ in range(100):
-        receipt = await line.rpc.call("eth_getTransactionReceipt", [tx_hash])
+        receipt = await harness.rpc.call("eth_getTransactionReceipt", [tx_hash])
         if receipt is not None:
             assert receipt["status"] == "0x1"
             return receipt

@@ -52,7 +52,7 @@ TARGET = to_checksum_address("0x" + "c0" * 20)
 
 
 @dataclass
-class Line:
+class Harness:
     """The broadcaster's surroundings: emulated queues and tables, a real chain, keys of the test's own."""
 
     settings: BroadcasterSettings
@@ -209,7 +209,7 @@ class Line:
 
 
 @pytest.fixture
-async def line(aws_settings: ServiceSettings, aws_prefix: str, anvil: str) -> AsyncIterator[Line]:
+async def harness(aws_settings: ServiceSettings, aws_prefix: str, anvil: str) -> AsyncIterator[Harness]:
     async with AsyncExitStack() as stack:
         calls = AwsCalls()
         dynamo = Dynamo(await open_client(stack, "dynamodb", aws_settings, calls=calls), aws_prefix)
@@ -228,7 +228,7 @@ async def line(aws_settings: ServiceSettings, aws_prefix: str, anvil: str) -> As
                 address=ISSUER.address, subject="platform:issuer", chain_id=CHAIN_ID, secret_id="issuer"
             ),
         )
-        yield Line(settings, dynamo, queues, rpc, Node(rpc), sqs)
+        yield Harness(settings, dynamo, queues, rpc, Node(rpc), sqs)
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,161 +15,171 @@ from mintline.states import MintStatus
 from mintline.transaction_records import place_of
 from mintline_testkit.constants import GWEI
 
+if TYPE_CHECKING:
+    from tests.integration.broadcaster.conftest import Harness
+
 pytestmark = pytest.mark.integration
 
 
-async def sent_to(line: Any, queue: Queue) -> list[Any]:
-    return [decode(received.body) for received in await line.queues.receive(queue, wait=1)]
+async def sent_to(harness: Harness, queue: Queue) -> list[Any]:
+    return [decode(received.body) for received in await harness.queues.receive(queue, wait=1)]
 
 
-async def test_fact__when_accepted_then_known_then_mined__then_submitted_with_one_attempt(line: Any) -> None:
-    intent = line.mint_intent(await line.wallet())
-    await line.built(intent)
-    message = line.sign(intent)
-    await line.broadcast(message)
-    await line.broadcast(message, now=1_700_000_000_001)
-    await line.settle()
-    await line.broadcast(message)
-    mint = await line.mint(intent)
+async def test_fact__when_accepted_then_known_then_mined__then_submitted_with_one_attempt(
+    harness: Harness,
+) -> None:
+    intent = harness.mint_intent(await harness.wallet())
+    await harness.built(intent)
+    message = harness.sign(intent)
+    await harness.broadcast(message)
+    await harness.broadcast(message, now=1_700_000_000_001)
+    await harness.settle()
+    await harness.broadcast(message)
+    mint = await harness.mint(intent)
     assert mint.status is MintStatus.SUBMITTED
     assert [attempt.tx_hash for attempt in mint.attempts] == [message.tx_hash]
-    receipt = await line.node.receipt(message.tx_hash)
+    receipt = await harness.node.receipt(message.tx_hash)
     assert receipt is not None
     assert receipt.status
 
 
 async def test_fact__when_a_pooled_attempt_is_not_outbid__then_the_next_attempt_is_dearer_and_takes_its_place(
-    line: Any,
+    harness: Harness,
 ) -> None:
-    await line.rpc.call("evm_setIntervalMining", [0])
+    await harness.rpc.call("evm_setIntervalMining", [0])
     try:
-        wallet = await line.wallet()
-        first = line.mint_intent(wallet)
-        await line.built(first)
-        await line.broadcast(line.sign(first))
+        wallet = await harness.wallet()
+        first = harness.mint_intent(wallet)
+        await harness.built(first)
+        await harness.broadcast(harness.sign(first))
         # Another transaction at the same fees: what the record says of it has to be another gas limit.
         place = place_of(first.signer, first.nonce)
-        await line.dynamo.write(Update(TRANSACTIONS, transaction_key(place), set={"gas": 61_000}))
+        await harness.dynamo.write(Update(TRANSACTIONS, transaction_key(place), set={"gas": 61_000}))
         same = first.evolve(attempt=1, gas=61_000)
-        await line.broadcast(line.sign(same))
-        [dearer] = await sent_to(line, SIGN)
+        await harness.broadcast(harness.sign(same))
+        [dearer] = await sent_to(harness, SIGN)
         assert isinstance(dearer, SignMint)
         assert dearer.attempt == 2
         assert dearer.fees == Fees(max_fee_per_gas=22_500_000_000, max_priority_fee_per_gas=1_125_000_000)
-        message = line.sign(dearer)
-        await line.broadcast(message)
-        await line.settle()
+        message = harness.sign(dearer)
+        await harness.broadcast(message)
+        await harness.settle()
     finally:
-        await line.rpc.call("evm_setIntervalMining", [1])
-    assert await line.node.receipt(message.tx_hash) is not None
-    assert len((await line.mint(first)).attempts) == 3
+        await harness.rpc.call("evm_setIntervalMining", [1])
+    assert await harness.node.receipt(message.tx_hash) is not None
+    assert len((await harness.mint(first)).attempts) == 3
 
 
-async def test_fact__when_below_the_base_fee__then_the_next_attempt_follows_the_market(line: Any) -> None:
-    wallet = await line.wallet()
-    intent = line.mint_intent(wallet, fees=Fees(max_fee_per_gas=1, max_priority_fee_per_gas=1))
-    await line.built(intent)
-    await line.broadcast(line.sign(intent))
-    [dearer] = await sent_to(line, SIGN)
-    market = await line.node.fees()
+async def test_fact__when_below_the_base_fee__then_the_next_attempt_follows_the_market(
+    harness: Harness,
+) -> None:
+    wallet = await harness.wallet()
+    intent = harness.mint_intent(wallet, fees=Fees(max_fee_per_gas=1, max_priority_fee_per_gas=1))
+    await harness.built(intent)
+    await harness.broadcast(harness.sign(intent))
+    [dearer] = await sent_to(harness, SIGN)
+    market = await harness.node.fees()
     assert dearer.fees.max_fee_per_gas >= market.base_fee
-    await line.broadcast(line.sign(dearer))
-    await line.settle()
-    assert await line.node.transaction_count(wallet.address) == 1
+    await harness.broadcast(harness.sign(dearer))
+    await harness.settle()
+    assert await harness.node.transaction_count(wallet.address) == 1
 
 
 async def test_fact__when_funds_are_missing__then_they_are_asked_for_and_it_goes_out_when_they_come(
-    line: Any,
+    harness: Harness,
 ) -> None:
-    wallet = await line.wallet(wei=1)
-    intent = line.mint_intent(wallet)
-    await line.built(intent)
-    message = line.sign(intent)
+    wallet = await harness.wallet(wei=1)
+    intent = harness.mint_intent(wallet)
+    await harness.built(intent)
+    message = harness.sign(intent)
     for _ in range(2):
         with pytest.raises(Deferred):
-            await line.broadcast(message)
-    [fund] = await sent_to(line, BUILD)
+            await harness.broadcast(message)
+    [fund] = await sent_to(harness, BUILD)
     assert fund == FundWallet(wallet=wallet.address, required=60_000 * 20 * GWEI, balance=1)
-    await line.rpc.call("anvil_setBalance", [wallet.address, hex(fund.required)])
-    await line.broadcast(message)
-    await line.settle()
-    assert await line.node.receipt(message.tx_hash) is not None
+    await harness.rpc.call("anvil_setBalance", [wallet.address, hex(fund.required)])
+    await harness.broadcast(message)
+    await harness.settle()
+    assert await harness.node.receipt(message.tx_hash) is not None
 
 
-async def test_fact__when_the_treasury_is_empty__then_its_top_up_waits(line: Any) -> None:
-    treasury = await line.wallet(wei=1)
+async def test_fact__when_the_treasury_is_empty__then_its_top_up_waits(harness: Harness) -> None:
+    treasury = await harness.wallet(wei=1)
     intent = SignTopUp(
         signer=treasury,
         chain_id=31337,
         nonce=0,
         gas=21_000,
         fees=Fees(max_fee_per_gas=20 * GWEI, max_priority_fee_per_gas=GWEI),
-        recipient=(await line.wallet()).address,
+        recipient=(await harness.wallet()).address,
         value=10**15,
     )
-    await line.reserved(intent)
+    await harness.reserved(intent)
     with pytest.raises(Deferred):
-        await line.broadcast(line.sign(intent))
-    await line.rpc.call("anvil_setBalance", [treasury.address, hex(10**18)])
-    await line.broadcast(line.sign(intent))
-    await line.settle()
-    assert await line.node.transaction_count(treasury.address) == 1
+        await harness.broadcast(harness.sign(intent))
+    await harness.rpc.call("anvil_setBalance", [treasury.address, hex(10**18)])
+    await harness.broadcast(harness.sign(intent))
+    await harness.settle()
+    assert await harness.node.transaction_count(treasury.address) == 1
 
 
 @pytest.mark.parametrize(("gas", "code"), [(20_000, "intrinsic_gas"), (70_000_000, "exceeds_block_gas")])
 async def test_fact__when_its_gas_can_never_do__then_rejected_and_a_noop_fills_the_nonce(
-    line: Any, gas: int, code: str
+    harness: Harness, gas: int, code: str
 ) -> None:
-    wallet = await line.wallet(wei=10**20)
-    intent = line.mint_intent(wallet, gas=gas)
-    await line.built(intent)
-    message = line.sign(intent)
-    await line.broadcast(message)
-    mint = await line.mint(intent)
+    wallet = await harness.wallet(wei=10**20)
+    intent = harness.mint_intent(wallet, gas=gas)
+    await harness.built(intent)
+    message = harness.sign(intent)
+    await harness.broadcast(message)
+    mint = await harness.mint(intent)
     assert mint.status is MintStatus.REJECTED
     assert mint.problem is not None
     assert mint.problem.code == code
-    [noop] = await sent_to(line, SIGN)
+    [noop] = await sent_to(harness, SIGN)
     assert isinstance(noop, SignNoop)
-    await line.broadcast(line.sign(noop))
-    await line.settle()
-    assert await line.node.transaction_count(wallet.address) == 1
-    assert await line.node.receipt(message.tx_hash) is None
+    await harness.broadcast(harness.sign(noop))
+    await harness.settle()
+    assert await harness.node.transaction_count(wallet.address) == 1
+    assert await harness.node.receipt(message.tx_hash) is None
 
 
 async def test_fact__when_a_stranger_uses_the_nonce__then_another_is_asked_for_once_that_is_final_and_indexed(
-    line: Any,
+    harness: Harness,
 ) -> None:
     # The contract is asked whether the mint's token is there: this one answers no to everything.
-    await line.rpc.call("anvil_setCode", [line.mint_intent(await line.wallet()).contract, "0x60205ff3"])
-    wallet = await line.wallet()
-    intent = line.mint_intent(wallet)
-    await line.built(intent)
-    stranger = line.sign(
+    await harness.rpc.call(
+        "anvil_setCode", [harness.mint_intent(await harness.wallet()).contract, "0x60205ff3"]
+    )
+    wallet = await harness.wallet()
+    intent = harness.mint_intent(wallet)
+    await harness.built(intent)
+    stranger = harness.sign(
         SignNoop(
             signer=wallet, chain_id=31337, nonce=0, gas=21_000, fees=intent.fees, mint_id="mint_elsewhere"
         )
     )
-    await line.rpc.call("evm_setIntervalMining", [0])
+    await harness.rpc.call("evm_setIntervalMining", [0])
     try:
-        await line.node.send_raw(stranger.raw)
-        await line.rpc.call("anvil_mine", ["0x1"])
-        message = line.sign(intent)
-        await line.broadcast(message)
-        assert await sent_to(line, BUILD) == []
-        await line.rpc.call("anvil_mine", ["0x5"])
-        await line.broadcast(message)
-        assert await sent_to(line, BUILD) == []
-        final = await line.node.block("finalized")
+        await harness.node.send_raw(stranger.raw)
+        await harness.rpc.call("anvil_mine", ["0x1"])
+        message = harness.sign(intent)
+        await harness.broadcast(message)
+        assert await sent_to(harness, BUILD) == []
+        await harness.rpc.call("anvil_mine", ["0x5"])
+        await harness.broadcast(message)
+        assert await sent_to(harness, BUILD) == []
+        final = await harness.node.block("finalized")
+        assert final is not None
         checkpoint: Item = {
             "chain": "31337",
             "finalized_number": final.number,
             "finalized_hash": "0x" + final.hash.hex(),
             "finalized_timestamp": final.timestamp,
         }
-        await line.dynamo.write(Put(CHECKPOINTS, checkpoint))
-        await line.broadcast(message)
+        await harness.dynamo.write(Put(CHECKPOINTS, checkpoint))
+        await harness.broadcast(message)
     finally:
-        await line.rpc.call("evm_setIntervalMining", [1])
-    assert (await line.mint(intent)).status is MintStatus.SUBMITTED
-    assert await sent_to(line, BUILD) == [RenewNonce(mint_id=intent.mint_id, nonce=0)]
+        await harness.rpc.call("evm_setIntervalMining", [1])
+    assert (await harness.mint(intent)).status is MintStatus.SUBMITTED
+    assert await sent_to(harness, BUILD) == [RenewNonce(mint_id=intent.mint_id, nonce=0)]

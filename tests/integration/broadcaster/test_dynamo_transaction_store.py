@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,6 +15,9 @@ from mintline.resources import CHECKPOINTS, TRANSACTIONS, TRANSFERS
 from mintline.states import TransactionState
 from mintline_broadcaster.gaps import gap
 from mintline_broadcaster.ports import Final, TransactionMoved
+
+if TYPE_CHECKING:
+    from tests.integration.broadcaster.conftest import Harness
 
 pytestmark = pytest.mark.integration
 
@@ -38,63 +41,65 @@ def transfer(mint: Mint, block: int, **changes: Any) -> Transfer:
     return Transfer(**fields | changes)
 
 
-async def indexed(line: Any, found: Transfer) -> None:
+async def indexed(harness: Harness, found: Transfer) -> None:
     key: Item = {
         "token_ref": token_ref(found.chain_id, found.contract, found.token_id),
         "position": position(found.block_number, found.log_index),
     }
-    await line.dynamo.write(Put(TRANSFERS, to_item(found) | key))
+    await harness.dynamo.write(Put(TRANSFERS, to_item(found) | key))
 
 
 async def test_minting__when_the_indexer_has_the_token__then_it_is_the_transfer_that_made_it(
-    line: Any,
+    harness: Harness,
 ) -> None:
-    intent = line.mint_intent(await line.wallet(), 3)
-    mint = await line.built(intent, token_id=7)
-    assert await line.store.minting(mint) is None
+    intent = harness.mint_intent(await harness.wallet(), 3)
+    mint = await harness.built(intent, token_id=7)
+    assert await harness.store.minting(mint) is None
     made = transfer(mint, 8)
-    await indexed(line, transfer(mint, 9, sender=mint.to))
-    await indexed(line, made)
-    assert await line.store.minting(mint) == made
-    assert await line.store.minting(mint.model_copy(update={"token_id": 8})) is None
-    assert await line.store.minting(mint.model_copy(update={"token_id": None})) is None
+    await indexed(harness, transfer(mint, 9, sender=mint.to))
+    await indexed(harness, made)
+    assert await harness.store.minting(mint) == made
+    assert await harness.store.minting(mint.model_copy(update={"token_id": 8})) is None
+    assert await harness.store.minting(mint.model_copy(update={"token_id": None})) is None
 
 
-async def test_read_mints__when_some_do_not_exist__then_those_that_do(line: Any) -> None:
-    intent = line.mint_intent(await line.wallet())
-    mint = await line.built(intent)
-    assert await line.store.operations([mint.mint_id, "mint_none"]) == {mint.mint_id: mint}
+async def test_read_mints__when_some_do_not_exist__then_those_that_do(harness: Harness) -> None:
+    intent = harness.mint_intent(await harness.wallet())
+    mint = await harness.built(intent)
+    assert await harness.store.operations([mint.mint_id, "mint_none"]) == {mint.mint_id: mint}
 
 
-async def test_final__when_there_is_a_checkpoint__then_its_final_block(line: Any) -> None:
-    assert await line.store.final() == Final()
+async def test_final__when_there_is_a_checkpoint__then_its_final_block(harness: Harness) -> None:
+    assert await harness.store.final() == Final()
     checkpoint: Item = {
         "chain": "31337",
         "finalized_number": 7,
         "finalized_hash": "0x" + "07" * 32,
         "finalized_timestamp": 77,
     }
-    await line.dynamo.write(Put(CHECKPOINTS, checkpoint))
-    assert await line.store.final() == Final(7, 77, b"\x07" * 32)
+    await harness.dynamo.write(Put(CHECKPOINTS, checkpoint))
+    assert await harness.store.final() == Final(7, 77, b"\x07" * 32)
 
 
 @pytest.mark.parametrize("stored", [None, []], ids=["missing", "empty"])
 async def test_transaction__when_its_record_has_no_attempts__then_one_is_added_or_it_is_closed(
-    line: Any, stored: list[Value] | None
+    harness: Harness, stored: list[Value] | None
 ) -> None:
     """A record that a repair or an earlier version wrote may lack the attribute."""
-    key = (await line.wallet()).evolve(chain_id=31337)
+    key = (await harness.wallet()).evolve(chain_id=31337)
     for nonce in (0, 1):
         missed = gap(key, nonce, FEES, now=1)
         item = {name: value for name, value in created(missed).item.items() if name != "attempts"}
-        await line.dynamo.write(Put(TRANSACTIONS, item if stored is None else item | {"attempts": stored}))
-    first, second = await line.store.transactions_from(missed.place._replace(nonce=0))
+        await harness.dynamo.write(Put(TRANSACTIONS, item if stored is None else item | {"attempts": stored}))
+    first, second = await harness.store.transactions_from(missed.place._replace(nonce=0))
 
-    await line.store.close(first, "filled", at=5)
-    await line.store.add_attempt(second, NOOP)
+    await harness.store.close(first, "filled", at=5)
+    await harness.store.add_attempt(second, NOOP)
     with pytest.raises(TransactionMoved):
-        await line.store.close(second, "filled", at=5)
+        await harness.store.close(second, "filled", at=5)
 
-    closed, tried = [await line.store.transaction(one.place) for one in (first, second)]
+    closed, tried = [await harness.store.transaction(one.place) for one in (first, second)]
+    assert closed is not None
+    assert tried is not None
     assert (closed.state, closed.outcome) == (TransactionState.FINAL, "filled")
     assert (tried.state, tried.attempts) == (TransactionState.SUBMITTED, (NOOP,))

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,16 +14,19 @@ from mintline.messages import SignMint, decode
 from mintline.resources import SIGN
 from mintline_broadcaster.service import run
 
+if TYPE_CHECKING:
+    from tests.integration.broadcaster.conftest import Harness
+
 pytestmark = pytest.mark.integration
 
 
 @asynccontextmanager
-async def sweeping(line: Any) -> AsyncIterator[None]:
+async def sweeping(harness: Harness) -> AsyncIterator[None]:
     """Run the service with the patience of a chain of one block a second; sign what it asks for."""
     quick = {"sweep_interval": 0.2, "look_after": 1.0, "stage_deadline": 3.0, "replace_after": 3}
     stop = asyncio.Event()
-    service = asyncio.create_task(run(line.settings.model_copy(update=quick), stop))
-    signer = asyncio.create_task(signing(line))
+    service = asyncio.create_task(run(harness.settings.model_copy(update=quick), stop))
+    signer = asyncio.create_task(signing(harness))
     try:
         yield
     finally:
@@ -32,85 +35,85 @@ async def sweeping(line: Any) -> AsyncIterator[None]:
         await service
 
 
-async def signing(line: Any) -> None:
+async def signing(harness: Harness) -> None:
     while True:
-        for received in await line.queues.receive(SIGN, wait=1):
+        for received in await harness.queues.receive(SIGN, wait=1):
             intent: Any = decode(received.body)
-            await line.enqueue(line.sign(intent))
-            await line.queues.delete(received)
+            await harness.enqueue(harness.sign(intent))
+            await harness.queues.delete(received)
 
 
-async def submitted(line: Any, intents: list[SignMint]) -> None:
+async def submitted(harness: Harness, intents: list[SignMint]) -> None:
     """Put mints on record with their transactions, and nothing into the pool."""
     now = time.time_ns() // 1_000_000
     for intent in intents:
-        await line.built(intent, created_at=now, updated_at=now)
-        await line.broadcast(line.sign(intent), now=now)
+        await harness.built(intent, created_at=now, updated_at=now)
+        await harness.broadcast(harness.sign(intent), now=now)
 
 
 async def test_watch__when_the_node_drops_its_pool__then_everything_is_mined_all_the_same(
-    line: Any, eventually: Callable[..., Any]
+    harness: Harness, eventually: Callable[..., Any]
 ) -> None:
-    wallet = await line.wallet()
-    intents = [line.mint_intent(wallet, nonce) for nonce in range(5)]
-    await line.rpc.call("evm_setIntervalMining", [0])
+    wallet = await harness.wallet()
+    intents = [harness.mint_intent(wallet, nonce) for nonce in range(5)]
+    await harness.rpc.call("evm_setIntervalMining", [0])
     try:
-        await submitted(line, intents)
-        await line.rpc.call("anvil_dropAllTransactions", [])
+        await submitted(harness, intents)
+        await harness.rpc.call("anvil_dropAllTransactions", [])
     finally:
-        await line.rpc.call("evm_setIntervalMining", [1])
-    assert await line.node.transaction_count(wallet.address) == 0
+        await harness.rpc.call("evm_setIntervalMining", [1])
+    assert await harness.node.transaction_count(wallet.address) == 0
 
     async def mined() -> bool:
-        return bool(await line.node.transaction_count(wallet.address) == len(intents))
+        return bool(await harness.node.transaction_count(wallet.address) == len(intents))
 
-    async with sweeping(line):
+    async with sweeping(harness):
         await eventually(mined)
     for intent in intents:
-        [attempt] = (await line.mint(intent)).attempts
-        assert await line.node.receipt(attempt.tx_hash) is not None
+        [attempt] = (await harness.mint(intent)).attempts
+        assert await harness.node.receipt(attempt.tx_hash) is not None
 
 
 async def test_watch__when_a_nonce_was_lost_for_good__then_a_noop_lets_the_later_ones_in(
-    line: Any, eventually: Callable[..., Any]
+    harness: Harness, eventually: Callable[..., Any]
 ) -> None:
-    wallet = await line.wallet()
-    later = line.mint_intent(wallet, 2)
-    await submitted(line, [later])
+    wallet = await harness.wallet()
+    later = harness.mint_intent(wallet, 2)
+    await submitted(harness, [later])
 
     async def mined() -> bool:
-        return bool(await line.node.transaction_count(wallet.address) == 3)
+        return bool(await harness.node.transaction_count(wallet.address) == 3)
 
-    async with sweeping(line):
+    async with sweeping(harness):
         await eventually(mined, 30)
-    assert len((await line.mint(later)).attempts) == 1
+    assert len((await harness.mint(later)).attempts) == 1
 
 
 async def test_watch__when_the_market_leaves_a_transaction_behind__then_a_dearer_one_is_mined(
-    line: Any, eventually: Callable[..., Any]
+    harness: Harness, eventually: Callable[..., Any]
 ) -> None:
-    wallet = await line.wallet()
-    intent = line.mint_intent(wallet, 0)
-    await line.rpc.call("evm_setIntervalMining", [0])
+    wallet = await harness.wallet()
+    intent = harness.mint_intent(wallet, 0)
+    await harness.rpc.call("evm_setIntervalMining", [0])
     try:
-        await submitted(line, [intent])
-        await line.rpc.call("anvil_setNextBlockBaseFeePerGas", [hex(40 * 10**9)])
-        await line.rpc.call("anvil_mine", ["0x1"])
+        await submitted(harness, [intent])
+        await harness.rpc.call("anvil_setNextBlockBaseFeePerGas", [hex(40 * 10**9)])
+        await harness.rpc.call("anvil_mine", ["0x1"])
     finally:
-        await line.rpc.call("evm_setIntervalMining", [1])
-    assert await line.node.transaction_count(wallet.address) == 0
+        await harness.rpc.call("evm_setIntervalMining", [1])
+    assert await harness.node.transaction_count(wallet.address) == 0
 
     async def mined() -> bool:
-        return bool(await line.node.transaction_count(wallet.address) == 1)
+        return bool(await harness.node.transaction_count(wallet.address) == 1)
 
     try:
-        async with sweeping(line):
+        async with sweeping(harness):
             await eventually(mined, 30)
     finally:
         # The chain is shared with tests that offer less.
-        await line.rpc.call("anvil_setNextBlockBaseFeePerGas", [hex(10**9)])
-    attempts = (await line.mint(intent)).attempts
+        await harness.rpc.call("anvil_setNextBlockBaseFeePerGas", [hex(10**9)])
+    attempts = (await harness.mint(intent)).attempts
     assert len(attempts) >= 2
-    receipts = [await line.node.receipt(attempt.tx_hash) for attempt in attempts]
+    receipts = [await harness.node.receipt(attempt.tx_hash) for attempt in attempts]
     assert sum(receipt is not None for receipt in receipts) == 1
-    assert await line.node.receipt(attempts[0].tx_hash) is None
+    assert await harness.node.receipt(attempts[0].tx_hash) is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -44,6 +44,9 @@ from mintline_broadcaster.ports import (
 from mintline_indexer.dynamo_items import transfer_item
 from mintline_testkit.broadcaster.store import MemoryTransactionStore
 from mintline_testkit.constants import CHAIN_ID, CONTRACT
+
+if TYPE_CHECKING:
+    from tests.integration.broadcaster.conftest import Harness
 
 KEY = KeyRef(address=to_checksum_address(b"\x11" * 20), subject="user", chain_id=CHAIN_ID, secret_id="s")
 FEES = Fees(max_fee_per_gas=2 * 10**9, max_priority_fee_per_gas=1)
@@ -190,7 +193,7 @@ def in_memory() -> Records:
 def records(request: pytest.FixtureRequest) -> Records:
     if request.param == "memory":
         return in_memory()
-    line = request.getfixturevalue("line")
+    line = request.getfixturevalue("harness")
 
     async def put(stored: Operation) -> None:
         item: Item = to_item(stored) | {"created_key": created_key(stored.created_at, stored.mint_id)}
@@ -696,7 +699,7 @@ async def test_record__when_written_twice__then_the_first_stays(records: Records
 
 @pytest.mark.integration
 async def test_record__when_written__then_the_bytes_are_binary_and_the_version_befores_hex_is_read(
-    line: Any,
+    harness: Harness,
 ) -> None:
     now, before = (
         SignedTransaction(
@@ -711,13 +714,13 @@ async def test_record__when_written__then_the_bytes_are_binary_and_the_version_b
         )
         for number in (1, 2)
     )
-    await line.store.record(now)
-    await line.dynamo.write(Put(ATTEMPTS, to_item(before)))
+    await harness.store.record(now)
+    await harness.dynamo.write(Put(ATTEMPTS, to_item(before)))
 
-    item = await line.dynamo.get(ATTEMPTS, {"tx_hash": "0x" + now.tx_hash.hex()})
+    item = await harness.dynamo.get(ATTEMPTS, {"tx_hash": "0x" + now.tx_hash.hex()})
 
     assert item is not None
     assert item["raw"] == now.raw == b"raw"
     assert to_item(before)["raw"] == "0x726177"
-    known = await line.store.read_signed([now.tx_hash, before.tx_hash])
+    known = await harness.store.read_signed([now.tx_hash, before.tx_hash])
     assert known == {now.tx_hash: now, before.tx_hash: before}

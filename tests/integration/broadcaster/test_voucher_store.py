@@ -88,7 +88,7 @@ def records(request: pytest.FixtureRequest) -> Records:
             return store.mints["m1"]
 
         return Records(MemoryVoucherStore(store), keep, kept)
-    dynamo = request.getfixturevalue("line").dynamo
+    dynamo = request.getfixturevalue("harness").dynamo
 
     async def put(stored: Mint) -> None:
         await dynamo.write(Put(MINTS, to_item(stored)))

@@ -47,7 +47,7 @@ def key_of(account: LocalAccount, subject: str) -> KeyRef:
 
 
 @dataclass
-class Line:
+class Harness:
     """Everything on both sides of the builder."""
 
     settings: Settings
@@ -248,7 +248,7 @@ async def deploy(rpc: Rpc, admin: str, issuer: str) -> str:
 
 
 @pytest.fixture
-async def line(aws_settings: ServiceSettings, aws_prefix: str, anvil: str) -> AsyncIterator[Line]:
+async def harness(aws_settings: ServiceSettings, aws_prefix: str, anvil: str) -> AsyncIterator[Harness]:
     issuer, treasury = Account.create(), Account.create()
     prefix = aws_prefix
     settings = Settings.model_validate(
@@ -284,4 +284,4 @@ async def line(aws_settings: ServiceSettings, aws_prefix: str, anvil: str) -> As
             next_token_id=1,
         )
         await dynamo.write(Put(COLLECTIONS, to_item(record)))
-        yield Line(settings, dynamo, queues, s3, sqs, rpc, node, contract, admin, issuer, treasury)
+        yield Harness(settings, dynamo, queues, s3, sqs, rpc, node, contract, admin, issuer, treasury)

@@ -40,7 +40,7 @@ from mintline_testkit.constants import CHAIN_ID, ETHER
 from tests.integration.builder.conftest import key_of
 
 if TYPE_CHECKING:
-    from tests.integration.builder.conftest import Line
+    from tests.integration.builder.conftest import Harness
 
 pytestmark = pytest.mark.integration
 
@@ -50,7 +50,7 @@ WRITES = frozenset(
 )
 
 
-async def accept(line: Line, token_id: int, *, to: str | None = None) -> str:
+async def accept(harness: Harness, token_id: int, *, to: str | None = None) -> str:
     """Put a sponsored mint on record, as the api does."""
     now = int(time.time() * 1000)
     mint = Mint(
@@ -58,7 +58,7 @@ async def accept(line: Line, token_id: int, *, to: str | None = None) -> str:
         sub="alice",
         status=MintStatus.ACCEPTED,
         chain_id=CHAIN_ID,
-        contract=line.contract,
+        contract=harness.contract,
         to=to or to_checksum_address(random.randbytes(20)),
         custody="sponsored",
         metadata_digest=digest_of(METADATA),
@@ -67,27 +67,27 @@ async def accept(line: Line, token_id: int, *, to: str | None = None) -> str:
         created_at=now,
         updated_at=now,
     )
-    await keep_authorization(line.dynamo, mint, Authorization(envelope=b"sealed", metadata=METADATA))
-    await line.dynamo.write(Put(MINTS, to_item(mint)))
+    await keep_authorization(harness.dynamo, mint, Authorization(envelope=b"sealed", metadata=METADATA))
+    await harness.dynamo.write(Put(MINTS, to_item(mint)))
     return mint.mint_id
 
 
-def builder(line: Line, relayer: KeyRef, outbox: MemoryOutbox, *, max_batch: int) -> Builder:
+def builder(harness: Harness, relayer: KeyRef, outbox: MemoryOutbox, *, max_batch: int) -> Builder:
     """A builder over the tables, whose chain takes anything."""
-    chain = MemoryChain(balances={relayer.address: 1000 * ETHER}, codes={line.contract: b"\x01"})
+    chain = MemoryChain(balances={relayer.address: 1000 * ETHER}, codes={harness.contract: b"\x01"})
     return Builder(
         Adapters(
-            accounts=DynamoAccounts(line.dynamo, CHAIN_ID),
-            operations=DynamoOperations(line.dynamo),
+            accounts=DynamoAccounts(harness.dynamo, CHAIN_ID),
+            operations=DynamoOperations(harness.dynamo),
             metadata=MemoryMetadata(),
             chain=chain,
             outbox=outbox,
         ),
         BuilderConfig(
             chain_id=CHAIN_ID,
-            issuer=line.settings.issuer,
+            issuer=harness.settings.issuer,
             voucher_ttl=3600,
-            treasury=line.settings.treasury,
+            treasury=harness.settings.treasury,
             relayer=relayer,
             top_ups=TopUpPolicy(mints=20, max_mints=100, max_value=ETHER, max_cost=ETHER, day_budget=ETHER),
             fees=FeePolicy(min_priority_fee=1, max_priority_fee=5 * 10**9, max_fee=200 * 10**9),
@@ -104,17 +104,19 @@ def builder(line: Line, relayer: KeyRef, outbox: MemoryOutbox, *, max_batch: int
     )
 
 
-async def test_batch__when_it_has_five_hundred_mints__then_it_takes_a_write_for_each_25(line: Line) -> None:
+async def test_batch__when_it_has_five_hundred_mints__then_it_takes_a_write_for_each_25(
+    harness: Harness,
+) -> None:
     relayer = key_of(Account.create(), "platform:relayer-1")
-    names = await asyncio.gather(*(accept(line, number) for number in range(1, 501)))
+    names = await asyncio.gather(*(accept(harness, number) for number in range(1, 501)))
     outbox, requests = MemoryOutbox(), Counter[str]()
-    client: Any = line.dynamo._client
+    client: Any = harness.dynamo._client
 
     def count(model: Any, **_: Any) -> None:
         requests[model.name] += 1
 
     client.meta.events.register("before-call.dynamodb", count)
-    built = builder(line, relayer, outbox, max_batch=500)
+    built = builder(harness, relayer, outbox, max_batch=500)
 
     await asyncio.gather(*(built.handle(BuildMint(mint_id=name)) for name in names))
     await built.aclose()
@@ -126,19 +128,21 @@ async def test_batch__when_it_has_five_hundred_mints__then_it_takes_a_write_for_
     [(_, intent, _)] = outbox.sent
     assert isinstance(intent, SignBatch)
     assert len(intent.mints) == 500
-    batch = await DynamoAccounts(line.dynamo, CHAIN_ID).transaction(
+    batch = await DynamoAccounts(harness.dynamo, CHAIN_ID).transaction(
         Place(scoped(CHAIN_ID, relayer.address), 0)
     )
     assert batch is not None
     assert (batch.claiming, set(batch.operations)) == (None, set(names))
-    for mint in await line.mints(names):
+    for mint in await harness.mints(names):
         assert (mint.status, carried_by(mint)) == (MintStatus.BUILT, batch.place)
 
 
-async def test_batch__when_builders_race_for_the_same_mints__then_each_is_in_just_one(line: Line) -> None:
+async def test_batch__when_builders_race_for_the_same_mints__then_each_is_in_just_one(
+    harness: Harness,
+) -> None:
     relayer = key_of(Account.create(), "platform:relayer-1")
-    names = await asyncio.gather(*(accept(line, number) for number in range(1, 61)))
-    builders = [builder(line, relayer, MemoryOutbox(), max_batch=60) for _ in range(2)]
+    names = await asyncio.gather(*(accept(harness, number) for number in range(1, 61)))
+    builders = [builder(harness, relayer, MemoryOutbox(), max_batch=60) for _ in range(2)]
 
     await asyncio.gather(
         *(each.handle(BuildMint(mint_id=name)) for each in builders for name in names),
@@ -148,7 +152,7 @@ async def test_batch__when_builders_race_for_the_same_mints__then_each_is_in_jus
         await asyncio.gather(*(each.handle(BuildMint(mint_id=name)) for name in names))
         await each.aclose()
 
-    accounts = DynamoAccounts(line.dynamo, CHAIN_ID)
+    accounts = DynamoAccounts(harness.dynamo, CHAIN_ID)
     account = await accounts.get(relayer.address)
     assert account is not None
     assert account.next_nonce is not None
@@ -162,49 +166,49 @@ async def test_batch__when_builders_race_for_the_same_mints__then_each_is_in_jus
     assert listed == dict.fromkeys(names, 1)
 
 
-async def grant(line: Line, account: str) -> None:
+async def grant(harness: Harness, account: str) -> None:
     role = collection.RELAYER_ROLE
-    await line.administer(selector("grantRole(bytes32,address)") + role + address_word(account))
+    await harness.administer(selector("grantRole(bytes32,address)") + role + address_word(account))
 
 
-async def carry_out(line: Line, intent: SignBatch, relayer: LocalAccount) -> bool:
+async def carry_out(harness: Harness, intent: SignBatch, relayer: LocalAccount) -> bool:
     """Sign and send a batch; tell whether it succeeded."""
     transaction = transaction_of(intent)
     signed = relayer.unsafe_sign_hash(Hash32(transaction.signing_hash()))
     raw = transaction.signed(signed.v - 27, signed.r, signed.s)
-    answer = await line.rpc.call("eth_sendRawTransaction", ["0x" + raw.hex()])
-    return await line.mined(bytes.fromhex(answer[2:]))
+    answer = await harness.rpc.call("eth_sendRawTransaction", ["0x" + raw.hex()])
+    return await harness.mined(bytes.fromhex(answer[2:]))
 
 
 async def test_batch__when_one_token_is_on_chain__then_the_others_are_minted_with_the_gas_it_was_given(
-    line: Line,
+    harness: Harness,
 ) -> None:
-    account = await line.wallet(balance=10 * ETHER)
+    account = await harness.wallet(balance=10 * ETHER)
     relayer = key_of(account, "platform:relayer-1")
-    names = [await accept(line, number) for number in range(1, 13)]
+    names = [await accept(harness, number) for number in range(1, 13)]
 
     async def send() -> None:
         for name in names:
-            await line.send(name, name)
+            await harness.send(name, name)
 
     async def wait_for_the_role() -> bool:
-        mints = await line.mints(names)
+        mints = await harness.mints(names)
         return all(mint.waiting and mint.waiting.code == "relayer_not_allowed" for mint in mints)
 
-    async with line.building(relayer=relayer):
+    async with harness.building(relayer=relayer):
         await send()
-        await line.until(wait_for_the_role)
-        await grant(line, account.address)
-        await grant(line, line.admin)
-        await line.administer(mint_batch_calldata([(5, line.admin, bytes(32))]))
+        await harness.until(wait_for_the_role)
+        await grant(harness, account.address)
+        await grant(harness, harness.admin)
+        await harness.administer(mint_batch_calldata([(5, harness.admin, bytes(32))]))
         await send()
-        [intent] = await line.take(1)
+        [intent] = await harness.take(1)
 
         assert isinstance(intent, SignBatch)
         assert {each.token_id for each in intent.mints} == {*range(1, 13)} - {5}
-        assert await carry_out(line, intent, account)
-    taken = await line.mint(names[4])
+        assert await carry_out(harness, intent, account)
+    taken = await harness.mint(names[4])
     assert (taken.status, taken.waiting) == (MintStatus.ACCEPTED, TOKEN_ON_CHAIN)
     for number in (1, 12):
-        published, kind = await line.metadata(number)
+        published, kind = await harness.metadata(number)
         assert (published, kind) == (METADATA.encode(), "application/json")

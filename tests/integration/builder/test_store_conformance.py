@@ -165,7 +165,7 @@ def stores(request: pytest.FixtureRequest) -> Stores:
         return Stores(
             MemoryAccounts(tables), operations, keep, keep_transaction, keep_account, keep_authorized
         )
-    dynamo = request.getfixturevalue("line").dynamo
+    dynamo = request.getfixturevalue("harness").dynamo
 
     async def write(kept: Operation) -> None:
         index: Item = {

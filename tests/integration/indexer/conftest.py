@@ -45,13 +45,14 @@ from mintline_indexer.dynamo_store import DynamoStore
 from mintline_indexer.indexer import Indexer
 from mintline_indexer.metrics import Metrics
 from mintline_indexer.node_chain import NodeChain
+from mintline_indexer.store_port import Progress
 from mintline_testkit.constants import CHAIN_ID
 
 GAS = 30_000_000
 
 
 @dataclass
-class Line:
+class Harness:
     """What the tests drive: the chain as its users, the tables as the other services, and the indexers."""
 
     rpc: Rpc
@@ -283,6 +284,12 @@ class Line:
         await self.dynamo.write(Put(ATTEMPTS, signed))
         return place
 
+    async def progress(self) -> Progress:
+        """Return the checkpoint, which is there once an indexer has begun."""
+        progress = await self.store.load()
+        assert progress is not None
+        return progress
+
     async def status_of(self, operation_id: str) -> MintStatus:
         return (await self.store.operations([operation_id]))[operation_id].status
 
@@ -299,17 +306,19 @@ class Line:
         assert isinstance(mint, Mint)
         return mint
 
-    async def every(self, table: str) -> list[Item]:
-        """Return every item of a table, in the order of their keys."""
+    async def every(self, table: str) -> list[dict[str, Any]]:
+        """Return every item of a table as DynamoDB has it, in the order of their keys."""
         declared = next(one for one in TABLES if one.name == table)
         page = await self.client.scan(TableName=declared.table_name(self.prefix))
         assert "LastEvaluatedKey" not in page
-        items: list[Item] = page["Items"]
+        items: list[dict[str, Any]] = page["Items"]
         return sorted(items, key=repr)
 
 
 @pytest.fixture
-async def line(anvil_automine: str, aws_settings: ServiceSettings, aws_prefix: str) -> AsyncIterator[Line]:
+async def harness(
+    anvil_automine: str, aws_settings: ServiceSettings, aws_prefix: str
+) -> AsyncIterator[Harness]:
     async with AsyncExitStack() as stack:
         calls = AwsCalls()
         client = await open_client(stack, "dynamodb", aws_settings, calls=calls)
@@ -317,8 +326,8 @@ async def line(anvil_automine: str, aws_settings: ServiceSettings, aws_prefix: s
         stack.push_async_callback(dynamo.aclose)
         rpc = Rpc([anvil_automine])
         stack.push_async_callback(rpc.aclose)
-        line = Line(rpc, Node(rpc), client, dynamo, calls, aws_prefix)
-        line.accounts = [to_checksum_address(found) for found in await rpc.call("eth_accounts", [])]
+        harness = Harness(rpc, Node(rpc), client, dynamo, calls, aws_prefix)
+        harness.accounts = [to_checksum_address(found) for found in await rpc.call("eth_accounts", [])]
         await rpc.call("evm_setAutomine", [False])
-        await line.deploy()
-        yield line
+        await harness.deploy()
+        yield harness

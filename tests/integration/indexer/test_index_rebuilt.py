@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -20,6 +20,9 @@ from mintline_ops.deployments import Records
 from mintline_ops.index.rebuild import Difference, Rebuild
 from mintline_testkit.constants import CHAIN_ID
 
+if TYPE_CHECKING:
+    from tests.integration.indexer.conftest import Harness
+
 pytestmark = pytest.mark.integration
 
 
@@ -30,14 +33,14 @@ async def settle(indexer: Any) -> None:
 
 
 @pytest.fixture
-def rebuild(line: Any) -> Callable[[], Rebuild]:
-    records = Records(line.client, line.dynamo, line.prefix)
+def rebuild(harness: Harness) -> Callable[[], Rebuild]:
+    records = Records(harness.client, harness.dynamo, harness.prefix)
 
     def begin() -> Rebuild:
         return Rebuild(
             records=records,
-            chain=NodeChain(line.node, line.rpc),
-            collections=DynamoCollectionRegistry(line.client, prefix=line.prefix, chain_id=CHAIN_ID),
+            chain=NodeChain(harness.node, harness.rpc),
+            collections=DynamoCollectionRegistry(harness.client, prefix=harness.prefix, chain_id=CHAIN_ID),
             chain_id=CHAIN_ID,
             whole=1_000,
         )
@@ -45,33 +48,33 @@ def rebuild(line: Any) -> Callable[[], Rebuild]:
     return begin
 
 
-async def lived(line: Any) -> Any:
+async def lived(harness: Harness) -> Any:
     """Mint, revert, move, burn, and reorganise, all while an indexer follows."""
-    await line.register()
-    indexer = line.indexer()
-    owner, other = line.accounts[1], line.accounts[2]
-    await line.submitted(await line.mint([1, 2, 3], owner), "mint_a")
-    await line.mine()
+    await harness.register()
+    indexer = harness.indexer()
+    owner, other = harness.accounts[1], harness.accounts[2]
+    await harness.submitted(await harness.mint([1, 2, 3], owner), "mint_a")
+    await harness.mine()
     await settle(indexer)
-    await line.submitted(await line.mint([1], owner), "mint_reverted")
-    await line.mine()
+    await harness.submitted(await harness.mint([1], owner), "mint_reverted")
+    await harness.mine()
     await settle(indexer)
-    await line.transfer(1, owner, other)
-    await line.burn(2, owner)
-    await line.mine()
+    await harness.transfer(1, owner, other)
+    await harness.burn(2, owner)
+    await harness.mine()
     await settle(indexer)
-    await line.rpc.call("anvil_reorg", [1, []])
+    await harness.rpc.call("anvil_reorg", [1, []])
     await settle(indexer)
-    await line.transfer(3, owner, other)
-    await line.mine(4)
+    await harness.transfer(3, owner, other)
+    await harness.mine(4)
     await settle(indexer)
     return indexer
 
 
 async def test_rebuild__when_the_index_has_lived_through_everything__then_it_is_the_same(
-    line: Any, rebuild: Callable[[], Rebuild]
+    harness: Harness, rebuild: Callable[[], Rebuild]
 ) -> None:
-    await lived(line)
+    await lived(harness)
     first, second = rebuild(), rebuild()
     assert await first.differences() == []
     await second.catch_up()
@@ -83,18 +86,18 @@ async def test_rebuild__when_the_index_has_lived_through_everything__then_it_is_
 
 
 async def test_rebuild__when_strangers_redeemed_vouchers__then_their_mints_are_found_again(
-    line: Any, rebuild: Callable[[], Rebuild]
+    harness: Harness, rebuild: Callable[[], Rebuild]
 ) -> None:
-    await line.register()
-    indexer = line.indexer()
+    await harness.register()
+    indexer = harness.indexer()
     await settle(indexer)
     waiting = Mint(
         mint_id="mint_7",
         sub="user",
         status=MintStatus.ISSUED,
         chain_id=CHAIN_ID,
-        contract=line.contract,
-        to=line.accounts[1],
+        contract=harness.contract,
+        to=harness.accounts[1],
         custody="self",
         metadata_digest=word(7),
         request_digest="",
@@ -102,37 +105,38 @@ async def test_rebuild__when_strangers_redeemed_vouchers__then_their_mints_are_f
         updated_at=0,
         token_id=7,
     )
-    found_by: Item = {"token_ref": token_ref(CHAIN_ID, line.contract, 7)}
-    await line.dynamo.write(Put(MINTS, to_item(waiting) | found_by))
-    await line.mint([7], line.accounts[1])
-    await line.mine(4)
+    found_by: Item = {"token_ref": token_ref(CHAIN_ID, harness.contract, 7)}
+    await harness.dynamo.write(Put(MINTS, to_item(waiting) | found_by))
+    await harness.mint([7], harness.accounts[1])
+    await harness.mine(4)
     await settle(indexer)
-    assert (await line.mint_record("mint_7")).status is MintStatus.FINALIZED
+    assert (await harness.mint_record("mint_7")).status is MintStatus.FINALIZED
     again = rebuild()
     assert await again.differences() == []
     assert [token.mint_id for token in again.store.token_table.values()] == ["mint_7"]
 
 
-async def damage(line: Any) -> str:
+async def damage(harness: Harness) -> str:
     """Change an item, make one up, lose one, and change a mint's block; return the lost one's position."""
-    token = await line.dynamo.get(TOKENS, token_place(CHAIN_ID, line.contract, 1))
-    await line.dynamo.write(Put(TOKENS, token | {"owner": line.accounts[3]}))
-    await line.dynamo.write(Put(TOKENS, token | token_place(CHAIN_ID, line.contract, 9)))
-    transfer: Item = {"token_ref": token_ref(CHAIN_ID, line.contract, 3)}
-    page = await line.dynamo.query(TRANSFERS, partition=transfer["token_ref"], limit=1)
+    token = await harness.dynamo.get(TOKENS, token_place(CHAIN_ID, harness.contract, 1))
+    assert token is not None
+    await harness.dynamo.write(Put(TOKENS, token | {"owner": harness.accounts[3]}))
+    await harness.dynamo.write(Put(TOKENS, token | token_place(CHAIN_ID, harness.contract, 9)))
+    transfer: Item = {"token_ref": token_ref(CHAIN_ID, harness.contract, 3)}
+    page = await harness.dynamo.query(TRANSFERS, partition=transfer["token_ref"], limit=1)
     position = str(page.items[0]["position"])
     transfer["position"] = position
-    await line.dynamo.write(Delete(TRANSFERS, transfer))
-    mint = await line.mint_record("mint_a")
-    await line.dynamo.write(Put(MINTS, to_item(mint.model_copy(update={"block_number": 1}))))
+    await harness.dynamo.write(Delete(TRANSFERS, transfer))
+    mint = await harness.mint_record("mint_a")
+    await harness.dynamo.write(Put(MINTS, to_item(mint.model_copy(update={"block_number": 1}))))
     return position
 
 
 async def test_rebuild__when_items_were_changed_lost_or_made_up__then_each_is_shown(
-    line: Any, rebuild: Callable[[], Rebuild]
+    harness: Harness, rebuild: Callable[[], Rebuild]
 ) -> None:
-    await lived(line)
-    position = await damage(line)
+    await lived(harness)
+    position = await damage(harness)
 
     def shown(difference: Difference) -> tuple[str, list[str], bool, bool]:
         table, partition, sort = difference.key
@@ -144,19 +148,19 @@ async def test_rebuild__when_items_were_changed_lost_or_made_up__then_each_is_sh
     assert sorted(shown(difference) for difference in found) == sorted(
         [
             ("mints", ["block_number"], False, False),
-            (f"tokens {token_ref(CHAIN_ID, line.contract, 1)}", ["owner"], False, False),
-            (f"tokens {token_ref(CHAIN_ID, line.contract, 9)}", [], False, True),
+            (f"tokens {token_ref(CHAIN_ID, harness.contract, 1)}", ["owner"], False, False),
+            (f"tokens {token_ref(CHAIN_ID, harness.contract, 9)}", [], False, True),
             (f"transfers {position}", [], True, False),
         ]
     )
 
 
 async def test_rebuild__when_the_index_falls_behind_for_good__then_it_says_so_and_claims_nothing(
-    line: Any, rebuild: Callable[[], Rebuild]
+    harness: Harness, rebuild: Callable[[], Rebuild]
 ) -> None:
-    await lived(line)
-    await line.mint([4], line.accounts[1])
-    await line.mine()
+    await lived(harness)
+    await harness.mint([4], harness.accounts[1])
+    await harness.mine()
 
     async def no_pause(_: float) -> None:
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -18,6 +18,9 @@ from mintline_ops.deployments import Records
 from mintline_ops.index.rebuild import Rebuild
 from mintline_ops.index.repair import repair_index
 from mintline_testkit.constants import CHAIN_ID
+
+if TYPE_CHECKING:
+    from tests.integration.indexer.conftest import Harness
 
 pytestmark = pytest.mark.integration
 
@@ -39,11 +42,11 @@ class Interposed:
         await self._dynamo.transact(batch)
 
 
-def rebuild(line: Any) -> Rebuild:
+def rebuild(harness: Harness) -> Rebuild:
     return Rebuild(
-        records=Records(line.client, line.dynamo, line.prefix),
-        chain=NodeChain(line.node, line.rpc),
-        collections=DynamoCollectionRegistry(line.client, prefix=line.prefix, chain_id=CHAIN_ID),
+        records=Records(harness.client, harness.dynamo, harness.prefix),
+        chain=NodeChain(harness.node, harness.rpc),
+        collections=DynamoCollectionRegistry(harness.client, prefix=harness.prefix, chain_id=CHAIN_ID),
         chain_id=CHAIN_ID,
         whole=1_000,
     )
@@ -55,144 +58,149 @@ async def settle(indexer: Any) -> None:
     await indexer.poll()
 
 
-async def followed(line: Any) -> Any:
+async def followed(harness: Harness) -> Any:
     """Mint five tokens, move one, and have it all indexed."""
-    await line.register()
-    indexer = line.indexer()
-    await line.mint([1, 2, 3, 4, 5], line.accounts[1])
-    await line.mine(4)
-    await line.transfer(1, line.accounts[1], line.accounts[2])
-    await line.mine()
+    await harness.register()
+    indexer = harness.indexer()
+    await harness.mint([1, 2, 3, 4, 5], harness.accounts[1])
+    await harness.mine(4)
+    await harness.transfer(1, harness.accounts[1], harness.accounts[2])
+    await harness.mine()
     await settle(indexer)
     return indexer
 
 
-def key_of(line: Any, token_id: int) -> Item:
-    return token_place(CHAIN_ID, line.contract, token_id)
+def key_of(harness: Harness, token_id: int) -> Item:
+    return token_place(CHAIN_ID, harness.contract, token_id)
 
 
-async def spoil(line: Any) -> None:
+async def owner_of(harness: Harness, token_id: int) -> object:
+    token = await harness.dynamo.get(TOKENS, key_of(harness, token_id))
+    assert token is not None
+    return token["owner"]
+
+
+async def spoil(harness: Harness) -> None:
     """Give four tokens another owner, and make up a fifth."""
     for token_id in (1, 2, 3, 4):
-        await line.dynamo.write(Update(TOKENS, key_of(line, token_id), set={"owner": LIARS}))
-    token = await line.dynamo.get(TOKENS, key_of(line, 1))
-    await line.dynamo.write(Put(TOKENS, token | key_of(line, 9)))
+        await harness.dynamo.write(Update(TOKENS, key_of(harness, token_id), set={"owner": LIARS}))
+    token = await harness.dynamo.get(TOKENS, key_of(harness, 1))
+    assert token is not None
+    await harness.dynamo.write(Put(TOKENS, token | key_of(harness, 9)))
 
 
-async def index(line: Any) -> list[list[Item]]:
-    return [await line.every(table) for table in INDEX]
+async def index(harness: Harness) -> list[list[Item]]:
+    return [await harness.every(table) for table in INDEX]
 
 
 async def test_repair__when_items_were_changed_and_made_up__then_the_tables_are_what_they_were(
-    line: Any,
+    harness: Harness,
 ) -> None:
-    indexer = await followed(line)
-    true = await index(line)
-    await spoil(line)
-    found = await repair_index(rebuild(line), line.dynamo, chain_id=CHAIN_ID)
+    indexer = await followed(harness)
+    true = await index(harness)
+    await spoil(harness)
+    found = await repair_index(rebuild(harness), harness.dynamo, chain_id=CHAIN_ID)
     assert (len(found.repaired), found.left) == (5, [])
-    assert await index(line) == true
-    await line.mint([6], line.accounts[1])
-    await line.mine()
+    assert await index(harness) == true
+    await harness.mint([6], harness.accounts[1])
+    await harness.mine()
     await indexer.poll()
     await settle(indexer)
-    assert await rebuild(line).differences() == []
-    assert len(await line.every("tokens")) == 6
+    assert await rebuild(harness).differences() == []
+    assert len(await harness.every("tokens")) == 6
 
 
 async def test_repair__when_the_indexer_moves_on_before_a_write__then_nothing_it_wrote_is_undone(
-    line: Any,
+    harness: Harness,
 ) -> None:
-    indexer = await followed(line)
-    await spoil(line)
+    indexer = await followed(harness)
+    await spoil(harness)
 
     async def move(transaction: int) -> None:
         if transaction < 2:
-            await line.transfer(2 + transaction, line.accounts[1], line.accounts[3])
-            await line.mine()
+            await harness.transfer(2 + transaction, harness.accounts[1], harness.accounts[3])
+            await harness.mine()
             await settle(indexer)
 
-    tables: Any = Interposed(line.dynamo, move)
-    found = await repair_index(rebuild(line), tables, chain_id=CHAIN_ID)
+    tables: Any = Interposed(harness.dynamo, move)
+    found = await repair_index(rebuild(harness), tables, chain_id=CHAIN_ID)
     assert found.left == []
     assert tables.transactions == 3, "two lost to the indexer"
-    owners = {
-        token_id: (await line.dynamo.get(TOKENS, key_of(line, token_id)))["owner"] for token_id in (2, 3)
-    }
-    assert owners == {2: line.accounts[3], 3: line.accounts[3]}
-    assert await rebuild(line).differences() == []
+    owners = {token_id: await owner_of(harness, token_id) for token_id in (2, 3)}
+    assert owners == {2: harness.accounts[3], 3: harness.accounts[3]}
+    assert await rebuild(harness).differences() == []
 
 
-async def test_repair__when_it_dies_in_the_middle__then_doing_it_again_finishes(line: Any) -> None:
-    await followed(line)
-    true = await index(line)
-    await spoil(line)
+async def test_repair__when_it_dies_in_the_middle__then_doing_it_again_finishes(harness: Harness) -> None:
+    await followed(harness)
+    true = await index(harness)
+    await spoil(harness)
 
     async def die(transaction: int) -> None:
         if transaction == 2:
             raise Unavailable("killed")
 
-    tables: Any = Interposed(line.dynamo, die)
+    tables: Any = Interposed(harness.dynamo, die)
     with pytest.raises(Unavailable, match="killed"):
-        await repair_index(rebuild(line), tables, chain_id=CHAIN_ID, batch=1)
-    assert len(await rebuild(line).differences()) == 3
-    assert len((await repair_index(rebuild(line), line.dynamo, chain_id=CHAIN_ID)).repaired) == 3
-    assert await index(line) == true
+        await repair_index(rebuild(harness), tables, chain_id=CHAIN_ID, batch=1)
+    assert len(await rebuild(harness).differences()) == 3
+    assert len((await repair_index(rebuild(harness), harness.dynamo, chain_id=CHAIN_ID)).repaired) == 3
+    assert await index(harness) == true
 
 
 async def test_repair__when_an_undo_record_holds_the_wrong_owner__then_a_reorg_brings_back_the_right_one(
-    line: Any,
+    harness: Harness,
 ) -> None:
-    indexer = await followed(line)
-    await line.dynamo.write(Update(TOKENS, key_of(line, 2), set={"owner": LIARS}))
-    await line.transfer(2, line.accounts[1], line.accounts[3])
-    await line.mine()
+    indexer = await followed(harness)
+    await harness.dynamo.write(Update(TOKENS, key_of(harness, 2), set={"owner": LIARS}))
+    await harness.transfer(2, harness.accounts[1], harness.accounts[3])
+    await harness.mine()
     await settle(indexer)
-    assert LIARS in repr(await line.every("blocks"))
-    found = await repair_index(rebuild(line), line.dynamo, chain_id=CHAIN_ID)
+    assert LIARS in repr(await harness.every("blocks"))
+    found = await repair_index(rebuild(harness), harness.dynamo, chain_id=CHAIN_ID)
     assert [difference.key[0] for difference in found.repaired] == [BLOCKS.name]
-    assert LIARS not in repr(await line.every("blocks"))
-    await line.rpc.call("anvil_reorg", [1, []])
+    assert LIARS not in repr(await harness.every("blocks"))
+    await harness.rpc.call("anvil_reorg", [1, []])
     await indexer.poll()
     await settle(indexer)
-    assert (await line.dynamo.get(TOKENS, key_of(line, 2)))["owner"] == line.accounts[1]
-    assert await rebuild(line).differences() == []
+    assert await owner_of(harness, 2) == harness.accounts[1]
+    assert await rebuild(harness).differences() == []
 
 
 async def test_index__when_an_undo_record_was_spoiled__then_a_restart_halts_until_it_is_repaired(
-    line: Any,
+    harness: Harness,
 ) -> None:
-    await (await followed(line)).step_down()
-    row = (await line.store.rows())[-1]
+    await (await followed(harness)).step_down()
+    row = (await harness.store.rows())[-1]
     key = row_place(CHAIN_ID, row.position)
-    await line.dynamo.write(Update(BLOCKS, key, set={"number": "three"}))
-    indexer = line.indexer()
+    await harness.dynamo.write(Update(BLOCKS, key, set={"number": "three"}))
+    indexer = harness.indexer()
     assert not await indexer.poll()
     assert f"blocks {row_shard(CHAIN_ID, row.position)}/{row.position} is not valid" in str(indexer.trouble())
     with pytest.raises(Unreadable, match="blocks"):
-        await repair_index(rebuild(line), line.dynamo, chain_id=CHAIN_ID)
-    await line.dynamo.write(Update(BLOCKS, key, set={"number": row.number}))
+        await repair_index(rebuild(harness), harness.dynamo, chain_id=CHAIN_ID)
+    await harness.dynamo.write(Update(BLOCKS, key, set={"number": row.number}))
     await settle(indexer)
     assert indexer.trouble() is None
-    assert await rebuild(line).differences() == []
+    assert await rebuild(harness).differences() == []
 
 
 async def test_repair__when_a_collection_cannot_be_read__then_its_tokens_stay_and_the_record_is_named(
-    line: Any,
+    harness: Harness,
 ) -> None:
-    await followed(line)
-    true = await index(line)
-    name = scoped(CHAIN_ID, line.contract)
-    await line.dynamo.write(Update(COLLECTIONS, {"collection_id": name}, set={"deployed_block": "early"}))
+    await followed(harness)
+    true = await index(harness)
+    name = scoped(CHAIN_ID, harness.contract)
+    await harness.dynamo.write(Update(COLLECTIONS, {"collection_id": name}, set={"deployed_block": "early"}))
     with pytest.raises(Misconfigured, match=f"collections {name} is missing or not valid"):
-        await repair_index(rebuild(line), line.dynamo, chain_id=CHAIN_ID)
-    assert await index(line) == true
+        await repair_index(rebuild(harness), harness.dynamo, chain_id=CHAIN_ID)
+    assert await index(harness) == true
 
 
-async def test_repair__when_a_token_lacks_its_chain__then_it_is_made_whole(line: Any) -> None:
-    await followed(line)
-    true = await index(line)
-    await line.dynamo.write(Update(TOKENS, key_of(line, 1), remove=("chain_id", "owner")))
-    found = await repair_index(rebuild(line), line.dynamo, chain_id=CHAIN_ID)
+async def test_repair__when_a_token_lacks_its_chain__then_it_is_made_whole(harness: Harness) -> None:
+    await followed(harness)
+    true = await index(harness)
+    await harness.dynamo.write(Update(TOKENS, key_of(harness, 1), remove=("chain_id", "owner")))
+    found = await repair_index(rebuild(harness), harness.dynamo, chain_id=CHAIN_ID)
     assert (len(found.repaired), found.left) == (1, [])
-    assert await index(line) == true
+    assert await index(harness) == true

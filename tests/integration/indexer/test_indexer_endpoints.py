@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -15,20 +15,23 @@ from mintline.errors import Unavailable
 from mintline.states import MintStatus
 from mintline_indexer.indexer import Indexer
 
+if TYPE_CHECKING:
+    from tests.integration.indexer.conftest import Harness
+
 pytestmark = pytest.mark.integration
 
 Start = Callable[[str], Awaitable[Any]]
 
 
 @pytest.fixture
-async def through(line: Any) -> AsyncIterator[Callable[..., Indexer]]:
+async def through(harness: Harness) -> AsyncIterator[Callable[..., Indexer]]:
     """Give indexers that see the chain through the nodes given."""
     async with AsyncExitStack() as stack:
 
         def start(*nodes: Any) -> Indexer:
             rpc = Rpc([node.url for node in nodes], timeout=2.0)
             stack.push_async_callback(rpc.aclose)
-            indexer: Indexer = line.indexer(rpc=rpc, node=Node(rpc, endpoints=rpc))
+            indexer: Indexer = harness.indexer(rpc=rpc, node=Node(rpc, endpoints=rpc))
             return indexer
 
         yield start
@@ -40,10 +43,10 @@ async def settle(indexer: Indexer) -> None:
     await indexer.poll()
 
 
-async def minted(line: Any, mint_id: str, token_id: int) -> None:
+async def minted(harness: Harness, mint_id: str, token_id: int) -> None:
     """Mint a token as a mint of ours, and make the block final."""
-    await line.submitted(await line.mint([token_id], line.accounts[1]), mint_id)
-    await line.mine(4)
+    await harness.submitted(await harness.mint([token_id], harness.accounts[1]), mint_id)
+    await harness.mine(4)
 
 
 def hiding(*methods: str) -> Callable[[dict[str, Any], Any], Any]:
@@ -51,32 +54,32 @@ def hiding(*methods: str) -> Callable[[dict[str, Any], Any], Any]:
 
 
 async def test_follow__when_one_node_hides_events__then_another_shows_them(
-    line: Any, anvil_automine: str, sick_node: Start, through: Callable[..., Indexer]
+    harness: Harness, anvil_automine: str, sick_node: Start, through: Callable[..., Indexer]
 ) -> None:
-    await line.register()
+    await harness.register()
     hider, well = await sick_node(anvil_automine), await sick_node(anvil_automine)
     hider.tamper = hiding("eth_getLogs", "eth_getBlockReceipts")
     indexer = through(hider, well)
-    await minted(line, "mint_a", 1)
+    await minted(harness, "mint_a", 1)
     await settle(indexer)
-    assert (await line.mint_record("mint_a")).status is MintStatus.FINALIZED
+    assert (await harness.mint_record("mint_a")).status is MintStatus.FINALIZED
 
 
 async def test_follow__when_the_only_node_hides_events__then_nothing_is_indexed_without_them(
-    line: Any, anvil_automine: str, sick_node: Start, through: Callable[..., Indexer]
+    harness: Harness, anvil_automine: str, sick_node: Start, through: Callable[..., Indexer]
 ) -> None:
-    await line.register()
+    await harness.register()
     hider = await sick_node(anvil_automine)
     indexer = through(hider)
     await settle(indexer)
     hider.tamper = hiding("eth_getLogs", "eth_getBlockReceipts")
-    await minted(line, "mint_a", 1)
+    await minted(harness, "mint_a", 1)
     with pytest.raises(Unavailable, match="not its receipts"):
         await settle(indexer)
-    assert (await line.mint_record("mint_a")).status is MintStatus.SUBMITTED
+    assert (await harness.mint_record("mint_a")).status is MintStatus.SUBMITTED
     hider.tamper = hiding("eth_getLogs")
     await settle(indexer)
-    assert (await line.mint_record("mint_a")).status is MintStatus.FINALIZED
+    assert (await harness.mint_record("mint_a")).status is MintStatus.FINALIZED
 
 
 def elsewhere(call: dict[str, Any], result: Any) -> Any:
@@ -86,33 +89,33 @@ def elsewhere(call: dict[str, Any], result: Any) -> Any:
 
 
 async def test_finality__when_two_nodes_disagree__then_nothing_becomes_final_until_they_agree(
-    line: Any, anvil_automine: str, sick_node: Start, through: Callable[..., Indexer]
+    harness: Harness, anvil_automine: str, sick_node: Start, through: Callable[..., Indexer]
 ) -> None:
-    await line.register()
+    await harness.register()
     well, other = await sick_node(anvil_automine), await sick_node(anvil_automine)
     indexer = through(well, other)
     await settle(indexer)
-    before = (await line.store.load()).finalized
+    before = (await harness.progress()).finalized
     other.tamper = elsewhere
-    await minted(line, "mint_a", 1)
+    await minted(harness, "mint_a", 1)
     with capture_logs() as logs:
         await settle(indexer)
     assert "endpoints_disagree" in [entry["event"] for entry in logs]
-    assert (await line.store.load()).finalized == before
-    assert (await line.mint_record("mint_a")).status is MintStatus.MINED
+    assert (await harness.progress()).finalized == before
+    assert (await harness.mint_record("mint_a")).status is MintStatus.MINED
     other.tamper = lambda _, result: result
-    await line.mine()
+    await harness.mine()
     await settle(indexer)
-    assert (await line.mint_record("mint_a")).status is MintStatus.FINALIZED
+    assert (await harness.mint_record("mint_a")).status is MintStatus.FINALIZED
 
 
 async def test_finality__when_one_of_three_leaves_the_chain__then_it_is_outvoted_and_the_index_goes_on(
-    line: Any, anvil_automine: str, sick_node: Start, through: Callable[..., Indexer]
+    harness: Harness, anvil_automine: str, sick_node: Start, through: Callable[..., Indexer]
 ) -> None:
-    await line.register()
+    await harness.register()
     liar, *well = [await sick_node(anvil_automine) for _ in range(3)]
     indexer = through(liar, *well)
-    await minted(line, "mint_a", 1)
+    await minted(harness, "mint_a", 1)
     await settle(indexer)
 
     def lost(call: dict[str, Any], result: Any) -> Any:
@@ -121,12 +124,12 @@ async def test_finality__when_one_of_three_leaves_the_chain__then_it_is_outvoted
         stray = {**result, "hash": "0x" + "9" * 64, "parentHash": "0x" + "a" * 64}
         return stray | ({"number": hex(final + 1)} if call["params"][0] == "latest" else {})
 
-    final = (await line.store.load()).finalized.number
+    final = (await harness.progress()).finalized.number
     liar.tamper = lost
     with capture_logs() as logs, pytest.raises(Unavailable, match="one endpoint left the chain"):
         await indexer.poll()
     assert "rpc_endpoint_contradicted" in [entry["event"] for entry in logs]
-    await minted(line, "mint_b", 2)
+    await minted(harness, "mint_b", 2)
     await settle(indexer)
     assert not indexer.halted
-    assert (await line.mint_record("mint_b")).status is MintStatus.FINALIZED
+    assert (await harness.mint_record("mint_b")).status is MintStatus.FINALIZED

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -26,6 +26,9 @@ from mintline_testkit.indexer.chain import MemoryChain, Move, Sent
 from mintline_testkit.indexer.store import MemoryCollectionRegistry
 from tests.integration.indexer.test_reconciler import reconciler, settle
 
+if TYPE_CHECKING:
+    from tests.integration.indexer.conftest import Harness
+
 pytestmark = pytest.mark.integration
 
 
@@ -34,24 +37,24 @@ def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(passes, "PAUSE", 0.0)
 
 
-async def lived(line: Any) -> Any:
+async def lived(harness: Harness) -> Any:
     """Mint a batch, fail another, transfer, burn, and fail to do either; all of it is mined, and followed."""
-    await line.register()
-    indexer = line.indexer()
-    owner, other = line.accounts[1], line.accounts[2]
-    await line.carried(await line.mint([1, 2, 3], owner), "batch", *line.sponsored([1, 2, 3], owner))
-    await line.mine()
+    await harness.register()
+    indexer = harness.indexer()
+    owner, other = harness.accounts[1], harness.accounts[2]
+    await harness.carried(await harness.mint([1, 2, 3], owner), "batch", *harness.sponsored([1, 2, 3], owner))
+    await harness.mine()
     await settle(indexer)
-    await line.carried(await line.mint([9, 1], owner), "batch", *line.sponsored([9], owner))
-    transfer = line.token_operation("transfer", 1, owner, to=other)
-    await line.carried(await line.transfer(1, owner, other), "transfer", transfer)
-    await line.carried(await line.burn(2, owner), "burn", line.token_operation("burn", 2, owner))
-    await line.mine()
-    refused = line.token_operation("transfer", 2, owner, to=other)
-    await line.carried(await line.transfer(2, owner, other), "transfer", refused)
-    stolen = line.token_operation("burn", 3, other)
-    await line.carried(await line.burn(3, other), "burn", stolen)
-    await line.mine()
+    await harness.carried(await harness.mint([9, 1], owner), "batch", *harness.sponsored([9], owner))
+    transfer = harness.token_operation("transfer", 1, owner, to=other)
+    await harness.carried(await harness.transfer(1, owner, other), "transfer", transfer)
+    await harness.carried(await harness.burn(2, owner), "burn", harness.token_operation("burn", 2, owner))
+    await harness.mine()
+    refused = harness.token_operation("transfer", 2, owner, to=other)
+    await harness.carried(await harness.transfer(2, owner, other), "transfer", refused)
+    stolen = harness.token_operation("burn", 3, other)
+    await harness.carried(await harness.burn(3, other), "burn", stolen)
+    await harness.mine()
     await settle(indexer)
     return indexer
 
@@ -69,47 +72,49 @@ EXPECTED = {
 
 
 async def test_kinds__when_mined_and_final__then_each_stands_by_its_transaction_and_all_agree(
-    line: Any,
+    harness: Harness,
 ) -> None:
-    indexer = await lived(line)
-    found = await line.store.operations([*EXPECTED])
+    indexer = await lived(harness)
+    found = await harness.store.operations([*EXPECTED])
     final = {MintStatus.MINED: MintStatus.FINALIZED}
     assert {name: final.get(one.status, one.status) for name, one in found.items()} == {
         name: final.get(status, status) for name, status in EXPECTED.items()
     }
-    assert [found[name].problem.code for name in ("transfer_2", "burn_3")] == ["not_owner"] * 2
+    problems = [found[name].problem for name in ("transfer_2", "burn_3")]
+    assert [problem and problem.code for problem in problems] == ["not_owner"] * 2
 
-    await line.mine(70)
+    await harness.mine(70)
     await settle(indexer)
 
-    found = await line.store.operations([*EXPECTED])
+    found = await harness.store.operations([*EXPECTED])
     assert {name: one.status for name, one in found.items()} == {
         name: final.get(status, status) for name, status in EXPECTED.items()
     }
     states = {
-        (one["kind"]["S"], one["outcome"]["S"], one["state"]["S"]) for one in await line.every("transactions")
+        (one["kind"]["S"], one["outcome"]["S"], one["state"]["S"])
+        for one in await harness.every("transactions")
     }
     mined, ended = TransactionState.MINED.value, TransactionState.FINAL.value
     assert ("batch", "failed", mined) in states
     assert {state for kind, outcome, state in states if (kind, outcome) != ("batch", "failed")} == {ended}
-    done = await reconciler(line).newest()
+    done = await reconciler(harness).newest()
     assert (done.alarming, done.counts) == (0, {Kind.IN_FLIGHT: 1})
 
 
 @pytest.mark.parametrize("operation_id", ["transfer_1", "burn_2"])
 async def test_reconciler__when_the_index_lost_a_transfer__then_its_operation_is_named(
-    line: Any, operation_id: str
+    harness: Harness, operation_id: str
 ) -> None:
-    indexer = await lived(line)
-    await line.mine(70)
+    indexer = await lived(harness)
+    await harness.mine(70)
     await settle(indexer)
-    operation = (await line.store.operations([operation_id]))[operation_id]
-    ref = f"{CHAIN_ID}#{line.contract}#{operation.token_id}"
-    page = await line.dynamo.query(TRANSFERS, partition=ref, limit=9)
+    operation = (await harness.store.operations([operation_id]))[operation_id]
+    ref = f"{CHAIN_ID}#{harness.contract}#{operation.token_id}"
+    page = await harness.dynamo.query(TRANSFERS, partition=ref, limit=9)
     lost = page.items[-1]
-    await line.dynamo.write(Delete(TRANSFERS, {"token_ref": ref, "position": lost["position"]}))
+    await harness.dynamo.write(Delete(TRANSFERS, {"token_ref": ref, "position": lost["position"]}))
 
-    done = await reconciler(line).newest()
+    done = await reconciler(harness).newest()
 
     [finding] = [one for one in done.findings if one.kind.is_alarming]
     assert (finding.kind, finding.mint_id) == (Kind.TRANSFER_MISSING, operation_id)
@@ -118,16 +123,16 @@ async def test_reconciler__when_the_index_lost_a_transfer__then_its_operation_is
 
 @pytest.mark.parametrize("final", [False, True])
 async def test_rebuild__when_batches_transfers_and_burns_were_mined__then_it_is_the_same(
-    line: Any, *, final: bool
+    harness: Harness, *, final: bool
 ) -> None:
-    indexer = await lived(line)
+    indexer = await lived(harness)
     if final:
-        await line.mine(70)
+        await harness.mine(70)
         await settle(indexer)
     rebuild = Rebuild(
-        records=Records(line.client, line.dynamo, line.prefix),
-        chain=NodeChain(line.node, line.rpc),
-        collections=DynamoCollectionRegistry(line.client, prefix=line.prefix, chain_id=CHAIN_ID),
+        records=Records(harness.client, harness.dynamo, harness.prefix),
+        chain=NodeChain(harness.node, harness.rpc),
+        collections=DynamoCollectionRegistry(harness.client, prefix=harness.prefix, chain_id=CHAIN_ID),
         chain_id=CHAIN_ID,
         whole=1_000,
     )
@@ -141,18 +146,23 @@ async def test_rebuild__when_batches_transfers_and_burns_were_mined__then_it_is_
     }
 
 
-async def test_batch__when_it_made_five_hundred_tokens__then_requests_are_a_tenth_a_token(line: Any) -> None:
+async def test_batch__when_it_made_five_hundred_tokens__then_requests_are_a_tenth_a_token(
+    harness: Harness,
+) -> None:
     count = 500
-    owner = line.accounts[1]
-    mints = line.sponsored(range(1, count + 1), owner)
-    moves = tuple(Move(line.contract, one.token_id, None, owner, one.metadata_digest) for one in mints)
-    sent = Sent(b"\x01" * 32, line.contract, moves)
-    place = await line.carried("0x" + sent.hash.hex(), "batch", *mints)
+    owner = harness.accounts[1]
+    mints = harness.sponsored(range(1, count + 1), owner)
+    moves = tuple(
+        Move(harness.contract, token_id, None, owner, one.metadata_digest)
+        for token_id, one in enumerate(mints, start=1)
+    )
+    sent = Sent(b"\x01" * 32, harness.contract, moves)
+    place = await harness.carried("0x" + sent.hash.hex(), "batch", *mints)
     chain = MemoryChain(finality=3)
     indexer = Indexer(
         chain=chain,
-        store=line.store,
-        collections=MemoryCollectionRegistry({line.contract: 1}),
+        store=harness.store,
+        collections=MemoryCollectionRegistry({harness.contract: 1}),
         chain_id=CHAIN_ID,
         writer="writer",
         takeover_after=10.0,
@@ -165,15 +175,15 @@ async def test_batch__when_it_made_five_hundred_tokens__then_requests_are_a_tent
     )
     await settle(indexer)
     chain.mine([sent])
-    before = Counter(line.calls.counts())
+    before = Counter(harness.calls.counts())
     await settle(indexer)
     for _ in range(4):
         chain.mine()
     await settle(indexer)
-    requests = Counter(line.calls.counts()) - before
+    requests = Counter(harness.calls.counts()) - before
 
-    transaction = (await line.store.transactions([place]))[place]
+    transaction = (await harness.store.transactions([place]))[place]
     assert (transaction.state, transaction.outcome) == (TransactionState.FINAL, "succeeded")
-    assert await line.status_of("mint_500") is MintStatus.FINALIZED
+    assert await harness.status_of("mint_500") is MintStatus.FINALIZED
     # 11 writes of the block in parts, 5 reads of a hundred records each, and the blocks without effects.
     assert requests.total() <= 30, requests

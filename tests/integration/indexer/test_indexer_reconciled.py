@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,6 +15,9 @@ from mintline_indexer.reconciler.reading import events_between
 from mintline_ops.deployments import Records
 from mintline_ops.reconcile import read
 
+if TYPE_CHECKING:
+    from tests.integration.indexer.conftest import Harness
+
 pytestmark = pytest.mark.integration
 
 
@@ -24,44 +27,44 @@ async def settle(indexer: Any) -> None:
     await indexer.poll()
 
 
-async def reconciled(line: Any) -> Reconciliation:
-    records = Records(line.client, line.dynamo, line.prefix)
-    return reconcile(await read(records, line.rpc, line.node, patience=10**12))
+async def reconciled(harness: Harness) -> Reconciliation:
+    records = Records(harness.client, harness.dynamo, harness.prefix)
+    return reconcile(await read(records, harness.rpc, harness.node, patience=10**12))
 
 
 async def test_reconcile__when_tokens_were_minted_moved_and_burned__then_there_is_no_difference(
-    line: Any,
+    harness: Harness,
 ) -> None:
-    await line.register()
-    indexer = line.indexer()
-    owner, other = line.accounts[1], line.accounts[2]
-    await line.mint([1, 2, 3], owner)
-    await line.mine()
-    await line.transfer(1, owner, other)
-    await line.burn(2, owner)
-    await line.mine(3)
+    await harness.register()
+    indexer = harness.indexer()
+    owner, other = harness.accounts[1], harness.accounts[2]
+    await harness.mint([1, 2, 3], owner)
+    await harness.mine()
+    await harness.transfer(1, owner, other)
+    await harness.burn(2, owner)
+    await harness.mine(3)
     await settle(indexer)
-    found = await reconciled(line)
+    found = await reconciled(harness)
     assert found.differences == []
     assert (found.counts["minted"], found.counts["indexed"], found.counts["burned"]) == (3, 3, 1)
     assert found.counts["foreign"] == 3
 
 
-async def test_reconcile__when_a_record_was_lost_or_made_up__then_each_is_named(line: Any) -> None:
-    await line.register()
-    indexer = line.indexer()
-    await line.submitted(await line.mint([1], line.accounts[1]), "mint_a")
-    await line.mine(4)
+async def test_reconcile__when_a_record_was_lost_or_made_up__then_each_is_named(harness: Harness) -> None:
+    await harness.register()
+    indexer = harness.indexer()
+    await harness.submitted(await harness.mint([1], harness.accounts[1]), "mint_a")
+    await harness.mine(4)
     await settle(indexer)
-    mint = await line.mint_record("mint_a")
+    mint = await harness.mint_record("mint_a")
     mint = mint.model_copy(update={"token_id": 1, "metadata_digest": (1).to_bytes(32, "big")})
     made_up = mint.model_copy(update={"mint_id": "mint_b", "token_id": 9})
     for record in (mint, made_up):
-        await line.dynamo.write(Put(MINTS, to_item(record)))
+        await harness.dynamo.write(Put(MINTS, to_item(record)))
     damaged = to_item(mint.evolve(mint_id="mint_c")) | {"status": "nonsense"}
-    await line.dynamo.write(Put(MINTS, damaged))
-    await line.dynamo.write(Delete(TOKENS, token_place(31337, line.contract, 1)))
-    found = await reconciled(line)
+    await harness.dynamo.write(Put(MINTS, damaged))
+    await harness.dynamo.write(Delete(TOKENS, token_place(31337, harness.contract, 1)))
+    found = await reconciled(harness)
     assert {(difference.kind, difference.token_id) for difference in found.differences} == {
         (Kind.NOT_INDEXED, 1),
         (Kind.LOST, 9),
@@ -71,17 +74,17 @@ async def test_reconcile__when_a_record_was_lost_or_made_up__then_each_is_named(
 
 @pytest.mark.parametrize("damaged", [{"deployed_block": "early"}, {"chain_id": "x"}, {"next_token_id": "y"}])
 async def test_reconcile__when_a_collection_cannot_be_read__then_that_is_all_and_its_tokens_are_compared(
-    line: Any, damaged: Item
+    harness: Harness, damaged: Item
 ) -> None:
-    await line.register()
-    indexer = line.indexer()
-    await line.mint([1, 2], line.accounts[1])
-    await line.mine(4)
+    await harness.register()
+    indexer = harness.indexer()
+    await harness.mint([1, 2], harness.accounts[1])
+    await harness.mine(4)
     await settle(indexer)
-    name = scoped(31337, line.contract)
-    await line.dynamo.write(Update(COLLECTIONS, {"collection_id": name}, set=damaged))
-    await line.dynamo.write(Put(COLLECTIONS, {"collection_id": "31337#nowhere"}))
-    found = await reconciled(line)
+    name = scoped(31337, harness.contract)
+    await harness.dynamo.write(Update(COLLECTIONS, {"collection_id": name}, set=damaged))
+    await harness.dynamo.write(Put(COLLECTIONS, {"collection_id": "31337#nowhere"}))
+    found = await reconciled(harness)
     assert [(one.kind, one.detail.split(":")[0]) for one in found.differences] == [
         (Kind.UNREADABLE, f"collections {name}"),
         (Kind.UNREADABLE, "collections 31337#nowhere"),
@@ -89,12 +92,14 @@ async def test_reconcile__when_a_collection_cannot_be_read__then_that_is_all_and
     assert (found.counts["minted"], found.counts["indexed"]) == (2, 2)
 
 
-async def test_events__when_the_node_takes_narrow_ranges_only__then_the_range_is_split(line: Any) -> None:
+async def test_events__when_the_node_takes_narrow_ranges_only__then_the_range_is_split(
+    harness: Harness,
+) -> None:
     from mintline_testkit.indexer.chain import MemoryChain, Move, Sent
 
     chain = MemoryChain(widest=3)
     for number in range(1, 20):
-        move = Move(line.contract, number, None, line.accounts[1], bytes(32))
-        chain.mine([Sent(number.to_bytes(32, "big"), line.contract, (move,))])
-    events = await events_between(chain, 1, 19, [line.contract])
+        move = Move(harness.contract, number, None, harness.accounts[1], bytes(32))
+        chain.mine([Sent(number.to_bytes(32, "big"), harness.contract, (move,))])
+    events = await events_between(chain, 1, 19, [harness.contract])
     assert [event.block_number for event in events] == [n for n in range(1, 20) for _ in range(2)]

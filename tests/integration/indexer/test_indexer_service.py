@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
@@ -15,6 +15,9 @@ from structlog.testing import capture_logs
 from mintline.errors import Misconfigured
 from mintline_indexer.service import run
 from mintline_indexer.settings import IndexerSettings
+
+if TYPE_CHECKING:
+    from tests.integration.indexer.conftest import Harness
 
 pytestmark = pytest.mark.integration
 
@@ -42,20 +45,20 @@ async def running(settings: IndexerSettings) -> AsyncIterator[str]:
             await task
 
 
-def settings_for(line: Any, endpoint: str, rpc_url: str, **more: Any) -> IndexerSettings:
+def settings_for(harness: Harness, endpoint: str, rpc_url: str, **more: Any) -> IndexerSettings:
     return IndexerSettings(
         aws_endpoint_url=endpoint,
-        resource_prefix=line.prefix,
+        resource_prefix=harness.prefix,
         rpc_urls=(rpc_url,),
         poll_interval=0.05,
         **{"chain_id": 31337, **more},
     )
 
 
-async def until_head(line: Any, number: int) -> None:
+async def until_head(harness: Harness, number: int) -> None:
     deadline = time.monotonic() + 20
     while True:
-        progress = await line.store.load()
+        progress = await harness.store.load()
         if progress is not None and progress.head.number >= number:
             return
         assert time.monotonic() < deadline, progress
@@ -63,64 +66,64 @@ async def until_head(line: Any, number: int) -> None:
 
 
 async def test_service__when_it_runs__then_follows_is_ready_and_hands_over(
-    line: Any, ministack: str, anvil_automine: str
+    harness: Harness, ministack: str, anvil_automine: str
 ) -> None:
-    await line.register()
-    settings = settings_for(line, ministack, anvil_automine)
+    await harness.register()
+    settings = settings_for(harness, ministack, anvil_automine)
     async with running(settings) as url, aiohttp.ClientSession() as session:
-        await line.mint([1], line.accounts[1])
-        await line.mine()
-        await until_head(line, await line.node.block_number())
+        await harness.mint([1], harness.accounts[1])
+        await harness.mine()
+        await until_head(harness, await harness.node.block_number())
         async with session.get(f"{url}/readyz") as answer:
             assert (answer.status, (await answer.json())["missing"]) == (200, [])
         async with session.get(f"{url}/metrics") as answer:
             metrics = await answer.text()
     assert "mintline_indexer_writer 1.0" in metrics
     assert 'mintline_aws_requests_total{operation="TransactWriteItems"' in metrics
-    progress = await line.store.load()
+    progress = await harness.progress()
     assert progress.writer == ""
     # The next one need not wait for a silence.
     started = time.monotonic()
     async with running(settings):
-        await line.mine()
-        await until_head(line, await line.node.block_number())
+        await harness.mine()
+        await until_head(harness, await harness.node.block_number())
     assert time.monotonic() - started < settings.takeover_after
 
 
 async def test_service__when_heads_are_told_over_a_socket__then_blocks_are_indexed_long_before_the_interval(
-    line: Any, ministack: str, anvil_automine: str
+    harness: Harness, ministack: str, anvil_automine: str
 ) -> None:
-    await line.register()
+    await harness.register()
     node = {"url": anvil_automine, "ws_url": anvil_automine.replace("http", "ws", 1)}
-    settings = settings_for(line, ministack, anvil_automine)
+    settings = settings_for(harness, ministack, anvil_automine)
     settings = IndexerSettings.model_validate(
         {**settings.model_dump(), "rpc_urls": [node], "poll_interval": 3_600}
     )
     async with running(settings) as url, aiohttp.ClientSession() as session:
         for _ in range(3):
-            await line.mine()
-            await until_head(line, await line.node.block_number())
+            await harness.mine()
+            await until_head(harness, await harness.node.block_number())
         async with session.get(f"{url}/metrics") as answer:
             assert "mintline_indexer_heads_total" in await answer.text()
 
 
 async def test_service__when_the_node_is_away__then_says_so(
-    line: Any, ministack: str, anvil_automine: str
+    harness: Harness, ministack: str, anvil_automine: str
 ) -> None:
-    settings = settings_for(line, ministack, "http://127.0.0.1:9", rpc_timeout=0.2)
+    settings = settings_for(harness, ministack, "http://127.0.0.1:9", rpc_timeout=0.2)
     async with (
         running(settings) as url,
         aiohttp.ClientSession() as session,
         session.get(f"{url}/readyz") as answer,
     ):
         assert (answer.status, (await answer.json())["missing"]) == (503, ["chain"])
-    assert await line.store.load() is None
+    assert await harness.store.load() is None
 
 
 async def test_service__when_the_node_serves_another_chain__then_does_not_start(
-    line: Any, ministack: str, anvil_automine: str
+    harness: Harness, ministack: str, anvil_automine: str
 ) -> None:
-    settings = settings_for(line, ministack, anvil_automine, chain_id=1)
+    settings = settings_for(harness, ministack, anvil_automine, chain_id=1)
     with pytest.raises(Misconfigured, match="serve chain 31337, but MINTLINE_CHAIN_ID is 1"):
         await asyncio.wait_for(run(settings, asyncio.Event()), 10)
-    assert await line.store.load() is None
+    assert await harness.store.load() is None

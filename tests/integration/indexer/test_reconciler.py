@@ -7,7 +7,7 @@ import os
 import sys
 from asyncio import create_subprocess_exec
 from asyncio.subprocess import PIPE
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -28,6 +28,9 @@ from mintline_indexer.reconciler.passes import Reconciler
 from mintline_indexer.reconciler.reading import Reader
 from mintline_testkit.constants import CHAIN_ID
 
+if TYPE_CHECKING:
+    from tests.integration.indexer.conftest import Harness
+
 pytestmark = pytest.mark.integration
 
 
@@ -42,10 +45,10 @@ async def settle(indexer: Any) -> None:
     await indexer.poll()
 
 
-def reconciler(line: Any, *, chain: Any = None, blocks: int = 1_000) -> Reconciler:
+def reconciler(harness: Harness, *, chain: Any = None, blocks: int = 1_000) -> Reconciler:
     reader = Reader(
-        dynamo=line.dynamo,
-        chain=chain or NodeChain(line.node, line.rpc),
+        dynamo=harness.dynamo,
+        chain=chain or NodeChain(harness.node, harness.rpc),
         chain_id=CHAIN_ID,
         patience=10**12,
     )
@@ -58,30 +61,30 @@ def reconciler(line: Any, *, chain: Any = None, blocks: int = 1_000) -> Reconcil
     )
 
 
-async def minted(line: Any, token_id: int, mint_id: str) -> None:
+async def minted(harness: Harness, token_id: int, mint_id: str) -> None:
     """Mint a token, and have its mint on record as what it is."""
-    await line.submitted(await line.mint([token_id], line.accounts[1]), mint_id)
-    mint = await line.mint_record(mint_id)
+    await harness.submitted(await harness.mint([token_id], harness.accounts[1]), mint_id)
+    mint = await harness.mint_record(mint_id)
     digest = token_id.to_bytes(32, "big")
     update: dict[str, Any] = {"token_id": str(token_id), "metadata_digest": "0x" + digest.hex()}
-    await line.dynamo.write(Update(MINTS, {"mint_id": mint.mint_id}, set=update))
-    await line.mine()
+    await harness.dynamo.write(Update(MINTS, {"mint_id": mint.mint_id}, set=update))
+    await harness.mine()
 
 
 async def test_range__when_records_chain_and_index_agree_and_more_is_under_way__then_nothing_is_found(
-    line: Any,
+    harness: Harness,
 ) -> None:
-    await line.register()
-    indexer = line.indexer()
-    await minted(line, 1, "mint_a")
-    await line.transfer(1, line.accounts[1], line.accounts[2])
-    await line.mine(70)
+    await harness.register()
+    indexer = harness.indexer()
+    await minted(harness, 1, "mint_a")
+    await harness.transfer(1, harness.accounts[1], harness.accounts[2])
+    await harness.mine(70)
     await settle(indexer)
-    await minted(line, 2, "mint_b")  # mined, and not final
-    await line.submitted("0x" + "77" * 32, "mint_c")  # in the pool
-    await line.mine()
+    await minted(harness, 2, "mint_b")  # mined, and not final
+    await harness.submitted("0x" + "77" * 32, "mint_c")  # in the pool
+    await harness.mine()
 
-    done = await reconciler(line).newest()
+    done = await reconciler(harness).newest()
 
     assert (done.alarming, done.findings) == (0, done.findings)
     assert {finding.mint_id for finding in done.findings} == {"mint_b", "mint_c"}
@@ -90,25 +93,26 @@ async def test_range__when_records_chain_and_index_agree_and_more_is_under_way__
 
 
 async def test_range__when_outcomes_are_not_what_was_asked_for__then_each_is_named_and_only_there(
-    line: Any,
+    harness: Harness,
 ) -> None:
-    await line.register()
-    indexer = line.indexer()
-    await minted(line, 1, "mint_a")
-    await minted(line, 2, "mint_b")
-    await line.mint([3], line.accounts[1])
-    await line.mine(70)
+    await harness.register()
+    indexer = harness.indexer()
+    await minted(harness, 1, "mint_a")
+    await minted(harness, 2, "mint_b")
+    await harness.mint([3], harness.accounts[1])
+    await harness.mine(70)
     await settle(indexer)
-    good = await line.mint_record("mint_a")
-    stolen = (await line.mint_record("mint_b")).evolve(to=line.accounts[4])
+    good = await harness.mint_record("mint_a")
+    stolen = (await harness.mint_record("mint_b")).evolve(to=harness.accounts[4])
     forged = good.evolve(mint_id="mint_lost", token_id=9)
     damaged = good.evolve(mint_id="mint_damaged")
     spoiled: Item = {"status": "nonsense"}
     for record, changes in ((stolen, {}), (forged, {}), (damaged, spoiled)):
+        assert record.block_number is not None
         in_block: Item = {IN_BLOCK: block_shard(record.block_number, record.mint_id)}
-        await line.dynamo.write(Put(MINTS, to_item(record) | in_block | changes))
+        await harness.dynamo.write(Put(MINTS, to_item(record) | in_block | changes))
 
-    done = await reconciler(line).newest()
+    done = await reconciler(harness).newest()
 
     assert {(found.kind, found.mint_id, found.token_id) for found in done.findings} == {
         (Kind.WRONG_RECIPIENT, "mint_b", 2),
@@ -117,25 +121,26 @@ async def test_range__when_outcomes_are_not_what_was_asked_for__then_each_is_nam
         (Kind.UNREADABLE, "mint_damaged", None),
     }
     assert done.alarming == 4
-    elsewhere = await reconciler(line).check(good.block_number + 10, good.block_number + 20)
+    assert good.block_number is not None
+    elsewhere = await reconciler(harness).check(good.block_number + 10, good.block_number + 20)
     assert (elsewhere.alarming, elsewhere.checked["accepted"]) == (0, 0)
 
 
 async def test_range__when_a_transactions_record_is_damaged__then_it_is_named_and_hides_no_mint(
-    line: Any,
+    harness: Harness,
 ) -> None:
-    await line.register()
-    indexer = line.indexer()
-    await minted(line, 1, "mint_a")
-    await minted(line, 2, "mint_b")
-    await line.mine(70)
+    await harness.register()
+    indexer = harness.indexer()
+    await minted(harness, 1, "mint_a")
+    await minted(harness, 2, "mint_b")
+    await harness.mine(70)
     await settle(indexer)
-    place = carried_by(await line.mint_record("mint_a"))
+    place = carried_by(await harness.mint_record("mint_a"))
     assert place is not None
     key: Item = {"sender_id": place.sender_id, "nonce": place.nonce}
-    await line.dynamo.write(Update(TRANSACTIONS, key, set={"state": "nonsense"}))
+    await harness.dynamo.write(Update(TRANSACTIONS, key, set={"state": "nonsense"}))
 
-    done = await reconciler(line).newest()
+    done = await reconciler(harness).newest()
 
     assert {(found.kind, found.mint_id, found.token_id) for found in done.findings} == {
         (Kind.UNREADABLE, None, None),
@@ -145,32 +150,32 @@ async def test_range__when_a_transactions_record_is_damaged__then_it_is_named_an
 
 
 async def test_pass__when_the_nodes_have_another_final_block__then_it_fails_and_finds_nothing(
-    line: Any,
+    harness: Harness,
 ) -> None:
-    await line.register()
-    await line.mine(70)
-    await settle(line.indexer())
+    await harness.register()
+    await harness.mine(70)
+    await settle(harness.indexer())
 
     class Forked(NodeChain):
         async def confirmed(self, _block: Any) -> bool:
             return False
 
     with pytest.raises(Unavailable, match="do not confirm block"):
-        await reconciler(line, chain=Forked(line.node, line.rpc)).newest()
+        await reconciler(harness, chain=Forked(harness.node, harness.rpc)).newest()
 
 
 async def test_process__when_it_makes_one_pass__then_its_log_says_what_it_found_and_it_ends(
-    line: Any, aws_settings: ServiceSettings, anvil_automine: str
+    harness: Harness, aws_settings: ServiceSettings, anvil_automine: str
 ) -> None:
     """As the scheduled task on AWS runs it."""
-    await line.register()
-    await line.mint([3], line.accounts[1])
-    await line.mine(70)
-    await settle(line.indexer())
+    await harness.register()
+    await harness.mint([3], harness.accounts[1])
+    await harness.mine(70)
+    await settle(harness.indexer())
     environment = {
         **os.environ,
         "MINTLINE_AWS_ENDPOINT_URL": str(aws_settings.aws_endpoint_url),
-        "MINTLINE_RESOURCE_PREFIX": line.prefix,
+        "MINTLINE_RESOURCE_PREFIX": harness.prefix,
         "MINTLINE_CHAIN_ID": str(CHAIN_ID),
         "MINTLINE_RPC_URLS": json.dumps([anvil_automine]),
         "MINTLINE_RECONCILE_BLOCKS": "5000",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
@@ -54,6 +54,9 @@ from mintline_indexer.store_port import (
 )
 from mintline_testkit.constants import CHAIN_ID, CONTRACT
 from mintline_testkit.indexer.store import MemoryStore
+
+if TYPE_CHECKING:
+    from tests.integration.indexer.conftest import Harness
 
 ALICE, BOB = (to_checksum_address(bytes([n]) * 20) for n in (0x11, 0x12))
 KEY = KeyRef(address=ALICE, subject="user", chain_id=CHAIN_ID, secret_id="s")
@@ -204,7 +207,7 @@ def tables(request: pytest.FixtureRequest) -> Tables:
             memory.transaction_table[transaction.place] = transaction
 
         return Tables(memory, keep, noted, reserved)
-    line = request.getfixturevalue("line")
+    line = request.getfixturevalue("harness")
 
     async def put(stored: Operation) -> None:
         item: Item = to_item(stored)
@@ -257,11 +260,11 @@ async def test_contracts__when_one_moves__then_the_others_stay_where_they_are(ta
 
 @pytest.mark.integration
 async def test_contracts__when_the_checkpoint_was_deleted__then_the_next_index_follows_none_of_them(
-    line: Any,
+    harness: Harness,
 ) -> None:
-    store = DynamoStore(line.dynamo, chain_id=CHAIN_ID)
+    store = DynamoStore(harness.dynamo, chain_id=CHAIN_ID)
     await store.commit(progress(1, index="first"), Write(contracts={CONTRACT: None, BOB: 3}))
-    await line.dynamo.write(Delete(CHECKPOINTS, {"chain": str(CHAIN_ID)}))
+    await harness.dynamo.write(Delete(CHECKPOINTS, {"chain": str(CHAIN_ID)}))
     await store.commit(progress(1, index="second"), Write(contracts={BOB: 1}))
     assert await store.load() == progress(1, index="second", backfills={BOB: 1})
 
@@ -640,26 +643,28 @@ async def test_finalize__when_some_transactions_are_not_mined__then_it_tells_whe
 
 
 @pytest.mark.integration
-async def test_finalize__when_a_transaction_is_final__then_it_is_in_no_index_of_open_ones(line: Any) -> None:
-    await line.dynamo.write(created(transaction(TransactionState.MINED)))
+async def test_finalize__when_a_transaction_is_final__then_it_is_in_no_index_of_open_ones(
+    harness: Harness,
+) -> None:
+    await harness.dynamo.write(created(transaction(TransactionState.MINED)))
     shard = sender_shard(PLACE.sender_id)
     for expected in ([7], []):
-        page = await line.dynamo.query(
+        page = await harness.dynamo.query(
             TRANSACTIONS, index=TRANSACTIONS.index("open"), partition=shard, limit=9
         )
         assert [item["nonce"] for item in page.items] == expected
-        await line.store.finalize_transactions([PLACE], at=9)
+        await harness.store.finalize_transactions([PLACE], at=9)
 
 
 @pytest.mark.integration
 async def test_commit__when_a_record_has_no_room_left__then_dynamodb_names_it_and_nothing_is_written(
-    line: Any,
+    harness: Harness,
 ) -> None:
-    store = DynamoStore(line.dynamo, chain_id=CHAIN_ID)
+    store = DynamoStore(harness.dynamo, chain_id=CHAIN_ID)
     full = to_item(mint("m1")) | {"metadata": ""}
     room = 400 * 1024 - sum(len(name) + len(str(value)) for name, value in full.items())
-    await line.dynamo.write(Put(MINTS, full | {"metadata": "x" * (room - 200)}))
-    await line.dynamo.write(Put(MINTS, to_item(mint("m2"))))
+    await harness.dynamo.write(Put(MINTS, full | {"metadata": "x" * (room - 200)}))
+    await harness.dynamo.write(Put(MINTS, to_item(mint("m2"))))
     await store.commit(progress(1), Write())
     problem = Problem(code="reverted", reason="r" * 1000)
     bad = outcome("m1", MintStatus.REVERTED, problem=problem)
@@ -670,7 +675,7 @@ async def test_commit__when_a_record_has_no_room_left__then_dynamodb_names_it_an
     assert not poisoned.value.transactions
     crammed = to_item(transaction())
     room = 400 * 1024 - sum(len(name) + len(str(value)) for name, value in crammed.items())
-    await line.dynamo.write(Put(TRANSACTIONS, crammed | {"padding": "x" * (room - 20)}))
+    await harness.dynamo.write(Put(TRANSACTIONS, crammed | {"padding": "x" * (room - 20)}))
     failed = replace(result("failed"), problem=problem)
     with pytest.raises(Poisoned, match="size") as poisoned:
         await store.commit(progress(2), Write(results=(failed,), outcomes=(good,)))
@@ -680,6 +685,6 @@ async def test_commit__when_a_record_has_no_room_left__then_dynamodb_names_it_an
         position="p", table="mints", key="m1", reason="size", block_number=5, block_hash=HASH, tx_hash=HASH
     )
     await store.commit(progress(2), Write(outcomes=(good,), aside=(aside,)))
-    listed = await line.dynamo.query(BLOCKS, partition=aside_partition(CHAIN_ID), limit=9)
+    listed = await harness.dynamo.query(BLOCKS, partition=aside_partition(CHAIN_ID), limit=9)
     assert [item["key"] for item in listed.items] == ["m1"]
     assert await store.rows() == []

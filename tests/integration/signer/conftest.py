@@ -264,7 +264,7 @@ class EnclaveProcess:
 
 
 @dataclass
-class Line:
+class Harness:
     enclave: EnclaveProcess
     client: EnclaveClient
     kms: FakeKms
@@ -304,7 +304,7 @@ async def stack() -> AsyncIterator[AsyncExitStack]:
 
 
 @pytest.fixture
-async def line(stack: AsyncExitStack, folder: Path, kms: FakeKms) -> Line:
+async def harness(stack: AsyncExitStack, folder: Path, kms: FakeKms) -> Harness:
     await kms.serve(stack)
     enclave = EnclaveProcess(
         folder,
@@ -330,7 +330,7 @@ async def line(stack: AsyncExitStack, folder: Path, kms: FakeKms) -> Line:
         revocations=lambda: revocations,
     )
     await stack.enter_async_context(client)
-    return Line(enclave, client, kms, folder, handed, revocations)
+    return Harness(enclave, client, kms, folder, handed, revocations)
 
 
 @pytest.fixture
@@ -366,10 +366,10 @@ def issuer() -> Player:
 
 
 @pytest.fixture
-def users(line: Line) -> list[Player]:
+def users(harness: Harness) -> list[Player]:
     """Return twenty users; a third of their keys begin with one zero byte, a third with two."""
     users = [
         Player(f"user-{n}", bytes(n % 3) + hashlib.sha256(bytes((n,))).digest()[n % 3 :]) for n in range(20)
     ]
-    line.kms.know(*users)
+    harness.kms.know(*users)
     return users

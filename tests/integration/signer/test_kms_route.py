@@ -29,7 +29,7 @@ from mintline_signer.host.kms_proxy import KmsProxy
 from mintline_signer.protocol import Credentials
 
 if TYPE_CHECKING:
-    from tests.integration.signer.conftest import FakeKms, Line, Player
+    from tests.integration.signer.conftest import FakeKms, Harness, Player
 
 pytestmark = pytest.mark.integration
 
@@ -201,8 +201,8 @@ async def test_tls__when_the_certificate_is_for_another_name__asks_for_nothing(
 
 
 async def test_route__when_many_keys_are_cold__asks_kms_for_several_at_once(
-    line: Line, users: list[Player]
+    harness: Harness, users: list[Player]
 ) -> None:
-    await asyncio.gather(*(line.client.sign(user.noop(1)) for user in users))
-    assert line.kms.requests == len(users)
-    assert 1 < line.kms.most_at_once <= 16
+    await asyncio.gather(*(harness.client.sign(user.noop(1)) for user in users))
+    assert harness.kms.requests == len(users)
+    assert 1 < harness.kms.most_at_once <= 16
