@@ -17,24 +17,21 @@ from dataclasses import dataclass, field, replace
 import structlog
 
 from mintline.clock import UnixMs
-from mintline.records import Operation, position
+from mintline.records import Operation
 from mintline.states import MintStatus, TransactionState
-from mintline.transaction_records import Place, Transaction, carried_by
+from mintline.transaction_records import Transaction, carried_by
 from mintline_indexer.chain_port import Block, Ref
 from mintline_indexer.effects import UNREADABLE, BlockPart, Effect, Facts, fold, mark_written, transfer_key
-from mintline_indexer.kinds import has_voucher, undone
 from mintline_indexer.metrics import Metrics
 from mintline_indexer.store_port import (
     ROOM,
     CheckpointConflict,
     Damaged,
-    EndedTransaction,
     Outcome,
     Partial,
     Poisoned,
     Progress,
     RecordConflict,
-    ReopenedMint,
     ReopenedTransaction,
     Store,
     TokenKey,
@@ -43,6 +40,7 @@ from mintline_indexer.store_port import (
     UndoRecord,
     Write,
 )
+from mintline_indexer.undo_records import backfill_record, block_record, decided, reopened_mint
 
 JOINS = ROOM + 1
 """Contracts that join in one transaction at most: there is no row in it."""
@@ -132,7 +130,9 @@ class IndexWriter:
         while True:
             part = fold(effects, first, facts)
             complete = part.next == len(effects)
-            row = self._row(block, part, parent=parent, complete=complete)
+            row = block_record(
+                block, part, parent=parent, complete=complete, earlier=self._rows, at=self._now()
+            )
             if complete:
                 progress = replace(self.progress, head=block.ref(), partial=None)
             else:
@@ -161,7 +161,7 @@ class IndexWriter:
             row = None
             if part.results or decided(part.outcomes):
                 number = effects[first].block_number
-                row = _backfill_row(number, self.progress.revision, part, at=self._now())
+                row = backfill_record(number, self.progress.revision, part, at=self._now())
             if not await self._write_part(progress, part, row, facts):
                 continue
             if row is not None:
@@ -406,7 +406,7 @@ class IndexWriter:
             erased_transfers=row.transfers,
             reopened_transactions=tuple(ReopenedTransaction(ended.place, row.hash) for ended in row.ended),
             reopened_mints=tuple(
-                _reopened(mint_id, mints.get(mint_id), transactions, row) for mint_id in row.mints
+                reopened_mint(mint_id, mints.get(mint_id), transactions, row) for mint_id in row.mints
             ),
             erased_row=row,
         )
@@ -431,31 +431,6 @@ class IndexWriter:
         carried = [transactions[place].operations for place in places if place in transactions]
         reopened.operations += dict.fromkeys([*row.mints, *(one for each in carried for one in each)])
         reopened.review += dict.fromkeys([*row.mints, *(one for each in carried for one in each[:1])])
-
-    def _row(self, block: Block, part: BlockPart, *, parent: Ref, complete: bool) -> UndoRecord:
-        outcomes = decided(part.outcomes)
-        # An effect may take several parts: these have its place, and are told apart by their order.
-        parts = sum(row.number == block.number and row.first == part.first for row in self._rows)
-        return UndoRecord(
-            position=position(block.number, part.first) + (f"#{parts:03d}" if parts else ""),
-            number=block.number,
-            hash=block.hash,
-            timestamp=block.timestamp,
-            parent=(parent.number, parent.hash, parent.timestamp),
-            first=part.first,
-            complete=complete,
-            tokens=part.before,
-            transfers=tuple(transfer_key(transfer) for transfer in part.transfers),
-            **_ended_fields(part.results),
-            mints=tuple(outcome.mint_id for outcome in outcomes),
-            elsewhere=tuple(
-                (outcome.mint_id, outcome.block_hash)
-                for outcome in outcomes
-                if outcome.block_hash != block.hash
-            ),
-            at=self._now(),
-            aside=tuple(aside.position for aside in part.aside),
-        )
 
 
 def _isolate(poisoned: Poisoned, part: BlockPart, facts: Facts) -> bool:
@@ -482,56 +457,3 @@ def _isolate(poisoned: Poisoned, part: BlockPart, facts: Facts) -> bool:
         facts.unusable_transfers |= {transfer_key(transfer): reason for transfer in part.transfers}
         return bool(part.tokens or part.transfers)
     return True
-
-
-def decided(outcomes: Sequence[Outcome]) -> list[Outcome]:
-    """Return the outcomes that a reorg undoes and finality seals: all but a user's own failed attempts."""
-    return [outcome for outcome in outcomes if outcome.status is not MintStatus.ISSUED]
-
-
-def _reopened(
-    mint_id: str, mint: Operation | None, transactions: Mapping[Place, Transaction], row: UndoRecord
-) -> ReopenedMint:
-    """Return where a record goes back to that has its outcome itself."""
-    status = MintStatus.SUBMITTED
-    if has_voucher(mint):
-        status = undone(mint)
-    elif mint is not None and carried_by(mint) in transactions:
-        status = MintStatus.BUILT
-    return ReopenedMint(mint_id, status, dict(row.elsewhere).get(mint_id, row.hash))
-
-
-def _ended_fields(results: Sequence[TransactionResult]) -> dict[str, tuple[EndedTransaction, ...]]:
-    """Return the fields of an undo record that name what it ended."""
-    places = [
-        EndedTransaction(
-            sender_id=result.place.sender_id,
-            nonce=result.place.nonce,
-            mints=len(result.operations) if result.minting and result.outcome == "succeeded" else 0,
-        )
-        for result in results
-    ]
-    found = list(zip(results, places, strict=True))
-    return {
-        "transactions": tuple(place for result, place in found if not result.to_be_split),
-        "to_be_split": tuple(place for result, place in found if result.to_be_split),
-    }
-
-
-def _backfill_row(number: int, revision: int, part: BlockPart, *, at: int) -> UndoRecord:
-    outcomes = decided(part.outcomes)
-    ends: list[TransactionResult | Outcome] = [*part.results, *outcomes]
-    return UndoRecord(
-        # Apart from the rows of followed blocks, and from an earlier try of the same block.
-        position=f"{position(number, part.first)}#{revision}",
-        number=number,
-        hash=ends[0].block_hash,
-        timestamp=0,
-        parent=(0, bytes(32), 0),
-        first=part.first,
-        complete=True,
-        backfilled=True,
-        **_ended_fields(part.results),
-        mints=tuple(outcome.mint_id for outcome in outcomes),
-        at=at,
-    )
