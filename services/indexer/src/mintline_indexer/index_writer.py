@@ -19,10 +19,11 @@ import structlog
 from mintline.clock import UnixMs
 from mintline.records import Operation
 from mintline.states import MintStatus, TransactionState
-from mintline.transaction_records import Transaction, carried_by
+from mintline.transaction_records import carried_by
 from mintline_indexer.chain_port import Block, Ref
 from mintline_indexer.effects import UNREADABLE, BlockPart, Effect, Facts, fold, mark_written, transfer_key
 from mintline_indexer.metrics import Metrics
+from mintline_indexer.refused_outcomes import report_foreign, report_outcome, report_result
 from mintline_indexer.store_port import (
     ROOM,
     CheckpointConflict,
@@ -125,7 +126,7 @@ class IndexWriter:
     async def apply(self, block: Block, effects: Sequence[Effect], facts: Facts) -> None:
         """Write a block on top of the head, in as many transactions as its items need."""
         parent = self.head
-        self._tell_of(facts)
+        report_foreign(facts, self._metrics)
         first = self.progress.partial.next if self.progress.partial else 0
         while True:
             part = fold(effects, first, facts)
@@ -151,7 +152,7 @@ class IndexWriter:
         crash separates is written again from its start, which leads to the same records.
         """
         first = 0
-        self._tell_of(facts)
+        report_foreign(facts, self._metrics)
         if self._moved.keys() - {contract}:
             await self.flush()  # a transaction has room for one
         while first < len(effects):
@@ -335,7 +336,7 @@ class IndexWriter:
                 transaction = transactions.get(result.place)
                 if transaction is None or transaction.state not in result.sources:
                     del facts.results[tx_hash]
-                    self._report_result(result, transaction)
+                    report_result(result, transaction, self._metrics)
 
     def _is_refused(self, outcome: Outcome, stale: RecordConflict, mints: Mapping[str, Operation]) -> bool:
         """Tell whether an outcome is not to be written, having told of it."""
@@ -345,52 +346,8 @@ class IndexWriter:
         # Legal again if the mint moved while we read; otherwise the token is indexed all the same.
         if mint is not None and mint.status in outcome.sources:
             return False
-        self._report(outcome, mint)
+        report_outcome(outcome, mint, self._metrics)
         return True
-
-    def _tell_of(self, facts: Facts) -> None:
-        """Tell of what led to a mint and is not its own."""
-        for refused in facts.refused:
-            self._metrics.outcomes_refused.inc()
-            log.warning(
-                "mint_outcome_refused",
-                mint_id=refused.mint_id,
-                status=refused.status and refused.status.value,
-                tx_hash="0x" + refused.tx_hash.hex(),
-                block=refused.block_number,
-            )
-
-    def _report_result(self, result: TransactionResult, transaction: Transaction | None) -> None:
-        if transaction is not None and transaction.tx_hash == result.tx_hash:
-            return  # a rebuilt index meets what it wrote before
-        for mint_id in result.operations or (None,):
-            self._metrics.outcomes_refused.inc()
-            log.warning(
-                "mint_outcome_refused",
-                mint_id=mint_id,
-                sender=result.place.sender_id,
-                nonce=result.place.nonce,
-                state=transaction.state.value if transaction else None,
-                outcome=result.status.value,
-                tx_hash="0x" + result.tx_hash.hex(),
-                block=result.block_number,
-            )
-
-    def _report(self, outcome: Outcome, mint: Operation | None) -> None:
-        known = (MintStatus.MINED, MintStatus.FINALIZED, MintStatus.REVERTED)
-        if mint is not None and mint.status in known and mint.tx_hash == outcome.tx_hash:
-            return  # a rebuilt index meets what it wrote before
-        if outcome.status is MintStatus.ISSUED:
-            return  # a transaction of the user's failed, and another one had minted
-        self._metrics.outcomes_refused.inc()
-        log.warning(
-            "mint_outcome_refused",
-            mint_id=outcome.mint_id,
-            status=mint.status.value if mint else None,
-            outcome=outcome.status.value,
-            tx_hash="0x" + outcome.tx_hash.hex(),
-            block=outcome.block_number,
-        )
 
     async def _undo(self, row: UndoRecord, reopened: Undone) -> None:
         """Undo the newest row; add what it had ended to `reopened`."""

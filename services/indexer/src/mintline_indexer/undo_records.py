@@ -11,13 +11,7 @@ from mintline.transaction_records import Place, Transaction, carried_by
 from mintline_indexer.chain_port import Block, Ref
 from mintline_indexer.effects import BlockPart, transfer_key
 from mintline_indexer.kinds import has_voucher, undone
-from mintline_indexer.store_port import (
-    EndedTransaction,
-    Outcome,
-    ReopenedMint,
-    TransactionResult,
-    UndoRecord,
-)
+from mintline_indexer.store_port import EndedTransaction, Outcome, ReopenedMint, TransactionResult, UndoRecord
 
 
 def block_record(
