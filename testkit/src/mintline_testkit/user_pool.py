@@ -23,7 +23,7 @@ CLIENT_ID = "test-client"
 
 
 START = 1_795_398_654.0
-"""Where the clock of a `Stage` starts, in Unix seconds."""
+"""Where the clock of the API harness starts, in Unix seconds."""
 
 
 def base64url(data: bytes) -> str:

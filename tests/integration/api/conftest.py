@@ -26,7 +26,7 @@ from mintline_client.sign_in import Tokens, sign_in
 from mintline_devstack.provisioning import REDIRECT_URI, UserPool, configure_sign_in
 from mintline_ops.platform_keys import read_intake_key
 from mintline_ops.users import ensure_user
-from mintline_testkit.api.stage import public_key_of
+from mintline_testkit.api.harness import public_key_of
 from mintline_testkit.constants import CHAIN_ID, CONTRACT
 
 

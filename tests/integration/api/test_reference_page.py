@@ -13,7 +13,7 @@ import pytest
 from aiohttp.test_utils import TestServer
 
 from mintline_api.app import GROUPS, PROBLEMS
-from mintline_testkit.api.stage import Stage
+from mintline_testkit.api.harness import Harness
 from mintline_testkit.user_pool import UserPool
 
 pytestmark = pytest.mark.integration
@@ -33,7 +33,7 @@ def chromium() -> str:
 
 @pytest.fixture
 async def server() -> AsyncIterator[TestServer]:
-    server = TestServer(Stage(UserPool()).app())
+    server = TestServer(Harness(UserPool()).app())
     await server.start_server()
     yield server
     await server.close()

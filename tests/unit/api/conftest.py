@@ -6,7 +6,7 @@ import pytest
 
 from mintline.records import Checkpoint, Collection, scoped
 from mintline_testkit.api.client import MemoryClient
-from mintline_testkit.api.stage import Stage
+from mintline_testkit.api.harness import Harness
 from mintline_testkit.constants import CHAIN_ID, CONTRACT
 from mintline_testkit.user_pool import START, UserPool
 
@@ -17,9 +17,9 @@ def pool() -> UserPool:
 
 
 @pytest.fixture
-def stage(pool: UserPool) -> Stage:
-    stage = Stage(pool)
-    stage.index.collections[CONTRACT] = Collection(
+def harness(pool: UserPool) -> Harness:
+    harness = Harness(pool)
+    harness.index.collections[CONTRACT] = Collection(
         collection_id=scoped(CHAIN_ID, CONTRACT),
         chain_id=CHAIN_ID,
         contract=CONTRACT,
@@ -28,7 +28,7 @@ def stage(pool: UserPool) -> Stage:
         deployed_block=1,
         next_token_id=1,
     )
-    stage.index.head = Checkpoint(
+    harness.index.head = Checkpoint(
         chain=str(CHAIN_ID),
         head_number=44,
         head_hash=bytes(32),
@@ -36,10 +36,10 @@ def stage(pool: UserPool) -> Stage:
         finalized_number=40,
         updated_at=int(START) * 1000,
     )
-    return stage
+    return harness
 
 
 @pytest.fixture
-async def client(stage: Stage) -> AsyncIterator[MemoryClient]:
-    async with MemoryClient(stage.app()) as client:
+async def client(harness: Harness) -> AsyncIterator[MemoryClient]:
+    async with MemoryClient(harness.app()) as client:
         yield client

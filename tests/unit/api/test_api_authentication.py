@@ -15,7 +15,7 @@ from mintline.scopes import ACCOUNT_ADMIN, SIGN_IN_SCOPES, Scope
 from mintline_api.app import GROUPS
 from mintline_api.http.operations import Operation
 from mintline_testkit.api.client import MemoryClient
-from mintline_testkit.api.stage import Stage
+from mintline_testkit.api.harness import Harness
 from mintline_testkit.user_pool import UserPool
 
 
@@ -37,8 +37,8 @@ def unsigned(header: dict[str, Any], claims: dict[str, Any]) -> str:
     return b".".join(parts).decode() + "."
 
 
-async def test_request__when_the_token_is_good__is_served(stage: Stage, client: MemoryClient) -> None:
-    answer = await get_wallet(client, f"bearer {stage.token()}")
+async def test_request__when_the_token_is_good__is_served(harness: Harness, client: MemoryClient) -> None:
+    answer = await get_wallet(client, f"bearer {harness.token()}")
 
     assert answer.status == 200
 
@@ -70,20 +70,20 @@ async def test_request__when_the_token_is_no_jwt__is_refused_as_malformed(
 
 
 async def test_request__when_the_token_is_unsigned__is_refused_for_its_algorithm(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
-    claims = stage.pool.claims("alice")
+    claims = harness.pool.claims("alice")
     for algorithm in ("none", "None", "NONE"):
-        token = unsigned({"alg": algorithm, "kid": stage.pool.kid, "typ": "JWT"}, claims)
+        token = unsigned({"alg": algorithm, "kid": harness.pool.kid, "typ": "JWT"}, claims)
         assert refused(await get_wallet(client, f"Bearer {token}"), "token-algorithm")
 
 
 async def test_request__when_the_token_is_signed_with_hmac_by_the_public_key__is_refused_for_its_algorithm(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
-    public = stage.pool.private_key.public_key()
+    public = harness.pool.private_key.public_key()
     secret = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    unsealed = unsigned({"alg": "HS256", "kid": stage.pool.kid}, stage.pool.claims("alice")).rstrip(".")
+    unsealed = unsigned({"alg": "HS256", "kid": harness.pool.kid}, harness.pool.claims("alice")).rstrip(".")
     mac = hmac.digest(secret, unsealed.encode(), "sha256")
     token = f"{unsealed}.{base64.urlsafe_b64encode(mac).rstrip(b'=').decode()}"
 
@@ -100,40 +100,42 @@ RSA_ALGORITHMS: dict[str, tuple[padding.AsymmetricPadding, hashes.HashAlgorithm]
 
 @pytest.mark.parametrize("algorithm", RSA_ALGORITHMS)
 async def test_request__when_another_rsa_algorithm_is_used__is_refused_for_its_algorithm(
-    stage: Stage, client: MemoryClient, algorithm: str
+    harness: Harness, client: MemoryClient, algorithm: str
 ) -> None:
-    header = {"alg": algorithm, "kid": stage.pool.kid}
-    signed = unsigned(header, stage.pool.claims("alice")).rstrip(".")
-    signature = stage.pool.private_key.sign(signed.encode(), *RSA_ALGORITHMS[algorithm])
+    header = {"alg": algorithm, "kid": harness.pool.kid}
+    signed = unsigned(header, harness.pool.claims("alice")).rstrip(".")
+    signature = harness.pool.private_key.sign(signed.encode(), *RSA_ALGORITHMS[algorithm])
     token = f"{signed}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}"
 
     assert refused(await get_wallet(client, f"Bearer {token}"), "token-algorithm")
 
 
 async def test_request__when_the_key_is_unknown_or_unnamed__is_refused(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
     stranger = UserPool(kid="key-9")
     token = stranger.sign(stranger.claims("alice"))
     assert refused(await get_wallet(client, f"Bearer {token}"), "unknown-key")
 
-    nameless = stage.pool.sign(stage.pool.claims("alice"), kid=None)
+    nameless = harness.pool.sign(harness.pool.claims("alice"), kid=None)
     assert refused(await get_wallet(client, f"Bearer {nameless}"), "unknown-key")
 
 
 async def test_request__when_another_key_signed_under_a_known_name__is_refused(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
-    impostor = UserPool(kid=stage.pool.kid)
+    impostor = UserPool(kid=harness.pool.kid)
 
     answer = await get_wallet(client, f"Bearer {impostor.sign(impostor.claims('alice'))}")
 
     assert refused(answer, "bad-signature")
 
 
-async def test_request__when_the_claims_were_altered__is_refused(stage: Stage, client: MemoryClient) -> None:
-    head, _, signature = stage.token("alice").split(".")
-    other = stage.token("bob").split(".")[1]
+async def test_request__when_the_claims_were_altered__is_refused(
+    harness: Harness, client: MemoryClient
+) -> None:
+    head, _, signature = harness.token("alice").split(".")
+    other = harness.token("bob").split(".")[1]
 
     assert refused(await get_wallet(client, f"Bearer {head}.{other}.{signature}"), "bad-signature")
 
@@ -147,20 +149,20 @@ async def test_request__when_the_claims_were_altered__is_refused(stage: Stage, c
     ],
 )
 async def test_request__when_the_times_are_beyond_the_leeway__is_refused(
-    stage: Stage, client: MemoryClient, change: dict[str, int], code: str
+    harness: Harness, client: MemoryClient, change: dict[str, int], code: str
 ) -> None:
-    moved = {name: stage.now + seconds for name, seconds in change.items()}
-    token = stage.pool.sign({**stage.pool.claims("alice"), **moved})
+    moved = {name: harness.now + seconds for name, seconds in change.items()}
+    token = harness.pool.sign({**harness.pool.claims("alice"), **moved})
 
     assert refused(await get_wallet(client, f"Bearer {token}"), code)
 
 
 @pytest.mark.parametrize("change", [{"exp": -9}, {"nbf": 9}, {"iat": 9}])
 async def test_request__when_the_times_are_within_the_leeway__is_served(
-    stage: Stage, client: MemoryClient, change: dict[str, int]
+    harness: Harness, client: MemoryClient, change: dict[str, int]
 ) -> None:
-    moved = {name: stage.now + seconds for name, seconds in change.items()}
-    token = stage.pool.sign({**stage.pool.claims("alice"), **moved})
+    moved = {name: harness.now + seconds for name, seconds in change.items()}
+    token = harness.pool.sign({**harness.pool.claims("alice"), **moved})
 
     assert (await get_wallet(client, f"Bearer {token}")).status == 200
 
@@ -185,20 +187,20 @@ async def test_request__when_the_times_are_within_the_leeway__is_served(
     ],
 )
 async def test_request__when_a_claim_is_wrong__is_refused_for_it(
-    stage: Stage, client: MemoryClient, change: dict[str, Any], code: str
+    harness: Harness, client: MemoryClient, change: dict[str, Any], code: str
 ) -> None:
-    token = stage.pool.sign({**stage.pool.claims("alice"), **change})
+    token = harness.pool.sign({**harness.pool.claims("alice"), **change})
 
     assert refused(await get_wallet(client, f"Bearer {token}"), code)
 
 
 @pytest.mark.parametrize("name", ["sub", "exp", "iat", "iss", "client_id", "token_use"])
 async def test_request__when_a_claim_is_missing__is_refused_and_told_which(
-    stage: Stage, client: MemoryClient, name: str
+    harness: Harness, client: MemoryClient, name: str
 ) -> None:
-    claims = stage.pool.claims("alice")
+    claims = harness.pool.claims("alice")
     del claims[name]
-    answer = await get_wallet(client, f"Bearer {stage.pool.sign(claims)}")
+    answer = await get_wallet(client, f"Bearer {harness.pool.sign(claims)}")
 
     assert refused(answer, "bad-claims")
     assert name in answer.json()["detail"]
@@ -209,10 +211,10 @@ SECURED = [op for group in GROUPS for op in group if op.scope is not None]
 
 @pytest.mark.parametrize("operation", SECURED, ids=lambda op: op.name)
 async def test_operation__when_the_token_has_every_scope_but_its_own__is_refused_and_told_which(
-    stage: Stage, client: MemoryClient, operation: Operation
+    harness: Harness, client: MemoryClient, operation: Operation
 ) -> None:
     scopes = " ".join(scope for scope in SIGN_IN_SCOPES if scope != operation.scope)
-    token = stage.pool.sign({**stage.pool.claims("alice"), "scope": scopes})
+    token = harness.pool.sign({**harness.pool.claims("alice"), "scope": scopes})
     answer = await client.request(
         operation.method,
         re.sub(r"\{\w+\}", "x", operation.path),
@@ -229,10 +231,10 @@ def test_operations__when_they_ask_for_a_scope__use_every_one_of_ours() -> None:
 
 
 async def test_request__when_the_token_administers_its_account__is_refused_though_it_has_our_scopes(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
     scopes = f"{ACCOUNT_ADMIN} {' '.join(SIGN_IN_SCOPES)}"
-    token = stage.pool.sign({**stage.pool.claims("alice"), "scope": scopes})
+    token = harness.pool.sign({**harness.pool.claims("alice"), "scope": scopes})
     answer = await get_wallet(client, f"Bearer {token}")
 
     assert (answer.status, answer.json()["code"]) == (403, "insufficient-scope")
@@ -240,23 +242,23 @@ async def test_request__when_the_token_administers_its_account__is_refused_thoug
 
 
 async def test_request__when_it_brings_an_id_token__is_told_to_send_the_access_token(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
-    claims = stage.pool.claims("alice")
+    claims = harness.pool.claims("alice")
     del claims["client_id"]
-    token = stage.pool.sign({**claims, "token_use": "id", "aud": "test-client"})
+    token = harness.pool.sign({**claims, "token_use": "id", "aud": "test-client"})
 
     assert refused(await get_wallet(client, f"Bearer {token}"), "not-an-access-token")
 
 
 async def test_request__when_a_remembered_token_expires__is_refused(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
-    token = stage.pool.sign({**stage.pool.claims("alice"), "exp": stage.now + 20})
+    token = harness.pool.sign({**harness.pool.claims("alice"), "exp": harness.now + 20})
     assert (await get_wallet(client, f"Bearer {token}")).status == 200
-    stage.now += 29
+    harness.now += 29
     assert (await get_wallet(client, f"Bearer {token}")).status == 200
-    stage.now += 2
+    harness.now += 2
 
     assert refused(await get_wallet(client, f"Bearer {token}"), "token-expired")
 

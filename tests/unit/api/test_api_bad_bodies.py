@@ -10,16 +10,16 @@ import pytest
 
 from mintline.authorizations import lookup
 from mintline_testkit.api.client import MemoryClient
-from mintline_testkit.api.stage import Stage
+from mintline_testkit.api.harness import Harness
 
 IMAGE = "https://example.com/1.png"
 GOOD: dict[str, Any] = {"name": "Aurora", "image": IMAGE}
 
 
 async def post(
-    stage: Stage, client: MemoryClient, body: bytes, content_type: str | None = "application/json"
+    harness: Harness, client: MemoryClient, body: bytes, content_type: str | None = "application/json"
 ) -> Any:
-    headers = stage.headers()
+    headers = harness.headers()
     if content_type is not None:
         headers["Content-Type"] = content_type
     return await client.request("POST", "/v1/mints", headers=headers, body=body)
@@ -56,26 +56,26 @@ def with_metadata(**members: Any) -> bytes:
     ],
 )
 async def test_post__when_the_body_is_no_unambiguous_json__says_why(
-    stage: Stage, client: MemoryClient, body: bytes, code: str, detail: str
+    harness: Harness, client: MemoryClient, body: bytes, code: str, detail: str
 ) -> None:
-    answer = await post(stage, client, body)
+    answer = await post(harness, client, body)
 
     assert (answer.status, answer.json()["code"]) == (400, code)
     assert detail in answer.json()["detail"]
-    assert stage.mints.items == {}
+    assert harness.mints.items == {}
 
 
 async def test_post__when_a_surrogate_stands_alone_deep_inside__points_at_it(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
-    answer = await post(stage, client, b'{"metadata": {"attributes": [1, {"a/b": "\\uDBFF!"}]}}')
+    answer = await post(harness, client, b'{"metadata": {"attributes": [1, {"a/b": "\\uDBFF!"}]}}')
 
     assert answer.json()["errors"][0]["pointer"] == "#/metadata/attributes/1/a~1b"
 
 
-async def test_post__when_a_surrogate_pair_is_whole__accepts(stage: Stage, client: MemoryClient) -> None:
+async def test_post__when_a_surrogate_pair_is_whole__accepts(harness: Harness, client: MemoryClient) -> None:
     answer = await post(
-        stage, client, b'{"metadata": {"name": "\\ud83c\\udf0c", "image": "ar://' + b"a" * 43 + b'"}}'
+        harness, client, b'{"metadata": {"name": "\\ud83c\\udf0c", "image": "ar://' + b"a" * 43 + b'"}}'
     )
 
     assert answer.status == 202
@@ -83,9 +83,9 @@ async def test_post__when_a_surrogate_pair_is_whole__accepts(stage: Stage, clien
 
 @pytest.mark.parametrize("body", [b"[]", b"null", b'"text"', b"1", b"true"])
 async def test_post__when_the_body_is_no_object__says_so(
-    stage: Stage, client: MemoryClient, body: bytes
+    harness: Harness, client: MemoryClient, body: bytes
 ) -> None:
-    answer = await post(stage, client, body)
+    answer = await post(harness, client, body)
 
     assert (answer.status, answer.json()["code"]) == (400, "invalid-body")
     assert answer.json()["errors"] == [{"pointer": "#", "detail": "expected an object"}]
@@ -195,19 +195,19 @@ async def test_post__when_the_body_is_no_object__says_so(
     ],
 )
 async def test_post__when_a_member_does_not_fit__points_at_it(
-    stage: Stage, client: MemoryClient, body: Any, pointer: str, detail: str
+    harness: Harness, client: MemoryClient, body: Any, pointer: str, detail: str
 ) -> None:
-    answer = await post(stage, client, json.dumps(body).encode())
+    answer = await post(harness, client, json.dumps(body).encode())
 
     assert (answer.status, answer.json()["code"]) == (400, "invalid-body")
     assert answer.json()["errors"] == [{"pointer": pointer, "detail": detail}]
-    assert stage.mints.items == {}
+    assert harness.mints.items == {}
 
 
 async def test_post__when_many_members_do_not_fit__names_each_up_to_twenty(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
-    answer = await post(stage, client, with_metadata(attributes=[{"value": None}] * 50))
+    answer = await post(harness, client, with_metadata(attributes=[{"value": None}] * 50))
 
     assert len(answer.json()["errors"]) == 20
     assert answer.json()["detail"].startswith("#/metadata/attributes/0/value: expected")
@@ -229,9 +229,9 @@ async def test_post__when_many_members_do_not_fit__names_each_up_to_twenty(
     ],
 )
 async def test_post__when_the_image_is_a_url_of_a_known_kind__accepts(
-    stage: Stage, client: MemoryClient, image: str
+    harness: Harness, client: MemoryClient, image: str
 ) -> None:
-    answer = await post(stage, client, with_metadata(image=image))
+    answer = await post(harness, client, with_metadata(image=image))
 
     assert answer.status == 202
 
@@ -271,22 +271,24 @@ async def test_post__when_the_image_is_a_url_of_a_known_kind__accepts(
     ],
 )
 async def test_post__when_the_image_is_no_such_url__points_at_it(
-    stage: Stage, client: MemoryClient, image: str
+    harness: Harness, client: MemoryClient, image: str
 ) -> None:
-    answer = await post(stage, client, with_metadata(image=image))
+    answer = await post(harness, client, with_metadata(image=image))
 
     assert (answer.status, answer.json()["code"]) == (400, "invalid-body")
     assert [fault["pointer"] for fault in answer.json()["errors"]] == ["#/metadata/image"]
 
 
-async def test_post__when_the_page_is_no_web_page__points_at_it(stage: Stage, client: MemoryClient) -> None:
-    answer = await post(stage, client, with_metadata(external_url="ipfs://" + "b" * 46))
+async def test_post__when_the_page_is_no_web_page__points_at_it(
+    harness: Harness, client: MemoryClient
+) -> None:
+    answer = await post(harness, client, with_metadata(external_url="ipfs://" + "b" * 46))
 
     assert answer.json()["errors"][0]["pointer"] == "#/metadata/external_url"
 
 
 async def test_post__when_every_member_is_used__accepts_and_keeps_each(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
     metadata = {
         **GOOD,
@@ -302,11 +304,11 @@ async def test_post__when_every_member_is_used__accepts_and_keeps_each(
             {"trait_type": "Born", "value": 1546360800, "display_type": "date"},
         ],
     }
-    answer = await post(stage, client, json.dumps({"metadata": metadata}).encode())
+    answer = await post(harness, client, json.dumps({"metadata": metadata}).encode())
 
     assert answer.status == 202
-    mint = stage.mints.items[answer.json()["mint_id"]]
-    stored = lookup(mint, stage.mints.authorizations).metadata
+    mint = harness.mints.items[answer.json()["mint_id"]]
+    stored = lookup(mint, harness.mints.authorizations).metadata
     assert stored is not None
     assert json.loads(stored) == metadata
 
@@ -316,9 +318,9 @@ async def test_post__when_every_member_is_used__accepts_and_keeps_each(
     [None, "text/plain", "application/x-www-form-urlencoded", "application/json; charset=utf-16", "json"],
 )
 async def test_post__when_the_media_type_is_no_json__refuses(
-    stage: Stage, client: MemoryClient, content_type: str | None
+    harness: Harness, client: MemoryClient, content_type: str | None
 ) -> None:
-    answer = await post(stage, client, with_metadata(), content_type)
+    answer = await post(harness, client, with_metadata(), content_type)
 
     assert (answer.status, answer.json()["code"]) == (415, "unsupported-media-type")
 
@@ -333,9 +335,9 @@ async def test_post__when_the_media_type_is_no_json__refuses(
     ],
 )
 async def test_post__when_the_media_type_is_json_spelled_otherwise__accepts(
-    stage: Stage, client: MemoryClient, content_type: str
+    harness: Harness, client: MemoryClient, content_type: str
 ) -> None:
-    assert (await post(stage, client, with_metadata(), content_type)).status == 202
+    assert (await post(harness, client, with_metadata(), content_type)).status == 202
 
 
 def padded(size: int) -> bytes:
@@ -344,25 +346,25 @@ def padded(size: int) -> bytes:
 
 
 async def test_post__when_the_body_has_256_kb_and_not_a_byte_more__accepts(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
     exact = padded(262_144)
     assert len(exact) == 262_144
 
-    accepted = await post(stage, client, exact)
-    refused = await post(stage, client, exact + b" ")
+    accepted = await post(harness, client, exact)
+    refused = await post(harness, client, exact + b" ")
 
     assert accepted.status == 202
     assert (refused.status, refused.json()["code"]) == (413, "body-too-large")
 
 
 async def test_post__when_the_length_is_not_declared__stops_reading_at_the_limit(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
     chunk = b"10000\r\n" + b" " * 0x10000 + b"\r\n"
     head = (
         "POST /v1/mints HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n"
-        f"Authorization: Bearer {stage.token()}\r\nTransfer-Encoding: chunked\r\n\r\n"
+        f"Authorization: Bearer {harness.token()}\r\nTransfer-Encoding: chunked\r\n\r\n"
     )
     answer = await client.send(head.encode() + chunk * 5 + b"0\r\n\r\n", method="POST")
 
@@ -370,10 +372,10 @@ async def test_post__when_the_length_is_not_declared__stops_reading_at_the_limit
 
 
 async def test_post__when_a_small_body_unpacks_to_a_large_one__refuses(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
     bomb = gzip.compress(b" " * 10_000_000)
-    headers = stage.headers(content_type="application/json", content_encoding="gzip")
+    headers = harness.headers(content_type="application/json", content_encoding="gzip")
     answer = await client.request("POST", "/v1/mints", headers=headers, body=bomb)
 
     assert (answer.status, answer.json()["code"]) == (413, "body-too-large")
@@ -393,18 +395,18 @@ async def test_post__when_a_small_body_unpacks_to_a_large_one__refuses(
     ],
 )
 async def test_post__when_the_body_is_coded_as_it_says__accepts(
-    stage: Stage, client: MemoryClient, coding: str, encode: Callable[[bytes], bytes]
+    harness: Harness, client: MemoryClient, coding: str, encode: Callable[[bytes], bytes]
 ) -> None:
-    headers = stage.headers(content_type="application/json", content_encoding=coding)
+    headers = harness.headers(content_type="application/json", content_encoding=coding)
     body = encode(with_metadata())
     assert (await client.request("POST", "/v1/mints", headers=headers, body=body)).status == 202
 
 
 @pytest.mark.parametrize("coding", ["br", "zstd", "compress", "gzip, gzip", "deflate, gzip", "\u00e9"])
 async def test_post__when_the_content_coding_is_not_supported__refuses_and_says_which_are(
-    stage: Stage, client: MemoryClient, coding: str
+    harness: Harness, client: MemoryClient, coding: str
 ) -> None:
-    headers = stage.headers(content_type="application/json", content_encoding=coding)
+    headers = harness.headers(content_type="application/json", content_encoding=coding)
     answer = await client.request("POST", "/v1/mints", headers=headers, body=with_metadata())
     assert (answer.status, answer.json()["code"]) == (415, "unsupported-content-coding")
     assert answer.headers["accept-encoding"] == "gzip, deflate"
@@ -424,24 +426,26 @@ async def test_post__when_the_content_coding_is_not_supported__refuses_and_says_
     ],
 )
 async def test_post__when_the_coded_body_breaks_off_or_goes_on__refuses(
-    stage: Stage, client: MemoryClient, coding: str, body: bytes
+    harness: Harness, client: MemoryClient, coding: str, body: bytes
 ) -> None:
-    headers = stage.headers(content_type="application/json", content_encoding=coding)
+    headers = harness.headers(content_type="application/json", content_encoding=coding)
     answer = await client.request("POST", "/v1/mints", headers=headers, body=body)
     assert (answer.status, answer.json()["code"]) == (400, "bad-request")
-    assert stage.mints.items == {}
+    assert harness.mints.items == {}
 
 
 @pytest.mark.parametrize("name", ["\u200b\u200d\ufeff", "a\u2028b", " \u00a0"])
 async def test_post__when_the_name_shows_nothing_or_has_two_lines__points_at_it(
-    stage: Stage, client: MemoryClient, name: str
+    harness: Harness, client: MemoryClient, name: str
 ) -> None:
-    answer = await post(stage, client, with_metadata(name=name))
+    answer = await post(harness, client, with_metadata(name=name))
     assert [fault["pointer"] for fault in answer.json()["errors"]] == ["#/metadata/name"]
 
 
-async def test_post__when_the_content_coding_is_a_lie__refuses(stage: Stage, client: MemoryClient) -> None:
-    headers = stage.headers(content_type="application/json", content_encoding="gzip")
+async def test_post__when_the_content_coding_is_a_lie__refuses(
+    harness: Harness, client: MemoryClient
+) -> None:
+    headers = harness.headers(content_type="application/json", content_encoding="gzip")
     answer = await client.request("POST", "/v1/mints", headers=headers, body=with_metadata())
 
     assert (answer.status, answer.json()["code"]) == (400, "bad-request")

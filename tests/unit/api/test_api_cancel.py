@@ -13,96 +13,96 @@ from mintline.messages import ReviewMint
 from mintline.records import CANCELLED, Mint, Problem
 from mintline.states import MintStatus
 from mintline_testkit.api.client import MemoryClient
-from mintline_testkit.api.stage import Stage
+from mintline_testkit.api.harness import Harness
 
 METADATA = {"name": "Aurora #1", "image": "ipfs://bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3"}
 
 
-async def minted(stage: Stage, client: MemoryClient, **changes: Any) -> Mint:
+async def minted(harness: Harness, client: MemoryClient, **changes: Any) -> Mint:
     """Post a mint, and have the line move it on."""
     answer = await client.request(
         "POST",
         "/v1/mints",
-        headers={**stage.headers(), "Content-Type": "application/json"},
+        headers={**harness.headers(), "Content-Type": "application/json"},
         body=json.dumps({"metadata": METADATA}).encode(),
     )
     mint_id = answer.json()["mint_id"]
-    stage.mints.items[mint_id] = stage.mints.items[mint_id].model_copy(update=changes)
-    return stage.mints.items[mint_id]
+    harness.mints.items[mint_id] = harness.mints.items[mint_id].model_copy(update=changes)
+    return harness.mints.items[mint_id]
 
 
-async def cancel(stage: Stage, client: MemoryClient, mint_id: str, *, sub: str | None = None) -> Any:
-    headers = stage.headers() if sub is None else stage.headers(sub=sub)
+async def cancel(harness: Harness, client: MemoryClient, mint_id: str, *, sub: str | None = None) -> Any:
+    headers = harness.headers() if sub is None else harness.headers(sub=sub)
     return await client.request("POST", f"/v1/mints/{mint_id}/cancel", headers=headers)
 
 
-async def test_cancel__when_accepted__then_it_ends_at_once(stage: Stage, client: MemoryClient) -> None:
-    mint = await minted(stage, client)
-    answer = await cancel(stage, client, mint.mint_id)
+async def test_cancel__when_accepted__then_it_ends_at_once(harness: Harness, client: MemoryClient) -> None:
+    mint = await minted(harness, client)
+    answer = await cancel(harness, client, mint.mint_id)
     assert answer.status == 200
     view = answer.json()
     assert (view["status"], view["problem"]["code"]) == ("rejected", "cancelled")
     assert view["timeline"]["cancel_requested_at"] is not None
-    assert stage.mints.items[mint.mint_id].problem == CANCELLED
-    assert stage.line.reviews == []
+    assert harness.mints.items[mint.mint_id].problem == CANCELLED
+    assert harness.line.reviews == []
 
 
 async def test_cancel__when_built__then_it_ends_and_its_nonce_is_looked_after(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
-    mint = await minted(stage, client, status=MintStatus.BUILT, nonce=7)
-    answer = await cancel(stage, client, mint.mint_id)
+    mint = await minted(harness, client, status=MintStatus.BUILT, nonce=7)
+    answer = await cancel(harness, client, mint.mint_id)
     assert (answer.status, answer.json()["status"]) == (200, "rejected")
-    [review] = stage.line.reviews
+    [review] = harness.line.reviews
     assert isinstance(review, ReviewMint)
     assert review.mint_id == mint.mint_id
 
 
 async def test_cancel__when_submitted__then_it_is_asked_for_and_the_view_shows_that(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
-    mint = await minted(stage, client, status=MintStatus.SUBMITTED, nonce=7)
-    answer = await cancel(stage, client, mint.mint_id)
+    mint = await minted(harness, client, status=MintStatus.SUBMITTED, nonce=7)
+    answer = await cancel(harness, client, mint.mint_id)
     assert answer.status == 202
     view = answer.json()
     assert (view["status"], view["problem"]) == ("submitted", None)
     assert view["timeline"]["cancel_requested_at"] is not None
-    assert [review.mint_id for review in stage.line.reviews] == [mint.mint_id]
+    assert [review.mint_id for review in harness.line.reviews] == [mint.mint_id]
 
 
 async def test_cancel__when_it_is_on_record_and_its_message_fails__then_is_answered_as_ever(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
-    mint = await minted(stage, client, status=MintStatus.SUBMITTED, nonce=3)
-    stage.line.failure = Unavailable("the queue is missing")
+    mint = await minted(harness, client, status=MintStatus.SUBMITTED, nonce=3)
+    harness.line.failure = Unavailable("the queue is missing")
 
-    answer = await cancel(stage, client, mint.mint_id)
+    answer = await cancel(harness, client, mint.mint_id)
 
-    assert (answer.status, stage.line.reviews) == (202, [])
-    assert stage.mints.items[mint.mint_id].cancel_requested_at is not None
+    assert (answer.status, harness.line.reviews) == (202, [])
+    assert harness.mints.items[mint.mint_id].cancel_requested_at is not None
 
 
 @pytest.mark.parametrize("status", [MintStatus.ACCEPTED, MintStatus.BUILT, MintStatus.SUBMITTED])
 async def test_cancel__when_repeated__then_the_first_request_stands(
-    stage: Stage, client: MemoryClient, status: MintStatus
+    harness: Harness, client: MemoryClient, status: MintStatus
 ) -> None:
-    mint = await minted(stage, client, status=status, nonce=7)
-    first = await cancel(stage, client, mint.mint_id)
-    stage.now += 10
-    second = await cancel(stage, client, mint.mint_id)
+    mint = await minted(harness, client, status=status, nonce=7)
+    first = await cancel(harness, client, mint.mint_id)
+    harness.now += 10
+    second = await cancel(harness, client, mint.mint_id)
     assert (first.status, first.json()) == (second.status, second.json())
     # The message may have been lost with the process that was to send it.
-    assert len(stage.line.reviews) == 2
+    assert len(harness.line.reviews) == 2
 
 
 async def test_cancel__when_rejected_for_another_reason__then_that_is_the_answer(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
     problem = Problem(code="gas_over_limit", reason="Too much gas.")
-    mint = await minted(stage, client, status=MintStatus.REJECTED, problem=problem, nonce=7)
-    answer = await cancel(stage, client, mint.mint_id)
+    mint = await minted(harness, client, status=MintStatus.REJECTED, problem=problem, nonce=7)
+    answer = await cancel(harness, client, mint.mint_id)
     assert (answer.status, answer.json()["problem"]["code"]) == (200, "gas_over_limit")
-    assert stage.line.reviews == []
+    assert harness.line.reviews == []
 
 
 @pytest.mark.parametrize(
@@ -118,14 +118,14 @@ async def test_cancel__when_rejected_for_another_reason__then_that_is_the_answer
     ids=["mined", "finalized", "reverted", "mined-all-the-same", "issued", "sent-by-its-user"],
 )
 async def test_cancel__when_too_late__then_409_and_nothing_changes(
-    stage: Stage, client: MemoryClient, changes: dict[str, Any]
+    harness: Harness, client: MemoryClient, changes: dict[str, Any]
 ) -> None:
-    mint = await minted(stage, client, **changes)
-    answer = await cancel(stage, client, mint.mint_id)
+    mint = await minted(harness, client, **changes)
+    answer = await cancel(harness, client, mint.mint_id)
     assert (answer.status, answer.json()["code"]) == (409, "not-cancellable")
     assert answer.headers["content-type"] == "application/problem+json"
-    assert stage.mints.items[mint.mint_id] == mint
-    assert stage.line.reviews == []
+    assert harness.mints.items[mint.mint_id] == mint
+    assert harness.line.reviews == []
 
 
 @pytest.mark.parametrize(
@@ -133,40 +133,40 @@ async def test_cancel__when_too_late__then_409_and_nothing_changes(
     [(MintStatus.BUILT, 200), (MintStatus.SUBMITTED, 202), (MintStatus.MINED, 409)],
 )
 async def test_cancel__when_the_mint_moves_on_meanwhile__then_the_answer_is_about_where_it_is(
-    stage: Stage, client: MemoryClient, moved: MintStatus, status: int
+    harness: Harness, client: MemoryClient, moved: MintStatus, status: int
 ) -> None:
-    mint = await minted(stage, client)
-    cancelling = stage.mints.cancel
+    mint = await minted(harness, client)
+    cancelling = harness.mints.cancel
 
     async def too_slow(seen: Mint, problem: Problem, *, at: int) -> Mint:
         if seen.status is MintStatus.ACCEPTED:
-            stage.mints.items[mint.mint_id] = mint.model_copy(update={"status": moved, "nonce": 7})
+            harness.mints.items[mint.mint_id] = mint.model_copy(update={"status": moved, "nonce": 7})
         return await cancelling(seen, problem, at=at)
 
-    stage.mints.cancel = too_slow  # type: ignore[method-assign, assignment] # the race under test
-    assert (await cancel(stage, client, mint.mint_id)).status == status
+    harness.mints.cancel = too_slow  # type: ignore[method-assign, assignment] # the race under test
+    assert (await cancel(harness, client, mint.mint_id)).status == status
 
 
-async def test_cancel__when_two_race__then_both_hear_the_same(stage: Stage, client: MemoryClient) -> None:
-    mint = await minted(stage, client, status=MintStatus.SUBMITTED, nonce=7)
-    answers = await asyncio.gather(*(cancel(stage, client, mint.mint_id) for _ in range(2)))
+async def test_cancel__when_two_race__then_both_hear_the_same(harness: Harness, client: MemoryClient) -> None:
+    mint = await minted(harness, client, status=MintStatus.SUBMITTED, nonce=7)
+    answers = await asyncio.gather(*(cancel(harness, client, mint.mint_id) for _ in range(2)))
     assert answers[0].json() == answers[1].json()
 
 
 async def test_cancel__when_it_is_anothers__then_there_is_no_such_mint(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
-    mint = await minted(stage, client)
-    answer = await cancel(stage, client, mint.mint_id, sub="mallory")
+    mint = await minted(harness, client)
+    answer = await cancel(harness, client, mint.mint_id, sub="mallory")
     assert (answer.status, answer.json()["code"]) == (404, "unknown-mint")
-    assert stage.mints.items[mint.mint_id] == mint
+    assert harness.mints.items[mint.mint_id] == mint
 
 
 async def test_cancel__when_it_shares_a_transaction__then_it_is_refused_and_nothing_changes(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
-    mint = await minted(stage, client, custody="sponsored", status=MintStatus.BUILT, nonce=7)
-    answer = await cancel(stage, client, mint.mint_id)
+    mint = await minted(harness, client, custody="sponsored", status=MintStatus.BUILT, nonce=7)
+    answer = await cancel(harness, client, mint.mint_id)
     assert (answer.status, answer.json()["code"]) == (409, "not-cancellable")
-    assert stage.mints.items[mint.mint_id] == mint
-    assert stage.line.reviews == []
+    assert harness.mints.items[mint.mint_id] == mint
+    assert harness.line.reviews == []

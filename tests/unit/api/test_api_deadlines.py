@@ -11,14 +11,14 @@ from mintline.errors import Unavailable
 from mintline.states import MintStatus
 from mintline_api.http.deadlines import Deadline
 from mintline_testkit.api.client import MemoryClient
-from mintline_testkit.api.stage import Stage
+from mintline_testkit.api.harness import Harness
 
 METADATA: dict[str, Any] = {"name": "n", "image": "https://example.com/1.png"}
 
 
 @pytest.fixture(autouse=True)
-def impatient(stage: Stage) -> None:
-    stage.request_seconds = 0.7
+def impatient(harness: Harness) -> None:
+    harness.request_seconds = 0.7
 
 
 async def hang(*_: object, **__: object) -> Any:
@@ -26,13 +26,13 @@ async def hang(*_: object, **__: object) -> Any:
 
 
 async def test_request__when_a_dependency_hangs__then_503_with_retry_after(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stage.mints, "ids_of", hang)
-    async with MemoryClient(stage.app()) as client:
-        answer = await client.request("GET", "/v1/mints", headers=stage.headers())
+    monkeypatch.setattr(harness.mints, "ids_of", hang)
+    async with MemoryClient(harness.app()) as client:
+        answer = await client.request("GET", "/v1/mints", headers=harness.headers())
         monkeypatch.undo()
-        after = await client.request("GET", "/v1/mints", headers=stage.headers())
+        after = await client.request("GET", "/v1/mints", headers=harness.headers())
     assert (answer.status, answer.headers["retry-after"], answer.json()["code"]) == (
         503,
         "5",
@@ -43,55 +43,57 @@ async def test_request__when_a_dependency_hangs__then_503_with_retry_after(
 
 
 async def test_post__when_its_record_hangs__then_503_and_the_same_key_may_be_repeated(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    headers = stage.headers(idempotency_key="k")
-    async with MemoryClient(stage.app()) as client:
+    headers = harness.headers(idempotency_key="k")
+    async with MemoryClient(harness.app()) as client:
         with monkeypatch.context() as hanging:
-            hanging.setattr(stage.mints, "create", hang)
+            hanging.setattr(harness.mints, "create", hang)
             late = await client.post_json("/v1/mints", {"metadata": METADATA}, headers=headers)
         again = await client.post_json("/v1/mints", {"metadata": METADATA}, headers=headers)
     assert (late.status, late.json()["code"], again.status) == (503, "deadline-passed", 202)
-    assert len(stage.mints.items) == 1
+    assert len(harness.mints.items) == 1
 
 
 async def test_post__when_all_that_follows_its_record_hangs__then_202_within_the_deadline(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stage.line, "build", hang)
-    monkeypatch.setattr(stage.mints, "get", hang)
-    stage.request_seconds = 2.0
-    async with MemoryClient(stage.app()) as client:
+    monkeypatch.setattr(harness.line, "build", hang)
+    monkeypatch.setattr(harness.mints, "get", hang)
+    harness.request_seconds = 2.0
+    async with MemoryClient(harness.app()) as client:
         answer = await client.post_json(
-            "/v1/mints", {"metadata": METADATA}, headers=stage.headers(prefer="wait=10")
+            "/v1/mints", {"metadata": METADATA}, headers=harness.headers(prefer="wait=10")
         )
     assert (answer.status, answer.json()["status"]) == (202, "accepted")
 
 
 async def test_post__when_the_mint_cannot_be_read_again_while_waiting__then_202(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def refuse(_: str) -> None:
         raise Unavailable("DynamoDB is away")
 
-    stage.request_seconds = 20.0
-    monkeypatch.setattr(stage.mints, "get", refuse)
-    async with MemoryClient(stage.app()) as client:
+    harness.request_seconds = 20.0
+    monkeypatch.setattr(harness.mints, "get", refuse)
+    async with MemoryClient(harness.app()) as client:
         answer = await client.post_json(
-            "/v1/mints", {"metadata": METADATA}, headers=stage.headers(prefer="wait=10")
+            "/v1/mints", {"metadata": METADATA}, headers=harness.headers(prefer="wait=10")
         )
     assert (answer.status, answer.headers["preference-applied"]) == (202, "wait")
 
 
 async def test_cancel__when_its_message_hangs__then_it_is_answered_all_the_same(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with MemoryClient(stage.app()) as client:
-        posted = await client.post_json("/v1/mints", {"metadata": METADATA}, headers=stage.headers())
+    async with MemoryClient(harness.app()) as client:
+        posted = await client.post_json("/v1/mints", {"metadata": METADATA}, headers=harness.headers())
         mint_id = posted.json()["mint_id"]
-        stage.mints.items[mint_id] = stage.mints.items[mint_id].evolve(status=MintStatus.SUBMITTED, nonce=1)
-        monkeypatch.setattr(stage.line, "review", hang)
-        answer = await client.request("POST", f"/v1/mints/{mint_id}/cancel", headers=stage.headers())
+        harness.mints.items[mint_id] = harness.mints.items[mint_id].evolve(
+            status=MintStatus.SUBMITTED, nonce=1
+        )
+        monkeypatch.setattr(harness.line, "review", hang)
+        answer = await client.request("POST", f"/v1/mints/{mint_id}/cancel", headers=harness.headers())
     assert answer.status == 202
 
 

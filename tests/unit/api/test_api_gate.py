@@ -15,7 +15,7 @@ from mintline_api.http.context import GATE
 from mintline_api.http.gate import LINGERING, RECEIVING, Gate
 from mintline_api.http.problems import RequestRefused
 from mintline_testkit.api.client import MemoryClient
-from mintline_testkit.api.stage import Stage
+from mintline_testkit.api.harness import Harness
 
 METADATA = {"name": "Aurora #1", "image": "https://example.com/1.png"}
 
@@ -178,56 +178,56 @@ async def test_gate__when_a_dependency_throttles__then_fewer_enter_and_more_agai
 
 
 async def test_api__when_its_places_are_taken__then_503_with_retry_after_and_health_still_answers(
-    stage: Stage, client: MemoryClient, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, client: MemoryClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gate = client._runner.app[GATE]
     monkeypatch.setattr(gate, "_patience", 0.01)
     gate.limit._limit = 1.0
     async with gate.entered():
-        refused = await client.request("GET", "/v1/mints", headers=stage.headers())
+        refused = await client.request("GET", "/v1/mints", headers=harness.headers())
         alive = await client.request("GET", "/healthz")
     body: Any = refused.json()
     assert (refused.status, body["code"], body["status"]) == (503, "overloaded", 503)
     assert int(refused.headers["retry-after"]) >= 1
     assert alive.status == 200
-    assert (await client.request("GET", "/v1/mints", headers=stage.headers())).status == 200
+    assert (await client.request("GET", "/v1/mints", headers=harness.headers())).status == 200
 
 
 async def test_api__when_dynamodb_throttles__then_503_with_retry_after_and_fewer_requests_enter(
-    stage: Stage, client: MemoryClient, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, client: MemoryClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def refuse(*_: object, **__: object) -> None:
         raise Throttled("BatchExecuteStatement: ThrottlingError")
 
     before = client._runner.app[GATE].limit.value
-    monkeypatch.setattr(stage.mints, "create", refuse)
-    answer = await client.post_json("/v1/mints", {"metadata": METADATA}, headers=stage.headers())
+    monkeypatch.setattr(harness.mints, "create", refuse)
+    answer = await client.post_json("/v1/mints", {"metadata": METADATA}, headers=harness.headers())
     assert (answer.status, answer.headers["retry-after"]) == (503, "1")
     assert client._runner.app[GATE].limit.value == before // 2
 
 
 async def test_api__when_sqs_throttles__then_the_mint_is_accepted_and_fewer_requests_enter(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
     before = client._runner.app[GATE].limit.value
-    stage.line.failure = Throttled("SendMessageBatch: RequestThrottled")
-    answer = await client.post_json("/v1/mints", {"metadata": METADATA}, headers=stage.headers())
+    harness.line.failure = Throttled("SendMessageBatch: RequestThrottled")
+    answer = await client.post_json("/v1/mints", {"metadata": METADATA}, headers=harness.headers())
     assert answer.status == 202
     assert client._runner.app[GATE].limit.value == before // 2
 
 
 async def test_api__when_bodies_come_slowly_for_all_its_places__then_others_are_answered(
-    stage: Stage, client: MemoryClient, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, client: MemoryClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gate = client._runner.app[GATE]
     monkeypatch.setattr(gate, "_patience", 0.01)
     gate.limit._limit = 2.0
     head = "POST /v1/mints HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 999\r\n"
-    fields = "".join(f"{name}: {value}\r\n" for name, value in stage.headers().items())
+    fields = "".join(f"{name}: {value}\r\n" for name, value in harness.headers().items())
     with ExitStack() as connections:
         for _ in range(5):
             connections.enter_context(client.unfinished(f"{head}{fields}\r\n{{".encode()))
         await asyncio.sleep(0.01)
-        listed = await client.request("GET", "/v1/mints", headers=stage.headers())
-        posted = await client.post_json("/v1/mints", {"metadata": METADATA}, headers=stage.headers())
+        listed = await client.request("GET", "/v1/mints", headers=harness.headers())
+        posted = await client.post_json("/v1/mints", {"metadata": METADATA}, headers=harness.headers())
     assert (listed.status, posted.status) == (200, 202)

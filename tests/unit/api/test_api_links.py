@@ -9,7 +9,7 @@ import pytest
 from mintline.errors import Unavailable
 from mintline_api.features.links.signatures import ERC6492_SUFFIX, personal_hash
 from mintline_testkit.api.client import Answered, MemoryClient
-from mintline_testkit.api.stage import Stage
+from mintline_testkit.api.harness import Harness
 from mintline_testkit.constants import CHAIN_ID
 from mintline_testkit.user_pool import OwnWallet
 
@@ -17,35 +17,39 @@ WALLET = OwnWallet(7)
 CONTRACT_WALLET = OwnWallet(8).address
 
 
-async def challenged(stage: Stage, client: MemoryClient, address: str = WALLET.address, **asked: Any) -> Any:
+async def challenged(
+    harness: Harness, client: MemoryClient, address: str = WALLET.address, **asked: Any
+) -> Any:
     answer = await client.post_json(
-        "/v1/wallet/links/challenges", {"address": address, **asked}, headers=stage.headers()
+        "/v1/wallet/links/challenges", {"address": address, **asked}, headers=harness.headers()
     )
     assert answer.status == 201, answer.body
     return answer.json()
 
 
 async def link(
-    stage: Stage, client: MemoryClient, message: str, signature: str, *, sub: str = "alice"
+    harness: Harness, client: MemoryClient, message: str, signature: str, *, sub: str = "alice"
 ) -> Answered:
     body = {"message": message, "signature": signature}
-    return await client.post_json("/v1/wallet/links", body, headers=stage.headers(sub))
+    return await client.post_json("/v1/wallet/links", body, headers=harness.headers(sub))
 
 
-async def linked(stage: Stage, client: MemoryClient, wallet: OwnWallet = WALLET, sub: str = "alice") -> Any:
+async def linked(
+    harness: Harness, client: MemoryClient, wallet: OwnWallet = WALLET, sub: str = "alice"
+) -> Any:
     asked = await client.post_json(
-        "/v1/wallet/links/challenges", {"address": wallet.address}, headers=stage.headers(sub)
+        "/v1/wallet/links/challenges", {"address": wallet.address}, headers=harness.headers(sub)
     )
     message = asked.json()["message"]
-    answer = await link(stage, client, message, wallet.personal_sign(message), sub=sub)
+    answer = await link(harness, client, message, wallet.personal_sign(message), sub=sub)
     assert answer.status == 201, answer.body
     return answer.json()
 
 
 async def test_challenge__when_asked_for__names_site_wallet_chain_and_time(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
-    challenge = await challenged(stage, client)
+    challenge = await challenged(harness, client)
 
     assert challenge["domain"] == "api.example.com"
     assert challenge["chain_id"] == CHAIN_ID
@@ -60,9 +64,9 @@ async def test_challenge__when_asked_for__names_site_wallet_chain_and_time(
 
 
 async def test_wallet__when_it_signs_the_challenge__is_linked_and_listed(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
-    made = await linked(stage, client)
+    made = await linked(harness, client)
 
     assert made == {
         "address": WALLET.address,
@@ -70,27 +74,27 @@ async def test_wallet__when_it_signs_the_challenge__is_linked_and_listed(
         "kind": "account",
         "linked_at": "2026-11-23T01:50:54.000Z",
     }
-    mine = await client.request("GET", "/v1/wallet/links", headers=stage.headers())
-    others = await client.request("GET", "/v1/wallet/links", headers=stage.headers("bob"))
+    mine = await client.request("GET", "/v1/wallet/links", headers=harness.headers())
+    others = await client.request("GET", "/v1/wallet/links", headers=harness.headers("bob"))
     assert mine.json() == {"items": [made]}
     assert others.json() == {"items": []}
 
 
 async def test_message__when_the_client_composed_it_for_an_allowed_site__is_as_good(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
-    challenge = await challenged(stage, client, domain="app.example.com")
+    challenge = await challenged(harness, client, domain="app.example.com")
     message = challenge["message"].replace("URI: https://api.", "URI: https://app.").replace("costs", "takes")
     assert message.startswith("app.example.com ")
 
-    assert (await link(stage, client, message, WALLET.personal_sign(message))).status == 201
+    assert (await link(harness, client, message, WALLET.personal_sign(message))).status == 201
 
 
 async def test_challenge__when_the_site_is_not_allowed__is_refused(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
     body = {"address": WALLET.address, "domain": "evil.example.com"}
-    answer = await client.post_json("/v1/wallet/links/challenges", body, headers=stage.headers())
+    answer = await client.post_json("/v1/wallet/links/challenges", body, headers=harness.headers())
 
     assert (answer.status, answer.json()["code"]) == (422, "sign-in-mismatch")
 
@@ -111,113 +115,121 @@ async def test_challenge__when_the_site_is_not_allowed__is_refused(
     ],
 )
 async def test_message__when_it_is_for_something_else__is_refused_and_spends_nothing(
-    stage: Stage, client: MemoryClient, old: str, new: str
+    harness: Harness, client: MemoryClient, old: str, new: str
 ) -> None:
-    challenge = await challenged(stage, client)
+    challenge = await challenged(harness, client)
     message = challenge["message"].replace(old, new)
     assert message != challenge["message"]
 
-    answer = await link(stage, client, message, WALLET.personal_sign(message))
+    answer = await link(harness, client, message, WALLET.personal_sign(message))
 
     assert (answer.status, answer.json()["code"]) == (422, "sign-in-mismatch")
-    assert challenge["nonce"] in stage.links.open
+    assert challenge["nonce"] in harness.links.open
 
 
-async def test_message__when_it_breaks_the_grammar__says_where(stage: Stage, client: MemoryClient) -> None:
-    answer = await link(stage, client, "hello", "0x00")
+async def test_message__when_it_breaks_the_grammar__says_where(
+    harness: Harness, client: MemoryClient
+) -> None:
+    answer = await link(harness, client, "hello", "0x00")
 
     assert (answer.status, answer.json()["code"]) == (400, "malformed-sign-in")
     assert answer.json()["errors"][0]["pointer"] == "#/message"
 
 
 async def test_signature__when_by_another_key__is_refused_and_spends_nothing(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
-    challenge = await challenged(stage, client)
+    challenge = await challenged(harness, client)
 
-    answer = await link(stage, client, challenge["message"], OwnWallet(9).personal_sign(challenge["message"]))
+    answer = await link(
+        harness, client, challenge["message"], OwnWallet(9).personal_sign(challenge["message"])
+    )
 
     assert (answer.status, answer.json()["code"]) == (422, "not-the-wallets-signature")
-    assert challenge["nonce"] in stage.links.open
-    assert stage.links.items == {}
+    assert challenge["nonce"] in harness.links.open
+    assert harness.links.items == {}
 
 
-async def test_signature__when_of_another_message__is_refused(stage: Stage, client: MemoryClient) -> None:
-    first = await challenged(stage, client)
-    second = await challenged(stage, client)
+async def test_signature__when_of_another_message__is_refused(harness: Harness, client: MemoryClient) -> None:
+    first = await challenged(harness, client)
+    second = await challenged(harness, client)
 
-    answer = await link(stage, client, second["message"], WALLET.personal_sign(first["message"]))
+    answer = await link(harness, client, second["message"], WALLET.personal_sign(first["message"]))
 
     assert answer.json()["code"] == "not-the-wallets-signature"
 
 
 async def test_challenge__when_answered_twice__links_once_and_harmlessly(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
-    message = (await challenged(stage, client))["message"]
+    message = (await challenged(harness, client))["message"]
     signature = WALLET.personal_sign(message)
-    first = await link(stage, client, message, signature)
-    stage.now += 5
-    again = await link(stage, client, message, signature)
+    first = await link(harness, client, message, signature)
+    harness.now += 5
+    again = await link(harness, client, message, signature)
 
     assert (first.status, again.status) == (201, 201)
     assert first.json() == again.json()
 
 
-async def test_challenge__when_replayed_after_unlinking__is_spent(stage: Stage, client: MemoryClient) -> None:
-    message = (await challenged(stage, client))["message"]
+async def test_challenge__when_replayed_after_unlinking__is_spent(
+    harness: Harness, client: MemoryClient
+) -> None:
+    message = (await challenged(harness, client))["message"]
     signature = WALLET.personal_sign(message)
-    await link(stage, client, message, signature)
-    await client.request("DELETE", f"/v1/wallet/links/{WALLET.address}", headers=stage.headers())
+    await link(harness, client, message, signature)
+    await client.request("DELETE", f"/v1/wallet/links/{WALLET.address}", headers=harness.headers())
 
-    answer = await link(stage, client, message, signature)
+    answer = await link(harness, client, message, signature)
 
     assert (answer.status, answer.json()["code"]) == (409, "challenge-spent")
 
 
 async def test_challenge__when_another_user_answers_it__is_refused(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
-    message = (await challenged(stage, client))["message"]
+    message = (await challenged(harness, client))["message"]
 
-    answer = await link(stage, client, message, WALLET.personal_sign(message), sub="mallory")
+    answer = await link(harness, client, message, WALLET.personal_sign(message), sub="mallory")
 
     assert (answer.status, answer.json()["code"]) == (409, "challenge-spent")
-    assert stage.links.items == {}
+    assert harness.links.items == {}
 
 
-async def test_challenge__when_never_given__is_refused(stage: Stage, client: MemoryClient) -> None:
-    challenge = await challenged(stage, client)
+async def test_challenge__when_never_given__is_refused(harness: Harness, client: MemoryClient) -> None:
+    challenge = await challenged(harness, client)
     message = challenge["message"].replace(challenge["nonce"], "a" * 32)
 
-    answer = await link(stage, client, message, WALLET.personal_sign(message))
+    answer = await link(harness, client, message, WALLET.personal_sign(message))
 
     assert answer.json()["code"] == "challenge-spent"
 
 
 async def test_challenge__when_answered_too_late__is_refused_even_if_the_message_does_not_expire(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
-    challenge = await challenged(stage, client)
+    challenge = await challenged(harness, client)
     message = challenge["message"].partition("\nExpiration Time")[0]
-    stage.now += 600
+    harness.now += 600
 
-    answer = await link(stage, client, message, WALLET.personal_sign(message))
+    answer = await link(harness, client, message, WALLET.personal_sign(message))
 
     assert answer.json()["code"] == "challenge-spent"
 
 
 async def test_wallet__when_linked_by_another_user__is_taken_until_unlinked(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
-    await linked(stage, client, sub="bob")
-    message = (await challenged(stage, client))["message"]
+    await linked(harness, client, sub="bob")
+    message = (await challenged(harness, client))["message"]
     signature = WALLET.personal_sign(message)
 
-    taken = await link(stage, client, message, signature)
-    stranger = await client.request("DELETE", f"/v1/wallet/links/{WALLET.address}", headers=stage.headers())
-    owner = await client.request("DELETE", f"/v1/wallet/links/{WALLET.address}", headers=stage.headers("bob"))
-    free = await link(stage, client, message, signature)
+    taken = await link(harness, client, message, signature)
+    stranger = await client.request("DELETE", f"/v1/wallet/links/{WALLET.address}", headers=harness.headers())
+    owner = await client.request(
+        "DELETE", f"/v1/wallet/links/{WALLET.address}", headers=harness.headers("bob")
+    )
+    free = await link(harness, client, message, signature)
 
     assert (taken.status, taken.json()["code"]) == (409, "wallet-taken")
     assert (stranger.status, stranger.json()["code"]) == (404, "unknown-link")
@@ -226,14 +238,14 @@ async def test_wallet__when_linked_by_another_user__is_taken_until_unlinked(
 
 
 async def test_contract_wallet__when_it_accepts_the_signature__is_linked(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
-    assert stage.chain is not None
-    challenge = await challenged(stage, client, CONTRACT_WALLET)
-    stage.chain.codes[CONTRACT_WALLET] = b"\x60\x80"
-    stage.chain.accepts[CONTRACT_WALLET] = {personal_hash(challenge["message"].encode())}
+    assert harness.chain is not None
+    challenge = await challenged(harness, client, CONTRACT_WALLET)
+    harness.chain.codes[CONTRACT_WALLET] = b"\x60\x80"
+    harness.chain.accepts[CONTRACT_WALLET] = {personal_hash(challenge["message"].encode())}
 
-    answer = await link(stage, client, challenge["message"], WALLET.personal_sign(challenge["message"]))
+    answer = await link(harness, client, challenge["message"], WALLET.personal_sign(challenge["message"]))
 
     assert (answer.status, answer.json()["kind"]) == (201, "contract")
 
@@ -243,47 +255,49 @@ async def test_contract_wallet__when_it_accepts_the_signature__is_linked(
     [(b"\x60\x80", "EIP-1271"), (b"", "no contract wallet"), (b"\xef\x01\x00" + bytes(20), "no contract")],
 )
 async def test_contract_wallet__when_it_does_not_accept__is_refused(
-    stage: Stage, client: MemoryClient, code: bytes, said: str
+    harness: Harness, client: MemoryClient, code: bytes, said: str
 ) -> None:
-    assert stage.chain is not None
-    stage.chain.codes[CONTRACT_WALLET] = code
-    challenge = await challenged(stage, client, CONTRACT_WALLET)
+    assert harness.chain is not None
+    harness.chain.codes[CONTRACT_WALLET] = code
+    challenge = await challenged(harness, client, CONTRACT_WALLET)
 
-    answer = await link(stage, client, challenge["message"], WALLET.personal_sign(challenge["message"]))
+    answer = await link(harness, client, challenge["message"], WALLET.personal_sign(challenge["message"]))
 
     assert (answer.status, answer.json()["code"]) == (422, "not-the-wallets-signature")
     assert said in answer.json()["detail"]
 
 
 async def test_contract_wallet__when_it_is_not_deployed_yet__is_told_so(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
-    challenge = await challenged(stage, client, CONTRACT_WALLET)
+    challenge = await challenged(harness, client, CONTRACT_WALLET)
 
-    answer = await link(stage, client, challenge["message"], "0x" + (bytes(96) + ERC6492_SUFFIX).hex())
+    answer = await link(harness, client, challenge["message"], "0x" + (bytes(96) + ERC6492_SUFFIX).hex())
 
     assert "ERC-6492" in answer.json()["detail"]
 
 
 async def test_contract_wallet__when_the_chain_is_silent__is_asked_to_come_back(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
-    assert stage.chain is not None
-    stage.chain.failure = Unavailable("no endpoint")
-    challenge = await challenged(stage, client, CONTRACT_WALLET)
+    assert harness.chain is not None
+    harness.chain.failure = Unavailable("no endpoint")
+    challenge = await challenged(harness, client, CONTRACT_WALLET)
 
-    answer = await link(stage, client, challenge["message"], "0x" + bytes(65).hex())
+    answer = await link(harness, client, challenge["message"], "0x" + bytes(65).hex())
 
     assert answer.status == 503
-    assert challenge["nonce"] in stage.links.open
+    assert challenge["nonce"] in harness.links.open
 
 
-async def test_links__when_there_are_twenty__no_more_are_begun(stage: Stage, client: MemoryClient) -> None:
+async def test_links__when_there_are_twenty__no_more_are_begun(
+    harness: Harness, client: MemoryClient
+) -> None:
     for key in range(1, 21):
-        await linked(stage, client, OwnWallet(key))
+        await linked(harness, client, OwnWallet(key))
 
     answer = await client.post_json(
-        "/v1/wallet/links/challenges", {"address": OwnWallet(21).address}, headers=stage.headers()
+        "/v1/wallet/links/challenges", {"address": OwnWallet(21).address}, headers=harness.headers()
     )
 
     assert (answer.status, answer.json()["code"]) == (409, "too-many-wallets")

@@ -17,7 +17,7 @@ from mintline_api.http.openapi import openapi
 from mintline_api.http.operations import Operations
 from mintline_api.http.problems import ProblemType
 from mintline_testkit.api.client import MemoryClient
-from mintline_testkit.api.stage import PUBLIC_URL, Stage
+from mintline_testkit.api.harness import PUBLIC_URL, Harness
 
 KINDS = PROBLEMS.all(operation for group in GROUPS for operation in group)
 METHODS = {"get", "post", "delete"}
@@ -106,11 +106,11 @@ async def test_document__when_served__is_valid_json_with_an_etag(client: MemoryC
 
 
 def test_document__when_compared_with_the_router__describes_every_route(
-    stage: Stage, described: dict[str, Any]
+    harness: Harness, described: dict[str, Any]
 ) -> None:
     routes = {
         (route.method.lower(), route.resource.canonical)
-        for route in stage.app().router.routes()
+        for route in harness.app().router.routes()
         if route.resource is not None and route.method != "HEAD"
     }
 
@@ -179,13 +179,13 @@ async def test_document__when_an_operation_is_secured__it_refuses_without_a_toke
 
 
 async def test_document__when_an_answer_is_given__it_fits_the_schema_of_that_answer(
-    stage: Stage, client: MemoryClient, described: dict[str, Any]
+    harness: Harness, client: MemoryClient, described: dict[str, Any]
 ) -> None:
     body = json.dumps(
         described["paths"]["/v1/mints"]["post"]["requestBody"]["content"]["application/json"]["example"]
     ).encode()
     made = await client.request(
-        "POST", "/v1/mints", headers=stage.headers(content_type="application/json"), body=body
+        "POST", "/v1/mints", headers=harness.headers(content_type="application/json"), body=body
     )
     requests = [
         ("/v1/mints", "post", made),
@@ -197,7 +197,7 @@ async def test_document__when_an_answer_is_given__it_fits_the_schema_of_that_ans
     ]
     for path, method, given in requests:
         target = path.replace("{mint_id}", made.json()["mint_id"])
-        answer = given or await client.request("GET", target, headers=stage.headers())
+        answer = given or await client.request("GET", target, headers=harness.headers())
         responses = described["paths"][path][method]["responses"]
         schema = responses[str(answer.status)]["content"]["application/json"]["schema"]
         assert fits(answer.json(), schema, described), path
@@ -237,8 +237,8 @@ def test_problems__when_listed__each_has_its_own_slug_and_some_operation_or_all_
     assert answered <= set(slugs)
 
 
-def test_app__when_built_twice__is_the_same(stage: Stage) -> None:
-    first = stage.app()
+def test_app__when_built_twice__is_the_same(harness: Harness) -> None:
+    first = harness.app()
 
     assert isinstance(first, web.Application)
     assert openapi(GROUPS, problems=PROBLEMS, public_url=PUBLIC_URL) == openapi(

@@ -13,7 +13,7 @@ from mintline.aws.session import AwsRefused
 from mintline.errors import Misconfigured
 from mintline_api.http.tracing import trace_of
 from mintline_testkit.api.client import MemoryClient
-from mintline_testkit.api.stage import Stage
+from mintline_testkit.api.harness import Harness
 
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 TRACEPARENT = f"00-{TRACE_ID}-00f067aa0ba902b7-01"
@@ -72,10 +72,10 @@ async def test_method__when_the_path_lacks_it__is_refused_with_those_it_has(
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/openapi.json", "/docs", "/v1/wallet", "/v1/mints"])
 async def test_head__when_the_path_has_get__answers_alike_without_a_body(
-    stage: Stage, client: MemoryClient, path: str
+    harness: Harness, client: MemoryClient, path: str
 ) -> None:
-    get = await client.request("GET", path, headers=stage.headers())
-    head = await client.request("HEAD", path, headers=stage.headers())
+    get = await client.request("GET", path, headers=harness.headers())
+    head = await client.request("HEAD", path, headers=harness.headers())
 
     assert (head.status, head.body) == (get.status, b"")
     assert head.headers["content-length"] == str(len(get.body))
@@ -94,20 +94,22 @@ async def test_answer__when_of_any_kind__carries_the_safe_headers_and_hides_the_
     assert "server" not in answer.headers
 
 
-async def test_answer__when_it_is_a_users__is_not_to_be_stored(stage: Stage, client: MemoryClient) -> None:
-    answer = await client.request("GET", "/v1/wallet", headers=stage.headers())
+async def test_answer__when_it_is_a_users__is_not_to_be_stored(
+    harness: Harness, client: MemoryClient
+) -> None:
+    answer = await client.request("GET", "/v1/wallet", headers=harness.headers())
 
     assert answer.headers["cache-control"] == "no-store"
 
 
 async def test_trace__when_the_client_sends_one__is_joined_and_travels_with_the_mint(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
-    headers = stage.headers(traceparent=TRACEPARENT, content_type="application/json")
+    headers = harness.headers(traceparent=TRACEPARENT, content_type="application/json")
     body = json.dumps({"metadata": {"name": "x", "image": "https://example.com/x"}}).encode()
     answer = await client.request("POST", "/v1/mints", headers=headers, body=body)
 
-    ((_, message),) = stage.line.sent
+    ((_, message),) = harness.line.sent
     assert message.trace == answer.headers["traceresponse"]
     assert re.fullmatch(rf"00-{TRACE_ID}-(?!00f067aa0ba902b7)[0-9a-f]{{16}}-01", message.trace)
 
@@ -131,13 +133,13 @@ def test_trace__when_the_client_sends_none_or_a_bad_one__is_a_new_one(header: st
 
 
 async def test_log__when_a_request_is_served__has_one_line_without_secrets(
-    stage: Stage, client: MemoryClient, logged: list[Any]
+    harness: Harness, client: MemoryClient, logged: list[Any]
 ) -> None:
-    headers = stage.headers(content_type="application/json", idempotency_key="key-of-mine")
+    headers = harness.headers(content_type="application/json", idempotency_key="key-of-mine")
     body = json.dumps({"metadata": {"name": "Very private", "image": "https://example.com/x"}}).encode()
     answer = await client.request("POST", "/v1/mints", headers=headers, body=body)
     await client.request(
-        "GET", f"/v1/mints/{answer.json()['mint_id']}?x=secret-query", headers=stage.headers()
+        "GET", f"/v1/mints/{answer.json()['mint_id']}?x=secret-query", headers=harness.headers()
     )
 
     lines = [line for line in logged if line["event"] == "http_request"]
@@ -152,13 +154,13 @@ async def test_log__when_a_request_is_served__has_one_line_without_secrets(
 
 
 async def test_failure__when_unforeseen__is_a_500_that_names_only_the_trace(
-    stage: Stage, client: MemoryClient, logged: list[Any], monkeypatch: pytest.MonkeyPatch
+    harness: Harness, client: MemoryClient, logged: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def fail(_: str) -> None:
         raise ZeroDivisionError("the cause, with a secret")
 
-    monkeypatch.setattr(stage.wallets, "get", fail)
-    answer = await client.request("GET", "/v1/wallet", headers=stage.headers())
+    monkeypatch.setattr(harness.wallets, "get", fail)
+    answer = await client.request("GET", "/v1/wallet", headers=harness.headers())
 
     assert (answer.status, answer.json()["code"]) == (500, "internal")
     assert b"cause" not in answer.body
@@ -185,10 +187,10 @@ async def test_ready__when_everything_answers__says_so(client: MemoryClient) -> 
     ("failure", "said"), [(RuntimeError("with details"), "unavailable"), (TimeoutError(), "timeout")]
 )
 async def test_ready__when_a_dependency_is_missing__names_it(
-    stage: Stage, client: MemoryClient, failure: Exception, said: str
+    harness: Harness, client: MemoryClient, failure: Exception, said: str
 ) -> None:
-    stage.missing["sqs"] = failure
-    stage.jwks.failure = None
+    harness.missing["sqs"] = failure
+    harness.jwks.failure = None
     answer = await client.request("GET", "/readyz")
 
     assert answer.status == 503
@@ -198,14 +200,14 @@ async def test_ready__when_a_dependency_is_missing__names_it(
         "checks": {"dynamodb": "ok", "sqs": said, "jwks": "ok", "intake": "ok"},
     }
 
-    del stage.missing["sqs"]
+    del harness.missing["sqs"]
     assert (await client.request("GET", "/readyz")).status == 503
-    stage.now += 1
+    harness.now += 1
     assert (await client.request("GET", "/readyz")).status == 200
 
 
-async def test_health__when_dependencies_are_missing__is_ok(stage: Stage, client: MemoryClient) -> None:
-    stage.missing["dynamodb"] = RuntimeError()
+async def test_health__when_dependencies_are_missing__is_ok(harness: Harness, client: MemoryClient) -> None:
+    harness.missing["dynamodb"] = RuntimeError()
 
     answer = await client.request("GET", "/healthz")
 
@@ -213,14 +215,14 @@ async def test_health__when_dependencies_are_missing__is_ok(stage: Stage, client
 
 
 async def test_metrics__when_requests_were_served__count_them_by_route(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
     await client.request("GET", "/v1/mints/mint_1")
     await client.request("GET", "/nowhere")
 
     def count(route: str, status: str) -> float | None:
         labels = {"method": "GET", "route": route, "status": status}
-        return stage.registry.get_sample_value("mintline_http_request_seconds_count", labels)
+        return harness.registry.get_sample_value("mintline_http_request_seconds_count", labels)
 
     assert count("/v1/mints/{mint_id}", "401") == 1
     assert count("unknown", "404") == 1
@@ -235,7 +237,7 @@ async def test_metrics__when_requests_were_served__count_them_by_route(
     ids=lambda failure: type(failure).__name__,
 )
 async def test_api__when_aws_refuses_until_an_operator_acts__then_503_and_logged(
-    stage: Stage,
+    harness: Harness,
     client: MemoryClient,
     monkeypatch: pytest.MonkeyPatch,
     failure: Exception,
@@ -244,8 +246,8 @@ async def test_api__when_aws_refuses_until_an_operator_acts__then_503_and_logged
     async def refuse(_: str) -> GeneratedKey:
         raise failure
 
-    monkeypatch.setattr(stage.keys, "generate", refuse)
-    answer = await client.request("GET", "/v1/wallet", headers=stage.headers())
+    monkeypatch.setattr(harness.keys, "generate", refuse)
+    answer = await client.request("GET", "/v1/wallet", headers=harness.headers())
     assert (answer.status, answer.headers["retry-after"]) == (503, "30")
     assert answer.json()["code"] == "unavailable"
     assert "DisabledException" not in answer.body.decode()
@@ -282,9 +284,9 @@ async def test_request__when_it_is_no_http__then_a_problem_that_quotes_nothing_o
 
 @pytest.mark.parametrize("path", ["/v1/wallet", "/nowhere"])
 async def test_request__when_it_expects_something_else__then_417_as_a_problem(
-    stage: Stage, client: MemoryClient, path: str
+    harness: Harness, client: MemoryClient, path: str
 ) -> None:
-    answer = await client.request("GET", path, headers=stage.headers(expect="banana"))
+    answer = await client.request("GET", path, headers=harness.headers(expect="banana"))
     assert (answer.status, answer.json()["code"]) == (417, "expectation-failed")
     assert answer.headers["content-type"] == "application/problem+json"
     assert "banana" not in answer.body.decode()

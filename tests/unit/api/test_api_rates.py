@@ -19,8 +19,8 @@ from mintline_api.limits.rates import FREE, Rates
 from mintline_api.settings import Settings as ApiSettings
 from mintline_builder.settings import Settings as BuilderSettings
 from mintline_testkit.api.client import Answered, MemoryClient
+from mintline_testkit.api.harness import Harness
 from mintline_testkit.api.operations import MemoryMints
-from mintline_testkit.api.stage import Stage
 from mintline_testkit.api.users import MemoryRates
 from mintline_testkit.constants import CHAIN_ID
 from mintline_testkit.user_pool import START
@@ -104,18 +104,18 @@ async def test_rates__when_the_counter_fails__then_the_next_write_asks_again() -
     assert await admitted(rates, 9) == 5
 
 
-async def post(stage: Stage, client: MemoryClient, **headers: str) -> Any:
-    return await client.post_json("/v1/mints", BODY, headers=stage.headers(**headers))
+async def post(harness: Harness, client: MemoryClient, **headers: str) -> Any:
+    return await client.post_json("/v1/mints", BODY, headers=harness.headers(**headers))
 
 
-async def test_post__when_a_user_writes_too_much__then_429_says_when_to_come_again(stage: Stage) -> None:
-    stage.user_rate = 3
-    async with MemoryClient(stage.app()) as client:
-        accepted = [await post(stage, client) for _ in range(3)]
-        refused = await post(stage, client)
-        other = await client.post_json("/v1/mints", BODY, headers=stage.headers("bob"))
-        stage.now += 60
-        later = await post(stage, client)
+async def test_post__when_a_user_writes_too_much__then_429_says_when_to_come_again(harness: Harness) -> None:
+    harness.user_rate = 3
+    async with MemoryClient(harness.app()) as client:
+        accepted = [await post(harness, client) for _ in range(3)]
+        refused = await post(harness, client)
+        other = await client.post_json("/v1/mints", BODY, headers=harness.headers("bob"))
+        harness.now += 60
+        later = await post(harness, client)
 
     assert [answer.status for answer in accepted] == [202] * 3
     assert [answer.headers["ratelimit"].partition(";t=")[0] for answer in accepted] == [
@@ -130,49 +130,49 @@ async def test_post__when_a_user_writes_too_much__then_429_says_when_to_come_aga
     assert reset is not None
     assert refused.headers["retry-after"] == reset[1]
     assert (other.status, later.status) == (202, 202)
-    assert len(stage.mints.items) == 5
+    assert len(harness.mints.items) == 5
 
 
-async def test_post__when_a_key_is_repeated__then_it_is_neither_counted_nor_refused(stage: Stage) -> None:
-    stage.user_rate = 2
-    async with MemoryClient(stage.app()) as client:
-        first = [await post(stage, client, idempotency_key="k") for _ in range(5)]
-        second = await post(stage, client, idempotency_key="other")
-        third = await post(stage, client, idempotency_key="third")
-        replayed = await post(stage, client, idempotency_key="k")
+async def test_post__when_a_key_is_repeated__then_it_is_neither_counted_nor_refused(harness: Harness) -> None:
+    harness.user_rate = 2
+    async with MemoryClient(harness.app()) as client:
+        first = [await post(harness, client, idempotency_key="k") for _ in range(5)]
+        second = await post(harness, client, idempotency_key="other")
+        third = await post(harness, client, idempotency_key="third")
+        replayed = await post(harness, client, idempotency_key="k")
 
     assert [answer.status for answer in [*first, second, third, replayed]] == [202] * 6 + [429, 202]
     assert replayed.headers["idempotent-replayed"] == "true"
 
 
 async def test_writes__when_there_were_too_many__then_cancel_and_links_are_refused_and_reads_are_not(
-    stage: Stage,
+    harness: Harness,
 ) -> None:
-    stage.user_rate = 1
-    async with MemoryClient(stage.app()) as client:
-        mint_id = (await post(stage, client)).json()["mint_id"]
-        cancel = await client.request("POST", f"/v1/mints/{mint_id}/cancel", headers=stage.headers())
+    harness.user_rate = 1
+    async with MemoryClient(harness.app()) as client:
+        mint_id = (await post(harness, client)).json()["mint_id"]
+        cancel = await client.request("POST", f"/v1/mints/{mint_id}/cancel", headers=harness.headers())
         address = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
         challenge = await client.post_json(
-            "/v1/wallet/links/challenges", {"address": address}, headers=stage.headers()
+            "/v1/wallet/links/challenges", {"address": address}, headers=harness.headers()
         )
-        unlink = await client.request("DELETE", f"/v1/wallet/links/{address}", headers=stage.headers())
-        read = await client.request("GET", f"/v1/mints/{mint_id}", headers=stage.headers())
+        unlink = await client.request("DELETE", f"/v1/wallet/links/{address}", headers=harness.headers())
+        read = await client.request("GET", f"/v1/mints/{mint_id}", headers=harness.headers())
     assert [answer.status for answer in (cancel, challenge, unlink, read)] == [429, 429, 429, 200]
 
 
-async def test_post__when_todays_gas_is_used_up__then_429_until_midnight_utc(stage: Stage) -> None:
-    stage.user_gas_budget = 3 * 10**9
-    stage.now = MIDNIGHT - 10.0
-    async with MemoryClient(stage.app()) as client:
-        made = await post(stage, client, idempotency_key="k")
-        address = stage.wallets.items[scoped(CHAIN_ID, "alice")].address
-        stage.gas.given[address] = (int(stage.now) // 86_400, 3 * 10**9)
-        stage.now += 6
-        refused = await post(stage, client)
-        replayed = await post(stage, client, idempotency_key="k")
-        stage.now = float(MIDNIGHT)
-        tomorrow = await post(stage, client)
+async def test_post__when_todays_gas_is_used_up__then_429_until_midnight_utc(harness: Harness) -> None:
+    harness.user_gas_budget = 3 * 10**9
+    harness.now = MIDNIGHT - 10.0
+    async with MemoryClient(harness.app()) as client:
+        made = await post(harness, client, idempotency_key="k")
+        address = harness.wallets.items[scoped(CHAIN_ID, "alice")].address
+        harness.gas.given[address] = (int(harness.now) // 86_400, 3 * 10**9)
+        harness.now += 6
+        refused = await post(harness, client)
+        replayed = await post(harness, client, idempotency_key="k")
+        harness.now = float(MIDNIGHT)
+        tomorrow = await post(harness, client)
 
     assert (made.status, replayed.status, tomorrow.status) == (202, 202, 202)
     assert (refused.status, refused.json()["code"]) == (429, "gas-budget-reached")
@@ -192,14 +192,14 @@ def test_gas_budget__when_no_setting_says_otherwise__then_api_and_builder_have_t
 
 @pytest.mark.parametrize(("day", "given"), [(0, 999), (0, 0), (-1, 5000)])
 async def test_post__when_the_gas_is_within_the_budget_or_yesterdays__then_202(
-    stage: Stage, day: int, given: int
+    harness: Harness, day: int, given: int
 ) -> None:
-    stage.user_gas_budget = 1000
-    async with MemoryClient(stage.app()) as client:
-        await client.request("GET", "/v1/wallet", headers=stage.headers())
-        address = stage.wallets.items[scoped(CHAIN_ID, "alice")].address
-        stage.gas.given[address] = (int(stage.now) // 86_400 + day, given)
-        assert (await post(stage, client)).status == 202
+    harness.user_gas_budget = 1000
+    async with MemoryClient(harness.app()) as client:
+        await client.request("GET", "/v1/wallet", headers=harness.headers())
+        address = harness.wallets.items[scoped(CHAIN_ID, "alice")].address
+        harness.gas.given[address] = (int(harness.now) // 86_400 + day, given)
+        assert (await post(harness, client)).status == 202
 
 
 class AnswerLost(MemoryMints):
@@ -228,21 +228,21 @@ class AnswerLost(MemoryMints):
     ],
 )
 async def test_post__when_the_creations_answer_was_lost__then_it_is_a_new_mint_and_is_counted(
-    stage: Stage, since: Callable[[Mint], Mint], sent: int
+    harness: Harness, since: Callable[[Mint], Mint], sent: int
 ) -> None:
-    stage.user_rate = 2
-    stage.mints = AnswerLost(since)
-    async with MemoryClient(stage.app()) as client:
-        made = await post(stage, client, idempotency_key="k")
-        assert len(stage.line.sent) == sent
-        replayed = await post(stage, client, idempotency_key="k")
-        others = [await post(stage, client, idempotency_key=str(n)) for n in range(2)]
+    harness.user_rate = 2
+    harness.mints = AnswerLost(since)
+    async with MemoryClient(harness.app()) as client:
+        made = await post(harness, client, idempotency_key="k")
+        assert len(harness.line.sent) == sent
+        replayed = await post(harness, client, idempotency_key="k")
+        others = [await post(harness, client, idempotency_key=str(n)) for n in range(2)]
 
     assert (made.status, "idempotent-replayed" in made.headers) == (202, False)
     assert made.headers["ratelimit"].startswith('"writes";r=1;')
     assert (replayed.status, replayed.headers["idempotent-replayed"]) == (202, "true")
     assert [answer.status for answer in others] == [202, 429]
-    assert sorted(mint.token_id or 0 for mint in stage.mints.items.values()) == [1, 2]
+    assert sorted(mint.token_id or 0 for mint in harness.mints.items.values()) == [1, 2]
 
 
 async def test_give_back__when_the_window_is_over__then_the_next_one_has_no_more_than_its_own() -> None:
@@ -257,16 +257,16 @@ async def test_give_back__when_the_window_is_over__then_the_next_one_has_no_more
 
 
 async def test_post__when_one_user_floods_two_copies_by_many_tokens__then_the_rate_holds_and_others_mint(
-    stage: Stage,
+    harness: Harness,
 ) -> None:
     """Twenty tokens of one user, 60 connections: what counts is the user, over both copies."""
-    stage.user_rate = limit = 60
+    harness.user_rate = limit = 60
     apps = []
     for seed in (1, 2):
-        stage.seed, stage.registry = seed, CollectorRegistry()
-        apps.append(stage.app())
-    claims = stage.pool.claims("mallory", now=stage.now)
-    tokens = [stage.pool.sign(claims | {"jti": f"token {n}"}) for n in range(20)]
+        harness.seed, harness.registry = seed, CollectorRegistry()
+        apps.append(harness.app())
+    claims = harness.pool.claims("mallory", now=harness.now)
+    tokens = [harness.pool.sign(claims | {"jti": f"token {n}"}) for n in range(20)]
     todo = list(range(400))
     statuses: list[int] = []
     others: list[Answered] = []
@@ -282,14 +282,14 @@ async def test_post__when_one_user_floods_two_copies_by_many_tokens__then_the_ra
                 )
 
         async def mint(client: MemoryClient, sub: str) -> None:
-            headers = stage.headers(sub)
+            headers = harness.headers(sub)
             others.extend([await client.post_json("/v1/mints", BODY, headers=headers) for _ in range(3)])
 
         await asyncio.gather(
             *(flood() for _ in range(60)), *(mint((one, two)[n % 2], f"user-{n}") for n in range(10))
         )
 
-    of_mallory = [made for made in stage.mints.items.values() if made.sub == "mallory"]
+    of_mallory = [made for made in harness.mints.items.values() if made.sub == "mallory"]
     assert set(statuses) == {202, 429}
     assert limit - 2 * (limit // 8) <= len(of_mallory) == statuses.count(202) <= limit + 2 * (limit // FREE)
     assert {answer.status for answer in others} == {202}

@@ -13,7 +13,7 @@ from mintline.errors import Unavailable
 from mintline.revocation import KEPT, REVOCATION, revocation_fields
 from mintline_api.auth.user_pool import RECHECK_AFTER, RETRY_AFTER, SERVED_FOR
 from mintline_testkit.api.client import MemoryClient
-from mintline_testkit.api.stage import Stage
+from mintline_testkit.api.harness import Harness
 
 
 async def get_wallet(client: MemoryClient, token: str) -> Any:
@@ -21,12 +21,12 @@ async def get_wallet(client: MemoryClient, token: str) -> Any:
 
 
 async def test_token__when_its_user_is_signed_out__stops_within_a_minute(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
-    token, other = stage.token("alice"), stage.token("bob")
+    token, other = harness.token("alice"), harness.token("bob")
     assert (await get_wallet(client, token)).status == 200
-    stage.user_pool.signed_out.add("alice")
-    stage.now += 59
+    harness.user_pool.signed_out.add("alice")
+    harness.now += 59
     answer = await get_wallet(client, token)
 
     assert (answer.status, answer.json()["code"]) == (401, "token-revoked")
@@ -35,112 +35,112 @@ async def test_token__when_its_user_is_signed_out__stops_within_a_minute(
 
 
 async def test_token__when_it_was_issued_a_while_ago__is_asked_about_at_its_first_use(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
-    token = stage.token("alice")
-    stage.user_pool.signed_out.add("alice")
-    stage.now += RECHECK_AFTER
+    token = harness.token("alice")
+    harness.user_pool.signed_out.add("alice")
+    harness.now += RECHECK_AFTER
 
     assert (await get_wallet(client, token)).json()["code"] == "token-revoked"
 
 
 async def test_pool__when_a_token_is_used_often__is_asked_once_in_a_while_and_by_one_request(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
-    token = stage.token("alice")
+    token = harness.token("alice")
     for _ in range(3):
         await asyncio.gather(*(get_wallet(client, token) for _ in range(10)))
-    assert stage.user_pool.asked == [], "it is good news that it was just issued"
+    assert harness.user_pool.asked == [], "it is good news that it was just issued"
     for rounds in range(1, 4):
-        stage.now += RECHECK_AFTER
+        harness.now += RECHECK_AFTER
         answers = await asyncio.gather(*(get_wallet(client, token) for _ in range(10)))
         assert {answer.status for answer in answers} == {200}
-        assert stage.user_pool.asked == ["alice"] * rounds
+        assert harness.user_pool.asked == ["alice"] * rounds
 
 
 async def test_pool__when_a_revoked_token_is_tried_again_and_again__is_not_asked_each_time(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
-    token = stage.token("alice")
-    stage.user_pool.signed_out.add("alice")
-    stage.now += RECHECK_AFTER
+    token = harness.token("alice")
+    harness.user_pool.signed_out.add("alice")
+    harness.now += RECHECK_AFTER
     for _ in range(5):
         assert (await get_wallet(client, token)).status == 401
 
-    assert stage.user_pool.asked == ["alice"]
+    assert harness.user_pool.asked == ["alice"]
 
 
 async def test_request__when_the_pool_is_silent__is_served_for_five_minutes_and_then_told_to_come_again(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
-    token = stage.token("alice")
-    stage.user_pool.failure = Unavailable("away")
-    stage.now += SERVED_FOR - 1
+    token = harness.token("alice")
+    harness.user_pool.failure = Unavailable("away")
+    harness.now += SERVED_FOR - 1
     assert (await get_wallet(client, token)).status == 200
-    stage.now += 1
+    harness.now += 1
     answer = await get_wallet(client, token)
     assert (answer.status, answer.json()["code"]) == (503, "unavailable")
     assert int(answer.headers["retry-after"]) >= 1
 
-    stage.user_pool.failure = None
-    stage.now += RETRY_AFTER
+    harness.user_pool.failure = None
+    harness.now += RETRY_AFTER
     assert (await get_wallet(client, token)).status == 200
 
 
 async def test_pool__when_it_is_silent__is_tried_every_few_seconds_for_all_tokens_together(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
-    tokens = [stage.token(f"user-{number}") for number in range(5)]
-    stage.user_pool.failure = Unavailable("away")
-    stage.now += RECHECK_AFTER
+    tokens = [harness.token(f"user-{number}") for number in range(5)]
+    harness.user_pool.failure = Unavailable("away")
+    harness.now += RECHECK_AFTER
     for _ in range(3):
         for token in tokens:
             assert (await get_wallet(client, token)).status == 200
 
-    assert len(stage.user_pool.asked) == 1
+    assert len(harness.user_pool.asked) == 1
 
 
 async def test_token__when_the_pool_is_silent_after_it_refused_it__stays_refused(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
-    token = stage.token("alice")
-    stage.user_pool.signed_out.add("alice")
-    stage.now += RECHECK_AFTER
+    token = harness.token("alice")
+    harness.user_pool.signed_out.add("alice")
+    harness.now += RECHECK_AFTER
     assert (await get_wallet(client, token)).status == 401
-    stage.user_pool.failure = Unavailable("away")
-    stage.now += RECHECK_AFTER
+    harness.user_pool.failure = Unavailable("away")
+    harness.now += RECHECK_AFTER
 
     assert (await get_wallet(client, token)).status == 401
 
 
 @pytest.mark.parametrize("scope", ["mintline/wallets:manage", "openid"])
 async def test_token__when_the_pool_could_not_be_asked_with_it__is_refused(
-    stage: Stage, client: MemoryClient, scope: str
+    harness: Harness, client: MemoryClient, scope: str
 ) -> None:
-    token = stage.pool.sign({**stage.pool.claims("alice"), "scope": scope})
+    token = harness.pool.sign({**harness.pool.claims("alice"), "scope": scope})
     answer = await get_wallet(client, token)
 
     assert (answer.status, answer.json()["code"]) == (403, "insufficient-scope")
 
 
-async def revoked(stage: Stage, client: MemoryClient, token: str) -> None:
+async def revoked(harness: Harness, client: MemoryClient, token: str) -> None:
     """See the token refused."""
-    stage.user_pool.signed_out.add("alice")
-    stage.now += RECHECK_AFTER
+    harness.user_pool.signed_out.add("alice")
+    harness.now += RECHECK_AFTER
     assert (await get_wallet(client, token)).json()["code"] == "token-revoked"
 
 
 async def test_token__when_a_later_one_of_its_user_was_revoked__is_refused_and_a_fresh_one_is_not(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
     """The pool still accepts it, as of another device; the enclave would end what it asks for."""
-    older = stage.token("alice")
-    stage.now += 1
-    await revoked(stage, client, stage.token("alice"))
-    stage.user_pool.signed_out.clear()
+    older = harness.token("alice")
+    harness.now += 1
+    await revoked(harness, client, harness.token("alice"))
+    harness.user_pool.signed_out.clear()
 
     refused = await get_wallet(client, older)
-    fresh = await get_wallet(client, stage.token("alice"))
+    fresh = await get_wallet(client, harness.token("alice"))
 
     assert (refused.status, refused.json()["code"]) == (401, "token-revoked")
     assert "refresh" in refused.json()["detail"]
@@ -148,62 +148,62 @@ async def test_token__when_a_later_one_of_its_user_was_revoked__is_refused_and_a
 
 
 async def test_token__when_the_revocations_cannot_be_read__is_served(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
-    token = stage.token("alice")
-    stage.now += RECHECK_AFTER
-    stage.revocations.failure = Unavailable("away")
+    token = harness.token("alice")
+    harness.now += RECHECK_AFTER
+    harness.revocations.failure = Unavailable("away")
 
     assert (await get_wallet(client, token)).status == 200
 
 
 async def test_revocation__when_a_token_is_refused__is_on_record_signed(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
-    issued, token = int(stage.now), stage.token("alice")
-    await revoked(stage, client, token)
-    found = int(stage.now * 1000)
-    stage.now += RECHECK_AFTER
+    issued, token = int(harness.now), harness.token("alice")
+    await revoked(harness, client, token)
+    found = int(harness.now * 1000)
+    harness.now += RECHECK_AFTER
     assert (await get_wallet(client, token)).status == 401
 
-    ((before, statement, expires),) = stage.revocations.recorded.values()
+    ((before, statement, expires),) = harness.revocations.recorded.values()
     assert before == issued + 1
-    assert expires > stage.now + KEPT
-    assert stage.revocations.requests == 1, "once for a token"
+    assert expires > harness.now + KEPT
+    assert harness.revocations.requests == 1, "once for a token"
     told = Statement.from_bytes(statement)
     assert told.at == found
-    spki = stage.intake_key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    spki = harness.intake_key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     Statements([spki]).verify(told, REVOCATION, *revocation_fields("alice", before), now=found)
 
 
 @pytest.mark.parametrize("away", ["table", "kms"])
 async def test_revocation__when_it_cannot_be_recorded__answers_the_same_and_tries_again(
-    stage: Stage, client: MemoryClient, monkeypatch: pytest.MonkeyPatch, away: str
+    harness: Harness, client: MemoryClient, monkeypatch: pytest.MonkeyPatch, away: str
 ) -> None:
     def uncertified(*_: object, **__: object) -> None:
         raise Unavailable("no certificate")
 
-    token = stage.token("alice")
+    token = harness.token("alice")
     with monkeypatch.context() as patch:
         if away == "table":
-            stage.revocations.failure = Unavailable("away")
+            harness.revocations.failure = Unavailable("away")
         else:
-            patch.setattr(stage.intake, "state", uncertified)
-        await revoked(stage, client, token)
-        assert not stage.revocations.recorded
+            patch.setattr(harness.intake, "state", uncertified)
+        await revoked(harness, client, token)
+        assert not harness.revocations.recorded
 
-    stage.revocations.failure = None
+    harness.revocations.failure = None
     assert (await get_wallet(client, token)).status == 401
-    assert set(stage.revocations.recorded) == {"alice"}
+    assert set(harness.revocations.recorded) == {"alice"}
 
 
 async def test_revocation__when_the_table_does_not_answer__keeps_nobody_waiting_for_long(
-    stage: Stage, client: MemoryClient, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, client: MemoryClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def never(*_: object, **__: object) -> None:
         await asyncio.Event().wait()
 
     monkeypatch.setattr("mintline_api.auth.revocations._WITHIN", 0.05)
-    monkeypatch.setattr(stage.revocations, "record", never)
+    monkeypatch.setattr(harness.revocations, "record", never)
     async with asyncio.timeout(5):
-        await revoked(stage, client, stage.token("alice"))
+        await revoked(harness, client, harness.token("alice"))

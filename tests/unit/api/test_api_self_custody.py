@@ -16,7 +16,7 @@ from mintline.records import Attempt, Link, Mint, Problem, scoped
 from mintline.states import MintStatus
 from mintline.vouchers import voucher_of
 from mintline_testkit.api.client import Answered, MemoryClient
-from mintline_testkit.api.stage import Stage
+from mintline_testkit.api.harness import Harness
 from mintline_testkit.constants import CHAIN_ID, CONTRACT, GWEI
 from mintline_testkit.user_pool import START, OwnWallet
 
@@ -27,7 +27,7 @@ DEADLINE = int(START) + 3600
 METADATA = {"name": "Aurora #1", "image": "https://example.com/1.png"}
 
 
-def link(stage: Stage, wallet: OwnWallet = WALLET, sub: str = "alice") -> None:
+def link(harness: Harness, wallet: OwnWallet = WALLET, sub: str = "alice") -> None:
     made = Link(
         link_id=scoped(CHAIN_ID, wallet.address),
         sub=sub,
@@ -37,36 +37,36 @@ def link(stage: Stage, wallet: OwnWallet = WALLET, sub: str = "alice") -> None:
         nonce=f"nonce-{wallet.key}",
         linked_at=wallet.key,
     )
-    stage.links.items[made.link_id] = made
+    harness.links.items[made.link_id] = made
 
 
-async def post(stage: Stage, client: MemoryClient, **fields: Any) -> Answered:
-    headers = stage.headers(prefer=fields.pop("prefer", "foo"))
+async def post(harness: Harness, client: MemoryClient, **fields: Any) -> Answered:
+    headers = harness.headers(prefer=fields.pop("prefer", "foo"))
     if key := fields.pop("key", None):
         headers["idempotency-key"] = key
     body = {"metadata": METADATA, "custody": "self", **fields}
     return await client.post_json("/v1/mints", body, headers=headers)
 
 
-async def issued(stage: Stage, client: MemoryClient, **changes: Any) -> Mint:
+async def issued(harness: Harness, client: MemoryClient, **changes: Any) -> Mint:
     """Return a mint whose voucher is issued, as the line would have left it."""
-    link(stage)
-    mint_id = (await post(stage, client)).json()["mint_id"]
-    return issue(stage, mint_id, **changes)
+    link(harness)
+    mint_id = (await post(harness, client)).json()["mint_id"]
+    return issue(harness, mint_id, **changes)
 
 
-def issue(stage: Stage, mint_id: str, **changes: Any) -> Mint:
-    built = stage.mints.items[mint_id].model_copy(
+def issue(harness: Harness, mint_id: str, **changes: Any) -> Mint:
+    built = harness.mints.items[mint_id].model_copy(
         update={"token_id": 2**200, "deadline": DEADLINE, "gas": 120_000, "built_at": 1}
     )
     digest = voucher_hash(chain_id=CHAIN_ID, contract=CONTRACT, **voucher_of(built).model_dump())
     update = {"status": MintStatus.ISSUED, "issued_at": 2, "voucher_signature": ISSUER.sign(digest)}
-    stage.mints.items[mint_id] = built.model_copy(update=update | changes)
-    return stage.mints.items[mint_id]
+    harness.mints.items[mint_id] = built.model_copy(update=update | changes)
+    return harness.mints.items[mint_id]
 
 
-async def shown(stage: Stage, client: MemoryClient, mint: Mint, **headers: str) -> Any:
-    answer = await client.request("GET", f"/v1/mints/{mint.mint_id}", headers=stage.headers(**headers))
+async def shown(harness: Harness, client: MemoryClient, mint: Mint, **headers: str) -> Any:
+    answer = await client.request("GET", f"/v1/mints/{mint.mint_id}", headers=harness.headers(**headers))
     assert answer.status == 200
     return answer.json()
 
@@ -77,82 +77,82 @@ def sign(transaction: dict[str, Any], wallet: OwnWallet = WALLET, **changes: Any
     return "0x" + bytes(signed.raw_transaction).hex()
 
 
-async def send(stage: Stage, client: MemoryClient, mint: Mint, raw: str, **headers: str) -> Answered:
+async def send(harness: Harness, client: MemoryClient, mint: Mint, raw: str, **headers: str) -> Answered:
     path = f"/v1/mints/{mint.mint_id}/transaction"
-    return await client.post_json(path, {"raw": raw}, headers=stage.headers(**headers))
+    return await client.post_json(path, {"raw": raw}, headers=harness.headers(**headers))
 
 
 async def test_mint__when_by_self_custody__goes_to_the_only_linked_wallet(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
-    link(stage)
+    link(harness)
 
-    answer = await post(stage, client)
+    answer = await post(harness, client)
 
     assert answer.status == 202
     view = answer.json()
     assert (view["custody"], view["to"], view["wallet"]) == ("self", WALLET.address, WALLET.address)
     assert view["self_custody"] is None
-    mint = stage.mints.items[view["mint_id"]]
+    mint = harness.mints.items[view["mint_id"]]
     assert (mint.custody, mint.sender, mint.chain_id) == ("self", None, CHAIN_ID)
-    assert [message.mint_id for _, message in stage.line.sent] == [mint.mint_id]
-    assert stage.wallets.items == {}
+    assert [message.mint_id for _, message in harness.line.sent] == [mint.mint_id]
+    assert harness.wallets.items == {}
 
 
 async def test_mint__when_several_wallets_are_linked__wants_to_know_which(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
-    link(stage)
-    link(stage, OTHER)
+    link(harness)
+    link(harness, OTHER)
 
-    unnamed = await post(stage, client)
-    named = await post(stage, client, to=OTHER.address)
+    unnamed = await post(harness, client)
+    named = await post(harness, client, to=OTHER.address)
 
     assert (unnamed.status, unnamed.json()["code"]) == (422, "wallet-not-linked")
     assert named.json()["to"] == OTHER.address
 
 
 async def test_mint__when_the_wallet_is_not_the_callers__is_refused(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
-    link(stage, OTHER, sub="bob")
+    link(harness, OTHER, sub="bob")
 
     for fields in ({}, {"to": OTHER.address}, {"to": WALLET.address}):
-        answer = await post(stage, client, **fields)
+        answer = await post(harness, client, **fields)
         assert (answer.status, answer.json()["code"]) == (422, "wallet-not-linked")
-    assert stage.mints.items == {}
+    assert harness.mints.items == {}
 
 
 async def test_mint__when_its_wallet_is_linked_no_more__is_given_to_its_key_all_the_same(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
-    link(stage)
-    first = await post(stage, client, key="k")
-    stage.links.items.clear()
+    link(harness)
+    first = await post(harness, client, key="k")
+    harness.links.items.clear()
 
     now_linked: tuple[dict[str, Any], ...] = ({}, {"wallet": OTHER}, {"sub": "bob"})
     for linked in now_linked:
         if linked:
-            link(stage, **linked)
-        anew = await post(stage, client, key="l", to=WALLET.address)
-        again = await post(stage, client, key="k")
+            link(harness, **linked)
+        anew = await post(harness, client, key="l", to=WALLET.address)
+        again = await post(harness, client, key="k")
         assert (anew.status, anew.json()["code"]) == (422, "wallet-not-linked")
         assert (again.status, again.json()) == (202, first.json())
         assert again.headers["idempotent-replayed"] == "true"
 
-    other = await post(stage, client, key="k", to=WALLET.address)
+    other = await post(harness, client, key="k", to=WALLET.address)
     assert (other.status, other.json()["code"]) == (422, "idempotency-key-reused")
-    assert len(stage.mints.items) == 1
+    assert len(harness.mints.items) == 1
 
 
 async def test_voucher__when_issued__is_shown_with_all_that_a_wallet_needs(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
-    assert stage.chain is not None
-    mint = await issued(stage, client)
-    stage.chain.nonces[WALLET.address] = 5
+    assert harness.chain is not None
+    mint = await issued(harness, client)
+    harness.chain.nonces[WALLET.address] = 5
 
-    view = (await shown(stage, client, mint))["self_custody"]
+    view = (await shown(harness, client, mint))["self_custody"]
 
     assert mint.voucher_signature is not None
     assert view["voucher"] == {
@@ -181,11 +181,11 @@ async def test_voucher__when_issued__is_shown_with_all_that_a_wallet_needs(
 
 
 async def test_voucher__when_the_mint_is_listed__comes_without_a_transaction(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
-    await issued(stage, client)
+    await issued(harness, client)
 
-    (item,) = (await client.request("GET", "/v1/mints", headers=stage.headers())).json()["items"]
+    (item,) = (await client.request("GET", "/v1/mints", headers=harness.headers())).json()["items"]
 
     assert item["self_custody"]["voucher"]["deadline"] == DEADLINE
     assert item["self_custody"]["transaction"] is None
@@ -193,28 +193,28 @@ async def test_voucher__when_the_mint_is_listed__comes_without_a_transaction(
 
 @pytest.mark.parametrize("silent", [True, False])
 async def test_transaction__when_the_chain_cannot_be_asked__lacks_only_what_it_knows(
-    stage: Stage,
+    harness: Harness,
     silent: bool,  # noqa: FBT001 - a table
 ) -> None:
-    assert stage.chain is not None
-    stage.chain.failure = Unavailable("no endpoint")
+    assert harness.chain is not None
+    harness.chain.failure = Unavailable("no endpoint")
     if not silent:
-        stage.chain = None
-    async with MemoryClient(stage.app()) as client:
-        mint = await issued(stage, client)
-        transaction = (await shown(stage, client, mint))["self_custody"]["transaction"]
+        harness.chain = None
+    async with MemoryClient(harness.app()) as client:
+        mint = await issued(harness, client)
+        transaction = (await shown(harness, client, mint))["self_custody"]["transaction"]
 
     assert set(transaction) == {"type", "chainId", "to", "value", "data", "gas"}
 
 
 async def test_transaction__when_the_wallet_is_a_contract__names_no_sender(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
-    assert stage.chain is not None
-    mint = await issued(stage, client)
-    stage.chain.codes[WALLET.address] = b"\x60\x80"
+    assert harness.chain is not None
+    mint = await issued(harness, client)
+    harness.chain.codes[WALLET.address] = b"\x60\x80"
 
-    transaction = (await shown(stage, client, mint))["self_custody"]["transaction"]
+    transaction = (await shown(harness, client, mint))["self_custody"]["transaction"]
 
     assert {"from", "nonce"} & set(transaction) == set()
     assert "maxFeePerGas" in transaction
@@ -222,26 +222,26 @@ async def test_transaction__when_the_wallet_is_a_contract__names_no_sender(
 
 @pytest.mark.parametrize("status", [MintStatus.MINED, MintStatus.FINALIZED, MintStatus.REJECTED])
 async def test_transaction__when_there_is_nothing_to_sign_any_more__is_null(
-    stage: Stage, client: MemoryClient, status: MintStatus
+    harness: Harness, client: MemoryClient, status: MintStatus
 ) -> None:
-    mint = await issued(stage, client, status=status)
+    mint = await issued(harness, client, status=status)
 
-    view = (await shown(stage, client, mint))["self_custody"]
+    view = (await shown(harness, client, mint))["self_custody"]
 
     assert view["transaction"] is None
     assert view["voucher"]["deadline"] == DEADLINE
 
 
 async def test_transaction__when_signed_as_it_is__is_carried_to_the_chain(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
-    mint = await issued(stage, client)
-    raw = sign((await shown(stage, client, mint))["self_custody"]["transaction"])
+    mint = await issued(harness, client)
+    raw = sign((await shown(harness, client, mint))["self_custody"]["transaction"])
 
-    answer = await send(stage, client, mint, raw)
+    answer = await send(harness, client, mint, raw)
 
     assert answer.status == 202, answer.body
-    [(_, message)] = stage.line.redeemed
+    [(_, message)] = harness.line.redeemed
     signed = decode(bytes.fromhex(raw[2:]))
     assert (message.mint_id, message.sender, message.nonce) == (mint.mint_id, WALLET.address, 0)
     assert (message.raw, message.tx_hash) == (signed.raw, signed.tx_hash)
@@ -264,47 +264,49 @@ async def test_transaction__when_signed_as_it_is__is_carried_to_the_chain(
     ],
 )
 async def test_transaction__when_it_does_something_else_or_cannot_succeed__is_refused_with_the_reason(
-    stage: Stage, client: MemoryClient, changes: dict[str, Any], said: str
+    harness: Harness, client: MemoryClient, changes: dict[str, Any], said: str
 ) -> None:
-    assert stage.chain is not None
-    mint = await issued(stage, client)
-    stage.chain.nonces[WALLET.address] = 5
-    transaction = (await shown(stage, client, mint))["self_custody"]["transaction"]
+    assert harness.chain is not None
+    mint = await issued(harness, client)
+    harness.chain.nonces[WALLET.address] = 5
+    transaction = (await shown(harness, client, mint))["self_custody"]["transaction"]
 
-    answer = await send(stage, client, mint, sign(transaction, **changes))
+    answer = await send(harness, client, mint, sign(transaction, **changes))
 
     assert (answer.status, answer.json()["code"]) == (422, "transaction-mismatch")
     assert said in answer.json()["errors"][0]["detail"]
-    assert stage.line.redeemed == []
+    assert harness.line.redeemed == []
 
 
 async def test_transaction__when_another_wallet_signed_it__is_refused(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
-    mint = await issued(stage, client)
-    transaction = (await shown(stage, client, mint))["self_custody"]["transaction"]
+    mint = await issued(harness, client)
+    transaction = (await shown(harness, client, mint))["self_custody"]["transaction"]
 
-    answer = await send(stage, client, mint, sign(transaction, OTHER))
+    answer = await send(harness, client, mint, sign(transaction, OTHER))
 
     assert OTHER.address in answer.json()["detail"]
 
 
 async def test_transaction__when_it_is_anothers_voucher__is_refused(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
-    mint = await issued(stage, client)
-    twin = issue(stage, (await post(stage, client)).json()["mint_id"], token_id=7)
+    mint = await issued(harness, client)
+    twin = issue(harness, (await post(harness, client)).json()["mint_id"], token_id=7)
     assert twin.mint_id != mint.mint_id
-    transaction = (await shown(stage, client, twin))["self_custody"]["transaction"]
+    transaction = (await shown(harness, client, twin))["self_custody"]["transaction"]
 
-    answer = await send(stage, client, mint, sign(transaction))
+    answer = await send(harness, client, mint, sign(transaction))
 
     assert "not the call" in answer.json()["detail"]
 
 
 @pytest.mark.parametrize("raw", ["0x", "0x02", "0xzz", "hello", "0x" + "00" * 9000])
-async def test_transaction__when_it_is_none__is_refused(stage: Stage, client: MemoryClient, raw: str) -> None:
-    answer = await send(stage, client, await issued(stage, client), raw)
+async def test_transaction__when_it_is_none__is_refused(
+    harness: Harness, client: MemoryClient, raw: str
+) -> None:
+    answer = await send(harness, client, await issued(harness, client), raw)
 
     assert answer.status == 400
     assert answer.json()["errors"][0]["pointer"] == "#/raw"
@@ -327,16 +329,16 @@ async def test_transaction__when_it_is_none__is_refused(stage: Stage, client: Me
     ],
 )
 async def test_transaction__when_the_mint_does_not_wait_for_one__is_refused(
-    stage: Stage, client: MemoryClient, changes: dict[str, Any]
+    harness: Harness, client: MemoryClient, changes: dict[str, Any]
 ) -> None:
-    mint = await issued(stage, client)
-    raw = sign((await shown(stage, client, mint))["self_custody"]["transaction"])
-    stage.mints.items[mint.mint_id] = mint.model_copy(update=changes)
+    mint = await issued(harness, client)
+    raw = sign((await shown(harness, client, mint))["self_custody"]["transaction"])
+    harness.mints.items[mint.mint_id] = mint.model_copy(update=changes)
 
-    answer = await send(stage, client, mint, raw)
+    answer = await send(harness, client, mint, raw)
 
     assert (answer.status, answer.json()["code"]) == (409, "not-waiting")
-    assert stage.line.redeemed == []
+    assert harness.line.redeemed == []
 
 
 @pytest.mark.parametrize(
@@ -350,65 +352,65 @@ async def test_transaction__when_the_mint_does_not_wait_for_one__is_refused(
     ],
 )
 async def test_transaction__when_it_is_no_hex_of_its_size__says_what_is_expected(
-    stage: Stage, client: MemoryClient, raw: Any, detail: str
+    harness: Harness, client: MemoryClient, raw: Any, detail: str
 ) -> None:
-    mint = await issued(stage, client)
+    mint = await issued(harness, client)
 
-    answer = await send(stage, client, mint, raw)
+    answer = await send(harness, client, mint, raw)
 
     assert (answer.status, answer.json()["detail"]) == (400, detail)
 
 
 async def test_transaction__when_repeated_after_it_was_mined__is_harmless(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
-    assert stage.chain is not None
-    mint = await issued(stage, client)
-    raw = sign((await shown(stage, client, mint))["self_custody"]["transaction"])
+    assert harness.chain is not None
+    mint = await issued(harness, client)
+    raw = sign((await shown(harness, client, mint))["self_custody"]["transaction"])
     attempt = Attempt(
         tx_hash=decode(bytes.fromhex(raw[2:])).tx_hash, max_fee_per_gas=1, max_priority_fee_per_gas=1, at=1
     )
-    stage.mints.items[mint.mint_id] = mint.model_copy(update={"attempts": (attempt,)})
-    stage.chain.nonces[WALLET.address] = 1
+    harness.mints.items[mint.mint_id] = mint.model_copy(update={"attempts": (attempt,)})
+    harness.chain.nonces[WALLET.address] = 1
 
-    assert (await send(stage, client, mint, raw)).status == 202
+    assert (await send(harness, client, mint, raw)).status == 202
 
 
 async def test_transaction__when_the_mint_is_another_users__is_unknown(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
-    mint = await issued(stage, client)
+    mint = await issued(harness, client)
     path = f"/v1/mints/{mint.mint_id}/transaction"
 
-    answer = await client.post_json(path, {"raw": "0x02"}, headers=stage.headers("bob"))
+    answer = await client.post_json(path, {"raw": "0x02"}, headers=harness.headers("bob"))
 
     assert (answer.status, answer.json()["code"]) == (404, "unknown-mint")
 
 
-def at(stage: Stage, seconds: float, change: Callable[[], None]) -> Callable[[], Awaitable[None]]:
+def at(harness: Harness, seconds: float, change: Callable[[], None]) -> Callable[[], Awaitable[None]]:
     async def meanwhile() -> None:
-        if stage.now >= START + seconds:
+        if harness.now >= START + seconds:
             change()
 
     return meanwhile
 
 
 async def test_post__when_the_client_prefers_to_wait__answers_with_the_voucher(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
-    link(stage)
+    link(harness)
 
     def issues() -> None:
-        issue(stage, next(iter(stage.mints.items)))
+        issue(harness, next(iter(harness.mints.items)))
 
-    stage.meanwhile = at(stage, 1.0, issues)
+    harness.meanwhile = at(harness, 1.0, issues)
 
-    answer = await post(stage, client, prefer="respond-async, wait=10")
+    answer = await post(harness, client, prefer="respond-async, wait=10")
 
     assert answer.headers["preference-applied"] == "wait"
     assert answer.json()["status"] == "issued"
     assert answer.json()["self_custody"]["transaction"]["nonce"] == "0x0"
-    assert 1 <= stage.now - START <= 1.6
+    assert 1 <= harness.now - START <= 1.6
 
 
 @pytest.mark.parametrize(
@@ -416,44 +418,46 @@ async def test_post__when_the_client_prefers_to_wait__answers_with_the_voucher(
     [("wait=3", 3), ("wait=99999", 10), ("wait=0", 0), ("wait", 0), ("wait=-1", 0), ("wait=x", 0)],
 )
 async def test_post__when_nothing_happens__answers_at_the_time_preferred_or_at_once(
-    stage: Stage, client: MemoryClient, prefer: str, seconds: int
+    harness: Harness, client: MemoryClient, prefer: str, seconds: int
 ) -> None:
-    link(stage)
+    link(harness)
 
-    answer = await post(stage, client, prefer=prefer)
+    answer = await post(harness, client, prefer=prefer)
 
     assert answer.json()["status"] == "accepted"
-    assert stage.now - START == pytest.approx(seconds, abs=0.01)
+    assert harness.now - START == pytest.approx(seconds, abs=0.01)
     assert ("preference-applied" in answer.headers) is (seconds > 0)
 
 
 async def test_get__when_the_client_prefers_to_wait__answers_at_the_next_news(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
-    mint = await issued(stage, client)
+    mint = await issued(harness, client)
 
     def mined() -> None:
-        stage.mints.items[mint.mint_id] = mint.model_copy(update={"status": MintStatus.MINED})
+        harness.mints.items[mint.mint_id] = mint.model_copy(update={"status": MintStatus.MINED})
 
-    stage.meanwhile = at(stage, 2.0, mined)
+    harness.meanwhile = at(harness, 2.0, mined)
 
-    assert (await shown(stage, client, mint, prefer="wait=10"))["status"] == "mined"
-    assert stage.now - START < 3
+    assert (await shown(harness, client, mint, prefer="wait=10"))["status"] == "mined"
+    assert harness.now - START < 3
 
 
-async def test_get__when_the_mint_is_at_its_end__does_not_wait(stage: Stage, client: MemoryClient) -> None:
-    mint = await issued(stage, client, status=MintStatus.FINALIZED)
+async def test_get__when_the_mint_is_at_its_end__does_not_wait(
+    harness: Harness, client: MemoryClient
+) -> None:
+    mint = await issued(harness, client, status=MintStatus.FINALIZED)
 
-    await shown(stage, client, mint, prefer="wait=10")
+    await shown(harness, client, mint, prefer="wait=10")
 
-    assert stage.now == START
+    assert harness.now == START
 
 
 async def test_transaction__when_the_client_prefers_to_wait__answers_with_what_the_node_said(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
-    mint = await issued(stage, client)
-    raw = sign((await shown(stage, client, mint))["self_custody"]["transaction"])
+    mint = await issued(harness, client)
+    raw = sign((await shown(harness, client, mint))["self_custody"]["transaction"])
     attempt = Attempt(
         tx_hash=decode(bytes.fromhex(raw[2:])).tx_hash, max_fee_per_gas=1, max_priority_fee_per_gas=1, at=1
     )
@@ -461,15 +465,15 @@ async def test_transaction__when_the_client_prefers_to_wait__answers_with_what_t
 
     def refused() -> None:
         update = {"attempts": (attempt,), "problem": problem}
-        stage.mints.items[mint.mint_id] = mint.model_copy(update=update)
+        harness.mints.items[mint.mint_id] = mint.model_copy(update=update)
 
-    stage.meanwhile = at(stage, 0.5, refused)
-    answer = await send(stage, client, mint, raw, prefer="wait=5")
+    harness.meanwhile = at(harness, 0.5, refused)
+    answer = await send(harness, client, mint, raw, prefer="wait=5")
 
     assert answer.json()["status"] == "issued"
     assert answer.json()["problem"]["code"] == "insufficient_funds"
     assert answer.json()["attempts"][0]["tx_hash"] == "0x" + attempt.tx_hash.hex()
-    assert stage.now - START < 1.5
+    assert harness.now - START < 1.5
 
 
 def test_addresses__of_the_tests__are_distinct() -> None:

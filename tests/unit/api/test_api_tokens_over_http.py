@@ -12,7 +12,7 @@ from mintline.messages import KeyRef
 from mintline.records import Mint, Token, Transfer, canonical_json, digest_of
 from mintline.states import MintStatus
 from mintline_testkit.api.client import MemoryClient
-from mintline_testkit.api.stage import PUBLIC_URL, Stage
+from mintline_testkit.api.harness import PUBLIC_URL, Harness
 from mintline_testkit.constants import CHAIN_ID, CONTRACT
 
 OWNER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
@@ -23,7 +23,9 @@ TEXT = canonical_json(METADATA)
 TX_HASH = bytes(31) + b"\x07"
 
 
-def give(stage: Stage, token_id: int, *, owner: str | None = OWNER, block: int = 41, **more: object) -> None:
+def give(
+    harness: Harness, token_id: int, *, owner: str | None = OWNER, block: int = 41, **more: object
+) -> None:
     token = Token(
         chain_id=CHAIN_ID,
         contract=CONTRACT,
@@ -35,13 +37,13 @@ def give(stage: Stage, token_id: int, *, owner: str | None = OWNER, block: int =
         block_number=block,
         tx_hash=TX_HASH,
     )
-    stage.index.tokens[CONTRACT, token_id] = token.model_copy(update=more)
-    stage.metadata.objects[f"{CHAIN_ID}/{CONTRACT}/{token_id}.json"] = TEXT.encode()
+    harness.index.tokens[CONTRACT, token_id] = token.model_copy(update=more)
+    harness.metadata.objects[f"{CHAIN_ID}/{CONTRACT}/{token_id}.json"] = TEXT.encode()
 
 
-def minted(stage: Stage, sub: str, token_id: int) -> str:
+def minted(harness: Harness, sub: str, token_id: int) -> str:
     mint_id = "mint_" + "0" * 25 + str(token_id)
-    stage.mints.items[mint_id] = Mint(
+    harness.mints.items[mint_id] = Mint(
         mint_id=mint_id,
         sub=sub,
         status=MintStatus.MINED,
@@ -58,10 +60,12 @@ def minted(stage: Stage, sub: str, token_id: int) -> str:
     return mint_id
 
 
-async def test_token__when_it_is_indexed__shows_all_that_is_known(stage: Stage, client: MemoryClient) -> None:
-    give(stage, 7, mint_id=minted(stage, "alice", 7))
+async def test_token__when_it_is_indexed__shows_all_that_is_known(
+    harness: Harness, client: MemoryClient
+) -> None:
+    give(harness, 7, mint_id=minted(harness, "alice", 7))
 
-    answer = await client.request("GET", f"/v1/tokens/{CONTRACT.lower()}/7", headers=stage.headers())
+    answer = await client.request("GET", f"/v1/tokens/{CONTRACT.lower()}/7", headers=harness.headers())
 
     assert answer.json() == {
         "chain_id": CHAIN_ID,
@@ -89,33 +93,33 @@ async def test_token__when_it_is_indexed__shows_all_that_is_known(stage: Stage, 
 
 @pytest.mark.parametrize(("block", "finality"), [(40, "finalized"), (41, "pending")])
 async def test_token__when_its_block_is_final_or_not__says_so(
-    stage: Stage, client: MemoryClient, block: int, finality: str
+    harness: Harness, client: MemoryClient, block: int, finality: str
 ) -> None:
-    give(stage, 7, block=block)
+    give(harness, 7, block=block)
 
-    answer = await client.request("GET", f"/v1/tokens/{CONTRACT}/7", headers=stage.headers())
+    answer = await client.request("GET", f"/v1/tokens/{CONTRACT}/7", headers=harness.headers())
 
     assert answer.json()["finality"] == finality
 
 
 async def test_token__when_someone_else_minted_it__hides_the_mint_id(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
-    give(stage, 7, mint_id=minted(stage, "bob", 7))
+    give(harness, 7, mint_id=minted(harness, "bob", 7))
 
-    answer = await client.request("GET", f"/v1/tokens/{CONTRACT}/7", headers=stage.headers("alice"))
+    answer = await client.request("GET", f"/v1/tokens/{CONTRACT}/7", headers=harness.headers("alice"))
 
     assert answer.json()["mint"] == {"mint_id": None, "status": "mined"}
 
 
 async def test_token__when_it_is_burned_and_the_index_is_empty__has_no_owner_and_no_freshness(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
-    give(stage, 7, owner=None, metadata_digest=None)
-    stage.index.head = None
-    stage.metadata.objects.clear()
+    give(harness, 7, owner=None, metadata_digest=None)
+    harness.index.head = None
+    harness.metadata.objects.clear()
 
-    view = (await client.request("GET", f"/v1/tokens/{CONTRACT}/7", headers=stage.headers())).json()
+    view = (await client.request("GET", f"/v1/tokens/{CONTRACT}/7", headers=harness.headers())).json()
 
     assert (view["owner"], view["burned"], view["finality"]) == (None, True, "pending")
     assert (view["metadata"], view["metadata_verified"], view["mint"]) == (None, None, None)
@@ -123,26 +127,26 @@ async def test_token__when_it_is_burned_and_the_index_is_empty__has_no_owner_and
 
 
 async def test_token__when_the_stored_metadata_was_altered__then_it_is_not_shown(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
-    give(stage, 7)
-    stage.metadata.objects[f"{CHAIN_ID}/{CONTRACT}/7.json"] += b" "
+    give(harness, 7)
+    harness.metadata.objects[f"{CHAIN_ID}/{CONTRACT}/7.json"] += b" "
 
-    view = (await client.request("GET", f"/v1/tokens/{CONTRACT}/7", headers=stage.headers())).json()
+    view = (await client.request("GET", f"/v1/tokens/{CONTRACT}/7", headers=harness.headers())).json()
 
     assert (view["metadata"], view["metadata_verified"]) == (None, False)
 
 
 async def test_metadata__when_the_stored_bytes_are_not_what_was_minted__then_they_are_not_served(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
-    give(stage, 7)
-    stage.metadata.objects[f"{CHAIN_ID}/{CONTRACT}/7.json"] = b'{"name":"forged"}'
+    give(harness, 7)
+    harness.metadata.objects[f"{CHAIN_ID}/{CONTRACT}/7.json"] = b'{"name":"forged"}'
     path = f"/v1/metadata/{CONTRACT}/7"
 
     with capture_logs() as logs:
         refused = await client.request("GET", path)
-    stage.metadata.objects[f"{CHAIN_ID}/{CONTRACT}/7.json"] = TEXT.encode()
+    harness.metadata.objects[f"{CHAIN_ID}/{CONTRACT}/7.json"] = TEXT.encode()
     repaired = await client.request("GET", path)
 
     assert (refused.status, refused.json()["code"]) == (502, "metadata-altered")
@@ -155,22 +159,22 @@ async def test_metadata__when_the_stored_bytes_are_not_what_was_minted__then_the
 
 @pytest.mark.parametrize("digest", [None, "unminted"])
 async def test_metadata__when_no_digest_on_chain_vouches_for_it__then_it_is_not_served_yet(
-    stage: Stage, client: MemoryClient, digest: str | None
+    harness: Harness, client: MemoryClient, digest: str | None
 ) -> None:
-    give(stage, 7, metadata_digest=None)
+    give(harness, 7, metadata_digest=None)
     if digest == "unminted":
-        stage.index.tokens.clear()
+        harness.index.tokens.clear()
 
     answer = await client.request("GET", f"/v1/metadata/{CONTRACT}/7")
 
     assert (answer.status, answer.json()["code"]) == (404, "unknown-metadata")
 
 
-async def test_token__when_the_id_is_the_largest__is_found(stage: Stage, client: MemoryClient) -> None:
+async def test_token__when_the_id_is_the_largest__is_found(harness: Harness, client: MemoryClient) -> None:
     largest = 2**256 - 1
-    give(stage, largest)
+    give(harness, largest)
 
-    answer = await client.request("GET", f"/v1/tokens/{CONTRACT}/{largest}", headers=stage.headers())
+    answer = await client.request("GET", f"/v1/tokens/{CONTRACT}/{largest}", headers=harness.headers())
 
     assert answer.json()["token_id"] == str(largest)
 
@@ -203,11 +207,11 @@ async def test_token__when_the_id_is_the_largest__is_found(stage: Stage, client:
     ],
 )
 async def test_query__when_it_asks_for_nothing_there_is__says_what(
-    stage: Stage, client: MemoryClient, path: str, status: int, code: str
+    harness: Harness, client: MemoryClient, path: str, status: int, code: str
 ) -> None:
-    give(stage, 7)
+    give(harness, 7)
 
-    answer = await client.request("GET", path, headers=stage.headers())
+    answer = await client.request("GET", path, headers=harness.headers())
 
     assert (answer.status, answer.json()["code"]) == (status, code)
     assert answer.headers["content-type"].startswith("application/problem+json")
@@ -230,31 +234,31 @@ async def test_query__when_there_is_no_token__is_refused(client: MemoryClient, p
 
 
 async def test_contract__when_it_is_added_later__is_known_within_seconds(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
     path = f"/v1/metadata/{OTHER_CONTRACT}"
     assert (await client.request("GET", path)).status == 404
-    collection = stage.index.collections[CONTRACT]
-    stage.index.collections[OTHER_CONTRACT] = collection.model_copy(update={"contract": OTHER_CONTRACT})
+    collection = harness.index.collections[CONTRACT]
+    harness.index.collections[OTHER_CONTRACT] = collection.model_copy(update={"contract": OTHER_CONTRACT})
     assert (await client.request("GET", path)).status == 404
-    stage.now += 5
+    harness.now += 5
 
     assert (await client.request("GET", path)).status == 200
 
 
 async def test_owned__when_paged__gives_each_token_once_by_contract_and_number(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
     for token_id in (10, 9, 1, 100, 2):
-        give(stage, token_id)
-    give(stage, 5, owner=STRANGER)
-    give(stage, 6, owner=None)
+        give(harness, token_id)
+    give(harness, 5, owner=STRANGER)
+    give(harness, 6, owner=None)
 
     seen: list[str] = []
     target = f"/v1/owners/{OWNER}/tokens?contract={CONTRACT}&limit=2"
     cursor = ""
     for _ in range(5):
-        page = (await client.request("GET", target + cursor, headers=stage.headers())).json()
+        page = (await client.request("GET", target + cursor, headers=harness.headers())).json()
         seen += [item["token_id"] for item in page["items"]]
         if page["next_cursor"] is None:
             break
@@ -265,25 +269,27 @@ async def test_owned__when_paged__gives_each_token_once_by_contract_and_number(
 
 
 async def test_owned__when_the_cursor_is_of_another_owner__refuses(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
     for token_id in (1, 2):
-        give(stage, token_id)
-    page = (await client.request("GET", f"/v1/owners/{OWNER}/tokens?limit=1", headers=stage.headers())).json()
+        give(harness, token_id)
+    page = (
+        await client.request("GET", f"/v1/owners/{OWNER}/tokens?limit=1", headers=harness.headers())
+    ).json()
     cursor = page["next_cursor"]
 
     for target in (f"/v1/owners/{STRANGER}/tokens?", f"/v1/owners/{OWNER}/tokens?contract={CONTRACT}&"):
-        answer = await client.request("GET", f"{target}cursor={cursor}", headers=stage.headers())
+        answer = await client.request("GET", f"{target}cursor={cursor}", headers=harness.headers())
         assert answer.json()["code"] == "invalid-cursor"
 
 
 async def test_transfers__when_paged__gives_each_event_newest_first(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
-    give(stage, 7)
+    give(harness, 7)
     parties = [None, OWNER, STRANGER, None]
     for number, (sender, recipient) in enumerate(itertools.pairwise(parties)):
-        stage.index.events.append(
+        harness.index.events.append(
             Transfer(
                 chain_id=CHAIN_ID,
                 contract=CONTRACT,
@@ -298,8 +304,8 @@ async def test_transfers__when_paged__gives_each_event_newest_first(
             )
         )
     target = f"/v1/tokens/{CONTRACT}/7/transfers?limit=2"
-    first = (await client.request("GET", target, headers=stage.headers())).json()
-    rest = await client.request("GET", f"{target}&cursor={first['next_cursor']}", headers=stage.headers())
+    first = (await client.request("GET", target, headers=harness.headers())).json()
+    rest = await client.request("GET", f"{target}&cursor={first['next_cursor']}", headers=harness.headers())
 
     items = first["items"] + rest.json()["items"]
     assert [(item["from"], item["to"]) for item in items] == [
@@ -313,9 +319,9 @@ async def test_transfers__when_paged__gives_each_event_newest_first(
 
 
 async def test_metadata__when_asked_for_by_anyone__is_the_minted_bytes_and_cacheable(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
-    give(stage, 7)
+    give(harness, 7)
 
     answer = await client.request("GET", f"/v1/metadata/{CONTRACT}/7")
 
@@ -328,9 +334,9 @@ async def test_metadata__when_asked_for_by_anyone__is_the_minted_bytes_and_cache
 
 @pytest.mark.parametrize("form", ["{}", "W/{}", '"other", {}', "*"])
 async def test_metadata__when_the_client_has_it__is_not_sent_again(
-    stage: Stage, client: MemoryClient, form: str
+    harness: Harness, client: MemoryClient, form: str
 ) -> None:
-    give(stage, 7)
+    give(harness, 7)
     path = f"/v1/metadata/{CONTRACT}/7"
     etag = (await client.request("GET", path)).headers["etag"]
 
@@ -343,9 +349,9 @@ async def test_metadata__when_the_client_has_it__is_not_sent_again(
 
 
 async def test_metadata__when_only_the_head_is_asked_for__has_no_body(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
-    give(stage, 7)
+    give(harness, 7)
 
     answer = await client.request("HEAD", f"/v1/metadata/{CONTRACT}/7")
 
@@ -354,21 +360,21 @@ async def test_metadata__when_only_the_head_is_asked_for__has_no_body(
 
 
 async def test_metadata__when_it_is_missing__is_not_remembered_as_missing(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
     path = f"/v1/metadata/{CONTRACT}/7"
     absent = await client.request("GET", path)
-    give(stage, 7)
+    give(harness, 7)
 
     assert (absent.status, absent.headers["cache-control"]) == (404, "no-store")
     assert (await client.request("GET", path)).status == 200
 
 
 async def test_collection_metadata__when_nothing_richer_is_stored__names_the_collection(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
     plain = await client.request("GET", f"/v1/metadata/{CONTRACT}")
-    stage.metadata.objects[f"{CHAIN_ID}/{CONTRACT}/contract.json"] = b'{"name":"Aurora","image":"x"}'
+    harness.metadata.objects[f"{CHAIN_ID}/{CONTRACT}/contract.json"] = b'{"name":"Aurora","image":"x"}'
     rich = await client.request("GET", f"/v1/metadata/{CONTRACT}")
 
     assert plain.json() == {"name": "Aurora", "symbol": "AUR"}
@@ -376,10 +382,10 @@ async def test_collection_metadata__when_nothing_richer_is_stored__names_the_col
 
 
 async def test_address__when_it_is_lower_case__is_answered_with_its_checksum(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
-    give(stage, 7)
+    give(harness, 7)
 
-    answer = await client.request("GET", f"/v1/owners/{OWNER.lower()}/tokens", headers=stage.headers())
+    answer = await client.request("GET", f"/v1/owners/{OWNER.lower()}/tokens", headers=harness.headers())
 
     assert answer.json()["items"][0]["owner"] == to_checksum_address(OWNER)

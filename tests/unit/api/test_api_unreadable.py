@@ -20,7 +20,7 @@ from mintline_api.features.wallets.store import DynamoWallets
 from mintline_api.http.problems import RequestRefused
 from mintline_api.limits.store import DynamoGas, DynamoRates
 from mintline_testkit.api.client import MemoryClient
-from mintline_testkit.api.stage import Stage
+from mintline_testkit.api.harness import Harness
 from mintline_testkit.constants import CHAIN_ID, CONTRACT
 
 BODY: dict[str, Any] = {"metadata": {"name": "n", "image": "https://example.com/1.png"}}
@@ -231,15 +231,15 @@ async def test_wallet__when_it_is_unfinished_and_its_key_is_gone__then_it_is_set
 
 
 async def test_post__when_a_record_it_needs_is_unreadable__then_503_says_what_an_operator_repairs(
-    stage: Stage, client: MemoryClient, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, client: MemoryClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def lease(contract: str, count: int) -> int:
         raise Unreadable(f"Counter: next_token_id of {contract}, {count}")
 
-    monkeypatch.setattr(stage.token_ids, "lease", lease)
-    refused = await client.post_json("/v1/mints", BODY, headers=stage.headers(idempotency_key="k"))
+    monkeypatch.setattr(harness.token_ids, "lease", lease)
+    refused = await client.post_json("/v1/mints", BODY, headers=harness.headers(idempotency_key="k"))
     monkeypatch.undo()
-    repaired = await client.post_json("/v1/mints", BODY, headers=stage.headers(idempotency_key="k"))
+    repaired = await client.post_json("/v1/mints", BODY, headers=harness.headers(idempotency_key="k"))
 
     assert (refused.status, refused.json()["code"]) == (503, "record-unusable")
     assert "operator" in refused.json()["detail"]
@@ -249,13 +249,13 @@ async def test_post__when_a_record_it_needs_is_unreadable__then_503_says_what_an
 
 
 async def test_token__when_its_mints_record_is_unreadable__then_the_token_is_shown(
-    stage: Stage, client: MemoryClient, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, client: MemoryClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def get(mint_id: str) -> Mint | None:
         raise Unreadable(mint_id)
 
-    monkeypatch.setattr(stage.mints, "get", get)
-    stage.index.tokens[CONTRACT, 1] = Token(
+    monkeypatch.setattr(harness.mints, "get", get)
+    harness.index.tokens[CONTRACT, 1] = Token(
         chain_id=CHAIN_ID,
         contract=CONTRACT,
         token_id=1,
@@ -266,6 +266,6 @@ async def test_token__when_its_mints_record_is_unreadable__then_the_token_is_sho
         block_number=1,
         tx_hash=bytes(32),
     )
-    shown = await client.request("GET", f"/v1/tokens/{CONTRACT}/1", headers=stage.headers())
+    shown = await client.request("GET", f"/v1/tokens/{CONTRACT}/1", headers=harness.headers())
     assert (shown.status, shown.json()["owner"], shown.json()["mint"]) == (200, OWNER, None)
-    assert (await client.request("GET", "/v1/mints/mint_1", headers=stage.headers())).status == 503
+    assert (await client.request("GET", "/v1/mints/mint_1", headers=harness.headers())).status == 503

@@ -9,26 +9,26 @@ from mintline.errors import Unavailable
 from mintline.messages import KeyRef
 from mintline_api.features.wallets.use_cases import WalletDirectory, provision
 from mintline_testkit.api.client import MemoryClient
-from mintline_testkit.api.stage import Stage
+from mintline_testkit.api.harness import Harness
 from mintline_testkit.constants import CHAIN_ID
 
 STEPS = ("get", "generate", "create", "keep", "mark_ready")
 
 
-def directory(stage: Stage) -> WalletDirectory:
+def directory(harness: Harness) -> WalletDirectory:
     return WalletDirectory(
         chain_id=CHAIN_ID,
-        wallets=stage.wallets,
-        keys=stage.keys,
-        now=stage.milliseconds,
-        clock=stage.clock,
+        wallets=harness.wallets,
+        keys=harness.keys,
+        now=harness.milliseconds,
+        clock=harness.clock,
     )
 
 
-async def test_wallet__when_first_asked_for__is_made_and_kept(stage: Stage, client: MemoryClient) -> None:
-    answer = await client.request("GET", "/v1/wallet", headers=stage.headers("alice"))
+async def test_wallet__when_first_asked_for__is_made_and_kept(harness: Harness, client: MemoryClient) -> None:
+    answer = await client.request("GET", "/v1/wallet", headers=harness.headers("alice"))
 
-    wallet = stage.wallets.items[f"{CHAIN_ID}#alice"]
+    wallet = harness.wallets.items[f"{CHAIN_ID}#alice"]
     assert answer.json() == {
         "address": wallet.address,
         "chain_id": CHAIN_ID,
@@ -39,40 +39,40 @@ async def test_wallet__when_first_asked_for__is_made_and_kept(stage: Stage, clie
     assert wallet.key() == KeyRef(
         address=wallet.address, subject="alice", chain_id=CHAIN_ID, secret_id=wallet.secret_id
     )
-    assert stage.keys.kept == {wallet.secret_id: ("alice", stage.keys.generated[0].wrapped)}
+    assert harness.keys.kept == {wallet.secret_id: ("alice", harness.keys.generated[0].wrapped)}
 
 
-async def test_wallet__when_asked_for_again__is_the_same_one(stage: Stage, client: MemoryClient) -> None:
-    answers = [await client.request("GET", "/v1/wallet", headers=stage.headers()) for _ in range(3)]
+async def test_wallet__when_asked_for_again__is_the_same_one(harness: Harness, client: MemoryClient) -> None:
+    answers = [await client.request("GET", "/v1/wallet", headers=harness.headers()) for _ in range(3)]
 
     assert len({answer.json()["address"] for answer in answers}) == 1
-    assert len(stage.keys.generated) == 1
+    assert len(harness.keys.generated) == 1
 
 
-async def test_wallet__when_asked_for_at_once__is_made_by_one_flight(stage: Stage) -> None:
-    wallets = directory(stage)
+async def test_wallet__when_asked_for_at_once__is_made_by_one_flight(harness: Harness) -> None:
+    wallets = directory(harness)
 
     found = await asyncio.gather(*(wallets.of("alice") for _ in range(100)))
 
-    assert len({wallet.address for wallet in found}) == len(stage.keys.generated) == 1
+    assert len({wallet.address for wallet in found}) == len(harness.keys.generated) == 1
 
 
-async def test_wallet__when_the_first_caller_goes_away__is_made_for_the_others(stage: Stage) -> None:
-    wallets = directory(stage)
+async def test_wallet__when_the_first_caller_goes_away__is_made_for_the_others(harness: Harness) -> None:
+    wallets = directory(harness)
     first = asyncio.create_task(wallets.of("alice"))
     second = asyncio.create_task(wallets.of("alice"))
     await asyncio.sleep(0)
     first.cancel()
 
     assert (await second).ready
-    assert len(stage.keys.generated) == 1
+    assert len(harness.keys.generated) == 1
 
 
 @pytest.mark.parametrize(("step", "when"), list(itertools.product(STEPS, ("before", "after"))))
 async def test_wallet__when_the_process_dies_around_a_step__is_finished_by_the_next(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch, step: str, when: str
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, step: str, when: str
 ) -> None:
-    port = stage.keys if step in ("generate", "keep") else stage.wallets
+    port = harness.keys if step in ("generate", "keep") else harness.wallets
     real = getattr(port, step)
 
     async def dies(*arguments: object) -> object:
@@ -83,30 +83,30 @@ async def test_wallet__when_the_process_dies_around_a_step__is_finished_by_the_n
     with monkeypatch.context() as dying:
         dying.setattr(port, step, dies)
         with pytest.raises(Unavailable):
-            await directory(stage).of("alice")
-    shown = stage.wallets.items.get(f"{CHAIN_ID}#alice")
-    wallet = await directory(stage).of("alice")
+            await directory(harness).of("alice")
+    shown = harness.wallets.items.get(f"{CHAIN_ID}#alice")
+    wallet = await directory(harness).of("alice")
 
     assert shown is None or shown.address == wallet.address
-    assert stage.wallets.items == {f"{CHAIN_ID}#alice": wallet}
+    assert harness.wallets.items == {f"{CHAIN_ID}#alice": wallet}
     assert (wallet.ready, wallet.wrapped) == (True, None)
-    by_address = {key.address: key.wrapped for key in stage.keys.generated}
-    assert stage.keys.kept == {wallet.secret_id: ("alice", by_address[wallet.address])}
+    by_address = {key.address: key.wrapped for key in harness.keys.generated}
+    assert harness.keys.kept == {wallet.secret_id: ("alice", by_address[wallet.address])}
 
 
-async def test_wallet__when_two_processes_race__is_the_winners_in_both(stage: Stage) -> None:
+async def test_wallet__when_two_processes_race__is_the_winners_in_both(harness: Harness) -> None:
     barrier = asyncio.Barrier(5)
 
     class Racing:
-        generated = stage.keys.generated
+        generated = harness.keys.generated
 
         async def generate(self, sub: str) -> object:
-            key = await stage.keys.generate(sub)
+            key = await harness.keys.generate(sub)
             await barrier.wait()
             return key
 
-        keep = stage.keys.keep
-        secret_id = stage.keys.secret_id
+        keep = harness.keys.keep
+        secret_id = harness.keys.secret_id
 
     racing = Racing()
     found = await asyncio.gather(
@@ -114,35 +114,35 @@ async def test_wallet__when_two_processes_race__is_the_winners_in_both(stage: St
             provision(
                 "alice",
                 chain_id=CHAIN_ID,
-                wallets=stage.wallets,
+                wallets=harness.wallets,
                 keys=racing,  # type: ignore[arg-type] # the barrier's return type is of no interest
-                now=stage.milliseconds,
+                now=harness.milliseconds,
             )
             for _ in range(5)
         )
     )
 
-    assert len(stage.keys.generated) == 5
-    assert len({wallet.address for wallet in found}) == len(stage.keys.kept) == 1
+    assert len(harness.keys.generated) == 5
+    assert len({wallet.address for wallet in found}) == len(harness.keys.kept) == 1
     assert all(wallet.ready for wallet in found)
 
 
-async def test_wallet__when_users_differ__is_another(stage: Stage) -> None:
-    wallets = directory(stage)
+async def test_wallet__when_users_differ__is_another(harness: Harness) -> None:
+    wallets = directory(harness)
 
     assert (await wallets.of("alice")).address != (await wallets.of("bob")).address
 
 
 async def test_wallet__when_kms_is_away__is_unavailable_and_made_later(
-    stage: Stage, client: MemoryClient, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, client: MemoryClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as broken:
 
         async def refuse(_: str) -> None:
             raise Unavailable("KMS is away")
 
-        broken.setattr(stage.keys, "generate", refuse)
-        answer = await client.request("GET", "/v1/wallet", headers=stage.headers())
+        broken.setattr(harness.keys, "generate", refuse)
+        answer = await client.request("GET", "/v1/wallet", headers=harness.headers())
 
     assert (answer.status, answer.headers["retry-after"]) == (503, "1")
-    assert (await client.request("GET", "/v1/wallet", headers=stage.headers())).status == 200
+    assert (await client.request("GET", "/v1/wallet", headers=harness.headers())).status == 200

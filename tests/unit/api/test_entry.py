@@ -14,7 +14,7 @@ from mintline.states import MintStatus
 from mintline_api.app import GROUPS
 from mintline_harness.entry import operations
 from mintline_testkit.api.client import MemoryClient
-from mintline_testkit.api.stage import Stage
+from mintline_testkit.api.harness import Harness
 from mintline_testkit.constants import CHAIN_ID, CONTRACT
 
 OTHER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
@@ -29,72 +29,72 @@ CASES = [
 
 
 @pytest_asyncio.fixture
-async def entry(stage: Stage) -> AsyncIterator[MemoryClient]:
-    async with MemoryClient(stage.app((*GROUPS, operations))) as client:
+async def entry(harness: Harness) -> AsyncIterator[MemoryClient]:
+    async with MemoryClient(harness.app((*GROUPS, operations))) as client:
         yield client
 
 
-async def post(entry: MemoryClient, stage: Stage, path: str, body: Any, **headers: str) -> Any:
-    answered = await entry.post_json(path, body, headers=stage.headers(**headers))
+async def post(entry: MemoryClient, harness: Harness, path: str, body: Any, **headers: str) -> Any:
+    answered = await entry.post_json(path, body, headers=harness.headers(**headers))
     assert answered.status == 202, answered
     return answered.json()
 
 
 @pytest.mark.parametrize(("path", "body"), CASES)
 async def test_post__when_a_key_repeats_it__then_it_is_one_operation_authorized_once(
-    stage: Stage, entry: MemoryClient, path: str, body: Any
+    harness: Harness, entry: MemoryClient, path: str, body: Any
 ) -> None:
-    first = await post(entry, stage, path, body, idempotency_key="k")
-    again = await post(entry, stage, path, body, idempotency_key="k")
+    first = await post(entry, harness, path, body, idempotency_key="k")
+    again = await post(entry, harness, path, body, idempotency_key="k")
     assert first == again
-    record = await stage.mints.operation(first["id"])
+    record = await harness.mints.operation(first["id"])
     assert record is not None
     assert (record.status, record.asked_by, record.contract) == (MintStatus.ACCEPTED, "alice", CONTRACT)
-    assert key_of(record) in stage.mints.authorizations
+    assert key_of(record) in harness.mints.authorizations
     # The second request puts it on the line once more: the first message may be lost.
-    assert [message.mint_id for _, message in stage.line.sent] == [first["id"]] * 2
+    assert [message.mint_id for _, message in harness.line.sent] == [first["id"]] * 2
     other = await entry.post_json(
-        path, {**body, "contract": CONTRACT}, headers=stage.headers(idempotency_key="k")
+        path, {**body, "contract": CONTRACT}, headers=harness.headers(idempotency_key="k")
     )
     assert (other.status, other.json()["code"]) == (422, "idempotency-key-reused")
 
 
 async def test_sponsored_mint__when_accepted__then_no_key_of_its_users_sends_it(
-    stage: Stage, entry: MemoryClient
+    harness: Harness, entry: MemoryClient
 ) -> None:
-    made = await post(entry, stage, "/v1/sponsored-mints", {"metadata": METADATA})
-    mint = await stage.mints.operation(made["id"])
-    wallet = stage.wallets.items[scoped(CHAIN_ID, "alice")]
+    made = await post(entry, harness, "/v1/sponsored-mints", {"metadata": METADATA})
+    mint = await harness.mints.operation(made["id"])
+    wallet = harness.wallets.items[scoped(CHAIN_ID, "alice")]
     assert isinstance(mint, Mint)
     assert (mint.custody, mint.sender, mint.to) == ("sponsored", None, wallet.address)
-    shown = await entry.request("GET", f"/v1/mints/{mint.mint_id}", headers=stage.headers())
+    shown = await entry.request("GET", f"/v1/mints/{mint.mint_id}", headers=harness.headers())
     assert (shown.status, shown.json()["custody"]) == (200, "sponsored")
     # In a group of its own: a relayer's batch takes those of one recipient together.
-    assert stage.line.sent[0][0] == mint.mint_id
+    assert harness.line.sent[0][0] == mint.mint_id
 
 
 async def test_transfer_and_burn__when_accepted__then_the_wallet_in_custody_sends_them_in_order(
-    stage: Stage, entry: MemoryClient
+    harness: Harness, entry: MemoryClient
 ) -> None:
-    sent = await post(entry, stage, "/v1/transfers", TRANSFER)
-    burnt = await post(entry, stage, "/v1/burns", BURN)
-    wallet = stage.wallets.items[scoped(CHAIN_ID, "alice")]
-    transfer, burn = [await stage.mints.operation(one["id"]) for one in (sent, burnt)]
+    sent = await post(entry, harness, "/v1/transfers", TRANSFER)
+    burnt = await post(entry, harness, "/v1/burns", BURN)
+    wallet = harness.wallets.items[scoped(CHAIN_ID, "alice")]
+    transfer, burn = [await harness.mints.operation(one["id"]) for one in (sent, burnt)]
     assert isinstance(transfer, TokenTransfer)
     assert isinstance(burn, TokenBurn)
     assert (transfer.to, transfer.token_id, burn.token_id) == (OTHER, 7, 7)
     assert transfer.sender == burn.sender == wallet.key()
-    assert [group for group, _ in stage.line.sent] == [wallet.address] * 2
-    assert (await stage.mints.ids_of("alice", limit=9, after=None)).items == ()
+    assert [group for group, _ in harness.line.sent] == [wallet.address] * 2
+    assert (await harness.mints.ids_of("alice", limit=9, after=None)).items == ()
 
 
 async def test_read__when_it_is_another_users__then_it_is_as_unknown_as_none(
-    stage: Stage, entry: MemoryClient
+    harness: Harness, entry: MemoryClient
 ) -> None:
-    made = await post(entry, stage, "/v1/burns", BURN)
-    own = await entry.request("GET", f"/v1/operations/{made['id']}", headers=stage.headers())
+    made = await post(entry, harness, "/v1/burns", BURN)
+    own = await entry.request("GET", f"/v1/operations/{made['id']}", headers=harness.headers())
     assert own.json() == made
-    for path, headers in ((made["id"], stage.headers("bob")), ("burn_none", stage.headers())):
+    for path, headers in ((made["id"], harness.headers("bob")), ("burn_none", harness.headers())):
         answered = await entry.request("GET", f"/v1/operations/{path}", headers=headers)
         assert answered.status == 404
 
@@ -109,9 +109,9 @@ async def test_read__when_it_is_another_users__then_it_is_as_unknown_as_none(
     ],
 )
 async def test_post__when_the_body_is_not_valid__then_nothing_is_kept(
-    stage: Stage, entry: MemoryClient, path: str, body: Any
+    harness: Harness, entry: MemoryClient, path: str, body: Any
 ) -> None:
-    answered = await entry.post_json(path, body, headers=stage.headers())
+    answered = await entry.post_json(path, body, headers=harness.headers())
     assert answered.status in (400, 422)
-    assert stage.mints.token_operations == {}
-    assert stage.mints.authorizations == {}
+    assert harness.mints.token_operations == {}
+    assert harness.mints.authorizations == {}

@@ -20,7 +20,7 @@ from mintline_api.http.reference.pages import (
     source,
 )
 from mintline_testkit.api.client import MemoryClient
-from mintline_testkit.api.stage import PUBLIC_URL
+from mintline_testkit.api.harness import PUBLIC_URL
 
 KINDS = PROBLEMS.all(operation for group in GROUPS for operation in group)
 

@@ -24,8 +24,8 @@ from mintline_api.features.mints.token_ids import (
 )
 from mintline_api.features.tokens.store import DynamoIndex
 from mintline_testkit.api.client import MemoryClient
+from mintline_testkit.api.harness import Harness
 from mintline_testkit.api.operations import MemoryTokenIds
-from mintline_testkit.api.stage import Stage
 from mintline_testkit.constants import CONTRACT
 
 OTHER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
@@ -282,15 +282,15 @@ async def test_take__when_the_ids_in_use_are_not_to_be_had__then_mints_go_on_and
 
 
 async def test_memory_index_and_mints__when_asked_for_the_highest_id__then_each_knows_its_own(
-    stage: Stage, client: MemoryClient
+    harness: Harness, client: MemoryClient
 ) -> None:
     body = {"metadata": {"name": "n", "image": "https://example.com/1.png"}}
     for _ in range(3):
-        await client.post_json("/v1/mints", body, headers=stage.headers())
-    assert await stage.mints.highest_token_id(CONTRACT, range(100)) == 3
-    assert await stage.mints.highest_token_id(CONTRACT, range(3)) == 2
-    assert await stage.mints.highest_token_id(OTHER, range(100)) is None
-    assert await stage.index.highest_token_id(CONTRACT, range(100)) is None
+        await client.post_json("/v1/mints", body, headers=harness.headers())
+    assert await harness.mints.highest_token_id(CONTRACT, range(100)) == 3
+    assert await harness.mints.highest_token_id(CONTRACT, range(3)) == 2
+    assert await harness.mints.highest_token_id(OTHER, range(100)) is None
+    assert await harness.index.highest_token_id(CONTRACT, range(100)) is None
 
 
 class Minted:

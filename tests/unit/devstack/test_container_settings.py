@@ -26,7 +26,7 @@ from mintline_ops.platform_keys import SealingKey
 from mintline_signer.enclave.policy import PlatformKey, parse_policy
 from mintline_signer.enclave.settings import EnclaveSettings
 from mintline_signer.host.settings import HostSettings
-from mintline_testkit.api.stage import public_key_of
+from mintline_testkit.api.harness import public_key_of
 from mintline_testkit.user_pool import UserPool as CognitoPool
 
 ADDRESS = "0x5FbDB2315678afecb367f032d93F642f64180aa3"

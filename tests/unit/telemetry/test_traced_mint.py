@@ -43,7 +43,7 @@ from mintline_indexer.store_port import Attempted
 from mintline_signer.host.service import handle as sign
 from mintline_signer.protocol import Sign, Signed, WrappedKey
 from mintline_testkit.api.client import MemoryClient
-from mintline_testkit.api.stage import Stage
+from mintline_testkit.api.harness import Harness
 from mintline_testkit.broadcaster.chain import Decoded
 from mintline_testkit.broadcaster.chain import MemoryChain as MemoryNode
 from mintline_testkit.broadcaster.store import MemoryTransactionStore
@@ -123,13 +123,13 @@ class Line:
 
     async def post(self, **headers: str) -> str:
         """Ask for a mint over HTTP, and return its id."""
-        stage = Stage(UserPool(), seed=len(self.mints), tracer=self.tracer_of("api"))
-        stage.line = cast("Any", SqsOutbox(self.outbox("api")))
-        stage.mints.items = self.mints
-        stage.mints.transactions = self.ledger.transactions
-        stage.mints.authorizations = self.ledger.authorizations
-        stage.token_ids.counters = self.token_ids
-        stage.index.collections[CONTRACT] = Collection(
+        harness = Harness(UserPool(), seed=len(self.mints), tracer=self.tracer_of("api"))
+        harness.line = cast("Any", SqsOutbox(self.outbox("api")))
+        harness.mints.items = self.mints
+        harness.mints.transactions = self.ledger.transactions
+        harness.mints.authorizations = self.ledger.authorizations
+        harness.token_ids.counters = self.token_ids
+        harness.index.collections[CONTRACT] = Collection(
             collection_id=scoped(CHAIN_ID, CONTRACT),
             chain_id=CHAIN_ID,
             contract=CONTRACT,
@@ -138,11 +138,11 @@ class Line:
             deployed_block=1,
             next_token_id=1,
         )
-        async with MemoryClient(stage.app()) as client:
+        async with MemoryClient(harness.app()) as client:
             answer = await client.request(
                 "POST",
                 "/v1/mints",
-                headers={**stage.headers(), **headers, "Content-Type": "application/json"},
+                headers={**harness.headers(), **headers, "Content-Type": "application/json"},
                 body=json.dumps({"metadata": {"name": "n", "image": "https://a.example/n.png"}}).encode(),
             )
         assert answer.status == 202, answer.body

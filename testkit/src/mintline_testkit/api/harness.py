@@ -56,7 +56,7 @@ def public_key_of(key: ec.EllipticCurvePrivateKey) -> str:
 
 
 @dataclass(slots=True)
-class Stage:
+class Harness:
     """An api with all its ports in the open."""
 
     pool: UserPool
@@ -109,7 +109,7 @@ class Stage:
         return certificate.signed(self.intake_key.sign(certificate.to_sign(), ec.ECDSA(SHA256())))
 
     def app(self, groups: Sequence[Operations] = GROUPS) -> web.Application:
-        """Return the application over this stage's ports."""
+        """Return the application over this harness's ports."""
         settings = Settings(
             public_url=PUBLIC_URL,
             chain_id=CHAIN_ID,
@@ -176,11 +176,11 @@ class Stage:
         await self.intake.begin()
 
     def clock(self) -> float:
-        """Return the stage's time in Unix seconds."""
+        """Return the harness's time in Unix seconds."""
         return self.now
 
     def milliseconds(self) -> int:
-        """Return the stage's time in Unix milliseconds."""
+        """Return the harness's time in Unix milliseconds."""
         return int(self.now * 1000)
 
     async def sleep(self, seconds: float) -> None:
