@@ -175,7 +175,7 @@ class MintRules(RuleBasedStateMachine):
         block_hash = self.blocks.to_bytes(32, "big")
         carried = self.carried(mint_id)
         done = () if carried is None else (carried.place,)
-        row = UndoRecord(
+        undo_record = UndoRecord(
             position=f"{self.blocks:012}",
             number=self.blocks,
             hash=block_hash,
@@ -197,17 +197,17 @@ class MintRules(RuleBasedStateMachine):
             for place in done
             if any(one.tx_hash == tx_hash for one in self.tables.transactions[place].own_attempts)
         )
-        self.write(Write(results=results, row=row))
-        return mint_id, row
+        self.write(Write(results=results, undo_record=undo_record))
+        return mint_id, undo_record
 
     @rule(made=mined)
     def undo(self, made: tuple[str, UndoRecord]) -> None:
-        _, row = made
-        if row.position in self.tables.store.block_rows:
+        _, undo_record = made
+        if undo_record.position in self.tables.store.block_rows:
             reopened_transactions = tuple(
-                ReopenedTransaction(one.place, row.hash) for one in row.transactions
+                ReopenedTransaction(one.place, undo_record.hash) for one in undo_record.transactions
             )
-            self.write(Write(reopened_transactions=reopened_transactions, erased_row=row))
+            self.write(Write(reopened_transactions=reopened_transactions, erased_record=undo_record))
 
     @rule(made=consumes(mined))
     def finalize(self, made: tuple[str, UndoRecord]) -> None:

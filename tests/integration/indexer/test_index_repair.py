@@ -171,15 +171,17 @@ async def test_index__when_an_undo_record_was_spoiled__then_a_restart_halts_unti
     harness: Harness,
 ) -> None:
     await (await followed(harness)).step_down()
-    row = (await harness.store.rows())[-1]
-    key = row_place(CHAIN_ID, row.position)
+    undo_record = (await harness.store.undo_records())[-1]
+    key = row_place(CHAIN_ID, undo_record.position)
     await harness.dynamo.write(Update(BLOCKS, key, set={"number": "three"}))
     indexer = harness.indexer()
     assert not await indexer.poll()
-    assert f"blocks {row_shard(CHAIN_ID, row.position)}/{row.position} is not valid" in str(indexer.trouble())
+    assert f"blocks {row_shard(CHAIN_ID, undo_record.position)}/{undo_record.position} is not valid" in str(
+        indexer.trouble()
+    )
     with pytest.raises(Unreadable, match="blocks"):
         await repair_index(rebuild(harness), harness.dynamo, chain_id=CHAIN_ID)
-    await harness.dynamo.write(Update(BLOCKS, key, set={"number": row.number}))
+    await harness.dynamo.write(Update(BLOCKS, key, set={"number": undo_record.number}))
     await settle(indexer)
     assert indexer.trouble() is None
     assert await rebuild(harness).differences() == []

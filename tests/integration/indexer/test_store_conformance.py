@@ -142,7 +142,7 @@ def transfer(log_index: int = 0, sender: str | None = None, token_id: int = 1) -
     )
 
 
-def row(number: int = 5, **changes: Any) -> UndoRecord:
+def undo_record(number: int = 5, **changes: Any) -> UndoRecord:
     fields: dict[str, Any] = {
         "position": f"{number:012d}#000000",
         "number": number,
@@ -273,11 +273,11 @@ async def test_rows__when_they_are_many__then_they_come_oldest_first(tables: Tab
     store = tables.store
     await store.commit(progress(1), Write())
     for revision, number in enumerate((8, 5, 7, 6), start=2):
-        await store.commit(progress(revision), Write(row=row(number)))
-    assert [stored.number for stored in await store.rows()] == [5, 6, 7, 8]
-    await store.prune([row(7).position])
-    assert [stored.number for stored in await store.rows()] == [5, 6, 8]
-    assert await store.row(row(8).position) == row(8)
+        await store.commit(progress(revision), Write(undo_record=undo_record(number)))
+    assert [stored.number for stored in await store.undo_records()] == [5, 6, 7, 8]
+    await store.prune([undo_record(7).position])
+    assert [stored.number for stored in await store.undo_records()] == [5, 6, 8]
+    assert await store.undo_record(undo_record(8).position) == undo_record(8)
 
 
 async def test_block__when_written_and_undone__then_all_is_as_before(tables: Tables) -> None:
@@ -294,7 +294,7 @@ async def test_block__when_written_and_undone__then_all_is_as_before(tables: Tab
         tx_hash=HASH,
     )
     made, moved = transfer(), transfer(1, sender=ALICE)
-    written = row(
+    written = undo_record(
         tokens=(PriorToken(contract=CONTRACT, token_id=1, token=None),),
         transfers=(transfer_key(made), transfer_key(moved)),
         mints=("m1",),
@@ -306,14 +306,14 @@ async def test_block__when_written_and_undone__then_all_is_as_before(tables: Tab
             tokens=(TokenWrite(KEY_1, token(), assumed_new=True),),
             transfers=(made, moved),
             outcomes=(outcome(),),
-            row=written,
+            undo_record=written,
             aside=(aside,),
         ),
     )
     assert await store.tokens([KEY_1]) == {KEY_1: token()}
     assert await store.minting(KEY_1) == made
-    assert await store.rows() == [written]
-    assert await store.row(written.position) == written
+    assert await store.undo_records() == [written]
+    assert await store.undo_record(written.position) == written
     assert await store.operations(["m1", "none"]) == {
         "m1": mint(
             status=MintStatus.MINED,
@@ -328,12 +328,12 @@ async def test_block__when_written_and_undone__then_all_is_as_before(tables: Tab
         tokens=(TokenWrite(KEY_1, None),),
         erased_transfers=written.transfers,
         reopened_mints=(ReopenedMint("m1", MintStatus.SUBMITTED, HASH),),
-        erased_row=written,
+        erased_record=written,
     )
     await store.commit(progress(3), undo)
     assert await store.tokens([KEY_1]) == {KEY_1: None}
     assert await store.minting(KEY_1) is None
-    assert await store.rows() == []
+    assert await store.undo_records() == []
     assert await store.operations(["m1"]) == {"m1": mint(updated_at=3)}
 
 
@@ -391,13 +391,13 @@ async def test_outcome__when_a_users_own_transaction_failed__then_its_mint_waits
 
 async def test_rows__when_some_are_pruned__then_the_others_stay_in_order(tables: Tables) -> None:
     store = tables.store
-    rows = [row(number) for number in (12, 7, 9)]
-    for revision, each in enumerate(rows, start=1):
-        await store.commit(progress(revision), Write(row=each))
-    assert [each.number for each in await store.rows()] == [7, 9, 12]
-    await store.prune([rows[2].position, "gone already"])
-    assert [each.number for each in await store.rows()] == [7, 12]
-    assert await store.row(rows[2].position) is None
+    undo_records = [undo_record(number) for number in (12, 7, 9)]
+    for revision, each in enumerate(undo_records, start=1):
+        await store.commit(progress(revision), Write(undo_record=each))
+    assert [each.number for each in await store.undo_records()] == [7, 9, 12]
+    await store.prune([undo_records[2].position, "gone already"])
+    assert [each.number for each in await store.undo_records()] == [7, 12]
+    assert await store.undo_record(undo_records[2].position) is None
 
 
 async def test_attempts_and_vouchers__when_asked_for__then_only_those_that_are_there(tables: Tables) -> None:
@@ -437,8 +437,8 @@ async def test_transaction__when_settled_undone_settled_and_final__then_its_mint
     submitted = (await store.operations(["m1"]))["m1"]
     assert submitted == as_far_as(stored, transaction())
     assert submitted.status is MintStatus.SUBMITTED
-    written = row(transactions=(EndedTransaction(sender_id=PLACE.sender_id, nonce=7, mints=2),))
-    await store.commit(progress(2), Write(results=(result(),), row=written))
+    written = undo_record(transactions=(EndedTransaction(sender_id=PLACE.sender_id, nonce=7, mints=2),))
+    await store.commit(progress(2), Write(results=(result(),), undo_record=written))
     mined = transaction(
         TransactionState.MINED,
         outcome="succeeded",
@@ -450,8 +450,8 @@ async def test_transaction__when_settled_undone_settled_and_final__then_its_mint
     )
     assert await store.transactions([PLACE, Place(PLACE.sender_id, 8)]) == {PLACE: mined}
     assert await store.operations(["m1"]) == {"m1": as_far_as(stored, mined)}
-    assert await store.rows() == [written]
-    undo = Write(reopened_transactions=(ReopenedTransaction(PLACE, HASH),), erased_row=written)
+    assert await store.undo_records() == [written]
+    undo = Write(reopened_transactions=(ReopenedTransaction(PLACE, HASH),), erased_record=written)
     await store.commit(progress(3), undo)
     assert await store.transactions([PLACE]) == {PLACE: transaction(updated_at=3)}
     await store.commit(progress(4), Write(results=(result("failed"),)))
@@ -472,14 +472,16 @@ async def test_transaction__when_it_succeeded_without_an_operation__then_that_is
         await tables.put(each)
     await tables.carry(transaction(kind="batch"))
     await store.commit(progress(1), Write())
-    written = row(transactions=(EndedTransaction(sender_id=PLACE.sender_id, nonce=7, mints=1),))
-    await store.commit(progress(2), Write(results=(replace(result(), not_made=("m2",)),), row=written))
+    written = undo_record(transactions=(EndedTransaction(sender_id=PLACE.sender_id, nonce=7, mints=1),))
+    await store.commit(
+        progress(2), Write(results=(replace(result(), not_made=("m2",)),), undo_record=written)
+    )
     assert (await store.transactions([PLACE]))[PLACE].not_made == ("m2",)
     found = await store.operations(["m1", "m2"])
     assert (found["m1"].status, found["m2"].status) == (MintStatus.MINED, MintStatus.REVERTED)
     assert found["m2"].problem == NOT_DONE
     await store.commit(
-        progress(3), Write(reopened_transactions=(ReopenedTransaction(PLACE, HASH),), erased_row=written)
+        progress(3), Write(reopened_transactions=(ReopenedTransaction(PLACE, HASH),), erased_record=written)
     )
     assert await store.transactions([PLACE]) == {PLACE: transaction(kind="batch", updated_at=3)}
 
@@ -491,10 +493,10 @@ async def test_batch__when_it_failed__then_its_row_says_so_and_its_operations_st
     await tables.put(mint("m1", MintStatus.BUILT, nonce=7, custody="sponsored"))
     await tables.carry(transaction(kind="batch"))
     await store.commit(progress(1), Write())
-    written = row(to_be_split=(EndedTransaction(sender_id=PLACE.sender_id, nonce=7),))
+    written = undo_record(to_be_split=(EndedTransaction(sender_id=PLACE.sender_id, nonce=7),))
     failed = replace(result("failed"), to_be_split=True)
-    await store.commit(progress(2), Write(results=(failed,), row=written))
-    assert await store.rows() == [written]
+    await store.commit(progress(2), Write(results=(failed,), undo_record=written))
+    assert await store.undo_records() == [written]
     assert (await store.transactions([PLACE]))[PLACE].to_be_split
     assert (await store.operations(["m1"]))["m1"].status is MintStatus.SUBMITTED
 
@@ -687,4 +689,4 @@ async def test_commit__when_a_record_has_no_room_left__then_dynamodb_names_it_an
     await store.commit(progress(2), Write(outcomes=(good,), aside=(aside,)))
     listed = await harness.dynamo.query(BLOCKS, partition=aside_partition(CHAIN_ID), limit=9)
     assert [item["key"] for item in listed.items] == ["m1"]
-    assert await store.rows() == []
+    assert await store.undo_records() == []

@@ -92,13 +92,15 @@ class Before:
         await self.dynamo.write(Put(TOKENS_BY_COLLECTION, item | key))
         return token
 
-    async def row(self, number: int) -> UndoRecord:
+    async def undo_record(self, number: int) -> UndoRecord:
         """Write a block's undo record into the chain's one partition."""
         fields: dict[str, Any] = {"number": number, "timestamp": 1, "parent": (number - 1, HASH, 1)}
-        row = UndoRecord(position=f"{number:012d}#000000", hash=HASH, first=0, complete=True, **fields)
-        item: Item = row.model_dump(mode="json")
+        undo_record = UndoRecord(
+            position=f"{number:012d}#000000", hash=HASH, first=0, complete=True, **fields
+        )
+        item: Item = undo_record.model_dump(mode="json")
         await self.dynamo.write(Put(BLOCKS, item | {"chain": str(CHAIN_ID)}))
-        return row
+        return undo_record
 
 
 @pytest.fixture
@@ -129,7 +131,7 @@ async def test_migrate__when_the_tables_are_of_the_version_before__then_the_inde
 ) -> None:
     await before.checkpoint()
     tokens = [await before.token(1), await before.token(2**200), await before.token(3, owner=None)]
-    rows = [await before.row(number) for number in range(6, 10)]
+    undo_records = [await before.undo_record(number) for number in range(6, 10)]
     aside: Item = {"chain": f"{CHAIN_ID}#set-aside", "position": "p", "table": "mints"}
     await before.dynamo.write(Put(BLOCKS, aside))
     await before.dynamo.write(Put(MINTS, {"mint_id": "m1", "block_number": 5}))
@@ -148,8 +150,11 @@ async def test_migrate__when_the_tables_are_of_the_version_before__then_the_inde
         TOKENS, index=TOKENS.index("by_owner"), partition=f"{CHAIN_ID}#{OWNER}", limit=9
     )
     assert [item["token_id"] for item in owned.items] == ["1", str(2**200)]
-    assert await store.rows() == rows
-    assert await before.dynamo.get(BLOCKS, {"chain": str(CHAIN_ID), "position": rows[0].position}) is None
+    assert await store.undo_records() == undo_records
+    assert (
+        await before.dynamo.get(BLOCKS, {"chain": str(CHAIN_ID), "position": undo_records[0].position})
+        is None
+    )
     assert await before.dynamo.get(BLOCKS, {"chain": f"{CHAIN_ID}#set-aside", "position": "p"}) == aside
     in_block = await before.dynamo.query(
         MINTS, index=MINTS.index("in_block"), partition=block_shard(5, "m1"), limit=9
@@ -176,7 +181,7 @@ async def test_migrate__when_a_step_is_interrupted__then_the_next_run_goes_on_fr
     monkeypatch.setattr(migrations, "PAGE", 1)
     await before.checkpoint()
     tokens = [await before.token(token_id) for token_id in range(4)]
-    rows = [await before.row(number) for number in range(6, 10)]
+    undo_records = [await before.undo_record(number) for number in range(6, 10)]
     for number in range(3):
         await before.dynamo.write(Put(MINTS, {"mint_id": f"m{number}", "block_number": 5}))
         await before.dynamo.write(Put(ACCOUNTS, {"account_id": f"{CHAIN_ID}#{number}"}))
@@ -209,7 +214,7 @@ async def test_migrate__when_a_step_is_interrupted__then_the_next_run_goes_on_fr
     assert progress is not None
     assert (progress.collections, progress.backfills) == ((CONTRACT,), {OTHER: 3})
     assert list((await store.tokens([TokenKey(CONTRACT, n) for n in range(4)])).values()) == tokens
-    assert await store.rows() == rows
+    assert await store.undo_records() == undo_records
 
 
 async def test_migrate__when_an_indexer_writes_meanwhile__then_it_stops_before_it_changed_anything(
@@ -249,12 +254,12 @@ async def test_migrate__when_the_checkpoint_is_gone__then_no_old_token_or_undo_r
 ) -> None:
     await before.checkpoint()
     await before.token(1)
-    row = await before.row(6)
+    undo_record = await before.undo_record(6)
     for chain in (str(CHAIN_ID), "migrations"):
         await before.dynamo.write(Delete(CHECKPOINTS, {"chain": chain}))
     assert [step.items for step in await migrate(before.dynamo, treasury=TREASURY)] == [0] * len(STEPS)
     assert await before.dynamo.get(TOKENS, token_place(CHAIN_ID, CONTRACT, 1)) is None
-    assert await before.dynamo.get(BLOCKS, row_place(CHAIN_ID, row.position)) is None
+    assert await before.dynamo.get(BLOCKS, row_place(CHAIN_ID, undo_record.position)) is None
 
 
 def test_steps__when_counted__then_none_is_missing_or_changed() -> None:

@@ -38,13 +38,13 @@ class DamagedStore(MemoryStore):
         self._check("checkpoint")
         return await super(DamagedStore, self).peek()
 
-    async def rows(self) -> list[UndoRecord]:
+    async def undo_records(self) -> list[UndoRecord]:
         self._check("rows")
-        return await super(DamagedStore, self).rows()
+        return await super(DamagedStore, self).undo_records()
 
-    async def row(self, position: str) -> UndoRecord | None:
+    async def undo_record(self, position: str) -> UndoRecord | None:
         self._check("row")
-        return await super(DamagedStore, self).row(position)
+        return await super(DamagedStore, self).undo_record(position)
 
 
 async def settle(indexer: Indexer) -> None:
@@ -172,6 +172,6 @@ async def test_checkpoint__when_it_is_not_valid__then_it_is_named_to_the_indexer
 async def test_rows__when_one_is_not_valid__then_it_is_named() -> None:
     tables: Any = Tables({"chain": "1", "position": "000000000003", "number": "three"})
     store = DynamoStore(tables, chain_id=1)
-    for reading in (store.rows(), store.row("000000000003")):
+    for reading in (store.undo_records(), store.undo_record("000000000003")):
         with pytest.raises(Damaged, match=r"^blocks 1/000000000003 is not valid: UndoRecord: .*number"):
             await reading

@@ -167,7 +167,7 @@ async def test_follow__when_a_reorg_goes_below_the_final_block__then_halts_and_u
         harness.chain.mine([harness.mint(number)])
     indexer = harness.start()
     await settle(indexer)
-    before, rows = harness.progress, dict(harness.store.block_rows)
+    before, undo_records = harness.progress, dict(harness.store.block_rows)
     good = list(harness.chain.mined)
     harness.chain.drop(5)
     for number in range(11, 18):
@@ -179,7 +179,7 @@ async def test_follow__when_a_reorg_goes_below_the_final_block__then_halts_and_u
     assert "past finality" in str(indexer.trouble())
     assert (harness.progress, harness.store.block_rows, harness.token_ids()) == (
         before,
-        rows,
+        undo_records,
         {1, 2, 3, 4, 5, 6},
     )
 

@@ -406,18 +406,20 @@ async def test_batch__when_it_made_five_hundred_tokens__then_one_record_is_writt
     assert {one.mint_id for one in harness.store.token_table.values()} == set(ids)
     # Each record is read once, and none of the tokens, which are new.
     assert Counted.asked == {"attempts": 1, "transactions": 1, "operations": count, "tokens": 0}
-    written = [write for write in Counted.writes if write.row is not None]
+    written = [write for write in Counted.writes if write.undo_record is not None]
     assert len(written) == 11
     assert [len(write.results) for write in written] == [0] * 10 + [1]
     assert max(len(write.tokens) + len(write.transfers) for write in written) <= 97
     assert not any(write.outcomes for write in written)
-    rows = [row for row in harness.store.block_rows.values() if row.number == 1]
-    assert max(len(row.model_dump_json()) for row in rows) < 40_000
+    undo_records = [
+        undo_record for undo_record in harness.store.block_rows.values() if undo_record.number == 1
+    ]
+    assert max(len(undo_record.model_dump_json()) for undo_record in undo_records) < 40_000
     Counted.writes.clear()
     await reorganize(harness, indexer)
     assert [harness.stands(one).status for one in ids] == [MintStatus.SUBMITTED] * count
     assert harness.store.token_table == {}
-    assert len([write for write in Counted.writes if write.erased_row is not None]) == 11
+    assert len([write for write in Counted.writes if write.erased_record is not None]) == 11
     # The transaction is looked at once, not each of its operations.
     assert [decode(each.body) for each in await harness.queues.receive(BROADCAST, wait=0)] == [
         ReviewMint(mint_id="m1")

@@ -83,13 +83,13 @@ async def test_partial__when_the_next_writer_finds_it__then_finishes_the_block_a
     assert {token.owner for token in store.token_table.values()} == {BOB}
     assert (len(store.token_table), len(store.transfer_table)) == (TOKENS, 2 * TOKENS)
     assert len(store.block_rows) > parts
-    assert [row.complete for row in await store.rows()][-1]
+    assert [undo_record.complete for undo_record in await store.undo_records()][-1]
 
     chain.drop(1)
     chain.mine()
     await settle(again)
     assert (store.token_table, store.transfer_table) == ({}, {})
-    assert [row.number for row in await store.rows()] == [1]
+    assert [undo_record.number for undo_record in await store.undo_records()] == [1]
 
 
 async def test_partial__when_its_block_is_gone__then_is_undone() -> None:

@@ -169,12 +169,17 @@ def invent_token(harness: Harness) -> None:
 
 
 def spoil_undo(harness: Harness) -> None:
-    (position,) = (p for p, row in harness.store.block_rows.items() if any(old.token for old in row.tokens))
-    row = harness.store.block_rows[position]
-    tokens = tuple(
-        old if old.token is None else old.evolve(token=old.token.evolve(owner=BOB)) for old in row.tokens
+    (position,) = (
+        p
+        for p, undo_record in harness.store.block_rows.items()
+        if any(old.token for old in undo_record.tokens)
     )
-    harness.store.block_rows[position] = row.evolve(tokens=tokens)
+    undo_record = harness.store.block_rows[position]
+    tokens = tuple(
+        old if old.token is None else old.evolve(token=old.token.evolve(owner=BOB))
+        for old in undo_record.tokens
+    )
+    harness.store.block_rows[position] = undo_record.evolve(tokens=tokens)
 
 
 CHANGES = [

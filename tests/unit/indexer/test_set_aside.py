@@ -177,7 +177,7 @@ async def test_block__when_the_checkpoint_itself_cannot_be_written__then_nothing
 ) -> None:
     class Broken(MemoryStore):
         async def commit(self, progress: Progress, write: Write) -> None:
-            if write.row is not None:
+            if write.undo_record is not None:
                 raise Poisoned(REASON)
             await super().commit(progress, write)
 

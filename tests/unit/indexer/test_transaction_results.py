@@ -356,7 +356,7 @@ class Breaking(MemoryStore):
     parts = 0
 
     async def commit(self, progress: Progress, write: Write) -> None:
-        Breaking.parts += write.row is not None and bool(write.outcomes)
+        Breaking.parts += write.undo_record is not None and bool(write.outcomes)
         if Breaking.parts == 3:
             Breaking.parts += 1
             raise Unavailable("the table is out of order")
@@ -387,12 +387,14 @@ async def test_front_run__when_more_mints_were_than_a_write_has_room_for__then_a
     assert stored(harness) == [MINED] * count
     assert {token.mint_id for token in harness.store.token_table.values()} == set(ids)
     assert harness.carrying("m1").outcome == "failed"
-    assert len([row for row in harness.store.block_rows.values() if row.number == 2]) > 2
+    assert (
+        len([undo_record for undo_record in harness.store.block_rows.values() if undo_record.number == 2]) > 2
+    )
     await reorganize(harness, indexer)
     assert stored(harness) == [BUILT] * count
     assert harness.carrying("m1").state is TransactionState.SUBMITTED
     assert {token.mint_id for token in harness.store.token_table.values()} == {None}
-    assert [row.number for row in harness.store.block_rows.values()].count(2) == 1
+    assert [undo_record.number for undo_record in harness.store.block_rows.values()].count(2) == 1
     harness.chain.mine([making(harness, ids, [], name=2)])
     await settle(indexer)
     await finish(harness, indexer)
@@ -462,7 +464,7 @@ async def test_row__when_it_was_written_before_transactions_had_records__then_it
     harness.chain.mine([harness.mint(1)])
     await settle(indexer)
     as_before(harness, MINED)
-    [position] = [key for key, row in harness.store.block_rows.items() if row.number == 1]
+    [position] = [key for key, undo_record in harness.store.block_rows.items() if undo_record.number == 1]
     old = harness.store.block_rows[position].evolve(mints=("m1",)).model_dump(mode="json")
     del old["transactions"]
     harness.store.block_rows[position] = UndoRecord.model_validate(old)

@@ -160,9 +160,9 @@ def outcome_item(operation: Operation) -> Item | None:
     }
 
 
-def undo_item(row: UndoRecord) -> Item:
+def undo_item(undo_record: UndoRecord) -> Item:
     """Return the part of an undo record that a wrong token changes: the tokens as they were, by key."""
-    tokens: Item = row.model_dump(mode="json", include={"tokens"})
+    tokens: Item = undo_record.model_dump(mode="json", include={"tokens"})
     return tokens
 
 
@@ -301,17 +301,25 @@ class Rebuild:
         A block of more items than a transaction takes may have been cut elsewhere: then its records have no
         counterpart, and are passed over.
         """
-        own = {row.position: row for row in await self.store.rows() if not row.backfilled}
+        own = {
+            undo_record.position: undo_record
+            for undo_record in await self.store.undo_records()
+            if not undo_record.backfilled
+        }
         pairs = []
-        for row in await self.store.live.rows():
-            other = own.get(row.position)
-            if other is None or other.hash != row.hash or row.number <= self._own().finalized.number:
+        for undo_record in await self.store.live.undo_records():
+            other = own.get(undo_record.position)
+            if (
+                other is None
+                or other.hash != undo_record.hash
+                or undo_record.number <= self._own().finalized.number
+            ):
                 continue
-            if {TokenKey(old.contract, old.token_id) for old in row.tokens} == {
+            if {TokenKey(old.contract, old.token_id) for old in undo_record.tokens} == {
                 TokenKey(old.contract, old.token_id) for old in other.tokens
             }:
-                key = keyed(BLOCKS, row_place(self._chain_id, row.position))[0]
-                pairs.append(Difference(key, undo_item(row), undo_item(other)))
+                key = keyed(BLOCKS, row_place(self._chain_id, undo_record.position))[0]
+                pairs.append(Difference(key, undo_item(undo_record), undo_item(other)))
         return pairs
 
     async def _read(self, keys: Sequence[ItemKey]) -> dict[ItemKey, Item]:

@@ -174,21 +174,21 @@ class DynamoStore:
                 transactions=named.transactions,
             ) from None
 
-    async def rows(self) -> list[UndoRecord]:
-        """Return every row, oldest first."""
+    async def undo_records(self) -> list[UndoRecord]:
+        """Return every undo record, oldest first."""
         shards = await asyncio.gather(
             *(self._partition(BLOCKS, shard, page=ROWS_PAGE) for shard in row_shards(self._chain_id))
         )
-        rows = [_needed(UndoRecord, BLOCKS, item) for items in shards for item in items]
-        return sorted(rows, key=lambda row: row.position)
+        undo_records = [_needed(UndoRecord, BLOCKS, item) for items in shards for item in items]
+        return sorted(undo_records, key=lambda undo_record: undo_record.position)
 
-    async def row(self, position: str) -> UndoRecord | None:
-        """Return one row with its undo records."""
+    async def undo_record(self, position: str) -> UndoRecord | None:
+        """Return one undo record, whole."""
         item = await self._dynamo.get(BLOCKS, self._row_key(position))
         return None if item is None else _needed(UndoRecord, BLOCKS, item)
 
     async def prune(self, positions: Sequence[str]) -> None:
-        """Delete rows, 25 a request."""
+        """Delete undo records, 25 a request."""
         await asyncio.gather(
             *(self._dynamo.write(Delete(BLOCKS, self._row_key(position))) for position in positions)
         )
@@ -327,11 +327,11 @@ class DynamoStore:
 
     def _rows_of(self, write: Write) -> Iterator[Change]:
         """Yield what a write changes in BLOCKS."""
-        if write.row is not None:
-            yield Put(BLOCKS, self._row_item(write.row))
-        if write.erased_row is not None:
-            yield Delete(BLOCKS, self._row_key(write.erased_row.position))
-            yield from (Delete(BLOCKS, self._aside_key(one)) for one in write.erased_row.aside)
+        if write.undo_record is not None:
+            yield Put(BLOCKS, self._row_item(write.undo_record))
+        if write.erased_record is not None:
+            yield Delete(BLOCKS, self._row_key(write.erased_record.position))
+            yield from (Delete(BLOCKS, self._aside_key(one)) for one in write.erased_record.aside)
         yield from (Put(BLOCKS, to_item(one) | self._aside_key(one.position)) for one in write.aside)
 
     def _places_of(self, progress: Progress, write: Write) -> Iterator[Change]:
@@ -364,10 +364,10 @@ class DynamoStore:
     def _aside_key(self, position: str) -> Item:
         return {"chain": aside_partition(self._chain_id), "position": position}
 
-    def _row_item(self, row: UndoRecord) -> Item:
+    def _row_item(self, undo_record: UndoRecord) -> Item:
         # With its nulls: a token's absent owner is part of what an undo restores.
-        item: Item = row.model_dump(mode="json")
-        return item | self._row_key(row.position)
+        item: Item = undo_record.model_dump(mode="json")
+        return item | self._row_key(undo_record.position)
 
 
 def _needed(model: type[RecordT], table: Table, item: Item) -> RecordT:

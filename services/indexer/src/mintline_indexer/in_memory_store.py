@@ -97,19 +97,19 @@ class InMemoryStore:
         self._write_outcomes(progress, write)
         self._write_transactions(progress, write)
         self._write_reopened(progress, write)
-        if write.row is not None:
-            self.block_rows[write.row.position] = write.row
-        if write.erased_row is not None:
-            del self.block_rows[write.erased_row.position]
-            for position in write.erased_row.aside:
+        if write.undo_record is not None:
+            self.block_rows[write.undo_record.position] = write.undo_record
+        if write.erased_record is not None:
+            del self.block_rows[write.erased_record.position]
+            for position in write.erased_record.aside:
                 self.aside_table.pop(position, None)
         self.aside_table |= {one.position: one for one in write.aside}
 
-    async def rows(self) -> list[UndoRecord]:
-        """Return every row, oldest first."""
+    async def undo_records(self) -> list[UndoRecord]:
+        """Return every undo record, oldest first."""
         return [self.block_rows[position] for position in sorted(self.block_rows)]
 
-    async def row(self, position: str) -> UndoRecord | None:
+    async def undo_record(self, position: str) -> UndoRecord | None:
         """Return one row."""
         return self.block_rows.get(position)
 

@@ -75,7 +75,7 @@ class IndexWriter:
         self._dirty = False
         self._moved: dict[str, int | None] = {}
         """The contracts whose backfill came further since the last write: one at most."""
-        self._rows: list[UndoRecord] = []
+        self._undo_records: list[UndoRecord] = []
         self._not_finalized: list[UndoRecord] = []
         self._spent: list[str] = []
         self.progress = progress
@@ -86,14 +86,14 @@ class IndexWriter:
     ) -> IndexWriter:
         """Return the writer of a checkpoint that this instance holds, with its undo records read."""
         index_writer = cls(store=store, progress=progress, metrics=metrics, now=now)
-        for row in await store.rows():
-            if row.backfilled:
-                index_writer._not_finalized.append(row.bare())
-            elif row.number > progress.finalized.number:
-                index_writer._rows.append(row.bare())
+        for undo_record in await store.undo_records():
+            if undo_record.backfilled:
+                index_writer._not_finalized.append(undo_record.bare())
+            elif undo_record.number > progress.finalized.number:
+                index_writer._undo_records.append(undo_record.bare())
             else:
-                index_writer._spent.append(row.position)
-        index_writer._rows.sort(key=lambda row: (row.number, row.first))
+                index_writer._spent.append(undo_record.position)
+        index_writer._undo_records.sort(key=lambda undo_record: (undo_record.number, undo_record.first))
         return index_writer
 
     @property
@@ -111,10 +111,10 @@ class IndexWriter:
         for ref in (self.head, self.finalized):
             if ref.number == number:
                 return ref
-        for row in reversed(self._rows):
-            if row.number == number and row.complete:
-                return row.ref()
-            if row.number < number:
+        for undo_record in reversed(self._undo_records):
+            if undo_record.number == number and undo_record.complete:
+                return undo_record.ref()
+            if undo_record.number < number:
                 break
         return None
 
@@ -131,16 +131,16 @@ class IndexWriter:
         while True:
             part = fold(effects, first, facts)
             complete = part.next == len(effects)
-            row = block_record(
-                block, part, parent=parent, complete=complete, earlier=self._rows, at=self._now()
+            undo_record = block_record(
+                block, part, parent=parent, complete=complete, earlier=self._undo_records, at=self._now()
             )
             if complete:
                 progress = replace(self.progress, head=block.ref(), partial=None)
             else:
                 progress = replace(self.progress, partial=Partial(block.number, block.hash, part.next))
-            if not await self._write_part(progress, part, row, facts):
+            if not await self._write_part(progress, part, undo_record, facts):
                 continue
-            self._rows.append(row.bare())
+            self._undo_records.append(undo_record.bare())
             if complete:
                 return
             first = part.next
@@ -159,14 +159,14 @@ class IndexWriter:
             part = fold(effects, first, facts)
             reached = end if part.next == len(effects) else effects[part.next].block_number
             progress = self._backfilled(contract, reached)
-            row = None
+            undo_record = None
             if part.results or decided(part.outcomes):
                 number = effects[first].block_number
-                row = backfill_record(number, self.progress.revision, part, at=self._now())
-            if not await self._write_part(progress, part, row, facts):
+                undo_record = backfill_record(number, self.progress.revision, part, at=self._now())
+            if not await self._write_part(progress, part, undo_record, facts):
                 continue
-            if row is not None:
-                self._not_finalized.append(row.bare())
+            if undo_record is not None:
+                self._not_finalized.append(undo_record.bare())
             first = part.next
         if not effects:
             self.progress = self._backfilled(contract, end)
@@ -193,62 +193,70 @@ class IndexWriter:
     async def undo_to(self, ancestor: Ref) -> Undone:
         """Undo every block above `ancestor`, newest first; return what they had ended."""
         reopened = Undone()
-        while self._rows and self._rows[-1].number > ancestor.number:
-            row = await self._store.row(self._rows[-1].position)
-            if row is None:
-                raise await self._explain_missing(self._rows[-1])
-            await self._undo(row, reopened)
-            self._rows.pop()
+        while self._undo_records and self._undo_records[-1].number > ancestor.number:
+            undo_record = await self._store.undo_record(self._undo_records[-1].position)
+            if undo_record is None:
+                raise await self._explain_missing(self._undo_records[-1])
+            await self._undo(undo_record, reopened)
+            self._undo_records.pop()
         if self.head.number > ancestor.number:
             self.pass_over(ancestor)
             await self.flush()
         return reopened
 
-    async def _explain_missing(self, row: UndoRecord) -> Exception:
+    async def _explain_missing(self, undo_record: UndoRecord) -> Exception:
         """Return why an undo record is gone: another writer used it, or else the table is damaged."""
         stored = await self._store.load()
         if stored is None or stored.revision != self.progress.revision:
             return CheckpointConflict("another writer has undone the block")
-        return Damaged(f"blocks {row.position} is gone: the undo record of block {row.number}")
+        return Damaged(
+            f"blocks {undo_record.position} is gone: the undo record of block {undo_record.number}"
+        )
 
     async def finalize(self, block: Ref | None) -> None:
         """Finalize what ended up to an indexed block that is final, then record that it is.
 
         Without a block, only what ended in backfilled ranges is finalized. Safe to repeat.
         """
-        final = [row for row in self._rows if block is not None and row.number <= block.number]
+        final = [
+            undo_record
+            for undo_record in self._undo_records
+            if block is not None and undo_record.number <= block.number
+        ]
         ended = self._not_finalized + final
         await self._finalize_transactions(ended)
         await self._finalize_mints(ended)
         if block is not None:
             self.progress = replace(self.progress, finalized=block)
             self._dirty = True
-        self._rows = self._rows[len(final) :]
+        self._undo_records = self._undo_records[len(final) :]
         self._not_finalized = []
-        self._spent += [row.position for row in ended]
+        self._spent += [undo_record.position for undo_record in ended]
 
-    async def _finalize_transactions(self, rows: Sequence[UndoRecord]) -> None:
-        places = [ended.place for row in rows for ended in row.transactions]
+    async def _finalize_transactions(self, undo_records: Sequence[UndoRecord]) -> None:
+        places = [ended.place for undo_record in undo_records for ended in undo_record.transactions]
         if not places:
             return
         at = self._now()
         refused = await self._store.finalize_transactions(places, at=at)
-        for row in rows:
-            for ended in row.transactions:
+        for undo_record in undo_records:
+            for ended in undo_record.transactions:
                 if ended.place not in refused:
-                    self._count_finalized(row, ended.mints, at)
+                    self._count_finalized(undo_record, ended.mints, at)
         for place, state in refused.items():
             if state is not TransactionState.FINAL:
                 log.error("transaction_not_final", sender=place.sender_id, nonce=place.nonce, state=state)
 
-    async def _finalize_mints(self, rows: Sequence[UndoRecord]) -> None:
-        mints = [mint_id for row in rows for mint_id in row.mints]
+    async def _finalize_mints(self, undo_records: Sequence[UndoRecord]) -> None:
+        mints = [mint_id for undo_record in undo_records for mint_id in undo_record.mints]
         if not mints:
             return
         at = self._now()
         refused = await self._store.finalize(mints, at=at)
-        for row in rows:
-            self._count_finalized(row, sum(mint_id not in refused for mint_id in row.mints), at)
+        for undo_record in undo_records:
+            self._count_finalized(
+                undo_record, sum(mint_id not in refused for mint_id in undo_record.mints), at
+            )
         for mint_id, status in refused.items():
             if status not in (MintStatus.FINALIZED, MintStatus.REVERTED):
                 log.error("mint_not_finalized", mint_id=mint_id, status=status)
@@ -267,14 +275,14 @@ class IndexWriter:
         await self._commit(replace(self.progress, writer=""), Write())
 
     async def _write_part(
-        self, progress: Progress, part: BlockPart, row: UndoRecord | None, facts: Facts
+        self, progress: Progress, part: BlockPart, undo_record: UndoRecord | None, facts: Facts
     ) -> bool:
         write = Write(
             tokens=part.tokens,
             transfers=part.transfers,
             results=part.results,
             outcomes=part.outcomes,
-            row=row,
+            undo_record=undo_record,
             aside=part.aside,
         )
         try:
@@ -301,8 +309,8 @@ class IndexWriter:
         after = None if end.sent_at is None else (self.progress.at - end.sent_at) / 1000
         self._metrics.stages.reached(end.status, after=after)
 
-    def _count_finalized(self, row: UndoRecord, mints: int, at: int) -> None:
-        after = None if row.at is None else (at - row.at) / 1000
+    def _count_finalized(self, undo_record: UndoRecord, mints: int, at: int) -> None:
+        after = None if undo_record.at is None else (at - undo_record.at) / 1000
         for _ in range(mints):
             self._metrics.stages.reached(MintStatus.FINALIZED, after=after)
 
@@ -349,23 +357,30 @@ class IndexWriter:
         report_outcome(outcome, mint, self._metrics)
         return True
 
-    async def _undo(self, row: UndoRecord, reopened: Undone) -> None:
-        """Undo the newest row; add what it had ended to `reopened`."""
-        whole = not row.first and not any(one.number == row.number for one in self._rows[:-1])
-        partial = None if whole else Partial(row.number, row.hash, row.first)
-        progress = replace(self.progress, head=row.parent_ref(), partial=partial)
-        places = {ended.place for ended in row.ended}
-        mints = await self._store.operations(row.mints)
+    async def _undo(self, undo_record: UndoRecord, reopened: Undone) -> None:
+        """Undo the newest record; add what it had ended to `reopened`."""
+        whole = not undo_record.first and not any(
+            one.number == undo_record.number for one in self._undo_records[:-1]
+        )
+        partial = None if whole else Partial(undo_record.number, undo_record.hash, undo_record.first)
+        progress = replace(self.progress, head=undo_record.parent_ref(), partial=partial)
+        places = {ended.place for ended in undo_record.ended}
+        mints = await self._store.operations(undo_record.mints)
         carrying = {place for mint in mints.values() if (place := carried_by(mint)) is not None}
         transactions = await self._store.transactions(places | carrying)
         write = Write(
-            tokens=tuple(TokenWrite(TokenKey(old.contract, old.token_id), old.token) for old in row.tokens),
-            erased_transfers=row.transfers,
-            reopened_transactions=tuple(ReopenedTransaction(ended.place, row.hash) for ended in row.ended),
-            reopened_mints=tuple(
-                reopened_mint(mint_id, mints.get(mint_id), transactions, row) for mint_id in row.mints
+            tokens=tuple(
+                TokenWrite(TokenKey(old.contract, old.token_id), old.token) for old in undo_record.tokens
             ),
-            erased_row=row,
+            erased_transfers=undo_record.transfers,
+            reopened_transactions=tuple(
+                ReopenedTransaction(ended.place, undo_record.hash) for ended in undo_record.ended
+            ),
+            reopened_mints=tuple(
+                reopened_mint(mint_id, mints.get(mint_id), transactions, undo_record)
+                for mint_id in undo_record.mints
+            ),
+            erased_record=undo_record,
         )
         try:
             await self._commit(progress, write)
@@ -374,7 +389,7 @@ class IndexWriter:
                 raise
             # Ownership is undone all the same: what someone else moved on is theirs to explain.
             about = {"mint_ids": sorted(stale.mints), "transactions": sorted(stale.transactions)}
-            log.error("mints_not_reopened", block=row.number, **about)  # noqa: TRY400 - no fault of the code
+            log.error("mints_not_reopened", block=undo_record.number, **about)  # noqa: TRY400 - no fault of the code
             left = replace(
                 write,
                 reopened_transactions=tuple(
@@ -386,8 +401,8 @@ class IndexWriter:
             )
             await self._commit(progress, left)
         carried = [transactions[place].operations for place in places if place in transactions]
-        reopened.operations += dict.fromkeys([*row.mints, *(one for each in carried for one in each)])
-        reopened.review += dict.fromkeys([*row.mints, *(one for each in carried for one in each[:1])])
+        reopened.operations += dict.fromkeys([*undo_record.mints, *(one for each in carried for one in each)])
+        reopened.review += dict.fromkeys([*undo_record.mints, *(one for each in carried for one in each[:1])])
 
 
 def _isolate(poisoned: Poisoned, part: BlockPart, facts: Facts) -> bool:

@@ -92,7 +92,7 @@ class UndoRecord(Frozen):
         return Ref(*self.parent)
 
     def bare(self) -> UndoRecord:
-        """Return the row without what only an undo needs: the form kept in memory."""
+        """Return the record without what only an undo needs: the form kept in memory."""
         return self.evolve(tokens=(), transfers=())
 
 
@@ -265,12 +265,12 @@ class Write:
     transfers: tuple[Transfer, ...] = ()
     results: tuple[TransactionResult, ...] = ()
     outcomes: tuple[Outcome, ...] = ()
-    row: UndoRecord | None = None
+    undo_record: UndoRecord | None = None
     erased_transfers: tuple[tuple[str, str], ...] = ()
     reopened_transactions: tuple[ReopenedTransaction, ...] = ()
     reopened_mints: tuple[ReopenedMint, ...] = ()
     """Transactions and mints that go back to where they were: the block of `erased_row` was undone."""
-    erased_row: UndoRecord | None = None
+    erased_record: UndoRecord | None = None
     aside: tuple[Aside, ...] = ()
     """Each in place of a token, a transfer, a transaction result or an outcome."""
     contracts: Mapping[str, int | None] = field(default_factory=dict)
@@ -353,16 +353,16 @@ class Store(Protocol):
         """
         ...
 
-    async def rows(self) -> list[UndoRecord]:
-        """Return every row, oldest first. Raises Damaged."""
+    async def undo_records(self) -> list[UndoRecord]:
+        """Return every undo record, oldest first. Raises Damaged."""
         ...
 
-    async def row(self, position: str) -> UndoRecord | None:
-        """Return one row with its undo records, None if there is none. Raises Damaged."""
+    async def undo_record(self, position: str) -> UndoRecord | None:
+        """Return one undo record, whole, None if there is none. Raises Damaged."""
         ...
 
     async def prune(self, positions: Sequence[str]) -> None:
-        """Delete rows; one that is gone already is no error."""
+        """Delete undo records; one that is gone already is no error."""
         ...
 
     async def tokens(self, keys: Sequence[TokenKey]) -> dict[TokenKey, Token | None]:

@@ -26,7 +26,9 @@ def block_record(
     """Return the undo record of a followed block's part; `earlier` are the records of the parts before it."""
     outcomes = decided(part.outcomes)
     # An effect may take several parts: these have its place, and are told apart by their order.
-    parts = sum(row.number == block.number and row.first == part.first for row in earlier)
+    parts = sum(
+        undo_record.number == block.number and undo_record.first == part.first for undo_record in earlier
+    )
     return UndoRecord(
         position=position(block.number, part.first) + (f"#{parts:03d}" if parts else ""),
         number=block.number,
@@ -53,7 +55,7 @@ def decided(outcomes: Sequence[Outcome]) -> list[Outcome]:
 
 
 def reopened_mint(
-    mint_id: str, mint: Operation | None, transactions: Mapping[Place, Transaction], row: UndoRecord
+    mint_id: str, mint: Operation | None, transactions: Mapping[Place, Transaction], undo_record: UndoRecord
 ) -> ReopenedMint:
     """Return where a record goes back to that has its outcome itself."""
     status = MintStatus.SUBMITTED
@@ -61,7 +63,7 @@ def reopened_mint(
         status = undone(mint)
     elif mint is not None and carried_by(mint) in transactions:
         status = MintStatus.BUILT
-    return ReopenedMint(mint_id, status, dict(row.elsewhere).get(mint_id, row.hash))
+    return ReopenedMint(mint_id, status, dict(undo_record.elsewhere).get(mint_id, undo_record.hash))
 
 
 def _ended_fields(results: Sequence[TransactionResult]) -> dict[str, tuple[EndedTransaction, ...]]:
