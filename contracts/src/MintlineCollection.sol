@@ -22,7 +22,7 @@ import {IERC7572} from "./IERC7572.sol";
 /// @dev Invariants, each held by `_mintOnce`, the only way to mint:
 ///  - a token id that was minted once is never minted again, even after it was burned;
 ///  - every mint emits ERC-721's `Transfer` and, right after it, `Minted` with the digest of the metadata.
-/// The digest lives in the event and not in storage: no code on chain reads it, whoever checks metadata reads logs
+/// The digest lives in the event and not in storage: no code on chain reads it, a check of metadata reads logs
 /// anyway, and a slot for it would cost 22,100 gas a mint.
 /// Not ERC721Enumerable (about 90,000 gas more a mint) and not ERC721URIStorage (a token's URI is the base URI and its id).
 contract MintlineCollection is
@@ -39,7 +39,7 @@ contract MintlineCollection is
 
     /// @notice The issuer's promise that `tokenId` may be minted to `to`, once, until `deadline`.
     /// @param tokenId The id to mint
-    /// @param to Who receives the token, whoever redeems
+    /// @param to Who receives the token, no matter who redeems
     /// @param metadataDigest The digest of the token's metadata JSON
     /// @param deadline The last block timestamp, in seconds since the epoch, at which the voucher may be redeemed
     struct Voucher {
@@ -216,7 +216,7 @@ contract MintlineCollection is
 
     /// @notice Whether the token was ever minted, including tokens burned since.
     /// @param tokenId The id
-    /// @return True from the token's mint on, for ever
+    /// @return True from the token's mint on, permanently
     function isMinted(uint256 tokenId) external view returns (bool) {
         return _minted.get(tokenId);
     }

@@ -182,7 +182,7 @@ def reassign(
     screen = Screen(as_json=as_json)
 
     async def work(custody: Custody) -> Wallet:
-        with screen.waiting("waiting for every copy of the api to know it"):
+        with screen.waiting("waiting until every API process knows the new owner"):
             async with (
                 AuditFiles(trail) as files,
                 EnclaveClient(address, credentials=None, authorization_keys=None, audit=files) as client,

@@ -1,8 +1,8 @@
 """What a user authorized, beside the operation's record: written once, before the record, and never changed.
 
 It is stored under the mint's id and the digest of what was asked for (`digest_of`), every field of which is
-on the mint's record and fixed there. So the record leads to its own authorization and to no other, whoever
-used the same Idempotency-Key; one that became no mint's is dropped with time.
+on the mint's record and fixed there. So the record leads to its own authorization and to no other, no matter
+who used the same Idempotency-Key; one that became no mint's is dropped with time.
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ class ConsumerMetrics:
         )
 
     def expect(self, queue: str) -> None:
-        """Begin every outcome of a queue at zero: the first dead letter is an increase, and rings."""
+        """Begin every outcome of a queue at zero: the first dead letter is an increase, and fires."""
         for outcome in OUTCOMES:
             self._messages.labels(queue, outcome)
 

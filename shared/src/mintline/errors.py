@@ -87,7 +87,7 @@ class BadRequest(Rejected):
 class Unusable(MintlineError):  # noqa: N818
     """One record cannot be read or written as it is, whatever is tried; nothing is wrong with its store.
 
-    Only an operator can repair it. Whoever works on many records sets it aside (`mintline.set_aside`).
+    Only an operator can repair it. Code that works on many records sets it aside (`mintline.set_aside`).
     """
 
 

@@ -1,8 +1,8 @@
 """Where wrapped keys are kept: one port, and the stores of a deployment side by side.
 
-A key's reference (`KeyRef.secret_id`) says which store holds it, so stores can coexist: whoever makes keys
+A key's reference (`KeyRef.secret_id`) says which store holds it, so stores can coexist: who makes keys
 picks the one for new ones, and a key is read from where its reference points. Both stores name a key by chain
-and address, so whoever holds a reference from before a migration finds the copy that took its place.
+and address, so the holder of a reference from before a migration finds the copy that took its place.
 """
 
 from __future__ import annotations

@@ -307,7 +307,7 @@ class SigningRefused(Message):
     code: str = Field(pattern=r"^[a-z0-9_]{1,64}$")
     """Looked up in `mintline.refusals`, which has the text for the user."""
     reason: str = ""
-    """Not read: whoever sends the message could choose it. Still sent, for broadcasters that ask for it."""
+    """Not read: the sender of the message could choose it. Still sent, for broadcasters that ask for it."""
     operation_id: str = Field(default="", max_length=64)
     """The operation that is to blame, where the intent is for several; empty if all are."""
 

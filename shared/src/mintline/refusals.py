@@ -77,7 +77,7 @@ REASONS: dict[RefusalCode, str] = {
     RefusalCode.BATCH_LINE: "The mint or its token is in the batch twice.",
     RefusalCode.BATCH_TOO_LARGE: "The batch does not fit into one request to the enclave.",
     RefusalCode.NONCE: "Something else was signed for this nonce of the wallet.",
-    RefusalCode.NONCE_FILLED: "This nonce of the wallet was given up and filled.",
+    RefusalCode.NONCE_FILLED: "This nonce of the wallet was filled by a no-op.",
     RefusalCode.TOKEN_ID: "The mint was signed for another token.",
     RefusalCode.REQUEST: "This request was signed under another nonce of the wallet, or for something else.",
     RefusalCode.GAS: "The gas limit exceeds the signing policy's.",

@@ -13,7 +13,7 @@ OPENID = "openid"
 """Lets the API ask the user pool whether a token still counts (`/oauth2/userInfo`)."""
 ACCOUNT_ADMIN = "aws.cognito.signin.user.admin"
 """Lets its holder change the user's password, attributes and second factor, or delete the user. Cognito gives
-it to whoever signs in directly, and to no client that does not list it. No token with it is accepted."""
+it to those who sign in directly, and to no client that does not list it. No token with it is accepted."""
 
 
 class Scope(StrEnum):

@@ -32,7 +32,7 @@ class Settings(BaseModel):
 
 
 class ServiceSettings(Settings):
-    """What every networked service reads besides."""
+    """What every networked service reads in addition."""
 
     aws_region: str = "us-east-1"
     aws_endpoint_url: str | None = None

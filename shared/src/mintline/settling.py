@@ -100,7 +100,7 @@ class Settler:
         self._failures.pop(received.message_id, None)
 
     async def _defer(self, received: Received, seconds: float) -> None:
-        """Postpone a message, for ever if need be: SQS itself would dead-letter it by its receive count."""
+        """Postpone a message, without limit: SQS itself would dead-letter it by its receive count."""
         if received.receive_count >= self._queue.max_receives - RENEW_MARGIN:
             await self._queues.renew(received)
         else:

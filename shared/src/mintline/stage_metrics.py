@@ -13,7 +13,7 @@ _SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 
 class StageMetrics:
     """Mints by the status that they reached, and how long the stage before it took; one per process.
 
-    Observed once per mint and status, right after the transition was written, by whoever wrote it.
+    Observed once per mint and status, right after the transition was written, by the service that wrote it.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:

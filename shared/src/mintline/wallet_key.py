@@ -91,9 +91,9 @@ def key_policy(
     """Return the key policy: the attested enclave unwraps, and nobody else ever does.
 
     Unless it `makes` new keys, those that it wrapped can be unwrapped, and that is all.
-    With `receives` keys of another KMS key are wrapped anew under this one, so the enclave's role may
-    encrypt. Encrypt knows no attestation: whoever has that role can wrap a key of their own making, which no
-    wallet's record leads to.
+    With `receives` keys of another KMS key are rewrapped under this one, so the enclave's role may
+    encrypt. Encrypt knows no attestation: anyone who has that role can wrap a key of its own making, which
+    no wallet's record leads to.
     `reassigned` are the users (`sub`) for whom the enclave wraps the keys of wallets that were another
     user's: its role may encrypt under their contexts alone.
     """

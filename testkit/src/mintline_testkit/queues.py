@@ -33,7 +33,7 @@ class _Stored:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A message that was given up, with why."""
+    """A dead letter, with its reason."""
 
     body: str
     group: str
@@ -111,7 +111,7 @@ class MemoryQueues:
         return len(self._line(queue).messages)
 
     def dead_letters(self, queue: Queue) -> list[DeadLetter]:
-        """Return what was given up, oldest first."""
+        """Return the dead letters, oldest first."""
         return list(self._line(queue).dead)
 
     def _line(self, queue: Queue) -> _Line:

@@ -51,7 +51,7 @@ class Settings(ChainSettings):
     cognito_jwks_url: str | None = None
     """None means `{cognito_issuer}/.well-known/jwks.json`."""
     sign_in_domains: tuple[str, ...] = ()
-    """Sites, as `host` or `host:port`, for which wallets may sign in to be linked, besides this API's own."""
+    """Sites, as `host` or `host:port`, for which wallets may sign in, beside this API's own."""
     rpc_urls: tuple[RpcEndpoint, ...] = ()
     """The chain's nodes in order of preference, read only. Without one, contract wallets cannot be linked,
     and unsigned transactions carry no nonce and no fees."""

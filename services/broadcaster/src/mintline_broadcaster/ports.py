@@ -191,7 +191,7 @@ class TransactionStore(Protocol):
         """Return the newest block that is final and indexed."""
 
     async def minting(self, mint: Mint) -> Transfer | None:
-        """Return the transfer that made a mint's token, whoever sent it; None if the index has none."""
+        """Return the transfer that made a mint's token, by any sender; None if the index has none."""
 
     async def minted_digest(self, mint: Mint) -> bytes | None:
         """Return the metadata digest that a mint's token was made with; None if the index has none."""

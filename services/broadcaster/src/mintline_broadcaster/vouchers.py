@@ -7,7 +7,7 @@
                                └──the deadline is past, finally──▶ rejected
 
 The wallet is the user's: its fees are never raised and its nonces never filled. What a node refuses is for
-the user to mend, so it ends nothing, and another transaction may follow as long as the voucher is good.
+the user to fix, so it ends nothing, and another transaction may follow as long as the voucher is good.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ LINGER = 0.2
 ROOM = 900_000
 """Bytes of a batch with its authorizations, which the signer's host sends in a frame of 1 MiB."""
 LINE_BYTES = 500
-"""What a line takes of that besides its authorization, at most."""
+"""What a line takes of that in addition to its authorization, at most."""
 
 
 @dataclass(eq=False, slots=True)

@@ -45,7 +45,7 @@ from mintline_builder.ports import Accounts, Advance, Claim, NotCommitted, accou
 log = structlog.get_logger(__name__)
 
 MAX_TRIES = 30
-"""Refusals after which a claim's message goes back: a hot account must not hold handlers for ever."""
+"""Refusals after which a claim's message goes back: a hot account must not hold handlers without end."""
 MAX_GUESSES = 100_000
 """Senders whose next nonce is remembered, those used last."""
 MAX_LEAP = 2**40

@@ -1,7 +1,7 @@
 """An authority for development: it does for a process what the Nitro hypervisor does for an enclave.
 
-Its root is trusted only where somebody names it; AWS's KMS never will. Whoever holds the authority's file can
-attest anything under that root, so only the process that plays the enclave may read it.
+Its root is trusted only where somebody names it; AWS's KMS never will. Anyone who holds the authority's file
+can attest anything under that root, so only the process that plays the enclave may read it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What operators do with messages that were given up: look at them, send them on again, drop them.
+"""What operators do with dead letters: look at them, send them back to their queue, drop them.
 
 A FIFO queue hands out at most ten messages of a group before it wants them settled. So a look shows the first
 ten of each sender, whereas redriving and dropping, which settle as they go, reach all.
@@ -30,7 +30,7 @@ BY_SQS = "max_receives"
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """One message that was given up, and why; `sent_at` is when, in Unix seconds."""
+    """One dead letter and its reason; `sent_at` is when, in Unix seconds."""
 
     message_id: str
     origin: str
@@ -51,7 +51,7 @@ class DeadLetter:
 
     @property
     def content(self) -> tuple[str, str]:
-        """What stays of a message that is sent on, and given up again under another id: group and body."""
+        """What a message keeps when it is redriven and dead-lettered again: group and body."""
         return self.group, self.body
 
     def to_json(self) -> dict[str, Any]:
@@ -103,7 +103,7 @@ class DeadLetters:
 
         Their deduplication ids are new, so that SQS does not take them for what it saw when they first came;
         sent twice, because a process died in between, they are still one. `ids` of None means all. What is
-        given up again at once, as its cause was not mended, stays: each message is sent back once.
+        dead-lettered again at once, as its cause was not fixed, stays: each message is sent back once.
         """
         back = await self._url(queue.queue_name(self._prefix))
         settled: list[DeadLetter] = []
@@ -135,7 +135,7 @@ class DeadLetters:
     ) -> AsyncIterator[tuple[str, list[DeadLetter]]]:
         """Yield the messages asked for, to be settled before the next; put back the others at the end.
 
-        `but` is looked at for each batch anew: contents that are not wanted.
+        `but` is read again for each batch: contents that are not wanted.
         """
         url = await self._url(queue.dead_letter_name(self._prefix))
         others: list[DeadLetter] = []

@@ -1,4 +1,4 @@
-"""What a write or a read can come to, besides success."""
+"""The outcomes of a write or a read other than success."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ class Queues:
         """Copy a message to its dead-letter queue with why it is there, then delete it.
 
         A crash between the two leaves it in both; the deduplication id keeps the copy single. A body that
-        leaves too little room for that says less of why: it must not come back for ever.
+        leaves too little room for that says less of why: it must not come back without end.
         """
         attributes = {
             "code": code,

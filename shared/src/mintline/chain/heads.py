@@ -1,7 +1,7 @@
 """News of new blocks over a WebSocket (`eth_subscribe`): a reason to look, never what is looked at.
 
-Whoever is woken polls, as it would have done anyway a little later. So a socket that is lost, silent, late or
-wrong costs latency and nothing else.
+A reader that is woken polls, as it would have done a little later. So a socket that is lost, silent, late
+or wrong costs latency and nothing else.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 class Heads:
     """Calls `wake` after each connection and for each new head that `url` (ws:// or wss://) tells of.
 
-    Reconnects for ever, after full-jitter backoff. `sleep` is in seconds.
+    Reconnects without end, after full-jitter backoff. `sleep` is in seconds.
     """
 
     def __init__(

@@ -62,7 +62,7 @@ class RpcEndpoint(_Part):
 
 
 class ChainSettings(ServiceSettings):
-    """What a service that asks a chain reads besides."""
+    """What a service that calls a chain reads in addition."""
 
     chain_id: int = Field(gt=0)
     rpc_urls: tuple[RpcEndpoint, ...] = Field(min_length=1)

@@ -86,7 +86,7 @@ def asked_token(operation: Operation) -> AskedToken:
 
 
 def asked_mint(operation: Operation) -> AskedMint:
-    """Return the fields of a request's digest that every mint has, whoever sends it."""
+    """Return the fields of a request's digest that every mint has, no matter who sends it."""
     assert isinstance(operation, Mint)
     assert operation.token_id is not None
     return {

@@ -1,4 +1,4 @@
-"""What both kinds of mint that redeem a voucher have in common, whoever redeems it."""
+"""What both kinds of mint that redeem a voucher have in common, no matter who redeems it."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ class MetadataCache:
     async def verified(self, key: str, digest: Callable[[], Awaitable[bytes | None]]) -> bytes | None:
         """Return a token's metadata, whose SHA-256 is what `digest` returns; None if either is missing.
 
-        Raises RequestRefused for an object with another digest: whoever wrote it, it is not what was minted.
+        Raises RequestRefused for an object with another digest: it is not what was minted.
         """
         body = self._cache.get(key)
         if body is None:
