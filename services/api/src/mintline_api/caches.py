@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
+from contextlib import suppress
 from typing import Generic, TypeVar
+
+from cachetools import TLRUCache
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -27,48 +29,31 @@ class BoundedCache(Generic[K, V]):
         looked_up: Callable[[bool], None] = lambda _: None,
     ) -> None:
         self._looked_up = looked_up
-        self._max_weight = max_weight
-        self._clock = clock
-        self._weigh = weight
-        self._weight = 0
-        self._entries: OrderedDict[K, tuple[V, float]] = OrderedDict()
+        self._entries: TLRUCache[K, tuple[V, float]] = TLRUCache(
+            max_weight,
+            ttu=lambda _, entry, now: now + entry[1],
+            timer=clock,
+            getsizeof=lambda entry: weight(entry[0]),
+        )
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def get(self, key: K) -> V | None:
         """Return the entry, unless it is absent or past its deadline."""
-        value = self._find(key)
-        self._looked_up(value is not None)
-        return value
-
-    def _find(self, key: K) -> V | None:
         entry = self._entries.get(key)
-        if entry is None:
-            return None
-        value, deadline = entry
-        if self._clock() >= deadline:
-            self.discard(key)
-            return None
-        self._entries.move_to_end(key)
-        return value
+        self._looked_up(entry is not None)
+        return None if entry is None else entry[0]
 
     def put(self, key: K, value: V, *, ttl: float = float("inf")) -> None:
         """Keep `value` for `ttl` seconds at most; one heavier than the whole cache is not kept."""
         self.discard(key)
-        weight = self._weigh(value)
-        if weight > self._max_weight:
-            return
-        self._entries[key] = (value, self._clock() + ttl)
-        self._weight += weight
-        while self._weight > self._max_weight:
-            self.discard(next(iter(self._entries)))
+        with suppress(ValueError):  # heavier than the whole cache
+            self._entries[key] = (value, ttl)
 
     def discard(self, key: K) -> None:
         """Forget the entry, if there is one."""
-        entry = self._entries.pop(key, None)
-        if entry is not None:
-            self._weight -= self._weigh(entry[0])
+        self._entries.pop(key, None)
 
 
 class SingleFlight(Generic[K, V]):
