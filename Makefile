@@ -17,7 +17,8 @@ PYTHON := $(shell unset PYTHONPATH PYTHONHOME; for p in python3 python3.13 pytho
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo test test-containers lint style types bench bench-enclave simulate chaos soak infra clean
+.PHONY: help setup up demo test test-containers lint style types bench bench-enclave simulate chaos soak infra \
+	wheels image eif clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -71,6 +72,43 @@ infra: setup ## Synthesize the AWS stacks offline, and check them: types, tests,
 		--project . --python ../.venv/bin/python
 	@cd infra && .venv/bin/mypy
 	@cd infra && .venv/bin/pytest
+
+VERSION = $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' pyproject.toml)
+REVISION = $(shell git rev-parse HEAD)
+PLATFORM ?= linux/amd64
+# How each image is built.
+IMAGE_api := --file services/api/Dockerfile
+IMAGE_builder := --file services/builder/Dockerfile
+IMAGE_broadcaster := --file services/broadcaster/Dockerfile
+IMAGE_indexer := --file services/indexer/Dockerfile
+IMAGE_signer-host := --file services/signer-enclave/Dockerfile.host
+IMAGE_signer-enclave := --file services/signer-enclave/Dockerfile.enclave
+BUILD = docker buildx build --platform $(PLATFORM) --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION)
+# Pushed by digest, with a bill of materials (SPDX) and the provenance beside it.
+PUSHED = --sbom=true --provenance=mode=max --metadata-file dist/$(IMAGE).json \
+	--output type=image,name=$(REGISTRY)/$(IMAGE),push-by-digest=true,name-canonical=true,push=true
+
+wheels: setup ## Build the wheels of all packages into dist/
+	@.venv/bin/uv build --quiet --all-packages --wheel --out-dir dist
+	@.venv/bin/uv build --quiet --wheel --out-dir dist infra
+
+image: ## Build an image: make image IMAGE=api PLATFORM=linux/arm64; REGISTRY=… pushes it by digest
+	@test -n "$(IMAGE_$(IMAGE))" || { echo "image: error: pass IMAGE=api or another service's image" >&2; exit 2; }
+	@mkdir -p dist
+	@$(BUILD) $(IMAGE_$(IMAGE)) $(if $(REGISTRY),$(PUSHED),--load --tag mintline/$(IMAGE):$(VERSION)) .
+
+eif: setup ## Build the enclave image of a deployment into dist/: make eif REGION=… KMS_KEY=ARN POLICY=FILE BLOBS=FOLDER
+	@test -n "$(REGION)" -a -n "$(KMS_KEY)" -a -n "$(POLICY)" -a -n "$(BLOBS)" \
+		|| { echo "eif: error: pass REGION, KMS_KEY, POLICY and BLOBS" >&2; exit 2; }
+	@$(MAKE) --no-print-directory image IMAGE=signer-enclave PLATFORM=$(PLATFORM)
+	@docker save mintline/signer-enclave:$(VERSION) --output dist/signer-enclave.tar
+	@SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) .venv/bin/mintline eif build dist/signer-enclave.tar \
+		--blobs "$(BLOBS)" --policy "$(POLICY)" \
+		--env MINTLINE_ENCLAVE_ADDRESS=vsock://any:5000 --env MINTLINE_KMS_PROXY_ADDRESS=vsock://3:8000 \
+		--env MINTLINE_KMS_ENDPOINT_URL=https://kms.$(REGION).amazonaws.com --env MINTLINE_KMS_KEY_ID=$(KMS_KEY) \
+		--out dist/signer-$(VERSION).eif
+	@.venv/bin/mintline eif pcrs dist/signer-$(VERSION).eif --json > dist/signer-$(VERSION).pcrs.json
+	@cat dist/signer-$(VERSION).pcrs.json
 
 clean: ## Forget the line's state: chain, queues, keys, logs
 	@if [ -x .venv/bin/mintline ]; then .venv/bin/mintline clean; else echo "nothing to remove"; fi

@@ -8,7 +8,8 @@ import shutil
 import subprocess
 import tomllib
 from collections.abc import Iterator
-from pathlib import Path
+from functools import cache
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
@@ -21,7 +22,6 @@ TEMPLATES = sorted(GITHUB.glob("ISSUE_TEMPLATE/*.yml"))
 CONFIGURATION = [*WORKFLOWS, *TEMPLATES, GITHUB / "dependabot.yml", ROOT / ".pre-commit-config.yaml"]
 MANIFESTS = {"uv": "uv.lock", "npm": "package-lock.json", "docker": "Dockerfile*"}
 """What Dependabot looks for in the directories of each ecosystem."""
-INSTALLED = {"node_modules", ".venv", ".mintline"}
 
 
 def read(path: Path) -> Any:
@@ -44,7 +44,7 @@ def make_calls(text: str) -> set[str]:
         call
         for line in map(str.strip, text.splitlines())
         if not line.startswith("#")
-        for call in re.findall(r"(?:^|^.*['\"&] ?)(?:\w+=\S+ )*make((?: [A-Z]+=\S+| [a-z][a-z-]*)+)", line)
+        for call in re.findall(r"(?:^|^.*['\"&] ?)(?:\w+=\S+ )*make((?: [A-Z_]+=\S+| [a-z][a-z-]*)+)", line)
     }
 
 
@@ -133,22 +133,44 @@ def test_ci__when_it_tests__covers_every_supported_python() -> None:
     assert gate[1].split() == supported_pythons()
 
 
+def test_release__when_it_builds_images__names_those_of_the_makefile_for_both_processors() -> None:
+    recipes = dict(
+        re.findall(r"^IMAGE_([a-z-]+) := --file (\S+)", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    )
+    for dockerfile in recipes.values():
+        assert (ROOT / dockerfile).is_file(), dockerfile
+    jobs = read(GITHUB / "workflows/release.yml")["jobs"]
+    assert jobs["images"]["strategy"]["matrix"]["processor"] == ["amd64", "arm64"]
+    for job in ("images", "sign"):
+        assert set(jobs[job]["strategy"]["matrix"]["image"]) == set(recipes)
+    assert set(recipes.values()) == {
+        str(path.relative_to(ROOT)) for path in ROOT.glob("services/*/Dockerfile*")
+    }
+
+
+def ours(folder: str, manifest: str) -> Iterator[str]:
+    """Yield the tracked manifests in folders that match a pattern of Dependabot's."""
+    for tracked in tracked_files():
+        path = PurePosixPath("/", tracked)
+        if folder in ("**/*", str(path.parent)) and path.match(manifest) and path.suffix != ".py":
+            yield tracked
+
+
+@cache
+def tracked_files() -> list[str]:
+    listed = subprocess.run(["git", "ls-files"], capture_output=True, text=True, cwd=ROOT, check=True)
+    return listed.stdout.splitlines()
+
+
 def test_dependabot__when_it_names_directories__finds_manifests_there() -> None:
     updates = {update["package-ecosystem"]: update for update in read(GITHUB / "dependabot.yml")["updates"]}
     assert set(updates) == {*MANIFESTS, "github-actions"}
     for ecosystem, manifest in MANIFESTS.items():
         update = updates[ecosystem]
         patterns = update.get("directories") or [update["directory"]]
-        folders = {
-            pattern: [ROOT]
-            if pattern == "/"
-            else [path for path in ROOT.glob(pattern.lstrip("/")) if path.is_dir()]
-            for pattern in patterns
-        }
-        covered = {path for found in folders.values() for folder in found for path in folder.glob(manifest)}
-        ours = {path for path in ROOT.rglob(manifest) if INSTALLED.isdisjoint(path.parts)}
-        assert {path for path in covered if INSTALLED.isdisjoint(path.parts)} == ours, ecosystem
-        assert all(any(folder.glob(manifest)) for folder in folders["/"]) if "/" in folders else True
+        named_paths = {pattern: set(ours(pattern, manifest)) for pattern in patterns}
+        assert all(named_paths.values()), ecosystem
+        assert set().union(*named_paths.values()) == set(ours("**/*", manifest)), ecosystem
 
 
 @named([path for path in TEMPLATES if path.name != "config.yml"])

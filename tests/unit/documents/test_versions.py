@@ -39,3 +39,10 @@ def test_package__when_it_is_built__reads_the_workspaces_version(path: Path) -> 
 @pytest.mark.parametrize("path", INSTALLED, ids=lambda path: path.parent.name)
 def test_package__when_it_is_installed__has_the_workspaces_version(path: Path) -> None:
     assert version(tomllib.loads(path.read_text())["project"]["name"]) == VERSION
+
+
+def test_dockerfile__when_it_is_built_without_a_version__claims_none() -> None:
+    dockerfiles = list(ROOT.glob("services/*/Dockerfile*"))
+    assert dockerfiles
+    for path in dockerfiles:
+        assert re.findall(r"^ARG VERSION=(.*)$", path.read_text(), re.MULTILINE) == ["unknown"], path
