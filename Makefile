@@ -17,7 +17,7 @@ PYTHON := $(shell unset PYTHONPATH PYTHONHOME; for p in python3 python3.13 pytho
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo test test-containers lint style types bench bench-enclave simulate chaos soak infra \
+.PHONY: help setup up demo test test-fast test-containers lint style types bench bench-enclave simulate chaos soak infra \
 	wheels image eif clean
 
 help: ## Show this list
@@ -33,7 +33,11 @@ up: setup ## Start the whole line and keep it running until Ctrl-C
 demo: setup ## Mint one NFT through the whole line, check it on chain, print it as JSON
 	@.venv/bin/mintline demo
 
-test: setup ## Run all tests; says which were skipped and why
+test-fast: setup ## Run the tests that need no emulator and are not slow, on all processors
+	@.venv/bin/pytest tests/unit tests/contract -m "not slow" -n logical --dist loadscope -q
+
+test: setup ## Run all tests, in over half an hour on two cores; says which were skipped and why
+	@echo "test: all tests, over half an hour on two cores; make test-fast runs those that need no emulator"
 	@.venv/bin/pytest tests -rs
 
 test-containers: setup ## Run the end-to-end tests against containers built from this checkout

@@ -166,6 +166,7 @@ DAMAGES: tuple[tuple[Callable[[World, random.Random], bytes], int], ...] = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 def test_verifier__when_documents_are_damaged__believes_none(world: World, seed: int) -> None:
     rng = random.Random(seed)

@@ -81,6 +81,7 @@ instants = st.datetimes(min_value=datetime(2000, 1, 1), max_value=datetime(2200,
 )
 
 
+@pytest.mark.slow
 @given(
     st.builds(
         SiweMessage,

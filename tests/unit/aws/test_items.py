@@ -16,6 +16,7 @@ values = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.text(), values))
 def test_item__when_encoded__decodes_to_itself(item: dict[str, Any]) -> None:
     decoded = decode_item(encode_item(item))

@@ -699,6 +699,7 @@ async def played(pipeline: Pipeline) -> tuple[Any, ...]:
     return list(pipeline.batches.statuses().values()), harness.open(), dict(harness.chain.pool), first.outcome
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scene", ENDS)
 async def test_batch__when_the_broadcaster_dies_at_any_call__then_the_end_is_the_same(
     harness: Harness, scene: str

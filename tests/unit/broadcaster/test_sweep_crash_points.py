@@ -160,6 +160,7 @@ async def played(line: Line, scene: str) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scene", SCENES)
 async def test_sweep__when_it_dies_at_any_call__then_the_end_is_the_same(
     harness: Harness, scene: str

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -216,6 +217,7 @@ def check_nonces(accounts: FaultyAccounts) -> None:
         assert accounts.tables.accounts[sender].next_nonce == first + len(nonces)
 
 
+@pytest.mark.slow
 @settings(max_examples=120, deadline=None)
 @example(seed=3, mints=150, senders=2, copies=3, faults=0.4)
 @given(

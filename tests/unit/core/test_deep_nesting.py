@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 SERVICES = ("mintline_api", "mintline_broadcaster", "mintline_builder", "mintline_indexer")
 READING = """
 import json
@@ -19,6 +21,7 @@ except RecursionError:
 """
 
 
+@pytest.mark.slow
 def test_services__when_they_read_json_nested_without_end__then_they_live() -> None:
     imports = "".join(f"import {package}.service\n" for package in SERVICES)
     done = subprocess.run(

@@ -9,6 +9,7 @@ BLOCK = "import sys; sys.modules['cryptography'] = None; import {module}"
 """`cryptography` comes only with the api and the signer; see each service's `pyproject.toml`."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "module", ["mintline_builder.service", "mintline_broadcaster.service", "mintline_indexer.service"]
 )

@@ -343,6 +343,7 @@ def check_mints(world: World) -> None:
         assert (transaction.state is TransactionState.FINAL) == done
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(SEEDS))
 async def test_index__when_the_chain_reorganises_and_processes_die__then_equals_a_replay(seed: int) -> None:
     world = World(seed)

@@ -386,6 +386,7 @@ async def test_session__when_flooded_beyond_a_rate__puts_one_record_and_a_count_
     assert sum(record.outcome == "signed" for record in peer.audited) == 30 + 1
 
 
+@pytest.mark.slow
 async def test_session__when_flooded_with_what_it_refuses__puts_a_bounded_number_of_records_on_the_trail(
     cast: Cast,
 ) -> None:

@@ -132,6 +132,7 @@ def test_envelope__when_an_algorithm_was_replaced__is_refused(old: bytes, new: b
         open_envelope(envelope.replace(old, new), KEY)
 
 
+@pytest.mark.slow
 def test_envelope__when_it_is_cut_or_changed_anywhere__never_breaks_otherwise() -> None:
     rng = random.Random(4)
     sound = enveloped(PLAINTEXT, KEY.public_key())

@@ -143,6 +143,7 @@ def test_host_settings__when_half_of_a_key_is_given__are_refused(cast: Cast, hal
         load(HostSettings, environment)
 
 
+@pytest.mark.slow
 def test_enclave__when_imported_whole__brings_no_client_and_no_host_along() -> None:
     script = (
         "import json, pkgutil, sys, importlib, mintline_signer.enclave as e\n"

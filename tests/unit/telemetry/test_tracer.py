@@ -110,6 +110,7 @@ async def test_tracer__when_no_collector_is_set__is_off_and_changes_nothing() ->
         assert (own, tracer.current()) == ("", "")
 
 
+@pytest.mark.slow
 def test_services__when_they_are_imported__do_not_load_opentelemetry() -> None:
     modules = "mintline_api mintline_builder mintline_signer.host mintline_broadcaster mintline_indexer"
     code = "; ".join(
