@@ -148,6 +148,22 @@ def test_release__when_it_builds_images__names_those_of_the_makefile_for_both_pr
     }
 
 
+def section(title: str) -> str:
+    return (ROOT / "CONTRIBUTING.md").read_text().partition(f"## {title}\n")[2].partition("\n## ")[0]
+
+
+def test_contributing__when_it_lists_the_gate__lists_what_ci_runs_in_its_order() -> None:
+    gate = re.findall(r"^(make .+|\.ci/.+)$", (ROOT / ".ci/run").read_text(), re.MULTILINE)
+    assert re.findall(r"^\| `([^`]+)` \|", section("The gate"), re.MULTILINE) == gate
+
+
+def test_contributing__when_it_says_where_things_would_go__names_what_is_there() -> None:
+    rows = section("Where would it go?")
+    assert len(re.findall(r"^\| an? ", rows, re.MULTILINE)) == 5
+    paths = re.findall(r"`([\w./-]+/[\w./-]*)`", rows)
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
 def ours(folder: str, manifest: str) -> Iterator[str]:
     """Yield the tracked manifests in folders that match a pattern of Dependabot's."""
     for tracked in tracked_files():
