@@ -23,9 +23,10 @@ import pytest_asyncio
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 
+from mintline import key_subjects
 from mintline.acceptance import Statement
 from mintline.audit.records import Batch
-from mintline.authorization import SEALING_SUBJECT, Sealer
+from mintline.authorization import Sealer
 from mintline.aws.authorizations import find_authorization
 from mintline.aws.dynamo import Dynamo
 from mintline.aws.key_stores import DynamoKeys, SecretsManagerKeys
@@ -243,7 +244,7 @@ class Victim:
         """Return the private half of the authorization key."""
         assert self.known.sealing is not None
         secret = await read_sealing_key(self.secretsmanager, self.known.sealing.secret_id)
-        context = encryption_context(SEALING_SUBJECT, secret.chain_id)
+        context = encryption_context(key_subjects.SEALING, secret.chain_id)
         answer = await self.emulator_kms.decrypt(CiphertextBlob=secret.wrapped, EncryptionContext=context)
         key = load_der_private_key(answer["Plaintext"], None)
         assert isinstance(key, ec.EllipticCurvePrivateKey)

@@ -26,6 +26,7 @@ from mintline.chain.rpc import Rpc
 from mintline.errors import Misconfigured, Rejected
 from mintline.fields import Address
 from mintline.key_stores import KeyStores, StoreName
+from mintline.key_subjects import ISSUER, RELAYER, TREASURY
 from mintline.messages import Frozen, KeyRef
 from mintline.records import Collection, scoped
 from mintline.resources import WALLET_KEY
@@ -39,7 +40,7 @@ from mintline_ops import platform_keys
 from mintline_ops.aws_clients import AwsCredentials, AwsService, aws_client
 from mintline_ops.collection import NAME, SYMBOL
 from mintline_ops.migrations import migrate
-from mintline_ops.platform_keys import ISSUER, RELAYER, TREASURY, SealingKey
+from mintline_ops.platform_keys import SealingKey
 from mintline_ops.run_file import corrupt, read_json
 
 PREFIX = "mintline"

@@ -16,6 +16,7 @@ from mintline.chain.node import Node
 from mintline.chain.rpc import Rpc
 from mintline.errors import Misconfigured
 from mintline.key_stores import KeyStores
+from mintline.key_subjects import ISSUER, RELAYER, TREASURY
 from mintline.records import Collection, scoped
 from mintline_ops import deployment_file, migrations, platform_keys
 from mintline_ops.collection import CollectionTerms, Deployer
@@ -23,7 +24,6 @@ from mintline_ops.deployment_file import Described
 from mintline_ops.deployments import settings_of
 from mintline_ops.keystore import KeystoreAccount, open_keystore
 from mintline_ops.migrations import Migrated
-from mintline_ops.platform_keys import ISSUER, RELAYER, TREASURY
 
 PATIENCE = 600.0
 """Seconds for a set-up transaction to be mined."""

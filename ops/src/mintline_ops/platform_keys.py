@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
     from types_aiobotocore_secretsmanager import SecretsManagerClient
 
-ISSUER, TREASURY, RELAYER = "platform:issuer", "platform:treasury", "platform:relayer-1"
-"""Whose keys the platform's own are, in KMS's encryption context."""
-
 
 class SealingKey(Frozen):
     """The key by which the api seals users' tokens for the enclaves."""

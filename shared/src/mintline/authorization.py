@@ -26,8 +26,6 @@ from mintline.messages import MAX_SEALED
 from mintline.p256 import KEY_ID_BYTES, load_p256, p256_key_id
 
 VERSION = 2
-SEALING_SUBJECT = "platform:sealing"
-"""`sub` of the sealing key's KMS encryption context."""
 _WITHOUT_ACCEPTANCE = 1
 """The version before there were acceptances."""
 _KEY_ID_AT = 1 + STATEMENT_BYTES

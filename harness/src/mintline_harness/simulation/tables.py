@@ -14,6 +14,7 @@ from typing import TypeVar
 from coincurve import PublicKey
 from pydantic import SecretStr
 
+from mintline import key_subjects
 from mintline.acceptance import Certificate
 from mintline.authorizations import MISSING, Authorization, Key
 from mintline.aws.key_stores import secret_name
@@ -311,9 +312,9 @@ def _signed(by: GeneratedKey, to: str, nonce: int, *, fee: int, gas: int, data: 
     return read(body.signed(signature.y_parity, signature.r, signature.s))
 
 
-ISSUER = key_ref("platform:issuer")
-TREASURY = key_ref("platform:treasury")
-RELAYER = key_ref("platform:relayer-1")
+ISSUER = key_ref(key_subjects.ISSUER)
+TREASURY = key_ref(key_subjects.TREASURY)
+RELAYER = key_ref(key_subjects.RELAYER)
 
 
 class Custody:

@@ -14,6 +14,7 @@ from typing import Literal, assert_never
 import structlog
 
 from mintline import kinds
+from mintline.key_subjects import PLATFORM, TREASURY
 from mintline.messages import AnyIntent, TransactionKind
 from mintline.queue_port import SendingPort
 from mintline.records import CANCELLED, Mint, Operation, Problem
@@ -27,8 +28,6 @@ NONCE_TAKEN = Problem(
     code="nonce_taken",
     reason="The transaction was not sent. Send the request again, with another Idempotency-Key.",
 )
-_PLATFORM = "platform:"
-_TREASURY = "platform:treasury"
 _CARRIED = (MintStatus.BUILT, MintStatus.SUBMITTED, MintStatus.MINED)
 
 log = structlog.get_logger(__name__)
@@ -80,9 +79,9 @@ def payer_of(intent: AnyIntent) -> Literal["wallet", "treasury", "relayer"]:
         case "sign_mint" | "sign_transfer" | "sign_burn":
             return "wallet"
         case "sign_noop":
-            if intent.signer.subject == _TREASURY:
+            if intent.signer.subject == TREASURY:
                 return "treasury"
-            return "relayer" if intent.signer.subject.startswith(_PLATFORM) else "wallet"
+            return "relayer" if intent.signer.subject.startswith(PLATFORM) else "wallet"
         case _:
             assert_never(intent.type)
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from botocore.exceptions import ClientError
 from pydantic import BeforeValidator, Field, PlainSerializer, ValidationError
 
-from mintline.authorization import SEALING_SUBJECT, key_id
+from mintline import key_subjects
+from mintline.authorization import key_id
 from mintline.aws.keys import encryption_context
 from mintline.aws.session import error_code, translated
 from mintline.errors import Conflict, Rejected
@@ -74,7 +75,7 @@ async def generate_sealing_key(kms: KMSClient, *, kms_key: str, chain_id: int) -
         pair = await kms.generate_data_key_pair_without_plaintext(
             KeyId=kms_key,
             KeyPairSpec="ECC_NIST_P256",
-            EncryptionContext=encryption_context(SEALING_SUBJECT, chain_id),
+            EncryptionContext=encryption_context(key_subjects.SEALING, chain_id),
         )
     return GeneratedSealingKey(
         public_key=pair["PublicKey"], wrapped=pair["PrivateKeyCiphertextBlob"], kms_key=pair["KeyId"]

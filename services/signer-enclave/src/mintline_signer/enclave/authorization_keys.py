@@ -8,7 +8,8 @@ from functools import partial
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
-from mintline.authorization import SEALING_SUBJECT, private_key_id
+from mintline import key_subjects
+from mintline.authorization import private_key_id
 from mintline_signer.enclave.pkcs8 import p256_key
 from mintline_signer.enclave.ports import Decrypter, Wrapper
 from mintline_signer.enclave.wrapped import opening
@@ -52,7 +53,7 @@ class AuthorizationKeyCache:
         return await asyncio.shield(flight)
 
     async def _unwrap(self, wrapped: WrappedAuthorizationKey) -> EllipticCurvePrivateKey:
-        context = {"sub": SEALING_SUBJECT, "chain": str(wrapped.chain_id)}
+        context = {"sub": key_subjects.SEALING, "chain": str(wrapped.chain_id)}
         try:
             der = await self._opening(wrapped.kms_key).decrypt(wrapped.wrapped, context)
             try:

@@ -16,18 +16,16 @@ from pydantic_core import ErrorDetails
 from mintline import strict_json
 from mintline.errors import Misconfigured
 from mintline.fields import Address, KmsKeyArn, Wei
+from mintline.key_subjects import PLATFORM
 from mintline.messages import Frozen
 from mintline_signer.enclave.tokens import AuthorizationPolicy
-
-PLATFORM = "platform:"
-"""Begins the subject of every key that is no user's."""
 
 
 class PlatformKey(Frozen):
     """A key of the platform: its address, and the `sub` of its KMS encryption context."""
 
     address: Address
-    subject: str = Field(pattern=r"^platform:[a-z0-9-]{1,64}$")
+    subject: str = Field(pattern=rf"^{PLATFORM}[a-z0-9-]{{1,64}}$")
 
 
 class Role(StrEnum):

@@ -9,7 +9,8 @@ import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from mintline.authorization import SEALING_SUBJECT, private_key_id
+from mintline import key_subjects
+from mintline.authorization import private_key_id
 from mintline_signer.enclave.curve import SigningKey
 from mintline_signer.enclave.pkcs8 import p256_key, secp256k1_scalar
 from mintline_signer.enclave.policy import SigningPolicy
@@ -34,7 +35,7 @@ class Rewrapper:
         """Return the key as it is wrapped now; raises EnclaveRefusal or EnclaveFailure."""
         if key.kms_key == self.to.arn:
             raise EnclaveRefusal(RefusalCode.REWRAP)
-        subject = key.subject if isinstance(key, WrappedKey) else SEALING_SUBJECT
+        subject = key.subject if isinstance(key, WrappedKey) else key_subjects.SEALING
         context = {"sub": subject, "chain": str(key.chain_id)}
         wrapping = _Wrapping(self.decrypter, self.to, confidential=self.confidential)
         return await wrapping.wrap(key, context, context)

@@ -8,10 +8,11 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from mintline.clock import UnixSeconds
 from mintline.eth import keccak256
+from mintline.key_subjects import PLATFORM
 from mintline.kinds import transaction_of
 from mintline.messages import AnyIntent, Intent, KeyRef, Message
 from mintline_signer.enclave.curve import SigningKey
-from mintline_signer.enclave.policy import PLATFORM, PlatformKey, Role, SigningPolicy
+from mintline_signer.enclave.policy import PlatformKey, Role, SigningPolicy
 from mintline_signer.errors import EnclaveFailure, EnclaveRefusal, FailureCode, RefusalCode
 from mintline_signer.protocol import Issued, Signed
 
