@@ -2,7 +2,7 @@
 
 A body that is no message is `rejected` with the code `undecodable`, without reaching the handler, and one of
 a type or version that only another release knows is `unsupported`. What the outcomes are, and what becomes of
-the message, is `settling`'s.
+the message, is `acknowledgement`'s.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 import structlog
 from pydantic import ValidationError
 
+from mintline.acknowledgement import Acknowledger, backoff
 from mintline.adaptive_limit import AdaptiveLimit
 from mintline.consumer_metrics import ConsumerMetrics
 from mintline.errors import (
@@ -32,7 +33,6 @@ from mintline.logging import message_context
 from mintline.messages import AnyMessage, decode, faults_of, mint_id_of
 from mintline.queue_port import QueuesPort, Received
 from mintline.resources import Queue
-from mintline.settling import Settler, backoff
 from mintline.tasks import all_ended, before, either, first
 from mintline.tracebacks import digest_of_traceback, frames
 from mintline.tracing import OFF, Tracer
@@ -124,7 +124,9 @@ class Consumer:
             metrics.expect(queue.name)
         self._tracer = tracer
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
-        self._settler = Settler(queues, queue, max_attempts=max_attempts, rng=self._rng, clock=clock)
+        self._acknowledger = Acknowledger(
+            queues, queue, max_attempts=max_attempts, rng=self._rng, clock=clock
+        )
         self._clock = clock
         self._now = now
         self._sleep = sleep
@@ -227,7 +229,7 @@ class Consumer:
         finally:
             self._slots.release()
         self._adapt(delivery.handling)
-        outcome, settle = self._settler.outcome(received, delivery.handling)
+        outcome, settle = self._acknowledger.outcome(received, delivery.handling)
         if self._metrics is not None:
             seconds, age = self._clock() - started, self._now() - received.sent_at
             self._metrics.observe(self._queue.name, outcome, seconds, age=age)

@@ -25,7 +25,7 @@ class FastTime:
         await asyncio.sleep(seconds / SPEED)
 
 
-class Line:
+class Harness:
     """A queue in memory, a consumer on it, and what its handler was given."""
 
     def __init__(self) -> None:
@@ -71,5 +71,5 @@ class Line:
 
 
 @pytest.fixture
-def line() -> Line:
-    return Line()
+def line() -> Harness:
+    return Harness()

@@ -13,12 +13,12 @@ from mintline.queue_port import Received
 from mintline.resources import Queue
 
 if TYPE_CHECKING:
-    from tests.unit.consumer.conftest import Line
+    from tests.unit.consumer.conftest import Harness
 
 QUEUE = Queue("test", senders=("a",), receiver="b", visibility_timeout=30, max_receives=1000)
 
 
-async def test_handlers__when_there_is_more_work__never_exceed_the_concurrency(line: "Line") -> None:
+async def test_handlers__when_there_is_more_work__never_exceed_the_concurrency(line: "Harness") -> None:
     line.put(*(f"m{i}" for i in range(60)))
     running = 0
     peak = 0
@@ -36,7 +36,7 @@ async def test_handlers__when_there_is_more_work__never_exceed_the_concurrency(l
     assert len(line.handled) == 60
 
 
-async def test_fetch__when_no_slot_is_free__does_not_take_messages(line: "Line") -> None:
+async def test_fetch__when_no_slot_is_free__does_not_take_messages(line: "Harness") -> None:
     line.put(*(f"m{i}" for i in range(10)))
     release = asyncio.Semaphore(0)
 
@@ -57,7 +57,7 @@ async def test_fetch__when_no_slot_is_free__does_not_take_messages(line: "Line")
     await running
 
 
-async def test_messages__when_one_is_slow__do_not_wait_for_it(line: "Line") -> None:
+async def test_messages__when_one_is_slow__do_not_wait_for_it(line: "Harness") -> None:
     line.put("slow", *(f"m{i}" for i in range(40)))
     release = asyncio.Event()
 
@@ -74,7 +74,7 @@ async def test_messages__when_one_is_slow__do_not_wait_for_it(line: "Line") -> N
 
 
 async def test_visibility__when_the_handler_outlasts_it__is_extended_so_that_nobody_else_gets_it(
-    line: "Line",
+    line: "Harness",
 ) -> None:
     line.put("long")
 
@@ -85,7 +85,7 @@ async def test_visibility__when_the_handler_outlasts_it__is_extended_so_that_nob
     assert line.handled == ["long"]
 
 
-async def test_crash__when_between_handler_and_delete__redelivers(line: "Line") -> None:
+async def test_crash__when_between_handler_and_delete__redelivers(line: "Harness") -> None:
     line.put("m")
     delete = line.queues.delete
     crashed = False
@@ -106,7 +106,7 @@ async def test_crash__when_between_handler_and_delete__redelivers(line: "Line") 
     assert line.handled == ["m", "m"]
 
 
-async def test_receive__when_it_fails__backs_off_and_goes_on(line: "Line") -> None:
+async def test_receive__when_it_fails__backs_off_and_goes_on(line: "Harness") -> None:
     line.put("m")
     receive = line.queues.receive
     failures = 0
@@ -130,7 +130,7 @@ async def test_receive__when_it_fails__backs_off_and_goes_on(line: "Line") -> No
 
 
 async def test_stop__when_handlers_finish_within_the_grace__settles_them_and_takes_no_more(
-    line: "Line",
+    line: "Harness",
 ) -> None:
     line.put("m1")
     release = asyncio.Event()
@@ -152,7 +152,9 @@ async def test_stop__when_handlers_finish_within_the_grace__settles_them_and_tak
     assert line.queues.waiting(QUEUE) == 1
 
 
-async def test_stop__when_the_grace_runs_out__cancels_and_makes_messages_visible_again(line: "Line") -> None:
+async def test_stop__when_the_grace_runs_out__cancels_and_makes_messages_visible_again(
+    line: "Harness",
+) -> None:
     line.put("stuck")
     cancelled = asyncio.Event()
 
@@ -174,7 +176,7 @@ async def test_stop__when_the_grace_runs_out__cancels_and_makes_messages_visible
     assert again.receive_count == 2
 
 
-async def test_stop__when_idle_in_a_long_poll__is_immediate(line: "Line") -> None:
+async def test_stop__when_idle_in_a_long_poll__is_immediate(line: "Harness") -> None:
     async def handle(_: str) -> None:
         pass
 
@@ -184,7 +186,7 @@ async def test_stop__when_idle_in_a_long_poll__is_immediate(line: "Line") -> Non
     await asyncio.wait_for(running, 0.25)
 
 
-async def test_run__when_cancelled__stops_gracefully_and_stays_cancelled(line: "Line") -> None:
+async def test_run__when_cancelled__stops_gracefully_and_stays_cancelled(line: "Harness") -> None:
     line.put("m")
     finished: list[str] = []
 
@@ -201,7 +203,7 @@ async def test_run__when_cancelled__stops_gracefully_and_stays_cancelled(line: "
     assert line.queues.waiting(QUEUE) == 0
 
 
-async def test_run__when_stopped_before_it_starts__takes_nothing(line: "Line") -> None:
+async def test_run__when_stopped_before_it_starts__takes_nothing(line: "Harness") -> None:
     line.put("m")
     line.stop.set()
 
@@ -214,7 +216,7 @@ async def test_run__when_stopped_before_it_starts__takes_nothing(line: "Line") -
 
 
 async def test_intake__when_handlers_are_throttled__then_shrinks_to_one_and_grows_back_as_they_succeed(
-    line: "Line",
+    line: "Harness",
 ) -> None:
     registry = CollectorRegistry()
     throttled, running, most = True, 0, 0

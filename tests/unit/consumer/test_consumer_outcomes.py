@@ -12,14 +12,14 @@ from mintline.errors import Conflict, Deferred, Rejected, Unavailable
 from mintline.queue_port import Received
 
 if TYPE_CHECKING:
-    from tests.unit.consumer.conftest import Line
+    from tests.unit.consumer.conftest import Harness
 
 from mintline.resources import Queue
 
 QUEUE = Queue("test", senders=("a",), receiver="b", visibility_timeout=30, max_receives=1000)
 
 
-async def test_message__when_handled__is_deleted(line: "Line") -> None:
+async def test_message__when_handled__is_deleted(line: "Harness") -> None:
     line.put("a", "b", "c")
 
     async def handle(_: str) -> None:
@@ -30,7 +30,7 @@ async def test_message__when_handled__is_deleted(line: "Line") -> None:
     assert line.queues.dead_letters(QUEUE) == []
 
 
-async def test_message__when_someone_was_first__is_dropped_in_silence(line: "Line") -> None:
+async def test_message__when_someone_was_first__is_dropped_in_silence(line: "Harness") -> None:
     line.put("a")
 
     async def handle(_: str) -> None:
@@ -42,7 +42,7 @@ async def test_message__when_someone_was_first__is_dropped_in_silence(line: "Lin
     assert [entry for entry in logs if entry["log_level"] in ("warning", "error")] == []
 
 
-async def test_message__when_its_handler_hangs__then_is_cancelled_and_comes_back(line: "Line") -> None:
+async def test_message__when_its_handler_hangs__then_is_cancelled_and_comes_back(line: "Harness") -> None:
     line.put("a")
     cancelled: list[str] = []
 
@@ -65,7 +65,7 @@ async def test_message__when_its_handler_hangs__then_is_cancelled_and_comes_back
     assert registry.get_sample_value("mintline_messages_total", labels) == 1
 
 
-async def test_message__when_its_handler_times_out_by_itself__then_that_is_a_failure(line: "Line") -> None:
+async def test_message__when_its_handler_times_out_by_itself__then_that_is_a_failure(line: "Harness") -> None:
     line.put("a")
 
     async def handle(_: str) -> None:
@@ -77,7 +77,9 @@ async def test_message__when_its_handler_times_out_by_itself__then_that_is_a_fai
     assert [entry["error"] for entry in logs if entry["event"] == "handler_failed"] == ["TimeoutError"]
 
 
-async def test_message__when_deferred_more_often_than_attempts__is_never_dead_lettered(line: "Line") -> None:
+async def test_message__when_deferred_more_often_than_attempts__is_never_dead_lettered(
+    line: "Harness",
+) -> None:
     line.put("a")
 
     async def handle(_: str) -> None:
@@ -89,7 +91,7 @@ async def test_message__when_deferred_more_often_than_attempts__is_never_dead_le
     assert line.queues.dead_letters(QUEUE) == []
 
 
-async def test_message__when_deferred_and_failing_by_turns__counts_only_failures(line: "Line") -> None:
+async def test_message__when_deferred_and_failing_by_turns__counts_only_failures(line: "Harness") -> None:
     line.put("a")
 
     async def handle(_: str) -> None:
@@ -103,7 +105,7 @@ async def test_message__when_deferred_and_failing_by_turns__counts_only_failures
     assert line.queues.dead_letters(QUEUE) == []
 
 
-async def test_message__when_the_queue_itself_would_give_up__is_replaced_by_a_copy(line: "Line") -> None:
+async def test_message__when_the_queue_itself_would_give_up__is_replaced_by_a_copy(line: "Harness") -> None:
     line.put("a")
     (line.queues._line(QUEUE).messages[0]).receive_count = QUEUE.max_receives - 51
 
@@ -124,7 +126,7 @@ async def test_message__when_the_queue_itself_would_give_up__is_replaced_by_a_co
     assert counts == [QUEUE.max_receives - 50, 1, 2]
 
 
-async def test_message__when_it_fails_for_a_while__comes_back_until_it_succeeds(line: "Line") -> None:
+async def test_message__when_it_fails_for_a_while__comes_back_until_it_succeeds(line: "Harness") -> None:
     line.put("a")
 
     async def handle(_: str) -> None:
@@ -142,7 +144,7 @@ async def test_message__when_it_fails_for_a_while__comes_back_until_it_succeeds(
     [(Unavailable("node down", retry_after=1), "node down"), (KeyError("secret"), "KeyError")],
 )
 async def test_message__when_attempts_run_out__is_dead_lettered_with_the_last_reason(
-    line: "Line", error: Exception, reason: str
+    line: "Harness", error: Exception, reason: str
 ) -> None:
     line.put("a")
 
@@ -158,7 +160,7 @@ async def test_message__when_attempts_run_out__is_dead_lettered_with_the_last_re
     assert len(dead.digest) == 16
 
 
-async def test_message__when_rejected__is_dead_lettered_at_once_with_code_and_reason(line: "Line") -> None:
+async def test_message__when_rejected__is_dead_lettered_at_once_with_code_and_reason(line: "Harness") -> None:
     line.put("a")
 
     async def handle(_: str) -> None:
@@ -174,7 +176,7 @@ async def test_message__when_rejected__is_dead_lettered_at_once_with_code_and_re
     "body", ["", "{", "[]", '{"type":"build_mint"}', '{"type":"Non sense","mint_id":"SECRET"}']
 )
 async def test_message__when_it_is_no_message__is_dead_lettered_unhandled_and_unquoted(
-    line: "Line", body: str
+    line: "Harness", body: str
 ) -> None:
     line.queues.put(QUEUE, body, group="g", dedup="d")
     line.put("good")
@@ -191,7 +193,7 @@ async def test_message__when_it_is_no_message__is_dead_lettered_unhandled_and_un
 
 
 async def test_message__when_its_handler_fails__is_logged_without_its_content(
-    line: "Line",
+    line: "Harness",
 ) -> None:
     line.put("SECRET")
 
@@ -207,7 +209,7 @@ async def test_message__when_its_handler_fails__is_logged_without_its_content(
     assert "cannot parse" not in str(logs)
 
 
-async def test_metrics__when_messages_end_differently__count_each_outcome(line: "Line") -> None:
+async def test_metrics__when_messages_end_differently__count_each_outcome(line: "Harness") -> None:
     line.put("done", "duplicate", "rejected")
     registry = CollectorRegistry()
 

@@ -6,14 +6,14 @@ import pytest
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
+from mintline import acknowledgement
 from mintline import consumer as consumer_module
-from mintline import settling
 from mintline.consumer import ConsumerMetrics
 from mintline.messages import AnyMessage, BuildMint, decode
 from mintline.resources import Queue
 
 if TYPE_CHECKING:
-    from tests.unit.consumer.conftest import Line
+    from tests.unit.consumer.conftest import Harness
 
 QUEUE = Queue("test", senders=("a",), receiver="b", visibility_timeout=30, max_receives=1000)
 NEXT = '{"type":"build_drop","version":1,"drop_id":"SECRET"}'
@@ -26,7 +26,7 @@ async def nothing(_: str) -> None:
 
 @pytest.mark.parametrize("body", [NEXT, NEXT_VERSION])
 async def test_message__when_another_release_knows_it__then_waits_for_a_copy_of_that(
-    line: "Line", monkeypatch: pytest.MonkeyPatch, body: str
+    line: "Harness", monkeypatch: pytest.MonkeyPatch, body: str
 ) -> None:
     line.queues.put(QUEUE, body, group="a", dedup="d")
     line.put("b", group="b")
@@ -57,9 +57,9 @@ async def test_message__when_another_release_knows_it__then_waits_for_a_copy_of_
     ("body", "unknown"), [(NEXT, "type build_drop"), (NEXT_VERSION, "version 2")], ids=["type", "version"]
 )
 async def test_message__when_no_copy_knows_it_for_long__then_is_dead_lettered_with_the_reason(
-    line: "Line", monkeypatch: pytest.MonkeyPatch, body: str, unknown: str
+    line: "Harness", monkeypatch: pytest.MonkeyPatch, body: str, unknown: str
 ) -> None:
-    monkeypatch.setattr(settling, "UNSUPPORTED_SECONDS", 10.0)
+    monkeypatch.setattr(acknowledgement, "UNSUPPORTED_SECONDS", 10.0)
     line.queues.put(QUEUE, body, group="a", dedup="d")
     began = line.time.clock()
     registry = CollectorRegistry()
@@ -76,7 +76,7 @@ async def test_message__when_no_copy_knows_it_for_long__then_is_dead_lettered_wi
 
 
 async def test_message__when_it_was_deferred_for_long_before__then_waits_for_an_upgraded_copy_all_the_same(
-    line: "Line", monkeypatch: pytest.MonkeyPatch
+    line: "Harness", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     line.queues.put(QUEUE, NEXT, group="a", dedup="d")
     stored = line.queues._line(QUEUE).messages[0]

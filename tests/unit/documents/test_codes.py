@@ -60,9 +60,13 @@ def literals() -> Iterator[str]:
     """Yield each code that is written out where an error or a problem is made; `*` stands for a variable."""
     names = error_names()
     for node in chain.from_iterable(ast.walk(tree) for tree in TREES):
-        if not isinstance(node, ast.Call) or name_of(node.func) not in {*names, "_bury", "_require_same"}:
+        if not isinstance(node, ast.Call) or name_of(node.func) not in {
+            *names,
+            "_dead_letter",
+            "_require_same",
+        }:
             continue
-        position = 1 if name_of(node.func) == "_bury" else 0
+        position = 1 if name_of(node.func) == "_dead_letter" else 0
         given = [k.value for k in node.keywords if k.arg == "code"] or node.args[position : position + 1]
         match given:
             case [ast.Constant(str(code))] if re.fullmatch(r"[a-z_]+", code):

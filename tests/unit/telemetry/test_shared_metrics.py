@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from mintline import settling
+from mintline import acknowledgement
 from mintline.cache_metrics import CacheMetrics
 from mintline.chain.rpc import Rpc, RpcError
 from mintline.chain.rpc_metrics import RpcMetrics
@@ -84,7 +84,7 @@ def test_counters_of_kinds__when_nothing_has_happened__stand_at_zero() -> None:
 
     for status in MintStatus:
         assert registry.get_sample_value("mintline_mints_total", {"status": status.value}) == 0
-    table = re.findall(r"(?m)^(?:returns|raises|fails|is cut).*  (\w+)$", settling.__doc__ or "")
+    table = re.findall(r"(?m)^(?:returns|raises|fails|is cut).*  (\w+)$", acknowledgement.__doc__ or "")
     assert sorted(table) == sorted(OUTCOMES)
     for outcome in OUTCOMES:
         labels = {"queue": "sign", "outcome": outcome}

@@ -53,8 +53,8 @@ def backoff(rng: random.Random, failures: int) -> float:
     return rng.uniform(0.5, 1) * min(BACKOFF_CAP, 2.0 ** min(failures, BACKOFF_DOUBLINGS))
 
 
-class Settler:
-    """Settles the messages of one queue. `clock` is monotonic, in seconds."""
+class Acknowledger:
+    """Acknowledges, postpones or dead-letters the messages of one queue. `clock` is monotonic, in seconds."""
 
     def __init__(
         self,
@@ -89,9 +89,9 @@ class Settler:
             case Unsupported() as error:
                 return self._wait_for_another(received, error)
             case Rejected() as error:
-                return "rejected", self._bury(received, error.code, error.reason, error)
+                return "rejected", self._dead_letter(received, error.code, error.reason, error)
             case Unusable() as error:
-                return "rejected", self._bury(received, "record_unusable", str(error), error)
+                return "rejected", self._dead_letter(received, "record_unusable", str(error), error)
             case error:
                 return self._retry(received, error)
 
@@ -116,7 +116,7 @@ class Settler:
             return "unsupported", self._defer(received, backoff(self._rng, received.receive_count))
         del self._unsupported[received.message_id]
         reason = f"{error}, nor does any other copy that received it within an hour"
-        return "exhausted", self._bury(received, "message_unsupported", reason, error)
+        return "exhausted", self._dead_letter(received, "message_unsupported", reason, error)
 
     def _retry(self, received: Received, error: BaseException) -> tuple[str, Awaitable[None]]:
         failures = self._failures.pop(received.message_id, 0) + 1
@@ -125,13 +125,13 @@ class Settler:
             self._failures.popitem(last=False)
         if failures >= self._max_attempts:
             reason = str(error) if isinstance(error, Retryable) else type(error).__name__
-            return "exhausted", self._bury(received, "attempts_exhausted", reason, error)
+            return "exhausted", self._dead_letter(received, "attempts_exhausted", reason, error)
         delay = error.retry_after if isinstance(error, Retryable) else None
         seconds = math.ceil(delay if delay is not None else backoff(self._rng, failures))
         outcome = "retried" if isinstance(error, Retryable) else "failed"
         return outcome, self._queues.change_visibility(received, seconds)
 
-    async def _bury(self, received: Received, code: str, reason: str, error: BaseException) -> None:
+    async def _dead_letter(self, received: Received, code: str, reason: str, error: BaseException) -> None:
         log.error("message_dead_lettered", queue=self._queue.name, message_id=received.message_id, code=code)
         await self._queues.dead_letter(received, code=code, reason=reason, digest=digest_of_traceback(error))
         self._failures.pop(received.message_id, None)
