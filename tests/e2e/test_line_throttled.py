@@ -26,7 +26,7 @@ MINTS = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class Harness:
     """A line that reaches AWS through the weather, and one of its users."""
 
     info: dict[str, Any]
@@ -68,7 +68,7 @@ class Line:
 
 
 @pytest.fixture
-async def throttled(tmp_path: Path) -> AsyncIterator[Line]:
+async def throttled(tmp_path: Path) -> AsyncIterator[Harness]:
     weather = Weather(random.Random(1), refusals=THROTTLED)
     async with AsyncExitStack() as stack:
 
@@ -80,11 +80,11 @@ async def throttled(tmp_path: Path) -> AsyncIterator[Line]:
         session = await stack.enter_async_context(aiohttp.ClientSession())
         (token,) = await sign_in_new(line.info, count=1)
         stack.callback(weather.calm)
-        yield Line(line.info, session, token, weather)
+        yield Harness(line.info, session, token, weather)
 
 
 async def test_line__when_aws_throttles_everything__then_says_when_to_come_again_and_loses_nothing(
-    throttled: Line,
+    throttled: Harness,
 ) -> None:
     line = throttled
     before = [await line.accepted(number) for number in range(MINTS)]

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.e2e
 
 
 @dataclass
-class Line:
+class Harness:
     state: Path
     info: dict[str, Any]
 
@@ -79,7 +79,7 @@ async def test_reassign__when_done__the_new_user_mints_with_the_old_address(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with running_stack(tmp_path, ports="free") as running:
-        line = Line(tmp_path, running.info)
+        line = Harness(tmp_path, running.info)
         old, token = await line.token()
         before = await line.mint(token, "before")
         await line.recreate()
@@ -91,7 +91,7 @@ async def test_reassign__when_done__the_new_user_mints_with_the_old_address(
     address = before["to"]
     monkeypatch.setenv("MINTLINE_REASSIGN", f"{old}:{new}:{address}")
     async with running_stack(tmp_path, ports="free") as running:
-        line = Line(tmp_path, running.info)
+        line = Harness(tmp_path, running.info)
         swapped = await line.reassign(new, old)
         done = await line.reassign(old, new)
         again = await line.reassign(old, new)
@@ -103,7 +103,7 @@ async def test_reassign__when_done__the_new_user_mints_with_the_old_address(
     # The policy need not name it any longer: the key is the new user's now.
     monkeypatch.delenv("MINTLINE_REASSIGN")
     async with running_stack(tmp_path, ports="free") as running:
-        line = Line(tmp_path, running.info)
+        line = Harness(tmp_path, running.info)
         sub, token = await line.token()
         after = await line.mint(token, "after")
         refused = await line.reassign(old, "another")

@@ -27,7 +27,7 @@ KEYS = 5
 
 
 @dataclass(frozen=True)
-class Line:
+class Harness:
     state: Path
     info: dict[str, Any]
 
@@ -62,9 +62,9 @@ class Line:
 
 
 @asynccontextmanager
-async def line_of(state: Path) -> AsyncIterator[Line]:
+async def line_of(state: Path) -> AsyncIterator[Harness]:
     async with running_stack(state, ports="free") as running:
-        yield Line(state, running.info)
+        yield Harness(state, running.info)
 
 
 async def test_rewrap__when_done__the_line_mints_with_the_old_kms_key_switched_off(

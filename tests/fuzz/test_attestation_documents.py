@@ -32,7 +32,7 @@ ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF581A0D
 
 
 @dataclass(frozen=True)
-class World:
+class Harness:
     """A sound document, its maker, and a stranger with an authority of the same names."""
 
     root: bytes
@@ -46,11 +46,11 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def world() -> World:
+def world() -> Harness:
     authority, other = (DevelopmentAuthority.create(now=NOW) for _ in range(2))
     attester = authority.attester("module", now=NOW)
     sound = attester.attest(module_id="module", at=NOW, pcrs=PCRS, public_key=bytes(294), nonce=b"nonce")
-    return World(authority.fingerprint, sound, attester, other.attester("module", now=NOW))
+    return Harness(authority.fingerprint, sound, attester, other.attester("module", now=NOW))
 
 
 def damaged(data: bytes, rng: random.Random) -> bytes:
@@ -84,11 +84,11 @@ def anything(rng: random.Random) -> Any:
     )
 
 
-def of_bytes(world: World, rng: random.Random) -> bytes:
+def of_bytes(world: Harness, rng: random.Random) -> bytes:
     return damaged(world.sound, rng)
 
 
-def of_envelope(world: World, rng: random.Random) -> bytes:
+def of_envelope(world: Harness, rng: random.Random) -> bytes:
     parts = cbor2.loads(world.sound)
     match rng.randrange(4):
         case 0:
@@ -103,7 +103,7 @@ def of_envelope(world: World, rng: random.Random) -> bytes:
     return cbor2.dumps(parts)
 
 
-def field_changed(world: World, rng: random.Random) -> bytes:
+def field_changed(world: Harness, rng: random.Random) -> bytes:
     fields = cbor2.loads(world.payload)
     name = rng.choice([*fields, "another"])
     match rng.randrange(5):
@@ -120,16 +120,16 @@ def field_changed(world: World, rng: random.Random) -> bytes:
     return cbor2.dumps(fields)
 
 
-def of_fields(world: World, rng: random.Random) -> bytes:
+def of_fields(world: Harness, rng: random.Random) -> bytes:
     protected, unprotected, _, signature = cbor2.loads(world.sound)
     return cbor2.dumps([protected, unprotected, field_changed(world, rng), signature])
 
 
-def of_fields_signed_by_a_stranger(world: World, rng: random.Random) -> bytes:
+def of_fields_signed_by_a_stranger(world: Harness, rng: random.Random) -> bytes:
     return cose.write(field_changed(world, rng), world.stranger.key)
 
 
-def of_path_signed_by_a_stranger(world: World, rng: random.Random) -> bytes:
+def of_path_signed_by_a_stranger(world: Harness, rng: random.Random) -> bytes:
     """Mix the certificates of two authorities, damage some, and sign by the stranger's key."""
     mine, theirs = (
         [*attester.cabundle, attester.certificate.public_bytes(Encoding.DER)]
@@ -149,14 +149,14 @@ def of_path_signed_by_a_stranger(world: World, rng: random.Random) -> bytes:
     return cose.write(cbor2.dumps(fields), world.stranger.key)
 
 
-def of_signature(world: World, rng: random.Random) -> bytes:
+def of_signature(world: Harness, rng: random.Random) -> bytes:
     *parts, signature = cbor2.loads(world.sound)
     r, s = int.from_bytes(signature[:48], "big"), int.from_bytes(signature[48:], "big")
     r, s = rng.choice(((s, r), (r, s ^ 1 << rng.randrange(384)), (r, 0), (0, s), (r, ORDER), (r, ORDER - s)))
     return cbor2.dumps([*parts, r.to_bytes(48, "big") + s.to_bytes(48, "big")])
 
 
-DAMAGES: tuple[tuple[Callable[[World, random.Random], bytes], int], ...] = (
+DAMAGES: tuple[tuple[Callable[[Harness, random.Random], bytes], int], ...] = (
     (of_bytes, 30),
     (of_envelope, 15),
     (of_fields, 25),
@@ -168,7 +168,7 @@ DAMAGES: tuple[tuple[Callable[[World, random.Random], bytes], int], ...] = (
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
-def test_verifier__when_documents_are_damaged__believes_none(world: World, seed: int) -> None:
+def test_verifier__when_documents_are_damaged__believes_none(world: Harness, seed: int) -> None:
     rng = random.Random(seed)
     damages, weights = zip(*DAMAGES, strict=True)
     reasons: Counter[str] = Counter()
@@ -190,6 +190,6 @@ def test_verifier__when_documents_are_damaged__believes_none(world: World, seed:
     assert reasons["unharmed"] < PER_SEED / 20
 
 
-def test_verifier__when_the_document_is_whole__believes_it(world: World) -> None:
+def test_verifier__when_the_document_is_whole__believes_it(world: Harness) -> None:
     said = verify(world.sound, root=world.root, at=NOW)
     assert hashlib.sha256(said.cabundle[0]).digest() == world.root

@@ -116,7 +116,7 @@ def transaction(nonce: int, **changes: Any) -> Transaction:
 
 
 @dataclass
-class Scene:
+class Harness:
     """A wallet's nonces were used by another's transactions: on the first node's own branch, finally."""
 
     ledger: MemoryTransactionStore = field(default_factory=MemoryTransactionStore)
@@ -174,11 +174,13 @@ class Scene:
 
 
 @pytest.fixture
-def scene() -> Scene:
-    return Scene()
+def scene() -> Harness:
+    return Harness()
 
 
-async def test_one_node__when_it_finalizes_a_branch_of_its_own__then_nothing_is_decided(scene: Scene) -> None:
+async def test_one_node__when_it_finalizes_a_branch_of_its_own__then_nothing_is_decided(
+    scene: Harness,
+) -> None:
     # The first node answers, and by its word all four nonces are used for good.
     assert await scene.node.transaction_count(WALLET) == 4
     assert await scene.node.transaction_count(WALLET, "finalized") == 4
@@ -189,7 +191,7 @@ async def test_one_node__when_it_finalizes_a_branch_of_its_own__then_nothing_is_
     assert await scene.asked_of_the_builder() == []
 
 
-async def test_nodes__when_the_chain_has_finalized_the_same__then_all_is_decided(scene: Scene) -> None:
+async def test_nodes__when_the_chain_has_finalized_the_same__then_all_is_decided(scene: Harness) -> None:
     scene.mine(scene.chain, scene.taken)
     await scene.check()
     assert scene.ledger.mints[f"mint_{STOPPED}"].status is MintStatus.REJECTED

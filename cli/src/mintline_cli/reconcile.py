@@ -13,7 +13,7 @@ from mintline_cli.output import Screen
 from mintline_indexer.reconciler.findings import MEANING, Finding
 from mintline_indexer.reconciler.passes import Pass
 from mintline_ops.deployments import Target
-from mintline_ops.reconcile import in_range, open_watch, report, settled
+from mintline_ops.reconcile import in_range, open_scheduled_checks, report, settled
 from mintline_ops.run_file import DEFAULT_STATE
 
 DEFAULT_BLOCKS = 1_000
@@ -86,7 +86,7 @@ async def watch(
     target: Target, screen: Screen, *, every: float, blocks: int, patience: float, admin_port: int
 ) -> None:
     """Check a deployment's newest final blocks again and again, until it is interrupted."""
-    async with open_watch(
+    async with open_scheduled_checks(
         target, every=every, blocks=blocks, patience=patience, admin_port=admin_port
     ) as watching:
         screen.say(f"metrics at {watching.metrics_url}")

@@ -82,7 +82,7 @@ async def in_range(
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
+class ScheduledChecks:
     """Checks of a deployment's newest final blocks, one every `seconds`."""
 
     metrics_url: str
@@ -100,16 +100,16 @@ class Watch:
 
 
 @asynccontextmanager
-async def open_watch(
+async def open_scheduled_checks(
     target: Target, *, every: float, blocks: int, patience: float, admin_port: int
-) -> AsyncIterator[Watch]:
+) -> AsyncIterator[ScheduledChecks]:
     """Open a watch of a deployment, with its metrics and readiness on a port of the loopback."""
     registry = process_registry()
     metrics = Metrics(registry)
     async with open_reconciler(target, metrics, blocks=blocks, patience=patience) as reconciler:
         checks: dict[str, Check] = {"passes": partial(reconciler.check_age, 3 * every)}
         async with Admin(host=HOST, port=admin_port, checks=checks, registry=registry) as admin:
-            yield Watch(f"http://{HOST}:{admin.port}/metrics", reconciler, every)
+            yield ScheduledChecks(f"http://{HOST}:{admin.port}/metrics", reconciler, every)
 
 
 def report(books: Books, found: Reconciliation) -> dict[str, Any]:

@@ -49,7 +49,7 @@ TREASURY = KeyRef(
 
 
 @dataclass
-class Before:
+class OldState:
     """A deployment's tables as the version before left them."""
 
     dynamo: Dynamo
@@ -104,7 +104,7 @@ class Before:
 
 
 @pytest.fixture
-async def before(aws_settings: ServiceSettings, aws_prefix: str) -> AsyncIterator[Before]:
+async def before(aws_settings: ServiceSettings, aws_prefix: str) -> AsyncIterator[OldState]:
     async with AsyncExitStack() as stack:
         client = await open_client(stack, "dynamodb", aws_settings, calls=AwsCalls())
         name = TOKENS_BY_COLLECTION.table_name(aws_prefix)
@@ -122,12 +122,12 @@ async def before(aws_settings: ServiceSettings, aws_prefix: str) -> AsyncIterato
         )
         dynamo = Dynamo(client, aws_prefix)
         stack.push_async_callback(dynamo.aclose)
-        yield Before(dynamo)
+        yield OldState(dynamo)
         await client.delete_table(TableName=name)
 
 
 async def test_migrate__when_the_tables_are_of_the_version_before__then_the_index_reads_as_it_was(
-    before: Before,
+    before: OldState,
 ) -> None:
     await before.checkpoint()
     tokens = [await before.token(1), await before.token(2**200), await before.token(3, owner=None)]
@@ -162,7 +162,7 @@ async def test_migrate__when_the_tables_are_of_the_version_before__then_the_inde
     assert [item["mint_id"] for item in in_block.items] == ["m1"]
 
 
-async def test_migrate__when_it_is_repeated__then_nothing_is_written_again(before: Before) -> None:
+async def test_migrate__when_it_is_repeated__then_nothing_is_written_again(before: OldState) -> None:
     await before.checkpoint()
     token = await before.token(1)
     await migrate(before.dynamo, treasury=TREASURY)
@@ -176,7 +176,7 @@ async def test_migrate__when_it_is_repeated__then_nothing_is_written_again(befor
 
 @pytest.mark.parametrize("broken", range(len(STEPS)))
 async def test_migrate__when_a_step_is_interrupted__then_the_next_run_goes_on_from_there(
-    before: Before, monkeypatch: pytest.MonkeyPatch, broken: int
+    before: OldState, monkeypatch: pytest.MonkeyPatch, broken: int
 ) -> None:
     monkeypatch.setattr(migrations, "PAGE", 1)
     await before.checkpoint()
@@ -218,7 +218,7 @@ async def test_migrate__when_a_step_is_interrupted__then_the_next_run_goes_on_fr
 
 
 async def test_migrate__when_an_indexer_writes_meanwhile__then_it_stops_before_it_changed_anything(
-    before: Before, monkeypatch: pytest.MonkeyPatch
+    before: OldState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await before.checkpoint()
     await before.token(1)
@@ -250,7 +250,7 @@ async def test_migrate__when_the_deployment_is_new__then_there_is_nothing_to_mov
 
 
 async def test_migrate__when_the_checkpoint_is_gone__then_no_old_token_or_undo_record_comes_back(
-    before: Before,
+    before: OldState,
 ) -> None:
     await before.checkpoint()
     await before.token(1)

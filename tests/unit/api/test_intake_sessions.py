@@ -36,7 +36,7 @@ class Kms:
         return certificate.signed(self.key.sign(certificate.to_sign(), ec.ECDSA(SHA256())))
 
 
-class World:
+class Harness:
     def __init__(self) -> None:
         self.now = START
         self.kms = Kms()
@@ -69,26 +69,26 @@ class World:
 
 
 @pytest.fixture
-def world() -> World:
-    return World()
+def world() -> Harness:
+    return Harness()
 
 
 async def test_state__when_the_session_is_certified__is_believed_by_the_intake_key_alone(
-    world: World,
+    world: Harness,
 ) -> None:
     await world.sessions.begin()
     spki = world.kms.key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     Statements([spki]).verify(world.state(), ACCEPTANCE, b"digest", now=world.now)
 
 
-async def test_state__when_there_is_no_certificate__is_unavailable_for_a_while(world: World) -> None:
+async def test_state__when_there_is_no_certificate__is_unavailable_for_a_while(world: Harness) -> None:
     with pytest.raises(Unavailable) as caught:
         world.state()
     assert caught.value.retry_after == RETRY_AFTER
     assert not await world.ready()
 
 
-async def test_state__when_the_certificate_has_run_out__is_unavailable(world: World) -> None:
+async def test_state__when_the_certificate_has_run_out__is_unavailable(world: Harness) -> None:
     await world.sessions.begin()
     world.now += MAX_VALIDITY
     assert not await world.ready()
@@ -96,14 +96,14 @@ async def test_state__when_the_certificate_has_run_out__is_unavailable(world: Wo
         world.state()
 
 
-async def test_begin__when_kms_is_away__lets_the_process_start(world: World) -> None:
+async def test_begin__when_kms_is_away__lets_the_process_start(world: Harness) -> None:
     world.kms.away = True
     await world.sessions.begin()
     assert not await world.ready()
 
 
 async def test_renew__when_another_key_signs__keeps_the_session_in_use_and_logs_an_error(
-    world: World,
+    world: Harness,
 ) -> None:
     await world.sessions.begin()
     before = world.state().certificate
@@ -117,7 +117,7 @@ async def test_renew__when_another_key_signs__keeps_the_session_in_use_and_logs_
 
 
 async def test_begin__when_kms_hangs__lets_the_process_start(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mintline_api.auth.intake_sessions.FIRST_TRY", 0.01)
     world.kms.hangs = True
@@ -125,7 +125,7 @@ async def test_begin__when_kms_hangs__lets_the_process_start(
     assert not await world.ready()
 
 
-async def test_keep__when_kms_answers__renews_every_hour_with_another_key(world: World) -> None:
+async def test_keep__when_kms_answers__renews_every_hour_with_another_key(world: Harness) -> None:
     await world.sessions.begin()
     await world.keep(4 * RENEWED_AFTER)
     assert len(world.kms.signed) in (4, 5)
@@ -133,7 +133,7 @@ async def test_keep__when_kms_answers__renews_every_hour_with_another_key(world:
     assert await world.ready()
 
 
-async def test_keep__when_kms_is_away_for_less_than_an_hour__nothing_shows(world: World) -> None:
+async def test_keep__when_kms_is_away_for_less_than_an_hour__nothing_shows(world: Harness) -> None:
     await world.sessions.begin()
     world.kms.away = True
     await world.keep(RENEWED_AFTER + 3000)
@@ -144,7 +144,7 @@ async def test_keep__when_kms_is_away_for_less_than_an_hour__nothing_shows(world
 
 
 async def test_keep__when_kms_was_away_at_the_start__certifies_within_seconds_of_its_return(
-    world: World,
+    world: Harness,
 ) -> None:
     world.kms.away = True
     await world.sessions.begin()
@@ -155,7 +155,7 @@ async def test_keep__when_kms_was_away_at_the_start__certifies_within_seconds_of
 
 
 async def test_renew__when_kms_signs_with_another_key__is_unavailable_and_keeps_the_one_in_use(
-    world: World,
+    world: Harness,
 ) -> None:
     await world.sessions.begin()
     before = world.state().certificate

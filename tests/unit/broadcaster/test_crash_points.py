@@ -72,7 +72,7 @@ async def test_broadcast__when_it_dies_at_a_point__then_redelivery_ends_in_the_s
     assert set(harness.chain.receipts) == {message.tx_hash}
 
 
-class Line:
+class Pipeline:
     """The broadcaster between a signer and a chain, all in memory, with faults drawn from a seed."""
 
     def __init__(self, harness: Harness, seed: int) -> None:
@@ -179,7 +179,7 @@ class Line:
 async def test_line__when_processes_die_anywhere__then_every_nonce_is_used_once_and_every_send_was_on_record(
     harness: Harness, seed: int
 ) -> None:
-    line = Line(harness, seed)
+    line = Pipeline(harness, seed)
     await line.start()
     for turn in range(2000):
         line.faults = 0.1 if turn < 500 else 0.0

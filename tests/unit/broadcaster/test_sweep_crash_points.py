@@ -82,7 +82,7 @@ async def sent(harness: Harness, *intents: Any) -> None:
         await harness.broadcast(intent)
 
 
-class Line:
+class Pipeline:
     """A signer, a builder and an indexer that never fail, and a sweep that dies at a call."""
 
     def __init__(self, harness: Harness) -> None:
@@ -142,7 +142,7 @@ SCENES: dict[str, Callable[[Harness], Awaitable[None]]] = {
 }
 
 
-async def played(line: Line, scene: str) -> dict[str, Any]:
+async def played(line: Pipeline, scene: str) -> dict[str, Any]:
     """Play a scene to its end, and return what came of it."""
     await SCENES[scene](line.harness)
     for _ in range(12):
@@ -165,7 +165,7 @@ async def played(line: Line, scene: str) -> dict[str, Any]:
 async def test_sweep__when_it_dies_at_any_call__then_the_end_is_the_same(
     harness: Harness, scene: str
 ) -> None:
-    line = Line(harness)
+    line = Pipeline(harness)
     expected = await played(line, scene)
     assert expected["pool"] == {}
     assert expected["open"] == []
@@ -173,7 +173,7 @@ async def test_sweep__when_it_dies_at_any_call__then_the_end_is_the_same(
         expected["statuses"].values()
     )
     for dies_at in range(1, min(line.calls, 120)):
-        again = Line(type(harness)())
+        again = Pipeline(type(harness)())
         again.dies_at = dies_at
         assert await played(again, scene) == expected, dies_at
 

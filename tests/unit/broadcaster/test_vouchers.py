@@ -102,7 +102,7 @@ def made_in_block(block: int, recipient: str) -> Transfer:
 
 
 @dataclass
-class Line:
+class Harness:
     now: int = NOW
     store: MemoryTransactionStore = field(default_factory=MemoryTransactionStore)
     chain: MemoryChain = field(default_factory=lambda: MemoryChain(decoded))
@@ -149,11 +149,11 @@ class Line:
 
 
 @pytest.fixture
-def line() -> Line:
-    return Line()
+def line() -> Harness:
+    return Harness()
 
 
-async def test_voucher__when_it_is_the_mints_own__then_its_user_can_have_it(line: Line) -> None:
+async def test_voucher__when_it_is_the_mints_own__then_its_user_can_have_it(line: Harness) -> None:
     line.put()
 
     await line.issue()
@@ -165,7 +165,7 @@ async def test_voucher__when_it_is_the_mints_own__then_its_user_can_have_it(line
 @pytest.mark.parametrize(
     "status", [MintStatus.ISSUED, MintStatus.SUBMITTED, MintStatus.MINED, MintStatus.REJECTED]
 )
-async def test_voucher__when_delivered_again__then_nothing_moves(line: Line, status: MintStatus) -> None:
+async def test_voucher__when_delivered_again__then_nothing_moves(line: Harness, status: MintStatus) -> None:
     before = line.put(status, voucher_signature=SIGNATURE)
 
     await line.issue()
@@ -186,7 +186,7 @@ async def test_voucher__when_delivered_again__then_nothing_moves(line: Line, sta
     ],
 )
 async def test_voucher__when_it_is_not_the_mints_own__then_it_is_poison(
-    line: Line, changes: dict[str, Any]
+    line: Harness, changes: dict[str, Any]
 ) -> None:
     before = line.put(**changes)
 
@@ -196,13 +196,13 @@ async def test_voucher__when_it_is_not_the_mints_own__then_it_is_poison(
     assert line.mint == before
 
 
-async def test_voucher__when_there_is_no_such_mint__then_it_is_poison(line: Line) -> None:
+async def test_voucher__when_there_is_no_such_mint__then_it_is_poison(line: Harness) -> None:
     with pytest.raises(Rejected, match="mint_unknown"):
         await line.issue()
 
 
 async def test_voucher__when_the_enclave_refuses_it__then_the_mint_ends_and_no_nonce_is_filled(
-    line: Line,
+    line: Harness,
 ) -> None:
     line.put()
     refusal = SigningRefused(intent=REQUEST, code="policy_voucher_ttl", reason="Visit evil.example.")
@@ -219,7 +219,7 @@ async def test_voucher__when_the_enclave_refuses_it__then_the_mint_ends_and_no_n
     assert line.mint.problem == problem_of("policy_voucher_ttl")
 
 
-async def test_transaction__when_the_node_takes_it__then_the_mint_is_submitted(line: Line) -> None:
+async def test_transaction__when_the_node_takes_it__then_the_mint_is_submitted(line: Harness) -> None:
     line.put(MintStatus.ISSUED)
     message = transaction(nonce=0)
 
@@ -233,7 +233,7 @@ async def test_transaction__when_the_node_takes_it__then_the_mint_is_submitted(l
     assert (recorded.kind, recorded.mint_id, recorded.sender) == ("self_redeem", "m1", USER)
 
 
-async def test_transaction__when_delivered_again__then_it_is_one_attempt(line: Line) -> None:
+async def test_transaction__when_delivered_again__then_it_is_one_attempt(line: Harness) -> None:
     line.put(MintStatus.ISSUED)
     for _ in range(3):
         await line.relay(transaction())
@@ -245,7 +245,7 @@ async def test_transaction__when_delivered_again__then_it_is_one_attempt(line: L
 
 
 async def test_transaction__when_the_process_died_before_the_send__then_it_is_on_record_already(
-    line: Line, monkeypatch: pytest.MonkeyPatch
+    line: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     line.put(MintStatus.ISSUED)
     seen: list[tuple[bool, int]] = []
@@ -262,26 +262,26 @@ async def test_transaction__when_the_process_died_before_the_send__then_it_is_on
     assert line.mint.status is MintStatus.ISSUED
 
 
-def poor(line: Line) -> SelfRedeem:
+def poor(line: Harness) -> SelfRedeem:
     line.chain.default_balance = 1
     return transaction()
 
 
-def used(line: Line) -> SelfRedeem:
+def used(line: Harness) -> SelfRedeem:
     line.chain.use_nonce(USER)
     return transaction()
 
 
-def cheap(line: Line) -> SelfRedeem:
+def cheap(line: Harness) -> SelfRedeem:
     line.chain.minimum_tip = 2 * GWEI
     return transaction()
 
 
-def tight(_: Line) -> SelfRedeem:
+def tight(_: Harness) -> SelfRedeem:
     return transaction(gas=20_000)
 
 
-def huge(line: Line) -> SelfRedeem:
+def huge(line: Harness) -> SelfRedeem:
     return transaction(gas=line.chain.block_gas + 1)
 
 
@@ -296,7 +296,7 @@ def huge(line: Line) -> SelfRedeem:
     ],
 )
 async def test_transaction__when_the_node_refuses_it__then_the_user_reads_why_and_the_voucher_waits(
-    line: Line, arrange: Any, fact: SendFact
+    line: Harness, arrange: Any, fact: SendFact
 ) -> None:
     line.put(MintStatus.ISSUED)
 
@@ -307,7 +307,9 @@ async def test_transaction__when_the_node_refuses_it__then_the_user_reads_why_an
     assert len(line.mint.attempts) == 1
 
 
-async def test_transaction__when_signed_again_after_a_refusal__then_the_problem_is_gone(line: Line) -> None:
+async def test_transaction__when_signed_again_after_a_refusal__then_the_problem_is_gone(
+    line: Harness,
+) -> None:
     line.put(MintStatus.ISSUED)
     await line.relay(used(line))
     await line.relay(transaction(nonce=1))
@@ -317,7 +319,7 @@ async def test_transaction__when_signed_again_after_a_refusal__then_the_problem_
     assert [attempt.nonce for attempt in line.mint.attempts] == [0, 1]
 
 
-async def test_transaction__when_a_better_one_follows__then_both_are_attempts(line: Line) -> None:
+async def test_transaction__when_a_better_one_follows__then_both_are_attempts(line: Harness) -> None:
     line.put(MintStatus.ISSUED)
     await line.relay(transaction())
     await line.relay(transaction(fees=10 * GWEI + 1, tip=GWEI + 1))
@@ -330,7 +332,7 @@ async def test_transaction__when_a_better_one_follows__then_both_are_attempts(li
     assert len(line.mint.attempts) == 3
 
 
-async def test_transaction__when_it_is_mined_already__then_it_is_no_problem(line: Line) -> None:
+async def test_transaction__when_it_is_mined_already__then_it_is_no_problem(line: Harness) -> None:
     line.put(MintStatus.ISSUED)
     await line.relay(transaction())
     line.chain.mine()
@@ -340,7 +342,7 @@ async def test_transaction__when_it_is_mined_already__then_it_is_no_problem(line
     assert line.problem is None
 
 
-async def test_transaction__when_the_pool_is_full__then_it_is_sent_again_later(line: Line) -> None:
+async def test_transaction__when_the_pool_is_full__then_it_is_sent_again_later(line: Harness) -> None:
     line.put(MintStatus.ISSUED)
     line.chain.pool_size = 0
     line.chain.nonces[USER] = 0
@@ -353,7 +355,7 @@ async def test_transaction__when_the_pool_is_full__then_it_is_sent_again_later(l
 
 @pytest.mark.parametrize("status", [MintStatus.MINED, MintStatus.FINALIZED, MintStatus.REJECTED])
 async def test_transaction__when_the_mint_is_at_its_end__then_it_is_not_sent(
-    line: Line, status: MintStatus
+    line: Harness, status: MintStatus
 ) -> None:
     before = line.put(status)
 
@@ -372,7 +374,7 @@ async def test_transaction__when_the_mint_is_at_its_end__then_it_is_not_sent(
     ],
 )
 async def test_transaction__when_it_is_not_the_mints__then_it_is_poison(
-    line: Line, changes: dict[str, Any], code: str
+    line: Harness, changes: dict[str, Any], code: str
 ) -> None:
     line.put(MintStatus.ISSUED)
 
@@ -398,7 +400,7 @@ OTHERS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("what", OTHERS)
 async def test_transaction__when_its_bytes_are_not_what_the_record_says__then_it_changes_nothing(
-    line: Line, what: str
+    line: Harness, what: str
 ) -> None:
     """A message may claim anything of its bytes; what is on record decides."""
     before = line.put(MintStatus.ISSUED)
@@ -415,7 +417,7 @@ async def test_transaction__when_its_bytes_are_not_what_the_record_says__then_it
     "changes", [{"nonce": 5}, {"fees": Fees(max_fee_per_gas=1, max_priority_fee_per_gas=1)}]
 )
 async def test_transaction__when_the_message_claims_other_numbers_than_its_bytes__then_it_changes_nothing(
-    line: Line, changes: dict[str, Any]
+    line: Harness, changes: dict[str, Any]
 ) -> None:
     before = line.put(MintStatus.ISSUED)
 
@@ -425,7 +427,7 @@ async def test_transaction__when_the_message_claims_other_numbers_than_its_bytes
     assert (line.mint, line.store.signed, line.chain.sends) == (before, {}, [])
 
 
-async def test_transaction__when_its_bytes_are_no_transaction__then_it_changes_nothing(line: Line) -> None:
+async def test_transaction__when_its_bytes_are_no_transaction__then_it_changes_nothing(line: Harness) -> None:
     before = line.put(MintStatus.ISSUED)
 
     with pytest.raises(OutcomeRefused, match="raw_mismatch"):
@@ -445,7 +447,7 @@ async def test_transaction__when_its_bytes_are_no_transaction__then_it_changes_n
     ids=["authorization", "subject", "token id", "deadline"],
 )
 async def test_voucher__when_the_enclave_refused_another_request_than_the_records__then_the_mint_goes_on(
-    line: Line, changes: dict[str, Any]
+    line: Harness, changes: dict[str, Any]
 ) -> None:
     """A queue writer can have the enclave refuse something of its own, in the mint's name."""
     before = line.put()
@@ -462,7 +464,7 @@ async def test_voucher__when_the_enclave_refused_another_request_than_the_record
 )
 @pytest.mark.parametrize("status", [MintStatus.ISSUED, MintStatus.SUBMITTED])
 async def test_voucher__when_its_token_id_was_finally_minted_by_another__then_its_mint_is_rejected(
-    line: Line, status: MintStatus, recipient: str, digest: bytes
+    line: Harness, status: MintStatus, recipient: str, digest: bytes
 ) -> None:
     mint = line.put(status)
     line.store.mintings[CONTRACT, 7] = made_in_block(8, recipient)
@@ -474,14 +476,14 @@ async def test_voucher__when_its_token_id_was_finally_minted_by_another__then_it
     assert (line.mint.status, line.mint.problem) == (MintStatus.REJECTED, TOKEN_TAKEN)
 
 
-async def test_transaction__when_the_mint_is_custodial__then_it_is_poison(line: Line) -> None:
+async def test_transaction__when_the_mint_is_custodial__then_it_is_poison(line: Harness) -> None:
     line.put(MintStatus.SUBMITTED, custody="custodial")
 
     with pytest.raises(Rejected, match="mint_unknown"):
         await line.relay(transaction())
 
 
-async def test_transaction__when_there_are_too_many__then_no_more_are_taken(line: Line) -> None:
+async def test_transaction__when_there_are_too_many__then_no_more_are_taken(line: Harness) -> None:
     line.put(MintStatus.ISSUED)
     for nonce in range(MAX_OWN_TRANSACTIONS):
         await line.relay(transaction(nonce))
@@ -495,7 +497,7 @@ async def test_transaction__when_there_are_too_many__then_no_more_are_taken(line
 
 @pytest.mark.parametrize("status", [MintStatus.ISSUED, MintStatus.SUBMITTED])
 async def test_voucher__when_its_deadline_is_finally_past__then_the_mint_is_rejected(
-    line: Line, status: MintStatus
+    line: Harness, status: MintStatus
 ) -> None:
     mint = line.put(status)
 
@@ -506,7 +508,7 @@ async def test_voucher__when_its_deadline_is_finally_past__then_the_mint_is_reje
     assert line.problem == "voucher_expired"
 
 
-async def test_voucher__when_it_was_redeemed_meanwhile__then_it_does_not_expire(line: Line) -> None:
+async def test_voucher__when_it_was_redeemed_meanwhile__then_it_does_not_expire(line: Harness) -> None:
     mint = line.put(MintStatus.ISSUED)
     line.put(MintStatus.MINED)
 
@@ -515,7 +517,7 @@ async def test_voucher__when_it_was_redeemed_meanwhile__then_it_does_not_expire(
 
 
 async def test_voucher__when_its_token_is_there_but_nobody_noticed__then_its_mint_ends_by_the_token(
-    line: Line,
+    line: Harness,
 ) -> None:
     mint = line.put(MintStatus.ISSUED)
     minting = made_in_block(8, USER)
@@ -537,7 +539,7 @@ async def test_voucher__when_its_token_is_there_but_nobody_noticed__then_its_min
         {"deadline": None},
     ],
 )
-def test_mint__when_no_voucher_of_it_waits__then_none_expires(line: Line, changes: dict[str, Any]) -> None:
+def test_mint__when_no_voucher_of_it_waits__then_none_expires(line: Harness, changes: dict[str, Any]) -> None:
     mint = line.put(MintStatus.ISSUED).model_copy(update=changes)
 
     assert not expired(mint, final_time=DEADLINE + 1)

@@ -23,7 +23,7 @@ def claim(mint: Mint) -> OperationClaim[Mint]:
     return OperationClaim(mint, deadline=1, gas=1, fees=FEES, at=1)
 
 
-class Line:
+class Pipeline:
     """A reserver over memory, whose sleeps are recorded."""
 
     def __init__(self, harness: Harness) -> None:
@@ -60,11 +60,11 @@ class Line:
 
 
 @pytest.fixture
-def line(harness: Harness) -> Line:
-    return Line(harness)
+def line(harness: Harness) -> Pipeline:
+    return Pipeline(harness)
 
 
-async def test_reserve__when_a_claim_comes_alone__then_it_goes_at_once(line: Line) -> None:
+async def test_reserve__when_a_claim_comes_alone__then_it_goes_at_once(line: Pipeline) -> None:
     assert await line.reserve("m1") == 0
     assert await line.reserve("m2") == 1
 
@@ -73,14 +73,14 @@ async def test_reserve__when_a_claim_comes_alone__then_it_goes_at_once(line: Lin
 
 
 async def test_reserve__when_claims_come_together__then_they_share_a_transaction_in_their_order(
-    line: Line,
+    line: Pipeline,
 ) -> None:
     assert await line.together("m1", "m2", "m3") == [0, 1, 2]
 
     assert line.sizes() == [3]
 
 
-async def test_reserve__when_senders_come_together__then_they_share_a_transaction(line: Line) -> None:
+async def test_reserve__when_senders_come_together__then_they_share_a_transaction(line: Pipeline) -> None:
     nonces = await asyncio.gather(
         line.reserve("m1", "alice"), line.reserve("m2", "bob"), line.reserve("m3", "alice")
     )
@@ -90,7 +90,7 @@ async def test_reserve__when_senders_come_together__then_they_share_a_transactio
 
 
 async def test_reserve__when_there_are_more_claims_than_fit__then_no_transaction_exceeds_its_limit(
-    line: Line, harness: Harness
+    line: Pipeline, harness: Harness
 ) -> None:
     nonces = await line.together(*(f"m{i}" for i in range(150)))
 
@@ -100,7 +100,7 @@ async def test_reserve__when_there_are_more_claims_than_fit__then_no_transaction
 
 
 async def test_reserve__when_nonces_were_spent__then_what_is_checked_takes_room_too(
-    line: Line, harness: Harness
+    line: Pipeline, harness: Harness
 ) -> None:
     await line.together(*(f"m{i}" for i in range(49)))
     spent = [claim(harness.mint(f"m{i}")) for i in range(40)]
@@ -112,12 +112,12 @@ async def test_reserve__when_nonces_were_spent__then_what_is_checked_takes_room_
 
 
 async def test_reserve__when_a_nonce_has_a_transaction_already__then_it_is_not_given_out_again(
-    line: Line, harness: Harness
+    line: Pipeline, harness: Harness
 ) -> None:
     await line.reserve("m1")
     harness.tables.accounts[harness.address("alice")] = Account(next_nonce=0)
 
-    await Line(harness).reserve("m2")
+    await Pipeline(harness).reserve("m2")
 
     assert [harness.mint(mint_id).nonce for mint_id in ("m1", "m2")] == [0, 1]
     assert [harness.transaction("alice", nonce).operations for nonce in (0, 1)] == [("m1",), ("m2",)]
@@ -125,7 +125,7 @@ async def test_reserve__when_a_nonce_has_a_transaction_already__then_it_is_not_g
 
 
 async def test_reserve__when_a_sender_is_under_way__then_its_later_claims_wait_for_the_next_transaction(
-    line: Line, harness: Harness, monkeypatch: pytest.MonkeyPatch
+    line: Pipeline, harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gate = asyncio.Event()
     commit = harness.accounts.commit
@@ -152,7 +152,7 @@ async def test_reserve__when_a_sender_is_under_way__then_its_later_claims_wait_f
 
 
 async def test_reserve__when_one_claim_is_taken__then_it_alone_conflicts_and_the_others_go_again(
-    line: Line, harness: Harness
+    line: Pipeline, harness: Harness
 ) -> None:
     harness.accept("m2", status=MintStatus.BUILT)
 
@@ -164,7 +164,7 @@ async def test_reserve__when_one_claim_is_taken__then_it_alone_conflicts_and_the
 
 
 async def test_reserve__when_another_copy_moved_the_nonce__then_it_counts_from_there(
-    line: Line, harness: Harness
+    line: Pipeline, harness: Harness
 ) -> None:
     await line.reserve("m1")
     harness.tables.accounts[harness.address("alice")] = Account(next_nonce=40)
@@ -174,7 +174,7 @@ async def test_reserve__when_another_copy_moved_the_nonce__then_it_counts_from_t
 
 
 async def test_reserve__when_the_answer_is_lost__then_trying_again_is_a_conflict_and_takes_no_nonce(
-    line: Line, harness: Harness, monkeypatch: pytest.MonkeyPatch
+    line: Pipeline, harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commit = harness.accounts.commit
 
@@ -194,7 +194,7 @@ async def test_reserve__when_the_answer_is_lost__then_trying_again_is_a_conflict
 
 
 async def test_reserve__when_the_same_mint_comes_twice_at_once__then_one_of_them_conflicts(
-    line: Line, harness: Harness
+    line: Pipeline, harness: Harness
 ) -> None:
     outcomes = await line.together("m1", "m1")
 
@@ -204,7 +204,7 @@ async def test_reserve__when_the_same_mint_comes_twice_at_once__then_one_of_them
 
 
 async def test_reserve__when_a_wallet_mints_and_is_topped_up_at_once__then_no_transaction_writes_it_twice(
-    line: Line, harness: Harness
+    line: Pipeline, harness: Harness
 ) -> None:
     alice, treasury = harness.address("alice"), harness.key("treasury")
     top_up = TopUpClaim(treasury, alice, replaces=None, value=1, gas=1, fees=FEES, at=1)
@@ -218,7 +218,7 @@ async def test_reserve__when_a_wallet_mints_and_is_topped_up_at_once__then_no_tr
 
 
 async def test_reserve__when_transactions_keep_colliding__then_it_backs_off_and_gives_the_message_back(
-    line: Line, harness: Harness, monkeypatch: pytest.MonkeyPatch
+    line: Pipeline, harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def collide(_: Sequence[Advance]) -> None:
         raise NotCommitted(moved={}, busy=True)
@@ -233,7 +233,7 @@ async def test_reserve__when_transactions_keep_colliding__then_it_backs_off_and_
 
 
 async def test_reserve__when_a_caller_gives_up_before_its_turn__then_it_takes_no_nonce(
-    line: Line, harness: Harness
+    line: Pipeline, harness: Harness
 ) -> None:
     waiting = asyncio.create_task(line.reserve("m1"))
     other = asyncio.create_task(line.reserve("m2"))
@@ -245,7 +245,7 @@ async def test_reserve__when_a_caller_gives_up_before_its_turn__then_it_takes_no
 
 
 async def test_reserve__when_the_store_breaks__then_every_caller_hears_and_later_ones_are_served(
-    line: Line, harness: Harness, monkeypatch: pytest.MonkeyPatch
+    line: Pipeline, harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def broken(_: Sequence[Advance]) -> None:
         raise KeyError("a defect")
@@ -258,7 +258,7 @@ async def test_reserve__when_the_store_breaks__then_every_caller_hears_and_later
     assert await line.together("m1", "m2") == [0, 1]
 
 
-async def test_aclose__when_claims_are_under_way__then_it_waits_for_them(line: Line) -> None:
+async def test_aclose__when_claims_are_under_way__then_it_waits_for_them(line: Pipeline) -> None:
     waiting = asyncio.create_task(line.together("m1", "m2"))
     for _ in range(2):
         await asyncio.sleep(0)
@@ -270,7 +270,7 @@ async def test_aclose__when_claims_are_under_way__then_it_waits_for_them(line: L
 
 
 async def test_batch__when_one_claim_cannot_be_written__then_it_alone_fails(harness: Harness) -> None:
-    line, commit = Line(harness), harness.accounts.commit
+    line, commit = Pipeline(harness), harness.accounts.commit
 
     async def refusing(advances: Sequence[Advance]) -> None:
         if any(one.item.endswith("m2") for advance in advances for one in advance.claims):
@@ -289,7 +289,7 @@ async def test_batch__when_one_claim_cannot_be_written__then_it_alone_fails(harn
 async def test_batch__when_one_sender_s_account_is_unreadable__then_the_other_senders_get_their_nonces(
     harness: Harness,
 ) -> None:
-    line, get = Line(harness), harness.accounts.get
+    line, get = Pipeline(harness), harness.accounts.get
 
     async def unreadable(address: str) -> Account | None:
         if address == harness.address("alice"):

@@ -62,7 +62,7 @@ class Faulty:
             raise self._rng.choice([Crash(), Unavailable("the port is out of order")])
 
 
-class World:
+class Harness:
     """A chain that anyone uses, the store, and two instances of the indexer."""
 
     def __init__(self, seed: int) -> None:
@@ -260,7 +260,7 @@ def built_mint(mint_id: str, contract: str, nonce: int, made: Move | None = None
 
 
 def replay(
-    world: World, blocks: Sequence[Mined], contracts: Sequence[str]
+    world: Harness, blocks: Sequence[Mined], contracts: Sequence[str]
 ) -> tuple[dict[TokenKey, Token], dict[tuple[str, str], Transfer]]:
     tokens: dict[TokenKey, Token] = {}
     transfers = {}
@@ -301,7 +301,7 @@ def replay(
     return tokens, transfers
 
 
-def check_what_is_indexed(world: World) -> None:
+def check_what_is_indexed(world: Harness) -> None:
     """Hold the tables against the branch that the checkpoint names, wherever the tip is by now."""
     progress = world.store.progress
     if progress is None or progress.partial is not None or world.standing() == world.checked:
@@ -317,7 +317,7 @@ def check_what_is_indexed(world: World) -> None:
     assert stored == transfers
 
 
-def check_mints(world: World) -> None:
+def check_mints(world: Harness) -> None:
     progress = world.store.progress
     assert progress is not None
     mined = {tx.hash: m for m in world.chain.mined for tx in m.block.transactions or ()}
@@ -346,7 +346,7 @@ def check_mints(world: World) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(SEEDS))
 async def test_index__when_the_chain_reorganises_and_processes_die__then_equals_a_replay(seed: int) -> None:
-    world = World(seed)
+    world = Harness(seed)
     for _ in range(world.rng.randint(0, 8)):
         world.chain.mine()
     world.deploy()

@@ -11,7 +11,7 @@ from mintline.eth import burn_calldata, mint_batch_calldata, redeem_calldata, tr
 from mintline.kinds import (
     KINDS,
     TRANSACTION_KINDS,
-    Moved,
+    NotCarried,
     dedup_id,
     first_intent,
     meaning_of,
@@ -121,9 +121,9 @@ def test_first_intent__when_an_operation_is_carried_elsewhere__is_none(
 ) -> None:
     operations = [*OPERATIONS[kind]]
     operations[-1] = operations[-1].evolve(**changes)
-    with pytest.raises(Moved):
+    with pytest.raises(NotCarried):
         first_intent(reserved(kind), operations)
-    with pytest.raises(Moved):
+    with pytest.raises(NotCarried):
         first_intent(reserved(kind), OPERATIONS[kind][:-1])
 
 

@@ -30,7 +30,7 @@ STARTED = 1_800_000_000.0
 
 
 @dataclass
-class World:
+class Harness:
     """A security module, whose clock is right, and a monotonic clock, which counts from somewhere."""
 
     seconds: float = 0.0
@@ -59,15 +59,15 @@ class World:
 
 
 @pytest.fixture
-def world() -> World:
-    return World()
+def world() -> Harness:
+    return Harness()
 
 
 def said(attestation: bytes) -> document.Document:
     return document.read(cose.read(attestation).payload)
 
 
-def test_seed__when_booting__gives_the_kernel_the_modules_entropy(world: World, tmp_path: Path) -> None:
+def test_seed__when_booting__gives_the_kernel_the_modules_entropy(world: Harness, tmp_path: Path) -> None:
     pool = tmp_path / "random"
     pool.touch()
     seed(world.nsm, pool)
@@ -75,32 +75,32 @@ def test_seed__when_booting__gives_the_kernel_the_modules_entropy(world: World, 
     assert len(set(pool.read_bytes())) > 100
 
 
-def test_seed__when_the_kernel_takes_none__does_not_boot(world: World, tmp_path: Path) -> None:
+def test_seed__when_the_kernel_takes_none__does_not_boot(world: Harness, tmp_path: Path) -> None:
     with pytest.raises(Misconfigured, match="cannot seed"):
         seed(world.nsm, tmp_path / "none" / "random")
 
 
-def test_policy__when_booting__is_measured_and_locked(world: World) -> None:
+def test_policy__when_booting__is_measured_and_locked(world: Harness) -> None:
     measure_policy(world.nsm, POLICY)
     assert said(world.nsm.attest()).pcrs[16] == policy_register(POLICY)
     with pytest.raises(NsmFailed, match="ReadOnlyIndex"):
         world.nsm.extend_pcr(16, b"more")
 
 
-def test_policy__when_the_process_starts_again__must_be_the_one_that_was_measured(world: World) -> None:
+def test_policy__when_the_process_starts_again__must_be_the_one_that_was_measured(world: Harness) -> None:
     measure_policy(world.nsm, POLICY)
     measure_policy(world.nsm, POLICY)
     with pytest.raises(NsmFailed, match="another policy"):
         measure_policy(world.nsm, POLICY + b" ")
 
 
-def test_policy__when_something_was_measured_before_it__does_not_boot(world: World) -> None:
+def test_policy__when_something_was_measured_before_it__does_not_boot(world: Harness) -> None:
     world.nsm.extend_pcr(16, hashlib.sha384(b"another").digest())
     with pytest.raises(NsmFailed, match="another policy"):
         measure_policy(world.nsm, POLICY)
 
 
-def test_clock__when_disciplined__tells_the_modules_time_and_counts_on(world: World) -> None:
+def test_clock__when_disciplined__tells_the_modules_time_and_counts_on(world: Harness) -> None:
     clock = world.clock()
     assert clock() == pytest.approx(STARTED)
     world.seconds += 10
@@ -109,7 +109,7 @@ def test_clock__when_disciplined__tells_the_modules_time_and_counts_on(world: Wo
     assert clock() == pytest.approx(STARTED + 10)
 
 
-def test_recipient__when_made__is_bound_by_its_document(world: World) -> None:
+def test_recipient__when_made__is_bound_by_its_document(world: Harness) -> None:
     recipient = world.recipients(world.clock()).current()
     public = said(recipient.document).public_key
     assert public is not None
@@ -118,7 +118,7 @@ def test_recipient__when_made__is_bound_by_its_document(world: World) -> None:
     assert recipient.key.key_size == KEY_SIZE
 
 
-def test_recipient__when_its_document_grows_old__gets_a_new_one_for_the_same_key(world: World) -> None:
+def test_recipient__when_its_document_grows_old__gets_a_new_one_for_the_same_key(world: Harness) -> None:
     clock = world.clock()
     recipients = world.recipients(clock)
     first = recipients.current()
@@ -131,7 +131,7 @@ def test_recipient__when_its_document_grows_old__gets_a_new_one_for_the_same_key
     assert clock() == pytest.approx(STARTED + REFRESH)
 
 
-async def kept(recipients: Recipients, world: World, turns: int) -> None:
+async def kept(recipients: Recipients, world: Harness, turns: int) -> None:
     """Let the keeper go round so many times, the clock going on as it sleeps."""
     done = asyncio.Event()
     slept = 0
@@ -149,7 +149,7 @@ async def kept(recipients: Recipients, world: World, turns: int) -> None:
     keeping.cancel()
 
 
-async def test_keeper__when_time_passes__renews_documents_often_and_keys_seldom(world: World) -> None:
+async def test_keeper__when_time_passes__renews_documents_often_and_keys_seldom(world: Harness) -> None:
     recipients = world.recipients(world.clock(), rotation=600.0)
     first = recipients.current()
     await kept(recipients, world, 9)
@@ -164,7 +164,7 @@ async def test_keeper__when_time_passes__renews_documents_often_and_keys_seldom(
     assert load_der_public_key(public) == rotated.key.public_key()
 
 
-async def test_keeper__when_the_module_fails_for_a_while__goes_on_afterwards(world: World) -> None:
+async def test_keeper__when_the_module_fails_for_a_while__goes_on_afterwards(world: Harness) -> None:
     recipients = world.recipients(world.clock())
     world.broken = True
     await kept(recipients, world, 3)

@@ -126,7 +126,7 @@ class GatedKms:
         return bytearray(key.wrapped.removeprefix(b"wrapped "))
 
 
-class Line:
+class Harness:
     """An enclave, and connections to it."""
 
     def __init__(
@@ -190,7 +190,7 @@ def mint_request(cast_: Cast) -> Sign:
 
 
 async def test_session__when_keys_have_to_be_unwrapped__answers_each_request_by_its_id(cast: Cast) -> None:
-    line = Line(cast)
+    line = Harness(cast)
     peer = line.connect()
     noop = Sign(intent=cast.noop(), keys=[cast.user.wrapped])
     peer.connection.data_received(request_frame(1, mint_request(cast)) + request_frame(2, noop))
@@ -206,7 +206,7 @@ async def test_session__when_keys_have_to_be_unwrapped__answers_each_request_by_
 
 
 async def test_session__when_keys_are_held__answers_within_the_turn_in_one_write(cast: Cast) -> None:
-    line = Line(cast)
+    line = Harness(cast)
     line.unwrapper.gate.set()
     await line.keys.obtain(mint_request(cast).keys)
     await line.authorization_keys.obtain(cast.authority.authorization_keys().keys[0].key_id)
@@ -218,7 +218,7 @@ async def test_session__when_keys_are_held__answers_within_the_turn_in_one_write
 
 
 async def test_session__when_the_policy_refuses__says_so_without_asking_for_keys(cast: Cast) -> None:
-    line = Line(cast)
+    line = Harness(cast)
     peer = line.connect()
     intent = cast.mint().model_copy(update={"gas": 10**9})
     request = Sign(intent=intent, keys=[cast.user.wrapped, cast.issuer.wrapped])
@@ -228,7 +228,7 @@ async def test_session__when_the_policy_refuses__says_so_without_asking_for_keys
 
 
 async def test_session__when_it_signs_or_refuses__puts_it_on_record_before_the_answer(cast: Cast) -> None:
-    line = Line(cast)
+    line = Harness(cast)
     line.unwrapper.gate.set()
     await line.keys.obtain(mint_request(cast).keys)
     await line.authorization_keys.obtain(cast.authority.authorization_keys().keys[0].key_id)
@@ -253,7 +253,7 @@ async def test_session__when_it_signs_or_refuses__puts_it_on_record_before_the_a
 async def test_session__when_its_peer_goes_without_having_stored__gives_the_records_to_the_next(
     cast: Cast,
 ) -> None:
-    line = Line(cast)
+    line = Harness(cast)
     line.unwrapper.gate.set()
     noop = request_frame(1, Sign(intent=cast.noop(), keys=[cast.user.wrapped]))
     first = line.connect()
@@ -272,7 +272,7 @@ async def test_session__when_its_peer_goes_without_having_stored__gives_the_reco
 
 
 async def test_session__when_too_much_is_not_stored__signs_and_records_nothing_more(cast: Cast) -> None:
-    line = Line(cast)
+    line = Harness(cast)
     line.audit._max_waiting = 2
     line.unwrapper.gate.set()
     peer = line.connect()
@@ -290,7 +290,7 @@ async def test_session__when_too_much_is_not_stored__signs_and_records_nothing_m
 
 
 async def test_session__when_another_intent_comes_for_a_nonce__refuses_it(cast: Cast) -> None:
-    line = Line(cast)
+    line = Harness(cast)
     line.unwrapper.gate.set()
     peer = line.connect()
     other = cast.noop().model_copy(update={"nonce": cast.mint().nonce})
@@ -304,7 +304,7 @@ async def test_session__when_another_intent_comes_for_a_nonce__refuses_it(cast: 
 
 
 async def test_session__when_a_key_signs_too_often__fails_until_the_next_window(cast: Cast) -> None:
-    line = Line(cast)
+    line = Harness(cast)
     line.unwrapper.gate.set()
     peer = line.connect()
     noop = Sign(intent=cast.noop(), keys=[cast.user.wrapped])
@@ -322,7 +322,7 @@ async def test_session__when_a_key_signs_too_often__fails_until_the_next_window(
 async def test_session__when_a_key_signs_too_often__remembers_nothing_of_what_it_did_not_sign(
     cast: Cast,
 ) -> None:
-    line = Line(cast)
+    line = Harness(cast)
     line.unwrapper.gate.set()
     peer = line.connect()
     keys = [cast.user.wrapped]
@@ -342,7 +342,7 @@ async def test_session__when_a_key_signs_too_often__remembers_nothing_of_what_it
 async def test_session__when_a_signature_fails__neither_counts_nor_remembers_it(
     cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    line = Line(cast)
+    line = Harness(cast)
     line.unwrapper.gate.set()
     peer = line.connect()
     keys = [cast.user.wrapped]
@@ -366,7 +366,7 @@ async def test_session__when_a_signature_fails__neither_counts_nor_remembers_it(
 async def test_session__when_flooded_beyond_a_rate__puts_one_record_and_a_count_on_the_trail(
     cast: Cast,
 ) -> None:
-    line = Line(cast)
+    line = Harness(cast)
     line.unwrapper.gate.set()
     peer = line.connect()
     noop = Sign(intent=cast.noop(), keys=[cast.user.wrapped])
@@ -390,7 +390,7 @@ async def test_session__when_flooded_beyond_a_rate__puts_one_record_and_a_count_
 async def test_session__when_flooded_with_what_it_refuses__puts_a_bounded_number_of_records_on_the_trail(
     cast: Cast,
 ) -> None:
-    line = Line(cast)
+    line = Harness(cast)
     peer = line.connect()
     for request_id in range(1500):
         address = to_checksum_address(request_id.to_bytes(20, "big"))
@@ -408,7 +408,7 @@ async def test_session__when_flooded_with_what_it_refuses__puts_a_bounded_number
 async def test_session__when_no_host_told_which_life_came_before__signs_nothing_until_one_does(
     cast: Cast,
 ) -> None:
-    line = Line(cast, follows=None)
+    line = Harness(cast, follows=None)
     line.unwrapper.gate.set()
     peer = line.connect()
     noop = Sign(intent=cast.noop(), keys=[cast.user.wrapped])
@@ -427,7 +427,7 @@ async def test_session__when_no_host_told_which_life_came_before__signs_nothing_
 
 
 async def test_session__when_given_credentials__accepts_them(cast: Cast) -> None:
-    line = Line(cast)
+    line = Harness(cast)
     peer = line.connect()
     credentials = Credentials(access_key_id="A", secret_access_key=SecretStr("hush"), region="eu-west-1")
     peer.connection.data_received(request_frame(1, credentials) + request_frame(2, Ping()))
@@ -441,7 +441,7 @@ async def test_session__when_given_credentials__accepts_them(cast: Cast) -> None
 async def test_session__when_asked_to_sign_an_unknown_dict__refuses_and_stays(
     cast: Cast, request_: Any
 ) -> None:
-    peer = Line(cast).connect()
+    peer = Harness(cast).connect()
     peer.connection.data_received(frame({"id": 1, "request": request_}) + request_frame(2, Ping()))
     await settle()
     assert peer.responses[1] == Failure(code=FailureCode.BAD_REQUEST)
@@ -450,7 +450,7 @@ async def test_session__when_asked_to_sign_an_unknown_dict__refuses_and_stays(
 
 @pytest.mark.parametrize("garbage", [b"GET / HTTP/1.1\r\n\r\n", bytes(8), b"\x00\x00\x00\x01\xff"])
 async def test_session__when_garbage_comes__closes_without_an_answer(cast: Cast, garbage: bytes) -> None:
-    line = Line(cast)
+    line = Harness(cast)
     peer = line.connect()
     peer.connection.data_received(garbage)
     await settle()
@@ -463,7 +463,7 @@ async def test_session__when_garbage_comes__closes_without_an_answer(cast: Cast,
 async def test_session__when_something_breaks__answers_a_code_and_no_text(
     cast: Cast, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], late: Any
 ) -> None:
-    line = Line(cast)
+    line = Harness(cast)
     peer = line.connect()
     error = RuntimeError("the key is 0x1111")
     line.unwrapper.error = error
@@ -477,7 +477,7 @@ async def test_session__when_something_breaks__answers_a_code_and_no_text(
 
 
 async def test_session__when_too_many_wait_for_kms__reads_no_more_until_one_is_done(cast: Cast) -> None:
-    line = Line(cast, in_flight=3)
+    line = Harness(cast, in_flight=3)
     peer = line.connect()
     frames = b"".join(request_frame(n, mint_request(cast)) for n in range(1, 11))
     peer.connection.data_received(frames)
@@ -491,7 +491,7 @@ async def test_session__when_too_many_wait_for_kms__reads_no_more_until_one_is_d
 
 
 async def test_session__when_its_peer_goes__stops_working_for_it(cast: Cast) -> None:
-    line = Line(cast)
+    line = Harness(cast)
     peer = line.connect()
     peer.connection.data_received(request_frame(1, mint_request(cast)))
     await settle()
@@ -502,7 +502,7 @@ async def test_session__when_its_peer_goes__stops_working_for_it(cast: Cast) -> 
 
 
 async def test_server__when_full__refuses_one_more_and_takes_it_once_another_went(cast: Cast) -> None:
-    line = Line(cast, connections=1)
+    line = Harness(cast, connections=1)
     first = line.connect()
     assert line.connect().closed
     first.abort()
@@ -511,7 +511,7 @@ async def test_server__when_full__refuses_one_more_and_takes_it_once_another_wen
 
 
 async def test_server__when_a_foreign_machine_connects_over_vsock__refuses_it(cast: Cast) -> None:
-    line = Line(cast)
+    line = Harness(cast)
     assert line.connect(peer=(16, 5000)).closed
     assert not line.connect(peer=(3, 5000)).closed
 
@@ -524,7 +524,7 @@ def pass_time(peer: FakeTransport, seconds: float) -> None:
 
 
 async def test_session__when_a_frame_does_not_end__closes(cast: Cast) -> None:
-    peer = Line(cast).connect()
+    peer = Harness(cast).connect()
     peer.connection.data_received(request_frame(1, Ping())[:-1])
     pass_time(peer, 9)
     assert not peer.closed
@@ -533,7 +533,7 @@ async def test_session__when_a_frame_does_not_end__closes(cast: Cast) -> None:
 
 
 async def test_session__when_bytes_trickle_in_without_completing_a_frame__closes(cast: Cast) -> None:
-    peer = Line(cast).connect()
+    peer = Harness(cast).connect()
     trickle = iter(frame({"id": 1, "request": {"type": "ping", "padding": bytes(50)}}))
     for byte in (next(trickle) for _ in range(10)):
         assert not peer.closed
@@ -543,7 +543,7 @@ async def test_session__when_bytes_trickle_in_without_completing_a_frame__closes
 
 
 async def test_session__when_the_peer_does_not_read__stops_reading_it_and_then_closes(cast: Cast) -> None:
-    peer = Line(cast).connect()
+    peer = Harness(cast).connect()
     peer.connection.pause_writing()
     assert peer.paused
     pass_time(peer, 9)
@@ -553,7 +553,7 @@ async def test_session__when_the_peer_does_not_read__stops_reading_it_and_then_c
 
 
 async def test_session__when_the_peer_reads_again_in_time__goes_on(cast: Cast) -> None:
-    peer = Line(cast).connect()
+    peer = Harness(cast).connect()
     peer.connection.pause_writing()
     pass_time(peer, 9)
     peer.connection.resume_writing()
@@ -563,7 +563,7 @@ async def test_session__when_the_peer_reads_again_in_time__goes_on(cast: Cast) -
 
 
 async def test_session__when_the_peer_is_silent_too_long__closes(cast: Cast) -> None:
-    peer = Line(cast).connect()
+    peer = Harness(cast).connect()
     pass_time(peer, 59)
     assert not peer.closed
     peer.connection.data_received(request_frame(1, Ping()))
@@ -574,7 +574,7 @@ async def test_session__when_the_peer_is_silent_too_long__closes(cast: Cast) -> 
 
 
 async def test_session__when_the_silence_is_our_own_doing__stays(cast: Cast) -> None:
-    line = Line(cast, in_flight=1)
+    line = Harness(cast, in_flight=1)
     peer = line.connect()
     peer.connection.data_received(request_frame(1, mint_request(cast)))
     await settle()
@@ -591,7 +591,7 @@ def batch_request(cast: Cast, size: int = 3, *, missing: int | None = None) -> S
     return Sign(intent=batch, keys=[cast.relayer.wrapped], authorizations=given)
 
 
-async def answered(line: Line, request: Sign) -> Response:
+async def answered(line: Harness, request: Sign) -> Response:
     line.unwrapper.gate.set()
     peer = line.connect()
     peer.connection.data_received(request_frame(1, request))
@@ -603,14 +603,14 @@ async def answered(line: Line, request: Sign) -> Response:
 @pytest.mark.parametrize("size", [1, 3, 40])
 async def test_session__when_every_line_of_a_batch_is_authorized__signs_it(cast: Cast, size: int) -> None:
     signed = sign(cast.batch(size), [cast.relayer.signing_key()])
-    assert await answered(Line(cast), batch_request(cast, size)) == signed
+    assert await answered(Harness(cast), batch_request(cast, size)) == signed
 
 
 @pytest.mark.parametrize("size", [3, 40])
 async def test_session__when_one_line_is_not_authorized__refuses_and_says_which(
     cast: Cast, size: int
 ) -> None:
-    line, bad = Line(cast), size - 2
+    line, bad = Harness(cast), size - 2
     refusal = Refusal(code=RefusalCode.AUTHORIZATION_MISSING, operation_id=f"mint_b{bad}")
     for _ in range(2):
         assert await answered(line, batch_request(cast, size, missing=bad)) == refusal
@@ -623,18 +623,18 @@ async def test_session__when_the_host_brings_more_or_fewer_authorizations_than_l
 ) -> None:
     request = batch_request(cast)
     authorizations = [*request.authorizations, b"one more"][:given]
-    answer = await answered(Line(cast), request.model_copy(update={"authorizations": authorizations}))
+    answer = await answered(Harness(cast), request.model_copy(update={"authorizations": authorizations}))
     assert answer == Failure(code=FailureCode.BAD_REQUEST)
 
 
 async def test_session__when_authorizations_come_beside_what_takes_none__fails(cast: Cast) -> None:
     for request in (mint_request(cast), Sign(intent=cast.noop(), keys=[cast.user.wrapped])):
         more = request.model_copy(update={"authorizations": [b"an authorization"]})
-        assert await answered(Line(cast), more) == Failure(code=FailureCode.BAD_REQUEST)
+        assert await answered(Harness(cast), more) == Failure(code=FailureCode.BAD_REQUEST)
 
 
 async def test_session__when_a_large_batch_is_judged__answers_others_in_between(cast: Cast) -> None:
-    line = Line(cast)
+    line = Harness(cast)
     line.unwrapper.gate.set()
     peer = line.connect()
     peer.connection.data_received(request_frame(1, batch_request(cast, 40)))

@@ -104,7 +104,7 @@ class Store(MemoryStore):
 
 
 @dataclass
-class Line:
+class Pipeline:
     """All services' handlers over ports in memory, each with a tracer of its own."""
 
     tracer_of: Callable[[str], Tracer]
@@ -282,7 +282,7 @@ def exporter() -> InMemorySpanExporter:
 
 
 @pytest.fixture
-def line(exporter: InMemorySpanExporter) -> Line:
+def line(exporter: InMemorySpanExporter) -> Pipeline:
     tracers: dict[str, Tracer] = {}
 
     def tracer_of(service: str) -> Tracer:
@@ -292,10 +292,10 @@ def line(exporter: InMemorySpanExporter) -> Line:
             tracers[service] = OtelTracer(provider)
         return tracers[service]
 
-    return Line(tracer_of)
+    return Pipeline(tracer_of)
 
 
-async def mint(line: Line, *headers: str) -> None:
+async def mint(line: Pipeline, *headers: str) -> None:
     for header in headers or ("",):
         await line.post(**({"traceparent": header} if header else {}))
     await line.build()
@@ -311,7 +311,7 @@ def told(span: ReadableSpan) -> tuple[str, str]:
 
 
 async def test_trace__when_a_mint_goes_from_post_to_block__is_one_chain_through_every_service(
-    line: Line, exporter: InMemorySpanExporter
+    line: Pipeline, exporter: InMemorySpanExporter
 ) -> None:
     await mint(line, CLIENT)
     (mint_id,) = line.mints
@@ -335,7 +335,7 @@ async def test_trace__when_a_mint_goes_from_post_to_block__is_one_chain_through_
 
 
 async def test_trace__when_work_is_done_for_many__links_to_each_of_them(
-    line: Line, exporter: InMemorySpanExporter
+    line: Pipeline, exporter: InMemorySpanExporter
 ) -> None:
     traces = [f"{number:032x}" for number in (1, 2, 3)]
     await mint(line, *(f"00-{trace}-00f067aa0ba902b7-01" for trace in traces))
@@ -354,7 +354,7 @@ async def test_trace__when_work_is_done_for_many__links_to_each_of_them(
 async def test_trace__when_tracing_is_off__still_carries_the_clients_trace_on_every_message(
     exporter: InMemorySpanExporter,
 ) -> None:
-    line = Line(lambda _: OFF)
+    line = Pipeline(lambda _: OFF)
     await mint(line, CLIENT)
     assert [trace.split("-")[1] for trace in line.traces] == [CLIENT_TRACE] * 3
     assert len(set(line.traces)) == 1

@@ -6,7 +6,7 @@ import structlog
 
 from mintline.errors import Rejected
 from mintline.eth import keccak256
-from mintline.kinds import Moved, meaning_of, operation_ids
+from mintline.kinds import NotCarried, meaning_of, operation_ids
 from mintline.messages import (
     AnyIntent,
     Broadcast,
@@ -140,7 +140,7 @@ async def _end_refused(
     waiting = [one for one in operations if depends_on(one, transaction)]
     try:
         own = await intent_of(transaction, operations, store=store)
-    except Moved:
+    except NotCarried:
         raise OutcomeRefused("mint_unknown", name_of(message.intent), "nonce") from None
     check_refused(message.intent, own, authorized=bool(waiting))
     if refused and refused not in transaction.operations:

@@ -27,14 +27,14 @@ def fees_of(transaction: Transaction, attempt: Attempt | None = None) -> Fees:
 
 
 async def recorded_intent(transaction: Transaction, *, store: TransactionStore) -> AnyIntent:
-    """Return what a reserved transaction stands for, the same each time; raises `mintline.kinds.Moved`."""
+    """Return the intent of a reserved transaction, the same each time; raises `mintline.kinds.NotCarried`."""
     return await intent_of(transaction, await _readable(transaction, store), store=store)
 
 
 async def intent_of(
     transaction: Transaction, operations: Sequence[Operation], *, store: TransactionStore
 ) -> AnyIntent:
-    """Return the same, by the operations that it names; raises `mintline.kinds.Moved`."""
+    """Return the same, by the operations that it names; raises `mintline.kinds.NotCarried`."""
     authorization = b""
     if kinds.transaction_kind(transaction).authorized and operations:
         authorization = await store.envelope(operations[0])
@@ -45,7 +45,7 @@ async def first_intent(transaction: Transaction, *, store: TransactionStore) -> 
     """Return the same; raises Unavailable if the record of what it carries moved on since it was read."""
     try:
         return await recorded_intent(transaction, store=store)
-    except kinds.Moved as moved:
+    except kinds.NotCarried as moved:
         raise Unavailable(str(moved)) from None
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from mintline.errors import Deferred, Rejected, Unavailable
-from mintline.kinds import Moved, meaning_of
+from mintline.kinds import NotCarried, meaning_of
 from mintline.messages import AnyIntent, Broadcast, SignNoop
 from mintline.records import Attempt
 from mintline.states import TransactionState
@@ -108,7 +108,7 @@ async def _check_own(intent: AnyIntent, transaction: Transaction, *, store: Tran
         return
     if not transaction.operations:
         raise Rejected("transaction_unknown", "The transaction is not what its nonce was reserved for.")
-    with suppress(Moved):
+    with suppress(NotCarried):
         check_intent(intent, await recorded_intent(transaction, store=store))
     raise OutcomeRefused("mint_unknown", name_of(intent), "nonce")
 

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from mintline import eth
-from mintline.kinds.base import Kind, Moved, TransactionKind
+from mintline.kinds.base import Kind, NotCarried, TransactionKind
 from mintline.kinds.registry import VOUCHER, find_kinds, request_type
 from mintline.messages import AnyIntent, AnyRequest
 from mintline.records import Operation
@@ -22,7 +22,7 @@ from mintline.transaction_records import Transaction
 __all__ = [
     "KINDS",
     "TRANSACTION_KINDS",
-    "Moved",
+    "NotCarried",
     "dedup_id",
     "first_intent",
     "group_of",
@@ -103,7 +103,7 @@ def first_intent(
     """Return the intent of the first attempt at a transaction: always the same one.
 
     `operations` are the records of those that it names, in its order; `authorization` is that of the one, if
-    its kind is `authorized`. Raises Moved for one that it does not carry.
+    its kind is `authorized`. Raises NotCarried for one that it does not carry.
     """
     intent: AnyIntent = transaction_kind(transaction).intent(transaction, operations, authorization)
     return intent

@@ -15,7 +15,7 @@ RequestT = TypeVar("RequestT", bound=Message)
 IntentT = TypeVar("IntentT", bound=Intent)
 
 
-class Moved(ValueError):  # noqa: N818 - named for what it means
+class NotCarried(ValueError):  # noqa: N818 - named for what it means
     """An operation is not carried by the transaction that names it, or not any more."""
 
 
@@ -66,8 +66,8 @@ class TransactionKind(Kind[IntentT]):
     ) -> IntentT:
         """Return the intent of the first attempt at a transaction: always the same one.
 
-        `operations` are the records of those that it names, in its order. Raises Moved for one that it does
-        not carry.
+        `operations` are the records of those that it names, in its order. Raises NotCarried for one that it
+        does not carry.
         """
 
 
@@ -117,7 +117,7 @@ OperationT = TypeVar("OperationT", bound=Operation)
 
 
 def only(kind: type[OperationT], transaction: Transaction, operations: Sequence[Operation]) -> OperationT:
-    """Return the one operation of a transaction; raises Moved if that is not what it carries."""
+    """Return the one operation of a transaction; raises NotCarried if that is not what it carries."""
     [operation] = carried(kind, transaction, operations)
     return operation
 
@@ -125,8 +125,8 @@ def only(kind: type[OperationT], transaction: Transaction, operations: Sequence[
 def carried(
     kind: type[OperationT], transaction: Transaction, operations: Sequence[Operation]
 ) -> tuple[OperationT, ...]:
-    """Return the operations of a transaction, all of one kind; raises Moved if it does not carry them all."""
+    """Return the operations of a transaction, all of one kind; raises NotCarried if one is missing."""
     found = tuple(one for one in operations if isinstance(one, kind) and carried_by(one) == transaction.place)
     if tuple(one.operation_id for one in found) != transaction.operations:
-        raise Moved(f"transaction {transaction.place.name} does not carry all operations that it names")
+        raise NotCarried(f"transaction {transaction.place.name} does not carry all operations that it names")
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from mintline.kinds.base import CallFields, Moved, TransactionKind, first_attempt
+from mintline.kinds.base import CallFields, NotCarried, TransactionKind, first_attempt
 from mintline.messages import SignTopUp
 from mintline.records import Operation
 from mintline.transaction_records import Transaction
@@ -38,7 +38,7 @@ class TopUpKind(TransactionKind[SignTopUp]):
     ) -> SignTopUp:
         """Return the intent."""
         if transaction.top_up is None:
-            raise Moved(f"transaction {transaction.place.name} has no payload")
+            raise NotCarried(f"transaction {transaction.place.name} has no payload")
         sent = transaction.top_up
         return SignTopUp(**first_attempt(transaction), recipient=sent.recipient, value=sent.value)
 

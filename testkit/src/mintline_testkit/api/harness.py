@@ -40,7 +40,7 @@ from mintline_api.metrics import Metrics
 from mintline_api.settings import Settings
 from mintline_testkit.api.chain import MemoryChain
 from mintline_testkit.api.index import MemoryIndex, MemoryMetadata
-from mintline_testkit.api.operations import MemoryLine, MemoryMints, MemoryTokenIds
+from mintline_testkit.api.operations import MemoryMints, MemoryOutbox, MemoryTokenIds
 from mintline_testkit.api.users import MemoryGas, MemoryJwks, MemoryRates, MemoryRevocations, MemoryUserPool
 from mintline_testkit.api.wallets import MemoryKeys, MemoryLinks, MemoryWallets
 from mintline_testkit.constants import CHAIN_ID, CONTRACT
@@ -86,7 +86,7 @@ class Harness:
     keys: MemoryKeys = field(default_factory=lambda: MemoryKeys(chain_id=CHAIN_ID))
     index: MemoryIndex = field(default_factory=MemoryIndex)
     metadata: MemoryMetadata = field(default_factory=MemoryMetadata)
-    line: MemoryLine = field(default_factory=MemoryLine)
+    line: MemoryOutbox = field(default_factory=MemoryOutbox)
     jwks: MemoryJwks = field(default_factory=MemoryJwks)
     user_pool: MemoryUserPool = field(default_factory=MemoryUserPool)
     revocations: MemoryRevocations = field(default_factory=MemoryRevocations)

@@ -121,7 +121,7 @@ class MemoryTokenIds:
         return first
 
 
-class MemoryLine:
+class MemoryOutbox:
     """A line that remembers what it was given, unless it is made to fail."""
 
     def __init__(self) -> None:
