@@ -1,4 +1,4 @@
-"""The commands that `make up` prints: they work as they are, in any POSIX shell."""
+"""The commands that `make up` prints: they work in any POSIX shell, the last with a mint's id for MINT_ID."""
 
 from __future__ import annotations
 
@@ -32,10 +32,11 @@ def mint_command(info: Mapping[str, Any]) -> str:
         f"curl -s {info['api_url']}/v1/mints"
         ' -H "Authorization: Bearer $TOKEN"'
         " -H 'Content-Type: application/json' -H 'Idempotency-Key: first'"
-        f" -d {shlex.quote(json.dumps(body))}"
+        f" -d {shlex.quote(json.dumps(body))} | python3 -m json.tool"
     )
 
 
 def follow_command(info: Mapping[str, Any]) -> str:
-    """Return the command that shows the caller's mints."""
-    return f'curl -s {info["api_url"]}/v1/mints -H "Authorization: Bearer $TOKEN"'
+    """Return the command that shows a mint, whose id stands for MINT_ID."""
+    url = f"{info['api_url']}/v1/mints/MINT_ID"
+    return f'curl -s {url} -H "Authorization: Bearer $TOKEN" | python3 -m json.tool'

@@ -69,7 +69,7 @@ def introduce(screen: Screen, stack: Stack) -> None:
     for title, command in (
         ("Get a token:", curls.token_command(info)),
         ("Mint:", curls.mint_command(info)),
-        ("Watch:", curls.follow_command(info)),
+        ("Follow it, by its mint_id:", curls.follow_command(info)),
     ):
         screen.say()
         screen.say(title, style="bold")
