@@ -41,6 +41,11 @@ class Answer:
     headers: tuple[HeaderField, ...] = ()
 
 
+def not_modified(media_type: str = "application/json") -> Answer:
+    """Return what an operation answers to a client whose copy is current (RFC 9110, 15.4.5)."""
+    return Answer(304, "You have it already (`If-None-Match`).", media_type=media_type)
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
     """One method of one path. A GET answers HEAD too."""

@@ -9,7 +9,7 @@ from mintline_api.features.collections.problems import UNKNOWN_CONTRACT
 from mintline_api.features.metadata import examples
 from mintline_api.features.metadata.problems import METADATA_ALTERED, UNKNOWN_METADATA
 from mintline_api.features.metadata.use_cases import MetadataReads, get_collection_metadata, get_metadata
-from mintline_api.http.operations import Answer, HeaderField, Operations
+from mintline_api.http.operations import Answer, HeaderField, Operations, not_modified
 from mintline_api.http.problems import INVALID_PARAMETER
 from mintline_api.http.requests import read_path
 from mintline_api.http.responses import conditional_response, document_of
@@ -41,7 +41,7 @@ _CACHING = (
     path_model=TokenPath,
     answers=(
         Answer(200, "The metadata.", example=examples.METADATA_JSON, headers=_CACHING),
-        Answer(304, "You have it already (`If-None-Match`)."),
+        not_modified(),
     ),
     problems=(INVALID_PARAMETER, UNKNOWN_CONTRACT, UNKNOWN_METADATA, METADATA_ALTERED),
 )
@@ -61,7 +61,7 @@ async def read_metadata(request: web.Request) -> web.Response:
     path_model=ContractPath,
     answers=(
         Answer(200, "The metadata.", example=examples.COLLECTION_METADATA, headers=_CACHING),
-        Answer(304, "You have it already (`If-None-Match`)."),
+        not_modified(),
     ),
     problems=(INVALID_PARAMETER, UNKNOWN_CONTRACT),
 )

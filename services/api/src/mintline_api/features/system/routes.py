@@ -9,7 +9,7 @@ from mintline_api.features.system import examples
 from mintline_api.features.system.models import Health, Readiness
 from mintline_api.features.system.readiness import Readiness as ReadinessChecks
 from mintline_api.http.context import OPENAPI
-from mintline_api.http.operations import Answer, Operations
+from mintline_api.http.operations import Answer, Operations, not_modified
 from mintline_api.http.reference.documents import DOCS
 from mintline_api.http.responses import conditional_response, json_response
 
@@ -55,7 +55,7 @@ async def read_readiness(request: web.Request) -> web.Response:
     summary="OpenAPI document",
     description="This API in OpenAPI 3.1, made from the models that validate requests and write answers.",
     secured=False,
-    answers=(Answer(200, "The document."), Answer(304, "You have it already (`If-None-Match`).")),
+    answers=(Answer(200, "The document."), not_modified()),
 )
 async def read_openapi(request: web.Request) -> web.Response:
     """Return the OpenAPI document."""
@@ -70,7 +70,7 @@ async def read_openapi(request: web.Request) -> web.Response:
     secured=False,
     answers=(
         Answer(200, "The page.", media_type="text/html"),
-        Answer(304, "You have it already (`If-None-Match`).", media_type="text/html"),
+        not_modified("text/html"),
     ),
 )
 async def read_docs(request: web.Request) -> web.Response:
@@ -86,7 +86,7 @@ async def read_docs(request: web.Request) -> web.Response:
     secured=False,
     answers=(
         Answer(200, "The page.", media_type="text/html"),
-        Answer(304, "You have it already (`If-None-Match`).", media_type="text/html"),
+        not_modified("text/html"),
     ),
 )
 async def read_problems(request: web.Request) -> web.Response:
@@ -102,7 +102,7 @@ async def read_problems(request: web.Request) -> web.Response:
     secured=False,
     answers=(
         Answer(200, "The script.", media_type="text/javascript"),
-        Answer(304, "You have it already (`If-None-Match`).", media_type="text/javascript"),
+        not_modified("text/javascript"),
     ),
 )
 async def read_docs_script(request: web.Request) -> web.Response:
