@@ -42,9 +42,9 @@ class Screen:
             self.say(text)
             yield
 
-    def result(self, value: dict[str, Any], *, always: bool = False) -> None:
+    def result(self, value: dict[str, Any]) -> None:
         """Print one JSON object on one line of standard output, if programs want one."""
-        if self.as_json or always:
+        if self.as_json:
             self._console.file.flush()
             sys.stdout.write(json.dumps(value) + "\n")
             sys.stdout.flush()
