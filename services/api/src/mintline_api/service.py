@@ -22,6 +22,7 @@ from mintline.aws.key_stores import open_key_stores
 from mintline.aws.queues import Queues
 from mintline.aws.session import open_client
 from mintline.chain.node import Node
+from mintline.clock import unix_ms
 from mintline.errors import Misconfigured
 from mintline.key_stores import KeyStores
 from mintline.resources import BUILD, MINTS
@@ -147,7 +148,7 @@ async def _open(stack: AsyncExitStack, settings: Settings, metrics: Metrics) -> 
         intake=IntakeSessions(
             KmsIntake(kms, prefix=prefix).certify,
             intake_key=settings.intake_public_key(),
-            now=_milliseconds,
+            now=unix_ms,
         ),
         token_ids=token_ids,
         chain=chain,
@@ -184,7 +185,7 @@ def _assemble(
                 prefix=settings.resource_prefix,
                 chain_id=settings.chain_id,
             ),
-            now=_milliseconds,
+            now=unix_ms,
             clock=time.monotonic,
             looked_up=metrics.caches.of("wallets"),
         ),
@@ -195,13 +196,13 @@ def _assemble(
         rates=Rates(
             DynamoRates(world.dynamo, set_aside=metrics.set_aside),
             limit=settings.user_rate,
-            now=_milliseconds,
+            now=unix_ms,
             clock=time.monotonic,
         ),
         gas=GasBudget(
             DynamoGas(world.dynamo, chain_id=settings.chain_id, set_aside=metrics.set_aside),
             budget=settings.user_gas_budget,
-            now=_milliseconds,
+            now=unix_ms,
             clock=time.monotonic,
         ),
         index=index,
@@ -218,7 +219,7 @@ def _assemble(
         authorizations=Authorizations(settings.sealer(), world.intake),
         cursors=Cursors(settings.cursor_secret.get_secret_value()),
         readiness=Readiness(checks, clock=time.monotonic),
-        now=_milliseconds,
+        now=unix_ms,
         sleep=asyncio.sleep,
         entropy=os.urandom,
     )
@@ -243,7 +244,3 @@ async def _serve(stack: AsyncExitStack, app: web.Application, settings: Settings
     stack.callback(listening.close)
     port: int = listening.sockets[0].getsockname()[1]
     return port
-
-
-def _milliseconds() -> int:
-    return time.time_ns() // 1_000_000

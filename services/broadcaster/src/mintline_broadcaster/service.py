@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
 from contextlib import AsyncExitStack
 from functools import partial
 
@@ -15,6 +14,7 @@ from mintline.aws.dynamo import Dynamo
 from mintline.aws.queues import Queues
 from mintline.aws.session import open_client
 from mintline.chain.node import Node
+from mintline.clock import unix_ms
 from mintline.consumer import Consumer
 from mintline.resources import BROADCAST, MINTS, TRANSACTIONS
 from mintline.rpc_factory import open_rpc
@@ -55,7 +55,7 @@ async def run(settings: BroadcasterSettings, stop: asyncio.Event) -> None:
             ),
             settings.config(),
             metrics=metrics,
-            now=_now,
+            now=unix_ms,
             sleep=asyncio.sleep,
             rng=random.Random(),  # noqa: S311 - jitter, not a secret
         )
@@ -81,7 +81,3 @@ async def run(settings: BroadcasterSettings, stop: asyncio.Event) -> None:
         sweeping = asyncio.create_task(broadcaster.sweep(stop), name="sweep")
         stack.push_async_callback(cut_off, sweeping)
         await consumer.run(stop)
-
-
-def _now() -> int:
-    return time.time_ns() // 1_000_000

@@ -30,7 +30,7 @@ from mintline.audit.records import (
     hash_of,
     signed_bytes,
 )
-from mintline.clock import UnixSeconds
+from mintline.clock import UnixSeconds, to_ms
 from mintline_signer.enclave.nsm import Nsm, NsmFailed
 from mintline_signer.enclave.refusal_counts import Alike, RefusalCounts
 from mintline_signer.errors import EnclaveFailure, FailureCode
@@ -173,7 +173,7 @@ class Audit:
         """Put a record at the end of the chain, and return it: the caller sees to it that it is stored."""
         self._waiting += 1
         return self._chain.append(
-            at=int(self._now() * 1000),
+            at=to_ms(self._now()),
             what=what,
             outcome=outcome,
             key=key,
@@ -204,7 +204,7 @@ class Audit:
         """Go on with another key, which the one before names in its last record and which is attested too."""
         before, now = self._chain, self._now()
         self._waiting += 1
-        last = before.hand_over(key.public_key().public_bytes_raw(), at=int(now * 1000))
+        last = before.hand_over(key.public_key().public_bytes_raw(), at=to_ms(now))
         self._chain = AuditChain(before.number + 1, key, previous=before.head, since=now)
         self.leave([last, self.append(what=TAKE_OVER, outcome=SIGNED, result=attested)])
         log.info("audit_key_rotated", records=before.count)

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 from mintline.acceptance import ACCEPTANCE, Fault, NotVouchedFor, Statements
 from mintline.authorization import AcceptanceMissing, Envelope, SealBroken
-from mintline.clock import UnixSeconds
+from mintline.clock import UnixSeconds, to_ms
 from mintline.messages import AnyRequest
 from mintline_signer.enclave.authorization_keys import AuthorizationKeyCache
 from mintline_signer.enclave.kinds import required_authorizations
@@ -96,7 +96,7 @@ class Authorizer:
                 ACCEPTANCE,
                 required.digest,
                 required.subject.encode(),
-                now=int(now * 1000),
+                now=to_ms(now),
             )
         except AcceptanceMissing:
             raise EnclaveRefusal(RefusalCode.ACCEPTANCE_MISSING) from None

@@ -11,7 +11,7 @@ import structlog
 from mintline import access_tokens
 from mintline.acceptance import LEEWAY, NotVouchedFor, Statement, Statements
 from mintline.access_tokens import Claims
-from mintline.clock import UnixSeconds
+from mintline.clock import UnixSeconds, to_ms
 from mintline.revocation import REVOCATION, revocation_fields
 from mintline_signer.enclave.fixed_table import VALUE_BYTES, FixedTable
 from mintline_signer.errors import EnclaveRefusal, RefusalCode
@@ -39,7 +39,7 @@ class RevokedTokens:
         """Take over what the api stated; what it did not state changes nothing. `now` is in Unix seconds."""
         for revocation in given:
             try:
-                self._take(revocation, int(now * 1000))
+                self._take(revocation, to_ms(now))
             except NotVouchedFor as error:
                 log.warning("revocation_not_vouched_for", fault=error.fault.value)
 
