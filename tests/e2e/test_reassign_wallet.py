@@ -17,7 +17,7 @@ from mintline_client.api import Api
 from mintline_client.minting import follow
 from mintline_client.sign_in import sign_in
 from mintline_devstack.running_stack import running_stack
-from mintline_ops.aws_clients import AwsCredentials, aws_client
+from mintline_ops.aws_clients import operator_client
 from mintline_ops.users import ensure_user
 
 pytestmark = pytest.mark.e2e
@@ -31,12 +31,7 @@ class Harness:
     async def recreate(self) -> None:
         """Delete the user from the pool and make them again, as an administrator does."""
         pool = self.info["cognito"]
-        async with aws_client(
-            "cognito-idp",
-            endpoint_url=self.info["aws_endpoint_url"],
-            region=self.info["region"],
-            credentials=AwsCredentials(**self.info["operator"]),
-        ) as cognito:
+        async with operator_client("cognito-idp", self.info) as cognito:
             named = {"UserPoolId": pool["user_pool_id"], "Username": pool["username"]}
             await cognito.admin_delete_user(**named)
             assert await ensure_user(

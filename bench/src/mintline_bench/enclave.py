@@ -28,6 +28,7 @@ from mintline.audit.records import Batch
 from mintline.authorization import Sealer
 from mintline.aws.key_stores import SecretsManagerKeys
 from mintline.aws.keys import generate_key
+from mintline.clock import unix_ms
 from mintline.errors import MintlineError, Unavailable
 from mintline.interrupts import Interrupted, run
 from mintline.messages import Fees, KeyRef, SignMint, Voucher
@@ -43,7 +44,7 @@ from mintline_devstack.principals import issue_credentials
 from mintline_devstack.provisioning import PREFIX, Known, load_known
 from mintline_devstack.running_stack import running_stack
 from mintline_devstack.state_folder import StateFolder
-from mintline_ops.aws_clients import AwsCredentials, aws_client
+from mintline_ops.aws_clients import aws_client, operator_client
 from mintline_signer.enclave.kinds import required_authorizations
 from mintline_signer.frames import FrameDecoder
 from mintline_signer.protocol import Sign, Signed, Stored, WrappedKey, read_response, request_frame
@@ -138,7 +139,7 @@ class Mints:
             ),
         )
         [required] = required_authorizations(intent)
-        digest, now = required.digest, _milliseconds()
+        digest, now = required.digest, unix_ms()
         accepted = self._intake.state(ACCEPTANCE, digest, key.subject.encode(), at=now)
         sealed = self._sealer.seal(user.token, digest, accepted)
         intent = intent.evolve(authorization=sealed)
@@ -163,14 +164,7 @@ async def _surroundings(users: int) -> AsyncIterator[tuple[StateFolder, Mints, M
         kms = await stack.enter_async_context(
             aws_client("kms", endpoint_url=info["kms_url"], region=REGION, credentials=api)
         )
-        secrets = await stack.enter_async_context(
-            aws_client(
-                "secretsmanager",
-                endpoint_url=info["aws_endpoint_url"],
-                region=REGION,
-                credentials=AwsCredentials(**info["operator"]),
-            )
-        )
+        secrets = await stack.enter_async_context(operator_client("secretsmanager", info))
         tokens = await sign_in_new(info, count=2 * users)
         made = [await _user(kms, token) for token in tokens]
         stored = await SecretsManagerKeys(secrets, prefix=PREFIX).read(known.issuer.secret_id)
@@ -180,15 +174,11 @@ async def _surroundings(users: int) -> AsyncIterator[tuple[StateFolder, Mints, M
         intake = IntakeSessions(
             KmsIntake(kms, prefix=PREFIX).certify,
             intake_key=load_p256(base64.b64decode(known.intake_key)),
-            now=_milliseconds,
+            now=unix_ms,
         )
         await intake.renew()
         warm, cold = (Mints(known, issuer, group, intake) for group in (made[:users], made[users:]))
         yield running.state, warm, cold
-
-
-def _milliseconds() -> int:
-    return time.time_ns() // 1_000_000
 
 
 async def _user(kms: Any, token: str) -> User:

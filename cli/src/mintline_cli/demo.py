@@ -29,7 +29,7 @@ from mintline_client.api import Api
 from mintline_client.minting import follow
 from mintline_client.sign_in import sign_in
 from mintline_ops import run_file
-from mintline_ops.aws_clients import AwsCredentials, aws_client
+from mintline_ops.aws_clients import operator_client
 from mintline_ops.run_file import DEFAULT_STATE
 
 IMAGE = (
@@ -152,12 +152,7 @@ async def check_chain(node: Node, mint: Mapping[str, Any], api_url: str) -> None
 
 async def check_storage(info: Mapping[str, Any], mint: Mapping[str, Any]) -> None:
     """Check the digest of what S3 holds."""
-    async with aws_client(
-        "s3",
-        endpoint_url=info["aws_endpoint_url"],
-        region=info["region"],
-        credentials=AwsCredentials(**info["operator"]),
-    ) as s3:
+    async with operator_client("s3", info) as s3:
         key = metadata_object_key(info["chain_id"], mint["contract"], int(mint["token_id"]))
         stored = await s3.get_object(Bucket=METADATA.bucket_name(info["prefix"]), Key=key)
         content: bytes = await stored["Body"].read()

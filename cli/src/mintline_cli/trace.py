@@ -22,6 +22,7 @@ from mintline_cli.options import (
 from mintline_cli.output import Screen
 from mintline_ops import trace as tracing
 from mintline_ops.run_file import DEFAULT_STATE
+from mintline_ops.tables import table_of_deployment, table_of_local_stack
 
 STYLES = {"warning": "yellow", "error": "red", "critical": "red"}
 
@@ -43,10 +44,10 @@ def trace(
     if prefix is None:
         info = local_stack_info(state)
         places = logs or [Path(info["state_dir"]) / "logs"]
-        tables = tracing.table_of_local_stack(info)
+        tables = table_of_local_stack(info)
     else:
         places = logs or []
-        tables = tracing.table_of_deployment(deployment(prefix, region, endpoint_url))
+        tables = table_of_deployment(deployment(prefix, region, endpoint_url))
 
     async def read() -> tuple[Mint, list[tracing.Moment]]:
         files = tracing.log_files(places)

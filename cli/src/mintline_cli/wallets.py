@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from mintline.aws.session import AwsRefused
+from mintline.clock import unix_ms
 from mintline.errors import Misconfigured
 from mintline.key_stores import DAY, StoreName
 from mintline.records import Wallet, scoped
@@ -86,7 +86,7 @@ def migrate(
             to=store,
             records=custody.records,
             stores=custody.stores,
-            now=milliseconds,
+            now=unix_ms,
             concurrency=concurrency,
             dry_run=dry_run,
         )
@@ -116,7 +116,7 @@ def prune_copies(
         return await prune(
             records=custody.records,
             stores=custody.stores,
-            now=milliseconds,
+            now=unix_ms,
             older_than=age,
             days=days,
             concurrency=concurrency,
@@ -238,7 +238,7 @@ def delete(
             records=custody.records,
             belongings=custody.belongings,
             stores=custody.stores,
-            now=milliseconds,
+            now=unix_ms,
             sleep=sleep,
         )
 
@@ -335,8 +335,3 @@ def seconds(text: str, option: str) -> int:
     if match is None:
         raise typer.BadParameter(f"{text!r}: expected days or hours, such as 30d or 12h", param_hint=option)
     return int(match[1]) * (DAY if match[2] == "d" else 3600)
-
-
-def milliseconds() -> int:
-    """Return the Unix time."""
-    return time.time_ns() // 1_000_000

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -52,6 +52,16 @@ async def aws_client(
         config=config,
     ) as client:
         yield client
+
+
+def operator_client(service: AwsService, info: Mapping[str, Any]) -> AbstractAsyncContextManager[Any]:
+    """Open the operator's client of the local stack that `info`, its run file, describes."""
+    return aws_client(
+        service,
+        endpoint_url=info["aws_endpoint_url"],
+        region=info["region"],
+        credentials=AwsCredentials(**info["operator"]),
+    )
 
 
 def _isolated_session() -> AioSession:

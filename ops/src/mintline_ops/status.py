@@ -9,12 +9,11 @@ from typing import Any
 
 import aiohttp
 
-from mintline.aws.dynamo import Dynamo
 from mintline.aws.records import from_item
 from mintline.errors import Retryable
 from mintline.records import Checkpoint
 from mintline.resources import CHECKPOINTS
-from mintline_ops.aws_clients import AwsCredentials, aws_client
+from mintline_ops.tables import table_of_local_stack
 
 TIMEOUT = aiohttp.ClientTimeout(total=3)
 NO_KEEP_ALIVE = {"Connection": "close"}
@@ -57,19 +56,11 @@ async def _head(http: aiohttp.ClientSession, info: Mapping[str, Any]) -> int | N
 
 async def _indexed(info: Mapping[str, Any]) -> int | None:
     """Return the last block in the index, or None before its first or without an answer."""
-    async with aws_client(
-        "dynamodb",
-        endpoint_url=info["aws_endpoint_url"],
-        region=info["region"],
-        credentials=AwsCredentials(**info["operator"]),
-    ) as dynamodb:
-        dynamo = Dynamo(dynamodb, info["prefix"])
+    async with table_of_local_stack(info) as dynamo:
         try:
             item = await dynamo.get(CHECKPOINTS, {"chain": str(info["chain_id"])})
         except Retryable:
             return None
-        finally:
-            await dynamo.aclose()
     return None if item is None else from_item(Checkpoint, item).head_number
 
 

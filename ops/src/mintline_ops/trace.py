@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,13 +11,11 @@ from typing import Any
 
 from mintline.aws import standing
 from mintline.aws.dynamo import Dynamo
-from mintline.aws.session import AwsCalls, AwsRefused, open_client
+from mintline.aws.session import AwsRefused
 from mintline.errors import Misconfigured, Rejected, Unreadable
 from mintline.records import Mint
 from mintline.set_aside import SetAside
-from mintline.settings import ServiceSettings
 from mintline.states import MintStatus
-from mintline_ops.aws_clients import AwsCredentials, aws_client
 
 RECORD = "record"
 _COMMON = frozenset({"timestamp", "service", "event", "level", "mint_id", "trace"})
@@ -44,32 +41,6 @@ class Moment:
             "level": self.level,
             "details": dict(self.details),
         }
-
-
-@asynccontextmanager
-async def table_of_local_stack(info: Mapping[str, Any]) -> AsyncIterator[Dynamo]:
-    """Open the tables of the local stack that `info`, its run file, describes."""
-    async with aws_client(
-        "dynamodb",
-        endpoint_url=info["aws_endpoint_url"],
-        region=info["region"],
-        credentials=AwsCredentials(**info["operator"]),
-    ) as client:
-        dynamo = Dynamo(client, info["prefix"])
-        try:
-            yield dynamo
-        finally:
-            await dynamo.aclose()
-
-
-@asynccontextmanager
-async def table_of_deployment(settings: ServiceSettings) -> AsyncIterator[Dynamo]:
-    """Open the tables of any deployment, with credentials from AWS's usual chain."""
-    async with AsyncExitStack() as stack:
-        client = await open_client(stack, "dynamodb", settings, calls=AwsCalls())
-        dynamo = Dynamo(client, settings.resource_prefix)
-        stack.push_async_callback(dynamo.aclose)
-        yield dynamo
 
 
 async def read_mint(dynamo: Dynamo, mint_id: str) -> Mint:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from mintline_ops.aws_clients import AwsCredentials, aws_client
+from mintline_ops.aws_clients import operator_client
 
 if TYPE_CHECKING:
     from types_aiobotocore_cognito_idp import CognitoIdentityProviderClient
@@ -19,12 +19,7 @@ if TYPE_CHECKING:
 @asynccontextmanager
 async def cognito_client(info: Mapping[str, Any]) -> AsyncIterator[CognitoIdentityProviderClient]:
     """Open the Cognito client of the local stack that `info`, its run file, describes."""
-    async with aws_client(
-        "cognito-idp",
-        endpoint_url=info["aws_endpoint_url"],
-        region=info["region"],
-        credentials=AwsCredentials(**info["operator"]),
-    ) as client:
+    async with operator_client("cognito-idp", info) as client:
         yield client
 
 

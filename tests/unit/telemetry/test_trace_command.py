@@ -192,7 +192,7 @@ def one_mint(monkeypatch: pytest.MonkeyPatch) -> None:
             raise Rejected("mint_unknown", f"there is no mint {mint_id}")
         return a_mint()
 
-    monkeypatch.setattr(trace, "table_of_deployment", table)
+    monkeypatch.setattr("mintline_cli.trace.table_of_deployment", table)
     monkeypatch.setattr(trace, "read_mint", read)
 
 

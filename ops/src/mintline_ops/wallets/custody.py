@@ -13,8 +13,8 @@ from mintline.aws.sealing import SealingSecrets
 from mintline.aws.session import AwsCalls, open_client
 from mintline.key_stores import KeyStores
 from mintline.settings import ServiceSettings
-from mintline_ops.aws_clients import AwsCredentials, aws_client
-from mintline_ops.trace import table_of_deployment, table_of_local_stack
+from mintline_ops.aws_clients import operator_client
+from mintline_ops.tables import table_of_deployment, table_of_local_stack
 from mintline_ops.wallets.dynamo import DynamoBelongings, DynamoWalletRecords
 
 if TYPE_CHECKING:
@@ -43,13 +43,7 @@ def _custody(dynamo: Dynamo, secretsmanager: SecretsManagerClient, prefix: str) 
 @asynccontextmanager
 async def custody_of_local_stack(info: Mapping[str, Any]) -> AsyncIterator[Custody]:
     """Open the custody of the local stack that `info`, its run file, describes."""
-    secretsmanager = aws_client(
-        "secretsmanager",
-        endpoint_url=info["aws_endpoint_url"],
-        region=info["region"],
-        credentials=AwsCredentials(**info["operator"]),
-    )
-    async with table_of_local_stack(info) as dynamo, secretsmanager as client:
+    async with table_of_local_stack(info) as dynamo, operator_client("secretsmanager", info) as client:
         yield _custody(dynamo, client, info["prefix"])
 
 
