@@ -81,12 +81,12 @@ VERSION = $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' pyproject.toml)
 REVISION = $(shell git rev-parse HEAD)
 PLATFORM ?= linux/amd64
 # How each image is built.
-IMAGE_api := --file services/api/Dockerfile
-IMAGE_builder := --file services/builder/Dockerfile
-IMAGE_broadcaster := --file services/broadcaster/Dockerfile
-IMAGE_indexer := --file services/indexer/Dockerfile
-IMAGE_signer-host := --file services/signer-enclave/Dockerfile.host
-IMAGE_signer-enclave := --file services/signer-enclave/Dockerfile.enclave
+IMAGE_api := --file services/Dockerfile --build-arg SERVICE=api
+IMAGE_builder := --file services/Dockerfile --build-arg SERVICE=builder
+IMAGE_broadcaster := --file services/Dockerfile --build-arg SERVICE=broadcaster
+IMAGE_indexer := --file services/Dockerfile --build-arg SERVICE=indexer
+IMAGE_signer-host := --file services/signer-enclave/Dockerfile --target host
+IMAGE_signer-enclave := --file services/signer-enclave/Dockerfile --target enclave
 BUILD = docker buildx build --platform $(PLATFORM) --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION)
 # Pushed by digest, with a bill of materials (SPDX) and the provenance beside it.
 PUSHED = --sbom=true --provenance=mode=max --metadata-file dist/$(IMAGE).json \

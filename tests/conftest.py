@@ -26,19 +26,20 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCAL = "devstack/docker/Dockerfile"
+SERVICES = "services/Dockerfile"
 SIGNER = "services/signer-enclave/Dockerfile"
-IMAGES = {
-    # The Dockerfile of each image, and its target there.
-    "ministack": (LOCAL, "ministack"),
-    "anvil": (LOCAL, "anvil"),
-    "set-up": (LOCAL, "set-up"),
-    "api": ("services/api/Dockerfile", None),
-    "builder": ("services/builder/Dockerfile", None),
-    "broadcaster": ("services/broadcaster/Dockerfile", None),
-    "indexer": ("services/indexer/Dockerfile", None),
-    "reconciler": ("services/indexer/Dockerfile", None),
-    "enclave": (f"{SIGNER}.enclave", None),
-    "signer-host": (f"{SIGNER}.host", None),
+IMAGES: dict[str, tuple[str, str | None, dict[str, str]]] = {
+    # Each image's Dockerfile, its target there, and its arguments.
+    "ministack": (LOCAL, "ministack", {}),
+    "anvil": (LOCAL, "anvil", {}),
+    "set-up": (LOCAL, "set-up", {}),
+    "api": (SERVICES, None, {"SERVICE": "api"}),
+    "builder": (SERVICES, None, {"SERVICE": "builder"}),
+    "broadcaster": (SERVICES, None, {"SERVICE": "broadcaster"}),
+    "indexer": (SERVICES, None, {"SERVICE": "indexer"}),
+    "reconciler": (SERVICES, None, {"SERVICE": "indexer"}),
+    "enclave": (SIGNER, "enclave", {}),
+    "signer-host": (SIGNER, "host", {}),
 }
 MODULES = {
     "enclave": "mintline_signer.enclave",
@@ -114,14 +115,14 @@ class Containers:
         """Build an image; the engine's cache makes that short when nothing changed."""
         from testcontainers.core.image import DockerImage
 
-        dockerfile, target = IMAGES[name]
+        dockerfile, target, arguments = IMAGES[name]
         base = os.environ.get("BASE_IMAGE")
         with DockerImage(
             ROOT,
             tag=f"mintline-test/{name}",
             dockerfile_path=dockerfile,
             target=target,
-            buildargs={"BASE_IMAGE": base} if base else None,
+            buildargs=arguments | ({"BASE_IMAGE": base} if base else {}),
             clean_up=False,
         ):
             pass

@@ -14,7 +14,7 @@ from mintline_eif.container_image import ContainerImage
 
 pytestmark = pytest.mark.containers
 ROOT = Path(__file__).parents[2]
-DOCKERFILE = "services/signer-enclave/Dockerfile.enclave"
+DOCKERFILE = "services/signer-enclave/Dockerfile"
 BOOT = Boot(kernel=b"a kernel", cmdline="console=ttyS0", init=b"an init", nsm_module=None)
 
 
@@ -24,6 +24,7 @@ def built(engine: Any, folder: Path) -> ContainerImage:
     made, _ = engine.images.build(
         path=str(ROOT),
         dockerfile=DOCKERFILE,
+        target="enclave",
         buildargs={"BASE_IMAGE": base} if base else None,
         nocache=True,
         rm=True,
