@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mintline.errors import Misconfigured
-from mintline.scopes import ACCOUNT_ADMIN, DESCRIPTIONS
+from mintline.scopes import ACCOUNT_ADMIN, DESCRIPTIONS, SIGN_IN_SCOPES
 from mintline_infra.deployment import read
 from synthesis import Templates, described, properties, resources, synthesized
 
@@ -24,7 +24,7 @@ def test_client__when_users_sign_in__then_by_code_for_our_scopes_alone(templates
     assert client["AllowedOAuthFlows"] == ["code"]
     assert client["AllowedOAuthFlowsUserPoolClient"] is True
     assert client["GenerateSecret"] is False, "a public client: PKCE is what binds the code to it"
-    assert granted == {"openid", *DESCRIPTIONS}
+    assert granted == set(SIGN_IN_SCOPES)
     assert ACCOUNT_ADMIN not in granted
     assert client["CallbackURLs"] == ["http://localhost:8400/signed-in"]
     assert client["SupportedIdentityProviders"] == ["COGNITO"]

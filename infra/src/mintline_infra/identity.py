@@ -6,7 +6,7 @@ import aws_cdk as cdk
 from aws_cdk import aws_cognito as cognito
 from constructs import Construct
 
-from mintline.scopes import DESCRIPTIONS, RESOURCE_SERVER
+from mintline.scopes import DESCRIPTIONS, RESOURCE_SERVER, USER_SCOPES
 from mintline_infra.deployment import Deployment
 from mintline_infra.nag import acknowledge
 
@@ -61,7 +61,7 @@ class IdentityStack(cdk.Stack):
                 flows=cognito.OAuthFlows(authorization_code_grant=True),
                 scopes=[
                     cognito.OAuthScope.OPENID,
-                    *(cognito.OAuthScope.resource_server(server, declared) for declared in scopes.values()),
+                    *(cognito.OAuthScope.resource_server(server, scopes[scope]) for scope in USER_SCOPES),
                 ],
                 callback_urls=list(deployment.sign_in_callbacks),
             ),

@@ -98,6 +98,13 @@ class Claims:
     """The later one of `iat` and `nbf`."""
     expires: float
     scopes: frozenset[str]
+    client_id: str = ""
+    """The app client that the token was issued to."""
+
+    @property
+    def is_client(self) -> bool:
+        """Whether it is a machine client's own: `sub` of a client-credentials token is the client's id."""
+        return self.subject == self.client_id
 
     def check_scope(self, scope: str) -> None:
         """Raise BadToken unless the token was given for this."""
@@ -175,7 +182,7 @@ def _claims(claims: dict[str, Any], rules: TokenRules) -> Claims:
         raise BadToken(TokenFault.SUBJECT, "The token's sub is not a user's.", claim="sub")
     issued, expires = _time(claims, "iat"), _time(claims, "exp")
     not_before = max(issued, _time(claims, "nbf")) if "nbf" in claims else issued
-    return Claims(subject, issued, not_before, expires, _scopes(claims))
+    return Claims(subject, issued, not_before, expires, _scopes(claims), client_id)
 
 
 def _scopes(claims: dict[str, Any]) -> frozenset[str]:

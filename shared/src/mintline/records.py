@@ -118,7 +118,7 @@ class Operation(Frozen):
 
     @property
     def asked_by(self) -> str:
-        """`sub` of the user who asked for it."""
+        """`sub` of the token that authorizes it."""
         raise NotImplementedError
 
     @property
@@ -136,6 +136,7 @@ class Mint(Operation):
 
     kind: Literal["mint"] = "mint"
     sub: str
+    """The user whose mint it is; of a client's mint to a bare address, the client."""
     to: Address
     custody: Literal["custodial", "self", "sponsored"] = "custodial"
     """Who sends its transaction: `sender` from custody, which redeems the voucher; `to`, which is the user's
@@ -149,11 +150,17 @@ class Mint(Operation):
     voucher_signature: HexBytes | None = None
     """The issuer's, r‖s‖v in 65 bytes; on record with self-custody alone."""
     issued_at: int | None = None
+    client_id: str | None = None
+    """The machine client that asked for it; None if its user did."""
+    external_id: str | None = None
+    """What the client calls it: unique among the client's mints."""
+    tags: tuple[str, ...] | None = None
+    """What the client finds it by."""
 
     @property
     def asked_by(self) -> str:
-        """`sub` of the user who asked for it."""
-        return self.sub
+        """`sub` of the token that authorizes it: the user's, or the machine client's."""
+        return self.client_id or self.sub
 
     @property
     def request_type(self) -> str:
@@ -267,6 +274,30 @@ class Collection(RegisteredContract):
 
     next_token_id: int = Field(ge=0)
     """A number in DynamoDB, unlike other token ids: the api leases ids by adding to it."""
+    sponsored: bool = False
+    """Whether users may have a relayer pay for their mints; a machine client's are always paid for by one."""
+
+
+class ClientBudget(Frozen):
+    """What a machine client may have minted; None: as the signing policy has it."""
+
+    mints_per_hour: int | None = Field(default=None, ge=0)
+    wei_per_day: Wei | None = None
+    collections: tuple[Address, ...] | None = None
+    """Where it may mint; None: in all collections."""
+
+
+class Client(Frozen):
+    """A machine client: a company's backend with an app client of its own. Times are Unix milliseconds."""
+
+    client_id: str
+    """The app client's id in the user pool."""
+    name: str
+    scopes: tuple[str, ...]
+    budget: ClientBudget = ClientBudget()
+    created_at: int
+    disabled_at: int | None = None
+    """Since when its tokens are refused."""
 
 
 class Token(Frozen):

@@ -141,6 +141,7 @@ MINTS = Table(
     partition=Key("mint_id"),
     indexes=(
         Index("by_user", partition=Key("sub"), sort=Key("created_key"), keys_only=True),
+        Index("by_client", partition=Key("client_id"), sort=Key("created_key"), keys_only=True),
         Index("by_token", partition=Key("token_ref"), keys_only=True),
         Index("open", partition=Key("open_shard"), sort=Key("created_key"), keys_only=True),
         Index("in_block", partition=Key("block_shard"), keys_only=True),
@@ -152,8 +153,11 @@ MINTS = Table(
 `open_shard` is one of a few numbers that the mint id gives: present from the mint's creation until a
 transaction carries it, which is open from then on, or until its end. Only a
 self-custody mint has `token_ref`, `{chain_id}#{contract}#{token_id}`, since only its voucher waits for a
-transaction that we do not know. The indexes hold keys alone, so that a mint's transitions in between do not
-write them again."""
+transaction that we do not know. Only a machine client's mint has `client_id`. The indexes hold keys alone, so
+that a mint's transitions in between do not write them again."""
+
+CLIENTS = Table("clients", partition=Key("client_id"))
+"""One item per machine client. Written by the api and by operators."""
 
 AUTHORIZATIONS = Table("authorizations", partition=Key("mint_id"), sort=Key("digest", "B"), ttl="expires")
 """One item per accepted mint, kept for days: the sealed `envelope` and the `metadata` that it was sealed for.
@@ -236,6 +240,7 @@ TABLES = (
     REVOCATIONS,
     WRAPPED_KEYS,
     MINTS,
+    CLIENTS,
     AUTHORIZATIONS,
     ACCOUNTS,
     COLLECTIONS,

@@ -23,6 +23,10 @@ class Scope(StrEnum):
     MINTS_READ = f"{RESOURCE_SERVER}/mints:read"
     WALLETS_MANAGE = f"{RESOURCE_SERVER}/wallets:manage"
     TOKENS_READ = f"{RESOURCE_SERVER}/tokens:read"
+    TOKENS_TRANSFER = f"{RESOURCE_SERVER}/tokens:transfer"
+    USERS_READ = f"{RESOURCE_SERVER}/users:read"
+    USERS_WRITE = f"{RESOURCE_SERVER}/users:write"
+    ADMIN = f"{RESOURCE_SERVER}/admin"
 
     @property
     def short(self) -> str:
@@ -35,6 +39,27 @@ DESCRIPTIONS: dict[Scope, str] = {
     Scope.MINTS_READ: "Read the user's own mints.",
     Scope.WALLETS_MANAGE: "Read the user's wallet, and link and unlink wallets of their own.",
     Scope.TOKENS_READ: "Read tokens, owners and transfers.",
+    Scope.TOKENS_TRANSFER: "Transfer and burn tokens of the user's wallet in custody.",
+    Scope.USERS_READ: "Find users by e-mail address, and read their wallets' addresses.",
+    Scope.USERS_WRITE: "Create users and their wallets.",
+    Scope.ADMIN: "Manage machine clients and their budgets.",
 }
-SIGN_IN_SCOPES: tuple[str, ...] = (OPENID, *Scope)
+USER_SCOPES = (
+    Scope.MINTS_CREATE,
+    Scope.MINTS_READ,
+    Scope.WALLETS_MANAGE,
+    Scope.TOKENS_READ,
+    Scope.TOKENS_TRANSFER,
+)
+"""What a user's token may be given for."""
+MACHINE_SCOPES = (
+    Scope.MINTS_CREATE,
+    Scope.MINTS_READ,
+    Scope.TOKENS_READ,
+    Scope.USERS_READ,
+    Scope.USERS_WRITE,
+    Scope.ADMIN,
+)
+"""What a machine client's token may be given for."""
+SIGN_IN_SCOPES: tuple[str, ...] = (OPENID, *USER_SCOPES)
 """What a user signs in with."""

@@ -91,7 +91,7 @@ def asked_mint(operation: Operation) -> AskedMint:
     assert operation.token_id is not None
     return {
         "mint_id": operation.mint_id,
-        "sub": operation.sub,
+        "sub": operation.asked_by,
         "chain_id": operation.chain_id,
         "contract": operation.contract,
         "to": operation.to,

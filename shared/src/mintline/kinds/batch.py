@@ -59,7 +59,7 @@ def lines_of(mints: Sequence[Mint]) -> tuple[BatchMint, ...]:
             token_id=mint.token_id,
             to=mint.to,
             metadata_digest=mint.metadata_digest,
-            subject=mint.sub,
+            subject=mint.asked_by,
         )
         for mint in mints
         if mint.token_id is not None

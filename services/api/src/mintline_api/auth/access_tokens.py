@@ -54,6 +54,8 @@ class Caller:
     """The access token that proved it."""
     scopes: frozenset[str]
     """What the token was given for."""
+    client_id: str | None = None
+    """The machine client that is asking, which `sub` names then too; None for a user."""
 
 
 class AccessTokens:
@@ -134,6 +136,7 @@ class AccessTokens:
             expires_at=claims.expires,
             token=SecretStr(token),
             scopes=claims.scopes,
+            client_id=claims.client_id if claims.is_client else None,
         )
 
 
