@@ -21,6 +21,9 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 if TYPE_CHECKING:
+    # docker ships no types.
+    from docker import DockerClient  # type: ignore[import-untyped]
+    from docker.models.containers import Container  # type: ignore[import-untyped]
     from testcontainers.core.container import DockerContainer
     from testcontainers.core.network import Network
 
@@ -101,7 +104,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 class Containers:
     """A line in containers, and what tests may do to its parts."""
 
-    engine: Any
+    engine: DockerClient
     network: Network
     ends: ExitStack
     """Removes everything, newest first."""
@@ -213,7 +216,7 @@ class Containers:
         await asyncio.sleep(seconds)
         await asyncio.to_thread(container.unpause)
 
-    async def _freeze(self, container: Any) -> None:
+    async def _freeze(self, container: Container) -> None:
         """Pause a container; a busy engine may give up ("unable to freeze"), and thaws it then."""
         from docker.errors import APIError  # type: ignore[import-untyped] # it ships no types
 
@@ -289,7 +292,7 @@ def start_line(line: Containers) -> None:
     line.info = said | {"rpc_url": ports.url("anvil"), **addresses}
 
 
-def reach_engine() -> Any:
+def reach_engine() -> DockerClient:
     """Return a client of the container engine; skips, saying why, where none is reachable.
 
     Where one must be there, as in CI, MINTLINE_ENGINE=required makes that a failure.
@@ -311,7 +314,7 @@ def reach_engine() -> Any:
 
 
 @pytest.fixture(scope="session")
-def engine() -> Iterator[Any]:
+def engine() -> Iterator[DockerClient]:
     """Return a client of the container engine; skips where none is reachable."""
     reached = reach_engine()
     yield reached
@@ -319,7 +322,7 @@ def engine() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="session")
-def containers(engine: Any) -> Iterator[Containers]:
+def containers(engine: DockerClient) -> Iterator[Containers]:
     """Run the whole line in containers; skips where no engine is reachable."""
     from testcontainers.core.network import Network
 

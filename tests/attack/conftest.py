@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import aiohttp
 import pytest
@@ -54,6 +54,11 @@ from mintline_ops.wallets.dynamo import DynamoWalletRecords
 from mintline_signer.frames import FrameDecoder
 from mintline_signer.protocol import Request, Response, Sign, Signed, WrappedKey, read_response, request_frame
 from mintline_testkit.signer import digest_of
+
+if TYPE_CHECKING:
+    from types_aiobotocore_kms import KMSClient
+    from types_aiobotocore_secretsmanager import SecretsManagerClient
+    from types_aiobotocore_sqs import SQSClient
 
 AuthorizedT = TypeVar("AuthorizedT", SignMint, IssueVoucher)
 
@@ -135,10 +140,10 @@ class Victim:
     dynamo: Dynamo
     stores: KeyStores
     queues: Queues
-    emulator_kms: Any
+    emulator_kms: KMSClient
     """KMS behind the front, which asks nobody for anything: how a test knows what must stay secret."""
-    sqs: Any
-    secretsmanager: Any
+    sqs: SQSClient
+    secretsmanager: SecretsManagerClient
 
     async def sign_in(self) -> User:
         """Sign in as a new user."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,13 +12,16 @@ from mintline_eif import container_image, image
 from mintline_eif.assembly import Boot, assemble
 from mintline_eif.container_image import ContainerImage
 
+if TYPE_CHECKING:
+    from docker import DockerClient  # type: ignore[import-untyped] # it ships no types
+
 pytestmark = pytest.mark.containers
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = "services/signer-enclave/Dockerfile"
 BOOT = Boot(kernel=b"a kernel", cmdline="console=ttyS0", init=b"an init", nsm_module=None)
 
 
-def built(engine: Any, folder: Path) -> ContainerImage:
+def built(engine: DockerClient, folder: Path) -> ContainerImage:
     """Build the image with no layer of an earlier build, and read what came of it."""
     base = os.environ.get("BASE_IMAGE")
     made, _ = engine.images.build(
@@ -36,7 +39,7 @@ def built(engine: Any, folder: Path) -> ContainerImage:
     return container_image.read(saved)
 
 
-def test_enclave_image__when_built_twice__measures_the_same(engine: Any, tmp_path: Path) -> None:
+def test_enclave_image__when_built_twice__measures_the_same(engine: DockerClient, tmp_path: Path) -> None:
     first, second = (built(engine, tmp_path) for _ in range(2))
 
     differing = [

@@ -12,6 +12,7 @@ from mintline_bench.load import Posted
 from mintline_bench.verify import verify
 
 if TYPE_CHECKING:
+    from tests.conftest import Containers
     from tests.e2e.conftest import Harness
 
 pytestmark = [pytest.mark.e2e, pytest.mark.containers, pytest.mark.asyncio(loop_scope="session")]
@@ -55,7 +56,7 @@ async def mint_during(
 
 
 async def test_mints__when_every_service_is_restarted_in_turn__are_each_minted_once(
-    harness: Harness, containers: Any
+    harness: Harness, containers: Containers
 ) -> None:
     codes: dict[str, int] = {}
 
@@ -69,20 +70,20 @@ async def test_mints__when_every_service_is_restarted_in_turn__are_each_minted_o
 
 @pytest.mark.parametrize("part", SERVICES)
 async def test_mints__when_a_service_freezes_amid_them__are_each_minted_once(
-    harness: Harness, containers: Any, part: str
+    harness: Harness, containers: Containers, part: str
 ) -> None:
     await mint_during(harness, f"frozen {part}", containers.pause(part, FROZEN_SECONDS))
 
 
 @pytest.mark.parametrize("part", ["broadcaster", "builder", "indexer"])
 async def test_mints__when_a_service_loses_the_network__are_each_minted_once(
-    harness: Harness, containers: Any, part: str
+    harness: Harness, containers: Containers, part: str
 ) -> None:
     await mint_during(harness, f"cut off {part}", containers.cut_off(part, FROZEN_SECONDS))
 
 
 async def test_mints__with_two_of_every_service__are_each_minted_once(
-    harness: Harness, containers: Any
+    harness: Harness, containers: Containers
 ) -> None:
     await containers.double()
     try:
@@ -93,6 +94,6 @@ async def test_mints__with_two_of_every_service__are_each_minted_once(
 
 
 async def test_mints__when_all_is_stopped_and_started_again__are_each_minted_once(
-    harness: Harness, containers: Any
+    harness: Harness, containers: Containers
 ) -> None:
     await mint_during(harness, "from the top", containers.restart_all())

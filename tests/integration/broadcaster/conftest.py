@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 from eth_account import Account
@@ -46,6 +46,9 @@ from mintline_broadcaster.noops import Noops
 from mintline_broadcaster.settings import BroadcasterSettings
 from mintline_testkit.constants import CHAIN_ID, GWEI
 
+if TYPE_CHECKING:
+    from types_aiobotocore_sqs import SQSClient
+
 ISSUER: LocalAccount = Account.create()
 TARGET = to_checksum_address("0x" + "c0" * 20)
 """An address without code: a call to it succeeds, whatever its data."""
@@ -60,9 +63,9 @@ class Harness:
     queues: Queues
     rpc: Rpc
     node: Node
-    sqs: Any
+    sqs: SQSClient
     keys: dict[str, LocalAccount] = field(default_factory=dict)
-    dedup: Any = field(default_factory=itertools.count)
+    dedup: Iterator[int] = field(default_factory=itertools.count)
 
     @property
     def store(self) -> DynamoTransactionStore:
@@ -231,14 +234,19 @@ async def harness(aws_settings: ServiceSettings, aws_prefix: str, anvil: str) ->
         yield Harness(settings, dynamo, queues, rpc, Node(rpc), sqs)
 
 
-@pytest.fixture
-def eventually() -> Callable[..., Any]:
-    """Return a function that waits until an async condition holds, and gives its value."""
+class Eventually(Protocol):
+    """Waits until an async condition holds."""
 
-    async def wait(condition: Callable[[], Any], seconds: float = 20) -> Any:
+    async def __call__(self, condition: Callable[[], Awaitable[bool]], seconds: float = 20) -> None: ...
+
+
+@pytest.fixture
+def eventually() -> Eventually:
+    """Return a function that waits until an async condition holds."""
+
+    async def wait(condition: Callable[[], Awaitable[bool]], seconds: float = 20) -> None:
         async with asyncio.timeout(seconds):
-            while not (value := await condition()):  # noqa: ASYNC110 - other processes are polled
+            while not await condition():  # noqa: ASYNC110 - other processes are polled
                 await asyncio.sleep(0.05)
-        return value
 
     return wait

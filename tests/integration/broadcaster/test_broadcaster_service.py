@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from eth_account import Account
@@ -23,7 +23,7 @@ from mintline.states import MintStatus
 from mintline_broadcaster.service import run
 
 if TYPE_CHECKING:
-    from tests.integration.broadcaster.conftest import Harness
+    from tests.integration.broadcaster.conftest import Eventually, Harness
 
 pytestmark = pytest.mark.integration
 
@@ -88,7 +88,7 @@ async def check_all_landed(harness: Harness, intents: list[SignMint]) -> None:
 
 
 async def test_service__when_300_transactions_come_out_of_order__then_all_land_once(
-    harness: Harness, eventually: Callable[..., Any], record_property: Callable[[str, object], None]
+    harness: Harness, eventually: Eventually, record_property: Callable[[str, object], None]
 ) -> None:
     intents = await intents_of(harness)
     wallets = {intent.signer.address for intent in intents}
@@ -111,7 +111,7 @@ async def test_service__when_300_transactions_come_out_of_order__then_all_land_o
 
 
 async def test_service__when_killed_in_the_middle__then_its_successor_ends_the_work_and_doubles_nothing(
-    harness: Harness, eventually: Callable[..., Any]
+    harness: Harness, eventually: Eventually
 ) -> None:
     intents = await intents_of(harness)
     await harness.hide_messages_for(VISIBILITY, BROADCAST)
@@ -161,7 +161,7 @@ async def test_service__when_the_node_serves_another_chain__then_it_does_not_sta
 
 
 async def test_service__when_a_message_does_not_belong_here__then_it_is_dead_lettered(
-    harness: Harness, eventually: Callable[..., Any]
+    harness: Harness, eventually: Eventually
 ) -> None:
     intent = harness.mint_intent(await harness.wallet())
     await harness.queues.send(BROADCAST, intent, group="x", dedup="x")
@@ -174,7 +174,7 @@ async def test_service__when_a_message_does_not_belong_here__then_it_is_dead_let
 
 
 async def test_service__when_a_forged_voucher_comes_first__then_the_mint_waits_for_its_issuers(
-    harness: Harness, eventually: Callable[..., Any]
+    harness: Harness, eventually: Eventually
 ) -> None:
     intent = harness.mint_intent(await harness.wallet())
     await harness.built(intent, custody="self", sender=None, nonce=None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from mintline.resources import SIGN
 from mintline_broadcaster.service import run
 
 if TYPE_CHECKING:
-    from tests.integration.broadcaster.conftest import Harness
+    from tests.integration.broadcaster.conftest import Eventually, Harness
 
 pytestmark = pytest.mark.integration
 
@@ -52,7 +52,7 @@ async def submitted(harness: Harness, intents: list[SignMint]) -> None:
 
 
 async def test_watch__when_the_node_drops_its_pool__then_everything_is_mined_all_the_same(
-    harness: Harness, eventually: Callable[..., Any]
+    harness: Harness, eventually: Eventually
 ) -> None:
     wallet = await harness.wallet()
     intents = [harness.mint_intent(wallet, nonce) for nonce in range(5)]
@@ -75,7 +75,7 @@ async def test_watch__when_the_node_drops_its_pool__then_everything_is_mined_all
 
 
 async def test_watch__when_a_nonce_was_lost_for_good__then_a_noop_lets_the_later_ones_in(
-    harness: Harness, eventually: Callable[..., Any]
+    harness: Harness, eventually: Eventually
 ) -> None:
     wallet = await harness.wallet()
     later = harness.mint_intent(wallet, 2)
@@ -90,7 +90,7 @@ async def test_watch__when_a_nonce_was_lost_for_good__then_a_noop_lets_the_later
 
 
 async def test_watch__when_the_market_leaves_a_transaction_behind__then_a_dearer_one_is_mined(
-    harness: Harness, eventually: Callable[..., Any]
+    harness: Harness, eventually: Eventually
 ) -> None:
     wallet = await harness.wallet()
     intent = harness.mint_intent(wallet, 0)

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequen
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
@@ -39,6 +39,10 @@ from mintline_builder.service import run
 from mintline_builder.settings import Settings
 from mintline_testkit.constants import CHAIN_ID, ETHER
 
+if TYPE_CHECKING:
+    from types_aiobotocore_s3 import S3Client
+    from types_aiobotocore_sqs import SQSClient
+
 
 def key_of(account: LocalAccount, subject: str) -> KeyRef:
     return KeyRef(
@@ -53,8 +57,8 @@ class Harness:
     settings: Settings
     dynamo: Dynamo
     queues: Queues
-    s3: Any
-    sqs: Any
+    s3: S3Client
+    sqs: SQSClient
     rpc: Rpc
     node: Node
     contract: str
@@ -117,8 +121,7 @@ class Harness:
         """Let messages of a killed builder come back soon."""
         name = BUILD.queue_name(self.settings.resource_prefix)
         url = (await self.sqs.get_queue_url(QueueName=name))["QueueUrl"]
-        attributes = {"VisibilityTimeout": str(seconds)}
-        await self.sqs.set_queue_attributes(QueueUrl=url, Attributes=attributes)
+        await self.sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": str(seconds)})
 
     async def account(self, address: str) -> dict[str, Any]:
         return dict(await self.dynamo.get(ACCOUNTS, {"account_id": scoped(CHAIN_ID, address)}) or {})

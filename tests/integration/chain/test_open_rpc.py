@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -18,18 +18,24 @@ from mintline.errors import Misconfigured
 from mintline.rpc_factory import open_rpc
 from mintline.settings import load
 from mintline_devstack.sigv4 import SignedRequest, verify
+from mintline_testkit.constants import CHAIN_ID
 
 pytestmark = pytest.mark.integration
 
 Start = Callable[[str], Awaitable[Any]]
-Open = Callable[[str, int], Awaitable[Rpc]]
+
+
+class Open(Protocol):
+    """Opens an RPC client of endpoints that must serve a chain."""
+
+    async def __call__(self, urls: str, chain_id: int = CHAIN_ID) -> Rpc: ...
 
 
 @pytest.fixture
 async def opened() -> AsyncIterator[Open]:
     async with AsyncExitStack() as stack:
 
-        async def start(urls: str, chain_id: int = 31337) -> Rpc:
+        async def start(urls: str, chain_id: int = CHAIN_ID) -> Rpc:
             environ = {"MINTLINE_CHAIN_ID": str(chain_id), "MINTLINE_RPC_URLS": urls}
             observer = RpcMetrics(CollectorRegistry())
             return await open_rpc(stack, load(ChainSettings, environ), observer=observer)
@@ -38,7 +44,7 @@ async def opened() -> AsyncIterator[Open]:
 
 
 async def test_open__when_an_endpoint_wants_a_token__then_every_request_has_it(
-    anvil_automine: str, sick_node: Start, opened: Any
+    anvil_automine: str, sick_node: Start, opened: Open
 ) -> None:
     node = await sick_node(anvil_automine)
     rpc = await opened(f'[{{"url": "{node.url}", "auth": {{"type": "bearer", "token": "made-up"}}}}]')
@@ -47,7 +53,7 @@ async def test_open__when_an_endpoint_wants_a_token__then_every_request_has_it(
 
 
 async def test_open__when_an_endpoint_wants_aws_signatures__then_every_request_is_signed_as_aws_checks_it(
-    anvil_automine: str, sick_node: Start, opened: Any
+    anvil_automine: str, sick_node: Start, opened: Open
 ) -> None:
     node = await sick_node(anvil_automine)
     rpc = await opened(f'[{{"url": "{node.url}", "auth": {{"type": "sigv4", "region": "eu-west-1"}}}}]')
@@ -60,7 +66,7 @@ async def test_open__when_an_endpoint_wants_aws_signatures__then_every_request_i
 
 
 async def test_open__when_one_endpoint_serves_another_chain__then_it_is_never_asked_about_this_one(
-    anvil_automine: str, sick_node: Start, opened: Any
+    anvil_automine: str, sick_node: Start, opened: Open
 ) -> None:
     wrong, right = await sick_node(anvil_automine), await sick_node(anvil_automine)
     wrong.tamper = lambda call, result: "0x1" if call["method"] == "eth_chainId" else result
@@ -70,11 +76,11 @@ async def test_open__when_one_endpoint_serves_another_chain__then_it_is_never_as
 
 
 async def test_open__when_every_endpoint_serves_another_chain__then_the_process_does_not_start(
-    anvil_automine: str, opened: Any
+    anvil_automine: str, opened: Open
 ) -> None:
     with pytest.raises(Misconfigured, match="serve chain 31337, but MINTLINE_CHAIN_ID is 5"):
         await opened(f'["{anvil_automine}"]', 5)
 
 
-async def test_open__when_no_endpoint_answers__then_the_process_starts_all_the_same(opened: Any) -> None:
+async def test_open__when_no_endpoint_answers__then_the_process_starts_all_the_same(opened: Open) -> None:
     await opened('["http://127.0.0.1:1/"]')

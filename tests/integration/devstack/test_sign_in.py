@@ -1,10 +1,12 @@
 """Sign-in at the local user pool: which tokens it gives, and which it does not."""
 
+from __future__ import annotations
+
 import base64
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
@@ -18,6 +20,10 @@ from mintline_devstack.provisioning import REDIRECT_URI, UserPool, configure_sig
 from mintline_ops.aws_clients import AwsCredentials, aws_client
 from mintline_ops.users import ensure_user
 
+if TYPE_CHECKING:
+    from types_aiobotocore_cognito_idp import CognitoIdentityProviderClient
+    from types_aiobotocore_cognito_idp.literals import AuthFlowTypeType
+
 pytestmark = pytest.mark.integration
 
 PASSWORD = "Correct-Horse-1"
@@ -25,7 +31,7 @@ PASSWORD = "Correct-Horse-1"
 
 @dataclass(frozen=True)
 class Pool:
-    cognito: Any
+    cognito: CognitoIdentityProviderClient
     http: aiohttp.ClientSession
     url: str
     known: UserPool
@@ -88,7 +94,7 @@ async def test_token__when_a_user_signs_in__has_our_scopes_and_none_over_the_acc
 
 
 @pytest.mark.parametrize("flow", ["USER_PASSWORD_AUTH", "USER_SRP_AUTH"])
-async def test_direct_sign_in__when_tried__is_refused(pool: Pool, flow: str) -> None:
+async def test_direct_sign_in__when_tried__is_refused(pool: Pool, flow: AuthFlowTypeType) -> None:
     parameters = {"USERNAME": "alice", "PASSWORD": PASSWORD, "SRP_A": "a1"}
     with pytest.raises(ClientError, match=f"{flow}|not enabled"):
         await pool.cognito.initiate_auth(

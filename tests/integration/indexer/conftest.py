@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from eth_abi.abi import encode
@@ -48,6 +48,9 @@ from mintline_indexer.node_chain import NodeChain
 from mintline_indexer.store_port import Progress
 from mintline_testkit.constants import CHAIN_ID
 
+if TYPE_CHECKING:
+    from types_aiobotocore_dynamodb import DynamoDBClient
+
 GAS = 30_000_000
 
 
@@ -57,7 +60,7 @@ class Harness:
 
     rpc: Rpc
     node: Node
-    client: Any
+    client: DynamoDBClient
     dynamo: Dynamo
     calls: AwsCalls
     prefix: str

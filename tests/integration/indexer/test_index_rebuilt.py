@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,21 +15,17 @@ from mintline.records import Mint, token_ref
 from mintline.resources import MINTS, TOKENS, TRANSFERS
 from mintline.states import MintStatus
 from mintline_indexer.dynamo_collections import DynamoCollectionRegistry
+from mintline_indexer.indexer import Indexer
 from mintline_indexer.node_chain import NodeChain
 from mintline_ops.deployments import Records
 from mintline_ops.index.rebuild import Difference, Rebuild
 from mintline_testkit.constants import CHAIN_ID
+from mintline_testkit.indexer.polling import catch_up
 
 if TYPE_CHECKING:
     from tests.integration.indexer.conftest import Harness
 
 pytestmark = pytest.mark.integration
-
-
-async def settle(indexer: Any) -> None:
-    while await indexer.poll():
-        pass
-    await indexer.poll()
 
 
 @pytest.fixture
@@ -48,26 +44,26 @@ def rebuild(harness: Harness) -> Callable[[], Rebuild]:
     return begin
 
 
-async def lived(harness: Harness) -> Any:
+async def lived(harness: Harness) -> Indexer:
     """Mint, revert, move, burn, and reorganise, all while an indexer follows."""
     await harness.register()
     indexer = harness.indexer()
     owner, other = harness.accounts[1], harness.accounts[2]
     await harness.submitted(await harness.mint([1, 2, 3], owner), "mint_a")
     await harness.mine()
-    await settle(indexer)
+    await catch_up(indexer)
     await harness.submitted(await harness.mint([1], owner), "mint_reverted")
     await harness.mine()
-    await settle(indexer)
+    await catch_up(indexer)
     await harness.transfer(1, owner, other)
     await harness.burn(2, owner)
     await harness.mine()
-    await settle(indexer)
+    await catch_up(indexer)
     await harness.rpc.call("anvil_reorg", [1, []])
-    await settle(indexer)
+    await catch_up(indexer)
     await harness.transfer(3, owner, other)
     await harness.mine(4)
-    await settle(indexer)
+    await catch_up(indexer)
     return indexer
 
 
@@ -90,7 +86,7 @@ async def test_rebuild__when_strangers_redeemed_vouchers__then_their_mints_are_f
 ) -> None:
     await harness.register()
     indexer = harness.indexer()
-    await settle(indexer)
+    await catch_up(indexer)
     waiting = Mint(
         mint_id="mint_7",
         sub="user",
@@ -109,7 +105,7 @@ async def test_rebuild__when_strangers_redeemed_vouchers__then_their_mints_are_f
     await harness.dynamo.write(Put(MINTS, to_item(waiting) | found_by))
     await harness.mint([7], harness.accounts[1])
     await harness.mine(4)
-    await settle(indexer)
+    await catch_up(indexer)
     assert (await harness.mint_record("mint_7")).status is MintStatus.FINALIZED
     again = rebuild()
     assert await again.differences() == []

@@ -13,11 +13,13 @@ from mintline.errors import Misconfigured, Unavailable, Unreadable
 from mintline.records import row_shard, scoped
 from mintline.resources import BLOCKS, COLLECTIONS, TOKENS
 from mintline_indexer.dynamo_collections import DynamoCollectionRegistry
+from mintline_indexer.indexer import Indexer
 from mintline_indexer.node_chain import NodeChain
 from mintline_ops.deployments import Records
 from mintline_ops.index.rebuild import Rebuild
 from mintline_ops.index.repair import repair_index
 from mintline_testkit.constants import CHAIN_ID
+from mintline_testkit.indexer.polling import catch_up
 
 if TYPE_CHECKING:
     from tests.integration.indexer.conftest import Harness
@@ -52,13 +54,7 @@ def rebuild(harness: Harness) -> Rebuild:
     )
 
 
-async def settle(indexer: Any) -> None:
-    while await indexer.poll():
-        pass
-    await indexer.poll()
-
-
-async def followed(harness: Harness) -> Any:
+async def followed(harness: Harness) -> Indexer:
     """Mint five tokens, move one, and have it all indexed."""
     await harness.register()
     indexer = harness.indexer()
@@ -66,7 +62,7 @@ async def followed(harness: Harness) -> Any:
     await harness.mine(4)
     await harness.transfer(1, harness.accounts[1], harness.accounts[2])
     await harness.mine()
-    await settle(indexer)
+    await catch_up(indexer)
     return indexer
 
 
@@ -105,7 +101,7 @@ async def test_repair__when_items_were_changed_and_made_up__then_the_tables_are_
     await harness.mint([6], harness.accounts[1])
     await harness.mine()
     await indexer.poll()
-    await settle(indexer)
+    await catch_up(indexer)
     assert await rebuild(harness).differences() == []
     assert len(await harness.every("tokens")) == 6
 
@@ -120,7 +116,7 @@ async def test_repair__when_the_indexer_moves_on_before_a_write__then_nothing_it
         if transaction < 2:
             await harness.transfer(2 + transaction, harness.accounts[1], harness.accounts[3])
             await harness.mine()
-            await settle(indexer)
+            await catch_up(indexer)
 
     tables: Any = Interposed(harness.dynamo, move)
     found = await repair_index(rebuild(harness), tables, chain_id=CHAIN_ID)
@@ -155,14 +151,14 @@ async def test_repair__when_an_undo_record_holds_the_wrong_owner__then_a_reorg_b
     await harness.dynamo.write(Update(TOKENS, key_of(harness, 2), set={"owner": LIARS}))
     await harness.transfer(2, harness.accounts[1], harness.accounts[3])
     await harness.mine()
-    await settle(indexer)
+    await catch_up(indexer)
     assert LIARS in repr(await harness.every("blocks"))
     found = await repair_index(rebuild(harness), harness.dynamo, chain_id=CHAIN_ID)
     assert [difference.key[0] for difference in found.repaired] == [BLOCKS.name]
     assert LIARS not in repr(await harness.every("blocks"))
     await harness.rpc.call("anvil_reorg", [1, []])
     await indexer.poll()
-    await settle(indexer)
+    await catch_up(indexer)
     assert await owner_of(harness, 2) == harness.accounts[1]
     assert await rebuild(harness).differences() == []
 
@@ -182,7 +178,7 @@ async def test_index__when_an_undo_record_was_spoiled__then_a_restart_halts_unti
     with pytest.raises(Unreadable, match="blocks"):
         await repair_index(rebuild(harness), harness.dynamo, chain_id=CHAIN_ID)
     await harness.dynamo.write(Update(BLOCKS, key, set={"number": undo_record.number}))
-    await settle(indexer)
+    await catch_up(indexer)
     assert indexer.trouble() is None
     assert await rebuild(harness).differences() == []
 

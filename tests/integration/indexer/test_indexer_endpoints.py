@@ -14,6 +14,7 @@ from mintline.chain.rpc import Rpc
 from mintline.errors import Unavailable
 from mintline.states import MintStatus
 from mintline_indexer.indexer import Indexer
+from mintline_testkit.indexer.polling import catch_up
 
 if TYPE_CHECKING:
     from tests.integration.indexer.conftest import Harness
@@ -37,12 +38,6 @@ async def through(harness: Harness) -> AsyncIterator[Callable[..., Indexer]]:
         yield start
 
 
-async def settle(indexer: Indexer) -> None:
-    while await indexer.poll():
-        pass
-    await indexer.poll()
-
-
 async def minted(harness: Harness, mint_id: str, token_id: int) -> None:
     """Mint a token as a mint of ours, and make the block final."""
     await harness.submitted(await harness.mint([token_id], harness.accounts[1]), mint_id)
@@ -61,7 +56,7 @@ async def test_follow__when_one_node_hides_events__then_another_shows_them(
     hider.tamper = hiding("eth_getLogs", "eth_getBlockReceipts")
     indexer = through(hider, well)
     await minted(harness, "mint_a", 1)
-    await settle(indexer)
+    await catch_up(indexer)
     assert (await harness.mint_record("mint_a")).status is MintStatus.FINALIZED
 
 
@@ -71,14 +66,14 @@ async def test_follow__when_the_only_node_hides_events__then_nothing_is_indexed_
     await harness.register()
     hider = await sick_node(anvil_automine)
     indexer = through(hider)
-    await settle(indexer)
+    await catch_up(indexer)
     hider.tamper = hiding("eth_getLogs", "eth_getBlockReceipts")
     await minted(harness, "mint_a", 1)
     with pytest.raises(Unavailable, match="not its receipts"):
-        await settle(indexer)
+        await catch_up(indexer)
     assert (await harness.mint_record("mint_a")).status is MintStatus.SUBMITTED
     hider.tamper = hiding("eth_getLogs")
-    await settle(indexer)
+    await catch_up(indexer)
     assert (await harness.mint_record("mint_a")).status is MintStatus.FINALIZED
 
 
@@ -94,18 +89,18 @@ async def test_finality__when_two_nodes_disagree__then_nothing_becomes_final_unt
     await harness.register()
     well, other = await sick_node(anvil_automine), await sick_node(anvil_automine)
     indexer = through(well, other)
-    await settle(indexer)
+    await catch_up(indexer)
     before = (await harness.progress()).finalized
     other.tamper = elsewhere
     await minted(harness, "mint_a", 1)
     with capture_logs() as logs:
-        await settle(indexer)
+        await catch_up(indexer)
     assert "endpoints_disagree" in [entry["event"] for entry in logs]
     assert (await harness.progress()).finalized == before
     assert (await harness.mint_record("mint_a")).status is MintStatus.MINED
     other.tamper = lambda _, result: result
     await harness.mine()
-    await settle(indexer)
+    await catch_up(indexer)
     assert (await harness.mint_record("mint_a")).status is MintStatus.FINALIZED
 
 
@@ -116,7 +111,7 @@ async def test_finality__when_one_of_three_leaves_the_chain__then_it_is_outvoted
     liar, *well = [await sick_node(anvil_automine) for _ in range(3)]
     indexer = through(liar, *well)
     await minted(harness, "mint_a", 1)
-    await settle(indexer)
+    await catch_up(indexer)
 
     def lost(call: dict[str, Any], result: Any) -> Any:
         if call["method"] != "eth_getBlockByNumber" or call["params"][0] == "finalized" or not result:
@@ -130,6 +125,6 @@ async def test_finality__when_one_of_three_leaves_the_chain__then_it_is_outvoted
         await indexer.poll()
     assert "rpc_endpoint_contradicted" in [entry["event"] for entry in logs]
     await minted(harness, "mint_b", 2)
-    await settle(indexer)
+    await catch_up(indexer)
     assert not indexer.halted
     assert (await harness.mint_record("mint_b")).status is MintStatus.FINALIZED

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -23,8 +23,9 @@ from mintline_ops.deployments import Records
 from mintline_ops.index.rebuild import Rebuild
 from mintline_testkit.constants import CHAIN_ID
 from mintline_testkit.indexer.chain import MemoryChain, Move, Sent
+from mintline_testkit.indexer.polling import catch_up
 from mintline_testkit.indexer.store import MemoryCollectionRegistry
-from tests.integration.indexer.test_reconciler import reconciler, settle
+from tests.integration.indexer.test_reconciler import reconciler
 
 if TYPE_CHECKING:
     from tests.integration.indexer.conftest import Harness
@@ -37,14 +38,14 @@ def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(passes, "PAUSE", 0.0)
 
 
-async def lived(harness: Harness) -> Any:
+async def lived(harness: Harness) -> Indexer:
     """Mint a batch, fail another, transfer, burn, and fail to do either; all of it is mined, and followed."""
     await harness.register()
     indexer = harness.indexer()
     owner, other = harness.accounts[1], harness.accounts[2]
     await harness.carried(await harness.mint([1, 2, 3], owner), "batch", *harness.sponsored([1, 2, 3], owner))
     await harness.mine()
-    await settle(indexer)
+    await catch_up(indexer)
     await harness.carried(await harness.mint([9, 1], owner), "batch", *harness.sponsored([9], owner))
     transfer = harness.token_operation("transfer", 1, owner, to=other)
     await harness.carried(await harness.transfer(1, owner, other), "transfer", transfer)
@@ -55,7 +56,7 @@ async def lived(harness: Harness) -> Any:
     stolen = harness.token_operation("burn", 3, other)
     await harness.carried(await harness.burn(3, other), "burn", stolen)
     await harness.mine()
-    await settle(indexer)
+    await catch_up(indexer)
     return indexer
 
 
@@ -84,7 +85,7 @@ async def test_kinds__when_mined_and_final__then_each_stands_by_its_transaction_
     assert [problem and problem.code for problem in problems] == ["not_owner"] * 2
 
     await harness.mine(70)
-    await settle(indexer)
+    await catch_up(indexer)
 
     found = await harness.store.operations([*EXPECTED])
     assert {name: one.status for name, one in found.items()} == {
@@ -107,7 +108,7 @@ async def test_reconciler__when_the_index_lost_a_transfer__then_its_operation_is
 ) -> None:
     indexer = await lived(harness)
     await harness.mine(70)
-    await settle(indexer)
+    await catch_up(indexer)
     operation = (await harness.store.operations([operation_id]))[operation_id]
     ref = f"{CHAIN_ID}#{harness.contract}#{operation.token_id}"
     page = await harness.dynamo.query(TRANSFERS, partition=ref, limit=9)
@@ -128,7 +129,7 @@ async def test_rebuild__when_batches_transfers_and_burns_were_mined__then_it_is_
     indexer = await lived(harness)
     if final:
         await harness.mine(70)
-        await settle(indexer)
+        await catch_up(indexer)
     rebuild = Rebuild(
         records=Records(harness.client, harness.dynamo, harness.prefix),
         chain=NodeChain(harness.node, harness.rpc),
@@ -173,13 +174,13 @@ async def test_batch__when_it_made_five_hundred_tokens__then_requests_are_a_tent
         now=lambda: UnixMs(1),
         rng=random.Random(1),
     )
-    await settle(indexer)
+    await catch_up(indexer)
     chain.mine([sent])
     before = Counter(harness.calls.counts())
-    await settle(indexer)
+    await catch_up(indexer)
     for _ in range(4):
         chain.mine()
-    await settle(indexer)
+    await catch_up(indexer)
     requests = Counter(harness.calls.counts()) - before
 
     transaction = (await harness.store.transactions([place]))[place]

@@ -9,20 +9,13 @@ import pytest
 from mintline.eth import to_checksum_address
 from mintline.records import Token
 from mintline.states import MintStatus
-from mintline_indexer.indexer import Indexer
 from mintline_indexer.store_port import TokenKey
+from mintline_testkit.indexer.polling import catch_up
 
 if TYPE_CHECKING:
     from tests.integration.indexer.conftest import Harness
 
 pytestmark = pytest.mark.integration
-
-
-async def catch_up(indexer: Indexer) -> None:
-    """Poll until there is nothing more to do at once, and once more for finality."""
-    while await indexer.poll():
-        pass
-    await indexer.poll()
 
 
 async def token(harness: Harness, token_id: int) -> Token | None:

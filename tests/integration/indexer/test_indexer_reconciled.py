@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,17 +14,12 @@ from mintline_indexer.reconciler.findings import Kind, Reconciliation, reconcile
 from mintline_indexer.reconciler.reading import events_between
 from mintline_ops.deployments import Records
 from mintline_ops.reconcile import read
+from mintline_testkit.indexer.polling import catch_up
 
 if TYPE_CHECKING:
     from tests.integration.indexer.conftest import Harness
 
 pytestmark = pytest.mark.integration
-
-
-async def settle(indexer: Any) -> None:
-    while await indexer.poll():
-        pass
-    await indexer.poll()
 
 
 async def reconciled(harness: Harness) -> Reconciliation:
@@ -43,7 +38,7 @@ async def test_reconcile__when_tokens_were_minted_moved_and_burned__then_there_i
     await harness.transfer(1, owner, other)
     await harness.burn(2, owner)
     await harness.mine(3)
-    await settle(indexer)
+    await catch_up(indexer)
     found = await reconciled(harness)
     assert found.differences == []
     assert (found.counts["minted"], found.counts["indexed"], found.counts["burned"]) == (3, 3, 1)
@@ -55,7 +50,7 @@ async def test_reconcile__when_a_record_was_lost_or_made_up__then_each_is_named(
     indexer = harness.indexer()
     await harness.submitted(await harness.mint([1], harness.accounts[1]), "mint_a")
     await harness.mine(4)
-    await settle(indexer)
+    await catch_up(indexer)
     mint = await harness.mint_record("mint_a")
     mint = mint.model_copy(update={"token_id": 1, "metadata_digest": (1).to_bytes(32, "big")})
     made_up = mint.model_copy(update={"mint_id": "mint_b", "token_id": 9})
@@ -80,7 +75,7 @@ async def test_reconcile__when_a_collection_cannot_be_read__then_that_is_all_and
     indexer = harness.indexer()
     await harness.mint([1, 2], harness.accounts[1])
     await harness.mine(4)
-    await settle(indexer)
+    await catch_up(indexer)
     name = scoped(31337, harness.contract)
     await harness.dynamo.write(Update(COLLECTIONS, {"collection_id": name}, set=damaged))
     await harness.dynamo.write(Put(COLLECTIONS, {"collection_id": "31337#nowhere"}))

@@ -27,6 +27,7 @@ from mintline_indexer.reconciler.metrics import Metrics
 from mintline_indexer.reconciler.passes import Reconciler
 from mintline_indexer.reconciler.reading import Reader
 from mintline_testkit.constants import CHAIN_ID
+from mintline_testkit.indexer.polling import catch_up
 
 if TYPE_CHECKING:
     from tests.integration.indexer.conftest import Harness
@@ -37,12 +38,6 @@ pytestmark = pytest.mark.integration
 @pytest.fixture(autouse=True)
 def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(passes, "PAUSE", 0.0)
-
-
-async def settle(indexer: Any) -> None:
-    while await indexer.poll():
-        pass
-    await indexer.poll()
 
 
 def reconciler(harness: Harness, *, chain: Any = None, blocks: int = 1_000) -> Reconciler:
@@ -79,7 +74,7 @@ async def test_range__when_records_chain_and_index_agree_and_more_is_under_way__
     await minted(harness, 1, "mint_a")
     await harness.transfer(1, harness.accounts[1], harness.accounts[2])
     await harness.mine(70)
-    await settle(indexer)
+    await catch_up(indexer)
     await minted(harness, 2, "mint_b")  # mined, and not final
     await harness.submitted("0x" + "77" * 32, "mint_c")  # in the pool
     await harness.mine()
@@ -101,7 +96,7 @@ async def test_range__when_outcomes_are_not_what_was_asked_for__then_each_is_nam
     await minted(harness, 2, "mint_b")
     await harness.mint([3], harness.accounts[1])
     await harness.mine(70)
-    await settle(indexer)
+    await catch_up(indexer)
     good = await harness.mint_record("mint_a")
     stolen = (await harness.mint_record("mint_b")).evolve(to=harness.accounts[4])
     forged = good.evolve(mint_id="mint_lost", token_id=9)
@@ -134,7 +129,7 @@ async def test_range__when_a_transactions_record_is_damaged__then_it_is_named_an
     await minted(harness, 1, "mint_a")
     await minted(harness, 2, "mint_b")
     await harness.mine(70)
-    await settle(indexer)
+    await catch_up(indexer)
     place = carried_by(await harness.mint_record("mint_a"))
     assert place is not None
     key: Item = {"sender_id": place.sender_id, "nonce": place.nonce}
@@ -154,7 +149,7 @@ async def test_pass__when_the_nodes_have_another_final_block__then_it_fails_and_
 ) -> None:
     await harness.register()
     await harness.mine(70)
-    await settle(harness.indexer())
+    await catch_up(harness.indexer())
 
     class Forked(NodeChain):
         async def confirmed(self, _block: Any) -> bool:
@@ -171,7 +166,7 @@ async def test_process__when_it_makes_one_pass__then_its_log_says_what_it_found_
     await harness.register()
     await harness.mint([3], harness.accounts[1])
     await harness.mine(70)
-    await settle(harness.indexer())
+    await catch_up(harness.indexer())
     environment = {
         **os.environ,
         "MINTLINE_AWS_ENDPOINT_URL": str(aws_settings.aws_endpoint_url),

@@ -12,19 +12,13 @@ from mintline.eth import word
 from mintline.records import Mint, created_key, open_shard, token_ref
 from mintline.resources import ATTEMPTS, MINTS
 from mintline.states import MintStatus
-from mintline_indexer.indexer import Indexer
 from mintline_indexer.store_port import TokenKey
+from mintline_testkit.indexer.polling import catch_up
 
 if TYPE_CHECKING:
     from tests.integration.indexer.conftest import Harness
 
 pytestmark = pytest.mark.integration
-
-
-async def catch_up(indexer: Indexer) -> None:
-    while await indexer.poll():
-        pass
-    await indexer.poll()
 
 
 async def issued(harness: Harness, mint_id: str, token_id: int, **fields: Any) -> None:

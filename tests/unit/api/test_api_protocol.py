@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 import structlog
 from structlog.testing import LogCapture
+from structlog.typing import EventDict
 
 from mintline.aws.keys import GeneratedKey
 from mintline.aws.session import AwsRefused
@@ -20,16 +21,16 @@ TRACEPARENT = f"00-{TRACE_ID}-00f067aa0ba902b7-01"
 
 
 @pytest.fixture
-def logged(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+def logged(monkeypatch: pytest.MonkeyPatch) -> list[EventDict]:
     capture = LogCapture()
     with monkeypatch.context():
         structlog.configure(processors=[structlog.contextvars.merge_contextvars, capture])
-        entries: list[Any] = capture.entries
+        entries: list[EventDict] = capture.entries
     return entries
 
 
 @pytest.fixture(autouse=True)
-def structlog_defaults() -> Any:
+def structlog_defaults() -> Iterator[None]:
     yield
     structlog.reset_defaults()
 
@@ -133,7 +134,7 @@ def test_trace__when_the_client_sends_none_or_a_bad_one__is_a_new_one(header: st
 
 
 async def test_log__when_a_request_is_served__has_one_line_without_secrets(
-    harness: Harness, client: MemoryClient, logged: list[Any]
+    harness: Harness, client: MemoryClient, logged: list[EventDict]
 ) -> None:
     headers = harness.headers(content_type="application/json", idempotency_key="key-of-mine")
     body = json.dumps({"metadata": {"name": "Very private", "image": "https://example.com/x"}}).encode()
@@ -154,7 +155,7 @@ async def test_log__when_a_request_is_served__has_one_line_without_secrets(
 
 
 async def test_failure__when_unforeseen__is_a_500_that_names_only_the_trace(
-    harness: Harness, client: MemoryClient, logged: list[Any], monkeypatch: pytest.MonkeyPatch
+    harness: Harness, client: MemoryClient, logged: list[EventDict], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def fail(_: str) -> None:
         raise ZeroDivisionError("the cause, with a secret")
@@ -241,7 +242,7 @@ async def test_api__when_aws_refuses_until_an_operator_acts__then_503_and_logged
     client: MemoryClient,
     monkeypatch: pytest.MonkeyPatch,
     failure: Exception,
-    logged: list[Any],
+    logged: list[EventDict],
 ) -> None:
     async def refuse(_: str) -> GeneratedKey:
         raise failure
@@ -271,7 +272,7 @@ async def test_api__when_aws_refuses_until_an_operator_acts__then_503_and_logged
     ids=lambda request_: request_[:60].hex(),
 )
 async def test_request__when_it_is_no_http__then_a_problem_that_quotes_nothing_of_it(
-    client: MemoryClient, caplog: pytest.LogCaptureFixture, logged: list[Any], request_: bytes
+    client: MemoryClient, caplog: pytest.LogCaptureFixture, logged: list[EventDict], request_: bytes
 ) -> None:
     answer = await client.send(request_, method="GET")
     assert (answer.status, answer.json()["code"]) == (400, "bad-request")

@@ -15,6 +15,7 @@ from mintline_indexer.indexer import Indexer
 from mintline_indexer.reconciler.reading import Reader
 from mintline_indexer.store_port import Damaged, Progress, UndoRecord
 from mintline_testkit.indexer.harness import Harness
+from mintline_testkit.indexer.polling import catch_up
 from mintline_testkit.indexer.store import MemoryStore
 
 NAMED = "blocks 1/000000000003 is not valid: UndoRecord: hash: missing"
@@ -47,19 +48,13 @@ class DamagedStore(MemoryStore):
         return await super(DamagedStore, self).undo_record(position)
 
 
-async def settle(indexer: Indexer) -> None:
-    while await indexer.poll():
-        pass
-    await indexer.poll()
-
-
 async def followed(harness: Harness) -> tuple[DamagedStore, Indexer]:
     """Return a store with some blocks that are not final, and the indexer that wrote it."""
     harness.store = store = harness.like(DamagedStore)
     indexer = harness.start("writer")
     for number in range(1, 5):
         harness.chain.mine([harness.mint(number)])
-    await settle(indexer)
+    await catch_up(indexer)
     return store, indexer
 
 
@@ -86,7 +81,7 @@ async def test_start__when_a_record_is_damaged__then_halts_and_goes_on_once_it_i
     halted(indexer, logs)
     assert harness.progress == before
     store.damaged = ""
-    await settle(indexer)
+    await catch_up(indexer)
     assert (indexer.halted, indexer.trouble()) == (False, None)
     assert harness.token_ids() == {1, 2, 3, 4, 5}
 
@@ -104,7 +99,7 @@ async def test_reorg__when_its_undo_record_is_damaged__then_halts_and_undoes_it_
     halted(indexer, logs)
     assert harness.token_ids() == {1, 2, 3, 4}
     store.damaged = ""
-    await settle(indexer)
+    await catch_up(indexer)
     assert not indexer.halted
     assert harness.token_ids() == {1, 2, 3, 9}
 
@@ -124,7 +119,7 @@ async def test_reorg__when_its_undo_record_is_gone__then_halts_and_keeps_what_it
         assert gone[0] in line["reason"]
         assert "is gone" in str(indexer.trouble())
     store.block_rows[gone[0]] = gone[1]
-    await settle(indexer)
+    await catch_up(indexer)
     assert harness.token_ids() == {1, 2, 3, 9}
 
 
@@ -143,7 +138,7 @@ async def test_standby__when_the_writer_is_halted__then_it_halts_as_well_and_tak
         harness.time += 10
     assert (standby.writing, harness.progress) == (False, before)
     store.damaged = ""
-    await settle(standby)
+    await catch_up(standby)
     assert (standby.writing, standby.halted, harness.progress.writer) == (True, False, "standby")
 
 

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from structlog.testing import capture_logs
 
-from mintline_indexer.indexer import STANDBY_INTERVAL, Indexer
+from mintline_indexer.indexer import STANDBY_INTERVAL
 from mintline_indexer.store_port import CheckpointConflict, Progress, TokenKey, Write
 from mintline_testkit.constants import CONTRACT
 from mintline_testkit.indexer.harness import Harness
+from mintline_testkit.indexer.polling import catch_up
 from mintline_testkit.indexer.store import MemoryStore
-
-
-async def settle(indexer: Indexer) -> None:
-    while await indexer.poll():
-        pass
-    await indexer.poll()
 
 
 async def test_standby__when_the_writer_is_alive__then_waits(harness: Harness) -> None:
     writer, standby = harness.start(), harness.start()
-    await settle(writer)
+    await catch_up(writer)
     for _ in range(40):
         harness.time += STANDBY_INTERVAL
         await writer.poll()
@@ -30,13 +25,13 @@ async def test_standby__when_the_writer_is_alive__then_waits(harness: Harness) -
 
 async def test_standby__when_the_writer_is_silent__then_takes_over_and_fences_it(harness: Harness) -> None:
     writer, standby = harness.start(), harness.start()
-    await settle(writer)
+    await catch_up(writer)
     await standby.poll()
     harness.time += 9
     await standby.poll()
     assert not standby.writing
     harness.time += 7
-    await settle(standby)
+    await catch_up(standby)
     assert standby.writing
 
     harness.chain.mine([harness.mint(1)])
@@ -51,12 +46,12 @@ async def test_writer__when_another_has_undone_its_block__then_is_fenced(harness
     writer, standby = harness.start(), harness.start()
     harness.chain.mine()
     harness.chain.mine([harness.mint(1)])
-    await settle(writer)
+    await catch_up(writer)
     await standby.poll()
     harness.chain.drop(2)
     harness.chain.mine()
     harness.time += 16
-    await settle(standby)
+    await catch_up(standby)
     assert standby.writing
     # The silent writer wakes up to the same reorg, whose undo record is used up.
     assert not await writer.poll()
@@ -66,25 +61,25 @@ async def test_writer__when_another_has_undone_its_block__then_is_fenced(harness
 
 async def test_standby__when_the_writer_steps_down__then_takes_over_at_once(harness: Harness) -> None:
     writer, standby = harness.start(), harness.start()
-    await settle(writer)
+    await catch_up(writer)
     await standby.poll()
     await writer.step_down()
     harness.time += STANDBY_INTERVAL
-    await settle(standby)
+    await catch_up(standby)
     assert standby.writing
 
 
 async def test_writer__when_restarted_under_its_own_name__then_goes_on_at_once(harness: Harness) -> None:
-    await settle(harness.start(writer="indexer"))
+    await catch_up(harness.start(writer="indexer"))
     again = harness.start(writer="indexer")
-    await settle(again)
+    await catch_up(again)
     assert again.writing
 
 
 async def test_writer__when_an_acknowledgement_is_lost__then_nothing_is_written_twice(
     harness: Harness,
 ) -> None:
-    await settle(harness.start(writer="indexer"))
+    await catch_up(harness.start(writer="indexer"))
 
     class Deaf(MemoryStore):
         lost = 0
@@ -98,7 +93,7 @@ async def test_writer__when_an_acknowledgement_is_lost__then_nothing_is_written_
     store = harness.like(Deaf)
     indexer = harness.start(writer="indexer", store=store)
     harness.chain.mine([harness.mint(1)])
-    await settle(indexer)
+    await catch_up(indexer)
     assert store.lost == 1
     assert indexer.writing
     assert set(store.token_table) == {TokenKey(CONTRACT, 1)}

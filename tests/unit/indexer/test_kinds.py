@@ -22,6 +22,7 @@ from mintline_indexer.store_port import Attempted, Progress, TokenKey, Write
 from mintline_testkit.constants import CONTRACT
 from mintline_testkit.indexer.chain import Move, Sent
 from mintline_testkit.indexer.harness import ALICE, BOB, FINALITY, SENDER, Harness
+from mintline_testkit.indexer.polling import catch_up
 from mintline_testkit.indexer.store import MemoryStore
 
 if TYPE_CHECKING:
@@ -30,23 +31,17 @@ if TYPE_CHECKING:
 DIGEST = bytes(32)
 
 
-async def settle(indexer: Indexer) -> None:
-    while await indexer.poll():
-        pass
-    await indexer.poll()
-
-
 async def finish(harness: Harness, indexer: Indexer) -> None:
     for _ in range(FINALITY + 1):
         harness.chain.mine()
-    await settle(indexer)
+    await catch_up(indexer)
 
 
 async def reorganize(harness: Harness, indexer: Indexer, depth: int = 1) -> None:
     harness.chain.drop(depth)
     for _ in range(depth + 1):
         harness.chain.mine()
-    await settle(indexer)
+    await catch_up(indexer)
 
 
 def refused(logs: Sequence[Any]) -> list[str | None]:
@@ -158,7 +153,7 @@ async def test_token_operation__when_its_transaction_moved_the_token__then_it_is
     indexer._metrics = Metrics(registry)
 
     with capture_logs() as logs:
-        await settle(indexer)
+        await catch_up(indexer)
 
     stands = harness.operation_stands(one)
     assert (stands.status, stands.tx_hash, stands.block_hash) == (MintStatus.MINED, sent.hash, block.hash)
@@ -170,7 +165,7 @@ async def test_token_operation__when_its_transaction_moved_the_token__then_it_is
         ReviewMint(mint_id=one)
     ]
     harness.chain.mine([sent])
-    await settle(indexer)
+    await catch_up(indexer)
     await finish(harness, indexer)
     assert harness.operation_stands(one).status is MintStatus.FINALIZED
     assert harness.carrying(one).state is TransactionState.FINAL
@@ -201,7 +196,7 @@ async def test_token_operation__when_its_transaction_fails__then_it_is_reverted_
     indexer = harness.start()
 
     with capture_logs() as logs:
-        await settle(indexer)
+        await catch_up(indexer)
         await finish(harness, indexer)
 
     stands = harness.operation_stands(one)
@@ -229,7 +224,7 @@ async def test_transfer__when_its_transaction_did_something_else__then_it_is_not
     harness.chain.mine([sent_by(harness, one, STRANGE[what])])
 
     with capture_logs() as logs:
-        await settle(harness.start())
+        await catch_up(harness.start())
 
     stands = harness.operation_stands(one)
     assert (stands.status, stands.problem) == (MintStatus.REVERTED, NOT_DONE)
@@ -244,7 +239,7 @@ async def test_transfer__when_another_transaction_moves_the_token_likewise__then
     harness.chain.mine([Sent(b"\x0e" * 32, CONTRACT, (Move(CONTRACT, 1, ALICE, BOB),))])
     before = harness.operation_stands(one)
 
-    await settle(harness.start())
+    await catch_up(harness.start())
 
     assert harness.operation_stands(one) == before
 
@@ -260,7 +255,7 @@ async def test_token_operation__when_it_is_found_by_a_range_of_old_blocks__then_
     for _ in range(40):
         harness.chain.mine()
 
-    await settle(harness.start())
+    await catch_up(harness.start())
 
     assert harness.operation_stands(one).status is MintStatus.FINALIZED
     assert harness.carrying(one).state is TransactionState.FINAL
@@ -280,7 +275,7 @@ async def test_transaction__when_it_carries_no_operation__then_there_is_nothing_
     harness.chain.mine([sent])
 
     with capture_logs() as logs:
-        await settle(harness.start())
+        await catch_up(harness.start())
 
     assert refused(logs) == []
     assert harness.store.transaction_table == before
@@ -297,14 +292,14 @@ async def test_batch__when_it_fails__then_it_is_failed_and_left_open_and_its_min
     indexer._metrics = Metrics(registry)
 
     with capture_logs() as logs:
-        await settle(indexer)
+        await catch_up(indexer)
         await reorganize(harness, indexer)
         assert (harness.carrying("m1").state, harness.carrying("m1").outcome) == (
             TransactionState.SUBMITTED,
             None,
         )
         harness.chain.mine([failing(sent)])
-        await settle(indexer)
+        await catch_up(indexer)
         await finish(harness, indexer)
 
     carrying = harness.carrying("m1")
@@ -326,7 +321,7 @@ async def test_batch__when_it_failed_and_its_operations_go_again__then_the_next_
     ids, sent = batch(harness, 2)
     harness.chain.mine([failing(sent)])
     indexer = harness.start()
-    await settle(indexer)
+    await catch_up(indexer)
     await finish(harness, indexer)
     failed = harness.carrying("m1")
     harness.store.transaction_table[failed.place] = failed.evolve(state=TransactionState.FINAL)
@@ -343,7 +338,7 @@ async def test_batch__when_it_failed_and_its_operations_go_again__then_the_next_
     second = Sent(b"\x04" * 32, CONTRACT, (Move(CONTRACT, 1, None, ALICE, DIGEST),))
     harness.sign(second.hash, "m1")
     harness.chain.mine([second])
-    await settle(indexer)
+    await catch_up(indexer)
     await finish(harness, indexer)
     assert [harness.stands(one).status for one in ids] == [MintStatus.FINALIZED, MintStatus.REJECTED]
     tables = (dict(harness.store.mint_table), dict(harness.store.transaction_table))
@@ -354,7 +349,7 @@ async def test_batch__when_it_failed_and_its_operations_go_again__then_the_next_
 
     with capture_logs() as logs:
         indexer = harness.start()
-        await settle(indexer)
+        await catch_up(indexer)
         await finish(harness, indexer)
 
     assert (harness.store.mint_table, harness.store.transaction_table) == tables
@@ -396,12 +391,12 @@ async def test_batch__when_it_made_five_hundred_tokens__then_one_record_is_writt
     before = dict(harness.store.mint_table)
     harness.store = harness.like(Counted)
     indexer = harness.start()
-    await settle(indexer)
+    await catch_up(indexer)
     Counted.asked.clear()
     Counted.writes.clear()
     harness.chain.mine([sent])
 
-    await settle(indexer)
+    await catch_up(indexer)
 
     assert {one.mint_id for one in harness.store.token_table.values()} == set(ids)
     # Each record is read once, and none of the tokens, which are new.
@@ -425,7 +420,7 @@ async def test_batch__when_it_made_five_hundred_tokens__then_one_record_is_writt
         ReviewMint(mint_id="m1")
     ]
     harness.chain.mine([sent])
-    await settle(indexer)
+    await catch_up(indexer)
     Counted.writes.clear()
     await finish(harness, indexer)
     assert [harness.stands(one).status for one in ids] == [MintStatus.FINALIZED] * count

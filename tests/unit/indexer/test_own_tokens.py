@@ -7,14 +7,15 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from mintline.messages import KeyRef
 from mintline.records import TOKEN_TAKEN, Mint
 from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import NOT_DONE
-from mintline_indexer.indexer import Indexer
 from mintline_indexer.store_port import TokenKey
 from mintline_testkit.constants import CONTRACT
 from mintline_testkit.indexer.chain import Move, Sent
 from mintline_testkit.indexer.harness import Harness
+from mintline_testkit.indexer.polling import catch_up
 
 ALICE, MALLORY = "0x" + "2" * 40, "0x" + "3" * 40
 DIGEST, OTHER_DIGEST = bytes(32), b"\x01" * 32
@@ -25,12 +26,6 @@ STRANGE = {
     "other metadata": Move(CONTRACT, 7, None, ALICE, OTHER_DIGEST),
     "no metadata": Move(CONTRACT, 7, None, ALICE, None),
 }
-
-
-async def settle(indexer: Indexer) -> None:
-    while await indexer.poll():
-        pass
-    await indexer.poll()
 
 
 def recorded(harness: Harness, mint_id: str, **fields: Any) -> None:
@@ -68,10 +63,10 @@ async def test_attempt__when_its_token_is_not_the_mints__then_it_is_not_mined_an
     indexer = harness.start()
 
     with capture_logs() as logs:
-        await settle(indexer)
+        await catch_up(indexer)
         for _ in range(5):
             harness.chain.mine()
-        await settle(indexer)
+        await catch_up(indexer)
 
     if custody == "self":
         assert mint(harness) == before
@@ -84,7 +79,7 @@ async def test_attempt__when_its_token_is_not_the_mints__then_it_is_not_mined_an
     assert (token.owner, token.mint_id) == (STRANGE[what].recipient, None)
 
 
-def mint_sender(harness: Harness) -> Any:
+def mint_sender(harness: Harness) -> KeyRef | None:
     harness.record("template", MintStatus.SUBMITTED)
     return harness.store.mint_table.pop("template").sender
 
@@ -97,7 +92,7 @@ async def test_attempt__when_its_token_is_the_mints_own__then_the_mint_is_mined(
     harness.chain.mine([own])
 
     with capture_logs() as logs:
-        await settle(harness.start())
+        await catch_up(harness.start())
 
     assert (mint(harness).status, mint(harness).tx_hash) == (MintStatus.MINED, own.hash)
     assert harness.store.token_table[TokenKey(CONTRACT, 7)].mint_id == "m1"
@@ -113,7 +108,7 @@ async def test_voucher__when_its_token_id_was_minted_by_another__then_the_mint_s
     harness.chain.mine([sent(STRANGE[what])])
 
     with capture_logs() as logs:
-        await settle(harness.start())
+        await catch_up(harness.start())
 
     assert mint(harness) == before
     assert refused(logs) == ["m1"]
@@ -133,7 +128,7 @@ async def test_attempt__when_it_is_another_mints_voucher__then_that_mint_ends_an
     harness.chain.mine([theirs])
 
     with capture_logs() as logs:
-        await settle(harness.start())
+        await catch_up(harness.start())
 
     assert (mint(harness, "mallorys").status, mint(harness, "victims").status) == (
         MintStatus.MINED,
@@ -158,7 +153,7 @@ async def test_front_run__when_the_token_is_not_the_mints__then_the_mint_failed_
         harness.chain.mine([taken, own])
 
     with capture_logs() as logs:
-        await settle(harness.start())
+        await catch_up(harness.start())
 
     assert (mint(harness).status, mint(harness).problem, mint(harness).tx_hash) == (
         MintStatus.REVERTED,

@@ -14,6 +14,7 @@ from mintline_indexer.metrics import Metrics
 from mintline_indexer.store_port import Progress, TokenKey, Write
 from mintline_testkit.constants import CONTRACT
 from mintline_testkit.indexer.chain import MemoryChain, Move, Sent
+from mintline_testkit.indexer.polling import catch_up
 from mintline_testkit.indexer.store import MemoryCollectionRegistry, MemoryStore
 
 ALICE, BOB = "0x" + "2" * 40, "0x" + "3" * 40
@@ -56,15 +57,9 @@ def crowd() -> list[Sent]:
     return [Sent(b"\1" * 32, CONTRACT, mints), Sent(b"\2" * 32, CONTRACT, moves)]
 
 
-async def settle(indexer: Indexer) -> None:
-    while await indexer.poll():
-        pass
-    await indexer.poll()
-
-
 async def broken_off() -> tuple[MemoryChain, Breaking]:
     chain, store = MemoryChain(), Breaking()
-    await settle(indexer(chain, store))
+    await catch_up(indexer(chain, store))
     chain.mine(crowd())
     with pytest.raises(Unavailable):
         await indexer(chain, store).poll()
@@ -79,7 +74,7 @@ async def test_partial__when_the_next_writer_finds_it__then_finishes_the_block_a
     chain, store = await broken_off()
     parts = len(store.block_rows)
     again = indexer(chain, store)
-    await settle(again)
+    await catch_up(again)
     assert {token.owner for token in store.token_table.values()} == {BOB}
     assert (len(store.token_table), len(store.transfer_table)) == (TOKENS, 2 * TOKENS)
     assert len(store.block_rows) > parts
@@ -87,7 +82,7 @@ async def test_partial__when_the_next_writer_finds_it__then_finishes_the_block_a
 
     chain.drop(1)
     chain.mine()
-    await settle(again)
+    await catch_up(again)
     assert (store.token_table, store.transfer_table) == ({}, {})
     assert [undo_record.number for undo_record in await store.undo_records()] == [1]
 
@@ -96,7 +91,7 @@ async def test_partial__when_its_block_is_gone__then_is_undone() -> None:
     chain, store = await broken_off()
     chain.drop(1)
     chain.mine([Sent(b"\3" * 32, CONTRACT, (Move(CONTRACT, 7, None, BOB, bytes(32)),))])
-    await settle(indexer(chain, store))
+    await catch_up(indexer(chain, store))
     assert set(store.token_table) == {TokenKey(CONTRACT, 7)}
     assert len(store.transfer_table) == 1
     assert store.progress is not None
@@ -112,5 +107,5 @@ async def test_partial__when_the_node_does_not_have_its_block_yet__then_waits() 
         await indexer(chain, store).poll()
     assert store.progress == before
     chain.mined.append(hidden)
-    await settle(indexer(chain, store))
+    await catch_up(indexer(chain, store))
     assert len(store.token_table) == TOKENS

@@ -48,7 +48,7 @@ class Kept:
 
 
 @pytest.fixture
-async def lived(harness: Harness) -> Any:
+async def lived(harness: Harness) -> Harness:
     """An index of three tokens, one of a mint of ours, of which the last blocks are not final."""
     harness.record("mint_a", MintStatus.SUBMITTED)
     harness.chain.mine([harness.mint(1, mint_id="mint_a"), harness.mint(2)])

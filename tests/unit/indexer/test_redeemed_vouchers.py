@@ -9,20 +9,14 @@ from structlog.testing import capture_logs
 
 from mintline.records import Mint
 from mintline.states import MintStatus
-from mintline_indexer.indexer import Indexer
 from mintline_indexer.store_port import TokenKey
 from mintline_testkit.constants import CONTRACT
 from mintline_testkit.indexer.chain import Move, Sent
 from mintline_testkit.indexer.harness import Harness
+from mintline_testkit.indexer.polling import catch_up
 
 ALICE, BOB = "0x" + "2" * 40, "0x" + "3" * 40
 FINALITY = 3
-
-
-async def settle(indexer: Indexer) -> None:
-    while await indexer.poll():
-        pass
-    await indexer.poll()
 
 
 def self_custody(
@@ -74,7 +68,7 @@ async def test_voucher__when_redeemed_without_telling_us__then_its_mint_is_mined
     block = harness.chain.mine([harness.mint(1), sent]).block
     indexer = harness.start()
 
-    await settle(indexer)
+    await catch_up(indexer)
 
     found = mint(harness)
     assert found.status is MintStatus.MINED
@@ -82,7 +76,7 @@ async def test_voucher__when_redeemed_without_telling_us__then_its_mint_is_mined
     assert (token_mint(harness, 7), token_mint(harness, 1)) == ("m1", None)
     for _ in range(FINALITY):
         harness.chain.mine()
-    await settle(indexer)
+    await catch_up(indexer)
     assert mint(harness).status is MintStatus.FINALIZED
 
 
@@ -94,19 +88,19 @@ async def test_voucher__when_its_block_is_undone__then_its_mint_is_where_it_was(
     sent = harness.mint(7)
     harness.chain.mine([sent])
     indexer = harness.start()
-    await settle(indexer)
+    await catch_up(indexer)
     assert mint(harness).status is MintStatus.MINED
 
     harness.chain.drop(1)
     harness.chain.mine()
     harness.chain.mine()
-    await settle(indexer)
+    await catch_up(indexer)
 
     found = mint(harness)
     assert (found.status, found.tx_hash, found.block_hash, found.mined_at) == (status, None, None, None)
     assert harness.token_ids() == set()
     harness.chain.mine([sent])
-    await settle(indexer)
+    await catch_up(indexer)
     assert mint(harness).status is MintStatus.MINED
 
 
@@ -118,13 +112,13 @@ async def test_vouchers__when_many_are_redeemed_at_once__then_each_mint_is_mined
     harness.chain.mine([Sent(b"\x01" * 32, BOB, moves)])
     indexer = harness.start()
 
-    await settle(indexer)
+    await catch_up(indexer)
 
     assert {mint(harness, f"m{token_id}").status for token_id in ids} == {MintStatus.MINED}
     harness.chain.drop(1)
     harness.chain.mine()
     harness.chain.mine()
-    await settle(indexer)
+    await catch_up(indexer)
     assert {mint(harness, f"m{token_id}").status for token_id in ids} == {MintStatus.ISSUED}
 
 
@@ -135,7 +129,7 @@ async def test_voucher__when_the_collection_is_read_from_its_beginning__then_it_
     harness.chain.mine([harness.mint(7)])
     for _ in range(40):
         harness.chain.mine()
-    await settle(harness.start())
+    await catch_up(harness.start())
 
     assert mint(harness).status is MintStatus.FINALIZED
     assert token_mint(harness, 7) == "m1"
@@ -146,7 +140,7 @@ async def test_own_transaction__when_it_fails__then_the_voucher_waits_and_says_w
     harness.chain.mine([reverting(harness, 1, own=True)])
     indexer = harness.start()
 
-    await settle(indexer)
+    await catch_up(indexer)
 
     found = mint(harness)
     assert (found.status, found.tx_hash, found.block_hash) == (MintStatus.ISSUED, None, None)
@@ -154,10 +148,10 @@ async def test_own_transaction__when_it_fails__then_the_voucher_waits_and_says_w
     assert found.problem.code == "reverted"
     for _ in range(FINALITY + 1):
         harness.chain.mine()
-    await settle(indexer)
+    await catch_up(indexer)
     assert mint(harness) == found
     harness.chain.mine([harness.mint(7, mint_id="m1")])
-    await settle(indexer)
+    await catch_up(indexer)
     assert (mint(harness).status, mint(harness).problem) == (MintStatus.MINED, None)
 
 
@@ -174,7 +168,7 @@ async def test_own_transaction__when_it_fails_because_another_one_minted__then_t
         harness.chain.mine([harness.mint(7)])
         harness.chain.mine([late])
     with capture_logs() as logs:
-        await settle(harness.start())
+        await catch_up(harness.start())
 
     assert (mint(harness).status, mint(harness).problem) == (MintStatus.MINED, None)
     assert [line for line in logs if line["log_level"] == "error"] == []
@@ -195,7 +189,7 @@ async def test_custodial_mint__when_a_stranger_redeems_its_voucher_first__then_i
         made = harness.chain.mine([stranger, ours]).block
     indexer = harness.start()
 
-    await settle(indexer)
+    await catch_up(indexer)
 
     found = mint(harness)
     assert (found.status, found.problem) == (MintStatus.MINED, None)
@@ -203,7 +197,7 @@ async def test_custodial_mint__when_a_stranger_redeems_its_voucher_first__then_i
     assert token_mint(harness, 7) == "m1"
     for _ in range(FINALITY):
         harness.chain.mine()
-    await settle(indexer)
+    await catch_up(indexer)
     assert mint(harness).status is MintStatus.FINALIZED
 
 
@@ -219,20 +213,20 @@ async def test_custodial_mint__when_the_block_that_decided_it_is_undone__then_it
     else:
         harness.chain.mine([stranger, ours])
     indexer = harness.start()
-    await settle(indexer)
+    await catch_up(indexer)
     assert mint(harness).status is MintStatus.MINED
 
     harness.chain.drop(1)
     harness.chain.mine()
     harness.chain.mine()
-    await settle(indexer)
+    await catch_up(indexer)
 
     assert (mint(harness).status, mint(harness).tx_hash) == (MintStatus.SUBMITTED, None)
     assert harness.token_ids() == ({7} if apart else set())
     if apart:
         assert token_mint(harness, 7) is None
     harness.chain.mine([ours])
-    await settle(indexer)
+    await catch_up(indexer)
     assert mint(harness).status is (MintStatus.MINED if apart else MintStatus.REVERTED)
 
 
@@ -245,13 +239,13 @@ async def test_custodial_mint__when_the_item_of_its_token_was_set_aside__then_th
     made = Sent(b"\7" * 32, CONTRACT, (Move(CONTRACT, 7, None, ALICE, digest),))
     harness.chain.mine([made])
     indexer = harness.start()
-    await settle(indexer)
+    await catch_up(indexer)
     del harness.store.token_table[TokenKey(CONTRACT, 7)]
     if moved:
         harness.chain.mine([Sent(b"\x08" * 32, CONTRACT, (Move(CONTRACT, 7, ALICE, BOB),))])
     harness.chain.mine([reverting(harness, 1)])
 
-    await settle(indexer)
+    await catch_up(indexer)
 
     found = mint(harness)
     own = digest == bytes(32)
@@ -268,7 +262,7 @@ async def test_custodial_mint__when_it_fails_and_nobody_minted_its_token__then_i
     custodial(harness, 7)
     harness.chain.mine([harness.mint(8), reverting(harness, 1)])
 
-    await settle(harness.start())
+    await catch_up(harness.start())
 
     assert mint(harness).status is MintStatus.REVERTED
 
@@ -281,7 +275,7 @@ async def test_custodial_mint__when_two_of_its_transactions_are_mined__then_the_
     harness.chain.mine([first, reverting(harness, 1)])
     harness.chain.mine([reverting(harness, 2)])
     with capture_logs() as logs:
-        await settle(harness.start())
+        await catch_up(harness.start())
 
     assert (mint(harness).status, mint(harness).tx_hash) == (MintStatus.MINED, first.hash)
     assert [line for line in logs if line["log_level"] == "error"] == []

@@ -22,17 +22,12 @@ from mintline_indexer.store_port import Attempted, Progress, TokenKey, UndoRecor
 from mintline_testkit.constants import CONTRACT
 from mintline_testkit.indexer.chain import Move, Sent
 from mintline_testkit.indexer.harness import Harness
+from mintline_testkit.indexer.polling import catch_up
 from mintline_testkit.indexer.store import MemoryStore
 
 ALICE, MALLORY = "0x" + "2" * 40, "0x" + "3" * 40
 FINALITY = 3
 BUILT, SUBMITTED, MINED = MintStatus.BUILT, MintStatus.SUBMITTED, MintStatus.MINED
-
-
-async def settle(indexer: Indexer) -> None:
-    while await indexer.poll():
-        pass
-    await indexer.poll()
 
 
 def carried(harness: Harness, count: int, *, status: MintStatus = SUBMITTED) -> list[str]:
@@ -70,13 +65,13 @@ async def reorganize(harness: Harness, indexer: Indexer, depth: int = 1) -> None
     harness.chain.drop(depth)
     for _ in range(depth + 1):
         harness.chain.mine()
-    await settle(indexer)
+    await catch_up(indexer)
 
 
 async def finish(harness: Harness, indexer: Indexer) -> None:
     for _ in range(FINALITY + 1):
         harness.chain.mine()
-    await settle(indexer)
+    await catch_up(indexer)
 
 
 @pytest.mark.parametrize("count", [1, 3])
@@ -89,7 +84,7 @@ async def test_transaction__when_it_did_all_it_was_for__then_it_alone_is_written
     block = harness.chain.mine([sent]).block
     indexer = harness.start()
 
-    await settle(indexer)
+    await catch_up(indexer)
 
     carrying = harness.carrying("m1")
     assert (carrying.state, carrying.outcome, carrying.problem) == (TransactionState.MINED, "succeeded", None)
@@ -106,7 +101,7 @@ async def test_transaction__when_it_did_all_it_was_for__then_it_alone_is_written
     assert reviewed <= {ReviewMint(mint_id=mint_id) for mint_id in ids}
     assert reviewed
     harness.chain.mine([sent])
-    await settle(indexer)
+    await catch_up(indexer)
     await finish(harness, indexer)
     assert harness.carrying("m1").state is TransactionState.FINAL
     assert statuses(harness) == [MintStatus.FINALIZED] * count
@@ -122,7 +117,7 @@ async def test_transaction__when_it_fails__then_it_is_failed_and_final_and_no_mi
     indexer = harness.start()
     indexer._metrics = Metrics(registry)
 
-    await settle(indexer)
+    await catch_up(indexer)
     await finish(harness, indexer)
 
     carrying = harness.carrying("m1")
@@ -145,7 +140,7 @@ async def test_metrics__when_a_transaction_carries_several_mints__then_each_is_c
     indexer._metrics = Metrics(registry)
     harness.chain.mine([making(harness, ids, [1, 2, 3])])
 
-    await settle(indexer)
+    await catch_up(indexer)
     await finish(harness, indexer)
 
     for status in ("mined", "finalized"):
@@ -164,7 +159,7 @@ async def test_transaction__when_it_made_not_all_of_its_tokens__then_it_is_settl
     indexer._metrics = Metrics(registry)
 
     with capture_logs() as logs:
-        await settle(indexer)
+        await catch_up(indexer)
 
     assert refused(logs) == not_made
     expected = [MintStatus.REVERTED if one in not_made else MINED for one in ids]
@@ -176,7 +171,7 @@ async def test_transaction__when_it_made_not_all_of_its_tokens__then_it_is_settl
     await reorganize(harness, indexer)
     assert (statuses(harness), harness.carrying("m1").not_made) == ([SUBMITTED] * 3, None)
     harness.chain.mine([sent])
-    await settle(indexer)
+    await catch_up(indexer)
     await finish(harness, indexer)
     assert harness.carrying("m1").state is TransactionState.FINAL
     assert statuses(harness) == [
@@ -193,7 +188,7 @@ async def test_transaction__when_a_record_it_carries_cannot_be_read__then_it_is_
     unreadable = harness.store.mint_table.pop("m2")
 
     with capture_logs() as logs:
-        await settle(harness.start())
+        await catch_up(harness.start())
 
     assert refused(logs) == ["m2"]
     assert (harness.carrying("m1").outcome, harness.carrying("m1").not_made) == ("succeeded", None)
@@ -216,12 +211,12 @@ async def test_transaction__when_it_left_events_of_a_contract_that_is_read_first
         harness.chain.mine()
     indexer = harness.start()
     harness.time += 10
-    await settle(indexer)
+    await catch_up(indexer)
     harness.collections.deployed = {CONTRACT: 1, other: 1}
     harness.time += 10
 
     with capture_logs() as logs:
-        await settle(indexer)
+        await catch_up(indexer)
 
     assert refused(logs) == []
     assert (harness.carrying("m1").outcome, harness.carrying("m1").not_made) == ("succeeded", None)
@@ -238,7 +233,7 @@ async def test_transaction__when_a_mint_it_carries_was_rejected__then_that_stays
     indexer = harness.start()
 
     with capture_logs() as logs:
-        await settle(indexer)
+        await catch_up(indexer)
 
     assert refused(logs) == ["m2"]
     ended = MINED if tokens else MintStatus.REVERTED
@@ -258,7 +253,7 @@ async def test_transaction__when_a_mint_it_made_has_another_nonce_by_now__then_i
     harness.chain.mine([sent])
     indexer = harness.start()
 
-    await settle(indexer)
+    await catch_up(indexer)
 
     assert stored(harness) == [MINED]
     assert harness.store.mint_table[mint_id].tx_hash == sent.hash
@@ -279,7 +274,7 @@ async def test_transaction__when_its_mint_has_another_nonce_and_it_fails__then_t
     harness.store.mint_table[mint_id] = harness.store.mint_table[mint_id].evolve(nonce=later.nonce)
     harness.chain.mine([sent])
 
-    await settle(harness.start())
+    await catch_up(harness.start())
 
     assert (stored(harness), statuses(harness)) == ([BUILT], [BUILT])
     assert harness.store.transaction_table[earlier.place].outcome == "failed"
@@ -298,7 +293,7 @@ async def test_attempt__when_its_transactions_record_does_not_have_it__then_noth
     harness.chain.mine([sent])
 
     with capture_logs() as logs:
-        await settle(harness.start())
+        await catch_up(harness.start())
 
     assert refused(logs) == [None]
     assert harness.store.transaction_table == before
@@ -315,7 +310,7 @@ async def test_transaction__when_it_was_closed_before_it_is_mined__then_it_stays
     harness.store.transaction_table[carrying.place] = closed
 
     with capture_logs() as logs:
-        await settle(harness.start())
+        await catch_up(harness.start())
 
     assert refused(logs) == ids
     assert harness.carrying("m1") == closed
@@ -335,7 +330,7 @@ async def test_front_run__when_one_of_several_mints_was__then_the_transaction_fa
     indexer = harness.start()
 
     with capture_logs() as logs:
-        await settle(indexer)
+        await catch_up(indexer)
 
     carrying = harness.carrying("m1")
     assert (carrying.outcome, carrying.tx_hash) == ("failed", ours.hash)
@@ -370,7 +365,7 @@ async def test_front_run__when_more_mints_were_than_a_write_has_room_for__then_a
     count = 120
     ids = carried(harness, count)
     indexer = harness.start()
-    await settle(indexer)
+    await catch_up(indexer)
     moves = tuple(Move(CONTRACT, token_id, None, ALICE, bytes(32)) for token_id in range(1, count + 1))
     harness.chain.mine([Sent(b"\x0e" * 32, CONTRACT, moves)])
     harness.chain.mine([making(harness, ids, [])])
@@ -380,9 +375,9 @@ async def test_front_run__when_more_mints_were_than_a_write_has_room_for__then_a
         harness.store = harness.like(Breaking)
         indexer = harness.start()
         with pytest.raises(Unavailable):
-            await settle(indexer)
+            await catch_up(indexer)
 
-    await settle(indexer)
+    await catch_up(indexer)
 
     assert stored(harness) == [MINED] * count
     assert {token.mint_id for token in harness.store.token_table.values()} == set(ids)
@@ -396,7 +391,7 @@ async def test_front_run__when_more_mints_were_than_a_write_has_room_for__then_a
     assert {token.mint_id for token in harness.store.token_table.values()} == {None}
     assert [undo_record.number for undo_record in harness.store.block_rows.values()].count(2) == 1
     harness.chain.mine([making(harness, ids, [], name=2)])
-    await settle(indexer)
+    await catch_up(indexer)
     await finish(harness, indexer)
     assert stored(harness) == [MintStatus.FINALIZED] * count
 
@@ -419,13 +414,13 @@ async def test_mint__when_it_is_of_before_transactions_had_records__then_it_has_
     harness.chain.mine([sent])
     indexer = harness.start()
 
-    await settle(indexer)
+    await catch_up(indexer)
 
     assert stored(harness) == [ended]
     await reorganize(harness, indexer)
     assert stored(harness) == [SUBMITTED]
     harness.chain.mine([sent])
-    await settle(indexer)
+    await catch_up(indexer)
     await finish(harness, indexer)
     assert stored(harness) == [MintStatus.FINALIZED if tokens else ended]
 
@@ -435,7 +430,7 @@ async def test_mint__when_it_was_mined_before_transactions_had_records_and_is_un
 ) -> None:
     """Its transaction was recorded since, without an outcome (`mintline_ops.transaction_migration`)."""
     indexer = harness.start()
-    await settle(indexer)
+    await catch_up(indexer)
     [mint_id] = carried(harness, 1)
     sent = making(harness, [mint_id], [1])
     carrying = harness.carrying(mint_id)
@@ -443,14 +438,14 @@ async def test_mint__when_it_was_mined_before_transactions_had_records_and_is_un
     harness.store.transaction_table.clear()
     as_before(harness, SUBMITTED)
     harness.chain.mine([sent])
-    await settle(indexer)
+    await catch_up(indexer)
     assert stored(harness) == [MINED]
     harness.store.transaction_table[carrying.place] = carrying
 
     await reorganize(harness, indexer)
     assert (stored(harness), statuses(harness)) == ([BUILT], [SUBMITTED])
     harness.chain.mine([sent])
-    await settle(indexer)
+    await catch_up(indexer)
     await finish(harness, indexer)
     assert (stored(harness), statuses(harness)) == ([BUILT], [MintStatus.FINALIZED])
     assert harness.carrying(mint_id).state is TransactionState.FINAL
@@ -460,9 +455,9 @@ async def test_row__when_it_was_written_before_transactions_had_records__then_it
     harness: Harness,
 ) -> None:
     indexer = harness.start()
-    await settle(indexer)
+    await catch_up(indexer)
     harness.chain.mine([harness.mint(1)])
-    await settle(indexer)
+    await catch_up(indexer)
     as_before(harness, MINED)
     [position] = [key for key, undo_record in harness.store.block_rows.items() if undo_record.number == 1]
     old = harness.store.block_rows[position].evolve(mints=("m1",)).model_dump(mode="json")
@@ -470,7 +465,7 @@ async def test_row__when_it_was_written_before_transactions_had_records__then_it
     harness.store.block_rows[position] = UndoRecord.model_validate(old)
 
     indexer = harness.start("writer-1")
-    await settle(indexer)
+    await catch_up(indexer)
     await finish(harness, indexer)
 
     assert stored(harness) == [MintStatus.FINALIZED]
@@ -485,7 +480,7 @@ async def test_index__when_it_is_built_anew_over_what_was_settled__then_nothing_
     harness.chain.mine([making(harness, ids, [1, 2])])
     harness.chain.mine([making(harness, ["other"], [], name=2)])
     indexer = harness.start()
-    await settle(indexer)
+    await catch_up(indexer)
     await finish(harness, indexer)
     tables = (dict(harness.store.mint_table), dict(harness.store.transaction_table))
     tokens = dict(harness.store.token_table)
@@ -496,7 +491,7 @@ async def test_index__when_it_is_built_anew_over_what_was_settled__then_nothing_
 
     with capture_logs() as logs:
         indexer = harness.start()
-        await settle(indexer)
+        await catch_up(indexer)
         await finish(harness, indexer)
 
     assert (harness.store.mint_table, harness.store.transaction_table) == tables
