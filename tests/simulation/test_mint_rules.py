@@ -114,16 +114,15 @@ class MintRules(RuleBasedStateMachine):
 
     @rule(mint_id=mints, stale=st.booleans(), renewing=st.booleans())
     def reserve(self, *, mint_id: str, stale: bool, renewing: bool) -> None:
-        account = self.tables.builder.accounts.get(SENDER.address)
-        expected = account.next_nonce if account else None
-        if stale and expected:
-            expected -= 1
+        following = max(self.tables.builder.nonces(SENDER.address), default=-1) + 1
+        if stale and following:
+            following -= 1
         mint = self.mint(mint_id)
         if not renewing and mint.nonce is None:
             # As it was when it was accepted, whatever has become of it.
             mint = mint.evolve(status=MintStatus.ACCEPTED)
         claim = OperationClaim(mint, 10**6, 90_000, FEES, self.time)
-        self.do(self.accounts.commit([Advance(SENDER.address, expected, expected or 0, (claim,))]))
+        self.do(self.accounts.commit([Advance(SENDER.address, following, (claim,))]))
 
     @rule(target=submitted, mint_id=mints, price=st.integers(1, 3), fills=st.booleans())
     def submit(self, *, mint_id: str, price: int, fills: bool) -> tuple[str, bytes]:

@@ -112,7 +112,7 @@ PERMISSIONS: Mapping[str, Permissions] = {
         tables={
             MINTS: GET + UPDATE,
             AUTHORIZATIONS: GET,
-            TRANSACTIONS: GET + RESERVE,
+            TRANSACTIONS: GET + QUERY + RESERVE,
             ACCOUNTS: GET + TOGETHER + PING,
         },
         reads_objects=True,

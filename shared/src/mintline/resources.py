@@ -166,8 +166,8 @@ AUTHORIZATIONS = Table("authorizations", partition=Key("mint_id"), sort=Key("dig
 mint's record; one whose mint came to nothing, or was another request's, has no reader."""
 
 ACCOUNTS = Table("accounts", partition=Key("account_id"))
-"""One item per sender, `account_id` is `{chain_id}#{address}`: its next nonce, and which transaction of the
-treasury's was its latest top-up. Written by the builder."""
+"""One item per wallet that was topped up, `account_id` is `{chain_id}#{address}`: which transaction of the
+treasury's was its latest top-up, and what it got that day. Written by the builder."""
 
 TRANSACTIONS = Table(
     "transactions",
@@ -179,8 +179,8 @@ TRANSACTIONS = Table(
     ),
 )
 """One item per nonce of a sender, `sender_id` is `{chain_id}#{address}`: what it is for, every attempt at it,
-and what became of it. Created by the builder, by the write that moves the sender's next nonce; moved on by
-the broadcaster and the indexer, and by the api, which stops mints.
+and what became of it. Created by the builder, with what it carries: that is the lock of the nonce. Moved on
+by the broadcaster and the indexer, and by the api, which stops mints.
 
 `open_shard` is one of a few numbers that the sender gives, `open_key` `{reserved_at}#{sender_id}#{nonce}`:
 present until the nonce is used for good. `block_shard` is as that of mints."""

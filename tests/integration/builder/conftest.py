@@ -31,10 +31,11 @@ from mintline.chain.rpc import Rpc
 from mintline.eth import Transaction, redeem_calldata, to_checksum_address, voucher_hash
 from mintline.messages import AnyMessage, BuildMint, FundWallet, KeyRef, SignMint, SignTopUp, decode
 from mintline.records import Collection, Mint, canonical_json, digest_of, scoped
-from mintline.resources import ACCOUNTS, BUILD, COLLECTIONS, METADATA, MINTS, SIGN, Queue
+from mintline.resources import BUILD, COLLECTIONS, METADATA, MINTS, SIGN, Queue
 from mintline.set_aside import SetAside
 from mintline.settings import ServiceSettings
 from mintline.states import MintStatus
+from mintline_builder.dynamo import DynamoAccounts
 from mintline_builder.service import run
 from mintline_builder.settings import Settings
 from mintline_testkit.constants import CHAIN_ID, ETHER
@@ -123,8 +124,8 @@ class Harness:
         url = (await self.sqs.get_queue_url(QueueName=name))["QueueUrl"]
         await self.sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": str(seconds)})
 
-    async def account(self, address: str) -> dict[str, Any]:
-        return dict(await self.dynamo.get(ACCOUNTS, {"account_id": scoped(CHAIN_ID, address)}) or {})
+    async def last_nonce(self, address: str) -> int | None:
+        return await DynamoAccounts(self.dynamo, CHAIN_ID).last_nonce(address)
 
     async def take(self, count: int, *, queue: Queue = SIGN, within: float = 30) -> list[AnyMessage]:
         """Receive and delete `count` messages."""

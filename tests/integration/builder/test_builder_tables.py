@@ -39,7 +39,7 @@ async def test_commit__when_a_mint_gets_a_nonce__then_its_transaction_is_among_t
     claim = OperationClaim(accepted, deadline=10**9, gas=100_000, fees=FEES, at=7)
     accounts = DynamoAccounts(harness.dynamo, harness.settings.chain_id)
 
-    await accounts.commit([Advance(sender.address, expected=None, first=5, claims=(claim,))])
+    await accounts.commit([Advance(sender.address, first=5, claims=(claim,))])
 
     item = await harness.dynamo.get(MINTS, {"mint_id": mint_id})
     assert item is not None

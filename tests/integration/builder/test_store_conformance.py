@@ -98,10 +98,6 @@ class Stores:
         assert found is not None
         return found
 
-    async def next_nonce(self, address: str) -> int | None:
-        account = await self.accounts.get(address)
-        return None if account is None else account.next_nonce
-
     async def carried(self, nonce: int, changes: dict[str, Any]) -> Mint:
         """Put a built mint whose transaction is as `changes` say; return it as it stands."""
         await self.put(mint(status=MintStatus.BUILT, nonce=nonce, metadata=None, deadline=5))
@@ -138,8 +134,8 @@ def top_up(replaces: int | None, **changes: Any) -> TopUpClaim:
     return replace(claimed, wallet_count=3, gas_day=20_000, gas_given=10**60, **changes)
 
 
-def advance(expected: int | None, first: int, *claims: Any, sender: str = ALICE) -> Advance:
-    return Advance(sender, expected, first, tuple(claims))
+def advance(first: int, *claims: Any, sender: str = ALICE) -> Advance:
+    return Advance(sender, first, tuple(claims))
 
 
 @pytest.fixture(params=["memory", pytest.param("dynamodb", marks=pytest.mark.integration)])
@@ -199,14 +195,14 @@ async def test_commit__when_all_conditions_hold__then_nonces_mints_and_transacti
 
     await stores.accounts.commit(
         [
-            advance(None, 5, first, second),
-            advance(None, 0, third, sender=BOB),
-            advance(None, 1, gas_money, sender=TREASURY),
+            advance(5, first, second),
+            advance(0, third, sender=BOB),
+            advance(1, gas_money, sender=TREASURY),
         ]
     )
 
     senders = (ALICE, BOB, TREASURY, CAROL)
-    assert [await stores.next_nonce(address) for address in senders] == [7, 1, 2, None]
+    assert [await stores.accounts.last_nonce(address) for address in senders] == [6, 0, 1, None]
     assert [(await stores.mint(name)).nonce for name in ("m1", "m2", "m3")] == [5, 6, 0]
     assert await stores.mint("m2") == second.built(6)
     assert await stores.transaction(6) == second.transaction(6)
@@ -214,23 +210,42 @@ async def test_commit__when_all_conditions_hold__then_nonces_mints_and_transacti
     assert await stores.transaction(1, TREASURY_KEY) == gas_money.transaction(1)
 
 
-@pytest.mark.parametrize("expected", [None, 0, 2])
-async def test_commit__when_the_nonce_has_moved__then_nothing_is_written(
-    stores: Stores, expected: int | None
+@pytest.mark.parametrize(
+    ("on_record", "mined", "following"),
+    [
+        ([], 0, 0),
+        ([], 3, 3),
+        ([0, 1, 2], 0, 3),
+        ([0, 1, 2], 2, 3),
+        ([0, 1, 2], 3, 3),
+        ([0, 1, 2], 5, 3),
+        ([4, 5], 4, 6),
+        ([2, 4], 3, 3),
+        ([2, 5], 3, 3),
+        ([5, 10], 5, 11),
+    ],
+    ids=[
+        "never used",
+        "used before it was ours",
+        "none is mined",
+        "some are mined",
+        "all are mined",
+        "used elsewhere since",
+        "earlier ones have no records",
+        "a gap is next",
+        "a wide gap is next",
+        "compared as numbers",
+    ],
+)
+async def test_next_nonce__when_records_and_chain_are_so__then_it_follows_the_records(
+    stores: Stores, on_record: list[int], mined: int, following: int
 ) -> None:
-    first, second = mint("m1"), mint("m2")
-    await stores.put(first)
-    await stores.put(second)
-    await stores.accounts.commit([advance(None, 0, claim(first))])
+    for nonce in on_record:
+        await stores.put_transaction(claim().transaction(nonce))
+    await stores.put_transaction(claim(mint(sender=BOBS_KEY)).transaction(90))
 
-    with pytest.raises(NotCommitted) as refusal:
-        await stores.accounts.commit([advance(expected, expected or 0, claim(second))])
-
-    assert (refusal.value.moved, refusal.value.lost) == ({ALICE: 1}, frozenset())
-    assert (await stores.mint("m2")).status is MintStatus.ACCEPTED
-    assert await stores.next_nonce(ALICE) == 1
-    assert (await stores.transaction(0)).operations == ("m1",)
-    assert await stores.accounts.transaction(place_of(KEY, expected or 1)) is None
+    assert await stores.accounts.next_nonce(ALICE, mined) == following
+    assert await stores.accounts.last_nonce(ALICE) == (max(on_record) if on_record else None)
 
 
 async def test_commit__when_one_of_many_conditions_fails__then_it_alone_is_named_and_nothing_is_written(
@@ -240,42 +255,45 @@ async def test_commit__when_one_of_many_conditions_fails__then_it_alone_is_named
     await stores.put(mint("m2"))
 
     with pytest.raises(NotCommitted) as refusal:
-        await stores.accounts.commit([advance(None, 0, claim(mint("m2")), claim(mint("m1")))])
+        await stores.accounts.commit([advance(0, claim(mint("m2")), claim(mint("m1")))])
 
-    assert refusal.value.moved == {}
+    assert refusal.value.taken == frozenset()
     assert refusal.value.lost == {claim(mint("m1")).item}
     assert (await stores.mint("m2")).status is MintStatus.ACCEPTED
-    assert await stores.next_nonce(ALICE) is None
-    assert await stores.accounts.transaction(place_of(KEY, 0)) is None
+    assert await stores.accounts.last_nonce(ALICE) is None
 
 
-async def test_commit__when_a_nonce_has_a_transaction_already__then_that_is_named_and_nothing_is_written(
-    stores: Stores,
+@pytest.mark.parametrize("first", [0, 1])
+async def test_commit__when_a_nonce_has_a_transaction_already__then_its_sender_is_named_and_nothing_written(
+    stores: Stores, first: int
 ) -> None:
-    taken = claim(mint("m2")).transaction(1)
+    taken = claim(mint("m9")).transaction(1)
     await stores.put_transaction(taken)
-    await stores.put(mint())
+    for each in (mint("m1"), mint("m2"), mint("m3", sender=BOBS_KEY)):
+        await stores.put(each)
 
     with pytest.raises(NotCommitted) as refusal:
-        await stores.accounts.commit([advance(None, 1, claim())])
+        await stores.accounts.commit(
+            [
+                advance(first, claim(mint("m1")), claim(mint("m2"))),
+                advance(0, claim(mint("m3", sender=BOBS_KEY)), sender=BOB),
+            ]
+        )
 
-    assert (refusal.value.moved, refusal.value.lost) == ({}, frozenset())
-    assert refusal.value.taken == {ALICE: taken.place}
-    assert (await stores.mint()).status is MintStatus.ACCEPTED
+    assert (refusal.value.taken, refusal.value.lost) == (frozenset({ALICE}), frozenset())
+    assert {(await stores.mint(name)).status for name in ("m1", "m2", "m3")} == {MintStatus.ACCEPTED}
     assert await stores.transaction(1) == taken
+    assert (await stores.accounts.last_nonce(ALICE), await stores.accounts.last_nonce(BOB)) == (1, None)
 
 
-async def test_commit__when_the_count_has_moved_past_a_transaction_on_record__then_only_the_count_is_told(
-    stores: Stores,
-) -> None:
-    await stores.put(mint("m1"))
-    await stores.put(mint("m2"))
-    await stores.accounts.commit([advance(None, 0, claim(mint("m1")))])
+async def test_commit__when_it_is_repeated__then_both_record_and_claim_are_refused(stores: Stores) -> None:
+    await stores.put(mint())
+    await stores.accounts.commit([advance(0, claim())])
 
     with pytest.raises(NotCommitted) as refusal:
-        await stores.accounts.commit([advance(None, 0, claim(mint("m2")))])
+        await stores.accounts.commit([advance(0, claim())])
 
-    assert (refusal.value.moved, refusal.value.taken) == ({ALICE: 1}, {})
+    assert (refusal.value.taken, refusal.value.lost) == (frozenset({ALICE}), frozenset({claim().item}))
 
 
 @pytest.mark.parametrize("state", UNMINED)
@@ -287,11 +305,11 @@ async def test_commit__when_a_nonce_is_spent__then_only_that_mints_own_is_renewe
 
     for stale in (claim(), claim(before.evolve(nonce=1))):
         with pytest.raises(NotCommitted) as refusal:
-            await stores.accounts.commit([advance(None, 4, stale)])
+            await stores.accounts.commit([advance(4, stale)])
         assert refusal.value.lost == {claim().item}
-    await stores.accounts.commit([advance(None, 4, renewal)])
+    await stores.accounts.commit([advance(4, renewal)])
     with pytest.raises(NotCommitted):
-        await stores.accounts.commit([advance(5, 5, renewal)])
+        await stores.accounts.commit([advance(5, renewal)])
 
     renewed = await stores.mint()
     assert (renewed.status, renewed.nonce, renewed.built_at) == (MintStatus.BUILT, 4, 9)
@@ -310,9 +328,9 @@ async def test_commit__when_the_mint_is_on_chain__then_its_nonce_is_not_renewed(
     before = await stores.carried(0, MINED[state])
 
     with pytest.raises(NotCommitted) as refusal:
-        await stores.accounts.commit([advance(None, 4, claim(before))])
+        await stores.accounts.commit([advance(4, claim(before))])
 
-    assert (refusal.value.moved, refusal.value.lost) == ({}, frozenset({claim().item}))
+    assert (refusal.value.taken, refusal.value.lost) == (frozenset(), frozenset({claim().item}))
     assert await stores.mint() == before
     assert await stores.accounts.transaction(place_of(KEY, 4)) is None
 
@@ -324,7 +342,7 @@ async def test_commit__when_the_transaction_of_the_spent_nonce_is_missing__then_
     await stores.put(before)
 
     with pytest.raises(NotCommitted) as refusal:
-        await stores.accounts.commit([advance(None, 4, claim(before))])
+        await stores.accounts.commit([advance(4, claim(before))])
 
     assert refusal.value.lost == {claim().item}
     assert await stores.mint() == before
@@ -338,24 +356,23 @@ async def test_commit__when_the_mints_own_record_moved_on__then_its_nonce_is_not
     await stores.put(before.evolve(status=status))
 
     with pytest.raises(NotCommitted) as refusal:
-        await stores.accounts.commit([advance(None, 4, claim(before))])
+        await stores.accounts.commit([advance(4, claim(before))])
 
     assert refusal.value.lost == {claim().item}
     assert (await stores.mint()).status is status
 
 
 async def test_commit__when_a_top_up_is_recorded__then_only_the_one_seen_is_replaced(stores: Stores) -> None:
-    await stores.accounts.commit([advance(None, 0, top_up(None), sender=TREASURY)])
+    await stores.accounts.commit([advance(0, top_up(None), sender=TREASURY)])
 
     for stale in (top_up(None), top_up(1)):
         with pytest.raises(NotCommitted) as refusal:
-            await stores.accounts.commit([advance(1, 1, stale, sender=TREASURY)])
+            await stores.accounts.commit([advance(1, stale, sender=TREASURY)])
         assert refusal.value.lost == {account_item(ALICE)}
-    await stores.accounts.commit([advance(1, 1, top_up(0), sender=TREASURY)])
+    await stores.accounts.commit([advance(1, top_up(0), sender=TREASURY)])
 
     account = await stores.accounts.get(ALICE)
     assert account is not None
-    assert account.next_nonce is None
     assert (account.top_up_treasury, account.top_up_nonce) == (TREASURY, 1)
     assert (account.gas_day, account.gas_given) == (20_000, 10**60)
     transaction = await stores.transaction(1, TREASURY_KEY)
@@ -367,13 +384,13 @@ async def test_commit__when_an_account_is_of_an_earlier_version__then_its_settle
 ) -> None:
     earlier: Item = {"next_nonce": 2, "top_up": {"treasury": TREASURY, "nonce": 7}, "top_up_nonce": 7}
     await stores.put_account(ALICE, earlier)
-    assert await stores.accounts.get(ALICE) == Account(next_nonce=2, top_up_nonce=7)
+    assert await stores.accounts.get(ALICE) == Account(top_up_nonce=7)
 
-    await stores.accounts.commit([advance(None, 8, top_up(7), sender=TREASURY)])
+    await stores.accounts.commit([advance(8, top_up(7), sender=TREASURY)])
 
     account = await stores.accounts.get(ALICE)
     assert account is not None
-    assert (account.next_nonce, account.top_up_treasury, account.top_up_nonce) == (2, TREASURY, 8)
+    assert (account.top_up_treasury, account.top_up_nonce) == (TREASURY, 8)
 
 
 @pytest.mark.parametrize("status", [status for status in MintStatus if status is not MintStatus.ACCEPTED])
@@ -487,9 +504,9 @@ async def test_commit__when_a_token_operation_gets_a_nonce__then_its_transaction
     await stores.put(asked)
     claimed = OperationClaim(asked, deadline=None, gas=60_000, fees=FEES, at=7)
 
-    await stores.accounts.commit([advance(None, 3, claimed)])
+    await stores.accounts.commit([advance(3, claimed)])
     with pytest.raises(NotCommitted) as refusal:
-        await stores.accounts.commit([advance(4, 4, claimed)])
+        await stores.accounts.commit([advance(4, claimed)])
 
     assert refusal.value.lost == {claimed.item}
     assert await stores.mints.get("t1") == claimed.built(3)
@@ -522,8 +539,7 @@ async def reserve(
 ) -> Transaction:
     """Reserve a nonce for a batch of these, none of which is claimed by that."""
     wanted = BatchClaim(relayer, tuple(mints), gas=10**6, fees=FEES, at=7)
-    expected = await stores.next_nonce(relayer.address)
-    await stores.accounts.commit([advance(expected, nonce, wanted, sender=relayer.address)])
+    await stores.accounts.commit([advance(nonce, wanted, sender=relayer.address)])
     return await stores.transaction(nonce, relayer)
 
 
@@ -547,7 +563,7 @@ async def test_batch__when_it_is_reserved__then_its_record_has_the_list_and_no_m
 
     assert batch == BatchClaim(RELAYER_KEY, tuple(mints), gas=10**6, fees=FEES, at=7).transaction(4)
     assert (batch.kind, batch.operations, batch.claiming) == ("batch", ("m0", "m1", "m2"), True)
-    assert await stores.next_nonce(RELAYER_KEY.address) == 5
+    assert await stores.accounts.last_nonce(RELAYER_KEY.address) == 4
     assert [await stores.mint(each.mint_id) for each in mints] == mints
 
 

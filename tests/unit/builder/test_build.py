@@ -166,7 +166,7 @@ async def test_build__when_two_copies_get_the_same_mint_at_once__then_it_is_buil
 
     await asyncio.gather(harness.builder().build("m1"), harness.builder().build("m1"))
 
-    assert harness.account("alice").next_nonce == 1
+    assert harness.next_nonce("alice") == 1
     assert len(harness.messages()) == 1
 
 
@@ -185,7 +185,7 @@ async def test_build__when_the_send_fails__then_the_next_delivery_sends_what_was
 
     await builder.build("m1")
 
-    assert harness.account("alice").next_nonce == 1
+    assert harness.next_nonce("alice") == 1
     assert [message.nonce for message in harness.messages() if isinstance(message, SignMint)] == [0]
 
 

@@ -17,9 +17,9 @@ from mintline.resources import SIGN
 from mintline.states import MintStatus, TransactionState
 from mintline.transaction_records import TopUpPayload, Transaction
 from mintline_builder.funds import FundingCheck, TopUpPolicy
-from mintline_builder.ports import Account, TopUpClaim
+from mintline_builder.ports import Account, OperationClaim, TopUpClaim
 from mintline_builder.waiting import COLLECTION_PAUSED, GAS_ABOVE_BOUND, TREASURY_EMPTY
-from mintline_testkit.builder.harness import Builder, Harness
+from mintline_testkit.builder.harness import Builder, Harness, accepted_mint
 from mintline_testkit.constants import ETHER
 
 COST = 120_000 * 3 * 10**9
@@ -52,7 +52,7 @@ async def test_build__when_the_wallet_is_empty__then_it_is_topped_up_and_the_min
     assert (recorded.nonce, recorded.signer, recorded.gas) == (0, harness.key("treasury"), 25_200)
     assert recorded.top_up == TopUpPayload(recipient=harness.address("bob"), value=20 * COST)
     assert recorded.meaning == meaning_of(intent)
-    assert harness.account("treasury").next_nonce == 1
+    assert harness.next_nonce("treasury") == 1
     assert builder.count("top_ups") == 1
 
 
@@ -118,7 +118,7 @@ async def test_build__when_a_top_up_is_pending__then_no_second_one_is_made(
     await build_deferred(builder, "m1", "m2", "m1")
     await build_deferred(harness.builder(), "m1")
 
-    assert harness.account("treasury").next_nonce == 1
+    assert harness.next_nonce("treasury") == 1
     assert len(harness.messages()) == 1
 
 
@@ -131,7 +131,7 @@ async def test_build__when_many_mints_of_one_wallet_wait__then_they_share_one_to
     outcomes = await asyncio.gather(*(builder.build(f"m{i}") for i in range(10)), return_exceptions=True)
 
     assert all(isinstance(outcome, Deferred) for outcome in outcomes)
-    assert harness.account("treasury").next_nonce == 1
+    assert harness.next_nonce("treasury") == 1
 
 
 async def test_build__when_many_wallets_are_empty__then_their_treasury_nonces_share_transactions(
@@ -158,7 +158,7 @@ async def test_build__when_the_top_up_has_arrived__then_the_mint_goes_on(
     await builder.build("m1")
 
     assert [type(message) for message in harness.messages()] == [SignTopUp, SignMint]
-    assert harness.account("bob").next_nonce == 1
+    assert harness.next_nonce("bob") == 1
 
 
 async def test_build__when_a_settled_top_up_was_not_enough__then_another_replaces_it(
@@ -187,7 +187,7 @@ async def test_build__when_a_noop_took_the_top_ups_nonce__then_the_next_try_wait
 
     with pytest.raises(Deferred, match="never arrived"):
         await builder.build("m1")
-    assert harness.account("treasury").next_nonce == 1
+    assert harness.next_nonce("treasury") == 1
     harness.now += 2
     await build_deferred(builder, "m1")
 
@@ -205,7 +205,7 @@ async def test_build__when_a_top_up_arrived_but_is_not_enough_any_more__then_ano
 
     await build_deferred(builder, "m1")
 
-    assert harness.account("treasury").next_nonce == 2
+    assert harness.next_nonce("treasury") == 2
 
 
 async def test_top_up__when_the_money_arrived_after_the_need_was_read__then_no_more_is_sent(
@@ -219,7 +219,7 @@ async def test_top_up__when_the_money_arrived_after_the_need_was_read__then_no_m
 
     await builder.funds.top_up(bob, funding)
 
-    assert harness.account("treasury").next_nonce == 1
+    assert harness.next_nonce("treasury") == 1
 
 
 async def test_build__when_a_pending_top_up_is_old__then_the_same_one_is_sent_again(
@@ -249,7 +249,7 @@ async def test_build__when_mints_in_flight_have_spent_the_balance__then_the_next
     outcomes = await asyncio.gather(*(builder.build(f"m{i}") for i in range(4)), return_exceptions=True)
 
     assert sum(isinstance(outcome, Deferred) for outcome in outcomes) == 1
-    assert harness.account("bob").next_nonce == 3
+    assert harness.next_nonce("bob") == 3
 
 
 async def test_build__when_mints_in_flight_are_mined__then_they_count_no_more(
@@ -263,7 +263,7 @@ async def test_build__when_mints_in_flight_are_mined__then_they_count_no_more(
 
     await builder.build("m2")
 
-    assert harness.account("bob").next_nonce == 2
+    assert harness.next_nonce("bob") == 2
 
 
 async def test_build__when_the_treasury_is_low__then_the_mint_waits_and_no_nonce_is_burned(
@@ -312,9 +312,18 @@ async def test_build__when_the_mint_has_to_wait_and_the_wallet_is_empty__then_no
     assert harness.address("carol") not in harness.tables.accounts
 
 
+def put_on_record(harness: Harness, name: str, nonce: int) -> None:
+    """Put a transaction of a sender on record."""
+    fees = Fees(max_fee_per_gas=2, max_priority_fee_per_gas=1)
+    claim = OperationClaim(accepted_mint("m", sender=name), deadline=1, gas=1, fees=fees, at=1)
+    made = claim.transaction(nonce)
+    harness.tables.transactions[made.place] = made
+
+
 def in_flight(harness: Harness, name: str, count: int = 1, *, mined: int = 0) -> None:
     """Put a wallet on record whose last `count` transactions are not mined."""
-    harness.tables.accounts[harness.address(name)] = Account(next_nonce=mined + count)
+    for nonce in range(mined + count):
+        put_on_record(harness, name, nonce)
     harness.chain.counts[harness.address(name)] = mined
 
 
@@ -422,7 +431,7 @@ async def test_fund__when_another_copy_has_reserved_since__then_its_reservations
     harness: Harness, builder: Builder
 ) -> None:
     in_flight(harness, "bob", 0, mined=1)
-    assert await builder.reserver.next_nonce(harness.address("bob")) == 1
+    assert await builder.reserver.next_nonce(harness.address("bob"), mined=1) == 1
     in_flight(harness, "bob", 2, mined=1)
 
     await builder.fund(harness.address("bob"), required=COST)
@@ -532,7 +541,11 @@ async def test_top_up__when_the_account_is_of_an_earlier_version__then_its_lates
 ) -> None:
     harness.accept("m1", sender="bob")
     harness.tables.accounts[harness.address("bob")] = Account(top_up_nonce=0)
-    harness.tables.accounts[harness.address("treasury")] = Account(next_nonce=1)
+    fees = Fees(max_fee_per_gas=2, max_priority_fee_per_gas=1)
+    earlier = TopUpClaim(
+        harness.key("treasury"), harness.address("bob"), replaces=None, value=1, gas=1, fees=fees, at=1
+    ).transaction(0)
+    harness.tables.transactions[earlier.place] = earlier.evolve(state=TransactionState.SUBMITTED)
     await build_deferred(builder, "m1")
     assert harness.messages() == []
     harness.mine("treasury")
@@ -585,7 +598,7 @@ async def test_top_up__when_the_days_budget_is_used_up__then_the_mint_waits_unti
     waiting = harness.mint("m1").waiting
     assert waiting is not None
     assert waiting.code == "gas_budget_reached"
-    assert harness.account("treasury").next_nonce == 2
+    assert harness.next_nonce("treasury") == 2
     harness.now += DAY
     await build_deferred(builder, "m1")
     assert harness.account("bob").gas_given == 20 * COST
@@ -600,7 +613,7 @@ async def test_top_up__when_another_wallets_budget_is_used_up__then_this_one_has
         harness.accept(f"m-{name}", sender=name)
         await build_deferred(builder, f"m-{name}")
 
-    assert harness.account("treasury").next_nonce == 2
+    assert harness.next_nonce("treasury") == 2
 
 
 async def test_top_up__when_the_one_before_never_arrived__then_it_does_not_count(harness: Harness) -> None:
@@ -614,7 +627,7 @@ async def test_top_up__when_the_one_before_never_arrived__then_it_does_not_count
     await build_deferred(builder, "m1")
 
     assert harness.account("bob").gas_given == 20 * COST
-    assert harness.account("treasury").next_nonce == 2
+    assert harness.next_nonce("treasury") == 2
 
 
 async def test_fund__when_the_days_budget_is_used_up__then_the_message_is_done(harness: Harness) -> None:

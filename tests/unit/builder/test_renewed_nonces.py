@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from structlog.testing import capture_logs
 
 from mintline.chain.calls import CallReverted
 from mintline.chain.collection import Revert
@@ -47,7 +46,7 @@ async def test_build__when_the_chain_is_ahead_of_the_reservations__then_they_jum
         harness.accept(mint_id)
     await asyncio.gather(*(builder.build(mint_id) for mint_id in ("m2", "m3")))
     assert [harness.mint(mint_id).nonce for mint_id in ("m1", "m2", "m3")] == [0, 5, 6]
-    assert harness.account("alice").next_nonce == 7
+    assert harness.next_nonce("alice") == 7
     assert builder.count("jumps") == 1
 
 
@@ -149,7 +148,7 @@ async def test_renew__when_an_attempt_of_the_mint_is_mined_meanwhile__then_it_ke
     await builder.renew("m1", spent=0)
 
     assert (harness.mint("m1").status, harness.mint("m1").nonce) == (MintStatus.MINED, 0)
-    assert harness.account("alice").next_nonce == 1
+    assert harness.next_nonce("alice") == 1
     assert harness.messages() == []
 
 
@@ -180,7 +179,7 @@ async def test_renew__when_redelivered__then_the_same_intent_is_sent_on_and_no_n
     await asyncio.gather(*(harness.builder().renew("m1", spent=0) for _ in range(4)), return_exceptions=True)
     await builder.renew("m1", spent=0)
     assert harness.mint("m1").nonce == 1
-    assert harness.account("alice").next_nonce == 2
+    assert harness.next_nonce("alice") == 2
     assert {message.nonce for message in harness.messages() if isinstance(message, SignMint)} == {1}
 
 
@@ -224,7 +223,7 @@ async def test_renew__when_the_token_is_on_chain_after_all__then_the_mint_keeps_
     with pytest.raises(Unavailable):
         await builder.renew("m1", spent=0)
     assert harness.mint("m1") == before
-    assert harness.account("alice").next_nonce == 1
+    assert harness.next_nonce("alice") == 1
 
 
 async def test_renew__when_the_collection_is_paused__then_the_mint_waits_without_another_nonce(
@@ -238,7 +237,7 @@ async def test_renew__when_the_collection_is_paused__then_the_mint_waits_without
         await builder.renew("m1", spent=0)
 
     assert harness.mint("m1") == before
-    assert harness.account("alice").next_nonce == 1
+    assert harness.next_nonce("alice") == 1
 
 
 async def test_renew__when_the_collection_stays_paused__then_the_mint_ends_without_another_nonce(
@@ -253,7 +252,7 @@ async def test_renew__when_the_collection_stays_paused__then_the_mint_ends_witho
     assert mint.status is MintStatus.REJECTED
     assert mint.problem is not None
     assert mint.problem.code == "collection_paused"
-    assert harness.account("alice").next_nonce == 1
+    assert harness.next_nonce("alice") == 1
     assert harness.transaction("alice", 0).filling_at == int(harness.now * 1000)
     assert harness.messages() == []
 
@@ -310,49 +309,56 @@ async def test_renewal__when_its_user_stopped_the_mint__then_it_gets_no_other_no
         monkeypatch.setattr(harness.chain, "fees", stopping)
     await builder.renew("m1", 0)
     assert harness.tables.mints["m1"].nonce == 0
-    assert harness.account("alice").next_nonce == 1
+    assert harness.next_nonce("alice") == 1
     assert harness.outbox.sent == []
 
 
-@pytest.mark.parametrize(("behind", "free"), [((0,), 1), (range(5), 5), (range(37), 37), ((0, 1, 3), 2)])
-async def test_build__when_nonces_have_transactions_on_record__then_they_are_passed_over_once(
-    harness: Harness, behind: Sequence[int], free: int
+@pytest.mark.parametrize(("behind", "following"), [((0,), 1), (range(5), 5), ((0, 1, 3), 4), ((1, 3), 0)])
+async def test_build__when_nonces_have_transactions_on_record__then_the_next_ones_follow(
+    harness: Harness, behind: Sequence[int], following: int
 ) -> None:
-    """An accounts table that was restored to an earlier state counts from nonces that are given out."""
+    """A copy that starts reads what is on record: gaps are left to the broadcaster, or filled."""
     harness.accept("first")
     await harness.builder().build("first")
-    record = harness.transaction("alice", 0)
+    record = harness.tables.transactions.pop(harness.transaction("alice", 0).place)
     for nonce in behind:
         harness.tables.transactions[record.place._replace(nonce=nonce)] = record.evolve(nonce=nonce)
-    harness.tables.accounts[harness.address("alice")] = harness.account("alice").evolve(next_nonce=0)
     copy = harness.builder()
     for mint_id in ("m1", "m2"):
         harness.accept(mint_id)
+        await copy.build(mint_id)
 
-    with capture_logs() as logs:
-        for mint_id in ("m1", "m2"):
-            await copy.build(mint_id)
-
-    events = [line for line in logs if line["event"] == "nonces_on_record"]
-    assert harness.mint("m1").nonce == free
-    assert harness.mint("m2").nonce not in behind
-    first = events[0]
-    assert (first["sender"], first["next_nonce"], first["free"]) == (harness.address("alice"), 0, free)
-    assert copy.count("jumps") == len(events) == (2 if behind == (0, 1, 3) else 1)
+    assert harness.mint("m1").nonce == following
+    assert harness.mint("m2").nonce == (following + 1 if following else 4)
+    assert copy.count("jumps") == 0
 
 
-async def test_build__when_an_account_is_lost__then_its_nonces_go_on_behind_those_on_record(
+async def test_build__when_a_gap_is_too_small_for_all_that_come__then_each_gets_a_nonce_of_its_own(
     harness: Harness, builder: Builder
 ) -> None:
-    for mint_id in ("m1", "m2"):
-        harness.accept(mint_id)
-        await builder.build(mint_id)
-    del harness.tables.accounts[harness.address("alice")]
-    harness.accept("m3")
+    harness.accept("first")
+    await builder.build("first")
+    record = harness.tables.transactions.pop(harness.transaction("alice", 0).place)
+    harness.tables.transactions[record.place._replace(nonce=1)] = record.evolve(nonce=1)
     copy = harness.builder()
-    await copy.build("m3")
-    assert harness.mint("m3").nonce == 2
-    assert copy.count("jumps") == 1
+    for mint_id in ("m1", "m2", "m3"):
+        harness.accept(mint_id)
+    await asyncio.gather(*(copy.build(mint_id) for mint_id in ("m1", "m2", "m3")))
+    assert [harness.mint(mint_id).nonce for mint_id in ("m1", "m2", "m3")] == [2, 3, 4]
+
+
+@pytest.mark.parametrize(("mined", "jumps"), [(1, 0), (4, 1)])
+async def test_build__when_a_copy_starts_and_the_key_was_used_elsewhere__then_that_is_noticed(
+    harness: Harness, builder: Builder, mined: int, jumps: int
+) -> None:
+    harness.accept("m1")
+    await builder.build("m1")
+    harness.chain.counts[harness.address("alice")] = mined
+    copy = harness.builder()
+    harness.accept("m2")
+    await copy.build("m2")
+    assert harness.mint("m2").nonce == mined
+    assert copy.count("jumps") == jumps
 
 
 async def test_build__when_many_come_to_nonces_on_record_at_once__then_each_gets_one_of_its_own(
@@ -361,7 +367,6 @@ async def test_build__when_many_come_to_nonces_on_record_at_once__then_each_gets
     for number in range(4):
         harness.accept(f"earlier-{number}")
         await builder.build(f"earlier-{number}")
-    harness.tables.accounts[harness.address("alice")] = harness.account("alice").evolve(next_nonce=1)
     copies = [harness.builder() for _ in range(2)]
     for number in range(6):
         harness.accept(f"m{number}")

@@ -12,7 +12,7 @@ from mintline.errors import Conflict, Unavailable, Unreadable, Unwritable
 from mintline.messages import Fees
 from mintline.records import Mint
 from mintline.states import MintStatus
-from mintline_builder.ports import Account, Advance, NotCommitted, OperationClaim, TopUpClaim
+from mintline_builder.ports import Advance, NotCommitted, OperationClaim, TopUpClaim
 from mintline_builder.reserver import MAX_TRIES, Reserver
 from mintline_testkit.builder.harness import Harness
 
@@ -32,7 +32,6 @@ class Pipeline:
         self.refusals = 0
         self.reserver = Reserver(
             accounts=harness.accounts,
-            chain_nonce=harness.chain.transaction_count,
             sleep=self._sleep,
             rng=random.Random(1),
             conflicts=self._refused,
@@ -95,19 +94,18 @@ async def test_reserve__when_there_are_more_claims_than_fit__then_no_transaction
     nonces = await line.together(*(f"m{i}" for i in range(150)))
 
     assert nonces == list(range(150))
-    changes = [sum(1 + 2 * len(advance.claims) for advance in each) for each in harness.accounts.commits]
-    assert changes == [99, 99, 99, 7]
+    assert line.sizes() == [50, 50, 50]
 
 
 async def test_reserve__when_nonces_were_spent__then_what_is_checked_takes_room_too(
     line: Pipeline, harness: Harness
 ) -> None:
-    await line.together(*(f"m{i}" for i in range(49)))
+    await line.together(*(f"m{i}" for i in range(50)))
     spent = [claim(harness.mint(f"m{i}")) for i in range(40)]
     reserving = [line.reserver.reserve(harness.address("alice"), each) for each in spent]
 
-    assert await asyncio.gather(*reserving) == list(range(49, 89))
-    assert line.sizes() == [49, 33, 7]
+    assert await asyncio.gather(*reserving) == list(range(50, 90))
+    assert line.sizes() == [50, 33, 7]
     assert {each.writes for each in spent} == {3}
 
 
@@ -115,13 +113,11 @@ async def test_reserve__when_a_nonce_has_a_transaction_already__then_it_is_not_g
     line: Pipeline, harness: Harness
 ) -> None:
     await line.reserve("m1")
-    harness.tables.accounts[harness.address("alice")] = Account(next_nonce=0)
-
     await Pipeline(harness).reserve("m2")
 
     assert [harness.mint(mint_id).nonce for mint_id in ("m1", "m2")] == [0, 1]
     assert [harness.transaction("alice", nonce).operations for nonce in (0, 1)] == [("m1",), ("m2",)]
-    assert harness.account("alice").next_nonce == 2
+    assert harness.next_nonce("alice") == 2
 
 
 async def test_reserve__when_a_sender_is_under_way__then_its_later_claims_wait_for_the_next_transaction(
@@ -160,14 +156,14 @@ async def test_reserve__when_one_claim_is_taken__then_it_alone_conflicts_and_the
 
     assert (first, third) == (0, 1)
     assert isinstance(taken, Conflict)
-    assert harness.account("alice").next_nonce == 2
+    assert harness.next_nonce("alice") == 2
 
 
-async def test_reserve__when_another_copy_moved_the_nonce__then_it_counts_from_there(
+async def test_reserve__when_another_copy_has_reserved_since__then_it_counts_from_there(
     line: Pipeline, harness: Harness
 ) -> None:
     await line.reserve("m1")
-    harness.tables.accounts[harness.address("alice")] = Account(next_nonce=40)
+    await Pipeline(harness).together(*(f"other-{number}" for number in range(39)))
 
     assert await line.reserve("m2") == 40
     assert line.refusals == 1
@@ -200,10 +196,10 @@ async def test_reserve__when_the_same_mint_comes_twice_at_once__then_one_of_them
 
     assert outcomes[0] == 0
     assert isinstance(outcomes[1], Conflict)
-    assert harness.account("alice").next_nonce == 1
+    assert harness.next_nonce("alice") == 1
 
 
-async def test_reserve__when_a_wallet_mints_and_is_topped_up_at_once__then_no_transaction_writes_it_twice(
+async def test_reserve__when_a_wallet_mints_and_is_topped_up_at_once__then_both_share_a_transaction(
     line: Pipeline, harness: Harness
 ) -> None:
     alice, treasury = harness.address("alice"), harness.key("treasury")
@@ -212,16 +208,30 @@ async def test_reserve__when_a_wallet_mints_and_is_topped_up_at_once__then_no_tr
     nonces = await asyncio.gather(line.reserve("m1"), line.reserver.reserve(treasury.address, top_up))
 
     assert tuple(nonces) == (0, 0)
-    assert line.sizes() == [1, 1]
-    account = harness.account("alice")
-    assert (account.next_nonce, account.top_up_nonce) == (1, 0)
+    assert line.sizes() == [2]
+    assert harness.account("alice").top_up_nonce == 0
+
+
+async def test_reserve__when_a_wallet_is_topped_up_twice_at_once__then_no_transaction_writes_it_twice(
+    line: Pipeline, harness: Harness
+) -> None:
+    alice, treasury = harness.address("alice"), harness.key("treasury")
+    top_up = TopUpClaim(treasury, alice, replaces=None, value=1, gas=1, fees=FEES, at=1)
+
+    outcomes = await asyncio.gather(
+        *(line.reserver.reserve(treasury.address, top_up) for _ in range(2)), return_exceptions=True
+    )
+
+    assert outcomes[0] == 0
+    assert isinstance(outcomes[1], Conflict)
+    assert line.sizes() == [1]
 
 
 async def test_reserve__when_transactions_keep_colliding__then_it_backs_off_and_gives_the_message_back(
     line: Pipeline, harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def collide(_: Sequence[Advance]) -> None:
-        raise NotCommitted(moved={}, busy=True)
+        raise NotCommitted(busy=True)
 
     monkeypatch.setattr(harness.accounts, "commit", collide)
 
@@ -286,17 +296,17 @@ async def test_batch__when_one_claim_cannot_be_written__then_it_alone_fails(harn
     assert sorted(nonce for nonce in others if isinstance(nonce, int)) == [0, 1]
 
 
-async def test_batch__when_one_sender_s_account_is_unreadable__then_the_other_senders_get_their_nonces(
+async def test_batch__when_one_sender_s_nonces_are_unreadable__then_the_other_senders_get_theirs(
     harness: Harness,
 ) -> None:
-    line, get = Pipeline(harness), harness.accounts.get
+    line, next_nonce = Pipeline(harness), harness.accounts.next_nonce
 
-    async def unreadable(address: str) -> Account | None:
-        if address == harness.address("alice"):
-            raise Unreadable("Account: next_nonce: int_type")
-        return await get(address)
+    async def unreadable(sender: str, mined: int) -> int:
+        if sender == harness.address("alice"):
+            raise Unreadable("Transaction: nonce: int_type")
+        return await next_nonce(sender, mined)
 
-    harness.accounts.get = unreadable  # type: ignore[method-assign]
+    harness.accounts.next_nonce = unreadable  # type: ignore[method-assign]
     mine, others = await asyncio.gather(line.together("m1", "m2"), line.together("n1", sender="bob"))
     assert [type(outcome) for outcome in mine] == [Unreadable, Unreadable]
     assert others == [0]

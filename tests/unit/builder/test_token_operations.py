@@ -117,7 +117,7 @@ async def test_build__when_delivered_again__then_the_same_intent_is_sent_and_no_
 
     first, second = harness.messages()
     assert first == second
-    assert harness.account("alice").next_nonce == 1
+    assert harness.next_nonce("alice") == 1
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -128,7 +128,7 @@ async def test_build__when_two_copies_get_it_at_once__then_it_has_one_nonce(
 
     await asyncio.gather(harness.builder().build("op"), harness.builder().build("op"))
 
-    assert harness.account("alice").next_nonce == 1
+    assert harness.next_nonce("alice") == 1
     assert len(harness.messages()) == 1
 
 
@@ -323,5 +323,5 @@ async def test_renew__when_its_nonce_was_taken__then_it_gets_no_other(
 
     assert operation(harness) == before
     assert harness.messages() == []
-    assert harness.account("alice").next_nonce == 1
+    assert harness.next_nonce("alice") == 1
     assert [(line["event"], line["kind"]) for line in logs] == [("renewal_dropped", kind)]

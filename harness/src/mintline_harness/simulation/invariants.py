@@ -209,8 +209,12 @@ class InvariantChecker:
 
     def _gaps(self) -> Iterator[str]:
         nonces = self.chain.head.state.nonces
-        for address, account in self.tables.builder.accounts.items():
-            used, following = nonces.get(address, 0), account.next_nonce or 0
+        reserved: dict[str, int] = {}
+        for sender_id, nonce in self.tables.transactions:
+            address = address_of(sender_id)
+            reserved[address] = max(reserved.get(address, 0), nonce + 1)
+        for address, following in reserved.items():
+            used = nonces.get(address, 0)
             if used < following:
                 yield f"{address} has used {used} of {following} nonces"
 

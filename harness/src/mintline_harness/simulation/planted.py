@@ -16,10 +16,10 @@ from mintline.records import Mint, Operation, Transfer
 from mintline.refusals import problem_of
 from mintline.resources import Queue
 from mintline.states import MintStatus, TransactionState, may
-from mintline.transaction_records import Place, Transaction, carried_by
+from mintline.transaction_records import Place, Transaction, address_of, carried_by
 from mintline_broadcaster.broadcaster import Adapters, Broadcaster
 from mintline_broadcaster.ports import MintMoved, SignedTransaction
-from mintline_builder.ports import Account, Advance, Claim, LineClaim, NotCommitted, OperationClaim
+from mintline_builder.ports import Advance, Claim, LineClaim, NotCommitted, OperationClaim
 from mintline_harness.simulation.chain import TRANSFER_GAS
 from mintline_harness.simulation.contract import Batch, called
 from mintline_harness.simulation.parts import Parts
@@ -52,20 +52,16 @@ class DeletingFirst:
         return getattr(self._queues, name)
 
 
-class NonceApart:
-    """Writes the mints with their nonces first, and moves the counters on in a second write."""
+class RecordApart:
+    """Gives mints their nonces first, and creates the transactions' records in a second write."""
 
     def __init__(self, process: Process, tables: MemoryTables) -> None:
         self._accounts = process.port(_Halves(tables))
 
-    async def get(self, address: str) -> Account | None:
-        """Read one account."""
-        return await self._accounts.get(address)
-
     async def commit(self, advances: Sequence[Advance]) -> None:
         """Write twice what must be written once."""
         await self._accounts.apply(advances)
-        await self._accounts.count(advances)
+        await self._accounts.record(advances)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._accounts, name)
@@ -73,22 +69,20 @@ class NonceApart:
 
 class _Halves(MemoryAccounts):
     async def apply(self, advances: Sequence[Advance]) -> None:
-        moved = {
-            advance.sender: stored
-            for advance in advances
-            if (stored := self._account(advance.sender).next_nonce) != advance.expected
-        }
         claims = [claim for advance in advances for claim in advance.claims]
         lost = frozenset(claim.item for claim in claims if not self._holds(claim))
-        if moved or lost:
-            raise NotCommitted(moved=moved, lost=lost)
-        for advance in advances:
-            for claim, transaction in zip(advance.claims, advance.transactions(), strict=True):
-                self._apply(claim, transaction)
+        made = [one for advance in advances for one in advance.transactions()]
+        taken = frozenset(address_of(one.sender_id) for one in made if one.place in self.tables.transactions)
+        if lost or taken:
+            raise NotCommitted(lost=lost, taken=taken)
+        for claim, transaction in zip(claims, made, strict=True):
+            self._apply(claim, transaction)
+            del self.tables.transactions[transaction.place]
 
-    async def count(self, advances: Sequence[Advance]) -> None:
+    async def record(self, advances: Sequence[Advance]) -> None:
         for advance in advances:
-            self._set(advance.sender, next_nonce=advance.next_nonce)
+            for transaction in advance.transactions():
+                self.tables.transactions[transaction.place] = transaction
 
 
 class ClaimingTwice(MemoryAccounts):
@@ -344,7 +338,7 @@ class BelievingMessages(Broadcaster):
 BUGS: Mapping[str, Parts] = MappingProxyType(
     {
         "delete-before-commit": Parts(consumed=DeletingFirst),
-        "nonce-outside-the-transaction": Parts(accounts=NonceApart),
+        "record-outside-the-transaction": Parts(accounts=RecordApart),
         "claim-without-condition": Parts(accounts=claim_twice),
         "claim-lines-without-condition": Parts(accounts=claim_lines_twice),
         "drop-half-claimed-batches": Parts(accounts=drop_halves),

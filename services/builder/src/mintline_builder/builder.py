@@ -60,7 +60,6 @@ class Builder:
 
         self.reserver = Reserver(
             accounts=adapters.accounts,
-            chain_nonce=adapters.chain.transaction_count,
             sleep=sleep,
             rng=rng,
             conflicts=metrics.conflicts.inc,

@@ -1,7 +1,8 @@
-"""The builder's tables on DynamoDB: a reservation writes account, operations and transactions at once."""
+"""The builder's tables on DynamoDB: a reservation writes operations and their transactions at once."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -33,7 +34,7 @@ from mintline.records import Mint, Operation, Problem, scoped, token_ref
 from mintline.resources import ACCOUNTS, MINTS, TRANSACTIONS
 from mintline.set_aside import SetAside
 from mintline.states import MintStatus
-from mintline.transaction_records import Place, Transaction
+from mintline.transaction_records import Place, Transaction, address_of
 from mintline_builder.ports import (
     Account,
     Advance,
@@ -44,7 +45,6 @@ from mintline_builder.ports import (
     OperationClaim,
     TopUpClaim,
     VoucherClaim,
-    account_item,
     may_be_renewed,
 )
 
@@ -72,13 +72,31 @@ class DynamoAccounts:
         item = await self._dynamo.get(ACCOUNTS, self._key(address))
         return None if item is None else read(Account, ACCOUNTS, item, self._set_aside)
 
+    async def last_nonce(self, sender: str) -> int | None:
+        """Return the highest nonce on record."""
+        page = await self._dynamo.query(
+            TRANSACTIONS, partition=scoped(self._chain_id, sender), forward=False, limit=1
+        )
+        nonces = [nonce for item in page.items if isinstance(nonce := item["nonce"], int)]
+        return next(iter(nonces), None)
+
+    async def next_nonce(self, sender: str, mined: int) -> int:
+        """Return the nonce after those on record: usually by two reads that share a request with others."""
+        sender_id = scoped(self._chain_id, sender)
+        places = [Place(sender_id, mined), *([Place(sender_id, mined - 1)] if mined else [])]
+        first, *before = await asyncio.gather(
+            *(self._dynamo.get(TRANSACTIONS, transaction_key(place)) for place in places)
+        )
+        if first is None and None not in before:
+            return mined
+        last = await self.last_nonce(sender)
+        return mined if last is None else last + 1
+
     async def commit(self, advances: Sequence[Advance]) -> None:
         """Write all or nothing, in one TransactWriteItems."""
         changes: list[Change] = []
         names: list[str | Place] = []
         for advance in advances:
-            changes.append(self._advance(advance))
-            names.append(account_item(advance.sender))
             for claim, transaction in zip(advance.claims, advance.transactions(), strict=True):
                 claimed = self._claimed(claim, transaction.nonce)
                 changes += [created(transaction), *claimed]
@@ -87,9 +105,9 @@ class DynamoAccounts:
         try:
             await self._dynamo.transact(changes)
         except Contended:
-            raise NotCommitted(moved={}, busy=True) from None
+            raise NotCommitted(busy=True) from None
         except TransactionCancelled as cancelled:
-            raise _refusal(advances, names, cancelled) from None
+            raise _refusal(names, cancelled) from None
 
     async def transaction(self, place: Place) -> Transaction | None:
         """Read one transaction."""
@@ -97,16 +115,6 @@ class DynamoAccounts:
 
     def _key(self, address: str) -> Item:
         return {"account_id": scoped(self._chain_id, address)}
-
-    def _advance(self, advance: Advance) -> Update:
-        clause = (
-            Clause("first_use", "next_nonce", "missing")
-            if advance.expected is None
-            else Clause("nonce_unmoved", "next_nonce", "eq", (advance.expected,))
-        )
-        return Update(
-            ACCOUNTS, self._key(advance.sender), set={"next_nonce": advance.next_nonce}, where=(clause,)
-        )
 
     def _claimed(self, claim: Claim, nonce: int) -> list[Change]:
         """Return the writes of what has got a nonce."""
@@ -222,34 +230,14 @@ def _source(spent: Place | None, relayer: KeyRef | None = None) -> tuple[Clause,
     )
 
 
-def _refusal(
-    advances: Sequence[Advance], names: Sequence[str | Place], cancelled: TransactionCancelled
-) -> NotCommitted:
+def _refusal(names: Sequence[str | Place], cancelled: TransactionCancelled) -> NotCommitted:
     """Say which conditions failed, from the reasons, which come in the order of the changes."""
-    senders = {account_item(advance.sender): advance.sender for advance in advances}
-    moved: dict[str, int | None] = {}
-    lost: set[str] = set()
-    known: dict[str, Place] = {}
-    # A mint's claim and a sender's own item never share a name, and a wallet's top-up is never in one
-    # transaction with the wallet's own nonce.
-    for name, reason in zip(names, cancelled.reasons, strict=True):
-        if reason.code != _REFUSED:
-            continue
-        if isinstance(name, Place):
-            known[name.sender_id] = name
-        elif name in senders:
-            stored = None if reason.item is None else reason.item.get("next_nonce")
-            moved.setdefault(senders[name], stored if isinstance(stored, int) else None)
-        else:
-            lost.add(name)
-    busy = any(reason.code == _CONFLICT for reason in cancelled.reasons)
-    taken = {
-        advance.sender: place
-        for advance in advances
-        if advance.sender not in moved
-        and (place := known.get(advance.transactions()[0].sender_id)) is not None
-    }
-    return NotCommitted(moved=moved, lost=frozenset(lost), busy=busy, taken=taken)
+    refused = [name for name, reason in zip(names, cancelled.reasons, strict=True) if reason.code == _REFUSED]
+    return NotCommitted(
+        taken=frozenset(address_of(name.sender_id) for name in refused if isinstance(name, Place)),
+        lost=frozenset(name for name in refused if isinstance(name, str)),
+        busy=any(reason.code == _CONFLICT for reason in cancelled.reasons),
+    )
 
 
 class DynamoOperations:

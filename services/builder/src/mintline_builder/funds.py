@@ -136,8 +136,8 @@ class Funds:
                 f"{self._policy.max_cost} wei (MINTLINE_MAX_TRANSACTION_COST).",
             )
         # Not the reserver's guess, which another copy of the builder may have overtaken.
-        account = await self._accounts.get(wallet)
-        if account is None or account.next_nonce is None:
+        last = await self._accounts.last_nonce(wallet)
+        if last is None:
             raise Rejected(
                 "wallet_unknown",
                 f"Field wallet: {wallet} is no wallet on record, since no nonce of it was ever reserved.",
@@ -145,7 +145,7 @@ class Funds:
         balance, mined = await asyncio.gather(
             self._chain.balance(wallet), self._chain.transaction_count(wallet)
         )
-        in_flight = account.next_nonce - mined
+        in_flight = last + 1 - mined
         if in_flight <= 0:
             raise Conflict("all of the wallet's transactions are mined")
         required = in_flight * cost
@@ -165,12 +165,10 @@ class Funds:
 
     async def _read_wallet(self, wallet: str) -> tuple[int, int, int]:
         """Return a wallet's balance, how many nonces are reserved and not mined, and how many are mined."""
-        balance, mined, next_nonce = await asyncio.gather(
-            self._chain.balance(wallet),
-            self._chain.transaction_count(wallet),
-            self._reserver.next_nonce(wallet),
+        balance, mined = await asyncio.gather(
+            self._chain.balance(wallet), self._chain.transaction_count(wallet)
         )
-        in_flight = max(0, next_nonce - mined) if next_nonce is not None else 0
+        in_flight = await self._reserver.next_nonce(wallet, mined) - mined
         return balance, in_flight, mined
 
     @contextmanager
@@ -295,12 +293,7 @@ class Funds:
     async def _check_treasury(self, cost: int) -> int:
         """Return how many of the treasury's transactions are mined; raises Deferred if it cannot pay."""
         address = self._treasury.address
-        balance, mined, next_nonce = await asyncio.gather(
-            self._chain.balance(address),
-            self._chain.transaction_count(address),
-            self._reserver.next_nonce(address),
-        )
-        in_flight = max(0, next_nonce - mined) if next_nonce is not None else 0
+        balance, in_flight, mined = await self._read_wallet(address)
         self._metrics.treasury_balance.set(balance)
         promised = in_flight + len(self._under_way)
         required = promised * cost

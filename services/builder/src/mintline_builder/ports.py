@@ -7,7 +7,7 @@ milliseconds unless a name says otherwise, addresses checksummed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Protocol, TypeAlias, TypeVar
 
@@ -43,9 +43,8 @@ def may_be_renewed(carrier: Transaction) -> bool:
 
 
 class Account(Frozen):
-    """A sender as the builder keeps it; `next_nonce` is None until the first reservation."""
+    """What the builder keeps of a wallet that was topped up."""
 
-    next_nonce: int | None = None
     top_up_treasury: Address | None = None
     """The sender of its latest top-up; None before the first, and in accounts of earlier versions."""
     top_up_nonce: int | None = None
@@ -304,19 +303,15 @@ def operation_item(operation: Operation) -> str:
 
 
 def account_item(address: str) -> str:
-    """Name the item that holds a sender's nonce, and which top-up was its latest."""
+    """Name the item that says which top-up of a wallet was its latest."""
     return f"account {address}"
 
 
 @dataclass(frozen=True, slots=True)
 class Advance:
-    """One sender's part of a transaction: claim `i` gets the nonce `first + i`.
-
-    The condition is that the stored next nonce is `expected`; None stands for none stored yet.
-    """
+    """One sender's part of a reservation: claim `i` gets the nonce `first + i`, if no record has it."""
 
     sender: str
-    expected: int | None
     first: int
     claims: tuple[Claim, ...]
 
@@ -331,34 +326,40 @@ class Advance:
 
 
 class NotCommitted(Conflict):
-    """A transaction was refused as a whole, and wrote nothing.
+    """A reservation was refused as a whole, and wrote nothing.
 
-    `moved` maps each sender whose next nonce is another to that nonce, or to None where the answer did not
-    tell; `lost` names the items of claims whose own condition failed; `busy` tells that another transaction
-    held one of the items. `taken` maps each sender whose next nonce is as expected, and has a transaction on
-    record all the same, to that transaction: the highest among those that were asked for.
+    `taken` names senders of whose nonces one at least has a transaction on record; `lost` names the items of
+    claims whose own condition failed; `busy` tells that another transaction held one of the items.
     """
 
     def __init__(
         self,
         *,
-        moved: Mapping[str, int | None],
+        taken: frozenset[str] = frozenset(),
         lost: frozenset[str] = frozenset(),
         busy: bool = False,
-        taken: Mapping[str, Place] | None = None,
     ) -> None:
         super().__init__("the reservation was refused")
-        self.moved = moved
+        self.taken = taken
         self.lost = lost
         self.busy = busy
-        self.taken = taken or {}
 
 
 class Accounts(Protocol):
-    """Senders: their nonces, and the transactions that these are reserved for."""
+    """Senders: their nonces, which are their transactions on record, and their top-ups."""
 
     async def get(self, address: str) -> Account | None:
         """Read one account, consistently."""
+
+    async def last_nonce(self, sender: str) -> int | None:
+        """Return the highest nonce of a sender that has a transaction on record, consistently."""
+
+    async def next_nonce(self, sender: str, mined: int) -> int:
+        """Return the nonce after those on record, given how many of the sender's transactions are mined.
+
+        `mined` if there is no record. Lower than `mined` if the key was used elsewhere: the record of the
+        last mined nonce is missing, and there are earlier ones.
+        """
 
     async def commit(self, advances: Sequence[Advance]) -> None:
         """Write all or nothing; raises NotCommitted, or Retryable if whether it was written is unknown."""

@@ -2,28 +2,23 @@
 
 Invariants, whatever crashes, repeats or races:
 
-- A nonce is given out by the very write that creates its transaction's record and makes over to it what it
-  is for, so it can be neither lost nor given twice.
-  The write's conditions are, by name:
+- A transaction's record is the lock of its nonce. The write that creates it, once, makes over to it what it
+  is for, so a nonce can be neither lost nor given twice. Its conditions are, by name:
 
   ================== ==================================================================
-  nonce_unmoved      the account's next nonce is the one this reservation counted from
-  first_use          the account has no next nonce yet (the chain's count is where it begins)
   first_of_its_nonce no transaction is on record under the nonce
   still_accepted     the mint is still `accepted`, or `still_built` under the nonce that is `nonce_spent`
   did_not_succeed    the transaction of that nonce was not mined, nor `did_not_fail`
   settled            the wallet's latest top-up is the one seen to be settled
   ================== ==================================================================
 
+- The next nonce is counted from the records: it follows the highest one. What this process remembers of it is
+  a guess; a wrong guess costs one refused transaction, after which the records are read.
 - An answer that got lost is harmless. The claim's own condition fails when it is tried again, which the
-  caller
-  sees as Conflict: it reads back what is on record. Nothing here remembers a nonce that was not committed.
-- A nonce that the chain has used already is never given out: where a claim's `floor` is above the stored next
-  nonce, someone used the key elsewhere, and the account jumps ahead by the same write. Should a reorg take
+  caller sees as Conflict: it reads back what is on record.
+- A nonce that the chain has used already is never given out: where a claim's `floor` is above the next nonce
+  by the records, someone used the key elsewhere, and the reservation begins at the floor. Should a reorg take
   that back, the nonces in between are a gap, which the broadcaster fills.
-- A nonce that has a transaction on record is never given out again, whatever the account says: an account
-  that was restored to an earlier state jumps ahead to a nonce without one, by the same write.
-- The cache is only a guess at `nonce_unmoved`; a wrong guess costs one refused transaction.
 """
 
 from __future__ import annotations
@@ -39,8 +34,7 @@ import structlog
 
 from mintline.errors import Conflict, Unavailable, Unusable, Unwritable
 from mintline.tracing import OFF, Tracer
-from mintline.transaction_records import Place
-from mintline_builder.ports import Accounts, Advance, Claim, NotCommitted, account_item
+from mintline_builder.ports import Accounts, Advance, Claim, NotCommitted
 
 log = structlog.get_logger(__name__)
 
@@ -48,8 +42,6 @@ MAX_TRIES = 30
 """Refusals after which a claim's message goes back: a hot account must not hold handlers without end."""
 MAX_GUESSES = 100_000
 """Senders whose next nonce is remembered, those used last."""
-MAX_LEAP = 2**40
-"""Nonces past one that is on record among which the first free one is looked for."""
 
 
 @dataclass(eq=False, slots=True)
@@ -69,6 +61,8 @@ class _Flight:
 
     groups: dict[str, list[_Waiting]] = field(default_factory=dict)
     items: set[str] = field(default_factory=set)
+    expected: dict[str, int] = field(default_factory=dict)
+    """The next nonces by the records; those given out are higher if the chain has used more."""
 
     def waiting(self) -> Iterable[_Waiting]:
         return (waiting for group in self.groups.values() for waiting in group)
@@ -80,7 +74,7 @@ class Reserver:
     Claims that arrive together share a transaction of at most `max_changes` writes, across senders. A sender
     under way is locked in this process, so its later claims gather for the next transaction. A lone claim
     goes at once; company waits `linger` seconds for more. `conflicts` is called once per refused transaction,
-    `jumps` once per sender whose nonces were used elsewhere, or are on record already.
+    `jumps` once per sender whose nonces were used elsewhere.
     In traces a transaction links to the spans of all its claims.
     """
 
@@ -88,7 +82,6 @@ class Reserver:
         self,
         *,
         accounts: Accounts,
-        chain_nonce: Callable[[str], Awaitable[int]],
         sleep: Callable[[float], Awaitable[None]],
         rng: Random,
         linger: float = 0.02,
@@ -99,7 +92,6 @@ class Reserver:
         tracer: Tracer = OFF,
     ) -> None:
         self._accounts = accounts
-        self._chain_nonce = chain_nonce
         self._sleep = sleep
         self._rng = rng
         self._linger = linger
@@ -110,8 +102,6 @@ class Reserver:
         self._tracer = tracer
         self._queues: dict[str, deque[_Waiting]] = {}
         self._guesses: dict[str, int] = {}
-        self._free: dict[str, int] = {}
-        """The first nonces without a record, of senders whose next ones had one."""
         self._locked: set[str] = set()
         self._flights: set[asyncio.Task[None]] = set()
         self._gathering: asyncio.Task[None] | None = None
@@ -131,11 +121,9 @@ class Reserver:
             self._gathering = asyncio.create_task(self._gather(), name="reserver-gather", context=Context())
         return await waiting.nonce
 
-    async def next_nonce(self, sender: str) -> int | None:
-        """Return the next nonce of `sender` as this process last saw it, or None before its first use."""
-        if (guess := self._guesses.get(sender)) is not None:
-            return guess
-        return await self._read(sender)
+    async def next_nonce(self, sender: str, mined: int) -> int:
+        """Return the next nonce of `sender`, of whose transactions `mined` are, as last seen here."""
+        return max(mined, await self._expected(sender, mined))
 
     async def aclose(self) -> None:
         """Wait for what is under way, so that no answer is thrown away."""
@@ -161,18 +149,18 @@ class Reserver:
         flight = _Flight()
         room = self._max_changes
         for sender in list(self._queues):
-            own = account_item(sender)
-            if own in self._locked or own in flight.items:
+            own = _lock_of(sender)
+            if own in self._locked:
                 continue
-            if room < 3:
+            if not room:
                 break
             if flight.groups and self._queues[sender][0].alone:
                 continue
-            chosen, left = self._choose(sender, flight.items, room - 1)
+            chosen, left = self._choose(sender, flight.items, room)
             if chosen:
                 flight.groups[sender] = chosen
                 flight.items |= {own, *(waiting.claim.item for waiting in chosen)}
-                taken = 1 + sum(waiting.claim.writes for waiting in chosen)
+                taken = sum(waiting.claim.writes for waiting in chosen)
                 room = 0 if chosen[0].alone else room - taken
             if left:
                 # Behind the other senders, so that none is starved.
@@ -185,7 +173,7 @@ class Reserver:
     def _choose(self, sender: str, taken: set[str], room: int) -> tuple[list[_Waiting], deque[_Waiting]]:
         chosen: list[_Waiting] = []
         left: deque[_Waiting] = deque()
-        items = {account_item(sender)}
+        items: set[str] = set()
         for waiting in self._queues[sender]:
             if waiting.nonce.done():
                 continue
@@ -237,20 +225,10 @@ class Reserver:
             return
         for advance in advances:
             # Only now: what is expected may be a guess that another copy of the builder has overtaken.
-            if advance.first == self._free.pop(advance.sender, None):
+            expected = flight.expected[advance.sender]
+            if advance.first > expected:
                 log.error(
-                    "nonces_on_record",
-                    sender=advance.sender,
-                    next_nonce=advance.expected,
-                    free=advance.first,
-                )
-                self._jumps()
-            elif advance.expected is not None and advance.first > advance.expected:
-                log.error(
-                    "nonces_used_elsewhere",
-                    sender=advance.sender,
-                    next_nonce=advance.expected,
-                    mined=advance.first,
+                    "nonces_used_elsewhere", sender=advance.sender, next_nonce=expected, mined=advance.first
                 )
                 self._jumps()
             self._guess(advance.sender, advance.next_nonce)
@@ -269,7 +247,7 @@ class Reserver:
         """Return what each sender needs; one whose account is unusable leaves the flight with its error."""
         senders = list(flight.groups)
         found = await asyncio.gather(
-            *(self._advance(sender, flight.groups[sender]) for sender in senders), return_exceptions=True
+            *(self._advance(sender, flight) for sender in senders), return_exceptions=True
         )
         advances: list[Advance] = []
         for sender, advance in zip(senders, found, strict=True):
@@ -281,51 +259,24 @@ class Reserver:
                 raise advance
         return advances
 
-    async def _advance(self, sender: str, group: list[_Waiting]) -> Advance:
-        expected = await self.next_nonce(sender)
-        first = await self._chain_nonce(sender) if expected is None else expected
-        first = max(first, self._free.get(sender, 0), *(waiting.floor for waiting in group))
-        return Advance(sender, expected, first, tuple(waiting.claim for waiting in group))
+    async def _advance(self, sender: str, flight: _Flight) -> Advance:
+        group = flight.groups[sender]
+        floor = max(waiting.floor for waiting in group)
+        flight.expected[sender] = expected = await self._expected(sender, floor)
+        return Advance(sender, max(expected, floor), tuple(waiting.claim for waiting in group))
 
     async def _settle_refusal(self, flight: _Flight, refusal: NotCommitted) -> None:
         """Answer the claims that lost; let the others go again, ahead of newer ones."""
-        for sender, actual in refusal.moved.items():
-            if actual is None:
-                self._guesses.pop(sender, None)
-            else:
-                self._guess(sender, actual)
-        for sender, place in refusal.taken.items():
-            self._free[sender] = await self._first_free(place)
-        if refusal.busy or not (refusal.moved or refusal.lost or refusal.taken):
+        for sender in refusal.taken:
+            last = await self._accounts.last_nonce(sender)
+            self._guess(sender, 0 if last is None else last + 1)
+        if refusal.busy or not (refusal.lost or refusal.taken):
             tries = max(waiting.tries for waiting in flight.waiting())
             await self._sleep(self._rng.uniform(0, min(0.2, 0.01 * 2**tries)))
         for sender, group in flight.groups.items():
             again = [waiting for waiting in group if not self._answered(waiting, refusal.lost)]
             if again:
                 self._queues.setdefault(sender, deque()).extendleft(reversed(again))
-
-    async def _first_free(self, taken: Place) -> int:
-        """Return a nonce without a record, after one that has one and directly after another.
-
-        The search doubles its step and halves it again, since a restored account may be far behind.
-        """
-        step = 1
-        while step < MAX_LEAP and await self._on_record(taken, step):
-            step *= 2
-        low, high = step // 2, step
-        while high - low > 1:
-            middle = (low + high) // 2
-            if await self._on_record(taken, middle):
-                low = middle
-            else:
-                high = middle
-        return taken.nonce + high
-
-    async def _on_record(self, taken: Place, further: int) -> bool:
-        try:
-            return await self._accounts.transaction(Place(taken.sender_id, taken.nonce + further)) is not None
-        except Unusable:
-            return True
 
     @staticmethod
     def _answered(waiting: _Waiting, lost: frozenset[str]) -> bool:
@@ -344,18 +295,20 @@ class Reserver:
         """Tell every caller that the outcome is unknown, and assume no nonce any more."""
         for sender in flight.groups:
             self._guesses.pop(sender, None)
-            self._free.pop(sender, None)
         for waiting in flight.waiting():
             if not waiting.nonce.done():
                 waiting.nonce.set_exception(error)
 
-    async def _read(self, sender: str) -> int | None:
-        account = await self._accounts.get(sender)
-        if account is None or account.next_nonce is None:
-            return None
-        # While this was being read, a transaction may have landed and known better.
-        if sender not in self._guesses:
-            self._guess(sender, account.next_nonce)
+    async def _expected(self, sender: str, mined: int) -> int:
+        """Return the next nonce by the records, as it was last seen here.
+
+        A guess that the chain is ahead of is no longer one: another copy has reserved since, or somebody used
+        the key elsewhere.
+        """
+        if self._guesses.get(sender, -1) < mined:
+            read = await self._accounts.next_nonce(sender, mined)
+            # While this was being read, a transaction may have landed and known better.
+            self._guess(sender, max(read, self._guesses.get(sender, 0)))
         return self._guesses[sender]
 
     def _guess(self, sender: str, next_nonce: int) -> None:
@@ -363,3 +316,8 @@ class Reserver:
         self._guesses[sender] = next_nonce
         if len(self._guesses) > MAX_GUESSES:
             del self._guesses[next(iter(self._guesses))]
+
+
+def _lock_of(sender: str) -> str:
+    """Name what keeps two transactions of this process from counting on from one nonce."""
+    return f"nonces of {sender}"

@@ -148,9 +148,11 @@ class Harness:
 
     def mine(self, name: str) -> None:
         """Let the chain mine everything that a sender has reserved."""
-        account = self.tables.accounts[address(name)]
-        assert account.next_nonce is not None
-        self.chain.counts[address(name)] = account.next_nonce
+        self.chain.counts[address(name)] = self.next_nonce(name)
+
+    def next_nonce(self, name: str) -> int:
+        """Return the nonce after those that a sender has on record."""
+        return max(self.tables.nonces(address(name)), default=-1) + 1
 
     def clock(self) -> float:
         """Return the time in Unix seconds."""

@@ -11,7 +11,7 @@ from mintline.messages import Message
 from mintline.records import Mint, Operation, Problem, TokenOperation, digest_of
 from mintline.resources import Queue
 from mintline.states import MintStatus, TransactionState
-from mintline.transaction_records import Place, Transaction, as_far_as_any, carried_by
+from mintline.transaction_records import Place, Transaction, address_of, as_far_as_any, carried_by
 from mintline_builder.ports import (
     Account,
     Advance,
@@ -53,6 +53,10 @@ class MemoryTables:
         """Return an operation of any kind as it is stored."""
         return self.token_operations.get(operation_id) or self.mints[operation_id]
 
+    def nonces(self, sender: str) -> set[int]:
+        """Return the nonces of a sender, named by its address, that have a transaction on record."""
+        return {place.nonce for place in self.transactions if address_of(place.sender_id) == sender}
+
     def put(self, operation: Operation) -> None:
         """Store an operation as it is given."""
         match operation:
@@ -77,7 +81,7 @@ class MemoryTables:
 
 @dataclass
 class MemoryAccounts:
-    """Accounts, and the mints and transactions that are written with them."""
+    """Accounts, and the mints and transactions that reservations write."""
 
     tables: MemoryTables
     commits: list[tuple[Advance, ...]] = field(default_factory=list)
@@ -87,29 +91,34 @@ class MemoryAccounts:
         """Read one account."""
         return self.tables.accounts.get(address)
 
+    async def last_nonce(self, sender: str) -> int | None:
+        """Return the highest nonce on record."""
+        return max(self.tables.nonces(sender), default=None)
+
+    async def next_nonce(self, sender: str, mined: int) -> int:
+        """Return the nonce after those on record, by the same reads as the real tables."""
+        known = self.tables.nonces(sender)
+        if not known or (mined not in known and mined - 1 in {-1, *known}):
+            return mined
+        return max(known) + 1
+
     async def transaction(self, place: Place) -> Transaction | None:
         """Read one transaction."""
         return self.tables.transactions.get(place)
 
     async def commit(self, advances: Sequence[Advance]) -> None:
         """Write all or nothing, under the same conditions as the real tables."""
-        moved = {
-            advance.sender: stored
-            for advance in advances
-            if (stored := self._account(advance.sender).next_nonce) != advance.expected
-        }
         claims = [claim for advance in advances for claim in advance.claims]
         lost = frozenset(claim.item for claim in claims if not self._holds(claim))
-        made = [advance.transactions() for advance in advances]
-        taken: dict[str, Place] = {}
-        for advance, transactions in zip(advances, made, strict=True):
-            known = [one.place for one in transactions if one.place in self.tables.transactions]
-            if known and advance.sender not in moved:
-                taken[advance.sender] = known[-1]
-        if moved or lost or taken:
-            raise NotCommitted(moved=moved, lost=lost, taken=taken)
-        for advance, transactions in zip(advances, made, strict=True):
-            self._set(advance.sender, next_nonce=advance.next_nonce)
+        made = [(advance, advance.transactions()) for advance in advances]
+        taken = frozenset(
+            advance.sender
+            for advance, transactions in made
+            if any(one.place in self.tables.transactions for one in transactions)
+        )
+        if lost or taken:
+            raise NotCommitted(lost=lost, taken=taken)
+        for advance, transactions in made:
             for claim, transaction in zip(advance.claims, transactions, strict=True):
                 self._apply(claim, transaction)
         self.commits.append(tuple(advances))
