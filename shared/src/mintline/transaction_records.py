@@ -1,8 +1,9 @@
 """Transactions as records: one nonce of one sender, what it carries, and how far that has come.
 
-A transaction's record is the lock of its nonce, so no nonce is reserved without a record. What it carries are operations (a mint, say), by their ids, or a payload of its own (a top-up's). The
-public status of an operation is read off its transaction: nothing is written on the operation when the
-transaction is sent, mined or final.
+A transaction's record is the lock of its nonce, so no nonce is reserved without a record. It carries
+operations (a mint, say), by their ids, or a payload of its own (a top-up's). The public status of an
+operation is read off its transaction: nothing is written on the operation when the transaction is sent, mined
+or final.
 """
 
 from __future__ import annotations

@@ -204,7 +204,7 @@ async def test_commit__when_all_conditions_hold__then_nonces_mints_and_transacti
     senders = (ALICE, BOB, TREASURY, CAROL)
     assert [await stores.accounts.last_nonce(address) for address in senders] == [6, 0, 1, None]
     assert [(await stores.mint(name)).nonce for name in ("m1", "m2", "m3")] == [5, 6, 0]
-    assert await stores.mint("m2") == second.built(6)
+    assert await stores.mint("m2") == second.built(second.transaction(6))
     assert await stores.transaction(6) == second.transaction(6)
     assert await stores.transaction(0, BOBS_KEY) == third.transaction(0)
     assert await stores.transaction(1, TREASURY_KEY) == gas_money.transaction(1)
@@ -313,7 +313,7 @@ async def test_commit__when_a_nonce_is_spent__then_only_that_mints_own_is_renewe
 
     renewed = await stores.mint()
     assert (renewed.status, renewed.nonce, renewed.built_at) == (MintStatus.BUILT, 4, 9)
-    assert renewed == renewal.built(4)
+    assert renewed == renewal.built(renewal.transaction(4))
     assert renewed.attempts == before.attempts
     assert renewed.submitted_at is None
     assert renewed.token_id == 2**200
@@ -509,7 +509,7 @@ async def test_commit__when_a_token_operation_gets_a_nonce__then_its_transaction
         await stores.accounts.commit([advance(4, claimed)])
 
     assert refusal.value.lost == {claimed.item}
-    assert await stores.mints.get("t1") == claimed.built(3)
+    assert await stores.mints.get("t1") == claimed.built(claimed.transaction(3))
     transaction = await stores.transaction(3)
     assert transaction == claimed.transaction(3)
     assert (transaction.kind, transaction.operations, transaction.deadline) == (kind, ("t1",), None)

@@ -16,6 +16,7 @@ from mintline.messages import Message, SignMint
 from mintline.records import TOKEN_ON_CHAIN
 from mintline.resources import SIGN, Queue
 from mintline.states import MintStatus
+from mintline.transaction_records import Place, Transaction
 from mintline_builder.ports import MetadataTaken
 from mintline_testkit.builder.harness import Builder, Harness
 from mintline_testkit.constants import GWEI
@@ -356,3 +357,22 @@ async def test_build__when_fees_are_over_the_cap__then_the_mint_waits_and_nothin
 
     assert harness.mint("m1").status is MintStatus.ACCEPTED
     assert harness.accounts.commits == []
+
+
+async def test_build__when_the_nonce_was_just_reserved__then_the_transaction_is_not_read_back(
+    harness: Harness, builder: Builder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Place] = []
+    transaction = harness.accounts.transaction
+
+    async def reading(place: Place) -> Transaction | None:
+        read.append(place)
+        return await transaction(place)
+
+    monkeypatch.setattr(harness.accounts, "transaction", reading)
+    harness.accept("m1")
+
+    await builder.build("m1")
+    assert (len(harness.messages()), read) == (1, [])
+    await builder.build("m1")
+    assert read == [harness.transaction("alice", 0).place]

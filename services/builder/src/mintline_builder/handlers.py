@@ -22,7 +22,7 @@ from mintline.transaction_records import Place, carried_by
 from mintline_builder.batches import Batches
 from mintline_builder.config import BuilderConfig
 from mintline_builder.funds import Funds
-from mintline_builder.kinds import OperationKind, event
+from mintline_builder.kinds import Built, OperationKind, event
 from mintline_builder.metrics import Metrics
 from mintline_builder.ports import RENEWABLE, Operations
 from mintline_builder.simulation import TokenTaken
@@ -70,10 +70,11 @@ async def build(cmd: BuildMint, *, frame: Frame) -> None:
         return
     kind = frame.kind_of(operation)
     authorization = await frame.operations.authorization(operation)
+    built = Built(operation)
     if operation.status is MintStatus.ACCEPTED:
         try:
-            operation = await kind.build(operation, authorization)
-            frame.metrics.was_built(operation)
+            built = await kind.build(operation, authorization)
+            frame.metrics.was_built(built.operation)
         except Waiting as waiting:
             await _wait(operation, waiting.problem, frame)
             return
@@ -85,12 +86,12 @@ async def build(cmd: BuildMint, *, frame: Frame) -> None:
             return
         except Conflict:
             # Another delivery, or a try of ours whose answer was lost, has built it.
-            operation = await _load(frame, cmd.mint_id)
-            if operation.status is MintStatus.ACCEPTED:
+            built = Built(await _load(frame, cmd.mint_id))
+            if built.operation.status is MintStatus.ACCEPTED:
                 raise Unavailable("what was to carry the operation does not") from None
-    if operation.status is MintStatus.BUILT:
+    if built.operation.status is MintStatus.BUILT:
         # Sent again on every delivery: a crash may have come between the reservation and the send.
-        await kind.send_on(operation, authorization)
+        await kind.send_on(built, authorization)
 
 
 async def renew(cmd: RenewNonce, *, frame: Frame) -> None:
@@ -105,9 +106,10 @@ async def renew(cmd: RenewNonce, *, frame: Frame) -> None:
         log.warning("renewal_dropped", kind=operation.kind, nonce=cmd.nonce)
         return
     authorization = await frame.operations.authorization(operation)
+    built = Built(operation)
     if _is_spent(operation, cmd):
         try:
-            operation = await kind.renew(operation, authorization)
+            built = await kind.renew(operation, authorization)
             frame.metrics.renewed.inc()
         except Waiting as waiting:
             if not frame.waited_enough(operation):
@@ -118,11 +120,11 @@ async def renew(cmd: RenewNonce, *, frame: Frame) -> None:
             await _end(operation, Problem(code=refusal.code, reason=refusal.reason), frame)
             return
         except Conflict:
-            operation = await _load(frame, cmd.mint_id)
-            if _is_spent(operation, cmd):
+            built = Built(await _load(frame, cmd.mint_id))
+            if _is_spent(built.operation, cmd):
                 raise Unavailable("what was to carry the operation does not") from None
-    if operation.status is MintStatus.BUILT:
-        await kind.send_on(operation, authorization)
+    if built.operation.status is MintStatus.BUILT:
+        await kind.send_on(built, authorization)
 
 
 def _is_spent(operation: Operation, cmd: RenewNonce) -> bool:

@@ -117,13 +117,10 @@ class OperationClaim(Generic[OperationT]):
             reserved_at=self.at,
             updated_at=self.at,
         )
-        return reserved.evolve(meaning=meaning_of(first_intent(reserved, [self._built(reserved)])))
+        return reserved.evolve(meaning=meaning_of(first_intent(reserved, [self.built(reserved)])))
 
-    def built(self, nonce: int) -> OperationT:
-        """Return the operation as it stands once the claim is committed."""
-        return self._built(self.transaction(nonce))
-
-    def _built(self, transaction: Transaction) -> OperationT:
+    def built(self, transaction: Transaction) -> OperationT:
+        """Return the operation as it stands once the claim is committed, carried by that transaction."""
         return as_far_as(self.operation.evolve(**self.update(transaction.nonce)), transaction)
 
 

@@ -12,9 +12,9 @@ from types import MappingProxyType
 from typing import Any
 
 from mintline.kinds.registry import ASKED_FOR, find_kinds, request_type
-from mintline_builder.kinds.base import Context, OperationKind, event
+from mintline_builder.kinds.base import Built, Context, OperationKind, event
 
-__all__ = ["KINDS", "Context", "OperationKind", "event", "kinds_of"]
+__all__ = ["KINDS", "Built", "Context", "OperationKind", "event", "kinds_of"]
 
 KINDS: Mapping[str, type[OperationKind[Any]]] = MappingProxyType(
     {request_type(name): kind for name, kind in find_kinds(__name__, ASKED_FOR).items()}

@@ -16,7 +16,7 @@ from mintline.messages import Fees
 from mintline.records import Operation
 from mintline.refusals import RefusalCode, problem_of
 from mintline.resources import SIGN
-from mintline.transaction_records import carried_by
+from mintline.transaction_records import Transaction, carried_by
 from mintline_builder.batches import Batches
 from mintline_builder.config import BuilderConfig
 from mintline_builder.funds import FundingCheck, Funds
@@ -70,6 +70,15 @@ class Context:
         return int(self.clock() * 1000)
 
 
+@dataclass(frozen=True, slots=True)
+class Built(Generic[OperationT]):
+    """An operation as it is on record once it is built."""
+
+    operation: OperationT
+    carrier: Transaction | None = None
+    """The transaction that carries it, if it was just created: it need not be read."""
+
+
 class OperationKind(ABC, Generic[OperationT]):
     """A kind of operation.
 
@@ -85,16 +94,16 @@ class OperationKind(ABC, Generic[OperationT]):
         self.context = context
 
     @abstractmethod
-    async def build(self, operation: OperationT, authorization: Authorization) -> OperationT:
+    async def build(self, operation: OperationT, authorization: Authorization) -> Built[OperationT]:
         """Take an accepted operation to `built`, and return it as it then is on record."""
 
-    async def renew(self, operation: OperationT, authorization: Authorization) -> OperationT:
+    async def renew(self, operation: OperationT, authorization: Authorization) -> Built[OperationT]:
         """Take an operation whose nonce is spent back to `built` with another, and return it likewise."""
         del authorization
         raise NotImplementedError(operation.kind)
 
     @abstractmethod
-    async def send_on(self, operation: OperationT, authorization: Authorization) -> None:
+    async def send_on(self, built: Built[OperationT], authorization: Authorization) -> None:
         """Have a built operation signed, the same each time: a crash may have come before the send."""
 
     async def aclose(self) -> None:
@@ -106,7 +115,7 @@ class OwnWalletKind(OperationKind[OperationT]):
 
     async def reserve(
         self, operation: OperationT, *, gas: int, fees: Fees, floor: int, deadline: int | None = None
-    ) -> OperationT:
+    ) -> Built[OperationT]:
         """Reserve the wallet's next nonce for an operation, and return it as it then is on record.
 
         `floor` is how many of the wallet's transactions are mined.
@@ -117,7 +126,8 @@ class OwnWalletKind(OperationKind[OperationT]):
         place = carried_by(operation)
         if place is not None:
             log.warning("nonce_renewed", spent=place.nonce, nonce=nonce)
-        return claim.built(nonce)
+        carrier = claim.transaction(nonce)
+        return Built(claim.built(carrier), carrier)
 
     async def wait_for_funds(self, operation: OperationT, funding: FundingCheck) -> NoReturn:
         """Start a top-up of the operation's wallet."""
@@ -125,10 +135,11 @@ class OwnWalletKind(OperationKind[OperationT]):
         await self.context.funds.top_up(operation.sender.address, funding, trace=operation.trace)
         raise Deferred("the wallet waits for gas money", retry_after=TOP_UP_WAIT)
 
-    async def send_on(self, operation: OperationT, authorization: Authorization) -> None:
+    async def send_on(self, built: Built[OperationT], authorization: Authorization) -> None:
         """Send the intent that the operation's transaction stands for."""
-        place = carried_by(operation)
-        carrier = None if place is None else await self.context.accounts.transaction(place)
+        operation, carrier = built.operation, built.carrier
+        if carrier is None and (place := carried_by(operation)) is not None:
+            carrier = await self.context.accounts.transaction(place)
         if carrier is None:
             return
         intent = first_intent(carrier, [operation], authorization.envelope)

@@ -6,7 +6,7 @@ from mintline.authorizations import Authorization
 from mintline.errors import Deferred
 from mintline.records import Mint
 from mintline.transaction_records import address_of, carried_by
-from mintline_builder.kinds.base import LAGGING_NODE_WAIT, OperationKind
+from mintline_builder.kinds.base import LAGGING_NODE_WAIT, Built, OperationKind
 from mintline_builder.kinds.redemption import buildable
 
 
@@ -15,13 +15,14 @@ class BatchKind(OperationKind[Mint]):
 
     renewable = True
 
-    async def build(self, operation: Mint, authorization: Authorization) -> Mint:
+    async def build(self, operation: Mint, authorization: Authorization) -> Built[Mint]:
         """Wait until the mint is in a batch that is sealed and sent on."""
         self.context.batches.require_relayer()
         _, metadata = buildable(operation, authorization, self.context)
-        return await self.context.gatherer.join(operation, metadata, envelope=authorization.envelope)
+        joined = self.context.gatherer.join(operation, metadata, envelope=authorization.envelope)
+        return Built(await joined)
 
-    async def renew(self, operation: Mint, authorization: Authorization) -> Mint:
+    async def renew(self, operation: Mint, authorization: Authorization) -> Built[Mint]:
         """Wait until the mint is in another batch, since another transaction used the nonce of its own.
 
         Or since that failed on chain, for which one line is enough: the others go on.
@@ -31,12 +32,12 @@ class BatchKind(OperationKind[Mint]):
         assert spent is not None
         if await self.context.chain.transaction_count(address_of(spent.sender_id)) <= spent.nonce:
             raise Deferred("the node does not know yet that the nonce is used", retry_after=LAGGING_NODE_WAIT)
-        return await self.context.gatherer.join(operation, None, envelope=authorization.envelope)
+        return Built(await self.context.gatherer.join(operation, None, envelope=authorization.envelope))
 
-    async def send_on(self, operation: Mint, authorization: Authorization) -> None:
+    async def send_on(self, built: Built[Mint], authorization: Authorization) -> None:
         """Finish the mint's batch if its claims were cut off, and have it signed."""
         del authorization
-        place = carried_by(operation)
+        place = carried_by(built.operation)
         if place is not None:
             await self.context.batches.send_on(place)
 

@@ -9,7 +9,7 @@ from mintline.authorizations import Authorization
 from mintline.errors import Deferred
 from mintline.records import Mint
 from mintline_builder.funds import FundingCheck
-from mintline_builder.kinds.base import LAGGING_NODE_WAIT, OwnWalletKind
+from mintline_builder.kinds.base import LAGGING_NODE_WAIT, Built, OwnWalletKind
 from mintline_builder.kinds.redemption import buildable, redemption_gas, voucher_deadline
 
 
@@ -18,7 +18,7 @@ class MintKind(OwnWalletKind[Mint]):
 
     renewable = True
 
-    async def build(self, operation: Mint, authorization: Authorization) -> Mint:
+    async def build(self, operation: Mint, authorization: Authorization) -> Built[Mint]:
         """Check funds, simulate, publish the metadata, and reserve a nonce."""
         context, wallet = self.context, operation.wallet
         token_id, metadata = buildable(operation, authorization, context)
@@ -32,7 +32,7 @@ class MintKind(OwnWalletKind[Mint]):
             await context.metadata.put(operation.contract, token_id, metadata, operation.metadata_digest)
             return await self.reserve(operation, gas=gas, fees=fees, floor=funding.mined, deadline=deadline)
 
-    async def renew(self, operation: Mint, authorization: Authorization) -> Mint:
+    async def renew(self, operation: Mint, authorization: Authorization) -> Built[Mint]:
         """Reserve another nonce, with another deadline, gas and fees.
 
         Should the mint be on chain after all, its token is, and the simulation says so.

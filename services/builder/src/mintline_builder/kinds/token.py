@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from mintline.authorizations import Authorization
 from mintline.records import TokenOperation
-from mintline_builder.kinds.base import OwnWalletKind, require_chain, unauthorized
+from mintline_builder.kinds.base import Built, OwnWalletKind, require_chain, unauthorized
 from mintline_builder.token_simulation import TokenCall
 
 TokenOperationT = TypeVar("TokenOperationT", bound=TokenOperation)
@@ -24,7 +24,7 @@ class TokenKind(OwnWalletKind[TokenOperationT]):
     def call(self, operation: TokenOperationT) -> TokenCall:
         """Return what the wallet calls."""
 
-    async def build(self, operation: TokenOperationT, authorization: Authorization) -> TokenOperationT:
+    async def build(self, operation: TokenOperationT, authorization: Authorization) -> Built[TokenOperationT]:
         """Simulate the very call, check funds, and reserve a nonce."""
         context, wallet = self.context, operation.sender.address
         require_chain(operation, context.config)

@@ -9,7 +9,7 @@ from mintline.kinds import dedup_id
 from mintline.kinds.voucher import issue_voucher
 from mintline.records import Mint
 from mintline.resources import SIGN
-from mintline_builder.kinds.base import OperationKind
+from mintline_builder.kinds.base import Built, OperationKind
 from mintline_builder.kinds.redemption import buildable, redemption_gas, voucher_deadline
 from mintline_builder.ports import VoucherClaim
 
@@ -19,7 +19,7 @@ log = structlog.get_logger(__name__)
 class VoucherKind(OperationKind[Mint]):
     """`voucher`: no fees, no nonce, and no transaction of ours."""
 
-    async def build(self, operation: Mint, authorization: Authorization) -> Mint:
+    async def build(self, operation: Mint, authorization: Authorization) -> Built[Mint]:
         """Simulate, publish the metadata, and set the voucher's deadline."""
         context = self.context
         token_id, metadata = buildable(operation, authorization, context)
@@ -28,10 +28,11 @@ class VoucherKind(OperationKind[Mint]):
         await context.metadata.put(operation.contract, token_id, metadata, operation.metadata_digest)
         claim = VoucherClaim(operation.mint_id, deadline, gas, context.milliseconds())
         await context.operations.build_voucher(operation, claim)
-        return operation.evolve(**claim.update())
+        return Built(operation.evolve(**claim.update()))
 
-    async def send_on(self, operation: Mint, authorization: Authorization) -> None:
+    async def send_on(self, built: Built[Mint], authorization: Authorization) -> None:
         """Have the voucher issued."""
+        operation = built.operation
         request = issue_voucher(operation, self.context.config.issuer, authorization.envelope)
         await self.context.outbox.send(SIGN, request, group=operation.mint_id, dedup=dedup_id(request))
         log.info("mint_built", nonce=None, token_id=str(operation.token_id))
